@@ -1,0 +1,215 @@
+package app
+
+import "github.com/coagent-studio/coagent/store"
+
+// This file alone says who may do what. Everything that acts for somebody
+// (routes, socket frames, jobs, tools) asks Check with the actor, what it
+// wants to do and the thing it wants to do it to. What no rule grants is
+// denied.
+
+// The global roles of a user, from the least to the most powerful.
+const (
+	RoleGuest      = "guest"
+	RoleStudent    = "student"
+	RoleTA         = "ta"
+	RoleTeacher    = "teacher"
+	RoleAdmin      = "admin"
+	RoleSuperAdmin = "super_admin"
+)
+
+// Actor is the person on whose behalf something happens.
+type Actor struct {
+	User      store.User
+	SessionID string
+	// ImpersonatorID is the super admin behind an impersonated session.
+	ImpersonatorID string
+}
+
+func (a *Actor) isAdmin() bool { return a.User.Role == RoleAdmin || a.User.Role == RoleSuperAdmin }
+
+// Action is one thing that somebody may or may not do.
+type Action string
+
+// Every action there is; each has a row in rules.
+const (
+	ActReadSelf Action = "self.read"
+
+	ActCreateUser      Action = "user.create"
+	ActCreateAdminUser Action = "user.create_admin"
+
+	ActListOrganizations  Action = "organization.list"
+	ActCreateOrganization Action = "organization.create"
+
+	ActListProjects  Action = "project.list"
+	ActCreateProject Action = "project.create"
+
+	ActListCourses   Action = "course.list"
+	ActCreateCourse  Action = "course.create"
+	ActReadCourse    Action = "course.read"
+	ActEnrolStudent  Action = "course.enrol_student"
+	ActEnrolStaff    Action = "course.enrol_staff"
+	ActReadMembers   Action = "course.members"
+	ActListRooms     Action = "course.rooms"
+	ActListAllRooms  Action = "course.rooms_all"
+	ActCreateRoom    Action = "room.create"
+	ActReadRoom      Action = "room.read"
+	ActUpdateRoom    Action = "room.update"
+	ActAssignToRoom  Action = "room.assign"
+	ActReadHistory   Action = "room.history"
+	ActJoinRoom      Action = "room.join"
+	ActPostMessage   Action = "room.post"
+	ActSeeFailures   Action = "room.failures"
+	ActReadFaces     Action = "room.agents"
+	ActAttachAgent   Action = "room.attach_agent"
+	ActDetachAgent   Action = "room.detach_agent"
+	ActListAgents    Action = "agent.list"
+	ActCreateAgent   Action = "agent.create"
+	ActReadAgent     Action = "agent.read"
+	ActUseAgent      Action = "agent.use"
+	ActUpdateAgent   Action = "agent.update"
+	ActActivateAgent Action = "agent.activate"
+	ActDeleteAgent   Action = "agent.delete"
+)
+
+// Relation is how an actor stands to a thing, beside the global role.
+type Relation uint32
+
+// Every relation there is.
+const (
+	IsCourseOwner Relation = 1 << iota
+	IsCourseTeacher
+	IsCourseTA
+	IsCourseStudent
+	IsRoomMember // has a link to this very room
+	IsOrganizationOwner
+	IsOrganizationAdmin
+	IsOrganizationMember
+	IsProjectOwner
+	IsProjectAdmin
+	IsProjectEditor
+	IsProjectMember
+	IsProjectViewer
+	IsCreator
+)
+
+const (
+	courseStaff    = IsCourseOwner | IsCourseTeacher | IsCourseTA
+	courseMembers  = courseStaff | IsCourseStudent
+	roomMembers    = courseMembers | IsRoomMember
+	projectWriters = IsProjectOwner | IsProjectAdmin | IsProjectEditor
+	projectUsers   = projectWriters | IsProjectMember
+	projectReaders = projectUsers | IsProjectViewer
+)
+
+// Resource is the thing an action is about: its noun for a "not found", and
+// how the actor stands to it. The zero value is "nothing in particular".
+type Resource struct {
+	Noun      string
+	Relations Relation
+}
+
+var (
+	everybody    = []string{RoleGuest, RoleStudent, RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
+	admins       = []string{RoleAdmin, RoleSuperAdmin}
+	teachersUp   = []string{RoleTeacher, RoleAdmin, RoleSuperAdmin}
+	superAdmins  = []string{RoleSuperAdmin}
+	notEnough    = "Not enough permissions"
+	notEnoughOrg = "Not enough permissions in organization"
+)
+
+// rule grants an action to global roles and to relations. A denial is hidden
+// as "not found", or is a 403 with the text.
+type rule struct {
+	roles     []string
+	relations Relation
+	hidden    bool
+	text      string
+}
+
+var rules = map[Action]rule{
+	ActReadSelf: {roles: everybody, text: notEnough},
+
+	ActCreateUser:      {roles: admins, text: notEnough},
+	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts"},
+
+	ActListOrganizations:  {roles: everybody, text: notEnough},
+	ActCreateOrganization: {roles: everybody, text: notEnough},
+	ActListProjects:       {roles: everybody, text: notEnough},
+	ActCreateProject:      {roles: admins, relations: IsOrganizationOwner | IsOrganizationAdmin | IsOrganizationMember, text: notEnoughOrg},
+
+	ActListCourses:  {roles: everybody, text: notEnough},
+	ActCreateCourse: {roles: teachersUp, text: notEnough},
+	ActReadCourse:   {roles: admins, relations: courseMembers, text: notEnough},
+	ActEnrolStudent: {roles: admins, relations: courseStaff, text: notEnough},
+	ActEnrolStaff:   {roles: admins, relations: IsCourseOwner | IsCourseTeacher, text: "TAs can enroll students only"},
+	ActReadMembers:  {roles: admins, relations: courseMembers, text: notEnough},
+	ActListRooms:    {roles: admins, relations: roomMembers, hidden: true},
+	ActListAllRooms: {roles: admins, relations: courseMembers, text: notEnough},
+	ActCreateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActReadRoom:     {roles: admins, relations: roomMembers, hidden: true},
+	ActUpdateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
+	ActAssignToRoom: {roles: admins, relations: courseStaff, text: notEnough},
+	ActReadHistory:  {roles: admins, relations: roomMembers, text: notEnough},
+	ActJoinRoom:     {roles: admins, relations: roomMembers, text: notEnough},
+	ActPostMessage:  {roles: admins, relations: roomMembers, text: notEnough},
+	ActSeeFailures:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActReadFaces:    {roles: admins, relations: roomMembers, hidden: true},
+	ActAttachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActDetachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActListAgents:    {roles: admins, relations: projectReaders, text: notEnough},
+	ActCreateAgent:   {roles: admins, relations: projectWriters, text: notEnough},
+	ActReadAgent:     {roles: admins, relations: projectReaders | IsCreator, text: notEnough},
+	ActUseAgent:      {roles: admins, relations: projectUsers | IsCreator, hidden: true},
+	ActUpdateAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+	ActActivateAgent: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+	ActDeleteAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+}
+
+// Check returns nil when the actor may do the action to the resource, and
+// otherwise the error that the person gets. A nil actor is nobody, and an
+// action without a rule is denied.
+func Check(actor *Actor, action Action, on Resource) error {
+	if actor == nil {
+		return errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
+	}
+	r, known := rules[action]
+	if known && actor.User.IsActive {
+		if on.Relations&r.relations != 0 {
+			return nil
+		}
+		for _, role := range r.roles {
+			if actor.User.Role == role {
+				return nil
+			}
+		}
+	}
+	if r.hidden {
+		return notFound(on.Noun)
+	}
+	if r.text == "" {
+		r.text = notEnough
+	}
+	return forbidden(r.text)
+}
+
+// relations of the link roles that the tables keep.
+var (
+	courseRelation = map[string]Relation{"teacher": IsCourseTeacher, "ta": IsCourseTA, "student": IsCourseStudent}
+	orgRelation    = map[string]Relation{"owner": IsOrganizationOwner, "admin": IsOrganizationAdmin, "member": IsOrganizationMember}
+	projRelation   = map[string]Relation{"owner": IsProjectOwner, "admin": IsProjectAdmin, "editor": IsProjectEditor,
+		"member": IsProjectMember, "viewer": IsProjectViewer}
+)
+
+// roomResource is a room as Check sees it.
+func roomResource(a *store.RoomAccess) Resource {
+	rel := courseRelation[a.CourseRole]
+	if a.IsOwner {
+		rel |= IsCourseOwner
+	}
+	if a.IsMember {
+		rel |= IsRoomMember
+	}
+	return Resource{Noun: "Room", Relations: rel}
+}

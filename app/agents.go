@@ -1,0 +1,301 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The agent types that speak in rooms by themselves; other types answer when
+// they are mentioned.
+const (
+	AgentTeacher = "teacher"
+	AgentStudent = "student"
+)
+
+// providerOffline is the built-in provider that needs neither key nor network.
+const providerOffline = "offline"
+
+// categories an agent can be in; external agents have routes of their own.
+var categories = []string{"instructor", "participant", "utility"}
+
+// typeCategory is where the seeded types belong unless the client says more.
+var typeCategory = map[string]string{AgentStudent: "participant", "design": "utility", "analytics": "utility"}
+
+// AgentSettings are the members of an agent that a client may send. Unsent ones
+// keep what is stored, or take the default in a new agent.
+type AgentSettings struct {
+	Type           Opt[string]
+	Name           Opt[string]
+	Category       Opt[string]
+	ModelProvider  Opt[string]
+	Model          Opt[string]
+	SystemPrompt   Opt[string]
+	APIKey         Opt[Secret] // absent, null, "" and its own mask all keep the stored key
+	Settings       Opt[json.RawMessage]
+	TriggerConfig  Opt[json.RawMessage]
+	ScheduleConfig Opt[json.RawMessage]
+	ExternalConfig Opt[json.RawMessage]
+	Capabilities   Opt[[]string]
+	UserKeyIDs     Opt[[]string]
+	ContextWindow  Opt[int]
+	IsActive       Opt[bool]
+}
+
+// apply writes the sent members to an agent and checks the result.
+func (a *App) apply(s AgentSettings, ag *store.Agent) error {
+	s.Model.setNullable(&ag.Model)
+	if err := firstOf(errors.Join(s.Type.set("type", &ag.Type), s.Name.set("name", &ag.Name),
+		s.Category.set("category", &ag.Category), s.ModelProvider.set("model_provider", &ag.ModelProvider),
+		s.SystemPrompt.set("system_prompt", &ag.SystemPrompt), s.ContextWindow.set("context_window", &ag.ContextWindow),
+		s.IsActive.set("is_active", &ag.IsActive))); err != nil {
+		return err
+	}
+	if err := firstOf(errors.Join(text("type", ag.Type, 1, 64), name("name", &ag.Name), a.checkCategory(ag),
+		a.checkProvider(ag), optionalText("model", ag.Model, maxName), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
+		between("context_window", ag.ContextWindow, 1, 1000))); err != nil {
+		return err
+	}
+	ag.Model = blankToNil(ag.Model)
+	if err := applyJSON(s, ag); err != nil {
+		return err
+	}
+	return a.applyKey(s.APIKey, ag)
+}
+
+func (a *App) checkCategory(ag *store.Agent) error {
+	if ag.IsExternal {
+		return nil
+	}
+	return oneOf("category", ag.Category, categories...)
+}
+
+func (a *App) checkProvider(ag *store.Agent) error {
+	if ag.IsExternal || a.models.Known(ag.ModelProvider) {
+		return nil
+	}
+	return oneOf("model_provider", ag.ModelProvider, a.models.Names()...)
+}
+
+func applyJSON(s AgentSettings, ag *store.Agent) error {
+	for _, m := range []struct {
+		field    string
+		sent     Opt[json.RawMessage]
+		to       *store.JSON
+		nullable bool
+	}{
+		{"settings", s.Settings, &ag.Settings, false},
+		{"trigger_config", s.TriggerConfig, &ag.TriggerConfig, true},
+		{"schedule_config", s.ScheduleConfig, &ag.ScheduleConfig, true},
+	} {
+		if !m.sent.Sent {
+			continue
+		}
+		v, err := object(m.field, m.sent.Value, "")
+		if err != nil {
+			return err
+		}
+		if v == "" && !m.nullable {
+			return invalid(m.field, "must not be null, leave it out to keep what is stored")
+		}
+		*m.to = v
+	}
+	for _, m := range []struct {
+		field string
+		sent  Opt[[]string]
+		to    *store.JSON
+	}{{"capabilities", s.Capabilities, &ag.Capabilities}, {"user_key_ids", s.UserKeyIDs, &ag.UserKeyIDs}} {
+		if !m.sent.Sent || m.sent.Null {
+			continue
+		}
+		if len(m.sent.Value) > 100 {
+			return invalid(m.field, "has %d entries, at most 100 are possible", len(m.sent.Value))
+		}
+		for _, v := range m.sent.Value {
+			if err := text(m.field, v, 1, 100); err != nil {
+				return err
+			}
+		}
+		b, err := json.Marshal(slices.Concat([]string{}, m.sent.Value))
+		if err != nil {
+			return err
+		}
+		*m.to = store.JSON(b)
+	}
+	return nil
+}
+
+// applyKey stores a newly typed key, encrypted. Clients send back what they
+// read, so an empty key or the mask of the stored one keeps it.
+func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
+	if !sent.Sent || sent.Null || sent.Value.Reveal() == "" {
+		return nil
+	}
+	if m := a.MaskedKey(ag); m != nil && *m == sent.Value.Reveal() {
+		return nil
+	}
+	if err := text("api_key", sent.Value.Reveal(), 1, 4096); err != nil {
+		return err
+	}
+	token, err := a.keys.Encrypt(sent.Value)
+	ag.EncryptedAPIKey = token
+	return err
+}
+
+// MaskedKey is an agent's key as people may see it, nil without one.
+func (a *App) MaskedKey(ag *store.Agent) *string {
+	if ag.EncryptedAPIKey == "" {
+		return nil
+	}
+	masked := "****"
+	if key, err := a.keys.Decrypt(ag.EncryptedAPIKey); err == nil {
+		masked = Mask(key)
+	}
+	return &masked
+}
+
+func between(field string, n, least, most int) error {
+	if n < least || n > most {
+		return invalid(field, "must be between %d and %d", least, most)
+	}
+	return nil
+}
+
+// newAgent is an agent with every default in place.
+func (a *App) newAgent(projectID, createdBy string) store.Agent {
+	now := a.instant()
+	return store.Agent{ID: store.NewID(), ProjectID: projectID, CreatedBy: createdBy, Name: "Default Profile",
+		Category: "instructor", ModelProvider: "gemini", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]",
+		ContextWindow: 10, CreatedAt: now, UpdatedAt: now, Version: 1}
+}
+
+// firstAgents are the two agents of a new project: they answer at once, on the
+// offline provider, until somebody gives them a model.
+func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
+	teacher, student := a.newAgent(projectID, createdBy), a.newAgent(projectID, createdBy)
+	teacher.Type, teacher.Name = AgentTeacher, "Teacher"
+	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
+	student.Type, student.Name, student.Category = AgentStudent, "Student", "participant"
+	student.SystemPrompt = "You are a curious student of this class. Add one short, honest thought or question."
+	for _, ag := range []*store.Agent{&teacher, &student} {
+		ag.ModelProvider, ag.IsActive = providerOffline, true
+	}
+	return []store.Agent{teacher, student}
+}
+
+// Agents lists a project's agents.
+func (a *App) Agents(ctx context.Context, actor *Actor, projectID string, p store.Page) ([]store.Agent, error) {
+	res, err := a.projectResource(ctx, actor, projectID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActListAgents, res); err != nil {
+		return nil, err
+	}
+	return a.db.AgentsInProject(ctx, projectID, p)
+}
+
+// CreateAgent adds an agent to a project; the first of its type is active.
+func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s AgentSettings) (*store.Agent, error) {
+	res, err := a.projectResource(ctx, actor, projectID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActCreateAgent, res); err != nil {
+		return nil, err
+	}
+	ag := a.newAgent(projectID, actor.User.ID)
+	if c, ok := typeCategory[s.Type.Value]; ok && !s.Category.Sent {
+		ag.Category = c
+	}
+	if err := a.apply(s, &ag); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		// The project's row serialises two creates that would both be the first.
+		siblings, err := tx.LockAgents(ctx, projectID, ag.Type)
+		if err != nil {
+			return fromStore(err, "Project")
+		}
+		for _, other := range siblings {
+			if other.Name == ag.Name {
+				return errorf(KindRejected, "agent_exists", "A brain with this name already exists for this agent type.")
+			}
+		}
+		if !s.IsActive.Sent {
+			ag.IsActive = len(siblings) == 0
+		}
+		return tx.CreateAgents(ctx, []store.Agent{ag})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ag, nil
+}
+
+// UpdateAgent changes the sent members of an agent.
+func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentSettings) (*store.Agent, error) {
+	ag, err := a.agentFor(ctx, actor, id, ActUpdateAgent, "Agent config")
+	if err != nil {
+		return nil, err
+	}
+	if err := a.apply(s, ag); err != nil {
+		return nil, err
+	}
+	ag.UpdatedAt = a.instant()
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateAgent(ctx, ag) })
+	return ag, fromStore(err, "Agent config")
+}
+
+// ActivateAgent switches an agent on and the others of its type in its project
+// off.
+func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*store.Agent, error) {
+	ag, err := a.agentFor(ctx, actor, id, ActActivateAgent, "Agent config")
+	if err != nil {
+		return nil, err
+	}
+	ag.IsActive, ag.UpdatedAt = true, a.instant()
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if ag.ProjectID != "" {
+			if err := tx.DeactivateSiblings(ctx, ag, ag.UpdatedAt); err != nil {
+				return err
+			}
+		}
+		return tx.UpdateAgent(ctx, ag)
+	})
+	return ag, fromStore(err, "Agent config")
+}
+
+// DeleteAgent removes an agent from its project and every room; what it said
+// stays.
+func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
+	if _, err := a.agentFor(ctx, actor, id, ActDeleteAgent, "Agent config"); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteAgent(ctx, id) }), "Agent config")
+}
+
+// agentFor loads an agent and checks that the actor may do the action to it.
+func (a *App) agentFor(ctx context.Context, actor *Actor, id string, action Action, noun string) (*store.Agent, error) {
+	if actor == nil {
+		return nil, errNotAuthenticated
+	}
+	ag, err := a.db.Agent(ctx, id)
+	if err != nil {
+		return nil, fromStore(err, noun)
+	}
+	res := Resource{Noun: noun}
+	if ag.ProjectID != "" {
+		role, err := a.db.ProjectRole(ctx, ag.ProjectID, actor.User.ID)
+		if err != nil {
+			return nil, err
+		}
+		res.Relations = projRelation[role]
+	} else if ag.CreatedBy == actor.User.ID {
+		res.Relations = IsCreator
+	}
+	return ag, Check(actor, action, res)
+}

@@ -1,0 +1,188 @@
+// Package app holds the rules of coagent: who may do what, and what then
+// happens. It knows neither HTTP nor SQL nor the job queue's engine.
+//
+// To find your way: a noun names the file in every layer. What posting a
+// message means is PostMessage in messages.go here; its URL and body are in
+// web/messages.go, its statements in store/messages.go, its table in
+// migrations. access.go says who may; events.go what a room's members get to
+// see; turns.go how agents come to speak; config.go which settings exist.
+//
+// Invariants: every exported method that acts for a person takes the Actor and
+// asks Check; a change, its events and its jobs commit in one transaction;
+// no model call, hashing or network happens inside one; errors that a person
+// may see are *Error; the clock and chance come from Deps.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Deps are what an App is made of.
+type Deps struct {
+	Config *Config
+	DB     *store.DB
+	Log    *slog.Logger
+	// Now is the clock; Rand gives numbers in [0, 1) for the rolls of agents.
+	Now  func() time.Time
+	Rand func() float64
+	// Work says that this process works jobs off, Serve that people connect to it.
+	Work, Serve bool
+}
+
+// App is the program behind the edge. Make it with New, run it with Start.
+type App struct {
+	cfg    *Config
+	db     *store.DB
+	log    *slog.Logger
+	now    func() time.Time
+	rand   func() float64
+	keys   *Keyring
+	hasher *Hasher
+	models *llm.Models
+	queue  *jobs.Queue
+	hub    *realtime.Hub
+	listen *realtime.Listener
+	work   bool
+
+	stop  context.CancelFunc // ends the loops below
+	loops sync.WaitGroup
+}
+
+// New wires an App; nothing runs before Start.
+func New(d Deps) (*App, error) {
+	keys, err := NewKeyring(d.Config.Auth.EncryptionKeys...)
+	if err != nil {
+		return nil, err
+	}
+	models, err := newModels(d.Config)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, keys: keys, models: models,
+		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work}
+	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, Log: quietQueueLog(d.Log)}
+	if d.Work {
+		options.Handlers = a.handlers()
+	}
+	if a.queue, err = jobs.New(d.DB, options); err != nil {
+		return nil, err
+	}
+	a.hub = a.newHub()
+	if d.Serve && d.DB.Postgres() {
+		a.listen = a.newListener()
+	}
+	d.DB.OnCommit(a.publish)
+	return a, nil
+}
+
+func newModels(cfg *Config) (*llm.Models, error) {
+	l := cfg.LLM
+	providers := map[string]llm.ProviderConfig{
+		"openai":        {Kind: llm.KindOpenAI, BaseURL: l.OpenAI.BaseURL, DefaultModel: l.OpenAI.DefaultModel},
+		"gemini":        {Kind: llm.KindGemini, BaseURL: l.Gemini.BaseURL, DefaultModel: l.Gemini.DefaultModel},
+		providerOffline: {Kind: llm.KindOffline},
+	}
+	for name, p := range l.Providers {
+		providers[name] = llm.ProviderConfig{Kind: llm.Kind(p.Kind), BaseURL: p.BaseURL, DefaultModel: p.DefaultModel}
+	}
+	return llm.New(llm.Config{Providers: providers, Limits: llm.Limits{
+		Connect: l.Connect, FirstToken: l.FirstToken, Silence: l.Silence, Total: l.Total, MaxBytes: int(l.MaxBytes)}})
+}
+
+// quietQueueLog keeps the queue's own chatter out of the log of a calm day.
+func quietQueueLog(log *slog.Logger) *slog.Logger {
+	return slog.New(levelHandler{log.Handler(), slog.LevelWarn}).With("part", "queue")
+}
+
+type levelHandler struct {
+	slog.Handler
+	least slog.Level
+}
+
+// Enabled drops what is below the handler's own least level.
+func (h levelHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.least && h.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs keeps the least level on derived handlers.
+func (h levelHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return levelHandler{h.Handler.WithAttrs(attrs), h.least}
+}
+
+// WithGroup keeps the least level on derived handlers.
+func (h levelHandler) WithGroup(name string) slog.Handler {
+	return levelHandler{h.Handler.WithGroup(name), h.least}
+}
+
+// instant is now as a database keeps it: UTC, in microseconds.
+func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microsecond) }
+
+// Start runs the listener, the job queue and the sweep; ctx bounds the start.
+func (a *App) Start(ctx context.Context) error {
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stop = stop
+	if a.listen != nil {
+		a.loops.Go(func() { a.listen.Run(run) })
+	}
+	if !a.work {
+		return nil
+	}
+	if err := a.recoverTurns(ctx); err != nil {
+		stop()
+		return err
+	}
+	if err := a.queue.Start(ctx); err != nil {
+		stop()
+		return err
+	}
+	a.loops.Go(func() { a.sweepLoop(run) })
+	return nil
+}
+
+// CloseSockets tells everybody connected that this process goes away, and
+// waits for the last frames to be written or for ctx.
+func (a *App) CloseSockets(ctx context.Context) error { return a.hub.Close(ctx) }
+
+// Stop lets running jobs finish until the drain timeout, hands back the turns
+// that did not, and ends the loops. ctx is the deadline for all of it.
+func (a *App) Stop(ctx context.Context) error {
+	var err error
+	if a.work {
+		err = a.queue.Stop(ctx, a.cfg.Jobs.DrainTimeout)
+	}
+	if a.stop != nil {
+		a.stop()
+	}
+	done := make(chan struct{})
+	go func() { a.loops.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = errors.Join(err, ctx.Err())
+	}
+	return errors.Join(err, a.hub.Close(ctx))
+}
+
+// Ready returns nil when this process can serve: the database answers, the
+// schema is this program's, and events of other processes arrive.
+func (a *App) Ready(ctx context.Context) error {
+	if err := a.db.Ping(ctx); err != nil {
+		return &Error{Kind: KindUnavailable, Code: "database", Message: "The database does not answer", Err: err}
+	}
+	if err := a.db.CheckSchema(ctx); err != nil {
+		return &Error{Kind: KindUnavailable, Code: "schema", Message: "The database schema does not fit this program", Err: err}
+	}
+	if a.listen != nil && !a.listen.Ready() {
+		return errorf(KindUnavailable, "listener", "Events of other nodes do not arrive")
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+// Package apptest gives tests a whole App on a real database, with a model
+// provider that speaks OpenAI's wire format over real HTTP and says what the
+// test scripts. Only what leaves the process is a stand-in; everything else is
+// the program's own wiring.
+package apptest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+// CanaryKey is the API key of every agent of a Class; it must turn up nowhere
+// but in the provider's requests.
+const CanaryKey = "sk-canary-4b1d7f0e9c"
+
+// Config is a configuration for tests on the database at url: quick leases,
+// fixed keys and, with modelURL, OpenAI's API at that address.
+func Config(url, modelURL string) *app.Config {
+	c := app.DefaultConfig()
+	c.Database.URL = app.Secret(url)
+	c.Database.Pool = 8
+	c.Auth.SecretKey = "0123456789abcdef0123456789abcdef0123456789abcdef"
+	c.Auth.EncryptionKeys = []app.Secret{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+	c.LLM.OpenAI.BaseURL = modelURL
+	c.LLM.FirstToken, c.LLM.Silence = 10*time.Second, 10*time.Second
+	c.Turns.Lease, c.Turns.Heartbeat, c.Turns.Sweep = 2*time.Second, 500*time.Millisecond, 300*time.Millisecond
+	c.Jobs.DrainTimeout = 3 * time.Second
+	return c
+}
+
+// Rig is one App and what it stands on.
+type Rig struct {
+	*app.App
+	DB    *store.DB
+	Model *llmtest.Server
+	roll  atomic.Uint64
+}
+
+// SetRoll sets what every roll of chance gives, in thousandths: 0 wins always,
+// 999 loses against any frequency below 1.
+func (r *Rig) SetRoll(thousandths uint64) { r.roll.Store(thousandths) }
+
+// New starts an App that works and serves on the database at url, and stops it
+// when the test ends. tune may change the configuration first.
+func New(t testing.TB, url string, tune ...func(*app.Config)) *Rig {
+	t.Helper()
+	model := llmtest.New(t)
+	cfg := Config(url, model.URL)
+	for _, f := range tune {
+		f(cfg)
+	}
+	r := &Rig{DB: storetest.Open(t, store.Options{URL: url, Pool: cfg.Database.Pool}), Model: model}
+	a, err := app.New(app.Deps{Config: cfg, DB: r.DB, Log: slog.New(slog.NewTextHandler(testLog(t), nil)), Now: time.Now,
+		Rand: func() float64 { return float64(r.roll.Load()) / 1000 }, Work: true, Serve: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		if err := a.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	r.App = a
+	return r
+}
+
+// testLog shows the log of a failed test only.
+func testLog(t testing.TB) io.Writer { return logWriter{t} }
+
+type logWriter struct{ t testing.TB }
+
+// Write hands a line to the test's log.
+func (w logWriter) Write(b []byte) (int, error) {
+	if w.t.Context().Err() == nil { // a test that has ended takes no more lines
+		w.t.Logf("%s", b)
+	}
+	return len(b), nil
+}
+
+// Class is a course with a room, its people and two agents on the scripted
+// provider, in a project of their own: tests keep apart by making one each.
+type Class struct {
+	Admin, Teacher, TA, Student, Outsider *app.Actor
+
+	Course                     *store.Course
+	Room                       *store.Room
+	Project                    *store.Project
+	TeacherAgent, StudentAgent *store.Agent
+}
+
+// User adds an account with a role and returns it as an actor; nobody can sign
+// in to it.
+func (r *Rig) User(t testing.TB, role, name string) *app.Actor {
+	t.Helper()
+	id := store.NewID()
+	u := store.User{ID: id, Email: name + "-" + id[24:] + "@example.org", FullName: &name, Role: role, IsActive: true,
+		CreatedAt: time.Now().UTC().Truncate(time.Microsecond), Version: 1}
+	if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateUser(t.Context(), &u) }); err != nil {
+		t.Fatal(err)
+	}
+	return &app.Actor{User: u, SessionID: store.NewID()}
+}
+
+// Class makes a Class whose room has the given settings over ai_frequency 1.
+func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
+	t.Helper()
+	ctx := t.Context()
+	c := &Class{Admin: r.User(t, app.RoleAdmin, "Ada"), Teacher: r.User(t, app.RoleTeacher, "Tess"), TA: r.User(t, app.RoleTA, "Tom"),
+		Student: r.User(t, app.RoleStudent, "Sue"), Outsider: r.User(t, app.RoleStudent, "Otto")}
+	var err error
+	must := func() {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Course, err = r.CreateCourse(ctx, c.Teacher, "Biology", nil)
+	must()
+	_, err = r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: c.Student.User.ID}, "student")
+	must()
+	_, err = r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: c.TA.User.ID}, "ta")
+	must()
+	settings := app.RoomSettings{Name: app.Some("Cells"), AIFrequency: app.Some(1.0), AIMode: app.Some(app.ModeBoth)}
+	for _, f := range tune {
+		f(&settings)
+	}
+	c.Room, err = r.CreateRoom(ctx, c.Teacher, c.Course.ID, settings)
+	must()
+	org, err := r.CreateOrganization(ctx, c.Teacher, "School", nil)
+	must()
+	c.Project, err = r.CreateProject(ctx, c.Teacher, org.ID, "Agents", nil)
+	must()
+	agents, err := r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{})
+	must()
+	for i := range agents {
+		ag, err := r.UpdateAgent(ctx, c.Teacher, agents[i].ID, app.AgentSettings{ModelProvider: app.Some("openai"),
+			Model: app.Some("gpt-4o"), APIKey: app.Some(app.Secret(CanaryKey))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.AttachAgent(ctx, c.Teacher, c.Room.ID, ag.ID); err != nil {
+			t.Fatal(err)
+		}
+		if ag.Type == app.AgentTeacher {
+			c.TeacherAgent = ag
+		} else {
+			c.StudentAgent = ag
+		}
+	}
+	return c
+}
+
+// Await polls until ok returns true, for at most ten seconds.
+func Await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited too long for %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// Lines waits until a room has n lines and returns them, oldest first.
+func (r *Rig) Lines(t testing.TB, roomID string, n int) []store.Message {
+	t.Helper()
+	var lines []store.Message
+	Await(t, "the room's lines", func() bool {
+		var err error
+		if lines, err = r.DB.Messages(t.Context(), roomID, 0, 1000); err != nil {
+			t.Fatal(err)
+		}
+		return len(lines) >= n
+	})
+	return lines
+}
+
+// Idle waits until nothing is due in a room: no turn is on its way and every
+// line has been looked at.
+func (r *Rig) Idle(t testing.TB, roomID string) {
+	t.Helper()
+	Await(t, "the room to be idle", func() bool {
+		room, err := r.DB.Room(t.Context(), roomID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		turns, err := r.DB.Turns(t.Context(), roomID, store.Page{Limit: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, turn := range turns {
+			if turn.EndedAt.IsZero() {
+				return false
+			}
+		}
+		return room.LookedSeq == room.EventSeq
+	})
+}

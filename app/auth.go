@@ -1,0 +1,307 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Client is the device that signs in, for the list of sessions.
+type Client struct {
+	UserAgent string
+	Address   string
+}
+
+// Tokens are what a signed-in device keeps. Access is short-lived and names
+// the session; Refresh buys the next pair. Both expire with the session.
+type Tokens struct {
+	Access         string
+	Refresh        string
+	SessionExpires time.Time
+}
+
+// tokenRefresh marks a refresh token, which is never an access token.
+const tokenRefresh = "refresh"
+
+type claims struct {
+	jwt.RegisteredClaims
+	SessionID  string `json:"sid"`
+	Type       string `json:"type,omitempty"`
+	Generation int    `json:"gen,omitempty"`
+}
+
+var (
+	errNotAuthenticated = errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
+	errBadCredentials   = errorf(KindUnauthenticated, "bad_token", "Could not validate credentials")
+	errExpired          = errorf(KindUnauthenticated, "token_expired", "Could not validate credentials")
+	errInactive         = errorf(KindRejected, "inactive", "Inactive user")
+	errWrongPassword    = errorf(KindRejected, "wrong_password", "Incorrect username/email or password")
+)
+
+// SignIn opens a session for the account with this e-mail or user name. The
+// answer and its time do not tell whether the account exists.
+func (a *App) SignIn(ctx context.Context, login, password string, client Client) (*Tokens, error) {
+	login = strings.TrimSpace(login)
+	if login == "" || text("username", login, 1, 254) != nil || text("password", password, 1, 1024) != nil {
+		return nil, errWrongPassword
+	}
+	u, err := a.db.UserByLogin(ctx, login)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && u.PasswordHash == "") {
+		if err := a.hasher.VerifyNobody(ctx, password); err != nil {
+			return nil, err
+		}
+		return nil, errWrongPassword
+	}
+	if err != nil {
+		return nil, err
+	}
+	ok, upgrade, err := a.hasher.Verify(ctx, u.PasswordHash, password)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errWrongPassword
+	}
+	if !u.IsActive {
+		return nil, errInactive
+	}
+	var hash string
+	if upgrade {
+		// Hashing takes long: before the transaction, never in it.
+		if hash, err = a.hasher.Hash(ctx, password); err != nil {
+			return nil, err
+		}
+	}
+	var tokens *Tokens
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if upgrade {
+			if err := tx.SetPasswordHash(ctx, u.ID, hash); err != nil {
+				return err
+			}
+		}
+		tokens, err = a.openSession(ctx, tx, u.ID, client)
+		return err
+	})
+	return tokens, err
+}
+
+// openSession adds a session for a user and makes its first tokens.
+func (a *App) openSession(ctx context.Context, tx *store.Tx, userID string, client Client) (*Tokens, error) {
+	now := a.instant()
+	s := &store.Session{ID: store.NewID(), UserID: userID, Generation: 1, RotatedAt: now, CreatedAt: now,
+		ExpiresAt: now.Add(a.sessionLife()), UserAgent: cut(client.UserAgent, 300), Address: cut(client.Address, 64)}
+	if err := tx.CreateSession(ctx, s); err != nil {
+		return nil, err
+	}
+	return a.tokens(s)
+}
+
+func (a *App) sessionLife() time.Duration {
+	return time.Duration(a.cfg.Auth.RefreshTokenDays) * 24 * time.Hour
+}
+
+// tokens signs the pair of a session's current generation. The refresh token
+// holds nothing but what the session's row says, so that every node makes the
+// same one for the same generation.
+func (a *App) tokens(s *store.Session) (*Tokens, error) {
+	access, err := a.sign(claims{SessionID: s.ID, RegisteredClaims: jwt.RegisteredClaims{
+		Subject:   s.UserID,
+		IssuedAt:  jwt.NewNumericDate(a.now()),
+		ExpiresAt: jwt.NewNumericDate(a.now().Add(time.Duration(a.cfg.Auth.AccessTokenMinutes) * time.Minute)),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	refresh, err := a.sign(claims{SessionID: s.ID, Type: tokenRefresh, Generation: s.Generation,
+		RegisteredClaims: jwt.RegisteredClaims{
+			Subject:   s.UserID,
+			IssuedAt:  jwt.NewNumericDate(s.RotatedAt),
+			ExpiresAt: jwt.NewNumericDate(s.ExpiresAt),
+		}})
+	if err != nil {
+		return nil, err
+	}
+	return &Tokens{Access: access, Refresh: refresh, SessionExpires: s.ExpiresAt}, nil
+}
+
+func (a *App) sign(c claims) (string, error) {
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(a.cfg.Auth.SecretKey.Reveal()))
+}
+
+// parse checks a token's signature and, unless it is expired, gives nil; an
+// expired but well-signed token gives its claims and errExpired.
+func (a *App) parse(token string) (*claims, error) {
+	c := new(claims)
+	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now)).
+		ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return []byte(a.cfg.Auth.SecretKey.Reveal()), nil })
+	switch {
+	case err == nil && c.SessionID != "" && c.Subject != "":
+		return c, nil
+	case errors.Is(err, jwt.ErrTokenExpired) && c.SessionID != "" && c.Subject != "":
+		return c, errExpired
+	}
+	return nil, errBadCredentials
+}
+
+// Authenticate gives the actor behind an access token.
+func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
+	return a.authenticate(ctx, token, false)
+}
+
+// AuthenticateSocket is Authenticate for a socket's handshake: a well-signed
+// but expired token of a live session is accepted, since a client reconnects
+// without refreshing first.
+func (a *App) AuthenticateSocket(ctx context.Context, token string) (*Actor, error) {
+	return a.authenticate(ctx, token, true)
+}
+
+func (a *App) authenticate(ctx context.Context, token string, expiredToo bool) (*Actor, error) {
+	if token == "" {
+		return nil, errNotAuthenticated
+	}
+	c, err := a.parse(token)
+	if err != nil && (!errors.Is(err, errExpired) || !expiredToo) {
+		return nil, err
+	}
+	if c.Type == tokenRefresh {
+		return nil, errBadCredentials
+	}
+	return a.sessionActor(ctx, c.SessionID, c.Subject)
+}
+
+// sessionActor gives the actor of a live session of an active user.
+func (a *App) sessionActor(ctx context.Context, sessionID, userID string) (*Actor, error) {
+	s, err := a.db.Session(ctx, sessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errBadCredentials
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.UserID != userID || !s.EndedAt.IsZero() || !a.now().Before(s.ExpiresAt) {
+		return nil, errBadCredentials
+	}
+	if !s.User.IsActive {
+		return nil, errInactive
+	}
+	return &Actor{User: *s.User, SessionID: s.ID, ImpersonatorID: s.ImpersonatorID}, nil
+}
+
+// Whoami answers the client's question on every page load: the actor, nil when
+// nobody is signed in, or an error when a refresh would help.
+func (a *App) Whoami(ctx context.Context, token string) (*Actor, error) {
+	actor, err := a.Authenticate(ctx, token)
+	if !errors.Is(err, errExpired) {
+		if k := KindOf(err); err != nil && k != KindUnauthenticated && k != KindRejected {
+			return nil, err
+		}
+		return actor, nil
+	}
+	if _, err := a.AuthenticateSocket(ctx, token); err != nil {
+		return nil, nil //nolint:nilerr // the session is over, so a refresh would not help
+	}
+	return nil, errExpired
+}
+
+// Refresh moves a session to its next pair of tokens. The refresh token that
+// was used last yields the same successor again for a while, since one page
+// refreshes several times at once; a used one after that ends the session, for
+// two devices then hold it.
+func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
+	if token == "" {
+		return nil, errorf(KindUnauthenticated, "no_refresh_token", "Refresh token missing")
+	}
+	bad := errorf(KindUnauthenticated, "bad_refresh_token", "Invalid refresh token")
+	c, err := a.parse(token)
+	if err != nil {
+		return nil, bad
+	}
+	if c.Type != tokenRefresh {
+		return nil, errorf(KindUnauthenticated, "bad_refresh_token", "Invalid token type")
+	}
+	var tokens *Tokens
+	reused := false
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		s, err := tx.SessionForUpdate(ctx, c.SessionID)
+		if errors.Is(err, store.ErrNotFound) {
+			return bad
+		}
+		if err != nil {
+			return err
+		}
+		now := a.instant()
+		if s.UserID != c.Subject || !s.EndedAt.IsZero() || !now.Before(s.ExpiresAt) {
+			return bad
+		}
+		u, err := tx.User(ctx, s.UserID)
+		if err != nil {
+			return err
+		}
+		if !u.IsActive {
+			return errorf(KindUnauthenticated, "inactive", "User not found or inactive")
+		}
+		switch {
+		case c.Generation == s.Generation:
+			s.Generation, s.RotatedAt = s.Generation+1, now
+			if s.ImpersonatorID == "" {
+				s.ExpiresAt = now.Add(a.sessionLife())
+			}
+			if err := tx.RotateSession(ctx, s); err != nil {
+				return err
+			}
+		case c.Generation == s.Generation-1 && now.Sub(s.RotatedAt) <= a.cfg.Auth.RefreshGrace:
+		default:
+			reused = true
+			return tx.EndSession(ctx, s.ID, "refresh token reused", now)
+		}
+		tokens, err = a.tokens(s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if reused {
+		a.log.WarnContext(ctx, "refresh token reused, session ended", "session", c.SessionID)
+		a.sessionEnded(c.SessionID)
+		return nil, bad
+	}
+	return tokens, nil
+}
+
+// SignOut ends the session that an access token names, even an expired one;
+// anything else is ignored, for signing out never fails.
+func (a *App) SignOut(ctx context.Context, token string) error {
+	c, err := a.parse(token)
+	if err != nil && !errors.Is(err, errExpired) {
+		return nil //nolint:nilerr // no session to end
+	}
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		return tx.EndSession(ctx, c.SessionID, "signed out", a.instant())
+	}); err != nil {
+		return err
+	}
+	a.sessionEnded(c.SessionID)
+	return nil
+}
+
+// cut shortens s to at most n bytes, at the border of a character, and makes
+// it storable.
+func cut(s string, n int) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// sessionEnded cuts the sockets that the session opened in this process; other
+// processes notice within their next look at the sessions.
+func (a *App) sessionEnded(sessionID string) {
+	a.hub.CloseSession(sessionID, realtime.CloseSessionEnded, "session ended")
+}

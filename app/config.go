@@ -1,0 +1,178 @@
+package app
+
+import (
+	"path/filepath"
+	"time"
+	_ "time/tzdata" // the image from scratch has no zone files
+)
+
+// Config is every setting of coagent. A field's tags are the single source
+// of its path in YAML (yaml), its default, its bounds (min, max, oneof), the
+// older environment names that also set it (legacy) and why it exists (doc);
+// its own environment name is COAGENT_ and the path in capitals.
+type Config struct {
+	DataDir  string `yaml:"data_dir" default:"coagent-data" doc:"Folder of the SQLite database and of the generated secrets."`
+	Timezone string `yaml:"timezone" default:"Asia/Taipei" legacy:"TIMEZONE" doc:"IANA zone in which schedules and dates are read."`
+
+	HTTP      HTTPConfig      `yaml:"http" doc:"Where people reach the server."`
+	Database  DatabaseConfig  `yaml:"database" doc:"Postgres in production; with no url, SQLite in data_dir."`
+	Auth      AuthConfig      `yaml:"auth" doc:"Sign-in, sessions and keys. On SQLite missing keys are generated at the first start."`
+	Limits    LimitsConfig    `yaml:"limits" doc:"What one person may do, so that nobody can drown a class."`
+	Jobs      JobsConfig      `yaml:"jobs" doc:"Background work."`
+	Turns     TurnsConfig     `yaml:"turns" doc:"One agent's answer to a room, from the look at it to the stored message."`
+	Rooms     RoomsConfig     `yaml:"rooms" doc:"Sockets and the event log behind them."`
+	LLM       LLMConfig       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
+	Log       LogConfig       `yaml:"log" doc:"What the process says about itself on standard error."`
+	Telemetry TelemetryConfig `yaml:"telemetry" doc:"OpenTelemetry traces."`
+	Web       WebConfig       `yaml:"web" doc:"The browser studio."`
+}
+
+// HTTPConfig is the server's addresses and the bounds of one request.
+type HTTPConfig struct {
+	Addr            string        `yaml:"addr" default:"127.0.0.1:8000" doc:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
+	PublicURL       string        `yaml:"public_url" doc:"How browsers reach the server, for links it prints; empty derives it from addr."`
+	CORSOrigins     []string      `yaml:"cors_origins" legacy:"BACKEND_CORS_ORIGINS" doc:"Other origins whose pages may call with cookies, for example http://localhost:5173."`
+	TrustedProxies  []string      `yaml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed."`
+	SecureCookies   bool          `yaml:"secure_cookies" default:"false" legacy:"SECURE_COOKIES" doc:"Send cookies over https only; turn it on wherever there is https."`
+	BodyLimit       Bytes         `yaml:"body_limit" default:"4MiB" min:"64KiB" max:"256MiB" doc:"Largest body of a request; more is answered with 413."`
+	InternalAddr    string        `yaml:"internal_addr" doc:"Separate address for /metrics; empty turns it off. Never make it public."`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" default:"20s" min:"1s" max:"10m" doc:"How long a stop may take before what is left is cut off."`
+}
+
+// DatabaseConfig chooses between Postgres and SQLite.
+type DatabaseConfig struct {
+	URL         Secret `yaml:"url" legacy:"DATABASE_URL" doc:"postgres://user:password@host:5432/name; empty means SQLite in data_dir."`
+	Pool        int    `yaml:"pool" default:"20" min:"2" max:"1000" doc:"Most Postgres connections of this process."`
+	AutoMigrate bool   `yaml:"auto_migrate" default:"false" doc:"Let serve migrate Postgres by itself; SQLite always does."`
+}
+
+// AuthConfig is sign-in, sessions and the keys behind them.
+type AuthConfig struct {
+	SecretKey                Secret        `yaml:"secret_key" legacy:"SECRET_KEY" doc:"Signs sessions, 32 characters or more; a new one signs everybody out."`
+	EncryptionKeys           []Secret      `yaml:"encryption_keys" legacy:"ENCRYPTION_KEY,FERNET_SECRET_KEY" doc:"Fernet keys for stored secrets: the first encrypts, all decrypt, so a new one goes in front."`
+	AccessTokenMinutes       int           `yaml:"access_token_minutes" default:"15" min:"1" max:"43200" legacy:"ACCESS_TOKEN_EXPIRE_MINUTES" doc:"Life of an access token; browsers refresh it by themselves."`
+	RefreshTokenDays         int           `yaml:"refresh_token_days" default:"7" min:"1" max:"365" legacy:"REFRESH_TOKEN_EXPIRE_DAYS" doc:"A session that is not used for so long ends."`
+	RefreshGrace             time.Duration `yaml:"refresh_grace" default:"60s" min:"0s" max:"10m" doc:"For so long a used refresh token yields the same successor, since one page may refresh several times at once."`
+	SuperAdmin               string        `yaml:"super_admin" legacy:"SUPER_ADMIN" doc:"E-mail or name of the super admin to make at a start that finds none."`
+	SuperAdminPassword       Secret        `yaml:"super_admin_password" legacy:"SUPER_ADMIN_PASSWORD" doc:"Password of that account; an existing account is never touched."`
+	HashConcurrency          int           `yaml:"hash_concurrency" default:"0" min:"0" max:"1024" doc:"Passwords hashed at once, 19 MiB each; 0 means one per processor."`
+	SigninFailuresPerAccount int           `yaml:"signin_failures_per_account" default:"10" min:"1" max:"100000" doc:"Failed sign-ins of one account within signin_window before it has to wait."`
+	SigninFailuresPerAddress int           `yaml:"signin_failures_per_address" default:"300" min:"1" max:"1000000" doc:"The same for one address; generous, because a whole school is one address."`
+	SigninWindow             time.Duration `yaml:"signin_window" default:"15m" min:"1s" max:"24h" doc:"The time in which failed sign-ins are counted."`
+}
+
+// LimitsConfig is what one person may do.
+type LimitsConfig struct {
+	PostsPerMinute      int   `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
+	PostsBurst          int   `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
+	TypingPerMinute     int   `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
+	HandshakesPerMinute int   `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
+	MessageBytes        Bytes `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
+	HistoryPage         int   `yaml:"history_page" default:"200" min:"1" max:"1000" doc:"Most messages of one page of history."`
+}
+
+// JobsConfig is where and how background work runs.
+type JobsConfig struct {
+	InServe      bool          `yaml:"in_serve" default:"true" doc:"Let serve work on jobs too; false leaves them to coagent worker (Postgres only)."`
+	TurnWorkers  int           `yaml:"turn_workers" default:"64" min:"1" max:"10000" doc:"Agent turns at once in this process; they mostly wait for a model."`
+	Workers      int           `yaml:"workers" default:"16" min:"1" max:"10000" doc:"All other jobs at once in this process."`
+	DrainTimeout time.Duration `yaml:"drain_timeout" default:"15s" min:"0s" max:"10m" doc:"How long a stop lets running jobs finish before they are cancelled."`
+}
+
+// TurnsConfig bounds an agent's turn.
+type TurnsConfig struct {
+	Lease       time.Duration `yaml:"lease" default:"7s" min:"1s" max:"10m" doc:"A turn whose worker was silent for so long is given to another one."`
+	Heartbeat   time.Duration `yaml:"heartbeat" default:"2s" min:"100ms" max:"5m" doc:"How often a worker renews its lease; at most half of it."`
+	Sweep       time.Duration `yaml:"sweep" default:"3s" min:"100ms" max:"10m" doc:"How often lapsed leases are looked for."`
+	MaxAttempts int           `yaml:"max_attempts" default:"3" min:"1" max:"20" doc:"A turn fails for good after so many attempts."`
+	MaxDuration time.Duration `yaml:"max_duration" default:"5m" min:"1s" max:"1h" doc:"A turn fails for good after so long, all attempts together."`
+	MaxAgentRow int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
+	MaxTokens   int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
+}
+
+// RoomsConfig bounds sockets and sets the clocks of presence and events.
+type RoomsConfig struct {
+	SocketQueueFrames int           `yaml:"socket_queue_frames" default:"1024" min:"16" max:"1000000" doc:"Frames that wait for one slow socket before it is closed; it resumes without loss."`
+	SocketQueueBytes  Bytes         `yaml:"socket_queue_bytes" default:"1MiB" min:"64KiB" max:"256MiB" doc:"The same in bytes."`
+	Ping              time.Duration `yaml:"ping" default:"10s" min:"1s" max:"5m" doc:"How often a silent socket is asked for a sign of life."`
+	DeadAfter         time.Duration `yaml:"dead_after" default:"20s" min:"2s" max:"10m" doc:"A socket without one for so long is closed; more than ping."`
+	PresenceExpiry    time.Duration `yaml:"presence_expiry" default:"30s" min:"5s" max:"10m" doc:"People of a server process that fell silent count as gone after this."`
+	EventPoll         time.Duration `yaml:"event_poll" default:"5s" min:"100ms" max:"5m" doc:"Safety net: rooms look for events so often even if no notification came."`
+}
+
+// LLMConfig is the model providers and the patience with them.
+type LLMConfig struct {
+	Connect    time.Duration             `yaml:"connect" default:"5s" min:"100ms" max:"5m" doc:"Time to reach a provider."`
+	FirstToken time.Duration             `yaml:"first_token" default:"60s" min:"100ms" max:"30m" doc:"Time from the request to the first piece of the answer."`
+	Silence    time.Duration             `yaml:"silence" default:"30s" min:"100ms" max:"30m" doc:"Longest pause between two pieces."`
+	Total      time.Duration             `yaml:"total" default:"5m" min:"1s" max:"1h" doc:"Longest model call."`
+	MaxBytes   Bytes                     `yaml:"max_bytes" default:"4MiB" min:"64KiB" max:"64MiB" doc:"Largest answer; a longer one is cut off as a failure."`
+	OpenAI     OpenAIConfig              `yaml:"openai" doc:"OpenAI, or anything that speaks its Chat Completions."`
+	Gemini     GeminiConfig              `yaml:"gemini" doc:"Google Gemini."`
+	Providers  map[string]ProviderConfig `yaml:"providers" doc:"More providers by the name that agents use, for example school: {kind: openai, base_url: http://10.0.0.5:11434/v1, default_model: llama3.1}."`
+}
+
+// OpenAIConfig is the address and the model of the built-in provider openai.
+type OpenAIConfig struct {
+	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means OpenAI's own."`
+	DefaultModel string `yaml:"default_model" default:"gpt-4o" doc:"Model of agents that name none."`
+}
+
+// GeminiConfig is the address and the model of the built-in provider gemini.
+type GeminiConfig struct {
+	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means Google's own."`
+	DefaultModel string `yaml:"default_model" default:"gemini-2.5-flash" doc:"Model of agents that name none."`
+}
+
+// ProviderConfig is one more provider, reached under a name of its own.
+type ProviderConfig struct {
+	Kind         string `yaml:"kind" default:"openai" oneof:"openai" doc:"The wire format it speaks."`
+	BaseURL      string `yaml:"base_url" doc:"Address of its API."`
+	DefaultModel string `yaml:"default_model" doc:"Model of agents that name none."`
+}
+
+// LogConfig is the form of the log.
+type LogConfig struct {
+	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"debug, info, warn or error."`
+	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"text for people, json for machines."`
+}
+
+// TelemetryConfig is where traces go.
+type TelemetryConfig struct {
+	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"Address of an OTLP/HTTP collector, for example http://localhost:4318; empty turns traces off."`
+	ServiceName  string  `yaml:"service_name" default:"coagent" doc:"Name of this service in traces."`
+	TraceSample  float64 `yaml:"trace_sample" default:"1" min:"0" max:"1" doc:"Share of requests that are traced, from 0 to 1."`
+}
+
+// WebConfig is the browser studio.
+type WebConfig struct {
+	UIDir string `yaml:"ui_dir" doc:"Serve the studio from this folder instead of the one in the binary, for work on it."`
+}
+
+// DefaultConfig is the configuration with which coagent starts in an empty
+// folder.
+func DefaultConfig() *Config {
+	c := new(Config)
+	for _, s := range settingsOf(c) {
+		if err := s.setDefault(); err != nil {
+			panic("app: the default of " + s.path + ": " + err.Error())
+		}
+	}
+	return c
+}
+
+// Postgres says whether the rows live in Postgres rather than in SQLite.
+func (c *Config) Postgres() bool { return c.Database.URL != "" }
+
+// SQLitePath is the file of the SQLite database.
+func (c *Config) SQLitePath() string { return filepath.Join(c.DataDir, "coagent.db") }
+
+// Location is the zone of Timezone, UTC if that names none (which LoadConfig
+// refuses).
+func (c *Config) Location() *time.Location {
+	loc, err := time.LoadLocation(c.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}

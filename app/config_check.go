@@ -1,0 +1,201 @@
+package app
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	minSecretKeyBytes = 32
+	makeSecretKey     = "openssl rand -base64 48"
+	makeFernetKey     = "openssl rand -base64 32 | tr +/ -_"
+)
+
+// addProblem takes one problem with the setting at path.
+type addProblem func(path, format string, args ...any)
+
+// normalise brings equivalent values to one form: origins and addresses
+// without a closing slash, Postgres URLs in the scheme and the parameters
+// that pgx knows.
+func (c *Config) normalise() {
+	for i, origin := range c.HTTP.CORSOrigins {
+		c.HTTP.CORSOrigins[i] = strings.TrimRight(origin, "/")
+	}
+	for _, address := range []*string{&c.HTTP.PublicURL, &c.LLM.OpenAI.BaseURL, &c.LLM.Gemini.BaseURL, &c.Telemetry.OTLPEndpoint} {
+		*address = strings.TrimRight(*address, "/")
+	}
+	for name, p := range c.LLM.Providers {
+		p.BaseURL = strings.TrimRight(p.BaseURL, "/")
+		c.LLM.Providers[name] = p
+	}
+	c.Database.URL = normalisePostgres(c.Database.URL)
+}
+
+// normalisePostgres turns the URLs of SQLAlchemy (postgresql+asyncpg://,
+// ?ssl=require) into one for pgx. What is no Postgres URL stays as it is.
+func normalisePostgres(s Secret) Secret {
+	scheme, rest, found := strings.Cut(strings.TrimSpace(s.Reveal()), "://")
+	scheme, _, _ = strings.Cut(scheme, "+")
+	if !found || scheme != "postgres" && scheme != "postgresql" {
+		return s
+	}
+	u, err := url.Parse("postgres://" + rest)
+	if err != nil {
+		return s
+	}
+	if q := u.Query(); q.Has("ssl") {
+		if !q.Has("sslmode") {
+			q.Set("sslmode", q.Get("ssl"))
+		}
+		q.Del("ssl")
+		u.RawQuery = q.Encode()
+	}
+	return Secret(u.String())
+}
+
+// postgresURL builds a URL from parts that may contain any character.
+func postgresURL(server, port, user, password, name string) string {
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(user, password), Host: server, Path: "/" + name}
+	if port != "" {
+		u.Host = net.JoinHostPort(server, port)
+	}
+	return u.String()
+}
+
+// checkAll reports every value that no tag can judge.
+func (c *Config) checkAll(add addProblem) {
+	if c.DataDir == "" {
+		add("data_dir", "must name a folder")
+	}
+	if _, err := time.LoadLocation(c.Timezone); err != nil || c.Timezone == "" || c.Timezone == "Local" {
+		add("timezone", "must be a zone such as Asia/Taipei or UTC, not %q", c.Timezone)
+	}
+	c.checkHTTP(add)
+	c.checkDatabase(add)
+	c.checkAuth(add)
+	c.checkClocks(add)
+	c.checkProviders(add)
+	checkURL(add, "telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint)
+}
+
+func (c *Config) checkHTTP(add addProblem) {
+	checkAddr(add, "http.addr", c.HTTP.Addr)
+	if c.HTTP.InternalAddr != "" {
+		checkAddr(add, "http.internal_addr", c.HTTP.InternalAddr)
+	}
+	checkURL(add, "http.public_url", c.HTTP.PublicURL)
+	for _, origin := range c.HTTP.CORSOrigins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			add("http.cors_origins", "must list origins such as https://studio.example.org, not %q", origin)
+		}
+	}
+	for _, proxy := range c.HTTP.TrustedProxies {
+		_, errAddr := netip.ParseAddr(proxy)
+		_, errPrefix := netip.ParsePrefix(proxy)
+		if errAddr != nil && errPrefix != nil {
+			add("http.trusted_proxies", "must list addresses or networks such as 10.0.0.0/8, not %q", proxy)
+		}
+	}
+}
+
+func checkAddr(add addProblem, path, addr string) {
+	_, port, err := net.SplitHostPort(addr)
+	if _, errPort := strconv.ParseUint(port, 10, 16); err != nil || errPort != nil {
+		add(path, "must be host:port such as 127.0.0.1:8000, not %q", addr)
+	}
+}
+
+// checkURL does not repeat the address, since people put keys into addresses.
+func checkURL(add addProblem, path, address string) {
+	if address == "" {
+		return
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		add(path, "must be an address such as https://example.org")
+	} else if u.User != nil {
+		add(path, "must not contain a user or password")
+	}
+}
+
+func (c *Config) checkDatabase(add addProblem) {
+	if !c.Postgres() {
+		return
+	}
+	u, err := url.Parse(c.Database.URL.Reveal())
+	if err != nil {
+		add("database.url", "is not a URL; write special characters of the password in percent-encoding, for example %%23 for #")
+	} else if u.Scheme != "postgres" {
+		add("database.url", "must begin with postgres://; leave it empty for SQLite in data_dir")
+	}
+}
+
+func (c *Config) checkAuth(add addProblem) {
+	if key := c.Auth.SecretKey; key != "" && len(key) < minSecretKeyBytes {
+		add("auth.secret_key", "must have %d characters or more; make one with: %s", minSecretKeyBytes, makeSecretKey)
+	}
+	if len(c.Auth.EncryptionKeys) > 0 {
+		if _, err := NewKeyring(c.Auth.EncryptionKeys...); err != nil {
+			add("auth.encryption_keys", "%v", err)
+		}
+	}
+}
+
+// checkClocks holds times against each other that only work in one order.
+func (c *Config) checkClocks(add addProblem) {
+	if c.Turns.Heartbeat*2 > c.Turns.Lease {
+		add("turns.heartbeat", "must be at most half of turns.lease (%v), not %v", c.Turns.Lease, c.Turns.Heartbeat)
+	}
+	if c.Rooms.DeadAfter <= c.Rooms.Ping {
+		add("rooms.dead_after", "must be more than rooms.ping (%v), not %v", c.Rooms.Ping, c.Rooms.DeadAfter)
+	}
+}
+
+var providerName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+func (c *Config) checkProviders(add addProblem) {
+	checkURL(add, "llm.openai.base_url", c.LLM.OpenAI.BaseURL)
+	checkURL(add, "llm.gemini.base_url", c.LLM.Gemini.BaseURL)
+	for name, p := range c.LLM.Providers {
+		path := providersPrefix + name
+		if !providerName.MatchString(name) {
+			add(path, "must have a name of lower-case letters, digits and _")
+		}
+		if name == "openai" || name == "gemini" || name == "offline" {
+			add(path, "is built in: choose another name, or set llm.%s", name)
+		}
+		if p.BaseURL == "" {
+			add(path+".base_url", "is missing")
+		}
+		checkURL(add, path+".base_url", p.BaseURL)
+	}
+}
+
+// warnings are about what is allowed but rarely meant.
+func (c *Config) warnings() []string {
+	var list []string
+	if !c.Postgres() && !c.Jobs.InServe {
+		list = append(list, "jobs.in_serve is false but has no effect on SQLite: serve always runs the jobs there")
+	}
+	if c.Auth.SuperAdmin != "" && c.Auth.SuperAdminPassword == "" {
+		list = append(list, "auth.super_admin has no effect without auth.super_admin_password")
+	}
+	if runtime.GOOS == "windows" || c.Postgres() {
+		return list
+	}
+	for _, path := range []string{c.DataDir, filepath.Join(c.DataDir, secretsFile)} {
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			list = append(list, path+" is open to other users of this machine: chmod -R go= "+path)
+		}
+	}
+	return list
+}

@@ -1,0 +1,350 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+)
+
+const (
+	envPrefix       = "COAGENT_"
+	envConfigFile   = "COAGENT_CONFIG"
+	configFile      = "coagent.yaml"
+	providersPrefix = "llm.providers."
+)
+
+// Sources is where LoadConfig looks. From the weakest to the strongest: the
+// defaults, the legacy names, the YAML file, COAGENT_* in .env, COAGENT_* in
+// the environment, flags. An empty environment variable counts as not set.
+type Sources struct {
+	File  string            // YAML file; empty means COAGENT_CONFIG, or else coagent.yaml in Dir if there is one
+	Env   []string          // NAME=value, as os.Environ gives it
+	Dir   string            // working folder, for .env (here or else in its parent) and coagent.yaml
+	Flags map[string]string // path -> value
+}
+
+// ConfigError is everything that is wrong with a configuration, each problem
+// with its path and the source that said it, and never with a secret.
+type ConfigError struct{ Problems []string }
+
+// Error lists the problems, one a line.
+func (e *ConfigError) Error() string {
+	return "the configuration is not valid:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// rawValue is what one source says, before it is decoded.
+type rawValue struct {
+	value  any
+	source string
+}
+
+type loader struct {
+	config    *Config
+	known     map[string]setting
+	providers map[string]*ProviderConfig
+	values    map[string]rawValue
+	notices   []string
+	problems  []string
+}
+
+// LoadConfig reads all sources. The notices are for the log; the error is a
+// *ConfigError.
+func LoadConfig(src Sources) (*Config, []string, error) {
+	l := &loader{
+		config: DefaultConfig(), known: map[string]setting{},
+		providers: map[string]*ProviderConfig{}, values: map[string]rawValue{},
+	}
+	for _, s := range settingsOf(l.config) {
+		l.known[s.path] = s
+	}
+	dir := cmp.Or(src.Dir, ".")
+	env := l.dotEnv(dir)
+	for _, entry := range src.Env {
+		if name, value, found := strings.Cut(entry, "="); found && name != "" && value != "" {
+			env[name] = rawValue{value, "environment"}
+		}
+	}
+	l.addLegacy(env)
+	l.addFile(src.File, env, dir)
+	l.addEnv(env)
+	for path, value := range src.Flags {
+		if !l.put(path, rawValue{value, "flag"}) {
+			l.problem(path, "flag", "is not a setting")
+		}
+	}
+	l.decode()
+	l.finish()
+	if len(l.problems) > 0 {
+		slices.Sort(l.problems)
+		return nil, l.notices, &ConfigError{Problems: slices.Compact(l.problems)}
+	}
+	return l.config, l.notices, nil
+}
+
+func (l *loader) problem(path, source, format string, args ...any) {
+	l.problems = append(l.problems, fmt.Sprintf("%s (%s) %s", path, source, fmt.Sprintf(format, args...)))
+}
+
+func (l *loader) notice(format string, args ...any) {
+	l.notices = append(l.notices, fmt.Sprintf(format, args...))
+}
+
+// put stores what a source says about a path, over what weaker ones said. It
+// reports false if there is no such setting.
+func (l *loader) put(path string, raw rawValue) bool {
+	if s, ok := l.known[path]; ok {
+		if s.section || s.value.Kind() == reflect.Map {
+			l.problem(path, raw.source, "is a section: write its settings below it")
+			return true
+		}
+		l.values[path] = raw
+		return true
+	}
+	name, member, ok := strings.Cut(strings.TrimPrefix(path, providersPrefix), ".")
+	if !ok || !strings.HasPrefix(path, providersPrefix) {
+		return false
+	}
+	return l.addProvider(name) && l.known[providersPrefix+name+"."+member].path != "" && l.put(path, raw)
+}
+
+// addProvider makes the settings of one more provider known; any name will
+// do here, checkProviders judges it.
+func (l *loader) addProvider(name string) bool {
+	if name == "" || l.providers[name] != nil {
+		return name != ""
+	}
+	p := new(ProviderConfig)
+	for _, s := range appendSettings(nil, providersPrefix+name+".", reflect.ValueOf(p).Elem()) {
+		if err := s.setDefault(); err != nil {
+			return false
+		}
+		l.known[s.path] = s
+	}
+	l.providers[name] = p
+	return true
+}
+
+var unescapedDollar = regexp.MustCompile(`(^|[^\\])\$([^{]|$)`)
+
+// dotEnv reads .env of dir, or else of its parent.
+func (l *loader) dotEnv(dir string) map[string]rawValue {
+	env := map[string]rawValue{}
+	for _, path := range []string{filepath.Join(dir, ".env"), filepath.Join(dir, "..", ".env")} {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			l.problems = append(l.problems, err.Error())
+			return env
+		}
+		values, err := parseDotEnv(text)
+		if err != nil {
+			l.problems = append(l.problems, path+": "+err.Error())
+		}
+		for name, value := range values {
+			if value != "" {
+				env[name] = rawValue{value, ".env"}
+			}
+		}
+		return env
+	}
+	return env
+}
+
+func parseDotEnv(text []byte) (map[string]string, error) {
+	lines := strings.Split(string(bytes.TrimPrefix(text, []byte("\ufeff"))), "\n")
+	for i, line := range lines {
+		// Only ${NAME} is a variable, as in the .env files of the Python
+		// server; the library would also empty the $W0 of a password.
+		_, value, _ := strings.Cut(line, "=")
+		if !strings.HasPrefix(strings.TrimSpace(value), "'") {
+			for unescapedDollar.MatchString(lines[i]) {
+				lines[i] = unescapedDollar.ReplaceAllString(lines[i], `$1\$$$2`)
+			}
+		}
+	}
+	values, err := godotenv.Unmarshal(strings.Join(lines, "\n"))
+	if err != nil {
+		// The library's error quotes the rest of the file, secrets and all.
+		return nil, errors.New("each line must be NAME=value, and quotes must be closed")
+	}
+	return values, nil
+}
+
+// addLegacy takes the names of the Python server.
+func (l *loader) addLegacy(env map[string]rawValue) {
+	for _, s := range settingsOf(l.config) {
+		var first string
+		for _, name := range s.legacy {
+			raw, found := env[name]
+			switch {
+			case !found:
+			case first == "":
+				first = name
+				l.values[s.path] = rawValue{raw.value, name + " in " + raw.source}
+			case raw.value != env[first].value:
+				l.notice("%s is ignored, because %s is set too and differs", name, first)
+			}
+		}
+	}
+	l.addLegacyPostgres(env)
+	var redis []string
+	for name := range env {
+		if strings.HasPrefix(name, "REDIS_") {
+			redis = append(redis, name)
+		}
+	}
+	if slices.Sort(redis); len(redis) > 0 {
+		l.notice("%s: not needed, coagent works without Redis", strings.Join(redis, ", "))
+	}
+}
+
+func (l *loader) addLegacyPostgres(env map[string]rawValue) {
+	if _, found := l.values["database.url"]; found {
+		return
+	}
+	text := func(name string) string { value, _ := env[name].value.(string); return value }
+	server, user, name := text("POSTGRES_SERVER"), text("POSTGRES_USER"), text("POSTGRES_DB")
+	if server == "" {
+		if user != "" || name != "" {
+			l.notice("POSTGRES_USER and POSTGRES_DB have no effect without POSTGRES_SERVER")
+		}
+		return
+	}
+	source := "POSTGRES_SERVER in " + env["POSTGRES_SERVER"].source
+	if user == "" || name == "" {
+		l.problem("database.url", source, "needs POSTGRES_USER and POSTGRES_DB too, or DATABASE_URL instead of all of them")
+		return
+	}
+	url := postgresURL(server, text("POSTGRES_PORT"), user, text("POSTGRES_PASSWORD"), name)
+	l.values["database.url"] = rawValue{url, source}
+}
+
+var quotedByYAML = regexp.MustCompile("`[^`]*`")
+
+// addFile takes the YAML file.
+func (l *loader) addFile(path string, env map[string]rawValue, dir string) {
+	if path == "" {
+		path, _ = env[envConfigFile].value.(string)
+	}
+	optional := path == ""
+	if optional {
+		path = filepath.Join(dir, configFile)
+	}
+	text, err := os.ReadFile(path)
+	if optional && errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		l.problems = append(l.problems, err.Error())
+		return
+	}
+	k := koanf.New(".")
+	if err := k.Load(rawbytes.Provider(text), yaml.Parser()); err != nil {
+		// What stands between the backquotes may be a secret.
+		l.problems = append(l.problems, path+": "+quotedByYAML.ReplaceAllString(err.Error(), "a value"))
+		return
+	}
+	for key, value := range k.All() {
+		_, known := l.known[key]
+		switch nested, isMap := value.(map[string]any); {
+		case known && (value == nil || isMap && len(nested) == 0):
+			// A key with nothing behind it, or only comments, says nothing.
+		case !l.put(key, rawValue{value, path}):
+			l.problem(key, path, "is not a setting")
+		}
+	}
+}
+
+// addEnv takes COAGENT_*.
+func (l *loader) addEnv(env map[string]rawValue) {
+	paths := map[string]string{}
+	for _, s := range settingsOf(l.config) {
+		if !s.section {
+			paths[s.env] = s.path
+		}
+	}
+	var unknown []string
+	for name, raw := range env {
+		if !strings.HasPrefix(name, envPrefix) || name == envConfigFile {
+			continue
+		}
+		path := cmp.Or(paths[name], providerPath(name))
+		if path == "" || !l.put(path, rawValue{raw.value, name + " in " + raw.source}) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		l.notice("%s is ignored: there is no such setting", name)
+	}
+}
+
+// providerPath is the path of COAGENT_LLM_PROVIDERS_<NAME>_<MEMBER>.
+func providerPath(env string) string {
+	name, found := strings.CutPrefix(env, envName(providersPrefix))
+	if !found {
+		return ""
+	}
+	for _, s := range settingsOf(new(ProviderConfig)) {
+		if name, found := strings.CutSuffix(name, "_"+strings.ToUpper(s.path)); found {
+			return providersPrefix + strings.ToLower(name) + "." + s.path
+		}
+	}
+	return ""
+}
+
+// decode sets the fields from the strongest value of each.
+func (l *loader) decode() {
+	for path, raw := range l.values {
+		if err := l.known[path].set(raw.value); err != nil {
+			l.problem(path, raw.source, "%v", err)
+		}
+	}
+	for name, p := range l.providers {
+		if l.config.LLM.Providers == nil {
+			l.config.LLM.Providers = map[string]ProviderConfig{}
+		}
+		l.config.LLM.Providers[name] = *p
+	}
+}
+
+// finish brings what is equivalent to one form, then applies the rules that
+// tags cannot say.
+func (l *loader) finish() {
+	l.config.normalise()
+	l.config.checkAll(func(path, format string, args ...any) {
+		l.problem(path, l.source(path), format, args...)
+	})
+	l.notices = append(l.notices, l.config.warnings()...)
+}
+
+// source is who set the path or, for a member that is missing, its neighbour.
+func (l *loader) source(path string) string {
+	if raw, found := l.values[path]; found {
+		return raw.source
+	}
+	if name, found := strings.CutPrefix(path, providersPrefix); found {
+		name, _, _ = strings.Cut(name, ".")
+		for _, s := range settingsOf(new(ProviderConfig)) {
+			if raw, found := l.values[providersPrefix+name+"."+s.path]; found {
+				return raw.source
+			}
+		}
+	}
+	return "default"
+}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/fernet/fernet-go"
+	"github.com/gofrs/flock"
+	"go.yaml.in/yaml/v3"
+)
+
+const secretsFile = "secrets.yaml"
+
+const secretsHead = `# Made by coagent at its first start. Keep it with the database and keep it to yourself: without the encryption
+# keys the stored provider keys cannot be read. The first encryption key encrypts, all of them decrypt.
+`
+
+// storedSecrets is the content of data_dir/secrets.yaml; its fields are plain
+// texts, because a Secret would be written as ***.
+type storedSecrets struct {
+	SecretKey      string   `yaml:"secret_key"`
+	EncryptionKeys []string `yaml:"encryption_keys"`
+}
+
+// EnsureSecrets completes the secrets that the configuration lacks. On SQLite
+// it makes data_dir and takes them from data_dir/secrets.yaml, which it
+// generates once and never overwrites, however many processes start at the
+// same time. On Postgres, where all nodes have to share them, it fails and
+// says what to set.
+func (c *Config) EnsureSecrets() error {
+	lacking := c.lackingSecrets()
+	if c.Postgres() {
+		return lackingError(lacking)
+	}
+	if err := makePrivateDir(c.DataDir); err != nil {
+		return err
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	path := filepath.Join(c.DataDir, secretsFile)
+	if err := createSecrets(c.DataDir); err != nil {
+		return fmt.Errorf("generate %s: %w", path, err)
+	}
+	if err := c.readSecrets(path); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *Config) lackingSecrets() []string {
+	var lacking []string
+	if c.Auth.SecretKey == "" {
+		lacking = append(lacking, "COAGENT_AUTH_SECRET_KEY (or SECRET_KEY) to the output of '"+makeSecretKey+"'")
+	}
+	if len(c.Auth.EncryptionKeys) == 0 {
+		lacking = append(lacking, "COAGENT_AUTH_ENCRYPTION_KEYS (or ENCRYPTION_KEY) to the output of '"+makeFernetKey+"'")
+	}
+	return lacking
+}
+
+func lackingError(lacking []string) error {
+	if len(lacking) == 0 {
+		return nil
+	}
+	return errors.New("secrets are missing and with Postgres they are not generated, because every node needs the same: set " +
+		strings.Join(lacking, " and "))
+}
+
+func makePrivateDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("data_dir %s is a file: name a folder", dir)
+	}
+	if err == nil {
+		return nil
+	}
+	return os.MkdirAll(dir, 0o700)
+}
+
+// createSecrets leaves a complete secrets file in dir, made by this process
+// or by another one. The lock ends with the process that holds it, so a crash
+// leaves nothing in the way of the next start.
+func createSecrets(dir string) (err error) {
+	path := filepath.Join(dir, secretsFile)
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	lock := flock.New(filepath.Join(dir, "secrets.lock"), flock.SetPermissions(0o600))
+	if err := lock.Lock(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := generateSecrets()
+	if err != nil {
+		return err
+	}
+	if err := writeSynced(path+".tmp", text); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func generateSecrets() ([]byte, error) {
+	var random [48]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return nil, err
+	}
+	var key fernet.Key
+	if err := key.Generate(); err != nil {
+		return nil, err
+	}
+	body, err := yaml.Marshal(storedSecrets{
+		SecretKey:      base64.RawURLEncoding.EncodeToString(random[:]),
+		EncryptionKeys: []string{key.Encode()},
+	})
+	return append([]byte(secretsHead), body...), err
+}
+
+func writeSynced(path string, text []byte) error {
+	// A process that was killed here may have left the file behind.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // folders cannot be opened for that there
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readSecrets takes from the file what the configuration lacks.
+func (c *Config) readSecrets(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var stored storedSecrets
+	if err := yaml.Unmarshal(text, &stored); err != nil {
+		return errors.New("is damaged: restore it from a backup") // the parser's error may quote a secret
+	}
+	if c.Auth.SecretKey == "" {
+		c.Auth.SecretKey = Secret(stored.SecretKey)
+	}
+	if len(c.Auth.EncryptionKeys) == 0 {
+		for _, key := range stored.EncryptionKeys {
+			c.Auth.EncryptionKeys = append(c.Auth.EncryptionKeys, Secret(key))
+		}
+	}
+	if len(c.lackingSecrets()) > 0 {
+		return errors.New("lacks secret_key or encryption_keys: restore it from a backup, or set " +
+			strings.Join(c.lackingSecrets(), " and "))
+	}
+	var problems []string
+	c.checkAuth(func(setting, format string, args ...any) {
+		problems = append(problems, setting+" "+fmt.Sprintf(format, args...))
+	})
+	if len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Kind says what sort of failure an Error is; the edge maps it to an HTTP
+// status and the job queue to a fate.
+type Kind string
+
+// The kinds of failure, with the HTTP status that web gives each.
+const (
+	KindInvalid         Kind = "invalid"         // 422: a member is missing or out of range
+	KindRejected        Kind = "rejected"        // 400: refused by a rule that the wire contract answers with 400
+	KindUnauthenticated Kind = "unauthenticated" // 401
+	KindForbidden       Kind = "forbidden"       // 403
+	KindNotFound        Kind = "not_found"       // 404
+	KindConflict        Kind = "conflict"        // 409
+	KindTooLarge        Kind = "too_large"       // 413
+	KindLimited         Kind = "limited"         // 429
+	KindUpstream        Kind = "upstream"        // 502: a model provider or another agent failed
+	KindUnavailable     Kind = "unavailable"     // 503: try again later
+	KindInternal        Kind = "internal"        // 500: our fault; the person sees a request id only
+)
+
+// Error is the one error type that leaves this package. Message and Fields
+// are written for the person who caused it; Err is for the log alone.
+type Error struct {
+	Kind       Kind
+	Code       string // stable, machine readable, for example "course_not_found"; Kind when empty
+	Message    string
+	Fields     []FieldError
+	RetryAfter time.Duration // for KindLimited and KindUnavailable; zero when unknown
+	Err        error
+}
+
+// FieldError names one member of the request that is wrong and the remedy.
+type FieldError struct {
+	Field   string `json:"field" doc:"The member, for example body.name"`
+	Message string `json:"message" doc:"What is wrong with it and what to send instead"`
+}
+
+// Error gives the text for the log: the message and, behind it, the cause.
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Kind, e.Message, e.Err)
+	}
+	return string(e.Kind) + ": " + e.Message
+}
+
+// Unwrap gives the cause, so that errors.Is and errors.As see it.
+func (e *Error) Unwrap() error { return e.Err }
+
+func errorf(kind Kind, code, format string, args ...any) *Error {
+	return &Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// invalid is the error for one bad member: field is the name the client sent.
+func invalid(field, format string, args ...any) *Error {
+	msg := fmt.Sprintf(format, args...)
+	return &Error{Kind: KindInvalid, Code: "invalid", Message: field + ": " + msg,
+		Fields: []FieldError{{Field: "body." + field, Message: msg}}}
+}
+
+func forbidden(message string) *Error { return errorf(KindForbidden, "forbidden", "%s", message) }
+
+// notFound is the error for a thing that is not there, or that this person
+// may not know of; noun is capitalised, for example "Course".
+func notFound(noun string) *Error { return errorf(KindNotFound, "not_found", "%s not found", noun) }
+
+// fromStore gives a store error its kind and the noun that it is about. Nil
+// and errors that already are an *Error pass through.
+func fromStore(err error, noun string) error {
+	var known *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, store.ErrNotFound):
+		return &Error{Kind: KindNotFound, Code: "not_found", Message: noun + " not found", Err: err}
+	case errors.Is(err, store.ErrExists):
+		return &Error{Kind: KindConflict, Code: "exists", Message: noun + " already exists", Err: err}
+	case errors.Is(err, store.ErrStale):
+		return &Error{Kind: KindConflict, Code: "stale", Message: noun + " was changed by somebody else; load it again", Err: err}
+	}
+	return err
+}
+
+// KindOf is the kind of err, KindInternal for anything unknown.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return KindInternal
+}

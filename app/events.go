@@ -1,0 +1,317 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file says what a room's members get to see, and in which form. A
+// durable event is a row of the room's log; its body is one of the structs
+// below and never changes its meaning. A signal is shown now or never.
+
+// The types of durable events; they are never renamed.
+const (
+	EventMessage = "message" // somebody said something: MessageEvent
+	EventTurn    = "turn"    // a turn ended without a message: TurnEvent
+)
+
+// The types of signals.
+const (
+	signalTurn   = "turn"
+	signalTyping = "typing"
+	signalLeft   = "left"
+)
+
+// MessageEvent is the body of EventMessage; its event has the message's id.
+type MessageEvent struct {
+	Sender    string `json:"sender"` // the name at the time
+	SenderID  string `json:"sender_id,omitempty"`
+	AgentID   string `json:"agent_id,omitempty"`
+	AgentName string `json:"agent_name,omitempty"`
+	AgentType string `json:"agent_type,omitempty"`
+	TurnID    string `json:"turn_id,omitempty"`
+	ClientID  string `json:"client_id,omitempty"`
+	Content   string `json:"content"`
+}
+
+// TurnEvent is the body of EventTurn and of the turn signal. Detail is for the
+// room's staff alone.
+type TurnEvent struct {
+	TurnID    string `json:"turn_id"`
+	AgentID   string `json:"agent_id"`
+	AgentName string `json:"agent_name"`
+	State     string `json:"state"` // started, retrying, finished, failed or stopped
+	Attempt   int    `json:"attempt"`
+	Reason    string `json:"reason,omitempty"`
+	Detail    string `json:"detail,omitempty"`
+}
+
+// messageEvent is the durable event of a line that has its seq.
+func messageEvent(m *store.Message) *store.Event {
+	body := MessageEvent{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
+		TurnID: m.TurnID, ClientID: m.ClientID, Content: m.Content, Sender: SenderName(m)}
+	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: EventMessage, Body: toJSON(body), CreatedAt: m.CreatedAt}
+}
+
+// toJSON encodes a value that always can be, without escaping HTML.
+func toJSON(v any) store.JSON {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic("app: a struct of strings and numbers does not encode: " + err.Error())
+	}
+	return store.JSON(bytes.TrimSpace(b.Bytes()))
+}
+
+// The encodings of a frame: one bit for the protocol, one for who reads.
+const (
+	variantV2    realtime.Variant = 1 << iota // coagent.v2, otherwise the plain protocol
+	variantStaff                              // the reader is staff of the room
+)
+
+// VariantFor is the encoding for one socket.
+func VariantFor(v2, staff bool) realtime.Variant {
+	var v realtime.Variant
+	if v2 {
+		v |= variantV2
+	}
+	if staff {
+		v |= variantStaff
+	}
+	return v
+}
+
+// newHub makes the fan-out over the event log.
+func (a *App) newHub() *realtime.Hub {
+	r := a.cfg.Rooms
+	cfg := realtime.Config{
+		Node: a.db.Node(),
+		Read: func(ctx context.Context, room string, after int64, limit int) ([]realtime.Event, error) {
+			rows, err := a.db.Events(ctx, room, after, limit)
+			events := make([]realtime.Event, len(rows))
+			for i := range rows {
+				events[i] = liveEvent(&rows[i])
+			}
+			return events, err
+		},
+		Heads: a.db.EventHeads,
+		Encode: realtime.Encoders{Event: encodeEvent, Signal: encodeSignal, Delta: encodeDelta,
+			Presence: encodePresence, Resync: encodeResync},
+		QueueFrames: r.SocketQueueFrames, QueueBytes: int(r.SocketQueueBytes), Ping: r.Ping, DeadAfter: r.DeadAfter,
+		PresenceExpiry: r.PresenceExpiry, Poll: r.EventPoll, Log: a.log.With("part", "realtime"), Now: a.now,
+	}
+	if a.db.Postgres() {
+		cfg.Send = a.db.SendSignal
+	}
+	return realtime.NewHub(cfg)
+}
+
+// newListener hears what other processes on the same database have done.
+func (a *App) newListener() *realtime.Listener {
+	return realtime.NewListener(realtime.ListenConfig{
+		Connect:  a.db.Connect,
+		Channels: []string{store.ChannelWake, store.ChannelSignal},
+		OnNotify: func(channel, payload string) {
+			if channel == store.ChannelSignal {
+				a.hub.HandleSignal([]byte(payload))
+				return
+			}
+			for _, w := range a.db.ParseWake(payload) {
+				a.hub.Wake(w.Room, w.Seq)
+			}
+		},
+		OnReconnect: a.hub.WakeAll,
+		Log:         a.log.With("part", "listener"),
+	})
+}
+
+// publish hands the events of a commit to the sockets of this process.
+func (a *App) publish(events []store.Event) {
+	for i := range events {
+		a.hub.Publish(liveEvent(&events[i]))
+	}
+}
+
+func liveEvent(e *store.Event) realtime.Event {
+	return realtime.Event{Room: e.RoomID, Seq: e.Seq, ID: e.ID, Type: e.Type, Body: []byte(e.Body), At: e.CreatedAt}
+}
+
+// metadata is the member in which the plain protocol's frames may grow.
+type metadata struct {
+	IsAI      bool   `json:"is_ai"`
+	SenderID  string `json:"sender_id,omitempty"`
+	AgentType string `json:"agent_type,omitempty"`
+	ID        string `json:"id,omitempty"`
+	Seq       int64  `json:"seq,omitempty"`
+}
+
+// frame is what both protocols share; the members below metadata are the
+// second one's alone.
+type frame struct {
+	Type      string    `json:"type"`
+	Sender    string    `json:"sender,omitempty"`
+	Content   string    `json:"content,omitempty"`
+	Timestamp string    `json:"timestamp"`
+	RoomID    string    `json:"room_id"`
+	Metadata  *metadata `json:"metadata"`
+
+	ID        string `json:"id,omitempty"`
+	Seq       int64  `json:"seq,omitempty"`
+	ClientID  string `json:"client_id,omitempty"`
+	AgentID   string `json:"agent_id,omitempty"`
+	AgentName string `json:"agent_name,omitempty"`
+	TurnID    string `json:"turn_id,omitempty"`
+}
+
+// Timestamp is an instant as every answer and frame shows it: RFC 3339, UTC,
+// microseconds, with a Z.
+func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }
+
+// encodeEvent makes the frame of a durable event for one variant; nil when the
+// variant does not get it.
+func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
+	switch e.Type {
+	case EventMessage:
+		return encodeMessage(e, v)
+	case EventTurn:
+		var t TurnEvent
+		if json.Unmarshal(e.Body, &t) != nil {
+			return nil
+		}
+		if v&variantV2 == 0 {
+			return encodePlainFailure(e, t, v)
+		}
+		if v&variantStaff == 0 {
+			t.Reason, t.Detail = "", ""
+		}
+		return []byte(toJSON(struct {
+			Type string `json:"type"`
+			TurnEvent
+			ID        string `json:"id"`
+			Seq       int64  `json:"seq"`
+			Timestamp string `json:"timestamp"`
+		}{e.Type, t, e.ID, e.Seq, Timestamp(e.At)}))
+	}
+	return nil
+}
+
+func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
+	var m MessageEvent
+	if json.Unmarshal(e.Body, &m) != nil {
+		return nil
+	}
+	f := frame{Type: e.Type, Sender: m.Sender, Content: m.Content, Timestamp: Timestamp(e.At), RoomID: e.Room,
+		Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq}}
+	if m.AgentType != "" {
+		f.Sender = "[" + agentLabel(m.AgentType) + "]"
+		f.Metadata = &metadata{IsAI: true, AgentType: m.AgentType, ID: e.ID, Seq: e.Seq}
+	}
+	if v&variantV2 != 0 {
+		f.ID, f.Seq, f.ClientID, f.AgentID, f.AgentName, f.TurnID = e.ID, e.Seq, m.ClientID, m.AgentID, m.AgentName, m.TurnID
+	}
+	return []byte(toJSON(f))
+}
+
+// encodePlainFailure tells a plain socket of a failed turn as a system line.
+func encodePlainFailure(e realtime.Event, t TurnEvent, v realtime.Variant) []byte {
+	if t.State != store.TurnFailed {
+		return nil
+	}
+	content := t.AgentName + " could not answer."
+	if v&variantStaff != 0 && t.Detail != "" {
+		content = t.AgentName + " could not answer: " + t.Detail
+	}
+	return SystemFrame(e.Room, content)
+}
+
+// SystemFrame is a plain protocol's line from the program itself.
+func SystemFrame(roomID, content string) []byte {
+	return []byte(toJSON(frame{Type: "system", Sender: "System", Content: content, RoomID: roomID}))
+}
+
+func encodeSignal(room string, s realtime.Signal, v realtime.Variant) []byte {
+	if v&variantV2 == 0 {
+		return encodePlainSignal(room, s)
+	}
+	switch s.Type {
+	case signalTurn:
+		var t TurnEvent
+		if json.Unmarshal(s.Body, &t) != nil {
+			return nil
+		}
+		if v&variantStaff == 0 {
+			t.Reason, t.Detail = "", ""
+		}
+		return []byte(toJSON(struct {
+			Type string `json:"type"`
+			TurnEvent
+		}{s.Type, t}))
+	case signalTyping:
+		var who realtime.Member
+		if json.Unmarshal(s.Body, &who) != nil {
+			return nil
+		}
+		return []byte(toJSON(struct {
+			Type   string `json:"type"`
+			UserID string `json:"user_id"`
+			Name   string `json:"name"`
+		}{s.Type, who.UserID, who.Name}))
+	}
+	return nil
+}
+
+// encodePlainSignal is the one signal that the plain protocol knows: somebody
+// left. It shows the name, never the e-mail.
+func encodePlainSignal(room string, s realtime.Signal) []byte {
+	var who realtime.Member
+	if s.Type != signalLeft || json.Unmarshal(s.Body, &who) != nil {
+		return nil
+	}
+	if strings.Contains(who.Name, "@") {
+		who.Name = "Someone"
+	}
+	return SystemFrame(room, "Client #"+who.Name+" left")
+}
+
+func encodeDelta(_ string, d realtime.Delta, v realtime.Variant) []byte {
+	if v&variantV2 == 0 {
+		return nil
+	}
+	return []byte(toJSON(struct {
+		Type    string `json:"type"`
+		TurnID  string `json:"turn_id"`
+		Attempt int    `json:"attempt"`
+		Offset  int    `json:"offset"`
+		Text    string `json:"text"`
+	}{"delta", d.TurnID, d.Attempt, d.Offset, d.Text}))
+}
+
+func encodePresence(_ string, members []realtime.Member, v realtime.Variant) []byte {
+	if v&variantV2 == 0 {
+		return nil
+	}
+	if members == nil {
+		members = []realtime.Member{}
+	}
+	return []byte(toJSON(struct {
+		Type    string            `json:"type"`
+		Members []realtime.Member `json:"members"`
+	}{"presence", members}))
+}
+
+func encodeResync(_ string, head int64, v realtime.Variant) []byte {
+	if v&variantV2 == 0 {
+		return nil
+	}
+	return []byte(toJSON(struct {
+		Type  string `json:"type"`
+		After int64  `json:"after"`
+	}{"resync", head}))
+}

@@ -1,0 +1,120 @@
+package llm
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// ErrorKind says what sort of failure an Error is.
+type ErrorKind string
+
+// The kinds of failure.
+const (
+	BadKey          ErrorKind = "bad_key"          // the provider refuses the key, or there is none
+	BadRequest      ErrorKind = "bad_request"      // the provider refuses the request, or it cannot be sent
+	Limited         ErrorKind = "limited"          // rate or quota; see RetryAfter
+	Unavailable     ErrorKind = "unavailable"      // not reachable, or an error of its own
+	Timeout         ErrorKind = "timeout"          // one of Limits ran out
+	Broken          ErrorKind = "broken"           // an answer that is no answer: cut, not a stream, bad JSON, too long
+	UnknownProvider ErrorKind = "unknown_provider" // not in the configuration
+	Canceled        ErrorKind = "canceled"         // the caller's context ended
+	Open            ErrorKind = "open"             // not tried: the circuit breaker is open
+)
+
+// Error is the one error type that a stream ends with. Message is written for
+// staff: it never holds the key and at most 200 characters of the provider's text.
+type Error struct {
+	Kind       ErrorKind
+	Provider   string
+	Status     int           // HTTP, 0 when there was no answer
+	RetryAfter time.Duration // as the provider or the breaker asks; 0 when unknown
+	Message    string
+	Err        error
+
+	// retry: the same request may succeed when it is sent again.
+	retry bool
+	// spare: says nothing of the provider's health, so the breaker ignores it.
+	spare bool
+}
+
+// Error gives provider, kind and message on one line.
+func (e *Error) Error() string {
+	if e.Provider == "" {
+		return fmt.Sprintf("llm: %s: %s", e.Kind, e.Message)
+	}
+	return fmt.Sprintf("llm: %s: %s: %s", e.Provider, e.Kind, e.Message)
+}
+
+// Unwrap gives the cause, so that errors.Is finds context.Canceled and the like.
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf is the kind of err, empty when it is nil or not an *Error.
+func KindOf(err error) ErrorKind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}
+
+// feedsBreaker reports whether e speaks against the provider's health.
+func (e *Error) feedsBreaker() bool {
+	switch e.Kind {
+	case BadKey, BadRequest, Canceled, UnknownProvider, Open:
+		return false
+	default:
+		return !e.spare
+	}
+}
+
+func broken(format string, args ...any) *Error {
+	return &Error{Kind: Broken, Message: fmt.Sprintf(format, args...)}
+}
+
+func badRequest(format string, args ...any) *Error {
+	return &Error{Kind: BadRequest, Message: fmt.Sprintf(format, args...)}
+}
+
+const maxRemoteText = 200
+
+// sanitise makes foreign text fit for an error message: valid, on one line,
+// short, and without the key or a word that begins like it.
+func sanitise(text, key string) string {
+	// Providers may answer with megabytes; the key is looked for in what could be shown, and some more.
+	if len(text) > 16*maxRemoteText {
+		text = text[:16*maxRemoteText]
+	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	words := strings.Fields(text)
+	for i, w := range words {
+		words[i] = redact(w, key)
+	}
+	out := []rune(strings.Join(words, " "))
+	if len(out) > maxRemoteText {
+		return string(out[:maxRemoteText-1]) + "…"
+	}
+	return string(out)
+}
+
+// redact hides a word that holds the key or, as in "Incorrect API key: sk-abcd****wxyz", its beginning.
+func redact(word, key string) string {
+	const telling = 8
+	switch {
+	case key == "":
+		return word
+	case strings.Contains(word, key), len(key) > telling && strings.Contains(word, key[:telling]):
+		return "***"
+	}
+	return word
+}

@@ -1,0 +1,137 @@
+// Package llm talks to model providers: one streaming call, the same for every
+// provider, with time limits, bounds, retries and a circuit breaker.
+//
+// It is a leaf: it imports the standard library, the providers' SDKs and the
+// breaker, and nothing of this program. It stores nothing, logs nothing and
+// knows neither rooms nor people.
+//
+// Invariants:
+//   - A stream that ends without an error ends with exactly one Chunk that
+//     carries Finish; a stream that fails ends with exactly one *Error.
+//   - Nothing is retried once text or a tool call has been yielded.
+//   - Text is valid UTF-8 without NUL; no rune is split over two chunks.
+//   - Tool calls are whole: they have a name, and arguments that are a JSON object.
+//   - A key appears in no error and in no printed Request.
+//   - A consumer may stop ranging at any time; everything is released by then.
+package llm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+)
+
+// Role says who speaks in a Message.
+type Role string
+
+// The roles of a Message.
+const (
+	RoleSystem    Role = "system"
+	RoleUser      Role = "user"
+	RoleAssistant Role = "assistant" // the model itself
+	RoleTool      Role = "tool"      // the result of a ToolCall
+)
+
+// The values of Chunk.Finish.
+const (
+	FinishStop          = "stop"
+	FinishLength        = "length" // the token limit cut the answer
+	FinishToolCalls     = "tool_calls"
+	FinishContentFilter = "content_filter"
+	FinishOther         = "other"
+)
+
+// Message is one turn of the conversation that the model is shown.
+type Message struct {
+	Role       Role
+	Name       string // of a user: shown to the model as "Name: " before Text; of a tool: the tool's name
+	Text       string
+	ToolCalls  []ToolCall // of the assistant
+	ToolCallID string     // of a tool: the ID of the call that this answers
+}
+
+// ToolCall is the model's wish to call a tool; Arguments is a JSON object.
+type ToolCall struct {
+	ID        string
+	Name      string
+	Arguments json.RawMessage
+	Signature []byte // the provider's own; has to come back with the call (Gemini's thought signature)
+}
+
+// Tool is a function that the model may call; Schema is the JSON Schema of its arguments, an object.
+type Tool struct {
+	Name        string
+	Description string
+	Schema      json.RawMessage
+}
+
+// Request is one call of a model. Printing it never shows Key.
+type Request struct {
+	Provider    string // a name known to Models
+	Model       string // the provider's default when empty
+	Key         string `json:"-"`
+	System      string
+	Messages    []Message
+	Tools       []Tool
+	Temperature *float64 // the provider's default when nil
+	MaxTokens   int      // of the answer; the provider's default when 0
+}
+
+// Usage counts the tokens of one call as the provider reports them.
+type Usage struct {
+	PromptTokens     int
+	CompletionTokens int
+}
+
+// Chunk is a piece of the answer. The last one carries Finish, all tool calls and, where the provider counts, Usage.
+type Chunk struct {
+	Text      string
+	ToolCalls []ToolCall
+	Finish    string
+	Usage     *Usage
+}
+
+func (c Chunk) size() int {
+	n := len(c.Text)
+	for _, call := range c.ToolCalls {
+		n += len(call.Arguments)
+	}
+	return n
+}
+
+// Provider turns a Request into the pieces of one provider's answer. It names
+// Finish and Usage as soon as it sees them and ends when the answer ends; a
+// Chunk without content means that the model works but has nothing to show.
+// Limits, retries and checks are the business of Models.
+type Provider interface {
+	Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error]
+}
+
+// String describes the request without its key and without its text.
+func (r Request) String() string {
+	return fmt.Sprintf("llm.Request{provider %q, model %q, key %s, %d messages, %d tools}",
+		r.Provider, r.Model, r.redactedKey(), len(r.Messages), len(r.Tools))
+}
+
+// GoString is String, so that %#v keeps the key too.
+func (r Request) GoString() string { return r.String() }
+
+// LogValue is what slog writes: like String, without the key and the text.
+func (r Request) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("provider", r.Provider),
+		slog.String("model", r.Model),
+		slog.String("key", r.redactedKey()),
+		slog.Int("messages", len(r.Messages)),
+		slog.Int("tools", len(r.Tools)),
+	)
+}
+
+func (r Request) redactedKey() string {
+	if r.Key == "" {
+		return "none"
+	}
+	return "***"
+}

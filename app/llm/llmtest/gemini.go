@@ -1,0 +1,140 @@
+package llmtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// geminiFormat is Google's streamGenerateContent with alt=sse.
+type geminiFormat struct{}
+
+type geminiContent struct {
+	Role  string `json:"role"`
+	Parts []struct {
+		Text         string `json:"text"`
+		FunctionCall *struct {
+			Name string          `json:"name"`
+			Args json.RawMessage `json:"args"`
+		} `json:"functionCall"`
+		FunctionResponse *struct {
+			Name     string         `json:"name"`
+			Response map[string]any `json:"response"`
+		} `json:"functionResponse"`
+	} `json:"parts"`
+}
+
+func (geminiFormat) decode(req *http.Request) (Request, error) {
+	raw, err := io.ReadAll(req.Body)
+	if err != nil {
+		return Request{}, err
+	}
+	var in struct {
+		Contents          []geminiContent `json:"contents"`
+		SystemInstruction geminiContent   `json:"systemInstruction"`
+		Tools             []struct {
+			FunctionDeclarations []struct {
+				Name string `json:"name"`
+			} `json:"functionDeclarations"`
+		} `json:"tools"`
+		GenerationConfig struct {
+			Temperature     *float64 `json:"temperature"`
+			MaxOutputTokens int      `json:"maxOutputTokens"`
+		} `json:"generationConfig"`
+	}
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return Request{}, err
+	}
+	if req.URL.Query().Get("alt") != "sse" || len(in.Contents) == 0 {
+		return Request{}, fmt.Errorf("alt=sse and contents are required")
+	}
+	model, _, _ := strings.Cut(path.Base(req.URL.Path), ":")
+	out := Request{
+		Format: "gemini", Key: req.Header.Get("X-Goog-Api-Key"), Model: model,
+		System: in.SystemInstruction.text(), Temperature: in.GenerationConfig.Temperature,
+		MaxTokens: in.GenerationConfig.MaxOutputTokens, Header: req.Header.Clone(), Body: string(raw),
+	}
+	for _, c := range in.Contents {
+		out.Messages = append(out.Messages, c.messages()...)
+	}
+	for _, t := range in.Tools {
+		for _, d := range t.FunctionDeclarations {
+			out.Tools = append(out.Tools, d.Name)
+		}
+	}
+	return out, nil
+}
+
+func (c geminiContent) text() string {
+	var out []string
+	for _, p := range c.Parts {
+		out = append(out, p.Text)
+	}
+	return strings.Join(out, "\n")
+}
+
+// messages gives one Message per part, because a content may join what several people said.
+func (c geminiContent) messages() []Message {
+	role := "user"
+	if c.Role == "model" {
+		role = "assistant"
+	}
+	var out []Message
+	for _, p := range c.Parts {
+		switch {
+		case p.FunctionCall != nil:
+			out = append(out, Message{Role: role, ToolCalls: []ToolCall{{Name: p.FunctionCall.Name, Arguments: string(p.FunctionCall.Args)}}})
+		case p.FunctionResponse != nil:
+			text, _ := p.FunctionResponse.Response["output"].(string)
+			out = append(out, Message{Role: "tool", ToolName: p.FunctionResponse.Name, Text: text})
+		default:
+			out = append(out, Message{Role: role, Text: p.Text})
+		}
+	}
+	return out
+}
+
+func (f geminiFormat) events(r Request, resp Response, pieces []string) (body, end []string) {
+	for _, p := range pieces {
+		body = append(body, f.event(r, []object{{"text": p}}, "", nil))
+	}
+	switch resp.Fault {
+	case OpenToolCall:
+		body = append(body, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"lookup\",\"args\":{\"topic\":\"the")
+	case BadArguments:
+		end = append(end, f.event(r, nil, "MALFORMED_FUNCTION_CALL", nil))
+	default:
+		for _, c := range resp.ToolCalls {
+			args := json.RawMessage("{}")
+			if c.Arguments != "" {
+				args = json.RawMessage(c.Arguments)
+			}
+			body = append(body, f.event(r, []object{{"functionCall": object{"name": c.Name, "args": args}}}, "", nil))
+		}
+	}
+	var usage object
+	if !resp.NoUsage {
+		usage = object{"promptTokenCount": words(r.LastUser()), "candidatesTokenCount": words(resp.Text)}
+	}
+	finish := map[string]string{"": "STOP", "stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}[resp.Finish]
+	return body, append(end, f.event(r, []object{{"text": ""}}, finish, usage))
+}
+
+func (geminiFormat) event(r Request, parts []object, finish string, usage object) string {
+	candidate := object{"index": 0, "content": object{"role": "model", "parts": parts}}
+	if finish != "" {
+		candidate["finishReason"] = finish
+	}
+	out := object{"candidates": []object{candidate}, "modelVersion": r.Model}
+	if usage != nil {
+		out["usageMetadata"] = usage
+	}
+	return strings.ReplaceAll(sse(out), "\n", "\r\n")
+}
+
+func (geminiFormat) failure(status int, message string) []byte {
+	return encode(object{"error": object{"code": status, "message": message, "status": strings.ToUpper(http.StatusText(status))}})
+}

@@ -1,0 +1,216 @@
+package llm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind says which wire format a provider speaks.
+type Kind string
+
+// The kinds of provider.
+const (
+	KindOpenAI  Kind = "openai"  // chat completions, as OpenAI and many other servers speak them
+	KindGemini  Kind = "gemini"  // Google's Generative Language API
+	KindOffline Kind = "offline" // built in, without a model and a network
+)
+
+// ProviderConfig describes one provider.
+type ProviderConfig struct {
+	Kind         Kind   // may be empty for the built-in names openai, gemini and offline
+	BaseURL      string // http or https, for openai with the /v1 at its end; empty for the public service of a built-in name
+	DefaultModel string // for requests that name none; gpt-4o and gemini-2.0-flash for the built-in names
+	Keyless      bool   // the server asks for no key, for example one on this machine
+}
+
+// Limits bound every call; a zero means the default.
+type Limits struct {
+	Connect    time.Duration // name lookup and TCP, then TLS; default 5 s each
+	FirstToken time.Duration // from sending to the first piece of the answer; default 30 s
+	Silence    time.Duration // between two pieces of the answer; default 20 s
+	Total      time.Duration // the whole call with its retries; default 2 min
+	MaxBytes   int           // of text and tool arguments in one answer; default 4 MiB
+}
+
+// Retry says how often and how soon a call that may still succeed is sent again; a zero means the default.
+type Retry struct {
+	Attempts int           // with the first; default 3, 1 switches retries off
+	Base     time.Duration // the first wait, doubled each time, of which 50 to 100 % are waited; default 200 ms
+	MaxWait  time.Duration // a provider that asks for a longer wait (Retry-After) is not tried again; default 5 s
+}
+
+// Breaker says when a provider, address and key are left alone; a zero means the default.
+type Breaker struct {
+	Failures int           // in a row that open it; default 5
+	Cooldown time.Duration // from then until one call may try; default 30 s
+}
+
+// Config is all that Models needs; the zero value gives the three built-in providers with defaults.
+type Config struct {
+	Providers map[string]ProviderConfig // by name, in addition to and overriding the built-in ones
+	Limits    Limits
+	Retry     Retry
+	Breaker   Breaker
+	Transport http.RoundTripper // for tests; nil for an own pool that applies Limits.Connect
+	Now       func() time.Time  // for Retry-After dates; nil for time.Now
+	Rand      func() float64    // jitter in [0,1); nil for math/rand
+}
+
+// Models routes requests to providers. It is safe for concurrent use.
+type Models struct {
+	providers map[string]*provider
+	limits    Limits
+	retry     Retry
+	rand      func() float64
+	breakers  *breakers
+}
+
+type provider struct {
+	name         string
+	baseURL      string
+	defaultModel string
+	needsKey     bool
+	impl         Provider
+}
+
+func builtIn() map[string]ProviderConfig {
+	return map[string]ProviderConfig{
+		"openai":  {Kind: KindOpenAI, BaseURL: "https://api.openai.com/v1", DefaultModel: "gpt-4o"},
+		"gemini":  {Kind: KindGemini, BaseURL: "https://generativelanguage.googleapis.com", DefaultModel: "gemini-2.0-flash"},
+		"offline": {Kind: KindOffline, DefaultModel: "offline"},
+	}
+}
+
+// New checks cfg and makes the providers; the error names every fault. It sends nothing.
+func New(cfg Config) (*Models, error) {
+	m := &Models{
+		providers: map[string]*provider{},
+		limits: Limits{
+			Connect:    cmp.Or(cfg.Limits.Connect, 5*time.Second),
+			FirstToken: cmp.Or(cfg.Limits.FirstToken, 30*time.Second),
+			Silence:    cmp.Or(cfg.Limits.Silence, 20*time.Second),
+			Total:      cmp.Or(cfg.Limits.Total, 2*time.Minute),
+			MaxBytes:   cmp.Or(cfg.Limits.MaxBytes, 4<<20),
+		},
+		retry: Retry{
+			Attempts: cmp.Or(cfg.Retry.Attempts, 3),
+			Base:     cmp.Or(cfg.Retry.Base, 200*time.Millisecond),
+			MaxWait:  cmp.Or(cfg.Retry.MaxWait, 5*time.Second),
+		},
+		rand: cfg.Rand,
+		breakers: newBreakers(Breaker{
+			Failures: cmp.Or(cfg.Breaker.Failures, 5),
+			Cooldown: cmp.Or(cfg.Breaker.Cooldown, 30*time.Second),
+		}),
+	}
+	if m.rand == nil {
+		m.rand = rand.Float64
+	}
+	now := cfg.Now
+	if now == nil {
+		now = time.Now
+	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = newTransport(m.limits.Connect)
+	}
+	client := newClient(transport, now)
+	all := builtIn()
+	for name, pc := range cfg.Providers {
+		all[name] = override(all[name], pc)
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		p, err := newProvider(name, all[name], client)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		m.providers[name] = p
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return m, nil
+}
+
+// override keeps what pc leaves out, unless pc makes the name another kind of provider.
+func override(base, pc ProviderConfig) ProviderConfig {
+	if pc.Kind != "" && pc.Kind != base.Kind {
+		return pc
+	}
+	return ProviderConfig{
+		Kind:         base.Kind,
+		BaseURL:      cmp.Or(pc.BaseURL, base.BaseURL),
+		DefaultModel: cmp.Or(pc.DefaultModel, base.DefaultModel),
+		Keyless:      pc.Keyless,
+	}
+}
+
+func newProvider(name string, pc ProviderConfig, client *http.Client) (*provider, error) {
+	p := &provider{name: name, defaultModel: pc.DefaultModel, needsKey: !pc.Keyless}
+	switch pc.Kind {
+	case KindOffline:
+		p.needsKey, p.impl = false, offline{}
+		return p, nil
+	case KindOpenAI, KindGemini:
+	default:
+		return nil, fmt.Errorf("llm provider %q: kind %q is not one of openai, gemini, offline", name, pc.Kind)
+	}
+	base, err := baseURL(pc.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("llm provider %q: %w", name, err)
+	}
+	p.baseURL = base
+	if pc.Kind == KindOpenAI {
+		p.impl = &openAI{baseURL: base, client: client}
+		return p, nil
+	}
+	// The SDK takes the key from the environment when it is given none.
+	if pc.Keyless {
+		return nil, fmt.Errorf("llm provider %q: kind gemini always needs a key", name)
+	}
+	p.impl = &gemini{baseURL: base, client: client}
+	return p, nil
+}
+
+func baseURL(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return "", errors.New("base URL does not parse")
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return "", errors.New("base URL has to begin with http:// or https:// and a host")
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return "", errors.New("base URL must not have a user, a query or a fragment")
+	}
+	return strings.TrimRight(raw, "/"), nil
+}
+
+// Known reports whether provider is configured.
+func (m *Models) Known(provider string) bool { return m.providers[provider] != nil }
+
+// NeedsKey reports whether provider is configured and refuses requests without a key.
+func (m *Models) NeedsKey(provider string) bool {
+	p := m.providers[provider]
+	return p != nil && p.needsKey
+}
+
+// DefaultModel is the model that provider uses for requests that name none, empty when there is none.
+func (m *Models) DefaultModel(provider string) string {
+	if p := m.providers[provider]; p != nil {
+		return p.defaultModel
+	}
+	return ""
+}
+
+// Names lists the configured providers in alphabetical order.
+func (m *Models) Names() []string { return slices.Sorted(maps.Keys(m.providers)) }

@@ -1,0 +1,173 @@
+package llm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// OfflineLabel begins every answer of the offline provider, so that nobody takes it for a model.
+const OfflineLabel = "[offline provider]"
+
+// offline answers without a model and without a network: the same request
+// always gets the same answer, made of the instructions and the last lines.
+type offline struct{}
+
+// Stream implements Provider.
+func (offline) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
+	return func(yield func(Chunk, error) bool) {
+		call, text := offlineAnswer(r)
+		usage := Usage{PromptTokens: promptTokens(r), CompletionTokens: tokens(text)}
+		if call != nil {
+			usage.CompletionTokens = tokens(call.Name) + tokens(string(call.Arguments))
+			yield(Chunk{ToolCalls: []ToolCall{*call}, Finish: FinishToolCalls, Usage: &usage}, nil)
+			return
+		}
+		finish := FinishStop
+		if limit := r.MaxTokens * runesPerToken; limit > 0 && utf8.RuneCountInString(text) > limit {
+			text, finish = string([]rune(text)[:limit]), FinishLength
+			usage.CompletionTokens = r.MaxTokens
+		}
+		for piece := range pieces(text) {
+			if ctx.Err() != nil || !yield(Chunk{Text: piece}, nil) {
+				return
+			}
+		}
+		yield(Chunk{Finish: finish, Usage: &usage}, nil)
+	}
+}
+
+func offlineAnswer(r Request) (call *ToolCall, text string) {
+	i := len(r.Messages) - 1
+	for i >= 0 && r.Messages[i].Role != RoleUser && r.Messages[i].Role != RoleTool {
+		i--
+	}
+	if i < 0 {
+		return nil, OfflineLabel + " Nobody has said anything yet." + offlineInstructions(r.System)
+	}
+	last := r.Messages[i]
+	if last.Role == RoleTool {
+		return nil, fmt.Sprintf("%s The tool %s answered: %s", OfflineLabel, toolName(r.Messages[:i], last), quote(last.Text, 400))
+	}
+	if name, args, found := toolCommand(last.Text); found {
+		return offlineTool(r, name, args)
+	}
+	return nil, OfflineLabel + " " + offlineReply(r.Messages[:i], last) + offlineInstructions(r.System)
+}
+
+func offlineReply(before []Message, last Message) string {
+	verb := "says"
+	if strings.HasSuffix(strings.TrimSpace(last.Text), "?") {
+		verb = "asks"
+	}
+	out := fmt.Sprintf("%s %s: %s.", speaker(last), verb, quote(last.Text, 200))
+	for _, m := range slices.Backward(before) {
+		if m.Role == RoleUser && m.Text != "" {
+			out += fmt.Sprintf(" Before that %s said: %s.", speaker(m), quote(m.Text, 100))
+			break
+		}
+	}
+	return out + " A model would answer here."
+}
+
+func offlineInstructions(system string) string {
+	if strings.TrimSpace(system) == "" {
+		return ""
+	}
+	return " My instructions begin: " + quote(system, 120) + "."
+}
+
+// toolCommand finds a line `/tool name {json}`; the JSON may be left out.
+func toolCommand(text string) (name, args string, found bool) {
+	for line := range strings.Lines(text) {
+		_, command, ok := strings.Cut(line, "/tool ")
+		if !ok {
+			continue
+		}
+		name, args, _ = strings.Cut(strings.TrimSpace(command), " ")
+		return name, strings.TrimSpace(args), name != ""
+	}
+	return "", "", false
+}
+
+func offlineTool(r Request, name, args string) (*ToolCall, string) {
+	if args == "" {
+		args = "{}"
+	}
+	offered := slices.ContainsFunc(r.Tools, func(t Tool) bool { return t.Name == name })
+	switch {
+	case !offered:
+		return nil, fmt.Sprintf("%s No tool %s is offered to me.", OfflineLabel, quote(name, 60))
+	case args[0] != '{' || !json.Valid([]byte(args)):
+		return nil, fmt.Sprintf("%s The arguments of %s are not a JSON object.", OfflineLabel, name)
+	}
+	return &ToolCall{ID: fmt.Sprintf("offline_%d", len(r.Messages)), Name: name, Arguments: json.RawMessage(args)}, ""
+}
+
+// toolName is the name of the tool that result answers.
+func toolName(before []Message, result Message) string {
+	for _, m := range slices.Backward(before) {
+		for _, c := range m.ToolCalls {
+			if c.ID == result.ToolCallID {
+				return c.Name
+			}
+		}
+	}
+	if result.Name != "" {
+		return result.Name
+	}
+	return "unknown"
+}
+
+func speaker(m Message) string {
+	if m.Name == "" {
+		return "Somebody"
+	}
+	return m.Name
+}
+
+func quote(s string, limit int) string {
+	runes := []rune(strings.Join(strings.Fields(s), " "))
+	if len(runes) > limit {
+		runes = append(runes[:limit-1], '…')
+	}
+	return "\"" + string(runes) + "\""
+}
+
+// pieces cuts text after every third space, or after 24 runes where a language has none.
+func pieces(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		spaces, count, start := 0, 0, 0
+		for i, r := range text {
+			if spaces == 3 || count == 24 {
+				if !yield(text[start:i]) {
+					return
+				}
+				spaces, count, start = 0, 0, i
+			}
+			count++
+			if r == ' ' {
+				spaces++
+			}
+		}
+		if start < len(text) {
+			yield(text[start:])
+		}
+	}
+}
+
+const runesPerToken = 4
+
+func tokens(s string) int { return (utf8.RuneCountInString(s) + runesPerToken - 1) / runesPerToken }
+
+func promptTokens(r Request) int {
+	n := tokens(r.System)
+	for _, m := range r.Messages {
+		n += tokens(m.Text)
+	}
+	return n
+}

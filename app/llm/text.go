@@ -1,0 +1,151 @@
+package llm
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// clean makes a provider's text fit to store and show: valid UTF-8, and no
+// NUL, which Postgres refuses.
+func clean(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if strings.IndexByte(s, 0) >= 0 {
+		s = strings.ReplaceAll(s, "\x00", "")
+	}
+	return s
+}
+
+// spoken is the text as the model reads it: a named person's line begins with
+// the name, and no message is empty where providers refuse that.
+func (m Message) spoken() string {
+	text := clean(m.Text)
+	switch {
+	case m.Role == RoleUser && m.Name != "":
+		// A name on several lines could pose as somebody else's message.
+		return strings.Join(strings.Fields(clean(m.Name)), " ") + ": " + text
+	case m.Role == RoleTool && text == "":
+		return "(no output)"
+	}
+	return text
+}
+
+// toolCalls puts calls together that arrive in fragments.
+type toolCalls struct {
+	calls []partialCall
+}
+
+type partialCall struct {
+	index     int
+	id, name  string
+	arguments []byte
+}
+
+// add takes one fragment. Most servers number the calls; some send each call
+// whole, without a number or all with number 0, so a new ID opens a new call too.
+func (t *toolCalls) add(index *int, id, name, arguments string) {
+	p := t.find(index, id, name)
+	if p == nil {
+		t.calls = append(t.calls, partialCall{index: len(t.calls)})
+		p = &t.calls[len(t.calls)-1]
+		if index != nil {
+			p.index = *index
+		}
+	}
+	if id != "" {
+		p.id = id
+	}
+	if name != "" {
+		p.name = name
+	}
+	p.arguments = append(p.arguments, arguments...)
+}
+
+func (t *toolCalls) find(index *int, id, name string) *partialCall {
+	for i := len(t.calls) - 1; i >= 0; i-- {
+		p := &t.calls[i]
+		switch {
+		case index != nil && p.index != *index:
+			continue
+		case id != "" && p.id != "" && id != p.id:
+			return nil
+		case index == nil && id == "" && name != "":
+			return nil
+		}
+		return p
+	}
+	return nil
+}
+
+// take hands the calls over, in the order in which they began.
+func (t *toolCalls) take() []ToolCall {
+	var out []ToolCall
+	for i := range t.calls {
+		p := &t.calls[i]
+		out = append(out, ToolCall{ID: p.id, Name: p.name, Arguments: p.arguments})
+	}
+	t.calls = nil
+	return out
+}
+
+// checkToolCalls completes calls that are whole and reports the first that is not.
+func checkToolCalls(calls []ToolCall) *Error {
+	for i := range calls {
+		c := &calls[i]
+		c.ID, c.Name = clean(c.ID), clean(c.Name)
+		if c.ID == "" {
+			c.ID = fmt.Sprintf("call_%d_%s", i+1, c.Name)
+		}
+		args := bytes.TrimSpace([]byte(clean(string(c.Arguments))))
+		if len(args) == 0 {
+			args = []byte("{}")
+		}
+		c.Arguments = dropNULs(args)
+		switch {
+		case c.Name == "":
+			return spared(broken("a tool call without a name"))
+		case args[0] != '{' || !json.Valid(c.Arguments):
+			return spared(broken("the arguments of tool call %q are not a JSON object", sanitise(c.Name, "")))
+		}
+	}
+	return nil
+}
+
+// spared marks a fault of the model's words, which says nothing of the service.
+func spared(e *Error) *Error {
+	e.spare = true
+	return e
+}
+
+// dropNULs removes the escape \u0000 from JSON text.
+func dropNULs(raw []byte) []byte {
+	nul := []byte(`\u0000`)
+	if !bytes.Contains(raw, nul) {
+		return raw
+	}
+	out := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		switch {
+		case bytes.HasPrefix(raw[i:], nul):
+			i += len(nul) - 1
+		case raw[i] == '\\' && i+1 < len(raw):
+			// An escaped backslash before u0000 is text, so both bytes go together.
+			out = append(out, raw[i], raw[i+1])
+			i++
+		default:
+			out = append(out, raw[i])
+		}
+	}
+	return out
+}
+
+// printable reports whether s has visible ASCII characters only.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+func isObject(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) > 0 && raw[0] == '{' && json.Valid(raw)
+}

@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// tracePrefix opens the frames by which clients know a trace of agents at
+// work; a person's line must not pass for one.
+const (
+	tracePrefix    = "[A2A]"
+	zeroWidthSpace = "\u200b"
+)
+
+// Posted is a stored line. Dup tells that it had been stored before, under the
+// same ClientID, and nothing happened now.
+type Posted struct {
+	Message *store.Message
+	Dup     bool
+}
+
+// PostMessage stores a person's line, once for each clientID (1..64
+// characters, the client's own name for it; may be empty). The line, its event
+// and the look of the room's agents at it commit together: once this returns
+// nil, nothing of it can get lost.
+func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, clientID string) (*Posted, error) {
+	room, err := a.roomFor(ctx, actor, roomID, ActPostMessage)
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > int(a.cfg.Limits.MessageBytes) {
+		return nil, errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", len(content), a.cfg.Limits.MessageBytes)
+	}
+	if strings.TrimSpace(content) == "" {
+		return nil, invalid("text", "must not be empty")
+	}
+	if err := errors.Join(text("text", content, 1, len(content)), text("client_id", clientID, 0, 64)); err != nil {
+		return nil, firstOf(err)
+	}
+	if strings.HasPrefix(content, tracePrefix) {
+		content = zeroWidthSpace + content
+	}
+	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,
+		CreatedAt: a.instant(), Sender: &actor.User}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storePost(ctx, tx, room, m) })
+	if errors.Is(err, errPostedBefore) {
+		before, err := a.db.MessageByClientID(ctx, roomID, actor.User.ID, clientID)
+		if err != nil {
+			return nil, err
+		}
+		before.Sender = &actor.User
+		return &Posted{Message: before, Dup: true}, nil
+	}
+	if err != nil {
+		return nil, fromStore(err, "Room")
+	}
+	return &Posted{Message: m}, nil
+}
+
+// errPostedBefore rolls back a transaction whose line exists already.
+var errPostedBefore = errors.New("posted before")
+
+func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
+	var lookAt time.Time
+	listening := room.IsAIActive && room.AIMode != ModeOff
+	if listening {
+		// The job below looks within milliseconds; this date is for a sweep to
+		// find the room if the job's worker dies with it.
+		lookAt = m.CreatedAt.Add(a.cfg.Turns.Lease)
+	}
+	seq, err := tx.NextSeq(ctx, m.RoomID, lookAt)
+	if err != nil {
+		return err
+	}
+	m.Seq = seq
+	added, err := tx.CreateMessage(ctx, m)
+	if err != nil {
+		return err
+	}
+	if !added {
+		return errPostedBefore
+	}
+	if err := tx.CreateEvent(ctx, messageEvent(m)); err != nil {
+		return err
+	}
+	if !listening {
+		return nil
+	}
+	return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: m.RoomID})
+}
+
+// History lists a room's lines, oldest first: the newest limit of those before
+// a seq (0 = the newest of all; limit 0 = as many as one answer may hold).
+func (a *App) History(ctx context.Context, actor *Actor, roomID string, before int64, limit int) ([]store.Message, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActReadHistory); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		limit = store.MaxLimit
+	}
+	return a.db.Messages(ctx, roomID, before, min(limit, store.MaxLimit))
+}
+
+// SenderName is who said a line, as the history shows it: a person's name, or
+// the kind of agent, for example "Teacher AI".
+func SenderName(m *store.Message) string {
+	switch {
+	case m.ByAgent():
+		return agentLabel(m.AgentType)
+	case m.Sender != nil:
+		return m.Sender.Name()
+	}
+	return "Unknown"
+}
+
+// agentLabel is how clients know an agent's line: "Teacher AI".
+func agentLabel(agentType string) string {
+	r := []rune(agentType)
+	if len(r) == 0 {
+		return "AI"
+	}
+	return strings.ToUpper(string(r[:1])) + string(r[1:]) + " AI"
+}

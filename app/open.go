@@ -1,0 +1,115 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Mode says what a process is there for.
+type Mode struct {
+	Serve bool // people connect to it
+	Work  bool // it works jobs off
+}
+
+// Opened is an App on its database, checked and ready to start.
+type Opened struct {
+	*App
+	DB   *store.DB
+	lock *flock.Flock
+}
+
+// OpenDB connects to the configured database. On SQLite it makes the data
+// folder (0700) and, on the first start, the secrets in it.
+func OpenDB(ctx context.Context, cfg *Config) (*store.DB, error) {
+	if err := cfg.EnsureSecrets(); err != nil {
+		return nil, err
+	}
+	url := "sqlite:" + cfg.SQLitePath()
+	if cfg.Postgres() {
+		url = cfg.Database.URL.Reveal()
+	}
+	return store.Open(ctx, store.Options{URL: url, Pool: cfg.Database.Pool})
+}
+
+// Open makes an App on the configured database and refuses, with the remedy,
+// whatever it could not run on safely: missing or wrong secrets, a schema that
+// does not fit, a data folder that another process serves. The real clock and
+// real chance come in here.
+func Open(ctx context.Context, cfg *Config, log *slog.Logger, mode Mode) (o *Opened, err error) {
+	o = &Opened{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.Close())
+			o = nil
+		}
+	}()
+	if !cfg.Postgres() {
+		if !mode.Serve && mode.Work {
+			return o, errors.New("coagent worker needs Postgres: SQLite belongs to one process, and `coagent serve` works its jobs off by itself; set database.url (DATABASE_URL), or just run `coagent serve`")
+		}
+		mode.Work = mode.Serve // whoever serves SQLite is the only one who could
+		if mode.Serve {
+			if o.lock, err = lockFolder(cfg); err != nil {
+				return o, err
+			}
+		}
+	}
+	if o.DB, err = OpenDB(ctx, cfg); err != nil {
+		return o, err
+	}
+	if err := PrepareSchema(ctx, o.DB, cfg, log); err != nil {
+		return o, err
+	}
+	o.App, err = New(Deps{Config: cfg, DB: o.DB, Log: log, Now: time.Now, Rand: rand.Float64, Work: mode.Work, Serve: mode.Serve})
+	if err != nil {
+		return o, err
+	}
+	if err := o.CheckEncryption(ctx); err != nil {
+		return o, err
+	}
+	if made, err := o.EnsureSuperAdmin(ctx); err != nil {
+		return o, err
+	} else if made != "" {
+		log.InfoContext(ctx, "made the configured super admin", "account", made)
+	}
+	return o, nil
+}
+
+// lockFolder makes this process the only one on a data folder; the lock ends
+// with the process.
+func lockFolder(cfg *Config) (*flock.Flock, error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	l := flock.New(filepath.Join(cfg.DataDir, "serve.lock"))
+	ok, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("data_dir: lock %s: %w", l.Path(), err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("another coagent serves the data folder %s; stop it, or choose another data_dir (COAGENT_DATA_DIR)", cfg.DataDir)
+	}
+	return l, nil
+}
+
+// Close gives back the database and the data folder; stop the App first.
+func (o *Opened) Close() error {
+	var errs []error
+	if o.DB != nil {
+		errs = append(errs, o.DB.Close())
+	}
+	if o.lock != nil {
+		errs = append(errs, o.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/bcrypt"
+)
+
+const (
+	minPasswordRunes = 8
+	maxPasswordBytes = 1024
+	maxBcryptCost    = 16
+	maxArgonMemory   = 1 << 20 // KiB
+	maxArgonRounds   = 64
+	minArgonBytes    = 8 // of salt and key, RFC 9106
+)
+
+// argonParams are the parameters of new hashes: 19 MiB, two passes, one lane
+// (OWASP Password Storage Cheat Sheet).
+func argonParams() *argon2id.Params {
+	return &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
+
+// CheckPassword is the rule for new passwords: at least 8 characters, at most
+// 1024 bytes, UTF-8 without NUL. Its error is KindInvalid about field, the
+// member that the client sent.
+func CheckPassword(field, password string) error {
+	if !hashable(password) {
+		return invalid(field, "use at most %d bytes of text, without NUL characters", maxPasswordBytes)
+	}
+	if utf8.RuneCountInString(password) < minPasswordRunes {
+		return invalid(field, "use at least %d characters", minPasswordRunes)
+	}
+	return nil
+}
+
+func hashable(password string) bool {
+	return len(password) <= maxPasswordBytes && utf8.ValidString(password) && !strings.ContainsRune(password, 0)
+}
+
+// Hasher hashes and verifies passwords, a bounded number at a time, because
+// each takes 19 MiB and tens of milliseconds of a processor.
+type Hasher struct {
+	slots  chan struct{}
+	nobody string // a well-formed hash that no password has
+}
+
+// NewHasher bounds the work to concurrency at a time, 0 meaning one per
+// processor.
+func NewHasher(concurrency int) *Hasher {
+	if concurrency <= 0 {
+		concurrency = runtime.GOMAXPROCS(0)
+	}
+	p := argonParams()
+	nobody := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", p.Memory, p.Iterations, p.Parallelism,
+		strings.Repeat("A", 22), strings.Repeat("A", 43))
+	return &Hasher{slots: make(chan struct{}, concurrency), nobody: nobody}
+}
+
+// Hash gives the argon2id hash of a password in the PHC format. It waits for
+// its turn no longer than ctx; a text that cannot be a password is
+// KindInvalid.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	if !hashable(password) || password == "" {
+		return "", invalid("password", "use 1 to %d bytes of text, without NUL characters", maxPasswordBytes)
+	}
+	release, err := h.acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	hash, err := argon2id.CreateHash(password, argonParams())
+	if err != nil {
+		return "", fmt.Errorf("hash a password: %w", err)
+	}
+	return hash, nil
+}
+
+// Verify says whether password has this hash (argon2id, or bcrypt from
+// before) and whether the hash should be made anew because it is weaker than
+// what Hash makes. An account without a hash costs the same time as one with
+// and never fits; an error means that the stored hash is damaged or ctx ended.
+func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, upgrade bool, err error) {
+	if hash == "" {
+		hash = h.nobody
+	}
+	// No such text was ever hashed, so there is no need to spend the time.
+	if !hashable(password) || password == "" {
+		return false, false, nil
+	}
+	release, err := h.acquire(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer release()
+	if strings.HasPrefix(hash, "$2") {
+		return verifyBcrypt(hash, password)
+	}
+	return verifyArgon(hash, password)
+}
+
+// VerifyNobody spends the time of Verify, for a sign-in to an account that
+// does not exist. Its error is that of ctx.
+func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
+	_, _, err := h.Verify(ctx, h.nobody, password)
+	return err
+}
+
+func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+var errBadHash = errors.New("the stored password hash is neither argon2id nor bcrypt")
+
+func verifyBcrypt(hash, password string) (ok, upgrade bool, err error) {
+	if cost, err := bcrypt.Cost([]byte(hash)); err != nil || cost > maxBcryptCost {
+		return false, false, errBadHash
+	}
+	err = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
+	if errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+		return false, false, nil
+	}
+	if err != nil {
+		return false, false, errBadHash
+	}
+	return true, true, nil
+}
+
+func verifyArgon(hash, password string) (ok, upgrade bool, err error) {
+	// A damaged row could otherwise panic inside argon2, or fit every password by an empty key.
+	p, salt, key, err := argon2id.DecodeHash(hash)
+	if err != nil || p.Iterations < 1 || p.Iterations > maxArgonRounds || p.Parallelism < 1 ||
+		p.Memory > maxArgonMemory || len(salt) < minArgonBytes || len(key) < minArgonBytes {
+		return false, false, errBadHash
+	}
+	ok, err = argon2id.ComparePasswordAndHash(password, hash)
+	if err != nil {
+		return false, false, errBadHash
+	}
+	want := argonParams()
+	return ok, ok && (p.Memory < want.Memory || p.Iterations < want.Iterations), nil
+}

@@ -1,0 +1,295 @@
+package realtime
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	ownFrames = 256       // frames for one connection alone (acks, errors) that may wait
+	ownBytes  = 256 << 10 // and their bytes
+
+	batchFrames = 256       // frames in one writev; Go keeps 16 bytes of each with the socket
+	batchBytes  = 512 << 10 // bytes after which a batch takes no further frame
+
+	// closeGrace is how long a peer may take to accept a close frame and answer it.
+	closeGrace = 2 * time.Second
+)
+
+// ConnOptions says who is at the other end of a connection and which frames it wants.
+type ConnOptions struct {
+	Variant   Variant
+	UserID    string // "" is not shown in presence
+	Name      string // the name that presence shows
+	SessionID string
+}
+
+// Conn is the writing side of one WebSocket; its methods may be called from any goroutine.
+type Conn struct {
+	nc    net.Conn
+	who   ConnOptions
+	wake  chan struct{}
+	done  chan struct{} // closed when closing begins
+	ended chan struct{} // closed when the writer has returned
+
+	urgent atomic.Bool   // something under mu waits for the writer
+	spoke  atomic.Bool   // heard of since the hub's last look
+	writes atomic.Uint64 // odd while a write is under way
+	room   atomic.Pointer[room]
+
+	cur    cursor // guarded by feed.mu
+	index  int    // place in room.conns, guarded by room.mu
+	owed   bool   // has not been shown who is present, guarded by room.mu
+	health health // the hub's ticker alone
+
+	mu      sync.Mutex
+	own     [][]byte
+	ownSize int
+	pong    []byte
+	ping    bool
+	closing bool
+	code    int
+	reason  string
+}
+
+// NewConn starts the writer of nc, which must be the raw TCP connection for one writev per batch; a wrapper
+// with UnsafeConn() net.Conn is unwrapped. The caller must end it with Wait and set no deadlines of its own.
+func NewConn(nc net.Conn, who ConnOptions) *Conn {
+	if who.Variant >= MaxVariants {
+		panic("realtime: no such variant")
+	}
+	if u, ok := nc.(interface{ UnsafeConn() net.Conn }); ok {
+		nc = u.UnsafeConn()
+	}
+	c := &Conn{
+		nc: nc, who: who,
+		wake:  make(chan struct{}, 1),
+		done:  make(chan struct{}),
+		ended: make(chan struct{}),
+	}
+	go c.run()
+	return c
+}
+
+// UserID returns the person's id.
+func (c *Conn) UserID() string { return c.who.UserID }
+
+// SessionID returns the id of the session that authorised the connection.
+func (c *Conn) SessionID() string { return c.who.SessionID }
+
+// Variant returns the encoding that the connection wants.
+func (c *Conn) Variant() Variant { return c.who.Variant }
+
+// Room returns the room that the connection is in, or "".
+func (c *Conn) Room() string {
+	if r := c.room.Load(); r != nil {
+		return r.id
+	}
+	return ""
+}
+
+// Send queues one JSON text for this connection alone; false means that it is closing, or was so far behind
+// that it is now (4008).
+func (c *Conn) Send(text []byte) bool {
+	frame := TextFrame(text)
+	c.mu.Lock()
+	if c.closing {
+		c.mu.Unlock()
+		return false
+	}
+	if len(c.own) >= ownFrames || len(c.own) > 0 && c.ownSize+len(frame) > ownBytes {
+		c.mu.Unlock()
+		c.Close(CloseTooSlow, "too slow")
+		return false
+	}
+	c.own = append(c.own, frame)
+	c.ownSize += len(frame)
+	c.mu.Unlock()
+	c.interrupt()
+	return true
+}
+
+// Pong queues the answer to a ping; of several that wait only the newest is sent (RFC 6455 section 5.5.3).
+func (c *Conn) Pong(data []byte) {
+	frame := controlFrame(opPong, data)
+	c.mu.Lock()
+	c.pong = frame
+	c.mu.Unlock()
+	c.interrupt()
+}
+
+// Ping queues a ping.
+func (c *Conn) Ping() {
+	c.mu.Lock()
+	c.ping = true
+	c.mu.Unlock()
+	c.interrupt()
+}
+
+// Alive notes that the peer was heard of; the reader calls it for every frame, pongs too.
+func (c *Conn) Alive() {
+	if !c.spoke.Load() {
+		c.spoke.Store(true)
+	}
+}
+
+// Close sends what waits for this connection alone and a close frame, and then shuts it; the first call wins.
+func (c *Conn) Close(code int, reason string) {
+	c.mu.Lock()
+	if c.closing {
+		c.mu.Unlock()
+		return
+	}
+	c.closing, c.code, c.reason = true, code, reason
+	close(c.done)
+	c.mu.Unlock()
+	c.interrupt()
+}
+
+// Done is closed when closing begins: from then on nothing that the peer says may be acted upon.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Wait closes the connection if nobody has, and returns when the writer has ended and will never touch the
+// socket again, after closeGrace at most.
+func (c *Conn) Wait() {
+	c.Close(CloseNormal, "")
+	// A failure means that the socket is closed, which ends the writer as well.
+	_ = c.nc.SetWriteDeadline(time.Now().Add(closeGrace))
+	<-c.ended
+}
+
+func (c *Conn) tooSlow() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.code == CloseTooSlow
+}
+
+// cut ends the connection without a word.
+func (c *Conn) cut() { _ = c.nc.Close() }
+
+func (c *Conn) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *Conn) interrupt() {
+	c.urgent.Store(true)
+	c.poke()
+}
+
+// run is the writer. A token in wake is taken before collecting, so what is queued later leaves another one.
+func (c *Conn) run() {
+	defer close(c.ended)
+	for {
+		<-c.wake
+		for {
+			b := batches.Get().(*batch)
+			last := c.collect(b)
+			full := b.full()
+			err := c.write(b)
+			b.release()
+			if err != nil || last {
+				c.finish(err)
+				return
+			}
+			if !full {
+				break
+			}
+		}
+	}
+}
+
+// collect fills b; it reports whether b ends with the close frame.
+func (c *Conn) collect(b *batch) (last bool) {
+	if c.urgent.Swap(false) && c.collectOwn(b) {
+		return true
+	}
+	if r := c.room.Load(); r != nil {
+		if wait := r.feed.take(c, b); wait > 0 {
+			time.AfterFunc(wait, c.poke)
+		}
+	}
+	return false
+}
+
+func (c *Conn) collectOwn(b *batch) (last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, frame := range c.own {
+		b.add(frame)
+	}
+	c.own, c.ownSize = nil, 0
+	if c.pong != nil {
+		b.add(c.pong)
+		c.pong = nil
+	}
+	if c.ping {
+		b.add(pingFrame)
+		c.ping = false
+	}
+	if c.closing {
+		b.add(closeFrame(c.code, c.reason))
+	}
+	return c.closing
+}
+
+func (c *Conn) write(b *batch) (err error) {
+	switch len(b.frames) {
+	case 0:
+		return nil
+	case 1:
+		c.writes.Add(1)
+		_, err = c.nc.Write(b.frames[0])
+	default:
+		c.writes.Add(1)
+		b.left = b.frames
+		_, err = b.left.WriteTo(c.nc)
+	}
+	c.writes.Add(1)
+	if r := c.room.Load(); r != nil {
+		r.hub.stats.frames.Add(int64(len(b.frames)))
+	}
+	return err
+}
+
+// finish makes the reader return: at once after a failed write, else when the peer answers the close frame.
+// Closing the socket right behind that frame could reset the connection before the peer has read it.
+func (c *Conn) finish(err error) {
+	if err != nil {
+		c.Close(abnormal, "")
+		c.cut()
+		return
+	}
+	if c.nc.SetReadDeadline(time.Now().Add(closeGrace)) != nil {
+		c.cut()
+	}
+}
+
+var (
+	pingFrame = frameOf(opPing, nil)
+	batches   = sync.Pool{New: func() any { return &batch{frames: make([][]byte, 0, batchFrames)} }}
+)
+
+// batch is what one write takes; pooled, so that an idle connection holds none.
+type batch struct {
+	frames [][]byte
+	left   net.Buffers
+	bytes  int
+}
+
+func (b *batch) add(frame []byte) {
+	b.frames = append(b.frames, frame)
+	b.bytes += len(frame)
+}
+
+func (b *batch) full() bool { return len(b.frames) >= batchFrames || b.bytes >= batchBytes }
+
+func (b *batch) release() {
+	clear(b.frames)
+	b.frames, b.left, b.bytes = b.frames[:0], nil, 0
+	batches.Put(b)
+}

@@ -1,0 +1,266 @@
+package realtime
+
+import (
+	"sort"
+	"sync"
+	"time"
+)
+
+// feed is a room's shared queue: a window of entries that every connection walks at its own pace.
+// Positions count all entries ever appended; seqs count the durable ones.
+type feed struct {
+	maxFrames, maxBytes int
+	now                 func() time.Time
+	resync              func(head int64, v Variant) []byte
+	fetch               func(from int64) // starts reading the page at from; must not block
+
+	mu      sync.Mutex
+	entries []*entry
+	base    int64 // position of entries[0]
+	first   int64 // the oldest seq in the window; last+1 if there is none
+	last    int64 // the newest seq
+	bytes   int
+
+	// Rounds count the pump's reads up to the head. A cursor beyond last is believed or not once a read that
+	// began after it was heard of has ended.
+	started, finished int64
+	checked           int64 // the newest round that a cursor waits for to be over; -1 if none
+
+	pages   []*page
+	waiting map[int64][]*Conn // by the first seq of a page that is being read
+}
+
+// cursor is a connection's place in a feed.
+type cursor struct {
+	next     int64 // the seq it needs next
+	pos      int64 // its position; outside the window it is found again by next
+	since    int64 // signals before this position are older than its join
+	checking bool  // next is beyond the feed, and round must be over to tell
+	round    int64
+	page     *page // the history that it replays
+	waiting  bool  // it asked for a page that has not come
+	asked    int64 // the seq that it asked for
+}
+
+// entry is one event or signal, encoded once for each variant that wants it.
+type entry struct {
+	seq    int64 // 0 for a signal
+	upto   int64 // the newest seq at this place
+	at     time.Time
+	size   int
+	actor  string
+	encode func(Variant) ([]byte, time.Duration)
+	frames [MaxVariants]*frame
+}
+
+type frame struct {
+	bytes []byte        // nil: not for this variant
+	hold  time.Duration // how long the actor's own connections wait for it
+}
+
+func (e *entry) frame(v Variant) *frame {
+	if f := e.frames[v]; f != nil {
+		return f
+	}
+	f := &frame{}
+	var text []byte
+	if text, f.hold = e.encode(v); text != nil {
+		f.bytes = TextFrame(text)
+	}
+	e.frames[v] = f
+	return f
+}
+
+// grow appends the events that are new and reports whether there were any.
+func (f *feed) grow(entries []*entry) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.last
+	for _, e := range entries {
+		if e.seq <= f.last {
+			continue
+		}
+		if e.seq > f.last+1 {
+			f.drop(len(f.entries))
+			f.first = e.seq
+			// A position that nobody can hold: even those who were up to date must look for what the hole took.
+			f.base++
+		}
+		f.last = e.seq
+		f.append(e)
+	}
+	return f.last > before
+}
+
+// extend appends e if it is the very next event; if not, false says that the database must be read.
+func (f *feed) extend(e *entry) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e.seq != f.last+1 {
+		return e.seq <= f.last
+	}
+	f.last = e.seq
+	f.append(e)
+	return true
+}
+
+// signal appends something that is not in the log.
+func (f *feed) signal(e *entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.append(e)
+}
+
+func (f *feed) append(e *entry) {
+	e.upto, e.at = f.last, f.now()
+	f.entries = append(f.entries, e)
+	f.bytes += e.size
+	n, size := 0, f.bytes
+	for len(f.entries)-n > f.maxFrames || size > f.maxBytes && len(f.entries)-n > 1 {
+		size -= f.entries[n].size
+		n++
+	}
+	f.drop(n)
+}
+
+// drop forgets the n oldest entries.
+func (f *feed) drop(n int) {
+	for i, e := range f.entries[:n] {
+		f.bytes -= e.size
+		f.first = e.upto + 1
+		f.entries[i] = nil
+	}
+	f.entries = f.entries[n:]
+	f.base += int64(n)
+	if len(f.entries) == 0 {
+		f.entries, f.first = nil, f.last+1
+	}
+}
+
+// forget drops what is older than before, so that a room gone quiet holds no memory; positions are found again.
+func (f *feed) forget(before time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drop(sort.Search(len(f.entries), func(i int) bool { return !f.entries[i].at.Before(before) }))
+	for len(f.pages) > 0 && f.pages[0].at.Before(before) {
+		f.pages = f.pages[1:]
+	}
+}
+
+func (f *feed) newest() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
+// beginRound and endRound frame the pump's reads; endRound reports whether a cursor waited for it.
+func (f *feed) beginRound() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.started++
+}
+
+func (f *feed) endRound() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.finished = f.started
+	awaited := f.checked >= 0
+	if f.finished > f.checked {
+		f.checked = -1
+	}
+	return awaited
+}
+
+// start points c at the event after after; it is how a connection joins and how it resumes.
+// True says that the cursor is beyond the feed, so the database must be read to believe it.
+func (f *feed) start(c *Conn, after int64, joins bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	cur := &c.cur
+	switch {
+	case joins:
+		cur.since = f.base + int64(len(f.entries))
+	case cur.pos >= 0:
+		cur.since = max(cur.since, cur.pos)
+	}
+	cur.next, cur.pos = max(after, 0)+1, -1
+	cur.checking = cur.next > f.last+1
+	if cur.checking {
+		cur.round = f.started
+		f.checked = max(f.checked, cur.round)
+	}
+	return cur.checking
+}
+
+// overtaken reports whether the window has moved past c, which was following it.
+func (f *feed) overtaken(c *Conn) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return c.cur.pos >= 0 && c.cur.pos < f.base
+}
+
+// take moves what c wants next into b. A positive wait says when to look again, without a wake.
+func (f *feed) take(c *Conn, b *batch) (wait time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	cur := &c.cur
+	if cur.checking {
+		if f.finished <= cur.round {
+			return 0
+		}
+		cur.checking = false
+		if cur.next > f.last+1 {
+			f.lost(c, b)
+		}
+	}
+	for !b.full() {
+		switch {
+		case cur.pos >= f.base:
+			return f.follow(c, b)
+		case cur.next >= f.first:
+			cur.pos = f.place(cur)
+			cur.page = nil
+		case !f.replay(c, b):
+			return 0
+		}
+	}
+	return 0
+}
+
+// follow serves c from the window.
+func (f *feed) follow(c *Conn, b *batch) (wait time.Duration) {
+	cur := &c.cur
+	for end := f.base + int64(len(f.entries)); cur.pos < end && !b.full(); cur.pos++ {
+		e := f.entries[cur.pos-f.base]
+		if e.seq == 0 && cur.pos < cur.since || e.seq != 0 && e.seq < cur.next {
+			continue
+		}
+		fr := e.frame(c.who.Variant)
+		if fr.hold > 0 && e.actor == c.who.UserID {
+			if wait = e.at.Add(fr.hold).Sub(f.now()); wait > 0 {
+				return wait
+			}
+		}
+		if fr.bytes != nil {
+			b.add(fr.bytes)
+		}
+		if e.seq != 0 {
+			cur.next = e.seq + 1
+		}
+	}
+	return 0
+}
+
+// place finds the position from which nothing that cur still wants is missed.
+func (f *feed) place(cur *cursor) int64 {
+	i := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].upto >= cur.next })
+	return max(f.base, min(f.base+int64(i), cur.since))
+}
+
+// lost tells c that what it asked for is not kept, and goes on from the newest event.
+func (f *feed) lost(c *Conn, b *batch) {
+	if text := f.resync(f.last, c.who.Variant); text != nil {
+		b.add(TextFrame(text))
+	}
+	c.cur.next, c.cur.pos, c.cur.page = f.last+1, -1, nil
+}

@@ -1,0 +1,349 @@
+package realtime
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// MaxVariants bounds Variant.
+const MaxVariants = 8
+
+// Variant is which encoding a connection wants, below MaxVariants; the caller gives the numbers their meaning
+// (plain or v2 protocol, member or staff).
+type Variant uint8
+
+// Event is a row of a room's log.
+type Event struct {
+	Room  string
+	Seq   int64 // 1..n without a gap
+	ID    string
+	Type  string
+	Actor string // the person who caused it, for Encoders.Hold; may be ""
+	Body  []byte // JSON
+	At    time.Time
+}
+
+// Encoders make the JSON text of frames; each is called once per frame and variant.
+// A nil result means that this variant does not get the frame, a nil func that nobody does.
+// They run under a lock: they must be quick, and must not call the hub.
+type Encoders struct {
+	Event    func(Event, Variant) []byte
+	Signal   func(room string, s Signal, v Variant) []byte
+	Delta    func(room string, d Delta, v Variant) []byte
+	Presence func(room string, members []Member, v Variant) []byte
+	Resync   func(room string, head int64, v Variant) []byte
+	// Hold says how long the connections of an event's Actor wait for it, and for what follows it.
+	Hold func(Event, Variant) time.Duration
+}
+
+// Config is what a Hub needs; zero values take the default in brackets.
+type Config struct {
+	Node string // unique per process; needed if Send is set
+
+	// Read returns up to limit events of a room with seq > after, ascending.
+	Read func(ctx context.Context, room string, after int64, limit int) ([]Event, error)
+	// Heads returns the newest seq of each room, for the poll; nil polls by Read, room by room.
+	Heads func(ctx context.Context, rooms []string) (map[string]int64, error)
+	// Send publishes a payload of at most MaxPayload bytes to the other nodes; nil if there are none.
+	Send func(ctx context.Context, payload []byte) error
+
+	Encode Encoders
+
+	QueueFrames    int           // how many frames a connection may be behind while a write is stuck [1024]
+	QueueBytes     int           // and how many bytes, about [1 MiB]
+	Ping           time.Duration // between pings [10 s]
+	DeadAfter      time.Duration // of silence; detection takes up to 1 s more [18 s]
+	WriteTimeout   time.Duration // of one write to a connection [10 s]
+	PresenceExpiry time.Duration // of a node that is not heard of [30 s]
+	PresenceWindow time.Duration // changes of presence are told together [250 ms, plus 2 ms per member up to 2 s]
+	Poll           time.Duration // between looks for missed wake-ups [15 s]
+
+	Log *slog.Logger
+	Now func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.QueueFrames, 1024)
+	setDefault(&c.QueueBytes, 1<<20)
+	setDefault(&c.Ping, 10*time.Second)
+	setDefault(&c.DeadAfter, 18*time.Second)
+	setDefault(&c.WriteTimeout, 10*time.Second)
+	setDefault(&c.PresenceExpiry, 30*time.Second)
+	setDefault(&c.PresenceWindow, 250*time.Millisecond)
+	setDefault(&c.Poll, 15*time.Second)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func setDefault[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}
+
+// JoinOptions say from where a connection reads a room.
+type JoinOptions struct {
+	After int64 // the last seq that the peer has; negative: it begins at Head
+	Head  int64 // the room's newest seq when the peer was let in
+}
+
+// Stats are counts since the start, and what is open now.
+type Stats struct {
+	Conns, Rooms             int
+	Frames                   int64 // written to sockets
+	Slow, Dead               int64 // connections closed because they were so
+	Resyncs                  int64
+	SignalsSent, SignalsLost int64 // signals to other nodes
+}
+
+// Hub holds the connections of one process.
+type Hub struct {
+	cfg    Config
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	pumps, fetches chan struct{} // bound the reads at a time
+	out            *outbox       // nil without Send
+	polls          atomic.Int32  // polls asked for and not over
+	stats          struct {
+		frames, slow, dead, resyncs atomic.Int64
+	}
+
+	dirtyMu sync.Mutex
+	dirty   map[*room]struct{} // rooms whose presence is to be told
+
+	spawnMu sync.Mutex
+	ended   bool
+
+	mu     sync.RWMutex
+	closed bool
+	rooms  map[string]*room
+	conns  map[*Conn]struct{}
+}
+
+// NewHub starts a hub; it must be ended with Close.
+func NewHub(cfg Config) *Hub {
+	h := &Hub{
+		cfg:     cfg.withDefaults(),
+		pumps:   make(chan struct{}, 8),
+		fetches: make(chan struct{}, 4),
+		rooms:   map[string]*room{},
+		conns:   map[*Conn]struct{}{},
+		dirty:   map[*room]struct{}{},
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	if h.cfg.Send != nil {
+		h.out = newOutbox(h.cfg.Node, h.cfg.Send, h.cfg.Log)
+		h.spawn(func() { h.out.run(h.ctx) })
+	}
+	h.spawn(h.tick)
+	return h
+}
+
+// Join puts c into room; from then on it gets the room's frames. A connection is in one room, once.
+func (h *Hub) Join(roomID string, c *Conn, o JoinOptions) {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		c.Close(CloseGoingAway, "going away")
+		return
+	}
+	r := h.rooms[roomID]
+	if r == nil {
+		r = newRoom(h, roomID, o.Head)
+		h.rooms[roomID] = r
+		h.ask(roomID)
+	}
+	if o.After < 0 {
+		o.After = o.Head
+	}
+	ahead := r.feed.start(c, o.After, true)
+	h.conns[c] = struct{}{}
+	r.add(c)
+	c.room.Store(r)
+	h.mu.Unlock()
+
+	h.presenceChanged(r)
+	if ahead || o.Head > r.feed.newest() {
+		r.poke()
+	}
+	c.poke()
+}
+
+// Leave takes c out of its room; it may be called again.
+func (h *Hub) Leave(c *Conn) {
+	h.mu.Lock()
+	r := c.room.Load()
+	if _, in := h.conns[c]; !in {
+		h.mu.Unlock()
+		return
+	}
+	delete(h.conns, c)
+	empty := r.remove(c)
+	if empty {
+		delete(h.rooms, r.id)
+	}
+	h.mu.Unlock()
+	if empty {
+		r.cancel()
+		h.retire(r)
+		return
+	}
+	h.presenceChanged(r)
+}
+
+// Resume starts c's stream again behind the event after; the peer may ask for it at any time.
+func (h *Hub) Resume(c *Conn, after int64) {
+	r := c.room.Load()
+	if r == nil {
+		return
+	}
+	if r.feed.start(c, after, false) {
+		r.poke()
+	}
+	c.poke()
+}
+
+// Publish hands over an event that was committed just now; it saves a read if it is the room's next.
+func (h *Hub) Publish(e Event) {
+	if r := h.room(e.Room); r != nil {
+		if r.feed.extend(h.eventEntry(e)) {
+			r.pokeAll()
+		} else {
+			r.poke()
+		}
+	}
+}
+
+// Wake says that room has rows up to seq, or newer rows if seq is 0.
+func (h *Hub) Wake(roomID string, seq int64) {
+	if r := h.room(roomID); r != nil && (seq <= 0 || seq > r.feed.newest()) {
+		r.poke()
+	}
+}
+
+// WakeAll says that wake-ups may have been missed.
+func (h *Hub) WakeAll() { h.poll() }
+
+// Close closes every connection with 1001, cuts those that are not closed when ctx ends, and ends the hub.
+func (h *Hub) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	conns := h.Conns(nil)
+	for _, c := range conns {
+		c.Close(CloseGoingAway, "going away")
+	}
+	for _, c := range conns {
+		select {
+		case <-c.ended:
+		case <-ctx.Done():
+			c.cut()
+			<-c.ended
+		}
+	}
+	if h.out != nil {
+		h.out.push(wire{Kind: kindBye})
+		h.out.flush(ctx)
+	}
+	h.spawnMu.Lock()
+	h.ended = true
+	h.spawnMu.Unlock()
+	h.cancel()
+	h.wg.Wait()
+	return ctx.Err()
+}
+
+// spawn runs f in a goroutine that Close waits for; after Close it does nothing.
+func (h *Hub) spawn(f func()) {
+	h.spawnMu.Lock()
+	defer h.spawnMu.Unlock()
+	if !h.ended {
+		h.wg.Go(f)
+	}
+}
+
+// Conns returns the connections that match; nil matches all.
+func (h *Hub) Conns(match func(*Conn) bool) []*Conn {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var found []*Conn
+	for c := range h.conns {
+		if match == nil || match(c) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// CloseSession closes the connections of a session on this node.
+func (h *Hub) CloseSession(sessionID string, code int, reason string) int {
+	return h.closeWhere(func(c *Conn) bool { return c.who.SessionID == sessionID }, code, reason)
+}
+
+// CloseUser closes the connections of a person on this node.
+func (h *Hub) CloseUser(userID string, code int, reason string) int {
+	return h.closeWhere(func(c *Conn) bool { return c.who.UserID == userID }, code, reason)
+}
+
+// CloseMember closes the connections of a person in one room on this node.
+func (h *Hub) CloseMember(roomID, userID string, code int, reason string) int {
+	return h.closeWhere(func(c *Conn) bool { return c.who.UserID == userID && c.Room() == roomID }, code, reason)
+}
+
+// CloseRoom closes all connections of a room on this node.
+func (h *Hub) CloseRoom(roomID string, code int, reason string) int {
+	return h.closeWhere(func(c *Conn) bool { return c.Room() == roomID }, code, reason)
+}
+
+func (h *Hub) closeWhere(match func(*Conn) bool, code int, reason string) int {
+	conns := h.Conns(match)
+	for _, c := range conns {
+		c.Close(code, reason)
+	}
+	return len(conns)
+}
+
+// Stats returns the hub's counters.
+func (h *Hub) Stats() Stats {
+	h.mu.RLock()
+	s := Stats{Conns: len(h.conns), Rooms: len(h.rooms)}
+	h.mu.RUnlock()
+	s.Frames, s.Resyncs = h.stats.frames.Load(), h.stats.resyncs.Load()
+	s.Slow, s.Dead = h.stats.slow.Load(), h.stats.dead.Load()
+	if h.out != nil {
+		s.SignalsSent, s.SignalsLost = h.out.sent.Load(), h.out.lost.Load()
+	}
+	return s
+}
+
+func (h *Hub) room(id string) *room {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.rooms[id]
+}
+
+func (h *Hub) eventEntry(e Event) *entry {
+	return &entry{
+		seq: e.Seq, actor: e.Actor, size: len(e.Body) + entryOverhead,
+		encode: func(v Variant) (text []byte, hold time.Duration) {
+			if h.cfg.Encode.Event != nil {
+				text = h.cfg.Encode.Event(e, v)
+			}
+			if h.cfg.Encode.Hold != nil && e.Actor != "" {
+				hold = h.cfg.Encode.Hold(e, v)
+			}
+			return text, hold
+		},
+	}
+}

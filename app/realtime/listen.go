@@ -1,0 +1,125 @@
+package realtime
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ListenConfig is what a Listener needs; zero values take the default in brackets.
+type ListenConfig struct {
+	// Connect opens the connection that the listener then owns; not one of a pool.
+	Connect  func(ctx context.Context) (*pgx.Conn, error)
+	Channels []string
+	// OnNotify gets every notification, in order; it must not block.
+	OnNotify func(channel, payload string)
+	// OnReconnect runs each time that listening has begun, the first time too: what was sent before is lost.
+	OnReconnect func()
+	Idle        time.Duration // of silence, after which the server is asked whether it lives [10 s]
+	Patience    time.Duration // for a connection or an answer [5 s]
+	Log         *slog.Logger
+}
+
+// Listener hears Postgres notifications on a connection of its own, and replaces that when it breaks.
+type Listener struct {
+	cfg   ListenConfig
+	ready atomic.Bool
+}
+
+// NewListener returns a listener that does nothing until Run.
+func NewListener(cfg ListenConfig) *Listener {
+	setDefault(&cfg.Idle, 10*time.Second)
+	setDefault(&cfg.Patience, 5*time.Second)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Listener{cfg: cfg}
+}
+
+// Ready reports whether the listener is listening now.
+func (l *Listener) Ready() bool { return l.ready.Load() }
+
+// Run listens until ctx ends, reconnecting with backoff and jitter.
+func (l *Listener) Run(ctx context.Context) {
+	pause := retryMin
+	for ctx.Err() == nil {
+		heard, err := l.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if heard {
+			pause = retryMin
+		}
+		l.cfg.Log.Warn("the database listener lost its connection", "err", err, "retry_in", pause)
+		if !sleep(ctx, jitter(pause)) {
+			return
+		}
+		pause = min(2*pause, retryMax)
+	}
+}
+
+// session is one connection's life; heard says that it came to listen.
+func (l *Listener) session(ctx context.Context) (heard bool, err error) {
+	conn, err := l.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer l.hangUp(conn)
+	l.ready.Store(true)
+	defer l.ready.Store(false)
+	l.cfg.Log.Debug("the database listener is listening", "channels", l.cfg.Channels)
+	l.cfg.OnReconnect()
+	for {
+		if err := l.next(ctx, conn); err != nil {
+			return true, err
+		}
+	}
+}
+
+func (l *Listener) open(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Patience)
+	defer cancel()
+	conn, err := l.cfg.Connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	for _, channel := range l.cfg.Channels {
+		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+			l.hangUp(conn)
+			return nil, fmt.Errorf("listen on %s: %w", channel, err)
+		}
+	}
+	return conn, nil
+}
+
+// next waits for one notification; after a silence it makes sure that the server is there.
+func (l *Listener) next(ctx context.Context, conn *pgx.Conn) error {
+	waiting, cancel := context.WithTimeout(ctx, l.cfg.Idle)
+	defer cancel()
+	n, err := conn.WaitForNotification(waiting)
+	if err == nil {
+		l.cfg.OnNotify(n.Channel, n.Payload)
+		return nil
+	}
+	if ctx.Err() != nil || conn.IsClosed() || !pgconn.Timeout(err) {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, l.cfg.Patience)
+	defer cancel()
+	if err := conn.Ping(asking); err != nil {
+		return fmt.Errorf("the server does not answer: %w", err)
+	}
+	return nil
+}
+
+// hangUp says goodbye for a moment at most, on a context of its own since the caller's may have ended.
+func (l *Listener) hangUp(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}

@@ -1,0 +1,360 @@
+package realtime
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	perMember    = 2 * time.Millisecond
+	maxWindow    = 2 * time.Second
+	askAgain     = time.Second
+	maxBeatBytes = maxText
+)
+
+// Member is a person who is in a room now.
+type Member struct {
+	UserID string `json:"user_id"`
+	Name   string `json:"name"`
+}
+
+// presence is who is in a room, on this node and on others; guarded by room.mu.
+//
+// Each node numbers the changes that it announces for a room (gen). Whoever hears a number that does not
+// follow the last one, in a change or in a heartbeat, has missed something and asks for all.
+type presence struct {
+	local  map[string]*person
+	remote map[string]*remoteNode
+	due    time.Time // when a change is told; zero if there is none
+	told   []Member  // what the members here were shown last
+
+	announced map[string]string // what other nodes were told; nil if nothing yet
+	gen       int64
+	all       bool // somebody asked for all
+}
+
+type person struct {
+	name  string
+	conns int
+}
+
+type remoteNode struct {
+	gen         int64
+	people      map[string]string
+	known       bool // people holds all of them
+	seen, asked time.Time
+}
+
+// presenceChange is what a node announces: people as id and name, and ids that left.
+type presenceChange struct {
+	Gen  int64       `json:"g"`
+	All  bool        `json:"f,omitempty"` // replaces what was known
+	In   [][2]string `json:"i,omitempty"`
+	Left []string    `json:"l,omitempty"`
+}
+
+func newPresence() presence {
+	return presence{local: map[string]*person{}, remote: map[string]*remoteNode{}}
+}
+
+func (p *presence) join(who ConnOptions) {
+	if who.UserID == "" {
+		return
+	}
+	if x := p.local[who.UserID]; x != nil {
+		x.conns++
+		x.name = who.Name
+		return
+	}
+	p.local[who.UserID] = &person{name: who.Name, conns: 1}
+}
+
+func (p *presence) leave(who ConnOptions) {
+	x := p.local[who.UserID]
+	if x == nil {
+		return
+	}
+	if x.conns--; x.conns == 0 {
+		delete(p.local, who.UserID)
+	}
+}
+
+// members returns everybody, by name; a person on several nodes once.
+func (p *presence) members() []Member {
+	names := map[string]string{}
+	for _, n := range p.remote {
+		maps.Copy(names, n.people)
+	}
+	for id, x := range p.local {
+		names[id] = x.name
+	}
+	members := make([]Member, 0, len(names))
+	for id, name := range names {
+		members = append(members, Member{id, name})
+	}
+	slices.SortFunc(members, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UserID, b.UserID))
+	})
+	return members
+}
+
+// changes returns what other nodes must be told, cut to fit payloads, and counts it as told.
+func (p *presence) changes() []presenceChange {
+	now := map[string]string{}
+	for id, x := range p.local {
+		now[id] = x.name
+	}
+	all := p.all || p.announced == nil
+	var out []presenceChange
+	next := func() { p.gen++; out = append(out, presenceChange{Gen: p.gen}) }
+	if all {
+		next()
+		out[0].All = true
+	}
+	size := 0
+	room := func(n int) *presenceChange {
+		if len(out) == 0 || size+n > maxText {
+			next()
+			size = 0
+		}
+		size += n
+		return &out[len(out)-1]
+	}
+	for id, name := range now {
+		if old, known := p.announced[id]; all || !known || old != name {
+			c := room(jsonLength(id) + jsonLength(name) + 8)
+			c.In = append(c.In, [2]string{id, name})
+		}
+	}
+	for id := range p.announced {
+		if _, here := now[id]; !here && !all {
+			c := room(jsonLength(id) + 3)
+			c.Left = append(c.Left, id)
+		}
+	}
+	p.announced, p.all = now, false
+	return out
+}
+
+// hear applies what node announced. ask says that something was missed.
+func (p *presence) hear(node string, c presenceChange, now time.Time) (changed, ask bool) {
+	n := p.remoteNode(node, now)
+	switch {
+	case c.All:
+		n.people, n.known = map[string]string{}, true
+	case !n.known || c.Gen > n.gen+1:
+		return false, n.mayAsk(now)
+	case c.Gen <= n.gen:
+		return false, false
+	}
+	n.gen = c.Gen
+	for _, m := range c.In {
+		n.people[m[0]] = m[1]
+	}
+	for _, id := range c.Left {
+		delete(n.people, id)
+	}
+	return true, false
+}
+
+func (p *presence) remoteNode(node string, now time.Time) *remoteNode {
+	n := p.remote[node]
+	if n == nil {
+		n = &remoteNode{}
+		p.remote[node] = n
+	}
+	n.seen = now
+	return n
+}
+
+func (n *remoteNode) mayAsk(now time.Time) bool {
+	if now.Sub(n.asked) < askAgain {
+		return false
+	}
+	n.asked = now
+	return true
+}
+
+// presenceChanged has the room's presence told when its window ends, with all that changes until then.
+func (h *Hub) presenceChanged(r *room) {
+	r.mu.Lock()
+	if r.presence.due.IsZero() {
+		window := h.cfg.PresenceWindow + time.Duration(len(r.conns))*perMember
+		r.presence.due = h.cfg.Now().Add(min(window, max(maxWindow, h.cfg.PresenceWindow)))
+	}
+	r.mu.Unlock()
+	h.dirtyMu.Lock()
+	h.dirty[r] = struct{}{}
+	h.dirtyMu.Unlock()
+}
+
+// tellPresence tells what changed in rooms whose window has ended.
+func (h *Hub) tellPresence(now time.Time) {
+	h.dirtyMu.Lock()
+	rooms := slices.Collect(maps.Keys(h.dirty))
+	h.dirtyMu.Unlock()
+	for _, r := range rooms {
+		r.mu.Lock()
+		late := !now.Before(r.presence.due)
+		if late {
+			// Out of the set first: a change that comes from here on puts it back.
+			h.dirtyMu.Lock()
+			delete(h.dirty, r)
+			h.dirtyMu.Unlock()
+			r.presence.due = time.Time{}
+		}
+		r.mu.Unlock()
+		if late {
+			h.tellRoom(r)
+		}
+	}
+}
+
+func (h *Hub) tellRoom(r *room) {
+	r.mu.Lock()
+	members := r.presence.members()
+	changed := !slices.Equal(members, r.presence.told)
+	r.presence.told = members
+	var owed []*Conn
+	for _, c := range r.conns {
+		if c.owed {
+			c.owed = false
+			owed = append(owed, c)
+		}
+	}
+	var changes []presenceChange
+	if h.out != nil && len(r.conns) > 0 {
+		changes = r.presence.changes()
+	}
+	r.mu.Unlock()
+
+	for _, c := range changes {
+		h.out.push(wire{Kind: kindPresence, Room: r.id, P: &c})
+	}
+	if h.cfg.Encode.Presence == nil {
+		return
+	}
+	encode := func(v Variant) []byte { return h.cfg.Encode.Presence(r.id, members, v) }
+	if changed {
+		r.signal(len(members)*entryOverhead/4, encode)
+		return
+	}
+	for _, c := range owed {
+		if text := encode(c.who.Variant); text != nil {
+			c.Send(text)
+		}
+	}
+}
+
+// tellAll has the whole list announced again.
+func (h *Hub) tellAll(r *room) {
+	r.mu.Lock()
+	r.presence.all = true
+	r.mu.Unlock()
+	h.presenceChanged(r)
+}
+
+// ask asks every node who is in a room.
+func (h *Hub) ask(roomID string) {
+	if h.out != nil {
+		h.out.push(wire{Kind: kindAsk, Room: roomID})
+	}
+}
+
+// retire tells other nodes that nobody is here any more.
+func (h *Hub) retire(r *room) {
+	h.dirtyMu.Lock()
+	delete(h.dirty, r)
+	h.dirtyMu.Unlock()
+	if h.out == nil {
+		return
+	}
+	r.mu.Lock()
+	r.presence.gen++
+	gen, told := r.presence.gen, r.presence.announced != nil
+	r.mu.Unlock()
+	if told {
+		h.out.push(wire{Kind: kindPresence, Room: r.id, P: &presenceChange{Gen: gen, All: true}})
+	}
+}
+
+func (h *Hub) hearPresence(r *room, node string, c presenceChange, now time.Time) {
+	r.mu.Lock()
+	changed, ask := r.presence.hear(node, c, now)
+	r.mu.Unlock()
+	if changed {
+		h.presenceChanged(r)
+	}
+	if ask && h.out != nil {
+		h.out.push(wire{Kind: kindAsk, Room: r.id, To: node})
+	}
+}
+
+func (h *Hub) hearBeat(r *room, node string, gen int64, now time.Time) {
+	r.mu.Lock()
+	n := r.presence.remoteNode(node, now)
+	ask := (!n.known || n.gen != gen) && n.mayAsk(now)
+	r.mu.Unlock()
+	if ask && h.out != nil {
+		h.out.push(wire{Kind: kindAsk, Room: r.id, To: node})
+	}
+}
+
+// heartbeat says that this node lives, and how far its announcements are.
+func (h *Hub) heartbeat() {
+	if h.out == nil {
+		return
+	}
+	gens, size := map[string]int64{}, 0
+	for _, r := range h.openRooms() {
+		r.mu.Lock()
+		gen, told := r.presence.gen, r.presence.announced != nil
+		r.mu.Unlock()
+		if !told {
+			continue
+		}
+		gens[r.id] = gen
+		if size += jsonLength(r.id) + 24; size > maxBeatBytes {
+			h.out.push(wire{Kind: kindBeat, Gens: gens})
+			gens, size = map[string]int64{}, 0
+		}
+	}
+	if len(gens) > 0 {
+		h.out.push(wire{Kind: kindBeat, Gens: gens})
+	}
+}
+
+// expirePresence forgets nodes that were not heard of since before, and reports whether there were any.
+func (r *room) expirePresence(before time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	expired := false
+	for node, n := range r.presence.remote {
+		if n.seen.Before(before) {
+			delete(r.presence.remote, node)
+			expired = true
+		}
+	}
+	return expired
+}
+
+func (r *room) forgetNode(node string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, known := r.presence.remote[node]
+	delete(r.presence.remote, node)
+	return known
+}
+
+// Members returns who is in a room that has connections on this node, by name; nil for any other room.
+func (h *Hub) Members(roomID string) []Member {
+	r := h.room(roomID)
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.presence.members()
+}

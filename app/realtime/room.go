@@ -1,0 +1,176 @@
+package realtime
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	retryMin = 50 * time.Millisecond
+	retryMax = 5 * time.Second
+)
+
+// room is the state of a room that has local connections, with the goroutine that reads its log.
+type room struct {
+	hub    *Hub
+	id     string
+	feed   feed
+	ctx    context.Context
+	cancel context.CancelFunc
+	wake   chan struct{}
+
+	mu       sync.Mutex
+	conns    []*Conn
+	presence presence
+}
+
+// newRoom starts the room at head, the seq that its first member knows of, and reads what came after.
+func newRoom(h *Hub, id string, head int64) *room {
+	r := &room{hub: h, id: id, wake: make(chan struct{}, 1)}
+	r.ctx, r.cancel = context.WithCancel(h.ctx)
+	r.feed = feed{
+		maxFrames: h.cfg.QueueFrames, maxBytes: h.cfg.QueueBytes, now: h.cfg.Now,
+		first: head + 1, last: head, checked: -1,
+		waiting: map[int64][]*Conn{},
+		resync: func(head int64, v Variant) []byte {
+			if h.cfg.Encode.Resync == nil {
+				return nil
+			}
+			h.stats.resyncs.Add(1)
+			return h.cfg.Encode.Resync(id, head, v)
+		},
+		fetch: func(from int64) { h.spawn(func() { r.fetch(from) }) },
+	}
+	r.presence = newPresence()
+	r.poke()
+	h.spawn(r.pump)
+	return r
+}
+
+func (r *room) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *room) pokeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.conns {
+		c.poke()
+	}
+}
+
+// pump reads the log whenever the room is woken, until the room has no local connection.
+func (r *room) pump() {
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-r.wake:
+		}
+		r.feed.beginRound()
+		for {
+			events := r.read(r.hub.pumps, r.feed.newest(), pageSize)
+			if r.ctx.Err() != nil {
+				return
+			}
+			if r.feed.grow(r.entries(events)) {
+				r.pokeAll()
+			}
+			if len(events) < pageSize {
+				break
+			}
+		}
+		if r.feed.endRound() {
+			r.pokeAll()
+		}
+	}
+}
+
+// fetch reads the page that begins at from.
+func (r *room) fetch(from int64) {
+	events := r.read(r.hub.fetches, from-1, pageSize)
+	if r.ctx.Err() != nil {
+		return
+	}
+	for _, c := range r.feed.answer(from, r.entries(events)) {
+		c.poke()
+	}
+}
+
+// read reads until it succeeds or the room ends; slots bounds how many rooms read at once.
+func (r *room) read(slots chan struct{}, after int64, limit int) []Event {
+	for pause := retryMin; ; pause = min(2*pause, retryMax) {
+		select {
+		case slots <- struct{}{}:
+		case <-r.ctx.Done():
+			return nil
+		}
+		events, err := r.hub.cfg.Read(r.ctx, r.id, after, limit)
+		<-slots
+		if err == nil || r.ctx.Err() != nil {
+			return events
+		}
+		r.hub.cfg.Log.Warn("reading a room's events failed", "room_id", r.id, "after", after, "err", err)
+		if !sleep(r.ctx, jitter(pause)) {
+			return nil
+		}
+	}
+}
+
+func (r *room) entries(events []Event) []*entry {
+	entries := make([]*entry, len(events))
+	for i, e := range events {
+		entries[i] = r.hub.eventEntry(e)
+	}
+	return entries
+}
+
+// signal gives the members here something that is not in the log.
+func (r *room) signal(size int, encode func(Variant) []byte) {
+	r.feed.signal(&entry{size: size + entryOverhead, encode: func(v Variant) ([]byte, time.Duration) { return encode(v), 0 }})
+	r.pokeAll()
+}
+
+func (r *room) add(c *Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.index = len(r.conns)
+	r.conns = append(r.conns, c)
+	c.owed = true
+	r.presence.join(c.who)
+}
+
+// remove reports whether c was the last.
+func (r *room) remove(c *Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.conns) - 1
+	r.conns[c.index] = r.conns[last]
+	r.conns[c.index].index = c.index
+	r.conns[last] = nil
+	r.conns = r.conns[:last]
+	r.presence.leave(c.who)
+	return last == 0
+}
+
+// entryOverhead is added to an entry's size for what is around its body.
+const entryOverhead = 256
+
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+
+// sleep reports whether it slept for d; false means that ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

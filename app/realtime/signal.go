@@ -1,0 +1,179 @@
+package realtime
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// Signal is something short-lived that members see now or never: typing, a turn's state.
+type Signal struct {
+	Type string
+	Body json.RawMessage // what Encoders.Signal makes frames of; other nodes get it as it is, if it fits a payload
+}
+
+// Delta is a piece of a turn's text as it streams.
+type Delta struct {
+	TurnID  string `json:"t"`
+	Attempt int    `json:"a"`
+	Offset  int    `json:"o"` // where Text begins, in UTF-16 code units (see Units)
+	Text    string `json:"x"`
+}
+
+// Units returns the length of s in UTF-16 code units, which is JavaScript's String.length.
+func Units(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return n
+}
+
+type wireKind string
+
+const (
+	kindSignal   wireKind = "s"
+	kindDelta    wireKind = "d"
+	kindPresence wireKind = "p"
+	kindBeat     wireKind = "h" // this node lives, and these are its rooms
+	kindAsk      wireKind = "a" // who is in this room?
+	kindBye      wireKind = "b" // this node goes
+)
+
+// wire is one message between nodes.
+type wire struct {
+	Kind wireKind         `json:"k"`
+	Room string           `json:"r,omitempty"`
+	Type string           `json:"t,omitempty"`
+	Body json.RawMessage  `json:"b,omitempty"`
+	D    *Delta           `json:"d,omitempty"`
+	P    *presenceChange  `json:"p,omitempty"`
+	Gens map[string]int64 `json:"g,omitempty"`
+	To   string           `json:"to,omitempty"` // "" is everybody
+}
+
+// envelope is a payload between nodes.
+type envelope struct {
+	Node    string `json:"n"`
+	Signals []wire `json:"s"`
+}
+
+// Signal shows s to the members of a room: here at once, on other nodes within about 100 ms, best effort.
+func (h *Hub) Signal(roomID string, s Signal) {
+	h.showSignal(roomID, s)
+	if h.out != nil {
+		h.out.push(wire{Kind: kindSignal, Room: roomID, Type: s.Type, Body: s.Body})
+	}
+}
+
+// Delta shows a piece of text to the members of a room: here at once, on other nodes joined with its
+// neighbours at most ten times a second.
+func (h *Hub) Delta(roomID string, d Delta) {
+	h.showDelta(roomID, d)
+	if h.out != nil {
+		for _, part := range splitDelta(d) {
+			h.out.push(wire{Kind: kindDelta, Room: roomID, D: &part})
+		}
+	}
+}
+
+func (h *Hub) showSignal(roomID string, s Signal) {
+	if r := h.room(roomID); r != nil && h.cfg.Encode.Signal != nil {
+		r.signal(len(s.Body), func(v Variant) []byte { return h.cfg.Encode.Signal(roomID, s, v) })
+	}
+}
+
+func (h *Hub) showDelta(roomID string, d Delta) {
+	if r := h.room(roomID); r != nil && h.cfg.Encode.Delta != nil {
+		r.signal(len(d.Text), func(v Variant) []byte { return h.cfg.Encode.Delta(roomID, d, v) })
+	}
+}
+
+// HandleSignal takes a payload from another node; this node's own and what it does not understand are ignored.
+func (h *Hub) HandleSignal(payload []byte) {
+	var e envelope
+	if err := json.Unmarshal(payload, &e); err != nil {
+		h.cfg.Log.Warn("a signal from another node is not readable", "err", err)
+		return
+	}
+	if e.Node == h.cfg.Node {
+		return
+	}
+	for _, w := range e.Signals {
+		h.handle(e.Node, w)
+	}
+}
+
+func (h *Hub) handle(node string, w wire) {
+	now := h.cfg.Now()
+	switch w.Kind {
+	case kindSignal:
+		h.showSignal(w.Room, Signal{Type: w.Type, Body: w.Body})
+	case kindDelta:
+		if w.D != nil {
+			h.showDelta(w.Room, *w.D)
+		}
+	case kindPresence:
+		if r := h.room(w.Room); r != nil && w.P != nil {
+			h.hearPresence(r, node, *w.P, now)
+		}
+	case kindBeat:
+		for id, gen := range w.Gens {
+			if r := h.room(id); r != nil {
+				h.hearBeat(r, node, gen, now)
+			}
+		}
+	case kindAsk:
+		if r := h.room(w.Room); r != nil && (w.To == "" || w.To == h.cfg.Node) {
+			h.tellAll(r)
+		}
+	case kindBye:
+		for _, r := range h.openRooms() {
+			if r.forgetNode(node) {
+				h.presenceChanged(r)
+			}
+		}
+	}
+}
+
+// maxText is how many bytes of JSON one wire's text may take, so that it fits a payload with all around it.
+const maxText = 5000
+
+// splitDelta cuts a long delta into parts that fit a payload each.
+func splitDelta(d Delta) []Delta {
+	var parts []Delta
+	start, size, units, offset := 0, 0, 0, d.Offset
+	for i, r := range d.Text {
+		n := jsonLen(r)
+		if size+n > maxText {
+			parts = append(parts, Delta{d.TurnID, d.Attempt, offset, d.Text[start:i]})
+			start, size, offset, units = i, 0, offset+units, 0
+		}
+		size += n
+		units++
+		if r > 0xFFFF {
+			units++
+		}
+	}
+	return append(parts, Delta{d.TurnID, d.Attempt, offset, d.Text[start:]})
+}
+
+// jsonLen is the most bytes that r takes in a JSON string.
+func jsonLen(r rune) int {
+	switch {
+	case r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError || r == '\u2028' || r == '\u2029':
+		return 6
+	default:
+		return utf8.RuneLen(r)
+	}
+}
+
+func jsonLength(s string) int {
+	n := 0
+	for _, r := range s {
+		n += jsonLen(r)
+	}
+	return n
+}

@@ -1,0 +1,197 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The values of a room's ai_mode.
+const (
+	ModeOff         = "off"
+	ModeTeacherOnly = "teacher_only"
+	ModeBoth        = "both"
+)
+
+// RoomSettings are the members of a room that its staff choose. Unsent ones
+// keep what is stored, or take the default in a new room.
+type RoomSettings struct {
+	Name              Opt[string]
+	Description       Opt[string]
+	IsAIActive        Opt[bool]
+	IsAnalyticsActive Opt[bool]
+	AIFrequency       Opt[float64] // 0..1: the chance that agents answer a line nobody addressed to them
+	AIMode            Opt[string]  // off, teacher_only or both
+}
+
+func (s RoomSettings) apply(r *store.Room) error {
+	s.Description.setNullable(&r.Description)
+	if err := errors.Join(s.Name.set("name", &r.Name), s.IsAIActive.set("is_ai_active", &r.IsAIActive),
+		s.IsAnalyticsActive.set("is_analytics_active", &r.IsAnalyticsActive),
+		s.AIFrequency.set("ai_frequency", &r.AIFrequency), s.AIMode.set("ai_mode", &r.AIMode)); err != nil {
+		return firstOf(err)
+	}
+	errs := []error{name("name", &r.Name), optionalText("description", r.Description, maxText),
+		oneOf("ai_mode", r.AIMode, ModeOff, ModeTeacherOnly, ModeBoth)}
+	if !(r.AIFrequency >= 0 && r.AIFrequency <= 1) {
+		errs = append(errs, invalid("ai_frequency", "must be between 0 and 1"))
+	}
+	return firstOf(errors.Join(errs...))
+}
+
+// CreateRoom adds a room to a course.
+func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s RoomSettings) (*store.Room, error) {
+	_, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActCreateRoom, res); err != nil {
+		return nil, err
+	}
+	r := &store.Room{ID: store.NewID(), CourseID: courseID, IsAIActive: true, AIFrequency: 0.5, AIMode: ModeTeacherOnly,
+		CreatedAt: a.instant(), Version: 1}
+	if err := s.apply(r); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateRoom(ctx, r) })
+	if errors.Is(err, store.ErrReferenced) {
+		return nil, notFound("Course")
+	}
+	return r, err
+}
+
+// Rooms lists the rooms of a course that the actor may enter: all of them for
+// its members, otherwise those with a link of their own.
+func (a *App) Rooms(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]store.Room, error) {
+	_, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return nil, err
+	}
+	if Check(actor, ActListAllRooms, res) == nil {
+		return a.db.RoomsInCourse(ctx, courseID, "", p)
+	}
+	linked, err := a.db.HasRoomIn(ctx, courseID, actor.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	if linked {
+		res.Relations |= IsRoomMember
+	}
+	if err := Check(actor, ActListRooms, res); err != nil {
+		return nil, err
+	}
+	return a.db.RoomsInCourse(ctx, courseID, actor.User.ID, p)
+}
+
+// Room returns one room.
+func (a *App) Room(ctx context.Context, actor *Actor, id string) (*store.Room, error) {
+	return a.roomFor(ctx, actor, id, ActReadRoom)
+}
+
+// roomFor loads a room and checks that the actor may do the action there.
+func (a *App) roomFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Room, error) {
+	r, _, err := a.roomAccess(ctx, actor, id, action)
+	return r, err
+}
+
+func (a *App) roomAccess(ctx context.Context, actor *Actor, id string, action Action) (*store.Room, Resource, error) {
+	if actor == nil {
+		return nil, Resource{}, errNotAuthenticated
+	}
+	acc, err := a.db.RoomAccess(ctx, id, actor.User.ID)
+	if err != nil {
+		return nil, Resource{}, fromStore(err, "Room")
+	}
+	res := roomResource(acc)
+	return &acc.Room, res, Check(actor, action, res)
+}
+
+// UpdateRoom changes the sent settings of a room. Of two people who change it
+// at once both changes stand, as each touches what it names.
+func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSettings) (*store.Room, error) {
+	if _, err := a.roomFor(ctx, actor, id, ActUpdateRoom); err != nil {
+		return nil, err
+	}
+	var r *store.Room
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if r, err = tx.RoomForUpdate(ctx, id); err != nil {
+			return err
+		}
+		if err := s.apply(r); err != nil {
+			return err
+		}
+		return tx.UpdateRoom(ctx, r)
+	})
+	return r, fromStore(err, "Room")
+}
+
+// AssignToRoom links a person to one room. The text says what happened.
+func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who Person) (string, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActAssignToRoom); err != nil {
+		return "", err
+	}
+	u, err := a.person(ctx, who)
+	if err != nil {
+		return "", err
+	}
+	added := false
+	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		added, err = tx.AddRoomMember(ctx, &store.RoomMember{RoomID: roomID, UserID: u.ID, CreatedAt: a.instant()})
+		return fromStore(err, "Room")
+	})
+	if err != nil {
+		return "", err
+	}
+	if !added {
+		return "User already assigned to room", nil
+	}
+	return fmt.Sprintf("User %s assigned to room", u.Name()), nil
+}
+
+// RoomAgents lists the agents in a room; full tells whether the actor may see
+// more of them than their public face (id, name, type, category, active).
+func (a *App) RoomAgents(ctx context.Context, actor *Actor, roomID string) (agents []store.Agent, full bool, err error) {
+	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadFaces)
+	if err != nil {
+		return nil, false, err
+	}
+	agents, err = a.db.AgentsInRoom(ctx, roomID)
+	return agents, Check(actor, ActAttachAgent, res) == nil, err
+}
+
+// AttachAgent puts an agent into a room. It takes staff rights there and the
+// right to use the agent, for its key pays for what it says.
+func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID string) (string, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActAttachAgent); err != nil {
+		return "", err
+	}
+	if _, err := a.agentFor(ctx, actor, agentID, ActUseAgent, "Agent"); err != nil {
+		return "", err
+	}
+	added := false
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		added, err = tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: roomID, AgentID: agentID, CreatedAt: a.instant()})
+		return fromStore(err, "Room")
+	})
+	if err != nil {
+		return "", err
+	}
+	if !added {
+		return "Agent already assigned to room", nil
+	}
+	return "Agent assigned to room", nil
+}
+
+// DetachAgent takes an agent out of a room; what it said stays.
+func (a *App) DetachAgent(ctx context.Context, actor *Actor, roomID, agentID string) error {
+	if _, err := a.roomFor(ctx, actor, roomID, ActDetachAgent); err != nil {
+		return err
+	}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.RemoveRoomAgent(ctx, roomID, agentID) })
+	if errors.Is(err, store.ErrNotFound) {
+		return errorf(KindNotFound, "not_found", "Agent not assigned to this room")
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package app
+
+import (
+	"database/sql/driver"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/fernet/fernet-go"
+)
+
+const masked = "***"
+
+// Secret is a text that must not leave the process by accident: every way of
+// printing, encoding or storing it gives *** (an empty one stays empty, so
+// that it shows as missing) and only Reveal gives the text. Package fmt
+// cannot see this on unexported struct fields: do not print such structs.
+type Secret string
+
+// Reveal is the text itself; the caller answers for where it goes.
+func (s Secret) Reveal() string { return string(s) }
+
+// String is ***, or empty for an empty secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return masked
+}
+
+// GoString is what String is, for the verb %#v.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// Format writes *** whatever the verb, %x and %d included.
+func (s Secret) Format(f fmt.State, verb rune) {
+	text := s.String()
+	if verb == 'q' || verb == 'v' && f.Flag('#') {
+		text = s.GoString()
+	}
+	_, _ = io.WriteString(f, text)
+}
+
+// MarshalText gives *** to every encoder of texts.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalJSON gives "***".
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(s.GoString()), nil }
+
+// MarshalYAML gives ***.
+func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
+
+// LogValue gives *** to slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Value refuses to store a secret in the database unencrypted.
+func (s Secret) Value() (driver.Value, error) {
+	return nil, errors.New("a secret must be encrypted before it is stored")
+}
+
+// Mask is what a person may see of a stored secret: its first and last two
+// characters, or nothing of one that has four or fewer.
+func Mask(s Secret) string {
+	runes := []rune(s.Reveal())
+	if len(runes) <= 4 {
+		return "****"
+	}
+	return string(runes[:2]) + "******" + string(runes[len(runes)-2:])
+}
+
+// ErrDecrypt says that none of the configured keys made a token, or that it
+// was damaged.
+var ErrDecrypt = errors.New("cannot decrypt: none of the encryption keys fits, or the stored value is damaged")
+
+// Keyring encrypts what is stored with Fernet
+// (https://github.com/fernet/spec): its first key encrypts, all of them
+// decrypt, so that a new key is put in front of the old ones.
+type Keyring struct{ keys []*fernet.Key }
+
+// NewKeyring takes Fernet keys (32 bytes in base64) and fails if there is
+// none or one is malformed, without repeating it.
+func NewKeyring(keys ...Secret) (*Keyring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("there is no encryption key")
+	}
+	ring := new(Keyring)
+	for i, text := range keys {
+		key, err := fernet.DecodeKey(strings.TrimSpace(text.Reveal()))
+		if err != nil {
+			return nil, fmt.Errorf("item %d is not a Fernet key, 32 random bytes in URL-safe base64; make one with: %s", i+1, makeFernetKey)
+		}
+		ring.keys = append(ring.keys, key)
+	}
+	return ring, nil
+}
+
+// Encrypt gives the Fernet token of a secret; an empty one is refused, since
+// nothing is stored for it.
+func (k *Keyring) Encrypt(s Secret) (string, error) {
+	if s == "" {
+		return "", errors.New("an empty secret cannot be encrypted")
+	}
+	token, err := fernet.EncryptAndSign([]byte(s.Reveal()), k.keys[0])
+	if err != nil {
+		return "", fmt.Errorf("encrypt: %w", err)
+	}
+	return string(token), nil
+}
+
+// Decrypt gives back what Encrypt took, however old the token is; otherwise
+// it fails with ErrDecrypt.
+func (k *Keyring) Decrypt(token string) (Secret, error) {
+	// The library decodes leniently and would ignore what follows a bad character.
+	if _, err := base64.URLEncoding.Strict().DecodeString(token); err != nil {
+		return "", ErrDecrypt
+	}
+	text := fernet.VerifyAndDecrypt([]byte(token), 0, k.keys)
+	if len(text) == 0 {
+		return "", ErrDecrypt
+	}
+	return Secret(text), nil
+}
+
+const canaryText = "coagent canary 1"
+
+// NewCanary gives a token to store at the first start; CheckCanary proves
+// with it at every later start that the keys still fit the database.
+func (k *Keyring) NewCanary() (string, error) { return k.Encrypt(canaryText) }
+
+// CheckCanary fails, naming the remedy, if no key of the ring made the token.
+func (k *Keyring) CheckCanary(token string) error {
+	if text, err := k.Decrypt(token); err != nil || text != canaryText {
+		return errors.New("the encryption key is not the one this database was started with: put that key back into " +
+			"auth.encryption_keys (COAGENT_AUTH_ENCRYPTION_KEYS or ENCRYPTION_KEY), behind the new one if you are changing keys")
+	}
+	return nil
+}

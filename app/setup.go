@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The program's own values in the settings table.
+const (
+	settingCanary = "encryption_canary"
+	settingSetup  = "setup_token_sha256"
+)
+
+// CheckEncryption proves that the configured keys are those that the database
+// was made with: the first start encrypts a known word, every later one has to
+// decrypt it.
+func (a *App) CheckEncryption(ctx context.Context) error {
+	canary, err := a.db.Setting(ctx, settingCanary)
+	if errors.Is(err, store.ErrNotFound) {
+		fresh, err := a.keys.NewCanary()
+		if err != nil {
+			return err
+		}
+		if err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+			canary, err = tx.InitSetting(ctx, settingCanary, fresh)
+			return err
+		}); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if err := a.keys.CheckCanary(canary); err != nil {
+		return errors.New("the encryption key is not the one this database was made with; " +
+			"set auth.encryption_keys (COAGENT_AUTH_ENCRYPTION_KEYS, ENCRYPTION_KEY) to the old key, or put the new one in front of it")
+	}
+	return nil
+}
+
+// EnsureSuperAdmin makes the configured super admin at a start that finds
+// none; it never touches an account that exists. made is the account's e-mail.
+func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
+	login, password := a.cfg.Auth.SuperAdmin, a.cfg.Auth.SuperAdminPassword.Reveal()
+	if login == "" || password == "" {
+		return "", nil
+	}
+	if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
+		return "", err
+	}
+	u, err := a.CreateSuperAdmin(ctx, login, "Super Admin", password)
+	var known *Error
+	if errors.As(err, &known) && known.Code == "user_exists" {
+		return "", fmt.Errorf("auth.super_admin: an account %q exists but is no super admin; choose another name", login)
+	}
+	if err != nil {
+		return "", fmt.Errorf("auth.super_admin: %w", err)
+	}
+	return u.Email, nil
+}
+
+// CreateSuperAdmin adds a super admin. An e-mail as login makes the user name
+// "admin"; a plain name serves as both. It is for the operator and first start.
+func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password string) (*store.User, error) {
+	uname := login
+	if strings.Contains(login, "@") {
+		uname = "admin"
+		if err := email("login", &login); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(text("login", login, 1, 254), optionalText("full_name", &fullName, maxName)); err != nil {
+		return nil, firstOf(err)
+	}
+	hash, err := a.hashPassword(ctx, "password", password)
+	if err != nil {
+		return nil, err
+	}
+	u := &store.User{ID: store.NewID(), Email: login, Username: &uname, FullName: blankToNil(&fullName),
+		Role: RoleSuperAdmin, PasswordHash: hash, IsActive: true, CreatedAt: a.instant(), Version: 1}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		// "admin" may be somebody's user name already; the e-mail is enough then.
+		if taken, err := tx.UserByLogin(ctx, uname); err == nil && uname != login && taken != nil {
+			u.Username = nil
+		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return tx.CreateUser(ctx, u)
+	})
+	if errors.Is(err, store.ErrExists) {
+		return nil, errorf(KindRejected, "user_exists", "User already exists")
+	}
+	return u, err
+}
+
+// SetupToken makes the one-time token of the link that creates the first
+// admin, and "" when there is a super admin. Only its hash is stored; a new
+// start replaces it.
+func (a *App) SetupToken(ctx context.Context) (string, error) {
+	if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
+		return "", err
+	}
+	raw := make([]byte, 24)
+	if _, err := rand.Read(raw); err != nil {
+		return "", err
+	}
+	token := base64.RawURLEncoding.EncodeToString(raw)
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		return tx.SetSetting(ctx, settingSetup, hashToken(token))
+	})
+	return token, err
+}
+
+// SetUp spends the set-up token on the first super admin and signs it in.
+func (a *App) SetUp(ctx context.Context, token, login, fullName, password string, client Client) (*Tokens, error) {
+	spent := errorf(KindForbidden, "setup_done", "This set-up link is not valid any more. Restart coagent for a new one, or sign in.")
+	want, err := a.db.Setting(ctx, settingSetup)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, spent
+	}
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare([]byte(want), []byte(hashToken(token))) != 1 {
+		return nil, spent
+	}
+	if err := email("email", &login); err != nil {
+		return nil, err
+	}
+	if err := optionalText("full_name", &fullName, maxName); err != nil {
+		return nil, err
+	}
+	hash, err := a.hashPassword(ctx, "password", password)
+	if err != nil {
+		return nil, err
+	}
+	u := &store.User{ID: store.NewID(), Email: login, FullName: blankToNil(&fullName), Role: RoleSuperAdmin,
+		PasswordHash: hash, IsActive: true, CreatedAt: a.instant(), Version: 1}
+	var tokens *Tokens
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		// Deleting is the lock: of two people with the link, one finds it gone.
+		if err := tx.DeleteSetting(ctx, settingSetup); errors.Is(err, store.ErrNotFound) {
+			return spent
+		} else if err != nil {
+			return err
+		}
+		if has, err := tx.HasSuperAdmin(ctx); err != nil {
+			return err
+		} else if has {
+			return spent
+		}
+		if err := tx.CreateUser(ctx, u); err != nil {
+			return fromStore(err, "User")
+		}
+		tokens, err = a.openSession(ctx, tx, u.ID, client)
+		return err
+	})
+	return tokens, err
+}
+
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Seat is a person's place in a room, as one socket has it. The socket's
+// handler makes it with Enter, gives it the connection with Sit, passes on
+// what the person sends, and leaves.
+type Seat struct {
+	app     *App
+	session string
+	user    store.User
+	roomID  string
+	head    int64
+	staff   bool
+	v2      bool
+	conn    *realtime.Conn
+}
+
+// Enter checks that the actor may be in the room, before the handshake is
+// answered.
+func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, error) {
+	room, res, err := a.roomAccess(ctx, actor, roomID, ActJoinRoom)
+	if err != nil {
+		return nil, err
+	}
+	return &Seat{app: a, session: actor.SessionID, user: actor.User, roomID: roomID, head: room.EventSeq,
+		staff: Check(actor, ActSeeFailures, res) == nil}, nil
+}
+
+// Sit starts the writing side of the socket: the room's frames flow from after
+// on, or, when that is negative, from the moment of Enter. v2 chooses the
+// sub-protocol coagent.v2.
+func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
+	s.v2 = v2
+	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: VariantFor(v2, s.staff), UserID: s.user.ID,
+		Name: s.user.Name(), SessionID: s.session})
+	s.app.hub.Join(s.roomID, s.conn, realtime.JoinOptions{After: after, Head: s.head})
+	return s.conn
+}
+
+// Leave takes the socket out of the room and tells those who stay.
+func (s *Seat) Leave() {
+	s.app.hub.Leave(s.conn)
+	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalLeft, Body: json.RawMessage(toJSON(s.member()))})
+}
+
+func (s *Seat) member() realtime.Member {
+	return realtime.Member{UserID: s.user.ID, Name: s.user.Name()}
+}
+
+// actor is the person as of now: who lost the session or the account since the
+// handshake is nobody any more.
+func (s *Seat) actor(ctx context.Context) (*Actor, error) {
+	return s.app.sessionActor(ctx, s.session, s.user.ID)
+}
+
+// Post stores a line that the socket sent and answers the socket: coagent.v2
+// with an ack or an error, the plain protocol with a system line when it was
+// refused (its own line comes back as everybody's does).
+func (s *Seat) Post(ctx context.Context, content, clientID string) {
+	actor, err := s.actor(ctx)
+	var posted *Posted
+	if err == nil {
+		posted, err = s.app.PostMessage(ctx, actor, s.roomID, content, clientID)
+	}
+	if err != nil {
+		s.refuse(ctx, err, clientID)
+		return
+	}
+	if s.v2 {
+		s.conn.Send([]byte(toJSON(struct {
+			Type     string `json:"type"`
+			ClientID string `json:"client_id"`
+			ID       string `json:"id"`
+			Seq      int64  `json:"seq"`
+			Dup      bool   `json:"dup"`
+		}{"ack", clientID, posted.Message.ID, posted.Message.Seq, posted.Dup})))
+	}
+}
+
+// Typing shows the others that the person types; best effort.
+func (s *Seat) Typing() {
+	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, Body: json.RawMessage(toJSON(s.member()))})
+}
+
+// Resume starts the stream of the room's frames again behind after.
+func (s *Seat) Resume(after int64) { s.app.hub.Resume(s.conn, max(after, 0)) }
+
+// Complain answers a frame that is not one.
+func (s *Seat) Complain(ctx context.Context, field, message string) {
+	s.refuse(ctx, invalid(field, "%s", message), "")
+}
+
+// refuse tells this socket alone why its frame had no effect, and cuts it when
+// the person may not be here any more.
+func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind == KindInternal {
+		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.user.ID, "err", err)
+		e = errorf(KindUnavailable, "unavailable", "The line could not be stored. Try again in a moment.")
+	}
+	if s.v2 {
+		code := e.Code
+		if code == "" {
+			code = string(e.Kind)
+		}
+		s.conn.Send([]byte(toJSON(struct {
+			Type     string `json:"type"`
+			Code     string `json:"code"`
+			Detail   string `json:"detail"`
+			ClientID string `json:"client_id,omitempty"`
+		}{"error", code, e.Message, clientID})))
+	} else {
+		s.conn.Send(SystemFrame(s.roomID, e.Message))
+	}
+	switch {
+	case e.Kind == KindUnauthenticated || e == errInactive:
+		s.conn.Close(realtime.CloseSessionEnded, "session ended")
+	case e.Kind == KindForbidden || e.Kind == KindNotFound:
+		s.conn.Close(realtime.CloseNotMember, "no longer a member")
+	}
+}

@@ -1,0 +1,179 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/mail"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The longest texts that a person may store, in characters.
+const (
+	maxName   = 200
+	maxText   = 20_000  // descriptions and announcements
+	maxPrompt = 100_000 // an agent's instructions
+	maxJSON   = 256 << 10
+	maxDepth  = 32
+)
+
+// text checks one string that a client sent: valid UTF-8 without NUL, which no
+// database takes, and from least to most characters.
+func text(field, value string, least, most int) error {
+	switch n := utf8.RuneCountInString(value); {
+	case !utf8.ValidString(value):
+		return invalid(field, "send valid UTF-8 text")
+	case strings.ContainsRune(value, 0):
+		return invalid(field, "remove the NUL character")
+	case n < least && least == 1:
+		return invalid(field, "must not be empty")
+	case n < least:
+		return invalid(field, "must have at least %d characters", least)
+	case n > most:
+		return invalid(field, "has %d characters, at most %d are possible", n, most)
+	}
+	return nil
+}
+
+// name checks a required name or title, without the blanks around it.
+func name(field string, value *string) error {
+	*value = strings.TrimSpace(*value)
+	return text(field, *value, 1, maxName)
+}
+
+// optionalText checks a text that may be absent.
+func optionalText(field string, value *string, most int) error {
+	if value == nil {
+		return nil
+	}
+	return text(field, *value, 0, most)
+}
+
+// email checks an e-mail address (RFC 5322 addr-spec, no display name).
+func email(field string, value *string) error {
+	*value = strings.TrimSpace(*value)
+	if err := text(field, *value, 1, 254); err != nil {
+		return err
+	}
+	if a, err := mail.ParseAddress(*value); err != nil || a.Address != *value {
+		return invalid(field, "is not an e-mail address, send one like ada@example.org")
+	}
+	return nil
+}
+
+// username checks a user name; a blank one counts as absent. It holds no "@",
+// so that no user name can be taken for somebody's e-mail at sign-in.
+func username(field string, value *string) (*string, error) {
+	if value == nil || strings.TrimSpace(*value) == "" {
+		return nil, nil
+	}
+	v := strings.TrimSpace(*value)
+	if err := text(field, v, 1, 64); err != nil {
+		return nil, err
+	}
+	if strings.ContainsAny(v, "@\t\r\n") {
+		return nil, invalid(field, "must not contain @ or line breaks")
+	}
+	return &v, nil
+}
+
+// oneOf checks that value is one of the choices.
+func oneOf(field, value string, choices ...string) error {
+	for _, c := range choices {
+		if value == c {
+			return nil
+		}
+	}
+	return invalid(field, "must be one of %s", strings.Join(choices, ", "))
+}
+
+// object checks a JSON object that a client owns and keeps its text, key order
+// included. Absent and null give the fallback.
+func object(field string, raw json.RawMessage, fallback store.JSON) (store.JSON, error) {
+	return jsonValue(field, raw, fallback, '{', "an object")
+}
+
+func jsonValue(field string, raw json.RawMessage, fallback store.JSON, open byte, want string) (store.JSON, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+		return fallback, nil
+	}
+	if raw[0] != open || !json.Valid(raw) {
+		return "", invalid(field, "must be %s", want)
+	}
+	if len(raw) > maxJSON {
+		return "", invalid(field, "has %d bytes, at most %d are possible", len(raw), maxJSON)
+	}
+	dec, depth := json.NewDecoder(bytes.NewReader(raw)), 0
+	dec.UseNumber()
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			break
+		}
+		switch v := tok.(type) {
+		case json.Delim:
+			if v == '{' || v == '[' {
+				depth++
+			} else {
+				depth--
+			}
+			if depth > maxDepth {
+				return "", invalid(field, "is nested more than %d levels deep", maxDepth)
+			}
+		case string:
+			if strings.ContainsRune(v, 0) {
+				return "", invalid(field, "remove the NUL character")
+			}
+		}
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return "", invalid(field, "must be %s", want)
+	}
+	return store.JSON(compact.String()), nil
+}
+
+// Opt is a member of a request that may be absent, null or a value.
+type Opt[T any] struct {
+	Sent  bool // the member was there
+	Null  bool // ... and was null
+	Value T
+}
+
+// Some is an Opt with a value.
+func Some[T any](v T) Opt[T] { return Opt[T]{Sent: true, Value: v} }
+
+// UnmarshalJSON notes that the member was sent.
+func (o *Opt[T]) UnmarshalJSON(b []byte) error {
+	o.Sent = true
+	if bytes.Equal(bytes.TrimSpace(b), []byte("null")) {
+		o.Null = true
+		return nil
+	}
+	return json.Unmarshal(b, &o.Value)
+}
+
+// set writes a sent value to a required column: null is refused.
+func (o Opt[T]) set(field string, to *T) error {
+	if o.Sent && o.Null {
+		return invalid(field, "must not be null, leave it out to keep what is stored")
+	}
+	if o.Sent {
+		*to = o.Value
+	}
+	return nil
+}
+
+// setNullable writes a sent value to a column that null clears.
+func (o Opt[T]) setNullable(to **T) {
+	switch {
+	case o.Sent && o.Null:
+		*to = nil
+	case o.Sent:
+		v := o.Value
+		*to = &v
+	}
+}

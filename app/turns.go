@@ -1,0 +1,218 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// How agents come to speak: a post adds a job that looks at the room; the look
+// decides (decide.go) and creates the turns; a turn's job asks the model
+// (turn_run.go) and stores the line. Each step commits its result together
+// with the job of the next one. Should a worker die in between, the dates
+// look_at and lease_until let the sweep find what was due.
+
+// snapshotLines is how far back a decision looks.
+const snapshotLines = 100
+
+func (a *App) handlers() *jobs.Handlers {
+	return &jobs.Handlers{LookAtRoom: a.lookAtRoom, RunTurn: a.runTurn, Fate: fate}
+}
+
+// fate maps a failed job's error to what the queue does with it.
+func fate(err error) jobs.Fate {
+	var e *Error
+	if errors.As(err, &e) {
+		switch e.Kind {
+		case KindInvalid, KindRejected, KindForbidden, KindNotFound:
+			return jobs.Fate{Cancel: true}
+		case KindLimited, KindUnavailable:
+			return jobs.Fate{Snooze: max(e.RetryAfter, time.Second)}
+		}
+	}
+	return jobs.Fate{}
+}
+
+// lookAtRoom lets the room's agents decide about the lines that are new since
+// the last look. It rolls once for each line: what was decided is marked in
+// the same commit that creates the turns.
+func (a *App) lookAtRoom(ctx context.Context, job jobs.LookAtRoom) error {
+	for range 5 {
+		s, err := a.snapshot(ctx, job.RoomID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil || s == nil {
+			return err
+		}
+		speakers := decide(*s, a.rand)
+		err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storeDecision(ctx, tx, s, speakers) })
+		// Another look was faster, or a turn began meanwhile: see what is left.
+		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+	return errorf(KindUnavailable, "busy_room", "the room changes too fast to look at")
+}
+
+// snapshot reads what a decision needs; nil when there is nothing to decide,
+// or a turn is going on whose end will look again.
+func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error) {
+	room, err := a.db.Room(ctx, roomID)
+	if err != nil {
+		return nil, err
+	}
+	if room.LookedSeq >= room.EventSeq {
+		return nil, nil
+	}
+	if _, err := a.db.LiveTurn(ctx, roomID); !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	s := &roomSnapshot{Room: *room, MaxRow: a.cfg.Turns.MaxAgentRow, PersonLines: map[string]int{}}
+	if s.Agents, err = a.db.AgentsInRoom(ctx, roomID); err != nil {
+		return nil, err
+	}
+	if s.Lines, err = a.db.Messages(ctx, roomID, 0, snapshotLines); err != nil {
+		return nil, err
+	}
+	for _, ag := range s.Agents {
+		if strings.Contains(string(ag.TriggerConfig), `"message_count"`) {
+			if s.PersonLines[ag.ID], err = a.db.PersonLinesSince(ctx, roomID, ag.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+func (a *App) storeDecision(ctx context.Context, tx *store.Tx, s *roomSnapshot, speakers []store.Agent) error {
+	// The snapshot's own head: lines that came while it was read have looks of
+	// their own.
+	seen := s.Room.EventSeq
+	if err := tx.SetLooked(ctx, s.Room.ID, s.Room.LookedSeq, seen); err != nil {
+		return err
+	}
+	if len(speakers) == 0 {
+		return nil
+	}
+	now := a.instant()
+	turns := make([]store.Turn, len(speakers))
+	for i, ag := range speakers {
+		turns[i] = store.Turn{ID: store.NewID(), RoomID: s.Room.ID, AgentID: ag.ID, TriggerSeq: seen, Position: i,
+			State: store.TurnWaiting, Attempt: 1, CreatedAt: now}
+	}
+	turns[0].State, turns[0].LeaseUntil = store.TurnQueued, now.Add(a.cfg.Turns.Lease)
+	if err := tx.CreateTurns(ctx, turns); err != nil {
+		return err
+	}
+	return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
+}
+
+// nextInRoom goes on after a turn: with the next one in line, else with a look
+// at the lines that the turn has not read. read is the newest line that it
+// did, own its own line when that calls nobody. It belongs to the transaction
+// that ends the turn.
+func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read, own int64) error {
+	lookAt := a.instant().Add(a.cfg.Turns.Lease)
+	due, err := tx.MarkRead(ctx, roomID, read, own, lookAt)
+	if err != nil {
+		return err
+	}
+	waiting, err := tx.WaitingTurn(ctx, roomID)
+	if err == nil {
+		if err := tx.QueueTurn(ctx, waiting.ID, lookAt); err != nil {
+			return err
+		}
+		return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: waiting.ID, Attempt: waiting.Attempt})
+	}
+	if !errors.Is(err, store.ErrNotFound) || !due {
+		return notMissing(err)
+	}
+	return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: roomID})
+}
+
+// notMissing is err, and nil for a row that need not be there.
+func notMissing(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// sweepLoop looks for lapsed leases until ctx ends.
+func (a *App) sweepLoop(ctx context.Context) {
+	tick := time.NewTicker(a.cfg.Turns.Sweep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := a.sweep(ctx, a.instant()); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "sweep failed", "err", err)
+		}
+	}
+}
+
+// recoverTurns takes back, at the start, what the last process left. On SQLite
+// there is no other process, so every lease is a dead one's.
+func (a *App) recoverTurns(ctx context.Context) error {
+	if a.db.Postgres() {
+		return nil
+	}
+	return a.sweep(ctx, a.instant().Add(24*time.Hour))
+}
+
+const sweepBatch = 200
+
+// sweep adds fresh jobs for turns whose lease ran out before asOf, and for
+// rooms that should have been looked at by then. Every node may sweep at once:
+// each row is taken over under a condition that only one of them meets.
+func (a *App) sweep(ctx context.Context, asOf time.Time) error {
+	turns, err := a.db.OverdueTurns(ctx, asOf, sweepBatch)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range turns {
+		if err := a.takeOver(ctx, &t, asOf); err != nil && !errors.Is(err, store.ErrStale) {
+			errs = append(errs, fmt.Errorf("take over turn %s: %w", t.ID, err))
+		}
+	}
+	rooms, err := a.db.OverdueRooms(ctx, asOf, sweepBatch)
+	errs = append(errs, err)
+	for _, id := range rooms {
+		err := a.db.InTx(ctx, func(tx *store.Tx) error {
+			if err := tx.PostponeLook(ctx, id, asOf, a.instant().Add(a.cfg.Turns.Lease)); err != nil {
+				return err
+			}
+			return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: id})
+		})
+		if err != nil && !errors.Is(err, store.ErrStale) {
+			errs = append(errs, fmt.Errorf("look at room %s: %w", id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// takeOver gives an overdue turn a fresh job. One that was running has lost
+// its worker, which uses up an attempt; one that was only queued has lost its
+// job, or waits behind others: a second job for it is harmless.
+func (a *App) takeOver(ctx context.Context, t *store.Turn, asOf time.Time) error {
+	if t.State == store.TurnRunning {
+		a.log.WarnContext(ctx, "turn lost its worker", "turn", t.ID, "room", t.RoomID, "node", t.Node, "attempt", t.Attempt)
+		return a.retryTurn(ctx, t, &turnFault{reason: reasonLost, detail: "the worker stopped in the middle of the turn", again: true})
+	}
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.RequeueTurn(ctx, t.ID, t.Attempt, asOf, a.instant().Add(4*a.cfg.Turns.Lease)); err != nil {
+			return err
+		}
+		return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt})
+	})
+}

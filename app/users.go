@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// NewUser is what an admin fills in for an account.
+type NewUser struct {
+	Email     string
+	Username  *string
+	FullName  *string
+	Role      string // guest when empty
+	AvatarURL *string
+	Password  *string // without one nobody can sign in until it is set
+}
+
+// CreateUser adds an account.
+func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.User, error) {
+	if err := Check(actor, ActCreateUser, Resource{}); err != nil {
+		return nil, err
+	}
+	if in.Role == RoleAdmin || in.Role == RoleSuperAdmin {
+		if err := Check(actor, ActCreateAdminUser, Resource{}); err != nil {
+			return nil, err
+		}
+	}
+	u, err := a.newUser(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateUser(ctx, u) })
+	if errors.Is(err, store.ErrExists) {
+		return nil, errorf(KindRejected, "user_exists", "User already exists")
+	}
+	return u, err
+}
+
+// newUser checks the members of an account and hashes its password.
+func (a *App) newUser(ctx context.Context, in NewUser) (*store.User, error) {
+	if in.Role == "" {
+		in.Role = RoleGuest
+	}
+	if err := errors.Join(email("email", &in.Email), oneOf("role", in.Role, everybody...),
+		optionalText("full_name", in.FullName, maxName), optionalText("avatar_url", in.AvatarURL, 2000)); err != nil {
+		return nil, firstOf(err)
+	}
+	uname, err := username("username", in.Username)
+	if err != nil {
+		return nil, err
+	}
+	u := &store.User{ID: store.NewID(), Email: in.Email, Username: uname, FullName: blankToNil(in.FullName),
+		Role: in.Role, AvatarURL: blankToNil(in.AvatarURL), IsActive: true, CreatedAt: a.instant(), Version: 1}
+	if in.Password != nil && *in.Password != "" {
+		if u.PasswordHash, err = a.hashPassword(ctx, "password", *in.Password); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+// hashPassword checks a new password against the policy and hashes it.
+func (a *App) hashPassword(ctx context.Context, field, password string) (string, error) {
+	if err := CheckPassword(field, password); err != nil {
+		return "", err
+	}
+	return a.hasher.Hash(ctx, password)
+}
+
+// SetPassword replaces the password of an account, named by e-mail or user
+// name, and ends its sessions. It is for the operator at the machine.
+func (a *App) SetPassword(ctx context.Context, login, password string) error {
+	u, err := a.db.UserByLogin(ctx, login)
+	if err != nil {
+		return fromStore(err, "User")
+	}
+	hash, err := a.hashPassword(ctx, "password", password)
+	if err != nil {
+		return err
+	}
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.SetPasswordHash(ctx, u.ID, hash); err != nil {
+			return fromStore(err, "User")
+		}
+		return tx.EndSessionsOf(ctx, u.ID, "", "password set by the operator", a.instant())
+	})
+}
+
+// blankToNil makes a text of nothing but blanks absent.
+func blankToNil(s *string) *string {
+	if s == nil || strings.TrimSpace(*s) == "" {
+		return nil
+	}
+	return s
+}
+
+// firstOf merges joined *Errors into one that lists every bad field.
+func firstOf(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var all *Error
+	for _, e := range joined.Unwrap() {
+		var one *Error
+		if !errors.As(e, &one) {
+			return err
+		}
+		if all == nil {
+			c := *one
+			all = &c
+			continue
+		}
+		all.Message += "; " + one.Message
+		all.Fields = append(all.Fields, one.Fields...)
+	}
+	return all
+}

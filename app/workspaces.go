@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Organizations lists those the actor is linked to.
+func (a *App) Organizations(ctx context.Context, actor *Actor, p store.Page) ([]store.Organization, error) {
+	if err := Check(actor, ActListOrganizations, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.OrganizationsOf(ctx, actor.User.ID, p)
+}
+
+// CreateOrganization adds an organisation that the actor owns.
+func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string, description *string) (*store.Organization, error) {
+	if err := Check(actor, ActCreateOrganization, Resource{}); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
+		return nil, firstOf(err)
+	}
+	o := &store.Organization{ID: store.NewID(), Name: title, Description: description, OwnerID: actor.User.ID, CreatedAt: a.instant()}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateOrganization(ctx, o); err != nil {
+			return err
+		}
+		return tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt})
+	})
+	return o, err
+}
+
+// Projects lists those the actor is linked to, of one organisation when its id
+// is given.
+func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string, p store.Page) ([]store.Project, error) {
+	if err := Check(actor, ActListProjects, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.ProjectsOf(ctx, actor.User.ID, organizationID, p)
+}
+
+// CreateProject adds a project with the actor as its admin, and a teacher and
+// a student agent on the offline provider: the client has no way to make the
+// first ones.
+func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, title string, description *string) (*store.Project, error) {
+	if actor == nil {
+		return nil, Check(actor, ActCreateProject, Resource{})
+	}
+	role, err := a.db.OrganizationRole(ctx, organizationID, actor.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActCreateProject, Resource{Noun: "Organization", Relations: orgRelation[role]}); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
+		return nil, firstOf(err)
+	}
+	now := a.instant()
+	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Name: title, Description: description, CreatedAt: now}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateProject(ctx, p); errors.Is(err, store.ErrReferenced) {
+			return notFound("Organization")
+		} else if err != nil {
+			return err
+		}
+		if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: p.ID, UserID: actor.User.ID, Role: "admin", CreatedAt: now}); err != nil {
+			return err
+		}
+		return tx.CreateAgents(ctx, a.firstAgents(p.ID, actor.User.ID))
+	})
+	return p, err
+}
+
+// projectResource is a project as Check sees it; an unknown one is an error.
+func (a *App) projectResource(ctx context.Context, actor *Actor, projectID string) (Resource, error) {
+	if actor == nil {
+		return Resource{}, errNotAuthenticated
+	}
+	if _, err := a.db.Project(ctx, projectID); err != nil {
+		return Resource{}, fromStore(err, "Project")
+	}
+	role, err := a.db.ProjectRole(ctx, projectID, actor.User.ID)
+	return Resource{Noun: "Project", Relations: projRelation[role]}, err
+}

@@ -1,0 +1,48 @@
+package jobs
+
+import (
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// The queues: model calls wait for strangers, so they never share workers
+// with the quick work.
+const (
+	queueQuick = "quick"
+	queueTurns = "turns"
+)
+
+// LookAtRoom asks who of a room's agents should speak, after a new line.
+type LookAtRoom struct {
+	RoomID string `json:"room_id"`
+}
+
+// Kind is the job's name in the database; it never changes.
+func (LookAtRoom) Kind() string { return "look_at_room" }
+
+// InsertOpts are the queue and the limits of the job.
+func (LookAtRoom) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueQuick, MaxAttempts: 5}
+}
+
+const lookTimeout = 20 * time.Second
+
+// RunTurn lets one agent speak. Attempt is the fence: a job for an attempt
+// that is over does nothing.
+type RunTurn struct {
+	TurnID  string `json:"turn_id"`
+	Attempt int    `json:"attempt"`
+}
+
+// Kind is the job's name in the database; it never changes.
+func (RunTurn) Kind() string { return "run_turn" }
+
+// InsertOpts are the queue and the limits of the job.
+func (RunTurn) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueTurns, MaxAttempts: 3}
+}
+
+// turnTimeout is above any configured length of a turn; the turn ends itself
+// earlier and says why.
+const turnTimeout = 20 * time.Minute

@@ -1,0 +1,257 @@
+// Package jobs names every background job and runs them with River, on
+// Postgres and on SQLite. It is the only package that imports River; of ours
+// it imports store alone.
+//
+// Invariants: a job is added in the transaction of the change that asks for
+// it; its arguments are ids, never content; every handler loads fresh rows
+// and is safe to run twice. River notices a dead worker only after minutes,
+// so work that must go on sooner (turns, looks) has a lease in its own row
+// and a sweep that adds a fresh job.
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Handlers has one function per job; New refuses a nil one.
+type Handlers struct {
+	LookAtRoom func(context.Context, LookAtRoom) error
+	RunTurn    func(context.Context, RunTurn) error
+	// Fate says what becomes of a job that failed with err.
+	Fate func(err error) Fate
+}
+
+// Fate is what becomes of a failed job.
+type Fate struct {
+	Cancel bool          // it can never succeed
+	Snooze time.Duration // not now: again after this long, without counting an attempt; zero = retry with backoff
+}
+
+// Options size the queue. Handlers nil makes a queue that only takes jobs in.
+type Options struct {
+	Handlers     *Handlers
+	QuickWorkers int
+	TurnWorkers  int
+	Log          *slog.Logger
+}
+
+// Queue adds jobs and, when it has handlers, works them off.
+type Queue struct {
+	pg   *river.Client[pgx.Tx]
+	lite *river.Client[*sql.Tx]
+	wake chan string // SQLite: names of queues that a commit has just filled
+}
+
+type worker[T river.JobArgs] struct {
+	river.WorkerDefaults[T]
+	run     func(context.Context, T) error
+	fate    func(error) Fate
+	timeout time.Duration
+}
+
+// Work runs the handler and turns its error into River's terms.
+func (w *worker[T]) Work(ctx context.Context, j *river.Job[T]) error {
+	err := w.run(ctx, j.Args)
+	if err == nil {
+		return nil
+	}
+	switch f := w.fate(err); {
+	case f.Cancel:
+		return river.JobCancel(err)
+	case f.Snooze > 0:
+		return river.JobSnooze(f.Snooze)
+	}
+	return err
+}
+
+// Timeout bounds one run of the handler.
+func (w *worker[T]) Timeout(*river.Job[T]) time.Duration { return w.timeout }
+
+func add[T river.JobArgs](ws *river.Workers, h *Handlers, timeout time.Duration, run func(context.Context, T) error) error {
+	if run == nil {
+		var a T
+		return fmt.Errorf("jobs: no handler for %s", a.Kind())
+	}
+	return river.AddWorkerSafely(ws, &worker[T]{run: run, fate: h.Fate, timeout: timeout})
+}
+
+// New makes the queue over the database's own connections.
+func New(db *store.DB, o Options) (*Queue, error) {
+	// Both cooldowns: the client's also limits how often it tells the others of
+	// new jobs. With River's defaults a job starts 100 ms late.
+	const cooldown = 5 * time.Millisecond
+	cfg := &river.Config{
+		Logger: o.Log, FetchCooldown: cooldown, FetchPollInterval: time.Second,
+		RescueStuckJobsAfter: turnTimeout + time.Minute, JobTimeout: time.Minute,
+		CompletedJobRetentionPeriod: time.Hour,
+	}
+	if h := o.Handlers; h != nil {
+		if h.Fate == nil {
+			return nil, errors.New("jobs: no Fate")
+		}
+		ws := river.NewWorkers()
+		if err := errors.Join(
+			add(ws, h, lookTimeout, h.LookAtRoom),
+			add(ws, h, turnTimeout, h.RunTurn),
+		); err != nil {
+			return nil, err
+		}
+		cfg.Workers = ws
+		cfg.Queues = map[string]river.QueueConfig{
+			queueQuick: {MaxWorkers: o.QuickWorkers, FetchCooldown: cooldown, FetchPollInterval: time.Second},
+			queueTurns: {MaxWorkers: o.TurnWorkers, FetchCooldown: cooldown, FetchPollInterval: time.Second},
+		}
+	}
+	q := &Queue{}
+	var err error
+	if db.Postgres() {
+		q.pg, err = river.NewClient(riverpgxv5.New(db.Pool()), cfg)
+	} else {
+		q.wake = make(chan string, 2)
+		q.lite, err = river.NewClient(&wakeDriver{riversqlite.New(db.Writer()), q.wake}, cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("job queue: %w", err)
+	}
+	return q, nil
+}
+
+// Args is what a job is about; the types of this package implement it.
+type Args interface {
+	Kind() string
+	InsertOpts() river.InsertOpts
+}
+
+// Add puts a job into the caller's transaction: it exists when that commits.
+func (q *Queue) Add(ctx context.Context, tx *store.Tx, args Args) error {
+	return q.AddAt(ctx, tx, args, time.Time{})
+}
+
+// AddAt is Add for a job that must not start before a time; zero means at once.
+func (q *Queue) AddAt(ctx context.Context, tx *store.Tx, args Args, at time.Time) error {
+	opts := &river.InsertOpts{ScheduledAt: at}
+	err := tx.Pinned(func() error {
+		if q.pg != nil {
+			_, err := q.pg.InsertTx(ctx, tx.PG, args, opts)
+			return err
+		}
+		_, err := q.lite.InsertTx(ctx, tx.Lite, args, opts)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("add job %s: %w", args.Kind(), err)
+	}
+	if q.lite != nil {
+		tx.AfterCommit(func() { q.nudge(args.InsertOpts().Queue) })
+	}
+	return nil
+}
+
+// nudge wakes SQLite's fetcher; a full channel means that it is awake.
+func (q *Queue) nudge(queue string) {
+	select {
+	case q.wake <- queue:
+	default:
+	}
+}
+
+// Start begins to work jobs off; ctx bounds the start alone.
+func (q *Queue) Start(ctx context.Context) error {
+	// River ends its workers with the context it was started with; ours end
+	// with Stop.
+	ctx = context.WithoutCancel(ctx)
+	if q.pg != nil {
+		return q.pg.Start(ctx)
+	}
+	return q.lite.Start(ctx)
+}
+
+// Stop lets running jobs finish for at most soft, then cancels them and waits
+// until ctx ends.
+func (q *Queue) Stop(ctx context.Context, soft time.Duration) error {
+	stop, cancel := q.stopFuncs()
+	sctx, done := context.WithTimeout(ctx, soft)
+	defer done()
+	if err := stop(sctx); err == nil || ctx.Err() != nil {
+		return err
+	}
+	return cancel(ctx)
+}
+
+func (q *Queue) stopFuncs() (stop, cancel func(context.Context) error) {
+	if q.pg != nil {
+		return q.pg.Stop, q.pg.StopAndCancel
+	}
+	return q.lite.Stop, q.lite.StopAndCancel
+}
+
+// Migrate brings River's tables to the version this program needs. Call it
+// inside store.DB.WithMigrationLock, after our own migrations.
+func Migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
+	var err error
+	if db.Postgres() {
+		err = migrateWith(ctx, func() (*rivermigrate.Migrator[pgx.Tx], error) {
+			return rivermigrate.New(riverpgxv5.New(db.Pool()), &rivermigrate.Config{Logger: log})
+		})
+	} else {
+		err = migrateWith(ctx, func() (*rivermigrate.Migrator[*sql.Tx], error) {
+			return rivermigrate.New(riversqlite.New(db.Writer()), &rivermigrate.Config{Logger: log})
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("migrate the job queue: %w", err)
+	}
+	return nil
+}
+
+func migrateWith[T any](ctx context.Context, open func() (*rivermigrate.Migrator[T], error)) error {
+	m, err := open()
+	if err != nil {
+		return err
+	}
+	_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+// CheckSchema returns store.ErrSchemaOld when River's tables lack a step.
+func CheckSchema(ctx context.Context, db *store.DB) error {
+	var ok bool
+	if db.Postgres() {
+		m, err := rivermigrate.New(riverpgxv5.New(db.Pool()), nil)
+		if err != nil {
+			return err
+		}
+		res, err := m.Validate(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("check the job queue's tables: %w", err)
+		}
+		ok = res.OK
+	} else {
+		m, err := rivermigrate.New(riversqlite.New(db.Writer()), nil)
+		if err != nil {
+			return err
+		}
+		res, err := m.Validate(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("check the job queue's tables: %w", err)
+		}
+		ok = res.OK
+	}
+	if !ok {
+		return store.ErrSchemaOld
+	}
+	return nil
+}

@@ -1,0 +1,381 @@
+// Command coagent is CoAgent Studio as one program: rooms in which a class and
+// several AI agents talk and work together in real time.
+//
+// This file is the command tree and nothing else; what runs is web.Start, and
+// package app explains the program.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/web"
+)
+
+// version is set by the build (-ldflags "-X main.version=...").
+var version = "dev"
+
+type cli struct {
+	Config string            `short:"c" placeholder:"FILE" help:"YAML file (default: coagent.yaml in the working folder, if there is one)."`
+	Set    map[string]string `placeholder:"PATH=VALUE" help:"One setting, above every other source, for example --set log.level=debug."`
+
+	Serve       serveCmd       `cmd:"" help:"Serve the studio, its API and its sockets; works jobs off too."`
+	Worker      workerCmd      `cmd:"" help:"Work jobs off on one more node (Postgres only)."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database to this version's schema, or show where it stands."`
+	SeedAdmin   seedAdminCmd   `cmd:"" help:"Make a super admin; the password comes from COAGENT_PASSWORD or standard input."`
+	SeedDemo    seedDemoCmd    `cmd:"" help:"Make a demo course with a room, two agents and one user of each role."`
+	SetPassword setPasswordCmd `cmd:"" help:"Set somebody's password and sign them out everywhere; it comes from COAGENT_PASSWORD or standard input."`
+	ShowConfig  configCmd      `cmd:"" name:"config" help:"Print the settings in effect, with *** for secrets."`
+	Health      healthCmd      `cmd:"" help:"Ask a running server whether it is ready; exits 1 when it is not."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c cli
+	parsed := kong.Parse(&c, kong.Name("coagent"), kong.UsageOnError(),
+		kong.Description("Rooms in which a class and AI agents talk and work together."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err := parsed.Run(&c)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "coagent:", err)
+		os.Exit(1)
+	}
+}
+
+// load reads the configuration and makes the logger; notices are logged.
+func (c *cli) load(overrides map[string]string) (*app.Config, *slog.Logger, error) {
+	flags := map[string]string{}
+	for path, value := range c.Set {
+		flags[path] = value
+	}
+	for path, value := range overrides {
+		if value != "" {
+			flags[path] = value
+		}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, notices, err := app.LoadConfig(app.Sources{File: c.Config, Env: os.Environ(), Dir: dir, Flags: flags})
+	if err != nil {
+		return nil, nil, err
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+		return nil, nil, err
+	}
+	var handler slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	if cfg.Log.Format == "json" {
+		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	}
+	log := slog.New(handler)
+	for _, n := range notices {
+		log.Warn("configuration: " + n)
+	}
+	return cfg, log, nil
+}
+
+// opened runs fn on an App that neither serves nor works.
+func (c *cli) opened(ctx context.Context, fn func(*app.Opened) error) (err error) {
+	cfg, log, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	o, err := app.Open(ctx, cfg, log, app.Mode{})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, o.Stop(context.WithoutCancel(ctx)), o.Close())
+	}()
+	return fn(o)
+}
+
+type serveCmd struct {
+	Addr  string `placeholder:"HOST:PORT" help:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
+	UIDir string `name:"ui-dir" placeholder:"FOLDER" help:"Serve a built single-page client from this folder."`
+}
+
+// Run serves until a signal, then drains within the deadline.
+func (s *serveCmd) Run(ctx context.Context, c *cli) error {
+	cfg, log, err := c.load(map[string]string{"http.addr": s.Addr, "web.ui_dir": s.UIDir})
+	if err != nil {
+		return err
+	}
+	r, err := web.Start(ctx, cfg, log, version)
+	if err != nil {
+		return err
+	}
+	greet(cfg, r)
+	err = r.Wait(ctx)
+	log.Info("stopping")
+	end, cancel := context.WithTimeout(context.Background(), cfg.HTTP.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(err, r.Stop(end))
+}
+
+// greet tells the person at the terminal where to go.
+func greet(cfg *app.Config, r *web.Running) {
+	urls := reachable(r.Addr)
+	if cfg.HTTP.PublicURL != "" {
+		urls = []string{strings.TrimSuffix(cfg.HTTP.PublicURL, "/")}
+	}
+	fmt.Printf("\ncoagent %s is ready at %s\n", version, urls[0])
+	for _, u := range urls[1:] {
+		fmt.Println("  a class in the same network reaches it at " + u)
+	}
+	if r.SetupToken != "" {
+		fmt.Printf("There is no admin yet. Open this link once to make the first one:\n  %s/setup?token=%s\n", urls[0], r.SetupToken)
+	}
+	if demo := cfg.DataDir + "/demo.txt"; fileExists(demo) {
+		fmt.Printf("Sign in with a demo account; user names and passwords are in %s\n", demo)
+	}
+	fmt.Println()
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// reachable lists the URLs of an address, the one of this machine first.
+func reachable(addr net.Addr) []string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return []string{"http://" + addr.String()}
+	}
+	if !tcp.IP.IsUnspecified() {
+		return []string{"http://" + tcp.String()}
+	}
+	port := fmt.Sprint(tcp.Port)
+	urls := []string{"http://" + net.JoinHostPort("127.0.0.1", port)}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return urls
+	}
+	for _, a := range addrs {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil && !ip.IP.IsLoopback() {
+			urls = append(urls, "http://"+net.JoinHostPort(ip.IP.String(), port))
+		}
+	}
+	return urls
+}
+
+type workerCmd struct{}
+
+// Run works jobs off until a signal, then drains within the deadline.
+func (workerCmd) Run(ctx context.Context, c *cli) error {
+	cfg, log, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	o, err := app.Open(ctx, cfg, log, app.Mode{Work: true})
+	if err != nil {
+		return err
+	}
+	if err := o.Start(ctx); err != nil {
+		return errors.Join(err, o.Close())
+	}
+	log.Info("worker ready", "version", version, "turns", cfg.Jobs.TurnWorkers, "others", cfg.Jobs.Workers)
+	<-ctx.Done()
+	log.Info("stopping")
+	end, cancel := context.WithTimeout(context.Background(), cfg.HTTP.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(o.Stop(end), o.Close())
+}
+
+type migrateCmd struct {
+	Up     migrateUpCmd     `cmd:"" help:"Migrate to this version's schema; a second one waits for the first."`
+	Status migrateStatusCmd `cmd:"" help:"List the migrations and when they were applied."`
+}
+
+type migrateUpCmd struct{}
+
+// Run migrates ours, then the job queue's tables.
+func (migrateUpCmd) Run(ctx context.Context, c *cli) (err error) {
+	cfg, log, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	db, err := app.OpenDB(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := app.Migrate(ctx, db, log); err != nil {
+		return err
+	}
+	fmt.Println("the schema is up to date")
+	return nil
+}
+
+type migrateStatusCmd struct{}
+
+// Run prints one line for each migration.
+func (migrateStatusCmd) Run(ctx context.Context, c *cli) (err error) {
+	cfg, _, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	db, err := app.OpenDB(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	all, err := db.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		applied := "not applied"
+		if !m.AppliedAt.IsZero() {
+			applied = "applied " + m.AppliedAt.Format(time.RFC3339)
+		}
+		fmt.Printf("%-40s %s\n", m.Name, applied)
+	}
+	return nil
+}
+
+type seedAdminCmd struct {
+	Login string `arg:"" help:"E-mail (the user name is then admin) or a plain name that serves as both."`
+}
+
+// Run makes a super admin.
+func (s *seedAdminCmd) Run(ctx context.Context, c *cli) error {
+	return c.opened(ctx, func(o *app.Opened) error {
+		password, err := readPassword()
+		if err != nil {
+			return err
+		}
+		u, err := o.CreateSuperAdmin(ctx, s.Login, "", password)
+		if err == nil {
+			fmt.Println("made the super admin", u.Email)
+		}
+		return err
+	})
+}
+
+type seedDemoCmd struct{}
+
+// Run makes the demo once.
+func (seedDemoCmd) Run(ctx context.Context, c *cli) error {
+	return c.opened(ctx, func(o *app.Opened) error {
+		d, err := o.SeedDemo(ctx)
+		switch {
+		case err != nil:
+			return err
+		case d.Fresh:
+			fmt.Println("made the demo course; its accounts are in", d.File)
+		default:
+			fmt.Println("the demo course is there already; its accounts are in", d.File)
+		}
+		return nil
+	})
+}
+
+type setPasswordCmd struct {
+	Login string `arg:"" help:"E-mail or user name of the account."`
+}
+
+// Run sets somebody's password.
+func (s *setPasswordCmd) Run(ctx context.Context, c *cli) error {
+	return c.opened(ctx, func(o *app.Opened) error {
+		password, err := readPassword()
+		if err != nil {
+			return err
+		}
+		return o.SetPassword(ctx, s.Login, password)
+	})
+}
+
+// readPassword takes a password from the environment or one line of standard
+// input; an argument would show in the list of processes.
+func readPassword() (string, error) {
+	if p := os.Getenv("COAGENT_PASSWORD"); p != "" {
+		return p, nil
+	}
+	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+		fmt.Fprint(os.Stderr, "Password (it shows as you type): ")
+	}
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && !(errors.Is(err, io.EOF) && line != "") {
+		return "", errors.New("no password: set COAGENT_PASSWORD, or give it on standard input")
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+type configCmd struct{}
+
+// Run prints the settings in effect.
+func (configCmd) Run(c *cli) error {
+	cfg, _, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(cfg.Effective())
+	return err
+}
+
+type healthCmd struct {
+	URL string `placeholder:"URL" help:"Server to ask (default: http.addr of the configuration)."`
+}
+
+// Run asks the server's readiness.
+func (h *healthCmd) Run(ctx context.Context, c *cli) error {
+	cfg, _, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	base := strings.TrimSuffix(h.URL, "/")
+	if base == "" {
+		host, port, err := net.SplitHostPort(cfg.HTTP.Addr)
+		if err != nil {
+			return err
+		}
+		if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+			host = "127.0.0.1"
+		}
+		base = "http://" + net.JoinHostPort(host, port)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", base, res.Status)
+	}
+	fmt.Println("ready")
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println("coagent", version)
+	return nil
+}

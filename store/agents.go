@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Agent is the configuration of one AI agent. It belongs to a project, or to
+// nobody (a system agent), or to its creator (a template).
+type Agent struct {
+	bun.BaseModel   `bun:"table:agents,alias:a"`
+	ID              string `bun:",pk"`
+	ProjectID       string `bun:",nullzero"`
+	ParentID        string `bun:",nullzero"`
+	Type            string
+	Name            string
+	Category        string
+	ModelProvider   string
+	Model           *string
+	SystemPrompt    string
+	EncryptedAPIKey string `bun:"encrypted_api_key,nullzero"`
+	Settings        JSON
+	TriggerConfig   JSON `bun:",nullzero"`
+	ScheduleConfig  JSON `bun:",nullzero"`
+	ExternalConfig  JSON `bun:",nullzero"` // without secrets
+	Capabilities    JSON
+	UserKeyIDs      JSON `bun:"user_key_ids"`
+	ContextWindow   int
+	IsActive        bool
+	IsTemplate      bool
+	IsExternal      bool
+	CreatedBy       string `bun:",nullzero"`
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	Version         int
+}
+
+// RoomAgent puts an agent into a room.
+type RoomAgent struct {
+	bun.BaseModel `bun:"table:room_agents,alias:ra"`
+	RoomID        string `bun:",pk"`
+	AgentID       string `bun:",pk"`
+	CreatedAt     time.Time
+}
+
+// Agent returns the agent with this id.
+func (q Queries) Agent(ctx context.Context, id string) (*Agent, error) {
+	a := new(Agent)
+	return first(ctx, q.db.NewSelect().Model(a).Where("a.id = ?", id), a)
+}
+
+// AgentsInProject lists a project's agents, oldest first.
+func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) ([]Agent, error) {
+	var rows []Agent
+	err := p.on(q.db.NewSelect().Model(&rows).Where("a.project_id = ?", projectID).
+		OrderExpr("a.created_at, a.id")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// AgentsInRoom lists the agents that are in a room, in the order they came in.
+func (q Queries) AgentsInRoom(ctx context.Context, roomID string) ([]Agent, error) {
+	var rows []Agent
+	err := q.db.NewSelect().Model(&rows).Join("JOIN room_agents AS ra ON ra.agent_id = a.id").
+		Where("ra.room_id = ?", roomID).OrderExpr("ra.created_at, a.id").Limit(DefaultLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// CreateAgents adds agents with one statement.
+func (t *Tx) CreateAgents(ctx context.Context, agents []Agent) error { return t.insert(ctx, &agents) }
+
+// UpdateAgent writes an agent that was read at a.Version, which it moves on;
+// ErrStale when somebody else changed it meanwhile.
+func (t *Tx) UpdateAgent(ctx context.Context, a *Agent) error {
+	a.Version++
+	res, err := t.db.NewUpdate().Model(a).ExcludeColumn("id", "project_id", "created_by", "created_at").
+		Where("a.id = ?", a.ID).Where("a.version = ?", a.Version-1).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// DeactivateSiblings switches off the other agents of the same type in the
+// same project.
+func (t *Tx) DeactivateSiblings(ctx context.Context, a *Agent, now time.Time) error {
+	_, err := t.db.NewUpdate().Model((*Agent)(nil)).Set("is_active = ?", false).Set("updated_at = ?", now).
+		Set("version = version + 1").Where("project_id = ?", a.ProjectID).Where("type = ?", a.Type).
+		Where("id <> ?", a.ID).Where("is_active").Exec(ctx)
+	return translate(err)
+}
+
+// DeleteAgent removes an agent with its links and turns; what it said stays.
+func (t *Tx) DeleteAgent(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*Agent)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// AddRoomAgent puts an agent into a room; added is false when it is there.
+func (t *Tx) AddRoomAgent(ctx context.Context, ra *RoomAgent) (added bool, err error) {
+	return t.insertOnce(ctx, ra)
+}
+
+// RemoveRoomAgent takes an agent out of a room.
+func (t *Tx) RemoveRoomAgent(ctx context.Context, roomID, agentID string) error {
+	res, err := t.db.NewDelete().Model((*RoomAgent)(nil)).Where("room_id = ?", roomID).
+		Where("agent_id = ?", agentID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// LockAgents locks a project against other writers of its agents, and lists
+// its agents of one type; ErrNotFound for an unknown project.
+func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string) ([]Agent, error) {
+	res, err := t.db.NewUpdate().Model((*Project)(nil)).Set("name = name").Where("id = ?", projectID).Exec(ctx)
+	if err := changed(res, err, ErrNotFound); err != nil {
+		return nil, err
+	}
+	var rows []Agent
+	err = t.db.NewSelect().Model(&rows).Where("a.project_id = ?", projectID).Where("a.type = ?", agentType).
+		OrderExpr("a.created_at, a.id").Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
+}

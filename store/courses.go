@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Course holds rooms; OwnerName is filled by Courses alone.
+type Course struct {
+	bun.BaseModel `bun:"table:courses,alias:c"`
+	ID            string `bun:",pk"`
+	Title         string
+	Description   *string
+	OwnerID       string
+	CreatedAt     time.Time
+	Version       int
+
+	OwnerName *string `bun:",scanonly"`
+}
+
+// CourseMember links a user to a course with a role: student, ta or teacher.
+type CourseMember struct {
+	bun.BaseModel `bun:"table:course_members,alias:cm"`
+	CourseID      string `bun:",pk"`
+	UserID        string `bun:",pk"`
+	Role          string
+	CreatedAt     time.Time
+
+	User *User `bun:"rel:belongs-to,join:user_id=id"`
+}
+
+// Course returns the course with this id.
+func (q Queries) Course(ctx context.Context, id string) (*Course, error) {
+	c := new(Course)
+	return first(ctx, q.db.NewSelect().Model(c).Where("c.id = ?", id), c)
+}
+
+// Courses lists courses with their owners' names, newest first: all of them,
+// or with userID only those the user owns or is linked to.
+func (q Queries) Courses(ctx context.Context, userID string, p Page) ([]Course, error) {
+	var rows []Course
+	sel := q.db.NewSelect().Model(&rows).ColumnExpr("c.*").ColumnExpr("u.full_name AS owner_name").
+		Join("JOIN users AS u ON u.id = c.owner_id").OrderExpr("c.created_at DESC, c.id DESC")
+	if userID != "" {
+		linked := q.db.NewSelect().Model((*CourseMember)(nil)).Column("cm.course_id").Where("cm.user_id = ?", userID)
+		sel = sel.Where("c.owner_id = ? OR c.id IN (?)", userID, linked)
+	}
+	err := p.on(sel).Scan(ctx)
+	return rows, translate(err)
+}
+
+// CourseRole is the user's link role in a course, "" without a link.
+func (q Queries) CourseRole(ctx context.Context, courseID, userID string) (string, error) {
+	return q.role(ctx, q.db.NewSelect().Model((*CourseMember)(nil)).
+		Where("cm.course_id = ?", courseID).Where("cm.user_id = ?", userID))
+}
+
+// CourseMembers lists a course's links with their users, in the order they
+// came in.
+func (q Queries) CourseMembers(ctx context.Context, courseID string, p Page) ([]CourseMember, error) {
+	var rows []CourseMember
+	err := p.on(q.db.NewSelect().Model(&rows).Relation("User").Where("cm.course_id = ?", courseID).
+		OrderExpr("cm.created_at, cm.user_id")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// CreateCourse adds a course.
+func (t *Tx) CreateCourse(ctx context.Context, c *Course) error { return t.insert(ctx, c) }
+
+// AddCourseMember links a user; added is false when the link was there, which
+// it leaves as it is.
+func (t *Tx) AddCourseMember(ctx context.Context, m *CourseMember) (added bool, err error) {
+	return t.insertOnce(ctx, m)
+}

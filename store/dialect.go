@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
+)
+
+// Bounds of every list that a client can ask for.
+const (
+	DefaultLimit = 100
+	MaxLimit     = 1000
+)
+
+// Page is an offset window on a list; zero values mean the first DefaultLimit.
+type Page struct{ Skip, Limit int }
+
+func (p Page) on(q *bun.SelectQuery) *bun.SelectQuery {
+	if p.Limit <= 0 {
+		p.Limit = DefaultLimit
+	}
+	return q.Limit(int64(min(p.Limit, MaxLimit))).Offset(int64(max(p.Skip, 0)))
+}
+
+// JSON is a JSON value whose text, key order included, is kept as it came. An
+// empty JSON is SQL NULL.
+type JSON string
+
+// first scans one row into a new T.
+func first[T any](ctx context.Context, q *bun.SelectQuery, row *T) (*T, error) {
+	if err := q.Limit(1).Scan(ctx); err != nil {
+		return nil, translate(err)
+	}
+	return row, nil
+}
+
+// insert writes one row or several of one table with one statement.
+func (t *Tx) insert(ctx context.Context, rows any) error {
+	_, err := t.db.NewInsert().Model(rows).Exec(ctx)
+	return translate(err)
+}
+
+// changed turns an update or delete that touched no row into the given error.
+func changed(res interface{ RowsAffected() (int64, error) }, err, none error) error {
+	if err != nil {
+		return translate(err)
+	}
+	if n, err := res.RowsAffected(); err != nil {
+		return translate(err)
+	} else if n == 0 {
+		return none
+	}
+	return nil
+}
+
+// instant is a time inside an expression, where Postgres would take the bare
+// literal for text.
+func (t *Tx) instant(at time.Time) schema.QueryWithArgs {
+	if t.PG != nil {
+		return bun.SafeQuery("?::timestamptz", at)
+	}
+	return bun.SafeQuery("?", at)
+}
+
+// insertOnce adds a row unless one with its key exists, and tells which.
+func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
+	res, err := t.db.NewInsert().Model(row).On("CONFLICT DO NOTHING").Exec(ctx)
+	if err != nil {
+		return false, translate(err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, translate(err)
+}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// The three answers that a caller decides on; anything else is a fault.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("already exists")
+	ErrStale    = errors.New("changed since it was read")
+)
+
+// ErrFull says that the disk or the database has no room left for a write.
+var ErrFull = errors.New("no space left for the database")
+
+// ErrReferenced says that a row names another row that does not exist, or
+// that another row still names it.
+var ErrReferenced = errors.New("referenced row is missing or still in use")
+
+// Postgres' codes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+const (
+	pgUniqueViolation     = "23505"
+	pgForeignKeyViolation = "23503"
+	pgDiskFull            = "53100"
+)
+
+// translate turns a driver's error into one of the sentinels, keeping the
+// driver's text behind it for the log.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		switch pe.Code {
+		case pgUniqueViolation:
+			return fmt.Errorf("%w: %s", ErrExists, pe.ConstraintName)
+		case pgForeignKeyViolation:
+			return fmt.Errorf("%w: %s", ErrReferenced, pe.ConstraintName)
+		case pgDiskFull:
+			return fmt.Errorf("%w: %s", ErrFull, pe.Message)
+		}
+	}
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		switch se.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+			return fmt.Errorf("%w: %s", ErrExists, se.Error())
+		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+			return fmt.Errorf("%w: %s", ErrReferenced, se.Error())
+		}
+		if se.Code()&0xff == sqlite3.SQLITE_FULL || se.Code()&0xff == sqlite3.SQLITE_IOERR {
+			return fmt.Errorf("%w: %s", ErrFull, se.Error())
+		}
+	}
+	return err
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Event is one entry of a room's log; Body is the JSON of app's event types.
+type Event struct {
+	bun.BaseModel `bun:"table:events,alias:e"`
+	RoomID        string `bun:",pk"`
+	Seq           int64  `bun:",pk"`
+	ID            string
+	Type          string
+	Body          JSON
+	CreatedAt     time.Time
+}
+
+// NextSeq takes the room's next event number; it locks the room's row until
+// the transaction ends, so that numbers are gap-free and in commit order.
+// lookAt, unless zero, says when a sweep should have the room's agents look.
+func (t *Tx) NextSeq(ctx context.Context, roomID string, lookAt time.Time) (int64, error) {
+	var seq int64
+	q := t.db.NewUpdate().Model((*Room)(nil)).Set("event_seq = event_seq + 1").Where("r.id = ?", roomID).Returning("event_seq")
+	if !lookAt.IsZero() {
+		q = q.Set("look_at = ?", lookAt)
+	}
+	res, err := q.Exec(ctx, &seq)
+	return seq, changed(res, err, ErrNotFound)
+}
+
+// CreateEvent adds an entry under a seq that NextSeq gave. After the commit
+// this process and the others on the same database hear of it.
+func (t *Tx) CreateEvent(ctx context.Context, e *Event) error {
+	t.events = append(t.events, *e)
+	return t.insert(ctx, e)
+}
+
+// Events lists a room's log after a seq, oldest first, limit entries at most.
+func (q Queries) Events(ctx context.Context, roomID string, after int64, limit int) ([]Event, error) {
+	var rows []Event
+	err := q.db.NewSelect().Model(&rows).Where("e.room_id = ?", roomID).Where("e.seq > ?", after).
+		OrderExpr("e.seq").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// EventRange returns the newest number of a room's log and the oldest entry
+// that is kept; an empty log has head 0 or oldest head+1.
+func (q Queries) EventRange(ctx context.Context, roomID string) (head, oldest int64, err error) {
+	err = q.db.NewSelect().Model((*Room)(nil)).Column("r.event_seq").
+		ColumnExpr("COALESCE((SELECT min(e.seq) FROM events AS e WHERE e.room_id = r.id), r.event_seq + 1)").
+		Where("r.id = ?", roomID).Limit(1).Scan(ctx, &head, &oldest)
+	return head, oldest, translate(err)
+}
+
+// EventHeads returns the newest number of each of the rooms, in one statement.
+func (q Queries) EventHeads(ctx context.Context, roomIDs []string) (map[string]int64, error) {
+	heads := make(map[string]int64, len(roomIDs))
+	if len(roomIDs) == 0 {
+		return heads, nil
+	}
+	var rows []Room
+	if err := q.db.NewSelect().Model(&rows).Column("r.id", "r.event_seq").
+		Where("r.id IN (?)", bun.List(roomIDs)).Limit(int64(len(roomIDs))).Scan(ctx); err != nil {
+		return nil, translate(err)
+	}
+	for _, r := range rows {
+		heads[r.ID] = r.EventSeq
+	}
+	return heads, nil
+}

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/migrate"
+
+	"github.com/coagent-studio/coagent/migrations"
+)
+
+// Why a schema cannot be served.
+var (
+	ErrSchemaOld     = errors.New("the database schema is older than this program")
+	ErrSchemaNew     = errors.New("the database was migrated by a newer version of coagent")
+	ErrSchemaForeign = errors.New("the database holds the tables of another program")
+)
+
+const (
+	migrationsTable     = "schema_migrations"
+	migrationLocksTable = "schema_migration_locks"
+	// migrationLockKey names the advisory lock on Postgres: "coagent" in ASCII.
+	migrationLockKey = 0x636f6167656e74
+)
+
+// Migration is one step of the schema; AppliedAt is zero when it has not run.
+type Migration struct {
+	Name      string
+	AppliedAt time.Time
+}
+
+type migrationData struct {
+	JSON, Time string
+	Postgres   bool
+}
+
+func (d *DB) migrator() (*migrate.Migrator, error) {
+	found := migrate.NewMigrations()
+	if err := found.Discover(migrations.Files); err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	data := migrationData{JSON: "TEXT", Time: "TIMESTAMP"}
+	if d.Postgres() {
+		// json, never jsonb: jsonb would reorder what clients compare as text.
+		data = migrationData{JSON: "JSON", Time: "TIMESTAMPTZ", Postgres: true}
+	}
+	return migrate.NewMigrator(d.write, found,
+		migrate.WithTableName(migrationsTable), migrate.WithLocksTableName(migrationLocksTable),
+		migrate.WithTemplateData(data), migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true),
+		migrate.AfterMigration(markApplied)), nil
+}
+
+// markApplied writes the mark in the migration's own transaction: a process
+// killed between the change and a separate mark could never start again. The
+// migrator's own mark afterwards only updates this row.
+func markApplied(ctx context.Context, db bun.IConn, m *migrate.Migration) error {
+	q := "INSERT INTO " + migrationsTable + " (name, group_id, migrated_at) VALUES ('" + m.Name + "', 0, CURRENT_TIMESTAMP)"
+	_, err := db.ExecContext(ctx, q)
+	return err
+}
+
+// Migrate brings our tables to this program's schema. Call it inside
+// WithMigrationLock. It refuses a schema that is newer or another program's.
+func (d *DB) Migrate(ctx context.Context) error {
+	if err := d.CheckSchema(ctx); err != nil && !errors.Is(err, ErrSchemaOld) {
+		return err
+	}
+	m, err := d.migrator()
+	if err != nil {
+		return err
+	}
+	if err := m.Init(ctx); err != nil {
+		return fmt.Errorf("prepare migrations: %w", err)
+	}
+	if _, err := m.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// Migrations lists every migration this program knows, oldest first.
+func (d *DB) Migrations(ctx context.Context) ([]Migration, error) {
+	m, err := d.migrator()
+	if err != nil {
+		return nil, err
+	}
+	exists, err := d.tableExists(ctx, migrationsTable)
+	if err != nil {
+		return nil, err
+	}
+	if !exists {
+		files, err := fs.Glob(migrations.Files, "*.up.sql")
+		if err != nil {
+			return nil, err
+		}
+		all := make([]Migration, len(files))
+		for i, f := range files {
+			all[i].Name = f[:4]
+		}
+		return all, nil
+	}
+	known, err := m.MigrationsWithStatus(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", translate(err))
+	}
+	all := make([]Migration, len(known))
+	for i, k := range known {
+		all[i].Name = k.Name + "_" + k.Comment
+		if k.IsApplied() {
+			all[i].AppliedAt = k.MigratedAt.UTC()
+		}
+	}
+	return all, nil
+}
+
+// CheckSchema returns nil when the schema is exactly this program's, and
+// ErrSchemaOld, ErrSchemaNew or ErrSchemaForeign otherwise.
+func (d *DB) CheckSchema(ctx context.Context) error {
+	ours, err := d.tableExists(ctx, migrationsTable)
+	if err != nil {
+		return err
+	}
+	if !ours {
+		tables, err := d.tables(ctx)
+		if err != nil {
+			return err
+		}
+		if len(tables) > 0 {
+			return fmt.Errorf("%w (%s ...)", ErrSchemaForeign, tables[0])
+		}
+		return ErrSchemaOld
+	}
+	m, err := d.migrator()
+	if err != nil {
+		return err
+	}
+	unknown, err := m.MissingMigrations(ctx)
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", translate(err))
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("%w (it has %s)", ErrSchemaNew, unknown[0].Name)
+	}
+	status, err := m.MigrationsWithStatus(ctx)
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", translate(err))
+	}
+	if len(status.Unapplied()) > 0 {
+		return ErrSchemaOld
+	}
+	return nil
+}
+
+// tables are the names in the current schema, a few at most.
+func (d *DB) tables(ctx context.Context) ([]string, error) {
+	q := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT 5"
+	if d.Postgres() {
+		q = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY table_name LIMIT 5"
+	}
+	var names []string
+	err := d.db.NewRaw(q).Scan(ctx, &names)
+	return names, translate(err)
+}
+
+func (d *DB) tableExists(ctx context.Context, name string) (bool, error) {
+	q := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+	if d.Postgres() {
+		q = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?"
+	}
+	var n int
+	err := d.db.NewRaw(q, name).Scan(ctx, &n)
+	return n > 0, translate(err)
+}
+
+// WithMigrationLock runs fn while no other process migrates this database; a
+// second caller waits. The lock ends with the process that holds it.
+func (d *DB) WithMigrationLock(ctx context.Context, fn func() error) error {
+	if !d.Postgres() {
+		l := flock.New(d.path + ".migrate.lock")
+		if _, err := l.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for another migration: %w", err)
+		}
+		defer func() { _ = l.Unlock() }()
+		return fn()
+	}
+	conn, err := d.Connect(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	// Closing the session gives the advisory lock back, whatever happened.
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLockKey)); err != nil {
+		return fmt.Errorf("wait for another migration: %w", err)
+	}
+	return fn()
+}

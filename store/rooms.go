@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Room is where people and agents talk. EventSeq is the number of its newest
+// event; LookedSeq the newest that its agents have decided about; LookAt when
+// a sweep should have them look, zero when nothing is due.
+type Room struct {
+	bun.BaseModel     `bun:"table:rooms,alias:r"`
+	ID                string `bun:",pk"`
+	CourseID          string
+	Name              string
+	Description       *string
+	IsAIActive        bool `bun:"is_ai_active"`
+	IsAnalyticsActive bool
+	AIFrequency       float64 `bun:"ai_frequency"`
+	AIMode            string  `bun:"ai_mode"`
+	CreatedAt         time.Time
+	Version           int
+	EventSeq          int64
+	LookedSeq         int64
+	LookAt            time.Time `bun:",nullzero"`
+}
+
+// RoomMember admits a user to one room.
+type RoomMember struct {
+	bun.BaseModel `bun:"table:room_members,alias:rm"`
+	RoomID        string `bun:",pk"`
+	UserID        string `bun:",pk"`
+	CreatedAt     time.Time
+}
+
+// RoomAccess is a room with all that decides who may do what in it.
+type RoomAccess struct {
+	Room       Room
+	CourseRole string // the user's link to the course, "" without one
+	IsOwner    bool   // owns the course
+	IsMember   bool   // has a link to this very room
+}
+
+// Room returns the room with this id.
+func (q Queries) Room(ctx context.Context, id string) (*Room, error) {
+	r := new(Room)
+	return first(ctx, q.db.NewSelect().Model(r).Where("r.id = ?", id), r)
+}
+
+// RoomAccess returns a room and the user's relations to it, in one statement.
+func (q Queries) RoomAccess(ctx context.Context, roomID, userID string) (*RoomAccess, error) {
+	var row struct {
+		Room       `bun:",extend"`
+		CourseRole string `bun:",scanonly"`
+		IsOwner    bool   `bun:",scanonly"`
+		IsMember   bool   `bun:",scanonly"`
+	}
+	err := q.db.NewSelect().Model(&row).ColumnExpr("r.*").
+		ColumnExpr("COALESCE(cm.role, '') AS course_role").
+		ColumnExpr("c.owner_id = ? AS is_owner", userID).
+		ColumnExpr("rm.user_id IS NOT NULL AS is_member").
+		Join("JOIN courses AS c ON c.id = r.course_id").
+		Join("LEFT JOIN course_members AS cm ON cm.course_id = r.course_id AND cm.user_id = ?", userID).
+		Join("LEFT JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", userID).
+		Where("r.id = ?", roomID).Limit(1).Scan(ctx)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return &RoomAccess{Room: row.Room, CourseRole: row.CourseRole, IsOwner: row.IsOwner, IsMember: row.IsMember}, nil
+}
+
+// RoomsInCourse lists a course's rooms, oldest first; with memberID only those
+// that user is linked to.
+func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p Page) ([]Room, error) {
+	var rows []Room
+	sel := q.db.NewSelect().Model(&rows).Where("r.course_id = ?", courseID).OrderExpr("r.created_at, r.id")
+	if memberID != "" {
+		sel = sel.Join("JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", memberID)
+	}
+	err := p.on(sel).Scan(ctx)
+	return rows, translate(err)
+}
+
+// HasRoomIn tells whether the user is linked to any room of the course.
+func (q Queries) HasRoomIn(ctx context.Context, courseID, userID string) (bool, error) {
+	ok, err := q.db.NewSelect().Model((*RoomMember)(nil)).Join("JOIN rooms AS r ON r.id = rm.room_id").
+		Where("r.course_id = ?", courseID).Where("rm.user_id = ?", userID).Exists(ctx)
+	return ok, translate(err)
+}
+
+// CreateRoom adds a room; ErrReferenced for an unknown course.
+func (t *Tx) CreateRoom(ctx context.Context, r *Room) error { return t.insert(ctx, r) }
+
+// UpdateRoom writes the settings of a room that was read at r.Version, which
+// it moves on; ErrStale when somebody else changed it meanwhile.
+func (t *Tx) UpdateRoom(ctx context.Context, r *Room) error {
+	r.Version++
+	res, err := t.db.NewUpdate().Model(r).
+		Column("name", "description", "is_ai_active", "is_analytics_active", "ai_frequency", "ai_mode", "version").
+		Where("r.id = ?", r.ID).Where("r.version = ?", r.Version-1).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// AddRoomMember admits a user; added is false when the link was there.
+func (t *Tx) AddRoomMember(ctx context.Context, m *RoomMember) (added bool, err error) {
+	return t.insertOnce(ctx, m)
+}

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Session is one sign-in on one device. Generation counts the refresh tokens
+// that were given out; ImpersonatorID is the super admin who acts as UserID.
+type Session struct {
+	bun.BaseModel  `bun:"table:sessions,alias:s"`
+	ID             string `bun:",pk"`
+	UserID         string
+	ImpersonatorID string `bun:",nullzero"`
+	ParentID       string `bun:",nullzero"` // the super admin's own session
+	Generation     int
+	RotatedAt      time.Time
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+	EndedAt        time.Time `bun:",nullzero"`
+	EndReason      string    `bun:",nullzero"`
+	UserAgent      string
+	Address        string
+
+	User *User `bun:"rel:belongs-to,join:user_id=id"`
+}
+
+// Session returns a session with its user.
+func (q Queries) Session(ctx context.Context, id string) (*Session, error) {
+	s := new(Session)
+	return first(ctx, q.db.NewSelect().Model(s).Relation("User").Where("s.id = ?", id), s)
+}
+
+// SessionForUpdate returns a session, locked until the transaction ends.
+func (t *Tx) SessionForUpdate(ctx context.Context, id string) (*Session, error) {
+	s := new(Session)
+	q := t.db.NewSelect().Model(s).Where("s.id = ?", id)
+	if t.PG != nil {
+		q = q.For("UPDATE")
+	}
+	return first(ctx, q, s)
+}
+
+// LiveSessions returns those of ids that have neither ended nor expired and
+// whose user is active.
+func (q Queries) LiveSessions(ctx context.Context, ids []string, now time.Time) ([]string, error) {
+	var live []string
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err := q.db.NewSelect().Model((*Session)(nil)).Column("s.id").
+		Join("JOIN users AS u ON u.id = s.user_id").
+		Where("s.id IN (?)", bun.List(ids)).Where("s.ended_at IS NULL").Where("s.expires_at > ?", now).
+		Where("u.is_active").Limit(int64(len(ids))).Scan(ctx, &live)
+	return live, translate(err)
+}
+
+// CreateSession adds a session.
+func (t *Tx) CreateSession(ctx context.Context, s *Session) error { return t.insert(ctx, s) }
+
+// RotateSession writes a session's generation, which the caller has moved on by
+// one, with its new times; ErrStale when another request did so first.
+func (t *Tx) RotateSession(ctx context.Context, s *Session) error {
+	res, err := t.db.NewUpdate().Model(s).Column("generation", "rotated_at", "expires_at").
+		Where("s.id = ?", s.ID).Where("s.generation = ?", s.Generation-1).Where("s.ended_at IS NULL").Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// EndSession ends a session and those opened from it; ending twice is no error.
+func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) error {
+	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
+		Where("id = ? OR parent_id = ?", id, id).Where("ended_at IS NULL").Exec(ctx)
+	return translate(err)
+}
+
+// EndSessionsOf ends all of a user's sessions but the one named by except.
+func (t *Tx) EndSessionsOf(ctx context.Context, userID, except, reason string, now time.Time) error {
+	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
+		Where("user_id = ?", userID).Where("id <> ?", except).Where("ended_at IS NULL").Exec(ctx)
+	return translate(err)
+}
+
+// DeleteSessionsBefore removes sessions that expired before t, at most limit.
+func (t *Tx) DeleteSessionsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	old := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").Where("s.expires_at < ?", before).Limit(int64(limit))
+	res, err := t.db.NewDelete().Model((*Session)(nil)).Where("id IN (?)", old).Exec(ctx)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return res.RowsAffected()
+}

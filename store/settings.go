@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+)
+
+type setting struct {
+	bun.BaseModel `bun:"table:settings,alias:st"`
+	Key           string `bun:",pk"`
+	Value         string
+}
+
+// Setting returns one of the program's own values; ErrNotFound when unset.
+func (q Queries) Setting(ctx context.Context, key string) (string, error) {
+	s := new(setting)
+	if _, err := first(ctx, q.db.NewSelect().Model(s).Where("st.key = ?", key), s); err != nil {
+		return "", err
+	}
+	return s.Value, nil
+}
+
+// SetSetting writes a value, replacing an older one.
+func (t *Tx) SetSetting(ctx context.Context, key, value string) error {
+	_, err := t.db.NewInsert().Model(&setting{Key: key, Value: value}).
+		On("CONFLICT (key) DO UPDATE").Set("value = EXCLUDED.value").Exec(ctx)
+	return translate(err)
+}
+
+// InitSetting writes a value unless the key has one; it returns what is stored.
+func (t *Tx) InitSetting(ctx context.Context, key, value string) (string, error) {
+	if _, err := t.db.NewInsert().Model(&setting{Key: key, Value: value}).
+		On("CONFLICT (key) DO NOTHING").Exec(ctx); err != nil {
+		return "", translate(err)
+	}
+	return t.Setting(ctx, key)
+}
+
+// DeleteSetting removes a value; ErrNotFound when it was not set, so that a
+// one-time value can be spent by one caller only.
+func (t *Tx) DeleteSetting(ctx context.Context, key string) error {
+	res, err := t.db.NewDelete().Model((*setting)(nil)).Where("key = ?", key).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}

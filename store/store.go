@@ -1,0 +1,168 @@
+// Package store keeps every row that coagent has, on Postgres or on SQLite.
+//
+// It is the only package that imports bun, and it imports nothing of ours but
+// the migrations. Queries owns every statement; DB and Tx embed it. DB is for
+// reading, Tx for writing: on SQLite the pool behind DB refuses writes, so a
+// change made outside InTx fails in the first test that runs it.
+//
+// Invariants: nothing leaves the process before the commit (AfterCommit);
+// a room's events are numbered 1..n without a gap, in the order of their
+// commits; edits are fenced by a version or an attempt column; ids are UUIDv7
+// text; times are UTC with microseconds; every list has a bound.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
+)
+
+// Queries is every statement; it runs on the read side of a DB or in a Tx.
+type Queries struct{ db bun.IDB }
+
+// DB is one database. Its own queries only read; changes go through InTx.
+type DB struct {
+	Queries
+	write     *bun.DB
+	read      *bun.DB
+	pool      *pgxpool.Pool // nil on SQLite
+	path      string        // the database file; empty on Postgres
+	node      string
+	committed func([]Event)
+}
+
+// Options say which database to open and how.
+type Options struct {
+	URL  string // postgres://..., or sqlite:<path>
+	Pool int    // connections at most (Postgres), 20 when zero
+	Node string // names this process in notifications; a random id when empty
+}
+
+// NewID returns a new UUIDv7, which sorts by the time it was made (RFC 9562).
+func NewID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// Open connects to the database; it neither migrates nor checks the schema.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	if o.Node == "" {
+		o.Node = NewID()
+	}
+	if o.Pool <= 0 {
+		o.Pool = 20
+	}
+	if path, ok := strings.CutPrefix(o.URL, "sqlite:"); ok {
+		return openSQLite(ctx, path, o)
+	}
+	return openPostgres(ctx, o)
+}
+
+// sqliteDSN opens path with the pragmas that the whole program relies on.
+//
+// busy_timeout comes first, so that the others wait instead of failing; WAL
+// lets readers go on beside the writer; synchronous FULL keeps an acknowledged
+// commit through a power cut (NORMAL is faster and may lose the last ones);
+// immediate transactions take the write lock at once, so none of them fails
+// half-way with "busy".
+func sqliteDSN(path string, extra ...string) string {
+	pragmas := append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
+		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)"}, extra...)
+	return "file:" + path + "?_txlock=immediate&_pragma=" + strings.Join(pragmas, "&_pragma=")
+}
+
+func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
+	w, err := sql.Open("sqlite", sqliteDSN(path))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	// SQLite has one writer; a pool of one makes the others wait in Go, in order.
+	w.SetMaxOpenConns(1)
+	if err := w.PingContext(ctx); err != nil {
+		_ = w.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	r, err := sql.Open("sqlite", sqliteDSN(path, "query_only(ON)"))
+	if err != nil {
+		_ = w.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	r.SetMaxOpenConns(max(4, runtime.NumCPU()))
+	r.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	db := &DB{write: bun.NewDB(w, sqlitedialect.New()), read: bun.NewDB(r, sqlitedialect.New()), path: path, node: o.Node}
+	db.Queries = Queries{db.read}
+	return db, nil
+}
+
+func openPostgres(ctx context.Context, o Options) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		// pgx's own text may quote the URL, and with it the password.
+		return nil, fmt.Errorf("database.url is not a Postgres URL (want postgres://user:password@host:5432/name)")
+	}
+	cfg.MaxConns = int32(o.Pool)
+	cfg.MaxConnLifetime = time.Hour
+	cfg.MaxConnLifetimeJitter = 10 * time.Minute
+	cfg.HealthCheckPeriod = 15 * time.Second
+	cfg.ConnConfig.RuntimeParams["application_name"] = "coagent"
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Postgres: %w", err)
+	}
+	b := bun.NewDB(sql.OpenDB(newConnector(pool)), pgdialect.New())
+	// The pgx pool bounds and keeps the connections, database/sql only borrows.
+	b.SetMaxIdleConns(0)
+	db := &DB{write: b, read: b, pool: pool, node: o.Node}
+	db.Queries = Queries{b}
+	return db, nil
+}
+
+// Close ends every connection; it waits for those in use.
+func (d *DB) Close() error {
+	var err error
+	if d.pool != nil {
+		err = d.write.Close()
+		d.pool.Close()
+		return err
+	}
+	err = d.read.Close()
+	if werr := d.write.Close(); werr != nil {
+		err = werr
+	}
+	return err
+}
+
+// Postgres tells which of the two databases this is.
+func (d *DB) Postgres() bool { return d.pool != nil }
+
+// Pool is the connection pool that the job queue shares; nil on SQLite.
+func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+
+// Writer is SQLite's one writing connection, which the job queue shares.
+func (d *DB) Writer() *sql.DB { return d.write.DB }
+
+// Node names this process in notifications.
+func (d *DB) Node() string { return d.node }
+
+// Ping asks the database for an answer.
+func (d *DB) Ping(ctx context.Context) error {
+	var one int
+	return translate(d.db.NewRaw("SELECT 1").Scan(ctx, &one))
+}
+
+// Connect opens one connection outside the pool, for listening; Postgres only.
+func (d *DB) Connect(ctx context.Context) (*pgx.Conn, error) {
+	return pgx.ConnectConfig(ctx, d.pool.Config().ConnConfig)
+}

@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+)
+
+// findBinaries returns the folder of initdb and postgres: COAGENT_POSTGRES_BIN,
+// then PATH, then Debian's folders, the newest version first.
+func findBinaries() (string, error) {
+	if dir := os.Getenv("COAGENT_POSTGRES_BIN"); dir != "" {
+		if !hasBinaries(dir) {
+			return "", fmt.Errorf("COAGENT_POSTGRES_BIN has no initdb and postgres: %s", dir)
+		}
+		return dir, nil
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if hasBinaries(dir) {
+			return dir, nil
+		}
+	}
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // the pattern is well formed
+	version := func(dir string) int {
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(dir))) // 0, the oldest, for other names
+		return n
+	}
+	sort.Slice(dirs, func(i, j int) bool { return version(dirs[i]) > version(dirs[j]) })
+	for _, dir := range dirs {
+		if hasBinaries(dir) {
+			return dir, nil
+		}
+	}
+	return "", ErrNotInstalled
+}
+
+func hasBinaries(dir string) bool {
+	for _, name := range []string{"initdb", "postgres"} {
+		if _, err := exec.LookPath(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// freePort finds a port outside the ranges that systems use for outgoing
+// connections: while a server is down nobody else may be given its port, and a
+// client that keeps trying must not connect to itself.
+func freePort() (int, error) {
+	for range 100 {
+		var b [2]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return 0, err
+		}
+		port := 20000 + (int(b[0])<<8|int(b[1]))%12000
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		return port, l.Close()
+	}
+	return 0, errors.New("postgres: no free port between 20000 and 32000")
+}

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// The states of a turn. At most one turn of a room is queued or running.
+const (
+	TurnWaiting  = "waiting"  // its room has another turn first
+	TurnQueued   = "queued"   // a job is on its way
+	TurnRunning  = "running"  // a worker holds its lease
+	TurnFinished = "finished" // its message is stored
+	TurnFailed   = "failed"   // given up; Reason and Detail say why
+	TurnStopped  = "stopped"  // ended without a message, on purpose
+)
+
+// Turn is one agent's turn to speak about the lines up to TriggerSeq. Attempt
+// fences it: a worker that lost its lease can no longer end the turn.
+type Turn struct {
+	bun.BaseModel    `bun:"table:agent_turns,alias:t"`
+	ID               string `bun:",pk"`
+	RoomID           string
+	AgentID          string
+	TriggerSeq       int64
+	Position         int
+	State            string
+	Attempt          int
+	LeaseUntil       time.Time `bun:",nullzero"`
+	Node             string    `bun:",nullzero"`
+	Reason           string    `bun:",nullzero"` // a word for the program, for example "bad_key"
+	Detail           string    `bun:",nullzero"` // a sentence for the room's staff
+	PromptTokens     int
+	CompletionTokens int
+	CreatedAt        time.Time
+	StartedAt        time.Time `bun:",nullzero"`
+	EndedAt          time.Time `bun:",nullzero"`
+}
+
+// Turn returns the turn with this id.
+func (q Queries) Turn(ctx context.Context, id string) (*Turn, error) {
+	t := new(Turn)
+	return first(ctx, q.db.NewSelect().Model(t).Where("t.id = ?", id), t)
+}
+
+// Turns lists a room's turns, newest first.
+func (q Queries) Turns(ctx context.Context, roomID string, p Page) ([]Turn, error) {
+	var rows []Turn
+	err := p.on(q.db.NewSelect().Model(&rows).Where("t.room_id = ?", roomID).
+		OrderExpr("t.created_at DESC, t.id DESC")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// RoomForUpdate returns a room whose row stays locked until the transaction
+// ends; whoever decides about turns holds it.
+func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
+	r := new(Room)
+	q := t.db.NewSelect().Model(r).Where("r.id = ?", id)
+	if t.PG != nil {
+		q = q.For("UPDATE")
+	}
+	return first(ctx, q, r)
+}
+
+// SetLooked records that the agents have decided about all lines after from,
+// up to seq, so that no later look rolls for them again; ErrStale when another
+// look did so first.
+func (t *Tx) SetLooked(ctx context.Context, roomID string, from, seq int64) error {
+	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("looked_seq = ?", seq).
+		Set("look_at = CASE WHEN event_seq = ? THEN NULL ELSE look_at END", seq).
+		Where("id = ?", roomID).Where("looked_seq = ?", from).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// MarkRead records that a turn has read all lines up to read, so that no look
+// is due for them; own is the seq of its own line when that calls nobody, else
+// 0. due tells whether lines are left that nobody has decided about; a sweep
+// then finds the room at lookAt.
+func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookAt time.Time) (due bool, err error) {
+	seen := bun.SafeQuery("CASE WHEN looked_seq > ? THEN looked_seq ELSE ? END", read, read)
+	looked := bun.SafeQuery("CASE WHEN ? > 0 AND (?) >= ? - 1 THEN ? ELSE (?) END", own, seen, own, own, seen)
+	var row Room
+	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", looked).
+		Set("look_at = CASE WHEN (?) < event_seq THEN ? ELSE NULL END", looked, t.instant(lookAt)).
+		Where("id = ?", roomID).Returning("looked_seq, event_seq").Exec(ctx)
+	return row.LookedSeq < row.EventSeq, changed(res, err, ErrNotFound)
+}
+
+// LiveTurn returns the room's queued or running turn; ErrNotFound without one.
+func (q Queries) LiveTurn(ctx context.Context, roomID string) (*Turn, error) {
+	t := new(Turn)
+	return first(ctx, q.db.NewSelect().Model(t).Where("t.room_id = ?", roomID).
+		Where("t.state IN (?, ?)", TurnQueued, TurnRunning), t)
+}
+
+// WaitingTurn returns the turn of a room that is next in line; ErrNotFound
+// without one.
+func (q Queries) WaitingTurn(ctx context.Context, roomID string) (*Turn, error) {
+	t := new(Turn)
+	return first(ctx, q.db.NewSelect().Model(t).Where("t.room_id = ?", roomID).
+		Where("t.state = ?", TurnWaiting).OrderExpr("t.trigger_seq, t.position"), t)
+}
+
+// CreateTurns adds turns with one statement.
+func (t *Tx) CreateTurns(ctx context.Context, turns []Turn) error { return t.insert(ctx, &turns) }
+
+// QueueTurn moves a waiting turn to queued; ErrStale when it waits no more.
+func (t *Tx) QueueTurn(ctx context.Context, id string, lease time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("lease_until = ?", lease).
+		Where("id = ?", id).Where("state = ?", TurnWaiting).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// ClaimTurn starts the given attempt of a queued turn for a node; ErrStale
+// when the turn is over or another attempt has begun.
+func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string, now, lease time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnRunning).Set("node = ?", node).
+		Set("lease_until = ?", lease).Set("started_at = COALESCE(started_at, ?)", now).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnQueued).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// HoldTurn extends the lease of a running attempt; ErrStale when it is lost.
+func (t *Tx) HoldTurn(ctx context.Context, id string, attempt int, lease time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("lease_until = ?", lease).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// RetryTurn puts a turn back in line as the next attempt; ErrStale when the
+// given attempt is not the live one any more.
+func (t *Tx) RetryTurn(ctx context.Context, id string, attempt int, lease time.Time, reason, detail string) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("attempt = ?", attempt+1).
+		Set("lease_until = ?", lease).Set("node = NULL").Set("reason = ?", reason).Set("detail = ?", detail).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?, ?)", TurnQueued, TurnRunning).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// RequeueTurn extends the lease of a queued attempt that a sweep found overdue;
+// ErrStale when it is not overdue any more.
+func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, lease time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("lease_until = ?", lease).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnQueued).
+		Where("lease_until < ?", asOf).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// EndTurn ends a live attempt with the state, reason, detail and token counts
+// of end; ErrStale when that attempt is not the live one any more.
+func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", end.State).Set("ended_at = ?", now).
+		Set("lease_until = NULL").Set("reason = NULLIF(?, '')", end.Reason).Set("detail = NULLIF(?, '')", end.Detail).
+		Set("prompt_tokens = prompt_tokens + ?", end.PromptTokens).
+		Set("completion_tokens = completion_tokens + ?", end.CompletionTokens).
+		Where("id = ?", end.ID).Where("attempt = ?", end.Attempt).
+		Where("state IN (?, ?, ?)", TurnQueued, TurnRunning, TurnWaiting).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// StopWaitingTurns ends every turn of a room that has not begun.
+func (t *Tx) StopWaitingTurns(ctx context.Context, roomID, reason string, now time.Time) error {
+	_, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnStopped).Set("reason = ?", reason).
+		Set("ended_at = ?", now).Where("room_id = ?", roomID).Where("state = ?", TurnWaiting).Exec(ctx)
+	return translate(err)
+}
+
+// OverdueTurns lists queued or running turns whose lease ran out, oldest
+// first: their worker or their job is gone.
+func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]Turn, error) {
+	var rows []Turn
+	err := q.db.NewSelect().Model(&rows).Where("t.state IN (?, ?)", TurnQueued, TurnRunning).
+		Where("t.lease_until < ?", now).OrderExpr("t.lease_until").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// OverdueRooms lists rooms whose agents should have looked by now: the job
+// that would do it is gone.
+func (q Queries) OverdueRooms(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	var ids []string
+	err := q.db.NewSelect().Model((*Room)(nil)).Column("r.id").Where("r.look_at < ?", now).
+		OrderExpr("r.look_at").Limit(int64(limit)).Scan(ctx, &ids)
+	return ids, translate(err)
+}
+
+// PostponeLook moves a due look on; ErrStale when another node has done so.
+func (t *Tx) PostponeLook(ctx context.Context, roomID string, now, next time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("look_at = ?", next).
+		Where("id = ?", roomID).Where("look_at < ?", now).Exec(ctx)
+	return changed(res, err, ErrStale)
+}

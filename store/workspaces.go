@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Organization owns projects; its members see it.
+type Organization struct {
+	bun.BaseModel `bun:"table:organizations,alias:o"`
+	ID            string `bun:",pk"`
+	Name          string
+	Description   *string
+	OwnerID       string
+	CreatedAt     time.Time
+}
+
+// OrganizationMember links a user to an organisation.
+type OrganizationMember struct {
+	bun.BaseModel  `bun:"table:organization_members,alias:om"`
+	OrganizationID string `bun:",pk"`
+	UserID         string `bun:",pk"`
+	Role           string
+	CreatedAt      time.Time
+}
+
+// Project owns agents; its members see them.
+type Project struct {
+	bun.BaseModel  `bun:"table:projects,alias:p"`
+	ID             string `bun:",pk"`
+	OrganizationID string
+	Name           string
+	Description    *string
+	CreatedAt      time.Time
+}
+
+// ProjectMember links a user to a project.
+type ProjectMember struct {
+	bun.BaseModel `bun:"table:project_members,alias:pm"`
+	ProjectID     string `bun:",pk"`
+	UserID        string `bun:",pk"`
+	Role          string
+	CreatedAt     time.Time
+}
+
+// Organization returns the organisation with this id.
+func (q Queries) Organization(ctx context.Context, id string) (*Organization, error) {
+	o := new(Organization)
+	return first(ctx, q.db.NewSelect().Model(o).Where("o.id = ?", id), o)
+}
+
+// OrganizationsOf lists the organisations a user is linked to, by name.
+func (q Queries) OrganizationsOf(ctx context.Context, userID string, p Page) ([]Organization, error) {
+	var rows []Organization
+	err := p.on(q.db.NewSelect().Model(&rows).
+		Join("JOIN organization_members AS om ON om.organization_id = o.id").
+		Where("om.user_id = ?", userID).OrderExpr("o.name, o.id")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// OrganizationRole is the user's role in an organisation, "" without a link.
+func (q Queries) OrganizationRole(ctx context.Context, organizationID, userID string) (string, error) {
+	return q.role(ctx, q.db.NewSelect().Model((*OrganizationMember)(nil)).
+		Where("om.organization_id = ?", organizationID).Where("om.user_id = ?", userID))
+}
+
+// CreateOrganization adds an organisation.
+func (t *Tx) CreateOrganization(ctx context.Context, o *Organization) error { return t.insert(ctx, o) }
+
+// AddOrganizationMember links a user; ErrExists when the link is there.
+func (t *Tx) AddOrganizationMember(ctx context.Context, m *OrganizationMember) error {
+	return t.insert(ctx, m)
+}
+
+// Project returns the project with this id.
+func (q Queries) Project(ctx context.Context, id string) (*Project, error) {
+	p := new(Project)
+	return first(ctx, q.db.NewSelect().Model(p).Where("p.id = ?", id), p)
+}
+
+// ProjectsOf lists the projects a user is linked to, by name; with
+// organizationID only those of that organisation.
+func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, p Page) ([]Project, error) {
+	var rows []Project
+	sel := q.db.NewSelect().Model(&rows).Join("JOIN project_members AS pm ON pm.project_id = p.id").
+		Where("pm.user_id = ?", userID).OrderExpr("p.name, p.id")
+	if organizationID != "" {
+		sel = sel.Where("p.organization_id = ?", organizationID)
+	}
+	err := p.on(sel).Scan(ctx)
+	return rows, translate(err)
+}
+
+// ProjectRole is the user's role in a project, "" without a link.
+func (q Queries) ProjectRole(ctx context.Context, projectID, userID string) (string, error) {
+	return q.role(ctx, q.db.NewSelect().Model((*ProjectMember)(nil)).
+		Where("pm.project_id = ?", projectID).Where("pm.user_id = ?", userID))
+}
+
+// CreateProject adds a project; ErrReferenced for an unknown organisation.
+func (t *Tx) CreateProject(ctx context.Context, p *Project) error { return t.insert(ctx, p) }
+
+// AddProjectMember links a user; ErrExists when the link is there.
+func (t *Tx) AddProjectMember(ctx context.Context, m *ProjectMember) error { return t.insert(ctx, m) }
+
+// role scans the one "role" column of a link, "" when there is no link.
+func (q Queries) role(ctx context.Context, sel *bun.SelectQuery) (string, error) {
+	var role string
+	err := translate(sel.Column("role").Limit(1).Scan(ctx, &role))
+	if err == ErrNotFound { //nolint:errorlint // translate returns the bare sentinel
+		return "", nil
+	}
+	return role, err
+}

@@ -1,0 +1,291 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// route is one line of the table in routes.go.
+type route struct {
+	method, path string
+	id           string // of the operation, for generated clients
+	summary      string
+	tag          string
+	status       int               // of success, 200 when zero
+	also         int               // a second status of success with the same body
+	errors       []int             // beside those that every route of its sort has
+	role         app.Action        // what the caller's role alone must allow, before the body is looked at
+	form         *huma.RequestBody // of a body that the handler reads by itself
+}
+
+// registered is a route as the tests of access see it.
+type registered struct {
+	method, path string
+	public       bool
+}
+
+// apiConfig is huma without what the contract lacks: no $schema members, no
+// Link headers, no routes of its own; unknown members are ignored.
+func apiConfig(version string) huma.Config {
+	cfg := huma.DefaultConfig("CoAgent Studio", version)
+	cfg.CreateHooks = nil
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
+	cfg.AllowAdditionalPropertiesByDefault = true
+	cfg.Formats = map[string]huma.Format{
+		"application/json": {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal},
+		"json":             {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal},
+	}
+	cfg.Info.Description = "Rooms in which a class and AI agents talk in real time. Every error is a JSON object whose detail is a text; " +
+		"members of a body that are not listed here are ignored."
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"cookie": {Type: "apiKey", In: "cookie", Name: cookieAccess, Description: "What signing in sets; browsers send it by themselves."},
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The same token in the Authorization header."},
+		"password": {Type: "oauth2", Flows: &huma.OAuthFlows{Password: &huma.OAuthFlow{
+			TokenURL: v1 + "/login/access-token", RefreshURL: v1 + "/login/refresh", Scopes: map[string]string{}}}},
+	}
+	return cfg
+}
+
+// unmarshal is json.Unmarshal with errors that a person can act on.
+func unmarshal(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("must be valid JSON: %w at byte %d", err, syntax.Offset)
+	case errors.As(err, &kind) && kind.Field != "":
+		member := kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]
+		return fmt.Errorf("%s does not fit: it holds a %s", member, kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("holds a %s that does not fit", kind.Value)
+	}
+	return err
+}
+
+type humaContext = huma.Context
+
+// adapted corrects three things in huma's view of a Fiber request.
+type adapted struct{ humaContext }
+
+func adapt(ctx huma.Context, next func(huma.Context)) { next(adapted{ctx}) }
+
+// Unwrap lets humafiber find its own context.
+func (a adapted) Unwrap() huma.Context { return a.humaContext }
+
+// AppendHeader adds a header line; Fiber would join two cookies into one.
+func (a adapted) AppendHeader(name, value string) {
+	humafiber.Unwrap(a.humaContext).Response().Header.Add(name, value)
+}
+
+// Param is a decoded path parameter; Fiber leaves it percent-encoded.
+func (a adapted) Param(name string) string {
+	raw := a.humaContext.Param(name)
+	if decoded, err := url.PathUnescape(raw); err == nil {
+		return decoded
+	}
+	return raw
+}
+
+// Header hides Accept: every answer is JSON, whatever a client would rather have.
+func (a adapted) Header(name string) string {
+	if name == fiber.HeaderAccept {
+		return ""
+	}
+	return a.humaContext.Header(name)
+}
+
+// add registers a route for people who are signed in.
+func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
+	op := s.operation(r, false)
+	op.Middlewares = huma.Middlewares{s.authenticated(r.role)}
+	s.register(r, op, func() {
+		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+			out, err := handle(ctx, actorOf(ctx), in)
+			if err != nil {
+				return nil, s.problemOf(ctx, err)
+			}
+			return out, nil
+		})
+	})
+}
+
+type fiberKey struct{}
+
+// open registers a route for everybody; its handler sees the request itself,
+// for cookies and addresses.
+func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
+	op := s.operation(r, true)
+	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+		next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
+	}}
+	s.register(r, op, func() {
+		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+			c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
+			out, err := handle(ctx, c, in)
+			if err != nil {
+				return nil, s.problemOf(ctx, err)
+			}
+			return out, nil
+		})
+	})
+}
+
+// plain registers a route that is not part of the documented API.
+func (s *Server) plain(path string, handle ...fiber.Handler) {
+	s.fiber.Get(path, handle...)
+	s.table = append(s.table, registered{http.MethodGet, path, true})
+}
+
+func (s *Server) register(r route, op huma.Operation, do func()) {
+	do()
+	s.table = append(s.table, registered{r.method, r.path, op.Security == nil})
+	if r.also != 0 {
+		responses := operationAt(s.api.OpenAPI().Paths[r.path], r.method).Responses
+		twin := *responses[fmt.Sprint(op.DefaultStatus)]
+		twin.Description = http.StatusText(r.also)
+		responses[fmt.Sprint(r.also)] = &twin
+	}
+}
+
+func operationAt(item *huma.PathItem, method string) *huma.Operation {
+	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post,
+		http.MethodPut: item.Put, http.MethodDelete: item.Delete}[method]
+}
+
+func (s *Server) operation(r route, public bool) huma.Operation {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	op := huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
+		DefaultStatus: r.status,
+		// Fiber has read the body, within http.body_limit, before huma runs.
+		MaxBodyBytes: -1, BodyReadTimeout: -1}
+	if r.form != nil {
+		op.RequestBody, op.SkipValidateBody = r.form, true
+	}
+	op.Errors = append(op.Errors, r.errors...)
+	if !public {
+		op.Security = []map[string][]string{{"cookie": {}}, {"bearer": {}}, {"password": {}}}
+		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	if r.method != http.MethodGet {
+		op.Errors = append(op.Errors, http.StatusForbidden, http.StatusRequestEntityTooLarge)
+	}
+	op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	return op
+}
+
+// id is the id of a thing in any spelling of a UUID; String is the one under
+// which it is stored.
+type id string
+
+// Schema describes an id; huma refuses what is no UUID by it.
+func (id) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "uuid", Description: "Any spelling of a UUID; answers use lower case with hyphens"}
+}
+
+// String is the canonical form, lower case with hyphens (RFC 9562).
+func (i id) String() string {
+	if i == "" {
+		return ""
+	}
+	u, err := uuid.Parse(string(i))
+	if err != nil {
+		return string(i)
+	}
+	return u.String()
+}
+
+// opt is a member that may be absent, null or a value.
+type opt[T any] struct{ app.Opt[T] }
+
+// Schema is that of the value, and null.
+func (opt[T]) Schema(r huma.Registry) *huma.Schema {
+	if reflect.TypeFor[T]() == reflect.TypeFor[json.RawMessage]() {
+		return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Nullable: true}
+	}
+	s := *huma.SchemaFromType(r, reflect.TypeFor[T]())
+	s.Nullable = true
+	return &s
+}
+
+// jsonObject is a JSON object that a client owns, in the order it was sent.
+type jsonObject store.JSON
+
+// MarshalJSON gives the stored text.
+func (j jsonObject) MarshalJSON() ([]byte, error) { return storedJSON(string(j), "null"), nil }
+
+// Schema is any object, or null.
+func (jsonObject) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Nullable: true}
+}
+
+// jsonTexts is a stored list of texts.
+type jsonTexts store.JSON
+
+// MarshalJSON gives the stored text.
+func (j jsonTexts) MarshalJSON() ([]byte, error) { return storedJSON(string(j), "[]"), nil }
+
+// Schema is a list of texts.
+func (jsonTexts) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}}
+}
+
+func storedJSON(text, empty string) []byte {
+	if text == "" {
+		return []byte(empty)
+	}
+	return []byte(text)
+}
+
+// PageIn is the window that a client asks for. Like every struct that requests
+// embed it is exported, because huma passes over the others.
+type PageIn struct {
+	Skip  int `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"How many to leave out"`
+	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to list at most"`
+}
+
+func (p PageIn) page() store.Page { return store.Page{Skip: p.Skip, Limit: p.Limit} }
+
+// everything is the window of lists that the contract does not cut into pages.
+var everything = store.Page{Limit: store.MaxLimit}
+
+// empty is an answer without a body, or a request without one.
+type empty struct{}
+
+// saidOut is the answer of routes that only say what happened.
+type saidOut struct {
+	Message string `json:"message" doc:"What happened"`
+}
+
+type messageOut struct{ Body saidOut }
+
+func said(text string) *messageOut { return &messageOut{saidOut{text}} }
+
+// listOf turns rows into their public form; no rows are [], never null.
+func listOf[R, O any](rows []R, form func(*R) O) []O {
+	out := make([]O, len(rows))
+	for i := range rows {
+		out[i] = form(&rows[i])
+	}
+	return out
+}
+
+// instant is a time as it leaves: UTC, in microseconds, RFC 3339 with Z.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

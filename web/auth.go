@@ -1,0 +1,185 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// The cookies of a session. The access token is short-lived, but its cookie
+// lives as long as the session, so that an expired token is still sent and the
+// client learns that it should refresh.
+const (
+	cookieAccess  = "access_token"
+	cookieRefresh = "refresh_token"
+	pathRefresh   = v1 + "/login/refresh"
+)
+
+// cookiesOut is an answer without a body that sets cookies.
+type cookiesOut struct {
+	SetCookie []http.Cookie `header:"Set-Cookie"`
+}
+
+func (s *Server) cookie(name, value, path string, maxAge int) http.Cookie {
+	return http.Cookie{Name: name, Value: value, Path: path, MaxAge: maxAge, HttpOnly: true,
+		Secure: s.cfg.HTTP.SecureCookies, SameSite: http.SameSiteLaxMode}
+}
+
+func (s *Server) sessionCookies(t *app.Tokens) []http.Cookie {
+	age := max(1, int(time.Until(t.SessionExpires).Round(time.Second).Seconds()))
+	return []http.Cookie{s.cookie(cookieAccess, t.Access, "/", age), s.cookie(cookieRefresh, t.Refresh, pathRefresh, age)}
+}
+
+// clearedCookies make the browser forget the session: Max-Age=0.
+func (s *Server) clearedCookies() []http.Cookie {
+	return []http.Cookie{s.cookie(cookieAccess, "", "/", -1), s.cookie(cookieRefresh, "", pathRefresh, -1)}
+}
+
+// signInIn is the OAuth2 password form (RFC 6749 section 4.3.2), urlencoded or
+// multipart. huma knows no forms that come in two encodings, hence the raw body.
+type signInIn struct {
+	RawBody []byte `contentType:"multipart/form-data"`
+	form    url.Values
+}
+
+const maxFormBytes = 64 << 10
+
+// Resolve reads the form and names the members that it lacks.
+func (in *signInIn) Resolve(ctx huma.Context) []error {
+	bad := func(field, message string) []error {
+		return []error{&huma.ErrorDetail{Location: field, Message: message}}
+	}
+	kind, params, _ := mime.ParseMediaType(ctx.Header(fiber.HeaderContentType))
+	var err error
+	switch {
+	case len(in.RawBody) > maxFormBytes:
+		return bad("body", "must be a small form")
+	case kind == fiber.MIMEApplicationForm:
+		in.form, err = url.ParseQuery(string(in.RawBody))
+	case kind == fiber.MIMEMultipartForm:
+		in.form, err = multipartForm(in.RawBody, params["boundary"])
+	default:
+		return bad("body", "must be a form, application/x-www-form-urlencoded or multipart/form-data")
+	}
+	if err != nil {
+		return bad("body", "is not a readable form")
+	}
+	for _, name := range []string{"username", "password"} {
+		if !in.form.Has(name) {
+			return bad("body."+name, "is missing")
+		}
+	}
+	if g := in.form.Get("grant_type"); g != "" && g != "password" {
+		return bad("body.grant_type", "must be password, or left out")
+	}
+	return nil
+}
+
+func multipartForm(body []byte, boundary string) (url.Values, error) {
+	if boundary == "" {
+		return nil, io.ErrUnexpectedEOF
+	}
+	form, err := multipart.NewReader(bytes.NewReader(body), boundary).ReadForm(maxFormBytes)
+	if err != nil {
+		return nil, err
+	}
+	return form.Value, form.RemoveAll()
+}
+
+// signInForm describes the form, since huma sees only bytes.
+func signInForm() *huma.RequestBody {
+	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
+	form := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"username", "password"},
+		Properties: map[string]*huma.Schema{
+			"username":   text("E-mail or user name"),
+			"password":   text("The password"),
+			"grant_type": text("password, if sent at all"),
+		}}}
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		fiber.MIMEApplicationForm: form, fiber.MIMEMultipartForm: form}}
+}
+
+func (s *Server) signIn(ctx context.Context, c *fiber.Ctx, in *signInIn) (*cookiesOut, error) {
+	tokens, err := s.app.SignIn(ctx, in.form.Get("username"), in.form.Get("password"), s.client(c))
+	if err != nil {
+		return nil, err
+	}
+	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
+}
+
+func (s *Server) refresh(ctx context.Context, c *fiber.Ctx, _ *empty) (*cookiesOut, error) {
+	tokens, err := s.app.Refresh(ctx, c.Cookies(cookieRefresh))
+	if app.KindOf(err) == app.KindUnauthenticated && err != nil {
+		// The session is over, and a browser that keeps its cookies would ask again.
+		p := s.problemOf(ctx, err)
+		for _, cookie := range s.clearedCookies() {
+			p.header.Add(fiber.HeaderSetCookie, cookie.String())
+		}
+		return nil, p
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
+}
+
+type signedOut struct {
+	SetCookie []http.Cookie `header:"Set-Cookie"`
+	Body      saidOut
+}
+
+func (s *Server) signOut(ctx context.Context, c *fiber.Ctx, _ *empty) (*signedOut, error) {
+	if err := s.app.SignOut(ctx, accessToken(c)); err != nil {
+		return nil, err
+	}
+	return &signedOut{Body: saidOut{"Logged out successfully"}, SetCookie: s.clearedCookies()}, nil
+}
+
+type whoamiOut struct {
+	SetCookie []http.Cookie `header:"Set-Cookie"`
+	Body      *userOut
+}
+
+func (s *Server) whoami(ctx context.Context, c *fiber.Ctx, _ *empty) (*whoamiOut, error) {
+	actor, err := s.app.Whoami(ctx, accessToken(c))
+	if err != nil {
+		return nil, err
+	}
+	if actor == nil {
+		return &whoamiOut{SetCookie: s.clearedCookies()}, nil
+	}
+	requestOf(ctx).userID = actor.User.ID
+	u := userForm(&actor.User)
+	return &whoamiOut{Body: &u}, nil
+}
+
+type setUpIn struct {
+	Body struct {
+		Token    string  `json:"token" doc:"From the link that the server printed at its start"`
+		Email    string  `json:"email"`
+		FullName *string `json:"full_name,omitempty"`
+		Password string  `json:"password"`
+	}
+}
+
+func (s *Server) setUp(ctx context.Context, c *fiber.Ctx, in *setUpIn) (*cookiesOut, error) {
+	name := ""
+	if in.Body.FullName != nil {
+		name = *in.Body.FullName
+	}
+	tokens, err := s.app.SetUp(ctx, in.Body.Token, in.Body.Email, name, in.Body.Password, s.client(c))
+	if err != nil {
+		return nil, err
+	}
+	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
+}

@@ -1,0 +1,224 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/danielgtaylor/huma/v2/validation"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// statusOf is the one table from the kinds of failure to HTTP.
+var statusOf = map[app.Kind]int{
+	app.KindInvalid:         http.StatusUnprocessableEntity,
+	app.KindRejected:        http.StatusBadRequest,
+	app.KindUnauthenticated: http.StatusUnauthorized,
+	app.KindForbidden:       http.StatusForbidden,
+	app.KindNotFound:        http.StatusNotFound,
+	app.KindConflict:        http.StatusConflict,
+	app.KindTooLarge:        http.StatusRequestEntityTooLarge,
+	app.KindLimited:         http.StatusTooManyRequests,
+	app.KindUpstream:        http.StatusBadGateway,
+	app.KindUnavailable:     http.StatusServiceUnavailable,
+	app.KindInternal:        http.StatusInternalServerError,
+}
+
+// problem is the body of every error.
+type problem struct {
+	Detail    string           `json:"detail" doc:"What went wrong, for the person; always one text" example:"Course not found"`
+	Code      string           `json:"code" doc:"The same for programs" example:"not_found"`
+	Errors    []app.FieldError `json:"errors,omitempty" doc:"Each member of the request that is wrong"`
+	RequestID string           `json:"request_id" doc:"Names this request in the server's log"`
+
+	status int
+	header http.Header
+}
+
+// Error is the text for the person.
+func (p *problem) Error() string { return p.Detail }
+
+// GetStatus is the HTTP status, for huma.
+func (p *problem) GetStatus() int { return p.status }
+
+// GetHeaders are the headers that go with the error, for huma.
+func (p *problem) GetHeaders() http.Header { return p.header }
+
+// problemOf turns any error into the answer, and logs those that are ours.
+func (s *Server) problemOf(ctx context.Context, err error) *problem {
+	var known *problem
+	if errors.As(err, &known) {
+		return known
+	}
+	p := &problem{RequestID: requestOf(ctx).id, header: http.Header{}}
+	var e *app.Error
+	switch {
+	case errors.As(err, &e) && e.Kind != app.KindInternal:
+		p.describe(e)
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
+		p.describe(&app.Error{Kind: app.KindUnavailable, Code: "timeout", Message: "The server took too long. Try again in a moment."})
+	case errors.Is(err, store.ErrFull):
+		p.describe(&app.Error{Kind: app.KindUnavailable, Code: "storage_full", Message: "The server has no space left to store this. Tell its operator."})
+	default:
+		p.status, p.Code, p.Detail = http.StatusInternalServerError, "internal", "Internal server error"
+	}
+	if p.status >= http.StatusInternalServerError {
+		s.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.Int("status", p.status), slog.String("error", err.Error()))
+	}
+	return p
+}
+
+func (p *problem) describe(e *app.Error) {
+	p.status, p.Code, p.Detail, p.Errors = statusOf[e.Kind], e.Code, e.Message, e.Fields
+	if p.Code == "" {
+		p.Code = string(e.Kind)
+	}
+	if e.RetryAfter > 0 {
+		p.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	if e.Kind == app.KindUnauthenticated {
+		p.header.Set("WWW-Authenticate", "Bearer")
+	}
+}
+
+// failed writes an error that Fiber's own handlers, or Fiber itself, met.
+func (s *Server) failed(c *fiber.Ctx, err error) error {
+	begin(c, "")
+	ctx := c.UserContext()
+	var fe *fiber.Error
+	if errors.As(err, &fe) {
+		err = &problem{status: fe.Code, Code: httpCode(fe.Code), Detail: fiberText(fe.Code), RequestID: requestOf(ctx).id}
+	}
+	p := s.problemOf(ctx, err)
+	for name, values := range p.header {
+		for _, v := range values {
+			c.Response().Header.Add(name, v)
+		}
+	}
+	return c.Status(p.status).JSON(p)
+}
+
+// fiberText words what Fiber refuses before any route is reached.
+func fiberText(status int) string {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return "The request is too large"
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return "The header of the request is too large; delete this site's cookies and try again"
+	}
+	return http.StatusText(status)
+}
+
+// httpCode is the machine-readable code of a status: 404 is "not_found".
+func httpCode(status int) string {
+	if status == http.StatusRequestEntityTooLarge {
+		return string(app.KindTooLarge)
+	}
+	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+}
+
+// fail writes an error from a middleware of huma.
+func (s *Server) fail(ctx huma.Context, err error) {
+	// JSON of these few texts cannot fail.
+	_ = s.failed(humafiber.Unwrap(ctx), s.problemOf(ctx.Context(), err))
+}
+
+// installProblems makes huma speak our errors. huma keeps this in variables of
+// its package, which are therefore set once for the process.
+var installProblems = sync.OnceFunc(func() {
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		return validationProblem(requestOf(ctx.Context()).id, status, msg, errs)
+	}
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
+		return validationProblem("", status, msg, errs)
+	}
+	validation.MsgExpectedBoolean = "must be true or false"
+	validation.MsgExpectedNumber = "must be a number"
+	validation.MsgExpectedInteger = "must be a whole number"
+	validation.MsgExpectedString = "must be a text"
+	validation.MsgExpectedArray = "must be a list"
+	validation.MsgExpectedObject = "must be an object"
+	validation.MsgExpectedMinimumNumber = "must be %v or more"
+	validation.MsgExpectedMaximumNumber = "must be %v or less"
+	validation.MsgExpectedRFC4122UUID = "must be a UUID such as 0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90 (%v)"
+	validation.MsgExpectedRequiredProperty = missingMember + "%s"
+})
+
+// missingMember precedes the name of a member that was not sent: huma reports
+// it at the object that lacks it.
+const missingMember = "is missing: "
+
+// plainer rewords the messages that huma has no variable for.
+var plainer = map[string]string{
+	"invalid integer":                     "must be a whole number",
+	"invalid float":                       "must be a number",
+	"invalid boolean":                     "must be true or false",
+	"required query parameter is missing": "is missing: add it to the address",
+	"required path parameter is missing":  "is missing in the address",
+	"request body is required":            "is missing: send one",
+	"invalid UUID format":                 "must be a UUID",
+	"expected at most one value, but received multiple values": "must be sent once",
+}
+
+// validationProblem is the answer to a request that does not fit its schema.
+// Values are never repeated: a body may hold a password.
+func validationProblem(requestID string, status int, msg string, errs []error) *problem {
+	p := &problem{status: status, RequestID: requestID, Detail: msg, Code: httpCode(status)}
+	unreadable := status == http.StatusUnsupportedMediaType
+	if status == http.StatusBadRequest || unreadable || status == http.StatusUnprocessableEntity {
+		p.status, p.Code = http.StatusUnprocessableEntity, "invalid"
+	}
+	for _, err := range errs {
+		field := app.FieldError{Field: "body", Message: err.Error()}
+		var d *huma.ErrorDetail
+		if errors.As(err, &d) {
+			field = app.FieldError{Field: d.Location, Message: d.Message}
+		}
+		if member, ok := strings.CutPrefix(field.Message, missingMember); ok {
+			field = app.FieldError{Field: field.Field + "." + member, Message: "is missing"}
+		}
+		if unreadable && strings.HasPrefix(field.Message, huma.ErrUnknownContentType.Error()) {
+			field.Message = "must be JSON, with Content-Type: application/json"
+		}
+		p.addField(field)
+	}
+	if len(errs) == 0 && p.status == http.StatusUnprocessableEntity {
+		p.addField(app.FieldError{Field: "body", Message: msg})
+	}
+	if len(p.Errors) > 0 {
+		p.Detail = sentence(p.Errors)
+	}
+	return p
+}
+
+func (p *problem) addField(f app.FieldError) {
+	if better, ok := plainer[f.Message]; ok {
+		f.Message = better
+	}
+	p.Errors = append(p.Errors, f)
+}
+
+// sentence is all wrong members in one text, without the "body." that only
+// programs need.
+func sentence(fields []app.FieldError) string {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		name := f.Field
+		if _, member, ok := strings.Cut(name, "."); ok {
+			name = member
+		}
+		parts[i] = fmt.Sprintf("%s: %s", name, f.Message)
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,95 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// lineOut is one line of a room's history.
+type lineOut struct {
+	ID        string    `json:"id" format:"uuid"`
+	Seq       int64     `json:"seq" doc:"The number of the line's event in the room; the next page is before=<the first seq>"`
+	Sender    string    `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
+	SenderID  *string   `json:"sender_id" format:"uuid"`
+	Content   string    `json:"content"`
+	AgentType *string   `json:"agent_type"`
+	AgentID   *string   `json:"agent_id" format:"uuid"`
+	AgentName *string   `json:"agent_name"`
+	TurnID    *string   `json:"turn_id" format:"uuid" doc:"The agent's turn that said it"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func lineForm(m *store.Message) lineOut {
+	return lineOut{ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
+		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
+		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
+}
+
+// nullable is null for a text that is absent.
+func nullable(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+type historyIn struct {
+	RoomID id    `path:"room_id"`
+	Before int64 `query:"before" minimum:"0" doc:"Only lines with a smaller seq"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"1000" doc:"The newest so many; the newest 1000 when left out"`
+}
+
+type historyOut struct{ Body []lineOut }
+
+func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (*historyOut, error) {
+	rows, err := s.app.History(ctx, actor, in.RoomID.String(), in.Before, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &historyOut{listOf(rows, lineForm)}, nil
+}
+
+type postMessageIn struct {
+	RoomID id `path:"room_id"`
+	Body   struct {
+		Text     string  `json:"text"`
+		ClientID *string `json:"client_id,omitempty" doc:"The client's own name for the line, 1 to 64 characters: sent again, it is stored once"`
+	}
+}
+
+type postedOut struct {
+	Status int
+	Body   struct {
+		ID        string    `json:"id" format:"uuid"`
+		Seq       int64     `json:"seq"`
+		RoomID    string    `json:"room_id" format:"uuid"`
+		ClientID  *string   `json:"client_id"`
+		Content   string    `json:"content"`
+		Sender    string    `json:"sender"`
+		SenderID  string    `json:"sender_id" format:"uuid"`
+		CreatedAt time.Time `json:"created_at"`
+	}
+}
+
+func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMessageIn) (*postedOut, error) {
+	clientID := ""
+	if in.Body.ClientID != nil {
+		clientID = *in.Body.ClientID
+	}
+	posted, err := s.app.PostMessage(ctx, actor, in.RoomID.String(), in.Body.Text, clientID)
+	if err != nil {
+		return nil, err
+	}
+	m, out := posted.Message, &postedOut{Status: http.StatusCreated}
+	if posted.Dup {
+		out.Status = http.StatusOK
+	}
+	b := &out.Body
+	b.ID, b.Seq, b.RoomID, b.ClientID, b.Content = m.ID, m.Seq, m.RoomID, nullable(m.ClientID), m.Content
+	b.Sender, b.SenderID, b.CreatedAt = app.SenderName(m), m.SenderID, instant(m.CreatedAt)
+	return out, nil
+}

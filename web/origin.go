@@ -1,0 +1,160 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/web/page"
+)
+
+var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: "foreign_origin",
+	Message: "This request comes from a page of another site. Open CoAgent Studio itself, or list that site in http.cors_origins."}
+
+// secureHeaders go with every answer; a page may replace the policy by its own.
+func secureHeaders(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentSecurityPolicy, page.Policy)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderXFrameOptions, "DENY")
+	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin")
+	c.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if strings.HasPrefix(c.Path(), "/api/") {
+		c.Set(fiber.HeaderCacheControl, "no-store")
+	}
+	return c.Next()
+}
+
+// allowedOrigins are the origins beside the server's own: those configured,
+// and how a proxy in front is reached.
+func allowedOrigins(cfg *app.Config) (map[string]bool, error) {
+	origins := map[string]bool{}
+	for _, o := range cfg.HTTP.CORSOrigins {
+		origins[strings.ToLower(o)] = true
+	}
+	if cfg.HTTP.PublicURL != "" {
+		u, err := url.Parse(cfg.HTTP.PublicURL)
+		if err != nil {
+			return nil, fmt.Errorf("http.public_url: %w", err)
+		}
+		origins[strings.ToLower(u.Scheme+"://"+u.Host)] = true
+	}
+	return origins, nil
+}
+
+// checkOrigin answers preflights, lets listed origins read the answers, and
+// refuses changes that pages of other sites ask for (CSRF).
+func (s *Server) checkOrigin(c *fiber.Ctx) error {
+	origin := c.Get(fiber.HeaderOrigin)
+	listed := s.origins[strings.ToLower(origin)]
+	if len(s.origins) > 0 {
+		c.Vary(fiber.HeaderOrigin)
+	}
+	if listed {
+		c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
+		c.Set(fiber.HeaderAccessControlAllowCredentials, "true")
+		c.Set(fiber.HeaderAccessControlExposeHeaders, requestIDHeader+", Retry-After")
+		// The answer is meant for that other origin; the default would hide it.
+		c.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	}
+	switch c.Method() {
+	case http.MethodOptions:
+		if c.Get(fiber.HeaderAccessControlRequestMethod) != "" {
+			return preflight(c, listed)
+		}
+	case http.MethodGet, http.MethodHead:
+	default:
+		if !listed && (c.Get("Sec-Fetch-Site") == "cross-site" || !s.originAllowed(c)) {
+			return errForeignOrigin
+		}
+	}
+	return c.Next()
+}
+
+func preflight(c *fiber.Ctx, listed bool) error {
+	if !listed {
+		return errForeignOrigin
+	}
+	c.Set(fiber.HeaderAccessControlAllowMethods, "GET, POST, PUT, PATCH, DELETE")
+	c.Set(fiber.HeaderAccessControlAllowHeaders, c.Get(fiber.HeaderAccessControlRequestHeaders))
+	c.Set(fiber.HeaderAccessControlMaxAge, "600")
+	c.Vary(fiber.HeaderAccessControlRequestMethod, fiber.HeaderAccessControlRequestHeaders)
+	return c.SendStatus(http.StatusNoContent)
+}
+
+// originAllowed tells whether a request may come from the page that sent it:
+// no page at all, one of ours, or one of a listed origin.
+func (s *Server) originAllowed(c *fiber.Ctx) bool {
+	origin := strings.ToLower(c.Get(fiber.HeaderOrigin))
+	if origin == "" || s.origins[origin] {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, s.host(c))
+}
+
+// host is the server as the client named it.
+func (s *Server) host(c *fiber.Ctx) string {
+	if forwarded := c.Get(fiber.HeaderXForwardedHost); forwarded != "" && s.fromProxy(c) {
+		first, _, _ := strings.Cut(forwarded, ",")
+		return strings.TrimSpace(first)
+	}
+	return string(c.Request().Header.Host())
+}
+
+func trustedProxies(list []string) ([]netip.Prefix, error) {
+	var proxies []netip.Prefix
+	for _, text := range list {
+		p, err := netip.ParsePrefix(text)
+		if addr, errAddr := netip.ParseAddr(text); errAddr == nil {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("http.trusted_proxies: %w", err)
+		}
+		proxies = append(proxies, p.Masked())
+	}
+	return proxies, nil
+}
+
+func (s *Server) trusted(addr netip.Addr) bool {
+	for _, p := range s.proxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) fromProxy(c *fiber.Ctx) bool { return s.trusted(peer(c)) }
+
+// peer is the address at the other end of the connection.
+func peer(c *fiber.Ctx) netip.Addr {
+	addr, _ := netip.AddrFromSlice(c.Context().RemoteIP())
+	return addr.Unmap()
+}
+
+// clientAddress is where a request comes from: the peer, or behind trusted
+// proxies the last address that none of them made up.
+func (s *Server) clientAddress(c *fiber.Ctx) string {
+	addr := peer(c)
+	hops := strings.Split(strings.Join(c.GetReqHeaders()[fiber.HeaderXForwardedFor], ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusted(addr); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = hop.Unmap()
+	}
+	return addr.String()
+}
+
+// client is the device that signs in.
+func (s *Server) client(c *fiber.Ctx) app.Client {
+	return app.Client{UserAgent: c.Get(fiber.HeaderUserAgent), Address: s.clientAddress(c)}
+}

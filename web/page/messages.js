@@ -1,0 +1,269 @@
+// MessageList shows one room's log. Every line has an order: stored messages and
+// notices by their event number, then answers that are being streamed, then own
+// lines that wait for the server.
+
+import { announce, button, byId, dayOf, el, exactTimeOf, timeOf } from "/dom.js";
+
+const orderStreaming = 1e15;
+const orderWaiting = 2e15;
+const nearEnd = 64;
+const togetherFor = 5 * 60 * 1000;
+
+export class MessageList {
+  #list = byId("messages");
+  #scroller = byId("scroller");
+  #newest = byId("newest");
+  #empty = byId("messages-empty");
+  #items = new Map(); // key -> item
+  #byLine = new WeakMap(); // li -> item
+  #atEnd = true;
+  #following = 0;
+  #life = new AbortController();
+  #actions;
+
+  // actions: retry(clientId), edit(clientId), discard(clientId)
+  constructor(actions) {
+    this.#actions = actions;
+    const { signal } = this.#life;
+    this.#scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
+    this.#newest.addEventListener("click", () => this.toEnd(), { signal });
+    // The on-screen keyboard and a growing composer shrink the log.
+    const resized = new ResizeObserver(() => this.#follow());
+    resized.observe(this.#scroller);
+    signal.addEventListener("abort", () => resized.disconnect());
+    this.clear();
+  }
+
+  stop() {
+    this.#life.abort();
+    this.clear();
+  }
+
+  clear() {
+    this.#items.clear();
+    this.#list.replaceChildren();
+    this.#newest.hidden = true;
+    this.#empty.hidden = true;
+    this.#atEnd = true;
+  }
+
+  // ready shows the empty state when there is nothing to show after loading.
+  ready() {
+    this.#empty.hidden = this.#items.size > 0;
+    this.toEnd();
+  }
+
+  has(id) {
+    return this.#items.has(`message:${id}`);
+  }
+
+  // message shows a stored message {id, seq, kind, own, name, senderKey, text, at}.
+  // replaces names the waiting line or the streamed answer that it settles.
+  message(message, { replaces, live = false } = {}) {
+    const key = `message:${message.id}`;
+    let item = this.#items.get(key);
+    const placeholder = replaces ? this.#items.get(replaces) : undefined;
+    if (!item) {
+      item = placeholder ?? this.#make(message.kind);
+      if (placeholder) this.#items.delete(replaces);
+      this.#items.set(key, item);
+    } else if (placeholder) {
+      this.#remove(replaces);
+    }
+    Object.assign(item, message, { order: message.seq });
+    item.li.dataset.messageId = message.id;
+    item.li.dataset.seq = message.seq;
+    delete item.li.dataset.streaming;
+    delete item.li.dataset.waiting;
+    item.foot.replaceChildren();
+    this.#fill(item);
+    this.#place(item);
+    if (live && !message.own) {
+      this.#newest.hidden = this.#atEnd;
+      announce(`${message.name}${message.kind === "agent" ? ", AI" : ""}: ${message.text}`);
+    }
+  }
+
+  // waiting shows an own line that the server has not acknowledged.
+  waiting({ client_id: clientId, text, at, refused }, name, senderKey) {
+    const key = `waiting:${clientId}`;
+    let item = this.#items.get(key);
+    if (!item) {
+      item = Object.assign(this.#make("person"), { own: true, name, senderKey, text, at: new Date(at), order: orderWaiting });
+      item.li.dataset.clientId = clientId;
+      this.#items.set(key, item);
+      this.#fill(item);
+      this.#place(item);
+    }
+    item.li.dataset.waiting = refused ? "refused" : "sending";
+    if (!refused) {
+      item.foot.replaceChildren("sending…");
+      return;
+    }
+    item.foot.replaceChildren(
+      el("span", { class: "refused" }, `Not sent: ${refused}`),
+      button("Try again", "quiet", () => this.#actions.retry(clientId)),
+      button("Edit", "quiet", () => this.#actions.edit(clientId)),
+      button("Discard", "quiet", () => this.#actions.discard(clientId)),
+    );
+    this.#follow();
+  }
+
+  // settled turns a waiting line into a stored one once the server has named it.
+  settled(clientId, id, seq) {
+    const key = `waiting:${clientId}`;
+    const item = this.#items.get(key);
+    if (!item) return;
+    if (this.has(id)) {
+      this.#remove(key);
+      return;
+    }
+    const { name, senderKey, text, at } = item;
+    this.message({ id, seq, kind: "person", own: true, name, senderKey, text, at }, { replaces: key });
+  }
+
+  discard(clientId) {
+    this.#remove(`waiting:${clientId}`);
+  }
+
+  // streaming shows an answer in the making; without text, what the agent does.
+  streaming(turnId, name, { text, doing, at }) {
+    const key = `turn:${turnId}`;
+    let item = this.#items.get(key);
+    if (!item) {
+      item = Object.assign(this.#make("agent"), { own: false, senderKey: `turn:${turnId}`, at, order: orderStreaming });
+      item.li.dataset.streaming = "true";
+      item.li.dataset.turnId = turnId;
+      this.#items.set(key, item);
+      this.#place(item);
+    }
+    Object.assign(item, { name, text });
+    this.#fill(item);
+    item.li.dataset.thinking = String(text === "");
+    if (text === "") item.body.replaceChildren(el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), `${name} ${doing}…`);
+    this.#follow();
+  }
+
+  endStreaming(turnId) {
+    this.#remove(`turn:${turnId}`);
+  }
+
+  // notice shows a discreet line once per key.
+  notice(key, seq, text) {
+    const full = `notice:${key}`;
+    if (this.#items.has(full)) return;
+    const item = { kind: "notice", order: seq, at: new Date(), li: el("li", { "data-kind": "notice" }), day: el("div", { class: "day" }) };
+    item.li.append(item.day, el("p", {}, text));
+    this.#byLine.set(item.li, item);
+    this.#items.set(full, item);
+    this.#place(item);
+    announce(text);
+  }
+
+  // dropStored removes stored messages and notices up to seq, before a reload.
+  dropStored(seq) {
+    for (const [key, item] of this.#items) if (item.order <= seq) this.#remove(key);
+  }
+
+  // keepPlace runs change, which adds lines on top, without moving what is read.
+  keepPlace(change) {
+    const fromEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+    change();
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
+  }
+
+  toEnd() {
+    this.#atEnd = true;
+    this.#newest.hidden = true;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #make(kind) {
+    const item = {
+      kind,
+      li: el("li", { "data-kind": kind }),
+      day: el("div", { class: "day" }),
+      avatar: el("span", { class: "avatar", "aria-hidden": "true" }),
+      head: el("div", { class: "head" }),
+      body: el("div", { class: "text", dir: "auto" }),
+      foot: el("div", { class: "foot" }),
+    };
+    const bubble = el("div", { class: "bubble" }, item.head, item.body, item.foot);
+    item.li.append(item.day, el("div", { class: "line" }, item.avatar, bubble));
+    this.#byLine.set(item.li, item);
+    return item;
+  }
+
+  #fill(item) {
+    const { li, name, own, kind, at } = item;
+    if (own) li.dataset.own = "true";
+    item.avatar.textContent = initial(name);
+    item.avatar.style.setProperty("--hue", String(hue(name)));
+    item.head.replaceChildren(
+      el("span", { class: "name", dir: "auto" }, own ? "You" : name),
+      ...(kind === "agent" ? [el("abbr", { class: "badge", title: "This is an AI agent, not a person" }, "AI")] : []),
+      el("time", { datetime: at.toISOString(), title: exactTimeOf(at) }, timeOf(at)),
+    );
+    item.body.textContent = item.text;
+  }
+
+  // place moves a line only if it is not where its order wants it, because a
+  // moved element loses the selection inside it.
+  #place(item) {
+    this.#empty.hidden = true;
+    const { li } = item;
+    let before = this.#list.lastElementChild;
+    while (before && (before === li || this.#byLine.get(before).order > item.order)) before = before.previousElementSibling;
+    const place = before ? before.nextElementSibling : this.#list.firstElementChild;
+    const oldNext = li.nextElementSibling;
+    if (place !== li) this.#list.insertBefore(li, place);
+    for (const line of [li, li.nextElementSibling, oldNext]) if (line?.isConnected) this.#join(line);
+    this.#follow();
+  }
+
+  // join writes the day above the first line of each day, and marks a line that
+  // goes on with what the same sender has just said.
+  #join(li) {
+    const item = this.#byLine.get(li);
+    const previous = li.previousElementSibling ? this.#byLine.get(li.previousElementSibling) : undefined;
+    const sameDay = previous !== undefined && previous.at.toDateString() === item.at.toDateString();
+    item.day.textContent = sameDay ? "" : dayOf(item.at);
+    const together =
+      sameDay && item.kind !== "notice" && previous.kind === item.kind && previous.senderKey === item.senderKey && item.at - previous.at < togetherFor;
+    li.toggleAttribute("data-continued", together);
+  }
+
+  #remove(key) {
+    const item = this.#items.get(key);
+    if (!item) return;
+    const next = item.li.nextElementSibling;
+    this.#items.delete(key);
+    item.li.remove();
+    if (next) this.#join(next);
+  }
+
+  // follow keeps the newest line in view, once per painted frame.
+  #follow() {
+    if (!this.#atEnd || this.#following) return;
+    this.#following = requestAnimationFrame(() => {
+      this.#following = 0;
+      if (this.#atEnd) this.toEnd();
+    });
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    this.#atEnd = scrollHeight - scrollTop - clientHeight < nearEnd;
+    if (this.#atEnd) this.#newest.hidden = true;
+  }
+}
+
+function initial(name) {
+  return (Array.from(name.trim())[0] ?? "?").toUpperCase();
+}
+
+function hue(name) {
+  let sum = 0;
+  for (const char of name) sum = (sum * 31 + char.codePointAt(0)) % 360;
+  return sum;
+}

@@ -1,0 +1,387 @@
+// Room is one open room: its history, its socket, its unsent lines and its
+// running turns. The event number of the last durable event is the cursor with
+// which the socket resumes; an ack does not move it, since it may overtake
+// earlier events.
+
+import * as api from "/api.js";
+import { Composer } from "/composer.js";
+import { Connection } from "/connection.js";
+import { announce, byId, el } from "/dom.js";
+import { MessageList } from "/messages.js";
+import { Outbox } from "/outbox.js";
+import { Turns } from "/turns.js";
+
+const pageSize = 100;
+const ackTimeout = 15000;
+const typingShown = 5000;
+const bannerAfter = 1200;
+
+export class Room {
+  #id;
+  #me;
+  #listeners;
+  #outbox;
+  #list;
+  #connection;
+  #composer;
+  #turns;
+  #loaded = [];
+  #agents = [];
+  #typing = new Map(); // user id -> {name, timer}
+  #cursor = 0;
+  #oldest = Infinity;
+  #bannerTimer = 0;
+  #ackTimers = new Map(); // client id -> timer
+  #life = new AbortController();
+
+  // listeners: onEnd("session" | "member"), onMessage() for each new line
+  // of somebody else.
+  constructor(id, me, listeners) {
+    this.#id = id;
+    this.#me = me;
+    this.#listeners = listeners;
+    this.#outbox = new Outbox(me.id, id);
+  }
+
+  // load fetches the room; it throws the api.Problem that prevents it.
+  async load() {
+    [this.#loaded, this.#agents] = await Promise.all([
+      api.history(this.#id, { limit: pageSize }),
+      api.agentsOf(this.#id).catch(() => []), // the names are a nicety
+    ]);
+  }
+
+  // start shows what was loaded, in a room section that is visible by now.
+  start() {
+    this.#list = new MessageList({
+      retry: (clientId) => this.#retry(clientId),
+      edit: (clientId) => this.#edit(clientId),
+      discard: (clientId) => this.#discard(clientId),
+    });
+    this.#turns = new Turns(this.#list, this.#agents);
+    this.#showPresence([]);
+    this.#showTyping();
+    this.#showHistory(this.#loaded);
+    this.#cursor = this.#loaded.at(-1)?.seq ?? 0;
+    for (const line of this.#outbox.lines) this.#showWaiting(line);
+    this.#list.ready();
+    this.#listen();
+    this.#connection = new Connection({
+      address: () => api.socketAddress(this.#id, this.#cursor),
+      onFrame: (frame) => this.#receive(frame),
+      onState: (state) => this.#showState(state),
+      onTooLarge: () => this.#refuseLongest(),
+      onEnd: (reason) => this.#listeners.onEnd(reason),
+      check: () => this.#check(),
+    });
+    this.#connection.start();
+  }
+
+  close() {
+    this.#life.abort();
+    this.#connection?.stop();
+    this.#list?.stop();
+    clearTimeout(this.#bannerTimer);
+    for (const timer of this.#ackTimers.values()) clearTimeout(timer);
+    this.#turns?.stop();
+    for (const { timer } of this.#typing.values()) clearTimeout(timer);
+    byId("banner").hidden = true;
+    byId("alert").hidden = true;
+    byId("presence").open = false;
+  }
+
+  #showWaiting(line) {
+    this.#list.waiting(line, this.#me.full_name || this.#me.username || this.#me.email, this.#me.id);
+  }
+
+  // ----- what arrives
+
+  #receive(frame) {
+    switch (frame.type) {
+      case "message":
+        this.#message(frame);
+        break;
+      case "ack":
+        this.#acknowledged(frame);
+        break;
+      case "turn":
+        this.#turns.changed(frame, this.#cursor);
+        break;
+      case "delta":
+        this.#turns.delta(frame);
+        break;
+      case "presence":
+        this.#showPresence(Array.isArray(frame.members) ? frame.members : []);
+        break;
+      case "typing":
+        this.#typed(frame);
+        break;
+      case "resync":
+        this.#resync(frame.after);
+        break;
+      case "error":
+        this.#refused(frame);
+        break;
+      case "system":
+        if (Number.isInteger(frame.seq) && typeof frame.content === "string") this.#list.notice(`event:${frame.seq}`, frame.seq, frame.content);
+        break;
+    }
+    if (frame.type !== "ack" && Number.isInteger(frame.seq)) this.#cursor = Math.max(this.#cursor, frame.seq);
+  }
+
+  #message(frame) {
+    const isNew = !this.#list.has(frame.id);
+    const about = frame.metadata ?? {};
+    const message = this.#stored({
+      id: frame.id,
+      seq: frame.seq,
+      sender: frame.sender,
+      content: frame.content,
+      created_at: frame.timestamp,
+      sender_id: about.sender_id,
+      agent_type: about.is_ai ? (about.agent_type ?? "agent") : null,
+      agent_id: frame.agent_id,
+      agent_name: frame.agent_name,
+    });
+    let replaces;
+    if (message.own && frame.client_id && this.#outbox.find(frame.client_id)) {
+      replaces = `waiting:${frame.client_id}`;
+      this.#delivered(frame.client_id);
+    } else if (frame.turn_id) {
+      replaces = `turn:${frame.turn_id}`;
+      this.#turns.stored(frame.turn_id);
+    }
+    this.#list.message(message, { replaces, live: isNew });
+    if (about.sender_id) this.#stopTyping(about.sender_id);
+    if (isNew && !message.own) this.#listeners.onMessage();
+  }
+
+  // stored gives a row of the history and a message frame one form.
+  #stored(row) {
+    const isAgent = Boolean(row.agent_type || row.agent_id);
+    const agent = isAgent ? this.#agentOf(row) : undefined;
+    return {
+      id: row.id,
+      seq: row.seq,
+      kind: isAgent ? "agent" : "person",
+      own: !isAgent && row.sender_id === this.#me.id,
+      name: isAgent ? row.agent_name || agent?.name || labelOf(row.sender) : row.sender || "Unknown",
+      senderKey: isAgent ? row.agent_id || row.agent_type : row.sender_id || row.sender,
+      text: row.content ?? "",
+      at: dateOf(row.created_at),
+    };
+  }
+
+  #agentOf({ agent_id: id, agent_type: type }) {
+    if (id) return this.#agents.find((agent) => agent.id === id);
+    const same = this.#agents.filter((agent) => agent.type === type);
+    return same.length === 1 ? same[0] : undefined;
+  }
+
+  #acknowledged({ client_id: clientId, id, seq }) {
+    if (!this.#outbox.find(clientId)) return;
+    this.#delivered(clientId);
+    this.#list.settled(clientId, id, seq);
+  }
+
+  #delivered(clientId) {
+    this.#outbox.remove(clientId);
+    clearTimeout(this.#ackTimers.get(clientId));
+    this.#ackTimers.delete(clientId);
+  }
+
+  #refused({ client_id: clientId, detail }) {
+    const text = typeof detail === "string" && detail !== "" ? detail : "The server refused this.";
+    if (!clientId || !this.#outbox.find(clientId)) {
+      this.#alert(text);
+      return;
+    }
+    this.#refuse(clientId, text);
+  }
+
+  #refuse(clientId, text) {
+    clearTimeout(this.#ackTimers.get(clientId));
+    this.#outbox.refuse(clientId, text);
+    this.#showWaiting(this.#outbox.find(clientId));
+    announce(`Not sent: ${text}`);
+  }
+
+  // A line that closes the socket must not be sent again with every reconnect.
+  #refuseLongest() {
+    const [longest] = this.#outbox.lines.filter(({ refused }) => !refused).sort((a, b) => b.text.length - a.text.length);
+    if (longest) this.#refuse(longest.client_id, "It is too long for one message. Please split it.");
+  }
+
+  // The cursor is older than what the server keeps: what is shown up to there
+  // may have holes, so it is replaced by the newest page of the history.
+  async #resync(after) {
+    this.#turns.endAll();
+    if (Number.isInteger(after)) this.#cursor = after;
+    try {
+      const history = await api.history(this.#id, { limit: pageSize });
+      if (this.#life.signal.aborted) return;
+      this.#list.dropStored(this.#cursor);
+      this.#oldest = Infinity;
+      this.#showHistory(history);
+      this.#list.toEnd();
+    } catch (problem) {
+      if (!this.#life.signal.aborted) this.#alert(`The messages could not be reloaded. ${problem.message}`);
+    }
+  }
+
+  // ----- history
+
+  #showHistory(rows) {
+    for (const row of rows) this.#list.message(this.#stored(row));
+    if (rows.length > 0) this.#oldest = Math.min(this.#oldest, rows[0].seq);
+    byId("older").hidden = rows.length < pageSize;
+  }
+
+  async #showOlder() {
+    const older = byId("older");
+    older.disabled = true;
+    try {
+      const rows = await api.history(this.#id, { limit: pageSize, before: this.#oldest });
+      if (!this.#life.signal.aborted) this.#list.keepPlace(() => this.#showHistory(rows));
+    } catch (problem) {
+      if (!this.#life.signal.aborted) this.#alert(problem.message);
+    } finally {
+      older.disabled = false;
+    }
+  }
+
+  // ----- what is sent
+
+  #listen() {
+    const { signal } = this.#life;
+    this.#composer = new Composer({
+      signal,
+      draft: this.#outbox.draft,
+      onDraft: (text) => { this.#outbox.draft = text; },
+      onTyping: () => this.#connection.send({ type: "typing" }),
+      onSubmit: (text) => this.#submit(text),
+    });
+    this.#composer.focusUnlessTouch();
+    byId("older").addEventListener("click", () => this.#showOlder(), { signal });
+    const presence = byId("presence");
+    document.addEventListener("click", (event) => { if (!presence.contains(event.target)) presence.open = false; }, { signal });
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape") presence.open = false; }, { signal });
+    byId("banner-retry").addEventListener("click", () => this.#connection.retryNow(), { signal });
+    byId("alert-close").addEventListener("click", () => { byId("alert").hidden = true; }, { signal });
+  }
+
+  #submit(text) {
+    const line = this.#outbox.add(text);
+    this.#showWaiting(line);
+    this.#list.toEnd();
+    this.#post(line);
+  }
+
+  #post({ client_id: clientId, text, refused }) {
+    if (refused || !this.#connection.send({ type: "post", client_id: clientId, text })) return;
+    clearTimeout(this.#ackTimers.get(clientId));
+    this.#ackTimers.set(clientId, setTimeout(() => this.#connection.renew(), ackTimeout));
+  }
+
+  #retry(clientId) {
+    this.#outbox.retry(clientId);
+    const line = this.#outbox.find(clientId);
+    this.#showWaiting(line);
+    this.#post(line);
+  }
+
+  #edit(clientId) {
+    const { text } = this.#outbox.find(clientId);
+    this.#discard(clientId);
+    this.#composer.putBack(text);
+  }
+
+  #discard(clientId) {
+    this.#delivered(clientId);
+    this.#list.discard(clientId);
+  }
+
+  // ----- connection, presence, typing
+
+  #showState(state) {
+    const status = byId("status");
+    status.dataset.state = state;
+    status.textContent = state === "open" ? "Connected" : this.#bannerTimer || !byId("banner").hidden ? "Reconnecting…" : "Connecting…";
+    clearTimeout(this.#bannerTimer);
+    if (state === "open") {
+      this.#bannerTimer = 0;
+      byId("banner").hidden = true;
+      this.#turns.reconnected();
+      for (const line of this.#outbox.lines) this.#post(line);
+      return;
+    }
+    for (const timer of this.#ackTimers.values()) clearTimeout(timer);
+    this.#bannerTimer = setTimeout(() => {
+      byId("banner-text").textContent = navigator.onLine
+        ? "The connection is lost; trying again. What you write is kept and sent when it is back."
+        : "You are offline. What you write is kept and sent when you are back.";
+      byId("banner").hidden = false;
+      status.textContent = "Reconnecting…";
+    }, bannerAfter);
+  }
+
+  // check finds out why a handshake was refused: no session, no access, or only
+  // a server that is not there.
+  async #check() {
+    try {
+      if ((await api.me()) === null) return "session";
+      await api.history(this.#id, { limit: 1 });
+    } catch (problem) {
+      if (problem.status === 401) return "session";
+      if (problem.status === 403 || problem.status === 404) return "member";
+    }
+    return "";
+  }
+
+  #showPresence(members) {
+    const people = new Map(members.map(({ user_id: id, name }) => [id, name]));
+    const count = byId("presence-count");
+    count.textContent = people.size === 0 ? "–" : `${people.size} here`;
+    count.title = [...people.values()].join(", ");
+    byId("presence-people").replaceChildren(
+      ...[...people].map(([id, name]) => el("li", { dir: "auto" }, id === this.#me.id ? `${name} (you)` : name)),
+    );
+    byId("presence-agents").replaceChildren(
+      ...(this.#agents.length === 0 ? [el("li", { class: "muted" }, "none")] : this.#agents.map((agent) => el("li", { dir: "auto" }, agent.name || agent.type))),
+    );
+  }
+
+  #typed({ user_id: id, name }) {
+    if (id === this.#me.id) return;
+    clearTimeout(this.#typing.get(id)?.timer);
+    this.#typing.set(id, { name, timer: setTimeout(() => this.#stopTyping(id), typingShown) });
+    this.#showTyping();
+  }
+
+  #stopTyping(id) {
+    clearTimeout(this.#typing.get(id)?.timer);
+    if (this.#typing.delete(id)) this.#showTyping();
+  }
+
+  #showTyping() {
+    const names = [...this.#typing.values()].map(({ name }) => name);
+    const texts = ["", `${names[0]} is typing…`, `${names[0]} and ${names[1]} are typing…`];
+    byId("typing").textContent = texts[names.length] ?? `${names.length} people are typing…`;
+  }
+
+  #alert(text) {
+    byId("alert-text").textContent = text;
+    byId("alert").hidden = false;
+  }
+}
+
+// labelOf makes "Teacher" of the wire labels "[Teacher AI]" and "Teacher AI";
+// the page says AI with a badge.
+function labelOf(sender) {
+  return (sender ?? "").replace(/^\[|\]$/g, "").replace(/ AI$/, "") || "AI agent";
+}
+
+function dateOf(text) {
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? new Date() : date;
+}

@@ -1,0 +1,107 @@
+// Turns follows the running answers of a room's agents and shows them in the
+// log until the stored message, a failure or a long silence ends them.
+
+import { Stream } from "/stream.js";
+
+const silent = 120000;
+const silentAfterReconnect = 10000;
+const nameless = "AI agent";
+
+export class Turns {
+  #running = new Map(); // turn id -> {name, stream, at, timer}
+  #ended = new Set();
+  #list;
+  #agents;
+
+  constructor(list, agents) {
+    this.#list = list;
+    this.#agents = agents;
+  }
+
+  stop() {
+    for (const { timer } of this.#running.values()) clearTimeout(timer);
+    this.#running.clear();
+  }
+
+  // changed takes a turn frame; cursor is where a notice about it goes.
+  changed(frame, cursor) {
+    const { turn_id: id, state, attempt } = frame;
+    // Staff alone are told why: in a sentence, or at least in a word.
+    const why = frame.detail ? ` ${frame.detail}` : frame.reason ? ` (${frame.reason})` : "";
+    if (this.#ended.has(id)) return;
+    if (state === "started" || state === "retrying") {
+      const { stream } = this.#get(id, frame);
+      stream.begin(attempt ?? 1);
+      this.#show(id, state === "retrying" ? "is trying again" : "is thinking");
+      return;
+    }
+    const name = this.#running.get(id)?.name ?? frame.agent_name ?? "The AI agent";
+    if (state === "finished") {
+      // As a signal it may overtake the stored message, which says it better; as
+      // a durable event it says that there is none.
+      if (!Number.isInteger(frame.seq) && this.#running.get(id)?.stream.text) this.#watch(id, silentAfterReconnect);
+      else this.end(id);
+      return;
+    }
+    this.end(id);
+    const what = state === "stopped" ? "was stopped before it answered." : "could not answer.";
+    this.#list.notice(`turn:${id}`, cursor, `${name} ${what}${why}`);
+  }
+
+  delta(frame) {
+    const { turn_id: id } = frame;
+    if (this.#ended.has(id) || typeof frame.text !== "string") return;
+    if (this.#get(id, frame).stream.add(frame)) this.#show(id, "is thinking");
+  }
+
+  // stored ends a turn whose message takes the place of the streamed line.
+  stored(id) {
+    clearTimeout(this.#running.get(id)?.timer);
+    this.#running.delete(id);
+    this.#ended.add(id);
+  }
+
+  end(id) {
+    this.stored(id);
+    this.#list.endStreaming(id);
+  }
+
+  endAll() {
+    for (const id of [...this.#running.keys()]) this.end(id);
+  }
+
+  // reconnected gives the turns shown a moment to prove that they still run.
+  reconnected() {
+    for (const id of this.#running.keys()) this.#watch(id, silentAfterReconnect);
+  }
+
+  // get also makes a turn that was running before this page came.
+  #get(id, { agent_id: agentId, agent_name: agentName }) {
+    let turn = this.#running.get(id);
+    if (!turn) {
+      turn = { name: nameless, stream: new Stream(), at: new Date(), timer: 0 };
+      this.#running.set(id, turn);
+    }
+    const agent = this.#agents.find((known) => known.id === agentId) ?? (this.#agents.length === 1 ? this.#agents[0] : undefined);
+    if (agentName) turn.name = agentName;
+    else if (turn.name === nameless && agent?.name) turn.name = agent.name;
+    this.#watch(id, silent);
+    return turn;
+  }
+
+  #show(id, doing) {
+    const { name, stream, at } = this.#running.get(id);
+    this.#list.streaming(id, name, { text: stream.text, doing, at });
+  }
+
+  // Signals are best effort: a turn that has gone silent is taken off the page,
+  // and comes back if it speaks after all.
+  #watch(id, time) {
+    const turn = this.#running.get(id);
+    clearTimeout(turn.timer);
+    turn.timer = setTimeout(() => {
+      this.#running.delete(id);
+      this.#list.endStreaming(id);
+    }, time);
+  }
+}

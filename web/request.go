@@ -1,0 +1,160 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+const requestIDHeader = "X-Request-ID"
+
+// request is what the log says about a request; it travels in its context.
+type request struct {
+	id     string
+	userID string
+}
+
+type (
+	requestKey struct{}
+	actorKey   struct{}
+)
+
+// requestOf is the request that a context belongs to, an empty one for none.
+func requestOf(ctx context.Context) *request {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r
+	}
+	return new(request)
+}
+
+// actorOf is who is calling; nil on a public route.
+func actorOf(ctx context.Context) *app.Actor {
+	a, _ := ctx.Value(actorKey{}).(*app.Actor)
+	return a
+}
+
+// begin gives a request its id, unless it has one: what Fiber refuses by
+// itself never passes observe.
+func begin(c *fiber.Ctx, proposed string) *request {
+	if r := requestOf(c.UserContext()); r.id != "" {
+		return r
+	}
+	if !saneRequestID(proposed) {
+		proposed = store.NewID()
+	}
+	r := &request{id: proposed}
+	c.SetUserContext(context.WithValue(c.UserContext(), requestKey{}, r))
+	c.Set(requestIDHeader, r.id)
+	return r
+}
+
+func saneRequestID(id string) bool {
+	for _, r := range id {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", r) {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}
+
+// observe gives every request an id, a deadline and one line in the log, and
+// turns a panic into a 500 whose stack goes to the log alone.
+func (s *Server) observe(c *fiber.Ctx) error {
+	start := time.Now()
+	r := begin(c, c.Get(requestIDHeader))
+	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
+	defer cancel()
+	c.SetUserContext(ctx)
+	if err := s.guarded(c); err != nil {
+		if err := s.failed(c, err); err != nil {
+			return err
+		}
+	}
+	status := c.Response().StatusCode()
+	s.log.LogAttrs(ctx, accessLevel(c.Path(), status), "request",
+		slog.String("method", c.Method()), slog.String("route", c.Route().Path), slog.String("path", c.Path()),
+		slog.Int("status", status), slog.Float64("ms", float64(time.Since(start).Microseconds())/1000),
+		slog.Int("bytes", len(c.Response().Body())), slog.String("user", r.userID))
+	return nil
+}
+
+// accessLevel keeps the probes of an orchestrator out of a calm log.
+func accessLevel(path string, status int) slog.Level {
+	if status < http.StatusBadRequest && (path == pathHealth || path == pathReady) {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+func (s *Server) guarded(c *fiber.Ctx) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.LogAttrs(c.UserContext(), slog.LevelError, "panic",
+				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return c.Next()
+}
+
+// authenticated settles who is calling, and the role that a route demands of
+// everybody, before huma looks at the body.
+func (s *Server) authenticated(role app.Action) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		actor, err := s.app.Authenticate(ctx.Context(), accessToken(humafiber.Unwrap(ctx)))
+		if err == nil && role != "" {
+			err = app.Check(actor, role, app.Resource{})
+		}
+		if err != nil {
+			s.fail(ctx, err)
+			return
+		}
+		requestOf(ctx.Context()).userID = actor.User.ID
+		next(huma.WithValue(ctx, actorKey{}, actor))
+	}
+}
+
+// accessToken is the caller's token: the cookie, else the Authorization
+// header, in which a bare token works too; "" without one.
+func accessToken(c *fiber.Ctx) string {
+	if token := c.Cookies(cookieAccess); token != "" {
+		return token
+	}
+	header := c.Get(fiber.HeaderAuthorization)
+	if scheme, token, ok := strings.Cut(header, " "); ok && strings.EqualFold(scheme, "bearer") {
+		return strings.TrimSpace(token)
+	}
+	return header
+}
+
+// logHandler adds the request's id to every line that is logged on its behalf.
+type logHandler struct{ slog.Handler }
+
+// Handle writes the line with the id of the request in ctx.
+func (h logHandler) Handle(ctx context.Context, rec slog.Record) error {
+	if r := requestOf(ctx); r.id != "" {
+		rec.AddAttrs(slog.String("request_id", r.id))
+	}
+	return h.Handler.Handle(ctx, rec)
+}
+
+// WithAttrs keeps the request's id on derived handlers.
+func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return logHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the request's id on derived handlers.
+func (h logHandler) WithGroup(name string) slog.Handler {
+	return logHandler{h.Handler.WithGroup(name)}
+}

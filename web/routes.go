@@ -1,0 +1,106 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+const (
+	v1         = "/api/v1"
+	pathHealth = "/healthz"
+	pathReady  = "/readyz"
+)
+
+const (
+	get  = http.MethodGet
+	post = http.MethodPost
+	put  = http.MethodPut
+	del  = http.MethodDelete
+)
+
+const (
+	rejected = http.StatusBadRequest
+	denied   = http.StatusUnauthorized
+	missing  = http.StatusNotFound
+	conflict = http.StatusConflict
+	limited  = http.StatusTooManyRequests
+	created  = http.StatusCreated
+	gone     = http.StatusNoContent
+)
+
+// routes is every URL of the server. Paths under /agents share one parameter
+// name, since OpenAPI takes /agents/{project_id} and /agents/{config_id} for
+// the same path.
+func (s *Server) routes() error {
+	s.accountRoutes()
+	s.courseRoutes()
+	s.roomRoutes()
+	s.agentRoutes()
+	s.sockets()
+	open(s, route{method: get, path: pathHealth, id: "health", tag: "Operation", summary: "Tell that the process is alive"}, s.health)
+	open(s, route{method: get, path: pathReady, id: "ready", tag: "Operation", summary: "Tell whether requests can be served; code names the part that fails"}, s.ready)
+	return s.pages()
+}
+
+func (s *Server) accountRoutes() {
+	const login, users, spaces = "Sign-in", "Users", "Workspaces"
+	open(s, route{method: post, path: v1 + "/login/access-token", id: "signIn", tag: login, summary: "Sign in with a form; sets the session's cookies",
+		form: signInForm(), errors: []int{rejected, limited}}, s.signIn)
+	open(s, route{method: post, path: v1 + "/login/refresh", id: "refresh", tag: login, summary: "Renew the session's cookies",
+		errors: []int{denied}}, s.refresh)
+	open(s, route{method: post, path: v1 + "/login/logout", id: "signOut", tag: login, summary: "End the session and clear its cookies"}, s.signOut)
+	open(s, route{method: post, path: v1 + "/login/test-token", id: "whoami", tag: login, summary: "Tell who is signed in; null for nobody, 401 when a refresh would help",
+		errors: []int{denied}}, s.whoami)
+	open(s, route{method: post, path: v1 + "/setup", id: "setUp", tag: login, summary: "Make the first super admin with the one-time token, and sign in",
+		errors: []int{conflict, limited}}, s.setUp)
+
+	add(s, route{method: get, path: v1 + "/users/me", id: "me", tag: users, summary: "Show the caller"}, s.me)
+	add(s, route{method: post, path: v1 + "/users/", id: "createUser", tag: users, summary: "Make an account", role: app.ActCreateUser}, s.createUser)
+
+	add(s, route{method: get, path: v1 + "/organizations", id: "listOrganizations", tag: spaces, summary: "List the caller's organisations"}, s.organizations)
+	add(s, route{method: post, path: v1 + "/organizations", id: "createOrganization", tag: spaces, summary: "Make an organisation"}, s.createOrganization)
+	add(s, route{method: get, path: v1 + "/projects", id: "listProjects", tag: spaces, summary: "List the caller's projects"}, s.projects)
+	add(s, route{method: post, path: v1 + "/projects", id: "createProject", tag: spaces, summary: "Make a project with its first two agents",
+		errors: []int{missing}}, s.createProject)
+}
+
+func (s *Server) courseRoutes() {
+	const tag = "Courses"
+	known := []int{missing}
+	add(s, route{method: post, path: v1 + "/courses/", id: "createCourse", tag: tag, summary: "Make a course", role: app.ActCreateCourse}, s.createCourse)
+	add(s, route{method: get, path: v1 + "/courses/", id: "listCourses", tag: tag, summary: "List the courses that the caller can open"}, s.courses)
+	add(s, route{method: get, path: v1 + "/courses/{course_id}", id: "getCourse", tag: tag, summary: "Show a course", errors: known}, s.course)
+	add(s, route{method: post, path: v1 + "/courses/{course_id}/enroll", id: "enrol", tag: tag, summary: "Take somebody into a course", errors: known}, s.enrol)
+	add(s, route{method: get, path: v1 + "/courses/{course_id}/members", id: "listMembers", tag: tag, summary: "List the people of a course", errors: known}, s.members)
+}
+
+func (s *Server) roomRoutes() {
+	const tag = "Rooms"
+	known := []int{missing}
+	add(s, route{method: post, path: v1 + "/rooms/", id: "createRoom", tag: tag, summary: "Make a room in a course", errors: known}, s.createRoom)
+	add(s, route{method: get, path: v1 + "/rooms/", id: "listRooms", tag: tag, summary: "List the rooms of a course that the caller can enter", errors: known}, s.rooms)
+	add(s, route{method: get, path: v1 + "/rooms/{room_id}", id: "getRoom", tag: tag, summary: "Show a room", errors: known}, s.room)
+	add(s, route{method: put, path: v1 + "/rooms/{room_id}", id: "updateRoom", tag: tag, summary: "Change what is sent of a room's settings",
+		errors: []int{missing, conflict}}, s.updateRoom)
+	add(s, route{method: post, path: v1 + "/rooms/{room_id}/assign", id: "assignToRoom", tag: tag, summary: "Admit somebody to one room", errors: known}, s.assignToRoom)
+	add(s, route{method: get, path: v1 + "/rooms/{room_id}/agents", id: "listRoomAgents", tag: tag, summary: "List a room's agents; only their public face for those who are not staff",
+		errors: known}, s.roomAgents)
+	add(s, route{method: post, path: v1 + "/rooms/{room_id}/agents/{agent_id}", id: "attachAgent", tag: tag, summary: "Put an agent into a room", errors: known}, s.attachAgent)
+	add(s, route{method: del, path: v1 + "/rooms/{room_id}/agents/{agent_id}", id: "detachAgent", tag: tag, summary: "Take an agent out of a room", errors: known}, s.detachAgent)
+	add(s, route{method: post, path: v1 + "/rooms/{room_id}/messages", id: "postMessage", tag: tag, summary: "Say something, once for each client_id; 200 when it had been said before",
+		status: created, also: http.StatusOK, errors: []int{missing, limited}}, s.postMessage)
+	add(s, route{method: get, path: v1 + "/chat/messages/{room_id}", id: "listMessages", tag: tag, summary: "List what was said in a room, oldest first", errors: known}, s.history)
+}
+
+func (s *Server) agentRoutes() {
+	const tag = "Agents"
+	known, edited := []int{missing}, []int{missing, conflict}
+	add(s, route{method: get, path: v1 + "/agents/{id}", id: "listAgents", tag: tag, summary: "List the agents of the project {id}", errors: known}, s.agents)
+	add(s, route{method: post, path: v1 + "/agents/{id}", id: "createAgent", tag: tag, summary: "Make an agent in the project {id}", errors: known}, s.createAgent)
+	add(s, route{method: put, path: v1 + "/agents/{id}", id: "updateAgent", tag: tag, summary: "Change what is sent of the agent {id}", errors: edited}, s.updateAgent)
+	add(s, route{method: put, path: v1 + "/agents/{id}/activate", id: "activateAgent", tag: tag, summary: "Switch the agent {id} on and its project's others of the same type off",
+		errors: edited}, s.activateAgent)
+	add(s, route{method: del, path: v1 + "/agents/{id}", id: "deleteAgent", tag: tag, summary: "Remove the agent {id}; what it said stays",
+		status: gone, errors: known}, s.deleteAgent)
+}

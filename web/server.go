@@ -1,0 +1,121 @@
+// Package web is the edge of coagent: every URL, header, cookie and status
+// code. Of ours it imports app, store (for the rows that app hands out),
+// app/realtime and the page; it alone imports Fiber and huma.
+//
+// A route is one line in routes.go; its handler is in the file of its noun and
+// does nothing but turn a request into a call of app and the result into an
+// ...Out struct. Invariants: rows of the store are never encoded, so that no
+// hash or key can leak; who is calling is settled before the body is looked
+// at; ids are brought to lower-case canonical form here; every error leaves as
+// {"detail", "code", "errors"?, "request_id"} with a text as detail, and
+// nothing that a client can send is answered with 500.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+const (
+	// requestTimeout bounds the work on one request: a client that leaves does
+	// not end it by itself.
+	requestTimeout = 30 * time.Second
+	readTimeout    = 60 * time.Second // for the head and the body of one request
+	writeTimeout   = 60 * time.Second
+	idleTimeout    = 120 * time.Second
+	// headBytes holds the cookies of a busy origin; fasthttp's 4 KiB do not.
+	headBytes = 16 << 10
+)
+
+// Server is the HTTP side of one App. Listen, then Serve, then Shutdown.
+type Server struct {
+	app     *app.App
+	cfg     *app.Config
+	log     *slog.Logger
+	fiber   *fiber.App
+	api     huma.API
+	table   []registered
+	origins map[string]bool // other origins whose pages may call, lower case
+	proxies []netip.Prefix  // whose X-Forwarded-* headers are believed
+	ln      net.Listener
+}
+
+// NewServer makes the server with all its routes; nothing listens yet.
+func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
+	installProblems()
+	s := &Server{app: a, cfg: cfg, log: log}
+	var err error
+	if s.origins, err = allowedOrigins(cfg); err != nil {
+		return nil, err
+	}
+	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {
+		return nil, err
+	}
+	s.fiber = fiber.New(fiber.Config{
+		DisableStartupMessage: true,
+		// Fiber reuses buffers between requests; without this a kept path
+		// parameter is overwritten by the next request.
+		Immutable:     true,
+		StrictRouting: true,
+		CaseSensitive: true,
+		BodyLimit:     int(cfg.HTTP.BodyLimit),
+		// Forms are parsed where they are expected, under limits of their own.
+		DisablePreParseMultipartForm: true,
+		ReadBufferSize:               headBytes,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		// Without a list Fiber would believe anybody's X-Forwarded-Host.
+		EnableTrustedProxyCheck: true,
+		ErrorHandler:            s.failed,
+	})
+	s.fiber.Use(s.observe, secureHeaders, s.checkOrigin)
+	s.api = humafiber.New(s.fiber, apiConfig(version))
+	s.api.UseMiddleware(adapt)
+	if err := s.routes(); err != nil {
+		return nil, err
+	}
+	s.fiber.Use(s.unmatched)
+	return s, nil
+}
+
+// Listen takes the address, of which port 0 means any free one, and returns
+// what it got. From then on connections queue until Serve.
+func (s *Server) Listen(addr string) (net.Addr, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	s.ln = ln
+	return ln.Addr(), nil
+}
+
+// Serve answers until Shutdown; its error says why it ended otherwise.
+func (s *Server) Serve() error {
+	if s.ln == nil {
+		return errors.New("web: Serve before Listen")
+	}
+	return s.fiber.Listener(s.ln)
+}
+
+// Shutdown accepts nothing new and waits until the running requests are
+// answered, or until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.fiber.ShutdownWithContext(ctx)
+	if s.ln != nil {
+		// Serve may not have begun; then nobody else closes it.
+		_ = s.ln.Close()
+	}
+	return err
+}

@@ -1,0 +1,166 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gofiber/contrib/websocket"
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/realtime"
+)
+
+const (
+	pathSocket = v1 + "/chat/ws/:room_id"
+	// protocolV2 is our own sub-protocol; without it a socket speaks the plain
+	// one, in which a text frame is a line.
+	protocolV2 = "coagent.v2"
+	seatKey    = "seat"
+	// closeUnsupported answers a binary frame (RFC 6455 section 7.4.1).
+	closeUnsupported = 1003
+	handshakeTimeout = 10 * time.Second
+	frameTimeout     = 20 * time.Second
+)
+
+// sockets adds the room's socket: everything that can be refused is refused
+// before the handshake is answered.
+func (s *Server) sockets() {
+	s.plain(pathSocket, s.handshake, websocket.New(s.talk, websocket.Config{
+		Subprotocols:     []string{protocolV2},
+		HandshakeTimeout: handshakeTimeout,
+		ReadBufferSize:   1024,
+		// The library writes nothing but the handshake: see realtime.Conn.
+		WriteBufferSize: 256,
+		// The handshake has been checked against our origins; the library's own
+		// check would answer 426 instead of 403.
+		Origins: []string{"*"},
+		RecoverHandler: func(*websocket.Conn) {
+			if v := recover(); v != nil {
+				s.log.Error("panic in a socket", "panic", v)
+			}
+		},
+	}))
+}
+
+// handshake lets a person into a room, or answers why not.
+func (s *Server) handshake(c *fiber.Ctx) error {
+	if !websocket.IsWebSocketUpgrade(c) {
+		c.Set(fiber.HeaderUpgrade, "websocket")
+		return fiber.ErrUpgradeRequired
+	}
+	if !s.originAllowed(c) {
+		return errForeignOrigin
+	}
+	actor, err := s.app.AuthenticateSocket(c.UserContext(), accessToken(c))
+	if err != nil {
+		return err
+	}
+	requestOf(c.UserContext()).userID = actor.User.ID
+	room, err := uuid.Parse(c.Params("room_id"))
+	if err != nil {
+		return &problem{status: http.StatusForbidden, Code: "not_found", Detail: "Room not found", RequestID: requestOf(c.UserContext()).id}
+	}
+	seat, err := s.app.Enter(c.UserContext(), actor, room.String())
+	if err != nil {
+		// Clients of the plain protocol know one refusal, 403.
+		if app.KindOf(err) == app.KindNotFound {
+			return &problem{status: http.StatusForbidden, Code: "not_found", Detail: "Room not found", RequestID: requestOf(c.UserContext()).id}
+		}
+		return err
+	}
+	c.Locals(seatKey, seat)
+	return c.Next()
+}
+
+// talk reads one socket until it ends. It returns only when the writer has
+// ended too: the library reuses connections.
+func (s *Server) talk(ws *websocket.Conn) {
+	seat, ok := ws.Locals(seatKey).(*app.Seat)
+	if !ok {
+		return
+	}
+	v2 := ws.Subprotocol() == protocolV2
+	after := int64(-1)
+	if n, err := strconv.ParseInt(ws.Query("after"), 10, 64); err == nil && n >= 0 {
+		after = n
+	}
+	// The server's deadlines were for the request; the hub notices a dead peer.
+	_ = ws.NetConn().SetDeadline(time.Time{})
+	conn := seat.Sit(ws.NetConn(), v2, after)
+	defer conn.Wait()
+	defer seat.Leave()
+	ws.SetReadLimit(int64(s.cfg.Limits.MessageBytes))
+	ws.SetPingHandler(func(data string) error { conn.Alive(); conn.Pong([]byte(data)); return nil })
+	ws.SetPongHandler(func(string) error { conn.Alive(); return nil })
+	ws.SetCloseHandler(func(int, string) error { return nil })
+	for {
+		kind, data, err := ws.ReadMessage()
+		if err != nil {
+			conn.Close(closeCode(err), "")
+			return
+		}
+		conn.Alive()
+		select {
+		case <-conn.Done():
+			return
+		default:
+		}
+		switch {
+		case kind != websocket.TextMessage:
+			conn.Close(closeUnsupported, "send text frames")
+			return
+		case !utf8.Valid(data):
+			conn.Close(realtime.CloseBadText, "send UTF-8")
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), frameTimeout)
+		if v2 {
+			frameV2(ctx, seat, data)
+		} else {
+			seat.Post(ctx, string(data), "")
+		}
+		cancel()
+	}
+}
+
+// closeCode is what a failed read means for the other side.
+func closeCode(err error) int {
+	if err == websocket.ErrReadLimit { //nolint:errorlint // the library returns the bare value
+		return realtime.CloseTooLarge
+	}
+	return realtime.CloseNormal
+}
+
+// frameV2 acts on one frame of coagent.v2.
+func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
+	var f struct {
+		Type     string `json:"type"`
+		ClientID string `json:"client_id"`
+		Text     string `json:"text"`
+		After    int64  `json:"after"`
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		seat.Complain(ctx, "frame", "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
+		return
+	}
+	switch f.Type {
+	case "post":
+		if f.ClientID == "" {
+			seat.Complain(ctx, "client_id", "must have 1 to 64 characters, unique for each line")
+			return
+		}
+		seat.Post(ctx, f.Text, f.ClientID)
+	case "typing":
+		seat.Typing()
+	case "resume":
+		seat.Resume(f.After)
+	default:
+		seat.Complain(ctx, "type", "must be one of post, typing, resume")
+	}
+}

@@ -1,0 +1,94 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// Running is a whole coagent that serves. Stop it once.
+type Running struct {
+	// Addr is where it listens, URL how a browser on this machine reaches it.
+	Addr net.Addr
+	URL  string
+	App  *app.App
+	// SetupToken makes the first super admin at URL/setup; empty when there is one.
+	SetupToken string
+
+	failed chan error
+	opened *app.Opened
+	server *Server
+}
+
+// Start opens the database of cfg, brings up the program behind it and serves
+// on cfg.HTTP.Addr. ctx bounds the start alone.
+func Start(ctx context.Context, cfg *app.Config, log *slog.Logger, version string) (*Running, error) {
+	log = slog.New(logHandler{log.Handler()})
+	o, err := app.Open(ctx, cfg, log, app.Mode{Serve: true, Work: cfg.Jobs.InServe})
+	if err != nil {
+		return nil, err
+	}
+	r := &Running{App: o.App, opened: o}
+	if err := r.serve(ctx, cfg, log, version); err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return r, nil
+}
+
+func (r *Running) serve(ctx context.Context, cfg *app.Config, log *slog.Logger, version string) (err error) {
+	if r.SetupToken, err = r.App.SetupToken(ctx); err != nil {
+		return err
+	}
+	if r.server, err = NewServer(r.App, cfg, log, version); err != nil {
+		return err
+	}
+	if r.Addr, err = r.server.Listen(cfg.HTTP.Addr); err != nil {
+		return err
+	}
+	r.URL = browserURL(cfg, r.Addr)
+	if err := r.App.Start(ctx); err != nil {
+		return errors.Join(err, r.server.Shutdown(ctx))
+	}
+	r.failed = make(chan error, 1)
+	go func() { r.failed <- r.server.Serve() }()
+	return nil
+}
+
+// Wait returns nil when ctx ends, or an error if serving ends by itself.
+func (r *Running) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-r.failed:
+		return fmt.Errorf("serving ended: %w", err)
+	}
+}
+
+// Stop ends serving in the order in which nothing is lost: no new connections
+// and requests answered, sockets told that the server goes away, jobs drained,
+// the database closed. ctx is the one deadline for all of it.
+func (r *Running) Stop(ctx context.Context) error {
+	answered := make(chan error, 1)
+	go func() { answered <- r.server.Shutdown(ctx) }()
+	err := r.App.CloseSockets(ctx)
+	return errors.Join(err, <-answered, r.App.Stop(ctx), r.opened.Close())
+}
+
+// browserURL is how a browser on this machine reaches the server.
+func browserURL(cfg *app.Config, addr net.Addr) string {
+	if cfg.HTTP.PublicURL != "" {
+		return cfg.HTTP.PublicURL
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
