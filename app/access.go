@@ -37,6 +37,9 @@ const (
 	ActCreateUser      Action = "user.create"
 	ActCreateAdminUser Action = "user.create_admin"
 
+	ActImpersonate Action = "user.impersonate"
+	ActOwnKeys     Action = "self.keys"
+
 	ActListOrganizations  Action = "organization.list"
 	ActCreateOrganization Action = "organization.create"
 
@@ -69,6 +72,9 @@ const (
 	ActUpdateAgent   Action = "agent.update"
 	ActActivateAgent Action = "agent.activate"
 	ActDeleteAgent   Action = "agent.delete"
+	ActReadKeys      Action = "agent.read_keys"
+	ActWriteKeys     Action = "agent.write_keys"
+	ActOperate       Action = "program.operate"
 )
 
 // Relation is how an actor stands to a thing, beside the global role.
@@ -132,6 +138,9 @@ var rules = map[Action]rule{
 	ActCreateUser:      {roles: admins, text: notEnough},
 	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts"},
 
+	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges"},
+	ActOwnKeys:     {roles: everybody, text: notEnough},
+
 	ActListOrganizations:  {roles: everybody, text: notEnough},
 	ActCreateOrganization: {roles: everybody, text: notEnough},
 	ActListProjects:       {roles: everybody, text: notEnough},
@@ -165,6 +174,10 @@ var rules = map[Action]rule{
 	ActUpdateAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActActivateAgent: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActDeleteAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough},
+	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+
+	ActOperate: {roles: admins, text: notEnough},
 }
 
 // Check returns nil when the actor may do the action to the resource, and

@@ -63,6 +63,9 @@ func (a *App) apply(s AgentSettings, ag *store.Agent) error {
 	if err := applyJSON(s, ag); err != nil {
 		return err
 	}
+	if err := a.applyExternal(s.ExternalConfig, ag); err != nil {
+		return err
+	}
 	return a.applyKey(s.APIKey, ag)
 }
 
@@ -257,13 +260,22 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 	if err != nil {
 		return nil, err
 	}
-	ag.IsActive, ag.UpdatedAt = true, a.instant()
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if ag.ProjectID != "" {
-			if err := tx.DeactivateSiblings(ctx, ag, ag.UpdatedAt); err != nil {
+			// The project's row serialises two activations, each of which writes
+			// both agents.
+			siblings, err := tx.LockAgents(ctx, ag.ProjectID, ag.Type)
+			if err != nil {
+				return err
+			}
+			if i := slices.IndexFunc(siblings, func(s store.Agent) bool { return s.ID == ag.ID }); i >= 0 {
+				ag = &siblings[i]
+			}
+			if err := tx.DeactivateSiblings(ctx, ag, a.instant()); err != nil {
 				return err
 			}
 		}
+		ag.IsActive, ag.UpdatedAt = true, a.instant()
 		return tx.UpdateAgent(ctx, ag)
 	})
 	return ag, fromStore(err, "Agent config")

@@ -52,6 +52,16 @@ type App struct {
 	hub    *realtime.Hub
 	listen *realtime.Listener
 	work   bool
+	serve  bool
+
+	signins    signinGuard
+	posts      *limiter
+	typing     *limiter
+	handshakes *limiter
+	watchers   watchers
+	cooling    coolingKeys
+	closing    chan struct{} // closed when this process goes away
+	closeOnce  sync.Once
 
 	stop  context.CancelFunc // ends the loops below
 	loops sync.WaitGroup
@@ -68,7 +78,11 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	a := &App{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, keys: keys, models: models,
-		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work}
+		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work, serve: d.Serve,
+		closing:    make(chan struct{}),
+		posts:      perMinute(d.Config.Limits.PostsPerMinute, d.Config.Limits.PostsBurst),
+		typing:     perMinute(d.Config.Limits.TypingPerMinute, d.Config.Limits.TypingPerMinute/6),
+		handshakes: perMinute(d.Config.Limits.HandshakesPerMinute, d.Config.Limits.HandshakesPerMinute/4)}
 	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, Log: quietQueueLog(d.Log)}
 	if d.Work {
 		options.Handlers = a.handlers()
@@ -92,7 +106,7 @@ func newModels(cfg *Config) (*llm.Models, error) {
 		providerOffline: {Kind: llm.KindOffline},
 	}
 	for name, p := range l.Providers {
-		providers[name] = llm.ProviderConfig{Kind: llm.Kind(p.Kind), BaseURL: p.BaseURL, DefaultModel: p.DefaultModel}
+		providers[name] = llm.ProviderConfig{Kind: llm.Kind(p.Kind), BaseURL: p.BaseURL, DefaultModel: p.DefaultModel, Keyless: p.Keyless}
 	}
 	return llm.New(llm.Config{Providers: providers, Limits: llm.Limits{
 		Connect: l.Connect, FirstToken: l.FirstToken, Silence: l.Silence, Total: l.Total, MaxBytes: int(l.MaxBytes)}})
@@ -133,6 +147,9 @@ func (a *App) Start(ctx context.Context) error {
 	if a.listen != nil {
 		a.loops.Go(func() { a.listen.Run(run) })
 	}
+	if a.serve {
+		a.loops.Go(func() { a.recheckLoop(run) })
+	}
 	if !a.work {
 		return nil
 	}
@@ -150,7 +167,10 @@ func (a *App) Start(ctx context.Context) error {
 
 // CloseSockets tells everybody connected that this process goes away, and
 // waits for the last frames to be written or for ctx.
-func (a *App) CloseSockets(ctx context.Context) error { return a.hub.Close(ctx) }
+func (a *App) CloseSockets(ctx context.Context) error {
+	a.closeOnce.Do(func() { close(a.closing) })
+	return a.hub.Close(ctx)
+}
 
 // Stop lets running jobs finish until the drain timeout, hands back the turns
 // that did not, and ends the loops. ctx is the deadline for all of it.
@@ -169,7 +189,7 @@ func (a *App) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		err = errors.Join(err, ctx.Err())
 	}
-	return errors.Join(err, a.hub.Close(ctx))
+	return errors.Join(err, a.CloseSockets(ctx))
 }
 
 // Ready returns nil when this process can serve: the database answers, the

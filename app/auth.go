@@ -48,47 +48,69 @@ var (
 // answer and its time do not tell whether the account exists.
 func (a *App) SignIn(ctx context.Context, login, password string, client Client) (*Tokens, error) {
 	login = strings.TrimSpace(login)
-	if login == "" || text("username", login, 1, 254) != nil || text("password", password, 1, 1024) != nil {
+	if login == "" || text("username", login, 1, 254) != nil || text("password", password, 1, maxPasswordBytes) != nil {
 		return nil, errWrongPassword
 	}
-	u, err := a.db.UserByLogin(ctx, login)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && u.PasswordHash == "") {
-		if err := a.hasher.VerifyNobody(ctx, password); err != nil {
-			return nil, err
-		}
-		return nil, errWrongPassword
-	}
+	attempt := newSignin(login, client.Address)
+	done, err := a.guardSignin(ctx, attempt)
 	if err != nil {
 		return nil, err
 	}
-	ok, upgrade, err := a.hasher.Verify(ctx, u.PasswordHash, password)
+	defer done()
+	u, newHash, err := a.verify(ctx, login, password)
+	if errors.Is(err, errWrongPassword) {
+		return nil, a.signinFailed(ctx, attempt)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, errWrongPassword
-	}
-	if !u.IsActive {
-		return nil, errInactive
-	}
-	var hash string
-	if upgrade {
-		// Hashing takes long: before the transaction, never in it.
-		if hash, err = a.hasher.Hash(ctx, password); err != nil {
-			return nil, err
-		}
 	}
 	var tokens *Tokens
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if upgrade {
-			if err := tx.SetPasswordHash(ctx, u.ID, hash); err != nil {
+		// Verifying took long enough for an operator to replace the password.
+		if now, err := tx.User(ctx, u.ID); err != nil {
+			return err
+		} else if now.PasswordHash != u.PasswordHash || !now.IsActive {
+			return errWrongPassword
+		}
+		if newHash != "" {
+			if err := tx.SetPasswordHash(ctx, u.ID, newHash); err != nil {
 				return err
 			}
+		}
+		if err := tx.ForgiveSignin(ctx, attempt.account); err != nil {
+			return err
 		}
 		tokens, err = a.openSession(ctx, tx, u.ID, client)
 		return err
 	})
 	return tokens, err
+}
+
+// verify finds the active account that a login and a password belong to.
+// newHash replaces the stored one when that is of an older kind.
+func (a *App) verify(ctx context.Context, login, password string) (u *store.User, newHash string, err error) {
+	u, err = a.db.UserByLogin(ctx, login)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && u.PasswordHash == "") {
+		if err := a.hasher.VerifyNobody(ctx, password); err != nil {
+			return nil, "", err
+		}
+		return nil, "", errWrongPassword
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	ok, upgrade, err := a.hasher.Verify(ctx, u.PasswordHash, password)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !ok:
+		return nil, "", errWrongPassword
+	case !u.IsActive:
+		return nil, "", errInactive
+	case upgrade:
+		newHash, err = a.hasher.Hash(ctx, password)
+	}
+	return u, newHash, err
 }
 
 // openSession adds a session for a user and makes its first tokens.
@@ -203,8 +225,13 @@ func (a *App) Whoami(ctx context.Context, token string) (*Actor, error) {
 		}
 		return actor, nil
 	}
-	if _, err := a.AuthenticateSocket(ctx, token); err != nil {
-		return nil, nil //nolint:nilerr // the session is over, so a refresh would not help
+	_, err = a.AuthenticateSocket(ctx, token)
+	switch KindOf(err) {
+	case KindUnauthenticated, KindRejected:
+		return nil, nil // the session is over, so a refresh would not help
+	}
+	if err != nil {
+		return nil, err
 	}
 	return nil, errExpired
 }
@@ -281,8 +308,13 @@ func (a *App) SignOut(ctx context.Context, token string) error {
 	if err != nil && !errors.Is(err, errExpired) {
 		return nil //nolint:nilerr // no session to end
 	}
+	id := c.SessionID
+	// Whoever signs out while acting as somebody else means to be gone.
+	if s, err := a.db.Session(ctx, id); err == nil && s.ParentID != "" {
+		id = s.ParentID
+	}
 	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		return tx.EndSession(ctx, c.SessionID, "signed out", a.instant())
+		return tx.EndSession(ctx, id, "signed out", a.instant())
 	}); err != nil {
 		return err
 	}

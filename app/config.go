@@ -129,6 +129,7 @@ type ProviderConfig struct {
 	Kind         string `yaml:"kind" default:"openai" oneof:"openai" doc:"The wire format it speaks."`
 	BaseURL      string `yaml:"base_url" doc:"Address of its API."`
 	DefaultModel string `yaml:"default_model" doc:"Model of agents that name none."`
+	Keyless      bool   `yaml:"keyless" doc:"It asks for no key, like a server in the school's own network."`
 }
 
 // LogConfig is the form of the log.

@@ -43,18 +43,23 @@ func (s *roomSnapshot) row() int {
 }
 
 // decide returns the agents that speak about the fresh lines, in their order:
-// everybody who was mentioned; if nobody was, the first whose trigger or roll
-// says so. People go before agents: while a person waits for an answer, what
-// agents said to each other does not count.
+// everybody who was mentioned, but no more than may speak in a row; if nobody
+// was, the first whose trigger or roll says so. People go before agents: while
+// a person waits for an answer, what agents said to each other does not count,
+// nor does the row that they have made meanwhile.
 func decide(s roomSnapshot, roll func() float64) []store.Agent {
 	fresh := s.fresh()
-	if len(fresh) == 0 || !s.Room.IsAIActive || s.Room.AIMode == ModeOff || s.row() >= s.MaxRow {
+	byPeople := slices.ContainsFunc(fresh, func(m store.Message) bool { return !m.ByAgent() })
+	left := s.MaxRow
+	if !byPeople {
+		left -= s.row()
+	}
+	if len(fresh) == 0 || !s.Room.IsAIActive || s.Room.AIMode == ModeOff || left <= 0 {
 		return nil
 	}
 	able := slices.DeleteFunc(slices.Clone(s.Agents), func(ag store.Agent) bool { return !able(&s.Room, &ag) })
 	slices.SortStableFunc(able, func(x, y store.Agent) int { return cmp.Compare(precedence(&x), precedence(&y)) })
 
-	byPeople := slices.ContainsFunc(fresh, func(m store.Message) bool { return !m.ByAgent() })
 	called := map[string]bool{}
 	for _, m := range fresh {
 		if m.ByAgent() == byPeople {
@@ -64,8 +69,8 @@ func decide(s roomSnapshot, roll func() float64) []store.Agent {
 			called[id] = called[id] || id != m.AgentID
 		}
 	}
-	if len(called) > 0 {
-		return slices.DeleteFunc(able, func(ag store.Agent) bool { return !called[ag.ID] })
+	if speakers := slices.DeleteFunc(slices.Clone(able), func(ag store.Agent) bool { return !called[ag.ID] }); len(speakers) > 0 {
+		return speakers[:min(len(speakers), left)]
 	}
 	if !byPeople {
 		return nil
@@ -97,7 +102,8 @@ func precedence(ag *store.Agent) int {
 
 // triggered tells whether an unaddressed line makes an agent speak. Without a
 // trigger it is one roll against the room's frequency, a little less for
-// student agents, so that they do not drown the class.
+// student agents, so that they do not drown the class; other types wait to be
+// mentioned.
 func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) bool {
 	var t struct {
 		Type  string  `json:"type"`
@@ -113,10 +119,10 @@ func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) bool {
 	default:
 		return false
 	}
-	switch precedence(ag) {
-	case 0:
+	switch ag.Type {
+	case AgentTeacher:
 		return roll() < s.Room.AIFrequency
-	case 1:
+	case AgentStudent:
 		return roll() < 0.8*s.Room.AIFrequency
 	}
 	return false

@@ -125,9 +125,10 @@ func (a *App) newListener() *realtime.Listener {
 			}
 			for _, w := range a.db.ParseWake(payload) {
 				a.hub.Wake(w.Room, w.Seq)
+				a.watchers.poke(w.Room)
 			}
 		},
-		OnReconnect: a.hub.WakeAll,
+		OnReconnect: func() { a.hub.WakeAll(); a.watchers.pokeAll() },
 		Log:         a.log.With("part", "listener"),
 	})
 }
@@ -136,6 +137,7 @@ func (a *App) newListener() *realtime.Listener {
 func (a *App) publish(events []store.Event) {
 	for i := range events {
 		a.hub.Publish(liveEvent(&events[i]))
+		a.watchers.poke(events[i].RoomID)
 	}
 }
 

@@ -42,6 +42,9 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err := errors.Join(text("text", content, 1, len(content)), text("client_id", clientID, 0, 64)); err != nil {
 		return nil, firstOf(err)
 	}
+	if wait, ok := a.posts.take(actor.User.ID, a.now()); !ok {
+		return nil, tooFast("You write very fast", wait)
+	}
 	if strings.HasPrefix(content, tracePrefix) {
 		content = zeroWidthSpace + content
 	}
@@ -89,7 +92,9 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 		return err
 	}
 	if !listening {
-		return nil
+		// Agents that are switched on later do not answer what was said before.
+		_, err := tx.MarkRead(ctx, m.RoomID, seq, 0, m.CreatedAt)
+		return err
 	}
 	return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: m.RoomID})
 }

@@ -59,6 +59,10 @@ func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
 	u, err := a.CreateSuperAdmin(ctx, login, "Super Admin", password)
 	var known *Error
 	if errors.As(err, &known) && known.Code == "user_exists" {
+		// Of two processes that start at once the other one may have made it.
+		if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
+			return "", err
+		}
 		return "", fmt.Errorf("auth.super_admin: an account %q exists but is no super admin; choose another name", login)
 	}
 	if err != nil {
@@ -70,6 +74,7 @@ func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
 // CreateSuperAdmin adds a super admin. An e-mail as login makes the user name
 // "admin"; a plain name serves as both. It is for the operator and first start.
 func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password string) (*store.User, error) {
+	login = strings.TrimSpace(login)
 	uname := login
 	if strings.Contains(login, "@") {
 		uname = "admin"

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
+	"slices"
+	"time"
 
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
@@ -27,6 +30,12 @@ type Seat struct {
 // Enter checks that the actor may be in the room, before the handshake is
 // answered.
 func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, error) {
+	if actor == nil {
+		return nil, errNotAuthenticated
+	}
+	if wait, ok := a.handshakes.take(actor.User.ID, a.now()); !ok {
+		return nil, tooFast("Too many connections", wait)
+	}
 	room, res, err := a.roomAccess(ctx, actor, roomID, ActJoinRoom)
 	if err != nil {
 		return nil, err
@@ -86,8 +95,12 @@ func (s *Seat) Post(ctx context.Context, content, clientID string) {
 	}
 }
 
-// Typing shows the others that the person types; best effort.
+// Typing shows the others that the person types; best effort, and dropped when
+// it comes too often.
 func (s *Seat) Typing() {
+	if _, ok := s.app.typing.take(s.user.ID, s.app.now()); !ok {
+		return
+	}
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, Body: json.RawMessage(toJSON(s.member()))})
 }
 
@@ -126,5 +139,89 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 		s.conn.Close(realtime.CloseSessionEnded, "session ended")
 	case e.Kind == KindForbidden || e.Kind == KindNotFound:
 		s.conn.Close(realtime.CloseNotMember, "no longer a member")
+	}
+}
+
+// recheckEvery is how often the sessions and memberships behind the open
+// sockets are looked at again; with one query's time it stays below the 5 s
+// within which a lost right ends them on every node.
+const recheckEvery = 4 * time.Second
+
+// recheckLoop closes the sockets of sessions and memberships that have ended.
+func (a *App) recheckLoop(ctx context.Context) {
+	tick := time.NewTicker(recheckEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		look, cancel := context.WithTimeout(ctx, recheckEvery)
+		if err := a.recheck(look); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "the rights behind open sockets could not be checked", "err", err)
+		}
+		cancel()
+	}
+}
+
+// recheck looks once: one query per 500 sessions, and one per 500 people of a
+// room.
+func (a *App) recheck(ctx context.Context) error {
+	sessions, rooms := map[string][]*realtime.Conn{}, map[string]map[string][]*realtime.Conn{}
+	for _, c := range a.hub.Conns(nil) {
+		sessions[c.SessionID()] = append(sessions[c.SessionID()], c)
+		if rooms[c.Room()] == nil {
+			rooms[c.Room()] = map[string][]*realtime.Conn{}
+		}
+		rooms[c.Room()][c.UserID()] = append(rooms[c.Room()][c.UserID()], c)
+	}
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(sessions)), 500) {
+		live, err := a.db.LiveSessions(ctx, ids, a.instant())
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if !slices.Contains(live, id) {
+				closeAll(sessions[id], realtime.CloseSessionEnded, "session ended")
+			}
+		}
+	}
+	for room, people := range rooms {
+		for ids := range slices.Chunk(slices.Collect(maps.Keys(people)), 500) {
+			seats, err := a.db.RoomAccesses(ctx, room, ids)
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				a.recheckSeat(seats[id], people[id])
+			}
+		}
+	}
+	return nil
+}
+
+func (a *App) recheckSeat(s *store.Seat, conns []*realtime.Conn) {
+	if s == nil {
+		closeAll(conns, realtime.CloseNotMember, "no longer a member")
+		return
+	}
+	actor, res := &Actor{User: s.User}, roomResource(&s.RoomAccess)
+	if Check(actor, ActJoinRoom, res) != nil {
+		closeAll(conns, realtime.CloseNotMember, "no longer a member")
+		return
+	}
+	staff := Check(actor, ActSeeFailures, res) == nil
+	for _, c := range conns {
+		if staff != (c.Variant()&variantStaff != 0) {
+			// It comes back at once and then sees what its new role may see.
+			c.Close(realtime.CloseGoingAway, "role changed")
+		}
+	}
+}
+
+func closeAll(conns []*realtime.Conn, code int, reason string) {
+	for _, c := range conns {
+		c.Close(code, reason)
 	}
 }

@@ -103,6 +103,9 @@ func jsonValue(field string, raw json.RawMessage, fallback store.JSON, open byte
 	if raw[0] != open || !json.Valid(raw) {
 		return "", invalid(field, "must be %s", want)
 	}
+	if !utf8.Valid(raw) { // which json.Valid lets pass, and Postgres does not
+		return "", invalid(field, "send valid UTF-8 text")
+	}
 	if len(raw) > maxJSON {
 		return "", invalid(field, "has %d bytes, at most %d are possible", len(raw), maxJSON)
 	}

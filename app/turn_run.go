@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,9 +35,10 @@ type turnRun struct {
 	turn  *store.Turn
 	agent *store.Agent
 	room  *store.Room
+	able  []store.Agent // those of the room that may speak
 	text  strings.Builder
 	units int   // of text, in UTF-16 code units
-	read  int64 // the newest line that the model was shown and that calls no other agent
+	read  int64 // the newest line that the answer covers, see readUpTo
 	usage llm.Usage
 }
 
@@ -53,21 +55,42 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	a.log.InfoContext(ctx, "turn", "turn", r.turn.ID, "room", r.room.ID, "agent", r.agent.ID, "attempt", r.turn.Attempt,
 		"ms", a.now().Sub(started).Milliseconds(), "prompt_tokens", r.usage.PromptTokens,
 		"completion_tokens", r.usage.CompletionTokens, "err", err)
-	if errors.Is(err, errLeaseLost) {
-		return nil
-	}
-	// The job's own context may be what ended the turn.
+	// The job's own context may be what ended the turn; its cause is the queue's.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err == nil {
+	switch {
+	case err == nil:
 		err = r.finish(end)
-	} else {
+	case errors.Is(err, errLeaseLost):
+	case ctx.Err() != nil:
+		err = a.retryTurn(end, r.turn, errStopped)
+	default:
 		err = a.retryTurn(end, r.turn, err)
 	}
-	if errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
-		return nil // another attempt has it, or the room or the agent is gone
+	if errors.Is(err, errLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
+		return a.afterLost(end, r.turn)
 	}
 	return err
+}
+
+// afterLost goes on in a room whose turn could not be ended: another attempt
+// has it and will, unless the turn was deleted with its agent, which leaves
+// nobody else to do so.
+func (a *App) afterLost(ctx context.Context, t *store.Turn) error {
+	if _, err := a.db.Turn(ctx, t.ID); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return a.resumeRoom(ctx, t.RoomID)
+}
+
+// resumeRoom goes on in a room that has no live turn; one that is gone, or in
+// which a turn has just begun, needs nothing.
+func (a *App) resumeRoom(ctx context.Context, roomID string) error {
+	err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.nextInRoom(ctx, tx, roomID, 0, 0) })
+	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrStale) {
+		return nil
+	}
+	return notMissing(err)
 }
 
 // claim loads and leases the turn; nil when there is nothing to do any more.
@@ -81,7 +104,7 @@ func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*turnRun, error) {
 	}
 	r := &turnRun{app: a, turn: t}
 	if r.agent, err = a.db.Agent(ctx, t.AgentID); err == nil {
-		r.room, err = a.db.Room(ctx, t.RoomID)
+		err = r.look(ctx)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -102,10 +125,30 @@ func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*turnRun, error) {
 	return r, err
 }
 
+// look reads the room and who of its agents may speak.
+func (r *turnRun) look(ctx context.Context) (err error) {
+	if r.room, err = r.app.db.Room(ctx, r.turn.RoomID); err != nil {
+		return err
+	}
+	r.able, err = r.app.db.AgentsInRoom(ctx, r.turn.RoomID)
+	r.able = slices.DeleteFunc(r.able, func(ag store.Agent) bool { return !able(r.room, &ag) })
+	return err
+}
+
+// mayNotSpeak is the fault of an agent that was taken out or switched off, or
+// whose room was, since the turn was decided; else nil.
+func (r *turnRun) mayNotSpeak() error {
+	in := slices.ContainsFunc(r.able, func(ag store.Agent) bool { return ag.ID == r.agent.ID })
+	if in && r.room.IsAIActive && r.room.AIMode != ModeOff {
+		return nil
+	}
+	return &turnFault{reason: reasonNotAble, detail: "the agent or the room's AI was switched off", state: store.TurnStopped}
+}
+
 // speak streams the model's answer into r.text, keeping the lease alive.
 func (r *turnRun) speak(ctx context.Context) error {
-	if !r.room.IsAIActive || r.room.AIMode == ModeOff || !able(r.room, r.agent) {
-		return &turnFault{reason: reasonNotAble, detail: "the agent or the room's AI was switched off", state: store.TurnStopped}
+	if err := r.mayNotSpeak(); err != nil {
+		return err
 	}
 	req, err := r.request(ctx)
 	if err != nil {
@@ -124,11 +167,39 @@ func (r *turnRun) speak(ctx context.Context) error {
 		state = "retrying"
 	}
 	r.signal(state)
+	return r.stream(ctx, req)
+}
+
+// stream calls the model with one key after the other: a key that fails before
+// anything was shown hands over to the next.
+func (r *turnRun) stream(ctx context.Context, req llm.Request) error {
+	a := r.app
+	keys, err := a.modelKeys(ctx, r.agent)
+	if err != nil {
+		return err
+	}
+	for i, key := range keys {
+		req.Key = key.Reveal()
+		err = r.call(ctx, req)
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			return cause
+		}
+		var failed *llm.Error
+		if !errors.As(err, &failed) {
+			return err
+		}
+		if handOver := a.cooling.failed(req.Provider, key, failed, a.now()); !handOver || r.units > 0 || i == len(keys)-1 {
+			return err
+		}
+		a.log.WarnContext(ctx, "model key failed, the next one takes over", "agent", r.agent.ID, "provider", req.Provider, "kind", failed.Kind)
+	}
+	return err
+}
+
+// call streams one model call into r.text and to the room.
+func (r *turnRun) call(ctx context.Context, req llm.Request) error {
 	for chunk, err := range r.app.models.Stream(ctx, req) {
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
-			}
 			return err
 		}
 		r.add(chunk)
@@ -178,9 +249,17 @@ func (r *turnRun) hold(ctx context.Context, cancel context.CancelCauseFunc) {
 }
 
 // finish stores the line, its event and the turn's end in one commit, and goes
-// on in the room.
+// on in the room. What was switched off while the model spoke stays unsaid.
 func (r *turnRun) finish(ctx context.Context) error {
 	a, content := r.app, strings.TrimSpace(r.text.String())
+	if err := r.look(ctx); err != nil {
+		return err
+	}
+	if err := r.mayNotSpeak(); err != nil {
+		fault := faultOf(err, r.turn.Attempt)
+		fault.usage = r.usage
+		return a.endTurn(ctx, r.turn, fault)
+	}
 	if content == "" {
 		return a.endTurn(ctx, r.turn, &turnFault{reason: reasonSilent, detail: "the model answered with nothing", state: store.TurnStopped, usage: r.usage})
 	}
@@ -198,11 +277,13 @@ func (r *turnRun) finish(ctx context.Context) error {
 		if m.Seq, err = tx.NextSeq(ctx, m.RoomID, time.Time{}); err != nil {
 			return err
 		}
-		if err := tx.EndTurn(ctx, &end, now); err != nil {
-			return err
-		}
+		// The line before the turn: it waits for the agent's row, as a deletion
+		// of the agent does, and holding the turn meanwhile would be a deadlock.
 		if added, err := tx.CreateMessage(ctx, m); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
+		}
+		if err := tx.EndTurn(ctx, &end, now); err != nil {
+			return err
 		}
 		if err := tx.CreateEvent(ctx, messageEvent(m)); err != nil {
 			return err
@@ -224,6 +305,9 @@ func (r *turnRun) signal(state string) {
 		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt}))})
 }
 
+// errStopped hands a turn back when this process goes away.
+var errStopped = &turnFault{reason: reasonStopped, detail: "the worker was stopped", again: true}
+
 // turnFault is why an attempt ended without a line.
 type turnFault struct {
 	reason, detail string
@@ -243,8 +327,6 @@ func faultOf(err error, attempt int) *turnFault {
 	switch {
 	case errors.As(err, &fault):
 		return fault
-	case errors.Is(err, context.Canceled):
-		return &turnFault{reason: reasonStopped, detail: "the worker was stopped", again: true}
 	case !errors.As(err, &model):
 		return &turnFault{reason: reasonInternal, detail: "an error of the program; the server's log tells more", again: true, after: time.Second}
 	}
@@ -314,20 +396,23 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 // the newest lines of the room.
 func (r *turnRun) request(ctx context.Context) (llm.Request, error) {
 	a := r.app
-	key, err := a.agentKey(r.agent)
-	if err != nil {
-		return llm.Request{}, err
-	}
 	lines, err := a.db.Messages(ctx, r.room.ID, 0, r.agent.ContextWindow)
 	if err != nil {
 		return llm.Request{}, err
 	}
-	r.read = readUpTo(r.turn.TriggerSeq, lines)
+	since := lines
+	if len(lines) == r.agent.ContextWindow && lines[0].Seq > r.turn.TriggerSeq {
+		// More was said since than the agent looks back: the rest may call others.
+		if since, err = a.db.Messages(ctx, r.room.ID, 0, snapshotLines); err != nil {
+			return llm.Request{}, err
+		}
+	}
+	r.read = readUpTo(r.turn.TriggerSeq, since, r.agent.ID, r.able)
 	course, err := a.db.Course(ctx, r.room.CourseID)
 	if err != nil {
 		return llm.Request{}, err
 	}
-	req := llm.Request{Provider: r.agent.ModelProvider, Key: key.Reveal(), System: instructions(r.agent, r.room, course),
+	req := llm.Request{Provider: r.agent.ModelProvider, System: instructions(r.agent, r.room, course),
 		Messages: transcript(r.agent, lines), MaxTokens: a.cfg.Turns.MaxTokens}
 	if r.agent.Model != nil {
 		req.Model = *r.agent.Model
@@ -345,36 +430,21 @@ func (r *turnRun) request(ctx context.Context) (llm.Request, error) {
 	return req, nil
 }
 
-// readUpTo is the newest line that an answer to these lines covers: a burst of
-// posts is one turn that has read them all. A line that calls somebody is left
-// to the next look, unless it is part of what the turn is about.
-func readUpTo(trigger int64, lines []store.Message) int64 {
+// readUpTo is the newest line that an agent's answer to these lines covers: a
+// burst of posts is one turn that has read them all. A line that calls another
+// agent is left to the next look, unless it is part of what the turn is about.
+func readUpTo(trigger int64, lines []store.Message, self string, able []store.Agent) int64 {
 	read := trigger
 	for _, m := range lines {
 		if m.Seq <= trigger {
 			continue
 		}
-		if strings.ContainsRune(m.Content, '@') || strings.Contains(m.Content, teacherWord) {
+		if slices.ContainsFunc(mentioned(m.Content, able), func(id string) bool { return id != self }) {
 			break
 		}
 		read = m.Seq
 	}
 	return read
-}
-
-// agentKey is the key that an agent calls its model with.
-func (a *App) agentKey(ag *store.Agent) (Secret, error) {
-	if !a.models.NeedsKey(ag.ModelProvider) {
-		return "", nil
-	}
-	if ag.EncryptedAPIKey == "" {
-		return "", &turnFault{reason: reasonNoKey, detail: "the agent has no API key for " + ag.ModelProvider}
-	}
-	key, err := a.keys.Decrypt(ag.EncryptedAPIKey)
-	if err != nil {
-		return "", &turnFault{reason: reasonNoKey, detail: "the agent's API key cannot be decrypted; enter it again"}
-	}
-	return key, nil
 }
 
 // instructions are what the model is told about its part.

@@ -52,8 +52,9 @@ func (a *App) lookAtRoom(ctx context.Context, job jobs.LookAtRoom) error {
 		}
 		speakers := decide(*s, a.rand)
 		err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storeDecision(ctx, tx, s, speakers) })
-		// Another look was faster, or a turn began meanwhile: see what is left.
-		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) {
+		// Another look was faster, a turn began, or an agent was deleted
+		// meanwhile: see what is left.
+		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrReferenced) {
 			return err
 		}
 	}
@@ -73,11 +74,19 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 	if _, err := a.db.LiveTurn(ctx, roomID); !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
+	if _, err := a.db.WaitingTurn(ctx, roomID); !errors.Is(err, store.ErrNotFound) {
+		if err != nil {
+			return nil, err
+		}
+		// The turn before it was deleted with its agent.
+		return nil, a.resumeRoom(ctx, roomID)
+	}
 	s := &roomSnapshot{Room: *room, MaxRow: a.cfg.Turns.MaxAgentRow, PersonLines: map[string]int{}}
 	if s.Agents, err = a.db.AgentsInRoom(ctx, roomID); err != nil {
 		return nil, err
 	}
-	if s.Lines, err = a.db.Messages(ctx, roomID, 0, snapshotLines); err != nil {
+	// Not what was said since the room was read: the next look decides about it.
+	if s.Lines, err = a.db.Messages(ctx, roomID, room.EventSeq+1, snapshotLines); err != nil {
 		return nil, err
 	}
 	for _, ag := range s.Agents {

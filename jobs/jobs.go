@@ -52,7 +52,7 @@ type Options struct {
 type Queue struct {
 	pg   *river.Client[pgx.Tx]
 	lite *river.Client[*sql.Tx]
-	wake chan string // SQLite: names of queues that a commit has just filled
+	wake *wake // SQLite: the queues that commits have just filled
 }
 
 type worker[T river.JobArgs] struct {
@@ -120,7 +120,7 @@ func New(db *store.DB, o Options) (*Queue, error) {
 	if db.Postgres() {
 		q.pg, err = river.NewClient(riverpgxv5.New(db.Pool()), cfg)
 	} else {
-		q.wake = make(chan string, 2)
+		q.wake = newWake()
 		q.lite, err = river.NewClient(&wakeDriver{riversqlite.New(db.Writer()), q.wake}, cfg)
 	}
 	if err != nil {
@@ -155,17 +155,9 @@ func (q *Queue) AddAt(ctx context.Context, tx *store.Tx, args Args, at time.Time
 		return fmt.Errorf("add job %s: %w", args.Kind(), err)
 	}
 	if q.lite != nil {
-		tx.AfterCommit(func() { q.nudge(args.InsertOpts().Queue) })
+		tx.AfterCommit(func() { q.wake.add(args.InsertOpts().Queue) })
 	}
 	return nil
-}
-
-// nudge wakes SQLite's fetcher; a full channel means that it is awake.
-func (q *Queue) nudge(queue string) {
-	select {
-	case q.wake <- queue:
-	default:
-	}
 }
 
 // Start begins to work jobs off; ctx bounds the start alone.
@@ -185,8 +177,8 @@ func (q *Queue) Stop(ctx context.Context, soft time.Duration) error {
 	stop, cancel := q.stopFuncs()
 	sctx, done := context.WithTimeout(ctx, soft)
 	defer done()
-	if err := stop(sctx); err == nil || ctx.Err() != nil {
-		return err
+	if stop(sctx) == nil {
+		return nil
 	}
 	return cancel(ctx)
 }

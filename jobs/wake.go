@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -15,7 +17,47 @@ import (
 // promise to keep: the version is pinned and a test measures the wake.
 type wakeDriver struct {
 	*riversqlite.Driver
-	wake <-chan string
+	wake *wake
+}
+
+// wake holds the names of the queues that commits have filled since River last
+// looked, each once: a burst on one queue hides no job of another.
+type wake struct {
+	mu     sync.Mutex
+	queues []string
+	filled chan struct{} // holds a token while queues is not empty
+}
+
+func newWake() *wake { return &wake{filled: make(chan struct{}, 1)} }
+
+func (w *wake) add(queue string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.queues, queue) {
+		w.queues = append(w.queues, queue)
+		w.signal()
+	}
+}
+
+// take returns the first queue; whoever got the token calls it.
+func (w *wake) take() (queue string, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queues) == 0 {
+		return "", false
+	}
+	queue, w.queues = w.queues[0], w.queues[1:]
+	if len(w.queues) > 0 {
+		w.signal()
+	}
+	return queue, true
+}
+
+func (w *wake) signal() {
+	select {
+	case w.filled <- struct{}{}:
+	default: // the token is there
+	}
 }
 
 var _ riverdriver.Driver[*sql.Tx] = (*wakeDriver)(nil)
@@ -27,7 +69,7 @@ func (d *wakeDriver) GetListener(p *riverdriver.GetListenenerParams) riverdriver
 
 type wakeListener struct {
 	riverdriver.Listener
-	wake    <-chan string
+	wake    *wake
 	pending chan heard // the answer of a wait that a wake overtook
 }
 
@@ -49,11 +91,15 @@ func (l *wakeListener) WaitForNotification(ctx context.Context) (*riverdriver.No
 			ch <- heard{n, err}
 		}()
 	}
-	select {
-	case queue := <-l.wake:
-		return &riverdriver.Notification{Topic: "river_insert", Payload: fmt.Sprintf(`{"queue":%q}`, queue)}, nil
-	case h := <-l.pending:
-		l.pending = nil
-		return h.n, h.err
+	for {
+		select {
+		case <-l.wake.filled:
+			if queue, ok := l.wake.take(); ok {
+				return &riverdriver.Notification{Topic: "river_insert", Payload: fmt.Sprintf(`{"queue":%q}`, queue)}, nil
+			}
+		case h := <-l.pending:
+			l.pending = nil
+			return h.n, h.err
+		}
 	}
 }

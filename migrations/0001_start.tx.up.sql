@@ -153,6 +153,7 @@ CREATE TABLE agents (
     trigger_config    {{.JSON}},
     schedule_config   {{.JSON}},
     external_config   {{.JSON}},
+    encrypted_secrets TEXT,
     capabilities      {{.JSON}} NOT NULL,
     user_key_ids      {{.JSON}} NOT NULL,
     context_window    INTEGER NOT NULL CHECK (context_window BETWEEN 1 AND 1000),

@@ -10,31 +10,32 @@ import (
 // Agent is the configuration of one AI agent. It belongs to a project, or to
 // nobody (a system agent), or to its creator (a template).
 type Agent struct {
-	bun.BaseModel   `bun:"table:agents,alias:a"`
-	ID              string `bun:",pk"`
-	ProjectID       string `bun:",nullzero"`
-	ParentID        string `bun:",nullzero"`
-	Type            string
-	Name            string
-	Category        string
-	ModelProvider   string
-	Model           *string
-	SystemPrompt    string
-	EncryptedAPIKey string `bun:"encrypted_api_key,nullzero"`
-	Settings        JSON
-	TriggerConfig   JSON `bun:",nullzero"`
-	ScheduleConfig  JSON `bun:",nullzero"`
-	ExternalConfig  JSON `bun:",nullzero"` // without secrets
-	Capabilities    JSON
-	UserKeyIDs      JSON `bun:"user_key_ids"`
-	ContextWindow   int
-	IsActive        bool
-	IsTemplate      bool
-	IsExternal      bool
-	CreatedBy       string `bun:",nullzero"`
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	Version         int
+	bun.BaseModel    `bun:"table:agents,alias:a"`
+	ID               string `bun:",pk"`
+	ProjectID        string `bun:",nullzero"`
+	ParentID         string `bun:",nullzero"`
+	Type             string
+	Name             string
+	Category         string
+	ModelProvider    string
+	Model            *string
+	SystemPrompt     string
+	EncryptedAPIKey  string `bun:"encrypted_api_key,nullzero"`
+	Settings         JSON
+	TriggerConfig    JSON   `bun:",nullzero"`
+	ScheduleConfig   JSON   `bun:",nullzero"`
+	ExternalConfig   JSON   `bun:",nullzero"` // without secrets
+	EncryptedSecrets string `bun:",nullzero"` // those of ExternalConfig
+	Capabilities     JSON
+	UserKeyIDs       JSON `bun:"user_key_ids"`
+	ContextWindow    int
+	IsActive         bool
+	IsTemplate       bool
+	IsExternal       bool
+	CreatedBy        string `bun:",nullzero"`
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	Version          int
 }
 
 // RoomAgent puts an agent into a room.
@@ -76,7 +77,11 @@ func (t *Tx) UpdateAgent(ctx context.Context, a *Agent) error {
 	a.Version++
 	res, err := t.db.NewUpdate().Model(a).ExcludeColumn("id", "project_id", "created_by", "created_at").
 		Where("a.id = ?", a.ID).Where("a.version = ?", a.Version-1).Exec(ctx)
-	return changed(res, err, ErrStale)
+	if err := changed(res, err, ErrStale); err != nil {
+		a.Version-- // the caller's copy stays what it read
+		return err
+	}
+	return nil
 }
 
 // DeactivateSiblings switches off the other agents of the same type in the

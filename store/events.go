@@ -34,8 +34,11 @@ func (t *Tx) NextSeq(ctx context.Context, roomID string, lookAt time.Time) (int6
 // CreateEvent adds an entry under a seq that NextSeq gave. After the commit
 // this process and the others on the same database hear of it.
 func (t *Tx) CreateEvent(ctx context.Context, e *Event) error {
+	if err := t.insert(ctx, e); err != nil {
+		return err
+	}
 	t.events = append(t.events, *e)
-	return t.insert(ctx, e)
+	return nil
 }
 
 // Events lists a room's log after a seq, oldest first, limit entries at most.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -39,10 +38,10 @@ type migrationData struct {
 	Postgres   bool
 }
 
-func (d *DB) migrator() (*migrate.Migrator, error) {
+func (d *DB) migrator() (*migrate.Migrator, *migrate.Migrations, error) {
 	found := migrate.NewMigrations()
 	if err := found.Discover(migrations.Files); err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
+		return nil, nil, fmt.Errorf("read migrations: %w", err)
 	}
 	data := migrationData{JSON: "TEXT", Time: "TIMESTAMP"}
 	if d.Postgres() {
@@ -52,7 +51,7 @@ func (d *DB) migrator() (*migrate.Migrator, error) {
 	return migrate.NewMigrator(d.write, found,
 		migrate.WithTableName(migrationsTable), migrate.WithLocksTableName(migrationLocksTable),
 		migrate.WithTemplateData(data), migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true),
-		migrate.AfterMigration(markApplied)), nil
+		migrate.AfterMigration(markApplied)), found, nil
 }
 
 // markApplied writes the mark in the migration's own transaction: a process
@@ -70,7 +69,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 	if err := d.CheckSchema(ctx); err != nil && !errors.Is(err, ErrSchemaOld) {
 		return err
 	}
-	m, err := d.migrator()
+	m, _, err := d.migrator()
 	if err != nil {
 		return err
 	}
@@ -85,32 +84,23 @@ func (d *DB) Migrate(ctx context.Context) error {
 
 // Migrations lists every migration this program knows, oldest first.
 func (d *DB) Migrations(ctx context.Context) ([]Migration, error) {
-	m, err := d.migrator()
+	m, found, err := d.migrator()
 	if err != nil {
 		return nil, err
 	}
-	exists, err := d.tableExists(ctx, migrationsTable)
+	ran, err := d.migrated(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !exists {
-		files, err := fs.Glob(migrations.Files, "*.up.sql")
-		if err != nil {
-			return nil, err
+	known := found.Sorted()
+	if ran {
+		if known, err = m.MigrationsWithStatus(ctx); err != nil {
+			return nil, fmt.Errorf("read migrations: %w", translate(err))
 		}
-		all := make([]Migration, len(files))
-		for i, f := range files {
-			all[i].Name = f[:4]
-		}
-		return all, nil
-	}
-	known, err := m.MigrationsWithStatus(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", translate(err))
 	}
 	all := make([]Migration, len(known))
 	for i, k := range known {
-		all[i].Name = k.Name + "_" + k.Comment
+		all[i].Name = k.String()
 		if k.IsApplied() {
 			all[i].AppliedAt = k.MigratedAt.UTC()
 		}
@@ -121,7 +111,7 @@ func (d *DB) Migrations(ctx context.Context) ([]Migration, error) {
 // CheckSchema returns nil when the schema is exactly this program's, and
 // ErrSchemaOld, ErrSchemaNew or ErrSchemaForeign otherwise.
 func (d *DB) CheckSchema(ctx context.Context) error {
-	ours, err := d.tableExists(ctx, migrationsTable)
+	ours, err := d.migrated(ctx)
 	if err != nil {
 		return err
 	}
@@ -135,7 +125,7 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 		}
 		return ErrSchemaOld
 	}
-	m, err := d.migrator()
+	m, _, err := d.migrator()
 	if err != nil {
 		return err
 	}
@@ -160,20 +150,27 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 func (d *DB) tables(ctx context.Context) ([]string, error) {
 	q := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT 5"
 	if d.Postgres() {
-		q = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY table_name LIMIT 5"
+		// What an extension made (pg_stat_statements, PostGIS) is nobody's program.
+		q = `SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+			WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
+				WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+			ORDER BY c.relname LIMIT 5`
 	}
 	var names []string
 	err := d.db.NewRaw(q).Scan(ctx, &names)
 	return names, translate(err)
 }
 
-func (d *DB) tableExists(ctx context.Context, name string) (bool, error) {
-	q := "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+// migrated tells whether our table of migrations exists. Other tools (Rails,
+// golang-migrate) have a table of that name too, without our columns.
+func (d *DB) migrated(ctx context.Context) (bool, error) {
+	q := "SELECT count(*) FROM pragma_table_info(?) WHERE name = 'migrated_at'"
 	if d.Postgres() {
-		q = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?"
+		q = `SELECT count(*) FROM information_schema.columns
+			WHERE table_schema = current_schema() AND table_name = ? AND column_name = 'migrated_at'`
 	}
 	var n int
-	err := d.db.NewRaw(q, name).Scan(ctx, &n)
+	err := d.db.NewRaw(q, migrationsTable).Scan(ctx, &n)
 	return n > 0, translate(err)
 }
 

@@ -7,8 +7,10 @@ import (
 	"strings"
 )
 
-// The two Postgres channels between processes. Payloads are at most 7,999
-// bytes; Postgres refuses more.
+// maxPayload is what Postgres takes in one notification, in bytes.
+const maxPayload = 7999
+
+// The two Postgres channels between processes.
 const (
 	ChannelWake   = "coagent_wake"   // "<node> <room>:<seq> ...": these rooms have newer events
 	ChannelSignal = "coagent_signal" // what is never stored: typing, presence, text as it streams
@@ -28,12 +30,18 @@ func (t *Tx) notifyEvents(ctx context.Context) error {
 	for _, e := range t.events {
 		newest[e.RoomID] = max(newest[e.RoomID], e.Seq)
 	}
-	var b strings.Builder
-	b.WriteString(t.owner.node)
+	payload := t.owner.node
 	for room, seq := range newest {
-		fmt.Fprintf(&b, " %s:%d", room, seq)
+		wake := fmt.Sprintf(" %s:%d", room, seq)
+		if len(payload)+len(wake) > maxPayload {
+			if err := t.notify(ctx, ChannelWake, payload); err != nil {
+				return err
+			}
+			payload = t.owner.node
+		}
+		payload += wake
 	}
-	return t.notify(ctx, ChannelWake, b.String())
+	return t.notify(ctx, ChannelWake, payload)
 }
 
 func (q Queries) notify(ctx context.Context, channel, payload string) error {

@@ -71,6 +71,40 @@ func (q Queries) RoomAccess(ctx context.Context, roomID, userID string) (*RoomAc
 	return &RoomAccess{Room: row.Room, CourseRole: row.CourseRole, IsOwner: row.IsOwner, IsMember: row.IsMember}, nil
 }
 
+// Seat is a person with all that decides what they may do in a room.
+type Seat struct {
+	RoomAccess
+	User User
+}
+
+// RoomAccesses returns the seats of several people in one room by their ids,
+// in one statement; people and rooms that are gone are not in it.
+func (q Queries) RoomAccesses(ctx context.Context, roomID string, userIDs []string) (map[string]*Seat, error) {
+	var rows []struct {
+		User       `bun:",extend"`
+		CourseRole string `bun:",scanonly"`
+		IsOwner    bool   `bun:",scanonly"`
+		IsMember   bool   `bun:",scanonly"`
+	}
+	seats := make(map[string]*Seat, len(userIDs))
+	if len(userIDs) == 0 {
+		return seats, nil
+	}
+	err := q.db.NewSelect().Model(&rows).ColumnExpr("u.*").
+		ColumnExpr("COALESCE(cm.role, '') AS course_role").
+		ColumnExpr("c.owner_id = u.id AS is_owner").
+		ColumnExpr("rm.user_id IS NOT NULL AS is_member").
+		Join("JOIN rooms AS r ON r.id = ?", roomID).
+		Join("JOIN courses AS c ON c.id = r.course_id").
+		Join("LEFT JOIN course_members AS cm ON cm.course_id = r.course_id AND cm.user_id = u.id").
+		Join("LEFT JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = u.id").
+		Where("u.id IN (?)", bun.List(userIDs)).Limit(int64(len(userIDs))).Scan(ctx)
+	for _, r := range rows {
+		seats[r.ID] = &Seat{User: r.User, RoomAccess: RoomAccess{CourseRole: r.CourseRole, IsOwner: r.IsOwner, IsMember: r.IsMember}}
+	}
+	return seats, translate(err)
+}
+
 // RoomsInCourse lists a course's rooms, oldest first; with memberID only those
 // that user is linked to.
 func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p Page) ([]Room, error) {
@@ -100,7 +134,11 @@ func (t *Tx) UpdateRoom(ctx context.Context, r *Room) error {
 	res, err := t.db.NewUpdate().Model(r).
 		Column("name", "description", "is_ai_active", "is_analytics_active", "ai_frequency", "ai_mode", "version").
 		Where("r.id = ?", r.ID).Where("r.version = ?", r.Version-1).Exec(ctx)
-	return changed(res, err, ErrStale)
+	if err := changed(res, err, ErrStale); err != nil {
+		r.Version-- // the caller's copy stays what it read
+		return err
+	}
+	return nil
 }
 
 // AddRoomMember admits a user; added is false when the link was there.

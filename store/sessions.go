@@ -75,10 +75,12 @@ func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) e
 	return translate(err)
 }
 
-// EndSessionsOf ends all of a user's sessions but the one named by except.
+// EndSessionsOf ends all of a user's sessions, and those in which the user acts
+// as somebody else, but the one named by except and those opened from it.
 func (t *Tx) EndSessionsOf(ctx context.Context, userID, except, reason string, now time.Time) error {
 	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
-		Where("user_id = ?", userID).Where("id <> ?", except).Where("ended_at IS NULL").Exec(ctx)
+		Where("user_id = ? OR impersonator_id = ?", userID, userID).Where("id <> ?", except).
+		Where("parent_id IS NULL OR parent_id <> ?", except).Where("ended_at IS NULL").Exec(ctx)
 	return translate(err)
 }
 

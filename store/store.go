@@ -76,6 +76,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 func sqliteDSN(path string, extra ...string) string {
 	pragmas := append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
 		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)"}, extra...)
+	// The name is a URI (https://www.sqlite.org/uri.html), in which a folder
+	// named "C#" would end the path.
+	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return "file:" + path + "?_txlock=immediate&_pragma=" + strings.Join(pragmas, "&_pragma=")
 }
 

@@ -42,15 +42,30 @@ func (d *DB) inLiteTx(ctx context.Context, fn func(tx *Tx) error) error {
 		return fmt.Errorf("begin: %w", translate(err))
 	}
 	tx := &Tx{Queries: Queries{bt}, owner: d, Lite: bt.Tx, pin: func(f func() error) error { return f() }}
-	return tx.run(ctx, fn, bt.Commit, bt.Rollback)
+	if err := tx.run(ctx, fn, bt.Commit, bt.Rollback); err != nil {
+		return err
+	}
+	tx.announce()
+	return nil
 }
 
 // inPostgresTx begins with pgx and lets bun work on the same connection, so
 // that River, which speaks pgx, can insert into the very same transaction.
 func (d *DB) inPostgresTx(ctx context.Context, fn func(tx *Tx) error) error {
+	tx, err := d.runPostgres(ctx, fn)
+	if err != nil {
+		return err
+	}
+	tx.announce()
+	return nil
+}
+
+// runPostgres commits and gives the connection back, so that what runs after
+// the commit may take one: with every connection held it would wait for ever.
+func (d *DB) runPostgres(ctx context.Context, fn func(tx *Tx) error) (*Tx, error) {
 	conn, err := d.write.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("begin: %w", translate(err))
+		return nil, fmt.Errorf("begin: %w", translate(err))
 	}
 	defer func() { _ = conn.Close() }()
 	pin := func(f func() error) error { return conn.Raw(func(any) error { return f() }) }
@@ -59,10 +74,10 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 		pt, err = dc.(*driverConn).pgx().Begin(ctx)
 		return err
 	}); err != nil {
-		return fmt.Errorf("begin: %w", translate(err))
+		return nil, fmt.Errorf("begin: %w", translate(err))
 	}
 	tx := &Tx{Queries: Queries{conn}, owner: d, PG: pt, pin: pin}
-	return tx.run(ctx, fn,
+	return tx, tx.run(ctx, fn,
 		func() error { return pin(func() error { return pt.Commit(ctx) }) },
 		// The caller's context may have ended; the rollback must still be sent.
 		func() error { return pin(func() error { return pt.Rollback(context.WithoutCancel(ctx)) }) })
@@ -88,11 +103,15 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 		return fmt.Errorf("commit: %w", translate(err))
 	}
 	done = true
+	return nil
+}
+
+// announce tells this process what has become durable.
+func (t *Tx) announce() {
 	if len(t.events) > 0 && t.owner.committed != nil {
 		t.owner.committed(t.events)
 	}
 	for _, f := range t.after {
 		f()
 	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -149,8 +150,10 @@ func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx,
 // plain registers a route that is not part of the documented API.
 func (s *Server) plain(path string, handle ...fiber.Handler) {
 	s.fiber.Get(path, handle...)
-	s.table = append(s.table, registered{http.MethodGet, path, true})
+	s.table = append(s.table, registered{http.MethodGet, fiberParam.ReplaceAllString(path, "{$1}"), true})
 }
+
+var fiberParam = regexp.MustCompile(`:([a-z_]+)`)
 
 func (s *Server) register(r route, op huma.Operation, do func()) {
 	do()

@@ -122,7 +122,7 @@ func (s *Server) refresh(ctx context.Context, c *fiber.Ctx, _ *empty) (*cookiesO
 	if app.KindOf(err) == app.KindUnauthenticated && err != nil {
 		// The session is over, and a browser that keeps its cookies would ask again.
 		p := s.problemOf(ctx, err)
-		for _, cookie := range s.clearedCookies() {
+		for _, cookie := range append(s.clearedCookies(), s.impersonationEnded()...) {
 			p.header.Add(fiber.HeaderSetCookie, cookie.String())
 		}
 		return nil, p
@@ -142,7 +142,7 @@ func (s *Server) signOut(ctx context.Context, c *fiber.Ctx, _ *empty) (*signedOu
 	if err := s.app.SignOut(ctx, accessToken(c)); err != nil {
 		return nil, err
 	}
-	return &signedOut{Body: saidOut{"Logged out successfully"}, SetCookie: s.clearedCookies()}, nil
+	return &signedOut{Body: saidOut{"Logged out successfully"}, SetCookie: append(s.clearedCookies(), s.impersonationEnded()...)}, nil
 }
 
 type whoamiOut struct {

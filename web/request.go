@@ -23,6 +23,8 @@ const requestIDHeader = "X-Request-ID"
 type request struct {
 	id     string
 	userID string
+	client app.Client // the device, on routes with a caller
+	token  string     // its access token
 }
 
 type (
@@ -112,7 +114,9 @@ func (s *Server) guarded(c *fiber.Ctx) (err error) {
 // everybody, before huma looks at the body.
 func (s *Server) authenticated(role app.Action) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		actor, err := s.app.Authenticate(ctx.Context(), accessToken(humafiber.Unwrap(ctx)))
+		c, r := humafiber.Unwrap(ctx), requestOf(ctx.Context())
+		r.token, r.client = accessToken(c), s.client(c)
+		actor, err := s.app.Authenticate(ctx.Context(), r.token)
 		if err == nil && role != "" {
 			err = app.Check(actor, role, app.Resource{})
 		}
@@ -120,7 +124,7 @@ func (s *Server) authenticated(role app.Action) func(huma.Context, func(huma.Con
 			s.fail(ctx, err)
 			return
 		}
-		requestOf(ctx.Context()).userID = actor.User.ID
+		r.userID = actor.User.ID
 		next(huma.WithValue(ctx, actorKey{}, actor))
 	}
 }

@@ -55,6 +55,16 @@ func (s *Server) accountRoutes() {
 	open(s, route{method: post, path: v1 + "/setup", id: "setUp", tag: login, summary: "Make the first super admin with the one-time token, and sign in",
 		errors: []int{conflict, limited}}, s.setUp)
 
+	add(s, route{method: post, path: v1 + "/login/impersonate/{user_id}", id: "impersonate", tag: login, summary: "Act as somebody else for an hour; super admins only",
+		role: app.ActImpersonate, errors: []int{missing}}, s.impersonate)
+	open(s, route{method: post, path: v1 + "/login/stop-impersonate", id: "stopImpersonating", tag: login, summary: "Be oneself again",
+		errors: []int{rejected}}, s.stopImpersonating)
+
+	add(s, route{method: get, path: v1 + "/users/keys", id: "listUserKeys", tag: users, summary: "List the caller's model keys, masked"}, s.userKeys)
+	add(s, route{method: post, path: v1 + "/users/keys", id: "createUserKey", tag: users, summary: "Store a model key; it is never shown again",
+		errors: []int{rejected}}, s.createUserKey)
+	add(s, route{method: del, path: v1 + "/users/keys/{key_id}", id: "deleteUserKey", tag: users, summary: "Remove one of the caller's model keys",
+		status: gone, errors: []int{missing}}, s.deleteUserKey)
 	add(s, route{method: get, path: v1 + "/users/me", id: "me", tag: users, summary: "Show the caller"}, s.me)
 	add(s, route{method: post, path: v1 + "/users/", id: "createUser", tag: users, summary: "Make an account", role: app.ActCreateUser}, s.createUser)
 
@@ -90,6 +100,9 @@ func (s *Server) roomRoutes() {
 	add(s, route{method: del, path: v1 + "/rooms/{room_id}/agents/{agent_id}", id: "detachAgent", tag: tag, summary: "Take an agent out of a room", errors: known}, s.detachAgent)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/messages", id: "postMessage", tag: tag, summary: "Say something, once for each client_id; 200 when it had been said before",
 		status: created, also: http.StatusOK, errors: []int{missing, limited}}, s.postMessage)
+	s.fiber.Get(v1+"/rooms/:room_id/events", s.streamEvents)
+	add(s, route{method: get, path: pathEvents, id: "listEvents", tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live stream (id = seq, Last-Event-ID)",
+		errors: known}, s.events)
 	add(s, route{method: get, path: v1 + "/chat/messages/{room_id}", id: "listMessages", tag: tag, summary: "List what was said in a room, oldest first", errors: known}, s.history)
 }
 
@@ -99,6 +112,10 @@ func (s *Server) agentRoutes() {
 	add(s, route{method: get, path: v1 + "/agents/{id}", id: "listAgents", tag: tag, summary: "List the agents of the project {id}", errors: known}, s.agents)
 	add(s, route{method: post, path: v1 + "/agents/{id}", id: "createAgent", tag: tag, summary: "Make an agent in the project {id}", errors: known}, s.createAgent)
 	add(s, route{method: put, path: v1 + "/agents/{id}", id: "updateAgent", tag: tag, summary: "Change what is sent of the agent {id}", errors: edited}, s.updateAgent)
+	add(s, route{method: get, path: v1 + "/agents/{id}/keys", id: "listAgentKeys", tag: tag, summary: "List the further keys of the agent {id}, masked", errors: known}, s.agentKeys)
+	add(s, route{method: put, path: v1 + "/agents/{id}/keys", id: "setAgentKeys", tag: tag, summary: "Set or delete further keys of the agent {id}", errors: edited}, s.setAgentKeys)
+	add(s, route{method: del, path: v1 + "/agents/{id}/api_key", id: "clearAgentKey", tag: tag, summary: "Remove the own key of the agent {id}",
+		status: gone, errors: edited}, s.clearAgentKey)
 	add(s, route{method: put, path: v1 + "/agents/{id}/activate", id: "activateAgent", tag: tag, summary: "Switch the agent {id} on and its project's others of the same type off",
 		errors: edited}, s.activateAgent)
 	add(s, route{method: del, path: v1 + "/agents/{id}", id: "deleteAgent", tag: tag, summary: "Remove the agent {id}; what it said stays",

@@ -92,8 +92,8 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 
 // Listen takes the address, of which port 0 means any free one, and returns
 // what it got. From then on connections queue until Serve.
-func (s *Server) Listen(addr string) (net.Addr, error) {
-	ln, err := net.Listen("tcp", addr)
+func (s *Server) Listen(ctx context.Context, addr string) (net.Addr, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}

@@ -46,7 +46,7 @@ func (r *Running) serve(ctx context.Context, cfg *app.Config, log *slog.Logger, 
 	if r.server, err = NewServer(r.App, cfg, log, version); err != nil {
 		return err
 	}
-	if r.Addr, err = r.server.Listen(cfg.HTTP.Addr); err != nil {
+	if r.Addr, err = r.server.Listen(ctx, cfg.HTTP.Addr); err != nil {
 		return err
 	}
 	r.URL = browserURL(cfg, r.Addr)

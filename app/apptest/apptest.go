@@ -34,6 +34,7 @@ func Config(url, modelURL string) *app.Config {
 	c.LLM.FirstToken, c.LLM.Silence = 10*time.Second, 10*time.Second
 	c.Turns.Lease, c.Turns.Heartbeat, c.Turns.Sweep = 2*time.Second, 500*time.Millisecond, 300*time.Millisecond
 	c.Jobs.DrainTimeout = 3 * time.Second
+	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
 	return c
 }
 

@@ -2,6 +2,7 @@ package llm_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -196,7 +197,7 @@ func TestCallerLeaves(t *testing.T) {
 					cancel()
 				}()
 				got := collect(ctx, t, r.models, ask(provider, "Why?"))
-				if got.kind() != llm.Canceled || got.err.Unwrap() != context.Canceled {
+				if got.kind() != llm.Canceled || !errors.Is(got.err, context.Canceled) {
 					t.Errorf("got %v, want canceled", got.err)
 				}
 			})

@@ -22,7 +22,7 @@ func TestRequestHidesItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for how, got := range map[string]string{
-		"%v": fmt.Sprintf("%v", req), "%+v": fmt.Sprintf("%+v", &req), "%#v": fmt.Sprintf("%#v", req), "%s": fmt.Sprintf("%s", req),
+		"%v": fmt.Sprintf("%v", req), "%+v": fmt.Sprintf("%+v", &req), "%#v": fmt.Sprintf("%#v", req), "String": req.String(),
 		"slog": logged.String(), "json": string(encoded), "in a struct": fmt.Sprintf("%+v", struct{ R llm.Request }{req}),
 	} {
 		if strings.Contains(got, testKey) {

@@ -131,7 +131,7 @@ func openAIRequest(r Request) openai.ChatCompletionRequest {
 	if reasons {
 		out.MaxCompletionTokens = r.MaxTokens
 	} else {
-		out.MaxTokens = r.MaxTokens
+		out.MaxTokens = r.MaxTokens //nolint:staticcheck // deprecated, but all that older servers know
 	}
 	if r.Temperature != nil && !reasons {
 		// The SDK leaves a zero out, and out means 1.

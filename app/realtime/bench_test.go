@@ -16,8 +16,9 @@ import (
 func BenchmarkFanout(b *testing.B) {
 	const size = 300
 	body := strings.Repeat("x", size)
-	for _, members := range []int{100, 500} {
-		b.Run(fmt.Sprintf("hub/%d", members), func(b *testing.B) {
+	for _, tc := range []struct{ members, burst int }{{100, 1}, {500, 1}, {500, 100}} {
+		members, burst := tc.members, tc.burst
+		b.Run(fmt.Sprintf("hub/members=%d/burst=%d", members, burst), func(b *testing.B) {
 			s := setup(b, func(cfg *Config) {
 				cfg.Encode.Event = func(e Event, _ Variant) []byte { return []byte(body) }
 				cfg.Encode.Presence = nil
@@ -27,11 +28,11 @@ func BenchmarkFanout(b *testing.B) {
 				c := s.join(b, room1, ConnOptions{}, JoinOptions{})
 				readers.add(c.nc)
 			}
-			measure(b, members, len(TextFrame([]byte(body))), &readers, func(i int) {
+			measure(b, members, burst, len(TextFrame([]byte(body))), &readers, func(i int) {
 				s.hub.Publish(Event{Room: room1, Seq: int64(i)})
 			})
 		})
-		b.Run(fmt.Sprintf("floor/%d", members), func(b *testing.B) {
+		b.Run(fmt.Sprintf("floor/members=%d/burst=%d", members, burst), func(b *testing.B) {
 			var readers counters
 			var queues []chan []byte
 			frame := TextFrame([]byte(body))
@@ -56,7 +57,7 @@ func BenchmarkFanout(b *testing.B) {
 					}
 				}()
 			}
-			measure(b, members, len(frame), &readers, func(int) {
+			measure(b, members, burst, len(frame), &readers, func(int) {
 				for _, q := range queues {
 					q <- frame
 				}
@@ -89,15 +90,15 @@ func (c *counters) add(from io.Reader) {
 	})
 }
 
-// measure posts in bursts of 100 and waits for each to arrive everywhere.
-func measure(b *testing.B, members, size int, r *counters, post func(int)) {
+// measure posts in bursts and waits for each to arrive everywhere.
+func measure(b *testing.B, members, burst, size int, r *counters, post func(int)) {
 	b.Helper()
 	start := r.bytes.Load()
 	before := cpuTime(b)
 	b.ResetTimer()
 	sent := 0
 	for b.Loop() {
-		for range 100 {
+		for range burst {
 			sent++
 			post(sent)
 		}

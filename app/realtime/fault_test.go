@@ -200,7 +200,7 @@ func TestResync(t *testing.T) {
 
 	t.Run("CursorBeyondTheHead", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t, nil)
+		b := setup(t, func(cfg *Config) { cfg.Encode.Presence = nil })
 		b.log.postN(room1, 5)
 		c := b.join(t, room1, ConnOptions{}, JoinOptions{After: 99, Head: 5})
 		if got := *c.expect(t, "resync").After; got != 5 {
@@ -212,7 +212,7 @@ func TestResync(t *testing.T) {
 
 	t.Run("ResumeAheadOfTheFeedIsCheckedFirst", func(t *testing.T) {
 		t.Parallel()
-		b := setup(t, nil)
+		b := setup(t, func(cfg *Config) { cfg.Encode.Presence = nil })
 		c := b.join(t, room1, ConnOptions{}, JoinOptions{})
 		// The client knows of 1..3 from elsewhere, and no wake has come yet.
 		b.log.postN(room1, 4)

@@ -90,6 +90,41 @@ func (c *client) expectPresence(t testing.TB, want ...string) {
 	}
 }
 
+func TestPresenceHears(t *testing.T) {
+	t.Parallel()
+	now := newFakeClock().Now()
+	all := presenceChange{Gen: 7, All: true, In: [][2]string{{"ann", "Ann"}}}
+	for _, tc := range []struct {
+		name         string
+		heard        []presenceChange
+		changed, ask bool // by the last one
+		want         []string
+	}{
+		{"All", []presenceChange{all}, true, false, []string{"ann"}},
+		{"ChangeThatFollows", []presenceChange{all, {Gen: 8, In: [][2]string{{"bob", "Bob"}}, Left: []string{"ann"}}}, true, false, []string{"bob"}},
+		{"ChangeThatDoesNotFollow", []presenceChange{all, {Gen: 9, Left: []string{"ann"}}}, false, true, []string{"ann"}},
+		{"ChangeHeardTwice", []presenceChange{all, {Gen: 7, Left: []string{"ann"}}}, false, false, []string{"ann"}},
+		{"ChangeOfAnUnknownNode", []presenceChange{{Gen: 2, In: [][2]string{{"bob", "Bob"}}}}, false, true, nil},
+		{"AskedOnceASecond", []presenceChange{all, {Gen: 9}, {Gen: 10}}, false, false, []string{"ann"}},
+		{"AllAgainReplaces", []presenceChange{all, {Gen: 1, All: true, In: [][2]string{{"eve", "Eve"}}}}, true, false, []string{"eve"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPresence()
+			var changed, ask bool
+			for _, c := range tc.heard {
+				changed, ask = p.hear("b", c, now)
+			}
+			if changed != tc.changed || ask != tc.ask {
+				t.Errorf("changed %t, ask %t, want %t, %t", changed, ask, tc.changed, tc.ask)
+			}
+			if got := ids(p.members()); !slices.Equal(got, tc.want) {
+				t.Errorf("members %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestPresence(t *testing.T) {
 	t.Parallel()
 

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-const patience = 20 * time.Second
+// patience is shorter than the default Poll, so that no test is saved by it.
+const patience = 12 * time.Second
 
 // The variants of these tests.
 const (

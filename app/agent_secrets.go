@@ -1,0 +1,98 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// secretMembers of an external agent's configuration; they are taken out of
+// what is stored as JSON and kept encrypted beside it.
+var secretMembers = map[string]bool{"auth_token": true, "callback_token": true, "client_secret": true}
+
+// applyExternal stores a sent external_config: the object without its secrets,
+// in the client's own order, and the secrets encrypted. A secret that is
+// absent, null, "" or its own mask keeps what is stored.
+func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
+	if !sent.Sent {
+		return nil
+	}
+	raw, err := object("external_config", sent.Value, "")
+	if err != nil || raw == "" {
+		return err
+	}
+	kept, err := a.externalSecrets(ag)
+	if err != nil {
+		return err
+	}
+	found := map[string]string{}
+	public, err := withoutSecrets([]byte(raw), found)
+	if err != nil {
+		return invalid("external_config", "must be an object")
+	}
+	maps.DeleteFunc(found, func(name, value string) bool { return value == "" || value == Mask(Secret(kept[name])) })
+	maps.Copy(kept, found)
+	ag.ExternalConfig = store.JSON(public)
+	if len(kept) == 0 {
+		return nil
+	}
+	ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(kept)))
+	return err
+}
+
+// externalSecrets are an agent's decrypted secrets by the name of their member.
+func (a *App) externalSecrets(ag *store.Agent) (map[string]string, error) {
+	secrets := map[string]string{}
+	if ag.EncryptedSecrets == "" {
+		return secrets, nil
+	}
+	plain, err := a.keys.Decrypt(ag.EncryptedSecrets)
+	if err != nil {
+		return nil, err
+	}
+	return secrets, json.Unmarshal([]byte(plain.Reveal()), &secrets)
+}
+
+// withoutSecrets copies an object without its secret members, nested ones
+// included, and collects those that are texts.
+func withoutSecrets(raw []byte, found map[string]string) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.WriteByte('{')
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, err
+		}
+		name, _ := key.(string)
+		if secretMembers[name] {
+			var text string
+			if json.Unmarshal(value, &text) == nil {
+				found[name] = text
+			}
+			continue
+		}
+		if bytes.HasPrefix(value, []byte("{")) {
+			if value, err = withoutSecrets(value, found); err != nil {
+				return nil, err
+			}
+		}
+		if out.Len() > 1 {
+			out.WriteByte(',')
+		}
+		out.WriteString(string(toJSON(name)))
+		out.WriteByte(':')
+		out.Write(value)
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// impersonationLife is how long a super admin may act as somebody else.
+const impersonationLife = time.Hour
+
+// Impersonate opens a session as another person, below the super admin's own
+// one: it is marked, lasts an hour, and ends with its parent.
+func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, client Client) (*Tokens, error) {
+	if err := Check(actor, ActImpersonate, Resource{}); err != nil {
+		return nil, err
+	}
+	if actor.ImpersonatorID != "" {
+		return nil, errorf(KindForbidden, "impersonating", "Stop acting as somebody else first")
+	}
+	u, err := a.db.User(ctx, userID)
+	if err != nil {
+		return nil, fromStore(err, "User")
+	}
+	if u.Role == RoleSuperAdmin || !u.IsActive {
+		return nil, errorf(KindForbidden, "forbidden", "Only active users who are no Super Admins can be impersonated")
+	}
+	now := a.instant()
+	s := &store.Session{ID: store.NewID(), UserID: u.ID, ImpersonatorID: actor.User.ID, ParentID: actor.SessionID, Generation: 1,
+		RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(impersonationLife),
+		UserAgent: cut(client.UserAgent, 300), Address: cut(client.Address, 64)}
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateSession(ctx, s) }); err != nil {
+		return nil, err
+	}
+	a.log.InfoContext(ctx, "impersonation began", "super_admin", actor.User.ID, "user", u.ID, "session", s.ID)
+	return a.tokens(s)
+}
+
+// StopImpersonating ends the impersonated session that token names, when it
+// still lives, and gives the super admin's own tokens back. original is the
+// token that the super admin had; it has to belong to a live session.
+func (a *App) StopImpersonating(ctx context.Context, token, original string) (*Tokens, error) {
+	not := errorf(KindRejected, "not_impersonating", "Not impersonating")
+	if original == "" {
+		return nil, not
+	}
+	actor, err := a.AuthenticateSocket(ctx, original)
+	if err != nil {
+		if k := KindOf(err); k == KindUnauthenticated || k == KindRejected {
+			return nil, not
+		}
+		return nil, err
+	}
+	if actor.User.Role != RoleSuperAdmin {
+		return nil, not
+	}
+	own, err := a.db.Session(ctx, actor.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	if c, err := a.parse(token); err == nil || errors.Is(err, errExpired) {
+		if err := a.endImpersonation(ctx, c.SessionID, own.ID); err != nil {
+			return nil, err
+		}
+	}
+	return a.tokens(own)
+}
+
+// endImpersonation ends a session if it is one below the parent.
+func (a *App) endImpersonation(ctx context.Context, sessionID, parentID string) error {
+	s, err := a.db.Session(ctx, sessionID)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && s.ParentID != parentID) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		return tx.EndSession(ctx, sessionID, "impersonation stopped", a.instant())
+	}); err != nil {
+		return err
+	}
+	a.log.InfoContext(ctx, "impersonation ended", "super_admin", s.ImpersonatorID, "user", s.UserID, "session", s.ID)
+	a.sessionEnded(sessionID)
+	return nil
+}

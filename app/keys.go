@@ -1,0 +1,250 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// NewUserKey is a model key that a person brings along.
+type NewUserKey struct {
+	Provider    string
+	Alias       string // unique among the person's keys
+	Key         Secret
+	Description *string
+}
+
+// UserKeys lists the actor's own keys.
+func (a *App) UserKeys(ctx context.Context, actor *Actor) ([]store.UserKey, error) {
+	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.UserKeys(ctx, actor.User.ID)
+}
+
+// CreateUserKey stores a key, encrypted; it is never given out again.
+func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*store.UserKey, error) {
+	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
+		return nil, err
+	}
+	in.Alias = strings.TrimSpace(in.Alias)
+	if err := firstOf(errors.Join(text("provider", in.Provider, 1, 64), text("alias", in.Alias, 1, maxName),
+		text("api_key", in.Key.Reveal(), 1, 4096), optionalText("description", in.Description, maxText))); err != nil {
+		return nil, err
+	}
+	token, err := a.keys.Encrypt(in.Key)
+	if err != nil {
+		return nil, err
+	}
+	now := a.instant()
+	k := &store.UserKey{ID: store.NewID(), UserID: actor.User.ID, Provider: in.Provider, Alias: in.Alias, Description: in.Description,
+		EncryptedKey: token, CreatedAt: now, UpdatedAt: now}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateUserKey(ctx, k) })
+	if errors.Is(err, store.ErrExists) {
+		return nil, errorf(KindRejected, "alias_exists", "Key with this alias already exists.")
+	}
+	return k, err
+}
+
+// DeleteUserKey removes one of the actor's keys; agents that used it go on
+// with their other keys.
+func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error {
+	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteUserKey(ctx, actor.User.ID, id) }), "Key")
+}
+
+// MaskToken is an encrypted key as people may see it.
+func (a *App) MaskToken(token string) string {
+	key, err := a.keys.Decrypt(token)
+	if err != nil {
+		return "****"
+	}
+	return Mask(key)
+}
+
+// The types of an agent's further keys, in the order in which they are tried.
+var agentKeyTypes = []string{"room_key", "global_key", "backup_key"}
+
+// AgentKeys gives an agent's further keys, masked, by type.
+func (a *App) AgentKeys(ctx context.Context, actor *Actor, agentID string) (map[string]string, error) {
+	if _, err := a.agentFor(ctx, actor, agentID, ActReadKeys, "Agent config"); err != nil {
+		return nil, err
+	}
+	keys, err := a.db.AgentKeys(ctx, agentID)
+	masked := make(map[string]string, len(keys))
+	for _, k := range keys {
+		masked[k.KeyType] = a.MaskToken(k.EncryptedKey)
+	}
+	return masked, err
+}
+
+// SetAgentKeys writes an agent's further keys by type (room_key, global_key,
+// backup_key); nil or "" deletes, a mask keeps.
+func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, keys map[string]*Secret) (*store.Agent, error) {
+	ag, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config")
+	if err != nil {
+		return nil, err
+	}
+	stored, err := a.db.AgentKeys(ctx, agentID)
+	if err != nil {
+		return nil, err
+	}
+	tokens := map[string]string{}
+	for kind, key := range keys {
+		if err := oneOf("key type", kind, agentKeyTypes...); err != nil {
+			return nil, err
+		}
+		if key == nil || key.Reveal() == "" {
+			tokens[kind] = ""
+			continue
+		}
+		if slices.ContainsFunc(stored, func(k store.AgentKey) bool {
+			return k.KeyType == kind && a.MaskToken(k.EncryptedKey) == key.Reveal()
+		}) {
+			continue
+		}
+		if err := text(kind, key.Reveal(), 1, 4096); err != nil {
+			return nil, err
+		}
+		if tokens[kind], err = a.keys.Encrypt(*key); err != nil {
+			return nil, err
+		}
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		for kind, token := range tokens {
+			if token == "" {
+				if err := tx.DeleteAgentKey(ctx, agentID, kind); err != nil {
+					return err
+				}
+				continue
+			}
+			k := &store.AgentKey{AgentID: agentID, KeyType: kind, EncryptedKey: token, CreatedAt: a.instant()}
+			if err := tx.SetAgentKey(ctx, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ag, fromStore(err, "Agent config")
+}
+
+// ClearAgentKey removes an agent's own key.
+func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) error {
+	ag, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config")
+	if err != nil {
+		return err
+	}
+	ag.EncryptedAPIKey, ag.UpdatedAt = "", a.instant()
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateAgent(ctx, ag) }), "Agent config")
+}
+
+// modelKeys is the chain of keys that an agent calls its model with: its own,
+// its creator's in the order of user_key_ids, then room, global and backup
+// key. Keys that failed a moment ago come last.
+func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]Secret, error) {
+	if !a.models.NeedsKey(ag.ModelProvider) {
+		return []Secret{""}, nil
+	}
+	var tokens []string
+	if ag.EncryptedAPIKey != "" {
+		tokens = append(tokens, ag.EncryptedAPIKey)
+	}
+	more, err := a.furtherKeys(ctx, ag)
+	if err != nil {
+		return nil, err
+	}
+	var keys []Secret
+	for _, t := range append(tokens, more...) {
+		// A key that cannot be decrypted is no key; the others still are.
+		if k, err := a.keys.Decrypt(t); err == nil && !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, &turnFault{reason: reasonNoKey, detail: "the agent has no usable API key for " + ag.ModelProvider}
+	}
+	return a.cooling.order(ag.ModelProvider, keys, a.now()), nil
+}
+
+func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]string, error) {
+	var tokens []string
+	var ids []string
+	if err := json.Unmarshal([]byte(ag.UserKeyIDs), &ids); err != nil {
+		return nil, err
+	}
+	if ag.CreatedBy != "" && len(ids) > 0 {
+		own, err := a.db.UserKeysByID(ctx, ag.CreatedBy, ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			if i := slices.IndexFunc(own, func(k store.UserKey) bool { return k.ID == id && k.Provider == ag.ModelProvider }); i >= 0 {
+				tokens = append(tokens, own[i].EncryptedKey)
+			}
+		}
+	}
+	stored, err := a.db.AgentKeys(ctx, ag.ID)
+	for _, kind := range agentKeyTypes {
+		if i := slices.IndexFunc(stored, func(k store.AgentKey) bool { return k.KeyType == kind }); i >= 0 {
+			tokens = append(tokens, stored[i].EncryptedKey)
+		}
+	}
+	return tokens, err
+}
+
+// How long a key that failed stands back behind the others.
+const (
+	coolBadKey  = 10 * time.Minute
+	coolLimited = time.Minute
+)
+
+// coolingKeys remembers, in this process, which keys have just failed.
+type coolingKeys struct {
+	mu    sync.Mutex
+	until map[coolingKey]time.Time
+}
+
+type coolingKey struct {
+	provider string
+	key      Secret
+}
+
+// failed notes a key's failure; only those that are the key's own count.
+func (c *coolingKeys) failed(provider string, key Secret, err *llm.Error, now time.Time) (handOver bool) {
+	var d time.Duration
+	switch err.Kind {
+	case llm.BadKey:
+		d = coolBadKey
+	case llm.Limited, llm.Open:
+		d = max(err.RetryAfter, coolLimited)
+	case llm.Unavailable, llm.Timeout, llm.Broken:
+		return true // another key may reach another quota or region; this one is not to blame
+	default:
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until == nil || len(c.until) > maxLimiters {
+		c.until = map[coolingKey]time.Time{}
+	}
+	c.until[coolingKey{provider, key}] = now.Add(d)
+	return true
+}
+
+// order moves keys that cool down behind the others, the soonest first.
+func (c *coolingKeys) order(provider string, keys []Secret, now time.Time) []Secret {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wait := func(k Secret) time.Duration { return max(c.until[coolingKey{provider, k}].Sub(now), 0) }
+	slices.SortStableFunc(keys, func(x, y Secret) int { return int(wait(x) - wait(y)) })
+	return keys
+}

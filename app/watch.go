@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"sync"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// watchers are the readers of rooms that are no sockets: event streams over
+// HTTP. A poke only says "look again"; it may come for nothing.
+type watchers struct {
+	mu    sync.Mutex
+	rooms map[string]map[chan struct{}]struct{}
+}
+
+func (w *watchers) add(room string) (poke <-chan struct{}, remove func()) {
+	ch := make(chan struct{}, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.rooms == nil {
+		w.rooms = map[string]map[chan struct{}]struct{}{}
+	}
+	if w.rooms[room] == nil {
+		w.rooms[room] = map[chan struct{}]struct{}{}
+	}
+	w.rooms[room][ch] = struct{}{}
+	return ch, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if delete(w.rooms[room], ch); len(w.rooms[room]) == 0 {
+			delete(w.rooms, room)
+		}
+	}
+}
+
+func (w *watchers) poke(room string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	poke(w.rooms[room])
+}
+
+func (w *watchers) pokeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, chans := range w.rooms {
+		poke(chans)
+	}
+}
+
+func poke(chans map[chan struct{}]struct{}) {
+	for ch := range chans {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// EventPage is a part of a room's log, as the actor may see it.
+type EventPage struct {
+	Events []SeenEvent
+	// Next is the cursor to go on from, More that there is something behind it.
+	Next int64
+	More bool
+	// Resync says that the cursor is older than what is kept: load the history
+	// and go on from Next.
+	Resync bool
+}
+
+// SeenEvent is a durable event as a frame of coagent.v2.
+type SeenEvent struct {
+	Seq   int64
+	Type  string
+	Frame []byte
+}
+
+// Events lists a room's durable events after a seq, oldest first.
+func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int64, limit int) (*EventPage, error) {
+	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
+	if err != nil {
+		return nil, err
+	}
+	head, oldest, err := a.db.EventRange(ctx, roomID)
+	if err != nil {
+		return nil, fromStore(err, "Room")
+	}
+	after = min(max(after, 0), head)
+	if after+1 < oldest {
+		return &EventPage{Next: head, Resync: true}, nil
+	}
+	if limit <= 0 || limit > store.MaxLimit {
+		limit = store.DefaultLimit
+	}
+	rows, err := a.db.Events(ctx, roomID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	p := &EventPage{Next: after}
+	variant := VariantFor(true, Check(actor, ActSeeFailures, res) == nil)
+	for i := range rows {
+		p.Next = rows[i].Seq
+		if frame := encodeEvent(liveEvent(&rows[i]), variant); frame != nil {
+			p.Events = append(p.Events, SeenEvent{Seq: rows[i].Seq, Type: rows[i].Type, Frame: frame})
+		}
+	}
+	p.More = p.Next < head
+	return p, nil
+}
+
+// Watch pokes whenever a room may have newer events; it needs no permission,
+// for it says nothing else. end is closed when the process goes away.
+func (a *App) Watch(roomID string) (changed <-chan struct{}, end <-chan struct{}, stop func()) {
+	changed, stop = a.watchers.add(roomID)
+	return changed, a.closing, stop
+}
+
+// Recheck gives the actor of a session as of now, or the error that it has
+// ended.
+func (a *App) Recheck(ctx context.Context, actor *Actor) (*Actor, error) {
+	return a.sessionActor(ctx, actor.SessionID, actor.User.ID)
+}

@@ -1,0 +1,261 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+// columns are the callers of the table below, in its order. The others get the
+// same answer from every route that is not public: see TestAccess.
+var columns = []string{guest, student, assigned, otherStudent, ta, owner, otherTeacher, viewer, admin, superAdmin}
+
+// row is what one route answers to each of columns.
+type row struct {
+	route string // "GET /api/v1/users/me"
+	want  string
+	// request gives the path's parameters in order, and the body; it may make
+	// what the request uses up.
+	request func(t testing.TB, w *world) ([]string, any)
+}
+
+const everyone200 = "200 200 200 200 200 200 200 200 200 200"
+
+// accessTable is who may do what. A route that is missing here fails the test.
+//
+//nolint:gochecknoglobals // a table
+var accessTable = []row{
+	//                                                  gue stu ass oth  ta own tea vie adm sup
+	{"GET /api/v1/users/me", everyone200, nothing},
+	{"POST /api/v1/users/", "403 403 403 403 403 403 403 403 200 200", func(testing.TB, *world) ([]string, any) {
+		return nil, body{"email": store.NewID() + "@example.org"}
+	}},
+	{"GET /api/v1/organizations", everyone200, nothing},
+	{"POST /api/v1/organizations", everyone200, sending(body{"name": "Mine"})},
+	{"GET /api/v1/projects", everyone200, nothing},
+	{"POST /api/v1/projects", "403 403 403 403 403 200 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		org := w.as(owner).do(t, get, v1+"/organizations").list(t)[0]["id"]
+		return nil, body{"name": "Mine", "organization_id": org}
+	}},
+	{"POST /api/v1/courses/", "403 403 403 403 403 200 200 403 200 200", sending(body{"title": "Mine"})},
+	{"GET /api/v1/courses/", everyone200, nothing},
+	{"GET /api/v1/courses/{course_id}", "403 200 403 403 200 200 403 403 200 200", onCourse(nil)},
+	{"POST /api/v1/courses/{course_id}/enroll", "403 403 403 403 200 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.course}, body{"user_id": w.users[student].ID}
+	}},
+	{"GET /api/v1/courses/{course_id}/members", "403 200 403 403 200 200 403 403 200 200", onCourse(nil)},
+	{"POST /api/v1/rooms/", "403 403 403 403 200 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return nil, body{"name": "Mine", "course_id": w.course}
+	}},
+	{"GET /api/v1/rooms/", "404 200 200 404 200 200 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{"?course_id=" + w.course}, nil
+	}},
+	{"GET /api/v1/rooms/{room_id}", "404 200 200 404 200 200 404 404 200 200", onRoom(nil)},
+	{"PUT /api/v1/rooms/{room_id}", "403 403 403 403 200 200 403 403 200 200", onRoom(body{})},
+	{"POST /api/v1/rooms/{room_id}/assign", "403 403 403 403 200 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.room}, body{"user_id": w.users[assigned].ID}
+	}},
+	{"GET /api/v1/rooms/{room_id}/agents", "404 200 200 404 200 200 404 404 200 200", onRoom(nil)},
+	// A TA runs the room but may not use the project's agents, whose keys are paid for.
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 404 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.room, w.agent}, nil
+	}},
+	{"DELETE /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 200 200 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		agent := w.newAgent(t)
+		w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+w.room+"/agents/"+agent)
+		return []string{w.room, agent}, nil
+	}},
+	{"POST /api/v1/rooms/{room_id}/messages", "403 201 201 403 201 201 403 403 201 201", onRoom(body{"text": "hello"})},
+	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 403 403 200 200", onRoom(nil)},
+	{"GET /api/v1/agents/{id}", "403 403 403 403 403 200 403 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.project}, nil
+	}},
+	{"POST /api/v1/agents/{id}", "403 403 403 403 403 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.project}, body{"type": "student", "name": store.NewID(), "system_prompt": "", "model_provider": "offline"}
+	}},
+	{"PUT /api/v1/agents/{id}", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(body{})},
+	{"PUT /api/v1/agents/{id}/activate", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(nil)},
+	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 204 403 403 204 204", onFreshAgent(nil)},
+}
+
+// socketRoute checks its callers by itself: see TestSocketAccess.
+const socketRoute = "GET /api/v1/chat/ws/{room_id}"
+
+// publicRoutes answer everybody alike, or have tests of their own.
+var publicRoutes = []string{
+	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
+	"POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /openapi.json", "GET /api/v1/openapi.json",
+}
+
+func nothing(testing.TB, *world) ([]string, any) { return nil, nil }
+
+func sending(b body) func(testing.TB, *world) ([]string, any) {
+	return func(testing.TB, *world) ([]string, any) { return nil, b }
+}
+
+func onCourse(b any) func(testing.TB, *world) ([]string, any) {
+	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.course}, b }
+}
+
+func onRoom(b any) func(testing.TB, *world) ([]string, any) {
+	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.room}, b }
+}
+
+func onFreshAgent(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) { return []string{w.newAgent(t)}, b }
+}
+
+// fill puts values into the {parameters} of a path; what is left over is
+// appended.
+func fill(path string, values []string) string {
+	for _, v := range values {
+		from := strings.IndexByte(path, '{')
+		if from < 0 {
+			path += v
+			continue
+		}
+		path = path[:from] + v + path[from+strings.IndexByte(path[from:], '}')+1:]
+	}
+	return path
+}
+
+// ask sends a row's request as one caller.
+func (r row) ask(t testing.TB, w *world, c *caller) answer {
+	t.Helper()
+	method, path, _ := strings.Cut(r.route, " ")
+	values, b := r.request(t, w)
+	if b == nil {
+		return c.do(t, method, fill(path, values))
+	}
+	return c.do(t, method, fill(path, values), b)
+}
+
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		t.Run("every route is in the table", func(t *testing.T) { everyRouteHasARow(t, w) })
+		for _, r := range accessTable {
+			t.Run(r.route, func(t *testing.T) {
+				t.Parallel()
+				want := strings.Fields(r.want)
+				if len(want) != len(columns) {
+					t.Fatalf("the row has %d columns, want %d", len(want), len(columns))
+				}
+				for i, who := range columns {
+					if a := r.ask(t, w, w.as(who)); fmt.Sprint(a.status) != want[i] {
+						t.Errorf("%s: got %d %s, want %s", who, a.status, a.body, want[i])
+					}
+				}
+				for who, detail := range map[string]string{anonymous: "Not authenticated", endedSession: "Could not validate credentials",
+					expiredToken: "Could not validate credentials"} {
+					a := r.ask(t, w, w.as(who))
+					wantProblem(t, a, http.StatusUnauthorized, detail)
+					if got := a.header.Get("WWW-Authenticate"); got != "Bearer" {
+						t.Errorf("%s: WWW-Authenticate is %q, want Bearer", who, got)
+					}
+				}
+				wantProblem(t, r.ask(t, w, w.as(inactive)), http.StatusBadRequest, "Inactive user")
+			})
+		}
+	})
+}
+
+func everyRouteHasARow(t *testing.T, w *world) {
+	var have, want []string
+	for _, r := range accessTable {
+		have = append(have, r.route)
+	}
+	for _, r := range w.server.table {
+		route := r.method + " " + r.path
+		switch {
+		case !r.public:
+			want = append(want, route)
+		case !slices.Contains(publicRoutes, route) && !isPageFile(r.path):
+			t.Errorf("%s is public but not in publicRoutes", route)
+		}
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	if !slices.Equal(have, want) {
+		t.Errorf("the table has\n%s\nthe server has\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// isPageFile tells whether a path is one of the files of the page.
+func isPageFile(path string) bool {
+	return strings.Count(path, "/") == 1 && strings.Contains(path, ".")
+}
+
+// A socket is let in as the room's history is, and with an expired token of a
+// live session too, since clients reconnect without refreshing first.
+func TestSocketAccess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.SQLite(t))
+	upgrade := func(who string) *caller {
+		return w.as(who).with("Connection", "Upgrade").with("Upgrade", "websocket").
+			with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	}
+	path := v1 + "/chat/ws/" + w.room
+	for who, want := range map[string]int{
+		anonymous: 401, guest: 403, student: 101, assigned: 101, otherStudent: 403, ta: 101, owner: 101, otherTeacher: 403, viewer: 403,
+		admin: 101, superAdmin: 101, inactive: 400, endedSession: 401, expiredToken: 101,
+	} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			if a := upgrade(who).do(t, get, path); a.status != want {
+				t.Errorf("got %d %s, want %d", a.status, a.body, want)
+			}
+		})
+	}
+	t.Run("foreign origin", func(t *testing.T) {
+		t.Parallel()
+		if a := upgrade(owner).with("Origin", "https://evil.example").do(t, get, path); a.status != http.StatusForbidden {
+			t.Errorf("got %d %s, want 403", a.status, a.body)
+		}
+	})
+	t.Run("unknown and malformed rooms", func(t *testing.T) {
+		t.Parallel()
+		for _, room := range []string{store.NewID(), "x"} {
+			if a := upgrade(superAdmin).do(t, get, v1+"/chat/ws/"+room); a.status != http.StatusForbidden {
+				t.Errorf("%s: got %d %s, want 403", room, a.status, a.body)
+			}
+		}
+	})
+	t.Run("no upgrade", func(t *testing.T) {
+		t.Parallel()
+		if a := w.as(owner).do(t, get, path); a.status != http.StatusUpgradeRequired {
+			t.Errorf("got %d %s, want 426", a.status, a.body)
+		}
+	})
+}
+
+// A page of another site must not change anything, whoever is signed in.
+func TestForeignOrigin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.SQLite(t))
+	for _, r := range w.server.table {
+		if r.method == get {
+			continue
+		}
+		t.Run(r.method+" "+r.path, func(t *testing.T) {
+			t.Parallel()
+			path := fill(r.path, []string{w.room, w.agent})
+			const detail = "This request comes from a page of another site. Open CoAgent Studio itself, or list that site in http.cors_origins."
+			for _, h := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"},
+				{"Origin", "http://" + w.Addr.String() + ".evil.example"}} {
+				wantProblem(t, w.as(superAdmin).with(h[0], h[1]).do(t, r.method, path, body{}), http.StatusForbidden, detail)
+			}
+		})
+	}
+	t.Run("own origin passes", func(t *testing.T) {
+		t.Parallel()
+		w.as(owner).with("Origin", "http://"+w.Addr.String()).with("Sec-Fetch-Site", "same-origin").
+			must(t, http.StatusOK, post, v1+"/courses/", body{"title": "Mine"})
+	})
+}

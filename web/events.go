@@ -1,0 +1,165 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+const (
+	pathEvents = v1 + "/rooms/{room_id}/events"
+	// streamBeat is how often a silent stream shows that it lives, and how soon
+	// a lost right ends it.
+	streamBeat  = 4 * time.Second
+	streamWrite = 20 * time.Second
+)
+
+type eventsIn struct {
+	RoomID id    `path:"room_id"`
+	After  int64 `query:"after" minimum:"0" doc:"The last seq that you have"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+type eventsOut struct {
+	Body struct {
+		Events []json.RawMessage `json:"events" doc:"Durable frames of coagent.v2, oldest first"`
+		Next   int64             `json:"next" doc:"Go on with after=next"`
+		More   bool              `json:"more" doc:"There is more behind next"`
+		Resync bool              `json:"resync" doc:"after is older than what is kept: load the history, then go on from next"`
+	}
+}
+
+func (s *Server) events(ctx context.Context, actor *app.Actor, in *eventsIn) (*eventsOut, error) {
+	page, err := s.app.Events(ctx, actor, in.RoomID.String(), in.After, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &eventsOut{}
+	out.Body.Next, out.Body.More, out.Body.Resync = page.Next, page.More, page.Resync
+	out.Body.Events = make([]json.RawMessage, len(page.Events))
+	for i, e := range page.Events {
+		out.Body.Events[i] = e.Frame
+	}
+	return out, nil
+}
+
+// streamEvents answers the same route as a stream of server-sent events when
+// the client accepts one; otherwise it lets the route answer.
+func (s *Server) streamEvents(c *fiber.Ctx) error {
+	if !strings.Contains(c.Get(fiber.HeaderAccept), "text/event-stream") {
+		return c.Next()
+	}
+	ctx := c.UserContext()
+	actor, err := s.app.Authenticate(ctx, accessToken(c))
+	if err != nil {
+		return err
+	}
+	requestOf(ctx).userID = actor.User.ID
+	room, err := uuid.Parse(c.Params("room_id"))
+	if err != nil {
+		return &app.Error{Kind: app.KindInvalid, Code: "invalid", Message: "room_id: must be a UUID",
+			Fields: []app.FieldError{{Field: "path.room_id", Message: "must be a UUID"}}}
+	}
+	cursor := c.Get("Last-Event-ID")
+	if cursor == "" {
+		cursor = c.Query("after", "0")
+	}
+	after, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || after < 0 {
+		return &app.Error{Kind: app.KindInvalid, Code: "invalid", Message: "after: must be a whole number, 0 or more",
+			Fields: []app.FieldError{{Field: "query.after", Message: "must be a whole number, 0 or more"}}}
+	}
+	stream := &eventStream{server: s, actor: actor, room: room.String(), after: after, request: requestOf(ctx)}
+	if err := stream.load(ctx); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "text/event-stream")
+	c.Set("X-Accel-Buffering", "no")
+	conn := c.Context().Conn()
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		// The server's own deadline is for answers that end.
+		stream.deadline = func() error { return conn.SetWriteDeadline(time.Now().Add(streamWrite)) }
+		stream.run(w)
+	})
+	return c.SendStatus(http.StatusOK)
+}
+
+// eventStream is one reader of a room over HTTP.
+type eventStream struct {
+	server   *Server
+	actor    *app.Actor
+	room     string
+	after    int64
+	request  *request
+	deadline func() error
+	page     *app.EventPage
+}
+
+// load reads the next part of the log; it checks the right to it every time.
+func (e *eventStream) load(ctx context.Context) (err error) {
+	e.page, err = e.server.app.Events(ctx, e.actor, e.room, e.after, 0)
+	return err
+}
+
+// run writes until the client leaves, loses its right, or the server ends.
+func (e *eventStream) run(w *bufio.Writer) {
+	changed, end, stop := e.server.app.Watch(e.room)
+	defer stop()
+	beat := time.NewTicker(streamBeat)
+	defer beat.Stop()
+	for {
+		if e.write(w) != nil {
+			return
+		}
+		if !e.page.More {
+			select {
+			case <-end:
+				return
+			case <-changed:
+			case <-beat.C:
+				if _, err := w.WriteString(": here\n\n"); err != nil {
+					return
+				}
+			}
+		}
+		if !e.again() {
+			return
+		}
+	}
+}
+
+func (e *eventStream) again() bool {
+	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), requestKey{}, e.request), requestTimeout)
+	defer cancel()
+	actor, err := e.server.app.Recheck(ctx, e.actor)
+	if err == nil {
+		e.actor = actor
+		err = e.load(ctx)
+	}
+	return err == nil
+}
+
+// write sends what was loaded (https://html.spec.whatwg.org/#server-sent-events).
+func (e *eventStream) write(w *bufio.Writer) error {
+	if e.page.Resync {
+		fmt.Fprintf(w, "id: %d\nevent: resync\ndata: {\"type\":\"resync\",\"after\":%d}\n\n", e.page.Next, e.page.Next)
+	}
+	for _, ev := range e.page.Events {
+		fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", ev.Seq, ev.Type, ev.Frame)
+	}
+	e.after = e.page.Next
+	if err := e.deadline(); err != nil {
+		return err
+	}
+	return w.Flush()
+}

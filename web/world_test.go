@@ -1,0 +1,137 @@
+package web
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/store"
+)
+
+func httpStatus(code int) string { return strconv.Itoa(code) }
+
+// world is a course with a room and a project with an agent in it, and one
+// caller for each way to stand to them. Tests that change something make their
+// own things in it.
+type world struct {
+	*rig
+	users                        map[string]store.User
+	callers                      map[string]*caller
+	course, room, project, agent string
+}
+
+// The callers of a world.
+const (
+	anonymous    = "anonymous"
+	guest        = "guest"
+	student      = "student"  // linked to the course
+	assigned     = "assigned" // linked to the room alone
+	otherStudent = "other course's student"
+	ta           = "ta"
+	owner        = "owner" // a teacher who owns the course and is admin of the project
+	otherTeacher = "another teacher"
+	viewer       = "project viewer"
+	admin        = "admin"
+	superAdmin   = "super admin"
+	inactive     = "inactive"
+	endedSession = "ended session"
+	expiredToken = "expired token"
+)
+
+func newWorld(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{rig: start(t, url), users: map[string]store.User{}, callers: map[string]*caller{}}
+	w.callers[anonymous] = w.anon()
+	for name, role := range map[string]string{guest: app.RoleGuest, student: app.RoleStudent, assigned: app.RoleStudent,
+		otherStudent: app.RoleStudent, ta: app.RoleTA, owner: app.RoleTeacher, otherTeacher: app.RoleTeacher, viewer: app.RoleStudent,
+		admin: app.RoleAdmin, superAdmin: app.RoleSuperAdmin, inactive: app.RoleAdmin, endedSession: app.RoleAdmin, expiredToken: app.RoleAdmin} {
+		w.users[name] = w.addUser(t, role, nameOf(name), name != inactive)
+		w.callers[name] = w.session(t, w.users[name].ID)
+	}
+	w.callers[endedSession].must(t, http.StatusOK, post, v1+"/login/logout")
+	w.callers[expiredToken] = w.callers[expiredToken].expired(t)
+
+	w.course, w.room = w.newRoom(t, owner)
+	other, _ := w.newRoom(t, otherTeacher)
+	enrol := func(course, by, who, role string) {
+		w.as(by).must(t, http.StatusOK, post, v1+"/courses/"+course+"/enroll", body{"user_id": w.users[who].ID, "role": role})
+	}
+	enrol(w.course, owner, student, "student")
+	enrol(w.course, owner, ta, "ta")
+	enrol(other, otherTeacher, otherStudent, "student")
+	w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+w.room+"/assign", body{"user_id": w.users[assigned].ID})
+
+	org := w.as(owner).must(t, http.StatusOK, post, v1+"/organizations", body{"name": "School"}).text(t, "id")
+	w.project = w.as(owner).must(t, http.StatusOK, post, v1+"/projects", body{"name": "Project", "organization_id": org}).text(t, "id")
+	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error {
+		return tx.AddProjectMember(t.Context(), &store.ProjectMember{ProjectID: w.project, UserID: w.users[viewer].ID, Role: "viewer",
+			CreatedAt: w.users[viewer].CreatedAt})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.agent = w.newAgent(t)
+	w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+w.room+"/agents/"+w.agent)
+	return w
+}
+
+// nameOf makes a user name of a caller's description.
+func nameOf(caller string) string {
+	b := []byte(caller)
+	for i, c := range b {
+		if c < 'a' || c > 'z' {
+			b[i] = '-'
+		}
+	}
+	return string(b)
+}
+
+type body map[string]any
+
+func (w *world) as(who string) *caller { return w.callers[who] }
+
+// newRoom makes a course and a silent room in it.
+func (w *world) newRoom(t testing.TB, by string) (course, room string) {
+	t.Helper()
+	course = w.as(by).must(t, http.StatusOK, post, v1+"/courses/", body{"title": "Course"}).text(t, "id")
+	room = w.as(by).must(t, http.StatusOK, post, v1+"/rooms/", body{"name": "Room", "course_id": course, "ai_mode": "off"}).text(t, "id")
+	return course, room
+}
+
+// newAgent makes an agent with a key in the world's project.
+func (w *world) newAgent(t testing.TB) string {
+	t.Helper()
+	return w.as(owner).must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": "teacher", "name": "Agent " + store.NewID(),
+		"system_prompt": "Teach.", "model_provider": "offline", "api_key": apptest.CanaryKey}).text(t, "id")
+}
+
+// wantMembers fails unless an object has exactly these members.
+func wantMembers(t testing.TB, got map[string]any, want ...string) {
+	t.Helper()
+	names := slices.Sorted(maps.Keys(got))
+	slices.Sort(want)
+	if !slices.Equal(names, want) {
+		t.Errorf("got members %q, want %q", names, want)
+	}
+}
+
+// wantProblem fails unless the answer is this error.
+func wantProblem(t testing.TB, a answer, status int, detail string) {
+	t.Helper()
+	if a.status != status || a.text(t, "detail") != detail {
+		t.Errorf("got %d %s, want %d %q", a.status, a.body, status, detail)
+	}
+}
+
+// text is a JSON value as text, to compare by.
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
