@@ -60,6 +60,7 @@ type App struct {
 	handshakes *limiter
 	watchers   watchers
 	cooling    coolingKeys
+	background chan struct{} // slots for the database work of agents
 	closing    chan struct{} // closed when this process goes away
 	closeOnce  sync.Once
 
@@ -80,6 +81,7 @@ func New(d Deps) (*App, error) {
 	a := &App{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, keys: keys, models: models,
 		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
+		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
 		posts:      perMinute(d.Config.Limits.PostsPerMinute, d.Config.Limits.PostsBurst),
 		typing:     perMinute(d.Config.Limits.TypingPerMinute, d.Config.Limits.TypingPerMinute/6),
 		handshakes: perMinute(d.Config.Limits.HandshakesPerMinute, d.Config.Limits.HandshakesPerMinute/4)}
@@ -139,6 +141,19 @@ func (h levelHandler) WithGroup(name string) slog.Handler {
 
 // instant is now as a database keeps it: UTC, in microseconds.
 func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microsecond) }
+
+// yielding runs a piece of the agents' database work. So much of it at most
+// goes on at once that people's requests always find a free connection: under
+// load it is the agents who wait.
+func (a *App) yielding(ctx context.Context, fn func() error) error {
+	select {
+	case a.background <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-a.background }()
+	return fn()
+}
 
 // Start runs the listener, the job queue and the sweep; ctx bounds the start.
 func (a *App) Start(ctx context.Context) error {

@@ -24,6 +24,7 @@ const (
 	reasonSilent   = "said_nothing"
 	reasonNotAble  = "not_able"
 	reasonInternal = "internal"
+	reasonOverload = "overload"
 )
 
 // errLeaseLost cancels a turn that another worker has taken over.
@@ -46,7 +47,8 @@ type turnRun struct {
 // to the room and stores it. Nothing of it happens twice: the claim and the
 // end are fenced by the attempt.
 func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
-	r, err := a.claim(ctx, job)
+	var r *turnRun
+	err := a.yielding(ctx, func() (err error) { r, err = a.claim(ctx, job); return err })
 	if err != nil || r == nil {
 		return err
 	}
@@ -58,15 +60,18 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	// The job's own context may be what ended the turn; its cause is the queue's.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	switch {
-	case err == nil:
-		err = r.finish(end)
-	case errors.Is(err, errLeaseLost):
-	case ctx.Err() != nil:
-		err = a.retryTurn(end, r.turn, errStopped)
-	default:
-		err = a.retryTurn(end, r.turn, err)
-	}
+	failed := err
+	err = a.yielding(end, func() error {
+		switch {
+		case failed == nil:
+			return r.finish(end)
+		case errors.Is(failed, errLeaseLost):
+			return failed
+		case ctx.Err() != nil:
+			return a.retryTurn(end, r.turn, errStopped)
+		}
+		return a.retryTurn(end, r.turn, failed)
+	})
 	if errors.Is(err, errLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
 		return a.afterLost(end, r.turn)
 	}
@@ -150,8 +155,11 @@ func (r *turnRun) speak(ctx context.Context) error {
 	if err := r.mayNotSpeak(); err != nil {
 		return err
 	}
-	req, err := r.request(ctx)
-	if err != nil {
+	if r.turn.Attempt == 1 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > r.app.cfg.Turns.MaxDuration {
+		return &turnFault{reason: reasonOverload, detail: "the server had too much to do; the moment to answer has passed", state: store.TurnStopped}
+	}
+	var req llm.Request
+	if err := r.app.yielding(ctx, func() (err error) { req, err = r.request(ctx); return err }); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

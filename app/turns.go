@@ -42,8 +42,12 @@ func fate(err error) jobs.Fate {
 // the last look. It rolls once for each line: what was decided is marked in
 // the same commit that creates the turns.
 func (a *App) lookAtRoom(ctx context.Context, job jobs.LookAtRoom) error {
+	return a.yielding(ctx, func() error { return a.look(ctx, job.RoomID) })
+}
+
+func (a *App) look(ctx context.Context, roomID string) error {
 	for range 5 {
-		s, err := a.snapshot(ctx, job.RoomID)
+		s, err := a.snapshot(ctx, roomID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -153,14 +157,21 @@ func notMissing(err error) error {
 	return err
 }
 
-// sweepLoop looks for lapsed leases until ctx ends.
+// sweepLoop looks for lapsed leases, and now and then for rows that nobody
+// needs any more, until ctx ends.
 func (a *App) sweepLoop(ctx context.Context) {
-	tick := time.NewTicker(a.cfg.Turns.Sweep)
+	tick, clean := time.NewTicker(a.cfg.Turns.Sweep), time.NewTicker(cleanEvery)
 	defer tick.Stop()
+	defer clean.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-clean.C:
+			if err := a.cleanUp(ctx); err != nil && ctx.Err() == nil {
+				a.log.ErrorContext(ctx, "clean-up failed", "err", err)
+			}
+			continue
 		case <-tick.C:
 		}
 		if err := a.sweep(ctx, a.instant()); err != nil && ctx.Err() == nil {
@@ -223,5 +234,25 @@ func (a *App) takeOver(ctx context.Context, t *store.Turn, asOf time.Time) error
 			return err
 		}
 		return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt})
+	})
+}
+
+const (
+	cleanEvery = 10 * time.Minute
+	cleanBatch = 1000
+	// keepSessions is how long a session's row outlives it, for whoever asks who
+	// was signed in.
+	keepSessions = 30 * 24 * time.Hour
+)
+
+// cleanUp drops old sessions and failed sign-ins, a batch of each at a time.
+func (a *App) cleanUp(ctx context.Context) error {
+	now := a.instant()
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		if _, err := tx.DeleteSessionsBefore(ctx, now.Add(-keepSessions), cleanBatch); err != nil {
+			return err
+		}
+		_, err := tx.DeleteSigninFailuresBefore(ctx, now.Add(-a.cfg.Auth.SigninWindow), cleanBatch)
+		return err
 	})
 }

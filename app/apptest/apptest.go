@@ -5,9 +5,11 @@
 package apptest
 
 import (
+	"bytes"
 	"context"
-	"io"
+	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,55 +43,101 @@ func Config(url, modelURL string) *app.Config {
 // Rig is one App and what it stands on.
 type Rig struct {
 	*app.App
-	DB    *store.DB
-	Model *llmtest.Server
-	roll  atomic.Uint64
+	DB     *store.DB
+	Model  *llmtest.Server
+	Config *app.Config
+	roll   atomic.Uint64
+	ahead  atomic.Int64
+	log    logWriter
+	stop   func()
 }
 
 // SetRoll sets what every roll of chance gives, in thousandths: 0 wins always,
 // 999 loses against any frequency below 1.
 func (r *Rig) SetRoll(thousandths uint64) { r.roll.Store(thousandths) }
 
+// Advance moves the App's clock forward.
+func (r *Rig) Advance(d time.Duration) { r.ahead.Add(int64(d)) }
+
+// Now is the App's clock.
+func (r *Rig) Now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
+
+// Log is all that the App has logged.
+func (r *Rig) Log() string { return r.log.String() }
+
+// Stop stops the App before the test ends, as a process that goes away does.
+func (r *Rig) Stop() { r.stop() }
+
 // New starts an App that works and serves on the database at url, and stops it
-// when the test ends. tune may change the configuration first.
+// when the test ends. tune may change the configuration first. A second one on
+// the same Postgres database is a second node.
 func New(t testing.TB, url string, tune ...func(*app.Config)) *Rig {
+	t.Helper()
+	r := NewStopped(t, url, tune...)
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// NewStopped is New without the start: jobs are stored, nobody works them off.
+func NewStopped(t testing.TB, url string, tune ...func(*app.Config)) *Rig {
 	t.Helper()
 	model := llmtest.New(t)
 	cfg := Config(url, model.URL)
 	for _, f := range tune {
 		f(cfg)
 	}
-	r := &Rig{DB: storetest.Open(t, store.Options{URL: url, Pool: cfg.Database.Pool}), Model: model}
-	a, err := app.New(app.Deps{Config: cfg, DB: r.DB, Log: slog.New(slog.NewTextHandler(testLog(t), nil)), Now: time.Now,
+	r := &Rig{DB: storetest.Open(t, store.Options{URL: url, Pool: cfg.Database.Pool}), Model: model, Config: cfg, log: logWriter{t: t, all: &safeBuffer{}}}
+	a, err := app.New(app.Deps{Config: cfg, DB: r.DB, Log: slog.New(slog.NewTextHandler(r.log, nil)), Now: r.Now,
 		Rand: func() float64 { return float64(r.roll.Load()) / 1000 }, Work: true, Serve: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
+	r.App = a
+	r.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 		defer cancel()
 		if err := a.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	r.App = a
+	t.Cleanup(r.stop)
 	return r
 }
 
-// testLog shows the log of a failed test only.
-func testLog(t testing.TB) io.Writer { return logWriter{t} }
-
-type logWriter struct{ t testing.TB }
+// logWriter shows the log of a failed test, and keeps it for the others.
+type logWriter struct {
+	t   testing.TB
+	all *safeBuffer
+}
 
 // Write hands a line to the test's log.
 func (w logWriter) Write(b []byte) (int, error) {
 	if w.t.Context().Err() == nil { // a test that has ended takes no more lines
 		w.t.Logf("%s", b)
 	}
-	return len(b), nil
+	return w.all.Write(b)
+}
+
+// String is all that was written.
+func (w logWriter) String() string { return w.all.String() }
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // Class is a course with a room, its people and two agents on the scripted
@@ -103,17 +151,21 @@ type Class struct {
 	TeacherAgent, StudentAgent *store.Agent
 }
 
-// User adds an account with a role and returns it as an actor; nobody can sign
-// in to it.
+// User adds an account with a role and returns it as an actor with a live
+// session; nobody can sign in to it.
 func (r *Rig) User(t testing.TB, role, name string) *app.Actor {
 	t.Helper()
 	id := store.NewID()
 	u := store.User{ID: id, Email: name + "-" + id[24:] + "@example.org", FullName: &name, Role: role, IsActive: true,
 		CreatedAt: time.Now().UTC().Truncate(time.Microsecond), Version: 1}
-	if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateUser(t.Context(), &u) }); err != nil {
+	session := &store.Session{ID: store.NewID(), UserID: id, Generation: 1, RotatedAt: u.CreatedAt, CreatedAt: u.CreatedAt,
+		ExpiresAt: u.CreatedAt.Add(24 * time.Hour)}
+	if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error {
+		return errors.Join(tx.CreateUser(t.Context(), &u), tx.CreateSession(t.Context(), session))
+	}); err != nil {
 		t.Fatal(err)
 	}
-	return &app.Actor{User: u, SessionID: store.NewID()}
+	return &app.Actor{User: u, SessionID: session.ID}
 }
 
 // Class makes a Class whose room has the given settings over ai_frequency 1.

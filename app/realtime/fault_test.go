@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -218,9 +219,39 @@ func TestResync(t *testing.T) {
 		b.log.postN(room1, 4)
 		b.hub.Resume(c.conn, 3)
 		c.expectSeqs(t, 4, 4)
+	})
+
+	t.Run("ResumeBeyondTheHeadIsToldWhenTheDatabaseHasSpoken", func(t *testing.T) {
+		t.Parallel()
+		gate := make(chan struct{})
+		b := setup(t, func(cfg *Config) {
+			cfg.Encode.Presence = nil
+			read := cfg.Read
+			cfg.Read = func(ctx context.Context, room string, after int64, limit int) ([]Event, error) {
+				<-gate
+				return read(ctx, room, after, limit)
+			}
+		})
+		c := b.join(t, room1, ConnOptions{}, JoinOptions{})
+		b.log.postN(room1, 4)
 		b.hub.Resume(c.conn, 50)
-		if got := *c.expect(t, "resync").After; got != 4 {
-			t.Errorf("resync after %d, want 4", got)
+		// The pong shows that the writer has looked at the feed, and found nothing to believe yet.
+		c.conn.Pong(nil)
+		if op, _, err := c.readFrame(); err != nil || op != opPong {
+			t.Fatalf("got op %x, err %v, want the pong alone", op, err)
+		}
+		close(gate)
+		for {
+			m, err := c.next()
+			if err != nil {
+				t.Fatalf("waiting for the resync: %v", err)
+			}
+			if m.Type == "resync" {
+				if *m.After != 4 {
+					t.Errorf("resync after %d, want 4", *m.After)
+				}
+				break
+			}
 		}
 	})
 

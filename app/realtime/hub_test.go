@@ -170,6 +170,7 @@ func TestDelivery(t *testing.T) {
 		t.Parallel()
 		b := setup(t, nil)
 		c := b.join(t, room1, ConnOptions{}, JoinOptions{})
+		eventually(t, "the first read of the room", func() bool { return b.log.reads.Load() == 1 })
 		b.log.post(room1)
 		b.hub.Publish(b.log.post(room1))
 		c.expectSeqs(t, 1, 2)
@@ -398,7 +399,7 @@ func TestMassDisconnectAndReturn(t *testing.T) {
 		clients := make([]*client, members)
 		for i := range clients {
 			// All were away since about the same time.
-			clients[i] = b.join(t, room1, ConnOptions{Variant: plain}, JoinOptions{After: int64(700 + i%7), Head: 1000})
+			clients[i] = b.join(t, room1, ConnOptions{Variant: plain}, JoinOptions{After: int64(706 - i%7), Head: 1000})
 		}
 		return clients
 	}
@@ -408,7 +409,7 @@ func TestMassDisconnectAndReturn(t *testing.T) {
 	eventually(t, "all but one have left", func() bool { return b.hub.Stats().Conns == 1 })
 	var wg sync.WaitGroup
 	for i, c := range enter() {
-		wg.Go(func() { c.expectSeqs(t, int64(701+i%7), 1000) })
+		wg.Go(func() { c.expectSeqs(t, int64(707-i%7), 1000) })
 	}
 	wg.Wait()
 	// One read as the room began, and 701..1000 is three pages, which those who return find still there.
