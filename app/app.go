@@ -111,8 +111,12 @@ func newModels(cfg *Config) (*llm.Models, error) {
 		providers[name] = llm.ProviderConfig{Kind: llm.Kind(p.Kind), BaseURL: p.BaseURL, DefaultModel: p.DefaultModel, Keyless: p.Keyless}
 	}
 	return llm.New(llm.Config{Providers: providers, Limits: llm.Limits{
-		Connect: l.Connect, FirstToken: l.FirstToken, Silence: l.Silence, Total: l.Total, MaxBytes: int(l.MaxBytes)}})
+		Connect: l.Connect, FirstToken: l.FirstToken, Silence: l.Silence, Total: l.Total, MaxBytes: int(l.MaxBytes)},
+		OfflinePause: offlinePause})
 }
+
+// offlinePause makes the demo's answers stream at about a reader's pace.
+const offlinePause = 30 * time.Millisecond
 
 // quietQueueLog keeps the queue's own chatter out of the log of a calm day.
 func quietQueueLog(log *slog.Logger) *slog.Logger {

@@ -59,9 +59,12 @@ type Config struct {
 	Limits    Limits
 	Retry     Retry
 	Breaker   Breaker
-	Transport http.RoundTripper // for tests; nil for an own pool that applies Limits.Connect
-	Now       func() time.Time  // for Retry-After dates; nil for time.Now
-	Rand      func() float64    // jitter in [0,1); nil for math/rand
+	// OfflinePause is the offline provider's wait before each piece of an answer,
+	// for people to see it stream; default none.
+	OfflinePause time.Duration
+	Transport    http.RoundTripper // for tests; nil for an own pool that applies Limits.Connect
+	Now          func() time.Time  // for Retry-After dates; nil for time.Now
+	Rand         func() float64    // jitter in [0,1); nil for math/rand
 }
 
 // Models routes requests to providers. It is safe for concurrent use.
@@ -129,7 +132,7 @@ func New(cfg Config) (*Models, error) {
 	}
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		p, err := newProvider(name, all[name], client)
+		p, err := newProvider(name, all[name], client, cfg.OfflinePause)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -155,11 +158,11 @@ func override(base, pc ProviderConfig) ProviderConfig {
 	}
 }
 
-func newProvider(name string, pc ProviderConfig, client *http.Client) (*provider, error) {
+func newProvider(name string, pc ProviderConfig, client *http.Client, pause time.Duration) (*provider, error) {
 	p := &provider{name: name, defaultModel: pc.DefaultModel, needsKey: !pc.Keyless}
 	switch pc.Kind {
 	case KindOffline:
-		p.needsKey, p.impl = false, offline{}
+		p.needsKey, p.impl = false, offline{pause: pause}
 		return p, nil
 	case KindOpenAI, KindGemini:
 	default:

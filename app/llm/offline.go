@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -15,10 +16,10 @@ const OfflineLabel = "[offline provider]"
 
 // offline answers without a model and without a network: the same request
 // always gets the same answer, made of the instructions and the last lines.
-type offline struct{}
+type offline struct{ pause time.Duration }
 
 // Stream implements Provider.
-func (offline) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
+func (o offline) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		call, text := offlineAnswer(r)
 		usage := Usage{PromptTokens: promptTokens(r), CompletionTokens: tokens(text)}
@@ -33,11 +34,26 @@ func (offline) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
 			usage.CompletionTokens = r.MaxTokens
 		}
 		for piece := range pieces(text) {
-			if ctx.Err() != nil || !yield(Chunk{Text: piece}, nil) {
+			if !o.wait(ctx) || !yield(Chunk{Text: piece}, nil) {
 				return
 			}
 		}
 		yield(Chunk{Finish: finish, Usage: &usage}, nil)
+	}
+}
+
+// wait pauses before a piece; false when ctx has ended.
+func (o offline) wait(ctx context.Context) bool {
+	if o.pause <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(o.pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -1,0 +1,317 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// cast is the agents of these tests, by id.
+func cast(ids ...string) []store.Agent {
+	all := map[string]store.Agent{
+		"teacher":  {Type: AgentTeacher, Name: "Ada", Category: "instructor", IsActive: true},
+		"teacher2": {Type: AgentTeacher, Name: "Ada Lovelace", Category: "instructor", IsActive: true},
+		"student":  {Type: AgentStudent, Name: "小明", Category: "participant", IsActive: true},
+		"helper":   {Type: "helper", Name: "Fact Checker", Category: "utility", IsActive: true},
+		"critic":   {Type: "critic", Name: "Critic", Category: "instructor", IsActive: true},
+		"sleeper":  {Type: AgentTeacher, Name: "Sleeper", Category: "instructor"},
+		"remote":   {Type: AgentTeacher, Name: "Remote", Category: "external", IsActive: true, IsExternal: true},
+	}
+	var out []store.Agent
+	for _, id := range ids {
+		ag := all[id]
+		ag.ID = id
+		out = append(out, ag)
+	}
+	return out
+}
+
+// line is one line of a room; agent is empty for a person.
+type line struct{ agent, text string }
+
+func room(lines ...line) roomSnapshot {
+	s := roomSnapshot{Room: store.Room{IsAIActive: true, AIMode: ModeBoth, AIFrequency: 1, EventSeq: int64(len(lines))}, MaxRow: 3,
+		PersonLines: map[string]int{}}
+	for i, l := range lines {
+		m := store.Message{Seq: int64(i + 1), Content: l.text, AgentID: l.agent}
+		if l.agent != "" {
+			m.AgentType = cast(l.agent)[0].Type
+		}
+		s.Lines = append(s.Lines, m)
+	}
+	return s
+}
+
+func person(text string) line    { return line{"", text} }
+func agent(id, text string) line { return line{id, text} }
+func trigger(s string) func(*store.Agent) {
+	return func(ag *store.Agent) { ag.TriggerConfig = store.JSON(s) }
+}
+
+// dice gives the rolls in order and counts them.
+type dice struct {
+	rolls []float64
+	used  int
+}
+
+func (d *dice) roll() float64 {
+	d.used++
+	return d.rolls[min(d.used, len(d.rolls))-1]
+}
+
+func ids(agents []store.Agent) []string {
+	out := []string{}
+	for _, ag := range agents {
+		out = append(out, ag.ID)
+	}
+	return out
+}
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	both := []string{"teacher", "student"}
+	for name, c := range map[string]struct {
+		agents []string
+		lines  []line
+		tune   func(*roomSnapshot)
+		rolls  []float64
+		want   []string
+		rolled int
+	}{
+		"NothingNew":             {agents: both, lines: []line{person("hi")}, tune: func(s *roomSnapshot) { s.Room.LookedSeq = 1 }},
+		"NoLines":                {agents: both},
+		"NoAgents":               {lines: []line{person("@teacher hi")}},
+		"TeacherWinsTheRoll":     {agents: both, lines: []line{person("hi")}, rolls: []float64{0.4}, tune: frequency(0.5), want: []string{"teacher"}, rolled: 1},
+		"EqualIsALoss":           {agents: []string{"teacher"}, lines: []line{person("hi")}, rolls: []float64{0.5}, tune: frequency(0.5), rolled: 1},
+		"FrequencyZeroIsNever":   {agents: both, lines: []line{person("hi")}, rolls: []float64{0}, tune: frequency(0), rolled: 2},
+		"FrequencyOneIsAlways":   {agents: both, lines: []line{person("hi")}, rolls: []float64{0.999999}, tune: frequency(1), want: []string{"teacher"}, rolled: 1},
+		"StudentRollsAfter":      {agents: both, lines: []line{person("hi")}, rolls: []float64{0.9, 0.3}, tune: frequency(0.5), want: []string{"student"}, rolled: 2},
+		"StudentRollsLess":       {agents: []string{"student"}, lines: []line{person("hi")}, rolls: []float64{0.4}, tune: frequency(0.5), rolled: 1},
+		"StudentJustBelow":       {agents: []string{"student"}, lines: []line{person("hi")}, rolls: []float64{0.39}, tune: frequency(0.5), want: []string{"student"}, rolled: 1},
+		"OneRollForABurst":       {agents: []string{"teacher"}, lines: []line{person("a"), person("b"), person("c")}, rolls: []float64{0.9}, tune: frequency(0.5), rolled: 1},
+		"OnlyOneSpeaks":          {agents: both, lines: []line{person("hi")}, rolls: []float64{0}, want: []string{"teacher"}, rolled: 1},
+		"OtherTypesDoNotRoll":    {agents: []string{"helper", "critic"}, lines: []line{person("hi")}, rolls: []float64{0}},
+		"CategoryOrder":          {agents: []string{"student", "teacher"}, lines: []line{person("hi")}, rolls: []float64{0}, want: []string{"teacher"}, rolled: 1},
+		"ModeOff":                {agents: both, lines: []line{person("@teacher hi")}, tune: mode(ModeOff)},
+		"NotActive":              {agents: both, lines: []line{person("@teacher hi")}, tune: func(s *roomSnapshot) { s.Room.IsAIActive = false }},
+		"TeacherOnly":            {agents: both, lines: []line{person("hi")}, rolls: []float64{0.9, 0}, tune: and(mode(ModeTeacherOnly), frequency(0.5)), rolled: 1},
+		"TeacherOnlyNoMention":   {agents: both, lines: []line{person("@student hi")}, rolls: []float64{0.9}, tune: and(mode(ModeTeacherOnly), frequency(0)), rolled: 1},
+		"InactiveNoMention":      {agents: []string{"sleeper"}, lines: []line{person("@sleeper @teacher 老師")}},
+		"ExternalNoMention":      {agents: []string{"remote"}, lines: []line{person("@remote hi")}},
+		"MentionOverridesRoll":   {agents: both, lines: []line{person("hi @Student!")}, tune: frequency(0), want: []string{"student"}},
+		"MentionSilencesOthers":  {agents: both, lines: []line{person("@student hi")}, rolls: []float64{0}, want: []string{"student"}},
+		"SeveralMentions":        {agents: []string{"helper", "student", "teacher"}, lines: []line{person("@student @fact checker"), person("and @ada")}, want: []string{"teacher", "student", "helper"}},
+		"MentionTwiceIsOnce":     {agents: both, lines: []line{person("@teacher"), person("@teacher?")}, want: []string{"teacher"}},
+		"OldMentionIsDone":       {agents: both, lines: []line{person("@student"), person("hi")}, tune: and(frequency(0), looked(1)), rolls: []float64{0}, rolled: 2},
+		"NoMoreThanMayInARow":    {agents: []string{"teacher", "student", "helper", "critic"}, lines: []line{person("@teacher @student @critic @helper")}, want: []string{"teacher", "critic", "student"}},
+		"AgentsNeverRoll":        {agents: both, lines: []line{person("x"), agent("teacher", "hi")}, tune: looked(1), rolls: []float64{0}},
+		"AgentCallsAgent":        {agents: both, lines: []line{person("x"), agent("teacher", "what do you think, @student?")}, tune: looked(1), want: []string{"student"}},
+		"AgentCallsItself":       {agents: both, lines: []line{person("x"), agent("teacher", "I am @teacher, 老師")}, tune: looked(1)},
+		"AgentCallsTwice":        {agents: both, lines: []line{person("x"), agent("teacher", "@teacher"), agent("student", "@teacher")}, tune: looked(1), want: []string{"teacher"}},
+		"PersonGoesFirst":        {agents: both, lines: []line{person("x"), agent("teacher", "@student?"), person("@teacher no")}, tune: looked(1), want: []string{"teacher"}},
+		"PersonWaitsUnaddressed": {agents: both, lines: []line{person("x"), agent("teacher", "@student?"), person("hm")}, tune: looked(1), rolls: []float64{0}, want: []string{"teacher"}, rolled: 1},
+		"RowEnds":                {agents: both, lines: []line{person("x"), agent("teacher", "@student"), agent("student", "@teacher"), agent("teacher", "@student")}, tune: looked(3)},
+		"RowGoesOn":              {agents: both, lines: []line{person("x"), agent("teacher", "@student"), agent("student", "@teacher")}, tune: looked(2), want: []string{"teacher"}},
+		"RowIsLeftOver": {agents: []string{"teacher", "student", "helper"}, lines: []line{person("x"), agent("teacher", "y"), agent("teacher", "@student @helper")},
+			tune: looked(2), want: []string{"student"}},
+		"RowEndsWithAPerson": {agents: both, lines: []line{agent("teacher", "a"), agent("student", "b"), agent("teacher", "c"), person("hi")}, tune: looked(3), rolls: []float64{0}, want: []string{"teacher"}, rolled: 1},
+		"MentionOutlivesTheRow": {agents: both, lines: []line{person("x"), person("@student"), agent("teacher", "a"), agent("teacher", "b"), agent("teacher", "c")},
+			tune: looked(1), want: []string{"student"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := room(c.lines...)
+			s.Agents = cast(c.agents...)
+			if c.tune != nil {
+				c.tune(&s)
+			}
+			d := &dice{rolls: c.rolls}
+			if c.rolls == nil {
+				d.rolls = []float64{0.999}
+			}
+			if got := ids(decide(s, d.roll)); !slices.Equal(got, c.want) && len(got)+len(c.want) > 0 {
+				t.Errorf("speakers: got %v, want %v", got, c.want)
+			}
+			if d.used != c.rolled {
+				t.Errorf("rolls: got %d, want %d", d.used, c.rolled)
+			}
+			if got := ids(s.Agents); !slices.Equal(got, ids(cast(c.agents...))) {
+				t.Errorf("the snapshot's agents were reordered: %v", got)
+			}
+		})
+	}
+}
+
+func frequency(f float64) func(*roomSnapshot) {
+	return func(s *roomSnapshot) { s.Room.AIFrequency = f }
+}
+
+func mode(m string) func(*roomSnapshot) { return func(s *roomSnapshot) { s.Room.AIMode = m } }
+
+func looked(seq int64) func(*roomSnapshot) {
+	return func(s *roomSnapshot) { s.Room.LookedSeq = seq }
+}
+
+func and(all ...func(*roomSnapshot)) func(*roomSnapshot) {
+	return func(s *roomSnapshot) {
+		for _, f := range all {
+			f(s)
+		}
+	}
+}
+
+func TestTrigger(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		config string
+		lines  int // the people's, since the agent spoke
+		want   bool
+		rolled int
+	}{
+		"Absent":         {config: "", want: true, rolled: 1},
+		"Empty":          {config: "{}", want: true, rolled: 1},
+		"Null":           {config: "null", want: true, rolled: 1},
+		"CountNotYet":    {config: `{"type":"message_count","value":3}`, lines: 2},
+		"CountReached":   {config: `{"type":"message_count","value":3}`, lines: 3, want: true},
+		"CountPassed":    {config: `{"type":"message_count","value":3}`, lines: 9, want: true},
+		"CountIsTen":     {config: `{"type":"message_count"}`, lines: 9},
+		"CountIsTenNow":  {config: `{"type":"message_count"}`, lines: 10, want: true},
+		"Manual":         {config: `{"type":"manual"}`, lines: 99},
+		"TimeInterval":   {config: `{"type":"time_interval","value":60}`, lines: 99},
+		"Silence":        {config: `{"type":"silence","value":60}`, lines: 99},
+		"Unknown":        {config: `{"type":"full_moon"}`, lines: 99},
+		"Broken":         {config: `{"type":`, lines: 99},
+		"NoObject":       {config: `["message_count"]`, lines: 99},
+		"ValueIsNoCount": {config: `{"type":"message_count","value":"3"}`, lines: 99},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := room(person("hi"))
+			s.Agents = cast("teacher")
+			trigger(c.config)(&s.Agents[0])
+			s.PersonLines["teacher"] = c.lines
+			d := &dice{rolls: []float64{0}}
+			if got := len(decide(s, d.roll)) == 1; got != c.want {
+				t.Errorf("speaks: got %v, want %v", got, c.want)
+			}
+			if d.used != c.rolled {
+				t.Errorf("rolls: got %d, want %d", d.used, c.rolled)
+			}
+		})
+	}
+	t.Run("MentionOverridesManual", func(t *testing.T) {
+		t.Parallel()
+		s := room(person("@teacher"))
+		s.Agents = cast("teacher")
+		trigger(`{"type":"manual"}`)(&s.Agents[0])
+		if got := ids(decide(s, (&dice{rolls: []float64{1}}).roll)); !slices.Equal(got, []string{"teacher"}) {
+			t.Errorf("speakers: got %v, want the teacher", got)
+		}
+	})
+}
+
+func TestMentioned(t *testing.T) {
+	t.Parallel()
+	agents := cast("teacher", "teacher2", "student", "helper")
+	for text, want := range map[string][]string{
+		"":                                 nil,
+		"teacher":                          nil,
+		"@":                                nil,
+		"@teacher":                         {"teacher"},
+		"@TeaCHER, please":                 {"teacher"},
+		"hello @teacher":                   {"teacher"},
+		"(@teacher)":                       {"teacher"},
+		"@@teacher":                        {"teacher"},
+		"@ teacher":                        nil,
+		"@teachers":                        nil,
+		"@teacher_2":                       nil,
+		"@teacher2":                        nil,
+		"@teacher.":                        {"teacher"},
+		"@teacher's book":                  {"teacher"},
+		"@ada":                             {"teacher"},
+		"@ada lovelace":                    {"teacher2"},
+		"@ADA LoveLace!":                   {"teacher2"},
+		"@ada lovelaces":                   {"teacher"},
+		"@adam":                            nil,
+		"@fact checker":                    {"helper"},
+		"@fact":                            nil,
+		"@小明":                              {"student"},
+		"@小明你好":                            {"student"},
+		"請問@小明":                            {"student"},
+		"請問@student你好":                     {"student"},
+		"老師":                               {"teacher"},
+		"請問老師,這是什麼?":                       {"teacher"},
+		"@老師你好":                            {"teacher"},
+		"@student and 老師":                  {"student", "teacher"},
+		"mail sue@teacher.example":         nil,
+		"mail sue@teacher":                 nil,
+		"mail 1@student.example":           nil,
+		"mail éva@student":                 nil,
+		"@student @teacher @student":       {"student", "teacher"},
+		"@nobody @student":                 {"student"},
+		"İ@teacher":                        nil,
+		"\U0001F600@teacher\U0001F600 yes": {"teacher"},
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			if got := mentioned(text, agents); !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+	t.Run("TheWordNeedsATeacher", func(t *testing.T) {
+		t.Parallel()
+		if got := mentioned("老師", cast("student")); got != nil {
+			t.Errorf("got %v, want nobody", got)
+		}
+	})
+}
+
+func TestReadUpTo(t *testing.T) {
+	t.Parallel()
+	agents := cast("teacher", "student")
+	for name, c := range map[string]struct {
+		trigger int64
+		lines   []line
+		want    int64
+	}{
+		"OnlyTheTrigger":       {1, []line{person("a")}, 1},
+		"ABurst":               {1, []line{person("a"), person("b"), person("c")}, 3},
+		"StopsAtAnotherCall":   {1, []line{person("a"), person("b"), person("@student"), person("c")}, 2},
+		"OwnCallIsRead":        {1, []line{person("a"), person("@teacher b"), person("老師")}, 3},
+		"NobodyIsCalled":       {1, []line{person("a"), person("sue@student.example"), person("@nobody")}, 3},
+		"CallsBeforeTheStart":  {2, []line{person("@student"), person("@student @teacher"), person("b")}, 3},
+		"AgentsAreReadAsWell":  {1, []line{person("a"), agent("student", "b")}, 2},
+		"AgentsCallsAreLeft":   {1, []line{person("a"), agent("teacher", "@student")}, 1},
+		"NothingAfterIsBehind": {5, []line{person("a")}, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := readUpTo(c.trigger, room(c.lines...).Lines, "teacher", agents); got != c.want {
+				t.Errorf("got %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestTranscript(t *testing.T) {
+	t.Parallel()
+	full := "Sue"
+	lines := []store.Message{
+		{Content: "a", Sender: &store.User{FullName: &full, Role: RoleStudent}},
+		{Content: "b", AgentID: "teacher", AgentType: AgentTeacher, AgentName: "Ada"},
+		{Content: "c", AgentID: "student", AgentType: AgentStudent, AgentName: "Ben"},
+		{Content: "d"},
+		{Content: "e", AgentType: AgentTeacher, AgentName: "Gone"},
+	}
+	var got []string
+	for _, m := range transcript(&store.Agent{ID: "teacher"}, lines) {
+		got = append(got, fmt.Sprintf("%s|%s|%s", m.Role, m.Name, m.Text))
+	}
+	want := []string{"user|Sue (student)|a", "assistant||b", "user|Ben (AI student)|c", "user|deleted user|d", "user|Gone (AI teacher)|e"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
