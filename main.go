@@ -109,13 +109,12 @@ func (c *cli) opened(ctx context.Context, fn func(*app.Opened) error) (err error
 }
 
 type serveCmd struct {
-	Addr  string `placeholder:"HOST:PORT" help:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
-	UIDir string `name:"ui-dir" placeholder:"FOLDER" help:"Serve a built single-page client from this folder."`
+	Addr string `placeholder:"HOST:PORT" help:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
 }
 
 // Run serves until a signal, then drains within the deadline.
 func (s *serveCmd) Run(ctx context.Context, c *cli) error {
-	cfg, log, err := c.load(map[string]string{"http.addr": s.Addr, "web.ui_dir": s.UIDir})
+	cfg, log, err := c.load(map[string]string{"http.addr": s.Addr})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,6 @@ type Config struct {
 	LLM       LLMConfig       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
 	Log       LogConfig       `yaml:"log" doc:"What the process says about itself on standard error."`
 	Telemetry TelemetryConfig `yaml:"telemetry" doc:"OpenTelemetry traces."`
-	Web       WebConfig       `yaml:"web" doc:"The browser studio."`
 }
 
 // HTTPConfig is the server's addresses and the bounds of one request.
@@ -68,7 +67,6 @@ type LimitsConfig struct {
 	TypingPerMinute     int   `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
 	HandshakesPerMinute int   `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
 	MessageBytes        Bytes `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
-	HistoryPage         int   `yaml:"history_page" default:"200" min:"1" max:"1000" doc:"Most messages of one page of history."`
 }
 
 // JobsConfig is where and how background work runs.
@@ -143,11 +141,6 @@ type TelemetryConfig struct {
 	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"Address of an OTLP/HTTP collector, for example http://localhost:4318; empty turns traces off."`
 	ServiceName  string  `yaml:"service_name" default:"coagent" doc:"Name of this service in traces."`
 	TraceSample  float64 `yaml:"trace_sample" default:"1" min:"0" max:"1" doc:"Share of requests that are traced, from 0 to 1."`
-}
-
-// WebConfig is the browser studio.
-type WebConfig struct {
-	UIDir string `yaml:"ui_dir" doc:"Serve the studio from this folder instead of the one in the binary, for work on it."`
 }
 
 // DefaultConfig is the configuration with which coagent starts in an empty
