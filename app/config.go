@@ -93,7 +93,7 @@ type RoomsConfig struct {
 	SocketQueueFrames int           `yaml:"socket_queue_frames" default:"1024" min:"16" max:"1000000" doc:"Frames that wait for one slow socket before it is closed; it resumes without loss."`
 	SocketQueueBytes  Bytes         `yaml:"socket_queue_bytes" default:"1MiB" min:"64KiB" max:"256MiB" doc:"The same in bytes."`
 	Ping              time.Duration `yaml:"ping" default:"10s" min:"1s" max:"5m" doc:"How often a silent socket is asked for a sign of life."`
-	DeadAfter         time.Duration `yaml:"dead_after" default:"20s" min:"2s" max:"10m" doc:"A socket without one for so long is closed; more than ping."`
+	DeadAfter         time.Duration `yaml:"dead_after" default:"18s" min:"2s" max:"10m" doc:"A socket without one for so long is closed; more than ping."`
 	PresenceExpiry    time.Duration `yaml:"presence_expiry" default:"30s" min:"5s" max:"10m" doc:"People of a server process that fell silent count as gone after this."`
 	EventPoll         time.Duration `yaml:"event_poll" default:"5s" min:"100ms" max:"5m" doc:"Safety net: rooms look for events so often even if no notification came."`
 }

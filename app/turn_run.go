@@ -365,7 +365,13 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(a.cfg.Turns.Lease), f.reason, f.detail); err != nil {
 			return err
 		}
-		return a.queue.AddAt(ctx, tx, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}, at)
+		next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
+		if f.after <= 0 {
+			// A job with a date waits for the queue's leader to release it, and
+			// the worker that was lost may have been that.
+			return a.queue.Add(ctx, tx, next)
+		}
+		return a.queue.AddAt(ctx, tx, next, at)
 	})
 }
 

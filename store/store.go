@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -72,14 +73,14 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // lets readers go on beside the writer; synchronous FULL keeps an acknowledged
 // commit through a power cut (NORMAL is faster and may lose the last ones);
 // immediate transactions take the write lock at once, so none of them fails
-// half-way with "busy".
+// half-way with "busy"; times are read back in UTC, not in a nameless zone.
 func sqliteDSN(path string, extra ...string) string {
 	pragmas := append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
 		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)"}, extra...)
 	// The name is a URI (https://www.sqlite.org/uri.html), in which a folder
 	// named "C#" would end the path.
 	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
-	return "file:" + path + "?_txlock=immediate&_pragma=" + strings.Join(pragmas, "&_pragma=")
+	return "file:" + path + "?_txlock=immediate&_timezone=UTC&_pragma=" + strings.Join(pragmas, "&_pragma=")
 }
 
 func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
@@ -119,6 +120,12 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	// pgx hands out times in the machine's zone unless it is told otherwise.
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID,
+			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
+		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

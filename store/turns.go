@@ -80,7 +80,7 @@ func (t *Tx) SetLooked(ctx context.Context, roomID string, from, seq int64) erro
 // then finds the room at lookAt.
 func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookAt time.Time) (due bool, err error) {
 	seen := bun.SafeQuery("CASE WHEN looked_seq > ? THEN looked_seq ELSE ? END", read, read)
-	looked := bun.SafeQuery("CASE WHEN ? > 0 AND (?) >= ? - 1 THEN ? ELSE (?) END", own, seen, own, own, seen)
+	looked := bun.SafeQuery("CASE WHEN ? > 0 AND (?) = ? - 1 THEN ? ELSE (?) END", own, seen, own, own, seen)
 	var row Room
 	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", looked).
 		Set("look_at = CASE WHEN (?) < event_seq THEN ? ELSE NULL END", looked, t.instant(lookAt)).

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -34,6 +35,17 @@ var accessTable = []row{
 	{"GET /api/v1/users/me", everyone200, nothing},
 	{"POST /api/v1/users/", "403 403 403 403 403 403 403 403 200 200", func(testing.TB, *world) ([]string, any) {
 		return nil, body{"email": store.NewID() + "@example.org"}
+	}},
+	{"POST /api/v1/login/impersonate/{user_id}", "403 403 403 403 403 403 403 403 403 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.users[student].ID}, nil
+	}},
+	{"GET /api/v1/users/keys", everyone200, nothing},
+	{"POST /api/v1/users/keys", everyone200, func(testing.TB, *world) ([]string, any) {
+		return nil, body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}
+	}},
+	{"DELETE /api/v1/users/keys/{key_id}", "404 404 404 404 404 204 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/users/keys",
+			body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}).text(t, "id")}, nil
 	}},
 	{"GET /api/v1/organizations", everyone200, nothing},
 	{"POST /api/v1/organizations", everyone200, sending(body{"name": "Mine"})},
@@ -72,6 +84,7 @@ var accessTable = []row{
 	}},
 	{"POST /api/v1/rooms/{room_id}/messages", "403 201 201 403 201 201 403 403 201 201", onRoom(body{"text": "hello"})},
 	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 403 403 200 200", onRoom(nil)},
+	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/agents/{id}", "403 403 403 403 403 200 403 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.project}, nil
 	}},
@@ -79,7 +92,14 @@ var accessTable = []row{
 		return []string{w.project}, body{"type": "student", "name": store.NewID(), "system_prompt": "", "model_provider": "offline"}
 	}},
 	{"PUT /api/v1/agents/{id}", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(body{})},
-	{"PUT /api/v1/agents/{id}/activate", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(nil)},
+	{"PUT /api/v1/agents/{id}/activate", "403 403 403 403 403 200 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		// Of a type of its own, since this switches the others of the type off.
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": store.NewID(), "system_prompt": "",
+			"model_provider": "offline"}).text(t, "id")}, nil
+	}},
+	{"GET /api/v1/agents/{id}/keys", "403 403 403 403 403 200 403 200 200 200", onFreshAgent(nil)},
+	{"PUT /api/v1/agents/{id}/keys", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(body{"room_key": apptest.CanaryKey})},
+	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 204 403 403 204 204", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 204 403 403 204 204", onFreshAgent(nil)},
 }
 
@@ -89,7 +109,7 @@ const socketRoute = "GET /api/v1/chat/ws/{room_id}"
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
-	"POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /openapi.json", "GET /api/v1/openapi.json",
+	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /openapi.json", "GET /api/v1/openapi.json",
 }
 
 func nothing(testing.TB, *world) ([]string, any) { return nil, nil }

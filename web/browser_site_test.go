@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -27,6 +27,7 @@ type site struct {
 	*web.Running
 	browser context.Context
 	cfg     *app.Config
+	host    string // where it listens, across restarts
 
 	passwords map[string]string // of the demo's accounts, by name
 	teacher   *app.Actor
@@ -50,6 +51,8 @@ func newSite(t *testing.T, browser context.Context, url string) *site {
 		s.cfg.DataDir, s.cfg.Database.URL = t.TempDir(), app.Secret(url)
 	}
 	s.cfg.HTTP.Addr = "127.0.0.1:0"
+	// Tests hold the model while the page is looked at.
+	s.cfg.LLM.FirstToken, s.cfg.LLM.Silence = time.Minute, time.Minute
 	s.cfg.Jobs.DrainTimeout = 100 * time.Millisecond
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
@@ -71,7 +74,9 @@ func (s *site) start(t *testing.T) {
 	if s.Running, err = web.Start(t.Context(), s.cfg, log, "test"); err != nil {
 		t.Fatal(err)
 	}
-	s.cfg.HTTP.Addr = s.Addr.String() // where a later start comes back
+	// A later start comes back at the same place.
+	s.host = s.Addr.String()
+	s.cfg.HTTP.Addr = s.host
 }
 
 func (s *site) stop(t *testing.T) {
@@ -197,5 +202,17 @@ func (s *site) stored(t *testing.T, roomID string, want ...string) {
 	}
 }
 
-// onPhone gives a tab the size of a phone.
-func onPhone(b *tab) { b.run(chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2))) }
+// expire signs an access token anew that ran out a minute ago.
+func (s *site) expire(t *testing.T, token string) string {
+	t.Helper()
+	claims := jwt.MapClaims{}
+	if _, _, err := jwt.NewParser().ParseUnverified(token, claims); err != nil {
+		t.Fatal(err)
+	}
+	claims["exp"] = time.Now().Add(-time.Minute).Unix()
+	expired, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(s.cfg.Auth.SecretKey.Reveal()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return expired
+}

@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -61,7 +63,12 @@ func startBrowser(t *testing.T) context.Context {
 type tab struct {
 	t    *testing.T
 	site *site
-	ctx  context.Context
+	host string
+	// profile keeps the cookies.
+	profile cdp.BrowserContextID
+	ctx     context.Context
+	// close closes the tab, as a person does.
+	close context.CancelFunc
 
 	mu         sync.Mutex
 	complaints []string
@@ -72,26 +79,40 @@ type tab struct {
 // person opens a tab of somebody new: other tabs share no cookie with it.
 func (s *site) person(t *testing.T) *tab {
 	t.Helper()
-	return s.openTab(t, s.browser, chromedp.WithNewBrowserContext())
+	browser := cdp.WithExecutor(s.browser, chromedp.FromContext(s.browser).Browser)
+	profile, err := target.CreateBrowserContext().Do(browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.openTab(t, profile)
 }
 
 // second opens one more tab of the same person.
 func (b *tab) second() *tab {
 	b.t.Helper()
-	return b.site.openTab(b.t, b.ctx)
+	return b.site.openTab(b.t, b.profile)
 }
 
-func (s *site) openTab(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
+func (s *site) openTab(t *testing.T, profile cdp.BrowserContextID) *tab {
 	t.Helper()
-	ctx, leave := chromedp.NewContext(parent, options...)
-	b := &tab{t: t, site: s, ctx: ctx, requests: map[string]int{}}
+	browser := cdp.WithExecutor(s.browser, chromedp.FromContext(s.browser).Browser)
+	// Without a window of its own a new profile has none to open a tab in.
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := chromedp.NewContext(s.browser, chromedp.WithTargetID(id))
+	b := &tab{t: t, site: s, host: s.host, profile: profile, ctx: ctx, close: leave, requests: map[string]int{}}
 	t.Cleanup(func() {
 		leave()
 		b.checkComplaints()
 	})
 	chromedp.ListenTarget(ctx, b.heard)
-	// A tab in the background would be told that it is hidden, and sleep.
-	b.run(network.Enable(), emulation.SetFocusEmulationEnabled(true))
+	// The first run lends the tab its context for life, so it has no deadline.
+	// A window behind others would be told that it is hidden, and sleep.
+	if err := chromedp.Run(ctx, network.Enable(), emulation.SetFocusEmulationEnabled(true), chromedp.EmulateViewport(1280, 800)); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -128,7 +149,7 @@ func (b *tab) requested(address string) {
 		return
 	}
 	b.requests[u.Host]++
-	if "http://"+u.Host != b.site.URL && "ws://"+u.Host != strings.Replace(b.site.URL, "http", "ws", 1) {
+	if u.Host != b.host {
 		b.complaints = append(b.complaints, "a request to another host: "+address)
 	}
 }
@@ -152,7 +173,7 @@ func (b *tab) checkComplaints() {
 	for _, c := range b.complaints {
 		b.t.Errorf("the browser complains: %s", c)
 	}
-	if len(b.requests) == 0 {
+	if len(b.requests) == 0 && !b.t.Failed() {
 		b.t.Error("no request was seen, so none was checked")
 	}
 }
@@ -207,7 +228,7 @@ func pause(t *testing.T) {
 // open loads a path of the site.
 func (b *tab) open(path string) {
 	b.t.Helper()
-	b.run(chromedp.Navigate(b.site.URL + path))
+	b.run(chromedp.Navigate("http://" + b.host + path))
 }
 
 // get evaluates a JavaScript expression into want, whatever page is there.
@@ -248,10 +269,12 @@ func (b *tab) click(selector string) {
 	b.run(chromedp.Click(selector, chromedp.ByQuery))
 }
 
-// fill types a text into a field that is empty.
+// fill types a text over what a field holds.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
-	b.run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.SendKeys(selector, text, chromedp.ByQuery))
+	b.run(chromedp.WaitVisible(selector, chromedp.ByQuery),
+		chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).select()", selector), nil),
+		chromedp.SendKeys(selector, text, chromedp.ByQuery))
 }
 
 // say writes a line and sends it with Enter.
@@ -264,8 +287,6 @@ func (b *tab) say(text string) {
 // signIn fills in the form that is shown.
 func (b *tab) signIn(name, password string) {
 	b.t.Helper()
-	b.run(chromedp.WaitVisible("#signin-form", chromedp.ByQuery), chromedp.SetValue("#username", "", chromedp.ByQuery),
-		chromedp.SetValue("#password", "", chromedp.ByQuery))
 	b.fill("#username", name)
 	b.fill("#password", password)
 	b.click("#signin-submit")
@@ -288,6 +309,32 @@ func (b *tab) enterRoom(roomID string) {
 func (b *tab) connected() {
 	b.t.Helper()
 	b.see("#status[data-state=open]", "Connected")
+}
+
+// cookie is the value of a cookie that scripts may not read.
+func (b *tab) cookie(name string) string {
+	b.t.Helper()
+	var value string
+	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		cookies, err := network.GetCookies().Do(ctx)
+		for _, c := range cookies {
+			if c.Name == name {
+				value = c.Value
+			}
+		}
+		return err
+	}))
+	return value
+}
+
+// notices are the lines between the messages that nobody said.
+func (b *tab) notices() []string {
+	b.t.Helper()
+	var notices []string
+	if err := b.get(`[...document.querySelectorAll("#messages li[data-kind=notice] p")].map((p) => p.textContent)`, &notices); err != nil {
+		b.fatalf("%v", err)
+	}
+	return notices
 }
 
 // line is one line of the log as the page shows it.

@@ -265,6 +265,9 @@ func (r *rig) checkDocumented(t testing.TB, method, path string, a answer) {
 		if op == nil {
 			return
 		}
+		if a.status == http.StatusRequestHeaderFieldsTooLarge {
+			return // refused before any route was looked for
+		}
 		res := op.Responses[httpStatus(a.status)]
 		if res == nil {
 			t.Errorf("%s %s answered %d, which its operation %s does not list", method, path, a.status, op.OperationID)

@@ -143,6 +143,9 @@ func peer(c *fiber.Ctx) netip.Addr {
 // proxies the last address that none of them made up.
 func (s *Server) clientAddress(c *fiber.Ctx) string {
 	addr := peer(c)
+	if !s.trusted(addr) {
+		return addr.String()
+	}
 	hops := strings.Split(strings.Join(c.GetReqHeaders()[fiber.HeaderXForwardedFor], ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusted(addr); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))

@@ -106,7 +106,7 @@ func (w *world) newRoom(t testing.TB, by string) (course, room string) {
 func (w *world) newAgent(t testing.TB) string {
 	t.Helper()
 	return w.as(owner).must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": "teacher", "name": "Agent " + store.NewID(),
-		"system_prompt": "Teach.", "model_provider": "offline", "api_key": apptest.CanaryKey}).text(t, "id")
+		"system_prompt": "Teach.", "model_provider": "offline", "is_active": true, "api_key": apptest.CanaryKey}).text(t, "id")
 }
 
 // wantMembers fails unless an object has exactly these members.

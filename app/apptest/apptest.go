@@ -250,12 +250,16 @@ func (r *Rig) Lines(t testing.TB, roomID string, n int) []store.Message {
 // line has been looked at.
 func (r *Rig) Idle(t testing.TB, roomID string) {
 	t.Helper()
-	Await(t, "the room to be idle", func() bool {
+	head := func() (looked, seq int64) {
 		room, err := r.DB.Room(t.Context(), roomID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		turns, err := r.DB.Turns(t.Context(), roomID, store.Page{Limit: 50})
+		return room.LookedSeq, room.EventSeq
+	}
+	Await(t, "the room to be idle", func() bool {
+		looked, seq := head()
+		turns, err := r.DB.Turns(t.Context(), roomID, store.Page{Limit: store.MaxLimit})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,6 +268,9 @@ func (r *Rig) Idle(t testing.TB, roomID string) {
 				return false
 			}
 		}
-		return room.LookedSeq == room.EventSeq
+		// Every step moves one of the two, so that nothing began or ended between
+		// the reads.
+		lookedNow, seqNow := head()
+		return looked == seq && looked == lookedNow && seq == seqNow
 	})
 }

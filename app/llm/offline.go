@@ -72,7 +72,8 @@ func offlineAnswer(r Request) (call *ToolCall, text string) {
 	if name, args, found := toolCommand(last.Text); found {
 		return offlineTool(r, name, args)
 	}
-	return nil, OfflineLabel + " " + offlineReply(r.Messages[:i], last) + offlineInstructions(r.System)
+	return nil, OfflineLabel + " No model is connected, so here is what one would answer to.\n\n" +
+		offlineReply(r.Messages[:i], last) + offlineInstructions(r.System)
 }
 
 func offlineReply(before []Message, last Message) string {
@@ -80,21 +81,22 @@ func offlineReply(before []Message, last Message) string {
 	if strings.HasSuffix(strings.TrimSpace(last.Text), "?") {
 		verb = "asks"
 	}
-	out := fmt.Sprintf("%s %s: %s.", speaker(last), verb, quote(last.Text, 200))
+	out := fmt.Sprintf("%s %s: %s", speaker(last), verb, quote(last.Text, 200))
 	for _, m := range slices.Backward(before) {
 		if m.Role == RoleUser && m.Text != "" {
-			out += fmt.Sprintf(" Before that %s said: %s.", speaker(m), quote(m.Text, 100))
+			out += fmt.Sprintf("\nBefore that %s said: %s", speaker(m), quote(m.Text, 100))
 			break
 		}
 	}
-	return out + " A model would answer here."
+	return out
 }
 
 func offlineInstructions(system string) string {
-	if strings.TrimSpace(system) == "" {
+	first, _, _ := strings.Cut(strings.TrimSpace(system), "\n\n")
+	if first == "" {
 		return ""
 	}
-	return " My instructions begin: " + quote(system, 120) + "."
+	return "\nMy instructions begin: " + quote(first, 120)
 }
 
 // toolCommand finds a line `/tool name {json}`; the JSON may be left out.

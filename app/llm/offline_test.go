@@ -30,8 +30,9 @@ func TestOffline(t *testing.T) {
 		req.Key = ""
 		req.Messages = append([]llm.Message{{Role: llm.RoleUser, Name: "Bob", Text: "Hello all"}}, req.Messages...)
 		got := answer(t, req)
-		want := `[offline provider] Ada asks: "Why is the sky blue?". Before that Bob said: "Hello all". ` +
-			`A model would answer here. My instructions begin: "You teach physics.".`
+		want := "[offline provider] No model is connected, so here is what one would answer to.\n\n" +
+			`Ada asks: "Why is the sky blue?"` + "\n" + `Before that Bob said: "Hello all"` + "\n" +
+			`My instructions begin: "You teach physics."`
 		if got.text != want || got.last.Finish != llm.FinishStop || got.last.Usage == nil {
 			t.Errorf("got %q, %+v, want %q", got.text, got.last, want)
 		}
@@ -80,7 +81,7 @@ func TestOffline(t *testing.T) {
 		t.Parallel()
 		req := ask("offline", "Why?")
 		req.MaxTokens = 5
-		if got := answer(t, req); got.text != "[offline provider] A" || got.last.Finish != llm.FinishLength {
+		if got := answer(t, req); got.text != "[offline provider] N" || got.last.Finish != llm.FinishLength {
 			t.Errorf("got %q, %q, want 20 characters and length", got.text, got.last.Finish)
 		}
 	})

@@ -3,6 +3,7 @@ package realtime
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -24,7 +25,7 @@ func TestTextFrame(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			payload := bytes.Repeat([]byte("x"), tc.size)
-			if got, want := TextFrame(payload), append(tc.header, payload...); !bytes.Equal(got, want) {
+			if got, want := TextFrame(payload), slices.Concat(tc.header, payload); !bytes.Equal(got, want) {
 				t.Errorf("got %x..., want %x...", got[:min(len(got), 12)], want[:min(len(want), 12)])
 			}
 		})

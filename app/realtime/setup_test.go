@@ -164,6 +164,17 @@ func (b *bundle) join(t testing.TB, room string, who ConnOptions, o JoinOptions)
 	return c
 }
 
+// narrow makes the kernel buffer little for a client that will not read.
+func (c *client) narrow(t testing.TB) {
+	t.Helper()
+	if err := errors.Join(
+		c.nc.(*net.TCPConn).SetReadBuffer(16<<10),
+		c.conn.nc.(*net.TCPConn).SetWriteBuffer(16<<10),
+	); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // leave ends the client and waits for its handler.
 func (c *client) leave() {
 	_ = c.nc.Close()

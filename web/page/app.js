@@ -30,6 +30,8 @@ function setTitle(name) {
 function showSignIn(notice = "") {
   leaveRoom();
   me = null;
+  groups = [];
+  rooms.clear();
   setTitle("Sign in");
   byId("signin-notice").textContent = notice;
   byId("signin-notice").hidden = notice === "";
@@ -172,7 +174,16 @@ async function route() {
 
 function showHome() {
   if (groups.some(({ rooms }) => rooms.length > 0)) showEmpty("Choose a room", "Pick a room from the list to read along and write.");
-  else showEmpty("Nothing to open yet", "Refresh the list once your course has a room for you.");
+  else showEmpty("Nothing to open yet", nothingToOpen());
+}
+
+// nothingToOpen says what would change that.
+function nothingToOpen() {
+  if (["admin", "super_admin"].includes(me.role)) {
+    return "There is no room yet. To try everything, run “coagent seed-demo” on the server; or make courses and rooms through its API, which /openapi.json describes.";
+  }
+  if (me.role === "teacher") return "You have no room yet. Courses and rooms are made through the server's API, which /openapi.json describes; this page is for talking in them.";
+  return "As soon as a teacher takes you into a course or a room, it appears in the list. Refresh it then.";
 }
 
 function leaveRoom() {
@@ -196,7 +207,8 @@ async function openRoom(id) {
     setTitle(known.name);
     byId("room-name").textContent = known.name;
     const aiOff = known.is_ai_active === false || known.ai_mode === "off";
-    byId("room-about").textContent = [known.description, aiOff ? "AI is switched off here." : ""].filter(Boolean).join(" · ");
+    const ai = aiOff ? "AI is switched off here." : room.hasNoAgents ? "No AI agent is in this room." : "";
+    byId("room-about").textContent = [known.description, ai].filter(Boolean).join(" · ");
     byId("pane-empty").hidden = true;
     byId("room").hidden = false;
     room.start();

@@ -149,10 +149,10 @@ export class MessageList {
   }
 
   // notice shows a discreet line once per key.
-  notice(key, seq, text) {
+  notice(key, seq, at, text) {
     const full = `notice:${key}`;
     if (this.#items.has(full)) return;
-    const item = { kind: "notice", order: seq, at: new Date(), li: el("li", { "data-kind": "notice" }), day: el("div", { class: "day" }) };
+    const item = { kind: "notice", order: seq, at, li: el("li", { "data-kind": "notice" }), day: el("div", { class: "day" }) };
     item.li.append(item.day, el("p", {}, text));
     this.#byLine.set(item.li, item);
     this.#items.set(full, item);

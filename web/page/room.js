@@ -27,6 +27,7 @@ export class Room {
   #turns;
   #loaded = [];
   #agents = [];
+  #agentsKnown = false;
   #typing = new Map(); // user id -> {name, timer}
   #cursor = 0;
   #oldest = Infinity;
@@ -45,10 +46,18 @@ export class Room {
 
   // load fetches the room; it throws the api.Problem that prevents it.
   async load() {
-    [this.#loaded, this.#agents] = await Promise.all([
+    const [loaded, agents] = await Promise.all([
       api.history(this.#id, { limit: pageSize }),
-      api.agentsOf(this.#id).catch(() => []), // the names are a nicety
+      api.agentsOf(this.#id).catch(() => null), // the names are a nicety
     ]);
+    this.#loaded = loaded;
+    this.#agents = agents ?? [];
+    this.#agentsKnown = agents !== null;
+  }
+
+  // hasNoAgents is for sure only once loaded.
+  get hasNoAgents() {
+    return this.#agentsKnown && this.#agents.length === 0;
   }
 
   // start shows what was loaded, in a room section that is visible by now.
@@ -105,7 +114,7 @@ export class Room {
         this.#acknowledged(frame);
         break;
       case "turn":
-        this.#turns.changed(frame, this.#cursor);
+        this.#turns.changed(frame, { seq: frame.seq ?? this.#cursor, at: dateOf(frame.timestamp) });
         break;
       case "delta":
         this.#turns.delta(frame);
@@ -117,13 +126,13 @@ export class Room {
         this.#typed(frame);
         break;
       case "resync":
-        this.#resync(frame.after);
+        if (Number.isInteger(frame.after)) this.#resync(frame.after);
         break;
       case "error":
         this.#refused(frame);
         break;
       case "system":
-        if (Number.isInteger(frame.seq) && typeof frame.content === "string") this.#list.notice(`event:${frame.seq}`, frame.seq, frame.content);
+        if (Number.isInteger(frame.seq) && typeof frame.content === "string") this.#list.notice(`event:${frame.seq}`, frame.seq, dateOf(frame.timestamp), frame.content);
         break;
     }
     if (frame.type !== "ack" && Number.isInteger(frame.seq)) this.#cursor = Math.max(this.#cursor, frame.seq);
@@ -216,11 +225,12 @@ export class Room {
   // may have holes, so it is replaced by the newest page of the history.
   async #resync(after) {
     this.#turns.endAll();
-    if (Number.isInteger(after)) this.#cursor = after;
+    this.#cursor = after;
     try {
       const history = await api.history(this.#id, { limit: pageSize });
       if (this.#life.signal.aborted) return;
-      this.#list.dropStored(this.#cursor);
+      // What came in meanwhile is newer than after and may be missing in history.
+      this.#list.dropStored(after);
       this.#oldest = Infinity;
       this.#showHistory(history);
       this.#list.toEnd();
@@ -347,7 +357,7 @@ export class Room {
       ...[...people].map(([id, name]) => el("li", { dir: "auto" }, id === this.#me.id ? `${name} (you)` : name)),
     );
     byId("presence-agents").replaceChildren(
-      ...(this.#agents.length === 0 ? [el("li", { class: "muted" }, "none")] : this.#agents.map((agent) => el("li", { dir: "auto" }, agent.name || agent.type))),
+      ...(this.#agents.length === 0 ? [el("li", { class: "muted" }, this.#agentsKnown ? "none" : "not known")] : this.#agents.map((agent) => el("li", { dir: "auto" }, agent.name || agent.type))),
     );
   }
 

@@ -27,15 +27,18 @@ export function find(groups, roomId) {
   return null;
 }
 
+// clear forgets the list, which the next person must not see.
+export function clear() {
+  const list = byId("room-list");
+  list.setAttribute("aria-busy", "true");
+  list.replaceChildren();
+}
+
 export function show(groups, currentId) {
   const list = byId("room-list");
   list.setAttribute("aria-busy", "false");
-  if (groups.every(({ rooms, problem }) => rooms.length === 0 && !problem)) {
-    const text =
-      groups.length === 0
-        ? "No rooms yet: as soon as you belong to a course, its rooms appear here."
-        : "No rooms yet: as soon as your course has a room that is open to you, it appears here.";
-    list.replaceChildren(el("p", { class: "list-note" }, text));
+  if (groups.length === 0) {
+    list.replaceChildren(el("p", { class: "list-note" }, "No rooms yet."));
     return;
   }
   list.replaceChildren(...groups.map((group) => section(group, currentId)));

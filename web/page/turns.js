@@ -23,11 +23,9 @@ export class Turns {
     this.#running.clear();
   }
 
-  // changed takes a turn frame; cursor is where a notice about it goes.
-  changed(frame, cursor) {
+  // changed takes a turn frame; seq and at are where a notice about it goes.
+  changed(frame, { seq, at }) {
     const { turn_id: id, state, attempt } = frame;
-    // Staff alone are told why: in a sentence, or at least in a word.
-    const why = frame.detail ? ` ${frame.detail}` : frame.reason ? ` (${frame.reason})` : "";
     if (this.#ended.has(id)) return;
     if (state === "started" || state === "retrying") {
       const { stream } = this.#get(id, frame);
@@ -44,8 +42,10 @@ export class Turns {
       return;
     }
     this.end(id);
-    const what = state === "stopped" ? "was stopped before it answered." : "could not answer.";
-    this.#list.notice(`turn:${id}`, cursor, `${name} ${what}${why}`);
+    const what = state === "stopped" ? "gave no answer" : "could not answer";
+    // Staff alone are told why.
+    const why = frame.detail || frame.reason;
+    this.#list.notice(`turn:${id}`, seq, at, `${name} ${what}${why ? `: ${why}` : "."}`);
   }
 
   delta(frame) {

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The relations of these tests, by the name they have in the table below.
+var relationNames = map[string]Relation{
+	"course_owner": IsCourseOwner, "course_teacher": IsCourseTeacher, "course_ta": IsCourseTA, "course_student": IsCourseStudent,
+	"room_member": IsRoomMember, "org_owner": IsOrganizationOwner, "org_admin": IsOrganizationAdmin, "org_member": IsOrganizationMember,
+	"project_owner": IsProjectOwner, "project_admin": IsProjectAdmin, "project_editor": IsProjectEditor,
+	"project_member": IsProjectMember, "project_viewer": IsProjectViewer, "creator": IsCreator,
+}
+
+// declared is who may do what, written down without looking at the rules: the
+// global roles and, behind them, the relations that suffice.
+var declared = map[Action]struct {
+	who    string
+	denial string // "" hides the thing
+}{
+	ActReadSelf:     {"everybody", "Not enough permissions"},
+	ActOwnKeys:      {"everybody", "Not enough permissions"},
+	ActImpersonate:  {"super_admin", "The user doesn't have enough privileges"},
+	ActCreateUser:   {"admin super_admin", "Not enough permissions"},
+	ActOperate:      {"admin super_admin", "Not enough permissions"},
+	ActCreateCourse: {"teacher admin super_admin", "Not enough permissions"},
+
+	ActCreateAdminUser:    {"super_admin", "Only Super Admins can create Admin accounts"},
+	ActListOrganizations:  {"everybody", "Not enough permissions"},
+	ActCreateOrganization: {"everybody", "Not enough permissions"},
+	ActListProjects:       {"everybody", "Not enough permissions"},
+	ActCreateProject:      {"admin super_admin org_owner org_admin org_member", "Not enough permissions in organization"},
+
+	ActListCourses:  {"everybody", "Not enough permissions"},
+	ActReadCourse:   {"admin super_admin course_owner course_teacher course_ta course_student", "Not enough permissions"},
+	ActReadMembers:  {"admin super_admin course_owner course_teacher course_ta course_student", "Not enough permissions"},
+	ActListAllRooms: {"admin super_admin course_owner course_teacher course_ta course_student", "Not enough permissions"},
+	ActEnrolStudent: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActEnrolStaff:   {"admin super_admin course_owner course_teacher", "TAs can enroll students only"},
+	ActCreateRoom:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+
+	ActListRooms:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActReadRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActReadFaces:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActReadHistory:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
+	ActJoinRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
+	ActPostMessage:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
+	ActUpdateRoom:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActAssignToRoom: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActSeeFailures:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActAttachAgent:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActDetachAgent:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+
+	ActListAgents:    {"admin super_admin project_owner project_admin project_editor project_member project_viewer", "Not enough permissions"},
+	ActReadAgent:     {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},
+	ActReadKeys:      {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},
+	ActUseAgent:      {"admin super_admin project_owner project_admin project_editor project_member creator", ""},
+	ActCreateAgent:   {"admin super_admin project_owner project_admin project_editor", "Not enough permissions"},
+	ActUpdateAgent:   {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+	ActActivateAgent: {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+	ActDeleteAgent:   {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+	ActWriteKeys:     {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+}
+
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	for action := range rules {
+		if _, ok := declared[action]; !ok {
+			t.Errorf("%s has a rule, but nobody declared who may", action)
+		}
+	}
+	for action, d := range declared {
+		t.Run(string(action), func(t *testing.T) {
+			t.Parallel()
+			if _, ok := rules[action]; !ok {
+				t.Fatal("no rule")
+			}
+			for _, role := range everybody {
+				for _, relation := range append(slices.Sorted(maps.Keys(relationNames)), "") {
+					who := strings.Fields(d.who)
+					want := d.who == "everybody" || slices.Contains(who, role) || slices.Contains(who, relation)
+					actor := &Actor{User: store.User{Role: role, IsActive: true}}
+					err := Check(actor, action, Resource{Noun: "Thing", Relations: relationNames[relation]})
+					if got := err == nil; got != want {
+						t.Errorf("%s, %s: got allowed %v, want %v", role, relation, got, want)
+					}
+					checkDenial(t, err, d.denial)
+				}
+			}
+			t.Run("Inactive", func(t *testing.T) {
+				err := Check(&Actor{User: store.User{Role: RoleSuperAdmin}}, action, Resource{Noun: "Thing", Relations: ^Relation(0)})
+				if err == nil {
+					t.Error("allowed")
+				}
+				checkDenial(t, err, d.denial)
+			})
+			t.Run("Nobody", func(t *testing.T) {
+				if got := KindOf(Check(nil, action, Resource{Relations: ^Relation(0)})); got != KindUnauthenticated {
+					t.Errorf("got %s, want unauthenticated", got)
+				}
+			})
+		})
+	}
+}
+
+func checkDenial(t *testing.T, err error, text string) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	kind := KindForbidden
+	if text == "" {
+		kind, text = KindNotFound, "Thing not found"
+	}
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != kind || e.Message != text {
+		t.Errorf("denial: got %v, want %s %q", err, kind, text)
+	}
+}
+
+func TestUnknownIsDenied(t *testing.T) {
+	t.Parallel()
+	super := &Actor{User: store.User{Role: RoleSuperAdmin, IsActive: true}}
+	t.Run("Action", func(t *testing.T) {
+		t.Parallel()
+		if got := KindOf(Check(super, "room.burn", Resource{Relations: ^Relation(0)})); got != KindForbidden {
+			t.Errorf("got %s, want forbidden", got)
+		}
+	})
+	t.Run("Role", func(t *testing.T) {
+		t.Parallel()
+		for _, role := range []string{"", "root", "Super_Admin"} {
+			if Check(&Actor{User: store.User{Role: role, IsActive: true}}, ActReadSelf, Resource{}) == nil {
+				t.Errorf("role %q is allowed", role)
+			}
+		}
+	})
+	t.Run("Relation", func(t *testing.T) {
+		t.Parallel()
+		res := roomResource(&store.RoomAccess{CourseRole: "owner"})
+		if res.Relations != 0 {
+			t.Errorf("an unknown link role: got relations %b, want none", res.Relations)
+		}
+	})
+}

@@ -1,0 +1,118 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+// What runs with every request, post and sweep finds its rows by an index.
+func TestHotQueriesUseAnIndex(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		var mu sync.Mutex
+		var last string
+		db.OnQuery(func(query string) {
+			mu.Lock()
+			defer mu.Unlock()
+			last = query
+		})
+		w := newWorld(t, db)
+		w.say("hello")
+		s := newSession(w.pupil.ID)
+		w.open(s)
+		ctx, id := t.Context(), w.room.ID
+		for name, ask := range map[string]func() error{
+			"User":              func() error { _, err := db.User(ctx, w.pupil.ID); return err },
+			"UserByLogin":       func() error { _, err := db.UserByLogin(ctx, w.pupil.Email); return err },
+			"UserByEmail":       func() error { _, err := db.UserByEmail(ctx, w.pupil.Email); return err },
+			"HasSuperAdmin":     func() error { _, err := db.HasSuperAdmin(ctx); return err },
+			"Session":           func() error { _, err := db.Session(ctx, s.ID); return err },
+			"LiveSessions":      func() error { _, err := db.LiveSessions(ctx, []string{s.ID}, at); return err },
+			"RoomAccess":        func() error { _, err := db.RoomAccess(ctx, id, w.pupil.ID); return err },
+			"RoomAccesses":      func() error { _, err := db.RoomAccesses(ctx, id, []string{w.pupil.ID}); return err },
+			"RoomsInCourse":     func() error { _, err := db.RoomsInCourse(ctx, w.course.ID, w.pupil.ID, store.Page{}); return err },
+			"Messages":          func() error { _, err := db.Messages(ctx, id, 0, 50); return err },
+			"Messages before":   func() error { _, err := db.Messages(ctx, id, 100, 50); return err },
+			"MessageByClientID": func() error { _, err := db.MessageByClientID(ctx, id, w.pupil.ID, "x"); return err },
+			"PersonLinesSince":  func() error { _, err := db.PersonLinesSince(ctx, id, w.agent.ID); return err },
+			"Events":            func() error { _, err := db.Events(ctx, id, 5, 50); return err },
+			"EventRange":        func() error { _, _, err := db.EventRange(ctx, id); return err },
+			"EventHeads":        func() error { _, err := db.EventHeads(ctx, []string{id}); return err },
+			"AgentsInRoom":      func() error { _, err := db.AgentsInRoom(ctx, id); return err },
+			"LiveTurn":          func() error { _, err := db.LiveTurn(ctx, id); return err },
+			"WaitingTurn":       func() error { _, err := db.WaitingTurn(ctx, id); return err },
+			"OverdueTurns":      func() error { _, err := db.OverdueTurns(ctx, at, 50); return err },
+			"OverdueRooms":      func() error { _, err := db.OverdueRooms(ctx, at, 50); return err },
+			"SigninFailures":    func() error { _, err := db.SigninFailures(ctx, []string{"a"}, at); return err },
+			"DeleteSessionsBefore": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.DeleteSessionsBefore(ctx, at, 5)
+					return err
+				})
+			},
+			"DeleteSigninFailuresBefore": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.DeleteSigninFailuresBefore(ctx, at, 5)
+					return err
+				})
+			},
+		} {
+			if err := ask(); err != nil && !strings.Contains(err.Error(), store.ErrNotFound.Error()) {
+				t.Fatalf("%s: %v", name, err)
+			}
+			// "lines" are the few rows of PersonLinesSince's own subquery.
+			plan := strings.ReplaceAll(explain(t, db, last), "SCAN lines\n", "")
+			if scan := fullScan.FindString(plan); scan != "" {
+				t.Errorf("%s: %s\n%s\n%s", name, scan, last, plan)
+			}
+		}
+	})
+}
+
+// fullScan is a line of either database's plan that reads a whole table.
+var fullScan = regexp.MustCompile(`(?m)Seq Scan.*$|^SCAN (?:\w+)$|Filter: .*(look_at|lease_until) <.*$`)
+
+func explain(t *testing.T, db *store.DB, query string) string {
+	t.Helper()
+	tx, err := raw(t, db).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	var rows *sql.Rows
+	if db.Postgres() {
+		// With a handful of rows the planner would scan whatever there is.
+		if _, err := tx.ExecContext(t.Context(), "SET LOCAL enable_seqscan = off"); err != nil {
+			t.Fatal(err)
+		}
+		rows, err = tx.QueryContext(t.Context(), "EXPLAIN "+query)
+	} else {
+		rows, err = tx.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		var n int
+		dest := []any{&line}
+		if !db.Postgres() {
+			dest = []any{&n, &n, &n, &line}
+		}
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(line + "\n")
+	}
+	mustBe(t, "the plan", rows.Err(), nil)
+	return plan.String()
+}

@@ -1,0 +1,251 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+// Fifty lines, each sent four times at once: every one is stored once, the
+// numbers have no gap, and a reader with a cursor never misses one.
+func TestPostsAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		const lines, times = 50, 4
+		w := newWorld(t, db)
+		var posting, reading sync.WaitGroup
+		posted := make(chan struct{})
+		reading.Go(func() { readInOrder(t, w, posted, lines) })
+		var stored atomic.Int32
+		for i := range lines * times {
+			posting.Go(func() {
+				m := store.Message{SenderID: w.pupil.ID, ClientID: fmt.Sprint("line ", i%lines), Content: "hello"}
+				err := w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := post(ctx, tx, w, m)
+					return err
+				})
+				if err == nil {
+					stored.Add(1)
+					return
+				}
+				mustBe(t, "a post", err, errTaken)
+				_, err = db.MessageByClientID(t.Context(), w.room.ID, m.SenderID, m.ClientID)
+				mustBe(t, "the line that was first", err, nil)
+			})
+		}
+		posting.Wait()
+		close(posted)
+		reading.Wait()
+		if got := stored.Load(); got != lines {
+			t.Errorf("stored: got %d, want %d", got, lines)
+		}
+		head, oldest, err := db.EventRange(t.Context(), w.room.ID)
+		if head != lines || oldest != 1 || err != nil {
+			t.Errorf("range: got %d..%d (%v), want 1..%d", oldest, head, err, lines)
+		}
+		mismatch := count(t, db, "SELECT count(*) FROM messages AS m FULL JOIN events AS e ON e.room_id = m.room_id AND e.seq = m.seq WHERE e.seq IS NULL OR m.seq IS NULL")
+		if mismatch != 0 {
+			t.Errorf("%d lines without an event or events without a line", mismatch)
+		}
+	})
+}
+
+// readInOrder follows the log with a cursor, as a socket does.
+func readInOrder(t *testing.T, w *world, posted <-chan struct{}, want int64) {
+	var cursor int64
+	for last := false; ; {
+		events, err := w.db.Events(t.Context(), w.room.ID, cursor, 7)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, e := range events {
+			if e.Seq != cursor+1 {
+				t.Errorf("after %d came %d", cursor, e.Seq)
+			}
+			cursor = e.Seq
+		}
+		if last && len(events) == 0 {
+			if cursor != want {
+				t.Errorf("the reader ended at %d, want %d", cursor, want)
+			}
+			return
+		}
+		select {
+		case <-posted:
+			last = true
+		default:
+		}
+	}
+}
+
+// Two hundred different lines on one room, all at once.
+func TestTwoHundredPostsAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		const lines = 200
+		w := newWorld(t, db)
+		seen := make([]atomic.Bool, lines+1)
+		var wg sync.WaitGroup
+		for range lines {
+			wg.Go(func() {
+				var seq int64
+				err := w.try(func(ctx context.Context, tx *store.Tx) (err error) {
+					seq, err = post(ctx, tx, w, store.Message{SenderID: w.pupil.ID, Content: "hello"})
+					return err
+				})
+				if err != nil || seq < 1 || seq > lines || seen[seq].Swap(true) {
+					t.Errorf("got number %d (%v)", seq, err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := count(t, db, "SELECT max(seq) - count(*) FROM events"); got != 0 {
+			t.Errorf("%d gaps", got)
+		}
+	})
+}
+
+func TestCreateMessageOnce(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		say := func(m store.Message) error {
+			return w.try(func(ctx context.Context, tx *store.Tx) error {
+				_, err := post(ctx, tx, w, m)
+				return err
+			})
+		}
+		turn := store.NewID()
+		for _, rule := range []struct {
+			name string
+			m    store.Message
+			want error
+		}{
+			{"a line", store.Message{SenderID: w.pupil.ID, ClientID: "a"}, nil},
+			{"the same again", store.Message{SenderID: w.pupil.ID, ClientID: "a"}, errTaken},
+			{"another case is another name", store.Message{SenderID: w.pupil.ID, ClientID: "A"}, nil},
+			{"another sender's same name", store.Message{SenderID: w.owner.ID, ClientID: "a"}, nil},
+			{"no name", store.Message{SenderID: w.pupil.ID}, nil},
+			{"no name again", store.Message{SenderID: w.pupil.ID}, nil},
+			{"an agent's line", store.Message{AgentID: w.agent.ID, AgentType: "teacher", TurnID: turn}, nil},
+			{"a turn that speaks twice", store.Message{AgentID: w.agent.ID, AgentType: "teacher", TurnID: turn}, errTaken},
+		} {
+			mustBe(t, rule.name, say(rule.m), rule.want)
+		}
+		// A refused line gives its number back.
+		if head, _, err := db.EventRange(t.Context(), w.room.ID); head != 6 || err != nil {
+			t.Errorf("head: got %d (%v), want 6", head, err)
+		}
+	})
+}
+
+func TestMessagesPage(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		for i := range 7 {
+			w.say(fmt.Sprint(i + 1))
+		}
+		for _, rule := range []struct {
+			before      int64
+			limit       int
+			first, last int64
+		}{{0, 3, 5, 7}, {5, 3, 2, 4}, {2, 3, 1, 1}, {1, 3, 0, 0}, {100, 100, 1, 7}} {
+			lines, err := db.Messages(t.Context(), w.room.ID, rule.before, rule.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var first, last int64
+			for _, m := range lines {
+				if first == 0 {
+					first = m.Seq
+				} else if m.Seq != last+1 {
+					t.Errorf("after %d came %d", last, m.Seq)
+				}
+				last = m.Seq
+				if m.Sender == nil || m.Sender.ID != w.pupil.ID || m.ByAgent() {
+					t.Errorf("sender: got %+v", m.Sender)
+				}
+			}
+			if first != rule.first || last != rule.last {
+				t.Errorf("%d before %d: got %d..%d, want %d..%d", rule.limit, rule.before, first, last, rule.first, rule.last)
+			}
+		}
+	})
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		if head, oldest, err := db.EventRange(t.Context(), w.room.ID); head != 0 || oldest != 1 || err != nil {
+			t.Errorf("an empty log: got %d..%d (%v)", oldest, head, err)
+		}
+		const body = `{"z":1, "a":"學生 🙂"}`
+		w.tx(func(ctx context.Context, tx *store.Tx) error {
+			seq, err := tx.NextSeq(ctx, w.room.ID, time.Time{})
+			return errors.Join(err, tx.CreateEvent(ctx, &store.Event{RoomID: w.room.ID, Seq: seq, ID: store.NewID(), Type: "message", Body: body, CreatedAt: at}))
+		})
+		for range 4 {
+			w.say("hello")
+		}
+		events, err := db.Events(t.Context(), w.room.ID, 0, 1)
+		if err != nil || len(events) != 1 || events[0].Body != body {
+			t.Errorf("got %+v (%v)", events, err)
+		}
+		events, err = db.Events(t.Context(), w.room.ID, 3, 10)
+		if err != nil || len(events) != 2 || events[0].Seq != 4 {
+			t.Errorf("after 3: got %+v (%v)", events, err)
+		}
+		// What retention took is no part of the range.
+		for _, rule := range []struct{ deleted, oldest int64 }{{2, 3}, {5, 6}} {
+			if _, err := raw(t, db).ExecContext(t.Context(), fmt.Sprint("DELETE FROM events WHERE seq <= ", rule.deleted)); err != nil {
+				t.Fatal(err)
+			}
+			if head, oldest, err := db.EventRange(t.Context(), w.room.ID); head != 5 || oldest != rule.oldest || err != nil {
+				t.Errorf("without the first %d: got %d..%d (%v), want %d..5", rule.deleted, oldest, head, err, rule.oldest)
+			}
+		}
+		heads, err := db.EventHeads(t.Context(), []string{w.room.ID, store.NewID()})
+		if err != nil || len(heads) != 1 || heads[w.room.ID] != 5 {
+			t.Errorf("heads: got %v (%v)", heads, err)
+		}
+		if heads, err := db.EventHeads(t.Context(), nil); err != nil || len(heads) != 0 {
+			t.Errorf("heads of none: got %v (%v)", heads, err)
+		}
+	})
+}
+
+func TestPersonLinesSince(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		other := store.NewID()
+		want := func(agent string, n int) {
+			t.Helper()
+			if got, err := db.PersonLinesSince(t.Context(), w.room.ID, agent); got != n || err != nil {
+				t.Errorf("got %d (%v), want %d", got, err, n)
+			}
+		}
+		want(w.agent.ID, 0)
+		w.say("one")
+		w.say("two")
+		want(w.agent.ID, 2)
+		w.tx(func(ctx context.Context, tx *store.Tx) error {
+			_, err := post(ctx, tx, w, store.Message{AgentID: w.agent.ID, AgentType: "teacher", Content: "three"})
+			return err
+		})
+		want(w.agent.ID, 0)
+		w.say("four")
+		want(w.agent.ID, 1)
+		want(other, 3)
+	})
+}

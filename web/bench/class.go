@@ -1,0 +1,169 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// database is a fresh, migrated one.
+type database struct {
+	kind string // postgres or sqlite
+	url  string
+	dir  string // the data folder
+}
+
+const (
+	onPostgres = "postgres"
+	onSQLite   = "sqlite"
+)
+
+// databases names those that this machine has.
+func (l *lab) databases() []string {
+	if l.server == nil {
+		return []string{onSQLite}
+	}
+	return []string{onPostgres, onSQLite}
+}
+
+func (l *lab) database(kind string) (*database, error) {
+	l.made++
+	d := &database{kind: kind, dir: filepath.Join(l.dir, fmt.Sprintf("data%d", l.made))}
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return nil, err
+	}
+	d.url = "sqlite:" + filepath.Join(d.dir, "coagent.db")
+	if kind == onPostgres {
+		var err error
+		if d.url, err = l.server.CreateDatabase(l.ctx, fmt.Sprintf("bench%d", l.made)); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.with(l.ctx, func(db *store.DB) error {
+		return db.WithMigrationLock(l.ctx, func() error {
+			if err := db.Migrate(l.ctx); err != nil {
+				return err
+			}
+			return jobs.Migrate(l.ctx, db, slog.New(slog.DiscardHandler))
+		})
+	})
+}
+
+// with opens the database for fn.
+func (d *database) with(ctx context.Context, fn func(*store.DB) error) error {
+	db, err := store.Open(ctx, store.Options{URL: d.url, Pool: 8})
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(db), db.Close())
+}
+
+const secretKey = "0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// settings is the program's own default configuration on a database, with
+// limits that no bench meets.
+func settings(s site) *app.Config {
+	c := app.DefaultConfig()
+	c.DataDir = s.Dir
+	if u, err := url.Parse(s.URL); err == nil && u.Scheme != "sqlite" {
+		c.Database.URL = app.Secret(s.URL)
+	}
+	c.HTTP.Addr = "127.0.0.1:0"
+	c.Auth.SecretKey = secretKey
+	c.Auth.EncryptionKeys = []app.Secret{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
+	if s.Provider != "" {
+		c.LLM.Providers = map[string]app.ProviderConfig{benchProvider: {Kind: "openai", BaseURL: s.Provider, DefaultModel: "bench", Keyless: true}}
+	}
+	return c
+}
+
+const benchProvider = "bench"
+
+// class is a course with one room, its teacher and its members.
+type class struct {
+	room   string
+	people []person // the first is the teacher
+}
+
+type person struct{ id, token string }
+
+// newClass adds a class of n people to a database; with an agent its room
+// answers every line.
+func (d *database) newClass(ctx context.Context, n int, agent bool) (*class, error) {
+	c := &class{room: store.NewID()}
+	err := d.with(ctx, func(db *store.DB) error {
+		return db.InTx(ctx, func(tx *store.Tx) error { return c.store(ctx, tx, n, agent) })
+	})
+	return c, err
+}
+
+func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) error {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	course := store.NewID()
+	for i := range n {
+		role := app.RoleStudent
+		if i == 0 {
+			role = app.RoleTeacher
+		}
+		p, err := newPerson(ctx, tx, role, fmt.Sprintf("Person %d", i), now)
+		if err != nil {
+			return err
+		}
+		c.people = append(c.people, p)
+		if i == 0 {
+			if err := tx.CreateCourse(ctx, &store.Course{ID: course, Title: "Physics", OwnerID: p.id, CreatedAt: now, Version: 1}); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: course, UserID: p.id, Role: role, CreatedAt: now}); err != nil {
+			return err
+		}
+	}
+	mode := app.ModeOff
+	if agent {
+		mode = app.ModeTeacherOnly
+	}
+	if err := tx.CreateRoom(ctx, &store.Room{ID: c.room, CourseID: course, Name: "Waves", IsAIActive: agent, AIMode: mode, AIFrequency: 1,
+		CreatedAt: now, Version: 1}); err != nil || !agent {
+		return err
+	}
+	ag := store.Agent{ID: store.NewID(), Type: app.AgentTeacher, Name: "Galileo", Category: "instructor", ModelProvider: benchProvider,
+		SystemPrompt: "You teach physics.", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]", ContextWindow: 10, IsActive: true,
+		CreatedBy: c.people[0].id, CreatedAt: now, UpdatedAt: now, Version: 1}
+	if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {
+		return err
+	}
+	_, err := tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: c.room, AgentID: ag.ID, CreatedAt: now})
+	return err
+}
+
+// newPerson adds a signed-in person; nobody can sign in to the account again.
+func newPerson(ctx context.Context, tx *store.Tx, role, name string, now time.Time) (person, error) {
+	p := person{id: store.NewID()}
+	u := &store.User{ID: p.id, Email: p.id + "@school.example", FullName: &name, Role: role, IsActive: true, CreatedAt: now, Version: 1}
+	if err := tx.CreateUser(ctx, u); err != nil {
+		return p, err
+	}
+	s := &store.Session{ID: store.NewID(), UserID: p.id, Generation: 1, RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour)}
+	if err := tx.CreateSession(ctx, s); err != nil {
+		return p, err
+	}
+	var err error
+	p.token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": p.id, "sid": s.ID,
+		"iat": now.Unix(), "exp": now.Add(12 * time.Hour).Unix()}).SignedString([]byte(secretKey))
+	return p, err
+}

@@ -1,0 +1,259 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// crowd is the clients of one server: plain readers of WebSocket frames, as
+// cheap as can be, since they share the machine with what is measured.
+type crowd struct {
+	members []*member
+	lines   atomic.Int64 // frames of lines that have come, over all members
+	readers sync.WaitGroup
+}
+
+// member is one client's connection.
+type member struct {
+	crowd *crowd
+	conn  net.Conn
+	in    *bufio.Reader
+	// seen, when set, is given every text frame as it arrives; it must not keep
+	// the text.
+	seen  atomic.Pointer[func(text []byte)]
+	wmu   sync.Mutex
+	close int // the close code of the server
+}
+
+// linePrefix is how the frame of a line begins in both protocols.
+var linePrefix = []byte(`{"type":"message"`)
+
+// joinRoom opens a coagent.v2 socket for each person.
+func joinRoom(ctx context.Context, addr, room string, people []person) (*crowd, error) {
+	c := &crowd{}
+	for _, p := range people {
+		if err := c.join(ctx, addr, room, p); err != nil {
+			return nil, errors.Join(err, c.leave())
+		}
+	}
+	return c, nil
+}
+
+func (c *crowd) join(ctx context.Context, addr, room string, p person) error {
+	m, err := dialRoom(ctx, addr, room, p)
+	if err != nil {
+		return err
+	}
+	m.crowd = c
+	c.members = append(c.members, m)
+	c.readers.Go(m.read)
+	return nil
+}
+
+// dialRoom does the handshake (RFC 6455 section 4.1); nobody reads yet.
+func dialRoom(ctx context.Context, addr, room string, p person) (*member, error) {
+	m, err := dialRaw(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(m.conn, "GET /api/v1/chat/ws/%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: coagent.v2\r\n"+
+		"Authorization: Bearer %s\r\n\r\n", room, addr, p.token)
+	if err != nil {
+		return nil, errors.Join(err, m.conn.Close())
+	}
+	res, err := http.ReadResponse(m.in, nil)
+	if err == nil && res.StatusCode != http.StatusSwitchingProtocols {
+		body, _ := io.ReadAll(res.Body)
+		err = fmt.Errorf("handshake: %s %s", res.Status, body)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.conn.Close())
+	}
+	return m, nil
+}
+
+func dialRaw(ctx context.Context, addr string) (*member, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &member{conn: conn, in: bufio.NewReaderSize(conn, 4<<10)}, nil
+}
+
+// joinFloor opens n connections to the floor's server.
+func joinFloor(ctx context.Context, p *process, n int) (*crowd, error) {
+	c := &crowd{}
+	for range n {
+		m, err := dialRaw(ctx, p.addr)
+		if err != nil {
+			return nil, errors.Join(err, c.leave())
+		}
+		m.crowd = c
+		c.members = append(c.members, m)
+		c.readers.Go(m.read)
+	}
+	return c, await(ctx, "the floor's connections", func() bool {
+		var have int
+		return p.call("conns", nil, &have) == nil && have >= n
+	})
+}
+
+// leave closes all connections.
+func (c *crowd) leave() error {
+	var errs []error
+	for _, m := range c.members {
+		errs = append(errs, m.conn.Close())
+	}
+	c.readers.Wait()
+	return errors.Join(errs...)
+}
+
+// await polls until ok, for a minute at most.
+func await(ctx context.Context, what string, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(500 * time.Microsecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited too long for %s", what)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// awaitLines waits until n frames of lines have come in all.
+func (c *crowd) awaitLines(ctx context.Context, n int64) error {
+	err := await(ctx, "lines", func() bool { return c.lines.Load() >= n })
+	if err != nil {
+		return fmt.Errorf("%w: %d of %d came", err, c.lines.Load(), n)
+	}
+	return nil
+}
+
+// read takes frames until the connection ends and answers pings.
+func (m *member) read() {
+	for {
+		op, text, err := readFrame(m.in)
+		if err != nil {
+			return
+		}
+		switch op {
+		case 1:
+			if f := m.seen.Load(); f != nil {
+				(*f)(text)
+			}
+			if bytes.HasPrefix(text, linePrefix) {
+				m.crowd.lines.Add(1)
+			}
+		case 8:
+			if len(text) >= 2 {
+				m.close = int(binary.BigEndian.Uint16(text))
+			}
+			return
+		case 9:
+			_ = m.write(10, text) // a dead connection ends the read
+		}
+	}
+}
+
+// watch has f called with every text frame; nil ends it.
+func (m *member) watch(f func(text []byte)) {
+	if f == nil {
+		m.seen.Store(nil)
+		return
+	}
+	m.seen.Store(&f)
+}
+
+// say posts a line by the socket.
+func (m *member) say(clientID, text string) error {
+	return m.write(1, []byte(`{"type":"post","client_id":"`+clientID+`","text":"`+text+`"}`))
+}
+
+// write sends one frame, masked with zeros (RFC 6455 section 5.3).
+func (m *member) write(op byte, payload []byte) error {
+	frame := []byte{0x80 | op}
+	switch n := len(payload); {
+	case n <= 125:
+		frame = append(frame, 0x80|byte(n))
+	case n <= 0xFFFF:
+		frame = append(frame, 0x80|126)
+		frame = binary.BigEndian.AppendUint16(frame, uint16(n))
+	default:
+		frame = append(frame, 0x80|127)
+		frame = binary.BigEndian.AppendUint64(frame, uint64(n))
+	}
+	frame = append(frame, 0, 0, 0, 0)
+	m.wmu.Lock()
+	defer m.wmu.Unlock()
+	_, err := m.conn.Write(append(frame, payload...))
+	return err
+}
+
+// readFrame reads one unmasked frame; the payload is good until the next read.
+func readFrame(in *bufio.Reader) (op byte, payload []byte, err error) {
+	head, err := in.Peek(2)
+	if err != nil {
+		return 0, nil, err
+	}
+	op = head[0] & 0x0f
+	n, size := int(head[1]&0x7f), 2
+	switch n {
+	case 126:
+		size = 4
+		if head, err = in.Peek(size); err == nil {
+			n = int(binary.BigEndian.Uint16(head[2:]))
+		}
+	case 127:
+		size = 10
+		if head, err = in.Peek(size); err == nil {
+			n = int(binary.BigEndian.Uint64(head[2:]))
+		}
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	if _, err = in.Discard(size); err != nil {
+		return 0, nil, err
+	}
+	if n <= in.Size() {
+		if payload, err = in.Peek(n); err == nil {
+			_, err = in.Discard(n)
+		}
+		return op, payload, err
+	}
+	payload = make([]byte, n)
+	_, err = io.ReadFull(in, payload)
+	return op, payload, err
+}
+
+// textFrame is payload as a server's finished frame.
+func textFrame(payload string) []byte {
+	frame := []byte{0x81}
+	if n := len(payload); n <= 125 {
+		frame = append(frame, byte(n))
+	} else {
+		frame = binary.BigEndian.AppendUint16(append(frame, 126), uint16(n))
+	}
+	return append(frame, payload...)
+}
+
+// lineText is a line of a size.
+func lineText(size int) string { return strings.Repeat("waves ", size/6+1)[:size] }

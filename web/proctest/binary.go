@@ -1,0 +1,58 @@
+//go:build unix
+
+package proctest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// BinEnv names a binary to use instead of building one.
+const BinEnv = "COAGENT_BIN"
+
+var buildDir string // guarded by binary, read by Main once the tests are over
+
+// binary builds the program as it ships, once for this process.
+var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(BinEnv); path != "" {
+		return path, nil
+	}
+	dir, err := os.MkdirTemp("", "coagent-bin-")
+	if err != nil {
+		return "", err
+	}
+	buildDir = dir
+	path := filepath.Join(dir, "coagent")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "timetzdata",
+		"-ldflags", "-s -w -X main.version=proctest", "-o", path, "github.com/coagent-studio/coagent")
+	// -race of the tests needs cgo, what ships has none.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build coagent: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Main runs the tests of a package that uses proctest, removes the binary, and
+// returns the exit code for TestMain.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if buildDir != "" {
+		_ = os.RemoveAll(buildDir) // the folder is temporary anyway
+	}
+	return code
+}
+
+// Binary returns the path of the program under test.
+func Binary(tb testing.TB) string {
+	tb.Helper()
+	path, err := binary()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,228 @@
+//go:build unix
+
+package proctest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Outcome is what a fault has left of what people were told; all that must be
+// zero for nothing to be lost is zero in a good one.
+type Outcome struct {
+	Acked   int // lines that were acknowledged
+	Lost    int // of them: not stored as acknowledged, or not seen by a member
+	Doubled int // stored or shown twice
+	Gaps    int // missing numbers in a log, or in what a member was shown
+	Due     int // agents' turns that were decided on
+	Ended   int // of them: over
+	Failed  int // of those: without a line, as the room was told
+	Replies int // agents' lines
+	Faults  []string
+}
+
+// Add sums two outcomes.
+func (o *Outcome) Add(p Outcome) {
+	o.Acked += p.Acked
+	o.Lost += p.Lost
+	o.Doubled += p.Doubled
+	o.Gaps += p.Gaps
+	o.Due += p.Due
+	o.Ended += p.Ended
+	o.Failed += p.Failed
+	o.Replies += p.Replies
+	o.Faults = append(o.Faults, p.Faults...)
+}
+
+func (o *Outcome) faultf(format string, args ...any) {
+	o.Faults = append(o.Faults, fmt.Sprintf(format, args...))
+}
+
+// Whole is nil when nothing was lost, doubled or left over.
+func (o *Outcome) Whole() error {
+	switch {
+	case o.Lost+o.Doubled+o.Gaps > 0, len(o.Faults) > 0, o.Ended != o.Due, o.Replies+o.Failed != o.Ended:
+		return fmt.Errorf("acknowledged %d, lost %d, doubled %d, gaps %d; turns due %d, ended %d, failed %d, replies %d; %.2000q",
+			o.Acked, o.Lost, o.Doubled, o.Gaps, o.Due, o.Ended, o.Failed, o.Replies, o.Faults)
+	}
+	return nil
+}
+
+// maxRows is more than any test stores in one room.
+const maxRows = 100_000
+
+// Settled waits until no agent has anything left to do in the rooms.
+func (s *Site) Settled(ctx context.Context, rooms ...string) error {
+	db := s.DB()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		open, err := "", error(nil)
+		for _, room := range rooms {
+			if open, err = unsettled(ctx, db, room); open != "" || err != nil {
+				break
+			}
+		}
+		if err == nil && open == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not settled: %s: %w", open, errors.Join(err, ctx.Err()))
+		case <-tick.C:
+		}
+	}
+}
+
+// unsettled says what is left to do in a room, "" for nothing.
+func unsettled(ctx context.Context, db *store.DB, room string) (string, error) {
+	r, err := db.Room(ctx, room)
+	if err != nil {
+		return "", err
+	}
+	turns, err := db.Turns(ctx, room, store.Page{Limit: store.MaxLimit})
+	if err != nil {
+		return "", err
+	}
+	for _, t := range turns {
+		if !ended(&t) {
+			return fmt.Sprintf("turn %s of attempt %d is %s", t.ID, t.Attempt, t.State), nil
+		}
+	}
+	agents, err := db.AgentsInRoom(ctx, room)
+	if err != nil || len(agents) == 0 {
+		return "", err // nobody looks
+	}
+	if r.LookedSeq < r.EventSeq {
+		return fmt.Sprintf("the agents have looked at %d of %d in room %s", r.LookedSeq, r.EventSeq, room), nil
+	}
+	return "", nil
+}
+
+func ended(t *store.Turn) bool {
+	return t.State == store.TurnFinished || t.State == store.TurnFailed || t.State == store.TurnStopped
+}
+
+// Check compares what is stored of a room with what was acknowledged and with
+// what each of its members was shown. It waits for the members until ctx ends.
+func (s *Site) Check(ctx context.Context, room string, acks []Ack, members ...*Member) (Outcome, error) {
+	var o Outcome
+	db := s.DB()
+	events, err := db.Events(ctx, room, 0, maxRows)
+	if err != nil {
+		return o, err
+	}
+	lines, err := db.Messages(ctx, room, 0, maxRows)
+	if err != nil {
+		return o, err
+	}
+	turns, err := db.Turns(ctx, room, store.Page{Limit: store.MaxLimit})
+	if err != nil {
+		return o, err
+	}
+	for _, m := range members {
+		acks = append(acks, m.Acks()...)
+	}
+	o.checkLog(events, lines)
+	o.checkAcks(acks, lines)
+	o.checkTurns(turns, lines)
+	for _, m := range members {
+		o.checkMember(ctx, m, events)
+	}
+	return o, nil
+}
+
+// checkLog: the log is numbered 1..n and has every line once.
+func (o *Outcome) checkLog(events []store.Event, lines []store.Message) {
+	inLog := map[string]int64{}
+	for i, e := range events {
+		if e.Seq != int64(i+1) {
+			o.Gaps++
+			o.faultf("event %d of the log has seq %d", i+1, e.Seq)
+			break
+		}
+		if e.Type == "message" {
+			inLog[e.ID] = e.Seq
+		}
+	}
+	if len(inLog) != len(lines) {
+		o.faultf("%d lines, but %d of them in the log", len(lines), len(inLog))
+	}
+	for _, m := range lines {
+		if inLog[m.ID] != m.Seq {
+			o.faultf("line %s has seq %d, in the log %d", m.ID, m.Seq, inLog[m.ID])
+		}
+	}
+}
+
+// checkAcks: what was acknowledged is stored, once, as it was acknowledged.
+func (o *Outcome) checkAcks(acks []Ack, lines []store.Message) {
+	byID := map[string]*store.Message{}
+	said := map[string]int{}
+	for i := range lines {
+		m := &lines[i]
+		byID[m.ID] = m
+		if said[m.SenderID+m.AgentID+"\n"+m.Content]++; said[m.SenderID+m.AgentID+"\n"+m.Content] > 1 {
+			o.Doubled++
+			o.faultf("said twice: %.80q", m.Content)
+		}
+	}
+	for _, a := range acks {
+		o.Acked++
+		m := byID[a.ID]
+		if m == nil || m.Seq != a.Seq || m.Content != a.Text || m.SenderID != a.Sender || m.ClientID != a.ClientID {
+			o.Lost++
+			o.faultf("acknowledged as %d, but not stored so: %.80q", a.Seq, a.Text)
+		}
+	}
+}
+
+// checkTurns: every turn has ended, and those that finished have one line.
+func (o *Outcome) checkTurns(turns []store.Turn, lines []store.Message) {
+	replies := map[string]int{}
+	for _, m := range lines {
+		if m.ByAgent() {
+			o.Replies++
+			replies[m.TurnID]++
+		}
+	}
+	for _, t := range turns {
+		o.Due++
+		if !ended(&t) {
+			o.faultf("turn %s is %s", t.ID, t.State)
+			continue
+		}
+		o.Ended++
+		want := 0
+		if t.State == store.TurnFinished {
+			want = 1
+		} else {
+			o.Failed++
+		}
+		if replies[t.ID] != want {
+			o.faultf("turn %s is %s (%s) and has %d lines", t.ID, t.State, t.Reason, replies[t.ID])
+		}
+	}
+}
+
+// checkMember: the member ends with exactly the stored log.
+func (o *Outcome) checkMember(ctx context.Context, m *Member, events []store.Event) {
+	head := int64(len(events))
+	if err := m.Await(ctx, fmt.Sprintf("event %d", head), func() bool { return m.Last() >= head }); err != nil {
+		o.Lost += int(head - m.Last())
+		o.faultf("%v; it has %d", err, m.Last())
+	}
+	same := slices.EqualFunc(m.Log(), events, func(f Frame, e store.Event) bool { return f.Seq == e.Seq && f.ID == e.ID })
+	if !same && m.Last() >= head {
+		o.faultf("%s was shown another log than the stored one", m.Person.Name)
+	}
+	for _, f := range m.Faults() {
+		o.Gaps++
+		o.faultf("%s: %s", m.Person.Name, f)
+	}
+}
