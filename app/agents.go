@@ -122,7 +122,7 @@ func applyJSON(s AgentSettings, ag *store.Agent) error {
 				return err
 			}
 		}
-		b, err := json.Marshal(slices.Concat([]string{}, m.sent.Value))
+		b, err := json.Marshal(append([]string{}, m.sent.Value...))
 		if err != nil {
 			return err
 		}

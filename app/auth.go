@@ -319,6 +319,7 @@ func (a *App) SignOut(ctx context.Context, token string) error {
 		return err
 	}
 	a.sessionEnded(c.SessionID)
+	a.sessionEnded(id)
 	return nil
 }
 

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -27,6 +30,20 @@ func (p Page) on(q *bun.SelectQuery) *bun.SelectQuery {
 // JSON is a JSON value whose text, key order included, is kept as it came. An
 // empty JSON is SQL NULL.
 type JSON string
+
+// Value is what is stored (driver.Valuer). SQLite's column is plain text and
+// would take what Postgres' refuses.
+func (j JSON) Value() (driver.Value, error) {
+	if j == "" {
+		return nil, nil
+	}
+	if !json.Valid([]byte(j)) {
+		return nil, errNotJSON
+	}
+	return string(j), nil
+}
+
+var errNotJSON = errors.New("not JSON")
 
 // first scans one row into a new T.
 func first[T any](ctx context.Context, q *bun.SelectQuery, row *T) (*T, error) {

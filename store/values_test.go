@@ -186,6 +186,27 @@ func TestJSON(t *testing.T) {
 	})
 }
 
+// Neither database keeps what is no JSON, or nothing where something must be.
+func TestNotJSON(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		for _, bad := range []store.JSON{"", "{", "{'a':1}", "nul", "1 2"} {
+			a := newAgent(w.project.ID)
+			a.Settings = bad
+			if err := w.try(func(ctx context.Context, tx *store.Tx) error { return tx.CreateAgents(ctx, []store.Agent{*a}) }); err == nil {
+				t.Errorf("%q as an agent's settings went in", bad)
+			}
+			a = newAgent(w.project.ID)
+			a.TriggerConfig = bad
+			err := w.try(func(ctx context.Context, tx *store.Tx) error { return tx.CreateAgents(ctx, []store.Agent{*a}) })
+			if got, want := err == nil, bad == ""; got != want {
+				t.Errorf("%q as a trigger that may be NULL: %v", bad, err)
+			}
+		}
+	})
+}
+
 func TestPage(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

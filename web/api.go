@@ -29,6 +29,7 @@ type route struct {
 	tag          string
 	status       int               // of success, 200 when zero
 	also         int               // a second status of success with the same body
+	nullable     bool              // the body of success may be null
 	errors       []int             // beside those that every route of its sort has
 	role         app.Action        // what the caller's role alone must allow, before the body is looked at
 	form         *huma.RequestBody // of a body that the handler reads by itself
@@ -158,9 +159,17 @@ var fiberParam = regexp.MustCompile(`:([a-z_]+)`)
 func (s *Server) register(r route, op huma.Operation, do func()) {
 	do()
 	s.table = append(s.table, registered{r.method, r.path, op.Security == nil})
+	if r.also == 0 && !r.nullable {
+		return
+	}
+	responses := operationAt(s.api.OpenAPI().Paths[r.path], r.method).Responses
+	success := responses[fmt.Sprint(op.DefaultStatus)]
+	if r.nullable {
+		body := success.Content[fiber.MIMEApplicationJSON]
+		body.Schema = &huma.Schema{AnyOf: []*huma.Schema{body.Schema, {Type: "null"}}}
+	}
 	if r.also != 0 {
-		responses := operationAt(s.api.OpenAPI().Paths[r.path], r.method).Responses
-		twin := *responses[fmt.Sprint(op.DefaultStatus)]
+		twin := *success
 		twin.Description = http.StatusText(r.also)
 		responses[fmt.Sprint(r.also)] = &twin
 	}
@@ -251,7 +260,7 @@ func (jsonTexts) Schema(huma.Registry) *huma.Schema {
 }
 
 func storedJSON(text, empty string) []byte {
-	if text == "" {
+	if text == "" || text == "null" {
 		return []byte(empty)
 	}
 	return []byte(text)

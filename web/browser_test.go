@@ -47,6 +47,7 @@ func TestBrowser(t *testing.T) {
 			rule("a failed turn tells staff alone why", checkFailure)
 			rule("sign-out ends every tab", checkSignOut)
 			rule("an expired token is renewed", checkRenewal)
+			rule("a line that is too long is refused", checkTooLong)
 			rule("a phone shows the list or the room", checkPhone)
 			rule("who has no rooms is told so", checkNoRooms)
 			rule("what the browser complains of is noticed", checkNoticed)
@@ -188,6 +189,21 @@ func checkRenewal(t *testing.T, s *site) {
 	if got := b.cookie("access_token"); got == "" || got == expired {
 		t.Error("the expired access token was not replaced")
 	}
+}
+
+func checkTooLong(t *testing.T, s *site) {
+	room := s.room(t, nil)
+	b := s.person(t)
+	b.enter(app.RoleStudent, room)
+	b.run(chromedp.Evaluate(`document.querySelector("#composer-text").value = "long ".repeat(20_000)`, nil))
+	b.click("#send")
+	b.see("li[data-waiting=refused]", "Not sent: It is too long for one message")
+	b.connected()
+	b.click("li[data-waiting=refused] button:last-of-type")
+	b.gone("li[data-waiting]")
+	b.say("In short")
+	b.settled("In short")
+	s.stored(t, room, "In short")
 }
 
 func checkPhone(t *testing.T, s *site) {

@@ -247,8 +247,12 @@ func TestBrokenHTTP(t *testing.T) {
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Errorf("%q: %v", raw, err)
-		} else if res.StatusCode < 400 || res.StatusCode >= 500 {
-			t.Errorf("%q: got %d, want 4xx", raw, res.StatusCode)
+		} else {
+			b, _ := io.ReadAll(res.Body)
+			a := answer{res.StatusCode, res.Header, string(b)}
+			if a.status < 400 || a.status >= 500 || a.text(t, "detail") == "" {
+				t.Errorf("%q: got %d %s, want 4xx in our form", raw, a.status, a.body)
+			}
 		}
 		conn.Close()
 	}

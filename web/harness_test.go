@@ -278,9 +278,6 @@ func (r *rig) checkDocumented(t testing.TB, method, path string, a answer) {
 			return
 		}
 		v := a.json(t)
-		if v == nil && op.OperationID == "whoami" {
-			return // OpenAPI has no short way to say "this object or null"
-		}
 		found := new(huma.ValidateResult)
 		huma.Validate(api.Components.Schemas, content.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, found)
 		for _, err := range found.Errors {

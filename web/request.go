@@ -83,6 +83,9 @@ func (s *Server) observe(c *fiber.Ctx) error {
 			return err
 		}
 	}
+	if s.draining.Load() {
+		c.Response().SetConnectionClose()
+	}
 	status := c.Response().StatusCode()
 	s.log.LogAttrs(ctx, accessLevel(c.Path(), status), "request",
 		slog.String("method", c.Method()), slog.String("route", c.Route().Path), slog.String("path", c.Path()),

@@ -51,7 +51,7 @@ func (s *Server) accountRoutes() {
 		errors: []int{denied}}, s.refresh)
 	open(s, route{method: post, path: v1 + "/login/logout", id: "signOut", tag: login, summary: "End the session and clear its cookies"}, s.signOut)
 	open(s, route{method: post, path: v1 + "/login/test-token", id: "whoami", tag: login, summary: "Tell who is signed in; null for nobody, 401 when a refresh would help",
-		errors: []int{denied}}, s.whoami)
+		nullable: true, errors: []int{denied}}, s.whoami)
 	open(s, route{method: post, path: v1 + "/setup", id: "setUp", tag: login, summary: "Make the first super admin with the one-time token, and sign in",
 		errors: []int{conflict, limited}}, s.setUp)
 

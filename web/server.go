@@ -18,11 +18,14 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
 )
@@ -48,7 +51,9 @@ type Server struct {
 	table   []registered
 	origins map[string]bool // other origins whose pages may call, lower case
 	proxies []netip.Prefix  // whose X-Forwarded-* headers are believed
-	ln      net.Listener
+	ln      *drainListener
+	// draining has every answer close its connection.
+	draining atomic.Bool
 }
 
 // NewServer makes the server with all its routes; nothing listens yet.
@@ -87,7 +92,23 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		return nil, err
 	}
 	s.fiber.Use(s.unmatched)
+	s.fiber.Server().Handler = s.knownMethods(s.fiber.Server().Handler)
 	return s, nil
+}
+
+// knownMethods answers methods that no RFC knows as the other errors are
+// answered; Fiber on its own would send a bare text.
+func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			next(ctx)
+			return
+		}
+		c := s.fiber.AcquireCtx(ctx)
+		defer s.fiber.ReleaseCtx(c)
+		// JSON of this one text cannot fail.
+		_ = s.failed(c, fiber.ErrMethodNotAllowed)
+	}
 }
 
 // Listen takes the address, of which port 0 means any free one, and returns
@@ -97,7 +118,11 @@ func (s *Server) Listen(ctx context.Context, addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	s.ln = ln
+	tcp, ok := ln.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("listen on %s: got a %T", addr, ln)
+	}
+	s.ln = newDrainListener(tcp)
 	return ln.Addr(), nil
 }
 
@@ -110,12 +135,11 @@ func (s *Server) Serve() error {
 }
 
 // Shutdown accepts nothing new and waits until the running requests are
-// answered, or until ctx ends.
+// answered, or until ctx ends. No connection that a client got is closed with
+// a request in it unless ctx ends first.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.fiber.ShutdownWithContext(ctx)
 	if s.ln != nil {
-		// Serve may not have begun; then nobody else closes it.
-		_ = s.ln.Close()
+		s.drain(ctx)
 	}
-	return err
+	return s.fiber.ShutdownWithContext(ctx)
 }

@@ -72,7 +72,7 @@ func offlineAnswer(r Request) (call *ToolCall, text string) {
 	if name, args, found := toolCommand(last.Text); found {
 		return offlineTool(r, name, args)
 	}
-	return nil, OfflineLabel + " No model is connected, so here is what one would answer to.\n\n" +
+	return nil, OfflineLabel + " No model is connected. This is what one would go by:\n\n" +
 		offlineReply(r.Messages[:i], last) + offlineInstructions(r.System)
 }
 

@@ -30,7 +30,7 @@ func TestOffline(t *testing.T) {
 		req.Key = ""
 		req.Messages = append([]llm.Message{{Role: llm.RoleUser, Name: "Bob", Text: "Hello all"}}, req.Messages...)
 		got := answer(t, req)
-		want := "[offline provider] No model is connected, so here is what one would answer to.\n\n" +
+		want := "[offline provider] No model is connected. This is what one would go by:\n\n" +
 			`Ada asks: "Why is the sky blue?"` + "\n" + `Before that Bob said: "Hello all"` + "\n" +
 			`My instructions begin: "You teach physics."`
 		if got.text != want || got.last.Finish != llm.FinishStop || got.last.Usage == nil {

@@ -23,6 +23,7 @@ import (
 type crowd struct {
 	members []*member
 	lines   atomic.Int64 // frames of lines that have come, over all members
+	waits   atomic.Pointer[wait]
 	readers sync.WaitGroup
 }
 
@@ -160,7 +161,7 @@ func (m *member) read() {
 				(*f)(text)
 			}
 			if bytes.HasPrefix(text, linePrefix) {
-				m.crowd.lines.Add(1)
+				m.crowd.arrived()
 			}
 		case 8:
 			if len(text) >= 2 {
@@ -257,3 +258,25 @@ func textFrame(payload string) []byte {
 
 // lineText is a line of a size.
 func lineText(size int) string { return strings.Repeat("waves ", size/6+1)[:size] }
+
+// arrival is closed once n frames of lines have come in all. One wait at a
+// time.
+func (c *crowd) arrival(n int64) <-chan struct{} {
+	ch := make(chan struct{})
+	c.waits.Store(&wait{n, ch})
+	return ch
+}
+
+// wait is for the n-th line.
+type wait struct {
+	n    int64
+	done chan struct{}
+}
+
+// arrived counts one line.
+func (c *crowd) arrived() {
+	n := c.lines.Add(1)
+	if w := c.waits.Load(); w != nil && n == w.n {
+		close(w.done)
+	}
+}

@@ -74,15 +74,16 @@ func (f *floorServer) serve(c net.Conn) {
 	}()
 }
 
-// send queues a frame n times for every connection; nil is the echo.
+// send queues a frame n times for every connection, one connection after the
+// other, which lets the most of it leave with one write; nil is the echo.
 func (f *floorServer) send(n int, frame []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if frame == nil {
 		frame = f.echo
 	}
-	for range n {
-		for _, queue := range f.conns {
+	for _, queue := range f.conns {
+		for range n {
 			queue <- frame
 		}
 	}

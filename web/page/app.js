@@ -139,7 +139,7 @@ async function loadRooms() {
   try {
     groups = await rooms.load();
     if (me === null) return;
-    rooms.show(groups, current?.id);
+    rooms.show(groups, current?.id, nothingToOpen());
     if (roomInAddress() === null) showHome();
   } catch (problem) {
     if (me !== null) rooms.showProblem(problem.message);
@@ -207,7 +207,7 @@ async function openRoom(id) {
     setTitle(known.name);
     byId("room-name").textContent = known.name;
     const aiOff = known.is_ai_active === false || known.ai_mode === "off";
-    const ai = aiOff ? "AI is switched off here." : room.hasNoAgents ? "No AI agent is in this room." : "";
+    const ai = aiOff ? "AI is switched off here." : room.isSilent ? "No AI agent is active here." : "";
     byId("room-about").textContent = [known.description, ai].filter(Boolean).join(" · ");
     byId("pane-empty").hidden = true;
     byId("room").hidden = false;

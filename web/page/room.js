@@ -14,6 +14,7 @@ import { Turns } from "/turns.js";
 const pageSize = 100;
 const ackTimeout = 15000;
 const typingShown = 5000;
+const longestTypist = 24; // characters of a name in the one line that phones have
 const bannerAfter = 1200;
 
 export class Room {
@@ -31,6 +32,7 @@ export class Room {
   #typing = new Map(); // user id -> {name, timer}
   #cursor = 0;
   #oldest = Infinity;
+  #wasOpen = false;
   #bannerTimer = 0;
   #ackTimers = new Map(); // client id -> timer
   #life = new AbortController();
@@ -55,9 +57,9 @@ export class Room {
     this.#agentsKnown = agents !== null;
   }
 
-  // hasNoAgents is for sure only once loaded.
-  get hasNoAgents() {
-    return this.#agentsKnown && this.#agents.length === 0;
+  // isSilent says for sure that no agent can answer here, once loaded.
+  get isSilent() {
+    return this.#agentsKnown && this.#agents.every((agent) => agent.is_active === false);
   }
 
   // start shows what was loaded, in a room section that is visible by now.
@@ -316,9 +318,10 @@ export class Room {
   #showState(state) {
     const status = byId("status");
     status.dataset.state = state;
-    status.textContent = state === "open" ? "Connected" : this.#bannerTimer || !byId("banner").hidden ? "Reconnecting…" : "Connecting…";
-    clearTimeout(this.#bannerTimer);
+    status.textContent = state === "open" ? "Connected" : this.#wasOpen ? "Reconnecting…" : "Connecting…";
     if (state === "open") {
+      this.#wasOpen = true;
+      clearTimeout(this.#bannerTimer);
       this.#bannerTimer = 0;
       byId("banner").hidden = true;
       this.#turns.reconnected();
@@ -326,13 +329,11 @@ export class Room {
       return;
     }
     for (const timer of this.#ackTimers.values()) clearTimeout(timer);
-    this.#bannerTimer = setTimeout(() => {
-      byId("banner-text").textContent = navigator.onLine
-        ? "The connection is lost; trying again. What you write is kept and sent when it is back."
-        : "You are offline. What you write is kept and sent when you are back.";
-      byId("banner").hidden = false;
-      status.textContent = "Reconnecting…";
-    }, bannerAfter);
+    // Each try changes the state again; the banner counts from the first.
+    this.#bannerTimer ||= setTimeout(() => { byId("banner").hidden = false; }, bannerAfter);
+    byId("banner-text").textContent = navigator.onLine
+      ? "The connection is lost; trying again. What you write is kept and sent when it is back."
+      : "You are offline. What you write is kept and sent when you are back.";
   }
 
   // check finds out why a handshake was refused: no session, no access, or only
@@ -357,7 +358,7 @@ export class Room {
       ...[...people].map(([id, name]) => el("li", { dir: "auto" }, id === this.#me.id ? `${name} (you)` : name)),
     );
     byId("presence-agents").replaceChildren(
-      ...(this.#agents.length === 0 ? [el("li", { class: "muted" }, this.#agentsKnown ? "none" : "not known")] : this.#agents.map((agent) => el("li", { dir: "auto" }, agent.name || agent.type))),
+      ...(this.#agents.length === 0 ? [el("li", { class: "muted" }, this.#agentsKnown ? "none" : "not known")] : this.#agents.map(agentLine)),
     );
   }
 
@@ -374,7 +375,7 @@ export class Room {
   }
 
   #showTyping() {
-    const names = [...this.#typing.values()].map(({ name }) => name);
+    const names = [...this.#typing.values()].map(({ name }) => (name.length > longestTypist ? `${name.slice(0, longestTypist)}…` : name));
     const texts = ["", `${names[0]} is typing…`, `${names[0]} and ${names[1]} are typing…`];
     byId("typing").textContent = texts[names.length] ?? `${names.length} people are typing…`;
   }
@@ -383,6 +384,10 @@ export class Room {
     byId("alert-text").textContent = text;
     byId("alert").hidden = false;
   }
+}
+
+function agentLine({ name, type, is_active: active }) {
+  return el("li", { dir: "auto" }, name || type, active === false ? el("span", { class: "muted" }, " (off)") : null);
 }
 
 // labelOf makes "Teacher" of the wire labels "[Teacher AI]" and "Teacher AI";

@@ -34,14 +34,15 @@ export function clear() {
   list.replaceChildren();
 }
 
-export function show(groups, currentId) {
+// show fills the list; advice is for somebody who has no room, where no pane
+// beside the list gives it.
+export function show(groups, currentId, advice) {
   const list = byId("room-list");
   list.setAttribute("aria-busy", "false");
-  if (groups.length === 0) {
-    list.replaceChildren(el("p", { class: "list-note" }, "No rooms yet."));
-    return;
-  }
-  list.replaceChildren(...groups.map((group) => section(group, currentId)));
+  list.replaceChildren();
+  if (groups.length === 0) list.append(el("p", { class: "list-note" }, "No rooms yet."));
+  if (groups.every(({ rooms }) => rooms.length === 0)) list.append(el("p", { class: "list-note only-narrow" }, advice));
+  list.append(...groups.map((group) => section(group, currentId)));
 }
 
 export function showProblem(text) {

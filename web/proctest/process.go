@@ -72,15 +72,37 @@ func (p *Process) PID() int {
 func (p *Process) Start(ctx context.Context) (time.Duration, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	from, began := len(p.log.String()), time.Now()
+	if err := p.launch(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := p.awaitReady(ctx, from); err != nil {
+		_ = p.signal(syscall.SIGKILL)
+		<-p.done
+		p.cmd = nil
+		return 0, err
+	}
+	return time.Since(began), nil
+}
+
+// Launch starts the process and does not wait for anything.
+func (p *Process) Launch() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.launch()
+}
+
+func (p *Process) launch() error {
 	if p.cmd != nil {
-		return 0, fmt.Errorf("%s runs already", p.Name)
+		return fmt.Errorf("%s runs already", p.Name)
 	}
 	cmd := exec.Command(p.bin, p.args...)
 	cmd.Dir, cmd.Env = p.dir, p.env
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
-	from, began := len(p.log.String()), time.Now()
 	if err := start(cmd); err != nil {
-		return 0, fmt.Errorf("start %s: %w", p.Name, err)
+		return fmt.Errorf("start %s: %w", p.Name, err)
 	}
 	done := make(chan struct{})
 	go func() {
@@ -88,15 +110,7 @@ func (p *Process) Start(ctx context.Context) (time.Duration, error) {
 		_ = cmd.Wait() // how it ended is in cmd.ProcessState
 	}()
 	p.cmd, p.done = cmd, done
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	if err := p.awaitReady(ctx, from); err != nil {
-		_ = p.signal(syscall.SIGKILL)
-		<-done
-		p.cmd = nil
-		return 0, err
-	}
-	return time.Since(began), nil
+	return nil
 }
 
 // awaitReady polls until the process says that it is ready, or ends.

@@ -146,6 +146,14 @@ func (s *Site) Worker(env ...string) *Process {
 	return p
 }
 
+// Command makes a process of a command that ends by itself, for Launch.
+func (s *Site) Command(args ...string) *Process {
+	s.T.Helper()
+	p := s.process(args[0], nil)
+	p.args = args
+	return p
+}
+
 func (s *Site) process(command string, env []string) *Process {
 	s.T.Helper()
 	s.mu.Lock()

@@ -1,0 +1,358 @@
+package jobs_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+// What is in the database of a running installation is never renamed.
+func TestNamesInTheDatabase(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string]jobs.Args{
+		`look_at_room quick {"room_id":"r"}`:         jobs.LookAtRoom{RoomID: "r"},
+		`run_turn turns {"turn_id":"t","attempt":2}`: jobs.RunTurn{TurnID: "t", Attempt: 2},
+	} {
+		body, err := json.Marshal(args)
+		if got := args.Kind() + " " + args.InsertOpts().Queue + " " + string(body); got != want || err != nil {
+			t.Errorf("got %s (%v), want %s", got, err, want)
+		}
+	}
+}
+
+func TestNewRefusesAMissingHandler(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, store.Options{URL: storetest.SQLite(t)})
+	fields := reflect.TypeFor[jobs.Handlers]()
+	for i := range fields.NumField() {
+		h := &jobs.Handlers{
+			LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return nil },
+			RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
+			Fate:       func(error) jobs.Fate { return jobs.Fate{} },
+		}
+		o := jobs.Options{Handlers: h, QuickWorkers: 1, TurnWorkers: 1, Log: slog.New(slog.DiscardHandler)}
+		if reflect.ValueOf(h).Elem().Field(i).IsNil() {
+			t.Fatalf("this test lacks %s", fields.Field(i).Name)
+		}
+		if _, err := jobs.New(db, o); err != nil {
+			t.Errorf("with all handlers: %v", err)
+		}
+		reflect.ValueOf(h).Elem().Field(i).SetZero()
+		if _, err := jobs.New(db, o); err == nil {
+			t.Errorf("New takes a nil %s", fields.Field(i).Name)
+		}
+	}
+}
+
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	t.Run("runs after the commit, once", func(t *testing.T) {
+		t.Parallel()
+		each(t, nil, func(b *bench) {
+			err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
+				if err := b.queue.Add(b.Context(), tx, jobs.LookAtRoom{RoomID: "held"}); err != nil {
+					return err
+				}
+				return tx.SetSetting(b.Context(), "key", "value")
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.wantNext("held")
+			b.mustAdd(jobs.RunTurn{TurnID: "turn", Attempt: 1})
+			b.wantNext("turn")
+			if len(b.ran) > 0 {
+				b.Errorf("ran %s as well", b.next())
+			}
+		})
+	})
+	t.Run("a handler sees what was committed with its job", func(t *testing.T) {
+		t.Parallel()
+		seen := make(chan error, 2)
+		each(t, func(b *bench) {
+			b.work = func(ctx context.Context, roomID string) error {
+				_, err := b.db.Setting(ctx, roomID)
+				seen <- err
+				return nil
+			}
+		}, func(b *bench) {
+			err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
+				// The job first: on Postgres its notification must wait for the commit.
+				if err := b.queue.Add(b.Context(), tx, jobs.LookAtRoom{RoomID: "room"}); err != nil {
+					return err
+				}
+				return tx.SetSetting(b.Context(), "room", "value")
+			})
+			if err := errors.Join(err, wait(b.T, "look", seen)); err != nil {
+				b.Error(err)
+			}
+		})
+	})
+	t.Run("never runs after a rollback", func(t *testing.T) {
+		t.Parallel()
+		each(t, nil, func(b *bench) {
+			err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
+				return errors.Join(b.queue.Add(b.Context(), tx, jobs.LookAtRoom{RoomID: "lost"}), errWork)
+			})
+			if !errors.Is(err, errWork) {
+				b.Fatal(err)
+			}
+			b.mustAdd(jobs.LookAtRoom{RoomID: "kept"})
+			b.wantNext("kept")
+			if got := b.row("count(*)"); got != "1" {
+				b.Errorf("%s jobs are stored, want 1", got)
+			}
+		})
+	})
+	t.Run("another process's job runs too", func(t *testing.T) {
+		t.Parallel()
+		storetest.EachURL(t, func(t *testing.T, url string) {
+			b := newBench(t, storetest.Open(t, store.Options{URL: url}))
+			if err := b.queue.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = b.queue.Stop(t.Context(), patience) }()
+			db := storetest.Open(t, store.Options{URL: url})
+			other, err := jobs.New(db, jobs.Options{Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.InTx(t.Context(), func(tx *store.Tx) error {
+				return other.Add(t.Context(), tx, jobs.LookAtRoom{RoomID: "from afar"})
+			}); err != nil {
+				t.Fatal(err)
+			}
+			b.wantNext("from afar")
+		})
+	})
+	t.Run("a queue that only takes jobs in does not start", func(t *testing.T) {
+		t.Parallel()
+		storetest.Each(t, func(t *testing.T, db *store.DB) {
+			q, err := jobs.New(db, jobs.Options{Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := q.Start(t.Context()); err == nil {
+				t.Error("it started")
+			}
+			if err := q.Stop(t.Context(), time.Second); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+		})
+	})
+}
+
+func TestAddAt(t *testing.T) {
+	t.Parallel()
+	each(t, nil, func(b *bench) {
+		// A queue that has only just started may meet both at its first poll.
+		b.mustAdd(jobs.LookAtRoom{RoomID: "first"})
+		b.wantNext("first")
+		soon := time.Now().Add(2 * time.Second)
+		err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
+			return errors.Join(
+				b.queue.AddAt(b.Context(), tx, jobs.LookAtRoom{RoomID: "much later"}, time.Now().Add(time.Hour)),
+				b.queue.AddAt(b.Context(), tx, jobs.LookAtRoom{RoomID: "soon"}, soon),
+				b.queue.AddAt(b.Context(), tx, jobs.LookAtRoom{RoomID: "now"}, time.Now().Add(-time.Hour)))
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.wantNext("now")
+		b.wantNext("soon")
+		if early := time.Until(soon); early > 0 {
+			b.Errorf("it ran %v too early", early)
+		}
+	})
+}
+
+// On SQLite River looks for notifications every 50 ms and for jobs every
+// second. Here its table of notifications stays empty, so that only the wake
+// can start a job sooner than that second.
+func TestWakeOnSQLite(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, store.Options{URL: storetest.SQLite(t)})
+	if _, err := db.Writer().ExecContext(t.Context(), `CREATE TRIGGER deaf AFTER INSERT ON river_notification
+		BEGIN DELETE FROM river_notification WHERE id = NEW.id; END`); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, db)
+	if err := b.queue.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.queue.Stop(t.Context(), patience) }()
+	const runs = 20
+	begun := time.Now()
+	for range runs / 2 {
+		b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+		b.wantNext("room")
+		b.mustAdd(jobs.RunTurn{TurnID: "turn", Attempt: 1})
+		b.wantNext("turn")
+	}
+	// By the second's poll alone they would take about 20 s.
+	if took := time.Since(begun); took > runs*time.Second/2 {
+		t.Errorf("%d jobs one after another took %v: the wake is lost", runs, took)
+	}
+}
+
+func TestFate(t *testing.T) {
+	t.Parallel()
+	fail := func(context.Context, string) error { return errWork }
+	t.Run("cancel ends it", func(t *testing.T) {
+		t.Parallel()
+		each(t, func(b *bench) { b.work, b.fate = fail, jobs.Fate{Cancel: true} }, func(b *bench) {
+			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+			b.next()
+			b.waitRow("state", "cancelled")
+		})
+	})
+	t.Run("snooze runs it again and counts no attempt", func(t *testing.T) {
+		t.Parallel()
+		each(t, func(b *bench) {
+			left := 2
+			b.fate = jobs.Fate{Snooze: time.Millisecond}
+			b.work = func(context.Context, string) error {
+				if left--; left >= 0 {
+					return errWork
+				}
+				return nil
+			}
+		}, func(b *bench) {
+			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+			for range 3 {
+				b.wantNext("room")
+			}
+			b.waitRow("state", "completed")
+			if got := b.row("attempt"); got != "1" {
+				b.Errorf("attempts: got %s, want 1", got)
+			}
+		})
+	})
+	t.Run("else it is tried again later", func(t *testing.T) {
+		t.Parallel()
+		each(t, func(b *bench) { b.work = fail }, func(b *bench) {
+			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+			b.next()
+			// A backoff of a second is short enough for "available" at once.
+			b.wantNext("room")
+			if got := b.row("attempt"); got != "2" {
+				b.Errorf("attempts: got %s, want 2", got)
+			}
+		})
+	})
+	t.Run("a panic is a failure like others", func(t *testing.T) {
+		t.Parallel()
+		each(t, func(b *bench) {
+			first := true
+			b.work = func(context.Context, string) error {
+				if first {
+					first = false
+					panic("no")
+				}
+				return nil
+			}
+		}, func(b *bench) {
+			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+			b.next()
+			b.wantNext("room")
+			b.waitRow("state", "completed")
+		})
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	left := make(chan time.Duration, 2)
+	each(t, func(b *bench) {
+		b.work = func(ctx context.Context, _ string) error {
+			deadline, ok := ctx.Deadline()
+			if !ok {
+				b.Error("a handler without a deadline")
+			}
+			left <- time.Until(deadline)
+			return nil
+		}
+	}, func(b *bench) {
+		b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+		if got := wait(b.T, "run", left); got <= 0 || got > 20*time.Second {
+			b.Errorf("a look has %v, want 20 s at most", got)
+		}
+	})
+}
+
+// Quick work goes on while every worker for turns waits for a model.
+func TestQueuesApart(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		waiting, looked := make(chan struct{}, 9), make(chan struct{}, 9)
+		q, err := jobs.New(db, jobs.Options{QuickWorkers: 1, TurnWorkers: 2, Log: slog.New(slog.DiscardHandler), Handlers: &jobs.Handlers{
+			LookAtRoom: func(context.Context, jobs.LookAtRoom) error { looked <- struct{}{}; return nil },
+			RunTurn: func(ctx context.Context, _ jobs.RunTurn) error {
+				waiting <- struct{}{}
+				<-ctx.Done()
+				return ctx.Err()
+			},
+			Fate: func(error) jobs.Fate { return jobs.Fate{} },
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = q.Stop(t.Context(), time.Millisecond) }()
+		add := func(args jobs.Args) {
+			if err := db.InTx(t.Context(), func(tx *store.Tx) error { return q.Add(t.Context(), tx, args) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 4 {
+			add(jobs.RunTurn{TurnID: "turn", Attempt: 1})
+		}
+		wait(t, "first turn", waiting)
+		wait(t, "second turn", waiting)
+		add(jobs.LookAtRoom{RoomID: "room"})
+		wait(t, "look", looked)
+		if len(waiting) > 0 {
+			t.Error("more turns run than there are workers")
+		}
+	})
+}
+
+func TestCheckSchema(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		if err := jobs.CheckSchema(t.Context(), db); err != nil {
+			t.Errorf("the latest: %v", err)
+		}
+		b := newBench(t, db)
+		if _, err := b.sql().ExecContext(t.Context(), "DELETE FROM river_migration WHERE version = (SELECT max(version) FROM river_migration)"); err != nil {
+			t.Fatal(err)
+		}
+		if err := jobs.CheckSchema(t.Context(), db); !errors.Is(err, store.ErrSchemaOld) {
+			t.Errorf("without the last step: got %v", err)
+		}
+	})
+}
+
+func TestAddTellsWhatFailed(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		if _, err := b.sql().ExecContext(t.Context(), "DROP TABLE river_job"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.add(jobs.LookAtRoom{RoomID: "room"}); err == nil || !strings.Contains(err.Error(), "look_at_room") {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -1,0 +1,199 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// roleRoute is one route of bare Fiber, which reads a room by bun and asks
+// nobody who they are.
+const roleRoute = "route"
+
+func startRoute(raw json.RawMessage) (*service, error) {
+	var s site
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	var db *bun.DB
+	if path, ok := strings.CutPrefix(s.URL, "sqlite:"); ok {
+		lite, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(ON)&_pragma=cache_size(-16000)")
+		if err != nil {
+			return nil, err
+		}
+		lite.SetMaxOpenConns(4)
+		lite.SetMaxIdleConns(4)
+		db = bun.NewDB(lite, sqlitedialect.New())
+	} else {
+		cfg, err := pgxpool.ParseConfig(s.URL)
+		if err != nil {
+			return nil, err
+		}
+		cfg.MaxConns = 20
+		pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+		if err != nil {
+			return nil, err
+		}
+		db = bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
+	}
+	server := fiber.New(fiber.Config{DisableStartupMessage: true, Immutable: true})
+	server.Get("/api/v1/rooms/:id", func(c *fiber.Ctx) error {
+		r := new(store.Room)
+		if err := db.NewSelect().Model(r).Where("r.id = ?", c.Params("id")).Limit(1).Scan(c.UserContext()); err != nil {
+			return err
+		}
+		return c.JSON(map[string]any{"id": r.ID, "course_id": r.CourseID, "name": r.Name, "description": r.Description, "is_ai_active": r.IsAIActive,
+			"is_analytics_active": r.IsAnalyticsActive, "ai_frequency": r.AIFrequency, "ai_mode": r.AIMode, "created_at": r.CreatedAt})
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = server.Listener(ln) }() // it ends with Shutdown
+	return &service{addr: ln.Addr().String(), stop: server.Shutdown}, nil
+}
+
+const (
+	readClients = 16
+	readSlice   = 1500 * time.Millisecond
+)
+
+// benchRead keeps both servers busy by as many clients, in turn.
+func benchRead(l *lab) error {
+	for _, kind := range l.databases() {
+		if err := l.read(kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) read(kind string) (err error) {
+	db, err := l.database(kind)
+	if err != nil {
+		return err
+	}
+	c, err := db.newClass(l.ctx, 100, false)
+	if err != nil {
+		return err
+	}
+	ours, err := l.spawn(roleCoagent, db.site())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ours.stop()) }()
+	bare, err := l.spawn(roleRoute, db.site())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bare.stop()) }()
+	f := &figure{name: "read a room, signed in, time per request", db: kind, unit: "us", aim: aim{ratioAtMost, 1.8},
+		note: fmt.Sprintf("%d clients, busy", readClients)}
+	for i := range l.rounds + 1 {
+		got, cpu, err := l.readRate(ours, c)
+		if err != nil {
+			return err
+		}
+		floor, floorCPU, err := l.readRate(bare, c)
+		if err != nil {
+			return err
+		}
+		if i > 0 { // the first warms up
+			f.got, f.floor = append(f.got, microseconds(got)), append(f.floor, microseconds(floor))
+			f.cpu, f.floorCPU = append(f.cpu, cpu), append(f.floorCPU, floorCPU)
+		}
+	}
+	l.table.add(f)
+	return nil
+}
+
+// readRate is the time and the server's CPU for one request under load.
+func (l *lab) readRate(p *process, c *class) (each, cpu time.Duration, err error) {
+	before, err := p.usage()
+	if err != nil {
+		return 0, 0, err
+	}
+	var n atomic.Int64
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	start := time.Now()
+	for i := range readClients {
+		all.Go(func() {
+			k, e := dialHTTP(l.ctx, p.addr, c.people[i%len(c.people)])
+			for e == nil && time.Since(start) < readSlice {
+				_, e = k.do(http.MethodGet, "/api/v1/rooms/"+c.room, "", http.StatusOK)
+				n.Add(1)
+			}
+			if k != nil {
+				e = errors.Join(e, k.conn.Close())
+			}
+			mu.Lock()
+			err = errors.Join(err, e)
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	took := time.Since(start)
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := p.usage()
+	return took / time.Duration(n.Load()), (after.CPU - before.CPU) / time.Duration(n.Load()), err
+}
+
+// httpClient is one kept connection, with less of a client's own work than
+// net/http's.
+type httpClient struct {
+	conn net.Conn
+	in   *bufio.Reader
+	head string
+}
+
+func dialHTTP(ctx context.Context, addr string, p person) (*httpClient, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &httpClient{conn, bufio.NewReader(conn), "Host: " + addr + "\r\nAuthorization: Bearer " + p.token + "\r\n"}, nil
+}
+
+// do sends one request, whose answer must have the given status.
+func (k *httpClient) do(method, path, body string, status int) (text []byte, err error) {
+	head := method + " " + path + " HTTP/1.1\r\n" + k.head
+	if body != "" {
+		head += fmt.Sprintf("Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
+	}
+	if _, err := io.WriteString(k.conn, head+"\r\n"+body); err != nil {
+		return nil, err
+	}
+	res, err := http.ReadResponse(k.in, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if text, err = io.ReadAll(res.Body); err == nil && res.StatusCode != status {
+		err = fmt.Errorf("%s %s: %s %.200s", method, path, res.Status, text)
+	}
+	return text, err
+}

@@ -1,0 +1,306 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+const (
+	sayMembers = 100
+	sayPosts   = 40 // in a round
+	// sayPause keeps posts apart, so that the agents' look at the one does not
+	// run into the next.
+	sayPause = 10 * time.Millisecond
+)
+
+// benchSay times a post by a socket until its sender has the ack and all
+// members have the line, against the sum of two floors: the same rows
+// committed by the bare driver and bare River, and a bare server's fan-out.
+func benchSay(l *lab) error {
+	for _, kind := range l.databases() {
+		if err := l.say(kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) say(kind string) (err error) {
+	db, err := l.database(kind)
+	if err != nil {
+		return err
+	}
+	// The agent is there so that a post adds a job; at mode off it would not.
+	c, err := db.newClass(l.ctx, sayMembers, true)
+	if err != nil {
+		return err
+	}
+	floorDB, err := l.database(kind)
+	if err != nil {
+		return err
+	}
+	floorClass, err := floorDB.newClass(l.ctx, 1, true)
+	if err != nil {
+		return err
+	}
+	s := db.site()
+	// Working the job off is not part of it; SQLite has nobody else to do it.
+	s.NoJobs = kind == onPostgres
+	if !s.NoJobs {
+		if err := db.silence(l.ctx, c.room); err != nil {
+			return err
+		}
+	}
+	ours, err := l.spawn(roleCoagent, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ours.stop()) }()
+	bare, err := l.spawn(roleFloor, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bare.stop()) }()
+	class, err := joinRoom(l.ctx, ours.addr, c.room, c.people)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, class.leave()) }()
+	plain, err := joinFloor(l.ctx, bare, sayMembers)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, plain.leave()) }()
+	if err := bare.call("echo", sampleFrame(lineText(lineSize)), nil); err != nil {
+		return err
+	}
+	commits, err := newBareCommits(l.ctx, floorDB, floorClass)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, commits.close()) }()
+	time.Sleep(2 * time.Second)
+
+	f := &figure{name: fmt.Sprintf("say: post to %d members and ack, p50", sayMembers), db: kind, unit: "ms", aim: aim{ratioAtMost, 1.6}}
+	var commitTimes, fanTimes []time.Duration
+	for range l.rounds {
+		var got, commit, fan []time.Duration
+		before, err := ours.usage()
+		if err != nil {
+			return err
+		}
+		for range sayPosts {
+			d, err := l.sayOnce(class)
+			if err != nil {
+				return err
+			}
+			got = append(got, d)
+			time.Sleep(sayPause)
+		}
+		after, err := ours.usage()
+		if err != nil {
+			return err
+		}
+		cpu := ownCPU()
+		for range sayPosts {
+			d, err := commits.once(l.ctx)
+			if err != nil {
+				return err
+			}
+			commit = append(commit, d)
+		}
+		cpu = ownCPU() - cpu
+		floorBefore, err := bare.usage()
+		if err != nil {
+			return err
+		}
+		for range sayPosts {
+			d, err := l.echoOnce(plain)
+			if err != nil {
+				return err
+			}
+			fan = append(fan, d)
+			time.Sleep(sayPause)
+		}
+		floorAfter, err := bare.usage()
+		if err != nil {
+			return err
+		}
+		f.got = append(f.got, milliseconds(median(got)))
+		f.floor = append(f.floor, milliseconds(median(commit)+median(fan)))
+		f.cpu = append(f.cpu, (after.CPU-before.CPU)/sayPosts)
+		f.floorCPU = append(f.floorCPU, (cpu+floorAfter.CPU-floorBefore.CPU)/sayPosts)
+		commitTimes, fanTimes = append(commitTimes, median(commit)), append(fanTimes, median(fan))
+	}
+	f.note = fmt.Sprintf("floor: commit %.2f ms, fan-out %.2f ms", milliseconds(median(commitTimes)), milliseconds(median(fanTimes)))
+	l.table.add(f)
+	return nil
+}
+
+// silence keeps a room's agents from answering, at any line; they are asked
+// all the same.
+func (d *database) silence(ctx context.Context, room string) error {
+	return d.with(ctx, func(db *store.DB) error {
+		r, err := db.Room(ctx, room)
+		if err != nil {
+			return err
+		}
+		r.AIFrequency = 0
+		return db.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateRoom(ctx, r) })
+	})
+}
+
+var sayCount atomic.Int64
+
+// sayOnce posts one line and waits for all that it brings about.
+func (l *lab) sayOnce(c *crowd) (time.Duration, error) {
+	id := fmt.Sprintf("say-%d", sayCount.Add(1))
+	acked, ack := make(chan struct{}), []byte(`"type":"ack","client_id":"`+id+`"`)
+	var once sync.Once
+	sender := c.members[len(c.members)-1]
+	sender.watch(func(text []byte) {
+		if bytes.Contains(text, ack) {
+			once.Do(func() { close(acked) })
+		}
+	})
+	defer sender.watch(nil)
+	want := c.lines.Load() + int64(len(c.members))
+	arrived := c.arrival(want)
+	start := time.Now()
+	if err := sender.say(id, lineText(lineSize)); err != nil {
+		return 0, err
+	}
+	for _, ch := range []<-chan struct{}{acked, arrived} {
+		select {
+		case <-ch:
+		case <-time.After(20 * time.Second):
+			return 0, fmt.Errorf("a post was not answered: %d of %d lines came", c.lines.Load(), want)
+		}
+	}
+	return time.Since(start), nil
+}
+
+// echoOnce has the floor's server send one frame to all.
+func (l *lab) echoOnce(c *crowd) (time.Duration, error) {
+	want := c.lines.Load() + int64(len(c.members))
+	arrived := c.arrival(want)
+	start := time.Now()
+	if _, err := c.members[0].conn.Write([]byte{'.'}); err != nil {
+		return 0, err
+	}
+	select {
+	case <-arrived:
+		return time.Since(start), nil
+	case <-time.After(20 * time.Second):
+		return 0, errors.New("the floor's server did not send")
+	}
+}
+
+// bareCommits does what a post commits, with the bare driver and bare River.
+type bareCommits struct {
+	class *class
+	pool  *pgxpool.Pool
+	lite  *sql.DB
+	pg    riverPG
+	sq    riverLite
+}
+
+func newBareCommits(ctx context.Context, db *database, c *class) (*bareCommits, error) {
+	b := &bareCommits{class: c}
+	var err error
+	if db.kind == onPostgres {
+		if b.pool, err = pgxpool.New(ctx, db.url); err != nil {
+			return nil, err
+		}
+		b.pg, err = river.NewClient(riverpgxv5.New(b.pool), &river.Config{Logger: quiet, FetchCooldown: cooldown})
+		return b, err
+	}
+	if b.lite, err = openLite(db); err != nil {
+		return nil, err
+	}
+	b.sq, err = river.NewClient(riversqlite.New(b.lite), &river.Config{Logger: quiet, FetchCooldown: cooldown})
+	return b, err
+}
+
+func (b *bareCommits) close() error {
+	if b.pool != nil {
+		b.pool.Close()
+		return nil
+	}
+	return b.lite.Close()
+}
+
+// The statements of a post; $n is understood by both databases.
+const (
+	bareSeq   = "UPDATE rooms SET event_seq = event_seq + 1, look_at = $1 WHERE id = $2 RETURNING event_seq"
+	bareLine  = "INSERT INTO messages (id, room_id, seq, sender_id, client_id, content, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"
+	bareEvent = "INSERT INTO events (room_id, seq, id, type, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)"
+)
+
+func (b *bareCommits) once(ctx context.Context) (time.Duration, error) {
+	now, id, room, text := time.Now().UTC(), store.NewID(), b.class.room, lineText(lineSize)
+	body := `{"sender":"Bench","content":"` + text + `"}`
+	sender, job := b.class.people[0].id, jobs.LookAtRoom{RoomID: room}
+	var seq int64
+	start := time.Now()
+	if b.pool != nil {
+		tx, err := b.pool.Begin(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer func() { _ = tx.Rollback(ctx) }()
+		if err := tx.QueryRow(ctx, bareSeq, now, room).Scan(&seq); err != nil {
+			return 0, err
+		}
+		if _, err := tx.Exec(ctx, bareLine, id, room, seq, sender, id, text, now); err != nil {
+			return 0, err
+		}
+		if _, err := tx.Exec(ctx, bareEvent, room, seq, id, app.EventMessage, body, now); err != nil {
+			return 0, err
+		}
+		if _, err := b.pg.InsertTx(ctx, tx, job, nil); err != nil {
+			return 0, err
+		}
+		if _, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", store.ChannelWake, room); err != nil {
+			return 0, err
+		}
+		err = tx.Commit(ctx)
+		return time.Since(start), err
+	}
+	tx, err := b.lite.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := tx.QueryRowContext(ctx, bareSeq, now, room).Scan(&seq); err != nil {
+		return 0, err
+	}
+	if _, err := tx.ExecContext(ctx, bareLine, id, room, seq, sender, id, text, now); err != nil {
+		return 0, err
+	}
+	if _, err := tx.ExecContext(ctx, bareEvent, room, seq, id, app.EventMessage, body, now); err != nil {
+		return 0, err
+	}
+	if _, err := b.sq.InsertTx(ctx, tx, job, nil); err != nil {
+		return 0, err
+	}
+	err = tx.Commit()
+	return time.Since(start), err
+}

@@ -1,0 +1,159 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm/llmtest"
+)
+
+// roleProvider is a model provider that answers at once, or as it is told.
+const roleProvider = "provider"
+
+// providerArgs say how the provider answers.
+type providerArgs struct {
+	Text string
+	Wait time.Duration // before the answer begins
+}
+
+func startProvider(json.RawMessage) (*service, error) {
+	server := llmtest.Start()
+	set := func(raw json.RawMessage) (any, error) {
+		var a providerArgs
+		if err := json.Unmarshal(raw, &a); err != nil {
+			return nil, err
+		}
+		server.Script(llmtest.Always(llmtest.Response{Text: a.Text, Wait: a.Wait}))
+		return nil, nil
+	}
+	return &service{addr: server.URL, stop: func() error { server.Close(); return nil },
+		ops: map[string]func(json.RawMessage) (any, error){"answer": set}}, nil
+}
+
+const (
+	turnMembers = 100
+	turnPosts   = 20 // in a round
+	modelAnswer = "Because light scatters at small angles in the air."
+)
+
+// benchTurn times a post until the answer of an agent, whose provider answers
+// at once, is stored and has come to all members.
+func benchTurn(l *lab) error {
+	for _, kind := range l.databases() {
+		if err := l.turn(kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) turn(kind string) (err error) {
+	db, err := l.database(kind)
+	if err != nil {
+		return err
+	}
+	c, err := db.newClass(l.ctx, turnMembers, true)
+	if err != nil {
+		return err
+	}
+	provider, err := l.spawn(roleProvider, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, provider.stop()) }()
+	if err := provider.call("answer", providerArgs{Text: modelAnswer}, nil); err != nil {
+		return err
+	}
+	s := db.site()
+	s.Provider = provider.addr + "/v1"
+	ours, err := l.spawn(roleCoagent, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ours.stop()) }()
+	class, err := joinRoom(l.ctx, ours.addr, c.room, c.people)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, class.leave()) }()
+	time.Sleep(2 * time.Second)
+
+	limit := map[string]float64{onPostgres: 20, onSQLite: 45}[kind]
+	stored := &figure{name: fmt.Sprintf("turn: post to the reply at %d members, p50", turnMembers), db: kind, unit: "ms", aim: aim{valueAtMost, limit}}
+	first := &figure{name: "turn: post to the first delta, p50", db: kind, unit: "ms", aim: aim{valueAtMost, limit}}
+	for i := range l.rounds + 1 {
+		var whole, deltas []time.Duration
+		before, err := ours.usage()
+		if err != nil {
+			return err
+		}
+		for range turnPosts {
+			t, err := l.turnOnce(class)
+			if err != nil {
+				return err
+			}
+			whole, deltas = append(whole, t.whole), append(deltas, t.first)
+			time.Sleep(20 * time.Millisecond)
+		}
+		after, err := ours.usage()
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			continue // warms up
+		}
+		stored.got, first.got = append(stored.got, milliseconds(median(whole))), append(first.got, milliseconds(median(deltas)))
+		stored.cpu = append(stored.cpu, (after.CPU-before.CPU)/turnPosts)
+		stored.note = fmt.Sprintf("p90 of the last round %.1f ms", milliseconds(quantile(whole, 0.9)))
+	}
+	l.table.add(stored)
+	l.table.add(first)
+	return nil
+}
+
+type turnTimes struct{ first, whole time.Duration }
+
+func (l *lab) turnOnce(c *crowd) (t turnTimes, err error) {
+	delta, finished := []byte(`{"type":"delta"`), []byte(`"state":"finished"`)
+	ended := make(chan struct{})
+	var mu sync.Mutex
+	sender := c.members[len(c.members)-1]
+	start := time.Now()
+	sender.watch(func(text []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case t.first == 0 && bytes.HasPrefix(text, delta):
+			t.first = time.Since(start)
+		case bytes.Contains(text, finished):
+			close(ended)
+			sender.watch(nil)
+		}
+	})
+	// The post and the reply, at every member.
+	arrived := c.arrival(c.lines.Load() + 2*int64(len(c.members)))
+	if err := sender.say(fmt.Sprintf("turn-%d", sayCount.Add(1)), "Why is the sky blue?"); err != nil {
+		return t, err
+	}
+	late := time.After(20 * time.Second)
+	select {
+	case <-arrived:
+	case <-late:
+		return t, errors.New("no reply came")
+	}
+	mu.Lock()
+	t.whole = time.Since(start)
+	mu.Unlock()
+	select {
+	case <-ended:
+		return t, nil
+	case <-late:
+		return t, errors.New("the turn did not end")
+	}
+}

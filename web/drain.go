@@ -1,0 +1,102 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// handshakeGrace is how long nobody may have come before the listener
+	// closes: a handshake that had begun is over by then.
+	handshakeGrace = 250 * time.Millisecond
+	// acceptGrace bounds that where newcomers cannot be kept out.
+	acceptGrace = time.Second
+	// keptGrace is how long a kept connection may bring one more request, whose
+	// answer ends it. Closed at once, it could take a request with it that is
+	// on its way.
+	keptGrace = time.Second
+)
+
+// drainListener is a TCP listener that can end without breaking a connection
+// that its client believes to be open: Close alone resets those that wait to
+// be accepted.
+type drainListener struct {
+	*net.TCPListener
+	accepting, draining atomic.Bool
+	close               sync.Once
+	closed              chan struct{}
+}
+
+func newDrainListener(ln *net.TCPListener) *drainListener {
+	return &drainListener{TCPListener: ln, closed: make(chan struct{})}
+}
+
+// Accept returns the next connection, and io.EOF once all are drained.
+func (l *drainListener) Accept() (net.Conn, error) {
+	l.accepting.Store(true)
+	for {
+		last := l.draining.Load()
+		if last {
+			_ = l.SetDeadline(time.Now().Add(handshakeGrace)) // Accept fails where this does
+		}
+		conn, err := l.TCPListener.Accept()
+		var ne net.Error
+		if !errors.As(err, &ne) || !ne.Timeout() {
+			return conn, err
+		}
+		if last {
+			_ = l.Close()
+			return nil, io.EOF
+		}
+	}
+}
+
+// Drain keeps newcomers out, has those who came before accepted, and closes.
+func (l *drainListener) Drain(ctx context.Context) {
+	if l.accepting.Load() {
+		keepOut(l.TCPListener)
+		l.draining.Store(true)
+		// Not now: that could end the wait of an Accept that is the last one.
+		_ = l.SetDeadline(time.Now().Add(handshakeGrace))
+		timer := time.NewTimer(acceptGrace)
+		defer timer.Stop()
+		select {
+		case <-l.closed:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	_ = l.Close()
+}
+
+// Close closes the listener, once.
+func (l *drainListener) Close() (err error) {
+	l.close.Do(func() {
+		err = l.TCPListener.Close()
+		close(l.closed)
+	})
+	return err
+}
+
+// drain accepts nothing new, and has every open connection end with the answer
+// to its next request, within keptGrace.
+func (s *Server) drain(ctx context.Context) {
+	s.draining.Store(true)
+	s.ln.Drain(ctx)
+	ctx, cancel := context.WithTimeout(ctx, keptGrace)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for s.fiber.Server().GetOpenConnectionsCount() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
