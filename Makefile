@@ -15,7 +15,7 @@ WITHPG   := go run ./store/storetest/withpg --
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test lint fmt migration release clean
+.PHONY: help run dev build test chaos lint fmt migration release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ build: ## Build ./bin/coagent, static
 
 test: ## Test everything with -race on SQLite and on a throw-away Postgres; ARGS="-run TestX -v", PKG=./store
 	$(WITHPG) env CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m $(ARGS) $(or $(PKG),./...)
+
+chaos: ## Break real processes in every way for up to 20 minutes and print a table; ARGS="-run TestKill"
+	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/
 
 lint: ## Check format, vet and the linters of .golangci.yml
 	@unformatted=$$(go list -f '{{.Dir}}' ./... | xargs gofmt -l | sort -u); \

@@ -54,7 +54,7 @@ type App struct {
 	work   bool
 	serve  bool
 
-	signins    signinGuard
+	guard      signinGuard
 	posts      *limiter
 	typing     *limiter
 	handshakes *limiter

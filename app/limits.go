@@ -86,7 +86,7 @@ func newSignin(login, address string) signin {
 // guardSignin refuses an attempt that comes after too many failures, whether
 // the account exists or not. The caller calls done once the outcome is stored.
 func (a *App) guardSignin(ctx context.Context, s signin) (done func(), err error) {
-	g, window := &a.signins, a.cfg.Auth.SigninWindow
+	g, window := &a.guard, a.cfg.Auth.SigninWindow
 	counts, err := a.db.SigninFailures(ctx, []string{s.account, s.address}, a.instant().Add(-window))
 	if err != nil {
 		return nil, err

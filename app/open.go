@@ -70,6 +70,7 @@ func Open(ctx context.Context, cfg *Config, log *slog.Logger, mode Mode) (o *Ope
 	if err := PrepareSchema(ctx, o.DB, cfg, log); err != nil {
 		return o, err
 	}
+	//nolint:forbidigo // the one place where the real clock and real chance come in
 	o.App, err = New(Deps{Config: cfg, DB: o.DB, Log: log, Now: time.Now, Rand: rand.Float64, Work: mode.Work, Serve: mode.Serve})
 	if err != nil {
 		return o, err

@@ -119,6 +119,9 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 	if !errors.As(err, &e) || e.Kind == KindInternal {
 		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.user.ID, "err", err)
 		e = errorf(KindUnavailable, "unavailable", "The line could not be stored. Try again in a moment.")
+		if errors.Is(err, store.ErrFull) {
+			e = errorf(KindUnavailable, "storage_full", "The server has no space left to store this. Tell its operator.")
+		}
 	}
 	if s.v2 {
 		code := e.Code
@@ -149,7 +152,7 @@ const recheckEvery = 4 * time.Second
 
 // recheckLoop closes the sockets of sessions and memberships that have ended.
 func (a *App) recheckLoop(ctx context.Context) {
-	tick := time.NewTicker(recheckEvery)
+	tick := time.NewTicker(recheckEvery) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	for {
 		select {

@@ -68,8 +68,8 @@ func TestOpt(t *testing.T) {
 
 func TestEmail(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"ada@example.org": "ada@example.org", "  ada@example.org ": "ada@example.org", "ä@例え.jp": "ä@例え.jp"} {
-		got := in
+	for _, in := range []string{"ada@example.org", "  ada@example.org ", "ä@例え.jp"} {
+		got, want := in, strings.TrimSpace(in)
 		if err := email("email", &got); err != nil || got != want {
 			t.Errorf("%q: got %q, %v, want %q", in, got, err, want)
 		}

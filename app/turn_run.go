@@ -232,7 +232,7 @@ func (r *turnRun) add(c llm.Chunk) {
 // hold renews the lease until ctx ends; a lost lease cancels the turn.
 func (r *turnRun) hold(ctx context.Context, cancel context.CancelCauseFunc) {
 	a := r.app
-	tick := time.NewTicker(a.cfg.Turns.Heartbeat)
+	tick := time.NewTicker(a.cfg.Turns.Heartbeat) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	until := a.now().Add(a.cfg.Turns.Lease)
 	for {

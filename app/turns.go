@@ -160,7 +160,7 @@ func notMissing(err error) error {
 // sweepLoop looks for lapsed leases, and now and then for rows that nobody
 // needs any more, until ctx ends.
 func (a *App) sweepLoop(ctx context.Context) {
-	tick, clean := time.NewTicker(a.cfg.Turns.Sweep), time.NewTicker(cleanEvery)
+	tick, clean := time.NewTicker(a.cfg.Turns.Sweep), time.NewTicker(cleanEvery) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	defer clean.Stop()
 	for {

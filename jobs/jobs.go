@@ -140,8 +140,13 @@ func (q *Queue) Add(ctx context.Context, tx *store.Tx, args Args) error {
 	return q.AddAt(ctx, tx, args, time.Time{})
 }
 
-// AddAt is Add for a job that must not start before a time; zero means at once.
+// AddAt is Add for a job that must not start before a time; it starts up to 5 s
+// later, when River next looks. Zero and what is past mean at once.
 func (q *Queue) AddAt(ctx context.Context, tx *store.Tx, args Args, at time.Time) error {
+	if !at.After(time.Now()) {
+		// River would let even this one wait for its look at the clock.
+		at = time.Time{}
+	}
 	opts := &river.InsertOpts{ScheduledAt: at}
 	err := tx.Pinned(func() error {
 		if q.pg != nil {

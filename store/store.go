@@ -14,7 +14,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -85,12 +87,7 @@ func sqliteDSN(path string, extra ...string) string {
 }
 
 func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
-	// SQLite would let everybody read a new file; its companions take its mode.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	if err := f.Close(); err != nil {
+	if err := createPrivate(path); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	w, err := sql.Open("sqlite", sqliteDSN(path))
@@ -113,6 +110,20 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	db := &DB{write: bun.NewDB(w, sqlitedialect.New()), read: bun.NewDB(r, sqlitedialect.New()), path: path, node: o.Node}
 	db.Queries = Queries{db.read}
 	return db, nil
+}
+
+// createPrivate makes a new database file that only its owner may read; SQLite
+// would let everybody. One that exists is not even opened: closing it would
+// give away the locks that this process has on it (POSIX, fcntl).
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func openPostgres(ctx context.Context, o Options) (*DB, error) {

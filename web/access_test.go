@@ -162,7 +162,6 @@ func TestAccess(t *testing.T) {
 		t.Run("every route is in the table", func(t *testing.T) { everyRouteHasARow(t, w) })
 		for _, r := range accessTable {
 			t.Run(r.route, func(t *testing.T) {
-				t.Parallel()
 				want := strings.Fields(r.want)
 				if len(want) != len(columns) {
 					t.Fatalf("the row has %d columns, want %d", len(want), len(columns))
@@ -227,20 +226,17 @@ func TestSocketAccess(t *testing.T) {
 		admin: 101, superAdmin: 101, inactive: 400, endedSession: 401, expiredToken: 101,
 	} {
 		t.Run(who, func(t *testing.T) {
-			t.Parallel()
 			if a := upgrade(who).do(t, get, path); a.status != want {
 				t.Errorf("got %d %s, want %d", a.status, a.body, want)
 			}
 		})
 	}
 	t.Run("foreign origin", func(t *testing.T) {
-		t.Parallel()
 		if a := upgrade(owner).with("Origin", "https://evil.example").do(t, get, path); a.status != http.StatusForbidden {
 			t.Errorf("got %d %s, want 403", a.status, a.body)
 		}
 	})
 	t.Run("unknown and malformed rooms", func(t *testing.T) {
-		t.Parallel()
 		for _, room := range []string{store.NewID(), "x"} {
 			if a := upgrade(superAdmin).do(t, get, v1+"/chat/ws/"+room); a.status != http.StatusForbidden {
 				t.Errorf("%s: got %d %s, want 403", room, a.status, a.body)
@@ -248,7 +244,6 @@ func TestSocketAccess(t *testing.T) {
 		}
 	})
 	t.Run("no upgrade", func(t *testing.T) {
-		t.Parallel()
 		if a := w.as(owner).do(t, get, path); a.status != http.StatusUpgradeRequired {
 			t.Errorf("got %d %s, want 426", a.status, a.body)
 		}
@@ -264,7 +259,6 @@ func TestForeignOrigin(t *testing.T) {
 			continue
 		}
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
-			t.Parallel()
 			path := fill(r.path, []string{w.room, w.agent})
 			const detail = "This request comes from a page of another site. Open CoAgent Studio itself, or list that site in http.cors_origins."
 			for _, h := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"},
@@ -274,7 +268,6 @@ func TestForeignOrigin(t *testing.T) {
 		})
 	}
 	t.Run("own origin passes", func(t *testing.T) {
-		t.Parallel()
 		w.as(owner).with("Origin", "http://"+w.Addr.String()).with("Sec-Fetch-Site", "same-origin").
 			must(t, http.StatusOK, post, v1+"/courses/", body{"title": "Mine"})
 	})

@@ -72,11 +72,9 @@ func TestSignIn(t *testing.T) {
 		signIn := func(t *testing.T, f url.Values) answer { return r.anon().do(t, post, signInPath, f) }
 
 		t.Run("by e-mail, in any case", func(t *testing.T) {
-			t.Parallel()
 			wantSession(t, signIn(t, form(strings.ToUpper(u.Email), testPassword)))
 		})
 		t.Run("by user name", func(t *testing.T) {
-			t.Parallel()
 			a := signIn(t, form(*u.Username, testPassword))
 			wantSession(t, a)
 			me := (&caller{r: r, token: cookieValue(t, a, "access_token")}).must(t, http.StatusOK, get, v1+"/users/me").object(t)
@@ -85,7 +83,6 @@ func TestSignIn(t *testing.T) {
 			}
 		})
 		t.Run("multipart", func(t *testing.T) {
-			t.Parallel()
 			var b bytes.Buffer
 			m := multipart.NewWriter(&b)
 			_ = m.WriteField("username", u.Email)
@@ -94,17 +91,14 @@ func TestSignIn(t *testing.T) {
 			wantSession(t, r.anon().with("Content-Type", m.FormDataContentType()).do(t, post, signInPath, b.String()))
 		})
 		t.Run("wrong password and unknown account look the same", func(t *testing.T) {
-			t.Parallel()
 			for _, f := range []url.Values{form(u.Email, "wrong"), form("nobody@example.org", "wrong"), form("", ""), form("a\x00b", "c\x00d")} {
 				wantProblem(t, signIn(t, f), http.StatusBadRequest, "Incorrect username/email or password")
 			}
 		})
 		t.Run("inactive", func(t *testing.T) {
-			t.Parallel()
 			wantProblem(t, signIn(t, form(sleeper.Email, testPassword)), http.StatusBadRequest, "Inactive user")
 		})
 		t.Run("bad forms are 422", func(t *testing.T) {
-			t.Parallel()
 			wantProblem(t, signIn(t, url.Values{"username": {"x"}}), 422, "password: is missing")
 			wantProblem(t, r.anon().do(t, post, signInPath, body{"username": "x", "password": "y"}), 422,
 				"body: must be a form, application/x-www-form-urlencoded or multipart/form-data")
@@ -125,29 +119,24 @@ func TestSessionLife(t *testing.T) {
 		session := func(t *testing.T) *caller { return r.session(t, u.ID) }
 
 		t.Run("the cookie goes before the header", func(t *testing.T) {
-			t.Parallel()
 			session(t).with("Authorization", "Bearer rubbish").must(t, http.StatusOK, get, v1+"/users/me")
 		})
 		t.Run("the header works with and without Bearer", func(t *testing.T) {
-			t.Parallel()
 			token := session(t).token
 			for _, h := range []string{"Bearer " + token, "bearer " + token, token} {
 				r.anon().with("Authorization", h).must(t, http.StatusOK, get, v1+"/users/me")
 			}
 		})
 		t.Run("other credentials are 401", func(t *testing.T) {
-			t.Parallel()
 			for _, h := range []string{"Basic YTpi", "Bearer rubbish", "Bearer " + session(t).token + "x"} {
 				wantProblem(t, r.anon().with("Authorization", h).do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
 			}
 		})
 		t.Run("a token of nobody's session is 401", func(t *testing.T) {
-			t.Parallel()
 			c := &caller{r: r, token: r.token(t, u.ID, u.ID, time.Now().Add(time.Hour))}
 			wantProblem(t, c.do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
 		})
 		t.Run("whoami", func(t *testing.T) {
-			t.Parallel()
 			got := session(t).must(t, http.StatusOK, post, whoamiPath).object(t)
 			wantMembers(t, got, "id", "email", "username", "full_name", "role", "avatar_url", "is_active", "created_at")
 			if got["id"] != u.ID || got["role"] != "student" {
@@ -155,7 +144,6 @@ func TestSessionLife(t *testing.T) {
 			}
 		})
 		t.Run("whoami of nobody is null and clears the cookies", func(t *testing.T) {
-			t.Parallel()
 			ended := session(t)
 			ended.must(t, http.StatusOK, post, signOutPath)
 			for name, c := range map[string]*caller{"nobody": r.anon(), "rubbish": {r: r, token: "rubbish"}, "ended": ended, "ended and expired": ended.expired(t)} {
@@ -167,7 +155,6 @@ func TestSessionLife(t *testing.T) {
 			}
 		})
 		t.Run("whoami of an expired token is 401, so that the client refreshes", func(t *testing.T) {
-			t.Parallel()
 			a := session(t).expired(t).do(t, post, whoamiPath)
 			wantProblem(t, a, 401, "Could not validate credentials")
 			if len(a.cookies()) != 0 {
@@ -175,7 +162,6 @@ func TestSessionLife(t *testing.T) {
 			}
 		})
 		t.Run("sign-out ends the session, by an expired token too", func(t *testing.T) {
-			t.Parallel()
 			c := session(t)
 			a := c.expired(t).must(t, http.StatusOK, post, signOutPath)
 			wantCleared(t, a)
@@ -185,7 +171,6 @@ func TestSessionLife(t *testing.T) {
 			wantProblem(t, c.do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
 		})
 		t.Run("sign-out of nobody is no error", func(t *testing.T) {
-			t.Parallel()
 			wantCleared(t, r.anon().must(t, http.StatusOK, post, signOutPath))
 		})
 	})
@@ -204,7 +189,6 @@ func TestRefresh(t *testing.T) {
 			return r.anon().with("Cookie", "refresh_token="+token).do(t, post, pathRefresh)
 		}
 		t.Run("gives the next pair, the same one for the same token", func(t *testing.T) {
-			t.Parallel()
 			_, first := signIn(t)
 			a := refresh(t, first)
 			wantSession(t, a)
@@ -218,7 +202,6 @@ func TestRefresh(t *testing.T) {
 			(&caller{r: r, token: cookieValue(t, a, "access_token")}).must(t, http.StatusOK, get, v1+"/users/me")
 		})
 		t.Run("an access token refreshes nothing, a refresh token opens nothing", func(t *testing.T) {
-			t.Parallel()
 			access, token := signIn(t)
 			a := refresh(t, access)
 			wantProblem(t, a, 401, "Invalid token type")
@@ -226,7 +209,6 @@ func TestRefresh(t *testing.T) {
 			wantProblem(t, (&caller{r: r, token: token}).do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
 		})
 		t.Run("failure clears the cookies", func(t *testing.T) {
-			t.Parallel()
 			a := r.anon().do(t, post, pathRefresh)
 			wantProblem(t, a, 401, "Refresh token missing")
 			wantCleared(t, a)
@@ -235,7 +217,6 @@ func TestRefresh(t *testing.T) {
 			wantCleared(t, a)
 		})
 		t.Run("a session knows its device", func(t *testing.T) {
-			t.Parallel()
 			a := r.anon().with("User-Agent", "Abacus/1").with("X-Forwarded-For", "6.6.6.6, 203.0.113.7").
 				must(t, http.StatusOK, post, signInPath, form(u.Email, testPassword))
 			s, err := r.opened.DB.Session(t.Context(), claim(t, cookieValue(t, a, "access_token"), "sid"))

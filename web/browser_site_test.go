@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver of database/sql
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -199,6 +201,39 @@ func (s *site) stored(t *testing.T, roomID string, want ...string) {
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got the stored lines %q, want %q", got, want)
+	}
+}
+
+// sayElsewhere posts the teacher's lines through a program that nobody is
+// connected to, while this one is stopped.
+func (s *site) sayElsewhere(t *testing.T, roomID string, lines ...string) {
+	t.Helper()
+	o, err := app.Open(t.Context(), s.cfg, slog.New(slog.DiscardHandler), app.Mode{Serve: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	for _, text := range lines {
+		if _, err := o.PostMessage(t.Context(), s.teacher, roomID, text, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// dropEvents empties a room's log, as its retention will; the lines stay.
+func (s *site) dropEvents(t *testing.T, roomID string) {
+	t.Helper()
+	driver, source := "sqlite", s.cfg.SQLitePath()
+	if s.cfg.Postgres() {
+		driver, source = "pgx", s.cfg.Database.URL.Reveal()
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "DELETE FROM events WHERE room_id = '"+roomID+"'"); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -24,17 +24,15 @@ func wantTime(t testing.TB, v any) {
 	}
 }
 
-// eachWorld runs rules on both databases, each rule in parallel in one world.
+// eachWorld runs rules on both databases. The rules of a world take turns: a
+// subtest that waits for its turn would keep a whole server busy meanwhile.
 func eachWorld(t *testing.T, rules map[string]func(*testing.T, *world)) {
 	t.Helper()
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		for name, rule := range rules {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				rule(t, w)
-			})
+			t.Run(name, func(t *testing.T) { rule(t, w) })
 		}
 	})
 }
@@ -308,10 +306,7 @@ func TestAgents(t *testing.T) {
 		},
 		"a key is shown as its mask, which keeps it": func(t *testing.T, w *world) {
 			path := v1 + "/agents/" + w.newAgent(t)
-			mask := "sk******9c"
-			if !strings.HasPrefix(apptest.CanaryKey, mask[:2]) || !strings.HasSuffix(apptest.CanaryKey, mask[8:]) {
-				t.Fatal("the mask of this test is not that of the canary key")
-			}
+			const mask = "sk******9c" // of apptest.CanaryKey
 			for _, key := range []any{mask, "", nil} {
 				if got := w.as(owner).must(t, 200, put, path, body{"api_key": key}).object(t)["masked_api_key"]; got != mask {
 					t.Errorf("after %v: got %v, want %s", key, got, mask)

@@ -129,7 +129,6 @@ func TestEdge(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			rule(t, w)
 		})
 	}
@@ -139,7 +138,6 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	r := start(t, storetest.SQLite(t))
 	t.Run("root", func(t *testing.T) {
-		t.Parallel()
 		a := r.anon().must(t, 200, get, "/")
 		if got := a.text(t, "message"); got != "Welcome to CoAgent Studio API" {
 			t.Errorf("got %q", got)
@@ -155,7 +153,6 @@ func TestPage(t *testing.T) {
 		}
 	})
 	t.Run("files", func(t *testing.T) {
-		t.Parallel()
 		for path, kind := range map[string]string{"/app.js": "text/javascript; charset=utf-8", "/style.css": "text/css; charset=utf-8", "/favicon.svg": "image/svg+xml"} {
 			a := r.anon().must(t, 200, get, path)
 			if got := a.header.Get("Content-Type"); got != kind {
@@ -168,7 +165,6 @@ func TestPage(t *testing.T) {
 		}
 	})
 	t.Run("head", func(t *testing.T) {
-		t.Parallel()
 		if a := r.anon().do(t, "HEAD", "/"); a.status != 200 || a.body != "" {
 			t.Errorf("got %d %q, want an empty 200", a.status, a.body)
 		}

@@ -91,7 +91,9 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 		stream.deadline = func() error { return conn.SetWriteDeadline(time.Now().Add(streamWrite)) }
 		stream.run(w)
 	})
-	return c.SendStatus(http.StatusOK)
+	// Not SendStatus: it would read the stream to its end.
+	c.Status(http.StatusOK)
+	return nil
 }
 
 // eventStream is one reader of a room over HTTP.

@@ -64,6 +64,7 @@ func start(t testing.TB, url string, tune ...func(*app.Config)) *rig {
 		cfg.Database.URL = app.Secret(url)
 	}
 	cfg.HTTP.Addr = "127.0.0.1:0"
+	cfg.Turns.Sweep = 3 * time.Second // no test here kills a worker
 	for _, f := range tune {
 		f(cfg)
 	}

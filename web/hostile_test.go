@@ -122,7 +122,6 @@ func TestHostileMembers(t *testing.T) {
 			fields = body{"name": "n", "description": "d", "is_ai_active": true, "ai_frequency": 0.5, "ai_mode": "off"}
 		}
 		t.Run(r.route, func(t *testing.T) {
-			t.Parallel()
 			values, _ := r.request(t, w)
 			for name := range fields {
 				for _, v := range append([]any{nil, 1, -1, 1e300, true, []any{nil}, body{"a": body{"b": nil}}}, asAny(hostile)...) {

@@ -90,8 +90,17 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	s.log.LogAttrs(ctx, accessLevel(c.Path(), status), "request",
 		slog.String("method", c.Method()), slog.String("route", c.Route().Path), slog.String("path", c.Path()),
 		slog.Int("status", status), slog.Float64("ms", float64(time.Since(start).Microseconds())/1000),
-		slog.Int("bytes", len(c.Response().Body())), slog.String("user", r.userID))
+		slog.Int("bytes", bodySize(c)), slog.String("user", r.userID))
 	return nil
+}
+
+// bodySize is the size of an answer, -1 for a stream: reading one to its end
+// would hold it back.
+func bodySize(c *fiber.Ctx) int {
+	if c.Response().IsBodyStream() {
+		return -1
+	}
+	return len(c.Response().Body())
 }
 
 // accessLevel keeps the probes of an orchestrator out of a calm log.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -93,16 +94,20 @@ func (s *Server) talk(ws *websocket.Conn) {
 	// The server's deadlines were for the request; the hub notices a dead peer.
 	_ = ws.NetConn().SetDeadline(time.Time{})
 	conn := seat.Sit(ws.NetConn(), v2, after)
-	defer conn.Wait()
+	defer hangUp(ws, conn)
 	defer seat.Leave()
-	ws.SetReadLimit(int64(s.cfg.Limits.MessageBytes))
+	limit := int64(s.cfg.Limits.MessageBytes)
 	ws.SetPingHandler(func(data string) error { conn.Alive(); conn.Pong([]byte(data)); return nil })
 	ws.SetPongHandler(func(string) error { conn.Alive(); return nil })
 	ws.SetCloseHandler(func(int, string) error { return nil })
 	for {
-		kind, data, err := ws.ReadMessage()
+		// The library's own limit would send a close frame beside the writer's.
+		kind, r, err := ws.NextReader()
+		var data []byte
+		if err == nil {
+			data, err = io.ReadAll(io.LimitReader(r, limit+1))
+		}
 		if err != nil {
-			conn.Close(closeCode(err), "")
 			return
 		}
 		conn.Alive()
@@ -112,6 +117,9 @@ func (s *Server) talk(ws *websocket.Conn) {
 		default:
 		}
 		switch {
+		case int64(len(data)) > limit:
+			conn.Close(realtime.CloseTooLarge, "too large")
+			return
 		case kind != websocket.TextMessage:
 			conn.Close(closeUnsupported, "send text frames")
 			return
@@ -129,12 +137,16 @@ func (s *Server) talk(ws *websocket.Conn) {
 	}
 }
 
-// closeCode is what a failed read means for the other side.
-func closeCode(err error) int {
-	if err == websocket.ErrReadLimit { //nolint:errorlint // the library returns the bare value
-		return realtime.CloseTooLarge
+// hangUp ends the writer and then reads on until the peer has answered its
+// close frame, or for as long as that may take: a socket closed with bytes
+// unread is reset, and the peer may never learn why.
+func hangUp(ws *websocket.Conn, conn *realtime.Conn) {
+	conn.Wait()
+	for {
+		if _, _, err := ws.NextReader(); err != nil {
+			return
+		}
 	}
-	return realtime.CloseNormal
 }
 
 // frameV2 acts on one frame of coagent.v2.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -66,7 +67,23 @@ func (c *crowd) join(ctx context.Context, addr, room string, p person) error {
 
 // dialRoom does the handshake (RFC 6455 section 4.1); nobody reads yet.
 func dialRoom(ctx context.Context, addr, room string, p person) (*member, error) {
-	m, err := dialRaw(ctx, addr)
+	return handshake(ctx, addr, room, p, new(net.Dialer))
+}
+
+// dialDeaf is dialRoom with the least room for what is not read, so that the
+// server soon notices.
+func dialDeaf(ctx context.Context, addr, room string, p person) (*member, error) {
+	return handshake(ctx, addr, room, p, &net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if e := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) }); e != nil {
+			return e
+		}
+		return err
+	}})
+}
+
+func handshake(ctx context.Context, addr, room string, p person, d *net.Dialer) (*member, error) {
+	m, err := dialRaw(ctx, addr, d)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +104,8 @@ func dialRoom(ctx context.Context, addr, room string, p person) (*member, error)
 	return m, nil
 }
 
-func dialRaw(ctx context.Context, addr string) (*member, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+func dialRaw(ctx context.Context, addr string, d *net.Dialer) (*member, error) {
+	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +116,7 @@ func dialRaw(ctx context.Context, addr string) (*member, error) {
 func joinFloor(ctx context.Context, p *process, n int) (*crowd, error) {
 	c := &crowd{}
 	for range n {
-		m, err := dialRaw(ctx, p.addr)
+		m, err := dialRaw(ctx, p.addr, new(net.Dialer))
 		if err != nil {
 			return nil, errors.Join(err, c.leave())
 		}

@@ -128,7 +128,7 @@ func benchSlow(l *lab) (err error) {
 		if err != nil {
 			return err
 		}
-		stuck, err := dialRoom(l.ctx, ours.addr, c.room, c.people[0])
+		stuck, err := dialDeaf(l.ctx, ours.addr, c.room, c.people[0])
 		if err != nil {
 			return err
 		}
@@ -137,6 +137,9 @@ func benchSlow(l *lab) (err error) {
 			return err
 		}
 		// Now it reads what had been written to it, to the end.
+		if err := stuck.conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			return err
+		}
 		stuck.crowd = &crowd{}
 		stuck.read()
 		if stuck.close == 4008 {

@@ -44,12 +44,16 @@ func (c *class) talk(t *testing.T, ctx context.Context, n int, every time.Durati
 			continue
 		}
 		talking.Go(func() {
+			due := time.Now().Add(rand.N(every))
 			for k := 0; k < n && ctx.Err() == nil; k++ {
+				pause(ctx, time.Until(due))
 				if err := m.Say(last, fmt.Sprintf("Line %d of member %d in %s", k+1, i, m.Room)); err != nil {
 					t.Error(err)
 					return
 				}
-				pause(ctx, between(every/2, every*3/2))
+				if due = due.Add(every); due.Before(time.Now()) {
+					due = time.Now() // nobody makes up for the time of a fault
+				}
 			}
 		})
 	}

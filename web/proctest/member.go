@@ -39,6 +39,10 @@ type Frame struct {
 	Dup       bool   `json:"dup"`
 	After     int64  `json:"after"`
 	Timestamp string `json:"timestamp"`
+	Members   []struct {
+		UserID string `json:"user_id"`
+		Name   string `json:"name"`
+	} `json:"members"`
 
 	At time.Time `json:"-"` // when it was received
 }

@@ -107,10 +107,15 @@ func (s *Site) agents(w *World, plan Plan) {
 	w.Teacher.Call(s.T, http.MethodPost, "/api/v1/organizations", map[string]string{"name": "School"}, &org)
 	w.Teacher.Call(s.T, http.MethodPost, "/api/v1/projects", map[string]string{"name": "Agents", "organization_id": org.ID}, &project)
 	for i, room := range w.Rooms {
+		// The circuit breaker knows keys: a room in trouble must not stop another.
+		key := plan.Agent
+		if i > 0 {
+			key = fmt.Sprintf("%s-%d", plan.Agent, i+1)
+		}
 		var agent struct{ ID string }
 		w.Teacher.Call(s.T, http.MethodPost, "/api/v1/agents/"+project.ID, map[string]any{
 			"name": fmt.Sprintf("Galileo %d", i+1), "type": "teacher", "system_prompt": "You teach physics.",
-			"model_provider": provider, "model": "test-model", "api_key": plan.Agent, "is_active": true}, &agent)
+			"model_provider": provider, "model": "test-model", "api_key": key, "is_active": true}, &agent)
 		w.Teacher.Call(s.T, http.MethodPost, "/api/v1/rooms/"+room+"/agents/"+agent.ID, nil, nil)
 		w.AgentIDs = append(w.AgentIDs, agent.ID)
 	}
