@@ -16,7 +16,7 @@ import (
 )
 
 // quick makes a worker that has lost its lease notice at once.
-func quick(c *app.Config) { c.Turns.Heartbeat = 20 * time.Millisecond }
+func quick(c *app.Config) { c.Turns.Heartbeat = 100 * time.Millisecond }
 
 // hurry waits until a room's turn is put back in line as the given attempt and
 // has the sweep find it: the job with a date comes seconds later.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +25,14 @@ func TestOpen(t *testing.T) {
 			path := filepath.Join(dir, name+".db")
 			db := storetest.Open(t, store.Options{URL: "sqlite:" + path})
 			mustBe(t, name, db.Ping(t.Context()), nil)
-			if _, err := os.Stat(path); err != nil {
-				t.Errorf("%s: %v", name, err)
+			var file string
+			if err := db.Writer().QueryRowContext(t.Context(), "SELECT file FROM pragma_database_list").Scan(&file); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.Stat(file); err != nil {
+				t.Errorf("%s: SQLite opened %s: %v", name, file, err)
+			} else if want, err := os.Stat(path); err != nil || !os.SameFile(got, want) {
+				t.Errorf("%s: SQLite opened %s, want %s (%v)", name, file, path, err)
 			}
 			if got := count(t, db, "PRAGMA foreign_keys"); got != 1 {
 				t.Errorf("%s: the options after the path are lost", name)
@@ -48,6 +55,23 @@ func TestOpen(t *testing.T) {
 			}
 			if got != want {
 				t.Errorf("%s: got %v, want %v", pragma, got, want)
+			}
+		}
+	})
+	t.Run("a new file is its owner's alone", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "coagent.db")
+		db := storetest.Open(t, store.Options{URL: "sqlite:" + path})
+		if _, err := db.Writer().ExecContext(t.Context(), "CREATE TABLE x (id INTEGER)"); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{path, path + "-wal", path + "-shm"} {
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Mode().Perm(); got != 0o600 && runtime.GOOS != "windows" {
+				t.Errorf("%s: got %v, want 0600", filepath.Base(file), got)
 			}
 		}
 	})

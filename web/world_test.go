@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 func httpStatus(code int) string { return strconv.Itoa(code) }
@@ -134,4 +136,26 @@ func text(v any) string {
 		return err.Error()
 	}
 	return string(b)
+}
+
+var zTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$`)
+
+func wantTime(t testing.TB, v any) {
+	t.Helper()
+	if s, ok := v.(string); !ok || !zTime.MatchString(s) {
+		t.Errorf("got time %v, want RFC 3339 with Z and at most microseconds", v)
+	}
+}
+
+// eachWorld runs rules on both databases. The rules of a world take turns: a
+// subtest that waits for its turn would keep a whole server busy meanwhile.
+func eachWorld(t *testing.T, rules map[string]func(*testing.T, *world)) {
+	t.Helper()
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for name, rule := range rules {
+			t.Run(name, func(t *testing.T) { rule(t, w) })
+		}
+	})
 }
