@@ -241,15 +241,25 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 
 // UpdateAgent changes the sent members of an agent.
 func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentSettings) (*store.Agent, error) {
-	ag, err := a.agentFor(ctx, actor, id, ActUpdateAgent, "Agent config")
-	if err != nil {
+	if _, err := a.agentFor(ctx, actor, id, ActUpdateAgent, "Agent config"); err != nil {
 		return nil, err
 	}
-	if err := a.apply(s, ag); err != nil {
-		return nil, err
-	}
-	ag.UpdatedAt = a.instant()
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateAgent(ctx, ag) })
+	return a.editAgent(ctx, id, func(ag *store.Agent) error { return a.apply(s, ag) })
+}
+
+// editAgent changes an agent as it is stored now: of two people who edit at
+// once both changes stand, as each touches what it names.
+func (a *App) editAgent(ctx context.Context, id string, edit func(*store.Agent) error) (ag *store.Agent, err error) {
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
+			return err
+		}
+		if err := edit(ag); err != nil {
+			return err
+		}
+		ag.UpdatedAt = a.instant()
+		return tx.UpdateAgent(ctx, ag)
+	})
 	return ag, fromStore(err, "Agent config")
 }
 

@@ -139,12 +139,14 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 
 // ClearAgentKey removes an agent's own key.
 func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) error {
-	ag, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config")
-	if err != nil {
+	if _, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config"); err != nil {
 		return err
 	}
-	ag.EncryptedAPIKey, ag.UpdatedAt = "", a.instant()
-	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateAgent(ctx, ag) }), "Agent config")
+	_, err := a.editAgent(ctx, agentID, func(ag *store.Agent) error {
+		ag.EncryptedAPIKey = ""
+		return nil
+	})
+	return err
 }
 
 // modelKeys is the chain of keys that an agent calls its model with: its own,

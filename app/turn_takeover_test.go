@@ -139,7 +139,7 @@ func TestTwoNodesTakeOverOnce(t *testing.T) {
 func TestLeaseIsLost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		// notices waits until the first attempt knows that it has lost its lease.
+		// notices: the first attempt learns of it before its model goes on.
 		notices bool
 	}{
 		"WhileItStreams": {notices: true},

@@ -52,6 +52,16 @@ func (q Queries) Agent(ctx context.Context, id string) (*Agent, error) {
 	return first(ctx, q.db.NewSelect().Model(a).Where("a.id = ?", id), a)
 }
 
+// AgentForUpdate returns an agent, locked until the transaction ends.
+func (t *Tx) AgentForUpdate(ctx context.Context, id string) (*Agent, error) {
+	a := new(Agent)
+	q := t.db.NewSelect().Model(a).Where("a.id = ?", id)
+	if t.PG != nil {
+		q = q.For("UPDATE")
+	}
+	return first(ctx, q, a)
+}
+
 // AgentsInProject lists a project's agents, oldest first.
 func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) ([]Agent, error) {
 	var rows []Agent

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -50,6 +51,9 @@ func (d *DB) inLiteTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
+// commitTimeout bounds a commit on Postgres, which a caller's deadline does not.
+const commitTimeout = 10 * time.Second
+
 // inPostgresTx begins with pgx and lets bun work on the same connection, so
 // that River, which speaks pgx, can insert into the very same transaction.
 func (d *DB) inPostgresTx(ctx context.Context, fn func(tx *Tx) error) error {
@@ -79,7 +83,16 @@ func (d *DB) runPostgres(ctx context.Context, fn func(tx *Tx) error) (*Tx, error
 	}
 	tx := &Tx{Queries: Queries{conn}, owner: d, PG: pt, pin: pin}
 	return tx, tx.run(ctx, fn,
-		func() error { return pin(func() error { return pt.Commit(ctx) }) },
+		func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			// Cut off half-way nobody could say whether it has committed, and
+			// this process would keep silent about events that are there.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+			defer cancel()
+			return pin(func() error { return pt.Commit(ctx) })
+		},
 		// The caller's context may have ended; the rollback must still be sent.
 		func() error { return pin(func() error { return pt.Rollback(context.WithoutCancel(ctx)) }) })
 }

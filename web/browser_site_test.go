@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -179,8 +180,9 @@ func (s *site) room(t *testing.T, script llmtest.Script) string {
 // script is the model: the instructions name the room that asks.
 func (s *site) script(r llmtest.Request) llmtest.Response {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for room, script := range s.scripts {
+	scripts := maps.Clone(s.scripts)
+	s.mu.Unlock()
+	for room, script := range scripts {
 		if strings.Contains(r.System, "in the room "+room) {
 			return script(r)
 		}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
@@ -267,13 +268,18 @@ func checkNoticed(t *testing.T, s *site) {
 
 func checkRestart(t *testing.T, s *site) {
 	const unsent = "Are you still there?"
-	gate := llmtest.NewGate(openingChunks)
-	t.Cleanup(gate.Release)
+	cut, again := llmtest.NewGate(openingChunks), llmtest.NewGate(openingChunks)
+	t.Cleanup(cut.Release)
+	t.Cleanup(again.Release)
+	back := make(chan struct{}) // the page is there to see the second attempt
+	release := sync.OnceFunc(func() { close(back) })
+	t.Cleanup(release)
 	room := s.room(t, func(r llmtest.Request) llmtest.Response {
 		if r.Number == 1 {
-			return llmtest.Response{Text: answer, Gate: gate}
+			return llmtest.Response{Text: answer, Gate: cut}
 		}
-		return llmtest.Response{Text: "You said: " + r.LastUser()}
+		<-back
+		return llmtest.Response{Text: "You said: " + r.LastUser(), Gate: again}
 	})
 	b := s.person(t)
 	b.enter(app.RoleStudent, room)
@@ -288,6 +294,14 @@ func checkRestart(t *testing.T, s *site) {
 	b.run(chromedp.Evaluate(`document.querySelector("#banner-retry").click()`, nil))
 	b.connected()
 	b.gone("#banner")
+	release()
+	b.see("li[data-streaming] .text", "You said: ")
+	for _, l := range b.lines() {
+		if strings.Contains(l.Text, partial) {
+			t.Errorf("the new attempt shows the text of the one that was cut: %+v", l)
+		}
+	}
+	again.Release()
 
 	// Whether one answer has read both lines, or each line has its own, is a
 	// matter of who comes first.

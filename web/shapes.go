@@ -69,7 +69,7 @@ func (jsonTexts) Schema(huma.Registry) *huma.Schema {
 }
 
 func storedJSON(text, empty string) []byte {
-	if text == "" || text == "null" {
+	if text == "" {
 		return []byte(empty)
 	}
 	return []byte(text)

@@ -120,7 +120,8 @@ func (c *wire) closed() int {
 
 func (w *world) exec(t *testing.T, query string, args ...any) {
 	t.Helper()
-	db, err := w.opened.DB, error(nil)
+	db := w.opened.DB
+	var err error
 	if db.Postgres() {
 		_, err = db.Pool().Exec(t.Context(), strings.NewReplacer("?1", "$1", "?2", "$2").Replace(query), args...)
 	} else {
@@ -248,7 +249,7 @@ func TestV2Protocol(t *testing.T) {
 		}
 		for frame, code := range map[string]string{`no json`: "invalid", `[]`: "invalid", `{"type":"dance"}`: "invalid",
 			`{"type":"post","text":"x"}`: "invalid", `{"type":"post","client_id":"e","text":" "}`: "invalid",
-			`{"type":"post","client_id":"n","text":"a\u0000b"}`: "invalid",
+			`{"type":"post","client_id":"n","text":"a\u0000b"}`:                        "invalid",
 			`{"type":"post","client_id":"` + strings.Repeat("x", 65) + `","text":"x"}`: "invalid"} {
 			one.send(frame)
 			if e := one.next("error"); e["code"] != code || e["detail"] == "" {
