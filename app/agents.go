@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/coagent-studio/coagent/store"
 )
@@ -134,7 +135,7 @@ func applyJSON(s AgentSettings, ag *store.Agent) error {
 // applyKey stores a newly typed key, encrypted. Clients send back what they
 // read, so an empty key or the mask of the stored one keeps it.
 func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
-	if !sent.Sent || sent.Null || sent.Value.Reveal() == "" {
+	if !sent.Sent || sent.Null || strings.TrimSpace(sent.Value.Reveal()) == "" {
 		return nil
 	}
 	if m := a.MaskedKey(ag); m != nil && *m == sent.Value.Reveal() {

@@ -212,6 +212,15 @@ func (a *App) sessionActor(ctx context.Context, sessionID, userID string) (*Acto
 	if !s.User.IsActive {
 		return nil, errInactive
 	}
+	if s.ImpersonatorID != "" {
+		super, err := a.db.User(ctx, s.ImpersonatorID)
+		if err != nil {
+			return nil, fromStore(err, "User")
+		}
+		if !super.IsActive || super.Role != RoleSuperAdmin {
+			return nil, errBadCredentials
+		}
+	}
 	return &Actor{User: *s.User, SessionID: s.ID, ImpersonatorID: s.ImpersonatorID}, nil
 }
 

@@ -85,6 +85,10 @@ func fromStore(err error, noun string) error {
 		return &Error{Kind: KindNotFound, Code: "not_found", Message: noun + " not found", Err: err}
 	case errors.Is(err, store.ErrExists):
 		return &Error{Kind: KindConflict, Code: "exists", Message: noun + " already exists", Err: err}
+	case errors.Is(err, store.ErrReferenced):
+		return &Error{Kind: KindConflict, Code: "referenced", Message: noun + " is gone or still in use; load it again", Err: err}
+	case errors.Is(err, store.ErrFull):
+		return &Error{Kind: KindUnavailable, Code: "storage_full", Message: "The server has no space left to store this. Tell its operator.", Err: err}
 	case errors.Is(err, store.ErrStale):
 		return &Error{Kind: KindConflict, Code: "stale", Message: noun + " was changed by somebody else; load it again", Err: err}
 	}

@@ -155,7 +155,7 @@ func (r *turnRun) speak(ctx context.Context) error {
 	if err := r.mayNotSpeak(); err != nil {
 		return err
 	}
-	if r.turn.Attempt == 1 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > r.app.cfg.Turns.MaxDuration {
+	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > r.app.cfg.Turns.MaxDuration {
 		return &turnFault{reason: reasonOverload, detail: "the server had too much to do; the moment to answer has passed", state: store.TurnStopped}
 	}
 	var req llm.Request

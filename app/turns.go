@@ -205,6 +205,13 @@ func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 			errs = append(errs, fmt.Errorf("take over turn %s: %w", t.ID, err))
 		}
 	}
+	stranded, err := a.db.StrandedRooms(ctx, sweepBatch)
+	errs = append(errs, err)
+	for _, id := range stranded {
+		if err := a.resumeRoom(ctx, id); err != nil {
+			errs = append(errs, fmt.Errorf("resume room %s: %w", id, err))
+		}
+	}
 	rooms, err := a.db.OverdueRooms(ctx, asOf, sweepBatch)
 	errs = append(errs, err)
 	for _, id := range rooms {

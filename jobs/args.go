@@ -43,6 +43,6 @@ func (RunTurn) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueTurns, MaxAttempts: 3}
 }
 
-// turnTimeout is above any configured length of a turn; the turn ends itself
+// turnTimeout is above the longest turns.max_duration; the turn ends itself
 // earlier and says why.
-const turnTimeout = 20 * time.Minute
+const turnTimeout = 65 * time.Minute

@@ -3,10 +3,14 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+	"modernc.org/sqlite"
 )
 
 // connector lends the pgx pool's connections to database/sql, and so to bun.
@@ -39,8 +43,103 @@ func (c *driverConn) pgx() *pgx.Conn { return c.Conn.Conn() }
 
 // QueryContext runs one statement (database/sql/driver.QueryerContext).
 func (c *driverConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if len(args) == 0 {
+	if values := boundTo(ctx); values != nil {
+		args = values
+	} else if len(args) == 0 {
 		args = []driver.NamedValue{{Ordinal: 1, Value: pgx.QueryExecModeSimpleProtocol}}
 	}
 	return c.Conn.QueryContext(ctx, query, args)
+}
+
+// boundKey is where a context carries the values of a statement.
+type boundKey struct{}
+
+func boundTo(ctx context.Context) []driver.NamedValue {
+	values, _ := ctx.Value(boundKey{}).([]driver.NamedValue)
+	return values
+}
+
+// bound has values travel beside a statement instead of inside its text, which
+// then is parsed and planned once for each connection: for the few statements
+// that nearly every request runs. It returns the context for that one statement
+// and what stands for the values in it.
+func (q Queries) bound(ctx context.Context, values ...string) (context.Context, []any) {
+	marks, named := make([]any, len(values)), make([]driver.NamedValue, len(values))
+	sign := "$"
+	if q.db.Dialect().Name() == dialect.SQLite {
+		sign = "?"
+		if _, reading := q.db.(*bun.DB); !reading {
+			// The writer is River's too, and has the bare driver's connection.
+			for i, v := range values {
+				marks[i] = v
+			}
+			return ctx, marks
+		}
+	}
+	for i, v := range values {
+		n := i + 1
+		marks[i], named[i] = bun.Safe(sign+strconv.Itoa(n)), driver.NamedValue{Ordinal: n, Value: v}
+	}
+	return context.WithValue(ctx, boundKey{}, named), marks
+}
+
+// liteConnector opens SQLite connections that keep their bound statements.
+type liteConnector struct{ driver.Connector }
+
+func newLiteConnector(dsn string) (driver.Connector, error) {
+	c, err := sqlite.NewConnector(dsn)
+	return liteConnector{c}, err
+}
+
+func (c liteConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &liteConn{sqliteConn: conn.(sqliteConn), kept: map[string]driver.StmtQueryContext{}}, nil
+}
+
+// sqliteConn is all that database/sql uses of the driver's connection.
+type sqliteConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.Pinger
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+// liteConn is the driver's connection with the prepared statements of bound
+// queries, which have few texts; they end with the connection.
+type liteConn struct {
+	sqliteConn
+	kept map[string]driver.StmtQueryContext
+}
+
+// QueryContext runs one statement (database/sql/driver.QueryerContext).
+func (c *liteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	values := boundTo(ctx)
+	if values == nil {
+		return c.sqliteConn.QueryContext(ctx, query, args)
+	}
+	stmt := c.kept[query]
+	if stmt == nil {
+		made, err := c.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		stmt = made.(driver.StmtQueryContext)
+		c.kept[query] = stmt
+	}
+	return stmt.QueryContext(ctx, values)
+}
+
+// Close ends the kept statements and the connection.
+func (c *liteConn) Close() error {
+	for _, stmt := range c.kept {
+		_ = stmt.(driver.Stmt).Close() // the connection's own end matters
+	}
+	return c.sqliteConn.Close()
 }

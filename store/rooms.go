@@ -57,14 +57,16 @@ func (q Queries) RoomAccess(ctx context.Context, roomID, userID string) (*RoomAc
 		IsOwner    bool   `bun:",scanonly"`
 		IsMember   bool   `bun:",scanonly"`
 	}
-	err := q.db.NewSelect().Model(&row).ColumnExpr("r.*").
+	ctx, bound := q.bound(ctx, roomID, userID)
+	room, user := bound[0], bound[1]
+	err := q.db.NewSelect().Model(&row).ColumnExpr("?TableColumns").
 		ColumnExpr("COALESCE(cm.role, '') AS course_role").
-		ColumnExpr("c.owner_id = ? AS is_owner", userID).
+		ColumnExpr("c.owner_id = ? AS is_owner", user).
 		ColumnExpr("rm.user_id IS NOT NULL AS is_member").
 		Join("JOIN courses AS c ON c.id = r.course_id").
-		Join("LEFT JOIN course_members AS cm ON cm.course_id = r.course_id AND cm.user_id = ?", userID).
-		Join("LEFT JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", userID).
-		Where("r.id = ?", roomID).Limit(1).Scan(ctx)
+		Join("LEFT JOIN course_members AS cm ON cm.course_id = r.course_id AND cm.user_id = ?", user).
+		Join("LEFT JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", user).
+		Where("r.id = ?", room).Limit(1).Scan(ctx)
 	if err != nil {
 		return nil, translate(err)
 	}

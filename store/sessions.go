@@ -30,7 +30,8 @@ type Session struct {
 // Session returns a session with its user.
 func (q Queries) Session(ctx context.Context, id string) (*Session, error) {
 	s := new(Session)
-	return first(ctx, q.db.NewSelect().Model(s).Relation("User").Where("s.id = ?", id), s)
+	ctx, bound := q.bound(ctx, id)
+	return first(ctx, q.db.NewSelect().Model(s).Relation("User").Where("s.id = ?", bound...), s)
 }
 
 // SessionForUpdate returns a session, locked until the transaction ends.

@@ -100,11 +100,12 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 		_ = w.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	r, err := sql.Open("sqlite", sqliteDSN(path, "query_only(ON)"))
+	reader, err := newLiteConnector(sqliteDSN(path, "query_only(ON)"))
 	if err != nil {
 		_ = w.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
+	r := sql.OpenDB(reader)
 	r.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	r.SetMaxIdleConns(max(4, runtime.NumCPU()))
 	db := &DB{write: bun.NewDB(w, sqlitedialect.New()), read: bun.NewDB(r, sqlitedialect.New()), path: path, node: o.Node}

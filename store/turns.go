@@ -175,6 +175,17 @@ func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]
 	return rows, translate(err)
 }
 
+// StrandedRooms lists rooms in which a turn waits for one that is gone: an
+// agent that was deleted took its turn along.
+func (q Queries) StrandedRooms(ctx context.Context, limit int) ([]string, error) {
+	var ids []string
+	live := q.db.NewSelect().TableExpr("agent_turns AS live").ColumnExpr("1").Where("live.room_id = t.room_id").
+		Where("live.state IN (?, ?)", TurnQueued, TurnRunning)
+	err := q.db.NewSelect().Model((*Turn)(nil)).Distinct().Column("t.room_id").Where("t.state = ?", TurnWaiting).
+		Where("NOT EXISTS (?)", live).Limit(int64(limit)).Scan(ctx, &ids)
+	return ids, translate(err)
+}
+
 // OverdueRooms lists rooms whose agents should have looked by now: the job
 // that would do it is gone.
 func (q Queries) OverdueRooms(ctx context.Context, now time.Time, limit int) ([]string, error) {

@@ -201,6 +201,7 @@ func TestHalfOpen(t *testing.T) {
 	began := time.Now()
 	err := dead.read(noticed+10*time.Second, func(int64) bool { return false })
 	took := time.Since(began)
+	t.Logf("closed with %d after %s", dead.code, took)
 	if dead.code != realtime.CloseTooSlow || took > noticed {
 		t.Errorf("got close code %d (%v) after %s, want %d within %s", dead.code, err, took, realtime.CloseTooSlow, noticed)
 	}

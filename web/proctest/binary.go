@@ -3,10 +3,12 @@
 package proctest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -37,9 +39,21 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// atOnce is how many tests run in parallel: they wait for processes, clocks
+// and leases more than they compute.
+const atOnce = 5
+
 // Main runs the tests of a package that uses proctest, removes the binary, and
 // returns the exit code for TestMain.
 func Main(m *testing.M) int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+			panic("proctest: " + err.Error())
+		}
+	}
 	code := m.Run()
 	if buildDir != "" {
 		_ = os.RemoveAll(buildDir) // the folder is temporary anyway
