@@ -87,7 +87,7 @@ func (c *cli) load(overrides map[string]string) (*app.Config, *slog.Logger, erro
 	}
 	log := slog.New(handler)
 	for _, n := range notices {
-		log.Warn("configuration: " + n)
+		log.Warn("configuration", "notice", n)
 	}
 	return cfg, log, nil
 }
@@ -314,7 +314,7 @@ func readPassword() (string, error) {
 		fmt.Fprint(os.Stderr, "Password (it shows as you type): ")
 	}
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil && !(errors.Is(err, io.EOF) && line != "") {
+	if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
 		return "", errors.New("no password: set COAGENT_PASSWORD, or give it on standard input")
 	}
 	return strings.TrimRight(line, "\r\n"), nil
