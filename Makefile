@@ -15,7 +15,7 @@ WITHPG   := go run ./store/storetest/withpg --
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test chaos lint fmt migration release clean
+.PHONY: help run dev build test bench chaos lint fmt migration release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: ## Test everything with -race on SQLite and on a throw-away Postgres; ARGS
 
 chaos: ## Break real processes in every way for up to 20 minutes and print a table; ARGS="-run TestKill"
 	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/
+
+bench: ## Measure against the floor of the machine, in about 8 minutes; ARGS="-only fanout,say -rounds 3"
+	go run ./web/bench $(ARGS)
 
 lint: ## Check format, vet and the linters of .golangci.yml
 	@unformatted=$$(go list -f '{{.Dir}}' ./... | xargs gofmt -l | sort -u); \

@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	// handshakeGrace is how long nobody may have come before the listener
-	// closes: a handshake that had begun is over by then.
-	handshakeGrace = 250 * time.Millisecond
+	// handshakeGrace is how long nobody may have come, twice, before the
+	// listener closes: a handshake that had begun is over by then. Once is not
+	// enough: on a busy machine the time may be up before anybody has looked.
+	handshakeGrace = 200 * time.Millisecond
 	// acceptGrace bounds that where newcomers cannot be kept out.
-	acceptGrace = time.Second
+	acceptGrace = 3 * time.Second
 	// keptGrace is how long a kept connection may bring one more request, whose
 	// answer ends it. Closed at once, it could take a request with it that is
 	// on its way.
@@ -39,9 +40,9 @@ func newDrainListener(ln *net.TCPListener) *drainListener {
 // Accept returns the next connection, and io.EOF once all are drained.
 func (l *drainListener) Accept() (net.Conn, error) {
 	l.accepting.Store(true)
-	for {
-		last := l.draining.Load()
-		if last {
+	for quiet := 0; quiet < 2; {
+		draining := l.draining.Load()
+		if draining {
 			_ = l.SetDeadline(time.Now().Add(handshakeGrace)) // Accept fails where this does
 		}
 		conn, err := l.TCPListener.Accept()
@@ -49,11 +50,12 @@ func (l *drainListener) Accept() (net.Conn, error) {
 		if !errors.As(err, &ne) || !ne.Timeout() {
 			return conn, err
 		}
-		if last {
-			_ = l.Close()
-			return nil, io.EOF
+		if draining {
+			quiet++
 		}
 	}
+	_ = l.Close()
+	return nil, io.EOF
 }
 
 // Drain keeps newcomers out, has those who came before accepted, and closes.

@@ -95,7 +95,7 @@ const (
 	slowMembers = 100
 	slowRate    = 60 // lines a second
 	slowLine    = 8000
-	slowTime    = 8 * time.Second
+	slowTime    = 6 * time.Second
 )
 
 // benchSlow compares how late lines come with one member who does not read and
@@ -123,7 +123,7 @@ func benchSlow(l *lab) (err error) {
 	f := &figure{name: "the others' p99 while one does not read", db: db.kind, unit: "ms", aim: aim{ratioAtMost, 1.1},
 		note: "floor: all read"}
 	closed := 0
-	for range max(l.rounds*3/5, 1) {
+	for range l.rounds {
 		without, err := l.lateness(others)
 		if err != nil {
 			return err

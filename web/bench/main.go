@@ -70,7 +70,7 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "run these benches alone, comma separated")
 	list := flags.Bool("list", false, "name the benches")
-	rounds := flags.Int("rounds", 5, "rounds of each measurement; the table has their medians")
+	rounds := flags.Int("rounds", 3, "rounds of each measurement; the table has their medians")
 	rows := flags.Int("rows", 2_000_000, "messages of the large room of bench size on Postgres; a tenth of it on SQLite")
 	profile := flags.String("profile", "", "folder for CPU profiles of the processes under test")
 	if err := flags.Parse(args); err != nil {

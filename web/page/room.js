@@ -329,10 +329,11 @@ export class Room {
       return;
     }
     for (const timer of this.#ackTimers.values()) clearTimeout(timer);
+    this.#showPresence([]);
     // Each try changes the state again; the banner counts from the first.
     this.#bannerTimer ||= setTimeout(() => { byId("banner").hidden = false; }, bannerAfter);
     byId("banner-text").textContent = navigator.onLine
-      ? "The connection is lost; trying again. What you write is kept and sent when it is back."
+      ? "The connection is lost. What you write is kept and sent when it is back."
       : "You are offline. What you write is kept and sent when you are back.";
   }
 
