@@ -23,6 +23,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/web"
 )
 
@@ -90,6 +91,20 @@ func (c *cli) load(overrides map[string]string) (*app.Config, *slog.Logger, erro
 		log.Warn("configuration", "notice", n)
 	}
 	return cfg, log, nil
+}
+
+// database runs fn on the configured database as it is.
+func (c *cli) database(ctx context.Context, fn func(*store.DB, *slog.Logger) error) (err error) {
+	cfg, log, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	db, err := app.OpenDB(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return fn(db, log)
 }
 
 // opened runs fn on an App that neither serves nor works.
@@ -208,48 +223,31 @@ type migrateCmd struct {
 type migrateUpCmd struct{}
 
 // Run migrates ours, then the job queue's tables.
-func (migrateUpCmd) Run(ctx context.Context, c *cli) (err error) {
-	cfg, log, err := c.load(nil)
-	if err != nil {
-		return err
-	}
-	db, err := app.OpenDB(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := app.Migrate(ctx, db, log); err != nil {
-		return err
-	}
-	fmt.Println("the schema is up to date")
-	return nil
+func (migrateUpCmd) Run(ctx context.Context, c *cli) error {
+	return c.database(ctx, func(db *store.DB, log *slog.Logger) error {
+		if err := app.Migrate(ctx, db, log); err != nil {
+			return err
+		}
+		fmt.Println("the schema is up to date")
+		return nil
+	})
 }
 
 type migrateStatusCmd struct{}
 
 // Run prints one line for each migration.
-func (migrateStatusCmd) Run(ctx context.Context, c *cli) (err error) {
-	cfg, _, err := c.load(nil)
-	if err != nil {
-		return err
-	}
-	db, err := app.OpenDB(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	all, err := db.Migrations(ctx)
-	if err != nil {
-		return err
-	}
-	for _, m := range all {
-		applied := "not applied"
-		if !m.AppliedAt.IsZero() {
-			applied = "applied " + m.AppliedAt.Format(time.RFC3339)
+func (migrateStatusCmd) Run(ctx context.Context, c *cli) error {
+	return c.database(ctx, func(db *store.DB, _ *slog.Logger) error {
+		all, err := db.Migrations(ctx)
+		for _, m := range all {
+			applied := "not applied"
+			if !m.AppliedAt.IsZero() {
+				applied = "applied " + m.AppliedAt.Format(time.RFC3339)
+			}
+			fmt.Printf("%-40s %s\n", m.Name, applied)
 		}
-		fmt.Printf("%-40s %s\n", m.Name, applied)
-	}
-	return nil
+		return err
+	})
 }
 
 type seedAdminCmd struct {

@@ -276,10 +276,16 @@ func encodePlainSignal(room string, s realtime.Signal) []byte {
 	if s.Type != signalLeft || json.Unmarshal(s.Body, &who) != nil {
 		return nil
 	}
-	if strings.Contains(who.Name, "@") {
-		who.Name = "Someone"
+	return SystemFrame(room, "Client #"+shownName(who.Name)+" left")
+}
+
+// shownName is a person's name for those who need not know the e-mail that
+// stands for it where there is no name: the people in a room, and models.
+func shownName(name string) string {
+	if strings.Contains(name, "@") {
+		return "Someone"
 	}
-	return SystemFrame(room, "Client #"+who.Name+" left")
+	return name
 }
 
 func encodeDelta(_ string, d realtime.Delta, v realtime.Variant) []byte {

@@ -94,12 +94,12 @@ func handshake(ctx context.Context, addr, room string, p person, d *net.Dialer) 
 		return nil, errors.Join(err, m.conn.Close())
 	}
 	res, err := http.ReadResponse(m.in, nil)
-	if err == nil && res.StatusCode != http.StatusSwitchingProtocols {
-		body, _ := io.ReadAll(res.Body)
-		err = fmt.Errorf("handshake: %s %s", res.Status, body)
-	}
 	if err != nil {
 		return nil, errors.Join(err, m.conn.Close())
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		return nil, errors.Join(fmt.Errorf("handshake: %s", res.Status), m.conn.Close())
 	}
 	return m, nil
 }

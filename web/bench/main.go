@@ -54,7 +54,7 @@ var benches = []bench{
 }
 
 func main() {
-	err := error(nil)
+	var err error
 	if len(os.Args) == 3 && os.Args[1] == childArg {
 		err = serveChild(os.Args[2])
 	} else {

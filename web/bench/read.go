@@ -69,7 +69,7 @@ func startRoute(raw json.RawMessage) (*service, error) {
 		return c.JSON(map[string]any{"id": r.ID, "course_id": r.CourseID, "name": r.Name, "description": r.Description, "is_ai_active": r.IsAIActive,
 			"is_analytics_active": r.IsAnalyticsActive, "ai_frequency": r.AIFrequency, "ai_mode": r.AIMode, "created_at": r.CreatedAt})
 	})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

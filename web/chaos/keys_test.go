@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,18 +32,18 @@ func TestKeys(t *testing.T) {
 		w.Teacher.Call(t, http.MethodPut, "/api/v1/agents/"+w.AgentIDs[0], map[string]any{"user_key_ids": []string{key.ID}}, nil)
 		w.Teacher.Call(t, http.MethodPut, "/api/v1/agents/"+w.AgentIDs[0]+"/keys", map[string]string{"room_key": third}, nil)
 		m := s.Join(w.Students[0], w.Rooms[0])
-		usedUp := false
+		var usedUp atomic.Bool
 		s.Model.Script(func(r llmtest.Request) llmtest.Response {
 			switch {
 			case r.Key == first:
 				return llmtest.Response{Status: http.StatusUnauthorized, Message: "Incorrect API key provided: " + first}
-			case r.Key == second && usedUp:
+			case r.Key == second && usedUp.Load():
 				return llmtest.Response{Status: http.StatusTooManyRequests, RetryAfter: "3600", Message: "You exceeded your quota with " + second}
 			}
 			return llmtest.Response{Text: fmt.Sprintf("Answer %d", r.Number)}
 		})
 		for i, want := range [][]string{{first, second}, {second}, {second, third}, {third}} {
-			usedUp = i == 2
+			usedUp.Store(i == 2)
 			before := len(s.Model.Requests())
 			if err := m.Say(within(t, 10*time.Second), fmt.Sprintf("Question %d", i)); err != nil {
 				t.Fatal(err)

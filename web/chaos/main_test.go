@@ -34,14 +34,6 @@ func TestMain(m *testing.M) {
 // long tells whether the long forms are asked for.
 func long() bool { return os.Getenv("COAGENT_CHAOS") != "" }
 
-// onlyLong skips a test that has no quick form.
-func onlyLong(t *testing.T) {
-	t.Helper()
-	if !long() {
-		t.Skip("make chaos runs it")
-	}
-}
-
 // either is the first value in the long form, the second in the quick one.
 func either[T any](inLong, inQuick T) T {
 	if long() {
@@ -130,7 +122,7 @@ func verdict(t *testing.T, s *proctest.Site, r row, rooms []string, acks []proct
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Outcome.Add(o)
+		r.Add(o)
 	}
 	if err := r.Whole(); err != nil {
 		t.Errorf("%s: %v", r.fault, err)

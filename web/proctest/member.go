@@ -137,14 +137,20 @@ func (m *Member) run(ctx context.Context) {
 }
 
 // Dial opens a socket of coagent.v2 in a room; tune may change the dialer.
-func (p *Person) Dial(ctx context.Context, base, room, query string, tune func(*websocket.Dialer)) (*websocket.Conn, *http.Response, error) {
+// status is that of the answer, 0 without one.
+func (p *Person) Dial(ctx context.Context, base, room, query string, tune func(*websocket.Dialer)) (conn *websocket.Conn, status int, err error) {
 	d := &websocket.Dialer{Subprotocols: []string{"coagent.v2"}, HandshakeTimeout: 15 * time.Second,
 		ReadBufferSize: 4096, WriteBufferSize: 1024, NetDialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
 	if tune != nil {
 		tune(d)
 	}
 	url := "ws" + strings.TrimPrefix(base, "http") + "/api/v1/chat/ws/" + room + query
-	return d.DialContext(ctx, url, http.Header{"Authorization": {"Bearer " + p.Token()}})
+	conn, res, err := d.DialContext(ctx, url, http.Header{"Authorization": {"Bearer " + p.Token()}})
+	if res != nil {
+		_ = res.Body.Close() // the connection does not end with it
+		status = res.StatusCode
+	}
+	return conn, status, err
 }
 
 // session is one connection's life.
@@ -154,10 +160,10 @@ func (m *Member) session(ctx context.Context, base string) {
 	if m.ByFrame {
 		query = ""
 	}
-	conn, res, err := m.Person.Dial(ctx, base, m.Room, query, nil)
+	conn, status, err := m.Person.Dial(ctx, base, m.Room, query, nil)
 	if err != nil {
-		if res != nil && res.StatusCode/100 == 4 && ctx.Err() == nil {
-			m.fault("handshake refused with %d", res.StatusCode)
+		if status/100 == 4 && ctx.Err() == nil {
+			m.fault("handshake refused with %d", status)
 		}
 		return
 	}

@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// errStopped hands a turn back when this process goes away.
+var errStopped = &turnFault{reason: reasonStopped, detail: "the worker was stopped", again: true}
+
+// turnFault is why an attempt ended without a line.
+type turnFault struct {
+	reason, detail string
+	state          string        // how the turn ends: failed unless set
+	again          bool          // another attempt may do better
+	after          time.Duration // ... after this long
+	usage          llm.Usage
+}
+
+// Error gives the detail, which is written for the room's staff.
+func (f *turnFault) Error() string { return f.reason + ": " + f.detail }
+
+// faultOf says what an error means for the turn.
+func faultOf(err error, attempt int) *turnFault {
+	var fault *turnFault
+	var model *llm.Error
+	switch {
+	case errors.As(err, &fault):
+		return fault
+	case !errors.As(err, &model):
+		return &turnFault{reason: reasonInternal, detail: "an error of the program; the server's log tells more", again: true, after: time.Second}
+	}
+	f := &turnFault{reason: string(model.Kind), detail: model.Message}
+	switch model.Kind {
+	case llm.BadKey, llm.BadRequest, llm.UnknownProvider:
+	default:
+		f.again, f.after = true, max(model.RetryAfter, time.Duration(attempt)*time.Second)
+	}
+	return f
+}
+
+// retryTurn ends an attempt that failed with cause: the turn goes back in line
+// as the next attempt, or ends for good when that makes no sense, or there
+// were enough of them.
+func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
+	f := faultOf(cause, t.Attempt)
+	now := a.instant()
+	started := t.StartedAt
+	if started.IsZero() {
+		started = now
+	}
+	at := now.Add(f.after)
+	if !f.again || t.Attempt >= a.cfg.Turns.MaxAttempts || at.After(started.Add(a.cfg.Turns.MaxDuration)) {
+		return a.endTurn(ctx, t, f)
+	}
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(a.cfg.Turns.Lease), f.reason, f.detail); err != nil {
+			return err
+		}
+		next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
+		if f.after <= 0 {
+			// A job with a date waits for the queue's leader to release it, and
+			// the worker that was lost may have been that.
+			return a.queue.Add(ctx, tx, next)
+		}
+		return a.queue.AddAt(ctx, tx, next, at)
+	})
+}
+
+// endTurn ends a turn for good without a line. The room is told that it
+// failed, its staff also why; nothing of it is posted as speech.
+func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
+	now := a.instant()
+	agent, err := a.db.Agent(ctx, t.AgentID)
+	if err != nil {
+		return err
+	}
+	end := *t
+	end.State, end.Reason, end.Detail = f.state, f.reason, f.detail
+	if end.State == "" {
+		end.State = store.TurnFailed
+	}
+	end.PromptTokens, end.CompletionTokens = f.usage.PromptTokens, f.usage.CompletionTokens
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		seq, err := tx.NextSeq(ctx, t.RoomID, time.Time{})
+		if err != nil {
+			return err
+		}
+		if err := tx.EndTurn(ctx, &end, now); err != nil {
+			return err
+		}
+		body := toJSON(TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State,
+			Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail})
+		if err := tx.CreateEvent(ctx, &store.Event{RoomID: t.RoomID, Seq: seq, ID: store.NewID(), Type: EventTurn, Body: body, CreatedAt: now}); err != nil {
+			return err
+		}
+		return a.nextInRoom(ctx, tx, t.RoomID, t.TriggerSeq, seq)
+	})
+}
