@@ -204,15 +204,19 @@ func (workerCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	if err := o.Start(ctx); err != nil {
+	internal, err := web.ServeInternal(ctx, cfg.HTTP.InternalAddr, log, o.App)
+	if err != nil {
 		return errors.Join(err, o.Close())
+	}
+	if err := o.Start(ctx); err != nil {
+		return errors.Join(err, o.Close(), internal.Stop(ctx))
 	}
 	log.Info("worker ready", "version", version, "turns", cfg.Jobs.TurnWorkers, "others", cfg.Jobs.Workers)
 	<-ctx.Done()
 	log.Info("stopping")
 	end, cancel := context.WithTimeout(context.Background(), cfg.HTTP.ShutdownTimeout)
 	defer cancel()
-	return errors.Join(o.Stop(end), o.Close())
+	return errors.Join(o.Stop(end), o.Close(), internal.Stop(end))
 }
 
 type migrateCmd struct {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -48,6 +49,7 @@ type App struct {
 	keys   *Keyring
 	hasher *Hasher
 	models *llm.Models
+	tell   *telemetry.Telemetry
 	queue  *jobs.Queue
 	hub    *realtime.Hub
 	listen *realtime.Listener
@@ -78,14 +80,18 @@ func New(d Deps) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, keys: keys, models: models,
+	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, rand: d.Rand, keys: keys, models: models,
 		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
 		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
 		posts:      perMinute(d.Config.Limits.PostsPerMinute, d.Config.Limits.PostsBurst),
 		typing:     perMinute(d.Config.Limits.TypingPerMinute, d.Config.Limits.TypingPerMinute/6),
 		handshakes: perMinute(d.Config.Limits.HandshakesPerMinute, d.Config.Limits.HandshakesPerMinute/4)}
-	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, Log: quietQueueLog(d.Log)}
+	if a.tell, err = a.newTelemetry(); err != nil {
+		return nil, err
+	}
+	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, Log: quietQueueLog(a.log),
+		Carry: a.tell.Carry, Begin: a.jobBegins}
 	if d.Work {
 		options.Handlers = a.handlers()
 	}
@@ -192,7 +198,8 @@ func (a *App) CloseSockets(ctx context.Context) error {
 }
 
 // Stop lets running jobs finish until the drain timeout, hands back the turns
-// that did not, and ends the loops. ctx is the deadline for all of it.
+// that did not, ends the loops and sends the last traces. ctx is the deadline
+// for all of it.
 func (a *App) Stop(ctx context.Context) error {
 	var err error
 	if a.work {
@@ -208,7 +215,9 @@ func (a *App) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		err = errors.Join(err, ctx.Err())
 	}
-	return errors.Join(err, a.CloseSockets(ctx))
+	err = errors.Join(err, a.CloseSockets(ctx))
+	a.tell.Close(ctx)
+	return err
 }
 
 // Ready returns nil when this process can serve: the database answers, the

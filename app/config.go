@@ -34,7 +34,7 @@ type HTTPConfig struct {
 	TrustedProxies  []string      `yaml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed."`
 	SecureCookies   bool          `yaml:"secure_cookies" default:"false" legacy:"SECURE_COOKIES" doc:"Send cookies over https only; turn it on wherever there is https."`
 	BodyLimit       Bytes         `yaml:"body_limit" default:"4MiB" min:"64KiB" max:"256MiB" doc:"Largest body of a request; more is answered with 413."`
-	InternalAddr    string        `yaml:"internal_addr" doc:"Separate address for /metrics; empty turns it off. Never make it public."`
+	InternalAddr    string        `yaml:"internal_addr" doc:"Separate address for /metrics, /healthz and /readyz, of worker too; empty turns it off. Never make it public."`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" default:"20s" min:"1s" max:"10m" doc:"How long a stop may take before what is left is cut off."`
 }
 

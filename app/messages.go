@@ -62,6 +62,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
+	a.tell.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil
 }
 

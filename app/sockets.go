@@ -75,11 +75,13 @@ func (s *Seat) actor(ctx context.Context) (*Actor, error) {
 // with an ack or an error, the plain protocol with a system line when it was
 // refused (its own line comes back as everybody's does).
 func (s *Seat) Post(ctx context.Context, content, clientID string) {
+	ctx, end := s.app.tell.SocketPost(ctx, s.roomID, s.user.ID)
 	actor, err := s.actor(ctx)
 	var posted *Posted
 	if err == nil {
 		posted, err = s.app.PostMessage(ctx, actor, s.roomID, content, clientID)
 	}
+	end(postOutcome(posted, err))
 	if err != nil {
 		s.refuse(ctx, err, clientID)
 		return

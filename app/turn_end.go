@@ -58,7 +58,7 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 	if !f.again || t.Attempt >= a.cfg.Turns.MaxAttempts || at.After(started.Add(a.cfg.Turns.MaxDuration)) {
 		return a.endTurn(ctx, t, f)
 	}
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(a.cfg.Turns.Lease), f.reason, f.detail); err != nil {
 			return err
 		}
@@ -70,6 +70,10 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 		}
 		return a.queue.AddAt(ctx, tx, next, at)
 	})
+	if err == nil {
+		a.tell.TurnEnded(ctx, turnRetried, f.reason, now.Sub(t.CreatedAt))
+	}
+	return err
 }
 
 // endTurn ends a turn for good without a line. The room is told that it
@@ -86,7 +90,7 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 		end.State = store.TurnFailed
 	}
 	end.PromptTokens, end.CompletionTokens = f.usage.PromptTokens, f.usage.CompletionTokens
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		seq, err := tx.NextSeq(ctx, t.RoomID, time.Time{})
 		if err != nil {
 			return err
@@ -101,4 +105,8 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 		}
 		return a.nextInRoom(ctx, tx, t.RoomID, t.TriggerSeq, seq)
 	})
+	if err == nil {
+		a.tell.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
+	}
+	return err
 }

@@ -51,9 +51,11 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	if err != nil || r == nil {
 		return err
 	}
+	ctx, over := a.tell.Turn(ctx, r.turn.ID, r.room.ID, r.agent.ID, r.turn.Attempt)
+	defer over()
 	started := a.now()
 	err = r.speak(ctx)
-	a.log.InfoContext(ctx, "turn", "turn", r.turn.ID, "room", r.room.ID, "agent", r.agent.ID, "attempt", r.turn.Attempt,
+	a.log.InfoContext(ctx, "turn", "room", r.room.ID, "agent", r.agent.ID, "attempt", r.turn.Attempt,
 		"ms", a.now().Sub(started).Milliseconds(), "prompt_tokens", r.usage.PromptTokens,
 		"completion_tokens", r.usage.CompletionTokens, "err", err)
 	// The job's own context may be what ended the turn; its cause is the queue's.
@@ -205,7 +207,7 @@ func (r *turnRun) stream(ctx context.Context, req llm.Request) error {
 
 // call streams one model call into r.text and to the room.
 func (r *turnRun) call(ctx context.Context, req llm.Request) error {
-	for chunk, err := range r.app.models.Stream(ctx, req) {
+	for chunk, err := range r.app.callModel(ctx, req) {
 		if err != nil {
 			return err
 		}
@@ -277,6 +279,7 @@ func (r *turnRun) finish(ctx context.Context) error {
 	now := a.instant()
 	m := &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: r.agent.ID, AgentType: r.agent.Type, AgentName: r.agent.Name,
 		TurnID: r.turn.ID, Content: content, CreatedAt: now}
+	_, stored := a.tell.MessageStored(ctx, m.ID, m.RoomID)
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		end := *r.turn
 		end.State, end.Reason, end.Detail = store.TurnFinished, "", ""
@@ -301,8 +304,10 @@ func (r *turnRun) finish(ctx context.Context) error {
 		}
 		return a.nextInRoom(ctx, tx, m.RoomID, r.read, own)
 	})
+	stored(err)
 	if err == nil {
 		r.signal("finished")
+		a.tell.TurnEnded(ctx, store.TurnFinished, "", now.Sub(r.turn.CreatedAt))
 	}
 	return err
 }

@@ -46,6 +46,12 @@ type Options struct {
 	QuickWorkers int
 	TurnWorkers  int
 	Log          *slog.Logger
+
+	// Carry gives what goes along with a job that is added in ctx: ids, never
+	// content. Begin is told that a run begins, gives the context it runs in,
+	// and is told how it ended. Either may be nil.
+	Carry func(ctx context.Context) map[string]string
+	Begin func(ctx context.Context, j Begun) (context.Context, func(Outcome, error))
 }
 
 // Queue adds jobs and, when it has handlers, works them off.
@@ -53,39 +59,54 @@ type Queue struct {
 	pg   *river.Client[pgx.Tx]
 	lite *river.Client[*sql.Tx]
 	wake *wake // SQLite: the queues that commits have just filled
+
+	carry func(context.Context) map[string]string
 }
 
 type worker[T river.JobArgs] struct {
 	river.WorkerDefaults[T]
 	run     func(context.Context, T) error
 	fate    func(error) Fate
+	watch   func(context.Context, Begun) (context.Context, func(Outcome, error))
 	timeout time.Duration
 }
 
 // Work runs the handler and turns its error into River's terms.
 func (w *worker[T]) Work(ctx context.Context, j *river.Job[T]) error {
-	err := w.run(ctx, j.Args)
-	if err == nil {
+	outcome, err := Failed, errPanic
+	if j.Attempt >= j.MaxAttempts {
+		outcome = Discarded
+	}
+	ctx, end := w.begin(ctx, j)
+	defer func() { end(outcome, err) }()
+	if err = w.run(ctx, j.Args); err == nil {
+		outcome = Done
 		return nil
 	}
 	switch f := w.fate(err); {
 	case f.Cancel:
+		outcome = Cancelled
 		return river.JobCancel(err)
 	case f.Snooze > 0:
+		outcome = Snoozed
 		return river.JobSnooze(f.Snooze)
 	}
 	return err
 }
 
+// errPanic stands for the error of a handler that never returned; River
+// catches the panic itself.
+var errPanic = errors.New("the handler panicked")
+
 // Timeout bounds one run of the handler.
 func (w *worker[T]) Timeout(*river.Job[T]) time.Duration { return w.timeout }
 
-func add[T river.JobArgs](ws *river.Workers, h *Handlers, timeout time.Duration, run func(context.Context, T) error) error {
+func add[T river.JobArgs](ws *river.Workers, o Options, timeout time.Duration, run func(context.Context, T) error) error {
 	if run == nil {
 		var a T
 		return fmt.Errorf("jobs: no handler for %s", a.Kind())
 	}
-	return river.AddWorkerSafely(ws, &worker[T]{run: run, fate: h.Fate, timeout: timeout})
+	return river.AddWorkerSafely(ws, &worker[T]{run: run, fate: o.Handlers.Fate, watch: o.Begin, timeout: timeout})
 }
 
 // New makes the queue over the database's own connections.
@@ -104,8 +125,8 @@ func New(db *store.DB, o Options) (*Queue, error) {
 		}
 		ws := river.NewWorkers()
 		if err := errors.Join(
-			add(ws, h, lookTimeout, h.LookAtRoom),
-			add(ws, h, turnTimeout, h.RunTurn),
+			add(ws, o, lookTimeout, h.LookAtRoom),
+			add(ws, o, turnTimeout, h.RunTurn),
 		); err != nil {
 			return nil, err
 		}
@@ -115,7 +136,7 @@ func New(db *store.DB, o Options) (*Queue, error) {
 			queueTurns: {MaxWorkers: o.TurnWorkers, FetchCooldown: cooldown, FetchPollInterval: time.Second},
 		}
 	}
-	q := &Queue{}
+	q := &Queue{carry: o.Carry}
 	var err error
 	if db.Postgres() {
 		q.pg, err = river.NewClient(riverpgxv5.New(db.Pool()), cfg)
@@ -148,6 +169,13 @@ func (q *Queue) AddAt(ctx context.Context, tx *store.Tx, args Args, at time.Time
 		at = time.Time{}
 	}
 	opts := &river.InsertOpts{ScheduledAt: at}
+	if q.carry != nil {
+		metadata, err := metadataOf(q.carry(ctx))
+		if err != nil {
+			return fmt.Errorf("add job %s: %w", args.Kind(), err)
+		}
+		opts.Metadata = metadata
+	}
 	err := tx.Pinned(func() error {
 		if q.pg != nil {
 			_, err := q.pg.InsertTx(ctx, tx.PG, args, opts)

@@ -25,7 +25,10 @@ type row struct {
 	request func(t testing.TB, w *world) ([]string, any)
 }
 
-const everyone200 = "200 200 200 200 200 200 200 200 200 200"
+const (
+	everyone200 = "200 200 200 200 200 200 200 200 200 200"
+	adminsOnly  = "403 403 403 403 403 403 403 403 200 200"
+)
 
 // accessTable is who may do what. A route that is missing here fails the test.
 //
@@ -101,6 +104,12 @@ var accessTable = []row{
 	{"PUT /api/v1/agents/{id}/keys", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(body{"room_key": apptest.CanaryKey})},
 	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 204 403 403 204 204", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 204 403 403 204 204", onFreshAgent(nil)},
+	{"GET /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
+	{"POST /admin/queue/{path}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
+		return []string{"api/jobs/cancel"}, body{"ids": []string{w.finishedJob(t)}}
+	}},
+	{"PUT /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues/quick/resume"}, nil }},
+	{"PATCH /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues/quick"}, body{} }},
 }
 
 // socketRoute checks its callers by itself: see TestSocketAccess.

@@ -19,6 +19,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 	"github.com/coagent-studio/coagent/web/page"
@@ -289,7 +290,11 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	installProblems()
 	log := new(syncBuffer)
-	s := &Server{log: slog.New(logHandler{slog.NewJSONHandler(log, nil)})}
+	tell, err := telemetry.New(telemetry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{log: telemetry.Logger(slog.New(slog.NewJSONHandler(log, nil))), tell: tell}
 	f := fiber.New(fiber.Config{ErrorHandler: s.failed, DisableStartupMessage: true})
 	f.Use(s.observe)
 	for path, fail := range map[string]func() error{

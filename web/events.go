@@ -141,7 +141,7 @@ func (e *eventStream) run(w *bufio.Writer) {
 }
 
 func (e *eventStream) again() bool {
-	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), requestKey{}, e.request), requestTimeout)
+	ctx, cancel := context.WithTimeout(e.request.within(context.Background()), requestTimeout)
 	defer cancel()
 	actor, err := e.server.app.Recheck(ctx, e.actor)
 	if err == nil {

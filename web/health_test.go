@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -50,7 +51,7 @@ func TestNoDatabase(t *testing.T) {
 	cfg := apptest.Config("", "")
 	cfg.DataDir = t.TempDir()
 	log := new(syncBuffer)
-	logger := slog.New(logHandler{slog.NewJSONHandler(log, nil)})
+	logger := telemetry.Logger(slog.New(slog.NewJSONHandler(log, nil)))
 	o, err := app.Open(t.Context(), cfg, logger, app.Mode{Serve: true})
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -40,6 +41,11 @@ func requestOf(ctx context.Context) *request {
 	return new(request)
 }
 
+// within makes ctx belong to the request.
+func (r *request) within(ctx context.Context) context.Context {
+	return telemetry.WithRequestID(context.WithValue(ctx, requestKey{}, r), r.id)
+}
+
 // actorOf is who is calling; nil on a public route.
 func actorOf(ctx context.Context) *app.Actor {
 	a, _ := ctx.Value(actorKey{}).(*app.Actor)
@@ -56,7 +62,7 @@ func begin(c *fiber.Ctx, proposed string) *request {
 		proposed = store.NewID()
 	}
 	r := &request{id: proposed}
-	c.SetUserContext(context.WithValue(c.UserContext(), requestKey{}, r))
+	c.SetUserContext(r.within(c.UserContext()))
 	c.Set(requestIDHeader, r.id)
 	return r
 }
@@ -77,6 +83,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	r := begin(c, c.Get(requestIDHeader))
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
 	defer cancel()
+	ctx, answered := s.tell.Request(ctx, c.Method(), isProbe(c.Path()))
 	c.SetUserContext(ctx)
 	if err := s.guarded(c); err != nil {
 		if err := s.failed(c, err); err != nil {
@@ -86,13 +93,27 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	if s.draining.Load() {
 		c.Response().SetConnectionClose()
 	}
-	status := c.Response().StatusCode()
+	status, template := c.Response().StatusCode(), templateOf(c)
+	answered(template, status)
 	s.log.LogAttrs(ctx, accessLevel(c.Path(), status), "request",
-		slog.String("method", c.Method()), slog.String("route", c.Route().Path), slog.String("path", c.Path()),
+		slog.String("method", c.Method()), slog.String("route", template), slog.String("path", c.Path()),
 		slog.Int("status", status), slog.Float64("ms", float64(time.Since(start).Microseconds())/1000),
 		slog.Int("bytes", bodySize(c)), slog.String("user", r.userID))
 	return nil
 }
+
+// templateOf is the route that answered, with its :parameters; "none" when the
+// request did not reach one.
+func templateOf(c *fiber.Ctx) string {
+	at := c.Route().Path
+	if at == "/" && c.Path() != "/" {
+		return "none"
+	}
+	return at
+}
+
+// isProbe knows the questions of an orchestrator.
+func isProbe(path string) bool { return path == pathHealth || path == pathReady }
 
 // bodySize is the size of an answer, -1 for a stream: reading one to its end
 // would hold it back.
@@ -105,7 +126,7 @@ func bodySize(c *fiber.Ctx) int {
 
 // accessLevel keeps the probes of an orchestrator out of a calm log.
 func accessLevel(path string, status int) slog.Level {
-	if status < http.StatusBadRequest && (path == pathHealth || path == pathReady) {
+	if status < http.StatusBadRequest && isProbe(path) {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
@@ -152,25 +173,4 @@ func accessToken(c *fiber.Ctx) string {
 		return strings.TrimSpace(token)
 	}
 	return header
-}
-
-// logHandler adds the request's id to every line that is logged on its behalf.
-type logHandler struct{ slog.Handler }
-
-// Handle writes the line with the id of the request in ctx.
-func (h logHandler) Handle(ctx context.Context, rec slog.Record) error {
-	if r := requestOf(ctx); r.id != "" {
-		rec.AddAttrs(slog.String("request_id", r.id))
-	}
-	return h.Handler.Handle(ctx, rec)
-}
-
-// WithAttrs keeps the request's id on derived handlers.
-func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return logHandler{h.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup keeps the request's id on derived handlers.
-func (h logHandler) WithGroup(name string) slog.Handler {
-	return logHandler{h.Handler.WithGroup(name)}
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/telemetry"
 )
 
 const (
@@ -46,6 +47,7 @@ type Server struct {
 	app     *app.App
 	cfg     *app.Config
 	log     *slog.Logger
+	tell    *telemetry.Telemetry
 	fiber   *fiber.App
 	api     huma.API
 	table   []registered
@@ -59,7 +61,7 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log}
+	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry()}
 	var err error
 	if s.origins, err = allowedOrigins(cfg); err != nil {
 		return nil, err
@@ -88,6 +90,9 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 	s.fiber.Use(s.observe, secureHeaders, s.checkOrigin)
 	s.api = humafiber.New(s.fiber, apiConfig(version))
 	s.api.UseMiddleware(adapt)
+	if err := s.queuePage(); err != nil {
+		return nil, err
+	}
 	if err := s.routes(); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ const (
 	// one, in which a text frame is a line.
 	protocolV2 = "coagent.v2"
 	seatKey    = "seat"
+	requestLoc = "request"
 	// closeUnsupported answers a binary frame (RFC 6455 section 7.4.1).
 	closeUnsupported = 1003
 	handshakeTimeout = 10 * time.Second
@@ -76,6 +77,7 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 		return err
 	}
 	c.Locals(seatKey, seat)
+	c.Locals(requestLoc, requestOf(c.UserContext()))
 	return c.Next()
 }
 
@@ -85,6 +87,10 @@ func (s *Server) talk(ws *websocket.Conn) {
 	seat, ok := ws.Locals(seatKey).(*app.Seat)
 	if !ok {
 		return
+	}
+	life := context.Background()
+	if r, ok := ws.Locals(requestLoc).(*request); ok {
+		life = r.within(life) // its lines in the log name the handshake
 	}
 	v2 := ws.Subprotocol() == protocolV2
 	after := int64(-1)
@@ -127,7 +133,7 @@ func (s *Server) talk(ws *websocket.Conn) {
 			conn.Close(realtime.CloseBadText, "send UTF-8")
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), frameTimeout)
+		ctx, cancel := context.WithTimeout(life, frameTimeout)
 		if v2 {
 			frameV2(ctx, seat, data)
 		} else {

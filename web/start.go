@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/telemetry"
 )
 
 // Running is a whole coagent that serves. Stop it once.
@@ -16,6 +17,8 @@ type Running struct {
 	Addr net.Addr
 	URL  string
 	App  *app.App
+	// Internal serves metrics and probes; nil without http.internal_addr.
+	Internal *Internal
 	// SetupToken makes the first super admin at URL/setup; empty when there is one.
 	SetupToken string
 
@@ -27,7 +30,7 @@ type Running struct {
 // Start opens the database of cfg, brings up the program behind it and serves
 // on cfg.HTTP.Addr. ctx bounds the start alone.
 func Start(ctx context.Context, cfg *app.Config, log *slog.Logger, version string) (*Running, error) {
-	log = slog.New(logHandler{log.Handler()})
+	log = telemetry.Logger(log)
 	o, err := app.Open(ctx, cfg, log, app.Mode{Serve: true, Work: cfg.Jobs.InServe})
 	if err != nil {
 		return nil, err
@@ -50,8 +53,11 @@ func (r *Running) serve(ctx context.Context, cfg *app.Config, log *slog.Logger, 
 		return err
 	}
 	r.URL = browserURL(cfg, r.Addr)
-	if err := r.App.Start(ctx); err != nil {
+	if r.Internal, err = ServeInternal(ctx, cfg.HTTP.InternalAddr, log, r.App); err != nil {
 		return errors.Join(err, r.server.Shutdown(ctx))
+	}
+	if err := r.App.Start(ctx); err != nil {
+		return errors.Join(err, r.server.Shutdown(ctx), r.Internal.Stop(ctx))
 	}
 	r.failed = make(chan error, 1)
 	go func() { r.failed <- r.server.Serve() }()
@@ -70,12 +76,13 @@ func (r *Running) Wait(ctx context.Context) error {
 
 // Stop ends serving in the order in which nothing is lost: no new connections
 // and requests answered, sockets told that the server goes away, jobs drained,
-// the database closed. ctx is the one deadline for all of it.
+// the traces sent, the database closed, and the listener of metrics last. ctx
+// is the one deadline for all of it.
 func (r *Running) Stop(ctx context.Context) error {
 	answered := make(chan error, 1)
 	go func() { answered <- r.server.Shutdown(ctx) }()
 	err := r.App.CloseSockets(ctx)
-	return errors.Join(err, <-answered, r.App.Stop(ctx), r.opened.Close())
+	return errors.Join(err, <-answered, r.App.Stop(ctx), r.opened.Close(), r.Internal.Stop(ctx))
 }
 
 // browserURL is how a browser on this machine reaches the server.

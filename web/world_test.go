@@ -45,9 +45,12 @@ const (
 	expiredToken = "expired token"
 )
 
-func newWorld(t *testing.T, url string) *world {
+func newWorld(t *testing.T, url string) *world { return newWorldOf(t, url) }
+
+// newWorldOf is newWorld on a server whose configuration tune has changed.
+func newWorldOf(t *testing.T, url string, tune ...func(*app.Config)) *world {
 	t.Helper()
-	w := &world{rig: start(t, url), users: map[string]store.User{}, callers: map[string]*caller{}}
+	w := &world{rig: start(t, url, tune...), users: map[string]store.User{}, callers: map[string]*caller{}}
 	w.callers[anonymous] = w.anon()
 	for name, role := range map[string]string{guest: app.RoleGuest, student: app.RoleStudent, assigned: app.RoleStudent,
 		otherStudent: app.RoleStudent, ta: app.RoleTA, owner: app.RoleTeacher, otherTeacher: app.RoleTeacher, viewer: app.RoleStudent,

@@ -92,10 +92,11 @@ func benchIdle(l *lab) (err error) {
 }
 
 const (
-	slowMembers = 100
+	slowMembers = 30
 	slowRate    = 60 // lines a second
-	slowLine    = 8000
-	slowTime    = 6 * time.Second
+	// slowLine fills the buffers of a connection, a few MB, within slowTime.
+	slowLine = 16_000
+	slowTime = 6 * time.Second
 )
 
 // benchSlow compares how late lines come with one member who does not read and
@@ -137,7 +138,7 @@ func benchSlow(l *lab) (err error) {
 			return err
 		}
 		// Now it reads what had been written to it, to the end.
-		if err := stuck.conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := stuck.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 			return err
 		}
 		stuck.crowd = &crowd{}

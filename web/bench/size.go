@@ -55,11 +55,7 @@ func (l *lab) crowded(kind string, rows int) (*crowded, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := dialHTTP(l.ctx, p.addr, c.people[1])
-	if err != nil {
-		return nil, errors.Join(err, p.stop())
-	}
-	return &crowded{p, c, k}, nil
+	return &crowded{process: p, class: c}, nil
 }
 
 func (l *lab) size(kind string, rows int) (err error) {
@@ -73,6 +69,12 @@ func (l *lab) size(kind string, rows int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, many.stop()) }()
+	// Not before: a server waits for a request for a minute at most.
+	for _, c := range []*crowded{few, many} {
+		if c.http, err = dialHTTP(l.ctx, c.addr, c.class.people[1]); err != nil {
+			return err
+		}
+	}
 	name := fmt.Sprintf("among %d messages, p50", rows)
 	note := fmt.Sprintf("floor: among %d", smallRoom)
 	post := &figure{name: "a post " + name, db: kind, unit: "ms", aim: aim{ratioAtMost, 1.2}, note: note}

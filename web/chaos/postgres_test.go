@@ -28,7 +28,9 @@ const (
 // TestPostgres: the database server is restarted, drops its connections, or
 // stands still. What was acknowledged is there, and the class goes on.
 func TestPostgres(t *testing.T) {
-	t.Parallel()
+	if !long() { // the long form compares rates: nothing else may run beside it
+		t.Parallel()
+	}
 	// Its own settings for durability: those of other tests may lose commits.
 	server := storetest.StartPostgres(t, postgres.Options{Fsync: true})
 	faults := []struct {
@@ -75,16 +77,16 @@ func TestPostgres(t *testing.T) {
 // long form, and checks what is left of it.
 func strike(t *testing.T, s *proctest.Site, c *class, name string, hit func(context.Context) error) {
 	t.Helper()
-	before := either(4*time.Second, 1500*time.Millisecond)
+	before, every := either(5*time.Second, 1500*time.Millisecond), either(300*time.Millisecond, 150*time.Millisecond)
 	ctx, stop := context.WithCancel(t.Context())
 	var talked sync.WaitGroup
-	talked.Go(func() { c.talk(t, ctx, 1<<30, 150*time.Millisecond) })
+	talked.Go(func() { c.talk(t, ctx, 1<<30, every) })
 	var ends []time.Time
 	back := ""
 	for range either(2, 1) {
 		began := time.Now()
 		pause(ctx, before)
-		steady := c.rate(began.Add(before/2), time.Now())
+		steady := c.rate(began.Add(before/5), time.Now())
 		if err := hit(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/telemetry"
+	"github.com/coagent-studio/coagent/jobs"
+)
+
+// This file ties what happens to what is told about it; what that may hold is
+// said in package telemetry.
+
+// newTelemetry makes the counters and the tracer; the hub and the queue are
+// asked at each scrape.
+func (a *App) newTelemetry() (*telemetry.Telemetry, error) {
+	c := a.cfg.Telemetry
+	return telemetry.New(telemetry.Options{Endpoint: c.OTLPEndpoint, Service: c.ServiceName, Sample: c.TraceSample,
+		Instance: a.db.Node(), Providers: a.models.Names(), Log: a.log,
+		Sockets: func() telemetry.Sockets {
+			s := a.hub.Stats()
+			return telemetry.Sockets{Open: s.Conns, Rooms: s.Rooms, Frames: s.Frames, Slow: s.Slow, Dead: s.Dead,
+				Resyncs: s.Resyncs, SignalsLost: s.SignalsLost}
+		},
+		QueueAges: func(ctx context.Context) (map[string]time.Duration, error) { return jobs.Ages(ctx, a.db, a.now()) },
+	})
+}
+
+// Telemetry is what this App tells about itself.
+func (a *App) Telemetry() *telemetry.Telemetry { return a.tell }
+
+// QueueUI makes the page about the job queue for the path prefix. Whoever
+// mounts it asks Check for ActOperate.
+func (a *App) QueueUI(prefix string) (*jobs.UI, error) {
+	return a.queue.UI(prefix, quietQueueLog(a.log))
+}
+
+// jobBegins follows a job to its end and logs that.
+func (a *App) jobBegins(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
+	ctx, end := a.tell.Job(ctx, telemetry.Job{ID: j.ID, Kind: j.Kind, Attempt: j.Attempt, Waited: j.Waited, Carried: j.Carried})
+	started := a.now()
+	return ctx, func(outcome jobs.Outcome, err error) {
+		level, failed := slog.LevelInfo, outcome == jobs.Failed || outcome == jobs.Discarded
+		if failed {
+			level = slog.LevelWarn
+		}
+		attrs := []slog.Attr{slog.String("kind", j.Kind), slog.String("outcome", string(outcome)), slog.Int("attempt", j.Attempt),
+			millis("ms", a.now().Sub(started)), millis("waited_ms", j.Waited)}
+		if err != nil {
+			attrs = append(attrs, slog.String("err", err.Error()))
+		}
+		a.log.LogAttrs(ctx, level, "job", attrs...)
+		end(string(outcome), failed)
+	}
+}
+
+func millis(key string, d time.Duration) slog.Attr {
+	return slog.Float64(key, float64(d.Microseconds())/1000)
+}
+
+// callModel is one call of a model with one key, counted, traced and logged.
+func (a *App) callModel(ctx context.Context, req llm.Request) iter.Seq2[llm.Chunk, error] {
+	return func(yield func(llm.Chunk, error) bool) {
+		ctx, end := a.tell.ModelCall(ctx, req.Provider)
+		started, outcome, usage := a.now(), modelAbandoned, llm.Usage{}
+		defer func() {
+			a.log.LogAttrs(ctx, slog.LevelInfo, "model call", slog.String("provider", req.Provider), slog.String("outcome", outcome),
+				millis("ms", a.now().Sub(started)), slog.Int("prompt_tokens", usage.PromptTokens),
+				slog.Int("completion_tokens", usage.CompletionTokens))
+			end(outcome, usage.PromptTokens, usage.CompletionTokens)
+		}()
+		for chunk, err := range a.models.Stream(ctx, req) {
+			if chunk.Usage != nil {
+				usage = *chunk.Usage
+			}
+			if err != nil {
+				outcome = modelOutcome(err)
+			}
+			if !yield(chunk, err) || err != nil {
+				return
+			}
+		}
+		outcome = telemetry.OutcomeOK
+	}
+}
+
+// turnRetried is how an attempt ends that another one follows.
+const turnRetried = "retried"
+
+// modelAbandoned is the outcome of a call whose answer was not read to its end.
+const modelAbandoned = "abandoned"
+
+func modelOutcome(err error) string {
+	if kind := llm.KindOf(err); kind != "" {
+		return string(kind)
+	}
+	return reasonInternal
+}
+
+// postOutcome is how a line that came over a socket fared.
+func postOutcome(p *Posted, err error) string {
+	switch {
+	case err == nil && p.Dup:
+		return "repeated"
+	case err == nil:
+		return "stored"
+	case KindOf(err) == KindInternal:
+		return "failed"
+	}
+	return "refused"
+}

@@ -1,0 +1,111 @@
+package telemetry
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Sockets are a hub's own counts since the start, and what is open now.
+type Sockets struct {
+	Open, Rooms int
+	Frames      int64 // written
+	Slow, Dead  int64 // connections closed because they were so
+	Resyncs     int64
+	SignalsLost int64 // typing, presence and streamed text that other nodes missed
+}
+
+const (
+	// queryTimeout bounds the one query of a scrape.
+	queryTimeout = 2 * time.Second
+	// scrapesAtOnce keeps a mad scraper from the database.
+	scrapesAtOnce = 2
+)
+
+// Handler serves the counters in Prometheus' text format.
+func (t *Telemetry) Handler() http.Handler {
+	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesAtOnce, Timeout: 3 * queryTimeout})
+}
+
+func (t *Telemetry) register(o Options) error {
+	all := append(t.counted.all(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if o.Sockets != nil {
+		all = append(all, socketCollector(o.Sockets))
+	}
+	if o.QueueAges != nil {
+		all = append(all, queueCollector(o.QueueAges))
+	}
+	for _, c := range all {
+		if err := t.registry.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func described(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("coagent_"+name, help, labels, nil)
+}
+
+// asked is a collector whose values are asked for at each scrape.
+type asked struct {
+	descs   []*prometheus.Desc
+	collect func(func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string))
+}
+
+// Describe names what Collect may give.
+func (a asked) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range a.descs {
+		ch <- d
+	}
+}
+
+// Collect asks.
+func (a asked) Collect(ch chan<- prometheus.Metric) {
+	a.collect(func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+	})
+}
+
+func socketCollector(sockets func() Sockets) prometheus.Collector {
+	const gauge, count = prometheus.GaugeValue, prometheus.CounterValue
+	open := described("sockets_open", "Sockets that are open now.")
+	rooms := described("rooms_open", "Rooms with an open socket on this node.")
+	frames := described("socket_frames_total", "Frames written to sockets.")
+	dropped := described("sockets_dropped_total", "Sockets closed because they could not keep up (slow) or gave no sign of life (dead).", "reason")
+	resyncs := described("socket_resyncs_total", "Sockets that had to load the history again.")
+	lost := described("signals_lost_total", "Signals to other nodes that were not sent: typing, presence, text as it streams.")
+	return asked{[]*prometheus.Desc{open, rooms, frames, dropped, resyncs, lost},
+		func(give func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
+			s := sockets()
+			give(open, gauge, float64(s.Open))
+			give(rooms, gauge, float64(s.Rooms))
+			give(frames, count, float64(s.Frames))
+			give(dropped, count, float64(s.Slow), "slow")
+			give(dropped, count, float64(s.Dead), "dead")
+			give(resyncs, count, float64(s.Resyncs))
+			give(lost, count, float64(s.SignalsLost))
+		}}
+}
+
+func queueCollector(ages func(context.Context) (map[string]time.Duration, error)) prometheus.Collector {
+	age := described("queue_age_seconds", "Time since the next job of a queue was due; 0 when none waits.", "queue")
+	up := described("database_up", "Whether the database answered this scrape.")
+	return asked{[]*prometheus.Desc{age, up}, func(give func(*prometheus.Desc, prometheus.ValueType, float64, ...string)) {
+		ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+		defer cancel()
+		found, err := ages(ctx)
+		if err != nil {
+			give(up, prometheus.GaugeValue, 0)
+			return
+		}
+		give(up, prometheus.GaugeValue, 1)
+		for queue, a := range found {
+			give(age, prometheus.GaugeValue, a.Seconds(), queue)
+		}
+	}}
+}

@@ -1,0 +1,81 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+const (
+	pathQueue = "/admin/queue"
+	// queuePolicy is what River's page needs beyond our own page's policy: its
+	// style sheet holds pictures, and its components write styles.
+	queuePolicy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+
+// queueMethods are those that River's page uses.
+var queueMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch}
+
+// queuePage mounts River's page about the job queue, for those who operate the
+// server. Its changes pass our check of the origin like all others.
+func (s *Server) queuePage() error {
+	ui, err := s.app.QueueUI(pathQueue)
+	if err != nil {
+		return err
+	}
+	page := func(c *fiber.Ctx) error {
+		ctx := c.UserContext()
+		if err := adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, r.WithContext(ctx)) })(c); err != nil {
+			return err
+		}
+		return queueProblem(c)
+	}
+	for _, method := range queueMethods {
+		s.fiber.Add(method, pathQueue, s.operator, page)
+		s.fiber.Add(method, pathQueue+"/*", s.operator, page)
+		s.table = append(s.table, registered{method, pathQueue + "/{path}", false})
+	}
+	return nil
+}
+
+// operator lets those pass who may operate the server. A browser that is not
+// signed in goes to the page where one can.
+func (s *Server) operator(c *fiber.Ctx) error {
+	actor, err := s.app.Authenticate(c.UserContext(), accessToken(c))
+	if err == nil {
+		requestOf(c.UserContext()).userID = actor.User.ID
+		err = app.Check(actor, app.ActOperate, app.Resource{})
+	}
+	if app.KindOf(err) == app.KindUnauthenticated && c.Method() == http.MethodGet && strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMETextHTML) {
+		return c.Redirect("/", http.StatusSeeOther)
+	}
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentSecurityPolicy, queuePolicy)
+	return c.Next()
+}
+
+// queueProblem gives an error of River's page the form that ours have; message
+// is where the page itself looks for the text.
+func queueProblem(c *fiber.Ctx) error {
+	status := c.Response().StatusCode()
+	if status < http.StatusBadRequest {
+		return nil
+	}
+	var sent struct {
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(c.Response().Body(), &sent) != nil || sent.Message == "" {
+		sent.Message = http.StatusText(status)
+	}
+	return c.JSON(struct {
+		problem
+		Message string `json:"message"`
+	}{problem{Detail: sent.Message, Code: httpCode(status), RequestID: requestOf(c.UserContext()).id}, sent.Message})
+}
