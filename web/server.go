@@ -80,9 +80,12 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		// Forms are parsed where they are expected, under limits of their own.
 		DisablePreParseMultipartForm: true,
 		ReadBufferSize:               headBytes,
-		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
-		IdleTimeout:                  idleTimeout,
+		// Otherwise every idle socket keeps the buffer that read its handshake:
+		// 24 KiB each with this, 33 without.
+		ReduceMemoryUsage: true,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
 		// Without a list Fiber would believe anybody's X-Forwarded-Host.
 		EnableTrustedProxyCheck: true,
 		ErrorHandler:            s.failed,
