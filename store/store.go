@@ -29,7 +29,8 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
-	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
+	"modernc.org/sqlite" // the "sqlite" driver of database/sql
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Queries is every statement; it runs on the read side of a DB or in a Tx.
@@ -76,10 +77,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // lets readers go on beside the writer; synchronous FULL keeps an acknowledged
 // commit through a power cut (NORMAL is faster and may lose the last ones);
 // immediate transactions take the write lock at once, so none of them fails
-// half-way with "busy"; times are read back in UTC, not in a nameless zone.
+// half-way with "busy"; times are read back in UTC, not in a nameless zone. The
+// log moves into the file only after 64 MiB (and at the end): until then the
+// file rests, so that a folder copied meanwhile holds a file and a log that fit.
 func sqliteDSN(path string, extra ...string) string {
 	pragmas := append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)"}, extra...)
+		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)", "wal_autocheckpoint(16384)"}, extra...)
 	// The name is a URI (https://www.sqlite.org/uri.html), in which a folder
 	// named "C#" would end the path.
 	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
@@ -96,7 +99,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	// SQLite has one writer; a pool of one makes the others wait in Go, in order.
 	w.SetMaxOpenConns(1)
-	if err := w.PingContext(ctx); err != nil {
+	if err := pingLite(ctx, w); err != nil {
 		_ = w.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -111,6 +114,25 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	db := &DB{write: bun.NewDB(w, sqlitedialect.New()), read: bun.NewDB(r, sqlitedialect.New()), path: path, node: o.Node}
 	db.Queries = Queries{db.read}
 	return db, nil
+}
+
+// pingLite opens the first connection. Another process that makes the same
+// file a WAL at this moment locks it in a way that busy_timeout does not wait
+// for.
+func pingLite(ctx context.Context, db *sql.DB) error {
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		err := db.PingContext(ctx)
+		var busy *sqlite.Error
+		if !errors.As(err, &busy) || busy.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // createPrivate makes a new database file that only its owner may read; SQLite

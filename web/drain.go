@@ -59,9 +59,10 @@ func (l *drainListener) Accept() (net.Conn, error) {
 }
 
 // Drain keeps newcomers out, has those who came before accepted, and closes.
-func (l *drainListener) Drain(ctx context.Context) {
+// An error says that newcomers came in until the end: the last are reset.
+func (l *drainListener) Drain(ctx context.Context) (err error) {
 	if l.accepting.Load() {
-		keepOut(l.TCPListener)
+		err = keepOut(l.TCPListener)
 		l.draining.Store(true)
 		// Not now: that could end the wait of an Accept that is the last one.
 		_ = l.SetDeadline(time.Now().Add(handshakeGrace))
@@ -73,7 +74,7 @@ func (l *drainListener) Drain(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	_ = l.Close()
+	return errors.Join(err, l.Close())
 }
 
 // Close closes the listener, once.
@@ -89,7 +90,9 @@ func (l *drainListener) Close() (err error) {
 // to its next request, within keptGrace.
 func (s *Server) drain(ctx context.Context) {
 	s.draining.Store(true)
-	s.ln.Drain(ctx)
+	if err := s.ln.Drain(ctx); err != nil {
+		s.log.WarnContext(ctx, "the listener may have reset the last connections", "err", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, keptGrace)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)

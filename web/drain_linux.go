@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,15 +20,16 @@ var newcomers = []unix.SockFilter{
 	{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 }
 
-// keepOut has the kernel begin no new handshake on a listener. Where it may
-// not, the few connections that come while the listener closes are reset.
-func keepOut(ln *net.TCPListener) {
+// keepOut has the kernel begin no new handshake on a listener.
+func keepOut(ln *net.TCPListener) error {
 	raw, err := ln.SyscallConn()
 	if err != nil {
-		return
+		return err
 	}
-	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+	var attached error
+	err = raw.Control(func(fd uintptr) {
+		attached = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
 			&unix.SockFprog{Len: uint16(len(newcomers)), Filter: &newcomers[0]})
 	})
+	return errors.Join(err, os.NewSyscallError("setsockopt", attached))
 }

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
@@ -30,6 +32,10 @@ func (s *Server) queuePage() error {
 	}
 	page := func(c *fiber.Ctx) error {
 		ctx := c.UserContext()
+		// The page takes such a path for a fault of its own.
+		if at := c.Request().URI().Path(); !utf8.Valid(at) || bytes.IndexByte(at, 0) >= 0 {
+			return fiber.ErrNotFound
+		}
 		if err := adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, r.WithContext(ctx)) })(c); err != nil {
 			return err
 		}

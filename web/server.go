@@ -122,7 +122,9 @@ func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHand
 // Listen takes the address, of which port 0 means any free one, and returns
 // what it got. From then on connections queue until Serve.
 func (s *Server) Listen(ctx context.Context, addr string) (net.Addr, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // Go's default, which takes no socket filter: see keepOut
+	ln, err := plain.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -72,14 +71,15 @@ func (a *Answer) Decode(out any) error {
 	return nil
 }
 
-// Do sends one request to the next node; where nobody listens it tries the
-// others, and only then: a connection that was accepted must be answered.
+// Do sends one request to the next node; where it cannot connect it tries the
+// others, and only then: nothing was sent. What was sent must be answered.
 func (n *Nodes) Do(ctx context.Context, method, path, token, contentType string, body []byte) (*Answer, error) {
 	start := int(n.next.Add(1))
 	for try := range n.urls {
 		base := n.urls[(start+try)%len(n.urls)]
 		a, err := n.once(ctx, method, base+path, token, contentType, body)
-		if err == nil || !errors.Is(err, syscall.ECONNREFUSED) || try == len(n.urls)-1 {
+		var dial *net.OpError
+		if err == nil || !errors.As(err, &dial) || dial.Op != "dial" || try == len(n.urls)-1 {
 			return a, err
 		}
 	}
