@@ -26,6 +26,10 @@ const (
 	reasonOverload = "overload"
 )
 
+// staleAfter is how long after the lines that it is about an answer would only
+// disturb: a server with so much to do leaves it out.
+const staleAfter = 5 * time.Minute
+
 // errLeaseLost cancels a turn that another worker has taken over.
 var errLeaseLost = errors.New("the turn's lease is lost")
 
@@ -156,7 +160,7 @@ func (r *turnRun) speak(ctx context.Context) error {
 	if err := r.mayNotSpeak(); err != nil {
 		return err
 	}
-	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > r.app.cfg.Turns.MaxDuration {
+	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > staleAfter {
 		return &turnFault{reason: reasonOverload, detail: "the server had too much to do; the moment to answer has passed", state: store.TurnStopped}
 	}
 	var req llm.Request

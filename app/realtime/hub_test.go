@@ -178,7 +178,7 @@ func TestDelivery(t *testing.T) {
 
 	t.Run("ActorsOwnConnectionIsHeldInOrder", func(t *testing.T) {
 		t.Parallel()
-		const hold = 250 * time.Millisecond
+		const hold = 3 * time.Second // long enough for a busy machine
 		b := setup(t, func(cfg *Config) {
 			cfg.Encode.Hold = func(e Event, v Variant) time.Duration {
 				if v == plain && e.Seq == 1 {
