@@ -33,7 +33,7 @@ build: ## Build ./bin/coagent, static
 test: ## Test everything with -race on SQLite and on a throw-away Postgres; ARGS="-run TestX -v", PKG=./store
 	$(WITHPG) env CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m $(ARGS) $(or $(PKG),./...)
 
-chaos: ## Break real processes in every way for up to 20 minutes and print a table; ARGS="-run TestKill"
+chaos: ## Break real processes in every way for about 5 minutes and print a table; ARGS="-run TestKill"
 	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/
 
 bench: ## Measure against the floor of the machine, in about 8 minutes; ARGS="-only fanout,say -rounds 3"

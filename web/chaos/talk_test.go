@@ -35,7 +35,7 @@ func TestTalk(t *testing.T) {
 		members := []*proctest.Member{teacher, alice, bob}
 		converse(t, s, w, members)
 		refuseKey(t, s, w, members)
-		o := verdict(t, s, row{fault: "none"}, w.Rooms, nil, members)
+		o := verdict(t, s, row{fault: "no fault"}, w.Rooms, nil, members)
 		if o.Replies != 2 || o.Failed != 1 || o.Acked != 3 {
 			t.Errorf("got %d replies, %d failed turns and %d acknowledged lines, want 2, 1 and 3", o.Replies, o.Failed, o.Acked)
 		}
