@@ -88,11 +88,17 @@ func fromStore(err error, noun string) error {
 	case errors.Is(err, store.ErrReferenced):
 		return &Error{Kind: KindConflict, Code: "referenced", Message: noun + " is gone or still in use; load it again", Err: err}
 	case errors.Is(err, store.ErrFull):
-		return &Error{Kind: KindUnavailable, Code: "storage_full", Message: "The server has no space left to store this. Tell its operator.", Err: err}
+		return StorageFull(err)
 	case errors.Is(err, store.ErrStale):
 		return &Error{Kind: KindConflict, Code: "stale", Message: noun + " was changed by somebody else; load it again", Err: err}
 	}
 	return err
+}
+
+// StorageFull is what a person is told when the disk or the database has no
+// room left; err is the cause.
+func StorageFull(err error) *Error {
+	return &Error{Kind: KindUnavailable, Code: "storage_full", Message: "The server has no space left to store this. Tell its operator.", Err: err}
 }
 
 // KindOf is the kind of err, KindInternal for anything unknown.

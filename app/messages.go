@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
@@ -70,18 +69,19 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 var errPostedBefore = errors.New("posted before")
 
 func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
-	var lookAt time.Time
 	listening := room.IsAIActive && room.AIMode != ModeOff
+	var err error
 	if listening {
 		// The job below looks within milliseconds; this date is for a sweep to
 		// find the room if the job's worker dies with it.
-		lookAt = m.CreatedAt.Add(a.cfg.Turns.Lease)
+		m.Seq, err = tx.NextSeq(ctx, m.RoomID, m.CreatedAt.Add(a.cfg.Turns.Lease))
+	} else {
+		// Agents that are switched on later do not answer what was said before.
+		m.Seq, err = tx.NextSeqUnheard(ctx, m.RoomID)
 	}
-	seq, err := tx.NextSeq(ctx, m.RoomID, lookAt)
 	if err != nil {
 		return err
 	}
-	m.Seq = seq
 	added, err := tx.CreateMessage(ctx, m)
 	if err != nil {
 		return err
@@ -93,9 +93,7 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 		return err
 	}
 	if !listening {
-		// Agents that are switched on later do not answer what was said before.
-		_, err := tx.MarkRead(ctx, m.RoomID, seq, 0, m.CreatedAt)
-		return err
+		return nil
 	}
 	return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: m.RoomID})
 }

@@ -122,7 +122,7 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.user.ID, "err", err)
 		e = errorf(KindUnavailable, "unavailable", "The line could not be stored. Try again in a moment.")
 		if errors.Is(err, store.ErrFull) {
-			e = errorf(KindUnavailable, "storage_full", "The server has no space left to store this. Tell its operator.")
+			e = StorageFull(err)
 		}
 	}
 	if s.v2 {

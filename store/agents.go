@@ -55,11 +55,7 @@ func (q Queries) Agent(ctx context.Context, id string) (*Agent, error) {
 // AgentForUpdate returns an agent, locked until the transaction ends.
 func (t *Tx) AgentForUpdate(ctx context.Context, id string) (*Agent, error) {
 	a := new(Agent)
-	q := t.db.NewSelect().Model(a).Where("a.id = ?", id)
-	if t.PG != nil {
-		q = q.For("UPDATE")
-	}
-	return first(ctx, q, a)
+	return first(ctx, t.locked(t.db.NewSelect().Model(a).Where("a.id = ?", id)), a)
 }
 
 // AgentsInProject lists a project's agents, oldest first.

@@ -81,6 +81,15 @@ func (t *Tx) instant(at time.Time) schema.QueryWithArgs {
 	return bun.SafeQuery("?", at)
 }
 
+// locked keeps the rows that q selects from other writers until the end; SQLite
+// has one writer anyway.
+func (t *Tx) locked(q *bun.SelectQuery) *bun.SelectQuery {
+	if t.PG != nil {
+		return q.For("UPDATE")
+	}
+	return q
+}
+
 // insertOnce adds a row unless one with its key exists, and tells which.
 func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
 	res, err := t.db.NewInsert().Model(row).On("CONFLICT DO NOTHING").Exec(ctx)

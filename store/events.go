@@ -22,12 +22,22 @@ type Event struct {
 // the transaction ends, so that numbers are gap-free and in commit order.
 // lookAt, unless zero, says when a sweep should have the room's agents look.
 func (t *Tx) NextSeq(ctx context.Context, roomID string, lookAt time.Time) (int64, error) {
-	var seq int64
-	q := t.db.NewUpdate().Model((*Room)(nil)).Set("event_seq = event_seq + 1").Where("r.id = ?", roomID).Returning("event_seq")
+	q := t.db.NewUpdate().Model((*Room)(nil))
 	if !lookAt.IsZero() {
 		q = q.Set("look_at = ?", lookAt)
 	}
-	res, err := q.Exec(ctx, &seq)
+	return nextSeq(ctx, q, roomID)
+}
+
+// NextSeqUnheard is NextSeq for an event in a room whose agents do not listen:
+// they will not decide about it later, nor about anything before it.
+func (t *Tx) NextSeqUnheard(ctx context.Context, roomID string) (int64, error) {
+	q := t.db.NewUpdate().Model((*Room)(nil)).Set("looked_seq = event_seq + 1").Set("look_at = NULL")
+	return nextSeq(ctx, q, roomID)
+}
+
+func nextSeq(ctx context.Context, q *bun.UpdateQuery, roomID string) (seq int64, err error) {
+	res, err := q.Set("event_seq = event_seq + 1").Where("r.id = ?", roomID).Returning("event_seq").Exec(ctx, &seq)
 	return seq, changed(res, err, ErrNotFound)
 }
 

@@ -37,11 +37,7 @@ func (q Queries) Session(ctx context.Context, id string) (*Session, error) {
 // SessionForUpdate returns a session, locked until the transaction ends.
 func (t *Tx) SessionForUpdate(ctx context.Context, id string) (*Session, error) {
 	s := new(Session)
-	q := t.db.NewSelect().Model(s).Where("s.id = ?", id)
-	if t.PG != nil {
-		q = q.For("UPDATE")
-	}
-	return first(ctx, q, s)
+	return first(ctx, t.locked(t.db.NewSelect().Model(s).Where("s.id = ?", id)), s)
 }
 
 // LiveSessions returns those of ids that have neither ended nor expired and

@@ -57,11 +57,7 @@ func (q Queries) Turns(ctx context.Context, roomID string, p Page) ([]Turn, erro
 // ends; whoever decides about turns holds it.
 func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
 	r := new(Room)
-	q := t.db.NewSelect().Model(r).Where("r.id = ?", id)
-	if t.PG != nil {
-		q = q.For("UPDATE")
-	}
-	return first(ctx, q, r)
+	return first(ctx, t.locked(t.db.NewSelect().Model(r).Where("r.id = ?", id)), r)
 }
 
 // SetLooked records that the agents have decided about all lines after from,

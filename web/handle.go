@@ -69,7 +69,7 @@ func (s *Server) problemOf(ctx context.Context, err error) *problem {
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
 		p.describe(&app.Error{Kind: app.KindUnavailable, Code: "timeout", Message: "The server took too long. Try again in a moment."})
 	case errors.Is(err, store.ErrFull):
-		p.describe(&app.Error{Kind: app.KindUnavailable, Code: "storage_full", Message: "The server has no space left to store this. Tell its operator."})
+		p.describe(app.StorageFull(err))
 	default:
 		p.status, p.Code, p.Detail = http.StatusInternalServerError, "internal", "Internal server error"
 	}

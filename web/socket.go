@@ -63,21 +63,23 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	requestOf(c.UserContext()).userID = actor.User.ID
+	r := requestOf(c.UserContext())
+	r.userID = actor.User.ID
+	// Clients of the plain protocol know one refusal, 403.
+	missing := &problem{status: http.StatusForbidden, Code: "not_found", Detail: "Room not found", RequestID: r.id}
 	room, err := uuid.Parse(c.Params("room_id"))
 	if err != nil {
-		return &problem{status: http.StatusForbidden, Code: "not_found", Detail: "Room not found", RequestID: requestOf(c.UserContext()).id}
+		return missing
 	}
 	seat, err := s.app.Enter(c.UserContext(), actor, room.String())
+	if app.KindOf(err) == app.KindNotFound {
+		return missing
+	}
 	if err != nil {
-		// Clients of the plain protocol know one refusal, 403.
-		if app.KindOf(err) == app.KindNotFound {
-			return &problem{status: http.StatusForbidden, Code: "not_found", Detail: "Room not found", RequestID: requestOf(c.UserContext()).id}
-		}
 		return err
 	}
 	c.Locals(seatKey, seat)
-	c.Locals(requestLoc, requestOf(c.UserContext()))
+	c.Locals(requestLoc, r)
 	return c.Next()
 }
 

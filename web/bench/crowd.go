@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,4 +297,41 @@ func (c *crowd) arrived() {
 	if w := c.waits.Load(); w != nil && n == w.n {
 		close(w.done)
 	}
+}
+
+// rivals are the program and the floor, each with a crowd of the same size.
+type rivals struct {
+	ours, bare   *process
+	class, plain *crowd
+	ends         []func() error
+}
+
+// rivals starts both and fills them; end what it returns, with an error too.
+func (l *lab) rivals(s site, room string, people []person) (r *rivals, err error) {
+	r = &rivals{}
+	if r.ours, err = l.spawn(roleCoagent, s); err != nil {
+		return r, err
+	}
+	r.ends = append(r.ends, r.ours.stop)
+	if r.bare, err = l.spawn(roleFloor, nil); err != nil {
+		return r, err
+	}
+	r.ends = append(r.ends, r.bare.stop)
+	if r.class, err = joinRoom(l.ctx, r.ours.addr, room, people); err != nil {
+		return r, err
+	}
+	r.ends = append(r.ends, r.class.leave)
+	if r.plain, err = joinFloor(l.ctx, r.bare, len(people)); err != nil {
+		return r, err
+	}
+	r.ends = append(r.ends, r.plain.leave)
+	return r, nil
+}
+
+// end undoes what has been done, the last first.
+func (r *rivals) end() (err error) {
+	for _, undo := range slices.Backward(r.ends) {
+		err = errors.Join(err, undo())
+	}
+	return err
 }

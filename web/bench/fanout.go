@@ -48,26 +48,12 @@ func (l *lab) fanout(members int) (err error) {
 	if err != nil {
 		return err
 	}
-	ours, err := l.spawn(roleCoagent, db.site())
+	r, err := l.rivals(db.site(), c.room, c.people)
+	defer func() { err = errors.Join(err, r.end()) }()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ours.stop()) }()
-	bare, err := l.spawn(roleFloor, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, bare.stop()) }()
-	class, err := joinRoom(l.ctx, ours.addr, c.room, c.people)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, class.leave()) }()
-	plain, err := joinFloor(l.ctx, bare, members)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, plain.leave()) }()
+	ours, bare, class, plain := r.ours, r.bare, r.class, r.plain
 	// What joining has brought about (presence above all) is not the matter.
 	time.Sleep(3 * time.Second)
 

@@ -68,26 +68,12 @@ func (l *lab) say(kind string) (err error) {
 			return err
 		}
 	}
-	ours, err := l.spawn(roleCoagent, s)
+	r, err := l.rivals(s, c.room, c.people)
+	defer func() { err = errors.Join(err, r.end()) }()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ours.stop()) }()
-	bare, err := l.spawn(roleFloor, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, bare.stop()) }()
-	class, err := joinRoom(l.ctx, ours.addr, c.room, c.people)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, class.leave()) }()
-	plain, err := joinFloor(l.ctx, bare, sayMembers)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, plain.leave()) }()
+	ours, bare, class, plain := r.ours, r.bare, r.class, r.plain
 	if err := bare.call("echo", sampleFrame(lineText(lineSize)), nil); err != nil {
 		return err
 	}
