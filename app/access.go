@@ -1,6 +1,10 @@
 package app
 
-import "github.com/coagent-studio/coagent/store"
+import (
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
 
 // This file alone says who may do what. Everything that acts for somebody
 // (routes, socket frames, jobs, tools) asks Check with the actor, what it
@@ -23,7 +27,21 @@ type Actor struct {
 	SessionID string
 	// ImpersonatorID is the super admin behind an impersonated session.
 	ImpersonatorID string
+	// Scopes bound what a personal access token may be used for; nil for a
+	// session, which may do all that its person may.
+	Scopes []Scope
 }
+
+// Scope is a part of what a person may do, for which a token can be made.
+type Scope string
+
+// The scopes. An action needs ScopeWrite unless its rule says otherwise.
+const (
+	ScopeRead    Scope = "read"    // look at things
+	ScopeWrite   Scope = "write"   // change them
+	ScopeAdmin   Scope = "admin"   // what only admins may
+	scopeSession Scope = "session" // no token: passwords, tokens, keys, being somebody else
+)
 
 func (a *Actor) isAdmin() bool { return a.User.Role == RoleAdmin || a.User.Role == RoleSuperAdmin }
 
@@ -130,54 +148,55 @@ type rule struct {
 	relations Relation
 	hidden    bool
 	text      string
+	scope     Scope // ScopeWrite when empty
 }
 
 var rules = map[Action]rule{
-	ActReadSelf: {roles: everybody, text: notEnough},
+	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead},
 
-	ActCreateUser:      {roles: admins, text: notEnough},
-	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts"},
+	ActCreateUser:      {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts", scope: ScopeAdmin},
 
-	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges"},
-	ActOwnKeys:     {roles: everybody, text: notEnough},
+	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges", scope: scopeSession},
+	ActOwnKeys:     {roles: everybody, text: notEnough, scope: scopeSession},
 
-	ActListOrganizations:  {roles: everybody, text: notEnough},
+	ActListOrganizations:  {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateOrganization: {roles: everybody, text: notEnough},
-	ActListProjects:       {roles: everybody, text: notEnough},
+	ActListProjects:       {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateProject:      {roles: admins, relations: IsOrganizationOwner | IsOrganizationAdmin | IsOrganizationMember, text: notEnoughOrg},
 
-	ActListCourses:  {roles: everybody, text: notEnough},
+	ActListCourses:  {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateCourse: {roles: teachersUp, text: notEnough},
-	ActReadCourse:   {roles: admins, relations: courseMembers, text: notEnough},
+	ActReadCourse:   {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
 	ActEnrolStudent: {roles: admins, relations: courseStaff, text: notEnough},
 	ActEnrolStaff:   {roles: admins, relations: IsCourseOwner | IsCourseTeacher, text: "TAs can enroll students only"},
-	ActReadMembers:  {roles: admins, relations: courseMembers, text: notEnough},
-	ActListRooms:    {roles: admins, relations: roomMembers, hidden: true},
-	ActListAllRooms: {roles: admins, relations: courseMembers, text: notEnough},
+	ActReadMembers:  {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
+	ActListRooms:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActListAllRooms: {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
 	ActCreateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
 
-	ActReadRoom:     {roles: admins, relations: roomMembers, hidden: true},
+	ActReadRoom:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActUpdateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
 	ActAssignToRoom: {roles: admins, relations: courseStaff, text: notEnough},
-	ActReadHistory:  {roles: admins, relations: roomMembers, text: notEnough},
-	ActJoinRoom:     {roles: admins, relations: roomMembers, text: notEnough},
+	ActReadHistory:  {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
+	ActJoinRoom:     {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
 	ActPostMessage:  {roles: admins, relations: roomMembers, text: notEnough},
-	ActSeeFailures:  {roles: admins, relations: courseStaff, text: notEnough},
-	ActReadFaces:    {roles: admins, relations: roomMembers, hidden: true},
+	ActSeeFailures:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActReadFaces:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActAttachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActDetachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
 
-	ActListAgents:    {roles: admins, relations: projectReaders, text: notEnough},
+	ActListAgents:    {roles: admins, relations: projectReaders, text: notEnough, scope: ScopeRead},
 	ActCreateAgent:   {roles: admins, relations: projectWriters, text: notEnough},
-	ActReadAgent:     {roles: admins, relations: projectReaders | IsCreator, text: notEnough},
+	ActReadAgent:     {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
 	ActUseAgent:      {roles: admins, relations: projectUsers | IsCreator, hidden: true},
 	ActUpdateAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActActivateAgent: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActDeleteAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
-	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough},
+	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
 	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 
-	ActOperate: {roles: admins, text: notEnough},
+	ActOperate: {roles: admins, text: notEnough, scope: ScopeAdmin},
 }
 
 // Check returns nil when the actor may do the action to the resource, and
@@ -188,15 +207,8 @@ func Check(actor *Actor, action Action, on Resource) error {
 		return errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
 	}
 	r, known := rules[action]
-	if known && actor.User.IsActive {
-		if on.Relations&r.relations != 0 {
-			return nil
-		}
-		for _, role := range r.roles {
-			if actor.User.Role == role {
-				return nil
-			}
-		}
+	if known && actor.User.IsActive && (on.Relations&r.relations != 0 || slices.Contains(r.roles, actor.User.Role)) {
+		return actor.holds(r.scope)
 	}
 	if r.hidden {
 		return notFound(on.Noun)
@@ -205,6 +217,20 @@ func Check(actor *Actor, action Action, on Resource) error {
 		r.text = notEnough
 	}
 	return forbidden(r.text)
+}
+
+// holds returns nil unless the actor came with a token that lacks the scope.
+func (a *Actor) holds(scope Scope) error {
+	if scope == "" {
+		scope = ScopeWrite
+	}
+	switch {
+	case a.Scopes == nil || slices.Contains(a.Scopes, scope):
+		return nil
+	case scope == scopeSession:
+		return errorf(KindForbidden, "scope", "A token cannot do this; sign in instead")
+	}
+	return errorf(KindForbidden, "scope", "This token lacks the scope %q", scope)
 }
 
 // relations of the link roles that the tables keep.

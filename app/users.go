@@ -32,11 +32,21 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 	if err != nil {
 		return nil, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateUser(ctx, u) })
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateUser(ctx, u); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActCreateUser, target{"user", u.ID}, nil, userFacts(u))
+	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "user_exists", "User already exists")
 	}
 	return u, err
+}
+
+// userFacts is an account as the audit log shows it.
+func userFacts(u *store.User) facts {
+	return facts{"email": u.Email, "username": u.Username, "full_name": u.FullName, "role": u.Role, "is_active": u.IsActive}
 }
 
 // newUser checks the members of an account and hashes its password.

@@ -14,7 +14,7 @@ import (
 
 // columns are the callers of the table below, in its order. The others get the
 // same answer from every route that is not public: see TestAccess.
-var columns = []string{guest, student, assigned, otherStudent, ta, owner, otherTeacher, viewer, admin, superAdmin}
+var columns = []string{guest, student, assigned, otherStudent, ta, coTeacher, owner, otherTeacher, viewer, editor, projectAdmin, admin, superAdmin}
 
 // row is what one route answers to each of columns.
 type row struct {
@@ -26,84 +26,84 @@ type row struct {
 }
 
 const (
-	everyone200 = "200 200 200 200 200 200 200 200 200 200"
-	adminsOnly  = "403 403 403 403 403 403 403 403 200 200"
+	everyone200 = "200 200 200 200 200 200 200 200 200 200 200 200 200"
+	adminsOnly  = "403 403 403 403 403 403 403 403 403 403 403 200 200"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
 //
 //nolint:gochecknoglobals // a table
 var accessTable = []row{
-	//                                                  gue stu ass oth  ta own tea vie adm sup
+	//                                                  gue stu ass oth  ta cot own tea vie edi pad adm sup
 	{"GET /api/v1/users/me", everyone200, nothing},
-	{"POST /api/v1/users/", "403 403 403 403 403 403 403 403 200 200", func(testing.TB, *world) ([]string, any) {
+	{"POST /api/v1/users/", "403 403 403 403 403 403 403 403 403 403 403 200 200", func(testing.TB, *world) ([]string, any) {
 		return nil, body{"email": store.NewID() + "@example.org"}
 	}},
-	{"POST /api/v1/login/impersonate/{user_id}", "403 403 403 403 403 403 403 403 403 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"POST /api/v1/login/impersonate/{user_id}", "403 403 403 403 403 403 403 403 403 403 403 403 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, nil
 	}},
 	{"GET /api/v1/users/keys", everyone200, nothing},
 	{"POST /api/v1/users/keys", everyone200, func(testing.TB, *world) ([]string, any) {
 		return nil, body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}
 	}},
-	{"DELETE /api/v1/users/keys/{key_id}", "404 404 404 404 404 204 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+	{"DELETE /api/v1/users/keys/{key_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/users/keys",
 			body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}).text(t, "id")}, nil
 	}},
 	{"GET /api/v1/organizations", everyone200, nothing},
 	{"POST /api/v1/organizations", everyone200, sending(body{"name": "Mine"})},
 	{"GET /api/v1/projects", everyone200, nothing},
-	{"POST /api/v1/projects", "403 403 403 403 403 200 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+	{"POST /api/v1/projects", "403 403 403 403 403 403 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
 		org := w.as(owner).do(t, get, v1+"/organizations").list(t)[0]["id"]
 		return nil, body{"name": "Mine", "organization_id": org}
 	}},
-	{"POST /api/v1/courses/", "403 403 403 403 403 200 200 403 200 200", sending(body{"title": "Mine"})},
+	{"POST /api/v1/courses/", "403 403 403 403 403 200 200 200 403 403 403 200 200", sending(body{"title": "Mine"})},
 	{"GET /api/v1/courses/", everyone200, nothing},
-	{"GET /api/v1/courses/{course_id}", "403 200 403 403 200 200 403 403 200 200", onCourse(nil)},
-	{"POST /api/v1/courses/{course_id}/enroll", "403 403 403 403 200 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"GET /api/v1/courses/{course_id}", "403 200 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"POST /api/v1/courses/{course_id}/enroll", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.course}, body{"user_id": w.users[student].ID}
 	}},
-	{"GET /api/v1/courses/{course_id}/members", "403 200 403 403 200 200 403 403 200 200", onCourse(nil)},
-	{"POST /api/v1/rooms/", "403 403 403 403 200 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"GET /api/v1/courses/{course_id}/members", "403 200 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"POST /api/v1/rooms/", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return nil, body{"name": "Mine", "course_id": w.course}
 	}},
-	{"GET /api/v1/rooms/", "404 200 200 404 200 200 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"GET /api/v1/rooms/", "404 200 200 404 200 200 200 404 404 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{"?course_id=" + w.course}, nil
 	}},
-	{"GET /api/v1/rooms/{room_id}", "404 200 200 404 200 200 404 404 200 200", onRoom(nil)},
-	{"PUT /api/v1/rooms/{room_id}", "403 403 403 403 200 200 403 403 200 200", onRoom(body{})},
-	{"POST /api/v1/rooms/{room_id}/assign", "403 403 403 403 200 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"GET /api/v1/rooms/{room_id}", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
+	{"PUT /api/v1/rooms/{room_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", onRoom(body{})},
+	{"POST /api/v1/rooms/{room_id}/assign", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.room}, body{"user_id": w.users[assigned].ID}
 	}},
-	{"GET /api/v1/rooms/{room_id}/agents", "404 200 200 404 200 200 404 404 200 200", onRoom(nil)},
+	{"GET /api/v1/rooms/{room_id}/agents", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
 	// A TA runs the room but may not use the project's agents, whose keys are paid for.
-	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 404 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 404 404 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.room, w.agent}, nil
 	}},
-	{"DELETE /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 200 200 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+	{"DELETE /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
 		agent := w.newAgent(t)
 		w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+w.room+"/agents/"+agent)
 		return []string{w.room, agent}, nil
 	}},
-	{"POST /api/v1/rooms/{room_id}/messages", "403 201 201 403 201 201 403 403 201 201", onRoom(body{"text": "hello"})},
-	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 403 403 200 200", onRoom(nil)},
-	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 403 403 200 200", onRoom(nil)},
-	{"GET /api/v1/agents/{id}", "403 403 403 403 403 200 403 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"POST /api/v1/rooms/{room_id}/messages", "403 201 201 403 201 201 201 403 403 403 403 201 201", onRoom(body{"text": "hello"})},
+	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
+	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
+	{"GET /api/v1/agents/{id}", "403 403 403 403 403 403 200 403 200 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.project}, nil
 	}},
-	{"POST /api/v1/agents/{id}", "403 403 403 403 403 200 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"POST /api/v1/agents/{id}", "403 403 403 403 403 403 200 403 403 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.project}, body{"type": "student", "name": store.NewID(), "system_prompt": "", "model_provider": "offline"}
 	}},
-	{"PUT /api/v1/agents/{id}", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(body{})},
-	{"PUT /api/v1/agents/{id}/activate", "403 403 403 403 403 200 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+	{"PUT /api/v1/agents/{id}", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(body{})},
+	{"PUT /api/v1/agents/{id}/activate", "403 403 403 403 403 403 200 403 403 200 200 200 200", func(t testing.TB, w *world) ([]string, any) {
 		// Of a type of its own, since this switches the others of the type off.
 		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": store.NewID(), "system_prompt": "",
 			"model_provider": "offline"}).text(t, "id")}, nil
 	}},
-	{"GET /api/v1/agents/{id}/keys", "403 403 403 403 403 200 403 200 200 200", onFreshAgent(nil)},
-	{"PUT /api/v1/agents/{id}/keys", "403 403 403 403 403 200 403 403 200 200", onFreshAgent(body{"room_key": apptest.CanaryKey})},
-	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 204 403 403 204 204", onFreshAgent(nil)},
-	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 204 403 403 204 204", onFreshAgent(nil)},
+	{"GET /api/v1/agents/{id}/keys", "403 403 403 403 403 403 200 403 200 200 200 200 200", onFreshAgent(nil)},
+	{"PUT /api/v1/agents/{id}/keys", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(body{"room_key": apptest.CanaryKey})},
+	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
+	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"GET /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
 	{"POST /admin/queue/{path}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
 		return []string{"api/jobs/cancel"}, body{"ids": []string{w.finishedJob(t)}}

@@ -35,9 +35,12 @@ const (
 	assigned     = "assigned" // linked to the room alone
 	otherStudent = "other course's student"
 	ta           = "ta"
-	owner        = "owner" // a teacher who owns the course and is admin of the project
+	coTeacher    = "co-teacher" // linked to the course as teacher
+	owner        = "owner"      // a teacher who owns the course and is admin of the project
 	otherTeacher = "another teacher"
 	viewer       = "project viewer"
+	editor       = "project editor"
+	projectAdmin = "project admin"
 	admin        = "admin"
 	superAdmin   = "super admin"
 	inactive     = "inactive"
@@ -53,7 +56,8 @@ func newWorldOf(t *testing.T, url string, tune ...func(*app.Config)) *world {
 	w := &world{rig: start(t, url, tune...), users: map[string]store.User{}, callers: map[string]*caller{}}
 	w.callers[anonymous] = w.anon()
 	for name, role := range map[string]string{guest: app.RoleGuest, student: app.RoleStudent, assigned: app.RoleStudent,
-		otherStudent: app.RoleStudent, ta: app.RoleTA, owner: app.RoleTeacher, otherTeacher: app.RoleTeacher, viewer: app.RoleStudent,
+		otherStudent: app.RoleStudent, ta: app.RoleTA, coTeacher: app.RoleTeacher, owner: app.RoleTeacher, otherTeacher: app.RoleTeacher, viewer: app.RoleStudent,
+		editor: app.RoleStudent, projectAdmin: app.RoleStudent,
 		admin: app.RoleAdmin, superAdmin: app.RoleSuperAdmin, inactive: app.RoleAdmin, endedSession: app.RoleAdmin, expiredToken: app.RoleAdmin} {
 		w.users[name] = w.addUser(t, role, nameOf(name), name != inactive)
 		w.callers[name] = w.session(t, w.users[name].ID)
@@ -68,14 +72,20 @@ func newWorldOf(t *testing.T, url string, tune ...func(*app.Config)) *world {
 	}
 	enrol(w.course, owner, student, "student")
 	enrol(w.course, owner, ta, "ta")
+	enrol(w.course, owner, coTeacher, "teacher")
 	enrol(other, otherTeacher, otherStudent, "student")
 	w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+w.room+"/assign", body{"user_id": w.users[assigned].ID})
 
 	org := w.as(owner).must(t, http.StatusOK, post, v1+"/organizations", body{"name": "School"}).text(t, "id")
 	w.project = w.as(owner).must(t, http.StatusOK, post, v1+"/projects", body{"name": "Project", "organization_id": org}).text(t, "id")
 	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error {
-		return tx.AddProjectMember(t.Context(), &store.ProjectMember{ProjectID: w.project, UserID: w.users[viewer].ID, Role: "viewer",
-			CreatedAt: w.users[viewer].CreatedAt})
+		for who, role := range map[string]string{viewer: "viewer", editor: "editor", projectAdmin: "admin"} {
+			if err := tx.AddProjectMember(t.Context(), &store.ProjectMember{ProjectID: w.project, UserID: w.users[who].ID, Role: role,
+				CreatedAt: w.users[who].CreatedAt}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
