@@ -64,17 +64,30 @@ const (
 	ActListProjects  Action = "project.list"
 	ActCreateProject Action = "project.create"
 
-	ActListCourses   Action = "course.list"
-	ActCreateCourse  Action = "course.create"
-	ActReadCourse    Action = "course.read"
-	ActEnrolStudent  Action = "course.enrol_student"
-	ActEnrolStaff    Action = "course.enrol_staff"
-	ActReadMembers   Action = "course.members"
+	ActListCourses  Action = "course.list"
+	ActCreateCourse Action = "course.create"
+	ActReadCourse   Action = "course.read"
+	ActEnrolStudent Action = "course.enrol_student"
+	ActEnrolStaff   Action = "course.enrol_staff"
+	ActReadMembers  Action = "course.members"
+
+	ActUpdateCourse  Action = "course.update"
+	ActDeleteCourse  Action = "course.delete"
+	ActChangeMember  Action = "course.change_member"
+	ActPromoteMember Action = "course.promote_member"
+	ActChangeStaff   Action = "course.change_staff"
+	ActRemoveMember  Action = "course.remove_member"
+	ActRemoveStaff   Action = "course.remove_staff"
+
+	ActReadAnnouncements  Action = "announcement.read"
+	ActWriteAnnouncements Action = "announcement.write"
+
 	ActListRooms     Action = "course.rooms"
 	ActListAllRooms  Action = "course.rooms_all"
 	ActCreateRoom    Action = "room.create"
 	ActReadRoom      Action = "room.read"
 	ActUpdateRoom    Action = "room.update"
+	ActDeleteRoom    Action = "room.delete"
 	ActAssignToRoom  Action = "room.assign"
 	ActReadHistory   Action = "room.history"
 	ActJoinRoom      Action = "room.join"
@@ -118,6 +131,7 @@ const (
 
 const (
 	courseStaff    = IsCourseOwner | IsCourseTeacher | IsCourseTA
+	courseTeachers = IsCourseOwner | IsCourseTeacher
 	courseMembers  = courseStaff | IsCourseStudent
 	roomMembers    = courseMembers | IsRoomMember
 	projectWriters = IsProjectOwner | IsProjectAdmin | IsProjectEditor
@@ -170,6 +184,18 @@ var rules = map[Action]rule{
 	ActReadCourse:   {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
 	ActEnrolStudent: {roles: admins, relations: courseStaff, text: notEnough},
 	ActEnrolStaff:   {roles: admins, relations: IsCourseOwner | IsCourseTeacher, text: "TAs can enroll students only"},
+	ActUpdateCourse: {roles: admins, relations: courseTeachers, text: notEnough},
+	ActDeleteCourse: {roles: admins, relations: IsCourseOwner, text: notEnough},
+
+	ActChangeMember:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActPromoteMember: {roles: admins, relations: courseTeachers, text: "TAs cannot promote to TA/Teacher"},
+	ActChangeStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot modify TAs/Teachers"},
+	ActRemoveMember:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActRemoveStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot remove TAs/Teachers"},
+
+	ActReadAnnouncements:  {roles: admins, relations: courseMembers, hidden: true, scope: ScopeRead},
+	ActWriteAnnouncements: {roles: admins, relations: courseStaff, text: notEnough},
+
 	ActReadMembers:  {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
 	ActListRooms:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActListAllRooms: {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
@@ -177,6 +203,7 @@ var rules = map[Action]rule{
 
 	ActReadRoom:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActUpdateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
+	ActDeleteRoom:   {roles: admins, relations: courseStaff, text: notEnough},
 	ActAssignToRoom: {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadHistory:  {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
 	ActJoinRoom:     {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},

@@ -45,6 +45,18 @@ var declared = map[Action]struct {
 	ActEnrolStaff:   {"admin super_admin course_owner course_teacher", "TAs can enroll students only"},
 	ActCreateRoom:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
+	ActUpdateCourse:  {"admin super_admin course_owner course_teacher", "Not enough permissions"},
+	ActDeleteCourse:  {"admin super_admin course_owner", "Not enough permissions"},
+	ActChangeMember:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActPromoteMember: {"admin super_admin course_owner course_teacher", "TAs cannot promote to TA/Teacher"},
+	ActChangeStaff:   {"admin super_admin course_owner course_teacher", "TAs cannot modify TAs/Teachers"},
+	ActRemoveMember:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActRemoveStaff:   {"admin super_admin course_owner course_teacher", "TAs cannot remove TAs/Teachers"},
+	ActDeleteRoom:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+
+	ActReadAnnouncements:  {"admin super_admin course_owner course_teacher course_ta course_student", ""},
+	ActWriteAnnouncements: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+
 	ActListRooms:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadFaces:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},

@@ -61,6 +61,7 @@ type App struct {
 	typing     *limiter
 	handshakes *limiter
 	watchers   watchers
+	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
 	background chan struct{} // slots for the database work of agents
 	closing    chan struct{} // closed when this process goes away
@@ -83,6 +84,7 @@ func New(d Deps) (*App, error) {
 	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, rand: d.Rand, keys: keys, models: models,
 		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
+		recheckNow: make(chan struct{}, 1),
 		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
 		posts:      perMinute(d.Config.Limits.PostsPerMinute, d.Config.Limits.PostsBurst),
 		typing:     perMinute(d.Config.Limits.TypingPerMinute, d.Config.Limits.TypingPerMinute/6),

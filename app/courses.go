@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/coagent-studio/coagent/store"
 )
@@ -21,8 +20,10 @@ func (a *App) CreateCourse(ctx context.Context, actor *Actor, title string, desc
 		if err := tx.CreateCourse(ctx, c); err != nil {
 			return err
 		}
-		_, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: c.ID, UserID: c.OwnerID, Role: "teacher", CreatedAt: c.CreatedAt})
-		return err
+		if _, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: c.ID, UserID: c.OwnerID, Role: RoleTeacher, CreatedAt: c.CreatedAt}); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActCreateCourse, target{"course", c.ID}, nil, courseFacts(c))
 	})
 	return c, err
 }
@@ -42,11 +43,82 @@ func (a *App) Courses(ctx context.Context, actor *Actor, p store.Page) ([]store.
 
 // Course returns one course.
 func (a *App) Course(ctx context.Context, actor *Actor, id string) (*store.Course, error) {
+	return a.courseFor(ctx, actor, id, ActReadCourse)
+}
+
+// CourseSettings are the members of a course that its teachers choose; unsent
+// ones keep what is stored.
+type CourseSettings struct {
+	Title       Opt[string]
+	Description Opt[string]
+}
+
+func (s CourseSettings) apply(c *store.Course) error {
+	s.Description.setNullable(&c.Description)
+	if err := s.Title.set("title", &c.Title); err != nil {
+		return err
+	}
+	return firstOf(errors.Join(name("title", &c.Title), optionalText("description", c.Description, maxText)))
+}
+
+// courseFacts is a course as the audit log shows it.
+func courseFacts(c *store.Course) facts {
+	return facts{"title": c.Title, "description": c.Description, "owner_id": c.OwnerID}
+}
+
+// UpdateCourse changes the sent members of a course.
+func (a *App) UpdateCourse(ctx context.Context, actor *Actor, id string, s CourseSettings) (*store.Course, error) {
+	if _, err := a.courseFor(ctx, actor, id, ActUpdateCourse); err != nil {
+		return nil, err
+	}
+	var c *store.Course
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if c, err = tx.CourseForUpdate(ctx, id); err != nil {
+			return err
+		}
+		before := courseFacts(c)
+		if err := s.apply(c); err != nil {
+			return err
+		}
+		if err := tx.UpdateCourse(ctx, c); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActUpdateCourse, target{"course", id}, before, courseFacts(c))
+	})
+	return c, fromStore(err, "Course")
+}
+
+// DeleteCourse removes a course with its rooms, what was said in them, its
+// members and announcements, and returns it as it was. A dry run only counts.
+func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun bool) (*store.Course, store.Counts, error) {
+	c, err := a.courseFor(ctx, actor, id, ActDeleteCourse)
+	if err != nil {
+		return nil, nil, err
+	}
+	if dryRun {
+		counts, err := a.db.CourseContents(ctx, id)
+		return nil, counts, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteCourse(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActDeleteCourse, target{"course", id}, courseFacts(c), nil)
+	})
+	if err != nil {
+		return nil, nil, fromStore(err, "Course")
+	}
+	a.rightsChanged()
+	return c, nil, nil
+}
+
+// courseFor loads a course and checks that the actor may do the action to it.
+func (a *App) courseFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Course, error) {
 	c, res, err := a.course(ctx, actor, id)
 	if err != nil {
 		return nil, err
 	}
-	return c, Check(actor, ActReadCourse, res)
+	return c, Check(actor, action, res)
 }
 
 // course loads a course and how the actor stands to it.
@@ -67,105 +139,4 @@ func (a *App) course(ctx context.Context, actor *Actor, id string) (*store.Cours
 		res.Relations |= IsCourseOwner
 	}
 	return c, res, nil
-}
-
-// Member is one person of a course with the role that others see.
-type Member struct {
-	User store.User
-	Role string
-}
-
-// CourseMembers lists the people of a course; the owner is always there, as a
-// teacher.
-func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]Member, error) {
-	c, res, err := a.course(ctx, actor, courseID)
-	if err != nil {
-		return nil, err
-	}
-	if err := Check(actor, ActReadMembers, res); err != nil {
-		return nil, err
-	}
-	links, err := a.db.CourseMembers(ctx, courseID, p)
-	if err != nil {
-		return nil, err
-	}
-	members := make([]Member, 0, len(links)+1)
-	owner := false
-	for _, l := range links {
-		m := Member{User: *l.User, Role: l.Role}
-		if l.UserID == c.OwnerID {
-			owner, m.Role = true, "teacher"
-		}
-		members = append(members, m)
-	}
-	if !owner && p.Skip == 0 {
-		u, err := a.db.User(ctx, c.OwnerID)
-		if err != nil {
-			return nil, err
-		}
-		members = append([]Member{{User: *u, Role: "teacher"}}, members...)
-	}
-	return members, nil
-}
-
-// Person names an account by id, which wins, or by e-mail.
-type Person struct {
-	ID    string
-	Email string
-}
-
-func (a *App) person(ctx context.Context, p Person) (*store.User, error) {
-	var u *store.User
-	var err error
-	switch {
-	case p.ID != "":
-		u, err = a.db.User(ctx, p.ID)
-	case p.Email != "":
-		if err := text("user_email", p.Email, 1, 254); err != nil {
-			return nil, err
-		}
-		u, err = a.db.UserByEmail(ctx, p.Email)
-	default:
-		return nil, invalid("user_email", "send user_email or user_id")
-	}
-	return u, fromStore(err, "User")
-}
-
-// Enrol links a person to a course with a role, student when empty. The text
-// says what happened; an existing link stays as it is.
-func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Person, role string) (string, error) {
-	_, res, err := a.course(ctx, actor, courseID)
-	if err != nil {
-		return "", err
-	}
-	if err := Check(actor, ActEnrolStudent, res); err != nil {
-		return "", err
-	}
-	if role == "" {
-		role = RoleStudent
-	}
-	if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
-		return "", err
-	}
-	if role != RoleStudent {
-		if err := Check(actor, ActEnrolStaff, res); err != nil {
-			return "", err
-		}
-	}
-	u, err := a.person(ctx, who)
-	if err != nil {
-		return "", err
-	}
-	added := false
-	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		added, err = tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: u.ID, Role: role, CreatedAt: a.instant()})
-		return fromStore(err, "Course")
-	})
-	if err != nil {
-		return "", err
-	}
-	if !added {
-		return "User already enrolled", nil
-	}
-	return fmt.Sprintf("User %s enrolled as %s", u.Name(), role), nil
 }

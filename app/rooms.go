@@ -127,6 +127,30 @@ func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSet
 	return r, fromStore(err, "Room")
 }
 
+// DeleteRoom removes a room with all that was said in it, and takes its people
+// and agents out. A dry run only counts.
+func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
+	r, err := a.roomFor(ctx, actor, id, ActDeleteRoom)
+	if err != nil {
+		return nil, err
+	}
+	if dryRun {
+		return a.db.RoomContents(ctx, id)
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteRoom(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActDeleteRoom, target{"room", id}, facts{"name": r.Name, "course_id": r.CourseID}, nil)
+	})
+	if err != nil {
+		return nil, fromStore(err, "Room")
+	}
+	a.rightsChanged()
+	a.watchers.poke(id)
+	return nil, nil
+}
+
 // AssignToRoom links a person to one room. The text says what happened.
 func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who Person) (string, error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActAssignToRoom); err != nil {

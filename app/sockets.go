@@ -152,6 +152,16 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 // within which a lost right ends them on every node.
 const recheckEvery = 4 * time.Second
 
+// rightsChanged has this node's sockets looked at now instead of at the next
+// tick: somebody has lost a right, or what it was about is gone. Call it after
+// the commit.
+func (a *App) rightsChanged() {
+	select {
+	case a.recheckNow <- struct{}{}:
+	default:
+	}
+}
+
 // recheckLoop closes the sockets of sessions and memberships that have ended.
 func (a *App) recheckLoop(ctx context.Context) {
 	tick := time.NewTicker(recheckEvery) //nolint:forbidigo // the pace of a loop is no rule's time
@@ -161,6 +171,7 @@ func (a *App) recheckLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-a.recheckNow:
 		}
 		look, cancel := context.WithTimeout(ctx, recheckEvery)
 		if err := a.recheck(look); err != nil && ctx.Err() == nil {

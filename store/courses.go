@@ -74,3 +74,45 @@ func (t *Tx) CreateCourse(ctx context.Context, c *Course) error { return t.inser
 func (t *Tx) AddCourseMember(ctx context.Context, m *CourseMember) (added bool, err error) {
 	return t.insertOnce(ctx, m)
 }
+
+// CourseForUpdate returns a course whose row stays locked until the
+// transaction ends; whoever changes its members holds it.
+func (t *Tx) CourseForUpdate(ctx context.Context, id string) (*Course, error) {
+	c := new(Course)
+	return first(ctx, t.locked(t.db.NewSelect().Model(c).Where("c.id = ?", id)), c)
+}
+
+// UpdateCourse writes the title, description and owner of a course that was
+// read at c.Version, which it moves on; ErrStale when it was changed meanwhile.
+func (t *Tx) UpdateCourse(ctx context.Context, c *Course) error {
+	c.Version++
+	res, err := t.db.NewUpdate().Model(c).Column("title", "description", "owner_id", "version").
+		Where("c.id = ?", c.ID).Where("c.version = ?", c.Version-1).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// DeleteCourse removes a course with its rooms and all that is in them.
+func (t *Tx) DeleteCourse(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*Course)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// SetCourseRole gives a linked user another role; ErrNotFound without a link.
+func (t *Tx) SetCourseRole(ctx context.Context, courseID, userID, role string) error {
+	res, err := t.db.NewUpdate().Model((*CourseMember)(nil)).Set("role = ?", role).
+		Where("course_id = ?", courseID).Where("user_id = ?", userID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// RemoveCourseMember takes a user out of a course and of its rooms;
+// ErrNotFound without a link.
+func (t *Tx) RemoveCourseMember(ctx context.Context, courseID, userID string) error {
+	res, err := t.db.NewDelete().Model((*CourseMember)(nil)).Where("course_id = ?", courseID).
+		Where("user_id = ?", userID).Exec(ctx)
+	if err := changed(res, err, ErrNotFound); err != nil {
+		return err
+	}
+	rooms := t.db.NewSelect().Model((*Room)(nil)).Column("r.id").Where("r.course_id = ?", courseID)
+	_, err = t.db.NewDelete().Model((*RoomMember)(nil)).Where("user_id = ?", userID).Where("room_id IN (?)", rooms).Exec(ctx)
+	return translate(err)
+}

@@ -29,6 +29,7 @@ const (
 	pgUniqueViolation     = "23505"
 	pgForeignKeyViolation = "23503"
 	pgDiskFull            = "53100"
+	pgDeadlock            = "40P01"
 )
 
 // translate turns a driver's error into one of the sentinels, keeping the
@@ -47,6 +48,10 @@ func translate(err error) error {
 			return fmt.Errorf("%w: %s", ErrExists, pe.ConstraintName)
 		case pgForeignKeyViolation:
 			return fmt.Errorf("%w: %s", ErrReferenced, pe.ConstraintName)
+		case pgDeadlock:
+			// Two deletions met, say of a room and of an agent in it: the one that
+			// lost has changed nothing and may be tried again.
+			return fmt.Errorf("%w: %s", ErrStale, pe.Message)
 		case pgDiskFull:
 			return fmt.Errorf("%w: %s", ErrFull, pe.Message)
 		}

@@ -15,6 +15,7 @@ var Models = []any{
 	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil),
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil),
+	(*Announcement)(nil),
 }
 
 // ReadSide is the pool behind a DB's own queries.

@@ -143,6 +143,12 @@ func (t *Tx) UpdateRoom(ctx context.Context, r *Room) error {
 	return nil
 }
 
+// DeleteRoom removes a room with all that is in it.
+func (t *Tx) DeleteRoom(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*Room)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
 // AddRoomMember admits a user; added is false when the link was there.
 func (t *Tx) AddRoomMember(ctx context.Context, m *RoomMember) (added bool, err error) {
 	return t.insertOnce(ctx, m)

@@ -64,6 +64,22 @@ var accessTable = []row{
 		return []string{w.course}, body{"user_id": w.users[student].ID}
 	}},
 	{"GET /api/v1/courses/{course_id}/members", "403 200 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"PUT /api/v1/courses/{course_id}", "403 403 403 403 403 200 200 403 403 403 403 200 200", onCourse(body{"description": "New"})},
+	{"DELETE /api/v1/courses/{course_id}", "403 403 403 403 403 403 200 403 403 403 403 200 200", onDoomedCourse},
+	{"PUT /api/v1/courses/{course_id}/members/{user_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.course, w.newMember(t)}, body{"role": "student"}
+	}},
+	{"DELETE /api/v1/courses/{course_id}/members/{user_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.course, w.newMember(t)}, nil
+	}},
+	{"POST /api/v1/announcements/", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return nil, body{"title": "Exam", "content": "Tomorrow", "course_id": w.course}
+	}},
+	{"GET /api/v1/announcements/", "404 200 404 404 200 200 200 404 404 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{"?course_id=" + w.course}, nil
+	}},
+	{"PUT /api/v1/announcements/{announcement_id}", "404 403 404 404 200 200 200 404 404 404 404 200 200", onAnnouncement(body{"title": "New"})},
+	{"DELETE /api/v1/announcements/{announcement_id}", "404 403 404 404 204 204 204 404 404 404 404 204 204", onAnnouncement(nil)},
 	{"POST /api/v1/rooms/", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return nil, body{"name": "Mine", "course_id": w.course}
 	}},
@@ -72,6 +88,9 @@ var accessTable = []row{
 	}},
 	{"GET /api/v1/rooms/{room_id}", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
 	{"PUT /api/v1/rooms/{room_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", onRoom(body{})},
+	{"DELETE /api/v1/rooms/{room_id}", "403 403 403 403 204 204 204 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/", body{"name": "Doomed", "course_id": w.course}).text(t, "id")}, nil
+	}},
 	{"POST /api/v1/rooms/{room_id}/assign", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.room}, body{"user_id": w.users[assigned].ID}
 	}},
@@ -129,6 +148,20 @@ func sending(b body) func(testing.TB, *world) ([]string, any) {
 
 func onCourse(b any) func(testing.TB, *world) ([]string, any) {
 	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.course}, b }
+}
+
+// onDoomedCourse is a course of the world's owner and co-teacher.
+func onDoomedCourse(t testing.TB, w *world) ([]string, any) {
+	course := w.as(owner).must(t, http.StatusOK, post, v1+"/courses/", body{"title": "Doomed"}).text(t, "id")
+	w.as(owner).must(t, http.StatusOK, post, v1+"/courses/"+course+"/enroll", body{"user_id": w.users[coTeacher].ID, "role": "teacher"})
+	return []string{course}, nil
+}
+
+func onAnnouncement(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/announcements/",
+			body{"title": "Exam", "content": "Tomorrow", "course_id": w.course}).text(t, "id")}, b
+	}
 }
 
 func onRoom(b any) func(testing.TB, *world) ([]string, any) {

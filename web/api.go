@@ -168,6 +168,9 @@ func (s *Server) register(r route, op huma.Operation, do func()) {
 		twin := *success
 		twin.Description = http.StatusText(r.also)
 		responses[fmt.Sprint(r.also)] = &twin
+		if r.status == http.StatusNoContent {
+			success.Content = nil
+		}
 	}
 }
 

@@ -60,55 +60,37 @@ func (s *Server) course(ctx context.Context, actor *app.Actor, in *courseIn) (*o
 	return &oneCourseOut{courseForm(c)}, nil
 }
 
-// PersonIn names somebody; the id wins.
-type PersonIn struct {
-	UserEmail *string `json:"user_email,omitempty" doc:"Or send user_id"`
-	UserID    *id     `json:"user_id,omitempty" doc:"Goes before user_email"`
-}
-
-func (p PersonIn) person() app.Person {
-	var who app.Person
-	if p.UserID != nil {
-		who.ID = p.UserID.String()
-	}
-	if p.UserEmail != nil {
-		who.Email = *p.UserEmail
-	}
-	return who
-}
-
-type enrolIn struct {
+type updateCourseIn struct {
 	CourseID id `path:"course_id"`
 	Body     struct {
-		PersonIn
-		Role string `json:"role,omitempty" doc:"student, ta or teacher; student when left out"`
+		Title       opt[string] `json:"title,omitempty"`
+		Description opt[string] `json:"description,omitempty"`
 	}
 }
 
-func (s *Server) enrol(ctx context.Context, actor *app.Actor, in *enrolIn) (*messageOut, error) {
-	text, err := s.app.Enrol(ctx, actor, in.CourseID.String(), in.Body.person(), in.Body.Role)
+func (s *Server) updateCourse(ctx context.Context, actor *app.Actor, in *updateCourseIn) (*oneCourseOut, error) {
+	c, err := s.app.UpdateCourse(ctx, actor, in.CourseID.String(), app.CourseSettings{Title: in.Body.Title.Opt, Description: in.Body.Description.Opt})
 	if err != nil {
 		return nil, err
 	}
-	return said(text), nil
+	return &oneCourseOut{courseForm(c)}, nil
 }
 
-type memberOut struct {
-	UserID    string  `json:"user_id" format:"uuid"`
-	Email     string  `json:"email"`
-	FullName  *string `json:"full_name"`
-	AvatarURL *string `json:"avatar_url"`
-	Role      string  `json:"role" enum:"student,ta,teacher"`
+type deleteCourseIn struct {
+	CourseID id `path:"course_id"`
+	DryRunIn
 }
 
-type membersOut struct{ Body []memberOut }
+type deletedCourseOut struct{ Body orCounts[courseOut] }
 
-func (s *Server) members(ctx context.Context, actor *app.Actor, in *courseIn) (*membersOut, error) {
-	rows, err := s.app.CourseMembers(ctx, actor, in.CourseID.String(), everything)
+func (s *Server) deleteCourse(ctx context.Context, actor *app.Actor, in *deleteCourseIn) (*deletedCourseOut, error) {
+	c, counts, err := s.app.DeleteCourse(ctx, actor, in.CourseID.String(), in.DryRun)
 	if err != nil {
 		return nil, err
 	}
-	return &membersOut{listOf(rows, func(m *app.Member) memberOut {
-		return memberOut{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role}
-	})}, nil
+	out := &deletedCourseOut{orCounts[courseOut]{counts: counts}}
+	if c != nil {
+		out.Body.deleted = courseForm(c)
+	}
+	return out, nil
 }

@@ -99,6 +99,19 @@ func (s *Server) updateRoom(ctx context.Context, actor *app.Actor, in *updateRoo
 	return &oneRoomOut{roomForm(r)}, nil
 }
 
+type deleteRoomIn struct {
+	RoomID id `path:"room_id"`
+	DryRunIn
+}
+
+func (s *Server) deleteRoom(ctx context.Context, actor *app.Actor, in *deleteRoomIn) (*deletedOut, error) {
+	counts, err := s.app.DeleteRoom(ctx, actor, in.RoomID.String(), in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	return deleted(counts), nil
+}
+
 type assignIn struct {
 	RoomID id `path:"room_id"`
 	Body   PersonIn

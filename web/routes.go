@@ -81,8 +81,21 @@ func (s *Server) courseRoutes() {
 	add(s, route{method: post, path: v1 + "/courses/", id: "createCourse", tag: tag, summary: "Make a course", role: app.ActCreateCourse}, s.createCourse)
 	add(s, route{method: get, path: v1 + "/courses/", id: "listCourses", tag: tag, summary: "List the courses that the caller can open"}, s.courses)
 	add(s, route{method: get, path: v1 + "/courses/{course_id}", id: "getCourse", tag: tag, summary: "Show a course", errors: known}, s.course)
+	add(s, route{method: put, path: v1 + "/courses/{course_id}", id: "updateCourse", tag: tag, summary: "Change what is sent of a course",
+		errors: []int{missing, conflict}}, s.updateCourse)
+	add(s, route{method: del, path: v1 + "/courses/{course_id}", id: "deleteCourse", tag: tag, summary: "Delete a course with its rooms and all that is in them",
+		errors: []int{missing, conflict}}, s.deleteCourse)
 	add(s, route{method: post, path: v1 + "/courses/{course_id}/enroll", id: "enrol", tag: tag, summary: "Take somebody into a course", errors: known}, s.enrol)
 	add(s, route{method: get, path: v1 + "/courses/{course_id}/members", id: "listMembers", tag: tag, summary: "List the people of a course", errors: known}, s.members)
+	add(s, route{method: put, path: v1 + "/courses/{course_id}/members/{user_id}", id: "changeMember", tag: tag, summary: "Give a member of a course another role", errors: known}, s.changeMember)
+	add(s, route{method: del, path: v1 + "/courses/{course_id}/members/{user_id}", id: "removeMember", tag: tag, summary: "Take somebody out of a course and its rooms", errors: known}, s.removeMember)
+
+	add(s, route{method: post, path: v1 + "/announcements/", id: "announce", tag: tag, summary: "Tell something to all members of a course", errors: known}, s.announce)
+	add(s, route{method: get, path: v1 + "/announcements/", id: "listAnnouncements", tag: tag, summary: "List a course's announcements, newest first", errors: known}, s.announcements)
+	add(s, route{method: put, path: v1 + "/announcements/{announcement_id}", id: "updateAnnouncement", tag: tag, summary: "Change what is sent of an announcement",
+		errors: []int{missing, conflict}}, s.updateAnnouncement)
+	add(s, route{method: del, path: v1 + "/announcements/{announcement_id}", id: "deleteAnnouncement", tag: tag, summary: "Take an announcement back",
+		status: gone, errors: known}, s.deleteAnnouncement)
 }
 
 func (s *Server) roomRoutes() {
@@ -93,6 +106,8 @@ func (s *Server) roomRoutes() {
 	add(s, route{method: get, path: v1 + "/rooms/{room_id}", id: "getRoom", tag: tag, summary: "Show a room", errors: known}, s.room)
 	add(s, route{method: put, path: v1 + "/rooms/{room_id}", id: "updateRoom", tag: tag, summary: "Change what is sent of a room's settings",
 		errors: []int{missing, conflict}}, s.updateRoom)
+	add(s, route{method: del, path: v1 + "/rooms/{room_id}", id: "deleteRoom", tag: tag, summary: "Delete a room with all that was said in it",
+		status: gone, also: http.StatusOK, errors: []int{missing, conflict}}, s.deleteRoom)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/assign", id: "assignToRoom", tag: tag, summary: "Admit somebody to one room", errors: known}, s.assignToRoom)
 	add(s, route{method: get, path: v1 + "/rooms/{room_id}/agents", id: "listRoomAgents", tag: tag, summary: "List a room's agents; only their public face for those who are not staff",
 		errors: known}, s.roomAgents)

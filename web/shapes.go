@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
 	"time"
 
@@ -98,6 +99,52 @@ type saidOut struct {
 type messageOut struct{ Body saidOut }
 
 func said(text string) *messageOut { return &messageOut{saidOut{text}} }
+
+// DryRunIn lets a deletion tell what it would take along.
+type DryRunIn struct {
+	DryRun bool `query:"dry_run" doc:"true deletes nothing and answers 200 with counts of what would go"`
+}
+
+// countsOut is the answer to a dry run.
+type countsOut struct {
+	DryRun bool         `json:"dry_run" enum:"true"`
+	Counts store.Counts `json:"counts" doc:"What would be deleted along, by kind"`
+}
+
+// deletedOut is 204 without a body, or 200 with what a dry run has counted;
+// the route says also: 200.
+type deletedOut struct {
+	Status int
+	Body   *countsOut
+}
+
+// deleted is the answer of a deletion; counts is nil unless it was a dry run.
+func deleted(counts store.Counts) *deletedOut {
+	if counts == nil {
+		return &deletedOut{Status: http.StatusNoContent}
+	}
+	return &deletedOut{Status: http.StatusOK, Body: &countsOut{true, counts}}
+}
+
+// orCounts is the body of a deletion that answers with what it deleted: that,
+// or what a dry run has counted.
+type orCounts[T any] struct {
+	deleted T
+	counts  store.Counts
+}
+
+// MarshalJSON gives one or the other.
+func (o orCounts[T]) MarshalJSON() ([]byte, error) {
+	if o.counts != nil {
+		return json.Marshal(countsOut{true, o.counts})
+	}
+	return json.Marshal(o.deleted)
+}
+
+// Schema is either.
+func (orCounts[T]) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), r.Schema(reflect.TypeFor[countsOut](), true, "")}}
+}
 
 // listOf turns rows into their public form; no rows are [], never null.
 func listOf[R, O any](rows []R, form func(*R) O) []O {

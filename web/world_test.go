@@ -117,6 +117,14 @@ func (w *world) newRoom(t testing.TB, by string) (course, room string) {
 	return course, room
 }
 
+// newMember makes an account and enrols it in the world's course.
+func (w *world) newMember(t testing.TB) string {
+	t.Helper()
+	u := w.addUser(t, app.RoleStudent, "member", true)
+	w.as(owner).must(t, http.StatusOK, post, v1+"/courses/"+w.course+"/enroll", body{"user_id": u.ID})
+	return u.ID
+}
+
 // newAgent makes an agent with a key in the world's project.
 func (w *world) newAgent(t testing.TB) string {
 	t.Helper()

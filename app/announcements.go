@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// AnnouncementTexts are the members of an announcement; unsent ones keep what
+// is stored.
+type AnnouncementTexts struct {
+	Title   Opt[string]
+	Content Opt[string]
+}
+
+func (s AnnouncementTexts) apply(an *store.Announcement) error {
+	if err := errors.Join(s.Title.set("title", &an.Title), s.Content.set("content", &an.Content)); err != nil {
+		return firstOf(err)
+	}
+	errs := []error{name("title", &an.Title), text("content", an.Content, 1, maxText)}
+	if errs[1] == nil && strings.TrimSpace(an.Content) == "" {
+		errs[1] = invalid("content", "must not be empty")
+	}
+	return firstOf(errors.Join(errs...))
+}
+
+// announcementFacts is an announcement as the audit log shows it.
+func announcementFacts(an *store.Announcement) facts {
+	return facts{"course_id": an.CourseID, "title": an.Title, "content": cut(an.Content, 1000)}
+}
+
+// Announce tells something to all members of a course.
+func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s AnnouncementTexts) (*store.Announcement, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActWriteAnnouncements); err != nil {
+		return nil, err
+	}
+	now := a.instant()
+	an := &store.Announcement{ID: store.NewID(), CourseID: courseID, AuthorID: actor.User.ID, CreatedAt: now, UpdatedAt: now, Version: 1}
+	if err := s.apply(an); err != nil {
+		return nil, err
+	}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateAnnouncement(ctx, an); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", an.ID}, nil, announcementFacts(an))
+	})
+	if errors.Is(err, store.ErrReferenced) {
+		return nil, notFound("Course")
+	}
+	return an, err
+}
+
+// Announcements lists what a course's members were told, newest first.
+func (a *App) Announcements(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]store.Announcement, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActReadAnnouncements); err != nil {
+		return nil, err
+	}
+	return a.db.Announcements(ctx, courseID, p)
+}
+
+// UpdateAnnouncement changes the sent texts of an announcement.
+func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s AnnouncementTexts) (*store.Announcement, error) {
+	if err := a.announcementFor(ctx, actor, id); err != nil {
+		return nil, err
+	}
+	var an *store.Announcement
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if an, err = tx.AnnouncementForUpdate(ctx, id); err != nil {
+			return err
+		}
+		before := announcementFacts(an)
+		if err := s.apply(an); err != nil {
+			return err
+		}
+		an.UpdatedAt = a.instant()
+		if err := tx.UpdateAnnouncement(ctx, an); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, before, announcementFacts(an))
+	})
+	return an, fromStore(err, "Announcement")
+}
+
+// DeleteAnnouncement takes an announcement back.
+func (a *App) DeleteAnnouncement(ctx context.Context, actor *Actor, id string) error {
+	if err := a.announcementFor(ctx, actor, id); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		an, err := tx.AnnouncementForUpdate(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteAnnouncement(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, announcementFacts(an), nil)
+	}), "Announcement")
+}
+
+// announcementFor checks that the actor may change an announcement; those who
+// may not read it do not learn that it is there.
+func (a *App) announcementFor(ctx context.Context, actor *Actor, id string) error {
+	if actor == nil {
+		return errNotAuthenticated
+	}
+	an, err := a.db.Announcement(ctx, id)
+	if err != nil {
+		return fromStore(err, "Announcement")
+	}
+	_, res, err := a.course(ctx, actor, an.CourseID)
+	if err != nil {
+		return err
+	}
+	res.Noun = "Announcement"
+	if err := Check(actor, ActReadAnnouncements, res); err != nil {
+		return err
+	}
+	return Check(actor, ActWriteAnnouncements, res)
+}

@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Member is one person of a course with the role that others see.
+type Member struct {
+	User store.User
+	Role string
+}
+
+// CourseMembers lists the people of a course; the owner is always there, as a
+// teacher.
+func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]Member, error) {
+	c, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActReadMembers, res); err != nil {
+		return nil, err
+	}
+	links, err := a.db.CourseMembers(ctx, courseID, p)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]Member, 0, len(links)+1)
+	owner := false
+	for _, l := range links {
+		m := Member{User: *l.User, Role: l.Role}
+		if l.UserID == c.OwnerID {
+			owner, m.Role = true, "teacher"
+		}
+		members = append(members, m)
+	}
+	if !owner && p.Skip == 0 {
+		u, err := a.db.User(ctx, c.OwnerID)
+		if err != nil {
+			return nil, err
+		}
+		members = append([]Member{{User: *u, Role: "teacher"}}, members...)
+	}
+	return members, nil
+}
+
+// Person names an account by id, which wins, or by e-mail.
+type Person struct {
+	ID    string
+	Email string
+}
+
+func (a *App) person(ctx context.Context, p Person) (*store.User, error) {
+	var u *store.User
+	var err error
+	switch {
+	case p.ID != "":
+		u, err = a.db.User(ctx, p.ID)
+	case p.Email != "":
+		if err := text("user_email", p.Email, 1, 254); err != nil {
+			return nil, err
+		}
+		u, err = a.db.UserByEmail(ctx, p.Email)
+	default:
+		return nil, invalid("user_email", "send user_email or user_id")
+	}
+	return u, fromStore(err, "User")
+}
+
+// Enrol links a person to a course with a role, student when empty. The text
+// says what happened; an existing link stays as it is.
+func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Person, role string) (string, error) {
+	_, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return "", err
+	}
+	if err := Check(actor, ActEnrolStudent, res); err != nil {
+		return "", err
+	}
+	if role == "" {
+		role = RoleStudent
+	}
+	if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
+		return "", err
+	}
+	if role != RoleStudent {
+		if err := Check(actor, ActEnrolStaff, res); err != nil {
+			return "", err
+		}
+	}
+	u, err := a.person(ctx, who)
+	if err != nil {
+		return "", err
+	}
+	added := false
+	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		added, err = tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: u.ID, Role: role, CreatedAt: a.instant()})
+		if err != nil || !added {
+			return fromStore(err, "Course")
+		}
+		return a.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberFacts(u.ID, role))
+	})
+	if err != nil {
+		return "", err
+	}
+	if !added {
+		return "User already enrolled", nil
+	}
+	return fmt.Sprintf("User %s enrolled as %s", u.Name(), role), nil
+}
+
+// memberFacts is a person's place in a course as the audit log shows it.
+func memberFacts(userID, role string) facts { return facts{"user_id": userID, "role": role} }
+
+// ChangeMemberRole gives a member of a course another role: student, ta or
+// teacher. TAs may do so among students only.
+func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, userID, role string) error {
+	c, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return err
+	}
+	if err := Check(actor, ActChangeMember, res); err != nil {
+		return err
+	}
+	if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
+		return err
+	}
+	if role != RoleStudent {
+		if err := Check(actor, ActPromoteMember, res); err != nil {
+			return err
+		}
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		before, err := a.memberToChange(ctx, tx, c.ID, userID, "Cannot change owner role")
+		if err != nil {
+			return err
+		}
+		if before != RoleStudent {
+			if err := Check(actor, ActChangeStaff, res); err != nil {
+				return err
+			}
+		}
+		if err := tx.SetCourseRole(ctx, c.ID, userID, role); err != nil || before == role {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberFacts(userID, before), memberFacts(userID, role))
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return errorf(KindNotFound, "not_found", "User not enrolled")
+	}
+	if err == nil {
+		a.rightsChanged()
+	}
+	return err
+}
+
+// RemoveMember takes a person out of a course and of its rooms; what they said
+// stays. TAs may remove students only.
+func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID string) error {
+	c, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return err
+	}
+	if err := Check(actor, ActRemoveMember, res); err != nil {
+		return err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		before, err := a.memberToChange(ctx, tx, c.ID, userID, "Cannot remove owner")
+		if err != nil {
+			return err
+		}
+		if before != RoleStudent {
+			if err := Check(actor, ActRemoveStaff, res); err != nil {
+				return err
+			}
+		}
+		if err := tx.RemoveCourseMember(ctx, c.ID, userID); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActRemoveMember, target{"course", c.ID}, memberFacts(userID, before), nil)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return errorf(KindNotFound, "not_found", "User not found in course")
+	}
+	if err == nil {
+		a.rightsChanged()
+	}
+	return err
+}
+
+// memberToChange locks a course against other changes of its people and
+// returns a member's role; ErrNotFound for somebody who is none, and for the
+// owner the refusal with this text.
+func (a *App) memberToChange(ctx context.Context, tx *store.Tx, courseID, userID, ownerText string) (role string, err error) {
+	c, err := tx.CourseForUpdate(ctx, courseID)
+	if err != nil {
+		return "", fromStore(err, "Course")
+	}
+	if userID == c.OwnerID {
+		return "", errorf(KindRejected, "is_owner", "%s", ownerText)
+	}
+	role, err = tx.CourseRole(ctx, courseID, userID)
+	if err == nil && role == "" {
+		err = store.ErrNotFound
+	}
+	return role, err
+}

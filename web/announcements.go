@@ -1,0 +1,83 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+type announcementOut struct {
+	ID        string    `json:"id" format:"uuid"`
+	CourseID  string    `json:"course_id" format:"uuid"`
+	AuthorID  *string   `json:"author_id" format:"uuid" doc:"null once the account is gone"`
+	Title     string    `json:"title"`
+	Content   string    `json:"content"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+func announcementForm(an *store.Announcement) announcementOut {
+	return announcementOut{ID: an.ID, CourseID: an.CourseID, AuthorID: nullable(an.AuthorID), Title: an.Title, Content: an.Content,
+		CreatedAt: instant(an.CreatedAt), UpdatedAt: instant(an.UpdatedAt)}
+}
+
+type oneAnnouncementOut struct{ Body announcementOut }
+
+type announceIn struct {
+	Body struct {
+		Title    opt[string] `json:"title"`
+		Content  opt[string] `json:"content"`
+		CourseID id          `json:"course_id"`
+	}
+}
+
+func (s *Server) announce(ctx context.Context, actor *app.Actor, in *announceIn) (*oneAnnouncementOut, error) {
+	an, err := s.app.Announce(ctx, actor, in.Body.CourseID.String(), app.AnnouncementTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt})
+	if err != nil {
+		return nil, err
+	}
+	return &oneAnnouncementOut{announcementForm(an)}, nil
+}
+
+type announcementsIn struct {
+	CourseID id `query:"course_id" required:"true"`
+}
+
+type announcementsOut struct{ Body []announcementOut }
+
+func (s *Server) announcements(ctx context.Context, actor *app.Actor, in *announcementsIn) (*announcementsOut, error) {
+	rows, err := s.app.Announcements(ctx, actor, in.CourseID.String(), everything)
+	if err != nil {
+		return nil, err
+	}
+	return &announcementsOut{listOf(rows, announcementForm)}, nil
+}
+
+type updateAnnouncementIn struct {
+	AnnouncementID id `path:"announcement_id"`
+	Body           struct {
+		Title   opt[string] `json:"title,omitempty"`
+		Content opt[string] `json:"content,omitempty"`
+	}
+}
+
+func (s *Server) updateAnnouncement(ctx context.Context, actor *app.Actor, in *updateAnnouncementIn) (*oneAnnouncementOut, error) {
+	an, err := s.app.UpdateAnnouncement(ctx, actor, in.AnnouncementID.String(), app.AnnouncementTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt})
+	if err != nil {
+		return nil, err
+	}
+	return &oneAnnouncementOut{announcementForm(an)}, nil
+}
+
+type announcementIn struct {
+	AnnouncementID id `path:"announcement_id"`
+}
+
+func (s *Server) deleteAnnouncement(ctx context.Context, actor *app.Actor, in *announcementIn) (*empty, error) {
+	if err := s.app.DeleteAnnouncement(ctx, actor, in.AnnouncementID.String()); err != nil {
+		return nil, err
+	}
+	return &empty{}, nil
+}

@@ -1,0 +1,87 @@
+package web
+
+import (
+	"context"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// PersonIn names somebody; the id wins.
+type PersonIn struct {
+	UserEmail *string `json:"user_email,omitempty" doc:"Or send user_id"`
+	UserID    *id     `json:"user_id,omitempty" doc:"Goes before user_email"`
+}
+
+func (p PersonIn) person() app.Person {
+	var who app.Person
+	if p.UserID != nil {
+		who.ID = p.UserID.String()
+	}
+	if p.UserEmail != nil {
+		who.Email = *p.UserEmail
+	}
+	return who
+}
+
+type enrolIn struct {
+	CourseID id `path:"course_id"`
+	Body     struct {
+		PersonIn
+		Role string `json:"role,omitempty" doc:"student, ta or teacher; student when left out"`
+	}
+}
+
+func (s *Server) enrol(ctx context.Context, actor *app.Actor, in *enrolIn) (*messageOut, error) {
+	text, err := s.app.Enrol(ctx, actor, in.CourseID.String(), in.Body.person(), in.Body.Role)
+	if err != nil {
+		return nil, err
+	}
+	return said(text), nil
+}
+
+type memberOut struct {
+	UserID    string  `json:"user_id" format:"uuid"`
+	Email     string  `json:"email"`
+	FullName  *string `json:"full_name"`
+	AvatarURL *string `json:"avatar_url"`
+	Role      string  `json:"role" enum:"student,ta,teacher"`
+}
+
+type membersOut struct{ Body []memberOut }
+
+func (s *Server) members(ctx context.Context, actor *app.Actor, in *courseIn) (*membersOut, error) {
+	rows, err := s.app.CourseMembers(ctx, actor, in.CourseID.String(), everything)
+	if err != nil {
+		return nil, err
+	}
+	return &membersOut{listOf(rows, func(m *app.Member) memberOut {
+		return memberOut{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role}
+	})}, nil
+}
+
+// MemberIn names a person of a course.
+type MemberIn struct {
+	CourseID id `path:"course_id"`
+	UserID   id `path:"user_id"`
+}
+
+type changeMemberIn struct {
+	MemberIn
+	Body struct {
+		Role string `json:"role" doc:"student, ta or teacher"`
+	}
+}
+
+func (s *Server) changeMember(ctx context.Context, actor *app.Actor, in *changeMemberIn) (*messageOut, error) {
+	if err := s.app.ChangeMemberRole(ctx, actor, in.CourseID.String(), in.UserID.String(), in.Body.Role); err != nil {
+		return nil, err
+	}
+	return said("Role updated"), nil
+}
+
+func (s *Server) removeMember(ctx context.Context, actor *app.Actor, in *MemberIn) (*messageOut, error) {
+	if err := s.app.RemoveMember(ctx, actor, in.CourseID.String(), in.UserID.String()); err != nil {
+		return nil, err
+	}
+	return said("User removed from course"), nil
+}
