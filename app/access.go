@@ -106,6 +106,7 @@ const (
 	ActReadKeys      Action = "agent.read_keys"
 	ActWriteKeys     Action = "agent.write_keys"
 	ActOperate       Action = "program.operate"
+	ActReadAudit     Action = "audit.read"
 )
 
 // Relation is how an actor stands to a thing, beside the global role.
@@ -223,7 +224,8 @@ var rules = map[Action]rule{
 	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
 	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 
-	ActOperate: {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActOperate:   {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActReadAudit: {roles: admins, text: notEnough, scope: ScopeAdmin},
 }
 
 // Check returns nil when the actor may do the action to the resource, and

@@ -29,6 +29,7 @@ var declared = map[Action]struct {
 	ActImpersonate:  {"super_admin", "The user doesn't have enough privileges"},
 	ActCreateUser:   {"admin super_admin", "Not enough permissions"},
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
+	ActReadAudit:    {"admin super_admin", "Not enough permissions"},
 	ActCreateCourse: {"teacher admin super_admin", "Not enough permissions"},
 
 	ActCreateAdminUser:    {"super_admin", "Only Super Admins can create Admin accounts"},

@@ -232,7 +232,10 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		if !s.IsActive.Sent {
 			ag.IsActive = len(siblings) == 0
 		}
-		return tx.CreateAgents(ctx, []store.Agent{ag})
+		if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {
+			return err
+		}
+		return a.recordAgent(ctx, tx, actor, ActCreateAgent, nil, &ag)
 	})
 	if err != nil {
 		return nil, err
@@ -245,23 +248,63 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 	if _, err := a.agentFor(ctx, actor, id, ActUpdateAgent, "Agent config"); err != nil {
 		return nil, err
 	}
-	return a.editAgent(ctx, id, func(ag *store.Agent) error { return a.apply(s, ag) })
+	return a.editAgent(ctx, actor, ActUpdateAgent, id, func(ag *store.Agent) error { return a.apply(s, ag) })
 }
 
 // editAgent changes an agent as it is stored now: of two people who edit at
 // once both changes stand, as each touches what it names.
-func (a *App) editAgent(ctx context.Context, id string, edit func(*store.Agent) error) (ag *store.Agent, err error) {
+func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id string, edit func(*store.Agent) error) (ag *store.Agent, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
 			return err
 		}
+		before := *ag
 		if err := edit(ag); err != nil {
 			return err
 		}
 		ag.UpdatedAt = a.instant()
-		return tx.UpdateAgent(ctx, ag)
+		if err := tx.UpdateAgent(ctx, ag); err != nil {
+			return err
+		}
+		return a.recordAgent(ctx, tx, actor, action, &before, ag)
 	})
 	return ag, fromStore(err, "Agent config")
+}
+
+// recordAgent adds a line about an agent to the audit log; before is nil for a
+// new one, after for a deleted one.
+func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, before, after *store.Agent) error {
+	var old, now facts
+	on := target{kind: "agent"}
+	if before != nil {
+		old, on.id = agentFacts(before), before.ID
+	}
+	if after != nil {
+		now, on.id = agentFacts(after), after.ID
+		was := ""
+		if before != nil {
+			was = before.EncryptedAPIKey
+		}
+		switch {
+		case after.EncryptedAPIKey == was:
+		case after.EncryptedAPIKey == "":
+			now["api_key"] = "cleared"
+		default:
+			now["api_key"] = "set"
+		}
+	}
+	return a.record(ctx, tx, actor, action, on, old, now)
+}
+
+// agentFacts is an agent as the audit log shows it. What its settings hold is
+// the client's own affair and may be a secret, so they are told by their sum.
+func agentFacts(ag *store.Agent) facts {
+	return facts{"project_id": ag.ProjectID, "type": ag.Type, "name": ag.Name, "category": ag.Category, "model_provider": ag.ModelProvider,
+		"model": ag.Model, "system_prompt": ag.SystemPrompt, "context_window": ag.ContextWindow, "is_active": ag.IsActive,
+		"is_template": ag.IsTemplate, "is_external": ag.IsExternal, "settings": sum(string(ag.Settings)),
+		"trigger_config": sum(string(ag.TriggerConfig)), "schedule_config": sum(string(ag.ScheduleConfig)),
+		"external_config": sum(string(ag.ExternalConfig)), "secrets": sum(ag.EncryptedSecrets),
+		"capabilities": sum(string(ag.Capabilities)), "user_key_ids": sum(string(ag.UserKeyIDs))}
 }
 
 // ActivateAgent switches an agent on and the others of its type in its project
@@ -286,8 +329,12 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 				return err
 			}
 		}
+		before := *ag
 		ag.IsActive, ag.UpdatedAt = true, a.instant()
-		return tx.UpdateAgent(ctx, ag)
+		if err := tx.UpdateAgent(ctx, ag); err != nil {
+			return err
+		}
+		return a.recordAgent(ctx, tx, actor, ActActivateAgent, &before, ag)
 	})
 	return ag, fromStore(err, "Agent config")
 }
@@ -295,10 +342,16 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 // DeleteAgent removes an agent from its project and every room; what it said
 // stays.
 func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
-	if _, err := a.agentFor(ctx, actor, id, ActDeleteAgent, "Agent config"); err != nil {
+	ag, err := a.agentFor(ctx, actor, id, ActDeleteAgent, "Agent config")
+	if err != nil {
 		return err
 	}
-	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteAgent(ctx, id) }), "Agent config")
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteAgent(ctx, id); err != nil {
+			return err
+		}
+		return a.recordAgent(ctx, tx, actor, ActDeleteAgent, ag, nil)
+	}), "Agent config")
 }
 
 // agentFor loads an agent and checks that the actor may do the action to it.

@@ -80,7 +80,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 		if err := tx.ForgiveSignin(ctx, attempt.account); err != nil {
 			return err
 		}
-		tokens, err = a.openSession(ctx, tx, u.ID, client)
+		tokens, err = a.openSession(ctx, tx, u, client)
 		return err
 	})
 	return tokens, err
@@ -114,11 +114,14 @@ func (a *App) verify(ctx context.Context, login, password string) (u *store.User
 }
 
 // openSession adds a session for a user and makes its first tokens.
-func (a *App) openSession(ctx context.Context, tx *store.Tx, userID string, client Client) (*Tokens, error) {
+func (a *App) openSession(ctx context.Context, tx *store.Tx, u *store.User, client Client) (*Tokens, error) {
 	now := a.instant()
-	s := &store.Session{ID: store.NewID(), UserID: userID, Generation: 1, RotatedAt: now, CreatedAt: now,
+	s := &store.Session{ID: store.NewID(), UserID: u.ID, Generation: 1, RotatedAt: now, CreatedAt: now,
 		ExpiresAt: now.Add(a.sessionLife()), UserAgent: cut(client.UserAgent, 300), Address: cut(client.Address, 64)}
 	if err := tx.CreateSession(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := a.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionFacts(s)); err != nil {
 		return nil, err
 	}
 	return a.tokens(s)
@@ -294,7 +297,11 @@ func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
 		case c.Generation == s.Generation-1 && now.Sub(s.RotatedAt) <= a.cfg.Auth.RefreshGrace:
 		default:
 			reused = true
-			return tx.EndSession(ctx, s.ID, "refresh token reused", now)
+			if err := tx.EndSession(ctx, s.ID, "refresh token reused", now); err != nil {
+				return err
+			}
+			return a.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, didEndSession, target{"session", s.ID},
+				nil, facts{"reason": "refresh token reused"})
 		}
 		tokens, err = a.tokens(s)
 		return err
@@ -320,16 +327,42 @@ func (a *App) SignOut(ctx context.Context, token string) error {
 	id := c.SessionID
 	// Whoever signs out while acting as somebody else means to be gone.
 	if s, err := a.db.Session(ctx, id); err == nil && s.ParentID != "" {
+		if err := a.endImpersonation(ctx, id, s.ParentID); err != nil {
+			return err
+		}
 		id = s.ParentID
 	}
-	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		return tx.EndSession(ctx, id, "signed out", a.instant())
-	}); err != nil {
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.endSession(ctx, tx, id, didSignOut, "signed out") }); err != nil {
 		return err
 	}
 	a.sessionEnded(c.SessionID)
 	a.sessionEnded(id)
 	return nil
+}
+
+// endSession ends a session and those opened from it, with a line in the audit
+// log in the name of its user; one that has ended, or never was, is left alone.
+func (a *App) endSession(ctx context.Context, tx *store.Tx, id string, action Action, reason string) error {
+	s, err := tx.SessionForUpdate(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && !s.EndedAt.IsZero()) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	u, err := tx.User(ctx, s.UserID)
+	if err != nil {
+		return err
+	}
+	if err := tx.EndSession(ctx, id, reason, a.instant()); err != nil {
+		return err
+	}
+	return a.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, facts{"reason": reason})
+}
+
+// sessionFacts is a session as the audit log shows it.
+func sessionFacts(s *store.Session) facts {
+	return facts{"user_agent": s.UserAgent, "address": s.Address, "expires_at": s.ExpiresAt}
 }
 
 // cut shortens s to at most n bytes, at the border of a character, and makes

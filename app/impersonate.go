@@ -31,7 +31,13 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 	s := &store.Session{ID: store.NewID(), UserID: u.ID, ImpersonatorID: actor.User.ID, ParentID: actor.SessionID, Generation: 1,
 		RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(impersonationLife),
 		UserAgent: cut(client.UserAgent, 300), Address: cut(client.Address, 64)}
-	if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateSession(ctx, s) }); err != nil {
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateSession(ctx, s); err != nil {
+			return err
+		}
+		as := &Actor{User: *u, ImpersonatorID: actor.User.ID}
+		return a.record(ctx, tx, as, ActImpersonate, target{"session", s.ID}, nil, sessionFacts(s))
+	}); err != nil {
 		return nil, err
 	}
 	a.log.InfoContext(ctx, "impersonation began", "super_admin", actor.User.ID, "user", u.ID, "session", s.ID)
@@ -78,7 +84,7 @@ func (a *App) endImpersonation(ctx context.Context, sessionID, parentID string) 
 		return err
 	}
 	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		return tx.EndSession(ctx, sessionID, "impersonation stopped", a.instant())
+		return a.endSession(ctx, tx, sessionID, didStopImpersonating, "impersonation stopped")
 	}); err != nil {
 		return err
 	}

@@ -46,7 +46,12 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 	now := a.instant()
 	k := &store.UserKey{ID: store.NewID(), UserID: actor.User.ID, Provider: in.Provider, Alias: in.Alias, Description: in.Description,
 		EncryptedKey: token, CreatedAt: now, UpdatedAt: now}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateUserKey(ctx, k) })
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateUserKey(ctx, k); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didCreateKey, target{"key", k.ID}, nil, facts{"provider": k.Provider, "alias": k.Alias})
+	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "alias_exists", "Key with this alias already exists.")
 	}
@@ -59,7 +64,12 @@ func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error 
 	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
 		return err
 	}
-	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteUserKey(ctx, actor.User.ID, id) }), "Key")
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteUserKey(ctx, actor.User.ID, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didDeleteKey, target{"key", id}, nil, nil)
+	}), "Key")
 }
 
 // MaskToken is an encrypted key as people may see it.
@@ -132,9 +142,21 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 				return err
 			}
 		}
-		return nil
+		return a.record(ctx, tx, actor, ActWriteKeys, target{"agent", agentID}, nil, keyFacts(tokens))
 	})
 	return ag, fromStore(err, "Agent config")
+}
+
+// keyFacts tells which keys were set and which cleared.
+func keyFacts(tokens map[string]string) facts {
+	f := facts{}
+	for kind, token := range tokens {
+		f[kind] = "set"
+		if token == "" {
+			f[kind] = "cleared"
+		}
+	}
+	return f
 }
 
 // ClearAgentKey removes an agent's own key.
@@ -142,7 +164,7 @@ func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) e
 	if _, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config"); err != nil {
 		return err
 	}
-	_, err := a.editAgent(ctx, agentID, func(ag *store.Agent) error {
+	_, err := a.editAgent(ctx, actor, ActWriteKeys, agentID, func(ag *store.Agent) error {
 		ag.EncryptedAPIKey = ""
 		return nil
 	})

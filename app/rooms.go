@@ -55,11 +55,22 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 	if err := s.apply(r); err != nil {
 		return nil, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateRoom(ctx, r) })
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateRoom(ctx, r); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActCreateRoom, target{"room", r.ID}, nil, roomFacts(r))
+	})
 	if errors.Is(err, store.ErrReferenced) {
 		return nil, notFound("Course")
 	}
 	return r, err
+}
+
+// roomFacts is a room as the audit log shows it.
+func roomFacts(r *store.Room) facts {
+	return facts{"course_id": r.CourseID, "name": r.Name, "description": r.Description, "is_ai_active": r.IsAIActive,
+		"is_analytics_active": r.IsAnalyticsActive, "ai_frequency": r.AIFrequency, "ai_mode": r.AIMode}
 }
 
 // Rooms lists the rooms of a course that the actor may enter: all of them for
@@ -119,10 +130,14 @@ func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSet
 		if r, err = tx.RoomForUpdate(ctx, id); err != nil {
 			return err
 		}
+		before := roomFacts(r)
 		if err := s.apply(r); err != nil {
 			return err
 		}
-		return tx.UpdateRoom(ctx, r)
+		if err := tx.UpdateRoom(ctx, r); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActUpdateRoom, target{"room", id}, before, roomFacts(r))
 	})
 	return r, fromStore(err, "Room")
 }
@@ -163,7 +178,10 @@ func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who
 	added := false
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		added, err = tx.AddRoomMember(ctx, &store.RoomMember{RoomID: roomID, UserID: u.ID, CreatedAt: a.instant()})
-		return fromStore(err, "Room")
+		if err != nil || !added {
+			return fromStore(err, "Room")
+		}
+		return a.record(ctx, tx, actor, ActAssignToRoom, target{"room", roomID}, nil, facts{"user_id": u.ID})
 	})
 	if err != nil {
 		return "", err
@@ -197,7 +215,10 @@ func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 	added := false
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		added, err = tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: roomID, AgentID: agentID, CreatedAt: a.instant()})
-		return fromStore(err, "Room")
+		if err != nil || !added {
+			return fromStore(err, "Room")
+		}
+		return a.record(ctx, tx, actor, ActAttachAgent, target{"room", roomID}, nil, facts{"agent_id": agentID})
 	})
 	if err != nil {
 		return "", err
@@ -213,7 +234,12 @@ func (a *App) DetachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 	if _, err := a.roomFor(ctx, actor, roomID, ActDetachAgent); err != nil {
 		return err
 	}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.RemoveRoomAgent(ctx, roomID, agentID) })
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.RemoveRoomAgent(ctx, roomID, agentID); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActDetachAgent, target{"room", roomID}, facts{"agent_id": agentID}, nil)
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		return errorf(KindNotFound, "not_found", "Agent not assigned to this room")
 	}

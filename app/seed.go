@@ -67,7 +67,11 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 		return err
 	}
 	for _, role := range demoRoles {
-		if err := tx.CreateUser(ctx, users[role]); err != nil {
+		u := users[role]
+		if err := tx.CreateUser(ctx, u); err != nil {
+			return err
+		}
+		if err := a.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userFacts(u)); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,10 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return tx.CreateUser(ctx, u)
+		if err := tx.CreateUser(ctx, u); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userFacts(u))
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "user_exists", "User already exists")
@@ -165,7 +168,11 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return fromStore(err, "User")
 		}
-		tokens, err = a.openSession(ctx, tx, u.ID, client)
+		// Who has the link got it from the machine.
+		if err := a.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userFacts(u)); err != nil {
+			return err
+		}
+		tokens, err = a.openSession(ctx, tx, u, client)
 		return err
 	})
 	return tokens, err

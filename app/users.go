@@ -95,7 +95,10 @@ func (a *App) SetPassword(ctx context.Context, login, password string) error {
 		if err := tx.SetPasswordHash(ctx, u.ID, hash); err != nil {
 			return fromStore(err, "User")
 		}
-		return tx.EndSessionsOf(ctx, u.ID, "", "password set by the operator", a.instant())
+		if err := tx.EndSessionsOf(ctx, u.ID, "", "password set by the operator", a.instant()); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, operator(), didSetPassword, target{"user", u.ID}, nil, facts{"email": u.Email, "sessions": "ended"})
 	})
 }
 

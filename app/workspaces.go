@@ -28,7 +28,11 @@ func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string
 		if err := tx.CreateOrganization(ctx, o); err != nil {
 			return err
 		}
-		return tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt})
+		if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt}); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
+			facts{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
 	})
 	return o, err
 }
@@ -70,7 +74,11 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 		if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: p.ID, UserID: actor.User.ID, Role: "admin", CreatedAt: now}); err != nil {
 			return err
 		}
-		return tx.CreateAgents(ctx, a.firstAgents(p.ID, actor.User.ID))
+		if err := tx.CreateAgents(ctx, a.firstAgents(p.ID, actor.User.ID)); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActCreateProject, target{"project", p.ID}, nil,
+			facts{"organization_id": p.OrganizationID, "name": p.Name, "description": p.Description})
 	})
 	return p, err
 }

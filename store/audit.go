@@ -7,6 +7,12 @@ import (
 	"github.com/uptrace/bun"
 )
 
+// AuditFilter narrows the audit log; zero members narrow nothing.
+type AuditFilter struct {
+	ActorID, OnBehalfOf, Action, TargetType, TargetID string
+	Since, Until                                      time.Time // from Since on, before Until
+}
+
 // AuditEntry is one change that somebody made. Ids are texts without
 // references: the log outlives what it tells of.
 type AuditEntry struct {
@@ -26,3 +32,28 @@ type AuditEntry struct {
 
 // CreateAuditEntry adds a line to the audit log.
 func (t *Tx) CreateAuditEntry(ctx context.Context, e *AuditEntry) error { return t.insert(ctx, e) }
+
+// AuditEntries lists lines of the audit log that the filter lets pass, newest
+// first: the newest limit of those with an id below before, unless that is
+// empty.
+func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string, limit int) ([]AuditEntry, error) {
+	var rows []AuditEntry
+	query := q.db.NewSelect().Model(&rows).OrderExpr("al.id DESC").Limit(int64(limit))
+	for _, c := range []struct{ column, value string }{{"actor_id", f.ActorID}, {"on_behalf_of", f.OnBehalfOf}, {"action", f.Action},
+		{"target_type", f.TargetType}, {"target_id", f.TargetID}} {
+		if c.value != "" {
+			query = query.Where("al.? = ?", bun.Ident(c.column), c.value)
+		}
+	}
+	if before != "" {
+		query = query.Where("al.id < ?", before)
+	}
+	if !f.Since.IsZero() {
+		query = query.Where("al.created_at >= ?", f.Since.UTC())
+	}
+	if !f.Until.IsZero() {
+		query = query.Where("al.created_at < ?", f.Until.UTC())
+	}
+	err := query.Scan(ctx)
+	return rows, translate(err)
+}

@@ -123,6 +123,7 @@ var accessTable = []row{
 	{"PUT /api/v1/agents/{id}/keys", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(body{"room_key": apptest.CanaryKey})},
 	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
+	{"GET /api/v1/admin/audit", adminsOnly, nothing},
 	{"GET /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
 	{"POST /admin/queue/{path}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
 		return []string{"api/jobs/cancel"}, body{"ids": []string{w.finishedJob(t)}}

@@ -37,6 +37,7 @@ func (s *Server) routes() error {
 	s.courseRoutes()
 	s.roomRoutes()
 	s.agentRoutes()
+	s.adminRoutes()
 	s.sockets()
 	open(s, route{method: get, path: pathHealth, id: "health", tag: "Operation", summary: "Tell that the process is alive"}, s.health)
 	open(s, route{method: get, path: pathReady, id: "ready", tag: "Operation", summary: "Tell whether requests can be served; code names the part that fails"}, s.ready)
@@ -73,6 +74,12 @@ func (s *Server) accountRoutes() {
 	add(s, route{method: get, path: v1 + "/projects", id: "listProjects", tag: spaces, summary: "List the caller's projects"}, s.projects)
 	add(s, route{method: post, path: v1 + "/projects", id: "createProject", tag: spaces, summary: "Make a project with its first two agents",
 		errors: []int{missing}}, s.createProject)
+}
+
+func (s *Server) adminRoutes() {
+	const tag = "Administration"
+	add(s, route{method: get, path: v1 + "/admin/audit", id: "listAuditLog", tag: tag, summary: "List who changed what, newest first; admins only",
+		role: app.ActReadAudit}, s.auditLog)
 }
 
 func (s *Server) courseRoutes() {
