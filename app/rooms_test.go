@@ -8,6 +8,8 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -166,6 +168,48 @@ func TestRoomAgents(t *testing.T) {
 			}
 			_, _, err := r.RoomAgents(ctx, c.Outsider, c.Room.ID)
 			refused(t, err, app.KindNotFound, "", "Room not found")
+		})
+	})
+}
+
+func TestDeleteRoom(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url)
+		c := r.Class(t)
+		ctx := t.Context()
+		t.Run("WhoMay", func(t *testing.T) {
+			for _, who := range []*app.Actor{c.Student, c.Outsider} {
+				_, err := r.DeleteRoom(ctx, who, c.Room.ID, false)
+				refused(t, err, app.KindForbidden, "", "Not enough permissions")
+			}
+		})
+		t.Run("WhileAnAgentSpeaks", func(t *testing.T) {
+			gate := llmtest.NewGate(3)
+			r.Model.Script(gated(gate))
+			s := r.Join(t, c.Student, c.Room.ID, true, -1)
+			post(t, r, c.Student, c.Room.ID, "@teacher hello")
+			reached(t, gate)
+			counts, err := r.DeleteRoom(ctx, c.TA, c.Room.ID, true)
+			if err != nil || counts["messages"] != 1 || counts["agents"] != 2 || counts["turns"] != 1 {
+				t.Errorf("dry run: got %v, %v", counts, err)
+			}
+			if counts, err := r.DeleteRoom(ctx, c.TA, c.Room.ID, false); err != nil || counts != nil {
+				t.Fatalf("got %v, %v", counts, err)
+			}
+			if got := s.AwaitClose(t); got != realtime.CloseNotMember {
+				t.Errorf("the socket was closed with %d, want 4003", got)
+			}
+			gate.Release()
+			_, err = r.DeleteRoom(ctx, c.TA, c.Room.ID, false)
+			refused(t, err, app.KindNotFound, "", "Room not found")
+			// The worker is free again, and the agent speaks elsewhere.
+			other := r.Class(t)
+			post(t, r, other.Student, other.Room.ID, "@teacher hello")
+			r.Lines(t, other.Room.ID, 2)
+			if strings.Contains(r.Log(), "level=ERROR") {
+				t.Error("the end of the turn was an error")
+			}
 		})
 	})
 }

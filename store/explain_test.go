@@ -55,6 +55,9 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"AuditEntries of actor":  func() error { _, err := db.AuditEntries(ctx, store.AuditFilter{ActorID: id}, "", 50); return err },
 			"AuditEntries of target": func() error { _, err := db.AuditEntries(ctx, store.AuditFilter{TargetID: id}, id, 50); return err },
 			"AuditEntries on behalf": func() error { _, err := db.AuditEntries(ctx, store.AuditFilter{OnBehalfOf: id}, id, 50); return err },
+			"Announcements":          func() error { _, err := db.Announcements(ctx, w.course.ID, store.Page{}); return err },
+			"RoomContents":           func() error { _, err := db.RoomContents(ctx, id); return err },
+			"CourseContents":         func() error { _, err := db.CourseContents(ctx, w.course.ID); return err },
 			"DeleteSessionsBefore": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.DeleteSessionsBefore(ctx, at, 5)

@@ -64,13 +64,13 @@ func TestCourses(t *testing.T) {
 				wantMembers(t, m, "user_id", "email", "full_name", "avatar_url", "role")
 				roles[m["user_id"]] = m["role"]
 			}
-			for who, want := range map[string]string{owner: "teacher", ta: "ta", student: "student"} {
+			for who, want := range map[string]string{owner: "teacher", coTeacher: "teacher", ta: "ta", student: "student"} {
 				if got := roles[w.users[who].ID]; got != want {
 					t.Errorf("%s: got role %v, want %s", who, got, want)
 				}
 			}
-			if len(list) != 3 {
-				t.Errorf("got %d members, want 3", len(list))
+			if len(list) != 4 {
+				t.Errorf("got %d members, want 4", len(list))
 			}
 		},
 	})
