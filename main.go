@@ -124,12 +124,13 @@ func (c *cli) opened(ctx context.Context, fn func(*app.Opened) error) (err error
 }
 
 type serveCmd struct {
-	Addr string `placeholder:"HOST:PORT" help:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
+	Addr  string `placeholder:"HOST:PORT" help:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
+	UIDir string `name:"ui-dir" placeholder:"FOLDER" help:"Built single-page client to serve at / instead of the built-in page."`
 }
 
 // Run serves until a signal, then drains within the deadline.
 func (s *serveCmd) Run(ctx context.Context, c *cli) error {
-	cfg, log, err := c.load(map[string]string{"http.addr": s.Addr})
+	cfg, log, err := c.load(map[string]string{"http.addr": s.Addr, "web.ui_dir": s.UIDir})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type Config struct {
 	Timezone string `yaml:"timezone" default:"Asia/Taipei" legacy:"TIMEZONE" doc:"IANA zone in which schedules and dates are read."`
 
 	HTTP      HTTPConfig      `yaml:"http" doc:"Where people reach the server."`
+	Web       WebConfig       `yaml:"web" doc:"The client that browsers get at /."`
 	Database  DatabaseConfig  `yaml:"database" doc:"Postgres in production; with no url, SQLite in data_dir."`
 	Auth      AuthConfig      `yaml:"auth" doc:"Sign-in, sessions and keys. On SQLite missing keys are generated at the first start."`
 	Limits    LimitsConfig    `yaml:"limits" doc:"What one person may do, so that nobody can drown a class."`
@@ -33,9 +34,16 @@ type HTTPConfig struct {
 	CORSOrigins     []string      `yaml:"cors_origins" legacy:"BACKEND_CORS_ORIGINS" doc:"Other origins whose pages may call with cookies, for example http://localhost:5173."`
 	TrustedProxies  []string      `yaml:"trusted_proxies" doc:"Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed."`
 	SecureCookies   bool          `yaml:"secure_cookies" default:"false" legacy:"SECURE_COOKIES" doc:"Send cookies over https only; turn it on wherever there is https."`
-	BodyLimit       Bytes         `yaml:"body_limit" default:"4MiB" min:"64KiB" max:"256MiB" doc:"Largest body of a request; more is answered with 413."`
+	BodyLimit       Bytes         `yaml:"body_limit" default:"1MiB" min:"64KiB" max:"256MiB" doc:"Largest body of a request; more is answered with 413."`
+	UploadLimit     Bytes         `yaml:"upload_limit" default:"8MiB" min:"64KiB" max:"256MiB" doc:"The same for routes that take files."`
 	InternalAddr    string        `yaml:"internal_addr" doc:"Separate address for /metrics, /healthz and /readyz, of worker too; empty turns it off. Never make it public."`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" default:"20s" min:"1s" max:"10m" doc:"How long a stop may take before what is left is cut off."`
+}
+
+// WebConfig is the single-page client that is served beside the API.
+type WebConfig struct {
+	UIDir string `yaml:"ui_dir" doc:"Folder of any built single-page client, served at /; empty serves the built-in page there, which is at /studio otherwise."`
+	UICSP string `yaml:"ui_csp" default:"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self' ws://{host} wss://{host} https://*.spline.design; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'" doc:"Content-Security-Policy of that client; {host} becomes the host that the browser asked for. Its pictures of spline.design are let through."`
 }
 
 // DatabaseConfig chooses between Postgres and SQLite.

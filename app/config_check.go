@@ -79,6 +79,7 @@ func (c *Config) checkAll(add addProblem) {
 		add("timezone", "must be a zone such as Asia/Taipei or UTC, not %q", c.Timezone)
 	}
 	c.checkHTTP(add)
+	c.checkWeb(add)
 	c.checkDatabase(add)
 	c.checkAuth(add)
 	c.checkClocks(add)
@@ -103,6 +104,16 @@ func (c *Config) checkHTTP(add addProblem) {
 		_, errPrefix := netip.ParsePrefix(proxy)
 		if errAddr != nil && errPrefix != nil {
 			add("http.trusted_proxies", "must list addresses or networks such as 10.0.0.0/8, not %q", proxy)
+		}
+	}
+}
+
+// checkWeb keeps a policy from ending the header that it is sent in.
+func (c *Config) checkWeb(add addProblem) {
+	for _, r := range c.Web.UICSP {
+		if r < ' ' || r > '~' {
+			add("web.ui_csp", "must be one line of plain letters, not %q", c.Web.UICSP)
+			return
 		}
 	}
 }

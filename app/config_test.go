@@ -338,6 +338,7 @@ func TestLoadConfigProblems(t *testing.T) {
 		"PublicURL":          {"COAGENT_HTTP_PUBLIC_URL=studio.example", "https://"},
 		"BaseURLWithKey":     {"COAGENT_LLM_OPENAI_BASE_URL=https://u:p@x.example", "must not contain a user"},
 		"Port":               {"COAGENT_HTTP_ADDR=127.0.0.1:70000", "host:port"},
+		"Policy":             {"COAGENT_WEB_UI_CSP=default-src 'self'\r\nX: y", "web.ui_csp"},
 		"Bytes":              {"COAGENT_HTTP_BODY_LIMIT=4MB", "4MiB"},
 		"BytesTooMany":       {"COAGENT_HTTP_BODY_LIMIT=2GiB", "at most 256MiB"},
 		"Bool":               {"COAGENT_HTTP_SECURE_COOKIES=maybe", "true or false"},

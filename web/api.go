@@ -29,6 +29,7 @@ type route struct {
 	errors       []int             // beside those that every route of its sort has
 	role         app.Action        // what the caller's role alone must allow, before the body is looked at
 	form         *huma.RequestBody // of a body that the handler reads by itself
+	upload       bool              // the body holds a file: http.upload_limit bounds it
 }
 
 // registered is a route as the tests of access see it.
@@ -59,8 +60,37 @@ func apiConfig(version string) huma.Config {
 	return cfg
 }
 
+// maxDepth is how deep a JSON body may nest; no body of the API needs more
+// than a few levels.
+const maxDepth = 64
+
+// tooDeep tells whether a JSON text opens more than maxDepth objects and lists
+// in each other. It reads on where the text is no JSON, which the decoder says.
+func tooDeep(data []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case quoted && b == '\\':
+			i++ // whatever it is, it does not end the text
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '{' || b == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case b == '}' || b == ']':
+			depth--
+		}
+	}
+	return false
+}
+
 // unmarshal is json.Unmarshal with errors that a person can act on.
 func unmarshal(data []byte, v any) error {
+	if tooDeep(data) {
+		return fmt.Errorf("nests more than %d levels deep: send a flatter one", maxDepth)
+	}
 	err := json.Unmarshal(data, v)
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -154,7 +184,11 @@ var fiberParam = regexp.MustCompile(`:([a-z_]+)`)
 
 func (s *Server) register(r route, op huma.Operation, do func()) {
 	do()
-	s.table = append(s.table, registered{r.method, r.path, op.Security == nil})
+	at := registered{r.method, r.path, op.Security == nil}
+	s.table = append(s.table, at)
+	if r.upload {
+		s.uploads = append(s.uploads, at)
+	}
 	if r.also == 0 && !r.nullable {
 		return
 	}
@@ -185,7 +219,7 @@ func (s *Server) operation(r route, public bool) huma.Operation {
 	}
 	op := huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status,
-		// Fiber has read the body, within http.body_limit, before huma runs.
+		// Fiber has read the body, within the bounds of boundsOf, before huma runs.
 		MaxBodyBytes: -1, BodyReadTimeout: -1}
 	if r.form != nil {
 		op.RequestBody, op.SkipValidateBody = r.form, true

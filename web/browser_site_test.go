@@ -41,8 +41,9 @@ type site struct {
 	scripts map[string]llmtest.Script // by room name
 }
 
-// newSite starts the program on the empty database at url.
-func newSite(t *testing.T, browser context.Context, url string) *site {
+// newSite starts the program on the empty database at url, with a
+// configuration that tune has changed.
+func newSite(t *testing.T, browser context.Context, url string, tune ...func(*app.Config)) *site {
 	t.Helper()
 	s := &site{browser: browser, scripts: map[string]llmtest.Script{}}
 	model := llmtest.New(t)
@@ -57,15 +58,18 @@ func newSite(t *testing.T, browser context.Context, url string) *site {
 	// Tests hold the model while the page is looked at.
 	s.cfg.LLM.FirstToken, s.cfg.LLM.Silence = time.Minute, time.Minute
 	s.cfg.Jobs.DrainTimeout = 100 * time.Millisecond
+	for _, f := range tune {
+		f(s.cfg)
+	}
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
 	return s
 }
 
 // newDemo is a site with the demo in it.
-func newDemo(t *testing.T, browser context.Context, url string) *site {
+func newDemo(t *testing.T, browser context.Context, url string, tune ...func(*app.Config)) *site {
 	t.Helper()
-	s := newSite(t, browser, url)
+	s := newSite(t, browser, url, tune...)
 	s.seed(t)
 	return s
 }

@@ -28,13 +28,14 @@ const (
 // be accepted.
 type drainListener struct {
 	*net.TCPListener
+	patience            time.Duration // with a connection that says nothing
 	accepting, draining atomic.Bool
 	close               sync.Once
 	closed              chan struct{}
 }
 
 func newDrainListener(ln *net.TCPListener) *drainListener {
-	return &drainListener{TCPListener: ln, closed: make(chan struct{})}
+	return &drainListener{TCPListener: ln, patience: headTimeout, closed: make(chan struct{})}
 }
 
 // Accept returns the next connection, and io.EOF once all are drained.
@@ -47,8 +48,13 @@ func (l *drainListener) Accept() (net.Conn, error) {
 		}
 		conn, err := l.TCPListener.Accept()
 		var ne net.Error
+		if err == nil {
+			// The server itself would wait for the first byte without end.
+			_ = conn.SetReadDeadline(time.Now().Add(l.patience))
+			return conn, nil
+		}
 		if !errors.As(err, &ne) || !ne.Timeout() {
-			return conn, err
+			return nil, err
 		}
 		if draining {
 			quiet++

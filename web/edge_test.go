@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/telemetry"
@@ -77,7 +78,7 @@ func TestEdge(t *testing.T) {
 			wantProblem(t, c.do(t, post, at, "null"), 422, "body: must be an object")
 			wantProblem(t, c.do(t, post, at, "[]"), 422, "body: must be an object")
 			wantProblem(t, c.do(t, post, at, `{"title":`), 422, "body: must be valid JSON: unexpected end of JSON input at byte 9")
-			if deep := c.do(t, post, at, strings.Repeat("[", 100_000)); deep.status != 422 || !strings.HasPrefix(deep.text(t, "detail"), "body: must be valid JSON: ") {
+			if deep := c.do(t, post, at, strings.Repeat("[", 100_000)); deep.status != 422 || deep.text(t, "detail") != "body: nests more than 64 levels deep: send a flatter one" {
 				t.Errorf("got %d %s, want 422 for a body that is nested too deep", deep.status, deep.body)
 			}
 			wantProblem(t, c.do(t, post, at, `{"title":5,"description":[]}`), 422, "description: must be a text; title: must be a text")
@@ -103,10 +104,11 @@ func TestEdge(t *testing.T) {
 			}
 		},
 		"security headers": func(t *testing.T, w *world) {
-			for _, path := range []string{"/", "/nope", v1 + "/users/me", "/app.js"} {
+			for _, path := range []string{"/", "/nope", v1 + "/users/me", "/studio/app.js"} {
 				a := w.anon().with("Accept", "text/html").do(t, get, path)
 				for name, want := range map[string]string{"Content-Security-Policy": page.Policy, "X-Content-Type-Options": "nosniff",
-					"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin"} {
+					"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+					"Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()", "Strict-Transport-Security": ""} {
 					if got := a.header.Get(name); got != want {
 						t.Errorf("%s: got %s %q, want %q", path, name, got, want)
 					}
@@ -143,7 +145,7 @@ func TestPage(t *testing.T) {
 		if got := a.text(t, "message"); got != "Welcome to CoAgent Studio API" {
 			t.Errorf("got %q", got)
 		}
-		for _, path := range []string{"/", "/setup", "/setup?token=x"} {
+		for _, path := range []string{"/", "/studio", "/setup", "/setup?token=x"} {
 			a := r.anon().with("Accept", "text/html,application/xhtml+xml,*/*;q=0.8").must(t, 200, get, path)
 			if !strings.Contains(a.body, "<title>CoAgent Studio</title>") || a.header.Get("Content-Type") != "text/html; charset=utf-8" {
 				t.Errorf("%s: got %q %.80q, want the page", path, a.header.Get("Content-Type"), a.body)
@@ -154,7 +156,7 @@ func TestPage(t *testing.T) {
 		}
 	})
 	t.Run("files", func(t *testing.T) {
-		for path, kind := range map[string]string{"/app.js": "text/javascript; charset=utf-8", "/style.css": "text/css; charset=utf-8", "/favicon.svg": "image/svg+xml"} {
+		for path, kind := range map[string]string{"/studio/app.js": "text/javascript; charset=utf-8", "/studio/style.css": "text/css; charset=utf-8", "/studio/favicon.svg": "image/svg+xml"} {
 			a := r.anon().must(t, 200, get, path)
 			if got := a.header.Get("Content-Type"); got != kind {
 				t.Errorf("%s: got type %q, want %q", path, got, kind)
@@ -221,6 +223,75 @@ func TestBodyLimit(t *testing.T) {
 	wantProblem(t, c.do(t, post, v1+"/courses/", `{"title":"`+strings.Repeat("x", 65<<10)+`"}`), 413, "The request is too large")
 	if a := c.do(t, post, v1+"/courses/", `{"title":"`+strings.Repeat("x", 60<<10)+`"}`); a.status != 422 {
 		t.Errorf("got %d %s, want 422 just below the limit", a.status, a.body)
+	}
+	t.Run("files have a limit of their own", func(t *testing.T) {
+		s := &Server{cfg: r.cfg, uploads: []registered{{method: post, path: v1 + "/files/{id}"}}}
+		for line, want := range map[string]int{post + " " + v1 + "/files/1": 8 << 20, post + " " + v1 + "/files/1?x=/y": 8 << 20,
+			put + " " + v1 + "/files/1": 0, post + " " + v1 + "/files/1/x": 0} {
+			head := new(fasthttp.RequestHeader)
+			method, uri, _ := strings.Cut(line, " ")
+			head.SetMethod(method)
+			head.SetRequestURI(uri)
+			if got := s.boundsOf(head); got.MaxRequestBodySize != want || got.ReadTimeout != bodyTimeout {
+				t.Errorf("%s: got %+v, want a body of %d", line, got, want)
+			}
+		}
+	})
+}
+
+func TestTooDeep(t *testing.T) {
+	t.Parallel()
+	nested := func(n int) string { return strings.Repeat(`{"a":[`, n/2) + "1" + strings.Repeat("]}", n/2) }
+	for text, want := range map[string]bool{nested(64): false, nested(66): true, `{"a":"` + strings.Repeat("[", 100) + `"}`: false,
+		`{"a":"\\` + `\"` + strings.Repeat("[", 100) + `"}`: false, strings.Repeat("[]", 1000): false, strings.Repeat("]", 100) + "[": false, "": false, `"\`: false} {
+		if got := tooDeep([]byte(text)); got != want {
+			t.Errorf("%.40q: got %v, want %v", text, got, want)
+		}
+	}
+}
+
+// A browser that has once come by https stays with it.
+func TestStrictTransport(t *testing.T) {
+	t.Parallel()
+	for name, tune := range map[string]func(*app.Config){
+		"secure cookies": func(c *app.Config) { c.HTTP.SecureCookies = true },
+		"public address": func(c *app.Config) { c.HTTP.PublicURL = "https://school.example.org" },
+	} {
+		r := start(t, storetest.SQLite(t), tune)
+		if got := r.anon().do(t, get, "/").header.Get("Strict-Transport-Security"); got != "max-age=31536000" {
+			t.Errorf("%s: got %q, want a year", name, got)
+		}
+	}
+}
+
+// Whoever connects and says nothing, or half a head, is let go.
+func TestSilentConnections(t *testing.T) {
+	t.Parallel()
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := newDrainListener(plain.(*net.TCPListener))
+	ln.patience = 50 * time.Millisecond
+	f := fiber.New(fiber.Config{DisableStartupMessage: true, ReduceMemoryUsage: true, ReadTimeout: ln.patience})
+	go func() { _ = f.Listener(ln) }()
+	t.Cleanup(func() { _ = f.Shutdown() })
+	for _, said := range []string{"", "G", "GET / HTTP/1.1\r\nX: "} {
+		conn, err := net.Dial("tcp", plain.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_, _ = io.WriteString(conn, said)
+		var late net.Error
+		if _, err := io.ReadAll(conn); errors.As(err, &late) && late.Timeout() {
+			t.Errorf("%q: the connection was kept", said)
+		}
+		conn.Close()
+	}
+	r := start(t, storetest.SQLite(t))
+	if srv := r.server.fiber.Server(); srv.ReadTimeout != headTimeout || srv.IdleTimeout != idleTimeout || r.server.ln.patience != headTimeout {
+		t.Errorf("got timeouts %v, %v and %v", srv.ReadTimeout, srv.IdleTimeout, r.server.ln.patience)
 	}
 }
 

@@ -17,17 +17,26 @@ var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: "foreign_origin
 	Message: "This request comes from a page of another site. Open CoAgent Studio itself, or list that site in http.cors_origins."}
 
 // secureHeaders go with every answer; a page may replace the policy by its own.
-func secureHeaders(c *fiber.Ctx) error {
+func (s *Server) secureHeaders(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentSecurityPolicy, page.Policy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	c.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	c.Set("Cross-Origin-Opener-Policy", "same-origin")
 	c.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if s.https {
+		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
 	if strings.HasPrefix(c.Path(), "/api/") {
 		c.Set(fiber.HeaderCacheControl, "no-store")
 	}
 	return c.Next()
+}
+
+// overHTTPS tells whether people reach the server by https alone.
+func overHTTPS(cfg *app.Config) bool {
+	return cfg.HTTP.SecureCookies || strings.HasPrefix(strings.ToLower(cfg.HTTP.PublicURL), "https://")
 }
 
 // allowedOrigins are the origins beside the server's own: those configured,

@@ -1,18 +1,20 @@
 package web
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io/fs"
-	"mime"
 	"net/http"
-	"path"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/web/page"
+)
+
+const (
+	indexFile  = "index.html"
+	pathStudio = "/studio" // of the embedded page, which has / too unless web.ui_dir does
+	pathStatic = "/static/"
 )
 
 // pages registers what is not API: the page and its files, and the description
@@ -27,19 +29,14 @@ func (s *Server) pages() error {
 		if err != nil {
 			return err
 		}
-		if f.Name() != "index.html" {
-			s.plain("/"+f.Name(), fileOf(f.Name(), body))
+		if f.Name() != indexFile {
+			s.plain(pathStudio+"/"+f.Name(), fileOf(f.Name(), body))
 			continue
 		}
 		index := fileOf(f.Name(), body)
 		s.plain("/setup", index)
-		s.plain("/", func(c *fiber.Ctx) error {
-			c.Vary(fiber.HeaderAccept)
-			if strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMETextHTML) {
-				return index(c)
-			}
-			return c.JSON(fiber.Map{"message": "Welcome to CoAgent Studio API"})
-		})
+		s.plain(pathStudio, index)
+		s.plain("/", s.home(index))
 	}
 	spec, err := json.Marshal(s.api.OpenAPI())
 	if err != nil {
@@ -50,23 +47,29 @@ func (s *Server) pages() error {
 	return nil
 }
 
+// home answers browsers with the client, or with our page where there is none,
+// and programs with a greeting.
+func (s *Server) home(page fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		c.Vary(fiber.HeaderAccept)
+		switch {
+		case !wantsHTML(c):
+			return c.JSON(fiber.Map{"message": "Welcome to CoAgent Studio API"})
+		case s.ui != nil:
+			return s.ui.index(c, s.host(c))
+		}
+		return page(c)
+	}
+}
+
 // fileOf serves bytes that change only with the program. Their names stay the
 // same across versions, so browsers ask each time and mostly get a 304.
 func fileOf(name string, body []byte) fiber.Handler {
-	sum := sha256.Sum256(body)
-	etag := `"` + hex.EncodeToString(sum[:12]) + `"`
-	kind := mime.TypeByExtension(path.Ext(name))
-	switch path.Ext(name) {
-	case ".js": // the machine's own table of types may say text/plain
-		kind = "text/javascript; charset=utf-8"
-	case ".json":
-		kind = fiber.MIMEApplicationJSON
-	}
+	etag, kind := etagOf(body), contentType(name)
 	return func(c *fiber.Ctx) error {
-		c.Set(fiber.HeaderETag, etag)
 		c.Set(fiber.HeaderCacheControl, "no-cache")
-		if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), etag) {
-			return c.SendStatus(http.StatusNotModified)
+		if unchanged(c, etag) {
+			return nil
 		}
 		c.Set(fiber.HeaderContentType, kind)
 		return c.Send(body)
@@ -75,7 +78,8 @@ func fileOf(name string, body []byte) fiber.Handler {
 
 // unmatched answers what no route took: 405 where another method would do, a
 // redirect to the form with or without a closing slash where that exists (the
-// contract's collections have one spelling each), else 404.
+// contract's collections have one spelling each), else a file or the page of
+// the client in web.ui_dir, else 404.
 func (s *Server) unmatched(c *fiber.Ctx) error {
 	at := c.Path()
 	if methods := s.methodsAt(at); len(methods) > 0 {
@@ -87,6 +91,9 @@ func (s *Server) unmatched(c *fiber.Ctx) error {
 		twin = at + "/"
 	}
 	if twin == "" || len(s.methodsAt(twin)) == 0 {
+		if s.ui != nil {
+			return s.ui.serve(c, s.host(c))
+		}
 		return fiber.ErrNotFound
 	}
 	if query := c.Request().URI().QueryString(); len(query) > 0 {

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +36,8 @@ const (
 	// requestTimeout bounds the work on one request: a client that leaves does
 	// not end it by itself.
 	requestTimeout = 30 * time.Second
-	readTimeout    = 60 * time.Second // for the head and the body of one request
+	headTimeout    = 15 * time.Second // for the head of a request, and for the first one to come
+	bodyTimeout    = 60 * time.Second
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 120 * time.Second
 	// headBytes holds the cookies of a busy origin; fasthttp's 4 KiB do not.
@@ -53,6 +55,9 @@ type Server struct {
 	table   []registered
 	origins map[string]bool // other origins whose pages may call, lower case
 	proxies []netip.Prefix  // whose X-Forwarded-* headers are believed
+	uploads []registered    // routes that take files
+	https   bool
+	ui      *ui // nil without web.ui_dir
 	ln      *drainListener
 	// draining has every answer close its connection.
 	draining atomic.Bool
@@ -61,13 +66,18 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry()}
+	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg)}
 	var err error
 	if s.origins, err = allowedOrigins(cfg); err != nil {
 		return nil, err
 	}
 	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {
 		return nil, err
+	}
+	if cfg.Web.UIDir != "" {
+		if s.ui, err = openUI(cfg.Web.UIDir, cfg.Web.UICSP); err != nil {
+			return nil, err
+		}
 	}
 	s.fiber = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
@@ -83,14 +93,14 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		// Otherwise every idle socket keeps the buffer that read its handshake:
 		// 24 KiB each with this, 33 without.
 		ReduceMemoryUsage: true,
-		ReadTimeout:       readTimeout,
+		ReadTimeout:       headTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		// Without a list Fiber would believe anybody's X-Forwarded-Host.
 		EnableTrustedProxyCheck: true,
 		ErrorHandler:            s.failed,
 	})
-	s.fiber.Use(s.observe, secureHeaders, s.checkOrigin)
+	s.fiber.Use(s.observe, s.secureHeaders, s.checkOrigin)
 	s.api = humafiber.New(s.fiber, apiConfig(version))
 	s.api.UseMiddleware(adapt)
 	if err := s.queuePage(); err != nil {
@@ -101,7 +111,21 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 	}
 	s.fiber.Use(s.unmatched)
 	s.fiber.Server().Handler = s.knownMethods(s.fiber.Server().Handler)
+	s.fiber.Server().HeaderReceived = s.boundsOf
 	return s, nil
+}
+
+// boundsOf is how long a request whose head has come may take to send its
+// body, and how large that may be.
+func (s *Server) boundsOf(head *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	bounds := fasthttp.RequestConfig{ReadTimeout: bodyTimeout}
+	at, _, _ := strings.Cut(string(head.RequestURI()), "?")
+	for _, r := range s.uploads {
+		if string(head.Method()) == r.method && matches(r.path, at) {
+			bounds.MaxRequestBodySize = int(s.cfg.HTTP.UploadLimit)
+		}
+	}
+	return bounds
 }
 
 // knownMethods answers methods that no RFC knows as the other errors are
@@ -151,5 +175,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if s.ln != nil {
 		s.drain(ctx)
 	}
-	return s.fiber.ShutdownWithContext(ctx)
+	err := s.fiber.ShutdownWithContext(ctx)
+	if s.ui != nil {
+		err = errors.Join(err, s.ui.root.Close())
+	}
+	return err
 }

@@ -1,13 +1,15 @@
 // The entry: decides by the address and the session what is shown (sign-in,
 // set-up, the list of rooms, one room).
 
-import * as api from "/api.js";
-import { byId } from "/dom.js";
-import { forget, unsentCount } from "/outbox.js";
-import { Room } from "/room.js";
-import * as rooms from "/rooms.js";
+import * as api from "./api.js";
+import { byId } from "./dom.js";
+import { forget, unsentCount } from "./outbox.js";
+import { Room } from "./room.js";
+import * as rooms from "./rooms.js";
 
 const productName = "CoAgent Studio";
+// Where another client has the root, this page is at /studio.
+const home = location.pathname === "/studio" ? "/studio" : "/";
 
 let me = null;
 let groups = [];
@@ -79,7 +81,7 @@ async function signOut() {
     await api.signOut();
     forget();
     byId("username").value = "";
-    history.replaceState(null, "", "/");
+    history.replaceState(null, "", home);
     showSignIn();
   } catch (problem) {
     if (problem.status === 401) showSignIn();
@@ -115,7 +117,7 @@ async function setUp(event) {
   try {
     const token = new URLSearchParams(location.search).get("token");
     await api.setUp(token, byId("setup-email").value.trim(), byId("setup-name").value.trim(), password);
-    location.replace("/");
+    location.replace(home);
   } catch (problem) {
     error.textContent = problem.message;
     release(submit, "Create the account", problem.status === 429 ? (problem.retryAfter ?? 0) : 0);

@@ -1,7 +1,7 @@
 // Composer is the box in which a line is written: it grows, keeps its draft,
 // and tells at most every few seconds that somebody types.
 
-import { byId } from "/dom.js";
+import { byId } from "./dom.js";
 
 const typingEvery = 3000;
 

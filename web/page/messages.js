@@ -2,7 +2,7 @@
 // notices by their event number, then answers that are being streamed, then own
 // lines that wait for the server.
 
-import { announce, button, byId, dayOf, el, exactTimeOf, timeOf } from "/dom.js";
+import { announce, button, byId, dayOf, el, exactTimeOf, timeOf } from "./dom.js";
 
 const orderStreaming = 1e15;
 const orderWaiting = 2e15;

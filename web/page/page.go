@@ -5,8 +5,9 @@
 // It is static files and nothing else: no build step, no framework, no outside
 // address. Invariants: no inline script or style, so that [Policy] holds; text
 // from people and agents enters the document as text nodes only. The page finds
-// its files at the root of the origin (/app.js, /style.css ...) and index.html
-// itself answers both / and /setup, where it tells the two apart by the path.
+// its files below /studio (/studio/app.js, /studio/style.css ...), where they
+// are in no other client's way; index.html itself answers /, /studio and
+// /setup, and tells them apart by the path.
 // The package imports embed and nothing of ours.
 package page
 

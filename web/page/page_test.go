@@ -27,11 +27,11 @@ func TestFiles(t *testing.T) {
 	// A missing module leaves the whole page blank.
 	t.Run("every file that is named exists", func(t *testing.T) {
 		t.Parallel()
-		named := regexp.MustCompile(`(?:href|src|from)[= ]"/([\w.-]+\.\w+)"`)
+		named := regexp.MustCompile(`(?:href="/studio/|src="/studio/|from "\./)([\w.-]+\.\w+)"`)
 		for name, text := range texts {
 			for _, match := range named.FindAllStringSubmatch(text, -1) {
 				if _, ok := texts[match[1]]; !ok {
-					t.Errorf("%s names /%s, which is not embedded", name, match[1])
+					t.Errorf("%s names %s, which is not embedded", name, match[1])
 				}
 			}
 		}
@@ -40,8 +40,8 @@ func TestFiles(t *testing.T) {
 	t.Run("every module is preloaded", func(t *testing.T) {
 		t.Parallel()
 		for name := range texts {
-			if strings.HasSuffix(name, ".js") && !strings.Contains(texts["index.html"], `"/`+name+`"`) {
-				t.Errorf("index.html does not name /%s", name)
+			if strings.HasSuffix(name, ".js") && !strings.Contains(texts["index.html"], `"/studio/`+name+`"`) {
+				t.Errorf("index.html does not name /studio/%s", name)
 			}
 		}
 	})

@@ -3,13 +3,13 @@
 // which the socket resumes; an ack does not move it, since it may overtake
 // earlier events.
 
-import * as api from "/api.js";
-import { Composer } from "/composer.js";
-import { Connection } from "/connection.js";
-import { announce, byId, el } from "/dom.js";
-import { MessageList } from "/messages.js";
-import { Outbox } from "/outbox.js";
-import { Turns } from "/turns.js";
+import * as api from "./api.js";
+import { Composer } from "./composer.js";
+import { Connection } from "./connection.js";
+import { announce, byId, el } from "./dom.js";
+import { MessageList } from "./messages.js";
+import { Outbox } from "./outbox.js";
+import { Turns } from "./turns.js";
 
 const pageSize = 100;
 const ackTimeout = 15000;

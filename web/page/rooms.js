@@ -1,7 +1,7 @@
 // The side list: rooms, grouped by course.
 
-import * as api from "/api.js";
-import { byId, el } from "/dom.js";
+import * as api from "./api.js";
+import { byId, el } from "./dom.js";
 
 // load fetches every course and its rooms; a course whose rooms fail to load
 // keeps its place with the problem.

@@ -1,7 +1,7 @@
 // Turns follows the running answers of a room's agents and shows them in the
 // log until the stored message, a failure or a long silence ends them.
 
-import { Stream } from "/stream.js";
+import { Stream } from "./stream.js";
 
 const silent = 120000;
 const silentAfterReconnect = 10000;

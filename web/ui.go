@@ -1,0 +1,213 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// maxHashed bounds the files that are read whole, to hash and to send; larger
+// ones are streamed, and known by their size and time.
+const maxHashed = 16 << 20
+
+// ui is a built single-page client in a folder of the operator. A path that no
+// route and no file takes gets its index.html, in which the client's own
+// router finds its way (history mode).
+type ui struct {
+	root   *os.Root // keeps links within the folder
+	policy string
+}
+
+// openUI opens the folder; it must have an index.html.
+func openUI(dir, policy string) (*ui, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("web.ui_dir: %s is no folder that can be read: build the client first, or leave the setting empty (%w)", dir, err)
+	}
+	if info, err := root.Stat(indexFile); err != nil || !info.Mode().IsRegular() {
+		_ = root.Close()
+		return nil, fmt.Errorf("web.ui_dir: %s has no %s: name the folder that the client was built into, often dist", dir, indexFile)
+	}
+	return &ui{root: root, policy: policy}, nil
+}
+
+// serve answers a path that no route took; fiber.ErrNotFound when the client
+// has nothing there either.
+func (u *ui) serve(c *fiber.Ctx, host string) error {
+	if m := c.Method(); m != http.MethodGet && m != http.MethodHead {
+		return fiber.ErrNotFound
+	}
+	at, err := url.PathUnescape(c.Path())
+	if err != nil || at == "/api" || strings.HasPrefix(at, "/api/") {
+		return fiber.ErrNotFound
+	}
+	name := strings.Trim(at, "/")
+	if err := u.file(c, name, host); !errors.Is(err, fiber.ErrNotFound) {
+		return err
+	}
+	// A missing script must not be answered with a page.
+	if path.Ext(name) != "" || strings.HasPrefix(at, pathStatic) || !wantsHTML(c) {
+		return fiber.ErrNotFound
+	}
+	return u.index(c, host)
+}
+
+func (u *ui) index(c *fiber.Ctx, host string) error { return u.file(c, indexFile, host) }
+
+// file sends one file of the folder. Files whose name begins with a dot are
+// not the client's: editors and tools leave them.
+func (u *ui) file(c *fiber.Ctx, name, host string) error {
+	if !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00") || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
+		return fiber.ErrNotFound
+	}
+	c.Vary(fiber.HeaderAcceptEncoding)
+	for _, v := range variants {
+		if v.encoding != "" && !acceptsEncoding(c, v.encoding) {
+			continue
+		}
+		f, err := u.root.Open(name + v.suffix)
+		if err != nil {
+			continue
+		}
+		info, err := f.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			_ = f.Close()
+			continue
+		}
+		if v.encoding != "" {
+			c.Set(fiber.HeaderContentEncoding, v.encoding)
+		}
+		u.headers(c, name, host)
+		return sendFile(c, f, info)
+	}
+	return fiber.ErrNotFound
+}
+
+// variants are the forms in which a build may have left a file, the smallest
+// first.
+var variants = []struct{ suffix, encoding string }{{".br", "br"}, {".gz", "gzip"}, {"", ""}}
+
+func (u *ui) headers(c *fiber.Ctx, name, host string) {
+	c.Set(fiber.HeaderContentType, contentType(name))
+	c.Set(fiber.HeaderContentSecurityPolicy, policyFor(u.policy, host))
+	c.Set(fiber.HeaderCacheControl, "no-cache")
+	if isHashed(name) {
+		c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
+	}
+}
+
+// sendFile sends a file that it closes.
+func sendFile(c *fiber.Ctx, f *os.File, info fs.FileInfo) error {
+	if info.Size() > maxHashed {
+		if unchanged(c, fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano())) {
+			_ = f.Close()
+			return nil
+		}
+		c.Context().SetBodyStream(f, int(info.Size()))
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	body := make([]byte, info.Size())
+	if _, err := f.ReadAt(body, 0); err != nil && len(body) > 0 {
+		return fmt.Errorf("read %s of the client: %w", f.Name(), err)
+	}
+	// Not by the time: builds that repeat exactly give all files the same one.
+	if unchanged(c, etagOf(body)) {
+		return nil
+	}
+	return c.Send(body)
+}
+
+// unchanged sets the ETag, and answers 304 to a client that has it already.
+func unchanged(c *fiber.Ctx, etag string) bool {
+	c.Set(fiber.HeaderETag, etag)
+	if !strings.Contains(c.Get(fiber.HeaderIfNoneMatch), etag) {
+		return false
+	}
+	c.Status(http.StatusNotModified)
+	return true
+}
+
+func etagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + hex.EncodeToString(sum[:12]) + `"`
+}
+
+var (
+	namedByHash = regexp.MustCompile(`[.-](?:([A-Za-z0-9_-]{8})|[0-9a-f]{16,64})\.\w+(?:\.map)?$`)
+	aSize       = regexp.MustCompile(`^\d*x?\d+$`)
+	inHost      = regexp.MustCompile(`^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?$`)
+	withHost    = regexp.MustCompile(`\s[^\s;]*\{host\}[^\s;]*`)
+)
+
+// isHashed tells whether a build named the file by its content, such as
+// assets/index-BfZ3HKv0.js, so that it never changes. Words and sizes of
+// pictures of the same length are no hashes; neither is anything at the top,
+// where builds copy files under names of people's choice.
+func isHashed(name string) bool {
+	m := namedByHash.FindStringSubmatch(name)
+	if m == nil || !strings.Contains(name, "/") {
+		return false
+	}
+	hash := m[1]
+	return hash == "" || strings.ContainsAny(hash[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") && !aSize.MatchString(hash)
+}
+
+// policyFor puts the host that the browser named into a policy. A host that
+// could say more than a host loses the sources that name it.
+func policyFor(policy, host string) string {
+	if !inHost.MatchString(host) {
+		return withHost.ReplaceAllString(policy, "")
+	}
+	return strings.ReplaceAll(policy, "{host}", host)
+}
+
+// kinds are the types of the files that clients are built of; the machine's
+// own table may lack them or say text/plain.
+var kinds = map[string]string{
+	".html": fiber.MIMETextHTMLCharsetUTF8, ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
+	".css": "text/css; charset=utf-8", ".json": fiber.MIMEApplicationJSON, ".map": fiber.MIMEApplicationJSON,
+	".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".avif": "image/avif",
+	".gif": "image/gif", ".ico": "image/x-icon", ".woff": "font/woff", ".woff2": "font/woff2", ".ttf": "font/ttf", ".wasm": "application/wasm",
+	".webmanifest": "application/manifest+json", ".txt": "text/plain; charset=utf-8", ".xml": "text/xml; charset=utf-8",
+}
+
+// contentType is the type of a file by its name.
+func contentType(name string) string {
+	ext := strings.ToLower(path.Ext(name))
+	if kind, ok := kinds[ext]; ok {
+		return kind
+	}
+	if kind := mime.TypeByExtension(ext); kind != "" {
+		return kind
+	}
+	return fiber.MIMEOctetStream
+}
+
+// wantsHTML tells a browser that opens an address from a program.
+func wantsHTML(c *fiber.Ctx) bool {
+	return strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMETextHTML)
+}
+
+// acceptsEncoding reads Accept-Encoding as browsers write it.
+func acceptsEncoding(c *fiber.Ctx, encoding string) bool {
+	for item := range strings.SplitSeq(c.Get(fiber.HeaderAcceptEncoding), ",") {
+		name, weight, _ := strings.Cut(strings.TrimSpace(item), ";")
+		if strings.EqualFold(strings.TrimSpace(name), encoding) {
+			w := strings.ReplaceAll(weight, " ", "")
+			return w != "q=0" && !strings.HasPrefix(w, "q=0.0")
+		}
+	}
+	return false
+}
