@@ -82,20 +82,28 @@ const (
 	ActReadAnnouncements  Action = "announcement.read"
 	ActWriteAnnouncements Action = "announcement.write"
 
-	ActListRooms     Action = "course.rooms"
-	ActListAllRooms  Action = "course.rooms_all"
-	ActCreateRoom    Action = "room.create"
-	ActReadRoom      Action = "room.read"
-	ActUpdateRoom    Action = "room.update"
-	ActDeleteRoom    Action = "room.delete"
-	ActAssignToRoom  Action = "room.assign"
-	ActReadHistory   Action = "room.history"
-	ActJoinRoom      Action = "room.join"
-	ActPostMessage   Action = "room.post"
-	ActSeeFailures   Action = "room.failures"
-	ActReadFaces     Action = "room.agents"
-	ActAttachAgent   Action = "room.attach_agent"
-	ActDetachAgent   Action = "room.detach_agent"
+	ActListRooms    Action = "course.rooms"
+	ActListAllRooms Action = "course.rooms_all"
+	ActCreateRoom   Action = "room.create"
+	ActReadRoom     Action = "room.read"
+	ActUpdateRoom   Action = "room.update"
+	ActDeleteRoom   Action = "room.delete"
+	ActAssignToRoom Action = "room.assign"
+	ActReadHistory  Action = "room.history"
+	ActJoinRoom     Action = "room.join"
+	ActPostMessage  Action = "room.post"
+	ActSeeFailures  Action = "room.failures"
+	ActReadFaces    Action = "room.agents"
+	ActAttachAgent  Action = "room.attach_agent"
+	ActDetachAgent  Action = "room.detach_agent"
+
+	ActReadArtifacts   Action = "artifact.read"
+	ActWriteArtifact   Action = "artifact.write"
+	ActDeleteArtifact  Action = "artifact.delete"
+	ActSeeDeleted      Action = "artifact.list_deleted"
+	ActRestoreArtifact Action = "artifact.restore"
+	ActEraseArtifact   Action = "artifact.erase"
+
 	ActListAgents    Action = "agent.list"
 	ActCreateAgent   Action = "agent.create"
 	ActReadAgent     Action = "agent.read"
@@ -128,6 +136,7 @@ const (
 	IsProjectMember
 	IsProjectViewer
 	IsCreator
+	IsRemover // deleted it, and may undo that
 )
 
 const (
@@ -213,6 +222,13 @@ var rules = map[Action]rule{
 	ActReadFaces:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActAttachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActDetachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActReadArtifacts:   {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActWriteArtifact:   {roles: admins, relations: roomMembers, hidden: true},
+	ActDeleteArtifact:  {roles: admins, relations: roomMembers, hidden: true},
+	ActSeeDeleted:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActRestoreArtifact: {roles: admins, relations: courseStaff | IsRemover, hidden: true},
+	ActEraseArtifact:   {roles: admins, relations: courseStaff, text: notEnough},
 
 	ActListAgents:    {roles: admins, relations: projectReaders, text: notEnough, scope: ScopeRead},
 	ActCreateAgent:   {roles: admins, relations: projectWriters, text: notEnough},

@@ -16,6 +16,7 @@ var relationNames = map[string]Relation{
 	"room_member": IsRoomMember, "org_owner": IsOrganizationOwner, "org_admin": IsOrganizationAdmin, "org_member": IsOrganizationMember,
 	"project_owner": IsProjectOwner, "project_admin": IsProjectAdmin, "project_editor": IsProjectEditor,
 	"project_member": IsProjectMember, "project_viewer": IsProjectViewer, "creator": IsCreator,
+	"remover": IsRemover,
 }
 
 // declared is who may do what, written down without looking at the rules: the
@@ -69,6 +70,13 @@ var declared = map[Action]struct {
 	ActSeeFailures:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActAttachAgent:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActDetachAgent:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+
+	ActReadArtifacts:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActWriteArtifact:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActDeleteArtifact:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActSeeDeleted:      {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActRestoreArtifact: {"admin super_admin course_owner course_teacher course_ta remover", ""},
+	ActEraseArtifact:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
 	ActListAgents:    {"admin super_admin project_owner project_admin project_editor project_member project_viewer", "Not enough permissions"},
 	ActReadAgent:     {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},

@@ -75,6 +75,8 @@ type LimitsConfig struct {
 	TypingPerMinute     int   `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
 	HandshakesPerMinute int   `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
 	MessageBytes        Bytes `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
+	ArtifactBytes       Bytes `yaml:"artifact_bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"Largest content of one task, document or process."`
+	RoomArtifactBytes   Bytes `yaml:"room_artifact_bytes" default:"32MiB" min:"1MiB" max:"1GiB" doc:"Contents of all artifacts of a room together; a list of them is as large."`
 }
 
 // JobsConfig is where and how background work runs.

@@ -19,6 +19,9 @@ import (
 const (
 	EventMessage = "message" // somebody said something: MessageEvent
 	EventTurn    = "turn"    // a turn ended without a message: TurnEvent
+
+	EventArtifactUpdate = "artifact_update" // an artifact was made, changed or restored: ArtifactEvent
+	EventArtifactDelete = "artifact_delete" // an artifact was deleted: ArtifactEvent
 )
 
 // The types of signals.
@@ -103,7 +106,7 @@ func (a *App) newHub() *realtime.Hub {
 		},
 		Heads: a.db.EventHeads,
 		Encode: realtime.Encoders{Event: encodeEvent, Signal: encodeSignal, Delta: encodeDelta,
-			Presence: encodePresence, Resync: encodeResync},
+			Presence: encodePresence, Resync: encodeResync, Hold: holdArtifact},
 		QueueFrames: r.SocketQueueFrames, QueueBytes: int(r.SocketQueueBytes), Ping: r.Ping, DeadAfter: r.DeadAfter,
 		PresenceExpiry: r.PresenceExpiry, Poll: r.EventPoll, Log: a.log.With("part", "realtime"), Now: a.now,
 	}
@@ -142,7 +145,7 @@ func (a *App) publish(events []store.Event) {
 }
 
 func liveEvent(e *store.Event) realtime.Event {
-	return realtime.Event{Room: e.RoomID, Seq: e.Seq, ID: e.ID, Type: e.Type, Body: []byte(e.Body), At: e.CreatedAt}
+	return realtime.Event{Room: e.RoomID, Seq: e.Seq, ID: e.ID, Type: e.Type, Actor: e.ActorID, Body: []byte(e.Body), At: e.CreatedAt}
 }
 
 // metadata is the member in which the plain protocol's frames may grow.
@@ -182,6 +185,8 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 	switch e.Type {
 	case EventMessage:
 		return encodeMessage(e, v)
+	case EventArtifactUpdate, EventArtifactDelete:
+		return encodeArtifact(e, v)
 	case EventTurn:
 		var t TurnEvent
 		if json.Unmarshal(e.Body, &t) != nil {

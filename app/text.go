@@ -17,6 +17,8 @@ const (
 	maxPrompt = 100_000 // an agent's instructions
 	maxJSON   = 256 << 10
 	maxDepth  = 32
+	// maxContentDepth leaves a document room for some twenty lists within lists.
+	maxContentDepth = 100
 )
 
 // text checks one string that a client sent: valid UTF-8 without NUL, which no
@@ -92,22 +94,23 @@ func oneOf(field, value string, choices ...string) error {
 // object checks a JSON object that a client owns and keeps its text, key order
 // included. Absent and null give the fallback.
 func object(field string, raw json.RawMessage, fallback store.JSON) (store.JSON, error) {
-	return jsonValue(field, raw, fallback, '{', "an object")
+	return boundedObject(field, raw, fallback, maxJSON, maxDepth)
 }
 
-func jsonValue(field string, raw json.RawMessage, fallback store.JSON, open byte, want string) (store.JSON, error) {
+// boundedObject is object with bounds of its own: bytes, and levels.
+func boundedObject(field string, raw json.RawMessage, fallback store.JSON, most, deepest int) (store.JSON, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return fallback, nil
 	}
-	if raw[0] != open || !json.Valid(raw) {
-		return "", invalid(field, "must be %s", want)
+	if raw[0] != '{' || !json.Valid(raw) {
+		return "", invalid(field, "must be an object")
 	}
 	if !utf8.Valid(raw) { // which json.Valid lets pass, and Postgres does not
 		return "", invalid(field, "send valid UTF-8 text")
 	}
-	if len(raw) > maxJSON {
-		return "", invalid(field, "has %d bytes, at most %d are possible", len(raw), maxJSON)
+	if len(raw) > most {
+		return "", invalid(field, "has %d bytes, at most %d are possible", len(raw), most)
 	}
 	dec, depth := json.NewDecoder(bytes.NewReader(raw)), 0
 	dec.UseNumber()
@@ -123,8 +126,8 @@ func jsonValue(field string, raw json.RawMessage, fallback store.JSON, open byte
 			} else {
 				depth--
 			}
-			if depth > maxDepth {
-				return "", invalid(field, "is nested more than %d levels deep", maxDepth)
+			if depth > deepest {
+				return "", invalid(field, "is nested more than %d levels deep", deepest)
 			}
 		case string:
 			if strings.ContainsRune(v, 0) {
@@ -134,7 +137,7 @@ func jsonValue(field string, raw json.RawMessage, fallback store.JSON, open byte
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
-		return "", invalid(field, "must be %s", want)
+		return "", invalid(field, "must be an object")
 	}
 	return store.JSON(compact.String()), nil
 }

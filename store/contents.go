@@ -19,11 +19,13 @@ var (
 	heldByRoom = []held{
 		{"messages", "messages", "room_id = ?"}, {"members", "room_members", "room_id = ?"},
 		{"agents", "room_agents", "room_id = ?"}, {"turns", "agent_turns", "room_id = ?"},
+		{"artifacts", "artifacts", "room_id = ?"},
 	}
 	heldByCourse = []held{
 		{"rooms", "rooms", "course_id = ?"}, {"members", "course_members", "course_id = ?"},
 		{"announcements", "announcements", "course_id = ?"}, {"messages", "messages", roomsOfCourse},
 		{"agents", "room_agents", roomsOfCourse}, {"turns", "agent_turns", roomsOfCourse},
+		{"artifacts", "artifacts", roomsOfCourse},
 	}
 )
 

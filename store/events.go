@@ -7,13 +7,15 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Event is one entry of a room's log; Body is the JSON of app's event types.
+// Event is one entry of a room's log; Body is the JSON of app's event types,
+// ActorID the person who caused it, where that matters to those who read it.
 type Event struct {
 	bun.BaseModel `bun:"table:events,alias:e"`
 	RoomID        string `bun:",pk"`
 	Seq           int64  `bun:",pk"`
 	ID            string
 	Type          string
+	ActorID       string `bun:",nullzero"`
 	Body          JSON
 	CreatedAt     time.Time
 }
@@ -49,6 +51,14 @@ func (t *Tx) CreateEvent(ctx context.Context, e *Event) error {
 	}
 	t.events = append(t.events, *e)
 	return nil
+}
+
+// ReplaceEventBody puts another body under an entry that a newer one has made
+// pointless; an entry that is not kept any more stays so.
+func (t *Tx) ReplaceEventBody(ctx context.Context, roomID string, seq int64, body JSON) error {
+	_, err := t.db.NewUpdate().Model((*Event)(nil)).Set("body = ?", body).
+		Where("room_id = ?", roomID).Where("seq = ?", seq).Exec(ctx)
+	return translate(err)
 }
 
 // Events lists a room's log after a seq, oldest first, limit entries at most.

@@ -58,6 +58,11 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"Announcements":          func() error { _, err := db.Announcements(ctx, w.course.ID, store.Page{}); return err },
 			"RoomContents":           func() error { _, err := db.RoomContents(ctx, id); return err },
 			"CourseContents":         func() error { _, err := db.CourseContents(ctx, w.course.ID); return err },
+			"Artifacts":              func() error { _, err := db.Artifacts(ctx, id, "", store.Page{Limit: 50}); return err },
+			"Artifacts of a type":    func() error { _, err := db.Artifacts(ctx, id, "task", store.Page{Limit: 50}); return err },
+			"DeletedArtifacts":       func() error { _, err := db.DeletedArtifacts(ctx, id, "", store.Page{Limit: 50}); return err },
+			"ArtifactHead":           func() error { _, err := db.ArtifactHead(ctx, id); return err },
+			"ArtifactLoad":           func() error { _, _, err := db.ArtifactLoad(ctx, id); return err },
 			"DeleteSessionsBefore": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.DeleteSessionsBefore(ctx, at, 5)

@@ -16,6 +16,7 @@ var Models = []any{
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil),
 	(*Announcement)(nil),
+	(*Artifact)(nil),
 }
 
 // ReadSide is the pool behind a DB's own queries.

@@ -124,6 +124,15 @@ var accessTable = []row{
 	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"GET /api/v1/admin/audit", adminsOnly, nothing},
+	{"GET /api/v1/workspaces/{room_id}/artifacts", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
+	{"POST /api/v1/workspaces/{room_id}/artifacts", "404 201 201 404 201 201 201 404 404 404 404 201 201",
+		onRoom(body{"type": "task", "title": "Write", "content": body{"status": "todo"}, "parent_artifact_id": nil})},
+	{"GET /api/v1/workspaces/artifacts/{artifact_id}", "404 200 200 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, false)},
+	{"PUT /api/v1/workspaces/artifacts/{artifact_id}", "404 200 200 404 200 200 200 404 404 404 404 200 200",
+		onFreshArtifact(body{"title": "Read", "content": body{"status": "done"}, "expected_version": 1}, false)},
+	{"DELETE /api/v1/workspaces/artifacts/{artifact_id}", "404 204 204 404 204 204 204 404 404 404 404 204 204", onFreshArtifact(nil, false)},
+	// Whoever deleted it may undo that too: see TestArtifacts.
+	{"POST /api/v1/workspaces/artifacts/{artifact_id}/restore", "404 404 404 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, true)},
 	{"GET /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
 	{"POST /admin/queue/{path}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
 		return []string{"api/jobs/cancel"}, body{"ids": []string{w.finishedJob(t)}}
@@ -171,6 +180,16 @@ func onRoom(b any) func(testing.TB, *world) ([]string, any) {
 
 func onFreshAgent(b any) func(testing.TB, *world) ([]string, any) {
 	return func(t testing.TB, w *world) ([]string, any) { return []string{w.newAgent(t)}, b }
+}
+
+func onFreshArtifact(b any, deleted bool) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		made := w.newArtifact(t, "task")
+		if deleted {
+			w.as(owner).must(t, http.StatusNoContent, del, v1+"/workspaces/artifacts/"+made)
+		}
+		return []string{made}, b
+	}
 }
 
 // fill puts values into the {parameters} of a path; what is left over is

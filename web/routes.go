@@ -38,6 +38,7 @@ func (s *Server) routes() error {
 	s.roomRoutes()
 	s.agentRoutes()
 	s.adminRoutes()
+	s.artifactRoutes()
 	s.sockets()
 	open(s, route{method: get, path: pathHealth, id: "health", tag: "Operation", summary: "Tell that the process is alive"}, s.health)
 	open(s, route{method: get, path: pathReady, id: "ready", tag: "Operation", summary: "Tell whether requests can be served; code names the part that fails"}, s.ready)
@@ -126,6 +127,21 @@ func (s *Server) roomRoutes() {
 	add(s, route{method: get, path: pathEvents, id: "listEvents", tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live stream (id = seq, Last-Event-ID)",
 		errors: known}, s.events)
 	add(s, route{method: get, path: v1 + "/chat/messages/{room_id}", id: "listMessages", tag: tag, summary: "List what was said in a room, oldest first", errors: known}, s.history)
+}
+
+func (s *Server) artifactRoutes() {
+	const tag, rooms, one = "Artifacts", v1 + "/workspaces/{room_id}/artifacts", v1 + "/workspaces/artifacts/{artifact_id}"
+	known := []int{missing}
+	add(s, route{method: get, path: rooms, id: "listArtifacts", tag: tag, summary: "List a room's tasks, documents and processes, newest first", errors: known}, s.artifacts)
+	add(s, route{method: post, path: rooms, id: "createArtifact", tag: tag, summary: "Put a task, a document or a process into a room",
+		status: created, errors: []int{rejected, missing}}, s.createArtifact)
+	add(s, route{method: get, path: one, id: "getArtifact", tag: tag, summary: "Show an artifact", errors: known}, s.artifact)
+	add(s, route{method: put, path: one, id: "updateArtifact", tag: tag, summary: "Change an artifact's title or content",
+		errors: []int{missing, conflict}}, s.updateArtifact)
+	add(s, route{method: del, path: one, id: "deleteArtifact", tag: tag, summary: "Delete an artifact, so that it can be restored",
+		status: gone, errors: []int{missing, conflict}}, s.deleteArtifact)
+	add(s, route{method: post, path: one + "/restore", id: "restoreArtifact", tag: tag, summary: "Bring a deleted artifact back",
+		errors: []int{missing, conflict}}, s.restoreArtifact)
 }
 
 func (s *Server) agentRoutes() {

@@ -132,6 +132,13 @@ func (w *world) newAgent(t testing.TB) string {
 		"system_prompt": "Teach.", "model_provider": "offline", "is_active": true, "api_key": apptest.CanaryKey}).text(t, "id")
 }
 
+// newArtifact makes an artifact in the world's room.
+func (w *world) newArtifact(t testing.TB, kind string) string {
+	t.Helper()
+	return w.as(owner).must(t, http.StatusCreated, post, v1+"/workspaces/"+w.room+"/artifacts",
+		body{"type": kind, "title": "Something", "content": body{"status": "todo", "order": 1}}).text(t, "id")
+}
+
 // wantMembers fails unless an object has exactly these members.
 func wantMembers(t testing.TB, got map[string]any, want ...string) {
 	t.Helper()

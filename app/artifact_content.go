@@ -1,0 +1,132 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// check says what is wrong with the sent members; most bounds the content.
+func (c *ArtifactChange) check(most int) error {
+	var errs []error
+	if t := c.Title; t.Sent {
+		switch {
+		case t.Null:
+			errs = append(errs, invalid("title", "must not be null, leave it out to keep what is stored"))
+		case strings.TrimSpace(t.Value) == "":
+			errs = append(errs, invalid("title", "must not be empty"))
+		default:
+			// The blanks around it stay: clients save while somebody types.
+			errs = append(errs, text("title", t.Value, 1, maxTitle))
+		}
+	}
+	if c.Content.Sent {
+		content, err := artifactContent(c.Content.Value, most)
+		c.Content.Value = json.RawMessage(content)
+		errs = append(errs, err)
+	}
+	return firstOf(errors.Join(errs...))
+}
+
+// artifactContent checks a content and gives it without the blanks.
+func artifactContent(raw json.RawMessage, most int) (store.JSON, error) {
+	if len(raw) > most {
+		return "", contentTooLarge(len(raw), most)
+	}
+	content, err := boundedObject("content", raw, "", most, maxContentDepth)
+	if err == nil && content == "" {
+		err = invalid("content", "must not be null, leave it out to keep what is stored")
+	}
+	return content, err
+}
+
+func contentTooLarge(size, most int) error {
+	return errorf(KindTooLarge, "too_large", "content: has %d bytes, at most %d are possible", size, most)
+}
+
+// applyArtifact writes a checked change to an artifact.
+func (a *App) applyArtifact(f *store.Artifact, c ArtifactChange) error {
+	if c.Title.Sent {
+		f.Title = c.Title.Value
+	}
+	if !c.Content.Sent {
+		return nil
+	}
+	content := store.JSON(c.Content.Value)
+	if f.Type == ArtifactTask && f.Content != "" {
+		content = mergeContent(f.Content, content)
+		if most := int(a.cfg.Limits.ArtifactBytes); len(content) > most {
+			return contentTooLarge(len(content), most)
+		}
+	}
+	f.Content, f.ContentBytes = content, int64(len(content))
+	return nil
+}
+
+// mergeContent is a stored object with the members of another one: those that
+// both have stay where they are with the new value, the others come behind.
+// Clients move a card by sending its new column alone.
+func mergeContent(stored, sent store.JSON) store.JSON {
+	members := membersOf(stored)
+	place := make(map[string]int, len(members))
+	for i, m := range members {
+		place[m.name] = i
+	}
+	for _, m := range membersOf(sent) {
+		if i, known := place[m.name]; known {
+			members[i].value = m.value
+			continue
+		}
+		place[m.name] = len(members)
+		members = append(members, m)
+	}
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(string(toJSON(m.name)))
+		b.WriteByte(':')
+		b.Write(m.value)
+	}
+	b.WriteByte('}')
+	return store.JSON(b.String())
+}
+
+type jsonMember struct {
+	name  string
+	value json.RawMessage
+}
+
+// membersOf are the members of a valid JSON object in their order; of two with
+// one name the first place and the last value count, as in a browser.
+func membersOf(object store.JSON) []jsonMember {
+	dec := json.NewDecoder(strings.NewReader(string(object)))
+	if _, err := dec.Token(); err != nil {
+		return nil
+	}
+	var members []jsonMember
+	place := map[string]int{}
+	for dec.More() {
+		var m jsonMember
+		tok, err := dec.Token()
+		if err != nil {
+			break
+		}
+		m.name, _ = tok.(string)
+		if dec.Decode(&m.value) != nil {
+			break
+		}
+		if i, known := place[m.name]; known {
+			members[i].value = m.value
+			continue
+		}
+		place[m.name] = len(members)
+		members = append(members, m)
+	}
+	return members
+}

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// ArtifactEvent is the body of EventArtifactUpdate and EventArtifactDelete.
+// Only the newest event of an artifact keeps its state: documents are saved
+// with every keystroke, and whoever resumes needs what is, not each step to
+// it. An update without a state has no frame.
+type ArtifactEvent struct {
+	ArtifactID string          `json:"artifact_id"`
+	Artifact   json.RawMessage `json:"artifact,omitempty"` // ArtifactState
+}
+
+// ArtifactState is an artifact as the frames show it.
+type ArtifactState struct {
+	ID               string          `json:"id"`
+	RoomID           string          `json:"room_id"`
+	Type             string          `json:"type"`
+	Title            string          `json:"title"`
+	Content          json.RawMessage `json:"content"`
+	ParentArtifactID *string         `json:"parent_artifact_id"`
+	Version          int             `json:"version"`
+	CreatedBy        *string         `json:"created_by"`
+	LastModifiedBy   *string         `json:"last_modified_by"`
+	CreatedAt        string          `json:"created_at"`
+	UpdatedAt        string          `json:"updated_at"`
+	IsDeleted        bool            `json:"is_deleted"`
+}
+
+// artifactEvent is the durable event of an artifact whose EventSeq is set: of
+// what it is now, or that it is gone.
+func artifactEvent(f *store.Artifact, actorID string, at time.Time, kind string) *store.Event {
+	body := ArtifactEvent{ArtifactID: f.ID}
+	if kind == EventArtifactUpdate {
+		body.Artifact = json.RawMessage(toJSON(ArtifactState{ID: f.ID, RoomID: f.RoomID, Type: f.Type, Title: f.Title,
+			Content: json.RawMessage(f.Content), ParentArtifactID: orNull(f.ParentID), Version: f.Version,
+			CreatedBy: orNull(f.CreatedBy), LastModifiedBy: orNull(f.ModifiedBy),
+			CreatedAt: Timestamp(f.CreatedAt), UpdatedAt: Timestamp(f.UpdatedAt), IsDeleted: f.Deleted()}))
+	}
+	return &store.Event{RoomID: f.RoomID, Seq: f.EventSeq, ID: store.NewID(), Type: kind, ActorID: actorID, Body: toJSON(body), CreatedAt: at}
+}
+
+// spentArtifactEvent is the body of an event after a newer one of its artifact.
+func spentArtifactEvent(artifactID string) store.JSON {
+	return toJSON(ArtifactEvent{ArtifactID: artifactID})
+}
+
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// encodeArtifact makes the frame of an artifact's event. The plain protocol's
+// has nothing but the members that its clients know.
+func encodeArtifact(e realtime.Event, v realtime.Variant) []byte {
+	var body ArtifactEvent
+	if json.Unmarshal(e.Body, &body) != nil || body.ArtifactID == "" {
+		return nil
+	}
+	f := struct {
+		Type       string          `json:"type"`
+		ArtifactID string          `json:"artifact_id,omitempty"`
+		Artifact   json.RawMessage `json:"artifact,omitempty"`
+		Timestamp  string          `json:"timestamp"`
+		ID         string          `json:"id,omitempty"`
+		Seq        int64           `json:"seq,omitempty"`
+	}{Type: e.Type, Timestamp: Timestamp(e.At)}
+	switch {
+	case e.Type == EventArtifactDelete:
+		f.ArtifactID = body.ArtifactID
+	case body.Artifact == nil:
+		return nil
+	default:
+		f.Artifact = body.Artifact
+	}
+	if v&variantV2 != 0 {
+		f.ID, f.Seq = e.ID, e.Seq
+	}
+	return []byte(toJSON(f))
+}
+
+// artifactHold is how long the plain sockets of whoever changed an artifact
+// wait for its frame: that client adds the answer of its request by itself, and
+// would show a thing twice whose frame overtakes the answer.
+const artifactHold = 250 * time.Millisecond
+
+func holdArtifact(e realtime.Event, v realtime.Variant) time.Duration {
+	if v&variantV2 == 0 && (e.Type == EventArtifactUpdate || e.Type == EventArtifactDelete) {
+		return artifactHold
+	}
+	return 0
+}

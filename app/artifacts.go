@@ -1,0 +1,272 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The types of artifacts.
+const (
+	ArtifactTask    = "task"
+	ArtifactDoc     = "doc"
+	ArtifactProcess = "process"
+)
+
+var artifactTypes = []string{ArtifactTask, ArtifactDoc, ArtifactProcess}
+
+// maxTitle is the longest title of an artifact, in characters.
+const maxTitle = 500
+
+// NewArtifact is what somebody puts into a room.
+type NewArtifact struct {
+	Type     string
+	Title    string
+	Content  Opt[json.RawMessage] // an object, {} when absent
+	ParentID string               // another artifact of the same room, or ""
+}
+
+// ArtifactChange are the members of an artifact that somebody changes.
+type ArtifactChange struct {
+	Title   Opt[string]
+	Content Opt[json.RawMessage] // replaces what is there; of a task only the members that it has
+	// ExpectedVersion, when sent, is the version that the change was made to.
+	ExpectedVersion Opt[int]
+}
+
+// author is who makes or changes an artifact: a person, or an agent.
+type author struct{ user, agent string }
+
+// authorOf is the person behind a request.
+func authorOf(actor *Actor) author { return author{user: actor.User.ID} }
+
+// Artifacts lists a room's artifacts, newest first: all of them, since a room
+// cannot hold more than one list may have. kind, unless empty, is their type.
+func (a *App) Artifacts(ctx context.Context, actor *Actor, roomID, kind string) ([]store.Artifact, error) {
+	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActReadArtifacts); err != nil {
+		return nil, err
+	}
+	if kind != "" && !slices.Contains(artifactTypes, kind) {
+		return nil, nil
+	}
+	return a.db.Artifacts(ctx, roomID, kind, store.Page{Limit: store.MaxLimit})
+}
+
+// DeletedArtifacts lists those that can be restored, without their contents,
+// the last deleted first; for the room's staff.
+func (a *App) DeletedArtifacts(ctx context.Context, actor *Actor, roomID, kind string, p store.Page) ([]store.Artifact, error) {
+	_, res, err := a.workspace(ctx, actor, roomID, "Workspace", ActReadArtifacts)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActSeeDeleted, res); err != nil {
+		return nil, err
+	}
+	if kind != "" && !slices.Contains(artifactTypes, kind) {
+		return nil, nil
+	}
+	return a.db.DeletedArtifacts(ctx, roomID, kind, p)
+}
+
+// Artifact returns one artifact; a deleted one is not found.
+func (a *App) Artifact(ctx context.Context, actor *Actor, id string) (*store.Artifact, error) {
+	if _, _, err := a.artifactFor(ctx, actor, id, ActReadArtifacts); err != nil {
+		return nil, err
+	}
+	f, err := a.db.Artifact(ctx, id)
+	if err == nil && f.Deleted() {
+		err = store.ErrNotFound
+	}
+	return f, fromStore(err, "Artifact")
+}
+
+// workspace loads a room, under the name that it has in these routes, and
+// checks that the actor may do the action there.
+func (a *App) workspace(ctx context.Context, actor *Actor, roomID, noun string, action Action) (*store.Room, Resource, error) {
+	if actor == nil {
+		return nil, Resource{}, errNotAuthenticated
+	}
+	acc, err := a.db.RoomAccess(ctx, roomID, actor.User.ID)
+	if err != nil {
+		return nil, Resource{}, fromStore(err, noun)
+	}
+	res := roomResource(acc)
+	res.Noun = noun
+	return &acc.Room, res, Check(actor, action, res)
+}
+
+// artifactFor loads an artifact, deleted or not and without its content, and
+// checks that the actor may do the action to it.
+func (a *App) artifactFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Artifact, Resource, error) {
+	if actor == nil {
+		return nil, Resource{}, errNotAuthenticated
+	}
+	f, err := a.db.ArtifactHead(ctx, id)
+	if err != nil {
+		return nil, Resource{}, fromStore(err, "Artifact")
+	}
+	_, res, err := a.workspace(ctx, actor, f.RoomID, "Artifact", action)
+	if f.Deleted() && f.ModifiedBy == actor.User.ID {
+		res.Relations |= IsRemover
+	}
+	return f, res, err
+}
+
+// CreateArtifact puts an artifact into a room and shows it to everybody there.
+func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n NewArtifact) (*store.Artifact, error) {
+	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActWriteArtifact); err != nil {
+		return nil, err
+	}
+	f, err := a.newArtifact(authorOf(actor), roomID, n)
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storeNewArtifact(ctx, tx, f) })
+	return f, fromStore(err, "Workspace")
+}
+
+func (a *App) newArtifact(by author, roomID string, n NewArtifact) (*store.Artifact, error) {
+	if !slices.Contains(artifactTypes, n.Type) {
+		return nil, errorf(KindRejected, "invalid_type", "Invalid artifact type. Must be one of: ['%s']", strings.Join(artifactTypes, "', '"))
+	}
+	now := a.instant()
+	f := &store.Artifact{ID: store.NewID(), RoomID: roomID, Type: n.Type, ParentID: n.ParentID, Version: 1, CreatedAt: now, UpdatedAt: now,
+		CreatedBy: by.user, CreatedByAgent: by.agent, ModifiedBy: by.user, ModifiedByAgent: by.agent}
+	if !n.Content.Sent {
+		n.Content = Some(json.RawMessage("{}"))
+	}
+	change := ArtifactChange{Title: Some(n.Title), Content: n.Content}
+	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
+		return nil, err
+	}
+	return f, a.applyArtifact(f, change)
+}
+
+// storeNewArtifact holds the room: its artifacts are counted, and its parent
+// must not go meanwhile.
+func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artifact) error {
+	room, err := tx.RoomForUpdate(ctx, f.RoomID)
+	if err != nil {
+		return err
+	}
+	if f.ParentID != "" {
+		parent, err := tx.ArtifactHead(ctx, f.ParentID)
+		if errors.Is(err, store.ErrNotFound) || err == nil && (parent.RoomID != f.RoomID || parent.Deleted()) {
+			return invalid("parent_artifact_id", "is no artifact of this room")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := a.artifactFits(ctx, tx, f.RoomID, 1, f.ContentBytes); err != nil {
+		return err
+	}
+	if f.EventSeq, err = quietSeq(ctx, tx, room); err != nil {
+		return err
+	}
+	if err := tx.CreateArtifact(ctx, f); err != nil {
+		return err
+	}
+	return tx.CreateEvent(ctx, artifactEvent(f, f.CreatedBy, f.CreatedAt, EventArtifactUpdate))
+}
+
+// artifactFits returns nil when a room can hold so many artifacts and bytes
+// more: it is listed as a whole, so the whole must stay of a size that can be.
+func (a *App) artifactFits(ctx context.Context, tx *store.Tx, roomID string, more int, bytes int64) error {
+	n, size, err := tx.ArtifactLoad(ctx, roomID)
+	switch most := int64(a.cfg.Limits.RoomArtifactBytes); {
+	case err != nil:
+		return err
+	case n+more > store.MaxLimit:
+		return errorf(KindTooLarge, "too_many", "The room has %d artifacts, which is all that it can hold. Delete some first.", n)
+	case size+bytes > most:
+		return errorf(KindTooLarge, "too_large", "The room's artifacts would have %d bytes together, at most %d are possible. Delete some first.", size+bytes, most)
+	}
+	return nil
+}
+
+// quietSeq takes the next number of a locked room for an event that agents do
+// not answer: one that is up to date stays so, one with lines to look at still
+// has them to look at.
+func quietSeq(ctx context.Context, tx *store.Tx, room *store.Room) (int64, error) {
+	if room.LookedSeq >= room.EventSeq {
+		return tx.NextSeqUnheard(ctx, room.ID)
+	}
+	return tx.NextSeq(ctx, room.ID, time.Time{})
+}
+
+// errVersionConflict tells a client that it changed what is not there any more.
+var errVersionConflict = errorf(KindConflict, "stale", "Version conflict. Please refresh and retry.")
+
+// UpdateArtifact changes an artifact and shows it to everybody in the room. Of
+// several who expect the same version one succeeds.
+func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, change ArtifactChange) (*store.Artifact, error) {
+	head, _, err := a.artifactFor(ctx, actor, id, ActWriteArtifact)
+	if err != nil {
+		return nil, err
+	}
+	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
+		return nil, err
+	}
+	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
+		if f.Deleted() {
+			return store.ErrNotFound
+		}
+		if e := change.ExpectedVersion; e.Sent && !e.Null && e.Value != f.Version {
+			return errVersionConflict
+		}
+		before := f.ContentBytes
+		if err := a.applyArtifact(f, change); err != nil {
+			return err
+		}
+		if f.ContentBytes > before {
+			if err := a.artifactFits(ctx, tx, f.RoomID, 0, f.ContentBytes-before); err != nil {
+				return err
+			}
+		}
+		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactUpdate)
+	})
+}
+
+// editArtifact runs fn on an artifact as it is, in a transaction that holds
+// its room: whatever happens to the artifacts of a room happens one by one.
+func (a *App) editArtifact(ctx context.Context, head *store.Artifact, fn func(*store.Tx, *store.Room, *store.Artifact) error) (*store.Artifact, error) {
+	var f *store.Artifact
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		room, err := tx.RoomForUpdate(ctx, head.RoomID)
+		if err != nil {
+			return err
+		}
+		if f, err = tx.Artifact(ctx, head.ID); err != nil {
+			return err
+		}
+		return fn(tx, room, f)
+	})
+	if errors.Is(err, store.ErrStale) {
+		err = errVersionConflict
+	}
+	return f, fromStore(err, "Artifact")
+}
+
+// storeArtifact writes a changed artifact as its next version, and its event
+// in place of the one before.
+func (a *App) storeArtifact(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, by author, kind string) error {
+	spent := f.EventSeq
+	var err error
+	if f.EventSeq, err = quietSeq(ctx, tx, room); err != nil {
+		return err
+	}
+	f.ModifiedBy, f.ModifiedByAgent, f.UpdatedAt = by.user, by.agent, a.instant()
+	if err := tx.UpdateArtifact(ctx, f); err != nil {
+		return err
+	}
+	if err := tx.ReplaceEventBody(ctx, f.RoomID, spent, spentArtifactEvent(f.ID)); err != nil {
+		return err
+	}
+	return tx.CreateEvent(ctx, artifactEvent(f, by.user, f.UpdatedAt, kind))
+}

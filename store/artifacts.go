@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Artifact is a piece of work in a room: a task, a document or a process.
+// A person or an agent made it, and changed it last; EventSeq is the newest
+// event of the room that tells of it.
+type Artifact struct {
+	bun.BaseModel   `bun:"table:artifacts,alias:af"`
+	ID              string `bun:",pk"`
+	RoomID          string
+	Type            string
+	Title           string
+	ParentID        string `bun:",nullzero"` // in the same room; set once, so that no chain can close
+	Version         int
+	EventSeq        int64
+	CreatedBy       string `bun:",nullzero"`
+	CreatedByAgent  string `bun:",nullzero"`
+	ModifiedBy      string `bun:",nullzero"`
+	ModifiedByAgent string `bun:",nullzero"`
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	DeletedAt       time.Time `bun:",nullzero"`
+	ContentBytes    int64
+	Content         JSON
+}
+
+// Deleted tells whether it is kept only to be restored.
+func (f *Artifact) Deleted() bool { return !f.DeletedAt.IsZero() }
+
+// Artifact returns the artifact with this id, deleted or not.
+func (q Queries) Artifact(ctx context.Context, id string) (*Artifact, error) {
+	f := new(Artifact)
+	return first(ctx, q.db.NewSelect().Model(f).Where("af.id = ?", id), f)
+}
+
+// ArtifactHead is Artifact without the content.
+func (q Queries) ArtifactHead(ctx context.Context, id string) (*Artifact, error) {
+	f := new(Artifact)
+	return first(ctx, q.db.NewSelect().Model(f).ExcludeColumn("content").Where("af.id = ?", id), f)
+}
+
+// Artifacts lists a room's artifacts, newest first; with kind only those of
+// that type.
+func (q Queries) Artifacts(ctx context.Context, roomID, kind string, p Page) ([]Artifact, error) {
+	var rows []Artifact
+	sel := q.db.NewSelect().Model(&rows).Where("af.room_id = ?", roomID).Where("af.deleted_at IS NULL").
+		OrderExpr("af.created_at DESC, af.id DESC")
+	if kind != "" {
+		sel = sel.Where("af.type = ?", kind)
+	}
+	return rows, translate(p.on(sel).Scan(ctx))
+}
+
+// DeletedArtifacts lists those that can be restored, without their contents,
+// the last deleted first.
+func (q Queries) DeletedArtifacts(ctx context.Context, roomID, kind string, p Page) ([]Artifact, error) {
+	var rows []Artifact
+	sel := q.db.NewSelect().Model(&rows).ExcludeColumn("content").Where("af.room_id = ?", roomID).
+		Where("af.deleted_at IS NOT NULL").OrderExpr("af.deleted_at DESC, af.id DESC")
+	if kind != "" {
+		sel = sel.Where("af.type = ?", kind)
+	}
+	return rows, translate(p.on(sel).Scan(ctx))
+}
+
+// ArtifactLoad counts a room's artifacts and the bytes of their contents,
+// without the deleted ones.
+func (q Queries) ArtifactLoad(ctx context.Context, roomID string) (n int, size int64, err error) {
+	err = q.db.NewSelect().Model((*Artifact)(nil)).ColumnExpr("count(*)").ColumnExpr("COALESCE(sum(af.content_bytes), 0)").
+		Where("af.room_id = ?", roomID).Where("af.deleted_at IS NULL").Scan(ctx, &n, &size)
+	return n, size, translate(err)
+}
+
+// CreateArtifact adds an artifact.
+func (t *Tx) CreateArtifact(ctx context.Context, f *Artifact) error { return t.insert(ctx, f) }
+
+// UpdateArtifact writes an artifact that was read at f.Version, which it moves
+// on; ErrStale when somebody else changed it meanwhile.
+func (t *Tx) UpdateArtifact(ctx context.Context, f *Artifact) error {
+	f.Version++
+	res, err := t.db.NewUpdate().Model(f).
+		Column("title", "content", "content_bytes", "version", "event_seq", "modified_by", "modified_by_agent", "updated_at", "deleted_at").
+		Where("af.id = ?", f.ID).Where("af.version = ?", f.Version-1).Exec(ctx)
+	if err := changed(res, err, ErrStale); err != nil {
+		f.Version-- // the caller's copy stays what it read
+		return err
+	}
+	return nil
+}
+
+// EraseArtifact removes an artifact for good; ErrNotFound without it.
+func (t *Tx) EraseArtifact(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*Artifact)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}

@@ -1,0 +1,117 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+type artifactOut struct {
+	ID               string     `json:"id" format:"uuid"`
+	RoomID           string     `json:"room_id" format:"uuid"`
+	Type             string     `json:"type" enum:"task,doc,process"`
+	Title            string     `json:"title"`
+	Content          jsonObject `json:"content" doc:"In the order it was sent; null in the list of deleted artifacts"`
+	ParentArtifactID *string    `json:"parent_artifact_id" format:"uuid"`
+	Version          int        `json:"version"`
+	CreatedBy        *string    `json:"created_by" format:"uuid" doc:"null for an agent, and for a user who is gone"`
+	LastModifiedBy   *string    `json:"last_modified_by" format:"uuid"`
+	CreatedAt        time.Time  `json:"created_at"`
+	UpdatedAt        time.Time  `json:"updated_at"`
+}
+
+func artifactForm(f *store.Artifact) artifactOut {
+	return artifactOut{ID: f.ID, RoomID: f.RoomID, Type: f.Type, Title: f.Title, Content: jsonObject(f.Content),
+		ParentArtifactID: nullable(f.ParentID), Version: f.Version, CreatedBy: nullable(f.CreatedBy),
+		LastModifiedBy: nullable(f.ModifiedBy), CreatedAt: instant(f.CreatedAt), UpdatedAt: instant(f.UpdatedAt)}
+}
+
+type (
+	artifactsOut   struct{ Body []artifactOut }
+	oneArtifactOut struct{ Body artifactOut }
+)
+
+func oneArtifact(f *store.Artifact, err error) (*oneArtifactOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oneArtifactOut{artifactForm(f)}, nil
+}
+
+type artifactsIn struct {
+	RoomID  id     `path:"room_id"`
+	Type    string `query:"artifact_type" doc:"task, doc or process; all of them when left out"`
+	Deleted bool   `query:"deleted" doc:"List what can be restored instead; for the room's staff"`
+	Skip    int    `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"Of deleted artifacts, how many to leave out"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Of deleted artifacts, how many to list at most; the others are always listed whole"`
+}
+
+func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsIn) (*artifactsOut, error) {
+	var rows []store.Artifact
+	var err error
+	if in.Deleted {
+		rows, err = s.app.DeletedArtifacts(ctx, actor, in.RoomID.String(), in.Type, store.Page{Skip: in.Skip, Limit: in.Limit})
+	} else {
+		rows, err = s.app.Artifacts(ctx, actor, in.RoomID.String(), in.Type)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &artifactsOut{listOf(rows, artifactForm)}, nil
+}
+
+type createArtifactIn struct {
+	RoomID id `path:"room_id"`
+	Body   struct {
+		Type             string               `json:"type" doc:"task, doc or process"`
+		Title            string               `json:"title"`
+		Content          opt[json.RawMessage] `json:"content,omitempty" doc:"Any object; {} when left out"`
+		ParentArtifactID *id                  `json:"parent_artifact_id,omitempty" doc:"Another artifact of the room"`
+	}
+}
+
+func (s *Server) createArtifact(ctx context.Context, actor *app.Actor, in *createArtifactIn) (*oneArtifactOut, error) {
+	n := app.NewArtifact{Type: in.Body.Type, Title: in.Body.Title, Content: in.Body.Content.Opt}
+	if in.Body.ParentArtifactID != nil {
+		n.ParentID = in.Body.ParentArtifactID.String()
+	}
+	return oneArtifact(s.app.CreateArtifact(ctx, actor, in.RoomID.String(), n))
+}
+
+type artifactIn struct {
+	ArtifactID id `path:"artifact_id"`
+}
+
+func (s *Server) artifact(ctx context.Context, actor *app.Actor, in *artifactIn) (*oneArtifactOut, error) {
+	return oneArtifact(s.app.Artifact(ctx, actor, in.ArtifactID.String()))
+}
+
+type updateArtifactIn struct {
+	ArtifactID id `path:"artifact_id"`
+	Body       struct {
+		Title           opt[string]          `json:"title,omitempty"`
+		Content         opt[json.RawMessage] `json:"content,omitempty" doc:"Replaces what is there; of a task only the members that it has"`
+		ExpectedVersion opt[int]             `json:"expected_version,omitempty" doc:"The version that the change was made to: 409 when there is a newer one"`
+	}
+}
+
+func (s *Server) updateArtifact(ctx context.Context, actor *app.Actor, in *updateArtifactIn) (*oneArtifactOut, error) {
+	return oneArtifact(s.app.UpdateArtifact(ctx, actor, in.ArtifactID.String(), app.ArtifactChange{Title: in.Body.Title.Opt,
+		Content: in.Body.Content.Opt, ExpectedVersion: in.Body.ExpectedVersion.Opt}))
+}
+
+type deleteArtifactIn struct {
+	ArtifactID id   `path:"artifact_id"`
+	Hard       bool `query:"hard_delete" doc:"Remove it for good; for the room's staff"`
+}
+
+func (s *Server) deleteArtifact(ctx context.Context, actor *app.Actor, in *deleteArtifactIn) (*empty, error) {
+	return nil, s.app.DeleteArtifact(ctx, actor, in.ArtifactID.String(), in.Hard)
+}
+
+func (s *Server) restoreArtifact(ctx context.Context, actor *app.Actor, in *artifactIn) (*oneArtifactOut, error) {
+	return oneArtifact(s.app.RestoreArtifact(ctx, actor, in.ArtifactID.String()))
+}
