@@ -55,6 +55,17 @@ const (
 	ActCreateUser      Action = "user.create"
 	ActCreateAdminUser Action = "user.create_admin"
 
+	ActListUsers        Action = "user.list"
+	ActSearchUsers      Action = "user.search"
+	ActSearchEverybody  Action = "user.search_everybody"
+	ActReadUser         Action = "user.read"
+	ActUpdateSelf       Action = "self.update"
+	ActChangePassword   Action = "self.password"
+	ActUpdateUser       Action = "user.update"
+	ActUpdateAdminUser  Action = "user.update_admin"
+	ActPromoteUser      Action = "user.promote"
+	ActSetOtherPassword Action = "user.password"
+
 	ActImpersonate Action = "user.impersonate"
 	ActOwnKeys     Action = "self.keys"
 
@@ -136,7 +147,11 @@ const (
 	IsProjectMember
 	IsProjectViewer
 	IsCreator
-	IsRemover // deleted it, and may undo that
+	IsRemover        // deleted it, and may undo that
+	IsSelf           // the person is the actor
+	IsClassmate      // shares a course with the person
+	IsStaffSomewhere // is owner, teacher or TA of any course
+	IsStaffOfPerson  // is owner, teacher or TA of a course in which the person is a student
 )
 
 const (
@@ -159,6 +174,7 @@ type Resource struct {
 var (
 	everybody    = []string{RoleGuest, RoleStudent, RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
 	admins       = []string{RoleAdmin, RoleSuperAdmin}
+	tasUp        = []string{RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
 	teachersUp   = []string{RoleTeacher, RoleAdmin, RoleSuperAdmin}
 	superAdmins  = []string{RoleSuperAdmin}
 	notEnough    = "Not enough permissions"
@@ -180,6 +196,18 @@ var rules = map[Action]rule{
 
 	ActCreateUser:      {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts", scope: ScopeAdmin},
+
+	ActListUsers:       {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActSearchUsers:     {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActSearchEverybody: {roles: tasUp, relations: IsStaffSomewhere, text: notEnough, scope: ScopeRead},
+	ActReadUser:        {roles: tasUp, relations: IsSelf | IsClassmate | IsStaffSomewhere, hidden: true, scope: ScopeRead},
+
+	ActUpdateSelf:       {roles: everybody, text: notEnough},
+	ActChangePassword:   {roles: everybody, text: notEnough, scope: scopeSession},
+	ActUpdateUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActUpdateAdminUser:  {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: ScopeAdmin},
+	ActPromoteUser:      {roles: superAdmins, text: "Only Super Admins can promote users to Admin", scope: ScopeAdmin},
+	ActSetOtherPassword: {roles: admins, text: notEnough, scope: scopeSession},
 
 	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges", scope: scopeSession},
 	ActOwnKeys:     {roles: everybody, text: notEnough, scope: scopeSession},

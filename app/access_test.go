@@ -17,6 +17,7 @@ var relationNames = map[string]Relation{
 	"project_owner": IsProjectOwner, "project_admin": IsProjectAdmin, "project_editor": IsProjectEditor,
 	"project_member": IsProjectMember, "project_viewer": IsProjectViewer, "creator": IsCreator,
 	"remover": IsRemover,
+	"self":    IsSelf, "classmate": IsClassmate, "staff_somewhere": IsStaffSomewhere, "staff_of_person": IsStaffOfPerson,
 }
 
 // declared is who may do what, written down without looking at the rules: the
@@ -25,10 +26,21 @@ var declared = map[Action]struct {
 	who    string
 	denial string // "" hides the thing
 }{
-	ActReadSelf:     {"everybody", "Not enough permissions"},
-	ActOwnKeys:      {"everybody", "Not enough permissions"},
-	ActImpersonate:  {"super_admin", "The user doesn't have enough privileges"},
-	ActCreateUser:   {"admin super_admin", "Not enough permissions"},
+	ActReadSelf:         {"everybody", "Not enough permissions"},
+	ActOwnKeys:          {"everybody", "Not enough permissions"},
+	ActImpersonate:      {"super_admin", "The user doesn't have enough privileges"},
+	ActCreateUser:       {"admin super_admin", "Not enough permissions"},
+	ActListUsers:        {"admin super_admin", "Not enough permissions"},
+	ActSearchUsers:      {"everybody", "Not enough permissions"},
+	ActSearchEverybody:  {"ta teacher admin super_admin staff_somewhere", "Not enough permissions"},
+	ActReadUser:         {"ta teacher admin super_admin self classmate staff_somewhere", ""},
+	ActUpdateSelf:       {"everybody", "Not enough permissions"},
+	ActChangePassword:   {"everybody", "Not enough permissions"},
+	ActUpdateUser:       {"admin super_admin", "Not enough permissions"},
+	ActUpdateAdminUser:  {"super_admin", "Only Super Admins can modify other Admins"},
+	ActPromoteUser:      {"super_admin", "Only Super Admins can promote users to Admin"},
+	ActSetOtherPassword: {"admin super_admin", "Not enough permissions"},
+
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
 	ActReadAudit:    {"admin super_admin", "Not enough permissions"},
 	ActCreateCourse: {"teacher admin super_admin", "Not enough permissions"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 	"github.com/uptrace/bun/schema"
 )
 
@@ -98,4 +99,13 @@ func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
 	}
 	n, err := res.RowsAffected()
 	return n > 0, translate(err)
+}
+
+// position is where a text stands in a column, 0 for nowhere. No character of
+// it means more than itself, as % would to LIKE.
+func (q Queries) position(column, text string) schema.QueryWithArgs {
+	if q.db.Dialect().Name() == dialect.PG {
+		return bun.SafeQuery("strpos(?, ?)", bun.Ident(column), text)
+	}
+	return bun.SafeQuery("instr(?, ?)", bun.Ident(column), text)
 }

@@ -63,6 +63,22 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"DeletedArtifacts":       func() error { _, err := db.DeletedArtifacts(ctx, id, "", store.Page{Limit: 50}); return err },
 			"ArtifactHead":           func() error { _, err := db.ArtifactHead(ctx, id); return err },
 			"ArtifactLoad":           func() error { _, _, err := db.ArtifactLoad(ctx, id); return err },
+			"Users": func() error {
+				_, err := db.Users(ctx, store.Page{})
+				return err
+			},
+			"Acquaintance": func() error {
+				_, err := db.Acquaintance(ctx, w.pupil.ID, w.owner.ID)
+				return err
+			},
+			"SearchUsers": func() error {
+				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "Ü", Limit: 10})
+				return err
+			},
+			"SearchUsers of a course": func() error {
+				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "a", SharedBy: w.pupil.ID, Limit: 10})
+				return err
+			},
 			"DeleteSessionsBefore": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.DeleteSessionsBefore(ctx, at, 5)

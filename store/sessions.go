@@ -81,6 +81,16 @@ func (t *Tx) EndSessionsOf(ctx context.Context, userID, except, reason string, n
 	return translate(err)
 }
 
+// LiveSessionsOf returns the ids of what EndSessionsOf would end.
+func (t *Tx) LiveSessionsOf(ctx context.Context, userID, except string, now time.Time) ([]string, error) {
+	var ids []string
+	err := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").
+		Where("s.user_id = ? OR s.impersonator_id = ?", userID, userID).Where("s.id <> ?", except).
+		Where("s.parent_id IS NULL OR s.parent_id <> ?", except).Where("s.ended_at IS NULL").Where("s.expires_at > ?", now).
+		Limit(MaxLimit).Scan(ctx, &ids)
+	return ids, translate(err)
+}
+
 // DeleteSessionsBefore removes sessions that expired before t, at most limit.
 func (t *Tx) DeleteSessionsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	old := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").Where("s.expires_at < ?", before).Limit(int64(limit))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"time"
+	"unicode"
 
 	"github.com/uptrace/bun"
 )
@@ -20,6 +21,8 @@ type User struct {
 	IsActive      bool
 	CreatedAt     time.Time
 	Version       int
+
+	SearchText string `bun:",scanonly"` // the database makes it
 }
 
 // Name is what others see: the full name, else the user name, else the e-mail.
@@ -54,6 +57,99 @@ func (q Queries) UserByLogin(ctx context.Context, login string) (*User, error) {
 		OrderExpr("CASE WHEN lower(u.email) = lower(?) THEN 0 ELSE 1 END", login), u)
 }
 
+// Users lists accounts, newest first.
+func (q Queries) Users(ctx context.Context, p Page) ([]User, error) {
+	var rows []User
+	err := p.on(q.db.NewSelect().Model(&rows).OrderExpr("u.id DESC")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// UserSearch says whom a search is for. Text may stand anywhere in the e-mail,
+// the name or the user name, in any case.
+type UserSearch struct {
+	Text     string
+	Inactive bool   // find inactive accounts too
+	SharedBy string // only people who share a course with this user
+	Limit    int
+}
+
+// SearchUsers finds accounts, in the order of their e-mails.
+func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) {
+	found := q.db.NewSelect().Model((*User)(nil)).Column("u.id")
+	if s.Text != "" {
+		found = found.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+			for _, text := range spellings(s.Text) {
+				sel = sel.WhereOr("? > 0", q.position("u.search_text", text))
+			}
+			return sel
+		})
+	}
+	if !s.Inactive {
+		found = found.Where("u.is_active")
+	}
+	if s.SharedBy != "" {
+		found = found.Where("u.id IN (?)", bun.SafeQuery(classmatesOf, s.SharedBy))
+	}
+	found = found.OrderExpr("u.search_text, u.id").Limit(int64(s.Limit))
+	var rows []User
+	err := q.db.NewSelect().Model(&rows).Where("u.id IN (?)", found).OrderExpr("u.search_text, u.id").Limit(int64(s.Limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// maxCased bounds the spellings of a text to 2^4.
+const maxCased = 4
+
+// spellings are the texts that a database may have made of one in lower(),
+// which leaves letters beyond A to Z alone on SQLite, and in some locales on
+// Postgres: each of the first few such letters in either case.
+func spellings(text string) []string {
+	all, cased := []string{""}, 0
+	for _, r := range text {
+		lower, upper := unicode.ToLower(r), unicode.ToUpper(r)
+		n := len(all)
+		if r > unicode.MaxASCII && lower != upper && cased < maxCased {
+			cased++
+			all = append(all, all...)
+		}
+		for i := range all {
+			if i < n {
+				all[i] += string(lower)
+			} else {
+				all[i] += string(upper)
+			}
+		}
+	}
+	return all
+}
+
+// coursesOf are the ids of the courses that a user owns or is linked to, and
+// classmatesOf the people of those. bun would put brackets around the parts of
+// a UNION, which SQLite does not take.
+const (
+	coursesOf = "SELECT course_id FROM course_members WHERE user_id = ?0 UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
+	staffedBy = "SELECT course_id FROM course_members WHERE user_id = ?0 AND role IN ('teacher', 'ta')" +
+		" UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
+	classmatesOf = "SELECT user_id FROM course_members WHERE course_id IN (" + coursesOf + ")" +
+		" UNION ALL SELECT owner_id FROM courses WHERE id IN (" + coursesOf + ")"
+)
+
+// Acquaintance is how one user knows another.
+type Acquaintance struct {
+	Staff     bool // is owner, teacher or TA of any course
+	Classmate bool // shares a course with the other
+	StaffOf   bool // is owner, teacher or TA of a course in which the other is a student
+}
+
+// Acquaintance tells how userID knows otherID, which may be "".
+func (q Queries) Acquaintance(ctx context.Context, userID, otherID string) (*Acquaintance, error) {
+	row := new(Acquaintance)
+	err := q.db.NewSelect().ColumnExpr("EXISTS (?) AS staff", bun.SafeQuery(staffedBy, userID)).
+		ColumnExpr("EXISTS (SELECT 1 FROM (?) AS known WHERE known.user_id = ?) AS classmate", bun.SafeQuery(classmatesOf, userID), otherID).
+		ColumnExpr("EXISTS (SELECT 1 FROM course_members WHERE user_id = ? AND role = 'student' AND course_id IN (?)) AS staff_of",
+			otherID, bun.SafeQuery(staffedBy, userID)).Scan(ctx, row)
+	return row, translate(err)
+}
+
 // HasSuperAdmin tells whether any super admin exists.
 func (q Queries) HasSuperAdmin(ctx context.Context) (bool, error) {
 	ok, err := q.db.NewSelect().Model((*User)(nil)).Where("u.role = 'super_admin'").Exists(ctx)
@@ -62,6 +158,33 @@ func (q Queries) HasSuperAdmin(ctx context.Context) (bool, error) {
 
 // CreateUser adds an account; ErrExists when the e-mail or user name is taken.
 func (t *Tx) CreateUser(ctx context.Context, u *User) error { return t.insert(ctx, u) }
+
+// UserForUpdate returns an account whose row stays locked until the
+// transaction ends.
+func (t *Tx) UserForUpdate(ctx context.Context, id string) (*User, error) {
+	u := new(User)
+	return first(ctx, t.locked(t.db.NewSelect().Model(u).Where("u.id = ?", id)), u)
+}
+
+// LockSuperAdmins returns the ids of the active super admins and keeps them so
+// until the transaction ends. Whoever may also lock an account by itself does
+// so after this, lest two wait for each other.
+func (t *Tx) LockSuperAdmins(ctx context.Context) ([]string, error) {
+	var ids []string
+	err := t.locked(t.db.NewSelect().Model((*User)(nil)).Column("u.id").Where("u.role = 'super_admin'").Where("u.is_active").
+		OrderExpr("u.id").Limit(MaxLimit)).Scan(ctx, &ids)
+	return ids, translate(err)
+}
+
+// UpdateUser writes an account that was read at u.Version, which it moves on;
+// ErrStale when it was changed meanwhile, ErrExists for a taken user name.
+func (t *Tx) UpdateUser(ctx context.Context, u *User) error {
+	u.Version++
+	res, err := t.db.NewUpdate().Model(u).
+		Column("username", "full_name", "role", "avatar_url", "password_hash", "is_active", "version").
+		Where("u.id = ?", u.ID).Where("u.version = ?", u.Version-1).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
 
 // SetPasswordHash replaces the stored hash of an account.
 func (t *Tx) SetPasswordHash(ctx context.Context, id, hash string) error {

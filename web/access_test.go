@@ -39,6 +39,15 @@ var accessTable = []row{
 	{"POST /api/v1/users/", "403 403 403 403 403 403 403 403 403 403 403 200 200", func(testing.TB, *world) ([]string, any) {
 		return nil, body{"email": store.NewID() + "@example.org"}
 	}},
+	{"GET /api/v1/users/", adminsOnly, nothing},
+	{"GET /api/v1/users/search", everyone200, func(testing.TB, *world) ([]string, any) { return []string{"?q=full"}, nil }},
+	{"PUT /api/v1/users/me", everyone200, sending(body{})},
+	{"GET /api/v1/users/{user_id}", "404 200 404 404 200 200 200 200 404 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.users[student].ID}, nil
+	}},
+	{"PUT /api/v1/users/{user_id}", "403 200 403 403 403 403 403 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.users[student].ID}, body{}
+	}},
 	{"POST /api/v1/login/impersonate/{user_id}", "403 403 403 403 403 403 403 403 403 403 403 403 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, nil
 	}},

@@ -69,6 +69,13 @@ func (s *Server) accountRoutes() {
 		status: gone, errors: []int{missing}}, s.deleteUserKey)
 	add(s, route{method: get, path: v1 + "/users/me", id: "me", tag: users, summary: "Show the caller"}, s.me)
 	add(s, route{method: post, path: v1 + "/users/", id: "createUser", tag: users, summary: "Make an account", role: app.ActCreateUser}, s.createUser)
+	add(s, route{method: put, path: v1 + "/users/me", id: "updateMe", tag: users, summary: "Change the caller's own account; never its role",
+		errors: []int{conflict, limited}}, s.updateMe)
+	add(s, route{method: get, path: v1 + "/users/", id: "listUsers", tag: users, summary: "List all accounts, newest first", role: app.ActListUsers}, s.users)
+	add(s, route{method: get, path: v1 + "/users/search", id: "searchUsers", tag: users, summary: "Find people; those who are not staff find whom they share a course with"}, s.searchUsers)
+	add(s, route{method: get, path: v1 + "/users/{user_id}", id: "getUser", tag: users, summary: "Show somebody", errors: []int{missing}}, s.user)
+	add(s, route{method: put, path: v1 + "/users/{user_id}", id: "updateUser", tag: users, summary: "Change somebody's account",
+		errors: []int{missing, conflict, limited}}, s.updateUser)
 
 	add(s, route{method: get, path: v1 + "/organizations", id: "listOrganizations", tag: spaces, summary: "List the caller's organisations"}, s.organizations)
 	add(s, route{method: post, path: v1 + "/organizations", id: "createOrganization", tag: spaces, summary: "Make an organisation"}, s.createOrganization)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -49,6 +51,92 @@ func (s *Server) createUser(ctx context.Context, actor *app.Actor, in *createUse
 	b := in.Body
 	u, err := s.app.CreateUser(ctx, actor, app.NewUser{Email: b.Email, Username: b.Username, FullName: b.FullName,
 		Role: b.Role, AvatarURL: b.AvatarURL, Password: b.Password})
+	if err != nil {
+		return nil, err
+	}
+	return &oneUserOut{userForm(u)}, nil
+}
+
+type usersOut struct{ Body []userOut }
+
+func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*usersOut, error) {
+	rows, err := s.app.Users(ctx, actor, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return &usersOut{listOf(rows, userForm)}, nil
+}
+
+type searchUsersIn struct {
+	Q     string `query:"q" doc:"A part of the e-mail, the name or the user name, in any case; empty finds everybody"`
+	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"How many to list at most"`
+}
+
+// Resolve asks for q; huma's own check would refuse an empty one as well.
+func (in *searchUsersIn) Resolve(ctx huma.Context) []error {
+	if at := ctx.URL(); !at.Query().Has("q") {
+		return []error{&huma.ErrorDetail{Location: "query.q", Message: "is missing, add it to the address"}}
+	}
+	return nil
+}
+
+func (s *Server) searchUsers(ctx context.Context, actor *app.Actor, in *searchUsersIn) (*usersOut, error) {
+	rows, err := s.app.SearchUsers(ctx, actor, in.Q, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &usersOut{listOf(rows, userForm)}, nil
+}
+
+type userIn struct {
+	UserID id `path:"user_id"`
+}
+
+func (s *Server) user(ctx context.Context, actor *app.Actor, in *userIn) (*oneUserOut, error) {
+	u, err := s.app.User(ctx, actor, in.UserID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneUserOut{userForm(u)}, nil
+}
+
+// OwnChangesIn are the members of an account that its person may change.
+type OwnChangesIn struct {
+	FullName        opt[string]     `json:"full_name,omitempty"`
+	Username        opt[string]     `json:"username,omitempty" doc:"Blank counts as none"`
+	AvatarURL       opt[string]     `json:"avatar_url,omitempty" doc:"The stored one, an https address, or null for none"`
+	Password        opt[app.Secret] `json:"password,omitempty" doc:"A new password; absent, null and blank keep the stored one. It ends the other sessions"`
+	CurrentPassword app.Secret      `json:"current_password,omitempty" doc:"Needed for one's own new password"`
+}
+
+func (in OwnChangesIn) changes(ctx context.Context) app.UserChanges {
+	return app.UserChanges{FullName: in.FullName.Opt, Username: in.Username.Opt, AvatarURL: in.AvatarURL.Opt,
+		Password: in.Password.Opt, CurrentPassword: in.CurrentPassword, Client: requestOf(ctx).client}
+}
+
+type updateMeIn struct{ Body OwnChangesIn }
+
+func (s *Server) updateMe(ctx context.Context, actor *app.Actor, in *updateMeIn) (*oneUserOut, error) {
+	u, err := s.app.UpdateSelf(ctx, actor, in.Body.changes(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &oneUserOut{userForm(u)}, nil
+}
+
+type updateUserIn struct {
+	UserID id `path:"user_id"`
+	Body   struct {
+		OwnChangesIn
+		Role     opt[string] `json:"role,omitempty" doc:"Ignored for oneself"`
+		IsActive opt[bool]   `json:"is_active,omitempty" doc:"false signs the person out; ignored for oneself"`
+	}
+}
+
+func (s *Server) updateUser(ctx context.Context, actor *app.Actor, in *updateUserIn) (*oneUserOut, error) {
+	changes := in.Body.changes(ctx)
+	changes.Role, changes.IsActive = in.Body.Role.Opt, in.Body.IsActive.Opt
+	u, err := s.app.UpdateUser(ctx, actor, in.UserID.String(), changes)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,279 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// UserChanges are the members of an account that a client may send. Unsent
+// ones keep what is stored.
+type UserChanges struct {
+	FullName  Opt[string]
+	Username  Opt[string]
+	AvatarURL Opt[string] // the stored one, an https address, or none
+	Role      Opt[string]
+	IsActive  Opt[bool]
+
+	Password        Opt[Secret] // absent, null and "" all keep the stored one
+	CurrentPassword Secret      // needed for one's own new password
+	Client          Client
+}
+
+func (c *UserChanges) newPassword() string { return c.Password.Value.Reveal() }
+
+// UpdateSelf changes the actor's own account, never its role or whether it is
+// active. A new password needs the current one and ends the other sessions.
+func (a *App) UpdateSelf(ctx context.Context, actor *Actor, in UserChanges) (*store.User, error) {
+	if err := Check(actor, ActUpdateSelf, Resource{}); err != nil {
+		return nil, err
+	}
+	in.Role, in.IsActive = Opt[string]{}, Opt[bool]{}
+	change := userChange{UserChanges: in, id: actor.User.ID, action: ActUpdateSelf, keep: actor.SessionID}
+	if in.newPassword() == "" {
+		return a.changeUser(ctx, actor, change)
+	}
+	if err := Check(actor, ActChangePassword, Resource{}); err != nil {
+		return nil, err
+	}
+	if err := CheckPassword("password", in.newPassword()); err != nil {
+		return nil, err
+	}
+	if err := a.checkCurrentPassword(ctx, actor, in); err != nil {
+		return nil, err
+	}
+	change.verified = actor.User.PasswordHash
+	return a.changeUser(ctx, actor, change)
+}
+
+// checkCurrentPassword slows down guesses as sign-in does: whoever finds an
+// open browser must not find out the password.
+func (a *App) checkCurrentPassword(ctx context.Context, actor *Actor, in UserChanges) error {
+	current := in.CurrentPassword.Reveal()
+	if current == "" {
+		return invalid("current_password", "send the current password along with a new one")
+	}
+	attempt := newSignin("current password of "+actor.User.ID, in.Client.Address)
+	done, err := a.guardSignin(ctx, attempt)
+	if err != nil {
+		return err
+	}
+	defer done()
+	ok, _, err := a.hasher.Verify(ctx, actor.User.PasswordHash, current)
+	if err != nil {
+		return err
+	}
+	if ok {
+		return nil
+	}
+	if err := a.signinFailed(ctx, attempt); !errors.Is(err, errWrongPassword) {
+		return err
+	}
+	return errorf(KindRejected, "wrong_password", "The current password is not right")
+}
+
+// UpdateUser changes somebody's account. A new password ends all sessions of
+// that person, and so does making the account inactive.
+func (a *App) UpdateUser(ctx context.Context, actor *Actor, userID string, in UserChanges) (*store.User, error) {
+	if actor != nil && actor.User.ID == userID {
+		if actor.User.Role == RoleSuperAdmin && in.Role.Sent && in.Role.Value != RoleSuperAdmin {
+			return nil, errorf(KindRejected, "own_role", "Super Admins cannot change their own role")
+		}
+		return a.UpdateSelf(ctx, actor, in)
+	}
+	if err := Check(actor, ActUpdateUser, Resource{}); err != nil {
+		return nil, err
+	}
+	if in.newPassword() != "" {
+		if err := Check(actor, ActSetOtherPassword, Resource{}); err != nil {
+			return nil, err
+		}
+	}
+	return a.changeUser(ctx, actor, userChange{UserChanges: in, id: userID, action: ActUpdateUser})
+}
+
+// userChange is a change of the account id.
+type userChange struct {
+	UserChanges
+	id       string
+	action   Action
+	keep     string // the session that a new password does not end
+	verified string // the hash that the current password was held against
+}
+
+func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*store.User, error) {
+	hash := ""
+	if c.newPassword() != "" {
+		// Nobody hashes for people whom they may not change.
+		u, err := a.db.User(ctx, c.id)
+		if err == nil {
+			err = a.mayChange(actor, u, c)
+		}
+		if err != nil {
+			return nil, fromStore(err, "User")
+		}
+		if hash, err = a.hashPassword(ctx, "password", c.newPassword()); err != nil {
+			return nil, err
+		}
+	}
+	var u *store.User
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		u, err = a.storeChange(ctx, tx, actor, c, hash)
+		return err
+	})
+	return u, err
+}
+
+func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c userChange, hash string) (*store.User, error) {
+	supers, err := a.superAdmins(ctx, tx, c.Role.Sent || c.IsActive.Sent)
+	if err != nil {
+		return nil, err
+	}
+	u, err := tx.UserForUpdate(ctx, c.id)
+	if err == nil {
+		err = a.mayChange(actor, u, c)
+	}
+	if err != nil {
+		return nil, fromStore(err, "User")
+	}
+	before, was := userFacts(u), *u
+	if err := c.apply(u); err != nil {
+		return nil, err
+	}
+	if wasSuper, isSuper := activeSuper(&was), activeSuper(u); wasSuper && !isSuper {
+		if err := keepsSuperAdmin(supers, u.ID); err != nil {
+			return nil, err
+		}
+	}
+	if hash != "" {
+		if c.verified != "" && c.verified != u.PasswordHash {
+			return nil, errorf(KindConflict, "stale", "The password was changed meanwhile; sign in again")
+		}
+		u.PasswordHash = hash
+	}
+	if err := tx.UpdateUser(ctx, u); errors.Is(err, store.ErrExists) {
+		return nil, errorf(KindRejected, "username_taken", "Username already taken")
+	} else if err != nil {
+		return nil, fromStore(err, "User")
+	}
+	after := userFacts(u)
+	if hash != "" {
+		after["password"] = "set"
+	}
+	if err := a.record(ctx, tx, actor, c.action, target{"user", u.ID}, before, after); err != nil {
+		return nil, err
+	}
+	switch {
+	case hash != "":
+		err = a.endSessions(ctx, tx, u.ID, c.keep, "new password")
+	case was.IsActive && !u.IsActive:
+		err = a.endSessions(ctx, tx, u.ID, "", "account made inactive")
+	case was.Role == RoleSuperAdmin && u.Role != RoleSuperAdmin:
+		// Those as somebody else among them, which the role has opened.
+		err = a.endSessions(ctx, tx, u.ID, "", "no super admin any more")
+	}
+	return u, err
+}
+
+// mayChange refuses what an admin may not do to this account.
+func (a *App) mayChange(actor *Actor, u *store.User, c userChange) error {
+	if u.ID == actor.User.ID {
+		return nil
+	}
+	if isAdminRole(u.Role) {
+		if err := Check(actor, ActUpdateAdminUser, Resource{}); err != nil {
+			return err
+		}
+	}
+	if c.Role.Sent && isAdminRole(c.Role.Value) && c.Role.Value != u.Role {
+		return Check(actor, ActPromoteUser, Resource{})
+	}
+	return nil
+}
+
+func isAdminRole(role string) bool { return slices.Contains(admins, role) }
+
+// apply writes the sent members to an account and checks them.
+func (c *userChange) apply(u *store.User) error {
+	role := u.Role
+	if err := firstOf(errors.Join(c.Role.set("role", &role), c.IsActive.set("is_active", &u.IsActive))); err != nil {
+		return err
+	}
+	if err := oneOf("role", role, everybody...); err != nil {
+		return err
+	}
+	u.Role = role
+	if c.FullName.Sent {
+		c.FullName.setNullable(&u.FullName)
+		if err := optionalText("full_name", u.FullName, maxName); err != nil {
+			return err
+		}
+		u.FullName = blankToNil(u.FullName)
+	}
+	if c.Username.Sent {
+		c.Username.setNullable(&u.Username)
+		name, err := username("username", u.Username)
+		if err != nil {
+			return err
+		}
+		u.Username = name
+	}
+	if !c.AvatarURL.Sent {
+		return nil
+	}
+	was := u.AvatarURL
+	c.AvatarURL.setNullable(&u.AvatarURL)
+	u.AvatarURL = blankToNil(u.AvatarURL)
+	if u.AvatarURL == nil || was != nil && *was == *u.AvatarURL {
+		return nil
+	}
+	return avatarURL("avatar_url", *u.AvatarURL)
+}
+
+// avatarURL checks the address of a picture that is kept elsewhere.
+func avatarURL(field, value string) error {
+	if err := text(field, value, 1, 2000); err != nil {
+		return err
+	}
+	if at, err := url.Parse(value); err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil {
+		return invalid(field, "must be an address that begins with https://, or upload a picture")
+	}
+	return nil
+}
+
+func activeSuper(u *store.User) bool { return u.Role == RoleSuperAdmin && u.IsActive }
+
+// superAdmins locks the active super admins when a change may concern them.
+func (a *App) superAdmins(ctx context.Context, tx *store.Tx, concerned bool) ([]string, error) {
+	if !concerned {
+		return nil, nil
+	}
+	return tx.LockSuperAdmins(ctx)
+}
+
+// keepsSuperAdmin refuses to take the last of the locked super admins away.
+func keepsSuperAdmin(locked []string, without string) error {
+	if slices.ContainsFunc(locked, func(id string) bool { return id != without }) {
+		return nil
+	}
+	return errorf(KindRejected, "last_super_admin", "The last active Super Admin must stay; make somebody else one first")
+}
+
+// endSessions ends a person's sessions but one, and cuts the sockets that they
+// opened in this process; other processes notice within their next look.
+func (a *App) endSessions(ctx context.Context, tx *store.Tx, userID, keep, reason string) error {
+	now := a.instant()
+	ids, err := tx.LiveSessionsOf(ctx, userID, keep, now)
+	if err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		for _, id := range ids {
+			a.sessionEnded(id)
+		}
+	})
+	return tx.EndSessionsOf(ctx, userID, keep, reason, now)
+}
