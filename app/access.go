@@ -124,8 +124,14 @@ const (
 	ActDeleteAgent   Action = "agent.delete"
 	ActReadKeys      Action = "agent.read_keys"
 	ActWriteKeys     Action = "agent.write_keys"
-	ActOperate       Action = "program.operate"
-	ActReadAudit     Action = "audit.read"
+
+	ActReadSystemAgents  Action = "agent.read_system"
+	ActWriteSystemAgents Action = "agent.write_system"
+	ActReadAgentTypes    Action = "agent_type.read"
+	ActWriteAgentTypes   Action = "agent_type.write"
+
+	ActOperate   Action = "program.operate"
+	ActReadAudit Action = "audit.read"
 )
 
 // Relation is how an actor stands to a thing, beside the global role.
@@ -267,6 +273,11 @@ var rules = map[Action]rule{
 	ActDeleteAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
 	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+
+	ActReadSystemAgents:  {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActWriteSystemAgents: {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActReadAgentTypes:    {roles: teachersUp, text: notEnough, scope: ScopeRead},
+	ActWriteAgentTypes:   {roles: admins, text: notEnough, scope: ScopeAdmin},
 
 	ActOperate:   {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActReadAudit: {roles: admins, text: notEnough, scope: ScopeAdmin},

@@ -99,6 +99,11 @@ var declared = map[Action]struct {
 	ActActivateAgent: {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 	ActDeleteAgent:   {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 	ActWriteKeys:     {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+
+	ActReadSystemAgents:  {"admin super_admin", "Not enough permissions"},
+	ActWriteSystemAgents: {"admin super_admin", "Not enough permissions"},
+	ActReadAgentTypes:    {"teacher admin super_admin", "Not enough permissions"},
+	ActWriteAgentTypes:   {"admin super_admin", "Not enough permissions"},
 }
 
 func TestAccess(t *testing.T) {

@@ -10,8 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The agent types that speak in rooms by themselves; other types answer when
-// they are mentioned.
+// The agent types of every class. Others behave as their category says.
 const (
 	AgentTeacher = "teacher"
 	AgentStudent = "student"
@@ -20,11 +19,8 @@ const (
 // providerOffline is the built-in provider that needs neither key nor network.
 const providerOffline = "offline"
 
-// categories an agent can be in; external agents have routes of their own.
-var categories = []string{"instructor", "participant", "utility"}
-
-// typeCategory is where the seeded types belong unless the client says more.
-var typeCategory = map[string]string{AgentStudent: "participant", "design": "utility", "analytics": "utility"}
+// defaultProvider is that of an agent for which nobody has chosen one.
+const defaultProvider = "gemini"
 
 // AgentSettings are the members of an agent that a client may send. Unsent ones
 // keep what is stored, or take the default in a new agent.
@@ -112,23 +108,28 @@ func applyJSON(s AgentSettings, ag *store.Agent) error {
 		sent  Opt[[]string]
 		to    *store.JSON
 	}{{"capabilities", s.Capabilities, &ag.Capabilities}, {"user_key_ids", s.UserKeyIDs, &ag.UserKeyIDs}} {
-		if !m.sent.Sent || m.sent.Null {
-			continue
-		}
-		if len(m.sent.Value) > 100 {
-			return invalid(m.field, "has %d entries, at most 100 are possible", len(m.sent.Value))
-		}
-		for _, v := range m.sent.Value {
-			if err := text(m.field, v, 1, 100); err != nil {
-				return err
-			}
-		}
-		b, err := json.Marshal(append([]string{}, m.sent.Value...))
-		if err != nil {
+		if err := setTexts(m.field, m.sent, m.to); err != nil {
 			return err
 		}
-		*m.to = store.JSON(b)
 	}
+	return nil
+}
+
+// setTexts stores a sent list of short texts; absent and null keep the stored
+// one.
+func setTexts(field string, sent Opt[[]string], to *store.JSON) error {
+	if !sent.Sent || sent.Null {
+		return nil
+	}
+	if len(sent.Value) > 100 {
+		return invalid(field, "has %d entries, at most 100 are possible", len(sent.Value))
+	}
+	for _, v := range sent.Value {
+		if err := text(field, v, 1, 100); err != nil {
+			return err
+		}
+	}
+	*to = toJSON(append([]string{}, sent.Value...))
 	return nil
 }
 
@@ -172,7 +173,7 @@ func between(field string, n, least, most int) error {
 func (a *App) newAgent(projectID, createdBy string) store.Agent {
 	now := a.instant()
 	return store.Agent{ID: store.NewID(), ProjectID: projectID, CreatedBy: createdBy, Name: "Default Profile",
-		Category: "instructor", ModelProvider: "gemini", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]",
+		Category: categoryInstructor, ModelProvider: defaultProvider, Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]",
 		ContextWindow: 10, CreatedAt: now, UpdatedAt: now, Version: 1}
 }
 
@@ -182,7 +183,7 @@ func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 	teacher, student := a.newAgent(projectID, createdBy), a.newAgent(projectID, createdBy)
 	teacher.Type, teacher.Name = AgentTeacher, "Teacher"
 	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
-	student.Type, student.Name, student.Category = AgentStudent, "Student", "participant"
+	student.Type, student.Name, student.Category = AgentStudent, "Student", categoryParticipant
 	student.SystemPrompt = "You are a curious student of this class. Add one short, honest thought or question."
 	for _, ag := range []*store.Agent{&teacher, &student} {
 		ag.ModelProvider, ag.IsActive = providerOffline, true
@@ -212,8 +213,11 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		return nil, err
 	}
 	ag := a.newAgent(projectID, actor.User.ID)
-	if c, ok := typeCategory[s.Type.Value]; ok && !s.Category.Sent {
-		ag.Category = c
+	if err := text("type", s.Type.Value, 1, 64); err != nil {
+		return nil, err
+	}
+	if err := a.startAs(ctx, &ag, s.Type.Value); err != nil {
+		return nil, err
 	}
 	if err := a.apply(s, &ag); err != nil {
 		return nil, err
@@ -224,11 +228,6 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		if err != nil {
 			return fromStore(err, "Project")
 		}
-		for _, other := range siblings {
-			if other.Name == ag.Name {
-				return errorf(KindRejected, "agent_exists", "A brain with this name already exists for this agent type.")
-			}
-		}
 		if !s.IsActive.Sent {
 			ag.IsActive = len(siblings) == 0
 		}
@@ -237,10 +236,15 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		}
 		return a.recordAgent(ctx, tx, actor, ActCreateAgent, nil, &ag)
 	})
-	if err != nil {
-		return nil, err
+	return &ag, agentError(err)
+}
+
+// agentError words what the store says about an agent.
+func agentError(err error) error {
+	if errors.Is(err, store.ErrExists) {
+		return errorf(KindRejected, "agent_exists", "A brain with this name already exists for this agent type.")
 	}
-	return &ag, nil
+	return fromStore(err, "Agent config")
 }
 
 // UpdateAgent changes the sent members of an agent.
@@ -258,17 +262,22 @@ func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id str
 		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
 			return err
 		}
-		before := *ag
-		if err := edit(ag); err != nil {
-			return err
-		}
-		ag.UpdatedAt = a.instant()
-		if err := tx.UpdateAgent(ctx, ag); err != nil {
-			return err
-		}
-		return a.recordAgent(ctx, tx, actor, action, &before, ag)
+		return a.changeAgent(ctx, tx, actor, action, ag, edit)
 	})
-	return ag, fromStore(err, "Agent config")
+	return ag, agentError(err)
+}
+
+// changeAgent edits an agent that the transaction holds.
+func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent, edit func(*store.Agent) error) error {
+	before := *ag
+	if err := edit(ag); err != nil {
+		return err
+	}
+	ag.UpdatedAt = a.instant()
+	if err := tx.UpdateAgent(ctx, ag); err != nil {
+		return err
+	}
+	return a.recordAgent(ctx, tx, actor, action, &before, ag)
 }
 
 // recordAgent adds a line about an agent to the audit log; before is nil for a
@@ -370,7 +379,8 @@ func (a *App) agentFor(ctx context.Context, actor *Actor, id string, action Acti
 			return nil, err
 		}
 		res.Relations = projRelation[role]
-	} else if ag.CreatedBy == actor.User.ID {
+	} else if ag.CreatedBy == actor.User.ID && !ag.System() {
+		// Who made a system agent may be an admin no more.
 		res.Relations = IsCreator
 	}
 	return ag, Check(actor, action, res)

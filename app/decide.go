@@ -86,23 +86,32 @@ func decide(s roomSnapshot, roll func() float64) []store.Agent {
 // able tells whether an agent may speak in the room at all. Agents outside
 // this program are told of lines, they take no turns.
 func able(r *store.Room, ag *store.Agent) bool {
-	return ag.IsActive && !ag.IsExternal && (r.AIMode == ModeBoth || ag.Type != AgentStudent)
+	return ag.IsActive && !ag.IsExternal && (r.AIMode == ModeBoth || part(ag) != categoryParticipant)
+}
+
+// part is what an agent is in a room: that of its category, whatever its type
+// is called. A student agent is one of the class however it was stored.
+func part(ag *store.Agent) string {
+	if ag.Type == AgentStudent {
+		return categoryParticipant
+	}
+	return ag.Category
 }
 
 // precedence orders instructors before participants before utilities.
 func precedence(ag *store.Agent) int {
-	switch {
-	case ag.Category == "participant" || ag.Type == AgentStudent:
-		return 1
-	case ag.Category == "instructor":
+	switch part(ag) {
+	case categoryInstructor:
 		return 0
+	case categoryParticipant:
+		return 1
 	}
 	return 2
 }
 
 // triggered tells whether an unaddressed line makes an agent speak. Without a
 // trigger it is one roll against the room's frequency, a little less for
-// student agents, so that they do not drown the class; other types wait to be
+// participants, so that they do not drown the class; utilities wait to be
 // mentioned.
 func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) bool {
 	var t struct {
@@ -119,16 +128,16 @@ func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) bool {
 	default:
 		return false
 	}
-	switch ag.Type {
-	case AgentTeacher:
+	switch part(ag) {
+	case categoryInstructor:
 		return roll() < s.Room.AIFrequency
-	case AgentStudent:
+	case categoryParticipant:
 		return roll() < 0.8*s.Room.AIFrequency
 	}
 	return false
 }
 
-// teacherWord calls the teacher without an "@".
+// teacherWord calls the teacher without an "@", or who teaches in its place.
 const teacherWord = "老師"
 
 // mentioned returns the ids of the agents that a text calls: "@" and an
@@ -159,7 +168,11 @@ func mentioned(content string, agents []store.Agent) []string {
 		}
 	}
 	if strings.Contains(content, teacherWord) {
-		if i := slices.IndexFunc(agents, func(ag store.Agent) bool { return ag.Type == AgentTeacher }); i >= 0 {
+		i := slices.IndexFunc(agents, func(ag store.Agent) bool { return ag.Type == AgentTeacher })
+		if i < 0 {
+			i = slices.IndexFunc(agents, func(ag store.Agent) bool { return part(&ag) == categoryInstructor })
+		}
+		if i >= 0 {
 			add(agents[i].ID)
 		}
 	}

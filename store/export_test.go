@@ -17,6 +17,7 @@ var Models = []any{
 	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil),
 	(*Announcement)(nil),
 	(*Artifact)(nil),
+	(*AgentType)(nil),
 }
 
 // ReadSide is the pool behind a DB's own queries.

@@ -26,8 +26,9 @@ type row struct {
 }
 
 const (
-	everyone200 = "200 200 200 200 200 200 200 200 200 200 200 200 200"
-	adminsOnly  = "403 403 403 403 403 403 403 403 403 403 403 200 200"
+	everyone200  = "200 200 200 200 200 200 200 200 200 200 200 200 200"
+	teachersOnly = "403 403 403 403 403 200 200 200 403 403 403 200 200"
+	adminsOnly   = "403 403 403 403 403 403 403 403 403 403 403 200 200"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -142,6 +143,21 @@ var accessTable = []row{
 	{"DELETE /api/v1/workspaces/artifacts/{artifact_id}", "404 204 204 404 204 204 204 404 404 404 404 204 204", onFreshArtifact(nil, false)},
 	// Whoever deleted it may undo that too: see TestArtifacts.
 	{"POST /api/v1/workspaces/artifacts/{artifact_id}/restore", "404 404 404 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, true)},
+	{"GET /api/v1/agents/system", adminsOnly, nothing},
+	{"PUT /api/v1/agents/system/{agent_type}", adminsOnly, func(testing.TB, *world) ([]string, any) {
+		return []string{"design"}, body{"system_prompt": "Write prompts.", "model_provider": "offline", "api_key": apptest.CanaryKey}
+	}},
+	{"GET /api/v1/agent-types", teachersOnly, nothing},
+	{"POST /api/v1/agent-types", "403 403 403 403 403 403 403 403 403 403 403 201 201", func(testing.TB, *world) ([]string, any) {
+		return nil, body{"type_name": "t-" + store.NewID(), "display_name": "Type"}
+	}},
+	{"GET /api/v1/agent-types/{type_name}", teachersOnly, onType(nil)},
+	{"GET /api/v1/agent-types/{type_name}/schema", teachersOnly, onType(nil)},
+	{"PUT /api/v1/agent-types/{type_name}", adminsOnly, onType(body{"description": "New"})},
+	{"DELETE /api/v1/agent-types/{type_name}", "403 403 403 403 403 403 403 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.as(admin).must(t, http.StatusCreated, post, v1+"/agent-types",
+			body{"type_name": "t-" + store.NewID(), "display_name": "Doomed"}).text(t, "type_name")}, nil
+	}},
 	{"GET /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
 	{"POST /admin/queue/{path}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
 		return []string{"api/jobs/cancel"}, body{"ids": []string{w.finishedJob(t)}}
@@ -185,6 +201,10 @@ func onAnnouncement(b any) func(testing.TB, *world) ([]string, any) {
 
 func onRoom(b any) func(testing.TB, *world) ([]string, any) {
 	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.room}, b }
+}
+
+func onType(b any) func(testing.TB, *world) ([]string, any) {
+	return func(testing.TB, *world) ([]string, any) { return []string{"design"}, b }
 }
 
 func onFreshAgent(b any) func(testing.TB, *world) ([]string, any) {

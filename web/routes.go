@@ -37,6 +37,7 @@ func (s *Server) routes() error {
 	s.courseRoutes()
 	s.roomRoutes()
 	s.agentRoutes()
+	s.agentTypeRoutes()
 	s.adminRoutes()
 	s.artifactRoutes()
 	s.sockets()
@@ -154,6 +155,11 @@ func (s *Server) artifactRoutes() {
 func (s *Server) agentRoutes() {
 	const tag = "Agents"
 	known, edited := []int{missing}, []int{missing, conflict}
+	// Fixed names come before {id}, which would take them for one.
+	add(s, route{method: get, path: v1 + "/agents/system", id: "listSystemAgents", tag: tag, summary: "List the program's own agents, their keys masked",
+		role: app.ActReadSystemAgents}, s.systemAgents)
+	add(s, route{method: put, path: v1 + "/agents/system/{agent_type}", id: "setSystemAgent", tag: tag, summary: "Change what is sent of the system agent of a type, or make it",
+		role: app.ActWriteSystemAgents, errors: []int{conflict}}, s.setSystemAgent)
 	add(s, route{method: get, path: v1 + "/agents/{id}", id: "listAgents", tag: tag, summary: "List the agents of the project {id}", errors: known}, s.agents)
 	add(s, route{method: post, path: v1 + "/agents/{id}", id: "createAgent", tag: tag, summary: "Make an agent in the project {id}", errors: known}, s.createAgent)
 	add(s, route{method: put, path: v1 + "/agents/{id}", id: "updateAgent", tag: tag, summary: "Change what is sent of the agent {id}", errors: edited}, s.updateAgent)
@@ -165,4 +171,21 @@ func (s *Server) agentRoutes() {
 		errors: edited}, s.activateAgent)
 	add(s, route{method: del, path: v1 + "/agents/{id}", id: "deleteAgent", tag: tag, summary: "Remove the agent {id}; what it said stays",
 		status: gone, errors: known}, s.deleteAgent)
+}
+
+func (s *Server) agentTypeRoutes() {
+	const tag = "Agent types"
+	known := []int{missing}
+	add(s, route{method: get, path: v1 + "/agent-types", id: "listAgentTypes", tag: tag, summary: "List what agents can be, the system's own types first",
+		role: app.ActReadAgentTypes}, s.agentTypes)
+	add(s, route{method: post, path: v1 + "/agent-types", id: "createAgentType", tag: tag, summary: "Describe a new type of agent",
+		role: app.ActWriteAgentTypes, status: created}, s.createAgentType)
+	add(s, route{method: get, path: v1 + "/agent-types/{type_name}", id: "getAgentType", tag: tag, summary: "Show a type of agent",
+		role: app.ActReadAgentTypes, errors: known}, s.agentType)
+	add(s, route{method: put, path: v1 + "/agent-types/{type_name}", id: "updateAgentType", tag: tag, summary: "Change what is sent of a type of agent; agents that exist stay as they are",
+		role: app.ActWriteAgentTypes, errors: []int{missing, conflict}}, s.updateAgentType)
+	add(s, route{method: del, path: v1 + "/agent-types/{type_name}", id: "deleteAgentType", tag: tag, summary: "Delete a type that no agent has",
+		role: app.ActWriteAgentTypes, status: gone, errors: []int{missing, conflict}}, s.deleteAgentType)
+	add(s, route{method: get, path: v1 + "/agent-types/{type_name}/schema", id: "agentTypeSchema", tag: tag, summary: "Show what a new agent of a type starts with",
+		role: app.ActReadAgentTypes, errors: known}, s.agentTypeSchema)
 }

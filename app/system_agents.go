@@ -1,0 +1,72 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// AgentDesign is the type of the agent that writes other agents' instructions.
+const AgentDesign = "design"
+
+// designPlaceholder is what the client sends in place of the instructions when
+// somebody saves the design agent's key alone. Taking it for them would throw
+// away what an admin has written.
+const designPlaceholder = "System Design Agent"
+
+// SystemAgents lists the program's own agents. Nobody's templates and no
+// external agents are among them.
+func (a *App) SystemAgents(ctx context.Context, actor *Actor) ([]store.Agent, error) {
+	if err := Check(actor, ActReadSystemAgents, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.SystemAgents(ctx, store.Page{Limit: store.MaxLimit})
+}
+
+// SetSystemAgent changes the sent members of the system agent of a type, which
+// it makes when there is none.
+func (a *App) SetSystemAgent(ctx context.Context, actor *Actor, agentType string, s AgentSettings) (*store.Agent, error) {
+	if err := Check(actor, ActWriteSystemAgents, Resource{}); err != nil {
+		return nil, err
+	}
+	if err := text("agent_type", agentType, 1, 64); err != nil {
+		return nil, err
+	}
+	s.Type = Some(agentType)
+	if agentType == AgentDesign && s.SystemPrompt.Value == designPlaceholder {
+		s.SystemPrompt = Opt[string]{}
+	}
+	fresh := a.newAgent("", actor.User.ID)
+	if err := a.startAs(ctx, &fresh, agentType); err != nil {
+		return nil, err
+	}
+	fresh.IsActive = true
+	ag, err := a.putSystemAgent(ctx, actor, fresh, s)
+	if errors.Is(err, store.ErrExists) {
+		// Somebody else made it between the look and the insert: it is there now.
+		ag, err = a.putSystemAgent(ctx, actor, fresh, s)
+	}
+	return ag, fromStore(err, "System agent")
+}
+
+func (a *App) putSystemAgent(ctx context.Context, actor *Actor, fresh store.Agent, s AgentSettings) (ag *store.Agent, err error) {
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		ag, err = tx.SystemAgentForUpdate(ctx, s.Type.Value)
+		if errors.Is(err, store.ErrNotFound) {
+			ag = &fresh
+			if err := a.apply(s, ag); err != nil {
+				return err
+			}
+			if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
+				return err
+			}
+			return a.recordAgent(ctx, tx, actor, ActWriteSystemAgents, nil, ag)
+		}
+		if err != nil {
+			return err
+		}
+		return a.changeAgent(ctx, tx, actor, ActWriteSystemAgents, ag, func(ag *store.Agent) error { return a.apply(s, ag) })
+	})
+	return ag, err
+}

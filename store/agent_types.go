@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// AgentType describes a kind of agent: how it shows, and what a new agent of
+// the kind starts with. Agents name it by TypeName, and may name none.
+type AgentType struct {
+	bun.BaseModel        `bun:"table:agent_types,alias:aty"`
+	ID                   string `bun:",pk"`
+	TypeName             string
+	DisplayName          string
+	Description          *string
+	Category             string
+	Icon                 *string
+	Color                *string
+	DefaultSystemPrompt  *string
+	DefaultModelProvider string
+	DefaultModel         *string
+	DefaultSettings      JSON
+	DefaultCapabilities  JSON
+	IsSystem             bool
+	CreatedBy            string `bun:",nullzero"`
+	CreatedAt            time.Time
+	UpdatedAt            time.Time
+	Version              int
+}
+
+// AgentType returns the agent type of this name.
+func (q Queries) AgentType(ctx context.Context, typeName string) (*AgentType, error) {
+	at := new(AgentType)
+	return first(ctx, q.db.NewSelect().Model(at).Where("aty.type_name = ?", typeName), at)
+}
+
+// AgentTypes lists agent types, the system's own first, then by the name they
+// show: of one category when it is given, and withSystem those of the system.
+func (q Queries) AgentTypes(ctx context.Context, category string, withSystem bool, p Page) ([]AgentType, error) {
+	var rows []AgentType
+	sel := q.db.NewSelect().Model(&rows).OrderExpr("aty.is_system DESC, aty.display_name, aty.id")
+	if category != "" {
+		sel = sel.Where("aty.category = ?", category)
+	}
+	if !withSystem {
+		sel = sel.Where("NOT aty.is_system")
+	}
+	err := p.on(sel).Scan(ctx)
+	return rows, translate(err)
+}
+
+// CountAgentsOfType counts the agents that name this type.
+func (q Queries) CountAgentsOfType(ctx context.Context, typeName string) (int, error) {
+	n, err := q.db.NewSelect().Model((*Agent)(nil)).Where("a.type = ?", typeName).Count(ctx)
+	return int(n), translate(err)
+}
+
+// CreateAgentType adds an agent type; ErrExists when its name is taken.
+func (t *Tx) CreateAgentType(ctx context.Context, at *AgentType) error { return t.insert(ctx, at) }
+
+// AgentTypeForUpdate returns an agent type, locked until the transaction ends.
+func (t *Tx) AgentTypeForUpdate(ctx context.Context, typeName string) (*AgentType, error) {
+	at := new(AgentType)
+	return first(ctx, t.locked(t.db.NewSelect().Model(at).Where("aty.type_name = ?", typeName)), at)
+}
+
+// UpdateAgentType writes an agent type that was read at at.Version, which it
+// moves on; ErrStale when it was changed meanwhile.
+func (t *Tx) UpdateAgentType(ctx context.Context, at *AgentType) error {
+	at.Version++
+	res, err := t.db.NewUpdate().Model(at).ExcludeColumn("id", "type_name", "is_system", "created_by", "created_at").
+		Where("aty.id = ?", at.ID).Where("aty.version = ?", at.Version-1).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// DeleteAgentType removes an agent type.
+func (t *Tx) DeleteAgentType(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*AgentType)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}

@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+)
+
+// isSystem is a system agent: in no project, nobody's template and not outside
+// this program. An index lets each type have one.
+const isSystem = "a.project_id IS NULL AND NOT a.is_template AND NOT a.is_external"
+
+// System tells whether this is one of the program's own agents.
+func (a *Agent) System() bool { return a.ProjectID == "" && !a.IsTemplate && !a.IsExternal }
+
+// SystemAgent returns the system agent of a type.
+func (q Queries) SystemAgent(ctx context.Context, agentType string) (*Agent, error) {
+	a := new(Agent)
+	return first(ctx, q.systemAgent(a, agentType), a)
+}
+
+// SystemAgentForUpdate returns the system agent of a type, locked until the
+// transaction ends.
+func (t *Tx) SystemAgentForUpdate(ctx context.Context, agentType string) (*Agent, error) {
+	a := new(Agent)
+	return first(ctx, t.locked(t.systemAgent(a, agentType)), a)
+}
+
+func (q Queries) systemAgent(a *Agent, agentType string) *bun.SelectQuery {
+	return q.db.NewSelect().Model(a).Where("a.type = ?", agentType).Where(isSystem)
+}
+
+// SystemAgents lists the program's own agents by type.
+func (q Queries) SystemAgents(ctx context.Context, p Page) ([]Agent, error) {
+	var rows []Agent
+	err := p.on(q.db.NewSelect().Model(&rows).Where(isSystem).OrderExpr("a.type")).Scan(ctx)
+	return rows, translate(err)
+}
