@@ -27,8 +27,10 @@ type Actor struct {
 	SessionID string
 	// ImpersonatorID is the super admin behind an impersonated session.
 	ImpersonatorID string
-	// Scopes bound what a personal access token may be used for; nil for a
-	// session, which may do all that its person may.
+	// TokenID is the personal access token that the actor came with, if any.
+	TokenID string
+	// Scopes bound what that token may be used for; nil for a session, which
+	// may do all that its person may.
 	Scopes []Scope
 }
 
@@ -68,6 +70,11 @@ const (
 
 	ActImpersonate Action = "user.impersonate"
 	ActOwnKeys     Action = "self.keys"
+	ActOwnTokens   Action = "self.tokens"
+	ActOwnSessions Action = "self.sessions"
+
+	ActManageTokens      Action = "user.tokens"
+	ActManageAdminTokens Action = "user.tokens_of_admin"
 
 	ActListOrganizations  Action = "organization.list"
 	ActCreateOrganization Action = "organization.create"
@@ -217,6 +224,11 @@ var rules = map[Action]rule{
 
 	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges", scope: scopeSession},
 	ActOwnKeys:     {roles: everybody, text: notEnough, scope: scopeSession},
+	ActOwnTokens:   {roles: everybody, text: notEnough, scope: scopeSession},
+	ActOwnSessions: {roles: everybody, text: notEnough, scope: scopeSession},
+
+	ActManageTokens:      {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActManageAdminTokens: {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: ScopeAdmin},
 
 	ActListOrganizations:  {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateOrganization: {roles: everybody, text: notEnough},
@@ -303,18 +315,24 @@ func Check(actor *Actor, action Action, on Resource) error {
 	return forbidden(r.text)
 }
 
-// holds returns nil unless the actor came with a token that lacks the scope.
+// codeScope is the code of what a token lacks the scope for.
+const codeScope = "scope"
+
+// holds returns nil unless the actor came with a token that lacks the scope, or
+// acts as somebody else, whose passwords, tokens and keys are not theirs.
 func (a *Actor) holds(scope Scope) error {
 	if scope == "" {
 		scope = ScopeWrite
 	}
 	switch {
+	case scope == scopeSession && a.ImpersonatorID != "":
+		return errorf(KindForbidden, "impersonating", "Stop acting as somebody else first")
 	case a.Scopes == nil || slices.Contains(a.Scopes, scope):
 		return nil
 	case scope == scopeSession:
-		return errorf(KindForbidden, "scope", "A token cannot do this; sign in instead")
+		return errorf(KindForbidden, codeScope, "A token cannot do this; sign in instead")
 	}
-	return errorf(KindForbidden, "scope", "This token lacks the scope %q", scope)
+	return errorf(KindForbidden, codeScope, "This token lacks the scope %q", scope)
 }
 
 // relations of the link roles that the tables keep.

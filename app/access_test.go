@@ -40,11 +40,15 @@ var declared = map[Action]struct {
 	ActUpdateAdminUser:  {"super_admin", "Only Super Admins can modify other Admins"},
 	ActPromoteUser:      {"super_admin", "Only Super Admins can promote users to Admin"},
 	ActSetOtherPassword: {"admin super_admin", "Not enough permissions"},
+	ActOwnTokens:        {"everybody", "Not enough permissions"},
+	ActOwnSessions:      {"everybody", "Not enough permissions"},
+	ActManageTokens:     {"admin super_admin", "Not enough permissions"},
 
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
 	ActReadAudit:    {"admin super_admin", "Not enough permissions"},
 	ActCreateCourse: {"teacher admin super_admin", "Not enough permissions"},
 
+	ActManageAdminTokens:  {"super_admin", "Only Super Admins can modify other Admins"},
 	ActCreateAdminUser:    {"super_admin", "Only Super Admins can create Admin accounts"},
 	ActListOrganizations:  {"everybody", "Not enough permissions"},
 	ActCreateOrganization: {"everybody", "Not enough permissions"},

@@ -63,6 +63,7 @@ type App struct {
 	watchers   watchers
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
+	tokenUses  tokenUses
 	background chan struct{} // slots for the database work of agents
 	closing    chan struct{} // closed when this process goes away
 	closeOnce  sync.Once

@@ -23,6 +23,8 @@ const (
 	didSetPassword       Action = "user.set_password"
 	didCreateKey         Action = "key.create"
 	didDeleteKey         Action = "key.delete"
+	didCreateToken       Action = "token.create"
+	didRevokeToken       Action = "token.revoke"
 )
 
 // operatorName stands in the audit log for who acts at the machine itself: the

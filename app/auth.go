@@ -174,7 +174,8 @@ func (a *App) parse(token string) (*claims, error) {
 	return nil, errBadCredentials
 }
 
-// Authenticate gives the actor behind an access token.
+// Authenticate gives the actor behind a session's access token, or behind a
+// personal one.
 func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
 	return a.authenticate(ctx, token, false)
 }
@@ -189,6 +190,10 @@ func (a *App) AuthenticateSocket(ctx context.Context, token string) (*Actor, err
 func (a *App) authenticate(ctx context.Context, token string, expiredToo bool) (*Actor, error) {
 	if token == "" {
 		return nil, errNotAuthenticated
+	}
+	if IsAccessToken(token) {
+		t, err := a.db.AccessTokenByHash(ctx, hashToken(token))
+		return a.tokenActor(ctx, t, err)
 	}
 	c, err := a.parse(token)
 	if err != nil && (!errors.Is(err, errExpired) || !expiredToo) {

@@ -17,9 +17,6 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 	if err := Check(actor, ActImpersonate, Resource{}); err != nil {
 		return nil, err
 	}
-	if actor.ImpersonatorID != "" {
-		return nil, errorf(KindForbidden, "impersonating", "Stop acting as somebody else first")
-	}
 	u, err := a.db.User(ctx, userID)
 	if err != nil {
 		return nil, fromStore(err, "User")
@@ -49,7 +46,7 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 // token that the super admin had; it has to belong to a live session.
 func (a *App) StopImpersonating(ctx context.Context, token, original string) (*Tokens, error) {
 	not := errorf(KindRejected, "not_impersonating", "Not impersonating")
-	if original == "" {
+	if original == "" || IsAccessToken(original) {
 		return nil, not
 	}
 	actor, err := a.AuthenticateSocket(ctx, original)

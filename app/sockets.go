@@ -17,14 +17,14 @@ import (
 // handler makes it with Enter, gives it the connection with Sit, passes on
 // what the person sends, and leaves.
 type Seat struct {
-	app     *App
-	session string
-	user    store.User
-	roomID  string
-	head    int64
-	staff   bool
-	v2      bool
-	conn    *realtime.Conn
+	app    *App
+	who    *Actor // as of the handshake
+	roomID string
+	head   int64
+	staff  bool
+	mute   error // why the person may only listen, nil otherwise
+	v2     bool
+	conn   *realtime.Conn
 }
 
 // Enter checks that the actor may be in the room, before the handshake is
@@ -40,8 +40,8 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if err != nil {
 		return nil, err
 	}
-	return &Seat{app: a, session: actor.SessionID, user: actor.User, roomID: roomID, head: room.EventSeq,
-		staff: Check(actor, ActSeeFailures, res) == nil}, nil
+	return &Seat{app: a, who: actor, roomID: roomID, head: room.EventSeq,
+		staff: Check(actor, ActSeeFailures, res) == nil, mute: Check(actor, ActPostMessage, res)}, nil
 }
 
 // Sit starts the writing side of the socket: the room's frames flow from after
@@ -49,8 +49,8 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 // sub-protocol coagent.v2.
 func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	s.v2 = v2
-	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: VariantFor(v2, s.staff), UserID: s.user.ID,
-		Name: s.user.Name(), SessionID: s.session})
+	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: VariantFor(v2, s.staff), UserID: s.who.User.ID,
+		Name: s.who.User.Name(), SessionID: s.who.credential()})
 	s.app.hub.Join(s.roomID, s.conn, realtime.JoinOptions{After: after, Head: s.head})
 	return s.conn
 }
@@ -62,20 +62,18 @@ func (s *Seat) Leave() {
 }
 
 func (s *Seat) member() realtime.Member {
-	return realtime.Member{UserID: s.user.ID, Name: s.user.Name()}
+	return realtime.Member{UserID: s.who.User.ID, Name: s.who.User.Name()}
 }
 
-// actor is the person as of now: who lost the session or the account since the
-// handshake is nobody any more.
-func (s *Seat) actor(ctx context.Context) (*Actor, error) {
-	return s.app.sessionActor(ctx, s.session, s.user.ID)
-}
+// actor is the person as of now: who lost the session, the token or the account
+// since the handshake is nobody any more.
+func (s *Seat) actor(ctx context.Context) (*Actor, error) { return s.app.Recheck(ctx, s.who) }
 
 // Post stores a line that the socket sent and answers the socket: coagent.v2
 // with an ack or an error, the plain protocol with a system line when it was
 // refused (its own line comes back as everybody's does).
 func (s *Seat) Post(ctx context.Context, content, clientID string) {
-	ctx, end := s.app.tell.SocketPost(ctx, s.roomID, s.user.ID)
+	ctx, end := s.app.tell.SocketPost(ctx, s.roomID, s.who.User.ID)
 	actor, err := s.actor(ctx)
 	var posted *Posted
 	if err == nil {
@@ -99,8 +97,12 @@ func (s *Seat) Post(ctx context.Context, content, clientID string) {
 
 // Typing shows the others that the person types; best effort, and dropped when
 // it comes too often.
-func (s *Seat) Typing() {
-	if _, ok := s.app.typing.take(s.user.ID, s.app.now()); !ok {
+func (s *Seat) Typing(ctx context.Context) {
+	if s.mute != nil {
+		s.refuse(ctx, s.mute, "")
+		return
+	}
+	if _, ok := s.app.typing.take(s.who.User.ID, s.app.now()); !ok {
 		return
 	}
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, Body: json.RawMessage(toJSON(s.member()))})
@@ -119,7 +121,7 @@ func (s *Seat) Complain(ctx context.Context, field, message string) {
 func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind == KindInternal {
-		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.user.ID, "err", err)
+		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.who.User.ID, "err", err)
 		e = errorf(KindUnavailable, "unavailable", "The line could not be stored. Try again in a moment.")
 		if errors.Is(err, store.ErrFull) {
 			e = StorageFull(err)
@@ -142,6 +144,7 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 	switch {
 	case e.Kind == KindUnauthenticated || e == errInactive:
 		s.conn.Close(realtime.CloseSessionEnded, "session ended")
+	case e.Code == codeScope: // a token for listening may stay
 	case e.Kind == KindForbidden || e.Kind == KindNotFound:
 		s.conn.Close(realtime.CloseNotMember, "no longer a member")
 	}
@@ -162,7 +165,8 @@ func (a *App) rightsChanged() {
 	}
 }
 
-// recheckLoop closes the sockets of sessions and memberships that have ended.
+// recheckLoop closes the sockets of sessions, tokens and memberships that have
+// ended.
 func (a *App) recheckLoop(ctx context.Context) {
 	tick := time.NewTicker(recheckEvery) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
@@ -176,6 +180,9 @@ func (a *App) recheckLoop(ctx context.Context) {
 		look, cancel := context.WithTimeout(ctx, recheckEvery)
 		if err := a.recheck(look); err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "the rights behind open sockets could not be checked", "err", err)
+		}
+		if err := a.storeTokenUses(look); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "the last use of tokens could not be stored", "err", err)
 		}
 		cancel()
 	}
@@ -193,12 +200,12 @@ func (a *App) recheck(ctx context.Context) error {
 		rooms[c.Room()][c.UserID()] = append(rooms[c.Room()][c.UserID()], c)
 	}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(sessions)), 500) {
-		live, err := a.db.LiveSessions(ctx, ids, a.instant())
+		live, err := a.liveCredentials(ctx, ids)
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
-			if !slices.Contains(live, id) {
+			if !live[id] {
 				closeAll(sessions[id], realtime.CloseSessionEnded, "session ended")
 			}
 		}

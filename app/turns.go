@@ -259,6 +259,9 @@ func (a *App) cleanUp(ctx context.Context) error {
 		if _, err := tx.DeleteSessionsBefore(ctx, now.Add(-keepSessions), cleanBatch); err != nil {
 			return err
 		}
+		if _, err := tx.DeleteAccessTokensBefore(ctx, now.Add(-keepSessions), cleanBatch); err != nil {
+			return err
+		}
 		_, err := tx.DeleteSigninFailuresBefore(ctx, now.Add(-a.cfg.Auth.SigninWindow), cleanBatch)
 		return err
 	})

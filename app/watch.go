@@ -115,8 +115,12 @@ func (a *App) Watch(roomID string) (changed <-chan struct{}, end <-chan struct{}
 	return changed, a.closing, stop
 }
 
-// Recheck gives the actor of a session as of now, or the error that it has
-// ended.
+// Recheck gives the actor of a session or a token as of now, or the error that
+// it has ended.
 func (a *App) Recheck(ctx context.Context, actor *Actor) (*Actor, error) {
+	if actor.TokenID != "" {
+		t, err := a.db.AccessToken(ctx, actor.TokenID)
+		return a.tokenActor(ctx, t, err)
+	}
 	return a.sessionActor(ctx, actor.SessionID, actor.User.ID)
 }

@@ -54,6 +54,14 @@ func (q Queries) LiveSessions(ctx context.Context, ids []string, now time.Time) 
 	return live, translate(err)
 }
 
+// SessionsOf lists a person's sessions that are open, the newest first.
+func (q Queries) SessionsOf(ctx context.Context, userID string, now time.Time) ([]Session, error) {
+	var rows []Session
+	err := q.db.NewSelect().Model(&rows).Where("s.user_id = ?", userID).Where("s.ended_at IS NULL").Where("s.expires_at > ?", now).
+		OrderExpr("s.id DESC").Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
 // CreateSession adds a session.
 func (t *Tx) CreateSession(ctx context.Context, s *Session) error { return t.insert(ctx, s) }
 

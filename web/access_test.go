@@ -60,6 +60,23 @@ var accessTable = []row{
 		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/users/keys",
 			body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}).text(t, "id")}, nil
 	}},
+	{"GET /api/v1/users/me/tokens", everyone200, nothing},
+	{"POST /api/v1/users/me/tokens", "201 201 201 201 201 201 201 201 201 201 201 201 201", func(testing.TB, *world) ([]string, any) {
+		return nil, body{"name": "CI", "scopes": []string{"read"}, "expires_in_days": 1}
+	}},
+	{"DELETE /api/v1/users/me/tokens/{token_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.as(owner).must(t, http.StatusCreated, post, v1+"/users/me/tokens",
+			body{"name": "CI", "scopes": []string{"read"}, "expires_in_days": 1}).text(t, "id")}, nil
+	}},
+	{"GET /api/v1/users/me/sessions", everyone200, nothing},
+	{"DELETE /api/v1/users/me/sessions", "204 204 204 204 204 204 204 204 204 204 204 204 204", nothing},
+	{"DELETE /api/v1/users/me/sessions/{session_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{claim(t, w.session(t, w.users[owner].ID).token, "sid")}, nil
+	}},
+	{"GET /api/v1/users/{user_id}/tokens", adminsOnly, func(_ testing.TB, w *world) ([]string, any) { return []string{w.users[ta].ID}, nil }},
+	{"DELETE /api/v1/users/{user_id}/tokens", "403 403 403 403 403 403 403 403 403 403 403 204 204", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.users[ta].ID}, nil
+	}},
 	{"GET /api/v1/organizations", everyone200, nothing},
 	{"POST /api/v1/organizations", everyone200, sending(body{"name": "Mine"})},
 	{"GET /api/v1/projects", everyone200, nothing},

@@ -163,14 +163,18 @@ func (s *Server) authenticated(role app.Action) func(huma.Context, func(huma.Con
 }
 
 // accessToken is the caller's token: the cookie, else the Authorization
-// header, in which a bare token works too; "" without one.
+// header, in which a bare token works too; "" without one. A personal access
+// token counts behind "Bearer" alone, so that no browser sends one by itself.
 func accessToken(c *fiber.Ctx) string {
-	if token := c.Cookies(cookieAccess); token != "" {
+	if token := c.Cookies(cookieAccess); token != "" && !app.IsAccessToken(token) {
 		return token
 	}
 	header := c.Get(fiber.HeaderAuthorization)
 	if scheme, token, ok := strings.Cut(header, " "); ok && strings.EqualFold(scheme, "bearer") {
 		return strings.TrimSpace(token)
+	}
+	if app.IsAccessToken(header) {
+		return ""
 	}
 	return header
 }

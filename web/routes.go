@@ -68,6 +68,20 @@ func (s *Server) accountRoutes() {
 		errors: []int{rejected}}, s.createUserKey)
 	add(s, route{method: del, path: v1 + "/users/keys/{key_id}", id: "deleteUserKey", tag: users, summary: "Remove one of the caller's model keys",
 		status: gone, errors: []int{missing}}, s.deleteUserKey)
+	add(s, route{method: get, path: v1 + "/users/me/tokens", id: "listTokens", tag: users, summary: "List the caller's personal access tokens"}, s.tokens)
+	add(s, route{method: post, path: v1 + "/users/me/tokens", id: "createToken", tag: users, summary: "Make a personal access token; it is shown this once, and outlives a change of the password",
+		status: created, errors: []int{conflict}}, s.createToken)
+	add(s, route{method: del, path: v1 + "/users/me/tokens/{token_id}", id: "revokeToken", tag: users, summary: "Revoke one of the caller's tokens",
+		status: gone, errors: []int{missing}}, s.revokeToken)
+	add(s, route{method: get, path: v1 + "/users/me/sessions", id: "listSessions", tag: users, summary: "List where the caller is signed in"}, s.sessions)
+	add(s, route{method: del, path: v1 + "/users/me/sessions", id: "endOtherSessions", tag: users, summary: "Sign the caller out everywhere but here",
+		status: gone}, s.endOtherSessions)
+	add(s, route{method: del, path: v1 + "/users/me/sessions/{session_id}", id: "endSession", tag: users, summary: "Sign the caller out on one device",
+		status: gone, errors: []int{missing}}, s.endSession)
+	add(s, route{method: get, path: v1 + "/users/{user_id}/tokens", id: "listTokensOf", tag: users, summary: "List another person's tokens; admins only",
+		role: app.ActManageTokens, errors: []int{missing}}, s.tokensOf)
+	add(s, route{method: del, path: v1 + "/users/{user_id}/tokens", id: "revokeTokensOf", tag: users, summary: "Revoke all tokens of another person; admins only",
+		role: app.ActManageTokens, status: gone, errors: []int{missing}}, s.revokeTokensOf)
 	add(s, route{method: get, path: v1 + "/users/me", id: "me", tag: users, summary: "Show the caller"}, s.me)
 	add(s, route{method: post, path: v1 + "/users/", id: "createUser", tag: users, summary: "Make an account", role: app.ActCreateUser}, s.createUser)
 	add(s, route{method: put, path: v1 + "/users/me", id: "updateMe", tag: users, summary: "Change the caller's own account; never its role",

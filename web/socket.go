@@ -177,7 +177,7 @@ func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 		}
 		seat.Post(ctx, f.Text, f.ClientID)
 	case "typing":
-		seat.Typing()
+		seat.Typing(ctx)
 	case "resume":
 		seat.Resume(f.After)
 	default:

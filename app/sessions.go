@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Sessions lists where the actor is signed in, the newest sign-in first; those
+// in which a super admin acts as the actor are among them.
+func (a *App) Sessions(ctx context.Context, actor *Actor) ([]store.Session, error) {
+	if err := Check(actor, ActOwnSessions, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.SessionsOf(ctx, actor.User.ID, a.instant())
+}
+
+// EndSession signs the actor out on one device.
+func (a *App) EndSession(ctx context.Context, actor *Actor, id string) error {
+	if err := Check(actor, ActOwnSessions, Resource{}); err != nil {
+		return err
+	}
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		s, err := tx.SessionForUpdate(ctx, id)
+		if err != nil {
+			return err
+		}
+		now := a.instant()
+		if s.UserID != actor.User.ID || !s.EndedAt.IsZero() || !now.Before(s.ExpiresAt) {
+			return store.ErrNotFound
+		}
+		if err := tx.EndSession(ctx, id, "ended by its owner", now); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didEndSession, target{"session", id}, sessionFacts(s), nil)
+	}); err != nil {
+		return fromStore(err, "Session")
+	}
+	a.sessionEnded(id)
+	return nil
+}
+
+// EndOtherSessions signs the actor out everywhere but here.
+func (a *App) EndOtherSessions(ctx context.Context, actor *Actor) error {
+	if err := Check(actor, ActOwnSessions, Resource{}); err != nil {
+		return err
+	}
+	open, err := a.db.SessionsOf(ctx, actor.User.ID, a.instant())
+	if err != nil {
+		return err
+	}
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.EndSessionsOf(ctx, actor.User.ID, actor.SessionID, "ended by its owner", a.instant()); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didEndSession, target{"user", actor.User.ID}, nil, facts{"sessions": "all but the current one ended"})
+	}); err != nil {
+		return err
+	}
+	for _, s := range open {
+		if s.ID != actor.SessionID {
+			a.sessionEnded(s.ID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Personal access tokens are for programs that act for a person: each has a
+// name, scopes and an end, and is shown once. What it may do is what its person
+// may do at that moment, cut down to its scopes; it dies when it is revoked,
+// when it expires and while its person is inactive. It outlives a new password:
+// whoever fears for a token revokes it.
+const (
+	// tokenMark begins every token, so that scanners of leaked secrets know one.
+	tokenMark = "coa_"
+	// maxTokens is how many tokens one person can have.
+	maxTokens = 50
+	// maxTokenDays is the longest life of a token.
+	maxTokenDays = 365
+	// usedEvery is how exactly the last use of a token is known.
+	usedEvery = time.Minute
+)
+
+// NewAccessToken is what a person chooses about a token.
+type NewAccessToken struct {
+	Name   string
+	Scopes []Scope // at least one of read, write and admin
+	Days   int     // until it expires, 1..365
+}
+
+// IsAccessToken tells whether a text is a personal access token by its looks,
+// not whether it is a good one.
+func IsAccessToken(token string) bool { return strings.HasPrefix(token, tokenMark) }
+
+// CreateAccessToken makes a token for the actor. The secret is given out this
+// once.
+func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessToken) (*store.AccessToken, Secret, error) {
+	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
+		return nil, "", err
+	}
+	errs := []error{name("name", &in.Name), between("expires_in_days", in.Days, 1, maxTokenDays)}
+	if len(in.Scopes) == 0 {
+		errs = append(errs, invalid("scopes", "must name at least one of read, write, admin"))
+	}
+	for _, s := range in.Scopes {
+		errs = append(errs, oneOf("scopes", string(s), string(ScopeRead), string(ScopeWrite), string(ScopeAdmin)))
+	}
+	if err := firstOf(errors.Join(errs...)); err != nil {
+		return nil, "", err
+	}
+	slices.Sort(in.Scopes)
+	in.Scopes = slices.Compact(in.Scopes)
+	secret := tokenMark + rand.Text() + rand.Text() // 260 bits
+	now := a.instant()
+	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: store.JSON(toJSON(in.Scopes)),
+		Hash: hashToken(secret), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		n, err := tx.LockAccessTokens(ctx, actor.User.ID)
+		if err != nil {
+			return err
+		}
+		if n >= maxTokens {
+			return errorf(KindConflict, "too_many_tokens", "You have %d tokens, which is the most. Revoke one first.", n)
+		}
+		if err := tx.CreateAccessToken(ctx, t); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenFacts(t))
+	})
+	if err != nil {
+		return nil, "", fromStore(err, "User")
+	}
+	return t, Secret(secret), nil
+}
+
+// tokenFacts is a token as the audit log shows it.
+func tokenFacts(t *store.AccessToken) facts {
+	return facts{"user_id": t.UserID, "name": t.Name, "scopes": t.Scopes, "expires_at": t.ExpiresAt}
+}
+
+// AccessTokens lists the actor's tokens, newest first.
+func (a *App) AccessTokens(ctx context.Context, actor *Actor) ([]store.AccessToken, error) {
+	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.AccessTokens(ctx, actor.User.ID)
+}
+
+// RevokeAccessToken ends one of the actor's tokens.
+func (a *App) RevokeAccessToken(ctx context.Context, actor *Actor, id string) error {
+	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
+		return err
+	}
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		t, err := tx.DeleteAccessToken(ctx, actor.User.ID, id)
+		if err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didRevokeToken, target{"token", id}, tokenFacts(t), nil)
+	}); err != nil {
+		return fromStore(err, "Token")
+	}
+	a.tokensEnded(id)
+	return nil
+}
+
+// AccessTokensOf lists another person's tokens, for admins.
+func (a *App) AccessTokensOf(ctx context.Context, actor *Actor, userID string) ([]store.AccessToken, error) {
+	if err := a.mayManageTokens(ctx, actor, userID); err != nil {
+		return nil, err
+	}
+	return a.db.AccessTokens(ctx, userID)
+}
+
+// RevokeAccessTokensOf ends all tokens of another person.
+func (a *App) RevokeAccessTokensOf(ctx context.Context, actor *Actor, userID string) error {
+	if err := a.mayManageTokens(ctx, actor, userID); err != nil {
+		return err
+	}
+	var ids []string
+	if err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if ids, err = tx.DeleteAccessTokensOf(ctx, userID); err != nil || len(ids) == 0 {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActManageTokens, target{"user", userID}, facts{"tokens": ids}, nil)
+	}); err != nil {
+		return err
+	}
+	a.tokensEnded(ids...)
+	return nil
+}
+
+func (a *App) mayManageTokens(ctx context.Context, actor *Actor, userID string) error {
+	if err := Check(actor, ActManageTokens, Resource{}); err != nil {
+		return err
+	}
+	u, err := a.db.User(ctx, userID)
+	if err != nil {
+		return fromStore(err, "User")
+	}
+	if u.Role == RoleAdmin || u.Role == RoleSuperAdmin {
+		return Check(actor, ActManageAdminTokens, Resource{})
+	}
+	return nil
+}
+
+// tokenActor gives the actor behind a token.
+func (a *App) tokenActor(ctx context.Context, t *store.AccessToken, err error) (*Actor, error) {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errBadCredentials
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := a.instant()
+	if !now.Before(t.ExpiresAt) {
+		return nil, errBadCredentials
+	}
+	if !t.User.IsActive {
+		return nil, errInactive
+	}
+	actor := &Actor{User: *t.User, TokenID: t.ID, Scopes: []Scope{}}
+	if err := json.Unmarshal([]byte(t.Scopes), &actor.Scopes); err != nil {
+		return nil, err
+	}
+	if now.Sub(t.LastUsedAt) >= usedEvery {
+		a.tokenUses.note(t.ID)
+	}
+	return actor, nil
+}
+
+// tokenUses are the tokens that were used since the last time somebody wrote
+// it down: a request does not wait for that.
+type tokenUses struct {
+	mu  sync.Mutex
+	ids map[string]struct{}
+}
+
+func (u *tokenUses) note(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ids == nil {
+		u.ids = map[string]struct{}{}
+	}
+	u.ids[id] = struct{}{}
+}
+
+func (u *tokenUses) take() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	ids := slices.Sorted(maps.Keys(u.ids))
+	u.ids = nil
+	return ids
+}
+
+// storeTokenUses writes down which tokens were used.
+func (a *App) storeTokenUses(ctx context.Context) error {
+	for ids := range slices.Chunk(a.tokenUses.take(), 500) {
+		if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.UseAccessTokens(ctx, ids, a.instant()) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// credential names what an actor came with, a session or a token, to those who
+// watch over open sockets.
+func (a *Actor) credential() string {
+	if a.TokenID != "" {
+		return tokenMark + a.TokenID
+	}
+	return a.SessionID
+}
+
+// liveCredentials returns those of some credentials that have not ended.
+func (a *App) liveCredentials(ctx context.Context, credentials []string) (map[string]bool, error) {
+	live := map[string]bool{}
+	var sessions, tokens []string
+	for _, c := range credentials {
+		if id, ok := strings.CutPrefix(c, tokenMark); ok {
+			tokens = append(tokens, id)
+		} else {
+			sessions = append(sessions, c)
+		}
+	}
+	alive, err := a.db.LiveSessions(ctx, sessions, a.instant())
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range alive {
+		live[id] = true
+	}
+	if alive, err = a.db.LiveAccessTokens(ctx, tokens, a.instant()); err != nil {
+		return nil, err
+	}
+	for _, id := range alive {
+		live[tokenMark+id] = true
+	}
+	return live, nil
+}
+
+// tokensEnded cuts the sockets that tokens opened in this process; other
+// processes notice within their next look.
+func (a *App) tokensEnded(ids ...string) {
+	for _, id := range ids {
+		a.hub.CloseSession(tokenMark+id, realtime.CloseSessionEnded, "token revoked")
+	}
+}

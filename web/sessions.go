@@ -1,0 +1,45 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// sessionOut is one device on which a person is signed in.
+type sessionOut struct {
+	ID           string    `json:"id" format:"uuid"`
+	Device       string    `json:"device" doc:"What the browser or program calls itself"`
+	Address      string    `json:"address" doc:"Where it signed in from"`
+	CreatedAt    time.Time `json:"created_at"`
+	ExpiresAt    time.Time `json:"expires_at" doc:"Unless it is used before"`
+	Current      bool      `json:"current" doc:"The session of this request"`
+	Impersonated bool      `json:"impersonated" doc:"A super admin acts as this person"`
+}
+
+type sessionsOut struct{ Body []sessionOut }
+
+func (s *Server) sessions(ctx context.Context, actor *app.Actor, _ *empty) (*sessionsOut, error) {
+	rows, err := s.app.Sessions(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	return &sessionsOut{listOf(rows, func(row *store.Session) sessionOut {
+		return sessionOut{ID: row.ID, Device: row.UserAgent, Address: row.Address, CreatedAt: instant(row.CreatedAt),
+			ExpiresAt: instant(row.ExpiresAt), Current: row.ID == actor.SessionID, Impersonated: row.ImpersonatorID != ""}
+	})}, nil
+}
+
+type sessionIn struct {
+	SessionID id `path:"session_id"`
+}
+
+func (s *Server) endSession(ctx context.Context, actor *app.Actor, in *sessionIn) (*empty, error) {
+	return nil, s.app.EndSession(ctx, actor, in.SessionID.String())
+}
+
+func (s *Server) endOtherSessions(ctx context.Context, actor *app.Actor, _ *empty) (*empty, error) {
+	return nil, s.app.EndOtherSessions(ctx, actor)
+}

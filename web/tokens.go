@@ -1,0 +1,92 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// TokenOut is a personal access token, without the secret; exported because an
+// answer embeds it.
+type TokenOut struct {
+	ID         string     `json:"id" format:"uuid"`
+	Name       string     `json:"name"`
+	Scopes     jsonTexts  `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at" doc:"To the minute; null until the first use"`
+}
+
+func tokenForm(t *store.AccessToken) TokenOut {
+	out := TokenOut{ID: t.ID, Name: t.Name, Scopes: jsonTexts(t.Scopes), CreatedAt: instant(t.CreatedAt), ExpiresAt: instant(t.ExpiresAt)}
+	if !t.LastUsedAt.IsZero() {
+		used := instant(t.LastUsedAt)
+		out.LastUsedAt = &used
+	}
+	return out
+}
+
+type tokensOut struct{ Body []TokenOut }
+
+func (s *Server) tokens(ctx context.Context, actor *app.Actor, _ *empty) (*tokensOut, error) {
+	rows, err := s.app.AccessTokens(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	return &tokensOut{listOf(rows, tokenForm)}, nil
+}
+
+type createTokenIn struct {
+	Body struct {
+		Name          string   `json:"name" doc:"What it is for" example:"Grade export"`
+		Scopes        []string `json:"scopes" doc:"What it may be used for: read, write, admin" example:"[\"read\"]"`
+		ExpiresInDays int      `json:"expires_in_days" doc:"1 to 365" example:"90"`
+	}
+}
+
+type newTokenOut struct {
+	Body struct {
+		TokenOut
+		Token string `json:"token" doc:"The token itself, for Authorization: Bearer; it is never shown again"`
+	}
+}
+
+func (s *Server) createToken(ctx context.Context, actor *app.Actor, in *createTokenIn) (*newTokenOut, error) {
+	scopes := make([]app.Scope, len(in.Body.Scopes))
+	for i, scope := range in.Body.Scopes {
+		scopes[i] = app.Scope(scope)
+	}
+	t, secret, err := s.app.CreateAccessToken(ctx, actor, app.NewAccessToken{Name: in.Body.Name, Scopes: scopes, Days: in.Body.ExpiresInDays})
+	if err != nil {
+		return nil, err
+	}
+	out := &newTokenOut{}
+	out.Body.TokenOut, out.Body.Token = tokenForm(t), secret.Reveal()
+	return out, nil
+}
+
+type tokenIn struct {
+	TokenID id `path:"token_id"`
+}
+
+func (s *Server) revokeToken(ctx context.Context, actor *app.Actor, in *tokenIn) (*empty, error) {
+	return nil, s.app.RevokeAccessToken(ctx, actor, in.TokenID.String())
+}
+
+type tokensOfIn struct {
+	UserID id `path:"user_id"`
+}
+
+func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn) (*tokensOut, error) {
+	rows, err := s.app.AccessTokensOf(ctx, actor, in.UserID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &tokensOut{listOf(rows, tokenForm)}, nil
+}
+
+func (s *Server) revokeTokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn) (*empty, error) {
+	return nil, s.app.RevokeAccessTokensOf(ctx, actor, in.UserID.String())
+}
