@@ -189,7 +189,7 @@ const socketRoute = "GET /api/v1/chat/ws/{room_id}"
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
-	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /studio", "GET /openapi.json", "GET /api/v1/openapi.json",
+	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /studio", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /api/v1/openapi.json",
 }
 
 func nothing(testing.TB, *world) ([]string, any) { return nil, nil }
@@ -314,9 +314,9 @@ func everyRouteHasARow(t *testing.T, w *world) {
 	}
 }
 
-// isPageFile tells whether a path is one of the files of the page.
+// isPageFile tells whether a path is one of the files of our pages.
 func isPageFile(path string) bool {
-	return strings.HasPrefix(path, pathStudio+"/") && strings.Contains(path, ".")
+	return strings.Contains(path, ".") && (strings.HasPrefix(path, pathStudio+"/") || strings.HasPrefix(path, pathDocs+"/"))
 }
 
 // A socket is let in as the room's history is, and with an expired token of a

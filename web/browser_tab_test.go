@@ -146,7 +146,8 @@ func (b *tab) heard(event any) {
 
 func (b *tab) requested(address string) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "data" || u.Scheme == "about" {
+	// A blob is what the page itself has made.
+	if err != nil || u.Scheme == "data" || u.Scheme == "about" || u.Scheme == "blob" {
 		return
 	}
 	b.requests[u.Host]++

@@ -23,6 +23,7 @@ import (
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
+	"github.com/coagent-studio/coagent/web/apidocs"
 	"github.com/coagent-studio/coagent/web/page"
 )
 
@@ -38,8 +39,8 @@ func TestEdge(t *testing.T) {
 		"wrong methods": func(t *testing.T, w *world) {
 			a := w.as(admin).do(t, "PATCH", v1+"/rooms/"+w.room)
 			wantProblem(t, a, 405, "Method Not Allowed")
-			if got := a.header.Get("Allow"); got != "GET, PUT" {
-				t.Errorf("got Allow %q, want GET, PUT", got)
+			if got := a.header.Get("Allow"); got != "GET, PUT, DELETE" {
+				t.Errorf("got Allow %q, want GET, PUT, DELETE", got)
 			}
 			wantProblem(t, w.as(admin).do(t, del, v1+"/users/"), 405, "Method Not Allowed")
 		},
@@ -165,6 +166,20 @@ func TestPage(t *testing.T) {
 			if again.status != http.StatusNotModified || again.body != "" {
 				t.Errorf("%s: got %d %.40q for its own ETag, want an empty 304", path, again.status, again.body)
 			}
+		}
+	})
+	t.Run("the pages about the API", func(t *testing.T) {
+		for _, path := range []string{"/docs", "/redoc"} {
+			a := r.anon().must(t, 200, get, path)
+			if got := a.header.Get("Content-Security-Policy"); got != apidocs.Policy {
+				t.Errorf("%s: got policy %q", path, got)
+			}
+		}
+		const path = "/docs/redoc.standalone.js"
+		plain, packed := r.anon().must(t, 200, get, path), r.anon().with("Accept-Encoding", "gzip, br").must(t, 200, get, path)
+		body, err := fasthttp.AppendUnbrotliBytes(nil, []byte(packed.body))
+		if err != nil || string(body) != plain.body || packed.header.Get("Content-Encoding") != "br" || plain.header.Get("Content-Encoding") != "" {
+			t.Errorf("got %d bytes plain and %d packed as %q (%v), want the same script", len(plain.body), len(packed.body), packed.header.Get("Content-Encoding"), err)
 		}
 	})
 	t.Run("head", func(t *testing.T) {

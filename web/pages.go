@@ -44,7 +44,7 @@ func (s *Server) pages() error {
 	}
 	s.plain("/openapi.json", fileOf("openapi.json", spec))
 	s.plain(v1+"/openapi.json", fileOf("openapi.json", spec))
-	return nil
+	return s.apiDocs()
 }
 
 // home answers browsers with the client, or with our page where there is none,
