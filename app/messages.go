@@ -70,27 +70,16 @@ var errPostedBefore = errors.New("posted before")
 
 func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
 	listening := room.IsAIActive && room.AIMode != ModeOff
-	var err error
-	if listening {
-		// The job below looks within milliseconds; this date is for a sweep to
-		// find the room if the job's worker dies with it.
-		m.Seq, err = tx.NextSeq(ctx, m.RoomID, m.CreatedAt.Add(a.cfg.Turns.Lease))
-	} else {
-		// Agents that are switched on later do not answer what was said before.
-		m.Seq, err = tx.NextSeqUnheard(ctx, m.RoomID)
-	}
-	if err != nil {
-		return err
-	}
-	added, err := tx.CreateMessage(ctx, m)
+	// Agents that are switched on later do not answer what was said before. Of
+	// those that are, the job below looks within milliseconds; the date is for a
+	// sweep to find the room if the job's worker dies with it.
+	heard := store.Heard{Unheard: !listening, LookAt: m.CreatedAt.Add(a.cfg.Turns.Lease)}
+	added, err := tx.AddLine(ctx, m, messageEvent(m), heard)
 	if err != nil {
 		return err
 	}
 	if !added {
 		return errPostedBefore
-	}
-	if err := tx.CreateEvent(ctx, messageEvent(m)); err != nil {
-		return err
 	}
 	if !listening {
 		return nil

@@ -288,18 +288,12 @@ func (r *turnRun) finish(ctx context.Context) error {
 		end := *r.turn
 		end.State, end.Reason, end.Detail = store.TurnFinished, "", ""
 		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
-		if m.Seq, err = tx.NextSeq(ctx, m.RoomID, time.Time{}); err != nil {
-			return err
-		}
 		// The line before the turn: it waits for the agent's row, as a deletion
 		// of the agent does, and holding the turn meanwhile would be a deadlock.
-		if added, err := tx.CreateMessage(ctx, m); err != nil || !added {
+		if added, err := tx.AddLine(ctx, m, messageEvent(m), store.Heard{}); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
 		if err := tx.EndTurn(ctx, &end, now); err != nil {
-			return err
-		}
-		if err := tx.CreateEvent(ctx, messageEvent(m)); err != nil {
 			return err
 		}
 		own := m.Seq

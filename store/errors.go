@@ -38,7 +38,7 @@ func translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) { // pgx.ErrNoRows is one too
 		return ErrNotFound
 	}
 	var pe *pgconn.PgError

@@ -18,6 +18,8 @@ type Event struct {
 	ActorID       string `bun:",nullzero"`
 	Body          JSON
 	CreatedAt     time.Time
+
+	told bool // the statement that added it also told the other processes
 }
 
 // NextSeq takes the room's next event number; it locks the room's row until

@@ -61,6 +61,75 @@ func (t *Tx) CreateMessage(ctx context.Context, m *Message) (added bool, err err
 	return t.insertOnce(ctx, m)
 }
 
+// Heard is what a line means to the agents of its room: LookAt, unless zero,
+// is when a sweep should have them look; Unheard, that they never will.
+type Heard struct {
+	LookAt  time.Time
+	Unheard bool
+}
+
+// AddLine stores a line and the event that shows it under the room's next seq,
+// which both get. added is as in CreateMessage. On Postgres all of it, the wake
+// of the other processes too, is one statement: this is what a class waits for.
+func (t *Tx) AddLine(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
+	if t.PG != nil {
+		return t.addLineAtOnce(ctx, m, e, h)
+	}
+	if h.Unheard {
+		m.Seq, err = t.NextSeqUnheard(ctx, m.RoomID)
+	} else {
+		m.Seq, err = t.NextSeq(ctx, m.RoomID, h.LookAt)
+	}
+	if err != nil {
+		return false, err
+	}
+	if added, err = t.CreateMessage(ctx, m); err != nil || !added {
+		return false, err
+	}
+	e.Seq = m.Seq
+	return true, t.CreateEvent(ctx, e)
+}
+
+const addLine = `
+WITH room AS (
+	UPDATE rooms SET event_seq = event_seq + 1,
+		looked_seq = CASE WHEN $2::boolean THEN event_seq + 1 ELSE looked_seq END,
+		look_at = CASE WHEN $2::boolean THEN NULL ELSE COALESCE($3::timestamptz, look_at) END
+	WHERE id = $1 RETURNING event_seq
+), line AS (
+	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at)
+	SELECT $1, event_seq, $4, $5, $6, $7, $8, $9, $10, $11, $12::timestamptz FROM room
+	ON CONFLICT DO NOTHING RETURNING seq
+), shown AS (
+	INSERT INTO events (room_id, seq, id, type, body, created_at)
+	SELECT $1, seq, $13, $14, $15::json, $16::timestamptz FROM line RETURNING seq
+)
+SELECT room.event_seq, (SELECT count(pg_notify($17, $18 || ' ' || $1 || ':' || shown.seq)) FROM shown) FROM room`
+
+func (t *Tx) addLineAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
+	var shown int
+	err = t.Pinned(func() error {
+		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.LookAt),
+			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
+			e.ID, e.Type, string(e.Body), e.CreatedAt, ChannelWake, t.owner.node).Scan(&m.Seq, &shown)
+	})
+	if err != nil || shown == 0 {
+		return false, translate(err)
+	}
+	e.Seq, e.told = m.Seq, true
+	t.events = append(t.events, *e)
+	return true, nil
+}
+
+// null is a value for a nullable column: nil for the zero one.
+func null[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
+
 // PersonLinesSince counts the people's lines in a room since an agent last
 // spoke there, at most MaxLimit.
 func (q Queries) PersonLinesSince(ctx context.Context, roomID, agentID string) (int, error) {

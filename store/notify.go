@@ -23,12 +23,17 @@ func (d *DB) OnCommit(fn func([]Event)) { d.committed = fn }
 // notifyEvents tells the other processes, at the commit, which rooms have
 // newer events. A rollback tells nobody.
 func (t *Tx) notifyEvents(ctx context.Context) error {
-	if t.PG == nil || len(t.events) == 0 {
+	if t.PG == nil {
 		return nil
 	}
 	newest := map[string]int64{}
 	for _, e := range t.events {
-		newest[e.RoomID] = max(newest[e.RoomID], e.Seq)
+		if !e.told {
+			newest[e.RoomID] = max(newest[e.RoomID], e.Seq)
+		}
+	}
+	if len(newest) == 0 {
+		return nil
 	}
 	payload := t.owner.node
 	for room, seq := range newest {
