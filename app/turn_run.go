@@ -55,11 +55,13 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	if err != nil || r == nil {
 		return err
 	}
-	ctx, over := a.tell.Turn(ctx, r.turn.ID, r.room.ID, r.agent.ID, r.turn.Attempt)
+	ctx, over := a.tell.Turn(ctx, r.turn.ID, r.turn.RoomID, r.turn.AgentID, r.turn.Attempt)
 	defer over()
 	started := a.now()
-	err = r.speak(ctx)
-	a.log.InfoContext(ctx, "turn", "room", r.room.ID, "agent", r.agent.ID, "attempt", r.turn.Attempt,
+	if err = a.yielding(ctx, func() error { return r.load(ctx) }); err == nil {
+		err = r.speak(ctx)
+	}
+	a.log.InfoContext(ctx, "turn", "room", r.turn.RoomID, "agent", r.turn.AgentID, "attempt", r.turn.Attempt,
 		"ms", a.now().Sub(started).Milliseconds(), "prompt_tokens", r.usage.PromptTokens,
 		"completion_tokens", r.usage.CompletionTokens, "err", err)
 	// The job's own context may be what ended the turn; its cause is the queue's.
@@ -70,7 +72,7 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 		switch {
 		case failed == nil:
 			return r.finish(end)
-		case errors.Is(failed, errLeaseLost):
+		case errors.Is(failed, errLeaseLost), errors.Is(failed, store.ErrNotFound):
 			return failed
 		case ctx.Err() != nil:
 			return a.retryTurn(end, r.turn, errStopped)
@@ -103,36 +105,22 @@ func (a *App) resumeRoom(ctx context.Context, roomID string) error {
 	return notMissing(err)
 }
 
-// claim loads and leases the turn; nil when there is nothing to do any more.
+// claim leases the turn; nil when there is nothing to do any more.
 func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*turnRun, error) {
-	t, err := a.db.Turn(ctx, job.TurnID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil || t.State != store.TurnQueued || t.Attempt != job.Attempt {
-		return nil, err
-	}
-	r := &turnRun{app: a, turn: t}
-	if r.agent, err = a.db.Agent(ctx, t.AgentID); err == nil {
-		err = r.look(ctx)
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
 	now := a.instant()
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		return tx.ClaimTurn(ctx, t.ID, t.Attempt, a.db.Node(), now, now.Add(a.cfg.Turns.Lease))
-	})
+	t, err := a.db.Single().ClaimTurn(ctx, job.TurnID, job.Attempt, a.db.Node(), now, now.Add(a.cfg.Turns.Lease))
 	if errors.Is(err, store.ErrStale) {
 		return nil, nil
 	}
-	if t.StartedAt.IsZero() {
-		t.StartedAt = now
+	return &turnRun{app: a, turn: t}, err
+}
+
+// load reads what the turn is about.
+func (r *turnRun) load(ctx context.Context) (err error) {
+	if r.agent, err = r.app.db.Agent(ctx, r.turn.AgentID); err != nil {
+		return err
 	}
-	return r, err
+	return r.look(ctx)
 }
 
 // look reads the room and who of its agents may speak.
@@ -248,7 +236,7 @@ func (r *turnRun) hold(ctx context.Context, cancel context.CancelCauseFunc) {
 		}
 		next := a.instant().Add(a.cfg.Turns.Lease)
 		beat, done := context.WithTimeout(ctx, a.cfg.Turns.Heartbeat)
-		err := a.db.InTx(beat, func(tx *store.Tx) error { return tx.HoldTurn(beat, r.turn.ID, r.turn.Attempt, next) })
+		err := a.db.Single().HoldTurn(beat, r.turn.ID, r.turn.Attempt, next)
 		done()
 		switch {
 		case err == nil:

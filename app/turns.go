@@ -68,21 +68,13 @@ func (a *App) look(ctx context.Context, roomID string) error {
 // snapshot reads what a decision needs; nil when there is nothing to decide,
 // or a turn is going on whose end will look again.
 func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error) {
-	room, err := a.db.Room(ctx, roomID)
-	if err != nil {
+	room, live, waiting, err := a.db.RoomToLook(ctx, roomID)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if room.LookedSeq >= room.EventSeq {
+	case room.LookedSeq >= room.EventSeq, live:
 		return nil, nil
-	}
-	if _, err := a.db.LiveTurn(ctx, roomID); !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if _, err := a.db.WaitingTurn(ctx, roomID); !errors.Is(err, store.ErrNotFound) {
-		if err != nil {
-			return nil, err
-		}
-		// The turn before it was deleted with its agent.
+	case waiting: // the turn before it was deleted with its agent
 		return nil, a.resumeRoom(ctx, roomID)
 	}
 	s := &roomSnapshot{Room: *room, MaxRow: a.cfg.Turns.MaxAgentRow, PersonLines: map[string]int{}}

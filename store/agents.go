@@ -69,8 +69,9 @@ func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) 
 // AgentsInRoom lists the agents that are in a room, in the order they came in.
 func (q Queries) AgentsInRoom(ctx context.Context, roomID string) ([]Agent, error) {
 	var rows []Agent
+	ctx, bound := q.bound(ctx, roomID)
 	err := q.db.NewSelect().Model(&rows).Join("JOIN room_agents AS ra ON ra.agent_id = a.id").
-		Where("ra.room_id = ?", roomID).OrderExpr("ra.created_at, a.id").Limit(DefaultLimit).Scan(ctx)
+		Where("ra.room_id = ?", bound...).OrderExpr("ra.created_at, a.id").Limit(DefaultLimit).Scan(ctx)
 	return rows, translate(err)
 }
 

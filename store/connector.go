@@ -63,7 +63,7 @@ func boundTo(ctx context.Context) []driver.NamedValue {
 // then is parsed and planned once for each connection: for the few statements
 // that nearly every request runs. It returns the context for that one statement
 // and what stands for the values in it.
-func (q Queries) bound(ctx context.Context, values ...string) (context.Context, []any) {
+func (q Queries) bound(ctx context.Context, values ...any) (context.Context, []any) {
 	marks, named := make([]any, len(values)), make([]driver.NamedValue, len(values))
 	sign := "$"
 	if q.db.Dialect().Name() == dialect.SQLite {

@@ -76,7 +76,7 @@ func changed(res interface{ RowsAffected() (int64, error) }, err, none error) er
 // instant is a time inside an expression, where Postgres would take the bare
 // literal for text.
 func (t *Tx) instant(at time.Time) schema.QueryWithArgs {
-	if t.PG != nil {
+	if t.owner.Postgres() {
 		return bun.SafeQuery("?::timestamptz", at)
 	}
 	return bun.SafeQuery("?", at)

@@ -46,7 +46,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"EventRange":             func() error { _, _, err := db.EventRange(ctx, id); return err },
 			"EventHeads":             func() error { _, err := db.EventHeads(ctx, []string{id}); return err },
 			"AgentsInRoom":           func() error { _, err := db.AgentsInRoom(ctx, id); return err },
-			"LiveTurn":               func() error { _, err := db.LiveTurn(ctx, id); return err },
+			"RoomToLook":             func() error { _, _, _, err := db.RoomToLook(ctx, id); return err },
 			"WaitingTurn":            func() error { _, err := db.WaitingTurn(ctx, id); return err },
 			"OverdueTurns":           func() error { _, err := db.OverdueTurns(ctx, at, 50); return err },
 			"OverdueRooms":           func() error { _, err := db.OverdueRooms(ctx, at, 50); return err },
@@ -120,7 +120,7 @@ var bound = regexp.MustCompile(`[$?]\d+`)
 
 func explain(t *testing.T, db *store.DB, query string) string {
 	t.Helper()
-	query = bound.ReplaceAllString(query, "'x'")
+	query = bound.ReplaceAllString(query, "'7'") // fits a text and a number
 	tx, err := raw(t, db).BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -93,17 +93,14 @@ func (w *world) say(content string) (seq int64) {
 
 // post stores a line with its event, as a post does.
 func post(ctx context.Context, tx *store.Tx, w *world, m store.Message) (int64, error) {
-	seq, err := tx.NextSeq(ctx, w.room.ID, time.Time{})
-	if err != nil {
-		return 0, err
-	}
-	m.ID, m.RoomID, m.Seq, m.CreatedAt = store.NewID(), w.room.ID, seq, at
-	if added, err := tx.CreateMessage(ctx, &m); err != nil {
+	m.ID, m.RoomID, m.CreatedAt = store.NewID(), w.room.ID, at
+	e := &store.Event{RoomID: w.room.ID, ID: store.NewID(), Type: "message", Body: "{}", CreatedAt: at}
+	if added, err := tx.AddLine(ctx, &m, e, store.Heard{}); err != nil {
 		return 0, err
 	} else if !added {
 		return 0, errTaken
 	}
-	return seq, tx.CreateEvent(ctx, &store.Event{RoomID: w.room.ID, Seq: seq, ID: store.NewID(), Type: "message", Body: "{}", CreatedAt: at})
+	return m.Seq, nil
 }
 
 var errTaken = errors.New("this line is stored already")

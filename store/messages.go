@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -33,12 +34,13 @@ func (m *Message) ByAgent() bool { return m.AgentType != "" }
 // limit of those with a seq below before (0 = no bound).
 func (q Queries) Messages(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
 	var rows []Message
-	sel := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).
-		OrderExpr("m.seq DESC").Limit(int64(limit))
-	if before > 0 {
-		sel = sel.Where("m.seq < ?", before)
+	if before <= 0 {
+		before = math.MaxInt64
 	}
-	if err := sel.Scan(ctx); err != nil {
+	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
+	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1]).
+		OrderExpr("m.seq DESC LIMIT ?", bound[2]).Scan(ctx) // Limit would put the number into the text
+	if err != nil {
 		return nil, translate(err)
 	}
 	for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {

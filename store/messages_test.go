@@ -57,6 +57,50 @@ func TestPostsAtOnce(t *testing.T) {
 	})
 }
 
+// A line says what it means to the room's agents, in the statement that adds it.
+func TestHeard(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		due := at.Add(time.Minute)
+		for _, step := range []struct {
+			name   string
+			heard  store.Heard
+			looked int64
+			lookAt time.Time
+		}{
+			{"nothing", store.Heard{}, 0, time.Time{}},
+			{"a look", store.Heard{LookAt: due}, 0, due},
+			{"nothing leaves the look", store.Heard{}, 0, due},
+			{"unheard drops it", store.Heard{Unheard: true, LookAt: due}, 4, time.Time{}},
+		} {
+			w.tx(func(ctx context.Context, tx *store.Tx) error {
+				m := &store.Message{ID: store.NewID(), RoomID: w.room.ID, SenderID: w.pupil.ID, Content: "hello", CreatedAt: at}
+				e := &store.Event{RoomID: w.room.ID, ID: m.ID, Type: "message", Body: `{"b": 1, "a": 2}`, CreatedAt: at}
+				added, err := tx.AddLine(ctx, m, e, step.heard)
+				if !added || m.Seq == 0 || e.Seq != m.Seq {
+					t.Errorf("%s: added %v, line %d, event %d", step.name, added, m.Seq, e.Seq)
+				}
+				return err
+			})
+			r, err := db.Room(t.Context(), w.room.ID)
+			if err != nil || r.LookedSeq != step.looked || !r.LookAt.Equal(step.lookAt) {
+				t.Errorf("%s: got looked %d, look at %v (%v), want %d, %v", step.name, r.LookedSeq, r.LookAt, err, step.looked, step.lookAt)
+			}
+		}
+		events, err := db.Events(t.Context(), w.room.ID, 0, 10)
+		if err != nil || len(events) != 4 || events[3].Body != `{"b": 1, "a": 2}` {
+			t.Errorf("events: got %v (%v)", events, err)
+		}
+		err = w.try(func(ctx context.Context, tx *store.Tx) error {
+			m := &store.Message{ID: store.NewID(), RoomID: store.NewID(), SenderID: w.pupil.ID, Content: "hello", CreatedAt: at}
+			_, err := tx.AddLine(ctx, m, &store.Event{RoomID: m.RoomID, ID: m.ID, Type: "message", Body: "{}", CreatedAt: at}, store.Heard{})
+			return err
+		})
+		mustBe(t, "a line in no room", err, store.ErrNotFound)
+	})
+}
+
 // readInOrder follows the log with a cursor, as a socket does.
 func readInOrder(t *testing.T, w *world, posted <-chan struct{}, want int64) {
 	var cursor int64

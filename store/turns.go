@@ -84,11 +84,20 @@ func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookA
 	return row.LookedSeq < row.EventSeq, changed(res, err, ErrNotFound)
 }
 
-// LiveTurn returns the room's queued or running turn; ErrNotFound without one.
-func (q Queries) LiveTurn(ctx context.Context, roomID string) (*Turn, error) {
-	t := new(Turn)
-	return first(ctx, q.db.NewSelect().Model(t).Where("t.room_id = ?", roomID).
-		Where("t.state IN (?, ?)", TurnQueued, TurnRunning), t)
+// RoomToLook returns a room whose agents may be due to decide, and whether a
+// turn of it is live (queued or running) or waits for one.
+func (q Queries) RoomToLook(ctx context.Context, id string) (room *Room, live, waiting bool, err error) {
+	var row struct {
+		Room    `bun:",extend"`
+		Live    bool `bun:",scanonly"`
+		Waiting bool `bun:",scanonly"`
+	}
+	ctx, bound := q.bound(ctx, id)
+	err = q.db.NewSelect().Model(&row).ColumnExpr("?TableColumns").
+		ColumnExpr("EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.room_id = r.id AND t.state IN (?, ?)) AS live", TurnQueued, TurnRunning).
+		ColumnExpr("EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.room_id = r.id AND t.state = ?) AS waiting", TurnWaiting).
+		Where("r.id = ?", bound...).Limit(1).Scan(ctx)
+	return &row.Room, row.Live, row.Waiting, translate(err)
 }
 
 // WaitingTurn returns the turn of a room that is next in line; ErrNotFound
@@ -109,13 +118,14 @@ func (t *Tx) QueueTurn(ctx context.Context, id string, lease time.Time) error {
 	return changed(res, err, ErrStale)
 }
 
-// ClaimTurn starts the given attempt of a queued turn for a node; ErrStale
-// when the turn is over or another attempt has begun.
-func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string, now, lease time.Time) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnRunning).Set("node = ?", node).
-		Set("lease_until = ?", lease).Set("started_at = COALESCE(started_at, ?)", now).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnQueued).Exec(ctx)
-	return changed(res, err, ErrStale)
+// ClaimTurn starts the given attempt of a queued turn for a node and returns
+// it; ErrStale when the turn is over or gone, or another attempt has begun.
+func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string, now, lease time.Time) (*Turn, error) {
+	turn := new(Turn)
+	res, err := t.db.NewUpdate().Model(turn).Set("state = ?", TurnRunning).Set("node = ?", node).
+		Set("lease_until = ?", lease).Set("started_at = COALESCE(started_at, ?)", t.instant(now)).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnQueued).Returning("*").Exec(ctx)
+	return turn, changed(res, err, ErrStale)
 }
 
 // HoldTurn extends the lease of a running attempt; ErrStale when it is lost.

@@ -38,6 +38,10 @@ func (d *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return d.inPostgresTx(ctx, fn)
 }
 
+// Single is a Tx for exactly one statement, which commits by itself: it saves
+// the begin and the commit of what has no events, no jobs and no locks.
+func (d *DB) Single() *Tx { return &Tx{Queries: Queries{d.write}, owner: d} }
+
 func (d *DB) inLiteTx(ctx context.Context, fn func(tx *Tx) error) error {
 	bt, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
