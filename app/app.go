@@ -93,7 +93,7 @@ func New(d Deps) (*App, error) {
 	if a.tell, err = a.newTelemetry(); err != nil {
 		return nil, err
 	}
-	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, Log: quietQueueLog(a.log),
+	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
 		Carry: a.tell.Carry, Begin: a.jobBegins}
 	if d.Work {
 		options.Handlers = a.handlers()

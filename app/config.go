@@ -22,6 +22,7 @@ type Config struct {
 	Jobs      JobsConfig      `yaml:"jobs" doc:"Background work."`
 	Turns     TurnsConfig     `yaml:"turns" doc:"One agent's answer to a room, from the look at it to the stored message."`
 	Rooms     RoomsConfig     `yaml:"rooms" doc:"Sockets and the event log behind them."`
+	Retention RetentionConfig `yaml:"retention" doc:"How many days things are kept; 0 keeps them for ever. What is older goes within minutes."`
 	LLM       LLMConfig       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
 	Log       LogConfig       `yaml:"log" doc:"What the process says about itself on standard error."`
 	Telemetry TelemetryConfig `yaml:"telemetry" doc:"OpenTelemetry traces."`
@@ -106,6 +107,14 @@ type RoomsConfig struct {
 	DeadAfter         time.Duration `yaml:"dead_after" default:"18s" min:"2s" max:"10m" doc:"A socket without one for so long is closed; more than ping."`
 	PresenceExpiry    time.Duration `yaml:"presence_expiry" default:"30s" min:"5s" max:"10m" doc:"People of a server process that fell silent count as gone after this."`
 	EventPoll         time.Duration `yaml:"event_poll" default:"5s" min:"100ms" max:"5m" doc:"Safety net: rooms look for events so often even if no notification came."`
+}
+
+// RetentionConfig is how long things are kept, in days.
+type RetentionConfig struct {
+	EventsDays  int `yaml:"events_days" default:"90" min:"0" max:"36500" doc:"Entries of the event logs, by which sockets resume; what was said stays in the rooms."`
+	AuditDays   int `yaml:"audit_days" default:"730" min:"0" max:"36500" doc:"Lines of the audit log."`
+	DeletedDays int `yaml:"deleted_days" default:"30" min:"0" max:"36500" doc:"What was deleted and can be restored."`
+	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents: how they ended and how many tokens they took."`
 }
 
 // LLMConfig is the model providers and the patience with them.

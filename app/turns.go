@@ -21,7 +21,7 @@ import (
 const snapshotLines = 100
 
 func (a *App) handlers() *jobs.Handlers {
-	return &jobs.Handlers{LookAtRoom: a.lookAtRoom, RunTurn: a.runTurn, Fate: fate}
+	return &jobs.Handlers{LookAtRoom: a.lookAtRoom, RunTurn: a.runTurn, Prune: a.prune, Fate: fate}
 }
 
 // fate maps a failed job's error to what the queue does with it.
@@ -149,21 +149,14 @@ func notMissing(err error) error {
 	return err
 }
 
-// sweepLoop looks for lapsed leases, and now and then for rows that nobody
-// needs any more, until ctx ends.
+// sweepLoop looks for lapsed leases until ctx ends.
 func (a *App) sweepLoop(ctx context.Context) {
-	tick, clean := time.NewTicker(a.cfg.Turns.Sweep), time.NewTicker(cleanEvery) //nolint:forbidigo // the pace of a loop is no rule's time
+	tick := time.NewTicker(a.cfg.Turns.Sweep) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
-	defer clean.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-clean.C:
-			if err := a.cleanUp(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "clean-up failed", "err", err)
-			}
-			continue
 		case <-tick.C:
 		}
 		if err := a.sweep(ctx, a.instant()); err != nil && ctx.Err() == nil {
@@ -233,28 +226,5 @@ func (a *App) takeOver(ctx context.Context, t *store.Turn, asOf time.Time) error
 			return err
 		}
 		return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt})
-	})
-}
-
-const (
-	cleanEvery = 10 * time.Minute
-	cleanBatch = 1000
-	// keepSessions is how long a session's row outlives it, for whoever asks who
-	// was signed in.
-	keepSessions = 30 * 24 * time.Hour
-)
-
-// cleanUp drops old sessions and failed sign-ins, a batch of each at a time.
-func (a *App) cleanUp(ctx context.Context) error {
-	now := a.instant()
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		if _, err := tx.DeleteSessionsBefore(ctx, now.Add(-keepSessions), cleanBatch); err != nil {
-			return err
-		}
-		if _, err := tx.DeleteAccessTokensBefore(ctx, now.Add(-keepSessions), cleanBatch); err != nil {
-			return err
-		}
-		_, err := tx.DeleteSigninFailuresBefore(ctx, now.Add(-a.cfg.Auth.SigninWindow), cleanBatch)
-		return err
 	})
 }

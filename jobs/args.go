@@ -46,3 +46,18 @@ func (RunTurn) InsertOpts() river.InsertOpts {
 // turnTimeout is above the longest turns.max_duration; the turn ends itself
 // earlier and says why.
 const turnTimeout = 65 * time.Minute
+
+// Prune removes what is older than the retention settings keep. The queue adds
+// it by itself: see Options.PruneEvery.
+type Prune struct{}
+
+// Kind is the job's name in the database; it never changes.
+func (Prune) Kind() string { return "prune" }
+
+// InsertOpts are the queue and the limits of the job; the next one makes up
+// for one that failed.
+func (Prune) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueQuick, MaxAttempts: 1}
+}
+
+const pruneTimeout = 10 * time.Minute

@@ -30,6 +30,7 @@ import (
 type Handlers struct {
 	LookAtRoom func(context.Context, LookAtRoom) error
 	RunTurn    func(context.Context, RunTurn) error
+	Prune      func(context.Context, Prune) error
 	// Fate says what becomes of a job that failed with err.
 	Fate func(err error) Fate
 }
@@ -45,6 +46,7 @@ type Options struct {
 	Handlers     *Handlers
 	QuickWorkers int
 	TurnWorkers  int
+	PruneEvery   time.Duration // how often the queue adds a Prune, one for all nodes; 0 = never
 	Log          *slog.Logger
 
 	// Carry gives what goes along with a job that is added in ctx: ids, never
@@ -127,10 +129,14 @@ func New(db *store.DB, o Options) (*Queue, error) {
 		if err := errors.Join(
 			add(ws, o, lookTimeout, h.LookAtRoom),
 			add(ws, o, turnTimeout, h.RunTurn),
+			add(ws, o, pruneTimeout, h.Prune),
 		); err != nil {
 			return nil, err
 		}
 		cfg.Workers = ws
+		if o.PruneEvery > 0 {
+			cfg.PeriodicJobs = []*river.PeriodicJob{pruneEvery(o.PruneEvery)}
+		}
 		cfg.Queues = map[string]river.QueueConfig{
 			queueQuick: {MaxWorkers: o.QuickWorkers, FetchCooldown: cooldown, FetchPollInterval: time.Second},
 			queueTurns: {MaxWorkers: o.TurnWorkers, FetchCooldown: cooldown, FetchPollInterval: time.Second},
@@ -148,6 +154,16 @@ func New(db *store.DB, o Options) (*Queue, error) {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	return q, nil
+}
+
+// pruneEvery has the node that leads add a job; should the lead change, the
+// period that is part of the job's key keeps it single.
+func pruneEvery(every time.Duration) *river.PeriodicJob {
+	return river.NewPeriodicJob(river.PeriodicInterval(every), func() (river.JobArgs, *river.InsertOpts) {
+		opts := Prune{}.InsertOpts()
+		opts.UniqueOpts = river.UniqueOpts{ByPeriod: every}
+		return Prune{}, &opts
+	}, nil)
 }
 
 // Args is what a job is about; the types of this package implement it.

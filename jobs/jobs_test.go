@@ -22,6 +22,7 @@ func TestNamesInTheDatabase(t *testing.T) {
 	for want, args := range map[string]jobs.Args{
 		`look_at_room quick {"room_id":"r"}`:         jobs.LookAtRoom{RoomID: "r"},
 		`run_turn turns {"turn_id":"t","attempt":2}`: jobs.RunTurn{TurnID: "t", Attempt: 2},
+		`prune quick {}`:                             jobs.Prune{},
 	} {
 		body, err := json.Marshal(args)
 		if got := args.Kind() + " " + args.InsertOpts().Queue + " " + string(body); got != want || err != nil {
@@ -38,6 +39,7 @@ func TestNewRefusesAMissingHandler(t *testing.T) {
 		h := &jobs.Handlers{
 			LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return nil },
 			RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
+			Prune:      func(context.Context, jobs.Prune) error { return nil },
 			Fate:       func(error) jobs.Fate { return jobs.Fate{} },
 		}
 		o := jobs.Options{Handlers: h, QuickWorkers: 1, TurnWorkers: 1, Log: slog.New(slog.DiscardHandler)}
@@ -294,6 +296,35 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
+// The queue adds this job by itself.
+func TestPruneEvery(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ran := make(chan struct{}, 100)
+		q, err := jobs.New(db, jobs.Options{QuickWorkers: 1, TurnWorkers: 1, PruneEvery: time.Second, Log: slog.New(slog.DiscardHandler),
+			Handlers: &jobs.Handlers{
+				LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return nil },
+				RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
+				Prune:      func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
+				Fate:       func(error) jobs.Fate { return jobs.Fate{} },
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := q.Stop(context.WithoutCancel(t.Context()), patience); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+		}()
+		for range 2 {
+			wait(t, "run", ran)
+		}
+	})
+}
+
 // Quick work goes on while every worker for turns waits for a model.
 func TestQueuesApart(t *testing.T) {
 	t.Parallel()
@@ -306,7 +337,8 @@ func TestQueuesApart(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			},
-			Fate: func(error) jobs.Fate { return jobs.Fate{} },
+			Prune: func(context.Context, jobs.Prune) error { return nil },
+			Fate:  func(error) jobs.Fate { return jobs.Fate{} },
 		}})
 		if err != nil {
 			t.Fatal(err)

@@ -70,6 +70,10 @@ func newBench(t *testing.T, db *store.DB) *bench {
 				b.ran <- a.TurnID
 				return nil
 			},
+			Prune: func(context.Context, jobs.Prune) error {
+				b.ran <- "prune"
+				return nil
+			},
 			Fate: func(err error) jobs.Fate {
 				if !errors.Is(err, errWork) {
 					t.Errorf("asked for the fate of %v", err)

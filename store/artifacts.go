@@ -99,3 +99,11 @@ func (t *Tx) EraseArtifact(ctx context.Context, id string) error {
 	res, err := t.db.NewDelete().Model((*Artifact)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
+
+// EraseArtifactsBefore removes artifacts that were deleted before t, at most
+// limit.
+func (t *Tx) EraseArtifactsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	old := t.db.NewSelect().Model((*Artifact)(nil)).Column("af.id").Where("af.deleted_at < ?", before).Limit(int64(limit))
+	// The second condition sees one that was restored since the first was asked.
+	return affected(t.db.NewDelete().Model((*Artifact)(nil)).Where("id IN (?)", old).Where("deleted_at < ?", before).Exec(ctx))
+}

@@ -73,6 +73,15 @@ func changed(res interface{ RowsAffected() (int64, error) }, err, none error) er
 	return nil
 }
 
+// affected counts the rows that a statement has touched.
+func affected(res interface{ RowsAffected() (int64, error) }, err error) (int64, error) {
+	if err != nil {
+		return 0, translate(err)
+	}
+	n, err := res.RowsAffected()
+	return n, translate(err)
+}
+
 // instant is a time inside an expression, where Postgres would take the bare
 // literal for text.
 func (t *Tx) instant(at time.Time) schema.QueryWithArgs {

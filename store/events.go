@@ -96,3 +96,36 @@ func (q Queries) EventHeads(ctx context.Context, roomIDs []string) (map[string]i
 	}
 	return heads, nil
 }
+
+// RoomsWithEventsBefore lists rooms, by id and after one, whose log begins
+// before t.
+func (q Queries) RoomsWithEventsBefore(ctx context.Context, before time.Time, after string, limit int) ([]string, error) {
+	var ids []string
+	oldest := q.db.NewSelect().Model((*Event)(nil)).Column("e.created_at").Where("e.room_id = r.id").OrderExpr("e.seq").Limit(1)
+	err := q.db.NewSelect().Model((*Room)(nil)).Column("r.id").Where("r.id > ?", after).Where("(?) < ?", oldest, before).
+		OrderExpr("r.id").Limit(int64(limit)).Scan(ctx, &ids)
+	return ids, translate(err)
+}
+
+// DeleteEventsBefore shortens a room's log by the entries at its old end that
+// were made before t, at most limit. It leaves no hole: an entry of a clock
+// that ran behind goes with those before it.
+func (t *Tx) DeleteEventsBefore(ctx context.Context, roomID string, before time.Time, limit int) (int64, error) {
+	var rows []Event
+	if err := t.db.NewSelect().Model(&rows).Column("e.seq", "e.created_at").Where("e.room_id = ?", roomID).
+		OrderExpr("e.seq").Limit(int64(limit)).Scan(ctx); err != nil {
+		return 0, translate(err)
+	}
+	upto := int64(0)
+	for _, e := range rows {
+		if !e.CreatedAt.Before(before) {
+			break
+		}
+		upto = e.Seq
+	}
+	if upto == 0 {
+		return 0, nil
+	}
+	res, err := t.db.NewDelete().Model((*Event)(nil)).Where("room_id = ?", roomID).Where("seq <= ?", upto).Exec(ctx)
+	return affected(res, err)
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -90,6 +91,31 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"DeleteSessionsBefore": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.DeleteSessionsBefore(ctx, at, 5)
+					return err
+				})
+			},
+			"RoomsWithEventsBefore": func() error { _, err := db.RoomsWithEventsBefore(ctx, at, id, 50); return err },
+			"DeleteEventsBefore": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.DeleteEventsBefore(ctx, id, at.Add(time.Hour), 5)
+					return err
+				})
+			},
+			"DeleteAuditEntriesBefore": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.DeleteAuditEntriesBefore(ctx, at, 5)
+					return err
+				})
+			},
+			"DeleteTurnsBefore": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.DeleteTurnsBefore(ctx, at, 5)
+					return err
+				})
+			},
+			"EraseArtifactsBefore": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.EraseArtifactsBefore(ctx, at, 5)
 					return err
 				})
 			},

@@ -207,3 +207,9 @@ func (t *Tx) PostponeLook(ctx context.Context, roomID string, now, next time.Tim
 		Where("id = ?", roomID).Where("look_at < ?", now).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
+
+// DeleteTurnsBefore removes turns that ended before t, at most limit.
+func (t *Tx) DeleteTurnsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	old := t.db.NewSelect().Model((*Turn)(nil)).Column("t.id").Where("t.ended_at < ?", before).Limit(int64(limit))
+	return affected(t.db.NewDelete().Model((*Turn)(nil)).Where("id IN (?)", old).Exec(ctx))
+}

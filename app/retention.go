@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+const (
+	// keepSessions is how long the row of a session or a token outlives it, for
+	// whoever asks who was signed in.
+	keepSessions = 30 * 24 * time.Hour
+	// pruneEvery is short for a laptop that is open for one lesson a day: the
+	// pace begins anew with every start.
+	pruneEvery = 10 * time.Minute
+	// pruneFor bounds one run; what is left waits for the next one.
+	pruneFor = 5 * time.Minute
+	// pruneRows are deleted in one transaction, so that nobody waits for it long.
+	pruneRows  = 1000
+	pruneLarge = 50 // ... of rows that may have a megabyte each
+	pruneRooms = 200
+)
+
+// pruning is one kind of rows that are kept for a time; zero is for ever.
+type pruning struct {
+	what  string
+	keep  time.Duration
+	batch int
+	drop  func(tx *store.Tx, ctx context.Context, before time.Time, limit int) (int64, error)
+}
+
+func (a *App) prunings() []pruning {
+	r := a.cfg.Retention
+	return []pruning{
+		{"sessions", keepSessions, pruneRows, (*store.Tx).DeleteSessionsBefore},
+		{"access tokens", keepSessions, pruneRows, (*store.Tx).DeleteAccessTokensBefore},
+		{"failed sign-ins", a.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
+		{"audit lines", days(r.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
+		{"turns", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
+		{"deleted artifacts", days(r.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},
+	}
+}
+
+func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// prune removes what is older than the retention keeps, a batch at a time. It
+// may be cut off anywhere: the next run goes on.
+func (a *App) prune(ctx context.Context, _ jobs.Prune) error {
+	until := a.now().Add(pruneFor)
+	for _, p := range a.prunings() {
+		if p.keep == 0 {
+			continue
+		}
+		before := a.instant().Add(-p.keep)
+		n, err := a.dropAll(ctx, p.batch, until, func(tx *store.Tx) (int64, error) { return p.drop(tx, ctx, before, p.batch) })
+		if err := a.pruned(ctx, p.what, n, err); err != nil {
+			return err
+		}
+	}
+	if keep := days(a.cfg.Retention.EventsDays); keep > 0 {
+		n, err := a.pruneEvents(ctx, a.instant().Add(-keep), until)
+		return a.pruned(ctx, "events", n, err)
+	}
+	return nil
+}
+
+func (a *App) pruned(ctx context.Context, what string, n int64, err error) error {
+	if n > 0 {
+		a.log.InfoContext(ctx, "pruned", "what", what, "rows", n)
+	}
+	if err != nil {
+		return fmt.Errorf("prune %s: %w", what, err)
+	}
+	return nil
+}
+
+// dropAll repeats drop until it finds less than a batch, and counts the rows.
+func (a *App) dropAll(ctx context.Context, batch int, until time.Time, drop func(*store.Tx) (int64, error)) (total int64, err error) {
+	for a.now().Before(until) {
+		n := int64(0)
+		err := a.yielding(ctx, func() error {
+			return a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+				n, err = drop(tx)
+				return err
+			})
+		})
+		if err != nil {
+			return total, err
+		}
+		if total += n; n < int64(batch) {
+			break
+		}
+	}
+	return total, nil
+}
+
+// pruneEvents shortens the logs of the rooms at their old ends; whoever comes
+// back with an older cursor is told to load the history.
+func (a *App) pruneEvents(ctx context.Context, before, until time.Time) (total int64, err error) {
+	for after := ""; a.now().Before(until); {
+		rooms, err := a.db.RoomsWithEventsBefore(ctx, before, after, pruneRooms)
+		if err != nil {
+			return total, err
+		}
+		for _, id := range rooms {
+			n, err := a.dropAll(ctx, pruneRows, until, func(tx *store.Tx) (int64, error) {
+				return tx.DeleteEventsBefore(ctx, id, before, pruneRows)
+			})
+			total += n
+			if err != nil {
+				return total, err
+			}
+			after = id
+		}
+		if len(rooms) < pruneRooms {
+			break
+		}
+	}
+	return total, nil
+}
