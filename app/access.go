@@ -97,6 +97,12 @@ const (
 	ActRemoveMember  Action = "course.remove_member"
 	ActRemoveStaff   Action = "course.remove_staff"
 
+	ActTransferCourse Action = "course.transfer"
+	ActReadJoinCode   Action = "course.read_join_code"
+	ActSetJoinCode    Action = "course.set_join_code"
+	ActInvite         Action = "course.invite"
+	ActJoinCourse     Action = "course.join"
+
 	ActReadAnnouncements  Action = "announcement.read"
 	ActWriteAnnouncements Action = "announcement.write"
 
@@ -248,6 +254,12 @@ var rules = map[Action]rule{
 	ActChangeStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot modify TAs/Teachers"},
 	ActRemoveMember:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActRemoveStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot remove TAs/Teachers"},
+
+	ActTransferCourse: {roles: admins, relations: IsCourseOwner, text: notEnough},
+	ActReadJoinCode:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActSetJoinCode:    {roles: admins, relations: courseStaff, text: notEnough},
+	ActInvite:         {roles: admins, relations: courseStaff, text: notEnough},
+	ActJoinCourse:     {roles: everybody, text: notEnough},
 
 	ActReadAnnouncements:  {roles: admins, relations: courseMembers, hidden: true, scope: ScopeRead},
 	ActWriteAnnouncements: {roles: admins, relations: courseStaff, text: notEnough},

@@ -72,6 +72,12 @@ var declared = map[Action]struct {
 	ActRemoveStaff:   {"admin super_admin course_owner course_teacher", "TAs cannot remove TAs/Teachers"},
 	ActDeleteRoom:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
+	ActTransferCourse: {"admin super_admin course_owner", "Not enough permissions"},
+	ActReadJoinCode:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActSetJoinCode:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActInvite:         {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActJoinCourse:     {"everybody", "Not enough permissions"},
+
 	ActReadAnnouncements:  {"admin super_admin course_owner course_teacher course_ta course_student", ""},
 	ActWriteAnnouncements: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 

@@ -88,6 +88,9 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "a", SharedBy: w.pupil.ID, Limit: 10})
 				return err
 			},
+			"CourseByJoinCode": func() error { _, err := db.CourseByJoinCode(ctx, "x"); return err },
+			"InvitationByHash": func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
+			"Invitations":      func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
 			"DeleteSessionsBefore": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.DeleteSessionsBefore(ctx, at, 5)

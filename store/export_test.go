@@ -18,6 +18,7 @@ var Models = []any{
 	(*Announcement)(nil),
 	(*Artifact)(nil),
 	(*AgentType)(nil),
+	(*JoinCode)(nil), (*Invitation)(nil),
 }
 
 // ReadSide is the pool behind a DB's own queries.

@@ -99,6 +99,32 @@ var accessTable = []row{
 	{"DELETE /api/v1/courses/{course_id}/members/{user_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.course, w.newMember(t)}, nil
 	}},
+	{"POST /api/v1/courses/{course_id}/transfer", "403 403 403 403 403 403 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		course, _ := onDoomedCourse(t, w)
+		return course, body{"user_id": w.users[otherTeacher].ID}
+	}},
+	{"GET /api/v1/courses/{course_id}/join-code", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		w.as(owner).must(t, http.StatusOK, put, v1+"/courses/"+w.course+"/join-code")
+		return []string{w.course}, nil
+	}},
+	{"PUT /api/v1/courses/{course_id}/join-code", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"DELETE /api/v1/courses/{course_id}/join-code", "403 403 403 403 204 204 204 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		w.as(owner).must(t, http.StatusOK, put, v1+"/courses/"+w.course+"/join-code")
+		return []string{w.course}, nil
+	}},
+	{"POST /api/v1/courses/join", everyone200, func(t testing.TB, w *world) ([]string, any) {
+		course, _ := w.newRoom(t, owner)
+		return nil, body{"code": w.as(owner).must(t, http.StatusOK, put, v1+"/courses/"+course+"/join-code").text(t, "code")}
+	}},
+	{"POST /api/v1/courses/{course_id}/invitations", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(body{"role": "student", "max_uses": 3})},
+	{"GET /api/v1/courses/{course_id}/invitations", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"DELETE /api/v1/courses/{course_id}/invitations/{invitation_id}", "403 403 403 403 204 204 204 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.course, w.as(owner).must(t, http.StatusOK, post, v1+"/courses/"+w.course+"/invitations", body{}).text(t, "id")}, nil
+	}},
+	{"POST /api/v1/courses/accept-invitation", everyone200, func(t testing.TB, w *world) ([]string, any) {
+		course, _ := w.newRoom(t, owner)
+		return nil, body{"token": w.as(owner).must(t, http.StatusOK, post, v1+"/courses/"+course+"/invitations", body{}).text(t, "token")}
+	}},
 	{"POST /api/v1/announcements/", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return nil, body{"title": "Exam", "content": "Tomorrow", "course_id": w.course}
 	}},

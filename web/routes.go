@@ -119,6 +119,20 @@ func (s *Server) courseRoutes() {
 	add(s, route{method: get, path: v1 + "/courses/{course_id}/members", id: "listMembers", tag: tag, summary: "List the people of a course", errors: known}, s.members)
 	add(s, route{method: put, path: v1 + "/courses/{course_id}/members/{user_id}", id: "changeMember", tag: tag, summary: "Give a member of a course another role", errors: known}, s.changeMember)
 	add(s, route{method: del, path: v1 + "/courses/{course_id}/members/{user_id}", id: "removeMember", tag: tag, summary: "Take somebody out of a course and its rooms", errors: known}, s.removeMember)
+	add(s, route{method: post, path: v1 + "/courses/{course_id}/transfer", id: "transferCourse", tag: tag, summary: "Make somebody else the owner of a course; the old owner stays as a teacher",
+		errors: []int{missing, conflict}}, s.transferCourse)
+
+	add(s, route{method: get, path: v1 + "/courses/{course_id}/join-code", id: "getJoinCode", tag: tag, summary: "Show the code by which students join a course", errors: known}, s.joinCode)
+	add(s, route{method: put, path: v1 + "/courses/{course_id}/join-code", id: "setJoinCode", tag: tag, summary: "Make a join code, or a new one in place of the old",
+		errors: []int{missing, conflict}}, s.setJoinCode)
+	add(s, route{method: del, path: v1 + "/courses/{course_id}/join-code", id: "deleteJoinCode", tag: tag, summary: "Remove the join code", status: gone, errors: known}, s.deleteJoinCode)
+	add(s, route{method: post, path: v1 + "/courses/join", id: "joinCourse", tag: tag, summary: "Join a course as a student with its code",
+		errors: []int{missing, limited}}, s.joinCourse)
+	add(s, route{method: post, path: v1 + "/courses/{course_id}/invitations", id: "invite", tag: tag, summary: "Make an invitation link; its token is shown this once", errors: known}, s.invite)
+	add(s, route{method: get, path: v1 + "/courses/{course_id}/invitations", id: "listInvitations", tag: tag, summary: "List a course's invitation links, newest first", errors: known}, s.invitations)
+	add(s, route{method: del, path: v1 + "/courses/{course_id}/invitations/{invitation_id}", id: "deleteInvitation", tag: tag, summary: "Take an invitation link back",
+		status: gone, errors: known}, s.deleteInvitation)
+	add(s, route{method: post, path: v1 + "/courses/accept-invitation", id: "acceptInvitation", tag: tag, summary: "Join a course with the token of an invitation link", errors: known}, s.acceptInvitation)
 
 	add(s, route{method: post, path: v1 + "/announcements/", id: "announce", tag: tag, summary: "Tell something to all members of a course", errors: known}, s.announce)
 	add(s, route{method: get, path: v1 + "/announcements/", id: "listAnnouncements", tag: tag, summary: "List a course's announcements, newest first", errors: known}, s.announcements)

@@ -1,0 +1,339 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file has the ways into a course that need nobody to enrol one: the join
+// code, which staff show to the class, and invitation links. The code belongs
+// to the course and lasts until staff change it. A link is its giver's word:
+// once the giver may not take in people of its role any more, it is void.
+
+const (
+	// codeLetters are those that nobody mistakes for another when they read them
+	// off a board; 8 of them are 39 bits.
+	codeLetters = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+	codeLength  = 8
+	// joinTries is how many wrong codes one person may try within
+	// auth.signin_window.
+	joinTries = 10
+)
+
+var errInvitation = errorf(KindNotFound, "invitation", "This invitation is not valid any more. Ask for a new one.")
+
+// newJoinCode draws a code, without the hyphen that it is shown with.
+func newJoinCode() (string, error) {
+	code := make([]byte, 0, codeLength)
+	for len(code) < codeLength {
+		raw := make([]byte, 2*codeLength)
+		if _, err := rand.Read(raw); err != nil {
+			return "", err
+		}
+		for _, b := range raw {
+			// Bytes beyond the last whole round would make some letters likelier.
+			if whole := 256 - 256%len(codeLetters); int(b) < whole && len(code) < codeLength {
+				code = append(code, codeLetters[int(b)%len(codeLetters)])
+			}
+		}
+	}
+	return string(code), nil
+}
+
+// JoinCode returns the code by which people join a course.
+func (a *App) JoinCode(ctx context.Context, actor *Actor, courseID string) (*store.JoinCode, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActReadJoinCode); err != nil {
+		return nil, err
+	}
+	jc, err := a.db.JoinCode(ctx, courseID)
+	return jc, fromStore(err, "Join code")
+}
+
+// SetJoinCode makes a join code for a course, or a new one in place of the
+// old, which is void at once.
+func (a *App) SetJoinCode(ctx context.Context, actor *Actor, courseID string) (*store.JoinCode, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActSetJoinCode); err != nil {
+		return nil, err
+	}
+	jc := &store.JoinCode{CourseID: courseID, CreatedAt: a.instant()}
+	set := func() (err error) {
+		if jc.Code, err = newJoinCode(); err != nil {
+			return err
+		}
+		return a.db.InTx(ctx, func(tx *store.Tx) error {
+			if err := tx.SetJoinCode(ctx, jc); err != nil {
+				return err
+			}
+			return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, facts{"join_code": "set"})
+		})
+	}
+	err := set()
+	if errors.Is(err, store.ErrExists) { // another course drew the same one
+		err = set()
+	}
+	if errors.Is(err, store.ErrReferenced) {
+		return nil, notFound("Course")
+	}
+	return jc, err
+}
+
+// DeleteJoinCode closes a course to those who know its code.
+func (a *App) DeleteJoinCode(ctx context.Context, actor *Actor, courseID string) error {
+	if _, err := a.courseFor(ctx, actor, courseID, ActSetJoinCode); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteJoinCode(ctx, courseID); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, facts{"join_code": "cleared"})
+	}), "Join code")
+}
+
+// JoinCourse takes the actor into the course that a join code belongs to, as a
+// student; who is in it already stays what they are.
+func (a *App) JoinCourse(ctx context.Context, actor *Actor, code string) (*store.Course, error) {
+	if err := Check(actor, ActJoinCourse, Resource{}); err != nil {
+		return nil, err
+	}
+	code = strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))
+	if err := text("code", code, 1, 64); err != nil {
+		return nil, err
+	}
+	tries, since := []string{"join:" + actor.User.ID}, a.instant().Add(-a.cfg.Auth.SigninWindow)
+	failed, err := a.db.SigninFailures(ctx, tries, since)
+	if err != nil {
+		return nil, err
+	}
+	if f := failed[tries[0]]; f.Count >= joinTries {
+		return nil, tooFast("Too many wrong join codes", max(f.First.Sub(since), time.Second))
+	}
+	c, err := a.db.CourseByJoinCode(ctx, code)
+	if errors.Is(err, store.ErrNotFound) {
+		if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.AddSigninFailures(ctx, tries, a.instant()) }); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, fromStore(err, "Join code")
+	}
+	return c, a.enter(ctx, actor, c.ID, RoleStudent, ActJoinCourse, nil)
+}
+
+// enter links the actor to a course; also is done in the same transaction when
+// the actor was no member before.
+func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by Action, also func(*store.Tx) error) error {
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		added, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: actor.User.ID, Role: role, CreatedAt: a.instant()})
+		if errors.Is(err, store.ErrReferenced) {
+			return notFound("Course")
+		}
+		if err != nil || !added {
+			return err
+		}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return a.record(ctx, tx, actor, by, target{"course", courseID}, nil, memberFacts(actor.User.ID, role))
+	}), "Course")
+}
+
+// NewInvitation is what staff choose for an invitation link.
+type NewInvitation struct {
+	Role    string        // student when empty
+	Life    time.Duration // up to a year
+	MaxUses int           // 1..1000
+}
+
+const maxInvitationLife = 365 * 24 * time.Hour
+
+// Invite makes an invitation link; its token is returned this once.
+func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewInvitation) (ci *store.Invitation, token string, err error) {
+	_, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return nil, "", err
+	}
+	if in.Role == "" {
+		in.Role = RoleStudent
+	}
+	if err := mayTakeIn(actor, res, in.Role); err != nil {
+		return nil, "", err
+	}
+	if err := errors.Join(oneOf("role", in.Role, RoleStudent, RoleTA, RoleTeacher),
+		within("expires_in_hours", in.Life, time.Hour, maxInvitationLife), within("max_uses", in.MaxUses, 1, 1000)); err != nil {
+		return nil, "", firstOf(err)
+	}
+	raw := make([]byte, 32)
+	if _, err := rand.Read(raw); err != nil {
+		return nil, "", err
+	}
+	token = base64.RawURLEncoding.EncodeToString(raw)
+	now := a.instant()
+	ci = &store.Invitation{ID: store.NewID(), CourseID: courseID, CreatedBy: actor.User.ID, Role: in.Role, TokenHash: hashToken(token),
+		MaxUses: in.MaxUses, CreatedAt: now, ExpiresAt: now.Add(in.Life)}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteInvitationsBefore(ctx, courseID, now); err != nil {
+			return err
+		}
+		if err := tx.CreateInvitation(ctx, ci); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActInvite, target{"invitation", ci.ID}, nil, invitationFacts(ci))
+	})
+	if errors.Is(err, store.ErrReferenced) {
+		return nil, "", notFound("Course")
+	}
+	return ci, token, err
+}
+
+func within[T int | time.Duration](field string, v, least, most T) error {
+	if v >= least && v <= most {
+		return nil
+	}
+	if hours, ok := any(most).(time.Duration); ok {
+		return invalid(field, "must be between 1 and %d", int(hours.Hours()))
+	}
+	return invalid(field, "must be between %v and %v", least, most)
+}
+
+// mayTakeIn checks that somebody may take people of a role into a course.
+func mayTakeIn(actor *Actor, res Resource, role string) error {
+	if err := Check(actor, ActInvite, res); err != nil || role == RoleStudent {
+		return err
+	}
+	return Check(actor, ActEnrolStaff, res)
+}
+
+// invitationFacts is an invitation as the audit log shows it.
+func invitationFacts(ci *store.Invitation) facts {
+	return facts{"course_id": ci.CourseID, "role": ci.Role, "max_uses": ci.MaxUses, "uses": ci.Uses, "expires_at": ci.ExpiresAt}
+}
+
+// Invitations lists the invitation links of a course, newest first.
+func (a *App) Invitations(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]store.Invitation, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActReadJoinCode); err != nil {
+		return nil, err
+	}
+	return a.db.Invitations(ctx, courseID, p)
+}
+
+// DeleteInvitation takes a link back; whoever followed it stays.
+func (a *App) DeleteInvitation(ctx context.Context, actor *Actor, courseID, id string) error {
+	_, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return err
+	}
+	if err := Check(actor, ActInvite, res); err != nil {
+		return err
+	}
+	ci, err := a.db.Invitation(ctx, id)
+	if err == nil && ci.CourseID != courseID {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return fromStore(err, "Invitation")
+	}
+	if err := mayTakeIn(actor, res, ci.Role); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteInvitation(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActInvite, target{"invitation", id}, invitationFacts(ci), nil)
+	}), "Invitation")
+}
+
+// AcceptInvitation takes the actor into the course of an invitation link. Who
+// is in it already stays what they are, and uses nothing up.
+func (a *App) AcceptInvitation(ctx context.Context, actor *Actor, token string) (*store.Course, error) {
+	if err := Check(actor, ActJoinCourse, Resource{}); err != nil {
+		return nil, err
+	}
+	if err := text("token", token, 1, 200); err != nil {
+		return nil, err
+	}
+	ci, err := a.db.InvitationByHash(ctx, hashToken(token))
+	if err != nil || !ci.ExpiresAt.After(a.instant()) {
+		return nil, notValid(err)
+	}
+	giver, err := a.db.User(ctx, ci.CreatedBy)
+	if err != nil {
+		return nil, notValid(err)
+	}
+	c, res, err := a.course(ctx, &Actor{User: *giver}, ci.CourseID)
+	if err != nil || mayTakeIn(&Actor{User: *giver}, res, ci.Role) != nil {
+		return nil, notValid(err)
+	}
+	return c, a.enter(ctx, actor, c.ID, ci.Role, ActJoinCourse, func(tx *store.Tx) error {
+		if err := tx.UseInvitation(ctx, ci.ID, a.instant()); err != nil {
+			return notValid(err)
+		}
+		return nil
+	})
+}
+
+// notValid is what one is told of a link that leads nowhere, whatever the
+// reason; a fault stays one.
+func notValid(err error) error {
+	var known *Error
+	if err == nil || errors.Is(err, store.ErrNotFound) || errors.As(err, &known) {
+		return errInvitation
+	}
+	return err
+}
+
+// TransferCourse makes somebody else the owner of a course: an active teacher
+// of the course, or anybody who may have courses of their own. The old owner
+// stays as a teacher.
+func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID string) (*store.Course, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActTransferCourse); err != nil {
+		return nil, err
+	}
+	u, err := a.db.User(ctx, userID)
+	if err != nil {
+		return nil, fromStore(err, "User")
+	}
+	var c *store.Course
+	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if c, err = tx.CourseForUpdate(ctx, courseID); err != nil || c.OwnerID == userID {
+			return err
+		}
+		role, err := tx.CourseRole(ctx, courseID, userID)
+		if err != nil {
+			return err
+		}
+		if role != RoleTeacher && Check(&Actor{User: *u}, ActCreateCourse, Resource{}) != nil || !u.IsActive {
+			return invalid("user_id", "must be somebody active who teaches in the course or may have courses")
+		}
+		before := courseFacts(c)
+		for _, id := range []string{c.OwnerID, userID} {
+			link := &store.CourseMember{CourseID: courseID, UserID: id, Role: RoleTeacher, CreatedAt: a.instant()}
+			if added, err := tx.AddCourseMember(ctx, link); err != nil {
+				return err
+			} else if !added {
+				if err := tx.SetCourseRole(ctx, courseID, id, RoleTeacher); err != nil {
+					return err
+				}
+			}
+		}
+		c.OwnerID = userID
+		if err := tx.UpdateCourse(ctx, c); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActTransferCourse, target{"course", courseID}, before, courseFacts(c))
+	})
+	if err != nil {
+		return nil, fromStore(err, "Course")
+	}
+	a.rightsChanged()
+	return c, nil
+}

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// JoinCode lets whoever knows it into a course, as a student.
+type JoinCode struct {
+	bun.BaseModel `bun:"table:course_join_codes,alias:jc"`
+	CourseID      string `bun:",pk"`
+	Code          string
+	CreatedAt     time.Time
+}
+
+// Invitation is a link into a course that MaxUses people may follow before
+// ExpiresAt; of its token only a hash is kept.
+type Invitation struct {
+	bun.BaseModel `bun:"table:course_invitations,alias:ci"`
+	ID            string `bun:",pk"`
+	CourseID      string
+	CreatedBy     string
+	Role          string
+	TokenHash     string
+	MaxUses       int
+	Uses          int
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+}
+
+// JoinCode returns a course's join code; ErrNotFound while it has none.
+func (q Queries) JoinCode(ctx context.Context, courseID string) (*JoinCode, error) {
+	jc := new(JoinCode)
+	return first(ctx, q.db.NewSelect().Model(jc).Where("jc.course_id = ?", courseID), jc)
+}
+
+// CourseByJoinCode finds the course that a code belongs to.
+func (q Queries) CourseByJoinCode(ctx context.Context, code string) (*Course, error) {
+	c := new(Course)
+	return first(ctx, q.db.NewSelect().Model(c).Join("JOIN course_join_codes AS jc ON jc.course_id = c.id").
+		Where("jc.code = ?", code), c)
+}
+
+// SetJoinCode gives a course this code in place of the one it had; ErrExists
+// when another course has it, ErrReferenced for an unknown course.
+func (t *Tx) SetJoinCode(ctx context.Context, jc *JoinCode) error {
+	_, err := t.db.NewInsert().Model(jc).On("CONFLICT (course_id) DO UPDATE").
+		Set("code = EXCLUDED.code").Set("created_at = EXCLUDED.created_at").Exec(ctx)
+	return translate(err)
+}
+
+// DeleteJoinCode closes this way into a course; ErrNotFound when it was not
+// open.
+func (t *Tx) DeleteJoinCode(ctx context.Context, courseID string) error {
+	res, err := t.db.NewDelete().Model((*JoinCode)(nil)).Where("course_id = ?", courseID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// Invitations lists those of a course, newest first.
+func (q Queries) Invitations(ctx context.Context, courseID string, p Page) ([]Invitation, error) {
+	var rows []Invitation
+	err := p.on(q.db.NewSelect().Model(&rows).Where("ci.course_id = ?", courseID).
+		OrderExpr("ci.created_at DESC, ci.id DESC")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// Invitation returns the invitation with this id.
+func (q Queries) Invitation(ctx context.Context, id string) (*Invitation, error) {
+	ci := new(Invitation)
+	return first(ctx, q.db.NewSelect().Model(ci).Where("ci.id = ?", id), ci)
+}
+
+// InvitationByHash finds the invitation of a token.
+func (q Queries) InvitationByHash(ctx context.Context, hash string) (*Invitation, error) {
+	ci := new(Invitation)
+	return first(ctx, q.db.NewSelect().Model(ci).Where("ci.token_hash = ?", hash), ci)
+}
+
+// CreateInvitation adds an invitation; ErrReferenced for an unknown course.
+func (t *Tx) CreateInvitation(ctx context.Context, ci *Invitation) error { return t.insert(ctx, ci) }
+
+// UseInvitation counts one more person who followed the link; ErrNotFound when
+// it is gone, used up or expired.
+func (t *Tx) UseInvitation(ctx context.Context, id string, now time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Invitation)(nil)).Set("uses = uses + 1").Where("id = ?", id).
+		Where("uses < max_uses").Where("expires_at > ?", now).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// DeleteInvitation takes an invitation back.
+func (t *Tx) DeleteInvitation(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*Invitation)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// DeleteInvitationsBefore drops those of a course that had expired by then.
+func (t *Tx) DeleteInvitationsBefore(ctx context.Context, courseID string, expired time.Time) error {
+	_, err := t.db.NewDelete().Model((*Invitation)(nil)).Where("course_id = ?", courseID).
+		Where("expires_at < ?", expired).Exec(ctx)
+	return translate(err)
+}
