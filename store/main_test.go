@@ -60,7 +60,8 @@ func newRoom(courseID string) *store.Room {
 }
 
 func newAgent(projectID string) *store.Agent {
-	return &store.Agent{ID: store.NewID(), ProjectID: projectID, Type: "teacher", Name: "Agent", Category: "instructor", ModelProvider: "offline",
+	id := store.NewID()
+	return &store.Agent{ID: id, ProjectID: projectID, Type: "teacher", Name: "Agent " + id, Category: "instructor", ModelProvider: "offline",
 		Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]", ContextWindow: 10, CreatedAt: at, UpdatedAt: at, Version: 1}
 }
 
