@@ -61,6 +61,7 @@ const (
 	ActSearchUsers      Action = "user.search"
 	ActSearchEverybody  Action = "user.search_everybody"
 	ActReadUser         Action = "user.read"
+	ActReadAvatar       Action = "user.avatar"
 	ActUpdateSelf       Action = "self.update"
 	ActChangePassword   Action = "self.password"
 	ActUpdateUser       Action = "user.update"
@@ -221,6 +222,7 @@ var rules = map[Action]rule{
 	ActSearchEverybody: {roles: tasUp, relations: IsStaffSomewhere, text: notEnough, scope: ScopeRead},
 	ActReadUser:        {roles: tasUp, relations: IsSelf | IsClassmate | IsStaffSomewhere, hidden: true, scope: ScopeRead},
 
+	ActReadAvatar:       {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActUpdateSelf:       {roles: everybody, text: notEnough},
 	ActChangePassword:   {roles: everybody, text: notEnough, scope: scopeSession},
 	ActUpdateUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},

@@ -34,6 +34,7 @@ var declared = map[Action]struct {
 	ActSearchUsers:      {"everybody", "Not enough permissions"},
 	ActSearchEverybody:  {"ta teacher admin super_admin staff_somewhere", "Not enough permissions"},
 	ActReadUser:         {"ta teacher admin super_admin self classmate staff_somewhere", ""},
+	ActReadAvatar:       {"everybody", "Not enough permissions"},
 	ActUpdateSelf:       {"everybody", "Not enough permissions"},
 	ActChangePassword:   {"everybody", "Not enough permissions"},
 	ActUpdateUser:       {"admin super_admin", "Not enough permissions"},

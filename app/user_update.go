@@ -159,6 +159,11 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	} else if err != nil {
 		return nil, fromStore(err, "User")
 	}
+	if was.AvatarURL != nil && (u.AvatarURL == nil || *u.AvatarURL != *was.AvatarURL) {
+		if err := tx.DeleteAvatarOf(ctx, u.ID); err != nil {
+			return nil, err
+		}
+	}
 	after := userFacts(u)
 	if hash != "" {
 		after["password"] = "set"

@@ -46,7 +46,8 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 
 // userFacts is an account as the audit log shows it.
 func userFacts(u *store.User) facts {
-	return facts{"email": u.Email, "username": u.Username, "full_name": u.FullName, "role": u.Role, "is_active": u.IsActive}
+	return facts{"email": u.Email, "username": u.Username, "full_name": u.FullName, "role": u.Role, "is_active": u.IsActive,
+		"avatar_url": u.AvatarURL}
 }
 
 // newUser checks the members of an account and hashes its password.

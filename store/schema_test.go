@@ -63,6 +63,8 @@ func sortOf(t reflect.Type) string {
 		return "time"
 	case t == reflect.TypeFor[store.JSON]():
 		return "json"
+	case t == reflect.TypeFor[[]byte]():
+		return "bytes"
 	case t.Kind() == reflect.Int64:
 		return "bigint"
 	case t.Kind() == reflect.Int:
@@ -97,6 +99,7 @@ func columns(t *testing.T, db *store.DB) map[string]map[string]column {
 			continue
 		}
 		c.sort = map[string]string{"text": "string", "boolean": "bool", "double precision": "float64",
+			"blob": "bytes", "bytea": "bytes",
 			"timestamp": "time", "timestamp with time zone": "time"}[kind]
 		if c.sort == "" {
 			c.sort = kind

@@ -43,6 +43,12 @@ var accessTable = []row{
 	{"GET /api/v1/users/", adminsOnly, nothing},
 	{"GET /api/v1/users/search", everyone200, func(testing.TB, *world) ([]string, any) { return []string{"?q=full"}, nil }},
 	{"PUT /api/v1/users/me", everyone200, sending(body{})},
+	{"POST /api/v1/users/me/avatar", "422 422 422 422 422 422 422 422 422 422 422 422 422", sending(body{})}, // see TestAvatars
+	{"DELETE /api/v1/users/me/avatar", everyone200, nothing},
+	{"GET /static/avatars/{file}", everyone200, func(t testing.TB, w *world) ([]string, any) {
+		url := w.as(owner).send(t, v1+"/users/me/avatar", "a.png", "image/png", pixels(t, 2)).text(t, "avatar_url")
+		return []string{strings.TrimPrefix(url, "/static/avatars/")}, nil
+	}},
 	{"GET /api/v1/users/{user_id}", "404 200 404 404 200 200 200 200 404 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, nil
 	}},

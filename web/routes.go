@@ -86,6 +86,10 @@ func (s *Server) accountRoutes() {
 	add(s, route{method: post, path: v1 + "/users/", id: "createUser", tag: users, summary: "Make an account", role: app.ActCreateUser}, s.createUser)
 	add(s, route{method: put, path: v1 + "/users/me", id: "updateMe", tag: users, summary: "Change the caller's own account; never its role",
 		errors: []int{conflict, limited}}, s.updateMe)
+	add(s, route{method: post, path: v1 + "/users/me/avatar", id: "setAvatar", tag: users, summary: "Give the caller a picture, by its content: PNG, JPEG, GIF or WebP, 2 MiB at most",
+		form: fileForm("The picture"), upload: true}, s.setAvatar)
+	add(s, route{method: del, path: v1 + "/users/me/avatar", id: "removeAvatar", tag: users, summary: "Leave the caller without a picture"}, s.removeAvatar)
+	s.avatars()
 	add(s, route{method: get, path: v1 + "/users/", id: "listUsers", tag: users, summary: "List all accounts, newest first", role: app.ActListUsers}, s.users)
 	add(s, route{method: get, path: v1 + "/users/search", id: "searchUsers", tag: users, summary: "Find people; those who are not staff find whom they share a course with"}, s.searchUsers)
 	add(s, route{method: get, path: v1 + "/users/{user_id}", id: "getUser", tag: users, summary: "Show somebody", errors: []int{missing}}, s.user)

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coagent-studio/coagent/app/picture"
+	"github.com/coagent-studio/coagent/store"
+)
+
+const (
+	// maxAvatar bounds an uploaded picture, in bytes.
+	maxAvatar = 2 << 20
+	// pathAvatars is where pictures are served from, as clients know it.
+	pathAvatars = "/static/avatars/"
+)
+
+// SetAvatar makes a picture of an upload and gives it to the actor, in place
+// of the one there was.
+func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*store.User, error) {
+	if err := Check(actor, ActUpdateSelf, Resource{}); err != nil {
+		return nil, err
+	}
+	if len(upload) > maxAvatar {
+		return nil, errorf(KindRejected, "file_too_large", "File too large")
+	}
+	image, extension, err := a.makePicture(ctx, upload)
+	if err != nil {
+		return nil, err
+	}
+	v := &store.Avatar{ID: store.NewID(), UserID: actor.User.ID, Extension: extension, Image: image, CreatedAt: a.instant()}
+	return a.replaceAvatar(ctx, actor, v)
+}
+
+// makePicture decodes one upload at a time: each may take 160 MiB.
+func (a *App) makePicture(ctx context.Context, upload []byte) (image []byte, extension string, err error) {
+	select {
+	case a.pictures <- struct{}{}:
+		defer func() { <-a.pictures }()
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	}
+	image, extension, err = picture.Square(upload)
+	switch {
+	case errors.Is(err, picture.ErrNoPicture):
+		return nil, "", errorf(KindRejected, "invalid_file_type", "Invalid file type")
+	case errors.Is(err, picture.ErrTooLarge):
+		return nil, "", errorf(KindRejected, "image_too_large", "Image too large: at most %d x %d pixels, and %d million of them", picture.MaxSide,
+			picture.MaxSide, picture.MaxPixels/1_000_000)
+	}
+	return image, extension, err
+}
+
+// RemoveAvatar leaves the actor without a picture.
+func (a *App) RemoveAvatar(ctx context.Context, actor *Actor) (*store.User, error) {
+	if err := Check(actor, ActUpdateSelf, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.replaceAvatar(ctx, actor, nil)
+}
+
+// replaceAvatar stores v, unless nil, in place of the actor's picture.
+func (a *App) replaceAvatar(ctx context.Context, actor *Actor, v *store.Avatar) (*store.User, error) {
+	var u *store.User
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if u, err = tx.UserForUpdate(ctx, actor.User.ID); err != nil {
+			return err
+		}
+		if err := tx.DeleteAvatarOf(ctx, u.ID); err != nil {
+			return err
+		}
+		before := userFacts(u)
+		u.AvatarURL = nil
+		if v != nil {
+			if err := tx.CreateAvatar(ctx, v); err != nil {
+				return err
+			}
+			at := pathAvatars + v.ID + "." + v.Extension
+			u.AvatarURL = &at
+		}
+		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActUpdateSelf, target{"user", u.ID}, before, userFacts(u))
+	})
+	return u, fromStore(err, "User")
+}
+
+// Avatar returns a picture; everybody who is signed in may see it.
+func (a *App) Avatar(ctx context.Context, actor *Actor, id string) (*store.Avatar, error) {
+	if err := Check(actor, ActReadAvatar, Resource{}); err != nil {
+		return nil, err
+	}
+	v, err := a.db.Avatar(ctx, id)
+	return v, fromStore(err, "Picture")
+}

@@ -1,0 +1,122 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// pathAvatar serves the pictures; clients know this form.
+const pathAvatar = pathStatic + "avatars/:file"
+
+// FileIn is a form with one file in the part "file". huma would take the word
+// of its declared type, hence the raw body.
+type FileIn struct {
+	RawBody []byte `contentType:"multipart/form-data"`
+	file    []byte
+}
+
+// maxParts bounds the parts of a form that are looked at.
+const maxParts = 20
+
+// Resolve finds the part.
+func (in *FileIn) Resolve(ctx huma.Context) []error {
+	bad := func(field, message string) []error {
+		return []error{&huma.ErrorDetail{Location: field, Message: message}}
+	}
+	kind, params, err := mime.ParseMediaType(ctx.Header(fiber.HeaderContentType))
+	if err != nil || kind != fiber.MIMEMultipartForm || params["boundary"] == "" {
+		return bad("body", "must be a form, multipart/form-data")
+	}
+	form := multipart.NewReader(bytes.NewReader(in.RawBody), params["boundary"])
+	for range maxParts {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return bad("body", "is not a readable form")
+		}
+		if part.FormName() != "file" {
+			continue
+		}
+		if in.file, err = io.ReadAll(part); err != nil {
+			return bad("body", "is not a readable form")
+		}
+		if _, named, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentDisposition)); err == nil && named["filename"] == "" && len(in.file) == 0 {
+			break // a browser sends this for a file that was not chosen
+		}
+		return nil
+	}
+	return bad("body.file", "is missing, send a part with this name")
+}
+
+// fileForm describes the form, since huma sees only bytes.
+func fileForm(doc string) *huma.RequestBody {
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{fiber.MIMEMultipartForm: {
+		Schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"file"}, Properties: map[string]*huma.Schema{
+			"file": {Type: huma.TypeString, Format: "binary", Description: doc}}}}}}
+}
+
+func (s *Server) setAvatar(ctx context.Context, actor *app.Actor, in *FileIn) (*oneUserOut, error) {
+	u, err := s.app.SetAvatar(ctx, actor, in.file)
+	if err != nil {
+		return nil, err
+	}
+	return &oneUserOut{userForm(u)}, nil
+}
+
+func (s *Server) removeAvatar(ctx context.Context, actor *app.Actor, _ *empty) (*oneUserOut, error) {
+	u, err := s.app.RemoveAvatar(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	return &oneUserOut{userForm(u)}, nil
+}
+
+// avatars registers the address of the pictures, which is no part of the API.
+func (s *Server) avatars() {
+	s.fiber.Get(pathAvatar, s.avatar)
+	s.table = append(s.table, registered{get, fiberParam.ReplaceAllString(pathAvatar, "{$1}"), false})
+}
+
+// avatar sends a picture. Its address changes with it, so that a browser asks
+// for it once.
+func (s *Server) avatar(c *fiber.Ctx) error {
+	name, extension, _ := strings.Cut(c.Params("file"), ".")
+	if u, err := uuid.Parse(name); err != nil || u.String() != name {
+		return fiber.ErrNotFound
+	}
+	ctx := c.UserContext()
+	actor, err := s.app.Authenticate(ctx, accessToken(c))
+	if err != nil {
+		return err
+	}
+	requestOf(ctx).userID = actor.User.ID
+	v, err := s.app.Avatar(ctx, actor, name)
+	if err != nil {
+		return err
+	}
+	if v.Extension != extension {
+		return fiber.ErrNotFound
+	}
+	etag := `"` + v.ID + `"`
+	c.Set(fiber.HeaderETag, etag)
+	c.Set(fiber.HeaderCacheControl, "private, max-age=31536000, immutable")
+	if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), etag) {
+		return c.SendStatus(http.StatusNotModified)
+	}
+	c.Set(fiber.HeaderContentType, map[string]string{"jpg": "image/jpeg", "png": "image/png"}[v.Extension])
+	return c.Send(v.Image)
+}
