@@ -36,7 +36,8 @@ dev: ## Serve from source, with debug logs
 	COAGENT_LOG_LEVEL=debug go run -tags timetzdata . serve $(ARGS)
 
 build: ## Build ./bin/coagent, static
-	$(BUILD) -o bin/coagent .
+	@echo "go build -o bin/coagent . ($(VERSION))"
+	@$(BUILD) -o bin/coagent .
 
 test: ## Test everything with -race on SQLite and on a throw-away Postgres; ARGS="-run TestX -v", PKG=./store
 	$(WITHPG) env CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m $(ARGS) $(or $(PKG),./...)

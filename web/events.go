@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 
@@ -23,6 +24,14 @@ const (
 	streamBeat  = 4 * time.Second
 	streamWrite = 20 * time.Second
 )
+
+// streamed adds the stream to the described answers of the events' route.
+func (s *Server) streamed(path string) {
+	s.api.OpenAPI().Paths[path].Get.Responses[strconv.Itoa(http.StatusOK)].Content["text/event-stream"] = &huma.MediaType{
+		Schema: &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: id is the seq, event the type, data the frame of coagent.v2 as in /asyncapi.json. " +
+			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; a comment every few seconds shows that the stream lives."},
+		Example: "id: 7\nevent: message\ndata: {\"type\":\"message\",\"seq\":7,\"content\":\"Good morning!\"}\n\n"}
+}
 
 type eventsIn struct {
 	RoomID id    `path:"room_id"`

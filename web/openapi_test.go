@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -29,19 +29,7 @@ func TestOpenAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.WriteByte('\n')
-	golden := filepath.Join("testdata", "openapi.json")
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("the document is not %s; if the change is meant, run the test with -update", golden)
-	}
+	wantGolden(t, "openapi.json", got.Bytes())
 }
 
 // Every documented operation has what a generated client needs.
@@ -69,8 +57,46 @@ func TestOperations(t *testing.T) {
 		if !route.public && op.Responses["401"] == nil {
 			t.Errorf("%s %s does not list 401", route.method, route.path)
 		}
+		if op.Responses["422"] == nil || op.Responses["503"] == nil {
+			t.Errorf("%s %s does not list its errors", route.method, route.path)
+		}
+		checkExamples(t, doc, route.method+" "+route.path, op)
 	}
 	if len(seen) < 30 {
 		t.Errorf("got %d operations, want the whole API", len(seen))
+	}
+}
+
+// checkExamples fails unless every body has an example that fits its schema.
+func checkExamples(t *testing.T, doc *huma.OpenAPI, at string, op *huma.Operation) {
+	t.Helper()
+	check := func(what string, content *huma.MediaType, mode huma.ValidateMode) {
+		if content.Schema == nil {
+			return
+		}
+		text, err := json.Marshal(content.Example)
+		if err != nil || content.Example == nil {
+			t.Errorf("%s: %s has no example (%v)", at, what, err)
+			return
+		}
+		var v any
+		if err := json.Unmarshal(text, &v); err != nil {
+			t.Fatal(err)
+		}
+		found := new(huma.ValidateResult)
+		huma.Validate(doc.Components.Schemas, content.Schema, huma.NewPathBuffer(nil, 0), mode, v, found)
+		for _, err := range found.Errors {
+			t.Errorf("%s: the example of %s does not fit: %v in %s", at, what, err, text)
+		}
+	}
+	if op.RequestBody != nil {
+		for kind, content := range op.RequestBody.Content {
+			check("the body as "+kind, content, huma.ModeWriteToServer)
+		}
+	}
+	for status, res := range op.Responses {
+		for kind, content := range res.Content {
+			check(status+" as "+kind, content, huma.ModeReadFromServer)
+		}
 	}
 }

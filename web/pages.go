@@ -17,9 +17,9 @@ const (
 	pathStatic = "/static/"
 )
 
-// pages registers what is not API: the page and its files, and the description
-// of the API itself.
-func (s *Server) pages() error {
+// pages registers what is not API: the page and its files, and the
+// descriptions of the API itself.
+func (s *Server) pages(version string) error {
 	files, err := fs.ReadDir(page.Files, ".")
 	if err != nil {
 		return err
@@ -38,12 +38,18 @@ func (s *Server) pages() error {
 		s.plain(pathStudio, index)
 		s.plain("/", s.home(index))
 	}
+	addExamples(s.api.OpenAPI())
 	spec, err := json.Marshal(s.api.OpenAPI())
 	if err != nil {
 		return err
 	}
 	s.plain("/openapi.json", fileOf("openapi.json", spec))
 	s.plain(v1+"/openapi.json", fileOf("openapi.json", spec))
+	sockets, err := asyncAPI(version)
+	if err != nil {
+		return err
+	}
+	s.plain("/asyncapi.json", fileOf("asyncapi.json", sockets))
 	return s.apiDocs()
 }
 

@@ -32,7 +32,7 @@ const (
 // routes is every URL of the server. Paths under /agents share one parameter
 // name, since OpenAPI takes /agents/{project_id} and /agents/{config_id} for
 // the same path.
-func (s *Server) routes() error {
+func (s *Server) routes(version string) error {
 	s.accountRoutes()
 	s.courseRoutes()
 	s.roomRoutes()
@@ -43,7 +43,7 @@ func (s *Server) routes() error {
 	s.sockets()
 	open(s, route{method: get, path: pathHealth, id: "health", tag: "Operation", summary: "Tell that the process is alive"}, s.health)
 	open(s, route{method: get, path: pathReady, id: "ready", tag: "Operation", summary: "Tell whether requests can be served; code names the part that fails"}, s.ready)
-	return s.pages()
+	return s.pages(version)
 }
 
 func (s *Server) accountRoutes() {
@@ -166,6 +166,7 @@ func (s *Server) roomRoutes() {
 	s.fiber.Get(v1+"/rooms/:room_id/events", s.streamEvents)
 	add(s, route{method: get, path: pathEvents, id: "listEvents", tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live stream (id = seq, Last-Event-ID)",
 		errors: known}, s.events)
+	s.streamed(pathEvents)
 	add(s, route{method: get, path: v1 + "/chat/messages/{room_id}", id: "listMessages", tag: tag, summary: "List what was said in a room, oldest first", errors: known}, s.history)
 }
 

@@ -106,7 +106,7 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 	if err := s.queuePage(); err != nil {
 		return nil, err
 	}
-	if err := s.routes(); err != nil {
+	if err := s.routes(version); err != nil {
 		return nil, err
 	}
 	s.fiber.Use(s.unmatched)

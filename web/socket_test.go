@@ -18,10 +18,12 @@ import (
 
 // wire is the client's side of a room's socket.
 type wire struct {
-	t      *testing.T
-	ws     *websocket.Conn
-	frames chan map[string]any
-	ended  chan error
+	t  *testing.T
+	ws *websocket.Conn
+	// protocol is that of the frames: see frames.go.
+	protocol string
+	frames   chan map[string]any
+	ended    chan error
 }
 
 // dial opens a socket; status is that of the handshake, ws nil when refused.
@@ -46,7 +48,10 @@ func (w *world) dial(t *testing.T, who, room, query string, v2 bool, header ...s
 	if err != nil {
 		return nil, status
 	}
-	c = &wire{t: t, ws: ws, frames: make(chan map[string]any, 1000), ended: make(chan error, 1)}
+	c = &wire{t: t, ws: ws, protocol: chanPlain, frames: make(chan map[string]any, 1000), ended: make(chan error, 1)}
+	if v2 {
+		c.protocol = chanV2
+	}
 	go c.read()
 	t.Cleanup(func() { _ = ws.Close() })
 	return c, status
@@ -72,6 +77,11 @@ func (c *wire) read() {
 		if err := json.Unmarshal(data, &f); err != nil {
 			c.ended <- err
 			return
+		}
+		if f["type"] != nil {
+			for _, problem := range frameProblems(c.protocol, f) {
+				c.t.Errorf("the frame %s does not fit its description: %s", data, problem)
+			}
 		}
 		c.frames <- f
 	}

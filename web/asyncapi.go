@@ -1,0 +1,90 @@
+package web
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+)
+
+// closeCodes are those with which the server ends a socket.
+var closeCodes = map[int]string{
+	realtime.CloseGoingAway:    "The server stops; come back, with after=<the last seq>",
+	closeUnsupported:           "A binary frame; send text",
+	realtime.CloseBadText:      "A text frame was not UTF-8",
+	realtime.CloseTooLarge:     "A frame was larger than limits.message_bytes",
+	realtime.CloseSessionEnded: "The session ended; sign in again",
+	realtime.CloseNotMember:    "The person may not be in the room any more",
+	realtime.CloseTooSlow:      "The socket fell behind or fell silent; come back, with after=<the last seq>",
+}
+
+// asyncAPI is the description of the room's socket in both protocols
+// (https://www.asyncapi.com/docs/reference/specification/v3.0.0).
+func asyncAPI(version string) ([]byte, error) {
+	type m = map[string]any
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas := frameSchemas(registry)
+	messages, inChannel, operations := m{}, map[string]m{chanPlain: {}, chanV2: {}}, m{}
+	for _, f := range socketFrames() {
+		contentType := "application/json"
+		if f.kind == "" {
+			contentType = "text/plain"
+		}
+		messages[f.name] = m{"name": f.name, "title": f.name, "summary": f.summary, "contentType": contentType,
+			"payload": schemas[f.name], "examples": []m{{"name": "example", "payload": f.example}}}
+		inChannel[f.protocol][f.name] = m{"$ref": "#/components/messages/" + f.name}
+	}
+	security := []m{{"$ref": "#/components/securitySchemes/cookie"}, {"$ref": "#/components/securitySchemes/bearer"}}
+	for protocol := range inChannel {
+		for action, fromClient := range map[string]bool{"receive": true, "send": false} {
+			var refs []m
+			for _, f := range socketFrames() {
+				if f.protocol == protocol && f.fromClient == fromClient {
+					refs = append(refs, m{"$ref": "#/channels/" + protocol + "/messages/" + f.name})
+				}
+			}
+			summary := map[string]string{"receive": "What the server takes", "send": "What the server sends"}[action]
+			operations[action+"_"+protocol] = m{"action": action, "summary": summary, "channel": m{"$ref": "#/channels/" + protocol}, "messages": refs, "security": security}
+		}
+	}
+	return json.Marshal(m{
+		"asyncapi": "3.0.0",
+		"info": m{"title": "CoAgent Studio rooms", "version": version, "description": "The socket of a room. Clients pass over frames whose type, and members whose name, they do not know. " +
+			"The handshake is refused with 400, 401, 403 or 429 and an error as in /openapi.json; an expired token of a live session is let in."},
+		"defaultContentType": "application/json",
+		"servers": m{"this": m{"host": "{host}", "protocol": "wss", "description": "Where this document is; ws: where there is no https",
+			"variables": m{"host": m{"default": "127.0.0.1:8000"}}}},
+		"channels": m{
+			chanPlain: channel("The protocol of older clients: a text frame from the client is a line",
+				"Without a sub-protocol. Frames flow from the moment of the handshake, or behind ?after=<seq>.", inChannel[chanPlain], nil),
+			chanV2: channel("The sub-protocol coagent.v2: every frame is one JSON object",
+				"Posts are acknowledged and safe to send again; seq numbers durable frames without a gap, and ?after=<seq> delivers exactly what was missed.", inChannel[chanV2],
+				m{"type": "object", "required": []string{"Sec-WebSocket-Protocol"}, "properties": m{"Sec-WebSocket-Protocol": m{"type": "string", "const": protocolV2}}}),
+		},
+		"operations": operations,
+		"components": m{"messages": messages, "schemas": registry.Map(), "securitySchemes": m{
+			"cookie": m{"type": "httpApiKey", "in": "cookie", "name": cookieAccess, "description": "What signing in sets; browsers send it by themselves."},
+			"bearer": m{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+		}},
+	})
+}
+
+// channel is the socket in one of its protocols.
+func channel(summary, description string, messages, headers map[string]any) map[string]any {
+	type m = map[string]any
+	binding := m{"method": "GET", "query": m{"type": "object", "properties": m{
+		"after": m{"type": "integer", "minimum": 0, "description": "The last seq that the client has"}}}}
+	if headers != nil {
+		binding["headers"] = headers
+	}
+	var codes []m
+	for _, code := range slices.Sorted(maps.Keys(closeCodes)) {
+		codes = append(codes, m{"code": code, "meaning": closeCodes[code]})
+	}
+	return m{"address": v1 + "/chat/ws/{room_id}", "summary": summary, "description": description, "messages": messages,
+		"parameters": m{"room_id": m{"description": "Id of the room, in any spelling of a UUID"}},
+		"bindings":   m{"ws": binding}, "x-close-codes": codes}
+}

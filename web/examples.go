@@ -1,0 +1,151 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// addExamples gives every body of the document that has none an example made
+// from its schema: an `example` tag on a member wins, then what its name and
+// form suggest.
+func addExamples(doc *huma.OpenAPI) {
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete, item.Patch} {
+			if op == nil {
+				continue
+			}
+			if op.RequestBody != nil {
+				for _, content := range op.RequestBody.Content {
+					exemplify(doc, content)
+				}
+			}
+			for status, res := range op.Responses {
+				content := res.Content[fiber.MIMEApplicationJSON]
+				code, err := strconv.Atoi(status)
+				switch {
+				case content == nil || content.Example != nil:
+				case err == nil && code >= http.StatusBadRequest:
+					content.Example = errorExample(code)
+				default:
+					exemplify(doc, content)
+				}
+			}
+		}
+	}
+}
+
+func exemplify(doc *huma.OpenAPI, content *huma.MediaType) {
+	if content.Example == nil && content.Schema != nil {
+		content.Example = exampleOf(doc.Components.Schemas, "", content.Schema, 0)
+	}
+}
+
+// errorExample is a likely error of a status.
+func errorExample(status int) any {
+	detail, code := http.StatusText(status), httpCode(status)
+	for kind, s := range statusOf {
+		if s == status && kind != app.KindRejected {
+			code = string(kind)
+		}
+	}
+	p := map[string]any{"detail": detail, "code": code, "request_id": anID}
+	switch status {
+	case http.StatusUnprocessableEntity:
+		p["detail"], p["code"] = "title: is missing", string(app.KindInvalid)
+		p["errors"] = []map[string]any{{"field": "body.title", "message": "is missing"}}
+	case http.StatusUnauthorized:
+		p["detail"] = "Not authenticated"
+	case http.StatusForbidden:
+		p["detail"] = "Not enough permissions"
+	}
+	return p
+}
+
+// maxExample ends examples of schemas that hold themselves.
+const maxExample = 6
+
+func exampleOf(r huma.Registry, name string, s *huma.Schema, depth int) any {
+	if s.Ref != "" {
+		s = r.SchemaFromRef(s.Ref)
+	}
+	switch {
+	case s == nil || depth > maxExample:
+		return nil
+	case len(s.Examples) > 0:
+		return s.Examples[0]
+	case s.Default != nil:
+		return s.Default
+	case len(s.Enum) > 0:
+		return s.Enum[0]
+	case len(s.AnyOf) > 0:
+		return exampleOf(r, name, s.AnyOf[0], depth)
+	case len(s.OneOf) > 0:
+		return exampleOf(r, name, s.OneOf[0], depth)
+	}
+	switch s.Type {
+	case huma.TypeObject:
+		object := map[string]any{}
+		for member, schema := range s.Properties {
+			object[member] = exampleOf(r, member, schema, depth+1)
+		}
+		return object
+	case huma.TypeArray:
+		if s.Items == nil {
+			return []any{}
+		}
+		return []any{exampleOf(r, strings.TrimSuffix(name, "s"), s.Items, depth+1)}
+	case huma.TypeString:
+		return exampleText(name, s)
+	case huma.TypeInteger, huma.TypeNumber:
+		if s.Minimum != nil {
+			return *s.Minimum
+		}
+		return 1
+	case huma.TypeBoolean:
+		return true
+	}
+	return nil
+}
+
+// likely are texts that members of these names hold.
+var likely = map[string]string{
+	"title": "Physics 101", "name": "Group A", "description": "Light and colour", "content": "Good morning!", "text": "Good morning!",
+	"email": "ada@example.org", "user_email": "ada@example.org", "username": "ada", "full_name": "Ada Lovelace", "password": "correct horse battery",
+	"provider": "openai", "model_provider": "openai", "model": "gpt-4o", "alias": "school", "api_key": "sk-...", "masked_key": "sk-...1234",
+	"masked_api_key": "sk-...1234", "system_prompt": "Teach by asking questions.", "sender": "Ada Lovelace", "message": "Done", "role": "student",
+	"avatar_url": "/static/avatars/" + anID + ".png", "type": "teacher", "requirement": "An agent that asks back",
+}
+
+func exampleText(name string, s *huma.Schema) string {
+	switch s.Format {
+	case "uuid":
+		return anID
+	case "date-time":
+		return anInstant
+	case "date":
+		return anInstant[:len("2026-03-02")]
+	case "email":
+		return "ada@example.org"
+	case "uri":
+		return "https://example.org"
+	case "binary":
+		return ""
+	}
+	text := likely[name]
+	if text == "" {
+		text = "text"
+	}
+	if s.MinLength != nil && len(text) < *s.MinLength {
+		text += strings.Repeat("x", *s.MinLength-len(text))
+	}
+	if s.MaxLength != nil && len(text) > *s.MaxLength {
+		text = text[:*s.MaxLength]
+	}
+	return text
+}

@@ -1,0 +1,236 @@
+package web
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// This file describes the frames of both socket protocols for /asyncapi.json.
+// They are made in app/events.go and app/sockets.go; tests hold every frame of
+// every socket against these descriptions, and these against app's events.
+
+// The protocols of a room's socket, as they are named in the document.
+const (
+	chanPlain = "plain"
+	chanV2    = "coagentV2"
+)
+
+// frameOf describes one kind of frame.
+type frameOf struct {
+	name, protocol string
+	kind           string // its type member; "" for a line of the plain protocol
+	fromClient     bool
+	summary        string
+	shape          reflect.Type
+	example        any
+}
+
+type (
+	plainMetadata struct {
+		IsAI      bool   `json:"is_ai"`
+		SenderID  string `json:"sender_id,omitempty" format:"uuid"`
+		AgentType string `json:"agent_type,omitempty"`
+		ID        string `json:"id,omitempty" format:"uuid"`
+		Seq       int64  `json:"seq,omitempty"`
+	}
+	plainMessage struct {
+		Type      string        `json:"type" enum:"message"`
+		Sender    string        `json:"sender" doc:"Name of the person, or the agent's type in brackets"`
+		Content   string        `json:"content,omitempty"`
+		Timestamp time.Time     `json:"timestamp"`
+		RoomID    string        `json:"room_id" format:"uuid"`
+		Metadata  plainMetadata `json:"metadata"`
+	}
+	plainSystem struct {
+		Type      string `json:"type" enum:"system"`
+		Sender    string `json:"sender" enum:"System"`
+		Content   string `json:"content" doc:"Who left, why a turn failed, or why this socket's line was refused"`
+		Timestamp string `json:"timestamp" maxLength:"0" doc:"Always empty"`
+		RoomID    string `json:"room_id" format:"uuid"`
+		Metadata  any    `json:"metadata" doc:"Always null"`
+	}
+	artifactShown struct {
+		ArtifactMembers
+		IsDeleted bool `json:"is_deleted"`
+	}
+	plainArtifactUpdate struct {
+		Type      string        `json:"type" enum:"artifact_update"`
+		Artifact  artifactShown `json:"artifact"`
+		Timestamp time.Time     `json:"timestamp"`
+	}
+	plainArtifactDelete struct {
+		Type       string    `json:"type" enum:"artifact_delete"`
+		ArtifactID string    `json:"artifact_id" format:"uuid"`
+		Timestamp  time.Time `json:"timestamp"`
+	}
+)
+
+// ArtifactMembers are those that the routes show too.
+type ArtifactMembers = artifactOut
+
+// Durable is what every durable frame of coagent.v2 has; huma passes over
+// embedded structs that are not exported.
+type Durable struct {
+	ID        string    `json:"id" format:"uuid"`
+	Seq       int64     `json:"seq" minimum:"1" doc:"Number of the event in its room: 1, 2, 3 and so on without a gap"`
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// Turn is what frames about an agent's turn have.
+type Turn struct {
+	TurnID    string `json:"turn_id" format:"uuid"`
+	AgentID   string `json:"agent_id" format:"uuid"`
+	AgentName string `json:"agent_name"`
+	State     string `json:"state" enum:"started,retrying,finished,failed,stopped"`
+	Attempt   int    `json:"attempt" minimum:"0"`
+	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone"`
+	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
+}
+
+type (
+	v2Message struct {
+		Type string `json:"type" enum:"message"`
+		Durable
+		Sender    string        `json:"sender"`
+		Content   string        `json:"content,omitempty"`
+		RoomID    string        `json:"room_id" format:"uuid"`
+		Metadata  plainMetadata `json:"metadata"`
+		ClientID  string        `json:"client_id,omitempty" doc:"What the sender's own post named it"`
+		AgentID   string        `json:"agent_id,omitempty" format:"uuid"`
+		AgentName string        `json:"agent_name,omitempty"`
+		TurnID    string        `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
+	}
+	v2TurnEnded struct {
+		Type string `json:"type" enum:"turn"`
+		Turn
+		ID        string    `json:"id,omitempty" format:"uuid" doc:"Only where the turn ended without a message, which is durable"`
+		Seq       int64     `json:"seq,omitempty" minimum:"1"`
+		Timestamp time.Time `json:"timestamp,omitempty"`
+	}
+	v2ArtifactUpdate struct {
+		Type string `json:"type" enum:"artifact_update"`
+		Durable
+		Artifact artifactShown `json:"artifact"`
+	}
+	v2ArtifactDelete struct {
+		Type string `json:"type" enum:"artifact_delete"`
+		Durable
+		ArtifactID string `json:"artifact_id" format:"uuid"`
+	}
+	v2Delta struct {
+		Type    string `json:"type" enum:"delta"`
+		TurnID  string `json:"turn_id" format:"uuid"`
+		Attempt int    `json:"attempt"`
+		Offset  int    `json:"offset" minimum:"0" doc:"Where text goes, in bytes of UTF-8; text of an older attempt is dropped"`
+		Text    string `json:"text"`
+	}
+	v2Ack struct {
+		Type     string `json:"type" enum:"ack"`
+		ClientID string `json:"client_id"`
+		ID       string `json:"id" format:"uuid"`
+		Seq      int64  `json:"seq"`
+		Dup      bool   `json:"dup" doc:"The post had been stored before"`
+	}
+	v2Member struct {
+		UserID string `json:"user_id" format:"uuid"`
+		Name   string `json:"name"`
+	}
+	v2Presence struct {
+		Type    string     `json:"type" enum:"presence"`
+		Members []v2Member `json:"members"`
+	}
+	v2Typing struct {
+		Type   string `json:"type" enum:"typing"`
+		UserID string `json:"user_id" format:"uuid"`
+		Name   string `json:"name"`
+	}
+	v2Resync struct {
+		Type  string `json:"type" enum:"resync"`
+		After int64  `json:"after" doc:"The cursor to go on from, after the history was loaded"`
+	}
+	v2Error struct {
+		Type     string `json:"type" enum:"error"`
+		Code     string `json:"code"`
+		Detail   string `json:"detail"`
+		ClientID string `json:"client_id,omitempty"`
+	}
+
+	v2Post struct {
+		Type     string `json:"type" enum:"post"`
+		ClientID string `json:"client_id" minLength:"1" maxLength:"64" doc:"Unique per room and person, so that a post is safe to send again"`
+		Text     string `json:"text"`
+	}
+	v2IsTyping struct {
+		Type string `json:"type" enum:"typing"`
+	}
+	v2Resume struct {
+		Type  string `json:"type" enum:"resume"`
+		After int64  `json:"after" minimum:"0"`
+	}
+)
+
+// The things that the examples are about.
+const (
+	anID      = "0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"
+	anotherID = "0199c0de-8b5c-7d2f-8d66-4e3a7b2c9fa1"
+	aThirdID  = "0199c0de-9c6d-7e30-9e77-5f4b8c3da0b2"
+	anInstant = "2026-03-02T08:15:30.123456Z"
+)
+
+func anArtifact() map[string]any {
+	return map[string]any{"id": anID, "room_id": anotherID, "type": "task", "title": "Write the report", "content": map[string]any{"status": "todo"},
+		"parent_artifact_id": nil, "version": 2, "created_by": aThirdID, "last_modified_by": aThirdID, "created_at": anInstant, "updated_at": anInstant, "is_deleted": false}
+}
+
+// socketFrames are all frames of both protocols.
+func socketFrames() []frameOf {
+	type m = map[string]any
+	person := m{"is_ai": false, "sender_id": aThirdID, "id": anID, "seq": 7}
+	return []frameOf{
+		{"PlainLine", chanPlain, "", true, "A line: the whole text frame is what the person says", reflect.TypeFor[string](), "Good morning!"},
+		{"PlainMessage", chanPlain, app.EventMessage, false, "Somebody said something; the sender gets it too", reflect.TypeFor[plainMessage](),
+			m{"type": "message", "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person}},
+		{"PlainSystem", chanPlain, "system", false, "A notice of the program; a refusal goes to the refused socket alone", reflect.TypeFor[plainSystem](),
+			m{"type": "system", "sender": "System", "content": "Client #Ada left", "timestamp": "", "room_id": anotherID, "metadata": nil}},
+		{"PlainArtifactUpdate", chanPlain, app.EventArtifactUpdate, false, "An artifact was made, changed or restored", reflect.TypeFor[plainArtifactUpdate](),
+			m{"type": "artifact_update", "artifact": anArtifact(), "timestamp": anInstant}},
+		{"PlainArtifactDelete", chanPlain, app.EventArtifactDelete, false, "An artifact was deleted", reflect.TypeFor[plainArtifactDelete](),
+			m{"type": "artifact_delete", "artifact_id": anID, "timestamp": anInstant}},
+
+		{"Post", chanV2, "post", true, "Say something, once for each client_id", reflect.TypeFor[v2Post](), m{"type": "post", "client_id": "7f3a", "text": "Good morning!"}},
+		{"IsTyping", chanV2, "typing", true, "Tell the others that the person types", reflect.TypeFor[v2IsTyping](), m{"type": "typing"}},
+		{"Resume", chanV2, "resume", true, "Send the durable frames again that come after a seq", reflect.TypeFor[v2Resume](), m{"type": "resume", "after": 41}},
+
+		{"Message", chanV2, app.EventMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
+			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},
+		{"Turn", chanV2, app.EventTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message", reflect.TypeFor[v2TurnEnded](),
+			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
+		{"ArtifactUpdate", chanV2, app.EventArtifactUpdate, false, "Durable: an artifact was made, changed or restored", reflect.TypeFor[v2ArtifactUpdate](),
+			m{"type": "artifact_update", "id": aThirdID, "seq": 8, "artifact": anArtifact(), "timestamp": anInstant}},
+		{"ArtifactDelete", chanV2, app.EventArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
+			m{"type": "artifact_delete", "id": aThirdID, "seq": 9, "artifact_id": anID, "timestamp": anInstant}},
+		{"Delta", chanV2, "delta", false, "A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),
+			m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 0, "text": "Because "}},
+		{"Ack", chanV2, "ack", false, "The post is stored", reflect.TypeFor[v2Ack](), m{"type": "ack", "client_id": "7f3a", "id": anID, "seq": 7, "dup": false}},
+		{"Presence", chanV2, "presence", false, "Who is in the room now", reflect.TypeFor[v2Presence](),
+			m{"type": "presence", "members": []m{{"user_id": aThirdID, "name": "Ada"}}}},
+		{"Typing", chanV2, "typing", false, "Somebody types", reflect.TypeFor[v2Typing](), m{"type": "typing", "user_id": aThirdID, "name": "Ada"}},
+		{"Resync", chanV2, "resync", false, "The cursor is older than what is kept: load the history", reflect.TypeFor[v2Resync](), m{"type": "resync", "after": 1200}},
+		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
+			m{"type": "error", "code": "rate_limited", "detail": "Too many messages. Wait 3 seconds.", "client_id": "7f3a"}},
+	}
+}
+
+// frameSchemas puts the schemas of all frames into a registry and returns each
+// by the name of its frame.
+func frameSchemas(r huma.Registry) map[string]*huma.Schema {
+	all := map[string]*huma.Schema{}
+	for _, f := range socketFrames() {
+		all[f.name] = r.Schema(f.shape, true, f.name+"Payload")
+	}
+	return all
+}
