@@ -75,13 +75,10 @@ func (a *App) DeletedArtifacts(ctx context.Context, actor *Actor, roomID, kind s
 
 // Artifact returns one artifact; a deleted one is not found.
 func (a *App) Artifact(ctx context.Context, actor *Actor, id string) (*store.Artifact, error) {
-	if _, _, err := a.artifactFor(ctx, actor, id, ActReadArtifacts); err != nil {
+	if err := a.liveArtifact(ctx, actor, id); err != nil {
 		return nil, err
 	}
 	f, err := a.db.Artifact(ctx, id)
-	if err == nil && f.Deleted() {
-		err = store.ErrNotFound
-	}
 	return f, fromStore(err, "Artifact")
 }
 
@@ -220,12 +217,17 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 		if e := change.ExpectedVersion; e.Sent && !e.Null && e.Value != f.Version {
 			return errVersionConflict
 		}
-		before := f.ContentBytes
+		before := *f
 		if err := a.applyArtifact(f, change); err != nil {
 			return err
 		}
-		if f.ContentBytes > before {
-			if err := a.artifactFits(ctx, tx, f.RoomID, 0, f.ContentBytes-before); err != nil {
+		if more := f.ContentBytes - before.ContentBytes; more > 0 {
+			if err := a.artifactFits(ctx, tx, f.RoomID, 0, more); err != nil {
+				return err
+			}
+		}
+		if f.Title != before.Title || f.Content != before.Content {
+			if err := a.keepVersion(ctx, tx, &before, authorOf(actor)); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -87,7 +88,7 @@ func TestArtifacts(t *testing.T) {
 				"a NUL":           {"x", `{"a":"\u0000"}`, app.KindInvalid, "content: remove the NUL character"},
 				"a list":          {"x", `[]`, app.KindInvalid, "content: must be an object"},
 				"null":            {"x", `null`, app.KindInvalid, "content: must not be null, leave it out to keep what is stored"},
-				"too deep":        {"x", strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101), app.KindInvalid, "content: is nested more than 100 levels deep"},
+				"too deep":        {"x", strings.Repeat(`{"a":`, 61) + "1" + strings.Repeat("}", 61), app.KindInvalid, "content: is nested more than 60 levels deep"},
 				"too large":       {"x", `{"a":"` + strings.Repeat("x", 2000) + `"}`, app.KindTooLarge, "content: has 2008 bytes, at most 2000 are possible"},
 				"title and other": {"", `3`, app.KindInvalid, "title: must not be empty; content: must be an object"},
 			} {
@@ -96,7 +97,7 @@ func TestArtifacts(t *testing.T) {
 					t.Fatal(name)
 				}
 			}
-			deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
+			deep := strings.Repeat(`{"a":`, 60) + "1" + strings.Repeat("}", 60)
 			makeArtifact(t, r, c.Student, c.Room.ID, "doc", deep)
 		})
 		t.Run("Parent", func(t *testing.T) {
@@ -270,8 +271,11 @@ func TestArtifactDelete(t *testing.T) {
 			f := makeArtifact(t, r, c.Student, c.Room.ID, "doc", `{"a":"`+secret+`"}`)
 			refused(t, r.DeleteArtifact(ctx, c.Student, f.ID, true), app.KindForbidden, "", "Not enough permissions")
 			refused(t, r.DeleteArtifact(ctx, c.Outsider, f.ID, true), app.KindNotFound, "", "Artifact not found")
-			_, err := r.UpdateArtifact(ctx, c.Student, f.ID, app.ArtifactChange{Title: app.Some("Other")})
+			_, err := r.UpdateArtifact(ctx, c.Student, f.ID, app.ArtifactChange{Content: content("{}")})
 			must(err)
+			if _, err := r.ArtifactVersion(ctx, c.TA, f.ID, 1); err != nil {
+				t.Fatal(err)
+			}
 			must(r.DeleteArtifact(ctx, c.TA, f.ID, true))
 			refused(t, r.DeleteArtifact(ctx, c.TA, f.ID, true), app.KindNotFound, "", "Artifact not found")
 			if strings.Contains(r.Dump(t), secret) {
@@ -290,6 +294,108 @@ func TestArtifactDelete(t *testing.T) {
 					t.Errorf("%s: got %d lines in the audit log, want 1", action, got)
 				}
 			}
+		})
+	})
+}
+
+func TestArtifactVersions(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.ArtifactVersions = 3 })
+		ctx := t.Context()
+		save := func(t *testing.T, who *app.Actor, id, raw string) {
+			t.Helper()
+			if _, err := r.UpdateArtifact(ctx, who, id, app.ArtifactChange{Content: content(raw)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept := func(t *testing.T, who *app.Actor, id string) (versions []int) {
+			t.Helper()
+			rows, err := r.ArtifactVersions(ctx, who, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range rows {
+				if v.Content != "" || v.ContentBytes == 0 {
+					t.Errorf("got %+v, want it without its content", v)
+				}
+				versions = append(versions, v.Version)
+			}
+			return versions
+		}
+		wantKept := func(t *testing.T, who *app.Actor, id string, want ...int) {
+			t.Helper()
+			if got := kept(t, who, id); !slices.Equal(got, want) {
+				t.Errorf("got the versions %v, want %v", got, want)
+			}
+		}
+		t.Run("OneAMinuteOfWhoGoesOn", func(t *testing.T) {
+			c := r.Class(t)
+			f := makeArtifact(t, r, c.Student, c.Room.ID, "doc", `{"n":1}`)
+			for n := 2; n <= 5; n++ {
+				save(t, c.Student, f.ID, fmt.Sprintf(`{"n":%d}`, n))
+			}
+			wantKept(t, c.Student, f.ID, 1)
+			r.Advance(time.Minute)
+			save(t, c.Student, f.ID, `{"n":6}`)
+			wantKept(t, c.Student, f.ID, 5, 1)
+			save(t, c.Student, f.ID, `{"n":6}`) // nothing changes
+			save(t, c.TA, f.ID, `{"n":8}`)      // somebody else
+			save(t, c.Student, f.ID, `{"n":9}`)
+			wantKept(t, c.Student, f.ID, 8, 7, 5)
+			v, err := r.ArtifactVersion(ctx, c.TA, f.ID, 8)
+			if err != nil || v.Content != `{"n":8}` || v.ModifiedBy != c.TA.User.ID || v.Title != "Plan" {
+				t.Errorf("got %+v, %v", v, err)
+			}
+		})
+		t.Run("Restore", func(t *testing.T) {
+			c := r.Class(t)
+			f := makeArtifact(t, r, c.Student, c.Room.ID, "task", `{"a":1,"b":2}`)
+			if _, err := r.UpdateArtifact(ctx, c.Student, f.ID, app.ArtifactChange{Content: content(`{"a":3,"c":4}`), Title: app.Some("New")}); err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.RestoreArtifactVersion(ctx, c.Student, f.ID, 1)
+			if err != nil || got.Version != 3 || got.Title != "Plan" || got.Content != `{"a":1,"b":2}` {
+				t.Errorf("got %+v, %v, want what it was, whole", got, err)
+			}
+			got, err = r.RestoreArtifactVersion(ctx, c.TA, f.ID, 2)
+			if err != nil || got.Version != 4 || got.Title != "New" || got.Content != `{"a":3,"b":2,"c":4}` || got.ModifiedBy != c.TA.User.ID {
+				t.Errorf("got %+v, %v, want the restore undone", got, err)
+			}
+			events := artifactEvents(t, r, c.TA, c.Room.ID)
+			if last := events[len(events)-1]; len(events) != 1 || last["seq"] != 4.0 || last["artifact"].(map[string]any)["title"] != "New" {
+				t.Errorf("got %v, want the newest state", events)
+			}
+		})
+		t.Run("Refused", func(t *testing.T) {
+			c := r.Class(t)
+			f := makeArtifact(t, r, c.Student, c.Room.ID, "task", `{"a":1}`)
+			save(t, c.Student, f.ID, `{"a":2}`)
+			all := func(who *app.Actor, id string, version int, text string) {
+				t.Helper()
+				_, err := r.ArtifactVersion(ctx, who, id, version)
+				refused(t, err, app.KindNotFound, "", text)
+				_, err = r.RestoreArtifactVersion(ctx, who, id, version)
+				refused(t, err, app.KindNotFound, "", text)
+				if text != "Version not found" {
+					_, err = r.ArtifactVersions(ctx, who, id)
+					refused(t, err, app.KindNotFound, "", text)
+				}
+			}
+			for _, version := range []int{0, -1, 2, 9} {
+				all(c.Student, f.ID, version, "Version not found")
+			}
+			all(c.Outsider, f.ID, 1, "Artifact not found")
+			all(c.Student, store.NewID(), 1, "Artifact not found")
+			if err := r.DeleteArtifact(ctx, c.Student, f.ID, false); err != nil {
+				t.Fatal(err)
+			}
+			all(c.Student, f.ID, 1, "Artifact not found")
+			_, err := r.RestoreArtifact(ctx, c.Student, f.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantKept(t, c.Student, f.ID, 1)
 		})
 	})
 }

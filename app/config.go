@@ -78,6 +78,7 @@ type LimitsConfig struct {
 	MessageBytes        Bytes `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
 	ArtifactBytes       Bytes `yaml:"artifact_bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"Largest content of one task, document or process."`
 	RoomArtifactBytes   Bytes `yaml:"room_artifact_bytes" default:"32MiB" min:"1MiB" max:"1GiB" doc:"Contents of all artifacts of a room together; a list of them is as large."`
+	ArtifactVersions    int   `yaml:"artifact_versions" default:"50" min:"1" max:"1000" doc:"Earlier versions that are kept of each artifact, to undo changes."`
 }
 
 // JobsConfig is where and how background work runs.

@@ -17,8 +17,8 @@ const (
 	maxPrompt = 100_000 // an agent's instructions
 	maxJSON   = 256 << 10
 	maxDepth  = 32
-	// maxContentDepth leaves a document room for some twenty lists within lists.
-	maxContentDepth = 100
+	// maxContentDepth leaves a document room for fifteen lists within lists.
+	maxContentDepth = 60
 )
 
 // text checks one string that a client sent: valid UTF-8 without NUL, which no

@@ -97,6 +97,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 					return err
 				})
 			},
+			"ArtifactVersions":      func() error { _, err := db.ArtifactVersions(ctx, id); return err },
+			"ArtifactVersion":       func() error { _, err := db.ArtifactVersion(ctx, id, 1); return err },
 			"RoomsWithEventsBefore": func() error { _, err := db.RoomsWithEventsBefore(ctx, at, id, 50); return err },
 			"DeleteEventsBefore": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {

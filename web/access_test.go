@@ -192,6 +192,9 @@ var accessTable = []row{
 	{"DELETE /api/v1/workspaces/artifacts/{artifact_id}", "404 204 204 404 204 204 204 404 404 404 404 204 204", onFreshArtifact(nil, false)},
 	// Whoever deleted it may undo that too: see TestArtifacts.
 	{"POST /api/v1/workspaces/artifacts/{artifact_id}/restore", "404 404 404 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, true)},
+	{"GET /api/v1/workspaces/artifacts/{artifact_id}/versions", "404 200 200 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, false)},
+	{"GET /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}", "404 200 200 404 200 200 200 404 404 404 404 200 200", onChangedArtifact},
+	{"POST /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}/restore", "404 200 200 404 200 200 200 404 404 404 404 200 200", onChangedArtifact},
 	{"GET /api/v1/agents/system", adminsOnly, nothing},
 	{"PUT /api/v1/agents/system/{agent_type}", adminsOnly, func(testing.TB, *world) ([]string, any) {
 		return []string{"design"}, body{"system_prompt": "Write prompts.", "model_provider": "offline", "api_key": apptest.CanaryKey}
@@ -268,6 +271,13 @@ func onFreshArtifact(b any, deleted bool) func(testing.TB, *world) ([]string, an
 		}
 		return []string{made}, b
 	}
+}
+
+// onChangedArtifact names an artifact and its first version.
+func onChangedArtifact(t testing.TB, w *world) ([]string, any) {
+	made := w.newArtifact(t, "task")
+	w.as(owner).must(t, http.StatusOK, put, v1+"/workspaces/artifacts/"+made, body{"title": "Changed"})
+	return []string{made, "1"}, nil
 }
 
 // fill puts values into the {parameters} of a path; what is left over is

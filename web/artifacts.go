@@ -115,3 +115,48 @@ func (s *Server) deleteArtifact(ctx context.Context, actor *app.Actor, in *delet
 func (s *Server) restoreArtifact(ctx context.Context, actor *app.Actor, in *artifactIn) (*oneArtifactOut, error) {
 	return oneArtifact(s.app.RestoreArtifact(ctx, actor, in.ArtifactID.String()))
 }
+
+type artifactVersionOut struct {
+	ArtifactID     string     `json:"artifact_id" format:"uuid"`
+	Version        int        `json:"version"`
+	Title          string     `json:"title"`
+	Content        jsonObject `json:"content" doc:"null in lists"`
+	ContentBytes   int64      `json:"content_bytes"`
+	LastModifiedBy *string    `json:"last_modified_by" format:"uuid" doc:"Who had made it so; null for an agent, and for a user who is gone"`
+	UpdatedAt      time.Time  `json:"updated_at" doc:"When it became so"`
+}
+
+func artifactVersionForm(v *store.ArtifactVersion) artifactVersionOut {
+	return artifactVersionOut{ArtifactID: v.ArtifactID, Version: v.Version, Title: v.Title, Content: jsonObject(v.Content),
+		ContentBytes: v.ContentBytes, LastModifiedBy: nullable(v.ModifiedBy), UpdatedAt: instant(v.UpdatedAt)}
+}
+
+type (
+	artifactVersionsOut   struct{ Body []artifactVersionOut }
+	oneArtifactVersionOut struct{ Body artifactVersionOut }
+)
+
+func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *artifactIn) (*artifactVersionsOut, error) {
+	rows, err := s.app.ArtifactVersions(ctx, actor, in.ArtifactID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &artifactVersionsOut{listOf(rows, artifactVersionForm)}, nil
+}
+
+type artifactVersionIn struct {
+	ArtifactID id  `path:"artifact_id"`
+	Version    int `path:"version" minimum:"1"`
+}
+
+func (s *Server) artifactVersion(ctx context.Context, actor *app.Actor, in *artifactVersionIn) (*oneArtifactVersionOut, error) {
+	v, err := s.app.ArtifactVersion(ctx, actor, in.ArtifactID.String(), in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return &oneArtifactVersionOut{artifactVersionForm(v)}, nil
+}
+
+func (s *Server) restoreArtifactVersion(ctx context.Context, actor *app.Actor, in *artifactVersionIn) (*oneArtifactOut, error) {
+	return oneArtifact(s.app.RestoreArtifactVersion(ctx, actor, in.ArtifactID.String(), in.Version))
+}

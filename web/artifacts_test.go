@@ -93,6 +93,35 @@ func TestArtifacts(t *testing.T) {
 			wantProblem(t, w.as(ta).do(t, del, at), 404, "Artifact not found")
 			wantProblem(t, w.as(ta).do(t, post, at+"/restore"), 404, "Artifact not found")
 		},
+		"versions": func(t *testing.T, w *world) {
+			made := w.newArtifact(t, "task")
+			at := v1 + "/workspaces/artifacts/" + made
+			w.as(student).must(t, 200, put, at, `{"title":"Changed","content":{"status":"done"}}`)
+			list := w.as(student).must(t, 200, get, at+"/versions").list(t)
+			if len(list) != 1 {
+				t.Fatalf("got %v, want one version", list)
+			}
+			wantMembers(t, list[0], "artifact_id", "version", "title", "content", "content_bytes", "last_modified_by", "updated_at")
+			wantTime(t, list[0]["updated_at"])
+			if list[0]["version"] != 1.0 || list[0]["title"] != "Something" || list[0]["content"] != nil || list[0]["last_modified_by"] != w.users[owner].ID {
+				t.Errorf("got %v", list)
+			}
+			if a := w.as(student).must(t, 200, get, at+"/versions/1"); !strings.Contains(a.body, `"content":{"order":1,"status":"todo"}`) {
+				t.Errorf("got %s", a.body)
+			}
+			back := w.as(student).must(t, 200, post, at+"/versions/1/restore")
+			wantMembers(t, back.object(t), artifactMembers...)
+			if back.object(t)["version"] != 3.0 || back.text(t, "title") != "Something" || !strings.Contains(back.body, `"content":{"order":1,"status":"todo"}`) {
+				t.Errorf("got %s", back.body)
+			}
+			for _, version := range []string{"3", "2147483648", "9223372036854775807"} {
+				wantProblem(t, w.as(student).do(t, get, at+"/versions/"+version), 404, "Version not found")
+				wantProblem(t, w.as(student).do(t, post, at+"/versions/"+version+"/restore"), 404, "Version not found")
+			}
+			for version, detail := range map[string]string{"0": "version: must be 1 or more", "x": "version: must be a whole number", "9223372036854775808": "version: must be a whole number"} {
+				wantProblem(t, w.as(student).do(t, get, at+"/versions/"+version), 422, detail)
+			}
+		},
 		"invalid": func(t *testing.T, w *world) {
 			at, one := v1+"/workspaces/"+w.room+"/artifacts", v1+"/workspaces/artifacts/"+w.newArtifact(t, "doc")
 			for sent, detail := range map[string]string{
@@ -124,6 +153,8 @@ func TestArtifacts(t *testing.T) {
 			}
 		},
 		"events": func(t *testing.T, w *world) {
+			here := *w // the others' room stays theirs
+			w = &here
 			_, w.room = w.newRoom(t, owner)
 			plain, v2 := w.join(t, owner, "", false), w.join(t, owner, "", true)
 			stream, _ := w.stream(t, owner, "?after=0")

@@ -183,6 +183,10 @@ func (s *Server) artifactRoutes() {
 		status: gone, errors: []int{missing, conflict}}, s.deleteArtifact)
 	add(s, route{method: post, path: one + "/restore", id: "restoreArtifact", tag: tag, summary: "Bring a deleted artifact back",
 		errors: []int{missing, conflict}}, s.restoreArtifact)
+	add(s, route{method: get, path: one + "/versions", id: "listArtifactVersions", tag: tag, summary: "List what an artifact was before it was changed, newest first", errors: known}, s.artifactVersions)
+	add(s, route{method: get, path: one + "/versions/{version}", id: "getArtifactVersion", tag: tag, summary: "Show an earlier version of an artifact", errors: known}, s.artifactVersion)
+	add(s, route{method: post, path: one + "/versions/{version}/restore", id: "restoreArtifactVersion", tag: tag, summary: "Make an artifact again what it was; what it is now becomes an earlier version",
+		errors: []int{missing, conflict}}, s.restoreArtifactVersion)
 }
 
 func (s *Server) agentRoutes() {

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// keepVersionEvery is how often a version is kept of what one person goes on
+// changing: editors save with every keystroke, and those are no versions that
+// anybody wants back.
+const keepVersionEvery = time.Minute
+
+// keepVersion keeps what an artifact was before somebody changes it. Whatever
+// another person or an agent had made of it is always kept, so that every
+// change of theirs can be undone.
+func (a *App) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artifact, by author) error {
+	now := a.instant()
+	if before.ModifiedBy == by.user && before.ModifiedByAgent == by.agent {
+		lately, err := tx.ArtifactKeptSince(ctx, before.ID, now.Add(-keepVersionEvery))
+		if lately || err != nil {
+			return err
+		}
+	}
+	return tx.KeepArtifactVersion(ctx, before, now, a.cfg.Limits.ArtifactVersions)
+}
+
+// ArtifactVersions lists what an artifact was before it was changed, newest
+// first and without the contents.
+func (a *App) ArtifactVersions(ctx context.Context, actor *Actor, id string) ([]store.ArtifactVersion, error) {
+	if err := a.liveArtifact(ctx, actor, id); err != nil {
+		return nil, err
+	}
+	return a.db.ArtifactVersions(ctx, id)
+}
+
+// ArtifactVersion returns one of them with its content.
+func (a *App) ArtifactVersion(ctx context.Context, actor *Actor, id string, version int) (*store.ArtifactVersion, error) {
+	if err := a.liveArtifact(ctx, actor, id); err != nil {
+		return nil, err
+	}
+	v, err := a.db.ArtifactVersion(ctx, id, version)
+	return v, fromStore(err, "Version")
+}
+
+// liveArtifact returns nil when the actor may read an artifact that is there.
+func (a *App) liveArtifact(ctx context.Context, actor *Actor, id string) error {
+	head, _, err := a.artifactFor(ctx, actor, id, ActReadArtifacts)
+	if err == nil && head.Deleted() {
+		err = notFound("Artifact")
+	}
+	return err
+}
+
+// RestoreArtifactVersion makes an artifact again what it was; what it is now
+// is kept first, so that this can be undone too.
+func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id string, version int) (*store.Artifact, error) {
+	head, _, err := a.artifactFor(ctx, actor, id, ActWriteArtifact)
+	if err != nil {
+		return nil, err
+	}
+	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
+		if f.Deleted() {
+			return store.ErrNotFound
+		}
+		v, err := tx.ArtifactVersion(ctx, f.ID, version)
+		if err != nil {
+			return fromStore(err, "Version")
+		}
+		if v.ContentBytes > f.ContentBytes {
+			if err := a.artifactFits(ctx, tx, f.RoomID, 0, v.ContentBytes-f.ContentBytes); err != nil {
+				return err
+			}
+		}
+		if err := tx.KeepArtifactVersion(ctx, f, a.instant(), a.cfg.Limits.ArtifactVersions); err != nil {
+			return err
+		}
+		f.Title, f.Content, f.ContentBytes = v.Title, v.Content, v.ContentBytes
+		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactUpdate)
+	})
+}
