@@ -117,6 +117,10 @@ const (
 	ActReadHistory  Action = "room.history"
 	ActJoinRoom     Action = "room.join"
 	ActPostMessage  Action = "room.post"
+	ActChangeLine   Action = "message.change"
+	ActHideLine     Action = "message.hide"
+	ActReadHidden   Action = "message.read_hidden"
+	ActExportRoom   Action = "room.export"
 	ActSeeFailures  Action = "room.failures"
 	ActReadFaces    Action = "room.agents"
 	ActAttachAgent  Action = "room.attach_agent"
@@ -279,6 +283,10 @@ var rules = map[Action]rule{
 	ActJoinRoom:     {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
 	ActPostMessage:  {roles: admins, relations: roomMembers, text: notEnough},
 	ActSeeFailures:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActChangeLine:   {relations: IsCreator, text: "Only your own lines can be changed"},
+	ActHideLine:     {roles: admins, relations: courseStaff, text: notEnough},
+	ActReadHidden:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActExportRoom:   {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActReadFaces:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActAttachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActDetachAgent:  {roles: admins, relations: courseStaff, text: notEnough},

@@ -17,8 +17,12 @@ import (
 
 // The types of durable events; they are never renamed.
 const (
-	EventMessage = "message" // somebody said something: MessageEvent
-	EventTurn    = "turn"    // a turn ended without a message: TurnEvent
+	EventMessage        = "message"         // somebody said something: MessageEvent
+	EventMessageEdited  = "message_edited"  // who said a line has changed it: LineEvent
+	EventMessageDeleted = "message_deleted" // ... or taken it back
+	EventMessageHidden  = "message_hidden"  // staff have hidden a line
+	EventMessageShown   = "message_shown"   // a deleted or hidden line is back
+	EventTurn           = "turn"            // a turn ended without a message: TurnEvent
 
 	EventArtifactUpdate = "artifact_update" // an artifact was made, changed or restored: ArtifactEvent
 	EventArtifactDelete = "artifact_delete" // an artifact was deleted: ArtifactEvent
@@ -40,7 +44,9 @@ type MessageEvent struct {
 	AgentType string `json:"agent_type,omitempty"`
 	TurnID    string `json:"turn_id,omitempty"`
 	ClientID  string `json:"client_id,omitempty"`
-	Content   string `json:"content"`
+	Content   string `json:"content"`         // "" when State is deleted
+	State     string `json:"state,omitempty"` // deleted or hidden
+	EditedAt  string `json:"edited_at,omitempty"`
 }
 
 // TurnEvent is the body of EventTurn and of the turn signal. Detail is for the
@@ -58,7 +64,10 @@ type TurnEvent struct {
 // messageEvent is the durable event of a line that has its seq.
 func messageEvent(m *store.Message) *store.Event {
 	body := MessageEvent{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
-		TurnID: m.TurnID, ClientID: m.ClientID, Content: m.Content, Sender: SenderName(m)}
+		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m)}
+	if state := m.State(); state != store.LineShown {
+		body.State = state
+	}
 	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: EventMessage, Body: toJSON(body), CreatedAt: m.CreatedAt}
 }
 
@@ -145,7 +154,8 @@ func (a *App) publish(events []store.Event) {
 }
 
 func liveEvent(e *store.Event) realtime.Event {
-	return realtime.Event{Room: e.RoomID, Seq: e.Seq, ID: e.ID, Type: e.Type, Actor: e.ActorID, Body: []byte(e.Body), At: e.CreatedAt}
+	return realtime.Event{Room: e.RoomID, Seq: e.Seq, ID: e.ID, Type: e.Type, Actor: e.ActorID, Body: []byte(e.Body), At: e.CreatedAt,
+		Rewrites: isLineEvent(e.Type)}
 }
 
 // metadata is the member in which the plain protocol's frames may grow.
@@ -155,6 +165,8 @@ type metadata struct {
 	AgentType string `json:"agent_type,omitempty"`
 	ID        string `json:"id,omitempty"`
 	Seq       int64  `json:"seq,omitempty"`
+	State     string `json:"state,omitempty"`
+	EditedAt  string `json:"edited_at,omitempty"`
 }
 
 // frame is what both protocols share; the members below metadata are the
@@ -173,6 +185,8 @@ type frame struct {
 	AgentID   string `json:"agent_id,omitempty"`
 	AgentName string `json:"agent_name,omitempty"`
 	TurnID    string `json:"turn_id,omitempty"`
+	State     string `json:"state,omitempty"`
+	EditedAt  string `json:"edited_at,omitempty"`
 }
 
 // Timestamp is an instant as every answer and frame shows it: RFC 3339, UTC,
@@ -185,6 +199,8 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 	switch e.Type {
 	case EventMessage:
 		return encodeMessage(e, v)
+	case EventMessageEdited, EventMessageDeleted, EventMessageHidden, EventMessageShown:
+		return encodeLine(e, v)
 	case EventArtifactUpdate, EventArtifactDelete:
 		return encodeArtifact(e, v)
 	case EventTurn:
@@ -214,14 +230,15 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 	if json.Unmarshal(e.Body, &m) != nil {
 		return nil
 	}
-	f := frame{Type: e.Type, Sender: m.Sender, Content: m.Content, Timestamp: Timestamp(e.At), RoomID: e.Room,
-		Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq}}
+	f := frame{Type: e.Type, Sender: m.Sender, Content: readable(m.State, m.Content, v&variantStaff != 0), Timestamp: Timestamp(e.At),
+		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt}}
 	if m.AgentType != "" {
 		f.Sender = "[" + agentLabel(m.AgentType) + "]"
-		f.Metadata = &metadata{IsAI: true, AgentType: m.AgentType, ID: e.ID, Seq: e.Seq}
+		f.Metadata.IsAI, f.Metadata.SenderID, f.Metadata.AgentType = true, "", m.AgentType
 	}
 	if v&variantV2 != 0 {
 		f.ID, f.Seq, f.ClientID, f.AgentID, f.AgentName, f.TurnID = e.ID, e.Seq, m.ClientID, m.AgentID, m.AgentName, m.TurnID
+		f.State, f.EditedAt = m.State, m.EditedAt
 	}
 	return []byte(toJSON(f))
 }

@@ -32,20 +32,12 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > int(a.cfg.Limits.MessageBytes) {
-		return nil, errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", len(content), a.cfg.Limits.MessageBytes)
-	}
-	if strings.TrimSpace(content) == "" {
-		return nil, invalid("text", "must not be empty")
-	}
-	if err := errors.Join(text("text", content, 1, len(content)), text("client_id", clientID, 0, 64)); err != nil {
+	content, err = a.line(content)
+	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
 		return nil, firstOf(err)
 	}
 	if wait, ok := a.posts.take(actor.User.ID, a.now()); !ok {
 		return nil, tooFast("You write very fast", wait)
-	}
-	if strings.HasPrefix(content, tracePrefix) {
-		content = zeroWidthSpace + content
 	}
 	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,
 		CreatedAt: a.instant(), Sender: &actor.User}
@@ -55,7 +47,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		if err != nil {
 			return nil, err
 		}
-		before.Sender = &actor.User
+		before.Sender, before.Content = &actor.User, readable(before.State(), before.Content, false)
 		return &Posted{Message: before, Dup: true}, nil
 	}
 	if err != nil {
@@ -63,6 +55,23 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	}
 	a.tell.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil
+}
+
+// line checks what a person says, and makes it fit to be shown.
+func (a *App) line(content string) (string, error) {
+	if len(content) > int(a.cfg.Limits.MessageBytes) {
+		return "", errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", len(content), a.cfg.Limits.MessageBytes)
+	}
+	if strings.TrimSpace(content) == "" {
+		return "", invalid("text", "must not be empty")
+	}
+	if err := text("text", content, 1, len(content)); err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(content, tracePrefix) {
+		content = zeroWidthSpace + content
+	}
+	return content, nil
 }
 
 // errPostedBefore rolls back a transaction whose line exists already.
@@ -90,13 +99,15 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 // History lists a room's lines, oldest first: the newest limit of those before
 // a seq (0 = the newest of all; limit 0 = as many as one answer may hold).
 func (a *App) History(ctx context.Context, actor *Actor, roomID string, before int64, limit int) ([]store.Message, error) {
-	if _, err := a.roomFor(ctx, actor, roomID, ActReadHistory); err != nil {
+	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
+	if err != nil {
 		return nil, err
 	}
 	if limit <= 0 {
 		limit = store.MaxLimit
 	}
-	return a.db.Messages(ctx, roomID, before, min(limit, store.MaxLimit))
+	lines, err := a.db.Messages(ctx, roomID, before, min(limit, store.MaxLimit))
+	return asRead(lines, Check(actor, ActReadHidden, res) == nil), err
 }
 
 // SenderName is who said a line, as the history shows it: a person's name, or

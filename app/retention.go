@@ -38,6 +38,7 @@ func (a *App) prunings() []pruning {
 		{"sessions", keepSessions, pruneRows, (*store.Tx).DeleteSessionsBefore},
 		{"access tokens", keepSessions, pruneRows, (*store.Tx).DeleteAccessTokensBefore},
 		{"failed sign-ins", a.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
+		{"texts of deleted lines", restoreWithin, pruneRows, (*store.Tx).EraseDeletedLines},
 		{"audit lines", days(r.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
 		{"turns", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
 		{"deleted artifacts", days(r.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},

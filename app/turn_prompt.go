@@ -15,14 +15,14 @@ import (
 // the newest lines of the room.
 func (r *turnRun) request(ctx context.Context) (llm.Request, error) {
 	a := r.app
-	lines, err := a.db.Messages(ctx, r.room.ID, 0, r.agent.ContextWindow)
+	lines, err := a.db.ShownMessages(ctx, r.room.ID, 0, r.agent.ContextWindow)
 	if err != nil {
 		return llm.Request{}, err
 	}
 	since := lines
 	if len(lines) == r.agent.ContextWindow && lines[0].Seq > r.turn.TriggerSeq {
 		// More was said since than the agent looks back: the rest may call others.
-		if since, err = a.db.Messages(ctx, r.room.ID, 0, snapshotLines); err != nil {
+		if since, err = a.db.ShownMessages(ctx, r.room.ID, 0, snapshotLines); err != nil {
 			return llm.Request{}, err
 		}
 	}

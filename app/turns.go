@@ -82,7 +82,7 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 		return nil, err
 	}
 	// Not what was said since the room was read: the next look decides about it.
-	if s.Lines, err = a.db.Messages(ctx, roomID, room.EventSeq+1, snapshotLines); err != nil {
+	if s.Lines, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotLines); err != nil {
 		return nil, err
 	}
 	for _, ag := range s.Agents {

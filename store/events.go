@@ -18,6 +18,7 @@ type Event struct {
 	ActorID       string `bun:",nullzero"`
 	Body          JSON
 	CreatedAt     time.Time
+	AboutSeq      int64 `bun:",nullzero"` // of the line that it is about, for events about an earlier line
 
 	told bool // the statement that added it also told the other processes
 }

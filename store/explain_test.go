@@ -91,6 +91,14 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"CourseByJoinCode": func() error { _, err := db.CourseByJoinCode(ctx, "x"); return err },
 			"InvitationByHash": func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
 			"Invitations":      func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
+			"ShownMessages":    func() error { _, err := db.ShownMessages(ctx, id, 0, 50); return err },
+			"LinesAfter":       func() error { _, err := db.LinesAfter(ctx, id, 5, 50); return err },
+			"EraseDeletedLines": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.EraseDeletedLines(ctx, at, 5)
+					return err
+				})
+			},
 			"DeleteSessionsBefore": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.DeleteSessionsBefore(ctx, at, 5)

@@ -23,6 +23,9 @@ type Message struct {
 	ClientID      string `bun:",nullzero"` // the sender's own name for it, which makes a resend harmless
 	Content       string
 	CreatedAt     time.Time
+	EditedAt      time.Time `bun:",nullzero"`
+	DeletedAt     time.Time `bun:",nullzero"`
+	HiddenAt      time.Time `bun:",nullzero"`
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"`
 }
@@ -33,12 +36,22 @@ func (m *Message) ByAgent() bool { return m.AgentType != "" }
 // Messages lists a room's lines with their senders, oldest first: the newest
 // limit of those with a seq below before (0 = no bound).
 func (q Queries) Messages(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
+	return q.newest(ctx, roomID, before, limit, func(sel *bun.SelectQuery) *bun.SelectQuery { return sel })
+}
+
+// ShownMessages is Messages without the lines that were deleted or hidden: what
+// agents read.
+func (q Queries) ShownMessages(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
+	return q.newest(ctx, roomID, before, limit, shown)
+}
+
+func (q Queries) newest(ctx context.Context, roomID string, before int64, limit int, only func(*bun.SelectQuery) *bun.SelectQuery) ([]Message, error) {
 	var rows []Message
 	if before <= 0 {
 		before = math.MaxInt64
 	}
 	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
-	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1]).
+	err := only(q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1])).
 		OrderExpr("m.seq DESC LIMIT ?", bound[2]).Scan(ctx) // Limit would put the number into the text
 	if err != nil {
 		return nil, translate(err)
@@ -137,8 +150,8 @@ func null[T comparable](v T) any {
 func (q Queries) PersonLinesSince(ctx context.Context, roomID, agentID string) (int, error) {
 	last := q.db.NewSelect().Model((*Message)(nil)).ColumnExpr("COALESCE(max(m.seq), 0)").
 		Where("m.room_id = ?", roomID).Where("m.agent_id = ?", agentID)
-	lines := q.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.room_id = ?", roomID).
-		Where("m.agent_type IS NULL").Where("m.seq > (?)", last).Limit(MaxLimit)
+	lines := shown(q.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.room_id = ?", roomID).
+		Where("m.agent_type IS NULL").Where("m.seq > (?)", last)).Limit(MaxLimit)
 	var n int
 	err := q.db.NewSelect().TableExpr("(?) AS lines", lines).ColumnExpr("count(*)").Scan(ctx, &n)
 	return n, translate(err)

@@ -164,6 +164,12 @@ var accessTable = []row{
 		return []string{w.room, agent}, nil
 	}},
 	{"POST /api/v1/rooms/{room_id}/messages", "403 201 201 403 201 201 201 403 403 403 403 201 201", onRoom(body{"text": "hello"})},
+	{"PUT /api/v1/rooms/{room_id}/messages/{message_id}", "403 403 403 403 403 403 200 403 403 403 403 403 403", onLine(body{"text": "edited"})},
+	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}", "403 403 403 403 403 403 204 403 403 403 403 403 403", onLine(nil)},
+	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/restore", "403 403 403 403 403 403 200 403 403 403 403 403 403", onLine(nil)},
+	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/hide", "403 403 403 403 200 200 200 403 403 403 403 200 200", onLine(nil)},
+	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/unhide", "403 403 403 403 200 200 200 403 403 403 403 200 200", onLine(nil)},
+	{"GET /api/v1/rooms/{room_id}/export", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
 	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/agents/{id}", "403 403 403 403 403 403 200 403 200 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
@@ -257,6 +263,13 @@ func onRoom(b any) func(testing.TB, *world) ([]string, any) {
 
 func onType(b any) func(testing.TB, *world) ([]string, any) {
 	return func(testing.TB, *world) ([]string, any) { return []string{"design"}, b }
+}
+
+// onLine is a line of the world's owner.
+func onLine(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.room, w.as(owner).must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"}).text(t, "id")}, b
+	}
 }
 
 func onFreshAgent(b any) func(testing.TB, *world) ([]string, any) {

@@ -11,20 +11,22 @@ import (
 
 // lineOut is one line of a room's history.
 type lineOut struct {
-	ID        string    `json:"id" format:"uuid"`
-	Seq       int64     `json:"seq" doc:"The number of the line's event in the room; the next page is before=<the first seq>"`
-	Sender    string    `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
-	SenderID  *string   `json:"sender_id" format:"uuid"`
-	Content   string    `json:"content"`
-	AgentType *string   `json:"agent_type"`
-	AgentID   *string   `json:"agent_id" format:"uuid"`
-	AgentName *string   `json:"agent_name"`
-	TurnID    *string   `json:"turn_id" format:"uuid" doc:"The agent's turn that said it"`
-	CreatedAt time.Time `json:"created_at"`
+	ID        string     `json:"id" format:"uuid"`
+	Seq       int64      `json:"seq" doc:"The number of the line's event in the room; the next page is before=<the first seq>"`
+	Sender    string     `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
+	SenderID  *string    `json:"sender_id" format:"uuid"`
+	Content   string     `json:"content"`
+	AgentType *string    `json:"agent_type"`
+	AgentID   *string    `json:"agent_id" format:"uuid"`
+	AgentName *string    `json:"agent_name"`
+	TurnID    *string    `json:"turn_id" format:"uuid" doc:"The agent's turn that said it"`
+	CreatedAt time.Time  `json:"created_at"`
+	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then a neutral text, of hidden lines for staff their own"`
+	EditedAt  *time.Time `json:"edited_at"`
 }
 
 func lineForm(m *store.Message) lineOut {
-	return lineOut{ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
+	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
 }
@@ -35,6 +37,15 @@ func nullable(text string) *string {
 		return nil
 	}
 	return &text
+}
+
+// since is null for a time that has not come.
+func since(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	at := instant(t)
+	return &at
 }
 
 type historyIn struct {

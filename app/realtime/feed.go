@@ -27,6 +27,7 @@ type feed struct {
 	checked           int64 // the newest round that a cursor waits for to be over; -1 if none
 
 	pages   []*page
+	epoch   int64             // counts the events that rewrote older ones; pages of an earlier epoch are void
 	waiting map[int64][]*Conn // by the first seq of a page that is being read
 }
 
@@ -44,13 +45,14 @@ type cursor struct {
 
 // entry is one event or signal, encoded once for each variant that wants it.
 type entry struct {
-	seq    int64 // 0 for a signal
-	upto   int64 // the newest seq at this place
-	at     time.Time
-	size   int
-	actor  string
-	encode func(Variant) ([]byte, time.Duration)
-	frames [MaxVariants]*frame
+	seq      int64 // 0 for a signal
+	upto     int64 // the newest seq at this place
+	at       time.Time
+	size     int
+	actor    string
+	rewrites bool // older entries do not say any more what the log says
+	encode   func(Variant) ([]byte, time.Duration)
+	frames   [MaxVariants]*frame
 }
 
 type frame struct {
@@ -86,8 +88,7 @@ func (f *feed) grow(entries []*entry) bool {
 			// A position that nobody can hold: even those who were up to date must look for what the hole took.
 			f.base++
 		}
-		f.last = e.seq
-		f.append(e)
+		f.advance(e)
 	}
 	return f.last > before
 }
@@ -99,9 +100,20 @@ func (f *feed) extend(e *entry) bool {
 	if e.seq != f.last+1 {
 		return e.seq <= f.last
 	}
+	f.advance(e)
+	return true
+}
+
+// advance appends the next event. One that rewrote older ones empties the
+// window first: who has not got those yet reads them from the database.
+func (f *feed) advance(e *entry) {
+	if e.rewrites {
+		f.drop(len(f.entries))
+		f.pages = nil
+		f.epoch++
+	}
 	f.last = e.seq
 	f.append(e)
-	return true
 }
 
 // signal appends something that is not in the log.

@@ -24,6 +24,9 @@ type Event struct {
 	Actor string // the person who caused it, for Encoders.Hold; may be ""
 	Body  []byte // JSON
 	At    time.Time
+	// Rewrites says that the commit of this event has changed the bodies of
+	// earlier ones: what is kept of those in memory must not be shown any more.
+	Rewrites bool
 }
 
 // Encoders make the JSON text of frames; each is called once per frame and variant.
@@ -335,7 +338,7 @@ func (h *Hub) room(id string) *room {
 
 func (h *Hub) eventEntry(e Event) *entry {
 	return &entry{
-		seq: e.Seq, actor: e.Actor, size: len(e.Body) + entryOverhead,
+		seq: e.Seq, rewrites: e.Rewrites, actor: e.Actor, size: len(e.Body) + entryOverhead,
 		encode: func(v Variant) (text []byte, hold time.Duration) {
 			if h.cfg.Encode.Event != nil {
 				text = h.cfg.Encode.Event(e, v)

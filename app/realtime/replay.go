@@ -10,9 +10,10 @@ const (
 	pagesKept = 8
 )
 
-// page is a run of consecutive events below the window, which cannot change any more.
+// page is a run of consecutive events below the window, which change only with the feed's epoch.
 type page struct {
 	lo, hi  int64
+	epoch   int64 // of the feed when its read began
 	entries []*entry
 	at      time.Time
 }
@@ -37,6 +38,9 @@ func (f *feed) replay(c *Conn, b *batch) bool {
 	cur := &c.cur
 	if cur.waiting {
 		return false
+	}
+	if cur.page != nil && cur.page.epoch != f.epoch {
+		cur.page, cur.asked = nil, 0
 	}
 	answer := cur.page
 	if !answer.covers(cur.next) {
@@ -82,11 +86,23 @@ func (f *feed) ask(c *Conn) {
 	}
 }
 
-// answer hands a page to those who wait for it and returns them; the caller pokes them.
-func (f *feed) answer(from int64, entries []*entry) []*Conn {
+// reading is the epoch of a page whose read begins now.
+func (f *feed) reading() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.epoch
+}
+
+// answer hands a page to those who wait for it and returns them; the caller pokes them. false says that events
+// were rewritten since the read began, in epoch: it has to be done again.
+func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if epoch != f.epoch {
+		return nil, false
+	}
 	p := newPage(entries, f.now())
+	p.epoch = epoch
 	if len(f.pages) == pagesKept {
 		f.pages = f.pages[1:]
 	}
@@ -98,5 +114,5 @@ func (f *feed) answer(from int64, entries []*entry) []*Conn {
 	for _, c := range conns {
 		c.cur.page, c.cur.waiting = p, false
 	}
-	return conns
+	return conns, true
 }

@@ -93,12 +93,19 @@ func (r *room) pump() {
 
 // fetch reads the page that begins at from.
 func (r *room) fetch(from int64) {
-	events := r.read(r.hub.fetches, from-1, pageSize)
-	if r.ctx.Err() != nil {
-		return
-	}
-	for _, c := range r.feed.answer(from, r.entries(events)) {
-		c.poke()
+	for {
+		epoch := r.feed.reading()
+		events := r.read(r.hub.fetches, from-1, pageSize)
+		if r.ctx.Err() != nil {
+			return
+		}
+		conns, ok := r.feed.answer(from, epoch, r.entries(events))
+		for _, c := range conns {
+			c.poke()
+		}
+		if ok {
+			return
+		}
 	}
 }
 

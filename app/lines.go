@@ -1,0 +1,228 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file has what becomes of a line after it was said. Who said it may edit
+// or delete it, staff may hide any line and show it again. Each change rewrites
+// the line's own event and those about it, so that no replay of the log brings
+// back what is gone; what follows is one more event that tells who is there.
+
+// What others read in place of a line, in every answer, frame and export.
+const (
+	deletedText = "(deleted)"
+	hiddenText  = "(hidden by staff)"
+)
+
+// restoreWithin is how long a deleted line can be brought back; then its text
+// is erased.
+const restoreWithin = 15 * time.Minute
+
+// LineEvent is the body of the events about an earlier line. Like the body of
+// EventMessage it always says what has become of the line by now; its text is
+// there for staff while the line is hidden, and never when it is deleted.
+type LineEvent struct {
+	MessageID  string `json:"message_id"`
+	MessageSeq int64  `json:"message_seq"`
+	State      string `json:"state"` // shown, deleted or hidden
+	Content    string `json:"content"`
+	EditedAt   string `json:"edited_at,omitempty"`
+}
+
+// readable is what a reader gets to see of a line's text.
+func readable(state, content string, staff bool) string {
+	switch {
+	case state == store.LineDeleted:
+		return deletedText
+	case state == store.LineHidden && !staff:
+		return hiddenText
+	}
+	return content
+}
+
+// asRead puts what a reader gets to see in the place of the lines' texts.
+func asRead(lines []store.Message, staff bool) []store.Message {
+	for i := range lines {
+		lines[i].Content = readable(lines[i].State(), lines[i].Content, staff)
+	}
+	return lines
+}
+
+// kept is the text of a line that its events keep.
+func kept(m *store.Message) string {
+	if m.State() == store.LineDeleted {
+		return ""
+	}
+	return m.Content
+}
+
+// editedAt is when a line was edited, as its events say it.
+func editedAt(m *store.Message) string {
+	if m.EditedAt.IsZero() || m.State() == store.LineDeleted {
+		return ""
+	}
+	return Timestamp(m.EditedAt)
+}
+
+// isLineEvent tells whether an event is about an earlier line.
+func isLineEvent(kind string) bool {
+	switch kind {
+	case EventMessageEdited, EventMessageDeleted, EventMessageHidden, EventMessageShown:
+		return true
+	}
+	return false
+}
+
+// encodeLine is the frame of an event about an earlier line; the plain protocol
+// knows none.
+func encodeLine(e realtime.Event, v realtime.Variant) []byte {
+	var l LineEvent
+	if v&variantV2 == 0 || json.Unmarshal(e.Body, &l) != nil {
+		return nil
+	}
+	l.Content = readable(l.State, l.Content, v&variantStaff != 0)
+	return []byte(toJSON(struct {
+		Type string `json:"type"`
+		LineEvent
+		ID        string `json:"id"`
+		Seq       int64  `json:"seq"`
+		Timestamp string `json:"timestamp"`
+	}{e.Type, l, e.ID, e.Seq, Timestamp(e.At)}))
+}
+
+// EditMessage replaces the text of one's own line. It calls no agent: who was
+// not mentioned when it was said is not by editing.
+func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content string) (*store.Message, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
+		return nil, err
+	}
+	content, err := a.line(content)
+	if err != nil {
+		return nil, err
+	}
+	if wait, ok := a.posts.take(actor.User.ID, a.now()); !ok {
+		return nil, tooFast("You write very fast", wait)
+	}
+	return a.changeLine(ctx, actor, roomID, id, EventMessageEdited, func(_ *store.Tx, m *store.Message) (bool, error) {
+		if err := ownLine(actor, m); err != nil {
+			return false, err
+		}
+		if m.State() == store.LineDeleted {
+			return false, errorf(KindConflict, "deleted", "This line is deleted")
+		}
+		if m.Content == content {
+			return false, nil
+		}
+		m.Content, m.EditedAt = content, a.instant()
+		return true, nil
+	})
+}
+
+// DeleteMessage takes one's own line back. It stays in its place as a deleted
+// one, and RestoreMessage brings it back for a while.
+func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string) error {
+	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
+		return err
+	}
+	_, err := a.changeLine(ctx, actor, roomID, id, EventMessageDeleted, func(_ *store.Tx, m *store.Message) (bool, error) {
+		if err := ownLine(actor, m); err != nil || m.State() == store.LineDeleted {
+			return false, err
+		}
+		m.DeletedAt = a.instant()
+		return true, nil
+	})
+	return err
+}
+
+// RestoreMessage brings one's own deleted line back, within 15 minutes.
+func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id string) (*store.Message, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
+		return nil, err
+	}
+	return a.changeLine(ctx, actor, roomID, id, EventMessageShown, func(_ *store.Tx, m *store.Message) (bool, error) {
+		if err := ownLine(actor, m); err != nil || m.State() != store.LineDeleted {
+			return false, err
+		}
+		if m.Content == "" || m.DeletedAt.Add(restoreWithin).Before(a.instant()) {
+			return false, errorf(KindConflict, "erased", "A deleted line can be restored for 15 minutes only")
+		}
+		m.DeletedAt = time.Time{}
+		return true, nil
+	})
+}
+
+// ownLine checks that the actor may change a line: it is their own, and staff
+// have not hidden it.
+func ownLine(actor *Actor, m *store.Message) error {
+	res := Resource{Noun: "Message"}
+	if m.SenderID == actor.User.ID {
+		res.Relations = IsCreator
+	}
+	if err := Check(actor, ActChangeLine, res); err != nil {
+		return err
+	}
+	if !m.HiddenAt.IsZero() {
+		return forbidden("This line was hidden by staff")
+	}
+	return nil
+}
+
+// HideMessage takes any line out of everybody's sight but that of staff.
+func (a *App) HideMessage(ctx context.Context, actor *Actor, roomID, id string) (*store.Message, error) {
+	return a.setHidden(ctx, actor, roomID, id, true)
+}
+
+// ShowMessage undoes HideMessage.
+func (a *App) ShowMessage(ctx context.Context, actor *Actor, roomID, id string) (*store.Message, error) {
+	return a.setHidden(ctx, actor, roomID, id, false)
+}
+
+func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hide bool) (*store.Message, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActHideLine); err != nil {
+		return nil, err
+	}
+	event := EventMessageShown
+	if hide {
+		event = EventMessageHidden
+	}
+	return a.changeLine(ctx, actor, roomID, id, event, func(tx *store.Tx, m *store.Message) (bool, error) {
+		if hide == !m.HiddenAt.IsZero() {
+			return false, nil
+		}
+		m.HiddenAt = time.Time{}
+		if hide {
+			m.HiddenAt = a.instant()
+		}
+		return true, a.record(ctx, tx, actor, ActHideLine, target{"message", m.ID},
+			facts{"room_id": roomID, "seq": m.Seq, "hidden": !hide}, facts{"room_id": roomID, "seq": m.Seq, "hidden": hide})
+	})
+}
+
+// changeLine changes a line under the lock of its room and returns it as the
+// actor may read it. change tells whether there was something to change.
+func (a *App) changeLine(ctx context.Context, actor *Actor, roomID, id, event string,
+	change func(*store.Tx, *store.Message) (bool, error)) (m *store.Message, err error) {
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if m, err = tx.LineForUpdate(ctx, roomID, id); err != nil {
+			return err
+		}
+		if changed, err := change(tx, m); err != nil || !changed {
+			return err
+		}
+		body := toJSON(LineEvent{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)})
+		return tx.UpdateLine(ctx, m, messageEvent(m).Body,
+			&store.Event{ID: store.NewID(), Type: event, Body: body, CreatedAt: a.instant()})
+	})
+	if err != nil {
+		return nil, fromStore(err, "Message")
+	}
+	// Who may hide lines reads them; others do not get here with a hidden one.
+	m.Content = readable(m.State(), m.Content, true)
+	return m, nil
+}

@@ -1,0 +1,132 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// exportTimeout bounds an export: a reader who takes longer is no reader.
+const exportTimeout = 10 * time.Minute
+
+type exportIn struct {
+	RoomID id     `path:"room_id"`
+	Format string `query:"format" enum:"markdown,json" default:"markdown"`
+}
+
+type exportOut struct {
+	ContentType        string `header:"Content-Type"`
+	ContentDisposition string `header:"Content-Disposition"`
+	Body               func(huma.Context)
+}
+
+func (s *Server) exportRoom(ctx context.Context, actor *app.Actor, in *exportIn) (*exportOut, error) {
+	export, err := s.app.ExportRoom(ctx, actor, in.RoomID.String())
+	if err != nil {
+		return nil, err
+	}
+	out := &exportOut{ContentType: "text/markdown; charset=utf-8", ContentDisposition: attachment(export.Room.Name, "md")}
+	write := writeMarkdown
+	if in.Format == "json" {
+		out.ContentType, out.ContentDisposition, write = "application/json", attachment(export.Room.Name, "json"), writeJSON
+	}
+	request := requestOf(ctx)
+	out.Body = func(hc huma.Context) {
+		c := humafiber.Unwrap(hc)
+		conn := c.Context().Conn()
+		// Not through huma's writer, which keeps the whole answer in memory.
+		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+			ctx, cancel := context.WithTimeout(request.within(context.Background()), exportTimeout)
+			defer cancel()
+			deadline := time.Time{}
+			err := write(ctx, w, export, func() {
+				// The server's own deadline is for answers that end soon.
+				if now := time.Now(); now.After(deadline) {
+					deadline = now.Add(streamWrite / 2)
+					_ = conn.SetWriteDeadline(now.Add(streamWrite))
+				}
+			})
+			if err != nil {
+				s.log.WarnContext(ctx, "an export broke off", "room", export.Room.ID, "err", err)
+			}
+		})
+	}
+	return out, nil
+}
+
+// writeMarkdown says at its end when something is missing.
+func writeMarkdown(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each func()) error {
+	if _, err := w.WriteString(e.MarkdownTitle()); err != nil {
+		return err
+	}
+	for m, err := range e.Lines(ctx) {
+		if err != nil {
+			_, _ = w.WriteString("\n## The export broke off here\n")
+			return err
+		}
+		each()
+		if _, err := w.WriteString(e.MarkdownLine(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeJSON leaves the object open when something is missing, so that nobody
+// takes it for the whole.
+func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each func()) error {
+	head, err := json.Marshal(roomForm(e.Room))
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, `{"room":%s,"exported_at":%q,"lines":[`, head, app.Timestamp(e.At)); err != nil {
+		return err
+	}
+	comma := ""
+	for m, err := range e.Lines(ctx) {
+		if err != nil {
+			return err
+		}
+		each()
+		form := lineForm(m)
+		form.Sender = e.Speaker(m)
+		line, err := json.Marshal(form)
+		if err != nil {
+			return err
+		}
+		if _, err := w.WriteString(comma + "\n" + string(line)); err != nil {
+			return err
+		}
+		comma = ","
+	}
+	_, err = w.WriteString("\n]}\n")
+	return err
+}
+
+// attachment names a file after a room (RFC 6266): in ASCII for everybody, and
+// in full by the encoding of RFC 5987.
+func attachment(name, extension string) string {
+	ascii := strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		case r == ' ', r == '.':
+			return '-'
+		}
+		return -1
+	}, name), "-")
+	if ascii == "" {
+		ascii = "room"
+	}
+	full := strings.ReplaceAll(url.QueryEscape(strings.NewReplacer("/", "-", `\`, "-").Replace(name)), "+", "%20")
+	return fmt.Sprintf(`attachment; filename="%s.%s"; filename*=UTF-8''%s.%s`, ascii, extension, full, extension)
+}

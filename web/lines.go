@@ -1,0 +1,53 @@
+package web
+
+import (
+	"context"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// LineIn names a line of a room.
+type LineIn struct {
+	RoomID    id `path:"room_id"`
+	MessageID id `path:"message_id"`
+}
+
+type oneLineOut struct{ Body lineOut }
+
+func oneLine(m *store.Message, err error) (*oneLineOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oneLineOut{lineForm(m)}, nil
+}
+
+type editMessageIn struct {
+	LineIn
+	Body struct {
+		Text string `json:"text"`
+	}
+}
+
+func (s *Server) editMessage(ctx context.Context, actor *app.Actor, in *editMessageIn) (*oneLineOut, error) {
+	return oneLine(s.app.EditMessage(ctx, actor, in.RoomID.String(), in.MessageID.String(), in.Body.Text))
+}
+
+func (s *Server) deleteMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*empty, error) {
+	if err := s.app.DeleteMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()); err != nil {
+		return nil, err
+	}
+	return &empty{}, nil
+}
+
+func (s *Server) restoreMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
+	return oneLine(s.app.RestoreMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
+}
+
+func (s *Server) hideMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
+	return oneLine(s.app.HideMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
+}
+
+func (s *Server) showMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
+	return oneLine(s.app.ShowMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
+}
