@@ -68,6 +68,8 @@ const (
 	ActUpdateAdminUser  Action = "user.update_admin"
 	ActPromoteUser      Action = "user.promote"
 	ActSetOtherPassword Action = "user.password"
+	ActDeleteUser       Action = "user.delete"
+	ActDeleteAdminUser  Action = "user.delete_admin"
 
 	ActImpersonate Action = "user.impersonate"
 	ActOwnKeys     Action = "self.keys"
@@ -233,6 +235,8 @@ var rules = map[Action]rule{
 	ActUpdateAdminUser:  {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: ScopeAdmin},
 	ActPromoteUser:      {roles: superAdmins, text: "Only Super Admins can promote users to Admin", scope: ScopeAdmin},
 	ActSetOtherPassword: {roles: admins, text: notEnough, scope: scopeSession},
+	ActDeleteUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActDeleteAdminUser:  {roles: superAdmins, text: "Only Super Admins can delete Admin accounts", scope: ScopeAdmin},
 
 	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges", scope: scopeSession},
 	ActOwnKeys:     {roles: everybody, text: notEnough, scope: scopeSession},

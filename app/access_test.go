@@ -41,6 +41,8 @@ var declared = map[Action]struct {
 	ActUpdateAdminUser:  {"super_admin", "Only Super Admins can modify other Admins"},
 	ActPromoteUser:      {"super_admin", "Only Super Admins can promote users to Admin"},
 	ActSetOtherPassword: {"admin super_admin", "Not enough permissions"},
+	ActDeleteUser:       {"admin super_admin", "Not enough permissions"},
+	ActDeleteAdminUser:  {"super_admin", "Only Super Admins can delete Admin accounts"},
 	ActOwnTokens:        {"everybody", "Not enough permissions"},
 	ActOwnSessions:      {"everybody", "Not enough permissions"},
 	ActManageTokens:     {"admin super_admin", "Not enough permissions"},

@@ -119,7 +119,7 @@ func SenderName(m *store.Message) string {
 	case m.Sender != nil:
 		return m.Sender.Name()
 	}
-	return "Unknown"
+	return deletedName
 }
 
 // agentLabel is how clients know an agent's line: "Teacher AI".

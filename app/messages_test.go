@@ -209,7 +209,7 @@ func TestSenderName(t *testing.T) {
 		{store.Message{Sender: &store.User{FullName: &full, Username: &user, Email: "s@e.org"}}, "Sue Storm"},
 		{store.Message{Sender: &store.User{FullName: &empty, Username: &user, Email: "s@e.org"}}, "sue"},
 		{store.Message{Sender: &store.User{Email: "s@e.org"}}, "s@e.org"},
-		{store.Message{}, "Unknown"},
+		{store.Message{}, "deleted user"},
 		{store.Message{AgentType: "teacher"}, "Teacher AI"},
 		{store.Message{AgentType: "émile"}, "Émile AI"},
 	} {

@@ -90,7 +90,7 @@ func transcript(ag *store.Agent, lines []store.Message) []llm.Message {
 		case m.Sender != nil:
 			out[i] = llm.Message{Role: llm.RoleUser, Name: fmt.Sprintf("%s (%s)", shownName(m.Sender.Name()), m.Sender.Role), Text: m.Content}
 		default:
-			out[i] = llm.Message{Role: llm.RoleUser, Name: "deleted user", Text: m.Content}
+			out[i] = llm.Message{Role: llm.RoleUser, Name: deletedName, Text: m.Content}
 		}
 	}
 	return out

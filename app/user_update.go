@@ -128,7 +128,7 @@ func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*stor
 }
 
 func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c userChange, hash string) (*store.User, error) {
-	supers, err := a.superAdmins(ctx, tx, c.Role.Sent || c.IsActive.Sent)
+	supers, err := a.superAdmins(ctx, tx, actor, c.Role.Sent || c.IsActive.Sent)
 	if err != nil {
 		return nil, err
 	}
@@ -251,12 +251,17 @@ func avatarURL(field, value string) error {
 
 func activeSuper(u *store.User) bool { return u.Role == RoleSuperAdmin && u.IsActive }
 
-// superAdmins locks the active super admins when a change may concern them.
-func (a *App) superAdmins(ctx context.Context, tx *store.Tx, concerned bool) ([]string, error) {
+// superAdmins locks the active super admins when a change may concern them. Of
+// two who take each other's rights at once the second one has none any more.
+func (a *App) superAdmins(ctx context.Context, tx *store.Tx, actor *Actor, concerned bool) ([]string, error) {
 	if !concerned {
 		return nil, nil
 	}
-	return tx.LockSuperAdmins(ctx)
+	locked, err := tx.LockSuperAdmins(ctx)
+	if err == nil && actor.User.Role == RoleSuperAdmin && !slices.Contains(locked, actor.User.ID) {
+		return nil, forbidden(notEnough)
+	}
+	return locked, err
 }
 
 // keepsSuperAdmin refuses to take the last of the locked super admins away.

@@ -55,6 +55,9 @@ var accessTable = []row{
 	{"PUT /api/v1/users/{user_id}", "403 200 403 403 403 403 403 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, body{}
 	}},
+	{"DELETE /api/v1/users/{user_id}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.addUser(t, "student", "leaver", true).ID}, nil
+	}},
 	{"POST /api/v1/login/impersonate/{user_id}", "403 403 403 403 403 403 403 403 403 403 403 403 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, nil
 	}},

@@ -95,6 +95,8 @@ func (s *Server) accountRoutes() {
 	add(s, route{method: get, path: v1 + "/users/{user_id}", id: "getUser", tag: users, summary: "Show somebody", errors: []int{missing}}, s.user)
 	add(s, route{method: put, path: v1 + "/users/{user_id}", id: "updateUser", tag: users, summary: "Change somebody's account",
 		errors: []int{missing, conflict, limited}}, s.updateUser)
+	add(s, route{method: del, path: v1 + "/users/{user_id}", id: "deleteUser", tag: users, summary: "Remove an account; its lines stay, its courses and organisations pass to the caller",
+		errors: []int{missing, conflict}}, s.deleteUser)
 
 	add(s, route{method: get, path: v1 + "/organizations", id: "listOrganizations", tag: spaces, summary: "List the caller's organisations"}, s.organizations)
 	add(s, route{method: post, path: v1 + "/organizations", id: "createOrganization", tag: spaces, summary: "Make an organisation"}, s.createOrganization)

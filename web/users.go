@@ -114,6 +114,25 @@ func (in OwnChangesIn) changes(ctx context.Context) app.UserChanges {
 		Password: in.Password.Opt, CurrentPassword: in.CurrentPassword, Client: requestOf(ctx).client}
 }
 
+type deleteUserIn struct {
+	UserID id `path:"user_id"`
+	DryRunIn
+}
+
+type deletedUserOut struct{ Body orCounts[userOut] }
+
+func (s *Server) deleteUser(ctx context.Context, actor *app.Actor, in *deleteUserIn) (*deletedUserOut, error) {
+	u, counts, err := s.app.DeleteUser(ctx, actor, in.UserID.String(), in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	out := &deletedUserOut{orCounts[userOut]{counts: counts}}
+	if u != nil {
+		out.Body.deleted = userForm(u)
+	}
+	return out, nil
+}
+
 type updateMeIn struct{ Body OwnChangesIn }
 
 func (s *Server) updateMe(ctx context.Context, actor *app.Actor, in *updateMeIn) (*oneUserOut, error) {

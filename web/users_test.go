@@ -117,5 +117,29 @@ func TestUsers(t *testing.T) {
 			w.as(admin).must(t, 200, put, path, body{"is_active": false})
 			wantProblem(t, them.do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
 		},
+		"delete": func(t *testing.T, w *world) {
+			u := w.addUser(t, app.RoleStudent, "leaver", true)
+			them, path := w.session(t, u.ID), v1+"/users/"+u.ID
+			w.as(owner).must(t, 200, post, v1+"/courses/"+w.course+"/enroll", body{"user_id": u.ID})
+			them.must(t, 201, post, v1+"/rooms/"+w.room+"/messages", body{"text": "bye", "client_id": "1"})
+			dry := w.as(admin).must(t, 200, del, path+"?dry_run=true").object(t)
+			if counts, ok := dry["counts"].(map[string]any); !ok || dry["dry_run"] != true || counts["messages"] != 1.0 {
+				t.Errorf("got %v", dry)
+			}
+			if got := w.as(admin).must(t, 200, del, path).object(t); got["id"] != u.ID || got["email"] != u.Email {
+				t.Errorf("got %v, want the account as it was", got)
+			}
+			wantProblem(t, them.do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
+			for _, where := range []string{"/chat/messages/" + w.room, "/rooms/" + w.room + "/events"} {
+				a := w.as(owner).must(t, 200, get, v1+where)
+				if !strings.Contains(a.body, `"sender":"deleted user"`) || strings.Contains(a.body, u.ID) || strings.Contains(a.body, *u.FullName) {
+					t.Errorf("%s: got %s", where, a.body)
+				}
+			}
+			wantProblem(t, w.as(admin).do(t, del, path), 404, "User not found")
+			wantProblem(t, w.as(admin).do(t, del, v1+"/users/"+w.users[admin].ID), 400, "Cannot delete your own account")
+			wantProblem(t, w.as(student).do(t, del, v1+"/users/"+w.users[student].ID), 400, "Cannot delete your own account")
+			wantProblem(t, w.as(admin).do(t, del, v1+"/users/"+w.users[superAdmin].ID), 403, "Only Super Admins can delete Admin accounts")
+		},
 	})
 }

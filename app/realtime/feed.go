@@ -135,6 +135,14 @@ func (f *feed) append(e *entry) {
 	f.drop(n)
 }
 
+// empty drops the window and the history that is shared.
+func (f *feed) empty() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drop(len(f.entries))
+	f.pages = nil
+}
+
 // drop forgets the n oldest entries.
 func (f *feed) drop(n int) {
 	for i, e := range f.entries[:n] {

@@ -40,6 +40,7 @@ const (
 	kindBeat     wireKind = "h" // this node lives, and these are its rooms
 	kindAsk      wireKind = "a" // who is in this room?
 	kindBye      wireKind = "b" // this node goes
+	kindForget   wireKind = "f" // stored events were changed
 )
 
 // wire is one message between nodes.
@@ -129,12 +130,29 @@ func (h *Hub) handle(node string, w wire) {
 		if r := h.room(w.Room); r != nil && (w.To == "" || w.To == h.cfg.Node) {
 			h.tellAll(r)
 		}
+	case kindForget:
+		h.forget()
 	case kindBye:
 		for _, r := range h.openRooms() {
 			if r.forgetNode(node) {
 				h.presenceChanged(r)
 			}
 		}
+	}
+}
+
+// Forget drops what this node, and on Postgres the others, keep of the log: stored events were changed. Connections
+// that lag behind read them again.
+func (h *Hub) Forget() {
+	h.forget()
+	if h.out != nil {
+		h.out.push(wire{Kind: kindForget})
+	}
+}
+
+func (h *Hub) forget() {
+	for _, r := range h.openRooms() {
+		r.feed.empty()
 	}
 }
 

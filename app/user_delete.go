@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// deletedName stands where the name of somebody stood whose account is gone.
+const deletedName = "deleted user"
+
+// DeleteUser removes an account with its sessions, keys and memberships. Its
+// courses and organisations pass to the actor; what the person said stays,
+// said by a deleted user, and so do agents and artifacts. A dry run counts and
+// changes nothing; otherwise the account is returned as it was.
+func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bool) (*store.User, store.Counts, error) {
+	if actor != nil && actor.User.ID == id {
+		return nil, nil, errorf(KindRejected, "own_account", "Cannot delete your own account")
+	}
+	if err := Check(actor, ActDeleteUser, Resource{}); err != nil {
+		return nil, nil, err
+	}
+	if dryRun {
+		u, err := a.db.User(ctx, id)
+		if err == nil {
+			err = mayDelete(actor, u)
+		}
+		if err != nil {
+			return nil, nil, fromStore(err, "User")
+		}
+		counts, err := a.db.UserContents(ctx, id)
+		return nil, counts, err
+	}
+	var u *store.User
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		u, err = a.removeUser(ctx, tx, actor, id)
+		return fromStore(err, "User")
+	})
+	return u, nil, err
+}
+
+// mayDelete refuses what an admin may not delete.
+func mayDelete(actor *Actor, u *store.User) error {
+	if isAdminRole(u.Role) {
+		return Check(actor, ActDeleteAdminUser, Resource{})
+	}
+	return nil
+}
+
+func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id string) (*store.User, error) {
+	supers, err := a.superAdmins(ctx, tx, actor, true)
+	if err != nil {
+		return nil, err
+	}
+	u, err := tx.UserForUpdate(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := mayDelete(actor, u); err != nil {
+		return nil, err
+	}
+	if activeSuper(u) {
+		if err := keepsSuperAdmin(supers, u.ID); err != nil {
+			return nil, err
+		}
+	}
+	now := a.instant()
+	sessions, err := tx.LiveSessionsOf(ctx, id, "", now)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.GiveAway(ctx, id, actor.User.ID, now); err != nil {
+		return nil, err
+	}
+	if err := tx.DisownEvents(ctx, id, deletedName); err != nil {
+		return nil, err
+	}
+	if err := tx.DeleteUser(ctx, id); err != nil {
+		return nil, err
+	}
+	tx.AfterCommit(func() {
+		a.hub.CloseUser(id, realtime.CloseSessionEnded, "account deleted")
+		for _, s := range sessions { // those as somebody else among them
+			a.sessionEnded(s)
+		}
+		// What rooms keep of the last minutes still has the name.
+		a.hub.Forget()
+	})
+	return u, a.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userFacts(u), nil)
+}

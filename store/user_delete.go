@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// heldByUser is what goes, or passes to somebody else, with an account; what
+// the person said stays.
+var heldByUser = []held{
+	{"courses_transferred", "courses", "owner_id = ?"}, {"organizations_transferred", "organizations", "owner_id = ?"},
+	{"messages", "messages", "sender_id = ?"}, {"keys", "user_keys", "user_id = ?"},
+	{"courses", "course_members", "user_id = ?"}, {"rooms", "room_members", "user_id = ?"},
+	{"projects", "project_members", "user_id = ?"},
+}
+
+// UserContents counts what a deletion of the user concerns.
+func (q Queries) UserContents(ctx context.Context, id string) (Counts, error) {
+	return q.counts(ctx, id, heldByUser)
+}
+
+// GiveAway makes another user the owner of all courses and organisations that
+// one owns, and links the new owner to them as an owner is.
+func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) error {
+	for _, change := range []string{
+		`INSERT INTO course_members (course_id, user_id, role, created_at) SELECT id, ?1, 'teacher', ?2 FROM courses WHERE owner_id = ?0
+			ON CONFLICT (course_id, user_id) DO UPDATE SET role = 'teacher'`,
+		"UPDATE courses SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0",
+		`INSERT INTO organization_members (organization_id, user_id, role, created_at) SELECT id, ?1, 'owner', ?2 FROM organizations WHERE owner_id = ?0
+			ON CONFLICT (organization_id, user_id) DO UPDATE SET role = 'owner'`,
+		"UPDATE organizations SET owner_id = ?1 WHERE owner_id = ?0",
+	} {
+		if _, err := t.db.NewRaw(change, from, to, t.instant(at)).Exec(ctx); err != nil {
+			return translate(err)
+		}
+	}
+	return nil
+}
+
+// DisownEvents takes a user's name and id out of the events of what the user
+// said and made; name stands there from then on. The caller holds the user's
+// row, so that nothing new comes in between.
+func (t *Tx) DisownEvents(ctx context.Context, userID, name string) error {
+	said := "json_remove(json_set(body, '$.sender', ?1), '$.sender_id', '$.client_id')"
+	made := "replace(replace(body, '\"created_by\":' || ?1, '\"created_by\":null'), '\"last_modified_by\":' || ?1, '\"last_modified_by\":null')"
+	if t.PG != nil {
+		said = "(jsonb_set(body::jsonb, '{sender}', to_jsonb(?1::text)) - 'sender_id' - 'client_id')::json"
+		// As text, because jsonb would change the order of the members that clients own.
+		made = "replace(replace(body::text, '\"created_by\":' || ?1, '\"created_by\":null'), '\"last_modified_by\":' || ?1, '\"last_modified_by\":null')::json"
+	}
+	if _, err := t.db.NewRaw("UPDATE events SET actor_id = NULL, body = "+said+
+		" WHERE type = 'message' AND (room_id, seq) IN (SELECT room_id, seq FROM messages WHERE sender_id = ?0)", userID, name).Exec(ctx); err != nil {
+		return translate(err)
+	}
+	_, err := t.db.NewRaw("UPDATE events SET actor_id = NULL, body = "+made+" WHERE (room_id, seq) IN"+
+		" (SELECT room_id, event_seq FROM artifacts WHERE created_by = ?0 OR modified_by = ?0)", userID, `"`+userID+`"`).Exec(ctx)
+	return translate(err)
+}
+
+// DeleteUser removes an account that owns nothing any more.
+func (t *Tx) DeleteUser(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*User)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
