@@ -145,6 +145,14 @@ const (
 	ActReadKeys      Action = "agent.read_keys"
 	ActWriteKeys     Action = "agent.write_keys"
 
+	ActListTemplates  Action = "agent.list_templates"
+	ActCreateTemplate Action = "agent.create_template"
+	ActCloneTemplate  Action = "agent.clone"
+	ActSyncAgent      Action = "agent.sync"
+	ActReadVersions   Action = "agent.read_versions"
+	ActKeepVersion    Action = "agent.keep_version"
+	ActRestoreVersion Action = "agent.restore"
+
 	ActReadSystemAgents  Action = "agent.read_system"
 	ActWriteSystemAgents Action = "agent.write_system"
 	ActReadAgentTypes    Action = "agent_type.read"
@@ -311,6 +319,14 @@ var rules = map[Action]rule{
 	ActDeleteAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
 	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+
+	ActListTemplates:  {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActCreateTemplate: {roles: everybody, text: notEnough},
+	ActCloneTemplate:  {relations: IsCreator, text: notEnough},
+	ActSyncAgent:      {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+	ActReadVersions:   {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
+	ActKeepVersion:    {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+	ActRestoreVersion: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 
 	ActReadSystemAgents:  {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActWriteSystemAgents: {roles: admins, text: notEnough, scope: ScopeAdmin},

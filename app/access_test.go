@@ -118,6 +118,14 @@ var declared = map[Action]struct {
 	ActDeleteAgent:   {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 	ActWriteKeys:     {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 
+	ActListTemplates:  {"everybody", "Not enough permissions"},
+	ActCreateTemplate: {"everybody", "Not enough permissions"},
+	ActCloneTemplate:  {"creator", "Not enough permissions"},
+	ActSyncAgent:      {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+	ActReadVersions:   {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},
+	ActKeepVersion:    {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+	ActRestoreVersion: {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+
 	ActReadSystemAgents:  {"admin super_admin", "Not enough permissions"},
 	ActWriteSystemAgents: {"admin super_admin", "Not enough permissions"},
 	ActReadAgentTypes:    {"teacher admin super_admin", "Not enough permissions"},

@@ -365,23 +365,32 @@ func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 
 // agentFor loads an agent and checks that the actor may do the action to it.
 func (a *App) agentFor(ctx context.Context, actor *Actor, id string, action Action, noun string) (*store.Agent, error) {
+	ag, res, err := a.agentResource(ctx, actor, id, noun)
+	if err != nil {
+		return nil, err
+	}
+	return ag, Check(actor, action, res)
+}
+
+// agentResource loads an agent and how the actor stands to it.
+func (a *App) agentResource(ctx context.Context, actor *Actor, id, noun string) (*store.Agent, Resource, error) {
+	res := Resource{Noun: noun}
 	if actor == nil {
-		return nil, errNotAuthenticated
+		return nil, res, errNotAuthenticated
 	}
 	ag, err := a.db.Agent(ctx, id)
 	if err != nil {
-		return nil, fromStore(err, noun)
+		return nil, res, fromStore(err, noun)
 	}
-	res := Resource{Noun: noun}
 	if ag.ProjectID != "" {
 		role, err := a.db.ProjectRole(ctx, ag.ProjectID, actor.User.ID)
 		if err != nil {
-			return nil, err
+			return nil, res, err
 		}
 		res.Relations = projRelation[role]
 	} else if ag.CreatedBy == actor.User.ID && !ag.System() {
 		// Who made a system agent may be an admin no more.
 		res.Relations = IsCreator
 	}
-	return ag, Check(actor, action, res)
+	return ag, res, nil
 }

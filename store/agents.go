@@ -130,3 +130,23 @@ func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string) ([]Age
 		OrderExpr("a.created_at, a.id").Limit(MaxLimit).Scan(ctx)
 	return rows, translate(err)
 }
+
+// TemplatesOf lists a person's own templates, oldest first.
+func (q Queries) TemplatesOf(ctx context.Context, userID string, p Page) ([]Agent, error) {
+	var rows []Agent
+	err := p.on(q.db.NewSelect().Model(&rows).Where("a.created_by = ?", userID).Where("a.is_template").
+		OrderExpr("a.created_at, a.id")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// ExternalAgents lists the agents outside this program, oldest first: all of
+// them, or with userID only those that the user made.
+func (q Queries) ExternalAgents(ctx context.Context, userID string, p Page) ([]Agent, error) {
+	var rows []Agent
+	sel := q.db.NewSelect().Model(&rows).Where("a.is_external").OrderExpr("a.created_at, a.id")
+	if userID != "" {
+		sel = sel.Where("a.created_by = ?", userID)
+	}
+	err := p.on(sel).Scan(ctx)
+	return rows, translate(err)
+}

@@ -16,8 +16,7 @@ var Models = []any{
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil),
 	(*Announcement)(nil),
-	(*Artifact)(nil), (*ArtifactVersion)(nil),
-	(*AgentType)(nil),
+	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil),
 	(*JoinCode)(nil), (*Invitation)(nil),
 }
 

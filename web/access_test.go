@@ -204,6 +204,27 @@ var accessTable = []row{
 	{"GET /api/v1/workspaces/artifacts/{artifact_id}/versions", "404 200 200 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, false)},
 	{"GET /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}", "404 200 200 404 200 200 200 404 404 404 404 200 200", onChangedArtifact},
 	{"POST /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}/restore", "404 200 200 404 200 200 200 404 404 404 404 200 200", onChangedArtifact},
+	{"GET /api/v1/agents/global/list", everyone200, nothing},
+	{"POST /api/v1/agents/global", everyone200, sending(body{"type": "teacher", "system_prompt": "Teach.", "model_provider": "offline", "api_key": apptest.CanaryKey})},
+	// The template is the owner's: admins have no way around that.
+	{"POST /api/v1/agents/global/{id}/clone-to-project/{project_id}", "403 403 403 403 403 403 200 403 403 403 403 403 403", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.newTemplate(t, owner), w.project}, nil
+	}},
+	{"POST /api/v1/agents/{id}/sync-from-parent", "403 403 403 403 403 403 200 403 403 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/agents/global/"+w.newTemplate(t, owner)+"/clone-to-project/"+w.project).text(t, "id")}, nil
+	}},
+	{"GET /api/v1/agent-config/{project_id}", "403 403 403 403 403 403 200 403 200 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.project}, nil
+	}},
+	{"PUT /api/v1/agent-config/{project_id}/{agent_type}", "403 403 403 403 403 403 200 403 403 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.project, "analytics"}, body{"type": "analytics", "system_prompt": "x", "model_provider": "offline"}
+	}},
+	{"POST /api/v1/agent-config/{config_id}/versions", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(body{"version_label": "v1"})},
+	{"GET /api/v1/agent-config/{config_id}/versions", "403 403 403 403 403 403 200 403 200 200 200 200 200", onFreshAgent(nil)},
+	{"POST /api/v1/agent-config/{config_id}/versions/{version_id}/restore", "403 403 403 403 403 403 200 403 403 200 200 200 200", func(t testing.TB, w *world) ([]string, any) {
+		agent := w.newAgent(t)
+		return []string{agent, w.as(owner).must(t, http.StatusOK, post, v1+"/agent-config/"+agent+"/versions", body{"version_label": ""}).text(t, "id")}, nil
+	}},
 	{"GET /api/v1/agents/system", adminsOnly, nothing},
 	{"PUT /api/v1/agents/system/{agent_type}", adminsOnly, func(testing.TB, *world) ([]string, any) {
 		return []string{"design"}, body{"system_prompt": "Write prompts.", "model_provider": "offline", "api_key": apptest.CanaryKey}

@@ -37,6 +37,7 @@ func (s *Server) routes(version string) error {
 	s.courseRoutes()
 	s.roomRoutes()
 	s.agentRoutes()
+	s.agentVersionRoutes()
 	s.agentTypeRoutes()
 	s.adminRoutes()
 	s.artifactRoutes()
@@ -206,6 +207,10 @@ func (s *Server) agentRoutes() {
 		role: app.ActReadSystemAgents}, s.systemAgents)
 	add(s, route{method: put, path: v1 + "/agents/system/{agent_type}", id: "setSystemAgent", tag: tag, summary: "Change what is sent of the system agent of a type, or make it",
 		role: app.ActWriteSystemAgents, errors: []int{conflict}}, s.setSystemAgent)
+	add(s, route{method: get, path: v1 + "/agents/global/list", id: "listTemplates", tag: tag, summary: "List the caller's own templates"}, s.templates)
+	add(s, route{method: post, path: v1 + "/agents/global", id: "createTemplate", tag: tag, summary: "Make a template of one's own"}, s.createTemplate)
+	add(s, route{method: post, path: v1 + "/agents/global/{id}/clone-to-project/{project_id}", id: "cloneTemplate", tag: tag,
+		summary: "Put a copy of the caller's template {id} into a project, switched off", errors: edited}, s.cloneTemplate)
 	add(s, route{method: get, path: v1 + "/agents/{id}", id: "listAgents", tag: tag, summary: "List the agents of the project {id}", errors: known}, s.agents)
 	add(s, route{method: post, path: v1 + "/agents/{id}", id: "createAgent", tag: tag, summary: "Make an agent in the project {id}", errors: known}, s.createAgent)
 	add(s, route{method: put, path: v1 + "/agents/{id}", id: "updateAgent", tag: tag, summary: "Change what is sent of the agent {id}", errors: edited}, s.updateAgent)
@@ -215,8 +220,22 @@ func (s *Server) agentRoutes() {
 		status: gone, errors: edited}, s.clearAgentKey)
 	add(s, route{method: put, path: v1 + "/agents/{id}/activate", id: "activateAgent", tag: tag, summary: "Switch the agent {id} on and its project's others of the same type off",
 		errors: edited}, s.activateAgent)
+	add(s, route{method: post, path: v1 + "/agents/{id}/sync-from-parent", id: "syncAgent", tag: tag, summary: "Make the clone {id} what its template is now",
+		errors: edited}, s.syncAgent)
 	add(s, route{method: del, path: v1 + "/agents/{id}", id: "deleteAgent", tag: tag, summary: "Remove the agent {id}; what it said stays",
 		status: gone, errors: known}, s.deleteAgent)
+}
+
+func (s *Server) agentVersionRoutes() {
+	const tag = "Agents"
+	known, edited := []int{missing}, []int{missing, conflict}
+	add(s, route{method: get, path: v1 + "/agent-config/{project_id}", id: "listProjectAgents", tag: tag, summary: "List a project's agents, without masks", errors: known}, s.projectAgents)
+	add(s, route{method: put, path: v1 + "/agent-config/{project_id}/{agent_type}", id: "setProjectAgent", tag: tag,
+		summary: "Change what is sent of a project's first agent of a type, or make it", errors: edited}, s.setProjectAgent)
+	add(s, route{method: post, path: v1 + "/agent-config/{config_id}/versions", id: "keepVersion", tag: tag, summary: "Keep what an agent is now", errors: known}, s.keepVersion)
+	add(s, route{method: get, path: v1 + "/agent-config/{config_id}/versions", id: "listVersions", tag: tag, summary: "List what is kept of an agent, newest first", errors: known}, s.versions)
+	add(s, route{method: post, path: v1 + "/agent-config/{config_id}/versions/{version_id}/restore", id: "restoreVersion", tag: tag,
+		summary: "Make an agent again what it was; what it was until now is kept first", errors: edited}, s.restoreVersion)
 }
 
 func (s *Server) agentTypeRoutes() {

@@ -125,6 +125,13 @@ func (w *world) newMember(t testing.TB) string {
 	return u.ID
 }
 
+// newTemplate makes a template of somebody's own, with a key.
+func (w *world) newTemplate(t testing.TB, by string) string {
+	t.Helper()
+	return w.as(by).must(t, http.StatusOK, post, v1+"/agents/global", body{"type": "teacher", "name": "Mine", "system_prompt": "Teach well.",
+		"model_provider": "offline", "api_key": apptest.CanaryKey}).text(t, "id")
+}
+
 // newAgent makes an agent with a key in the world's project.
 func (w *world) newAgent(t testing.TB) string {
 	t.Helper()

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// maxVersions is how many versions of one agent are kept.
+const maxVersions = 200
+
+// KeepVersion keeps what an agent is now, under a label, which may be empty.
+func (a *App) KeepVersion(ctx context.Context, actor *Actor, agentID, label string) (v *store.AgentVersion, err error) {
+	if _, err := a.agentFor(ctx, actor, agentID, ActKeepVersion, "Agent config"); err != nil {
+		return nil, err
+	}
+	if err := text("version_label", label, 0, maxName); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		ag, err := tx.AgentForUpdate(ctx, agentID)
+		if err != nil {
+			return err
+		}
+		if v, err = a.keep(ctx, tx, actor, ag, label); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActKeepVersion, target{"agent", agentID}, nil, facts{"version_id": v.ID, "version_label": label})
+	})
+	return v, fromStore(err, "Agent config")
+}
+
+// keep stores what an agent is; the transaction holds it.
+func (a *App) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, label string) (*store.AgentVersion, error) {
+	v := &store.AgentVersion{ID: store.NewID(), AgentID: ag.ID, Label: label, Name: ag.Name, SystemPrompt: ag.SystemPrompt,
+		ModelProvider: ag.ModelProvider, Model: ag.Model, Settings: ag.Settings, TriggerConfig: ag.TriggerConfig,
+		ScheduleConfig: ag.ScheduleConfig, ContextWindow: ag.ContextWindow, CreatedAt: a.instant(), CreatedBy: actor.User.ID}
+	return v, tx.CreateAgentVersion(ctx, v, maxVersions)
+}
+
+// Versions lists what is kept of an agent, newest first, without settings.
+func (a *App) Versions(ctx context.Context, actor *Actor, agentID string, p store.Page) ([]store.AgentVersion, error) {
+	if _, err := a.agentFor(ctx, actor, agentID, ActReadVersions, "Agent config"); err != nil {
+		return nil, err
+	}
+	return a.db.AgentVersions(ctx, agentID, p)
+}
+
+// RestoreVersion makes an agent again what it was. What it was until now is
+// kept first, so that a restore can be undone. Its keys stay.
+func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, versionID string) (ag *store.Agent, err error) {
+	if _, err := a.agentFor(ctx, actor, agentID, ActRestoreVersion, "Agent config"); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if ag, err = tx.AgentForUpdate(ctx, agentID); err != nil {
+			return err
+		}
+		v, err := tx.AgentVersion(ctx, agentID, versionID)
+		if err != nil {
+			return fromStore(err, "Version")
+		}
+		if _, err := a.keep(ctx, tx, actor, ag, "before restore of "+a.versionTitle(v)); err != nil {
+			return err
+		}
+		return a.changeAgent(ctx, tx, actor, ActRestoreVersion, ag, func(ag *store.Agent) error {
+			ag.Name, ag.SystemPrompt, ag.ModelProvider, ag.Model = v.Name, v.SystemPrompt, v.ModelProvider, v.Model
+			ag.Settings, ag.TriggerConfig, ag.ScheduleConfig, ag.ContextWindow = v.Settings, v.TriggerConfig, v.ScheduleConfig, v.ContextWindow
+			return a.checkProvider(ag) // the configuration may have lost it
+		})
+	})
+	return ag, agentError(err)
+}
+
+// versionTitle is a version's label, or when it was kept if it has none.
+func (a *App) versionTitle(v *store.AgentVersion) string {
+	if v.Label != "" {
+		return v.Label
+	}
+	return v.CreatedAt.In(a.cfg.Location()).Format(time.DateTime)
+}

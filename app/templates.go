@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Templates lists the actor's own templates.
+func (a *App) Templates(ctx context.Context, actor *Actor, p store.Page) ([]store.Agent, error) {
+	if err := Check(actor, ActListTemplates, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.TemplatesOf(ctx, actor.User.ID, p)
+}
+
+// CreateTemplate adds an agent of the actor's own, from which agents in
+// projects are cloned.
+func (a *App) CreateTemplate(ctx context.Context, actor *Actor, s AgentSettings) (*store.Agent, error) {
+	if err := Check(actor, ActCreateTemplate, Resource{}); err != nil {
+		return nil, err
+	}
+	if err := text("type", s.Type.Value, 1, 64); err != nil {
+		return nil, err
+	}
+	ag := a.newAgent("", actor.User.ID)
+	if err := a.startAs(ctx, &ag, s.Type.Value); err != nil {
+		return nil, err
+	}
+	ag.Name, ag.IsTemplate = "My Agent", true
+	if err := a.apply(s, &ag); err != nil {
+		return nil, err
+	}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {
+			return err
+		}
+		return a.recordAgent(ctx, tx, actor, ActCreateTemplate, nil, &ag)
+	})
+	return &ag, agentError(err)
+}
+
+// CloneTemplate puts a copy of the actor's template into a project, with its
+// key and switched off. It takes another name when that is taken there.
+func (a *App) CloneTemplate(ctx context.Context, actor *Actor, id, projectID string) (*store.Agent, error) {
+	src, res, err := a.agentResource(ctx, actor, id, "Global agent")
+	if err != nil {
+		return nil, err
+	}
+	if !src.IsTemplate {
+		if err := Check(actor, ActReadAgent, res); err != nil {
+			return nil, err
+		}
+		return nil, errorf(KindRejected, "no_template", "Source agent is not a template")
+	}
+	if err := Check(actor, ActCloneTemplate, res); err != nil {
+		return nil, err
+	}
+	if res, err = a.projectResource(ctx, actor, projectID); err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActCreateAgent, res); err != nil {
+		return nil, err
+	}
+	now := a.instant()
+	clone := *src
+	clone.ID, clone.ProjectID, clone.ParentID, clone.CreatedBy = store.NewID(), projectID, src.ID, actor.User.ID
+	clone.IsTemplate, clone.IsActive, clone.CreatedAt, clone.UpdatedAt, clone.Version = false, false, now, now, 1
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		siblings, err := tx.LockAgents(ctx, projectID, clone.Type)
+		if err != nil {
+			return fromStore(err, "Project")
+		}
+		clone.Name = freeName(src.Name, siblings)
+		if err := tx.CreateAgents(ctx, []store.Agent{clone}); errors.Is(err, store.ErrReferenced) {
+			return notFound("Global agent")
+		} else if err != nil {
+			return err
+		}
+		return a.recordAgent(ctx, tx, actor, ActCloneTemplate, nil, &clone)
+	})
+	return &clone, agentError(err)
+}
+
+// freeName is a name that no sibling has: the wanted one, or it with a number.
+func freeName(want string, siblings []store.Agent) string {
+	free, letters := want, []rune(want)
+	for n := 2; slices.ContainsFunc(siblings, func(ag store.Agent) bool { return ag.Name == free }); n++ {
+		number := fmt.Sprintf(" (%d)", n)
+		free = string(letters[:min(len(letters), maxName-len(number))]) + number
+	}
+	return free
+}
+
+// SyncAgent makes a clone say and do what its template does now. Name, key and
+// whether it is on stay its own; what it was is kept as a version.
+func (a *App) SyncAgent(ctx context.Context, actor *Actor, id string) (ag *store.Agent, err error) {
+	if ag, err = a.agentFor(ctx, actor, id, ActSyncAgent, "Agent config"); err != nil {
+		return nil, err
+	}
+	if ag.ParentID == "" {
+		return nil, errorf(KindRejected, "no_parent", "Agent has no parent template to sync from")
+	}
+	parent, err := a.agentFor(ctx, actor, ag.ParentID, ActUseAgent, "Parent template")
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
+			return err
+		}
+		if _, err := a.keep(ctx, tx, actor, ag, "before sync with "+parent.Name); err != nil {
+			return err
+		}
+		return a.changeAgent(ctx, tx, actor, ActSyncAgent, ag, func(ag *store.Agent) error {
+			ag.SystemPrompt, ag.ModelProvider, ag.Model, ag.Settings = parent.SystemPrompt, parent.ModelProvider, parent.Model, parent.Settings
+			ag.TriggerConfig, ag.ScheduleConfig, ag.ContextWindow = parent.TriggerConfig, parent.ScheduleConfig, parent.ContextWindow
+			return nil
+		})
+	})
+	return ag, agentError(err)
+}
+
+// SetProjectAgent changes the sent members of a project's oldest agent of a
+// type, which it makes when there is none.
+func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agentType string, s AgentSettings) (*store.Agent, error) {
+	res, err := a.projectResource(ctx, actor, projectID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActCreateAgent, res); err != nil {
+		return nil, err
+	}
+	if err := text("agent_type", agentType, 1, 64); err != nil {
+		return nil, err
+	}
+	s.Type = Some(agentType)
+	fresh := a.newAgent(projectID, actor.User.ID)
+	if err := a.startAs(ctx, &fresh, agentType); err != nil {
+		return nil, err
+	}
+	fresh.IsActive = true // the first of its type
+	ag := &fresh
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		siblings, err := tx.LockAgents(ctx, projectID, agentType)
+		if err != nil {
+			return fromStore(err, "Project")
+		}
+		if len(siblings) == 0 {
+			if err := a.apply(s, ag); err != nil {
+				return err
+			}
+			if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
+				return err
+			}
+			return a.recordAgent(ctx, tx, actor, ActCreateAgent, nil, ag)
+		}
+		if ag, err = tx.AgentForUpdate(ctx, siblings[0].ID); err != nil {
+			return err
+		}
+		return a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.apply(s, ag) })
+	})
+	return ag, agentError(err)
+}

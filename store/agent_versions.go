@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// AgentVersion is what an agent was at one time, without its keys.
+type AgentVersion struct {
+	bun.BaseModel  `bun:"table:agent_versions,alias:av"`
+	ID             string `bun:",pk"`
+	AgentID        string
+	Label          string
+	Name           string
+	SystemPrompt   string
+	ModelProvider  string
+	Model          *string
+	Settings       JSON
+	TriggerConfig  JSON `bun:",nullzero"`
+	ScheduleConfig JSON `bun:",nullzero"`
+	ContextWindow  int
+	CreatedAt      time.Time
+	CreatedBy      string `bun:",nullzero"`
+}
+
+// AgentVersion returns one version of an agent.
+func (q Queries) AgentVersion(ctx context.Context, agentID, id string) (*AgentVersion, error) {
+	v := new(AgentVersion)
+	return first(ctx, q.db.NewSelect().Model(v).Where("av.id = ?", id).Where("av.agent_id = ?", agentID), v)
+}
+
+// AgentVersions lists an agent's versions, newest first, without what is in
+// their JSON columns.
+func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) ([]AgentVersion, error) {
+	var rows []AgentVersion
+	err := p.on(q.db.NewSelect().Model(&rows).ExcludeColumn("settings", "trigger_config", "schedule_config").
+		Where("av.agent_id = ?", agentID).OrderExpr("av.created_at DESC, av.id DESC")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// CreateAgentVersion adds a version and drops the oldest of the agent's beyond
+// the number to keep.
+func (t *Tx) CreateAgentVersion(ctx context.Context, v *AgentVersion, keep int) error {
+	if err := t.insert(ctx, v); err != nil {
+		return err
+	}
+	old := t.db.NewSelect().Model((*AgentVersion)(nil)).Column("av.id").Where("av.agent_id = ?", v.AgentID).
+		OrderExpr("av.created_at DESC, av.id DESC").Limit(MaxLimit).Offset(int64(keep))
+	_, err := t.db.NewDelete().Model((*AgentVersion)(nil)).Where("id IN (?)", old).Exec(ctx)
+	return translate(err)
+}

@@ -1,0 +1,107 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+type versionOut struct {
+	ID            string    `json:"id" format:"uuid"`
+	ConfigID      string    `json:"config_id" format:"uuid"`
+	VersionLabel  string    `json:"version_label"`
+	SystemPrompt  string    `json:"system_prompt"`
+	ModelProvider string    `json:"model_provider"`
+	Model         *string   `json:"model"`
+	CreatedAt     time.Time `json:"created_at"`
+	CreatedBy     *string   `json:"created_by" format:"uuid"`
+}
+
+func versionForm(v *store.AgentVersion) versionOut {
+	return versionOut{ID: v.ID, ConfigID: v.AgentID, VersionLabel: v.Label, SystemPrompt: v.SystemPrompt, ModelProvider: v.ModelProvider,
+		Model: v.Model, CreatedAt: instant(v.CreatedAt), CreatedBy: nullable(v.CreatedBy)}
+}
+
+// agentUnmasked is an agent without the mask of its key, as the routes under
+// /agent-config have it.
+func (s *Server) agentUnmasked(a *store.Agent) agentOut {
+	out := s.agentForm(a)
+	out.MaskedAPIKey = nil
+	return out
+}
+
+type projectIn struct {
+	ProjectID id `path:"project_id"`
+}
+
+func (s *Server) projectAgents(ctx context.Context, actor *app.Actor, in *projectIn) (*agentsOut, error) {
+	rows, err := s.app.Agents(ctx, actor, in.ProjectID.String(), everything)
+	if err != nil {
+		return nil, err
+	}
+	return &agentsOut{listOf(rows, s.agentUnmasked)}, nil
+}
+
+type setProjectAgentIn struct {
+	ProjectID id     `path:"project_id"`
+	AgentType string `path:"agent_type" maxLength:"64"`
+	Body      struct {
+		AgentSettingsIn
+		SystemPrompt opt[string] `json:"system_prompt,omitempty"`
+	}
+}
+
+func (s *Server) setProjectAgent(ctx context.Context, actor *app.Actor, in *setProjectAgentIn) (*oneAgentOut, error) {
+	a, err := s.app.SetProjectAgent(ctx, actor, in.ProjectID.String(), in.AgentType, in.Body.settings(opt[string]{}, in.Body.SystemPrompt))
+	if err != nil {
+		return nil, err
+	}
+	return &oneAgentOut{s.agentUnmasked(a)}, nil
+}
+
+type keepVersionIn struct {
+	ConfigID id `path:"config_id"`
+	Body     struct {
+		VersionLabel string `json:"version_label" doc:"May be empty"`
+	}
+}
+
+type oneVersionOut struct{ Body versionOut }
+
+func (s *Server) keepVersion(ctx context.Context, actor *app.Actor, in *keepVersionIn) (*oneVersionOut, error) {
+	v, err := s.app.KeepVersion(ctx, actor, in.ConfigID.String(), in.Body.VersionLabel)
+	if err != nil {
+		return nil, err
+	}
+	return &oneVersionOut{versionForm(v)}, nil
+}
+
+type versionsIn struct {
+	ConfigID id `path:"config_id"`
+	PageIn
+}
+
+type versionsOut struct{ Body []versionOut }
+
+func (s *Server) versions(ctx context.Context, actor *app.Actor, in *versionsIn) (*versionsOut, error) {
+	rows, err := s.app.Versions(ctx, actor, in.ConfigID.String(), in.page())
+	if err != nil {
+		return nil, err
+	}
+	return &versionsOut{listOf(rows, versionForm)}, nil
+}
+
+type restoreVersionIn struct {
+	ConfigID  id `path:"config_id"`
+	VersionID id `path:"version_id"`
+}
+
+func (s *Server) restoreVersion(ctx context.Context, actor *app.Actor, in *restoreVersionIn) (*oneAgentOut, error) {
+	a, err := s.app.RestoreVersion(ctx, actor, in.ConfigID.String(), in.VersionID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneAgentOut{s.agentForm(a)}, nil
+}
