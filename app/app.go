@@ -59,6 +59,7 @@ type App struct {
 	guard      signinGuard
 	posts      *limiter
 	typing     *limiter
+	edits      *limiter
 	handshakes *limiter
 	watchers   watchers
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
@@ -91,6 +92,7 @@ func New(d Deps) (*App, error) {
 		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
 		posts:      perMinute(d.Config.Limits.PostsPerMinute, d.Config.Limits.PostsBurst),
 		typing:     perMinute(d.Config.Limits.TypingPerMinute, d.Config.Limits.TypingPerMinute/6),
+		edits:      perMinute(d.Config.Limits.EditsPerMinute, d.Config.Limits.EditsPerMinute/6),
 		handshakes: perMinute(d.Config.Limits.HandshakesPerMinute, d.Config.Limits.HandshakesPerMinute/4)}
 	if a.tell, err = a.newTelemetry(); err != nil {
 		return nil, err

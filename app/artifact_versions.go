@@ -60,6 +60,9 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 	if err != nil {
 		return nil, err
 	}
+	if wait, ok := a.edits.take(actor.User.ID, a.now()); !ok {
+		return nil, tooFast("You save very fast", wait)
+	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		if f.Deleted() {
 			return store.ErrNotFound

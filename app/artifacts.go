@@ -119,6 +119,9 @@ func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActWriteArtifact); err != nil {
 		return nil, err
 	}
+	if wait, ok := a.edits.take(actor.User.ID, a.now()); !ok {
+		return nil, tooFast("You save very fast", wait)
+	}
 	f, err := a.newArtifact(authorOf(actor), roomID, n)
 	if err != nil {
 		return nil, err
@@ -209,6 +212,9 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 	}
 	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
 		return nil, err
+	}
+	if wait, ok := a.edits.take(actor.User.ID, a.now()); !ok {
+		return nil, tooFast("You save very fast", wait)
 	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		if f.Deleted() {

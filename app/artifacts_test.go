@@ -400,6 +400,29 @@ func TestArtifactVersions(t *testing.T) {
 	})
 }
 
+func TestArtifactRate(t *testing.T) {
+	t.Parallel()
+	r := apptest.NewStopped(t, storetest.SQLite(t), func(c *app.Config) { c.Limits.EditsPerMinute = 12 }) // and two at once
+	c := r.Class(t)
+	f := makeArtifact(t, r, c.Student, c.Room.ID, "doc", "{}")
+	if _, err := r.UpdateArtifact(t.Context(), c.Student, f.ID, app.ArtifactChange{Title: app.Some("Two")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.UpdateArtifact(t.Context(), c.Student, f.ID, app.ArtifactChange{Title: app.Some("Three")})
+	refused(t, err, app.KindLimited, "", "")
+	_, err = r.CreateArtifact(t.Context(), c.Student, c.Room.ID, app.NewArtifact{Type: "doc", Title: "x"})
+	refused(t, err, app.KindLimited, "", "")
+	_, err = r.RestoreArtifactVersion(t.Context(), c.Student, f.ID, 1)
+	refused(t, err, app.KindLimited, "", "")
+	if _, err := r.UpdateArtifact(t.Context(), c.TA, f.ID, app.ArtifactChange{}); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	r.Advance(time.Minute)
+	if _, err := r.UpdateArtifact(t.Context(), c.Student, f.ID, app.ArtifactChange{}); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+}
+
 func TestArtifactsAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
@@ -493,6 +516,17 @@ func TestArtifactEvents(t *testing.T) {
 			}
 			if took := time.Since(began); took < 250*time.Millisecond {
 				t.Errorf("the own frame came after %v, before the client has its answer", took)
+			}
+			if r.DB.Postgres() { // another node learns from the log whose sockets wait
+				began := time.Now()
+				there := apptest.New(t, url).Join(t, c.Student, c.Room.ID, false, -1)
+				if _, err := r.UpdateArtifact(ctx, c.Student, f.ID, app.ArtifactChange{Title: app.Some("There")}); err != nil {
+					t.Fatal(err)
+				}
+				there.Await(t, "the change", made)
+				if took := time.Since(began); took < 250*time.Millisecond {
+					t.Errorf("on another node the own frame came after %v", took)
+				}
 			}
 			if err := r.DeleteArtifact(ctx, c.Student, f.ID, false); err != nil {
 				t.Fatal(err)

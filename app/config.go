@@ -74,6 +74,7 @@ type LimitsConfig struct {
 	PostsPerMinute      int   `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
 	PostsBurst          int   `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
 	TypingPerMinute     int   `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
+	EditsPerMinute      int   `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save; documents are saved with every keystroke."`
 	HandshakesPerMinute int   `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
 	MessageBytes        Bytes `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
 	ArtifactBytes       Bytes `yaml:"artifact_bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"Largest content of one task, document or process."`

@@ -109,8 +109,8 @@ func (q Queries) RoomsWithEventsBefore(ctx context.Context, before time.Time, af
 }
 
 // DeleteEventsBefore shortens a room's log by the entries at its old end that
-// were made before t, at most limit. It leaves no hole: an entry of a clock
-// that ran behind goes with those before it.
+// were made before t, at most limit. It leaves no hole: one of a clock that ran
+// ahead keeps those behind it a little longer.
 func (t *Tx) DeleteEventsBefore(ctx context.Context, roomID string, before time.Time, limit int) (int64, error) {
 	var rows []Event
 	if err := t.db.NewSelect().Model(&rows).Column("e.seq", "e.created_at").Where("e.room_id = ?", roomID).

@@ -61,7 +61,7 @@ func asyncAPI(version string) ([]byte, error) {
 			chanPlain: channel("The protocol of older clients: a text frame from the client is a line",
 				"Without a sub-protocol. Frames flow from the moment of the handshake, or behind ?after=<seq>.", inChannel[chanPlain], nil),
 			chanV2: channel("The sub-protocol coagent.v2: every frame is one JSON object",
-				"Posts are acknowledged and safe to send again; seq numbers durable frames without a gap, and ?after=<seq> delivers exactly what was missed.", inChannel[chanV2],
+				"Posts are acknowledged and safe to send again; seq numbers what happens in the room, and ?after=<seq> delivers exactly what was missed.", inChannel[chanV2],
 				m{"type": "object", "required": []string{"Sec-WebSocket-Protocol"}, "properties": m{"Sec-WebSocket-Protocol": m{"type": "string", "const": protocolV2}}}),
 		},
 		"operations": operations,

@@ -209,7 +209,7 @@ func socketFrames() []frameOf {
 			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},
 		{"Turn", chanV2, app.EventTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message", reflect.TypeFor[v2TurnEnded](),
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
-		{"ArtifactUpdate", chanV2, app.EventArtifactUpdate, false, "Durable: an artifact was made, changed or restored", reflect.TypeFor[v2ArtifactUpdate](),
+		{"ArtifactUpdate", chanV2, app.EventArtifactUpdate, false, "Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its earlier seqs have no frame", reflect.TypeFor[v2ArtifactUpdate](),
 			m{"type": "artifact_update", "id": aThirdID, "seq": 8, "artifact": anArtifact(), "timestamp": anInstant}},
 		{"ArtifactDelete", chanV2, app.EventArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
 			m{"type": "artifact_delete", "id": aThirdID, "seq": 9, "artifact_id": anID, "timestamp": anInstant}},

@@ -75,7 +75,7 @@ func TestHostileInput(t *testing.T) {
 			segment := rapid.OneOf(rapid.SampledFrom(ids), rapid.Map(rapid.SampledFrom(hostile), url.PathEscape))
 			path := fill(r.path, []string{segment.Draw(rt, "first"), segment.Draw(rt, "second")}[:strings.Count(r.path, "{")])
 			path += "?" + url.Values{
-				rapid.SampledFrom([]string{"skip", "limit", "before", "course_id", "org_id", "x"}).Draw(rt, "key"): {rapid.SampledFrom(append(ids, hostile...)).Draw(rt, "value")},
+				rapid.SampledFrom([]string{"skip", "limit", "before", "course_id", "org_id", "artifact_type", "deleted", "hard_delete", "x"}).Draw(rt, "key"): {rapid.SampledFrom(append(ids, hostile...)).Draw(rt, "value")},
 			}.Encode()
 			c := w.as(who).with("Content-Type", rapid.SampledFrom([]string{"application/json", "", "text/plain", "multipart/form-data; boundary=b",
 				"application/x-www-form-urlencoded", "application/json; charset=\xff", ";"}).Draw(rt, "type"))

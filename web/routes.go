@@ -185,10 +185,10 @@ func (s *Server) artifactRoutes() {
 	known := []int{missing}
 	add(s, route{method: get, path: rooms, id: "listArtifacts", tag: tag, summary: "List a room's tasks, documents and processes, newest first", errors: known}, s.artifacts)
 	add(s, route{method: post, path: rooms, id: "createArtifact", tag: tag, summary: "Put a task, a document or a process into a room",
-		status: created, errors: []int{rejected, missing}}, s.createArtifact)
+		status: created, errors: []int{rejected, missing, limited}}, s.createArtifact)
 	add(s, route{method: get, path: one, id: "getArtifact", tag: tag, summary: "Show an artifact", errors: known}, s.artifact)
 	add(s, route{method: put, path: one, id: "updateArtifact", tag: tag, summary: "Change an artifact's title or content",
-		errors: []int{missing, conflict}}, s.updateArtifact)
+		errors: []int{missing, conflict, limited}}, s.updateArtifact)
 	add(s, route{method: del, path: one, id: "deleteArtifact", tag: tag, summary: "Delete an artifact, so that it can be restored",
 		status: gone, errors: []int{missing, conflict}}, s.deleteArtifact)
 	add(s, route{method: post, path: one + "/restore", id: "restoreArtifact", tag: tag, summary: "Bring a deleted artifact back",
@@ -196,7 +196,7 @@ func (s *Server) artifactRoutes() {
 	add(s, route{method: get, path: one + "/versions", id: "listArtifactVersions", tag: tag, summary: "List what an artifact was before it was changed, newest first", errors: known}, s.artifactVersions)
 	add(s, route{method: get, path: one + "/versions/{version}", id: "getArtifactVersion", tag: tag, summary: "Show an earlier version of an artifact", errors: known}, s.artifactVersion)
 	add(s, route{method: post, path: one + "/versions/{version}/restore", id: "restoreArtifactVersion", tag: tag, summary: "Make an artifact again what it was; what it is now becomes an earlier version",
-		errors: []int{missing, conflict}}, s.restoreArtifactVersion)
+		errors: []int{missing, conflict, limited}}, s.restoreArtifactVersion)
 }
 
 func (s *Server) agentRoutes() {
