@@ -45,6 +45,7 @@ func TestBrowser(t *testing.T) {
 			}
 			rule("an answer is streamed and kept", checkStream)
 			rule("two people see each other", checkTwoPeople)
+			rule("lines are edited, taken back and hidden", checkLines)
 			rule("a failed turn tells staff alone why", checkFailure)
 			rule("sign-out ends every tab", checkSignOut)
 			if name == "sqlite" { // what the page does by itself

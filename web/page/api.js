@@ -102,6 +102,14 @@ export const roomsOf = (courseId) => call("GET", `/rooms/?course_id=${encodeURIC
 export const room = (id) => call("GET", `/rooms/${encodeURIComponent(id)}`);
 export const agentsOf = (id) => call("GET", `/rooms/${encodeURIComponent(id)}/agents`);
 
+export const membersOf = (courseId) => call("GET", `/courses/${encodeURIComponent(courseId)}/members`);
+
+const lineOf = (roomId, id) => `/rooms/${encodeURIComponent(roomId)}/messages/${encodeURIComponent(id)}`;
+export const editLine = (roomId, id, text) => call("PUT", lineOf(roomId, id), json({ text }));
+export const deleteLine = (roomId, id) => call("DELETE", lineOf(roomId, id));
+// changeLine: restore, hide or unhide
+export const changeLine = (roomId, id, what) => call("POST", `${lineOf(roomId, id)}/${what}`);
+
 export function history(id, { limit = 100, before } = {}) {
   const query = new URLSearchParams({ limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));

@@ -20,8 +20,11 @@ export class MessageList {
   #following = 0;
   #life = new AbortController();
   #actions;
+  #staff = false;
 
-  // actions: retry(clientId), edit(clientId), discard(clientId)
+  // actions: retry(clientId), edit(clientId), discard(clientId) for waiting
+  // lines; save(id, text), which tells whether it worked, remove(id),
+  // restore(id), hide(id) and show(id) for stored ones.
   constructor(actions) {
     this.#actions = actions;
     const { signal } = this.#life;
@@ -57,7 +60,30 @@ export class MessageList {
     return this.#items.has(`message:${id}`);
   }
 
-  // message shows a stored message {id, seq, kind, own, name, senderKey, text, at}.
+  // mayHide offers to hide lines and to show them again, as staff do.
+  mayHide() {
+    this.#staff = true;
+    for (const item of this.#items.values()) if (item.id) this.#offer(item);
+  }
+
+  // changed shows what became of a stored line: {state, text, edited}.
+  changed(id, what) {
+    const item = this.#items.get(`message:${id}`);
+    if (!item) return;
+    const focused = item.li.contains(document.activeElement);
+    item.undo = what.state === "deleted" && item.state === "shown";
+    Object.assign(item, what);
+    if (item.editing && item.state === "shown") return;
+    item.editing = false;
+    this.#fill(item);
+    this.#offer(item);
+    // What had the focus is gone with the state that it was for.
+    if (focused) item.li.querySelector("button")?.focus();
+    this.#follow();
+  }
+
+  // message shows a stored message {id, seq, kind, own, name, senderKey, text, at,
+  // state, edited}.
   // replaces names the waiting line or the streamed answer that it settles.
   message(message, { replaces, live = false } = {}) {
     const key = `message:${message.id}`;
@@ -75,8 +101,11 @@ export class MessageList {
     item.li.dataset.seq = message.seq;
     delete item.li.dataset.streaming;
     delete item.li.dataset.waiting;
-    item.foot.replaceChildren();
-    this.#fill(item);
+    if (!item.editing) {
+      item.foot.replaceChildren();
+      this.#fill(item);
+      this.#offer(item);
+    }
     this.#place(item);
     if (live && !message.own) {
       this.#newest.hidden = this.#atEnd;
@@ -119,7 +148,7 @@ export class MessageList {
       return;
     }
     const { name, senderKey, text, at } = item;
-    this.message({ id, seq, kind: "person", own: true, name, senderKey, text, at }, { replaces: key });
+    this.message({ id, seq, kind: "person", own: true, name, senderKey, text, at, state: "shown", edited: false }, { replaces: key });
   }
 
   discard(clientId) {
@@ -187,9 +216,10 @@ export class MessageList {
       head: el("div", { class: "head" }),
       body: el("div", { class: "text", dir: "auto" }),
       foot: el("div", { class: "foot" }),
+      tools: el("div", { class: "tools" }),
     };
     const bubble = el("div", { class: "bubble" }, item.head, item.body, item.foot);
-    item.li.append(item.day, el("div", { class: "line" }, item.avatar, bubble));
+    item.li.append(item.day, el("div", { class: "line" }, item.avatar, bubble, item.tools));
     this.#byLine.set(item.li, item);
     return item;
   }
@@ -204,7 +234,55 @@ export class MessageList {
       ...(kind === "agent" ? [el("abbr", { class: "badge", title: "This is an AI agent, not a person" }, "AI")] : []),
       el("time", { datetime: at.toISOString(), title: exactTimeOf(at) }, timeOf(at)),
     );
-    item.body.textContent = item.text;
+    item.body.textContent = item.state === "deleted" ? (own ? "You deleted this line." : "This line was deleted.") : item.text;
+    if (item.edited && item.state === "shown") item.body.append(el("span", { class: "edited" }, " (edited)"));
+    li.dataset.state = item.state ?? "shown";
+  }
+
+  // offer puts what may be done with a stored line beside it, and what can be
+  // undone below it.
+  #offer(item) {
+    if (item.editing) return;
+    const { id, own, state } = item;
+    const whose = own ? "your line" : `the line of ${item.name}`;
+    item.tools.replaceChildren(
+      ...(own && state === "shown" ? [tool("Edit", "Edit your line", () => this.#edit(item)), tool("Delete", "Delete your line", () => this.#actions.remove(id))] : []),
+      ...(this.#staff && state === "shown" ? [tool("Hide", `Hide ${whose} from the others`, () => this.#actions.hide(id))] : []),
+    );
+    if (own && item.undo) item.foot.replaceChildren(tool("Undo", "Bring your line back", () => this.#actions.restore(id)));
+    else if (this.#staff && state === "hidden") item.foot.replaceChildren("Only staff see this line.", tool("Show again", `Show ${whose} to the others again`, () => this.#actions.show(id)));
+    else item.foot.replaceChildren();
+  }
+
+  // edit lets the line be changed in its place; Enter saves, Escape leaves it.
+  #edit(item) {
+    item.editing = true;
+    const area = el("textarea", { "aria-label": "Edit your line", rows: "3", dir: "auto" });
+    area.value = item.text;
+    const leave = () => {
+      item.editing = false;
+      this.#fill(item);
+      this.#offer(item);
+      item.tools.querySelector("button")?.focus();
+    };
+    const save = async () => {
+      const text = area.value;
+      if (text.trim() !== "" && text !== item.text) {
+        if (!(await this.#actions.save(item.id, text)) || !item.editing) return;
+        Object.assign(item, { text, edited: true });
+      }
+      leave();
+    };
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") leave();
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      save();
+    });
+    item.tools.replaceChildren();
+    item.body.replaceChildren(area);
+    item.foot.replaceChildren(button("Save", "quiet", save), button("Cancel", "quiet", leave));
+    area.focus();
   }
 
   // place moves a line only if it is not where its order wants it, because a
@@ -256,6 +334,13 @@ export class MessageList {
     this.#atEnd = scrollHeight - scrollTop - clientHeight < nearEnd;
     if (this.#atEnd) this.#newest.hidden = true;
   }
+}
+
+// tool is a button whose label for screen readers also says of what.
+function tool(text, label, onClick) {
+  const node = button(text, "quiet", onClick);
+  node.setAttribute("aria-label", label);
+  return node;
 }
 
 function initial(name) {

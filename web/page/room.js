@@ -68,7 +68,13 @@ export class Room {
       retry: (clientId) => this.#retry(clientId),
       edit: (clientId) => this.#edit(clientId),
       discard: (clientId) => this.#discard(clientId),
+      save: (lineId, text) => this.#change(api.editLine(this.#id, lineId, text)),
+      remove: (lineId) => this.#change(api.deleteLine(this.#id, lineId)),
+      restore: (lineId) => this.#change(api.changeLine(this.#id, lineId, "restore")),
+      hide: (lineId) => this.#change(api.changeLine(this.#id, lineId, "hide")),
+      show: (lineId) => this.#change(api.changeLine(this.#id, lineId, "unhide")),
     });
+    this.#askForRole();
     this.#turns = new Turns(this.#list, this.#agents);
     this.#showPresence([]);
     this.#showTyping();
@@ -112,6 +118,12 @@ export class Room {
       case "message":
         this.#message(frame);
         break;
+      case "message_edited":
+      case "message_deleted":
+      case "message_hidden":
+      case "message_shown":
+        this.#list.changed(frame.message_id, { state: frame.state, text: frame.content ?? "", edited: Boolean(frame.edited_at) });
+        break;
       case "ack":
         this.#acknowledged(frame);
         break;
@@ -153,6 +165,8 @@ export class Room {
       agent_type: about.is_ai ? (about.agent_type ?? "agent") : null,
       agent_id: frame.agent_id,
       agent_name: frame.agent_name,
+      state: frame.state,
+      edited_at: frame.edited_at,
     });
     let replaces;
     if (message.own && frame.client_id && this.#outbox.find(frame.client_id)) {
@@ -180,6 +194,8 @@ export class Room {
       senderKey: isAgent ? row.agent_id || row.agent_type : row.sender_id || row.sender,
       text: row.content ?? "",
       at: dateOf(row.created_at),
+      state: row.state ?? "shown",
+      edited: Boolean(row.edited_at),
     };
   }
 
@@ -187,6 +203,33 @@ export class Room {
     if (id) return this.#agents.find((agent) => agent.id === id);
     const same = this.#agents.filter((agent) => agent.type === type);
     return same.length === 1 ? same[0] : undefined;
+  }
+
+  // change tells whether a change of a line worked; the event that tells
+  // everybody shows it here too.
+  async #change(call) {
+    try {
+      await call;
+      return true;
+    } catch (problem) {
+      if (!this.#life.signal.aborted) this.#alert(problem.message);
+      return false;
+    }
+  }
+
+  // askForRole finds out whether the person is staff here. Who has no place in
+  // the course is none, and is not asked about: it would be refused.
+  async #askForRole() {
+    try {
+      const [room, courses] = await Promise.all([api.room(this.#id), api.courses()]);
+      const course = courses.find(({ id }) => id === room.course_id);
+      if (!course) return;
+      const isAdmin = this.#me.role === "admin" || this.#me.role === "super_admin";
+      const isStaff = isAdmin || (await api.membersOf(course.id)).some(({ user_id: id, role }) => id === this.#me.id && role !== "student");
+      if (isStaff && !this.#life.signal.aborted) this.#list.mayHide();
+    } catch {
+      // Without an answer the page offers less, and works.
+    }
   }
 
   #acknowledged({ client_id: clientId, id, seq }) {
