@@ -338,3 +338,22 @@ func TestExportRoom(t *testing.T) {
 		refused(t, err, app.KindNotFound, "", "Room not found")
 	})
 }
+
+func TestAgentsDoNotAnswerWhatIsGone(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		c := r.Class(t)
+		m := post(t, r, c.Student, c.Room.ID, "@teacher forget this")
+		if err := r.DeleteMessage(t.Context(), c.Student, c.Room.ID, m.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.Idle(t, c.Room.ID)
+		if n := len(r.Model.Requests()); n != 0 {
+			t.Errorf("the model was asked %d times about a line that was taken back before anybody looked", n)
+		}
+	})
+}

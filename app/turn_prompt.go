@@ -19,6 +19,9 @@ func (r *turnRun) request(ctx context.Context) (llm.Request, error) {
 	if err != nil {
 		return llm.Request{}, err
 	}
+	if len(lines) == 0 {
+		return llm.Request{}, &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+	}
 	since := lines
 	if len(lines) == r.agent.ContextWindow && lines[0].Seq > r.turn.TriggerSeq {
 		// More was said since than the agent looks back: the rest may call others.

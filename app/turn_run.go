@@ -22,6 +22,7 @@ const (
 	reasonStopped  = "shutdown"
 	reasonSilent   = "said_nothing"
 	reasonNotAble  = "not_able"
+	reasonGone     = "lines_gone"
 	reasonInternal = "internal"
 	reasonOverload = "overload"
 )

@@ -18,6 +18,8 @@
 //  2. A feed holds a window of consecutive seqs. It grows only at last+1. A hole, which only retention can
 //     make, empties the window; each connection then finds out from the database whether it lost anything, and
 //     is told so with a resync frame if it did.
+//     An event that rewrote older ones (Event.Rewrites) empties it too, and voids every page that was read
+//     before: what the log does not say any more is in no memory that a connection is still served from.
 //  3. Nothing waits for a slow connection. Frames are shared, so a connection's queue is a position in its
 //     room's feed, bounded by QueueFrames and QueueBytes. A connection whose write is stuck while the feed
 //     has moved past it is closed with 4008 and resumes; one that is merely late replays from the database.

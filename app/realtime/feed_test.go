@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,4 +49,51 @@ func TestFeedGrow(t *testing.T) {
 			t.Errorf("got first %d, %d entries of %d bytes; want 9, 1 and 90", f.first, len(f.entries), f.bytes)
 		}
 	})
+}
+
+func TestRewrittenEventsAreReadAgain(t *testing.T) {
+	t.Parallel()
+	var fetched []int64
+	f := feed{maxFrames: 400, maxBytes: 1 << 20, now: time.Now, first: 3, last: 2, waiting: map[int64][]*Conn{},
+		fetch: func(from int64) { fetched = append(fetched, from) }}
+	text := func(s string) func(Variant) ([]byte, time.Duration) {
+		return func(Variant) ([]byte, time.Duration) { return []byte(s), 0 }
+	}
+	taken := func(c *Conn) (all string) {
+		b := newBatch()
+		defer b.release()
+		f.take(c, b)
+		for _, frame := range b.frames {
+			all += string(frame)
+		}
+		return all
+	}
+	old := []*entry{{seq: 1, encode: text("old one")}, {seq: 2, encode: text("old two")}}
+	late, next := &Conn{}, &Conn{}
+	f.start(late, 0, true)
+	f.start(next, 0, true)
+	taken(late)
+	epoch := f.reading()
+	f.grow([]*entry{{seq: 3, encode: text("old three")}})
+	f.extend(&entry{seq: 4, rewrites: true, encode: text("rewritten")})
+	if _, ok := f.answer(1, epoch, old); ok {
+		t.Error("a page was taken that was read before the events were rewritten")
+	}
+	fresh := []*entry{{seq: 1, encode: text("new one")}, {seq: 2, encode: text("new two")}, {seq: 3, encode: text("new three")}}
+	if conns, ok := f.answer(1, f.reading(), fresh); !ok || len(conns) != 1 {
+		t.Errorf("got %d connections and %v, want the one that waits", len(conns), ok)
+	}
+	f.extend(&entry{seq: 5, rewrites: true, encode: text("again")})
+	if got := taken(late); got != "" || len(fetched) != 2 {
+		t.Errorf("got %q and %d reads, want nothing from the page in hand but a second read", got, len(fetched))
+	}
+	if _, ok := f.answer(1, f.reading(), append(fresh, &entry{seq: 4, encode: text("rewritten")})); !ok {
+		t.Error("the second page was refused")
+	}
+	for _, c := range []*Conn{late, next} {
+		got := taken(c)
+		if strings.Contains(got, "old") || !strings.Contains(got, "new three") || !strings.HasSuffix(got, "again") {
+			t.Errorf("got %q, want the log as it is now", got)
+		}
+	}
 }
