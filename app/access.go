@@ -68,6 +68,7 @@ const (
 	ActUpdateAdminUser  Action = "user.update_admin"
 	ActPromoteUser      Action = "user.promote"
 	ActSetOtherPassword Action = "user.password"
+	ActMakePasswordLink Action = "user.password_link"
 	ActDeleteUser       Action = "user.delete"
 	ActDeleteAdminUser  Action = "user.delete_admin"
 
@@ -85,12 +86,13 @@ const (
 	ActListProjects  Action = "project.list"
 	ActCreateProject Action = "project.create"
 
-	ActListCourses  Action = "course.list"
-	ActCreateCourse Action = "course.create"
-	ActReadCourse   Action = "course.read"
-	ActEnrolStudent Action = "course.enrol_student"
-	ActEnrolStaff   Action = "course.enrol_staff"
-	ActReadMembers  Action = "course.members"
+	ActListCourses   Action = "course.list"
+	ActCreateCourse  Action = "course.create"
+	ActReadCourse    Action = "course.read"
+	ActEnrolStudent  Action = "course.enrol_student"
+	ActEnrolStaff    Action = "course.enrol_staff"
+	ActImportMembers Action = "course.import"
+	ActReadMembers   Action = "course.members"
 
 	ActUpdateCourse  Action = "course.update"
 	ActDeleteCourse  Action = "course.delete"
@@ -243,6 +245,7 @@ var rules = map[Action]rule{
 	ActUpdateAdminUser:  {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: ScopeAdmin},
 	ActPromoteUser:      {roles: superAdmins, text: "Only Super Admins can promote users to Admin", scope: ScopeAdmin},
 	ActSetOtherPassword: {roles: admins, text: notEnough, scope: scopeSession},
+	ActMakePasswordLink: {roles: admins, relations: IsStaffOfPerson, text: notEnough, scope: scopeSession},
 	ActDeleteUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActDeleteAdminUser:  {roles: superAdmins, text: "Only Super Admins can delete Admin accounts", scope: ScopeAdmin},
 
@@ -259,13 +262,14 @@ var rules = map[Action]rule{
 	ActListProjects:       {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateProject:      {roles: admins, relations: IsOrganizationOwner | IsOrganizationAdmin | IsOrganizationMember, text: notEnoughOrg},
 
-	ActListCourses:  {roles: everybody, text: notEnough, scope: ScopeRead},
-	ActCreateCourse: {roles: teachersUp, text: notEnough},
-	ActReadCourse:   {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
-	ActEnrolStudent: {roles: admins, relations: courseStaff, text: notEnough},
-	ActEnrolStaff:   {roles: admins, relations: IsCourseOwner | IsCourseTeacher, text: "TAs can enroll students only"},
-	ActUpdateCourse: {roles: admins, relations: courseTeachers, text: notEnough},
-	ActDeleteCourse: {roles: admins, relations: IsCourseOwner, text: notEnough},
+	ActListCourses:   {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActCreateCourse:  {roles: teachersUp, text: notEnough},
+	ActReadCourse:    {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
+	ActEnrolStudent:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActImportMembers: {roles: admins, relations: courseStaff, text: notEnough, scope: scopeSession},
+	ActEnrolStaff:    {roles: admins, relations: IsCourseOwner | IsCourseTeacher, text: "TAs can enroll students only"},
+	ActUpdateCourse:  {roles: admins, relations: courseTeachers, text: notEnough},
+	ActDeleteCourse:  {roles: admins, relations: IsCourseOwner, text: notEnough},
 
 	ActChangeMember:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActPromoteMember: {roles: admins, relations: courseTeachers, text: "TAs cannot promote to TA/Teacher"},

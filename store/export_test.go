@@ -10,7 +10,7 @@ import (
 
 // Models are the row structs of every table; TestSchema proves it complete.
 var Models = []any{
-	(*setting)(nil), (*User)(nil), (*Avatar)(nil), (*Session)(nil),
+	(*setting)(nil), (*User)(nil), (*Avatar)(nil), (*OneTimeLink)(nil), (*Session)(nil),
 	(*Organization)(nil), (*OrganizationMember)(nil), (*Project)(nil), (*ProjectMember)(nil),
 	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil),
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil),

@@ -159,6 +159,12 @@ func (q Queries) HasSuperAdmin(ctx context.Context) (bool, error) {
 // CreateUser adds an account; ErrExists when the e-mail or user name is taken.
 func (t *Tx) CreateUser(ctx context.Context, u *User) error { return t.insert(ctx, u) }
 
+// CreateUserOnce adds an account unless its e-mail or user name is taken, and
+// tells which; the transaction can go on after either.
+func (t *Tx) CreateUserOnce(ctx context.Context, u *User) (added bool, err error) {
+	return t.insertOnce(ctx, u)
+}
+
 // UserForUpdate returns an account whose row stays locked until the
 // transaction ends.
 func (t *Tx) UserForUpdate(ctx context.Context, id string) (*User, error) {

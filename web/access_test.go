@@ -55,6 +55,10 @@ var accessTable = []row{
 	{"PUT /api/v1/users/{user_id}", "403 200 403 403 403 403 403 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, body{}
 	}},
+	{"POST /api/v1/users/{user_id}/password-link", "404 400 404 404 200 200 200 403 404 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.users[student].ID}, nil
+	}},
+	{"POST /api/v1/courses/{course_id}/members/import", "422 422 422 422 422 422 422 422 422 422 422 422 422", onCourse(body{})}, // see TestImport
 	{"DELETE /api/v1/users/{user_id}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.addUser(t, "student", "leaver", true).ID}, nil
 	}},
@@ -254,7 +258,7 @@ const socketRoute = "GET /api/v1/chat/ws/{room_id}"
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
-	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json", "GET /api/v1/openapi.json",
+	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json", "GET /api/v1/openapi.json",
 }
 
 func nothing(testing.TB, *world) ([]string, any) { return nil, nil }

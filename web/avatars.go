@@ -32,34 +32,44 @@ const maxParts = 20
 
 // Resolve finds the part.
 func (in *FileIn) Resolve(ctx huma.Context) []error {
-	bad := func(field, message string) []error {
-		return []error{&huma.ErrorDetail{Location: field, Message: message}}
-	}
 	kind, params, err := mime.ParseMediaType(ctx.Header(fiber.HeaderContentType))
-	if err != nil || kind != fiber.MIMEMultipartForm || params["boundary"] == "" {
-		return bad("body", "must be a form, multipart/form-data")
+	if err != nil || kind != fiber.MIMEMultipartForm {
+		return []error{&huma.ErrorDetail{Location: "body", Message: "must be a form, multipart/form-data"}}
 	}
-	form := multipart.NewReader(bytes.NewReader(in.RawBody), params["boundary"])
+	if in.file, err = filePart(in.RawBody, params["boundary"]); err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+// filePart finds the part "file" of a form.
+func filePart(body []byte, boundary string) ([]byte, error) {
+	bad := func(field, message string) error { return &huma.ErrorDetail{Location: field, Message: message} }
+	if boundary == "" {
+		return nil, bad("body", "must be a form, multipart/form-data")
+	}
+	form := multipart.NewReader(bytes.NewReader(body), boundary)
 	for range maxParts {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return bad("body", "is not a readable form")
+			return nil, bad("body", "is not a readable form")
 		}
 		if part.FormName() != "file" {
 			continue
 		}
-		if in.file, err = io.ReadAll(part); err != nil {
-			return bad("body", "is not a readable form")
+		file, err := io.ReadAll(part)
+		if err != nil {
+			return nil, bad("body", "is not a readable form")
 		}
-		if _, named, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentDisposition)); err == nil && named["filename"] == "" && len(in.file) == 0 {
+		if _, named, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentDisposition)); err == nil && named["filename"] == "" && len(file) == 0 {
 			break // a browser sends this for a file that was not chosen
 		}
-		return nil
+		return file, nil
 	}
-	return bad("body.file", "is missing, send a part with this name")
+	return nil, bad("body.file", "is missing, send a part with this name")
 }
 
 // fileForm describes the form, since huma sees only bytes.

@@ -35,6 +35,7 @@ func (s *Server) pages(version string) error {
 		}
 		index := fileOf(f.Name(), body)
 		s.plain("/setup", index)
+		s.plain("/reset", index)
 		s.plain(pathStudio, index)
 		s.plain("/", s.home(index))
 	}

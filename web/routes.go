@@ -96,6 +96,10 @@ func (s *Server) accountRoutes() {
 	add(s, route{method: get, path: v1 + "/users/{user_id}", id: "getUser", tag: users, summary: "Show somebody", errors: []int{missing}}, s.user)
 	add(s, route{method: put, path: v1 + "/users/{user_id}", id: "updateUser", tag: users, summary: "Change somebody's account",
 		errors: []int{missing, conflict, limited}}, s.updateUser)
+	add(s, route{method: post, path: v1 + "/users/{user_id}/password-link", id: "makePasswordLink", tag: users, summary: "Make a link with which somebody sets a new password once; shown this once",
+		errors: []int{missing, conflict}}, s.makePasswordLink)
+	open(s, route{method: post, path: v1 + "/login/password-link", id: "usePasswordLink", tag: login, summary: "Set a new password with a one-time link, end all sessions, and sign in",
+		errors: []int{rejected, conflict, limited}}, s.usePasswordLink)
 	add(s, route{method: del, path: v1 + "/users/{user_id}", id: "deleteUser", tag: users, summary: "Remove an account; its lines stay, its courses and organisations pass to the caller",
 		errors: []int{missing, conflict}}, s.deleteUser)
 
@@ -123,6 +127,8 @@ func (s *Server) courseRoutes() {
 	add(s, route{method: del, path: v1 + "/courses/{course_id}", id: "deleteCourse", tag: tag, summary: "Delete a course with its rooms and all that is in them",
 		errors: []int{missing, conflict}}, s.deleteCourse)
 	add(s, route{method: post, path: v1 + "/courses/{course_id}/enroll", id: "enrol", tag: tag, summary: "Take somebody into a course", errors: known}, s.enrol)
+	add(s, route{method: post, path: v1 + "/courses/{course_id}/members/import", id: "importMembers", tag: tag, summary: "Take a class list into a course, CSV of 1 MiB and 2000 people at most; makes the accounts that are missing",
+		form: listForm(), upload: true, errors: []int{missing, conflict}}, s.importMembers)
 	add(s, route{method: get, path: v1 + "/courses/{course_id}/members", id: "listMembers", tag: tag, summary: "List the people of a course", errors: known}, s.members)
 	add(s, route{method: put, path: v1 + "/courses/{course_id}/members/{user_id}", id: "changeMember", tag: tag, summary: "Give a member of a course another role", errors: known}, s.changeMember)
 	add(s, route{method: del, path: v1 + "/courses/{course_id}/members/{user_id}", id: "removeMember", tag: tag, summary: "Take somebody out of a course and its rooms", errors: known}, s.removeMember)

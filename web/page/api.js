@@ -97,6 +97,9 @@ export const signOut = () => call("POST", "/login/logout", { replay: false });
 export const setUp = (token, email, fullName, password) =>
   call("POST", "/setup", { replay: false, ...json({ token, email, full_name: fullName, password }) });
 
+export const resetPassword = (token, password) =>
+  call("POST", "/login/password-link", { replay: false, ...json({ token, password }) });
+
 export const courses = () => call("GET", "/courses/");
 export const roomsOf = (courseId) => call("GET", `/rooms/?course_id=${encodeURIComponent(courseId)}`);
 export const room = (id) => call("GET", `/rooms/${encodeURIComponent(id)}`);

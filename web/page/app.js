@@ -19,7 +19,7 @@ let title = productName;
 
 function show(view) {
   document.body.dataset.view = view;
-  for (const name of ["boot", "signin", "setup", "studio"]) byId(`${name}-view`).hidden = name !== view;
+  for (const name of ["boot", "signin", "setup", "reset", "studio"]) byId(`${name}-view`).hidden = name !== view;
 }
 
 function setTitle(name) {
@@ -88,6 +88,42 @@ async function signOut() {
     else window.alert(`You are still signed in. ${problem.message}`);
   } finally {
     out.disabled = false;
+  }
+}
+
+// ----- a new password by a link
+
+let resetToken = "";
+
+function showReset() {
+  setTitle("New password");
+  show("reset");
+  resetToken = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+  // Neither the history nor a screenshot shall keep the token.
+  history.replaceState(null, "", "/reset");
+  byId("reset-submit").disabled = resetToken === "";
+  if (resetToken !== "") byId("reset-password").focus();
+  else byId("reset-error").textContent = "This link is incomplete. Please open the whole link that you were given.";
+}
+
+async function resetPassword(event) {
+  event.preventDefault();
+  const error = byId("reset-error");
+  const password = byId("reset-password").value;
+  if (password !== byId("reset-again").value) {
+    error.textContent = "The two passwords differ. Please type the same one twice.";
+    byId("reset-again").select();
+    return;
+  }
+  error.textContent = "";
+  const submit = byId("reset-submit");
+  submit.disabled = true;
+  try {
+    await api.resetPassword(resetToken, password);
+    location.replace(home);
+  } catch (problem) {
+    error.textContent = problem.message;
+    release(submit, "Set the password", problem.status === 429 ? (problem.retryAfter ?? 0) : 0);
   }
 }
 
@@ -278,6 +314,7 @@ async function boot() {
 api.onSessionEnd(sessionEnded);
 byId("signin-form").addEventListener("submit", signIn);
 byId("setup-form").addEventListener("submit", setUp);
+byId("reset-form").addEventListener("submit", resetPassword);
 byId("signout").addEventListener("click", signOut);
 byId("boot-retry").addEventListener("click", boot);
 byId("rooms-refresh").addEventListener("click", loadRooms);
@@ -289,4 +326,5 @@ document.addEventListener("visibilitychange", () => {
   document.title = title;
 });
 if (location.pathname === "/setup") showSetUp();
+else if (location.pathname === "/reset") showReset();
 else boot();

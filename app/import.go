@@ -1,0 +1,184 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// What became of a line of a class list.
+const (
+	ImportCreated  = "created"  // an account was made and enrolled
+	ImportEnrolled = "enrolled" // the account was there, the place in the course is new
+	ImportAlready  = "already"  // both were there, and stay as they are
+	ImportError    = "error"
+)
+
+// Imported is what became of one line of a class list.
+type Imported struct {
+	Line    int // of the file
+	Email   string
+	Status  string
+	Message string
+	Link    *PasswordLink // of a new account
+}
+
+// importChunk is how many lines commit together; others wait that long.
+const importChunk = 50
+
+// errDryRun rolls a dry run back.
+var errDryRun = errors.New("dry run")
+
+// importer takes the people of one list into a course.
+type importer struct {
+	app       *App
+	actor     *Actor
+	course    *store.Course
+	mayEnrol  error // what keeps the actor from enrolling others than students
+	firstLine map[string]int
+}
+
+// ImportMembers takes the people of a class list into a course and makes
+// accounts for those who have none, with links to set a password. A line that
+// is wrong keeps no other one out, and a list that is sent again changes
+// nothing. A dry run tells what would happen.
+func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, list []byte, dryRun bool) ([]Imported, error) {
+	c, res, err := a.course(ctx, actor, courseID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActImportMembers, res); err != nil {
+		return nil, err
+	}
+	lines, err := parseRoster(list)
+	if err != nil {
+		return nil, err
+	}
+	in := &importer{app: a, actor: actor, course: c, mayEnrol: Check(actor, ActEnrolStaff, res), firstLine: map[string]int{}}
+	all := make([]Imported, 0, len(lines))
+	for chunk := range slices.Chunk(lines, importChunk) {
+		var done []Imported
+		err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+			if done, err = in.chunk(ctx, tx, chunk); err == nil && dryRun {
+				return errDryRun
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errDryRun) {
+			return nil, fromStore(err, "Course")
+		}
+		all = append(all, done...)
+	}
+	if dryRun {
+		for i := range all {
+			all[i].Link = nil // it does not exist
+		}
+	}
+	return all, nil
+}
+
+func (in *importer) chunk(ctx context.Context, tx *store.Tx, lines []rosterLine) ([]Imported, error) {
+	done := make([]Imported, len(lines))
+	for i, l := range lines {
+		done[i] = Imported{Line: l.number, Email: cut(l.email, 254)}
+		err := in.line(ctx, tx, l, &done[i])
+		var known *Error
+		switch {
+		case errors.As(err, &known) && (known.Kind == KindInvalid || known.Kind == KindForbidden):
+			done[i].Status, done[i].Message = ImportError, known.Message
+		case err != nil:
+			return nil, err
+		}
+	}
+	return done, nil
+}
+
+// line takes one person in. What it refuses, it refuses before it writes, or
+// by statements that do not fail: on Postgres a failed one would spoil the
+// whole transaction.
+func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *Imported) error {
+	u, role, err := in.person(l)
+	if err != nil {
+		return err
+	}
+	key := strings.ToLower(u.Email)
+	if first, twice := in.firstLine[key]; twice {
+		out.Status, out.Message = ImportAlready, fmt.Sprintf("The same person as in line %d", first)
+		return nil
+	}
+	in.firstLine[key] = l.number
+	known, err := tx.UserByEmail(ctx, u.Email)
+	if errors.Is(err, store.ErrNotFound) {
+		added, err := tx.CreateUserOnce(ctx, u)
+		if err != nil {
+			return err
+		}
+		if added {
+			return in.created(ctx, tx, u, role, out)
+		}
+		// Somebody else was quicker with the e-mail, or has the user name.
+		if known, err = tx.UserByEmail(ctx, u.Email); errors.Is(err, store.ErrNotFound) {
+			return invalid("username", "is taken by somebody else")
+		} else if err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if known.ID == in.course.OwnerID {
+		out.Status, out.Message = ImportAlready, "Owner of the course"
+		return nil
+	}
+	added, err := in.enrol(ctx, tx, known.ID, role)
+	out.Status, out.Message = ImportAlready, "Already enrolled"
+	if added {
+		out.Status, out.Message = ImportEnrolled, "Enrolled as "+role
+	}
+	return err
+}
+
+// person checks a line and makes the account that it would need.
+func (in *importer) person(l rosterLine) (*store.User, string, error) {
+	role := strings.ToLower(l.role)
+	if role == "" {
+		role = RoleStudent
+	}
+	mail := l.email
+	if err := firstOf(errors.Join(email("email", &mail), optionalText("full_name", &l.fullName, maxName),
+		oneOf("role", role, RoleStudent, RoleTA, RoleTeacher))); err != nil {
+		return nil, "", err
+	}
+	uname, err := username("username", &l.username)
+	if err != nil {
+		return nil, "", err
+	}
+	if role != RoleStudent && in.mayEnrol != nil {
+		return nil, "", in.mayEnrol
+	}
+	return &store.User{ID: store.NewID(), Email: mail, Username: uname, FullName: blankToNil(&l.fullName), Role: RoleStudent,
+		IsActive: true, CreatedAt: in.app.instant(), Version: 1}, role, nil
+}
+
+func (in *importer) created(ctx context.Context, tx *store.Tx, u *store.User, role string, out *Imported) error {
+	if err := in.app.record(ctx, tx, in.actor, ActCreateUser, target{"user", u.ID}, nil, userFacts(u)); err != nil {
+		return err
+	}
+	if _, err := in.enrol(ctx, tx, u.ID, role); err != nil {
+		return err
+	}
+	link, err := in.app.storeLink(ctx, tx, in.actor, u.ID, rosterLinkLife)
+	out.Status, out.Message, out.Link = ImportCreated, "Account made, enrolled as "+role, link
+	return err
+}
+
+func (in *importer) enrol(ctx context.Context, tx *store.Tx, userID, role string) (bool, error) {
+	added, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: in.course.ID, UserID: userID, Role: role, CreatedAt: in.app.instant()})
+	if err != nil || !added {
+		return false, err
+	}
+	return true, in.app.record(ctx, tx, in.actor, ActEnrolStudent, target{"course", in.course.ID}, nil, memberFacts(userID, role))
+}

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+const (
+	// passwordLinkLife is how long a link works that was made for one person;
+	// one that came with a class list has to last until the first lesson.
+	passwordLinkLife = 3 * 24 * time.Hour
+	rosterLinkLife   = 14 * 24 * time.Hour
+	// pathReset is our own page's form; the token stands in the fragment, which
+	// no server and no log gets to see.
+	pathReset = "/reset#token="
+)
+
+// PasswordLink is a link that sets a person's password once. Its token is
+// stored as a hash alone, so this is the only time it can be shown.
+type PasswordLink struct {
+	URLPath   string
+	Token     string
+	ExpiresAt time.Time
+}
+
+var errLinkSpent = errorf(KindForbidden, "link_spent", "This link is not valid any more. Ask for a new one.")
+
+// MakePasswordLink makes a link with which somebody sets a new password, and
+// takes that person's earlier ones back. Staff may do so for students of their
+// courses who have no rights over others, admins for everybody but admins.
+func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string) (*PasswordLink, error) {
+	u, res, err := a.acquaintance(ctx, actor, userID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActReadUser, res); err != nil {
+		return nil, err
+	}
+	if u.ID == actor.User.ID {
+		return nil, errorf(KindRejected, "own_password", "Change your own password in your profile")
+	}
+	if err := a.mayMakeLink(ctx, actor, u, res); err != nil {
+		return nil, err
+	}
+	if !u.IsActive {
+		return nil, errInactive
+	}
+	var link *PasswordLink
+	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
+			return err
+		}
+		if link, err = a.storeLink(ctx, tx, actor, u.ID, passwordLinkLife); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, facts{"expires_at": Timestamp(link.ExpiresAt)})
+	})
+	return link, fromStore(err, "User")
+}
+
+func (a *App) mayMakeLink(ctx context.Context, actor *Actor, u *store.User, res Resource) error {
+	if err := Check(actor, ActMakePasswordLink, res); err != nil {
+		return err
+	}
+	if isAdminRole(u.Role) {
+		return Check(actor, ActUpdateAdminUser, Resource{})
+	}
+	if actor.isAdmin() {
+		return nil
+	}
+	// Whoever sets a password can act as that person; nobody rises by it.
+	other, err := a.db.Acquaintance(ctx, u.ID, "")
+	if err == nil && (other.Staff || !slices.Contains([]string{RoleGuest, RoleStudent}, u.Role)) {
+		return forbidden(notEnough)
+	}
+	return err
+}
+
+// storeLink makes a link; the caller has checked that the actor may.
+func (a *App) storeLink(ctx context.Context, tx *store.Tx, actor *Actor, userID string, life time.Duration) (*PasswordLink, error) {
+	raw := make([]byte, 24)
+	if _, err := rand.Read(raw); err != nil {
+		return nil, err
+	}
+	token, now := base64.RawURLEncoding.EncodeToString(raw), a.instant()
+	l := &store.OneTimeLink{ID: store.NewID(), Purpose: store.LinkPassword, UserID: userID, CreatedBy: actor.User.ID,
+		TokenHash: hashToken(token), CreatedAt: now, ExpiresAt: now.Add(life)}
+	return &PasswordLink{URLPath: pathReset + token, Token: token, ExpiresAt: l.ExpiresAt}, tx.CreateOneTimeLink(ctx, l)
+}
+
+// UsePasswordLink spends a link on a new password, ends all sessions of its
+// person and signs in with the new one.
+func (a *App) UsePasswordLink(ctx context.Context, token, password string, client Client) (*Tokens, error) {
+	attempt := newSignin("password link "+hashToken(token), client.Address)
+	done, err := a.guardSignin(ctx, attempt)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	link, err := a.db.OneTimeLink(ctx, store.LinkPassword, hashToken(token), a.instant())
+	if errors.Is(err, store.ErrNotFound) {
+		if err := a.signinFailed(ctx, attempt); !errors.Is(err, errWrongPassword) {
+			return nil, err
+		}
+		return nil, errLinkSpent
+	}
+	if err != nil {
+		return nil, err
+	}
+	hash, err := a.hashPassword(ctx, "password", password)
+	if err != nil {
+		return nil, err
+	}
+	var tokens *Tokens
+	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		tokens, err = a.spendLink(ctx, tx, link, hash, client)
+		return err
+	})
+	return tokens, err
+}
+
+func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, hash string, client Client) (*Tokens, error) {
+	// The account's row comes first, as everywhere: a link goes with its person.
+	u, err := tx.UserForUpdate(ctx, link.UserID)
+	if err == nil {
+		err = tx.UseOneTimeLink(ctx, link.ID, a.instant())
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errLinkSpent
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !u.IsActive {
+		return nil, errInactive
+	}
+	u.PasswordHash = hash
+	if err := tx.UpdateUser(ctx, u); err != nil {
+		return nil, fromStore(err, "User")
+	}
+	if err := a.endSessions(ctx, tx, u.ID, "", "new password by a link"); err != nil {
+		return nil, err
+	}
+	// Who forgot a password has failed to sign in before.
+	if err := tx.ForgiveSignin(ctx, newSignin(u.Email, "").account); err != nil {
+		return nil, err
+	}
+	if err := a.record(ctx, tx, &Actor{User: *u}, didSetPassword, target{"user", u.ID}, nil,
+		facts{"link_by": link.CreatedBy, "sessions": "ended"}); err != nil {
+		return nil, err
+	}
+	return a.openSession(ctx, tx, u, client)
+}

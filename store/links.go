@@ -1,0 +1,50 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// LinkPassword is the purpose of a link that sets a password.
+const LinkPassword = "password"
+
+// OneTimeLink lets whoever has its token do one thing once, as a user.
+type OneTimeLink struct {
+	bun.BaseModel `bun:"table:one_time_links,alias:otl"`
+	ID            string `bun:",pk"`
+	Purpose       string
+	UserID        string
+	CreatedBy     string `bun:",nullzero"`
+	TokenHash     string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	UsedAt        time.Time `bun:",nullzero"`
+
+	User *User `bun:"rel:belongs-to,join:user_id=id"`
+}
+
+// OneTimeLink returns a link that can still be used, with its user.
+func (q Queries) OneTimeLink(ctx context.Context, purpose, tokenHash string, now time.Time) (*OneTimeLink, error) {
+	l := new(OneTimeLink)
+	return first(ctx, q.db.NewSelect().Model(l).Relation("User").Where("otl.token_hash = ?", tokenHash).
+		Where("otl.purpose = ?", purpose).Where("otl.used_at IS NULL").Where("otl.expires_at > ?", now), l)
+}
+
+// CreateOneTimeLink adds a link.
+func (t *Tx) CreateOneTimeLink(ctx context.Context, l *OneTimeLink) error { return t.insert(ctx, l) }
+
+// UseOneTimeLink spends a link; ErrNotFound for one that was spent, has run
+// out or was taken back, so that of two who try one succeeds.
+func (t *Tx) UseOneTimeLink(ctx context.Context, id string, now time.Time) error {
+	res, err := t.db.NewUpdate().Model((*OneTimeLink)(nil)).Set("used_at = ?", now).
+		Where("id = ?", id).Where("used_at IS NULL").Where("expires_at > ?", now).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// DeleteLinksOf takes a user's links of one purpose back.
+func (t *Tx) DeleteLinksOf(ctx context.Context, purpose, userID string) error {
+	_, err := t.db.NewDelete().Model((*OneTimeLink)(nil)).Where("user_id = ?", userID).Where("purpose = ?", purpose).Exec(ctx)
+	return translate(err)
+}

@@ -1,0 +1,49 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// linkOut is a link as it is shown once.
+type linkOut struct {
+	URLPath   string    `json:"url_path" doc:"Behind this server's address; it opens a form for the new password"`
+	Token     string    `json:"token" doc:"Shown this once"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func linkForm(l *app.PasswordLink) *linkOut {
+	if l == nil {
+		return nil
+	}
+	return &linkOut{URLPath: l.URLPath, Token: l.Token, ExpiresAt: instant(l.ExpiresAt)}
+}
+
+type oneLinkOut struct{ Body linkOut }
+
+func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *userIn) (*oneLinkOut, error) {
+	l, err := s.app.MakePasswordLink(ctx, actor, in.UserID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneLinkOut{*linkForm(l)}, nil
+}
+
+type usePasswordLinkIn struct {
+	Body struct {
+		Token    string     `json:"token" doc:"From the link"`
+		Password app.Secret `json:"password" doc:"The new one"`
+	}
+}
+
+func (s *Server) usePasswordLink(ctx context.Context, c *fiber.Ctx, in *usePasswordLinkIn) (*cookiesOut, error) {
+	tokens, err := s.app.UsePasswordLink(ctx, in.Body.Token, in.Body.Password.Reveal(), s.client(c))
+	if err != nil {
+		return nil, err
+	}
+	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
+}
