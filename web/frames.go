@@ -36,6 +36,8 @@ type (
 		AgentType string `json:"agent_type,omitempty"`
 		ID        string `json:"id,omitempty" format:"uuid"`
 		Seq       int64  `json:"seq,omitempty"`
+		State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the line is as it was said"`
+		EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
 	}
 	plainMessage struct {
 		Type      string        `json:"type" enum:"message"`
@@ -91,6 +93,16 @@ type Turn struct {
 	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
 }
 
+// Line is what frames about an earlier line have; it is what the line is by
+// now, also in a frame of an earlier change.
+type Line struct {
+	MessageID  string `json:"message_id" format:"uuid"`
+	MessageSeq int64  `json:"message_seq" minimum:"1"`
+	State      string `json:"state" enum:"shown,deleted,hidden"`
+	Content    string `json:"content" doc:"A neutral text for who may not read the line"`
+	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
+}
+
 type (
 	v2Message struct {
 		Type string `json:"type" enum:"message"`
@@ -103,6 +115,28 @@ type (
 		AgentID   string        `json:"agent_id,omitempty" format:"uuid"`
 		AgentName string        `json:"agent_name,omitempty"`
 		TurnID    string        `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
+		State     string        `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the line by now; content is then a neutral text, of hidden lines for staff their own"`
+		EditedAt  string        `json:"edited_at,omitempty" format:"date-time"`
+	}
+	v2LineEdited struct {
+		Type string `json:"type" enum:"message_edited"`
+		Line
+		Durable
+	}
+	v2LineDeleted struct {
+		Type string `json:"type" enum:"message_deleted"`
+		Line
+		Durable
+	}
+	v2LineHidden struct {
+		Type string `json:"type" enum:"message_hidden"`
+		Line
+		Durable
+	}
+	v2LineShown struct {
+		Type string `json:"type" enum:"message_shown"`
+		Line
+		Durable
 	}
 	v2TurnEnded struct {
 		Type string `json:"type" enum:"turn"`
@@ -207,6 +241,14 @@ func socketFrames() []frameOf {
 
 		{"Message", chanV2, app.EventMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
 			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},
+		{"LineEdited", chanV2, app.EventMessageEdited, false, "Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
+			m{"type": "message_edited", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good evening!", "edited_at": anInstant}},
+		{"LineDeleted", chanV2, app.EventMessageDeleted, false, "Durable: who said a line has taken it back", reflect.TypeFor[v2LineDeleted](),
+			m{"type": "message_deleted", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "deleted", "content": "(deleted)"}},
+		{"LineHidden", chanV2, app.EventMessageHidden, false, "Durable: staff have hidden a line", reflect.TypeFor[v2LineHidden](),
+			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "hidden", "content": "(hidden by staff)"}},
+		{"LineShown", chanV2, app.EventMessageShown, false, "Durable: a line that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
+			m{"type": "message_shown", "id": aThirdID, "seq": 9, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good morning!"}},
 		{"Turn", chanV2, app.EventTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message", reflect.TypeFor[v2TurnEnded](),
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
 		{"ArtifactUpdate", chanV2, app.EventArtifactUpdate, false, "Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its earlier seqs have no frame", reflect.TypeFor[v2ArtifactUpdate](),
