@@ -155,6 +155,11 @@ const (
 	ActKeepVersion    Action = "agent.keep_version"
 	ActRestoreVersion Action = "agent.restore"
 
+	ActListExternal   Action = "agent.list_external"
+	ActCreateExternal Action = "agent.create_external"
+	ActTestExternal   Action = "agent.test_external"
+	ActRotateCallback Action = "agent.rotate_callback"
+
 	ActReadSystemAgents  Action = "agent.read_system"
 	ActWriteSystemAgents Action = "agent.write_system"
 	ActReadAgentTypes    Action = "agent_type.read"
@@ -331,6 +336,11 @@ var rules = map[Action]rule{
 	ActReadVersions:   {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
 	ActKeepVersion:    {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActRestoreVersion: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+
+	ActListExternal:   {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActCreateExternal: {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActTestExternal:   {roles: admins, relations: projectUsers | IsCreator, text: notEnough},
+	ActRotateCallback: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 
 	ActReadSystemAgents:  {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActWriteSystemAgents: {roles: admins, text: notEnough, scope: ScopeAdmin},

@@ -128,6 +128,11 @@ var declared = map[Action]struct {
 	ActKeepVersion:    {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 	ActRestoreVersion: {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 
+	ActListExternal:   {"everybody", "Not enough permissions"},
+	ActCreateExternal: {"admin super_admin", "Not enough permissions"},
+	ActTestExternal:   {"admin super_admin project_owner project_admin project_editor project_member creator", "Not enough permissions"},
+	ActRotateCallback: {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
+
 	ActReadSystemAgents:  {"admin super_admin", "Not enough permissions"},
 	ActWriteSystemAgents: {"admin super_admin", "Not enough permissions"},
 	ActReadAgentTypes:    {"teacher admin super_admin", "Not enough permissions"},

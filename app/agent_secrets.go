@@ -4,17 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"strings"
 
 	"github.com/coagent-studio/coagent/store"
 )
 
 // secretMembers of an external agent's configuration; they are taken out of
 // what is stored as JSON and kept encrypted beside it.
-var secretMembers = map[string]bool{"auth_token": true, "callback_token": true, "client_secret": true}
+var secretMembers = map[string]bool{secretAuthToken: true, secretCallback: true, secretClientSecret: true}
 
 // applyExternal stores a sent external_config: the object without its secrets,
 // in the client's own order, and the secrets encrypted. A secret that is
-// absent, null, "" or its own mask keeps what is stored.
+// absent, null, "" or its own mask keeps what is stored, and a callback_token
+// is only ever made here.
 func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	if !sent.Sent {
 		return nil
@@ -32,10 +34,21 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	if err != nil {
 		return invalid("external_config", "must be an object")
 	}
-	maps.DeleteFunc(found, func(name, value string) bool { return value == "" || value == Mask(Secret(kept[name])) })
+	maps.DeleteFunc(found, func(name, value string) bool {
+		return name == secretCallback || value == "" || value == Mask(Secret(kept[name]))
+	})
+	if err := checkSecrets(found); err != nil {
+		return err
+	}
+	if ag.IsExternal {
+		if err := changeExternal(ag.ExternalConfig, store.JSON(public), kept, found); err != nil {
+			return err
+		}
+	}
 	maps.Copy(kept, found)
 	ag.ExternalConfig = store.JSON(public)
 	if len(kept) == 0 {
+		ag.EncryptedSecrets = ""
 		return nil
 	}
 	ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(kept)))
@@ -74,10 +87,11 @@ func withoutSecrets(raw []byte, found map[string]string) ([]byte, error) {
 			return nil, err
 		}
 		name, _ := key.(string)
-		if secretMembers[name] {
+		// Decoders of JSON take Auth_Token for auth_token.
+		if member := strings.ToLower(name); secretMembers[member] {
 			var text string
 			if json.Unmarshal(value, &text) == nil {
-				found[name] = text
+				found[member] = text
 			}
 			continue
 		}

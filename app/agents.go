@@ -68,13 +68,13 @@ func (a *App) apply(s AgentSettings, ag *store.Agent) error {
 
 func (a *App) checkCategory(ag *store.Agent) error {
 	if ag.IsExternal {
-		return nil
+		return oneOf("category", ag.Category, categoryExternal)
 	}
 	return oneOf("category", ag.Category, categories...)
 }
 
 func (a *App) checkProvider(ag *store.Agent) error {
-	if ag.IsExternal || a.models.Known(ag.ModelProvider) {
+	if ag.IsExternal && ag.ModelProvider == categoryExternal || a.models.Known(ag.ModelProvider) {
 		return nil
 	}
 	return oneOf("model_provider", ag.ModelProvider, a.models.Names()...)

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/telemetry"
@@ -41,25 +42,27 @@ type Deps struct {
 
 // App is the program behind the edge. Make it with New, run it with Start.
 type App struct {
-	cfg    *Config
-	db     *store.DB
-	log    *slog.Logger
-	now    func() time.Time
-	rand   func() float64
-	keys   *Keyring
-	hasher *Hasher
-	models *llm.Models
-	tell   *telemetry.Telemetry
-	queue  *jobs.Queue
-	hub    *realtime.Hub
-	listen *realtime.Listener
-	work   bool
-	serve  bool
+	cfg      *Config
+	db       *store.DB
+	log      *slog.Logger
+	now      func() time.Time
+	rand     func() float64
+	keys     *Keyring
+	hasher   *Hasher
+	models   *llm.Models
+	external *a2a.Client
+	tell     *telemetry.Telemetry
+	queue    *jobs.Queue
+	hub      *realtime.Hub
+	listen   *realtime.Listener
+	work     bool
+	serve    bool
 
 	guard      signinGuard
 	posts      *limiter
 	typing     *limiter
 	edits      *limiter
+	probes     *limiter
 	handshakes *limiter
 	watchers   watchers
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
@@ -93,6 +96,8 @@ func New(d Deps) (*App, error) {
 		posts:      perMinute(d.Config.Limits.PostsPerMinute, d.Config.Limits.PostsBurst),
 		typing:     perMinute(d.Config.Limits.TypingPerMinute, d.Config.Limits.TypingPerMinute/6),
 		edits:      perMinute(d.Config.Limits.EditsPerMinute, d.Config.Limits.EditsPerMinute/6),
+		probes:     perMinute(probesPerMinute, probesPerMinute/3),
+		external:   a2a.NewClient(d.Config.External.AllowPrivate),
 		handshakes: perMinute(d.Config.Limits.HandshakesPerMinute, d.Config.Limits.HandshakesPerMinute/4)}
 	if a.tell, err = a.newTelemetry(); err != nil {
 		return nil, err

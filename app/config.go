@@ -24,6 +24,7 @@ type Config struct {
 	Rooms     RoomsConfig     `yaml:"rooms" doc:"Sockets and the event log behind them."`
 	Retention RetentionConfig `yaml:"retention" doc:"How many days things are kept; 0 keeps them for ever. What is older goes within minutes."`
 	LLM       LLMConfig       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
+	External  ExternalConfig  `yaml:"external" doc:"Agents outside this program, at addresses that admins type in."`
 	Log       LogConfig       `yaml:"log" doc:"What the process says about itself on standard error."`
 	Telemetry TelemetryConfig `yaml:"telemetry" doc:"OpenTelemetry traces."`
 }
@@ -149,6 +150,11 @@ type ProviderConfig struct {
 	BaseURL      string `yaml:"base_url" doc:"Address of its API."`
 	DefaultModel string `yaml:"default_model" doc:"Model of agents that name none."`
 	Keyless      bool   `yaml:"keyless" doc:"It asks for no key, like a server in the school's own network."`
+}
+
+// ExternalConfig bounds what external agents may be reached at.
+type ExternalConfig struct {
+	AllowPrivate bool `yaml:"allow_private" default:"false" doc:"Call external agents in private networks and on this machine too; without it, public addresses alone."`
 }
 
 // LogConfig is the form of the log.

@@ -229,6 +229,11 @@ var accessTable = []row{
 		agent := w.newAgent(t)
 		return []string{agent, w.as(owner).must(t, http.StatusOK, post, v1+"/agent-config/"+agent+"/versions", body{"version_label": ""}).text(t, "id")}, nil
 	}},
+	{"GET /api/v1/agents/external/list", everyone200, nothing},
+	{"POST /api/v1/agents/external/create", adminsOnly, sending(external)},
+	{"POST /api/v1/agents/external/test-connection", adminsOnly, sending(external)},
+	{"GET /api/v1/agents/{id}/test-connection", adminsOnly, onExternal},
+	{"POST /api/v1/agents/{id}/callback_token", adminsOnly, onExternal},
 	{"GET /api/v1/agents/system", adminsOnly, nothing},
 	{"PUT /api/v1/agents/system/{agent_type}", adminsOnly, func(testing.TB, *world) ([]string, any) {
 		return []string{"design"}, body{"system_prompt": "Write prompts.", "model_provider": "offline", "api_key": apptest.CanaryKey}
@@ -259,6 +264,8 @@ const socketRoute = "GET /api/v1/chat/ws/{room_id}"
 var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
 	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json", "GET /api/v1/openapi.json",
+	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json", "GET /api/v1/openapi.json",
+	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /api/v1/a2a/health", "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /studio", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /api/v1/openapi.json",
 }
 
 func nothing(testing.TB, *world) ([]string, any) { return nil, nil }
@@ -287,6 +294,16 @@ func onAnnouncement(b any) func(testing.TB, *world) ([]string, any) {
 
 func onRoom(b any) func(testing.TB, *world) ([]string, any) {
 	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.room}, b }
+}
+
+// external is an agent that nobody reaches: its address is this machine's own.
+//
+//nolint:gochecknoglobals // a sample
+var external = body{"name": "Far", "type": "external", "webhook_url": "http://127.0.0.1:9/hook", "auth_type": "bearer", "auth_token": apptest.CanaryKey,
+	"oauth_config": nil, "timeout_ms": 30000, "fallback_message": "Later.", "system_prompt": ""}
+
+func onExternal(t testing.TB, w *world) ([]string, any) {
+	return []string{w.as(admin).must(t, http.StatusOK, post, v1+"/agents/external/create", external).text(t, "id")}, nil
 }
 
 func onType(b any) func(testing.TB, *world) ([]string, any) {

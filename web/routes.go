@@ -42,6 +42,7 @@ func (s *Server) routes(version string) error {
 	s.adminRoutes()
 	s.artifactRoutes()
 	s.sockets()
+	open(s, route{method: get, path: v1 + "/a2a/health", id: "a2aHealth", tag: "Agents", summary: "Tell external agents that this server hears them"}, s.a2aHealth)
 	open(s, route{method: get, path: pathHealth, id: "health", tag: "Operation", summary: "Tell that the process is alive"}, s.health)
 	open(s, route{method: get, path: pathReady, id: "ready", tag: "Operation", summary: "Tell whether requests can be served; code names the part that fails"}, s.ready)
 	return s.pages(version)
@@ -217,6 +218,12 @@ func (s *Server) agentRoutes() {
 	add(s, route{method: post, path: v1 + "/agents/global", id: "createTemplate", tag: tag, summary: "Make a template of one's own"}, s.createTemplate)
 	add(s, route{method: post, path: v1 + "/agents/global/{id}/clone-to-project/{project_id}", id: "cloneTemplate", tag: tag,
 		summary: "Put a copy of the caller's template {id} into a project, switched off", errors: edited}, s.cloneTemplate)
+	add(s, route{method: get, path: v1 + "/agents/external/list", id: "listExternalAgents", tag: tag, summary: "List agents outside this program: all for admins, else the caller's own"},
+		s.externalAgents)
+	add(s, route{method: post, path: v1 + "/agents/external/create", id: "createExternalAgent", tag: tag,
+		summary: "Make an agent outside this program; its callback_token is in this answer alone", role: app.ActCreateExternal}, s.createExternalAgent)
+	add(s, route{method: post, path: v1 + "/agents/external/test-connection", id: "testExternalAgent", tag: tag,
+		summary: "Ask an external agent that is not stored for a sign of life", role: app.ActCreateExternal, errors: []int{limited}}, s.testExternalAgent)
 	add(s, route{method: get, path: v1 + "/agents/{id}", id: "listAgents", tag: tag, summary: "List the agents of the project {id}", errors: known}, s.agents)
 	add(s, route{method: post, path: v1 + "/agents/{id}", id: "createAgent", tag: tag, summary: "Make an agent in the project {id}", errors: known}, s.createAgent)
 	add(s, route{method: put, path: v1 + "/agents/{id}", id: "updateAgent", tag: tag, summary: "Change what is sent of the agent {id}", errors: edited}, s.updateAgent)
@@ -226,6 +233,10 @@ func (s *Server) agentRoutes() {
 		status: gone, errors: edited}, s.clearAgentKey)
 	add(s, route{method: put, path: v1 + "/agents/{id}/activate", id: "activateAgent", tag: tag, summary: "Switch the agent {id} on and its project's others of the same type off",
 		errors: edited}, s.activateAgent)
+	add(s, route{method: get, path: v1 + "/agents/{id}/test-connection", id: "testStoredAgent", tag: tag, summary: "Ask the external agent {id} for a sign of life",
+		errors: []int{missing, limited}}, s.testStoredAgent)
+	add(s, route{method: post, path: v1 + "/agents/{id}/callback_token", id: "rotateCallbackToken", tag: tag,
+		summary: "Give the external agent {id} a new token to call back with, shown in this answer alone", errors: edited}, s.rotateCallbackToken)
 	add(s, route{method: post, path: v1 + "/agents/{id}/sync-from-parent", id: "syncAgent", tag: tag, summary: "Make the clone {id} what its template is now",
 		errors: edited}, s.syncAgent)
 	add(s, route{method: del, path: v1 + "/agents/{id}", id: "deleteAgent", tag: tag, summary: "Remove the agent {id}; what it said stays",

@@ -1,0 +1,176 @@
+package a2a
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The ways to authenticate to an external agent.
+const (
+	AuthNone   = "none"
+	AuthBearer = "bearer"
+	AuthOAuth2 = "oauth2" // client credentials (RFC 6749, 4.4)
+)
+
+// Endpoint is where an external agent listens and how to authenticate there.
+type Endpoint struct {
+	WebhookURL string
+	AuthType   string
+	AuthToken  string // of AuthBearer
+	OAuth      OAuth  // of AuthOAuth2
+}
+
+// OAuth is the client that asks TokenURL for access tokens.
+type OAuth struct {
+	TokenURL, ClientID, ClientSecret, Scope string
+}
+
+// String is the address alone, so that no log shows a secret.
+func (e Endpoint) String() string { return e.WebhookURL }
+
+// GoString is String.
+func (e Endpoint) GoString() string { return e.WebhookURL }
+
+// Client calls external agents; it is safe for concurrent use.
+type Client struct{ http *http.Client }
+
+const (
+	probeTimeout = 10 * time.Second
+	maxAnswer    = 64 << 10
+)
+
+// NewClient makes a Client. With private it also calls addresses of private
+// networks and of this machine.
+func NewClient(private bool) *Client {
+	dialer := &net.Dialer{Timeout: probeTimeout, Control: guard(private)}
+	return &Client{&http.Client{
+		Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: probeTimeout, MaxResponseHeaderBytes: maxAnswer,
+			MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},
+		// A redirect could take the credentials to somebody else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Probe is what a test of a connection has found out.
+type Probe struct {
+	Success    bool
+	StatusCode int // 0 without an answer
+	Latency    time.Duration
+	Problem    string // for the person, empty without one
+}
+
+// Probe asks an external agent's address for anything at all, within 10 s.
+// Any status below 400 is a success.
+func (c *Client) Probe(ctx context.Context, e Endpoint) Probe {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	req, err := c.request(ctx, http.MethodGet, e)
+	if err != nil {
+		return Probe{Problem: inWords(err)}
+	}
+	began := time.Now()
+	res, err := c.http.Do(req)
+	if err != nil {
+		return Probe{Problem: inWords(err)}
+	}
+	defer res.Body.Close()
+	// What it says does not matter, only that it can be read.
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
+	p := Probe{Success: res.StatusCode < http.StatusBadRequest, StatusCode: res.StatusCode, Latency: time.Since(began)}
+	if !p.Success {
+		p.Problem = fmt.Sprintf("The address answers with status %d", res.StatusCode)
+	}
+	return p
+}
+
+// request is a request to an endpoint with its credentials.
+func (c *Client) request(ctx context.Context, method string, e Endpoint) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, e.WebhookURL, http.NoBody)
+	if err != nil {
+		return nil, problem("The address is malformed")
+	}
+	req.Header.Set("User-Agent", "coagent")
+	switch e.AuthType {
+	case AuthBearer:
+		if e.AuthToken == "" {
+			return nil, problem("No auth_token is set; set one, or choose auth_type none")
+		}
+		req.Header.Set("Authorization", "Bearer "+e.AuthToken)
+	case AuthOAuth2:
+		token, err := c.token(ctx, e.OAuth)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, nil
+}
+
+// token asks for an access token with the client's credentials.
+func (c *Client) token(ctx context.Context, o OAuth) (string, error) {
+	if o.TokenURL == "" || o.ClientID == "" || o.ClientSecret == "" {
+		return "", problem("OAuth needs token_url, client_id and client_secret")
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {o.ClientID}, "client_secret": {o.ClientSecret}}
+	if o.Scope != "" {
+		form.Set("scope", o.Scope)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.TokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", problem("The token address is malformed")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return "", problem("The token address: " + inWords(err))
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return "", problem(fmt.Sprintf("The token address answers with status %d", res.StatusCode))
+	}
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&answer); err != nil || answer.AccessToken == "" {
+		return "", problem("The token address does not answer with an access_token")
+	}
+	return answer.AccessToken, nil
+}
+
+// problem is a failure in words for a person.
+type problem string
+
+// Error is the words.
+func (p problem) Error() string { return string(p) }
+
+// inWords is a failed call in words of our own: the network's name hosts and
+// addresses that are nobody's business.
+func inWords(err error) string {
+	var own problem
+	var unresolved *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &own):
+		return string(own)
+	case errors.Is(err, errNotPublic):
+		return "The address is not public; an operator can allow private ones with external.allow_private"
+	case errors.As(err, &cert):
+		return "The certificate of the address is not valid"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "The address does not answer in time"
+	case errors.As(err, &unresolved):
+		return "The host of the address is not known"
+	}
+	return "The address does not answer"
+}

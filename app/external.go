@@ -1,0 +1,316 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// NewExternalAgent describes an agent outside this program; empty members take
+// their defaults.
+type NewExternalAgent struct {
+	Name            string
+	Type            string
+	WebhookURL      string
+	AuthType        string // none, bearer (the default) or oauth2
+	AuthToken       Secret // of bearer
+	OAuth           *OAuthClient
+	TimeoutMS       int // 1000..120000, 30000 when zero
+	FallbackMessage string
+	SystemPrompt    string
+}
+
+// OAuthClient is how this program asks for access tokens to an external agent.
+type OAuthClient struct {
+	TokenURL     string `json:"token_url"`
+	ClientID     string `json:"client_id"`
+	ClientSecret Secret `json:"-"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// externalConfig is what an external agent's configuration holds beside its
+// secrets; members that are not listed belong to the client.
+type externalConfig struct {
+	WebhookURL      string       `json:"webhook_url"`
+	AuthType        string       `json:"auth_type"`
+	TimeoutMS       int          `json:"timeout_ms"`
+	FallbackMessage string       `json:"fallback_message"`
+	OAuth           *OAuthClient `json:"oauth_config,omitempty"`
+}
+
+const (
+	secretAuthToken    = "auth_token"
+	secretCallback     = "callback_token"
+	secretClientSecret = "client_secret"
+
+	maxURL          = 2000
+	probesPerMinute = 60
+	defaultFallback = "\u26a0\ufe0f External agent is temporarily unavailable."
+)
+
+// ExternalAgents lists agents outside this program: all of them for admins, for
+// others those they made.
+func (a *App) ExternalAgents(ctx context.Context, actor *Actor) ([]store.Agent, error) {
+	if err := Check(actor, ActListExternal, Resource{}); err != nil {
+		return nil, err
+	}
+	of := actor.User.ID
+	if actor.isAdmin() {
+		of = ""
+	}
+	return a.db.ExternalAgents(ctx, of, store.Page{Limit: store.MaxLimit})
+}
+
+// CreateExternalAgent adds an agent outside this program. The token with which
+// it may call back is returned here, and by RotateCallbackToken, alone.
+func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExternalAgent) (*store.Agent, Secret, error) {
+	if err := Check(actor, ActCreateExternal, Resource{}); err != nil {
+		return nil, "", err
+	}
+	ag, secrets, err := a.externalAgent(actor, in)
+	if err != nil {
+		return nil, "", err
+	}
+	callback := newCallbackToken()
+	secrets[secretCallback] = callback.Reveal()
+	if ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(secrets))); err != nil {
+		return nil, "", err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
+			return err
+		}
+		return a.recordAgent(ctx, tx, actor, ActCreateExternal, nil, ag)
+	})
+	return ag, callback, agentError(err)
+}
+
+// externalAgent makes the row of an external agent, without its secrets, which
+// it returns beside it.
+func (a *App) externalAgent(actor *Actor, in NewExternalAgent) (*store.Agent, map[string]string, error) {
+	ag := a.newAgent("", actor.User.ID)
+	ag.Name, ag.Type, ag.SystemPrompt = in.Name, in.Type, in.SystemPrompt
+	ag.Category, ag.ModelProvider, ag.IsExternal, ag.IsActive, ag.Capabilities = categoryExternal, categoryExternal, true, true, `["a2a_messaging"]`
+	cfg := externalConfig{WebhookURL: in.WebhookURL, AuthType: in.AuthType, TimeoutMS: in.TimeoutMS, FallbackMessage: in.FallbackMessage}
+	if ag.Type == "" {
+		ag.Type = categoryExternal
+	}
+	if cfg.AuthType == "" {
+		cfg.AuthType = a2a.AuthBearer
+	}
+	if cfg.TimeoutMS == 0 {
+		cfg.TimeoutMS = 30_000
+	}
+	if cfg.FallbackMessage == "" {
+		cfg.FallbackMessage = defaultFallback
+	}
+	secrets := map[string]string{}
+	if cfg.AuthType == a2a.AuthBearer && in.AuthToken != "" {
+		secrets[secretAuthToken] = in.AuthToken.Reveal()
+	}
+	if cfg.AuthType == a2a.AuthOAuth2 && in.OAuth != nil {
+		cfg.OAuth = in.OAuth
+		secrets[secretClientSecret] = in.OAuth.ClientSecret.Reveal()
+	}
+	if err := firstOf(errors.Join(name("name", &ag.Name), text("type", ag.Type, 1, 64), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
+		checkSecrets(secrets), cfg.check(secrets))); err != nil {
+		return nil, nil, err
+	}
+	ag.ExternalConfig = toJSON(cfg)
+	return &ag, secrets, nil
+}
+
+// check refuses what no call could be made with.
+func (c *externalConfig) check(secrets map[string]string) error {
+	if err := firstOf(errors.Join(webURL("webhook_url", c.WebhookURL), oneOf("auth_type", c.AuthType, a2a.AuthNone, a2a.AuthBearer, a2a.AuthOAuth2),
+		between("timeout_ms", c.TimeoutMS, 1000, 120_000), text("fallback_message", c.FallbackMessage, 0, maxText))); err != nil {
+		return err
+	}
+	if c.AuthType != a2a.AuthOAuth2 {
+		return nil
+	}
+	if c.OAuth == nil {
+		return invalid("oauth_config", "is missing: send token_url, client_id and client_secret")
+	}
+	return firstOf(errors.Join(webURL("token_url", c.OAuth.TokenURL), text("client_id", c.OAuth.ClientID, 1, maxName),
+		text(secretClientSecret, secrets[secretClientSecret], 1, 4096), text("scope", c.OAuth.Scope, 0, 1000)))
+}
+
+// webURL checks an address that this program will call.
+func webURL(field, address string) error {
+	if err := text(field, address, 1, maxURL); err != nil {
+		return err
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", strings.ContainsAny(address, " \t\r\n"):
+		return invalid(field, "must be an address such as https://agent.example.org/hook")
+	case u.User != nil:
+		return invalid(field, "must not contain a user or password")
+	}
+	return nil
+}
+
+// checkSecrets refuses what cannot travel in a header.
+func checkSecrets(secrets map[string]string) error {
+	for _, member := range []string{secretAuthToken, secretClientSecret} {
+		s := secrets[member]
+		if err := text(member, s, 0, 4096); err != nil {
+			return err
+		}
+		if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return invalid(member, "must not contain line breaks or control characters")
+		}
+	}
+	return nil
+}
+
+// changeExternal checks a changed configuration of an external agent. Secrets
+// are only ever sent to the host they were typed in for: somebody who may edit
+// the address, but never reads the secret, must not have it sent elsewhere. Of
+// those kept it takes away what has no host any more.
+func changeExternal(before, after store.JSON, kept, sent map[string]string) error {
+	was, now := readExternal(before), externalConfig{TimeoutMS: 30_000, AuthType: a2a.AuthNone}
+	if err := json.Unmarshal([]byte(after), &now); err != nil {
+		return invalid("external_config", "must have texts for addresses and a number for timeout_ms")
+	}
+	moved := origin(was.WebhookURL) != origin(now.WebhookURL)
+	for _, s := range []struct {
+		member      string
+		moved, used bool
+	}{
+		{secretAuthToken, moved, now.AuthType == a2a.AuthBearer},
+		{secretClientSecret, moved || origin(was.tokenURL()) != origin(now.tokenURL()), now.AuthType == a2a.AuthOAuth2},
+	} {
+		switch {
+		case kept[s.member] == "" || sent[s.member] != "" || !s.moved:
+		case s.used:
+			return invalid(s.member, "send it again: its address has moved to another host")
+		default:
+			delete(kept, s.member)
+		}
+	}
+	all := map[string]string{secretClientSecret: kept[secretClientSecret]}
+	if s := sent[secretClientSecret]; s != "" {
+		all[secretClientSecret] = s
+	}
+	return now.check(all)
+}
+
+func (c *externalConfig) tokenURL() string {
+	if c.OAuth == nil {
+		return ""
+	}
+	return c.OAuth.TokenURL
+}
+
+// origin is the scheme and host of an address.
+func origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
+}
+
+func readExternal(stored store.JSON) externalConfig {
+	var cfg externalConfig
+	// What does not fit was stored before it was checked, and calls nobody.
+	_ = json.Unmarshal([]byte(stored), &cfg)
+	return cfg
+}
+
+// endpoint is where an external agent listens, with its secrets.
+func (a *App) endpoint(ag *store.Agent) (a2a.Endpoint, error) {
+	secrets, err := a.externalSecrets(ag)
+	if err != nil {
+		return a2a.Endpoint{}, err
+	}
+	cfg := readExternal(ag.ExternalConfig)
+	return cfg.endpoint(secrets), nil
+}
+
+func (c *externalConfig) endpoint(secrets map[string]string) a2a.Endpoint {
+	e := a2a.Endpoint{WebhookURL: c.WebhookURL, AuthType: c.AuthType, AuthToken: secrets[secretAuthToken]}
+	if c.OAuth != nil {
+		e.OAuth = a2a.OAuth{TokenURL: c.OAuth.TokenURL, ClientID: c.OAuth.ClientID, ClientSecret: secrets[secretClientSecret], Scope: c.OAuth.Scope}
+	}
+	return e
+}
+
+// RotateCallbackToken gives an external agent a new token to call back with,
+// and returns it this once; the old one is of no use any more.
+func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) (Secret, error) {
+	if _, err := a.externalFor(ctx, actor, id, ActRotateCallback); err != nil {
+		return "", err
+	}
+	callback := newCallbackToken()
+	_, err := a.editAgent(ctx, actor, ActRotateCallback, id, func(ag *store.Agent) error {
+		secrets, err := a.externalSecrets(ag)
+		if err != nil {
+			return err
+		}
+		secrets[secretCallback] = callback.Reveal()
+		ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(secrets)))
+		return err
+	})
+	return callback, err
+}
+
+// externalFor is agentFor for an external agent; any other is refused.
+func (a *App) externalFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Agent, error) {
+	ag, err := a.agentFor(ctx, actor, id, action, "Agent config")
+	if err == nil && !ag.IsExternal {
+		return nil, errorf(KindRejected, "not_external", "Not an external agent")
+	}
+	return ag, err
+}
+
+// TestExternalAgent asks an external agent that is not stored for a sign of life.
+func (a *App) TestExternalAgent(ctx context.Context, actor *Actor, in NewExternalAgent) (a2a.Probe, error) {
+	if err := Check(actor, ActCreateExternal, Resource{}); err != nil {
+		return a2a.Probe{}, err
+	}
+	ag, secrets, err := a.externalAgent(actor, in)
+	if err != nil {
+		return a2a.Probe{}, err
+	}
+	cfg := readExternal(ag.ExternalConfig)
+	return a.probe(ctx, actor, cfg.endpoint(secrets))
+}
+
+// TestStoredAgent asks an external agent for a sign of life.
+func (a *App) TestStoredAgent(ctx context.Context, actor *Actor, id string) (a2a.Probe, error) {
+	ag, err := a.externalFor(ctx, actor, id, ActTestExternal)
+	if err != nil {
+		return a2a.Probe{}, err
+	}
+	to, err := a.endpoint(ag)
+	if err != nil {
+		return a2a.Probe{}, err
+	}
+	return a.probe(ctx, actor, to)
+}
+
+// probe calls an address for a person, so often at most: a test tells what
+// answers where.
+func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Probe, error) {
+	if wait, ok := a.probes.take(actor.User.ID, a.now()); !ok {
+		return a2a.Probe{}, tooFast("Too many connection tests", wait)
+	}
+	return a.external.Probe(ctx, to), nil
+}
+
+// newCallbackToken is 32 random bytes in 43 characters that a URL can hold.
+func newCallbackToken() Secret {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return Secret(base64.RawURLEncoding.EncodeToString(b[:]))
+}
