@@ -167,6 +167,7 @@ const (
 
 	ActOperate   Action = "program.operate"
 	ActReadAudit Action = "audit.read"
+	ActBrowse    Action = "program.browse"
 )
 
 // Relation is how an actor stands to a thing, beside the global role.
@@ -229,6 +230,7 @@ type rule struct {
 	relations Relation
 	hidden    bool
 	text      string
+	rejected  bool  // the contract answers this denial with 400
 	scope     Scope // ScopeWrite when empty
 }
 
@@ -349,6 +351,7 @@ var rules = map[Action]rule{
 
 	ActOperate:   {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActReadAudit: {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActBrowse:    {roles: admins, text: "The user doesn't have enough privileges", rejected: true, scope: ScopeAdmin},
 }
 
 // Check returns nil when the actor may do the action to the resource, and
@@ -367,6 +370,9 @@ func Check(actor *Actor, action Action, on Resource) error {
 	}
 	if r.text == "" {
 		r.text = notEnough
+	}
+	if r.rejected {
+		return errorf(KindRejected, "forbidden", "%s", r.text)
 	}
 	return forbidden(r.text)
 }

@@ -50,6 +50,7 @@ var declared = map[Action]struct {
 
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
 	ActReadAudit:    {"admin super_admin", "Not enough permissions"},
+	ActBrowse:       {"admin super_admin", "400 The user doesn't have enough privileges"},
 	ActCreateCourse: {"teacher admin super_admin", "Not enough permissions"},
 
 	ActManageAdminTokens:  {"super_admin", "Only Super Admins can modify other Admins"},
@@ -188,6 +189,9 @@ func checkDenial(t *testing.T, err error, text string) {
 	kind := KindForbidden
 	if text == "" {
 		kind, text = KindNotFound, "Thing not found"
+	}
+	if rest, rejected := strings.CutPrefix(text, "400 "); rejected {
+		kind, text = KindRejected, rest
 	}
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != kind || e.Message != text {

@@ -196,6 +196,10 @@ var accessTable = []row{
 	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"GET /api/v1/admin/audit", adminsOnly, nothing},
+	{"GET /api/v1/admin/db/tables", "400 400 400 400 400 400 400 400 400 400 400 200 200", nothing},
+	{"GET /api/v1/admin/db/tables/{table_name}", "400 400 400 400 400 400 400 400 400 400 400 200 200", func(testing.TB, *world) ([]string, any) {
+		return []string{"user"}, nil
+	}},
 	{"GET /api/v1/workspaces/{room_id}/artifacts", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
 	{"POST /api/v1/workspaces/{room_id}/artifacts", "404 201 201 404 201 201 201 404 404 404 404 201 201",
 		onRoom(body{"type": "task", "title": "Write", "content": body{"status": "todo"}, "parent_artifact_id": nil})},

@@ -115,6 +115,10 @@ func (s *Server) adminRoutes() {
 	const tag = "Administration"
 	add(s, route{method: get, path: v1 + "/admin/audit", id: "listAuditLog", tag: tag, summary: "List who changed what, newest first; admins only",
 		role: app.ActReadAudit}, s.auditLog)
+	add(s, route{method: get, path: v1 + "/admin/db/tables", id: "listTables", tag: tag, summary: "List the tables that admins may look into",
+		role: app.ActBrowse, errors: []int{rejected}}, s.tables)
+	add(s, route{method: get, path: v1 + "/admin/db/tables/{table_name}", id: "listRows", tag: tag, summary: "List rows of a table without any secret, the newest first",
+		role: app.ActBrowse, errors: []int{rejected, missing}}, s.rows)
 }
 
 func (s *Server) courseRoutes() {

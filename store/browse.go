@@ -1,0 +1,206 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/uptrace/bun"
+)
+
+// Browsed is a table as operators see it: under the name that clients know,
+// and with the columns that hold no secret. What is not listed is not shown.
+type Browsed struct {
+	Name      string
+	Table     string
+	Columns   []string
+	json      []string // those of Columns whose text is a JSON value
+	search    []string
+	relations []relation
+}
+
+// relation is a column that resolving adds: what a reference stands for.
+type relation struct{ name, expr, join string }
+
+var (
+	senderName = relation{"sender_name", "COALESCE(sender.full_name, sender.username, sender.email)", "LEFT JOIN users AS sender ON sender.id = t.sender_id"}
+	ownerName  = relation{"owner_name", "COALESCE(owner.full_name, owner.username, owner.email)", "LEFT JOIN users AS owner ON owner.id = t.owner_id"}
+	userEmail  = relation{"user_email", "u.email", "LEFT JOIN users AS u ON u.id = t.user_id"}
+	roomName   = relation{"room_name", "r.name", "LEFT JOIN rooms AS r ON r.id = t.room_id"}
+	courseName = relation{"course_title", "c.title", "LEFT JOIN courses AS c ON c.id = t.course_id"}
+)
+
+// searched are the columns that a search looks into wherever a table has them,
+// beside ids.
+var searched = strings.Fields("role status state email username full_name title name content description")
+
+// browsed makes an entry of the list: json names the columns that hold JSON.
+func browsed(name, table, columns, json string, relations ...relation) Browsed {
+	b := Browsed{Name: name, Table: table, Columns: strings.Fields(columns), json: strings.Fields(json), relations: relations}
+	b.Columns = append(b.Columns, b.json...)
+	for _, c := range b.Columns {
+		if c == "id" || strings.HasSuffix(c, "_id") || slices.Contains(searched, c) && !slices.Contains(b.json, c) {
+			b.search = append(b.search, c)
+		}
+	}
+	return b
+}
+
+// BrowsedTables lists what operators may look into, by name.
+func BrowsedTables() []Browsed {
+	return []Browsed{
+		browsed("access_token", "access_tokens", "id user_id name created_at expires_at last_used_at", "scopes", userEmail),
+		browsed("agent_key", "agent_keys", "agent_id key_type created_at", ""),
+		browsed("agentconfig", "agents", "id project_id parent_id type name category model_provider model system_prompt context_window is_active "+
+			"is_template is_external created_by created_at updated_at version", "settings trigger_config schedule_config capabilities user_key_ids"),
+		browsed("agentconfigversion", "agent_versions", "id agent_id label name system_prompt model_provider model context_window created_at created_by",
+			"settings trigger_config schedule_config"),
+		browsed("agentturn", "agent_turns", "id room_id agent_id trigger_seq position state attempt lease_until node reason detail prompt_tokens "+
+			"completion_tokens created_at started_at ended_at", "", roomName),
+		browsed("agenttypemetadata", "agent_types", "id type_name display_name description category icon color default_system_prompt "+
+			"default_model_provider default_model is_system created_by created_at updated_at version", "default_settings default_capabilities"),
+		browsed("announcement", "announcements", "id course_id author_id title content created_at updated_at version", "", courseName),
+		browsed("artifact", "artifacts", "id room_id type title parent_id version event_seq created_by created_by_agent modified_by modified_by_agent "+
+			"created_at updated_at deleted_at content_bytes", "content", roomName),
+		browsed("artifactversion", "artifact_versions", "artifact_id version title modified_by modified_by_agent updated_at kept_at content_bytes", "content"),
+		browsed("audit_log", "audit_log", "id created_at actor_id actor_name on_behalf_of action target_type target_id request_id", "before after"),
+		browsed("course", "courses", "id title description owner_id created_at version", "", ownerName),
+		browsed("course_invitation", "course_invitations", "id course_id created_by role max_uses uses created_at expires_at", "", courseName),
+		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName),
+		browsed("message", "messages", "id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at edited_at "+
+			"deleted_at hidden_at", "", senderName, roomName),
+		browsed("organization", "organizations", "id name description owner_id created_at", "", ownerName),
+		browsed("project", "projects", "id organization_id name description created_at", ""),
+		browsed("room", "rooms", "id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode created_at version event_seq "+
+			"looked_seq look_at", "", courseName),
+		browsed("roomagentlink", "room_agents", "room_id agent_id created_at", "", roomName),
+		browsed("session", "sessions", "id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at end_reason "+
+			"user_agent address", "", userEmail),
+		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version", ""),
+		browsed("user_api_key", "user_keys", "id user_id provider alias description created_at updated_at", "", userEmail),
+		browsed("usercourselink", "course_members", "course_id user_id role created_at", "", userEmail, courseName),
+		browsed("userorganizationlink", "organization_members", "organization_id user_id role created_at", "", userEmail),
+		browsed("userprojectlink", "project_members", "project_id user_id role created_at", "", userEmail),
+		browsed("userroomlink", "room_members", "room_id user_id created_at", "", userEmail, roomName),
+	}
+}
+
+// Window narrows what of a table is read: Search is part of an id, a name or a
+// text, in any case; From and Until bound created_at, zero is no bound.
+type Window struct {
+	Page
+	Resolve     bool
+	Search      string
+	From, Until time.Time
+}
+
+// Browse reads rows of a table, the newest first, each as a JSON object with
+// its members in the order of the columns.
+func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) ([]json.RawMessage, error) {
+	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table))
+	members := slices.Clone(b.Columns)
+	for _, c := range b.Columns {
+		sel = sel.ColumnExpr("t.?", bun.Ident(c))
+	}
+	if w.Resolve {
+		for _, r := range b.relations {
+			members = append(members, r.name)
+			sel = sel.ColumnExpr(r.expr).Join(r.join)
+		}
+	}
+	if w.Search != "" {
+		sel = sel.WhereGroup(" AND ", func(any *bun.SelectQuery) *bun.SelectQuery { return b.find(any, w) })
+	}
+	dated := slices.Contains(b.Columns, "created_at")
+	if dated && !w.From.IsZero() {
+		sel = sel.Where("t.created_at >= ?", w.From.UTC())
+	}
+	if dated && !w.Until.IsZero() {
+		sel = sel.Where("t.created_at <= ?", w.Until.UTC())
+	}
+	if dated {
+		sel = sel.OrderExpr("t.created_at DESC")
+	}
+	if slices.Contains(b.Columns, "id") {
+		sel = sel.OrderExpr("t.id DESC")
+	}
+	rows, err := w.on(sel).Rows(ctx)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer func() { _ = rows.Close() }()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, translate(err)
+	}
+	found := []json.RawMessage{}
+	for rows.Next() {
+		values, into := make([]any, len(members)), make([]any, len(members))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, translate(err)
+		}
+		for i, v := range values {
+			if n, ok := v.(int64); ok && types[i].DatabaseTypeName() == "BOOLEAN" {
+				values[i] = n != 0 // SQLite's driver leaves it a number
+			}
+		}
+		found = append(found, b.object(members, values))
+	}
+	return found, translate(rows.Err())
+}
+
+// find matches rows in which any of the searched columns holds the text. The
+// signs that mean something to LIKE stand for themselves.
+func (b *Browsed) find(sel *bun.SelectQuery, w Window) *bun.SelectQuery {
+	text := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(w.Search))
+	pattern := "%" + text + "%"
+	for _, c := range b.search {
+		sel = sel.WhereOr(`lower(CAST(t.? AS TEXT)) LIKE ? ESCAPE '\'`, bun.Ident(c), pattern)
+	}
+	if w.Resolve {
+		for _, r := range b.relations {
+			sel = sel.WhereOr("lower("+r.expr+`) LIKE ? ESCAPE '\'`, pattern)
+		}
+	}
+	return sel
+}
+
+// object is one row as JSON.
+func (b *Browsed) object(members []string, values []any) json.RawMessage {
+	var out bytes.Buffer
+	out.WriteByte('{')
+	for i, name := range members {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		v := values[i]
+		switch x := v.(type) {
+		case []byte:
+			v = string(x)
+		case time.Time:
+			v = x.UTC().Truncate(time.Microsecond)
+		}
+		if s, ok := v.(string); ok && slices.Contains(b.json, name) && json.Valid([]byte(s)) {
+			v = json.RawMessage(s)
+		} else if ok && !utf8.ValidString(s) {
+			v = strings.ToValidUTF8(s, "\uFFFD")
+		}
+		key, _ := json.Marshal(name) // a column's name always encodes
+		text, err := json.Marshal(v)
+		if err != nil {
+			text = []byte("null")
+		}
+		out.Write(key)
+		out.WriteByte(':')
+		out.Write(text)
+	}
+	out.WriteByte('}')
+	return out.Bytes()
+}

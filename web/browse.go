@@ -1,0 +1,51 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+type tablesOut struct{ Body []string }
+
+func (s *Server) tables(_ context.Context, actor *app.Actor, _ *empty) (*tablesOut, error) {
+	names, err := s.app.Tables(actor)
+	return &tablesOut{names}, err
+}
+
+type tableIn struct {
+	Name    string    `path:"table_name" example:"room"`
+	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many rows at most"`
+	Offset  int       `query:"offset" minimum:"0" maximum:"1000000" default:"0" doc:"How many to leave out"`
+	Resolve bool      `query:"resolve_relations" doc:"Adds what references stand for, for example sender_name"`
+	Search  string    `query:"search" doc:"Part of an id, a name or a text, in any case"`
+	From    time.Time `query:"start_date" doc:"Made at this instant or later"`
+	Until   time.Time `query:"end_date" doc:"Made at this instant or earlier"`
+}
+
+// tableRow is a row: what members it has, its table says.
+type tableRow json.RawMessage
+
+// MarshalJSON gives the row.
+func (r tableRow) MarshalJSON() ([]byte, error) { return r, nil }
+
+// Schema is any object.
+func (tableRow) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The columns of the table that hold no secret"}
+}
+
+type rowsOut struct{ Body []tableRow }
+
+func (s *Server) rows(ctx context.Context, actor *app.Actor, in *tableIn) (*rowsOut, error) {
+	rows, err := s.app.Table(ctx, actor, in.Name, store.Window{Page: store.Page{Skip: in.Offset, Limit: in.Limit},
+		Resolve: in.Resolve, Search: in.Search, From: in.From, Until: in.Until})
+	if err != nil {
+		return nil, err
+	}
+	return &rowsOut{listOf(rows, func(r *json.RawMessage) tableRow { return tableRow(*r) })}, nil
+}
