@@ -6,8 +6,8 @@
 // address. Invariants: no inline script or style, so that [Policy] holds; text
 // from people and agents enters the document as text nodes only. The page finds
 // its files below /studio (/studio/app.js, /studio/style.css ...), where they
-// are in no other client's way; index.html itself answers /, /studio and
-// /setup, and tells them apart by the path.
+// are in no other client's way; index.html itself answers /, /studio,
+// /setup and /reset, and tells them apart by the path.
 // The package imports embed and nothing of ours.
 package page
 
