@@ -23,7 +23,7 @@ WITHPG   := go run ./store/storetest/withpg --
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test bench chaos lint fmt migration release clean
+.PHONY: help run dev build test fuzz bench chaos lint fmt migration release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ test: ## Test everything with -race on SQLite and on a throw-away Postgres; ARGS
 
 chaos: ## Break real processes in every way for about 5 minutes and print a table; ARGS="-run TestKill"
 	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/
+
+FUZZTIME ?= 60s
+fuzz: ## Fuzz every Fuzz target for FUZZTIME=60s each; PKG=./web, FUZZ=Cursor pick some
+	@set -e; for pkg in $$(go list -f '{{.Dir}}' $(or $(PKG),./...) | xargs grep -ls --include='*_test.go' -r '^func Fuzz' | xargs -n1 dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz.*$(FUZZ)' $$pkg | grep '^Fuzz'); do \
+			echo "$$target in $$pkg"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
 bench: ## Measure against the floor of the machine, in about 8 minutes; ARGS="-only fanout,say -rounds 3"
 	go run ./web/bench $(ARGS)

@@ -43,6 +43,7 @@ func (c *driverConn) pgx() *pgx.Conn { return c.Conn.Conn() }
 
 // QueryContext runs one statement (database/sql/driver.QueryerContext).
 func (c *driverConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	countRead(ctx)
 	if values := boundTo(ctx); values != nil {
 		args = values
 	} else if len(args) == 0 {
@@ -120,6 +121,7 @@ type liteConn struct {
 
 // QueryContext runs one statement (database/sql/driver.QueryerContext).
 func (c *liteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	countRead(ctx)
 	values := boundTo(ctx)
 	if values == nil {
 		return c.sqliteConn.QueryContext(ctx, query, args)

@@ -83,6 +83,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	r := begin(c, c.Get(requestIDHeader))
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
 	defer cancel()
+	ctx, reads := store.CountReads(ctx)
 	ctx, answered := s.tell.Request(ctx, c.Method(), isProbe(c.Path()))
 	c.SetUserContext(ctx)
 	if err := s.guarded(c); err != nil {
@@ -98,7 +99,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	s.log.LogAttrs(ctx, accessLevel(c.Path(), status), "request",
 		slog.String("method", c.Method()), slog.String("route", template), slog.String("path", c.Path()),
 		slog.Int("status", status), slog.Float64("ms", float64(time.Since(start).Microseconds())/1000),
-		slog.Int("bytes", bodySize(c)), slog.String("user", r.userID))
+		slog.Int("bytes", bodySize(c)), slog.Int64("reads", reads.Count()), slog.String("user", r.userID))
 	return nil
 }
 

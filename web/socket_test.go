@@ -18,7 +18,7 @@ import (
 
 // wire is the client's side of a room's socket.
 type wire struct {
-	t  *testing.T
+	t  testing.TB
 	ws *websocket.Conn
 	// protocol is that of the frames: see frames.go.
 	protocol string
@@ -27,7 +27,7 @@ type wire struct {
 }
 
 // dial opens a socket; status is that of the handshake, ws nil when refused.
-func (w *world) dial(t *testing.T, who, room, query string, v2 bool, header ...string) (c *wire, status int) {
+func (w *world) dial(t testing.TB, who, room, query string, v2 bool, header ...string) (c *wire, status int) {
 	t.Helper()
 	h := http.Header{}
 	if token := w.as(who).token; token != "" {
@@ -57,7 +57,7 @@ func (w *world) dial(t *testing.T, who, room, query string, v2 bool, header ...s
 	return c, status
 }
 
-func (w *world) join(t *testing.T, who, query string, v2 bool) *wire {
+func (w *world) join(t testing.TB, who, query string, v2 bool) *wire {
 	t.Helper()
 	c, status := w.dial(t, who, w.room, query, v2)
 	if c == nil {

@@ -48,10 +48,10 @@ const (
 	expiredToken = "expired token"
 )
 
-func newWorld(t *testing.T, url string) *world { return newWorldOf(t, url) }
+func newWorld(t testing.TB, url string) *world { return newWorldOf(t, url) }
 
 // newWorldOf is newWorld on a server whose configuration tune has changed.
-func newWorldOf(t *testing.T, url string, tune ...func(*app.Config)) *world {
+func newWorldOf(t testing.TB, url string, tune ...func(*app.Config)) *world {
 	t.Helper()
 	w := &world{rig: start(t, url, tune...), users: map[string]store.User{}, callers: map[string]*caller{}}
 	w.callers[anonymous] = w.anon()

@@ -1,0 +1,108 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+// mostReads is the most queries that any reading route may take.
+const mostReads = 5
+
+// A list takes as many queries for thirty rows as for one: what it shows of
+// other tables comes with it. Every reading route of the table of access is
+// asked, so that new ones are too.
+func TestReadsPerRequest(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorldOf(t, url, func(c *app.Config) { c.Limits.PostsBurst = 1000 })
+		w.fillUp(t, 1)
+		few := w.readsOfRoutes(t)
+		w.fillUp(t, 30)
+		many := w.readsOfRoutes(t)
+		if len(few) < 25 {
+			t.Errorf("only %d routes were asked", len(few))
+		}
+		for at, n := range few {
+			if many[at] != n {
+				t.Errorf("%s: %d queries with one row, %d with thirty", at, n, many[at])
+			}
+			if many[at] < 1 || many[at] > mostReads {
+				t.Errorf("%s: %d queries, want 1 to %d", at, many[at], mostReads)
+			}
+		}
+	})
+}
+
+// fillUp adds n of everything that lists show.
+func (w *world) fillUp(t testing.TB, n int) {
+	t.Helper()
+	c, at := w.as(owner), func(path string) string { return v1 + path }
+	for range n {
+		word := store.NewID()
+		u := w.addUser(t, app.RoleStudent, "reader", true)
+		c.must(t, 200, post, at("/courses/"+w.course+"/enroll"), body{"user_id": u.ID})
+		c.must(t, 200, post, at("/rooms/"+w.room+"/assign"), body{"user_id": u.ID})
+		c.must(t, 200, post, at("/courses/"), body{"title": word})
+		c.must(t, 200, post, at("/rooms/"), body{"name": word, "course_id": w.course, "ai_mode": "off"})
+		c.must(t, 200, post, at("/rooms/"+w.room+"/agents/"+w.newAgent(t)))
+		c.must(t, 201, post, at("/rooms/"+w.room+"/messages"), body{"text": word})
+		c.must(t, 200, post, at("/announcements/"), body{"title": word, "content": word, "course_id": w.course})
+		c.must(t, 201, post, at("/workspaces/"+w.room+"/artifacts"), body{"type": "doc", "title": word, "content": body{}})
+		org := c.must(t, 200, post, at("/organizations"), body{"name": word}).text(t, "id")
+		c.must(t, 200, post, at("/projects"), body{"name": word, "organization_id": org})
+		for _, who := range []string{owner, superAdmin} {
+			w.as(who).must(t, 200, post, at("/users/keys"), body{"provider": "openai", "alias": word, "api_key": "key"})
+			w.session(t, w.users[who].ID)
+		}
+	}
+}
+
+// readsOfRoutes is how many queries each reading route takes, as two callers.
+func (w *world) readsOfRoutes(t testing.TB) map[string]int {
+	t.Helper()
+	got := map[string]int{}
+	for _, r := range accessTable {
+		path, ok := strings.CutPrefix(r.route, "GET ")
+		if !ok || strings.HasPrefix(path, pathQueue) {
+			continue
+		}
+		values, _ := r.request(t, w)
+		for _, who := range []string{owner, superAdmin} {
+			name := strings.ReplaceAll(store.NewID(), "-", "")
+			a := w.as(who).with(requestIDHeader, name).do(t, get, fill(path, values))
+			if a.status < 300 {
+				got[path+" as "+who] = w.readsOf(t, name)
+			}
+		}
+	}
+	return got
+}
+
+// readsOf is what the log says of a request.
+func (w *world) readsOf(t testing.TB, requestID string) (reads int) {
+	t.Helper()
+	eventually(t, "the line of the request "+requestID, func() bool {
+		log := w.log.String()
+		from := strings.LastIndex(log, fmt.Sprintf(`"request_id":%q`, requestID))
+		if from < 0 {
+			return false
+		}
+		start, end := strings.LastIndexByte(log[:from], '\n')+1, strings.IndexByte(log[from:], '\n')
+		var line struct {
+			Msg   string `json:"msg"`
+			Reads int    `json:"reads"`
+		}
+		if end < 0 || json.Unmarshal([]byte(log[start:from+end]), &line) != nil || line.Msg != "request" {
+			return false
+		}
+		reads = line.Reads
+		return true
+	})
+	return reads
+}
