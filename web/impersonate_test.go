@@ -35,11 +35,17 @@ func (b *browser) at(path string) *url.URL {
 // do sends a request with the cookies that belong to it and keeps the new ones.
 func (b *browser) do(t testing.TB, method, path string, body ...any) answer {
 	t.Helper()
+	return b.send(t, b.r.anon(), method, path, body...)
+}
+
+// send is do with the headers of a caller.
+func (b *browser) send(t testing.TB, with *caller, method, path string, body ...any) answer {
+	t.Helper()
 	var pairs []string
 	for _, c := range b.jar.Cookies(b.at(path)) {
 		pairs = append(pairs, c.Name+"="+c.Value)
 	}
-	a := b.r.anon().with("Cookie", strings.Join(pairs, "; ")).do(t, method, path, body...)
+	a := with.with("Cookie", strings.Join(pairs, "; ")).do(t, method, path, body...)
 	var set []*http.Cookie
 	for _, line := range a.header.Values("Set-Cookie") {
 		c, err := http.ParseSetCookie(line)
