@@ -189,11 +189,11 @@ const (
 	IsProjectMember
 	IsProjectViewer
 	IsCreator
-	IsRemover        // deleted it, and may undo that
-	IsSelf           // the person is the actor
-	IsClassmate      // shares a course with the person
-	IsStaffSomewhere // is owner, teacher or TA of any course
-	IsStaffOfPerson  // is owner, teacher or TA of a course in which the person is a student
+	IsRemover         // deleted it, and may undo that
+	IsSelf            // the person is the actor
+	IsClassmate       // shares a course with the person
+	IsStaffSomewhere  // is owner, teacher or TA of any course
+	IsTeacherOfPerson // is owner or teacher of a course in which the person is a student
 )
 
 const (
@@ -252,7 +252,7 @@ var rules = map[Action]rule{
 	ActUpdateAdminUser:  {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: ScopeAdmin},
 	ActPromoteUser:      {roles: superAdmins, text: "Only Super Admins can promote users to Admin", scope: ScopeAdmin},
 	ActSetOtherPassword: {roles: admins, text: notEnough, scope: scopeSession},
-	ActMakePasswordLink: {roles: admins, relations: IsStaffOfPerson, text: notEnough, scope: scopeSession},
+	ActMakePasswordLink: {roles: admins, relations: IsTeacherOfPerson, text: notEnough, scope: scopeSession},
 	ActDeleteUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActDeleteAdminUser:  {roles: superAdmins, text: "Only Super Admins can delete Admin accounts", scope: ScopeAdmin},
 

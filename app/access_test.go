@@ -17,7 +17,7 @@ var relationNames = map[string]Relation{
 	"project_owner": IsProjectOwner, "project_admin": IsProjectAdmin, "project_editor": IsProjectEditor,
 	"project_member": IsProjectMember, "project_viewer": IsProjectViewer, "creator": IsCreator,
 	"remover": IsRemover,
-	"self":    IsSelf, "classmate": IsClassmate, "staff_somewhere": IsStaffSomewhere, "staff_of_person": IsStaffOfPerson,
+	"self":    IsSelf, "classmate": IsClassmate, "staff_somewhere": IsStaffSomewhere, "teacher_of_person": IsTeacherOfPerson,
 }
 
 // declared is who may do what, written down without looking at the rules: the
@@ -41,7 +41,7 @@ var declared = map[Action]struct {
 	ActUpdateAdminUser:  {"super_admin", "Only Super Admins can modify other Admins"},
 	ActPromoteUser:      {"super_admin", "Only Super Admins can promote users to Admin"},
 	ActSetOtherPassword: {"admin super_admin", "Not enough permissions"},
-	ActMakePasswordLink: {"admin super_admin staff_of_person", "Not enough permissions"},
+	ActMakePasswordLink: {"admin super_admin teacher_of_person", "Not enough permissions"},
 	ActDeleteUser:       {"admin super_admin", "Not enough permissions"},
 	ActDeleteAdminUser:  {"super_admin", "Only Super Admins can delete Admin accounts"},
 	ActOwnTokens:        {"everybody", "Not enough permissions"},

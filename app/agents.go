@@ -294,9 +294,9 @@ func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 		if before != nil {
 			was = before.EncryptedAPIKey
 		}
-		switch {
-		case after.EncryptedAPIKey == was:
-		case after.EncryptedAPIKey == "":
+		switch after.EncryptedAPIKey {
+		case was:
+		case "":
 			now["api_key"] = "cleared"
 		default:
 			now["api_key"] = "set"

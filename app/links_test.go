@@ -38,7 +38,7 @@ func TestPasswordLinks(t *testing.T) {
 				t.Fatal(err)
 			}
 			tokens := signIn(t, r, u)
-			l := make(t, c.TA, u.ID)
+			l := make(t, c.Teacher, u.ID)
 			if l.URLPath != "/reset#token="+l.Token || strings.Contains(r.Dump(t), l.Token) {
 				t.Errorf("got %s, or the token is stored", l.URLPath)
 			}
@@ -75,6 +75,7 @@ func TestPasswordLinks(t *testing.T) {
 				"TeacherStudent": {c.Teacher, c.Student, "", ""}, "AdminTeacher": {c.Admin, c.Teacher, "", ""}, "SuperAdmin": {super, admin2, "", ""},
 				"AnotherTeacher": {teacher2, c.Student, app.KindForbidden, enough}, "Stranger": {c.Outsider, c.Student, app.KindNotFound, "User not found"},
 				"Classmate": {c.Student, c.TA, app.KindForbidden, enough}, "TeacherTA": {c.Teacher, c.TA, app.KindForbidden, enough},
+				"TAStudent":      {c.TA, c.Student, app.KindForbidden, enough},
 				"StaffElsewhere": {c.Teacher, helper, app.KindForbidden, enough},
 				"AdminAdmin":     {c.Admin, admin2, app.KindForbidden, "Only Super Admins can modify other Admins"},
 				"Oneself":        {c.Admin, c.Admin, app.KindRejected, "Change your own password in your profile"},

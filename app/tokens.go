@@ -62,7 +62,7 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 	in.Scopes = slices.Compact(in.Scopes)
 	secret := tokenMark + rand.Text() + rand.Text() // 260 bits
 	now := a.instant()
-	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: store.JSON(toJSON(in.Scopes)),
+	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: toJSON(in.Scopes),
 		Hash: hashToken(secret), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		n, err := tx.LockAccessTokens(ctx, actor.User.ID)

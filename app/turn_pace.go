@@ -45,7 +45,7 @@ func (p *pacer) flush() {
 	p.show(p.held)
 	p.held.Text = ""
 	if p.timer == nil {
-		p.timer = time.AfterFunc(deltaPace, p.due)
+		p.timer = time.AfterFunc(deltaPace, p.due) //nolint:forbidigo // the pace of frames is no rule's time
 	}
 }
 

@@ -63,7 +63,7 @@ func (a *App) acquaintance(ctx context.Context, actor *Actor, id string) (*store
 	}
 	res := Resource{Noun: "User"}
 	for relation, holds := range map[Relation]bool{IsSelf: id == actor.User.ID, IsClassmate: known.Classmate,
-		IsStaffSomewhere: known.Staff, IsStaffOfPerson: known.StaffOf} {
+		IsStaffSomewhere: known.Staff, IsTeacherOfPerson: known.TeacherOf} {
 		if holds {
 			res.Relations |= relation
 		}

@@ -71,9 +71,7 @@ func (q Queries) bound(ctx context.Context, values ...any) (context.Context, []a
 		sign = "?"
 		if _, reading := q.db.(*bun.DB); !reading {
 			// The writer is River's too, and has the bare driver's connection.
-			for i, v := range values {
-				marks[i] = v
-			}
+			copy(marks, values)
 			return ctx, marks
 		}
 	}

@@ -129,6 +129,8 @@ const (
 	coursesOf = "SELECT course_id FROM course_members WHERE user_id = ?0 UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
 	staffedBy = "SELECT course_id FROM course_members WHERE user_id = ?0 AND role IN ('teacher', 'ta')" +
 		" UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
+	taughtBy = "SELECT course_id FROM course_members WHERE user_id = ?0 AND role = 'teacher'" +
+		" UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
 	classmatesOf = "SELECT user_id FROM course_members WHERE course_id IN (" + coursesOf + ")" +
 		" UNION ALL SELECT owner_id FROM courses WHERE id IN (" + coursesOf + ")"
 )
@@ -137,7 +139,7 @@ const (
 type Acquaintance struct {
 	Staff     bool // is owner, teacher or TA of any course
 	Classmate bool // shares a course with the other
-	StaffOf   bool // is owner, teacher or TA of a course in which the other is a student
+	TeacherOf bool // is owner or teacher of a course in which the other is a student
 }
 
 // Acquaintance tells how userID knows otherID, which may be "".
@@ -145,8 +147,8 @@ func (q Queries) Acquaintance(ctx context.Context, userID, otherID string) (*Acq
 	row := new(Acquaintance)
 	err := q.db.NewSelect().ColumnExpr("EXISTS (?) AS staff", bun.SafeQuery(staffedBy, userID)).
 		ColumnExpr("EXISTS (SELECT 1 FROM (?) AS known WHERE known.user_id = ?) AS classmate", bun.SafeQuery(classmatesOf, userID), otherID).
-		ColumnExpr("EXISTS (SELECT 1 FROM course_members WHERE user_id = ? AND role = 'student' AND course_id IN (?)) AS staff_of",
-			otherID, bun.SafeQuery(staffedBy, userID)).Scan(ctx, row)
+		ColumnExpr("EXISTS (SELECT 1 FROM course_members WHERE user_id = ? AND role = 'student' AND course_id IN (?)) AS teacher_of",
+			otherID, bun.SafeQuery(taughtBy, userID)).Scan(ctx, row)
 	return row, translate(err)
 }
 

@@ -55,7 +55,7 @@ var accessTable = []row{
 	{"PUT /api/v1/users/{user_id}", "403 200 403 403 403 403 403 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, body{}
 	}},
-	{"POST /api/v1/users/{user_id}/password-link", "404 400 404 404 200 200 200 403 404 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
+	{"POST /api/v1/users/{user_id}/password-link", "404 400 404 404 403 200 200 403 404 404 404 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[student].ID}, nil
 	}},
 	{"POST /api/v1/courses/{course_id}/members/import", "422 422 422 422 422 422 422 422 422 422 422 422 422", onCourse(body{})}, // see TestImport

@@ -114,7 +114,7 @@ func TestImpersonation(t *testing.T) {
 				if a.status != 200 || b.cookie(cookieRefresh) == was {
 					t.Fatalf("refresh: got %d %s", a.status, a.body)
 				}
-				if age := http.Header(a.header).Get("Set-Cookie"); !strings.Contains(age, "Max-Age=3") {
+				if age := a.header.Get("Set-Cookie"); !strings.Contains(age, "Max-Age=3") {
 					t.Errorf("the refreshed cookie lives on: %s", age)
 				}
 				if now := claim(t, b.cookie(cookieAccess), "sid"); now != s.ID || b.is(t) != pupil.Email || b.cookie(cookieImpersonating) != "true" {
