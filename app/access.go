@@ -86,6 +86,20 @@ const (
 	ActListProjects  Action = "project.list"
 	ActCreateProject Action = "project.create"
 
+	ActReadOrganization     Action = "organization.read"
+	ActUpdateOrganization   Action = "organization.update"
+	ActDeleteOrganization   Action = "organization.delete"
+	ActManageOrganization   Action = "organization.members"
+	ActLeaveOrganization    Action = "organization.leave"
+	ActTransferOrganization Action = "organization.transfer"
+
+	ActReadProject        Action = "project.read"
+	ActUpdateProject      Action = "project.update"
+	ActDeleteProject      Action = "project.delete"
+	ActManageProject      Action = "project.members"
+	ActChangeProjectOwner Action = "project.change_owner"
+	ActLeaveProject       Action = "project.leave"
+
 	ActListCourses   Action = "course.list"
 	ActCreateCourse  Action = "course.create"
 	ActReadCourse    Action = "course.read"
@@ -201,6 +215,9 @@ const (
 	courseTeachers = IsCourseOwner | IsCourseTeacher
 	courseMembers  = courseStaff | IsCourseStudent
 	roomMembers    = courseMembers | IsRoomMember
+	orgAdmins      = IsOrganizationOwner | IsOrganizationAdmin
+	orgMembers     = orgAdmins | IsOrganizationMember
+	projectAdmins  = IsProjectOwner | IsProjectAdmin
 	projectWriters = IsProjectOwner | IsProjectAdmin | IsProjectEditor
 	projectUsers   = projectWriters | IsProjectMember
 	projectReaders = projectUsers | IsProjectViewer
@@ -268,6 +285,20 @@ var rules = map[Action]rule{
 	ActCreateOrganization: {roles: everybody, text: notEnough},
 	ActListProjects:       {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateProject:      {roles: admins, relations: IsOrganizationOwner | IsOrganizationAdmin | IsOrganizationMember, text: notEnoughOrg},
+
+	ActReadOrganization:     {roles: admins, relations: orgMembers, text: notEnough, scope: ScopeRead},
+	ActUpdateOrganization:   {roles: admins, relations: orgAdmins, text: notEnough},
+	ActDeleteOrganization:   {roles: admins, relations: IsOrganizationOwner, text: notEnough},
+	ActManageOrganization:   {roles: admins, relations: orgAdmins, text: notEnough},
+	ActLeaveOrganization:    {relations: orgMembers, text: notEnough},
+	ActTransferOrganization: {roles: admins, relations: IsOrganizationOwner, text: notEnough},
+
+	ActReadProject:        {roles: admins, relations: projectReaders, text: notEnough, scope: ScopeRead},
+	ActUpdateProject:      {roles: admins, relations: projectAdmins, text: notEnough},
+	ActDeleteProject:      {roles: admins, relations: projectAdmins, text: notEnough},
+	ActManageProject:      {roles: admins, relations: projectAdmins, text: notEnough},
+	ActChangeProjectOwner: {roles: admins, relations: IsProjectOwner, text: "Only owners can make or change owners"},
+	ActLeaveProject:       {relations: projectReaders, text: notEnough},
 
 	ActListCourses:   {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateCourse:  {roles: teachersUp, text: notEnough},

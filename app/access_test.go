@@ -60,6 +60,20 @@ var declared = map[Action]struct {
 	ActListProjects:       {"everybody", "Not enough permissions"},
 	ActCreateProject:      {"admin super_admin org_owner org_admin org_member", "Not enough permissions in organization"},
 
+	ActReadOrganization:     {"admin super_admin org_owner org_admin org_member", "Not enough permissions"},
+	ActUpdateOrganization:   {"admin super_admin org_owner org_admin", "Not enough permissions"},
+	ActDeleteOrganization:   {"admin super_admin org_owner", "Not enough permissions"},
+	ActManageOrganization:   {"admin super_admin org_owner org_admin", "Not enough permissions"},
+	ActLeaveOrganization:    {"org_owner org_admin org_member", "Not enough permissions"},
+	ActTransferOrganization: {"admin super_admin org_owner", "Not enough permissions"},
+
+	ActReadProject:        {"admin super_admin project_owner project_admin project_editor project_member project_viewer", "Not enough permissions"},
+	ActUpdateProject:      {"admin super_admin project_owner project_admin", "Not enough permissions"},
+	ActDeleteProject:      {"admin super_admin project_owner project_admin", "Not enough permissions"},
+	ActManageProject:      {"admin super_admin project_owner project_admin", "Not enough permissions"},
+	ActChangeProjectOwner: {"admin super_admin project_owner", "Only owners can make or change owners"},
+	ActLeaveProject:       {"project_owner project_admin project_editor project_member project_viewer", "Not enough permissions"},
+
 	ActListCourses:   {"everybody", "Not enough permissions"},
 	ActReadCourse:    {"admin super_admin course_owner course_teacher course_ta course_student", "Not enough permissions"},
 	ActReadMembers:   {"admin super_admin course_owner course_teacher course_ta course_student", "Not enough permissions"},

@@ -79,8 +79,8 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 	course := &store.Course{ID: store.NewID(), Title: "Demo course", OwnerID: teacher, CreatedAt: now, Version: 1}
 	room := &store.Room{ID: store.NewID(), CourseID: course.ID, Name: "Welcome", IsAIActive: true, AIFrequency: 1, AIMode: ModeBoth,
 		CreatedAt: now, Version: 1}
-	org := &store.Organization{ID: store.NewID(), Name: "Demo school", OwnerID: teacher, CreatedAt: now}
-	project := &store.Project{ID: store.NewID(), OrganizationID: org.ID, Name: "Demo agents", CreatedAt: now}
+	org := &store.Organization{ID: store.NewID(), Name: "Demo school", OwnerID: teacher, CreatedAt: now, Version: 1}
+	project := &store.Project{ID: store.NewID(), OrganizationID: org.ID, Name: "Demo agents", CreatedAt: now, Version: 1}
 	agents := a.firstAgents(project.ID, teacher)
 	steps := []func() error{
 		func() error { return tx.CreateCourse(ctx, course) },

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 
@@ -97,6 +98,19 @@ func TestTemplates(t *testing.T) {
 			refused(t, err, app.KindNotFound, "", "Parent template not found")
 			_, err = r.SyncAgent(ctx, c.Teacher, c.TeacherAgent.ID)
 			refused(t, err, app.KindRejected, "", "Agent has no parent template to sync from")
+		})
+		t.Run("GoWithTheirCreator", func(t *testing.T) {
+			leaver := r.User(t, app.RoleTeacher, "Lea")
+			own, err := r.CreateTemplate(ctx, leaver, app.AgentSettings{Type: app.Some("teacher"), SystemPrompt: app.Some("x")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := r.DeleteUser(ctx, c.Admin, leaver.User.ID, false); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.DB.Agent(ctx, own.ID); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("got %v, want it gone", err)
+			}
 		})
 		t.Run("ClonesOutliveTheirTemplate", func(t *testing.T) {
 			ag := clone()

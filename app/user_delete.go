@@ -76,6 +76,10 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	if err := tx.DisownEvents(ctx, id, deletedName); err != nil {
 		return nil, err
 	}
+	// Nobody else could see them, and their keys were the person's.
+	if err := tx.DeleteTemplatesOf(ctx, id); err != nil {
+		return nil, err
+	}
 	if err := tx.DeleteUser(ctx, id); err != nil {
 		return nil, err
 	}

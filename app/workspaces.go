@@ -23,7 +23,7 @@ func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string
 	if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
 		return nil, firstOf(err)
 	}
-	o := &store.Organization{ID: store.NewID(), Name: title, Description: description, OwnerID: actor.User.ID, CreatedAt: a.instant()}
+	o := &store.Organization{ID: store.NewID(), Name: title, Description: description, OwnerID: actor.User.ID, CreatedAt: a.instant(), Version: 1}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.CreateOrganization(ctx, o); err != nil {
 			return err
@@ -64,7 +64,7 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 		return nil, firstOf(err)
 	}
 	now := a.instant()
-	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Name: title, Description: description, CreatedAt: now}
+	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Name: title, Description: description, CreatedAt: now, Version: 1}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.CreateProject(ctx, p); errors.Is(err, store.ErrReferenced) {
 			return notFound("Organization")

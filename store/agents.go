@@ -150,3 +150,9 @@ func (q Queries) ExternalAgents(ctx context.Context, userID string, p Page) ([]A
 	err := p.on(sel).Scan(ctx)
 	return rows, translate(err)
 }
+
+// DeleteTemplatesOf removes a person's own templates; their clones stay.
+func (t *Tx) DeleteTemplatesOf(ctx context.Context, userID string) error {
+	_, err := t.db.NewDelete().Model((*Agent)(nil)).Where("created_by = ?", userID).Where("is_template").Exec(ctx)
+	return translate(err)
+}

@@ -21,6 +21,14 @@ var (
 		{"agents", "room_agents", "room_id = ?"}, {"turns", "agent_turns", "room_id = ?"},
 		{"artifacts", "artifacts", "room_id = ?"},
 	}
+	heldByOrganization = []held{
+		{"projects", "projects", "organization_id = ?"}, {"members", "organization_members", "organization_id = ?"},
+		{"agents", "agents", "project_id IN (SELECT p.id FROM projects AS p WHERE p.organization_id = ?)"},
+	}
+	heldByProject = []held{
+		{"agents", "agents", "project_id = ?"}, {"members", "project_members", "project_id = ?"},
+		{"agents_in_rooms", "room_agents", "agent_id IN (SELECT a.id FROM agents AS a WHERE a.project_id = ?)"},
+	}
 	heldByCourse = []held{
 		{"rooms", "rooms", "course_id = ?"}, {"members", "course_members", "course_id = ?"},
 		{"announcements", "announcements", "course_id = ?"}, {"messages", "messages", roomsOfCourse},
@@ -55,4 +63,14 @@ func (q Queries) RoomContents(ctx context.Context, id string) (Counts, error) {
 // CourseContents counts what is deleted along with a course.
 func (q Queries) CourseContents(ctx context.Context, id string) (Counts, error) {
 	return q.counts(ctx, id, heldByCourse)
+}
+
+// OrganizationContents counts what is deleted along with an organisation.
+func (q Queries) OrganizationContents(ctx context.Context, id string) (Counts, error) {
+	return q.counts(ctx, id, heldByOrganization)
+}
+
+// ProjectContents counts what is deleted along with a project.
+func (q Queries) ProjectContents(ctx context.Context, id string) (Counts, error) {
+	return q.counts(ctx, id, heldByProject)
 }

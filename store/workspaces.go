@@ -15,6 +15,7 @@ type Organization struct {
 	Description   *string
 	OwnerID       string
 	CreatedAt     time.Time
+	Version       int
 }
 
 // OrganizationMember links a user to an organisation.
@@ -24,6 +25,8 @@ type OrganizationMember struct {
 	UserID         string `bun:",pk"`
 	Role           string
 	CreatedAt      time.Time
+
+	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
 
 // Project owns agents; its members see them.
@@ -34,6 +37,7 @@ type Project struct {
 	Name           string
 	Description    *string
 	CreatedAt      time.Time
+	Version        int
 }
 
 // ProjectMember links a user to a project.
@@ -43,6 +47,8 @@ type ProjectMember struct {
 	UserID        string `bun:",pk"`
 	Role          string
 	CreatedAt     time.Time
+
+	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
 
 // Organization returns the organisation with this id.

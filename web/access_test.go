@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -26,9 +27,11 @@ type row struct {
 }
 
 const (
-	everyone200  = "200 200 200 200 200 200 200 200 200 200 200 200 200"
-	teachersOnly = "403 403 403 403 403 200 200 200 403 403 403 200 200"
-	adminsOnly   = "403 403 403 403 403 403 403 403 403 403 403 200 200"
+	everyone200   = "200 200 200 200 200 200 200 200 200 200 200 200 200"
+	teachersOnly  = "403 403 403 403 403 200 200 200 403 403 403 200 200"
+	ownersOrg     = "403 403 403 403 403 403 200 403 403 403 403 200 200"
+	projectAdmins = "403 403 403 403 403 403 200 403 403 403 200 200 200"
+	adminsOnly    = "403 403 403 403 403 403 403 403 403 403 403 200 200"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -97,6 +100,36 @@ var accessTable = []row{
 		org := w.as(owner).do(t, get, v1+"/organizations").list(t)[0]["id"]
 		return nil, body{"name": "Mine", "organization_id": org}
 	}},
+	{"GET /api/v1/organizations/{org_id}", ownersOrg, onOrganization(nil)},
+	{"PUT /api/v1/organizations/{org_id}", ownersOrg, onOrganization(body{"name": "School", "description": "New"})},
+	{"DELETE /api/v1/organizations/{org_id}", "403 403 403 403 403 403 204 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/organizations", body{"name": "Doomed"}).text(t, "id")}, nil
+	}},
+	{"GET /api/v1/organizations/{org_id}/members", ownersOrg, onOrganization(nil)},
+	{"POST /api/v1/organizations/{org_id}/members", ownersOrg, func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.organization(t)}, body{"user_id": w.addUser(t, app.RoleStudent, "joiner", true).ID, "role": "member"}
+	}},
+	{"PUT /api/v1/organizations/{org_id}/members/{user_id}", ownersOrg, onOrganizationMember(body{"role": "admin"})},
+	{"DELETE /api/v1/organizations/{org_id}/members/{user_id}", ownersOrg, onOrganizationMember(nil)},
+	{"POST /api/v1/organizations/{org_id}/transfer", ownersOrg, func(t testing.TB, w *world) ([]string, any) {
+		org := w.as(owner).must(t, http.StatusOK, post, v1+"/organizations", body{"name": "Handed on"}).text(t, "id")
+		w.as(owner).must(t, http.StatusOK, post, v1+"/organizations/"+org+"/members", body{"user_id": w.users[otherTeacher].ID})
+		return []string{org}, body{"user_id": w.users[otherTeacher].ID}
+	}},
+	{"GET /api/v1/projects/{project_id}", "403 403 403 403 403 403 200 403 200 200 200 200 200", onProject(nil)},
+	{"PUT /api/v1/projects/{project_id}", projectAdmins, onProject(body{"description": "New"})},
+	{"DELETE /api/v1/projects/{project_id}", "403 403 403 403 403 403 204 403 403 403 204 204 204", func(t testing.TB, w *world) ([]string, any) {
+		doomed := w.as(owner).must(t, http.StatusOK, post, v1+"/projects", body{"name": "Doomed", "organization_id": w.organization(t)}).text(t, "id")
+		w.as(owner).must(t, http.StatusOK, post, v1+"/projects/"+doomed+"/members", body{"user_id": w.users[projectAdmin].ID, "role": "admin"})
+		return []string{doomed}, nil
+	}},
+	{"GET /api/v1/projects/{project_id}/members", "403 403 403 403 403 403 200 403 200 200 200 200 200", onProject(nil)},
+	// The project's admin is a student who shares no course with the newcomer, and so may not learn that there is an account.
+	{"POST /api/v1/projects/{project_id}/members", "403 403 403 403 403 403 200 403 403 403 404 200 200", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.project}, body{"user_id": w.addUser(t, app.RoleStudent, "joiner", true).ID, "role": "viewer"}
+	}},
+	{"PUT /api/v1/projects/{project_id}/members/{user_id}", projectAdmins, onProjectMember(body{"role": "editor"})},
+	{"DELETE /api/v1/projects/{project_id}/members/{user_id}", projectAdmins, onProjectMember(nil)},
 	{"POST /api/v1/courses/", "403 403 403 403 403 200 200 200 403 403 403 200 200", sending(body{"title": "Mine"})},
 	{"GET /api/v1/courses/", everyone200, nothing},
 	{"GET /api/v1/courses/{course_id}", "403 200 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
@@ -308,6 +341,30 @@ var external = body{"name": "Far", "type": "external", "webhook_url": "http://12
 
 func onExternal(t testing.TB, w *world) ([]string, any) {
 	return []string{w.as(admin).must(t, http.StatusOK, post, v1+"/agents/external/create", external).text(t, "id")}, nil
+}
+
+func onOrganization(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) { return []string{w.organization(t)}, b }
+}
+
+func onOrganizationMember(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		org, u := w.organization(t), w.addUser(t, app.RoleStudent, "joiner", true)
+		w.as(owner).must(t, http.StatusOK, post, v1+"/organizations/"+org+"/members", body{"user_id": u.ID})
+		return []string{org, u.ID}, b
+	}
+}
+
+func onProject(b any) func(testing.TB, *world) ([]string, any) {
+	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.project}, b }
+}
+
+func onProjectMember(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		u := w.addUser(t, app.RoleStudent, "joiner", true)
+		w.as(owner).must(t, http.StatusOK, post, v1+"/projects/"+w.project+"/members", body{"user_id": u.ID})
+		return []string{w.project, u.ID}, b
+	}
 }
 
 func onType(b any) func(testing.TB, *world) ([]string, any) {

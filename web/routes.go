@@ -34,6 +34,7 @@ const (
 // the same path.
 func (s *Server) routes(version string) error {
 	s.accountRoutes()
+	s.workspaceRoutes()
 	s.courseRoutes()
 	s.roomRoutes()
 	s.agentRoutes()
@@ -119,6 +120,35 @@ func (s *Server) adminRoutes() {
 		role: app.ActBrowse, errors: []int{rejected}}, s.tables)
 	add(s, route{method: get, path: v1 + "/admin/db/tables/{table_name}", id: "listRows", tag: tag, summary: "List rows of a table without any secret, the newest first",
 		role: app.ActBrowse, errors: []int{rejected, missing}}, s.rows)
+}
+
+func (s *Server) workspaceRoutes() {
+	const tag = "Workspaces"
+	known, edited := []int{missing}, []int{missing, conflict}
+	const org, project = v1 + "/organizations/{org_id}", v1 + "/projects/{project_id}"
+	add(s, route{method: get, path: org, id: "getOrganization", tag: tag, summary: "Show an organisation", errors: known}, s.organization)
+	add(s, route{method: put, path: org, id: "updateOrganization", tag: tag, summary: "Change what is sent of an organisation", errors: edited}, s.updateOrganization)
+	add(s, route{method: del, path: org, id: "deleteOrganization", tag: tag, summary: "Delete an organisation with its projects and their agents",
+		status: gone, also: http.StatusOK, errors: edited}, s.deleteOrganization)
+	add(s, route{method: post, path: org + "/transfer", id: "transferOrganization", tag: tag, summary: "Make another member the owner of an organisation",
+		errors: edited}, s.transferOrganization)
+	add(s, route{method: get, path: org + "/members", id: "listOrganizationMembers", tag: tag, summary: "List the people of an organisation", errors: known}, s.organizationMembers)
+	add(s, route{method: post, path: org + "/members", id: "addOrganizationMember", tag: tag, summary: "Take somebody into an organisation", errors: edited}, s.addOrganizationMember)
+	add(s, route{method: put, path: org + "/members/{user_id}", id: "changeOrganizationMember", tag: tag, summary: "Give a member of an organisation another role",
+		errors: known}, s.changeOrganizationMember)
+	add(s, route{method: del, path: org + "/members/{user_id}", id: "removeOrganizationMember", tag: tag, summary: "Take somebody, or oneself, out of an organisation and its projects",
+		errors: edited}, s.removeOrganizationMember)
+
+	add(s, route{method: get, path: project, id: "getProject", tag: tag, summary: "Show a project", errors: known}, s.project)
+	add(s, route{method: put, path: project, id: "updateProject", tag: tag, summary: "Change what is sent of a project", errors: edited}, s.updateProject)
+	add(s, route{method: del, path: project, id: "deleteProject", tag: tag, summary: "Delete a project with its agents; what they said stays",
+		status: gone, also: http.StatusOK, errors: edited}, s.deleteProject)
+	add(s, route{method: get, path: project + "/members", id: "listProjectMembers", tag: tag, summary: "List the people of a project", errors: known}, s.projectMembers)
+	add(s, route{method: post, path: project + "/members", id: "addProjectMember", tag: tag, summary: "Take somebody into a project and its organisation", errors: edited}, s.addProjectMember)
+	add(s, route{method: put, path: project + "/members/{user_id}", id: "changeProjectMember", tag: tag, summary: "Give a member of a project another role",
+		errors: known}, s.changeProjectMember)
+	add(s, route{method: del, path: project + "/members/{user_id}", id: "removeProjectMember", tag: tag, summary: "Take somebody, or oneself, out of a project",
+		errors: known}, s.removeProjectMember)
 }
 
 func (s *Server) courseRoutes() {

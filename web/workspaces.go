@@ -91,3 +91,101 @@ func (s *Server) createProject(ctx context.Context, actor *app.Actor, in *create
 	}
 	return &oneProjectOut{projectForm(p)}, nil
 }
+
+type organizationIn struct {
+	OrganizationID id `path:"org_id"`
+}
+
+func (s *Server) organization(ctx context.Context, actor *app.Actor, in *organizationIn) (*oneOrganizationOut, error) {
+	o, err := s.app.Organization(ctx, actor, in.OrganizationID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneOrganizationOut{organizationForm(o)}, nil
+}
+
+// WorkspaceSettingsIn are the members of an organisation or a project that can
+// be changed.
+type WorkspaceSettingsIn struct {
+	Name        opt[string] `json:"name,omitempty"`
+	Description opt[string] `json:"description,omitempty"`
+}
+
+func (in WorkspaceSettingsIn) settings() app.WorkspaceSettings {
+	return app.WorkspaceSettings{Name: in.Name.Opt, Description: in.Description.Opt}
+}
+
+type updateOrganizationIn struct {
+	OrganizationID id `path:"org_id"`
+	Body           WorkspaceSettingsIn
+}
+
+func (s *Server) updateOrganization(ctx context.Context, actor *app.Actor, in *updateOrganizationIn) (*oneOrganizationOut, error) {
+	o, err := s.app.UpdateOrganization(ctx, actor, in.OrganizationID.String(), in.Body.settings())
+	if err != nil {
+		return nil, err
+	}
+	return &oneOrganizationOut{organizationForm(o)}, nil
+}
+
+type deleteOrganizationIn struct {
+	OrganizationID id `path:"org_id"`
+	DryRunIn
+}
+
+func (s *Server) deleteOrganization(ctx context.Context, actor *app.Actor, in *deleteOrganizationIn) (*deletedOut, error) {
+	counts, err := s.app.DeleteOrganization(ctx, actor, in.OrganizationID.String(), in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	return deleted(counts), nil
+}
+
+type transferOrganizationIn struct {
+	OrganizationID id `path:"org_id"`
+	Body           struct {
+		UserID id `json:"user_id" doc:"A member, who becomes the owner"`
+	}
+}
+
+func (s *Server) transferOrganization(ctx context.Context, actor *app.Actor, in *transferOrganizationIn) (*oneOrganizationOut, error) {
+	o, err := s.app.TransferOrganization(ctx, actor, in.OrganizationID.String(), in.Body.UserID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneOrganizationOut{organizationForm(o)}, nil
+}
+
+func (s *Server) project(ctx context.Context, actor *app.Actor, in *projectIn) (*oneProjectOut, error) {
+	p, err := s.app.Project(ctx, actor, in.ProjectID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneProjectOut{projectForm(p)}, nil
+}
+
+type updateProjectIn struct {
+	ProjectID id `path:"project_id"`
+	Body      WorkspaceSettingsIn
+}
+
+func (s *Server) updateProject(ctx context.Context, actor *app.Actor, in *updateProjectIn) (*oneProjectOut, error) {
+	p, err := s.app.UpdateProject(ctx, actor, in.ProjectID.String(), in.Body.settings())
+	if err != nil {
+		return nil, err
+	}
+	return &oneProjectOut{projectForm(p)}, nil
+}
+
+type deleteProjectIn struct {
+	ProjectID id `path:"project_id"`
+	DryRunIn
+}
+
+func (s *Server) deleteProject(ctx context.Context, actor *app.Actor, in *deleteProjectIn) (*deletedOut, error) {
+	counts, err := s.app.DeleteProject(ctx, actor, in.ProjectID.String(), in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	return deleted(counts), nil
+}

@@ -125,6 +125,12 @@ func (w *world) newMember(t testing.TB) string {
 	return u.ID
 }
 
+// organization is that of the world's project.
+func (w *world) organization(t testing.TB) string {
+	t.Helper()
+	return w.as(owner).must(t, http.StatusOK, get, v1+"/projects/"+w.project).text(t, "organization_id")
+}
+
 // newTemplate makes a template of somebody's own, with a key.
 func (w *world) newTemplate(t testing.TB, by string) string {
 	t.Helper()

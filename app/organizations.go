@@ -1,0 +1,236 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The roles in an organisation that its admins give; the owner's passes on by
+// TransferOrganization alone.
+const (
+	orgAdmin  = "admin"
+	orgMember = "member"
+	orgOwner  = "owner"
+)
+
+// WorkspaceSettings are the members of an organisation or a project that its
+// admins choose; unsent ones keep what is stored.
+type WorkspaceSettings struct {
+	Name        Opt[string]
+	Description Opt[string]
+}
+
+func (s WorkspaceSettings) apply(title *string, description **string) error {
+	s.Description.setNullable(description)
+	if err := s.Name.set("name", title); err != nil {
+		return err
+	}
+	return firstOf(errors.Join(name("name", title), optionalText("description", *description, maxText)))
+}
+
+// organizationFor checks that the actor may do the action to an organisation,
+// and loads it. Who has nothing to do with it does not learn whether it exists.
+func (a *App) organizationFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Organization, error) {
+	if actor == nil {
+		return nil, errNotAuthenticated
+	}
+	role, err := a.db.OrganizationRole(ctx, id, actor.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, action, Resource{Noun: "Organization", Relations: orgRelation[role]}); err != nil {
+		return nil, err
+	}
+	o, err := a.db.Organization(ctx, id)
+	return o, fromStore(err, "Organization")
+}
+
+// Organization returns one organisation.
+func (a *App) Organization(ctx context.Context, actor *Actor, id string) (*store.Organization, error) {
+	return a.organizationFor(ctx, actor, id, ActReadOrganization)
+}
+
+func organizationFacts(o *store.Organization) facts {
+	return facts{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID}
+}
+
+// UpdateOrganization changes the sent members of an organisation.
+func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (o *store.Organization, err error) {
+	if _, err := a.organizationFor(ctx, actor, id, ActUpdateOrganization); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if o, err = tx.OrganizationForUpdate(ctx, id); err != nil {
+			return err
+		}
+		before := organizationFacts(o)
+		if err := s.apply(&o.Name, &o.Description); err != nil {
+			return err
+		}
+		if err := tx.UpdateOrganization(ctx, o); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActUpdateOrganization, target{"organization", id}, before, organizationFacts(o))
+	})
+	return o, fromStore(err, "Organization")
+}
+
+// DeleteOrganization removes an organisation with its projects and their
+// agents. A dry run only counts.
+func (a *App) DeleteOrganization(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
+	o, err := a.organizationFor(ctx, actor, id, ActDeleteOrganization)
+	if err != nil {
+		return nil, err
+	}
+	if dryRun {
+		return a.db.OrganizationContents(ctx, id)
+	}
+	return nil, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteOrganization(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActDeleteOrganization, target{"organization", id}, organizationFacts(o), nil)
+	}), "Organization")
+}
+
+// OrganizationMembers lists the people of an organisation.
+func (a *App) OrganizationMembers(ctx context.Context, actor *Actor, id string, p store.Page) ([]Member, error) {
+	if _, err := a.organizationFor(ctx, actor, id, ActReadOrganization); err != nil {
+		return nil, err
+	}
+	links, err := a.db.OrganizationMembers(ctx, id, p)
+	members := make([]Member, len(links))
+	for i, l := range links {
+		members[i] = Member{User: *l.User, Role: l.Role}
+	}
+	return members, err
+}
+
+// acquainted finds somebody to take into a workspace: whom the actor may not
+// look up is not there, so that nobody learns from this who has an account.
+func (a *App) acquainted(ctx context.Context, actor *Actor, who Person) (*store.User, error) {
+	u, err := a.person(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.User(ctx, actor, u.ID)
+	return u, err
+}
+
+var errMember = errorf(KindConflict, "member", "User is already a member; change the role instead")
+
+// AddOrganizationMember takes somebody into an organisation, as member or admin.
+func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string, who Person, role string) (*Member, error) {
+	if _, err := a.organizationFor(ctx, actor, id, ActManageOrganization); err != nil {
+		return nil, err
+	}
+	if err := oneOf("role", role, orgAdmin, orgMember); err != nil {
+		return nil, err
+	}
+	u, err := a.acquainted(ctx, actor, who)
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: id, UserID: u.ID, Role: role, CreatedAt: a.instant()}); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, nil, memberFacts(u.ID, role))
+	})
+	if errors.Is(err, store.ErrExists) {
+		err = errMember
+	}
+	return &Member{User: *u, Role: role}, fromStore(err, "Organization")
+}
+
+// ChangeOrganizationMember gives a member of an organisation another role.
+func (a *App) ChangeOrganizationMember(ctx context.Context, actor *Actor, id, userID, role string) error {
+	if _, err := a.organizationFor(ctx, actor, id, ActManageOrganization); err != nil {
+		return err
+	}
+	if err := oneOf("role", role, orgAdmin, orgMember); err != nil {
+		return err
+	}
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		_, before, err := organizationMember(ctx, tx, id, userID, "Cannot change owner role")
+		if err != nil {
+			return err
+		}
+		if err := tx.SetOrganizationRole(ctx, id, userID, role); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, memberFacts(userID, before), memberFacts(userID, role))
+	})
+}
+
+// RemoveOrganizationMember takes somebody out of an organisation and of its
+// projects; everybody but the owner may leave by themselves. A project that
+// would have no admin then gets the organisation's owner.
+func (a *App) RemoveOrganizationMember(ctx context.Context, actor *Actor, id, userID string) error {
+	action := ActManageOrganization
+	if actor != nil && actor.User.ID == userID {
+		action = ActLeaveOrganization
+	}
+	if _, err := a.organizationFor(ctx, actor, id, action); err != nil {
+		return err
+	}
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		o, before, err := organizationMember(ctx, tx, id, userID, "Cannot remove owner; transfer the organization first")
+		if err != nil {
+			return err
+		}
+		if err := tx.RemoveOrganizationMember(ctx, id, userID, o.OwnerID, a.instant()); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, action, target{"organization", id}, memberFacts(userID, before), nil)
+	})
+}
+
+// organizationMember locks an organisation and returns it with a member's role;
+// for its owner it is the refusal with this text.
+func organizationMember(ctx context.Context, tx *store.Tx, id, userID, ownerText string) (*store.Organization, string, error) {
+	o, err := tx.OrganizationForUpdate(ctx, id)
+	if err != nil {
+		return nil, "", fromStore(err, "Organization")
+	}
+	role, err := tx.OrganizationRole(ctx, id, userID)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case userID == o.OwnerID && ownerText != "":
+		return nil, "", errorf(KindRejected, "is_owner", "%s", ownerText)
+	case role == "":
+		return nil, "", errorf(KindNotFound, "not_found", "User not found in organization")
+	}
+	return o, role, nil
+}
+
+// TransferOrganization makes another member the owner of an organisation; who
+// owned it stays as an admin.
+func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID string) (o *store.Organization, err error) {
+	if _, err := a.organizationFor(ctx, actor, id, ActTransferOrganization); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if o, _, err = organizationMember(ctx, tx, id, userID, ""); err != nil || o.OwnerID == userID {
+			return err
+		}
+		if u, err := tx.User(ctx, userID); err != nil {
+			return err
+		} else if !u.IsActive {
+			return errorf(KindRejected, "inactive", "This account is inactive")
+		}
+		before, old := organizationFacts(o), o.OwnerID
+		o.OwnerID = userID
+		if err := errors.Join(tx.UpdateOrganization(ctx, o), tx.SetOrganizationRole(ctx, id, userID, orgOwner)); err != nil {
+			return err
+		}
+		if err := tx.SetOrganizationRole(ctx, id, old, orgAdmin); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", id}, before, organizationFacts(o))
+	})
+	return o, fromStore(err, "Organization")
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// OrganizationForUpdate returns an organisation whose row stays locked until
+// the transaction ends; whoever changes its members holds it.
+func (t *Tx) OrganizationForUpdate(ctx context.Context, id string) (*Organization, error) {
+	o := new(Organization)
+	return first(ctx, t.locked(t.db.NewSelect().Model(o).Where("o.id = ?", id)), o)
+}
+
+// UpdateOrganization writes the name, description and owner of an organisation
+// that was read at o.Version, which it moves on; ErrStale when it was changed
+// meanwhile.
+func (t *Tx) UpdateOrganization(ctx context.Context, o *Organization) error {
+	o.Version++
+	res, err := t.db.NewUpdate().Model(o).Column("name", "description", "owner_id", "version").
+		Where("o.id = ?", o.ID).Where("o.version = ?", o.Version-1).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// DeleteOrganization removes an organisation with its projects and agents.
+func (t *Tx) DeleteOrganization(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*Organization)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// OrganizationMembers lists an organisation's links with their users, in the
+// order they came in.
+func (q Queries) OrganizationMembers(ctx context.Context, organizationID string, p Page) ([]OrganizationMember, error) {
+	var rows []OrganizationMember
+	err := p.on(q.db.NewSelect().Model(&rows).Relation("User").Where("om.organization_id = ?", organizationID).
+		OrderExpr("om.created_at, om.user_id")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// LinkOrganizationMember links a user unless there is a link, which it leaves
+// as it is.
+func (t *Tx) LinkOrganizationMember(ctx context.Context, m *OrganizationMember) error {
+	_, err := t.insertOnce(ctx, m)
+	return err
+}
+
+// SetOrganizationRole gives a linked user another role; ErrNotFound without a
+// link.
+func (t *Tx) SetOrganizationRole(ctx context.Context, organizationID, userID, role string) error {
+	res, err := t.db.NewUpdate().Model((*OrganizationMember)(nil)).Set("role = ?", role).
+		Where("organization_id = ?", organizationID).Where("user_id = ?", userID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// RemoveOrganizationMember takes a user out of an organisation and of its
+// projects. Projects that have no admin then get the heir as theirs.
+// ErrNotFound without a link.
+func (t *Tx) RemoveOrganizationMember(ctx context.Context, organizationID, userID, heir string, at time.Time) error {
+	res, err := t.db.NewDelete().Model((*OrganizationMember)(nil)).Where("organization_id = ?", organizationID).
+		Where("user_id = ?", userID).Exec(ctx)
+	if err := changed(res, err, ErrNotFound); err != nil {
+		return err
+	}
+	var projects []string
+	if err := t.locked(t.db.NewSelect().Model((*Project)(nil)).Column("p.id").Where("p.organization_id = ?", organizationID).
+		OrderExpr("p.id")).Scan(ctx, &projects); err != nil {
+		return translate(err)
+	}
+	for _, change := range []string{
+		"DELETE FROM project_members WHERE user_id = ?1 AND project_id IN (SELECT id FROM projects WHERE organization_id = ?0)",
+		`INSERT INTO project_members (project_id, user_id, role, created_at) SELECT p.id, ?2, 'admin', ?3 FROM projects AS p
+			WHERE p.organization_id = ?0 AND NOT EXISTS
+				(SELECT 1 FROM project_members AS m WHERE m.project_id = p.id AND m.role IN ('owner', 'admin'))
+			ON CONFLICT (project_id, user_id) DO UPDATE SET role = 'admin'`,
+	} {
+		if _, err := t.db.NewRaw(change, organizationID, userID, heir, t.instant(at)).Exec(ctx); err != nil {
+			return translate(err)
+		}
+	}
+	return nil
+}
+
+// ProjectForUpdate returns a project whose row stays locked until the
+// transaction ends; whoever changes its members holds it.
+func (t *Tx) ProjectForUpdate(ctx context.Context, id string) (*Project, error) {
+	p := new(Project)
+	return first(ctx, t.locked(t.db.NewSelect().Model(p).Where("p.id = ?", id)), p)
+}
+
+// UpdateProject writes the name and description of a project that was read at
+// p.Version, which it moves on; ErrStale when it was changed meanwhile.
+func (t *Tx) UpdateProject(ctx context.Context, p *Project) error {
+	p.Version++
+	res, err := t.db.NewUpdate().Model(p).Column("name", "description", "version").
+		Where("p.id = ?", p.ID).Where("p.version = ?", p.Version-1).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// DeleteProject removes a project with its agents.
+func (t *Tx) DeleteProject(ctx context.Context, id string) error {
+	res, err := t.db.NewDelete().Model((*Project)(nil)).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// ProjectMembers lists a project's links with their users, in the order they
+// came in.
+func (q Queries) ProjectMembers(ctx context.Context, projectID string, p Page) ([]ProjectMember, error) {
+	var rows []ProjectMember
+	err := p.on(q.db.NewSelect().Model(&rows).Relation("User").Where("pm.project_id = ?", projectID).
+		OrderExpr("pm.created_at, pm.user_id")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// HasOtherProjectAdmin tells whether a project has an owner or admin beside
+// this user.
+func (q Queries) HasOtherProjectAdmin(ctx context.Context, projectID, userID string) (bool, error) {
+	ok, err := q.db.NewSelect().Model((*ProjectMember)(nil)).Where("pm.project_id = ?", projectID).
+		Where("pm.user_id <> ?", userID).Where("pm.role IN ('owner', 'admin')").Exists(ctx)
+	return ok, translate(err)
+}
+
+// SetProjectRole gives a linked user another role; ErrNotFound without a link.
+func (t *Tx) SetProjectRole(ctx context.Context, projectID, userID, role string) error {
+	res, err := t.db.NewUpdate().Model((*ProjectMember)(nil)).Set("role = ?", role).
+		Where("project_id = ?", projectID).Where("user_id = ?", userID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// RemoveProjectMember takes a user out of a project; ErrNotFound without a link.
+func (t *Tx) RemoveProjectMember(ctx context.Context, projectID, userID string) error {
+	res, err := t.db.NewDelete().Model((*ProjectMember)(nil)).Where("project_id = ?", projectID).
+		Where("user_id = ?", userID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
