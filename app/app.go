@@ -59,11 +59,13 @@ type App struct {
 	serve    bool
 
 	guard      signinGuard
-	posts      *limiter
+	posts      *sharedLimiter
 	typing     *limiter
-	edits      *limiter
-	probes     *limiter
-	handshakes *limiter
+	edits      *sharedLimiter
+	probes     *sharedLimiter
+	handshakes *sharedLimiter
+	requests   *sharedLimiter
+	addresses  *sharedLimiter
 	watchers   watchers
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
@@ -93,12 +95,9 @@ func New(d Deps) (*App, error) {
 		pictures:   make(chan struct{}, 1),
 		recheckNow: make(chan struct{}, 1),
 		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
-		posts:      perMinute(d.Config.Limits.PostsPerMinute, d.Config.Limits.PostsBurst),
-		typing:     perMinute(d.Config.Limits.TypingPerMinute, d.Config.Limits.TypingPerMinute/6),
-		edits:      perMinute(d.Config.Limits.EditsPerMinute, d.Config.Limits.EditsPerMinute/6),
-		probes:     perMinute(probesPerMinute, probesPerMinute/3),
 		external:   a2a.NewClient(d.Config.External.AllowPrivate),
-		handshakes: perMinute(d.Config.Limits.HandshakesPerMinute, d.Config.Limits.HandshakesPerMinute/4)}
+	}
+	a.newLimiters(d.Config.Limits)
 	if a.tell, err = a.newTelemetry(); err != nil {
 		return nil, err
 	}
@@ -116,6 +115,16 @@ func New(d Deps) (*App, error) {
 	}
 	d.DB.OnCommit(a.publish)
 	return a, nil
+}
+
+func (a *App) newLimiters(l LimitsConfig) {
+	a.posts = sharedPerMinute(a.db, "posts", "You write very fast", l.PostsPerMinute, l.PostsBurst)
+	a.typing = perMinute(l.TypingPerMinute, l.TypingPerMinute/6)
+	a.edits = sharedPerMinute(a.db, "edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6)
+	a.probes = sharedPerMinute(a.db, "probes", "Too many connection tests", probesPerMinute, probesPerMinute/3)
+	a.handshakes = sharedPerMinute(a.db, "handshakes", "Too many connections", l.HandshakesPerMinute, l.HandshakesPerMinute/4)
+	a.requests = sharedPerMinute(a.db, "requests", "You send very many requests", l.RequestsPerMinute, l.RequestsBurst)
+	a.addresses = sharedPerMinute(a.db, "address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst)
 }
 
 func newModels(cfg *Config) (*llm.Models, error) {

@@ -60,8 +60,8 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 	if err != nil {
 		return nil, err
 	}
-	if wait, ok := a.edits.take(actor.User.ID, a.now()); !ok {
-		return nil, tooFast("You save very fast", wait)
+	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
 	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		if f.Deleted() {

@@ -119,8 +119,8 @@ func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActWriteArtifact); err != nil {
 		return nil, err
 	}
-	if wait, ok := a.edits.take(actor.User.ID, a.now()); !ok {
-		return nil, tooFast("You save very fast", wait)
+	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
 	}
 	f, err := a.newArtifact(authorOf(actor), roomID, n)
 	if err != nil {
@@ -213,8 +213,8 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
 		return nil, err
 	}
-	if wait, ok := a.edits.take(actor.User.ID, a.now()); !ok {
-		return nil, tooFast("You save very fast", wait)
+	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
 	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		if f.Deleted() {

@@ -175,9 +175,16 @@ func (a *App) parse(token string) (*claims, error) {
 }
 
 // Authenticate gives the actor behind a session's access token, or behind a
-// personal one.
+// personal one, and counts a request of theirs.
 func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
-	return a.authenticate(ctx, token, false)
+	actor, err := a.authenticate(ctx, token, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.requests.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
+	}
+	return actor, nil
 }
 
 // AuthenticateSocket is Authenticate for a socket's handshake: a well-signed

@@ -302,8 +302,8 @@ func (a *App) TestStoredAgent(ctx context.Context, actor *Actor, id string) (a2a
 // probe calls an address for a person, so often at most: a test tells what
 // answers where.
 func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Probe, error) {
-	if wait, ok := a.probes.take(actor.User.ID, a.now()); !ok {
-		return a2a.Probe{}, tooFast("Too many connection tests", wait)
+	if err := a.probes.take(ctx, actor.User.ID, a.now()); err != nil {
+		return a2a.Probe{}, err
 	}
 	return a.external.Probe(ctx, to), nil
 }

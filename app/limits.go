@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +17,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// limiter gives each key its own token bucket, in this process.
+// limiter gives each key its own bucket, in this process. It suffices where a
+// node more or less does not matter, as for typing, which is a hint that may
+// get lost.
 type limiter struct {
 	every rate.Limit
 	burst int
@@ -52,6 +56,114 @@ func (l *limiter) take(key string, now time.Time) (wait time.Duration, ok bool) 
 		return wait, false
 	}
 	return 0, true
+}
+
+// sharedLimiter gives each key one bucket for all nodes.
+//
+// On Postgres the buckets are rows, and yet hardly a post costs a trip more: a
+// node leases a quarter of a bucket at a time and spends that from memory. What
+// is leased has left the bucket, so all nodes together let pass what a bucket
+// holds and what flows into it, never more; measured from a later moment on, it
+// can be more by the leases that they then hold. A lease that is not spent soon
+// is forfeited. A key that was refused is refused from memory until the wait
+// that it was told is over, so a flood costs the database nothing. While the
+// database does not answer, and on SQLite, each process counts for itself.
+type sharedLimiter struct {
+	db    *store.DB
+	kind  string // begins the keys in the table
+	text  string // what a person who was too fast is told
+	alone *limiter
+
+	mu     sync.Mutex
+	leases map[string]*lease
+}
+
+// lease is what a node may let pass of a key without asking.
+type lease struct {
+	mu      sync.Mutex // held while asking, so that a node holds one lease
+	left    int
+	until   time.Time // forfeited from then on
+	refused time.Time // nothing is to be had before
+}
+
+const (
+	leaseShare = 4 // of a bucket, as a divisor
+	leaseLife  = 10 * time.Minute
+)
+
+func sharedPerMinute(db *store.DB, kind, text string, n, burst int) *sharedLimiter {
+	return &sharedLimiter{db: db, kind: kind, text: text, alone: perMinute(n, burst), leases: map[string]*lease{}}
+}
+
+// take spends one of a key, or returns the error that says when to come back.
+func (l *sharedLimiter) take(ctx context.Context, key string, now time.Time) error {
+	wait, ok := time.Duration(0), true
+	if l.db.Postgres() {
+		wait, ok = l.spend(ctx, key, now)
+	} else {
+		wait, ok = l.alone.take(key, now)
+	}
+	if !ok {
+		return tooFast(l.text, wait)
+	}
+	return nil
+}
+
+func (l *sharedLimiter) spend(ctx context.Context, key string, now time.Time) (wait time.Duration, ok bool) {
+	own := l.lease(key, now)
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if own.left > 0 && now.Before(own.until) {
+		own.left--
+		return 0, true
+	}
+	if now.Before(own.refused) {
+		return own.refused.Sub(now), false
+	}
+	n := max(l.alone.burst/leaseShare, 1)
+	granted, left, err := l.db.Draw(ctx, l.kind+":"+key, n, l.alone.burst, float64(l.alone.every), now.UTC().Truncate(time.Microsecond))
+	if err != nil {
+		return l.alone.take(key, now)
+	}
+	if granted == 0 {
+		wait = time.Duration((1 - left) / float64(l.alone.every) * float64(time.Second))
+		own.refused = now.Add(wait)
+		return wait, false
+	}
+	own.left, own.until = granted-1, now.Add(leaseLife)
+	return 0, true
+}
+
+// lease is that of a key; those which say nothing any more make room.
+func (l *sharedLimiter) lease(key string, now time.Time) *lease {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	own := l.leases[key]
+	if own == nil {
+		if len(l.leases) >= maxLimiters {
+			maps.DeleteFunc(l.leases, func(_ string, old *lease) bool {
+				if !old.mu.TryLock() {
+					return false
+				}
+				defer old.mu.Unlock()
+				return !now.Before(old.until) && !now.Before(old.refused)
+			})
+		}
+		own = new(lease)
+		l.leases[key] = own
+	}
+	return own
+}
+
+// AdmitAddress counts a request against what one address may send; a school is
+// one address, and an IPv6 network of 64 bits is one household.
+func (a *App) AdmitAddress(ctx context.Context, address string) error {
+	if ip, err := netip.ParseAddr(address); err == nil && ip.Is6() {
+		if network, err := ip.WithZone("").Prefix(64); err == nil {
+			address = network.String()
+		}
+	}
+	return a.addresses.take(ctx, address, a.now())
 }
 
 func tooFast(what string, wait time.Duration) *Error {

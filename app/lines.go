@@ -106,8 +106,8 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 	if err != nil {
 		return nil, err
 	}
-	if wait, ok := a.posts.take(actor.User.ID, a.now()); !ok {
-		return nil, tooFast("You write very fast", wait)
+	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
 	}
 	return a.changeLine(ctx, actor, roomID, id, EventMessageEdited, func(_ *store.Tx, m *store.Message) (bool, error) {
 		if err := ownLine(actor, m); err != nil {

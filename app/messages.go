@@ -36,8 +36,8 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
 		return nil, firstOf(err)
 	}
-	if wait, ok := a.posts.take(actor.User.ID, a.now()); !ok {
-		return nil, tooFast("You write very fast", wait)
+	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
 	}
 	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,
 		CreatedAt: a.instant(), Sender: &actor.User}

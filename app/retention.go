@@ -13,6 +13,8 @@ const (
 	// keepSessions is how long the row of a session or a token outlives it, for
 	// whoever asks who was signed in.
 	keepSessions = 30 * 24 * time.Hour
+	// keepBuckets is when a bucket of a limit has filled up, as good as surely.
+	keepBuckets = 24 * time.Hour
 	// pruneEvery is short for a laptop that is open for one lesson a day: the
 	// pace begins anew with every start.
 	pruneEvery = 10 * time.Minute
@@ -39,6 +41,7 @@ func (a *App) prunings() []pruning {
 		{"access tokens", keepSessions, pruneRows, (*store.Tx).DeleteAccessTokensBefore},
 		{"failed sign-ins", a.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
 		{"texts of deleted lines", restoreWithin, pruneRows, (*store.Tx).EraseDeletedLines},
+		{"limits", keepBuckets, pruneRows, (*store.Tx).DeleteRateBucketsBefore},
 		{"audit lines", days(r.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
 		{"turns", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
 		{"deleted artifacts", days(r.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},

@@ -33,8 +33,8 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if actor == nil {
 		return nil, errNotAuthenticated
 	}
-	if wait, ok := a.handshakes.take(actor.User.ID, a.now()); !ok {
-		return nil, tooFast("Too many connections", wait)
+	if err := a.handshakes.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
 	}
 	room, res, err := a.roomAccess(ctx, actor, roomID, ActJoinRoom)
 	if err != nil {

@@ -14,7 +14,7 @@ var Models = []any{
 	(*Organization)(nil), (*OrganizationMember)(nil), (*Project)(nil), (*ProjectMember)(nil),
 	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil),
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil),
-	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil),
+	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
 	(*Announcement)(nil),
 	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil),
 	(*JoinCode)(nil), (*Invitation)(nil),

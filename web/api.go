@@ -233,5 +233,8 @@ func (s *Server) operation(r route, public bool) huma.Operation {
 		op.Errors = append(op.Errors, http.StatusForbidden, http.StatusRequestEntityTooLarge)
 	}
 	op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	if strings.HasPrefix(r.path, v1) {
+		op.Errors = append(op.Errors, http.StatusTooManyRequests) // see Server.admitAddress
+	}
 	return op
 }

@@ -103,6 +103,17 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	return nil
 }
 
+// admitAddress counts the requests to the API against their address, before
+// anything else is done for them.
+func (s *Server) admitAddress(c *fiber.Ctx) error {
+	if strings.HasPrefix(c.Path(), v1+"/") {
+		if err := s.app.AdmitAddress(c.UserContext(), s.clientAddress(c)); err != nil {
+			return err
+		}
+	}
+	return c.Next()
+}
+
 // templateOf is the route that answered, with its :parameters; "none" when the
 // request did not reach one.
 func templateOf(c *fiber.Ctx) string {

@@ -100,7 +100,7 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		EnableTrustedProxyCheck: true,
 		ErrorHandler:            s.failed,
 	})
-	s.fiber.Use(s.observe, s.secureHeaders, s.checkOrigin)
+	s.fiber.Use(s.observe, s.secureHeaders, s.checkOrigin, s.admitAddress)
 	s.api = humafiber.New(s.fiber, apiConfig(version))
 	s.api.UseMiddleware(adapt)
 	if err := s.queuePage(); err != nil {
