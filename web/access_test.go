@@ -13,8 +13,8 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
-// columns are the callers of the table below, in its order. The others get the
-// same answer from every route that is not public: see TestAccess.
+// columns are the callers of the table below, in its order. The answers to all
+// others follow from theirs: see otherCallers.
 var columns = []string{guest, student, assigned, otherStudent, ta, coTeacher, owner, otherTeacher, viewer, editor, projectAdmin, admin, superAdmin}
 
 // row is what one route answers to each of columns.
@@ -429,6 +429,7 @@ func TestAccess(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		t.Run("every route is in the table", func(t *testing.T) { everyRouteHasARow(t, w) })
+		others := newOtherCallers(t, w)
 		for _, r := range accessTable {
 			t.Run(r.route, func(t *testing.T) {
 				want := strings.Fields(r.want)
@@ -440,17 +441,10 @@ func TestAccess(t *testing.T) {
 						t.Errorf("%s: got %d %s, want %s", who, a.status, a.body, want[i])
 					}
 				}
-				for who, detail := range map[string]string{anonymous: "Not authenticated", endedSession: "Could not validate credentials",
-					expiredToken: "Could not validate credentials"} {
-					a := r.ask(t, w, w.as(who))
-					wantProblem(t, a, http.StatusUnauthorized, detail)
-					if got := a.header.Get("WWW-Authenticate"); got != "Bearer" {
-						t.Errorf("%s: WWW-Authenticate is %q, want Bearer", who, got)
-					}
-				}
-				wantProblem(t, r.ask(t, w, w.as(inactive)), http.StatusBadRequest, "Inactive user")
+				others.check(t, r, want)
 			})
 		}
+		t.Run("no secret is in the audit log", func(t *testing.T) { noSecretIsLogged(t, w) })
 	})
 }
 

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// needs tells which scope a token must have for a route, beside what its person
+// may: reading for GET, admin for what only admins get a good answer from,
+// otherwise writing; the exceptions are below.
+func (r row) needs() app.Scope {
+	if scope, ok := scopes[r.route]; ok {
+		return scope
+	}
+	if slices.ContainsFunc(sessionRoutes, func(prefix string) bool { return strings.Contains(r.route, prefix) }) {
+		return "session"
+	}
+	answers := strings.Fields(r.want)
+	good := func(status string) bool { return strings.HasPrefix(status, "2") }
+	switch {
+	case !slices.ContainsFunc(answers[:slices.Index(columns, admin)], good) && slices.ContainsFunc(answers, good):
+		return app.ScopeAdmin
+	case strings.HasPrefix(r.route, get+" "):
+		return app.ScopeRead
+	}
+	return app.ScopeWrite
+}
+
+// sessionRoutes are for people who are signed in as themselves: no token and
+// nobody who acts as somebody else gets in.
+var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/users/me/sessions"}
+
+// scopes are the routes whose scope their column of the super admin does not
+// tell: what an admin does there to others takes more than what others do to
+// themselves.
+var scopes = map[string]app.Scope{
+	"PUT /api/v1/users/{user_id}": app.ScopeAdmin,
+}
+
+// otherCallers are those beside the columns of the table: nobody, people whose
+// session or token is over, tokens of the super admin and of the student, and
+// the super admin as the student.
+type otherCallers struct {
+	w                                   *world
+	reader, writer, full, pupil         *caller // tokens
+	revoked, lapsed, ofInactive, orphan *caller
+}
+
+func newOtherCallers(t *testing.T, w *world) *otherCallers {
+	t.Helper()
+	token := func(who string, scopes ...string) (string, *caller) {
+		id, secret := w.newToken(t, who, scopes...)
+		return id, w.bearer(secret)
+	}
+	o := &otherCallers{w: w}
+	_, o.reader = token(superAdmin, "read")
+	_, o.writer = token(superAdmin, "read", "write")
+	_, o.full = token(superAdmin, "read", "write", "admin")
+	_, o.pupil = token(student, "read", "write", "admin")
+	id, revoked := token(superAdmin, "read", "write", "admin")
+	o.revoked = revoked
+	w.as(superAdmin).must(t, http.StatusNoContent, del, tokensPath+"/"+id)
+	id, o.lapsed = token(superAdmin, "read", "write", "admin")
+	w.exec(t, "UPDATE access_tokens SET expires_at = ?1 WHERE id = ?2", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond), id)
+	gone := w.addUser(t, app.RoleAdmin, "gone", true)
+	w.callers["gone"] = w.session(t, gone.ID)
+	_, o.ofInactive = token("gone", "read", "write", "admin")
+	w.exec(t, "UPDATE users SET is_active = ?1 WHERE id = ?2", false, gone.ID)
+	o.orphan = w.bearer("coa_" + strings.Repeat("A", 52))
+	return o
+}
+
+// check asks a row's route as each of the others; want are the answers to the
+// columns.
+func (o *otherCallers) check(t *testing.T, r row, want []string) {
+	t.Helper()
+	for who, c := range map[string]*caller{"a revoked token": o.revoked, "an expired token": o.lapsed, "a token that never was": o.orphan,
+		endedSession: o.w.as(endedSession), expiredToken: o.w.as(expiredToken), anonymous: o.w.as(anonymous)} {
+		detail := "Could not validate credentials"
+		if who == anonymous {
+			detail = "Not authenticated"
+		}
+		a := r.ask(t, o.w, c)
+		wantProblem(t, a, http.StatusUnauthorized, detail)
+		if got := a.header.Get("WWW-Authenticate"); got != "Bearer" {
+			t.Errorf("%s: WWW-Authenticate is %q, want Bearer", who, got)
+		}
+	}
+	for _, c := range []*caller{o.w.as(inactive), o.ofInactive} {
+		wantProblem(t, r.ask(t, o.w, c), http.StatusBadRequest, "Inactive user")
+	}
+	super, pupil := want[slices.Index(columns, superAdmin)], want[slices.Index(columns, student)]
+	o.token(t, r, "the super admin's token for reading", o.reader, super, app.ScopeRead)
+	o.token(t, r, "the super admin's token for reading and writing", o.writer, super, app.ScopeRead, app.ScopeWrite)
+	o.token(t, r, "the super admin's token for everything", o.full, super, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
+	o.token(t, r, "the student's token for everything", o.pupil, pupil, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
+	o.impersonated(t, r, pupil)
+}
+
+// token asks as somebody with a token: the answer is that to the person unless
+// the token lacks the scope.
+func (o *otherCallers) token(t *testing.T, r row, who string, c *caller, person string, scopes ...app.Scope) {
+	t.Helper()
+	a := r.ask(t, o.w, c)
+	need := r.needs()
+	switch {
+	case slices.Contains(scopes, need) || person == "403" || person == "422":
+		if fmt.Sprint(a.status) != person && !lacks(t, a) {
+			t.Errorf("%s: got %d %s, want %s", who, a.status, a.body, person)
+		}
+	case !lacks(t, a):
+		t.Errorf("%s: got %d %s, want 403 for want of the scope %s", who, a.status, a.body, need)
+	}
+	if slices.Contains(scopes, need) && strings.HasPrefix(person, "2") && lacks(t, a) {
+		t.Errorf("%s: got %s although it has the scope %s", who, a.body, need)
+	}
+}
+
+// lacks tells whether an answer refuses a token for its scopes.
+func lacks(t *testing.T, a answer) bool {
+	t.Helper()
+	return a.status == http.StatusForbidden && a.text(t, "code") == "scope"
+}
+
+// impersonated asks as the super admin who acts as the student: the answer is
+// that to the student, except where passwords, tokens and keys are at stake.
+func (o *otherCallers) impersonated(t *testing.T, r row, pupil string) {
+	t.Helper()
+	in := o.w.as(superAdmin).must(t, http.StatusOK, post, v1+"/login/impersonate/"+o.w.users[student].ID)
+	a := r.ask(t, o.w, &caller{r: o.w.rig, token: cookieValue(t, in, cookieAccess)})
+	if r.needs() == "session" && pupil != "403" {
+		wantProblem(t, a, http.StatusForbidden, "Stop acting as somebody else first")
+		return
+	}
+	if fmt.Sprint(a.status) != pupil {
+		t.Errorf("the super admin as the student: got %d %s, want %s", a.status, a.body, pupil)
+	}
+}
+
+// noSecretIsLogged searches what all the routes left in the audit log.
+func noSecretIsLogged(t *testing.T, w *world) {
+	lines := 0
+	for before := ""; ; {
+		rows, err := w.opened.DB.AuditEntries(t.Context(), store.AuditFilter{}, before, 200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range rows {
+			for _, secret := range []string{apptest.CanaryKey, testPassword, "$argon2id$", tokenStart} {
+				if strings.Contains(string(e.Before+e.After), secret) {
+					t.Errorf("%s holds %q: %s %s", e.Action, secret, e.Before, e.After)
+				}
+			}
+			before = e.ID
+			lines++
+		}
+		if len(rows) == 0 {
+			break
+		}
+	}
+	if lines < 100 {
+		t.Errorf("the log has %d lines, want one for each change", lines)
+	}
+}
+
+// tokenStart begins every personal access token.
+const tokenStart = "coa_"
