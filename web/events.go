@@ -128,6 +128,11 @@ func (e *eventStream) run(w *bufio.Writer) {
 	defer stop()
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
+	// The answer's head leaves with its first bytes: in a silent room a client
+	// would take the stream for closed until the first beat.
+	if _, err := w.WriteString(": here\n\n"); err != nil {
+		return
+	}
 	for {
 		if e.write(w) != nil {
 			return
