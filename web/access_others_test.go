@@ -38,11 +38,13 @@ func (r row) needs() app.Scope {
 // nobody who acts as somebody else gets in.
 var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/users/me/sessions", "/password"}
 
-// scopes are the routes whose scope their column of the super admin does not
-// tell: what an admin does there to others takes more than what others do to
-// themselves.
+// scopes are the routes whose scope their columns do not tell.
 var scopes = map[string]app.Scope{
+	// What admins do there to others takes more than what others do to themselves.
 	"PUT /api/v1/users/{user_id}": app.ScopeAdmin,
+	// The row's agent is in no project; in one its writers may.
+	"GET /api/v1/agents/{id}/test-connection": app.ScopeWrite,
+	"POST /api/v1/agents/{id}/callback_token": app.ScopeWrite,
 }
 
 // otherCallers are those beside the columns of the table: nobody, people whose
