@@ -151,6 +151,11 @@ const (
 	ActRestoreArtifact Action = "artifact.restore"
 	ActEraseArtifact   Action = "artifact.erase"
 
+	ActUseProject  Action = "project.use"
+	ActListThreads Action = "thread.list"
+	ActReadThread  Action = "thread.read"
+	ActWriteThread Action = "thread.write"
+
 	ActListAgents    Action = "agent.list"
 	ActCreateAgent   Action = "agent.create"
 	ActReadAgent     Action = "agent.read"
@@ -351,6 +356,11 @@ var rules = map[Action]rule{
 	ActSeeDeleted:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActRestoreArtifact: {roles: admins, relations: courseStaff | IsRemover, hidden: true},
 	ActEraseArtifact:   {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActUseProject:  {roles: admins, relations: projectUsers, hidden: true},
+	ActListThreads: {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActReadThread:  {relations: IsCreator, text: notEnough, scope: ScopeRead},
+	ActWriteThread: {relations: IsCreator, text: notEnough},
 
 	ActListAgents:    {roles: admins, relations: projectReaders, text: notEnough, scope: ScopeRead},
 	ActCreateAgent:   {roles: admins, relations: projectWriters, text: notEnough},

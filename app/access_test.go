@@ -125,6 +125,11 @@ var declared = map[Action]struct {
 	ActRestoreArtifact: {"admin super_admin course_owner course_teacher course_ta remover", ""},
 	ActEraseArtifact:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
+	ActUseProject:  {"admin super_admin project_owner project_admin project_editor project_member", ""},
+	ActListThreads: {"everybody", "Not enough permissions"},
+	ActReadThread:  {"creator", "Not enough permissions"},
+	ActWriteThread: {"creator", "Not enough permissions"},
+
 	ActListAgents:    {"admin super_admin project_owner project_admin project_editor project_member project_viewer", "Not enough permissions"},
 	ActReadAgent:     {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},
 	ActReadKeys:      {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},

@@ -63,6 +63,8 @@ type App struct {
 	typing     *limiter
 	edits      *sharedLimiter
 	probes     *sharedLimiter
+	asks       *sharedLimiter // for answers of models outside rooms
+	calls      callSlots
 	handshakes *sharedLimiter
 	requests   *sharedLimiter
 	addresses  *sharedLimiter
@@ -122,6 +124,7 @@ func (a *App) newLimiters(l LimitsConfig) {
 	a.typing = perMinute(l.TypingPerMinute, l.TypingPerMinute/6)
 	a.edits = sharedPerMinute(a.db, "edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6)
 	a.probes = sharedPerMinute(a.db, "probes", "Too many connection tests", probesPerMinute, probesPerMinute/3)
+	a.asks = sharedPerMinute(a.db, "asks", "You ask very fast", l.ModelCallsPerMinute, l.ModelCallsPerMinute/3)
 	a.handshakes = sharedPerMinute(a.db, "handshakes", "Too many connections", l.HandshakesPerMinute, l.HandshakesPerMinute/4)
 	a.requests = sharedPerMinute(a.db, "requests", "You send very many requests", l.RequestsPerMinute, l.RequestsBurst)
 	a.addresses = sharedPerMinute(a.db, "address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst)

@@ -25,6 +25,7 @@ const (
 	didDeleteKey         Action = "key.delete"
 	didCreateToken       Action = "token.create"
 	didRevokeToken       Action = "token.revoke"
+	didDeleteThread      Action = "thread.delete"
 )
 
 // operatorName stands in the audit log for who acts at the machine itself: the

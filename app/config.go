@@ -72,19 +72,23 @@ type AuthConfig struct {
 
 // LimitsConfig is what one person may do.
 type LimitsConfig struct {
-	PostsPerMinute           int   `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
-	PostsBurst               int   `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
-	TypingPerMinute          int   `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
-	EditsPerMinute           int   `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save; documents are saved with every keystroke."`
-	HandshakesPerMinute      int   `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
-	RequestsPerMinute        int   `yaml:"requests_per_minute" default:"3000" min:"1" max:"10000000" doc:"Requests of one person to the API, as a steady rate."`
-	RequestsBurst            int   `yaml:"requests_burst" default:"600" min:"1" max:"10000000" doc:"Requests that may come at once before that rate holds."`
-	AddressRequestsPerMinute int   `yaml:"address_requests_per_minute" default:"30000" min:"1" max:"10000000" doc:"Requests of one address to the API; a whole school may be one."`
-	AddressRequestsBurst     int   `yaml:"address_requests_burst" default:"6000" min:"1" max:"10000000" doc:"Requests of one address that may come at once before that rate holds."`
-	MessageBytes             Bytes `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
-	ArtifactBytes            Bytes `yaml:"artifact_bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"Largest content of one task, document or process."`
-	RoomArtifactBytes        Bytes `yaml:"room_artifact_bytes" default:"32MiB" min:"1MiB" max:"1GiB" doc:"Contents of all artifacts of a room together; a list of them is as large."`
-	ArtifactVersions         int   `yaml:"artifact_versions" default:"50" min:"1" max:"1000" doc:"Earlier versions that are kept of each artifact, to undo changes."`
+	PostsPerMinute           int           `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
+	PostsBurst               int           `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
+	TypingPerMinute          int           `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
+	EditsPerMinute           int           `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save; documents are saved with every keystroke."`
+	HandshakesPerMinute      int           `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
+	RequestsPerMinute        int           `yaml:"requests_per_minute" default:"3000" min:"1" max:"10000000" doc:"Requests of one person to the API, as a steady rate."`
+	RequestsBurst            int           `yaml:"requests_burst" default:"600" min:"1" max:"10000000" doc:"Requests that may come at once before that rate holds."`
+	AddressRequestsPerMinute int           `yaml:"address_requests_per_minute" default:"30000" min:"1" max:"10000000" doc:"Requests of one address to the API; a whole school may be one."`
+	AddressRequestsBurst     int           `yaml:"address_requests_burst" default:"6000" min:"1" max:"10000000" doc:"Requests of one address that may come at once before that rate holds."`
+	MessageBytes             Bytes         `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
+	ArtifactBytes            Bytes         `yaml:"artifact_bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"Largest content of one task, document or process."`
+	RoomArtifactBytes        Bytes         `yaml:"room_artifact_bytes" default:"32MiB" min:"1MiB" max:"1GiB" doc:"Contents of all artifacts of a room together; a list of them is as large."`
+	ArtifactVersions         int           `yaml:"artifact_versions" default:"50" min:"1" max:"1000" doc:"Earlier versions that are kept of each artifact, to undo changes."`
+	ModelCallsPerMinute      int           `yaml:"model_calls_per_minute" default:"30" min:"1" max:"100000" doc:"Answers of models that one person may ask for outside rooms: sandbox, threads, instructions, reports."`
+	ModelCallsAtOnce         int           `yaml:"model_calls_at_once" default:"3" min:"1" max:"1000" doc:"How many of those one person may wait for at once."`
+	ModelCalls               int           `yaml:"model_calls" default:"100" min:"1" max:"100000" doc:"How many of those all people of this process may wait for at once."`
+	AnswerWithin             time.Duration `yaml:"answer_within" default:"50s" min:"100ms" max:"55s" doc:"How long such a request waits for the model; browsers and proxies give up after a minute."`
 }
 
 // JobsConfig is where and how background work runs.

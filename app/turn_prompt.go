@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,22 +33,7 @@ func (r *turnRun) request(ctx context.Context) (llm.Request, error) {
 	if err != nil {
 		return llm.Request{}, err
 	}
-	req := llm.Request{Provider: r.agent.ModelProvider, System: instructions(r.agent, r.room, course),
-		Messages: transcript(r.agent, lines), MaxTokens: a.cfg.Turns.MaxTokens}
-	if r.agent.Model != nil {
-		req.Model = *r.agent.Model
-	}
-	var s struct {
-		Temperature *float64 `json:"temperature"`
-		MaxTokens   int      `json:"max_tokens"`
-	}
-	if json.Unmarshal([]byte(r.agent.Settings), &s) == nil {
-		req.Temperature = s.Temperature
-		if s.MaxTokens > 0 {
-			req.MaxTokens = min(s.MaxTokens, a.cfg.Turns.MaxTokens)
-		}
-	}
-	return req, nil
+	return a.modelRequest(r.agent, instructions(r.agent, r.room, course), transcript(r.agent, lines)), nil
 }
 
 // readUpTo is the newest line that an agent's answer to these lines covers: a

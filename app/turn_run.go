@@ -175,30 +175,16 @@ func (r *turnRun) speak(ctx context.Context) error {
 	return r.stream(ctx, req)
 }
 
-// stream calls the model with one key after the other: a key that fails before
-// anything was shown hands over to the next.
+// stream calls the model with one key after the other.
 func (r *turnRun) stream(ctx context.Context, req llm.Request) error {
-	a := r.app
-	keys, err := a.modelKeys(ctx, r.agent)
+	keys, err := r.app.modelKeys(ctx, r.agent)
 	if err != nil {
 		return err
 	}
-	for i, key := range keys {
-		req.Key = key.Reveal()
+	return r.app.eachKey(ctx, r.agent.ID, keys, req, func(req llm.Request) (shown bool, err error) {
 		err = r.call(ctx, req)
-		if cause := context.Cause(ctx); err != nil && cause != nil {
-			return cause
-		}
-		var failed *llm.Error
-		if !errors.As(err, &failed) {
-			return err
-		}
-		if handOver := a.cooling.failed(req.Provider, key, failed, a.now()); !handOver || r.units > 0 || i == len(keys)-1 {
-			return err
-		}
-		a.log.WarnContext(ctx, "model key failed, the next one takes over", "agent", r.agent.ID, "provider", req.Provider, "kind", failed.Kind)
-	}
-	return err
+		return r.units > 0, err
+	})
 }
 
 // call streams one model call into r.text and to the room.

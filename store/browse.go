@@ -59,6 +59,7 @@ func BrowsedTables() []Browsed {
 			"is_template is_external created_by created_at updated_at version", "settings trigger_config schedule_config capabilities user_key_ids"),
 		browsed("agentconfigversion", "agent_versions", "id agent_id label name system_prompt model_provider model context_window created_at created_by",
 			"settings trigger_config schedule_config"),
+		browsed("agentthread", "threads", "id project_id agent_id user_id last_seq asking asking_until created_at updated_at version", "", userEmail),
 		browsed("agentturn", "agent_turns", "id room_id agent_id trigger_seq position state attempt lease_until node reason detail prompt_tokens "+
 			"completion_tokens created_at started_at ended_at", "", roomName),
 		browsed("agenttypemetadata", "agent_types", "id type_name display_name description category icon color default_system_prompt "+
@@ -80,6 +81,7 @@ func BrowsedTables() []Browsed {
 		browsed("roomagentlink", "room_agents", "room_id agent_id created_at", "", roomName),
 		browsed("session", "sessions", "id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at end_reason "+
 			"user_agent address", "", userEmail),
+		browsed("threadmessage", "thread_messages", "id thread_id seq role answers created_at", ""),
 		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version", ""),
 		browsed("user_api_key", "user_keys", "id user_id provider alias description created_at updated_at", "", userEmail),
 		browsed("usercourselink", "course_members", "course_id user_id role created_at", "", userEmail, courseName),

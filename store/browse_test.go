@@ -27,6 +27,9 @@ var withheld = map[string]string{
 	"user_keys":          "encrypted_key",
 	"access_tokens":      "hash",
 	"course_invitations": "token_hash",
+	// What people say to agents alone is theirs.
+	"threads":         "name metadata_json",
+	"thread_messages": "content metadata_json client_id",
 }
 
 // Every column of every table is either shown or withheld by name, so that a

@@ -95,11 +95,15 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "a", SharedBy: w.pupil.ID, Limit: 10})
 				return err
 			},
-			"CourseByJoinCode": func() error { _, err := db.CourseByJoinCode(ctx, "x"); return err },
-			"InvitationByHash": func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
-			"Invitations":      func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
-			"ShownMessages":    func() error { _, err := db.ShownMessages(ctx, id, 0, 50); return err },
-			"LinesAfter":       func() error { _, err := db.LinesAfter(ctx, id, 5, 50); return err },
+			"ThreadsOf":               func() error { _, err := db.ThreadsOf(ctx, id, "", store.Page{}); return err },
+			"ThreadMessages":          func() error { _, err := db.ThreadMessages(ctx, id, 0, 50); return err },
+			"ThreadMessageByClientID": func() error { _, err := db.ThreadMessageByClientID(ctx, id, "x"); return err },
+			"ThreadAnswer":            func() error { _, err := db.ThreadAnswer(ctx, id); return err },
+			"CourseByJoinCode":        func() error { _, err := db.CourseByJoinCode(ctx, "x"); return err },
+			"InvitationByHash":        func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
+			"Invitations":             func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
+			"ShownMessages":           func() error { _, err := db.ShownMessages(ctx, id, 0, 50); return err },
+			"LinesAfter":              func() error { _, err := db.LinesAfter(ctx, id, 5, 50); return err },
 			"EraseDeletedLines": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.EraseDeletedLines(ctx, at, 5)

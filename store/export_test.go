@@ -16,7 +16,7 @@ var Models = []any{
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
 	(*Announcement)(nil),
-	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil),
+	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil), (*Thread)(nil), (*ThreadMessage)(nil),
 	(*JoinCode)(nil), (*Invitation)(nil),
 }
 

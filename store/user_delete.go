@@ -11,7 +11,7 @@ var heldByUser = []held{
 	{"courses_transferred", "courses", "owner_id = ?"}, {"organizations_transferred", "organizations", "owner_id = ?"},
 	{"messages", "messages", "sender_id = ?"}, {"keys", "user_keys", "user_id = ?"},
 	{"courses", "course_members", "user_id = ?"}, {"rooms", "room_members", "user_id = ?"},
-	{"projects", "project_members", "user_id = ?"},
+	{"projects", "project_members", "user_id = ?"}, {"threads", "threads", "user_id = ?"},
 }
 
 // UserContents counts what a deletion of the user concerns.

@@ -32,6 +32,8 @@ const (
 	ownersOrg     = "403 403 403 403 403 403 200 403 403 403 403 200 200"
 	projectAdmins = "403 403 403 403 403 403 200 403 403 403 200 200 200"
 	adminsOnly    = "403 403 403 403 403 403 403 403 403 403 403 200 200"
+	agentUsers    = "404 404 404 404 404 404 200 404 404 200 200 200 200"
+	ownersOnly    = "403 403 403 403 403 403 200 403 403 403 403 403 403"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -271,6 +273,18 @@ var accessTable = []row{
 	{"POST /api/v1/agents/external/test-connection", adminsOnly, sending(external)},
 	{"GET /api/v1/agents/{id}/test-connection", adminsOnly, onExternal},
 	{"POST /api/v1/agents/{id}/callback_token", adminsOnly, onExternal},
+	{"POST /api/v1/threads/stateless/{agent_id}", agentUsers, func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.agent}, body{"message": "hello"}
+	}},
+	{"POST /api/v1/threads/", agentUsers, newThread},
+	{"POST /api/v1/threads", agentUsers, newThread},
+	{"GET /api/v1/threads/", everyone200, nothing},
+	{"GET /api/v1/threads", everyone200, nothing},
+	{"GET /api/v1/threads/{thread_id}", ownersOnly, onThread(nil)},
+	{"PUT /api/v1/threads/{thread_id}", ownersOnly, onThread(body{"name": "New"})},
+	{"DELETE /api/v1/threads/{thread_id}", "403 403 403 403 403 403 204 403 403 403 403 403 403", onThread(nil)},
+	{"POST /api/v1/threads/{thread_id}/messages", ownersOnly, onThread(body{"message": "hello", "client_id": "1", "metadata_json": "{}"})},
+	{"GET /api/v1/threads/{thread_id}/messages", ownersOnly, onThread(nil)},
 	{"GET /api/v1/agents/system", adminsOnly, nothing},
 	{"PUT /api/v1/agents/system/{agent_type}", adminsOnly, func(testing.TB, *world) ([]string, any) {
 		return []string{"design"}, body{"system_prompt": "Write prompts.", "model_provider": "offline", "api_key": apptest.CanaryKey}
@@ -375,6 +389,18 @@ func onType(b any) func(testing.TB, *world) ([]string, any) {
 func onLine(b any) func(testing.TB, *world) ([]string, any) {
 	return func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.room, w.as(owner).must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"}).text(t, "id")}, b
+	}
+}
+
+func newThread(_ testing.TB, w *world) ([]string, any) {
+	return nil, body{"project_id": w.project, "agent_id": w.agent, "name": "Mine", "metadata_json": nil}
+}
+
+// onThread is a thread of the world's owner.
+func onThread(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		_, in := newThread(t, w)
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/threads/", in).text(t, "id")}, b
 	}
 }
 

@@ -29,6 +29,7 @@ type route struct {
 	errors       []int             // beside those that every route of its sort has
 	role         app.Action        // what the caller's role alone must allow, before the body is looked at
 	form         *huma.RequestBody // of a body that the handler reads by itself
+	patient      bool              // waits for a model: patientTimeout bounds it
 	upload       bool              // the body holds a file: http.upload_limit bounds it
 }
 
@@ -144,6 +145,11 @@ func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, 
 	op.Middlewares = huma.Middlewares{s.authenticated(r.role)}
 	s.register(r, op, func() {
 		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+			if r.patient {
+				var done context.CancelFunc
+				ctx, done = context.WithTimeout(context.WithoutCancel(ctx), patientTimeout)
+				defer done()
+			}
 			out, err := handle(ctx, actorOf(ctx), in)
 			if err != nil {
 				return nil, s.problemOf(ctx, err)

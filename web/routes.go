@@ -27,6 +27,7 @@ const (
 	limited  = http.StatusTooManyRequests
 	created  = http.StatusCreated
 	gone     = http.StatusNoContent
+	upstream = http.StatusBadGateway
 )
 
 // routes is every URL of the server. Paths under /agents share one parameter
@@ -42,6 +43,7 @@ func (s *Server) routes(version string) error {
 	s.agentTypeRoutes()
 	s.adminRoutes()
 	s.artifactRoutes()
+	s.threadRoutes()
 	s.sockets()
 	open(s, route{method: get, path: v1 + "/a2a/health", id: "a2aHealth", tag: "Agents", summary: "Tell external agents that this server hears them"}, s.a2aHealth)
 	open(s, route{method: get, path: pathHealth, id: "health", tag: "Operation", summary: "Tell that the process is alive"}, s.health)
@@ -304,4 +306,24 @@ func (s *Server) agentTypeRoutes() {
 		role: app.ActWriteAgentTypes, status: gone, errors: []int{missing, conflict}}, s.deleteAgentType)
 	add(s, route{method: get, path: v1 + "/agent-types/{type_name}/schema", id: "agentTypeSchema", tag: tag, summary: "Show what a new agent of a type starts with",
 		role: app.ActReadAgentTypes, errors: known}, s.agentTypeSchema)
+}
+
+func (s *Server) threadRoutes() {
+	const tag, one = "Threads", v1 + "/threads/{thread_id}"
+	known := []int{missing}
+	asking := []int{missing, limited, upstream}
+	add(s, route{method: post, path: v1 + "/threads/stateless/{agent_id}", id: "simulateAgent", tag: tag, summary: "Let an agent answer one message, of which nothing is kept",
+		patient: true, errors: asking}, s.simulate)
+	// Clients call the collection with and without the slash.
+	for _, all := range []struct{ path, suffix string }{{v1 + "/threads/", ""}, {v1 + "/threads", "Bare"}} {
+		add(s, route{method: post, path: all.path, id: "createThread" + all.suffix, tag: tag, summary: "Begin a conversation of one's own with an agent", errors: known}, s.createThread)
+		add(s, route{method: get, path: all.path, id: "listThreads" + all.suffix, tag: tag, summary: "List the caller's threads, the last used first"}, s.threads)
+	}
+	add(s, route{method: get, path: one, id: "getThread", tag: tag, summary: "Show one of the caller's threads", errors: known}, s.thread)
+	add(s, route{method: put, path: one, id: "updateThread", tag: tag, summary: "Change what is sent of a thread, for example its name", errors: []int{missing, conflict}}, s.updateThread)
+	add(s, route{method: del, path: one, id: "deleteThread", tag: tag, summary: "Delete a thread with all that is in it",
+		status: gone, also: http.StatusOK, errors: []int{missing, conflict}}, s.deleteThread)
+	add(s, route{method: post, path: one + "/messages", id: "talkInThread", tag: tag, summary: "Say something to a thread's agent and get its answer; what is said is kept when the agent fails",
+		patient: true, errors: append([]int{conflict}, asking...)}, s.talkInThread)
+	add(s, route{method: get, path: one + "/messages", id: "listThreadMessages", tag: tag, summary: "List what was said in a thread, oldest first, the newest 1000 at most", errors: known}, s.threadMessages)
 }

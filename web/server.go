@@ -36,6 +36,9 @@ const (
 	// requestTimeout bounds the work on one request: a client that leaves does
 	// not end it by itself.
 	requestTimeout = 30 * time.Second
+	// patientTimeout does so where a person waits for a model, which itself gets
+	// limits.answer_within.
+	patientTimeout = 65 * time.Second
 	headTimeout    = 15 * time.Second // for the head of a request, and for the first one to come
 	bodyTimeout    = 60 * time.Second
 	writeTimeout   = 60 * time.Second

@@ -1,0 +1,198 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file has the model calls that somebody waits for: the sandbox, threads,
+// generated instructions. What rooms and reports share with them is here too.
+
+// modelRequest is a call of an agent's model with the agent's settings.
+func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Message) llm.Request {
+	req := llm.Request{Provider: ag.ModelProvider, System: system, Messages: messages, MaxTokens: a.cfg.Turns.MaxTokens}
+	if ag.Model != nil {
+		req.Model = *ag.Model
+	}
+	var s struct {
+		Temperature *float64 `json:"temperature"`
+		MaxTokens   int      `json:"max_tokens"`
+	}
+	if json.Unmarshal([]byte(ag.Settings), &s) == nil {
+		req.Temperature = s.Temperature
+		if s.MaxTokens > 0 {
+			req.MaxTokens = min(s.MaxTokens, a.cfg.Turns.MaxTokens)
+		}
+	}
+	return req
+}
+
+// eachKey makes a model call with one key after the other: a key that fails
+// before anything was shown hands over to the next.
+func (a *App) eachKey(ctx context.Context, agentID string, keys []Secret, req llm.Request, call func(llm.Request) (shown bool, err error)) error {
+	var err error
+	for i, key := range keys {
+		req.Key = key.Reveal()
+		var shown bool
+		shown, err = call(req)
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			return cause
+		}
+		var failed *llm.Error
+		if !errors.As(err, &failed) {
+			return err
+		}
+		if handOver := a.cooling.failed(req.Provider, key, failed, a.now()); !handOver || shown || i == len(keys)-1 {
+			return err
+		}
+		a.log.WarnContext(ctx, "model key failed, the next one takes over", "agent", agentID, "provider", req.Provider, "kind", failed.Kind)
+	}
+	return err
+}
+
+// answerOf asks a model for a whole answer, which it cuts at most bytes.
+func (a *App) answerOf(ctx context.Context, agentID string, keys []Secret, req llm.Request, most int) (text string, usage llm.Usage, err error) {
+	err = a.eachKey(ctx, agentID, keys, req, func(req llm.Request) (bool, error) {
+		var b strings.Builder
+		for chunk, err := range a.callModel(ctx, req) {
+			if err != nil {
+				return false, err
+			}
+			b.WriteString(chunk.Text)
+			if chunk.Usage != nil {
+				usage = *chunk.Usage
+			}
+		}
+		text = cut(strings.TrimSpace(b.String()), most)
+		return false, nil
+	})
+	if err == nil && text == "" {
+		err = errSilent
+	}
+	return text, usage, err
+}
+
+var (
+	errSilent = &turnFault{reason: reasonSilent, detail: "the model answered with nothing"}
+	errSlow   = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
+)
+
+// waiting bounds a model call whose answer somebody waits for. A process that
+// goes away gives it the time that jobs get too.
+func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Limits.AnswerWithin, errSlow)
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.closing:
+		}
+		grace, end := context.WithTimeout(ctx, a.cfg.Jobs.DrainTimeout)
+		defer end()
+		<-grace.Done()
+		cancel(errStopped)
+	}()
+	return ctx, func() { done(); cancel(nil) }
+}
+
+// answer asks an agent's model while somebody waits; whoever may change the
+// agent is told why it failed.
+func (a *App) answer(ctx context.Context, ag *store.Agent, messages []llm.Message, mayKnow bool) (string, error) {
+	keys, err := a.modelKeys(ctx, ag)
+	if err != nil {
+		return "", a.notAnswered(err, mayKnow)
+	}
+	ctx, done := a.waiting(ctx)
+	defer done()
+	text, _, err := a.answerOf(ctx, ag.ID, keys, a.modelRequest(ag, ag.SystemPrompt, messages), int(a.cfg.Limits.MessageBytes))
+	return text, a.notAnswered(err, mayKnow)
+}
+
+// retryModelAfter is when to ask again a model that did not answer, unless its
+// provider says when.
+const retryModelAfter = 5 * time.Second
+
+// notAnswered is what a person is told of a model call that failed. Why is for
+// those who look after the agent: it may name its provider and model.
+func (a *App) notAnswered(err error, mayKnow bool) error {
+	var fault *turnFault
+	var model *llm.Error
+	e := &Error{Kind: KindUpstream, Code: "model_failed", Message: "The agent could not answer", Err: err}
+	why := ""
+	switch {
+	case errors.As(err, &fault) && fault.reason == reasonNoKey:
+		e.Kind, e.Code, e.Message, why = KindRejected, fault.reason, "Failed to initialize agent", fault.detail
+	case errors.As(err, &fault) && fault.reason == reasonStopped:
+		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, fault.reason, "The server is restarting; send it again", time.Second
+	case errors.As(err, &fault) && fault.reason == reasonTooLong:
+		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, "timeout", "The agent took too long to answer; try again", time.Second
+	case errors.As(err, &fault):
+		e.Code, why = fault.reason, fault.detail
+	case errors.As(err, &model):
+		e.Code, why = string(model.Kind), model.Message
+		switch model.Kind {
+		case llm.Limited, llm.Open, llm.Unavailable, llm.Timeout:
+			e.Kind, e.RetryAfter = KindUnavailable, max(model.RetryAfter, retryModelAfter)
+		}
+	default:
+		return err
+	}
+	if why != "" && mayKnow {
+		e.Message += ": " + why
+	}
+	return e
+}
+
+// callSlots bound the model calls that people wait for in this process.
+type callSlots struct {
+	mu  sync.Mutex
+	by  map[string]int
+	all int
+}
+
+// takeCall lets a person make one more model call, until release.
+func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err error) {
+	who := actor.User.ID
+	if err := a.calls.take(who, a.cfg.Limits.ModelCallsAtOnce, a.cfg.Limits.ModelCalls); err != nil {
+		return nil, err
+	}
+	release = func() { a.calls.free(who) }
+	if err := a.asks.take(ctx, who, a.now()); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func (s *callSlots) take(who string, most, all int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.by[who] >= most:
+		return &Error{Kind: KindLimited, Code: "rate_limited", Message: "You are waiting for other answers; try again when they have come", RetryAfter: retryModelAfter}
+	case s.all >= all:
+		return &Error{Kind: KindUnavailable, Code: reasonOverload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
+	case s.by == nil:
+		s.by = map[string]int{}
+	}
+	s.by[who]++
+	s.all++
+	return nil
+}
+
+func (s *callSlots) free(who string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.by[who]--; s.by[who] <= 0 {
+		delete(s.by, who)
+	}
+}

@@ -1,0 +1,313 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// ThreadLine is what a person says to an agent.
+type ThreadLine struct {
+	Message      string
+	MetadataJSON *string // the client's own
+	// ClientID is the client's own name for it (64 characters at most, may be
+	// empty): sent again under it, it is neither stored nor answered twice.
+	ClientID string
+}
+
+// Simulate lets an agent answer one message, of which nothing is kept.
+func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in ThreadLine) (string, error) {
+	ag, mayKnow, err := a.usableAgent(ctx, actor, agentID, "Agent")
+	if err != nil {
+		return "", err
+	}
+	if err := a.checkThreadLine(&in); err != nil {
+		return "", err
+	}
+	release, err := a.takeCall(ctx, actor)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	return a.answer(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
+}
+
+// usableAgent loads an agent that the actor may talk to; mayKnow tells whether
+// the actor may know why it fails.
+func (a *App) usableAgent(ctx context.Context, actor *Actor, id, noun string) (ag *store.Agent, mayKnow bool, err error) {
+	ag, res, err := a.agentResource(ctx, actor, id, noun)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := Check(actor, ActUseAgent, res); err != nil {
+		return nil, false, err
+	}
+	if ag.IsExternal {
+		return nil, false, errorf(KindRejected, "external_agent", "External agents cannot be tried out here")
+	}
+	return ag, Check(actor, ActUpdateAgent, res) == nil, nil
+}
+
+func (a *App) checkThreadLine(in *ThreadLine) error {
+	if len(in.Message) > int(a.cfg.Limits.MessageBytes) {
+		return errorf(KindTooLarge, "too_large", "message: has %d bytes, at most %d are possible", len(in.Message), a.cfg.Limits.MessageBytes)
+	}
+	if strings.TrimSpace(in.Message) == "" {
+		return invalid("message", "must not be empty")
+	}
+	return firstOf(errors.Join(text("message", in.Message, 1, len(in.Message)),
+		optionalText("metadata_json", in.MetadataJSON, maxText), text("client_id", in.ClientID, 0, 64)))
+}
+
+// ThreadSettings are the members of a thread that its person chooses; unsent
+// ones keep what is stored.
+type ThreadSettings struct {
+	Name         Opt[string]
+	MetadataJSON Opt[string]
+}
+
+func (s ThreadSettings) apply(th *store.Thread) error {
+	s.Name.setNullable(&th.Name)
+	s.MetadataJSON.setNullable(&th.MetadataJSON)
+	if th.Name != nil {
+		*th.Name = strings.TrimSpace(*th.Name)
+	}
+	return firstOf(errors.Join(optionalText("name", th.Name, maxName), optionalText("metadata_json", th.MetadataJSON, maxText)))
+}
+
+// CreateThread begins a conversation of the actor with an agent of a project,
+// or with one of the actor's own.
+func (a *App) CreateThread(ctx context.Context, actor *Actor, projectID, agentID string, s ThreadSettings) (*store.Thread, error) {
+	ag, _, err := a.usableAgent(ctx, actor, agentID, "Agent")
+	if err != nil {
+		return nil, err
+	}
+	res, err := a.projectResource(ctx, actor, projectID)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActUseProject, res); err != nil {
+		return nil, err
+	}
+	if ag.ProjectID != "" && ag.ProjectID != projectID {
+		return nil, notFound("Agent")
+	}
+	now, title, metadata := a.instant(), "New Thread", "{}"
+	th := &store.Thread{ID: store.NewID(), ProjectID: projectID, AgentID: agentID, UserID: actor.User.ID, Name: &title, MetadataJSON: &metadata,
+		CreatedAt: now, UpdatedAt: now, Version: 1}
+	if err := s.apply(th); err != nil {
+		return nil, err
+	}
+	return th, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateThread(ctx, th) }), "Agent")
+}
+
+// Threads lists the actor's own threads, the last used first; with agentID
+// only those with that agent.
+func (a *App) Threads(ctx context.Context, actor *Actor, agentID string, p store.Page) ([]store.Thread, error) {
+	if err := Check(actor, ActListThreads, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.ThreadsOf(ctx, actor.User.ID, agentID, p)
+}
+
+// Thread returns one of the actor's threads.
+func (a *App) Thread(ctx context.Context, actor *Actor, id string) (*store.Thread, error) {
+	return a.threadFor(ctx, actor, id, ActReadThread)
+}
+
+// UpdateThread changes the sent members of a thread.
+func (a *App) UpdateThread(ctx context.Context, actor *Actor, id string, s ThreadSettings) (th *store.Thread, err error) {
+	if _, err := a.threadFor(ctx, actor, id, ActWriteThread); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if th, err = tx.ThreadForUpdate(ctx, id); err != nil {
+			return err
+		}
+		if err := s.apply(th); err != nil {
+			return err
+		}
+		th.UpdatedAt = a.instant()
+		return tx.UpdateThread(ctx, th)
+	})
+	return th, fromStore(err, "Thread")
+}
+
+// DeleteThread removes a thread with its lines. A dry run only counts.
+func (a *App) DeleteThread(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
+	th, err := a.threadFor(ctx, actor, id, ActWriteThread)
+	if err != nil {
+		return nil, err
+	}
+	if dryRun {
+		return a.db.ThreadContents(ctx, id)
+	}
+	return nil, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.DeleteThread(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didDeleteThread, target{"thread", id}, facts{"project_id": th.ProjectID, "agent_id": th.AgentID}, nil)
+	}), "Thread")
+}
+
+// ThreadMessages lists a thread's lines, oldest first: the newest 1000, or with
+// before, the id of a line, the newest of those before it.
+func (a *App) ThreadMessages(ctx context.Context, actor *Actor, id, before string) ([]store.ThreadMessage, error) {
+	if _, err := a.threadFor(ctx, actor, id, ActReadThread); err != nil {
+		return nil, err
+	}
+	seq := int64(0)
+	if before != "" {
+		m, err := a.db.ThreadMessage(ctx, id, before)
+		if err != nil {
+			return nil, fromStore(err, "Message")
+		}
+		seq = m.Seq
+	}
+	return a.db.ThreadMessages(ctx, id, seq, store.MaxLimit)
+}
+
+// threadFor loads a thread and checks that the actor may do the action to it.
+func (a *App) threadFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Thread, error) {
+	if actor == nil {
+		return nil, errNotAuthenticated
+	}
+	th, err := a.db.Thread(ctx, id)
+	if err != nil {
+		return nil, fromStore(err, "Thread")
+	}
+	res := Resource{Noun: "Thread"}
+	if th.UserID == actor.User.ID {
+		res.Relations = IsCreator
+	}
+	return th, Check(actor, action, res)
+}
+
+// askSlack is how much longer than the longest answer a thread counts as being
+// answered; then whoever did so has died.
+const askSlack = 15 * time.Second
+
+// TalkInThread stores what the actor says to a thread's agent and returns its
+// answer. The actor's line stays when the agent fails, and sent again under
+// its ClientID it is answered then.
+func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in ThreadLine) (*store.ThreadMessage, error) {
+	th, err := a.threadFor(ctx, actor, id, ActWriteThread)
+	if err != nil {
+		return nil, err
+	}
+	ag, mayKnow, err := a.usableAgent(ctx, actor, th.AgentID, "Agent config")
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkThreadLine(&in); err != nil {
+		return nil, err
+	}
+	release, err := a.takeCall(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	asked, answered, err := a.askThread(ctx, id, in)
+	if err != nil || answered != nil {
+		return answered, fromStore(err, "Thread")
+	}
+	text, err := a.answerThread(ctx, ag, asked, mayKnow)
+	// What the model has answered is kept, and the thread free, whatever became
+	// of the request.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	answer, ended := a.endAsking(end, asked, text)
+	if err != nil {
+		return nil, err
+	}
+	return answer, fromStore(ended, "Thread")
+}
+
+// askThread stores a line and claims the thread for the answer to it. A line
+// that was stored before comes back with its answer, if there is one.
+func (a *App) askThread(ctx context.Context, id string, in ThreadLine) (asked, answered *store.ThreadMessage, err error) {
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		th, err := tx.ThreadForUpdate(ctx, id)
+		if err != nil {
+			return err
+		}
+		if in.ClientID != "" {
+			if asked, err = tx.ThreadMessageByClientID(ctx, id, in.ClientID); notMissing(err) != nil {
+				return err
+			}
+			if err == nil {
+				if answered, err = tx.ThreadAnswer(ctx, asked.ID); err == nil || notMissing(err) != nil {
+					return err
+				}
+				answered = nil
+			} else {
+				asked = nil
+			}
+		}
+		now := a.instant()
+		if th.Asking != "" && th.AskingUntil.After(now) {
+			return &Error{Kind: KindConflict, Code: "answering", Message: "The agent is still answering; wait for its answer", RetryAfter: retryModelAfter}
+		}
+		if asked == nil {
+			th.LastSeq++
+			asked = &store.ThreadMessage{ID: store.NewID(), ThreadID: id, Seq: th.LastSeq, Role: store.ThreadUser, Content: in.Message,
+				MetadataJSON: in.MetadataJSON, ClientID: in.ClientID, CreatedAt: now}
+			if err := tx.CreateThreadMessage(ctx, asked); err != nil {
+				return err
+			}
+		}
+		th.Asking, th.AskingUntil, th.UpdatedAt = asked.ID, now.Add(a.cfg.Limits.AnswerWithin+askSlack), now
+		return tx.UpdateThread(ctx, th)
+	})
+	return asked, answered, err
+}
+
+// answerThread asks the agent's model: it is shown the newest lines up to the
+// one that it answers, as many as the agent looks back.
+func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (string, error) {
+	lines, err := a.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, ag.ContextWindow)
+	if err != nil {
+		return "", err
+	}
+	shown := make([]llm.Message, len(lines))
+	for i, m := range lines {
+		shown[i] = llm.Message{Role: llm.RoleUser, Text: m.Content}
+		if m.Role == store.ThreadAssistant {
+			shown[i].Role = llm.RoleAssistant
+		}
+	}
+	return a.answer(ctx, ag, shown, mayKnow)
+}
+
+// endAsking stores the answer to a line, unless it is empty or there is one,
+// and frees the thread.
+func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, text string) (answer *store.ThreadMessage, err error) {
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		th, err := tx.ThreadForUpdate(ctx, asked.ThreadID)
+		if err != nil {
+			return err
+		}
+		now := a.instant()
+		// Who took over a claim that had lapsed may have been faster.
+		if answer, err = tx.ThreadAnswer(ctx, asked.ID); notMissing(err) != nil {
+			return err
+		} else if err != nil && text != "" {
+			th.LastSeq++
+			answer = &store.ThreadMessage{ID: store.NewID(), ThreadID: th.ID, Seq: th.LastSeq, Role: store.ThreadAssistant, Content: text,
+				Answers: asked.ID, CreatedAt: now}
+			if err := tx.CreateThreadMessage(ctx, answer); err != nil {
+				return err
+			}
+			th.UpdatedAt = now
+		}
+		if th.Asking == asked.ID {
+			th.Asking, th.AskingUntil = "", time.Time{}
+		}
+		return tx.UpdateThread(ctx, th)
+	})
+	return answer, err
+}

@@ -1,0 +1,176 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+type threadOut struct {
+	ID           string    `json:"id" format:"uuid"`
+	ProjectID    string    `json:"project_id" format:"uuid"`
+	AgentID      *string   `json:"agent_id" format:"uuid" doc:"null once the agent is gone"`
+	UserID       string    `json:"user_id" format:"uuid"`
+	Name         *string   `json:"name"`
+	MetadataJSON *string   `json:"metadata_json" example:"{}" doc:"A text that the client owns"`
+	CreatedAt    time.Time `json:"created_at"`
+	UpdatedAt    time.Time `json:"updated_at"`
+}
+
+func threadForm(th *store.Thread) threadOut {
+	return threadOut{ID: th.ID, ProjectID: th.ProjectID, AgentID: nullable(th.AgentID), UserID: th.UserID, Name: th.Name,
+		MetadataJSON: th.MetadataJSON, CreatedAt: instant(th.CreatedAt), UpdatedAt: instant(th.UpdatedAt)}
+}
+
+type oneThreadOut struct{ Body threadOut }
+
+type threadMessageOut struct {
+	ID           string    `json:"id" format:"uuid"`
+	ThreadID     string    `json:"thread_id" format:"uuid"`
+	Role         string    `json:"role" enum:"user,assistant"`
+	Content      string    `json:"content"`
+	MetadataJSON *string   `json:"metadata_json" example:"{}"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+func threadMessageForm(m *store.ThreadMessage) threadMessageOut {
+	return threadMessageOut{ID: m.ID, ThreadID: m.ThreadID, Role: m.Role, Content: m.Content, MetadataJSON: m.MetadataJSON, CreatedAt: instant(m.CreatedAt)}
+}
+
+// ThreadLineIn is what a person says to an agent.
+type ThreadLineIn struct {
+	Message      string  `json:"message"`
+	MetadataJSON *string `json:"metadata_json,omitempty" example:"{}"`
+}
+
+type simulateIn struct {
+	AgentID id `path:"agent_id"`
+	Body    struct{ ThreadLineIn }
+}
+
+type replyOut struct {
+	Body struct {
+		Reply        string  `json:"reply"`
+		MetadataJSON *string `json:"metadata_json" doc:"Always null"`
+	}
+}
+
+func (s *Server) simulate(ctx context.Context, actor *app.Actor, in *simulateIn) (*replyOut, error) {
+	reply, err := s.app.Simulate(ctx, actor, in.AgentID.String(), app.ThreadLine{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
+	if err != nil {
+		return nil, err
+	}
+	out := new(replyOut)
+	out.Body.Reply = reply
+	return out, nil
+}
+
+type createThreadIn struct {
+	Body struct {
+		ProjectID    id          `json:"project_id"`
+		AgentID      id          `json:"agent_id"`
+		Name         opt[string] `json:"name,omitempty" doc:"New Thread unless it is sent"`
+		MetadataJSON opt[string] `json:"metadata_json,omitempty" example:"{}"`
+	}
+}
+
+func (s *Server) createThread(ctx context.Context, actor *app.Actor, in *createThreadIn) (*oneThreadOut, error) {
+	th, err := s.app.CreateThread(ctx, actor, in.Body.ProjectID.String(), in.Body.AgentID.String(),
+		app.ThreadSettings{Name: in.Body.Name.Opt, MetadataJSON: in.Body.MetadataJSON.Opt})
+	if err != nil {
+		return nil, err
+	}
+	return &oneThreadOut{threadForm(th)}, nil
+}
+
+type threadsIn struct {
+	AgentID id `query:"agent_id" doc:"Only those with this agent"`
+	PageIn
+}
+
+type threadsOut struct{ Body []threadOut }
+
+func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (*threadsOut, error) {
+	rows, err := s.app.Threads(ctx, actor, in.AgentID.String(), in.page())
+	if err != nil {
+		return nil, err
+	}
+	return &threadsOut{listOf(rows, threadForm)}, nil
+}
+
+type threadIn struct {
+	ThreadID id `path:"thread_id"`
+}
+
+func (s *Server) thread(ctx context.Context, actor *app.Actor, in *threadIn) (*oneThreadOut, error) {
+	th, err := s.app.Thread(ctx, actor, in.ThreadID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneThreadOut{threadForm(th)}, nil
+}
+
+type updateThreadIn struct {
+	ThreadID id `path:"thread_id"`
+	Body     struct {
+		Name         opt[string] `json:"name,omitempty"`
+		MetadataJSON opt[string] `json:"metadata_json,omitempty" example:"{}"`
+	}
+}
+
+func (s *Server) updateThread(ctx context.Context, actor *app.Actor, in *updateThreadIn) (*oneThreadOut, error) {
+	th, err := s.app.UpdateThread(ctx, actor, in.ThreadID.String(), app.ThreadSettings{Name: in.Body.Name.Opt, MetadataJSON: in.Body.MetadataJSON.Opt})
+	if err != nil {
+		return nil, err
+	}
+	return &oneThreadOut{threadForm(th)}, nil
+}
+
+type deleteThreadIn struct {
+	ThreadID id `path:"thread_id"`
+	DryRunIn
+}
+
+func (s *Server) deleteThread(ctx context.Context, actor *app.Actor, in *deleteThreadIn) (*deletedOut, error) {
+	counts, err := s.app.DeleteThread(ctx, actor, in.ThreadID.String(), in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	return deleted(counts), nil
+}
+
+type talkIn struct {
+	ThreadID id `path:"thread_id"`
+	Body     struct {
+		ThreadLineIn
+		ClientID string `json:"client_id,omitempty" doc:"The client's own name for the message: sent again under it, it is neither stored nor answered twice"`
+	}
+}
+
+type oneThreadMessageOut struct{ Body threadMessageOut }
+
+func (s *Server) talkInThread(ctx context.Context, actor *app.Actor, in *talkIn) (*oneThreadMessageOut, error) {
+	m, err := s.app.TalkInThread(ctx, actor, in.ThreadID.String(),
+		app.ThreadLine{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON, ClientID: in.Body.ClientID})
+	if err != nil {
+		return nil, err
+	}
+	return &oneThreadMessageOut{threadMessageForm(m)}, nil
+}
+
+type threadMessagesIn struct {
+	ThreadID id `path:"thread_id"`
+	Before   id `query:"before" doc:"The id of a message: only those before it, of a thread with more than 1000"`
+}
+
+type threadMessagesOut struct{ Body []threadMessageOut }
+
+func (s *Server) threadMessages(ctx context.Context, actor *app.Actor, in *threadMessagesIn) (*threadMessagesOut, error) {
+	rows, err := s.app.ThreadMessages(ctx, actor, in.ThreadID.String(), in.Before.String())
+	if err != nil {
+		return nil, err
+	}
+	return &threadMessagesOut{listOf(rows, threadMessageForm)}, nil
+}
