@@ -97,13 +97,11 @@ func sharedPerMinute(db *store.DB, kind, text string, n, burst int) *sharedLimit
 
 // take spends one of a key, or returns the error that says when to come back.
 func (l *sharedLimiter) take(ctx context.Context, key string, now time.Time) error {
-	wait, ok := time.Duration(0), true
-	if l.db.Postgres() {
-		wait, ok = l.spend(ctx, key, now)
-	} else {
-		wait, ok = l.alone.take(key, now)
+	spend := l.spend
+	if !l.db.Postgres() {
+		spend = func(_ context.Context, key string, now time.Time) (time.Duration, bool) { return l.alone.take(key, now) }
 	}
-	if !ok {
+	if wait, ok := spend(ctx, key, now); !ok {
 		return tooFast(l.text, wait)
 	}
 	return nil

@@ -78,8 +78,15 @@ func TestNodesShareLimits(t *testing.T) {
 		if err := say(nodes[0], c.Teacher); err != nil {
 			t.Errorf("after the wait: %v", err)
 		}
-		if waitOf(t, say(nodes[1], c.Teacher)) == 0 && waitOf(t, say(nodes[1], c.Teacher)) == 0 {
-			t.Error("one second gave both nodes a post, and another")
+		begin, passed := time.Now(), 0
+		for range 5 {
+			if waitOf(t, say(nodes[1], c.Teacher)) == 0 {
+				passed++
+			}
+		}
+		// What flowed in besides the one second is the time that the test took.
+		if most := 1 + int(time.Since(begin).Seconds()); passed > most {
+			t.Errorf("one second gave one node a post and the other %d, want %d at most", passed, most)
 		}
 	})
 	t.Run("SteadyAtTheRate", func(t *testing.T) {
