@@ -99,7 +99,9 @@ func sharedPerMinute(db *store.DB, kind, text string, n, burst int) *sharedLimit
 func (l *sharedLimiter) take(ctx context.Context, key string, now time.Time) error {
 	spend := l.spend
 	if !l.db.Postgres() {
-		spend = func(_ context.Context, key string, now time.Time) (time.Duration, bool) { return l.alone.take(key, now) }
+		spend = func(_ context.Context, key string, now time.Time) (time.Duration, bool) {
+			return l.alone.take(key, now)
+		}
 	}
 	if wait, ok := spend(ctx, key, now); !ok {
 		return tooFast(l.text, wait)
