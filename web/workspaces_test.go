@@ -59,7 +59,7 @@ func TestWorkspaces(t *testing.T) {
 				t.Errorf("got the owner %s", got)
 			}
 			wantProblem(t, w.as(owner).do(t, del, path), 403, "Not enough permissions")
-			if got := w.as(student).must(t, 200, del, path+"?dry_run=true").body; strings.TrimSpace(got) != `{"dry_run":true,"counts":{"agents":0,"members":2,"projects":0}}` {
+			if got := w.as(student).must(t, 200, del, path+"?dry_run=true").body; strings.TrimSpace(got) != `{"dry_run":true,"counts":{"agents":0,"members":2,"projects":0,"threads":0}}` {
 				t.Errorf("got %s", got)
 			}
 			if got := w.as(owner).must(t, 200, del, path+"/members/"+w.users[owner].ID).text(t, "message"); got != "User removed from organization" {
@@ -81,7 +81,7 @@ func TestWorkspaces(t *testing.T) {
 			wantProblem(t, w.as(owner).do(t, del, path+"/members/"+w.users[owner].ID), 400, "A project keeps its last admin; name another one first")
 			w.as(student).must(t, 200, del, path+"/members/"+w.users[student].ID)
 			wantProblem(t, w.as(student).do(t, get, path), 403, "Not enough permissions")
-			if got := w.as(owner).must(t, 200, del, path+"?dry_run=true").body; strings.TrimSpace(got) != `{"dry_run":true,"counts":{"agents":3,"agents_in_rooms":0,"members":1}}` {
+			if got := w.as(owner).must(t, 200, del, path+"?dry_run=true").body; strings.TrimSpace(got) != `{"dry_run":true,"counts":{"agents":3,"agents_in_rooms":0,"members":1,"threads":0}}` {
 				t.Errorf("got %s", got)
 			}
 			w.as(owner).must(t, 204, del, path)
