@@ -179,6 +179,7 @@ const (
 	ActTestExternal   Action = "agent.test_external"
 	ActRotateCallback Action = "agent.rotate_callback"
 
+	ActDesignAgent       Action = "agent.design"
 	ActReadSystemAgents  Action = "agent.read_system"
 	ActWriteSystemAgents Action = "agent.write_system"
 	ActReadAgentTypes    Action = "agent_type.read"
@@ -385,6 +386,7 @@ var rules = map[Action]rule{
 	ActTestExternal:   {roles: admins, relations: projectUsers | IsCreator, text: notEnough},
 	ActRotateCallback: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 
+	ActDesignAgent:       {roles: teachersUp, text: notEnough},
 	ActReadSystemAgents:  {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActWriteSystemAgents: {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActReadAgentTypes:    {roles: teachersUp, text: notEnough, scope: ScopeRead},

@@ -153,6 +153,7 @@ var declared = map[Action]struct {
 	ActTestExternal:   {"admin super_admin project_owner project_admin project_editor project_member creator", "Not enough permissions"},
 	ActRotateCallback: {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 
+	ActDesignAgent:       {"teacher admin super_admin", "Not enough permissions"},
 	ActReadSystemAgents:  {"admin super_admin", "Not enough permissions"},
 	ActWriteSystemAgents: {"admin super_admin", "Not enough permissions"},
 	ActReadAgentTypes:    {"teacher admin super_admin", "Not enough permissions"},

@@ -355,7 +355,10 @@ func TestThreads(t *testing.T) {
 			gate := llmtest.NewGate(1)
 			r.Model.Script(llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate}))
 			got := make(chan error, 1)
-			go func() { _, err := r.TalkInThread(context.WithoutCancel(t.Context()), c.Teacher, th.ID, app.ThreadLine{Message: "x"}); got <- err }()
+			go func() {
+				_, err := r.TalkInThread(context.WithoutCancel(t.Context()), c.Teacher, th.ID, app.ThreadLine{Message: "x"})
+				got <- err
+			}()
 			reached(t, gate)
 			if _, err := r.DeleteThread(t.Context(), c.Teacher, th.ID, false); err != nil {
 				t.Fatal(err)

@@ -156,3 +156,11 @@ func (t *Tx) DeleteTemplatesOf(ctx context.Context, userID string) error {
 	_, err := t.db.NewDelete().Model((*Agent)(nil)).Where("created_by = ?", userID).Where("is_template").Exec(ctx)
 	return translate(err)
 }
+
+// ActiveAgent returns a project's agent of a type that is switched on and not
+// outside this program, the oldest of several.
+func (q Queries) ActiveAgent(ctx context.Context, projectID, agentType string) (*Agent, error) {
+	a := new(Agent)
+	return first(ctx, q.db.NewSelect().Model(a).Where("a.project_id = ?", projectID).Where("a.type = ?", agentType).
+		Where("a.is_active").Where("NOT a.is_external").OrderExpr("a.created_at, a.id"), a)
+}

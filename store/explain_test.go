@@ -95,6 +95,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "a", SharedBy: w.pupil.ID, Limit: 10})
 				return err
 			},
+			"ActiveAgent":             func() error { _, err := db.ActiveAgent(ctx, id, "design"); return err },
 			"ThreadsOf":               func() error { _, err := db.ThreadsOf(ctx, id, "", store.Page{}); return err },
 			"ThreadMessages":          func() error { _, err := db.ThreadMessages(ctx, id, 0, 50); return err },
 			"ThreadMessageByClientID": func() error { _, err := db.ThreadMessageByClientID(ctx, id, "x"); return err },

@@ -285,6 +285,8 @@ var accessTable = []row{
 	{"DELETE /api/v1/threads/{thread_id}", "403 403 403 403 403 403 204 403 403 403 403 403 403", onThread(nil)},
 	{"POST /api/v1/threads/{thread_id}/messages", ownersOnly, onThread(body{"message": "hello", "client_id": "1", "metadata_json": "{}"})},
 	{"GET /api/v1/threads/{thread_id}/messages", ownersOnly, onThread(nil)},
+	{"POST /api/v1/agents/generate", teachersOnly, sending(body{"requirement": "Ask back", "target_agent_type": "teacher", "course_context": nil,
+		"custom_system_prompt": "Write.", "custom_provider": "offline", "custom_model": nil, "custom_api_key": "", "api_key": nil, "provider": "gemini", "project_id": nil})},
 	{"GET /api/v1/agents/system", adminsOnly, nothing},
 	{"PUT /api/v1/agents/system/{agent_type}", adminsOnly, func(testing.TB, *world) ([]string, any) {
 		return []string{"design"}, body{"system_prompt": "Write prompts.", "model_provider": "offline", "api_key": apptest.CanaryKey}

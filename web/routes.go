@@ -250,6 +250,8 @@ func (s *Server) agentRoutes() {
 		role: app.ActReadSystemAgents}, s.systemAgents)
 	add(s, route{method: put, path: v1 + "/agents/system/{agent_type}", id: "setSystemAgent", tag: tag, summary: "Change what is sent of the system agent of a type, or make it",
 		role: app.ActWriteSystemAgents, errors: []int{conflict}}, s.setSystemAgent)
+	add(s, route{method: post, path: v1 + "/agents/generate", id: "generateInstructions", tag: tag, summary: "Have the design agent write the instructions of another agent",
+		role: app.ActDesignAgent, patient: true, errors: []int{missing, limited, upstream}}, s.generateInstructions)
 	add(s, route{method: get, path: v1 + "/agents/global/list", id: "listTemplates", tag: tag, summary: "List the caller's own templates"}, s.templates)
 	add(s, route{method: post, path: v1 + "/agents/global", id: "createTemplate", tag: tag, summary: "Make a template of one's own"}, s.createTemplate)
 	add(s, route{method: post, path: v1 + "/agents/global/{id}/clone-to-project/{project_id}", id: "cloneTemplate", tag: tag,

@@ -1,0 +1,161 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Design is the wish for an agent's instructions. What the design agent says,
+// and the model that it uses, are its own unless the request brings others.
+type Design struct {
+	Requirement     string
+	TargetAgentType string
+	CourseContext   string
+	// ProjectID names a project whose active design agent serves in place of the
+	// program's own; empty for none.
+	ProjectID string
+
+	SystemPrompt string
+	Model        string
+	Provider     string
+	Key          Secret
+	// Suggested is the provider that clients always send. It counts with a Key,
+	// or where none is needed: the design agent's key fits its own provider.
+	Suggested string
+}
+
+// The texts of the contract.
+var (
+	errNoDesignKey  = errorf(KindRejected, "no_key", "API Key is required. Please set it in the Design Agent settings for this course.")
+	errBadDesignKey = errorf(KindRejected, string(llm.BadKey), "Invalid API Key provided.")
+)
+
+// GenerateInstructions has a design agent write the instructions of another
+// agent. Nothing of it is kept.
+func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) (string, error) {
+	if err := Check(actor, ActDesignAgent, Resource{}); err != nil {
+		return "", err
+	}
+	if err := a.checkDesign(&d); err != nil {
+		return "", err
+	}
+	ag, mayKnow, err := a.designer(ctx, actor, d.ProjectID)
+	if err != nil {
+		return "", err
+	}
+	keys, err := a.designKeys(ctx, ag, d)
+	if err != nil {
+		return "", err
+	}
+	release, err := a.takeCall(ctx, actor)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	wait, done := a.waiting(ctx)
+	defer done()
+	text, _, err := a.answerOf(wait, ag.ID, keys, a.modelRequest(ag, ag.SystemPrompt, d.ask()), maxPrompt)
+	if llm.KindOf(err) == llm.BadKey {
+		return "", errBadDesignKey
+	}
+	return text, a.notAnswered(err, mayKnow || d.Key.Reveal() != "")
+}
+
+func (a *App) checkDesign(d *Design) error {
+	d.Requirement, d.TargetAgentType = strings.TrimSpace(d.Requirement), strings.TrimSpace(d.TargetAgentType)
+	for _, p := range []*string{&d.Provider, &d.Suggested, &d.Model} {
+		*p = strings.TrimSpace(*p)
+	}
+	d.Key = Secret(strings.TrimSpace(d.Key.Reveal()))
+	if strings.TrimSpace(d.SystemPrompt) == "" || d.SystemPrompt == designPlaceholder {
+		d.SystemPrompt = ""
+	}
+	return firstOf(errors.Join(text("requirement", d.Requirement, 1, maxText), text("target_agent_type", d.TargetAgentType, 1, 64),
+		text("course_context", d.CourseContext, 0, maxText), text("custom_system_prompt", d.SystemPrompt, 0, maxPrompt),
+		text("custom_provider", d.Provider, 0, 64), text("provider", d.Suggested, 0, 64),
+		text("custom_model", d.Model, 0, maxName), text("custom_api_key", d.Key.Reveal(), 0, 4096)))
+}
+
+// designer is the agent that writes instructions: the active design agent of
+// the project, else the program's own, else what its type says. mayKnow tells
+// whether the actor may know why it fails.
+func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag *store.Agent, mayKnow bool, err error) {
+	if projectID != "" {
+		res, err := a.projectResource(ctx, actor, projectID)
+		if err != nil {
+			return nil, false, err
+		}
+		if err := Check(actor, ActUseProject, res); err != nil {
+			return nil, false, err
+		}
+		ag, err := a.db.ActiveAgent(ctx, projectID, AgentDesign)
+		if err == nil || notMissing(err) != nil {
+			return ag, Check(actor, ActUpdateAgent, res) == nil, err
+		}
+	}
+	mayKnow = Check(actor, ActReadSystemAgents, Resource{}) == nil
+	ag, err = a.db.SystemAgent(ctx, AgentDesign)
+	if errors.Is(err, store.ErrNotFound) {
+		fresh := a.newAgent("", "")
+		return &fresh, mayKnow, a.startAs(ctx, &fresh, AgentDesign)
+	}
+	return ag, mayKnow, err
+}
+
+// designKeys makes the agent what the request wants it to be, and gives the
+// keys to call its model with.
+func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]Secret, error) {
+	ag.SystemPrompt = cmp.Or(d.SystemPrompt, ag.SystemPrompt)
+	if d.Model != "" {
+		ag.Model = &d.Model
+	}
+	own := d.Key.Reveal() != "" && !a.isMaskOf(ag, d.Key)
+	provider := d.Provider
+	if keyless := a.models.Known(d.Suggested) && !a.models.NeedsKey(d.Suggested); provider == "" && (own || keyless) {
+		provider = d.Suggested
+	}
+	other := provider != "" && provider != ag.ModelProvider
+	if other {
+		if !a.models.Known(provider) {
+			return nil, oneOf("provider", provider, a.models.Names()...)
+		}
+		ag.ModelProvider = provider
+		if d.Model == "" {
+			ag.Model = nil // the stored one is not of this provider
+		}
+	}
+	switch {
+	case own:
+		return []Secret{d.Key}, nil
+	case other && a.models.NeedsKey(provider):
+		return nil, errNoDesignKey
+	}
+	keys, err := a.modelKeys(ctx, ag)
+	var fault *turnFault
+	if errors.As(err, &fault) {
+		return nil, errNoDesignKey
+	}
+	return keys, err
+}
+
+// isMaskOf tells whether a client has sent back the mask of the stored key.
+func (a *App) isMaskOf(ag *store.Agent, key Secret) bool {
+	masked := a.MaskedKey(ag)
+	return masked != nil && *masked == key.Reveal()
+}
+
+// ask is what the design agent is asked.
+func (d Design) ask() []llm.Message {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Write the instructions of an agent of the type %q.\n\nWhat is required of it:\n%s", d.TargetAgentType, d.Requirement)
+	if d.CourseContext != "" {
+		fmt.Fprintf(&b, "\n\nThe course in which it works:\n%s", d.CourseContext)
+	}
+	return []llm.Message{{Role: llm.RoleUser, Text: b.String()}}
+}

@@ -1,0 +1,44 @@
+package web
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+type generateIn struct {
+	Body struct {
+		Requirement        string          `json:"requirement"`
+		TargetAgentType    string          `json:"target_agent_type" example:"teacher"`
+		CourseContext      opt[string]     `json:"course_context,omitempty"`
+		ProjectID          opt[id]         `json:"project_id,omitempty" doc:"A project whose active design agent serves in place of the program's own"`
+		CourseID           opt[string]     `json:"course_id,omitempty" doc:"Accepted and not used"`
+		CustomSystemPrompt opt[string]     `json:"custom_system_prompt,omitempty" doc:"In place of the design agent's instructions"`
+		CustomProvider     opt[string]     `json:"custom_provider,omitempty" doc:"In place of the design agent's provider; needs a key of one's own unless the provider needs none"`
+		CustomModel        opt[string]     `json:"custom_model,omitempty"`
+		CustomAPIKey       opt[app.Secret] `json:"custom_api_key,omitempty"`
+		APIKey             opt[app.Secret] `json:"api_key,omitempty" doc:"Used when custom_api_key is not sent"`
+		Provider           opt[string]     `json:"provider,omitempty" doc:"That of the key which is sent; without one it counts only if it needs none"`
+	}
+}
+
+type generatedOut struct {
+	Body struct {
+		GeneratedPrompt string `json:"generated_prompt"`
+	}
+}
+
+func (s *Server) generateInstructions(ctx context.Context, actor *app.Actor, in *generateIn) (*generatedOut, error) {
+	b := in.Body
+	d := app.Design{Requirement: b.Requirement, TargetAgentType: b.TargetAgentType, CourseContext: b.CourseContext.Value,
+		ProjectID: b.ProjectID.Value.String(), SystemPrompt: b.CustomSystemPrompt.Value, Model: b.CustomModel.Value,
+		Provider: b.CustomProvider.Value, Key: cmp.Or(b.CustomAPIKey.Value, b.APIKey.Value), Suggested: b.Provider.Value}
+	prompt, err := s.app.GenerateInstructions(ctx, actor, d)
+	if err != nil {
+		return nil, err
+	}
+	out := new(generatedOut)
+	out.Body.GeneratedPrompt = prompt
+	return out, nil
+}
