@@ -124,6 +124,10 @@ const (
 
 	ActReadAnnouncements  Action = "announcement.read"
 	ActWriteAnnouncements Action = "announcement.write"
+	ActReadReports        Action = "report.read"
+	ActGenerateReport     Action = "report.generate"
+	ActUpdateReport       Action = "report.update"
+	ActDeleteReport       Action = "report.delete"
 
 	ActListRooms    Action = "course.rooms"
 	ActListAllRooms Action = "course.rooms_all"
@@ -329,6 +333,11 @@ var rules = map[Action]rule{
 
 	ActReadAnnouncements:  {roles: admins, relations: courseMembers, hidden: true, scope: ScopeRead},
 	ActWriteAnnouncements: {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActReadReports:    {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActGenerateReport: {roles: admins, relations: courseStaff, text: notEnough},
+	ActUpdateReport:   {roles: admins, relations: courseStaff, text: notEnough},
+	ActDeleteReport:   {roles: admins, relations: courseStaff, text: notEnough},
 
 	ActReadMembers:  {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
 	ActListRooms:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},

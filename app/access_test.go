@@ -106,6 +106,11 @@ var declared = map[Action]struct {
 	ActReadAnnouncements:  {"admin super_admin course_owner course_teacher course_ta course_student", ""},
 	ActWriteAnnouncements: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
+	ActReadReports:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActGenerateReport: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActUpdateReport:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActDeleteReport:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+
 	ActListRooms:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadFaces:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},

@@ -31,8 +31,8 @@ const (
 // disturb: a server with so much to do leaves it out.
 const staleAfter = 5 * time.Minute
 
-// errLeaseLost cancels a turn that another worker has taken over.
-var errLeaseLost = errors.New("the turn's lease is lost")
+// errLeaseLost cancels work that another worker has taken over.
+var errLeaseLost = errors.New("the lease is lost")
 
 // turnRun is one attempt at a turn, in the worker that holds its lease.
 type turnRun struct {
@@ -162,7 +162,12 @@ func (r *turnRun) speak(ctx context.Context) error {
 	ctx, done := context.WithDeadlineCause(ctx, r.turn.StartedAt.Add(r.app.cfg.Turns.MaxDuration), errTooLong)
 	defer done()
 	held := make(chan struct{})
-	go func() { defer close(held); r.hold(ctx, cancel) }()
+	go func() {
+		defer close(held)
+		r.app.hold(ctx, cancel, func(ctx context.Context, lease time.Time) error {
+			return r.app.db.Single().HoldTurn(ctx, r.turn.ID, r.turn.Attempt, lease)
+		})
+	}()
 	defer func() { cancel(nil); <-held }()
 
 	state := "started"
@@ -212,9 +217,9 @@ func (r *turnRun) add(c llm.Chunk) {
 	r.units += realtime.Units(c.Text)
 }
 
-// hold renews the lease until ctx ends; a lost lease cancels the turn.
-func (r *turnRun) hold(ctx context.Context, cancel context.CancelCauseFunc) {
-	a := r.app
+// hold renews the lease of a turn or a report until ctx ends; one that is lost
+// cancels the work. beat answers store.ErrStale when another attempt has begun.
+func (a *App) hold(ctx context.Context, cancel context.CancelCauseFunc, beat func(ctx context.Context, lease time.Time) error) {
 	tick := time.NewTicker(a.cfg.Turns.Heartbeat) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	until := a.now().Add(a.cfg.Turns.Lease)
@@ -225,14 +230,14 @@ func (r *turnRun) hold(ctx context.Context, cancel context.CancelCauseFunc) {
 		case <-tick.C:
 		}
 		next := a.instant().Add(a.cfg.Turns.Lease)
-		beat, done := context.WithTimeout(ctx, a.cfg.Turns.Heartbeat)
-		err := a.db.Single().HoldTurn(beat, r.turn.ID, r.turn.Attempt, next)
+		within, done := context.WithTimeout(ctx, a.cfg.Turns.Heartbeat)
+		err := beat(within, next)
 		done()
 		switch {
 		case err == nil:
 			until = next
 		case errors.Is(err, store.ErrStale), a.now().After(until):
-			// Without its lease the turn may be running elsewhere already.
+			// Without its lease the work may be going on elsewhere already.
 			cancel(errLeaseLost)
 			return
 		}

@@ -21,7 +21,7 @@ import (
 const snapshotLines = 100
 
 func (a *App) handlers() *jobs.Handlers {
-	return &jobs.Handlers{LookAtRoom: a.lookAtRoom, RunTurn: a.runTurn, Prune: a.prune, Fate: fate}
+	return &jobs.Handlers{LookAtRoom: a.lookAtRoom, RunTurn: a.runTurn, RunReport: a.runReport, Prune: a.prune, Fate: fate}
 }
 
 // fate maps a failed job's error to what the queue does with it.
@@ -176,8 +176,8 @@ func (a *App) recoverTurns(ctx context.Context) error {
 
 const sweepBatch = 200
 
-// sweep adds fresh jobs for turns whose lease ran out before asOf, and for
-// rooms that should have been looked at by then. Every node may sweep at once:
+// sweep adds fresh jobs for turns and reports whose lease ran out before asOf,
+// and for rooms that should have been looked at by then. Every node may sweep at once:
 // each row is taken over under a condition that only one of them meets.
 func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 	turns, err := a.db.OverdueTurns(ctx, asOf, sweepBatch)
@@ -210,7 +210,7 @@ func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 			errs = append(errs, fmt.Errorf("look at room %s: %w", id, err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, a.sweepReports(ctx, asOf))...)
 }
 
 // takeOver gives an overdue turn a fresh job. One that was running has lost

@@ -47,6 +47,23 @@ func (RunTurn) InsertOpts() river.InsertOpts {
 // earlier and says why.
 const turnTimeout = 65 * time.Minute
 
+// RunReport writes a report about a course. Attempt is the fence, as in RunTurn.
+type RunReport struct {
+	ReportID string `json:"report_id"`
+	Attempt  int    `json:"attempt"`
+}
+
+// Kind is the job's name in the database; it never changes.
+func (RunReport) Kind() string { return "run_report" }
+
+// InsertOpts are the queue and the limits of the job.
+func (RunReport) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueTurns, MaxAttempts: 3}
+}
+
+// reportTimeout bounds one attempt; what is left is for the next one.
+const reportTimeout = time.Hour
+
 // Prune removes what is older than the retention settings keep. The queue adds
 // it by itself: see Options.PruneEvery.
 type Prune struct{}

@@ -5,7 +5,7 @@
 // Invariants: a job is added in the transaction of the change that asks for
 // it; its arguments are ids, never content; every handler loads fresh rows
 // and is safe to run twice. River notices a dead worker only after minutes,
-// so work that must go on sooner (turns, looks) has a lease in its own row
+// so work that must go on sooner (turns, looks, reports) has a lease in its own row
 // and a sweep that adds a fresh job.
 package jobs
 
@@ -30,6 +30,7 @@ import (
 type Handlers struct {
 	LookAtRoom func(context.Context, LookAtRoom) error
 	RunTurn    func(context.Context, RunTurn) error
+	RunReport  func(context.Context, RunReport) error
 	Prune      func(context.Context, Prune) error
 	// Fate says what becomes of a job that failed with err.
 	Fate func(err error) Fate
@@ -129,6 +130,7 @@ func New(db *store.DB, o Options) (*Queue, error) {
 		if err := errors.Join(
 			add(ws, o, lookTimeout, h.LookAtRoom),
 			add(ws, o, turnTimeout, h.RunTurn),
+			add(ws, o, reportTimeout, h.RunReport),
 			add(ws, o, pruneTimeout, h.Prune),
 		); err != nil {
 			return nil, err

@@ -39,6 +39,7 @@ func TestNewRefusesAMissingHandler(t *testing.T) {
 		h := &jobs.Handlers{
 			LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return nil },
 			RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
+			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
 			Prune:      func(context.Context, jobs.Prune) error { return nil },
 			Fate:       func(error) jobs.Fate { return jobs.Fate{} },
 		}
@@ -305,6 +306,7 @@ func TestPruneEvery(t *testing.T) {
 			Handlers: &jobs.Handlers{
 				LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return nil },
 				RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
+				RunReport:  func(context.Context, jobs.RunReport) error { return nil },
 				Prune:      func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
 				Fate:       func(error) jobs.Fate { return jobs.Fate{} },
 			}})
@@ -337,8 +339,9 @@ func TestQueuesApart(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			},
-			Prune: func(context.Context, jobs.Prune) error { return nil },
-			Fate:  func(error) jobs.Fate { return jobs.Fate{} },
+			RunReport: func(context.Context, jobs.RunReport) error { return nil },
+			Prune:     func(context.Context, jobs.Prune) error { return nil },
+			Fate:      func(error) jobs.Fate { return jobs.Fate{} },
 		}})
 		if err != nil {
 			t.Fatal(err)

@@ -64,6 +64,9 @@ func BrowsedTables() []Browsed {
 			"completion_tokens created_at started_at ended_at", "", roomName),
 		browsed("agenttypemetadata", "agent_types", "id type_name display_name description category icon color default_system_prompt "+
 			"default_model_provider default_model is_system created_by created_at updated_at version", "default_settings default_capabilities"),
+		browsed("analyticsreport", "reports", "id course_id created_by report_type title content state reason attempt lease_until node rooms_total "+
+			"rooms_done rooms_failed created_at started_at ended_at updated_at version", "", courseName),
+		browsed("analyticsreportsection", "report_sections", "report_id position room_id room_name content reason", "", roomName),
 		browsed("announcement", "announcements", "id course_id author_id title content created_at updated_at version", "", courseName),
 		browsed("artifact", "artifacts", "id room_id type title parent_id version event_seq created_by created_by_agent modified_by modified_by_agent "+
 			"created_at updated_at deleted_at content_bytes", "content", roomName),

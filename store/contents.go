@@ -35,7 +35,7 @@ var (
 		{"rooms", "rooms", "course_id = ?"}, {"members", "course_members", "course_id = ?"},
 		{"announcements", "announcements", "course_id = ?"}, {"messages", "messages", roomsOfCourse},
 		{"agents", "room_agents", roomsOfCourse}, {"turns", "agent_turns", roomsOfCourse},
-		{"artifacts", "artifacts", roomsOfCourse},
+		{"artifacts", "artifacts", roomsOfCourse}, {"reports", "reports", "course_id = ?"},
 	}
 )
 

@@ -15,7 +15,7 @@ var Models = []any{
 	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil),
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
-	(*Announcement)(nil),
+	(*Announcement)(nil), (*Report)(nil), (*ReportSection)(nil),
 	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil), (*Thread)(nil), (*ThreadMessage)(nil),
 	(*JoinCode)(nil), (*Invitation)(nil),
 }

@@ -181,6 +181,14 @@ var accessTable = []row{
 	}},
 	{"PUT /api/v1/announcements/{announcement_id}", "404 403 404 404 200 200 200 404 404 404 404 200 200", onAnnouncement(body{"title": "New"})},
 	{"DELETE /api/v1/announcements/{announcement_id}", "404 403 404 404 204 204 204 404 404 404 404 204 204", onAnnouncement(nil)},
+	{"POST /api/v1/analytics/{course_id}/generate", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		w.analyst(t)
+		return []string{w.course}, nil
+	}},
+	{"GET /api/v1/analytics/{course_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"GET /api/v1/analytics/{course_id}/reports/{report_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", onReport(nil)},
+	{"PUT /api/v1/analytics/{course_id}/reports/{report_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", onReport(body{"title": "New"})},
+	{"DELETE /api/v1/analytics/{course_id}/reports/{report_id}", "403 403 403 403 204 204 204 403 403 403 403 204 204", onReport(nil)},
 	{"POST /api/v1/rooms/", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return nil, body{"name": "Mine", "course_id": w.course}
 	}},
@@ -342,6 +350,13 @@ func onAnnouncement(b any) func(testing.TB, *world) ([]string, any) {
 	return func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/announcements/",
 			body{"title": "Exam", "content": "Tomorrow", "course_id": w.course}).text(t, "id")}, b
+	}
+}
+
+func onReport(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		w.analyst(t)
+		return []string{w.course, w.as(owner).must(t, http.StatusOK, post, v1+"/analytics/"+w.course+"/generate").text(t, "id")}, b
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -57,7 +58,9 @@ func (s *syncBuffer) String() string {
 // start serves the database at url on a free port until the test ends.
 func start(t testing.TB, url string, tune ...func(*app.Config)) *rig {
 	t.Helper()
-	cfg := apptest.Config("", "")
+	model := llmtest.New(t) // so that no test calls a provider outside
+	cfg := apptest.Config("", model.URL)
+	cfg.LLM.Gemini.BaseURL = model.URL
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		cfg.DataDir = filepath.Dir(path)
 	} else {

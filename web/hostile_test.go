@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"pgregory.net/rapid"
 
+	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -23,7 +24,7 @@ var hostile = []string{"", " ", "null", "0", "-1", "1e999", "9999999999999999999
 	strings.Repeat("x", 5000), strings.Repeat("é", 300), "a@b", "ｔｅａｃｈｅｒ"}
 
 // canary is in everything that another tenant has: its course, room, lines,
-// agent, artifact and announcement.
+// agent, artifact, announcement and report.
 const canary = "canary-of-another-tenant"
 
 // mayKnow are the callers that belong to the other tenant or run the place.
@@ -45,7 +46,13 @@ func (w *world) newTenant(t testing.TB, by, word string) tenant {
 	agent := c.must(t, 200, post, v1+"/agents/"+project, body{"type": "teacher", "name": word, "system_prompt": word, "model_provider": "offline"}).text(t, "id")
 	artifact := c.must(t, 201, post, v1+"/workspaces/"+room+"/artifacts", body{"type": "doc", "title": word, "content": body{"text": word}}).text(t, "id")
 	note := c.must(t, 200, post, v1+"/announcements/", body{"title": word, "content": word, "course_id": course}).text(t, "id")
-	return tenant{"course": course, "room": room, "org": org, "project": project, "agent": agent, "id": agent, "config": agent, "artifact": artifact,
+	now := time.Now().UTC()
+	report := &store.Report{ID: store.NewID(), CourseID: course, ReportType: "course_summary", Title: word, Content: word, State: store.ReportDone,
+		Attempt: 1, CreatedAt: now, EndedAt: now, UpdatedAt: now, Version: 1}
+	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateReport(t.Context(), report) }); err != nil {
+		t.Fatal(err)
+	}
+	return tenant{"course": course, "report": report.ID, "room": room, "org": org, "project": project, "agent": agent, "id": agent, "config": agent, "artifact": artifact,
 		"announcement": note}
 }
 
@@ -205,6 +212,7 @@ func TestHostileInput(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, dbURL string) {
 		w := newWorld(t, dbURL)
+		w.analyst(t)
 		other := w.newTenant(t, otherTeacher, canary)
 		routes := slices.Clone(w.server.table)
 		// What takes things away comes last, then what signs out.

@@ -37,6 +37,7 @@ func (s *Server) routes(version string) error {
 	s.accountRoutes()
 	s.workspaceRoutes()
 	s.courseRoutes()
+	s.reportRoutes()
 	s.roomRoutes()
 	s.agentRoutes()
 	s.agentVersionRoutes()
@@ -190,6 +191,20 @@ func (s *Server) courseRoutes() {
 		errors: []int{missing, conflict}}, s.updateAnnouncement)
 	add(s, route{method: del, path: v1 + "/announcements/{announcement_id}", id: "deleteAnnouncement", tag: tag, summary: "Take an announcement back",
 		status: gone, errors: known}, s.deleteAnnouncement)
+}
+
+func (s *Server) reportRoutes() {
+	const tag, one = "Analytics", v1 + "/analytics/{course_id}/reports/{report_id}"
+	known := []int{missing}
+	add(s, route{method: post, path: v1 + "/analytics/{course_id}/generate", id: "generateReport", tag: tag,
+		summary: "Have the analytics agent report on every room of a course that has lines; answers when the report is done, or with one in state running after a while",
+		errors:  []int{rejected, missing, limited}}, s.generateReport)
+	add(s, route{method: get, path: v1 + "/analytics/{course_id}", id: "listReports", tag: tag, summary: "List the reports on a course, newest first", errors: known}, s.reports)
+	add(s, route{method: get, path: one, id: "getReport", tag: tag, summary: "Show a report and how far it is", errors: known}, s.report)
+	add(s, route{method: put, path: one, id: "updateReport", tag: tag, summary: "Change what is sent of a finished report",
+		errors: []int{missing, conflict}}, s.updateReport)
+	add(s, route{method: del, path: one, id: "deleteReport", tag: tag, summary: "Delete a report; one that is being written is given up",
+		status: gone, errors: known}, s.deleteReport)
 }
 
 func (s *Server) roomRoutes() {

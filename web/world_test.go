@@ -152,6 +152,12 @@ func (w *world) newArtifact(t testing.TB, kind string) string {
 		body{"type": kind, "title": "Something", "content": body{"status": "todo", "order": 1}}).text(t, "id")
 }
 
+// analyst gives the system an analytics agent that works offline.
+func (w *world) analyst(t testing.TB) {
+	t.Helper()
+	w.as(admin).must(t, http.StatusOK, put, v1+"/agents/system/analytics", body{"type": "analytics", "model_provider": "offline", "is_active": true})
+}
+
 // wantMembers fails unless an object has exactly these members.
 func wantMembers(t testing.TB, got map[string]any, want ...string) {
 	t.Helper()

@@ -1,0 +1,228 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// AgentAnalytics is the type of the agent that writes reports.
+const AgentAnalytics = "analytics"
+
+// reportCourse is the one type of reports that there is, by its name on the
+// wire.
+const reportCourse = "course_summary"
+
+const (
+	// reportSlack of a request's own time is kept for the answer.
+	reportSlack = 5 * time.Second
+	reportLook  = 250 * time.Millisecond
+)
+
+// errNoAnalytics has the text of the contract, and stands for an agent that is
+// missing or switched off too.
+var errNoAnalytics = errorf(KindRejected, "no_analytics_agent", "Analytics Agent not configured (Missing API Key)")
+
+// GenerateReport has the analytics agent write about the rooms of a course, and
+// returns the report when it is done, or as far as it is when that takes too
+// long. While a report of a course is being written there is no second one.
+func (a *App) GenerateReport(ctx context.Context, actor *Actor, courseID string) (*store.Report, error) {
+	c, err := a.courseFor(ctx, actor, courseID, ActGenerateReport)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := a.analyst(ctx); err != nil {
+		var fault *turnFault
+		if errors.As(err, &fault) {
+			return nil, errNoAnalytics
+		}
+		return nil, err
+	}
+	release, err := a.takeCall(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	rp, err := a.startReport(ctx, actor, c)
+	if err != nil {
+		return nil, err
+	}
+	return a.awaitReport(ctx, rp)
+}
+
+// startReport adds a report and its job, or returns the one that is live.
+func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*store.Report, error) {
+	for range 3 {
+		now := a.instant()
+		rp := &store.Report{ID: store.NewID(), CourseID: c.ID, CreatedBy: actor.User.ID, ReportType: reportCourse, Title: c.Title,
+			State: store.ReportQueued, Attempt: 1, LeaseUntil: now.Add(a.cfg.Turns.Lease), CreatedAt: now, UpdatedAt: now, Version: 1}
+		err := a.db.InTx(ctx, func(tx *store.Tx) error {
+			if err := tx.CreateReport(ctx, rp); err != nil {
+				return err
+			}
+			return a.queue.Add(ctx, tx, jobs.RunReport{ReportID: rp.ID, Attempt: 1})
+		})
+		switch {
+		case errors.Is(err, store.ErrReferenced):
+			return nil, notFound("Course")
+		case !errors.Is(err, store.ErrExists):
+			return rp, err
+		}
+		if rp, err = a.db.LiveReport(ctx, c.ID); !errors.Is(err, store.ErrNotFound) {
+			return rp, err
+		}
+		// It has just ended: the next one can begin.
+	}
+	return nil, errorf(KindUnavailable, "busy_course", "Others ask for reports on this course just now; try again")
+}
+
+// awaitReport waits until a report has ended, the actor has waited long enough
+// or this process goes away. It holds no connection meanwhile.
+func (a *App) awaitReport(ctx context.Context, rp *store.Report) (*store.Report, error) {
+	wait, stop := context.WithTimeout(ctx, a.cfg.Limits.AnswerWithin)
+	defer stop()
+	if end, ok := ctx.Deadline(); ok {
+		wait, stop = context.WithDeadline(wait, end.Add(-reportSlack))
+		defer stop()
+	}
+	tick := time.NewTicker(reportLook) //nolint:forbidigo // the pace of a loop is no rule's time
+	defer tick.Stop()
+	for {
+		rp, err := a.db.Report(ctx, rp.ID)
+		if err != nil {
+			return nil, fromStore(err, "Report")
+		}
+		if rp.Ended() {
+			return told(rp), nil
+		}
+		select {
+		case <-tick.C:
+		case <-wait.Done():
+			return told(rp), nil
+		case <-a.closing:
+			return told(rp), nil
+		}
+	}
+}
+
+// told puts what there is to say of a report without a content into its place,
+// where existing clients look.
+func told(rp *store.Report) *store.Report {
+	switch rp.State {
+	case store.ReportQueued, store.ReportRunning:
+		rp.Content = fmt.Sprintf("The report is being written: %d of %d rooms are done. Look again in a moment.", rp.RoomsDone, rp.RoomsTotal)
+	case store.ReportFailed:
+		rp.Content = "The report could not be written: " + rp.Reason + "."
+	}
+	return rp
+}
+
+// Reports lists the reports on a course, newest first.
+func (a *App) Reports(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]store.Report, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActReadReports); err != nil {
+		return nil, err
+	}
+	rows, err := a.db.Reports(ctx, courseID, p)
+	for i := range rows {
+		told(&rows[i])
+	}
+	return rows, err
+}
+
+// Report returns one report on a course, as far as it is.
+func (a *App) Report(ctx context.Context, actor *Actor, courseID, id string) (*store.Report, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActReadReports); err != nil {
+		return nil, err
+	}
+	rp, err := a.db.Report(ctx, id)
+	if err := reportOf(courseID, rp, err); err != nil {
+		return nil, err
+	}
+	return told(rp), nil
+}
+
+// reportOf is what became of looking for a report of a course.
+func reportOf(courseID string, rp *store.Report, err error) error {
+	if err == nil && rp.CourseID != courseID {
+		return notFound("Report")
+	}
+	return fromStore(err, "Report")
+}
+
+// ReportTexts are the members of a report that staff may correct; unsent ones
+// keep what is stored.
+type ReportTexts struct {
+	Title   Opt[string]
+	Content Opt[string]
+}
+
+// maxReport is the size of the largest report in bytes.
+const maxReport = 1 << 20
+
+func (s ReportTexts) apply(rp *store.Report) error {
+	if err := errors.Join(s.Title.set("title", &rp.Title), s.Content.set("content", &rp.Content)); err != nil {
+		return firstOf(err)
+	}
+	errs := []error{name("title", &rp.Title)}
+	if s.Content.Sent {
+		errs = append(errs, text("content", rp.Content, 1, maxReport))
+		if strings.TrimSpace(rp.Content) == "" {
+			errs = append(errs, invalid("content", "must not be empty"))
+		}
+	}
+	return firstOf(errors.Join(errs...))
+}
+
+// reportFacts is a report as the audit log shows it.
+func reportFacts(rp *store.Report) facts {
+	return facts{"course_id": rp.CourseID, "title": rp.Title, "content": cut(rp.Content, 1000), "state": rp.State}
+}
+
+// UpdateReport changes the sent texts of a finished report.
+func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id string, s ReportTexts) (*store.Report, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActUpdateReport); err != nil {
+		return nil, err
+	}
+	var rp *store.Report
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		rp, err = tx.ReportForUpdate(ctx, id)
+		if err := reportOf(courseID, rp, err); err != nil {
+			return err
+		}
+		if rp.State != store.ReportDone {
+			return errorf(KindConflict, "not_done", "Only a finished report can be changed")
+		}
+		before := reportFacts(rp)
+		if err := s.apply(rp); err != nil {
+			return err
+		}
+		rp.UpdatedAt = a.instant()
+		if err := tx.UpdateReport(ctx, rp); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActUpdateReport, target{"report", id}, before, reportFacts(rp))
+	})
+	return rp, fromStore(err, "Report")
+}
+
+// DeleteReport removes a report; one that is being written is given up.
+func (a *App) DeleteReport(ctx context.Context, actor *Actor, courseID, id string) error {
+	if _, err := a.courseFor(ctx, actor, courseID, ActDeleteReport); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		rp, err := tx.ReportForUpdate(ctx, id)
+		if err := reportOf(courseID, rp, err); err != nil {
+			return err
+		}
+		if err := tx.DeleteReport(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActDeleteReport, target{"report", id}, reportFacts(rp), nil)
+	}), "Report")
+}

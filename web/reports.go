@@ -1,0 +1,103 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+type reportOut struct {
+	ID          string     `json:"id" format:"uuid"`
+	CourseID    string     `json:"course_id" format:"uuid"`
+	RoomID      *string    `json:"room_id" format:"uuid" doc:"Always null: a report is on the whole course"`
+	ReportType  string     `json:"report_type" enum:"course_summary"`
+	Title       string     `json:"title"`
+	Content     string     `json:"content" doc:"Markdown; until the report is done, and when it failed, a sentence that says so"`
+	State       string     `json:"state" enum:"queued,running,done,failed"`
+	Reason      *string    `json:"reason" doc:"Why the report failed; else null"`
+	RoomsTotal  int        `json:"rooms_total" doc:"Rooms that have lines; is_analytics_active of a room changes nothing"`
+	RoomsDone   int        `json:"rooms_done" doc:"Rooms whose section is written"`
+	RoomsFailed int        `json:"rooms_failed" doc:"Those of rooms_done whose section only says that it could not be written"`
+	CreatedBy   *string    `json:"created_by" format:"uuid" doc:"null once the account is gone"`
+	CreatedAt   time.Time  `json:"created_at"`
+	UpdatedAt   time.Time  `json:"updated_at"`
+	EndedAt     *time.Time `json:"ended_at" doc:"null until the report is done or has failed"`
+}
+
+func reportForm(r *store.Report) reportOut {
+	out := reportOut{ID: r.ID, CourseID: r.CourseID, ReportType: r.ReportType, Title: r.Title, Content: r.Content, State: r.State,
+		Reason: nullable(r.Reason), RoomsTotal: r.RoomsTotal, RoomsDone: r.RoomsDone, RoomsFailed: r.RoomsFailed,
+		CreatedBy: nullable(r.CreatedBy), CreatedAt: instant(r.CreatedAt), UpdatedAt: instant(r.UpdatedAt)}
+	if !r.EndedAt.IsZero() {
+		at := instant(r.EndedAt)
+		out.EndedAt = &at
+	}
+	return out
+}
+
+type oneReportOut struct{ Body reportOut }
+
+func (s *Server) generateReport(ctx context.Context, actor *app.Actor, in *courseIn) (*oneReportOut, error) {
+	r, err := s.app.GenerateReport(ctx, actor, in.CourseID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneReportOut{reportForm(r)}, nil
+}
+
+type reportsIn struct {
+	CourseID id `path:"course_id"`
+	// Reports are long: a page of them is smaller than other pages.
+	Skip  int `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"How many to leave out"`
+	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to list at most"`
+}
+
+type reportsOut struct{ Body []reportOut }
+
+func (s *Server) reports(ctx context.Context, actor *app.Actor, in *reportsIn) (*reportsOut, error) {
+	rows, err := s.app.Reports(ctx, actor, in.CourseID.String(), store.Page{Skip: in.Skip, Limit: in.Limit})
+	if err != nil {
+		return nil, err
+	}
+	return &reportsOut{listOf(rows, reportForm)}, nil
+}
+
+type reportIn struct {
+	CourseID id `path:"course_id"`
+	ReportID id `path:"report_id"`
+}
+
+func (s *Server) report(ctx context.Context, actor *app.Actor, in *reportIn) (*oneReportOut, error) {
+	r, err := s.app.Report(ctx, actor, in.CourseID.String(), in.ReportID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &oneReportOut{reportForm(r)}, nil
+}
+
+type updateReportIn struct {
+	CourseID id `path:"course_id"`
+	ReportID id `path:"report_id"`
+	Body     struct {
+		Title   opt[string] `json:"title,omitempty"`
+		Content opt[string] `json:"content,omitempty"`
+	}
+}
+
+func (s *Server) updateReport(ctx context.Context, actor *app.Actor, in *updateReportIn) (*oneReportOut, error) {
+	r, err := s.app.UpdateReport(ctx, actor, in.CourseID.String(), in.ReportID.String(),
+		app.ReportTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt})
+	if err != nil {
+		return nil, err
+	}
+	return &oneReportOut{reportForm(r)}, nil
+}
+
+func (s *Server) deleteReport(ctx context.Context, actor *app.Actor, in *reportIn) (*empty, error) {
+	if err := s.app.DeleteReport(ctx, actor, in.CourseID.String(), in.ReportID.String()); err != nil {
+		return nil, err
+	}
+	return &empty{}, nil
+}
