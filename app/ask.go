@@ -139,7 +139,9 @@ func (a *App) notAnswered(err error, mayKnow bool) error {
 	case errors.As(err, &model):
 		e.Code, why = string(model.Kind), model.Message
 		switch model.Kind {
-		case llm.Limited, llm.Open, llm.Unavailable, llm.Timeout:
+		case llm.Limited:
+			e.Kind, e.RetryAfter = KindLimited, max(model.RetryAfter, retryModelAfter)
+		case llm.Open, llm.Unavailable, llm.Timeout:
 			e.Kind, e.RetryAfter = KindUnavailable, max(model.RetryAfter, retryModelAfter)
 		}
 	default:

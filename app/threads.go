@@ -86,11 +86,7 @@ func (a *App) CreateThread(ctx context.Context, actor *Actor, projectID, agentID
 	if err != nil {
 		return nil, err
 	}
-	res, err := a.projectResource(ctx, actor, projectID)
-	if err != nil {
-		return nil, err
-	}
-	if err := Check(actor, ActUseProject, res); err != nil {
+	if err := a.mayUseProject(ctx, actor, projectID); err != nil {
 		return nil, err
 	}
 	if ag.ProjectID != "" && ag.ProjectID != projectID {
@@ -105,13 +101,21 @@ func (a *App) CreateThread(ctx context.Context, actor *Actor, projectID, agentID
 	return th, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateThread(ctx, th) }), "Agent")
 }
 
+func (a *App) mayUseProject(ctx context.Context, actor *Actor, projectID string) error {
+	res, err := a.projectResource(ctx, actor, projectID)
+	if err != nil {
+		return err
+	}
+	return Check(actor, ActUseProject, res)
+}
+
 // Threads lists the actor's own threads, the last used first; with agentID
-// only those with that agent.
-func (a *App) Threads(ctx context.Context, actor *Actor, agentID string, p store.Page) ([]store.Thread, error) {
+// only those with that agent, with projectID only those in that project.
+func (a *App) Threads(ctx context.Context, actor *Actor, agentID, projectID string, p store.Page) ([]store.Thread, error) {
 	if err := Check(actor, ActListThreads, Resource{}); err != nil {
 		return nil, err
 	}
-	return a.db.ThreadsOf(ctx, actor.User.ID, agentID, p)
+	return a.db.ThreadsOf(ctx, actor.User.ID, agentID, projectID, p)
 }
 
 // Thread returns one of the actor's threads.
@@ -201,6 +205,10 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	}
 	ag, mayKnow, err := a.usableAgent(ctx, actor, th.AgentID, "Agent config")
 	if err != nil {
+		return nil, err
+	}
+	// A template stays its maker's, but who has left the project talks there no more.
+	if err := a.mayUseProject(ctx, actor, th.ProjectID); err != nil {
 		return nil, err
 	}
 	if err := a.checkThreadLine(&in); err != nil {

@@ -149,7 +149,7 @@ func TestModelFailures(t *testing.T) {
 		t.Run("a limit", func(t *testing.T) {
 			var e *app.Error
 			err := ask(member, "sk-lim-one-33333", llmtest.Response{Status: 429, RetryAfter: "40", Message: "slow down"})
-			if !errors.As(err, &e) || e.Kind != app.KindUnavailable || e.RetryAfter < 30*time.Second || e.Message != "The agent could not answer" {
+			if !errors.As(err, &e) || e.Kind != app.KindLimited || e.RetryAfter < 30*time.Second || e.Message != "The agent could not answer" {
 				t.Errorf("got %+v", err)
 			}
 		})
@@ -335,6 +335,24 @@ func TestThreads(t *testing.T) {
 			wantKind(t, err, app.KindNotFound, "Agent not found")
 			_, err = r.CreateThread(t.Context(), c.Admin, store.NewID(), c.TeacherAgent.ID, app.ThreadSettings{})
 			wantKind(t, err, app.KindNotFound, "Project not found")
+		})
+		t.Run("with a template of one's own, after one has left the project", func(t *testing.T) {
+			maker := r.User(t, app.RoleStudent, "Lea")
+			inTx(t, r, func(tx *store.Tx) error {
+				return tx.AddProjectMember(t.Context(), &store.ProjectMember{ProjectID: c.Project.ID, UserID: maker.User.ID, Role: "editor", CreatedAt: time.Now().UTC()})
+			})
+			ag := newAgentOf(t, r, c, "custom")
+			r.Exec(t, "UPDATE agents SET project_id = NULL, is_template = TRUE, created_by = ? WHERE id = ?", maker.User.ID, ag.ID)
+			th, err := r.CreateThread(t.Context(), maker, c.Project.ID, ag.ID, app.ThreadSettings{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Exec(t, "DELETE FROM project_members WHERE user_id = ?", maker.User.ID)
+			_, err = r.TalkInThread(t.Context(), maker, th.ID, app.ThreadLine{Message: "x"})
+			wantKind(t, err, app.KindNotFound, "Project not found")
+			if _, err := r.Thread(t.Context(), maker, th.ID); err != nil {
+				t.Errorf("what was said stays readable: got %v", err)
+			}
 		})
 		t.Run("the agent is deleted", func(t *testing.T) {
 			ag := newAgentOf(t, r, c, "custom")

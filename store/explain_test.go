@@ -101,7 +101,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				return err
 			},
 			"ActiveAgent":             func() error { _, err := db.ActiveAgent(ctx, id, "design"); return err },
-			"ThreadsOf":               func() error { _, err := db.ThreadsOf(ctx, id, "", store.Page{}); return err },
+			"ThreadsOf":               func() error { _, err := db.ThreadsOf(ctx, id, "", "", store.Page{}); return err },
+			"ThreadsOf, filtered":     func() error { _, err := db.ThreadsOf(ctx, id, id, id, store.Page{}); return err },
 			"ThreadMessages":          func() error { _, err := db.ThreadMessages(ctx, id, 0, 50); return err },
 			"ThreadMessageByClientID": func() error { _, err := db.ThreadMessageByClientID(ctx, id, "x"); return err },
 			"ThreadAnswer":            func() error { _, err := db.ThreadAnswer(ctx, id); return err },

@@ -55,12 +55,15 @@ func (q Queries) Thread(ctx context.Context, id string) (*Thread, error) {
 }
 
 // ThreadsOf lists a person's threads, the last used first; with agentID only
-// those with that agent.
-func (q Queries) ThreadsOf(ctx context.Context, userID, agentID string, p Page) ([]Thread, error) {
+// those with that agent, with projectID only those in that project.
+func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID string, p Page) ([]Thread, error) {
 	var rows []Thread
 	sel := q.db.NewSelect().Model(&rows).Where("th.user_id = ?", userID).OrderExpr("th.updated_at DESC, th.id DESC")
 	if agentID != "" {
 		sel = sel.Where("th.agent_id = ?", agentID)
+	}
+	if projectID != "" {
+		sel = sel.Where("th.project_id = ?", projectID)
 	}
 	err := p.on(sel).Scan(ctx)
 	return rows, translate(err)

@@ -86,14 +86,15 @@ func (s *Server) createThread(ctx context.Context, actor *app.Actor, in *createT
 }
 
 type threadsIn struct {
-	AgentID id `query:"agent_id" doc:"Only those with this agent"`
+	AgentID   id `query:"agent_id" doc:"Only those with this agent"`
+	ProjectID id `query:"project_id" doc:"Only those in this project"`
 	PageIn
 }
 
 type threadsOut struct{ Body []threadOut }
 
 func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (*threadsOut, error) {
-	rows, err := s.app.Threads(ctx, actor, in.AgentID.String(), in.page())
+	rows, err := s.app.Threads(ctx, actor, in.AgentID.String(), in.ProjectID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}

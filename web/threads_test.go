@@ -64,6 +64,12 @@ func TestThreads(t *testing.T) {
 			if len(list) != 1 || list[0]["id"] != made["id"] || list[0]["name"] != "Mine" {
 				t.Errorf("got %v", list)
 			}
+			if list := w.as(owner).must(t, 200, get, v1+"/threads?agent_id="+agent+"&project_id="+strings.ToUpper(w.project)).list(t); len(list) != 1 {
+				t.Errorf("in the project: got %v", list)
+			}
+			if list := w.as(owner).must(t, 200, get, v1+"/threads?project_id="+store.NewID()).list(t); len(list) != 0 {
+				t.Errorf("in another project: got %v", list)
+			}
 			if list := w.as(owner).must(t, 200, get, v1+"/threads/?limit=1").list(t); list[0]["id"] != other {
 				t.Errorf("got %v, want the last used first", list)
 			}
