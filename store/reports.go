@@ -121,7 +121,7 @@ func (t *Tx) DeleteReport(ctx context.Context, id string) error {
 
 // liveReport is an update of an attempt at a report while that is in a state.
 func (t *Tx) liveReport(row *Report, id string, attempt int, states ...string) *bun.UpdateQuery {
-	return t.db.NewUpdate().Model(row).Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?)", bun.In(states))
+	return t.db.NewUpdate().Model(row).Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?)", bun.List(states))
 }
 
 // ClaimReport starts the given attempt of a queued report for a node and
