@@ -100,6 +100,9 @@ func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun 
 		return nil, counts, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if _, err := ownedStill(ctx, tx, actor, c); err != nil {
+			return err
+		}
 		if err := tx.DeleteCourse(ctx, id); err != nil {
 			return err
 		}

@@ -295,7 +295,8 @@ func notValid(err error) error {
 // of the course, or anybody who may have courses of their own. The old owner
 // stays as a teacher.
 func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID string) (*store.Course, error) {
-	if _, err := a.courseFor(ctx, actor, courseID, ActTransferCourse); err != nil {
+	known, err := a.courseFor(ctx, actor, courseID, ActTransferCourse)
+	if err != nil {
 		return nil, err
 	}
 	u, err := a.db.User(ctx, userID)
@@ -304,7 +305,7 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 	}
 	var c *store.Course
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		if c, err = tx.CourseForUpdate(ctx, courseID); err != nil || c.OwnerID == userID {
+		if c, err = ownedStill(ctx, tx, actor, known); err != nil || c.OwnerID == userID {
 			return err
 		}
 		role, err := tx.CourseRole(ctx, courseID, userID)
@@ -336,4 +337,15 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 	}
 	a.rightsChanged()
 	return c, nil
+}
+
+// ownedStill locks a course against other changes of its people and returns
+// it, unless the actor, who was its owner a moment ago, has handed it over
+// meanwhile.
+func ownedStill(ctx context.Context, tx *store.Tx, actor *Actor, known *store.Course) (*store.Course, error) {
+	c, err := tx.CourseForUpdate(ctx, known.ID)
+	if err == nil && c.OwnerID != known.OwnerID && !actor.isAdmin() {
+		return nil, forbidden(notEnough)
+	}
+	return c, err
 }

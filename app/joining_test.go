@@ -3,6 +3,8 @@ package app_test
 import (
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -276,6 +278,30 @@ func TestTransferCourse(t *testing.T) {
 			}
 			_, err := transfer(c.Teacher, store.NewID())
 			refused(t, err, app.KindNotFound, "", "User not found")
+		})
+		t.Run("AnOwnerGivesOnce", func(t *testing.T) {
+			course, err := r.CreateCourse(ctx, c.Teacher, "Twice", nil)
+			must(t, err)
+			var done, denied atomic.Int32
+			count := func(err error) {
+				if err == nil {
+					done.Add(1)
+				} else if k := app.KindOf(err); k == app.KindForbidden || k == app.KindNotFound {
+					denied.Add(1)
+				} else {
+					t.Error(err)
+				}
+			}
+			var all sync.WaitGroup
+			for range 3 {
+				to := r.User(t, app.RoleTeacher, "Heir").User.ID
+				all.Go(func() { _, err := r.TransferCourse(ctx, c.Teacher, course.ID, to); count(err) })
+				all.Go(func() { _, _, err := r.DeleteCourse(ctx, c.Teacher, course.ID, false); count(err) })
+			}
+			all.Wait()
+			if done.Load() != 1 || denied.Load() != 5 {
+				t.Errorf("%d transfers and deletions by one owner succeeded and %d were refused, want 1 and 5", done.Load(), denied.Load())
+			}
 		})
 		t.Run("ToACoTeacher", func(t *testing.T) {
 			if got, err := transfer(c.Teacher, co.User.ID); err != nil || got.OwnerID != co.User.ID {

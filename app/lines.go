@@ -130,6 +130,10 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
 		return err
 	}
+	// Each is an event for everybody in the room, as a line is.
+	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
+		return err
+	}
 	_, err := a.changeLine(ctx, actor, roomID, id, EventMessageDeleted, func(_ *store.Tx, m *store.Message) (bool, error) {
 		if err := ownLine(actor, m); err != nil || m.State() == store.LineDeleted {
 			return false, err
@@ -143,6 +147,10 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 // RestoreMessage brings one's own deleted line back, within 15 minutes.
 func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id string) (*store.Message, error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
+		return nil, err
+	}
+	// Each is an event for everybody in the room, as a line is.
+	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
 		return nil, err
 	}
 	return a.changeLine(ctx, actor, roomID, id, EventMessageShown, func(_ *store.Tx, m *store.Message) (bool, error) {

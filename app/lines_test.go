@@ -339,6 +339,26 @@ func TestExportRoom(t *testing.T) {
 	})
 }
 
+// Each time is one more event about the line, and all of them are rewritten.
+func TestTakingBackIsAsSlowAsSaying(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.PostsPerMinute, c.Limits.PostsBurst = 1, 8 })
+		c := r.Class(t)
+		m := post(t, r, c.Student, c.Room.ID, "on and off")
+		var err error
+		for range 8 {
+			if err = r.DeleteMessage(t.Context(), c.Student, c.Room.ID, m.ID); err != nil {
+				break
+			}
+			if _, err = r.RestoreMessage(t.Context(), c.Student, c.Room.ID, m.ID); err != nil {
+				break
+			}
+		}
+		refused(t, err, app.KindLimited, "rate_limited", "")
+	})
+}
+
 func TestAgentsDoNotAnswerWhatIsGone(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/coagent-studio/coagent/store"
@@ -47,7 +46,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 	if u.ID == actor.User.ID {
 		return nil, errorf(KindRejected, "own_password", "Change your own password in your profile")
 	}
-	if err := a.mayMakeLink(ctx, actor, u, res); err != nil {
+	if err := mayMakeLink(ctx, a.db.Queries, actor, u, res); err != nil {
 		return nil, err
 	}
 	if !u.IsActive {
@@ -66,7 +65,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 	return link, fromStore(err, "User")
 }
 
-func (a *App) mayMakeLink(ctx context.Context, actor *Actor, u *store.User, res Resource) error {
+func mayMakeLink(ctx context.Context, q store.Queries, actor *Actor, u *store.User, res Resource) error {
 	if err := Check(actor, ActMakePasswordLink, res); err != nil {
 		return err
 	}
@@ -77,9 +76,42 @@ func (a *App) mayMakeLink(ctx context.Context, actor *Actor, u *store.User, res 
 		return nil
 	}
 	// Whoever sets a password can act as that person; nobody rises by it.
-	other, err := a.db.Acquaintance(ctx, u.ID, "")
-	if err == nil && (other.Staff || !slices.Contains([]string{RoleGuest, RoleStudent}, u.Role)) {
+	runs, err := q.RunsSomething(ctx, u.ID)
+	if err == nil && (runs || !mereStudent(u)) {
 		return forbidden(notEnough)
+	}
+	return err
+}
+
+// mereStudent tells whether the role of an account gives no right over others.
+func mereStudent(u *store.User) bool { return u.Role == RoleStudent || u.Role == RoleGuest }
+
+// linkHolds refuses a link whose giver may not set the person's password any
+// more: one of them may have another role by now, or other courses.
+func linkHolds(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, u *store.User) error {
+	giver, err := tx.User(ctx, link.CreatedBy)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !giver.IsActive {
+		return errLinkSpent
+	}
+	if err != nil {
+		return err
+	}
+	// An account of a class list that nobody has used yet belongs to whoever
+	// was given its link, and TAs import lists too.
+	if u.PasswordHash == "" && mereStudent(u) {
+		return nil
+	}
+	known, err := tx.Acquaintance(ctx, giver.ID, u.ID)
+	if err != nil {
+		return err
+	}
+	res := Resource{Noun: "User"}
+	if known.TeacherOf {
+		res.Relations = IsTeacherOfPerson
+	}
+	err = mayMakeLink(ctx, tx.Queries, &Actor{User: *giver}, u, res)
+	if KindOf(err) == KindForbidden {
+		return errLinkSpent
 	}
 	return err
 }
@@ -141,6 +173,9 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 	}
 	if !u.IsActive {
 		return nil, errInactive
+	}
+	if err := linkHolds(ctx, tx, link, u); err != nil {
+		return nil, err
 	}
 	u.PasswordHash = hash
 	if err := tx.UpdateUser(ctx, u); err != nil {

@@ -125,6 +125,76 @@ func TestPasswordLinks(t *testing.T) {
 			}
 			refused(t, err, app.KindLimited, "", "")
 		})
+		t.Run("NobodyRisesByOne", func(t *testing.T) {
+			for name, rise := range map[string]func(*store.User) error{
+				"Organization": func(u *store.User) error {
+					_, err := r.CreateOrganization(ctx, &app.Actor{User: *u}, "Club", nil)
+					return err
+				},
+				"Project": func(u *store.User) error {
+					return r.DB.InTx(ctx, func(tx *store.Tx) error {
+						return tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: c.Project.ID, UserID: u.ID, Role: "editor", CreatedAt: r.Now()})
+					})
+				},
+			} {
+				t.Run(name, func(t *testing.T) {
+					u := account(t, r, app.RoleStudent)
+					_, err := r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: u.ID}, "")
+					must(t, err)
+					before := make(t, c.Teacher, u.ID)
+					must(t, rise(u))
+					_, err = r.MakePasswordLink(ctx, c.Teacher, u.ID)
+					refused(t, err, app.KindForbidden, "", "Not enough permissions")
+					_, err = r.UsePasswordLink(ctx, before.Token, "another horse battery", app.Client{})
+					spent(t, err)
+				})
+			}
+		})
+		t.Run("HoldsOnlyAsLongAsItsGiverMay", func(t *testing.T) {
+			for name, change := range map[string]func(giver, u *store.User) error{
+				"PersonRose": func(_, u *store.User) error {
+					_, err := r.UpdateUser(ctx, super, u.ID, app.UserChanges{Role: app.Some(app.RoleAdmin)})
+					return err
+				},
+				"PersonBecameStaff": func(_, u *store.User) error { return r.ChangeMemberRole(ctx, c.Admin, c.Course.ID, u.ID, "ta") },
+				"PersonLeft":        func(_, u *store.User) error { return r.RemoveMember(ctx, c.Admin, c.Course.ID, u.ID) },
+				"GiverLeft":         func(giver, _ *store.User) error { return r.RemoveMember(ctx, c.Admin, c.Course.ID, giver.ID) },
+				"GiverInactive": func(giver, _ *store.User) error {
+					_, err := r.UpdateUser(ctx, super, giver.ID, app.UserChanges{IsActive: app.Some(false)})
+					return err
+				},
+				"GiverDeleted": func(giver, _ *store.User) error {
+					_, _, err := r.DeleteUser(ctx, super, giver.ID, false)
+					return err
+				},
+				"NewPassword": func(_, u *store.User) error {
+					_, err := r.UpdateUser(ctx, super, u.ID, app.UserChanges{Password: app.Some(app.Secret("a horse of their own"))})
+					return err
+				},
+				"Operator": func(_, u *store.User) error { return r.SetPassword(ctx, u.Email, "a horse of their own") },
+			} {
+				t.Run(name, func(t *testing.T) {
+					giver, u := account(t, r, app.RoleTeacher), account(t, r, app.RoleStudent)
+					for id, role := range map[string]string{giver.ID: "teacher", u.ID: "student"} {
+						_, err := r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: id}, role)
+						must(t, err)
+					}
+					l := make(t, &app.Actor{User: *giver}, u.ID)
+					must(t, change(giver, u))
+					_, err := r.UsePasswordLink(ctx, l.Token, "another horse battery", app.Client{})
+					spent(t, err)
+				})
+			}
+		})
+		t.Run("OfAClassListEndsWithAPromotion", func(t *testing.T) {
+			rows, err := r.ImportMembers(ctx, c.TA, c.Course.ID, []byte("email\n"+store.NewID()+"@x.org\n"), false)
+			must(t, err)
+			u, err := r.DB.UserByEmail(ctx, rows[0].Email)
+			must(t, err)
+			must(t, r.ChangeMemberRole(ctx, c.Teacher, c.Course.ID, u.ID, "teacher"))
+			_, err = r.UsePasswordLink(ctx, rows[0].Link.Token, "another horse battery", app.Client{})
+			spent(t, err)
+		})
 		t.Run("Expired", func(t *testing.T) {
 			u := account(t, r, app.RoleStudent)
 			l := make(t, c.Admin, u.ID)

@@ -146,6 +146,12 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 		if err := tx.SetCourseRole(ctx, c.ID, userID, role); err != nil || before == role {
 			return err
 		}
+		if before == RoleStudent {
+			// A TA who imported the class list may still hold one.
+			if err := tx.DeleteLinksOf(ctx, store.LinkPassword, userID); err != nil {
+				return err
+			}
+		}
 		return a.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberFacts(userID, before), memberFacts(userID, role))
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -168,6 +168,12 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	if hash != "" {
 		after["password"] = "set"
 	}
+	if hash != "" || was.Role != u.Role || was.IsActive && !u.IsActive {
+		// Whoever still holds one was given it for the account as it was.
+		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.record(ctx, tx, actor, c.action, target{"user", u.ID}, before, after); err != nil {
 		return nil, err
 	}

@@ -99,6 +99,9 @@ func (a *App) SetPassword(ctx context.Context, login, password string) error {
 		if err := tx.EndSessionsOf(ctx, u.ID, "", "password set by the operator", a.instant()); err != nil {
 			return err
 		}
+		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, operator(), didSetPassword, target{"user", u.ID}, nil, facts{"email": u.Email, "sessions": "ended"})
 	})
 }

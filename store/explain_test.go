@@ -92,6 +92,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.Acquaintance(ctx, w.pupil.ID, w.owner.ID)
 				return err
 			},
+			"RunsSomething": func() error { _, err := db.RunsSomething(ctx, w.pupil.ID); return err },
 			"SearchUsers": func() error {
 				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "Ü", Limit: 10})
 				return err

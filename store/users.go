@@ -152,6 +152,15 @@ func (q Queries) Acquaintance(ctx context.Context, userID, otherID string) (*Acq
 	return row, translate(err)
 }
 
+// RunsSomething tells whether a user has rights over others beside the global
+// role: is staff of a course, runs an organisation or writes in a project.
+func (q Queries) RunsSomething(ctx context.Context, userID string) (bool, error) {
+	ok, err := q.db.NewSelect().ColumnExpr("1").Where("EXISTS (?)", bun.SafeQuery(staffedBy, userID)).
+		WhereOr("EXISTS (SELECT 1 FROM organization_members WHERE user_id = ? AND role IN ('owner', 'admin'))", userID).
+		WhereOr("EXISTS (SELECT 1 FROM project_members WHERE user_id = ? AND role IN ('owner', 'admin', 'editor'))", userID).Exists(ctx)
+	return ok, translate(err)
+}
+
 // HasSuperAdmin tells whether any super admin exists.
 func (q Queries) HasSuperAdmin(ctx context.Context) (bool, error) {
 	ok, err := q.db.NewSelect().Model((*User)(nil)).Where("u.role = 'super_admin'").Exists(ctx)

@@ -226,8 +226,8 @@ func (s *Server) roomRoutes() {
 		status: created, also: http.StatusOK, errors: []int{missing, limited}}, s.postMessage)
 	const line = v1 + "/rooms/{room_id}/messages/{message_id}"
 	add(s, route{method: put, path: line, id: "editMessage", tag: tag, summary: "Change the text of one's own line", errors: []int{missing, conflict, limited}}, s.editMessage)
-	add(s, route{method: del, path: line, id: "deleteMessage", tag: tag, summary: "Take one's own line back; it can be restored for 15 minutes", status: gone, errors: known}, s.deleteMessage)
-	add(s, route{method: post, path: line + "/restore", id: "restoreMessage", tag: tag, summary: "Bring one's own deleted line back", errors: []int{missing, conflict}}, s.restoreMessage)
+	add(s, route{method: del, path: line, id: "deleteMessage", tag: tag, summary: "Take one's own line back; it can be restored for 15 minutes", status: gone, errors: []int{missing, limited}}, s.deleteMessage)
+	add(s, route{method: post, path: line + "/restore", id: "restoreMessage", tag: tag, summary: "Bring one's own deleted line back", errors: []int{missing, conflict, limited}}, s.restoreMessage)
 	add(s, route{method: post, path: line + "/hide", id: "hideMessage", tag: tag, summary: "Hide a line from everybody but staff", errors: known}, s.hideMessage)
 	add(s, route{method: post, path: line + "/unhide", id: "showMessage", tag: tag, summary: "Show a hidden line again", errors: known}, s.showMessage)
 	add(s, route{method: get, path: v1 + "/rooms/{room_id}/export", id: "exportRoom", tag: tag, summary: "Download all that was said in a room", errors: known}, s.exportRoom)
