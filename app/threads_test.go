@@ -183,7 +183,7 @@ func TestSlowModel(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url, func(cfg *app.Config) {
-			cfg.Limits.AnswerWithin, cfg.Limits.ModelCallsAtOnce, cfg.Limits.ModelCalls = 300*time.Millisecond, 1, 2
+			cfg.Limits.AnswerWithin = 300 * time.Millisecond
 		})
 		c := r.Class(t)
 		t.Run("an answer that does not come", func(t *testing.T) {
@@ -227,6 +227,53 @@ func TestCallSlots(t *testing.T) {
 		waiting.Wait()
 		if err := ask(c.Teacher); err != nil {
 			t.Errorf("with free slots: got %v", err)
+		}
+	})
+}
+
+// Thirty students who wait for a slow model leave every connection to others.
+func TestWaitingHoldsNoConnection(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Database.Pool, cfg.Limits.ModelCallsAtOnce = 4, 100 })
+		c := r.Class(t)
+		gate := llmtest.NewGate(1)
+		r.Model.Script(llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate}))
+		threads := make([]*store.Thread, 30)
+		for i := range threads {
+			threads[i] = newThread(t, r, c, c.TeacherAgent.ID)
+		}
+		var waiting sync.WaitGroup
+		for _, th := range threads {
+			waiting.Go(func() {
+				if _, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadLine{Message: "hello"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if !r.Model.Await(len(threads), time.Minute) {
+			t.Fatal("the model was not asked by everybody at once")
+		}
+		if _, err := r.Threads(t.Context(), c.Teacher, "", "", store.Page{}); err != nil {
+			t.Error(err)
+		}
+		gate.Release()
+		waiting.Wait()
+	})
+}
+
+func TestAskingHasARate(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Limits.ModelCallsPerMinute = 3 })
+		c := r.Class(t)
+		if _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"}); err != nil {
+			t.Fatal(err)
+		}
+		var e *app.Error
+		_, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+		if !errors.As(err, &e) || e.Kind != app.KindLimited || e.RetryAfter <= 0 {
+			t.Errorf("got %v, want a limit that says when to come back", err)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
 )
 
 // Browsed is a table as operators see it: under the name that clients know,
@@ -37,6 +38,21 @@ var (
 // searched are the columns that a search looks into wherever a table has them,
 // beside ids.
 var searched = strings.Fields("role status state email username full_name title name content description")
+
+// longTexts are the columns whose texts, as those of all JSON values, are shown
+// up to longestCell characters: a thousand rows may hold a gigabyte.
+var longTexts = strings.Fields("content system_prompt default_system_prompt description")
+
+const longestCell = 4000
+
+// column is what stands for a column: what was said in a line that was taken
+// back is nobody's any more.
+func (b *Browsed) column(name string) schema.QueryWithArgs {
+	if b.Table == "messages" && name == "content" {
+		return bun.SafeQuery("CASE WHEN t.deleted_at IS NULL THEN t.content ELSE '' END")
+	}
+	return bun.SafeQuery("t.?", bun.Ident(name))
+}
 
 // browsed makes an entry of the list: json names the columns that hold JSON.
 func browsed(name, table, columns, json string, relations ...relation) Browsed {
@@ -109,7 +125,11 @@ func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) ([]json.RawMe
 	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table))
 	members := slices.Clone(b.Columns)
 	for _, c := range b.Columns {
-		sel = sel.ColumnExpr("t.?", bun.Ident(c))
+		if expr := b.column(c); slices.Contains(longTexts, c) || slices.Contains(b.json, c) {
+			sel = sel.ColumnExpr("substr(CAST(? AS TEXT), 1, ?)", expr, longestCell)
+		} else {
+			sel = sel.ColumnExpr("?", expr)
+		}
 	}
 	if w.Resolve {
 		for _, r := range b.relations {
@@ -167,7 +187,7 @@ func (b *Browsed) find(sel *bun.SelectQuery, w Window) *bun.SelectQuery {
 	text := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(w.Search))
 	pattern := "%" + text + "%"
 	for _, c := range b.search {
-		sel = sel.WhereOr(`lower(CAST(t.? AS TEXT)) LIKE ? ESCAPE '\'`, bun.Ident(c), pattern)
+		sel = sel.WhereOr(`lower(CAST(? AS TEXT)) LIKE ? ESCAPE '\'`, b.column(c), pattern)
 	}
 	if w.Resolve {
 		for _, r := range b.relations {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -124,6 +125,39 @@ func TestBrowse(t *testing.T) {
 			cancel()
 			if _, err := db.Browse(ctx, &tables[0], store.Window{}); err == nil {
 				t.Error("got rows")
+			}
+		})
+		t.Run("what was taken back is not shown", func(t *testing.T) {
+			w.tx(func(ctx context.Context, tx *store.Tx) error {
+				if _, err := post(ctx, tx, w, store.Message{SenderID: w.pupil.ID, Content: "a slip"}); err != nil {
+					return err
+				}
+				lines, err := tx.Messages(ctx, w.room.ID, 0, 1)
+				if err != nil {
+					return err
+				}
+				lines[0].DeletedAt = at
+				return tx.UpdateLine(ctx, &lines[0], "{}", &store.Event{ID: store.NewID(), Type: "message_deleted", Body: "{}", CreatedAt: at})
+			})
+			if got := look(t, "message", store.Window{Search: "a slip"}); len(got) != 0 {
+				t.Errorf("got %v", got)
+			}
+			if got := look(t, "message", store.Window{}); len(got) != 3 || got[0]["content"] != "" {
+				t.Errorf("got %v", got)
+			}
+		})
+		t.Run("long texts are cut", func(t *testing.T) {
+			long := strings.Repeat("ü", 9000)
+			w.tx(func(ctx context.Context, tx *store.Tx) error {
+				ag := *w.agent
+				ag.ID, ag.Name, ag.SystemPrompt, ag.Settings, ag.CreatedAt = store.NewID(), "Long", long, store.JSON(`{"a":"`+long+`"}`), at.Add(time.Hour)
+				return tx.CreateAgents(ctx, []store.Agent{ag})
+			})
+			got := look(t, "agentconfig", store.Window{Search: "Long"})
+			for _, c := range []string{"system_prompt", "settings"} {
+				if s, ok := got[0][c].(string); !ok || utf8.RuneCountInString(s) != 4000 {
+					t.Errorf("%s: got %.50v, want its first 4000 characters", c, got[0][c])
+				}
 			}
 		})
 	})
