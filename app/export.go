@@ -54,14 +54,6 @@ func (e *RoomExport) Lines(ctx context.Context) iter.Seq2[*store.Message, error]
 	}
 }
 
-// Speaker is who said an exported line.
-func (e *RoomExport) Speaker(m *store.Message) string {
-	if !m.ByAgent() && m.Sender == nil {
-		return "deleted user"
-	}
-	return SenderName(m)
-}
-
 // MarkdownTitle opens an export as Markdown (CommonMark).
 func (e *RoomExport) MarkdownTitle() string {
 	return "# " + markdownName(e.Room.Name) + "\n\nExported on " + e.At.Format("2006-01-02 15:04") + " UTC.\n"
@@ -72,7 +64,7 @@ func (e *RoomExport) MarkdownTitle() string {
 // like the heading of another line.
 func (e *RoomExport) MarkdownLine(m *store.Message) string {
 	var b strings.Builder
-	b.WriteString("\n### " + markdownName(e.Speaker(m)) + ", " + m.CreatedAt.UTC().Format("2006-01-02 15:04:05"))
+	b.WriteString("\n### " + markdownName(SenderName(m)) + ", " + m.CreatedAt.UTC().Format("2006-01-02 15:04:05"))
 	if m.State() == store.LineHidden {
 		b.WriteString(" (hidden)")
 	} else if !m.EditedAt.IsZero() && m.State() == store.LineShown {

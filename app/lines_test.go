@@ -310,8 +310,8 @@ func TestExportRoom(t *testing.T) {
 			}
 			n++
 			b.WriteString(export.MarkdownLine(m))
-			if m.ID == gone.ID && export.Speaker(m) != "deleted user" {
-				t.Errorf("got speaker %q, want deleted user", export.Speaker(m))
+			if m.ID == gone.ID && app.SenderName(m) != "deleted user" {
+				t.Errorf("got speaker %q, want deleted user", app.SenderName(m))
 			}
 			if m.ID == named.ID && strings.Contains(export.MarkdownLine(m), "\n# ") {
 				t.Errorf("a name forges a heading: %q", export.MarkdownLine(m))

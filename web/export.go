@@ -98,7 +98,7 @@ func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each fun
 		}
 		each()
 		form := lineForm(m)
-		form.Sender = e.Speaker(m)
+		form.Sender = app.SenderName(m)
 		line, err := json.Marshal(form)
 		if err != nil {
 			return err
