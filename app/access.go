@@ -217,7 +217,7 @@ const (
 	IsSelf            // the person is the actor
 	IsClassmate       // shares a course with the person
 	IsStaffSomewhere  // is owner, teacher or TA of any course
-	IsTeacherOfPerson // is owner or teacher of a course in which the person is a student
+	IsTeacherOfPerson // is owner or teacher of all the courses in which the person is a student
 )
 
 const (

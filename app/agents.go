@@ -273,6 +273,9 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	if err := edit(ag); err != nil {
 		return err
 	}
+	if ag.UserKeyIDs != before.UserKeyIDs && ag.CreatedBy != actor.User.ID {
+		return &Error{Kind: KindForbidden, Code: "forbidden", Message: "user_key_ids: only the agent's creator, whose keys they are, can change them"}
+	}
 	ag.UpdatedAt = a.instant()
 	if err := tx.UpdateAgent(ctx, ag); err != nil {
 		return err

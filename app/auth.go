@@ -339,7 +339,7 @@ func (a *App) SignOut(ctx context.Context, token string) error {
 	id := c.SessionID
 	// Whoever signs out while acting as somebody else means to be gone.
 	if s, err := a.db.Session(ctx, id); err == nil && s.ParentID != "" {
-		if err := a.endImpersonation(ctx, id, s.ParentID); err != nil {
+		if err := a.endImpersonation(ctx, s); err != nil {
 			return err
 		}
 		id = s.ParentID

@@ -41,9 +41,10 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 	return a.tokens(s)
 }
 
-// StopImpersonating ends the impersonated session that token names, when it
-// still lives, and gives the super admin's own tokens back. original is the
-// token that the super admin had; it has to belong to a live session.
+// StopImpersonating ends the impersonated session that token names and gives
+// the super admin's own tokens back. original is the token that the super admin
+// had; it has to belong to the live session above that one: a token that has
+// expired buys nothing by itself.
 func (a *App) StopImpersonating(ctx context.Context, token, original string) (*Tokens, error) {
 	not := errorf(KindRejected, "not_impersonating", "Not impersonating")
 	if original == "" || IsAccessToken(original) {
@@ -63,29 +64,31 @@ func (a *App) StopImpersonating(ctx context.Context, token, original string) (*T
 	if err != nil {
 		return nil, err
 	}
-	if c, err := a.parse(token); err == nil || errors.Is(err, errExpired) {
-		if err := a.endImpersonation(ctx, c.SessionID, own.ID); err != nil {
-			return nil, err
-		}
+	c, err := a.parse(token)
+	if err != nil && !errors.Is(err, errExpired) {
+		return nil, not
+	}
+	acting, err := a.db.Session(ctx, c.SessionID)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && (acting.ParentID != own.ID || !acting.EndedAt.IsZero())) {
+		return nil, not
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := a.endImpersonation(ctx, acting); err != nil {
+		return nil, err
 	}
 	return a.tokens(own)
 }
 
-// endImpersonation ends a session if it is one below the parent.
-func (a *App) endImpersonation(ctx context.Context, sessionID, parentID string) error {
-	s, err := a.db.Session(ctx, sessionID)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && s.ParentID != parentID) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
+// endImpersonation ends an impersonated session.
+func (a *App) endImpersonation(ctx context.Context, s *store.Session) error {
 	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		return a.endSession(ctx, tx, sessionID, didStopImpersonating, "impersonation stopped")
+		return a.endSession(ctx, tx, s.ID, didStopImpersonating, "impersonation stopped")
 	}); err != nil {
 		return err
 	}
 	a.log.InfoContext(ctx, "impersonation ended", "super_admin", s.ImpersonatorID, "user", s.UserID, "session", s.ID)
-	a.sessionEnded(sessionID)
+	a.sessionEnded(s.ID)
 	return nil
 }

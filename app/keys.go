@@ -199,13 +199,39 @@ func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]Secret, error) 
 	return a.cooling.order(ag.ModelProvider, keys, a.now()), nil
 }
 
+// lendsKeys tells whether the agent's creator is still there to lend it keys:
+// who has left its project no longer pays for it.
+func (a *App) lendsKeys(ctx context.Context, ag *store.Agent) (bool, error) {
+	if ag.CreatedBy == "" {
+		return false, nil
+	}
+	creator, err := a.db.User(ctx, ag.CreatedBy)
+	if err != nil || !creator.IsActive {
+		return false, notMissing(err)
+	}
+	if ag.ProjectID == "" || isAdminRole(creator.Role) {
+		return true, nil
+	}
+	role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID)
+	return role != "", notMissing(err)
+}
+
 func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]string, error) {
 	var tokens []string
 	var ids []string
 	if err := json.Unmarshal([]byte(ag.UserKeyIDs), &ids); err != nil {
 		return nil, err
 	}
-	if ag.CreatedBy != "" && len(ids) > 0 {
+	if len(ids) > 0 {
+		mine, err := a.lendsKeys(ctx, ag)
+		if err != nil {
+			return nil, err
+		}
+		if !mine {
+			ids = nil
+		}
+	}
+	if len(ids) > 0 {
 		own, err := a.db.UserKeysByID(ctx, ag.CreatedBy, ids)
 		if err != nil {
 			return nil, err

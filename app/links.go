@@ -31,10 +31,9 @@ type PasswordLink struct {
 var errLinkSpent = errorf(KindForbidden, "link_spent", "This link is not valid any more. Ask for a new one.")
 
 // MakePasswordLink makes a link with which somebody sets a new password, and
-// takes that person's earlier ones back. Owners and teachers of a course may do so
-// for its students who have no rights over others, admins for everybody but
-// admins. TAs may not: they can take any student of the school into a course,
-// and whoever sets a password can act as that person.
+// takes that person's earlier ones back. Teachers may do so for students
+// all of whose courses are theirs, admins for everybody but admins: whoever sets
+// a password can act as that person, and anybody can be taken into a course.
 func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string) (*PasswordLink, error) {
 	u, res, err := a.acquaintance(ctx, actor, userID)
 	if err != nil {

@@ -39,6 +39,7 @@ func (a *App) prunings() []pruning {
 	return []pruning{
 		{"sessions", keepSessions, pruneRows, (*store.Tx).DeleteSessionsBefore},
 		{"access tokens", keepSessions, pruneRows, (*store.Tx).DeleteAccessTokensBefore},
+		{"links", keepSessions, pruneRows, (*store.Tx).DeleteLinksBefore},
 		{"failed sign-ins", a.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
 		{"texts of deleted lines", restoreWithin, pruneRows, (*store.Tx).EraseDeletedLines},
 		{"limits", keepBuckets, pruneRows, (*store.Tx).DeleteRateBucketsBefore},

@@ -48,3 +48,9 @@ func (t *Tx) DeleteLinksOf(ctx context.Context, purpose, userID string) error {
 	_, err := t.db.NewDelete().Model((*OneTimeLink)(nil)).Where("user_id = ?", userID).Where("purpose = ?", purpose).Exec(ctx)
 	return translate(err)
 }
+
+// DeleteLinksBefore removes links that ran out before a time, at most limit.
+func (t *Tx) DeleteLinksBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	old := t.db.NewSelect().Model((*OneTimeLink)(nil)).Column("id").Where("expires_at < ?", before).Limit(int64(limit))
+	return affected(t.db.NewDelete().Model((*OneTimeLink)(nil)).Where("id IN (?)", old).Exec(ctx))
+}

@@ -139,7 +139,7 @@ const (
 type Acquaintance struct {
 	Staff     bool // is owner, teacher or TA of any course
 	Classmate bool // shares a course with the other
-	TeacherOf bool // is owner or teacher of a course in which the other is a student
+	TeacherOf bool // is owner or teacher of every course that the other is in, of which one has the other as a student
 }
 
 // Acquaintance tells how userID knows otherID, which may be "".
@@ -147,7 +147,9 @@ func (q Queries) Acquaintance(ctx context.Context, userID, otherID string) (*Acq
 	row := new(Acquaintance)
 	err := q.db.NewSelect().ColumnExpr("EXISTS (?) AS staff", bun.SafeQuery(staffedBy, userID)).
 		ColumnExpr("EXISTS (SELECT 1 FROM (?) AS known WHERE known.user_id = ?) AS classmate", bun.SafeQuery(classmatesOf, userID), otherID).
-		ColumnExpr("EXISTS (SELECT 1 FROM course_members WHERE user_id = ? AND role = 'student' AND course_id IN (?)) AS teacher_of",
+		ColumnExpr("EXISTS (SELECT 1 FROM course_members WHERE user_id = ?0 AND role = 'student' AND course_id IN (?1))"+
+			" AND NOT EXISTS (SELECT 1 FROM course_members WHERE user_id = ?0 AND course_id NOT IN (?1))"+
+			" AND NOT EXISTS (SELECT 1 FROM room_members AS rm JOIN rooms AS r ON r.id = rm.room_id WHERE rm.user_id = ?0 AND r.course_id NOT IN (?1)) AS teacher_of",
 			otherID, bun.SafeQuery(taughtBy, userID)).Scan(ctx, row)
 	return row, translate(err)
 }

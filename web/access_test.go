@@ -324,9 +324,9 @@ const socketRoute = "GET /api/v1/chat/ws/{room_id}"
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
-	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json", "GET /api/v1/openapi.json",
-	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json", "GET /api/v1/openapi.json",
-	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /api/v1/a2a/health", "GET /healthz", "GET /readyz", "GET /", "GET /setup", "GET /studio", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /api/v1/openapi.json",
+	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
+	"GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json",
+	"GET /api/v1/openapi.json", "GET /api/v1/a2a/health",
 }
 
 func nothing(testing.TB, *world) ([]string, any) { return nil, nil }

@@ -137,6 +137,16 @@ func TestImpersonation(t *testing.T) {
 			wantProblem(t, (&caller{r: r, token: acting}).do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
 			wantProblem(t, b.do(t, post, stopPath), 400, "Not impersonating")
 		})
+		t.Run("an old token of a super admin buys no new one", func(t *testing.T) {
+			b, super, _ := begin(t)
+			own := b.cookie(cookieOriginal)
+			for name, token := range map[string]string{"none": "", "its own": own, "another super admin's": r.session(t, super.ID).token} {
+				jar := cookieOriginal + "=" + own + "; " + cookieAccess + "=" + token
+				if a := r.anon().with("Cookie", jar).do(t, post, stopPath); a.status != 400 {
+					t.Errorf("%s: got %d %s, want 400", name, a.status, a.body)
+				}
+			}
+		})
 		t.Run("signing out ends both", func(t *testing.T) {
 			b, _, _ := begin(t)
 			own, acting := b.cookie(cookieOriginal), b.cookie(cookieAccess)

@@ -1,0 +1,3 @@
+-- Links that have run out are removed by their date.
+
+CREATE INDEX one_time_links_expiry ON one_time_links (expires_at);
