@@ -19,8 +19,9 @@ const AgentAnalytics = "analytics"
 const reportCourse = "course_summary"
 
 const (
-	// reportSlack of a request's own time is kept for the answer.
-	reportSlack = 5 * time.Second
+	// reportSlack of the time in which clients are promised an answer is kept for
+	// all that is not waiting.
+	reportSlack = 2 * time.Second
 	reportLook  = 250 * time.Millisecond
 )
 
@@ -84,12 +85,8 @@ func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*
 // awaitReport waits until a report has ended, the actor has waited long enough
 // or this process goes away. It holds no connection meanwhile.
 func (a *App) awaitReport(ctx context.Context, rp *store.Report) (*store.Report, error) {
-	wait, stop := context.WithTimeout(ctx, a.cfg.Limits.AnswerWithin)
+	wait, stop := context.WithTimeout(ctx, max(a.cfg.Limits.AnswerWithin-reportSlack, a.cfg.Limits.AnswerWithin/2))
 	defer stop()
-	if end, ok := ctx.Deadline(); ok {
-		wait, stop = context.WithDeadline(wait, end.Add(-reportSlack))
-		defer stop()
-	}
 	tick := time.NewTicker(reportLook) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	for {

@@ -109,7 +109,7 @@ func TestSimulate(t *testing.T) {
 			}
 		})
 		t.Run("bad messages", func(t *testing.T) {
-			for message, kind := range map[string]app.Kind{"": app.KindInvalid, " \n": app.KindInvalid, "a\x00": app.KindInvalid, "\xff": app.KindInvalid,
+			for message, kind := range map[string]app.Kind{"": app.KindInvalid, "\n": app.KindInvalid, "a\x00": app.KindInvalid, "\xff": app.KindInvalid,
 				strings.Repeat("x", 64<<10+1): app.KindTooLarge} {
 				if _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: message}); app.KindOf(err) != kind {
 					t.Errorf("%.10q: got %v, want %s", message, err, kind)

@@ -198,7 +198,7 @@ func (s *Server) reportRoutes() {
 	known := []int{missing}
 	add(s, route{method: post, path: v1 + "/analytics/{course_id}/generate", id: "generateReport", tag: tag,
 		summary: "Have the analytics agent report on every room of a course that has lines; answers when the report is done, or with one in state running after a while",
-		errors:  []int{rejected, missing, limited}}, s.generateReport)
+		patient: true, errors: []int{rejected, missing, limited}}, s.generateReport)
 	add(s, route{method: get, path: v1 + "/analytics/{course_id}", id: "listReports", tag: tag, summary: "List the reports on a course, newest first", errors: known}, s.reports)
 	add(s, route{method: get, path: one, id: "getReport", tag: tag, summary: "Show a report and how far it is", errors: known}, s.report)
 	add(s, route{method: put, path: one, id: "updateReport", tag: tag, summary: "Change what is sent of a finished report",
