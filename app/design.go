@@ -76,6 +76,9 @@ func (a *App) checkDesign(d *Design) error {
 	if strings.TrimSpace(d.SystemPrompt) == "" || d.SystemPrompt == designPlaceholder {
 		d.SystemPrompt = ""
 	}
+	if strings.ContainsFunc(d.Model, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return invalid("custom_model", "must be the name of a model, without blanks")
+	}
 	return firstOf(errors.Join(text("requirement", d.Requirement, 1, maxText), text("target_agent_type", d.TargetAgentType, 1, 64),
 		text("course_context", d.CourseContext, 0, maxText), text("custom_system_prompt", d.SystemPrompt, 0, maxPrompt),
 		text("custom_provider", d.Provider, 0, 64), text("provider", d.Suggested, 0, 64),

@@ -101,7 +101,8 @@ func TestGenerateInstructions(t *testing.T) {
 		})
 		t.Run("bad wishes", func(t *testing.T) {
 			for name, d := range map[string]app.Design{"requirement": {TargetAgentType: "teacher"}, "target_agent_type": {Requirement: "x"},
-				"course_context": wish(func(d *app.Design) { d.CourseContext = "\x00" }), "custom_model": wish(func(d *app.Design) { d.Model = strings.Repeat("x", 300) })} {
+				"course_context": wish(func(d *app.Design) { d.CourseContext = "\x00" }), "custom_model": wish(func(d *app.Design) { d.Model = strings.Repeat("x", 300) }),
+				"a model, without": wish(func(d *app.Design) { d.Model = "gpt 4" })} {
 				if _, err := r.GenerateInstructions(t.Context(), c.Teacher, d); app.KindOf(err) != app.KindInvalid || !strings.Contains(err.Error(), name) {
 					t.Errorf("%s: got %v", name, err)
 				}
