@@ -85,6 +85,7 @@ func settings(s site) *app.Config {
 	c.Auth.SecretKey = secretKey
 	c.Auth.EncryptionKeys = []app.Secret{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
+	c.Limits.EditsPerMinute = 10_000_000
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000
 	c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 10_000_000, 10_000_000
 	if s.Provider != "" {
@@ -97,6 +98,7 @@ const benchProvider = "bench"
 
 // class is a course with one room, its teacher and its members.
 type class struct {
+	course string
 	room   string
 	people []person // the first is the teacher
 }
@@ -115,7 +117,7 @@ func (d *database) newClass(ctx context.Context, n int, agent bool) (*class, err
 
 func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) error {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	course := store.NewID()
+	c.course = store.NewID()
 	for i := range n {
 		role := app.RoleStudent
 		if i == 0 {
@@ -127,11 +129,11 @@ func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) erro
 		}
 		c.people = append(c.people, p)
 		if i == 0 {
-			if err := tx.CreateCourse(ctx, &store.Course{ID: course, Title: "Physics", OwnerID: p.id, CreatedAt: now, Version: 1}); err != nil {
+			if err := tx.CreateCourse(ctx, &store.Course{ID: c.course, Title: "Physics", OwnerID: p.id, CreatedAt: now, Version: 1}); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: course, UserID: p.id, Role: role, CreatedAt: now}); err != nil {
+		if _, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: c.course, UserID: p.id, Role: role, CreatedAt: now}); err != nil {
 			return err
 		}
 	}
@@ -139,7 +141,7 @@ func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) erro
 	if agent {
 		mode = app.ModeTeacherOnly
 	}
-	if err := tx.CreateRoom(ctx, &store.Room{ID: c.room, CourseID: course, Name: "Waves", IsAIActive: agent, AIMode: mode, AIFrequency: 1,
+	if err := tx.CreateRoom(ctx, &store.Room{ID: c.room, CourseID: c.course, Name: "Waves", IsAIActive: agent, AIMode: mode, AIFrequency: 1,
 		CreatedAt: now, Version: 1}); err != nil || !agent {
 		return err
 	}

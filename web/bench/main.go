@@ -5,6 +5,7 @@
 //
 //	go run ./web/bench                 # everything, as `make bench` does
 //	go run ./web/bench -only fanout    # one bench; -list names them
+//	go run ./web/bench -only class -size small    # in a small school, quickly
 //
 // Whatever serves runs in a process of its own, started from this same binary
 // (see process.go), so that its CPU is told apart from that of the clients
@@ -50,6 +51,7 @@ var benches = []bench{
 	{"model", "a model call against a bare HTTP call", benchModel},
 	{"insert", "inserts of the store against the bare driver", benchInsert},
 	{"read", "a read with sign-in and permission against a bare Fiber and bun route", benchRead},
+	{"class", "what clients call while a class is in session, against bare Fiber and bun routes", benchLesson},
 	{"size", "a post and a page of history among few and among many messages", benchSize},
 }
 
@@ -72,6 +74,7 @@ func run(args []string) error {
 	list := flags.Bool("list", false, "name the benches")
 	rounds := flags.Int("rounds", 3, "rounds of each measurement; the table has their medians")
 	rows := flags.Int("rows", 2_000_000, "messages of the large room of bench size on Postgres; a tenth of it on SQLite")
+	size := flags.String("size", "full", "database of bench class: full (100k users, 10k rooms, 2M messages) or small (a fiftieth)")
 	profile := flags.String("profile", "", "folder for CPU profiles of the processes under test")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -86,9 +89,13 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	scale, ok := schools[*size]
+	if !ok {
+		return fmt.Errorf("-size is full or small, not %q", *size)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	l := &lab{ctx: ctx, rounds: max(*rounds, 1), rows: *rows, profile: *profile}
+	l := &lab{ctx: ctx, rounds: max(*rounds, 1), rows: *rows, school: scale, profile: *profile}
 	return l.runAll(chosen)
 }
 
@@ -112,6 +119,7 @@ type lab struct {
 	ctx     context.Context
 	rounds  int
 	rows    int
+	school  school
 	profile string
 
 	dir    string // temporary, removed at the end

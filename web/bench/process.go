@@ -136,6 +136,7 @@ var roles = map[string]func(args json.RawMessage) (*service, error){
 	roleCoagent:  startCoagent,
 	roleFloor:    startFloor,
 	roleRoute:    startRoute,
+	roleLesson:   startLesson,
 	roleProvider: startProvider,
 }
 

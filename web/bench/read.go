@@ -37,28 +37,9 @@ func startRoute(raw json.RawMessage) (*service, error) {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, err
 	}
-	var db *bun.DB
-	if path, ok := strings.CutPrefix(s.URL, "sqlite:"); ok {
-		lite, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(ON)&_pragma=cache_size(-16000)")
-		if err != nil {
-			return nil, err
-		}
-		lite.SetMaxOpenConns(4)
-		lite.SetMaxIdleConns(4)
-		db = bun.NewDB(lite, sqlitedialect.New())
-	} else {
-		cfg, err := pgxpool.ParseConfig(s.URL)
-		if err != nil {
-			return nil, err
-		}
-		cfg.MaxConns = 20
-		// bun's texts are all different: pgx's default would prepare each of them.
-		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-		pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
-		if err != nil {
-			return nil, err
-		}
-		db = bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
+	db, err := openBun(s)
+	if err != nil {
+		return nil, err
 	}
 	server := fiber.New(fiber.Config{DisableStartupMessage: true, Immutable: true})
 	server.Get("/api/v1/rooms/:id", func(c *fiber.Ctx) error {
@@ -69,6 +50,35 @@ func startRoute(raw json.RawMessage) (*service, error) {
 		return c.JSON(map[string]any{"id": r.ID, "course_id": r.CourseID, "name": r.Name, "description": r.Description, "is_ai_active": r.IsAIActive,
 			"is_analytics_active": r.IsAnalyticsActive, "ai_frequency": r.AIFrequency, "ai_mode": r.AIMode, "created_at": r.CreatedAt})
 	})
+	return serveBare(server)
+}
+
+// openBun opens the database of a site to be read by bun alone.
+func openBun(s site) (*bun.DB, error) {
+	if path, ok := strings.CutPrefix(s.URL, "sqlite:"); ok {
+		lite, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(ON)&_pragma=cache_size(-16000)")
+		if err != nil {
+			return nil, err
+		}
+		lite.SetMaxOpenConns(4)
+		lite.SetMaxIdleConns(4)
+		return bun.NewDB(lite, sqlitedialect.New()), nil
+	}
+	cfg, err := pgxpool.ParseConfig(s.URL)
+	if err != nil {
+		return nil, err
+	}
+	cfg.MaxConns = 20
+	// bun's texts are all different: pgx's default would prepare each of them.
+	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		return nil, err
+	}
+	return bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New()), nil
+}
+
+func serveBare(server *fiber.App) (*service, error) {
 	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
