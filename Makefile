@@ -51,7 +51,7 @@ fuzz: ## Fuzz every Fuzz target for FUZZTIME=60s each; PKG=./web, FUZZ=Cursor pi
 		for target in $$(go test -list '^Fuzz.*$(FUZZ)' $$pkg | grep '^Fuzz'); do \
 			echo "$$target in $$pkg"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
-bench: ## Measure against the floor of the machine, in about 8 minutes; ARGS="-only class -size small"
+bench: ## Measure against the floor of the machine, in about a quarter of an hour; ARGS="-only class -size small"
 	go run ./web/bench $(ARGS)
 
 lint: ## Check format, vet and the linters of .golangci.yml
