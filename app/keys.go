@@ -199,21 +199,22 @@ func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]Secret, error) 
 	return a.cooling.order(ag.ModelProvider, keys, a.now()), nil
 }
 
-// lendsKeys tells whether the agent's creator is still there to lend it keys:
-// who has left its project no longer pays for it.
-func (a *App) lendsKeys(ctx context.Context, ag *store.Agent) (bool, error) {
-	if ag.CreatedBy == "" {
-		return false, nil
+// lentKeys are those of ids that the agent's creator lends it: who has left its
+// project no longer pays for it.
+func (a *App) lentKeys(ctx context.Context, ag *store.Agent, ids []string) ([]store.UserKey, error) {
+	if ag.CreatedBy == "" || len(ids) == 0 {
+		return nil, nil
 	}
 	creator, err := a.db.User(ctx, ag.CreatedBy)
 	if err != nil || !creator.IsActive {
-		return false, notMissing(err)
+		return nil, notMissing(err)
 	}
-	if ag.ProjectID == "" || isAdminRole(creator.Role) {
-		return true, nil
+	if ag.ProjectID != "" && !isAdminRole(creator.Role) {
+		if role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID); err != nil || role == "" {
+			return nil, notMissing(err)
+		}
 	}
-	role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID)
-	return role != "", notMissing(err)
+	return a.db.UserKeysByID(ctx, creator.ID, ids)
 }
 
 func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]string, error) {
@@ -222,24 +223,13 @@ func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]string, error
 	if err := json.Unmarshal([]byte(ag.UserKeyIDs), &ids); err != nil {
 		return nil, err
 	}
-	if len(ids) > 0 {
-		mine, err := a.lendsKeys(ctx, ag)
-		if err != nil {
-			return nil, err
-		}
-		if !mine {
-			ids = nil
-		}
+	own, err := a.lentKeys(ctx, ag, ids)
+	if err != nil {
+		return nil, err
 	}
-	if len(ids) > 0 {
-		own, err := a.db.UserKeysByID(ctx, ag.CreatedBy, ids)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range ids {
-			if i := slices.IndexFunc(own, func(k store.UserKey) bool { return k.ID == id && k.Provider == ag.ModelProvider }); i >= 0 {
-				tokens = append(tokens, own[i].EncryptedKey)
-			}
+	for _, id := range ids {
+		if i := slices.IndexFunc(own, func(k store.UserKey) bool { return k.ID == id && k.Provider == ag.ModelProvider }); i >= 0 {
+			tokens = append(tokens, own[i].EncryptedKey)
 		}
 	}
 	stored, err := a.db.AgentKeys(ctx, ag.ID)

@@ -61,6 +61,5 @@ func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string,
 // DeleteAuditEntriesBefore removes lines that were written before t, at most
 // limit.
 func (t *Tx) DeleteAuditEntriesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
-	old := t.db.NewSelect().Model((*AuditEntry)(nil)).Column("al.id").Where("al.created_at < ?", before).Limit(int64(limit))
-	return affected(t.db.NewDelete().Model((*AuditEntry)(nil)).Where("id IN (?)", old).Exec(ctx))
+	return t.deleteBefore(ctx, (*AuditEntry)(nil), "created_at", before, limit)
 }

@@ -110,6 +110,13 @@ func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
 	return n > 0, translate(err)
 }
 
+// deleteBefore removes rows whose dated column is before a time, at most limit,
+// by their id.
+func (t *Tx) deleteBefore(ctx context.Context, model any, dated string, before time.Time, limit int) (int64, error) {
+	old := t.db.NewSelect().Model(model).Column("id").Where("? < ?", bun.Ident(dated), before).Limit(int64(limit))
+	return affected(t.db.NewDelete().Model(model).Where("id IN (?)", old).Exec(ctx))
+}
+
 // position is where a text stands in a column, 0 for nowhere. No character of
 // it means more than itself, as % would to LIKE.
 func (q Queries) position(column, text string) schema.QueryWithArgs {

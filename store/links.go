@@ -51,6 +51,5 @@ func (t *Tx) DeleteLinksOf(ctx context.Context, purpose, userID string) error {
 
 // DeleteLinksBefore removes links that ran out before a time, at most limit.
 func (t *Tx) DeleteLinksBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
-	old := t.db.NewSelect().Model((*OneTimeLink)(nil)).Column("id").Where("expires_at < ?", before).Limit(int64(limit))
-	return affected(t.db.NewDelete().Model((*OneTimeLink)(nil)).Where("id IN (?)", old).Exec(ctx))
+	return t.deleteBefore(ctx, (*OneTimeLink)(nil), "expires_at", before, limit)
 }

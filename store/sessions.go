@@ -101,10 +101,5 @@ func (t *Tx) LiveSessionsOf(ctx context.Context, userID, except string, now time
 
 // DeleteSessionsBefore removes sessions that expired before t, at most limit.
 func (t *Tx) DeleteSessionsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
-	old := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").Where("s.expires_at < ?", before).Limit(int64(limit))
-	res, err := t.db.NewDelete().Model((*Session)(nil)).Where("id IN (?)", old).Exec(ctx)
-	if err != nil {
-		return 0, translate(err)
-	}
-	return res.RowsAffected()
+	return t.deleteBefore(ctx, (*Session)(nil), "expires_at", before, limit)
 }

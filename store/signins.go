@@ -57,10 +57,5 @@ func (t *Tx) ForgiveSignin(ctx context.Context, key string) error {
 
 // DeleteSigninFailuresBefore drops old failures, at most limit.
 func (t *Tx) DeleteSigninFailuresBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
-	old := t.db.NewSelect().Model((*SigninFailure)(nil)).Column("sf.id").Where("sf.failed_at < ?", before).Limit(int64(limit))
-	res, err := t.db.NewDelete().Model((*SigninFailure)(nil)).Where("id IN (?)", old).Exec(ctx)
-	if err != nil {
-		return 0, translate(err)
-	}
-	return res.RowsAffected()
+	return t.deleteBefore(ctx, (*SigninFailure)(nil), "failed_at", before, limit)
 }

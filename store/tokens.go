@@ -98,10 +98,5 @@ func (t *Tx) UseAccessTokens(ctx context.Context, ids []string, now time.Time) e
 // DeleteAccessTokensBefore removes tokens that expired before a time, at most
 // limit.
 func (t *Tx) DeleteAccessTokensBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
-	old := t.db.NewSelect().Model((*AccessToken)(nil)).Column("at.id").Where("at.expires_at < ?", before).Limit(int64(limit))
-	res, err := t.db.NewDelete().Model((*AccessToken)(nil)).Where("id IN (?)", old).Exec(ctx)
-	if err != nil {
-		return 0, translate(err)
-	}
-	return res.RowsAffected()
+	return t.deleteBefore(ctx, (*AccessToken)(nil), "expires_at", before, limit)
 }

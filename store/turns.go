@@ -210,6 +210,5 @@ func (t *Tx) PostponeLook(ctx context.Context, roomID string, now, next time.Tim
 
 // DeleteTurnsBefore removes turns that ended before t, at most limit.
 func (t *Tx) DeleteTurnsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
-	old := t.db.NewSelect().Model((*Turn)(nil)).Column("t.id").Where("t.ended_at < ?", before).Limit(int64(limit))
-	return affected(t.db.NewDelete().Model((*Turn)(nil)).Where("id IN (?)", old).Exec(ctx))
+	return t.deleteBefore(ctx, (*Turn)(nil), "ended_at", before, limit)
 }
