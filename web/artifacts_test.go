@@ -137,6 +137,9 @@ func TestArtifacts(t *testing.T) {
 			wantProblem(t, w.as(owner).do(t, post, at, body{"type": "Task", "title": "x"}), 400, "Invalid artifact type. Must be one of: ['task', 'doc', 'process']")
 			wantProblem(t, w.as(owner).do(t, post, v1+"/workspaces/"+store.NewID()+"/artifacts", body{"type": "task", "title": "x"}), 404, "Workspace not found")
 			wantProblem(t, w.as(owner).do(t, put, one, `{"content":null}`), 422, "content: must not be null, leave it out to keep what is stored")
+			if a := w.as(owner).do(t, put, one, body{"content": body{"a": strings.Repeat("x", int(w.cfg.Limits.ArtifactBytes))}}); a.status != http.StatusRequestEntityTooLarge {
+				t.Errorf("got %d %.100s, want 413", a.status, a.body)
+			}
 		},
 		"members of one room see nothing of another": func(t *testing.T, w *world) {
 			course, _ := w.newRoom(t, owner)
