@@ -20,6 +20,7 @@ type turnFault struct {
 	again          bool          // another attempt may do better
 	after          time.Duration // ... after this long
 	usage          llm.Usage
+	steps          []store.TurnStep // that the attempt has not saved yet
 }
 
 // Error gives the detail, which is written for the room's staff.
@@ -55,11 +56,14 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 		started = now
 	}
 	at := now.Add(f.after)
-	if !f.again || t.Attempt >= a.cfg.Turns.MaxAttempts || at.After(started.Add(a.cfg.Turns.MaxDuration)) {
+	if !f.again || t.Attempt-t.Resumed >= a.cfg.Turns.MaxAttempts || at.After(started.Add(a.cfg.Turns.MaxDuration)) {
 		return a.endTurn(ctx, t, f)
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(a.cfg.Turns.Lease), f.reason, f.detail); err != nil {
+			return err
+		}
+		if err := tx.SaveSteps(ctx, f.steps); err != nil {
 			return err
 		}
 		next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
@@ -96,6 +100,9 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 			return err
 		}
 		if err := tx.EndTurn(ctx, &end, now); err != nil {
+			return err
+		}
+		if err := tx.SaveSteps(ctx, f.steps); err != nil {
 			return err
 		}
 		body := toJSON(TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State,

@@ -10,30 +10,37 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// request builds the model call: the agent's instructions, the house rules and
-// the newest lines of the room.
-func (r *turnRun) request(ctx context.Context) (llm.Request, error) {
-	a := r.app
-	lines, err := a.db.ShownMessages(ctx, r.room.ID, 0, r.agent.ContextWindow)
+// directPart is the answer of the turn's agent to the newest lines of the room:
+// its instructions, the house rules and the lines. An attempt that goes on
+// behind saved steps is shown the lines that the first one was.
+func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
+	a, part := r.app, agentPart{agent: r.agent, show: true}
+	begun, err := r.linesShown(ctx, "")
 	if err != nil {
-		return llm.Request{}, err
+		return part, err
 	}
-	if len(lines) == 0 {
-		return llm.Request{}, &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+	if part.lines = begun; begun == nil {
+		if part.lines, err = a.db.ShownMessages(ctx, r.room.ID, 0, r.agent.ContextWindow); err != nil {
+			return part, err
+		}
 	}
-	since := lines
-	if len(lines) == r.agent.ContextWindow && lines[0].Seq > r.turn.TriggerSeq {
+	if len(part.lines) == 0 {
+		return part, &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+	}
+	since := part.lines
+	if begun == nil && len(since) == r.agent.ContextWindow && since[0].Seq > r.turn.TriggerSeq {
 		// More was said since than the agent looks back: the rest may call others.
 		if since, err = a.db.ShownMessages(ctx, r.room.ID, 0, snapshotLines); err != nil {
-			return llm.Request{}, err
+			return part, err
 		}
 	}
 	r.read = readUpTo(r.turn.TriggerSeq, since, r.agent.ID, r.able)
 	course, err := a.db.Course(ctx, r.room.CourseID)
 	if err != nil {
-		return llm.Request{}, err
+		return part, err
 	}
-	return a.modelRequest(r.agent, instructions(r.agent, r.room, course), transcript(r.agent, lines)), nil
+	part.system = instructions(r.agent, r.room, course)
+	return part, nil
 }
 
 // readUpTo is the newest line that an agent's answer to these lines covers: a

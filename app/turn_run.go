@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
@@ -45,7 +46,12 @@ type turnRun struct {
 	shown *pacer
 	units int   // of text, in UTF-16 code units
 	read  int64 // the newest line that the answer covers, see readUpTo
-	usage llm.Usage
+
+	mu      sync.Mutex // guards what follows: parts of a graph speak at once
+	usage   llm.Usage
+	saved   []store.TurnStep // of earlier attempts, in their order
+	unsaved []store.TurnStep // those that the next commit of this attempt adds
+	steps   int              // the number of the last one
 }
 
 // runTurn lets an agent speak: it claims the turn, streams the model's answer
@@ -77,9 +83,9 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 		case errors.Is(failed, errLeaseLost), errors.Is(failed, store.ErrNotFound):
 			return failed
 		case ctx.Err() != nil:
-			return a.retryTurn(end, r.turn, errStopped)
+			return a.retryTurn(end, r.turn, r.blame(errStopped))
 		}
-		return a.retryTurn(end, r.turn, failed)
+		return a.retryTurn(end, r.turn, r.blame(failed))
 	})
 	if errors.Is(err, errLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
 		return a.afterLost(end, r.turn)
@@ -122,6 +128,9 @@ func (r *turnRun) load(ctx context.Context) (err error) {
 	if r.agent, err = r.app.db.Agent(ctx, r.turn.AgentID); err != nil {
 		return err
 	}
+	if err := r.loadSteps(ctx); err != nil {
+		return err
+	}
 	return r.look(ctx)
 }
 
@@ -153,8 +162,8 @@ func (r *turnRun) speak(ctx context.Context) error {
 	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > staleAfter {
 		return &turnFault{reason: reasonOverload, detail: "the server had too much to do; the moment to answer has passed", state: store.TurnStopped}
 	}
-	var req llm.Request
-	if err := r.app.yielding(ctx, func() (err error) { req, err = r.request(ctx); return err }); err != nil {
+	var part agentPart
+	if err := r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -177,44 +186,17 @@ func (r *turnRun) speak(ctx context.Context) error {
 	r.signal(state)
 	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
 	defer r.shown.stop()
-	return r.stream(ctx, req)
-}
-
-// stream calls the model with one key after the other.
-func (r *turnRun) stream(ctx context.Context, req llm.Request) error {
-	keys, err := r.app.modelKeys(ctx, r.agent)
-	if err != nil {
-		return err
-	}
-	return r.app.eachKey(ctx, r.agent.ID, keys, req, func(req llm.Request) (shown bool, err error) {
-		err = r.call(ctx, req)
-		return r.units > 0, err
-	})
-}
-
-// call streams one model call into r.text and to the room.
-func (r *turnRun) call(ctx context.Context, req llm.Request) error {
-	for chunk, err := range r.app.callModel(ctx, req) {
-		if err != nil {
-			return err
-		}
-		r.add(chunk)
-	}
-	return nil
+	_, err := r.converse(ctx, part)
+	return err
 }
 
 var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 
-func (r *turnRun) add(c llm.Chunk) {
-	if c.Usage != nil {
-		r.usage = *c.Usage
-	}
-	if c.Text == "" {
-		return
-	}
-	r.shown.add(realtime.Delta{TurnID: r.turn.ID, Attempt: r.turn.Attempt, Offset: r.units, Text: c.Text})
-	r.text.WriteString(c.Text)
-	r.units += realtime.Units(c.Text)
+// add shows a piece of the answer to the room.
+func (r *turnRun) add(text string) {
+	r.shown.add(realtime.Delta{TurnID: r.turn.ID, Attempt: r.turn.Attempt, Offset: r.units, Text: text})
+	r.text.WriteString(text)
+	r.units += realtime.Units(text)
 }
 
 // hold renews the lease of a turn or a report until ctx ends; one that is lost
@@ -252,12 +234,10 @@ func (r *turnRun) finish(ctx context.Context) error {
 		return err
 	}
 	if err := r.mayNotSpeak(); err != nil {
-		fault := faultOf(err, r.turn.Attempt)
-		fault.usage = r.usage
-		return a.endTurn(ctx, r.turn, fault)
+		return a.endTurn(ctx, r.turn, r.blame(err))
 	}
 	if content == "" {
-		return a.endTurn(ctx, r.turn, &turnFault{reason: reasonSilent, detail: "the model answered with nothing", state: store.TurnStopped, usage: r.usage})
+		return a.endTurn(ctx, r.turn, r.blame(&turnFault{reason: reasonSilent, detail: "the model answered with nothing", state: store.TurnStopped}))
 	}
 	content = cut(content, int(a.cfg.Limits.MessageBytes))
 	if strings.HasPrefix(content, tracePrefix) {
@@ -277,6 +257,9 @@ func (r *turnRun) finish(ctx context.Context) error {
 			return errors.Join(err, store.ErrStale)
 		}
 		if err := tx.EndTurn(ctx, &end, now); err != nil {
+			return err
+		}
+		if err := tx.SaveSteps(ctx, r.ending(m.ID)); err != nil {
 			return err
 		}
 		own := m.Seq

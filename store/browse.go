@@ -77,7 +77,7 @@ func BrowsedTables() []Browsed {
 			"settings trigger_config schedule_config"),
 		browsed("agentthread", "threads", "id project_id agent_id user_id last_seq asking asking_until created_at updated_at version", "", userEmail),
 		browsed("agentturn", "agent_turns", "id room_id agent_id trigger_seq position state attempt lease_until node reason detail prompt_tokens "+
-			"completion_tokens created_at started_at ended_at", "", roomName),
+			"completion_tokens created_at started_at ended_at resumed", "", roomName),
 		browsed("agenttypemetadata", "agent_types", "id type_name display_name description category icon color default_system_prompt "+
 			"default_model_provider default_model is_system created_by created_at updated_at version", "default_settings default_capabilities"),
 		browsed("analyticsreport", "reports", "id course_id created_by report_type title content state reason attempt lease_until node rooms_total "+
@@ -101,6 +101,9 @@ func BrowsedTables() []Browsed {
 		browsed("session", "sessions", "id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at end_reason "+
 			"user_agent address", "", userEmail),
 		browsed("threadmessage", "thread_messages", "id thread_id seq role answers created_at", ""),
+		// Without what went in and came out: that is shown with what may be read of it by now.
+		browsed("turnstep", "turn_steps", "id turn_id n node kind name agent_id artifact_id state prompt_tokens completion_tokens attempt started_at "+
+			"ended_at due_at decided_by", ""),
 		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version", ""),
 		browsed("user_api_key", "user_keys", "id user_id provider alias description created_at updated_at", "", userEmail),
 		browsed("usercourselink", "course_members", "course_id user_id role created_at", "", userEmail, courseName),

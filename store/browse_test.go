@@ -28,6 +28,8 @@ var withheld = map[string]string{
 	"user_keys":          "encrypted_key",
 	"access_tokens":      "hash",
 	"course_invitations": "token_hash",
+	// What may be read of it by now is shown by the route of the turn alone.
+	"turn_steps": "input output note",
 	// What people say to agents alone is theirs.
 	"threads":         "name metadata_json",
 	"thread_messages": "content metadata_json client_id",

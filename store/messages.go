@@ -62,6 +62,18 @@ func (q Queries) newest(ctx context.Context, roomID string, before int64, limit 
 	return rows, nil
 }
 
+// MessagesBySeq lists the lines of a room that have these numbers, with their
+// senders, oldest first.
+func (q Queries) MessagesBySeq(ctx context.Context, roomID string, seqs []int64) ([]Message, error) {
+	if len(seqs) == 0 {
+		return nil, nil
+	}
+	var rows []Message
+	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).Where("m.seq IN (?)", bun.List(seqs)).
+		OrderExpr("m.seq").Limit(int64(len(seqs))).Scan(ctx)
+	return rows, translate(err)
+}
+
 // MessageByClientID returns the line that a sender posted under this name.
 func (q Queries) MessageByClientID(ctx context.Context, roomID, senderID, clientID string) (*Message, error) {
 	m := new(Message)

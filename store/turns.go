@@ -12,6 +12,7 @@ const (
 	TurnWaiting  = "waiting"  // its room has another turn first
 	TurnQueued   = "queued"   // a job is on its way
 	TurnRunning  = "running"  // a worker holds its lease
+	TurnParked   = "parked"   // a person has to decide; the room goes on meanwhile
 	TurnFinished = "finished" // its message is stored
 	TurnFailed   = "failed"   // given up; Reason and Detail say why
 	TurnStopped  = "stopped"  // ended without a message, on purpose
@@ -37,6 +38,7 @@ type Turn struct {
 	CreatedAt        time.Time
 	StartedAt        time.Time `bun:",nullzero"`
 	EndedAt          time.Time `bun:",nullzero"`
+	Resumed          int       // how often it went on after being parked
 }
 
 // Turn returns the turn with this id.
@@ -144,6 +146,24 @@ func (t *Tx) RetryTurn(ctx context.Context, id string, attempt int, lease time.T
 	return changed(res, err, ErrStale)
 }
 
+// ParkTurn puts a running attempt aside until a person has decided; ErrStale
+// when it is not the live one any more.
+func (t *Tx) ParkTurn(ctx context.Context, id string, attempt int, reason, detail string) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnParked).Set("lease_until = NULL").Set("node = NULL").
+		Set("reason = ?", reason).Set("detail = ?", detail).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// UnparkTurn puts a parked turn back in line as its next attempt; the time
+// that it was parked does not count as its own. ErrStale when it is not parked.
+func (t *Tx) UnparkTurn(ctx context.Context, id string) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
+		Set("resumed = resumed + 1").Set("started_at = NULL").Set("reason = NULL").Set("detail = NULL").
+		Where("id = ?", id).Where("state = ?", TurnParked).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
 // RequeueTurn extends the lease of a queued attempt that a sweep found overdue;
 // ErrStale when it is not overdue any more.
 func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, lease time.Time) error {
@@ -153,7 +173,7 @@ func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, leas
 	return changed(res, err, ErrStale)
 }
 
-// EndTurn ends a live attempt with the state, reason, detail and token counts
+// EndTurn ends an attempt that is not over with the state, reason, detail and token counts
 // of end; ErrStale when that attempt is not the live one any more.
 func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", end.State).Set("ended_at = ?", now).
@@ -161,7 +181,7 @@ func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
 		Set("prompt_tokens = prompt_tokens + ?", end.PromptTokens).
 		Set("completion_tokens = completion_tokens + ?", end.CompletionTokens).
 		Where("id = ?", end.ID).Where("attempt = ?", end.Attempt).
-		Where("state IN (?, ?, ?)", TurnQueued, TurnRunning, TurnWaiting).Exec(ctx)
+		Where("state IN (?, ?, ?, ?)", TurnQueued, TurnRunning, TurnWaiting, TurnParked).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 

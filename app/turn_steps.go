@@ -1,0 +1,166 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file keeps the steps of a turn: what went into each and what came out.
+// A step's effect commits together with its row, fenced by the turn's attempt,
+// so that an attempt that goes on for one that died does nothing twice. The
+// last step of a turn commits with its end.
+
+// modelInput is what a model was shown. The lines of the room are kept by
+// their numbers: what is hidden or taken back later is in no stored prompt.
+type modelInput struct {
+	System      string      `json:"system"`
+	Lines       []int64     `json:"lines,omitempty"` // their seqs
+	Asked       []askedText `json:"asked,omitempty"`
+	Provider    string      `json:"provider"`
+	Model       string      `json:"model,omitempty"`
+	Temperature *float64    `json:"temperature,omitempty"`
+	MaxTokens   int         `json:"max_tokens,omitempty"`
+}
+
+// askedText is what a model was asked behind the lines of the room.
+type askedText struct {
+	Role string `json:"role"`
+	Name string `json:"name,omitempty"`
+	Text string `json:"text"`
+}
+
+// modelOutput is what a model answered: Line is the message that it became,
+// where it became one.
+type modelOutput struct {
+	Text   string `json:"text,omitempty"`
+	Line   string `json:"line,omitempty"`
+	Finish string `json:"finish,omitempty"`
+}
+
+// failedOutput is why a step failed, for the room's staff.
+type failedOutput struct {
+	Reason string `json:"reason,omitempty"`
+	Error  string `json:"error"`
+}
+
+// loadSteps reads what earlier attempts of the turn have saved; the first has
+// none before it.
+func (r *turnRun) loadSteps(ctx context.Context) (err error) {
+	if r.turn.Attempt == 1 {
+		return nil
+	}
+	if r.saved, err = r.app.db.TurnSteps(ctx, r.turn.ID); err != nil {
+		return err
+	}
+	for _, s := range r.saved {
+		r.steps = s.N
+		r.usage.PromptTokens += s.PromptTokens
+		r.usage.CompletionTokens += s.CompletionTokens
+	}
+	return nil
+}
+
+// savedIn are the saved steps of one place in the turn's graph.
+func (r *turnRun) savedIn(node string) []store.TurnStep {
+	return slices.DeleteFunc(slices.Clone(r.saved), func(s store.TurnStep) bool { return s.Node != node })
+}
+
+// linesShown are the lines that the model was shown when a part began in an
+// earlier attempt, without those that were taken back or hidden since; nil
+// when none has saved anything of it.
+func (r *turnRun) linesShown(ctx context.Context, node string) ([]store.Message, error) {
+	for _, s := range r.savedIn(node) {
+		var in modelInput
+		if s.Kind != store.StepModel || s.State != store.StepDone || json.Unmarshal([]byte(s.Input), &in) != nil {
+			continue
+		}
+		lines, err := r.app.db.MessagesBySeq(ctx, r.turn.RoomID, in.Lines)
+		lines = slices.DeleteFunc(lines, func(m store.Message) bool { return m.State() != store.LineShown })
+		return append([]store.Message{}, lines...), err
+	}
+	return nil, nil
+}
+
+// newStep begins the next step of the turn.
+func (r *turnRun) newStep(node, kind, name, agentID string) *store.TurnStep {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.steps++
+	return &store.TurnStep{ID: store.NewID(), TurnID: r.turn.ID, N: r.steps, Node: node, Kind: kind, Name: name, AgentID: agentID,
+		State: store.StepDone, Attempt: r.turn.Attempt, StartedAt: r.app.instant()}
+}
+
+// endStep hands a step to the next commit; a call that failed counts what it
+// has cost.
+func (r *turnRun) endStep(s *store.TurnStep, output any, usage llm.Usage) {
+	s.Output, s.EndedAt = toJSON(output), r.app.instant()
+	s.PromptTokens, s.CompletionTokens = usage.PromptTokens, usage.CompletionTokens
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unsaved = append(r.unsaved, *s)
+	r.usage.PromptTokens += usage.PromptTokens
+	r.usage.CompletionTokens += usage.CompletionTokens
+}
+
+// commit saves the steps that have ended, together with what effect does; nil
+// saves them alone. errLeaseLost when another attempt has begun.
+func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error) error {
+	r.mu.Lock()
+	steps := r.unsaved
+	r.unsaved = nil
+	r.mu.Unlock()
+	err := r.app.yielding(ctx, func() error {
+		return r.app.db.InTx(ctx, func(tx *store.Tx) error {
+			if effect != nil {
+				if err := effect(tx); err != nil {
+					return err
+				}
+			}
+			if err := tx.SaveSteps(ctx, steps); err != nil {
+				return err
+			}
+			err := tx.HoldTurn(ctx, r.turn.ID, r.turn.Attempt, r.app.instant().Add(r.app.cfg.Turns.Lease))
+			if errors.Is(err, store.ErrStale) {
+				return errLeaseLost
+			}
+			return err
+		})
+	})
+	if err != nil {
+		r.mu.Lock()
+		r.unsaved = append(steps, r.unsaved...)
+		r.mu.Unlock()
+	}
+	return err
+}
+
+// ending are the steps that the commit that ends the turn adds. The last words
+// are kept as the line that they have become.
+func (r *turnRun) ending(messageID string) []store.TurnStep {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	steps := slices.Clone(r.unsaved)
+	if i := len(steps) - 1; i >= 0 && steps[i].Kind == store.StepModel && steps[i].Node == "" {
+		var out modelOutput
+		if json.Unmarshal([]byte(steps[i].Output), &out) == nil {
+			out.Text, out.Line = "", messageID
+			steps[i].Output = toJSON(out)
+		}
+	}
+	return steps
+}
+
+// blame is what an error means for the turn, with what the attempt has cost
+// and done until then.
+func (r *turnRun) blame(err error) *turnFault {
+	f := *faultOf(err, r.turn.Attempt)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.usage, f.steps = r.usage, r.unsaved
+	return &f
+}

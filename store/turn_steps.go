@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// The kinds of steps.
+const (
+	StepModel     = "model"     // a call of a model
+	StepTool      = "tool"      // a tool that the model called
+	StepAgent     = "agent"     // the whole part of one agent in a graph
+	StepCondition = "condition" // a choice between two ways of a graph
+	StepAction    = "action"    // what a graph does by itself
+	StepHuman     = "human"     // a person's decision about the turn
+)
+
+// The states of a step.
+const (
+	StepDone     = "done"
+	StepPending  = "pending"  // waits for a person until DueAt
+	StepApproved = "approved" // a person allowed it; it has not run yet
+	StepRejected = "rejected" // a person refused it
+	StepExpired  = "expired"  // nobody decided in time
+	StepFailed   = "failed"   // Output says why
+)
+
+// TurnStep is one thing that happened in a turn. N orders the steps of a turn;
+// Node is the place in the turn's graph that it belongs to, "" in the direct
+// answer. Attempt is the one that added it.
+type TurnStep struct {
+	bun.BaseModel    `bun:"table:turn_steps,alias:ts"`
+	ID               string `bun:",pk"`
+	TurnID           string
+	N                int
+	Node             string
+	Kind             string
+	Name             string
+	AgentID          string `bun:",nullzero"`
+	ArtifactID       string `bun:",nullzero"` // of the artifact that it read or changed
+	State            string
+	Input            JSON `bun:",nullzero"`
+	Output           JSON `bun:",nullzero"`
+	PromptTokens     int
+	CompletionTokens int
+	Attempt          int
+	StartedAt        time.Time
+	EndedAt          time.Time `bun:",nullzero"`
+	DueAt            time.Time `bun:",nullzero"`
+	DecidedBy        string    `bun:",nullzero"`
+	Note             string    `bun:",nullzero"`
+}
+
+// TurnSteps lists the steps of a turn in their order.
+func (q Queries) TurnSteps(ctx context.Context, turnID string) ([]TurnStep, error) {
+	var rows []TurnStep
+	err := q.db.NewSelect().Model(&rows).Where("ts.turn_id = ?", turnID).OrderExpr("ts.n").Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// SaveSteps adds steps with one statement. Whoever adds them also holds the
+// turn with HoldTurn or ends it, so that an attempt that lost its lease adds
+// none; the turn comes last, after the rows that its effect has locked.
+func (t *Tx) SaveSteps(ctx context.Context, steps []TurnStep) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	return t.insert(ctx, &steps)
+}
+
+// EndStep writes how a step of a turn that waited went on, with its output;
+// ErrStale when it is not in the state from any more.
+func (t *Tx) EndStep(ctx context.Context, s *TurnStep, from string) error {
+	res, err := t.db.NewUpdate().Model(s).
+		Column("state", "output", "ended_at", "decided_by", "note", "artifact_id", "prompt_tokens", "completion_tokens").
+		Where("ts.id = ?", s.ID).Where("ts.state = ?", from).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
