@@ -125,7 +125,7 @@ type RetentionConfig struct {
 	EventsDays  int `yaml:"events_days" default:"90" min:"0" max:"36500" doc:"Entries of the event logs, by which sockets resume; what was said stays in the rooms."`
 	AuditDays   int `yaml:"audit_days" default:"730" min:"0" max:"36500" doc:"Lines of the audit log."`
 	DeletedDays int `yaml:"deleted_days" default:"30" min:"0" max:"36500" doc:"What was deleted and can be restored."`
-	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents: how they ended and how many tokens they took."`
+	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents, how they ended and how many tokens they took; and why each agent spoke or not."`
 }
 
 // LLMConfig is the model providers and the patience with them.

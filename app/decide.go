@@ -3,21 +3,24 @@ package app
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/coagent-studio/coagent/store"
 )
 
 // This file decides who of a room's agents speaks. It is pure: a snapshot and
-// a source of chance in, the speakers in their order out.
+// a source of chance in, what becomes of each agent out.
 
 // roomSnapshot is what a decision is made from.
 type roomSnapshot struct {
 	Room   store.Room
 	Agents []store.Agent   // those in the room, in the order they came in
 	Lines  []store.Message // the newest lines of the room, oldest first
+	Now    time.Time
 	// PersonLines counts the people's lines since an agent last spoke, for the
 	// agents whose trigger asks for it.
 	PersonLines map[string]int
@@ -33,60 +36,156 @@ func (s *roomSnapshot) fresh() []store.Message {
 	return s.Lines[i:]
 }
 
-// row counts the agent lines at the end of the room.
-func (s *roomSnapshot) row() int {
-	n := 0
-	for i := len(s.Lines) - 1; i >= 0 && s.Lines[i].ByAgent(); i-- {
-		n++
+// tail are the agents' lines at the end of the room, oldest first, behind the
+// point from which staff let them go on.
+func (s *roomSnapshot) tail() []store.Message {
+	i := len(s.Lines)
+	for i > 0 && s.Lines[i-1].ByAgent() && s.Lines[i-1].Seq > s.Room.RowFrom {
+		i--
 	}
-	return n
+	return s.Lines[i:]
 }
 
-// decide returns the agents that speak about the fresh lines, in their order:
-// everybody who was mentioned, but no more than may speak in a row; if nobody
-// was, the first whose trigger or roll says so. People go before agents: while
+// decide says who speaks about the fresh lines: everybody who was called, in
+// the order of their parts, but no more than may speak in a row; if nobody was,
+// the first whose trigger or roll says so. People go before agents: while
 // a person waits for an answer, what agents said to each other does not count,
 // nor does the row that they have made meanwhile.
-func decide(s roomSnapshot, roll func() float64) []store.Agent {
+func decide(s roomSnapshot, roll func() float64) decision {
 	fresh := s.fresh()
-	byPeople := slices.ContainsFunc(fresh, func(m store.Message) bool { return !m.ByAgent() })
-	left := s.MaxRow
-	if !byPeople {
-		left -= s.row()
+	d := decision{From: s.Room.LookedSeq, Seq: s.Room.EventSeq}
+	if len(fresh) == 0 {
+		return d
 	}
-	if len(fresh) == 0 || !s.Room.IsAIActive || s.Room.AIMode == ModeOff || left <= 0 {
-		return nil
+	byPeople := slices.ContainsFunc(fresh, isPersons)
+	switch {
+	case byPeople:
+		d.Cause = causePost
+	case s.Room.LookedSeq < s.Room.RowFrom:
+		d.Cause = causeGoOn
+	default:
+		d.Cause = causeAgents
 	}
-	able := slices.DeleteFunc(slices.Clone(s.Agents), func(ag store.Agent) bool { return !able(&s.Room, &ag) })
-	slices.SortStableFunc(able, func(x, y store.Agent) int { return cmp.Compare(precedence(&x), precedence(&y)) })
+	agents := slices.Clone(s.Agents)
+	slices.SortStableFunc(agents, func(x, y store.Agent) int { return cmp.Compare(precedence(&x), precedence(&y)) })
+	var may []store.Agent
+	for i := range agents {
+		why := able(&s, &agents[i])
+		if why == "" {
+			may = append(may, agents[i])
+		}
+		d.Candidates = append(d.Candidates, candidate{AgentID: agents[i].ID, Name: agents[i].Name, Rule: why})
+	}
+	called := s.called(fresh, may, byPeople)
+	if len(called) > 0 {
+		d.speakCalled(called, byPeople, &s)
+		return d
+	}
+	d.speakUnaddressed(&s, agents, byPeople, roll)
+	return d
+}
 
-	called := map[string]bool{}
-	for _, m := range fresh {
+// called tells which of the agents the lines call, and who asked in that way.
+func (s *roomSnapshot) called(lines []store.Message, agents []store.Agent, byPeople bool) map[string]string {
+	called := map[string]string{}
+	for _, m := range lines {
 		if m.ByAgent() == byPeople {
 			continue
 		}
-		for _, id := range mentioned(m.Content, able) {
-			called[id] = called[id] || id != m.AgentID
+		for _, id := range mentioned(m.Content, agents) {
+			if id != m.AgentID && !s.answered(&m, id) {
+				called[id] = s.askedBy(&m)
+			}
 		}
 	}
-	if speakers := slices.DeleteFunc(slices.Clone(able), func(ag store.Agent) bool { return !called[ag.ID] }); len(speakers) > 0 {
-		return speakers[:min(len(speakers), left)]
-	}
-	if !byPeople {
-		return nil
-	}
-	for _, ag := range able {
-		if triggered(&s, &ag, roll) {
-			return []store.Agent{ag}
-		}
-	}
-	return nil
+	return called
 }
 
-// able tells whether an agent may speak in the room at all. Agents outside
-// this program are told of lines, they take no turns.
-func able(r *store.Room, ag *store.Agent) bool {
-	return ag.IsActive && !ag.IsExternal && (r.AIMode == ModeBoth || part(ag) != categoryParticipant)
+// answered tells whether an agent has spoken after a line that staff let the
+// agents go on from: who was not cut off then has said what there was to say.
+func (s *roomSnapshot) answered(m *store.Message, agentID string) bool {
+	return m.Seq <= s.Room.RowFrom &&
+		slices.ContainsFunc(s.Lines, func(l store.Message) bool { return l.AgentID == agentID && l.Seq > m.Seq })
+}
+
+// askedBy is the person behind a line: who said it, or, of an agent's line, the
+// person who spoke last before it.
+func (s *roomSnapshot) askedBy(m *store.Message) string {
+	for i := len(s.Lines) - 1; i >= 0; i-- {
+		if l := &s.Lines[i]; l.Seq <= m.Seq && !l.ByAgent() {
+			return l.SenderID
+		}
+	}
+	return ""
+}
+
+// speakCalled lets everybody speak who was called, as far as the guards do.
+func (d *decision) speakCalled(called map[string]string, byPeople bool, s *roomSnapshot) {
+	left, guard := s.MaxRow, guardRow
+	if !byPeople {
+		left, guard = s.guarded()
+	}
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		asked, isCalled := called[c.AgentID]
+		switch {
+		case c.Rule != "":
+		case !isCalled:
+			c.Rule = ruleOthers
+		case left <= 0:
+			c.Rule, c.Detail, d.Guard = ruleGuard, guard, guard
+		default:
+			c.Speaks, c.Rule, c.askedBy = true, ruleMentioned, asked
+			left--
+		}
+	}
+}
+
+// speakUnaddressed lets the first agent speak whose trigger or roll says so;
+// what agents say without calling anybody asks for no answer.
+func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, byPeople bool, roll func() float64) {
+	taken := false
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		switch {
+		case c.Rule != "":
+		case !byPeople:
+			c.Rule = ruleNotCalled
+		case taken:
+			c.Rule = ruleOthers
+		default:
+			v := triggered(s, &agents[i], roll)
+			c.Speaks, c.Rule, c.Detail, c.Roll, c.Chance = v.Speak, v.Rule, v.Detail, v.Roll, v.Chance
+			if taken = v.Speak; taken {
+				c.askedBy = s.askedBy(&s.Lines[len(s.Lines)-1])
+			}
+		}
+	}
+}
+
+func isPersons(m store.Message) bool { return !m.ByAgent() }
+
+// guarded is how many more lines the agents may say to each other, and the
+// guard that keeps them from more.
+func (s *roomSnapshot) guarded() (left int, guard string) {
+	return s.MaxRow - len(s.tail()), guardRow
+}
+
+// able is the reason why an agent may not speak in the room at all, one of the
+// rules of decisions.go; "" when it may. Agents outside this program are told
+// of lines, they take no turns.
+func able(s *roomSnapshot, ag *store.Agent) string {
+	switch r := &s.Room; {
+	case ag.IsExternal:
+		return ruleExternal
+	case !r.IsAIActive || r.AIMode == ModeOff:
+		return ruleRoomOff
+	case !ag.IsActive:
+		return ruleInactive
+	case r.AIMode != ModeBoth && part(ag) == categoryParticipant:
+		return ruleMode
+	}
+	return ""
 }
 
 // part is what an agent is in a room: that of its category, whatever its type
@@ -109,32 +208,46 @@ func precedence(ag *store.Agent) int {
 	return 2
 }
 
-// triggered tells whether an unaddressed line makes an agent speak. Without a
+// verdict is what an agent's trigger says about unaddressed lines.
+type verdict struct {
+	Speak        bool
+	Rule         string // one of the rules of decisions.go
+	Detail       string // more about it, for staff
+	Roll, Chance *float64
+}
+
+// triggered tells whether unaddressed lines make an agent speak. Without a
 // trigger it is one roll against the room's frequency, a little less for
 // participants, so that they do not drown the class; utilities wait to be
 // mentioned.
-func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) bool {
+func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) verdict {
 	var t struct {
 		Type  string  `json:"type"`
 		Value float64 `json:"value"`
 	}
 	if ag.TriggerConfig != "" && json.Unmarshal([]byte(ag.TriggerConfig), &t) != nil {
-		return false
+		return verdict{Rule: ruleTrigger, Detail: "the trigger cannot be read"}
 	}
 	switch t.Type {
 	case "":
-	case "message_count":
-		return float64(s.PersonLines[ag.ID]) >= cmp.Or(t.Value, 10)
+	case ruleCount:
+		n, need := s.PersonLines[ag.ID], cmp.Or(t.Value, 10)
+		return verdict{Speak: float64(n) >= need, Rule: ruleCount, Detail: fmt.Sprintf("%d of %g messages", n, need)}
 	default:
-		return false
+		return verdict{Rule: ruleTrigger, Detail: t.Type}
 	}
 	switch part(ag) {
 	case categoryInstructor:
-		return roll() < s.Room.AIFrequency
+		return rolled(roll(), s.Room.AIFrequency)
 	case categoryParticipant:
-		return roll() < 0.8*s.Room.AIFrequency
+		return rolled(roll(), 0.8*s.Room.AIFrequency)
 	}
-	return false
+	return verdict{Rule: ruleNotCalled}
+}
+
+// rolled is the verdict of chance.
+func rolled(roll, chance float64) verdict {
+	return verdict{Speak: roll < chance, Rule: ruleChance, Roll: &roll, Chance: &chance}
 }
 
 // teacherWord calls the teacher without an "@", or who teaches in its place.

@@ -62,6 +62,15 @@ func (d *dice) roll() float64 {
 	return d.rolls[min(d.used, len(d.rolls))-1]
 }
 
+// speaking are the ids of the agents that speak, in their order.
+func speaking(d decision) []string {
+	out := []string{}
+	for _, c := range d.speakers() {
+		out = append(out, c.AgentID)
+	}
+	return out
+}
+
 func ids(agents []store.Agent) []string {
 	out := []string{}
 	for _, ag := range agents {
@@ -136,7 +145,7 @@ func TestDecide(t *testing.T) {
 			if c.rolls == nil {
 				d.rolls = []float64{0.999}
 			}
-			if got := ids(decide(s, d.roll)); !slices.Equal(got, c.want) && len(got)+len(c.want) > 0 {
+			if got := speaking(decide(s, d.roll)); !slices.Equal(got, c.want) && len(got)+len(c.want) > 0 {
 				t.Errorf("speakers: got %v, want %v", got, c.want)
 			}
 			if d.used != c.rolled {
@@ -198,7 +207,7 @@ func TestTrigger(t *testing.T) {
 			trigger(c.config)(&s.Agents[0])
 			s.PersonLines["teacher"] = c.lines
 			d := &dice{rolls: []float64{0}}
-			if got := len(decide(s, d.roll)) == 1; got != c.want {
+			if got := len(speaking(decide(s, d.roll))) == 1; got != c.want {
 				t.Errorf("speaks: got %v, want %v", got, c.want)
 			}
 			if d.used != c.rolled {
@@ -211,7 +220,7 @@ func TestTrigger(t *testing.T) {
 		s := room(person("@teacher"))
 		s.Agents = cast("teacher")
 		trigger(`{"type":"manual"}`)(&s.Agents[0])
-		if got := ids(decide(s, (&dice{rolls: []float64{1}}).roll)); !slices.Equal(got, []string{"teacher"}) {
+		if got := speaking(decide(s, (&dice{rolls: []float64{1}}).roll)); !slices.Equal(got, []string{"teacher"}) {
 			t.Errorf("speakers: got %v, want the teacher", got)
 		}
 	})

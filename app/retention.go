@@ -45,6 +45,7 @@ func (a *App) prunings() []pruning {
 		{"limits", keepBuckets, pruneRows, (*store.Tx).DeleteRateBucketsBefore},
 		{"audit lines", days(r.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
 		{"turns", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
+		{"decisions", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteDecisionsBefore},
 		{"deleted artifacts", days(r.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},
 	}
 }

@@ -139,16 +139,18 @@ func (r *turnRun) look(ctx context.Context) (err error) {
 	if r.room, err = r.app.db.Room(ctx, r.turn.RoomID); err != nil {
 		return err
 	}
-	r.able, err = r.app.db.AgentsInRoom(ctx, r.turn.RoomID)
-	r.able = slices.DeleteFunc(r.able, func(ag store.Agent) bool { return !able(r.room, &ag) })
-	return err
+	s := r.app.newSnapshot(r.room)
+	if s.Agents, err = r.app.db.AgentsInRoom(ctx, r.turn.RoomID); err != nil {
+		return err
+	}
+	r.able = slices.DeleteFunc(slices.Clone(s.Agents), func(ag store.Agent) bool { return able(s, &ag) != "" })
+	return nil
 }
 
 // mayNotSpeak is the fault of an agent that was taken out or switched off, or
 // whose room was, since the turn was decided; else nil.
 func (r *turnRun) mayNotSpeak() error {
-	in := slices.ContainsFunc(r.able, func(ag store.Agent) bool { return ag.ID == r.agent.ID })
-	if in && r.room.IsAIActive && r.room.AIMode != ModeOff {
+	if slices.ContainsFunc(r.able, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
 		return nil
 	}
 	return &turnFault{reason: reasonNotAble, detail: "the agent or the room's AI was switched off", state: store.TurnStopped}

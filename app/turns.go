@@ -54,8 +54,8 @@ func (a *App) look(ctx context.Context, roomID string) error {
 		if err != nil || s == nil {
 			return err
 		}
-		speakers := decide(*s, a.rand)
-		err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storeDecision(ctx, tx, s, speakers) })
+		d := decide(*s, a.rand)
+		err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storeDecision(ctx, tx, roomID, &d) })
 		// Another look was faster, a turn began, or an agent was deleted
 		// meanwhile: see what is left.
 		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrReferenced) {
@@ -77,11 +77,12 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 	case waiting: // the turn before it was deleted with its agent
 		return nil, a.resumeRoom(ctx, roomID)
 	}
-	s := &roomSnapshot{Room: *room, MaxRow: a.cfg.Turns.MaxAgentRow, PersonLines: map[string]int{}}
+	s := a.newSnapshot(room)
 	if s.Agents, err = a.db.AgentsInRoom(ctx, roomID); err != nil {
 		return nil, err
 	}
-	// Not what was said since the room was read: the next look decides about it.
+	// The snapshot's own head: lines that came while it was read have looks of
+	// their own.
 	if s.Lines, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotLines); err != nil {
 		return nil, err
 	}
@@ -93,29 +94,6 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 		}
 	}
 	return s, nil
-}
-
-func (a *App) storeDecision(ctx context.Context, tx *store.Tx, s *roomSnapshot, speakers []store.Agent) error {
-	// The snapshot's own head: lines that came while it was read have looks of
-	// their own.
-	seen := s.Room.EventSeq
-	if err := tx.SetLooked(ctx, s.Room.ID, s.Room.LookedSeq, seen); err != nil {
-		return err
-	}
-	if len(speakers) == 0 {
-		return nil
-	}
-	now := a.instant()
-	turns := make([]store.Turn, len(speakers))
-	for i, ag := range speakers {
-		turns[i] = store.Turn{ID: store.NewID(), RoomID: s.Room.ID, AgentID: ag.ID, TriggerSeq: seen, Position: i,
-			State: store.TurnWaiting, Attempt: 1, CreatedAt: now}
-	}
-	turns[0].State, turns[0].LeaseUntil = store.TurnQueued, now.Add(a.cfg.Turns.Lease)
-	if err := tx.CreateTurns(ctx, turns); err != nil {
-		return err
-	}
-	return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
 }
 
 // nextInRoom goes on after a turn: with the next one in line, else with a look
@@ -139,6 +117,11 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 		return notMissing(err)
 	}
 	return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: roomID})
+}
+
+// newSnapshot begins a snapshot of a room.
+func (a *App) newSnapshot(room *store.Room) *roomSnapshot {
+	return &roomSnapshot{Room: *room, Now: a.now(), MaxRow: a.cfg.Turns.MaxAgentRow, PersonLines: map[string]int{}}
 }
 
 // notMissing is err, and nil for a row that need not be there.

@@ -75,9 +75,10 @@ func BrowsedTables() []Browsed {
 			"is_template is_external created_by created_at updated_at version", "settings trigger_config schedule_config capabilities user_key_ids"),
 		browsed("agentconfigversion", "agent_versions", "id agent_id label name system_prompt model_provider model context_window created_at created_by",
 			"settings trigger_config schedule_config"),
+		browsed("agentdecision", "agent_decisions", "id room_id cause from_seq seq guard created_at", "candidates", roomName),
 		browsed("agentthread", "threads", "id project_id agent_id user_id last_seq asking asking_until created_at updated_at version", "", userEmail),
 		browsed("agentturn", "agent_turns", "id room_id agent_id trigger_seq position state attempt lease_until node reason detail prompt_tokens "+
-			"completion_tokens created_at started_at ended_at resumed", "", roomName),
+			"completion_tokens created_at started_at ended_at resumed decision_id cause asked_by read_seq key_kind stop_by stop_at", "", roomName),
 		browsed("agenttypemetadata", "agent_types", "id type_name display_name description category icon color default_system_prompt "+
 			"default_model_provider default_model is_system created_by created_at updated_at version", "default_settings default_capabilities"),
 		browsed("analyticsreport", "reports", "id course_id created_by report_type title content state reason attempt lease_until node rooms_total "+
@@ -92,11 +93,11 @@ func BrowsedTables() []Browsed {
 		browsed("course_invitation", "course_invitations", "id course_id created_by role max_uses uses created_at expires_at", "", courseName),
 		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName),
 		browsed("message", "messages", "id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at edited_at "+
-			"deleted_at hidden_at", "", senderName, roomName),
+			"deleted_at hidden_at stopped_at", "", senderName, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_at version", ""),
 		browsed("room", "rooms", "id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode created_at version event_seq "+
-			"looked_seq look_at", "", courseName),
+			"looked_seq look_at row_from", "", courseName),
 		browsed("roomagentlink", "room_agents", "room_id agent_id created_at", "", roomName),
 		browsed("session", "sessions", "id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at end_reason "+
 			"user_agent address", "", userEmail),

@@ -26,6 +26,7 @@ type Message struct {
 	EditedAt      time.Time `bun:",nullzero"`
 	DeletedAt     time.Time `bun:",nullzero"`
 	HiddenAt      time.Time `bun:",nullzero"`
+	StoppedAt     time.Time `bun:",nullzero"` // an agent's line that was stopped in the middle
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"`
 }

@@ -25,6 +25,7 @@ type Room struct {
 	EventSeq          int64
 	LookedSeq         int64
 	LookAt            time.Time `bun:",nullzero"`
+	RowFrom           int64     // agents' lines up to this one do not count towards their row
 }
 
 // RoomMember admits a user to one room.

@@ -39,6 +39,13 @@ type Turn struct {
 	StartedAt        time.Time `bun:",nullzero"`
 	EndedAt          time.Time `bun:",nullzero"`
 	Resumed          int       // how often it went on after being parked
+	DecisionID       string    `bun:",nullzero"` // why it came about
+	Cause            string    `bun:",nullzero"` // ... and what made the agents decide
+	AskedBy          string    `bun:",nullzero"` // the person whose line it is about
+	ReadSeq          int64     `bun:",nullzero"` // the newest line that its answer covers
+	KeyKind          string    `bun:",nullzero"` // whose key the model was called with; never the key
+	StopBy           string    `bun:",nullzero"` // who has stopped it, as soon as somebody has
+	StopAt           time.Time `bun:",nullzero"`
 }
 
 // Turn returns the turn with this id.

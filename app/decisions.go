@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// What made a room's agents decide.
+const (
+	causePost   = "post"        // a person's line
+	causeAgents = "agent_lines" // what agents said, and no person
+	causeGoOn   = "go_on"       // staff let them go on where a guard had stopped them
+)
+
+// Why an agent speaks or does not; staff read them beside the detail. They are
+// stored, and never renamed.
+const (
+	ruleMentioned = "mentioned"     // a line calls it
+	ruleChance    = "chance"        // its roll, against its chance
+	ruleCount     = "message_count" // so many messages since it last spoke
+	ruleTrigger   = "trigger"       // its trigger does not ask for these lines
+	ruleNotCalled = "not_called"    // it speaks when it is called, and nobody did
+	ruleOthers    = "others"        // others were called, or one before it speaks
+	ruleGuard     = "guard"         // it was called, and a guard cut it off
+	ruleExternal  = "external"      // outside this program: it is told, and takes no turns
+	ruleRoomOff   = "room_off"      // the room's AI is switched off
+	ruleInactive  = "inactive"      // the agent is
+	ruleMode      = "mode"          // the room's mode leaves its kind out
+)
+
+// What keeps agents from going on among themselves.
+const (
+	guardRow = "agent_row" // so many lines of agents in a row
+)
+
+// decision is what becomes of each agent of a room: about the lines after From
+// up to Seq, or without new lines when the two are equal. Without a Cause there
+// was nothing to decide.
+type decision struct {
+	Cause      string
+	From, Seq  int64
+	Guard      string      // what cut agents off that were called
+	Candidates []candidate // in the order in which they would speak
+}
+
+// candidate is what becomes of one agent. Its JSON is stored.
+type candidate struct {
+	AgentID string   `json:"agent_id"`
+	Name    string   `json:"agent_name"`
+	Speaks  bool     `json:"speaks"`
+	Rule    string   `json:"rule"`
+	Detail  string   `json:"detail,omitempty"`
+	Roll    *float64 `json:"roll,omitempty"`
+	Chance  *float64 `json:"chance,omitempty"`
+
+	askedBy string // the person whose line it speaks about
+}
+
+// speakers are the candidates that speak, in their order.
+func (d *decision) speakers() []candidate {
+	var speak []candidate
+	for _, c := range d.Candidates {
+		if c.Speaks {
+			speak = append(speak, c)
+		}
+	}
+	return speak
+}
+
+// storeDecision stores a decision with the turns that it gives. It fails with
+// store.ErrStale when another decision about these lines was faster, and with
+// store.ErrExists when a turn has begun in the room.
+func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d *decision) error {
+	if d.From < d.Seq {
+		if err := tx.SetLooked(ctx, roomID, d.From, d.Seq); err != nil {
+			return err
+		}
+	}
+	if d.Cause == "" {
+		return nil
+	}
+	now := a.instant()
+	row := &store.Decision{ID: store.NewID(), RoomID: roomID, Cause: d.Cause, FromSeq: d.From, Seq: d.Seq, Guard: d.Guard,
+		Candidates: toJSON(append([]candidate{}, d.Candidates...)), CreatedAt: now}
+	if err := tx.CreateDecision(ctx, row); err != nil {
+		return err
+	}
+	speakers := d.speakers()
+	if len(speakers) == 0 {
+		return nil
+	}
+	turns := make([]store.Turn, len(speakers))
+	for i, c := range speakers {
+		turns[i] = store.Turn{ID: store.NewID(), RoomID: roomID, AgentID: c.AgentID, TriggerSeq: d.Seq, Position: i,
+			State: store.TurnWaiting, Attempt: 1, CreatedAt: now, DecisionID: row.ID, Cause: d.Cause, AskedBy: c.askedBy}
+	}
+	turns[0].State, turns[0].LeaseUntil = store.TurnQueued, now.Add(a.cfg.Turns.Lease)
+	if err := tx.CreateTurns(ctx, turns); err != nil {
+		return err
+	}
+	return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
+}
