@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/coagent-studio/coagent/store"
@@ -67,7 +68,8 @@ func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, version
 		return a.changeAgent(ctx, tx, actor, ActRestoreVersion, ag, func(ag *store.Agent) error {
 			ag.Name, ag.SystemPrompt, ag.ModelProvider, ag.Model = v.Name, v.SystemPrompt, v.ModelProvider, v.Model
 			ag.Settings, ag.TriggerConfig, ag.ScheduleConfig, ag.ContextWindow = v.Settings, v.TriggerConfig, v.ScheduleConfig, v.ContextWindow
-			return a.checkProvider(ag) // the configuration may have lost it
+			// What was kept long ago may be nothing that works now.
+			return firstOf(errors.Join(a.checkProvider(ag), checkTrigger(ag.TriggerConfig), checkSchedule(ag.ScheduleConfig)))
 		})
 	})
 	return ag, agentError(err)

@@ -73,6 +73,16 @@ func TestAgentVersions(t *testing.T) {
 			_, err := r.KeepVersion(ctx, c.Teacher, store.NewID(), "x")
 			refused(t, err, app.KindNotFound, "", "Agent config not found")
 		})
+		t.Run("WhatNoLongerWorks", func(t *testing.T) {
+			ctx := t.Context()
+			v := &store.AgentVersion{ID: store.NewID(), AgentID: id, Name: "Old", ModelProvider: "openai", Settings: "{}",
+				TriggerConfig: `{"type":"time_based"}`, ContextWindow: 1, CreatedAt: r.Now()}
+			if err := r.DB.InTx(ctx, func(tx *store.Tx) error { return tx.CreateAgentVersion(ctx, v, 10) }); err != nil {
+				t.Fatal(err)
+			}
+			_, err := r.RestoreVersion(ctx, c.Teacher, id, v.ID)
+			refused(t, err, app.KindInvalid, "", "trigger_config.type: must be one of chance, message_count, time_interval, silence, manual")
+		})
 		t.Run("TheOldestGo", func(t *testing.T) {
 			for i := range 203 {
 				if _, err := r.KeepVersion(ctx, c.Teacher, c.StudentAgent.ID, strconv.Itoa(i)); err != nil {

@@ -86,10 +86,11 @@ func applyJSON(s AgentSettings, ag *store.Agent) error {
 		sent     Opt[json.RawMessage]
 		to       *store.JSON
 		nullable bool
+		check    func(store.JSON) error
 	}{
-		{"settings", s.Settings, &ag.Settings, false},
-		{"trigger_config", s.TriggerConfig, &ag.TriggerConfig, true},
-		{"schedule_config", s.ScheduleConfig, &ag.ScheduleConfig, true},
+		{"settings", s.Settings, &ag.Settings, false, nil},
+		{"trigger_config", s.TriggerConfig, &ag.TriggerConfig, true, checkTrigger},
+		{"schedule_config", s.ScheduleConfig, &ag.ScheduleConfig, true, checkSchedule},
 	} {
 		if !m.sent.Sent {
 			continue
@@ -100,6 +101,12 @@ func applyJSON(s AgentSettings, ag *store.Agent) error {
 		}
 		if v == "" && !m.nullable {
 			return invalid(m.field, "must not be null, leave it out to keep what is stored")
+		}
+		// Clients send back what they read: what is stored stays, whatever it is.
+		if m.check != nil && v != *m.to {
+			if err := m.check(v); err != nil {
+				return err
+			}
 		}
 		*m.to = v
 	}

@@ -131,6 +131,22 @@ func TestCreateAgent(t *testing.T) {
 				}
 			}
 		})
+		t.Run("AnOldTriggerComesBackUnchanged", func(t *testing.T) {
+			const unknown = `{"type":"time_based","value":1}`
+			ag, err := add(app.AgentSettings{Type: app.Some("old")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ag.TriggerConfig = unknown
+			if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.UpdateAgent(t.Context(), ag) }); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{Name: app.Some("Old"), TriggerConfig: raw(unknown)}); err != nil {
+				t.Errorf("what is stored, sent back: %v", err)
+			}
+			_, err = r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{TriggerConfig: raw(`{"type":"time_based","value":2}`)})
+			refused(t, err, app.KindInvalid, "", "trigger_config.type: must be one of chance, message_count, time_interval, silence, manual")
+		})
 		t.Run("JSONStaysAsItWas", func(t *testing.T) {
 			const settings, trigger = `{"zeta":1.50,"alpha":{"y":[],"b":null}}`, `{"value":3,"type":"message_count"}`
 			ag, err := add(app.AgentSettings{Type: app.Some("json"), Settings: raw(settings), TriggerConfig: raw(trigger), ScheduleConfig: raw(" null "),

@@ -89,6 +89,10 @@ func TestAgents(t *testing.T) {
 				`{"name": "a\u0000b"}`:              "name: remove the NUL character",
 				`{"trigger_config": {"a\u0000":1}}`: "trigger_config: remove the NUL character",
 				`{"category": "king"}`:              "category: must be one of instructor, participant, utility",
+
+				`{"trigger_config": {"type":"time_based"}}`:                                                             "trigger_config.type: must be one of chance, message_count, time_interval, silence, manual",
+				`{"trigger_config": {"trigger":{"enabled_conditions":["message_count"],"message_count":0}}}`:            "trigger_config.trigger.message_count: must be a number from 1 to 10000",
+				`{"schedule_config": {"mode":"whitelist","rules":[{"type":"everyday","time_range":["9:00","17:00"]}]}}`: "schedule_config.rules[0].time_range[0]: must be a time of the day from 00:00 to 23:59, as HH:MM",
 			} {
 				wantProblem(t, w.as(owner).do(t, put, path, sent), 422, detail)
 			}

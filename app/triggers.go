@@ -1,0 +1,30 @@
+package app
+
+import (
+	"errors"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// checkTrigger refuses a trigger_config that is none, by the name of the
+// member.
+func checkTrigger(text store.JSON) error {
+	_, err := schedule.ParseTrigger(string(text))
+	return badConfig(err)
+}
+
+// checkSchedule is checkTrigger for a schedule_config.
+func checkSchedule(text store.JSON) error {
+	_, err := schedule.ParseSchedule(string(text), time.UTC)
+	return badConfig(err)
+}
+
+func badConfig(err error) error {
+	var p *schedule.Problem
+	if errors.As(err, &p) {
+		return invalid(p.Field, "%s", p.Message)
+	}
+	return err
+}
