@@ -68,6 +68,7 @@ type App struct {
 	handshakes *sharedLimiter
 	requests   *sharedLimiter
 	addresses  *sharedLimiter
+	open       places // sockets and event streams, by person
 	watchers   watchers
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys

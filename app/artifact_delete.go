@@ -15,6 +15,9 @@ func (a *App) DeleteArtifact(ctx context.Context, actor *Actor, id string, erase
 	if err != nil {
 		return err
 	}
+	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+		return err
+	}
 	if erase {
 		return a.eraseArtifact(ctx, actor, head, res)
 	}
@@ -66,6 +69,9 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 		if err := Check(actor, ActRestoreArtifact, res); err != nil {
 			return nil, err
 		}
+	}
+	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
 	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		switch {

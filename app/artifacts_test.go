@@ -414,6 +414,9 @@ func TestArtifactRate(t *testing.T) {
 	refused(t, err, app.KindLimited, "", "")
 	_, err = r.RestoreArtifactVersion(t.Context(), c.Student, f.ID, 1)
 	refused(t, err, app.KindLimited, "", "")
+	refused(t, r.DeleteArtifact(t.Context(), c.Student, f.ID, false), app.KindLimited, "", "")
+	_, err = r.RestoreArtifact(t.Context(), c.Student, f.ID)
+	refused(t, err, app.KindLimited, "", "")
 	if _, err := r.UpdateArtifact(t.Context(), c.TA, f.ID, app.ArtifactChange{}); err != nil {
 		t.Errorf("somebody else: %v", err)
 	}

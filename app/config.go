@@ -75,8 +75,9 @@ type LimitsConfig struct {
 	PostsPerMinute           int           `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
 	PostsBurst               int           `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
 	TypingPerMinute          int           `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
-	EditsPerMinute           int           `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save; documents are saved with every keystroke."`
+	EditsPerMinute           int           `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save, delete and restore, and lines that staff may hide and show; documents are saved with every keystroke."`
 	HandshakesPerMinute      int           `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
+	ConnectionsAtOnce        int           `yaml:"connections_at_once" default:"100" min:"1" max:"100000" doc:"Sockets and event streams that one person may have open at once in this process; each tab has one or two."`
 	RequestsPerMinute        int           `yaml:"requests_per_minute" default:"3000" min:"1" max:"10000000" doc:"Requests of one person to the API, as a steady rate."`
 	RequestsBurst            int           `yaml:"requests_burst" default:"600" min:"1" max:"10000000" doc:"Requests that may come at once before that rate holds."`
 	AddressRequestsPerMinute int           `yaml:"address_requests_per_minute" default:"30000" min:"1" max:"10000000" doc:"Requests of one address to the API; a whole school may be one."`

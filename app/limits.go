@@ -58,6 +58,41 @@ func (l *limiter) take(key string, now time.Time) (wait time.Duration, ok bool) 
 	return 0, true
 }
 
+// places bound what each key holds open at once, in this process.
+type places struct {
+	mu   sync.Mutex
+	held map[string]int
+}
+
+// take gives a key one more place unless it has most of them; whoever got one
+// calls free once.
+func (p *places) take(key string, most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held[key] >= most {
+		return false
+	}
+	if p.held == nil {
+		p.held = map[string]int{}
+	}
+	p.held[key]++
+	return true
+}
+
+func (p *places) free(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held[key]--; p.held[key] <= 0 {
+		delete(p.held, key)
+	}
+}
+
+func (p *places) full(key string, most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held[key] >= most
+}
+
 // sharedLimiter gives each key one bucket for all nodes.
 //
 // On Postgres the buckets are rows, and yet hardly a post costs a trip more: a

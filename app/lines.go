@@ -195,6 +195,9 @@ func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hi
 	if _, err := a.roomFor(ctx, actor, roomID, ActHideLine); err != nil {
 		return nil, err
 	}
+	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+		return nil, err
+	}
 	event := EventMessageShown
 	if hide {
 		event = EventMessageHidden

@@ -359,6 +359,24 @@ func TestTakingBackIsAsSlowAsSaying(t *testing.T) {
 	})
 }
 
+// Staff are bound too, by what they may save.
+func TestHidingIsAsSlowAsSaving(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.EditsPerMinute = 12 }) // and two at once
+		c := r.Class(t)
+		m := post(t, r, c.Student, c.Room.ID, "on and off")
+		_, err := r.HideMessage(t.Context(), c.TA, c.Room.ID, m.ID)
+		must(t, err)
+		_, err = r.ShowMessage(t.Context(), c.TA, c.Room.ID, m.ID)
+		must(t, err)
+		_, err = r.HideMessage(t.Context(), c.TA, c.Room.ID, m.ID)
+		refused(t, err, app.KindLimited, "rate_limited", "")
+		_, err = r.HideMessage(t.Context(), c.Teacher, c.Room.ID, m.ID)
+		must(t, err)
+	})
+}
+
 func TestAgentsDoNotAnswerWhatIsGone(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {

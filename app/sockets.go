@@ -23,6 +23,7 @@ type Seat struct {
 	head   int64
 	staff  bool
 	mute   error // why the person may only listen, nil otherwise
+	seated bool  // counts among the person's open connections
 	v2     bool
 	conn   *realtime.Conn
 }
@@ -40,6 +41,9 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if err != nil {
 		return nil, err
 	}
+	if most := a.cfg.Limits.ConnectionsAtOnce; a.open.full(actor.User.ID, most) {
+		return nil, tooManyConnections(most)
+	}
 	return &Seat{app: a, who: actor, roomID: roomID, head: room.EventSeq,
 		staff: Check(actor, ActSeeFailures, res) == nil, mute: Check(actor, ActPostMessage, res)}, nil
 }
@@ -51,12 +55,22 @@ func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	s.v2 = v2
 	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: VariantFor(v2, s.staff), UserID: s.who.User.ID,
 		Name: s.who.User.Name(), SessionID: s.who.credential()})
+	// Counted only here, for a handshake that fails half-way ends nowhere.
+	if s.seated = s.app.open.take(s.who.User.ID, s.app.cfg.Limits.ConnectionsAtOnce); !s.seated {
+		s.conn.Close(realtime.CloseTooSlow, "too many connections")
+		return s.conn
+	}
 	s.app.hub.Join(s.roomID, s.conn, realtime.JoinOptions{After: after, Head: s.head})
 	return s.conn
 }
 
 // Leave takes the socket out of the room and tells those who stay.
 func (s *Seat) Leave() {
+	if !s.seated {
+		return
+	}
+	s.seated = false
+	s.app.open.free(s.who.User.ID)
 	s.app.hub.Leave(s.conn)
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalLeft, Body: json.RawMessage(toJSON(s.member()))})
 }

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,6 +78,10 @@ func TestDeleteUser(t *testing.T) {
 		})
 		t.Run("WhatTheyOwnPassesOn", func(t *testing.T) {
 			c := r.Class(t)
+			org, err := r.DB.Organization(ctx, c.Project.OrganizationID)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, counts, err := r.DeleteUser(ctx, admin, c.Teacher.User.ID, true); err != nil || counts["courses_transferred"] != 1 || counts["organizations_transferred"] != 1 {
 				t.Errorf("got %v, %v", counts, err)
 			}
@@ -86,6 +91,9 @@ func TestDeleteUser(t *testing.T) {
 			course, err := r.Course(ctx, admin, c.Course.ID)
 			if err != nil || course.OwnerID != admin.User.ID {
 				t.Errorf("got %+v, %v, want the admin's", course, err)
+			}
+			if err := r.DB.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateOrganization(ctx, org) }); !errors.Is(err, store.ErrStale) {
+				t.Errorf("an edit of the organisation as it was: got %v, want stale", err)
 			}
 			orgs, err := r.Organizations(ctx, admin, store.Page{})
 			if err != nil || len(orgs) == 0 || orgs[0].OwnerID != admin.User.ID {

@@ -108,11 +108,29 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	return p, nil
 }
 
-// Watch pokes whenever a room may have newer events; it needs no permission,
-// for it says nothing else. end is closed when the process goes away.
-func (a *App) Watch(roomID string) (changed <-chan struct{}, end <-chan struct{}, stop func()) {
-	changed, stop = a.watchers.add(roomID)
-	return changed, a.closing, stop
+// Watch is one reader of a room that is no socket. Changed pokes whenever the
+// room may have newer events, End is closed when the process goes away.
+type Watch struct {
+	Changed, End <-chan struct{}
+	// Stop ends it and gives its place back; call it once.
+	Stop func()
+}
+
+// Watch starts one, unless the actor has too many connections. It needs no
+// permission, for it tells nothing but that there may be something to read.
+func (a *App) Watch(actor *Actor, roomID string) (*Watch, error) {
+	who, most := actor.User.ID, a.cfg.Limits.ConnectionsAtOnce
+	if !a.open.take(who, most) {
+		return nil, tooManyConnections(most)
+	}
+	changed, remove := a.watchers.add(roomID)
+	return &Watch{Changed: changed, End: a.closing, Stop: func() { remove(); a.open.free(who) }}, nil
+}
+
+func tooManyConnections(most int) *Error {
+	e := errorf(KindLimited, "too_many_connections", "You have %d connections open, which is the most. Close some windows first.", most)
+	e.RetryAfter = recheckEvery
+	return e
 }
 
 // Recheck gives the actor of a session or a token as of now, or the error that

@@ -28,7 +28,7 @@ func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) error 
 		"UPDATE courses SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0",
 		`INSERT INTO organization_members (organization_id, user_id, role, created_at) SELECT id, ?1, 'owner', ?2 FROM organizations WHERE owner_id = ?0
 			ON CONFLICT (organization_id, user_id) DO UPDATE SET role = 'owner'`,
-		"UPDATE organizations SET owner_id = ?1 WHERE owner_id = ?0",
+		"UPDATE organizations SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0",
 	} {
 		if _, err := t.db.NewRaw(change, from, to, t.instant(at)).Exec(ctx); err != nil {
 			return translate(err)

@@ -92,9 +92,13 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 	if err := stream.load(ctx); err != nil {
 		return err
 	}
+	if stream.watch, err = s.app.Watch(actor, stream.room); err != nil {
+		return err
+	}
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no")
 	conn := c.Context().Conn()
+	// The writer below starts at once, whatever becomes of the answer.
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		// The server's own deadline is for answers that end.
 		stream.deadline = func() error { return conn.SetWriteDeadline(time.Now().Add(streamWrite)) }
@@ -114,6 +118,7 @@ type eventStream struct {
 	request  *request
 	deadline func() error
 	page     *app.EventPage
+	watch    *app.Watch
 }
 
 // load reads the next part of the log; it checks the right to it every time.
@@ -124,8 +129,7 @@ func (e *eventStream) load(ctx context.Context) (err error) {
 
 // run writes until the client leaves, loses its right, or the server ends.
 func (e *eventStream) run(w *bufio.Writer) {
-	changed, end, stop := e.server.app.Watch(e.room)
-	defer stop()
+	defer e.watch.Stop()
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
 	// The answer's head leaves with its first bytes: in a silent room a client
@@ -139,9 +143,9 @@ func (e *eventStream) run(w *bufio.Writer) {
 		}
 		if !e.page.More {
 			select {
-			case <-end:
+			case <-e.watch.End:
 				return
-			case <-changed:
+			case <-e.watch.Changed:
 			case <-beat.C:
 				if _, err := w.WriteString(": here\n\n"); err != nil {
 					return

@@ -393,3 +393,52 @@ func TestRateLimits(t *testing.T) {
 		t.Errorf("the third handshake: got %d, want 429", got)
 	}
 }
+
+// One person's open sockets and streams are counted together, and each that
+// ends makes room for another.
+func TestConnectionsAtOnce(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		const most = 3
+		w := newWorldOf(t, url, func(c *app.Config) { c.Limits.ConnectionsAtOnce = most })
+		seated := func(who string) *wire {
+			t.Helper()
+			c := w.join(t, who, "", true)
+			c.send(`{"type":"post","client_id":"` + store.NewID() + `","text":"here"}`)
+			c.next("ack")
+			return c
+		}
+		first, second := seated(student), seated(student)
+		_, status := w.stream(t, student, "")
+		if status != http.StatusOK {
+			t.Fatalf("a stream: got %d", status)
+		}
+		t.Run("no more than that", func(t *testing.T) {
+			if _, got := w.dial(t, student, w.room, "", true); got != http.StatusTooManyRequests {
+				t.Errorf("a socket: got %d, want 429", got)
+			}
+			if _, got := w.stream(t, student, ""); got != http.StatusTooManyRequests {
+				t.Errorf("a stream: got %d, want 429", got)
+			}
+			a := w.as(student).with("Accept", "text/event-stream").do(t, get, v1+"/rooms/"+w.room+"/events")
+			wantProblem(t, a, http.StatusTooManyRequests, "You have 3 connections open, which is the most. Close some windows first.")
+			if a.header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		})
+		t.Run("others have their own", func(*testing.T) { seated(ta) })
+		t.Run("what ends makes room", func(t *testing.T) {
+			_ = first.ws.Close()
+			_ = second.ws.Close()
+			for range 2 {
+				eventually(t, "a place", func() bool {
+					_, status := w.stream(t, student, "")
+					return status == http.StatusOK
+				})
+			}
+			if _, got := w.dial(t, student, w.room, "", true); got != http.StatusTooManyRequests {
+				t.Errorf("one more: got %d, want 429", got)
+			}
+		})
+	})
+}

@@ -38,7 +38,7 @@ func Config(url, modelURL string) *app.Config {
 	c.Turns.Lease, c.Turns.Heartbeat, c.Turns.Sweep = time.Minute, time.Second, 100*time.Millisecond
 	c.Jobs.DrainTimeout = 3 * time.Second
 	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
-	c.Limits.ModelCallsPerMinute = 100_000
+	c.Limits.ModelCallsPerMinute, c.Limits.ConnectionsAtOnce = 100_000, 100_000
 	c.Limits.EditsPerMinute = 100_000
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000
 	c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 10_000_000, 10_000_000
