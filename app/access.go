@@ -148,6 +148,10 @@ const (
 	ActAttachAgent  Action = "room.attach_agent"
 	ActDetachAgent  Action = "room.detach_agent"
 
+	ActReadTurns      Action = "room.turns"
+	ActReadApprovals  Action = "room.approvals"
+	ActDecideApproval Action = "room.decide_approval"
+
 	ActReadArtifacts   Action = "artifact.read"
 	ActWriteArtifact   Action = "artifact.write"
 	ActDeleteArtifact  Action = "artifact.delete"
@@ -359,6 +363,10 @@ var rules = map[Action]rule{
 	ActReadFaces:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActAttachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActDetachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActReadTurns:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActReadApprovals:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActDecideApproval: {roles: admins, relations: courseStaff, text: notEnough},
 
 	ActReadArtifacts:   {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActWriteArtifact:   {roles: admins, relations: roomMembers, hidden: true},

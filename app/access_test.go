@@ -120,8 +120,12 @@ var declared = map[Action]struct {
 	ActUpdateRoom:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActAssignToRoom: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActSeeFailures:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
-	ActAttachAgent:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
-	ActDetachAgent:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+
+	ActReadTurns:      {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActReadApprovals:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActDecideApproval: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActAttachAgent:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActDetachAgent:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
 	ActReadArtifacts:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActWriteArtifact:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},

@@ -52,6 +52,7 @@ type App struct {
 	models   *llm.Models
 	external *a2a.Client
 	tell     *telemetry.Telemetry
+	tools    []*tool
 	queue    *jobs.Queue
 	hub      *realtime.Hub
 	listen   *realtime.Listener
@@ -99,6 +100,9 @@ func New(d Deps) (*App, error) {
 		recheckNow: make(chan struct{}, 1),
 		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
 		external:   a2a.NewClient(d.Config.External.AllowPrivate),
+	}
+	if a.tools, err = compileTools(); err != nil {
+		return nil, err
 	}
 	a.newLimiters(d.Config.Limits)
 	if a.tell, err = a.newTelemetry(); err != nil {

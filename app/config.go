@@ -109,6 +109,10 @@ type TurnsConfig struct {
 	MaxDuration time.Duration `yaml:"max_duration" default:"5m" min:"1s" max:"1h" doc:"A turn fails for good after so long, all attempts together."`
 	MaxAgentRow int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
 	MaxTokens   int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
+
+	MaxSteps       int           `yaml:"max_steps" default:"8" min:"1" max:"100" doc:"Model calls in one turn, each with the tools that it asks for, before the turn is stopped."`
+	MaxTurnTokens  int           `yaml:"max_turn_tokens" default:"100000" min:"1000" max:"100000000" doc:"Tokens of one turn, prompts and answers together, before it is stopped."`
+	ApprovalWithin time.Duration `yaml:"approval_within" default:"24h" min:"1s" max:"720h" doc:"A tool call that waits for a person counts as refused after so long."`
 }
 
 // RoomsConfig bounds sockets and sets the clocks of presence and events.

@@ -55,7 +55,7 @@ type TurnEvent struct {
 	TurnID    string `json:"turn_id"`
 	AgentID   string `json:"agent_id"`
 	AgentName string `json:"agent_name"`
-	State     string `json:"state"` // started, retrying, finished, failed or stopped
+	State     string `json:"state"` // started, retrying, parked, finished, failed or stopped
 	Attempt   int    `json:"attempt"`
 	Reason    string `json:"reason,omitempty"`
 	Detail    string `json:"detail,omitempty"`
@@ -203,6 +203,8 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 		return encodeLine(e, v)
 	case EventArtifactUpdate, EventArtifactDelete:
 		return encodeArtifact(e, v)
+	case EventApproval:
+		return encodeApproval(e, v)
 	case EventTurn:
 		var t TurnEvent
 		if json.Unmarshal(e.Body, &t) != nil {

@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/llm"
@@ -16,96 +19,254 @@ type agentPart struct {
 	system string          // the agent's instructions and the house rules
 	lines  []store.Message // of the room
 	asked  []llm.Message   // behind the lines: what the program or another agent wants to know
+	tools  []*tool         // that it may call, see toolsFor
 	show   bool            // the room sees the text as it streams
+}
+
+// talk is a part while it is spoken: a model's answers, and what the tools
+// said that it called.
+type talk struct {
+	*turnRun
+	part    *agentPart
+	req     llm.Request
+	said    []string        // texts that came with tool calls belong to the answer
+	answers int             // of the model so far
+	base    *modelInput     // what the last call was shown first, see modelInput.Same
+	calls   map[string]int  // how often each call was made, see repeats
+	refused map[string]bool // those that a person has refused
 }
 
 // answer is what a model said to one call.
 type answer struct {
 	text   string
 	finish string
+	calls  []llm.ToolCall
 	usage  llm.Usage
 }
 
-// converse has an agent speak and returns what it said. Each call of the model
-// is a step of the turn; those that an earlier attempt has saved are not made
-// again. The steps of the direct answer commit with the turn's end, those of a
+// converse has an agent speak and returns what it said: it asks the model,
+// runs the tools that the model calls, shows it their results, and so on until
+// the model calls none. A guard may stop that, see mayAsk and repeats; errParked
+// says that a person has to decide before it can go on. Each answer and each
+// call is a step; those that an earlier attempt has saved are not done again.
+// The last step of the direct answer commits with the turn's end, that of a
 // graph's node before converse returns.
 func (r *turnRun) converse(ctx context.Context, part agentPart) (string, error) {
-	for _, s := range r.savedIn(part.node) {
-		var out modelOutput
-		if s.Kind == store.StepModel && s.State == store.StepDone && json.Unmarshal([]byte(s.Output), &out) == nil {
-			r.shownOf(&part, out.Text)
-			return out.Text, nil
+	t := &talk{turnRun: r, part: &part, calls: map[string]int{}, refused: map[string]bool{}}
+	t.req = r.app.modelRequest(part.agent, part.system, append(transcript(part.agent, part.lines), part.asked...))
+	t.req.Fence = r.fence
+	if len(part.tools) > 0 {
+		t.req.Tools, t.req.System = part.offered(), part.system+toolRule
+	}
+	said, done, err := t.replay(ctx)
+	for err == nil {
+		if said != nil && len(said.Calls) == 0 {
+			if part.node != "" {
+				err = r.commit(ctx, nil)
+			}
+			return strings.Join(t.said, "\n\n"), err
+		}
+		if said != nil {
+			if err = t.answerCalls(ctx, said.Calls, done); err != nil {
+				break
+			}
+		}
+		said, err = t.ask(ctx)
+		done = nil
+	}
+	return "", err
+}
+
+// stepGoOn is the name of a person's step with which a stopped turn goes on:
+// the guards count anew behind it.
+const stepGoOn = "go_on"
+
+// replay goes through the steps that earlier attempts have saved, up to the
+// last answer and those of its calls that have been answered.
+func (t *talk) replay(ctx context.Context) (last *modelOutput, done map[int]*store.TurnStep, err error) {
+	steps := t.savedIn(t.part.node)
+	for i := range steps {
+		s := &steps[i]
+		switch {
+		case s.Kind == store.StepHuman && s.Name == stepGoOn:
+			clear(t.calls)
+		case s.Kind == store.StepModel:
+			in := new(modelInput)
+			if json.Unmarshal([]byte(s.Input), in) == nil && !in.Same {
+				t.base = in
+			}
+			if s.State != store.StepDone {
+				continue
+			}
+			if last != nil {
+				if err := t.answerCalls(ctx, last.Calls, done); err != nil {
+					return nil, nil, err
+				}
+			}
+			last, done = new(modelOutput), map[int]*store.TurnStep{}
+			if err := json.Unmarshal([]byte(s.Output), last); err != nil || last.Erased {
+				return nil, nil, errErased
+			}
+			t.hear(last)
+		case s.Kind == store.StepTool && last != nil:
+			t.remember(s, last, done)
 		}
 	}
-	req := r.app.modelRequest(part.agent, part.system, append(transcript(part.agent, part.lines), part.asked...))
-	said, err := r.ask(ctx, &part, req)
-	if err != nil {
-		return "", err
+	return last, done, nil
+}
+
+// remember notes a saved call, for its answer and for the guards.
+func (t *talk) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.TurnStep) {
+	var in toolInput
+	if json.Unmarshal([]byte(s.Input), &in) != nil || in.Call < 0 || in.Call >= len(of.Calls) {
+		return
 	}
-	if part.node != "" {
-		err = r.commit(ctx, nil)
+	done[in.Call] = s
+	key, outcome := callKey(of.Calls[in.Call]), string(s.Output)
+	if in.Plan != nil && in.Plan.Effect == effectChange && s.State != store.StepFailed {
+		outcome = ""
 	}
-	return strings.TrimSpace(said.text), err
+	t.calls[key+"\x00"+outcome]++
+	t.refused[key] = t.refused[key] || s.State == store.StepRejected || s.State == store.StepExpired
+}
+
+// hear takes an answer into the conversation.
+func (t *talk) hear(said *modelOutput) {
+	t.answers++
+	m := llm.Message{Role: llm.RoleAssistant, Text: said.Text}
+	for _, c := range said.Calls {
+		m.ToolCalls = append(m.ToolCalls, llm.ToolCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Signature: c.Signature})
+	}
+	t.req.Messages = append(t.req.Messages, m)
+	if text := strings.TrimSpace(said.Text); text != "" {
+		if !said.streamed {
+			if len(t.said) > 0 {
+				t.show("\n\n")
+			}
+			t.show(text)
+		}
+		t.said = append(t.said, text)
+	}
+}
+
+// show streams a piece of an answer to the room, where the part is shown.
+func (t *talk) show(text string) {
+	if t.part.show {
+		t.add(text)
+	}
+}
+
+// mayAsk stops a turn that has taken too many steps or tokens.
+func (r *turnRun) mayAsk() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	most := r.app.cfg.Turns
+	switch {
+	case r.asked >= most.MaxSteps:
+		return &turnFault{reason: reasonSteps, state: store.TurnStopped, detail: fmt.Sprintf("it came to no end in %d steps, which is all that a turn may take", r.asked)}
+	case r.spent >= most.MaxTurnTokens:
+		return &turnFault{reason: reasonTokens, state: store.TurnStopped, detail: fmt.Sprintf("it took %d tokens, a turn may take %d", r.spent, most.MaxTurnTokens)}
+	}
+	r.asked++
+	return nil
 }
 
 // ask makes one call of the agent's model, with one key after the other, and
 // hands its step to the next commit.
-func (r *turnRun) ask(ctx context.Context, part *agentPart, req llm.Request) (said answer, err error) {
-	step := r.newStep(part.node, store.StepModel, part.agent.Name, part.agent.ID)
-	step.Input = toJSON(part.input(req))
-	keys, err := r.app.modelKeys(ctx, part.agent)
-	if err == nil {
-		err = r.app.eachKey(ctx, part.agent.ID, keys, req, func(req llm.Request) (shown bool, err error) {
-			said, err = r.call(ctx, part, req)
-			return said.text != "", err
-		})
+func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
+	if err := t.mayAsk(); err != nil {
+		return nil, err
 	}
+	step := t.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
+	said, err := t.call(ctx)
+	if len(t.req.Tools) > 0 && said.text == "" && refusesTools(err) {
+		t.req.Tools, t.req.System, t.part.tools = nil, t.part.system, nil
+		said, err = t.call(ctx)
+	}
+	step.Input = toJSON(t.input())
 	if err != nil {
-		f := faultOf(err, r.turn.Attempt)
+		f := faultOf(err, t.turn.Attempt)
 		step.State = store.StepFailed
-		r.endStep(step, failedOutput{Reason: f.reason, Error: f.detail}, said.usage)
-		return said, err
+		t.endStep(step, failedOutput{Reason: f.reason, Error: f.detail}, said.usage)
+		return nil, err
 	}
-	r.endStep(step, modelOutput{Text: said.text, Finish: said.finish}, said.usage)
-	return said, nil
+	out := &modelOutput{Text: said.text, Finish: said.finish, streamed: true}
+	for _, c := range said.calls {
+		out.Calls = append(out.Calls, savedCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Malformed: c.Malformed, Signature: c.Signature})
+	}
+	t.endStep(step, out, said.usage)
+	t.hear(out)
+	return out, nil
+}
+
+// refusesTools tells whether a provider has refused a request for the tools in
+// it: some servers answer so for models that cannot call any.
+func refusesTools(err error) bool {
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Kind != llm.BadRequest {
+		return false
+	}
+	text := strings.ToLower(e.Message)
+	return strings.Contains(text, "tool") || strings.Contains(text, "function")
 }
 
 // call streams one answer, to the room too where the part is shown.
-func (r *turnRun) call(ctx context.Context, part *agentPart, req llm.Request) (said answer, err error) {
+func (t *talk) call(ctx context.Context) (said answer, err error) {
+	keys, err := t.app.modelKeys(ctx, t.part.agent)
+	if err != nil {
+		return said, err
+	}
+	err = t.app.eachKey(ctx, t.part.agent.ID, keys, t.req, func(req llm.Request) (shown bool, err error) {
+		said, err = t.stream(ctx, req)
+		return said.text != "", err
+	})
+	return said, err
+}
+
+func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err error) {
 	var text strings.Builder
-	for chunk, err := range r.app.callModel(ctx, req) {
+	for chunk, err := range t.app.callModel(ctx, req) {
 		if chunk.Usage != nil {
 			said.usage = *chunk.Usage
 		}
 		if chunk.Text != "" {
-			r.shownOf(part, chunk.Text)
+			if len(t.said) > 0 && text.Len() == 0 {
+				t.show("\n\n")
+			}
+			t.show(chunk.Text)
 			text.WriteString(chunk.Text)
 			said.text = text.String()
 		}
 		if err != nil {
 			return said, err
 		}
-		said.finish = chunk.Finish // the last one carries it
+		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last one carries them
 	}
 	return said, nil
 }
 
-// shownOf shows a piece of a part's text to the room, where it is one to show.
-func (r *turnRun) shownOf(part *agentPart, text string) {
-	if part.show && text != "" {
-		r.add(text)
-	}
-}
-
-// input is what is kept of a call.
-func (p *agentPart) input(req llm.Request) modelInput {
-	in := modelInput{System: req.System, Provider: req.Provider, Model: req.Model, Temperature: req.Temperature, MaxTokens: req.MaxTokens}
-	for _, m := range p.lines {
+// input is what is kept of the call that was just made.
+func (t *talk) input() modelInput {
+	in := modelInput{System: t.req.System, Provider: t.req.Provider, Model: t.req.Model, Temperature: t.req.Temperature,
+		MaxTokens: t.req.MaxTokens, Tools: t.part.toolNames()}
+	for _, m := range t.part.lines {
 		in.Lines = append(in.Lines, m.Seq)
 	}
-	for _, m := range p.asked {
-		in.Asked = append(in.Asked, askedText{Role: string(m.Role), Name: m.Name, Text: m.Text})
+	for _, m := range t.part.asked {
+		in.Asked = append(in.Asked, askedText{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data})
 	}
+	if t.base != nil && t.base.System == in.System && slices.Equal(t.base.Lines, in.Lines) && slices.Equal(t.base.Asked, in.Asked) {
+		return modelInput{Same: true}
+	}
+	t.base = &in
 	return in
+}
+
+// toolNames are those of the tools that are offered.
+func (p *agentPart) toolNames() []string {
+	var names []string
+	for _, t := range p.tools {
+		names = append(names, t.name)
+	}
+	return names
 }

@@ -26,6 +26,11 @@ const (
 	reasonGone     = "lines_gone"
 	reasonInternal = "internal"
 	reasonOverload = "overload"
+	reasonSteps    = "too_many_steps"
+	reasonTokens   = "too_many_tokens"
+	reasonRepeats  = "repeats_itself"
+	reasonApproval = "approval" // parked until a person has decided
+	reasonErased   = "erased"
 )
 
 // staleAfter is how long after the lines that it is about an answer would only
@@ -42,6 +47,7 @@ type turnRun struct {
 	agent *store.Agent
 	room  *store.Room
 	able  []store.Agent // those of the room that may speak
+	fence string        // around the words of others in its prompts
 	text  strings.Builder
 	shown *pacer
 	units int   // of text, in UTF-16 code units
@@ -51,7 +57,10 @@ type turnRun struct {
 	usage   llm.Usage
 	saved   []store.TurnStep // of earlier attempts, in their order
 	unsaved []store.TurnStep // those that the next commit of this attempt adds
+	waiting []store.TurnStep // that a person has to decide about, see park
 	steps   int              // the number of the last one
+	asked   int              // calls of models, for the guards
+	spent   int              // tokens, likewise
 }
 
 // runTurn lets an agent speak: it claims the turn, streams the model's answer
@@ -80,6 +89,8 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 		switch {
 		case failed == nil:
 			return r.finish(end)
+		case errors.Is(failed, errParked):
+			return nil
 		case errors.Is(failed, errLeaseLost), errors.Is(failed, store.ErrNotFound):
 			return failed
 		case ctx.Err() != nil:
@@ -120,7 +131,7 @@ func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*turnRun, error) {
 	if errors.Is(err, store.ErrStale) {
 		return nil, nil
 	}
-	return &turnRun{app: a, turn: t}, err
+	return &turnRun{app: a, turn: t, fence: a.fence(t.ID)}, err
 }
 
 // load reads what the turn is about.
@@ -189,8 +200,16 @@ func (r *turnRun) speak(ctx context.Context) error {
 	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
 	defer r.shown.stop()
 	_, err := r.converse(ctx, part)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errParked) {
+		return cause
+	}
 	return err
 }
+
+// errParked ends an attempt whose turn waits for a person: that is committed.
+var errParked = errors.New("the turn waits for a person")
+
+var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it was about was erased for good", state: store.TurnStopped}
 
 var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 

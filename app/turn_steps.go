@@ -17,11 +17,15 @@ import (
 
 // modelInput is what a model was shown. The lines of the room are kept by
 // their numbers: what is hidden or taken back later is in no stored prompt.
+// Same says that it was shown what the call before it in its node was, and
+// what has come of that.
 type modelInput struct {
-	System      string      `json:"system"`
+	Same        bool        `json:"same,omitempty"`
+	System      string      `json:"system,omitempty"`
 	Lines       []int64     `json:"lines,omitempty"` // their seqs
 	Asked       []askedText `json:"asked,omitempty"`
-	Provider    string      `json:"provider"`
+	Tools       []string    `json:"tools,omitempty"`
+	Provider    string      `json:"provider,omitempty"`
 	Model       string      `json:"model,omitempty"`
 	Temperature *float64    `json:"temperature,omitempty"`
 	MaxTokens   int         `json:"max_tokens,omitempty"`
@@ -32,14 +36,19 @@ type askedText struct {
 	Role string `json:"role"`
 	Name string `json:"name,omitempty"`
 	Text string `json:"text"`
+	Data bool   `json:"data,omitempty"` // the words of somebody else
 }
 
 // modelOutput is what a model answered: Line is the message that it became,
-// where it became one.
+// where it became one; Erased that an artifact in it was erased for good.
 type modelOutput struct {
-	Text   string `json:"text,omitempty"`
-	Line   string `json:"line,omitempty"`
-	Finish string `json:"finish,omitempty"`
+	Text   string      `json:"text,omitempty"`
+	Line   string      `json:"line,omitempty"`
+	Calls  []savedCall `json:"tool_calls,omitempty"`
+	Finish string      `json:"finish,omitempty"`
+	Erased bool        `json:"erased,omitempty"`
+
+	streamed bool // the room has seen it
 }
 
 // failedOutput is why a step failed, for the room's staff.
@@ -59,10 +68,22 @@ func (r *turnRun) loadSteps(ctx context.Context) (err error) {
 	}
 	for _, s := range r.saved {
 		r.steps = s.N
-		r.usage.PromptTokens += s.PromptTokens
-		r.usage.CompletionTokens += s.CompletionTokens
+		if s.Kind == store.StepHuman && s.Name == stepGoOn {
+			r.asked, r.spent = 0, 0
+		}
+		if s.Kind == store.StepModel && s.State == store.StepDone {
+			r.asked++
+		}
+		r.count(llm.Usage{PromptTokens: s.PromptTokens, CompletionTokens: s.CompletionTokens})
 	}
 	return nil
+}
+
+// count adds to what the turn has cost.
+func (r *turnRun) count(u llm.Usage) {
+	r.usage.PromptTokens += u.PromptTokens
+	r.usage.CompletionTokens += u.CompletionTokens
+	r.spent += u.PromptTokens + u.CompletionTokens
 }
 
 // savedIn are the saved steps of one place in the turn's graph.
@@ -74,12 +95,19 @@ func (r *turnRun) savedIn(node string) []store.TurnStep {
 // earlier attempt, without those that were taken back or hidden since; nil
 // when none has saved anything of it.
 func (r *turnRun) linesShown(ctx context.Context, node string) ([]store.Message, error) {
+	var seqs []int64
 	for _, s := range r.savedIn(node) {
-		var in modelInput
-		if s.Kind != store.StepModel || s.State != store.StepDone || json.Unmarshal([]byte(s.Input), &in) != nil {
+		if s.Kind != store.StepModel {
 			continue
 		}
-		lines, err := r.app.db.MessagesBySeq(ctx, r.turn.RoomID, in.Lines)
+		var in modelInput
+		if json.Unmarshal([]byte(s.Input), &in) == nil && !in.Same {
+			seqs = in.Lines
+		}
+		if s.State != store.StepDone {
+			continue
+		}
+		lines, err := r.app.db.MessagesBySeq(ctx, r.turn.RoomID, seqs)
 		lines = slices.DeleteFunc(lines, func(m store.Message) bool { return m.State() != store.LineShown })
 		return append([]store.Message{}, lines...), err
 	}
@@ -103,17 +131,14 @@ func (r *turnRun) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unsaved = append(r.unsaved, *s)
-	r.usage.PromptTokens += usage.PromptTokens
-	r.usage.CompletionTokens += usage.CompletionTokens
+	r.count(usage)
 }
 
-// commit saves the steps that have ended, together with what effect does; nil
-// saves them alone. errLeaseLost when another attempt has begun.
-func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error) error {
-	r.mu.Lock()
-	steps := r.unsaved
-	r.unsaved = nil
-	r.mu.Unlock()
+// commit saves the steps that have ended, and own, together with what effect
+// does, which also ends own; nil saves the steps alone. errLeaseLost when
+// another attempt has begun.
+func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error, own ...*store.TurnStep) error {
+	steps := r.take()
 	err := r.app.yielding(ctx, func() error {
 		return r.app.db.InTx(ctx, func(tx *store.Tx) error {
 			if effect != nil {
@@ -121,7 +146,11 @@ func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error) erro
 					return err
 				}
 			}
-			if err := tx.SaveSteps(ctx, steps); err != nil {
+			all := slices.Clone(steps)
+			for _, s := range own {
+				all = append(all, *s)
+			}
+			if err := tx.SaveSteps(ctx, all); err != nil {
 				return err
 			}
 			err := tx.HoldTurn(ctx, r.turn.ID, r.turn.Attempt, r.app.instant().Add(r.app.cfg.Turns.Lease))
@@ -132,11 +161,25 @@ func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error) erro
 		})
 	})
 	if err != nil {
-		r.mu.Lock()
-		r.unsaved = append(steps, r.unsaved...)
-		r.mu.Unlock()
+		r.giveBack(steps)
 	}
 	return err
+}
+
+// take hands over the steps that are to be saved.
+func (r *turnRun) take() []store.TurnStep {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	steps := r.unsaved
+	r.unsaved = nil
+	return steps
+}
+
+// giveBack leaves steps to the next commit, since theirs has failed.
+func (r *turnRun) giveBack(steps []store.TurnStep) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unsaved = append(steps, r.unsaved...)
 }
 
 // ending are the steps that the commit that ends the turn adds. The last words

@@ -193,7 +193,7 @@ func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 			errs = append(errs, fmt.Errorf("look at room %s: %w", id, err))
 		}
 	}
-	return errors.Join(append(errs, a.sweepReports(ctx, asOf))...)
+	return errors.Join(append(errs, a.sweepReports(ctx, asOf), a.expireApprovals(ctx, a.instant()))...)
 }
 
 // takeOver gives an overdue turn a fresh job. One that was running has lost

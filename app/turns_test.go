@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -80,6 +81,17 @@ func gated(g *llmtest.Gate) llmtest.Script {
 	}
 }
 
+// fenced is what somebody said as a model is shown it.
+var fenced = regexp.MustCompile(`(?s)^<(data-[0-9a-f]{12}) from="([^"]*)">\n(.*)\n</(data-[0-9a-f]{12})>$`)
+
+// unfenced is the name and the text of what somebody said to a model.
+func unfenced(text string) string {
+	if m := fenced.FindStringSubmatch(text); m != nil && m[1] == m[4] {
+		return m[2] + ": " + m[3]
+	}
+	return text
+}
+
 func TestAgentAnswers(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
@@ -127,7 +139,7 @@ func TestConversation(t *testing.T) {
 
 		var shown []string
 		for _, m := range r.Model.Requests()[1].Messages {
-			shown = append(shown, m.Role+"|"+m.Text)
+			shown = append(shown, m.Role+"|"+unfenced(m.Text))
 		}
 		want(t, "the model was shown", shown, []string{"user|Sue (student): one", "assistant|answer 1", "user|Tess (teacher): two"})
 	})
@@ -185,7 +197,7 @@ func TestMentions(t *testing.T) {
 			if lines[1].AgentID != c.TeacherAgent.ID || lines[2].AgentID != c.StudentAgent.ID {
 				t.Errorf("got %s before %s, want the teacher before the student", lines[1].AgentType, lines[2].AgentType)
 			}
-			if got := r.Model.Requests()[1].LastUser(); got != "Teacher (AI teacher): answer 1" {
+			if got := unfenced(r.Model.Requests()[1].LastUser()); got != "Teacher (AI teacher): answer 1" {
 				t.Errorf("the second was shown %q last, want the first one's answer", got)
 			}
 		})

@@ -52,6 +52,20 @@ func (q Queries) Agent(ctx context.Context, id string) (*Agent, error) {
 	return first(ctx, q.db.NewSelect().Model(a).Where("a.id = ?", id), a)
 }
 
+// AgentNames returns the names of agents by their ids, in one statement.
+func (q Queries) AgentNames(ctx context.Context, ids []string) (map[string]string, error) {
+	names := make(map[string]string, len(ids))
+	if len(ids) == 0 {
+		return names, nil
+	}
+	var rows []Agent
+	err := q.db.NewSelect().Model(&rows).Column("a.id", "a.name").Where("a.id IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
+	for _, ag := range rows {
+		names[ag.ID] = ag.Name
+	}
+	return names, translate(err)
+}
+
 // AgentForUpdate returns an agent, locked until the transaction ends.
 func (t *Tx) AgentForUpdate(ctx context.Context, id string) (*Agent, error) {
 	a := new(Agent)

@@ -57,6 +57,26 @@ func (q Queries) Artifacts(ctx context.Context, roomID, kind string, p Page) ([]
 	return rows, translate(p.on(sel).Scan(ctx))
 }
 
+// ArtifactHeads is Artifacts without the contents.
+func (q Queries) ArtifactHeads(ctx context.Context, roomID, kind string, p Page) ([]Artifact, error) {
+	var rows []Artifact
+	sel := q.db.NewSelect().Model(&rows).ExcludeColumn("content").Where("af.room_id = ?", roomID).Where("af.deleted_at IS NULL").
+		OrderExpr("af.created_at DESC, af.id DESC")
+	if kind != "" {
+		sel = sel.Where("af.type = ?", kind)
+	}
+	return rows, translate(p.on(sel).Scan(ctx))
+}
+
+// PersonInArtifact tells whether anybody but agents has made or changed an
+// artifact, as far as its versions are kept.
+func (q Queries) PersonInArtifact(ctx context.Context, id string) (bool, error) {
+	versions := q.db.NewSelect().Model((*ArtifactVersion)(nil)).ColumnExpr("1").Where("av.artifact_id = af.id").Where("av.modified_by_agent IS NULL")
+	ok, err := q.db.NewSelect().Model((*Artifact)(nil)).Where("af.id = ?", id).
+		Where("(af.created_by_agent IS NULL OR af.modified_by_agent IS NULL OR EXISTS (?))", versions).Exists(ctx)
+	return ok, translate(err)
+}
+
 // DeletedArtifacts lists those that can be restored, without their contents,
 // the last deleted first.
 func (q Queries) DeletedArtifacts(ctx context.Context, roomID, kind string, p Page) ([]Artifact, error) {

@@ -120,8 +120,13 @@ func (t *Tx) deleteBefore(ctx context.Context, model any, dated string, before t
 // position is where a text stands in a column, 0 for nowhere. No character of
 // it means more than itself, as % would to LIKE.
 func (q Queries) position(column, text string) schema.QueryWithArgs {
+	return q.found("?", text, bun.Ident(column))
+}
+
+// found is position in an expression.
+func (q Queries) found(in, text string, args ...any) schema.QueryWithArgs {
 	if q.db.Dialect().Name() == dialect.PG {
-		return bun.SafeQuery("strpos(?, ?)", bun.Ident(column), text)
+		return bun.SafeQuery("strpos("+in+", ?)", append(args, text)...)
 	}
-	return bun.SafeQuery("instr(?, ?)", bun.Ident(column), text)
+	return bun.SafeQuery("instr("+in+", ?)", append(args, text)...)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -73,6 +74,24 @@ func (q Queries) MessagesBySeq(ctx context.Context, roomID string, seqs []int64)
 	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).Where("m.seq IN (?)", bun.List(seqs)).
 		OrderExpr("m.seq").Limit(int64(len(seqs))).Scan(ctx)
 	return rows, translate(err)
+}
+
+// SearchLines lists the numbers of the lines of a room that have a text in
+// them and that everybody there may read, newest first: of the last back
+// events, limit at most. Letters of the Latin alphabet fit in any case.
+func (q Queries) SearchLines(ctx context.Context, roomID, text string, back, limit int64) ([]int64, error) {
+	var seqs []int64
+	head := q.db.NewSelect().Model((*Room)(nil)).Column("r.event_seq").Where("r.id = ?", roomID)
+	err := shown(q.db.NewSelect().Model((*Message)(nil)).Column("m.seq").Where("m.room_id = ?", roomID).Where("m.seq > (?) - ?", head, back)).
+		Where("? > 0", q.found("lower(m.content)", strings.ToLower(text))).
+		OrderExpr("m.seq DESC").Limit(limit).Scan(ctx, &seqs)
+	return seqs, translate(err)
+}
+
+// MessageOfTurn returns the line that a turn has said.
+func (q Queries) MessageOfTurn(ctx context.Context, turnID string) (*Message, error) {
+	m := new(Message)
+	return first(ctx, q.db.NewSelect().Model(m).Where("m.turn_id = ?", turnID), m)
 }
 
 // MessageByClientID returns the line that a sender posted under this name.

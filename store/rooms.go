@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -106,6 +107,35 @@ func (q Queries) RoomAccesses(ctx context.Context, roomID string, userIDs []stri
 		seats[r.ID] = &Seat{User: r.User, RoomAccess: RoomAccess{CourseRole: r.CourseRole, IsOwner: r.IsOwner, IsMember: r.IsMember}}
 	}
 	return seats, translate(err)
+}
+
+// RoomPerson is somebody who may be in a room, and as what: teacher, ta,
+// student, or guest of this room alone.
+type RoomPerson struct {
+	User `bun:",extend"`
+	Part string `bun:",scanonly"`
+}
+
+const roomPeople = `JOIN (
+	SELECT owner_id AS user_id, 0 AS rank, 'teacher' AS part FROM courses WHERE id = (SELECT course_id FROM rooms WHERE id = ?0)
+	UNION ALL SELECT user_id, CASE role WHEN 'teacher' THEN 1 WHEN 'ta' THEN 2 ELSE 3 END, role FROM course_members
+		WHERE course_id = (SELECT course_id FROM rooms WHERE id = ?0)
+	UNION ALL SELECT user_id, 4, 'guest' FROM room_members WHERE room_id = ?0
+) AS people ON people.user_id = u.id`
+
+// RoomPeople lists the people who may be in a room beside admins, each once,
+// teachers first, limit at most.
+func (q Queries) RoomPeople(ctx context.Context, roomID string, limit int) ([]RoomPerson, error) {
+	var rows []RoomPerson
+	err := q.db.NewSelect().Model(&rows).ColumnExpr("u.*").ColumnExpr("people.part").Join(roomPeople, roomID).
+		OrderExpr("people.rank, u.id").Limit(int64(3 * limit)).Scan(ctx)
+	seen := map[string]bool{}
+	rows = slices.DeleteFunc(rows, func(p RoomPerson) bool {
+		again := seen[p.ID]
+		seen[p.ID] = true
+		return again
+	})
+	return rows[:min(len(rows), limit)], translate(err)
 }
 
 // RoomsInCourse lists a course's rooms, oldest first; with memberID only those

@@ -78,3 +78,43 @@ func (t *Tx) EndStep(ctx context.Context, s *TurnStep, from string) error {
 		Where("ts.id = ?", s.ID).Where("ts.state = ?", from).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
+
+// RoomStep is a step with its turn and the name of the turn's agent.
+type RoomStep struct {
+	TurnStep  `bun:",extend"`
+	Turn      Turn   `bun:"rel:belongs-to,join:turn_id=id"`
+	AgentName string `bun:",scanonly"`
+}
+
+func (q Queries) roomSteps(rows any) *bun.SelectQuery {
+	return q.db.NewSelect().Model(rows).ColumnExpr("ts.*").Relation("Turn").ColumnExpr("a.name AS agent_name").
+		Join("JOIN agents AS a ON a.id = turn.agent_id")
+}
+
+// PendingSteps lists what waits for a person in a room, the oldest first.
+func (q Queries) PendingSteps(ctx context.Context, roomID string) ([]RoomStep, error) {
+	var rows []RoomStep
+	err := q.roomSteps(&rows).Where("turn.room_id = ?", roomID).Where("turn.state = ?", TurnParked).Where("ts.state = ?", StepPending).
+		OrderExpr("ts.started_at, ts.id").Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// StepInRoom returns a step of a room's turn.
+func (q Queries) StepInRoom(ctx context.Context, roomID, id string) (*RoomStep, error) {
+	s := new(RoomStep)
+	return first(ctx, q.roomSteps(s).Where("ts.id = ?", id).Where("turn.room_id = ?", roomID), s)
+}
+
+// OverdueSteps lists what has waited for a person for longer than it may.
+func (q Queries) OverdueSteps(ctx context.Context, now time.Time, limit int) ([]RoomStep, error) {
+	var rows []RoomStep
+	err := q.roomSteps(&rows).Where("ts.state = ?", StepPending).Where("ts.due_at < ?", now).Where("turn.state = ?", TurnParked).
+		OrderExpr("ts.due_at").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// TurnWaits tells whether anything of a turn waits for a person.
+func (q Queries) TurnWaits(ctx context.Context, turnID string) (bool, error) {
+	ok, err := q.db.NewSelect().Model((*TurnStep)(nil)).Where("ts.turn_id = ?", turnID).Where("ts.state = ?", StepPending).Exists(ctx)
+	return ok, translate(err)
+}

@@ -33,7 +33,9 @@ const (
 	projectAdmins = "403 403 403 403 403 403 200 403 403 403 200 200 200"
 	adminsOnly    = "403 403 403 403 403 403 403 403 403 403 403 200 200"
 	agentUsers    = "404 404 404 404 404 404 200 404 404 200 200 200 200"
-	ownersOnly    = "403 403 403 403 403 403 200 403 403 403 403 403 403"
+	// those who run the course that a room is in
+	courseStaffOnly = "403 403 403 403 200 200 200 403 403 403 403 200 200"
+	ownersOnly      = "403 403 403 403 403 403 200 403 403 403 403 403 403"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -219,6 +221,16 @@ var accessTable = []row{
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/restore", "403 403 403 403 403 403 200 403 403 403 403 403 403", onLine(nil)},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/hide", "403 403 403 403 200 200 200 403 403 403 403 200 200", onLine(nil)},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/unhide", "403 403 403 403 200 200 200 403 403 403 403 200 200", onLine(nil)},
+	{"GET /api/v1/rooms/{room_id}/turns", courseStaffOnly, onRoom(nil)},
+	{"GET /api/v1/rooms/{room_id}/turns/{turn_id}", courseStaffOnly, func(t testing.TB, w *world) ([]string, any) {
+		room, turn, _ := w.parked(t)
+		return []string{room, turn}, nil
+	}},
+	{"GET /api/v1/rooms/{room_id}/approvals", courseStaffOnly, onRoom(nil)},
+	{"POST /api/v1/rooms/{room_id}/approvals/{step_id}", courseStaffOnly, func(t testing.TB, w *world) ([]string, any) {
+		room, _, step := w.parked(t)
+		return []string{room, step}, body{"decision": "reject"}
+	}},
 	{"GET /api/v1/rooms/{room_id}/export", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
 	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},

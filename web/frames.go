@@ -87,7 +87,7 @@ type Turn struct {
 	TurnID    string `json:"turn_id" format:"uuid"`
 	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
-	State     string `json:"state" enum:"started,retrying,finished,failed,stopped"`
+	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff; its text so far comes again when it goes on"`
 	Attempt   int    `json:"attempt" minimum:"0"`
 	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone"`
 	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
@@ -154,6 +154,20 @@ type (
 		Type string `json:"type" enum:"artifact_delete"`
 		Durable
 		ArtifactID string `json:"artifact_id" format:"uuid"`
+	}
+	v2Approval struct {
+		Type string `json:"type" enum:"approval"`
+		Durable
+		StepID    string `json:"step_id" format:"uuid"`
+		TurnID    string `json:"turn_id" format:"uuid"`
+		AgentID   string `json:"agent_id" format:"uuid"`
+		AgentName string `json:"agent_name"`
+		Kind      string `json:"kind" enum:"tool,human"`
+		Name      string `json:"name" doc:"Of the tool, or of the node in the turn's graph"`
+		Summary   string `json:"summary,omitempty" doc:"What the agent wants to do"`
+		State     string `json:"state" enum:"pending,approved,rejected,expired"`
+		DueAt     string `json:"due_at,omitempty" format:"date-time"`
+		DecidedBy string `json:"decided_by,omitempty" doc:"The name of who decided"`
 	}
 	v2Delta struct {
 		Type    string `json:"type" enum:"delta"`
@@ -255,6 +269,9 @@ func socketFrames() []frameOf {
 			m{"type": "artifact_update", "id": aThirdID, "seq": 8, "artifact": anArtifact(), "timestamp": anInstant}},
 		{"ArtifactDelete", chanV2, app.EventArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
 			m{"type": "artifact_delete", "id": aThirdID, "seq": 9, "artifact_id": anID, "timestamp": anInstant}},
+		{"Approval", chanV2, app.EventApproval, false, "Durable, for staff alone: an agent wants to do what a person has to allow, or it was decided; earlier states keep their seq", reflect.TypeFor[v2Approval](),
+			m{"type": "approval", "id": aThirdID, "seq": 9, "timestamp": anInstant, "step_id": anID, "turn_id": anotherID, "agent_id": anID, "agent_name": "Teacher", "kind": "tool",
+				"name": "manage_artifact", "summary": "delete the task \"Write the report\"", "state": "pending", "due_at": anInstant}},
 		{"Delta", chanV2, "delta", false, "A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),
 			m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 0, "text": "Because "}},
 		{"Ack", chanV2, "ack", false, "The post is stored", reflect.TypeFor[v2Ack](), m{"type": "ack", "client_id": "7f3a", "id": anID, "seq": 7, "dup": false}},

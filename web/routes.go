@@ -39,6 +39,7 @@ func (s *Server) routes(version string) error {
 	s.courseRoutes()
 	s.reportRoutes()
 	s.roomRoutes()
+	s.turnRoutes()
 	s.agentRoutes()
 	s.agentVersionRoutes()
 	s.agentTypeRoutes()

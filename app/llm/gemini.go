@@ -97,7 +97,8 @@ func geminiChunk(event *genai.GenerateContentResponse) (chunk Chunk, ok bool, fa
 	switch candidate.FinishReason {
 	case "", genai.FinishReasonUnspecified:
 	case genai.FinishReasonMalformedFunctionCall, genai.FinishReasonUnexpectedToolCall, genai.FinishReasonTooManyToolCalls:
-		return chunk, false, spared(broken("the model failed to call a tool: %s", sanitise(string(candidate.FinishReason), "")))
+		chunk.ToolCalls = append(chunk.ToolCalls, ToolCall{Malformed: "the call could not be read: " + sanitise(string(candidate.FinishReason), "")})
+		chunk.Finish, ok = FinishToolCalls, true
 	default:
 		chunk.Finish, ok = geminiFinish(candidate.FinishReason), true
 	}
@@ -172,7 +173,7 @@ func geminiRequest(r Request) ([]*genai.Content, *genai.GenerateContentConfig) {
 			system = strings.TrimSpace(system + "\n\n" + m.Text)
 			continue
 		}
-		parts := geminiParts(r.Messages[:i], m)
+		parts := geminiParts(r.Messages[:i], m, r.Fence)
 		if len(parts) == 0 {
 			continue
 		}
@@ -197,15 +198,15 @@ func geminiRole(r Role) genai.Role {
 	return genai.RoleUser
 }
 
-func geminiParts(before []Message, m Message) []*genai.Part {
+func geminiParts(before []Message, m Message, fence string) []*genai.Part {
 	if m.Role == RoleTool {
 		return []*genai.Part{{FunctionResponse: &genai.FunctionResponse{
 			Name:     toolName(before, m),
-			Response: map[string]any{"output": m.spoken()},
+			Response: map[string]any{"output": m.spoken(fence)},
 		}}}
 	}
 	var parts []*genai.Part
-	if text := m.spoken(); text != "" {
+	if text := m.spoken(fence); text != "" {
 		parts = append(parts, &genai.Part{Text: text})
 	}
 	for _, c := range m.ToolCalls {

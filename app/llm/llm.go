@@ -10,7 +10,9 @@
 //     carries Finish; a stream that fails ends with exactly one *Error.
 //   - Nothing is retried once text or a tool call has been yielded.
 //   - Text is valid UTF-8 without NUL; no rune is split over two chunks.
-//   - Tool calls are whole: they have a name, and arguments that are a JSON object.
+//   - Tool calls have a name, and arguments that are a JSON object. Of one that the
+//     model got wrong Malformed says how: that is no fault of the provider's.
+//   - Text marked as Data stands in a fence that it cannot close, see Message.
 //   - A key appears in no error and in no printed Request.
 //   - A consumer may stop ranging at any time; everything is released by then.
 package llm
@@ -43,20 +45,26 @@ const (
 	FinishOther         = "other"
 )
 
-// Message is one turn of the conversation that the model is shown.
+// Message is one turn of the conversation that the model is shown. The text of
+// one that is Data stands between the request's Fence and its end, with the
+// name of who said it: somebody's words, to be told from what the program asks.
 type Message struct {
 	Role       Role
 	Name       string // of a user: shown to the model as "Name: " before Text; of a tool: the tool's name
 	Text       string
+	Data       bool       // Text is what a person, another agent or a tool said
 	ToolCalls  []ToolCall // of the assistant
 	ToolCallID string     // of a tool: the ID of the call that this answers
 }
 
-// ToolCall is the model's wish to call a tool; Arguments is a JSON object.
+// ToolCall is the model's wish to call a tool; Arguments is a JSON object. Of a
+// call that could not be read Malformed says why; it may have a stand-in for a
+// name and no arguments then, so that it can be shown to the model again.
 type ToolCall struct {
 	ID        string
 	Name      string
 	Arguments json.RawMessage
+	Malformed string
 	Signature []byte // the provider's own; has to come back with the call (Gemini's thought signature)
 }
 
@@ -73,6 +81,7 @@ type Request struct {
 	Model       string // the provider's default when empty
 	Key         string `json:"-"`
 	System      string
+	Fence       string // the name of the tags around Data; without one Data looks like any other text
 	Messages    []Message
 	Tools       []Tool
 	Temperature *float64 // the provider's default when nil

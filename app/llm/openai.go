@@ -141,8 +141,8 @@ func openAIRequest(r Request) openai.ChatCompletionRequest {
 		out.Messages = append(out.Messages, openai.ChatCompletionMessage{Role: openai.ChatMessageRoleSystem, Content: clean(r.System)})
 	}
 	for _, m := range r.Messages {
-		if m.spoken() != "" || len(m.ToolCalls) > 0 {
-			out.Messages = append(out.Messages, openAIMessage(m))
+		if text := m.spoken(r.Fence); text != "" || len(m.ToolCalls) > 0 {
+			out.Messages = append(out.Messages, openAIMessage(m, text))
 		}
 	}
 	for _, t := range r.Tools {
@@ -165,8 +165,8 @@ func openAIReasons(model string) bool {
 	return false
 }
 
-func openAIMessage(m Message) openai.ChatCompletionMessage {
-	out := openai.ChatCompletionMessage{Role: string(m.Role), Content: m.spoken(), ToolCallID: m.ToolCallID}
+func openAIMessage(m Message, text string) openai.ChatCompletionMessage {
+	out := openai.ChatCompletionMessage{Role: string(m.Role), Content: text, ToolCallID: m.ToolCallID}
 	for _, c := range m.ToolCalls {
 		out.ToolCalls = append(out.ToolCalls, openai.ToolCall{
 			ID: c.ID, Type: openai.ToolTypeFunction,

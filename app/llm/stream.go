@@ -210,15 +210,19 @@ func merge(last *Chunk, chunk Chunk) {
 	}
 }
 
-// conclude checks the tool calls and yields the last chunk.
+// conclude checks the tool calls and yields the last chunk. A call that the
+// model got wrong goes to who can tell it so; without tools nobody can.
 func (c *call) conclude(last Chunk) *Error {
-	if e := checkToolCalls(last.ToolCalls); e != nil {
-		return e
+	if len(last.ToolCalls) == 0 && last.Finish == FinishToolCalls {
+		last.ToolCalls = []ToolCall{{Malformed: "no tool was named"}}
 	}
-	switch {
-	case len(last.ToolCalls) == 0 && last.Finish == FinishToolCalls:
-		return spared(broken("the model meant to call a tool, but named none"))
-	case len(last.ToolCalls) > 0 && last.Finish == FinishStop:
+	checkToolCalls(last.ToolCalls)
+	for _, call := range last.ToolCalls {
+		if call.Malformed != "" && len(c.r.Tools) == 0 {
+			return spared(broken("the model called a tool in a form that cannot be read, and was offered none: %s", call.Malformed))
+		}
+	}
+	if len(last.ToolCalls) > 0 && last.Finish == FinishStop {
 		last.Finish = FinishToolCalls
 	}
 	c.tell(last)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -18,15 +19,36 @@ func clean(s string) string {
 }
 
 // spoken is the text as the model reads it: a named person's line begins with
-// the name, and no message is empty where providers refuse that.
-func (m Message) spoken() string {
+// the name, data stands in its fence, and no message is empty where providers
+// refuse that.
+func (m Message) spoken(fence string) string {
 	text := clean(m.Text)
+	if m.Role == RoleTool && text == "" {
+		text = "(no output)"
+	}
+	// A name on several lines could pose as somebody else's message.
+	name := strings.Join(strings.Fields(clean(m.Name)), " ")
 	switch {
-	case m.Role == RoleUser && m.Name != "":
-		// A name on several lines could pose as somebody else's message.
-		return strings.Join(strings.Fields(clean(m.Name)), " ") + ": " + text
-	case m.Role == RoleTool && text == "":
-		return "(no output)"
+	case m.Data && fence != "" && text != "":
+		return fenced(fence, name, text)
+	case m.Role == RoleUser && name != "":
+		return name + ": " + text
+	}
+	return text
+}
+
+// fenced puts a text between tags that nothing in it can close.
+func fenced(fence, name, text string) string {
+	name = strings.NewReplacer(`"`, "'", "<", "(", ">", ")").Replace(name)
+	return "<" + fence + ` from="` + without(name, fence) + "\">\n" + without(text, fence) + "\n</" + fence + ">"
+}
+
+// without takes a word out of a text, in whatever case it stands there.
+func without(text, word string) string {
+	for i := 0; i+len(word) <= len(text); i++ {
+		if strings.EqualFold(text[i:i+len(word)], word) {
+			text = text[:i] + "(...)" + text[i+len(word):]
+		}
 	}
 	return text
 }
@@ -89,27 +111,39 @@ func (t *toolCalls) take() []ToolCall {
 	return out
 }
 
-// checkToolCalls completes calls that are whole and reports the first that is not.
-func checkToolCalls(calls []ToolCall) *Error {
+// toolNames are those that providers take; a call under another is shown to
+// the model again under the stand-in.
+var toolNames = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+
+const standIn = "unreadable_call"
+
+// checkToolCalls completes calls, and says of those that are not whole why.
+func checkToolCalls(calls []ToolCall) {
 	for i := range calls {
 		c := &calls[i]
 		c.ID, c.Name = clean(c.ID), clean(c.Name)
-		if c.ID == "" {
-			c.ID = fmt.Sprintf("call_%d_%s", i+1, c.Name)
-		}
 		args := bytes.TrimSpace([]byte(clean(string(c.Arguments))))
 		if len(args) == 0 {
 			args = []byte("{}")
 		}
 		c.Arguments = dropNULs(args)
 		switch {
-		case c.Name == "":
-			return spared(broken("a tool call without a name"))
+		case c.Malformed != "":
+		case !toolNames.MatchString(c.Name):
+			c.Malformed = fmt.Sprintf("%q is not the name of a tool", sanitise(c.Name, ""))
 		case args[0] != '{' || !json.Valid(c.Arguments):
-			return spared(broken("the arguments of tool call %q are not a JSON object", sanitise(c.Name, "")))
+			c.Malformed = "the arguments are not a JSON object"
+		}
+		if c.Malformed != "" {
+			c.Arguments = json.RawMessage("{}")
+		}
+		if !toolNames.MatchString(c.Name) {
+			c.Name = standIn
+		}
+		if c.ID == "" {
+			c.ID = fmt.Sprintf("call_%d_%s", i+1, c.Name)
 		}
 	}
-	return nil
 }
 
 // spared marks a fault of the model's words, which says nothing of the service.

@@ -1,0 +1,282 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// A turn in which something waits for a person is parked: it is not live, so
+// the room goes on. Whoever of the staff decides first puts it back in line,
+// and an attempt of it goes on behind the decision. All of it is rows, so it
+// survives whatever dies meanwhile.
+
+// EventApproval tells the staff of what waits for them, and how it was decided.
+const EventApproval = "approval"
+
+// The states of an approval beside those of steps.
+const (
+	DecisionApprove = "approve"
+	DecisionReject  = "reject"
+)
+
+// maxNote is the longest note to a decision.
+const maxNote = 1000
+
+// ApprovalEvent is the body of EventApproval.
+type ApprovalEvent struct {
+	StepID    string `json:"step_id"`
+	TurnID    string `json:"turn_id"`
+	AgentID   string `json:"agent_id"`
+	AgentName string `json:"agent_name"`
+	Kind      string `json:"kind"` // tool, or human in a graph
+	Name      string `json:"name"` // of the tool or the node
+	Summary   string `json:"summary,omitempty"`
+	State     string `json:"state"` // pending, approved, rejected or expired
+	DueAt     string `json:"due_at,omitempty"`
+	DecidedBy string `json:"decided_by,omitempty"` // the name of a person
+}
+
+// Approval is something that waits for a person, with its turn.
+type Approval struct {
+	Step      store.TurnStep
+	Turn      store.Turn
+	AgentName string
+	Summary   string
+	Call      json.RawMessage // the arguments of a tool
+}
+
+func approvalOf(row *store.RoomStep) Approval {
+	var in toolInput
+	if json.Unmarshal([]byte(row.Input), &in) != nil {
+		in.Arguments = nil
+	}
+	return Approval{Step: row.TurnStep, Turn: row.Turn, AgentName: row.AgentName, Summary: summaryOf(&row.TurnStep), Call: in.Arguments}
+}
+
+// wait leaves a step to a person; park commits it.
+func (r *turnRun) wait(s *store.TurnStep) {
+	s.State, s.DueAt = store.StepPending, r.app.instant().Add(r.app.cfg.Turns.ApprovalWithin)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = append(r.waiting, *s)
+}
+
+// park puts the turn aside until a person has decided about what waits, tells
+// the staff, and lets the room go on. It returns errParked when that is done.
+func (r *turnRun) park(ctx context.Context) error {
+	a, steps := r.app, r.take()
+	all := slices.Concat(steps, r.waiting)
+	slices.SortFunc(all, func(x, y store.TurnStep) int { return x.N - y.N })
+	err := a.yielding(ctx, func() error {
+		return a.db.InTx(ctx, func(tx *store.Tx) error {
+			room, err := tx.RoomForUpdate(ctx, r.room.ID)
+			if err != nil {
+				return err
+			}
+			for i := range r.waiting {
+				if err := a.tellApproval(ctx, tx, room, r.turn, &r.waiting[i], r.agent.Name, ""); err != nil {
+					return err
+				}
+			}
+			if err := tx.SaveSteps(ctx, all); err != nil {
+				return err
+			}
+			if err := tx.ParkTurn(ctx, r.turn.ID, r.turn.Attempt, reasonApproval, "it waits for a person of the staff"); err != nil {
+				return err
+			}
+			return a.nextInRoom(ctx, tx, room.ID, r.read, 0)
+		})
+	})
+	if errors.Is(err, store.ErrStale) {
+		err = errLeaseLost
+	}
+	if err != nil {
+		r.giveBack(steps)
+		return err
+	}
+	r.signal(store.TurnParked)
+	a.tell.TurnEnded(ctx, store.TurnParked, reasonApproval, a.now().Sub(r.turn.CreatedAt))
+	return errParked
+}
+
+// tellApproval adds the event of an approval to a room that the transaction
+// holds.
+func (a *App) tellApproval(ctx context.Context, tx *store.Tx, room *store.Room, t *store.Turn, s *store.TurnStep, agentName, decidedBy string) error {
+	seq, err := quietSeq(ctx, tx, room)
+	if err != nil {
+		return err
+	}
+	e := ApprovalEvent{StepID: s.ID, TurnID: t.ID, AgentID: t.AgentID, AgentName: agentName, Kind: s.Kind, Name: s.Name,
+		Summary: summaryOf(s), State: s.State, DecidedBy: decidedBy}
+	if s.State == store.StepPending {
+		e.DueAt = Timestamp(s.DueAt)
+	}
+	return tx.CreateEvent(ctx, &store.Event{RoomID: room.ID, Seq: seq, ID: store.NewID(), Type: EventApproval, Body: toJSON(e), CreatedAt: a.instant()})
+}
+
+// summaryOf says what a step wants to do, for who decides about it.
+func summaryOf(s *store.TurnStep) string {
+	var in toolInput
+	if json.Unmarshal([]byte(s.Input), &in) != nil || in.Plan == nil {
+		return ""
+	}
+	return in.Plan.Summary
+}
+
+// encodeApproval makes the frame of an approval, for staff alone.
+func encodeApproval(e realtime.Event, v realtime.Variant) []byte {
+	var body ApprovalEvent
+	if v&variantStaff == 0 || json.Unmarshal(e.Body, &body) != nil {
+		return nil
+	}
+	if v&variantV2 == 0 {
+		return SystemFrame(e.Room, approvalLine(body))
+	}
+	return []byte(toJSON(struct {
+		Type string `json:"type"`
+		ApprovalEvent
+		ID        string `json:"id"`
+		Seq       int64  `json:"seq"`
+		Timestamp string `json:"timestamp"`
+	}{e.Type, body, e.ID, e.Seq, Timestamp(e.At)}))
+}
+
+func approvalLine(e ApprovalEvent) string {
+	switch e.State {
+	case store.StepPending:
+		return fmt.Sprintf("%s waits for the staff: it wants to %s.", e.AgentName, e.Summary)
+	case store.StepExpired:
+		return fmt.Sprintf("Nobody decided in time whether %s may %s.", e.AgentName, e.Summary)
+	}
+	return fmt.Sprintf("%s has %s that %s may %s.", e.DecidedBy, map[string]string{store.StepApproved: "allowed", store.StepRejected: "refused"}[e.State], e.AgentName, e.Summary)
+}
+
+// Approvals lists what waits for a person in a room, the oldest first, for its
+// staff.
+func (a *App) Approvals(ctx context.Context, actor *Actor, roomID string) ([]Approval, error) {
+	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadApprovals); err != nil {
+		return nil, err
+	}
+	rows, err := a.db.PendingSteps(ctx, roomID)
+	out := make([]Approval, len(rows))
+	for i := range rows {
+		out[i] = approvalOf(&rows[i])
+	}
+	return out, err
+}
+
+// DecideApproval allows or refuses what waits in a room. The first decision
+// counts; who comes later is told whose it was.
+func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, decision, note string) (*Approval, error) {
+	if _, _, err := a.roomAccess(ctx, actor, roomID, ActDecideApproval); err != nil {
+		return nil, err
+	}
+	if err := firstOf(errors.Join(oneOf("decision", decision, DecisionApprove, DecisionReject), text("note", note, 0, maxNote))); err != nil {
+		return nil, err
+	}
+	state := map[string]string{DecisionApprove: store.StepApproved, DecisionReject: store.StepRejected}[decision]
+	var done Approval
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		room, err := tx.RoomForUpdate(ctx, roomID)
+		if err != nil {
+			return fromStore(err, "Room")
+		}
+		row, err := tx.StepInRoom(ctx, roomID, stepID)
+		if err != nil || row.DueAt.IsZero() {
+			return errors.Join(err, store.ErrNotFound)
+		}
+		if row.State != store.StepPending || row.Turn.State != store.TurnParked {
+			return a.decidedBefore(ctx, tx, row)
+		}
+		s := &row.TurnStep
+		s.State, s.DecidedBy, s.Note = state, actor.User.ID, note
+		if err := a.settle(ctx, tx, room, row, shownName(actor.User.Name())); err != nil {
+			return err
+		}
+		done = approvalOf(row)
+		return a.record(ctx, tx, actor, ActDecideApproval, target{"turn_step", s.ID}, facts{"state": store.StepPending},
+			facts{"state": state, "room_id": roomID, "agent_id": row.Turn.AgentID, "name": s.Name, "summary": done.Summary, "note": note})
+	})
+	return &done, fromStore(err, "Approval")
+}
+
+// decidedBefore says why a decision comes too late.
+func (a *App) decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomStep) error {
+	how := map[string]string{store.StepRejected: "rejected", store.StepExpired: "expired"}[row.State]
+	switch {
+	case row.State == store.StepPending:
+		return errorf(KindConflict, "turn_over", "The turn is over; nothing waits any more")
+	case row.State == store.StepExpired:
+		return errorf(KindConflict, "expired", "Nobody decided in time; this counts as refused")
+	case how == "":
+		how = "approved"
+	}
+	who := "Somebody"
+	if row.DecidedBy != "" {
+		u, err := tx.User(ctx, row.DecidedBy)
+		if err != nil {
+			return err
+		}
+		who = shownName(u.Name())
+	}
+	return errorf(KindConflict, "decided", "%s has %s this already", who, how)
+}
+
+// settle writes how something was decided, in a room that the transaction
+// holds, and puts the turn back in line when nothing of it waits any more.
+func (a *App) settle(ctx context.Context, tx *store.Tx, room *store.Room, row *store.RoomStep, decidedBy string) error {
+	s := &row.TurnStep
+	if s.State != store.StepApproved || s.Kind == store.StepHuman {
+		s.EndedAt = a.instant()
+	}
+	if err := tx.EndStep(ctx, s, store.StepPending); err != nil {
+		return err
+	}
+	if err := a.tellApproval(ctx, tx, room, &row.Turn, s, row.AgentName, decidedBy); err != nil {
+		return err
+	}
+	waits, err := tx.TurnWaits(ctx, row.TurnID)
+	if err != nil || waits {
+		return err
+	}
+	if err := tx.UnparkTurn(ctx, row.TurnID); err != nil {
+		return err
+	}
+	// The end of a turn that is live now goes on with this one.
+	if _, live, _, err := tx.RoomToLook(ctx, room.ID); err != nil || live {
+		return err
+	}
+	return a.nextInRoom(ctx, tx, room.ID, 0, 0)
+}
+
+// expireApprovals settles what nobody has decided in time: it counts as
+// refused.
+func (a *App) expireApprovals(ctx context.Context, now time.Time) error {
+	overdue, err := a.db.OverdueSteps(ctx, now, sweepBatch)
+	errs := []error{err}
+	for _, o := range overdue {
+		err := a.db.InTx(ctx, func(tx *store.Tx) error {
+			room, err := tx.RoomForUpdate(ctx, o.Turn.RoomID)
+			if err != nil {
+				return err
+			}
+			row, err := tx.StepInRoom(ctx, room.ID, o.ID)
+			if err != nil || row.State != store.StepPending || row.Turn.State != store.TurnParked {
+				return err // decided meanwhile
+			}
+			row.TurnStep.State = store.StepExpired
+			return a.settle(ctx, tx, room, row, "")
+		})
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrStale) {
+			errs = append(errs, fmt.Errorf("expire approval %s: %w", o.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,265 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// maxCalls is how many tools one answer of a model may call.
+const maxCalls = 16
+
+// savedCall is a model's wish to call a tool, as its step keeps it.
+type savedCall struct {
+	ID        string          `json:"id"`
+	Name      string          `json:"name"`
+	Arguments json.RawMessage `json:"arguments"`
+	Malformed string          `json:"malformed,omitempty"`
+	Signature []byte          `json:"signature,omitempty"` // the provider's own
+}
+
+// toolInput is what a tool was called with: Call counts the calls of one
+// answer, from 0.
+type toolInput struct {
+	Call      int             `json:"call"`
+	Arguments json.RawMessage `json:"arguments"`
+	Plan      *plan           `json:"plan,omitempty"`
+}
+
+// answerCalls runs the tools that an answer calls and shows the model their
+// results. done are the calls that earlier attempts have answered, by their
+// place. errParked when one has to wait for a person; the others have run.
+func (t *talk) answerCalls(ctx context.Context, calls []savedCall, done map[int]*store.TurnStep) error {
+	steps, waits := make([]*store.TurnStep, len(calls)), false
+	for i, call := range calls {
+		var err error
+		switch step := done[i]; {
+		case step == nil:
+			steps[i], err = t.callTool(ctx, i, call)
+		case step.State == store.StepApproved:
+			steps[i], err = step, t.runApproved(ctx, step, call)
+		default:
+			steps[i] = step
+		}
+		if err != nil {
+			return err
+		}
+		waits = waits || steps[i].State == store.StepPending
+	}
+	if waits {
+		return t.park(ctx)
+	}
+	for i, step := range steps {
+		text, err := t.resultText(ctx, step)
+		if err != nil {
+			return err
+		}
+		t.req.Messages = append(t.req.Messages, llm.Message{Role: llm.RoleTool, Name: calls[i].Name, ToolCallID: calls[i].ID, Text: text, Data: true})
+	}
+	return nil
+}
+
+// callTool answers one call: with what the tool does, with why it cannot, or
+// with a step that waits for a person.
+func (t *talk) callTool(ctx context.Context, i int, call savedCall) (*store.TurnStep, error) {
+	c := &toolCall{run: t.turnRun, part: t.part, args: call.Arguments, place: fmt.Sprintf("%d.%d", t.answers, i),
+		step: t.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
+	in := toolInput{Call: i, Arguments: call.Arguments}
+	c.step.Input = toJSON(in)
+	tool, err := t.prepare(ctx, c, i, call)
+	if tool != nil && err == nil && tool.plan != nil {
+		in.Plan = &c.plan
+		c.step.Input, c.step.ArtifactID = toJSON(in), c.plan.ArtifactID
+	}
+	key := callKey(call)
+	if err == nil && c.plan.Effect.waits() {
+		if t.refused[key] {
+			c.step.State = store.StepRejected
+			c.step.Note = "it was refused in this turn already"
+			t.endStep(c.step, toolResult{}, llm.Usage{})
+		} else {
+			t.wait(c.step)
+		}
+		return c.step, nil
+	}
+	if err == nil && c.plan.Effect == effectChange {
+		// It would be done: that is too late to find that it repeats itself.
+		if fault := t.repeats(call.Name, key, ""); fault != nil {
+			return nil, errors.Join(t.failStep(c.step, errorf(KindConflict, reasonRepeats, "%s", fault.detail)), fault)
+		}
+	}
+	if err == nil {
+		err = t.runTool(ctx, tool, c)
+	}
+	if err != nil {
+		if err = t.failStep(c.step, err); err != nil {
+			return nil, err
+		}
+	}
+	if c.plan.Effect != effectChange || c.step.State == store.StepFailed {
+		if fault := t.repeats(call.Name, key, string(c.step.Output)); fault != nil {
+			return nil, fault
+		}
+	}
+	return c.step, nil
+}
+
+// prepare finds the tool of a call, checks the arguments and plans what it
+// will do; an *Error is for the model.
+func (t *talk) prepare(ctx context.Context, c *toolCall, i int, call savedCall) (*tool, error) {
+	tool := t.part.find(call.Name)
+	switch {
+	case call.Malformed != "":
+		return nil, errorf(KindInvalid, "malformed", "the call could not be read: %s", call.Malformed)
+	case tool == nil:
+		return nil, errorf(KindNotFound, "unknown_tool", "there is no tool %q; there are: %s", cut(call.Name, 100), strings.Join(t.part.toolNames(), ", "))
+	case i >= maxCalls:
+		return nil, errorf(KindLimited, "too_many", "an answer may call %d tools; call this one in the next", maxCalls)
+	}
+	if err := tool.check(call.Arguments); err != nil {
+		return nil, err
+	}
+	c.plan = plan{Effect: effectRead}
+	if tool.plan == nil {
+		return tool, nil
+	}
+	err := t.app.yielding(ctx, func() (err error) { c.plan, err = tool.plan(ctx, c); return err })
+	return tool, err
+}
+
+// runTool runs a call and saves its step with its effect.
+func (t *talk) runTool(ctx context.Context, tool *tool, c *toolCall) error {
+	var result toolResult
+	if tool.ask != nil {
+		var err error
+		if result, err = tool.ask(ctx, c); err != nil {
+			return err
+		}
+		c.step.Output, c.step.EndedAt = toJSON(result), t.app.instant()
+		return t.commit(ctx, nil, c.step)
+	}
+	return t.commit(ctx, func(tx *store.Tx) (err error) {
+		if result, err = tool.run(ctx, tx, c); err != nil {
+			return err
+		}
+		if result.artifactID != "" {
+			c.step.ArtifactID = result.artifactID
+		}
+		c.step.Output, c.step.EndedAt = toJSON(result), t.app.instant()
+		return nil
+	}, c.step)
+}
+
+// failStep ends a step with an error that the model is told; others are
+// returned as they are.
+func (t *talk) failStep(step *store.TurnStep, err error) error {
+	var known *Error
+	if !errors.As(err, &known) || known.Kind == KindInternal || known.Kind == KindUnavailable {
+		return err
+	}
+	step.State = store.StepFailed
+	t.endStep(step, failedOutput{Reason: known.Code, Error: known.Message}, llm.Usage{})
+	return nil
+}
+
+// runApproved does what a person has allowed. What it was about must still be
+// as the person saw it, which each tool checks against the plan.
+func (t *talk) runApproved(ctx context.Context, step *store.TurnStep, call savedCall) error {
+	var in toolInput
+	tool := t.part.find(call.Name)
+	if json.Unmarshal([]byte(step.Input), &in) != nil || in.Plan == nil || tool == nil || tool.run == nil {
+		return t.endApproved(ctx, step, store.StepFailed, failedOutput{Error: "what was to be done is not known any more, or the agent may not do it now"})
+	}
+	c := &toolCall{run: t.turnRun, part: t.part, args: in.Arguments, plan: *in.Plan, step: step}
+	err := t.commit(ctx, func(tx *store.Tx) error {
+		result, err := tool.run(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		return t.decided(ctx, tx, step, store.StepDone, result)
+	})
+	var known *Error
+	if errors.As(err, &known) && known.Kind != KindInternal && known.Kind != KindUnavailable {
+		return t.endApproved(ctx, step, store.StepFailed, failedOutput{Reason: known.Code, Error: known.Message})
+	}
+	return err
+}
+
+func (t *talk) endApproved(ctx context.Context, step *store.TurnStep, state string, output any) error {
+	return t.commit(ctx, func(tx *store.Tx) error { return t.decided(ctx, tx, step, state, output) })
+}
+
+func (t *talk) decided(ctx context.Context, tx *store.Tx, step *store.TurnStep, state string, output any) error {
+	step.State, step.Output, step.EndedAt = state, toJSON(output), t.app.instant()
+	err := tx.EndStep(ctx, step, store.StepApproved)
+	if errors.Is(err, store.ErrStale) {
+		return errLeaseLost // another attempt has done it
+	}
+	return err
+}
+
+// resultText is what the model is told of a step, with the lines as they may
+// be read now.
+func (r *turnRun) resultText(ctx context.Context, step *store.TurnStep) (string, error) {
+	switch step.State {
+	case store.StepRejected:
+		if step.Note != "" {
+			return "Refused by a person of the staff, who says: " + step.Note, nil
+		}
+		return "Refused by a person of the staff.", nil
+	case store.StepExpired:
+		return "Refused: nobody of the staff allowed it in time.", nil
+	case store.StepFailed:
+		var out failedOutput
+		if json.Unmarshal([]byte(step.Output), &out) != nil || out.Error == "" {
+			out.Error = "it failed"
+		}
+		return "Error: " + out.Error, nil
+	}
+	var out toolResult
+	if json.Unmarshal([]byte(step.Output), &out) != nil {
+		return "(what it answered is not kept any more)", nil
+	}
+	if out.Lines == nil {
+		return out.Text, nil
+	}
+	var text string
+	err := r.app.yielding(ctx, func() (err error) { text, err = r.app.linesText(ctx, r.turn.RoomID, out.Lines); return err })
+	return text, err
+}
+
+// callKey is a call's name and arguments in one form, whatever the order of
+// the members and the blanks.
+func callKey(call savedCall) string {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(call.Arguments))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil || call.Malformed != "" {
+		v = call.Malformed
+	}
+	canonical, err := json.Marshal(v) // maps in the order of their keys
+	if err != nil {
+		canonical = call.Arguments
+	}
+	return call.Name + " " + string(canonical)
+}
+
+// maxRepeats is the same call how often that stops a turn.
+const maxRepeats = 3
+
+// repeats counts a call, with what came of it, and stops a turn that goes
+// round in circles. The same question with another answer is none.
+func (t *talk) repeats(name, key, outcome string) *turnFault {
+	t.calls[key+"\x00"+outcome]++
+	if t.calls[key+"\x00"+outcome] < maxRepeats {
+		return nil
+	}
+	return &turnFault{reason: reasonRepeats, state: store.TurnStopped,
+		detail: fmt.Sprintf("it called %s %d times with the same arguments", cut(name, 64), maxRepeats)}
+}

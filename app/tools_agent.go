@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// askAgent has another agent of the room answer a question within the turn. It
+// is shown the same room and offered no tools, so that nothing nests.
+func askAgent() *tool {
+	return &tool{name: "ask_agent", needs: []string{CapAgentsAsk},
+		description: "Ask another agent of this room a question and get its answer; the room does not see it. agent is a name as list_members gives it.",
+		schema: `{"type":"object","properties":{"agent":{"type":"string","minLength":1,"maxLength":200},"question":{"type":"string","minLength":1,"maxLength":4000}},` +
+			`"required":["agent","question"],"additionalProperties":false}`,
+		ask: func(ctx context.Context, c *toolCall) (toolResult, error) {
+			args, err := arguments[struct {
+				Agent    string `json:"agent"`
+				Question string `json:"question"`
+			}](c)
+			if err != nil {
+				return toolResult{}, err
+			}
+			return c.askOther(ctx, strings.TrimPrefix(strings.TrimSpace(args.Agent), "@"), args.Question)
+		}}
+}
+
+func (c *toolCall) askOther(ctx context.Context, name, question string) (toolResult, error) {
+	r, self := c.run, c.part.agent
+	others := slices.DeleteFunc(slices.Clone(r.able), func(ag store.Agent) bool { return ag.ID == self.ID })
+	i := slices.IndexFunc(others, func(ag store.Agent) bool { return strings.EqualFold(ag.Name, name) })
+	if i < 0 {
+		var names []string
+		for _, ag := range others {
+			names = append(names, ag.Name)
+		}
+		return toolResult{}, errorf(KindNotFound, "not_found", "no other agent of that name can answer here; there are: %s", strings.Join(names, ", "))
+	}
+	other := &others[i]
+	// The place of the question in its turn, so that a later attempt finds its answer.
+	part := agentPart{node: c.part.node + "/ask " + c.place, agent: other}
+	err := r.app.yielding(ctx, func() (err error) {
+		course, err := r.app.db.Course(ctx, r.room.CourseID)
+		if err != nil {
+			return err
+		}
+		part.system = instructions(other, r.room, course, r.fence) +
+			fmt.Sprintf(" This time you answer a question of the agent %q, who alone reads it, and not the room.", self.Name)
+		part.lines, err = r.app.db.ShownMessages(ctx, r.room.ID, 0, other.ContextWindow)
+		return err
+	})
+	if err != nil {
+		return toolResult{}, err
+	}
+	part.asked = []llm.Message{{Role: llm.RoleUser, Data: true, Name: fmt.Sprintf("%s (AI %s)", self.Name, self.Type), Text: question},
+		{Role: llm.RoleUser, Text: "Answer this question now."}}
+	text, err := r.converse(ctx, part)
+	if err != nil {
+		return toolResult{}, c.notAsked(other, err)
+	}
+	if text == "" {
+		return toolResult{}, errorf(KindUpstream, reasonSilent, "%s said nothing", other.Name)
+	}
+	return reply(struct {
+		Agent  string `json:"agent"`
+		Answer string `json:"answer"`
+	}{other.Name, cut(text, int(r.app.cfg.Limits.MessageBytes))}), nil
+}
+
+// notAsked is what the asking model is told when the other one fails: a turn
+// does not fail because of a question in it.
+func (c *toolCall) notAsked(other *store.Agent, err error) error {
+	f := faultOf(err, 1)
+	if llm.KindOf(err) == "" && f.reason != reasonNoKey {
+		return err
+	}
+	return errorf(KindUpstream, f.reason, "%s could not answer", other.Name)
+}

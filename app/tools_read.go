@@ -1,0 +1,155 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+const (
+	listedArtifacts = 100      // newest first
+	readBytes       = 32 << 10 // of one artifact's content
+	foundLines      = 20
+	searchedLines   = 20_000 // how far back a search goes
+	listedMembers   = 200
+)
+
+func listArtifacts() *tool {
+	return &tool{name: "list_artifacts", needs: []string{CapArtifactRead},
+		description: "List the artifacts of this room (tasks, documents, processes), newest first, without their contents.",
+		schema:      `{"type":"object","properties":{"artifact_type":{"type":"string","enum":["task","doc","process"]}},"additionalProperties":false}`,
+		run: func(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
+			args, err := arguments[artifactArgs](c)
+			if err != nil {
+				return toolResult{}, err
+			}
+			rows, err := tx.ArtifactHeads(ctx, c.run.turn.RoomID, args.Type, store.Page{Limit: listedArtifacts})
+			out := make([]listedArtifact, len(rows))
+			for i := range rows {
+				out[i] = listed(&rows[i])
+			}
+			return reply(out), err
+		}}
+}
+
+// listedArtifact is an artifact as models see it.
+type listedArtifact struct {
+	ID        string          `json:"artifact_id"`
+	Type      string          `json:"type"`
+	Title     string          `json:"title"`
+	ParentID  string          `json:"parent_artifact_id,omitempty"`
+	Version   int             `json:"version"`
+	UpdatedAt string          `json:"updated_at"`
+	ChangedBy string          `json:"last_changed_by"` // a person or an agent
+	Content   json.RawMessage `json:"content,omitempty"`
+	Beginning string          `json:"content_begins,omitempty"`
+}
+
+func listed(f *store.Artifact) listedArtifact {
+	by := "a person"
+	if f.ModifiedByAgent != "" {
+		by = "an agent"
+	}
+	return listedArtifact{ID: f.ID, Type: f.Type, Title: f.Title, ParentID: f.ParentID, Version: f.Version, UpdatedAt: Timestamp(f.UpdatedAt), ChangedBy: by}
+}
+
+func readArtifact() *tool {
+	return &tool{name: "read_artifact", needs: []string{CapArtifactRead},
+		description: "Read one artifact of this room with its content.",
+		schema:      `{"type":"object","properties":{"artifact_id":{"type":"string"}},"required":["artifact_id"],"additionalProperties":false}`,
+		run: func(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
+			args, err := arguments[artifactArgs](c)
+			if err != nil {
+				return toolResult{}, err
+			}
+			head, err := c.run.app.roomArtifact(ctx, tx.Queries, c.run.turn.RoomID, args.ID)
+			if err != nil {
+				return toolResult{}, err
+			}
+			f, err := tx.Artifact(ctx, head.ID)
+			if err != nil {
+				return toolResult{}, fromStore(err, "Artifact")
+			}
+			out := listed(f)
+			if len(f.Content) <= readBytes {
+				out.Content = json.RawMessage(f.Content)
+			} else {
+				out.Beginning = cut(string(f.Content), readBytes)
+			}
+			r := reply(out)
+			r.artifactID = f.ID
+			return r, nil
+		}}
+}
+
+func searchMessages() *tool {
+	return &tool{name: "search_messages", needs: []string{CapChatRead},
+		description: "Find lines of this room that contain a text, newest first: what was said before the lines that you see.",
+		schema:      `{"type":"object","properties":{"text":{"type":"string","minLength":1,"maxLength":200}},"required":["text"],"additionalProperties":false}`,
+		run: func(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
+			args, err := arguments[struct {
+				Text string `json:"text"`
+			}](c)
+			if err != nil {
+				return toolResult{}, err
+			}
+			seqs, err := tx.SearchLines(ctx, c.run.turn.RoomID, args.Text, searchedLines, foundLines)
+			return toolResult{Lines: append([]int64{}, seqs...)}, err
+		}}
+}
+
+// linesText is what a model is told of lines, as they may be read now.
+func (a *App) linesText(ctx context.Context, roomID string, seqs []int64) (string, error) {
+	rows, err := a.db.MessagesBySeq(ctx, roomID, seqs)
+	return a.foundText(rows, false), err
+}
+
+// foundText is how a search shows the lines that it has found, the newest
+// first; all shows those too that were taken back or hidden since.
+func (a *App) foundText(rows []store.Message, all bool) string {
+	type line struct {
+		From string `json:"from"`
+		At   string `json:"at"`
+		Text string `json:"text"`
+	}
+	slices.SortFunc(rows, func(x, y store.Message) int { return cmp.Compare(y.Seq, x.Seq) })
+	out := []line{}
+	for _, m := range rows {
+		if all || m.State() == store.LineShown {
+			out = append(out, line{speakerOf(&m), m.CreatedAt.In(a.cfg.Location()).Format(time.DateTime), m.Content})
+		}
+	}
+	return string(toJSON(out))
+}
+
+func listMembers() *tool {
+	return &tool{name: "list_members", needs: []string{CapMembersRead},
+		description: "List the people who may be in this room and the agents in it: their names and their parts.",
+		schema:      `{"type":"object","properties":{},"additionalProperties":false}`,
+		run: func(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
+			type member struct {
+				Name string `json:"name"`
+				Part string `json:"part"`
+			}
+			people, err := tx.RoomPeople(ctx, c.run.turn.RoomID, listedMembers)
+			if err != nil {
+				return toolResult{}, err
+			}
+			agents, err := tx.AgentsInRoom(ctx, c.run.turn.RoomID)
+			var out struct {
+				People []member `json:"people"`
+				Agents []member `json:"agents"`
+			}
+			for _, p := range people {
+				out.People = append(out.People, member{shownName(p.User.Name()), p.Part})
+			}
+			for _, ag := range agents {
+				out.Agents = append(out.Agents, member{ag.Name, part(&ag)})
+			}
+			return reply(out), err
+		}}
+}

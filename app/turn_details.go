@@ -1,0 +1,242 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// RoomTurn is a turn with the name of its agent.
+type RoomTurn struct {
+	store.Turn
+	AgentName string
+}
+
+// TurnDetails is a turn with all that went into it and came out, for the
+// room's staff. Fence is the name of the tags that stood around what people
+// and tools said.
+type TurnDetails struct {
+	RoomTurn
+	Fence string
+	Steps []StepDetails
+}
+
+// StepDetails is a step with its prompt and its answer, where it is a model's,
+// and what a tool was called with and told.
+type StepDetails struct {
+	store.TurnStep
+	Prompt  *Prompt
+	Answer  *ModelAnswer
+	Call    json.RawMessage // the arguments of a tool
+	Summary string          // what it wants to do, of what waits for a person
+	Result  string          // what the model was told of a call
+	Error   string
+}
+
+// Prompt is what a model was shown; that of a step with Continues is the
+// prompt of that step and what has come of it since.
+type Prompt struct {
+	Continues   int
+	System      string
+	Messages    []PromptMessage
+	Tools       []string
+	Provider    string
+	Model       string
+	Temperature *float64
+	MaxTokens   int
+}
+
+// PromptMessage is one message of a prompt: Seq is the number of the line that
+// it is, 0 for others. The text of a line is what staff may read of it now.
+type PromptMessage struct {
+	Role string
+	Name string
+	Text string
+	Data bool
+	Seq  int64
+}
+
+// ModelAnswer is what a model said: LineID is the message that it became.
+type ModelAnswer struct {
+	Text   string
+	LineID string
+	Finish string
+	Calls  []AnswerCall
+}
+
+// AnswerCall is a tool that a model called.
+type AnswerCall struct {
+	Name      string
+	Arguments json.RawMessage
+	Malformed string
+}
+
+// Turns lists the turns of a room, newest first, for its staff.
+func (a *App) Turns(ctx context.Context, actor *Actor, roomID string, p store.Page) ([]RoomTurn, error) {
+	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadTurns); err != nil {
+		return nil, err
+	}
+	rows, err := a.db.Turns(ctx, roomID, p)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(rows))
+	for i, t := range rows {
+		ids[i] = t.AgentID
+	}
+	names, err := a.db.AgentNames(ctx, ids)
+	out := make([]RoomTurn, len(rows))
+	for i, t := range rows {
+		out[i] = RoomTurn{t, names[t.AgentID]}
+	}
+	return out, err
+}
+
+// Turn returns a turn of a room with its steps, for the room's staff.
+func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*TurnDetails, error) {
+	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadTurns); err != nil {
+		return nil, err
+	}
+	t, err := a.db.Turn(ctx, id)
+	if err != nil || t.RoomID != roomID {
+		return nil, notFoundOr(err, "Turn")
+	}
+	names, err := a.db.AgentNames(ctx, []string{t.AgentID})
+	if err != nil {
+		return nil, err
+	}
+	steps, err := a.db.TurnSteps(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	d := &turnReader{app: a, turn: t}
+	if err := d.readLines(ctx, steps); err != nil {
+		return nil, err
+	}
+	out := &TurnDetails{RoomTurn: RoomTurn{*t, names[t.AgentID]}, Fence: a.fence(t.ID)}
+	for _, s := range steps {
+		out.Steps = append(out.Steps, d.step(s))
+	}
+	return out, nil
+}
+
+// notFoundOr is err, or "not found" where there is none.
+func notFoundOr(err error, noun string) error {
+	if err == nil {
+		return notFound(noun)
+	}
+	return fromStore(err, noun)
+}
+
+// turnReader puts what the steps refer to in its place.
+type turnReader struct {
+	app   *App
+	turn  *store.Turn
+	lines map[int64]store.Message
+	line  *store.Message // that the turn has become
+	base  map[string]int // the step with the whole prompt of a node
+}
+
+func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) error {
+	var seqs []int64
+	for _, s := range steps {
+		var in modelInput
+		var out toolResult
+		if s.Kind == store.StepModel && json.Unmarshal([]byte(s.Input), &in) == nil {
+			seqs = append(seqs, in.Lines...)
+		}
+		if s.Kind == store.StepTool && json.Unmarshal([]byte(s.Output), &out) == nil {
+			seqs = append(seqs, out.Lines...)
+		}
+	}
+	slices.Sort(seqs)
+	rows, err := d.app.db.MessagesBySeq(ctx, d.turn.RoomID, slices.Compact(seqs))
+	if err != nil {
+		return err
+	}
+	d.lines, d.base = make(map[int64]store.Message, len(rows)), map[string]int{}
+	for _, m := range asRead(rows, true) {
+		d.lines[m.Seq] = m
+	}
+	said, err := d.app.db.MessageOfTurn(ctx, d.turn.ID)
+	if err == nil {
+		d.line = &asRead([]store.Message{*said}, true)[0]
+	}
+	return notMissing(err)
+}
+
+func (d *turnReader) step(s store.TurnStep) StepDetails {
+	out := StepDetails{TurnStep: s}
+	var failed failedOutput
+	if s.State == store.StepFailed && json.Unmarshal([]byte(s.Output), &failed) == nil {
+		out.Error = failed.Error
+	}
+	switch s.Kind {
+	case store.StepModel:
+		out.Prompt = d.prompt(&s)
+		if s.State == store.StepDone {
+			out.Answer = d.answer(&s)
+		}
+	case store.StepTool:
+		var in toolInput
+		var result toolResult
+		if json.Unmarshal([]byte(s.Input), &in) == nil {
+			out.Call = in.Arguments
+		}
+		if s.State == store.StepDone && json.Unmarshal([]byte(s.Output), &result) == nil {
+			if out.Result = result.Text; result.Lines != nil {
+				out.Result = d.app.foundText(d.of(result.Lines), true)
+			}
+		}
+	}
+	out.Summary = summaryOf(&s)
+	return out
+}
+
+// of are the lines with these numbers that there are, in their order.
+func (d *turnReader) of(seqs []int64) (lines []store.Message) {
+	for _, seq := range seqs {
+		if m, ok := d.lines[seq]; ok {
+			lines = append(lines, m)
+		}
+	}
+	return lines
+}
+
+func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
+	var in modelInput
+	if json.Unmarshal([]byte(s.Input), &in) != nil {
+		return nil
+	}
+	if in.Same {
+		return &Prompt{Continues: d.base[s.Node]}
+	}
+	d.base[s.Node] = s.N
+	p := &Prompt{System: in.System, Tools: in.Tools, Provider: in.Provider, Model: in.Model, Temperature: in.Temperature, MaxTokens: in.MaxTokens}
+	lines := d.of(in.Lines)
+	for i, m := range transcript(&store.Agent{ID: s.AgentID}, lines) {
+		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data, Seq: lines[i].Seq})
+	}
+	for _, m := range in.Asked {
+		p.Messages = append(p.Messages, PromptMessage{Role: m.Role, Name: m.Name, Text: m.Text, Data: m.Data})
+	}
+	return p
+}
+
+func (d *turnReader) answer(s *store.TurnStep) *ModelAnswer {
+	var out modelOutput
+	if json.Unmarshal([]byte(s.Output), &out) != nil {
+		return nil
+	}
+	a := &ModelAnswer{Text: out.Text, LineID: out.Line, Finish: out.Finish}
+	if out.Line != "" && d.line != nil {
+		a.Text = d.line.Content
+	}
+	for _, c := range out.Calls {
+		a.Calls = append(a.Calls, AnswerCall{Name: c.Name, Arguments: c.Arguments, Malformed: c.Malformed})
+	}
+	return a
+}
+

@@ -1,0 +1,228 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// TurnMembers are what lists and details of turns have in common.
+type TurnMembers struct {
+	ID               string     `json:"id" format:"uuid"`
+	RoomID           string     `json:"room_id" format:"uuid"`
+	AgentID          string     `json:"agent_id" format:"uuid"`
+	AgentName        string     `json:"agent_name"`
+	TriggerSeq       int64      `json:"trigger_seq" doc:"The newest event of the room when it was decided"`
+	State            string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped" doc:"parked: a person has to decide"`
+	Reason           *string    `json:"reason" doc:"A word for why it ended without a line, waits or is tried again"`
+	Detail           *string    `json:"detail" doc:"The same as a sentence"`
+	Attempt          int        `json:"attempt"`
+	PromptTokens     int        `json:"prompt_tokens"`
+	CompletionTokens int        `json:"completion_tokens"`
+	CreatedAt        time.Time  `json:"created_at"`
+	StartedAt        *time.Time `json:"started_at" doc:"Of the attempts since it was last parked"`
+	EndedAt          *time.Time `json:"ended_at"`
+}
+
+func turnForm(t *app.RoomTurn) TurnMembers {
+	return TurnMembers{ID: t.ID, RoomID: t.RoomID, AgentID: t.AgentID, AgentName: t.AgentName, TriggerSeq: t.TriggerSeq, State: t.State,
+		Reason: nullable(t.Reason), Detail: nullable(t.Detail), Attempt: t.Attempt, PromptTokens: t.PromptTokens, CompletionTokens: t.CompletionTokens,
+		CreatedAt: instant(t.CreatedAt), StartedAt: optionalInstant(t.StartedAt), EndedAt: optionalInstant(t.EndedAt)}
+}
+
+// optionalInstant is null for the zero time.
+func optionalInstant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	at := instant(t)
+	return &at
+}
+
+type (
+	promptMessageOut struct {
+		Role string `json:"role" enum:"system,user,assistant,tool"`
+		Name string `json:"name,omitempty" doc:"Who said it, as the model is told"`
+		Text string `json:"text" doc:"Of a line: what staff may read of it now"`
+		Data bool   `json:"data,omitempty" doc:"It stood in the fence of other people's words"`
+		Seq  int64  `json:"seq,omitempty" doc:"The number of the line that it is"`
+	}
+	promptOut struct {
+		Continues   int                `json:"continues,omitempty" doc:"The prompt of the step with this n, and what has come of it since, in its node"`
+		System      string             `json:"system,omitempty"`
+		Messages    []promptMessageOut `json:"messages,omitempty"`
+		Tools       []string           `json:"tools,omitempty" doc:"The names of the tools that were offered"`
+		Provider    string             `json:"provider,omitempty"`
+		Model       string             `json:"model,omitempty" doc:"Absent where it was the provider's default"`
+		Temperature *float64           `json:"temperature,omitempty"`
+		MaxTokens   int                `json:"max_tokens,omitempty"`
+	}
+	answerCallOut struct {
+		Name      string          `json:"name"`
+		Arguments json.RawMessage `json:"arguments"`
+		Malformed string          `json:"malformed,omitempty" doc:"Why the call could not be read"`
+	}
+	modelAnswerOut struct {
+		Text   string          `json:"text"`
+		LineID string          `json:"line_id,omitempty" format:"uuid" doc:"The message that it became"`
+		Finish string          `json:"finish,omitempty" doc:"Why the model ended"`
+		Calls  []answerCallOut `json:"tool_calls,omitempty"`
+	}
+	stepOut struct {
+		ID               string          `json:"id" format:"uuid"`
+		N                int             `json:"n" doc:"Its place among the steps of the turn"`
+		Node             string          `json:"node" doc:"The place in the turn's graph; empty in the direct answer"`
+		Kind             string          `json:"kind" enum:"model,tool,agent,condition,action,human"`
+		Name             string          `json:"name" doc:"Of the agent whose model it was, or of the tool"`
+		AgentID          *string         `json:"agent_id" format:"uuid"`
+		State            string          `json:"state" enum:"done,pending,approved,rejected,expired,failed"`
+		Attempt          int             `json:"attempt"`
+		PromptTokens     int             `json:"prompt_tokens"`
+		CompletionTokens int             `json:"completion_tokens"`
+		StartedAt        time.Time       `json:"started_at"`
+		EndedAt          *time.Time      `json:"ended_at"`
+		DueAt            *time.Time      `json:"due_at" doc:"Until when it waits, or waited, for a person"`
+		DecidedBy        *string         `json:"decided_by" format:"uuid"`
+		Note             *string         `json:"note"`
+		Summary          *string         `json:"summary" doc:"What it wants to do, of what waits for a person"`
+		Prompt           *promptOut      `json:"prompt,omitempty"`
+		Answer           *modelAnswerOut `json:"answer,omitempty"`
+		Arguments        jsonObject      `json:"arguments" doc:"Of a tool"`
+		Result           *string         `json:"result" doc:"What the model was told of a tool"`
+		Error            *string         `json:"error"`
+	}
+	turnDetailsOut struct {
+		TurnMembers
+		Fence string    `json:"fence" doc:"The name of the tags around what people and tools said"`
+		Steps []stepOut `json:"steps"`
+	}
+)
+
+func promptForm(p *app.Prompt) *promptOut {
+	if p == nil {
+		return nil
+	}
+	out := &promptOut{Continues: p.Continues, System: p.System, Tools: p.Tools, Provider: p.Provider, Model: p.Model, Temperature: p.Temperature, MaxTokens: p.MaxTokens}
+	for _, m := range p.Messages {
+		out.Messages = append(out.Messages, promptMessageOut(m))
+	}
+	return out
+}
+
+func answerForm(a *app.ModelAnswer) *modelAnswerOut {
+	if a == nil {
+		return nil
+	}
+	out := &modelAnswerOut{Text: a.Text, LineID: a.LineID, Finish: a.Finish}
+	for _, c := range a.Calls {
+		out.Calls = append(out.Calls, answerCallOut(c))
+	}
+	return out
+}
+
+func stepForm(s *app.StepDetails) stepOut {
+	return stepOut{ID: s.ID, N: s.N, Node: s.Node, Kind: s.Kind, Name: s.Name, AgentID: nullable(s.AgentID), State: s.State, Attempt: s.Attempt,
+		PromptTokens: s.PromptTokens, CompletionTokens: s.CompletionTokens, StartedAt: instant(s.StartedAt), EndedAt: optionalInstant(s.EndedAt),
+		DueAt: optionalInstant(s.DueAt), DecidedBy: nullable(s.DecidedBy), Note: nullable(s.Note), Summary: nullable(s.Summary),
+		Prompt: promptForm(s.Prompt), Answer: answerForm(s.Answer), Arguments: jsonObject(s.Call), Result: nullable(s.Result), Error: nullable(s.Error)}
+}
+
+type turnsIn struct {
+	RoomID id `path:"room_id"`
+	PageIn
+}
+
+type turnsOut struct{ Body []TurnMembers }
+
+func (s *Server) turns(ctx context.Context, actor *app.Actor, in *turnsIn) (*turnsOut, error) {
+	rows, err := s.app.Turns(ctx, actor, in.RoomID.String(), in.page())
+	if err != nil {
+		return nil, err
+	}
+	return &turnsOut{listOf(rows, turnForm)}, nil
+}
+
+type turnIn struct {
+	RoomID id `path:"room_id"`
+	TurnID id `path:"turn_id"`
+}
+
+type turnOut struct{ Body turnDetailsOut }
+
+func (s *Server) turn(ctx context.Context, actor *app.Actor, in *turnIn) (*turnOut, error) {
+	t, err := s.app.Turn(ctx, actor, in.RoomID.String(), in.TurnID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &turnOut{turnDetailsOut{turnForm(&t.RoomTurn), t.Fence, listOf(t.Steps, stepForm)}}, nil
+}
+
+type approvalOut struct {
+	StepID    string     `json:"step_id" format:"uuid"`
+	TurnID    string     `json:"turn_id" format:"uuid"`
+	AgentID   string     `json:"agent_id" format:"uuid"`
+	AgentName string     `json:"agent_name"`
+	Kind      string     `json:"kind" enum:"tool,human"`
+	Name      string     `json:"name" doc:"Of the tool, or of the node in the turn's graph"`
+	Summary   string     `json:"summary" doc:"What it wants to do"`
+	State     string     `json:"state" enum:"pending,approved,rejected,expired"`
+	CreatedAt time.Time  `json:"created_at"`
+	DueAt     time.Time  `json:"due_at" doc:"Nobody's decision until then counts as a refusal"`
+	DecidedBy *string    `json:"decided_by" format:"uuid"`
+	Note      *string    `json:"note"`
+	Arguments jsonObject `json:"arguments" doc:"What the tool was called with"`
+}
+
+func approvalForm(a *app.Approval) approvalOut {
+	return approvalOut{StepID: a.Step.ID, TurnID: a.Turn.ID, AgentID: a.Turn.AgentID, AgentName: a.AgentName, Kind: a.Step.Kind, Name: a.Step.Name,
+		Summary: a.Summary, State: a.Step.State, CreatedAt: instant(a.Step.StartedAt), DueAt: instant(a.Step.DueAt),
+		DecidedBy: nullable(a.Step.DecidedBy), Note: nullable(a.Step.Note), Arguments: jsonObject(a.Call)}
+}
+
+type approvalsIn struct {
+	RoomID id `path:"room_id"`
+}
+
+type approvalsOut struct{ Body []approvalOut }
+
+func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *approvalsIn) (*approvalsOut, error) {
+	rows, err := s.app.Approvals(ctx, actor, in.RoomID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &approvalsOut{listOf(rows, approvalForm)}, nil
+}
+
+type decideApprovalIn struct {
+	RoomID id `path:"room_id"`
+	StepID id `path:"step_id"`
+	Body   struct {
+		Decision string `json:"decision" enum:"approve,reject"`
+		Note     string `json:"note,omitempty" doc:"The agent is told it when it is refused"`
+	}
+}
+
+type oneApprovalOut struct{ Body approvalOut }
+
+func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decideApprovalIn) (*oneApprovalOut, error) {
+	done, err := s.app.DecideApproval(ctx, actor, in.RoomID.String(), in.StepID.String(), in.Body.Decision, in.Body.Note)
+	if err != nil {
+		return nil, err
+	}
+	return &oneApprovalOut{approvalForm(done)}, nil
+}
+
+// turnRoutes are about what agents do in a room, for its staff.
+func (s *Server) turnRoutes() {
+	const tag = "Turns"
+	known := []int{missing}
+	const room = v1 + "/rooms/{room_id}"
+	add(s, route{method: get, path: room + "/turns", id: "listTurns", tag: tag, summary: "List the turns of a room's agents, newest first, for staff", errors: known}, s.turns)
+	add(s, route{method: get, path: room + "/turns/{turn_id}", id: "getTurn", tag: tag, summary: "Show a turn with its exact prompts, tools, tokens and times, for staff",
+		errors: known}, s.turn)
+	add(s, route{method: get, path: room + "/approvals", id: "listApprovals", tag: tag, summary: "List what agents want to do and wait for, for staff", errors: known}, s.approvals)
+	add(s, route{method: post, path: room + "/approvals/{step_id}", id: "decideApproval", tag: tag, summary: "Allow or refuse what an agent wants to do; the first decision counts",
+		errors: []int{missing, conflict}}, s.decideApproval)
+}
