@@ -69,6 +69,7 @@ func browsed(name, table, columns, json string, relations ...relation) Browsed {
 // BrowsedTables lists what operators may look into, by name.
 func BrowsedTables() []Browsed {
 	return []Browsed{
+		browsed("a2amessage", "a2a_messages", "message_id correlation_id turn_id room_id type sender_id recipient_id created_at", "content metadata", roomName),
 		browsed("access_token", "access_tokens", "id user_id name created_at expires_at last_used_at", "scopes", userEmail),
 		browsed("agent_key", "agent_keys", "agent_id key_type created_at", ""),
 		browsed("agentconfig", "agents", "id project_id parent_id type name category model_provider model system_prompt context_window is_active "+
@@ -78,7 +79,7 @@ func BrowsedTables() []Browsed {
 		browsed("agentdecision", "agent_decisions", "id room_id cause from_seq seq guard created_at", "candidates", roomName),
 		browsed("agentthread", "threads", "id project_id agent_id user_id last_seq asking asking_until created_at updated_at version", "", userEmail),
 		browsed("agentturn", "agent_turns", "id room_id agent_id trigger_seq position state attempt lease_until node reason detail prompt_tokens "+
-			"completion_tokens created_at started_at ended_at resumed decision_id cause asked_by read_seq key_kind stop_by stop_at", "", roomName),
+			"completion_tokens created_at started_at ended_at resumed decision_id cause asked_by read_seq key_kind stop_by stop_at workflow paused", "graph", roomName),
 		browsed("agenttypemetadata", "agent_types", "id type_name display_name description category icon color default_system_prompt "+
 			"default_model_provider default_model is_system created_by created_at updated_at version", "default_settings default_capabilities"),
 		browsed("analyticsreport", "reports", "id course_id created_by report_type title content state reason attempt lease_until node rooms_total "+
@@ -97,7 +98,7 @@ func BrowsedTables() []Browsed {
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_at version", ""),
 		browsed("room", "rooms", "id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode created_at version event_seq "+
-			"looked_seq look_at row_from", "", courseName),
+			"looked_seq look_at row_from workflow", "", courseName),
 		browsed("roomagentlink", "room_agents", "room_id agent_id created_at", "", roomName),
 		browsed("session", "sessions", "id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at end_reason "+
 			"user_agent address", "", userEmail),
@@ -111,6 +112,7 @@ func BrowsedTables() []Browsed {
 		browsed("userorganizationlink", "organization_members", "organization_id user_id role created_at", "", userEmail),
 		browsed("userprojectlink", "project_members", "project_id user_id role created_at", "", userEmail),
 		browsed("userroomlink", "room_members", "room_id user_id created_at", "", userEmail, roomName),
+		browsed("workflow", "workflows", "id course_id name created_by created_at updated_at version", "graph", courseName),
 	}
 }
 

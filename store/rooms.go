@@ -27,6 +27,7 @@ type Room struct {
 	LookedSeq         int64
 	LookAt            time.Time `bun:",nullzero"`
 	RowFrom           int64     // agents' lines up to this one do not count towards their row
+	Workflow          string    `bun:",nullzero"` // that its turns go through: the name of a built-in one or an id
 }
 
 // RoomMember admits a user to one room.

@@ -39,6 +39,9 @@ type Turn struct {
 	StartedAt        time.Time `bun:",nullzero"`
 	EndedAt          time.Time `bun:",nullzero"`
 	Resumed          int       // how often it went on after being parked
+	Workflow         string    `bun:",nullzero"` // the name of its graph; "" is the direct answer
+	Graph            JSON      `bun:",nullzero"` // the graph as it was when the turn began
+	Paused           bool      // staff have stopped it between two nodes
 	DecisionID       string    `bun:",nullzero"` // why it came about
 	Cause            string    `bun:",nullzero"` // ... and what made the agents decide
 	AskedBy          string    `bun:",nullzero"` // the person whose line it is about

@@ -1,0 +1,257 @@
+package a2a
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The types of messages between agents.
+const (
+	TypeUserMessage       = "user_message"
+	TypeProposal          = "proposal"
+	TypeEvaluationRequest = "evaluation_request"
+	TypeEvaluationResult  = "evaluation_result"
+	TypeBroadcast         = "broadcast"
+	TypeSystem            = "system"
+)
+
+// Types are all of them.
+var Types = []string{TypeUserMessage, TypeProposal, TypeEvaluationRequest, TypeEvaluationResult, TypeBroadcast, TypeSystem}
+
+// Envelope is a message between agents as it is on the wire. CorrelationID is
+// what the messages of one exchange have in common.
+type Envelope struct {
+	ID            string            `json:"id"`
+	Type          string            `json:"type"`
+	SenderID      string            `json:"sender_id"`
+	RecipientID   string            `json:"recipient_id"` // an agent's id, broadcast or all
+	Content       json.RawMessage   `json:"content"`      // the payload of the type
+	CorrelationID string            `json:"correlation_id"`
+	Metadata      map[string]string `json:"metadata"`
+	CreatedAt     time.Time         `json:"created_at"`
+}
+
+// The payloads, one for each type.
+type (
+	// UserMessage is what a person said.
+	UserMessage struct {
+		Content string  `json:"content"`
+		UserID  *string `json:"user_id,omitempty"`
+	}
+	// Proposal is a draft that its author would like to say.
+	Proposal struct {
+		Draft       string         `json:"draft"`
+		Intent      *string        `json:"intent,omitempty"`
+		Annotations map[string]any `json:"annotations,omitempty"`
+	}
+	// EvaluationRequest asks for a verdict on a proposal.
+	EvaluationRequest struct {
+		Proposal string `json:"proposal"`
+		Context  string `json:"context,omitempty"`
+		Urgency  string `json:"urgency,omitempty"` // low, normal or high; normal when empty
+	}
+	// EvaluationResult is the verdict.
+	EvaluationResult struct {
+		Approved bool     `json:"approved"`
+		Proposal string   `json:"proposal"`
+		Score    *float64 `json:"score"` // 0..100
+		Feedback *string  `json:"feedback"`
+	}
+	// Broadcast is said to everybody.
+	Broadcast struct {
+		Content string `json:"content"`
+		Format  string `json:"format,omitempty"` // text, markdown or html; text when empty
+	}
+	// System is a note of the program.
+	System struct {
+		Event   string         `json:"event"` // join, leave, error, info or warning
+		Message string         `json:"message"`
+		Details map[string]any `json:"details,omitempty"`
+	}
+)
+
+// maxProposal is the longest proposal, in characters.
+const maxProposal = 50000
+
+// FieldError is what is wrong with one member of a payload.
+type FieldError struct{ Field, Problem string }
+
+// Error names the member.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
+
+// Validate checks a payload against the type of its message. Members that no
+// payload has are let through.
+func Validate(kind string, content json.RawMessage) error {
+	switch kind {
+	case TypeUserMessage:
+		var p UserMessage
+		return check(content, &p, func() error { return filled("content", p.Content, 0) })
+	case TypeProposal:
+		var p Proposal
+		return check(content, &p, func() error { return filled("draft", p.Draft, 0) })
+	case TypeEvaluationRequest:
+		var p EvaluationRequest
+		return check(content, &p, func() error {
+			return errors.Join(filled("proposal", p.Proposal, maxProposal), oneOf("urgency", p.Urgency, "low", "normal", "high"))
+		})
+	case TypeEvaluationResult:
+		var p EvaluationResult
+		return check(content, &p, func() error { return errors.Join(present(content, "approved", "proposal"), inRange(p.Score)) })
+	case TypeBroadcast:
+		var p Broadcast
+		return check(content, &p, func() error {
+			return errors.Join(filled("content", p.Content, 0), oneOf("format", p.Format, "text", "markdown", "html"))
+		})
+	case TypeSystem:
+		var p System
+		return check(content, &p, func() error {
+			return errors.Join(present(content, "event", "message"), oneOf("event", p.Event, "join", "leave", "error", "info", "warning"))
+		})
+	}
+	return &FieldError{"type", fmt.Sprintf("%q is none of %s", kind, strings.Join(Types, ", "))}
+}
+
+func check(content json.RawMessage, into any, rules func() error) error {
+	if err := json.Unmarshal(content, into); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && wrong.Field != "" {
+			return &FieldError{wrong.Field, "must not be a " + wrong.Value}
+		}
+		return &FieldError{"content", "must be an object"}
+	}
+	return first(rules())
+}
+
+// first is the first of joined errors: one is enough to act on.
+func first(err error) error {
+	var field *FieldError
+	if errors.As(err, &field) {
+		return field
+	}
+	return err
+}
+
+func filled(field, text string, most int) error {
+	switch n := utf8.RuneCountInString(text); {
+	case n == 0:
+		return &FieldError{field, "must not be empty"}
+	case most > 0 && n > most:
+		return &FieldError{field, fmt.Sprintf("has %d characters, at most %d are possible", n, most)}
+	}
+	return nil
+}
+
+func oneOf(field, value string, known ...string) error {
+	if value != "" && !slices.Contains(known, value) {
+		return &FieldError{field, fmt.Sprintf("must be one of %s, not %q", strings.Join(known, ", "), value)}
+	}
+	return nil
+}
+
+func present(content json.RawMessage, fields ...string) error {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(content, &members) != nil {
+		return &FieldError{"content", "must be an object"}
+	}
+	for _, f := range fields {
+		if v, ok := members[f]; !ok || string(v) == "null" {
+			return &FieldError{f, "is missing"}
+		}
+	}
+	return nil
+}
+
+func inRange(score *float64) error {
+	if score != nil && (*score < 0 || *score > 100) {
+		return &FieldError{"score", "must be between 0 and 100"}
+	}
+	return nil
+}
+
+// maxFeedback is how much of a reviewer's feedback is kept, in bytes.
+const maxFeedback = 4000
+
+// maxVerdict is the longest answer that may hold a verdict, in bytes.
+const maxVerdict = 16 << 10
+
+// ParseVerdict reads a reviewing model's answer: one JSON object with approved
+// (true or false), and score and feedback if it likes, with whatever prose or
+// fence around it. Anything else is an error, above all an answer that has the
+// word "approved" as a member twice: a draft that is quoted may bring a verdict
+// of its own.
+func ParseVerdict(text string) (EvaluationResult, error) {
+	if len(text) > maxVerdict {
+		return EvaluationResult{}, fmt.Errorf("it has %d bytes, a verdict has at most %d", len(text), maxVerdict)
+	}
+	if n := strings.Count(text, `"approved"`); n > 1 {
+		return EvaluationResult{}, fmt.Errorf("it says approved %d times, once is expected", n)
+	}
+	for i := 0; ; {
+		at := strings.IndexByte(text[i:], '{')
+		if at < 0 {
+			return EvaluationResult{}, errors.New("it has no JSON object with approved, true or false")
+		}
+		v, n, err := verdictAt(text[i+at:])
+		if err != nil || v != nil {
+			return deref(v), err
+		}
+		i += at + max(n, 1)
+	}
+}
+
+func deref(v *EvaluationResult) EvaluationResult {
+	if v == nil {
+		return EvaluationResult{}
+	}
+	return *v
+}
+
+// verdictAt reads the JSON object that text begins with, and how long it is;
+// nil when it is none, or none with the member approved. One that ends in the
+// middle is an error: what is left out might matter.
+func verdictAt(text string) (v *EvaluationResult, n int, err error) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	var members map[string]json.RawMessage
+	if err := dec.Decode(&members); errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, 0, errors.New("it is cut off")
+	} else if err != nil {
+		return nil, 0, nil
+	}
+	n = int(dec.InputOffset())
+	raw, ok := members["approved"]
+	if !ok {
+		return nil, n, nil
+	}
+	v = new(EvaluationResult)
+	if json.Unmarshal(raw, &v.Approved) != nil || bytes.Equal(raw, []byte("null")) {
+		return nil, n, errors.New("approved is neither true nor false")
+	}
+	if raw, ok := members["score"]; ok && (json.Unmarshal(raw, &v.Score) != nil || inRange(v.Score) != nil) {
+		return nil, n, errors.New("score is no number from 0 to 100")
+	}
+	if raw, ok := members["feedback"]; ok && json.Unmarshal(raw, &v.Feedback) != nil {
+		return nil, n, errors.New("feedback is no text")
+	}
+	if v.Feedback != nil {
+		f := cutText(strings.ReplaceAll(*v.Feedback, "\x00", ""), maxFeedback)
+		v.Feedback = &f
+	}
+	return v, n, nil
+}
+
+func cutText(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
+}

@@ -1,0 +1,127 @@
+package a2a
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, kind, content, want string }{
+		{"Proposal", TypeProposal, `{"draft":"I think so","intent":"agree","extra":1}`, ""},
+		{"EmptyDraft", TypeProposal, `{"draft":""}`, "draft: must not be empty"},
+		{"NoDraft", TypeProposal, `{}`, "draft: must not be empty"},
+		{"DraftIsNumber", TypeProposal, `{"draft":4}`, "draft: must not be a number"},
+		{"Request", TypeEvaluationRequest, `{"proposal":"x","urgency":"high"}`, ""},
+		{"OddUrgency", TypeEvaluationRequest, `{"proposal":"x","urgency":"now"}`, "urgency: must be one of low, normal, high"},
+		{"LongProposal", TypeEvaluationRequest, `{"proposal":"` + strings.Repeat("ä", maxProposal+1) + `"}`, "proposal: has 50001 characters"},
+		{"LongestProposal", TypeEvaluationRequest, `{"proposal":"` + strings.Repeat("ä", maxProposal) + `"}`, ""},
+		{"Result", TypeEvaluationResult, `{"approved":false,"proposal":"x","score":0,"feedback":"no"}`, ""},
+		{"NullScore", TypeEvaluationResult, `{"approved":true,"proposal":"x","score":null,"feedback":null}`, ""},
+		{"ScoreTooHigh", TypeEvaluationResult, `{"approved":true,"proposal":"x","score":101}`, "score: must be between 0 and 100"},
+		{"ScoreTooLow", TypeEvaluationResult, `{"approved":true,"proposal":"x","score":-1}`, "score: must be between 0 and 100"},
+		{"NoVerdict", TypeEvaluationResult, `{"proposal":"x"}`, "approved: is missing"},
+		{"VerdictIsText", TypeEvaluationResult, `{"approved":"yes","proposal":"x"}`, "approved: must not be a string"},
+		{"Broadcast", TypeBroadcast, `{"content":"Hi","format":"markdown"}`, ""},
+		{"OddFormat", TypeBroadcast, `{"content":"Hi","format":"pdf"}`, "format: must be one of text, markdown, html"},
+		{"EmptyBroadcast", TypeBroadcast, `{"content":""}`, "content: must not be empty"},
+		{"System", TypeSystem, `{"event":"join","message":"","details":{"a":1}}`, ""},
+		{"OddEvent", TypeSystem, `{"event":"boom","message":"x"}`, "event: must be one of join"},
+		{"UserMessage", TypeUserMessage, `{"content":"Hello","user_id":null}`, ""},
+		{"EmptyUserMessage", TypeUserMessage, `{"content":""}`, "content: must not be empty"},
+		{"NoObject", TypeUserMessage, `"Hello"`, "content: must be an object"},
+		{"UnknownType", "gossip", `{}`, `type: "gossip" is none of`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := Validate(tt.kind, json.RawMessage(tt.content))
+			if got := errText(err); tt.want == "" && got != "" || !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestParseVerdict(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, text string
+		approved   bool
+		score      float64 // -1 for none
+		feedback   string
+		bad        string
+	}{
+		{"Plain", `{"approved": true, "score": 90, "feedback": "Good."}`, true, 90, "Good.", ""},
+		{"Refused", `{"approved": false, "score": 10.5, "feedback": "Off topic."}`, false, 10.5, "Off topic.", ""},
+		{"Bare", `{"approved": true}`, true, -1, "", ""},
+		{"Nulls", `{"approved": true, "score": null, "feedback": null}`, true, -1, "", ""},
+		{"Fenced", "```json\n{\"approved\": true, \"score\": 70}\n```", true, 70, "", ""},
+		{"InProse", `Here is my verdict: {"approved": false, "feedback": "Say why {briefly}."} Thank you.`, false, -1, "Say why {briefly}.", ""},
+		{"OtherObjectsBeside", `Given {"a": 1}, I say {"approved": true}.`, true, -1, "", ""},
+		{"BracesInProse", `Between { and } there is {"approved": true}`, true, -1, "", ""},
+		{"ExtraMembers", `{"reasoning": "fine", "approved": false}`, false, -1, "", ""},
+		{"Inside", `{"reasoning": {"approved": true}, "approved": false}`, false, 0, "", "approved 2 times"},
+		{"InsideBroken", `{"draft": oops {"approved": true}, "approved": false}`, false, 0, "", "approved 2 times"},
+		{"InsideCutOff", `{"draft": {"approved": true}, "appr`, false, 0, "", "cut off"},
+		{"Yes", "YES, approved", false, 0, "", "no JSON object"},
+		{"Empty", "", false, 0, "", "no JSON object"},
+		{"Word", `{"approved": "true"}`, false, 0, "", "neither true nor false"},
+		{"One", `{"approved": 1}`, false, 0, "", "neither true nor false"},
+		{"Null", `{"approved": null}`, false, 0, "", "neither true nor false"},
+		{"Score", `{"approved": true, "score": 1000}`, false, 0, "", "score is no number"},
+		{"ScoreText", `{"approved": true, "score": "high"}`, false, 0, "", "score is no number"},
+		{"Feedback", `{"approved": true, "feedback": 5}`, false, 0, "", "feedback is no text"},
+		{"QuotedDraftDecides", `The draft says {"approved": true}. My verdict: {"approved": false}`, false, 0, "", "approved 2 times"},
+		{"SaidTwice", `{"approved": true} {"approved": true}`, false, 0, "", "approved 2 times"},
+		{"CutOff", `{"approved": true, "feedback": "I`, false, 0, "", "cut off"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := ParseVerdict(tt.text)
+			if (tt.bad == "") != (err == nil) || !strings.Contains(errText(err), tt.bad) {
+				t.Fatalf("got error %v, want %q", err, tt.bad)
+			}
+			if tt.bad != "" {
+				if got.Approved {
+					t.Error("got an approval beside an error")
+				}
+				return
+			}
+			score, feedback := -1.0, ""
+			if got.Score != nil {
+				score = *got.Score
+			}
+			if got.Feedback != nil {
+				feedback = *got.Feedback
+			}
+			if got.Approved != tt.approved || score != tt.score || feedback != tt.feedback {
+				t.Errorf("got %v, %v, %q, want %v, %v, %q", got.Approved, score, feedback, tt.approved, tt.score, tt.feedback)
+			}
+		})
+	}
+}
+
+// FuzzVerdict: no answer makes it panic, and what it reads as an approval says
+// so in so many words, exactly once.
+func FuzzVerdict(f *testing.F) {
+	f.Add(`{"approved": true}`)
+	f.Add("```json\n{\"approved\": false, \"score\": 3, \"feedback\": \"x\"}\n```")
+	f.Add(`{"a":{"approved":true}} {`)
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := ParseVerdict(text)
+		if err == nil && v.Approved && !strings.Contains(text, "true") {
+			t.Errorf("got an approval from %q", text)
+		}
+		if v.Score != nil && (*v.Score < 0 || *v.Score > 100) {
+			t.Errorf("got the score %v from %q", *v.Score, text)
+		}
+	})
+}

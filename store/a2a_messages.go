@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// A2AMessage is what one agent wrote to another in a turn. CorrelationID is
+// what the messages of one exchange have in common.
+type A2AMessage struct {
+	bun.BaseModel `bun:"table:a2a_messages,alias:am"`
+	MessageID     string `bun:",pk"`
+	CorrelationID string
+	TurnID        string
+	RoomID        string
+	Type          string
+	SenderID      string // an agent's id, or system
+	RecipientID   string // an agent's id, broadcast or all
+	Content       JSON   // the payload of the type, see app/a2a
+	Metadata      JSON
+	CreatedAt     time.Time
+}
+
+// CreateA2AMessages adds messages with one statement.
+func (t *Tx) CreateA2AMessages(ctx context.Context, rows []A2AMessage) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return t.insert(ctx, &rows)
+}
+
+// Exchanges lists the turns of a room in which agents wrote to each other,
+// newest first, without their graphs: those made before the one with the id
+// before, or the newest of all.
+func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int) ([]Turn, error) {
+	var rows []Turn
+	letters := q.db.NewSelect().TableExpr("a2a_messages AS am").ColumnExpr("1").Where("am.turn_id = t.id")
+	s := q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Where("t.room_id = ?", roomID).
+		Where("t.workflow IS NOT NULL").Where("EXISTS (?)", letters)
+	if before != "" {
+		s = s.Where("t.id < ?", before) // ids are made in the order of time
+	}
+	err := s.OrderExpr("t.id DESC").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// A2AMessages lists what was written in some turns, in its order.
+func (q Queries) A2AMessages(ctx context.Context, turnIDs []string) ([]A2AMessage, error) {
+	if len(turnIDs) == 0 {
+		return nil, nil
+	}
+	var rows []A2AMessage
+	err := q.db.NewSelect().Model(&rows).Where("am.turn_id IN (?)", bun.List(turnIDs)).
+		OrderExpr("am.turn_id DESC, am.message_id").Limit(int64(len(turnIDs) * maxLetters)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// maxLetters is more than a run of a graph can write.
+const maxLetters = 500
