@@ -287,6 +287,11 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	if err := tx.UpdateAgent(ctx, ag); err != nil {
 		return err
 	}
+	if ag.TriggerConfig != before.TriggerConfig || ag.ScheduleConfig != before.ScheduleConfig {
+		if err := tx.PokeTriggers(ctx, ag.ID, ag.UpdatedAt); err != nil {
+			return err
+		}
+	}
 	return a.recordAgent(ctx, tx, actor, action, &before, ag)
 }
 

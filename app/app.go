@@ -56,6 +56,7 @@ type App struct {
 	queue    *jobs.Queue
 	hub      *realtime.Hub
 	listen   *realtime.Listener
+	zone     *time.Location // in which schedules and dates are read
 	work     bool
 	serve    bool
 
@@ -94,7 +95,7 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, rand: d.Rand, keys: keys, models: models,
-		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work, serve: d.Serve,
+		hasher: NewHasher(d.Config.Auth.HashConcurrency), zone: d.Config.Location(), work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
 		pictures:   make(chan struct{}, 1),
 		recheckNow: make(chan struct{}, 1),
@@ -216,6 +217,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.loops.Go(func() { a.sweepLoop(run) })
+	a.loops.Go(func() { a.dueLoop(run) })
 	return nil
 }
 

@@ -105,6 +105,7 @@ type TurnsConfig struct {
 	Lease       time.Duration `yaml:"lease" default:"7s" min:"1s" max:"10m" doc:"A turn whose worker was silent for so long is given to another one."`
 	Heartbeat   time.Duration `yaml:"heartbeat" default:"2s" min:"100ms" max:"5m" doc:"How often a worker renews its lease; at most half of it."`
 	Sweep       time.Duration `yaml:"sweep" default:"3s" min:"100ms" max:"10m" doc:"How often lapsed leases are looked for."`
+	Due         time.Duration `yaml:"due" default:"1s" min:"10ms" max:"1m" doc:"How often one of all nodes looks for agents that are to speak because time has passed."`
 	MaxAttempts int           `yaml:"max_attempts" default:"3" min:"1" max:"20" doc:"A turn fails for good after so many attempts."`
 	MaxDuration time.Duration `yaml:"max_duration" default:"5m" min:"1s" max:"1h" doc:"A turn fails for good after so long, all attempts together."`
 	MaxAgentRow int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`

@@ -2,8 +2,6 @@ package app
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,8 +19,9 @@ type roomSnapshot struct {
 	Agents []store.Agent   // those in the room, in the order they came in
 	Lines  []store.Message // the newest lines of the room, oldest first
 	Now    time.Time
-	// PersonLines counts the people's lines since an agent last spoke, for the
-	// agents whose trigger asks for it.
+	// Places are how the agents are set in the room, by id. PersonLines counts
+	// the people's lines that they have not read, where their trigger asks for it.
+	Places      map[string]*placed
 	PersonLines map[string]int
 	MaxRow      int // agent lines in a row after which a person has to speak
 }
@@ -175,17 +174,18 @@ func (s *roomSnapshot) guarded() (left int, guard string) {
 // rules of decisions.go; "" when it may. Agents outside this program are told
 // of lines, they take no turns.
 func able(s *roomSnapshot, ag *store.Agent) string {
-	switch r := &s.Room; {
-	case ag.IsExternal:
-		return ruleExternal
-	case !r.IsAIActive || r.AIMode == ModeOff:
-		return ruleRoomOff
-	case !ag.IsActive:
-		return ruleInactive
-	case r.AIMode != ModeBoth && part(ag) == categoryParticipant:
-		return ruleMode
+	p := s.place(ag)
+	rule, _ := p.ability(&s.Room, p.ownLines(&s.Room, s.Lines, s.Now), s.Now)
+	return rule
+}
+
+// place is how an agent is set in the room; one of which nothing is known there
+// has its own settings.
+func (s *roomSnapshot) place(ag *store.Agent) *placed {
+	if p := s.Places[ag.ID]; p != nil {
+		return p
 	}
-	return ""
+	return place(&store.RoomAgent{AgentID: ag.ID, IsActive: true, Agent: ag}, s.Now, time.UTC)
 }
 
 // part is what an agent is in a room: that of its category, whatever its type
@@ -216,25 +216,18 @@ type verdict struct {
 	Roll, Chance *float64
 }
 
-// triggered tells whether unaddressed lines make an agent speak. Without a
-// trigger it is one roll against the room's frequency, a little less for
+// triggered tells whether unaddressed lines make an agent speak: by its
+// trigger, whose conditions may also have come true meanwhile. Without one it is one roll against the room's frequency, a little less for
 // participants, so that they do not drown the class; utilities wait to be
 // mentioned.
 func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) verdict {
-	var t struct {
-		Type  string  `json:"type"`
-		Value float64 `json:"value"`
+	p := s.place(ag)
+	if len(p.problems) > 0 && !p.trigger.Chance {
+		return verdict{Rule: ruleTrigger, Detail: p.problems[0]}
 	}
-	if ag.TriggerConfig != "" && json.Unmarshal([]byte(ag.TriggerConfig), &t) != nil {
-		return verdict{Rule: ruleTrigger, Detail: "the trigger cannot be read"}
-	}
-	switch t.Type {
-	case "":
-	case ruleCount:
-		n, need := s.PersonLines[ag.ID], cmp.Or(t.Value, 10)
-		return verdict{Speak: float64(n) >= need, Rule: ruleCount, Detail: fmt.Sprintf("%d of %g messages", n, need)}
-	default:
-		return verdict{Rule: ruleTrigger, Detail: t.Type}
+	if !p.trigger.Chance {
+		met, by, why := p.trigger.Met(p.facts(&s.Room, s.PersonLines[ag.ID], s.Now))
+		return verdict{Speak: met, Rule: by, Detail: why}
 	}
 	switch part(ag) {
 	case categoryInstructor:

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"time"
 
+	"github.com/coagent-studio/coagent/app/schedule"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -12,22 +14,32 @@ const (
 	causePost   = "post"        // a person's line
 	causeAgents = "agent_lines" // what agents said, and no person
 	causeGoOn   = "go_on"       // staff let them go on where a guard had stopped them
+	causeWake   = "wake"        // staff wanted one to speak; time itself has the names of ruleInterval, ruleSilence and ruleCount
 )
 
 // Why an agent speaks or does not; staff read them beside the detail. They are
 // stored, and never renamed.
 const (
-	ruleMentioned = "mentioned"     // a line calls it
-	ruleChance    = "chance"        // its roll, against its chance
-	ruleCount     = "message_count" // so many messages since it last spoke
-	ruleTrigger   = "trigger"       // its trigger does not ask for these lines
-	ruleNotCalled = "not_called"    // it speaks when it is called, and nobody did
-	ruleOthers    = "others"        // others were called, or one before it speaks
-	ruleGuard     = "guard"         // it was called, and a guard cut it off
-	ruleExternal  = "external"      // outside this program: it is told, and takes no turns
-	ruleRoomOff   = "room_off"      // the room's AI is switched off
-	ruleInactive  = "inactive"      // the agent is
-	ruleMode      = "mode"          // the room's mode leaves its kind out
+	ruleMentioned = "mentioned"           // a line calls it
+	ruleChance    = "chance"              // its roll, against its chance
+	ruleCount     = schedule.MessageCount // so many messages since it last spoke
+	ruleInterval  = schedule.TimeInterval // so much time since it last spoke
+	ruleSilence   = schedule.Silence      // so much time in which nobody spoke
+	ruleManual    = schedule.Manual       // its trigger never asks for lines
+	ruleTrigger   = "trigger"             // its trigger cannot be read
+	ruleNotCalled = "not_called"          // it speaks when it is called, and nobody did
+	ruleOthers    = "others"              // others were called, or one before it speaks
+	ruleGuard     = "guard"               // it was called, and a guard cut it off
+	ruleExternal  = "external"            // outside this program: it is told, and takes no turns
+	ruleRoomOff   = "room_off"            // the room's AI is switched off
+	ruleInactive  = "inactive"            // the agent is
+	ruleMode      = "mode"                // the room's mode leaves its kind out
+	ruleOffHere   = "inactive_here"       // the agent is switched off in this room
+	ruleMuted     = "muted"               // staff have muted it here
+	ruleAsleep    = "asleep"              // it sleeps until a person speaks
+	ruleSchedule  = "schedule"            // it is not the time for it
+	ruleWoken     = "woken"               // staff have woken it
+	ruleBusy      = "busy"                // it is about to speak already
 )
 
 // What keeps agents from going on among themselves.
@@ -82,23 +94,30 @@ func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d 
 		return nil
 	}
 	now := a.instant()
-	row := &store.Decision{ID: store.NewID(), RoomID: roomID, Cause: d.Cause, FromSeq: d.From, Seq: d.Seq, Guard: d.Guard,
-		Candidates: toJSON(append([]candidate{}, d.Candidates...)), CreatedAt: now}
-	if err := tx.CreateDecision(ctx, row); err != nil {
+	row, turns := d.rows(roomID, now)
+	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil || len(turns) == 0 {
 		return err
 	}
-	speakers := d.speakers()
-	if len(speakers) == 0 {
-		return nil
-	}
-	turns := make([]store.Turn, len(speakers))
-	for i, c := range speakers {
-		turns[i] = store.Turn{ID: store.NewID(), RoomID: roomID, AgentID: c.AgentID, TriggerSeq: d.Seq, Position: i,
-			State: store.TurnWaiting, Attempt: 1, CreatedAt: now, DecisionID: row.ID, Cause: d.Cause, AskedBy: c.askedBy}
-	}
-	turns[0].State, turns[0].LeaseUntil = store.TurnQueued, now.Add(a.cfg.Turns.Lease)
+	a.queued(&turns[0], now)
 	if err := tx.CreateTurns(ctx, turns); err != nil {
 		return err
 	}
 	return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
+}
+
+// rows are a decision as it is stored, and its turns, which all wait.
+func (d *decision) rows(roomID string, now time.Time) (store.Decision, []store.Turn) {
+	row := store.Decision{ID: store.NewID(), RoomID: roomID, Cause: d.Cause, FromSeq: d.From, Seq: d.Seq, Guard: d.Guard,
+		Candidates: toJSON(append([]candidate{}, d.Candidates...)), CreatedAt: now}
+	var turns []store.Turn
+	for i, c := range d.speakers() {
+		turns = append(turns, store.Turn{ID: store.NewID(), RoomID: roomID, AgentID: c.AgentID, TriggerSeq: d.Seq, Position: i,
+			State: store.TurnWaiting, Attempt: 1, CreatedAt: now, DecisionID: row.ID, Cause: d.Cause, AskedBy: c.askedBy})
+	}
+	return row, turns
+}
+
+// queued makes a turn the one for which a job is on its way.
+func (a *App) queued(t *store.Turn, now time.Time) {
+	t.State, t.LeaseUntil = store.TurnQueued, now.Add(a.cfg.Turns.Lease)
 }

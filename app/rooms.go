@@ -206,15 +206,18 @@ func (a *App) RoomAgents(ctx context.Context, actor *Actor, roomID string) (agen
 // AttachAgent puts an agent into a room. It takes staff rights there and the
 // right to use the agent, for its key pays for what it says.
 func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID string) (string, error) {
-	if _, err := a.roomFor(ctx, actor, roomID, ActAttachAgent); err != nil {
+	room, err := a.roomFor(ctx, actor, roomID, ActAttachAgent)
+	if err != nil {
 		return "", err
 	}
 	if _, err := a.agentFor(ctx, actor, agentID, ActUseAgent, "Agent"); err != nil {
 		return "", err
 	}
 	added := false
-	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		added, err = tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: roomID, AgentID: agentID, CreatedAt: a.instant()})
+	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		// What was said before it came is nothing that its trigger asks for.
+		added, err = tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: roomID, AgentID: agentID, CreatedAt: a.instant(),
+			ReadSeq: room.EventSeq, BrokeSeq: room.EventSeq})
 		if err != nil || !added {
 			return fromStore(err, "Room")
 		}

@@ -239,4 +239,3 @@ func (d *turnReader) answer(s *store.TurnStep) *ModelAnswer {
 	}
 	return a
 }
-

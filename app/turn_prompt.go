@@ -18,12 +18,16 @@ import (
 // behind saved steps is shown the lines that the first one was.
 func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 	a, part := r.app, agentPart{agent: r.agent, show: true}
+	if why := occasion(r.turn.Cause); why != "" {
+		part.asked = []llm.Message{{Role: llm.RoleUser, Text: why}}
+	}
+	window := r.places[r.agent.ID].contextLines()
 	begun, err := r.linesShown(ctx, "")
 	if err != nil {
 		return part, err
 	}
 	if part.lines = begun; begun == nil {
-		if part.lines, err = a.db.ShownMessages(ctx, r.room.ID, 0, r.agent.ContextWindow); err != nil {
+		if part.lines, err = a.db.ShownMessages(ctx, r.room.ID, 0, window); err != nil {
 			return part, err
 		}
 	}
@@ -31,7 +35,7 @@ func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 		return part, &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
 	}
 	since := part.lines
-	if begun == nil && len(since) == r.agent.ContextWindow && since[0].Seq > r.turn.TriggerSeq {
+	if begun == nil && len(since) == window && since[0].Seq > r.turn.TriggerSeq {
 		// More was said since than the agent looks back: the rest may call others.
 		if since, err = a.db.ShownMessages(ctx, r.room.ID, 0, snapshotLines); err != nil {
 			return part, err

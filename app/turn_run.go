@@ -42,16 +42,17 @@ var errLeaseLost = errors.New("the lease is lost")
 
 // turnRun is one attempt at a turn, in the worker that holds its lease.
 type turnRun struct {
-	app   *App
-	turn  *store.Turn
-	agent *store.Agent
-	room  *store.Room
-	able  []store.Agent // those of the room that may speak
-	fence string        // around the words of others in its prompts
-	text  strings.Builder
-	shown *pacer
-	units int   // of text, in UTF-16 code units
-	read  int64 // the newest line that the answer covers, see readUpTo
+	app    *App
+	turn   *store.Turn
+	agent  *store.Agent
+	room   *store.Room
+	able   []store.Agent      // those of the room that may speak
+	places map[string]*placed // how all of them are set there
+	fence  string             // around the words of others in its prompts
+	text   strings.Builder
+	shown  *pacer
+	units  int   // of text, in UTF-16 code units
+	read   int64 // the newest line that the answer covers, see readUpTo
 
 	mu      sync.Mutex // guards what follows: parts of a graph speak at once
 	usage   llm.Usage
@@ -151,9 +152,11 @@ func (r *turnRun) look(ctx context.Context) (err error) {
 		return err
 	}
 	s := r.app.newSnapshot(r.room)
-	if s.Agents, err = r.app.db.AgentsInRoom(ctx, r.turn.RoomID); err != nil {
+	s.Now = r.turn.CreatedAt // what was begun within an agent's hours is ended
+	if err := r.app.placeAgents(ctx, s); err != nil {
 		return err
 	}
+	r.places = s.Places
 	r.able = slices.DeleteFunc(slices.Clone(s.Agents), func(ag store.Agent) bool { return able(s, &ag) != "" })
 	return nil
 }
@@ -287,7 +290,10 @@ func (r *turnRun) finish(ctx context.Context) error {
 		if strings.ContainsRune(content, '@') || strings.Contains(content, teacherWord) {
 			own = 0
 		}
-		return a.nextInRoom(ctx, tx, m.RoomID, r.read, own)
+		if err := a.nextInRoom(ctx, tx, m.RoomID, r.read, own); err != nil {
+			return err
+		}
+		return tx.Rearm(ctx, r.rearmed(now))
 	})
 	stored(err)
 	if err == nil {

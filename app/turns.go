@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/coagent-studio/coagent/jobs"
@@ -55,7 +54,12 @@ func (a *App) look(ctx context.Context, roomID string) error {
 			return err
 		}
 		d := decide(*s, a.rand)
-		err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storeDecision(ctx, tx, roomID, &d) })
+		err = a.db.InTx(ctx, func(tx *store.Tx) error {
+			if err := a.storeDecision(ctx, tx, roomID, &d); err != nil {
+				return err
+			}
+			return tx.Rearm(ctx, s.rearmed(d.speakers()))
+		})
 		// Another look was faster, a turn began, or an agent was deleted
 		// meanwhile: see what is left.
 		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrReferenced) {
@@ -78,7 +82,7 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 		return nil, a.resumeRoom(ctx, roomID)
 	}
 	s := a.newSnapshot(room)
-	if s.Agents, err = a.db.AgentsInRoom(ctx, roomID); err != nil {
+	if err := a.placeAgents(ctx, s); err != nil {
 		return nil, err
 	}
 	// The snapshot's own head: lines that came while it was read have looks of
@@ -86,14 +90,7 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 	if s.Lines, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotLines); err != nil {
 		return nil, err
 	}
-	for _, ag := range s.Agents {
-		if strings.Contains(string(ag.TriggerConfig), `"message_count"`) {
-			if s.PersonLines[ag.ID], err = a.db.PersonLinesSince(ctx, roomID, ag.ID); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return s, nil
+	return s, a.countUnread(ctx, s)
 }
 
 // nextInRoom goes on after a turn: with the next one in line, else with a look
@@ -121,7 +118,7 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 
 // newSnapshot begins a snapshot of a room.
 func (a *App) newSnapshot(room *store.Room) *roomSnapshot {
-	return &roomSnapshot{Room: *room, Now: a.now(), MaxRow: a.cfg.Turns.MaxAgentRow, PersonLines: map[string]int{}}
+	return &roomSnapshot{Room: *room, Now: a.now(), MaxRow: a.cfg.Turns.MaxAgentRow, Places: map[string]*placed{}, PersonLines: map[string]int{}}
 }
 
 // notMissing is err, and nil for a row that need not be there.

@@ -38,14 +38,6 @@ type Agent struct {
 	Version          int
 }
 
-// RoomAgent puts an agent into a room.
-type RoomAgent struct {
-	bun.BaseModel `bun:"table:room_agents,alias:ra"`
-	RoomID        string `bun:",pk"`
-	AgentID       string `bun:",pk"`
-	CreatedAt     time.Time
-}
-
 // Agent returns the agent with this id.
 func (q Queries) Agent(ctx context.Context, id string) (*Agent, error) {
 	a := new(Agent)
@@ -80,15 +72,6 @@ func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) 
 	return rows, translate(err)
 }
 
-// AgentsInRoom lists the agents that are in a room, in the order they came in.
-func (q Queries) AgentsInRoom(ctx context.Context, roomID string) ([]Agent, error) {
-	var rows []Agent
-	ctx, bound := q.bound(ctx, roomID)
-	err := q.db.NewSelect().Model(&rows).Join("JOIN room_agents AS ra ON ra.agent_id = a.id").
-		Where("ra.room_id = ?", bound...).OrderExpr("ra.created_at, a.id").Limit(DefaultLimit).Scan(ctx)
-	return rows, translate(err)
-}
-
 // CreateAgents adds agents with one statement.
 func (t *Tx) CreateAgents(ctx context.Context, agents []Agent) error { return t.insert(ctx, &agents) }
 
@@ -117,18 +100,6 @@ func (t *Tx) DeactivateSiblings(ctx context.Context, a *Agent, now time.Time) er
 // DeleteAgent removes an agent with its links and turns; what it said stays.
 func (t *Tx) DeleteAgent(ctx context.Context, id string) error {
 	res, err := t.db.NewDelete().Model((*Agent)(nil)).Where("id = ?", id).Exec(ctx)
-	return changed(res, err, ErrNotFound)
-}
-
-// AddRoomAgent puts an agent into a room; added is false when it is there.
-func (t *Tx) AddRoomAgent(ctx context.Context, ra *RoomAgent) (added bool, err error) {
-	return t.insertOnce(ctx, ra)
-}
-
-// RemoveRoomAgent takes an agent out of a room.
-func (t *Tx) RemoveRoomAgent(ctx context.Context, roomID, agentID string) error {
-	res, err := t.db.NewDelete().Model((*RoomAgent)(nil)).Where("room_id = ?", roomID).
-		Where("agent_id = ?", agentID).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
 

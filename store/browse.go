@@ -93,13 +93,15 @@ func BrowsedTables() []Browsed {
 		browsed("course", "courses", "id title description owner_id created_at version", "", ownerName),
 		browsed("course_invitation", "course_invitations", "id course_id created_by role max_uses uses created_at expires_at", "", courseName),
 		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName),
+		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages", "id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at edited_at "+
 			"deleted_at hidden_at stopped_at", "", senderName, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_at version", ""),
 		browsed("room", "rooms", "id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode created_at version event_seq "+
-			"looked_seq look_at row_from workflow", "", courseName),
-		browsed("roomagentlink", "room_agents", "room_id agent_id created_at", "", roomName),
+			"looked_seq look_at row_from workflow person_seq person_at", "", courseName),
+		browsed("roomagentlink", "room_agents", "room_id agent_id created_at is_active context_window override_until muted_until asleep_at asleep_seq "+
+			"woken_at woken_seq since spoke_at read_seq broke_seq next_due_at version", "trigger_config schedule_config override", roomName),
 		browsed("session", "sessions", "id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at end_reason "+
 			"user_agent address", "", userEmail),
 		browsed("threadmessage", "thread_messages", "id thread_id seq role answers created_at", ""),

@@ -22,8 +22,8 @@ type Decision struct {
 	CreatedAt     time.Time
 }
 
-// CreateDecision adds a decision.
-func (t *Tx) CreateDecision(ctx context.Context, d *Decision) error { return t.insert(ctx, d) }
+// CreateDecisions adds decisions with one statement.
+func (t *Tx) CreateDecisions(ctx context.Context, rows []Decision) error { return t.insert(ctx, &rows) }
 
 // DeleteDecisionsBefore removes decisions that were made before t, at most
 // limit; the turns stay.

@@ -41,6 +41,16 @@ func (t *Tx) NextSeqUnheard(ctx context.Context, roomID string) (int64, error) {
 	return nextSeq(ctx, q, roomID)
 }
 
+// nextSeqOfPerson is NextSeq for a person's line that the room's agents may
+// hear.
+func (t *Tx) nextSeqOfPerson(ctx context.Context, roomID string, lookAt, saidAt time.Time) (int64, error) {
+	q := t.db.NewUpdate().Model((*Room)(nil)).Set("person_seq = event_seq + 1").Set("person_at = ?", saidAt)
+	if !lookAt.IsZero() {
+		q = q.Set("look_at = ?", lookAt)
+	}
+	return nextSeq(ctx, q, roomID)
+}
+
 func nextSeq(ctx context.Context, q *bun.UpdateQuery, roomID string) (seq int64, err error) {
 	res, err := q.Set("event_seq = event_seq + 1").Where("r.id = ?", roomID).Returning("event_seq").Exec(ctx, &seq)
 	return seq, changed(res, err, ErrNotFound)

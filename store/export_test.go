@@ -17,7 +17,7 @@ var Models = []any{
 	(*UserKey)(nil), (*AgentKey)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
 	(*Announcement)(nil), (*Report)(nil), (*ReportSection)(nil),
 	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil), (*Thread)(nil), (*ThreadMessage)(nil),
-	(*JoinCode)(nil), (*Invitation)(nil),
+	(*lease)(nil), (*JoinCode)(nil), (*Invitation)(nil),
 }
 
 // ReadSide is the pool behind a DB's own queries.

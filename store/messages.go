@@ -122,10 +122,13 @@ func (t *Tx) AddLine(ctx context.Context, m *Message, e *Event, h Heard) (added 
 	if t.PG != nil {
 		return t.addLineAtOnce(ctx, m, e, h)
 	}
-	if h.Unheard {
+	switch {
+	case h.Unheard:
 		m.Seq, err = t.NextSeqUnheard(ctx, m.RoomID)
-	} else {
+	case m.ByAgent():
 		m.Seq, err = t.NextSeq(ctx, m.RoomID, h.LookAt)
+	default:
+		m.Seq, err = t.nextSeqOfPerson(ctx, m.RoomID, h.LookAt, m.CreatedAt)
 	}
 	if err != nil {
 		return false, err
@@ -141,11 +144,13 @@ const addLine = `
 WITH room AS (
 	UPDATE rooms SET event_seq = event_seq + 1,
 		looked_seq = CASE WHEN $2::boolean THEN event_seq + 1 ELSE looked_seq END,
-		look_at = CASE WHEN $2::boolean THEN NULL ELSE COALESCE($3::timestamptz, look_at) END
+		look_at = CASE WHEN $2::boolean THEN NULL ELSE COALESCE($3::timestamptz, look_at) END,
+		person_seq = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
+		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
 	WHERE id = $1 RETURNING event_seq
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at)
-	SELECT $1, event_seq, $4, $5, $6, $7, $8, $9, $10, $11, $12::timestamptz FROM room
+	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)

@@ -28,6 +28,8 @@ type Room struct {
 	LookAt            time.Time `bun:",nullzero"`
 	RowFrom           int64     // agents' lines up to this one do not count towards their row
 	Workflow          string    `bun:",nullzero"` // that its turns go through: the name of a built-in one or an id
+	PersonSeq         int64     // the last line of a person that agents may hear
+	PersonAt          time.Time `bun:",nullzero"` // ... and when it was said
 }
 
 // RoomMember admits a user to one room.

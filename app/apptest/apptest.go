@@ -36,6 +36,7 @@ func Config(url, modelURL string) *app.Config {
 	c.LLM.FirstToken, c.LLM.Silence = 10*time.Second, 10*time.Second
 	// No busy machine lets a healthy worker lose its lease; tests of lost ones set it into the past.
 	c.Turns.Lease, c.Turns.Heartbeat, c.Turns.Sweep = time.Minute, time.Second, 100*time.Millisecond
+	c.Turns.Due = 20 * time.Millisecond
 	c.Jobs.DrainTimeout = 3 * time.Second
 	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
 	c.Limits.ModelCallsPerMinute, c.Limits.ConnectionsAtOnce = 100_000, 100_000

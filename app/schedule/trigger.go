@@ -48,8 +48,10 @@ type Range struct{ Min, Max float64 }
 
 // Facts are what a trigger is judged by: what happened in one room.
 type Facts struct {
-	Now   time.Time
-	Since time.Time // when the agent began to wait: it came, or its settings changed
+	Now time.Time
+	// Since is when the agent began to wait: it came, or its settings changed.
+	// What had taken so long already by then does not count.
+	Since time.Time
 	Spoke time.Time // its last line or the last time its trigger made it speak; zero = never
 	// Person is a person's last line that agents may hear; zero = there is none.
 	Person time.Time
@@ -80,17 +82,18 @@ const (
 	MessageCount = "message_count"
 	TimeInterval = "time_interval"
 	Silence      = "silence"
+	Manual       = "manual" // there are none
 )
 
 func (t *Trigger) conditions(f Facts) []condition {
 	var all []condition
 	person, spoke, since := notAfter(f.Person, f.Now), notAfter(f.Spoke, f.Now), notAfter(f.Since, f.Now)
 	if t.Messages > 0 {
-		all = append(all, condition{MessageCount, person, f.Messages >= t.Messages && !person.IsZero(),
+		all = append(all, condition{MessageCount, person, f.Messages >= t.Messages,
 			fmt.Sprintf("%d of %d lines of people since its last turn", f.Messages, t.Messages)})
 	}
 	if t.Interval > 0 {
-		c := condition{name: TimeInterval, at: later(later(spoke, since).Add(t.Interval), person), ok: f.Unread && !person.IsZero(),
+		c := condition{name: TimeInterval, at: later(later(spoke, since).Add(t.Interval), person), ok: f.Unread && !person.IsZero() && person.Add(t.Interval).After(since),
 			why: fmt.Sprintf("%v since its last line", t.Interval)}
 		if !c.ok {
 			c.why = "no person has spoken since its last turn"
@@ -98,8 +101,8 @@ func (t *Trigger) conditions(f Facts) []condition {
 		all = append(all, c)
 	}
 	if t.Silence > 0 {
-		c := condition{name: Silence, at: later(person, spoke).Add(t.Silence), ok: f.Broken && !person.IsZero(),
-			why: fmt.Sprintf("%v of silence", t.Silence)}
+		at := later(person, spoke).Add(t.Silence)
+		c := condition{name: Silence, at: at, ok: f.Broken && !person.IsZero() && at.After(since), why: fmt.Sprintf("%v of silence", t.Silence)}
 		if !c.ok {
 			c.why = "no person has spoken since it last broke the silence"
 		}
@@ -148,7 +151,7 @@ func (t *Trigger) Met(f Facts) (met bool, by, why string) {
 	c, ok := pick(t.Every, t.conditions(f))
 	switch {
 	case c.name == "":
-		return false, "manual", "it speaks only when it is called"
+		return false, Manual, "it speaks only when it is called"
 	case !ok:
 		return false, c.name, c.why
 	case c.at.After(f.Now):

@@ -115,6 +115,9 @@ func TestDue(t *testing.T) {
 		"Interval, passed":      {`{"type":"time_interval","value":60}`, Facts{Person: noon, Spoke: noon.Add(-minutes(5)), Unread: true}, 0, true, TimeInterval},
 		"Interval, alone":       {`{"type":"time_interval","value":60}`, Facts{Person: noon.Add(-minutes(9)), Spoke: noon.Add(-minutes(5))}, -time.Hour, false, TimeInterval},
 		"Interval, new":         {`{"type":"time_interval","value":60}`, Facts{Person: noon, Since: noon, Unread: true}, minutes(1), false, TimeInterval},
+		"Silence, over before":  {`{"type":"silence","value":60}`, Facts{Person: noon.Add(-minutes(9)), Since: noon.Add(-minutes(2)), Broken: true}, -time.Hour, false, Silence},
+		"Silence, half over":    {`{"type":"silence","value":60}`, Facts{Person: noon.Add(-minutes(0.5)), Since: noon, Broken: true}, minutes(0.5), false, Silence},
+		"Interval, over before": {`{"type":"time_interval","value":60}`, Facts{Person: noon.Add(-minutes(9)), Since: noon.Add(-minutes(2)), Unread: true}, -time.Hour, false, TimeInterval},
 		"Count":                 {`{"type":"message_count","value":3}`, Facts{Person: noon, Messages: 3}, -time.Hour, true, MessageCount},
 		"Count, not yet":        {`{"type":"message_count","value":3}`, Facts{Person: noon, Messages: 2}, -time.Hour, false, MessageCount},
 		"Manual":                {`{"type":"manual"}`, Facts{Person: noon, Messages: 20, Unread: true, Broken: true}, -time.Hour, false, "manual"},
@@ -171,7 +174,10 @@ func TestDueComesTrue(t *testing.T) {
 			}
 			return noon.Add(-time.Duration(rnd.IntN(600)) * time.Second)
 		}
-		f := Facts{Now: noon, Since: past(), Spoke: past(), Person: past(), Unread: rnd.IntN(2) == 0, Broken: rnd.IntN(2) == 0, Messages: rnd.IntN(4)}
+		f := Facts{Now: noon, Since: past(), Spoke: past(), Person: past(), Unread: rnd.IntN(2) == 0, Broken: rnd.IntN(2) == 0}
+		if !f.Person.IsZero() {
+			f.Messages = rnd.IntN(4)
+		}
 		due, ok := tr.Due(f)
 		met, _, _ := tr.Met(f)
 		if (ok || met) && f.Person.IsZero() {

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// dueAgent is an agent whose trigger is due, and what its room is like.
+type dueAgent struct {
+	*placed
+	room   *dueRoom
+	unread int // lines of people that it has not read, where the trigger asks
+	own    int // lines of its own since a person spoke
+	busy   bool
+}
+
+// dueRoom is a room in which triggers are due.
+type dueRoom struct {
+	store.Room
+	live bool // a turn is on its way, or waits
+	row  int  // lines of agents since a person spoke, with those that are to come
+}
+
+// dueAgents reads what due triggers are judged by, in a few statements for all
+// of them.
+func (a *App) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgent, now time.Time) ([]dueAgent, error) {
+	roomIDs, agentIDs := map[string]bool{}, map[string]bool{}
+	for _, r := range rows {
+		roomIDs[r.RoomID], agentIDs[r.AgentID] = true, true
+	}
+	ids := slices.Collect(maps.Keys(roomIDs))
+	rooms, err := tx.RoomsByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	agents, err := tx.AgentsByID(ctx, slices.Collect(maps.Keys(agentIDs)))
+	if err != nil {
+		return nil, err
+	}
+	turns, err := tx.UnendedTurns(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := tx.LinesSincePerson(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	dues := gather(rows, rooms, agents, turns, lines, func(ra *store.RoomAgent) *placed { return a.place(ra, now) }, now)
+	var asked []store.Unread
+	for _, d := range dues {
+		if d.trigger.Messages > 0 {
+			asked = append(asked, store.Unread{RoomID: d.RoomID, AgentID: d.AgentID, AfterSeq: d.ReadSeq, Since: d.cleared(now)})
+		}
+	}
+	counts, err := tx.CountUnread(ctx, asked)
+	for i, d := range dues {
+		dues[i].unread = counts[[2]string{d.RoomID, d.AgentID}]
+	}
+	return dues, err
+}
+
+// gather puts together what was read about due triggers; those whose room or
+// agent is gone are left out.
+func gather(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[string]*store.Agent, turns []store.Turn, lines []store.Message,
+	place func(*store.RoomAgent) *placed, now time.Time) []dueAgent {
+	busy, said := map[[2]string]bool{}, map[string][]store.Message{}
+	inRooms := map[string]*dueRoom{}
+	for id, r := range rooms {
+		inRooms[id] = &dueRoom{Room: *r}
+	}
+	for _, t := range turns {
+		busy[[2]string{t.RoomID, t.AgentID}] = true
+		if r := inRooms[t.RoomID]; r != nil && t.State != store.TurnParked {
+			r.live = true
+		}
+	}
+	for _, m := range lines {
+		said[m.RoomID] = append(said[m.RoomID], m)
+		if r := inRooms[m.RoomID]; r != nil && m.Seq > r.RowFrom {
+			r.row++
+		}
+	}
+	var dues []dueAgent
+	for i := range rows {
+		ra := &rows[i]
+		room := inRooms[ra.RoomID]
+		if ra.Agent = agents[ra.AgentID]; room == nil || ra.Agent == nil {
+			continue
+		}
+		p := place(ra)
+		dues = append(dues, dueAgent{placed: p, room: room, busy: busy[[2]string{ra.RoomID, ra.AgentID}], own: p.ownLines(&room.Room, said[ra.RoomID], now)})
+	}
+	return dues
+}
+
+// fired is what becomes of a due trigger: it is dated anew, and, when its
+// conditions hold, decided about.
+type fired struct {
+	row      store.Rearmed
+	decision *decision
+	waits    bool // behind the turn that the room has
+}
+
+// judgeDue judges due triggers by what is true now, the longest due first.
+func judgeDue(dues []dueAgent, maxRow int, now time.Time) []fired {
+	out := make([]fired, len(dues))
+	for i := range dues {
+		out[i] = dues[i].judge(maxRow, now)
+	}
+	return out
+}
+
+func (d *dueAgent) judge(maxRow int, now time.Time) fired {
+	r := &d.room.Room
+	f := fired{row: store.Rearmed{RoomID: d.RoomID, AgentID: d.AgentID}}
+	facts := d.facts(r, d.unread, now)
+	met, by, why := d.trigger.Met(facts)
+	if !met || !d.trigger.Timed() {
+		f.row.NextDueAt = d.due(r, facts, d.own)
+		return f
+	}
+	rule, detail := d.ability(r, d.own, now)
+	switch {
+	case rule == ruleMuted || rule == ruleSchedule:
+		f.row.NextDueAt = d.due(r, facts, d.own)
+		return f
+	case rule == "" && d.busy:
+		// It is about to speak; the end of its turn dates the trigger anew.
+		return f
+	case rule == "" && r.LookedSeq < r.EventSeq:
+		f.row.NextDueAt = now.Add(lookComes)
+		return f
+	}
+	f.decision = &decision{Cause: by, From: r.EventSeq, Seq: r.EventSeq,
+		Candidates: []candidate{{AgentID: d.AgentID, Name: d.Agent.Name, Rule: by, Detail: why}}}
+	c := &f.decision.Candidates[0]
+	switch {
+	case rule != "":
+		c.Rule, c.Detail = rule, detail
+	case d.room.row >= maxRow:
+		c.Rule, c.Detail, f.decision.Guard = ruleGuard, guardRow, guardRow
+	default:
+		c.Speaks = true
+		f.waits, d.room.live = d.room.live, true
+		d.room.row++
+		f.row.SpokeAt, f.row.ReadSeq = now, r.EventSeq
+		if d.trigger.Silence > 0 {
+			f.row.BrokeSeq = r.EventSeq
+		}
+	}
+	return f
+}

@@ -1,0 +1,194 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// placed is an agent in one room with what holds for it there: its own
+// settings, under those of the room, under what it has changed itself.
+type placed struct {
+	*store.RoomAgent
+	zone *time.Location
+
+	triggerText  store.JSON // what trigger and hours were read from
+	scheduleText store.JSON
+	trigger      *schedule.Trigger
+	hours        *schedule.Schedule
+	// problems say, for staff, what of the settings cannot be read. An agent
+	// whose trigger cannot be read speaks when it is called, and one whose
+	// schedule cannot be read at any time.
+	problems []string
+}
+
+func (a *App) place(ra *store.RoomAgent, now time.Time) *placed { return place(ra, now, a.zone) }
+
+func place(ra *store.RoomAgent, now time.Time, zone *time.Location) *placed {
+	p := &placed{RoomAgent: ra, zone: zone}
+	trigger := schedule.MergeTrigger(string(ra.Agent.TriggerConfig), string(ra.TriggerConfig))
+	if p.overridden(now) {
+		trigger = schedule.MergeTrigger(trigger, string(ra.Override))
+	}
+	hours := schedule.MergeSchedule(string(ra.Agent.ScheduleConfig), string(ra.ScheduleConfig))
+	p.triggerText, p.scheduleText = store.JSON(trigger), store.JSON(hours)
+	var err error
+	if p.trigger, err = schedule.ParseTrigger(trigger); err != nil {
+		p.trigger, p.problems = schedule.Never(), append(p.problems, err.Error())
+	}
+	if p.hours, err = schedule.ParseSchedule(hours, zone); err != nil {
+		p.hours, p.problems = schedule.Always(zone), append(p.problems, err.Error())
+	}
+	return p
+}
+
+// overridden tells whether what the agent has changed itself holds.
+func (p *placed) overridden(now time.Time) bool {
+	return p.Override != "" && (p.OverrideUntil.IsZero() || now.Before(p.OverrideUntil))
+}
+
+// contextLines is how many lines of the room its model gets at most.
+func (p *placed) contextLines() int {
+	n := p.Agent.ContextWindow
+	if p.ContextWindow > 0 {
+		n = p.ContextWindow
+	}
+	switch lines := p.trigger.Lines; {
+	case lines == schedule.AllLines:
+		n = store.MaxLimit
+	case lines > 0:
+		n = lines
+	}
+	return min(n, store.MaxLimit)
+}
+
+// since is when its trigger began to count.
+func (p *placed) since() time.Time {
+	if p.Since.IsZero() {
+		return p.CreatedAt
+	}
+	return p.Since
+}
+
+// cleared is when its state was last cleared, zero for never.
+func (p *placed) cleared(now time.Time) time.Time {
+	return p.trigger.LastReset(p.since(), now, p.zone)
+}
+
+// facts are what its trigger is judged by; unread is how many lines of people
+// it has not read.
+func (p *placed) facts(r *store.Room, unread int, now time.Time) schedule.Facts {
+	f := schedule.Facts{Now: now, Since: p.since(), Spoke: p.SpokeAt, Messages: unread}
+	if !r.PersonAt.Before(p.cleared(now)) {
+		f.Person, f.Unread, f.Broken = r.PersonAt, r.PersonSeq > p.ReadSeq, r.PersonSeq > p.BrokeSeq
+	}
+	return f
+}
+
+// mayEver is ability without what passes by itself: mute and schedule.
+func (p *placed) mayEver(r *store.Room, own int, now time.Time) (rule, detail string) {
+	switch ag := p.Agent; {
+	case ag.IsExternal:
+		return ruleExternal, ""
+	case !r.IsAIActive || r.AIMode == ModeOff:
+		return ruleRoomOff, ""
+	case !ag.IsActive:
+		return ruleInactive, ""
+	case !p.IsActive:
+		return ruleOffHere, ""
+	case r.AIMode != ModeBoth && part(ag) == categoryParticipant:
+		return ruleMode, ""
+	}
+	if why := p.asleep(r, own, now); why != "" {
+		return ruleAsleep, why
+	}
+	return "", ""
+}
+
+// ability is why an agent may not speak in a room, one of the rules of
+// decisions.go with more about it for staff; "" when it may. own is how many
+// lines it has said since a person spoke, or staff woke it.
+func (p *placed) ability(r *store.Room, own int, now time.Time) (rule, detail string) {
+	if rule, detail := p.mayEver(r, own, now); rule != "" {
+		return rule, detail
+	}
+	switch {
+	case now.Before(p.MutedUntil):
+		return ruleMuted, "until " + p.clock(p.MutedUntil)
+	case !p.hours.Open(now):
+		if next, ok := p.hours.NextOpen(now); ok {
+			return ruleSchedule, "until " + p.clock(next)
+		}
+		return ruleSchedule, "for good"
+	}
+	return "", ""
+}
+
+// clock is a time as the room's staff reads it.
+func (p *placed) clock(t time.Time) string { return t.In(p.zone).Format("2006-01-02 15:04 MST") }
+
+// asleep is why the agent sleeps, "" when it is awake. A person's line wakes
+// it in any case, so there has been none since.
+func (p *placed) asleep(r *store.Room, own int, now time.Time) string {
+	quiet := latest(r.PersonAt, p.WokenAt, p.cleared(now))
+	switch t := p.trigger; {
+	case !p.AsleepAt.IsZero() && r.PersonSeq <= p.AsleepSeq && !p.AsleepAt.Before(p.cleared(now)):
+		return "until a person speaks"
+	case t.Monologue > 0 && own >= t.Monologue:
+		return fmt.Sprintf("%d lines of its own in a row; until a person speaks", own)
+	case t.UserTimeout > 0 && !now.Before(latest(quiet, p.since()).Add(t.UserTimeout)):
+		return fmt.Sprintf("no person has spoken for %v", t.UserTimeout)
+	}
+	return ""
+}
+
+func latest(all ...time.Time) time.Time {
+	var t time.Time
+	for _, u := range all {
+		if u.After(t) {
+			t = u
+		}
+	}
+	return t
+}
+
+// ownLines counts the lines among these that the agent has said since a person
+// spoke, staff woke it, or its state was cleared.
+func (p *placed) ownLines(r *store.Room, lines []store.Message, now time.Time) int {
+	n, cleared := 0, p.cleared(now)
+	for i := range lines {
+		if m := &lines[i]; m.AgentID == p.AgentID && m.Seq > max(r.PersonSeq, p.WokenSeq) && !m.CreatedAt.Before(cleared) {
+			n++
+		}
+	}
+	return n
+}
+
+// due is when the passing of time will make the agent speak, within its
+// schedule and when it is not muted any more, now at the earliest; zero when it
+// will not.
+func (p *placed) due(r *store.Room, f schedule.Facts, own int) time.Time {
+	at, ok := p.trigger.Due(f)
+	if !ok {
+		return time.Time{}
+	}
+	if rule, _ := p.mayEver(r, own, f.Now); rule != "" {
+		return time.Time{}
+	}
+	if at, ok = p.hours.NextOpen(latest(at, p.MutedUntil, f.Now)); !ok {
+		return time.Time{}
+	}
+	return at
+}
+
+// sooner is the row that has the agent's trigger found when it is due, if the
+// stored date would be too late; one that is too early is put right when it
+// comes, so that not every line of a lively room costs a change.
+func (p *placed) sooner(due time.Time) (row store.Rearmed, ok bool) {
+	if due.IsZero() || !p.NextDueAt.IsZero() && !due.Before(p.NextDueAt) {
+		return row, false
+	}
+	return store.Rearmed{RoomID: p.RoomID, AgentID: p.AgentID, NextDueAt: due}, true
+}

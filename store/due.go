@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// AnyDue tells whether a trigger is due. It is asked every second, whatever the
+// number of rooms.
+func (q Queries) AnyDue(ctx context.Context, now time.Time) (bool, error) {
+	ok, err := q.db.NewSelect().Model((*RoomAgent)(nil)).Where("ra.next_due_at <= ?", now).Exists(ctx)
+	return ok, translate(err)
+}
+
+// ClaimDue returns due triggers, at most limit, the longest due first, and
+// holds them, their rooms and their agents until the transaction ends; those
+// that another transaction holds are left to the next time.
+func (t *Tx) ClaimDue(ctx context.Context, now time.Time, limit int) ([]RoomAgent, error) {
+	var rows []RoomAgent
+	sel := t.db.NewSelect().Model(&rows).ColumnExpr("ra.*").Where("ra.next_due_at <= ?", now).
+		OrderExpr("ra.next_due_at").Limit(int64(limit))
+	if t.PG != nil {
+		// The agent is held as the turn's reference to it will hold it: taken
+		// later it could wait for its deletion, which waits for the row here.
+		sel = sel.Join("JOIN rooms AS r ON r.id = ra.room_id").Join("JOIN agents AS a ON a.id = ra.agent_id").
+			For("NO KEY UPDATE OF ra, r SKIP LOCKED FOR KEY SHARE OF a SKIP LOCKED")
+	}
+	err := sel.Scan(ctx)
+	return rows, translate(err)
+}
+
+// RoomsByID returns rooms by their ids; those that are gone are not in it.
+func (q Queries) RoomsByID(ctx context.Context, ids []string) (map[string]*Room, error) {
+	var rows []Room
+	byID := make(map[string]*Room, len(ids))
+	err := q.db.NewSelect().Model(&rows).Where("r.id IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
+	for i := range rows {
+		byID[rows[i].ID] = &rows[i]
+	}
+	return byID, translate(err)
+}
+
+// AgentsByID returns agents by their ids; those that are gone are not in it.
+func (q Queries) AgentsByID(ctx context.Context, ids []string) (map[string]*Agent, error) {
+	var rows []Agent
+	byID := make(map[string]*Agent, len(ids))
+	err := q.db.NewSelect().Model(&rows).Where("a.id IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
+	for i := range rows {
+		byID[rows[i].ID] = &rows[i]
+	}
+	return byID, translate(err)
+}
+
+// UnendedTurns lists the turns of rooms that have not ended, with their room,
+// agent and state alone.
+func (q Queries) UnendedTurns(ctx context.Context, roomIDs []string) ([]Turn, error) {
+	var rows []Turn
+	// Each part has the very condition of an index: a room may have many turns.
+	part := func(where string, states ...any) *bun.SelectQuery {
+		return q.db.NewSelect().Model((*Turn)(nil)).Column("t.room_id", "t.agent_id", "t.state").
+			Where("t.room_id IN (?)", bun.List(roomIDs)).Where(where, states...)
+	}
+	err := part("t.state IN (?, ?)", TurnQueued, TurnRunning).UnionAll(part("t.state = ?", TurnWaiting)).
+		UnionAll(part("t.state = ?", TurnParked)).Scan(ctx, &rows)
+	return rows, translate(err)
+}
+
+// LinesSincePerson lists the agents' lines in rooms that came after the last
+// one of a person, with their room, agent, seq and date alone.
+func (q Queries) LinesSincePerson(ctx context.Context, roomIDs []string) ([]Message, error) {
+	var rows []Message
+	err := shown(q.db.NewSelect().Model(&rows).Column("m.room_id", "m.agent_id", "m.seq", "m.created_at").Join("JOIN rooms AS r ON r.id = m.room_id").
+		Where("m.room_id IN (?)", bun.List(roomIDs)).Where("m.seq > r.person_seq").Where("m.agent_type IS NOT NULL")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// Unread asks for the count of the people's lines in a room after an event and
+// an instant, on behalf of an agent.
+type Unread struct {
+	bun.BaseModel `bun:"table:unread"`
+	RoomID        string
+	AgentID       string
+	AfterSeq      int64
+	Since         time.Time
+}
+
+// maxUnread is more than any trigger waits for.
+const maxUnread = 10_000
+
+// CountUnread counts the people's lines that agents wait for, by room and
+// agent, at most 10,000 each, in one statement.
+func (q Queries) CountUnread(ctx context.Context, asked []Unread) (map[[2]string]int, error) {
+	counts := make(map[[2]string]int, len(asked))
+	if len(asked) == 0 {
+		return counts, nil
+	}
+	lines := shown(q.db.NewSelect().Model((*Message)(nil)).ColumnExpr("1").Where("m.room_id = unread.room_id").
+		Where("m.seq > unread.after_seq").Where("m.created_at >= unread.since").Where("m.agent_type IS NULL")).Limit(maxUnread)
+	var rows []struct {
+		RoomID, AgentID string
+		N               int
+	}
+	err := q.db.NewSelect().With("unread", q.db.NewValues(&asked)).TableExpr("unread").Column("unread.room_id", "unread.agent_id").
+		ColumnExpr("(SELECT count(*) FROM (?) AS lines) AS n", lines).Scan(ctx, &rows)
+	for _, r := range rows {
+		counts[[2]string{r.RoomID, r.AgentID}] = r.N
+	}
+	return counts, translate(err)
+}
+
+// Rearmed is what became of an agent's trigger in a room.
+type Rearmed struct {
+	bun.BaseModel `bun:"table:rearmed"`
+	RoomID        string
+	AgentID       string
+	NextDueAt     time.Time `bun:",nullzero"`
+	SpokeAt       time.Time `bun:",nullzero"`
+	ReadSeq       int64
+	BrokeSeq      int64
+}
+
+// Rearm writes when triggers are due next and what they count from, with one
+// statement. A date that is not given, and an event older than the stored one,
+// leave SpokeAt, ReadSeq and BrokeSeq as they are.
+func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	_, err := t.db.NewUpdate().With("rearmed", t.db.NewValues(&rows)).Model((*RoomAgent)(nil)).TableExpr("rearmed").
+		Set("next_due_at = rearmed.next_due_at").Set("spoke_at = COALESCE(rearmed.spoke_at, ra.spoke_at)").
+		Set("read_seq = CASE WHEN rearmed.read_seq > ra.read_seq THEN rearmed.read_seq ELSE ra.read_seq END").
+		Set("broke_seq = CASE WHEN rearmed.broke_seq > ra.broke_seq THEN rearmed.broke_seq ELSE ra.broke_seq END").
+		Where("ra.room_id = rearmed.room_id").Where("ra.agent_id = rearmed.agent_id").Exec(ctx)
+	return translate(err)
+}
+
+// PokeTriggers has the triggers of an agent judged anew in all its rooms; they
+// count from now on.
+func (t *Tx) PokeTriggers(ctx context.Context, agentID string, now time.Time) error {
+	_, err := t.db.NewUpdate().Model((*RoomAgent)(nil)).Set("since = ?", now).Set("next_due_at = ?", now).
+		Where("agent_id = ?", agentID).Exec(ctx)
+	return translate(err)
+}

@@ -1,0 +1,37 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// lease says which process does for now what one does for all.
+type lease struct {
+	bun.BaseModel `bun:"table:leases,alias:le"`
+	Name          string `bun:",pk"`
+	Node          string
+	Until         time.Time
+}
+
+// Lead takes or extends this process's lease of a name, and tells whether it
+// has it. Another process gets it when it was not extended for so long. What
+// time it is says the database, whose clock all of them share.
+func (t *Tx) Lead(ctx context.Context, name string, length time.Duration) (bool, error) {
+	now, until := bun.SafeQuery("now()"), bun.SafeQuery("now() + make_interval(secs => ?)", length.Seconds())
+	if !t.owner.Postgres() {
+		at := time.Now().UTC()
+		now, until = bun.SafeQuery("?", at), bun.SafeQuery("?", at.Add(length))
+	}
+	n, err := affected(t.db.NewRaw(`INSERT INTO leases AS le (name, node, until) VALUES (?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET node = excluded.node, until = excluded.until
+		WHERE le.node = excluded.node OR le.until < ?`, name, t.owner.node, until, now).Exec(ctx))
+	return n > 0, err
+}
+
+// Resign gives back this process's lease of a name, if it has it.
+func (t *Tx) Resign(ctx context.Context, name string) error {
+	_, err := t.db.NewDelete().Model((*lease)(nil)).Where("name = ?", name).Where("node = ?", t.owner.node).Exec(ctx)
+	return translate(err)
+}
