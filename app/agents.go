@@ -352,6 +352,16 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 			if err := tx.DeactivateSiblings(ctx, ag, a.instant()); err != nil {
 				return err
 			}
+			for _, s := range siblings {
+				if s.ID == ag.ID {
+					continue
+				}
+				off := s
+				off.IsActive = false
+				if err := a.recordAgent(ctx, tx, actor, ActActivateAgent, &s, &off); err != nil {
+					return err
+				}
+			}
 		}
 		before := *ag
 		ag.IsActive, ag.UpdatedAt = true, a.instant()

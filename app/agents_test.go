@@ -291,6 +291,9 @@ func TestActivateAgent(t *testing.T) {
 				want(t, "active teachers", activeOf(list(), app.AgentTeacher), []string{"Second"})
 				want(t, "active students", activeOf(list(), app.AgentStudent), []string{"Student"})
 			}
+			if got, off := logged(t, r, c.TeacherAgent.ID), `agent.activate {"is_active":true} -> {"is_active":false}`; !slices.Contains(got, off) {
+				t.Errorf("who was switched off has lines %q, want %s", got, off)
+			}
 		})
 		t.Run("ManyAtOnceLeaveOne", func(t *testing.T) {
 			var all sync.WaitGroup

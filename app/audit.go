@@ -26,6 +26,8 @@ const (
 	didCreateToken       Action = "token.create"
 	didRevokeToken       Action = "token.revoke"
 	didDeleteThread      Action = "thread.delete"
+	didDeleteMessage     Action = "message.delete"
+	didRestoreMessage    Action = "message.restore"
 )
 
 // operatorName stands in the audit log for who acts at the machine itself: the
@@ -74,6 +76,18 @@ func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Act
 		e.After = toJSON(now)
 	}
 	return tx.CreateAuditEntry(ctx, e)
+}
+
+// Operate adds a line about a change that the actor is about to make with the
+// page of the job queue: the request, and the jobs that it names. That page
+// has transactions of its own, so the line comes before the change.
+func (a *App) Operate(ctx context.Context, actor *Actor, request string, jobs []int64) error {
+	if err := Check(actor, ActOperate, Resource{}); err != nil {
+		return err
+	}
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		return a.record(ctx, tx, actor, ActOperate, target{"queue", cut(request, maxName)}, nil, facts{"jobs": fmt.Sprint(jobs)})
+	})
 }
 
 // differing are the members of a thing that other has not, or not so.

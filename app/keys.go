@@ -65,10 +65,11 @@ func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error 
 		return err
 	}
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.DeleteUserKey(ctx, actor.User.ID, id); err != nil {
+		k, err := tx.DeleteUserKey(ctx, actor.User.ID, id)
+		if err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didDeleteKey, target{"key", id}, nil, nil)
+		return a.record(ctx, tx, actor, didDeleteKey, target{"key", id}, facts{"provider": k.Provider, "alias": k.Alias}, nil)
 	}), "Key")
 }
 

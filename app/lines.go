@@ -134,12 +134,12 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
 		return err
 	}
-	_, err := a.changeLine(ctx, actor, roomID, id, EventMessageDeleted, func(_ *store.Tx, m *store.Message) (bool, error) {
+	_, err := a.changeLine(ctx, actor, roomID, id, EventMessageDeleted, func(tx *store.Tx, m *store.Message) (bool, error) {
 		if err := ownLine(actor, m); err != nil || m.State() == store.LineDeleted {
 			return false, err
 		}
 		m.DeletedAt = a.instant()
-		return true, nil
+		return true, a.record(ctx, tx, actor, didDeleteMessage, target{"message", m.ID}, facts{"room_id": roomID, "seq": m.Seq}, nil)
 	})
 	return err
 }
@@ -153,7 +153,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
 		return nil, err
 	}
-	return a.changeLine(ctx, actor, roomID, id, EventMessageShown, func(_ *store.Tx, m *store.Message) (bool, error) {
+	return a.changeLine(ctx, actor, roomID, id, EventMessageShown, func(tx *store.Tx, m *store.Message) (bool, error) {
 		if err := ownLine(actor, m); err != nil || m.State() != store.LineDeleted {
 			return false, err
 		}
@@ -161,7 +161,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 			return false, errorf(KindConflict, "erased", "A deleted line can be restored for 15 minutes only")
 		}
 		m.DeletedAt = time.Time{}
-		return true, nil
+		return true, a.record(ctx, tx, actor, didRestoreMessage, target{"message", m.ID}, nil, facts{"room_id": roomID, "seq": m.Seq})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -65,6 +66,10 @@ func TestSetUp(t *testing.T) {
 			all.Wait()
 			if done.Load() != 1 || spent.Load() != 9 {
 				t.Errorf("got %d accounts and %d refusals, want 1 and 9", done.Load(), spent.Load())
+			}
+			lines, err := r.DB.AuditEntries(t.Context(), store.AuditFilter{ActorID: "operator", Action: "user.create"}, "", 10)
+			if err != nil || len(lines) != 1 || lines[0].TargetType != "user" {
+				t.Errorf("got lines %+v, %v, want one of the operator", lines, err)
 			}
 		})
 		t.Run("NoTokenAnyMore", func(t *testing.T) {

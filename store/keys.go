@@ -51,10 +51,11 @@ func (q Queries) UserKeysByID(ctx context.Context, userID string, ids []string) 
 // CreateUserKey adds a key; ErrExists when the person has one of this alias.
 func (t *Tx) CreateUserKey(ctx context.Context, k *UserKey) error { return t.insert(ctx, k) }
 
-// DeleteUserKey removes one of a person's keys.
-func (t *Tx) DeleteUserKey(ctx context.Context, userID, id string) error {
-	res, err := t.db.NewDelete().Model((*UserKey)(nil)).Where("id = ?", id).Where("user_id = ?", userID).Exec(ctx)
-	return changed(res, err, ErrNotFound)
+// DeleteUserKey removes one of a person's keys and returns it as it was.
+func (t *Tx) DeleteUserKey(ctx context.Context, userID, id string) (*UserKey, error) {
+	k := new(UserKey)
+	res, err := t.db.NewDelete().Model(k).Where("id = ?", id).Where("user_id = ?", userID).Returning("*").Exec(ctx)
+	return k, changed(res, err, ErrNotFound)
 }
 
 // AgentKeys lists an agent's further keys by type.

@@ -37,7 +37,10 @@ func TestUserKeys(t *testing.T) {
 			t.Errorf("UserKeysByID of none: got %+v (%v)", keys, err)
 		}
 		remove := func(id string) error {
-			return w.try(func(ctx context.Context, tx *store.Tx) error { return tx.DeleteUserKey(ctx, w.pupil.ID, id) })
+			return w.try(func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.DeleteUserKey(ctx, w.pupil.ID, id)
+				return err
+			})
 		}
 		mustBe(t, "deleting one's own", remove(a), nil)
 		mustBe(t, "deleting it again", remove(a), store.ErrNotFound)

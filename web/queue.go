@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -36,6 +37,9 @@ func (s *Server) queuePage() error {
 		if at := c.Request().URI().Path(); !utf8.Valid(at) || bytes.IndexByte(at, 0) >= 0 {
 			return fiber.ErrNotFound
 		}
+		if err := s.operate(c); err != nil {
+			return err
+		}
 		if err := adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, r.WithContext(ctx)) })(c); err != nil {
 			return err
 		}
@@ -63,8 +67,31 @@ func (s *Server) operator(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	c.Locals(operatorKey, actor)
 	c.Set(fiber.HeaderContentSecurityPolicy, queuePolicy)
 	return c.Next()
+}
+
+// operatorKey is under which operator leaves the actor.
+const operatorKey = "operator"
+
+// operate has a change that River's page is asked for written down.
+func (s *Server) operate(c *fiber.Ctx) error {
+	actor, _ := c.Locals(operatorKey).(*app.Actor)
+	if c.Method() == http.MethodGet {
+		return nil
+	}
+	var sent struct {
+		IDs []string `json:"ids"`
+	}
+	_ = json.Unmarshal(c.Body(), &sent) // the page itself refuses what is malformed
+	var ids []int64
+	for _, text := range sent.IDs {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return s.app.Operate(c.UserContext(), actor, c.Method()+" "+strings.TrimPrefix(string(c.Request().URI().Path()), pathQueue), ids)
 }
 
 // queueProblem gives an error of River's page the form that ours have; message
