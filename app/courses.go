@@ -68,14 +68,9 @@ func courseFacts(c *store.Course) facts {
 
 // UpdateCourse changes the sent members of a course.
 func (a *App) UpdateCourse(ctx context.Context, actor *Actor, id string, s CourseSettings) (*store.Course, error) {
-	if _, err := a.courseFor(ctx, actor, id, ActUpdateCourse); err != nil {
-		return nil, err
-	}
 	var c *store.Course
-	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		if c, err = tx.CourseForUpdate(ctx, id); err != nil {
-			return err
-		}
+	err := a.changeCourse(ctx, actor, id, ActUpdateCourse, func(tx *store.Tx, held *store.Course, _ Resource) error {
+		c = held
 		before := courseFacts(c)
 		if err := s.apply(c); err != nil {
 			return err
@@ -85,31 +80,29 @@ func (a *App) UpdateCourse(ctx context.Context, actor *Actor, id string, s Cours
 		}
 		return a.record(ctx, tx, actor, ActUpdateCourse, target{"course", id}, before, courseFacts(c))
 	})
-	return c, fromStore(err, "Course")
+	return c, err
 }
 
 // DeleteCourse removes a course with its rooms, what was said in them, its
 // members and announcements, and returns it as it was. A dry run only counts.
 func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun bool) (*store.Course, store.Counts, error) {
-	c, err := a.courseFor(ctx, actor, id, ActDeleteCourse)
-	if err != nil {
-		return nil, nil, err
-	}
 	if dryRun {
+		if _, err := a.courseFor(ctx, actor, id, ActDeleteCourse); err != nil {
+			return nil, nil, err
+		}
 		counts, err := a.db.CourseContents(ctx, id)
 		return nil, counts, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if _, err := ownedStill(ctx, tx, actor, c); err != nil {
-			return err
-		}
+	var c *store.Course
+	err := a.changeCourse(ctx, actor, id, ActDeleteCourse, func(tx *store.Tx, held *store.Course, _ Resource) error {
+		c = held
 		if err := tx.DeleteCourse(ctx, id); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActDeleteCourse, target{"course", id}, courseFacts(c), nil)
 	})
 	if err != nil {
-		return nil, nil, fromStore(err, "Course")
+		return nil, nil, err
 	}
 	a.rightsChanged()
 	return c, nil, nil
@@ -126,20 +119,42 @@ func (a *App) courseFor(ctx context.Context, actor *Actor, id string, action Act
 
 // course loads a course and how the actor stands to it.
 func (a *App) course(ctx context.Context, actor *Actor, id string) (*store.Course, Resource, error) {
+	return courseIn(ctx, a.db.Queries, actor, id)
+}
+
+func courseIn(ctx context.Context, q store.Queries, actor *Actor, id string) (*store.Course, Resource, error) {
 	if actor == nil {
 		return nil, Resource{}, errNotAuthenticated
 	}
-	c, err := a.db.Course(ctx, id)
+	c, role, err := q.CourseAccess(ctx, id, actor.User.ID)
 	if err != nil {
 		return nil, Resource{}, fromStore(err, "Course")
-	}
-	role, err := a.db.CourseRole(ctx, id, actor.User.ID)
-	if err != nil {
-		return nil, Resource{}, err
 	}
 	res := Resource{Noun: "Course", Relations: courseRelation[role]}
 	if c.OwnerID == actor.User.ID {
 		res.Relations |= IsCourseOwner
 	}
 	return c, res, nil
+}
+
+// changeCourse runs fn in a transaction that holds a course and its people, if
+// the actor may do the action: asked before it, so that who may not holds up
+// nobody, and again once nobody else can change the answer.
+func (a *App) changeCourse(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Course, Resource) error) error {
+	if _, err := a.courseFor(ctx, actor, id, action); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if _, err := tx.CourseForUpdate(ctx, id); err != nil {
+			return err
+		}
+		c, res, err := courseIn(ctx, tx.Queries, actor, id)
+		if err == nil {
+			err = Check(actor, action, res)
+		}
+		if err != nil {
+			return err
+		}
+		return fn(tx, c, res)
+	}), "Course")
 }

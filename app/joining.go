@@ -24,6 +24,10 @@ const (
 	// joinTries is how many wrong codes one person may try within
 	// auth.signin_window.
 	joinTries = 10
+	// The most invitation links that a course, and that one person in all
+	// courses, can have before they expire: enough for one for each student.
+	maxInvitations   = 500
+	maxInvitationsOf = 1000
 )
 
 var errInvitation = errorf(KindNotFound, "invitation", "This invitation is not valid any more. Ask for a new one.")
@@ -179,8 +183,14 @@ func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewI
 	now := a.instant()
 	ci = &store.Invitation{ID: store.NewID(), CourseID: courseID, CreatedBy: actor.User.ID, Role: in.Role, TokenHash: hashToken(token),
 		MaxUses: in.MaxUses, CreatedAt: now, ExpiresAt: now.Add(in.Life)}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+	err = a.changeCourse(ctx, actor, courseID, ActInvite, func(tx *store.Tx, _ *store.Course, res Resource) error {
+		if err := mayTakeIn(actor, res, in.Role); err != nil {
+			return err
+		}
 		if err := tx.DeleteInvitationsBefore(ctx, courseID, now); err != nil {
+			return err
+		}
+		if err := roomForInvitation(ctx, tx, ci); err != nil {
 			return err
 		}
 		if err := tx.CreateInvitation(ctx, ci); err != nil {
@@ -188,10 +198,22 @@ func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewI
 		}
 		return a.record(ctx, tx, actor, ActInvite, target{"invitation", ci.ID}, nil, invitationFacts(ci))
 	})
-	if errors.Is(err, store.ErrReferenced) {
-		return nil, "", notFound("Course")
-	}
 	return ci, token, err
+}
+
+// roomForInvitation returns nil when there can be one more invitation of its
+// course, which the transaction holds, and of its giver.
+func roomForInvitation(ctx context.Context, tx *store.Tx, ci *store.Invitation) error {
+	ofCourse, ofGiver, err := tx.CountInvitations(ctx, ci.CourseID, ci.CreatedBy, ci.CreatedAt)
+	switch {
+	case err != nil:
+		return err
+	case ofCourse >= maxInvitations:
+		return errorf(KindConflict, "too_many_invitations", "The course has %d invitation links, which is the most. Take some back first.", ofCourse)
+	case ofGiver >= maxInvitationsOf:
+		return errorf(KindConflict, "too_many_invitations", "You have made %d invitation links that still work, which is the most. Take some back first.", ofGiver)
+	}
+	return nil
 }
 
 func within[T int | time.Duration](field string, v, least, most T) error {
@@ -295,8 +317,7 @@ func notValid(err error) error {
 // of the course, or anybody who may have courses of their own. The old owner
 // stays as a teacher.
 func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID string) (*store.Course, error) {
-	known, err := a.courseFor(ctx, actor, courseID, ActTransferCourse)
-	if err != nil {
+	if _, err := a.courseFor(ctx, actor, courseID, ActTransferCourse); err != nil {
 		return nil, err
 	}
 	u, err := a.db.User(ctx, userID)
@@ -304,9 +325,9 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 		return nil, fromStore(err, "User")
 	}
 	var c *store.Course
-	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		if c, err = ownedStill(ctx, tx, actor, known); err != nil || c.OwnerID == userID {
-			return err
+	err = a.changeCourse(ctx, actor, courseID, ActTransferCourse, func(tx *store.Tx, held *store.Course, _ Resource) error {
+		if c = held; c.OwnerID == userID {
+			return nil
 		}
 		role, err := tx.CourseRole(ctx, courseID, userID)
 		if err != nil {
@@ -333,19 +354,8 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 		return a.record(ctx, tx, actor, ActTransferCourse, target{"course", courseID}, before, courseFacts(c))
 	})
 	if err != nil {
-		return nil, fromStore(err, "Course")
+		return nil, err
 	}
 	a.rightsChanged()
 	return c, nil
-}
-
-// ownedStill locks a course against other changes of its people and returns
-// it, unless the actor, who was its owner a moment ago, has handed it over
-// meanwhile.
-func ownedStill(ctx context.Context, tx *store.Tx, actor *Actor, known *store.Course) (*store.Course, error) {
-	c, err := tx.CourseForUpdate(ctx, known.ID)
-	if err == nil && c.OwnerID != known.OwnerID && !actor.isAdmin() {
-		return nil, forbidden(notEnough)
-	}
-	return c, err
 }

@@ -190,6 +190,33 @@ func TestInvitations(t *testing.T) {
 				t.Errorf("%d accepted, %d members, %+v, %v, want 7 of each", in, members, got, err)
 			}
 		})
+		t.Run("NotWithoutEnd", func(t *testing.T) {
+			other := r.Class(t)
+			fill := func(n int, course string, life time.Duration) {
+				t.Helper()
+				at := time.Now().UTC()
+				r.Exec(t, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO course_invitations"+
+					" (id, course_id, created_by, role, token_hash, max_uses, uses, created_at, expires_at) SELECT ? || i, ?, ?, 'student', ? || i, 1, 0, ?, ? FROM n",
+					n, store.NewID(), course, other.Teacher.User.ID, store.NewID(), at, at.Add(life))
+			}
+			more := func(course string) error {
+				_, _, err := r.Invite(ctx, other.Teacher, course, app.NewInvitation{Life: time.Hour, MaxUses: 1})
+				return err
+			}
+			fill(500, other.Course.ID, -time.Minute)
+			must(t, more(other.Course.ID)) // none of those counts
+			fill(499, other.Course.ID, time.Hour)
+			refused(t, more(other.Course.ID), app.KindConflict, "too_many_invitations", "The course has 500 invitation links, which is the most. Take some back first.")
+			for range 2 {
+				course, err := r.CreateCourse(ctx, other.Teacher, "Next", nil)
+				must(t, err)
+				must(t, more(course.ID))
+				fill(249, course.ID, time.Hour)
+			}
+			course, err := r.CreateCourse(ctx, other.Teacher, "Last", nil)
+			must(t, err)
+			refused(t, more(course.ID), app.KindConflict, "too_many_invitations", "You have made 1000 invitation links that still work, which is the most. Take some back first.")
+		})
 		t.Run("TAsInviteStudentsOnly", func(t *testing.T) {
 			invite(t, c.TA, "student", 1)
 			ci, _ := invite(t, c.Teacher, "ta", 1)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/coagent-studio/coagent/store"
@@ -73,6 +72,15 @@ func (a *App) person(ctx context.Context, p Person) (*store.User, error) {
 // Enrol links a person to a course with a role, student when empty. The text
 // says what happened; an existing link stays as it is.
 func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Person, role string) (string, error) {
+	if role == "" {
+		role = RoleStudent
+	}
+	mayEnrol := func(res Resource) error {
+		if role == RoleStudent {
+			return nil
+		}
+		return Check(actor, ActEnrolStaff, res)
+	}
 	_, res, err := a.course(ctx, actor, courseID)
 	if err != nil {
 		return "", err
@@ -80,26 +88,24 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 	if err := Check(actor, ActEnrolStudent, res); err != nil {
 		return "", err
 	}
-	if role == "" {
-		role = RoleStudent
-	}
 	if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
 		return "", err
 	}
-	if role != RoleStudent {
-		if err := Check(actor, ActEnrolStaff, res); err != nil {
-			return "", err
-		}
+	if err := mayEnrol(res); err != nil {
+		return "", err
 	}
 	u, err := a.person(ctx, who)
 	if err != nil {
 		return "", err
 	}
 	added := false
-	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+	err = a.changeCourse(ctx, actor, courseID, ActEnrolStudent, func(tx *store.Tx, _ *store.Course, res Resource) (err error) {
+		if err := mayEnrol(res); err != nil {
+			return err
+		}
 		added, err = tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: u.ID, Role: role, CreatedAt: a.instant()})
 		if err != nil || !added {
-			return fromStore(err, "Course")
+			return err
 		}
 		return a.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberFacts(u.ID, role))
 	})
@@ -118,23 +124,16 @@ func memberFacts(userID, role string) facts { return facts{"user_id": userID, "r
 // ChangeMemberRole gives a member of a course another role: student, ta or
 // teacher. TAs may do so among students only.
 func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, userID, role string) error {
-	c, res, err := a.course(ctx, actor, courseID)
-	if err != nil {
-		return err
-	}
-	if err := Check(actor, ActChangeMember, res); err != nil {
-		return err
-	}
-	if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
-		return err
-	}
-	if role != RoleStudent {
-		if err := Check(actor, ActPromoteMember, res); err != nil {
+	err := a.changeCourse(ctx, actor, courseID, ActChangeMember, func(tx *store.Tx, c *store.Course, res Resource) error {
+		if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
 			return err
 		}
-	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		before, err := a.memberToChange(ctx, tx, c.ID, userID, "Cannot change owner role")
+		if role != RoleStudent {
+			if err := Check(actor, ActPromoteMember, res); err != nil {
+				return err
+			}
+		}
+		before, err := memberToChange(ctx, tx, c, userID, "Cannot change owner role", "User not enrolled")
 		if err != nil {
 			return err
 		}
@@ -154,9 +153,6 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 		}
 		return a.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberFacts(userID, before), memberFacts(userID, role))
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return errorf(KindNotFound, "not_found", "User not enrolled")
-	}
 	if err == nil {
 		a.rightsChanged()
 	}
@@ -166,15 +162,8 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 // RemoveMember takes a person out of a course and of its rooms; what they said
 // stays. TAs may remove students only.
 func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID string) error {
-	c, res, err := a.course(ctx, actor, courseID)
-	if err != nil {
-		return err
-	}
-	if err := Check(actor, ActRemoveMember, res); err != nil {
-		return err
-	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		before, err := a.memberToChange(ctx, tx, c.ID, userID, "Cannot remove owner")
+	err := a.changeCourse(ctx, actor, courseID, ActRemoveMember, func(tx *store.Tx, c *store.Course, res Resource) error {
+		before, err := memberToChange(ctx, tx, c, userID, "Cannot remove owner", "User not found in course")
 		if err != nil {
 			return err
 		}
@@ -188,29 +177,21 @@ func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID s
 		}
 		return a.record(ctx, tx, actor, ActRemoveMember, target{"course", c.ID}, memberFacts(userID, before), nil)
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return errorf(KindNotFound, "not_found", "User not found in course")
-	}
 	if err == nil {
 		a.rightsChanged()
 	}
 	return err
 }
 
-// memberToChange locks a course against other changes of its people and
-// returns a member's role; ErrNotFound for somebody who is none, and for the
-// owner the refusal with this text.
-func (a *App) memberToChange(ctx context.Context, tx *store.Tx, courseID, userID, ownerText string) (role string, err error) {
-	c, err := tx.CourseForUpdate(ctx, courseID)
-	if err != nil {
-		return "", fromStore(err, "Course")
-	}
+// memberToChange is a member's role in a course that the transaction holds. The
+// texts are the refusals for its owner and for somebody who is no member.
+func memberToChange(ctx context.Context, tx *store.Tx, c *store.Course, userID, ownerText, noneText string) (role string, err error) {
 	if userID == c.OwnerID {
 		return "", errorf(KindRejected, "is_owner", "%s", ownerText)
 	}
-	role, err = tx.CourseRole(ctx, courseID, userID)
+	role, err = tx.CourseRole(ctx, c.ID, userID)
 	if err == nil && role == "" {
-		err = store.ErrNotFound
+		err = errorf(KindNotFound, "not_found", "%s", noneText)
 	}
 	return role, err
 }

@@ -33,18 +33,40 @@ func (s WorkspaceSettings) apply(title *string, description **string) error {
 // organizationFor checks that the actor may do the action to an organisation,
 // and loads it. Who has nothing to do with it does not learn whether it exists.
 func (a *App) organizationFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Organization, error) {
+	return organizationIn(ctx, a.db.Queries, actor, id, action)
+}
+
+func organizationIn(ctx context.Context, q store.Queries, actor *Actor, id string, action Action) (*store.Organization, error) {
 	if actor == nil {
 		return nil, errNotAuthenticated
 	}
-	role, err := a.db.OrganizationRole(ctx, id, actor.User.ID)
+	role, err := q.OrganizationRole(ctx, id, actor.User.ID)
 	if err != nil {
 		return nil, err
 	}
 	if err := Check(actor, action, Resource{Noun: "Organization", Relations: orgRelation[role]}); err != nil {
 		return nil, err
 	}
-	o, err := a.db.Organization(ctx, id)
+	o, err := q.Organization(ctx, id)
 	return o, fromStore(err, "Organization")
+}
+
+// changeOrganization runs fn in a transaction that holds an organisation and
+// its people, if the actor may do the action: see changeCourse.
+func (a *App) changeOrganization(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Organization) error) error {
+	if _, err := a.organizationFor(ctx, actor, id, action); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if _, err := tx.OrganizationForUpdate(ctx, id); err != nil {
+			return err
+		}
+		o, err := organizationIn(ctx, tx.Queries, actor, id, action)
+		if err != nil {
+			return err
+		}
+		return fn(tx, o)
+	}), "Organization")
 }
 
 // Organization returns one organisation.
@@ -58,13 +80,8 @@ func organizationFacts(o *store.Organization) facts {
 
 // UpdateOrganization changes the sent members of an organisation.
 func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (o *store.Organization, err error) {
-	if _, err := a.organizationFor(ctx, actor, id, ActUpdateOrganization); err != nil {
-		return nil, err
-	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if o, err = tx.OrganizationForUpdate(ctx, id); err != nil {
-			return err
-		}
+	err = a.changeOrganization(ctx, actor, id, ActUpdateOrganization, func(tx *store.Tx, held *store.Organization) error {
+		o = held
 		before := organizationFacts(o)
 		if err := s.apply(&o.Name, &o.Description); err != nil {
 			return err
@@ -74,25 +91,24 @@ func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s
 		}
 		return a.record(ctx, tx, actor, ActUpdateOrganization, target{"organization", id}, before, organizationFacts(o))
 	})
-	return o, fromStore(err, "Organization")
+	return o, err
 }
 
 // DeleteOrganization removes an organisation with its projects and their
 // agents. A dry run only counts.
 func (a *App) DeleteOrganization(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
-	o, err := a.organizationFor(ctx, actor, id, ActDeleteOrganization)
-	if err != nil {
-		return nil, err
-	}
 	if dryRun {
+		if _, err := a.organizationFor(ctx, actor, id, ActDeleteOrganization); err != nil {
+			return nil, err
+		}
 		return a.db.OrganizationContents(ctx, id)
 	}
-	return nil, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+	return nil, a.changeOrganization(ctx, actor, id, ActDeleteOrganization, func(tx *store.Tx, o *store.Organization) error {
 		if err := tx.DeleteOrganization(ctx, id); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActDeleteOrganization, target{"organization", id}, organizationFacts(o), nil)
-	}), "Organization")
+	})
 }
 
 // OrganizationMembers lists the people of an organisation.
@@ -133,28 +149,26 @@ func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string
 	if err != nil {
 		return nil, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: id, UserID: u.ID, Role: role, CreatedAt: a.instant()}); err != nil {
+	err = a.changeOrganization(ctx, actor, id, ActManageOrganization, func(tx *store.Tx, _ *store.Organization) error {
+		err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: id, UserID: u.ID, Role: role, CreatedAt: a.instant()})
+		if errors.Is(err, store.ErrExists) {
+			return errMember
+		}
+		if err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, nil, memberFacts(u.ID, role))
 	})
-	if errors.Is(err, store.ErrExists) {
-		err = errMember
-	}
-	return &Member{User: *u, Role: role}, fromStore(err, "Organization")
+	return &Member{User: *u, Role: role}, err
 }
 
 // ChangeOrganizationMember gives a member of an organisation another role.
 func (a *App) ChangeOrganizationMember(ctx context.Context, actor *Actor, id, userID, role string) error {
-	if _, err := a.organizationFor(ctx, actor, id, ActManageOrganization); err != nil {
-		return err
-	}
-	if err := oneOf("role", role, orgAdmin, orgMember); err != nil {
-		return err
-	}
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		_, before, err := organizationMember(ctx, tx, id, userID, "Cannot change owner role")
+	return a.changeOrganization(ctx, actor, id, ActManageOrganization, func(tx *store.Tx, o *store.Organization) error {
+		if err := oneOf("role", role, orgAdmin, orgMember); err != nil {
+			return err
+		}
+		before, err := organizationMember(ctx, tx, o, userID, "Cannot change owner role")
 		if err != nil {
 			return err
 		}
@@ -173,48 +187,58 @@ func (a *App) RemoveOrganizationMember(ctx context.Context, actor *Actor, id, us
 	if actor != nil && actor.User.ID == userID {
 		action = ActLeaveOrganization
 	}
-	if _, err := a.organizationFor(ctx, actor, id, action); err != nil {
-		return err
-	}
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		o, before, err := organizationMember(ctx, tx, id, userID, "Cannot remove owner; transfer the organization first")
+	return a.changeOrganization(ctx, actor, id, action, func(tx *store.Tx, o *store.Organization) error {
+		before, err := organizationMember(ctx, tx, o, userID, "Cannot remove owner; transfer the organization first")
 		if err != nil {
 			return err
 		}
-		if err := tx.RemoveOrganizationMember(ctx, id, userID, o.OwnerID, a.instant()); err != nil {
+		if err := tx.RemoveOrganizationMember(ctx, id, userID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, action, target{"organization", id}, memberFacts(userID, before), nil)
+		if err := a.record(ctx, tx, actor, action, target{"organization", id}, memberFacts(userID, before), nil); err != nil {
+			return err
+		}
+		return a.leaveProjects(ctx, tx, actor, userID, id)
 	})
 }
 
-// organizationMember locks an organisation and returns it with a member's role;
-// for its owner it is the refusal with this text.
-func organizationMember(ctx context.Context, tx *store.Tx, id, userID, ownerText string) (*store.Organization, string, error) {
-	o, err := tx.OrganizationForUpdate(ctx, id)
+// leaveProjects takes somebody out of the projects of an organisation, or of
+// all when its id is "". Those that nobody would run then pass to the owners of
+// their organisations.
+func (a *App) leaveProjects(ctx context.Context, tx *store.Tx, actor *Actor, userID, organizationID string) error {
+	passed, err := tx.LeaveProjects(ctx, userID, organizationID, a.instant())
 	if err != nil {
-		return nil, "", fromStore(err, "Organization")
+		return err
 	}
-	role, err := tx.OrganizationRole(ctx, id, userID)
+	for _, m := range passed {
+		if err := a.record(ctx, tx, actor, ActManageProject, target{"project", m.ProjectID}, nil, memberFacts(m.UserID, m.Role)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// organizationMember is a member's role in an organisation that the transaction
+// holds; for its owner it is the refusal with this text.
+func organizationMember(ctx context.Context, tx *store.Tx, o *store.Organization, userID, ownerText string) (string, error) {
+	role, err := tx.OrganizationRole(ctx, o.ID, userID)
 	switch {
 	case err != nil:
-		return nil, "", err
+		return "", err
 	case userID == o.OwnerID && ownerText != "":
-		return nil, "", errorf(KindRejected, "is_owner", "%s", ownerText)
+		return "", errorf(KindRejected, "is_owner", "%s", ownerText)
 	case role == "":
-		return nil, "", errorf(KindNotFound, "not_found", "User not found in organization")
+		return "", errorf(KindNotFound, "not_found", "User not found in organization")
 	}
-	return o, role, nil
+	return role, nil
 }
 
 // TransferOrganization makes another member the owner of an organisation; who
 // owned it stays as an admin.
 func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID string) (o *store.Organization, err error) {
-	if _, err := a.organizationFor(ctx, actor, id, ActTransferOrganization); err != nil {
-		return nil, err
-	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if o, _, err = organizationMember(ctx, tx, id, userID, ""); err != nil || o.OwnerID == userID {
+	err = a.changeOrganization(ctx, actor, id, ActTransferOrganization, func(tx *store.Tx, held *store.Organization) error {
+		o = held
+		if _, err := organizationMember(ctx, tx, o, userID, ""); err != nil || o.OwnerID == userID {
 			return err
 		}
 		if u, err := tx.User(ctx, userID); err != nil {
@@ -232,5 +256,5 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 		}
 		return a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", id}, before, organizationFacts(o))
 	})
-	return o, fromStore(err, "Organization")
+	return o, err
 }

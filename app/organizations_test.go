@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -22,6 +23,104 @@ func rolesOf(t *testing.T, members []app.Member, err error) map[string]string {
 		roles[m.User.ID] = m.Role
 	}
 	return roles
+}
+
+// meanwhile has act wait for a transaction that holds something, which then
+// makes the change, and returns what act came to.
+func meanwhile(t *testing.T, r *apptest.Rig, hold, change func(*store.Tx) error, act func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	must(t, r.DB.InTx(t.Context(), func(tx *store.Tx) error {
+		if err := hold(tx); err != nil {
+			return err
+		}
+		waiting := func() bool { return false }
+		if r.DB.Postgres() {
+			waiting = func() (yes bool) {
+				must(t, r.DB.Pool().QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_stat_activity"+
+					" WHERE datname = current_database() AND wait_event_type = 'Lock')").Scan(&yes))
+				return yes
+			}
+		} else {
+			before := r.DB.Writer().Stats().WaitCount
+			waiting = func() bool { return r.DB.Writer().Stats().WaitCount > before }
+		}
+		go func() { done <- act() }()
+		apptest.Await(t, "the other to wait", waiting)
+		return change(tx)
+	}))
+	return <-done
+}
+
+// Who loses a right while waiting for others is refused, as the rights are asked
+// again under the lock.
+func TestRightsUnderTheLock(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		c, ctx := r.Class(t), t.Context()
+		org, project, course := c.Project.OrganizationID, c.Project.ID, c.Course.ID
+		joe, sue := r.User(t, app.RoleStudent, "Joe"), r.User(t, app.RoleTeacher, "Sue")
+		boss := r.User(t, app.RoleTeacher, "Boss")
+		_, err := r.AddProjectMember(ctx, c.Teacher, project, app.Person{ID: sue.User.ID}, "viewer")
+		must(t, err)
+		_, err = r.AddProjectMember(ctx, c.Teacher, project, app.Person{ID: boss.User.ID}, "admin")
+		must(t, err)
+		holdOrg := func(tx *store.Tx) error { _, err := tx.OrganizationForUpdate(ctx, org); return err }
+		for name, act := range map[string]func() error{
+			"organisation, add": func() error {
+				_, err := r.AddOrganizationMember(ctx, boss, org, app.Person{ID: joe.User.ID}, "admin")
+				return err
+			},
+			"organisation, change": func() error { return r.ChangeOrganizationMember(ctx, boss, org, sue.User.ID, "admin") },
+			"organisation, remove": func() error { return r.RemoveOrganizationMember(ctx, boss, org, sue.User.ID) },
+			"organisation, update": func() error {
+				_, err := r.UpdateOrganization(ctx, boss, org, app.WorkspaceSettings{Name: app.Some("Mine")})
+				return err
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				must(t, r.ChangeOrganizationMember(ctx, c.Teacher, org, boss.User.ID, "admin"))
+				err := meanwhile(t, r, holdOrg, func(tx *store.Tx) error { return tx.SetOrganizationRole(ctx, org, boss.User.ID, "member") }, act)
+				refused(t, err, app.KindForbidden, "", "Not enough permissions")
+			})
+		}
+		for name, act := range map[string]func() error{
+			"project, add": func() error {
+				_, err := r.AddProjectMember(ctx, boss, project, app.Person{ID: joe.User.ID}, "admin")
+				return err
+			},
+			"project, change": func() error { return r.ChangeProjectMember(ctx, boss, project, sue.User.ID, "admin") },
+			"project, remove": func() error { return r.RemoveProjectMember(ctx, boss, project, sue.User.ID) },
+			"project, delete": func() error { _, err := r.DeleteProject(ctx, boss, project, false); return err },
+		} {
+			t.Run(name, func(t *testing.T) {
+				must(t, r.ChangeProjectMember(ctx, c.Teacher, project, boss.User.ID, "admin"))
+				err := meanwhile(t, r, holdOrg, func(tx *store.Tx) error { return tx.SetProjectRole(ctx, project, boss.User.ID, "viewer") }, act)
+				refused(t, err, app.KindForbidden, "", "Not enough permissions")
+			})
+		}
+		for name, act := range map[string]func() error{
+			"course, enrol": func() error {
+				_, err := r.Enrol(ctx, boss, course, app.Person{ID: joe.User.ID}, "teacher")
+				return err
+			},
+			"course, change": func() error { return r.ChangeMemberRole(ctx, boss, course, c.Student.User.ID, "ta") },
+			"course, remove": func() error { return r.RemoveMember(ctx, boss, course, c.TA.User.ID) },
+			"course, invite": func() error {
+				_, _, err := r.Invite(ctx, boss, course, app.NewInvitation{Role: "teacher", Life: time.Hour, MaxUses: 1})
+				return err
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				_, err := r.Enrol(ctx, c.Teacher, course, app.Person{ID: boss.User.ID}, "teacher")
+				must(t, err)
+				err = meanwhile(t, r, func(tx *store.Tx) error { _, err := tx.CourseForUpdate(ctx, course); return err },
+					func(tx *store.Tx) error { return tx.RemoveCourseMember(ctx, course, boss.User.ID) }, act)
+				refused(t, err, app.KindForbidden, "", "Not enough permissions")
+			})
+		}
+	})
 }
 
 func TestOrganizations(t *testing.T) {
@@ -100,6 +199,9 @@ func TestOrganizations(t *testing.T) {
 			members, err := r.ProjectMembers(ctx, c.Admin, p.ID, store.Page{})
 			if got := rolesOf(t, members, err); len(got) != 1 || got[c.Teacher.User.ID] != "admin" {
 				t.Errorf("got %v, want the owner as its admin", got)
+			}
+			if got, want := logged(t, r, p.ID)[1], `project.members  -> {"role":"admin","user_id":"`+c.Teacher.User.ID+`"}`; got != want {
+				t.Errorf("got %s, want %s", got, want)
 			}
 		})
 		t.Run("Transfer", func(t *testing.T) {

@@ -17,20 +17,47 @@ func runsProject(role string) bool { return role == "owner" || role == "admin" }
 // projectFor checks that the actor may do the action to a project, and loads
 // it. Who has nothing to do with it does not learn whether it exists.
 func (a *App) projectFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Project, Resource, error) {
-	res := Resource{Noun: "Project"}
+	return projectIn(ctx, a.db.Queries, actor, id, action)
+}
+
+func projectIn(ctx context.Context, q store.Queries, actor *Actor, id string, action Action) (*store.Project, Resource, error) {
 	if actor == nil {
-		return nil, res, errNotAuthenticated
+		return nil, Resource{}, errNotAuthenticated
 	}
-	role, err := a.db.ProjectRole(ctx, id, actor.User.ID)
+	role, err := q.ProjectRole(ctx, id, actor.User.ID)
 	if err != nil {
-		return nil, res, err
+		return nil, Resource{}, err
 	}
-	res.Relations = projRelation[role]
+	res := Resource{Noun: "Project", Relations: projRelation[role]}
 	if err := Check(actor, action, res); err != nil {
 		return nil, res, err
 	}
-	p, err := a.db.Project(ctx, id)
+	p, err := q.Project(ctx, id)
 	return p, res, fromStore(err, "Project")
+}
+
+// changeProject runs fn in a transaction that holds a project and its people,
+// if the actor may do the action: see changeCourse.
+func (a *App) changeProject(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Project, Resource) error) error {
+	p, _, err := a.projectFor(ctx, actor, id, action)
+	if err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		// Who leaves an organisation leaves its projects: always in this order,
+		// lest two wait for each other.
+		if _, err := tx.OrganizationForUpdate(ctx, p.OrganizationID); err != nil {
+			return err
+		}
+		if _, err := tx.ProjectForUpdate(ctx, id); err != nil {
+			return err
+		}
+		p, res, err := projectIn(ctx, tx.Queries, actor, id, action)
+		if err != nil {
+			return err
+		}
+		return fn(tx, p, res)
+	}), "Project")
 }
 
 // Project returns one project.
@@ -45,13 +72,8 @@ func projectFacts(p *store.Project) facts {
 
 // UpdateProject changes the sent members of a project.
 func (a *App) UpdateProject(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (p *store.Project, err error) {
-	if _, _, err := a.projectFor(ctx, actor, id, ActUpdateProject); err != nil {
-		return nil, err
-	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if p, err = tx.ProjectForUpdate(ctx, id); err != nil {
-			return err
-		}
+	err = a.changeProject(ctx, actor, id, ActUpdateProject, func(tx *store.Tx, held *store.Project, _ Resource) error {
+		p = held
 		before := projectFacts(p)
 		if err := s.apply(&p.Name, &p.Description); err != nil {
 			return err
@@ -61,25 +83,24 @@ func (a *App) UpdateProject(ctx context.Context, actor *Actor, id string, s Work
 		}
 		return a.record(ctx, tx, actor, ActUpdateProject, target{"project", id}, before, projectFacts(p))
 	})
-	return p, fromStore(err, "Project")
+	return p, err
 }
 
 // DeleteProject removes a project with its agents; what they said stays. A dry
 // run only counts.
 func (a *App) DeleteProject(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
-	p, _, err := a.projectFor(ctx, actor, id, ActDeleteProject)
-	if err != nil {
-		return nil, err
-	}
 	if dryRun {
+		if _, _, err := a.projectFor(ctx, actor, id, ActDeleteProject); err != nil {
+			return nil, err
+		}
 		return a.db.ProjectContents(ctx, id)
 	}
-	return nil, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+	return nil, a.changeProject(ctx, actor, id, ActDeleteProject, func(tx *store.Tx, p *store.Project, _ Resource) error {
 		if err := tx.DeleteProject(ctx, id); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActDeleteProject, target{"project", id}, projectFacts(p), nil)
-	}), "Project")
+	})
 }
 
 // ProjectMembers lists the people of a project.
@@ -98,7 +119,7 @@ func (a *App) ProjectMembers(ctx context.Context, actor *Actor, id string, p sto
 // AddProjectMember takes somebody into a project, and as a member into its
 // organisation.
 func (a *App) AddProjectMember(ctx context.Context, actor *Actor, id string, who Person, role string) (*Member, error) {
-	p, res, err := a.projectFor(ctx, actor, id, ActManageProject)
+	_, res, err := a.projectFor(ctx, actor, id, ActManageProject)
 	if err != nil {
 		return nil, err
 	}
@@ -109,20 +130,24 @@ func (a *App) AddProjectMember(ctx context.Context, actor *Actor, id string, who
 	if err != nil {
 		return nil, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+	err = a.changeProject(ctx, actor, id, ActManageProject, func(tx *store.Tx, p *store.Project, res Resource) error {
+		if err := checkProjectRole(actor, res, role); err != nil {
+			return err
+		}
 		now := a.instant()
 		if err := tx.LinkOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: p.OrganizationID, UserID: u.ID, Role: orgMember, CreatedAt: now}); err != nil {
 			return err
 		}
-		if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: id, UserID: u.ID, Role: role, CreatedAt: now}); err != nil {
+		err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: id, UserID: u.ID, Role: role, CreatedAt: now})
+		if errors.Is(err, store.ErrExists) {
+			return errMember
+		}
+		if err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActManageProject, target{"project", id}, nil, memberFacts(u.ID, role))
 	})
-	if errors.Is(err, store.ErrExists) {
-		err = errMember
-	}
-	return &Member{User: *u, Role: role}, fromStore(err, "Project")
+	return &Member{User: *u, Role: role}, err
 }
 
 func checkProjectRole(actor *Actor, on Resource, role string) error {
@@ -138,14 +163,10 @@ func checkProjectRole(actor *Actor, on Resource, role string) error {
 // ChangeProjectMember gives a member of a project another role. Only owners
 // make and change owners, and the last one who runs a project goes on doing so.
 func (a *App) ChangeProjectMember(ctx context.Context, actor *Actor, id, userID, role string) error {
-	_, res, err := a.projectFor(ctx, actor, id, ActManageProject)
-	if err != nil {
-		return err
-	}
-	if err := checkProjectRole(actor, res, role); err != nil {
-		return err
-	}
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
+	return a.changeProject(ctx, actor, id, ActManageProject, func(tx *store.Tx, _ *store.Project, res Resource) error {
+		if err := checkProjectRole(actor, res, role); err != nil {
+			return err
+		}
 		before, err := projectMember(ctx, tx, actor, id, userID, res, runsProject(role))
 		if err != nil {
 			return err
@@ -164,11 +185,7 @@ func (a *App) RemoveProjectMember(ctx context.Context, actor *Actor, id, userID 
 	if actor != nil && actor.User.ID == userID {
 		action = ActLeaveProject
 	}
-	_, res, err := a.projectFor(ctx, actor, id, action)
-	if err != nil {
-		return err
-	}
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
+	return a.changeProject(ctx, actor, id, action, func(tx *store.Tx, _ *store.Project, res Resource) error {
 		before, err := projectMember(ctx, tx, actor, id, userID, res, false)
 		if err != nil {
 			return err
@@ -180,12 +197,9 @@ func (a *App) RemoveProjectMember(ctx context.Context, actor *Actor, id, userID 
 	})
 }
 
-// projectMember locks a project and returns a member's role, unless the actor
-// may not change it; goesOn says that the member will run the project still.
+// projectMember is a member's role in a project that the transaction holds,
+// unless the actor may not change it; goesOn says that the member will run the project still.
 func projectMember(ctx context.Context, tx *store.Tx, actor *Actor, id, userID string, on Resource, goesOn bool) (string, error) {
-	if _, err := tx.ProjectForUpdate(ctx, id); err != nil {
-		return "", fromStore(err, "Project")
-	}
 	role, err := tx.ProjectRole(ctx, id, userID)
 	if err != nil {
 		return "", err

@@ -11,7 +11,8 @@ import (
 const deletedName = "deleted user"
 
 // DeleteUser removes an account with its sessions, keys and memberships. Its
-// courses and organisations pass to the actor; what the person said stays,
+// courses and organisations pass to the actor, projects that nobody else runs
+// to the owners of their organisations; what the person said stays,
 // said by a deleted user, and so do agents and artifacts. A dry run counts and
 // changes nothing; otherwise the account is returned as it was.
 func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bool) (*store.User, store.Counts, error) {
@@ -70,7 +71,7 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.GiveAway(ctx, id, actor.User.ID, now); err != nil {
+	if err := a.passOn(ctx, tx, actor, id); err != nil {
 		return nil, err
 	}
 	if err := tx.DisownEvents(ctx, id, deletedName); err != nil {
@@ -92,4 +93,25 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 		a.hub.Forget()
 	})
 	return u, a.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userFacts(u), nil)
+}
+
+// passOn gives what somebody owns to the actor, and the projects that only they
+// ran to the owners of their organisations.
+func (a *App) passOn(ctx context.Context, tx *store.Tx, actor *Actor, id string) error {
+	courses, organizations, err := tx.GiveAway(ctx, id, actor.User.ID, a.instant())
+	if err != nil {
+		return err
+	}
+	before, after := facts{"owner_id": id}, facts{"owner_id": actor.User.ID}
+	for _, c := range courses {
+		if err := a.record(ctx, tx, actor, ActTransferCourse, target{"course", c}, before, after); err != nil {
+			return err
+		}
+	}
+	for _, o := range organizations {
+		if err := a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", o}, before, after); err != nil {
+			return err
+		}
+	}
+	return a.leaveProjects(ctx, tx, actor, id, "")
 }

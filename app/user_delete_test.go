@@ -99,8 +99,38 @@ func TestDeleteUser(t *testing.T) {
 			if err != nil || len(orgs) == 0 || orgs[0].OwnerID != admin.User.ID {
 				t.Errorf("got %+v, %v, want the admin's", orgs, err)
 			}
+			members, err := r.ProjectMembers(ctx, admin, c.Project.ID, store.Page{})
+			if got := rolesOf(t, members, err); len(got) != 1 || got[admin.User.ID] != "admin" {
+				t.Errorf("got %v, want the admin, who owns its organisation", got)
+			}
+			for id, line := range map[string]string{c.Course.ID: "course.transfer", org.ID: "organization.transfer", c.Project.ID: "project.members"} {
+				if got := strings.Join(logged(t, r, id), "\n"); !strings.Contains(got, line+" ") {
+					t.Errorf("got\n%s\nwant %s", got, line)
+				}
+			}
 			if agents, err := r.Agents(ctx, admin, c.Project.ID, store.Page{}); err != nil || len(agents) != 2 {
 				t.Errorf("got %d agents, %v, want both kept", len(agents), err)
+			}
+		})
+		t.Run("ProjectsPassToTheirOrganisation", func(t *testing.T) {
+			c := r.Class(t)
+			joe := r.User(t, app.RoleStudent, "Joe")
+			_, err := r.AddOrganizationMember(ctx, c.Teacher, c.Project.OrganizationID, app.Person{ID: joe.User.ID}, "member")
+			must(t, err)
+			p, err := r.CreateProject(ctx, joe, c.Project.OrganizationID, "Joe's", nil)
+			must(t, err)
+			_, err = r.AddProjectMember(ctx, c.Teacher, c.Project.ID, app.Person{ID: joe.User.ID}, "admin")
+			must(t, err)
+			if _, counts, err := r.DeleteUser(ctx, admin, joe.User.ID, true); err != nil || counts["projects"] != 2 || counts["projects_transferred"] != 1 {
+				t.Errorf("got %v, %v", counts, err)
+			}
+			_, _, err = r.DeleteUser(ctx, admin, joe.User.ID, false)
+			must(t, err)
+			for _, id := range []string{p.ID, c.Project.ID} {
+				members, err := r.ProjectMembers(ctx, admin, id, store.Page{})
+				if got := rolesOf(t, members, err); len(got) != 1 || got[c.Teacher.User.ID] != "admin" {
+					t.Errorf("got %v, want the organisation's owner", got)
+				}
 			}
 		})
 		t.Run("WhoMay", func(t *testing.T) {

@@ -50,25 +50,14 @@ func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string,
 // a student agent on the offline provider: the client has no way to make the
 // first ones.
 func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, title string, description *string) (*store.Project, error) {
-	if actor == nil {
-		return nil, Check(actor, ActCreateProject, Resource{})
-	}
-	role, err := a.db.OrganizationRole(ctx, organizationID, actor.User.ID)
-	if err != nil {
-		return nil, err
-	}
-	if err := Check(actor, ActCreateProject, Resource{Noun: "Organization", Relations: orgRelation[role]}); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
-		return nil, firstOf(err)
-	}
 	now := a.instant()
-	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Name: title, Description: description, CreatedAt: now, Version: 1}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.CreateProject(ctx, p); errors.Is(err, store.ErrReferenced) {
-			return notFound("Organization")
-		} else if err != nil {
+	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Description: description, CreatedAt: now, Version: 1}
+	err := a.changeOrganization(ctx, actor, organizationID, ActCreateProject, func(tx *store.Tx, _ *store.Organization) error {
+		if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
+			return firstOf(err)
+		}
+		p.Name = title
+		if err := tx.CreateProject(ctx, p); err != nil {
 			return err
 		}
 		if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: p.ID, UserID: actor.User.ID, Role: "admin", CreatedAt: now}); err != nil {

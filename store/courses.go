@@ -37,6 +37,23 @@ func (q Queries) Course(ctx context.Context, id string) (*Course, error) {
 	return first(ctx, q.db.NewSelect().Model(c).Where("c.id = ?", id), c)
 }
 
+// CourseAccess returns a course and the user's link role in it, "" without a
+// link, in one statement.
+func (q Queries) CourseAccess(ctx context.Context, courseID, userID string) (*Course, string, error) {
+	var row struct {
+		Course `bun:",extend"`
+		Role   string `bun:",scanonly"`
+	}
+	ctx, bound := q.bound(ctx, courseID, userID)
+	err := q.db.NewSelect().Model(&row).ColumnExpr("?TableColumns").ColumnExpr("COALESCE(cm.role, '') AS role").
+		Join("LEFT JOIN course_members AS cm ON cm.course_id = c.id AND cm.user_id = ?", bound[1]).
+		Where("c.id = ?", bound[0]).Limit(1).Scan(ctx)
+	if err != nil {
+		return nil, "", translate(err)
+	}
+	return &row.Course, row.Role, nil
+}
+
 // Courses lists courses with their owners' names, newest first: all of them,
 // or with userID only those the user owns or is linked to.
 func (q Queries) Courses(ctx context.Context, userID string, p Page) ([]Course, error) {

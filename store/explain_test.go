@@ -37,6 +37,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"Session":           func() error { _, err := db.Session(ctx, s.ID); return err },
 			"LiveSessions":      func() error { _, err := db.LiveSessions(ctx, []string{s.ID}, at); return err },
 			"RoomAccess":        func() error { _, err := db.RoomAccess(ctx, id, w.pupil.ID); return err },
+			"CourseAccess":      func() error { _, _, err := db.CourseAccess(ctx, w.course.ID, w.pupil.ID); return err },
 			"RoomAccesses":      func() error { _, err := db.RoomAccesses(ctx, id, []string{w.pupil.ID}); return err },
 			"RoomsInCourse":     func() error { _, err := db.RoomsInCourse(ctx, w.course.ID, w.pupil.ID, store.Page{}); return err },
 			"Messages":          func() error { _, err := db.Messages(ctx, id, 0, 50); return err },

@@ -78,6 +78,16 @@ func (q Queries) InvitationByHash(ctx context.Context, hash string) (*Invitation
 	return first(ctx, q.db.NewSelect().Model(ci).Where("ci.token_hash = ?", hash), ci)
 }
 
+// CountInvitations counts the invitations that have not expired: those of a
+// course, and those that a person has made for any.
+func (t *Tx) CountInvitations(ctx context.Context, courseID, userID string, now time.Time) (ofCourse, ofGiver int, err error) {
+	live := func(column, id string) *bun.SelectQuery {
+		return t.db.NewSelect().Model((*Invitation)(nil)).ColumnExpr("count(*)").Where("? = ?", bun.Ident(column), id).Where("ci.expires_at > ?", now)
+	}
+	err = t.db.NewSelect().ColumnExpr("(?), (?)", live("ci.course_id", courseID), live("ci.created_by", userID)).Scan(ctx, &ofCourse, &ofGiver)
+	return ofCourse, ofGiver, translate(err)
+}
+
 // CreateInvitation adds an invitation; ErrReferenced for an unknown course.
 func (t *Tx) CreateInvitation(ctx context.Context, ci *Invitation) error { return t.insert(ctx, ci) }
 

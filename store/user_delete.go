@@ -11,7 +11,10 @@ var heldByUser = []held{
 	{"courses_transferred", "courses", "owner_id = ?"}, {"organizations_transferred", "organizations", "owner_id = ?"},
 	{"messages", "messages", "sender_id = ?"}, {"keys", "user_keys", "user_id = ?"},
 	{"courses", "course_members", "user_id = ?"}, {"rooms", "room_members", "user_id = ?"},
-	{"projects", "project_members", "user_id = ?"}, {"threads", "threads", "user_id = ?"},
+	{"projects", "project_members", "user_id = ?"},
+	{"projects_transferred", "project_members", "user_id = ? AND role IN ('owner', 'admin') AND NOT EXISTS (SELECT 1 FROM project_members AS other" +
+		" WHERE other.project_id = project_members.project_id AND other.user_id <> project_members.user_id AND other.role IN ('owner', 'admin'))"},
+	{"threads", "threads", "user_id = ?"},
 }
 
 // UserContents counts what a deletion of the user concerns.
@@ -20,21 +23,25 @@ func (q Queries) UserContents(ctx context.Context, id string) (Counts, error) {
 }
 
 // GiveAway makes another user the owner of all courses and organisations that
-// one owns, and links the new owner to them as an owner is.
-func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) error {
-	for _, change := range []string{
+// one owns, links the new owner to them as an owner is, and returns their ids.
+func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) (courses, organizations []string, err error) {
+	for _, link := range []string{
 		`INSERT INTO course_members (course_id, user_id, role, created_at) SELECT id, ?1, 'teacher', ?2 FROM courses WHERE owner_id = ?0
 			ON CONFLICT (course_id, user_id) DO UPDATE SET role = 'teacher'`,
-		"UPDATE courses SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0",
 		`INSERT INTO organization_members (organization_id, user_id, role, created_at) SELECT id, ?1, 'owner', ?2 FROM organizations WHERE owner_id = ?0
 			ON CONFLICT (organization_id, user_id) DO UPDATE SET role = 'owner'`,
-		"UPDATE organizations SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0",
 	} {
-		if _, err := t.db.NewRaw(change, from, to, t.instant(at)).Exec(ctx); err != nil {
-			return translate(err)
+		if _, err := t.db.NewRaw(link, from, to, t.instant(at)).Exec(ctx); err != nil {
+			return nil, nil, translate(err)
 		}
 	}
-	return nil
+	if err := t.db.NewRaw("UPDATE courses SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0 RETURNING id", from, to).
+		Scan(ctx, &courses); err != nil {
+		return nil, nil, translate(err)
+	}
+	err = t.db.NewRaw("UPDATE organizations SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0 RETURNING id", from, to).
+		Scan(ctx, &organizations)
+	return courses, organizations, translate(err)
 }
 
 // DisownEvents takes a user's name and id out of the events of what the user

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/uptrace/bun"
 )
 
 // OrganizationForUpdate returns an organisation whose row stays locked until
@@ -52,32 +54,39 @@ func (t *Tx) SetOrganizationRole(ctx context.Context, organizationID, userID, ro
 	return changed(res, err, ErrNotFound)
 }
 
-// RemoveOrganizationMember takes a user out of an organisation and of its
-// projects. Projects that have no admin then get the heir as theirs.
-// ErrNotFound without a link.
-func (t *Tx) RemoveOrganizationMember(ctx context.Context, organizationID, userID, heir string, at time.Time) error {
+// RemoveOrganizationMember takes a user out of an organisation, and not of its
+// projects; ErrNotFound without a link.
+func (t *Tx) RemoveOrganizationMember(ctx context.Context, organizationID, userID string) error {
 	res, err := t.db.NewDelete().Model((*OrganizationMember)(nil)).Where("organization_id = ?", organizationID).
 		Where("user_id = ?", userID).Exec(ctx)
-	if err := changed(res, err, ErrNotFound); err != nil {
-		return err
+	return changed(res, err, ErrNotFound)
+}
+
+// LeaveProjects takes a user out of the projects of an organisation, or of all
+// when that is "". Those that are without an owner or admin then get the owner
+// of their organisation as admin; it returns these new links.
+func (t *Tx) LeaveProjects(ctx context.Context, userID, organizationID string, at time.Time) ([]ProjectMember, error) {
+	sel := t.db.NewSelect().Model((*Project)(nil)).Column("p.id").
+		Where("EXISTS (SELECT 1 FROM project_members AS pm WHERE pm.project_id = p.id AND pm.user_id = ?)", userID).OrderExpr("p.id")
+	if organizationID != "" {
+		sel = sel.Where("p.organization_id = ?", organizationID)
 	}
-	var projects []string
-	if err := t.locked(t.db.NewSelect().Model((*Project)(nil)).Column("p.id").Where("p.organization_id = ?", organizationID).
-		OrderExpr("p.id")).Scan(ctx, &projects); err != nil {
-		return translate(err)
+	var left []string
+	if err := t.locked(sel).Scan(ctx, &left); err != nil || len(left) == 0 {
+		return nil, translate(err)
 	}
-	for _, change := range []string{
-		"DELETE FROM project_members WHERE user_id = ?1 AND project_id IN (SELECT id FROM projects WHERE organization_id = ?0)",
-		`INSERT INTO project_members (project_id, user_id, role, created_at) SELECT p.id, ?2, 'admin', ?3 FROM projects AS p
-			WHERE p.organization_id = ?0 AND NOT EXISTS
+	if _, err := t.db.NewDelete().Model((*ProjectMember)(nil)).Where("user_id = ?", userID).
+		Where("project_id IN (?)", bun.List(left)).Exec(ctx); err != nil {
+		return nil, translate(err)
+	}
+	var heirs []ProjectMember
+	err := t.db.NewRaw(`INSERT INTO project_members (project_id, user_id, role, created_at)
+		SELECT p.id, o.owner_id, 'admin', ? FROM projects AS p JOIN organizations AS o ON o.id = p.organization_id
+			WHERE p.id IN (?) AND NOT EXISTS
 				(SELECT 1 FROM project_members AS m WHERE m.project_id = p.id AND m.role IN ('owner', 'admin'))
-			ON CONFLICT (project_id, user_id) DO UPDATE SET role = 'admin'`,
-	} {
-		if _, err := t.db.NewRaw(change, organizationID, userID, heir, t.instant(at)).Exec(ctx); err != nil {
-			return translate(err)
-		}
-	}
-	return nil
+		ON CONFLICT (project_id, user_id) DO UPDATE SET role = 'admin'
+		RETURNING project_id, user_id, role`, t.instant(at), bun.List(left)).Scan(ctx, &heirs)
+	return heirs, translate(err)
 }
 
 // ProjectForUpdate returns a project whose row stays locked until the

@@ -180,7 +180,8 @@ func (s *Server) courseRoutes() {
 	add(s, route{method: del, path: v1 + "/courses/{course_id}/join-code", id: "deleteJoinCode", tag: tag, summary: "Remove the join code", status: gone, errors: known}, s.deleteJoinCode)
 	add(s, route{method: post, path: v1 + "/courses/join", id: "joinCourse", tag: tag, summary: "Join a course as a student with its code",
 		errors: []int{missing, limited}}, s.joinCourse)
-	add(s, route{method: post, path: v1 + "/courses/{course_id}/invitations", id: "invite", tag: tag, summary: "Make an invitation link; its token is shown this once", errors: known}, s.invite)
+	add(s, route{method: post, path: v1 + "/courses/{course_id}/invitations", id: "invite", tag: tag, summary: "Make an invitation link; its token is shown this once",
+		errors: []int{missing, conflict}}, s.invite)
 	add(s, route{method: get, path: v1 + "/courses/{course_id}/invitations", id: "listInvitations", tag: tag, summary: "List a course's invitation links, newest first", errors: known}, s.invitations)
 	add(s, route{method: del, path: v1 + "/courses/{course_id}/invitations/{invitation_id}", id: "deleteInvitation", tag: tag, summary: "Take an invitation link back",
 		status: gone, errors: known}, s.deleteInvitation)
