@@ -144,9 +144,13 @@ const (
 	ActReadHidden   Action = "message.read_hidden"
 	ActExportRoom   Action = "room.export"
 	ActSeeFailures  Action = "room.failures"
-	ActReadFaces    Action = "room.agents"
-	ActAttachAgent  Action = "room.attach_agent"
-	ActDetachAgent  Action = "room.detach_agent"
+	ActStopTurn     Action = "turn.stop"
+	ActGoOn         Action = "room.go_on"
+
+	ActReadDecisions Action = "room.decisions"
+	ActReadFaces     Action = "room.agents"
+	ActAttachAgent   Action = "room.attach_agent"
+	ActDetachAgent   Action = "room.detach_agent"
 
 	ActReadTurns      Action = "room.turns"
 	ActReadApprovals  Action = "room.approvals"
@@ -348,21 +352,24 @@ var rules = map[Action]rule{
 	ActListAllRooms: {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
 	ActCreateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
 
-	ActReadRoom:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
-	ActUpdateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
-	ActDeleteRoom:   {roles: admins, relations: courseStaff, text: notEnough},
-	ActAssignToRoom: {roles: admins, relations: courseStaff, text: notEnough},
-	ActReadHistory:  {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
-	ActJoinRoom:     {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
-	ActPostMessage:  {roles: admins, relations: roomMembers, text: notEnough},
-	ActSeeFailures:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
-	ActChangeLine:   {relations: IsCreator, text: "Only your own lines can be changed"},
-	ActHideLine:     {roles: admins, relations: courseStaff, text: notEnough},
-	ActReadHidden:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
-	ActExportRoom:   {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
-	ActReadFaces:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
-	ActAttachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
-	ActDetachAgent:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActReadRoom:      {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActUpdateRoom:    {roles: admins, relations: courseStaff, text: notEnough},
+	ActDeleteRoom:    {roles: admins, relations: courseStaff, text: notEnough},
+	ActAssignToRoom:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActReadHistory:   {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
+	ActJoinRoom:      {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
+	ActPostMessage:   {roles: admins, relations: roomMembers, text: notEnough},
+	ActSeeFailures:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActGoOn:          {roles: admins, relations: courseStaff, text: notEnough},
+	ActReadDecisions: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActStopTurn:      {roles: admins, relations: courseStaff | IsCreator, text: "Only staff and the person who asked can stop it"},
+	ActChangeLine:    {relations: IsCreator, text: "Only your own lines can be changed"},
+	ActHideLine:      {roles: admins, relations: courseStaff, text: notEnough},
+	ActReadHidden:    {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActExportRoom:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActReadFaces:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActAttachAgent:   {roles: admins, relations: courseStaff, text: notEnough},
+	ActDetachAgent:   {roles: admins, relations: courseStaff, text: notEnough},
 
 	ActReadTurns:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActReadApprovals:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},

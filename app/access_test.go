@@ -121,6 +121,9 @@ var declared = map[Action]struct {
 	ActAssignToRoom: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActSeeFailures:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
+	ActGoOn:           {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActReadDecisions:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActStopTurn:       {"admin super_admin course_owner course_teacher course_ta creator", "Only staff and the person who asked can stop it"},
 	ActReadTurns:      {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadApprovals:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActDecideApproval: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},

@@ -71,6 +71,8 @@ type App struct {
 	requests   *sharedLimiter
 	addresses  *sharedLimiter
 	open       places // sockets and event streams, by person
+	stops      turnStops
+	typists    typists
 	watchers   watchers
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
@@ -118,7 +120,7 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	a.hub = a.newHub()
-	if d.Serve && d.DB.Postgres() {
+	if d.DB.Postgres() {
 		a.listen = a.newListener()
 	}
 	d.DB.OnCommit(a.publish)
@@ -260,7 +262,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if err := a.db.CheckSchema(ctx); err != nil {
 		return &Error{Kind: KindUnavailable, Code: "schema", Message: "The database schema does not fit this program", Err: err}
 	}
-	if a.listen != nil && !a.listen.Ready() {
+	if a.serve && a.listen != nil && !a.listen.Ready() {
 		return errorf(KindUnavailable, "listener", "Events of other nodes do not arrive")
 	}
 	return nil

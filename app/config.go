@@ -102,14 +102,15 @@ type JobsConfig struct {
 
 // TurnsConfig bounds an agent's turn.
 type TurnsConfig struct {
-	Lease       time.Duration `yaml:"lease" default:"7s" min:"1s" max:"10m" doc:"A turn whose worker was silent for so long is given to another one."`
-	Heartbeat   time.Duration `yaml:"heartbeat" default:"2s" min:"100ms" max:"5m" doc:"How often a worker renews its lease; at most half of it."`
-	Sweep       time.Duration `yaml:"sweep" default:"3s" min:"100ms" max:"10m" doc:"How often lapsed leases are looked for."`
-	Due         time.Duration `yaml:"due" default:"1s" min:"10ms" max:"1m" doc:"How often one of all nodes looks for agents that are to speak because time has passed."`
-	MaxAttempts int           `yaml:"max_attempts" default:"3" min:"1" max:"20" doc:"A turn fails for good after so many attempts."`
-	MaxDuration time.Duration `yaml:"max_duration" default:"5m" min:"1s" max:"1h" doc:"A turn fails for good after so long, all attempts together."`
-	MaxAgentRow int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
-	MaxTokens   int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
+	Lease         time.Duration `yaml:"lease" default:"7s" min:"1s" max:"10m" doc:"A turn whose worker was silent for so long is given to another one."`
+	Heartbeat     time.Duration `yaml:"heartbeat" default:"2s" min:"100ms" max:"5m" doc:"How often a worker renews its lease; at most half of it."`
+	Sweep         time.Duration `yaml:"sweep" default:"3s" min:"100ms" max:"10m" doc:"How often lapsed leases are looked for."`
+	Due           time.Duration `yaml:"due" default:"1s" min:"10ms" max:"1m" doc:"How often one of all nodes looks for agents that are to speak because time has passed."`
+	MaxAttempts   int           `yaml:"max_attempts" default:"3" min:"1" max:"20" doc:"A turn fails for good after so many attempts."`
+	MaxDuration   time.Duration `yaml:"max_duration" default:"5m" min:"1s" max:"1h" doc:"A turn fails for good after so long, all attempts together."`
+	MaxAgentRow   int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
+	YieldToTyping time.Duration `yaml:"yield_to_typing" default:"3s" min:"0s" max:"30s" doc:"How long an answer that has shown nothing yet waits while a person types; 0 turns it off."`
+	MaxTokens     int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
 
 	MaxSteps       int           `yaml:"max_steps" default:"8" min:"1" max:"100" doc:"Model calls in one turn, each with the tools that it asks for, before the turn is stopped."`
 	MaxTurnTokens  int           `yaml:"max_turn_tokens" default:"100000" min:"1000" max:"100000000" doc:"Tokens of one turn, prompts and answers together, before it is stopped."`

@@ -56,9 +56,8 @@ func decide(s roomSnapshot, roll func() float64) decision {
 	if len(fresh) == 0 {
 		return d
 	}
-	byPeople := slices.ContainsFunc(fresh, isPersons)
 	switch {
-	case byPeople:
+	case slices.ContainsFunc(fresh, func(m store.Message) bool { return !m.ByAgent() && m.Seq > s.Room.RowFrom }):
 		d.Cause = causePost
 	case s.Room.LookedSeq < s.Room.RowFrom:
 		d.Cause = causeGoOn
@@ -75,20 +74,19 @@ func decide(s roomSnapshot, roll func() float64) decision {
 		}
 		d.Candidates = append(d.Candidates, candidate{AgentID: agents[i].ID, Name: agents[i].Name, Rule: why})
 	}
-	called := s.called(fresh, may, byPeople)
-	if len(called) > 0 {
-		d.speakCalled(called, byPeople, &s)
-		return d
+	if called := s.called(fresh, may, d.Cause); len(called) > 0 {
+		d.speakCalled(called, &s)
+	} else {
+		d.speakUnaddressed(&s, agents, roll)
 	}
-	d.speakUnaddressed(&s, agents, byPeople, roll)
 	return d
 }
 
 // called tells which of the agents the lines call, and who asked in that way.
-func (s *roomSnapshot) called(lines []store.Message, agents []store.Agent, byPeople bool) map[string]string {
+func (s *roomSnapshot) called(lines []store.Message, agents []store.Agent, cause string) map[string]string {
 	called := map[string]string{}
 	for _, m := range lines {
-		if m.ByAgent() == byPeople {
+		if cause == causePost && m.ByAgent() {
 			continue
 		}
 		for _, id := range mentioned(m.Content, agents) {
@@ -119,9 +117,9 @@ func (s *roomSnapshot) askedBy(m *store.Message) string {
 }
 
 // speakCalled lets everybody speak who was called, as far as the guards do.
-func (d *decision) speakCalled(called map[string]string, byPeople bool, s *roomSnapshot) {
+func (d *decision) speakCalled(called map[string]string, s *roomSnapshot) {
 	left, guard := s.MaxRow, guardRow
-	if !byPeople {
+	if d.Cause == causeAgents {
 		left, guard = s.guarded()
 	}
 	for i := range d.Candidates {
@@ -142,13 +140,13 @@ func (d *decision) speakCalled(called map[string]string, byPeople bool, s *roomS
 
 // speakUnaddressed lets the first agent speak whose trigger or roll says so;
 // what agents say without calling anybody asks for no answer.
-func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, byPeople bool, roll func() float64) {
+func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, roll func() float64) {
 	taken := false
 	for i := range d.Candidates {
 		c := &d.Candidates[i]
 		switch {
 		case c.Rule != "":
-		case !byPeople:
+		case d.Cause != causePost:
 			c.Rule = ruleNotCalled
 		case taken:
 			c.Rule = ruleOthers
@@ -160,14 +158,6 @@ func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, byPeo
 			}
 		}
 	}
-}
-
-func isPersons(m store.Message) bool { return !m.ByAgent() }
-
-// guarded is how many more lines the agents may say to each other, and the
-// guard that keeps them from more.
-func (s *roomSnapshot) guarded() (left int, guard string) {
-	return s.MaxRow - len(s.tail()), guardRow
 }
 
 // able is the reason why an agent may not speak in the room at all, one of the

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -329,3 +330,79 @@ func TestTranscript(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestDecideSays(t *testing.T) {
+	t.Parallel()
+	const callsAll = "@teacher @student @critic @helper"
+	four := []string{"teacher", "student", "helper", "critic"}
+	for name, c := range map[string]struct {
+		agents []string
+		lines  []line
+		tune   func(*roomSnapshot)
+		cause  string
+		guard  string
+		want   map[string]string // the rule of each agent, with ! for those that speak
+	}{
+		"Mentioned":     {agents: []string{"teacher", "student"}, lines: []line{person("@student")}, cause: causePost, want: map[string]string{"student": "!mentioned", "teacher": "others"}},
+		"Chance":        {agents: []string{"teacher", "student"}, lines: []line{person("hi")}, cause: causePost, want: map[string]string{"teacher": "!chance", "student": "others"}},
+		"NoChance":      {agents: []string{"teacher", "student", "helper"}, lines: []line{person("hi")}, tune: frequency(0), cause: causePost, want: map[string]string{"teacher": "chance", "student": "chance", "helper": "not_called"}},
+		"NotAble":       {agents: []string{"sleeper", "remote", "student"}, lines: []line{person("hi")}, tune: mode(ModeTeacherOnly), cause: causePost, want: map[string]string{"sleeper": "inactive", "remote": "external", "student": "mode"}},
+		"Off":           {agents: []string{"teacher", "remote"}, lines: []line{person("hi")}, tune: mode(ModeOff), cause: causePost, want: map[string]string{"teacher": "room_off", "remote": "external"}},
+		"AgentLines":    {agents: []string{"teacher", "student"}, lines: []line{agent("teacher", "hm")}, cause: causeAgents, want: map[string]string{"teacher": "not_called", "student": "not_called"}},
+		"RowOfAPost":    {agents: four, lines: []line{person(callsAll)}, cause: causePost, guard: guardRow, want: map[string]string{"teacher": "!mentioned", "critic": "!mentioned", "student": "!mentioned", "helper": "guard"}},
+		"Row":           {agents: four, lines: []line{agent("teacher", "a"), agent("critic", "b"), agent("student", "c @teacher")}, cause: causeAgents, guard: guardRow, want: map[string]string{"teacher": "guard", "critic": "others", "student": "others", "helper": "others"}},
+		"RowNotWanted":  {agents: []string{"teacher", "student"}, lines: []line{agent("teacher", "a"), agent("student", "b"), agent("teacher", "c")}, cause: causeAgents, want: map[string]string{"teacher": "not_called", "student": "not_called"}},
+		"GoesOn":        {agents: four, lines: []line{person("x"), agent("teacher", "a"), agent("critic", "b"), agent("student", "c @teacher")}, tune: and(looked(3), rowFrom(4)), cause: causeGoOn, want: map[string]string{"teacher": "!mentioned", "critic": "others", "student": "others", "helper": "others"}},
+		"GoesOnCutOff":  {agents: four, lines: []line{person(callsAll), agent("teacher", "a"), agent("critic", "b"), agent("student", "c")}, tune: rowFrom(4), cause: causeGoOn, want: map[string]string{"teacher": "others", "critic": "others", "student": "others", "helper": "!mentioned"}},
+		"GoesOnNoRoll":  {agents: []string{"teacher"}, lines: []line{person("x"), agent("teacher", "a")}, tune: rowFrom(2), cause: causeGoOn, want: map[string]string{"teacher": "not_called"}},
+		"RowCountsAnew": {agents: four, lines: []line{person("x"), agent("teacher", "a"), agent("critic", "b"), agent("student", "c"), agent("teacher", "d @critic")}, tune: and(looked(4), rowFrom(4)), cause: causeAgents, want: map[string]string{"critic": "!mentioned", "teacher": "others", "student": "others", "helper": "others"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := room(c.lines...)
+			s.Agents = cast(c.agents...)
+			if c.tune != nil {
+				c.tune(&s)
+			}
+			d := decide(s, func() float64 { return 0 })
+			got := map[string]string{}
+			for _, x := range d.Candidates {
+				got[x.AgentID] = x.Rule
+				if x.Speaks {
+					got[x.AgentID] = "!" + x.Rule
+				}
+			}
+			if d.Cause != c.cause || d.Guard != c.guard || !maps.Equal(got, c.want) {
+				t.Errorf("got %s, guard %q, %v; want %s, guard %q, %v", d.Cause, d.Guard, got, c.cause, c.guard, c.want)
+			}
+			for _, x := range d.Candidates {
+				if rolled := x.Rule == ruleChance; rolled != (x.Roll != nil) || rolled != (x.Chance != nil) {
+					t.Errorf("%s: a roll for the rule %s", x.AgentID, x.Rule)
+				}
+			}
+		})
+	}
+	t.Run("WhoAsked", func(t *testing.T) {
+		t.Parallel()
+		s := room(person("@teacher"), person("@student"), agent("student", "@critic"))
+		s.Agents = cast("teacher", "student", "critic")
+		s.Lines[0].SenderID, s.Lines[1].SenderID = "sue", "tom"
+		asked := map[string]string{}
+		for _, c := range speakersOf(decide(s, nil)) {
+			asked[c.AgentID] = c.askedBy
+		}
+		s.Room.LookedSeq = 2
+		for _, c := range speakersOf(decide(s, nil)) {
+			asked[c.AgentID] = c.askedBy
+		}
+		if want := map[string]string{"teacher": "sue", "student": "tom", "critic": "tom"}; !maps.Equal(asked, want) {
+			t.Errorf("got %v, want %v", asked, want)
+		}
+	})
+}
+
+func rowFrom(seq int64) func(*roomSnapshot) {
+	return func(s *roomSnapshot) { s.Room.RowFrom = seq }
+}
+
+func speakersOf(d decision) []candidate { return d.speakers() }

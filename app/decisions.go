@@ -42,11 +42,6 @@ const (
 	ruleBusy      = "busy"                // it is about to speak already
 )
 
-// What keeps agents from going on among themselves.
-const (
-	guardRow = "agent_row" // so many lines of agents in a row
-)
-
 // decision is what becomes of each agent of a room: about the lines after From
 // up to Seq, or without new lines when the two are equal. Without a Cause there
 // was nothing to decide.
@@ -81,6 +76,16 @@ func (d *decision) speakers() []candidate {
 	return speak
 }
 
+// cutOffNames are the names of the agents that a guard keeps from speaking.
+func (d *decision) cutOffNames() (names []string) {
+	for _, c := range d.Candidates {
+		if c.Rule == ruleGuard {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // storeDecision stores a decision with the turns that it gives. It fails with
 // store.ErrStale when another decision about these lines was faster, and with
 // store.ErrExists when a turn has begun in the room.
@@ -95,8 +100,16 @@ func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d 
 	}
 	now := a.instant()
 	row, turns := d.rows(roomID, now)
-	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil || len(turns) == 0 {
+	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil {
 		return err
+	}
+	if d.Guard != "" {
+		if err := a.storeGuard(ctx, tx, roomID, GuardEvent{State: guardStopped, Guard: d.Guard, DecisionID: row.ID, Agents: d.cutOffNames()}); err != nil {
+			return err
+		}
+	}
+	if len(turns) == 0 {
+		return nil
 	}
 	a.queued(&turns[0], now)
 	if err := tx.CreateTurns(ctx, turns); err != nil {

@@ -23,6 +23,7 @@ const (
 	EventMessageHidden  = "message_hidden"  // staff have hidden a line
 	EventMessageShown   = "message_shown"   // a deleted or hidden line is back
 	EventTurn           = "turn"            // a turn ended without a message: TurnEvent
+	EventGuard          = "guard"           // a guard cut agents off, or they go on; for staff: GuardEvent
 
 	EventArtifactUpdate = "artifact_update" // an artifact was made, changed or restored: ArtifactEvent
 	EventArtifactDelete = "artifact_delete" // an artifact was deleted: ArtifactEvent
@@ -47,6 +48,7 @@ type MessageEvent struct {
 	Content   string `json:"content"`         // "" when State is deleted
 	State     string `json:"state,omitempty"` // deleted or hidden
 	EditedAt  string `json:"edited_at,omitempty"`
+	Stopped   bool   `json:"stopped,omitempty"` // an agent was stopped in the middle of it
 }
 
 // TurnEvent is the body of EventTurn and of the turn signal. Detail is for the
@@ -61,10 +63,25 @@ type TurnEvent struct {
 	Detail    string `json:"detail,omitempty"`
 }
 
+// What a GuardEvent tells.
+const (
+	guardStopped   = "stopped"
+	guardContinued = "continued"
+)
+
+// GuardEvent is the body of EventGuard.
+type GuardEvent struct {
+	State      string   `json:"state"` // stopped or continued
+	Guard      string   `json:"guard"`
+	DecisionID string   `json:"decision_id,omitempty"`
+	Agents     []string `json:"agents,omitempty"` // the names of those that were cut off
+	ByID       string   `json:"by_id,omitempty"`  // who let them go on
+}
+
 // messageEvent is the durable event of a line that has its seq.
 func messageEvent(m *store.Message) *store.Event {
 	body := MessageEvent{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
-		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m)}
+		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m), Stopped: !m.StoppedAt.IsZero()}
 	if state := m.State(); state != store.LineShown {
 		body.State = state
 	}
@@ -114,6 +131,7 @@ func (a *App) newHub() *realtime.Hub {
 			return events, err
 		},
 		Heads: a.db.EventHeads,
+		Heard: a.heardSignal,
 		Encode: realtime.Encoders{Event: encodeEvent, Signal: encodeSignal, Delta: encodeDelta,
 			Presence: encodePresence, Resync: encodeResync, Hold: holdArtifact},
 		QueueFrames: r.SocketQueueFrames, QueueBytes: int(r.SocketQueueBytes), Ping: r.Ping, DeadAfter: r.DeadAfter,
@@ -123,26 +141,6 @@ func (a *App) newHub() *realtime.Hub {
 		cfg.Send = a.db.SendSignal
 	}
 	return realtime.NewHub(cfg)
-}
-
-// newListener hears what other processes on the same database have done.
-func (a *App) newListener() *realtime.Listener {
-	return realtime.NewListener(realtime.ListenConfig{
-		Connect:  a.db.Connect,
-		Channels: []string{store.ChannelWake, store.ChannelSignal},
-		OnNotify: func(channel, payload string) {
-			if channel == store.ChannelSignal {
-				a.hub.HandleSignal([]byte(payload))
-				return
-			}
-			for _, w := range a.db.ParseWake(payload) {
-				a.hub.Wake(w.Room, w.Seq)
-				a.watchers.poke(w.Room)
-			}
-		},
-		OnReconnect: func() { a.hub.WakeAll(); a.watchers.pokeAll() },
-		Log:         a.log.With("part", "listener"),
-	})
 }
 
 // publish hands the events of a commit to the sockets of this process.
@@ -167,6 +165,7 @@ type metadata struct {
 	Seq       int64  `json:"seq,omitempty"`
 	State     string `json:"state,omitempty"`
 	EditedAt  string `json:"edited_at,omitempty"`
+	Stopped   bool   `json:"stopped,omitempty"`
 }
 
 // frame is what both protocols share; the members below metadata are the
@@ -187,6 +186,7 @@ type frame struct {
 	TurnID    string `json:"turn_id,omitempty"`
 	State     string `json:"state,omitempty"`
 	EditedAt  string `json:"edited_at,omitempty"`
+	Stopped   bool   `json:"stopped,omitempty"`
 }
 
 // Timestamp is an instant as every answer and frame shows it: RFC 3339, UTC,
@@ -205,6 +205,8 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 		return encodeArtifact(e, v)
 	case EventApproval:
 		return encodeApproval(e, v)
+	case EventGuard:
+		return encodeGuard(e, v)
 	case EventTurn:
 		var t TurnEvent
 		if json.Unmarshal(e.Body, &t) != nil {
@@ -227,20 +229,35 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 	return nil
 }
 
+// encodeGuard is the frame of a guard, for staff alone.
+func encodeGuard(e realtime.Event, v realtime.Variant) []byte {
+	var g GuardEvent
+	if v != variantV2|variantStaff || json.Unmarshal(e.Body, &g) != nil {
+		return nil
+	}
+	return []byte(toJSON(struct {
+		Type string `json:"type"`
+		GuardEvent
+		ID        string `json:"id"`
+		Seq       int64  `json:"seq"`
+		Timestamp string `json:"timestamp"`
+	}{e.Type, g, e.ID, e.Seq, Timestamp(e.At)}))
+}
+
 func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 	var m MessageEvent
 	if json.Unmarshal(e.Body, &m) != nil {
 		return nil
 	}
 	f := frame{Type: e.Type, Sender: m.Sender, Content: readable(m.State, m.Content, v&variantStaff != 0), Timestamp: Timestamp(e.At),
-		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt}}
+		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped}}
 	if m.AgentType != "" {
 		f.Sender = "[" + agentLabel(m.AgentType) + "]"
 		f.Metadata.IsAI, f.Metadata.SenderID, f.Metadata.AgentType = true, "", m.AgentType
 	}
 	if v&variantV2 != 0 {
 		f.ID, f.Seq, f.ClientID, f.AgentID, f.AgentName, f.TurnID = e.ID, e.Seq, m.ClientID, m.AgentID, m.AgentName, m.TurnID
-		f.State, f.EditedAt = m.State, m.EditedAt
+		f.State, f.EditedAt, f.Stopped = m.State, m.EditedAt, m.Stopped
 	}
 	return []byte(toJSON(f))
 }

@@ -172,32 +172,52 @@ func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) e
 	return err
 }
 
+// The kinds of keys that a model can be called with, beside agentKeyTypes.
+const (
+	keyOwn  = "own"  // the agent's
+	keyLent = "lent" // one of its creator's
+	keyNone = "none" // the model needs no key
+)
+
+// kindOfKey is a key of an agent and whose it is.
+type kindOfKey struct {
+	kind  string
+	token string // encrypted
+}
+
 // modelKeys is the chain of keys that an agent calls its model with: its own,
 // its creator's in the order of user_key_ids, then room, global and backup
 // key. Keys that failed a moment ago come last.
 func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]Secret, error) {
+	keys, _, err := a.modelKeyKinds(ctx, ag)
+	return keys, err
+}
+
+// modelKeyKinds is modelKeys with the kind of each.
+func (a *App) modelKeyKinds(ctx context.Context, ag *store.Agent) ([]Secret, map[Secret]string, error) {
 	if !a.models.NeedsKey(ag.ModelProvider) {
-		return []Secret{""}, nil
+		return []Secret{""}, map[Secret]string{"": keyNone}, nil
 	}
-	var tokens []string
+	var tokens []kindOfKey
 	if ag.EncryptedAPIKey != "" {
-		tokens = append(tokens, ag.EncryptedAPIKey)
+		tokens = append(tokens, kindOfKey{keyOwn, ag.EncryptedAPIKey})
 	}
 	more, err := a.furtherKeys(ctx, ag)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var keys []Secret
+	kinds := map[Secret]string{}
 	for _, t := range append(tokens, more...) {
 		// A key that cannot be decrypted is no key; the others still are.
-		if k, err := a.keys.Decrypt(t); err == nil && !slices.Contains(keys, k) {
-			keys = append(keys, k)
+		if k, err := a.keys.Decrypt(t.token); err == nil && kinds[k] == "" {
+			keys, kinds[k] = append(keys, k), t.kind
 		}
 	}
 	if len(keys) == 0 {
-		return nil, &turnFault{reason: reasonNoKey, detail: "the agent has no usable API key for " + ag.ModelProvider}
+		return nil, nil, &turnFault{reason: reasonNoKey, detail: "the agent has no usable API key for " + ag.ModelProvider}
 	}
-	return a.cooling.order(ag.ModelProvider, keys, a.now()), nil
+	return a.cooling.order(ag.ModelProvider, keys, a.now()), kinds, nil
 }
 
 // lentKeys are those of ids that the agent's creator lends it: who has left its
@@ -218,8 +238,8 @@ func (a *App) lentKeys(ctx context.Context, ag *store.Agent, ids []string) ([]st
 	return a.db.UserKeysByID(ctx, creator.ID, ids)
 }
 
-func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]string, error) {
-	var tokens []string
+func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]kindOfKey, error) {
+	var tokens []kindOfKey
 	var ids []string
 	if err := json.Unmarshal([]byte(ag.UserKeyIDs), &ids); err != nil {
 		return nil, err
@@ -230,13 +250,13 @@ func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]string, error
 	}
 	for _, id := range ids {
 		if i := slices.IndexFunc(own, func(k store.UserKey) bool { return k.ID == id && k.Provider == ag.ModelProvider }); i >= 0 {
-			tokens = append(tokens, own[i].EncryptedKey)
+			tokens = append(tokens, kindOfKey{keyLent, own[i].EncryptedKey})
 		}
 	}
 	stored, err := a.db.AgentKeys(ctx, ag.ID)
 	for _, kind := range agentKeyTypes {
 		if i := slices.IndexFunc(stored, func(k store.AgentKey) bool { return k.KeyType == kind }); i >= 0 {
-			tokens = append(tokens, stored[i].EncryptedKey)
+			tokens = append(tokens, kindOfKey{kind, stored[i].EncryptedKey})
 		}
 	}
 	return tokens, err

@@ -53,6 +53,10 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
+	// Not before the commit: an agent that waits for this line then finds it.
+	if a.typists.done(roomID, actor.User.ID) {
+		a.tellNodes(roomID, nodesTyped, actor.User.ID)
+	}
 	a.tell.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil
 }

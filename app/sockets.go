@@ -119,7 +119,33 @@ func (s *Seat) Typing(ctx context.Context) {
 	if _, ok := s.app.typing.take(s.who.User.ID, s.app.now()); !ok {
 		return
 	}
+	s.app.typists.typing(s.roomID, s.who.User.ID, s.app.now())
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, Body: json.RawMessage(toJSON(s.member()))})
+}
+
+// Stop ends a turn of an agent, as App.StopTurn does, and tells this socket
+// what has become of it.
+func (s *Seat) Stop(ctx context.Context, turnID string) {
+	if wait, ok := s.app.typing.take(s.who.User.ID, s.app.now()); !ok {
+		s.tell(&Error{Kind: KindLimited, Code: "rate_limited", Message: "You stop very often; try again in a moment", RetryAfter: wait}, "")
+		return
+	}
+	actor, err := s.actor(ctx)
+	if err != nil {
+		s.refuse(ctx, err, "")
+		return
+	}
+	t, err := s.app.StopTurn(ctx, actor, s.roomID, turnID)
+	if err != nil {
+		// Who may not stop a turn may well be in the room.
+		s.tell(s.told(ctx, err), "")
+		return
+	}
+	s.conn.Send([]byte(toJSON(struct {
+		Type   string `json:"type"`
+		TurnID string `json:"turn_id"`
+		State  string `json:"state"`
+	}{"stop", t.ID, t.State})))
 }
 
 // Resume starts the stream of the room's frames again behind after.
@@ -133,6 +159,19 @@ func (s *Seat) Complain(ctx context.Context, field, message string) {
 // refuse tells this socket alone why its frame had no effect, and cuts it when
 // the person may not be here any more.
 func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
+	e := s.told(ctx, err)
+	s.tell(e, clientID)
+	switch {
+	case e.Kind == KindUnauthenticated || e == errInactive:
+		s.conn.Close(realtime.CloseSessionEnded, "session ended")
+	case e.Code == codeScope: // a token for listening may stay
+	case e.Kind == KindForbidden || e.Kind == KindNotFound:
+		s.conn.Close(realtime.CloseNotMember, "no longer a member")
+	}
+}
+
+// told is what the socket learns of an error.
+func (s *Seat) told(ctx context.Context, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind == KindInternal {
 		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.who.User.ID, "err", err)
@@ -141,6 +180,11 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 			e = StorageFull(err)
 		}
 	}
+	return e
+}
+
+// tell tells this socket alone that its frame had no effect.
+func (s *Seat) tell(e *Error, clientID string) {
 	if s.v2 {
 		code := e.Code
 		if code == "" {
@@ -154,13 +198,6 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 		}{"error", code, e.Message, clientID})))
 	} else {
 		s.conn.Send(SystemFrame(s.roomID, e.Message))
-	}
-	switch {
-	case e.Kind == KindUnauthenticated || e == errInactive:
-		s.conn.Close(realtime.CloseSessionEnded, "session ended")
-	case e.Code == codeScope: // a token for listening may stay
-	case e.Kind == KindForbidden || e.Kind == KindNotFound:
-		s.conn.Close(realtime.CloseNotMember, "no longer a member")
 	}
 }
 

@@ -212,11 +212,12 @@ func refusesTools(err error) bool {
 
 // call streams one answer, to the room too where the part is shown.
 func (t *talk) call(ctx context.Context) (said answer, err error) {
-	keys, err := t.app.modelKeys(ctx, t.part.agent)
+	keys, kinds, err := t.app.modelKeyKinds(ctx, t.part.agent)
 	if err != nil {
 		return said, err
 	}
 	err = t.app.eachKey(ctx, t.part.agent.ID, keys, t.req, func(req llm.Request) (shown bool, err error) {
+		t.usesKey(t.part.agent, kinds[Secret(req.Key)])
 		said, err = t.stream(ctx, req)
 		return said.text != "", err
 	})

@@ -17,6 +17,7 @@ var errStopped = &turnFault{reason: reasonStopped, detail: "the worker was stopp
 type turnFault struct {
 	reason, detail string
 	state          string        // how the turn ends: failed unless set
+	quiet          bool          // the room need not know
 	again          bool          // another attempt may do better
 	after          time.Duration // ... after this long
 	usage          llm.Usage
@@ -74,6 +75,11 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 		}
 		return a.queue.AddAt(ctx, tx, next, at)
 	})
+	if errors.Is(err, store.ErrStale) {
+		if stop, err := a.wantsStop(ctx, t); err != nil || stop {
+			return errors.Join(err, a.endTurn(ctx, t, errAsked))
+		}
+	}
 	if err == nil {
 		a.tell.TurnEnded(ctx, turnRetried, f.reason, now.Sub(t.CreatedAt))
 	}
@@ -84,36 +90,53 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 // failed, its staff also why; nothing of it is posted as speech.
 func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 	now := a.instant()
-	agent, err := a.db.Agent(ctx, t.AgentID)
-	if err != nil {
+	var end *store.Turn
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		end, err = a.storeTurnEnd(ctx, tx, t, f, now)
 		return err
-	}
-	end := *t
-	end.State, end.Reason, end.Detail = f.state, f.reason, f.detail
-	if end.State == "" {
-		end.State = store.TurnFailed
-	}
-	end.PromptTokens, end.CompletionTokens = f.usage.PromptTokens, f.usage.CompletionTokens
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		seq, err := tx.NextSeq(ctx, t.RoomID, time.Time{})
-		if err != nil {
-			return err
-		}
-		if err := tx.EndTurn(ctx, &end, now); err != nil {
-			return err
-		}
-		if err := tx.SaveSteps(ctx, f.steps); err != nil {
-			return err
-		}
-		body := toJSON(TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State,
-			Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail})
-		if err := tx.CreateEvent(ctx, &store.Event{RoomID: t.RoomID, Seq: seq, ID: store.NewID(), Type: EventTurn, Body: body, CreatedAt: now}); err != nil {
-			return err
-		}
-		return a.nextInRoom(ctx, tx, t.RoomID, t.TriggerSeq, seq)
 	})
 	if err == nil {
 		a.tell.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
 	}
 	return err
+}
+
+// storeTurnEnd is endTurn in a transaction; it returns the turn as it ended. A
+// live turn is followed by the next.
+func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *turnFault, now time.Time) (*store.Turn, error) {
+	agent, err := tx.Agent(ctx, t.AgentID)
+	if err != nil {
+		return nil, err
+	}
+	end := *t
+	end.State, end.Reason, end.Detail, end.EndedAt = f.state, f.reason, f.detail, now
+	if end.State == "" {
+		end.State = store.TurnFailed
+	}
+	end.PromptTokens, end.CompletionTokens = f.usage.PromptTokens, f.usage.CompletionTokens
+	seq := int64(0)
+	if !f.quiet {
+		if seq, err = tx.NextSeq(ctx, t.RoomID, time.Time{}); err != nil {
+			return nil, err
+		}
+	}
+	if err := tx.EndTurn(ctx, &end, now); err != nil {
+		return nil, err
+	}
+	if err := tx.SaveSteps(ctx, f.steps); err != nil {
+		return nil, err
+	}
+	if !f.quiet {
+		body := toJSON(TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State,
+			Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail})
+		if err := tx.CreateEvent(ctx, &store.Event{RoomID: t.RoomID, Seq: seq, ID: store.NewID(), Type: EventTurn, Body: body, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+	}
+	if t.State == store.TurnWaiting || t.State == store.TurnParked {
+		// Another turn is live, or none: nothing waits for the end of this one.
+		_, err := tx.MarkRead(ctx, t.RoomID, 0, seq, now.Add(a.cfg.Turns.Lease))
+		return &end, err
+	}
+	return &end, a.nextInRoom(ctx, tx, t.RoomID, t.TriggerSeq, seq)
 }

@@ -31,6 +31,8 @@ const (
 	reasonRepeats  = "repeats_itself"
 	reasonApproval = "approval" // parked until a person has decided
 	reasonErased   = "erased"
+	reasonAsked    = "stopped"
+	reasonGaveWay  = "gave_way"
 )
 
 // staleAfter is how long after the lines that it is about an answer would only
@@ -51,8 +53,9 @@ type turnRun struct {
 	fence  string             // around the words of others in its prompts
 	text   strings.Builder
 	shown  *pacer
-	units  int   // of text, in UTF-16 code units
-	read   int64 // the newest line that the answer covers, see readUpTo
+	units  int       // of text, in UTF-16 code units
+	read   int64     // the newest line that the answer covers, see readUpTo
+	ended  time.Time // when a person has stopped it in the middle
 
 	mu      sync.Mutex // guards what follows: parts of a graph speak at once
 	usage   llm.Usage
@@ -92,6 +95,9 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 			return r.finish(end)
 		case errors.Is(failed, errParked):
 			return nil
+		case errors.Is(failed, errAsked) && r.units > 0:
+			r.ended = a.instant()
+			return r.finish(end)
 		case errors.Is(failed, errLeaseLost), errors.Is(failed, store.ErrNotFound):
 			return failed
 		case ctx.Err() != nil:
@@ -178,10 +184,6 @@ func (r *turnRun) speak(ctx context.Context) error {
 	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > staleAfter {
 		return &turnFault{reason: reasonOverload, detail: "the server had too much to do; the moment to answer has passed", state: store.TurnStopped}
 	}
-	var part agentPart
-	if err := r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ctx, done := context.WithDeadlineCause(ctx, r.turn.StartedAt.Add(r.app.cfg.Turns.MaxDuration), errTooLong)
@@ -189,12 +191,30 @@ func (r *turnRun) speak(ctx context.Context) error {
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
-		r.app.hold(ctx, cancel, func(ctx context.Context, lease time.Time) error {
-			return r.app.db.Single().HoldTurn(ctx, r.turn.ID, r.turn.Attempt, lease)
-		})
+		r.app.hold(ctx, cancel, r.beat)
 	}()
 	defer func() { cancel(nil); <-held }()
+	defer r.app.stops.add(r.turn.ID, cancel)()
+	err := r.answer(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errParked) {
+		return cause
+	}
+	return err
+}
 
+// answer lets the people who type go first, and then has the agent answer what
+// there is to read.
+func (r *turnRun) answer(ctx context.Context) error {
+	if err := r.app.typists.wait(ctx, r.room.ID, r.app.now().Add(r.app.cfg.Turns.YieldToTyping), r.app.now); err != nil {
+		return err
+	}
+	var part agentPart
+	if err := r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err != nil {
+		return err
+	}
+	if r.turn.Cause == causeAgents && slices.ContainsFunc(part.lines, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
+		return errGaveWay
+	}
 	state := "started"
 	if r.turn.Attempt > 1 {
 		state = "retrying"
@@ -203,9 +223,6 @@ func (r *turnRun) speak(ctx context.Context) error {
 	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
 	defer r.shown.stop()
 	_, err := r.converse(ctx, part)
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errParked) {
-		return cause
-	}
 	return err
 }
 
@@ -213,6 +230,9 @@ func (r *turnRun) speak(ctx context.Context) error {
 var errParked = errors.New("the turn waits for a person")
 
 var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it was about was erased for good", state: store.TurnStopped}
+
+// errGaveWay ends a turn about what agents said, because a person waits.
+var errGaveWay = &turnFault{reason: reasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
 
 var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 
@@ -246,6 +266,9 @@ func (a *App) hold(ctx context.Context, cancel context.CancelCauseFunc, beat fun
 			// Without its lease the work may be going on elsewhere already.
 			cancel(errLeaseLost)
 			return
+		case errors.Is(err, errAsked):
+			cancel(errAsked)
+			return
 		}
 	}
 }
@@ -269,11 +292,14 @@ func (r *turnRun) finish(ctx context.Context) error {
 	}
 	now := a.instant()
 	m := &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: r.agent.ID, AgentType: r.agent.Type, AgentName: r.agent.Name,
-		TurnID: r.turn.ID, Content: content, CreatedAt: now}
+		TurnID: r.turn.ID, Content: content, CreatedAt: now, StoppedAt: r.ended}
 	_, stored := a.tell.MessageStored(ctx, m.ID, m.RoomID)
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		end := *r.turn
-		end.State, end.Reason, end.Detail = store.TurnFinished, "", ""
+		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
+		if !r.ended.IsZero() {
+			end.State, end.Reason, end.Detail = errAsked.state, errAsked.reason, errAsked.detail
+		}
 		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
 		// The line before the turn: it waits for the agent's row, as a deletion
 		// of the agent does, and holding the turn meanwhile would be a deadlock.
@@ -287,7 +313,8 @@ func (r *turnRun) finish(ctx context.Context) error {
 			return err
 		}
 		own := m.Seq
-		if strings.ContainsRune(content, '@') || strings.Contains(content, teacherWord) {
+		// What was cut off in the middle calls nobody: that is what a stop is for.
+		if r.ended.IsZero() && (strings.ContainsRune(content, '@') || strings.Contains(content, teacherWord)) {
 			own = 0
 		}
 		if err := a.nextInRoom(ctx, tx, m.RoomID, r.read, own); err != nil {

@@ -198,6 +198,15 @@ func (r *turnRun) ending(messageID string) []store.TurnStep {
 	return steps
 }
 
+// usesKey notes which kind of key the turn's own agent calls its model with.
+func (r *turnRun) usesKey(ag *store.Agent, kind string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ag.ID == r.agent.ID {
+		r.turn.KeyKind = kind
+	}
+}
+
 // blame is what an error means for the turn, with what the attempt has cost
 // and done until then.
 func (r *turnRun) blame(err error) *turnFault {

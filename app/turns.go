@@ -103,6 +103,11 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 	if err != nil {
 		return err
 	}
+	if due {
+		if err := tx.GiveWay(ctx, roomID, causeAgents, errGaveWay.reason, errGaveWay.detail, a.instant()); err != nil {
+			return err
+		}
+	}
 	waiting, err := tx.WaitingTurn(ctx, roomID)
 	if err == nil {
 		if err := tx.QueueTurn(ctx, waiting.ID, lookAt); err != nil {
@@ -197,6 +202,9 @@ func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 // its worker, which uses up an attempt; one that was only queued has lost its
 // job, or waits behind others: a second job for it is harmless.
 func (a *App) takeOver(ctx context.Context, t *store.Turn, asOf time.Time) error {
+	if t.State == store.TurnRunning && !t.StopAt.IsZero() {
+		return a.endTurn(ctx, t, errAsked)
+	}
 	if t.State == store.TurnRunning {
 		a.log.WarnContext(ctx, "turn lost its worker", "turn", t.ID, "room", t.RoomID, "node", t.Node, "attempt", t.Attempt)
 		return a.retryTurn(ctx, t, &turnFault{reason: reasonLost, detail: "the worker stopped in the middle of the turn", again: true})

@@ -30,3 +30,57 @@ func (t *Tx) CreateDecisions(ctx context.Context, rows []Decision) error { retur
 func (t *Tx) DeleteDecisionsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.deleteBefore(ctx, (*Decision)(nil), "created_at", before, limit)
 }
+
+// LineDecisions lists a room's decisions about lines, the newest first: of all,
+// or from the line with the given seq on upwards, the nearest first.
+func (q Queries) LineDecisions(ctx context.Context, roomID string, from int64, limit int) ([]Decision, error) {
+	var rows []Decision
+	sel := q.db.NewSelect().Model(&rows).Where("d.room_id = ?", roomID).Where("d.from_seq < d.seq")
+	if from > 0 {
+		sel = sel.Where("d.seq >= ?", from).OrderExpr("d.seq, d.id")
+	} else {
+		sel = sel.OrderExpr("d.seq DESC, d.id DESC")
+	}
+	err := sel.Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// Decisions lists a room's decisions, newest first; with before only those
+// made before the one with that id.
+func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int) ([]Decision, error) {
+	var rows []Decision
+	sel := q.db.NewSelect().Model(&rows).Where("d.room_id = ?", roomID)
+	if before != "" {
+		sel = sel.Where("d.id < ?", before)
+	}
+	err := sel.OrderExpr("d.id DESC").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// TurnsOf lists the turns that decisions have given, in their order.
+func (q Queries) TurnsOf(ctx context.Context, decisionIDs []string) ([]Turn, error) {
+	var rows []Turn
+	if len(decisionIDs) == 0 {
+		return nil, nil
+	}
+	err := q.db.NewSelect().Model(&rows).Where("t.decision_id IN (?)", bun.List(decisionIDs)).
+		OrderExpr("t.decision_id, t.position").Limit(int64(len(decisionIDs) * DefaultLimit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// TurnsThatRead lists the turns whose answer covers a line that came after
+// they were decided.
+func (q Queries) TurnsThatRead(ctx context.Context, roomID string, seq int64) ([]Turn, error) {
+	var rows []Turn
+	err := q.db.NewSelect().Model(&rows).Where("t.room_id = ?", roomID).Where("t.read_seq >= ?", seq).Where("t.trigger_seq < ?", seq).
+		OrderExpr("t.read_seq").Limit(DefaultLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// GoOn has a room's agents look again at the lines after looked: none of the
+// lines up to now counts towards the row of the agents any more.
+func (t *Tx) GoOn(ctx context.Context, roomID string, looked int64, lookAt time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("row_from = event_seq").Set("looked_seq = ?", looked).Set("look_at = ?", lookAt).
+		Where("id = ?", roomID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}

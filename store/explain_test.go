@@ -123,6 +123,22 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"DeletedArtifacts":       func() error { _, err := db.DeletedArtifacts(ctx, id, "", store.Page{Limit: 50}); return err },
 			"ArtifactHead":           func() error { _, err := db.ArtifactHead(ctx, id); return err },
 			"ArtifactLoad":           func() error { _, _, err := db.ArtifactLoad(ctx, id); return err },
+			"Decisions":              func() error { _, err := db.Decisions(ctx, id, "", 50); return err },
+			"Decisions before":       func() error { _, err := db.Decisions(ctx, id, id, 50); return err },
+			"LineDecisions":          func() error { _, err := db.LineDecisions(ctx, id, 0, 50); return err },
+			"LineDecisions of":       func() error { _, err := db.LineDecisions(ctx, id, 5, 50); return err },
+			"TurnsOf":                func() error { _, err := db.TurnsOf(ctx, []string{id}); return err },
+			"TurnsThatRead":          func() error { _, err := db.TurnsThatRead(ctx, id, 5); return err },
+			"MessageInRoom":          func() error { _, err := db.MessageInRoom(ctx, id, id); return err },
+			"DeleteDecisionsBefore": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.DeleteDecisionsBefore(ctx, at, 5)
+					return err
+				})
+			},
+			"GiveWay": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error { return tx.GiveWay(ctx, id, "x", "x", "x", at) })
+			},
 			"Users": func() error {
 				_, err := db.Users(ctx, store.Page{})
 				return err

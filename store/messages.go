@@ -149,8 +149,8 @@ WITH room AS (
 		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
 	WHERE id = $1 RETURNING event_seq
 ), line AS (
-	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at)
-	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz FROM room
+	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at)
+	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $19::timestamptz FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -163,7 +163,7 @@ func (t *Tx) addLineAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (
 	err = t.Pinned(func() error {
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.LookAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
-			e.ID, e.Type, string(e.Body), e.CreatedAt, ChannelWake, t.owner.node).Scan(&m.Seq, &shown)
+			e.ID, e.Type, string(e.Body), e.CreatedAt, ChannelWake, t.owner.node, null(m.StoppedAt)).Scan(&m.Seq, &shown)
 	})
 	if err != nil || shown == 0 {
 		return false, translate(err)
@@ -192,4 +192,11 @@ func (q Queries) PersonLinesSince(ctx context.Context, roomID, agentID string) (
 	var n int
 	err := q.db.NewSelect().TableExpr("(?) AS lines", lines).ColumnExpr("count(*)").Scan(ctx, &n)
 	return n, translate(err)
+}
+
+// MessageInRoom returns a line of a room; ErrNotFound when the room has no such
+// line.
+func (q Queries) MessageInRoom(ctx context.Context, roomID, id string) (*Message, error) {
+	m := new(Message)
+	return first(ctx, q.db.NewSelect().Model(m).Where("m.id = ?", id).Where("m.room_id = ?", roomID), m)
 }

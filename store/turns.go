@@ -15,7 +15,7 @@ const (
 	TurnParked   = "parked"   // a person has to decide; the room goes on meanwhile
 	TurnFinished = "finished" // its message is stored
 	TurnFailed   = "failed"   // given up; Reason and Detail say why
-	TurnStopped  = "stopped"  // ended without a message, on purpose
+	TurnStopped  = "stopped"  // ended on purpose before its end; what it had said is stored
 )
 
 // Turn is one agent's turn to speak about the lines up to TriggerSeq. Attempt
@@ -142,26 +142,52 @@ func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string,
 
 // HoldTurn extends the lease of a running attempt; ErrStale when it is lost.
 func (t *Tx) HoldTurn(ctx context.Context, id string, attempt int, lease time.Time) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("lease_until = ?", lease).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Exec(ctx)
-	return changed(res, err, ErrStale)
+	_, err := t.BeatTurn(ctx, id, attempt, lease)
+	return err
+}
+
+// BeatTurn is HoldTurn, and tells whether somebody has asked the turn to stop.
+func (t *Tx) BeatTurn(ctx context.Context, id string, attempt int, lease time.Time) (stop bool, err error) {
+	var row Turn
+	res, err := t.db.NewUpdate().Model(&row).Set("lease_until = ?", lease).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Returning("stop_at").Exec(ctx)
+	return !row.StopAt.IsZero(), changed(res, err, ErrStale)
+}
+
+// AskToStop notes on a turn that is not over who wants it to stop; the first
+// who asks is kept.
+func (t *Tx) AskToStop(ctx context.Context, id, userID string, now time.Time) error {
+	_, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("stop_by = ?", userID).Set("stop_at = ?", now).
+		Where("id = ?", id).Where("ended_at IS NULL").Where("stop_at IS NULL").Exec(ctx)
+	return translate(err)
+}
+
+// GiveWay ends the turns of a room that wait to speak about what agents said
+// in the given cause, where a person has spoken since.
+func (t *Tx) GiveWay(ctx context.Context, roomID, cause, reason, detail string, now time.Time) error {
+	since := shown(t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.room_id = t.room_id").
+		Where("m.seq > t.trigger_seq").Where("m.agent_type IS NULL"))
+	_, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnStopped).Set("reason = ?", reason).Set("detail = ?", detail).
+		Set("ended_at = ?", now).Where("t.room_id = ?", roomID).Where("t.state = ?", TurnWaiting).Where("t.cause = ?", cause).
+		Where("EXISTS (?)", since).Exec(ctx)
+	return translate(err)
 }
 
 // RetryTurn puts a turn back in line as the next attempt; ErrStale when the
-// given attempt is not the live one any more.
+// given attempt is not the live one any more, or somebody wants it to stop.
 func (t *Tx) RetryTurn(ctx context.Context, id string, attempt int, lease time.Time, reason, detail string) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("attempt = ?", attempt+1).
 		Set("lease_until = ?", lease).Set("node = NULL").Set("reason = ?", reason).Set("detail = ?", detail).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?, ?)", TurnQueued, TurnRunning).Exec(ctx)
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?, ?)", TurnQueued, TurnRunning).Where("stop_at IS NULL").Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
 // ParkTurn puts a running attempt aside until a person has decided; ErrStale
-// when it is not the live one any more.
+// when it is not the live one any more, or somebody wants it to stop.
 func (t *Tx) ParkTurn(ctx context.Context, id string, attempt int, reason, detail string) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnParked).Set("lease_until = NULL").Set("node = NULL").
 		Set("reason = ?", reason).Set("detail = ?", detail).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Exec(ctx)
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Where("stop_at IS NULL").Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
@@ -174,6 +200,18 @@ func (t *Tx) UnparkTurn(ctx context.Context, id string) error {
 	return changed(res, err, ErrStale)
 }
 
+// ReopenTurn puts a turn that has ended for one of the reasons back in line as
+// its next attempt, which goes on behind the steps that are saved; ErrStale
+// when it has not.
+func (t *Tx) ReopenTurn(ctx context.Context, id string, reasons []string) error {
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
+		Set("resumed = resumed + 1").Set("started_at = NULL").Set("ended_at = NULL").Set("reason = NULL").Set("detail = NULL").
+		// Its next end counts all of its steps.
+		Set("prompt_tokens = 0").Set("completion_tokens = 0").
+		Where("id = ?", id).Where("ended_at IS NOT NULL").Where("reason IN (?)", bun.List(reasons)).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
 // RequeueTurn extends the lease of a queued attempt that a sweep found overdue;
 // ErrStale when it is not overdue any more.
 func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, lease time.Time) error {
@@ -183,11 +221,12 @@ func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, leas
 	return changed(res, err, ErrStale)
 }
 
-// EndTurn ends an attempt that is not over with the state, reason, detail and token counts
-// of end; ErrStale when that attempt is not the live one any more.
+// EndTurn ends an attempt that is not over with the state, reason, detail,
+// newest line read, kind of key and token counts of end; ErrStale when that attempt is not the live one any more.
 func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", end.State).Set("ended_at = ?", now).
 		Set("lease_until = NULL").Set("reason = NULLIF(?, '')", end.Reason).Set("detail = NULLIF(?, '')", end.Detail).
+		Set("read_seq = COALESCE(NULLIF(?, 0), read_seq)", end.ReadSeq).Set("key_kind = COALESCE(NULLIF(?, ''), key_kind)", end.KeyKind).
 		Set("prompt_tokens = prompt_tokens + ?", end.PromptTokens).
 		Set("completion_tokens = completion_tokens + ?", end.CompletionTokens).
 		Where("id = ?", end.ID).Where("attempt = ?", end.Attempt).

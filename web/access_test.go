@@ -231,6 +231,11 @@ var accessTable = []row{
 		room, _, step := w.parked(t)
 		return []string{room, step}, body{"decision": "reject"}
 	}},
+	{"GET /api/v1/rooms/{room_id}/decisions", courseStaffOnly, onRoom(nil)},
+	{"POST /api/v1/rooms/{room_id}/go-on", courseStaffOnly, onRoom(nil)},
+	{"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop", "404 403 200 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.room, w.newTurn(t, assigned)}, nil
+	}},
 	{"GET /api/v1/rooms/{room_id}/export", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
 	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},

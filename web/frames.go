@@ -38,6 +38,7 @@ type (
 		Seq       int64  `json:"seq,omitempty"`
 		State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the line is as it was said"`
 		EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
+		Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
 	}
 	plainMessage struct {
 		Type      string        `json:"type" enum:"message"`
@@ -117,6 +118,7 @@ type (
 		TurnID    string        `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
 		State     string        `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the line by now; content is then a neutral text, of hidden lines for staff their own"`
 		EditedAt  string        `json:"edited_at,omitempty" format:"date-time"`
+		Stopped   bool          `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
 	}
 	v2LineEdited struct {
 		Type string `json:"type" enum:"message_edited"`
@@ -144,6 +146,15 @@ type (
 		ID        string    `json:"id,omitempty" format:"uuid" doc:"Only where the turn ended without a message, which is durable"`
 		Seq       int64     `json:"seq,omitempty" minimum:"1"`
 		Timestamp time.Time `json:"timestamp,omitempty"`
+	}
+	v2Guard struct {
+		Type string `json:"type" enum:"guard"`
+		Durable
+		State      string   `json:"state" enum:"stopped,continued"`
+		Guard      string   `json:"guard" doc:"agent_row, agreement, or why a turn was stopped in the middle of its work"`
+		DecisionID string   `json:"decision_id,omitempty" format:"uuid" doc:"See GET /rooms/{room_id}/decisions"`
+		Agents     []string `json:"agents,omitempty" doc:"Those that were cut off"`
+		ByID       string   `json:"by_id,omitempty" format:"uuid" doc:"Who let them go on"`
 	}
 	v2ArtifactUpdate struct {
 		Type string `json:"type" enum:"artifact_update"`
@@ -200,6 +211,11 @@ type (
 		Type  string `json:"type" enum:"resync"`
 		After int64  `json:"after" doc:"The cursor to go on from, after the history was loaded"`
 	}
+	v2Stop struct {
+		Type   string `json:"type" enum:"stop"`
+		TurnID string `json:"turn_id" format:"uuid"`
+		State  string `json:"state" enum:"running,finished,failed,stopped" doc:"running: it ends in a moment, as a turn frame or a message will say"`
+	}
 	v2Error struct {
 		Type     string `json:"type" enum:"error"`
 		Code     string `json:"code"`
@@ -214,6 +230,10 @@ type (
 	}
 	v2IsTyping struct {
 		Type string `json:"type" enum:"typing"`
+	}
+	v2WantStop struct {
+		Type   string `json:"type" enum:"stop"`
+		TurnID string `json:"turn_id" format:"uuid"`
 	}
 	v2Resume struct {
 		Type  string `json:"type" enum:"resume"`
@@ -253,6 +273,8 @@ func socketFrames() []frameOf {
 		{"IsTyping", chanV2, "typing", true, "Tell the others that the person types", reflect.TypeFor[v2IsTyping](), m{"type": "typing"}},
 		{"Resume", chanV2, "resume", true, "Send the durable frames again that come after a seq", reflect.TypeFor[v2Resume](), m{"type": "resume", "after": 41}},
 
+		{"WantStop", chanV2, "stop", true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[v2WantStop](), m{"type": "stop", "turn_id": anID}},
+
 		{"Message", chanV2, app.EventMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
 			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},
 		{"LineEdited", chanV2, app.EventMessageEdited, false, "Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
@@ -265,6 +287,8 @@ func socketFrames() []frameOf {
 			m{"type": "message_shown", "id": aThirdID, "seq": 9, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good morning!"}},
 		{"Turn", chanV2, app.EventTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message", reflect.TypeFor[v2TurnEnded](),
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
+		{"Guard", chanV2, app.EventGuard, false, "Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on", reflect.TypeFor[v2Guard](),
+			m{"type": "guard", "id": aThirdID, "seq": 8, "timestamp": anInstant, "state": "stopped", "guard": "agent_row", "decision_id": anotherID, "agents": []string{"Teacher"}}},
 		{"ArtifactUpdate", chanV2, app.EventArtifactUpdate, false, "Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its earlier seqs have no frame", reflect.TypeFor[v2ArtifactUpdate](),
 			m{"type": "artifact_update", "id": aThirdID, "seq": 8, "artifact": anArtifact(), "timestamp": anInstant}},
 		{"ArtifactDelete", chanV2, app.EventArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
@@ -279,6 +303,7 @@ func socketFrames() []frameOf {
 			m{"type": "presence", "members": []m{{"user_id": aThirdID, "name": "Ada"}}}},
 		{"Typing", chanV2, "typing", false, "Somebody types", reflect.TypeFor[v2Typing](), m{"type": "typing", "user_id": aThirdID, "name": "Ada"}},
 		{"Resync", chanV2, "resync", false, "The cursor is older than what is kept: load the history", reflect.TypeFor[v2Resync](), m{"type": "resync", "after": 1200}},
+		{"Stop", chanV2, "stop", false, "The stop is noted; what was said until then is kept", reflect.TypeFor[v2Stop](), m{"type": "stop", "turn_id": anID, "state": "running"}},
 		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
 			m{"type": "error", "code": "rate_limited", "detail": "Too many messages. Wait 3 seconds.", "client_id": "7f3a"}},
 	}

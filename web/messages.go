@@ -23,10 +23,11 @@ type lineOut struct {
 	CreatedAt time.Time  `json:"created_at"`
 	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then a neutral text, of hidden lines for staff their own"`
 	EditedAt  *time.Time `json:"edited_at"`
+	Stopped   bool       `json:"stopped" doc:"An agent was stopped in the middle of it"`
 }
 
 func lineForm(m *store.Message) lineOut {
-	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
+	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
 }

@@ -232,6 +232,9 @@ func (s *Server) roomRoutes() {
 	add(s, route{method: post, path: line + "/restore", id: "restoreMessage", tag: tag, summary: "Bring one's own deleted line back", errors: []int{missing, conflict, limited}}, s.restoreMessage)
 	add(s, route{method: post, path: line + "/hide", id: "hideMessage", tag: tag, summary: "Hide a line from everybody but staff", errors: known}, s.hideMessage)
 	add(s, route{method: post, path: line + "/unhide", id: "showMessage", tag: tag, summary: "Show a hidden line again", errors: known}, s.showMessage)
+	add(s, route{method: get, path: v1 + "/rooms/{room_id}/decisions", id: "listDecisions", tag: tag, summary: "List why each agent spoke or not, newest first; for staff", errors: known}, s.decisions)
+	add(s, route{method: post, path: v1 + "/rooms/{room_id}/go-on", id: "goOn", tag: tag, summary: "Let the agents go on where a guard has cut them off", errors: []int{missing, conflict}}, s.goOn)
+	add(s, route{method: post, path: v1 + "/rooms/{room_id}/turns/{turn_id}/stop", id: "stopTurn", tag: tag, summary: "Stop an agent's turn: staff may, and who asked; what it has said is kept", errors: known}, s.stopTurn)
 	add(s, route{method: get, path: v1 + "/rooms/{room_id}/export", id: "exportRoom", tag: tag, summary: "Download all that was said in a room", errors: known}, s.exportRoom)
 	s.fiber.Get(v1+"/rooms/:room_id/events", s.streamEvents)
 	add(s, route{method: get, path: pathEvents, id: "listEvents", tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live stream (id = seq, Last-Event-ID)",

@@ -164,6 +164,7 @@ func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 		ClientID string `json:"client_id"`
 		Text     string `json:"text"`
 		After    int64  `json:"after"`
+		TurnID   string `json:"turn_id"`
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
 		seat.Complain(ctx, "frame", "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
@@ -180,7 +181,14 @@ func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 		seat.Typing(ctx)
 	case "resume":
 		seat.Resume(f.After)
+	case "stop":
+		turn, err := uuid.Parse(f.TurnID)
+		if err != nil {
+			seat.Complain(ctx, "turn_id", "must be the id of a turn")
+			return
+		}
+		seat.Stop(ctx, turn.String())
 	default:
-		seat.Complain(ctx, "type", "must be one of post, typing, resume")
+		seat.Complain(ctx, "type", "must be one of post, typing, resume, stop")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -106,6 +107,18 @@ func nameOf(caller string) string {
 }
 
 type body map[string]any
+
+// newTurn adds a turn of the world's agent, which waits for another one and
+// which somebody has asked for.
+func (w *world) newTurn(t testing.TB, askedBy string) string {
+	t.Helper()
+	turn := store.Turn{ID: store.NewID(), RoomID: w.room, AgentID: w.agent, TriggerSeq: time.Now().UnixNano(), State: store.TurnParked, Attempt: 1,
+		AskedBy: w.users[askedBy].ID, CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
+	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateTurns(t.Context(), []store.Turn{turn}) }); err != nil {
+		t.Fatal(err)
+	}
+	return turn.ID
+}
 
 func (w *world) as(who string) *caller { return w.callers[who] }
 

@@ -53,6 +53,9 @@ type Config struct {
 	// Send publishes a payload of at most MaxPayload bytes to the other nodes; nil if there are none.
 	Send func(ctx context.Context, payload []byte) error
 
+	// Heard is told of every signal of another node, whoever is in its room; it must not block.
+	Heard func(room string, s Signal)
+
 	Encode Encoders
 
 	QueueFrames    int           // how many frames a connection may be behind while a write is stuck [1024]

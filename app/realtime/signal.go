@@ -43,6 +43,9 @@ const (
 	kindForget   wireKind = "f" // stored events were changed
 )
 
+// WireSignal is in every payload between nodes that has a Signal, and in no other.
+const WireSignal = `"k":"` + string(kindSignal) + `"`
+
 // wire is one message between nodes.
 type wire struct {
 	Kind wireKind         `json:"k"`
@@ -111,7 +114,11 @@ func (h *Hub) handle(node string, w wire) {
 	now := h.cfg.Now()
 	switch w.Kind {
 	case kindSignal:
-		h.showSignal(w.Room, Signal{Type: w.Type, Body: w.Body})
+		s := Signal{Type: w.Type, Body: w.Body}
+		if h.cfg.Heard != nil {
+			h.cfg.Heard(w.Room, s)
+		}
+		h.showSignal(w.Room, s)
 	case kindDelta:
 		if w.D != nil {
 			h.showDelta(w.Room, *w.D)

@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// What is told of a line that no decision is stored for.
+const (
+	causeRead    = "read"    // an agent that was about to speak has read it
+	causeUnheard = "unheard" // the room's AI was off, or the decision is not kept any more
+	ruleRead     = "read"
+)
+
+// SeenDecision is a decision as staff see it.
+type SeenDecision struct {
+	store.Decision
+	Agents []SeenCandidate
+}
+
+// SeenCandidate is what became of one agent, with the turn that it got.
+type SeenCandidate struct {
+	candidate
+	Turn *store.Turn // nil for an agent that did not speak
+}
+
+// DecisionFilter chooses among a room's decisions. Seq or MessageID asks for
+// one line, Before for those made before the decision with this id.
+type DecisionFilter struct {
+	Before    string
+	Limit     int
+	Seq       int64
+	MessageID string
+}
+
+// Decisions tells why each agent of a room spoke or did not, the newest
+// decision first.
+func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f DecisionFilter) ([]SeenDecision, error) {
+	room, err := a.roomFor(ctx, actor, roomID, ActReadDecisions)
+	if err != nil {
+		return nil, err
+	}
+	if f.MessageID != "" {
+		m, err := a.db.MessageInRoom(ctx, roomID, f.MessageID)
+		if err != nil {
+			return nil, fromStore(err, "Message")
+		}
+		f.Seq = m.Seq
+	}
+	if f.Limit <= 0 || f.Limit > store.MaxLimit {
+		f.Limit = store.DefaultLimit
+	}
+	if f.Seq > 0 {
+		return a.decisionsAbout(ctx, room, f.Seq)
+	}
+	rows, err := a.db.Decisions(ctx, roomID, f.Before, f.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return a.seenDecisions(ctx, rows)
+}
+
+// aboutLine is how many decisions may be about one line: the first, and those
+// with which staff let the agents go on.
+const aboutLine = 20
+
+// decisionsAbout are the decisions about one line; for a line without one, what
+// became of it instead.
+func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) ([]SeenDecision, error) {
+	rows, err := a.db.LineDecisions(ctx, room.ID, seq, aboutLine)
+	if err != nil {
+		return nil, err
+	}
+	rows = slices.DeleteFunc(rows, func(d store.Decision) bool { return d.FromSeq >= seq })
+	if len(rows) > 0 || seq > room.LookedSeq {
+		return a.seenDecisions(ctx, rows)
+	}
+	turns, err := a.db.TurnsThatRead(ctx, room.ID, seq)
+	if err != nil {
+		return nil, err
+	}
+	if len(turns) == 0 {
+		return []SeenDecision{{Decision: store.Decision{RoomID: room.ID, Cause: causeUnheard, FromSeq: seq - 1, Seq: seq}}}, nil
+	}
+	seen := make([]SeenDecision, len(turns))
+	for i := range turns {
+		t := &turns[i]
+		seen[i] = SeenDecision{Decision: store.Decision{RoomID: room.ID, Cause: causeRead, FromSeq: t.TriggerSeq, Seq: t.ReadSeq, CreatedAt: t.CreatedAt},
+			Agents: []SeenCandidate{{candidate: candidate{AgentID: t.AgentID, Speaks: true, Rule: ruleRead}, Turn: t}}}
+	}
+	return seen, nil
+}
+
+// seenDecisions puts the turns beside the agents that got them.
+func (a *App) seenDecisions(ctx context.Context, rows []store.Decision) ([]SeenDecision, error) {
+	ids := make([]string, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	turns, err := a.db.TurnsOf(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	type given struct{ decision, agent string }
+	by := map[given]*store.Turn{}
+	for i := range turns {
+		by[given{turns[i].DecisionID, turns[i].AgentID}] = &turns[i]
+	}
+	seen := make([]SeenDecision, len(rows))
+	for i, row := range rows {
+		var all []candidate
+		if err := json.Unmarshal([]byte(row.Candidates), &all); err != nil {
+			return nil, err
+		}
+		seen[i] = SeenDecision{Decision: row, Agents: make([]SeenCandidate, len(all))}
+		for j, c := range all {
+			seen[i].Agents[j] = SeenCandidate{candidate: c, Turn: by[given{row.ID, c.AgentID}]}
+		}
+	}
+	return seen, nil
+}

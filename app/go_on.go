@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+const (
+	// recentDecisions is how far back a guard is looked for that agents may go on
+	// from; a person's line ends what is older.
+	recentDecisions = 100
+	// recentTurns is the same for turns that a guard has ended.
+	recentTurns = 20
+)
+
+// guardReasons are why a guard ends a turn in the middle of its work.
+func guardReasons() []string {
+	return []string{reasonSteps, reasonTokens, reasonRepeats, reasonTooLong}
+}
+
+// GoOn lets a room's agents go on where a guard has cut them off, and tells
+// whether one had. A turn that was ended goes on behind its last step, and its
+// guards count anew; otherwise whoever was called is called again, and the row
+// of the agents' lines counts anew.
+func (a *App) GoOn(ctx context.Context, actor *Actor, roomID string) (wentOn bool, err error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActGoOn); err != nil {
+		return false, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		room, err := tx.RoomForUpdate(ctx, roomID)
+		if err != nil {
+			return err
+		}
+		c, err := a.cutOff(ctx, tx, room)
+		if err != nil || c == nil {
+			return err
+		}
+		wentOn = true
+		if err := a.storeGuard(ctx, tx, roomID, GuardEvent{State: guardContinued, Guard: c.guard, ByID: actor.User.ID}); err != nil {
+			return err
+		}
+		if c.turn != nil {
+			return a.reopen(ctx, tx, c.turn, actor.User.ID)
+		}
+		if err := tx.GoOn(ctx, roomID, min(c.from, room.LookedSeq), a.instant().Add(a.cfg.Turns.Lease)); err != nil {
+			return err
+		}
+		return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: roomID})
+	})
+	return wentOn, fromStore(err, "Room")
+}
+
+// cutOff is what a guard has kept from going on: a turn, or who was called by
+// the lines behind from.
+type cutOff struct {
+	guard string
+	turn  *store.Turn
+	from  int64
+}
+
+// cutOff finds what a guard has cut off since a person has last spoken; nil
+// when there is nothing.
+func (a *App) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*cutOff, error) {
+	made, err := tx.LineDecisions(ctx, room.ID, 0, recentDecisions)
+	if err != nil {
+		return nil, err
+	}
+	asked := int64(0)
+	if i := slices.IndexFunc(made, func(d store.Decision) bool { return d.Cause == causePost }); i >= 0 {
+		asked, made = made[i].Seq, made[:i+1]
+	}
+	turns, err := tx.Turns(ctx, room.ID, store.Page{Limit: recentTurns})
+	if err != nil {
+		return nil, err
+	}
+	for i := range turns {
+		if t := &turns[i]; t.TriggerSeq >= asked && !t.EndedAt.IsZero() && slices.Contains(guardReasons(), t.Reason) {
+			return &cutOff{guard: t.Reason, turn: t}, nil
+		}
+	}
+	for _, d := range made {
+		if d.Guard != "" && d.Seq > room.RowFrom {
+			return &cutOff{guard: d.Guard, from: d.FromSeq}, nil
+		}
+	}
+	return nil, nil
+}
+
+// reopen puts a turn that a guard has ended back in line.
+func (a *App) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID string) error {
+	steps, err := tx.TurnSteps(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	now := a.instant()
+	next := store.TurnStep{ID: store.NewID(), TurnID: t.ID, N: 1, Kind: store.StepHuman, Name: stepGoOn, State: store.StepDone, Attempt: t.Attempt,
+		StartedAt: now, EndedAt: now, DecidedBy: userID}
+	if len(steps) > 0 {
+		next.N = steps[len(steps)-1].N + 1
+	}
+	if err := tx.SaveSteps(ctx, []store.TurnStep{next}); err != nil {
+		return err
+	}
+	if err := tx.ReopenTurn(ctx, t.ID, guardReasons()); err != nil {
+		return err
+	}
+	// The end of a turn that is live now goes on with this one.
+	if _, live, _, err := tx.RoomToLook(ctx, t.RoomID); err != nil || live {
+		return err
+	}
+	return a.nextInRoom(ctx, tx, t.RoomID, 0, 0)
+}
+
+// storeGuard tells the room's staff that a guard has cut agents off, or that
+// they go on; it is no line that agents would have to look at.
+func (a *App) storeGuard(ctx context.Context, tx *store.Tx, roomID string, body GuardEvent) error {
+	room, err := tx.Room(ctx, roomID)
+	if err != nil {
+		return err
+	}
+	seq, err := quietSeq(ctx, tx, room)
+	if err != nil {
+		return err
+	}
+	return tx.CreateEvent(ctx, &store.Event{RoomID: roomID, Seq: seq, ID: store.NewID(), Type: EventGuard, Body: toJSON(body), CreatedAt: a.instant()})
+}

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// spokenTurnOut is the turn that a decision gave an agent.
+type spokenTurnOut struct {
+	ID        string     `json:"id" format:"uuid"`
+	State     string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped"`
+	Reason    *string    `json:"reason" doc:"Why it ended without the whole answer, or is tried again, in a word"`
+	Detail    *string    `json:"detail" doc:"... in a sentence"`
+	Key       *string    `json:"key" doc:"Which of the agent's keys its model was called with: own, lent (its maker's), room_key, global_key, backup_key, or none for a model that needs none; null while none was"`
+	ReadSeq   *int64     `json:"read_seq" doc:"The newest line that the answer covers"`
+	AskedBy   *string    `json:"asked_by" format:"uuid" doc:"The person whose line it is about"`
+	StoppedBy *string    `json:"stopped_by" format:"uuid"`
+	StoppedAt *time.Time `json:"stopped_at"`
+	CreatedAt time.Time  `json:"created_at"`
+	StartedAt *time.Time `json:"started_at"`
+	EndedAt   *time.Time `json:"ended_at"`
+}
+
+func spokenTurnForm(t *store.Turn) spokenTurnOut {
+	out := spokenTurnOut{ID: t.ID, State: t.State, Reason: nullable(t.Reason), Detail: nullable(t.Detail), Key: nullable(t.KeyKind),
+		AskedBy: nullable(t.AskedBy), StoppedBy: nullable(t.StopBy), StoppedAt: since(t.StopAt), CreatedAt: instant(t.CreatedAt),
+		StartedAt: since(t.StartedAt), EndedAt: since(t.EndedAt)}
+	if t.ReadSeq > 0 {
+		out.ReadSeq = &t.ReadSeq
+	}
+	return out
+}
+
+// candidateOut is what became of one agent.
+type candidateOut struct {
+	AgentID   string         `json:"agent_id" format:"uuid"`
+	AgentName string         `json:"agent_name"`
+	Speaks    bool           `json:"speaks"`
+	Rule      string         `json:"rule" doc:"What decided, for example mentioned, chance, message_count, schedule, guard, external or inactive"`
+	Detail    *string        `json:"detail" doc:"More about it"`
+	Roll      *float64       `json:"roll" doc:"It speaks when its roll is below its chance"`
+	Chance    *float64       `json:"chance"`
+	Turn      *spokenTurnOut `json:"turn"`
+}
+
+type decisionOut struct {
+	ID         *string        `json:"id" format:"uuid" doc:"null for a line that none was made about: see cause"`
+	RoomID     string         `json:"room_id" format:"uuid"`
+	Cause      string         `json:"cause" doc:"post, agent_lines, go_on or what woke the agents; read: a turn that was under way has read the line; unheard: the room's AI was off"`
+	FromSeq    int64          `json:"from_seq" doc:"It is about the lines after this one"`
+	Seq        int64          `json:"seq" doc:"... up to this one"`
+	Guard      *string        `json:"guard" doc:"What cut agents off: agent_row or agreement; POST /rooms/{room_id}/go-on lets them go on"`
+	CreatedAt  *time.Time     `json:"created_at"`
+	Candidates []candidateOut `json:"candidates" doc:"Every agent of the room, in the order in which they would speak"`
+}
+
+func decisionForm(d *app.SeenDecision) decisionOut {
+	out := decisionOut{ID: nullable(d.ID), RoomID: d.RoomID, Cause: d.Cause, FromSeq: d.FromSeq, Seq: d.Seq, Guard: nullable(d.Guard),
+		CreatedAt: since(d.CreatedAt), Candidates: make([]candidateOut, len(d.Agents))}
+	for i, c := range d.Agents {
+		out.Candidates[i] = candidateOut{AgentID: c.AgentID, AgentName: c.Name, Speaks: c.Speaks, Rule: c.Rule, Detail: nullable(c.Detail),
+			Roll: c.Roll, Chance: c.Chance}
+		if c.Turn != nil {
+			t := spokenTurnForm(c.Turn)
+			out.Candidates[i].Turn = &t
+		}
+	}
+	return out
+}
+
+type decisionsIn struct {
+	RoomID    id    `path:"room_id"`
+	Before    id    `query:"before" doc:"Only decisions made before the one with this id"`
+	Limit     int   `query:"limit" minimum:"1" maximum:"1000" doc:"100 when left out"`
+	Seq       int64 `query:"seq" minimum:"1" doc:"Only what was decided about the line with this seq"`
+	MessageID id    `query:"message_id" doc:"... or with this id"`
+}
+
+type decisionsOut struct{ Body []decisionOut }
+
+func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsIn) (*decisionsOut, error) {
+	rows, err := s.app.Decisions(ctx, actor, in.RoomID.String(), app.DecisionFilter{Before: in.Before.String(), Limit: in.Limit, Seq: in.Seq,
+		MessageID: in.MessageID.String()})
+	if err != nil {
+		return nil, err
+	}
+	return &decisionsOut{listOf(rows, decisionForm)}, nil
+}
+
+type roomOnlyIn struct {
+	RoomID id `path:"room_id"`
+}
+
+type wentOnOut struct {
+	Body struct {
+		Continued bool `json:"continued" doc:"false when no guard had cut the agents off"`
+	}
+}
+
+func (s *Server) goOn(ctx context.Context, actor *app.Actor, in *roomOnlyIn) (*wentOnOut, error) {
+	wentOn, err := s.app.GoOn(ctx, actor, in.RoomID.String())
+	if err != nil {
+		return nil, err
+	}
+	out := &wentOnOut{}
+	out.Body.Continued = wentOn
+	return out, nil
+}
+
+type stopTurnIn struct {
+	RoomID id `path:"room_id"`
+	TurnID id `path:"turn_id"`
+}
+
+type stoppedTurnOut struct {
+	Body struct {
+		TurnID string `json:"turn_id" format:"uuid"`
+		State  string `json:"state" enum:"running,finished,failed,stopped" doc:"running: it ends in a moment"`
+	}
+}
+
+func (s *Server) stopTurn(ctx context.Context, actor *app.Actor, in *stopTurnIn) (*stoppedTurnOut, error) {
+	t, err := s.app.StopTurn(ctx, actor, in.RoomID.String(), in.TurnID.String())
+	if err != nil {
+		return nil, err
+	}
+	out := &stoppedTurnOut{}
+	out.Body.TurnID, out.Body.State = t.ID, t.State
+	return out, nil
+}
