@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -153,20 +154,25 @@ func (a *App) notAnswered(err error, mayKnow bool) error {
 	return e
 }
 
-// callSlots bound the model calls that people wait for in this process.
+// callSlots bound the model calls that people wait for in this process. Each
+// person has numbered slots, so that nodes can hold them against each other.
 type callSlots struct {
 	mu  sync.Mutex
-	by  map[string]int
+	by  map[string]map[int]bool
 	all int
 }
+
+// callSlack is what a call may take beside the model's answer.
+const callSlack = 15 * time.Second
 
 // takeCall lets a person make one more model call, until release.
 func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err error) {
 	who := actor.User.ID
-	if err := a.calls.take(who, a.cfg.Limits.ModelCallsAtOnce, a.cfg.Limits.ModelCalls); err != nil {
+	slot, err := a.takeSlot(ctx, who)
+	if err != nil {
 		return nil, err
 	}
-	release = func() { a.calls.free(who) }
+	release = func() { a.freeSlot(ctx, who, slot) }
 	if err := a.asks.take(ctx, who, a.now()); err != nil {
 		release()
 		return nil, err
@@ -174,27 +180,64 @@ func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err e
 	return release, nil
 }
 
-func (s *callSlots) take(who string, most, all int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.by[who] >= most:
-		return &Error{Kind: KindLimited, Code: "rate_limited", Message: "You are waiting for other answers; try again when they have come", RetryAfter: retryModelAfter}
-	case s.all >= all:
-		return &Error{Kind: KindUnavailable, Code: reasonOverload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
-	case s.by == nil:
-		s.by = map[string]int{}
+// takeSlot takes the first of a person's slots that no node has. Another node's
+// is free again when that gives it back, or soon after that has died.
+func (a *App) takeSlot(ctx context.Context, who string) (slot int, err error) {
+	for ; ; slot++ {
+		if slot, err = a.calls.take(who, slot, a.cfg.Limits.ModelCallsAtOnce, a.cfg.Limits.ModelCalls); err != nil || !a.db.Postgres() {
+			return slot, err
+		}
+		leads, err := a.db.Single().Lead(ctx, callLease(who, slot), a.cfg.Limits.AnswerWithin+callSlack)
+		if leads {
+			return slot, nil
+		}
+		a.calls.free(who, slot)
+		if err != nil {
+			return 0, err
+		}
 	}
-	s.by[who]++
-	s.all++
-	return nil
 }
 
-func (s *callSlots) free(who string) {
+func (a *App) freeSlot(ctx context.Context, who string, slot int) {
+	// Before this process gives the slot out again, lest it gives that lease back.
+	defer a.calls.free(who, slot)
+	if !a.db.Postgres() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = a.db.Single().Resign(ctx, callLease(who, slot)) // else the lease runs out
+}
+
+func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }
+
+// take gives out a person's first free slot from one on.
+func (s *callSlots) take(who string, from, most, all int) (slot int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for slot = from; s.by[who][slot]; slot++ {
+	}
+	switch {
+	case slot >= most:
+		return 0, &Error{Kind: KindLimited, Code: "rate_limited", Message: "You are waiting for other answers; try again when they have come", RetryAfter: retryModelAfter}
+	case s.all >= all:
+		return 0, &Error{Kind: KindUnavailable, Code: reasonOverload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
+	case s.by == nil:
+		s.by = map[string]map[int]bool{}
+	}
+	if s.by[who] == nil {
+		s.by[who] = map[int]bool{}
+	}
+	s.by[who][slot] = true
+	s.all++
+	return slot, nil
+}
+
+func (s *callSlots) free(who string, slot int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all--
-	if s.by[who]--; s.by[who] <= 0 {
+	if delete(s.by[who], slot); len(s.by[who]) == 0 {
 		delete(s.by, who)
 	}
 }

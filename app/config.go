@@ -87,7 +87,7 @@ type LimitsConfig struct {
 	RoomArtifactBytes        Bytes         `yaml:"room_artifact_bytes" default:"32MiB" min:"1MiB" max:"1GiB" doc:"Contents of all artifacts of a room together; a list of them is as large."`
 	ArtifactVersions         int           `yaml:"artifact_versions" default:"50" min:"1" max:"1000" doc:"Earlier versions that are kept of each artifact, to undo changes."`
 	ModelCallsPerMinute      int           `yaml:"model_calls_per_minute" default:"30" min:"1" max:"100000" doc:"Answers of models that one person may ask for outside rooms: sandbox, threads, instructions, reports."`
-	ModelCallsAtOnce         int           `yaml:"model_calls_at_once" default:"3" min:"1" max:"1000" doc:"How many of those one person may wait for at once."`
+	ModelCallsAtOnce         int           `yaml:"model_calls_at_once" default:"3" min:"1" max:"1000" doc:"How many of those one person may wait for at once, on all nodes together."`
 	ModelCalls               int           `yaml:"model_calls" default:"100" min:"1" max:"100000" doc:"How many of those all people of this process may wait for at once."`
 	AnswerWithin             time.Duration `yaml:"answer_within" default:"50s" min:"100ms" max:"55s" doc:"How long such a request waits for the model; browsers and proxies give up after a minute."`
 }

@@ -231,6 +231,48 @@ func TestCallSlots(t *testing.T) {
 	})
 }
 
+// Two nodes let one person wait for no more answers than one of them would.
+func TestNodesShareCallSlots(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	two := func(c *app.Config) { c.Limits.ModelCallsAtOnce = 2 }
+	here, there := apptest.New(t, url, two), apptest.New(t, url, two)
+	c := here.Class(t)
+	gate := llmtest.NewGate(1)
+	slow := llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate})
+	here.Model.Script(slow)
+	there.Model.Script(slow)
+	ask := func(node *apptest.Rig) error {
+		_, err := node.Simulate(t.Context(), c.Admin, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+		return err
+	}
+	const full = "You are waiting for other answers; try again when they have come"
+	var waiting sync.WaitGroup
+	for _, node := range []*apptest.Rig{here, there} {
+		waiting.Go(func() {
+			if err := ask(node); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if !here.Model.Await(1, time.Minute) || !there.Model.Await(1, time.Minute) {
+		t.Fatal("the models were not asked")
+	}
+	wantKind(t, ask(here), app.KindLimited, full)
+	wantKind(t, ask(there), app.KindLimited, full)
+	gate.Release()
+	waiting.Wait()
+	// What a node held that died is free when its time is over.
+	here.Exec(t, "INSERT INTO leases (name, node, until) SELECT 'call:' || ? || ':' || i, 'dead', now() + interval '1 minute' FROM generate_series(0, 1) AS i", c.Admin.User.ID)
+	wantKind(t, ask(here), app.KindLimited, full)
+	here.Exec(t, "UPDATE leases SET until = now() - interval '1 second' WHERE node = 'dead'")
+	for _, node := range []*apptest.Rig{here, there} {
+		if err := ask(node); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Thirty students who wait for a slow model leave every connection to others.
 func TestWaitingHoldsNoConnection(t *testing.T) {
 	t.Parallel()

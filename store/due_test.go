@@ -202,5 +202,20 @@ func TestLead(t *testing.T) {
 			t.Error(err)
 		}
 		lead(first, time.Hour, true)
+		drop := func(want int64) {
+			t.Helper()
+			if err := first.InTx(t.Context(), func(tx *store.Tx) error {
+				n, err := tx.DeleteLeasesBefore(t.Context(), time.Now().UTC(), 10)
+				if n != want {
+					t.Errorf("dropped %d leases, want %d", n, want)
+				}
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		}
+		drop(0)
+		lead(first, -time.Minute, true)
+		drop(1)
 	})
 }

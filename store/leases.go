@@ -35,3 +35,9 @@ func (t *Tx) Resign(ctx context.Context, name string) error {
 	_, err := t.db.NewDelete().Model((*lease)(nil)).Where("name = ?", name).Where("node = ?", t.owner.node).Exec(ctx)
 	return translate(err)
 }
+
+// DeleteLeasesBefore drops leases that ran out before a time, at most limit.
+func (t *Tx) DeleteLeasesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	old := t.db.NewSelect().Model((*lease)(nil)).Column("le.name").Where("le.until < ?", before).Limit(int64(limit))
+	return affected(t.db.NewDelete().Model((*lease)(nil)).Where("name IN (?)", old).Exec(ctx))
+}
