@@ -104,6 +104,35 @@ func TestKeyChain(t *testing.T) {
 				t.Errorf("turns: got %+v (%v), want one at its first attempt", turns, err)
 			}
 		})
+		t.Run("nobody else's", func(t *testing.T) {
+			r := apptest.New(t, storeOf(t, url))
+			c := r.Class(t)
+			mine, err := r.CreateUserKey(t.Context(), c.Teacher, app.NewUserKey{Provider: "openai", Alias: "mine", Key: "key-mine"})
+			must(t, err)
+			theirs, err := r.CreateUserKey(t.Context(), c.Admin, app.NewUserKey{Provider: "openai", Alias: "theirs", Key: "key-theirs"})
+			must(t, err)
+			name := func(by *app.Actor, ids ...string) error {
+				_, err := r.UpdateAgent(t.Context(), by, c.TeacherAgent.ID, app.AgentSettings{UserKeyIDs: app.Some(ids)})
+				return err
+			}
+			for _, ids := range [][]string{{mine.ID}, {theirs.ID}} { // who else may edit the agent lends it neither
+				refused(t, name(c.Admin, ids...), app.KindForbidden, "forbidden", "user_key_ids: only the agent's creator, whose keys they are, can change them")
+			}
+			must(t, name(c.Teacher, theirs.ID))
+			must(t, name(c.Admin, theirs.ID)) // a form that sends all that it has read
+			must(t, r.ClearAgentKey(t.Context(), c.Teacher, c.TeacherAgent.ID))
+			post(t, r, c.Student, c.Room.ID, "hello")
+			apptest.Await(t, "the turn without a key", func() bool {
+				turns, err := r.DB.Turns(t.Context(), c.Room.ID, store.Page{})
+				return err == nil && len(turns) == 1 && turns[0].State == store.TurnFailed && turns[0].Reason == "no_key"
+			})
+			must(t, name(c.Teacher, theirs.ID, mine.ID))
+			post(t, r, c.Student, c.Room.ID, "and again")
+			r.Lines(t, c.Room.ID, 3)
+			if got := keysUsed(r); !slices.Equal(got, []string{"key-mine"}) {
+				t.Errorf("got %q, want the creator's key alone", got)
+			}
+		})
 		t.Run("all dead", func(t *testing.T) {
 			r := apptest.New(t, storeOf(t, url))
 			c := r.Class(t)

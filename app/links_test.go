@@ -92,6 +92,30 @@ func TestPasswordLinks(t *testing.T) {
 			_, err = r.MakePasswordLink(ctx, c.Admin, store.NewID())
 			refused(t, err, app.KindNotFound, "", "User not found")
 		})
+		t.Run("AStudentOfTwoTeachers", func(t *testing.T) {
+			other, shared := r.User(t, app.RoleTeacher, "Theo"), r.User(t, app.RoleStudent, "Shared")
+			elsewhere, err := r.CreateCourse(ctx, other, "Music", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, course := range []string{c.Course.ID, elsewhere.ID} {
+				if _, err := r.Enrol(ctx, c.Admin, course, app.Person{ID: shared.User.ID}, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// Who could sign in as the student would read the other's course.
+			for _, teacher := range []*app.Actor{c.Teacher, other} {
+				_, err := r.MakePasswordLink(ctx, teacher, shared.User.ID)
+				refused(t, err, app.KindForbidden, "", "Not enough permissions")
+			}
+			make(t, c.Admin, shared.User.ID)
+			if err := r.RemoveMember(ctx, other, elsewhere.ID, shared.User.ID); err != nil {
+				t.Fatal(err)
+			}
+			make(t, c.Teacher, shared.User.ID)
+			_, err = r.MakePasswordLink(ctx, other, shared.User.ID)
+			refused(t, err, app.KindForbidden, "", "Not enough permissions")
+		})
 		t.Run("ANewOneTakesTheOldOneBack", func(t *testing.T) {
 			u := account(t, r, app.RoleStudent)
 			old := make(t, c.Admin, u.ID)

@@ -25,7 +25,8 @@ type Demo struct {
 var demoRoles = []string{RoleTeacher, RoleTA, RoleStudent, RoleGuest, RoleAdmin, RoleSuperAdmin}
 
 // SeedDemo adds a course with a room, a teacher and a student agent on the
-// offline provider, and one user of each role. Their random passwords are kept
+// offline provider, an analytics agent on it where the program has none yet,
+// and one user of each role. Their random passwords are kept
 // in demo.txt (0600) of the data folder. A second call changes nothing.
 func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 	d := &Demo{File: filepath.Join(a.cfg.DataDir, "demo.txt")}
@@ -47,13 +48,22 @@ func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 		users[role] = u
 		fmt.Fprintf(&accounts, "%-12s  %s\n", role, password)
 	}
+	analyst, err := a.demoAnalyst(ctx)
+	if err != nil {
+		return nil, err
+	}
 	// The file comes first: a kill in between leaves passwords without
 	// accounts, which the next call replaces, never accounts without passwords.
 	if err := writePrivate(d.File, accounts.String()); err != nil {
 		return nil, err
 	}
 	d.Fresh = true
-	err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.seed(ctx, tx, users) })
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := a.seed(ctx, tx, users); err != nil {
+			return err
+		}
+		return a.seedAnalyst(ctx, tx, analyst)
+	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errors.New("the demo needs the user names " + strings.Join(demoRoles, ", ") +
 			"; at least one of them, or its demo.example address, is taken in this database")
@@ -117,6 +127,28 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 		}
 	}
 	return nil
+}
+
+// demoAnalyst writes reports without a model, so that the demo shows one.
+func (a *App) demoAnalyst(ctx context.Context) (*store.Agent, error) {
+	ag := a.newAgent("", "")
+	if err := a.startAs(ctx, &ag, AgentAnalytics); err != nil {
+		return nil, err
+	}
+	ag.Type, ag.Name, ag.ModelProvider, ag.Model, ag.IsActive = AgentAnalytics, "Analytics", providerOffline, nil, true
+	return &ag, nil
+}
+
+// seedAnalyst adds the demo's analytics agent; one that an admin has made, or
+// switched off, stays as it is.
+func (a *App) seedAnalyst(ctx context.Context, tx *store.Tx, ag *store.Agent) error {
+	if _, err := tx.SystemAgentForUpdate(ctx, ag.Type); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
+		return err
+	}
+	return a.recordAgent(ctx, tx, operator(), ActWriteSystemAgents, nil, ag)
 }
 
 // writePrivate replaces a file that only its owner may read.

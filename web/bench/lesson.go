@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -65,7 +64,7 @@ func benchLesson(l *lab) error {
 	return nil
 }
 
-func (l *lab) lesson(kind string) (err error) {
+func (l *lab) lesson(kind string) error {
 	db, err := l.database(kind)
 	if err != nil {
 		return err
@@ -74,74 +73,34 @@ func (l *lab) lesson(kind string) (err error) {
 	if err != nil {
 		return err
 	}
-	ours, err := l.spawn(roleCoagent, db.site())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ours.stop()) }()
-	bare, err := l.spawn(roleLesson, lessonSite{db.site(), s.people[1].id})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, bare.stop()) }()
-	for _, c := range s.calls() {
-		if err := l.sameAnswer(s, c, ours, bare); err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		f := &figure{name: "class: " + c.name + ", CPU per request", db: kind, unit: "us", aim: aim{ratioAtMost, 5}}
-		var p50, bareP50 []time.Duration
-		for i := range l.rounds + 1 {
-			got, took, err := l.callRate(s, c, ours)
-			if err != nil {
-				return err
-			}
-			floor, bareTook, err := l.callRate(s, c, bare)
-			if err != nil {
-				return err
-			}
-			if i > 0 { // the first warms up
-				f.got, f.floor = append(f.got, microseconds(got)), append(f.floor, microseconds(floor))
-				p50, bareP50 = append(p50, took), append(bareP50, bareTook)
+	return l.beside(db, roleLesson, lessonSite{db.site(), s.people[1].id}, func(ours, bare *process) error {
+		for _, c := range s.calls() {
+			if err := l.compare(s, c, kind, ours, bare); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
 			}
 		}
-		f.note = fmt.Sprintf("p50 %.3g ms, bare %.3g ms", milliseconds(median(p50)), milliseconds(median(bareP50)))
-		l.table.add(f)
-	}
-	return nil
+		return nil
+	})
 }
 
-// callRate is the server's CPU for one request, and the median time of one.
-func (l *lab) callRate(s *lesson, c call, p *process) (cpu, p50 time.Duration, err error) {
-	clients := make([]*httpClient, lessonClients)
-	for i := range clients {
-		if clients[i], err = dialHTTP(l.ctx, p.addr, s.people[i+1]); err != nil {
-			return 0, 0, err
-		}
-		defer func() { err = errors.Join(err, clients[i].conn.Close()) }()
+// compare adds the figure of one operation.
+func (l *lab) compare(s *lesson, c call, kind string, ours, bare *process) error {
+	if err := l.sameAnswer(s, c, ours, bare); err != nil {
+		return err
 	}
-	before, err := p.usage()
+	ask := func(k *httpClient, client int) error { _, err := k.call(c, client); return err }
+	f := &figure{name: "class: " + c.name + ", CPU per request", db: kind, unit: "us", aim: aim{ratioAtMost, 5}}
+	var p50, bareP50 []time.Duration
+	err := l.inTurn(ours, bare, load{s.people[1 : 1+lessonClients], lessonSlice, ask}, func(got, floor pace) {
+		f.got, f.floor = append(f.got, microseconds(got.cpu)), append(f.floor, microseconds(floor.cpu))
+		p50, bareP50 = append(p50, got.p50), append(bareP50, floor.p50)
+	})
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	took, errs := make([][]time.Duration, lessonClients), make([]error, lessonClients)
-	var all sync.WaitGroup
-	start := time.Now()
-	for i, k := range clients {
-		all.Go(func() {
-			for errs[i] == nil && time.Since(start) < lessonSlice {
-				begun := time.Now()
-				_, errs[i] = k.call(c, i)
-				took[i] = append(took[i], time.Since(begun))
-			}
-		})
-	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return 0, 0, err
-	}
-	after, err := p.usage()
-	every := slices.Concat(took...)
-	return (after.CPU - before.CPU) / time.Duration(len(every)), median(every), err
+	f.note = fmt.Sprintf("p50 %.3g ms, bare %.3g ms", milliseconds(median(p50)), milliseconds(median(bareP50)))
+	l.table.add(f)
+	return nil
 }
 
 func (k *httpClient) call(c call, client int) ([]byte, error) {

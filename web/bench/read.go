@@ -7,14 +7,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -102,7 +99,7 @@ func benchRead(l *lab) error {
 	return nil
 }
 
-func (l *lab) read(kind string) (err error) {
+func (l *lab) read(kind string) error {
 	db, err := l.database(kind)
 	if err != nil {
 		return err
@@ -111,68 +108,23 @@ func (l *lab) read(kind string) (err error) {
 	if err != nil {
 		return err
 	}
-	ours, err := l.spawn(roleCoagent, db.site())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ours.stop()) }()
-	bare, err := l.spawn(roleRoute, db.site())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, bare.stop()) }()
 	f := &figure{name: "read a room, signed in, time per request", db: kind, unit: "us", aim: aim{ratioAtMost, 1.8},
 		note: fmt.Sprintf("%d clients, busy", readClients)}
-	for i := range l.rounds + 1 {
-		got, cpu, err := l.readRate(ours, c)
-		if err != nil {
-			return err
-		}
-		floor, floorCPU, err := l.readRate(bare, c)
-		if err != nil {
-			return err
-		}
-		if i > 0 { // the first warms up
-			f.got, f.floor = append(f.got, microseconds(got)), append(f.floor, microseconds(floor))
-			f.cpu, f.floorCPU = append(f.cpu, cpu), append(f.floorCPU, floorCPU)
-		}
+	readRoom := load{c.people[:readClients], readSlice, func(k *httpClient, _ int) error {
+		_, err := k.do(http.MethodGet, "/api/v1/rooms/"+c.room, "", http.StatusOK)
+		return err
+	}}
+	err = l.beside(db, roleRoute, db.site(), func(ours, bare *process) error {
+		return l.inTurn(ours, bare, readRoom, func(got, floor pace) {
+			f.got, f.floor = append(f.got, microseconds(got.each)), append(f.floor, microseconds(floor.each))
+			f.cpu, f.floorCPU = append(f.cpu, got.cpu), append(f.floorCPU, floor.cpu)
+		})
+	})
+	if err != nil {
+		return err
 	}
 	l.table.add(f)
 	return nil
-}
-
-// readRate is the time and the server's CPU for one request under load.
-func (l *lab) readRate(p *process, c *class) (each, cpu time.Duration, err error) {
-	before, err := p.usage()
-	if err != nil {
-		return 0, 0, err
-	}
-	var n atomic.Int64
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	start := time.Now()
-	for i := range readClients {
-		all.Go(func() {
-			k, e := dialHTTP(l.ctx, p.addr, c.people[i%len(c.people)])
-			for e == nil && time.Since(start) < readSlice {
-				_, e = k.do(http.MethodGet, "/api/v1/rooms/"+c.room, "", http.StatusOK)
-				n.Add(1)
-			}
-			if k != nil {
-				e = errors.Join(e, k.conn.Close())
-			}
-			mu.Lock()
-			err = errors.Join(err, e)
-			mu.Unlock()
-		})
-	}
-	all.Wait()
-	took := time.Since(start)
-	if err != nil {
-		return 0, 0, err
-	}
-	after, err := p.usage()
-	return took / time.Duration(n.Load()), (after.CPU - before.CPU) / time.Duration(n.Load()), err
 }
 
 // httpClient is one kept connection, with less of a client's own work than
