@@ -152,6 +152,10 @@ const (
 	ActAttachAgent   Action = "room.attach_agent"
 	ActDetachAgent   Action = "room.detach_agent"
 
+	ActReadRoomAgent Action = "room.read_agent"
+	ActSetRoomAgent  Action = "room.set_agent"
+	ActWakeAgent     Action = "room.wake_agent"
+
 	ActReadTurns      Action = "room.turns"
 	ActReadApprovals  Action = "room.approvals"
 	ActDecideApproval Action = "room.decide_approval"
@@ -370,6 +374,10 @@ var rules = map[Action]rule{
 	ActReadFaces:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActAttachAgent:   {roles: admins, relations: courseStaff, text: notEnough},
 	ActDetachAgent:   {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActReadRoomAgent: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActSetRoomAgent:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActWakeAgent:     {roles: admins, relations: courseStaff, text: notEnough},
 
 	ActReadTurns:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActReadApprovals:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},

@@ -129,6 +129,9 @@ var declared = map[Action]struct {
 	ActDecideApproval: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActAttachAgent:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActDetachAgent:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActReadRoomAgent:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActSetRoomAgent:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActWakeAgent:      {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
 	ActReadArtifacts:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActWriteArtifact:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},

@@ -66,8 +66,10 @@ func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Act
 	if after != nil && len(old) == 0 && len(now) == 0 {
 		return nil
 	}
-	if who, ok := after["user_id"]; ok {
-		now["user_id"] = who // whose membership it is does not change with it
+	for _, who := range []string{"user_id", "agent_id"} {
+		if id, ok := after[who]; ok {
+			now[who] = id // whose place it is does not change with it
+		}
 	}
 	if len(old) > 0 {
 		e.Before = toJSON(old)

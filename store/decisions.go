@@ -25,6 +25,13 @@ type Decision struct {
 // CreateDecisions adds decisions with one statement.
 func (t *Tx) CreateDecisions(ctx context.Context, rows []Decision) error { return t.insert(ctx, &rows) }
 
+// LastDecisions lists the newest decisions in a room, the last one first.
+func (q Queries) LastDecisions(ctx context.Context, roomID string, limit int) ([]Decision, error) {
+	var rows []Decision
+	err := q.db.NewSelect().Model(&rows).Where("d.room_id = ?", roomID).OrderExpr("d.id DESC").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
 // DeleteDecisionsBefore removes decisions that were made before t, at most
 // limit; the turns stay.
 func (t *Tx) DeleteDecisionsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {

@@ -45,6 +45,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"MessageByClientID": func() error { _, err := db.MessageByClientID(ctx, id, w.pupil.ID, "x"); return err },
 			"RoomAgents":        func() error { _, err := db.RoomAgents(ctx, id); return err },
 			"RoomAgent":         func() error { _, err := db.RoomAgent(ctx, id, w.agent.ID); return err },
+			"LastLineOf":        func() error { _, err := db.LastLineOf(ctx, id, w.agent.ID); return err },
+			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
 			"AnyDue":            func() error { _, err := db.AnyDue(ctx, at); return err },
 			"RoomsByID":         func() error { _, err := db.RoomsByID(ctx, []string{id}); return err },
 			"AgentsByID":        func() error { _, err := db.AgentsByID(ctx, []string{id}); return err },

@@ -182,16 +182,11 @@ func null[T comparable](v T) any {
 	return v
 }
 
-// PersonLinesSince counts the people's lines in a room since an agent last
-// spoke there, at most MaxLimit.
-func (q Queries) PersonLinesSince(ctx context.Context, roomID, agentID string) (int, error) {
-	last := q.db.NewSelect().Model((*Message)(nil)).ColumnExpr("COALESCE(max(m.seq), 0)").
-		Where("m.room_id = ?", roomID).Where("m.agent_id = ?", agentID)
-	lines := shown(q.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.room_id = ?", roomID).
-		Where("m.agent_type IS NULL").Where("m.seq > (?)", last)).Limit(MaxLimit)
-	var n int
-	err := q.db.NewSelect().TableExpr("(?) AS lines", lines).ColumnExpr("count(*)").Scan(ctx, &n)
-	return n, translate(err)
+// LastLineOf returns the newest line of an agent in a room that is shown.
+func (q Queries) LastLineOf(ctx context.Context, roomID, agentID string) (*Message, error) {
+	m := new(Message)
+	return first(ctx, shown(q.db.NewSelect().Model(m).Join("JOIN agent_turns AS t ON t.id = m.turn_id").
+		Where("t.room_id = ?", roomID).Where("t.agent_id = ?", agentID)).OrderExpr("t.trigger_seq DESC"), m)
 }
 
 // MessageInRoom returns a line of a room; ErrNotFound when the room has no such

@@ -267,29 +267,3 @@ func TestEvents(t *testing.T) {
 		}
 	})
 }
-
-func TestPersonLinesSince(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		other := store.NewID()
-		want := func(agent string, n int) {
-			t.Helper()
-			if got, err := db.PersonLinesSince(t.Context(), w.room.ID, agent); got != n || err != nil {
-				t.Errorf("got %d (%v), want %d", got, err, n)
-			}
-		}
-		want(w.agent.ID, 0)
-		w.say("one")
-		w.say("two")
-		want(w.agent.ID, 2)
-		w.tx(func(ctx context.Context, tx *store.Tx) error {
-			_, err := post(ctx, tx, w, store.Message{AgentID: w.agent.ID, AgentType: "teacher", Content: "three"})
-			return err
-		})
-		want(w.agent.ID, 0)
-		w.say("four")
-		want(w.agent.ID, 1)
-		want(other, 3)
-	})
-}

@@ -90,6 +90,19 @@ func (t *Tx) UpdateRoomAgent(ctx context.Context, ra *RoomAgent) error {
 	return nil
 }
 
+// CopyRoomAgent sets an agent in other rooms as it is set in one, and returns
+// those in which it is. Its triggers count from now on there.
+func (t *Tx) CopyRoomAgent(ctx context.Context, from *RoomAgent, roomIDs []string, now time.Time) (copied []string, err error) {
+	if len(roomIDs) == 0 {
+		return nil, nil
+	}
+	_, err = t.db.NewUpdate().Model((*RoomAgent)(nil)).Set("is_active = ?", from.IsActive).Set("trigger_config = ?", from.TriggerConfig).
+		Set("schedule_config = ?", from.ScheduleConfig).Set("context_window = NULLIF(?, 0)", from.ContextWindow).
+		Set("override = NULL").Set("override_until = NULL").Set("since = ?", now).Set("next_due_at = ?", now).Set("version = version + 1").
+		Where("ra.agent_id = ?", from.AgentID).Where("ra.room_id IN (?)", bun.List(roomIDs)).Returning("room_id").Exec(ctx, &copied)
+	return copied, translate(err)
+}
+
 // RemoveRoomAgent takes an agent out of a room.
 func (t *Tx) RemoveRoomAgent(ctx context.Context, roomID, agentID string) error {
 	res, err := t.db.NewDelete().Model((*RoomAgent)(nil)).Where("room_id = ?", roomID).

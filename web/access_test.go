@@ -36,6 +36,7 @@ const (
 	// those who run the course that a room is in
 	courseStaffOnly = "403 403 403 403 200 200 200 403 403 403 403 200 200"
 	ownersOnly      = "403 403 403 403 403 403 200 403 403 403 403 403 403"
+	roomStaff       = "403 403 403 403 200 200 200 403 403 403 403 200 200"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -210,6 +211,16 @@ var accessTable = []row{
 	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 404 404 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.room, w.agent}, nil
 	}},
+	{"GET /api/v1/rooms/{room_id}/agents/{agent_id}/settings", roomStaff, onRoomAgent(nil)},
+	{"PUT /api/v1/rooms/{room_id}/agents/{agent_id}/settings", roomStaff, onRoomAgent(body{"context_window": 20})},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/settings/copy", roomStaff, onRoomAgent(body{})},
+	{"GET /api/v1/rooms/{room_id}/agents/{agent_id}/state", roomStaff, onRoomAgent(nil)},
+	// The room is off: who may, is told so.
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/wake", "403 403 403 403 409 409 409 403 403 403 403 409 409", onRoomAgent(nil)},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/mute", roomStaff, onRoomAgent(body{"minutes": 1})},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/unmute", roomStaff, onRoomAgent(nil)},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/sleep", roomStaff, onRoomAgent(nil)},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/awake", roomStaff, onRoomAgent(nil)},
 	{"DELETE /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
 		agent := w.newAgent(t)
 		w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+w.room+"/agents/"+agent)
@@ -584,4 +595,9 @@ func TestForeignOrigin(t *testing.T) {
 		w.as(owner).with("Origin", "http://"+w.Addr.String()).with("Sec-Fetch-Site", "same-origin").
 			must(t, http.StatusOK, post, v1+"/courses/", body{"title": "Mine"})
 	})
+}
+
+// onRoomAgent is a request about the world's agent in its room.
+func onRoomAgent(b any) func(testing.TB, *world) ([]string, any) {
+	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.room, w.agent}, b }
 }

@@ -115,6 +115,18 @@ var auditTable = []auditRow{
 		return c.do(t, post, v1+"/rooms/"+w.room+"/agents/"+w.newAgent(t))
 	}},
 	{"DELETE /api/v1/rooms/{room_id}/agents/{agent_id}", owner, app.ActDetachAgent, "room", nil},
+	{"PUT /api/v1/rooms/{room_id}/agents/{agent_id}/settings", ta, app.ActSetRoomAgent, "room", nil},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/settings/copy", ta, app.ActSetRoomAgent, "room", func(t testing.TB, w *world, c *caller, r row) answer {
+		w.livelyRoom(t)
+		return r.ask(t, w, c)
+	}},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/wake", ta, app.ActWakeAgent, "room", func(t testing.TB, w *world, c *caller, _ row) answer {
+		return c.do(t, post, v1+"/rooms/"+w.livelyRoom(t)+"/agents/"+w.agent+"/wake")
+	}},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/mute", ta, app.ActSetRoomAgent, "room", nil},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/unmute", ta, app.ActSetRoomAgent, "room", nil},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/sleep", ta, app.ActSetRoomAgent, "room", nil},
+	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/awake", ta, app.ActSetRoomAgent, "room", nil},
 	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}", owner, "message.delete", "message", nil},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/restore", owner, "message.restore", "message", func(t testing.TB, w *world, c *caller, _ row) answer {
 		line := v1 + "/rooms/" + w.room + "/messages/" + c.must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"}).text(t, "id")

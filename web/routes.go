@@ -224,6 +224,19 @@ func (s *Server) roomRoutes() {
 		errors: known}, s.roomAgents)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/agents/{agent_id}", id: "attachAgent", tag: tag, summary: "Put an agent into a room", errors: known}, s.attachAgent)
 	add(s, route{method: del, path: v1 + "/rooms/{room_id}/agents/{agent_id}", id: "detachAgent", tag: tag, summary: "Take an agent out of a room", errors: known}, s.detachAgent)
+	const placed = v1 + "/rooms/{room_id}/agents/{agent_id}"
+	add(s, route{method: get, path: placed + "/settings", id: "getRoomAgent", tag: tag, summary: "Show how an agent is set in a room, and why it may not speak if so; staff only", errors: known}, s.roomAgent)
+	add(s, route{method: put, path: placed + "/settings", id: "setRoomAgent", tag: tag, summary: "Change what is sent of how an agent is set in a room, over its own settings; null leaves it to those",
+		errors: []int{missing, conflict}}, s.setRoomAgent)
+	add(s, route{method: post, path: placed + "/settings/copy", id: "copyRoomAgent", tag: tag, summary: "Set an agent in the course's other rooms as it is set here: in those of room_ids, or in all that it is in",
+		errors: known}, s.copyRoomAgent)
+	add(s, route{method: get, path: placed + "/state", id: "getAgentState", tag: tag, summary: "Show what happened to an agent in a room, and when time will make it speak; staff only", errors: known}, s.agentState)
+	add(s, route{method: post, path: placed + "/wake", id: "wakeAgent", tag: tag, summary: "Give an agent a turn at once, whatever its trigger says; code tells why it cannot",
+		errors: []int{missing, conflict}}, s.wakeAgent)
+	add(s, route{method: post, path: placed + "/mute", id: "muteAgent", tag: tag, summary: "Keep an agent from speaking in a room until a time, or for so many minutes", errors: []int{missing, conflict}}, s.muteAgent)
+	add(s, route{method: post, path: placed + "/unmute", id: "unmuteAgent", tag: tag, summary: "Let a muted agent speak again", errors: []int{missing, conflict}}, s.unmuteAgent)
+	add(s, route{method: post, path: placed + "/sleep", id: "putAgentToSleep", tag: tag, summary: "Have an agent passed over until a person speaks", errors: []int{missing, conflict}}, s.putAgentToSleep)
+	add(s, route{method: post, path: placed + "/awake", id: "rouseAgent", tag: tag, summary: "Rouse an agent that sleeps, without a turn", errors: []int{missing, conflict}}, s.rouseAgent)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/messages", id: "postMessage", tag: tag, summary: "Say something, once for each client_id; 200 when it had been said before",
 		status: created, also: http.StatusOK, errors: []int{missing, limited}}, s.postMessage)
 	const line = v1 + "/rooms/{room_id}/messages/{message_id}"

@@ -146,6 +146,17 @@ func (orCounts[T]) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), r.Schema(reflect.TypeFor[countsOut](), true, "")}}
 }
 
+// orNull is an object that may be missing.
+type orNull[T any] struct{ of *T }
+
+// MarshalJSON gives the object or null.
+func (o orNull[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.of) }
+
+// Schema is that of the object, or null.
+func (orNull[T]) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), {Type: "null"}}}
+}
+
 // listOf turns rows into their public form; no rows are [], never null.
 func listOf[R, O any](rows []R, form func(*R) O) []O {
 	out := make([]O, len(rows))

@@ -130,6 +130,16 @@ func (w *world) newRoom(t testing.TB, by string) (course, room string) {
 	return course, room
 }
 
+// livelyRoom makes a room of the world's course in which its agent is and
+// somebody has spoken; the agent does not answer by itself.
+func (w *world) livelyRoom(t testing.TB) string {
+	t.Helper()
+	room := w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/", body{"name": "Lively", "course_id": w.course, "ai_frequency": 0}).text(t, "id")
+	w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+room+"/agents/"+w.agent)
+	w.as(student).must(t, http.StatusCreated, post, v1+"/rooms/"+room+"/messages", body{"text": "hello", "client_id": store.NewID()})
+	return room
+}
+
 // newMember makes an account and enrols it in the world's course.
 func (w *world) newMember(t testing.TB) string {
 	t.Helper()

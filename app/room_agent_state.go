@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// AgentState is what happened to an agent in a room, and what will.
+type AgentState struct {
+	*AgentInRoom
+	AgentLine  *store.Message // its last line that is shown, if any
+	PersonLine *store.Message // the last line of a person that agents may hear, if it is shown
+	Asleep     string         // why it is passed over until a person speaks; "" when it is awake
+	InARow     int            // its lines since a person spoke
+	// Unread counts the people's lines since its last turn, SinceReset those
+	// since its state was cleared at ResetAt (zero = never, it counts since it
+	// came or its settings changed).
+	Unread, SinceReset int
+	ResetAt            time.Time
+	NextDueAt          time.Time // when time alone will make it speak; zero when it will not
+	Decided            *AgentDecision
+}
+
+// AgentDecision is the last decision about an agent.
+type AgentDecision struct {
+	ID, Cause    string
+	Seq          int64
+	At           time.Time
+	Speaks       bool
+	Rule, Detail string
+}
+
+// decidedBack is how many of a room's decisions are looked through for the last
+// one about an agent.
+const decidedBack = 50
+
+// AgentState shows the state of an agent in a room.
+func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentState, error) {
+	p, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActReadRoomAgent)
+	if err != nil {
+		return nil, err
+	}
+	now := a.instant()
+	s := &AgentState{ResetAt: p.cleared(now)}
+	if s.AgentInRoom, err = a.describe(ctx, p, room); err != nil {
+		return nil, err
+	}
+	lines, err := a.db.LinesSincePerson(ctx, []string{roomID})
+	if err != nil {
+		return nil, err
+	}
+	s.InARow = p.ownLines(room, lines, now)
+	s.Asleep = p.asleep(room, s.InARow, now)
+	key := [2]string{roomID, agentID}
+	asked := store.Unread{RoomID: roomID, AgentID: agentID, AfterSeq: p.ReadSeq, Since: s.ResetAt}
+	counts, err := a.db.CountUnread(ctx, []store.Unread{asked})
+	if err != nil {
+		return nil, err
+	}
+	s.Unread = counts[key]
+	asked.AfterSeq, asked.Since = 0, latest(s.ResetAt, p.since())
+	if counts, err = a.db.CountUnread(ctx, []store.Unread{asked}); err != nil {
+		return nil, err
+	}
+	s.SinceReset = counts[key]
+	s.NextDueAt = p.due(room, p.facts(room, s.Unread, now), s.InARow)
+	if err := a.lastLines(ctx, s, room); err != nil {
+		return nil, err
+	}
+	s.Decided, err = a.lastDecision(ctx, roomID, agentID)
+	return s, err
+}
+
+func (a *App) lastLines(ctx context.Context, s *AgentState, room *store.Room) error {
+	own, err := a.db.LastLineOf(ctx, room.ID, s.AgentID)
+	if err == nil {
+		s.AgentLine = own
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	lines, err := a.db.MessagesBySeq(ctx, room.ID, []int64{room.PersonSeq})
+	if err == nil && len(lines) > 0 && lines[0].State() == store.LineShown {
+		s.PersonLine = &lines[0]
+	}
+	return err
+}
+
+func (a *App) lastDecision(ctx context.Context, roomID, agentID string) (*AgentDecision, error) {
+	rows, err := a.db.LastDecisions(ctx, roomID, decidedBack)
+	for _, r := range rows {
+		var all []candidate
+		if json.Unmarshal([]byte(r.Candidates), &all) != nil {
+			continue
+		}
+		for _, c := range all {
+			if c.AgentID == agentID {
+				return &AgentDecision{ID: r.ID, Cause: r.Cause, Seq: r.Seq, At: r.CreatedAt, Speaks: c.Speaks, Rule: c.Rule, Detail: c.Detail}, nil
+			}
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,241 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// RoomAgentSettings are the members that staff set of an agent in one room.
+// Unsent ones keep what is stored; null leaves it to the agent's own settings.
+type RoomAgentSettings struct {
+	IsActive       Opt[bool]
+	TriggerConfig  Opt[json.RawMessage] // members over the agent's own
+	ScheduleConfig Opt[json.RawMessage] // ...
+	ContextWindow  Opt[int]
+	Version        Opt[int] // refuses the change when somebody else was faster
+}
+
+// AgentInRoom is an agent in a room with what holds for it there, for the
+// room's staff.
+type AgentInRoom struct {
+	*store.RoomAgent            // what is set in the room, and the agent
+	Trigger          store.JSON // what holds, "" for chance
+	Schedule         store.JSON // ... "" for always
+	ContextLines     int
+	Overridden       bool
+	Muted            time.Time // until when, zero if it is not
+	// Rule is why it may not speak now, one of those of a decision, and Detail
+	// more about it; "" when it is available.
+	Rule, Detail string
+	Problems     []string // what of its settings cannot be read
+}
+
+var errNotAttached = errorf(KindNotFound, "not_found", "Agent not assigned to this room")
+
+// agentInRoom loads an agent in a room and checks that the actor may do the
+// action there.
+func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID string, action Action) (*placed, *store.Room, error) {
+	room, err := a.roomFor(ctx, actor, roomID, action)
+	if err != nil {
+		return nil, nil, err
+	}
+	ra, err := a.db.RoomAgent(ctx, roomID, agentID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, errNotAttached
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.place(ra, a.instant()), room, nil
+}
+
+// RoomAgentSettings shows how an agent is set in a room, and whether it may
+// speak there now.
+func (a *App) RoomAgentSettings(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
+	p, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActReadRoomAgent)
+	if err != nil {
+		return nil, err
+	}
+	return a.describe(ctx, p, room)
+}
+
+func (a *App) describe(ctx context.Context, p *placed, room *store.Room) (*AgentInRoom, error) {
+	now := a.instant()
+	lines, err := a.db.LinesSincePerson(ctx, []string{room.ID})
+	if err != nil {
+		return nil, err
+	}
+	out := &AgentInRoom{RoomAgent: p.RoomAgent, Trigger: p.triggerText, Schedule: p.scheduleText, ContextLines: p.contextLines(),
+		Overridden: p.overridden(now), Problems: p.problems}
+	if now.Before(p.MutedUntil) {
+		out.Muted = p.MutedUntil
+	}
+	if out.Rule, out.Detail = p.ability(room, p.ownLines(room, lines, now), now); out.Rule != "" {
+		return out, nil
+	}
+	var fault *turnFault
+	if _, err := a.modelKeys(ctx, p.Agent); errors.As(err, &fault) {
+		out.Rule, out.Detail = fault.reason, fault.detail
+	} else if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SetRoomAgent changes the sent settings of an agent in a room. Its trigger
+// then counts from now on, and what the agent itself had changed of it is over.
+func (a *App) SetRoomAgent(ctx context.Context, actor *Actor, roomID, agentID string, s RoomAgentSettings) (*AgentInRoom, error) {
+	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(_ *store.Room, ra *store.RoomAgent, now time.Time) error {
+		if s.Version.Sent && s.Version.Value != ra.Version {
+			return store.ErrStale
+		}
+		return s.apply(ra, now)
+	})
+}
+
+func (s RoomAgentSettings) apply(ra *store.RoomAgent, now time.Time) error {
+	if err := s.IsActive.set("is_active", &ra.IsActive); err != nil {
+		return err
+	}
+	if s.ContextWindow.Sent {
+		if ra.ContextWindow = s.ContextWindow.Value; !s.ContextWindow.Null {
+			if err := between("context_window", ra.ContextWindow, 1, 1000); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range []struct {
+		field string
+		sent  Opt[json.RawMessage]
+		to    *store.JSON
+		check func(store.JSON) error
+	}{
+		// What is sent is checked as it will hold: over the agent's own.
+		{"trigger_config", s.TriggerConfig, &ra.TriggerConfig, func(v store.JSON) error {
+			return checkTrigger(store.JSON(schedule.MergeTrigger(string(ra.Agent.TriggerConfig), string(v))))
+		}},
+		{"schedule_config", s.ScheduleConfig, &ra.ScheduleConfig, func(v store.JSON) error {
+			return checkSchedule(store.JSON(schedule.MergeSchedule(string(ra.Agent.ScheduleConfig), string(v))))
+		}},
+	} {
+		if !m.sent.Sent {
+			continue
+		}
+		v, err := object(m.field, m.sent.Value, "")
+		if err == nil && v != *m.to && v != "" {
+			err = m.check(v)
+		}
+		if err != nil {
+			return err
+		}
+		*m.to = v
+	}
+	if s.TriggerConfig.Sent {
+		ra.Override, ra.OverrideUntil = "", time.Time{}
+	}
+	if s.TriggerConfig.Sent || s.ScheduleConfig.Sent {
+		ra.Since = now
+	}
+	return nil
+}
+
+// changeRoomAgent changes how an agent is set in a room as it is stored now,
+// and has its trigger judged anew.
+func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID string, edit func(*store.Room, *store.RoomAgent, time.Time) error) (*AgentInRoom, error) {
+	p, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActSetRoomAgent)
+	if err != nil {
+		return nil, err
+	}
+	now, agent := a.instant(), p.Agent
+	var ra *store.RoomAgent
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if ra, err = tx.RoomAgentForUpdate(ctx, roomID, agentID); err != nil {
+			return err
+		}
+		ra.Agent = agent
+		before := *ra
+		if err := edit(room, ra, now); err != nil {
+			return err
+		}
+		ra.NextDueAt = now
+		if err := tx.UpdateRoomAgent(ctx, ra); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, roomAgentFacts(&before), roomAgentFacts(ra))
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errNotAttached
+	}
+	if err != nil {
+		return nil, fromStore(err, "Agent in this room")
+	}
+	return a.describe(ctx, a.place(ra, now), room)
+}
+
+// roomAgentFacts is an agent in a room as the audit log shows it.
+func roomAgentFacts(ra *store.RoomAgent) facts {
+	f := facts{"agent_id": ra.AgentID, "is_active": ra.IsActive, "trigger_config": sum(string(ra.TriggerConfig)),
+		"schedule_config": sum(string(ra.ScheduleConfig)), "context_window": ra.ContextWindow, "override": sum(string(ra.Override)),
+		"asleep": !ra.AsleepAt.IsZero()}
+	if !ra.MutedUntil.IsZero() {
+		f["muted_until"] = Timestamp(ra.MutedUntil)
+	}
+	return f
+}
+
+// CopyRoomAgentSettings sets an agent in other rooms of the course as it is set
+// in this one: in those that are named, or in all. It tells in which it did,
+// and in which of those named the agent is not.
+func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, agentID string, to []string) (copied, without []string, err error) {
+	_, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActSetRoomAgent)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(to) > store.MaxLimit {
+		return nil, nil, invalid("room_ids", "has %d entries, at most %d are possible", len(to), store.MaxLimit)
+	}
+	// Whoever is staff here is staff of the whole course.
+	rooms, err := a.db.RoomsInCourse(ctx, room.CourseID, "", store.Page{Limit: store.MaxLimit})
+	if err != nil {
+		return nil, nil, err
+	}
+	var wanted []string
+	for _, r := range rooms {
+		if r.ID != roomID && (to == nil || slices.Contains(to, r.ID)) {
+			wanted = append(wanted, r.ID)
+		}
+	}
+	for _, id := range to {
+		if id != roomID && !slices.Contains(wanted, id) {
+			return nil, nil, notFound("Room")
+		}
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		from, err := tx.RoomAgentForUpdate(ctx, roomID, agentID)
+		if err != nil {
+			return err
+		}
+		if copied, err = tx.CopyRoomAgent(ctx, from, wanted, a.instant()); err != nil || len(copied) == 0 {
+			return err
+		}
+		after := roomAgentFacts(from)
+		after["copied_to"] = copied
+		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, nil, after)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, errNotAttached
+	}
+	for _, id := range wanted {
+		if to != nil && !slices.Contains(copied, id) {
+			without = append(without, id)
+		}
+	}
+	slices.Sort(copied)
+	return copied, without, err
+}

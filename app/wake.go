@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// maxMute is the longest time for which an agent is muted at once.
+const maxMute = 366 * 24 * time.Hour
+
+// MuteAgent keeps an agent from speaking in a room until a time, or for so
+// long: exactly one of the two is given. Mentions do not help.
+func (a *App) MuteAgent(ctx context.Context, actor *Actor, roomID, agentID string, until Opt[time.Time], minutes Opt[int]) (*AgentInRoom, error) {
+	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(_ *store.Room, ra *store.RoomAgent, now time.Time) error {
+		byDate, byLength := until.Sent && !until.Null, minutes.Sent && !minutes.Null
+		switch {
+		case byDate == byLength:
+			return invalid("until", "send either until, a time, or minutes")
+		case byLength:
+			if err := between("minutes", minutes.Value, 1, int(maxMute/time.Minute)); err != nil {
+				return err
+			}
+			ra.MutedUntil = now.Add(time.Duration(minutes.Value) * time.Minute)
+			return nil
+		case !until.Value.After(now) || until.Value.After(now.Add(maxMute)):
+			return invalid("until", "must be in the future, within a year")
+		}
+		ra.MutedUntil = until.Value.UTC().Truncate(time.Microsecond)
+		return nil
+	})
+}
+
+// UnmuteAgent lets a muted agent speak again.
+func (a *App) UnmuteAgent(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
+	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(_ *store.Room, ra *store.RoomAgent, _ time.Time) error {
+		ra.MutedUntil = time.Time{}
+		return nil
+	})
+}
+
+// PutToSleep has an agent passed over in a room until a person speaks.
+func (a *App) PutToSleep(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
+	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(r *store.Room, ra *store.RoomAgent, now time.Time) error {
+		ra.AsleepAt, ra.AsleepSeq = now, r.EventSeq
+		return nil
+	})
+}
+
+// Rouse wakes an agent that sleeps in a room, whatever put it to sleep.
+func (a *App) Rouse(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
+	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(r *store.Room, ra *store.RoomAgent, now time.Time) error {
+		rouse(ra, r, now)
+		return nil
+	})
+}
+
+func rouse(ra *store.RoomAgent, r *store.Room, now time.Time) {
+	ra.AsleepAt, ra.WokenAt, ra.WokenSeq = time.Time{}, now, r.EventSeq
+}
+
+// WakeAgent gives an agent a turn in a room at once, whatever its trigger says
+// and though it sleeps; a turn that is on its way comes first.
+func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID string) (*store.Turn, error) {
+	p, _, err := a.agentInRoom(ctx, actor, roomID, agentID, ActWakeAgent)
+	if err != nil {
+		return nil, err
+	}
+	var turn *store.Turn
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		// The room before the turn, and that before the agent's row here, as
+		// wherever agents come to speak.
+		room, err := tx.RoomForUpdate(ctx, roomID)
+		if err != nil {
+			return err
+		}
+		if turn, err = a.wake(ctx, tx, actor, p, room); err != nil {
+			return err
+		}
+		ra, err := tx.RoomAgentForUpdate(ctx, roomID, agentID)
+		if err != nil {
+			return err
+		}
+		rouse(ra, room, turn.CreatedAt)
+		if err := tx.UpdateRoomAgent(ctx, ra); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActWakeAgent, target{"room", roomID}, nil, facts{"agent_id": agentID, "turn_id": turn.ID})
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, errNotAttached
+	case errors.Is(err, store.ErrExists): // a turn about these very lines
+		return nil, errAboutToSpeak
+	}
+	return turn, fromStore(err, "Agent in this room")
+}
+
+var errAboutToSpeak = errorf(KindConflict, ruleBusy, "The agent is about to speak already")
+
+// wake stores the decision that staff have made, with its turn.
+func (a *App) wake(ctx context.Context, tx *store.Tx, actor *Actor, p *placed, room *store.Room) (*store.Turn, error) {
+	now := a.instant()
+	rouse(p.RoomAgent, room, now)
+	if rule, detail := p.ability(room, 0, now); rule != "" {
+		return nil, errorf(KindConflict, rule, "The agent cannot speak now: %s", reasonText(rule, detail))
+	}
+	shown, err := tx.ShownMessages(ctx, room.ID, 0, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(shown) == 0 {
+		return nil, errorf(KindConflict, "no_lines", "Nothing has been said in this room yet")
+	}
+	unended, err := tx.UnendedTurns(ctx, []string{room.ID})
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(unended, func(t store.Turn) bool { return t.AgentID == p.AgentID }) {
+		return nil, errAboutToSpeak
+	}
+	// Lines that nobody has decided about yet are left to the look at them.
+	d := decision{Cause: causeWake, From: room.LookedSeq, Seq: room.LookedSeq, Candidates: []candidate{
+		{AgentID: p.AgentID, Name: p.Agent.Name, Speaks: true, Rule: ruleWoken, askedBy: actor.User.ID}}}
+	row, turns := d.rows(room.ID, now)
+	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil {
+		return nil, err
+	}
+	t := &turns[0]
+	waits := slices.ContainsFunc(unended, func(t store.Turn) bool { return t.State != store.TurnParked })
+	if waits {
+		t.Position = 1
+	} else {
+		a.queued(t, now)
+	}
+	if err := tx.CreateTurns(ctx, turns); err != nil || waits {
+		return t, err
+	}
+	return t, a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt})
+}
+
+// reasonText says why an agent may not speak, for staff.
+func reasonText(rule, detail string) string {
+	text := map[string]string{
+		ruleExternal: "it is outside this program", ruleRoomOff: "the room's AI is switched off", ruleInactive: "it is switched off",
+		ruleOffHere: "it is switched off in this room", ruleMode: "the room's mode leaves its kind out", ruleMuted: "it is muted",
+		ruleSchedule: "it is not the time for it", ruleAsleep: "it sleeps",
+	}[rule]
+	if detail != "" {
+		text += ", " + detail
+	}
+	return text
+}

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// agentConfigsOut are the settings that say when an agent speaks.
+type agentConfigsOut struct {
+	TriggerConfig  jsonObject `json:"trigger_config"`
+	ScheduleConfig jsonObject `json:"schedule_config"`
+	ContextWindow  *int       `json:"context_window"`
+}
+
+func configsForm(trigger, schedule store.JSON, window int) agentConfigsOut {
+	out := agentConfigsOut{TriggerConfig: jsonObject(trigger), ScheduleConfig: jsonObject(schedule)}
+	if window > 0 {
+		out.ContextWindow = &window
+	}
+	return out
+}
+
+type overrideOut struct {
+	TriggerConfig jsonObject `json:"trigger_config"`
+	Until         *time.Time `json:"until" doc:"null for good"`
+}
+
+type roomAgentOut struct {
+	RoomID     string              `json:"room_id" format:"uuid"`
+	AgentID    string              `json:"agent_id" format:"uuid"`
+	Version    int                 `json:"version" doc:"Send it along with a change, which is then refused when somebody else was faster"`
+	IsActive   bool                `json:"is_active" doc:"Switched on in this room"`
+	MutedUntil *time.Time          `json:"muted_until" doc:"null when it is not muted"`
+	Own        agentConfigsOut     `json:"own" doc:"What is set in this room; null leaves it to the agent's own settings"`
+	Inherited  agentConfigsOut     `json:"inherited" doc:"The agent's own settings"`
+	Override   orNull[overrideOut] `json:"override" doc:"What the agent itself has changed of its trigger for now"`
+	Effective  agentConfigsOut     `json:"effective" doc:"What holds: the agent's own, under what is set here, under the override; context_window with the trigger's context_strategy"`
+	Available  bool                `json:"available" doc:"It may speak now"`
+	Reason     *string             `json:"reason" doc:"Why it may not, as in decisions, or no_key"`
+	Detail     *string             `json:"detail" doc:"More about that"`
+	Problems   []string            `json:"problems" doc:"What of the stored settings cannot be read, and so has no effect"`
+}
+
+func roomAgentForm(p *app.AgentInRoom) roomAgentOut {
+	out := roomAgentOut{RoomID: p.RoomID, AgentID: p.AgentID, Version: p.Version, IsActive: p.IsActive, MutedUntil: optionalInstant(p.Muted),
+		Own:       configsForm(p.TriggerConfig, p.ScheduleConfig, p.ContextWindow),
+		Inherited: configsForm(p.Agent.TriggerConfig, p.Agent.ScheduleConfig, p.Agent.ContextWindow),
+		Effective: configsForm(p.Trigger, p.Schedule, p.ContextLines),
+		Available: p.Rule == "", Problems: append([]string{}, p.Problems...)}
+	if p.Overridden {
+		out.Override.of = &overrideOut{jsonObject(p.Override), optionalInstant(p.OverrideUntil)}
+	}
+	if p.Rule != "" {
+		out.Reason, out.Detail = &p.Rule, &p.Detail
+	}
+	return out
+}
+
+type oneRoomAgentOut struct{ Body roomAgentOut }
+
+func roomAgentAnswer(p *app.AgentInRoom, err error) (*oneRoomAgentOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oneRoomAgentOut{roomAgentForm(p)}, nil
+}
+
+func (s *Server) roomAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+	return roomAgentAnswer(s.app.RoomAgentSettings(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+}
+
+type setRoomAgentIn struct {
+	RoomID  id `path:"room_id"`
+	AgentID id `path:"agent_id"`
+	Body    struct {
+		IsActive       opt[bool]            `json:"is_active,omitempty"`
+		TriggerConfig  opt[json.RawMessage] `json:"trigger_config,omitempty" doc:"Members over those of the agent's own; null removes them"`
+		ScheduleConfig opt[json.RawMessage] `json:"schedule_config,omitempty"`
+		ContextWindow  opt[int]             `json:"context_window,omitempty"`
+		Version        opt[int]             `json:"version,omitempty"`
+	}
+}
+
+func (s *Server) setRoomAgent(ctx context.Context, actor *app.Actor, in *setRoomAgentIn) (*oneRoomAgentOut, error) {
+	b := in.Body
+	return roomAgentAnswer(s.app.SetRoomAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), app.RoomAgentSettings{IsActive: b.IsActive.Opt,
+		TriggerConfig: b.TriggerConfig.Opt, ScheduleConfig: b.ScheduleConfig.Opt, ContextWindow: b.ContextWindow.Opt, Version: b.Version.Opt}))
+}
+
+type copyRoomAgentIn struct {
+	RoomID  id `path:"room_id"`
+	AgentID id `path:"agent_id"`
+	Body    struct {
+		RoomIDs []id `json:"room_ids,omitempty" nullable:"true" maxItems:"1000" doc:"Rooms of the same course; absent or null for all that the agent is in"`
+	}
+}
+
+type copiedOut struct {
+	Body struct {
+		Copied  []string `json:"copied" doc:"The rooms in which the agent is now set as here"`
+		Without []string `json:"without" doc:"Those of room_ids in which the agent is not"`
+	}
+}
+
+func (s *Server) copyRoomAgent(ctx context.Context, actor *app.Actor, in *copyRoomAgentIn) (*copiedOut, error) {
+	var to []string
+	for _, room := range in.Body.RoomIDs {
+		to = append(to, room.String())
+	}
+	copied, without, err := s.app.CopyRoomAgentSettings(ctx, actor, in.RoomID.String(), in.AgentID.String(), to)
+	if err != nil {
+		return nil, err
+	}
+	out := &copiedOut{}
+	out.Body.Copied, out.Body.Without = append([]string{}, copied...), append([]string{}, without...)
+	return out, nil
+}

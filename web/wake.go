@@ -1,0 +1,114 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+type stateLineOut struct {
+	ID        string    `json:"id" format:"uuid"`
+	Seq       int64     `json:"seq"`
+	CreatedAt time.Time `json:"created_at"`
+	Content   string    `json:"content"`
+}
+
+func stateLineForm(m *store.Message) (out orNull[stateLineOut]) {
+	if m != nil {
+		out.of = &stateLineOut{m.ID, m.Seq, instant(m.CreatedAt), m.Content}
+	}
+	return out
+}
+
+type lastDecisionOut struct {
+	ID        string    `json:"id" format:"uuid"`
+	Cause     string    `json:"cause"`
+	Seq       int64     `json:"seq" doc:"The newest event that it is about"`
+	CreatedAt time.Time `json:"created_at"`
+	Speaks    bool      `json:"speaks"`
+	Rule      string    `json:"rule"`
+	Detail    string    `json:"detail"`
+}
+
+type agentStateOut struct {
+	Body struct {
+		RoomID      string                  `json:"room_id" format:"uuid"`
+		AgentID     string                  `json:"agent_id" format:"uuid"`
+		AgentLine   orNull[stateLineOut]    `json:"last_agent_message" doc:"The agent's own"`
+		PersonLine  orNull[stateLineOut]    `json:"last_user_message" doc:"Of those that agents may hear"`
+		Asleep      bool                    `json:"asleep" doc:"Passed over until a person speaks"`
+		AsleepWhy   *string                 `json:"asleep_because"`
+		MutedUntil  *time.Time              `json:"muted_until"`
+		InARow      int                     `json:"messages_in_a_row" doc:"Of the agent, since a person spoke"`
+		Unread      int                     `json:"unread_user_messages" doc:"Since the agent's last turn; 10000 at most"`
+		SinceReset  int                     `json:"user_messages_since_reset" doc:"10000 at most"`
+		ResetAt     *time.Time              `json:"reset_at" doc:"When the state was last cleared by state_reset"`
+		Override    orNull[overrideOut]     `json:"override" doc:"What the agent itself has changed of its trigger for now"`
+		NextDueAt   *time.Time              `json:"next_due_at" doc:"When time alone will make it speak, within its schedule; null when it will not"`
+		LastDecided orNull[lastDecisionOut] `json:"last_decision"`
+	}
+}
+
+func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*agentStateOut, error) {
+	st, err := s.app.AgentState(ctx, actor, in.RoomID.String(), in.AgentID.String())
+	if err != nil {
+		return nil, err
+	}
+	out, place := &agentStateOut{}, roomAgentForm(st.AgentInRoom)
+	b := &out.Body
+	b.RoomID, b.AgentID, b.MutedUntil, b.Override = place.RoomID, place.AgentID, place.MutedUntil, place.Override
+	b.AgentLine, b.PersonLine = stateLineForm(st.AgentLine), stateLineForm(st.PersonLine)
+	if b.Asleep = st.Asleep != ""; b.Asleep {
+		b.AsleepWhy = &st.Asleep
+	}
+	b.InARow, b.Unread, b.SinceReset = st.InARow, st.Unread, st.SinceReset
+	b.ResetAt, b.NextDueAt = optionalInstant(st.ResetAt), optionalInstant(st.NextDueAt)
+	if d := st.Decided; d != nil {
+		b.LastDecided.of = &lastDecisionOut{d.ID, d.Cause, d.Seq, instant(d.At), d.Speaks, d.Rule, d.Detail}
+	}
+	return out, nil
+}
+
+type wokenOut struct {
+	Body struct {
+		TurnID string `json:"turn_id" format:"uuid"`
+		State  string `json:"state" enum:"queued,waiting" doc:"waiting when another turn of the room comes first"`
+	}
+}
+
+func (s *Server) wakeAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*wokenOut, error) {
+	turn, err := s.app.WakeAgent(ctx, actor, in.RoomID.String(), in.AgentID.String())
+	if err != nil {
+		return nil, err
+	}
+	out := &wokenOut{}
+	out.Body.TurnID, out.Body.State = turn.ID, turn.State
+	return out, nil
+}
+
+type muteAgentIn struct {
+	RoomID  id `path:"room_id"`
+	AgentID id `path:"agent_id"`
+	Body    struct {
+		Until   opt[time.Time] `json:"until,omitempty" doc:"A time in the future, within a year; or"`
+		Minutes opt[int]       `json:"minutes,omitempty" doc:"for so long"`
+	}
+}
+
+func (s *Server) muteAgent(ctx context.Context, actor *app.Actor, in *muteAgentIn) (*oneRoomAgentOut, error) {
+	return roomAgentAnswer(s.app.MuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), in.Body.Until.Opt, in.Body.Minutes.Opt))
+}
+
+func (s *Server) unmuteAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+	return roomAgentAnswer(s.app.UnmuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+}
+
+func (s *Server) putAgentToSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+	return roomAgentAnswer(s.app.PutToSleep(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+}
+
+func (s *Server) rouseAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+	return roomAgentAnswer(s.app.Rouse(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+}
