@@ -82,16 +82,7 @@ func (a *App) Turns(ctx context.Context, actor *Actor, roomID string, p store.Pa
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(rows))
-	for i, t := range rows {
-		ids[i] = t.AgentID
-	}
-	names, err := a.db.AgentNames(ctx, ids)
-	out := make([]RoomTurn, len(rows))
-	for i, t := range rows {
-		out[i] = RoomTurn{t, names[t.AgentID]}
-	}
-	return out, err
+	return a.named(ctx, rows)
 }
 
 // Turn returns a turn of a room with its steps, for the room's staff.
@@ -103,11 +94,16 @@ func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*TurnD
 	if err != nil || t.RoomID != roomID {
 		return nil, notFoundOr(err, "Turn")
 	}
+	return a.turnDetails(ctx, t)
+}
+
+// turnDetails reads what went into a turn and came out.
+func (a *App) turnDetails(ctx context.Context, t *store.Turn) (*TurnDetails, error) {
 	names, err := a.db.AgentNames(ctx, []string{t.AgentID})
 	if err != nil {
 		return nil, err
 	}
-	steps, err := a.db.TurnSteps(ctx, id)
+	steps, err := a.db.TurnSteps(ctx, t.ID)
 	if err != nil {
 		return nil, err
 	}

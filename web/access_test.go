@@ -243,6 +243,12 @@ var accessTable = []row{
 		return []string{room, step}, body{"decision": "reject"}
 	}},
 	{"GET /api/v1/rooms/{room_id}/decisions", courseStaffOnly, onRoom(nil)},
+	{"GET /api/v1/rooms/{room_id}/a2a", courseStaffOnly, onRoom(nil)},
+	{"GET /api/v1/rooms/{room_id}/runs", courseStaffOnly, onRoom(nil)},
+	{"GET /api/v1/runs/{run_id}", "404 403 404 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
+		_, run := w.reviewed(t)
+		return []string{run}, nil
+	}},
 	{"POST /api/v1/rooms/{room_id}/go-on", courseStaffOnly, onRoom(nil)},
 	{"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop", "404 403 200 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.room, w.newTurn(t, assigned)}, nil

@@ -40,6 +40,7 @@ func (s *Server) routes(version string) error {
 	s.reportRoutes()
 	s.roomRoutes()
 	s.turnRoutes()
+	s.workflowRoutes()
 	s.agentRoutes()
 	s.agentVersionRoutes()
 	s.agentTypeRoutes()

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/workflow"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// A turn that carries a graph is a run of it. This file shows staff the runs of
+// a room, and what the agents wrote to each other in them.
+
+// Exchange is what agents wrote to each other in one turn, in its order.
+// Verdict is what became of the draft: approved or rejected, "" before the
+// first evaluation.
+type Exchange struct {
+	RoomTurn
+	Verdict  string
+	Messages []store.A2AMessage
+}
+
+// Exchanges lists the turns of a room in which agents wrote to each other,
+// newest first, for its staff: those made before the one with the id before,
+// or the newest of all.
+func (a *App) Exchanges(ctx context.Context, actor *Actor, roomID, before string, limit int) ([]Exchange, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActReadTurns); err != nil {
+		return nil, err
+	}
+	turns, err := a.db.Exchanges(ctx, roomID, before, withinPage(limit, maxExchanges))
+	if err != nil {
+		return nil, err
+	}
+	named, err := a.named(ctx, turns)
+	if err != nil {
+		return nil, err
+	}
+	ids, at := make([]string, len(turns)), make(map[string]int, len(turns))
+	out := make([]Exchange, len(turns))
+	for i, t := range named {
+		ids[i], at[t.ID], out[i].RoomTurn = t.ID, i, t
+	}
+	rows, err := a.db.A2AMessages(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range rows {
+		e := &out[at[m.TurnID]]
+		e.Messages = append(e.Messages, m)
+		if m.Type == a2a.TypeEvaluationResult {
+			e.Verdict = verdictWord(m.Content)
+		}
+	}
+	return out, nil
+}
+
+// maxExchanges is the most exchanges of one page: each has whole drafts.
+const maxExchanges = 100
+
+// withinPage is a page's length: the default unless limit is 1 to most.
+func withinPage(limit, most int) int {
+	if limit <= 0 || limit > most {
+		return min(store.DefaultLimit, most)
+	}
+	return limit
+}
+
+func verdictWord(content store.JSON) string {
+	var v a2a.EvaluationResult
+	if json.Unmarshal([]byte(content), &v) == nil && v.Approved {
+		return workflow.LabelApproved
+	}
+	return workflow.LabelRejected
+}
+
+// Runs lists the turns of a room that have a graph, newest first, for its
+// staff: those made before the one with the id before, or the newest of all.
+func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, limit int) ([]RoomTurn, error) {
+	if _, err := a.roomFor(ctx, actor, roomID, ActReadTurns); err != nil {
+		return nil, err
+	}
+	turns, err := a.db.Runs(ctx, roomID, before, withinPage(limit, store.MaxLimit))
+	if err != nil {
+		return nil, err
+	}
+	return a.named(ctx, turns)
+}
+
+// Run returns a turn that has a graph, with its graph and its steps, for the
+// room's staff.
+func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, error) {
+	if actor == nil {
+		return nil, errNotAuthenticated
+	}
+	t, err := a.db.Turn(ctx, id)
+	if err != nil {
+		return nil, fromStore(err, "Run")
+	}
+	acc, err := a.db.RoomAccess(ctx, t.RoomID, actor.User.ID)
+	if err != nil {
+		return nil, fromStore(err, "Run")
+	}
+	// Who may not enter the room does not learn that there is such a run.
+	res := roomResource(acc)
+	res.Noun = "Run"
+	if err := Check(actor, ActReadRoom, res); err != nil {
+		return nil, err
+	}
+	if err := Check(actor, ActReadTurns, res); err != nil {
+		return nil, err
+	}
+	if t.Workflow == "" {
+		return nil, notFound("Run")
+	}
+	return a.turnDetails(ctx, t)
+}
+
+// named puts the names of their agents beside turns.
+func (a *App) named(ctx context.Context, rows []store.Turn) ([]RoomTurn, error) {
+	ids := make([]string, len(rows))
+	for i, t := range rows {
+		ids[i] = t.AgentID
+	}
+	names, err := a.db.AgentNames(ctx, ids)
+	out := make([]RoomTurn, len(rows))
+	for i, t := range rows {
+		out[i] = RoomTurn{t, names[t.AgentID]}
+	}
+	return out, err
+}

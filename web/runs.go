@@ -1,0 +1,119 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// BeforeIn is a window that goes from the newest backwards. limit's most is the
+// route's to say.
+type BeforeIn struct {
+	Before id  `query:"before" doc:"Only those made before the one with this id"`
+	Limit  int `query:"limit" minimum:"1" maximum:"1000" doc:"100 when left out, which for exchanges is the most"`
+}
+
+type (
+	envelopeOut struct {
+		ID            string     `json:"id" format:"uuid"`
+		Type          string     `json:"type" enum:"user_message,proposal,evaluation_request,evaluation_result,broadcast,system"`
+		SenderID      string     `json:"sender_id" doc:"An agent's id, or system"`
+		RecipientID   string     `json:"recipient_id" doc:"An agent's id, broadcast or all"`
+		Content       jsonObject `json:"content" doc:"What its type has: a draft, a verdict with score and feedback, ..."`
+		CorrelationID string     `json:"correlation_id" doc:"What the messages of one exchange have in common"`
+		Metadata      jsonObject `json:"metadata"`
+		CreatedAt     time.Time  `json:"created_at"`
+	}
+	exchangeOut struct {
+		ID        string        `json:"id" format:"uuid" doc:"Of the turn; before takes it"`
+		TurnID    string        `json:"turn_id" format:"uuid"`
+		AgentID   string        `json:"agent_id" format:"uuid" doc:"Who was to speak"`
+		AgentName string        `json:"agent_name"`
+		Workflow  string        `json:"workflow" doc:"The name of the graph that the turn goes through"`
+		State     string        `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped"`
+		Reason    *string       `json:"reason"`
+		Verdict   *string       `json:"verdict" enum:"approved,rejected" doc:"The last one; null before the first"`
+		CreatedAt time.Time     `json:"created_at"`
+		EndedAt   *time.Time    `json:"ended_at"`
+		Messages  []envelopeOut `json:"messages" doc:"In their order"`
+	}
+)
+
+func envelopeForm(m *store.A2AMessage) envelopeOut {
+	return envelopeOut{ID: m.MessageID, Type: m.Type, SenderID: m.SenderID, RecipientID: m.RecipientID, Content: jsonObject(m.Content),
+		CorrelationID: m.CorrelationID, Metadata: jsonObject(m.Metadata), CreatedAt: instant(m.CreatedAt)}
+}
+
+func exchangeForm(e *app.Exchange) exchangeOut {
+	return exchangeOut{ID: e.ID, TurnID: e.ID, AgentID: e.AgentID, AgentName: e.AgentName, Workflow: e.Workflow, State: e.State, Reason: nullable(e.Reason),
+		Verdict: nullable(e.Verdict), CreatedAt: instant(e.CreatedAt), EndedAt: optionalInstant(e.EndedAt), Messages: listOf(e.Messages, envelopeForm)}
+}
+
+type runsIn struct {
+	RoomID id `path:"room_id"`
+	BeforeIn
+}
+
+type exchangesOut struct{ Body []exchangeOut }
+
+func (s *Server) exchanges(ctx context.Context, actor *app.Actor, in *runsIn) (*exchangesOut, error) {
+	rows, err := s.app.Exchanges(ctx, actor, in.RoomID.String(), in.Before.String(), in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &exchangesOut{listOf(rows, exchangeForm)}, nil
+}
+
+// RunMembers are what lists and details of runs have in common.
+type RunMembers struct {
+	TurnMembers
+	Workflow string `json:"workflow" doc:"The name of the graph"`
+	Paused   bool   `json:"paused" doc:"Staff have stopped it between two nodes"`
+}
+
+func runForm(t *app.RoomTurn) RunMembers { return RunMembers{turnForm(t), t.Workflow, t.Paused} }
+
+type runsOut struct{ Body []RunMembers }
+
+func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*runsOut, error) {
+	rows, err := s.app.Runs(ctx, actor, in.RoomID.String(), in.Before.String(), in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return &runsOut{listOf(rows, runForm)}, nil
+}
+
+type runIn struct {
+	RunID id `path:"run_id"`
+}
+
+type runOut struct {
+	Body struct {
+		RunMembers
+		Graph jsonObject `json:"graph" doc:"As it was when the run began"`
+		Fence string     `json:"fence" doc:"The name of the tags around what people and tools said"`
+		Steps []stepOut  `json:"steps" doc:"What was done, node by node"`
+	}
+}
+
+func (s *Server) run(ctx context.Context, actor *app.Actor, in *runIn) (*runOut, error) {
+	t, err := s.app.Run(ctx, actor, in.RunID.String())
+	if err != nil {
+		return nil, err
+	}
+	out := &runOut{}
+	out.Body.RunMembers, out.Body.Graph, out.Body.Fence, out.Body.Steps = runForm(&t.RoomTurn), jsonObject(t.Graph), t.Fence, listOf(t.Steps, stepForm)
+	return out, nil
+}
+
+// workflowRoutes are about the graphs that turns go through, for staff.
+func (s *Server) workflowRoutes() {
+	const tag, room = "Workflows", v1 + "/rooms/{room_id}"
+	known := []int{missing}
+	add(s, route{method: get, path: room + "/a2a", id: "listExchanges", tag: tag, summary: "List what a room's agents wrote to each other, newest first, for staff: drafts, verdicts, scores, feedback",
+		errors: known}, s.exchanges)
+	add(s, route{method: get, path: room + "/runs", id: "listRuns", tag: tag, summary: "List the turns that go through a graph, newest first, for staff", errors: known}, s.runs)
+	add(s, route{method: get, path: v1 + "/runs/{run_id}", id: "getRun", tag: tag, summary: "Show a run with its graph and its steps, for staff", errors: known}, s.run)
+}
