@@ -406,3 +406,23 @@ func rowFrom(seq int64) func(*roomSnapshot) {
 }
 
 func speakersOf(d decision) []candidate { return d.speakers() }
+
+// A decision with 10 agents and all the lines that one looks at; it is to stay
+// far below 2 ms.
+func BenchmarkDecide(b *testing.B) {
+	var lines []line
+	for i := range snapshotLines / 2 {
+		lines = append(lines, person(fmt.Sprintf("What do you say about part %d of the cell, @nobody?", i)), agent("teacher", "A cell is the smallest unit of life; it has a membrane. @student"))
+	}
+	s := room(lines...)
+	for i := range 10 {
+		ag := cast("teacher")[0]
+		ag.ID, ag.Name = fmt.Sprintf("agent %d", i), fmt.Sprintf("Agent %d", i)
+		s.Agents = append(s.Agents, ag)
+	}
+	for b.Loop() {
+		if d := decide(s, func() float64 { return 0.999 }); len(d.Candidates) != 10 {
+			b.Fatalf("got %d candidates", len(d.Candidates))
+		}
+	}
+}

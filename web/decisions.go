@@ -43,7 +43,7 @@ type candidateOut struct {
 	Detail    *string        `json:"detail" doc:"More about it"`
 	Roll      *float64       `json:"roll" doc:"It speaks when its roll is below its chance"`
 	Chance    *float64       `json:"chance"`
-	Turn      *spokenTurnOut `json:"turn"`
+	Turn      *spokenTurnOut `json:"turn,omitempty" doc:"Of an agent that speaks"`
 }
 
 type decisionOut struct {

@@ -182,7 +182,8 @@ func (o *Outcome) checkAcks(acks []Ack, lines []store.Message) {
 	}
 }
 
-// checkTurns: every turn has ended, and those that finished have one line.
+// checkTurns: every turn has ended, those that finished have one line, and those
+// that a person has stopped one at most.
 func (o *Outcome) checkTurns(turns []store.Turn, lines []store.Message) {
 	replies := map[string]int{}
 	for _, m := range lines {
@@ -199,9 +200,12 @@ func (o *Outcome) checkTurns(turns []store.Turn, lines []store.Message) {
 		}
 		o.Ended++
 		want := 0
-		if t.State == store.TurnFinished {
+		switch {
+		case t.State == store.TurnFinished:
 			want = 1
-		} else {
+		case t.State == store.TurnStopped && !t.StopAt.IsZero() && replies[t.ID] > 0:
+			want = 1 // what it had said by then, unless its worker died with it
+		default:
 			o.Failed++
 		}
 		if replies[t.ID] != want {
