@@ -12,12 +12,15 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
+// wholeAnswer is what an agent would say that is not stopped.
+const wholeAnswer = "one two three four five six"
+
 // speaking posts a question and waits until an agent is in the middle of its
 // answer, of which the room has seen the beginning.
 func speaking(t *testing.T, r *apptest.Rig, c *apptest.Class, question string) (turn store.Turn, gate *llmtest.Gate, watch *apptest.Socket) {
 	t.Helper()
 	gate = llmtest.NewGate(2)
-	r.Model.Script(llmtest.Always(llmtest.Response{Text: "one two three four five six", ChunkRunes: 4, Gate: gate}))
+	r.Model.Script(llmtest.Always(llmtest.Response{Text: wholeAnswer, ChunkRunes: 4, Gate: gate}))
 	watch = r.Join(t, c.Teacher, c.Room.ID, true, -1)
 	post(t, r, c.Student, c.Room.ID, question)
 	reached(t, gate)
@@ -47,7 +50,7 @@ func TestStop(t *testing.T) {
 			}
 			m := watch.Await(t, "what was said", func(f apptest.Frame) bool { return f.Is("message") && f.Fields["turn_id"] == turn.ID })
 			text, _ := m.Fields["content"].(string)
-			if m.Fields["stopped"] != true || text == "" || !strings.HasPrefix("one two three four five six", text) || strings.Contains(text, "six") {
+			if m.Fields["stopped"] != true || text == "" || !strings.HasPrefix(wholeAnswer, text) || strings.Contains(text, "six") {
 				t.Errorf("the message: got %s", m.Text)
 			}
 			r.Model.Script(llmtest.Say("second"))
@@ -100,7 +103,7 @@ func TestStop(t *testing.T) {
 				return f.Is("turn") && f.Fields["turn_id"] == second.ID && f.Fields["state"] == "stopped"
 			})
 			gate.Release()
-			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher @student go", "one two three four five six"})
+			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher @student go", wholeAnswer})
 		})
 		t.Run("NothingSaidIsNoLine", func(t *testing.T) {
 			r := apptest.New(t, url)
