@@ -47,6 +47,7 @@ var benches = []bench{
 	{"slow", "the others' latency while one member stops reading", benchSlow},
 	{"say", "a post until 100 members and its sender know that it is stored", benchSay},
 	{"turn", "a post until an agent's answer is stored and seen by 100", benchTurn},
+	{"due", "triggers that are due together, and looking for them among 100k rooms", benchDue},
 	{"queue", "jobs in and out, against bare River", benchQueue},
 	{"model", "a model call against a bare HTTP call", benchModel},
 	{"insert", "inserts of the store against the bare driver", benchInsert},
