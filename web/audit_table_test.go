@@ -140,6 +140,7 @@ var auditTable = []auditRow{
 		c.must(t, http.StatusOK, post, line+"/hide")
 		return c.do(t, post, line+"/unhide")
 	}},
+	{"POST /api/v1/rooms/{room_id}/approvals/{step_id}", owner, app.ActDecideApproval, "turn_step", nil},
 	{"POST /api/v1/agents/{id}", editor, app.ActCreateAgent, "agent", nil},
 	{"PUT /api/v1/agents/{id}", editor, app.ActUpdateAgent, "agent", sent(body{"name": "Renamed"})},
 	{"PUT /api/v1/agents/{id}/activate", editor, app.ActActivateAgent, "agent", func(t testing.TB, w *world, c *caller, _ row) answer {
@@ -200,6 +201,8 @@ var unaudited = map[string]string{
 
 	"POST /api/v1/rooms/{room_id}/messages":             isTalk,
 	"PUT /api/v1/rooms/{room_id}/messages/{message_id}": isTalk,
+	"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop": isTalk,
+	"POST /api/v1/rooms/{room_id}/go-on":                isTalk,
 	"POST /api/v1/threads/":                             isTalk,
 	"POST /api/v1/threads":                              isTalk,
 	"PUT /api/v1/threads/{thread_id}":                   isTalk,
@@ -225,7 +228,7 @@ func sent(b body) asking {
 	}
 }
 
-func TestAuditTable(t *testing.T) {
+func TestAccessIsAudited(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
