@@ -156,6 +156,12 @@ const (
 	ActSetRoomAgent  Action = "room.set_agent"
 	ActWakeAgent     Action = "room.wake_agent"
 
+	ActListWorkflows  Action = "workflow.list"
+	ActReadWorkflow   Action = "workflow.read"
+	ActReadBuiltin    Action = "workflow.read_builtin"
+	ActWriteWorkflows Action = "workflow.write"
+	ActSetWorkflow    Action = "room.set_workflow"
+
 	ActReadTurns      Action = "room.turns"
 	ActReadApprovals  Action = "room.approvals"
 	ActDecideApproval Action = "room.decide_approval"
@@ -378,6 +384,12 @@ var rules = map[Action]rule{
 	ActReadRoomAgent: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActSetRoomAgent:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActWakeAgent:     {roles: admins, relations: courseStaff, text: notEnough},
+
+	ActListWorkflows:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActReadWorkflow:   {roles: admins, relations: courseStaff, hidden: true, scope: ScopeRead},
+	ActReadBuiltin:    {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActWriteWorkflows: {roles: admins, relations: courseStaff, text: notEnough},
+	ActSetWorkflow:    {roles: admins, relations: courseStaff, text: notEnough},
 
 	ActReadTurns:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActReadApprovals:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},

@@ -36,6 +36,7 @@ var (
 		{"announcements", "announcements", "course_id = ?"}, {"messages", "messages", roomsOfCourse},
 		{"agents", "room_agents", roomsOfCourse}, {"turns", "agent_turns", roomsOfCourse},
 		{"artifacts", "artifacts", roomsOfCourse}, {"reports", "reports", "course_id = ?"},
+		{"workflows", "workflows", "course_id = ?"},
 	}
 )
 

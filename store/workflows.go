@@ -20,8 +20,19 @@ type Workflow struct {
 	Version       int64
 }
 
+// SetRoomWorkflow gives a room the workflow that its turns go through from now
+// on: the name of one that ships with the program or an id; "" is the default.
+func (t *Tx) SetRoomWorkflow(ctx context.Context, roomID, workflow string) error {
+	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("workflow = NULLIF(?, '')", workflow).Where("id = ?", roomID).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
 // Workflow returns the workflow with this id.
 func (q Queries) Workflow(ctx context.Context, id string) (*Workflow, error) {
 	w := new(Workflow)
 	return first(ctx, q.db.NewSelect().Model(w).Where("w.id = ?", id), w)
 }
+
+// CreateWorkflow adds a workflow; ErrExists when its course has one of that
+// name.
+func (t *Tx) CreateWorkflow(ctx context.Context, w *Workflow) error { return t.insert(ctx, w) }

@@ -35,8 +35,10 @@ const (
 	agentUsers    = "404 404 404 404 404 404 200 404 404 200 200 200 200"
 	// those who run the course that a room is in
 	courseStaffOnly = "403 403 403 403 200 200 200 403 403 403 403 200 200"
-	ownersOnly      = "403 403 403 403 403 403 200 403 403 403 403 403 403"
-	roomStaff       = "403 403 403 403 200 200 200 403 403 403 403 200 200"
+	// the same for what others do not learn of
+	hiddenFromOthers = "404 404 404 404 200 200 200 404 404 404 404 200 200"
+	ownersOnly       = "403 403 403 403 403 403 200 403 403 403 403 403 403"
+	roomStaff        = "403 403 403 403 200 200 200 403 403 403 403 200 200"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -243,6 +245,15 @@ var accessTable = []row{
 		return []string{room, step}, body{"decision": "reject"}
 	}},
 	{"GET /api/v1/rooms/{room_id}/decisions", courseStaffOnly, onRoom(nil)},
+	{"GET /api/v1/workflows", courseStaffOnly, func(_ testing.TB, w *world) ([]string, any) { return []string{"?course_id=" + w.course}, nil }},
+	{"POST /api/v1/workflows", "403 403 403 403 201 201 201 403 403 403 403 201 201", func(_ testing.TB, w *world) ([]string, any) {
+		return nil, body{"course_id": w.course, "name": store.NewID(), "graph": graph}
+	}},
+	{"GET /api/v1/workflows/{workflow_id}", hiddenFromOthers, onWorkflow(nil)},
+	{"PUT /api/v1/workflows/{workflow_id}", hiddenFromOthers, onWorkflow(body{"graph": graph})},
+	{"DELETE /api/v1/workflows/{workflow_id}", "404 404 404 404 204 204 204 404 404 404 404 204 204", onWorkflow(nil)},
+	{"GET /api/v1/rooms/{room_id}/workflow", courseStaffOnly, onRoom(nil)},
+	{"PUT /api/v1/rooms/{room_id}/workflow", courseStaffOnly, onRoom(body{"workflow_id": "direct"})},
 	{"GET /api/v1/rooms/{room_id}/a2a", courseStaffOnly, onRoom(nil)},
 	{"GET /api/v1/rooms/{room_id}/runs", courseStaffOnly, onRoom(nil)},
 	{"GET /api/v1/runs/{run_id}", "404 403 404 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {

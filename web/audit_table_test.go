@@ -107,6 +107,10 @@ var auditTable = []auditRow{
 	{"DELETE /api/v1/analytics/{course_id}/reports/{report_id}", owner, app.ActDeleteReport, "report", nil},
 	{"POST /api/v1/rooms/", ta, app.ActCreateRoom, "room", nil},
 	{"PUT /api/v1/rooms/{room_id}", ta, app.ActUpdateRoom, "room", sent(body{"name": "Renamed"})},
+	{"POST /api/v1/workflows", ta, app.ActWriteWorkflows, "workflow", nil},
+	{"PUT /api/v1/workflows/{workflow_id}", ta, app.ActWriteWorkflows, "workflow", sent(body{"name": "Renamed"})},
+	{"DELETE /api/v1/workflows/{workflow_id}", ta, app.ActWriteWorkflows, "workflow", nil},
+	{"PUT /api/v1/rooms/{room_id}/workflow", ta, app.ActSetWorkflow, "room", sent(body{"workflow_id": "student_teacher_review"})},
 	{"DELETE /api/v1/rooms/{room_id}", ta, app.ActDeleteRoom, "room", nil},
 	{"POST /api/v1/rooms/{room_id}/assign", ta, app.ActAssignToRoom, "room", func(t testing.TB, w *world, c *caller, _ row) answer {
 		return c.do(t, post, v1+"/rooms/"+w.room+"/assign", body{"user_id": w.addUser(t, app.RoleStudent, "joiner", true).ID})

@@ -45,6 +45,7 @@ func (w *world) newTenant(t testing.TB, by, word string) tenant {
 	project := c.must(t, 200, post, v1+"/projects", body{"name": word, "organization_id": org}).text(t, "id")
 	agent := c.must(t, 200, post, v1+"/agents/"+project, body{"type": "teacher", "name": word, "system_prompt": word, "model_provider": "offline"}).text(t, "id")
 	artifact := c.must(t, 201, post, v1+"/workspaces/"+room+"/artifacts", body{"type": "doc", "title": word, "content": body{"text": word}}).text(t, "id")
+	flow := c.must(t, 201, post, v1+"/workflows", body{"course_id": course, "name": word, "graph": graph}).text(t, "id")
 	note := c.must(t, 200, post, v1+"/announcements/", body{"title": word, "content": word, "course_id": course}).text(t, "id")
 	now := time.Now().UTC()
 	report := &store.Report{ID: store.NewID(), CourseID: course, ReportType: "course_summary", Title: word, Content: word, State: store.ReportDone,
@@ -53,7 +54,7 @@ func (w *world) newTenant(t testing.TB, by, word string) tenant {
 		t.Fatal(err)
 	}
 	return tenant{"course": course, "report": report.ID, "room": room, "org": org, "project": project, "agent": agent, "id": agent, "config": agent, "artifact": artifact,
-		"announcement": note}
+		"announcement": note, "workflow": flow, "run": w.newRun(t, room)}
 }
 
 // aim are the ids that a hostile client knows: its own tenant's and the other's.

@@ -55,6 +55,7 @@ func (w *world) fillUp(t testing.TB, n int) {
 		c.must(t, 201, post, at("/rooms/"+w.room+"/messages"), body{"text": word})
 		c.must(t, 200, post, at("/announcements/"), body{"title": word, "content": word, "course_id": w.course})
 		w.newRun(t, w.room)
+		w.newWorkflow(t)
 		c.must(t, 201, post, at("/workspaces/"+w.room+"/artifacts"), body{"type": "doc", "title": word, "content": body{}})
 		org := c.must(t, 200, post, at("/organizations"), body{"name": word}).text(t, "id")
 		c.must(t, 200, post, at("/projects"), body{"name": word, "organization_id": org})

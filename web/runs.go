@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
@@ -111,7 +112,17 @@ func (s *Server) run(ctx context.Context, actor *app.Actor, in *runIn) (*runOut,
 // workflowRoutes are about the graphs that turns go through, for staff.
 func (s *Server) workflowRoutes() {
 	const tag, room = "Workflows", v1 + "/rooms/{room_id}"
-	known := []int{missing}
+	known, edited := []int{missing}, []int{missing, conflict}
+	const one = v1 + "/workflows/{workflow_id}"
+	add(s, route{method: get, path: v1 + "/workflows", id: "listWorkflows", tag: tag, summary: "List the workflows that ship with the program and a course's own, for staff", errors: known}, s.workflows)
+	add(s, route{method: post, path: v1 + "/workflows", id: "createWorkflow", tag: tag, summary: "Make a workflow; 422 names all that is wrong with its graph",
+		status: created, errors: edited}, s.createWorkflow)
+	add(s, route{method: get, path: one, id: "getWorkflow", tag: tag, summary: "Show a workflow with its graph", errors: known}, s.workflow)
+	add(s, route{method: put, path: one, id: "updateWorkflow", tag: tag, summary: "Change what is sent of a workflow; runs that have begun keep their graph", errors: edited}, s.updateWorkflow)
+	add(s, route{method: del, path: one, id: "deleteWorkflow", tag: tag, summary: "Delete a workflow; rooms that have it do what fits their agents",
+		status: gone, also: http.StatusOK, errors: edited}, s.deleteWorkflow)
+	add(s, route{method: get, path: room + "/workflow", id: "getRoomWorkflow", tag: tag, summary: "Tell which workflow a room's turns go through, for staff", errors: known}, s.roomWorkflow)
+	add(s, route{method: put, path: room + "/workflow", id: "setRoomWorkflow", tag: tag, summary: "Have a room's turns go through a workflow from now on", errors: edited}, s.setRoomWorkflow)
 	add(s, route{method: get, path: room + "/a2a", id: "listExchanges", tag: tag, summary: "List what a room's agents wrote to each other, newest first, for staff: drafts, verdicts, scores, feedback",
 		errors: known}, s.exchanges)
 	add(s, route{method: get, path: room + "/runs", id: "listRuns", tag: tag, summary: "List the turns that go through a graph, newest first, for staff", errors: known}, s.runs)

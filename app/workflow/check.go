@@ -37,7 +37,9 @@ func (p Problem) String() string {
 // Check lists all that is wrong with a graph, nil when it can be run.
 func Check(g *Graph, h Handlers) []Problem {
 	c := &checker{g: g, h: h}
-	c.size()
+	if c.size(); len(g.Nodes) > MaxNodes || len(g.Edges) > MaxEdges {
+		return c.found // each of too many nodes would have a problem of its own
+	}
 	c.nodes()
 	c.edges()
 	if len(c.found) == 0 { // the shape can be judged only when the parts are right

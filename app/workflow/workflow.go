@@ -14,6 +14,7 @@
 package workflow
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -133,7 +134,7 @@ func (g *Graph) from(id string) []Edge {
 			out = append(out, e)
 		}
 	}
-	slices.SortStableFunc(out, func(x, y Edge) int { return y.Priority - x.Priority })
+	slices.SortStableFunc(out, func(x, y Edge) int { return cmp.Compare(y.Priority, x.Priority) })
 	return out
 }
 

@@ -1,0 +1,266 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/coagent-studio/coagent/app/workflow"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Workflows are graphs (app/workflow) that a course's staff write for the turns
+// of its rooms. Two ship with the program; their ids are their names, and
+// nobody changes them. A room without a workflow does what fits its agents:
+// see graphOfRoom.
+
+// maxWorkflows is how many workflows a course can have.
+const maxWorkflows = 100
+
+// maxProblems is how many of a graph's problems are told at once.
+const maxProblems = 100
+
+// workflowHandlers are what the nodes of a graph may name.
+func workflowHandlers() workflow.Handlers {
+	return workflow.Handlers{
+		Agents: func(handler string) bool {
+			if kind, ok := strings.CutPrefix(handler, "type:"); ok {
+				return typeNames.MatchString(kind)
+			}
+			if id, ok := strings.CutPrefix(handler, "agent:"); ok {
+				return uuid.Validate(id) == nil && strings.ToLower(id) == id
+			}
+			return slices.Contains([]string{workflow.WhoSpeaker, categoryInstructor, categoryParticipant, categoryUtility}, handler)
+		},
+		Conditions: map[string][]string{
+			workflow.IsApproved: {workflow.LabelApproved, workflow.LabelRejected},
+			"score_at_least":    {"yes", "no"}, "contains": {"yes", "no"}, "is_empty": {"yes", "no"},
+		},
+		Actions: []string{workflow.Broadcast, "note"},
+		Tools:   []string{"list_artifacts", "read_artifact", "search_messages", "manage_artifact"},
+	}
+}
+
+// builtinWorkflows are the workflows that ship with the program.
+func builtinWorkflows() []store.Workflow {
+	graphs := []*workflow.Graph{workflow.Direct(), workflow.Review(1)}
+	out := make([]store.Workflow, len(graphs))
+	for i, g := range graphs {
+		out[i] = store.Workflow{ID: g.Name, Name: g.Name, Graph: toJSON(g), Version: 1}
+	}
+	return out
+}
+
+// builtinWorkflow is the one of that name, nil for every other.
+func builtinWorkflow(id string) *store.Workflow {
+	all := builtinWorkflows()
+	if i := slices.IndexFunc(all, func(w store.Workflow) bool { return w.ID == id }); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
+// graphText checks a graph that somebody has written, and keeps its text: what
+// editors note in it stays. The error names all that is wrong with it.
+func graphText(raw json.RawMessage) (store.JSON, error) {
+	text, err := boundedObject("graph", raw, "", maxGraph, maxDepth)
+	if err != nil {
+		return "", err
+	}
+	if text == "" {
+		return "", invalid("graph", "is missing, send an object with name, start_node, nodes and edges")
+	}
+	g, err := workflow.Parse([]byte(text))
+	if err != nil {
+		return "", invalid("graph", "%s", err)
+	}
+	problems := workflow.Check(g, workflowHandlers())
+	if len(problems) == 0 {
+		return text, nil
+	}
+	first := problems[0]
+	bad := invalid("graph", "%s", first)
+	bad.Fields = nil
+	for _, p := range problems[:min(len(problems), maxProblems)] {
+		field := "body.graph"
+		if p.At != "" {
+			field += "." + p.At
+		}
+		bad.Fields = append(bad.Fields, FieldError{Field: field, Message: p.Text})
+	}
+	return "", bad
+}
+
+// maxGraph is the longest graph, in bytes.
+const maxGraph = 64 << 10
+
+// WorkflowSettings are the members of a workflow that its staff choose; unsent
+// ones keep what is stored. Version, when sent, is the one that the change was
+// made to.
+type WorkflowSettings struct {
+	Name    Opt[string]
+	Graph   Opt[json.RawMessage]
+	Version Opt[int64]
+}
+
+func (s WorkflowSettings) apply(w *store.Workflow) error {
+	if err := s.Name.set("name", &w.Name); err != nil {
+		return err
+	}
+	if err := name("name", &w.Name); err != nil {
+		return err
+	}
+	if builtinWorkflow(w.Name) != nil {
+		return invalid("name", "%q ships with the program, choose another name", w.Name)
+	}
+	if s.Graph.Sent || w.Graph == "" {
+		text, err := graphText(s.Graph.Value)
+		if err != nil {
+			return err
+		}
+		w.Graph = text
+	}
+	return nil
+}
+
+// workflowFacts is a workflow as the audit log shows it.
+func workflowFacts(w *store.Workflow) facts {
+	return facts{"course_id": w.CourseID, "name": w.Name, "graph": sum(string(w.Graph))}
+}
+
+// Workflows lists those that ship with the program and those of a course,
+// without their graphs, for its staff.
+func (a *App) Workflows(ctx context.Context, actor *Actor, courseID string) ([]store.Workflow, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActListWorkflows); err != nil {
+		return nil, err
+	}
+	own, err := a.db.Workflows(ctx, courseID, store.Page{Limit: maxWorkflows})
+	if err != nil {
+		return nil, err
+	}
+	all := builtinWorkflows()
+	for i := range all {
+		all[i].Graph = ""
+	}
+	return append(all, own...), nil
+}
+
+// CreateWorkflow adds a workflow to a course.
+func (a *App) CreateWorkflow(ctx context.Context, actor *Actor, courseID string, s WorkflowSettings) (*store.Workflow, error) {
+	now := a.instant()
+	w := &store.Workflow{ID: store.NewID(), CourseID: courseID, CreatedAt: now, UpdatedAt: now, Version: 1}
+	err := a.changeCourse(ctx, actor, courseID, ActWriteWorkflows, func(tx *store.Tx, _ *store.Course, _ Resource) error {
+		w.CreatedBy = actor.User.ID
+		if err := s.apply(w); err != nil {
+			return err
+		}
+		n, err := tx.CountWorkflows(ctx, courseID)
+		if err != nil {
+			return err
+		}
+		if n >= maxWorkflows {
+			return errorf(KindConflict, "workflow_limit", "A course can have %d workflows; delete one that is not needed", maxWorkflows)
+		}
+		if err := tx.CreateWorkflow(ctx, w); err != nil {
+			return fromStore(err, "Workflow")
+		}
+		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", w.ID}, nil, workflowFacts(w))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Workflow returns one workflow with its graph.
+func (a *App) Workflow(ctx context.Context, actor *Actor, id string) (*store.Workflow, error) {
+	if w := builtinWorkflow(id); w != nil {
+		return w, Check(actor, ActReadBuiltin, Resource{})
+	}
+	return a.workflowFor(ctx, actor, id, ActReadWorkflow)
+}
+
+// workflowFor loads a workflow of a course and checks that the actor may do the
+// action; those who may not read it do not learn that it is there.
+func (a *App) workflowFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Workflow, error) {
+	if actor == nil {
+		return nil, errNotAuthenticated
+	}
+	if uuid.Validate(id) != nil {
+		return nil, notFound("Workflow")
+	}
+	w, err := a.db.Workflow(ctx, id)
+	if err != nil {
+		return nil, fromStore(err, "Workflow")
+	}
+	_, res, err := a.course(ctx, actor, w.CourseID)
+	if err != nil {
+		return nil, err
+	}
+	res.Noun = "Workflow"
+	if err := Check(actor, ActReadWorkflow, res); err != nil {
+		return nil, err
+	}
+	return w, Check(actor, action, res)
+}
+
+// changeWorkflow runs fn in a transaction that holds a workflow, if the actor
+// may change it.
+func (a *App) changeWorkflow(ctx context.Context, actor *Actor, id string, fn func(*store.Tx, *store.Workflow) error) error {
+	if builtinWorkflow(id) != nil {
+		if err := Check(actor, ActReadBuiltin, Resource{}); err != nil {
+			return err
+		}
+		return errorf(KindConflict, "built_in", "%s ships with the program and stays as it is; make a workflow of your own", id)
+	}
+	if _, err := a.workflowFor(ctx, actor, id, ActWriteWorkflows); err != nil {
+		return err
+	}
+	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		w, err := tx.WorkflowForUpdate(ctx, id)
+		if err != nil {
+			return err
+		}
+		return fn(tx, w)
+	}), "Workflow")
+}
+
+// UpdateWorkflow changes the sent members of a workflow. Runs that have begun
+// go on with the graph that they began with.
+func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s WorkflowSettings) (w *store.Workflow, err error) {
+	err = a.changeWorkflow(ctx, actor, id, func(tx *store.Tx, held *store.Workflow) error {
+		w = held
+		if s.Version.Sent && !s.Version.Null && s.Version.Value != w.Version {
+			return store.ErrStale
+		}
+		before := workflowFacts(w)
+		if err := s.apply(w); err != nil {
+			return err
+		}
+		w.UpdatedAt = a.instant()
+		if err := tx.UpdateWorkflow(ctx, w); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, before, workflowFacts(w))
+	})
+	return w, err
+}
+
+// DeleteWorkflow removes a workflow; rooms that have it do what fits their
+// agents from then on. A dry run only counts those rooms.
+func (a *App) DeleteWorkflow(ctx context.Context, actor *Actor, id string, dryRun bool) (counts store.Counts, err error) {
+	err = a.changeWorkflow(ctx, actor, id, func(tx *store.Tx, w *store.Workflow) error {
+		if dryRun {
+			counts, err = tx.WorkflowContents(ctx, id)
+			return err
+		}
+		if err := tx.DeleteWorkflow(ctx, id); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, workflowFacts(w), nil)
+	})
+	return counts, err
+}
