@@ -137,11 +137,14 @@ type turnReader struct {
 
 func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) error {
 	var seqs []int64
+	spoke := false
 	for _, s := range steps {
 		var in modelInput
+		var answer modelOutput
 		var out toolResult
 		if s.Kind == store.StepModel && json.Unmarshal([]byte(s.Input), &in) == nil {
 			seqs = append(seqs, in.Lines...)
+			spoke = spoke || json.Unmarshal([]byte(s.Output), &answer) == nil && answer.Line != ""
 		}
 		if s.Kind == store.StepTool && json.Unmarshal([]byte(s.Output), &out) == nil {
 			seqs = append(seqs, out.Lines...)
@@ -155,6 +158,9 @@ func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) erro
 	d.lines, d.base = make(map[int64]store.Message, len(rows)), map[string]int{}
 	for _, m := range asRead(rows, true) {
 		d.lines[m.Seq] = m
+	}
+	if !spoke {
+		return nil
 	}
 	said, err := d.app.db.MessageOfTurn(ctx, d.turn.ID)
 	if err == nil {
