@@ -61,16 +61,29 @@ func approvalOf(row *store.RoomStep) Approval {
 }
 
 // wait leaves a step to a person; park commits it.
-func (r *turnRun) wait(s *store.TurnStep) {
-	s.State, s.DueAt = store.StepPending, r.app.instant().Add(r.app.cfg.Turns.ApprovalWithin)
+func (r *turnRun) wait(s *store.TurnStep) { r.waitFor(s, r.app.cfg.Turns.ApprovalWithin) }
+
+// waitFor is wait with an own deadline.
+func (r *turnRun) waitFor(s *store.TurnStep, within time.Duration) {
+	s.State, s.DueAt = store.StepPending, r.app.instant().Add(within)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = append(r.waiting, *s)
 }
 
-// park puts the turn aside until a person has decided about what waits, tells
-// the staff, and lets the room go on. It returns errParked when that is done.
+// park puts the turn aside until a person has decided about what waits. It
+// returns errParked when that is done; a graph does it when none of its
+// branches goes on any more.
 func (r *turnRun) park(ctx context.Context) error {
+	if r.flow != nil {
+		return errParked
+	}
+	return r.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
+}
+
+// parkFor puts the turn aside, tells the staff what waits for them, and lets
+// the room go on.
+func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
 	a, steps := r.app, r.take()
 	all := slices.Concat(steps, r.waiting)
 	slices.SortFunc(all, func(x, y store.TurnStep) int { return x.N - y.N })
@@ -88,7 +101,7 @@ func (r *turnRun) park(ctx context.Context) error {
 			if err := tx.SaveSteps(ctx, all); err != nil {
 				return err
 			}
-			if err := tx.ParkTurn(ctx, r.turn.ID, r.turn.Attempt, reasonApproval, "it waits for a person of the staff"); err != nil {
+			if err := tx.ParkTurn(ctx, r.turn.ID, r.turn.Attempt, reason, detail); err != nil {
 				return err
 			}
 			return a.nextInRoom(ctx, tx, room.ID, r.read, 0)
@@ -102,7 +115,7 @@ func (r *turnRun) park(ctx context.Context) error {
 		return err
 	}
 	r.signal(store.TurnParked)
-	a.tell.TurnEnded(ctx, store.TurnParked, reasonApproval, a.now().Sub(r.turn.CreatedAt))
+	a.tell.TurnEnded(ctx, store.TurnParked, reason, a.now().Sub(r.turn.CreatedAt))
 	return errParked
 }
 

@@ -207,6 +207,8 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 		return encodeApproval(e, v)
 	case EventGuard:
 		return encodeGuard(e, v)
+	case EventTrace:
+		return encodeTrace(e, v)
 	case EventTurn:
 		var t TurnEvent
 		if json.Unmarshal(e.Body, &t) != nil {
@@ -296,6 +298,8 @@ func encodeSignal(room string, s realtime.Signal, v realtime.Variant) []byte {
 			Type string `json:"type"`
 			TurnEvent
 		}{s.Type, t}))
+	case signalWorkflow:
+		return encodeWorkflow(s, v)
 	case signalTyping:
 		var who realtime.Member
 		if json.Unmarshal(s.Body, &who) != nil {

@@ -20,6 +20,7 @@ type agentPart struct {
 	lines  []store.Message // of the room
 	asked  []llm.Message   // behind the lines: what the program or another agent wants to know
 	tools  []*tool         // that it may call, see toolsFor
+	schema json.RawMessage // that the answer should follow, where it is data
 	show   bool            // the room sees the text as it streams
 }
 
@@ -54,7 +55,7 @@ type answer struct {
 func (r *turnRun) converse(ctx context.Context, part agentPart) (string, error) {
 	t := &talk{turnRun: r, part: &part, calls: map[string]int{}, refused: map[string]bool{}}
 	t.req = r.app.modelRequest(part.agent, part.system, append(transcript(part.agent, part.lines), part.asked...))
-	t.req.Fence = r.fence
+	t.req.Fence, t.req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
 		t.req.Tools, t.req.System = part.offered(), part.system+toolRule
 	}

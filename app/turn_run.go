@@ -65,6 +65,7 @@ type turnRun struct {
 	steps   int              // the number of the last one
 	asked   int              // calls of models, for the guards
 	spent   int              // tokens, likewise
+	flow    *graphRun        // the way through the turn's graph; nil is the direct answer
 }
 
 // runTurn lets an agent speak: it claims the turn, streams the model's answer
@@ -95,7 +96,7 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 			return r.finish(end)
 		case errors.Is(failed, errParked):
 			return nil
-		case errors.Is(failed, errAsked) && r.units > 0:
+		case errors.Is(failed, errAsked) && r.units > 0 && (r.flow == nil || r.flow.said == 0):
 			r.ended = a.instant()
 			return r.finish(end)
 		case errors.Is(failed, errLeaseLost), errors.Is(failed, store.ErrNotFound):
@@ -208,12 +209,18 @@ func (r *turnRun) answer(ctx context.Context) error {
 	if err := r.app.typists.wait(ctx, r.room.ID, r.app.now().Add(r.app.cfg.Turns.YieldToTyping), r.app.now); err != nil {
 		return err
 	}
-	var part agentPart
-	if err := r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err != nil {
+	g, err := r.workflow(ctx)
+	if err != nil {
 		return err
 	}
-	if r.turn.Cause == causeAgents && slices.ContainsFunc(part.lines, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
-		return errGaveWay
+	var part agentPart
+	if g == nil {
+		if err = r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
+			err = r.giveWay(part.lines)
+		}
+	}
+	if err != nil {
+		return err
 	}
 	state := "started"
 	if r.turn.Attempt > 1 {
@@ -222,8 +229,20 @@ func (r *turnRun) answer(ctx context.Context) error {
 	r.signal(state)
 	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
 	defer r.shown.stop()
-	_, err := r.converse(ctx, part)
+	if g != nil {
+		return r.runGraph(ctx, g)
+	}
+	_, err = r.converse(ctx, part)
 	return err
+}
+
+// giveWay is the fault of a turn about what agents said when a person has
+// spoken since; else nil.
+func (r *turnRun) giveWay(lines []store.Message) error {
+	if r.turn.Cause == causeAgents && slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
+		return errGaveWay
+	}
+	return nil
 }
 
 // errParked ends an attempt whose turn waits for a person: that is committed.
@@ -276,6 +295,9 @@ func (a *App) hold(ctx context.Context, cancel context.CancelCauseFunc, beat fun
 // finish stores the line, its event and the turn's end in one commit, and goes
 // on in the room. What was switched off while the model spoke stays unsaid.
 func (r *turnRun) finish(ctx context.Context) error {
+	if r.flow != nil && r.ended.IsZero() {
+		return r.flow.finish(ctx)
+	}
 	a, content := r.app, strings.TrimSpace(r.text.String())
 	if err := r.look(ctx); err != nil {
 		return err
@@ -286,13 +308,9 @@ func (r *turnRun) finish(ctx context.Context) error {
 	if content == "" {
 		return a.endTurn(ctx, r.turn, r.blame(&turnFault{reason: reasonSilent, detail: "the model answered with nothing", state: store.TurnStopped}))
 	}
-	content = cut(content, int(a.cfg.Limits.MessageBytes))
-	if strings.HasPrefix(content, tracePrefix) {
-		content = zeroWidthSpace + content
-	}
-	now := a.instant()
-	m := &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: r.agent.ID, AgentType: r.agent.Type, AgentName: r.agent.Name,
-		TurnID: r.turn.ID, Content: content, CreatedAt: now, StoppedAt: r.ended}
+	m := r.line(r.agent, content)
+	m.StoppedAt = r.ended
+	now := m.CreatedAt
 	_, stored := a.tell.MessageStored(ctx, m.ID, m.RoomID)
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		end := *r.turn
@@ -314,7 +332,7 @@ func (r *turnRun) finish(ctx context.Context) error {
 		}
 		own := m.Seq
 		// What was cut off in the middle calls nobody: that is what a stop is for.
-		if r.ended.IsZero() && (strings.ContainsRune(content, '@') || strings.Contains(content, teacherWord)) {
+		if r.ended.IsZero() && mayCall(m.Content) {
 			own = 0
 		}
 		if err := a.nextInRoom(ctx, tx, m.RoomID, r.read, own); err != nil {
@@ -328,6 +346,21 @@ func (r *turnRun) finish(ctx context.Context) error {
 		a.tell.TurnEnded(ctx, store.TurnFinished, "", now.Sub(r.turn.CreatedAt))
 	}
 	return err
+}
+
+// line is what an agent says in the room as its line of this turn.
+func (r *turnRun) line(by *store.Agent, content string) *store.Message {
+	content = cut(content, int(r.app.cfg.Limits.MessageBytes))
+	if strings.HasPrefix(content, tracePrefix) {
+		content = zeroWidthSpace + content
+	}
+	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
+		TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
+}
+
+// mayCall tells whether a line could call an agent.
+func mayCall(content string) bool {
+	return strings.ContainsRune(content, '@') || strings.Contains(content, teacherWord)
 }
 
 func (r *turnRun) signal(state string) {

@@ -60,7 +60,7 @@ func (q Queries) Turn(ctx context.Context, id string) (*Turn, error) {
 // Turns lists a room's turns, newest first.
 func (q Queries) Turns(ctx context.Context, roomID string, p Page) ([]Turn, error) {
 	var rows []Turn
-	err := p.on(q.db.NewSelect().Model(&rows).Where("t.room_id = ?", roomID).
+	err := p.on(q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Where("t.room_id = ?", roomID).
 		OrderExpr("t.created_at DESC, t.id DESC")).Scan(ctx)
 	return rows, translate(err)
 }
@@ -116,7 +116,7 @@ func (q Queries) RoomToLook(ctx context.Context, id string) (room *Room, live, w
 // without one.
 func (q Queries) WaitingTurn(ctx context.Context, roomID string) (*Turn, error) {
 	t := new(Turn)
-	return first(ctx, q.db.NewSelect().Model(t).Where("t.room_id = ?", roomID).
+	return first(ctx, q.db.NewSelect().Model(t).ExcludeColumn("graph").Where("t.room_id = ?", roomID).
 		Where("t.state = ?", TurnWaiting).OrderExpr("t.trigger_seq, t.position"), t)
 }
 
@@ -245,7 +245,7 @@ func (t *Tx) StopWaitingTurns(ctx context.Context, roomID, reason string, now ti
 // first: their worker or their job is gone.
 func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]Turn, error) {
 	var rows []Turn
-	err := q.db.NewSelect().Model(&rows).Where("t.state IN (?, ?)", TurnQueued, TurnRunning).
+	err := q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Where("t.state IN (?, ?)", TurnQueued, TurnRunning).
 		Where("t.lease_until < ?", now).OrderExpr("t.lease_until").Limit(int64(limit)).Scan(ctx)
 	return rows, translate(err)
 }

@@ -56,6 +56,18 @@ type (
 		RoomID    string `json:"room_id" format:"uuid"`
 		Metadata  any    `json:"metadata" doc:"Always null"`
 	}
+	traceMetadata struct {
+		IsA2A     bool   `json:"is_a2a"`
+		EventType string `json:"event_type" enum:"PROPOSAL,EVAL_REQUEST,REVISION,APPROVED,DENIED"`
+	}
+	plainTrace struct {
+		Type      string        `json:"type" enum:"a2a_trace"`
+		Sender    string        `json:"sender" doc:"[A2A PROPOSAL] and so on"`
+		Content   string        `json:"content" doc:"[A2A], the event and what happens, between bars; never what was drafted"`
+		Timestamp string        `json:"timestamp" maxLength:"0" doc:"Always empty"`
+		RoomID    string        `json:"room_id" format:"uuid"`
+		Metadata  traceMetadata `json:"metadata"`
+	}
 	artifactShown struct {
 		ArtifactMembers
 		IsDeleted bool `json:"is_deleted"`
@@ -155,6 +167,24 @@ type (
 		DecisionID string   `json:"decision_id,omitempty" format:"uuid" doc:"See GET /rooms/{room_id}/decisions"`
 		Agents     []string `json:"agents,omitempty" doc:"Those that were cut off"`
 		ByID       string   `json:"by_id,omitempty" format:"uuid" doc:"Who let them go on"`
+	}
+	v2Trace struct {
+		Type string `json:"type" enum:"a2a_trace"`
+		Durable
+		Sender   string        `json:"sender"`
+		Content  string        `json:"content" doc:"What agents do with each other; never what was drafted"`
+		RoomID   string        `json:"room_id" format:"uuid"`
+		Metadata traceMetadata `json:"metadata"`
+		TurnID   string        `json:"turn_id" format:"uuid"`
+	}
+	v2Workflow struct {
+		Type     string `json:"type" enum:"workflow"`
+		TurnID   string `json:"turn_id" format:"uuid"`
+		Workflow string `json:"workflow" doc:"Name of the graph that the turn goes through"`
+		Node     string `json:"node"`
+		NodeType string `json:"node_type" enum:"agent,condition,action,tool,human"`
+		State    string `json:"state" enum:"started,finished"`
+		Label    string `json:"label,omitempty" doc:"The way that the node led on; for staff"`
 	}
 	v2ArtifactUpdate struct {
 		Type string `json:"type" enum:"artifact_update"`
@@ -264,6 +294,9 @@ func socketFrames() []frameOf {
 			m{"type": "message", "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person}},
 		{"PlainSystem", chanPlain, "system", false, "A notice of the program; a refusal goes to the refused socket alone", reflect.TypeFor[plainSystem](),
 			m{"type": "system", "sender": "System", "content": "Client #Ada left", "timestamp": "", "room_id": anotherID, "metadata": nil}},
+		{"PlainTrace", chanPlain, app.EventTrace, false, "Agents are at work with each other", reflect.TypeFor[plainTrace](),
+			m{"type": "a2a_trace", "sender": "[A2A PROPOSAL]", "content": "[A2A]|PROPOSAL|Student drafted a contribution", "timestamp": "", "room_id": anotherID,
+				"metadata": m{"is_a2a": true, "event_type": "PROPOSAL"}}},
 		{"PlainArtifactUpdate", chanPlain, app.EventArtifactUpdate, false, "An artifact was made, changed or restored", reflect.TypeFor[plainArtifactUpdate](),
 			m{"type": "artifact_update", "artifact": anArtifact(), "timestamp": anInstant}},
 		{"PlainArtifactDelete", chanPlain, app.EventArtifactDelete, false, "An artifact was deleted", reflect.TypeFor[plainArtifactDelete](),
@@ -289,6 +322,11 @@ func socketFrames() []frameOf {
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
 		{"Guard", chanV2, app.EventGuard, false, "Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on", reflect.TypeFor[v2Guard](),
 			m{"type": "guard", "id": aThirdID, "seq": 8, "timestamp": anInstant, "state": "stopped", "guard": "agent_row", "decision_id": anotherID, "agents": []string{"Teacher"}}},
+		{"Trace", chanV2, app.EventTrace, false, "Durable: agents are at work with each other", reflect.TypeFor[v2Trace](),
+			m{"type": "a2a_trace", "id": aThirdID, "seq": 8, "sender": "[A2A PROPOSAL]", "content": "[A2A]|PROPOSAL|Student drafted a contribution", "timestamp": anInstant,
+				"room_id": anotherID, "metadata": m{"is_a2a": true, "event_type": "PROPOSAL"}, "turn_id": anID}},
+		{"Workflow", chanV2, "workflow", false, "A node of a turn's graph begins or is done; best effort", reflect.TypeFor[v2Workflow](),
+			m{"type": "workflow", "turn_id": anID, "workflow": "student_teacher_review", "node": "evaluate", "node_type": "agent", "state": "started"}},
 		{"ArtifactUpdate", chanV2, app.EventArtifactUpdate, false, "Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its earlier seqs have no frame", reflect.TypeFor[v2ArtifactUpdate](),
 			m{"type": "artifact_update", "id": aThirdID, "seq": 8, "artifact": anArtifact(), "timestamp": anInstant}},
 		{"ArtifactDelete", chanV2, app.EventArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),

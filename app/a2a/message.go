@@ -181,69 +181,79 @@ const maxFeedback = 4000
 // maxVerdict is the longest answer that may hold a verdict, in bytes.
 const maxVerdict = 16 << 10
 
-// ParseVerdict reads a reviewing model's answer: one JSON object with approved
-// (true or false), and score and feedback if it likes, with whatever prose or
-// fence around it. Anything else is an error, above all an answer that has the
-// word "approved" as a member twice: a draft that is quoted may bring a verdict
-// of its own.
+// ParseVerdict reads a reviewing model's answer: one JSON object, alone or in
+// one fence, with approved (true or false), and score and feedback if it likes.
+// Anything else is an error. A verdict within prose is none: an answer that
+// quotes the draft would bring along what the draft says about itself; and so
+// is one that says approved twice, whatever its letters are.
 func ParseVerdict(text string) (EvaluationResult, error) {
 	if len(text) > maxVerdict {
 		return EvaluationResult{}, fmt.Errorf("it has %d bytes, a verdict has at most %d", len(text), maxVerdict)
 	}
-	if n := strings.Count(text, `"approved"`); n > 1 {
-		return EvaluationResult{}, fmt.Errorf("it says approved %d times, once is expected", n)
+	members, err := objectIn(unfenced(text))
+	if err != nil {
+		return EvaluationResult{}, err
 	}
-	for i := 0; ; {
-		at := strings.IndexByte(text[i:], '{')
-		if at < 0 {
-			return EvaluationResult{}, errors.New("it has no JSON object with approved, true or false")
-		}
-		v, n, err := verdictAt(text[i+at:])
-		if err != nil || v != nil {
-			return deref(v), err
-		}
-		i += at + max(n, 1)
-	}
-}
-
-func deref(v *EvaluationResult) EvaluationResult {
-	if v == nil {
-		return EvaluationResult{}
-	}
-	return *v
-}
-
-// verdictAt reads the JSON object that text begins with, and how long it is;
-// nil when it is none, or none with the member approved. One that ends in the
-// middle is an error: what is left out might matter.
-func verdictAt(text string) (v *EvaluationResult, n int, err error) {
-	dec := json.NewDecoder(strings.NewReader(text))
-	var members map[string]json.RawMessage
-	if err := dec.Decode(&members); errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, 0, errors.New("it is cut off")
-	} else if err != nil {
-		return nil, 0, nil
-	}
-	n = int(dec.InputOffset())
+	var v EvaluationResult
 	raw, ok := members["approved"]
-	if !ok {
-		return nil, n, nil
-	}
-	v = new(EvaluationResult)
-	if json.Unmarshal(raw, &v.Approved) != nil || bytes.Equal(raw, []byte("null")) {
-		return nil, n, errors.New("approved is neither true nor false")
+	if !ok || json.Unmarshal(raw, &v.Approved) != nil || bytes.Equal(raw, []byte("null")) {
+		return EvaluationResult{}, errors.New("approved is neither true nor false")
 	}
 	if raw, ok := members["score"]; ok && (json.Unmarshal(raw, &v.Score) != nil || inRange(v.Score) != nil) {
-		return nil, n, errors.New("score is no number from 0 to 100")
+		return EvaluationResult{}, errors.New("score is no number from 0 to 100")
 	}
 	if raw, ok := members["feedback"]; ok && json.Unmarshal(raw, &v.Feedback) != nil {
-		return nil, n, errors.New("feedback is no text")
+		return EvaluationResult{}, errors.New("feedback is no text")
 	}
 	if v.Feedback != nil {
 		f := cutText(strings.ReplaceAll(*v.Feedback, "\x00", ""), maxFeedback)
 		v.Feedback = &f
 	}
-	return v, n, nil
+	return v, nil
+}
+
+// unfenced is a text without the fence that models like to put around JSON.
+func unfenced(text string) string {
+	text = strings.TrimSpace(text)
+	inner, ok := strings.CutPrefix(text, "```")
+	if !ok {
+		return text
+	}
+	inner, ok = strings.CutSuffix(inner, "```")
+	if !ok {
+		return text
+	}
+	return strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(inner, "json"), "JSON"))
+}
+
+// objectIn reads the members of the one JSON object that a text is; none of
+// them may come twice, in letters of whatever case.
+func objectIn(text string) (map[string]json.RawMessage, error) {
+	errNone := errors.New("it is not one JSON object alone")
+	dec := json.NewDecoder(strings.NewReader(text))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, errNone
+	}
+	members, seen := map[string]json.RawMessage{}, map[string]bool{}
+	for dec.More() {
+		name, err := dec.Token()
+		key, ok := name.(string)
+		var value json.RawMessage
+		if err != nil || !ok || dec.Decode(&value) != nil {
+			return nil, errNone
+		}
+		if seen[strings.ToLower(key)] {
+			return nil, fmt.Errorf("it says %s twice", cutText(key, 40))
+		}
+		members[key], seen[strings.ToLower(key)] = value, true
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return nil, errNone
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errNone
+	}
+	return members, nil
 }
 
 func cutText(s string, most int) string {

@@ -174,7 +174,18 @@ func (r *Rig) User(t testing.TB, role, name string) *app.Actor {
 	return &app.Actor{User: u, SessionID: session.ID}
 }
 
-// Class makes a Class whose room has the given settings over ai_frequency 1.
+// UseWorkflow has the turns of a class's room go through a workflow, see
+// store.Room.
+func (r *Rig) UseWorkflow(t testing.TB, c *Class, workflow string) {
+	t.Helper()
+	if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.SetRoomWorkflow(t.Context(), c.Room.ID, workflow) }); err != nil {
+		t.Fatal(err)
+	}
+	c.Room.Workflow = workflow
+}
+
+// Class makes a Class whose room has the given settings over ai_frequency 1;
+// its agents answer directly, without a review.
 func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
 	t.Helper()
 	ctx := t.Context()
@@ -199,6 +210,7 @@ func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
 	}
 	c.Room, err = r.CreateRoom(ctx, c.Teacher, c.Course.ID, settings)
 	must()
+	r.UseWorkflow(t, c, "direct")
 	org, err := r.CreateOrganization(ctx, c.Teacher, "School", nil)
 	must()
 	c.Project, err = r.CreateProject(ctx, c.Teacher, org.ID, "Agents", nil)

@@ -153,6 +153,10 @@ func geminiRequest(r Request) ([]*genai.Content, *genai.GenerateContentConfig) {
 		// It would send the request again after text was shown.
 		AutomaticContinuation: new(false),
 	}
+	if r.Schema != nil && len(r.Tools) == 0 {
+		// Not the schema itself: older models refuse it.
+		config.ResponseMIMEType = "application/json"
+	}
 	if r.Temperature != nil {
 		config.Temperature = new(float32(*r.Temperature))
 	}

@@ -84,8 +84,9 @@ type Request struct {
 	Fence       string // the name of the tags around Data; without one Data looks like any other text
 	Messages    []Message
 	Tools       []Tool
-	Temperature *float64 // the provider's default when nil
-	MaxTokens   int      // of the answer; the provider's default when 0
+	Schema      json.RawMessage // JSON Schema of the answer, for providers that can be held to one
+	Temperature *float64        // the provider's default when nil
+	MaxTokens   int             // of the answer; the provider's default when 0
 }
 
 // Usage counts the tokens of one call as the provider reports them.

@@ -69,11 +69,48 @@ func offlineAnswer(r Request) (call *ToolCall, text string) {
 	if last.Role == RoleTool {
 		return nil, fmt.Sprintf("%s The tool %s answered: %s", OfflineLabel, toolName(r.Messages[:i], last), quote(last.Text, 400))
 	}
+	if r.Schema != nil {
+		return nil, offlineForm(r.Schema)
+	}
 	if name, args, found := toolCommand(last.Text); found {
 		return offlineTool(r, name, args)
 	}
 	return nil, OfflineLabel + " No model is connected. This is what one would go by:\n\n" +
 		offlineReply(r.Messages[:i], last) + offlineInstructions(r.System)
+}
+
+// offlineForm fills a JSON Schema of an object in: yes, the most, and a text
+// that says where it comes from.
+func offlineForm(schema json.RawMessage) string {
+	var form struct {
+		Properties map[string]struct {
+			Type    any     `json:"type"`
+			Maximum float64 `json:"maximum"`
+		} `json:"properties"`
+	}
+	if json.Unmarshal(schema, &form) != nil {
+		return "{}"
+	}
+	out := map[string]any{}
+	for name, p := range form.Properties {
+		kind := p.Type
+		if kinds, ok := kind.([]any); ok && len(kinds) > 0 {
+			kind = kinds[0]
+		}
+		switch kind {
+		case "boolean":
+			out[name] = true
+		case "number":
+			out[name] = p.Maximum
+		case "string":
+			out[name] = OfflineLabel + " No model is connected that could judge."
+		}
+	}
+	text, err := json.Marshal(out)
+	if err != nil {
+		return "{}"
+	}
+	return string(text)
 }
 
 func offlineReply(before []Message, last Message) string {

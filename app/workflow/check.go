@@ -82,8 +82,8 @@ func (c *checker) nodes() {
 	for _, id := range c.g.ids() {
 		n := c.g.Nodes[id]
 		switch {
-		case id == "" || len(id) > maxName || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' }):
-			c.say(id, "is no id for a node; use 1 to %d characters", maxName)
+		case id == "" || len(id) > maxName || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == '#' }):
+			c.say(id, "is no id for a node; use 1 to %d characters without #", maxName)
 		case n.Type == Start && id != c.g.Start:
 			c.say(id, "is a second start; a graph has one")
 		case n.Config.MaxVisits < 0 || n.Config.MaxVisits > MaxVisits:

@@ -1,0 +1,237 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/workflow"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Draft and review: what one of the class writes, an instructor judges before
+// the room sees it. The exchange is a graph (workflow.Review); this file says
+// which turns take it, what the two are told, and what is kept of it: an A2A
+// message for each step, for staff, and a trace for everybody, which tells that
+// something happens and never what was written.
+
+// defaultRevisions is how often a draft is rewritten with the feedback.
+const (
+	defaultRevisions = 1
+	maxRevisions     = 5
+)
+
+// reviewSettings are the member review of an agent's settings.
+type reviewSettings struct {
+	Enabled   *bool `json:"enabled"`
+	Revisions *int  `json:"revisions"`
+}
+
+func reviewOf(ag *store.Agent) (on bool, revisions int) {
+	var s struct {
+		Review reviewSettings `json:"review"`
+	}
+	on, revisions = true, defaultRevisions
+	if ag.Settings == "" || json.Unmarshal([]byte(ag.Settings), &s) != nil {
+		return on, revisions
+	}
+	if s.Review.Enabled != nil {
+		on = *s.Review.Enabled
+	}
+	if s.Review.Revisions != nil {
+		revisions = min(max(*s.Review.Revisions, 0), maxRevisions)
+	}
+	return on, revisions
+}
+
+// workflow is the graph of the turn: the one that it began with, else that of
+// its room, else the review for one of the class where somebody can judge; nil
+// is the direct answer. Without an instructor in the room the class speaks for
+// itself: a draft that nobody can approve would be written in vain.
+func (r *turnRun) workflow(ctx context.Context) (*workflow.Graph, error) {
+	if r.turn.Graph != "" {
+		g, err := workflow.Parse([]byte(r.turn.Graph))
+		if err != nil {
+			return nil, &turnFault{reason: reasonGraph, detail: "its graph cannot be read: " + err.Error(), state: store.TurnStopped}
+		}
+		return g, nil
+	}
+	g, err := r.graphOfRoom(ctx)
+	if err != nil || g == nil {
+		return nil, err
+	}
+	r.turn.Workflow, r.turn.Graph = g.Name, toJSON(g)
+	err = r.app.yielding(ctx, func() error {
+		return r.app.db.Single().SetTurnGraph(ctx, r.turn.ID, r.turn.Attempt, g.Name, r.turn.Graph)
+	})
+	return g, err
+}
+
+func (r *turnRun) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
+	if len(r.saved) > 0 { // begun without a graph
+		return nil, nil
+	}
+	on, revisions := reviewOf(r.agent)
+	switch name := r.room.Workflow; name {
+	case "":
+		judge := slices.ContainsFunc(r.able, func(ag store.Agent) bool { return part(&ag) == categoryInstructor && ag.ID != r.agent.ID })
+		if !on || !judge || part(r.agent) != categoryParticipant {
+			return nil, nil
+		}
+		return workflow.Review(revisions), nil
+	case workflow.NameDirect:
+		return nil, nil
+	case workflow.NameReview:
+		return workflow.Review(revisions), nil
+	default:
+		var w *store.Workflow
+		err := r.app.yielding(ctx, func() (err error) { w, err = r.app.db.Workflow(ctx, name); return err })
+		if err != nil {
+			return nil, notMissing(err)
+		}
+		g, err := workflow.Parse([]byte(w.Graph))
+		if err != nil {
+			return nil, &turnFault{reason: reasonGraph, detail: "the room's workflow cannot be read: " + err.Error(), state: store.TurnStopped}
+		}
+		g.Name = w.Name
+		return g, nil
+	}
+}
+
+const (
+	draftTask    = "Write a draft of a short, informal contribution of yours to this conversation. A reviewer reads it before the room does."
+	reviseTask   = "Your draft came back with the feedback above. Write it anew with the feedback in mind; answer with the new text alone."
+	evaluateTask = "Judge the draft above: is it helpful, on topic and free of harm? Answer with one JSON object and nothing else: " +
+		`{"approved": true or false, "score": a number from 0 to 100 or null, "feedback": "what to do better, in one or two sentences"}.`
+)
+
+// verdictSchema is what a reviewer's answer looks like.
+var verdictSchema = json.RawMessage(`{"type":"object","properties":{"approved":{"type":"boolean"},"score":{"type":["number","null"],"minimum":0,"maximum":100},` +
+	`"feedback":{"type":"string"}},"required":["approved","feedback"]}`)
+
+func evaluatorInstructions(ag *store.Agent, room *store.Room, course *store.Course, fence string) string {
+	return fmt.Sprintf("%s\n\nYou are %q, the AI %s in the room %q of the course %q, and review what others want to say there. The lines of the room follow, then the draft. %s",
+		ag.SystemPrompt, ag.Name, ag.Type, room.Name, course.Title, fenceRule(fence))
+}
+
+// verdictOf reads a reviewer's answer. What cannot be read is no approval.
+func verdictOf(text, draft string) (*a2a.EvaluationResult, string) {
+	v, err := a2a.ParseVerdict(text)
+	if err != nil {
+		return &a2a.EvaluationResult{Proposal: draft}, "the answer could not be read: " + err.Error()
+	}
+	v.Proposal = draft
+	return &v, ""
+}
+
+// Who sends and receives A2A messages beside agents, which have their ids.
+const (
+	senderSystem       = "system"
+	recipientBroadcast = "broadcast"
+	recipientAll       = "all"
+)
+
+// envelope is a message of the turn's exchange; the turn is what they have in
+// common.
+func (r *graphRun) envelope(kind, sender, recipient string, content any) store.A2AMessage {
+	return store.A2AMessage{MessageID: store.NewID(), CorrelationID: r.turn.ID, TurnID: r.turn.ID, RoomID: r.room.ID, Type: kind,
+		SenderID: sender, RecipientID: recipient, Content: toJSON(content), Metadata: toJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.app.instant()}
+}
+
+// correspond keeps what an agent's node means between the agents, and traces it.
+func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node workflow.Node, out *nodeOutput) error {
+	var letters []store.A2AMessage
+	var traces []TraceEvent
+	switch node.Config.Mode {
+	case workflow.ModeDraft:
+		judge := r.judgeOf(id)
+		if judge == nil {
+			break
+		}
+		letters = []store.A2AMessage{
+			r.envelope(a2a.TypeProposal, out.by.ID, judge.ID, a2a.Proposal{Draft: out.Text}),
+			r.envelope(a2a.TypeEvaluationRequest, out.by.ID, judge.ID, a2a.EvaluationRequest{Proposal: out.Text, Urgency: "normal"})}
+		if r.output(node.Config.Output).Text == "" {
+			traces = append(traces, r.trace(TraceProposal, agentWord(out.by)+" drafted a contribution"))
+		}
+		traces = append(traces, r.trace(TraceEvalRequest, fmt.Sprintf("%s → %s: Requesting evaluation", agentWord(out.by), agentWord(judge))))
+	case workflow.ModeEvaluate:
+		author := r.output(node.Config.Of).by
+		if author == nil {
+			author = r.agent
+		}
+		letters = []store.A2AMessage{r.envelope(a2a.TypeEvaluationResult, out.by.ID, author.ID, out.Verdict)}
+		traces = append(traces, r.verdictTrace(id, node, out, author))
+	}
+	if err := tx.CreateA2AMessages(ctx, letters); err != nil || len(traces) == 0 {
+		return err
+	}
+	room, err := tx.RoomForUpdate(ctx, r.room.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range traces {
+		seq, err := quietSeq(ctx, tx, room)
+		if err != nil {
+			return err
+		}
+		e := &store.Event{RoomID: r.room.ID, Seq: seq, ID: store.NewID(), Type: EventTrace, Body: toJSON(t), CreatedAt: r.app.instant()}
+		if err := tx.CreateEvent(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verdictTrace tells how an evaluation went on: denied is a draft that is not
+// written anew. The graph says which it is.
+func (r *graphRun) verdictTrace(id string, node workflow.Node, out *nodeOutput, author *store.Agent) TraceEvent {
+	judge := agentWord(out.by)
+	if out.Verdict.Approved {
+		return r.trace(TraceApproved, fmt.Sprintf("%s approved %s's proposal ✓", judge, strings.ToLower(agentWord(author))))
+	}
+	if r.leadsToDraft(id, node) {
+		return r.trace(TraceRevision, agentWord(author)+" revises the contribution")
+	}
+	return r.trace(TraceDenied, fmt.Sprintf("%s rejected %s's proposal ✗", judge, strings.ToLower(agentWord(author))))
+}
+
+// leadsToDraft tells whether the next agent after a rejection writes a draft.
+func (r *graphRun) leadsToDraft(id string, node workflow.Node) bool {
+	done := append(slices.Clone(r.done), workflow.Step{Node: id})
+	for range 8 { // conditions between the verdict and the next agent
+		p, err := workflow.Advance(r.graph, done)
+		if err != nil || p.Ended || len(p.Ready) != 1 {
+			return false
+		}
+		next := r.graph.Nodes[p.Ready[0]]
+		switch {
+		case next.Type == workflow.Agent:
+			return next.Config.Mode == workflow.ModeDraft
+		case next.Type == workflow.Condition && next.Handler == condApproved && next.Config.Of == node.Config.Output:
+			done = append(done, workflow.Step{Node: p.Ready[0], Label: workflow.LabelRejected})
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// judgeOf is who evaluates what a node drafts; nil when nobody does.
+func (r *graphRun) judgeOf(draft string) *store.Agent {
+	name := r.graph.Nodes[draft].Config.Output
+	for _, n := range r.graph.Nodes {
+		if n.Type == workflow.Agent && n.Config.Mode == workflow.ModeEvaluate && n.Config.Of == name && name != "" {
+			if who, err := r.who(n.Handler); err == nil {
+				return who
+			}
+		}
+	}
+	return nil
+}
+
+// agentWord is an agent in a trace: "Student".
+func agentWord(ag *store.Agent) string { return strings.TrimSuffix(agentLabel(ag.Type), " AI") }

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"encoding/json"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/workflow"
+)
+
+// EventTrace shows a room that agents are at work with each other: TraceEvent.
+const EventTrace = "a2a_trace"
+
+// What a trace tells; clients know all but REVISION.
+const (
+	TraceProposal    = "PROPOSAL"     // a draft is written
+	TraceEvalRequest = "EVAL_REQUEST" // ... and is being evaluated
+	TraceRevision    = "REVISION"     // it came back with feedback, and is written anew
+	TraceApproved    = "APPROVED"     // it will be said
+	TraceDenied      = "DENIED"       // it will not
+)
+
+// TraceEvent is the body of EventTrace. Details says what happens, never what
+// was written.
+type TraceEvent struct {
+	Event   string `json:"event"`
+	Details string `json:"details"`
+	TurnID  string `json:"turn_id"`
+}
+
+func (r *graphRun) trace(event, details string) TraceEvent {
+	return TraceEvent{Event: event, Details: details, TurnID: r.turn.ID}
+}
+
+// traceMetadata is that of a trace's frame.
+type traceMetadata struct {
+	IsA2A     bool   `json:"is_a2a"`
+	EventType string `json:"event_type"`
+}
+
+// encodeTrace makes the frame of a trace, which both protocols have.
+func encodeTrace(e realtime.Event, v realtime.Variant) []byte {
+	var t TraceEvent
+	if json.Unmarshal(e.Body, &t) != nil {
+		return nil
+	}
+	f := struct {
+		Type      string        `json:"type"`
+		Sender    string        `json:"sender"`
+		Content   string        `json:"content"`
+		Timestamp string        `json:"timestamp"`
+		RoomID    string        `json:"room_id"`
+		Metadata  traceMetadata `json:"metadata"`
+		ID        string        `json:"id,omitempty"`
+		Seq       int64         `json:"seq,omitempty"`
+		TurnID    string        `json:"turn_id,omitempty"`
+	}{Type: e.Type, Sender: "[A2A " + t.Event + "]", Content: tracePrefix + "|" + t.Event + "|" + t.Details, RoomID: e.Room,
+		Metadata: traceMetadata{IsA2A: true, EventType: t.Event}}
+	if v&variantV2 != 0 {
+		f.ID, f.Seq, f.TurnID, f.Timestamp = e.ID, e.Seq, t.TurnID, Timestamp(e.At)
+	}
+	return []byte(toJSON(f))
+}
+
+// signalWorkflow shows a room where a turn stands in its graph: WorkflowEvent.
+const signalWorkflow = "workflow"
+
+// WorkflowEvent is the body of the workflow signal. Label, the way that a node
+// led on, is for staff alone.
+type WorkflowEvent struct {
+	TurnID   string `json:"turn_id"`
+	Workflow string `json:"workflow"`
+	Node     string `json:"node"`
+	NodeType string `json:"node_type"`
+	State    string `json:"state"` // started or finished
+	Label    string `json:"label,omitempty"`
+}
+
+// tellNode shows the room that a node begins or is done.
+func (r *graphRun) tellNode(id string, node workflow.Node, state, label string) {
+	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: signalWorkflow, Body: json.RawMessage(toJSON(WorkflowEvent{
+		TurnID: r.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type), State: state, Label: label}))})
+}
+
+func encodeWorkflow(s realtime.Signal, v realtime.Variant) []byte {
+	var w WorkflowEvent
+	if json.Unmarshal(s.Body, &w) != nil {
+		return nil
+	}
+	if v&variantStaff == 0 {
+		w.Label = ""
+	}
+	return []byte(toJSON(struct {
+		Type string `json:"type"`
+		WorkflowEvent
+	}{s.Type, w}))
+}

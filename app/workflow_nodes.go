@@ -1,0 +1,289 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/workflow"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// visit does what a node asks for, for the n-th time, and saves its step with
+// its effects. alone tells that no other node goes on beside it.
+func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) nodeDone {
+	node, key := r.graph.Nodes[id], visitKey(id, n)
+	r.tellNode(id, node, "started", "")
+	var out nodeOutput
+	var err error
+	switch node.Type {
+	case workflow.Agent:
+		out, err = r.agentNode(ctx, key, node, alone)
+	case workflow.Condition:
+		out = nodeOutput{Label: r.choose(node)}
+		err = r.saveNode(ctx, key, id, node, &out, nil)
+	case workflow.Action:
+		out, err = r.actionNode(ctx, key, id, node)
+	case workflow.Tool:
+		out, err = r.toolNode(ctx, key, id, node)
+	case workflow.Human:
+		err = r.humanNode(key, id, node)
+	default:
+		err = &turnFault{reason: reasonGraph, detail: fmt.Sprintf("nothing can be done at %s", id), state: store.TurnStopped}
+	}
+	if err == nil {
+		r.tellNode(id, node, "finished", out.Label)
+	}
+	return nodeDone{id, out, err}
+}
+
+// saveNode saves the step of a node that is done, with what effect adds.
+func (r *graphRun) saveNode(ctx context.Context, key, id string, node workflow.Node, out *nodeOutput, effect func(*store.Tx) error) error {
+	step := r.newStep(key, kindOf(node.Type), cmp.Or(node.Handler, id), "")
+	if out.by != nil {
+		step.AgentID = out.by.ID
+	}
+	return r.commit(ctx, func(tx *store.Tx) error {
+		if effect != nil {
+			if err := effect(tx); err != nil {
+				return err
+			}
+		}
+		step.Output, step.EndedAt = toJSON(out), r.app.instant()
+		return nil
+	}, step)
+}
+
+// agentNode has an agent speak: to the room, or for the next nodes alone.
+func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node, alone bool) (nodeOutput, error) {
+	who, err := r.who(node.Handler)
+	if err != nil {
+		return nodeOutput{}, err
+	}
+	part := agentPart{node: key, agent: who, lines: r.lines}
+	part.system = instructions(who, r.room, r.course, r.fence)
+	if why := occasion(r.turn.Cause); why != "" && node.Config.Mode != workflow.ModeEvaluate {
+		part.asked = append(part.asked, llm.Message{Role: llm.RoleUser, Text: why})
+	}
+	part.asked = append(part.asked, r.task(node)...)
+	switch node.Config.Mode {
+	case workflow.ModeEvaluate:
+		part.system, part.schema = evaluatorInstructions(who, r.room, r.course, r.fence), verdictSchema
+	case workflow.ModeSay:
+		part.tools = r.app.toolsFor(who)
+		part.show = alone && r.units == 0
+	}
+	text, err := r.converse(ctx, part)
+	if err != nil {
+		return nodeOutput{}, err
+	}
+	if text == "" {
+		return nodeOutput{}, &turnFault{reason: reasonSilent, detail: who.Name + "'s model answered with nothing", state: store.TurnStopped}
+	}
+	out := nodeOutput{Output: node.Config.Output, Text: cut(text, int(r.app.cfg.Limits.MessageBytes)), by: who}
+	if node.Config.Mode == workflow.ModeEvaluate {
+		out.Verdict, out.Problem = verdictOf(text, r.output(node.Config.Of).Text)
+	}
+	id, _, _ := strings.Cut(key, visitMark)
+	err = r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error { return r.correspond(ctx, tx, id, node, &out) })
+	return out, err
+}
+
+// who is the agent that a node names.
+func (r *graphRun) who(handler string) (*store.Agent, error) {
+	if handler == workflow.WhoSpeaker || handler == "" {
+		return r.agent, nil
+	}
+	fits := func(ag store.Agent) bool { return part(&ag) == handler }
+	if kind, ok := strings.CutPrefix(handler, "type:"); ok {
+		fits = func(ag store.Agent) bool { return ag.Type == kind }
+	} else if id, ok := strings.CutPrefix(handler, "agent:"); ok {
+		fits = func(ag store.Agent) bool { return ag.ID == id }
+	}
+	// Somebody else than who speaks, if there is one: nobody judges his own draft.
+	i := slices.IndexFunc(r.able, func(ag store.Agent) bool { return fits(ag) && ag.ID != r.agent.ID })
+	if i < 0 {
+		i = slices.IndexFunc(r.able, fits)
+	}
+	if i < 0 {
+		return nil, &turnFault{reason: reasonNotAble, detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler), state: store.TurnStopped}
+	}
+	return &r.able[i], nil
+}
+
+// task is what a node asks its agent for, with the outputs that it names.
+func (r *graphRun) task(node workflow.Node) []llm.Message {
+	data := func(name string) llm.Message {
+		out := r.output(name)
+		from := name
+		if out.by != nil {
+			from = fmt.Sprintf("%s (%s by %s)", name, "written", out.by.Name)
+		}
+		text := out.Text
+		if v := out.Verdict; v != nil && v.Feedback != nil {
+			text = *v.Feedback
+		}
+		return llm.Message{Role: llm.RoleUser, Name: from, Text: text, Data: true}
+	}
+	ask := func(text string) llm.Message { return llm.Message{Role: llm.RoleUser, Text: text} }
+	var asked []llm.Message
+	text := node.Config.Instruction
+	switch of := node.Config.Of; {
+	case node.Config.Mode == workflow.ModeEvaluate:
+		asked = append(asked, data(of))
+		text = strings.TrimSpace(text + "\n\n" + evaluateTask)
+	case of != "" && r.output(of).Verdict != nil: // a revision
+		asked = append(asked, data(node.Config.Output), data(of))
+		text = strings.TrimSpace(text + "\n\n" + reviseTask)
+	case of != "":
+		asked = append(asked, data(of))
+	}
+	for _, name := range r.outputNames() {
+		if strings.Contains(text, "{{"+name+"}}") {
+			asked = append(asked, data(name))
+			text = strings.ReplaceAll(text, "{{"+name+"}}", "the "+name+" above")
+		}
+	}
+	if text == "" && node.Config.Mode == workflow.ModeDraft {
+		text = draftTask
+	}
+	if text != "" {
+		asked = append(asked, ask(text))
+	}
+	return asked
+}
+
+// The conditions, and the labels that each gives.
+const (
+	condApproved = workflow.IsApproved
+	condScore    = "score_at_least"
+	condContains = "contains"
+	condEmpty    = "is_empty"
+	labelYes     = "yes"
+	labelNo      = "no"
+)
+
+// choose evaluates a condition.
+func (r *graphRun) choose(node workflow.Node) string {
+	out := r.output(node.Config.Of)
+	is := false
+	switch node.Handler {
+	case condApproved:
+		if out.Verdict != nil && out.Verdict.Approved {
+			return workflow.LabelApproved
+		}
+		return workflow.LabelRejected
+	case condScore:
+		is = out.Verdict != nil && out.Verdict.Score != nil && node.Config.Min != nil && *out.Verdict.Score >= *node.Config.Min
+	case condContains:
+		is = node.Config.Text != "" && strings.Contains(strings.ToLower(out.Text), strings.ToLower(node.Config.Text))
+	case condEmpty:
+		is = strings.TrimSpace(out.Text) == ""
+	}
+	if is {
+		return labelYes
+	}
+	return labelNo
+}
+
+// The actions beside workflow.Broadcast.
+const actionNote = "note" // keeps a text in the exchange, for staff
+
+// actionNode says an output in the room as who wrote it, or keeps a note.
+func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
+	src := r.output(node.Config.Of)
+	out := nodeOutput{by: src.by}
+	if node.Handler != workflow.Broadcast {
+		out.Text = node.Config.Text
+		return out, r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
+			return tx.CreateA2AMessages(ctx, []store.A2AMessage{r.envelope(a2a.TypeSystem, senderSystem, recipientAll,
+				a2a.System{Event: "info", Message: cmp.Or(node.Config.Text, id)})})
+		})
+	}
+	if src.by == nil {
+		src.by = r.agent
+	}
+	content := strings.TrimSpace(src.Text)
+	if node.Config.Of == "" {
+		content, src.by = node.Config.Text, r.agent
+	}
+	if content == "" {
+		return out, &turnFault{reason: reasonSilent, detail: "there was nothing to say", state: store.TurnStopped}
+	}
+	if err := r.app.yielding(ctx, func() error { return r.look(ctx) }); err != nil {
+		return out, err
+	}
+	if err := r.mayNotSpeak(); err != nil { // switched off while it was written
+		return out, err
+	}
+	m := r.line(src.by, content)
+	first := r.said == 0
+	if !first {
+		m.TurnID = "" // one line of a turn takes the place of what streamed
+	}
+	_, stored := r.app.tell.MessageStored(ctx, m.ID, m.RoomID)
+	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
+		added, err := tx.AddLine(ctx, m, messageEvent(m), store.Heard{})
+		if err != nil {
+			return err
+		}
+		if !added {
+			return errLeaseLost // another attempt has said it
+		}
+		out.by, out.Line, out.Seq, out.Text = src.by, m.ID, m.Seq, ""
+		return tx.CreateA2AMessages(ctx, []store.A2AMessage{r.envelope(a2a.TypeBroadcast, src.by.ID, recipientBroadcast,
+			a2a.Broadcast{Content: m.Content, Format: "text"})})
+	})
+	stored(err)
+	return out, err
+}
+
+// toolNode calls a tool as the turn's agent, with the arguments of the graph;
+// the call is a step of its own before the node's.
+func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
+	t := &talk{turnRun: r.turnRun, part: &agentPart{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)}, calls: map[string]int{}, refused: map[string]bool{}}
+	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
+	if len(call.Arguments) == 0 {
+		call.Arguments = json.RawMessage(`{}`)
+	}
+	var step *store.TurnStep
+	for _, s := range r.savedIn(key) {
+		if s.Kind == store.StepTool {
+			step = &s
+		}
+	}
+	var err error
+	switch {
+	case step == nil:
+		step, err = t.callTool(ctx, 0, call)
+	case step.State == store.StepApproved:
+		err = t.runApproved(ctx, step, call)
+	}
+	if err != nil {
+		return nodeOutput{}, err
+	}
+	if step.State == store.StepPending {
+		return nodeOutput{}, errParked
+	}
+	out := nodeOutput{Label: workflow.LabelOK, Output: node.Config.Output, by: r.agent}
+	if step.State != store.StepDone {
+		out.Label = workflow.LabelError
+	}
+	if out.Text, err = r.resultText(ctx, step); err != nil {
+		return out, err
+	}
+	return out, r.saveNode(ctx, key, id, node, &out, nil)
+}
+
+// humanNode leaves the way on to a person of the staff.
+func (r *graphRun) humanNode(key, id string, node workflow.Node) error {
+	step := r.newStep(key, store.StepHuman, id, "")
+	step.Input = toJSON(toolInput{Plan: &plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})
+	r.waitFor(step, r.humanWithin(node))
+	return errParked
+}

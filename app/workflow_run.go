@@ -1,0 +1,290 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/workflow"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// A turn may carry a graph (app/workflow); it is the run of it. This file does
+// what the graph's ready nodes ask for and keeps each result as a step of the
+// turn, so that an attempt goes on where the one before it died. Nodes of
+// parallel branches run at once. What each kind of node does is in
+// workflow_nodes.go.
+
+// Reasons why a turn with a graph ended without a line.
+const (
+	reasonDenied = "denied"   // the review did not approve what was drafted
+	reasonGraph  = "workflow" // the graph cannot go on
+	reasonUnsaid = "unsaid"   // it came to its end and said nothing
+	reasonPaused = "paused"   // parked until staff resume it
+)
+
+// graphRun is a turn on its way through its graph.
+type graphRun struct {
+	*turnRun
+	graph  *workflow.Graph
+	course *store.Course
+	lines  []store.Message // of the room, as the first attempt was shown them
+
+	done    []workflow.Step
+	outputs map[string]nodeOutput // by the name under which nodes refer to them
+	said    int64                 // seq of the run's last line, 0 before the first
+	calls   bool                  // a line of it may call another agent
+	status  string                // of the end that it came to
+}
+
+// nodeOutput is what came out of a node; its JSON is the step's output.
+type nodeOutput struct {
+	Label   string                `json:"label,omitempty"`  // the way on
+	Output  string                `json:"output,omitempty"` // the name that others know it by
+	Text    string                `json:"text,omitempty"`
+	Verdict *a2a.EvaluationResult `json:"verdict,omitempty"`
+	Problem string                `json:"problem,omitempty"` // why an evaluation could not be read
+	Line    string                `json:"line,omitempty"`    // the message that it became
+	Seq     int64                 `json:"seq,omitempty"`     // of that message
+
+	by *store.Agent // who said it
+}
+
+// nodeDone is the result of one node.
+type nodeDone struct {
+	id  string
+	out nodeOutput
+	err error
+}
+
+// runGraph goes through the turn's graph until its end.
+func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
+	run := &graphRun{turnRun: r, graph: g, outputs: map[string]nodeOutput{}}
+	r.flow = run
+	if err := run.restore(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results, busy := make(chan nodeDone), map[string]bool{}
+	var failed error
+	for {
+		p, err := workflow.Advance(g, run.done)
+		if err != nil {
+			failed = errors.Join(failed, &turnFault{reason: reasonGraph, detail: graphDetail(err), state: store.TurnStopped})
+		}
+		if failed == nil && !p.Ended && len(busy) == 0 {
+			failed = run.mayGoOn(ctx)
+		}
+		for _, id := range p.Ready {
+			if failed == nil && !busy[id] {
+				busy[id] = true
+				n := p.Visits[id]
+				alone := len(p.Ready) == 1
+				go func() { results <- run.visit(ctx, id, n, alone) }()
+			}
+		}
+		if len(busy) == 0 {
+			run.status = p.Status
+			if errors.Is(failed, errParked) {
+				return run.putAside(ctx)
+			}
+			return failed
+		}
+		res := <-results
+		delete(busy, res.id)
+		switch {
+		case res.err == nil:
+			run.take(res.id, res.out)
+		case errors.Is(res.err, errParked):
+			failed = cmp.Or(failed, errParked) // the branches beside it come to their next node
+		default:
+			failed = res.err
+			cancel()
+		}
+	}
+}
+
+func graphDetail(err error) string {
+	switch {
+	case errors.Is(err, workflow.ErrVisits):
+		return fmt.Sprintf("the workflow came to no end in %d nodes", workflow.MaxVisits)
+	case errors.Is(err, workflow.ErrStuck):
+		return "the workflow has no edge that leads on: " + strings.TrimPrefix(err.Error(), "workflow: ")
+	}
+	return "the workflow and its saved steps do not fit together"
+}
+
+// putAside parks the turn when no branch of it goes on.
+func (r *graphRun) putAside(ctx context.Context) error {
+	if len(r.waiting) == 0 {
+		return r.parkFor(ctx, reasonPaused, "staff have paused it")
+	}
+	return r.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
+}
+
+// mayGoOn looks between two nodes whether staff have paused the run.
+func (r *graphRun) mayGoOn(ctx context.Context) error {
+	var paused bool
+	err := r.app.yielding(ctx, func() (err error) { paused, err = r.app.db.TurnPaused(ctx, r.turn.ID); return err })
+	if err != nil || !paused {
+		return err
+	}
+	return errParked
+}
+
+// restore reads the room, and goes through the steps that earlier attempts
+// have saved.
+func (r *graphRun) restore(ctx context.Context) error {
+	return r.app.yielding(ctx, func() (err error) {
+		if r.course, err = r.app.db.Course(ctx, r.room.CourseID); err != nil {
+			return err
+		}
+		for _, s := range r.saved {
+			id, out, ok := r.result(&s)
+			if !ok {
+				continue
+			}
+			out.by = r.agentByID(s.AgentID)
+			r.take(id, out)
+		}
+		var begun []store.Message
+		if len(r.saved) > 0 {
+			begun, err = r.linesShown(ctx, r.saved[0].Node)
+		}
+		if r.lines = begun; begun == nil && err == nil {
+			r.lines, err = r.app.db.ShownMessages(ctx, r.room.ID, 0, r.places[r.agent.ID].contextLines())
+		}
+		if err == nil && len(r.lines) == 0 && r.turn.Cause == causePost {
+			return &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+		}
+		r.read = readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.able)
+		if err == nil && len(r.saved) == 0 {
+			err = r.giveWay(r.lines)
+		}
+		return err
+	})
+}
+
+// result reads a saved step as what came out of a node; false for the calls of
+// models and tools within one, and for what waits.
+func (r *graphRun) result(s *store.TurnStep) (id string, out nodeOutput, ok bool) {
+	id, _, _ = strings.Cut(s.Node, visitMark)
+	n, known := r.graph.Nodes[id]
+	if !known || kindOf(n.Type) != s.Kind {
+		return id, out, false
+	}
+	switch s.State {
+	case store.StepDone:
+		ok = json.Unmarshal([]byte(s.Output), &out) == nil
+	case store.StepApproved, store.StepRejected, store.StepExpired:
+		out, ok = nodeOutput{Label: s.State}, s.Kind == store.StepHuman
+	}
+	return id, out, ok
+}
+
+// kindOf is the kind of step that a node's result is.
+func kindOf(t workflow.Type) string {
+	return map[workflow.Type]string{workflow.Agent: store.StepAgent, workflow.Condition: store.StepCondition,
+		workflow.Action: store.StepAction, workflow.Tool: store.StepAction, workflow.Human: store.StepHuman}[t]
+}
+
+// visitMark stands between a node's id and the number of a later visit in the
+// steps' node; ids cannot have it.
+const visitMark = "#"
+
+func visitKey(id string, visit int) string {
+	if visit < 2 {
+		return id
+	}
+	return fmt.Sprintf("%s%s%d", id, visitMark, visit)
+}
+
+// take notes what came out of a node.
+func (r *graphRun) take(id string, out nodeOutput) {
+	r.done = append(r.done, workflow.Step{Node: id, Label: out.Label})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if out.Output != "" {
+		r.outputs[out.Output] = out
+	}
+	r.said = max(r.said, out.Seq)
+	r.calls = r.calls || out.Line != "" && mayCall(out.Text)
+}
+
+// output is what nodes have put down under a name.
+func (r *graphRun) output(name string) nodeOutput {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.outputs[name]
+}
+
+// outputNames lists them in a fixed order.
+func (r *graphRun) outputNames() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.outputs))
+}
+
+func (r *graphRun) agentByID(id string) *store.Agent {
+	if i := slices.IndexFunc(r.able, func(ag store.Agent) bool { return ag.ID == id }); i >= 0 {
+		return &r.able[i]
+	}
+	return r.agent
+}
+
+// finish ends a turn that has come to the end of its graph: finished when
+// it has said something, else stopped, with the reason for staff.
+func (r *graphRun) finish(ctx context.Context) error {
+	a, now := r.app, r.app.instant()
+	if r.said == 0 {
+		fault := &turnFault{reason: reasonUnsaid, detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), state: store.TurnStopped}
+		if r.status == workflow.LabelRejected {
+			fault.reason, fault.detail = reasonDenied, "the draft was not approved"
+		}
+		return a.endTurn(ctx, r.turn, r.blame(fault))
+	}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		end := *r.turn
+		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
+		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
+		// The room before the turn, as everywhere.
+		if _, err := tx.RoomForUpdate(ctx, r.room.ID); err != nil {
+			return err
+		}
+		if err := tx.EndTurn(ctx, &end, now); err != nil {
+			return err
+		}
+		if err := tx.SaveSteps(ctx, r.ending("")); err != nil {
+			return err
+		}
+		own := r.said
+		if r.calls {
+			own = 0
+		}
+		if err := a.nextInRoom(ctx, tx, r.room.ID, r.read, own); err != nil {
+			return err
+		}
+		return tx.Rearm(ctx, r.rearmed(now))
+	})
+	if err == nil {
+		r.signal("finished")
+		a.tell.TurnEnded(ctx, store.TurnFinished, r.status, now.Sub(r.turn.CreatedAt))
+	}
+	return err
+}
+
+// humanWithin is how long a person has at a node that names no time.
+func (r *graphRun) humanWithin(n workflow.Node) time.Duration {
+	if n.Config.Minutes > 0 {
+		return time.Duration(n.Config.Minutes) * time.Minute
+	}
+	return r.app.cfg.Turns.ApprovalWithin
+}
