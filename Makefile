@@ -49,7 +49,7 @@ FUZZTIME ?= 60s
 fuzz: ## Fuzz every Fuzz target for FUZZTIME=60s each; PKG=./web, FUZZ=Cursor pick some
 	@set -e; for pkg in $$(go list -f '{{.Dir}}' $(or $(PKG),./...) | xargs grep -ls --include='*_test.go' -r '^func Fuzz' | xargs -n1 dirname | sort -u); do \
 		for target in $$(go test -list '^Fuzz.*$(FUZZ)' $$pkg | grep '^Fuzz'); do \
-			echo "$$target in $$pkg"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+			echo "$$target in $$pkg"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$pkg; done; done
 
 bench: ## Measure against the floor of the machine, in about a quarter of an hour; ARGS="-only class -size small"
 	go run ./web/bench $(ARGS)
