@@ -61,6 +61,7 @@ type App struct {
 	serve    bool
 
 	guard      signinGuard
+	known      knownTokens
 	posts      *sharedLimiter
 	typing     *limiter
 	edits      *sharedLimiter

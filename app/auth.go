@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -162,16 +165,51 @@ func (a *App) sign(c claims) (string, error) {
 // parse checks a token's signature and, unless it is expired, gives nil; an
 // expired but well-signed token gives its claims and errExpired.
 func (a *App) parse(token string) (*claims, error) {
+	key := sha256.Sum256([]byte(token))
+	if c := a.known.claims(key); c != nil {
+		if !a.now().Before(c.ExpiresAt.Time) {
+			return c, errExpired
+		}
+		return c, nil
+	}
 	c := new(claims)
 	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now)).
 		ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return []byte(a.cfg.Auth.SecretKey.Reveal()), nil })
 	switch {
 	case err == nil && c.SessionID != "" && c.Subject != "":
+		a.known.add(key, c, a.now())
 		return c, nil
 	case errors.Is(err, jwt.ErrTokenExpired) && c.SessionID != "" && c.Subject != "":
 		return c, errExpired
 	}
 	return nil, errBadCredentials
+}
+
+// knownTokens remembers, by their sums, tokens with a good signature, each of
+// which comes with every request for some minutes. Whether one has expired and
+// whether its session lives is asked every time.
+type knownTokens struct {
+	mu  sync.Mutex
+	all map[[sha256.Size]byte]*claims
+}
+
+// claims are those of a known token, which nobody changes, or nil.
+func (k *knownTokens) claims(token [sha256.Size]byte) *claims {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.all[token]
+}
+
+func (k *knownTokens) add(token [sha256.Size]byte, c *claims, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.all) >= maxLimiters {
+		maps.DeleteFunc(k.all, func(_ [sha256.Size]byte, old *claims) bool { return !now.Before(old.ExpiresAt.Time) })
+	}
+	if k.all == nil || len(k.all) >= maxLimiters {
+		k.all = map[[sha256.Size]byte]*claims{}
+	}
+	k.all[token] = c
 }
 
 // Authenticate gives the actor behind a session's access token, or behind a
