@@ -34,7 +34,7 @@ func meanwhile(t *testing.T, r *apptest.Rig, hold, change func(*store.Tx) error,
 		if err := hold(tx); err != nil {
 			return err
 		}
-		waiting := func() bool { return false }
+		var waiting func() bool
 		if r.DB.Postgres() {
 			waiting = func() (yes bool) {
 				must(t, r.DB.Pool().QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_stat_activity"+
