@@ -163,6 +163,7 @@ const (
 	ActSetWorkflow    Action = "room.set_workflow"
 
 	ActReadTurns      Action = "room.turns"
+	ActControlRun     Action = "run.control"
 	ActReadApprovals  Action = "room.approvals"
 	ActDecideApproval Action = "room.decide_approval"
 
@@ -391,6 +392,7 @@ var rules = map[Action]rule{
 	ActWriteWorkflows: {roles: admins, relations: courseStaff, text: notEnough},
 	ActSetWorkflow:    {roles: admins, relations: courseStaff, text: notEnough},
 
+	ActControlRun:     {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadTurns:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActReadApprovals:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActDecideApproval: {roles: admins, relations: courseStaff, text: notEnough},

@@ -129,6 +129,7 @@ var declared = map[Action]struct {
 	ActReadBuiltin:    {"everybody", "Not enough permissions"},
 	ActWriteWorkflows: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActSetWorkflow:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActControlRun:     {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadTurns:      {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadApprovals:  {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActDecideApproval: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},

@@ -90,6 +90,16 @@ func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, lim
 // Run returns a turn that has a graph, with its graph and its steps, for the
 // room's staff.
 func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, error) {
+	t, err := a.runFor(ctx, actor, id, ActReadTurns)
+	if err != nil {
+		return nil, err
+	}
+	return a.turnDetails(ctx, t)
+}
+
+// runFor loads a run for an actor who may do the action in its room. Who may
+// not enter the room does not learn that there is such a run.
+func (a *App) runFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Turn, error) {
 	if actor == nil {
 		return nil, errNotAuthenticated
 	}
@@ -101,19 +111,18 @@ func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, e
 	if err != nil {
 		return nil, fromStore(err, "Run")
 	}
-	// Who may not enter the room does not learn that there is such a run.
 	res := roomResource(acc)
 	res.Noun = "Run"
 	if err := Check(actor, ActReadRoom, res); err != nil {
 		return nil, err
 	}
-	if err := Check(actor, ActReadTurns, res); err != nil {
+	if err := Check(actor, action, res); err != nil {
 		return nil, err
 	}
 	if t.Workflow == "" {
 		return nil, notFound("Run")
 	}
-	return a.turnDetails(ctx, t)
+	return t, nil
 }
 
 // named puts the names of their agents beside turns.

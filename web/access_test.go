@@ -260,6 +260,18 @@ var accessTable = []row{
 		_, run := w.reviewed(t)
 		return []string{run}, nil
 	}},
+	{"POST /api/v1/runs/{run_id}/pause", "404 403 404 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
+		_, run := w.reviewed(t)
+		return []string{run}, nil
+	}},
+	{"POST /api/v1/runs/{run_id}/resume", "404 403 404 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
+		_, run := w.reviewed(t)
+		return []string{run}, nil
+	}},
+	{"POST /api/v1/runs/{run_id}/cancel", "404 403 404 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
+		_, run := w.reviewed(t)
+		return []string{run}, nil
+	}},
 	{"POST /api/v1/rooms/{room_id}/go-on", courseStaffOnly, onRoom(nil)},
 	{"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop", "404 403 200 404 200 200 200 404 404 404 404 200 200", func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.room, w.newTurn(t, assigned)}, nil

@@ -131,6 +131,12 @@ var auditTable = []auditRow{
 	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/unmute", ta, app.ActSetRoomAgent, "room", nil},
 	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/sleep", ta, app.ActSetRoomAgent, "room", nil},
 	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}/awake", ta, app.ActSetRoomAgent, "room", nil},
+	{"POST /api/v1/runs/{run_id}/pause", ta, app.ActControlRun, "run", nil},
+	{"POST /api/v1/runs/{run_id}/resume", ta, app.ActControlRun, "run", func(t testing.TB, w *world, c *caller, _ row) answer {
+		_, run := w.reviewed(t)
+		c.must(t, http.StatusOK, post, v1+"/runs/"+run+"/pause")
+		return c.do(t, post, v1+"/runs/"+run+"/resume")
+	}},
 	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}", owner, "message.delete", "message", nil},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/restore", owner, "message.restore", "message", func(t testing.TB, w *world, c *caller, _ row) answer {
 		line := v1 + "/rooms/" + w.room + "/messages/" + c.must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"}).text(t, "id")
@@ -201,6 +207,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/login/test-token": asksOnly,
 	"POST /api/v1/setup":            "it works once for a database: see app.TestSetUp",
 
+	"POST /api/v1/runs/{run_id}/cancel":           "the turn keeps who has stopped it",
 	"POST /api/v1/analytics/{course_id}/generate": "it takes nothing away, and the report says who asked for it",
 
 	"POST /api/v1/rooms/{room_id}/messages":             isTalk,

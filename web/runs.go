@@ -109,6 +109,27 @@ func (s *Server) run(ctx context.Context, actor *app.Actor, in *runIn) (*runOut,
 	return out, nil
 }
 
+type oneRunOut struct{ Body RunMembers }
+
+func runAnswer(t *app.RoomTurn, err error) (*oneRunOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oneRunOut{runForm(t)}, nil
+}
+
+func (s *Server) pauseRun(ctx context.Context, actor *app.Actor, in *runIn) (*oneRunOut, error) {
+	return runAnswer(s.app.PauseRun(ctx, actor, in.RunID.String()))
+}
+
+func (s *Server) resumeRun(ctx context.Context, actor *app.Actor, in *runIn) (*oneRunOut, error) {
+	return runAnswer(s.app.ResumeRun(ctx, actor, in.RunID.String()))
+}
+
+func (s *Server) cancelRun(ctx context.Context, actor *app.Actor, in *runIn) (*oneRunOut, error) {
+	return runAnswer(s.app.CancelRun(ctx, actor, in.RunID.String()))
+}
+
 // workflowRoutes are about the graphs that turns go through, for staff.
 func (s *Server) workflowRoutes() {
 	const tag, room = "Workflows", v1 + "/rooms/{room_id}"
@@ -127,4 +148,9 @@ func (s *Server) workflowRoutes() {
 		errors: known}, s.exchanges)
 	add(s, route{method: get, path: room + "/runs", id: "listRuns", tag: tag, summary: "List the turns that go through a graph, newest first, for staff", errors: known}, s.runs)
 	add(s, route{method: get, path: v1 + "/runs/{run_id}", id: "getRun", tag: tag, summary: "Show a run with its graph and its steps, for staff", errors: known}, s.run)
+	const run = v1 + "/runs/{run_id}"
+	control := []int{missing, conflict}
+	add(s, route{method: post, path: run + "/pause", id: "pauseRun", tag: tag, summary: "Let a run stop between two of its nodes", errors: control}, s.pauseRun)
+	add(s, route{method: post, path: run + "/resume", id: "resumeRun", tag: tag, summary: "Let a paused run go on", errors: control}, s.resumeRun)
+	add(s, route{method: post, path: run + "/cancel", id: "cancelRun", tag: tag, summary: "Stop a run for good", errors: control}, s.cancelRun)
 }

@@ -138,3 +138,60 @@ func TestRuns(t *testing.T) {
 		})
 	})
 }
+
+func TestRunControl(t *testing.T) {
+	const over = "The run is over; there is nothing left to pause, resume or cancel"
+	of := func(t *testing.T, w *world) string {
+		_, id := w.reviewed(t)
+		return v1 + "/runs/" + id
+	}
+	eachWorld(t, map[string]func(*testing.T, *world){
+		"a paused run goes on when it is resumed": func(t *testing.T, w *world) {
+			run := of(t, w)
+			for range 2 {
+				if got := w.as(ta).must(t, http.StatusOK, post, run+"/pause").object(t); got["paused"] != true || got["state"] != "parked" {
+					t.Errorf("pause: got %v", got)
+				}
+			}
+			for range 2 {
+				if got := w.as(ta).must(t, http.StatusOK, post, run+"/resume").object(t); got["paused"] != false || got["state"] == "parked" {
+					t.Errorf("resume: got %v", got)
+				}
+			}
+		},
+		"what waits for a person waits on": func(t *testing.T, w *world) {
+			room, id := w.reviewed(t)
+			now := time.Now().UTC().Truncate(time.Microsecond)
+			step := store.TurnStep{ID: store.NewID(), TurnID: id, N: 2, Node: "ask", Kind: store.StepHuman, Name: "ask", State: store.StepPending,
+				Attempt: 1, StartedAt: now, DueAt: now.Add(time.Hour), Input: `{}`}
+			if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.SaveSteps(t.Context(), []store.TurnStep{step}) }); err != nil {
+				t.Fatal(err)
+			}
+			run := v1 + "/runs/" + id
+			w.as(ta).must(t, http.StatusOK, post, run+"/pause")
+			if got := w.as(ta).must(t, http.StatusOK, post, run+"/resume").object(t); got["paused"] != false || got["state"] != "parked" {
+				t.Errorf("resume: got %v", got)
+			}
+			w.as(ta).must(t, http.StatusOK, post, v1+"/rooms/"+room+"/approvals/"+step.ID, body{"decision": "approve"})
+			if got := w.as(ta).must(t, http.StatusOK, get, run).object(t); got["state"] == "parked" {
+				t.Errorf("after the decision: got %v", got["state"])
+			}
+		},
+		"a cancelled run is over": func(t *testing.T, w *world) {
+			run := of(t, w)
+			for range 2 {
+				if got := w.as(ta).must(t, http.StatusOK, post, run+"/cancel").object(t); got["state"] != "stopped" || got["ended_at"] == nil {
+					t.Errorf("cancel: got %v", got)
+				}
+			}
+			for _, what := range []string{"/pause", "/resume"} {
+				wantProblem(t, w.as(ta).do(t, post, run+what), http.StatusConflict, over)
+			}
+		},
+		"a run that ended by itself cannot be cancelled": func(t *testing.T, w *world) {
+			_, id := w.reviewed(t)
+			w.exec(t, "UPDATE agent_turns SET state = 'finished', ended_at = created_at WHERE id = '"+id+"'")
+			wantProblem(t, w.as(ta).do(t, post, v1+"/runs/"+id+"/cancel"), http.StatusConflict, over)
+		},
+	})
+}

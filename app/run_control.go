@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+var errRunOver = errorf(KindConflict, "run_over", "The run is over; there is nothing left to pause, resume or cancel")
+
+// PauseRun lets a run stop between two of its nodes until staff resume it; a
+// paused one stays so. The run is returned as it is now.
+func (a *App) PauseRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
+	return a.setPaused(ctx, actor, id, true)
+}
+
+// ResumeRun lets a paused run go on, as soon as nothing of it waits for a
+// person; one that goes on stays so.
+func (a *App) ResumeRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
+	return a.setPaused(ctx, actor, id, false)
+}
+
+func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused bool) (*RoomTurn, error) {
+	t, err := a.runFor(ctx, actor, id, ActControlRun)
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		// The room before the turn, as everywhere.
+		if _, err := tx.RoomForUpdate(ctx, t.RoomID); err != nil {
+			return err
+		}
+		if t, err = tx.Turn(ctx, id); err != nil {
+			return err
+		}
+		if !t.EndedAt.IsZero() {
+			return errRunOver
+		}
+		if t.Paused != paused {
+			if err := tx.SetTurnPaused(ctx, id, paused); err != nil {
+				return err
+			}
+			if err := a.record(ctx, tx, actor, ActControlRun, target{"run", id}, facts{"paused": t.Paused},
+				facts{"paused": paused, "room_id": t.RoomID}); err != nil {
+				return err
+			}
+		}
+		if !paused {
+			if err := a.unpark(ctx, tx, t); err != nil {
+				return err
+			}
+		}
+		t, err = tx.Turn(ctx, id)
+		return err
+	})
+	if err != nil {
+		return nil, fromStore(err, "Run")
+	}
+	return a.oneRun(ctx, t)
+}
+
+// unpark puts a parked turn back in line unless something of it waits. It does
+// not ask whether the turn was paused: one that parked in the moment in which
+// it was resumed goes on when staff resume it again.
+func (a *App) unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error {
+	if t.State != store.TurnParked {
+		return nil
+	}
+	if waits, err := tx.TurnWaits(ctx, t.ID); err != nil || waits {
+		return err
+	}
+	if err := tx.UnparkTurn(ctx, t.ID); err != nil {
+		return err
+	}
+	// The end of a turn that is live now goes on with this one.
+	if _, live, _, err := tx.RoomToLook(ctx, t.RoomID); err != nil || live {
+		return err
+	}
+	return a.nextInRoom(ctx, tx, t.RoomID, 0, 0)
+}
+
+// CancelRun stops a run for good, as StopTurn does; one that was stopped stays
+// so.
+func (a *App) CancelRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
+	t, err := a.runFor(ctx, actor, id, ActControlRun)
+	if err != nil {
+		return nil, err
+	}
+	if t, err = a.StopTurn(ctx, actor, t.RoomID, id); err != nil {
+		return nil, err
+	}
+	if t.StopBy == "" {
+		return nil, errRunOver
+	}
+	return a.oneRun(ctx, t)
+}
+
+func (a *App) oneRun(ctx context.Context, t *store.Turn) (*RoomTurn, error) {
+	rows, err := a.named(ctx, []store.Turn{*t})
+	return &rows[0], err
+}
