@@ -36,10 +36,12 @@ func workflowHandlers() workflow.Handlers {
 			return slices.Contains([]string{workflow.WhoSpeaker, categoryInstructor, categoryParticipant, categoryUtility}, handler)
 		},
 		Conditions: map[string][]string{
-			workflow.IsApproved: {workflow.LabelApproved, workflow.LabelRejected},
-			"score_at_least":    {"yes", "no"}, "contains": {"yes", "no"}, "is_empty": {"yes", "no"},
+			condApproved: {workflow.LabelApproved, workflow.LabelRejected},
+			condScore:    {labelYes, labelNo},
+			condContains: {labelYes, labelNo},
+			condEmpty:    {labelYes, labelNo},
 		},
-		Actions: []string{workflow.Broadcast, "note"},
+		Actions: []string{workflow.Broadcast, actionNote},
 		Tools:   []string{"list_artifacts", "read_artifact", "search_messages", "manage_artifact"},
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -116,6 +117,52 @@ func TestWorkflows(t *testing.T) {
 				t.Errorf("%d changes won, want 1", won.Load())
 			}
 		})
+	})
+}
+
+// TestRoomGoesThroughItsWorkflow: staff write a graph, give it to a room, and
+// see what came of it.
+func TestRoomGoesThroughItsWorkflow(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url)
+		r.SetRoll(999) // nobody speaks unless called
+		c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })
+		reviewing(r, yes)
+		w, err := r.CreateWorkflow(t.Context(), c.TA, c.Room.CourseID, app.WorkflowSettings{Name: app.Some("Careful"), Graph: app.Some(sampleGraph(t))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.SetRoomWorkflow(t.Context(), c.TA, c.Room.ID, &w.ID); err != nil {
+			t.Fatal(err)
+		}
+		post(t, r, c.Student, c.Room.ID, "@student what do you think?")
+		r.Idle(t, c.Room.ID)
+		if err := deleteWorkflow(t, r, c, w.ID); err != nil { // the run keeps its graph
+			t.Fatal(err)
+		}
+		runs, err := r.Runs(t.Context(), c.TA, c.Room.ID, "", 0)
+		if err != nil || len(runs) != 1 || runs[0].Workflow != "Careful" || runs[0].State != store.TurnFinished || runs[0].AgentName != "Student" {
+			t.Fatalf("runs: got %+v, %v", runs, err)
+		}
+		run, err := r.Run(t.Context(), c.TA, runs[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var nodes []string
+		for _, s := range run.Steps {
+			if s.Kind != store.StepModel {
+				nodes = append(nodes, s.Node)
+			}
+		}
+		want(t, "nodes", nodes, []string{"draft", "judge", "good", "post"})
+		all, err := r.Exchanges(t.Context(), c.TA, c.Room.ID, "", 0)
+		if err != nil || len(all) != 1 || all[0].ID != run.ID || all[0].Verdict != "approved" || len(all[0].Messages) < 3 {
+			t.Errorf("exchanges: got %+v, %v", all, err)
+		}
+		if _, err := r.Run(t.Context(), c.Student, run.ID); app.KindOf(err) != app.KindForbidden {
+			t.Errorf("a student: got %v, want the run to be for staff", err)
+		}
 	})
 }
 
