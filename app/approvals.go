@@ -284,7 +284,7 @@ func (a *App) expireApprovals(ctx context.Context, now time.Time) error {
 			if err != nil || row.State != store.StepPending || row.Turn.State != store.TurnParked {
 				return err // decided meanwhile
 			}
-			row.TurnStep.State = store.StepExpired
+			row.State = store.StepExpired
 			return a.settle(ctx, tx, room, row, "")
 		})
 		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrStale) {

@@ -51,7 +51,7 @@ func TestApproval(t *testing.T) {
 				staff, pupil := r.Join(t, c.TA, c.Room.ID, true, -1), r.Join(t, c.Student, c.Room.ID, true, -1)
 				plain, plainPupil := r.Join(t, c.Teacher, c.Room.ID, false, -1), r.Join(t, c.Student, c.Room.ID, false, -1)
 				_, a := deletion(t, r, c)
-				if a.AgentName != "Teacher" || a.Summary != `delete the task "Homework"` || a.Step.DueAt.Sub(time.Now()) < 23*time.Hour {
+				if a.AgentName != "Teacher" || a.Summary != `delete the task "Homework"` || time.Until(a.Step.DueAt) < 23*time.Hour {
 					t.Errorf("approval: got %+v", a)
 				}
 				if turn := turns(t, r, c.Room.ID)[0]; turn.State != store.TurnParked || turn.Reason != "approval" {

@@ -223,10 +223,11 @@ func (r *turnRun) resultText(ctx context.Context, step *store.TurnStep) (string,
 		return "Error: " + out.Error, nil
 	}
 	var out toolResult
-	if json.Unmarshal([]byte(step.Output), &out) != nil {
-		return "(what it answered is not kept any more)", nil
-	}
-	if out.Lines == nil {
+	switch err := json.Unmarshal([]byte(step.Output), &out); {
+	case err != nil: // erased since
+		out.Text = "(what it answered is not kept any more)"
+		fallthrough
+	case out.Lines == nil:
 		return out.Text, nil
 	}
 	var text string

@@ -145,7 +145,7 @@ func listMembers() *tool {
 				Agents []member `json:"agents"`
 			}
 			for _, p := range people {
-				out.People = append(out.People, member{shownName(p.User.Name()), p.Part})
+				out.People = append(out.People, member{shownName(p.Name()), p.Part})
 			}
 			for _, ag := range agents {
 				out.Agents = append(out.Agents, member{ag.Name, part(&ag)})
