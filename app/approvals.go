@@ -93,6 +93,12 @@ func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
 			if err != nil {
 				return err
 			}
+			if reason == reasonPaused {
+				// Under the room's lock: staff may have resumed it meanwhile.
+				if paused, err := tx.TurnPaused(ctx, r.turn.ID); err != nil || !paused {
+					return errors.Join(err, errResumed)
+				}
+			}
 			for i := range r.waiting {
 				if err := a.tellApproval(ctx, tx, room, r.turn, &r.waiting[i], r.agent.Name, ""); err != nil {
 					return err

@@ -93,10 +93,14 @@ func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
 		}
 		if len(busy) == 0 {
 			run.status = p.Status
-			if errors.Is(failed, errParked) {
-				return run.putAside(ctx)
+			if !errors.Is(failed, errParked) {
+				return failed
 			}
-			return failed
+			if failed = run.putAside(ctx); !errors.Is(failed, errResumed) {
+				return failed
+			}
+			failed = nil
+			continue
 		}
 		res := <-results
 		delete(busy, res.id)
@@ -121,6 +125,9 @@ func graphDetail(err error) string {
 	}
 	return "the workflow and its saved steps do not fit together"
 }
+
+// errResumed keeps a run from being parked that staff have just resumed.
+var errResumed = errors.New("the run was resumed")
 
 // putAside parks the turn when no branch of it goes on.
 func (r *graphRun) putAside(ctx context.Context) error {
