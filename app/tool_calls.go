@@ -223,16 +223,25 @@ func (r *turnRun) resultText(ctx context.Context, step *store.TurnStep) (string,
 		return "Error: " + out.Error, nil
 	}
 	var out toolResult
-	switch err := json.Unmarshal([]byte(step.Output), &out); {
-	case err != nil: // erased since
-		out.Text = "(what it answered is not kept any more)"
-		fallthrough
-	case out.Lines == nil:
-		return out.Text, nil
+	if json.Unmarshal([]byte(step.Output), &out) != nil { //nolint:nilerr // it is not kept any more
+		return "", errErased
 	}
-	var text string
-	err := r.app.yielding(ctx, func() (err error) { text, err = r.app.linesText(ctx, r.turn.RoomID, out.Lines); return err })
+	text := ""
+	err := r.app.yielding(ctx, func() (err error) { text, err = r.app.toolText(ctx, r.turn.RoomID, &out); return err })
 	return text, err
+}
+
+// toolText is a result with what it refers to, as that may be read now.
+func (a *App) toolText(ctx context.Context, roomID string, out *toolResult) (string, error) {
+	switch {
+	case out.Lines != nil:
+		return a.linesText(ctx, roomID, out.Lines)
+	case out.Artifacts != nil:
+		return a.artifactsText(ctx, roomID, out.Artifacts)
+	case out.Erased:
+		return "(erased)", nil
+	}
+	return out.Text, nil
 }
 
 // callKey is a call's name and arguments in one form, whatever the order of

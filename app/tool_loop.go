@@ -85,12 +85,12 @@ const stepGoOn = "go_on"
 // replay goes through the steps that earlier attempts have saved, up to the
 // last answer and those of its calls that have been answered.
 func (t *talk) replay(ctx context.Context) (last *modelOutput, done map[int]*store.TurnStep, err error) {
-	steps := t.savedIn(t.part.node)
-	for i := range steps {
-		s := &steps[i]
+	for i := range t.saved {
+		s := &t.saved[i]
 		switch {
 		case s.Kind == store.StepHuman && s.Name == stepGoOn:
 			clear(t.calls)
+		case s.Node != t.part.node:
 		case s.Kind == store.StepModel:
 			in := new(modelInput)
 			if json.Unmarshal([]byte(s.Input), in) == nil && !in.Same {

@@ -64,12 +64,21 @@ type plan struct {
 }
 
 // toolResult is what a model is told of a call: a text, or lines of the room
-// by their numbers, so that what is hidden later is in no stored result.
+// by their numbers, or a list of artifacts, so that what is hidden, taken back
+// or erased later is in no stored result.
 type toolResult struct {
-	Text  string  `json:"result,omitempty"`
-	Lines []int64 `json:"lines,omitempty"`
+	Text      string        `json:"result,omitempty"`
+	Lines     []int64       `json:"lines,omitzero"`
+	Artifacts []artifactRef `json:"artifacts,omitzero"`
+	Erased    bool          `json:"erased,omitempty"`
 
 	artifactID string
+}
+
+// artifactRef is an artifact in a list, as it was then.
+type artifactRef struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
 }
 
 // toolCall is one call on its way.
@@ -100,7 +109,7 @@ func reply(v any) toolResult { return toolResult{Text: string(toJSON(v))} }
 // compileTools makes the tools that agents may be offered; a mistake in one is
 // a mistake of the program.
 func compileTools() ([]*tool, error) {
-	tools := []*tool{manageArtifact(true), manageArtifact(false), listArtifacts(), readArtifact(), searchMessages(), listMembers(), askAgent()}
+	tools := []*tool{manageArtifact(true), manageArtifact(false), listArtifacts(), readArtifact(), searchMessages(), listMembers(), askAgent(), updateTrigger()}
 	for _, t := range tools {
 		schema, err := jsonschema.UnmarshalJSON(strings.NewReader(t.schema))
 		if err != nil {

@@ -28,12 +28,26 @@ func listArtifacts() *tool {
 				return toolResult{}, err
 			}
 			rows, err := tx.ArtifactHeads(ctx, c.run.turn.RoomID, args.Type, store.Page{Limit: listedArtifacts})
-			out := make([]listedArtifact, len(rows))
-			for i := range rows {
-				out[i] = listed(&rows[i])
+			refs := make([]artifactRef, len(rows))
+			for i, f := range rows {
+				refs[i] = artifactRef{f.ID, f.Version}
 			}
-			return reply(out), err
+			return toolResult{Artifacts: refs}, err
 		}}
+}
+
+// artifactsText is what a model is told of a list, of those that are there now.
+func (a *App) artifactsText(ctx context.Context, roomID string, refs []artifactRef) (string, error) {
+	ids := make([]string, len(refs))
+	for i, ref := range refs {
+		ids[i] = ref.ID
+	}
+	rows, err := a.db.ArtifactHeadsByID(ctx, roomID, ids)
+	out := make([]listedArtifact, len(rows))
+	for i := range rows {
+		out[i] = listed(&rows[i])
+	}
+	return string(toJSON(out)), err
 }
 
 // listedArtifact is an artifact as models see it.

@@ -131,6 +131,7 @@ type turnReader struct {
 	app   *App
 	turn  *store.Turn
 	lines map[int64]store.Message
+	heads map[string]store.Artifact
 	line  *store.Message // that the turn has become
 	base  map[string]int // the step with the whole prompt of a node
 }
@@ -138,6 +139,7 @@ type turnReader struct {
 func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) error {
 	var seqs []int64
 	spoke := false
+	var ids []string
 	for _, s := range steps {
 		var in modelInput
 		var answer modelOutput
@@ -148,7 +150,19 @@ func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) erro
 		}
 		if s.Kind == store.StepTool && json.Unmarshal([]byte(s.Output), &out) == nil {
 			seqs = append(seqs, out.Lines...)
+			for _, ref := range out.Artifacts {
+				ids = append(ids, ref.ID)
+			}
 		}
+	}
+	slices.Sort(ids)
+	heads, err := d.app.db.ArtifactHeadsByID(ctx, d.turn.RoomID, slices.Compact(ids))
+	if err != nil {
+		return err
+	}
+	d.heads = make(map[string]store.Artifact, len(heads))
+	for _, f := range heads {
+		d.heads[f.ID] = f
 	}
 	slices.Sort(seqs)
 	rows, err := d.app.db.MessagesBySeq(ctx, d.turn.RoomID, slices.Compact(seqs))
@@ -188,13 +202,29 @@ func (d *turnReader) step(s store.TurnStep) StepDetails {
 			out.Call = in.Arguments
 		}
 		if s.State == store.StepDone && json.Unmarshal([]byte(s.Output), &result) == nil {
-			if out.Result = result.Text; result.Lines != nil {
+			switch out.Result = result.Text; {
+			case result.Lines != nil:
 				out.Result = d.app.foundText(d.of(result.Lines), true)
+			case result.Artifacts != nil:
+				out.Result = d.artifacts(result.Artifacts)
+			case result.Erased:
+				out.Result = "(erased)"
 			}
 		}
 	}
 	out.Summary = summaryOf(&s)
 	return out
+}
+
+// artifacts is a list of those that are there now.
+func (d *turnReader) artifacts(refs []artifactRef) string {
+	out := []listedArtifact{}
+	for _, ref := range refs {
+		if f, ok := d.heads[ref.ID]; ok {
+			out = append(out, listed(&f))
+		}
+	}
+	return string(toJSON(out))
 }
 
 // of are the lines with these numbers that there are, in their order.

@@ -46,7 +46,7 @@ func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 	if err != nil {
 		return part, err
 	}
-	part.system, part.tools = instructions(r.agent, r.room, course, r.fence), a.toolsFor(r.agent)
+	part.system, part.tools = instructions(r.agent, r.room, course, r.fence), r.toolsFor(r.agent)
 	return part, nil
 }
 

@@ -1,9 +1,11 @@
 package app_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
@@ -69,5 +71,64 @@ func TestDirectAnswerIsOneStep(t *testing.T) {
 				t.Errorf("got %+v, want one failed and one done", got)
 			}
 		})
+	})
+}
+
+// What staff read of a turn: its prompts as they were, as far as they may be
+// read by now.
+func TestTurnDetails(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url)
+		c := silentClass(t, r)
+		equip(t, r, c, allCaps...)
+		gone := put(t, r, c, "doc", "Gone", `{"type":"doc","secret":"of the doc"}`)
+		post(t, r, c.Student, c.Room.ID, "the cell is small")
+		r.Idle(t, c.Room.ID)
+		ask(t, r, c, llmtest.InTurn(use("search_messages", `{"text":"cell"}`), use("list_artifacts", `{}`), use("read_artifact", `{"artifact_id":"`+gone.ID+`"}`), say("I see.")))
+		turn := turns(t, r, c.Room.ID)[0]
+		details := func() *app.TurnDetails {
+			t.Helper()
+			d, err := r.Turn(t.Context(), c.TA, c.Room.ID, turn.ID)
+			if err != nil || len(d.Steps) != 7 {
+				t.Fatalf("got %+v (%v), want 7 steps", d, err)
+			}
+			return d
+		}
+		d := details()
+		first, sent := d.Steps[0].Prompt, r.Model.Requests()[0]
+		if first.System != sent.System || len(first.Messages) != len(sent.Messages) || len(first.Tools) != len(sent.Tools) || first.Model != sent.Model {
+			t.Errorf("prompt: got %+v, want what was sent: %+v", first, sent)
+		}
+		for i, m := range first.Messages {
+			if got := m.Name + ": " + m.Text; got != unfenced(sent.Messages[i].Text) || !m.Data {
+				t.Errorf("message %d: got %q, sent %q", i, got, sent.Messages[i].Text)
+			}
+		}
+		if !strings.Contains(sent.System, d.Fence) || !strings.Contains(sent.LastUser(), d.Fence) {
+			t.Errorf("fence: got %q", d.Fence)
+		}
+		for i, want := range map[int]string{1: "the cell is small", 3: `"title":"Gone"`, 5: "of the doc"} {
+			if got := d.Steps[i].Result; !strings.Contains(got, want) {
+				t.Errorf("step %d: got %s, want %s", i+1, got, want)
+			}
+		}
+		if last := d.Steps[6]; last.Prompt.Continues != 1 || last.Answer.Text != "I see." || last.Answer.LineID == "" {
+			t.Errorf("last step: got %+v and %+v", last.Prompt, last.Answer)
+		}
+
+		line := r.Lines(t, c.Room.ID, 1)[0]
+		if err := r.DeleteMessage(t.Context(), c.Student, c.Room.ID, line.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.DeleteArtifact(t.Context(), c.Teacher, gone.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if all := fmt.Sprintf("%+v", details()); strings.Contains(all, "the cell is small") || strings.Contains(all, "of the doc") || strings.Contains(all, "Gone") {
+			t.Errorf("it still shows what was taken back or erased: %s", all)
+		}
+		if dump := r.Dump(t); strings.Contains(dump, "of the doc") {
+			t.Error("the erased content is still stored")
+		}
 	})
 }

@@ -68,6 +68,18 @@ func (q Queries) ArtifactHeads(ctx context.Context, roomID, kind string, p Page)
 	return rows, translate(p.on(sel).Scan(ctx))
 }
 
+// ArtifactHeadsByID lists those of a room's artifacts that have these ids and
+// are not deleted, newest first and without their contents.
+func (q Queries) ArtifactHeadsByID(ctx context.Context, roomID string, ids []string) ([]Artifact, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []Artifact
+	err := q.db.NewSelect().Model(&rows).ExcludeColumn("content").Where("af.id IN (?)", bun.List(ids)).Where("af.room_id = ?", roomID).
+		Where("af.deleted_at IS NULL").OrderExpr("af.created_at DESC, af.id DESC").Limit(int64(len(ids))).Scan(ctx)
+	return rows, translate(err)
+}
+
 // PersonInArtifact tells whether anybody but agents has made or changed an
 // artifact, as far as its versions are kept.
 func (q Queries) PersonInArtifact(ctx context.Context, id string) (bool, error) {
@@ -114,16 +126,32 @@ func (t *Tx) UpdateArtifact(ctx context.Context, f *Artifact) error {
 	return nil
 }
 
-// EraseArtifact removes an artifact for good; ErrNotFound without it.
+// EraseArtifact removes an artifact for good, from the steps of turns too;
+// ErrNotFound without it.
 func (t *Tx) EraseArtifact(ctx context.Context, id string) error {
+	if err := t.emptySteps(ctx, t.db.NewSelect().ColumnExpr("?", id)); err != nil {
+		return err
+	}
 	res, err := t.db.NewDelete().Model((*Artifact)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
+}
+
+// emptySteps takes what went in and came out from the steps of all turns that
+// had to do with artifacts.
+func (t *Tx) emptySteps(ctx context.Context, artifacts *bun.SelectQuery) error {
+	turns := t.db.NewSelect().Model((*TurnStep)(nil)).Column("ts.turn_id").Where("ts.artifact_id IN (?)", artifacts)
+	_, err := t.db.NewUpdate().Model((*TurnStep)(nil)).Set("input = NULL").Set("output = ?", JSON(`{"erased":true}`)).
+		Where("turn_id IN (?)", turns).Where("kind IN (?, ?)", StepModel, StepTool).Exec(ctx)
+	return translate(err)
 }
 
 // EraseArtifactsBefore removes artifacts that were deleted before t, at most
 // limit.
 func (t *Tx) EraseArtifactsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	old := t.db.NewSelect().Model((*Artifact)(nil)).Column("af.id").Where("af.deleted_at < ?", before).Limit(int64(limit))
+	if err := t.emptySteps(ctx, old); err != nil {
+		return 0, err
+	}
 	// The second condition sees one that was restored since the first was asked.
 	return affected(t.db.NewDelete().Model((*Artifact)(nil)).Where("id IN (?)", old).Where("deleted_at < ?", before).Exec(ctx))
 }

@@ -78,6 +78,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"SearchLines":            func() error { _, err := db.SearchLines(ctx, id, "cell", 100, 5); return err },
 			"RoomPeople":             func() error { _, err := db.RoomPeople(ctx, id, 10); return err },
 			"ArtifactHeads":          func() error { _, err := db.ArtifactHeads(ctx, id, "", store.Page{Limit: 50}); return err },
+			"ArtifactHeadsByID":      func() error { _, err := db.ArtifactHeadsByID(ctx, id, []string{id}); return err },
 			"PersonInArtifact":       func() error { _, err := db.PersonInArtifact(ctx, id); return err },
 			"AgentNames":             func() error { _, err := db.AgentNames(ctx, []string{id}); return err },
 			"PendingSteps":           func() error { _, err := db.PendingSteps(ctx, id); return err },

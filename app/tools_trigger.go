@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/store"
+)
+
+const toolTrigger = "update_trigger"
+
+// triggerArgs are the arguments of update_trigger.
+type triggerArgs struct {
+	Type  string  `json:"trigger_type"`
+	Value float64 `json:"value"`
+}
+
+// updateTrigger asks for a change of when the agent speaks by itself: in this
+// room alone, within the bounds that staff have set there, and for as long as
+// they say. Staff who have set none let it change nothing.
+func updateTrigger() *tool {
+	return &tool{name: toolTrigger, needs: []string{CapTriggerWrite}, plan: planTrigger, run: runTrigger,
+		description: "Change when you speak by yourself in this room: message_count is after so many lines of people, time_interval every so many seconds, " +
+			"silence after so many seconds in which nobody spoke. A value beyond what the staff allow becomes the nearest that they do.",
+		schema: `{"type":"object","properties":{"trigger_type":{"type":"string","enum":["message_count","time_interval","silence"]},` +
+			`"value":{"type":"number","exclusiveMinimum":0,"maximum":1000000}},"required":["trigger_type","value"],"additionalProperties":false}`}
+}
+
+var errTriggerFixed = errorf(KindForbidden, "forbidden", "the staff of this room let you change nothing of when you speak")
+
+// mayChangeTrigger tells whether staff let the agent change when it speaks.
+func (p *placed) mayChangeTrigger() bool {
+	_, _, ok := p.trigger.Changed(schedule.MessageCount, 1)
+	return ok
+}
+
+// toolsFor are the tools that an agent is offered in this room.
+func (r *turnRun) toolsFor(ag *store.Agent) []*tool {
+	return slices.DeleteFunc(r.app.toolsFor(ag), func(t *tool) bool {
+		here := r.places[ag.ID]
+		return t.name == toolTrigger && (here == nil || !here.mayChangeTrigger())
+	})
+}
+
+func planTrigger(_ context.Context, c *toolCall) (plan, error) {
+	args, err := arguments[triggerArgs](c)
+	if err != nil {
+		return plan{}, err
+	}
+	here := c.run.places[c.part.agent.ID]
+	if here == nil {
+		return plan{}, errTriggerFixed
+	}
+	patch, lasting, ok := here.trigger.Changed(args.Type, args.Value)
+	if !ok {
+		return plan{}, errTriggerFixed
+	}
+	how := "until it is set anew"
+	if lasting > 0 {
+		how = "for " + lasting.String()
+	}
+	return plan{Effect: effectOutgoing, Summary: fmt.Sprintf("change when it speaks by itself in this room, %s, to %s", how, patch)}, nil
+}
+
+// runTrigger does it as the settings of the room allow it by now; its trigger
+// is then judged anew.
+func runTrigger(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
+	args, err := arguments[triggerArgs](c)
+	if err != nil {
+		return toolResult{}, err
+	}
+	a, now := c.run.app, c.run.app.instant()
+	ra, err := tx.RoomAgentForUpdate(ctx, c.run.turn.RoomID, c.part.agent.ID)
+	if err != nil {
+		return toolResult{}, err
+	}
+	if ra.Agent, err = tx.Agent(ctx, ra.AgentID); err != nil {
+		return toolResult{}, err
+	}
+	patch, lasting, ok := a.place(ra, now).trigger.Changed(args.Type, args.Value)
+	if !ok {
+		return toolResult{}, errTriggerFixed
+	}
+	ra.Override, ra.OverrideUntil, ra.NextDueAt = store.JSON(patch), time.Time{}, now
+	if lasting > 0 {
+		ra.OverrideUntil = now.Add(lasting)
+	}
+	if err := tx.UpdateRoomAgent(ctx, ra); err != nil {
+		return toolResult{}, err
+	}
+	return reply(struct {
+		Changed json.RawMessage `json:"changed"`
+		Until   string          `json:"until,omitempty"`
+	}{json.RawMessage(ra.Override), untilText(ra.OverrideUntil)}), nil
+}
+
+func untilText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return Timestamp(t)
+}
