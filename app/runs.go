@@ -94,7 +94,11 @@ func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, e
 	if err != nil {
 		return nil, err
 	}
-	return a.turnDetails(ctx, t)
+	names, err := a.db.AgentNames(ctx, []string{t.AgentID})
+	if err != nil {
+		return nil, err
+	}
+	return a.turnDetails(ctx, t, names[t.AgentID])
 }
 
 // runFor loads a run for an actor who may do the action in its room. Who may

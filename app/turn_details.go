@@ -90,19 +90,18 @@ func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*TurnD
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
 	}
-	t, err := a.db.Turn(ctx, id)
-	if err != nil || t.RoomID != roomID {
-		return nil, notFoundOr(err, "Turn")
+	t, err := a.db.TurnWithName(ctx, id)
+	if err == nil && t.RoomID != roomID {
+		err = store.ErrNotFound
 	}
-	return a.turnDetails(ctx, t)
+	if err != nil {
+		return nil, fromStore(err, "Turn")
+	}
+	return a.turnDetails(ctx, &t.Turn, t.AgentName)
 }
 
 // turnDetails reads what went into a turn and came out.
-func (a *App) turnDetails(ctx context.Context, t *store.Turn) (*TurnDetails, error) {
-	names, err := a.db.AgentNames(ctx, []string{t.AgentID})
-	if err != nil {
-		return nil, err
-	}
+func (a *App) turnDetails(ctx context.Context, t *store.Turn, agentName string) (*TurnDetails, error) {
 	steps, err := a.db.TurnSteps(ctx, t.ID)
 	if err != nil {
 		return nil, err
@@ -111,19 +110,11 @@ func (a *App) turnDetails(ctx context.Context, t *store.Turn) (*TurnDetails, err
 	if err := d.readLines(ctx, steps); err != nil {
 		return nil, err
 	}
-	out := &TurnDetails{RoomTurn: RoomTurn{*t, names[t.AgentID]}, Fence: a.fence(t.ID)}
+	out := &TurnDetails{RoomTurn: RoomTurn{*t, agentName}, Fence: a.fence(t.ID)}
 	for _, s := range steps {
 		out.Steps = append(out.Steps, d.step(s))
 	}
 	return out, nil
-}
-
-// notFoundOr is err, or "not found" where there is none.
-func notFoundOr(err error, noun string) error {
-	if err == nil {
-		return notFound(noun)
-	}
-	return fromStore(err, noun)
 }
 
 // turnReader puts what the steps refer to in its place.
@@ -138,15 +129,12 @@ type turnReader struct {
 
 func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) error {
 	var seqs []int64
-	spoke := false
 	var ids []string
 	for _, s := range steps {
 		var in modelInput
-		var answer modelOutput
 		var out toolResult
 		if s.Kind == store.StepModel && json.Unmarshal([]byte(s.Input), &in) == nil {
 			seqs = append(seqs, in.Lines...)
-			spoke = spoke || json.Unmarshal([]byte(s.Output), &answer) == nil && answer.Line != ""
 		}
 		if s.Kind == store.StepTool && json.Unmarshal([]byte(s.Output), &out) == nil {
 			seqs = append(seqs, out.Lines...)
@@ -165,22 +153,18 @@ func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) erro
 		d.heads[f.ID] = f
 	}
 	slices.Sort(seqs)
-	rows, err := d.app.db.MessagesBySeq(ctx, d.turn.RoomID, slices.Compact(seqs))
+	rows, err := d.app.db.LinesOfTurn(ctx, d.turn.RoomID, d.turn.ID, slices.Compact(seqs))
 	if err != nil {
 		return err
 	}
 	d.lines, d.base = make(map[int64]store.Message, len(rows)), map[string]int{}
 	for _, m := range asRead(rows, true) {
 		d.lines[m.Seq] = m
+		if m.TurnID == d.turn.ID {
+			d.line = &m
+		}
 	}
-	if !spoke {
-		return nil
-	}
-	said, err := d.app.db.MessageOfTurn(ctx, d.turn.ID)
-	if err == nil {
-		d.line = &asRead([]store.Message{*said}, true)[0]
-	}
-	return notMissing(err)
+	return nil
 }
 
 func (d *turnReader) step(s store.TurnStep) StepDetails {

@@ -88,10 +88,14 @@ func (q Queries) SearchLines(ctx context.Context, roomID, text string, back, lim
 	return seqs, translate(err)
 }
 
-// MessageOfTurn returns the line that a turn has said.
-func (q Queries) MessageOfTurn(ctx context.Context, turnID string) (*Message, error) {
-	m := new(Message)
-	return first(ctx, q.db.NewSelect().Model(m).Where("m.turn_id = ?", turnID), m)
+// LinesOfTurn is MessagesBySeq with the line that a turn has said.
+func (q Queries) LinesOfTurn(ctx context.Context, roomID, turnID string, seqs []int64) ([]Message, error) {
+	var rows []Message
+	said := q.db.NewSelect().TableExpr("messages AS said").Column("said.seq").Where("said.turn_id = ?", turnID)
+	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).
+		Where("m.seq IN (?, (?))", bun.List(append([]int64{0}, seqs...)), said).
+		OrderExpr("m.seq").Limit(int64(len(seqs) + 1)).Scan(ctx)
+	return rows, translate(err)
 }
 
 // MessageByClientID returns the line that a sender posted under this name.

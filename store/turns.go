@@ -57,6 +57,19 @@ func (q Queries) Turn(ctx context.Context, id string) (*Turn, error) {
 	return first(ctx, q.db.NewSelect().Model(t).Where("t.id = ?", id), t)
 }
 
+// NamedTurn is a turn with the name of its agent.
+type NamedTurn struct {
+	Turn      `bun:",extend"`
+	AgentName string `bun:",scanonly"`
+}
+
+// TurnWithName returns a turn with the name of its agent.
+func (q Queries) TurnWithName(ctx context.Context, id string) (*NamedTurn, error) {
+	t := new(NamedTurn)
+	return first(ctx, q.db.NewSelect().Model(t).ColumnExpr("t.*").ColumnExpr("a.name AS agent_name").
+		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.id = ?", id), t)
+}
+
 // Turns lists a room's turns, newest first.
 func (q Queries) Turns(ctx context.Context, roomID string, p Page) ([]Turn, error) {
 	var rows []Turn

@@ -137,6 +137,7 @@ var auditTable = []auditRow{
 		c.must(t, http.StatusOK, post, v1+"/runs/"+run+"/pause")
 		return c.do(t, post, v1+"/runs/"+run+"/resume")
 	}},
+	{"POST /api/v1/rooms/{room_id}/approvals/{step_id}", owner, app.ActDecideApproval, "turn_step", nil},
 	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}", owner, "message.delete", "message", nil},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/restore", owner, "message.restore", "message", func(t testing.TB, w *world, c *caller, _ row) answer {
 		line := v1 + "/rooms/" + w.room + "/messages/" + c.must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"}).text(t, "id")

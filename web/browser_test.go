@@ -280,7 +280,7 @@ func checkRestart(t *testing.T, s *site) {
 			return llmtest.Response{Text: answer, Gate: cut}
 		}
 		<-back
-		return llmtest.Response{Text: "You said: " + r.LastUser(), Gate: again}
+		return llmtest.Response{Text: "You said: " + unfenced(r.LastUser()), Gate: again}
 	})
 	b := s.person(t)
 	b.enter(app.RoleStudent, room)
@@ -372,4 +372,11 @@ func checkSetUp(t *testing.T, s *site) {
 	b.click("#setup-submit")
 	b.see("#setup-error", "not valid any more")
 	b.allow("status of 403")
+}
+
+// unfenced is what a person said, without the tags around it in a prompt.
+func unfenced(text string) string {
+	_, text, _ = strings.Cut(text, ">\n")
+	text, _, _ = strings.Cut(text, "\n</data-")
+	return text
 }
