@@ -14,6 +14,13 @@ import (
 // mostReads is the most queries that any reading route may take.
 const mostReads = 5
 
+// moreReads are the routes that may take more: pages about one thing that staff
+// look at now and then, and that tell of many tables.
+var moreReads = map[string]int{
+	v1 + "/rooms/{room_id}/agents/{agent_id}/state": 10,
+	v1 + "/runs/{run_id}":                           6,
+}
+
 // A list takes as many queries for thirty rows as for one: what it shows of
 // other tables comes with it. Every reading route of the table of access is
 // asked, so that new ones are too.
@@ -33,8 +40,9 @@ func TestReadsPerRequest(t *testing.T) {
 			if many[at] > n+1 || many[at] < n-1 {
 				t.Errorf("%s: %d queries with one row, %d with thirty", at, n, many[at])
 			}
-			if many[at] < 1 || many[at] > mostReads {
-				t.Errorf("%s: %d queries, want 1 to %d", at, many[at], mostReads)
+			path, _, _ := strings.Cut(at, " as ")
+			if most := max(mostReads, moreReads[path]); many[at] < 1 || many[at] > most {
+				t.Errorf("%s: %d queries, want 1 to %d", at, many[at], most)
 			}
 		}
 	})
