@@ -223,7 +223,7 @@ func (r *turnRun) resultText(ctx context.Context, step *store.TurnStep) (string,
 		return "Error: " + out.Error, nil
 	}
 	var out toolResult
-	if json.Unmarshal([]byte(step.Output), &out) != nil { //nolint:nilerr // it is not kept any more
+	if json.Unmarshal([]byte(step.Output), &out) != nil {
 		return "", errErased
 	}
 	text := ""
