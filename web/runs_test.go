@@ -22,7 +22,7 @@ func (w *world) reviewed(t testing.TB) (room, run string) {
 func (w *world) newRun(t testing.TB, room string) string {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	turn := store.Turn{ID: store.NewID(), RoomID: room, AgentID: w.agent, TriggerSeq: now.UnixNano(), State: store.TurnParked, Attempt: 1, CreatedAt: now,
+	turn := store.Turn{ID: store.NewID(), RoomID: room, AgentID: w.agent, TriggerSeq: -now.UnixNano(), State: store.TurnParked, Attempt: 1, CreatedAt: now,
 		Workflow: "student_teacher_review", Graph: `{"name":"student_teacher_review","start_node":"start","nodes":{},"edges":[]}`}
 	letter := func(kind, from, to string, content store.JSON) store.A2AMessage {
 		return store.A2AMessage{MessageID: store.NewID(), CorrelationID: turn.ID, TurnID: turn.ID, RoomID: room, Type: kind, SenderID: from, RecipientID: to,

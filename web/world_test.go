@@ -112,7 +112,7 @@ type body map[string]any
 // which somebody has asked for.
 func (w *world) newTurn(t testing.TB, askedBy string) string {
 	t.Helper()
-	turn := store.Turn{ID: store.NewID(), RoomID: w.room, AgentID: w.agent, TriggerSeq: time.Now().UnixNano(), State: store.TurnParked, Attempt: 1,
+	turn := store.Turn{ID: store.NewID(), RoomID: w.room, AgentID: w.agent, TriggerSeq: -time.Now().UnixNano(), State: store.TurnParked, Attempt: 1,
 		AskedBy: w.users[askedBy].ID, CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
 	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateTurns(t.Context(), []store.Turn{turn}) }); err != nil {
 		t.Fatal(err)
