@@ -151,7 +151,6 @@ var auditTable = []auditRow{
 		c.must(t, http.StatusOK, post, line+"/hide")
 		return c.do(t, post, line+"/unhide")
 	}},
-	{"POST /api/v1/rooms/{room_id}/approvals/{step_id}", owner, app.ActDecideApproval, "turn_step", nil},
 	{"POST /api/v1/agents/{id}", editor, app.ActCreateAgent, "agent", nil},
 	{"PUT /api/v1/agents/{id}", editor, app.ActUpdateAgent, "agent", sent(body{"name": "Renamed"})},
 	{"PUT /api/v1/agents/{id}/activate", editor, app.ActActivateAgent, "agent", func(t testing.TB, w *world, c *caller, _ row) answer {
