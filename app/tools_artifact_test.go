@@ -3,6 +3,7 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -71,8 +72,9 @@ func TestManageArtifact(t *testing.T) {
 				c := silentClass(t, r)
 				equip(t, r, c, allCaps...)
 				f := put(t, r, c, rule.kind, "Thing", rule.content)
-				rule.args["artifact_id"] = strings.ToUpper(f.ID)
-				ask(t, r, c, llmtest.InTurn(manage(rule.args), say("Well.")))
+				args := maps.Clone(rule.args) // both databases run at once
+				args["artifact_id"] = strings.ToUpper(f.ID)
+				ask(t, r, c, llmtest.InTurn(manage(args), say("Well.")))
 				if got := result(t, r, 2); !strings.Contains(got, rule.told) && !strings.Contains(strings.ReplaceAll(got, `"`, `\"`), rule.told) {
 					t.Errorf("the model was told %s, want %s", got, rule.told)
 				}
