@@ -161,10 +161,8 @@ func encodeApproval(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(toJSON(struct {
 		Type string `json:"type"`
 		ApprovalEvent
-		ID        string `json:"id"`
-		Seq       int64  `json:"seq"`
-		Timestamp string `json:"timestamp"`
-	}{e.Type, body, e.ID, e.Seq, Timestamp(e.At)}))
+		durable
+	}{e.Type, body, durableOf(e)}))
 }
 
 func approvalLine(e ApprovalEvent) string {
@@ -261,18 +259,7 @@ func (a *App) settle(ctx context.Context, tx *store.Tx, room *store.Room, row *s
 	if err := a.tellApproval(ctx, tx, room, &row.Turn, s, row.AgentName, decidedBy); err != nil {
 		return err
 	}
-	waits, err := tx.TurnWaits(ctx, row.TurnID)
-	if err != nil || waits {
-		return err
-	}
-	if err := tx.UnparkTurn(ctx, row.TurnID); err != nil {
-		return err
-	}
-	// The end of a turn that is live now goes on with this one.
-	if _, live, _, err := tx.RoomToLook(ctx, room.ID); err != nil || live {
-		return err
-	}
-	return a.nextInRoom(ctx, tx, room.ID, 0, 0)
+	return a.unpark(ctx, tx, &row.Turn)
 }
 
 // expireApprovals settles what nobody has decided in time: it counts as

@@ -193,6 +193,15 @@ type frame struct {
 // microseconds, with a Z.
 func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }
 
+// durable ends the second protocol's frame of an event.
+type durable struct {
+	ID        string `json:"id"`
+	Seq       int64  `json:"seq"`
+	Timestamp string `json:"timestamp"`
+}
+
+func durableOf(e realtime.Event) durable { return durable{e.ID, e.Seq, Timestamp(e.At)} }
+
 // encodeEvent makes the frame of a durable event for one variant; nil when the
 // variant does not get it.
 func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
@@ -223,10 +232,8 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 		return []byte(toJSON(struct {
 			Type string `json:"type"`
 			TurnEvent
-			ID        string `json:"id"`
-			Seq       int64  `json:"seq"`
-			Timestamp string `json:"timestamp"`
-		}{e.Type, t, e.ID, e.Seq, Timestamp(e.At)}))
+			durable
+		}{e.Type, t, durableOf(e)}))
 	}
 	return nil
 }
@@ -240,10 +247,8 @@ func encodeGuard(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(toJSON(struct {
 		Type string `json:"type"`
 		GuardEvent
-		ID        string `json:"id"`
-		Seq       int64  `json:"seq"`
-		Timestamp string `json:"timestamp"`
-	}{e.Type, g, e.ID, e.Seq, Timestamp(e.At)}))
+		durable
+	}{e.Type, g, durableOf(e)}))
 }
 
 func encodeMessage(e realtime.Event, v realtime.Variant) []byte {

@@ -107,11 +107,7 @@ func (a *App) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID st
 	if err := tx.ReopenTurn(ctx, t.ID, guardReasons()); err != nil {
 		return err
 	}
-	// The end of a turn that is live now goes on with this one.
-	if _, live, _, err := tx.RoomToLook(ctx, t.RoomID); err != nil || live {
-		return err
-	}
-	return a.nextInRoom(ctx, tx, t.RoomID, 0, 0)
+	return a.inLine(ctx, tx, t.RoomID)
 }
 
 // storeGuard tells the room's staff that a guard has cut agents off, or that

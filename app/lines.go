@@ -90,10 +90,8 @@ func encodeLine(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(toJSON(struct {
 		Type string `json:"type"`
 		LineEvent
-		ID        string `json:"id"`
-		Seq       int64  `json:"seq"`
-		Timestamp string `json:"timestamp"`
-	}{e.Type, l, e.ID, e.Seq, Timestamp(e.At)}))
+		durable
+	}{e.Type, l, durableOf(e)}))
 }
 
 // EditMessage replaces the text of one's own line. It calls no agent: who was

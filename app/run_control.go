@@ -72,11 +72,16 @@ func (a *App) unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error {
 	if err := tx.UnparkTurn(ctx, t.ID); err != nil {
 		return err
 	}
-	// The end of a turn that is live now goes on with this one.
-	if _, live, _, err := tx.RoomToLook(ctx, t.RoomID); err != nil || live {
+	return a.inLine(ctx, tx, t.RoomID)
+}
+
+// inLine goes on in a room in which a turn waits again; where another one is
+// live, its end does so.
+func (a *App) inLine(ctx context.Context, tx *store.Tx, roomID string) error {
+	if _, live, _, err := tx.RoomToLook(ctx, roomID); err != nil || live {
 		return err
 	}
-	return a.nextInRoom(ctx, tx, t.RoomID, 0, 0)
+	return a.nextInRoom(ctx, tx, roomID, 0, 0)
 }
 
 // CancelRun stops a run for good, as StopTurn does; one that was stopped stays

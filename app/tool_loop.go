@@ -37,6 +37,10 @@ type talk struct {
 	refused map[string]bool // those that a person has refused
 }
 
+func (r *turnRun) newTalk(part *agentPart) *talk {
+	return &talk{turnRun: r, part: part, calls: map[string]int{}, refused: map[string]bool{}}
+}
+
 // answer is what a model said to one call.
 type answer struct {
 	text   string
@@ -53,7 +57,7 @@ type answer struct {
 // The last step of the direct answer commits with the turn's end, that of a
 // graph's node before converse returns.
 func (r *turnRun) converse(ctx context.Context, part agentPart) (string, error) {
-	t := &talk{turnRun: r, part: &part, calls: map[string]int{}, refused: map[string]bool{}}
+	t := r.newTalk(&part)
 	t.req = r.app.modelRequest(part.agent, part.system, append(transcript(part.agent, part.lines), part.asked...))
 	t.req.Fence, t.req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {

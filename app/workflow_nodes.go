@@ -246,7 +246,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 // toolNode calls a tool as the turn's agent, with the arguments of the graph;
 // the call is a step of its own before the node's.
 func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
-	t := &talk{turnRun: r.turnRun, part: &agentPart{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)}, calls: map[string]int{}, refused: map[string]bool{}}
+	t := r.newTalk(&agentPart{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)})
 	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
 	if len(call.Arguments) == 0 {
 		call.Arguments = json.RawMessage(`{}`)

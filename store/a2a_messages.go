@@ -37,12 +37,7 @@ func (t *Tx) CreateA2AMessages(ctx context.Context, rows []A2AMessage) error {
 func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int) ([]Turn, error) {
 	var rows []Turn
 	letters := q.db.NewSelect().TableExpr("a2a_messages AS am").ColumnExpr("1").Where("am.turn_id = t.id")
-	s := q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Where("t.room_id = ?", roomID).
-		Where("t.workflow IS NOT NULL").Where("EXISTS (?)", letters)
-	if before != "" {
-		s = s.Where("t.id < ?", before) // ids are made in the order of time
-	}
-	err := s.OrderExpr("t.id DESC").Limit(int64(limit)).Scan(ctx)
+	err := q.runs(&rows, roomID, before, limit).Where("EXISTS (?)", letters).Scan(ctx)
 	return rows, translate(err)
 }
 

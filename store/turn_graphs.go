@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+)
 
 // SetTurnGraph gives a running attempt the graph that the turn goes through
 // from now on; ErrStale when it is not the live one any more.
@@ -30,10 +34,17 @@ func (t *Tx) SetTurnPaused(ctx context.Context, id string, paused bool) error {
 // graphs: those made before the one with the id before, or the newest of all.
 func (q Queries) Runs(ctx context.Context, roomID, before string, limit int) ([]Turn, error) {
 	var rows []Turn
-	s := q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Where("t.room_id = ?", roomID).Where("t.workflow IS NOT NULL")
+	err := q.runs(&rows, roomID, before, limit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// withoutGraph leaves the graph of a turn out, which may be large.
+func withoutGraph(s *bun.SelectQuery) *bun.SelectQuery { return s.ExcludeColumn("graph") }
+
+func (q Queries) runs(rows *[]Turn, roomID, before string, limit int) *bun.SelectQuery {
+	s := q.db.NewSelect().Model(rows).ExcludeColumn("graph").Where("t.room_id = ?", roomID).Where("t.workflow IS NOT NULL")
 	if before != "" {
 		s = s.Where("t.id < ?", before) // ids are made in the order of time
 	}
-	err := s.OrderExpr("t.id DESC").Limit(int64(limit)).Scan(ctx)
-	return rows, translate(err)
+	return s.OrderExpr("t.id DESC").Limit(int64(limit))
 }

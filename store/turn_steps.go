@@ -87,7 +87,7 @@ type RoomStep struct {
 }
 
 func (q Queries) roomSteps(rows any) *bun.SelectQuery {
-	return q.db.NewSelect().Model(rows).ColumnExpr("ts.*").Relation("Turn").ColumnExpr("a.name AS agent_name").
+	return q.db.NewSelect().Model(rows).ColumnExpr("ts.*").Relation("Turn", withoutGraph).ColumnExpr("a.name AS agent_name").
 		Join("JOIN agents AS a ON a.id = turn.agent_id")
 }
 
