@@ -201,12 +201,7 @@ func (a *App) takeSlot(ctx context.Context, who string) (slot int, err error) {
 func (a *App) freeSlot(ctx context.Context, who string, slot int) {
 	// Before this process gives the slot out again, lest it gives that lease back.
 	defer a.calls.free(who, slot)
-	if !a.db.Postgres() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = a.db.Single().Resign(ctx, callLease(who, slot)) // else the lease runs out
+	a.resign(ctx, callLease(who, slot))
 }
 
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }

@@ -35,7 +35,7 @@ const (
 func (a *App) dueLoop(ctx context.Context) {
 	tick := time.NewTicker(a.cfg.Turns.Due) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
-	defer a.resign(ctx)
+	defer a.resign(ctx, dueLeaseName)
 	l := leader{app: a}
 	for {
 		select {
@@ -73,14 +73,15 @@ func (l *leader) leads(ctx context.Context) (bool, error) {
 	return leads, err
 }
 
-// resign lets another node look at once.
-func (a *App) resign(ctx context.Context) {
+// resign gives a lease back, so that another node need not wait for its end. On
+// SQLite there are none.
+func (a *App) resign(ctx context.Context, lease string) {
 	if !a.db.Postgres() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = a.db.Single().Resign(ctx, dueLeaseName) // else the lease runs out
+	_ = a.db.Single().Resign(ctx, lease) // else the lease runs out
 }
 
 // fireDue fires or dates anew all that is due.
