@@ -50,9 +50,7 @@ func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f Deci
 		}
 		f.Seq = m.Seq
 	}
-	if f.Limit <= 0 || f.Limit > store.MaxLimit {
-		f.Limit = store.DefaultLimit
-	}
+	f.Limit = withinPage(f.Limit, store.MaxLimit)
 	if f.Seq > 0 {
 		return a.decisionsAbout(ctx, room, f.Seq)
 	}
