@@ -153,10 +153,8 @@ func TestRunControl(t *testing.T) {
 					t.Errorf("pause: got %v", got)
 				}
 			}
-			for range 2 {
-				if got := w.as(ta).must(t, http.StatusOK, post, run+"/resume").object(t); got["paused"] != false || got["state"] == "parked" {
-					t.Errorf("resume: got %v", got)
-				}
+			if got := w.as(ta).must(t, http.StatusOK, post, run+"/resume").object(t); got["paused"] != false || got["state"] == "parked" {
+				t.Errorf("resume: got %v", got)
 			}
 		},
 		"what waits for a person waits on": func(t *testing.T, w *world) {
@@ -169,8 +167,10 @@ func TestRunControl(t *testing.T) {
 			}
 			run := v1 + "/runs/" + id
 			w.as(ta).must(t, http.StatusOK, post, run+"/pause")
-			if got := w.as(ta).must(t, http.StatusOK, post, run+"/resume").object(t); got["paused"] != false || got["state"] != "parked" {
-				t.Errorf("resume: got %v", got)
+			for range 2 { // once more changes nothing
+				if got := w.as(ta).must(t, http.StatusOK, post, run+"/resume").object(t); got["paused"] != false || got["state"] != "parked" {
+					t.Errorf("resume: got %v", got)
+				}
 			}
 			w.as(ta).must(t, http.StatusOK, post, v1+"/rooms/"+room+"/approvals/"+step.ID, body{"decision": "approve"})
 			if got := w.as(ta).must(t, http.StatusOK, get, run).object(t); got["state"] == "parked" {

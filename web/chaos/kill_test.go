@@ -127,10 +127,7 @@ const takeover = 15 * time.Second
 func TestTakeover(t *testing.T) {
 	t.Parallel()
 	proctest.Each(t, func(t *testing.T, s *proctest.Site) {
-		serve, heir := s.NewServe("COAGENT_JOBS_IN_SERVE=false"), (*proctest.Process)(nil)
-		if _, err := serve.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		serve, heir := s.Serve("COAGENT_JOBS_IN_SERVE=false"), (*proctest.Process)(nil)
 		victim := serve
 		if s.Postgres() {
 			victim = s.Worker()

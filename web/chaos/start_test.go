@@ -116,9 +116,14 @@ func TestFirstStart(t *testing.T) {
 		}
 	})
 	t.Run("SetUpLinkWorksOnce", func(t *testing.T) {
-		token := regexp.MustCompile(`/setup\?token=(\S+)`).FindStringSubmatch(serve.Log())
-		if token == nil {
-			t.Fatalf("no set-up link in %s", serve.Log())
+		link := regexp.MustCompile(`/setup\?token=(\S+)\n`)
+		token := link.FindStringSubmatch(serve.Log())
+		// A serve answers before all that it has written is through the pipe.
+		for ctx := within(t, 5*time.Second); token == nil; token = link.FindStringSubmatch(serve.Log()) {
+			if ctx.Err() != nil {
+				t.Fatalf("no set-up link in %s", serve.Log())
+			}
+			pause(ctx, 5*time.Millisecond)
 		}
 		nobody := new(proctest.Person).At(proctest.To(false, serve))
 		for _, want := range []int{http.StatusOK, http.StatusForbidden} {

@@ -18,10 +18,7 @@ import (
 func TestKillWhileStopping(t *testing.T) {
 	t.Parallel()
 	proctest.Each(t, func(t *testing.T, s *proctest.Site) {
-		serve := s.NewServe("COAGENT_JOBS_IN_SERVE=false")
-		if _, err := serve.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		serve := s.Serve("COAGENT_JOBS_IN_SERVE=false")
 		victim := serve
 		if s.Postgres() {
 			victim = s.Worker()

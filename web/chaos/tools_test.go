@@ -130,10 +130,7 @@ func wantOneEach(t *testing.T, s *proctest.Site, room string) (turns int) {
 func TestKillAtEachStepOfATurn(t *testing.T) {
 	t.Parallel()
 	proctest.Each(t, func(t *testing.T, s *proctest.Site) {
-		serve := s.NewServe("COAGENT_JOBS_IN_SERVE=false")
-		if _, err := serve.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		serve := s.Serve("COAGENT_JOBS_IN_SERVE=false")
 		victim := serve
 		if s.Postgres() {
 			victim = s.Worker()

@@ -68,10 +68,27 @@ func (p *Process) PID() int {
 	return p.cmd.Process.Pid
 }
 
+// portTaken is in what a serve says whose port somebody else has: another
+// process that looked for a free one, or an outgoing connection of the machine.
+const portTaken = "address already in use"
+
+// portPatience is how long such a port is waited for.
+const portPatience = 5 * time.Second
+
 // Start starts the process and returns how long it took to be ready.
 func (p *Process) Start(ctx context.Context) (time.Duration, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for first := time.Now(); ; {
+		took, err := p.start(ctx)
+		if err == nil || !strings.Contains(err.Error(), portTaken) || time.Since(first) > portPatience {
+			return took, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (p *Process) start(ctx context.Context) (time.Duration, error) {
 	from, began := len(p.log.String()), time.Now()
 	if err := p.launch(); err != nil {
 		return 0, err

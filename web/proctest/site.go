@@ -125,20 +125,18 @@ func (s *Site) environ(extra ...string) []string {
 // Serve starts `coagent serve` and waits until it is ready.
 func (s *Site) Serve(env ...string) *Process {
 	s.T.Helper()
-	p := s.NewServe(env...)
-	if _, err := p.Start(s.T.Context()); err != nil {
-		s.T.Fatal(err)
+	for {
+		addr := freeAddr(s.T)
+		p := s.process("serve", append([]string{"COAGENT_HTTP_ADDR=" + addr}, env...))
+		p.URL = "http://" + addr
+		_, err := p.Start(s.T.Context())
+		if err == nil {
+			return p
+		}
+		if !strings.Contains(err.Error(), portTaken) {
+			s.T.Fatal(err)
+		}
 	}
-	return p
-}
-
-// NewServe makes a `coagent serve` that is not started yet.
-func (s *Site) NewServe(env ...string) *Process {
-	s.T.Helper()
-	addr := freeAddr(s.T)
-	p := s.process("serve", append([]string{"COAGENT_HTTP_ADDR=" + addr}, env...))
-	p.URL = "http://" + addr
-	return p
 }
 
 // Worker starts `coagent worker` and waits until it is ready.
@@ -262,12 +260,13 @@ var (
 
 // freeAddr is an address on the loopback interface, below the ephemeral range:
 // nobody's outgoing connection takes it while its process is being restarted.
+// The servers of storetest/postgres take theirs above.
 func freeAddr(tb testing.TB) string {
 	tb.Helper()
 	portsMu.Lock()
 	defer portsMu.Unlock()
 	for range 200 {
-		port := 15000 + mrand.IntN(17000)
+		port := 10000 + mrand.IntN(10000)
 		if ports[port] {
 			continue
 		}
