@@ -145,14 +145,32 @@ func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) erro
 		CreatedAt: now, Version: 1}); err != nil || !agent {
 		return err
 	}
-	ag := store.Agent{ID: store.NewID(), Type: app.AgentTeacher, Name: "Galileo", Category: "instructor", ModelProvider: benchProvider,
-		SystemPrompt: "You teach physics.", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]", ContextWindow: 10, IsActive: true,
-		CreatedBy: c.people[0].id, CreatedAt: now, UpdatedAt: now, Version: 1}
-	if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {
-		return err
-	}
-	_, err := tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: c.room, AgentID: ag.ID, CreatedAt: now})
+	_, err := c.addAgents(ctx, tx, "", "Galileo")
 	return err
+}
+
+// addAgents adds teaching agents with a trigger to the room, out of a project
+// of their own; "" is chance.
+func (c *class) addAgents(ctx context.Context, tx *store.Tx, trigger store.JSON, names ...string) (ids []string, err error) {
+	now, owner := time.Now().UTC().Truncate(time.Microsecond), c.people[0].id
+	org := store.Organization{ID: store.NewID(), Name: "School", OwnerID: owner, CreatedAt: now, Version: 1}
+	project := store.Project{ID: store.NewID(), OrganizationID: org.ID, Name: "Physics", CreatedAt: now, Version: 1}
+	if err := errors.Join(tx.CreateOrganization(ctx, &org), tx.CreateProject(ctx, &project)); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		ag := store.Agent{ID: store.NewID(), ProjectID: project.ID, Type: app.AgentTeacher, Name: name, Category: "instructor", ModelProvider: benchProvider,
+			SystemPrompt: "You teach physics.", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]", ContextWindow: 10, IsActive: true,
+			TriggerConfig: trigger, CreatedBy: owner, CreatedAt: now, UpdatedAt: now, Version: 1}
+		if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {
+			return nil, err
+		}
+		if _, err := tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: c.room, AgentID: ag.ID, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+		ids = append(ids, ag.ID)
+	}
+	return ids, nil
 }
 
 // newPerson adds a signed-in person; nobody can sign in to the account again.

@@ -47,6 +47,8 @@ var benches = []bench{
 	{"slow", "the others' latency while one member stops reading", benchSlow},
 	{"say", "a post until 100 members and its sender know that it is stored", benchSay},
 	{"turn", "a post until an agent's answer is stored and seen by 100", benchTurn},
+	{"graph", "three agents at once and a synthesis, against the critical path", benchGraph},
+	{"decide", "a look at a post with ten agents", benchDecide},
 	{"due", "triggers that are due together, and looking for them among 100k rooms", benchDue},
 	{"queue", "jobs in and out, against bare River", benchQueue},
 	{"model", "a model call against a bare HTTP call", benchModel},

@@ -4,13 +4,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/store"
 )
 
 // roleProvider is a model provider that answers at once, or as it is told.
@@ -53,55 +56,84 @@ func benchTurn(l *lab) error {
 	return nil
 }
 
-func (l *lab) turn(kind string) (err error) {
-	db, err := l.database(kind)
-	if err != nil {
-		return err
-	}
-	c, err := db.newClass(l.ctx, turnMembers, true)
-	if err != nil {
-		return err
-	}
-	provider, err := l.spawn(roleProvider, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, provider.stop()) }()
-	if err := provider.call("answer", providerArgs{Text: modelAnswer}, nil); err != nil {
-		return err
-	}
-	s := db.site()
-	s.Provider = provider.addr + "/v1"
-	ours, err := l.spawn(roleCoagent, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ours.stop()) }()
-	class, err := joinRoom(l.ctx, ours.addr, c.room, c.people)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, class.leave()) }()
-	time.Sleep(2 * time.Second)
+// answering is a room whose members listen and whose agents have a provider.
+type answering struct {
+	db             *database
+	ours, provider *process
+	class          *crowd
+	ends           []func() error
+}
 
+// answers makes such a room, with the members given and what prepare adds to
+// it; end what it returns, with an error too.
+func (l *lab) answers(kind string, members int, how providerArgs, prepare func(context.Context, *store.Tx, *class) error) (a *answering, err error) {
+	a = &answering{}
+	if a.db, err = l.database(kind); err != nil {
+		return a, err
+	}
+	c, err := a.db.newClass(l.ctx, members, true)
+	if err != nil {
+		return a, err
+	}
+	if prepare != nil {
+		if err := a.db.with(l.ctx, func(db *store.DB) error {
+			return db.InTx(l.ctx, func(tx *store.Tx) error { return prepare(l.ctx, tx, c) })
+		}); err != nil {
+			return a, err
+		}
+	}
+	if a.provider, err = l.spawn(roleProvider, nil); err != nil {
+		return a, err
+	}
+	a.ends = append(a.ends, a.provider.stop)
+	if err := a.provider.call("answer", how, nil); err != nil {
+		return a, err
+	}
+	s := a.db.site()
+	s.Provider = a.provider.addr + "/v1"
+	if a.ours, err = l.spawn(roleCoagent, s); err != nil {
+		return a, err
+	}
+	a.ends = append(a.ends, a.ours.stop)
+	if a.class, err = joinRoom(l.ctx, a.ours.addr, c.room, c.people); err != nil {
+		return a, err
+	}
+	a.ends = append(a.ends, a.class.leave)
+	time.Sleep(2 * time.Second)
+	return a, nil
+}
+
+func (a *answering) end() (err error) {
+	for _, end := range slices.Backward(a.ends) {
+		err = errors.Join(err, end())
+	}
+	return err
+}
+
+func (l *lab) turn(kind string) (err error) {
+	a, err := l.answers(kind, turnMembers, providerArgs{Text: modelAnswer}, nil)
+	defer func() { err = errors.Join(err, a.end()) }()
+	if err != nil {
+		return err
+	}
 	limit := map[string]float64{onPostgres: 20, onSQLite: 45}[kind]
 	stored := &figure{name: fmt.Sprintf("turn: post to the reply at %d members, p50", turnMembers), db: kind, unit: "ms", aim: aim{valueAtMost, limit}}
 	first := &figure{name: "turn: post to the first delta, p50", db: kind, unit: "ms", aim: aim{valueAtMost, limit}}
 	for i := range l.rounds + 1 {
 		var whole, deltas []time.Duration
-		before, err := ours.usage()
+		before, err := a.ours.usage()
 		if err != nil {
 			return err
 		}
 		for range turnPosts {
-			t, err := l.turnOnce(class)
+			t, err := l.turnOnce(a.class)
 			if err != nil {
 				return err
 			}
 			whole, deltas = append(whole, t.whole), append(deltas, t.first)
 			time.Sleep(20 * time.Millisecond)
 		}
-		after, err := ours.usage()
+		after, err := a.ours.usage()
 		if err != nil {
 			return err
 		}
