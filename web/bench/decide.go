@@ -24,7 +24,7 @@ func benchDecide(l *lab) error {
 		return nil
 	}
 	f := &figure{name: fmt.Sprintf("a look with %d agents: CPU", decideAgents), db: onPostgres, unit: "ms", aim: aim{valueAtMost, 2},
-		note: "that of the whole node for the job and the decision, without the post"}
+		note: "without the post, but with what River does for the job: about half"}
 	working, err := l.silent(false)
 	defer func() { err = errors.Join(err, working.end()) }()
 	if err != nil {
