@@ -46,6 +46,8 @@ func TestBrowser(t *testing.T) {
 			rule("an answer is streamed and kept", checkStream)
 			rule("two people see each other", checkTwoPeople)
 			rule("lines are edited, taken back and hidden", checkLines)
+			rule("an answer is stopped", checkStop)
+			rule("staff allow what an agent asks for", checkAllow)
 			rule("a failed turn tells staff alone why", checkFailure)
 			rule("sign-out ends every tab", checkSignOut)
 			if name == "sqlite" { // what the page does by itself

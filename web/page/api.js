@@ -113,6 +113,13 @@ export const deleteLine = (roomId, id) => call("DELETE", lineOf(roomId, id));
 // changeLine: restore, hide or unhide
 export const changeLine = (roomId, id, what) => call("POST", `${lineOf(roomId, id)}/${what}`);
 
+const within = (roomId, rest) => `/rooms/${encodeURIComponent(roomId)}/${rest}`;
+export const approvals = (roomId) => call("GET", within(roomId, "approvals"));
+// decide: approve or reject
+export const decide = (roomId, id, decision) => call("POST", within(roomId, `approvals/${encodeURIComponent(id)}`), json({ decision }));
+export const goOn = (roomId) => call("POST", within(roomId, "go-on"));
+export const stopTurn = (roomId, id) => call("POST", within(roomId, `turns/${encodeURIComponent(id)}/stop`));
+
 export function history(id, { limit = 100, before } = {}) {
   const query = new URLSearchParams({ limit: String(limit) });
   if (before !== undefined) query.set("before", String(before));

@@ -60,6 +60,13 @@ export class MessageList {
     return this.#items.has(`message:${id}`);
   }
 
+  // lastIsOwn tells whether the person at this page was the last to say something.
+  get lastIsOwn() {
+    let li = this.#list.lastElementChild;
+    while (li && li.dataset.kind !== "person") li = li.previousElementSibling;
+    return li?.dataset.own === "true";
+  }
+
   // mayHide offers to hide lines and to show them again, as staff do.
   mayHide() {
     this.#staff = true;
@@ -83,7 +90,7 @@ export class MessageList {
   }
 
   // message shows a stored message {id, seq, kind, own, name, senderKey, text, at,
-  // state, edited}.
+  // state, edited, stopped}.
   // replaces names the waiting line or the streamed answer that it settles.
   message(message, { replaces, live = false } = {}) {
     const key = `message:${message.id}`;
@@ -156,7 +163,8 @@ export class MessageList {
   }
 
   // streaming shows an answer in the making; without text, what the agent does.
-  streaming(turnId, name, { text, doing, at }) {
+  // stop, if the person may do that, tells whether it worked.
+  streaming(turnId, name, { text, doing, at, stop }) {
     const key = `turn:${turnId}`;
     let item = this.#items.get(key);
     if (!item) {
@@ -170,6 +178,7 @@ export class MessageList {
     this.#fill(item);
     item.li.dataset.thinking = String(text === "");
     if (text === "") item.body.replaceChildren(el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), `${name} ${doing}…`);
+    if (stop && !item.foot.hasChildNodes()) item.foot.replaceChildren(...answers([{ label: "Stop", title: `Stop ${name}`, act: stop }]));
     this.#follow();
   }
 
@@ -177,16 +186,23 @@ export class MessageList {
     this.#remove(`turn:${turnId}`);
   }
 
-  // notice shows a discreet line once per key.
-  notice(key, seq, at, text) {
+  // notice shows a discreet line once per key, and the answers that it asks for:
+  // {label, title, act}, of which act tells whether it worked.
+  notice(key, seq, at, text, choices = []) {
     const full = `notice:${key}`;
     if (this.#items.has(full)) return;
     const item = { kind: "notice", order: seq, at, li: el("li", { "data-kind": "notice" }), day: el("div", { class: "day" }) };
-    item.li.append(item.day, el("p", {}, text));
+    item.choices = el("span", { class: "choices" }, ...answers(choices));
+    item.li.append(item.day, el("p", {}, text, item.choices));
     this.#byLine.set(item.li, item);
     this.#items.set(full, item);
     this.#place(item);
     announce(text);
+  }
+
+  // answered takes the answers of a notice away.
+  answered(key) {
+    this.#items.get(`notice:${key}`)?.choices.remove();
   }
 
   // dropStored removes stored messages and notices up to seq, before a reload.
@@ -235,6 +251,7 @@ export class MessageList {
       el("time", { datetime: at.toISOString(), title: exactTimeOf(at) }, timeOf(at)),
     );
     item.body.textContent = item.state === "deleted" ? (own ? "You deleted this line." : "This line was deleted.") : item.text;
+    if (item.stopped && item.state === "shown") item.body.append(el("span", { class: "edited" }, " (stopped)"));
     if (item.edited && item.state === "shown") item.body.append(el("span", { class: "edited" }, " (edited)"));
     li.dataset.state = item.state ?? "shown";
   }
@@ -341,6 +358,21 @@ function tool(text, label, onClick) {
   const node = button(text, "quiet", onClick);
   node.setAttribute("aria-label", label);
   return node;
+}
+
+// answers are buttons of which one can be chosen, once it has worked.
+function answers(choices) {
+  const buttons = choices.map(({ label, title, act }) =>
+    tool(label, title, async () => {
+      for (const each of buttons) each.disabled = true;
+      const worked = await act();
+      for (const each of buttons) {
+        if (worked) each.remove();
+        else each.disabled = false;
+      }
+    }),
+  );
+  return buttons;
 }
 
 function initial(name) {

@@ -9,6 +9,7 @@ import { Connection } from "./connection.js";
 import { announce, byId, el } from "./dom.js";
 import { MessageList } from "./messages.js";
 import { Outbox } from "./outbox.js";
+import { Staff } from "./staff.js";
 import { Turns } from "./turns.js";
 
 const pageSize = 100;
@@ -25,6 +26,7 @@ export class Room {
   #list;
   #connection;
   #composer;
+  #staff;
   #turns;
   #loaded = [];
   #agents = [];
@@ -74,8 +76,9 @@ export class Room {
       hide: (lineId) => this.#change(api.changeLine(this.#id, lineId, "hide")),
       show: (lineId) => this.#change(api.changeLine(this.#id, lineId, "unhide")),
     });
+    this.#staff = new Staff(this.#id, this.#list, (call) => this.#change(call));
+    this.#turns = new Turns(this.#list, this.#agents, this.#staff, (turnId) => this.#change(api.stopTurn(this.#id, turnId)));
     this.#askForRole();
-    this.#turns = new Turns(this.#list, this.#agents);
     this.#showPresence([]);
     this.#showTyping();
     this.#showHistory(this.#loaded);
@@ -130,6 +133,15 @@ export class Room {
       case "turn":
         this.#turns.changed(frame, { seq: frame.seq ?? this.#cursor, at: dateOf(frame.timestamp) });
         break;
+      case "approval":
+        this.#staff.approval(frame, dateOf(frame.timestamp));
+        break;
+      case "guard":
+        this.#staff.guard(frame, dateOf(frame.timestamp));
+        break;
+      case "a2a_trace":
+        if (typeof frame.content === "string") this.#list.notice(`event:${frame.seq}`, frame.seq, dateOf(frame.timestamp), detailsOf(frame.content));
+        break;
       case "delta":
         this.#turns.delta(frame);
         break;
@@ -167,6 +179,7 @@ export class Room {
       agent_name: frame.agent_name,
       state: frame.state,
       edited_at: frame.edited_at,
+      stopped: frame.stopped ?? about.stopped,
     });
     let replaces;
     if (message.own && frame.client_id && this.#outbox.find(frame.client_id)) {
@@ -196,6 +209,7 @@ export class Room {
       at: dateOf(row.created_at),
       state: row.state ?? "shown",
       edited: Boolean(row.edited_at),
+      stopped: Boolean(row.stopped),
     };
   }
 
@@ -226,7 +240,9 @@ export class Room {
       if (!course) return;
       const isAdmin = this.#me.role === "admin" || this.#me.role === "super_admin";
       const isStaff = isAdmin || (await api.membersOf(course.id)).some(({ user_id: id, role }) => id === this.#me.id && role !== "student");
-      if (isStaff && !this.#life.signal.aborted) this.#list.mayHide();
+      if (!isStaff || this.#life.signal.aborted) return;
+      this.#staff.known();
+      await this.#staff.load(this.#cursor);
     } catch {
       // Without an answer the page offers less, and works.
     }
@@ -279,6 +295,7 @@ export class Room {
       this.#oldest = Infinity;
       this.#showHistory(history);
       this.#list.toEnd();
+      await this.#staff.load(after);
     } catch (problem) {
       if (!this.#life.signal.aborted) this.#alert(`The messages could not be reloaded. ${problem.message}`);
     }
@@ -438,6 +455,11 @@ function agentLine({ name, type, is_active: active }) {
 // the page says AI with a badge.
 function labelOf(sender) {
   return (sender ?? "").replace(/^\[|\]$/g, "").replace(/ AI$/, "") || "AI agent";
+}
+
+// detailsOf is what a trace says: "[A2A]|PROPOSAL|Student drafted a contribution".
+function detailsOf(content) {
+  return content.split("|").slice(2).join("|") || content;
 }
 
 function dateOf(text) {

@@ -8,14 +8,20 @@ const silentAfterReconnect = 10000;
 const nameless = "AI agent";
 
 export class Turns {
-  #running = new Map(); // turn id -> {name, stream, at, timer}
-  #ended = new Set();
+  #running = new Map(); // turn id -> {name, stream, at, timer, mine}
+  #ended = new Map(); // turn id -> the last attempt that is over
   #list;
   #agents;
+  #staff;
+  #stop;
 
-  constructor(list, agents) {
+  // staff offers to go on where a guard has stopped a turn; stop(id) stops one,
+  // as staff may, and who said the line that it answers.
+  constructor(list, agents, staff, stop) {
     this.#list = list;
     this.#agents = agents;
+    this.#staff = staff;
+    this.#stop = stop;
   }
 
   stop() {
@@ -26,7 +32,7 @@ export class Turns {
   // changed takes a turn frame; seq and at are where a notice about it goes.
   changed(frame, { seq, at }) {
     const { turn_id: id, state, attempt } = frame;
-    if (this.#ended.has(id)) return;
+    if (this.#isOver(id, attempt)) return;
     if (state === "started" || state === "retrying") {
       const { stream } = this.#get(id, frame);
       stream.begin(attempt ?? 1);
@@ -38,31 +44,43 @@ export class Turns {
       // As a signal it may overtake the stored message, which says it better; as
       // a durable event it says that there is none.
       if (!Number.isInteger(frame.seq) && this.#running.get(id)?.stream.text) this.#watch(id, silentAfterReconnect);
-      else this.end(id);
+      else this.end(id, attempt);
       return;
     }
-    this.end(id);
+    this.end(id, attempt);
+    if (state === "parked") {
+      if (frame.reason === "approval") return; // staff are asked themselves
+      this.#list.notice(`turn:${id}:${seq}`, seq, at, `${name} ${frame.reason === "paused" ? "is paused" : "waits for a decision of the staff"}.`);
+      return;
+    }
     const what = state === "stopped" ? "gave no answer" : "could not answer";
     // Staff alone are told why.
     const why = frame.detail || frame.reason;
-    this.#list.notice(`turn:${id}`, seq, at, `${name} ${what}${why ? `: ${why}` : "."}`);
+    this.#list.notice(`turn:${id}:${attempt ?? ""}`, seq, at, `${name} ${what}${why ? `: ${why}` : "."}`, this.#staff.mayGoOn(frame.reason));
   }
 
   delta(frame) {
     const { turn_id: id } = frame;
-    if (this.#ended.has(id) || typeof frame.text !== "string") return;
+    if (this.#isOver(id, frame.attempt) || typeof frame.text !== "string") return;
     if (this.#get(id, frame).stream.add(frame)) this.#show(id, "is thinking");
   }
 
   // stored ends a turn whose message takes the place of the streamed line.
-  stored(id) {
-    clearTimeout(this.#running.get(id)?.timer);
+  stored(id, attempt) {
+    const turn = this.#running.get(id);
+    clearTimeout(turn?.timer);
     this.#running.delete(id);
-    this.#ended.add(id);
+    this.#ended.set(id, attempt ?? turn?.stream.attempt ?? Infinity);
   }
 
-  end(id) {
-    this.stored(id);
+  // A turn that waited for a person, or that a guard had stopped, goes on in a
+  // new attempt.
+  #isOver(id, attempt) {
+    return this.#ended.has(id) && (attempt ?? 0) <= this.#ended.get(id);
+  }
+
+  end(id, attempt) {
+    this.stored(id, attempt);
     this.#list.endStreaming(id);
   }
 
@@ -79,7 +97,7 @@ export class Turns {
   #get(id, { agent_id: agentId, agent_name: agentName }) {
     let turn = this.#running.get(id);
     if (!turn) {
-      turn = { name: nameless, stream: new Stream(), at: new Date(), timer: 0 };
+      turn = { name: nameless, stream: new Stream(), at: new Date(), timer: 0, mine: this.#list.lastIsOwn };
       this.#running.set(id, turn);
     }
     const agent = this.#agents.find((known) => known.id === agentId) ?? (this.#agents.length === 1 ? this.#agents[0] : undefined);
@@ -90,8 +108,9 @@ export class Turns {
   }
 
   #show(id, doing) {
-    const { name, stream, at } = this.#running.get(id);
-    this.#list.streaming(id, name, { text: stream.text, doing, at });
+    const { name, stream, at, mine } = this.#running.get(id);
+    const stop = this.#staff.isStaff || mine ? () => this.#stop(id) : undefined;
+    this.#list.streaming(id, name, { text: stream.text, doing, at, stop });
   }
 
   // Signals are best effort: a turn that has gone silent is taken off the page,
