@@ -140,6 +140,34 @@ func TestPeopleFirst(t *testing.T) {
 			post(t, r, c.Teacher, c.Room.ID, "let me add")
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher first", "let me add", "answer 1"})
 		})
+		t.Run("WhileTheModelThinks", func(t *testing.T) {
+			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = time.Minute })
+			c := r.Class(t)
+			gate := llmtest.NewGate(0)
+			r.Model.Script(func(req llmtest.Request) llmtest.Response {
+				resp := counted(req)
+				if req.Number == 1 {
+					resp.Gate = gate
+				}
+				return resp
+			})
+			post(t, r, c.Student, c.Room.ID, "@teacher first")
+			apptest.Await(t, "the model to be asked", func() bool { return r.Model.Count() == 1 })
+			watch := r.Join(t, c.Student, c.Room.ID, true, -1)
+			typist(t, r, c.Teacher, c.Room.ID)
+			gate.Release()
+			post(t, r, c.Teacher, c.Room.ID, "let me add")
+			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher first", "let me add", "answer 2"})
+			for _, f := range watch.Frames("delta") {
+				if text, _ := f.Fields["text"].(string); strings.Contains(text, "1") {
+					t.Errorf("the room saw %q of the first answer", text)
+				}
+			}
+			steps, err := r.DB.TurnSteps(t.Context(), turns(t, r, c.Room.ID)[0].ID)
+			if err != nil || len(steps) != 2 || steps[0].State != store.StepFailed || steps[1].State != store.StepDone {
+				t.Errorf("steps: got %+v (%v), want one that gave way and one that was said", steps, err)
+			}
+		})
 		t.Run("NotForEver", func(t *testing.T) {
 			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = 50 * time.Millisecond })
 			c := r.Class(t)

@@ -236,6 +236,9 @@ func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err er
 			said.usage = *chunk.Usage
 		}
 		if chunk.Text != "" {
+			if err := t.mayShow(ctx); err != nil {
+				return said, err
+			}
 			if len(t.said) > 0 && text.Len() == 0 {
 				t.show("\n\n")
 			}
@@ -249,6 +252,33 @@ func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err er
 		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last one carries them
 	}
 	return said, nil
+}
+
+// mayShow lets people who type go first while the room has seen nothing of the
+// turn. What they say belongs to what it answers: the model is asked anew, once
+// and before any tool has run; a turn about what agents said gives way.
+func (t *talk) mayShow(ctx context.Context) error {
+	if !t.part.show || t.units > 0 {
+		return nil
+	}
+	if waited, err := t.letType(ctx); err != nil || !waited {
+		return err
+	}
+	var room *store.Room
+	err := t.app.yielding(ctx, func() (err error) { room, err = t.app.db.Room(ctx, t.room.ID); return err })
+	lines := t.part.lines
+	switch {
+	case err != nil:
+		return err
+	case room.PersonSeq <= lines[len(lines)-1].Seq:
+		return nil
+	case t.turn.Cause == causeAgents:
+		return errGaveWay
+	case t.answers > 0 || t.anew:
+		return nil
+	}
+	t.anew = true
+	return errHeardMore
 }
 
 // input is what is kept of the call that was just made.

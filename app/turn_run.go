@@ -53,9 +53,11 @@ type turnRun struct {
 	fence  string             // around the words of others in its prompts
 	text   strings.Builder
 	shown  *pacer
-	units  int       // of text, in UTF-16 code units
-	read   int64     // the newest line that the answer covers, see readUpTo
-	ended  time.Time // when a person has stopped it in the middle
+	units  int           // of text, in UTF-16 code units
+	read   int64         // the newest line that the answer covers, see readUpTo
+	ended  time.Time     // when a person has stopped it in the middle
+	waited time.Duration // for people who typed
+	anew   bool          // it is asked again about what they said
 
 	mu      sync.Mutex // guards what follows: parts of a graph speak at once
 	usage   llm.Usage
@@ -206,7 +208,7 @@ func (r *turnRun) speak(ctx context.Context) error {
 // answer lets the people who type go first, and then has the agent answer what
 // there is to read.
 func (r *turnRun) answer(ctx context.Context) error {
-	if err := r.app.typists.wait(ctx, r.room.ID, r.app.now().Add(r.app.cfg.Turns.YieldToTyping), r.app.now); err != nil {
+	if _, err := r.letType(ctx); err != nil {
 		return err
 	}
 	g, err := r.workflow(ctx)
@@ -215,9 +217,7 @@ func (r *turnRun) answer(ctx context.Context) error {
 	}
 	var part agentPart
 	if g == nil {
-		if err = r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
-			err = r.giveWay(part.lines)
-		}
+		part, err = r.partNow(ctx)
 	}
 	if err != nil {
 		return err
@@ -232,8 +232,30 @@ func (r *turnRun) answer(ctx context.Context) error {
 	if g != nil {
 		return r.runGraph(ctx, g)
 	}
-	_, err = r.converse(ctx, part)
+	if _, err = r.converse(ctx, part); !errors.Is(err, errHeardMore) {
+		return err
+	}
+	if part, err = r.partNow(ctx); err == nil {
+		_, err = r.converse(ctx, part)
+	}
 	return err
+}
+
+// partNow is the direct answer to what there is to read now.
+func (r *turnRun) partNow(ctx context.Context) (part agentPart, err error) {
+	if err = r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
+		err = r.giveWay(part.lines)
+	}
+	return part, err
+}
+
+// letType waits while people type, yield_to_typing in all, and tells whether it
+// did.
+func (r *turnRun) letType(ctx context.Context) (waited bool, err error) {
+	began := r.app.now()
+	waited, err = r.app.typists.wait(ctx, r.room.ID, began.Add(r.app.cfg.Turns.YieldToTyping-r.waited), r.app.now)
+	r.waited += r.app.now().Sub(began)
+	return waited, err
 }
 
 // giveWay is the fault of a turn about what agents said when a person has
@@ -252,6 +274,10 @@ var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it wa
 
 // errGaveWay ends a turn about what agents said, because a person waits.
 var errGaveWay = &turnFault{reason: reasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
+
+// errHeardMore has the model asked anew, since a person has spoken before the
+// room has seen anything of the answer.
+var errHeardMore = &turnFault{reason: reasonGaveWay, detail: "a person has spoken while it was being written"}
 
 var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 

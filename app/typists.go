@@ -71,9 +71,10 @@ func (t *typists) until(roomID string, now time.Time) (last time.Time) {
 	return last
 }
 
-// wait returns when nobody types in a room, or at the time end.
-func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now func() time.Time) error {
-	for {
+// wait returns when nobody types in a room, or at the time end; waited tells
+// whether that was not at once.
+func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now func() time.Time) (waited bool, err error) {
+	for ; ; waited = true {
 		at := now()
 		t.mu.Lock()
 		until := t.until(roomID, at)
@@ -82,7 +83,7 @@ func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now fu
 		}
 		if !until.After(at) {
 			t.mu.Unlock()
-			return nil
+			return waited, nil
 		}
 		if t.ended == nil {
 			t.ended = make(chan struct{})
@@ -95,7 +96,7 @@ func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now fu
 		case <-ended:
 		case <-ctx.Done():
 			timer.Stop()
-			return context.Cause(ctx)
+			return true, context.Cause(ctx)
 		}
 		timer.Stop()
 	}

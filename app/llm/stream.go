@@ -182,6 +182,7 @@ func (c *call) consume(a *attempt) *Error {
 		merge(&last, chunk)
 		a.finish = last.Finish
 		if chunk.Text != "" {
+			a.timer.Stop() // how long the caller takes is not the provider's fault
 			if c.left = !c.tell(Chunk{Text: chunk.Text}); c.left {
 				return nil
 			}
