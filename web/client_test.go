@@ -288,14 +288,8 @@ func (d *clientDay) roomSettings(t *testing.T) {
 // frames until the agent has answered.
 func (d *clientDay) chat(t *testing.T) {
 	d.teacher.call(t, http.StatusOK, get, "/chat/messages/"+d.room, nil)
-	header := http.Header{"Origin": {"http://" + d.Addr.String()}, "Cookie": {"access_token=" + d.teacher.cookie("access_token")}}
-	dialer := &websocket.Dialer{HandshakeTimeout: 10 * time.Second}
-	conn, res, err := dialer.DialContext(t.Context(), "ws://"+d.Addr.String()+v1+"/chat/ws/"+d.room, header)
-	if err != nil {
-		t.Fatalf("handshake: %v (%v)", err, res)
-	}
-	defer conn.Close()
-	if err := errorOf(conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteMessage(websocket.TextMessage, []byte("Why is the sky blue?"))); err != nil {
+	conn := d.socket(t, d.teacher)
+	if err := conn.WriteMessage(websocket.TextMessage, []byte("Why is the sky blue?")); err != nil {
 		t.Fatal(err)
 	}
 	var said []string
@@ -324,15 +318,6 @@ func (d *clientDay) chat(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	d.teacher.call(t, http.StatusOK, get, "/chat/messages/"+d.room, nil, "sender", "content", "sender_id", "agent_type", "created_at")
-}
-
-func errorOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (d *clientDay) artifacts(t *testing.T) {
