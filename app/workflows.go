@@ -24,7 +24,11 @@ const maxWorkflows = 100
 const maxProblems = 100
 
 // workflowHandlers are what the nodes of a graph may name.
-func workflowHandlers() workflow.Handlers {
+func (a *App) workflowHandlers() workflow.Handlers {
+	var tools []string
+	for _, t := range a.tools {
+		tools = append(tools, t.name)
+	}
 	return workflow.Handlers{
 		Agents: func(handler string) bool {
 			if kind, ok := strings.CutPrefix(handler, "type:"); ok {
@@ -42,7 +46,7 @@ func workflowHandlers() workflow.Handlers {
 			condEmpty:    {labelYes, labelNo},
 		},
 		Actions: []string{workflow.Broadcast, actionNote},
-		Tools:   []string{"list_artifacts", "read_artifact", "search_messages", "manage_artifact"},
+		Tools:   tools,
 	}
 }
 
@@ -67,7 +71,7 @@ func builtinWorkflow(id string) *store.Workflow {
 
 // graphText checks a graph that somebody has written, and keeps its text: what
 // editors note in it stays. The error names all that is wrong with it.
-func graphText(raw json.RawMessage) (store.JSON, error) {
+func (a *App) graphText(raw json.RawMessage) (store.JSON, error) {
 	text, err := boundedObject("graph", raw, "", maxGraph, maxDepth)
 	if err != nil {
 		return "", err
@@ -79,7 +83,7 @@ func graphText(raw json.RawMessage) (store.JSON, error) {
 	if err != nil {
 		return "", invalid("graph", "%s", err)
 	}
-	problems := workflow.Check(g, workflowHandlers())
+	problems := workflow.Check(g, a.workflowHandlers())
 	if len(problems) == 0 {
 		return text, nil
 	}
@@ -108,7 +112,7 @@ type WorkflowSettings struct {
 	Version Opt[int64]
 }
 
-func (s WorkflowSettings) apply(w *store.Workflow) error {
+func (a *App) applyWorkflow(s WorkflowSettings, w *store.Workflow) error {
 	if err := s.Name.set("name", &w.Name); err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (s WorkflowSettings) apply(w *store.Workflow) error {
 		return invalid("name", "%q ships with the program, choose another name", w.Name)
 	}
 	if s.Graph.Sent || w.Graph == "" {
-		text, err := graphText(s.Graph.Value)
+		text, err := a.graphText(s.Graph.Value)
 		if err != nil {
 			return err
 		}
@@ -156,7 +160,7 @@ func (a *App) CreateWorkflow(ctx context.Context, actor *Actor, courseID string,
 	w := &store.Workflow{ID: store.NewID(), CourseID: courseID, CreatedAt: now, UpdatedAt: now, Version: 1}
 	err := a.changeCourse(ctx, actor, courseID, ActWriteWorkflows, func(tx *store.Tx, _ *store.Course, _ Resource) error {
 		w.CreatedBy = actor.User.ID
-		if err := s.apply(w); err != nil {
+		if err := a.applyWorkflow(s, w); err != nil {
 			return err
 		}
 		n, err := tx.CountWorkflows(ctx, courseID)
@@ -239,7 +243,7 @@ func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s Wor
 			return store.ErrStale
 		}
 		before := workflowFacts(w)
-		if err := s.apply(w); err != nil {
+		if err := a.applyWorkflow(s, w); err != nil {
 			return err
 		}
 		w.UpdatedAt = a.instant()

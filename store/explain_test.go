@@ -48,6 +48,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"LastLineOf":        func() error { _, err := db.LastLineOf(ctx, id, w.agent.ID); return err },
 			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
 			"AnyDue":            func() error { _, err := db.AnyDue(ctx, at); return err },
+			"Workflows":         func() error { _, err := db.Workflows(ctx, w.course.ID, store.Page{}); return err },
 			"RoomsByID":         func() error { _, err := db.RoomsByID(ctx, []string{id}); return err },
 			"AgentsByID":        func() error { _, err := db.AgentsByID(ctx, []string{id}); return err },
 			"UnendedTurns":      func() error { _, err := db.UnendedTurns(ctx, []string{id}); return err },

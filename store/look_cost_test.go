@@ -21,9 +21,10 @@ const mostOfLook = 6
 // stored with a handful of statements. The test is here for what sees them.
 func TestStatementsOfALook(t *testing.T) {
 	t.Parallel()
-	storetest.EachURL(t, func(t *testing.T, url string) {
-		for name, text := range map[string]string{"NobodySpeaks": "hello", "TwoSpeak": "@teacher @student"} {
-			t.Run(name, func(t *testing.T) {
+	for name, text := range map[string]string{"NobodySpeaks": "hello", "TwoSpeak": "@teacher @student"} {
+		t.Run(name, func(t *testing.T) {
+			// A database each: what the agents of the one have left to do is not the other's.
+			storetest.EachURL(t, func(t *testing.T, url string) {
 				r := apptest.NewStopped(t, url, func(c *app.Config) {
 					c.Turns.Sweep, c.Turns.Due, c.Turns.Heartbeat = 10*time.Minute, time.Minute, time.Minute
 				})
@@ -79,6 +80,6 @@ func TestStatementsOfALook(t *testing.T) {
 					t.Errorf("got %d statements, want %d at most:\n%s", len(look), mostOfLook, strings.Join(look, "\n"))
 				}
 			})
-		}
-	})
+		})
+	}
 }
