@@ -141,6 +141,17 @@ func (r *graphRun) envelope(kind, sender, recipient string, content any) store.A
 		SenderID: sender, RecipientID: recipient, Content: toJSON(content), Metadata: toJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.app.instant()}
 }
 
+// send stores messages of the exchange; a payload that breaks the protocol, for
+// example a draft that is too long to be judged, ends the turn.
+func (r *graphRun) send(ctx context.Context, tx *store.Tx, letters ...store.A2AMessage) error {
+	for _, l := range letters {
+		if err := a2a.Validate(l.Type, json.RawMessage(l.Content)); err != nil {
+			return &turnFault{reason: reasonGraph, detail: fmt.Sprintf("what it wrote is no message of the type %s: %s", l.Type, err), state: store.TurnStopped}
+		}
+	}
+	return tx.CreateA2AMessages(ctx, letters)
+}
+
 // correspond keeps what an agent's node means between the agents, and traces it.
 func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node workflow.Node, out *nodeOutput) error {
 	var letters []store.A2AMessage
@@ -166,7 +177,7 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 		letters = []store.A2AMessage{r.envelope(a2a.TypeEvaluationResult, out.by.ID, author.ID, out.Verdict)}
 		traces = append(traces, r.verdictTrace(id, node, out, author))
 	}
-	if err := tx.CreateA2AMessages(ctx, letters); err != nil || len(traces) == 0 {
+	if err := r.send(ctx, tx, letters...); err != nil || len(traces) == 0 {
 		return err
 	}
 	room, err := tx.RoomForUpdate(ctx, r.room.ID)

@@ -201,6 +201,48 @@ func TestReview(t *testing.T) {
 	})
 }
 
+// TestPause: a run that is paused while a node is at work parks before the next
+// one, and goes on from there; the room goes on meanwhile.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url)
+		r.SetRoll(999) // nobody speaks unless called
+		c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })
+		r.UseWorkflow(t, c, "")
+		gate := llmtest.NewGate(0)
+		r.Model.Script(func(req llmtest.Request) llmtest.Response {
+			switch {
+			case isEvaluation(req):
+				return llmtest.Response{Text: yes}
+			case req.Number == 1:
+				return llmtest.Response{Text: "draft", Gate: gate}
+			}
+			return llmtest.Response{Text: "me first"}
+		})
+		post(t, r, c.Student, c.Room.ID, "@student?")
+		apptest.Await(t, "the draft to be written", func() bool { return r.Model.Count() == 1 })
+		run := turns(t, r, c.Room.ID)[0].ID
+		if _, err := r.PauseRun(t.Context(), c.TA, run); err != nil {
+			t.Fatal(err)
+		}
+		gate.Release()
+		r.Idle(t, c.Room.ID)
+		if turn := turns(t, r, c.Room.ID)[0]; turn.State != store.TurnParked || turn.Reason != "paused" || r.Model.Count() != 1 {
+			t.Errorf("got a turn that is %s for %q after %d calls, want it parked behind its first node", turn.State, turn.Reason, r.Model.Count())
+		}
+		post(t, r, c.Student, c.Room.ID, "@teacher?")
+		want(t, "lines", contents(t, r, c.Room.ID), []string{"@student?", "@teacher?", "me first"})
+		if _, err := r.ResumeRun(t.Context(), c.TA, run); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "lines", contents(t, r, c.Room.ID), []string{"@student?", "@teacher?", "me first", "draft"})
+		if r.Model.Count() != 3 {
+			t.Errorf("got %d model calls, want the draft, the teacher's answer and the verdict", r.Model.Count())
+		}
+	})
+}
+
 // TestGraph: what the nodes of a graph do.
 func TestGraph(t *testing.T) {
 	t.Parallel()

@@ -201,8 +201,8 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	if node.Handler != workflow.Broadcast {
 		out.Text = node.Config.Text
 		return out, r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
-			return tx.CreateA2AMessages(ctx, []store.A2AMessage{r.envelope(a2a.TypeSystem, senderSystem, recipientAll,
-				a2a.System{Event: "info", Message: cmp.Or(node.Config.Text, id)})})
+			return r.send(ctx, tx, r.envelope(a2a.TypeSystem, senderSystem, recipientAll,
+				a2a.System{Event: "info", Message: cmp.Or(node.Config.Text, id)}))
 		})
 	}
 	if src.by == nil {
@@ -236,8 +236,8 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 			return errLeaseLost // another attempt has said it
 		}
 		out.by, out.Line, out.Seq, out.Text = src.by, m.ID, m.Seq, ""
-		return tx.CreateA2AMessages(ctx, []store.A2AMessage{r.envelope(a2a.TypeBroadcast, src.by.ID, recipientBroadcast,
-			a2a.Broadcast{Content: m.Content, Format: "text"})})
+		return r.send(ctx, tx, r.envelope(a2a.TypeBroadcast, src.by.ID, recipientBroadcast,
+			a2a.Broadcast{Content: m.Content, Format: "text"}))
 	})
 	stored(err)
 	return out, err

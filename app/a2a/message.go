@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -24,19 +23,6 @@ const (
 
 // Types are all of them.
 var Types = []string{TypeUserMessage, TypeProposal, TypeEvaluationRequest, TypeEvaluationResult, TypeBroadcast, TypeSystem}
-
-// Envelope is a message between agents as it is on the wire. CorrelationID is
-// what the messages of one exchange have in common.
-type Envelope struct {
-	ID            string            `json:"id"`
-	Type          string            `json:"type"`
-	SenderID      string            `json:"sender_id"`
-	RecipientID   string            `json:"recipient_id"` // an agent's id, broadcast or all
-	Content       json.RawMessage   `json:"content"`      // the payload of the type
-	CorrelationID string            `json:"correlation_id"`
-	Metadata      map[string]string `json:"metadata"`
-	CreatedAt     time.Time         `json:"created_at"`
-}
 
 // The payloads, one for each type.
 type (
