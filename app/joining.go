@@ -62,42 +62,36 @@ func (a *App) JoinCode(ctx context.Context, actor *Actor, courseID string) (*sto
 // SetJoinCode makes a join code for a course, or a new one in place of the
 // old, which is void at once.
 func (a *App) SetJoinCode(ctx context.Context, actor *Actor, courseID string) (*store.JoinCode, error) {
-	if _, err := a.courseFor(ctx, actor, courseID, ActSetJoinCode); err != nil {
-		return nil, err
-	}
 	jc := &store.JoinCode{CourseID: courseID, CreatedAt: a.instant()}
 	set := func() (err error) {
 		if jc.Code, err = newJoinCode(); err != nil {
 			return err
 		}
-		return a.db.InTx(ctx, func(tx *store.Tx) error {
-			if err := tx.SetJoinCode(ctx, jc); err != nil {
+		return a.changeCourse(ctx, actor, courseID, ActSetJoinCode, func(tx *store.Tx, _ *store.Course, _ Resource) error {
+			if err = tx.SetJoinCode(ctx, jc); err != nil {
 				return err
 			}
 			return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, facts{"join_code": "set"})
 		})
 	}
 	err := set()
-	if errors.Is(err, store.ErrExists) { // another course drew the same one
+	if KindOf(err) == KindConflict { // another course drew the same one
 		err = set()
 	}
-	if errors.Is(err, store.ErrReferenced) {
-		return nil, notFound("Course")
+	if err != nil {
+		return nil, err
 	}
-	return jc, err
+	return jc, nil
 }
 
 // DeleteJoinCode closes a course to those who know its code.
 func (a *App) DeleteJoinCode(ctx context.Context, actor *Actor, courseID string) error {
-	if _, err := a.courseFor(ctx, actor, courseID, ActSetJoinCode); err != nil {
-		return err
-	}
-	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+	return a.changeCourse(ctx, actor, courseID, ActSetJoinCode, func(tx *store.Tx, _ *store.Course, _ Resource) error {
 		if err := tx.DeleteJoinCode(ctx, courseID); err != nil {
-			return err
+			return fromStore(err, "Join code")
 		}
 		return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, facts{"join_code": "cleared"})
-	}), "Join code")
+	})
 }
 
 // JoinCourse takes the actor into the course that a join code belongs to, as a
@@ -249,29 +243,22 @@ func (a *App) Invitations(ctx context.Context, actor *Actor, courseID string, p 
 
 // DeleteInvitation takes a link back; whoever followed it stays.
 func (a *App) DeleteInvitation(ctx context.Context, actor *Actor, courseID, id string) error {
-	_, res, err := a.course(ctx, actor, courseID)
-	if err != nil {
-		return err
-	}
-	if err := Check(actor, ActInvite, res); err != nil {
-		return err
-	}
-	ci, err := a.db.Invitation(ctx, id)
-	if err == nil && ci.CourseID != courseID {
-		err = store.ErrNotFound
-	}
-	if err != nil {
-		return fromStore(err, "Invitation")
-	}
-	if err := mayTakeIn(actor, res, ci.Role); err != nil {
-		return err
-	}
-	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.DeleteInvitation(ctx, id); err != nil {
+	return a.changeCourse(ctx, actor, courseID, ActInvite, func(tx *store.Tx, _ *store.Course, res Resource) error {
+		ci, err := tx.Invitation(ctx, id)
+		if err == nil && ci.CourseID != courseID {
+			err = store.ErrNotFound
+		}
+		if err != nil {
+			return fromStore(err, "Invitation")
+		}
+		if err := mayTakeIn(actor, res, ci.Role); err != nil {
 			return err
 		}
+		if err := tx.DeleteInvitation(ctx, id); err != nil {
+			return fromStore(err, "Invitation")
+		}
 		return a.record(ctx, tx, actor, ActInvite, target{"invitation", id}, invitationFacts(ci), nil)
-	}), "Invitation")
+	})
 }
 
 // AcceptInvitation takes the actor into the course of an invitation link. Who

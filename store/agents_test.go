@@ -67,6 +67,33 @@ func TestDeactivateSiblings(t *testing.T) {
 	})
 }
 
+// Of a project's agents of a type the oldest counts that is on and inside.
+func TestActiveAgent(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		var made []store.Agent
+		for i, change := range []func(*store.Agent){
+			func(a *store.Agent) { a.IsExternal = true }, func(a *store.Agent) { a.IsActive = false }, func(*store.Agent) {}, func(*store.Agent) {},
+		} {
+			a := newAgent(w.project.ID)
+			a.Type, a.IsActive, a.CreatedAt = "design", true, at.Add(time.Duration(i)*time.Second)
+			change(a)
+			made = append(made, *a)
+		}
+		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.CreateAgents(ctx, made) })
+		if got, err := db.ActiveAgent(t.Context(), w.project.ID, "design"); err != nil || got.ID != made[2].ID {
+			t.Errorf("got %+v (%v), want the oldest that is on and inside", got, err)
+		}
+		w.tx(func(ctx context.Context, tx *store.Tx) error {
+			return errors.Join(tx.DeleteAgent(ctx, made[2].ID), tx.DeleteAgent(ctx, made[3].ID))
+		})
+		if _, err := db.ActiveAgent(t.Context(), w.project.ID, "design"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("without one: got %v", err)
+		}
+	})
+}
+
 func TestAgentsInRoom(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
