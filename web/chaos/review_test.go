@@ -3,7 +3,6 @@
 package chaos
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -228,29 +227,7 @@ func TestKillAtRandomInReviews(t *testing.T) {
 		}
 		w := s.Populate(proctest.To(false, serve), proctest.Plan{Students: 1, Rooms: 3, Agent: "sk-test"})
 		addPupils(t, w)
-		ctx, stop := context.WithCancel(t.Context())
-		var talking sync.WaitGroup
-		for _, room := range w.Rooms {
-			talking.Go(func() {
-				for k := 0; ctx.Err() == nil; k++ {
-					post(t, w.Students[0], room, fmt.Sprintf("@student line %d", k))
-					pause(ctx, 300*time.Millisecond)
-				}
-			})
-		}
-		killAll(t, victims, either(40, 5))
-		stop()
-		talking.Wait()
-		if err := s.Settled(within(t, 120*time.Second), w.Rooms...); err != nil {
-			t.Fatal(err)
-		}
-		turns := 0
-		for _, room := range w.Rooms {
-			turns += wantReviews(t, s, room)
-		}
-		if turns < 5 {
-			t.Errorf("only %d turns, want more to kill", turns)
-		}
+		killWhileTalking(t, s, w, victims, "@student line", wantReviews)
 	}, "COAGENT_TURNS_MAX_ATTEMPTS=20")
 }
 

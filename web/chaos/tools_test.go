@@ -180,30 +180,38 @@ func TestKillAtRandomInToolLoops(t *testing.T) {
 		}
 		w := s.Populate(proctest.To(false, serve), proctest.Plan{Students: 1, Rooms: 3, Agent: "sk-test"})
 		equip(t, w)
-		ctx, stop := context.WithCancel(t.Context())
-		var talking sync.WaitGroup
-		for _, room := range w.Rooms {
-			talking.Go(func() {
-				for k := 0; ctx.Err() == nil; k++ {
-					post(t, w.Students[0], room, fmt.Sprintf("Line %d", k))
-					pause(ctx, 400*time.Millisecond)
-				}
-			})
-		}
-		killAll(t, victims, either(40, 5))
-		stop()
-		talking.Wait()
-		if err := s.Settled(within(t, 120*time.Second), w.Rooms...); err != nil {
-			t.Fatal(err)
-		}
-		turns := 0
-		for _, room := range w.Rooms {
-			turns += wantOneEach(t, s, room)
-		}
-		if turns < 5 {
-			t.Errorf("only %d turns, want more to kill", turns)
-		}
+		killWhileTalking(t, s, w, victims, "Line", wantOneEach)
 	}, "COAGENT_TURNS_MAX_ATTEMPTS=20")
+}
+
+// killWhileTalking kills processes at random while lines are posted into every
+// room of a world, and then checks each room; check returns its turns.
+func killWhileTalking(t *testing.T, s *proctest.Site, w *proctest.World, victims []*proctest.Process, line string,
+	check func(t *testing.T, s *proctest.Site, room string) (turns int)) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var talking sync.WaitGroup
+	for _, room := range w.Rooms {
+		talking.Go(func() {
+			for k := 0; ctx.Err() == nil; k++ {
+				post(t, w.Students[0], room, fmt.Sprintf("%s %d", line, k))
+				pause(ctx, 400*time.Millisecond)
+			}
+		})
+	}
+	killAll(t, victims, either(40, 5))
+	stop()
+	talking.Wait()
+	if err := s.Settled(within(t, 120*time.Second), w.Rooms...); err != nil {
+		t.Fatal(err)
+	}
+	turns := 0
+	for _, room := range w.Rooms {
+		turns += check(t, s, room)
+	}
+	if turns < 5 {
+		t.Errorf("only %d turns, want more to kill", turns)
+	}
 }
 
 // post says a line over HTTP, again and again until it is acknowledged.
