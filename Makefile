@@ -39,8 +39,11 @@ build: ## Build ./bin/coagent, static
 	@echo "go build -o bin/coagent . ($(VERSION))"
 	@$(BUILD) -o bin/coagent .
 
+TESTFLAGS = -race -shuffle=on -timeout 20m $(ARGS)
+# With TWICE set, a test that has failed runs once more, whole, and is named.
+GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format=pkgname --rerun-fails=1 --rerun-fails-max-failures=12 --rerun-fails-run-root-test
 test: ## Test everything with -race on SQLite and on a throw-away Postgres; ARGS="-run TestX -v", PKG=./store
-	$(WITHPG) env CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m $(ARGS) $(or $(PKG),./...)
+	$(WITHPG) env CGO_ENABLED=1 $(if $(TWICE),$(GOTESTSUM) --packages="$(or $(PKG),./...)" -- $(TESTFLAGS),go test $(TESTFLAGS) $(or $(PKG),./...))
 
 chaos: ## Break real processes in every way for about 5 minutes and print a table; ARGS="-run TestKill"
 	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/
