@@ -38,6 +38,10 @@ func (r row) needs() app.Scope {
 // nobody who acts as somebody else gets in.
 var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/users/me/sessions", "/password"}
 
+// lateCookieRoutes take the expired token of a live session from the cookie:
+// the existing client calls them without renewing it first.
+var lateCookieRoutes = []string{"GET /api/v1/users/keys", "POST /api/v1/users/keys", "DELETE /api/v1/users/keys/{key_id}"}
+
 // scopes are the routes whose scope their columns do not tell.
 var scopes = map[string]app.Scope{
 	// What admins do there to others takes more than what others do to themselves.
@@ -85,7 +89,12 @@ func newOtherCallers(t *testing.T, w *world) *otherCallers {
 func (o *otherCallers) check(t *testing.T, r row, want []string) {
 	t.Helper()
 	for who, c := range map[string]*caller{"a revoked token": o.revoked, "an expired token": o.lapsed, "a token that never was": o.orphan,
-		endedSession: o.w.as(endedSession), expiredToken: o.w.as(expiredToken), anonymous: o.w.as(anonymous)} {
+		endedSession: o.w.as(endedSession), "an expired token of an ended session": o.w.as(endedSession).expired(t),
+		expiredToken: o.w.as(expiredToken), "an expired token in the header": o.w.as(expiredToken).inHeader(), anonymous: o.w.as(anonymous)} {
+		if who == expiredToken && slices.Contains(lateCookieRoutes, r.route) {
+			o.late(t, r, c, want[slices.Index(columns, admin)])
+			continue
+		}
 		detail := "Could not validate credentials"
 		if who == anonymous {
 			detail = "Not authenticated"
@@ -105,6 +114,21 @@ func (o *otherCallers) check(t *testing.T, r row, want []string) {
 	o.token(t, r, "the super admin's token for everything", o.full, super, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
 	o.token(t, r, "the student's token for everything", o.pupil, pupil, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
 	o.impersonated(t, r, pupil)
+}
+
+// late asks with the cookie of a live session whose token has run out: the
+// answer is that to the person, but to nobody's pages except ours.
+func (o *otherCallers) late(t *testing.T, r row, c *caller, person string) {
+	t.Helper()
+	host := "http://" + o.w.Addr.String()
+	for _, own := range []*caller{c, c.with("Origin", host), c.with("Sec-Fetch-Site", "same-origin")} {
+		if a := r.ask(t, o.w, own); fmt.Sprint(a.status) != person {
+			t.Errorf("an expired cookie of a live session: got %d %s, want %s", a.status, a.body, person)
+		}
+	}
+	for _, foreign := range []*caller{c.with("Origin", "https://evil.example"), c.with("Origin", "null"), c.with("Sec-Fetch-Site", "cross-site")} {
+		wantProblem(t, r.ask(t, o.w, foreign), http.StatusForbidden, errForeignOrigin.Message)
+	}
 }
 
 // token asks as somebody with a token: the answer is that to the person unless

@@ -31,6 +31,7 @@ type route struct {
 	form         *huma.RequestBody // of a body that the handler reads by itself
 	patient      bool              // waits for a model: patientTimeout bounds it
 	upload       bool              // the body holds a file: http.upload_limit bounds it
+	lateCookie   bool              // the cookie's token may have expired while its session lives
 }
 
 // registered is a route as the tests of access see it.
@@ -142,7 +143,7 @@ func (a adapted) Header(name string) string {
 // add registers a route for people who are signed in.
 func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
 	op := s.operation(r, false)
-	op.Middlewares = huma.Middlewares{s.authenticated(r.role)}
+	op.Middlewares = huma.Middlewares{s.authenticated(r)}
 	s.register(r, op, func() {
 		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 			if r.patient {

@@ -344,6 +344,11 @@ func (c *caller) expired(t testing.TB) *caller {
 	return &caller{r: c.r, token: c.r.token(t, claim(t, c.token, "sub"), claim(t, c.token, "sid"), time.Now().Add(-time.Minute))}
 }
 
+// inHeader is the same caller with the token in the Authorization header alone.
+func (c *caller) inHeader() *caller {
+	return (&caller{r: c.r, extra: c.extra}).with("Authorization", "Bearer "+c.token)
+}
+
 // must is do that fails the test unless the status is the wanted one.
 func (c *caller) must(t testing.TB, status int, method, path string, body ...any) answer {
 	t.Helper()

@@ -78,11 +78,21 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 		}
 	case http.MethodGet, http.MethodHead:
 	default:
-		if !listed && (c.Get("Sec-Fetch-Site") == "cross-site" || !s.originAllowed(c)) {
+		if !s.fromOurPage(c) {
 			return errForeignOrigin
 		}
 	}
 	return c.Next()
+}
+
+// fromOurPage tells whether a request comes from no page at all, from one of
+// ours or from one of a listed origin; a browser says "cross-site" also where
+// it names no origin.
+func (s *Server) fromOurPage(c *fiber.Ctx) bool {
+	if s.origins[strings.ToLower(c.Get(fiber.HeaderOrigin))] {
+		return true
+	}
+	return c.Get("Sec-Fetch-Site") != "cross-site" && s.originAllowed(c)
 }
 
 func preflight(c *fiber.Ctx, listed bool) error {

@@ -157,13 +157,13 @@ func (s *Server) guarded(c *fiber.Ctx) (err error) {
 
 // authenticated settles who is calling, and the role that a route demands of
 // everybody, before huma looks at the body.
-func (s *Server) authenticated(role app.Action) func(huma.Context, func(huma.Context)) {
+func (s *Server) authenticated(at route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, r := humafiber.Unwrap(ctx), requestOf(ctx.Context())
 		r.token, r.client = accessToken(c), s.client(c)
-		actor, err := s.app.Authenticate(ctx.Context(), r.token)
-		if err == nil && role != "" {
-			err = app.Check(actor, role, app.Resource{})
+		actor, err := s.actor(c, at)
+		if err == nil && at.role != "" {
+			err = app.Check(actor, at.role, app.Resource{})
 		}
 		if err != nil {
 			s.fail(ctx, err)
@@ -174,11 +174,32 @@ func (s *Server) authenticated(role app.Action) func(huma.Context, func(huma.Con
 	}
 }
 
+// actor is who sends a request to a route. Where a late cookie is taken, the
+// page must be ours whatever the method: see Server.handshake.
+func (s *Server) actor(c *fiber.Ctx, at route) (*app.Actor, error) {
+	token := cookieToken(c)
+	if token == "" || !at.lateCookie {
+		return s.app.Authenticate(c.UserContext(), accessToken(c))
+	}
+	if !s.fromOurPage(c) {
+		return nil, errForeignOrigin
+	}
+	return s.app.AuthenticateLate(c.UserContext(), token)
+}
+
+// cookieToken is the token of the session's cookie, "" without one.
+func cookieToken(c *fiber.Ctx) string {
+	if token := c.Cookies(cookieAccess); !app.IsAccessToken(token) {
+		return token
+	}
+	return ""
+}
+
 // accessToken is the caller's token: the cookie, else the Authorization
 // header, in which a bare token works too; "" without one. A personal access
 // token counts behind "Bearer" alone, so that no browser sends one by itself.
 func accessToken(c *fiber.Ctx) string {
-	if token := c.Cookies(cookieAccess); token != "" && !app.IsAccessToken(token) {
+	if token := cookieToken(c); token != "" {
 		return token
 	}
 	header := c.Get(fiber.HeaderAuthorization)

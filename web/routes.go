@@ -71,11 +71,13 @@ func (s *Server) accountRoutes() {
 	open(s, route{method: post, path: v1 + "/login/stop-impersonate", id: "stopImpersonating", tag: login, summary: "Be oneself again",
 		errors: []int{rejected}}, s.stopImpersonating)
 
-	add(s, route{method: get, path: v1 + "/users/keys", id: "listUserKeys", tag: users, summary: "List the caller's model keys, masked"}, s.userKeys)
+	// The existing client calls these three past the code that renews its session.
+	add(s, route{method: get, path: v1 + "/users/keys", id: "listUserKeys", tag: users, summary: "List the caller's model keys, masked",
+		lateCookie: true}, s.userKeys)
 	add(s, route{method: post, path: v1 + "/users/keys", id: "createUserKey", tag: users, summary: "Store a model key; it is never shown again",
-		errors: []int{rejected}}, s.createUserKey)
+		lateCookie: true, errors: []int{rejected}}, s.createUserKey)
 	add(s, route{method: del, path: v1 + "/users/keys/{key_id}", id: "deleteUserKey", tag: users, summary: "Remove one of the caller's model keys",
-		status: gone, errors: []int{missing}}, s.deleteUserKey)
+		lateCookie: true, status: gone, errors: []int{missing}}, s.deleteUserKey)
 	add(s, route{method: get, path: v1 + "/users/me/tokens", id: "listTokens", tag: users, summary: "List the caller's personal access tokens"}, s.tokens)
 	add(s, route{method: post, path: v1 + "/users/me/tokens", id: "createToken", tag: users, summary: "Make a personal access token; it is shown this once, and outlives a change of the password",
 		status: created, errors: []int{conflict}}, s.createToken)
