@@ -283,7 +283,7 @@ type coolingKey struct {
 func (c *coolingKeys) failed(provider string, key Secret, err *llm.Error, now time.Time) (handOver bool) {
 	var d time.Duration
 	switch err.Kind {
-	case llm.BadKey:
+	case llm.BadKey, llm.Quota:
 		d = coolBadKey
 	case llm.Limited, llm.Open:
 		d = max(err.RetryAfter, coolLimited)

@@ -22,6 +22,9 @@ const (
 	UnknownProvider ErrorKind = "unknown_provider" // not in the configuration
 	Canceled        ErrorKind = "canceled"         // the caller's context ended
 	Open            ErrorKind = "open"             // not tried: the circuit breaker is open
+	TooLong         ErrorKind = "too_long"         // the prompt is longer than the model's context; see Window
+	Quota           ErrorKind = "quota"            // the key's account has nothing left to pay with
+	Filtered        ErrorKind = "filtered"         // the provider will not answer this prompt
 )
 
 // Error is the one error type that a stream ends with. Message is written for
@@ -32,8 +35,11 @@ type Error struct {
 	Status     int           // HTTP, 0 when there was no answer
 	RetryAfter time.Duration // as the provider or the breaker asks; 0 when unknown
 	Message    string
+	Window     int // of TooLong: the model's context in tokens, 0 when the provider does not tell
 	Err        error
 
+	// fault is what the provider said, nil when it was not the provider who failed.
+	fault *fault
 	// retry: the same request may succeed when it is sent again.
 	retry bool
 	// spare: says nothing of the provider's health, so the breaker ignores it.
@@ -63,7 +69,7 @@ func KindOf(err error) ErrorKind {
 // feedsBreaker reports whether e speaks against the provider's health.
 func (e *Error) feedsBreaker() bool {
 	switch e.Kind {
-	case BadKey, BadRequest, Canceled, UnknownProvider, Open:
+	case BadKey, BadRequest, Canceled, UnknownProvider, Open, TooLong, Quota, Filtered:
 		return false
 	default:
 		return !e.spare

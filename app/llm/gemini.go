@@ -144,7 +144,7 @@ func geminiStreamError(err error, key string) error {
 	if status < 400 || status > 599 {
 		status = http.StatusInternalServerError
 	}
-	return statusError(status, api.Message, key)
+	return fault{status: status, message: api.Message}.err(key)
 }
 
 func geminiRequest(r Request) ([]*genai.Content, *genai.GenerateContentConfig) {

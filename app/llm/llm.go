@@ -42,6 +42,7 @@ const (
 	FinishLength        = "length" // the token limit cut the answer
 	FinishToolCalls     = "tool_calls"
 	FinishContentFilter = "content_filter"
+	FinishThinking      = "thinking" // the token limit went into thinking, so that nothing was said
 	FinishOther         = "other"
 )
 
@@ -55,6 +56,16 @@ type Message struct {
 	Data       bool       // Text is what a person, another agent or a tool said
 	ToolCalls  []ToolCall // of the assistant
 	ToolCallID string     // of a tool: the ID of the call that this answers
+	Reasoning  *Reasoning // of the assistant: what its Chunk had beside the calls; only the provider that gave it sees it again
+}
+
+// Reasoning is what a model thought before it answered. It is for staff, and
+// goes into no later prompt, except to its own provider beside a tool call.
+type Reasoning struct {
+	Text    string          `json:"text,omitempty"`
+	Member  string          `json:"member,omitempty"`  // of the provider's message in which it goes back; empty when it does not
+	Details json.RawMessage `json:"details,omitempty"` // the provider's own form of it
+	From    string          `json:"from,omitempty"`    // tells the provider, address and model
 }
 
 // ToolCall is the model's wish to call a tool; Arguments is a JSON object. Of a
@@ -84,6 +95,8 @@ type Request struct {
 	Fence       string // the name of the tags around Data; without one Data looks like any other text
 	Messages    []Message
 	Tools       []Tool
+	ToolRule    string          // stands behind System as long as Tools are sent: a model may turn out to know none
+	Secrets     []string        `json:"-"` // beside Key: what nobody may read in an answer
 	Schema      json.RawMessage // JSON Schema of the answer, for providers that can be held to one
 	Temperature *float64        // the provider's default when nil
 	MaxTokens   int             // of the answer; the provider's default when 0
@@ -92,14 +105,18 @@ type Request struct {
 // Usage counts the tokens of one call as the provider reports them.
 type Usage struct {
 	PromptTokens     int
-	CompletionTokens int
+	CompletionTokens int // with those of the reasoning
+	ReasoningTokens  int
 }
 
-// Chunk is a piece of the answer. The last one carries Finish, all tool calls and, where the provider counts, Usage.
+// Chunk is a piece of the answer. The last one carries Finish, all tool calls,
+// what the model thought and, where the provider counts, Usage.
 type Chunk struct {
 	Text      string
 	ToolCalls []ToolCall
+	Reasoning *Reasoning
 	Finish    string
+	Note      string // for staff: why it ended, or what was left out of the request, where that needs words
 	Usage     *Usage
 }
 

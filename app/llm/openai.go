@@ -46,7 +46,7 @@ func (p *openAI) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 			}
 			chunk, ok := openAIChunk(event, &calls)
 			if chunk.Finish == openAIErrorFinish {
-				yield(Chunk{}, statusError(http.StatusBadGateway, "the provider failed in mid-answer", r.Key))
+				yield(Chunk{}, fault{status: http.StatusBadGateway, message: "the provider failed in mid-answer"}.err(r.Key))
 				return
 			}
 			if ok && !yield(chunk, nil) {
@@ -118,7 +118,7 @@ func openAIStreamError(err error, key string) error {
 			status = http.StatusTooManyRequests
 		}
 	}
-	return statusError(status, api.Message, key)
+	return fault{status: status, message: api.Message}.err(key)
 }
 
 func openAIRequest(r Request) openai.ChatCompletionRequest {

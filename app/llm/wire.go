@@ -3,9 +3,7 @@ package llm
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -71,16 +69,13 @@ func (w *wire) refuse(resp *http.Response, key string) *Error {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		// An interrupted read leaves less to quote, nothing else.
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 16<<10))
-		message, hint := remoteMessage(text)
-		e := statusError(resp.StatusCode, message, key)
+		f := readFault(resp.StatusCode, text)
 		wait, ok := retryAfter(resp.Header, w.now())
-		if !ok && hint > 0 {
-			wait, ok = hint, true
-		}
 		if ok {
-			e.RetryAfter = wait
-			e.retry = e.retry || e.Kind == Limited
+			f.wait = wait
 		}
+		e := f.err(key)
+		e.retry = e.retry || e.Kind == Limited && (ok || f.wait > 0)
 		return e
 	}
 	contentType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
@@ -91,73 +86,6 @@ func (w *wire) refuse(resp *http.Response, key string) *Error {
 		return broken("answered with a content encoding that was not asked for")
 	}
 	return nil
-}
-
-// statusError gives an HTTP status, 300 to 599, its kind. Whether a 429 may be
-// retried depends on Retry-After, which the caller knows.
-func statusError(status int, message, key string) *Error {
-	e := &Error{Status: status}
-	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
-		e.Kind = BadKey
-	case status == http.StatusBadRequest && strings.Contains(message, "API key"):
-		// Gemini's answer to a key that it does not know.
-		e.Kind = BadKey
-	case status == http.StatusRequestTimeout:
-		e.Kind, e.retry = Timeout, true
-	case status == http.StatusConflict, status == http.StatusTooEarly, status >= 500:
-		e.Kind, e.retry = Unavailable, true
-	case status == http.StatusTooManyRequests:
-		e.Kind = Limited
-	case status < 400:
-		e.Kind = Broken
-		message = "redirects are not followed; configure the final address"
-	default:
-		e.Kind = BadRequest
-	}
-	e.Message = strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
-	if text := sanitise(message, key); text != "" {
-		e.Message += ": " + text
-	}
-	return e
-}
-
-// remoteMessage finds the message in the body of a failure, and the wait that Gemini asks for there.
-func remoteMessage(body []byte) (message string, wait time.Duration) {
-	text := strings.TrimSpace(string(body))
-	if strings.HasPrefix(text, "<") {
-		return "an HTML page", 0
-	}
-	var doc struct {
-		Error   json.RawMessage `json:"error"`
-		Message string          `json:"message"`
-	}
-	// Gemini wraps the document in an array when it fails in mid-answer.
-	if json.Unmarshal([]byte(strings.Trim(text, "[]")), &doc) != nil {
-		return text, 0
-	}
-	var inner struct {
-		Message string `json:"message"`
-		Details []struct {
-			RetryDelay string `json:"retryDelay"`
-		} `json:"details"`
-	}
-	if json.Unmarshal(doc.Error, &inner) == nil && inner.Message != "" {
-		for _, d := range inner.Details {
-			if parsed, err := time.ParseDuration(d.RetryDelay); err == nil && parsed > 0 {
-				wait = parsed
-			}
-		}
-		return inner.Message, wait
-	}
-	var plain string
-	if json.Unmarshal(doc.Error, &plain) == nil && plain != "" {
-		return plain, 0
-	}
-	if doc.Message != "" {
-		return doc.Message, 0
-	}
-	return text, 0
 }
 
 // retryAfter reads Retry-After (RFC 9110 10.2.3), seconds or a date, and OpenAI's retry-after-ms.

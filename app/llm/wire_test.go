@@ -33,8 +33,8 @@ func TestRemoteMessage(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if message, wait := remoteMessage([]byte(c.body)); message != c.message || wait != c.wait {
-				t.Errorf("got %q, %v, want %q, %v", message, wait, c.message, c.wait)
+			if got := readFault(429, []byte(c.body)); got.message != c.message || got.wait != c.wait {
+				t.Errorf("got %q, %v, want %q, %v", got.message, got.wait, c.message, c.wait)
 			}
 		})
 	}

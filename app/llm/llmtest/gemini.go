@@ -40,13 +40,20 @@ func (geminiFormat) decode(req *http.Request) (Request, error) {
 				Name string `json:"name"`
 			} `json:"functionDeclarations"`
 		} `json:"tools"`
-		GenerationConfig struct {
-			Temperature     *float64 `json:"temperature"`
-			MaxOutputTokens int      `json:"maxOutputTokens"`
-		} `json:"generationConfig"`
+		GenerationConfig json.RawMessage `json:"generationConfig"`
+	}
+	var settings struct {
+		Temperature      *float64 `json:"temperature"`
+		MaxOutputTokens  int      `json:"maxOutputTokens"`
+		ResponseMIMEType string   `json:"responseMimeType"`
 	}
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return Request{}, err
+	}
+	if len(in.GenerationConfig) > 0 {
+		if err := json.Unmarshal(in.GenerationConfig, &settings); err != nil {
+			return Request{}, err
+		}
 	}
 	if req.URL.Query().Get("alt") != "sse" || len(in.Contents) == 0 {
 		return Request{}, fmt.Errorf("alt=sse and contents are required")
@@ -54,8 +61,9 @@ func (geminiFormat) decode(req *http.Request) (Request, error) {
 	model, _, _ := strings.Cut(path.Base(req.URL.Path), ":")
 	out := Request{
 		Format: "gemini", Key: req.Header.Get("X-Goog-Api-Key"), Model: model,
-		System: in.SystemInstruction.text(), Temperature: in.GenerationConfig.Temperature,
-		MaxTokens: in.GenerationConfig.MaxOutputTokens, Header: req.Header.Clone(), Body: string(raw),
+		System: in.SystemInstruction.text(), Temperature: settings.Temperature,
+		MaxTokens: settings.MaxOutputTokens, Header: req.Header.Clone(), Body: string(raw),
+		ResponseFormat: settings.ResponseMIMEType, Members: append(membersOf(raw), membersOf(in.GenerationConfig)...),
 	}
 	for _, c := range in.Contents {
 		out.Messages = append(out.Messages, c.messages()...)
@@ -98,6 +106,13 @@ func (c geminiContent) messages() []Message {
 }
 
 func (f geminiFormat) events(r Request, resp Response, pieces []string) (body, end []string) {
+	if resp.Blocked {
+		return nil, []string{strings.ReplaceAll(sse(object{"promptFeedback": object{"blockReason": "PROHIBITED_CONTENT"},
+			"usageMetadata": object{"promptTokenCount": words(r.LastUser())}}), "\n", "\r\n")}
+	}
+	for _, p := range cutPieces(resp.Reasoning, resp.ChunkRunes) {
+		body = append(body, f.event(r, []object{{"text": p, "thought": true}}, "", nil))
+	}
 	for _, p := range pieces {
 		body = append(body, f.event(r, []object{{"text": p}}, "", nil))
 	}
@@ -117,10 +132,23 @@ func (f geminiFormat) events(r Request, resp Response, pieces []string) (body, e
 	}
 	var usage object
 	if !resp.NoUsage {
-		usage = object{"promptTokenCount": words(r.LastUser()), "candidatesTokenCount": words(resp.Text)}
+		usage = object{"promptTokenCount": words(r.LastUser()), "candidatesTokenCount": words(resp.Text), "thoughtsTokenCount": words(resp.Reasoning)}
+	}
+	if resp.NoFinish {
+		return body, end
 	}
 	finish := map[string]string{"": "STOP", "stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}[resp.Finish]
 	return body, append(end, f.event(r, []object{{"text": ""}}, finish, usage))
+}
+
+// document is the answer without alt=sse: a list of what would be the events.
+func (f geminiFormat) document(r Request, resp Response) []byte {
+	body, end := f.events(r, resp, []string{resp.Text})
+	var all []string
+	for _, e := range append(body, end...) {
+		all = append(all, strings.TrimSpace(strings.TrimPrefix(e, "data: ")))
+	}
+	return []byte("[" + strings.Join(all, ",\r\n") + "]")
 }
 
 func (geminiFormat) event(r Request, parts []object, finish string, usage object) string {

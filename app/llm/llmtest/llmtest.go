@@ -3,7 +3,7 @@
 // script tells it to, fails in every way that a script asks for, and records
 // what it was asked.
 //
-// It imports the standard library only and knows nothing of package llm, so
+// Speak makes it as strict as one of the real services. It imports the standard library only and knows nothing of package llm, so
 // that a mistake there cannot hide behind the same mistake here. Both formats
 // are told apart by the path; any base path works.
 package llmtest
@@ -30,15 +30,32 @@ type Request struct {
 	MaxTokens   int
 	Header      http.Header
 	Body        string
+
+	Dialect        Dialect
+	ResponseFormat string   // OpenAI's response_format.type, Gemini's responseMimeType
+	Members        []string // of the body, Gemini's with those of generationConfig
+
+	wire []wireMessage
 }
 
-// Message is one message of a Request; Role is user, assistant or tool.
+// Message is one message of a Request; Role is user, assistant or tool. What
+// the client has joined into one, because roles take turns, is taken apart
+// again where a fence begins or ends.
 type Message struct {
 	Role       string
 	Text       string
+	Reasoning  string // OpenAI only: reasoning_content or reasoning
 	ToolCalls  []ToolCall
 	ToolCallID string // OpenAI only
 	ToolName   string // Gemini only
+}
+
+// wireMessage is a message of OpenAI's as it was sent, and what the strict look at.
+type wireMessage struct {
+	Message
+	hasContent bool
+	members    []string
+	thought    bool // it repeats calls that reasoning came with
 }
 
 // ToolCall is a call that a Response makes or that a Request repeats; Arguments is JSON.
@@ -95,6 +112,13 @@ type Response struct {
 	Finish     string // in OpenAI's words; stop or tool_calls when empty
 	NoUsage    bool
 	NoDone     bool // leave out OpenAI's [DONE]
+	NoFinish   bool // name no finish reason; [DONE] comes unless NoDone
+
+	Reasoning string // before Text, in the dialect's form
+	Blocked   bool   // the prompt is filtered, in the dialect's way
+	Plain     bool   // one JSON document, although a stream was asked for
+	Raw       string // when not empty, the body as it is
+	Label     string // the Content-Type of the answer, "-" for none; the right one when empty
 
 	Status     int    // not 200: an HTTP failure with Message
 	RetryAfter string // the header, as it is
@@ -154,6 +178,8 @@ type Handler struct {
 	arrived  chan struct{} // closed and renewed with each request
 	done     chan struct{} // closed when the server closes, which ends all that hangs
 	end      sync.Once
+	habits   habits
+	refused  []Refusal
 }
 
 // NewHandler makes a Handler; script may be nil for Echo.
@@ -240,8 +266,40 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		_, _ = w.Write(f.failure(http.StatusBadRequest, "llmtest cannot read the request: "+err.Error()))
 		return
 	}
+	if no := h.refusal(&r); no != nil {
+		no.write(w)
+		return
+	}
 	s := &session{f: f, w: w, req: req, r: r, resp: h.record(&r), done: h.done}
+	h.remember(&r, s.resp)
 	s.serve()
+}
+
+// refusal judges r, and keeps what is refused.
+func (h *Handler) refusal(r *Request) *refusal {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.Dialect = h.habits.dialect
+	no := h.habits.judge(*r)
+	if no != nil && len(h.refused) < maxRecorded {
+		h.refused = append(h.refused, Refusal{*r, no.status, string(no.body)})
+	}
+	return no
+}
+
+// remember notes calls that reasoning goes with: a dialect may want it back.
+func (h *Handler) remember(r *Request, resp Response) {
+	if r.Dialect != DeepSeek || resp.Reasoning == "" {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.habits.thought == nil {
+		h.habits.thought = map[string]bool{}
+	}
+	for _, c := range resp.ToolCalls {
+		h.habits.thought[c.ID] = true
+	}
 }
 
 // Close ends all answers that hang. A Server does it itself.

@@ -13,6 +13,8 @@ type format interface {
 	// events gives the stream's events, one per piece of text, then those of
 	// the tool calls, then the end, each with its blank line.
 	events(r Request, resp Response, pieces []string) (body, end []string)
+	// document gives the whole answer as a client gets it that asked for no stream.
+	document(r Request, resp Response) []byte
 	failure(status int, message string) []byte
 }
 
@@ -43,11 +45,19 @@ func (s *session) serve() {
 		s.w.Header().Set("Location", "/elsewhere"+s.req.URL.Path)
 		s.w.WriteHeader(http.StatusTemporaryRedirect)
 	default:
-		if s.resp.Status != 0 && s.resp.Status != http.StatusOK {
+		blocked := s.r.Dialect.blocked()
+		switch {
+		case s.resp.Status != 0 && s.resp.Status != http.StatusOK:
 			s.fail()
-			return
+		case s.resp.Raw != "":
+			s.answer("text/event-stream", s.resp.Raw)
+		case s.resp.Blocked && s.r.Format == "openai" && blocked != nil:
+			blocked.write(s.w)
+		case s.resp.Plain:
+			s.answer("application/json", string(s.f.document(s.r, s.resp)))
+		default:
+			s.stream()
 		}
-		s.stream()
 	}
 }
 
@@ -75,8 +85,20 @@ func (s *session) hang() {
 }
 
 func (s *session) answer(contentType, text string) {
-	s.w.Header().Set("Content-Type", contentType)
+	s.label(contentType)
 	_, _ = io.WriteString(s.w, text)
+}
+
+// label sets the Content-Type that the script wants, or else the right one.
+func (s *session) label(right string) {
+	switch s.resp.Label {
+	case "":
+		s.w.Header().Set("Content-Type", right)
+	case "-":
+		s.w.Header()["Content-Type"] = nil
+	default:
+		s.w.Header().Set("Content-Type", s.resp.Label)
+	}
 }
 
 func (s *session) fail() {
@@ -90,7 +112,7 @@ func (s *session) fail() {
 
 func (s *session) stream() {
 	h := s.w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	s.label("text/event-stream")
 	switch s.resp.Fault {
 	case BigHeader:
 		h.Set("X-Big", strings.Repeat("x", 1<<20))
@@ -116,7 +138,7 @@ func (s *session) stream() {
 			s.resp.Text = "The quick brown fox jumps over the lazy dog."
 		}
 	}
-	s.send(s.f.events(s.r, s.resp, pieces(s.resp.Text, s.resp.ChunkRunes)))
+	s.send(s.f.events(s.r, s.resp, cutPieces(s.resp.Text, s.resp.ChunkRunes)))
 }
 
 func (s *session) send(body, end []string) {
@@ -227,8 +249,8 @@ func (s *session) flush() {
 // badMarker stands for bytes that are no UTF-8 while the events are made.
 const badMarker = "@@bad@@"
 
-// pieces cuts text after every n runes, 8 when n is 0.
-func pieces(text string, n int) []string {
+// cutPieces cuts text after every n runes, 8 when n is 0.
+func cutPieces(text string, n int) []string {
 	if n <= 0 {
 		n = 8
 	}
