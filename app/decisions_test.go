@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -168,6 +169,57 @@ func TestPeopleFirst(t *testing.T) {
 				t.Errorf("steps: got %+v (%v), want one that gave way and one that was said", steps, err)
 			}
 		})
+		// The person's line is there before the first token of the answer, and
+		// nobody was seen typing: it is heard all the same, by a graph too.
+		for _, flow := range []string{"direct", "graph"} {
+			t.Run("NewerThanThePrompt_"+flow, func(t *testing.T) {
+				r := apptest.New(t, url)
+				c := r.Class(t)
+				if flow == "graph" {
+					useGraph(t, r, c, &workflow.Graph{Name: "one", Start: "s", Nodes: map[string]workflow.Node{"s": {Type: workflow.Start},
+						"say":  {Type: workflow.Agent, Handler: workflow.WhoSpeaker, Config: workflow.Config{Mode: workflow.ModeSay, Output: "text"}},
+						"post": {Type: workflow.Action, Handler: workflow.Broadcast, Config: workflow.Config{Of: "text"}}, "end": {Type: workflow.End}},
+						Edges: []workflow.Edge{{From: "s", To: "say"}, {From: "say", To: "post"}, {From: "post", To: "end"}}})
+				}
+				gate := llmtest.NewGate(0)
+				r.Model.Script(func(req llmtest.Request) llmtest.Response {
+					resp := counted(req)
+					if req.Number == 1 {
+						resp.Gate = gate
+					}
+					return resp
+				})
+				post(t, r, c.Student, c.Room.ID, "@teacher first")
+				apptest.Await(t, "the model to be asked", func() bool { return r.Model.Count() == 1 })
+				post(t, r, c.Teacher, c.Room.ID, "let me add")
+				gate.Release()
+				want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher first", "let me add", "answer 2"})
+				if asked := r.Model.Requests()[1]; !strings.Contains(asked.Body, "let me add") {
+					t.Errorf("the model was asked %s, want the person's line in it", asked.Body)
+				}
+			})
+		}
+		// Lines that nobody may read any more are not newer than the prompt.
+		t.Run("TakenBackBefore", func(t *testing.T) {
+			r := apptest.New(t, url)
+			c := r.Class(t)
+			gate := llmtest.NewGate(0)
+			r.Model.Script(func(req llmtest.Request) llmtest.Response {
+				resp := counted(req)
+				if req.Number == 1 {
+					resp.Gate = gate
+				}
+				return resp
+			})
+			post(t, r, c.Student, c.Room.ID, "@teacher first")
+			apptest.Await(t, "the model to be asked", func() bool { return r.Model.Count() == 1 })
+			oops := post(t, r, c.Teacher, c.Room.ID, "oops")
+			if err := r.DeleteMessage(t.Context(), c.Teacher, c.Room.ID, oops.ID); err != nil {
+				t.Fatal(err)
+			}
+			gate.Release()
+			want(t, "answers", contents(t, r, c.Room.ID)[2:], []string{"answer 1"})
+		})
 		t.Run("NotForEver", func(t *testing.T) {
 			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = 50 * time.Millisecond })
 			c := r.Class(t)
@@ -209,7 +261,7 @@ func TestPeopleFirst(t *testing.T) {
 		t.Run("AgentsGiveWay", func(t *testing.T) {
 			r := apptest.New(t, url)
 			c := r.Class(t)
-			gate := llmtest.NewGate(1)
+			gate := llmtest.NewGate(2)
 			r.Model.Script(func(req llmtest.Request) llmtest.Response {
 				switch req.Number {
 				case 1:
@@ -227,8 +279,10 @@ func TestPeopleFirst(t *testing.T) {
 			if _, err := r.AttachAgent(t.Context(), c.Teacher, c.Room.ID, peer.ID); err != nil {
 				t.Fatal(err)
 			}
+			watch := r.Join(t, c.Student, c.Room.ID, true, -1)
 			post(t, r, c.Student, c.Room.ID, "@teacher")
 			reached(t, gate)
+			watch.Await(t, "the second one's first words", func(f apptest.Frame) bool { return f.Is("delta") && f.Fields["text"] == "let" })
 			post(t, r, c.Student, c.Room.ID, "@teacher what about me?")
 			gate.Release()
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher", "what do you think, @student and @peer?", "@teacher what about me?", "let me see", "answer 3"})

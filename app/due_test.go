@@ -265,9 +265,20 @@ func TestDueOnTwoNodes(t *testing.T) {
 		})
 	}
 	both.Wait()
+	// A node's own loop may have claimed the triggers, and not committed yet, when
+	// the two calls find nothing left: the lines are waited for.
+	for _, room := range rooms {
+		first.Lines(t, room, 2)
+	}
+	if err := first.FireDue(t.Context()); err != nil {
+		t.Error(err)
+	}
 	for _, room := range rooms {
 		if got := contents(t, first, room); len(got) != 2 {
 			t.Errorf("got %q, want one line of the agent", got)
+		}
+		if n := len(turns(t, first, room)); n != 1 {
+			t.Errorf("the agent got %d turns, want one", n)
 		}
 	}
 }

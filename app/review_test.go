@@ -243,6 +243,21 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// useGraph has the turns of a class's room go through a graph.
+func useGraph(t *testing.T, r *apptest.Rig, c *apptest.Class, g *workflow.Graph) {
+	t.Helper()
+	body, err := json.Marshal(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := r.Now().UTC()
+	w := &store.Workflow{ID: store.NewID(), CourseID: c.Course.ID, Name: g.Name, Graph: store.JSON(body), CreatedAt: now, UpdatedAt: now, Version: 1}
+	if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateWorkflow(t.Context(), w) }); err != nil {
+		t.Fatal(err)
+	}
+	r.UseWorkflow(t, c, w.ID)
+}
+
 // TestGraph: what the nodes of a graph do.
 func TestGraph(t *testing.T) {
 	t.Parallel()
@@ -254,16 +269,7 @@ func TestGraph(t *testing.T) {
 		}
 		begin := func(t *testing.T, g *workflow.Graph) (*apptest.Rig, *apptest.Class) {
 			r, c := start(t)
-			body, err := json.Marshal(g)
-			if err != nil {
-				t.Fatal(err)
-			}
-			now := r.Now().UTC()
-			w := &store.Workflow{ID: store.NewID(), CourseID: c.Course.ID, Name: g.Name, Graph: store.JSON(body), CreatedAt: now, UpdatedAt: now, Version: 1}
-			if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateWorkflow(t.Context(), w) }); err != nil {
-				t.Fatal(err)
-			}
-			r.UseWorkflow(t, c, w.ID)
+			useGraph(t, r, c, g)
 			return r, c
 		}
 		t.Run("ThreeAtOnceAndASynthesis", func(t *testing.T) {

@@ -18,6 +18,7 @@ type agentPart struct {
 	agent  *store.Agent
 	system string          // the agent's instructions and the house rules
 	lines  []store.Message // of the room
+	heard  int64           // the newest line of a person when they were read
 	asked  []llm.Message   // behind the lines: what the program or another agent wants to know
 	tools  []*tool         // that it may call, see toolsFor
 	schema json.RawMessage // that the answer should follow, where it is data
@@ -254,28 +255,29 @@ func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err er
 	return said, nil
 }
 
-// mayShow lets people who type go first while the room has seen nothing of the
-// turn. What they say belongs to what it answers: the model is asked anew, once
-// and before any tool has run; a turn about what agents said gives way.
+// mayShow lets people go first while the room has seen nothing of the turn: who
+// types is waited for, and what a person has said since the lines were read
+// belongs to what the turn answers, whether it was waited for or not. The model
+// is asked anew, once and before any tool has run; a turn about what agents said
+// gives way.
 func (t *talk) mayShow(ctx context.Context) error {
 	if !t.part.show || t.units > 0 {
 		return nil
 	}
-	if waited, err := t.letType(ctx); err != nil || !waited {
+	if _, err := t.letType(ctx); err != nil {
 		return err
 	}
-	var room *store.Room
-	err := t.app.yielding(ctx, func() (err error) { room, err = t.app.db.Room(ctx, t.room.ID); return err })
-	lines := t.part.lines
-	switch {
-	case err != nil:
-		return err
-	case room.PersonSeq <= lines[len(lines)-1].Seq:
+	again := t.answers == 0 && !t.anew
+	if !again && t.turn.Cause != causeAgents {
 		return nil
+	}
+	newer := false
+	err := t.app.yielding(ctx, func() (err error) { newer, err = t.heardMore(ctx, t.part.heard); return err })
+	switch {
+	case err != nil || !newer:
+		return err
 	case t.turn.Cause == causeAgents:
 		return errGaveWay
-	case t.answers > 0 || t.anew:
-		return nil
 	}
 	t.anew = true
 	return errHeardMore

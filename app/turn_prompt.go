@@ -26,8 +26,8 @@ func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 	if err != nil {
 		return part, err
 	}
-	if part.lines = begun; begun == nil {
-		if part.lines, err = a.db.ShownMessages(ctx, r.room.ID, 0, window); err != nil {
+	if part.lines, part.heard = begun, newest(begun); begun == nil {
+		if part.lines, part.heard, err = r.hearRoom(ctx, window); err != nil {
 			return part, err
 		}
 	}
@@ -48,6 +48,45 @@ func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 	}
 	part.system, part.tools = instructions(r.agent, r.room, course, r.fence), r.toolsFor(r.agent)
 	return part, nil
+}
+
+// hearRoom reads the newest lines of the room, and which line of a person is the
+// newest of them all: one that comes between the two reads counts as heard only
+// where it is among the lines.
+func (r *turnRun) hearRoom(ctx context.Context, window int) (lines []store.Message, heard int64, err error) {
+	room, err := r.app.db.Room(ctx, r.room.ID)
+	if err != nil {
+		return nil, 0, err
+	}
+	if lines, err = r.app.db.ShownMessages(ctx, r.room.ID, 0, window); err != nil {
+		return nil, 0, err
+	}
+	heard = room.PersonSeq
+	for _, m := range lines {
+		if !m.ByAgent() {
+			heard = max(heard, m.Seq)
+		}
+	}
+	return lines, heard, nil
+}
+
+// heardMore tells whether a line of a person is there to read that is newer than
+// heard.
+func (r *turnRun) heardMore(ctx context.Context, heard int64) (bool, error) {
+	room, err := r.app.db.Room(ctx, r.room.ID)
+	if err != nil || room.PersonSeq <= heard {
+		return false, err
+	}
+	lines, err := r.app.db.ShownMessages(ctx, r.room.ID, 0, snapshotLines)
+	return slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > heard && !m.ByAgent() }), err
+}
+
+// newest is the seq of the last of lines.
+func newest(lines []store.Message) int64 {
+	if len(lines) == 0 {
+		return 0
+	}
+	return lines[len(lines)-1].Seq
 }
 
 // readUpTo is the newest line that an agent's answer to these lines covers: a

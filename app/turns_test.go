@@ -65,6 +65,16 @@ func reached(t *testing.T, g *llmtest.Gate) {
 	}
 }
 
+// streaming posts a line and waits until the room has seen the beginning of the
+// answer: what people say from now on does not change it.
+func streaming(t *testing.T, r *apptest.Rig, c *apptest.Class, content string, g *llmtest.Gate) {
+	t.Helper()
+	watch := r.Join(t, c.Teacher, c.Room.ID, true, -1)
+	post(t, r, c.Student, c.Room.ID, content)
+	reached(t, g)
+	watch.Await(t, "the first words", func(f apptest.Frame) bool { return f.Is("delta") })
+}
+
 // counted answers the first request with "answer 1", and so on.
 func counted(r llmtest.Request) llmtest.Response {
 	return llmtest.Response{Text: fmt.Sprintf("answer %d", r.Number)}
@@ -150,10 +160,9 @@ func TestBurst(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url)
 		c := r.Class(t)
-		gate := llmtest.NewGate(1)
+		gate := llmtest.NewGate(2)
 		r.Model.Script(gated(gate))
-		post(t, r, c.Student, c.Room.ID, "first")
-		reached(t, gate)
+		streaming(t, r, c, "first", gate)
 
 		// Posts that come while the first answer streams: one more turn reads them all.
 		var posts sync.WaitGroup
@@ -203,10 +212,9 @@ func TestMentions(t *testing.T) {
 		})
 		t.Run("DuringATurn", func(t *testing.T) {
 			r, c := start(t)
-			gate := llmtest.NewGate(1)
+			gate := llmtest.NewGate(2)
 			r.Model.Script(gated(gate))
-			post(t, r, c.Student, c.Room.ID, "@teacher?")
-			reached(t, gate)
+			streaming(t, r, c, "@teacher?", gate)
 			post(t, r, c.Student, c.Room.ID, "@student?")
 			post(t, r, c.Student, c.Room.ID, "nothing")
 			gate.Release()
@@ -217,10 +225,9 @@ func TestMentions(t *testing.T) {
 		})
 		t.Run("BehindTheContextWindow", func(t *testing.T) {
 			r, c := start(t)
-			gate := llmtest.NewGate(1)
+			gate := llmtest.NewGate(2)
 			r.Model.Script(gated(gate))
-			post(t, r, c.Student, c.Room.ID, "@teacher")
-			reached(t, gate)
+			streaming(t, r, c, "@teacher", gate)
 			// Both the waiting turn and this line would be lost if the next turn counted
 			// as having read what lies behind its window of 10 lines.
 			post(t, r, c.Student, c.Room.ID, "@teacher again")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	if err != nil {
 		return nodeOutput{}, err
 	}
-	part := agentPart{node: key, agent: who, lines: r.lines}
+	part := agentPart{node: key, agent: who, lines: r.lines, heard: r.heard}
 	part.system = instructions(who, r.room, r.course, r.fence)
 	if why := occasion(r.turn.Cause); why != "" && node.Config.Mode != workflow.ModeEvaluate {
 		part.asked = append(part.asked, llm.Message{Role: llm.RoleUser, Text: why})
@@ -79,6 +80,9 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		part.show = alone && r.units == 0
 	}
 	text, err := r.converse(ctx, part)
+	if errors.Is(err, errHeardMore) {
+		text, err = r.converseAnew(ctx, part)
+	}
 	if err != nil {
 		return nodeOutput{}, err
 	}
@@ -92,6 +96,17 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	id, _, _ := strings.Cut(key, visitMark)
 	err = r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error { return r.correspond(ctx, tx, id, node, &out) })
 	return out, err
+}
+
+// converseAnew has an agent speak with what a person has said meanwhile. Only a
+// node to which no other goes on beside comes here, see agentPart.show.
+func (r *graphRun) converseAnew(ctx context.Context, part agentPart) (string, error) {
+	if err := r.app.yielding(ctx, func() error { return r.hear(ctx) }); err != nil {
+		return "", err
+	}
+	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.able))
+	part.lines, part.heard = r.lines, r.heard
+	return r.converse(ctx, part)
 }
 
 // who is the agent that a node names.

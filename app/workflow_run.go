@@ -36,6 +36,7 @@ type graphRun struct {
 	graph  *workflow.Graph
 	course *store.Course
 	lines  []store.Message // of the room, as the first attempt was shown them
+	heard  int64           // see agentPart
 
 	done    []workflow.Step
 	outputs map[string]nodeOutput // by the name under which nodes refer to them
@@ -166,8 +167,8 @@ func (r *graphRun) restore(ctx context.Context) error {
 		if len(r.saved) > 0 {
 			begun, err = r.linesShown(ctx, r.saved[0].Node)
 		}
-		if r.lines = begun; begun == nil && err == nil {
-			r.lines, err = r.app.db.ShownMessages(ctx, r.room.ID, 0, r.places[r.agent.ID].contextLines())
+		if r.lines, r.heard = begun, newest(begun); begun == nil && err == nil {
+			err = r.hear(ctx)
 		}
 		if err == nil && len(r.lines) == 0 && r.turn.Cause == causePost {
 			return &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
@@ -178,6 +179,12 @@ func (r *graphRun) restore(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// hear reads the newest lines of the room.
+func (r *graphRun) hear(ctx context.Context) (err error) {
+	r.lines, r.heard, err = r.hearRoom(ctx, r.places[r.agent.ID].contextLines())
+	return err
 }
 
 // result reads a saved step as what came out of a node; false for the calls of

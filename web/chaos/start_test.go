@@ -254,7 +254,7 @@ func TestRunTwice(t *testing.T) {
 		if len(courses) != 1 {
 			t.Errorf("the student has %d courses, want 1", len(courses))
 		}
-		if code, _, err := serve.Term(drainLimit); code != 0 || err != nil {
+		if code, _, err := serve.Term(drainLimit + 5*time.Second); code != 0 || err != nil {
 			t.Errorf("serve exited with %d (%v)", code, err)
 		}
 	}
