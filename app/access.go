@@ -236,7 +236,7 @@ const (
 	IsSelf            // the person is the actor
 	IsClassmate       // shares a course with the person
 	IsStaffSomewhere  // is owner, teacher or TA of any course
-	IsTeacherOfPerson // is owner or teacher of all the courses in which the person is a student
+	IsTeacherOfPerson // teaches the person, who has nothing else: see account.governed
 )
 
 const (
@@ -454,6 +454,12 @@ func Check(actor *Actor, action Action, on Resource) error {
 	if known && actor.User.IsActive && (on.Relations&r.relations != 0 || slices.Contains(r.roles, actor.User.Role)) {
 		return actor.holds(r.scope)
 	}
+	return denial(action, on)
+}
+
+// denial is what somebody is told who may not do an action.
+func denial(action Action, on Resource) error {
+	r := rules[action]
 	if r.hidden {
 		return notFound(on.Noun)
 	}

@@ -125,6 +125,7 @@ func New(d Deps) (*App, error) {
 		a.listen = a.newListener()
 	}
 	d.DB.OnCommit(a.publish)
+	d.DB.OnGain(a.dropLinks)
 	return a, nil
 }
 

@@ -38,7 +38,7 @@ type importer struct {
 	app       *App
 	actor     *Actor
 	course    *store.Course
-	mayEnrol  error // what keeps the actor from enrolling others than students
+	on        Resource // the course, as the actor stands to it
 	firstLine map[string]int
 }
 
@@ -58,7 +58,7 @@ func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, 
 	if err != nil {
 		return nil, err
 	}
-	in := &importer{app: a, actor: actor, course: c, mayEnrol: Check(actor, ActEnrolStaff, res), firstLine: map[string]int{}}
+	in := &importer{app: a, actor: actor, course: c, on: res, firstLine: map[string]int{}}
 	all := make([]Imported, 0, len(lines))
 	for chunk := range slices.Chunk(lines, importChunk) {
 		var done []Imported
@@ -133,7 +133,7 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 		out.Status, out.Message = ImportAlready, "Owner of the course"
 		return nil
 	}
-	added, err := in.enrol(ctx, tx, known.ID, role)
+	added, err := in.enrol(ctx, tx, known.ID, role, store.ViaEnrolled)
 	out.Status, out.Message = ImportAlready, "Already enrolled"
 	if added {
 		out.Status, out.Message = ImportEnrolled, "Enrolled as "+role
@@ -156,8 +156,8 @@ func (in *importer) person(l rosterLine) (*store.User, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if role != RoleStudent && in.mayEnrol != nil {
-		return nil, "", in.mayEnrol
+	if err := mayRule(in.actor, power{beyond: ActEnrolStaff, on: in.on, roles: []string{role}}); err != nil {
+		return nil, "", err
 	}
 	return &store.User{ID: store.NewID(), Email: mail, Username: uname, FullName: blankToNil(&l.fullName), Role: RoleStudent,
 		IsActive: true, CreatedAt: in.app.instant(), Version: 1}, role, nil
@@ -167,7 +167,7 @@ func (in *importer) created(ctx context.Context, tx *store.Tx, u *store.User, ro
 	if err := in.app.record(ctx, tx, in.actor, ActCreateUser, target{"user", u.ID}, nil, userFacts(u)); err != nil {
 		return err
 	}
-	if _, err := in.enrol(ctx, tx, u.ID, role); err != nil {
+	if _, err := in.enrol(ctx, tx, u.ID, role, store.ViaList); err != nil {
 		return err
 	}
 	link, err := in.app.storeLink(ctx, tx, in.actor, u.ID, rosterLinkLife)
@@ -175,8 +175,8 @@ func (in *importer) created(ctx context.Context, tx *store.Tx, u *store.User, ro
 	return err
 }
 
-func (in *importer) enrol(ctx context.Context, tx *store.Tx, userID, role string) (bool, error) {
-	added, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: in.course.ID, UserID: userID, Role: role, CreatedAt: in.app.instant()})
+func (in *importer) enrol(ctx context.Context, tx *store.Tx, userID, role, via string) (bool, error) {
+	added, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: in.course.ID, UserID: userID, Role: role, Via: via, CreatedAt: in.app.instant()})
 	if err != nil || !added {
 		return false, err
 	}

@@ -128,7 +128,8 @@ func (a *App) JoinCourse(ctx context.Context, actor *Actor, code string) (*store
 // the actor was no member before.
 func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by Action, also func(*store.Tx) error) error {
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
-		added, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: actor.User.ID, Role: role, CreatedAt: a.instant()})
+		added, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: actor.User.ID, Role: role,
+			Via: store.ViaJoined, CreatedAt: a.instant()})
 		if errors.Is(err, store.ErrReferenced) {
 			return notFound("Course")
 		}
@@ -222,10 +223,10 @@ func within[T int | time.Duration](field string, v, least, most T) error {
 
 // mayTakeIn checks that somebody may take people of a role into a course.
 func mayTakeIn(actor *Actor, res Resource, role string) error {
-	if err := Check(actor, ActInvite, res); err != nil || role == RoleStudent {
+	if err := Check(actor, ActInvite, res); err != nil {
 		return err
 	}
-	return Check(actor, ActEnrolStaff, res)
+	return mayRule(actor, power{beyond: ActEnrolStaff, on: res, roles: []string{role}})
 }
 
 // invitationFacts is an invitation as the audit log shows it.
@@ -312,9 +313,12 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 		return nil, fromStore(err, "User")
 	}
 	var c *store.Course
-	err = a.changeCourse(ctx, actor, courseID, ActTransferCourse, func(tx *store.Tx, held *store.Course, _ Resource) error {
+	err = a.changeCourse(ctx, actor, courseID, ActTransferCourse, func(tx *store.Tx, held *store.Course, res Resource) error {
 		if c = held; c.OwnerID == userID {
 			return nil
+		}
+		if err := mayRule(actor, power{beyond: ActTransferCourse, on: res, roles: []string{RoleTeacher}}); err != nil {
+			return err
 		}
 		role, err := tx.CourseRole(ctx, courseID, userID)
 		if err != nil {

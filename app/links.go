@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -31,9 +32,9 @@ type PasswordLink struct {
 var errLinkSpent = errorf(KindForbidden, "link_spent", "This link is not valid any more. Ask for a new one.")
 
 // MakePasswordLink makes a link with which somebody sets a new password, and
-// takes that person's earlier ones back. Teachers may do so for students
-// all of whose courses are theirs, admins for everybody but admins: whoever sets
-// a password can act as that person, and anybody can be taken into a course.
+// takes that person's earlier ones back. Admins may do so for everybody but
+// admins, others for whom mayRule lets them act: whoever sets a password can
+// act as that person, and anybody can be taken into a course.
 func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string) (*PasswordLink, error) {
 	u, res, err := a.acquaintance(ctx, actor, userID)
 	if err != nil {
@@ -45,14 +46,28 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 	if u.ID == actor.User.ID {
 		return nil, errorf(KindRejected, "own_password", "Change your own password in your profile")
 	}
-	if err := mayMakeLink(ctx, a.db.Queries, actor, u, res); err != nil {
-		return nil, err
+	may := mayActAs(ctx, a.db.Queries, actor, u)
+	if may == nil {
+		res.Relations |= IsTeacherOfPerson
+	} else if KindOf(may) != KindForbidden {
+		return nil, may
+	}
+	if err := Check(actor, ActMakePasswordLink, res); err != nil || may != nil {
+		return nil, cmp.Or(err, may)
 	}
 	if !u.IsActive {
 		return nil, errInactive
 	}
 	var link *PasswordLink
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		// Nobody gets anything while the account is held.
+		held, err := tx.UserForUpdate(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		if err := mayActAs(ctx, tx.Queries, actor, held); err != nil {
+			return err
+		}
 		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
 			return err
 		}
@@ -62,57 +77,6 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 		return a.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, facts{"expires_at": Timestamp(link.ExpiresAt)})
 	})
 	return link, fromStore(err, "User")
-}
-
-func mayMakeLink(ctx context.Context, q store.Queries, actor *Actor, u *store.User, res Resource) error {
-	if err := Check(actor, ActMakePasswordLink, res); err != nil {
-		return err
-	}
-	if isAdminRole(u.Role) {
-		return Check(actor, ActUpdateAdminUser, Resource{})
-	}
-	if actor.isAdmin() {
-		return nil
-	}
-	// Whoever sets a password can act as that person; nobody rises by it.
-	runs, err := q.RunsSomething(ctx, u.ID)
-	if err == nil && (runs || !mereStudent(u)) {
-		return forbidden(notEnough)
-	}
-	return err
-}
-
-// mereStudent tells whether the role of an account gives no right over others.
-func mereStudent(u *store.User) bool { return u.Role == RoleStudent || u.Role == RoleGuest }
-
-// linkHolds refuses a link whose giver may not set the person's password any
-// more: one of them may have another role by now, or other courses.
-func linkHolds(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, u *store.User) error {
-	giver, err := tx.User(ctx, link.CreatedBy)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !giver.IsActive {
-		return errLinkSpent
-	}
-	if err != nil {
-		return err
-	}
-	// An account of a class list that nobody has used yet belongs to whoever
-	// was given its link, and TAs import lists too.
-	if u.PasswordHash == "" && mereStudent(u) {
-		return nil
-	}
-	known, err := tx.Acquaintance(ctx, giver.ID, u.ID)
-	if err != nil {
-		return err
-	}
-	res := Resource{Noun: "User"}
-	if known.TeacherOf {
-		res.Relations = IsTeacherOfPerson
-	}
-	err = mayMakeLink(ctx, tx.Queries, &Actor{User: *giver}, u, res)
-	if KindOf(err) == KindForbidden {
-		return errLinkSpent
-	}
-	return err
 }
 
 // storeLink makes a link; the caller has checked that the actor may.

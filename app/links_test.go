@@ -20,6 +20,13 @@ func TestPasswordLinks(t *testing.T) {
 		c := r.Class(t)
 		ctx := t.Context()
 		super := r.User(t, app.RoleSuperAdmin, "Root")
+		code, err := r.SetJoinCode(ctx, c.Teacher, c.Course.ID)
+		must(t, err)
+		join := func(t *testing.T, u *store.User) {
+			t.Helper()
+			_, err := r.JoinCourse(ctx, &app.Actor{User: *u}, code.Code)
+			must(t, err)
+		}
 		make := func(t *testing.T, by *app.Actor, id string) *app.PasswordLink {
 			t.Helper()
 			l, err := r.MakePasswordLink(ctx, by, id)
@@ -34,9 +41,7 @@ func TestPasswordLinks(t *testing.T) {
 		}
 		t.Run("OK", func(t *testing.T) {
 			u := account(t, r, app.RoleStudent)
-			if _, err := r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: u.ID}, ""); err != nil {
-				t.Fatal(err)
-			}
+			join(t, u)
 			tokens := signIn(t, r, u)
 			l := make(t, c.Teacher, u.ID)
 			if l.URLPath != "/reset#token="+l.Token || strings.Contains(r.Dump(t), l.Token) {
@@ -58,6 +63,8 @@ func TestPasswordLinks(t *testing.T) {
 			const enough = "Not enough permissions"
 			admin2, teacher2 := r.User(t, app.RoleAdmin, "Abe"), r.User(t, app.RoleTeacher, "Tina")
 			helper := r.User(t, app.RoleStudent, "Helper") // staff elsewhere, a student here
+			asked := r.User(t, app.RoleStudent, "Asked")
+			join(t, &asked.User)
 			elsewhere, err := r.CreateCourse(ctx, teacher2, "Art", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -72,7 +79,8 @@ func TestPasswordLinks(t *testing.T) {
 				kind   app.Kind
 				text   string
 			}{
-				"TeacherStudent": {c.Teacher, c.Student, "", ""}, "AdminTeacher": {c.Admin, c.Teacher, "", ""}, "SuperAdmin": {super, admin2, "", ""},
+				"TeacherStudent": {c.Teacher, asked, "", ""}, "TeacherEnrolled": {c.Teacher, c.Student, app.KindForbidden, enough},
+				"AdminEnrolled": {c.Admin, c.Student, "", ""}, "AdminTeacher": {c.Admin, c.Teacher, "", ""}, "SuperAdmin": {super, admin2, "", ""},
 				"AnotherTeacher": {teacher2, c.Student, app.KindForbidden, enough}, "Stranger": {c.Outsider, c.Student, app.KindNotFound, "User not found"},
 				"Classmate": {c.Student, c.TA, app.KindForbidden, enough}, "TeacherTA": {c.Teacher, c.TA, app.KindForbidden, enough},
 				"TAStudent":      {c.TA, c.Student, app.KindForbidden, enough},
@@ -99,7 +107,9 @@ func TestPasswordLinks(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, course := range []string{c.Course.ID, elsewhere.ID} {
-				if _, err := r.Enrol(ctx, c.Admin, course, app.Person{ID: shared.User.ID}, ""); err != nil {
+				if course == c.Course.ID {
+					join(t, &shared.User)
+				} else if _, err := r.Enrol(ctx, c.Admin, course, app.Person{ID: shared.User.ID}, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -163,11 +173,10 @@ func TestPasswordLinks(t *testing.T) {
 			} {
 				t.Run(name, func(t *testing.T) {
 					u := account(t, r, app.RoleStudent)
-					_, err := r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: u.ID}, "")
-					must(t, err)
+					join(t, u)
 					before := make(t, c.Teacher, u.ID)
 					must(t, rise(u))
-					_, err = r.MakePasswordLink(ctx, c.Teacher, u.ID)
+					_, err := r.MakePasswordLink(ctx, c.Teacher, u.ID)
 					refused(t, err, app.KindForbidden, "", "Not enough permissions")
 					_, err = r.UsePasswordLink(ctx, before.Token, "another horse battery", app.Client{})
 					spent(t, err)
@@ -199,13 +208,12 @@ func TestPasswordLinks(t *testing.T) {
 			} {
 				t.Run(name, func(t *testing.T) {
 					giver, u := account(t, r, app.RoleTeacher), account(t, r, app.RoleStudent)
-					for id, role := range map[string]string{giver.ID: "teacher", u.ID: "student"} {
-						_, err := r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: id}, role)
-						must(t, err)
-					}
+					_, err := r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: giver.ID}, "teacher")
+					must(t, err)
+					join(t, u)
 					l := make(t, &app.Actor{User: *giver}, u.ID)
 					must(t, change(giver, u))
-					_, err := r.UsePasswordLink(ctx, l.Token, "another horse battery", app.Client{})
+					_, err = r.UsePasswordLink(ctx, l.Token, "another horse battery", app.Client{})
 					spent(t, err)
 				})
 			}

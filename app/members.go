@@ -76,10 +76,7 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 		role = RoleStudent
 	}
 	mayEnrol := func(res Resource) error {
-		if role == RoleStudent {
-			return nil
-		}
-		return Check(actor, ActEnrolStaff, res)
+		return mayRule(actor, power{beyond: ActEnrolStaff, on: res, roles: []string{role}})
 	}
 	_, res, err := a.course(ctx, actor, courseID)
 	if err != nil {
@@ -128,28 +125,18 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 		if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
 			return err
 		}
-		if role != RoleStudent {
-			if err := Check(actor, ActPromoteMember, res); err != nil {
-				return err
-			}
+		if err := mayRule(actor, power{beyond: ActPromoteMember, on: res, roles: []string{role}}); err != nil {
+			return err
 		}
 		before, err := memberToChange(ctx, tx, c, userID, "Cannot change owner role", "User not enrolled")
 		if err != nil {
 			return err
 		}
-		if before != RoleStudent {
-			if err := Check(actor, ActChangeStaff, res); err != nil {
-				return err
-			}
+		if err := mayRule(actor, power{beyond: ActChangeStaff, on: res, roles: []string{before}}); err != nil {
+			return err
 		}
 		if err := tx.SetCourseRole(ctx, c.ID, userID, role); err != nil || before == role {
 			return err
-		}
-		if before == RoleStudent {
-			// A TA who imported the class list may still hold one.
-			if err := tx.DeleteLinksOf(ctx, store.LinkPassword, userID); err != nil {
-				return err
-			}
 		}
 		return a.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberFacts(userID, before), memberFacts(userID, role))
 	})
@@ -167,10 +154,8 @@ func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID s
 		if err != nil {
 			return err
 		}
-		if before != RoleStudent {
-			if err := Check(actor, ActRemoveStaff, res); err != nil {
-				return err
-			}
+		if err := mayRule(actor, power{beyond: ActRemoveStaff, on: res, roles: []string{before}}); err != nil {
+			return err
 		}
 		if err := tx.RemoveCourseMember(ctx, c.ID, userID); err != nil {
 			return err

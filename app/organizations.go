@@ -33,27 +33,29 @@ func (s WorkspaceSettings) apply(title *string, description **string) error {
 // organizationFor checks that the actor may do the action to an organisation,
 // and loads it. Who has nothing to do with it does not learn whether it exists.
 func (a *App) organizationFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Organization, error) {
-	return organizationIn(ctx, a.db.Queries, actor, id, action)
+	o, _, err := organizationIn(ctx, a.db.Queries, actor, id, action)
+	return o, err
 }
 
-func organizationIn(ctx context.Context, q store.Queries, actor *Actor, id string, action Action) (*store.Organization, error) {
+func organizationIn(ctx context.Context, q store.Queries, actor *Actor, id string, action Action) (*store.Organization, Resource, error) {
 	if actor == nil {
-		return nil, errNotAuthenticated
+		return nil, Resource{}, errNotAuthenticated
 	}
 	role, err := q.OrganizationRole(ctx, id, actor.User.ID)
 	if err != nil {
-		return nil, err
+		return nil, Resource{}, err
 	}
-	if err := Check(actor, action, Resource{Noun: "Organization", Relations: orgRelation[role]}); err != nil {
-		return nil, err
+	res := Resource{Noun: "Organization", Relations: orgRelation[role]}
+	if err := Check(actor, action, res); err != nil {
+		return nil, res, err
 	}
 	o, err := q.Organization(ctx, id)
-	return o, fromStore(err, "Organization")
+	return o, res, fromStore(err, "Organization")
 }
 
 // changeOrganization runs fn in a transaction that holds an organisation and
 // its people, if the actor may do the action: see changeCourse.
-func (a *App) changeOrganization(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Organization) error) error {
+func (a *App) changeOrganization(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Organization, Resource) error) error {
 	if _, err := a.organizationFor(ctx, actor, id, action); err != nil {
 		return err
 	}
@@ -61,11 +63,11 @@ func (a *App) changeOrganization(ctx context.Context, actor *Actor, id string, a
 		if _, err := tx.OrganizationForUpdate(ctx, id); err != nil {
 			return err
 		}
-		o, err := organizationIn(ctx, tx.Queries, actor, id, action)
+		o, res, err := organizationIn(ctx, tx.Queries, actor, id, action)
 		if err != nil {
 			return err
 		}
-		return fn(tx, o)
+		return fn(tx, o, res)
 	}), "Organization")
 }
 
@@ -80,7 +82,7 @@ func organizationFacts(o *store.Organization) facts {
 
 // UpdateOrganization changes the sent members of an organisation.
 func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (o *store.Organization, err error) {
-	err = a.changeOrganization(ctx, actor, id, ActUpdateOrganization, func(tx *store.Tx, held *store.Organization) error {
+	err = a.changeOrganization(ctx, actor, id, ActUpdateOrganization, func(tx *store.Tx, held *store.Organization, _ Resource) error {
 		o = held
 		before := organizationFacts(o)
 		if err := s.apply(&o.Name, &o.Description); err != nil {
@@ -103,7 +105,7 @@ func (a *App) DeleteOrganization(ctx context.Context, actor *Actor, id string, d
 		}
 		return a.db.OrganizationContents(ctx, id)
 	}
-	return nil, a.changeOrganization(ctx, actor, id, ActDeleteOrganization, func(tx *store.Tx, o *store.Organization) error {
+	return nil, a.changeOrganization(ctx, actor, id, ActDeleteOrganization, func(tx *store.Tx, o *store.Organization, _ Resource) error {
 		if err := tx.DeleteOrganization(ctx, id); err != nil {
 			return err
 		}
@@ -149,7 +151,10 @@ func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string
 	if err != nil {
 		return nil, err
 	}
-	err = a.changeOrganization(ctx, actor, id, ActManageOrganization, func(tx *store.Tx, _ *store.Organization) error {
+	err = a.changeOrganization(ctx, actor, id, ActManageOrganization, func(tx *store.Tx, _ *store.Organization, res Resource) error {
+		if err := mayRule(actor, power{beyond: ActManageOrganization, on: res, roles: []string{role}}); err != nil {
+			return err
+		}
 		err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: id, UserID: u.ID, Role: role, CreatedAt: a.instant()})
 		if errors.Is(err, store.ErrExists) {
 			return errMember
@@ -164,11 +169,14 @@ func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string
 
 // ChangeOrganizationMember gives a member of an organisation another role.
 func (a *App) ChangeOrganizationMember(ctx context.Context, actor *Actor, id, userID, role string) error {
-	return a.changeOrganization(ctx, actor, id, ActManageOrganization, func(tx *store.Tx, o *store.Organization) error {
+	return a.changeOrganization(ctx, actor, id, ActManageOrganization, func(tx *store.Tx, o *store.Organization, res Resource) error {
 		if err := oneOf("role", role, orgAdmin, orgMember); err != nil {
 			return err
 		}
 		before, err := organizationMember(ctx, tx, o, userID, "Cannot change owner role")
+		if err == nil {
+			err = mayRule(actor, power{beyond: ActManageOrganization, on: res, roles: []string{before, role}})
+		}
 		if err != nil {
 			return err
 		}
@@ -187,8 +195,11 @@ func (a *App) RemoveOrganizationMember(ctx context.Context, actor *Actor, id, us
 	if actor != nil && actor.User.ID == userID {
 		action = ActLeaveOrganization
 	}
-	return a.changeOrganization(ctx, actor, id, action, func(tx *store.Tx, o *store.Organization) error {
+	return a.changeOrganization(ctx, actor, id, action, func(tx *store.Tx, o *store.Organization, res Resource) error {
 		before, err := organizationMember(ctx, tx, o, userID, "Cannot remove owner; transfer the organization first")
+		if err == nil && action == ActManageOrganization {
+			err = mayRule(actor, power{beyond: action, on: res, roles: []string{before}})
+		}
 		if err != nil {
 			return err
 		}
@@ -236,9 +247,12 @@ func organizationMember(ctx context.Context, tx *store.Tx, o *store.Organization
 // TransferOrganization makes another member the owner of an organisation; who
 // owned it stays as an admin.
 func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID string) (o *store.Organization, err error) {
-	err = a.changeOrganization(ctx, actor, id, ActTransferOrganization, func(tx *store.Tx, held *store.Organization) error {
+	err = a.changeOrganization(ctx, actor, id, ActTransferOrganization, func(tx *store.Tx, held *store.Organization, res Resource) error {
 		o = held
 		if _, err := organizationMember(ctx, tx, o, userID, ""); err != nil || o.OwnerID == userID {
+			return err
+		}
+		if err := mayRule(actor, power{beyond: ActTransferOrganization, on: res, roles: []string{orgOwner}}); err != nil {
 			return err
 		}
 		if u, err := tx.User(ctx, userID); err != nil {

@@ -154,10 +154,7 @@ func checkProjectRole(actor *Actor, on Resource, role string) error {
 	if !slices.Contains(projectRoles, role) {
 		return oneOf("role", role, projectRoles...)
 	}
-	if role == "owner" {
-		return Check(actor, ActChangeProjectOwner, on)
-	}
-	return nil
+	return mayRule(actor, power{beyond: ActChangeProjectOwner, on: on, roles: []string{role}})
 }
 
 // ChangeProjectMember gives a member of a project another role. Only owners
@@ -207,8 +204,8 @@ func projectMember(ctx context.Context, tx *store.Tx, actor *Actor, id, userID s
 	if role == "" {
 		return "", errorf(KindNotFound, "not_found", "User not found in project")
 	}
-	if role == "owner" {
-		if err := Check(actor, ActChangeProjectOwner, on); err != nil {
+	if actor.User.ID != userID { // everybody may leave
+		if err := mayRule(actor, power{beyond: ActChangeProjectOwner, on: on, roles: []string{role}}); err != nil {
 			return "", err
 		}
 	}

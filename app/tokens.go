@@ -148,10 +148,7 @@ func (a *App) mayManageTokens(ctx context.Context, actor *Actor, userID string) 
 	if err != nil {
 		return fromStore(err, "User")
 	}
-	if u.Role == RoleAdmin || u.Role == RoleSuperAdmin {
-		return Check(actor, ActManageAdminTokens, Resource{})
-	}
-	return nil
+	return mayRule(actor, power{beyond: ActManageAdminTokens, accounts: []string{u.Role}})
 }
 
 // tokenActor gives the actor behind a token.

@@ -43,10 +43,7 @@ func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bo
 
 // mayDelete refuses what an admin may not delete.
 func mayDelete(actor *Actor, u *store.User) error {
-	if isAdminRole(u.Role) {
-		return Check(actor, ActDeleteAdminUser, Resource{})
-	}
-	return nil
+	return mayRule(actor, power{beyond: ActDeleteAdminUser, accounts: []string{u.Role}})
 }
 
 func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id string) (*store.User, error) {

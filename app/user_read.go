@@ -63,7 +63,7 @@ func (a *App) acquaintance(ctx context.Context, actor *Actor, id string) (*store
 	}
 	res := Resource{Noun: "User"}
 	for relation, holds := range map[Relation]bool{IsSelf: id == actor.User.ID, IsClassmate: known.Classmate,
-		IsStaffSomewhere: known.Staff, IsTeacherOfPerson: known.TeacherOf} {
+		IsStaffSomewhere: known.Staff} {
 		if holds {
 			res.Relations |= relation
 		}

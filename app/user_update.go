@@ -194,13 +194,11 @@ func (a *App) mayChange(actor *Actor, u *store.User, c userChange) error {
 	if u.ID == actor.User.ID {
 		return nil
 	}
-	if isAdminRole(u.Role) {
-		if err := Check(actor, ActUpdateAdminUser, Resource{}); err != nil {
-			return err
-		}
+	if err := mayRule(actor, power{beyond: ActUpdateAdminUser, accounts: []string{u.Role}}); err != nil {
+		return err
 	}
-	if c.Role.Sent && isAdminRole(c.Role.Value) && c.Role.Value != u.Role {
-		return Check(actor, ActPromoteUser, Resource{})
+	if c.Role.Sent && c.Role.Value != u.Role {
+		return mayRule(actor, power{beyond: ActPromoteUser, accounts: []string{c.Role.Value}})
 	}
 	return nil
 }
@@ -238,14 +236,19 @@ func (c *userChange) apply(u *store.User) error {
 	was := u.AvatarURL
 	c.AvatarURL.setNullable(&u.AvatarURL)
 	u.AvatarURL = blankToNil(u.AvatarURL)
-	if u.AvatarURL == nil || was != nil && *was == *u.AvatarURL {
+	if u.AvatarURL != nil && was != nil && *was == *u.AvatarURL {
 		return nil
 	}
-	return avatarURL("avatar_url", *u.AvatarURL)
+	return optionalAvatarURL("avatar_url", u.AvatarURL)
 }
 
-// avatarURL checks the address of a picture that is kept elsewhere.
-func avatarURL(field, value string) error {
+// optionalAvatarURL checks the address of a picture that is kept elsewhere;
+// every way in which one comes into an account goes through it.
+func optionalAvatarURL(field string, address *string) error {
+	if blankToNil(address) == nil {
+		return nil
+	}
+	value := *address
 	if err := text(field, value, 1, 2000); err != nil {
 		return err
 	}

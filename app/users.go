@@ -23,10 +23,8 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 	if err := Check(actor, ActCreateUser, Resource{}); err != nil {
 		return nil, err
 	}
-	if in.Role == RoleAdmin || in.Role == RoleSuperAdmin {
-		if err := Check(actor, ActCreateAdminUser, Resource{}); err != nil {
-			return nil, err
-		}
+	if err := mayRule(actor, power{beyond: ActCreateAdminUser, accounts: []string{in.Role}}); err != nil {
+		return nil, err
 	}
 	u, err := a.newUser(ctx, in)
 	if err != nil {
@@ -56,7 +54,7 @@ func (a *App) newUser(ctx context.Context, in NewUser) (*store.User, error) {
 		in.Role = RoleGuest
 	}
 	if err := errors.Join(email("email", &in.Email), oneOf("role", in.Role, everybody...),
-		optionalText("full_name", in.FullName, maxName), optionalText("avatar_url", in.AvatarURL, 2000)); err != nil {
+		optionalText("full_name", in.FullName, maxName), optionalAvatarURL("avatar_url", in.AvatarURL)); err != nil {
 		return nil, firstOf(err)
 	}
 	uname, err := username("username", in.Username)

@@ -52,7 +52,7 @@ func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string,
 func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, title string, description *string) (*store.Project, error) {
 	now := a.instant()
 	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Description: description, CreatedAt: now, Version: 1}
-	err := a.changeOrganization(ctx, actor, organizationID, ActCreateProject, func(tx *store.Tx, _ *store.Organization) error {
+	err := a.changeOrganization(ctx, actor, organizationID, ActCreateProject, func(tx *store.Tx, _ *store.Organization, _ Resource) error {
 		if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
 			return firstOf(err)
 		}

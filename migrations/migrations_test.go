@@ -18,10 +18,12 @@ import (
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	name := regexp.MustCompile(`^\d{4}_[a-z0-9_]+\.tx\.up\.sql$`)
-	for i, f := range files(t) {
-		if !name.MatchString(f) || !strings.HasPrefix(f, fmt.Sprintf("%04d_", i+1)) {
-			t.Errorf("%s: want %04d_what.tx.up.sql", f, i+1)
+	before := ""
+	for _, f := range files(t) {
+		if !name.MatchString(f) || f[:4] <= before {
+			t.Errorf("%s: want NNNN_what.tx.up.sql, with a number after %s", f, before)
 		}
+		before = f[:4]
 	}
 	onDisk, err := os.ReadDir(".")
 	if err != nil {

@@ -20,12 +20,21 @@ type Course struct {
 	OwnerName *string `bun:",scanonly"`
 }
 
+// The ways into a course, which tell what its staff may do about the account.
+const (
+	ViaEnrolled = "enrolled" // staff took in an account that was there
+	ViaList     = "list"     // a class list of the course has made the account
+	ViaJoined   = "joined"   // the person asked: join code or invitation
+)
+
 // CourseMember links a user to a course with a role: student, ta or teacher.
+// Via is ViaEnrolled when it is empty.
 type CourseMember struct {
 	bun.BaseModel `bun:"table:course_members,alias:cm"`
 	CourseID      string `bun:",pk"`
 	UserID        string `bun:",pk"`
 	Role          string
+	Via           string
 	CreatedAt     time.Time
 
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
@@ -89,6 +98,9 @@ func (t *Tx) CreateCourse(ctx context.Context, c *Course) error { return t.inser
 // AddCourseMember links a user; added is false when the link was there, which
 // it leaves as it is.
 func (t *Tx) AddCourseMember(ctx context.Context, m *CourseMember) (added bool, err error) {
+	if m.Via == "" {
+		m.Via = ViaEnrolled
+	}
 	return t.insertOnce(ctx, m)
 }
 
@@ -116,6 +128,7 @@ func (t *Tx) DeleteCourse(ctx context.Context, id string) error {
 
 // SetCourseRole gives a linked user another role; ErrNotFound without a link.
 func (t *Tx) SetCourseRole(ctx context.Context, courseID, userID, role string) error {
+	t.gains(userID)
 	res, err := t.db.NewUpdate().Model((*CourseMember)(nil)).Set("role = ?", role).
 		Where("course_id = ?", courseID).Where("user_id = ?", userID).Exec(ctx)
 	return changed(res, err, ErrNotFound)

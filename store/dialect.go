@@ -56,6 +56,7 @@ func first[T any](ctx context.Context, q *bun.SelectQuery, row *T) (*T, error) {
 
 // insert writes one row or several of one table with one statement.
 func (t *Tx) insert(ctx context.Context, rows any) error {
+	t.noteGains(rows)
 	_, err := t.db.NewInsert().Model(rows).Exec(ctx)
 	return translate(err)
 }
@@ -107,6 +108,9 @@ func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
 		return false, translate(err)
 	}
 	n, err := res.RowsAffected()
+	if n > 0 {
+		t.noteGains(row)
+	}
 	return n > 0, translate(err)
 }
 

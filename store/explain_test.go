@@ -152,7 +152,13 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.Acquaintance(ctx, w.pupil.ID, w.owner.ID)
 				return err
 			},
-			"RunsSomething": func() error { _, err := db.RunsSomething(ctx, w.pupil.ID); return err },
+			"StandingOf": func() error { _, err := db.StandingOf(ctx, w.pupil.ID, w.owner.ID); return err },
+			"LinksOf": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.LinksOf(ctx, store.LinkPassword, []string{w.pupil.ID}, at)
+					return err
+				})
+			},
 			"SearchUsers": func() error {
 				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "Ü", Limit: 10})
 				return err

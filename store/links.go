@@ -33,7 +33,29 @@ func (q Queries) OneTimeLink(ctx context.Context, purpose, tokenHash string, now
 }
 
 // CreateOneTimeLink adds a link.
-func (t *Tx) CreateOneTimeLink(ctx context.Context, l *OneTimeLink) error { return t.insert(ctx, l) }
+func (t *Tx) CreateOneTimeLink(ctx context.Context, l *OneTimeLink) error {
+	t.linked = append(t.linked, l.ID)
+	return t.insert(ctx, l)
+}
+
+// LinksOf returns the links of users that can still be used, with their users,
+// but for those that this transaction has made.
+func (t *Tx) LinksOf(ctx context.Context, purpose string, userIDs []string, now time.Time) ([]OneTimeLink, error) {
+	var rows []OneTimeLink
+	sel := t.db.NewSelect().Model(&rows).Relation("User").Where("otl.user_id IN (?)", bun.List(userIDs)).
+		Where("otl.purpose = ?", purpose).Where("otl.used_at IS NULL").Where("otl.expires_at > ?", now)
+	if len(t.linked) > 0 {
+		sel = sel.Where("otl.id NOT IN (?)", bun.List(t.linked))
+	}
+	err := sel.Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// DeleteOneTimeLink takes one link back.
+func (t *Tx) DeleteOneTimeLink(ctx context.Context, id string) error {
+	_, err := t.db.NewDelete().Model((*OneTimeLink)(nil)).Where("id = ?", id).Exec(ctx)
+	return translate(err)
+}
 
 // UseOneTimeLink spends a link; ErrNotFound for one that was spent, has run
 // out or was taken back, so that of two who try one succeeds.

@@ -45,6 +45,7 @@ type DB struct {
 	path      string        // the database file; empty on Postgres
 	node      string
 	committed func([]Event)
+	gained    func(context.Context, *Tx, []string) error
 }
 
 // Options say which database to open and how.

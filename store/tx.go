@@ -20,6 +20,9 @@ type Tx struct {
 	pin    func(func() error) error
 	after  []func()
 	events []Event
+	// gainers got something here, see OnGain; linked are links that were made here.
+	gainers map[string]bool
+	linked  []string
 }
 
 // Pinned runs fn while the transaction's connection is held for fn alone.
@@ -112,6 +115,9 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 		if ctx.Err() != nil {
 			return fmt.Errorf("transaction: %w", ctx.Err())
 		}
+		return err
+	}
+	if err := t.tellGains(ctx); err != nil {
 		return err
 	}
 	if err := t.notifyEvents(ctx); err != nil {

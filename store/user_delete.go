@@ -25,6 +25,7 @@ func (q Queries) UserContents(ctx context.Context, id string) (Counts, error) {
 // GiveAway makes another user the owner of all courses and organisations that
 // one owns, links the new owner to them as an owner is, and returns their ids.
 func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) (courses, organizations []string, err error) {
+	t.gains(to)
 	for _, link := range []string{
 		`INSERT INTO course_members (course_id, user_id, role, created_at) SELECT id, ?1, 'teacher', ?2 FROM courses WHERE owner_id = ?0
 			ON CONFLICT (course_id, user_id) DO UPDATE SET role = 'teacher'`,

@@ -129,8 +129,6 @@ const (
 	coursesOf = "SELECT course_id FROM course_members WHERE user_id = ?0 UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
 	staffedBy = "SELECT course_id FROM course_members WHERE user_id = ?0 AND role IN ('teacher', 'ta')" +
 		" UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
-	taughtBy = "SELECT course_id FROM course_members WHERE user_id = ?0 AND role = 'teacher'" +
-		" UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
 	classmatesOf = "SELECT user_id FROM course_members WHERE course_id IN (" + coursesOf + ")" +
 		" UNION ALL SELECT owner_id FROM courses WHERE id IN (" + coursesOf + ")"
 )
@@ -139,28 +137,14 @@ const (
 type Acquaintance struct {
 	Staff     bool // is owner, teacher or TA of any course
 	Classmate bool // shares a course with the other
-	TeacherOf bool // is owner or teacher of every course that the other is in, of which one has the other as a student
 }
 
 // Acquaintance tells how userID knows otherID, which may be "".
 func (q Queries) Acquaintance(ctx context.Context, userID, otherID string) (*Acquaintance, error) {
 	row := new(Acquaintance)
 	err := q.db.NewSelect().ColumnExpr("EXISTS (?) AS staff", bun.SafeQuery(staffedBy, userID)).
-		ColumnExpr("EXISTS (SELECT 1 FROM (?) AS known WHERE known.user_id = ?) AS classmate", bun.SafeQuery(classmatesOf, userID), otherID).
-		ColumnExpr("EXISTS (SELECT 1 FROM course_members WHERE user_id = ?0 AND role = 'student' AND course_id IN (?1))"+
-			" AND NOT EXISTS (SELECT 1 FROM course_members WHERE user_id = ?0 AND course_id NOT IN (?1))"+
-			" AND NOT EXISTS (SELECT 1 FROM room_members AS rm JOIN rooms AS r ON r.id = rm.room_id WHERE rm.user_id = ?0 AND r.course_id NOT IN (?1)) AS teacher_of",
-			otherID, bun.SafeQuery(taughtBy, userID)).Scan(ctx, row)
+		ColumnExpr("EXISTS (SELECT 1 FROM (?) AS known WHERE known.user_id = ?) AS classmate", bun.SafeQuery(classmatesOf, userID), otherID).Scan(ctx, row)
 	return row, translate(err)
-}
-
-// RunsSomething tells whether a user has rights over others beside the global
-// role: is staff of a course, runs an organisation or writes in a project.
-func (q Queries) RunsSomething(ctx context.Context, userID string) (bool, error) {
-	ok, err := q.db.NewSelect().ColumnExpr("1").Where("EXISTS (?)", bun.SafeQuery(staffedBy, userID)).
-		WhereOr("EXISTS (SELECT 1 FROM organization_members WHERE user_id = ? AND role IN ('owner', 'admin'))", userID).
-		WhereOr("EXISTS (SELECT 1 FROM project_members WHERE user_id = ? AND role IN ('owner', 'admin', 'editor'))", userID).Exists(ctx)
-	return ok, translate(err)
 }
 
 // HasSuperAdmin tells whether any super admin exists.
@@ -199,6 +183,7 @@ func (t *Tx) LockSuperAdmins(ctx context.Context) ([]string, error) {
 // ErrStale when it was changed meanwhile, ErrExists for a taken user name.
 func (t *Tx) UpdateUser(ctx context.Context, u *User) error {
 	u.Version++
+	t.gains(u.ID) // the role may be another
 	res, err := t.db.NewUpdate().Model(u).
 		Column("username", "full_name", "role", "avatar_url", "password_hash", "is_active", "version").
 		Where("u.id = ?", u.ID).Where("u.version = ?", u.Version-1).Exec(ctx)

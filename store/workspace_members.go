@@ -49,6 +49,7 @@ func (t *Tx) LinkOrganizationMember(ctx context.Context, m *OrganizationMember) 
 // SetOrganizationRole gives a linked user another role; ErrNotFound without a
 // link.
 func (t *Tx) SetOrganizationRole(ctx context.Context, organizationID, userID, role string) error {
+	t.gains(userID)
 	res, err := t.db.NewUpdate().Model((*OrganizationMember)(nil)).Set("role = ?", role).
 		Where("organization_id = ?", organizationID).Where("user_id = ?", userID).Exec(ctx)
 	return changed(res, err, ErrNotFound)
@@ -86,6 +87,7 @@ func (t *Tx) LeaveProjects(ctx context.Context, userID, organizationID string, a
 				(SELECT 1 FROM project_members AS m WHERE m.project_id = p.id AND m.role IN ('owner', 'admin'))
 		ON CONFLICT (project_id, user_id) DO UPDATE SET role = 'admin'
 		RETURNING project_id, user_id, role`, t.instant(at), bun.List(left)).Scan(ctx, &heirs)
+	t.noteGains(&heirs)
 	return heirs, translate(err)
 }
 
@@ -130,6 +132,7 @@ func (q Queries) HasOtherProjectAdmin(ctx context.Context, projectID, userID str
 
 // SetProjectRole gives a linked user another role; ErrNotFound without a link.
 func (t *Tx) SetProjectRole(ctx context.Context, projectID, userID, role string) error {
+	t.gains(userID)
 	res, err := t.db.NewUpdate().Model((*ProjectMember)(nil)).Set("role = ?", role).
 		Where("project_id = ?", projectID).Where("user_id = ?", userID).Exec(ctx)
 	return changed(res, err, ErrNotFound)

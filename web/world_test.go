@@ -148,6 +148,15 @@ func (w *world) newMember(t testing.TB) string {
 	return u.ID
 }
 
+// newPupil makes an account that joins the world's course by its code.
+func (w *world) newPupil(t testing.TB) string {
+	t.Helper()
+	u := w.addUser(t, app.RoleStudent, "pupil", true)
+	code := w.as(owner).must(t, http.StatusOK, put, v1+"/courses/"+w.course+"/join-code").text(t, "code")
+	w.session(t, u.ID).must(t, http.StatusOK, post, v1+"/courses/join", body{"code": code})
+	return u.ID
+}
+
 // organization is that of the world's project.
 func (w *world) organization(t testing.TB) string {
 	t.Helper()
