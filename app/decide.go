@@ -3,10 +3,9 @@ package app
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -66,30 +65,37 @@ func decide(s roomSnapshot, roll func() float64) decision {
 	}
 	agents := slices.Clone(s.Agents)
 	slices.SortStableFunc(agents, func(x, y store.Agent) int { return cmp.Compare(precedence(&x), precedence(&y)) })
-	var may []store.Agent
+	may := map[string]bool{}
 	for i := range agents {
-		why := able(&s, &agents[i])
-		if why == "" {
-			may = append(may, agents[i])
-		}
-		d.Candidates = append(d.Candidates, candidate{AgentID: agents[i].ID, Name: agents[i].Name, Rule: why})
+		why, detail := able(&s, &agents[i])
+		may[agents[i].ID] = why == ""
+		d.Candidates = append(d.Candidates, candidate{AgentID: agents[i].ID, Name: agents[i].Name, Rule: why, Detail: detail})
 	}
-	if called := s.called(fresh, may, d.Cause); len(called) > 0 {
-		d.speakCalled(called, &s)
+	called := s.called(fresh, namesOf(agents), may, d.Cause)
+	someMay := false
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		if c.askedBy, c.Called = called[c.AgentID]; c.Called {
+			someMay = someMay || may[c.AgentID]
+		}
+	}
+	if someMay {
+		d.speakCalled(&s)
 	} else {
 		d.speakUnaddressed(&s, agents, roll)
 	}
 	return d
 }
 
-// called tells which of the agents the lines call, and who asked in that way.
-func (s *roomSnapshot) called(lines []store.Message, agents []store.Agent, cause string) map[string]string {
+// called tells which of the room's agents the lines call, whether they may
+// speak or not, and who asked in that way.
+func (s *roomSnapshot) called(lines []store.Message, names roomNames, may map[string]bool, cause string) map[string]string {
 	called := map[string]string{}
 	for _, m := range lines {
 		if cause == causePost && m.ByAgent() {
 			continue
 		}
-		for _, id := range mentioned(m.Content, agents) {
+		for _, id := range names.called(m.Content, may) {
 			if id != m.AgentID && !s.answered(&m, id) {
 				called[id] = s.askedBy(&m)
 			}
@@ -117,22 +123,21 @@ func (s *roomSnapshot) askedBy(m *store.Message) string {
 }
 
 // speakCalled lets everybody speak who was called, as far as the guards do.
-func (d *decision) speakCalled(called map[string]string, s *roomSnapshot) {
+func (d *decision) speakCalled(s *roomSnapshot) {
 	left, guard := s.MaxRow, guardRow
 	if d.Cause == causeAgents {
 		left, guard = s.guarded()
 	}
 	for i := range d.Candidates {
 		c := &d.Candidates[i]
-		asked, isCalled := called[c.AgentID]
 		switch {
 		case c.Rule != "":
-		case !isCalled:
+		case !c.Called:
 			c.Rule = ruleOthers
 		case left <= 0:
 			c.Rule, c.Detail, d.Guard = ruleGuard, guard, guard
 		default:
-			c.Speaks, c.Rule, c.askedBy = true, ruleMentioned, asked
+			c.Speaks, c.Rule = true, ruleMentioned
 			left--
 		}
 	}
@@ -161,12 +166,11 @@ func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, roll 
 }
 
 // able is the reason why an agent may not speak in the room at all, one of the
-// rules of decisions.go; "" when it may. Agents outside this program are told
-// of lines, they take no turns.
-func able(s *roomSnapshot, ag *store.Agent) string {
+// rules of decisions.go with more about it for staff; "" when it may. Agents
+// outside this program are told of lines, they take no turns.
+func able(s *roomSnapshot, ag *store.Agent) (rule, detail string) {
 	p := s.place(ag)
-	rule, _ := p.ability(&s.Room, p.ownLines(&s.Room, s.Lines, s.Now), s.Now)
-	return rule
+	return p.ability(&s.Room, p.ownLines(&s.Room, s.Lines, s.Now), s.Now)
 }
 
 // place is how an agent is set in the room; one of which nothing is known there
@@ -233,59 +237,38 @@ func rolled(roll, chance float64) verdict {
 	return verdict{Speak: roll < chance, Rule: ruleChance, Roll: &roll, Chance: &chance}
 }
 
-// teacherWord calls the teacher without an "@", or who teaches in its place.
-const teacherWord = "老師"
-
-// mentioned returns the ids of the agents that a text calls: "@" and an
-// agent's name or type in any case, the longest that fits, or 老師. A type that
-// several agents have calls the first of them.
+// mentioned returns the ids of the agents that a text calls, as package mention
+// says. A type that several agents have calls the first of them.
 func mentioned(content string, agents []store.Agent) []string {
+	return namesOf(agents).called(content, nil)
+}
+
+// roomNames are the names of a room's agents, made ready once for many lines.
+type roomNames struct{ *mention.Names }
+
+func namesOf(agents []store.Agent) roomNames {
+	all := make([]mention.Agent, len(agents))
+	for i := range agents {
+		ag := &agents[i]
+		all[i] = mention.Agent{ID: ag.ID, Name: ag.Name, Type: ag.Type, Teacher: ag.Type == AgentTeacher,
+			Instructor: part(ag) == categoryInstructor}
+	}
+	return roomNames{mention.Of(all)}
+}
+
+// called are the ids of the agents that a text calls, each once: of several
+// that a word may mean, the first of those that may speak, or of all when none
+// may or nothing is known about it.
+func (n roomNames) called(content string, may map[string]bool) []string {
 	var ids []string
-	add := func(id string) {
+	for _, meant := range n.In(content) {
+		id := meant[0]
+		if i := slices.IndexFunc(meant, func(id string) bool { return may[id] }); i >= 0 {
+			id = meant[i]
+		}
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
-	text := []rune(strings.ToLower(content))
-	for i, r := range text {
-		if r != '@' || (i > 0 && isWord(text[i-1])) {
-			continue
-		}
-		best, id := 0, ""
-		for _, ag := range agents {
-			for _, label := range []string{ag.Name, ag.Type} {
-				if n := len([]rune(label)); n > best && startsWith(text[i+1:], label) {
-					best, id = n, ag.ID
-				}
-			}
-		}
-		if id != "" {
-			add(id)
-		}
-	}
-	if strings.Contains(content, teacherWord) {
-		i := slices.IndexFunc(agents, func(ag store.Agent) bool { return ag.Type == AgentTeacher })
-		if i < 0 {
-			i = slices.IndexFunc(agents, func(ag store.Agent) bool { return part(&ag) == categoryInstructor })
-		}
-		if i >= 0 {
-			add(agents[i].ID)
-		}
-	}
 	return ids
-}
-
-// startsWith tells whether text begins with the label as a word of its own:
-// "@teachers" does not call the teacher, "@老師你好" does.
-func startsWith(text []rune, label string) bool {
-	want := []rune(strings.ToLower(label))
-	if len(want) == 0 || len(text) < len(want) || !slices.Equal(text[:len(want)], want) {
-		return false
-	}
-	return len(text) == len(want) || !isWord(want[len(want)-1]) || !isWord(text[len(want)])
-}
-
-// isWord tells letters and digits of scripts that put blanks between words.
-func isWord(r rune) bool {
-	return r == '_' || (unicode.IsLetter(r) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai)) || unicode.IsDigit(r)
 }

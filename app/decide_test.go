@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/store"
 )
@@ -154,6 +156,63 @@ func TestDecide(t *testing.T) {
 			}
 			if got := ids(s.Agents); !slices.Equal(got, ids(cast(c.agents...))) {
 				t.Errorf("the snapshot's agents were reordered: %v", got)
+			}
+		})
+	}
+}
+
+// A name calls whom it names. Who may not speak is told from who was not
+// called, with the reason, and nobody else is taken for it.
+func TestCalledInVain(t *testing.T) {
+	t.Parallel()
+	muted := func(i int) func(*roomSnapshot) {
+		return func(s *roomSnapshot) {
+			s.Places = map[string]*placed{}
+			p := place(&store.RoomAgent{AgentID: s.Agents[i].ID, IsActive: true, Agent: &s.Agents[i], MutedUntil: s.Now.Add(time.Hour)}, s.Now, time.UTC)
+			s.Places[s.Agents[i].ID] = p
+		}
+	}
+	for name, c := range map[string]struct {
+		agents []string
+		text   string
+		tune   func(*roomSnapshot)
+		speaks []string
+		vain   string // who is called in vain, and why
+	}{
+		"LongerNameIsMuted":   {agents: []string{"teacher", "teacher2"}, text: "@Ada Lovelace?", tune: muted(1), vain: "teacher2 muted until 0001-01-01 01:00 UTC"},
+		"ShorterNameIsMuted":  {agents: []string{"teacher", "teacher2"}, text: "@Ada?", tune: muted(0), vain: "teacher muted until 0001-01-01 01:00 UTC"},
+		"TypeMeansTheNext":    {agents: []string{"teacher", "teacher2"}, text: "@teacher?", tune: muted(0), speaks: []string{"teacher2"}},
+		"WordMeansTheNext":    {agents: []string{"teacher", "critic"}, text: "老師?", tune: muted(0), speaks: []string{"critic"}},
+		"NobodyOfTheType":     {agents: []string{"teacher"}, text: "＠ＴＥＡＣＨＥＲ?", tune: muted(0), vain: "teacher muted until 0001-01-01 01:00 UTC"},
+		"OneOfTwo":            {agents: []string{"teacher", "student"}, text: "@小明 @Ada", tune: muted(1), speaks: []string{"teacher"}, vain: "student muted until 0001-01-01 01:00 UTC"},
+		"Inactive":            {agents: []string{"sleeper"}, text: "@Sleeper", vain: "sleeper inactive"},
+		"Mode":                {agents: []string{"student"}, text: "@student", tune: mode(ModeTeacherOnly), vain: "student mode"},
+		"RoomOff":             {agents: []string{"student"}, text: "@student", tune: mode(ModeOff), vain: "student room_off"},
+		"Guard":               {agents: []string{"teacher", "student"}, text: "@teacher @student", tune: func(s *roomSnapshot) { s.MaxRow = 1 }, speaks: []string{"teacher"}, vain: "student guard agent_row"},
+		"OutsideIsToldAnyway": {agents: []string{"remote"}, text: "@Remote"},
+		"NotCalledNotInVain":  {agents: []string{"sleeper", "teacher"}, text: "`@sleeper` > hi"},
+		"CallsNobody":         {agents: []string{"teacher"}, text: "https://medium.com/@teacher/x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := room(person(c.text))
+			s.Lines[0].SenderID, s.Agents, s.Room.AIFrequency = "sue", cast(c.agents...), 0
+			if c.tune != nil {
+				c.tune(&s)
+			}
+			d := decide(s, (&dice{rolls: []float64{0.5}}).roll)
+			if got := speaking(d); !slices.Equal(got, c.speaks) && len(got)+len(c.speaks) > 0 {
+				t.Errorf("speakers: got %v, want %v", got, c.speaks)
+			}
+			var vain []string
+			for _, u := range d.unheard() {
+				vain = append(vain, strings.TrimSpace(u.AgentID+" "+u.Rule+" "+u.Detail))
+				if u.askedBy != "sue" {
+					t.Errorf("%s was called by %q", u.AgentID, u.askedBy)
+				}
+			}
+			if got := strings.Join(vain, ", "); got != c.vain {
+				t.Errorf("called in vain: got %q, want %q", got, c.vain)
 			}
 		})
 	}

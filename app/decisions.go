@@ -54,15 +54,18 @@ type decision struct {
 
 // candidate is what becomes of one agent. Its JSON is stored.
 type candidate struct {
-	AgentID string   `json:"agent_id"`
-	Name    string   `json:"agent_name"`
-	Speaks  bool     `json:"speaks"`
-	Rule    string   `json:"rule"`
-	Detail  string   `json:"detail,omitempty"`
-	Roll    *float64 `json:"roll,omitempty"`
-	Chance  *float64 `json:"chance,omitempty"`
+	AgentID string `json:"agent_id"`
+	Name    string `json:"agent_name"`
+	Speaks  bool   `json:"speaks"`
+	// Called says that a line calls it. When it does not speak then, Rule and
+	// Detail say why.
+	Called bool     `json:"called,omitempty"`
+	Rule   string   `json:"rule"`
+	Detail string   `json:"detail,omitempty"`
+	Roll   *float64 `json:"roll,omitempty"`
+	Chance *float64 `json:"chance,omitempty"`
 
-	askedBy string // the person whose line it speaks about
+	askedBy string // the person whose line it speaks about, or that calls it
 }
 
 // speakers are the candidates that speak, in their order.
@@ -74,6 +77,18 @@ func (d *decision) speakers() []candidate {
 		}
 	}
 	return speak
+}
+
+// unheard are the candidates that were called and may not speak, each with its
+// reason and the person who called it. Agents outside this program are told of
+// lines in another way.
+func (d *decision) unheard() (silent []candidate) {
+	for _, c := range d.Candidates {
+		if c.Called && !c.Speaks && c.Rule != ruleExternal {
+			silent = append(silent, c)
+		}
+	}
+	return silent
 }
 
 // cutOffNames are the names of the agents that a guard keeps from speaking.

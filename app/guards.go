@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -116,11 +117,11 @@ func numbers(words []string) (found []string) {
 
 // understand takes a line apart. Names of the room's agents say nothing.
 func understand(content string, agents []store.Agent) utterance {
-	text := strings.ToLower(strings.NewReplacer("’", "'", "，", ",", "＠", "@").Replace(content))
+	text := mention.Fold(strings.ReplaceAll(content, "’", "'"))
 	u := utterance{asks: asks(text)}
 	for _, ag := range agents {
 		for _, name := range []string{ag.Name, ag.Type} {
-			text = withoutName(text, strings.ToLower(name))
+			text = mention.Without(text, name)
 		}
 	}
 	var word []rune
@@ -163,24 +164,6 @@ func understand(content string, agents []store.Agent) utterance {
 	}
 	flush()
 	return u
-}
-
-// withoutName takes a name out of a text where it is a word of its own.
-func withoutName(text, name string) string {
-	if name == "" {
-		return text
-	}
-	var b strings.Builder
-	runes := []rune(text)
-	for i := 0; i < len(runes); i++ {
-		if (i == 0 || !isWord(runes[i-1])) && startsWith(runes[i:], name) {
-			b.WriteByte(' ')
-			i += len([]rune(name)) - 1
-			continue
-		}
-		b.WriteRune(runes[i])
-	}
-	return b.String()
 }
 
 // asks tells whether a line asks something.

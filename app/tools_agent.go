@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -32,7 +33,7 @@ func askAgent() *tool {
 func (c *toolCall) askOther(ctx context.Context, name, question string) (toolResult, error) {
 	r, self := c.run, c.part.agent
 	others := slices.DeleteFunc(slices.Clone(r.able), func(ag store.Agent) bool { return ag.ID == self.ID })
-	i := slices.IndexFunc(others, func(ag store.Agent) bool { return strings.EqualFold(ag.Name, name) })
+	i := slices.IndexFunc(others, func(ag store.Agent) bool { return mention.Fold(ag.Name) == mention.Fold(name) })
 	if i < 0 {
 		var names []string
 		for _, ag := range others {

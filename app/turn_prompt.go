@@ -41,7 +41,7 @@ func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 			return part, err
 		}
 	}
-	r.read = readUpTo(r.turn.TriggerSeq, since, r.agent.ID, r.able)
+	r.read = readUpTo(r.turn.TriggerSeq, since, r.agent.ID, r.present)
 	course, err := a.db.Course(ctx, r.room.CourseID)
 	if err != nil {
 		return part, err
@@ -91,14 +91,19 @@ func newest(lines []store.Message) int64 {
 
 // readUpTo is the newest line that an agent's answer to these lines covers: a
 // burst of posts is one turn that has read them all. A line that calls another
-// agent is left to the next look, unless it is part of what the turn is about.
-func readUpTo(trigger int64, lines []store.Message, self string, able []store.Agent) int64 {
-	read := trigger
+// agent is left to the next look, unless it is part of what the turn is about:
+// also one that calls an agent that may not speak, since the look tells why. Of
+// agents that a word may mean it means the first, so those that may speak go first.
+func readUpTo(trigger int64, lines []store.Message, self string, agents []store.Agent) int64 {
+	read, names := trigger, namesOf(agents)
+	another := func(id string) bool {
+		return id != self && !slices.ContainsFunc(agents, func(ag store.Agent) bool { return ag.ID == id && ag.IsExternal })
+	}
 	for _, m := range lines {
 		if m.Seq <= trigger {
 			continue
 		}
-		if slices.ContainsFunc(mentioned(m.Content, able), func(id string) bool { return id != self }) {
+		if slices.ContainsFunc(names.called(m.Content, nil), another) {
 			break
 		}
 		read = m.Seq

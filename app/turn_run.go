@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
@@ -44,20 +45,22 @@ var errLeaseLost = errors.New("the lease is lost")
 
 // turnRun is one attempt at a turn, in the worker that holds its lease.
 type turnRun struct {
-	app    *App
-	turn   *store.Turn
-	agent  *store.Agent
-	room   *store.Room
-	able   []store.Agent      // those of the room that may speak
-	places map[string]*placed // how all of them are set there
-	fence  string             // around the words of others in its prompts
-	text   strings.Builder
-	shown  *pacer
-	units  int           // of text, in UTF-16 code units
-	read   int64         // the newest line that the answer covers, see readUpTo
-	ended  time.Time     // when a person has stopped it in the middle
-	waited time.Duration // for people who typed
-	anew   bool          // it is asked again about what they said
+	app   *App
+	turn  *store.Turn
+	agent *store.Agent
+	room  *store.Room
+	able  []store.Agent // those of the room that may speak
+	// present are all of the room, those that may speak first.
+	present []store.Agent
+	places  map[string]*placed // how all of them are set there
+	fence   string             // around the words of others in its prompts
+	text    strings.Builder
+	shown   *pacer
+	units   int           // of text, in UTF-16 code units
+	read    int64         // the newest line that the answer covers, see readUpTo
+	ended   time.Time     // when a person has stopped it in the middle
+	waited  time.Duration // for people who typed
+	anew    bool          // it is asked again about what they said
 
 	mu      sync.Mutex // guards what follows: parts of a graph speak at once
 	usage   llm.Usage
@@ -166,7 +169,16 @@ func (r *turnRun) look(ctx context.Context) (err error) {
 		return err
 	}
 	r.places = s.Places
-	r.able = slices.DeleteFunc(slices.Clone(s.Agents), func(ag store.Agent) bool { return able(s, &ag) != "" })
+	var silent []store.Agent
+	r.able = nil
+	for i := range s.Agents {
+		if rule, _ := able(s, &s.Agents[i]); rule == "" {
+			r.able = append(r.able, s.Agents[i])
+		} else {
+			silent = append(silent, s.Agents[i])
+		}
+	}
+	r.present = slices.Concat(r.able, silent)
 	return nil
 }
 
@@ -358,7 +370,7 @@ func (r *turnRun) finish(ctx context.Context) error {
 		}
 		own := m.Seq
 		// What was cut off in the middle calls nobody: that is what a stop is for.
-		if r.ended.IsZero() && mayCall(m.Content) {
+		if r.ended.IsZero() && mention.May(m.Content) {
 			own = 0
 		}
 		if err := a.nextInRoom(ctx, tx, m.RoomID, r.read, own); err != nil {
@@ -382,11 +394,6 @@ func (r *turnRun) line(by *store.Agent, content string) *store.Message {
 	}
 	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
 		TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
-}
-
-// mayCall tells whether a line could call an agent.
-func mayCall(content string) bool {
-	return strings.ContainsRune(content, '@') || strings.Contains(content, teacherWord)
 }
 
 func (r *turnRun) signal(state string) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -173,7 +174,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 		if err == nil && len(r.lines) == 0 && r.turn.Cause == causePost {
 			return &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
 		}
-		r.read = readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.able)
+		r.read = readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.present)
 		if err == nil && len(r.saved) == 0 {
 			err = r.giveWay(r.lines)
 		}
@@ -230,7 +231,7 @@ func (r *graphRun) take(id string, out nodeOutput) {
 		r.outputs[out.Output] = out
 	}
 	r.said = max(r.said, out.Seq)
-	r.calls = r.calls || out.Line != "" && mayCall(out.Text)
+	r.calls = r.calls || out.Line != "" && mention.May(out.Text)
 }
 
 // output is what nodes have put down under a name.

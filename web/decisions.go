@@ -39,6 +39,7 @@ type candidateOut struct {
 	AgentID   string         `json:"agent_id" format:"uuid"`
 	AgentName string         `json:"agent_name"`
 	Speaks    bool           `json:"speaks"`
+	InVain    bool           `json:"called_in_vain,omitempty" doc:"A line calls it and it may not speak: rule says why"`
 	Rule      string         `json:"rule" doc:"What decided, for example mentioned, chance, message_count, schedule, guard, external or inactive"`
 	Detail    *string        `json:"detail" doc:"More about it"`
 	Roll      *float64       `json:"roll" doc:"It speaks when its roll is below its chance"`
@@ -61,7 +62,7 @@ func decisionForm(d *app.SeenDecision) decisionOut {
 	out := decisionOut{ID: nullable(d.ID), RoomID: d.RoomID, Cause: d.Cause, FromSeq: d.FromSeq, Seq: d.Seq, Guard: nullable(d.Guard),
 		CreatedAt: since(d.CreatedAt), Candidates: make([]candidateOut, len(d.Agents))}
 	for i, c := range d.Agents {
-		out.Candidates[i] = candidateOut{AgentID: c.AgentID, AgentName: c.Name, Speaks: c.Speaks, Rule: c.Rule, Detail: nullable(c.Detail),
+		out.Candidates[i] = candidateOut{AgentID: c.AgentID, AgentName: c.Name, Speaks: c.Speaks, InVain: c.Called && !c.Speaks, Rule: c.Rule, Detail: nullable(c.Detail),
 			Roll: c.Roll, Chance: c.Chance}
 		if c.Turn != nil {
 			t := spokenTurnForm(c.Turn)

@@ -1,0 +1,219 @@
+// Package mention tells whom a line calls: "@" and an agent's name or type, the
+// longest that fits, or the word for a teacher.
+//
+// People type names as their keyboards give them. So names and lines are
+// compared in NFKC with case folding, any run of blanks is one blank, and
+// characters that nobody sees do not count. A name ends where the word or the
+// script ends. Code, quotes, addresses of pages and of mail call nobody. The
+// package is pure and imports nothing of ours.
+package mention
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// TeacherWord calls the teacher without an "@", or who teaches in its place.
+const TeacherWord = "老師"
+
+// Agent is somebody who can be called.
+type Agent struct {
+	ID, Name, Type string
+
+	Teacher    bool // whom TeacherWord calls
+	Instructor bool // whom it calls where no teacher can speak
+}
+
+// Names are the names of a room, made ready to be looked for.
+type Names struct {
+	labels   []label // the longest first
+	teachers []string
+}
+
+// label is a name or a type, and whom it means: those of that name first, then
+// those of that type.
+type label struct {
+	text []rune
+	ids  []string
+}
+
+// Of makes the names of these agents ready. Where several have one name or
+// type, the earlier goes first.
+func Of(agents []Agent) *Names {
+	n, at := &Names{}, map[string]int{}
+	add := func(text, id string) {
+		text = Fold(text)
+		if text == "" {
+			return
+		}
+		i, known := at[text]
+		if !known {
+			i, at[text] = len(n.labels), len(n.labels)
+			n.labels = append(n.labels, label{text: []rune(text)})
+		}
+		if !slices.Contains(n.labels[i].ids, id) {
+			n.labels[i].ids = append(n.labels[i].ids, id)
+		}
+	}
+	for _, ag := range agents {
+		add(ag.Name, ag.ID)
+	}
+	for _, ag := range agents {
+		add(ag.Type, ag.ID)
+		if ag.Teacher {
+			n.teachers = append(n.teachers, ag.ID)
+		}
+	}
+	for _, ag := range agents {
+		if ag.Instructor && !ag.Teacher {
+			n.teachers = append(n.teachers, ag.ID)
+		}
+	}
+	slices.SortStableFunc(n.labels, func(x, y label) int { return cmp.Compare(len(y.text), len(x.text)) })
+	return n
+}
+
+// May tells whether a line could call anybody, whoever is there.
+func May(line string) bool {
+	line = Fold(line)
+	return strings.ContainsRune(line, '@') || strings.Contains(line, TeacherWord)
+}
+
+// In lists the calls of a line in their order. Each is the ids of those whom it
+// may mean, of whom the first that may speak is meant.
+func (n *Names) In(line string) [][]string {
+	if len(n.labels) == 0 {
+		return nil
+	}
+	text := []rune(Fold(withoutCode(line)))
+	var calls [][]string
+	end, begins := -1, true // of the call before; whether an "@" here stands outside of a word, as that of a mailbox does not
+	for i := range text {
+		if text[i] != '@' {
+			begins = !isWord(text[i])
+			continue
+		}
+		if i < end || i != end && !begins {
+			continue
+		}
+		l := n.at(text[i+1:])
+		if l == nil || n.isAddress(text, i, i+1+len(l.text), i == end) {
+			continue
+		}
+		end = i + 1 + len(l.text)
+		calls = append(calls, l.ids)
+		for j := i; j < end; j++ {
+			text[j] = '\n' // so that a name with the word for a teacher calls no teacher
+		}
+	}
+	if len(n.teachers) > 0 && strings.Contains(mailAddress.ReplaceAllString(string(text), "\n"), TeacherWord) {
+		calls = append(calls, n.teachers)
+	}
+	return calls
+}
+
+// at is the longest name with which a text begins as a word of its own.
+func (n *Names) at(text []rune) *label {
+	for i := range n.labels {
+		if l := &n.labels[i]; starts(text, l.text) {
+			return l
+		}
+	}
+	return nil
+}
+
+// mailAddress is one as it stands in a folded text. Before the "@" it is ASCII,
+// or a word of a script without blanks that stands right before it.
+//
+//nolint:gochecknoglobals // a pattern
+var mailAddress = regexp.MustCompile(`(?:[a-z0-9._%+'-]+|[^\x00-\x7f\p{P}\p{Z}]+)@(?:[a-z0-9-]+\.)+[a-z]{2,}|[a-z0-9._%+'-]+@(?:[\p{L}\p{M}\p{N}-]+\.)+\p{L}{2,}`)
+
+// isAddress tells whether the name between "@" and end is part of an address:
+// of a mailbox, glued to a word of a script without blanks (寫到王@teacher.example),
+// of a page (site.example/@teacher), of a package (@teacher/core), or of
+// somebody on another server (@teacher@social.example, @teacher:chat.example).
+func (n *Names) isAddress(text []rune, at, end int, afterCall bool) bool {
+	if at > 0 && !afterCall {
+		switch before := text[at-1]; {
+		case before == '/':
+			if isPath(text[:at]) {
+				return true
+			}
+		case noBlanks(before) || strings.ContainsRune(".+-%'", before):
+			if at+1+domain(text[at+1:]) > end {
+				return true
+			}
+		}
+	}
+	if end+1 >= len(text) {
+		return false
+	}
+	rest := text[end+1:]
+	switch text[end] {
+	case '/':
+		return (isASCIIWord(rest[0]) || strings.ContainsRune("._-~", rest[0])) && n.at(rest) == nil
+	case '@', ':':
+		return domain(rest) > 0 && n.at(rest) == nil
+	}
+	return false
+}
+
+// isPath tells whether the word that ends a text is a path or the address of a
+// page rather than a name.
+func isPath(text []rune) bool {
+	for i := len(text) - 2; i >= 0 && i >= len(text)-longestPart; i-- {
+		switch text[i] {
+		case ' ', '\n':
+			return false
+		case '/', '.', '~', '\\':
+			return true
+		}
+	}
+	return false
+}
+
+// longestPart bounds how far back a path is looked for.
+const longestPart = 256
+
+// domain is the length of the name of a host with which a text begins, 0 for
+// none: at least two parts, of which the last are letters.
+func domain(text []rune) int {
+	length, part, letters := 0, 0, true
+	for i := 0; ; i++ {
+		if i < len(text) && (isASCIIWord(text[i]) && text[i] != '_' || text[i] == '-') {
+			letters = letters && text[i] >= 'a' && text[i] <= 'z'
+			continue
+		}
+		if i == part {
+			return length // a part of nothing
+		}
+		if part > 0 && letters && i-part >= 2 {
+			length = i
+		}
+		if i == len(text) || text[i] != '.' {
+			return length
+		}
+		part, letters = i+1, true
+	}
+}
+
+// Without takes a name out of a folded text wherever it is a word of its own.
+func Without(text, name string) string {
+	want := []rune(Fold(name))
+	if len(want) == 0 {
+		return text
+	}
+	var b strings.Builder
+	runes := []rune(text)
+	for i := 0; i < len(runes); i++ {
+		if (i == 0 || !isWord(runes[i-1])) && starts(runes[i:], want) {
+			b.WriteByte(' ')
+			i += len(want) - 1
+			continue
+		}
+		b.WriteRune(runes[i])
+	}
+	return b.String()
+}
