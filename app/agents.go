@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -52,11 +53,10 @@ func (a *App) apply(s AgentSettings, ag *store.Agent) error {
 		return err
 	}
 	if err := firstOf(errors.Join(text("type", ag.Type, 1, 64), name("name", &ag.Name), a.checkCategory(ag),
-		a.checkProvider(ag), optionalText("model", ag.Model, maxName), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
+		a.checkProvider(ag), cleanModel("model", ag), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
 		between("context_window", ag.ContextWindow, 1, 1000))); err != nil {
 		return err
 	}
-	ag.Model = blankToNil(ag.Model)
 	if err := applyJSON(s, ag); err != nil {
 		return err
 	}
@@ -140,6 +140,36 @@ func setTexts(field string, sent Opt[[]string], to *store.JSON) error {
 	return nil
 }
 
+// cleanModel takes the name of an agent's model as it was meant; a blank one is none.
+func cleanModel(field string, ag *store.Agent) error {
+	ag.Model = blankToNil(ag.Model)
+	if ag.Model == nil {
+		return nil
+	}
+	if err := text(field, *ag.Model, 1, maxName); err != nil {
+		return err
+	}
+	model, err := llm.CleanModel(*ag.Model)
+	if err != nil {
+		return invalid(field, "%v", err)
+	}
+	ag.Model = &model
+	return nil
+}
+
+// cleanKey takes a model key as it was meant, without what came along when it
+// was copied.
+func cleanKey(field string, key Secret) (Secret, error) {
+	if err := text(field, key.Reveal(), 1, 4096); err != nil {
+		return "", err
+	}
+	clean, err := llm.CleanKey(key.Reveal())
+	if err != nil {
+		return "", invalid(field, "%v", err)
+	}
+	return Secret(clean), nil
+}
+
 // applyKey stores a newly typed key, encrypted. Clients send back what they
 // read, so an empty key or the mask of the stored one keeps it.
 func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
@@ -149,10 +179,11 @@ func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
 	if m := a.MaskedKey(ag); m != nil && *m == sent.Value.Reveal() {
 		return nil
 	}
-	if err := text("api_key", sent.Value.Reveal(), 1, 4096); err != nil {
+	key, err := cleanKey("api_key", sent.Value)
+	if err != nil {
 		return err
 	}
-	token, err := a.keys.Encrypt(sent.Value)
+	token, err := a.keys.Encrypt(key)
 	ag.EncryptedAPIKey = token
 	return err
 }

@@ -40,7 +40,7 @@ func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Messag
 func (a *App) eachKey(ctx context.Context, agentID string, keys []Secret, req llm.Request, call func(llm.Request) (shown bool, err error)) error {
 	var err error
 	for i, key := range keys {
-		req.Key = key.Reveal()
+		req.Key, req.Secrets = key.Reveal(), revealed(keys)
 		var shown bool
 		shown, err = call(req)
 		if cause := context.Cause(ctx); err != nil && cause != nil {
@@ -58,9 +58,18 @@ func (a *App) eachKey(ctx context.Context, agentID string, keys []Secret, req ll
 	return err
 }
 
+// revealed are the keys of a chain, none of which an answer may show.
+func revealed(keys []Secret) []string {
+	out := make([]string, len(keys))
+	for i, k := range keys {
+		out[i] = k.Reveal()
+	}
+	return out
+}
+
 // answerOf asks a model for a whole answer, which it cuts at most bytes.
 func (a *App) answerOf(ctx context.Context, agentID string, keys []Secret, req llm.Request, most int) (text string, usage llm.Usage, err error) {
-	err = a.eachKey(ctx, agentID, keys, req, func(req llm.Request) (bool, error) {
+	ask := func(req llm.Request) (bool, error) {
 		var b strings.Builder
 		for chunk, err := range a.callModel(ctx, req) {
 			if err != nil {
@@ -73,6 +82,13 @@ func (a *App) answerOf(ctx context.Context, agentID string, keys []Secret, req l
 		}
 		text = cut(strings.TrimSpace(b.String()), most)
 		return false, nil
+	}
+	err = a.eachKey(ctx, agentID, keys, req, func(req llm.Request) (bool, error) {
+		shown, err := ask(req)
+		if llm.KindOf(err) == llm.ThoughtAloud {
+			return ask(req) // nobody has seen it, and now the model is known
+		}
+		return shown, err
 	})
 	if err == nil && text == "" {
 		err = errSilent

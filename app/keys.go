@@ -35,11 +35,12 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 		return nil, err
 	}
 	in.Alias = strings.TrimSpace(in.Alias)
+	key, err := cleanKey("api_key", in.Key)
 	if err := firstOf(errors.Join(text("provider", in.Provider, 1, 64), text("alias", in.Alias, 1, maxName),
-		text("api_key", in.Key.Reveal(), 1, 4096), optionalText("description", in.Description, maxText))); err != nil {
+		err, optionalText("description", in.Description, maxText))); err != nil {
 		return nil, err
 	}
-	token, err := a.keys.Encrypt(in.Key)
+	token, err := a.keys.Encrypt(key)
 	if err != nil {
 		return nil, err
 	}
@@ -123,10 +124,11 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 		}) {
 			continue
 		}
-		if err := text(kind, key.Reveal(), 1, 4096); err != nil {
+		clean, err := cleanKey(kind, *key)
+		if err != nil {
 			return nil, err
 		}
-		if tokens[kind], err = a.keys.Encrypt(*key); err != nil {
+		if tokens[kind], err = a.keys.Encrypt(clean); err != nil {
 			return nil, err
 		}
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,6 +47,9 @@ type answer struct {
 	finish string
 	calls  []llm.ToolCall
 	usage  llm.Usage
+
+	reasoning *llm.Reasoning
+	note      string
 }
 
 // converse has an agent speak and returns what it said: it asks the model,
@@ -62,7 +64,7 @@ func (r *turnRun) converse(ctx context.Context, part agentPart) (string, error) 
 	t.req = r.app.modelRequest(part.agent, part.system, append(transcript(part.agent, part.lines), part.asked...))
 	t.req.Fence, t.req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
-		t.req.Tools, t.req.System = part.offered(), part.system+toolRule
+		t.req.Tools, t.req.ToolRule = part.offered(), toolRule
 	}
 	said, done, err := t.replay(ctx)
 	for err == nil {
@@ -139,7 +141,7 @@ func (t *talk) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.
 // hear takes an answer into the conversation.
 func (t *talk) hear(said *modelOutput) {
 	t.answers++
-	m := llm.Message{Role: llm.RoleAssistant, Text: said.Text}
+	m := llm.Message{Role: llm.RoleAssistant, Text: said.Text, Reasoning: said.Reasoning}
 	for _, c := range said.Calls {
 		m.ToolCalls = append(m.ToolCalls, llm.ToolCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Signature: c.Signature})
 	}
@@ -185,10 +187,6 @@ func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
 	}
 	step := t.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
 	said, err := t.call(ctx)
-	if len(t.req.Tools) > 0 && said.text == "" && refusesTools(err) {
-		t.req.Tools, t.req.System, t.part.tools = nil, t.part.system, nil
-		said, err = t.call(ctx)
-	}
 	step.Input = toJSON(t.input())
 	if err != nil {
 		f := faultOf(err, t.turn.Attempt)
@@ -196,24 +194,13 @@ func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
 		t.endStep(step, failedOutput{Reason: f.reason, Error: f.detail}, said.usage)
 		return nil, err
 	}
-	out := &modelOutput{Text: said.text, Finish: said.finish, streamed: true}
+	out := &modelOutput{Text: said.text, Finish: said.finish, Note: said.note, Reasoning: said.reasoning, streamed: true}
 	for _, c := range said.calls {
 		out.Calls = append(out.Calls, savedCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Malformed: c.Malformed, Signature: c.Signature})
 	}
 	t.endStep(step, out, said.usage)
 	t.hear(out)
 	return out, nil
-}
-
-// refusesTools tells whether a provider has refused a request for the tools in
-// it: some servers answer so for models that cannot call any.
-func refusesTools(err error) bool {
-	var e *llm.Error
-	if !errors.As(err, &e) || e.Kind != llm.BadRequest {
-		return false
-	}
-	text := strings.ToLower(e.Message)
-	return strings.Contains(text, "tool") || strings.Contains(text, "function")
 }
 
 // call streams one answer, to the room too where the part is shown.
@@ -251,6 +238,7 @@ func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err er
 			return said, err
 		}
 		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last one carries them
+		said.reasoning, said.note = chunk.Reasoning, chunk.Note
 	}
 	return said, nil
 }
@@ -285,7 +273,7 @@ func (t *talk) mayShow(ctx context.Context) error {
 
 // input is what is kept of the call that was just made.
 func (t *talk) input() modelInput {
-	in := modelInput{System: t.req.System, Provider: t.req.Provider, Model: t.req.Model, Temperature: t.req.Temperature,
+	in := modelInput{System: t.req.System + t.req.ToolRule, Provider: t.req.Provider, Model: t.req.Model, Temperature: t.req.Temperature,
 		MaxTokens: t.req.MaxTokens, Tools: t.part.toolNames()}
 	for _, m := range t.part.lines {
 		in.Lines = append(in.Lines, m.Seq)

@@ -46,7 +46,10 @@ type modelOutput struct {
 	Line   string      `json:"line,omitempty"`
 	Calls  []savedCall `json:"tool_calls,omitempty"`
 	Finish string      `json:"finish,omitempty"`
+	Note   string      `json:"note,omitempty"` // why it ended so, or what was left out of the request
 	Erased bool        `json:"erased,omitempty"`
+
+	Reasoning *llm.Reasoning `json:"reasoning,omitempty"` // what the model thought, for staff
 
 	streamed bool // the room has seen it
 }

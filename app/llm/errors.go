@@ -3,6 +3,7 @@ package llm
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode"
@@ -25,6 +26,8 @@ const (
 	TooLong         ErrorKind = "too_long"         // the prompt is longer than the model's context; see Window
 	Quota           ErrorKind = "quota"            // the key's account has nothing left to pay with
 	Filtered        ErrorKind = "filtered"         // the provider will not answer this prompt
+	WroteCall       ErrorKind = "wrote_call"       // nothing was said but a tool call, written as text
+	ThoughtAloud    ErrorKind = "thought_aloud"    // what was shown was thinking; asked again, the model is held back until it ends
 )
 
 // Error is the one error type that a stream ends with. Message is written for
@@ -69,7 +72,7 @@ func KindOf(err error) ErrorKind {
 // feedsBreaker reports whether e speaks against the provider's health.
 func (e *Error) feedsBreaker() bool {
 	switch e.Kind {
-	case BadKey, BadRequest, Canceled, UnknownProvider, Open, TooLong, Quota, Filtered:
+	case BadKey, BadRequest, Canceled, UnknownProvider, Open, TooLong, Quota, Filtered, WroteCall, ThoughtAloud:
 		return false
 	default:
 		return !e.spare
@@ -104,13 +107,33 @@ func sanitise(text, key string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 	words := strings.Fields(text)
 	for i, w := range words {
-		words[i] = redact(w, key)
+		words[i] = withoutAddress(redact(w, key))
 	}
 	out := []rune(strings.Join(words, " "))
 	if len(out) > maxRemoteText {
 		return string(out[:maxRemoteText-1]) + "…"
 	}
 	return string(out)
+}
+
+// withoutAddress hides the address of a machine: a gateway's words may name
+// those of the network that it runs in, or of the one that this program runs in.
+func withoutAddress(word string) string {
+	inner := strings.Trim(word, ".,;:()<>\"'`")
+	host := inner
+	if _, after, found := strings.Cut(inner, "://"); found {
+		host, _, _ = strings.Cut(after, "/")
+	}
+	for part := range strings.SplitSeq(host, "->") {
+		if _, err := netip.ParseAddrPort(part); err == nil {
+			return strings.ReplaceAll(word, inner, "(address)")
+		}
+		addr, err := netip.ParseAddr(strings.Trim(part, "[]"))
+		if err == nil && (addr.Is4() || strings.Count(part, ":") > 2) {
+			return strings.ReplaceAll(word, inner, "(address)")
+		}
+	}
+	return word
 }
 
 // redact hides a word that holds the key or, as in "Incorrect API key: sk-abcd****wxyz", its beginning.

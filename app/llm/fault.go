@@ -177,8 +177,8 @@ var (
 	grouped = regexp.MustCompile(`(\d)[,_](\d{3})`)
 )
 
-// err gives the failure its kind.
-func (f fault) err(key string) *Error {
+// err gives the failure its kind; hide makes the provider's words fit to be shown.
+func (f fault) err(hide func(string) string) *Error {
 	e := &Error{Status: f.status, RetryAfter: f.wait, fault: &f}
 	words := strings.ToLower(f.code + " " + f.message)
 	client := f.status == 0 || f.status >= 400 && f.status < 500 && f.status != http.StatusUnauthorized
@@ -203,7 +203,7 @@ func (f fault) err(key string) *Error {
 	if f.status >= 300 && f.status < 400 {
 		f.message = "redirects are not followed; configure the final address"
 	}
-	if text := sanitise(f.message, key); text != "" {
+	if text := hide(f.message); text != "" {
 		e.Message += ": " + text
 	}
 	return e
@@ -259,4 +259,9 @@ func windowIn(words string) int {
 		}
 	}
 	return 0
+}
+
+// notJSON is what came where JSON was promised.
+func notJSON(data []byte, hide func(string) string) *Error {
+	return broken("the answer is not what the provider's interface promises: no JSON: %s", hide(string(data[:min(len(data), 1<<10)])))
 }

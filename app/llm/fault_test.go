@@ -45,7 +45,7 @@ func TestFaultKinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := readFault(c.status, []byte(c.body)).err("")
+			got := readFault(c.status, []byte(c.body)).err(func(s string) string { return sanitise(s, "") })
 			if got.Kind != c.kind || got.Window != c.window || got.retry != c.retry || !strings.Contains(got.Message, c.says) {
 				t.Errorf("got %s, window %d, retry %v, %q, want %s, %d, %v, %q", got.Kind, got.Window, got.retry, got.Message, c.kind, c.window, c.retry, c.says)
 			}

@@ -1,226 +1,220 @@
 package llm
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"iter"
 	"net/http"
 	"strings"
-
-	"google.golang.org/genai"
 )
 
 // gemini speaks Google's Generative Language API.
 type gemini struct {
 	baseURL string
-	client  *http.Client
+	wire    *wire
 }
+
+// geminiVersion is the part of the path that names the version of the interface.
+const geminiVersion = "v1beta"
 
 // Stream implements Provider.
 func (p *gemini) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
+		a := attemptOf(ctx)
+		model := strings.TrimPrefix(r.Model, "models/")
 		// The model's name becomes a part of the path.
-		if strings.ContainsAny(r.Model, "?#%:\\") || strings.Contains(r.Model, "..") {
-			yield(Chunk{}, badRequest("%q is not the name of a model", sanitise(r.Model, r.Key)))
+		if strings.ContainsAny(model, "?#%:\\ ") || strings.Contains(model, "..") {
+			yield(Chunk{}, badRequest("%q is not the name of a model", a.hide(r.Model)))
 			return
 		}
-		client, err := genai.NewClient(ctx, &genai.ClientConfig{
-			APIKey:      r.Key,
-			Backend:     genai.BackendGeminiAPI,
-			HTTPClient:  p.client,
-			HTTPOptions: genai.HTTPOptions{BaseURL: p.baseURL},
-		})
+		if !strings.Contains(model, "/") {
+			model = "models/" + model
+		}
+		body, err := json.Marshal(geminiRequest(r, a.habits))
 		if err != nil {
-			// The SDK prints its configuration, with the key, into this error.
-			yield(Chunk{}, badRequest("the client cannot be made"))
+			yield(Chunk{}, badRequest("the request cannot be written as JSON"))
 			return
 		}
-		contents, config := geminiRequest(r)
-		finish := ""
-		for event, err := range client.Models.GenerateContentStream(ctx, r.Model, contents, config) {
+		header := http.Header{"X-Goog-Api-Key": {r.Key}}
+		s := geminiStream{hide: a.hide}
+		url := p.baseURL + "/" + geminiVersion + "/" + model + ":streamGenerateContent?alt=sse"
+		for e, err := range p.wire.post(ctx, url, header, body) {
 			if err != nil {
-				yield(Chunk{}, geminiStreamError(err, r.Key))
+				yield(Chunk{}, err)
 				return
 			}
-			chunk, ok, fault := geminiChunk(event)
+			chunk, fault := s.event(e)
 			if fault != nil {
 				yield(Chunk{}, fault)
 				return
 			}
-			// Some versions of the API name a finish reason in every event, so only the last one counts.
-			if chunk.Finish != "" {
-				finish, chunk.Finish = chunk.Finish, ""
+			if s.done {
+				a.done.Store(true)
+				break
 			}
-			if ok && !yield(chunk, nil) {
+			if !yield(chunk, nil) {
 				return
 			}
 		}
-		if finish != "" && intact(ctx) {
-			yield(Chunk{Finish: finish}, nil)
+		// Some versions of the interface name a finish reason in every event, so only the last one counts.
+		if s.done && s.last == "" {
+			s.last = FinishStop
+		}
+		switch {
+		case s.last != "":
+			a.done.Store(true)
+			yield(Chunk{Finish: s.last, Note: s.note}, nil)
+		case s.odd != "":
+			yield(Chunk{}, broken("answered what is no answer: %s", s.odd))
 		}
 	}
 }
 
-// geminiChunk converts one event; ok is false for one that shows no progress.
-func geminiChunk(event *genai.GenerateContentResponse) (chunk Chunk, ok bool, fault error) {
-	if u := event.UsageMetadata; u != nil {
-		chunk.Usage = &Usage{
-			PromptTokens:     int(u.PromptTokenCount),
-			CompletionTokens: int(u.CandidatesTokenCount + u.ThoughtsTokenCount),
+// geminiStream is an answer on its way.
+type geminiStream struct {
+	hide func(string) string
+	last string // the finish reason that was named last
+	note string
+	odd  string // a document that is no answer
+	done bool   // a proxy in front has sent [DONE]
+}
+
+// geminiDoc is what is read of an event; all else in it does not matter.
+type geminiDoc struct {
+	Candidates, UsageMetadata, PromptFeedback, Error json.RawMessage
+}
+
+type geminiCandidate struct {
+	Content, FinishReason, FinishMessage json.RawMessage
+}
+
+func (s *geminiStream) event(e event) (chunk Chunk, fault *Error) {
+	if e.alive {
+		return chunk, nil
+	}
+	if strings.EqualFold(strings.Trim(strings.TrimSpace(string(e.data)), `"`), "[DONE]") {
+		s.done = true
+		return chunk, nil
+	}
+	if e.name == "error" {
+		return chunk, readFault(0, e.data).err(s.hide)
+	}
+	docs, err := documents(e.data)
+	if err != nil && !e.open {
+		return chunk, notJSON(e.data, s.hide)
+	}
+	for _, raw := range docs {
+		var doc geminiDoc
+		if json.Unmarshal(raw, &doc) != nil {
+			continue
 		}
-		ok = len(event.Candidates) == 0
-	}
-	if f := event.PromptFeedback; f != nil && f.BlockReason != "" {
-		chunk.Finish, ok = FinishContentFilter, true
-	}
-	if len(event.Candidates) == 0 || event.Candidates[0] == nil {
-		return chunk, ok, nil
-	}
-	candidate := event.Candidates[0]
-	if candidate.Content != nil {
-		for _, part := range candidate.Content.Parts {
-			ok = true
-			if part.Text != "" && !part.Thought {
-				chunk.Text += part.Text
-			}
-			if part.FunctionCall != nil {
-				call, err := geminiCall(part)
-				if err != nil {
-					return chunk, false, err
-				}
-				chunk.ToolCalls = append(chunk.ToolCalls, call)
-			}
+		if !isNull(doc.Error) {
+			return chunk, readFault(0, raw).err(s.hide)
+		}
+		if e.whole && doc.Candidates == nil && doc.PromptFeedback == nil && doc.UsageMetadata == nil {
+			s.odd = s.hide(string(raw))
+		}
+		if u := geminiUsage(doc.UsageMetadata); u != nil {
+			chunk.Usage = u
+		}
+		if fault = s.blocked(doc); fault != nil {
+			return chunk, fault
+		}
+		for _, item := range items(doc.Candidates, 1) {
+			s.candidate(item, &chunk)
 		}
 	}
-	switch candidate.FinishReason {
-	case "", genai.FinishReasonUnspecified:
-	case genai.FinishReasonMalformedFunctionCall, genai.FinishReasonUnexpectedToolCall, genai.FinishReasonTooManyToolCalls:
-		chunk.ToolCalls = append(chunk.ToolCalls, ToolCall{Malformed: "the call could not be read: " + sanitise(string(candidate.FinishReason), "")})
-		chunk.Finish, ok = FinishToolCalls, true
+	return chunk, nil
+}
+
+// blocked tells of a prompt that is not answered.
+func (s *geminiStream) blocked(doc geminiDoc) *Error {
+	var f struct{ BlockReason, BlockReasonMessage json.RawMessage }
+	if json.Unmarshal(doc.PromptFeedback, &f) != nil {
+		return nil
+	}
+	reason := textOf(f.BlockReason)
+	if reason == "" || reason == "BLOCK_REASON_UNSPECIFIED" {
+		return nil
+	}
+	return &Error{Kind: Filtered, Message: s.hide("the prompt was blocked: " + reason + " " + textOf(f.BlockReasonMessage))}
+}
+
+func (s *geminiStream) candidate(raw json.RawMessage, chunk *Chunk) {
+	var c geminiCandidate
+	if json.Unmarshal(raw, &c) != nil {
+		return
+	}
+	chunk.begun = true
+	var content struct{ Parts json.RawMessage }
+	_ = json.Unmarshal(c.Content, &content)
+	for _, item := range items(content.Parts, 1<<12) {
+		s.part(item, chunk)
+	}
+	reason := strings.ToUpper(textOf(c.FinishReason))
+	switch reason {
+	case "", "FINISH_REASON_UNSPECIFIED":
+		return
+	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS":
+		chunk.ToolCalls = append(chunk.ToolCalls, ToolCall{Malformed: "the call could not be read: " + reason})
+		s.last = FinishToolCalls
 	default:
-		chunk.Finish, ok = geminiFinish(candidate.FinishReason), true
+		s.last = geminiFinish(reason)
 	}
-	return chunk, ok, nil
+	s.note = ""
+	if s.last != FinishStop {
+		s.note = s.hide(strings.TrimSpace(reason + " " + textOf(c.FinishMessage)))
+	}
 }
 
-func geminiFinish(f genai.FinishReason) string {
-	switch f {
-	case genai.FinishReasonStop:
+func (s *geminiStream) part(raw json.RawMessage, chunk *Chunk) {
+	var p struct{ Text, Thought, FunctionCall, ThoughtSignature json.RawMessage }
+	if json.Unmarshal(raw, &p) != nil {
+		return
+	}
+	text := textOf(p.Text)
+	if string(p.Thought) == "true" {
+		chunk.Reasoning = chunk.Reasoning.with(&Reasoning{Text: text})
+	} else {
+		chunk.Text += text
+	}
+	if isNull(p.FunctionCall) {
+		return
+	}
+	var f struct{ ID, Name, Args json.RawMessage }
+	_ = json.Unmarshal(p.FunctionCall, &f)
+	call := ToolCall{ID: wordOf(f.ID), Name: textOf(f.Name)}
+	if !isNull(f.Args) {
+		call.Arguments = plainJSON(f.Args)
+		if inner := textOf(f.Args); inner != "" {
+			call.Arguments = json.RawMessage(inner)
+		}
+	}
+	_ = json.Unmarshal(p.ThoughtSignature, &call.Signature)
+	chunk.ToolCalls = append(chunk.ToolCalls, call)
+}
+
+func geminiFinish(reason string) string {
+	switch reason {
+	case "STOP":
 		return FinishStop
-	case genai.FinishReasonMaxTokens:
+	case "MAX_TOKENS":
 		return FinishLength
-	case genai.FinishReasonSafety, genai.FinishReasonRecitation, genai.FinishReasonBlocklist,
-		genai.FinishReasonProhibitedContent, genai.FinishReasonSPII, genai.FinishReasonLanguage:
+	case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY":
 		return FinishContentFilter
-	default:
-		return FinishOther
 	}
+	return FinishOther
 }
 
-func geminiCall(part *genai.Part) (ToolCall, error) {
-	call := ToolCall{ID: part.FunctionCall.ID, Name: part.FunctionCall.Name, Signature: part.ThoughtSignature}
-	if len(part.FunctionCall.Args) == 0 {
-		return call, nil
+func geminiUsage(raw json.RawMessage) *Usage {
+	var u struct{ PromptTokenCount, CandidatesTokenCount, ThoughtsTokenCount json.RawMessage }
+	if isNull(raw) || json.Unmarshal(raw, &u) != nil {
+		return nil
 	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(part.FunctionCall.Args); err != nil {
-		return call, err
-	}
-	call.Arguments = bytes.TrimSpace(out.Bytes())
-	return call, nil
-}
-
-// geminiStreamError gives an error that was sent inside a stream, after status 200, its kind.
-func geminiStreamError(err error, key string) error {
-	var api genai.APIError
-	if !errors.As(err, &api) {
-		return err
-	}
-	status := api.Code
-	if status < 400 || status > 599 {
-		status = http.StatusInternalServerError
-	}
-	return fault{status: status, message: api.Message}.err(key)
-}
-
-func geminiRequest(r Request) ([]*genai.Content, *genai.GenerateContentConfig) {
-	config := &genai.GenerateContentConfig{
-		MaxOutputTokens: int32(min(max(r.MaxTokens, 0), 1<<30)),
-		// It would send the request again after text was shown.
-		AutomaticContinuation: new(false),
-	}
-	if r.Schema != nil && len(r.Tools) == 0 {
-		// Not the schema itself: older models refuse it.
-		config.ResponseMIMEType = "application/json"
-	}
-	if r.Temperature != nil {
-		config.Temperature = new(float32(*r.Temperature))
-	}
-	for _, t := range r.Tools {
-		declaration := &genai.FunctionDeclaration{Name: t.Name, Description: t.Description}
-		if len(t.Schema) > 0 {
-			declaration.ParametersJsonSchema = t.Schema
-		}
-		if config.Tools == nil {
-			config.Tools = []*genai.Tool{{}}
-		}
-		config.Tools[0].FunctionDeclarations = append(config.Tools[0].FunctionDeclarations, declaration)
-	}
-	system := r.System
-	var contents []*genai.Content
-	for i, m := range r.Messages {
-		if m.Role == RoleSystem {
-			system = strings.TrimSpace(system + "\n\n" + m.Text)
-			continue
-		}
-		parts := geminiParts(r.Messages[:i], m, r.Fence)
-		if len(parts) == 0 {
-			continue
-		}
-		role := geminiRole(m.Role)
-		// Gemini wants the roles to take turns.
-		if last := len(contents) - 1; last >= 0 && contents[last].Role == string(role) {
-			contents[last].Parts = append(contents[last].Parts, parts...)
-			continue
-		}
-		contents = append(contents, &genai.Content{Role: string(role), Parts: parts})
-	}
-	if system != "" {
-		config.SystemInstruction = &genai.Content{Parts: []*genai.Part{{Text: clean(system)}}}
-	}
-	return contents, config
-}
-
-func geminiRole(r Role) genai.Role {
-	if r == RoleAssistant {
-		return genai.RoleModel
-	}
-	return genai.RoleUser
-}
-
-func geminiParts(before []Message, m Message, fence string) []*genai.Part {
-	if m.Role == RoleTool {
-		return []*genai.Part{{FunctionResponse: &genai.FunctionResponse{
-			Name:     toolName(before, m),
-			Response: map[string]any{"output": m.spoken(fence)},
-		}}}
-	}
-	var parts []*genai.Part
-	if text := m.spoken(fence); text != "" {
-		parts = append(parts, &genai.Part{Text: text})
-	}
-	for _, c := range m.ToolCalls {
-		// prepare has checked that these are objects.
-		args := map[string]any{}
-		_ = json.Unmarshal(objectOrEmpty(c.Arguments), &args)
-		parts = append(parts, &genai.Part{
-			FunctionCall:     &genai.FunctionCall{Name: c.Name, Args: args},
-			ThoughtSignature: c.Signature,
-		})
-	}
-	return parts
+	out := &Usage{}
+	out.PromptTokens, _ = countOf(u.PromptTokenCount)
+	out.ReasoningTokens, _ = countOf(u.ThoughtsTokenCount)
+	said, _ := countOf(u.CandidatesTokenCount)
+	out.CompletionTokens = said + out.ReasoningTokens
+	return out
 }

@@ -3,7 +3,10 @@ package llm
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -48,6 +51,52 @@ func wordOf(raw json.RawMessage) string {
 	return string(raw)
 }
 
+// countOf is a number that counts something, in a text too; ok is false for anything else.
+func countOf(raw json.RawMessage) (n int, ok bool) {
+	f, err := strconv.ParseFloat(wordOf(raw), 64)
+	if err != nil || math.IsNaN(f) || f < 0 || f > 1<<40 {
+		return 0, false
+	}
+	return int(f), true
+}
+
+// isNull reports whether a member is missing or says nothing: null, "", {} or [], or false.
+func isNull(raw json.RawMessage) bool {
+	switch string(bytes.TrimSpace(raw)) {
+	case "", "null", `""`, "{}", "[]", "false":
+		return true
+	}
+	return false
+}
+
+// errNotJSON is an event that is no JSON.
+var errNotJSON = errors.New("what it sent is no JSON")
+
+// documents are the JSON values in the data of one event: one as a rule; the
+// elements of a list; or several, one a line, from servers that end an event
+// with one line end where it takes two.
+func documents(data []byte) ([]json.RawMessage, error) {
+	data = bytes.TrimSpace(data)
+	if whole := repaired(data); json.Valid(whole) {
+		if whole[0] == '[' {
+			return items(whole, 1<<16), nil
+		}
+		return []json.RawMessage{whole}, nil
+	}
+	var out []json.RawMessage
+	for line := range bytes.Lines(data) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
+		}
+		if line = repaired(line); !json.Valid(line) {
+			return out, errNotJSON
+		}
+		out = append(out, line)
+	}
+	return out, nil
+}
+
 // repaired makes JSON of what some servers write instead: NaN and Infinity for
 // numbers, and line ends and other control characters inside texts. Valid JSON
 // it leaves alone.
@@ -90,4 +139,22 @@ func notANumber(raw []byte) string {
 		}
 	}
 	return ""
+}
+
+// plainJSON writes a value without the escapes that are there for HTML: what
+// models call tools with is shown to people and to models again.
+func plainJSON(raw json.RawMessage) json.RawMessage {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if !bytes.Contains(raw, []byte(`\u00`)) || d.Decode(&v) != nil {
+		return raw
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
+		return raw
+	}
+	return bytes.TrimSpace(out.Bytes())
 }

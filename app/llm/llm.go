@@ -1,8 +1,8 @@
 // Package llm talks to model providers: one streaming call, the same for every
 // provider, with time limits, bounds, retries and a circuit breaker.
 //
-// It is a leaf: it imports the standard library, the providers' SDKs and the
-// breaker, and nothing of this program. It stores nothing, logs nothing and
+// It is a leaf: it imports the standard library, go-openai's types for requests
+// and the breaker, and nothing of this program. It stores nothing, logs nothing and
 // knows neither rooms nor people.
 //
 // Invariants:
@@ -13,7 +13,12 @@
 //   - Tool calls have a name, and arguments that are a JSON object. Of one that the
 //     model got wrong Malformed says how: that is no fault of the provider's.
 //   - Text marked as Data stands in a fence that it cannot close, see Message.
-//   - A key appears in no error and in no printed Request.
+//   - What a model thinks is no Text, and neither is a tool call that it writes
+//     in a notation of its own, wherever a stream is cut.
+//   - A key appears in no error, in no printed Request and in no answer; no error
+//     names an address or a name server of the network that the program runs in.
+//   - A provider is read leniently: only what is used is decoded, from whatever
+//     type it comes in, and an answer is taken by what it is, not by its label.
 //   - A consumer may stop ranging at any time; everything is released by then.
 package llm
 
@@ -118,10 +123,16 @@ type Chunk struct {
 	Finish    string
 	Note      string // for staff: why it ended, or what was left out of the request, where that needs words
 	Usage     *Usage
+
+	maybe string // a finish reason that came with text: it is the end if nothing follows
+	begun bool   // the provider has begun its answer, whatever it shows of it
 }
 
 func (c Chunk) size() int {
 	n := len(c.Text)
+	if c.Reasoning != nil {
+		n += len(c.Reasoning.Text) + len(c.Reasoning.Details)
+	}
 	for _, call := range c.ToolCalls {
 		n += len(call.Arguments)
 	}
@@ -130,8 +141,9 @@ func (c Chunk) size() int {
 
 // Provider turns a Request into the pieces of one provider's answer. It names
 // Finish and Usage as soon as it sees them and ends when the answer ends; a
-// Chunk without content means that the model works but has nothing to show.
-// Limits, retries and checks are the business of Models.
+// Chunk without content means that somebody is there but has nothing to show.
+// It runs in a goroutine of its own. Limits, retries, checks, thinking inside a
+// text and secrets are the business of Models.
 type Provider interface {
 	Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error]
 }

@@ -74,6 +74,7 @@ type Models struct {
 	retry     Retry
 	rand      func() float64
 	breakers  *breakers
+	memory    *memory
 }
 
 type provider struct {
@@ -125,14 +126,15 @@ func New(cfg Config) (*Models, error) {
 	if transport == nil {
 		transport = newTransport(m.limits.Connect)
 	}
-	client := newClient(transport, now)
+	m.memory = newMemory(now)
+	w := newWire(transport, now)
 	all := builtIn()
 	for name, pc := range cfg.Providers {
 		all[name] = override(all[name], pc)
 	}
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		p, err := newProvider(name, all[name], client, cfg.OfflinePause)
+		p, err := newProvider(name, all[name], w, cfg.OfflinePause)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -158,7 +160,7 @@ func override(base, pc ProviderConfig) ProviderConfig {
 	}
 }
 
-func newProvider(name string, pc ProviderConfig, client *http.Client, pause time.Duration) (*provider, error) {
+func newProvider(name string, pc ProviderConfig, w *wire, pause time.Duration) (*provider, error) {
 	p := &provider{name: name, defaultModel: pc.DefaultModel, needsKey: !pc.Keyless}
 	switch pc.Kind {
 	case KindOffline:
@@ -174,14 +176,13 @@ func newProvider(name string, pc ProviderConfig, client *http.Client, pause time
 	}
 	p.baseURL = base
 	if pc.Kind == KindOpenAI {
-		p.impl = &openAI{baseURL: base, client: client}
+		p.impl = &openAI{baseURL: base, wire: w}
 		return p, nil
 	}
-	// The SDK takes the key from the environment when it is given none.
 	if pc.Keyless {
 		return nil, fmt.Errorf("llm provider %q: kind gemini always needs a key", name)
 	}
-	p.impl = &gemini{baseURL: base, client: client}
+	p.impl = &gemini{baseURL: base, wire: w}
 	return p, nil
 }
 

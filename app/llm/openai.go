@@ -3,182 +3,341 @@ package llm
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"iter"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
-
-	"github.com/sashabaranov/go-openai"
 )
 
 // openAI speaks OpenAI's chat completions, which many other servers speak too.
 type openAI struct {
 	baseURL string
-	client  *http.Client
+	wire    *wire
 }
 
 // Stream implements Provider.
 func (p *openAI) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
-		cfg := openai.DefaultConfig(r.Key)
-		cfg.BaseURL = p.baseURL
-		cfg.HTTPClient = p.client
-		// Comments and blank lines are no events, however many: silence and size have limits of their own.
-		cfg.EmptyMessagesLimit = math.MaxUint
-		stream, err := openai.NewClientWithConfig(cfg).CreateChatCompletionStream(ctx, openAIRequest(r))
+		a := attemptOf(ctx)
+		body, err := openAIBody(r, a.habits, a.source)
 		if err != nil {
-			yield(Chunk{}, err)
+			yield(Chunk{}, badRequest("the request cannot be written as JSON"))
 			return
 		}
-		defer stream.Close()
-		var calls toolCalls
-		for {
-			event, err := stream.Recv()
-			if errors.Is(err, io.EOF) {
-				return
-			}
+		header := http.Header{}
+		if r.Key != "" {
+			header.Set("Authorization", "Bearer "+r.Key)
+		}
+		s := openAIStream{from: a.source, hide: a.hide}
+		for e, err := range p.wire.post(ctx, p.baseURL+"/chat/completions", header, body) {
 			if err != nil {
-				yield(Chunk{}, openAIStreamError(err, r.Key))
+				yield(Chunk{}, err)
 				return
 			}
-			chunk, ok := openAIChunk(event, &calls)
-			if chunk.Finish == openAIErrorFinish {
-				yield(Chunk{}, fault{status: http.StatusBadGateway, message: "the provider failed in mid-answer"}.err(r.Key))
+			chunk, fault := s.event(e)
+			if fault != nil {
+				yield(Chunk{}, fault)
 				return
 			}
-			if ok && !yield(chunk, nil) {
+			if s.done {
+				a.done.Store(true)
+				break
+			}
+			if !yield(chunk, nil) {
 				return
 			}
+		}
+		switch end, ok := s.end(); {
+		case ok:
+			a.done.Store(true)
+			yield(end, nil)
+		case s.odd != "":
+			yield(Chunk{}, broken("answered what is no answer: %s", s.odd))
 		}
 	}
 }
 
-// openAIChunk converts one event; ok is false for one that shows no progress, such as the opening role.
-func openAIChunk(event openai.ChatCompletionStreamResponse, calls *toolCalls) (chunk Chunk, ok bool) {
-	if u := event.Usage; u != nil {
-		chunk.Usage = &Usage{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens}
-		ok = true
+// openAIStream is an answer on its way.
+type openAIStream struct {
+	from  string
+	hide  func(string) string
+	odd   string // a document that is no answer
+	calls toolCalls
+	last  string // the finish reason that was named last, be it in every event
+	whole bool   // a completion that is no chunk has come
+	done  bool   // [DONE] has come
+}
+
+// event converts one event; a chunk without content is a sign of life.
+func (s *openAIStream) event(e event) (chunk Chunk, fault *Error) {
+	if e.alive {
+		return chunk, nil
 	}
-	for _, choice := range event.Choices {
-		if choice.Index != 0 {
+	if word := strings.Trim(strings.TrimSpace(string(e.data)), `"`); strings.EqualFold(word, "[DONE]") {
+		s.done = true
+		return chunk, nil
+	}
+	docs, err := documents(e.data)
+	if err != nil && !e.open {
+		if e.name == "error" {
+			return chunk, readFault(0, e.data).err(s.hide)
+		}
+		return chunk, notJSON(e.data, s.hide)
+	}
+	for _, doc := range docs {
+		if fault = s.document(e, doc, &chunk); fault != nil {
+			return chunk, fault
+		}
+	}
+	return chunk, nil
+}
+
+// openAIDoc is what is read of an event; all else in it does not matter.
+type openAIDoc struct {
+	Choices, Usage, Error, Object, Type, Message, Detail json.RawMessage
+}
+
+type openAIChoice struct {
+	Index, Delta, Message, Text json.RawMessage
+	FinishReason                json.RawMessage `json:"finish_reason"`
+}
+
+func (s *openAIStream) document(e event, raw json.RawMessage, chunk *Chunk) *Error {
+	var doc openAIDoc
+	if json.Unmarshal(raw, &doc) != nil {
+		if string(raw) == `"[DONE]"` {
+			s.done = true
+		}
+		return nil // a number, a text: nothing that is used
+	}
+	choices := items(doc.Choices, 16)
+	failed := e.name == "error" || !isNull(doc.Error) || textOf(doc.Object) == "error" || textOf(doc.Type) == "error"
+	if failed || e.whole && doc.Choices == nil && (doc.Message != nil || doc.Detail != nil) {
+		return readFault(0, raw).err(s.hide)
+	}
+	if e.whole && doc.Choices == nil {
+		s.odd = s.hide(string(raw))
+	}
+	if u := usageOf(doc.Usage); u != nil {
+		chunk.Usage = u
+		if s.last != "" && len(choices) == 0 {
+			chunk.Finish = s.last
+		}
+	}
+	for _, item := range choices {
+		var c openAIChoice
+		if json.Unmarshal(item, &c) != nil {
 			continue
 		}
-		delta := choice.Delta
-		chunk.Text += delta.Content + delta.Refusal
-		for _, c := range delta.ToolCalls {
-			calls.add(c.Index, c.ID, c.Function.Name, c.Function.Arguments)
+		if n, ok := countOf(c.Index); ok && n != 0 {
+			continue
 		}
-		ok = ok || chunk.Text != "" || delta.ReasoningContent != "" || len(delta.ToolCalls) > 0
-		if choice.FinishReason != "" && choice.FinishReason != openai.FinishReasonNull {
-			chunk.Finish = openAIFinish(choice.FinishReason)
-			chunk.ToolCalls = calls.take()
-			ok = true
+		chunk.begun = true
+		if fault := s.choice(c, chunk); fault != nil {
+			return fault
 		}
 	}
-	return chunk, ok
+	return nil
 }
 
-// openAIErrorFinish is how gateways end an answer that their upstream broke off.
-const openAIErrorFinish = "error"
+// choice takes the one answer that is asked for.
+func (s *openAIStream) choice(c openAIChoice, chunk *Chunk) *Error {
+	said := s.delta(c.Delta, chunk)
+	if !isNull(c.Message) {
+		s.whole = true
+		said = s.delta(c.Message, chunk) || said
+	}
+	if text := textOf(c.Text); text != "" && !said {
+		chunk.Text += text
+		said = true
+	}
+	reason := openAIFinish(wordOf(c.FinishReason))
+	switch reason {
+	case "":
+		return nil
+	case finishError:
+		return fault{status: http.StatusBadGateway, message: "the provider broke off in mid-answer"}.err(s.hide)
+	}
+	s.last = reason
+	if said {
+		chunk.maybe = reason // some servers name it in every event, so it is the end only if nothing follows
+		return nil
+	}
+	chunk.Finish = reason
+	chunk.ToolCalls = append(chunk.ToolCalls, s.calls.take()...)
+	return nil
+}
 
-func openAIFinish(f openai.FinishReason) string {
-	switch f {
-	case openai.FinishReasonStop:
+type openAIDelta struct {
+	Content, Refusal, Reasoning, Thinking json.RawMessage
+	ReasoningContent                      json.RawMessage `json:"reasoning_content"`
+	ReasoningDetails                      json.RawMessage `json:"reasoning_details"`
+	ToolCalls                             json.RawMessage `json:"tool_calls"`
+	FunctionCall                          json.RawMessage `json:"function_call"`
+}
+
+// delta takes a piece of the answer, or all of it, and reports whether it has content.
+func (s *openAIStream) delta(raw json.RawMessage, chunk *Chunk) bool {
+	var d openAIDelta
+	if json.Unmarshal(raw, &d) != nil {
+		return false
+	}
+	text, thought := contentOf(d.Content)
+	text += textOf(d.Refusal)
+	chunk.Text += text
+	r := s.reasoning(d)
+	r.Text += thought
+	if r.Text != "" || r.Details != nil {
+		chunk.Reasoning = chunk.Reasoning.with(&r)
+	}
+	calls := items(d.ToolCalls, 256)
+	for _, item := range calls {
+		s.call(item)
+	}
+	if !isNull(d.FunctionCall) {
+		s.fragment(nil, "", d.FunctionCall)
+	}
+	return text != "" || r.Text != "" || len(calls) > 0 || !isNull(d.FunctionCall)
+}
+
+// reasoning finds what the model thinks in the member in which its server tells it.
+func (s *openAIStream) reasoning(d openAIDelta) (r Reasoning) {
+	details := items(d.ReasoningDetails, 256)
+	for _, m := range []struct {
+		name string
+		raw  json.RawMessage
+	}{{"reasoning_content", d.ReasoningContent}, {"reasoning", d.Reasoning}, {"thinking", d.Thinking}} {
+		text, thought := contentOf(m.raw)
+		if text += thought; text != "" {
+			r.Text, r.Member, r.From = text, m.name, s.from
+			break
+		}
+	}
+	for _, item := range details {
+		var d struct{ Text, Summary json.RawMessage }
+		if r.Member == "" && json.Unmarshal(item, &d) == nil {
+			r.Text += textOf(d.Text) + textOf(d.Summary)
+		}
+	}
+	if len(details) > 0 {
+		r.Member, r.From = "reasoning_details", s.from
+		r.Details, _ = json.Marshal(details)
+	}
+	return r
+}
+
+// call takes a fragment of a tool call, in whatever types its parts come.
+func (s *openAIStream) call(raw json.RawMessage) {
+	var c struct{ Index, ID, Function json.RawMessage }
+	if json.Unmarshal(raw, &c) != nil {
+		return
+	}
+	var index *int
+	if n, ok := countOf(c.Index); ok {
+		index = &n
+	}
+	function := c.Function
+	if isNull(function) {
+		function = raw // some servers leave the object around name and arguments out
+	}
+	s.fragment(index, wordOf(c.ID), function)
+}
+
+func (s *openAIStream) fragment(index *int, id string, function json.RawMessage) {
+	var f struct{ Name, Arguments, Parameters json.RawMessage }
+	if json.Unmarshal(function, &f) != nil {
+		return
+	}
+	args := f.Arguments
+	if isNull(args) {
+		args = f.Parameters
+	}
+	text := textOf(args)
+	if text == "" && !isNull(args) {
+		text = string(args) // an object where a text should be
+	}
+	s.calls.add(index, id, textOf(f.Name), text)
+}
+
+// end is what the end of the stream tells; ok is false when it is none.
+func (s *openAIStream) end() (end Chunk, ok bool) {
+	end = Chunk{Finish: s.last, ToolCalls: s.calls.take()}
+	if end.Finish == "" && (s.done || s.whole) {
+		end.Finish = FinishStop
+	}
+	return end, end.Finish != ""
+}
+
+// finishError is how gateways end an answer that their upstream broke off.
+const finishError = "error"
+
+// openAIFinish reads a finish reason, in the words of whoever stands behind the interface.
+func openAIFinish(reason string) string {
+	switch strings.ToLower(reason) {
+	case "", "null", "none", "finish_reason_unspecified":
+		return ""
+	case "stop", "end_turn", "eos", "eos_token", "stop_sequence", "complete", "end":
 		return FinishStop
-	case openai.FinishReasonLength:
+	case "length", "max_tokens", "max_output_tokens", "model_length", "max_length":
 		return FinishLength
-	case openai.FinishReasonToolCalls, openai.FinishReasonFunctionCall:
+	case "tool_calls", "tool_call", "function_call", "tool_use":
 		return FinishToolCalls
-	case openai.FinishReasonContentFilter:
+	case "content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii", "refusal", "sensitive", "content_filtered":
 		return FinishContentFilter
-	case openAIErrorFinish:
-		return openAIErrorFinish
-	default:
-		return FinishOther
+	case "error", "network_error", "abort", "aborted":
+		return finishError
 	}
+	return FinishOther
 }
 
-// openAIStreamError gives an error that was sent inside a stream, after status 200, its kind.
-func openAIStreamError(err error, key string) error {
-	var api *openai.APIError
-	if !errors.As(err, &api) {
-		return err
+// usageOf reads the counts of tokens, nil when there are none.
+func usageOf(raw json.RawMessage) *Usage {
+	var u struct {
+		PromptTokens     json.RawMessage `json:"prompt_tokens"`
+		CompletionTokens json.RawMessage `json:"completion_tokens"`
+		Details          json.RawMessage `json:"completion_tokens_details"`
 	}
-	code, _ := api.Code.(string)
-	status, _ := api.Code.(int)
-	if status == 0 {
-		status, _ = strconv.Atoi(code)
+	if isNull(raw) || json.Unmarshal(raw, &u) != nil {
+		return nil
 	}
-	if status < 400 || status > 599 {
-		status = http.StatusInternalServerError
-		if strings.Contains(api.Type+code, "rate_limit") || strings.Contains(api.Type+code, "quota") {
-			status = http.StatusTooManyRequests
-		}
+	var d struct {
+		ReasoningTokens json.RawMessage `json:"reasoning_tokens"`
 	}
-	return fault{status: status, message: api.Message}.err(key)
-}
-
-func openAIRequest(r Request) openai.ChatCompletionRequest {
-	out := openai.ChatCompletionRequest{
-		Model:         r.Model,
-		StreamOptions: &openai.StreamOptions{IncludeUsage: true},
-	}
-	reasons := openAIReasons(r.Model)
-	// Reasoning models refuse max_tokens and any other temperature than their own; older servers know max_tokens only.
-	if reasons {
-		out.MaxCompletionTokens = r.MaxTokens
-	} else {
-		out.MaxTokens = r.MaxTokens //nolint:staticcheck // deprecated, but all that older servers know
-	}
-	if r.Temperature != nil && !reasons {
-		// The SDK leaves a zero out, and out means 1.
-		out.Temperature = max(float32(*r.Temperature), math.SmallestNonzeroFloat32)
-	}
-	if r.System != "" {
-		out.Messages = append(out.Messages, openai.ChatCompletionMessage{Role: openai.ChatMessageRoleSystem, Content: clean(r.System)})
-	}
-	for _, m := range r.Messages {
-		if text := m.spoken(r.Fence); text != "" || len(m.ToolCalls) > 0 {
-			out.Messages = append(out.Messages, openAIMessage(m, text))
-		}
-	}
-	for _, t := range r.Tools {
-		if len(t.Schema) == 0 {
-			t.Schema = json.RawMessage(`{"type":"object","properties":{}}`)
-		}
-		out.Tools = append(out.Tools, openai.Tool{Type: openai.ToolTypeFunction, Function: &openai.FunctionDefinition{
-			Name: t.Name, Description: t.Description, Parameters: t.Schema,
-		}})
-	}
+	_ = json.Unmarshal(u.Details, &d)
+	out := &Usage{}
+	out.PromptTokens, _ = countOf(u.PromptTokens)
+	out.CompletionTokens, _ = countOf(u.CompletionTokens)
+	out.ReasoningTokens, _ = countOf(d.ReasoningTokens)
 	return out
 }
 
-func openAIReasons(model string) bool {
-	for _, family := range []string{"o1", "o3", "o4", "gpt-5", "gpt-6"} {
-		if strings.HasPrefix(model, family) {
-			return true
+// contentOf reads a content: a text, or a list of parts of which some may be thinking.
+func contentOf(raw json.RawMessage) (text, thought string) {
+	if text = textOf(raw); text != "" {
+		return text, ""
+	}
+	parts := items(raw, 1<<12)
+	if parts == nil && !isNull(raw) {
+		parts = []json.RawMessage{raw}
+	}
+	for _, item := range parts {
+		var p struct{ Type, Text, Thinking, Reasoning, Summary, Refusal json.RawMessage }
+		if json.Unmarshal(item, &p) != nil {
+			text += textOf(item)
+			continue
 		}
+		kind := textOf(p.Type)
+		for _, raw := range []json.RawMessage{p.Thinking, p.Reasoning, p.Summary} {
+			if !isNull(raw) {
+				t, more := contentOf(raw)
+				thought += t + more
+			}
+		}
+		said := textOf(p.Text) + textOf(p.Refusal)
+		if strings.Contains(kind, "think") || strings.Contains(kind, "reason") {
+			thought += said
+			continue
+		}
+		text += said
 	}
-	return false
-}
-
-func openAIMessage(m Message, text string) openai.ChatCompletionMessage {
-	out := openai.ChatCompletionMessage{Role: string(m.Role), Content: text, ToolCallID: m.ToolCallID}
-	for _, c := range m.ToolCalls {
-		out.ToolCalls = append(out.ToolCalls, openai.ToolCall{
-			ID: c.ID, Type: openai.ToolTypeFunction,
-			Function: openai.FunctionCall{Name: c.Name, Arguments: string(objectOrEmpty(c.Arguments))},
-		})
-	}
-	return out
-}
-
-func objectOrEmpty(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 {
-		return json.RawMessage("{}")
-	}
-	return raw
+	return text, thought
 }

@@ -126,34 +126,21 @@ func TestWhatIsSent(t *testing.T) {
 				lines = append(lines, fmt.Sprint(m.Role, "|", m.Text, "|", len(m.ToolCalls)))
 			}
 			want := []string{
-				"user|Ada Bob: What is light?|0", "user|Nobody's line|0", "assistant||1", "tool|(no output)|0",
+				"user|Ada Bob: What is light?\n\nNobody's line|0", "assistant||1", "tool|(no output)|0",
 				"assistant|A wave.|0", "user|Ada: And?|0",
 			}
 			if !slices.Equal(lines, want) {
 				t.Errorf("got messages\n%q, want\n%q", lines, want)
 			}
-			if call := sent.Messages[2].ToolCalls[0]; call.Name != "lookup" || call.Arguments != `{"q":1}` {
+			if call := sent.Messages[1].ToolCalls[0]; call.Name != "lookup" || call.Arguments != `{"q":1}` {
 				t.Errorf("got call %+v, want lookup {\"q\":1}", call)
 			}
-			result := sent.Messages[3]
+			result := sent.Messages[2]
 			if provider == "gemini" && result.ToolName != "lookup" || provider == "openai" && result.ToolCallID != "c1" {
 				t.Errorf("got tool result %+v, want it tied to its call", result)
 			}
 		})
 	}
-	t.Run("openai/ReasoningModel", func(t *testing.T) {
-		t.Parallel()
-		r := onNetwork(t, llm.Config{})
-		req := ask("openai", "Why?")
-		req.Model, req.MaxTokens, req.Temperature = "gpt-5-mini", 9, &temperature
-		if got := collect(t.Context(), t, r.models, req); got.err != nil {
-			t.Fatal(got.err)
-		}
-		sent := r.Requests()[0]
-		if sent.MaxTokens != 9 || sent.Temperature != nil || strings.Contains(sent.Body, `"max_tokens"`) {
-			t.Errorf("sent %s, want max_completion_tokens and no temperature", sent.Body)
-		}
-	})
 	t.Run("DefaultModelsAndKeyless", func(t *testing.T) {
 		t.Parallel()
 		r := onNetwork(t, llm.Config{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,7 @@ func (m *Models) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 		bounded, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer time.AfterFunc(m.limits.Total, func() { cancel(errTotal) }).Stop()
-		c := &call{m: m, p: p, r: r, caller: ctx, ctx: bounded, yield: yield}
+		c := &call{m: m, p: p, r: r, caller: ctx, ctx: bounded, yield: yield, habits: m.memory.get(p.key(r.Model))}
 		if e := c.run(); e != nil {
 			fail(e)
 		}
@@ -42,15 +43,16 @@ func (p *provider) prepare(r Request) (Request, *Error) {
 	if r.Model == "" {
 		r.Model = p.defaultModel
 	}
-	r.Key = strings.TrimSpace(r.Key)
-	switch {
-	case p.needsKey && r.Key == "":
-		return r, &Error{Kind: BadKey, Message: "there is no key"}
-	case !printable(r.Key):
-		return r, &Error{Kind: BadKey, Message: "the key has characters that no key has"}
-	case r.Model == "" || len(r.Model) > 200 || !printable(r.Model):
-		return r, badRequest("no model is named, or its name is none")
-	case len(r.Messages) == 0:
+	var err error
+	if r.Key = strings.TrimSpace(r.Key); p.needsKey || r.Key != "" {
+		if r.Key, err = CleanKey(r.Key); err != nil {
+			return r, &Error{Kind: BadKey, Message: err.Error()}
+		}
+	}
+	if r.Model, err = CleanModel(r.Model); err != nil {
+		return r, badRequest("no model is named, or its name is none: %v", err)
+	}
+	if len(r.Messages) == 0 {
 		return r, badRequest("there is no message to answer")
 	}
 	for _, t := range r.Tools {
@@ -83,21 +85,21 @@ type call struct {
 	yield  func(Chunk, error) bool
 	spoke  bool // something was yielded, so there is no way back
 	left   bool // the consumer stopped ranging
-	away   bool // the consumer's code runs
+
+	habits  habits
+	adapted []adaptation // what was changed on the way, see adapt
 }
 
 // tell yields chunk and reports whether the consumer wants more.
 func (c *call) tell(chunk Chunk) bool {
-	c.spoke, c.away = true, true
-	more := c.yield(chunk, nil)
-	c.away = false
-	return more
+	c.spoke = true
+	return c.yield(chunk, nil)
 }
 
 // run tries until an attempt succeeds or nothing more can; nil when all that there is has been yielded.
 func (c *call) run() *Error {
 	var last *Error
-	for n := 1; ; n++ {
+	for n := 1; ; {
 		done, refused := c.m.breakers.allow(c.p, c.r.Key)
 		if refused != nil {
 			if last != nil {
@@ -109,12 +111,16 @@ func (c *call) run() *Error {
 		if last == nil || c.left {
 			return nil
 		}
+		if !c.spoke && c.adapt(last) {
+			continue // another request, not the same once more
+		}
 		if !last.retry || c.spoke || n >= c.m.retry.Attempts || last.RetryAfter > c.m.retry.MaxWait {
 			return last
 		}
 		if e := c.sleep(c.m.backoff(n, last.RetryAfter)); e != nil {
 			return e
 		}
+		n++
 	}
 }
 
@@ -144,13 +150,9 @@ func (c *call) sleep(d time.Duration) *Error {
 // to the breaker, also when the consumer stops or panics.
 func (c *call) attempt(done func(*Error)) (fault *Error) {
 	settled := false
-	a := newAttempt(c.ctx, c.m.limits, c.r.Key)
+	a := c.newAttempt()
 	defer func() {
 		a.release()
-		if !settled && !c.away && recover() != nil {
-			// genai asserts the types of JSON that it has not checked. A panic of the consumer's passes.
-			fault, settled = broken("the answer is not what the provider's interface promises: the SDK cannot read it"), true
-		}
 		if c.left || !settled {
 			fault = &Error{Kind: Canceled, Message: "the consumer stopped"}
 		}
@@ -161,93 +163,48 @@ func (c *call) attempt(done func(*Error)) (fault *Error) {
 	return fault
 }
 
+// consume reads an answer to its end.
 func (c *call) consume(a *attempt) *Error {
-	var last Chunk
-	size := 0
+	h := newHearing(c, a)
 	a.expect(c.m.limits.FirstToken, errFirstToken)
-	for chunk, err := range c.p.impl.Stream(a.ctx, c.r) {
-		a.timer.Stop()
-		if err != nil {
-			if last.Finish != "" {
-				// The answer is whole; only its trailer, with the usage, is lost.
-				break
+	pieces := a.read(c.p.impl, c.r)
+	for {
+		select {
+		case p, more := <-pieces:
+			a.timer.Stop()
+			if !more {
+				return h.finish()
 			}
-			return c.explain(a, err)
-		}
-		chunk.Text = clean(chunk.Text)
-		size += chunk.size()
-		if size > c.m.limits.MaxBytes {
-			return broken("the answer is longer than the limit of %d bytes", c.m.limits.MaxBytes)
-		}
-		merge(&last, chunk)
-		a.finish = last.Finish
-		if chunk.Text != "" {
+			if p.err != nil {
+				return h.fail(p.err)
+			}
+			if fault := h.hear(p.chunk); fault != nil || c.left {
+				return fault
+			}
+			h.wait()
+		case <-h.probation:
+			left := time.Until(a.until)
 			a.timer.Stop() // how long the caller takes is not the provider's fault
-			if c.left = !c.tell(Chunk{Text: chunk.Text}); c.left {
+			h.endProbation()
+			if c.left {
 				return nil
 			}
-		}
-		if last.Finish != "" {
-			a.expect(tailTime, errTail)
-		} else {
-			a.expect(c.m.limits.Silence, errSilence)
+			a.expect(left, a.missing)
 		}
 	}
-	a.timer.Stop()
-	if last.Finish == "" {
-		return c.explain(a, nil)
-	}
-	return c.conclude(last)
-}
-
-// merge collects what the last chunk will carry.
-func merge(last *Chunk, chunk Chunk) {
-	last.ToolCalls = append(last.ToolCalls, chunk.ToolCalls...)
-	if chunk.Finish != "" {
-		last.Finish = chunk.Finish
-	}
-	if chunk.Usage != nil {
-		last.Usage = chunk.Usage
-	}
-}
-
-// conclude checks the tool calls and yields the last chunk. A call that the
-// model got wrong goes to who can tell it so; without tools nobody can.
-func (c *call) conclude(last Chunk) *Error {
-	if len(last.ToolCalls) == 0 && last.Finish == FinishToolCalls {
-		last.ToolCalls = []ToolCall{{Malformed: "no tool was named"}}
-	}
-	checkToolCalls(last.ToolCalls)
-	for _, call := range last.ToolCalls {
-		if call.Malformed != "" && len(c.r.Tools) == 0 {
-			return spared(broken("the model called a tool in a form that cannot be read, and was offered none: %s", call.Malformed))
-		}
-	}
-	if len(last.ToolCalls) > 0 && last.Finish == FinishStop {
-		last.Finish = FinishToolCalls
-	}
-	c.tell(last)
-	return nil
 }
 
 // explain finds the reason why an attempt ended before its answer did; err is
-// what the SDK said, nil when it saw a clean end.
+// nil when the stream had a clean end.
 func (c *call) explain(a *attempt, err error) *Error {
 	var own *Error
 	switch {
 	case a.ctx.Err() != nil:
 		return c.ended(a.ctx)
-	case a.fault != nil:
-		return a.fault
 	case errors.As(err, &own):
 		return own
-	case err == nil:
-		return &Error{Kind: Broken, Message: "the answer was cut off: it ended without a finish reason", retry: true}
-	case a.answered:
-		return broken("the answer is not what the provider's interface promises: %s", sanitise(err.Error(), c.r.Key))
-	default:
-		return badRequest("the request cannot be sent: %s", sanitise(err.Error(), c.r.Key))
 	}
+	return &Error{Kind: Broken, Message: "the answer was cut off: it ended without a finish reason", retry: true}
 }
 
 // ended explains why ctx, the call's or an attempt's, is done.
@@ -278,42 +235,93 @@ const tailTime = 2 * time.Second
 
 type attemptKey struct{}
 
-// intact reports whether the stream of the attempt in ctx has not been cut: an
-// SDK sees a clean end in any case.
-func intact(ctx context.Context) bool {
-	a, ok := ctx.Value(attemptKey{}).(*attempt)
-	return !ok || a.fault == nil && a.ctx.Err() == nil
-}
+// attemptOf is the attempt that a provider's Stream is called for.
+func attemptOf(ctx context.Context) *attempt { return ctx.Value(attemptKey{}).(*attempt) }
 
-// attempt is one request on its way. All of it but the timer's function runs
-// in the consumer's goroutine, so nothing needs a lock.
+// attempt is one request on its way. The provider reads in a goroutine of its
+// own, which ends before release returns; the timer is the consumer's.
 type attempt struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer // for what is expected next
-	limits Limits
-	key    string
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer   // for what is expected next
+	until   time.Time     // when it runs out
+	missing error         // and why that ends the attempt
+	gone    chan struct{} // closed when nobody wants another piece
+	pieces  chan piece
+	started bool
 
-	answered bool   // an event stream began
-	finish   string // the finish reason, once it is known
-	fault    *Error // what the wire saw go wrong; it outranks what the SDK makes of it
+	limits Limits
+	habits habits
+	source string              // tells the provider, address and model, see Reasoning.From
+	hide   func(string) string // makes foreign words fit for an error
+	done   atomic.Bool         // of the provider's goroutine: the answer has ended as it should
 }
 
-func newAttempt(ctx context.Context, limits Limits, key string) *attempt {
-	a := &attempt{limits: limits, key: key}
-	ctx, a.cancel = context.WithCancelCause(ctx)
+// piece is an element of a provider's stream.
+type piece struct {
+	chunk Chunk
+	err   error
+}
+
+func (c *call) newAttempt() *attempt {
+	mask := newMasker(c.r)
+	a := &attempt{limits: c.m.limits, habits: c.habits, source: c.p.source(c.r.Model), gone: make(chan struct{}), pieces: make(chan piece),
+		hide: func(text string) string { return sanitise(mask.all(text), c.r.Key) }}
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	a.cancel = cancel
 	a.ctx = context.WithValue(ctx, attemptKey{}, a)
-	a.timer = time.AfterFunc(limits.FirstToken, func() {})
+	a.timer = time.AfterFunc(c.m.limits.FirstToken, func() {})
 	return a
+}
+
+// read runs the provider's stream, one element ahead of the consumer.
+func (a *attempt) read(p Provider, r Request) <-chan piece {
+	a.started = true
+	go func() {
+		defer close(a.pieces)
+		defer func() {
+			if v := recover(); v != nil {
+				a.send(piece{err: broken("the answer is not what the provider's interface promises: reading it failed")})
+			}
+		}()
+		for chunk, err := range p.Stream(a.ctx, r) {
+			if !a.send(piece{chunk, err}) {
+				return
+			}
+		}
+	}()
+	return a.pieces
+}
+
+func (a *attempt) send(p piece) bool {
+	select {
+	case a.pieces <- p:
+		return true
+	case <-a.gone:
+		return false
+	}
 }
 
 // expect ends the attempt with cause unless it is called again, or the timer stopped, within d.
 func (a *attempt) expect(d time.Duration, cause error) {
 	a.timer.Stop()
+	a.until, a.missing = time.Now().Add(d), cause
 	a.timer = time.AfterFunc(d, func() { a.cancel(cause) })
 }
 
+// release ends all that the attempt began.
 func (a *attempt) release() {
 	a.timer.Stop()
+	close(a.gone)
+	if a.started {
+		// A finished answer's last bytes are read before the connection is let go.
+		stop := time.AfterFunc(2*drainTime, func() { a.cancel(errDrain) })
+		if !a.done.Load() {
+			a.cancel(nil)
+		}
+		for range a.pieces {
+		}
+		stop.Stop()
+	}
 	a.cancel(nil)
 }

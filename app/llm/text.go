@@ -90,6 +90,8 @@ func (t *toolCalls) find(index *int, id, name string) *partialCall {
 		switch {
 		case index != nil && p.index != *index:
 			continue
+		case id == "" && name != "" && p.name != "" && json.Valid(p.arguments):
+			return nil // the one before is whole, and some servers number all of them alike
 		case id != "" && p.id != "" && id != p.id:
 			return nil
 		case index == nil && id == "" && name != "":

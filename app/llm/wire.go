@@ -1,10 +1,12 @@
 package llm
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"io"
+	"iter"
 	"mime"
 	"net"
 	"net/http"
@@ -30,62 +32,170 @@ func newTransport(connect time.Duration) *http.Transport {
 	}
 }
 
-func newClient(base http.RoundTripper, now func() time.Time) *http.Client {
-	return &http.Client{
-		Transport: &wire{base: base, now: now},
+// wire sends requests and reads what comes back, the same for every provider.
+type wire struct {
+	client *http.Client
+	now    func() time.Time
+}
+
+func newWire(base http.RoundTripper, now func() time.Time) *wire {
+	return &wire{now: now, client: &http.Client{
+		Transport: base,
 		// A redirect would carry the key to an address that nobody configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	}}
 }
 
-// wire stands between an SDK and the network. It lets only event streams
-// through, bounds them, and notes in the attempt what went wrong, because the
-// SDKs lose that: headers of failures, and the causes of a stream's end.
-type wire struct {
-	base http.RoundTripper
-	now  func() time.Time
-}
+// wireFactor is how many bytes on the wire one byte of text may cost: each
+// token travels in some 250 bytes of JSON.
+const wireFactor = 16
 
-// RoundTrip implements http.RoundTripper; requests must carry an attempt in their context.
-func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
-	a := req.Context().Value(attemptKey{}).(*attempt)
-	resp, err := w.base.RoundTrip(req)
-	if err != nil {
-		a.fault = networkError(err, a.key)
-		return nil, a.fault
-	}
-	if fault := w.refuse(resp, a.key); fault != nil {
-		_ = resp.Body.Close()
-		a.fault = fault
-		return nil, fault
-	}
-	a.answered = true
-	resp.Body = &body{rc: resp.Body, a: a, left: wireFactor * a.limits.MaxBytes}
-	return resp, nil
-}
+// eventFactor and eventSlack bound one event by the size of an answer: a whole
+// answer may come in one.
+const (
+	eventFactor = 2
+	eventSlack  = 64 << 10
+)
 
-// refuse explains why resp is not an event stream, nil when it is one.
-func (w *wire) refuse(resp *http.Response, key string) *Error {
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		// An interrupted read leaves less to quote, nothing else.
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 16<<10))
-		f := readFault(resp.StatusCode, text)
-		wait, ok := retryAfter(resp.Header, w.now())
-		if ok {
-			f.wait = wait
+// post sends body, JSON, and yields the events of the answer: those of an event
+// stream, or the values of a JSON document, whatever it is labelled. It ends
+// without an error when the answer does. ctx carries the attempt.
+func (w *wire) post(ctx context.Context, url string, header http.Header, body []byte) iter.Seq2[event, error] {
+	return func(yield func(event, error) bool) {
+		a := attemptOf(ctx)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		if err != nil {
+			yield(event{}, badRequest("the address of the provider and its model make no URL"))
+			return
 		}
-		e := f.err(key)
-		e.retry = e.retry || e.Kind == Limited && (ok || f.wait > 0)
-		return e
+		req.Header = header
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", "text/event-stream, application/json")
+		req.Header.Set("User-Agent", "coagent")
+		resp, err := w.client.Do(req)
+		if err != nil {
+			yield(event{}, networkError(err))
+			return
+		}
+		in := &payload{rc: resp.Body, left: wireFactor * a.limits.MaxBytes, limit: a.limits.MaxBytes}
+		defer in.finish(a)
+		if fault := w.refuse(resp, in, a.hide); fault != nil {
+			yield(event{}, fault)
+			return
+		}
+		for e, err := range answer(in, resp.Header.Get("Content-Type"), eventFactor*a.limits.MaxBytes+eventSlack, a.hide) {
+			if errors.Is(err, errEventTooLong) {
+				err = tooBig(a.limits.MaxBytes)
+			}
+			if !yield(e, in.explain(err)) || err != nil {
+				return
+			}
+		}
 	}
-	contentType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	switch {
-	case contentType != "text/event-stream":
-		return broken("answered %q instead of an event stream", sanitise(contentType, key))
-	case resp.Header.Get("Content-Encoding") != "":
-		return broken("answered with a content encoding that was not asked for")
+}
+
+// refuse explains why resp is no answer, nil when it may be one.
+func (w *wire) refuse(resp *http.Response, in io.Reader, hide func(string) string) *Error {
+	encoding := resp.Header.Get("Content-Encoding")
+	packed := encoding != "" && !strings.EqualFold(encoding, "identity")
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		if packed {
+			return broken("answered with a content encoding that was not asked for")
+		}
+		return nil
 	}
-	return nil
+	var text []byte
+	if !packed {
+		// An interrupted read leaves less to quote, nothing else.
+		text, _ = io.ReadAll(io.LimitReader(in, 64<<10))
+	}
+	f := readFault(resp.StatusCode, text)
+	wait, ok := retryAfter(resp.Header, w.now())
+	if ok {
+		f.wait = wait
+	}
+	e := f.err(hide)
+	e.retry = e.retry || e.Kind == Limited && (ok || f.wait > 0)
+	return e
+}
+
+// answer reads a body by what it is: HTML is a page of somebody in between,
+// what begins like JSON is JSON, and all else is an event stream.
+func answer(in io.Reader, label string, most int, hide func(string) string) iter.Seq2[event, error] {
+	return func(yield func(event, error) bool) {
+		head, err := firstByte(in, func() bool { return yield(event{alive: true}, nil) })
+		if errors.Is(err, errLeft) {
+			return
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			yield(event{}, err)
+			return
+		}
+		label, _, _ = mime.ParseMediaType(label)
+		in = io.MultiReader(bytes.NewReader(head), in)
+		switch c := string(head[max(0, len(head)-1):]); {
+		case c == "<":
+			yield(event{}, broken("answered with a page (%q) instead of an event stream", hide(label)))
+			return
+		case c == "{" || c == "[":
+			readDocument(in, most, yield)
+			return
+		}
+		r := newEventReader(in, most)
+		for e, err := range r.events() {
+			if !yield(e, err) {
+				return
+			}
+		}
+		if !r.heard && len(r.stray) > 0 {
+			yield(event{}, broken("answered what is no event stream (%q): %s", hide(label), hide(string(r.stray))))
+		}
+	}
+}
+
+// errLeft says that nobody wants to read on.
+var errLeft = errors.New("left")
+
+// firstByte reads on to the first byte that is no blank and no byte order mark;
+// each line end before it is a sign of life.
+func firstByte(in io.Reader, alive func() bool) ([]byte, error) {
+	one := make([]byte, 1)
+	for {
+		n, err := in.Read(one)
+		switch {
+		case n > 0 && one[0] == '\n' && !alive():
+			return nil, errLeft
+		case n > 0 && !strings.Contains(" \t\r\n\xEF\xBB\xBF", string(one)):
+			return one, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// readDocument yields the values of a JSON document as events; each read is a
+// sign of life.
+func readDocument(in io.Reader, most int, yield func(event, error) bool) {
+	var raw []byte
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := in.Read(buf)
+		raw = append(raw, buf[:n]...)
+		switch {
+		case len(raw) > most:
+			yield(event{}, errEventTooLong)
+			return
+		case errors.Is(err, io.EOF):
+			yield(event{data: raw, whole: true}, nil)
+			return
+		case err != nil:
+			yield(event{}, err)
+			return
+		}
+		if n > 0 && !yield(event{alive: true}, nil) {
+			return
+		}
+	}
 }
 
 // retryAfter reads Retry-After (RFC 9110 10.2.3), seconds or a date, and OpenAI's retry-after-ms.
@@ -103,91 +213,98 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// networkError explains why no answer came. The causes that a limit or the
-// caller brought about are explained by the attempt, which knows them.
-func networkError(err error, key string) *Error {
-	e := &Error{Kind: Unavailable, Message: "not reachable: " + sanitise(err.Error(), key), Err: err, retry: true}
+// networkError explains why no answer came, in words of its own: the system's
+// name addresses and name servers of the network that the program runs in,
+// which are nobody's business who may read why an agent is silent. The causes
+// that a limit or the caller brought about are explained by the attempt.
+func networkError(err error) *Error {
+	e := &Error{Kind: Unavailable, Message: "the provider is not reachable", Err: cause{err}, retry: true}
 	var timeout net.Error
 	var cert *tls.CertificateVerificationError
 	var dns *net.DNSError
+	var record tls.RecordHeaderError
+	text := err.Error()
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.retry = false
-	case errors.As(err, &cert), errors.As(err, &dns) && dns.IsNotFound:
-		e.retry = false
+	case errors.As(err, &cert):
+		e.retry, e.Message = false, "the certificate of the provider is not valid"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		e.retry, e.Message = false, "the name of the provider's server is not known"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Kind, e.Message = Timeout, "no connection in time"
-	case strings.Contains(err.Error(), "malformed HTTP"), strings.Contains(err.Error(), "headers exceeded"):
-		e.Kind, e.retry, e.Message = Broken, false, "answered what is not HTTP: "+sanitise(err.Error(), key)
+	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "headers exceeded"), errors.As(err, &record),
+		strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		e.Kind, e.retry, e.Message = Broken, false, "answered what is not HTTP, or not the HTTP that was asked for"
+	case errors.As(err, &dns):
+		e.Message = "the name of the provider's server cannot be looked up just now"
+	case strings.Contains(text, "connection refused"):
+		e.Message = "the provider refuses connections"
+	case strings.Contains(text, "connection reset"), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		e.Message = "the provider closed the connection without an answer"
+	case strings.Contains(text, "no route to host"), strings.Contains(text, "network is unreachable"):
+		e.Message = "there is no way to the provider's network"
 	}
 	return e
 }
 
-// wireFactor is how many bytes on the wire one byte of text may cost: each
-// token travels in some 250 bytes of JSON.
-const wireFactor = 16
+// cause is the error behind a network error. Whoever looks for a certain one
+// finds it; printed it tells nothing.
+type cause struct{ error }
 
-// body bounds a stream and keeps the reason of its end. To the SDK every end
-// is a clean one: genai writes read errors to the standard log otherwise.
-type body struct {
+// Error says no more than what Message says.
+func (c cause) Error() string { return "network error" }
+
+// Unwrap gives the error itself.
+func (c cause) Unwrap() error { return c.error }
+
+func tooBig(limit int) *Error {
+	return broken("the answer is longer than the limit of %d bytes", limit)
+}
+
+// payload bounds what is read of an answer, and knows how it ended.
+type payload struct {
 	rc    io.ReadCloser
-	a     *attempt
 	left  int // bytes that may still come
-	event int // bytes since the last end of an event
-	lines int // line ends in a row
+	limit int
+	fault error // why it ended, when that was no clean end
 	ended bool
 }
 
 // Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	if b.ended {
-		return 0, io.EOF
-	}
+func (b *payload) Read(p []byte) (int, error) {
 	n, err := b.rc.Read(p)
 	b.left -= n
 	switch {
-	case b.left < 0, !b.fits(p[:n]):
-		b.a.fault = broken("the answer is longer than the limit of %d bytes", b.a.limits.MaxBytes)
-		b.ended = true
-		return 0, io.EOF
+	case b.left < 0:
+		b.fault, b.ended = tooBig(b.limit), true
+		return 0, b.fault
 	case err != nil && !errors.Is(err, io.EOF):
-		b.a.fault = &Error{Kind: Broken, Message: "the connection broke: " + sanitise(err.Error(), b.a.key), Err: err, retry: true}
-		b.ended = true
-		return n, io.EOF
+		b.fault, b.ended = &Error{Kind: Broken, Message: "the connection broke", Err: cause{err}, retry: true}, true
+		return n, b.fault
 	}
 	b.ended = err != nil
 	return n, err
 }
 
-// fits bounds one event, which the SDKs collect in memory before they look at it.
-func (b *body) fits(p []byte) bool {
-	for _, c := range p {
-		switch c {
-		case '\n':
-			b.lines++
-			if b.lines >= 2 {
-				b.event = 0
-			}
-		case '\r':
-		default:
-			b.lines = 0
-		}
-		b.event++
+// explain puts the reason why reading ended in the place of what was made of it.
+func (b *payload) explain(err error) error {
+	if err != nil && b.fault != nil {
+		return b.fault
 	}
-	return b.event <= 2*b.a.limits.MaxBytes+(64<<10)
+	return err
 }
 
-// Close implements io.Closer. After a finished answer it reads the few bytes
-// that end the body, so that the connection can be used again.
-func (b *body) Close() error {
-	if b.a.finish != "" && !b.ended {
-		b.a.expect(drainTime, errDrain)
+// finish closes the body. Behind a finished answer it reads the few bytes that
+// end the body, so that the connection can be used again.
+func (b *payload) finish(a *attempt) {
+	if a.done.Load() && !b.ended {
+		timer := time.AfterFunc(drainTime, func() { a.cancel(errDrain) })
 		_, _ = io.CopyN(io.Discard, b.rc, 4<<10)
+		timer.Stop()
 	}
-	// The SDKs log an error here, and nobody can act on it.
+	// An error would say that the connection is gone, which does not matter any more.
 	_ = b.rc.Close()
-	b.ended = true
-	return nil
 }
 
 const drainTime = 20 * time.Millisecond

@@ -85,7 +85,7 @@ func TestNetworkErrorsWorthARetry(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := networkError(c.err, "")
+			got := networkError(c.err)
 			if KindOf(got) != c.kind || got.retry != c.retry || !errors.Is(got, c.err) {
 				t.Errorf("got %v, retry %v, want %s, %v", got, got.retry, c.kind, c.retry)
 			}

@@ -99,7 +99,7 @@ func (c geminiContent) messages() []Message {
 			text, _ := p.FunctionResponse.Response["output"].(string)
 			out = append(out, Message{Role: "tool", ToolName: p.FunctionResponse.Name, Text: text})
 		default:
-			out = append(out, Message{Role: role, Text: p.Text})
+			out = append(out, apart(Message{Role: role, Text: p.Text})...)
 		}
 	}
 	return out

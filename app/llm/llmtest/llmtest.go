@@ -118,6 +118,7 @@ type Response struct {
 	Blocked   bool   // the prompt is filtered, in the dialect's way
 	Plain     bool   // one JSON document, although a stream was asked for
 	Raw       string // when not empty, the body as it is
+	Every     int    // of Raw: Delay comes before each so many bytes
 	Label     string // the Content-Type of the answer, "-" for none; the right one when empty
 
 	Status     int    // not 200: an HTTP failure with Message

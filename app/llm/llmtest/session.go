@@ -50,7 +50,7 @@ func (s *session) serve() {
 		case s.resp.Status != 0 && s.resp.Status != http.StatusOK:
 			s.fail()
 		case s.resp.Raw != "":
-			s.answer("text/event-stream", s.resp.Raw)
+			s.raw()
 		case s.resp.Blocked && s.r.Format == "openai" && blocked != nil:
 			blocked.write(s.w)
 		case s.resp.Plain:
@@ -87,6 +87,23 @@ func (s *session) hang() {
 func (s *session) answer(contentType, text string) {
 	s.label(contentType)
 	_, _ = io.WriteString(s.w, text)
+}
+
+// raw sends a body as it is, at the pace that is asked for.
+func (s *session) raw() {
+	s.label("text/event-stream")
+	s.flush()
+	text := s.resp.Raw
+	for text != "" {
+		n := len(text)
+		if s.resp.Every > 0 {
+			n = min(n, s.resp.Every)
+		}
+		if !s.wait(s.resp.Delay) || !s.write(text[:n]) {
+			return
+		}
+		text = text[n:]
+	}
 }
 
 // label sets the Content-Type that the script wants, or else the right one.

@@ -1,0 +1,121 @@
+package llm
+
+import (
+	"encoding/json"
+)
+
+// These are the parts of Google's interface that are sent. Its SDK has types
+// for all of it, but brings megabytes that nothing here uses, and its stream
+// fails on what its types do not foresee.
+
+type geminiBody struct {
+	Contents          []geminiContent  `json:"contents"`
+	SystemInstruction *geminiContent   `json:"systemInstruction,omitempty"`
+	Tools             []geminiTools    `json:"tools,omitempty"`
+	GenerationConfig  geminiGeneration `json:"generationConfig"`
+}
+
+type geminiContent struct {
+	Role  string       `json:"role,omitempty"`
+	Parts []geminiPart `json:"parts"`
+}
+
+type geminiPart struct {
+	Text             string          `json:"text,omitempty"`
+	FunctionCall     *geminiFunction `json:"functionCall,omitempty"`
+	FunctionResponse *geminiResult   `json:"functionResponse,omitempty"`
+	ThoughtSignature []byte          `json:"thoughtSignature,omitempty"`
+}
+
+type geminiFunction struct {
+	Name string          `json:"name"`
+	Args json.RawMessage `json:"args"`
+}
+
+type geminiResult struct {
+	Name     string            `json:"name"`
+	Response map[string]string `json:"response"`
+}
+
+type geminiTools struct {
+	FunctionDeclarations []geminiDeclaration `json:"functionDeclarations"`
+}
+
+type geminiDeclaration struct {
+	Name                 string          `json:"name"`
+	Description          string          `json:"description,omitempty"`
+	ParametersJSONSchema json.RawMessage `json:"parametersJsonSchema,omitempty"`
+}
+
+type geminiGeneration struct {
+	Temperature      *float64 `json:"temperature,omitempty"`
+	MaxOutputTokens  int      `json:"maxOutputTokens,omitempty"`
+	ResponseMIMEType string   `json:"responseMimeType,omitempty"`
+}
+
+// The roles of a content: the model's, and everybody else's.
+const (
+	geminiModel = "model"
+	geminiUser  = "user"
+)
+
+// geminiRequest writes r for a model with these habits.
+func geminiRequest(r Request, h habits) geminiBody {
+	var out geminiBody
+	// Google has one name for the limit, so the first refusal is the last.
+	if !h.drop[partLimit] && !h.renamed {
+		out.GenerationConfig.MaxOutputTokens = min(max(r.MaxTokens, 0), 1<<30)
+	}
+	if !h.drop["temperature"] {
+		out.GenerationConfig.Temperature = r.Temperature
+	}
+	if h.drop[partTools] {
+		r.Tools = nil
+	}
+	if r.Schema != nil && len(r.Tools) == 0 && h.form == formSchema {
+		// Not the schema itself: older models refuse it.
+		out.GenerationConfig.ResponseMIMEType = "application/json"
+	}
+	for _, t := range r.Tools {
+		if out.Tools == nil {
+			out.Tools = []geminiTools{{}}
+		}
+		out.Tools[0].FunctionDeclarations = append(out.Tools[0].FunctionDeclarations,
+			geminiDeclaration{Name: t.Name, Description: t.Description, ParametersJSONSchema: t.Schema})
+	}
+	instructions, messages := r.instructions(), r.shaped("")
+	if h.noSystem {
+		instructions, messages = "", folded(instructions, messages)
+	}
+	if instructions != "" {
+		out.SystemInstruction = &geminiContent{Parts: []geminiPart{{Text: instructions}}}
+	}
+	for i, m := range messages {
+		role := geminiUser
+		if m.Role == RoleAssistant {
+			role = geminiModel
+		}
+		parts := geminiParts(messages[:i], m)
+		// The results of several calls are one turn.
+		if last := len(out.Contents) - 1; last >= 0 && out.Contents[last].Role == role {
+			out.Contents[last].Parts = append(out.Contents[last].Parts, parts...)
+			continue
+		}
+		out.Contents = append(out.Contents, geminiContent{Role: role, Parts: parts})
+	}
+	return out
+}
+
+func geminiParts(before []Message, m Message) []geminiPart {
+	if m.Role == RoleTool {
+		return []geminiPart{{FunctionResponse: &geminiResult{Name: toolName(before, m), Response: map[string]string{"output": m.Text}}}}
+	}
+	var parts []geminiPart
+	if m.Text != "" {
+		parts = append(parts, geminiPart{Text: m.Text})
+	}
+	for _, c := range m.ToolCalls {
+		parts = append(parts, geminiPart{FunctionCall: &geminiFunction{Name: c.Name, Args: objectOrEmpty(c.Arguments)}, ThoughtSignature: c.Signature})
+	}
+	return parts
+}

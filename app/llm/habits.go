@@ -1,0 +1,300 @@
+package llm
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// habits are what a model turned out to want, be it by what it refused. There
+// is no list of models anywhere: names tell nothing, since whoever runs a
+// server gives them.
+type habits struct {
+	drop     map[string]bool // members of the request that it refuses, by their names in OpenAI's interface
+	renamed  bool            // max_tokens is called max_completion_tokens
+	form     int             // of response_format: how many of answerForms it refuses
+	noSystem bool            // it knows no role system: instructions go into the first message of the user
+	shortIDs bool            // IDs of calls are nine letters and digits
+	thinks   thinkingHabit
+	window   int // of its context, in tokens; 0 when it never told
+}
+
+// thinkingHabit is whether a model's text may begin with thinking that only a
+// closing mark tells from the answer.
+type thinkingHabit int
+
+const (
+	thinksUnknown thinkingHabit = iota
+	thinksApart                 // it has answered without
+	thinksAloud                 // it does
+)
+
+// answerForms are the ways to ask for JSON, the strictest first.
+const (
+	formSchema = iota
+	formObject
+	formNone
+)
+
+// modelKey is a model as habits are kept of it.
+type modelKey struct{ provider, baseURL, model string }
+
+// memory keeps habits as long as the process lives, but asks anew now and then
+// whether a refusal still stands: servers are changed.
+type memory struct {
+	now func() time.Time
+
+	mu  sync.Mutex
+	all map[modelKey]*remembered
+}
+
+type remembered struct {
+	habits
+	until time.Time
+}
+
+const (
+	maxModels   = 1024
+	rememberFor = 12 * time.Hour
+)
+
+func newMemory(now func() time.Time) *memory {
+	return &memory{now: now, all: map[modelKey]*remembered{}}
+}
+
+func (m *memory) get(key modelKey) habits {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.all[key]
+	if r == nil || m.now().After(r.until) {
+		delete(m.all, key)
+		return habits{}
+	}
+	h := r.habits
+	h.drop = maps.Clone(h.drop)
+	return h
+}
+
+// learn changes what is remembered of a model.
+func (m *memory) learn(key modelKey, change func(*habits)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.all[key]
+	if r == nil || m.now().After(r.until) {
+		if len(m.all) >= maxModels {
+			clear(m.all)
+		}
+		r = &remembered{until: m.now().Add(rememberFor)}
+		m.all[key] = r
+	}
+	r.drop = maps.Clone(r.drop)
+	if r.drop == nil {
+		r.drop = map[string]bool{}
+	}
+	change(&r.habits)
+}
+
+// The names under which a request's parts are refused; those of single members
+// are the members' own.
+const (
+	partSystem = "system"
+	partTools  = "tools"
+	partForm   = "response_format"
+	partLimit  = "max_tokens"
+	partIDs    = "tool_call_id"
+)
+
+// partWords are what providers call the parts of a request when they refuse one.
+var partWords = []struct {
+	part  string
+	words *regexp.Regexp
+}{
+	{partIDs, regexp.MustCompile(`tool[ _]call[ _]?id|length of 9`)},
+	{partSystem, regexp.MustCompile(`system (?:role|message|prompt|instruction)|role:? ['"\x60]?system|['"\x60]system['"\x60]|systeminstruction|system_instruction|developer instruction|` +
+		`roles must alternate`)},
+	{partForm, regexp.MustCompile(`response_?format|json_schema|json_object|json mode|json schema|response_?mime_?type|responseschema|structured output|guided|grammar`)},
+	{"stream_options", regexp.MustCompile(`stream_options|include_usage`)},
+	{partLimit, regexp.MustCompile(`max_(?:completion_|output_|new_)?tokens|maxoutputtokens`)},
+	{"temperature", regexp.MustCompile(`temperature`)},
+	{"parallel_tool_calls", regexp.MustCompile(`parallel_tool_calls`)},
+	{"reasoning_content", regexp.MustCompile(`reasoning_content`)},
+	{"reasoning_details", regexp.MustCompile(`reasoning_details`)},
+	{"reasoning", regexp.MustCompile(`['"\x60.]reasoning\b|\breasoning['"\x60]`)},
+	{partTools, regexp.MustCompile(`\btools?\b|tool[ _-]?(?:use|call|choice)|function[ _-]?call|\bfunctions?\b`)},
+}
+
+// refusing are the words with which something is refused; a message that names
+// a part without one may be about anything.
+var refusing = regexp.MustCompile(`support|enabl|requir|allow|accept|recogni[sz]|unknown|unexpected|forbidden|permitted|available|invalid|must|only|` +
+	`deprecated|cannot|can't|not |extra |too (?:large|high|big)|at most|range|exceed`)
+
+// refusedPart finds the part of a request that f refuses, of those that were sent.
+func (f fault) refusedPart(sent func(part string) bool) string {
+	switch f.status {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusNotFound, http.StatusNotImplemented, http.StatusInternalServerError:
+	default:
+		return ""
+	}
+	words := strings.ToLower(f.message)
+	param := strings.ToLower(f.param)
+	for _, text := range []string{param, words} {
+		if text == "" || text == words && !refusing.MatchString(words) {
+			continue
+		}
+		best, at := "", len(text)+1
+		for _, p := range partWords {
+			if i := p.words.FindStringIndex(text); i != nil && i[0] < at && sent(p.part) {
+				best, at = p.part, i[0]
+			}
+		}
+		if best == "" && strings.HasPrefix(text, "messages") && text == param && !strings.Contains(words, partSystem) {
+			return "" // something is wrong with a message, not with a part of the request
+		}
+		if best != "" && (f.status < 500 && f.status != http.StatusNotFound || best == partTools) {
+			return best
+		}
+	}
+	if param, _, _ = strings.Cut(param, "."); f.status < 500 && param != "" && sent(param) {
+		return param
+	}
+	return ""
+}
+
+// without changes h so that the part is left out or put in another way; false
+// when nothing is left to change.
+func (h *habits) without(part string, f fault) bool {
+	if h.drop[part] {
+		return false
+	}
+	switch part {
+	case partLimit:
+		if !h.renamed && !saysTooMuchWanted.MatchString(strings.ToLower(f.message)) {
+			h.renamed = true
+			return true
+		}
+	case partForm:
+		h.form++
+		return h.form <= formNone
+	case partSystem:
+		was := h.noSystem
+		h.noSystem = true
+		return !was
+	case partIDs:
+		was := h.shortIDs
+		h.shortIDs = true
+		return !was
+	}
+	if h.drop == nil {
+		h.drop = map[string]bool{}
+	}
+	h.drop[part] = true
+	return true
+}
+
+// leftOut says for staff what a model was not sent.
+func (h habits) leftOut(sent func(part string) bool) string {
+	var parts []string
+	for _, part := range slices.Sorted(maps.Keys(h.drop)) {
+		if sent(part) {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "the model does not take " + strings.Join(parts, ", ") + ": left out"
+}
+
+// known sets the parts of a request apart from what it does not have.
+func (r Request) has(part string) bool {
+	switch part {
+	case partSystem:
+		return r.instructions() != ""
+	case partTools, "tool_choice":
+		return len(r.Tools) > 0
+	case partForm:
+		return r.Schema != nil && len(r.Tools) == 0
+	case partLimit:
+		return r.MaxTokens > 0
+	case "temperature":
+		return r.Temperature != nil
+	case "stream_options":
+		return true
+	case partIDs:
+		return slices.ContainsFunc(r.Messages, func(m Message) bool { return len(m.ToolCalls) > 0 })
+	}
+	return slices.ContainsFunc(r.Messages, func(m Message) bool { return m.Reasoning != nil && m.Reasoning.Member == part })
+}
+
+// adaptation is a change of the request after a refusal.
+type adaptation struct {
+	part    string
+	fault   fault
+	passing bool // it was about this prompt, so the next may be sent as before
+}
+
+// maxAdaptations bounds how often one call is sent in another form: servers
+// name one part at a time.
+const maxAdaptations = 8
+
+// adapt changes the request after a refusal; false when there is nothing to change.
+func (c *call) adapt(e *Error) bool {
+	if e.Kind == TooLong && e.Window > 0 {
+		c.m.memory.learn(c.p.key(c.r.Model), func(h *habits) { h.window = e.Window })
+	}
+	if e.Kind == ThoughtAloud {
+		c.habits.thinks = thinksAloud
+		return true
+	}
+	if e.fault == nil || e.Kind != BadRequest && e.Kind != Unavailable || len(c.adapted) >= maxAdaptations {
+		return false
+	}
+	part := e.fault.refusedPart(c.r.has)
+	if part == "" || !c.habits.without(part, *e.fault) {
+		return false
+	}
+	c.adapted = append(c.adapted, adaptation{part, *e.fault, saysTooLong.MatchString(strings.ToLower(e.fault.message))})
+	return true
+}
+
+// succeeded remembers what made the model answer. Before, it is no more than a
+// guess: a server may name what is not at fault.
+func (c *call) succeeded() {
+	for _, a := range c.adapted {
+		if !a.passing {
+			c.m.memory.learn(c.p.key(c.r.Model), func(h *habits) { h.without(a.part, a.fault) })
+		}
+	}
+	c.adapted = nil
+}
+
+func (c *call) learnThinking(t thinkingHabit) {
+	c.habits.thinks = t
+	c.m.memory.learn(c.p.key(c.r.Model), func(h *habits) { h.thinks = t })
+}
+
+// key is under which name habits of a model are kept.
+func (p *provider) key(model string) modelKey { return modelKey{p.name, p.baseURL, model} }
+
+// source tells a provider, its address and a model from others, without naming them.
+func (p *provider) source(model string) string {
+	sum := sha256.Sum256([]byte(p.name + "\n" + p.baseURL + "\n" + model))
+	return hex.EncodeToString(sum[:6])
+}
+
+// Window is the size of a model's context in tokens, as its provider told it
+// when a prompt was too long; 0 when it never did.
+func (m *Models) Window(provider, model string) int {
+	p := m.providers[provider]
+	if p == nil {
+		return 0
+	}
+	return m.memory.get(p.key(cmp.Or(model, p.defaultModel))).window
+}

@@ -1,0 +1,63 @@
+package llm
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxModelName bounds the name of a model, in bytes.
+const maxModelName = 200
+
+// CleanModel takes off what comes along when the name of a model is copied, and
+// refuses what no provider could know: any printable name may be one, in any
+// script. The error is written for whoever typed it.
+func CleanModel(name string) (string, error) {
+	name = bare(name)
+	switch {
+	case name == "":
+		return "", errors.New("name a model")
+	case len(name) > maxModelName:
+		return "", errors.New("a model's name has at most 200 bytes")
+	case strings.ContainsFunc(name, func(r rune) bool { return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return "", errors.New("a model's name has no blanks and no invisible characters inside")
+	case strings.Contains(name, "://"):
+		return "", errors.New("this is an address, not the name of a model")
+	}
+	return name, nil
+}
+
+// keyHead is what stands before a key where it is copied from: a header, a
+// line of a shell or of a file of settings.
+var keyHead = regexp.MustCompile(`(?i)^(?:(?:export|set)\s+)?(?:[a-z][a-z0-9_-]*(?:key|token|authorization)|authorization)\s*[:=]\s*|^bearer\s+`)
+
+// CleanKey takes off what comes along when a key is copied, such as blanks,
+// quotes and "Bearer", and refuses what no provider takes. The error never
+// holds the key.
+func CleanKey(key string) (string, error) {
+	for before := ""; before != key; {
+		before = key
+		key = bare(key)
+		key = strings.TrimPrefix(key, keyHead.FindString(key))
+	}
+	switch {
+	case key == "", strings.EqualFold(key, "bearer"):
+		return "", errors.New("there is no key")
+	case !printable(key):
+		return "", errors.New("the key has characters that no key has: copy it anew, whole and alone")
+	case strings.Contains(key, "://"):
+		return "", errors.New("this is an address, not a key")
+	case strings.Contains(key, "***"), strings.Contains(key, "..."):
+		return "", errors.New("this is a key with its middle hidden: copy it where it is shown whole")
+	}
+	return key, nil
+}
+
+// bare is a text without the blanks, invisible characters and quotes around it.
+func bare(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r) && r != utf8.RuneError || strings.ContainsRune("\"'`“”‘’", r)
+	})
+}
