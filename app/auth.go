@@ -92,7 +92,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 // verify finds the active account that a login and a password belong to.
 // newHash replaces the stored one when that is of an older kind.
 func (a *App) verify(ctx context.Context, login, password string) (u *store.User, newHash string, err error) {
-	u, err = a.db.UserByLogin(ctx, login)
+	u, err = userByLogin(ctx, a.db.Queries, login)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && u.PasswordHash == "") {
 		if err := a.hasher.VerifyNobody(ctx, password); err != nil {
 			return nil, "", err

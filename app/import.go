@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -54,7 +55,7 @@ func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, 
 	if err := Check(actor, ActImportMembers, res); err != nil {
 		return nil, err
 	}
-	lines, err := parseRoster(list)
+	lines, err := readRoster(list)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +82,15 @@ func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, 
 	return all, nil
 }
 
-func (in *importer) chunk(ctx context.Context, tx *store.Tx, lines []rosterLine) ([]Imported, error) {
+func (in *importer) chunk(ctx context.Context, tx *store.Tx, lines []rosterRow) ([]Imported, error) {
 	done := make([]Imported, len(lines))
 	for i, l := range lines {
 		done[i] = Imported{Line: l.number, Email: cut(l.email, 254)}
-		err := in.line(ctx, tx, l, &done[i])
+		if l.fault != "" {
+			done[i].Status, done[i].Message = ImportError, "This line "+l.fault
+			continue
+		}
+		err := in.line(ctx, tx, l.rosterLine, &done[i])
 		var known *Error
 		switch {
 		case errors.As(err, &known) && (known.Kind == KindInvalid || known.Kind == KindForbidden):
@@ -105,13 +110,13 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 	if err != nil {
 		return err
 	}
-	key := strings.ToLower(u.Email)
+	key := mention.Fold(u.Email)
 	if first, twice := in.firstLine[key]; twice {
 		out.Status, out.Message = ImportAlready, fmt.Sprintf("The same person as in line %d", first)
 		return nil
 	}
 	in.firstLine[key] = l.number
-	known, err := tx.UserByEmail(ctx, u.Email)
+	known, err := userByEmail(ctx, tx.Queries, l.email)
 	if errors.Is(err, store.ErrNotFound) {
 		added, err := tx.CreateUserOnce(ctx, u)
 		if err != nil {
@@ -121,7 +126,7 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 			return in.created(ctx, tx, u, role, out)
 		}
 		// Somebody else was quicker with the e-mail, or has the user name.
-		if known, err = tx.UserByEmail(ctx, u.Email); errors.Is(err, store.ErrNotFound) {
+		if known, err = userByEmail(ctx, tx.Queries, l.email); errors.Is(err, store.ErrNotFound) {
 			return invalid("username", "is taken by somebody else")
 		} else if err != nil {
 			return err
@@ -148,7 +153,7 @@ func (in *importer) person(l rosterLine) (*store.User, string, error) {
 		role = RoleStudent
 	}
 	mail := l.email
-	if err := firstOf(errors.Join(email("email", &mail), optionalText("full_name", &l.fullName, maxName),
+	if err := firstOf(errors.Join(email("email", &mail), personName("full_name", &l.fullName),
 		oneOf("role", role, RoleStudent, RoleTA, RoleTeacher))); err != nil {
 		return nil, "", err
 	}

@@ -226,7 +226,7 @@ type signinGuard struct {
 type signin struct{ account, address string }
 
 func newSignin(login, address string) signin {
-	sum := sha256.Sum256([]byte(strings.ToLower(login)))
+	sum := sha256.Sum256([]byte(strings.ToLower(canonical(login))))
 	return signin{account: "account:" + hex.EncodeToString(sum[:16]), address: "address:" + address}
 }
 

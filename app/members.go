@@ -62,7 +62,7 @@ func (a *App) person(ctx context.Context, p Person) (*store.User, error) {
 		if err := text("user_email", p.Email, 1, 254); err != nil {
 			return nil, err
 		}
-		u, err = a.db.UserByEmail(ctx, p.Email)
+		u, err = userByEmail(ctx, a.db.Queries, p.Email)
 	default:
 		return nil, invalid("user_email", "send user_email or user_id")
 	}

@@ -2,18 +2,25 @@ package app
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/csv"
 	"errors"
-	"io"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/coagent-studio/coagent/app/mention"
 )
 
-// The bounds of a class list.
+// The bounds of a class list, each checked before the work that it bounds.
 const (
-	maxRosterBytes = 1 << 20
-	maxRosterLines = 2000
+	maxRosterBytes   = 1 << 20
+	maxRosterLines   = 2000
+	maxRosterColumns = 100
+	maxRosterLine    = 8 << 10 // bytes of one line
 )
 
 // rosterLine is one person of a class list; empty members were left out.
@@ -22,85 +29,238 @@ type rosterLine struct {
 	email, fullName, username, role string
 }
 
-// parseRoster reads a class list: CSV (RFC 4180) with a header that names the
-// columns email, full_name, username and role, of which email is needed. As
-// spreadsheets write it: a byte order mark, and semicolons or tabs as well as
-// commas. Lines without anything in them are passed over.
+// rosterRow is what stands in a line of a class list: a person, or why it
+// cannot be read. A cell with a line break goes on up to the line last.
+type rosterRow struct {
+	rosterLine
+	last  int
+	fault string
+}
+
+// parseRoster are the people of a class list, without the lines that cannot be
+// read.
 func parseRoster(data []byte) ([]rosterLine, error) {
-	if len(data) > maxRosterBytes {
-		return nil, errorf(KindTooLarge, "too_large", "The list has %d bytes, at most %d are possible", len(data), maxRosterBytes)
+	rows, err := readRoster(data)
+	var people []rosterLine
+	for _, r := range rows {
+		if r.fault == "" {
+			people = append(people, r.rosterLine)
+		}
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if !utf8.Valid(data) {
-		return nil, invalid("file", "is not UTF-8 text, save the list as CSV UTF-8")
-	}
-	r := csv.NewReader(bytes.NewReader(data))
-	r.Comma, r.FieldsPerRecord, r.LazyQuotes = delimiter(data), -1, true
-	r.TrimLeadingSpace = r.Comma != '\t' // which is a space, too
-	columns, err := rosterColumns(r)
+	return people, err
+}
+
+// readRoster reads a class list: CSV (RFC 4180) with a header that names the
+// columns email, full_name, username and role, of which email is needed. As
+// spreadsheets write it: UTF-8 or UTF-16, line ends of any system, semicolons
+// or tabs as well as commas, and a line "sep=;" before the header. Every line
+// with something in it becomes a row: a line that is damaged takes none of its
+// neighbours with it.
+func readRoster(data []byte) ([]rosterRow, error) {
+	text, err := rosterText(data)
 	if err != nil {
 		return nil, err
 	}
-	var lines []rosterLine
-	for {
-		fields, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return lines, nil
-		}
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			return nil, invalid("file", "line %d cannot be read: %s", bad.Line, bad.Err.Error())
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(fields, func(f string) bool { return strings.TrimSpace(f) != "" }) {
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+	at, comma := 0, rune(0)
+	if m := sepLine.FindStringSubmatch(lines[0]); m != nil {
+		at, comma = 1, []rune(m[1])[0]
+	}
+	for at < len(lines) && strings.TrimSpace(lines[at]) == "" {
+		at++
+	}
+	if at == len(lines) {
+		return nil, noHeader()
+	}
+	if comma == 0 {
+		comma = delimiter(lines[at])
+	}
+	columns, err := rosterColumns(lines[at], comma)
+	if err != nil {
+		return nil, err
+	}
+	var rows []rosterRow
+	for at++; at < len(lines); at++ {
+		row, empty := rosterRecord(lines, &at, comma, columns)
+		if empty {
 			continue
 		}
-		if len(lines) == maxRosterLines {
+		if len(rows) == maxRosterLines {
 			return nil, invalid("file", "has more than %d people, send it in parts", maxRosterLines)
 		}
-		l := rosterLine{}
-		l.number, _ = r.FieldPos(0)
-		for name, to := range map[string]*string{"email": &l.email, "full_name": &l.fullName, "username": &l.username, "role": &l.role} {
-			if at, ok := columns[name]; ok && at < len(fields) {
-				*to = strings.TrimSpace(fields[at])
-			}
-		}
-		lines = append(lines, l)
+		rows = append(rows, row)
 	}
+	return rows, nil
 }
 
-// delimiter is the one of the usual three that the header has most of.
-func delimiter(data []byte) rune {
-	header, _, _ := bytes.Cut(data, []byte("\n"))
+// sepLine is how a file tells Excel what stands between its columns.
+var sepLine = regexp.MustCompile(`(?i)^"?sep=([,;\t|])"?[,;\t|]*[ \t]*$`)
+
+// rosterText is the text of a file in UTF-8, or in UTF-16 as spreadsheets save
+// "Unicode text": with its mark, or with every second byte of the header zero.
+func rosterText(data []byte) (string, error) {
+	if len(data) > maxRosterBytes {
+		return "", errorf(KindTooLarge, "too_large", "The list has %d bytes, at most %d are possible", len(data), maxRosterBytes)
+	}
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), len(data) > 3 && data[0] != 0 && data[1] == 0 && data[3] == 0:
+		order = binary.LittleEndian
+	case bytes.HasPrefix(data, []byte{0xfe, 0xff}), len(data) > 3 && data[0] == 0 && data[1] != 0 && data[2] == 0:
+		order = binary.BigEndian
+	}
+	if order != nil {
+		if len(data)%2 != 0 {
+			return "", invalid("file", "ends in the middle of a character of UTF-16, save the list again")
+		}
+		units := make([]uint16, len(data)/2)
+		for i := range units {
+			units[i] = order.Uint16(data[2*i:])
+		}
+		data = []byte(string(utf16.Decode(units)))
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if utf8.Valid(data) {
+		return string(data), nil
+	}
+	line := 1
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		data = data[n:]
+	}
+	return "", invalid("file", "is neither UTF-8 nor UTF-16 from line %d on (Big5, GBK or Latin-1, perhaps): save the list as CSV UTF-8", line)
+}
+
+// delimiter is the one of the usual three that a header has most of outside of
+// its quotation marks.
+func delimiter(header string) rune {
+	count, quoted := map[rune]int{}, false
+	for _, r := range header {
+		if r == '"' {
+			quoted = !quoted
+		} else if !quoted {
+			count[r]++
+		}
+	}
 	best := ','
 	for _, c := range ";\t" {
-		if bytes.Count(header, []byte(string(c))) > bytes.Count(header, []byte(string(best))) {
+		if count[c] > count[best] {
 			best = c
 		}
 	}
 	return best
 }
 
+// rosterNames are the columns by the names that schools give them.
+//
+//nolint:gochecknoglobals // a table
+var rosterNames = map[string][]string{
+	"email": {"email", "mail", "emailaddress", "mailaddress", "電子郵件", "电子邮件", "電子郵件地址", "电子邮件地址", "電子信箱", "電郵", "电邮", "信箱", "邮箱",
+		"メール", "メールアドレス", "이메일"},
+	"full_name": {"fullname", "name", "姓名", "全名", "名字", "學生姓名", "学生姓名", "氏名", "名前", "이름", "성명"},
+	"username":  {"username", "login", "使用者名稱", "使用者名称", "帳號", "账号", "帐号", "用户名", "用戶名", "ユーザー名", "사용자이름"},
+	"role":      {"role", "角色", "身分", "身份", "職稱", "役割", "역할"},
+}
+
 // rosterColumns reads the header: where each column is.
-func rosterColumns(r *csv.Reader) (map[string]int, error) {
-	header, err := r.Read()
-	if err != nil {
-		return nil, invalid("file", "begin with a line that names the columns: email, full_name, username, role")
+func rosterColumns(header string, comma rune) (map[string]int, error) {
+	cells, fault := splitLine(header, comma)
+	if fault != "" {
+		return nil, invalid("file", "the header %s", fault)
 	}
-	columns := map[string]int{}
-	for i, name := range header {
-		name = strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(strings.TrimSpace(name)))
-		if name == "e_mail" {
-			name = "email"
-		}
-		if _, twice := columns[name]; !twice {
-			columns[name] = i
+	columns, rank := map[string]int{}, map[string]int{}
+	for i, cell := range cells {
+		cell = strings.NewReplacer(" ", "", "-", "", "_", "", ".", "").Replace(mention.Fold(cell))
+		for column, names := range rosterNames {
+			r := slices.Index(names, cell)
+			if r < 0 {
+				continue
+			}
+			if was, twice := rank[column]; twice && was == r {
+				return nil, invalid("file", "has two columns %s, take one of them out", column)
+			} else if !twice || r < was {
+				columns[column], rank[column] = i, r
+			}
 		}
 	}
 	if _, ok := columns["email"]; !ok {
-		return nil, invalid("file", "begin with a line that names the columns: email, full_name, username, role")
+		return nil, noHeader()
 	}
 	return columns, nil
+}
+
+func noHeader() error {
+	return invalid("file", "begin with a line that names the columns: email, full_name, username, role")
+}
+
+// splitLine takes a line apart, or says what keeps it from that.
+func splitLine(line string, comma rune) (cells []string, fault string) {
+	line = strings.TrimRight(line, string(comma)+" ")
+	switch {
+	case len(line) > maxRosterLine:
+		return nil, fmt.Sprintf("has %d bytes, at most %d are possible", len(line), maxRosterLine)
+	case strings.Count(line, string(comma)) >= maxRosterColumns:
+		return nil, fmt.Sprintf("has more than %d columns", maxRosterColumns)
+	}
+	r := csv.NewReader(strings.NewReader(line))
+	r.Comma, r.FieldsPerRecord = comma, -1
+	r.TrimLeadingSpace = comma != '\t' // which is a space, too
+	cells, err := r.Read()
+	if errors.Is(err, csv.ErrBareQuote) && !beginsQuoted.MatchString(line) {
+		r = csv.NewReader(strings.NewReader(line)) // as in 5" tall
+		r.Comma, r.FieldsPerRecord, r.LazyQuotes, r.TrimLeadingSpace = comma, -1, true, comma != '\t'
+		cells, err = r.Read()
+	}
+	if line != "" && err != nil {
+		return nil, "has a quotation mark (\") that nothing closes, or one within a quoted cell: take it out, or write it twice"
+	}
+	return cells, ""
+}
+
+// beginsQuoted finds a cell that begins with a quotation mark.
+var beginsQuoted = regexp.MustCompile(`(?:^|[,;\t|])[ ]*"`)
+
+// rosterRecord reads the line at, and moves on over the lines that a cell with
+// line breaks has in it; empty when nothing stands in it.
+func rosterRecord(lines []string, at *int, comma rune, columns map[string]int) (row rosterRow, empty bool) {
+	row = rosterRow{rosterLine: rosterLine{number: *at + 1}, last: *at + 1}
+	cells, fault := splitLine(lines[*at], comma)
+	if fault != "" {
+		if whole, n := brokenCell(lines[*at:], comma); n > 1 {
+			cells, fault = whole, ""
+			*at += n - 1
+			row.last = *at + 1
+		}
+	}
+	row.fault = fault
+	for name, to := range map[string]*string{"email": &row.email, "full_name": &row.fullName, "username": &row.username, "role": &row.role} {
+		if at, ok := columns[name]; ok && at < len(cells) {
+			*to = strings.TrimSpace(cells[at])
+		}
+	}
+	return row, fault == "" && !slices.ContainsFunc(cells, func(f string) bool { return strings.TrimSpace(f) != "" })
+}
+
+// maxCellLines is how many lines one cell may go on over.
+const maxCellLines = 5
+
+// brokenCell reads a record whose quoted cell goes on over some lines, none of
+// which could be a person's: else a stray quotation mark would take people
+// with it. n is how many lines it has, 0 for none.
+func brokenCell(lines []string, comma rune) (cells []string, n int) {
+	for n = 2; n <= min(maxCellLines, len(lines)); n++ {
+		if next := lines[n-1]; strings.ContainsAny(next, "@＠") || strings.TrimSpace(next) == "" {
+			return nil, 0
+		}
+		if cells, fault := splitLine(strings.Join(lines[:n], "\n"), comma); fault == "" {
+			return cells, n
+		}
+	}
+	return nil, 0
 }

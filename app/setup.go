@@ -82,7 +82,7 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 			return nil, err
 		}
 	}
-	if err := errors.Join(text("login", login, 1, 254), optionalText("full_name", &fullName, maxName)); err != nil {
+	if err := errors.Join(text("login", login, 1, 254), personName("full_name", &fullName)); err != nil {
 		return nil, firstOf(err)
 	}
 	hash, err := a.hashPassword(ctx, "password", password)
@@ -143,7 +143,7 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 	if err := email("email", &login); err != nil {
 		return nil, err
 	}
-	if err := optionalText("full_name", &fullName, maxName); err != nil {
+	if err := personName("full_name", &fullName); err != nil {
 		return nil, err
 	}
 	hash, err := a.hashPassword(ctx, "password", password)

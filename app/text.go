@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/mail"
 	"strings"
 	"unicode/utf8"
@@ -42,7 +43,10 @@ func text(field, value string, least, most int) error {
 // name checks a required name or title, without the blanks around it.
 func name(field string, value *string) error {
 	*value = strings.TrimSpace(*value)
-	return text(field, *value, 1, maxName)
+	if err := text(field, *value, 1, maxName); err != nil {
+		return err
+	}
+	return shown(field, *value)
 }
 
 // optionalText checks a text that may be absent.
@@ -53,11 +57,21 @@ func optionalText(field string, value *string, most int) error {
 	return text(field, *value, 0, most)
 }
 
-// email checks an e-mail address (RFC 5322 addr-spec, no display name).
+// email checks an e-mail address (RFC 5322 addr-spec, no display name) and
+// gives it the form in which it is kept.
 func email(field string, value *string) error {
 	*value = strings.TrimSpace(*value)
 	if err := text(field, *value, 1, 254); err != nil {
 		return err
+	}
+	if err := shown(field, *value); err != nil {
+		return err
+	}
+	*value = canonical(*value)
+	if _, host, ok := strings.Cut(*value, "@"); ok {
+		if _, good := hostName(host); !good {
+			return invalid(field, "is at a host of no valid name")
+		}
 	}
 	if a, err := mail.ParseAddress(*value); err != nil || a.Address != *value {
 		return invalid(field, "is not an e-mail address, send one like ada@example.org")
@@ -71,12 +85,19 @@ func username(field string, value *string) (*string, error) {
 	if value == nil || strings.TrimSpace(*value) == "" {
 		return nil, nil
 	}
-	v := strings.TrimSpace(*value)
+	v := strings.Join(strings.Fields(*value), " ")
+	if strings.ContainsAny(*value, "\t\r\n") {
+		v = strings.TrimSpace(*value)
+	}
 	if err := text(field, v, 1, 64); err != nil {
 		return nil, err
 	}
+	v = canonical(v)
 	if strings.ContainsAny(v, "@\t\r\n") {
 		return nil, invalid(field, "must not contain @ or line breaks")
+	}
+	if err := firstOf(errors.Join(personName(field, &v), oneScript(field, v))); err != nil {
+		return nil, err
 	}
 	return &v, nil
 }

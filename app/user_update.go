@@ -216,19 +216,25 @@ func (c *userChange) apply(u *store.User) error {
 	}
 	u.Role = role
 	if c.FullName.Sent {
+		was := u.FullName
 		c.FullName.setNullable(&u.FullName)
-		if err := optionalText("full_name", u.FullName, maxName); err != nil {
-			return err
+		if was == nil || u.FullName == nil || *was != *u.FullName { // an old one may stay
+			if err := personName("full_name", u.FullName); err != nil {
+				return err
+			}
 		}
 		u.FullName = blankToNil(u.FullName)
 	}
 	if c.Username.Sent {
+		was := u.Username
 		c.Username.setNullable(&u.Username)
-		name, err := username("username", u.Username)
-		if err != nil {
-			return err
+		if was == nil || u.Username == nil || *was != *u.Username {
+			name, err := username("username", u.Username)
+			if err != nil {
+				return err
+			}
+			u.Username = name
 		}
-		u.Username = name
 	}
 	if !c.AvatarURL.Sent {
 		return nil

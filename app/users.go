@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -26,11 +27,15 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 	if err := mayRule(actor, power{beyond: ActCreateAdminUser, accounts: []string{in.Role}}); err != nil {
 		return nil, err
 	}
+	typed := strings.TrimSpace(in.Email)
 	u, err := a.newUser(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if _, err := userByEmail(ctx, tx.Queries, typed); !errors.Is(err, store.ErrNotFound) {
+			return cmp.Or(err, store.ErrExists)
+		}
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
@@ -54,7 +59,7 @@ func (a *App) newUser(ctx context.Context, in NewUser) (*store.User, error) {
 		in.Role = RoleGuest
 	}
 	if err := errors.Join(email("email", &in.Email), oneOf("role", in.Role, everybody...),
-		optionalText("full_name", in.FullName, maxName), optionalAvatarURL("avatar_url", in.AvatarURL)); err != nil {
+		personName("full_name", in.FullName), optionalAvatarURL("avatar_url", in.AvatarURL)); err != nil {
 		return nil, firstOf(err)
 	}
 	uname, err := username("username", in.Username)
@@ -82,7 +87,7 @@ func (a *App) hashPassword(ctx context.Context, field, password string) (string,
 // SetPassword replaces the password of an account, named by e-mail or user
 // name, and ends its sessions. It is for the operator at the machine.
 func (a *App) SetPassword(ctx context.Context, login, password string) error {
-	u, err := a.db.UserByLogin(ctx, login)
+	u, err := userByLogin(ctx, a.db.Queries, login)
 	if err != nil {
 		return fromStore(err, "User")
 	}
