@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/joho/godotenv"
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
@@ -71,9 +69,15 @@ func LoadConfig(src Sources) (*Config, []string, error) {
 		l.known[s.path] = s
 	}
 	dir := cmp.Or(src.Dir, ".")
-	env := l.dotEnv(dir)
+	environ := map[string]string{}
 	for _, entry := range src.Env {
-		if name, value, found := strings.Cut(entry, "="); found && name != "" && value != "" {
+		if name, value, found := strings.Cut(entry, "="); found && name != "" {
+			environ[name] = value
+		}
+	}
+	env := l.dotEnv(dir, environ)
+	for name, value := range environ {
+		if value != "" {
 			env[name] = rawValue{value, "environment"}
 		}
 	}
@@ -135,54 +139,6 @@ func (l *loader) addProvider(name string) bool {
 	}
 	l.providers[name] = p
 	return true
-}
-
-var unescapedDollar = regexp.MustCompile(`(^|[^\\])\$([^{]|$)`)
-
-// dotEnv reads .env of dir, or else of its parent.
-func (l *loader) dotEnv(dir string) map[string]rawValue {
-	env := map[string]rawValue{}
-	for _, path := range []string{filepath.Join(dir, ".env"), filepath.Join(dir, "..", ".env")} {
-		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			l.problems = append(l.problems, err.Error())
-			return env
-		}
-		values, err := parseDotEnv(text)
-		if err != nil {
-			l.problems = append(l.problems, path+": "+err.Error())
-		}
-		for name, value := range values {
-			if value != "" {
-				env[name] = rawValue{value, ".env"}
-			}
-		}
-		return env
-	}
-	return env
-}
-
-func parseDotEnv(text []byte) (map[string]string, error) {
-	lines := strings.Split(string(bytes.TrimPrefix(text, []byte("\ufeff"))), "\n")
-	for i, line := range lines {
-		// Only ${NAME} is a variable, as in the .env files of the Python
-		// server; the library would also empty the $W0 of a password.
-		_, value, _ := strings.Cut(line, "=")
-		if !strings.HasPrefix(strings.TrimSpace(value), "'") {
-			for unescapedDollar.MatchString(lines[i]) {
-				lines[i] = unescapedDollar.ReplaceAllString(lines[i], `$1\$$$2`)
-			}
-		}
-	}
-	values, err := godotenv.Unmarshal(strings.Join(lines, "\n"))
-	if err != nil {
-		// The library's error quotes the rest of the file, secrets and all.
-		return nil, errors.New("each line must be NAME=value, and quotes must be closed")
-	}
-	return values, nil
 }
 
 // addLegacy takes the names of the Python server.
