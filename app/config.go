@@ -51,6 +51,7 @@ type WebConfig struct {
 // DatabaseConfig chooses between Postgres and SQLite.
 type DatabaseConfig struct {
 	URL         Secret `yaml:"url" legacy:"DATABASE_URL" doc:"postgres://user:password@host:5432/name; empty means SQLite in data_dir."`
+	ListenURL   Secret `yaml:"listen_url" doc:"The Postgres server itself, where url leads through a pooler in transaction mode (PgBouncer); notifications need it."`
 	Pool        int    `yaml:"pool" default:"20" min:"2" max:"1000" doc:"Most Postgres connections of this process."`
 	AutoMigrate bool   `yaml:"auto_migrate" default:"false" doc:"Let serve migrate Postgres by itself; SQLite always does."`
 }

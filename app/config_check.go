@@ -37,6 +37,7 @@ func (c *Config) normalise() {
 		c.LLM.Providers[name] = p
 	}
 	c.Database.URL = normalisePostgres(c.Database.URL)
+	c.Database.ListenURL = normalisePostgres(c.Database.ListenURL)
 }
 
 // normalisePostgres turns the URLs of SQLAlchemy (postgresql+asyncpg://,
@@ -139,14 +140,31 @@ func checkURL(add addProblem, path, address string) {
 }
 
 func (c *Config) checkDatabase(add addProblem) {
-	if !c.Postgres() {
-		return
+	if c.Postgres() {
+		checkPostgresURL(add, "database.url", c.Database.URL.Reveal())
 	}
-	u, err := url.Parse(c.Database.URL.Reveal())
-	if err != nil {
-		add("database.url", "is not a URL; write special characters of the password in percent-encoding, for example %%23 for #")
-	} else if u.Scheme != "postgres" {
-		add("database.url", "must begin with postgres://; leave it empty for SQLite in data_dir")
+	switch {
+	case c.Database.ListenURL == "":
+	case c.Postgres():
+		checkPostgresURL(add, "database.listen_url", c.Database.ListenURL.Reveal())
+	default:
+		add("database.listen_url", "has no meaning without database.url")
+	}
+}
+
+// checkPostgresURL refuses an address in which a character of the password
+// ends a part of the URL: what is behind it would be taken for the host or the
+// name of the database, and be shown in the error of the connection that fails.
+func checkPostgresURL(add addProblem, path, address string) {
+	const advice = "write special characters of the user and the password in percent-encoding: %%40 for @, %%2F for /, %%23 for #, %%3F for ?, %%25 for %%"
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		add(path, "is not a URL; "+advice)
+	case u.Scheme != "postgres":
+		add(path, "must begin with postgres://; leave it empty for SQLite in data_dir")
+	case u.Opaque != "" || strings.Contains(address, "#") || strings.Contains(u.EscapedPath(), "@") || u.User == nil && strings.Contains(u.RawQuery, "@"):
+		add(path, "cannot be split into user, password, host and name; "+advice)
 	}
 }
 

@@ -390,6 +390,13 @@ func TestLoadConfigKeepsSecrets(t *testing.T) {
 		"ShortSecretKey":  {Dir: t.TempDir(), Env: []string{"SECRET_KEY=" + canary}},
 		"FernetKey":       {Dir: t.TempDir(), Env: []string{"ENCRYPTION_KEY=" + canary}},
 		"DatabaseURL":     {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgres://u:" + canary + "#@h/x"}},
+		"DatabaseAt":      {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgresql+asyncpg://u:12@" + canary + "/x@h/x"}},
+		"DatabaseSlash":   {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgres://u:12/" + canary + "@h/x"}},
+		"DatabaseHash":    {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgres://u:12#" + canary + "@h/x"}},
+		"DatabaseQuery":   {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgres://u:12?" + canary + "@h/x"}},
+		"DatabasePercent": {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgres://u:%zz" + canary + "@h/x"}},
+		"DatabaseBracket": {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgres://u:[" + canary + "@h/x"}},
+		"ListenURL":       {Dir: t.TempDir(), Env: []string{"DATABASE_URL=postgres://u:p@h/x", "COAGENT_DATABASE_LISTEN_URL=postgres://u:1#" + canary + "@h/x"}},
 		"DatabaseScheme":  {Dir: t.TempDir(), Env: []string{"DATABASE_URL=mysql://u:" + canary + "@h/x"}},
 		"AddressWithUser": {Dir: t.TempDir(), Env: []string{"COAGENT_LLM_OPENAI_BASE_URL=https://u:" + canary + "@x"}},
 	} {

@@ -28,17 +28,25 @@ type Opened struct {
 	lock *flock.Flock
 }
 
-// OpenDB connects to the configured database. On SQLite it makes the data
-// folder (0700) and, on the first start, the secrets in it.
+// OpenDB connects to the configured database and refuses a connection that the
+// program could not rely on. On SQLite it makes the data folder (0700) and, on
+// the first start, the secrets in it.
 func OpenDB(ctx context.Context, cfg *Config) (*store.DB, error) {
 	if err := cfg.EnsureSecrets(); err != nil {
 		return nil, err
 	}
-	url := "sqlite:" + cfg.SQLitePath()
+	o := store.Options{URL: "sqlite:" + cfg.SQLitePath(), Pool: cfg.Database.Pool}
 	if cfg.Postgres() {
-		url = cfg.Database.URL.Reveal()
+		o.URL, o.ListenURL = cfg.Database.URL.Reveal(), cfg.Database.ListenURL.Reveal()
 	}
-	return store.Open(ctx, store.Options{URL: url, Pool: cfg.Database.Pool})
+	db, err := store.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.CheckConnection(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // Open makes an App on the configured database and refuses, with the remedy,

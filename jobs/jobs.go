@@ -147,7 +147,7 @@ func New(db *store.DB, o Options) (*Queue, error) {
 	q := &Queue{carry: o.Carry}
 	var err error
 	if db.Postgres() {
-		q.pg, err = river.NewClient(riverpgxv5.New(db.Pool()), cfg)
+		q.pg, err = river.NewClient(&listenDriver{riverpgxv5.New(db.Pool()), riverpgxv5.New(db.ListenPool())}, cfg)
 	} else {
 		q.wake = newWake()
 		q.lite, err = river.NewClient(&wakeDriver{riversqlite.New(db.Writer()), q.wake}, cfg)

@@ -24,10 +24,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"modernc.org/sqlite" // the "sqlite" driver of database/sql
 	sqlite3 "modernc.org/sqlite/lib"
@@ -42,6 +40,7 @@ type DB struct {
 	write     *bun.DB
 	read      *bun.DB
 	pool      *pgxpool.Pool // nil on SQLite
+	listen    *pgxpool.Pool // the same database without a pooler in between; pool itself where there is none
 	path      string        // the database file; empty on Postgres
 	node      string
 	committed func([]Event)
@@ -50,9 +49,10 @@ type DB struct {
 
 // Options say which database to open and how.
 type Options struct {
-	URL  string // postgres://..., or sqlite:<path>
-	Pool int    // connections at most (Postgres), 20 when zero
-	Node string // names this process in notifications; a random id when empty
+	URL       string // postgres://..., or sqlite:<path>
+	ListenURL string // the Postgres server itself, where URL leads through a pooler; empty means URL
+	Pool      int    // connections at most (Postgres), 20 when zero
+	Node      string // names this process in notifications; a random id when empty
 }
 
 // NewID returns a new UUIDv7, which sorts by the time it was made (RFC 9562).
@@ -150,45 +150,13 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-func openPostgres(ctx context.Context, o Options) (*DB, error) {
-	cfg, err := pgxpool.ParseConfig(o.URL)
-	if err != nil {
-		// pgx's own text may quote the URL, and with it the password.
-		return nil, fmt.Errorf("database.url is not a Postgres URL (want postgres://user:password@host:5432/name)")
-	}
-	cfg.MaxConns = int32(o.Pool)
-	cfg.MaxConnLifetime = time.Hour
-	cfg.MaxConnLifetimeJitter = 10 * time.Minute
-	cfg.HealthCheckPeriod = 15 * time.Second
-	cfg.ConnConfig.RuntimeParams["application_name"] = "coagent"
-	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
-	// pgx hands out times in the machine's zone unless it is told otherwise.
-	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID,
-			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-		return nil
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Postgres: %w", err)
-	}
-	b := bun.NewDB(sql.OpenDB(newConnector(pool)), pgdialect.New())
-	// The pgx pool bounds and keeps the connections, database/sql only borrows.
-	b.SetMaxIdleConns(0)
-	db := &DB{write: b, read: b, pool: pool, node: o.Node}
-	db.Queries = Queries{b}
-	return db, nil
-}
-
 // Close ends every connection; it waits for those in use.
 func (d *DB) Close() error {
 	var err error
 	if d.pool != nil {
 		err = d.write.Close()
 		d.pool.Close()
+		d.listen.Close()
 		return err
 	}
 	err = d.read.Close()
@@ -216,7 +184,12 @@ func (d *DB) Ping(ctx context.Context) error {
 	return translate(d.db.NewRaw("SELECT 1").Scan(ctx, &one))
 }
 
-// Connect opens one connection outside the pool, for listening; Postgres only.
+// ListenPool is where the job queue takes its connection for notifications
+// from: one that no pooler hands on. It is nil on SQLite.
+func (d *DB) ListenPool() *pgxpool.Pool { return d.listen }
+
+// Connect opens one connection outside the pool and past any pooler, for
+// listening and for locks that belong to a session; Postgres only.
 func (d *DB) Connect(ctx context.Context) (*pgx.Conn, error) {
-	return pgx.ConnectConfig(ctx, d.pool.Config().ConnConfig)
+	return pgx.ConnectConfig(ctx, d.listen.Config().ConnConfig)
 }

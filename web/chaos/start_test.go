@@ -27,7 +27,7 @@ import (
 // with each of the words in it.
 func refused(t *testing.T, s *proctest.Site, env []string, command string, words ...string) {
 	t.Helper()
-	out, code := s.RunEnv(append(env, "COAGENT_HTTP_ADDR=127.0.0.1:0"), command)
+	out, code := s.RunEnv(append(env, "COAGENT_HTTP_ADDR=127.0.0.1:0"), strings.Fields(command)...)
 	if code != 1 {
 		t.Errorf("%s exited with %d, want 1: %s", command, code, out)
 	}

@@ -1,0 +1,22 @@
+package jobs
+
+import (
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+)
+
+// listenDriver is River's Postgres driver, which listens on the connections of
+// another pool: those of the first may lead through a pooler, where no
+// notification arrives.
+type listenDriver struct {
+	*riverpgxv5.Driver
+	listen *riverpgxv5.Driver
+}
+
+var _ riverdriver.Driver[pgx.Tx] = (*listenDriver)(nil)
+
+// GetListener gives River the listener that it waits on for new jobs.
+func (d *listenDriver) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
+	return d.listen.GetListener(p)
+}
