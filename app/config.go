@@ -38,6 +38,8 @@ type HTTPConfig struct {
 	SecureCookies   bool          `yaml:"secure_cookies" default:"false" legacy:"SECURE_COOKIES" doc:"Send cookies over https only; turn it on wherever there is https."`
 	BodyLimit       Bytes         `yaml:"body_limit" default:"1MiB" min:"64KiB" max:"256MiB" doc:"Largest body of a request; more is answered with 413."`
 	UploadLimit     Bytes         `yaml:"upload_limit" default:"8MiB" min:"64KiB" max:"256MiB" doc:"The same for routes that take files."`
+	OpenBodyLimit   Bytes         `yaml:"open_body_limit" default:"16KiB" min:"4KiB" max:"1MiB" doc:"The same for routes that need no sign-in, such as signing in."`
+	BodiesLimit     Bytes         `yaml:"bodies_limit" default:"64MiB" min:"1MiB" max:"64GiB" doc:"All bodies together that the process reads or works on; beyond it 503. One address gets half of it, one person a quarter, and never less than one body of the limits above."`
 	InternalAddr    string        `yaml:"internal_addr" doc:"Separate address for /metrics, /healthz and /readyz, of worker too; empty turns it off. Never make it public."`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" default:"20s" min:"1s" max:"10m" doc:"How long a stop may take before what is left is cut off."`
 }

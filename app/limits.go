@@ -193,12 +193,18 @@ func (l *sharedLimiter) lease(key string, now time.Time) *lease {
 // AdmitAddress counts a request against what one address may send; a school is
 // one address, and an IPv6 network of 64 bits is one household.
 func (a *App) AdmitAddress(ctx context.Context, address string) error {
+	return a.addresses.take(ctx, NetworkOf(address), a.now())
+}
+
+// NetworkOf is what counts as one address: an IPv4 address, or the first 64
+// bits of one of IPv6.
+func NetworkOf(address string) string {
 	if ip, err := netip.ParseAddr(address); err == nil && ip.Is6() {
 		if network, err := ip.WithZone("").Prefix(64); err == nil {
-			address = network.String()
+			return network.String()
 		}
 	}
-	return a.addresses.take(ctx, address, a.now())
+	return address
 }
 
 func tooFast(what string, wait time.Duration) *Error {

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -62,36 +65,73 @@ func apiConfig(version string) huma.Config {
 	return cfg
 }
 
-// maxDepth is how deep a JSON body may nest; no body of the API needs more
-// than a few levels.
-const maxDepth = 64
+const (
+	// maxDepth is how deep a JSON body may nest; no body of the API needs more
+	// than a few levels.
+	maxDepth = 64
+	// maxValues is how many members and elements a JSON body may have, and
+	// bytesPerValue allows more of them to larger bodies. Each costs a hundred
+	// times the two bytes that it may be written in.
+	maxValues     = 100_000
+	bytesPerValue = 16
+)
 
 // tooDeep tells whether a JSON text opens more than maxDepth objects and lists
-// in each other. It reads on where the text is no JSON, which the decoder says.
+// in each other.
 func tooDeep(data []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch b := data[i]; {
-		case quoted && b == '\\':
-			i++ // whatever it is, it does not end the text
-		case b == '"':
-			quoted = !quoted
-		case quoted:
-		case b == '{' || b == '[':
+	depth := 0
+	for b := range structure(data) {
+		switch b {
+		case '{', '[':
 			if depth++; depth > maxDepth {
 				return true
 			}
-		case b == '}' || b == ']':
+		case '}', ']':
 			depth--
 		}
 	}
 	return false
 }
 
+// tooMany tells whether a JSON text holds more than most members and elements.
+func tooMany(data []byte, most int) bool {
+	values := 0
+	for b := range structure(data) {
+		if b == '{' || b == '[' || b == ',' {
+			values++
+		}
+		if values > most {
+			return true
+		}
+	}
+	return false
+}
+
+// structure yields the bytes of a JSON text outside its strings. It goes on
+// where the text is no JSON, which the decoder says.
+func structure(data []byte) iter.Seq[byte] {
+	return func(yield func(byte) bool) {
+		quoted := false
+		for i := 0; i < len(data); i++ {
+			switch b := data[i]; {
+			case quoted && b == '\\':
+				i++ // whatever it is, it does not end the string
+			case b == '"':
+				quoted = !quoted
+			case !quoted && !yield(b):
+				return
+			}
+		}
+	}
+}
+
 // unmarshal is json.Unmarshal with errors that a person can act on.
 func unmarshal(data []byte, v any) error {
 	if tooDeep(data) {
 		return fmt.Errorf("nests more than %d levels deep: send a flatter one", maxDepth)
+	}
+	if most := max(maxValues, len(data)/bytesPerValue); tooMany(data, most) {
+		return fmt.Errorf("holds more than %d values: send fewer at once", most)
 	}
 	err := json.Unmarshal(data, v)
 	var syntax *json.SyntaxError
@@ -110,7 +150,7 @@ func unmarshal(data []byte, v any) error {
 
 type humaContext = huma.Context
 
-// adapted corrects three things in huma's view of a Fiber request.
+// adapted corrects four things in huma's view of a Fiber request.
 type adapted struct{ humaContext }
 
 func adapt(ctx huma.Context, next func(huma.Context)) { next(adapted{ctx}) }
@@ -132,6 +172,15 @@ func (a adapted) Param(name string) string {
 	return raw
 }
 
+// BodyReader hands over the body that received has read; whoever reads it is
+// the only one who holds it then.
+func (a adapted) BodyReader() io.Reader {
+	req := humafiber.Unwrap(a.humaContext).Request()
+	body := req.Body()
+	req.SetBodyRaw(nil)
+	return bytes.NewReader(body)
+}
+
 // Header hides Accept: every answer is JSON, whatever a client would rather have.
 func (a adapted) Header(name string) string {
 	if name == fiber.HeaderAccept {
@@ -143,7 +192,7 @@ func (a adapted) Header(name string) string {
 // add registers a route for people who are signed in.
 func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
 	op := s.operation(r, false)
-	op.Middlewares = huma.Middlewares{s.authenticated(r)}
+	op.Middlewares = huma.Middlewares{s.authenticated(r), s.received(s.bodyLimit(r))}
 	s.register(r, op, func() {
 		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 			if r.patient {
@@ -160,13 +209,36 @@ func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, 
 	})
 }
 
+// bodyLimit is the largest body of a route for people who are signed in.
+func (s *Server) bodyLimit(r route) app.Bytes {
+	if r.upload {
+		return s.cfg.HTTP.UploadLimit
+	}
+	return s.cfg.HTTP.BodyLimit
+}
+
+// received reads the body before huma looks at it.
+func (s *Server) received(most app.Bytes) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		person := ""
+		if actor := actorOf(ctx.Context()); actor != nil {
+			person = actor.User.ID
+		}
+		if err := s.receive(humafiber.Unwrap(ctx), most, person); err != nil {
+			s.fail(ctx, err)
+			return
+		}
+		next(ctx)
+	}
+}
+
 type fiberKey struct{}
 
 // open registers a route for everybody; its handler sees the request itself,
 // for cookies and addresses.
 func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
 	op := s.operation(r, true)
-	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+	op.Middlewares = huma.Middlewares{s.received(s.cfg.HTTP.OpenBodyLimit), func(ctx huma.Context, next func(huma.Context)) {
 		next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
 	}}
 	s.register(r, op, func() {
@@ -191,11 +263,7 @@ var fiberParam = regexp.MustCompile(`:([a-z_]+)`)
 
 func (s *Server) register(r route, op huma.Operation, do func()) {
 	do()
-	at := registered{r.method, r.path, op.Security == nil}
-	s.table = append(s.table, at)
-	if r.upload {
-		s.uploads = append(s.uploads, at)
-	}
+	s.table = append(s.table, registered{r.method, r.path, op.Security == nil})
 	if r.also == 0 && !r.nullable {
 		return
 	}
@@ -226,7 +294,7 @@ func (s *Server) operation(r route, public bool) huma.Operation {
 	}
 	op := huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status,
-		// Fiber has read the body, within the bounds of boundsOf, before huma runs.
+		// received has read the body before huma looks for it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1}
 	if r.form != nil {
 		op.RequestBody, op.SkipValidateBody = r.form, true

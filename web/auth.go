@@ -32,7 +32,7 @@ type cookiesOut struct {
 
 func (s *Server) cookie(name, value, path string, maxAge int) http.Cookie {
 	return http.Cookie{Name: name, Value: value, Path: path, MaxAge: maxAge, HttpOnly: true,
-		Secure: s.cfg.HTTP.SecureCookies, SameSite: http.SameSiteLaxMode}
+		Secure: s.https, SameSite: http.SameSiteLaxMode}
 }
 
 func (s *Server) sessionCookies(t *app.Tokens) []http.Cookie {

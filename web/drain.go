@@ -46,12 +46,12 @@ func (l *drainListener) Accept() (net.Conn, error) {
 		if draining {
 			_ = l.SetDeadline(time.Now().Add(handshakeGrace)) // Accept fails where this does
 		}
-		conn, err := l.TCPListener.Accept()
+		tcp, err := l.AcceptTCP()
 		var ne net.Error
 		if err == nil {
 			// The server itself would wait for the first byte without end.
-			_ = conn.SetReadDeadline(time.Now().Add(l.patience))
-			return conn, nil
+			_ = tcp.SetReadDeadline(time.Now().Add(l.patience))
+			return &conn{TCPConn: tcp}, nil
 		}
 		if !errors.As(err, &ne) || !ne.Timeout() {
 			return nil, err

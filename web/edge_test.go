@@ -242,19 +242,6 @@ func TestBodyLimit(t *testing.T) {
 	if a := c.do(t, post, v1+"/courses/", `{"title":"`+strings.Repeat("x", 60<<10)+`"}`); a.status != 422 {
 		t.Errorf("got %d %s, want 422 just below the limit", a.status, a.body)
 	}
-	t.Run("files have a limit of their own", func(t *testing.T) {
-		s := &Server{cfg: r.cfg, uploads: []registered{{method: post, path: v1 + "/files/{id}"}}}
-		for line, want := range map[string]int{post + " " + v1 + "/files/1": 8 << 20, post + " " + v1 + "/files/1?x=/y": 8 << 20,
-			put + " " + v1 + "/files/1": 0, post + " " + v1 + "/files/1/x": 0} {
-			head := new(fasthttp.RequestHeader)
-			method, uri, _ := strings.Cut(line, " ")
-			head.SetMethod(method)
-			head.SetRequestURI(uri)
-			if got := s.boundsOf(head); got.MaxRequestBodySize != want || got.ReadTimeout != bodyTimeout {
-				t.Errorf("%s: got %+v, want a body of %d", line, got, want)
-			}
-		}
-	})
 }
 
 func TestTooDeep(t *testing.T) {
@@ -264,6 +251,23 @@ func TestTooDeep(t *testing.T) {
 		`{"a":"\\` + `\"` + strings.Repeat("[", 100) + `"}`: false, strings.Repeat("[]", 1000): false, strings.Repeat("]", 100) + "[": false, "": false, `"\`: false} {
 		if got := tooDeep([]byte(text)); got != want {
 			t.Errorf("%.40q: got %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"[" + strings.Repeat("0,", 98) + "0]": false, "[" + strings.Repeat("0,", 110) + "0]": true,
+		"{" + strings.Repeat(`"a":1,`, 110): true, strings.Repeat("[]", 110): true, strings.Repeat("{}", 100): false,
+		`{"a":"` + strings.Repeat(",[{", 200) + `"}`: false, `["\"` + strings.Repeat(",", 200): false} {
+		if got := tooMany([]byte(text), 100); got != want {
+			t.Errorf("%.40q: got %v, want %v", text, got, want)
+		}
+	}
+	var v any
+	for _, big := range []string{"[" + strings.Repeat("0,", maxValues) + "0]", "{" + strings.Repeat(`"a":1,`, maxValues) + `"a":1}`} {
+		if err := unmarshal([]byte(big), &v); err == nil || !strings.Contains(err.Error(), "holds more than 100000 values") {
+			t.Errorf("%.20q: got %v", big, err)
 		}
 	}
 }

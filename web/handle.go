@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
@@ -100,9 +98,6 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 	ctx := c.UserContext()
 	var fe *fiber.Error
 	if errors.As(err, &fe) {
-		if fe.Code == http.StatusRequestEntityTooLarge {
-			swallow(c.Context().Conn())
-		}
 		err = &problem{status: fe.Code, Code: httpCode(fe.Code), Detail: fiberText(fe.Code), RequestID: requestOf(ctx).id}
 	}
 	p := s.problemOf(ctx, err)
@@ -112,30 +107,6 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 		}
 	}
 	return c.Status(p.status).JSON(p)
-}
-
-// The bounds of swallow, which a client that never ends must not stretch.
-const (
-	swallowBytes = 16 << 20
-	swallowFor   = 2 * time.Second
-	swallowPause = 250 * time.Millisecond // of silence: the client has sent all, or waits
-)
-
-// swallow reads what still comes of a request that was refused before it was
-// read. Its client reads the answer only once it has sent the body, and closing
-// a connection over unread bytes resets it (RFC 9112, 9.6).
-func swallow(conn net.Conn) {
-	buf, end := make([]byte, 32<<10), time.Now().Add(swallowFor)
-	for left := swallowBytes; left > 0 && time.Now().Before(end); {
-		if conn.SetReadDeadline(time.Now().Add(swallowPause)) != nil {
-			return
-		}
-		n, err := conn.Read(buf)
-		if err != nil {
-			return
-		}
-		left -= n
-	}
 }
 
 // fiberText words what Fiber refuses before any route is reached.
@@ -160,7 +131,7 @@ func httpCode(status int) string {
 // fail writes an error from a middleware of huma.
 func (s *Server) fail(ctx huma.Context, err error) {
 	// JSON of these few texts cannot fail.
-	_ = s.failed(humafiber.Unwrap(ctx), s.problemOf(ctx.Context(), err))
+	_ = s.failed(humafiber.Unwrap(ctx), err)
 }
 
 // installProblems makes huma speak our errors. huma keeps this in variables of

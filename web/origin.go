@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -25,7 +26,7 @@ func (s *Server) secureHeaders(c *fiber.Ctx) error {
 	c.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	c.Set("Cross-Origin-Opener-Policy", "same-origin")
 	c.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if s.https {
+	if s.cameByHTTPS(c) {
 		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
 	}
 	if strings.HasPrefix(c.Path(), "/api/") {
@@ -38,6 +39,38 @@ func (s *Server) secureHeaders(c *fiber.Ctx) error {
 func overHTTPS(cfg *app.Config) bool {
 	return cfg.HTTP.SecureCookies || strings.HasPrefix(strings.ToLower(cfg.HTTP.PublicURL), "https://")
 }
+
+// cameByHTTPS tells whether a request came by https: all do, or a trusted proxy
+// says so of this one.
+func (s *Server) cameByHTTPS(c *fiber.Ctx) bool {
+	if s.https {
+		return true
+	}
+	first, _, _ := strings.Cut(c.Get(fiber.HeaderXForwardedProto), ",")
+	return strings.EqualFold(strings.TrimSpace(first), "https") && s.fromProxy(c)
+}
+
+// secureCookies keeps each cookie of an answer to a request that came by https
+// from being sent over anything else.
+func (s *Server) secureCookies(c *fiber.Ctx) {
+	if !s.cameByHTTPS(c) {
+		return
+	}
+	h := &c.Response().Header
+	var lines []string
+	for _, value := range h.Cookies() {
+		lines = append(lines, string(value))
+	}
+	h.DelAllCookies()
+	for _, line := range lines {
+		if !secureCookie.MatchString(line) {
+			line += "; Secure"
+		}
+		h.Add(fiber.HeaderSetCookie, line)
+	}
+}
+
+var secureCookie = regexp.MustCompile(`(?i);\s*secure\s*(;|$)`)
 
 // allowedOrigins are the origins beside the server's own: those configured,
 // and how a proxy in front is reached.

@@ -16,6 +16,8 @@ import (
 
 const (
 	pathQueue = "/admin/queue"
+	// queueBody holds the ids of all jobs that the page shows at once.
+	queueBody = 64 << 10
 	// queuePolicy is what River's page needs beyond our own page's policy: its
 	// style sheet holds pictures, and its components write styles.
 	queuePolicy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
@@ -37,7 +39,11 @@ func (s *Server) queuePage() error {
 		if at := c.Request().URI().Path(); !utf8.Valid(at) || bytes.IndexByte(at, 0) >= 0 {
 			return fiber.ErrNotFound
 		}
-		if err := s.operate(c); err != nil {
+		actor, _ := c.Locals(operatorKey).(*app.Actor)
+		if err := s.receive(c, queueBody, actor.User.ID); err != nil {
+			return err
+		}
+		if err := s.operate(c, actor); err != nil {
 			return err
 		}
 		if err := adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) { ui.ServeHTTP(w, r.WithContext(ctx)) })(c); err != nil {
@@ -76,15 +82,14 @@ func (s *Server) operator(c *fiber.Ctx) error {
 const operatorKey = "operator"
 
 // operate has a change that River's page is asked for written down.
-func (s *Server) operate(c *fiber.Ctx) error {
-	actor, _ := c.Locals(operatorKey).(*app.Actor)
+func (s *Server) operate(c *fiber.Ctx, actor *app.Actor) error {
 	if c.Method() == http.MethodGet {
 		return nil
 	}
 	var sent struct {
 		IDs []string `json:"ids"`
 	}
-	_ = json.Unmarshal(c.Body(), &sent) // the page itself refuses what is malformed
+	_ = json.Unmarshal(c.Request().Body(), &sent) // the page itself refuses what is malformed
 	var ids []int64
 	for _, text := range sent.IDs {
 		if id, err := strconv.ParseInt(text, 10, 64); err == nil {

@@ -91,6 +91,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 			return err
 		}
 	}
+	s.secureCookies(c)
 	if s.draining.Load() {
 		c.Response().SetConnectionClose()
 	}

@@ -19,7 +19,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,8 +57,8 @@ type Server struct {
 	table   []registered
 	origins map[string]bool // other origins whose pages may call, lower case
 	proxies []netip.Prefix  // whose X-Forwarded-* headers are believed
-	uploads []registered    // routes that take files
 	https   bool
+	bodies  *bodies
 	ui      *ui // nil without web.ui_dir
 	ln      *drainListener
 	// draining has every answer close its connection.
@@ -69,7 +68,7 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg)}
+	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP)}
 	var err error
 	if s.origins, err = allowedOrigins(cfg); err != nil {
 		return nil, err
@@ -89,7 +88,8 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		Immutable:     true,
 		StrictRouting: true,
 		CaseSensitive: true,
-		BodyLimit:     int(cfg.HTTP.BodyLimit),
+		// The body is read where it is wanted, once its head has passed: see receive.
+		StreamRequestBody: true,
 		// Forms are parsed where they are expected, under limits of their own.
 		DisablePreParseMultipartForm: true,
 		ReadBufferSize:               headBytes,
@@ -103,7 +103,7 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		EnableTrustedProxyCheck: true,
 		ErrorHandler:            s.failed,
 	})
-	s.fiber.Use(s.observe, s.secureHeaders, s.checkOrigin, s.admitAddress)
+	s.fiber.Use(s.observe, s.secureHeaders, s.checkHead, s.checkOrigin, s.admitAddress)
 	s.api = humafiber.New(s.fiber, apiConfig(version))
 	s.api.UseMiddleware(adapt)
 	if err := s.queuePage(); err != nil {
@@ -113,22 +113,26 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		return nil, err
 	}
 	s.fiber.Use(s.unmatched)
-	s.fiber.Server().Handler = s.knownMethods(s.fiber.Server().Handler)
-	s.fiber.Server().HeaderReceived = s.boundsOf
+	srv := s.fiber.Server()
+	srv.HeaderReceived = boundsOf
+	srv.Handler = s.eachRequest(s.knownMethods(srv.Handler))
+	failed := srv.ErrorHandler
+	srv.ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) {
+		failed(ctx, err)
+		endUnread(ctx)
+	}
 	return s, nil
 }
 
-// boundsOf is how long a request whose head has come may take to send its
-// body, and how large that may be.
-func (s *Server) boundsOf(head *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	bounds := fasthttp.RequestConfig{ReadTimeout: bodyTimeout}
-	at, _, _ := strings.Cut(string(head.RequestURI()), "?")
-	for _, r := range s.uploads {
-		if string(head.Method()) == r.method && matches(r.path, at) {
-			bounds.MaxRequestBodySize = int(s.cfg.HTTP.UploadLimit)
+// eachRequest keeps account of the bodies that requests bring.
+func (s *Server) eachRequest(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		in := arrive(ctx)
+		next(ctx)
+		if in != nil {
+			s.finish(ctx, in)
 		}
 	}
-	return bounds
 }
 
 // knownMethods answers methods that no RFC knows as the other errors are

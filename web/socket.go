@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -105,15 +106,21 @@ func (s *Server) talk(ws *websocket.Conn) {
 	defer hangUp(ws, conn)
 	defer seat.Leave()
 	limit := int64(s.cfg.Limits.MessageBytes)
+	raw := rawConn(ws.NetConn())
 	ws.SetPingHandler(func(data string) error { conn.Alive(); conn.Pong([]byte(data)); return nil })
 	ws.SetPongHandler(func(string) error { conn.Alive(); return nil })
 	ws.SetCloseHandler(func(int, string) error { return nil })
 	for {
+		raw.ration(limit)
 		// The library's own limit would send a close frame beside the writer's.
 		kind, r, err := ws.NextReader()
 		var data []byte
 		if err == nil {
 			data, err = io.ReadAll(io.LimitReader(r, limit+1))
+		}
+		if errors.Is(err, errChatter) {
+			conn.Close(realtime.CloseTooLarge, "too many frames")
+			raw.unread.Store(true)
 		}
 		if err != nil {
 			return

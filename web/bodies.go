@@ -1,0 +1,211 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// What one holder may have of http.bodies_limit, as a divisor: a school is one
+// address.
+const (
+	addressShare = 2
+	personShare  = 4
+)
+
+var errBusy = &app.Error{Kind: app.KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
+	Message: "The server is taking in as much as it can hold. Try again in 5 s."}
+
+// bodies is the total of all bodies that the process reads or works on. A body
+// counts by the length that its head declares, from the moment on at which the
+// head has passed and until the request is answered.
+type bodies struct {
+	most int64
+	mu   sync.Mutex
+	held int64
+	of   map[string]int64 // by person and by address
+}
+
+func newBodies(cfg *app.HTTPConfig) *bodies {
+	most := max(cfg.BodiesLimit, personShare*cfg.BodyLimit, personShare*cfg.UploadLimit)
+	return &bodies{most: int64(most), of: map[string]int64{}}
+}
+
+// take counts n more bytes for a request, unless that is too many.
+func (b *bodies) take(in *incoming, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.held+n > b.most, b.of[in.address]+n > b.most/addressShare:
+		return false
+	case in.person != "" && b.of[in.person]+n > b.most/personShare:
+		return false
+	}
+	b.add(in, n)
+	return true
+}
+
+// give returns all that was counted for a request.
+func (b *bodies) give(in *incoming) {
+	if in.held > 0 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.add(in, -in.held)
+	}
+}
+
+func (b *bodies) add(in *incoming, n int64) {
+	in.held += n
+	b.held += n
+	for _, holder := range []string{in.address, in.person} {
+		if holder == "" {
+			continue
+		}
+		if b.of[holder] += n; b.of[holder] <= 0 {
+			delete(b.of, holder)
+		}
+	}
+}
+
+// incoming is the body of a request, unread at first.
+type incoming struct {
+	stream  io.Reader
+	length  int // as declared; -1 when it comes in chunks
+	read    int
+	whole   bool // it was read to its end
+	broken  bool // its end will never be found
+	held    int64
+	person  string // who sends it, "" for nobody known
+	address string
+}
+
+type incomingKey struct{}
+
+// arrive notes that a request brings a body; nothing is read of it yet.
+func arrive(ctx *fasthttp.RequestCtx) *incoming {
+	length := declaredLength(ctx.Request.Header.RawHeaders())
+	if length >= 0 {
+		ctx.Request.Header.SetContentLength(length) // see boundsOf
+	}
+	stream := ctx.RequestBodyStream()
+	if stream == nil {
+		return nil
+	}
+	in := &incoming{stream: stream, length: length}
+	ctx.SetUserValue(incomingKey{}, in)
+	return in
+}
+
+// receive reads the body of a request whose head has passed all checks: where
+// it goes, who sends it, how long it is. person is "" on routes for everybody.
+func (s *Server) receive(c *fiber.Ctx, most app.Bytes, person string) error {
+	in, _ := c.Context().UserValue(incomingKey{}).(*incoming)
+	if in == nil {
+		return nil
+	}
+	if person != "" {
+		in.person = "person " + person
+	}
+	in.address = "address " + app.NetworkOf(s.clientAddress(c))
+	body, err := in.readAll(s.bodies, int(most))
+	if err != nil {
+		return err
+	}
+	c.Request().SetBodyRaw(body)
+	return nil
+}
+
+// firstPiece is what is allocated for a body of which nothing has come yet.
+const firstPiece = 4 << 10
+
+// readAll reads a body of at most most bytes. What it allocates follows what
+// has come, not what was declared.
+func (in *incoming) readAll(total *bodies, most int) ([]byte, error) {
+	// One byte more shows that a body in chunks is too large.
+	size := most + 1
+	if in.length > most {
+		return nil, fiber.ErrRequestEntityTooLarge
+	}
+	if in.length >= 0 {
+		size = in.length
+		if !total.take(in, int64(size)) {
+			return nil, errBusy
+		}
+	}
+	var body []byte
+	for in.read < size {
+		if len(body) == cap(body) {
+			room := min(max(2*cap(body), firstPiece), size)
+			if in.length < 0 && !total.take(in, int64(room-cap(body))) {
+				return nil, errBusy
+			}
+			body = append(make([]byte, 0, room), body...)
+		}
+		n, err := in.stream.Read(body[len(body):cap(body)])
+		body, in.read = body[:len(body)+n], in.read+n
+		if errors.Is(err, io.EOF) && in.read == in.length || errors.Is(err, io.EOF) && in.length < 0 {
+			in.whole = true
+			return body, nil
+		}
+		if err != nil {
+			in.broken = true
+			return nil, unreadable(err)
+		}
+	}
+	if in.length < 0 {
+		return nil, fiber.ErrRequestEntityTooLarge
+	}
+	in.whole = true
+	return body, nil
+}
+
+// unreadable is the answer to a body that did not come to its end.
+func unreadable(err error) error {
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		return fiber.ErrRequestTimeout
+	}
+	return fiber.ErrBadRequest
+}
+
+// skipBytes is what is read of a body that nobody wants, so that its
+// connection can be kept: what browsers send along with an expired session.
+const skipBytes = 64 << 10
+
+// finish ends a request that brought a body: it counts no longer, and what was
+// not read must not be taken for the next request.
+func (s *Server) finish(ctx *fasthttp.RequestCtx, in *incoming) {
+	s.bodies.give(in)
+	if !in.whole && (in.broken || !in.skip(ctx.Conn())) {
+		endUnread(ctx)
+	}
+}
+
+func (in *incoming) skip(nc net.Conn) bool {
+	left := skipBytes
+	if in.length >= 0 {
+		left = in.length - in.read
+	}
+	if left > skipBytes || nc.SetReadDeadline(time.Now().Add(swallowPause)) != nil {
+		return false
+	}
+	buf := make([]byte, 4<<10)
+	for left > 0 {
+		n, err := in.stream.Read(buf)
+		left -= n
+		if errors.Is(err, io.EOF) && in.length < 0 {
+			return true
+		}
+		if err != nil && left > 0 {
+			return false
+		}
+	}
+	return in.length >= 0
+}

@@ -1,0 +1,97 @@
+package web
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// The bounds of swallow, which a client that never ends must not stretch.
+const (
+	swallowBytes = 16 << 20
+	swallowFor   = 2 * time.Second
+	swallowPause = 250 * time.Millisecond // of silence: the client has sent all, or waits
+)
+
+const (
+	// chatterBytes is what a socket may send beside the text of one message:
+	// the heads of its frames, pings, pongs.
+	chatterBytes = 64 << 10
+	// chatterRate is how much more of it per second may come between two messages.
+	chatterRate = 1 << 10
+)
+
+// errChatter ends a socket whose peer sends frames without end and no message.
+var errChatter = errors.New("web: too many frames without a message")
+
+// conn is a client's connection.
+type conn struct {
+	*net.TCPConn
+	unread atomic.Bool // it is closed before all that was sent has been read
+
+	// Of a socket; its one reader alone uses them.
+	metered bool
+	left    int64 // bytes until the next message
+	since   time.Time
+}
+
+// Read reads, and ends a socket that says too much without a message. The
+// socket's library hands out neither empty fragments nor pings, and reads on.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if !c.metered || n == 0 {
+		return n, err
+	}
+	if c.left -= int64(n); c.left+int64(time.Since(c.since).Seconds()*chatterRate) < 0 {
+		return 0, errChatter
+	}
+	return n, err
+}
+
+// ration lets the peer of a socket send one more message of most bytes.
+func (c *conn) ration(most int64) { c.metered, c.left, c.since = true, most+chatterBytes, time.Now() }
+
+// Close closes the connection. If its client still sends, it reads on first:
+// such a client reads the answer only once it has sent all, and closing a
+// connection over unread bytes resets it (RFC 9112, 9.6).
+func (c *conn) Close() error {
+	if c.unread.Swap(false) && c.CloseWrite() == nil {
+		c.swallow()
+	}
+	return c.TCPConn.Close()
+}
+
+func (c *conn) swallow() {
+	buf, end := make([]byte, 4<<10), time.Now().Add(swallowFor)
+	for left := swallowBytes; left > 0 && time.Now().Before(end); {
+		if c.SetReadDeadline(time.Now().Add(swallowPause)) != nil {
+			return
+		}
+		n, err := c.TCPConn.Read(buf)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// endUnread has the connection of a request end with its answer, although not
+// all that its client sends has been read.
+func endUnread(ctx *fasthttp.RequestCtx) {
+	ctx.Response.SetConnectionClose()
+	if c, ok := ctx.Conn().(*conn); ok {
+		c.unread.Store(true)
+	}
+}
+
+// rawConn is the connection below a hijacked one.
+func rawConn(nc net.Conn) *conn {
+	if u, ok := nc.(interface{ UnsafeConn() net.Conn }); ok {
+		nc = u.UnsafeConn()
+	}
+	c, _ := nc.(*conn)
+	return c
+}

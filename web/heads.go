@@ -1,0 +1,149 @@
+package web
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// boundsOf is how long a request whose head has come may take to send its body.
+//
+// It also hides the declared length, as if the body came in chunks: fasthttp
+// would wait for the first bytes of the body before anybody has judged the
+// head. arrive puts the length back.
+func boundsOf(head *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if head.ContentLength() > 0 {
+		head.SetContentLength(-1)
+	}
+	return fasthttp.RequestConfig{ReadTimeout: bodyTimeout}
+}
+
+// declaredLength is the Content-Length of a head that fasthttp has accepted, -1
+// without one.
+func declaredLength(raw []byte) int {
+	length := -1
+	eachField(raw, func(name, value string) {
+		if strings.EqualFold(name, fiber.HeaderContentLength) {
+			if n, err := strconv.Atoi(value); err == nil {
+				length = n
+			}
+		}
+	})
+	return length
+}
+
+// eachField calls visit with each line of a raw head.
+func eachField(raw []byte, visit func(name, value string)) {
+	for line := range bytes.Lines(raw) {
+		if name, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), ":"); ok {
+			visit(name, strings.Trim(value, " \t"))
+		}
+	}
+}
+
+// checkHead refuses heads that two programs on the way could read in different
+// ways (RFC 9112, section 11.2), and bodies that would have to be unpacked: a
+// few bytes of those can become any number.
+func (s *Server) checkHead(c *fiber.Ctx) error {
+	if fault := headFault(&c.Request().Header); fault != "" {
+		endUnread(c.Context())
+		return &app.Error{Kind: app.KindRejected, Code: "bad_request", Message: fault}
+	}
+	packed := false
+	eachField(c.Request().Header.RawHeaders(), func(name, value string) {
+		packed = packed || strings.EqualFold(name, fiber.HeaderContentEncoding) && value != "" && !strings.EqualFold(value, "identity")
+	})
+	if packed {
+		c.Set(fiber.HeaderAcceptEncoding, "identity")
+		return &problem{status: http.StatusUnsupportedMediaType, Code: httpCode(http.StatusUnsupportedMediaType),
+			Detail: "Send the body without a Content-Encoding: this server unpacks nothing", RequestID: requestOf(c.UserContext()).id}
+	}
+	return c.Next()
+}
+
+// single are the header lines of which two could mean two things.
+var single = []string{fiber.HeaderHost, fiber.HeaderContentLength, fiber.HeaderTransferEncoding, fiber.HeaderContentType,
+	fiber.HeaderAuthorization, fiber.HeaderOrigin, fiber.HeaderXForwardedHost}
+
+// headFault is what is wrong with a head, "" when nothing is.
+func headFault(head *fasthttp.RequestHeader) string {
+	raw := head.RawHeaders()
+	if fault := lineFault(raw); fault != "" {
+		return fault
+	}
+	seen := map[string]string{}
+	twice := ""
+	eachField(raw, func(name, value string) {
+		for _, one := range single {
+			if !strings.EqualFold(one, name) {
+				continue
+			}
+			if _, again := seen[one]; again {
+				twice = one
+			}
+			seen[one] = value
+		}
+	})
+	if twice != "" {
+		return "Send " + twice + " once"
+	}
+	encoding, chunked := seen[fiber.HeaderTransferEncoding]
+	_, measured := seen[fiber.HeaderContentLength]
+	version := string(head.Protocol())
+	switch {
+	case version != "HTTP/1.1" && version != "HTTP/1.0":
+		return "Speak HTTP/1.1"
+	case chunked && measured:
+		return "Send Content-Length or Transfer-Encoding, not both"
+	case chunked && (version != "HTTP/1.1" || !strings.EqualFold(encoding, "chunked")):
+		return "The only Transfer-Encoding that is understood is chunked, of HTTP/1.1"
+	}
+	host, named := seen[fiber.HeaderHost]
+	return hostFault(head, version, host, named)
+}
+
+// lineFault finds line ends that are none to everybody, and lines that go on
+// in the next one.
+func lineFault(raw []byte) string {
+	for i, b := range raw {
+		switch {
+		case b == '\n' && (i == 0 || raw[i-1] != '\r'), b == '\r' && (i+1 == len(raw) || raw[i+1] != '\n'):
+			return "End each line of the head with CR and LF"
+		case (b == ' ' || b == '\t') && (i == 0 || raw[i-1] == '\n'):
+			return "Send each header on one line"
+		}
+	}
+	for line := range bytes.Lines(raw) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if bytes.ContainsAny(name, " \t") {
+			return "The name of a header holds no blanks"
+		}
+	}
+	return ""
+}
+
+// hostFault compares the host that a request names with its target.
+func hostFault(head *fasthttp.RequestHeader, version, host string, named bool) string {
+	if host == "" && (version == "HTTP/1.1" || named) {
+		return "Send a Host"
+	}
+	if strings.ContainsAny(host, "/\\@?#, \t\"<>^`{|}") {
+		return "The Host is not one"
+	}
+	target := string(head.RequestURI())
+	if strings.HasPrefix(target, "/") || target == "*" || string(head.Method()) == http.MethodConnect {
+		return ""
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !strings.EqualFold(u.Host, host) {
+		return "The target of the request and its Host differ"
+	}
+	return ""
+}
