@@ -1,6 +1,6 @@
 # coagent: build, test and release. `make help` lists the targets.
 
-# Shipped binaries are static; `test` alone turns cgo on, because -race needs it.
+# Shipped binaries are static; tests with -race alone turn cgo on, which that needs.
 export CGO_ENABLED := 0
 # The version comes from git describe, so go need not read the repository, which
 # fails where the checkout belongs to another user.
@@ -18,12 +18,12 @@ COLD     := google.golang.org/... cloud.google.com/... github.com/googleapis/...
 # timetzdata: time zones work on machines and in containers that have none.
 BUILD    := go build -trimpath -tags timetzdata $(COLD:%='-gcflags=%=-l') -ldflags "-s -w -X main.version=$(VERSION)"
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-# Starts a throw-away Postgres from the installed binaries for one command.
+# Starts a throw-away Postgres for one command.
 WITHPG   := go run ./store/storetest/withpg --
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test fuzz bench chaos lint fmt migration release clean
+.PHONY: help run dev build test try prove fuzz bench chaos lint fmt migration release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +39,26 @@ build: ## Build ./bin/coagent, static
 	@echo "go build -o bin/coagent . ($(VERSION))"
 	@$(BUILD) -o bin/coagent .
 
-TESTFLAGS = -race -shuffle=on -timeout 20m $(ARGS)
-# With TWICE set, a test that has failed runs once more, whole, and is named.
-GOTESTSUM := go run gotest.tools/gotestsum@v1.13.0 --format=pkgname --rerun-fails=1 --rerun-fails-max-failures=12 --rerun-fails-run-root-test
-test: ## Test everything with -race on SQLite and on a throw-away Postgres; ARGS="-run TestX -v", PKG=./store
-	$(WITHPG) env CGO_ENABLED=1 $(if $(TWICE),$(GOTESTSUM) --packages="$(or $(PKG),./...)" -- $(TESTFLAGS),go test $(TESTFLAGS) $(or $(PKG),./...))
+# Where several things run at once in one process, the race detector watches:
+# rooms and turns (app), streams of models, live feeds, telemetry, jobs,
+# transactions, requests and sockets. It slows SQLite, which is plain Go, ten to
+# fifty times, so these packages run on SQLite without it and on Postgres with
+# it. The others compute, or start the program as processes of its own.
+RACE := ./app ./app/llm ./app/realtime ./app/telemetry ./jobs ./store ./web
+# The limit is for a package that hangs; no busy machine makes one reach it.
+TESTFLAGS = -shuffle=on -timeout 45m $(ARGS)
+test: ## Test everything on SQLite and on a throw-away Postgres, with -race where things run at once; ARGS="-run TestX", PKG=./store
+	@echo "building the tests; the first time takes minutes"
+	@$(WITHPG) go run ./store/storetest/suite -race "$(RACE)" -packages "$(or $(PKG),./...)" $(if $(TWICE),-again) -- $(TESTFLAGS)
+
+try: ## Run one test at once, on SQLite alone and without -race: make try TEST=TestAgentAnswers PKG=./app
+	COAGENT_TEST_DATABASE=sqlite COAGENT_POSTGRES_BIN=none go test -count=1 -timeout 10m -run '$(TEST)' $(ARGS) $(or $(PKG),./...)
+
+prove: ## Run what takes longer than CI may: everything three times, kills and cuts whole, every fuzz target; hours
+	$(MAKE) test ARGS="-count=3 -timeout 3h"
+	$(MAKE) chaos
+	$(MAKE) fuzz
+	@for script in web/prove/*.sh; do if [ -x "$$script" ]; then echo "$$script"; "$$script" || exit 1; fi; done
 
 chaos: ## Break real processes in every way for about 5 minutes and print a table; ARGS="-run TestKill"
 	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/

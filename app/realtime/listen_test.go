@@ -24,7 +24,7 @@ func postgresURL(t *testing.T) string {
 	case os.Getenv("CI") != "":
 		t.Fatal("COAGENT_TEST_POSTGRES is not set, and CI tests on Postgres")
 	default:
-		t.Skip("COAGENT_TEST_POSTGRES is not set")
+		t.Skip("SKIPPED (no Postgres): COAGENT_TEST_POSTGRES is not set")
 	}
 	return url
 }

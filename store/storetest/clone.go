@@ -31,6 +31,9 @@ const templateLock = 0x636f616774706c
 // the test ends.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
+	if os.Getenv(DatabaseEnv) == "sqlite" {
+		tb.Skip("another run tests on Postgres")
+	}
 	t, err := postgresTemplate()
 	needPostgres(tb, err)
 	name := "coagent_test_" + strings.ReplaceAll(uuid.NewString(), "-", "")

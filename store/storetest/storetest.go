@@ -7,7 +7,8 @@
 // one that COAGENT_TEST_POSTGRES names by a superuser's URL (`make test` sets
 // it by way of withpg); without it the test process starts a throw-away server
 // of its own. Without Postgres the tests that need it are skipped, under CI
-// they fail.
+// they fail. COAGENT_TEST_DATABASE names one of the two, "sqlite" or "postgres",
+// for a run that leaves the other to another run.
 //
 // It imports store and jobs, so their tests are external packages (store_test).
 package storetest
@@ -27,6 +28,9 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest/postgres"
 )
 
+// DatabaseEnv names the variable with the one database to test on.
+const DatabaseEnv = "COAGENT_TEST_DATABASE"
+
 // Each runs test as one parallel subtest per database, "sqlite" and
 // "postgres", each on a fresh migrated database that is closed at the end.
 func Each(t *testing.T, test func(t *testing.T, db *store.DB)) {
@@ -40,7 +44,11 @@ func Each(t *testing.T, test func(t *testing.T, db *store.DB)) {
 // process that does.
 func EachURL(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
+	only := os.Getenv(DatabaseEnv)
 	for name, fresh := range map[string]func(testing.TB) string{"sqlite": SQLite, "postgres": Postgres} {
+		if only != "" && only != name {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, fresh(t))
@@ -133,7 +141,7 @@ func needPostgres(tb testing.TB, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, postgres.ErrNotInstalled) && os.Getenv("CI") != "true":
-		tb.Skipf("SKIPPED, NOT TESTED ON POSTGRES: %v", err)
+		tb.Skipf("SKIPPED (no Postgres): %v", err)
 	default:
 		tb.Fatal(err)
 	}

@@ -12,12 +12,24 @@ import (
 	"strconv"
 )
 
+// BinEnv names the folder of initdb and postgres. The word [None] there says
+// that there is to be no server.
+const (
+	BinEnv = "COAGENT_POSTGRES_BIN"
+	None   = "none"
+)
+
 // findBinaries returns the folder of initdb and postgres: COAGENT_POSTGRES_BIN,
-// then PATH, then Debian's folders, the newest version first.
+// then PATH, then Debian's folders, the newest version first, then the user's
+// cache, into which they are downloaded once.
 func findBinaries() (string, error) {
-	if dir := os.Getenv("COAGENT_POSTGRES_BIN"); dir != "" {
+	switch dir := os.Getenv(BinEnv); dir {
+	case "":
+	case None:
+		return "", ErrNotInstalled
+	default:
 		if !hasBinaries(dir) {
-			return "", fmt.Errorf("COAGENT_POSTGRES_BIN has no initdb and postgres: %s", dir)
+			return "", fmt.Errorf(BinEnv+" has no initdb and postgres: %s", dir)
 		}
 		return dir, nil
 	}
@@ -37,7 +49,11 @@ func findBinaries() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", ErrNotInstalled
+	dir, err := fetchBinaries()
+	if err != nil {
+		return "", errors.Join(ErrNotInstalled, err)
+	}
+	return dir, nil
 }
 
 func hasBinaries(dir string) bool {

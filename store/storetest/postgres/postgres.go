@@ -1,5 +1,6 @@
 // Package postgres runs throw-away Postgres servers for tests, benchmarks and
-// fault injection, from the binaries that are installed on the machine.
+// fault injection, from the binaries that are installed on the machine, or from
+// ones that are downloaded into the user's cache.
 //
 // It imports nothing of ours. A [Server] belongs to the process that started
 // it: when that process ends in any way, kill -9 included, the server is ended
@@ -24,8 +25,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrNotInstalled says that no Postgres server binaries were found.
-var ErrNotInstalled = errors.New("no Postgres server binaries: set COAGENT_POSTGRES_BIN to the folder of initdb and postgres, or install Postgres")
+// ErrNotInstalled says that no Postgres server binaries were found, and none
+// could be downloaded.
+var ErrNotInstalled = errors.New("no Postgres server binaries: install Postgres, or set " + BinEnv + " to the folder of initdb and postgres")
 
 // superuser is the name of the role that initdb makes.
 const superuser = "postgres"
@@ -75,6 +77,10 @@ type Server struct {
 // Start makes a cluster and starts its server, ready for connections when it
 // returns; the error is ErrNotInstalled when there are no binaries.
 func Start(ctx context.Context, opts Options) (*Server, error) {
+	who, err := findOwner()
+	if err != nil {
+		return nil, err
+	}
 	bin, err := findBinaries()
 	if err != nil {
 		return nil, err
@@ -82,10 +88,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if opts.MaxConnections == 0 {
 		opts.MaxConnections = 300
 	}
-	s := &Server{opts: opts, bin: bin, password: rand.Text(), port: opts.Port}
-	if s.owner, err = findOwner(); err != nil {
-		return nil, err
-	}
+	s := &Server{opts: opts, bin: bin, owner: who, password: rand.Text(), port: opts.Port}
 	if s.port == 0 {
 		if s.port, err = freePort(); err != nil {
 			return nil, err
@@ -119,6 +122,9 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.owner.chown(s.home, s.data); err != nil {
+		return err
+	}
+	if s.bin, err = s.owner.reach(s.bin, s.home); err != nil {
 		return err
 	}
 	if s.guard, err = startGuard(s.home, s.data); err != nil {

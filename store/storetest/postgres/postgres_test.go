@@ -39,7 +39,7 @@ func start(t *testing.T, opts postgres.Options) *postgres.Server {
 	t.Helper()
 	s, err := postgres.Start(t.Context(), opts)
 	if errors.Is(err, postgres.ErrNotInstalled) && os.Getenv("CI") != "true" {
-		t.Skip(err)
+		t.Skipf("SKIPPED (no Postgres): %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestOutlivesItsHandle(t *testing.T) {
 	url := func() string {
 		s, err := postgres.Start(t.Context(), postgres.Options{})
 		if errors.Is(err, postgres.ErrNotInstalled) && os.Getenv("CI") != "true" {
-			t.Skip(err)
+			t.Skipf("SKIPPED (no Postgres): %v", err)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -52,6 +52,20 @@ func (o *owner) chown(paths ...string) error {
 	return nil
 }
 
+// reach returns a folder of the binaries that the owner can read. Root's cache,
+// where downloaded ones are, is closed to others, so they are copied to home.
+func (o *owner) reach(bin, home string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if o.cred == nil || err != nil || !strings.HasPrefix(bin, cache+string(filepath.Separator)) {
+		return bin, nil
+	}
+	to := filepath.Join(home, "postgres")
+	if err := os.CopyFS(to, os.DirFS(filepath.Dir(bin))); err != nil {
+		return "", err
+	}
+	return filepath.Join(to, filepath.Base(bin)), nil
+}
+
 // attr puts a child in its own process group, out of reach of a terminal's
 // Ctrl-C: the server must outlive the tests that end because of it.
 func (o *owner) attr() *syscall.SysProcAttr {

@@ -5,7 +5,8 @@
 //
 // It exits as the command does and forwards SIGINT and SIGTERM to it. A
 // variable that is set already is kept and no server is started. On a machine
-// without Postgres the command runs without the variable, under CI it does not.
+// where Postgres is neither installed nor can be downloaded the command runs
+// without the variable and is told to try neither again; under CI it does not run.
 package main
 
 import (
@@ -48,6 +49,7 @@ func run(args []string) (code int, err error) {
 		switch {
 		case errors.Is(err, postgres.ErrNotInstalled) && os.Getenv("CI") != "true":
 			fmt.Fprintln(os.Stderr, "withpg: running WITHOUT Postgres:", err)
+			env = append(env, postgres.BinEnv+"="+postgres.None)
 		case err != nil:
 			return 1, err
 		default:

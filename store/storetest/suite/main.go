@@ -1,0 +1,148 @@
+// Command suite runs the tests of packages and says at the end what did not
+// run for want of a tool:
+//
+//	go run ./store/storetest/suite -race "./app ./store" -packages ./... -- -shuffle=on
+//
+// Every test runs on each database once. The packages named by -race run twice:
+// without the race detector on SQLite, which is ten to fifty times slower under
+// it, then with it on Postgres. The others run once, on both. Without a C
+// compiler the second run goes without the detector. Under CI a missing tool is
+// a failure.
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// gotestsum runs and shows the tests; it is fetched by go, as the linter is.
+const gotestsum = "gotest.tools/gotestsum@v1.13.0"
+
+// databaseEnv is storetest's, which is not imported so that this builds at once.
+const databaseEnv = "COAGENT_TEST_DATABASE"
+
+func main() {
+	race := flag.String("race", "", "packages whose tests run once more, with the race detector")
+	packages := flag.String("packages", "./...", "packages to test")
+	again := flag.Bool("again", false, "a test that has failed runs once more, whole, and is named")
+	flag.Parse()
+	ok, err := run(strings.Fields(*packages), strings.Fields(*race), *again, flag.Args())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "suite:", err)
+	}
+	if err != nil || !ok {
+		os.Exit(1)
+	}
+}
+
+// pass is one run of go test.
+type pass struct {
+	title    string
+	packages []string
+	race     bool
+	database string // of databaseEnv, both when empty
+}
+
+func run(packages, race []string, again bool, args []string) (bool, error) {
+	all, err := list(packages)
+	if err != nil {
+		return false, err
+	}
+	twice, err := list(race)
+	if err != nil {
+		return false, err
+	}
+	var once, both []string
+	for _, p := range all {
+		if slices.Contains(twice, p) {
+			both = append(both, p)
+		} else {
+			once = append(once, p)
+		}
+	}
+	var sum summary
+	detector := len(both) > 0 && canRace()
+	if len(both) > 0 && !detector {
+		sum.lacks = append(sum.lacks, "without -race: no C compiler")
+	}
+	passes := []pass{
+		{"on both databases", once, false, ""},
+		{"on SQLite", both, false, "sqlite"},
+		{"on Postgres", both, detector, "postgres"},
+	}
+	if detector {
+		passes[2].title += ", with the race detector"
+	}
+	for _, p := range passes {
+		if len(p.packages) == 0 {
+			continue
+		}
+		fmt.Printf("%d packages %s\n", len(p.packages), p.title)
+		if err := p.run(&sum, again, args); err != nil {
+			return false, err
+		}
+	}
+	fmt.Println(sum.line())
+	return sum.ok(os.Getenv("CI") == "true"), nil
+}
+
+// list resolves patterns to import paths.
+func list(patterns []string) ([]string, error) {
+	if len(patterns) == 0 {
+		return nil, nil
+	}
+	cmd := exec.Command("go", append([]string{"list"}, patterns...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	return strings.Fields(string(out)), err
+}
+
+// canRace tries what -race needs: cgo with a compiler and the C library's
+// headers, and a platform that has the detector.
+func canRace() bool {
+	cmd := exec.Command("go", "build", "-race", "runtime/race", "runtime/cgo")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	return cmd.Run() == nil
+}
+
+// run runs one pass to its end and adds up what came out.
+func (p pass) run(sum *summary, again bool, args []string) error {
+	dir, err := os.MkdirTemp("", "coagent-suite-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	events := filepath.Join(dir, "events.json")
+	call := []string{"run", gotestsum, "--format=pkgname", "--hide-summary=skipped", "--jsonfile=" + events}
+	if again {
+		call = append(call, "--rerun-fails=1", "--rerun-fails-max-failures=12", "--rerun-fails-run-root-test")
+	}
+	call = append(call, "--packages="+strings.Join(p.packages, " "), "--")
+	cgo := "CGO_ENABLED=0"
+	if p.race {
+		call, cgo = append(call, "-race"), "CGO_ENABLED=1"
+	}
+	cmd := exec.Command("go", append(call, args...)...)
+	cmd.Env = append(os.Environ(), cgo, databaseEnv+"="+p.database)
+	alive := &progress{to: os.Stdout, packages: len(p.packages)}
+	cmd.Stdout, cmd.Stderr = alive, alive
+	stop := alive.start(15 * time.Second)
+	failed := cmd.Run()
+	stop()
+	if failed != nil {
+		sum.failed = true
+	}
+	file, err := os.Open(events)
+	if err != nil {
+		return fmt.Errorf("no test ran: %w", err)
+	}
+	defer file.Close()
+	return sum.add(bufio.NewReaderSize(file, 1<<20))
+}

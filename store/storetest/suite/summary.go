@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"sort"
+	"strings"
+)
+
+// event is one line of `go test -json`.
+type event struct{ Action, Package, Test, Output string }
+
+// missing finds the tool that a skipped test wanted: it says so in the first
+// words of its reason. A test that is skipped for another reason has none.
+var missing = regexp.MustCompile(`SKIPPED \(([^)]+)\)`)
+
+// summary is what came out of all passes.
+type summary struct {
+	passed, fails int
+	skipped       map[string]int // by the tool that was missing
+	lacks         []string       // what the run as a whole went without
+	failed        bool           // by go test's own word
+}
+
+// add counts the tests of one pass. A test that ran twice counts as it ended.
+func (s *summary) add(events io.Reader) error {
+	type key struct{ pkg, test string }
+	reason, ended := map[key]string{}, map[key]string{}
+	in := json.NewDecoder(events)
+	for {
+		var e event
+		err := in.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("the events of the tests: %w", err)
+		}
+		if e.Test == "" {
+			continue
+		}
+		k := key{e.Package, e.Test}
+		switch e.Action {
+		case "output":
+			if m := missing.FindStringSubmatch(e.Output); m != nil {
+				reason[k] = m[1]
+			}
+		case "pass", "fail", "skip":
+			ended[k] = e.Action
+		}
+	}
+	for k, action := range ended {
+		switch {
+		case action == "pass":
+			s.passed++
+		case action == "fail":
+			s.fails++
+		case reason[k] != "":
+			if s.skipped == nil {
+				s.skipped = map[string]int{}
+			}
+			s.skipped[reason[k]]++
+		}
+	}
+	return nil
+}
+
+// line is the last line of a run.
+func (s *summary) line() string {
+	line := fmt.Sprintf("%d passed, %d failed", s.passed, s.fails)
+	if s.failed && s.fails == 0 {
+		line += ", go test failed (see above)"
+	}
+	var tools []string
+	for tool := range s.skipped {
+		tools = append(tools, tool)
+	}
+	sort.Strings(tools)
+	for _, tool := range tools {
+		line += fmt.Sprintf(", %d skipped: %s", s.skipped[tool], tool)
+	}
+	if len(s.lacks) > 0 {
+		line += "; " + strings.Join(s.lacks, "; ")
+	}
+	return line
+}
+
+// ok tells whether the run passes. Where every tool has to be, under CI, a test
+// that was skipped for want of one is a failure.
+func (s *summary) ok(strict bool) bool {
+	return !s.failed && (!strict || len(s.skipped) == 0 && len(s.lacks) == 0)
+}
