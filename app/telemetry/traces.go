@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -24,7 +24,7 @@ func newTracerProvider(o Options) (*sdktrace.TracerProvider, error) {
 	if at.Path == "" || at.Path == "/" {
 		at.Path = "/v1/traces" // as the OTLP specification places it
 	}
-	exporter, err := otlptracehttp.New(context.Background(), otlptracehttp.WithEndpointURL(at.String()))
+	exporter, err := otlptrace.New(context.Background(), newCollector(at))
 	if err != nil {
 		return nil, err
 	}
