@@ -42,7 +42,7 @@ const (
 	ScopeRead    Scope = "read"    // look at things
 	ScopeWrite   Scope = "write"   // change them
 	ScopeAdmin   Scope = "admin"   // what only admins may
-	scopeSession Scope = "session" // no token: passwords, tokens, keys, being somebody else
+	scopeSession Scope = "session" // no token: passwords, tokens, keys, admins' accounts, being somebody else
 )
 
 func (a *Actor) isAdmin() bool { return a.User.Role == RoleAdmin || a.User.Role == RoleSuperAdmin }
@@ -284,7 +284,7 @@ var rules = map[Action]rule{
 	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead},
 
 	ActCreateUser:      {roles: admins, text: notEnough, scope: ScopeAdmin},
-	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts", scope: ScopeAdmin},
+	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts", scope: scopeSession},
 
 	ActListUsers:       {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActSearchUsers:     {roles: everybody, text: notEnough, scope: ScopeRead},
@@ -295,20 +295,20 @@ var rules = map[Action]rule{
 	ActUpdateSelf:       {roles: everybody, text: notEnough},
 	ActChangePassword:   {roles: everybody, text: notEnough, scope: scopeSession},
 	ActUpdateUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},
-	ActUpdateAdminUser:  {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: ScopeAdmin},
-	ActPromoteUser:      {roles: superAdmins, text: "Only Super Admins can promote users to Admin", scope: ScopeAdmin},
+	ActUpdateAdminUser:  {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: scopeSession},
+	ActPromoteUser:      {roles: superAdmins, text: "Only Super Admins can promote users to Admin", scope: scopeSession},
 	ActSetOtherPassword: {roles: admins, text: notEnough, scope: scopeSession},
 	ActMakePasswordLink: {roles: admins, relations: IsTeacherOfPerson, text: notEnough, scope: scopeSession},
 	ActDeleteUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},
-	ActDeleteAdminUser:  {roles: superAdmins, text: "Only Super Admins can delete Admin accounts", scope: ScopeAdmin},
+	ActDeleteAdminUser:  {roles: superAdmins, text: "Only Super Admins can delete Admin accounts", scope: scopeSession},
 
 	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges", scope: scopeSession},
 	ActOwnKeys:     {roles: everybody, text: notEnough, scope: scopeSession},
 	ActOwnTokens:   {roles: everybody, text: notEnough, scope: scopeSession},
 	ActOwnSessions: {roles: everybody, text: notEnough, scope: scopeSession},
 
-	ActManageTokens:      {roles: admins, text: notEnough, scope: ScopeAdmin},
-	ActManageAdminTokens: {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: ScopeAdmin},
+	ActManageTokens:      {roles: admins, text: notEnough, scope: scopeSession},
+	ActManageAdminTokens: {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: scopeSession},
 
 	ActListOrganizations:  {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateOrganization: {roles: everybody, text: notEnough},
@@ -417,7 +417,7 @@ var rules = map[Action]rule{
 	ActActivateAgent: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActDeleteAgent:   {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
-	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough, scope: scopeSession},
 
 	ActListTemplates:  {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateTemplate: {roles: everybody, text: notEnough},
@@ -428,9 +428,9 @@ var rules = map[Action]rule{
 	ActRestoreVersion: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
 
 	ActListExternal:   {roles: everybody, text: notEnough, scope: ScopeRead},
-	ActCreateExternal: {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActCreateExternal: {roles: admins, text: notEnough, scope: scopeSession},
 	ActTestExternal:   {roles: admins, relations: projectUsers | IsCreator, text: notEnough},
-	ActRotateCallback: {roles: admins, relations: projectWriters | IsCreator, text: notEnough},
+	ActRotateCallback: {roles: admins, relations: projectWriters | IsCreator, text: notEnough, scope: scopeSession},
 
 	ActDesignAgent:       {roles: teachersUp, text: notEnough},
 	ActReadSystemAgents:  {roles: admins, text: notEnough, scope: ScopeAdmin},

@@ -29,7 +29,7 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	if err != nil {
 		return err
 	}
-	found := map[string]string{}
+	found, was := map[string]string{}, maps.Clone(kept)
 	public, err := withoutSecrets([]byte(raw), found)
 	if err != nil {
 		return invalid("external_config", "must be an object")
@@ -47,6 +47,9 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	}
 	maps.Copy(kept, found)
 	ag.ExternalConfig = store.JSON(public)
+	if maps.Equal(kept, was) {
+		return nil // not encrypted anew, which would look like another secret
+	}
 	if len(kept) == 0 {
 		ag.EncryptedSecrets = ""
 		return nil

@@ -271,12 +271,29 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		if !s.IsActive.Sent {
 			ag.IsActive = len(siblings) == 0
 		}
-		if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {
-			return err
-		}
-		return a.recordAgent(ctx, tx, actor, ActCreateAgent, nil, &ag)
+		return a.addAgent(ctx, tx, actor, ActCreateAgent, &ag)
 	})
 	return &ag, agentError(err)
+}
+
+// addAgent stores a new agent; every one that somebody makes goes through it.
+func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent) error {
+	if err := mayChangeKeys(actor, &store.Agent{UserKeyIDs: "[]"}, ag); err != nil {
+		return err
+	}
+	if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
+		return err
+	}
+	return a.recordAgent(ctx, tx, actor, action, nil, ag)
+}
+
+// mayChangeKeys refuses a token, and whoever acts as somebody else, what changes
+// the keys and secrets that an agent calls others with, whichever way it comes.
+func mayChangeKeys(actor *Actor, before, after *store.Agent) error {
+	if before.EncryptedAPIKey == after.EncryptedAPIKey && before.EncryptedSecrets == after.EncryptedSecrets && before.UserKeyIDs == after.UserKeyIDs {
+		return nil
+	}
+	return actor.holds(scopeSession)
 }
 
 // agentError words what the store says about an agent.
@@ -315,6 +332,9 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	}
 	if ag.UserKeyIDs != before.UserKeyIDs && ag.CreatedBy != actor.User.ID {
 		return &Error{Kind: KindForbidden, Code: "forbidden", Message: "user_key_ids: only the agent's creator, whose keys they are, can change them"}
+	}
+	if err := mayChangeKeys(actor, &before, ag); err != nil {
+		return err
 	}
 	ag.UpdatedAt = a.instant()
 	if err := tx.UpdateAgent(ctx, ag); err != nil {

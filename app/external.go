@@ -83,12 +83,7 @@ func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExter
 	if ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(secrets))); err != nil {
 		return nil, "", err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
-			return err
-		}
-		return a.recordAgent(ctx, tx, actor, ActCreateExternal, nil, ag)
-	})
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.addAgent(ctx, tx, actor, ActCreateExternal, ag) })
 	return ag, callback, agentError(err)
 }
 

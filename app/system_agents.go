@@ -58,10 +58,7 @@ func (a *App) putSystemAgent(ctx context.Context, actor *Actor, fresh store.Agen
 			if err := a.apply(s, ag); err != nil {
 				return err
 			}
-			if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
-				return err
-			}
-			return a.recordAgent(ctx, tx, actor, ActWriteSystemAgents, nil, ag)
+			return a.addAgent(ctx, tx, actor, ActWriteSystemAgents, ag)
 		}
 		if err != nil {
 			return err

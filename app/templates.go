@@ -35,10 +35,7 @@ func (a *App) CreateTemplate(ctx context.Context, actor *Actor, s AgentSettings)
 		return nil, err
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {
-			return err
-		}
-		return a.recordAgent(ctx, tx, actor, ActCreateTemplate, nil, &ag)
+		return a.addAgent(ctx, tx, actor, ActCreateTemplate, &ag)
 	})
 	return &ag, agentError(err)
 }
@@ -75,12 +72,10 @@ func (a *App) CloneTemplate(ctx context.Context, actor *Actor, id, projectID str
 			return fromStore(err, "Project")
 		}
 		clone.Name = freeName(src.Name, siblings)
-		if err := tx.CreateAgents(ctx, []store.Agent{clone}); errors.Is(err, store.ErrReferenced) {
-			return notFound("Global agent")
-		} else if err != nil {
+		if err := a.addAgent(ctx, tx, actor, ActCloneTemplate, &clone); !errors.Is(err, store.ErrReferenced) {
 			return err
 		}
-		return a.recordAgent(ctx, tx, actor, ActCloneTemplate, nil, &clone)
+		return notFound("Global agent")
 	})
 	return &clone, agentError(err)
 }
@@ -153,10 +148,7 @@ func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agen
 			if err := a.apply(s, ag); err != nil {
 				return err
 			}
-			if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
-				return err
-			}
-			return a.recordAgent(ctx, tx, actor, ActCreateAgent, nil, ag)
+			return a.addAgent(ctx, tx, actor, ActCreateAgent, ag)
 		}
 		if ag, err = tx.AgentForUpdate(ctx, siblings[0].ID); err != nil {
 			return err

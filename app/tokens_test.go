@@ -51,6 +51,67 @@ func TestAccessTokens(t *testing.T) {
 				t.Errorf("got %+v, %v", list, err)
 			}
 		})
+		t.Run("NoSessionComesOfOne", func(t *testing.T) {
+			super, admin2, key := r.User(t, app.RoleSuperAdmin, "Root"), r.User(t, app.RoleAdmin, "Abe"), app.Secret(apptest.CanaryKey)
+			_, _, boss := token(t, r, super, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
+			_, _, tess := token(t, r, c.Teacher, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
+			password, keyed := "correct horse battery", app.AgentSettings{Type: app.Some("teacher"), Name: app.Some("Keyed"), APIKey: app.Some(key), SystemPrompt: app.Some("x")}
+			template, err := r.CreateTemplate(ctx, c.Teacher, keyed)
+			must(t, err)
+			for name, try := range map[string]func() error{
+				"MakeSuper": func() error {
+					_, err := r.CreateUser(ctx, boss, app.NewUser{Email: store.NewID() + "@x.org", Role: app.RoleSuperAdmin})
+					return err
+				},
+				"MakeWithPassword": func() error {
+					_, err := r.CreateUser(ctx, boss, app.NewUser{Email: store.NewID() + "@x.org", Password: &password})
+					return err
+				},
+				"Promote": func() error {
+					_, err := r.UpdateUser(ctx, boss, c.Student.User.ID, app.UserChanges{Role: app.Some(app.RoleAdmin)})
+					return err
+				},
+				"Demote": func() error {
+					_, err := r.UpdateUser(ctx, boss, admin2.User.ID, app.UserChanges{Role: app.Some(app.RoleTeacher)})
+					return err
+				},
+				"DeleteAdmin": func() error { _, _, err := r.DeleteUser(ctx, boss, admin2.User.ID, false); return err },
+				"Link":        func() error { _, err := r.MakePasswordLink(ctx, boss, c.Student.User.ID); return err },
+				"Tokens":      func() error { return r.RevokeAccessTokensOf(ctx, boss, c.Student.User.ID) },
+				"Keys": func() error {
+					_, err := r.SetAgentKeys(ctx, tess, c.TeacherAgent.ID, map[string]*app.Secret{"room_key": &key})
+					return err
+				},
+				"ClearKey": func() error { return r.ClearAgentKey(ctx, tess, c.TeacherAgent.ID) },
+				"OwnKey": func() error {
+					_, err := r.UpdateAgent(ctx, tess, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(app.Secret("sk-another-key"))})
+					return err
+				},
+				"Lend": func() error {
+					_, err := r.UpdateAgent(ctx, tess, c.TeacherAgent.ID, app.AgentSettings{UserKeyIDs: app.Some([]string{store.NewID()})})
+					return err
+				},
+				"KeyedAgent":    func() error { _, err := r.CreateAgent(ctx, tess, c.Project.ID, keyed); return err },
+				"KeyedTemplate": func() error { _, err := r.CreateTemplate(ctx, tess, keyed); return err },
+				"KeyedClone":    func() error { _, err := r.CloneTemplate(ctx, tess, template.ID, c.Project.ID); return err },
+				"KeyedOfType":   func() error { _, err := r.SetProjectAgent(ctx, tess, c.Project.ID, "fresh", keyed); return err },
+				"System":        func() error { _, err := r.SetSystemAgent(ctx, boss, "design", keyed); return err },
+				"External": func() error {
+					_, _, err := r.CreateExternalAgent(ctx, boss, app.NewExternalAgent{Name: "x", WebhookURL: "https://x.org/hook"})
+					return err
+				},
+			} {
+				t.Run(name, func(t *testing.T) {
+					refused(t, try(), app.KindForbidden, "scope", "A token cannot do this; sign in instead")
+				})
+			}
+			// What keeps the key is an edit like any other: clients send back what they read.
+			mask := app.Secret(*r.MaskedKey(c.TeacherAgent))
+			_, err = r.UpdateAgent(ctx, tess, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(mask), Name: app.Some("By a token")})
+			must(t, err)
+			_, err = r.CreateUser(ctx, boss, app.NewUser{Email: store.NewID() + "@x.org", Role: app.RoleTeacher})
+			must(t, err)
+		})
 		t.Run("Scopes", func(t *testing.T) {
 			_, _, reader := token(t, r, c.Admin, app.ScopeRead)
 			_, err := r.Course(ctx, reader, c.Course.ID)

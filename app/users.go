@@ -24,6 +24,11 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 	if err := Check(actor, ActCreateUser, Resource{}); err != nil {
 		return nil, err
 	}
+	if in.Password != nil && *in.Password != "" {
+		if err := Check(actor, ActSetOtherPassword, Resource{}); err != nil {
+			return nil, err
+		}
+	}
 	if err := mayRule(actor, power{beyond: ActCreateAdminUser, accounts: []string{in.Role}}); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,8 @@ func (r row) needs() app.Scope {
 
 // sessionRoutes are for people who are signed in as themselves: no token and
 // nobody who acts as somebody else gets in.
-var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/users/me/sessions", "/password"}
+var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/users/me/sessions", "/password",
+	"/tokens", "/keys", "/api_key", "/callback_token", "/agents/external/create", "/agents/external/test-connection"}
 
 // lateCookieRoutes take the expired token of a live session from the cookie:
 // the existing client calls them without renewing it first.
@@ -48,7 +49,10 @@ var scopes = map[string]app.Scope{
 	"PUT /api/v1/users/{user_id}": app.ScopeAdmin,
 	// The row's agent is in no project; in one its writers may.
 	"GET /api/v1/agents/{id}/test-connection": app.ScopeWrite,
-	"POST /api/v1/agents/{id}/callback_token": app.ScopeWrite,
+	"GET /api/v1/agents/{id}/keys":            app.ScopeRead, // masked
+	// Their bodies have a key; without one a token does.
+	"POST /api/v1/agents/global":             "session",
+	"PUT /api/v1/agents/system/{agent_type}": "session",
 }
 
 // otherCallers are those beside the columns of the table: nobody, people whose
