@@ -37,7 +37,10 @@ func (a *App) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Ag
 	v := &store.AgentVersion{ID: store.NewID(), AgentID: ag.ID, Label: label, Name: ag.Name, SystemPrompt: ag.SystemPrompt,
 		ModelProvider: ag.ModelProvider, Model: ag.Model, Settings: ag.Settings, TriggerConfig: ag.TriggerConfig,
 		ScheduleConfig: ag.ScheduleConfig, ContextWindow: ag.ContextWindow, CreatedAt: a.instant(), CreatedBy: actor.User.ID}
-	return v, tx.CreateAgentVersion(ctx, v, maxVersions)
+	if err := tx.CreateAgentVersion(ctx, v, maxVersions); err != nil || ag.CreatedBy == "" {
+		return v, err
+	}
+	return v, a.withinQuota(ctx, tx, ag.CreatedBy)
 }
 
 // Versions lists what is kept of an agent, newest first, without settings.

@@ -284,6 +284,13 @@ func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action A
 	if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
 		return err
 	}
+	var kinds []store.Owned
+	if ag.IsTemplate {
+		kinds = append(kinds, store.OwnedTemplates)
+	}
+	if err := a.withinQuota(ctx, tx, ag.CreatedBy, kinds...); err != nil {
+		return err
+	}
 	return a.recordAgent(ctx, tx, actor, action, nil, ag)
 }
 
@@ -342,6 +349,11 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	}
 	if ag.TriggerConfig != before.TriggerConfig || ag.ScheduleConfig != before.ScheduleConfig {
 		if err := tx.PokeTriggers(ctx, ag.ID, ag.UpdatedAt); err != nil {
+			return err
+		}
+	}
+	if agentGrew(&before, ag) {
+		if err := a.withinQuota(ctx, tx, ag.CreatedBy); err != nil {
 			return err
 		}
 	}

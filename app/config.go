@@ -19,6 +19,7 @@ type Config struct {
 	Database  DatabaseConfig  `yaml:"database" doc:"Postgres in production; with no url, SQLite in data_dir."`
 	Auth      AuthConfig      `yaml:"auth" doc:"Sign-in, sessions and keys. On SQLite missing keys are generated at the first start."`
 	Limits    LimitsConfig    `yaml:"limits" doc:"What one person may do, so that nobody can drown a class."`
+	Quotas    QuotasConfig    `yaml:"quotas" doc:"What one person may store; admins may more. What is there stays when a quota is lowered."`
 	Jobs      JobsConfig      `yaml:"jobs" doc:"Background work."`
 	Turns     TurnsConfig     `yaml:"turns" doc:"One agent's answer to a room, from the look at it to the stored message."`
 	Rooms     RoomsConfig     `yaml:"rooms" doc:"Sockets and the event log behind them."`
@@ -93,6 +94,17 @@ type LimitsConfig struct {
 	ModelCallsAtOnce         int           `yaml:"model_calls_at_once" default:"3" min:"1" max:"1000" doc:"How many of those one person may wait for at once, on all nodes together."`
 	ModelCalls               int           `yaml:"model_calls" default:"100" min:"1" max:"100000" doc:"How many of those all people of this process may wait for at once."`
 	AnswerWithin             time.Duration `yaml:"answer_within" default:"50s" min:"100ms" max:"55s" doc:"How long such a request waits for the model; browsers and proxies give up after a minute."`
+}
+
+// QuotasConfig is what one person may store.
+type QuotasConfig struct {
+	Organizations int   `yaml:"organizations" default:"20" min:"0" max:"1000000" doc:"Organisations that one person owns."`
+	Projects      int   `yaml:"projects" default:"50" min:"0" max:"1000000" doc:"Projects that one person has made."`
+	Courses       int   `yaml:"courses" default:"100" min:"0" max:"1000000" doc:"Courses that one person owns."`
+	Templates     int   `yaml:"templates" default:"200" min:"0" max:"1000000" doc:"Templates of agents of one person."`
+	Threads       int   `yaml:"threads" default:"200" min:"0" max:"1000000" doc:"Threads of one person."`
+	Keys          int   `yaml:"keys" default:"50" min:"0" max:"1000000" doc:"Model keys in the wallet of one person."`
+	Stored        Bytes `yaml:"stored" default:"64MiB" min:"64KiB" max:"1GiB" doc:"All that one person stores outside rooms: agents that they made and their versions, threads, descriptions, and 1 KiB for each thing."`
 }
 
 // JobsConfig is where and how background work runs.

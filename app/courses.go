@@ -23,6 +23,9 @@ func (a *App) CreateCourse(ctx context.Context, actor *Actor, title string, desc
 		if _, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: c.ID, UserID: c.OwnerID, Role: RoleTeacher, CreatedAt: c.CreatedAt}); err != nil {
 			return err
 		}
+		if err := a.withinQuota(ctx, tx, c.OwnerID, store.OwnedCourses); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActCreateCourse, target{"course", c.ID}, nil, courseFacts(c))
 	})
 	return c, err

@@ -342,6 +342,9 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 		if err := tx.UpdateCourse(ctx, c); err != nil {
 			return err
 		}
+		if err := a.withinQuota(ctx, tx, userID, store.OwnedCourses); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActTransferCourse, target{"course", courseID}, before, courseFacts(c))
 	})
 	if err != nil {

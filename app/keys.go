@@ -51,6 +51,9 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 		if err := tx.CreateUserKey(ctx, k); err != nil {
 			return err
 		}
+		if err := a.withinQuota(ctx, tx, k.UserID, store.OwnedKeys); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, didCreateKey, target{"key", k.ID}, nil, facts{"provider": k.Provider, "alias": k.Alias})
 	})
 	if errors.Is(err, store.ErrExists) {

@@ -268,6 +268,9 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 		if err := tx.SetOrganizationRole(ctx, id, old, orgAdmin); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		if err := a.withinQuota(ctx, tx, userID, store.OwnedOrganizations); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", id}, before, organizationFacts(o))
 	})
 	return o, err

@@ -98,7 +98,12 @@ func (a *App) CreateThread(ctx context.Context, actor *Actor, projectID, agentID
 	if err := s.apply(th); err != nil {
 		return nil, err
 	}
-	return th, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CreateThread(ctx, th) }), "Agent")
+	return th, fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateThread(ctx, th); err != nil {
+			return err
+		}
+		return a.withinQuota(ctx, tx, th.UserID, store.OwnedThreads)
+	}), "Agent")
 }
 
 func (a *App) mayUseProject(ctx context.Context, actor *Actor, projectID string) error {
@@ -265,6 +270,9 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadLine) (asked, a
 			asked = &store.ThreadMessage{ID: store.NewID(), ThreadID: id, Seq: th.LastSeq, Role: store.ThreadUser, Content: in.Message,
 				MetadataJSON: in.MetadataJSON, ClientID: in.ClientID, CreatedAt: now}
 			if err := tx.CreateThreadMessage(ctx, asked); err != nil {
+				return err
+			}
+			if err := a.withinQuota(ctx, tx, th.UserID); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,9 @@ func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string
 		if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt}); err != nil {
 			return err
 		}
+		if err := a.withinQuota(ctx, tx, o.OwnerID, store.OwnedOrganizations); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
 			facts{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
 	})
@@ -52,6 +55,9 @@ func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string,
 func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, title string, description *string) (*store.Project, error) {
 	now := a.instant()
 	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Description: description, CreatedAt: now, Version: 1}
+	if actor != nil {
+		p.CreatedBy = actor.User.ID
+	}
 	err := a.changeOrganization(ctx, actor, organizationID, ActCreateProject, func(tx *store.Tx, _ *store.Organization, _ Resource) error {
 		if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
 			return firstOf(err)
@@ -64,6 +70,9 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 			return err
 		}
 		if err := tx.CreateAgents(ctx, a.firstAgents(p.ID, actor.User.ID)); err != nil {
+			return err
+		}
+		if err := a.withinQuota(ctx, tx, actor.User.ID, store.OwnedProjects); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActCreateProject, target{"project", p.ID}, nil,

@@ -36,6 +36,7 @@ type Project struct {
 	OrganizationID string
 	Name           string
 	Description    *string
+	CreatedBy      string `bun:",nullzero"`
 	CreatedAt      time.Time
 	Version        int
 }

@@ -75,7 +75,7 @@ func (s *Server) accountRoutes() {
 	add(s, route{method: get, path: v1 + "/users/keys", id: "listUserKeys", tag: users, summary: "List the caller's model keys, masked",
 		lateCookie: true}, s.userKeys)
 	add(s, route{method: post, path: v1 + "/users/keys", id: "createUserKey", tag: users, summary: "Store a model key; it is never shown again",
-		lateCookie: true, errors: []int{rejected}}, s.createUserKey)
+		lateCookie: true, errors: []int{rejected, conflict}}, s.createUserKey)
 	add(s, route{method: del, path: v1 + "/users/keys/{key_id}", id: "deleteUserKey", tag: users, summary: "Remove one of the caller's model keys",
 		lateCookie: true, status: gone, errors: []int{missing}}, s.deleteUserKey)
 	add(s, route{method: get, path: v1 + "/users/me/tokens", id: "listTokens", tag: users, summary: "List the caller's personal access tokens"}, s.tokens)
@@ -113,10 +113,10 @@ func (s *Server) accountRoutes() {
 		errors: []int{missing, conflict}}, s.deleteUser)
 
 	add(s, route{method: get, path: v1 + "/organizations", id: "listOrganizations", tag: spaces, summary: "List the caller's organisations"}, s.organizations)
-	add(s, route{method: post, path: v1 + "/organizations", id: "createOrganization", tag: spaces, summary: "Make an organisation"}, s.createOrganization)
+	add(s, route{method: post, path: v1 + "/organizations", id: "createOrganization", tag: spaces, summary: "Make an organisation", errors: []int{conflict}}, s.createOrganization)
 	add(s, route{method: get, path: v1 + "/projects", id: "listProjects", tag: spaces, summary: "List the caller's projects"}, s.projects)
 	add(s, route{method: post, path: v1 + "/projects", id: "createProject", tag: spaces, summary: "Make a project with its first two agents",
-		errors: []int{missing}}, s.createProject)
+		errors: []int{missing, conflict}}, s.createProject)
 }
 
 func (s *Server) adminRoutes() {
@@ -161,7 +161,7 @@ func (s *Server) workspaceRoutes() {
 func (s *Server) courseRoutes() {
 	const tag = "Courses"
 	known := []int{missing}
-	add(s, route{method: post, path: v1 + "/courses/", id: "createCourse", tag: tag, summary: "Make a course", role: app.ActCreateCourse}, s.createCourse)
+	add(s, route{method: post, path: v1 + "/courses/", id: "createCourse", tag: tag, summary: "Make a course", role: app.ActCreateCourse, errors: []int{conflict}}, s.createCourse)
 	add(s, route{method: get, path: v1 + "/courses/", id: "listCourses", tag: tag, summary: "List the courses that the caller can open"}, s.courses)
 	add(s, route{method: get, path: v1 + "/courses/{course_id}", id: "getCourse", tag: tag, summary: "Show a course", errors: known}, s.course)
 	add(s, route{method: put, path: v1 + "/courses/{course_id}", id: "updateCourse", tag: tag, summary: "Change what is sent of a course",
@@ -289,17 +289,17 @@ func (s *Server) agentRoutes() {
 	add(s, route{method: post, path: v1 + "/agents/generate", id: "generateInstructions", tag: tag, summary: "Have the design agent write the instructions of another agent",
 		role: app.ActDesignAgent, patient: true, errors: []int{missing, limited, upstream}}, s.generateInstructions)
 	add(s, route{method: get, path: v1 + "/agents/global/list", id: "listTemplates", tag: tag, summary: "List the caller's own templates"}, s.templates)
-	add(s, route{method: post, path: v1 + "/agents/global", id: "createTemplate", tag: tag, summary: "Make a template of one's own"}, s.createTemplate)
+	add(s, route{method: post, path: v1 + "/agents/global", id: "createTemplate", tag: tag, summary: "Make a template of one's own", errors: []int{conflict}}, s.createTemplate)
 	add(s, route{method: post, path: v1 + "/agents/global/{id}/clone-to-project/{project_id}", id: "cloneTemplate", tag: tag,
 		summary: "Put a copy of the caller's template {id} into a project, switched off", errors: edited}, s.cloneTemplate)
 	add(s, route{method: get, path: v1 + "/agents/external/list", id: "listExternalAgents", tag: tag, summary: "List agents outside this program: all for admins, else the caller's own"},
 		s.externalAgents)
 	add(s, route{method: post, path: v1 + "/agents/external/create", id: "createExternalAgent", tag: tag,
-		summary: "Make an agent outside this program; its callback_token is in this answer alone", role: app.ActCreateExternal}, s.createExternalAgent)
+		summary: "Make an agent outside this program; its callback_token is in this answer alone", role: app.ActCreateExternal, errors: []int{conflict}}, s.createExternalAgent)
 	add(s, route{method: post, path: v1 + "/agents/external/test-connection", id: "testExternalAgent", tag: tag,
 		summary: "Ask an external agent that is not stored for a sign of life", role: app.ActCreateExternal, errors: []int{limited}}, s.testExternalAgent)
 	add(s, route{method: get, path: v1 + "/agents/{id}", id: "listAgents", tag: tag, summary: "List the agents of the project {id}", errors: known}, s.agents)
-	add(s, route{method: post, path: v1 + "/agents/{id}", id: "createAgent", tag: tag, summary: "Make an agent in the project {id}", errors: known}, s.createAgent)
+	add(s, route{method: post, path: v1 + "/agents/{id}", id: "createAgent", tag: tag, summary: "Make an agent in the project {id}", errors: edited}, s.createAgent)
 	add(s, route{method: put, path: v1 + "/agents/{id}", id: "updateAgent", tag: tag, summary: "Change what is sent of the agent {id}", errors: edited}, s.updateAgent)
 	add(s, route{method: get, path: v1 + "/agents/{id}/keys", id: "listAgentKeys", tag: tag, summary: "List the further keys of the agent {id}, masked", errors: known}, s.agentKeys)
 	add(s, route{method: put, path: v1 + "/agents/{id}/keys", id: "setAgentKeys", tag: tag, summary: "Set or delete further keys of the agent {id}", errors: edited}, s.setAgentKeys)
@@ -323,7 +323,7 @@ func (s *Server) agentVersionRoutes() {
 	add(s, route{method: get, path: v1 + "/agent-config/{project_id}", id: "listProjectAgents", tag: tag, summary: "List a project's agents, without masks", errors: known}, s.projectAgents)
 	add(s, route{method: put, path: v1 + "/agent-config/{project_id}/{agent_type}", id: "setProjectAgent", tag: tag,
 		summary: "Change what is sent of a project's first agent of a type, or make it", errors: edited}, s.setProjectAgent)
-	add(s, route{method: post, path: v1 + "/agent-config/{config_id}/versions", id: "keepVersion", tag: tag, summary: "Keep what an agent is now", errors: known}, s.keepVersion)
+	add(s, route{method: post, path: v1 + "/agent-config/{config_id}/versions", id: "keepVersion", tag: tag, summary: "Keep what an agent is now", errors: edited}, s.keepVersion)
 	add(s, route{method: get, path: v1 + "/agent-config/{config_id}/versions", id: "listVersions", tag: tag, summary: "List what is kept of an agent, newest first", errors: known}, s.versions)
 	add(s, route{method: post, path: v1 + "/agent-config/{config_id}/versions/{version_id}/restore", id: "restoreVersion", tag: tag,
 		summary: "Make an agent again what it was; what it was until now is kept first", errors: edited}, s.restoreVersion)
@@ -354,7 +354,7 @@ func (s *Server) threadRoutes() {
 		patient: true, errors: asking}, s.simulate)
 	// Clients call the collection with and without the slash.
 	for _, all := range []struct{ path, suffix string }{{v1 + "/threads/", ""}, {v1 + "/threads", "Bare"}} {
-		add(s, route{method: post, path: all.path, id: "createThread" + all.suffix, tag: tag, summary: "Begin a conversation of one's own with an agent", errors: known}, s.createThread)
+		add(s, route{method: post, path: all.path, id: "createThread" + all.suffix, tag: tag, summary: "Begin a conversation of one's own with an agent", errors: []int{missing, conflict}}, s.createThread)
 		add(s, route{method: get, path: all.path, id: "listThreads" + all.suffix, tag: tag, summary: "List the caller's threads, the last used first"}, s.threads)
 	}
 	add(s, route{method: get, path: one, id: "getThread", tag: tag, summary: "Show one of the caller's threads", errors: known}, s.thread)

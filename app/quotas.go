@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file has what one person may store. Admins, who can raise the quotas,
+// have none. What was there before a quota goes on working: only what is made
+// or grows is held against it, after it is written and before the commit, so
+// that of two at once the second one sees the first.
+
+// quotaOf is the most that one person has of a kind.
+func (a *App) quotaOf(kind store.Owned) int {
+	q := a.cfg.Quotas
+	return map[store.Owned]int{store.OwnedOrganizations: q.Organizations, store.OwnedProjects: q.Projects, store.OwnedCourses: q.Courses,
+		store.OwnedTemplates: q.Templates, store.OwnedThreads: q.Threads, store.OwnedKeys: q.Keys}[kind]
+}
+
+// withinQuota refuses a person's newest thing of a kind when it is one too
+// many, or when they store too much with it.
+func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kinds ...store.Owned) error {
+	u, err := tx.LockPerson(ctx, userID)
+	if err != nil || isAdminRole(u.Role) {
+		return fromStore(err, "User")
+	}
+	for _, kind := range kinds {
+		most := a.quotaOf(kind)
+		n, err := tx.CountOwned(ctx, kind, userID, most+1)
+		if err != nil {
+			return err
+		}
+		if n > most {
+			return errorf(KindConflict, codeQuota, "One person can have %d %s, and these are there. Delete some first, or ask the operator to raise quotas.%s.",
+				most, kind, kind)
+		}
+	}
+	stored, err := tx.StoredBytes(ctx, userID)
+	if err == nil && stored > int64(a.cfg.Quotas.Stored) {
+		err = errorf(KindConflict, codeQuota, "One person can store %s outside rooms, and this would be more. Delete templates, agents, threads or other things"+
+			" first, or ask the operator to raise quotas.stored.", a.cfg.Quotas.Stored)
+	}
+	return err
+}
+
+// codeQuota is the code of what a quota refuses.
+const codeQuota = "quota"
+
+// agentGrew tells whether an edit makes an agent larger.
+func agentGrew(before, after *store.Agent) bool {
+	size := func(ag *store.Agent) int {
+		return len(ag.SystemPrompt) + len(ag.Settings) + len(ag.TriggerConfig) + len(ag.ScheduleConfig) + len(ag.ExternalConfig)
+	}
+	return after.CreatedBy != "" && size(after) > size(before)
+}

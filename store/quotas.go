@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
+)
+
+// Owned is a kind of things that one person makes.
+type Owned string
+
+// The kinds of things that are counted for their person.
+const (
+	OwnedOrganizations Owned = "organizations"
+	OwnedProjects      Owned = "projects"
+	OwnedCourses       Owned = "courses"
+	OwnedTemplates     Owned = "templates"
+	OwnedThreads       Owned = "threads"
+	OwnedKeys          Owned = "keys"
+)
+
+// ownedRows are the rows of each kind; an index finds them by their person.
+var ownedRows = map[Owned]string{
+	OwnedOrganizations: "SELECT 1 FROM organizations WHERE owner_id = ?",
+	OwnedProjects:      "SELECT 1 FROM projects WHERE created_by = ?",
+	OwnedCourses:       "SELECT 1 FROM courses WHERE owner_id = ?",
+	OwnedTemplates:     "SELECT 1 FROM agents WHERE created_by = ? AND is_template",
+	OwnedThreads:       "SELECT 1 FROM threads WHERE user_id = ?",
+	OwnedKeys:          "SELECT 1 FROM user_keys WHERE user_id = ?",
+}
+
+// LockPerson returns an account that nobody else locks so, or changes, until
+// the transaction ends; rows may go on referring to it. Take it last: then
+// nobody who waits for it holds what its holder needs.
+func (t *Tx) LockPerson(ctx context.Context, id string) (*User, error) {
+	u := new(User)
+	sel := t.db.NewSelect().Model(u).Where("u.id = ?", id)
+	if t.PG != nil {
+		sel = sel.For("NO KEY UPDATE")
+	}
+	return first(ctx, sel, u)
+}
+
+// CountOwned counts a person's things of a kind, up to most: a person has no
+// more to count than that, whatever is there from before.
+func (q Queries) CountOwned(ctx context.Context, kind Owned, userID string, most int) (int, error) {
+	var n int
+	err := q.db.NewSelect().ColumnExpr("count(*)").
+		TableExpr("(?) AS owned", bun.SafeQuery(ownedRows[kind]+" LIMIT ?", userID, most)).Scan(ctx, &n)
+	return n, translate(err)
+}
+
+// rowBytes is what each row counts beside its texts, so that many small ones
+// are not free and the sum is over a bounded number of rows.
+const rowBytes = 1024
+
+// StoredBytes is about how much a person stores outside rooms. Neither database
+// reads the long texts for it: both know their lengths.
+func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) {
+	size := "octet_length"
+	if q.postgres() {
+		size = "pg_column_size"
+	}
+	config := func(of string) string {
+		sum := "?1 + octet_length(" + of + ".system_prompt)"
+		for _, column := range []string{"settings", "trigger_config", "schedule_config"} {
+			sum += " + COALESCE(" + size + "(" + of + "." + column + "), 0)"
+		}
+		return sum
+	}
+	described := func(from, who string) string {
+		return "(SELECT COALESCE(sum(?1 + COALESCE(octet_length(description), 0)), 0) FROM " + from + " WHERE " + who + " = ?0)"
+	}
+	var n int64
+	err := q.db.NewSelect().ColumnExpr("CAST("+
+		"(SELECT COALESCE(sum("+config("a")+" + COALESCE("+size+"(a.external_config), 0)), 0) FROM agents AS a WHERE a.created_by = ?0)"+
+		" + (SELECT COALESCE(sum("+config("v")+"), 0) FROM agents AS a JOIN agent_versions AS v ON v.agent_id = a.id WHERE a.created_by = ?0)"+
+		" + (SELECT COALESCE(sum(?1 + COALESCE(octet_length(metadata_json), 0)), 0) FROM threads WHERE user_id = ?0)"+
+		" + (SELECT COALESCE(sum(?1 + octet_length(m.content) + COALESCE(octet_length(m.metadata_json), 0)), 0) FROM threads AS th"+
+		" JOIN thread_messages AS m ON m.thread_id = th.id WHERE th.user_id = ?0)"+
+		" + "+described("organizations", "owner_id")+" + "+described("projects", "created_by")+" + "+described("courses", "owner_id")+
+		" + "+described("user_keys", "user_id")+" AS BIGINT)", userID, rowBytes).Scan(ctx, &n)
+	return n, translate(err)
+}
+
+func (q Queries) postgres() bool { return q.db.Dialect().Name() == dialect.PG }
