@@ -27,7 +27,7 @@ func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kind
 	}
 	for _, kind := range kinds {
 		most := a.quotaOf(kind)
-		n, err := tx.CountOwned(ctx, kind, userID, most+1)
+		n, err := tx.CountOwned(ctx, kind, userID)
 		if err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func BrowsedTables() []Browsed {
 		browsed("message", "messages", "id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at edited_at "+
 			"deleted_at hidden_at stopped_at", "", senderName, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
-		browsed("project", "projects", "id organization_id name description created_at version", ""),
+		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms", "id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode created_at version event_seq "+
 			"looked_seq look_at row_from workflow person_seq person_at", "", courseName),
 		browsed("roomagentlink", "room_agents", "room_id agent_id created_at is_active context_window override_until muted_until asleep_at asleep_seq "+
@@ -110,7 +110,7 @@ func BrowsedTables() []Browsed {
 			"ended_at due_at decided_by", ""),
 		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version", ""),
 		browsed("user_api_key", "user_keys", "id user_id provider alias description created_at updated_at", "", userEmail),
-		browsed("usercourselink", "course_members", "course_id user_id role created_at", "", userEmail, courseName),
+		browsed("usercourselink", "course_members", "course_id user_id role via created_at", "", userEmail, courseName),
 		browsed("userorganizationlink", "organization_members", "organization_id user_id role created_at", "", userEmail),
 		browsed("userprojectlink", "project_members", "project_id user_id role created_at", "", userEmail),
 		browsed("userroomlink", "room_members", "room_id user_id created_at", "", userEmail, roomName),

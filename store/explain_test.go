@@ -160,7 +160,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				})
 			},
 			"StoredBytes": func() error { _, err := db.StoredBytes(ctx, w.pupil.ID); return err },
-			"CountOwned":  func() error { _, err := db.CountOwned(ctx, store.OwnedProjects, w.pupil.ID, 5); return err },
+			"CountOwned":  func() error { _, err := db.CountOwned(ctx, store.OwnedProjects, w.pupil.ID); return err },
 			"SearchUsers": func() error {
 				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "Ü", Limit: 10})
 				return err

@@ -20,14 +20,14 @@ const (
 	OwnedKeys          Owned = "keys"
 )
 
-// ownedRows are the rows of each kind; an index finds them by their person.
+// ownedRows counts the rows of each kind; an index finds them by their person.
 var ownedRows = map[Owned]string{
-	OwnedOrganizations: "SELECT 1 FROM organizations WHERE owner_id = ?",
-	OwnedProjects:      "SELECT 1 FROM projects WHERE created_by = ?",
-	OwnedCourses:       "SELECT 1 FROM courses WHERE owner_id = ?",
-	OwnedTemplates:     "SELECT 1 FROM agents WHERE created_by = ? AND is_template",
-	OwnedThreads:       "SELECT 1 FROM threads WHERE user_id = ?",
-	OwnedKeys:          "SELECT 1 FROM user_keys WHERE user_id = ?",
+	OwnedOrganizations: "SELECT count(*) FROM organizations WHERE owner_id = ?",
+	OwnedProjects:      "SELECT count(*) FROM projects WHERE created_by = ?",
+	OwnedCourses:       "SELECT count(*) FROM courses WHERE owner_id = ?",
+	OwnedTemplates:     "SELECT count(*) FROM agents WHERE created_by = ? AND is_template",
+	OwnedThreads:       "SELECT count(*) FROM threads WHERE user_id = ?",
+	OwnedKeys:          "SELECT count(*) FROM user_keys WHERE user_id = ?",
 }
 
 // LockPerson returns an account that nobody else locks so, or changes, until
@@ -42,12 +42,10 @@ func (t *Tx) LockPerson(ctx context.Context, id string) (*User, error) {
 	return first(ctx, sel, u)
 }
 
-// CountOwned counts a person's things of a kind, up to most: a person has no
-// more to count than that, whatever is there from before.
-func (q Queries) CountOwned(ctx context.Context, kind Owned, userID string, most int) (int, error) {
+// CountOwned counts a person's things of a kind, by their index.
+func (q Queries) CountOwned(ctx context.Context, kind Owned, userID string) (int, error) {
 	var n int
-	err := q.db.NewSelect().ColumnExpr("count(*)").
-		TableExpr("(?) AS owned", bun.SafeQuery(ownedRows[kind]+" LIMIT ?", userID, most)).Scan(ctx, &n)
+	err := q.db.NewSelect().ColumnExpr("(?)", bun.SafeQuery(ownedRows[kind], userID)).Scan(ctx, &n)
 	return n, translate(err)
 }
 
