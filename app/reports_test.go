@@ -273,6 +273,7 @@ func TestReportInProgress(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			reached(t, gate)
 			if err := r.DeleteReport(t.Context(), c.Teacher, c.Course.ID, rp.ID); err != nil {
 				t.Fatal(err)
 			}
@@ -289,6 +290,7 @@ func TestReportInProgress(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			reached(t, gate)
 			if _, err := r.DeleteRoom(t.Context(), c.Teacher, roomNamed(t, r, c, "Leaves"), false); err != nil {
 				t.Fatal(err)
 			}
@@ -303,6 +305,7 @@ func TestReportInProgress(t *testing.T) {
 			if _, err := r.GenerateReport(t.Context(), c.Teacher, c.Course.ID); err != nil {
 				t.Fatal(err)
 			}
+			reached(t, gate)
 			if _, counts, err := r.DeleteCourse(t.Context(), c.Teacher, c.Course.ID, true); err != nil || counts["reports"] != 1 {
 				t.Errorf("dry run: got %v, %v, want the report counted", counts, err)
 			}
