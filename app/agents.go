@@ -243,7 +243,37 @@ func (a *App) Agents(ctx context.Context, actor *Actor, projectID string, p stor
 	return a.db.AgentsInProject(ctx, projectID, p)
 }
 
-// CreateAgent adds an agent to a project; the first of its type is active.
+// readyMade tells whether an agent is one that the program has put into a new
+// project, and nobody has made it their own since.
+func (a *App) readyMade(ag *store.Agent) bool {
+	return slices.ContainsFunc(a.firstAgents(ag.ProjectID, ""), func(made store.Agent) bool {
+		return made.Type == ag.Type && made.Name == ag.Name && made.SystemPrompt == ag.SystemPrompt && made.ModelProvider == ag.ModelProvider &&
+			ag.EncryptedAPIKey == ""
+	})
+}
+
+// giveWayTo switches off the ready-made agents among siblings, since a person has
+// made one of their type.
+func (a *App) giveWayTo(ctx context.Context, tx *store.Tx, actor *Actor, siblings []store.Agent) error {
+	for i := range siblings {
+		was := siblings[i]
+		if !was.IsActive || !a.readyMade(&was) {
+			continue
+		}
+		off := was
+		off.IsActive, off.UpdatedAt = false, a.instant()
+		if err := tx.UpdateAgent(ctx, &off); err != nil {
+			return err
+		}
+		if err := a.recordAgent(ctx, tx, actor, ActActivateAgent, &was, &off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CreateAgent adds an agent to a project; the first of its type that a person
+// makes is active, and the ready-made one gives way to it.
 func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s AgentSettings) (*store.Agent, error) {
 	res, err := a.projectResource(ctx, actor, projectID)
 	if err != nil {
@@ -269,7 +299,12 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 			return fromStore(err, "Project")
 		}
 		if !s.IsActive.Sent {
-			ag.IsActive = len(siblings) == 0
+			ag.IsActive = !slices.ContainsFunc(siblings, func(s store.Agent) bool { return !a.readyMade(&s) })
+		}
+		if ag.IsActive {
+			if err := a.giveWayTo(ctx, tx, actor, siblings); err != nil {
+				return err
+			}
 		}
 		return a.addAgent(ctx, tx, actor, ActCreateAgent, &ag)
 	})

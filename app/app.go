@@ -74,6 +74,8 @@ type App struct {
 	open       places // sockets and event streams, by person
 	stops      turnStops
 	typists    typists
+	silences   silences
+	windows    windows
 	watchers   watchers
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys

@@ -126,6 +126,7 @@ type TurnsConfig struct {
 	MaxAgentRow   int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
 	YieldToTyping time.Duration `yaml:"yield_to_typing" default:"3s" min:"0s" max:"30s" doc:"How long an answer that has shown nothing yet waits while a person types; 0 turns it off."`
 	MaxTokens     int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
+	PromptTokens  int           `yaml:"prompt_tokens" default:"100000" min:"1000" max:"10000000" doc:"About the most tokens of one prompt, beyond which the oldest lines are left out; prompt_tokens in an agent's settings may say less."`
 
 	MaxSteps       int           `yaml:"max_steps" default:"8" min:"1" max:"100" doc:"Model calls in one turn, each with the tools that it asks for, before the turn is stopped."`
 	MaxTurnTokens  int           `yaml:"max_turn_tokens" default:"100000" min:"1000" max:"100000000" doc:"Tokens of one turn, prompts and answers together, before it is stopped."`

@@ -48,7 +48,8 @@ type MessageEvent struct {
 	Content   string `json:"content"`         // "" when State is deleted
 	State     string `json:"state,omitempty"` // deleted or hidden
 	EditedAt  string `json:"edited_at,omitempty"`
-	Stopped   bool   `json:"stopped,omitempty"` // an agent was stopped in the middle of it
+	Stopped   bool   `json:"stopped,omitempty"`   // an agent was stopped in the middle of it
+	Truncated bool   `json:"truncated,omitempty"` // an agent's answer was cut before its end
 }
 
 // TurnEvent is the body of EventTurn and of the turn signal. Detail is for the
@@ -81,7 +82,7 @@ type GuardEvent struct {
 // messageEvent is the durable event of a line that has its seq.
 func messageEvent(m *store.Message) *store.Event {
 	body := MessageEvent{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
-		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m), Stopped: !m.StoppedAt.IsZero()}
+		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated}
 	if state := m.State(); state != store.LineShown {
 		body.State = state
 	}
@@ -166,6 +167,7 @@ type metadata struct {
 	State     string `json:"state,omitempty"`
 	EditedAt  string `json:"edited_at,omitempty"`
 	Stopped   bool   `json:"stopped,omitempty"`
+	Truncated bool   `json:"truncated,omitempty"`
 }
 
 // frame is what both protocols share; the members below metadata are the
@@ -187,6 +189,7 @@ type frame struct {
 	State     string `json:"state,omitempty"`
 	EditedAt  string `json:"edited_at,omitempty"`
 	Stopped   bool   `json:"stopped,omitempty"`
+	Truncated bool   `json:"truncated,omitempty"`
 }
 
 // Timestamp is an instant as every answer and frame shows it: RFC 3339, UTC,
@@ -257,21 +260,27 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		return nil
 	}
 	f := frame{Type: e.Type, Sender: m.Sender, Content: readable(m.State, m.Content, v&variantStaff != 0), Timestamp: Timestamp(e.At),
-		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped}}
+		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped, Truncated: m.Truncated}}
 	if m.AgentType != "" {
 		f.Sender = "[" + agentLabel(m.AgentType) + "]"
 		f.Metadata.IsAI, f.Metadata.SenderID, f.Metadata.AgentType = true, "", m.AgentType
 	}
 	if v&variantV2 != 0 {
 		f.ID, f.Seq, f.ClientID, f.AgentID, f.AgentName, f.TurnID = e.ID, e.Seq, m.ClientID, m.AgentID, m.AgentName, m.TurnID
-		f.State, f.EditedAt, f.Stopped = m.State, m.EditedAt, m.Stopped
+		f.State, f.EditedAt, f.Stopped, f.Truncated = m.State, m.EditedAt, m.Stopped, m.Truncated
 	}
 	return []byte(toJSON(f))
 }
 
-// encodePlainFailure tells a plain socket of a failed turn as a system line.
+// toldOtherwise are the reasons of stopped turns that leave nobody waiting for
+// a word: a person has stopped it, spoken since or taken the question back, or
+// the room has seen that the draft was refused.
+var toldOtherwise = map[string]bool{reasonAsked: true, reasonGaveWay: true, reasonGone: true, reasonDenied: true}
+
+// encodePlainFailure tells a plain socket of a turn that ended without a line as
+// a system line.
 func encodePlainFailure(e realtime.Event, t TurnEvent, v realtime.Variant) []byte {
-	if t.State != store.TurnFailed {
+	if t.State != store.TurnFailed && (t.State != store.TurnStopped || toldOtherwise[t.Reason]) {
 		return nil
 	}
 	content := t.AgentName + " could not answer."

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -57,6 +58,9 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if a.typists.done(roomID, actor.User.ID) {
 		a.tellNodes(roomID, nodesTyped, actor.User.ID)
 	}
+	if !listens(room) && mention.May(m.Content) {
+		a.tellOff(ctx, room, m)
+	}
 	a.tell.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil
 }
@@ -81,8 +85,11 @@ func (a *App) line(content string) (string, error) {
 // errPostedBefore rolls back a transaction whose line exists already.
 var errPostedBefore = errors.New("posted before")
 
+// listens tells whether agents may hear what is said in a room.
+func listens(room *store.Room) bool { return room.IsAIActive && room.AIMode != ModeOff }
+
 func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
-	listening := room.IsAIActive && room.AIMode != ModeOff
+	listening := listens(room)
 	// Agents that are switched on later do not answer what was said before. Of
 	// those that are, the job below looks within milliseconds; the date is for a
 	// sweep to find the room if the job's worker dies with it.

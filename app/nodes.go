@@ -13,6 +13,8 @@ import (
 const (
 	nodesStop  = "stop"  // the body is the id of a turn that is to stop
 	nodesTyped = "typed" // a person has sent what they typed, or stopped typing
+	// nodesSilence tells a person on another node why an agent does not answer.
+	nodesSilence = "silence"
 )
 
 // tellNodes tells the other processes something about a room; no frame is made
@@ -28,6 +30,11 @@ func (a *App) heardSignal(roomID string, s realtime.Signal) {
 		var who realtime.Member
 		if json.Unmarshal(s.Body, &who) == nil {
 			a.typists.typing(roomID, who.UserID, a.now())
+		}
+	case nodesSilence:
+		var about silence
+		if json.Unmarshal(s.Body, &about) == nil {
+			a.showSilence(roomID, about)
 		}
 	case nodesTyped, nodesStop:
 		var about string

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,6 +104,7 @@ func (r *turnRun) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 
 const (
 	draftTask    = "Write a draft of a short, informal contribution of yours to this conversation. A reviewer reads it before the room does."
+	againTask    = "This is no verdict: %s. Answer with the JSON object alone, as asked above: no sentence before or behind it."
 	reviseTask   = "Your draft came back with the feedback above. Write it anew with the feedback in mind; answer with the new text alone."
 	evaluateTask = "Judge the draft above: is it helpful, on topic and free of harm? Answer with one JSON object and nothing else: " +
 		`{"approved": true or false, "score": a number from 0 to 100 or null, "feedback": "what to do better, in one or two sentences"}.`
@@ -117,9 +119,15 @@ func evaluatorInstructions(ag *store.Agent, room *store.Room, course *store.Cour
 		ag.SystemPrompt, ag.Name, ag.Type, room.Name, course.Title, fenceRule(fence))
 }
 
-// verdictOf reads a reviewer's answer. What cannot be read is no approval.
-func verdictOf(text, draft string) (*a2a.EvaluationResult, string) {
+// verdictOf reads a reviewer's answer. What cannot be read is no approval, and
+// no denial either: problem says what is wrong with it. A verdict that stands
+// in the draft may be a quotation of it when something is said before.
+func verdictOf(text, draft string) (verdict *a2a.EvaluationResult, problem string) {
 	v, err := a2a.ParseVerdict(text)
+	if inner := a2a.Unfenced(text); err == nil && !strings.HasPrefix(strings.TrimSpace(text), "```") && inner != strings.TrimSpace(text) &&
+		strings.Contains(oneLine(draft), oneLine(inner)) {
+		err = errors.New("it quotes the draft")
+	}
 	if err != nil {
 		return &a2a.EvaluationResult{Proposal: draft}, "the answer could not be read: " + err.Error()
 	}
@@ -201,6 +209,9 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 // written anew. The graph says which it is.
 func (r *graphRun) verdictTrace(id string, node workflow.Node, out *nodeOutput, author *store.Agent) TraceEvent {
 	judge := agentWord(out.by)
+	if out.Problem != "" {
+		return r.trace(TraceUnread, judge+"'s verdict could not be read")
+	}
 	if out.Verdict.Approved {
 		return r.trace(TraceApproved, fmt.Sprintf("%s approved %s's proposal ✓", judge, strings.ToLower(agentWord(author))))
 	}

@@ -111,7 +111,8 @@ func TestReview(t *testing.T) {
 				[]string{"proposal", "evaluation_request", "evaluation_result"}, "denied"},
 			{"TwoRevisions", `{"review": {"revisions": 2}}`, []string{no, no, yes}, []string{"@student?", "draft 3"},
 				[]string{"PROPOSAL", "EVAL_REQUEST", "REVISION", "EVAL_REQUEST", "REVISION", "EVAL_REQUEST", "APPROVED"}, nil, ""},
-			{"UnreadableIsNoApproval", `{"review": {"revisions": 0}}`, []string{"YES! Approved."}, []string{"@student?"}, []string{"PROPOSAL", "EVAL_REQUEST", "DENIED"}, nil, "denied"},
+			{"UnreadableIsNoApproval", `{"review": {"revisions": 0}}`, []string{"YES! Approved."}, []string{"@student?"}, []string{"PROPOSAL", "EVAL_REQUEST", "UNREADABLE"}, nil, "unread"},
+			{"AskedOnceMore", `{"review": {"revisions": 0}}`, []string{"YES! Approved.", yes}, []string{"@student?", "draft 1"}, []string{"PROPOSAL", "EVAL_REQUEST", "APPROVED"}, nil, ""},
 			{"SwitchedOff", `{"review": {"enabled": false}}`, []string{no}, []string{"@student?", "draft 1"}, nil, nil, ""},
 		} {
 			t.Run(tt.name, func(t *testing.T) {

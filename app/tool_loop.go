@@ -35,6 +35,9 @@ type talk struct {
 	base    *modelInput     // what the last call was shown first, see modelInput.Same
 	calls   map[string]int  // how often each call was made, see repeats
 	refused map[string]bool // those that a person has refused
+	lead    int             // messages of the request that show the lines
+	short   bool            // long lines are cut
+	halved  bool            // see shorten
 }
 
 func (r *turnRun) newTalk(part *agentPart) *talk {
@@ -61,7 +64,8 @@ type answer struct {
 // graph's node before converse returns.
 func (r *turnRun) converse(ctx context.Context, part agentPart) (string, error) {
 	t := r.newTalk(&part)
-	t.req = r.app.modelRequest(part.agent, part.system, append(transcript(part.agent, part.lines), part.asked...))
+	t.req = r.app.modelRequest(part.agent, part.system, slices.Clone(part.asked))
+	t.showLines(part.lines)
 	t.req.Fence, t.req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
 		t.req.Tools, t.req.ToolRule = part.offered(), toolRule
@@ -141,6 +145,7 @@ func (t *talk) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.
 // hear takes an answer into the conversation.
 func (t *talk) hear(said *modelOutput) {
 	t.answers++
+	t.noteEnd(t.part.node, said.Finish)
 	m := llm.Message{Role: llm.RoleAssistant, Text: said.Text, Reasoning: said.Reasoning}
 	for _, c := range said.Calls {
 		m.ToolCalls = append(m.ToolCalls, llm.ToolCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Signature: c.Signature})
@@ -186,7 +191,11 @@ func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
 		return nil, err
 	}
 	step := t.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
+	t.fit()
 	said, err := t.call(ctx)
+	if said.text == "" && t.shorten(err) {
+		said, err = t.call(ctx)
+	}
 	step.Input = toJSON(t.input())
 	if err != nil {
 		f := faultOf(err, t.turn.Attempt)
@@ -219,20 +228,29 @@ func (t *talk) call(ctx context.Context) (said answer, err error) {
 
 func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err error) {
 	var text strings.Builder
+	ag := t.part.agent
+	mouth := newMouth(t.fence, ag.Name, agentLabel(ag.Type))
+	say := func(piece string) error {
+		if piece == "" {
+			return nil
+		}
+		if err := t.mayShow(ctx); err != nil {
+			return err
+		}
+		if len(t.said) > 0 && text.Len() == 0 {
+			t.show("\n\n")
+		}
+		t.show(piece)
+		text.WriteString(piece)
+		said.text = text.String()
+		return nil
+	}
 	for chunk, err := range t.app.callModel(ctx, req) {
 		if chunk.Usage != nil {
 			said.usage = *chunk.Usage
 		}
-		if chunk.Text != "" {
-			if err := t.mayShow(ctx); err != nil {
-				return said, err
-			}
-			if len(t.said) > 0 && text.Len() == 0 {
-				t.show("\n\n")
-			}
-			t.show(chunk.Text)
-			text.WriteString(chunk.Text)
-			said.text = text.String()
+		if err := say(mouth.say(chunk.Text)); err != nil {
+			return said, err
 		}
 		if err != nil {
 			return said, err
@@ -240,7 +258,8 @@ func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err er
 		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last one carries them
 		said.reasoning, said.note = chunk.Reasoning, chunk.Note
 	}
-	return said, nil
+	err = say(mouth.rest())
+	return said, err
 }
 
 // mayShow lets people go first while the room has seen nothing of the turn: who

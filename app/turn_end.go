@@ -39,7 +39,9 @@ func faultOf(err error, attempt int) *turnFault {
 	}
 	f := &turnFault{reason: string(model.Kind), detail: model.Message}
 	switch model.Kind {
-	case llm.BadKey, llm.BadRequest, llm.UnknownProvider, llm.TooLong, llm.Quota, llm.Filtered, llm.WroteCall:
+	case llm.TooLong:
+		f.reason = reasonPrompt
+	case llm.BadKey, llm.BadRequest, llm.UnknownProvider, llm.Quota, llm.Filtered, llm.WroteCall:
 	default:
 		f.again, f.after = true, max(model.RetryAfter, time.Duration(attempt)*time.Second)
 	}

@@ -34,6 +34,9 @@ const (
 	reasonErased   = "erased"
 	reasonAsked    = "stopped"
 	reasonGaveWay  = "gave_way"
+	reasonThought  = "only_thought" // the token limit was reached before anything was said
+	reasonFiltered = "filtered"     // the provider's filter held the answer back, or refused the prompt
+	reasonPrompt   = "prompt_too_long"
 )
 
 // staleAfter is how long after the lines that it is about an answer would only
@@ -64,13 +67,14 @@ type turnRun struct {
 
 	mu      sync.Mutex // guards what follows: parts of a graph speak at once
 	usage   llm.Usage
-	saved   []store.TurnStep // of earlier attempts, in their order
-	unsaved []store.TurnStep // those that the next commit of this attempt adds
-	waiting []store.TurnStep // that a person has to decide about, see park
-	steps   int              // the number of the last one
-	asked   int              // calls of models, for the guards
-	spent   int              // tokens, likewise
-	flow    *graphRun        // the way through the turn's graph; nil is the direct answer
+	saved   []store.TurnStep  // of earlier attempts, in their order
+	unsaved []store.TurnStep  // those that the next commit of this attempt adds
+	waiting []store.TurnStep  // that a person has to decide about, see park
+	ends    map[string]string // how the last answer of each node ended, in the words of package llm
+	steps   int               // the number of the last one
+	asked   int               // calls of models, for the guards
+	spent   int               // tokens, likewise
+	flow    *graphRun         // the way through the turn's graph; nil is the direct answer
 }
 
 // runTurn lets an agent speak: it claims the turn, streams the model's answer
@@ -344,9 +348,10 @@ func (r *turnRun) finish(ctx context.Context) error {
 		return a.endTurn(ctx, r.turn, r.blame(err))
 	}
 	if content == "" {
-		return a.endTurn(ctx, r.turn, r.blame(&turnFault{reason: reasonSilent, detail: "the model answered with nothing", state: store.TurnStopped}))
+		return a.endTurn(ctx, r.turn, r.blame(r.silent("", "the")))
 	}
 	m := r.line(r.agent, content)
+	m.Truncated = m.Truncated || r.wasCut("")
 	m.StoppedAt = r.ended
 	now := m.CreatedAt
 	_, stored := a.tell.MessageStored(ctx, m.ID, m.RoomID)
@@ -388,12 +393,14 @@ func (r *turnRun) finish(ctx context.Context) error {
 
 // line is what an agent says in the room as its line of this turn.
 func (r *turnRun) line(by *store.Agent, content string) *store.Message {
-	content = cut(content, int(r.app.cfg.Limits.MessageBytes))
+	most := int(r.app.cfg.Limits.MessageBytes)
+	long := len(content) > most
+	content = cut(content, most)
 	if strings.HasPrefix(content, tracePrefix) {
 		content = zeroWidthSpace + content
 	}
 	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
-		TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
+		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
 }
 
 func (r *turnRun) signal(state string) {

@@ -60,6 +60,9 @@ func (a *App) look(ctx context.Context, roomID string) error {
 			}
 			return tx.Rearm(ctx, s.rearmed(d.speakers()))
 		})
+		if err == nil {
+			a.tellUnheard(roomID, &d)
+		}
 		// Another look was faster, a turn began, or an agent was deleted
 		// meanwhile: see what is left.
 		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrReferenced) {

@@ -10,13 +10,14 @@ import (
 // EventTrace shows a room that agents are at work with each other: TraceEvent.
 const EventTrace = "a2a_trace"
 
-// What a trace tells; clients know all but REVISION.
+// What a trace tells; clients know all but REVISION and UNREADABLE.
 const (
 	TraceProposal    = "PROPOSAL"     // a draft is written
 	TraceEvalRequest = "EVAL_REQUEST" // ... and is being evaluated
 	TraceRevision    = "REVISION"     // it came back with feedback, and is written anew
 	TraceApproved    = "APPROVED"     // it will be said
 	TraceDenied      = "DENIED"       // it will not
+	TraceUnread      = "UNREADABLE"   // the verdict on it could not be read, so it will not be said either
 )
 
 // TraceEvent is the body of EventTrace. Details says what happens, never what

@@ -27,7 +27,9 @@ func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) node
 		out, err = r.agentNode(ctx, key, node, alone)
 	case workflow.Condition:
 		out = nodeOutput{Label: r.choose(node)}
-		err = r.saveNode(ctx, key, id, node, &out, nil)
+		if err = r.unread(id, node); err == nil {
+			err = r.saveNode(ctx, key, id, node, &out, nil)
+		}
 	case workflow.Action:
 		out, err = r.actionNode(ctx, key, id, node)
 	case workflow.Tool:
@@ -87,15 +89,51 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		return nodeOutput{}, err
 	}
 	if text == "" {
-		return nodeOutput{}, &turnFault{reason: reasonSilent, detail: who.Name + "'s model answered with nothing", state: store.TurnStopped}
+		return nodeOutput{}, r.silent(part.node, who.Name+"'s")
 	}
-	out := nodeOutput{Output: node.Config.Output, Text: cut(text, int(r.app.cfg.Limits.MessageBytes)), by: who}
+	most := int(r.app.cfg.Limits.MessageBytes)
+	out := nodeOutput{Output: node.Config.Output, Text: cut(text, most), Cut: len(text) > most || r.wasCut(part.node), by: who}
 	if node.Config.Mode == workflow.ModeEvaluate {
-		out.Verdict, out.Problem = verdictOf(text, r.output(node.Config.Of).Text)
+		if err := r.judge(ctx, part, &out, r.output(node.Config.Of).Text); err != nil {
+			return nodeOutput{}, err
+		}
 	}
 	id, _, _ := strings.Cut(key, visitMark)
 	err = r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error { return r.correspond(ctx, tx, id, node, &out) })
 	return out, err
+}
+
+// judge reads an evaluation; one that cannot be read is asked for once more, with
+// what was wrong.
+func (r *graphRun) judge(ctx context.Context, part agentPart, out *nodeOutput, draft string) error {
+	if out.Verdict, out.Problem = verdictOf(out.Text, draft); out.Problem == "" {
+		return nil
+	}
+	part.asked = append(slices.Clone(part.asked), llm.Message{Role: llm.RoleAssistant, Text: out.Text},
+		llm.Message{Role: llm.RoleUser, Text: fmt.Sprintf(againTask, out.Problem)})
+	part.node += visitMark + "again"
+	text, err := r.converse(ctx, part)
+	if err != nil || text == "" {
+		return err
+	}
+	out.Text = cut(text, int(r.app.cfg.Limits.MessageBytes))
+	out.Verdict, out.Problem = verdictOf(text, draft)
+	return nil
+}
+
+// unread is the fault of a turn whose review came to no verdict, where nobody
+// but the author would go on: neither an approval nor a denial.
+func (r *graphRun) unread(id string, node workflow.Node) error {
+	problem := r.output(node.Config.Of).Problem
+	if node.Handler != condApproved || problem == "" {
+		return nil
+	}
+	for _, e := range r.graph.Edges {
+		if e.From == id && e.Condition != workflow.LabelApproved && r.graph.Nodes[e.To].Type == workflow.Human {
+			return nil // a person decides
+		}
+	}
+	return &turnFault{reason: reasonUnread, detail: "the reviewer gave no verdict: " + problem}
 }
 
 // converseAnew has an agent speak with what a person has said meanwhile. Only a
@@ -104,7 +142,7 @@ func (r *graphRun) converseAnew(ctx context.Context, part agentPart) (string, er
 	if err := r.app.yielding(ctx, func() error { return r.hear(ctx) }); err != nil {
 		return "", err
 	}
-	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.able))
+	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.present))
 	part.lines, part.heard = r.lines, r.heard
 	return r.converse(ctx, part)
 }
@@ -237,6 +275,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 		return out, err
 	}
 	m := r.line(src.by, content)
+	m.Truncated = m.Truncated || src.Cut
 	first := r.said == 0
 	if !first {
 		m.TurnID = "" // one line of a turn takes the place of what streamed

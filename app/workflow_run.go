@@ -26,6 +26,7 @@ import (
 // Reasons why a turn with a graph ended without a line.
 const (
 	reasonDenied = "denied"   // the review did not approve what was drafted
+	reasonUnread = "unread"   // the reviewer's answer was no verdict, asked again neither
 	reasonGraph  = "workflow" // the graph cannot go on
 	reasonUnsaid = "unsaid"   // it came to its end and said nothing
 	reasonPaused = "paused"   // parked until staff resume it
@@ -53,6 +54,7 @@ type nodeOutput struct {
 	Text    string                `json:"text,omitempty"`
 	Verdict *a2a.EvaluationResult `json:"verdict,omitempty"`
 	Problem string                `json:"problem,omitempty"` // why an evaluation could not be read
+	Cut     bool                  `json:"cut,omitempty"`     // the answer was cut before its end
 	Line    string                `json:"line,omitempty"`    // the message that it became
 	Seq     int64                 `json:"seq,omitempty"`     // of that message
 

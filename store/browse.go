@@ -95,7 +95,7 @@ func BrowsedTables() []Browsed {
 		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName),
 		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages", "id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at edited_at "+
-			"deleted_at hidden_at stopped_at", "", senderName, roomName),
+			"deleted_at hidden_at stopped_at truncated", "", senderName, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms", "id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode created_at version event_seq "+

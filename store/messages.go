@@ -28,6 +28,7 @@ type Message struct {
 	DeletedAt     time.Time `bun:",nullzero"`
 	HiddenAt      time.Time `bun:",nullzero"`
 	StoppedAt     time.Time `bun:",nullzero"` // an agent's line that was stopped in the middle
+	Truncated     bool      // an agent's line that was cut before its end
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"`
 }
@@ -153,8 +154,8 @@ WITH room AS (
 		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
 	WHERE id = $1 RETURNING event_seq
 ), line AS (
-	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at)
-	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $19::timestamptz FROM room
+	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated)
+	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $19::timestamptz, $20::boolean FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -167,7 +168,7 @@ func (t *Tx) addLineAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (
 	err = t.Pinned(func() error {
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.LookAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
-			e.ID, e.Type, string(e.Body), e.CreatedAt, ChannelWake, t.owner.node, null(m.StoppedAt)).Scan(&m.Seq, &shown)
+			e.ID, e.Type, string(e.Body), e.CreatedAt, ChannelWake, t.owner.node, null(m.StoppedAt), m.Truncated).Scan(&m.Seq, &shown)
 	})
 	if err != nil || shown == 0 {
 		return false, translate(err)

@@ -39,6 +39,7 @@ type (
 		State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the line is as it was said"`
 		EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
 		Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
+		Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
 	}
 	plainMessage struct {
 		Type      string        `json:"type" enum:"message"`
@@ -51,14 +52,14 @@ type (
 	plainSystem struct {
 		Type      string `json:"type" enum:"system"`
 		Sender    string `json:"sender" enum:"System"`
-		Content   string `json:"content" doc:"Who left, why a turn failed, or why this socket's line was refused"`
+		Content   string `json:"content" doc:"Who left, why a turn ended without a line, why this socket's line was refused, or that an agent whom its person called cannot answer"`
 		Timestamp string `json:"timestamp" maxLength:"0" doc:"Always empty"`
 		RoomID    string `json:"room_id" format:"uuid"`
 		Metadata  any    `json:"metadata" doc:"Always null"`
 	}
 	traceMetadata struct {
 		IsA2A     bool   `json:"is_a2a"`
-		EventType string `json:"event_type" enum:"PROPOSAL,EVAL_REQUEST,REVISION,APPROVED,DENIED"`
+		EventType string `json:"event_type" enum:"PROPOSAL,EVAL_REQUEST,REVISION,APPROVED,DENIED,UNREADABLE"`
 	}
 	plainTrace struct {
 		Type      string        `json:"type" enum:"a2a_trace"`
@@ -131,6 +132,7 @@ type (
 		State     string        `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the line by now; content is then a neutral text, of hidden lines for staff their own"`
 		EditedAt  string        `json:"edited_at,omitempty" format:"date-time"`
 		Stopped   bool          `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
+		Truncated bool          `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
 	}
 	v2LineEdited struct {
 		Type string `json:"type" enum:"message_edited"`
@@ -310,6 +312,8 @@ func socketFrames() []frameOf {
 
 		{"Message", chanV2, app.EventMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
 			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},
+		{"System", chanV2, "system", false, "For this person alone: an agent that was called cannot answer now", reflect.TypeFor[plainSystem](),
+			m{"type": "system", "sender": "System", "content": "Teacher cannot answer now.", "timestamp": "", "room_id": anotherID, "metadata": nil}},
 		{"LineEdited", chanV2, app.EventMessageEdited, false, "Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
 			m{"type": "message_edited", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good evening!", "edited_at": anInstant}},
 		{"LineDeleted", chanV2, app.EventMessageDeleted, false, "Durable: who said a line has taken it back", reflect.TypeFor[v2LineDeleted](),

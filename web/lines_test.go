@@ -14,7 +14,7 @@ func TestLines(t *testing.T) {
 			id := w.as(owner).must(t, 201, post, v1+"/rooms/"+room+"/messages", body{"text": "one"}).text(t, "id")
 			at := v1 + "/rooms/" + room + "/messages/" + id
 			got := w.as(owner).must(t, 200, put, at, body{"text": "two"}).object(t)
-			wantMembers(t, got, "id", "seq", "sender", "sender_id", "content", "agent_type", "agent_id", "agent_name", "turn_id", "created_at", "state", "edited_at", "stopped")
+			wantMembers(t, got, "id", "seq", "sender", "sender_id", "content", "agent_type", "agent_id", "agent_name", "turn_id", "created_at", "state", "edited_at", "stopped", "truncated")
 			wantTime(t, got["edited_at"])
 			if got["content"] != "two" || got["state"] != "shown" || got["id"] != id {
 				t.Errorf("got %v", got)

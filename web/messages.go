@@ -24,10 +24,11 @@ type lineOut struct {
 	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then a neutral text, of hidden lines for staff their own"`
 	EditedAt  *time.Time `json:"edited_at"`
 	Stopped   bool       `json:"stopped" doc:"An agent was stopped in the middle of it"`
+	Truncated bool       `json:"truncated" doc:"An agent's answer was cut before its end, by a limit or by the provider"`
 }
 
 func lineForm(m *store.Message) lineOut {
-	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
+	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
 }

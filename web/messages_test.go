@@ -37,7 +37,7 @@ func TestMessages(t *testing.T) {
 			contents := func(query string) string {
 				var b strings.Builder
 				for _, m := range w.as(owner).must(t, 200, get, at+query).list(t) {
-					wantMembers(t, m, "id", "seq", "sender", "sender_id", "content", "agent_type", "agent_id", "agent_name", "turn_id", "created_at", "state", "edited_at", "stopped")
+					wantMembers(t, m, "id", "seq", "sender", "sender_id", "content", "agent_type", "agent_id", "agent_name", "turn_id", "created_at", "state", "edited_at", "stopped", "truncated")
 					wantTime(t, m["created_at"])
 					if m["sender"] != *w.users[owner].FullName || m["sender_id"] != w.users[owner].ID || m["agent_type"] != nil {
 						t.Errorf("got %v", m)

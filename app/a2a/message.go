@@ -168,24 +168,28 @@ const maxFeedback = 4000
 const maxVerdict = 16 << 10
 
 // ParseVerdict reads a reviewing model's answer: one JSON object, alone or in
-// one fence, with approved (true or false), and score and feedback if it likes.
-// Anything else is an error. A verdict within prose is none: an answer that
+// the one fence that the answer has and ends with, with whatever it says before
+// that. Line breaks within its texts, and true, false and numbers in quotes, are
+// taken. Anything else is an error. A verdict within prose is none: an answer that
 // quotes the draft would bring along what the draft says about itself; and so
 // is one that says approved twice, whatever its letters are.
 func ParseVerdict(text string) (EvaluationResult, error) {
 	if len(text) > maxVerdict {
 		return EvaluationResult{}, fmt.Errorf("it has %d bytes, a verdict has at most %d", len(text), maxVerdict)
 	}
-	members, err := objectIn(unfenced(text))
+	members, err := objectIn(lineBreaksEscaped(Unfenced(text)))
 	if err != nil {
 		return EvaluationResult{}, err
 	}
 	var v EvaluationResult
 	raw, ok := members["approved"]
+	if word := string(raw); word == `"true"` || word == `"false"` {
+		raw = json.RawMessage(strings.Trim(word, `"`))
+	}
 	if !ok || json.Unmarshal(raw, &v.Approved) != nil || bytes.Equal(raw, []byte("null")) {
 		return EvaluationResult{}, errors.New("approved is neither true nor false")
 	}
-	if raw, ok := members["score"]; ok && (json.Unmarshal(raw, &v.Score) != nil || inRange(v.Score) != nil) {
+	if raw, ok := members["score"]; ok && (json.Unmarshal(unquoted(raw), &v.Score) != nil || inRange(v.Score) != nil) {
 		return EvaluationResult{}, errors.New("score is no number from 0 to 100")
 	}
 	if raw, ok := members["feedback"]; ok && json.Unmarshal(raw, &v.Feedback) != nil {
@@ -198,18 +202,46 @@ func ParseVerdict(text string) (EvaluationResult, error) {
 	return v, nil
 }
 
-// unfenced is a text without the fence that models like to put around JSON.
-func unfenced(text string) string {
+// unquoted is a number that a model has put in quotes.
+func unquoted(raw json.RawMessage) json.RawMessage {
+	if inner := strings.Trim(string(raw), `"`); len(inner) == len(raw)-2 && json.Valid([]byte(inner)) {
+		return json.RawMessage(inner)
+	}
+	return raw
+}
+
+// Unfenced is what stands in the one fence that a text ends with, or else the
+// text.
+func Unfenced(text string) string {
 	text = strings.TrimSpace(text)
-	inner, ok := strings.CutPrefix(text, "```")
-	if !ok {
+	body, ok := strings.CutSuffix(text, "```")
+	if !ok || strings.Count(body, "```") != 1 {
 		return text
 	}
-	inner, ok = strings.CutSuffix(inner, "```")
-	if !ok {
-		return text
-	}
+	_, inner, _ := strings.Cut(body, "```")
 	return strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(inner, "json"), "JSON"))
+}
+
+// lineBreaksEscaped writes the control characters within the strings of JSON as
+// JSON wants them.
+func lineBreaksEscaped(text string) string {
+	var b strings.Builder
+	inside, escaped := false, false
+	for _, c := range []byte(text) {
+		switch {
+		case escaped:
+			escaped = false
+		case inside && c == '\\':
+			escaped = true
+		case c == '"':
+			inside = !inside
+		case inside && c < ' ':
+			fmt.Fprintf(&b, "\\u%04x", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 // objectIn reads the members of the one JSON object that a text is; none of

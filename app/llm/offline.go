@@ -15,7 +15,9 @@ import (
 const OfflineLabel = "[offline provider]"
 
 // offline answers without a model and without a network: the same request
-// always gets the same answer, made of the instructions and the last lines.
+// always gets the same answer. A class hears it, so it says what it is, and
+// nothing of what it was asked: that may be instructions, the draft of another
+// agent or an order of the program.
 type offline struct{ pause time.Duration }
 
 // Stream implements Provider.
@@ -63,7 +65,7 @@ func offlineAnswer(r Request) (call *ToolCall, text string) {
 		i--
 	}
 	if i < 0 {
-		return nil, OfflineLabel + " Nobody has said anything yet." + offlineInstructions(r.System)
+		return nil, OfflineLabel + " Nobody has said anything yet."
 	}
 	last := r.Messages[i]
 	if last.Role == RoleTool {
@@ -75,9 +77,11 @@ func offlineAnswer(r Request) (call *ToolCall, text string) {
 	if name, args, found := toolCommand(last.Text); found {
 		return offlineTool(r, name, args)
 	}
-	return nil, OfflineLabel + " No model is connected. This is what one would go by:\n\n" +
-		offlineReply(r.Messages[:i], last) + offlineInstructions(r.System)
+	return nil, offlineText
 }
+
+// offlineText is what an agent without a model says.
+const offlineText = OfflineLabel + " No model is connected to me yet, so I cannot answer. A teacher can choose one in my settings."
 
 // offlineForm fills a JSON Schema of an object in: yes, the most, and a text
 // that says where it comes from.
@@ -113,29 +117,6 @@ func offlineForm(schema json.RawMessage) string {
 	return string(text)
 }
 
-func offlineReply(before []Message, last Message) string {
-	verb := "says"
-	if strings.HasSuffix(strings.TrimSpace(last.Text), "?") {
-		verb = "asks"
-	}
-	out := fmt.Sprintf("%s %s: %s", speaker(last), verb, quote(last.Text, 200))
-	for _, m := range slices.Backward(before) {
-		if m.Role == RoleUser && m.Text != "" {
-			out += fmt.Sprintf("\nBefore that %s said: %s", speaker(m), quote(m.Text, 100))
-			break
-		}
-	}
-	return out
-}
-
-func offlineInstructions(system string) string {
-	first, _, _ := strings.Cut(strings.TrimSpace(system), "\n\n")
-	if first == "" {
-		return ""
-	}
-	return "\nMy instructions begin: " + quote(first, 120)
-}
-
 // toolCommand finds a line `/tool name {json}`; the JSON may be left out.
 func toolCommand(text string) (name, args string, found bool) {
 	for line := range strings.Lines(text) {
@@ -158,7 +139,7 @@ func offlineTool(r Request, name, args string) (*ToolCall, string) {
 	case !offered:
 		return nil, fmt.Sprintf("%s No tool %s is offered to me.", OfflineLabel, quote(name, 60))
 	case args[0] != '{' || !json.Valid([]byte(args)):
-		return nil, fmt.Sprintf("%s The arguments of %s are not a JSON object.", OfflineLabel, name)
+		return nil, fmt.Sprintf("%s The arguments of %s are not a JSON object.", OfflineLabel, quote(name, 60))
 	}
 	return &ToolCall{ID: fmt.Sprintf("offline_%d", len(r.Messages)), Name: name, Arguments: json.RawMessage(args)}, ""
 }
@@ -176,13 +157,6 @@ func toolName(before []Message, result Message) string {
 		return result.Name
 	}
 	return "unknown"
-}
-
-func speaker(m Message) string {
-	if m.Name == "" {
-		return "Somebody"
-	}
-	return m.Name
 }
 
 func quote(s string, limit int) string {

@@ -24,17 +24,20 @@ func TestOffline(t *testing.T) {
 		}
 		return got
 	}
-	t.Run("SaysWhatItIsAndWhatItRead", func(t *testing.T) {
+	t.Run("SaysWhatItIsAndNothingOfThePrompt", func(t *testing.T) {
 		t.Parallel()
 		req := ask("offline", "Why is the sky blue?")
 		req.Key = ""
-		req.Messages = append([]llm.Message{{Role: llm.RoleUser, Name: "Bob", Text: "Hello all"}}, req.Messages...)
+		req.Messages = append(req.Messages, llm.Message{Role: llm.RoleUser, Name: "text (written by Bob)", Data: true, Text: "A draft"},
+			llm.Message{Role: llm.RoleUser, Text: "Write it anew."})
 		got := answer(t, req)
-		want := "[offline provider] No model is connected. This is what one would go by:\n\n" +
-			`Ada asks: "Why is the sky blue?"` + "\n" + `Before that Bob said: "Hello all"` + "\n" +
-			`My instructions begin: "You teach physics."`
-		if got.text != want || got.last.Finish != llm.FinishStop || got.last.Usage == nil {
-			t.Errorf("got %q, %+v, want %q", got.text, got.last, want)
+		if !strings.HasPrefix(got.text, llm.OfflineLabel+" No model is connected") || got.last.Finish != llm.FinishStop || got.last.Usage == nil {
+			t.Errorf("got %q, %+v", got.text, got.last)
+		}
+		for _, part := range []string{"sky", "draft", "anew", "physics", "Bob"} {
+			if strings.Contains(got.text, part) {
+				t.Errorf("got %q, which tells %q of the prompt", got.text, part)
+			}
 		}
 		if len(got.chunks) < 5 {
 			t.Errorf("got %d chunks, want several", len(got.chunks))

@@ -1,0 +1,147 @@
+package app
+
+import (
+	"regexp"
+	"strings"
+)
+
+// mouth takes off an answer, while it streams, what a model imitates of the
+// transcript that it was shown: the tags of our fence, wherever they are, and
+// its own name with a colon at the beginning. What might become one of the two
+// is held back until it is clear.
+type mouth struct {
+	open, end string // how the tags begin
+	label     *regexp.Regexp
+	names     []string
+	held      string
+	begun     bool // something of the answer is out
+}
+
+const (
+	maxTag   = 400 // bytes of a tag with the name in it
+	maxLabel = 3   // names in a row at the beginning
+)
+
+// decoration may stand around a name: Markdown, or brackets.
+const decoration = `[*_\[\]]{0,2}`
+
+// labelRest is what may follow a name before its colon, as far as it has come.
+var labelRest = regexp.MustCompile(`^` + decoration + `\s*(\((A(I( [^)\n]{0,80}(\)` + decoration + `\s*)?)?)?)?)?$`)
+
+func newMouth(fence string, names ...string) *mouth {
+	m := &mouth{open: "<" + fence, end: "</" + fence}
+	var quoted []string
+	for _, n := range names {
+		if n = strings.TrimSpace(n); n != "" {
+			m.names, quoted = append(m.names, n), append(quoted, regexp.QuoteMeta(n))
+		}
+	}
+	if len(quoted) > 0 {
+		m.label = regexp.MustCompile(`(?i)^` + decoration + `(?:` + strings.Join(quoted, "|") + `)` + decoration +
+			`\s*(?:\(AI [^)\n]{0,80}\))?` + decoration + `\s*[:：]` + decoration + `\s*`)
+	}
+	return m
+}
+
+// say takes the next piece and returns what may be shown now.
+func (m *mouth) say(piece string) string {
+	m.held += piece
+	safe, rest := m.untag(m.held, false)
+	if m.begun {
+		m.held = rest
+		return safe
+	}
+	safe, open := m.unlabel(safe, false)
+	if open {
+		m.held = safe + rest
+		return ""
+	}
+	m.begun, m.held = safe != "", rest
+	return safe
+}
+
+// rest is what was held back when the answer has ended.
+func (m *mouth) rest() string {
+	safe, _ := m.untag(m.held, true)
+	if !m.begun {
+		safe, _ = m.unlabel(safe, true)
+	}
+	m.held = ""
+	return safe
+}
+
+// untag takes whole tags out of a text; from rest on it may be the beginning of
+// one, unless the text has ended.
+func (m *mouth) untag(text string, ended bool) (safe, rest string) {
+	for {
+		i := m.tag(text)
+		if i < 0 {
+			break
+		}
+		long := strings.IndexByte(text[i:], '>')
+		if long < 0 {
+			if ended || len(text)-i > maxTag {
+				return text[:i], ""
+			}
+			return text[:i], text[i:]
+		}
+		before, after := text[:i], text[i+long+1:]
+		if strings.HasPrefix(text[i:], m.end) {
+			before = strings.TrimSuffix(before, "\n")
+		} else {
+			after = strings.TrimPrefix(after, "\n")
+		}
+		text = before + after
+	}
+	if i := strings.LastIndexByte(text, '<'); i >= 0 && !ended && (strings.HasPrefix(m.open, text[i:]) || strings.HasPrefix(m.end, text[i:])) {
+		if i > 0 && text[i-1] == '\n' {
+			i-- // it goes with a closing tag
+		}
+		return text[:i], text[i:]
+	}
+	if !ended && strings.HasSuffix(text, "\n") {
+		return text[:len(text)-1], "\n"
+	}
+	return text, ""
+}
+
+// tag is where the first tag of our fence begins; -1 without one.
+func (m *mouth) tag(text string) int {
+	i, j := strings.Index(text, m.open), strings.Index(text, m.end)
+	if i < 0 || j >= 0 && j < i {
+		return j
+	}
+	return i
+}
+
+// unlabel takes the model's own name off the beginning of a text; open tells
+// that the text may still become one, unless it has ended.
+func (m *mouth) unlabel(text string, ended bool) (out string, open bool) {
+	out = strings.TrimLeft(text, " \t\r\n")
+	if m.label == nil {
+		return out, out == ""
+	}
+	for range maxLabel {
+		at := m.label.FindStringIndex(out)
+		if at == nil {
+			break
+		}
+		out = out[at[1]:]
+	}
+	if !ended && strings.Trim(out, "*_[] \t\r\n") == "" {
+		return text, true
+	}
+	bare := strings.TrimLeft(out, "*_[")
+	if len(out)-len(bare) > 2 {
+		return out, false
+	}
+	for _, n := range m.names {
+		switch {
+		case len(bare) <= len(n):
+			open = open || strings.EqualFold(bare, n[:len(bare)])
+		case strings.EqualFold(bare[:len(n)], n):
+			open = open || labelRest.MatchString(bare[len(n):])
+		}
+	}
+	return out, open
+}

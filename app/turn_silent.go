@@ -1,0 +1,42 @@
+package app
+
+import (
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file tells how the answers of models ended: whole, cut, or with nothing.
+
+// noteEnd notes how the last answer at a place of the turn has ended.
+func (r *turnRun) noteEnd(node, finish string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ends == nil {
+		r.ends = map[string]string{}
+	}
+	r.ends[node] = finish
+}
+
+func (r *turnRun) endOf(node string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ends[node]
+}
+
+// wasCut tells whether the last answer there was cut before its end.
+func (r *turnRun) wasCut(node string) bool {
+	end := r.endOf(node)
+	return end == llm.FinishLength || end == llm.FinishContentFilter
+}
+
+// silent is the fault of a model that has answered with no text; whose is said
+// before the word model.
+func (r *turnRun) silent(node, whose string) *turnFault {
+	switch r.endOf(node) {
+	case llm.FinishLength, llm.FinishThinking:
+		return &turnFault{reason: reasonThought, detail: "the token limit was reached before " + whose + " model said anything; it may have gone into thinking"}
+	case llm.FinishContentFilter:
+		return &turnFault{reason: reasonFiltered, detail: "the provider's filter held back what " + whose + " model answered"}
+	}
+	return &turnFault{reason: reasonSilent, detail: whose + " model answered with nothing", state: store.TurnStopped}
+}
