@@ -15,10 +15,12 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Client is the device that signs in, for the list of sessions.
+// Client is the device that signs in, for the list of sessions; Note is what
+// DeviceNote gave it at an earlier sign-in.
 type Client struct {
 	UserAgent string
 	Address   string
+	Note      Secret
 }
 
 // Tokens are what a signed-in device keeps. Access is short-lived and names
@@ -27,6 +29,8 @@ type Tokens struct {
 	Access         string
 	Refresh        string
 	SessionExpires time.Time
+
+	user *store.User // who signed in as themselves, for DeviceNote
 }
 
 // tokenRefresh marks a refresh token, which is never an access token.
@@ -54,13 +58,18 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 	if login == "" || text("username", login, 1, 254) != nil || text("password", password, 1, maxPasswordBytes) != nil {
 		return nil, errWrongPassword
 	}
-	attempt := newSignin(login, client.Address)
-	done, err := a.guardSignin(ctx, attempt)
+	u, err := userByLogin(ctx, a.db.Queries, login)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	attempt := newSignin(login, u, a.device(client.Note), client.Address)
+	done, late, err := a.guardSignin(ctx, &attempt)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	u, newHash, err := a.verify(ctx, login, password)
+	newHash, err := a.verify(ctx, u, password, asker{address: NetworkOf(client.Address), account: attempt.account,
+		known: attempt.device != "", late: late})
 	if errors.Is(err, errWrongPassword) {
 		return nil, a.signinFailed(ctx, attempt)
 	}
@@ -70,9 +79,11 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 	var tokens *Tokens
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		// Verifying took long enough for an operator to replace the password.
-		if now, err := tx.User(ctx, u.ID); err != nil {
+		now, err := tx.User(ctx, u.ID)
+		if err != nil {
 			return err
-		} else if now.PasswordHash != u.PasswordHash || !now.IsActive {
+		}
+		if now.PasswordHash != u.PasswordHash || !now.IsActive {
 			return errWrongPassword
 		}
 		if newHash != "" {
@@ -80,40 +91,37 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 				return err
 			}
 		}
-		if err := tx.ForgiveSignin(ctx, attempt.account); err != nil {
+		if err := a.forgiveSignin(ctx, tx, attempt); err != nil {
 			return err
 		}
-		tokens, err = a.openSession(ctx, tx, u, client)
+		tokens, err = a.openSession(ctx, tx, now, client)
 		return err
 	})
 	return tokens, err
 }
 
-// verify finds the active account that a login and a password belong to.
+// verify holds a password against an account, nil for one that does not exist.
 // newHash replaces the stored one when that is of an older kind.
-func (a *App) verify(ctx context.Context, login, password string) (u *store.User, newHash string, err error) {
-	u, err = userByLogin(ctx, a.db.Queries, login)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && u.PasswordHash == "") {
-		if err := a.hasher.VerifyNobody(ctx, password); err != nil {
-			return nil, "", err
+func (a *App) verify(ctx context.Context, u *store.User, password string, who asker) (newHash string, err error) {
+	hasher := a.hasher.forAsker(who)
+	if u == nil || u.PasswordHash == "" {
+		if err := hasher.VerifyNobody(ctx, password); err != nil {
+			return "", err
 		}
-		return nil, "", errWrongPassword
+		return "", errWrongPassword
 	}
-	if err != nil {
-		return nil, "", err
-	}
-	ok, upgrade, err := a.hasher.Verify(ctx, u.PasswordHash, password)
+	ok, upgrade, err := hasher.Verify(ctx, u.PasswordHash, password)
 	switch {
 	case err != nil:
-		return nil, "", err
+		return "", err
 	case !ok:
-		return nil, "", errWrongPassword
+		return "", errWrongPassword
 	case !u.IsActive:
-		return nil, "", errInactive
+		return "", errInactive
 	case upgrade:
-		newHash, err = a.hasher.Hash(ctx, password)
+		newHash, err = hasher.Hash(ctx, password)
 	}
-	return u, newHash, err
+	return newHash, err
 }
 
 // openSession adds a session for a user and makes its first tokens.
@@ -127,7 +135,11 @@ func (a *App) openSession(ctx context.Context, tx *store.Tx, u *store.User, clie
 	if err := a.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionFacts(s)); err != nil {
 		return nil, err
 	}
-	return a.tokens(s)
+	tokens, err := a.tokens(s)
+	if err == nil {
+		tokens.user = u
+	}
+	return tokens, err
 }
 
 func (a *App) sessionLife() time.Duration {

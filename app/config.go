@@ -69,8 +69,8 @@ type AuthConfig struct {
 	SuperAdmin               string        `yaml:"super_admin" legacy:"SUPER_ADMIN" doc:"E-mail or name of the super admin to make at a start that finds none."`
 	SuperAdminPassword       Secret        `yaml:"super_admin_password" legacy:"SUPER_ADMIN_PASSWORD" doc:"Password of that account; an existing account is never touched."`
 	HashConcurrency          int           `yaml:"hash_concurrency" default:"0" min:"0" max:"1024" doc:"Passwords hashed at once, 19 MiB each; 0 means one per processor."`
-	SigninFailuresPerAccount int           `yaml:"signin_failures_per_account" default:"10" min:"1" max:"100000" doc:"Failed sign-ins of one account within signin_window before it has to wait."`
-	SigninFailuresPerAddress int           `yaml:"signin_failures_per_address" default:"300" min:"1" max:"1000000" doc:"The same for one address; generous, because a whole school is one address."`
+	SigninFailuresPerAccount int           `yaml:"signin_failures_per_account" default:"10" min:"1" max:"100000" doc:"Failed sign-ins of one account within signin_window before strange devices have to space their attempts; devices that signed in before go on."`
+	SigninFailuresPerAddress int           `yaml:"signin_failures_per_address" default:"300" min:"1" max:"1000000" doc:"Failed sign-ins of one address before strange devices there wait behind everybody else; nobody is shut out, because a whole school is one address."`
 	SigninWindow             time.Duration `yaml:"signin_window" default:"15m" min:"1s" max:"24h" doc:"The time in which failed sign-ins are counted."`
 }
 

@@ -105,7 +105,7 @@ func (a *App) JoinCourse(ctx context.Context, actor *Actor, code string) (*store
 		return nil, err
 	}
 	tries, since := []string{"join:" + actor.User.ID}, a.instant().Add(-a.cfg.Auth.SigninWindow)
-	failed, err := a.db.SigninFailures(ctx, tries, since)
+	failed, err := a.db.SigninFailures(ctx, tries, since, joinTries)
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -196,6 +194,22 @@ func (a *App) AdmitAddress(ctx context.Context, address string) error {
 	return a.addresses.take(ctx, NetworkOf(address), a.now())
 }
 
+// AdmitKnown counts a request against the person behind a session's token, or
+// behind a device that signed in before, where their address has sent too much:
+// the others of a school go on. It passes on refusal if it knows nobody.
+func (a *App) AdmitKnown(ctx context.Context, token string, note Secret, refusal error) error {
+	who := ""
+	if c, err := a.parse(token); err == nil || errors.Is(err, errExpired) {
+		who = c.Subject
+	} else if d := a.device(note); d != nil {
+		who = d.Accounts[0].UserID
+	}
+	if who == "" {
+		return refusal
+	}
+	return a.addresses.take(ctx, "person "+who, a.now())
+}
+
 // NetworkOf is what counts as one address: an IPv4 address, or the first 64
 // bits of one of IPv6.
 func NetworkOf(address string) string {
@@ -219,62 +233,4 @@ func inWords(d time.Duration) string {
 		return fmt.Sprintf("%d s", max(s, 1))
 	}
 	return fmt.Sprintf("%d minutes", int(math.Ceil(d.Minutes())))
-}
-
-// signinGuard slows down guessing: so many failed sign-ins of one account, and
-// many more of one address, since a school is one address, within a window.
-type signinGuard struct {
-	mu       sync.Mutex
-	underway map[string]int // guesses whose outcome is not stored yet
-}
-
-// signin is one attempt under guard.
-type signin struct{ account, address string }
-
-func newSignin(login, address string) signin {
-	sum := sha256.Sum256([]byte(strings.ToLower(canonical(login))))
-	return signin{account: "account:" + hex.EncodeToString(sum[:16]), address: "address:" + address}
-}
-
-// guardSignin refuses an attempt that comes after too many failures, whether
-// the account exists or not. The caller calls done once the outcome is stored.
-func (a *App) guardSignin(ctx context.Context, s signin) (done func(), err error) {
-	g, window := &a.guard, a.cfg.Auth.SigninWindow
-	counts, err := a.db.SigninFailures(ctx, []string{s.account, s.address}, a.instant().Add(-window))
-	if err != nil {
-		return nil, err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for key, most := range map[string]int{s.account: a.cfg.Auth.SigninFailuresPerAccount, s.address: a.cfg.Auth.SigninFailuresPerAddress} {
-		c := counts[key]
-		if c.Count+g.underway[key] >= most {
-			wait := time.Second
-			if c.Count >= most {
-				wait = max(c.First.Add(window).Sub(a.now()), time.Second)
-			}
-			return nil, tooFast("Too many failed sign-ins", wait)
-		}
-	}
-	if g.underway == nil {
-		g.underway = map[string]int{}
-	}
-	g.underway[s.account]++
-	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.underway[s.account]--; g.underway[s.account] <= 0 {
-			delete(g.underway, s.account)
-		}
-	}, nil
-}
-
-// signinFailed stores a failure and returns the answer to it.
-func (a *App) signinFailed(ctx context.Context, s signin) error {
-	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		return tx.AddSigninFailures(ctx, []string{s.account, s.address}, a.instant())
-	}); err != nil {
-		return err
-	}
-	return errWrongPassword
 }

@@ -94,23 +94,14 @@ func (a *App) storeLink(ctx context.Context, tx *store.Tx, actor *Actor, userID 
 // UsePasswordLink spends a link on a new password, ends all sessions of its
 // person and signs in with the new one.
 func (a *App) UsePasswordLink(ctx context.Context, token, password string, client Client) (*Tokens, error) {
-	attempt := newSignin("password link "+hashToken(token), client.Address)
-	done, err := a.guardSignin(ctx, attempt)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
 	link, err := a.db.OneTimeLink(ctx, store.LinkPassword, hashToken(token), a.instant())
 	if errors.Is(err, store.ErrNotFound) {
-		if err := a.signinFailed(ctx, attempt); !errors.Is(err, errWrongPassword) {
-			return nil, err
-		}
-		return nil, errLinkSpent
+		return nil, a.noSuchLink(ctx, client)
 	}
 	if err != nil {
 		return nil, err
 	}
-	hash, err := a.hashPassword(ctx, "password", password)
+	hash, err := a.hashPassword(ctx, asker{address: NetworkOf(client.Address), account: link.ID}, "password", password)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +111,23 @@ func (a *App) UsePasswordLink(ctx context.Context, token, password string, clien
 		return err
 	})
 	return tokens, err
+}
+
+// noSuchLink is the answer to a link that is none. Whoever tries many is told
+// to wait; nobody who has a link waits for that.
+func (a *App) noSuchLink(ctx context.Context, client Client) error {
+	attempt, most, now := signin{address: "links:" + NetworkOf(client.Address)}, a.cfg.Auth.SigninFailuresPerAddress, a.instant()
+	counts, err := a.db.SigninFailures(ctx, attempt.keys(), now.Add(-a.cfg.Auth.SigninWindow), most)
+	if err != nil {
+		return err
+	}
+	if c := counts[attempt.address]; c.Count >= most {
+		return tooFast("Too many links that are not valid", max(c.First.Add(a.cfg.Auth.SigninWindow).Sub(now), time.Second))
+	}
+	if err := a.signinFailed(ctx, attempt); !errors.Is(err, errWrongPassword) {
+		return err
+	}
+	return errLinkSpent
 }
 
 func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, hash string, client Client) (*Tokens, error) {
@@ -148,11 +156,15 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 		return nil, err
 	}
 	// Who forgot a password has failed to sign in before.
-	if err := tx.ForgiveSignin(ctx, newSignin(u.Email, "").account); err != nil {
+	if err := a.forgiveSignin(ctx, tx, newSignin(u.Email, u, nil, client.Address)); err != nil {
 		return nil, err
 	}
 	if err := a.record(ctx, tx, &Actor{User: *u}, didSetPassword, target{"user", u.ID}, nil,
 		facts{"link_by": link.CreatedBy, "sessions": "ended"}); err != nil {
+		return nil, err
+	}
+	// Ending the sessions has moved the account's epoch on.
+	if u, err = tx.User(ctx, u.ID); err != nil {
 		return nil, err
 	}
 	return a.openSession(ctx, tx, u, client)

@@ -47,7 +47,8 @@ func hashable(password string) bool {
 // Hasher hashes and verifies passwords, a bounded number at a time, because
 // each takes 19 MiB and tens of milliseconds of a processor.
 type Hasher struct {
-	slots  chan struct{}
+	queue  *hashQueue
+	who    asker
 	nobody string // a well-formed hash that no password has
 }
 
@@ -60,7 +61,12 @@ func NewHasher(concurrency int) *Hasher {
 	p := argonParams()
 	nobody := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", p.Memory, p.Iterations, p.Parallelism,
 		strings.Repeat("A", 22), strings.Repeat("A", 43))
-	return &Hasher{slots: make(chan struct{}, concurrency), nobody: nobody}
+	return &Hasher{queue: newHashQueue(concurrency), nobody: nobody}
+}
+
+// forAsker is the same hasher on behalf of somebody who waits in line.
+func (h *Hasher) forAsker(who asker) *Hasher {
+	return &Hasher{queue: h.queue, who: who, nobody: h.nobody}
 }
 
 // Hash gives the argon2id hash of a password in the PHC format. It waits for
@@ -113,15 +119,7 @@ func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 }
 
 func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	select {
-	case h.slots <- struct{}{}:
-		return func() { <-h.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return h.queue.acquire(ctx, h.who)
 }
 
 var errBadHash = errors.New("the stored password hash is neither argon2id nor bcrypt")

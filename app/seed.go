@@ -41,7 +41,7 @@ func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 	for _, role := range demoRoles {
 		password := strings.ToLower(rand.Text()[:14])
 		full := "Demo " + strings.ReplaceAll(role, "_", " ")
-		u, err := a.newUser(ctx, NewUser{Email: role + "@demo.example", Username: &role, FullName: &full, Role: role, Password: &password})
+		u, err := a.newUser(ctx, asker{}, NewUser{Email: role + "@demo.example", Username: &role, FullName: &full, Role: role, Password: &password})
 		if err != nil {
 			return nil, err
 		}

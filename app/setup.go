@@ -85,7 +85,7 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 	if err := errors.Join(text("login", login, 1, 254), personName("full_name", &fullName)); err != nil {
 		return nil, firstOf(err)
 	}
-	hash, err := a.hashPassword(ctx, "password", password)
+	hash, err := a.hashPassword(ctx, asker{}, "password", password)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 	if err := personName("full_name", &fullName); err != nil {
 		return nil, err
 	}
-	hash, err := a.hashPassword(ctx, "password", password)
+	hash, err := a.hashPassword(ctx, asker{address: NetworkOf(client.Address), account: "setup"}, "password", password)
 	if err != nil {
 		return nil, err
 	}

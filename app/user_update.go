@@ -56,13 +56,13 @@ func (a *App) checkCurrentPassword(ctx context.Context, actor *Actor, in UserCha
 	if current == "" {
 		return invalid("current_password", "send the current password along with a new one")
 	}
-	attempt := newSignin("current password of "+actor.User.ID, in.Client.Address)
-	done, err := a.guardSignin(ctx, attempt)
+	attempt := newRecheck(actor)
+	done, _, err := a.guardSignin(ctx, &attempt)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ok, _, err := a.hasher.Verify(ctx, actor.User.PasswordHash, current)
+	ok, _, err := a.hasher.forAsker(actor.asker()).Verify(ctx, actor.User.PasswordHash, current)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*stor
 		if err != nil {
 			return nil, fromStore(err, "User")
 		}
-		if hash, err = a.hashPassword(ctx, "password", c.newPassword()); err != nil {
+		if hash, err = a.hashPassword(ctx, actor.asker(), "password", c.newPassword()); err != nil {
 			return nil, err
 		}
 	}

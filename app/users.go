@@ -33,7 +33,7 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 		return nil, err
 	}
 	typed := strings.TrimSpace(in.Email)
-	u, err := a.newUser(ctx, in)
+	u, err := a.newUser(ctx, actor.asker(), in)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func userFacts(u *store.User) facts {
 }
 
 // newUser checks the members of an account and hashes its password.
-func (a *App) newUser(ctx context.Context, in NewUser) (*store.User, error) {
+func (a *App) newUser(ctx context.Context, who asker, in NewUser) (*store.User, error) {
 	if in.Role == "" {
 		in.Role = RoleGuest
 	}
@@ -74,7 +74,7 @@ func (a *App) newUser(ctx context.Context, in NewUser) (*store.User, error) {
 	u := &store.User{ID: store.NewID(), Email: in.Email, Username: uname, FullName: blankToNil(in.FullName),
 		Role: in.Role, AvatarURL: blankToNil(in.AvatarURL), IsActive: true, CreatedAt: a.instant(), Version: 1}
 	if in.Password != nil && *in.Password != "" {
-		if u.PasswordHash, err = a.hashPassword(ctx, "password", *in.Password); err != nil {
+		if u.PasswordHash, err = a.hashPassword(ctx, who, "password", *in.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -82,12 +82,16 @@ func (a *App) newUser(ctx context.Context, in NewUser) (*store.User, error) {
 }
 
 // hashPassword checks a new password against the policy and hashes it.
-func (a *App) hashPassword(ctx context.Context, field, password string) (string, error) {
+func (a *App) hashPassword(ctx context.Context, who asker, field, password string) (string, error) {
 	if err := CheckPassword(field, password); err != nil {
 		return "", err
 	}
-	return a.hasher.Hash(ctx, password)
+	return a.hasher.forAsker(who).Hash(ctx, password)
 }
+
+// asker is somebody signed in who waits for the hasher: whatever the address
+// sends, each person has a line of their own.
+func (a *Actor) asker() asker { return asker{address: "person " + a.User.ID, known: true} }
 
 // SetPassword replaces the password of an account, named by e-mail or user
 // name, and ends its sessions. It is for the operator at the machine.
@@ -96,7 +100,7 @@ func (a *App) SetPassword(ctx context.Context, login, password string) error {
 	if err != nil {
 		return fromStore(err, "User")
 	}
-	hash, err := a.hashPassword(ctx, "password", password)
+	hash, err := a.hashPassword(ctx, asker{}, "password", password)
 	if err != nil {
 		return err
 	}

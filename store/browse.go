@@ -108,7 +108,7 @@ func BrowsedTables() []Browsed {
 		// Without what went in and came out: that is shown with what may be read of it by now.
 		browsed("turnstep", "turn_steps", "id turn_id n node kind name agent_id artifact_id state prompt_tokens completion_tokens attempt started_at "+
 			"ended_at due_at decided_by", ""),
-		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version", ""),
+		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version device_epoch", ""),
 		browsed("user_api_key", "user_keys", "id user_id provider alias description created_at updated_at", "", userEmail),
 		browsed("usercourselink", "course_members", "course_id user_id role via created_at", "", userEmail, courseName),
 		browsed("userorganizationlink", "organization_members", "organization_id user_id role created_at", "", userEmail),

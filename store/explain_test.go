@@ -95,7 +95,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"MessagesBySeq":          func() error { _, err := db.MessagesBySeq(ctx, id, []int64{1, 2}); return err },
 			"OverdueTurns":           func() error { _, err := db.OverdueTurns(ctx, at, 50); return err },
 			"OverdueRooms":           func() error { _, err := db.OverdueRooms(ctx, at, 50); return err },
-			"SigninFailures":         func() error { _, err := db.SigninFailures(ctx, []string{"a"}, at); return err },
+			"SigninFailures":         func() error { _, err := db.SigninFailures(ctx, []string{"a"}, at, 5); return err },
 			"AccessToken":            func() error { _, err := db.AccessToken(ctx, id); return err },
 			"AccessTokenByHash":      func() error { _, err := db.AccessTokenByHash(ctx, id); return err },
 			"AccessTokens":           func() error { _, err := db.AccessTokens(ctx, id); return err },

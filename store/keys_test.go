@@ -84,7 +84,7 @@ func TestSigninFailures(t *testing.T) {
 		}
 		want := func(what string, since time.Time, account, address int) {
 			t.Helper()
-			got, err := db.SigninFailures(t.Context(), []string{"account", "address", "nobody"}, since)
+			got, err := db.SigninFailures(t.Context(), []string{"account", "address", "nobody"}, since, 10)
 			if err != nil || got["account"].Count != account || got["address"].Count != address || got["nobody"].Count != 0 {
 				t.Errorf("%s: got %+v (%v), want %d and %d", what, got, err, account, address)
 			}

@@ -81,8 +81,13 @@ func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) e
 }
 
 // EndSessionsOf ends all of a user's sessions, and those in which the user acts
-// as somebody else, but the one named by except and those opened from it.
+// as somebody else, but the one named by except and those opened from it. Their
+// devices are strange from then on, until somebody signs in there again.
 func (t *Tx) EndSessionsOf(ctx context.Context, userID, except, reason string, now time.Time) error {
+	// The account's row comes first, as everywhere.
+	if _, err := t.db.NewUpdate().Model((*User)(nil)).Set("device_epoch = device_epoch + 1").Where("id = ?", userID).Exec(ctx); err != nil {
+		return translate(err)
+	}
 	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
 		Where("user_id = ? OR impersonator_id = ?", userID, userID).Where("id <> ?", except).
 		Where("parent_id IS NULL OR parent_id <> ?", except).Where("ended_at IS NULL").Exec(ctx)

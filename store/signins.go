@@ -16,28 +16,27 @@ type SigninFailure struct {
 	FailedAt      time.Time
 }
 
-// FailureCount says how often a key has failed, and when first.
+// FailureCount says how often a key has failed lately, and when first and last.
 type FailureCount struct {
-	Count int
-	First time.Time
+	Count       int
+	First, Last time.Time
 }
 
-// SigninFailures counts the failures of each key since a time.
-func (q Queries) SigninFailures(ctx context.Context, keys []string, since time.Time) (map[string]FailureCount, error) {
-	var rows []SigninFailure
-	const most = 2000 // above every sensible bound; more would not change the answer
-	err := q.db.NewSelect().Model(&rows).Where("sf.key IN (?)", bun.List(keys)).Where("sf.failed_at > ?", since).
-		OrderExpr("sf.failed_at").Limit(most).Scan(ctx)
+// SigninFailures counts the failures of each key since a time, up to most of
+// each: a flood of one key must not hide those of another.
+func (q Queries) SigninFailures(ctx context.Context, keys []string, since time.Time, most int) (map[string]FailureCount, error) {
 	counts := map[string]FailureCount{}
-	for _, r := range rows {
-		c := counts[r.Key]
-		if c.Count == 0 {
-			c.First = r.FailedAt
+	for _, key := range keys {
+		var rows []SigninFailure
+		if err := q.db.NewSelect().Model(&rows).Where("sf.key = ?", key).Where("sf.failed_at > ?", since).
+			OrderExpr("sf.failed_at DESC").Limit(int64(most)).Scan(ctx); err != nil {
+			return nil, translate(err)
 		}
-		c.Count++
-		counts[r.Key] = c
+		if n := len(rows); n > 0 {
+			counts[key] = FailureCount{Count: n, First: rows[n-1].FailedAt, Last: rows[0].FailedAt}
+		}
 	}
-	return counts, translate(err)
+	return counts, nil
 }
 
 // AddSigninFailures notes one failure under each key.
@@ -49,9 +48,9 @@ func (t *Tx) AddSigninFailures(ctx context.Context, keys []string, at time.Time)
 	return t.insert(ctx, &rows)
 }
 
-// ForgiveSignin drops the failures under a key, after a success.
-func (t *Tx) ForgiveSignin(ctx context.Context, key string) error {
-	_, err := t.db.NewDelete().Model((*SigninFailure)(nil)).Where("key = ?", key).Exec(ctx)
+// ForgiveSignin drops the failures under each key, after a success.
+func (t *Tx) ForgiveSignin(ctx context.Context, keys ...string) error {
+	_, err := t.db.NewDelete().Model((*SigninFailure)(nil)).Where("key IN (?)", bun.List(keys)).Exec(ctx)
 	return translate(err)
 }
 

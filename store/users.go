@@ -21,6 +21,7 @@ type User struct {
 	IsActive      bool
 	CreatedAt     time.Time
 	Version       int
+	DeviceEpoch   int // moves on when the devices that signed in are no longer known
 
 	SearchText string `bun:",scanonly"` // the database makes it
 }

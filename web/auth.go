@@ -23,6 +23,10 @@ const (
 	cookieAccess  = "access_token"
 	cookieRefresh = "refresh_token"
 	pathRefresh   = v1 + "/login/refresh"
+	// cookieDevice outlives the session: by it a device passes the locks that
+	// others bring about. It opens nothing by itself.
+	cookieDevice = "known_device"
+	pathSignIn   = v1 + "/login/access-token"
 )
 
 // cookiesOut is an answer without a body that sets cookies.
@@ -38,6 +42,20 @@ func (s *Server) cookie(name, value, path string, maxAge int) http.Cookie {
 func (s *Server) sessionCookies(t *app.Tokens) []http.Cookie {
 	age := max(1, int(time.Until(t.SessionExpires).Round(time.Second).Seconds()))
 	return []http.Cookie{s.cookie(cookieAccess, t.Access, "/", age), s.cookie(cookieRefresh, t.Refresh, pathRefresh, age)}
+}
+
+// signedIn are the cookies of a device that signed in: beside the session's the
+// note by which it is known when it does so again, and which goes nowhere else.
+func (s *Server) signedIn(t *app.Tokens, note app.Secret) (*cookiesOut, error) {
+	cookies := s.sessionCookies(t)
+	fresh, life, err := s.app.DeviceNote(t, note)
+	if err != nil {
+		return nil, err
+	}
+	if fresh != "" {
+		cookies = append(cookies, s.cookie(cookieDevice, fresh.Reveal(), pathSignIn, int(life.Seconds())))
+	}
+	return &cookiesOut{SetCookie: cookies}, nil
 }
 
 // clearedCookies make the browser forget the session: Max-Age=0.
@@ -110,11 +128,12 @@ func signInForm() *huma.RequestBody {
 }
 
 func (s *Server) signIn(ctx context.Context, c *fiber.Ctx, in *signInIn) (*cookiesOut, error) {
-	tokens, err := s.app.SignIn(ctx, in.form.Get("username"), in.form.Get("password"), s.client(c))
+	client := s.client(c)
+	tokens, err := s.app.SignIn(ctx, in.form.Get("username"), in.form.Get("password"), client)
 	if err != nil {
 		return nil, err
 	}
-	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
+	return s.signedIn(tokens, client.Note)
 }
 
 func (s *Server) refresh(ctx context.Context, c *fiber.Ctx, _ *empty) (*cookiesOut, error) {
@@ -177,9 +196,10 @@ func (s *Server) setUp(ctx context.Context, c *fiber.Ctx, in *setUpIn) (*cookies
 	if in.Body.FullName != nil {
 		name = *in.Body.FullName
 	}
-	tokens, err := s.app.SetUp(ctx, in.Body.Token, in.Body.Email, name, in.Body.Password, s.client(c))
+	client := s.client(c)
+	tokens, err := s.app.SetUp(ctx, in.Body.Token, in.Body.Email, name, in.Body.Password, client)
 	if err != nil {
 		return nil, err
 	}
-	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
+	return s.signedIn(tokens, client.Note)
 }

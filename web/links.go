@@ -41,9 +41,10 @@ type usePasswordLinkIn struct {
 }
 
 func (s *Server) usePasswordLink(ctx context.Context, c *fiber.Ctx, in *usePasswordLinkIn) (*cookiesOut, error) {
-	tokens, err := s.app.UsePasswordLink(ctx, in.Body.Token, in.Body.Password.Reveal(), s.client(c))
+	client := s.client(c)
+	tokens, err := s.app.UsePasswordLink(ctx, in.Body.Token, in.Body.Password.Reveal(), client)
 	if err != nil {
 		return nil, err
 	}
-	return &cookiesOut{SetCookie: s.sessionCookies(tokens)}, nil
+	return s.signedIn(tokens, client.Note)
 }

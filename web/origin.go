@@ -211,5 +211,8 @@ func (s *Server) clientAddress(c *fiber.Ctx) string {
 
 // client is the device that signs in.
 func (s *Server) client(c *fiber.Ctx) app.Client {
-	return app.Client{UserAgent: c.Get(fiber.HeaderUserAgent), Address: s.clientAddress(c)}
+	return app.Client{UserAgent: c.Get(fiber.HeaderUserAgent), Address: s.clientAddress(c), Note: note(c)}
 }
+
+// note is what a device that signed in before was given.
+func note(c *fiber.Ctx) app.Secret { return app.Secret(c.Cookies(cookieDevice)) }

@@ -108,7 +108,11 @@ func (s *Server) observe(c *fiber.Ctx) error {
 // anything else is done for them.
 func (s *Server) admitAddress(c *fiber.Ctx) error {
 	if strings.HasPrefix(c.Path(), v1+"/") {
-		if err := s.app.AdmitAddress(c.UserContext(), s.clientAddress(c)); err != nil {
+		err := s.app.AdmitAddress(c.UserContext(), s.clientAddress(c))
+		if err != nil {
+			err = s.app.AdmitKnown(c.UserContext(), accessToken(c), note(c), err)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,222 @@
+package app
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+)
+
+// The bounds of the queue for hashing. A hash takes some tens of milliseconds,
+// so that a full line of one address is served within seconds.
+const (
+	hashersPerAddress = 256
+	hashersAtAll      = 2048
+	hashWait          = 25 * time.Second // less than a request may take
+)
+
+var errHashBusy = &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
+	Message: "Very many passwords are being checked for your address right now. Try again in 5 s."}
+
+// asker is whom a password is hashed for.
+type asker struct {
+	address string // or the person, if signed in
+	account string
+	known   bool // by a session, or by a device that signed in to this account before
+	late    bool // the address fails so often that its strangers come after all others
+}
+
+// hashQueue gives out turns, a bounded number at a time. Addresses take turns;
+// within an address those who are known come first, then accounts take turns.
+// So a flood waits behind itself. Whoever waits holds nothing, and where too
+// many wait, the last one of the longest line is sent away. Those who come late
+// have their turn too: an address fails that often only by having had turns.
+type hashQueue struct {
+	mu      sync.Mutex
+	free    int
+	waiting int
+	lines   map[string]*hashLine
+	order   *list.List // of the lines in which somebody waits, the next one first
+}
+
+// hashLine is the askers of one address.
+type hashLine struct {
+	at      *list.Element // nil while nobody waits
+	waiting []*hashWaiter // in the order in which they came
+	served  int           // the round of whoever was served last
+	running int
+}
+
+type hashWaiter struct {
+	asker
+	round int           // of its account among those of the address
+	ready chan struct{} // closed once it may go on, or has to go
+	err   error
+}
+
+func newHashQueue(slots int) *hashQueue {
+	return &hashQueue{free: slots, lines: map[string]*hashLine{}, order: list.New()}
+}
+
+// acquire waits for a turn, no longer than ctx and hashWait.
+func (q *hashQueue) acquire(ctx context.Context, who asker) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w := q.enter(who)
+	timer := time.NewTimer(hashWait)
+	defer timer.Stop()
+	select {
+	case <-w.ready:
+		err = w.err
+	case <-timer.C:
+		err = q.leave(w, errHashBusy)
+	case <-ctx.Done():
+		err = q.leave(w, ctx.Err())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { q.release(w) }, nil
+}
+
+// enter lines an asker up, and lets it go on at once if a turn is free.
+func (q *hashQueue) enter(who asker) *hashWaiter {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[who.address]
+	if l == nil {
+		l = new(hashLine)
+		q.lines[who.address] = l
+	}
+	w := &hashWaiter{asker: who, round: l.served + 1, ready: make(chan struct{})}
+	for _, other := range l.waiting {
+		if other.account == w.account {
+			w.round = max(w.round, other.round+1)
+			w.known = w.known && !other.known // the second one of a device has no haste
+		}
+	}
+	l.waiting = append(l.waiting, w)
+	q.waiting++
+	if l.at == nil {
+		l.at = q.order.PushBack(who.address)
+	}
+	q.next()
+	q.bound(l)
+	return w
+}
+
+// next gives the free turns to those who wait.
+func (q *hashQueue) next() {
+	for q.free > 0 && (q.serve(false) || q.serve(true)) {
+	}
+}
+
+// serve gives one turn to the next line in which somebody waits who comes late
+// or does not, and tells whether there was one.
+func (q *hashQueue) serve(late bool) bool {
+	for e := q.order.Front(); e != nil; e = e.Next() {
+		address, _ := e.Value.(string)
+		l := q.lines[address]
+		i := l.first(late)
+		if i < 0 {
+			continue
+		}
+		w := l.waiting[i]
+		q.free--
+		l.running++
+		l.served = w.round
+		q.order.MoveToBack(e)
+		q.remove(l, i)
+		close(w.ready)
+		return true
+	}
+	return false
+}
+
+// first is the place of the waiter whose turn it is, -1 for none.
+func (l *hashLine) first(late bool) int {
+	best := -1
+	for i, w := range l.waiting {
+		if w.late == late && (best < 0 || w.before(l.waiting[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
+// before tells whether w comes before one that came earlier.
+func (w *hashWaiter) before(other *hashWaiter) bool {
+	if w.known != other.known {
+		return w.known
+	}
+	return w.round < other.round
+}
+
+// bound sends the last one of a line away that has become too long, or of the
+// longest line when too many wait in all.
+func (q *hashQueue) bound(l *hashLine) {
+	if len(l.waiting) <= hashersPerAddress {
+		if q.waiting <= hashersAtAll {
+			return
+		}
+		for _, other := range q.lines {
+			if len(other.waiting) > len(l.waiting) {
+				l = other
+			}
+		}
+	}
+	last := 0
+	for i, w := range l.waiting {
+		if !w.before(l.waiting[last]) {
+			last = i
+		}
+	}
+	w := l.waiting[last]
+	w.err = errHashBusy
+	q.remove(l, last)
+	close(w.ready)
+}
+
+// remove takes a waiter out of its line, and forgets a line that is over.
+func (q *hashQueue) remove(l *hashLine, i int) {
+	address := l.waiting[i].address
+	l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+	q.waiting--
+	if len(l.waiting) == 0 {
+		q.order.Remove(l.at)
+		l.at = nil
+		if l.running == 0 {
+			delete(q.lines, address)
+		}
+	}
+}
+
+// leave takes a waiter out that has waited for too long; one whose turn came
+// at this moment goes on.
+func (q *hashQueue) leave(w *hashWaiter, why error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[w.address]
+	if l != nil {
+		for i, other := range l.waiting {
+			if other == w {
+				q.remove(l, i)
+				return why
+			}
+		}
+	}
+	return w.err
+}
+
+func (q *hashQueue) release(w *hashWaiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.free++
+	l := q.lines[w.address]
+	l.running--
+	if l.running == 0 && len(l.waiting) == 0 {
+		delete(q.lines, w.address)
+	}
+	q.next()
+}

@@ -1,0 +1,158 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// signinGuard slows down guessing, by failures that all nodes count together.
+// A wrong password never shuts anybody out: devices that signed in before are
+// not concerned by what others try, and strangers have to space their attempts.
+type signinGuard struct {
+	mu       sync.Mutex
+	underway map[string]int // guesses whose outcome is not stored yet
+}
+
+const (
+	// A person who mistypes from an address that has hardly failed is not held
+	// to the pace of those who guess: only to that of the account as a whole.
+	cleanFailures = 3
+	accountPace   = time.Second
+	guessPace     = 5 * time.Second
+	slowestPace   = 30 * time.Second
+)
+
+// signin is one attempt under guard, by the keys that its failure counts for.
+type signin struct {
+	account string
+	pair    string // the account from this address
+	address string // "" if it does not matter
+	device  string // of a device that signed in to the account before, else ""
+}
+
+// newSignin is an attempt at an account; one that does not exist is guarded
+// like one that does.
+func newSignin(login string, u *store.User, d *device, address string) signin {
+	who, address := "login "+strings.ToLower(canonical(login)), NetworkOf(address)
+	if u != nil {
+		who = "user " + u.ID
+	}
+	s := signin{account: accountKey(who), pair: "pair:" + sum16(who+" "+address), address: "address:" + address}
+	if d.knows(u) {
+		s.device = "device:" + sum16(who+" "+d.ID)
+	}
+	return s
+}
+
+// newRecheck is an attempt at the current password by somebody signed in; the
+// person's other sessions have nothing to do with it.
+func newRecheck(actor *Actor) signin {
+	key := accountKey("session " + actor.SessionID + " of " + actor.User.ID)
+	return signin{account: key, pair: key}
+}
+
+func accountKey(who string) string { return "account:" + sum16(who) }
+
+func sum16(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+func (s signin) keys() []string {
+	keys := map[string]bool{s.account: true, s.pair: true, s.address: true, s.device: true}
+	delete(keys, "")
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// guardSignin refuses an attempt that comes too soon after failures, whether
+// the account exists or not. late tells that its address fails so often that
+// strangers there come after all others. The caller calls done once the outcome
+// is stored.
+func (a *App) guardSignin(ctx context.Context, s *signin) (done func(), late bool, err error) {
+	auth, now := a.cfg.Auth, a.instant()
+	counts, err := a.db.SigninFailures(ctx, s.keys(), now.Add(-auth.SigninWindow), max(auth.SigninFailuresPerAccount, auth.SigninFailuresPerAddress))
+	if err != nil {
+		return nil, false, err
+	}
+	g := &a.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s.device != "" {
+		if counts[s.device].Count+g.underway[s.device] < auth.SigninFailuresPerAccount {
+			return g.begin(s.device), false, nil
+		}
+		s.device = "" // somebody guesses on that device: it is a stranger from here on
+	}
+	most, account, pair := auth.SigninFailuresPerAccount, counts[s.account], counts[s.pair]
+	if account.Count+g.underway[s.account] >= most {
+		next := pair.Last.Add(pace(pair.Count, most))
+		if s.pair != s.account && pair.Count < min(cleanFailures, most) {
+			next = account.Last.Add(accountPace)
+		}
+		if g.underway[s.account] > 0 {
+			next = later(next, now.Add(time.Second))
+		}
+		if wait := next.Sub(now); wait > 0 {
+			return nil, false, tooFast("Too many failed sign-ins", wait)
+		}
+	}
+	return g.begin(s.account), s.address != "" && counts[s.address].Count >= auth.SigninFailuresPerAddress, nil
+}
+
+// pace is how far apart the attempts are after so many failures: it doubles
+// with every further most of them.
+func pace(failures, most int) time.Duration {
+	doublings := min(max(failures/most-1, 0), 8)
+	return min(guessPace<<doublings, slowestPace)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// begin counts a guess under a key until it is done; the caller holds mu.
+func (g *signinGuard) begin(key string) (done func()) {
+	if g.underway == nil {
+		g.underway = map[string]int{}
+	}
+	g.underway[key]++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.underway[key]--; g.underway[key] <= 0 {
+			delete(g.underway, key)
+		}
+	}
+}
+
+// signinFailed stores a failure and returns the answer to it. What a known
+// device gets wrong counts against that device alone.
+func (a *App) signinFailed(ctx context.Context, s signin) error {
+	if s.device != "" {
+		s = signin{device: s.device}
+	}
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.AddSigninFailures(ctx, s.keys(), a.instant()) }); err != nil {
+		return err
+	}
+	return errWrongPassword
+}
+
+// forgiveSignin drops the failures of whoever got it right. What others tried
+// at the account stands if a known device signed in.
+func (a *App) forgiveSignin(ctx context.Context, tx *store.Tx, s signin) error {
+	if s.device != "" {
+		return tx.ForgiveSignin(ctx, s.device)
+	}
+	return tx.ForgiveSignin(ctx, s.account, s.pair)
+}
