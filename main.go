@@ -8,6 +8,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +32,8 @@ import (
 var version = "dev"
 
 type cli struct {
-	Config string            `short:"c" placeholder:"FILE" help:"YAML file (default: coagent.yaml in the working folder, if there is one)."`
-	Set    map[string]string `placeholder:"PATH=VALUE" help:"One setting, above every other source, for example --set log.level=debug."`
+	Config string   `short:"c" placeholder:"FILE" help:"YAML file (default: coagent.yaml in the working folder, if there is one)."`
+	Set    []string `sep:"none" placeholder:"PATH=VALUE" help:"One setting, above every other source, for example --set log.level=debug."`
 
 	Serve       serveCmd       `cmd:"" help:"Serve the studio, its API and its sockets; works jobs off too."`
 	Worker      workerCmd      `cmd:"" help:"Work jobs off on one more node (Postgres only)."`
@@ -54,7 +55,7 @@ func main() {
 	err := parsed.Run(&c)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "coagent:", err)
+		fmt.Fprintln(os.Stderr, "coagent:", app.Explain(err))
 		os.Exit(1)
 	}
 }
@@ -62,7 +63,11 @@ func main() {
 // load reads the configuration and makes the logger; notices are logged.
 func (c *cli) load(overrides map[string]string) (*app.Config, *slog.Logger, error) {
 	flags := map[string]string{}
-	for path, value := range c.Set {
+	for _, one := range c.Set {
+		path, value, found := strings.Cut(one, "=")
+		if path = strings.TrimSpace(path); !found || path == "" {
+			return nil, nil, fmt.Errorf("--set takes PATH=VALUE, such as log.level=debug, and not %q", path)
+		}
 		flags[path] = value
 	}
 	for path, value := range overrides {
@@ -138,7 +143,16 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	greet(cfg, r)
+	withdraw, err := app.NoteServing(cfg, reachable(r.Addr)[0])
+	if err != nil {
+		// A folder that cannot be written to is no reason not to serve on Postgres.
+		log.Debug("other commands will not find this server by its folder", "err", err)
+		withdraw = func() {}
+	}
+	defer withdraw()
+	if err := greet(ctx, cfg, r); err != nil {
+		log.Warn("the demo's accounts cannot be told", "err", err)
+	}
 	err = r.Wait(ctx)
 	log.Info("stopping")
 	end, cancel := context.WithTimeout(context.Background(), cfg.HTTP.ShutdownTimeout)
@@ -147,7 +161,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 }
 
 // greet tells the person at the terminal where to go.
-func greet(cfg *app.Config, r *web.Running) {
+func greet(ctx context.Context, cfg *app.Config, r *web.Running) error {
 	urls := reachable(r.Addr)
 	if cfg.HTTP.PublicURL != "" {
 		urls = []string{strings.TrimSuffix(cfg.HTTP.PublicURL, "/")}
@@ -159,15 +173,12 @@ func greet(cfg *app.Config, r *web.Running) {
 	if r.SetupToken != "" {
 		fmt.Printf("There is no admin yet. Open this link once to make the first one:\n  %s/setup?token=%s\n", urls[0], r.SetupToken)
 	}
-	if demo := cfg.DataDir + "/demo.txt"; fileExists(demo) {
+	demo, err := r.App.DemoFile(ctx)
+	if demo != "" {
 		fmt.Printf("Sign in with a demo account; user names and passwords are in %s\n", demo)
 	}
 	fmt.Println()
-}
-
-func fileExists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+	return err
 }
 
 // reachable lists the URLs of an address, the one of this machine first.
@@ -266,11 +277,16 @@ func (s *seedAdminCmd) Run(ctx context.Context, c *cli) error {
 		if err != nil {
 			return err
 		}
-		u, err := o.CreateSuperAdmin(ctx, s.Login, "", password)
-		if err == nil {
+		u, made, err := o.SeedAdmin(ctx, s.Login, password)
+		switch {
+		case err != nil:
+			return err
+		case made:
 			fmt.Println("made the super admin", u.Email)
+		default:
+			fmt.Printf("%s is a super admin already, and keeps its password; change that with: coagent set-password %s\n", u.Email, u.Email)
 		}
-		return err
+		return nil
 	})
 }
 
@@ -285,6 +301,8 @@ func (seedDemoCmd) Run(ctx context.Context, c *cli) error {
 			return err
 		case d.Fresh:
 			fmt.Println("made the demo course; its accounts are in", d.File)
+		case d.File == "":
+			fmt.Println("the demo course is there already, and its passwords were changed; set one with: coagent set-password NAME")
 		default:
 			fmt.Println("the demo course is there already; its accounts are in", d.File)
 		}
@@ -303,7 +321,11 @@ func (s *setPasswordCmd) Run(ctx context.Context, c *cli) error {
 		if err != nil {
 			return err
 		}
-		return o.SetPassword(ctx, s.Login, password)
+		if err := o.SetPassword(ctx, s.Login, password); err != nil {
+			return err
+		}
+		fmt.Printf("set the password of %s, who is signed out everywhere\n", s.Login)
+		return nil
 	})
 }
 
@@ -336,42 +358,59 @@ func (configCmd) Run(c *cli) error {
 }
 
 type healthCmd struct {
-	URL string `placeholder:"URL" help:"Server to ask (default: http.addr of the configuration)."`
+	URL string `placeholder:"URL" help:"Server to ask (default: the one that serves this data folder)."`
 }
 
 // Run asks the server's readiness.
 func (h *healthCmd) Run(ctx context.Context, c *cli) error {
-	cfg, _, err := c.load(nil)
-	if err != nil {
-		return err
-	}
 	base := strings.TrimSuffix(h.URL, "/")
 	if base == "" {
-		host, port, err := net.SplitHostPort(cfg.HTTP.Addr)
+		cfg, _, err := c.load(nil)
 		if err != nil {
 			return err
 		}
-		if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-			host = "127.0.0.1"
+		if base, err = servedAt(cfg); err != nil {
+			return err
 		}
-		base = "http://" + net.JoinHostPort(host, port)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("%q is no address of a server, such as http://127.0.0.1:8000", base)
 	}
-	res, err := http.DefaultClient.Do(req)
+	// Without the environment's proxy: the server is on this machine.
+	res, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
 	if err != nil {
-		return err
+		return fmt.Errorf("no coagent answers at %s; start it with `coagent serve`, or name its address with --url", base)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", base, res.Status)
+		var said struct{ Detail string }
+		if json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&said) != nil || said.Detail == "" {
+			said.Detail = "it answers " + res.Status
+		}
+		return fmt.Errorf("the server at %s is not ready: %s", base, said.Detail)
 	}
 	fmt.Println("ready")
 	return nil
+}
+
+// servedAt is where the server of this folder answers. Only where it cannot
+// write into the folder the configured address has to do.
+func servedAt(cfg *app.Config) (string, error) {
+	url, noted, err := app.ServedAt(cfg)
+	if err != nil || url != "" {
+		return url, err
+	}
+	host, port, err := net.SplitHostPort(cfg.HTTP.Addr)
+	if noted || err != nil || port == "0" || !cfg.Postgres() {
+		return "", fmt.Errorf("no coagent serves the data folder %s; start it with `coagent serve`, or name its address with --url", cfg.DataDir)
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
 }
 
 type versionCmd struct{}

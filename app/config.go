@@ -12,7 +12,7 @@ import (
 // its own environment name is COAGENT_ and the path in capitals.
 type Config struct {
 	DataDir  string `yaml:"data_dir" default:"coagent-data" doc:"Folder of the SQLite database and of the generated secrets."`
-	Timezone string `yaml:"timezone" default:"Asia/Taipei" legacy:"TIMEZONE" doc:"IANA zone in which schedules and dates are read."`
+	Timezone string `yaml:"timezone" legacy:"TIMEZONE" doc:"IANA zone in which schedules and dates are read, such as Asia/Taipei; empty means the machine's, which in a container is UTC."`
 
 	HTTP      HTTPConfig      `yaml:"http" doc:"Where people reach the server."`
 	Web       WebConfig       `yaml:"web" doc:"The client that browsers get at /."`
@@ -135,6 +135,7 @@ type TurnsConfig struct {
 
 // RoomsConfig bounds sockets and sets the clocks of presence and events.
 type RoomsConfig struct {
+	AIMode            string        `yaml:"ai_mode" default:"teacher_only" oneof:"off,teacher_only,both" doc:"The mode of a room that is made without one: no agents, those of the teachers, or also those that take part."`
 	SocketQueueFrames int           `yaml:"socket_queue_frames" default:"1024" min:"16" max:"1000000" doc:"Frames that wait for one slow socket before it is closed; it resumes without loss."`
 	SocketQueueBytes  Bytes         `yaml:"socket_queue_bytes" default:"1MiB" min:"64KiB" max:"256MiB" doc:"The same in bytes."`
 	Ping              time.Duration `yaml:"ping" default:"10s" min:"1s" max:"5m" doc:"How often a silent socket is asked for a sign of life."`
@@ -219,9 +220,12 @@ func (c *Config) Postgres() bool { return c.Database.URL != "" }
 // SQLitePath is the file of the SQLite database.
 func (c *Config) SQLitePath() string { return filepath.Join(c.DataDir, "coagent.db") }
 
-// Location is the zone of Timezone, UTC if that names none (which LoadConfig
-// refuses).
+// Location is the zone of Timezone, the machine's if that is empty, UTC if it
+// names none (which LoadConfig refuses).
 func (c *Config) Location() *time.Location {
+	if c.Timezone == "" {
+		return time.Local
+	}
 	loc, err := time.LoadLocation(c.Timezone)
 	if err != nil {
 		return time.UTC

@@ -76,7 +76,7 @@ func (c *Config) checkAll(add addProblem) {
 	if c.DataDir == "" {
 		add("data_dir", "must name a folder")
 	}
-	if _, err := time.LoadLocation(c.Timezone); err != nil || c.Timezone == "" || c.Timezone == "Local" {
+	if _, err := time.LoadLocation(c.Timezone); err != nil || c.Timezone == "Local" {
 		add("timezone", "must be a zone such as Asia/Taipei or UTC, not %q", c.Timezone)
 	}
 	c.checkHTTP(add)

@@ -83,6 +83,10 @@ func Open(ctx context.Context, cfg *Config, log *slog.Logger, mode Mode) (o *Ope
 	if err != nil {
 		return o, err
 	}
+	if cfg.Timezone == "" && (mode.Serve || mode.Work) {
+		zone, _ := o.now().In(cfg.Location()).Zone()
+		log.InfoContext(ctx, "timezone is not set: schedules and dates are read in the machine's zone", "zone", zone)
+	}
 	if err := o.CheckEncryption(ctx); err != nil {
 		return o, err
 	}

@@ -50,7 +50,7 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 	if err := Check(actor, ActCreateRoom, res); err != nil {
 		return nil, err
 	}
-	r := &store.Room{ID: store.NewID(), CourseID: courseID, IsAIActive: true, AIFrequency: 0.5, AIMode: ModeTeacherOnly,
+	r := &store.Room{ID: store.NewID(), CourseID: courseID, IsAIActive: true, AIFrequency: 0.5, AIMode: a.cfg.Rooms.AIMode,
 		CreatedAt: a.instant(), Version: 1}
 	if err := s.apply(r); err != nil {
 		return nil, err

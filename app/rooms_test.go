@@ -35,6 +35,16 @@ func TestRooms(t *testing.T) {
 			_, err = r.CreateRoom(ctx, c.Admin, store.NewID(), app.RoomSettings{Name: app.Some("x")})
 			refused(t, err, app.KindNotFound, "", "Course not found")
 		})
+		t.Run("ModeOfTheConfiguration", func(t *testing.T) {
+			r := apptest.NewStopped(t, storeOf(t, url), func(c *app.Config) { c.Rooms.AIMode = app.ModeOff })
+			c := r.Class(t)
+			for want, mode := range map[string]app.Opt[string]{app.ModeOff: {}, app.ModeBoth: app.Some(app.ModeBoth)} {
+				room, err := r.CreateRoom(ctx, c.TA, c.Course.ID, app.RoomSettings{Name: app.Some("Lab"), AIMode: mode})
+				if err != nil || room.AIMode != want {
+					t.Errorf("got %+v, %v, want %s", room, err, want)
+				}
+			}
+		})
 		t.Run("Update", func(t *testing.T) {
 			text := "what it is for"
 			update := func(s app.RoomSettings) (*store.Room, error) { return r.UpdateRoom(ctx, c.TA, c.Room.ID, s) }

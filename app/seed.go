@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,66 +18,161 @@ const settingDemo = "demo_seeded"
 
 // Demo is the first course of a new installation, to try everything with.
 type Demo struct {
-	File  string // where the accounts are kept
+	File  string // where the accounts are kept, "" if nobody knows their passwords any more
 	Fresh bool   // made by this call
 }
 
 // demoRoles are the demo's accounts: one user of each role, whose user name is
-// the role.
+// the role unless somebody is called so already, as an operator's own admin is.
 var demoRoles = []string{RoleTeacher, RoleTA, RoleStudent, RoleGuest, RoleAdmin, RoleSuperAdmin}
+
+// demoAccount is one of the demo's accounts as the database remembers it,
+// encrypted: the file with the passwords is written from that.
+type demoAccount struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Hash     string `json:"hash"` // so long as it stands, the password does
+}
 
 // SeedDemo adds a course with a room, a teacher and a student agent on the
 // offline provider, an analytics agent on it where the program has none yet,
-// and one user of each role. Their random passwords are kept
-// in demo.txt (0600) of the data folder. A second call changes nothing.
+// and one user of each role. Their random passwords are kept in demo.txt (0600)
+// of the data folder, which is written once all of it is stored. A second call
+// changes nothing but that file, if it is not what the database says.
 func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 	d := &Demo{File: filepath.Join(a.cfg.DataDir, "demo.txt")}
-	if _, err := a.db.Setting(ctx, settingDemo); err == nil {
-		return d, nil
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
+	_, err := a.db.Setting(ctx, settingDemo)
+	if errors.Is(err, store.ErrNotFound) {
+		d.Fresh, err = true, a.makeDemo(ctx)
 	}
-	users := map[string]*store.User{}
-	var accounts strings.Builder
-	accounts.WriteString("The accounts of the demo course (user name, password):\n\n")
-	for _, role := range demoRoles {
-		password := strings.ToLower(rand.Text()[:14])
-		full := "Demo " + strings.ReplaceAll(role, "_", " ")
-		u, err := a.newUser(ctx, asker{}, NewUser{Email: role + "@demo.example", Username: &role, FullName: &full, Role: role, Password: &password})
-		if err != nil {
-			return nil, err
-		}
-		users[role] = u
-		fmt.Fprintf(&accounts, "%-12s  %s\n", role, password)
+	if errors.Is(err, store.ErrExists) { // another one made it, or a name was taken, at the same moment
+		return nil, errorf(KindConflict, "demo", "Somebody else makes accounts right now. Run the command again.")
 	}
-	analyst, err := a.demoAnalyst(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// The file comes first: a kill in between leaves passwords without
-	// accounts, which the next call replaces, never accounts without passwords.
-	if err := writePrivate(d.File, accounts.String()); err != nil {
+	text, err := a.demoText(ctx)
+	if err != nil {
 		return nil, err
 	}
-	d.Fresh = true
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+	if text == "" {
+		// What an older version has written stands.
+		if _, err := os.Stat(d.File); errors.Is(err, fs.ErrNotExist) {
+			d.File = ""
+		}
+		return d, nil
+	}
+	return d, writePrivate(d.File, text)
+}
+
+// makeDemo stores the demo, all of it or nothing.
+func (a *App) makeDemo(ctx context.Context) error {
+	users, accounts := map[string]*store.User{}, []demoAccount{}
+	for _, role := range demoRoles {
+		name, err := a.demoName(ctx, role)
+		if err != nil {
+			return err
+		}
+		password := strings.ToLower(rand.Text()[:14])
+		full := "Demo " + strings.ReplaceAll(role, "_", " ")
+		u, err := a.newUser(ctx, asker{}, NewUser{Email: name + "@demo.example", Username: &name, FullName: &full, Role: role, Password: &password})
+		if err != nil {
+			return err
+		}
+		users[role] = u
+		accounts = append(accounts, demoAccount{u.ID, name, password, u.PasswordHash})
+	}
+	analyst, err := a.demoAnalyst(ctx)
+	if err != nil {
+		return err
+	}
+	remembered, err := a.keys.Encrypt(Secret(toJSON(accounts)))
+	if err != nil {
+		return err
+	}
+	return a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.SetSetting(ctx, settingDemo, remembered); err != nil {
+			return err
+		}
 		if err := a.seed(ctx, tx, users); err != nil {
 			return err
 		}
 		return a.seedAnalyst(ctx, tx, analyst)
 	})
-	if errors.Is(err, store.ErrExists) {
-		return nil, errors.New("the demo needs the user names " + strings.Join(demoRoles, ", ") +
-			"; at least one of them, or its demo.example address, is taken in this database")
+}
+
+// demoName is a user name for a role that nobody has yet, nor its address.
+func (a *App) demoName(ctx context.Context, role string) (string, error) {
+	for i := 1; ; i++ {
+		name := role
+		switch {
+		case i == 2:
+			name = "demo_" + role
+		case i > 2:
+			name = fmt.Sprintf("demo_%s_%d", role, i)
+		}
+		free := true
+		for _, login := range []string{name, name + "@demo.example"} {
+			_, err := a.db.UserByLogin(ctx, login)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return "", err
+			}
+			free = free && err != nil
+		}
+		if free {
+			return name, nil
+		}
 	}
-	return d, err
+}
+
+// demoText lists the demo's accounts that are as they were made; "" if the
+// database does not know them, or none is left.
+func (a *App) demoText(ctx context.Context) (string, error) {
+	remembered, err := a.db.Setting(ctx, settingDemo)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var accounts []demoAccount
+	// Older versions did not remember the accounts, and a key may be gone.
+	if plain, err := a.keys.Decrypt(remembered); err != nil || json.Unmarshal([]byte(plain.Reveal()), &accounts) != nil {
+		return "", nil
+	}
+	var lines strings.Builder
+	for _, account := range accounts {
+		u, err := a.db.User(ctx, account.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return "", err
+		}
+		if err == nil && u.PasswordHash == account.Hash && u.IsActive {
+			fmt.Fprintf(&lines, "%-12s  %s\n", account.Name, account.Password)
+		}
+	}
+	if lines.Len() == 0 {
+		return "", nil
+	}
+	return "The accounts of the demo course (user name, password):\n\n" + lines.String(), nil
+}
+
+// DemoFile is where the demo's accounts of this database are written down, ""
+// if there are none, or the file is about another database.
+func (a *App) DemoFile(ctx context.Context) (string, error) {
+	want, err := a.demoText(ctx)
+	if err != nil || want == "" {
+		return "", err
+	}
+	path := filepath.Join(a.cfg.DataDir, "demo.txt")
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		return "", nil //nolint:nilerr // a file that cannot be read is none to tell of
+	}
+	return path, nil
 }
 
 // seed adds the demo's rows.
 func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.User) error {
-	if err := tx.SetSetting(ctx, settingDemo, "1"); err != nil {
-		return err
-	}
 	for _, role := range demoRoles {
 		u := users[role]
 		if err := tx.CreateUser(ctx, u); err != nil {

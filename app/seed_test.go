@@ -1,6 +1,13 @@
 package app_test
 
 import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/coagent-studio/coagent/app"
@@ -52,5 +59,86 @@ func TestSeedDemo(t *testing.T) {
 				t.Errorf("got %+v, %v, want what the admin made", ag, err)
 			}
 		})
+		t.Run("NamesThatAreTaken", func(t *testing.T) {
+			r := apptest.NewStopped(t, storeOf(t, url), ownFolder(t))
+			ctx := t.Context()
+			if _, made, err := r.SeedAdmin(ctx, "root@example.org", password); err != nil || !made {
+				t.Fatalf("made %t, %v", made, err)
+			}
+			name := "Teacher"
+			_, err := r.CreateUser(ctx, r.User(t, app.RoleSuperAdmin, "Root"), app.NewUser{Email: "student@demo.example", Username: &name, Role: app.RoleGuest})
+			must(t, err)
+			for _, fresh := range []bool{true, false} {
+				demo, err := r.SeedDemo(ctx)
+				if err != nil || demo.Fresh != fresh {
+					t.Fatalf("got %+v, %v, want fresh %t", demo, err, fresh)
+				}
+				accounts := accountsIn(t, demo.File)
+				for _, name := range []string{"demo_teacher", "ta", "demo_student", "guest", "demo_admin", "super_admin"} {
+					if _, err := r.SignIn(ctx, name, accounts[name], app.Client{}); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				if len(accounts) != 6 {
+					t.Errorf("got %v", accounts)
+				}
+			}
+			if u, made, err := r.SeedAdmin(ctx, "ROOT@example.org", "another horse battery"); err != nil || made || u.Email != "root@example.org" {
+				t.Errorf("the second time: got %+v, %t, %v", u, made, err)
+			}
+			_, _, err = r.SeedAdmin(ctx, "ta", password)
+			refused(t, err, app.KindConflict, "user_exists", "")
+		})
+		t.Run("NothingOutsideBeforeTheCommit", func(t *testing.T) {
+			r := apptest.NewStopped(t, storeOf(t, url), ownFolder(t))
+			ctx, stop := context.WithCancel(t.Context())
+			stop()
+			if _, err := r.SeedDemo(ctx); err == nil {
+				t.Fatal("made the demo without a database")
+			}
+			path := filepath.Join(r.Config.DataDir, "demo.txt")
+			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("there is a file: %v", err)
+			}
+			must(t, os.WriteFile(path, []byte("The accounts of another database"), 0o600))
+			if file, err := r.DemoFile(t.Context()); file != "" || err != nil {
+				t.Errorf("tells of %q, %v", file, err)
+			}
+			demo, err := r.SeedDemo(t.Context())
+			must(t, err)
+			first := accountsIn(t, demo.File)
+			must(t, os.Remove(demo.File)) // as if the process had ended right after the commit
+			_, err = r.SeedDemo(t.Context())
+			must(t, err)
+			if again := accountsIn(t, path); len(again) != 6 || !maps.Equal(first, again) {
+				t.Errorf("got %v, then %v", first, again)
+			}
+			must(t, r.SetPassword(t.Context(), "ta", "another horse battery"))
+			if file, err := r.DemoFile(t.Context()); file != "" || err != nil {
+				t.Errorf("tells of %q, %v, which has an old password", file, err)
+			}
+			_, err = r.SeedDemo(t.Context())
+			must(t, err)
+			if again := accountsIn(t, path); len(again) != 5 || again["ta"] != "" {
+				t.Errorf("got %v", again)
+			}
+			if file, err := r.DemoFile(t.Context()); file != path || err != nil {
+				t.Errorf("tells of %q, %v", file, err)
+			}
+		})
 	})
+}
+
+// accountsIn reads what seed-demo leaves for people.
+func accountsIn(t *testing.T, path string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	accounts := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			accounts[fields[0]] = fields[1]
+		}
+	}
+	return accounts
 }

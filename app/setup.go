@@ -71,6 +71,23 @@ func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
 	return u.Email, nil
 }
 
+// SeedAdmin is CreateSuperAdmin for the command line: a super admin that is
+// there already stays as it is, and made is false.
+func (a *App) SeedAdmin(ctx context.Context, login, password string) (u *store.User, made bool, err error) {
+	u, err = a.CreateSuperAdmin(ctx, login, "", password)
+	var known *Error
+	if !errors.As(err, &known) || known.Code != "user_exists" {
+		return u, err == nil, err
+	}
+	if u, err = a.db.UserByLogin(ctx, strings.TrimSpace(login)); err != nil {
+		return nil, false, fromStore(err, "User")
+	}
+	if !activeSuper(u) {
+		return nil, false, errorf(KindConflict, "user_exists", "An account %s exists, and is no active super admin. Choose another e-mail or name.", u.Name())
+	}
+	return u, false, nil
+}
+
 // CreateSuperAdmin adds a super admin. An e-mail as login makes the user name
 // "admin"; a plain name serves as both. It is for the operator and first start.
 func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password string) (*store.User, error) {

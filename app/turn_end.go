@@ -99,6 +99,10 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 	})
 	if err == nil {
 		a.tell.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
+		if end.State == store.TurnFailed {
+			// Without the detail, which holds a provider's words and is for the room's staff.
+			a.log.WarnContext(ctx, "a turn failed", "turn", end.ID, "room", end.RoomID, "agent", end.AgentID, "attempt", end.Attempt, "reason", end.Reason)
+		}
 	}
 	return err
 }

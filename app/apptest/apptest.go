@@ -30,6 +30,7 @@ func Config(url, modelURL string) *app.Config {
 	c := app.DefaultConfig()
 	c.Database.URL = app.Secret(url)
 	c.Database.Pool = 8
+	c.Timezone = "Asia/Taipei" // the same on every machine
 	c.Auth.SecretKey = "0123456789abcdef0123456789abcdef0123456789abcdef"
 	c.Auth.EncryptionKeys = []app.Secret{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 	c.LLM.OpenAI.BaseURL = modelURL

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Explain is an error in words for the person at a terminal: what is wrong and
+// what helps, one sentence a line. Codes and the chain of calls are for a log.
+func Explain(err error) string {
+	var lines []string
+	for _, one := range parts(err) {
+		if text := explain(one); text != "" && !strings.Contains(strings.Join(lines, "\n"), text) {
+			lines = append(lines, text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// parts are the errors that were joined.
+func parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, parts(e)...)
+	}
+	return all
+}
+
+func explain(err error) string {
+	var known *Error
+	var config *ConfigError
+	var path *fs.PathError
+	text := store.Explain(err)
+	switch {
+	case errors.As(err, &config):
+		return config.Error()
+	case errors.As(err, &known):
+		return known.Message
+	case text != "":
+		return text
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it took too long; try again"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return before(err, ": listen tcp") + ": address already in use. Stop the other program, or choose another address with --addr."
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return before(err, ": listen tcp") + ": this machine has no such address. Choose another with --addr."
+	case errors.As(err, &path):
+		return path.Path + ": " + reason(path.Err)
+	}
+	return err.Error()
+}
+
+// before is an error's text up to where the operating system's words begin.
+func before(err error, rest string) string {
+	text, _, _ := strings.Cut(err.Error(), rest)
+	return text
+}
+
+// reason says what the operating system refused.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no such file or folder"
+	case errors.Is(err, fs.ErrPermission):
+		return "this user may not read or write it"
+	case errors.Is(err, syscall.ENOSPC):
+		return "no space is left"
+	}
+	return err.Error()
+}

@@ -1,0 +1,62 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// A server notes in its data folder where it answers, so that other commands
+// find it whatever address it was given. The note counts only as long as its
+// writer holds the lock beside it, so a process that was killed leaves none.
+const (
+	servingNote = "serving.url"
+	servingLock = "serving.lock"
+)
+
+// NoteServing says where this process serves; withdraw takes that back. Of
+// several on one folder, which only Postgres allows, the first one is noted.
+func NoteServing(cfg *Config, url string) (withdraw func(), err error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	lock := flock.New(filepath.Join(cfg.DataDir, servingLock))
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		return func() {}, err
+	}
+	note := filepath.Join(cfg.DataDir, servingNote)
+	if err := writePrivate(note, url+"\n"); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return func() {
+		_ = os.Remove(note)
+		_ = lock.Unlock()
+	}, nil
+}
+
+// ServedAt is where a process serves this data folder. noted is false where
+// nobody could write it down: url is then "", and so it is if none serves.
+func ServedAt(cfg *Config) (url string, noted bool, err error) {
+	path := filepath.Join(cfg.DataDir, servingLock)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	}
+	lock := flock.New(path)
+	free, err := lock.TryRLock()
+	if err != nil {
+		return "", false, err
+	}
+	if free {
+		return "", true, lock.Unlock()
+	}
+	text, err := os.ReadFile(filepath.Join(cfg.DataDir, servingNote))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", true, nil // it is about to say, or gone
+	}
+	return strings.TrimSpace(string(text)), true, err
+}
