@@ -142,7 +142,7 @@ func TestLoadConfigPrecedence(t *testing.T) {
 		flags map[string]string
 		want  string
 	}{
-		{name: "Default", files: files(), want: ""},
+		{name: "Default", files: files(), want: "Local"},
 		{name: "LegacyOverDefault", files: files(), env: []string{"TIMEZONE=Europe/Paris"}, want: "Europe/Paris"},
 		{name: "FileOverLegacy", files: files("coagent.yaml"), env: []string{"TIMEZONE=Europe/Paris"}, want: "Asia/Tokyo"},
 		{name: "DotEnvOverFile", files: files("coagent.yaml", ".env"), want: "Asia/Seoul"},

@@ -3,6 +3,7 @@ package app
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -12,7 +13,6 @@ import (
 const (
 	hashersPerAddress = 256
 	hashersAtAll      = 2048
-	hashWait          = 25 * time.Second // less than a request may take
 )
 
 var errHashBusy = &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
@@ -58,21 +58,21 @@ func newHashQueue(slots int) *hashQueue {
 	return &hashQueue{free: slots, lines: map[string]*hashLine{}, order: list.New()}
 }
 
-// acquire waits for a turn, no longer than ctx and hashWait.
+// acquire waits for a turn, no longer than ctx.
 func (q *hashQueue) acquire(ctx context.Context, who asker) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	w := q.enter(who)
-	timer := time.NewTimer(hashWait)
-	defer timer.Stop()
 	select {
 	case <-w.ready:
 		err = w.err
-	case <-timer.C:
-		err = q.leave(w, errHashBusy)
 	case <-ctx.Done():
-		err = q.leave(w, ctx.Err())
+		err = ctx.Err()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = errHashBusy
+		}
+		err = q.leave(w, err)
 	}
 	if err != nil {
 		return nil, err

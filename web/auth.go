@@ -70,6 +70,8 @@ type signInIn struct {
 	form    url.Values
 }
 
+const signInTimeout = 25 * time.Second
+
 const maxFormBytes = 64 << 10
 
 // Resolve reads the form and names the members that it lacks.
@@ -128,6 +130,9 @@ func signInForm() *huma.RequestBody {
 }
 
 func (s *Server) signIn(ctx context.Context, c *fiber.Ctx, in *signInIn) (*cookiesOut, error) {
+	// Less than the request may take, so that who waits is told when to come back.
+	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
+	defer cancel()
 	client := s.client(c)
 	tokens, err := s.app.SignIn(ctx, in.form.Get("username"), in.form.Get("password"), client)
 	if err != nil {
