@@ -21,6 +21,7 @@ type Seat struct {
 	who    *Actor // as of the handshake
 	roomID string
 	head   int64
+	turns  *underWay
 	staff  bool
 	mute   error // why the person may only listen, nil otherwise
 	seated bool  // counts among the person's open connections
@@ -44,7 +45,11 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if most := a.cfg.Limits.ConnectionsAtOnce; a.open.full(actor.User.ID, most) {
 		return nil, tooManyConnections(most)
 	}
-	return &Seat{app: a, who: actor, roomID: roomID, head: room.EventSeq,
+	turns, err := a.underWay(ctx, roomID)
+	if err != nil {
+		return nil, err
+	}
+	return &Seat{app: a, who: actor, roomID: roomID, head: room.EventSeq, turns: turns,
 		staff: Check(actor, ActSeeFailures, res) == nil, mute: Check(actor, ActPostMessage, res)}, nil
 }
 
@@ -60,7 +65,11 @@ func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 		s.conn.Close(realtime.CloseTooSlow, "too many connections")
 		return s.conn
 	}
-	s.app.hub.Join(s.roomID, s.conn, realtime.JoinOptions{After: after, Head: s.head})
+	join := realtime.JoinOptions{After: after, Head: s.head}
+	if v2 {
+		join.Greet = func(heard []realtime.Turn) [][]byte { return s.app.turnFrames(s.turns, heard) }
+	}
+	s.app.hub.Join(s.roomID, s.conn, join)
 	return s.conn
 }
 
@@ -109,8 +118,8 @@ func (s *Seat) Post(ctx context.Context, content, clientID string) {
 	}
 }
 
-// Typing shows the others that the person types; best effort, and dropped when
-// it comes too often.
+// Typing shows all other sockets of the room that the person types; best
+// effort, and dropped when it comes too often.
 func (s *Seat) Typing(ctx context.Context) {
 	if s.mute != nil {
 		s.refuse(ctx, s.mute, "")
@@ -120,7 +129,7 @@ func (s *Seat) Typing(ctx context.Context) {
 		return
 	}
 	s.app.typists.typing(s.roomID, s.who.User.ID, s.app.now())
-	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, Body: json.RawMessage(toJSON(s.member()))})
+	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, From: s.conn, Body: json.RawMessage(toJSON(s.member()))})
 }
 
 // Stop ends a turn of an agent, as App.StopTurn does, and tells this socket

@@ -86,6 +86,7 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	if err != nil || r == nil {
 		return err
 	}
+	defer a.hub.TurnOver(r.turn.RoomID, r.turn.ID, r.turn.Attempt)
 	ctx, over := a.tell.Turn(ctx, r.turn.ID, r.turn.RoomID, r.turn.AgentID, r.turn.Attempt)
 	defer over()
 	started := a.now()
@@ -238,11 +239,7 @@ func (r *turnRun) answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	state := "started"
-	if r.turn.Attempt > 1 {
-		state = "retrying"
-	}
-	r.signal(state)
+	r.signal(startOf(r.turn.Attempt))
 	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
 	defer r.shown.stop()
 	if g != nil {
@@ -403,7 +400,9 @@ func (r *turnRun) line(by *store.Agent, content string) *store.Message {
 		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
 }
 
+// signal tells the room that the attempt begins or how it ended.
 func (r *turnRun) signal(state string) {
-	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: signalTurn, Body: json.RawMessage(toJSON(TurnEvent{
+	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != startOf(r.turn.Attempt)}
+	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: signalTurn, Turn: mark, Body: json.RawMessage(toJSON(TurnEvent{
 		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt}))})
 }

@@ -70,6 +70,17 @@ func (q Queries) TurnWithName(ctx context.Context, id string) (*NamedTurn, error
 		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.id = ?", id), t)
 }
 
+// RunningTurns lists the turns of a room that a worker holds, with their agent,
+// attempt and node alone.
+func (q Queries) RunningTurns(ctx context.Context, roomID string) ([]NamedTurn, error) {
+	var rows []NamedTurn
+	// The condition on two states is the very one of an index.
+	err := q.db.NewSelect().Model(&rows).Column("t.id", "t.agent_id", "t.attempt", "t.node").ColumnExpr("a.name AS agent_name").
+		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.room_id = ?", roomID).
+		Where("t.state IN (?, ?)", TurnQueued, TurnRunning).Where("t.state = ?", TurnRunning).Scan(ctx)
+	return rows, translate(err)
+}
+
 // Turns lists a room's turns, newest first.
 func (q Queries) Turns(ctx context.Context, roomID string, p Page) ([]Turn, error) {
 	var rows []Turn

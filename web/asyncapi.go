@@ -33,8 +33,12 @@ func asyncAPI(version string) ([]byte, error) {
 		if f.kind == "" {
 			contentType = "text/plain"
 		}
+		examples := []m{{"name": "example", "payload": f.example}}
+		for _, next := range thenOf(f.name) {
+			examples = append(examples, m{"name": "then", "payload": next})
+		}
 		messages[f.name] = m{"name": f.name, "title": f.name, "summary": f.summary, "contentType": contentType,
-			"payload": schemas[f.name], "examples": []m{{"name": "example", "payload": f.example}}}
+			"payload": schemas[f.name], "examples": examples}
 		inChannel[f.protocol][f.name] = m{"$ref": "#/components/messages/" + f.name}
 	}
 	security := []m{{"$ref": "#/components/securitySchemes/cookie"}, {"$ref": "#/components/securitySchemes/bearer"}}

@@ -12,8 +12,10 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -73,19 +75,68 @@ func TestFrameExamples(t *testing.T) {
 	t.Parallel()
 	schemas, registry := strictFrames()
 	for _, f := range socketFrames() {
-		text, err := json.Marshal(f.example)
-		if err != nil {
-			t.Fatal(err)
+		for _, example := range append([]any{f.example}, thenOf(f.name)...) {
+			text, err := json.Marshal(example)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var v any
+			if err := json.Unmarshal(text, &v); err != nil {
+				t.Fatal(err)
+			}
+			found := new(huma.ValidateResult)
+			huma.Validate(registry, schemas[f.name], huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, found)
+			for _, err := range found.Errors {
+				t.Errorf("%s: the example does not fit: %v", f.name, err)
+			}
 		}
-		var v any
-		if err := json.Unmarshal(text, &v); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// The document's stream of deltas, put together by the rule that it states.
+func TestDeltasByTheDocument(t *testing.T) {
+	t.Parallel()
+	document, err := asyncAPI("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Components struct {
+			Messages map[string]struct {
+				Examples []struct {
+					Payload json.RawMessage
+				}
+			}
+			Schemas map[string]struct {
+				Properties map[string]struct{ Description string }
+			}
 		}
-		found := new(huma.ValidateResult)
-		huma.Validate(registry, schemas[f.name], huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, v, found)
-		for _, err := range found.Errors {
-			t.Errorf("%s: the example does not fit: %v", f.name, err)
+	}
+	if err := json.Unmarshal(document, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var said []uint16
+	for _, e := range doc.Components.Messages["Delta"].Examples {
+		var d struct {
+			Offset int
+			Text   string
 		}
+		if err := json.Unmarshal(e.Payload, &d); err != nil || d.Offset != len(said) {
+			t.Errorf("%s: want the offset %d (%v)", e.Payload, len(said), err)
+		}
+		said = append(said, utf16.Encode([]rune(d.Text))...)
+	}
+	if got, want := string(utf16.Decode(said)), "Look, 🌍👩‍🏫: 天空是藍色的。"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	rules := 0
+	for _, s := range doc.Components.Schemas {
+		if strings.Contains(s.Properties["offset"].Description, "UTF-16 code units") {
+			rules++
+		}
+	}
+	if rules == 0 {
+		t.Error("no description of offset says what it counts")
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/coagent-studio/coagent/app"
@@ -46,6 +48,7 @@ func TestBrowser(t *testing.T) {
 			rule("an answer is streamed and kept", checkStream)
 			rule("two people see each other", checkTwoPeople)
 			rule("lines are edited, taken back and hidden", checkLines)
+			rule("who comes in the middle of an answer sees all of it", checkLateComer)
 			rule("an answer is stopped", checkStop)
 			rule("staff allow what an agent asks for", checkAllow)
 			rule("a failed turn tells staff alone why", checkFailure)
@@ -54,6 +57,7 @@ func TestBrowser(t *testing.T) {
 				rule("an expired token is renewed", checkRenewal)
 				rule("a line that is too long is refused", checkTooLong)
 				rule("a phone shows the list or the room", checkPhone)
+				rule("the log follows what is new, for who is at its end", checkFollows)
 				rule("who has no rooms is told so", checkNoRooms)
 				rule("what the browser complains of is noticed", checkNoticed)
 			}
@@ -105,6 +109,65 @@ func checkStream(t *testing.T, s *site) {
 		t.Errorf("got %+v after a reload, want %+v", again, said)
 	}
 	s.stored(t, room, asked, answer)
+}
+
+func checkLateComer(t *testing.T, s *site) {
+	gate := llmtest.NewGate(openingChunks)
+	t.Cleanup(gate.Release)
+	room := s.room(t, llmtest.Always(llmtest.Response{Text: answer, Gate: gate}))
+	first, late := s.person(t), s.person(t)
+	first.enter(app.RoleStudent, room)
+	first.say(asked)
+	first.see("li[data-kind=agent][data-streaming] .text", partial)
+	late.enter(app.RoleTeacher, room)
+	want := line{Kind: "agent", Name: "Teacher", Text: partial, Unsettled: true}
+	for range 2 {
+		late.see("li[data-kind=agent][data-streaming] .text", partial)
+		if got := late.lines(); len(got) != 2 || got[1] != want {
+			t.Errorf("got %+v, want the line and %+v", got, want)
+		}
+		late.run(chromedp.Reload())
+		late.connected()
+	}
+	gate.Release()
+	for _, b := range []*tab{first, late} {
+		b.settled(asked, answer)
+	}
+}
+
+func checkFollows(t *testing.T, s *site) {
+	const (
+		left  = `(() => { const s = document.querySelector("#scroller"); return s.scrollHeight - s.scrollTop - s.clientHeight; })()`
+		atEnd = left + ` < 2 && document.querySelector("#scroller").scrollTop > 1000`
+	)
+	long := strings.Repeat("The sky is blue because air scatters blue light the most. ", 150)
+	room := s.room(t, llmtest.Always(llmtest.Response{Text: long, ChunkRunes: 200, Delay: 5 * time.Millisecond}))
+	b := s.person(t)
+	b.run(chromedp.EmulateViewport(390, 844))
+	b.open("/")
+	b.signIn(app.RoleStudent, s.passwords[app.RoleStudent])
+	b.enterRoom(room)
+	b.say(asked)
+	b.settled(asked, strings.TrimSpace(long))
+	b.await(atEnd)
+	for _, height := range []int64{450, 844, 300, 700} { // as a keyboard comes and goes
+		b.run(chromedp.EmulateViewport(390, height))
+		b.await(atEnd)
+	}
+	// Somebody who reads further up stays there, whatever comes and goes.
+	b.run(chromedp.Evaluate(`document.querySelector("#scroller").scrollBy(0, -400)`, nil))
+	b.await(left + " > 300")
+	if _, err := s.App.PostMessage(t.Context(), s.teacher, room, "Somebody else", ""); err != nil {
+		t.Fatal(err)
+	}
+	b.see("#newest", "New messages")
+	b.run(chromedp.EmulateViewport(390, 450))
+	b.await("innerHeight === 450")
+	frames := `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))`
+	b.run(chromedp.Evaluate(frames, nil, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	b.await(left + " > 300")
+	b.click("#newest")
+	b.await(atEnd)
 }
 
 func checkTwoPeople(t *testing.T, s *site) {

@@ -29,7 +29,7 @@ const (
 func (s *Server) streamed(path string) {
 	s.api.OpenAPI().Paths[path].Get.Responses[strconv.Itoa(http.StatusOK)].Content["text/event-stream"] = &huma.MediaType{
 		Schema: &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: id is the seq, event the type, data the frame of coagent.v2 as in /asyncapi.json. " +
-			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; a comment every few seconds shows that the stream lives."},
+			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; at its beginning an event turn without an id tells of each turn that runs, with its text so far; a comment every few seconds shows that the stream lives."},
 		Example: "id: 7\nevent: message\ndata: {\"type\":\"message\",\"seq\":7,\"content\":\"Good morning!\"}\n\n"}
 }
 
@@ -92,6 +92,9 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 	if err := stream.load(ctx); err != nil {
 		return err
 	}
+	if stream.turns, err = s.app.RunningTurns(ctx, actor, stream.room); err != nil {
+		return err
+	}
 	if stream.watch, err = s.app.Watch(actor, stream.room); err != nil {
 		return err
 	}
@@ -118,6 +121,7 @@ type eventStream struct {
 	request  *request
 	deadline func() error
 	page     *app.EventPage
+	turns    [][]byte // the frames of the turns that run
 	watch    *app.Watch
 }
 
@@ -125,6 +129,15 @@ type eventStream struct {
 func (e *eventStream) load(ctx context.Context) (err error) {
 	e.page, err = e.server.app.Events(ctx, e.actor, e.room, e.after, 0)
 	return err
+}
+
+// greet sends the answers under way, which are not in the log and so have no
+// id, as a socket's join does.
+func (e *eventStream) greet(w *bufio.Writer) {
+	for _, frame := range e.turns {
+		fmt.Fprintf(w, "event: turn\ndata: %s\n\n", frame)
+	}
+	e.turns = nil
 }
 
 // run writes until the client leaves, loses its right, or the server ends.
@@ -137,6 +150,7 @@ func (e *eventStream) run(w *bufio.Writer) {
 	if _, err := w.WriteString(": here\n\n"); err != nil {
 		return
 	}
+	e.greet(w)
 	for {
 		if e.write(w) != nil {
 			return

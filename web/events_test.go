@@ -43,7 +43,7 @@ func (w *world) stream(t *testing.T, who, query string, header ...string) (<-cha
 		for in := bufio.NewScanner(res.Body); in.Scan(); {
 			name, value, _ := strings.Cut(in.Text(), ": ")
 			switch {
-			case in.Text() == "" && e.id != "":
+			case in.Text() == "" && e.event != "":
 				events <- e
 				e = sse{}
 			case name == "id":
@@ -115,6 +115,27 @@ func TestEvents(t *testing.T) {
 			if e, _ := wait(t, events); e.id != "4" {
 				t.Errorf("got %+v, want the event 4", e)
 			}
+		})
+		t.Run("it begins with the turns that run", func(t *testing.T) {
+			now := time.Now().UTC().Truncate(time.Microsecond)
+			turn := store.Turn{ID: store.NewID(), RoomID: w.room, AgentID: w.agent, State: store.TurnRunning, Attempt: 2, Node: "elsewhere",
+				CreatedAt: now, StartedAt: now, LeaseUntil: now.Add(time.Hour)}
+			if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateTurns(t.Context(), []store.Turn{turn}) }); err != nil {
+				t.Fatal(err)
+			}
+			events, _ := w.stream(t, student, "?after=3")
+			e, _ := wait(t, events)
+			if e.id != "" || e.event != "turn" || !strings.Contains(e.data, `"turn_id":"`+turn.ID+`"`) || !strings.Contains(e.data, `"attempt":2`) ||
+				!strings.Contains(e.data, `"agent_id":"`+w.agent+`"`) || !strings.Contains(e.data, `"text":""`) {
+				t.Errorf("got %+v", e)
+			}
+			if e, _ := wait(t, events); e.id != "4" {
+				t.Errorf("behind it: got %+v, want the event 4", e)
+			}
+			if f := w.join(t, student, "", true).next("turn"); f["turn_id"] != turn.ID || f["state"] != "retrying" {
+				t.Errorf("a socket: got %v", f)
+			}
+			w.exec(t, "DELETE FROM agent_turns WHERE id = ?1", turn.ID)
 		})
 		t.Run("a stream of a lost right ends", func(t *testing.T) {
 			events, _ := w.stream(t, assigned, "?after=4")

@@ -157,6 +157,8 @@ type (
 	v2TurnEnded struct {
 		Type string `json:"type" enum:"turn"`
 		Turn
+		Text      string    `json:"text,omitempty" doc:"In the first frames after you join, of each turn that runs: what it has said so far; the deltas that follow go on from there"`
+		Offset    int       `json:"offset,omitempty" minimum:"0" doc:"Where text begins, counted as in a delta; above 0 where the server has missed what comes before"`
 		ID        string    `json:"id,omitempty" format:"uuid" doc:"Only where the turn ended without a message, which is durable"`
 		Seq       int64     `json:"seq,omitempty" minimum:"1"`
 		Timestamp time.Time `json:"timestamp,omitempty"`
@@ -216,7 +218,7 @@ type (
 		Type    string `json:"type" enum:"delta"`
 		TurnID  string `json:"turn_id" format:"uuid"`
 		Attempt int    `json:"attempt"`
-		Offset  int    `json:"offset" minimum:"0" doc:"Where text goes, in bytes of UTF-8; text of an older attempt is dropped"`
+		Offset  int    `json:"offset" minimum:"0" doc:"Where text goes in the turn's text so far, in UTF-16 code units: a character beyond U+FFFF, such as an emoji, counts 2, every other 1, as in the length of a string in JavaScript. Text of an older attempt is dropped"`
 		Text    string `json:"text"`
 	}
 	v2Ack struct {
@@ -322,7 +324,7 @@ func socketFrames() []frameOf {
 			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "hidden", "content": "(hidden by staff)"}},
 		{"LineShown", chanV2, app.EventMessageShown, false, "Durable: a line that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
 			m{"type": "message_shown", "id": aThirdID, "seq": 9, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good morning!"}},
-		{"Turn", chanV2, app.EventTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message", reflect.TypeFor[v2TurnEnded](),
+		{"Turn", chanV2, app.EventTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message. Whoever joins gets one first for each turn that runs, with its text so far", reflect.TypeFor[v2TurnEnded](),
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
 		{"Guard", chanV2, app.EventGuard, false, "Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on", reflect.TypeFor[v2Guard](),
 			m{"type": "guard", "id": aThirdID, "seq": 8, "timestamp": anInstant, "state": "stopped", "guard": "agent_row", "decision_id": anotherID, "agents": []string{"Teacher"}}},
@@ -339,15 +341,28 @@ func socketFrames() []frameOf {
 			m{"type": "approval", "id": aThirdID, "seq": 9, "timestamp": anInstant, "step_id": anID, "turn_id": anotherID, "agent_id": anID, "agent_name": "Teacher", "kind": "tool",
 				"name": "manage_artifact", "summary": "delete the task \"Write the report\"", "state": "pending", "due_at": anInstant}},
 		{"Delta", chanV2, "delta", false, "A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),
-			m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 0, "text": "Because "}},
+			m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 0, "text": "Look, 🌍👩‍🏫: "}},
 		{"Ack", chanV2, "ack", false, "The post is stored", reflect.TypeFor[v2Ack](), m{"type": "ack", "client_id": "7f3a", "id": anID, "seq": 7, "dup": false}},
 		{"Presence", chanV2, "presence", false, "Who is in the room now", reflect.TypeFor[v2Presence](),
 			m{"type": "presence", "members": []m{{"user_id": aThirdID, "name": "Ada"}}}},
-		{"Typing", chanV2, "typing", false, "Somebody types", reflect.TypeFor[v2Typing](), m{"type": "typing", "user_id": aThirdID, "name": "Ada"}},
+		{"Typing", chanV2, "typing", false, "Somebody types; the socket that says so does not get it back", reflect.TypeFor[v2Typing](), m{"type": "typing", "user_id": aThirdID, "name": "Ada"}},
 		{"Resync", chanV2, "resync", false, "The cursor is older than what is kept: load the history", reflect.TypeFor[v2Resync](), m{"type": "resync", "after": 1200}},
 		{"Stop", chanV2, "stop", false, "The stop is noted; what was said until then is kept", reflect.TypeFor[v2Stop](), m{"type": "stop", "turn_id": anID, "state": "running"}},
 		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
 			m{"type": "error", "code": "rate_limited", "detail": "Too many messages. Wait 3 seconds.", "client_id": "7f3a"}},
+	}
+}
+
+// thenOf are the frames that come behind the example of a frame; the text of
+// the deltas counts otherwise in bytes, in characters and in UTF-16.
+func thenOf(name string) []any {
+	type m = map[string]any
+	if name != "Delta" {
+		return nil
+	}
+	return []any{
+		m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 15, "text": "天空是"},
+		m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 18, "text": "藍色的。"},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,26 @@ func (c *wire) next(kind string) map[string]any {
 			if f["type"] == kind {
 				return f
 			}
+		case err := <-c.ended:
+			c.t.Fatalf("waiting for %s: the socket ended: %v", kind, err)
+		case <-deadline:
+			c.t.Fatalf("waited too long for a frame of type %s", kind)
+		}
+	}
+}
+
+// before are the types of the frames that come before the one of a type that
+// says content.
+func (c *wire) before(kind, content string) (kinds []string) {
+	c.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case f := <-c.frames:
+			if f["type"] == kind && f["content"] == content {
+				return kinds
+			}
+			kinds = append(kinds, f["type"].(string))
 		case err := <-c.ended:
 			c.t.Fatalf("waiting for %s: the socket ended: %v", kind, err)
 		case <-deadline:
@@ -281,6 +302,23 @@ func TestV2Protocol(t *testing.T) {
 			}
 		}
 		t.Error("presence never showed three people")
+	})
+}
+
+// No socket is told of its own typing.
+func TestTypingIsToldToOthers(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		one, plain, other := w.join(t, student, "", true), w.join(t, student, "", false), w.join(t, owner, "", true)
+		one.send(`{"type":"typing"}`)
+		other.next("typing")
+		other.send(`{"type":"post","client_id":"behind","text":"I see"}`)
+		for _, own := range []*wire{one, plain} {
+			if got := own.before("message", "I see"); slices.Contains(got, "typing") {
+				t.Errorf("it came back to its sender: %v", got)
+			}
+		}
 	})
 }
 

@@ -111,6 +111,19 @@ func (c *Conn) Send(text []byte) bool {
 	return true
 }
 
+// greet queues the first texts of the connection, which may be longer than all that Send takes.
+func (c *Conn) greet(texts [][]byte) {
+	if len(texts) == 0 {
+		return
+	}
+	c.mu.Lock()
+	for _, text := range texts {
+		c.own = append(c.own, TextFrame(text))
+	}
+	c.mu.Unlock()
+	c.interrupt()
+}
+
 // Pong queues the answer to a ping; of several that wait only the newest is sent (RFC 6455 section 5.5.3).
 func (c *Conn) Pong(data []byte) {
 	frame := controlFrame(opPong, data)

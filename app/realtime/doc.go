@@ -27,7 +27,9 @@
 //     written. Pages are aligned and shared, so that 500 who return at once cost a few queries.
 //  5. A room has state and a goroutine only while it has local connections. A wake-up for any other room is a
 //     failed map lookup.
-//  6. No failed read loses anything: reads are retried with backoff, and every Config.Poll the heads of all
+//  6. Whoever joins in the middle of an answer gets its text so far, and the deltas from there on: both are
+//     settled under the lock of the room's liveShard.
+//  7. No failed read loses anything: reads are retried with backoff, and every Config.Poll the heads of all
 //     active rooms are compared in one query.
 //
 // # Life cycle, and who may close what
@@ -41,6 +43,6 @@
 // Hub.Close, all of them (1001). Rooms end with their last connection; everything else ends in Hub.Close,
 // which returns when no goroutine of the hub is left.
 //
-// Locks are taken in the order Hub.mu, room.mu, feed.mu, Conn.mu. Callbacks in Config.Encode run under
+// Locks are taken in the order liveShard.mu, Hub.mu, room.mu, feed.mu, Conn.mu. Callbacks in Config.Encode run under
 // feed.mu: they must be quick and must not call the hub.
 package realtime

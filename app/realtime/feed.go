@@ -50,7 +50,8 @@ type entry struct {
 	at       time.Time
 	size     int
 	actor    string
-	rewrites bool // older entries do not say any more what the log says
+	from     *Conn // of a signal: the one that does not get it
+	rewrites bool  // older entries do not say any more what the log says
 	encode   func(Variant) ([]byte, time.Duration)
 	frames   [MaxVariants]*frame
 }
@@ -253,6 +254,9 @@ func (f *feed) follow(c *Conn, b *batch) (wait time.Duration) {
 	for end := f.base + int64(len(f.entries)); cur.pos < end && !b.full(); cur.pos++ {
 		e := f.entries[cur.pos-f.base]
 		if e.seq == 0 && cur.pos < cur.since || e.seq != 0 && e.seq < cur.next {
+			continue
+		}
+		if e.from == c {
 			continue
 		}
 		fr := e.frame(c.who.Variant)

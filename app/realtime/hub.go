@@ -100,6 +100,9 @@ func setDefault[T comparable](v *T, to T) {
 type JoinOptions struct {
 	After int64 // the last seq that the peer has; negative: it begins at Head
 	Head  int64 // the room's newest seq when the peer was let in
+	// Greet makes the JSON texts that go to this connection first, of the answers under way; the deltas that
+	// follow begin where those end. It runs under a lock: it must be quick, and must not call the hub.
+	Greet func([]Turn) [][]byte
 }
 
 // Stats are counts since the start, and what is open now.
@@ -120,7 +123,8 @@ type Hub struct {
 
 	pumps, fetches chan struct{} // bound the reads at a time
 	out            *outbox       // nil without Send
-	polls          atomic.Int32  // polls asked for and not over
+	live           *live
+	polls          atomic.Int32 // polls asked for and not over
 	stats          struct {
 		frames, slow, dead, resyncs atomic.Int64
 	}
@@ -146,6 +150,7 @@ func NewHub(cfg Config) *Hub {
 		rooms:   map[string]*room{},
 		conns:   map[*Conn]struct{}{},
 		dirty:   map[*room]struct{}{},
+		live:    newLive(),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if h.cfg.Send != nil {
@@ -158,11 +163,30 @@ func NewHub(cfg Config) *Hub {
 
 // Join puts c into room; from then on it gets the room's frames. A connection is in one room, once.
 func (h *Hub) Join(roomID string, c *Conn, o JoinOptions) {
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
+	r, behind := h.enter(roomID, c, o)
+	if r == nil {
 		c.Close(CloseGoingAway, "going away")
 		return
+	}
+	h.presenceChanged(r)
+	if behind || o.Head > r.feed.newest() {
+		r.poke()
+	}
+	c.poke()
+}
+
+// enter takes c into a room; behind says that the room's log must be read for it. A hub that is closed has no rooms.
+func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *room, behind bool) {
+	s := h.live.shard(roomID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.Greet != nil {
+		c.greet(o.Greet(s.turns(roomID)))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, false
 	}
 	r := h.rooms[roomID]
 	if r == nil {
@@ -173,17 +197,11 @@ func (h *Hub) Join(roomID string, c *Conn, o JoinOptions) {
 	if o.After < 0 {
 		o.After = o.Head
 	}
-	ahead := r.feed.start(c, o.After, true)
+	behind = r.feed.start(c, o.After, true)
 	h.conns[c] = struct{}{}
 	r.add(c)
 	c.room.Store(r)
-	h.mu.Unlock()
-
-	h.presenceChanged(r)
-	if ahead || o.Head > r.feed.newest() {
-		r.poke()
-	}
-	c.poke()
+	return r, behind
 }
 
 // Leave takes c out of its room; it may be called again.

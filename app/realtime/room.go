@@ -138,9 +138,16 @@ func (r *room) entries(events []Event) []*entry {
 }
 
 // signal gives the members here something that is not in the log.
-func (r *room) signal(size int, encode func(Variant) []byte) {
-	r.feed.signal(&entry{size: size + entryOverhead, encode: func(v Variant) ([]byte, time.Duration) { return encode(v), 0 }})
+func (r *room) signal(size int, encode func(Variant) []byte) { r.show(signalEntry(size, encode)) }
+
+// show is signal with its entry made.
+func (r *room) show(e *entry) {
+	r.feed.signal(e)
 	r.pokeAll()
+}
+
+func signalEntry(size int, encode func(Variant) []byte) *entry {
+	return &entry{size: size + entryOverhead, encode: func(v Variant) ([]byte, time.Duration) { return encode(v), 0 }}
 }
 
 func (r *room) add(c *Conn) {

@@ -9,6 +9,8 @@ import (
 type Signal struct {
 	Type string
 	Body json.RawMessage // what Encoders.Signal makes frames of; other nodes get it as it is, if it fits a payload
+	From *Conn           // the connection that it came from, which does not get it back; nil is none
+	Turn *TurnMark       // it begins or ends an attempt at a turn
 }
 
 // Delta is a piece of a turn's text as it streams.
@@ -52,6 +54,7 @@ type wire struct {
 	Room string           `json:"r,omitempty"`
 	Type string           `json:"t,omitempty"`
 	Body json.RawMessage  `json:"b,omitempty"`
+	Turn *TurnMark        `json:"m,omitempty"`
 	D    *Delta           `json:"d,omitempty"`
 	P    *presenceChange  `json:"p,omitempty"`
 	Gens map[string]int64 `json:"g,omitempty"`
@@ -68,7 +71,7 @@ type envelope struct {
 func (h *Hub) Signal(roomID string, s Signal) {
 	h.showSignal(roomID, s)
 	if h.out != nil {
-		h.out.push(wire{Kind: kindSignal, Room: roomID, Type: s.Type, Body: s.Body})
+		h.out.push(wire{Kind: kindSignal, Room: roomID, Type: s.Type, Body: s.Body, Turn: s.Turn})
 	}
 }
 
@@ -84,14 +87,38 @@ func (h *Hub) Delta(roomID string, d Delta) {
 }
 
 func (h *Hub) showSignal(roomID string, s Signal) {
-	if r := h.room(roomID); r != nil && h.cfg.Encode.Signal != nil {
-		r.signal(len(s.Body), func(v Variant) []byte { return h.cfg.Encode.Signal(roomID, s, v) })
+	if h.cfg.Encode.Signal == nil {
+		return
+	}
+	e := signalEntry(len(s.Body), func(v Variant) []byte { return h.cfg.Encode.Signal(roomID, s, v) })
+	e.from = s.From
+	if s.Turn != nil {
+		h.showNoted(roomID, e, func(sh *liveShard) { sh.mark(roomID, s, h.cfg.Now()) })
+	} else if r := h.room(roomID); r != nil {
+		r.show(e)
 	}
 }
 
 func (h *Hub) showDelta(roomID string, d Delta) {
-	if r := h.room(roomID); r != nil && h.cfg.Encode.Delta != nil {
-		r.signal(len(d.Text), func(v Variant) []byte { return h.cfg.Encode.Delta(roomID, d, v) })
+	if h.cfg.Encode.Delta != nil {
+		e := signalEntry(len(d.Text), func(v Variant) []byte { return h.cfg.Encode.Delta(roomID, d, v) })
+		h.showNoted(roomID, e, func(sh *liveShard) { sh.add(roomID, d, h.cfg.Now()) })
+	}
+}
+
+// showNoted notes something of an answer under way and puts its entry into the room's feed, as one step for
+// whoever joins.
+func (h *Hub) showNoted(roomID string, e *entry, note func(*liveShard)) {
+	sh := h.live.shard(roomID)
+	sh.mu.Lock()
+	note(sh)
+	r := h.room(roomID)
+	if r != nil {
+		r.feed.signal(e)
+	}
+	sh.mu.Unlock()
+	if r != nil {
+		r.pokeAll()
 	}
 }
 
@@ -114,7 +141,7 @@ func (h *Hub) handle(node string, w wire) {
 	now := h.cfg.Now()
 	switch w.Kind {
 	case kindSignal:
-		s := Signal{Type: w.Type, Body: w.Body}
+		s := Signal{Type: w.Type, Body: w.Body, Turn: w.Turn}
 		if h.cfg.Heard != nil {
 			h.cfg.Heard(w.Room, s)
 		}

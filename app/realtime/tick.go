@@ -55,6 +55,7 @@ func (h *Hub) sweep(now time.Time) {
 	for _, c := range h.Conns(nil) {
 		h.check(c, now)
 	}
+	h.live.forgetBefore(now.Add(-liveFor))
 	for _, r := range h.openRooms() {
 		r.feed.forget(now.Add(-windowAge))
 		if r.expirePresence(now.Add(-h.cfg.PresenceExpiry)) {

@@ -320,6 +320,14 @@ byId("boot-retry").addEventListener("click", boot);
 byId("rooms-refresh").addEventListener("click", loadRooms);
 byId("empty-retry").addEventListener("click", route);
 window.addEventListener("hashchange", route);
+// Some browsers lay the on-screen keyboard over the page instead of shrinking it.
+window.visualViewport?.addEventListener("resize", ({ target: { height, scale } }) => {
+  const { style, clientHeight } = document.documentElement;
+  const covered = Math.abs(scale - 1) < 0.01 && height < clientHeight - 1;
+  if (covered) style.setProperty("--visible", `${height}px`);
+  else style.removeProperty("--visible");
+  if (covered) window.scrollTo(0, 0);
+});
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   unread = 0;

@@ -7,6 +7,7 @@ import { announce, button, byId, dayOf, el, exactTimeOf, timeOf } from "./dom.js
 const orderStreaming = 1e15;
 const orderWaiting = 2e15;
 const nearEnd = 64;
+const moved = 4; // less is a fraction of a pixel on a zoomed page
 const togetherFor = 5 * 60 * 1000;
 
 export class MessageList {
@@ -17,6 +18,7 @@ export class MessageList {
   #items = new Map(); // key -> item
   #byLine = new WeakMap(); // li -> item
   #atEnd = true;
+  #top = 0; // where the log was scrolled to
   #following = 0;
   #life = new AbortController();
   #actions;
@@ -30,9 +32,11 @@ export class MessageList {
     const { signal } = this.#life;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
     this.#newest.addEventListener("click", () => this.toEnd(), { signal });
-    // The on-screen keyboard and a growing composer shrink the log.
+    // The window, the on-screen keyboard and a growing composer change the log's
+    // height, and what is said changes that of the list in it.
     const resized = new ResizeObserver(() => this.#follow());
     resized.observe(this.#scroller);
+    resized.observe(this.#list);
     signal.addEventListener("abort", () => resized.disconnect());
     this.clear();
   }
@@ -221,6 +225,7 @@ export class MessageList {
     this.#atEnd = true;
     this.#newest.hidden = true;
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#top = this.#scroller.scrollTop;
   }
 
   #make(kind) {
@@ -346,9 +351,15 @@ export class MessageList {
     });
   }
 
+  // Only who moves up leaves the end: text that has grown, or a log that has
+  // shrunk, since the event's cause is no wish to read on above. A log that grows
+  // moves up as well, but stays at its end.
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < nearEnd;
+    const left = scrollHeight - scrollTop - clientHeight;
+    if (scrollTop < this.#top) this.#atEnd = left < moved;
+    else if (left < nearEnd) this.#atEnd = true;
+    this.#top = scrollTop;
     if (this.#atEnd) this.#newest.hidden = true;
   }
 }

@@ -285,7 +285,7 @@ export class Room {
   // The cursor is older than what the server keeps: what is shown up to there
   // may have holes, so it is replaced by the newest page of the history.
   async #resync(after) {
-    this.#turns.endAll();
+    this.#turns.endUnheard();
     this.#cursor = after;
     try {
       const history = await api.history(this.#id, { limit: pageSize });

@@ -8,7 +8,7 @@ const silentAfterReconnect = 10000;
 const nameless = "AI agent";
 
 export class Turns {
-  #running = new Map(); // turn id -> {name, stream, at, timer, mine}
+  #running = new Map(); // turn id -> {name, stream, at, timer, mine, heard}
   #ended = new Map(); // turn id -> the last attempt that is over
   #list;
   #agents;
@@ -36,6 +36,8 @@ export class Turns {
     if (state === "started" || state === "retrying") {
       const { stream } = this.#get(id, frame);
       stream.begin(attempt ?? 1);
+      // On joining, a turn that runs already comes with its text so far.
+      if (typeof frame.text === "string") stream.add({ attempt: attempt ?? 1, offset: frame.offset ?? 0, text: frame.text });
       this.#show(id, state === "retrying" ? "is trying again" : "is thinking");
       return;
     }
@@ -84,13 +86,18 @@ export class Turns {
     this.#list.endStreaming(id);
   }
 
-  endAll() {
-    for (const id of [...this.#running.keys()]) this.end(id);
+  // endUnheard ends the turns that the server has not named since the socket is
+  // back: it names those that run before anything else.
+  endUnheard() {
+    for (const [id, { heard }] of [...this.#running]) if (!heard) this.end(id);
   }
 
   // reconnected gives the turns shown a moment to prove that they still run.
   reconnected() {
-    for (const id of this.#running.keys()) this.#watch(id, silentAfterReconnect);
+    for (const [id, turn] of this.#running) {
+      turn.heard = false;
+      this.#watch(id, silentAfterReconnect);
+    }
   }
 
   // get also makes a turn that was running before this page came.
@@ -100,6 +107,7 @@ export class Turns {
       turn = { name: nameless, stream: new Stream(), at: new Date(), timer: 0, mine: this.#list.lastIsOwn };
       this.#running.set(id, turn);
     }
+    turn.heard = true;
     const agent = this.#agents.find((known) => known.id === agentId) ?? (this.#agents.length === 1 ? this.#agents[0] : undefined);
     if (agentName) turn.name = agentName;
     else if (turn.name === nameless && agent?.name) turn.name = agent.name;
