@@ -152,6 +152,9 @@ func (in *incoming) readAll(total *bodies, most int) ([]byte, error) {
 		body, in.read = body[:len(body)+n], in.read+n
 		if errors.Is(err, io.EOF) && in.read == in.length || errors.Is(err, io.EOF) && in.length < 0 {
 			in.whole = true
+			if len(body) > most {
+				return nil, fiber.ErrRequestEntityTooLarge
+			}
 			return body, nil
 		}
 		if err != nil {
