@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"net"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -94,4 +97,33 @@ func rawConn(nc net.Conn) *conn {
 	}
 	c, _ := nc.(*conn)
 	return c
+}
+
+// slim frees the buffer that read the head of a hijacked connection's request,
+// half of what an idle socket costs. fasthttp keeps it as long as the
+// connection lives whenever bodies are streams, and takes it back afterwards:
+// grow must have made it whole by then.
+func slim(nc net.Conn) (grow func()) {
+	br := headReader(nc)
+	if br == nil || br.Buffered() > 0 {
+		return func() {}
+	}
+	size := br.Size()
+	*br = *bufio.NewReaderSize(rawConn(nc), 0) // of bufio's least size, which larger reads pass by
+	return func() { *br = *bufio.NewReaderSize(nil, size) }
+}
+
+// headReader is what a hijacked connection is read through, nil for any other.
+// fasthttp has no name for it.
+func headReader(nc net.Conn) *bufio.Reader {
+	v := reflect.ValueOf(nc)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	field := v.Elem().FieldByName("r")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[io.Reader]() {
+		return nil
+	}
+	br, _ := (*(*io.Reader)(field.Addr().UnsafePointer())).(*bufio.Reader)
+	return br
 }

@@ -102,6 +102,7 @@ func (s *Server) talk(ws *websocket.Conn) {
 	}
 	// The server's deadlines were for the request; the hub notices a dead peer.
 	_ = ws.NetConn().SetDeadline(time.Time{})
+	defer slim(ws.NetConn())()
 	conn := seat.Sit(ws.NetConn(), v2, after)
 	defer hangUp(ws, conn)
 	defer seat.Leave()
