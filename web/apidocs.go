@@ -3,6 +3,7 @@ package web
 import (
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -43,19 +44,24 @@ func underDocsPolicy(c *fiber.Ctx) error {
 }
 
 // packedFileOf is fileOf for bytes that are compressed with brotli, which
-// browsers take where there is https; others get them unpacked.
+// browsers take where there is https; others get them unpacked, all the same
+// copy.
 func packedFileOf(name string, packed []byte) fiber.Handler {
 	asIs := fileOf(name, packed)
+	unpacked := sync.OnceValues(func() (fiber.Handler, error) {
+		body, err := fasthttp.AppendUnbrotliBytes(nil, packed)
+		return fileOf(name, body), err
+	})
 	return func(c *fiber.Ctx) error {
 		c.Vary(fiber.HeaderAcceptEncoding)
 		if acceptsEncoding(c, "br") {
 			c.Set(fiber.HeaderContentEncoding, "br")
 			return asIs(c)
 		}
-		body, err := fasthttp.AppendUnbrotliBytes(nil, packed)
+		send, err := unpacked()
 		if err != nil {
 			return err
 		}
-		return fileOf(name, body)(c)
+		return send(c)
 	}
 }

@@ -42,13 +42,15 @@ func (in *FileIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// filePart finds the part "file" of a form.
+// filePart finds the part "file" of a form. What it returns lies in body, whose
+// beginning it overwrites: a second copy of an upload would count nowhere.
 func filePart(body []byte, boundary string) ([]byte, error) {
 	bad := func(field, message string) error { return &huma.ErrorDetail{Location: field, Message: message} }
 	if boundary == "" {
 		return nil, bad("body", "must be a form, multipart/form-data")
 	}
-	form := multipart.NewReader(bytes.NewReader(body), boundary)
+	src := bytes.NewReader(body)
+	form := multipart.NewReader(src, boundary)
 	for range maxParts {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -60,8 +62,13 @@ func filePart(body []byte, boundary string) ([]byte, error) {
 		if part.FormName() != "file" {
 			continue
 		}
-		file, err := io.ReadAll(part)
-		if err != nil {
+		file := body[:0]
+		for err == nil {
+			var n int
+			n, err = part.Read(body[len(file) : len(body)-src.Len()]) // behind the reader, which is always ahead
+			file = body[:len(file)+n]
+		}
+		if !errors.Is(err, io.EOF) {
 			return nil, bad("body", "is not a readable form")
 		}
 		if _, named, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentDisposition)); err == nil && named["filename"] == "" && len(file) == 0 {

@@ -5,7 +5,9 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"mime/multipart"
+	"mime/quotedprintable"
 	"net/textproto"
 	"strings"
 	"testing"
@@ -120,4 +122,50 @@ func TestAvatars(t *testing.T) {
 			}
 		},
 	})
+}
+
+// The file of a form is found in the form's own bytes, of every length around
+// the pieces in which it is read, whatever comes before and behind it.
+func TestFilePart(t *testing.T) {
+	t.Parallel()
+	lengths := []int{0, 1, 100, 1 << 20}
+	for n := 3900; n < 4300; n += 7 {
+		lengths = append(lengths, n)
+	}
+	for _, n := range lengths {
+		for _, like := range []string{"abc", "\r\n--", "=\r\n\x00", "-b--\r"} {
+			want := strings.Repeat(like, n/len(like)+1)[:n]
+			for _, before := range []string{"", "--b\r\nContent-Disposition: form-data; name=x\r\n\r\n" + want + "\r\n"} {
+				head := before + "--b\r\nContent-Disposition: form-data; name=file; filename=f\r\n"
+				end := "\r\n--b\r\nContent-Disposition: form-data; name=file\r\n\r\nanother\r\n--b--\r\n"
+				for encoding, text := range map[string]string{"": want, "quoted-printable": quoted(t, want)} {
+					form := head
+					if encoding != "" {
+						form += "Content-Transfer-Encoding: " + encoding + "\r\n"
+					}
+					got, err := filePart([]byte(form+"\r\n"+text+end), "b")
+					if err != nil || string(got) != want {
+						t.Fatalf("%d bytes of %q, %q: got %d, %v", n, like, encoding, len(got), err)
+					}
+				}
+			}
+		}
+	}
+	if _, err := filePart([]byte("--b\r\nContent-Disposition: form-data; name=file\r\n\r\nno end"), "b"); err == nil {
+		t.Error("a form without an end was taken")
+	}
+}
+
+func quoted(t testing.TB, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := quotedprintable.NewWriter(&b)
+	w.Binary = true
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

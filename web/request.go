@@ -132,11 +132,11 @@ func templateOf(c *fiber.Ctx) string {
 // isProbe knows the questions of an orchestrator.
 func isProbe(path string) bool { return path == pathHealth || path == pathReady }
 
-// bodySize is the size of an answer, -1 for a stream: reading one to its end
-// would hold it back.
+// bodySize is the size of an answer, -1 for a stream without a known one:
+// reading it to its end would hold it back.
 func bodySize(c *fiber.Ctx) int {
 	if c.Response().IsBodyStream() {
-		return -1
+		return max(c.Response().Header.ContentLength(), -1)
 	}
 	return len(c.Response().Body())
 }

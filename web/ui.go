@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -17,8 +18,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// maxHashed bounds the files that are read whole, to hash and to send; larger
-// ones are streamed, and known by their size and time.
+// maxHashed bounds the files that are known by their content; larger ones are
+// by their size and time.
 const maxHashed = 16 << 20
 
 // ui is a built single-page client in a folder of the operator. A path that no
@@ -107,26 +108,33 @@ func (u *ui) headers(c *fiber.Ctx, name, host string) {
 	}
 }
 
-// sendFile sends a file that it closes.
+// sendFile sends a file that it closes. It goes out piece by piece: a client
+// that does not read what it asks for must not hold it in memory.
 func sendFile(c *fiber.Ctx, f *os.File, info fs.FileInfo) error {
+	etag, err := fileTag(f, info)
+	if err != nil || unchanged(c, etag) {
+		_ = f.Close()
+		return err
+	}
+	c.Context().SetBodyStream(f, int(info.Size()))
+	return nil
+}
+
+// fileTag is the ETag of a file, which is left at its beginning. It does not go
+// by the time alone: builds that repeat exactly give all files the same one.
+func fileTag(f *os.File, info fs.FileInfo) (string, error) {
 	if info.Size() > maxHashed {
-		if unchanged(c, fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano())) {
-			_ = f.Close()
-			return nil
-		}
-		c.Context().SetBodyStream(f, int(info.Size()))
-		return nil
+		return fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()), nil
 	}
-	defer func() { _ = f.Close() }()
-	body := make([]byte, info.Size())
-	if _, err := f.ReadAt(body, 0); err != nil && len(body) > 0 {
-		return fmt.Errorf("read %s of the client: %w", f.Name(), err)
+	hash := sha256.New()
+	_, err := io.Copy(hash, f)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	// Not by the time: builds that repeat exactly give all files the same one.
-	if unchanged(c, etagOf(body)) {
-		return nil
+	if err != nil {
+		return "", fmt.Errorf("read %s of the client: %w", f.Name(), err)
 	}
-	return c.Send(body)
+	return quoteTag(hash.Sum(nil)), nil
 }
 
 // unchanged sets the ETag, and answers 304 to a client that has it already.
@@ -141,8 +149,10 @@ func unchanged(c *fiber.Ctx, etag string) bool {
 
 func etagOf(body []byte) string {
 	sum := sha256.Sum256(body)
-	return `"` + hex.EncodeToString(sum[:12]) + `"`
+	return quoteTag(sum[:])
 }
+
+func quoteTag(sum []byte) string { return `"` + hex.EncodeToString(sum[:12]) + `"` }
 
 var (
 	namedByHash = regexp.MustCompile(`[.-](?:([A-Za-z0-9_-]{8})|[0-9a-f]{16,64})\.\w+(?:\.map)?$`)

@@ -12,9 +12,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,9 +64,9 @@ type besieged struct {
 	calm  uint64
 }
 
-func besiege(t *testing.T) *besieged {
+func besiege(t *testing.T, env ...string) *besieged {
 	t.Helper()
-	s := proctest.New(t, "")
+	s := proctest.New(t, "", env...)
 	serve := s.Serve()
 	b := &besieged{T: t, serve: serve, w: s.Populate(proctest.To(false, serve), proctest.Plan{Students: 2, Rooms: 1})}
 	b.calm = memory(t, serve, "VmRSS")
@@ -108,19 +110,31 @@ func (b *besieged) heads(n int, sent string) []net.Conn {
 	return conns
 }
 
-// answered reads the answers that come within a while, 0 for none.
-func (b *besieged) answered(conns []net.Conn, patience time.Duration) []int {
+// grace is how long the last few answers may take once the others have come.
+const grace = time.Second
+
+// answered reads the answers, 0 for none. Of the last few it waits for no
+// longer than a moment.
+func (b *besieged) answered(conns []net.Conn, few int) []int {
 	b.Helper()
 	statuses := make([]int, len(conns))
 	var reading sync.WaitGroup
-	for i, c := range conns {
+	var came atomic.Int64
+	for _, c := range conns {
 		_ = c.SetReadDeadline(time.Now().Add(patience))
+	}
+	for i, c := range conns {
 		reading.Go(func() {
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
 				return
 			}
 			_ = res.Body.Close()
+			if few > 0 && came.Add(1) == int64(len(conns)-few) {
+				for _, c := range conns {
+					_ = c.SetReadDeadline(time.Now().Add(grace))
+				}
+			}
 			if statuses[i] = res.StatusCode; statuses[i] == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
 				b.Error("503 without Retry-After")
 			}
@@ -165,12 +179,13 @@ func TestBombs(t *testing.T) {
 	gz := func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }
 	deflated := pack(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }, blanks)
 	zipped, brotli := pack(gz, blanks), fasthttp.AppendBrotliBytes(nil, blanks)
-	for encoding, sent := range map[string][]byte{"br": brotli, "gzip": zipped, "deflate": deflated, "gzip, gzip": pack(gz, zipped), "br, br": fasthttp.AppendBrotliBytes(nil, brotli)} {
+	for encoding, sent := range map[string][]byte{"br": brotli, "gzip": zipped, "deflate": deflated, "gzip, gzip": pack(gz, zipped),
+		"br, br": fasthttp.AppendBrotliBytes(nil, brotli)} {
 		for _, path := range []string{linkPath, "/api/v1/login/access-token", "/api/v1/login/logout", "/api/v1/setup", "/api/v1/courses/", avatarPath,
 			"/admin/queue/api/jobs/cancel", "/nowhere"} {
 			for _, token := range []string{"", b.w.Admin.Token()} {
 				conns := b.heads(8, strings.Replace(head(path, token, len(sent)), "\r\n\r\n", "\r\nContent-Encoding: "+encoding+"\r\n\r\n", 1)+string(sent))
-				b.all(path+" in "+encoding, b.answered(conns, patience), http.StatusUnsupportedMediaType)
+				b.all(path+" in "+encoding, b.answered(conns, 0), http.StatusUnsupportedMediaType)
 				for _, c := range conns {
 					_ = c.Close()
 				}
@@ -189,20 +204,21 @@ func TestPromisedBodies(t *testing.T) {
 	for _, n := range []int{100, 500} {
 		for path, want := range map[string]int{avatarPath: http.StatusUnauthorized, linkPath: http.StatusRequestEntityTooLarge,
 			"/admin/queue/api/jobs/cancel": http.StatusUnauthorized, "/nowhere": http.StatusNotFound} {
-			b.all(path, b.answered(b.heads(n, head(path, "", large)), patience), want)
+			b.all(path, b.answered(b.heads(n, head(path, "", large)), 0), want)
 			b.bounded(fmt.Sprintf("%d heads for %s", n, path))
 		}
 		token := b.w.Students[0].Token()
+		const uploadsAtOnce = 4 // of one person
 		conns := b.heads(n, head(avatarPath, token, large))
 		var silent []net.Conn
-		for i, status := range b.answered(conns, 5*time.Second) {
+		for i, status := range b.answered(conns, uploadsAtOnce) {
 			if status == 0 {
 				silent = append(silent, conns[i])
 			} else if status != http.StatusServiceUnavailable {
 				t.Errorf("got %d, want 503", status)
 			}
 		}
-		if len(silent) < 1 || len(silent) > 4 {
+		if len(silent) < 1 || len(silent) > uploadsAtOnce {
 			t.Errorf("%d of %d uploads of one person may come at once, want a few", len(silent), n)
 		}
 		b.bounded(fmt.Sprintf("%d heads of one person", n))
@@ -210,7 +226,7 @@ func TestPromisedBodies(t *testing.T) {
 			_ = c.Close()
 		}
 		for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-			again := b.answered(b.heads(1, head(avatarPath, token, 4)+"abcd"), patience)
+			again := b.answered(b.heads(1, head(avatarPath, token, 4)+"abcd"), 0)
 			if again[0] == http.StatusUnprocessableEntity {
 				break
 			} else if time.Now().After(deadline) {
@@ -238,4 +254,30 @@ func TestSlowBodies(t *testing.T) {
 		_ = c.Close()
 	}
 	b.bounded("slow bodies that have gone")
+}
+
+// Strangers who ask for files and read none of them hold none in memory.
+func TestUnreadFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, size := range map[string]int{"index.html": 10, "large.wasm": 15 << 20, "larger.wasm": 20 << 20} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := besiege(t, "COAGENT_WEB_UI_DIR="+dir)
+	for _, path := range []string{"/large.wasm", "/larger.wasm", "/docs/swagger-ui-bundle.js", "/openapi.json"} {
+		conns := b.heads(60, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		begun := make([]byte, len("HTTP/1.1 200"))
+		for _, c := range conns {
+			_ = c.SetReadDeadline(time.Now().Add(patience))
+			if _, err := io.ReadFull(c, begun); err != nil || string(begun) != "HTTP/1.1 200" {
+				t.Fatalf("%s: got %q, %v", path, begun, err)
+			}
+		}
+		b.bounded("60 unread " + path)
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}
 }
