@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"strings"
 
 	"github.com/coagent-studio/coagent/store"
 )
@@ -203,6 +204,27 @@ func typeFacts(at *store.AgentType) facts {
 	return facts{"type_name": at.TypeName, "display_name": at.DisplayName, "description": at.Description, "category": at.Category,
 		"icon": at.Icon, "color": at.Color, "default_system_prompt": at.DefaultSystemPrompt, "default_model_provider": at.DefaultModelProvider,
 		"default_model": at.DefaultModel, "default_settings": sum(string(at.DefaultSettings)), "default_capabilities": sum(string(at.DefaultCapabilities))}
+}
+
+// knownType refuses an agent type that nobody has described: an agent of a
+// mistyped one would be called by a word that nobody says.
+func (a *App) knownType(ctx context.Context, field, typeName string) error {
+	if err := text(field, typeName, 1, 64); err != nil {
+		return err
+	}
+	_, err := a.db.AgentType(ctx, typeName)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	types, err := a.db.AgentTypes(ctx, "", true, store.Page{Limit: store.MaxLimit})
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.TypeName
+	}
+	return invalid(field, "must be one of %s; an admin can add a type", strings.Join(names, ", "))
 }
 
 // startAs gives a new agent what its type says new ones start with; a type that

@@ -183,7 +183,7 @@ func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
 	if err != nil {
 		return err
 	}
-	token, err := a.keys.Encrypt(key)
+	token, err := a.sealKey(ag.ModelProvider, key)
 	ag.EncryptedAPIKey = token
 	return err
 }
@@ -193,10 +193,7 @@ func (a *App) MaskedKey(ag *store.Agent) *string {
 	if ag.EncryptedAPIKey == "" {
 		return nil
 	}
-	masked := "****"
-	if key, err := a.keys.Decrypt(ag.EncryptedAPIKey); err == nil {
-		masked = Mask(key)
-	}
+	masked := a.MaskToken(ag.EncryptedAPIKey)
 	return &masked
 }
 
@@ -283,7 +280,7 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		return nil, err
 	}
 	ag := a.newAgent(projectID, actor.User.ID)
-	if err := text("type", s.Type.Value, 1, 64); err != nil {
+	if err := a.knownType(ctx, "type", s.Type.Value); err != nil {
 		return nil, err
 	}
 	if err := a.startAs(ctx, &ag, s.Type.Value); err != nil {
@@ -348,8 +345,14 @@ func agentError(err error) error {
 
 // UpdateAgent changes the sent members of an agent.
 func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentSettings) (*store.Agent, error) {
-	if _, err := a.agentFor(ctx, actor, id, ActUpdateAgent, "Agent config"); err != nil {
+	was, err := a.agentFor(ctx, actor, id, ActUpdateAgent, "Agent config")
+	if err != nil {
 		return nil, err
+	}
+	if s.Type.Sent && s.Type.Value != was.Type {
+		if err := a.knownType(ctx, "type", s.Type.Value); err != nil {
+			return nil, err
+		}
 	}
 	return a.editAgent(ctx, actor, ActUpdateAgent, id, func(ag *store.Agent) error { return a.apply(s, ag) })
 }
@@ -376,6 +379,9 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 		return &Error{Kind: KindForbidden, Code: "forbidden", Message: "user_key_ids: only the agent's creator, whose keys they are, can change them"}
 	}
 	if err := mayChangeKeys(actor, &before, ag); err != nil {
+		return err
+	}
+	if err := a.bindKeys(ctx, tx, &before, ag); err != nil {
 		return err
 	}
 	ag.UpdatedAt = a.instant()

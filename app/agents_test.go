@@ -79,6 +79,7 @@ func TestCreateAgent(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url)
 		c := r.Class(t)
+		r.Types(t, c.Admin, "helper", "critic", "racer", "another", "old", "json", "lists", "x")
 		ctx := t.Context()
 		add := func(s app.AgentSettings) (*store.Agent, error) { return r.CreateAgent(ctx, c.Teacher, c.Project.ID, s) }
 		t.Run("OK", func(t *testing.T) {

@@ -37,12 +37,14 @@ func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Messag
 
 // eachKey makes a model call with one key after the other: a key that fails
 // before anything was shown hands over to the next.
-func (a *App) eachKey(ctx context.Context, agentID string, keys []Secret, req llm.Request, call func(llm.Request) (shown bool, err error)) error {
+func (a *App) eachKey(ctx context.Context, agentID string, keys []chainKey, req llm.Request, call func(req llm.Request, kind string) (shown bool, err error)) error {
 	var err error
 	for i, key := range keys {
-		req.Key, req.Secrets = key.Reveal(), revealed(keys)
+		req.Key, req.Secrets = key.key.Reveal(), revealed(keys)
 		var shown bool
-		shown, err = call(req)
+		if shown, err = call(req, key.kind); err == nil || shown {
+			a.noteKeyUse(ctx, key, agentID)
+		}
 		if cause := context.Cause(ctx); err != nil && cause != nil {
 			return cause
 		}
@@ -50,7 +52,7 @@ func (a *App) eachKey(ctx context.Context, agentID string, keys []Secret, req ll
 		if !errors.As(err, &failed) {
 			return err
 		}
-		if handOver := a.cooling.failed(req.Provider, key, failed, a.now()); !handOver || shown || i == len(keys)-1 {
+		if handOver := a.cooling.failed(req.Provider, key.key, failed, a.now()); !handOver || shown || i == len(keys)-1 {
 			return err
 		}
 		a.log.WarnContext(ctx, "model key failed, the next one takes over", "agent", agentID, "provider", req.Provider, "kind", failed.Kind)
@@ -59,16 +61,16 @@ func (a *App) eachKey(ctx context.Context, agentID string, keys []Secret, req ll
 }
 
 // revealed are the keys of a chain, none of which an answer may show.
-func revealed(keys []Secret) []string {
+func revealed(keys []chainKey) []string {
 	out := make([]string, len(keys))
 	for i, k := range keys {
-		out[i] = k.Reveal()
+		out[i] = k.key.Reveal()
 	}
 	return out
 }
 
 // answerOf asks a model for a whole answer, which it cuts at most bytes.
-func (a *App) answerOf(ctx context.Context, agentID string, keys []Secret, req llm.Request, most int) (text string, usage llm.Usage, err error) {
+func (a *App) answerOf(ctx context.Context, agentID string, keys []chainKey, req llm.Request, most int) (text string, usage llm.Usage, err error) {
 	ask := func(req llm.Request) (bool, error) {
 		var b strings.Builder
 		for chunk, err := range a.callModel(ctx, req) {
@@ -83,7 +85,7 @@ func (a *App) answerOf(ctx context.Context, agentID string, keys []Secret, req l
 		text = cut(strings.TrimSpace(b.String()), most)
 		return false, nil
 	}
-	err = a.eachKey(ctx, agentID, keys, req, func(req llm.Request) (bool, error) {
+	err = a.eachKey(ctx, agentID, keys, req, func(req llm.Request, _ string) (bool, error) {
 		shown, err := ask(req)
 		if llm.KindOf(err) == llm.ThoughtAloud {
 			return ask(req) // nobody has seen it, and now the model is known

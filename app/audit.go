@@ -22,6 +22,7 @@ const (
 	didStopImpersonating Action = "user.stop_impersonating"
 	didSetPassword       Action = "user.set_password"
 	didCreateKey         Action = "key.create"
+	didShareKey          Action = "key.share"
 	didDeleteKey         Action = "key.delete"
 	didCreateToken       Action = "token.create"
 	didRevokeToken       Action = "token.revoke"

@@ -32,6 +32,7 @@ func TestAuditLines(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url)
 		c := r.Class(t)
+		r.Types(t, c.Admin, "critic")
 		ctx := t.Context()
 		super := r.User(t, app.RoleSuperAdmin, "Root")
 		t.Run("OnlyWhatChanged", func(t *testing.T) {

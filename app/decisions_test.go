@@ -261,6 +261,7 @@ func TestPeopleFirst(t *testing.T) {
 		t.Run("AgentsGiveWay", func(t *testing.T) {
 			r := apptest.New(t, url)
 			c := r.Class(t)
+			r.Types(t, c.Admin, "peer")
 			gate := llmtest.NewGate(2)
 			r.Model.Script(func(req llmtest.Request) llmtest.Response {
 				switch req.Number {

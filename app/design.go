@@ -113,7 +113,7 @@ func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag 
 
 // designKeys makes the agent what the request wants it to be, and gives the
 // keys to call its model with.
-func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]Secret, error) {
+func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]chainKey, error) {
 	ag.SystemPrompt = cmp.Or(d.SystemPrompt, ag.SystemPrompt)
 	if d.Model != "" {
 		ag.Model = &d.Model
@@ -135,7 +135,7 @@ func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]Secr
 	}
 	switch {
 	case own:
-		return []Secret{d.Key}, nil
+		return []chainKey{{key: d.Key}}, nil
 	case other && a.models.NeedsKey(provider):
 		return nil, errNoDesignKey
 	}

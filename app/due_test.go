@@ -235,7 +235,9 @@ func TestDueDuringATurn(t *testing.T) {
 func TestDueOnTwoNodes(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	first, second := apptest.New(t, url), apptest.New(t, url)
+	first := apptest.New(t, url)
+	// One provider for both: a stored key is for the host that it was given for.
+	second := apptest.New(t, url, func(c *app.Config) { c.LLM.OpenAI.BaseURL = first.Config.LLM.OpenAI.BaseURL })
 	for _, r := range []*apptest.Rig{first, second} {
 		r.SetRoll(999)
 		r.Model.Script(counted)

@@ -1,8 +1,8 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -40,7 +40,7 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 		err, optionalText("description", in.Description, maxText))); err != nil {
 		return nil, err
 	}
-	token, err := a.keys.Encrypt(key)
+	token, err := a.sealKey(in.Provider, key)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +79,11 @@ func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error 
 
 // MaskToken is an encrypted key as people may see it.
 func (a *App) MaskToken(token string) string {
-	key, err := a.keys.Decrypt(token)
+	k, err := a.unsealKey(token)
 	if err != nil {
 		return "****"
 	}
-	return Mask(key)
+	return Mask(k.key)
 }
 
 // The types of an agent's further keys, in the order in which they are tried.
@@ -131,7 +131,7 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 		if err != nil {
 			return nil, err
 		}
-		if tokens[kind], err = a.keys.Encrypt(clean); err != nil {
+		if tokens[kind], err = a.sealKey(ag.ModelProvider, clean); err != nil {
 			return nil, err
 		}
 	}
@@ -177,96 +177,6 @@ func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) e
 	return err
 }
 
-// The kinds of keys that a model can be called with, beside agentKeyTypes.
-const (
-	keyOwn  = "own"  // the agent's
-	keyLent = "lent" // one of its creator's
-	keyNone = "none" // the model needs no key
-)
-
-// kindOfKey is a key of an agent and whose it is.
-type kindOfKey struct {
-	kind  string
-	token string // encrypted
-}
-
-// modelKeys is the chain of keys that an agent calls its model with: its own,
-// its creator's in the order of user_key_ids, then room, global and backup
-// key. Keys that failed a moment ago come last.
-func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]Secret, error) {
-	keys, _, err := a.modelKeyKinds(ctx, ag)
-	return keys, err
-}
-
-// modelKeyKinds is modelKeys with the kind of each.
-func (a *App) modelKeyKinds(ctx context.Context, ag *store.Agent) ([]Secret, map[Secret]string, error) {
-	if !a.models.NeedsKey(ag.ModelProvider) {
-		return []Secret{""}, map[Secret]string{"": keyNone}, nil
-	}
-	var tokens []kindOfKey
-	if ag.EncryptedAPIKey != "" {
-		tokens = append(tokens, kindOfKey{keyOwn, ag.EncryptedAPIKey})
-	}
-	more, err := a.furtherKeys(ctx, ag)
-	if err != nil {
-		return nil, nil, err
-	}
-	var keys []Secret
-	kinds := map[Secret]string{}
-	for _, t := range append(tokens, more...) {
-		// A key that cannot be decrypted is no key; the others still are.
-		if k, err := a.keys.Decrypt(t.token); err == nil && kinds[k] == "" {
-			keys, kinds[k] = append(keys, k), t.kind
-		}
-	}
-	if len(keys) == 0 {
-		return nil, nil, &turnFault{reason: reasonNoKey, detail: "the agent has no usable API key for " + ag.ModelProvider}
-	}
-	return a.cooling.order(ag.ModelProvider, keys, a.now()), kinds, nil
-}
-
-// lentKeys are those of ids that the agent's creator lends it: who has left its
-// project no longer pays for it.
-func (a *App) lentKeys(ctx context.Context, ag *store.Agent, ids []string) ([]store.UserKey, error) {
-	if ag.CreatedBy == "" || len(ids) == 0 {
-		return nil, nil
-	}
-	creator, err := a.db.User(ctx, ag.CreatedBy)
-	if err != nil || !creator.IsActive {
-		return nil, notMissing(err)
-	}
-	if ag.ProjectID != "" && !isAdminRole(creator.Role) {
-		if role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID); err != nil || role == "" {
-			return nil, notMissing(err)
-		}
-	}
-	return a.db.UserKeysByID(ctx, creator.ID, ids)
-}
-
-func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]kindOfKey, error) {
-	var tokens []kindOfKey
-	var ids []string
-	if err := json.Unmarshal([]byte(ag.UserKeyIDs), &ids); err != nil {
-		return nil, err
-	}
-	own, err := a.lentKeys(ctx, ag, ids)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range ids {
-		if i := slices.IndexFunc(own, func(k store.UserKey) bool { return k.ID == id && k.Provider == ag.ModelProvider }); i >= 0 {
-			tokens = append(tokens, kindOfKey{keyLent, own[i].EncryptedKey})
-		}
-	}
-	stored, err := a.db.AgentKeys(ctx, ag.ID)
-	for _, kind := range agentKeyTypes {
-		if i := slices.IndexFunc(stored, func(k store.AgentKey) bool { return k.KeyType == kind }); i >= 0 {
-			tokens = append(tokens, kindOfKey{kind, stored[i].EncryptedKey})
-		}
-	}
-	return tokens, err
-}
-
 // How long a key that failed stands back behind the others.
 const (
 	coolBadKey  = 10 * time.Minute
@@ -307,10 +217,10 @@ func (c *coolingKeys) failed(provider string, key Secret, err *llm.Error, now ti
 }
 
 // order moves keys that cool down behind the others, the soonest first.
-func (c *coolingKeys) order(provider string, keys []Secret, now time.Time) []Secret {
+func (c *coolingKeys) order(provider string, keys []chainKey, now time.Time) []chainKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wait := func(k Secret) time.Duration { return max(c.until[coolingKey{provider, k}].Sub(now), 0) }
-	slices.SortStableFunc(keys, func(x, y Secret) int { return int(wait(x) - wait(y)) })
+	wait := func(k chainKey) time.Duration { return max(c.until[coolingKey{provider, k.key}].Sub(now), 0) }
+	slices.SortStableFunc(keys, func(x, y chainKey) int { return cmp.Compare(wait(x), wait(y)) })
 	return keys
 }

@@ -107,7 +107,7 @@ func TestKeyChain(t *testing.T) {
 		t.Run("nobody else's", func(t *testing.T) {
 			r := apptest.New(t, storeOf(t, url))
 			c := r.Class(t)
-			mine, err := r.CreateUserKey(t.Context(), c.Teacher, app.NewUserKey{Provider: "openai", Alias: "mine", Key: "key-mine"})
+			other, err := r.CreateUserKey(t.Context(), c.Teacher, app.NewUserKey{Provider: "gemini", Alias: "other", Key: "key-other"})
 			must(t, err)
 			theirs, err := r.CreateUserKey(t.Context(), c.Admin, app.NewUserKey{Provider: "openai", Alias: "theirs", Key: "key-theirs"})
 			must(t, err)
@@ -115,7 +115,7 @@ func TestKeyChain(t *testing.T) {
 				_, err := r.UpdateAgent(t.Context(), by, c.TeacherAgent.ID, app.AgentSettings{UserKeyIDs: app.Some(ids)})
 				return err
 			}
-			for _, ids := range [][]string{{mine.ID}, {theirs.ID}} { // who else may edit the agent lends it neither
+			for _, ids := range [][]string{{other.ID}, {theirs.ID}} { // who else may edit the agent lends it neither
 				refused(t, name(c.Admin, ids...), app.KindForbidden, "forbidden", "user_key_ids: only the agent's creator, whose keys they are, can change them")
 			}
 			must(t, name(c.Teacher, theirs.ID))
@@ -126,6 +126,8 @@ func TestKeyChain(t *testing.T) {
 				turns, err := r.DB.Turns(t.Context(), c.Room.ID, store.Page{})
 				return err == nil && len(turns) == 1 && turns[0].State == store.TurnFailed && turns[0].Reason == "no_key"
 			})
+			mine, err := r.CreateUserKey(t.Context(), c.Teacher, app.NewUserKey{Provider: "openai", Alias: "mine", Key: "key-mine"})
+			must(t, err)
 			must(t, name(c.Teacher, theirs.ID, mine.ID))
 			post(t, r, c.Student, c.Room.ID, "and again")
 			r.Lines(t, c.Room.ID, 3)

@@ -266,6 +266,7 @@ func TestProjects(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url)
 		c, ctx := r.Class(t), t.Context()
+		r.Types(t, c.Admin, "x")
 		id := c.Project.ID
 		roles := func() map[string]string {
 			t.Helper()

@@ -31,7 +31,7 @@ var errReportLost = &turnFault{reason: reasonLost, detail: "the server stopped i
 
 // analyst loads the agent that writes reports, and its keys; a *turnFault says
 // that it cannot.
-func (a *App) analyst(ctx context.Context) (*store.Agent, []Secret, error) {
+func (a *App) analyst(ctx context.Context) (*store.Agent, []chainKey, error) {
 	ag, err := a.db.SystemAgent(ctx, AgentAnalytics)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !ag.IsActive {
 		return nil, nil, &turnFault{reason: reasonNotAble, detail: "the analytics agent is missing or switched off"}
@@ -49,7 +49,7 @@ type reportRun struct {
 	report *store.Report
 	course *store.Course
 	agent  *store.Agent
-	keys   []Secret
+	keys   []chainKey
 }
 
 // runReport writes a report, or what is missing of it.

@@ -106,6 +106,7 @@ func TestRenamedAgent(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url)
 		c, ctx := r.Class(t), t.Context()
+		r.Types(t, c.Admin, "critic")
 		other, err := r.CreateAgent(ctx, c.Teacher, c.Project.ID, app.AgentSettings{Type: app.Some("teacher"), Name: app.Some("Other")})
 		if err != nil {
 			t.Fatal(err)

@@ -23,7 +23,7 @@ func (a *App) CreateTemplate(ctx context.Context, actor *Actor, s AgentSettings)
 	if err := Check(actor, ActCreateTemplate, Resource{}); err != nil {
 		return nil, err
 	}
-	if err := text("type", s.Type.Value, 1, 64); err != nil {
+	if err := a.knownType(ctx, "type", s.Type.Value); err != nil {
 		return nil, err
 	}
 	ag := a.newAgent("", actor.User.ID)

@@ -214,12 +214,12 @@ func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
 
 // call streams one answer, to the room too where the part is shown.
 func (t *talk) call(ctx context.Context) (said answer, err error) {
-	keys, kinds, err := t.app.modelKeyKinds(ctx, t.part.agent)
+	keys, err := t.app.modelKeys(ctx, t.part.agent)
 	if err != nil {
 		return said, err
 	}
-	err = t.app.eachKey(ctx, t.part.agent.ID, keys, t.req, func(req llm.Request) (shown bool, err error) {
-		t.usesKey(t.part.agent, kinds[Secret(req.Key)])
+	err = t.app.eachKey(ctx, t.part.agent.ID, keys, t.req, func(req llm.Request, kind string) (shown bool, err error) {
+		t.usesKey(t.part.agent, kind)
 		said, err = t.stream(ctx, req)
 		return said.text != "", err
 	})

@@ -16,8 +16,23 @@ type UserKey struct {
 	Alias         string
 	Description   *string
 	EncryptedKey  string
+	Shared        bool // with the agents of the projects in which the person is a member
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+}
+
+// KeyUse counts an agent's calls with a person's key.
+type KeyUse struct {
+	bun.BaseModel `bun:"table:user_key_uses,alias:uku"`
+	UserKeyID     string `bun:",pk"`
+	AgentID       string `bun:",pk"`
+	Calls         int64
+	FirstUsedAt   time.Time
+	LastUsedAt    time.Time
+
+	AgentName   string `bun:"agent_name,scanonly"`
+	ProjectID   string `bun:"project_id,scanonly"`
+	ProjectName string `bun:"project_name,scanonly"`
 }
 
 // AgentKey is one more key of an agent; its type says when it is used.
@@ -45,6 +60,54 @@ func (q Queries) UserKeysByID(ctx context.Context, userID string, ids []string) 
 	}
 	err := q.db.NewSelect().Model(&rows).Where("uk.user_id = ?", userID).Where("uk.id IN (?)", bun.List(ids)).
 		Limit(int64(len(ids))).Scan(ctx)
+	return rows, translate(err)
+}
+
+// UserKeysFor lists a person's keys for a provider by alias.
+func (q Queries) UserKeysFor(ctx context.Context, userID, provider string) ([]UserKey, error) {
+	var rows []UserKey
+	err := q.db.NewSelect().Model(&rows).Where("uk.user_id = ?", userID).Where("uk.provider = ?", provider).
+		OrderExpr("uk.alias").Limit(DefaultLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// SharedKeys lists the keys for a provider that active members of a project
+// share with its agents, the oldest first, but not those of one person.
+func (q Queries) SharedKeys(ctx context.Context, projectID, provider, butOf string) ([]UserKey, error) {
+	var rows []UserKey
+	err := q.db.NewSelect().Model(&rows).
+		Join("JOIN project_members AS pm ON pm.user_id = uk.user_id AND pm.project_id = ?", projectID).
+		Join("JOIN users AS u ON u.id = uk.user_id AND u.is_active").
+		Where("uk.shared").Where("uk.provider = ?", provider).Where("uk.user_id <> ?", butOf).
+		OrderExpr("uk.created_at, uk.id").Limit(DefaultLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
+// ShareUserKey sets whether one of a person's keys is shared, and returns it.
+func (t *Tx) ShareUserKey(ctx context.Context, userID, id string, shared bool, now time.Time) (*UserKey, error) {
+	k := new(UserKey)
+	res, err := t.db.NewUpdate().Model(k).Set("shared = ?", shared).Set("updated_at = ?", now).
+		Where("id = ?", id).Where("user_id = ?", userID).Returning("*").Exec(ctx)
+	return k, changed(res, err, ErrNotFound)
+}
+
+// CountKeyUse adds one call of an agent with a person's key. A key or an agent
+// that has just been deleted is no error.
+func (t *Tx) CountKeyUse(ctx context.Context, keyID, agentID string, now time.Time) error {
+	_, err := t.db.NewRaw(`INSERT INTO user_key_uses (user_key_id, agent_id, calls, first_used_at, last_used_at)
+		SELECT uk.id, a.id, 1, ?2, ?2 FROM user_keys AS uk JOIN agents AS a ON a.id = ?1 WHERE uk.id = ?0
+		ON CONFLICT (user_key_id, agent_id) DO UPDATE SET calls = user_key_uses.calls + 1, last_used_at = excluded.last_used_at`,
+		keyID, agentID, now).Exec(ctx)
+	return translate(err)
+}
+
+// KeyUses lists the agents that have used a key, the latest first.
+func (q Queries) KeyUses(ctx context.Context, keyID string) ([]KeyUse, error) {
+	var rows []KeyUse
+	err := q.db.NewSelect().Model(&rows).ColumnExpr("uku.*").
+		ColumnExpr("a.name AS agent_name, COALESCE(a.project_id, '') AS project_id, COALESCE(p.name, '') AS project_name").
+		Join("JOIN agents AS a ON a.id = uku.agent_id").Join("LEFT JOIN projects AS p ON p.id = a.project_id").
+		Where("uku.user_key_id = ?", keyID).OrderExpr("uku.last_used_at DESC, uku.agent_id").Limit(MaxLimit).Scan(ctx)
 	return rows, translate(err)
 }
 

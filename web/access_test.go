@@ -81,8 +81,13 @@ var accessTable = []row{
 		return nil, body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}
 	}},
 	{"DELETE /api/v1/users/keys/{key_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
-		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/users/keys",
-			body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}).text(t, "id")}, nil
+		return []string{ownersKey(t, w)}, nil
+	}},
+	{"PUT /api/v1/users/keys/{key_id}/shared", "404 404 404 404 404 404 200 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{ownersKey(t, w)}, body{"shared": true}
+	}},
+	{"GET /api/v1/users/keys/{key_id}/uses", "404 404 404 404 404 404 200 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{ownersKey(t, w)}, nil
 	}},
 	{"GET /api/v1/users/me/tokens", everyone200, nothing},
 	{"POST /api/v1/users/me/tokens", "201 201 201 201 201 201 201 201 201 201 201 201 201", func(testing.TB, *world) ([]string, any) {
@@ -289,7 +294,7 @@ var accessTable = []row{
 	{"PUT /api/v1/agents/{id}", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(body{})},
 	{"PUT /api/v1/agents/{id}/activate", "403 403 403 403 403 403 200 403 403 200 200 200 200", func(t testing.TB, w *world) ([]string, any) {
 		// Of a type of its own, since this switches the others of the type off.
-		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": store.NewID(), "system_prompt": "",
+		return []string{w.as(owner).must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": freshType(t, w), "system_prompt": "",
 			"model_provider": "offline"}).text(t, "id")}, nil
 	}},
 	{"GET /api/v1/agents/{id}/keys", "403 403 403 403 403 403 200 403 200 200 200 200 200", onFreshAgent(nil)},
@@ -630,4 +635,19 @@ func TestForeignOrigin(t *testing.T) {
 // onRoomAgent is a request about the world's agent in its room.
 func onRoomAgent(b any) func(testing.TB, *world) ([]string, any) {
 	return func(_ testing.TB, w *world) ([]string, any) { return []string{w.room, w.agent}, b }
+}
+
+// ownersKey stores a model key of the owner and returns its id.
+func ownersKey(t testing.TB, w *world) string {
+	t.Helper()
+	return w.as(owner).must(t, http.StatusOK, post, v1+"/users/keys",
+		body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}).text(t, "id")
+}
+
+// freshType describes an agent type of which there is no agent yet.
+func freshType(t testing.TB, w *world) string {
+	t.Helper()
+	name := "t-" + store.NewID()
+	w.as(superAdmin).must(t, http.StatusCreated, post, v1+"/agent-types", body{"type_name": name, "display_name": name, "category": "instructor"})
+	return name
 }

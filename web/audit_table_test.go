@@ -64,6 +64,7 @@ var auditTable = []auditRow{
 	}},
 	{"POST /api/v1/users/keys", owner, "key.create", "key", nil},
 	{"DELETE /api/v1/users/keys/{key_id}", owner, "key.delete", "key", nil},
+	{"PUT /api/v1/users/keys/{key_id}/shared", owner, "key.share", "key", nil},
 	{"POST /api/v1/users/me/tokens", owner, "token.create", "token", nil},
 	{"DELETE /api/v1/users/me/tokens/{token_id}", owner, "token.revoke", "token", nil},
 	{"DELETE /api/v1/users/me/sessions", otherTeacher, "session.end", "user", nil},
@@ -154,7 +155,7 @@ var auditTable = []auditRow{
 	{"POST /api/v1/agents/{id}", editor, app.ActCreateAgent, "agent", nil},
 	{"PUT /api/v1/agents/{id}", editor, app.ActUpdateAgent, "agent", sent(body{"name": "Renamed"})},
 	{"PUT /api/v1/agents/{id}/activate", editor, app.ActActivateAgent, "agent", func(t testing.TB, w *world, c *caller, _ row) answer {
-		return c.do(t, put, v1+"/agents/"+c.must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": store.NewID(), "system_prompt": "",
+		return c.do(t, put, v1+"/agents/"+c.must(t, http.StatusOK, post, v1+"/agents/"+w.project, body{"type": freshType(t, w), "system_prompt": "",
 			"model_provider": "offline", "is_active": false}).text(t, "id")+"/activate")
 	}},
 	{"PUT /api/v1/agents/{id}/keys", editor, app.ActWriteKeys, "agent", nil},

@@ -17,13 +17,14 @@ type userKeyOut struct {
 	Alias       string    `json:"alias"`
 	Description *string   `json:"description"`
 	MaskedKey   string    `json:"masked_key"`
+	Shared      bool      `json:"shared" doc:"Agents of the projects in which the caller is a member may use it when they have no other key"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
 }
 
 func (s *Server) userKeyForm(k *store.UserKey) userKeyOut {
 	return userKeyOut{ID: k.ID, UserID: k.UserID, Provider: k.Provider, Alias: k.Alias, Description: k.Description,
-		MaskedKey: s.app.MaskToken(k.EncryptedKey), CreatedAt: instant(k.CreatedAt), UpdatedAt: instant(k.UpdatedAt)}
+		MaskedKey: s.app.MaskToken(k.EncryptedKey), Shared: k.Shared, CreatedAt: instant(k.CreatedAt), UpdatedAt: instant(k.UpdatedAt)}
 }
 
 type (
@@ -63,6 +64,45 @@ type userKeyIn struct {
 
 func (s *Server) deleteUserKey(ctx context.Context, actor *app.Actor, in *userKeyIn) (*empty, error) {
 	return nil, s.app.DeleteUserKey(ctx, actor, in.KeyID.String())
+}
+
+type shareUserKeyIn struct {
+	KeyID id `path:"key_id"`
+	Body  struct {
+		Shared bool `json:"shared" doc:"Let agents that others made, in projects in which the caller is a member, use the key when they have no other"`
+	}
+}
+
+func (s *Server) shareUserKey(ctx context.Context, actor *app.Actor, in *shareUserKeyIn) (*oneUserKeyOut, error) {
+	k, err := s.app.ShareUserKey(ctx, actor, in.KeyID.String(), in.Body.Shared)
+	if err != nil {
+		return nil, err
+	}
+	return &oneUserKeyOut{s.userKeyForm(k)}, nil
+}
+
+// keyUseOut is an agent that has used a person's key.
+type keyUseOut struct {
+	AgentID     string    `json:"agent_id" format:"uuid"`
+	AgentName   string    `json:"agent_name"`
+	ProjectID   *string   `json:"project_id" format:"uuid"`
+	ProjectName *string   `json:"project_name"`
+	Calls       int64     `json:"calls" doc:"Answers that were paid with the key"`
+	FirstUsedAt time.Time `json:"first_used_at"`
+	LastUsedAt  time.Time `json:"last_used_at"`
+}
+
+type keyUsesOut struct{ Body []keyUseOut }
+
+func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *userKeyIn) (*keyUsesOut, error) {
+	rows, err := s.app.UserKeyUses(ctx, actor, in.KeyID.String())
+	if err != nil {
+		return nil, err
+	}
+	return &keyUsesOut{listOf(rows, func(u *store.KeyUse) keyUseOut {
+		return keyUseOut{AgentID: u.AgentID, AgentName: u.AgentName, ProjectID: nullable(u.ProjectID), ProjectName: nullable(u.ProjectName),
+			Calls: u.Calls, FirstUsedAt: instant(u.FirstUsedAt), LastUsedAt: instant(u.LastUsedAt)}
+	})}, nil
 }
 
 type agentKeysOut struct {

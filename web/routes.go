@@ -78,6 +78,10 @@ func (s *Server) accountRoutes() {
 		lateCookie: true, errors: []int{rejected, conflict}}, s.createUserKey)
 	add(s, route{method: del, path: v1 + "/users/keys/{key_id}", id: "deleteUserKey", tag: users, summary: "Remove one of the caller's model keys",
 		lateCookie: true, status: gone, errors: []int{missing}}, s.deleteUserKey)
+	add(s, route{method: put, path: v1 + "/users/keys/{key_id}/shared", id: "shareUserKey", tag: users,
+		summary: "Let agents of one's projects use the key as their last, or end that", errors: []int{missing}}, s.shareUserKey)
+	add(s, route{method: get, path: v1 + "/users/keys/{key_id}/uses", id: "listUserKeyUses", tag: users,
+		summary: "List the agents that used the key, the latest first", errors: []int{missing}}, s.userKeyUses)
 	add(s, route{method: get, path: v1 + "/users/me/tokens", id: "listTokens", tag: users, summary: "List the caller's personal access tokens"}, s.tokens)
 	add(s, route{method: post, path: v1 + "/users/me/tokens", id: "createToken", tag: users, summary: "Make a personal access token; it is shown this once, and outlives a change of the password",
 		status: created, errors: []int{conflict}}, s.createToken)

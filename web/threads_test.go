@@ -22,7 +22,7 @@ func TestThreads(t *testing.T) {
 			if a := w.as(owner).do(t, post, path+w.agent, body{"message": strings.Repeat("x", 70<<10)}); a.status != 413 {
 				t.Errorf("a long message: got %d %s", a.status, a.body)
 			}
-			keyless := w.as(owner).must(t, 200, post, v1+"/agents/"+w.project, body{"type": "custom", "name": store.NewID(), "system_prompt": "x",
+			keyless := w.as(owner).must(t, 200, post, v1+"/agents/"+w.project, body{"type": "student", "name": store.NewID(), "system_prompt": "x",
 				"model_provider": "openai"}).text(t, "id")
 			wantProblem(t, w.as(owner).do(t, post, path+keyless, body{"message": "x"}), 400,
 				"Failed to initialize agent: the agent has no usable API key for openai")

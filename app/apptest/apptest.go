@@ -186,6 +186,16 @@ func (r *Rig) UseWorkflow(t testing.TB, c *Class, workflow string) {
 	c.Room.Workflow = workflow
 }
 
+// Types describes more types of agents, of which a test then makes some.
+func (r *Rig) Types(t testing.TB, admin *app.Actor, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := r.CreateAgentType(t.Context(), admin, name, app.AgentTypeSettings{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Class makes a Class whose room has the given settings over ai_frequency 1;
 // its agents answer directly, without a review.
 func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {

@@ -208,6 +208,20 @@ func (m *Models) NeedsKey(provider string) bool {
 	return p != nil && p.needsKey
 }
 
+// Host is where a provider's keys are sent: the host and port of its address
+// in lower case, "" for one that is unknown or has no address.
+func (m *Models) Host(provider string) string {
+	p := m.providers[provider]
+	if p == nil {
+		return ""
+	}
+	u, err := url.Parse(p.baseURL)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
 // DefaultModel is the model that provider uses for requests that name none, empty when there is none.
 func (m *Models) DefaultModel(provider string) string {
 	if p := m.providers[provider]; p != nil {

@@ -1,0 +1,179 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The kinds of keys that a model can be called with, beside agentKeyTypes.
+const (
+	keyOwn    = "own"    // the agent's
+	keyLent   = "lent"   // one of its creator's, that the agent names
+	keyMaker  = "maker"  // another one of its creator's for the provider
+	keyShared = "shared" // one that a member of the agent's project lets its agents use
+	keyNone   = "none"   // the model needs no key
+)
+
+// chainKey is a key of an agent's chain and whose it is.
+type chainKey struct {
+	key       Secret
+	kind      string
+	userKeyID string // of the person's key, where it is one
+}
+
+// sealedKey is one that has not been decrypted.
+type sealedKey struct {
+	kind      string
+	token     string
+	userKeyID string
+}
+
+// modelKeys is the chain of keys that an agent calls its model with: its own,
+// its creator's in the order of user_key_ids, then room, global and backup
+// key, the creator's further keys for the provider, and those that other
+// members of its project share. Keys that failed a moment ago come last.
+func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error) {
+	if !a.models.NeedsKey(ag.ModelProvider) {
+		return []chainKey{{kind: keyNone}}, nil
+	}
+	var sealed []sealedKey
+	if ag.EncryptedAPIKey != "" {
+		sealed = append(sealed, sealedKey{kind: keyOwn, token: ag.EncryptedAPIKey})
+	}
+	more, err := a.furtherKeys(ctx, ag)
+	if err != nil {
+		return nil, err
+	}
+	var keys []chainKey
+	fault := &turnFault{reason: reasonNoKey, detail: "the agent has no usable API key for " + ag.ModelProvider}
+	for _, s := range append(sealed, more...) {
+		key, err := a.keyFor(ag.ModelProvider, s.token)
+		var elsewhere *errBoundElsewhere
+		switch {
+		case errors.As(err, &elsewhere):
+			fault.detail = "the agent has no usable API key for " + ag.ModelProvider + ": " + elsewhere.Error() + "; enter it again"
+		case err != nil: // a key that cannot be decrypted is no key; the others still are
+		case !slices.ContainsFunc(keys, func(k chainKey) bool { return k.key == key }):
+			keys = append(keys, chainKey{key, s.kind, s.userKeyID})
+		}
+	}
+	if len(keys) == 0 {
+		return nil, fault
+	}
+	return a.cooling.order(ag.ModelProvider, keys, a.now()), nil
+}
+
+// lendingCreator is the creator of an agent, "" when they lend it nothing: who
+// has left its project, or is switched off, no longer pays for it.
+func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, err error) {
+	if ag.CreatedBy == "" {
+		return "", nil
+	}
+	creator, err := a.db.User(ctx, ag.CreatedBy)
+	if err != nil || !creator.IsActive {
+		return "", notMissing(err)
+	}
+	if ag.ProjectID != "" && !isAdminRole(creator.Role) {
+		if role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID); err != nil || role == "" {
+			return "", notMissing(err)
+		}
+	}
+	return creator.ID, nil
+}
+
+// furtherKeys are those behind the agent's own key, in the order of the chain.
+func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]sealedKey, error) {
+	var sealed []sealedKey
+	var named []string
+	if err := json.Unmarshal([]byte(ag.UserKeyIDs), &named); err != nil {
+		return nil, err
+	}
+	creator, err := a.lendingCreator(ctx, ag)
+	if err != nil {
+		return nil, err
+	}
+	var mine []store.UserKey
+	if creator != "" {
+		if mine, err = a.db.UserKeysFor(ctx, creator, ag.ModelProvider); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range named {
+		if i := slices.IndexFunc(mine, func(k store.UserKey) bool { return k.ID == id }); i >= 0 {
+			sealed = append(sealed, sealedKey{keyLent, mine[i].EncryptedKey, id})
+		}
+	}
+	stored, err := a.db.AgentKeys(ctx, ag.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range agentKeyTypes {
+		if i := slices.IndexFunc(stored, func(k store.AgentKey) bool { return k.KeyType == kind }); i >= 0 {
+			sealed = append(sealed, sealedKey{kind: kind, token: stored[i].EncryptedKey})
+		}
+	}
+	for _, k := range mine {
+		// Everybody uses a system agent, which is nobody's own.
+		if !slices.Contains(named, k.ID) && (k.Shared || !ag.System()) {
+			sealed = append(sealed, sealedKey{keyMaker, k.EncryptedKey, k.ID})
+		}
+	}
+	if ag.ProjectID == "" {
+		return sealed, nil
+	}
+	shared, err := a.db.SharedKeys(ctx, ag.ProjectID, ag.ModelProvider, ag.CreatedBy)
+	for _, k := range shared {
+		sealed = append(sealed, sealedKey{keyShared, k.EncryptedKey, k.ID})
+	}
+	return sealed, err
+}
+
+// noteKeyUse counts a call with a person's key, so that its owner sees what
+// used it. The answer is there: a count that fails must not lose it.
+func (a *App) noteKeyUse(ctx context.Context, key chainKey, agentID string) {
+	if key.userKeyID == "" {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	err := a.yielding(ctx, func() error {
+		return a.db.InTx(ctx, func(tx *store.Tx) error { return tx.CountKeyUse(ctx, key.userKeyID, agentID, a.instant()) })
+	})
+	if err != nil {
+		a.log.WarnContext(ctx, "the use of a person's model key was not counted", "key", key.userKeyID, "agent", agentID, "err", err)
+	}
+}
+
+// ShareUserKey lets the agents of the projects in which the actor is a member
+// use one of the actor's keys as the last of their chain, or ends that.
+func (a *App) ShareUserKey(ctx context.Context, actor *Actor, id string, shared bool) (k *store.UserKey, err error) {
+	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if k, err = tx.ShareUserKey(ctx, actor.User.ID, id, shared, a.instant()); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didShareKey, target{"key", id}, facts{"shared": !shared}, facts{"shared": shared})
+	})
+	return k, fromStore(err, "Key")
+}
+
+// UserKeyUses tells which agents have used one of the actor's keys, the latest
+// first.
+func (a *App) UserKeyUses(ctx context.Context, actor *Actor, id string) ([]store.KeyUse, error) {
+	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
+		return nil, err
+	}
+	keys, err := a.db.UserKeysByID(ctx, actor.User.ID, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, notFound("Key")
+	}
+	return a.db.KeyUses(ctx, id)
+}
