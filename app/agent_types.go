@@ -75,7 +75,7 @@ func (a *App) checkTypeProvider(at *store.AgentType) error {
 
 // AgentTypes lists agent types, the system's own first: of one category when
 // it is given, and withSystem those of the system too.
-func (a *App) AgentTypes(ctx context.Context, actor *Actor, category string, withSystem bool) ([]store.AgentType, error) {
+func (a *App) AgentTypes(ctx context.Context, actor *Actor, category string, withSystem bool) (*store.Listing[store.AgentType], error) {
 	if err := Check(actor, ActReadAgentTypes, Resource{}); err != nil {
 		return nil, err
 	}

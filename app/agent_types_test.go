@@ -16,7 +16,7 @@ func TestAgentTypes(t *testing.T) {
 		r := apptest.NewStopped(t, url)
 		c, ctx := r.Class(t), t.Context()
 		t.Run("FourAreTheSystems", func(t *testing.T) {
-			list, err := r.AgentTypes(ctx, c.Teacher, "", true)
+			list, err := storetest.All(r.AgentTypes(ctx, c.Teacher, "", true))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,7 +44,7 @@ func (a *App) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Ag
 }
 
 // Versions lists what is kept of an agent, newest first, without settings.
-func (a *App) Versions(ctx context.Context, actor *Actor, agentID string, p store.Page) ([]store.AgentVersion, error) {
+func (a *App) Versions(ctx context.Context, actor *Actor, agentID string, p store.Page) (*store.Listing[store.AgentVersion], error) {
 	if _, err := a.agentFor(ctx, actor, agentID, ActReadVersions, "Agent config"); err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func TestAgentVersions(t *testing.T) {
 				got.TriggerConfig != want.TriggerConfig || got.ContextWindow != want.ContextWindow || got.EncryptedAPIKey != changed.EncryptedAPIKey {
 				t.Errorf("got %+v, %v, want it as it was, with the key it has", got, err)
 			}
-			list, err := r.Versions(ctx, c.Teacher, id, store.Page{})
+			list, err := storetest.All(r.Versions(ctx, c.Teacher, id, store.Page{}))
 			if err != nil || len(list) != 2 || list[0].Label != "before restore of good" || list[0].SystemPrompt != "Shout." {
 				t.Fatalf("got %+v, %v, want what was replaced first", list, err)
 			}
@@ -89,11 +89,11 @@ func TestAgentVersions(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			list, err := r.Versions(ctx, c.Teacher, c.StudentAgent.ID, store.Page{Limit: store.MaxLimit})
+			list, err := storetest.All(r.Versions(ctx, c.Teacher, c.StudentAgent.ID, store.Page{Limit: store.MaxLimit}))
 			if err != nil || len(list) != 200 || list[0].Label != "202" || list[199].Label != "3" {
 				t.Errorf("got %d, %v, want the newest 200", len(list), err)
 			}
-			if list, err := r.Versions(ctx, c.Teacher, id, store.Page{}); err != nil || len(list) == 0 {
+			if list, err := storetest.All(r.Versions(ctx, c.Teacher, id, store.Page{})); err != nil || len(list) == 0 {
 				t.Errorf("got %d, %v: another agent's are gone too", len(list), err)
 			}
 		})

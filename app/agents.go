@@ -229,7 +229,7 @@ func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 }
 
 // Agents lists a project's agents.
-func (a *App) Agents(ctx context.Context, actor *Actor, projectID string, p store.Page) ([]store.Agent, error) {
+func (a *App) Agents(ctx context.Context, actor *Actor, projectID string, p store.Page) (*store.Listing[store.Agent], error) {
 	res, err := a.projectResource(ctx, actor, projectID)
 	if err != nil {
 		return nil, err

@@ -110,7 +110,7 @@ func TestCreateAgent(t *testing.T) {
 				})
 			}
 			all.Wait()
-			agents, err := r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{})
+			agents, err := storetest.All(r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -278,7 +278,7 @@ func TestActivateAgent(t *testing.T) {
 			t.Fatalf("got %+v, %v", second, err)
 		}
 		list := func() []store.Agent {
-			agents, err := r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{})
+			agents, err := storetest.All(r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -324,11 +324,11 @@ func TestDeleteAgent(t *testing.T) {
 			t.Fatal(err)
 		}
 		refused(t, r.DeleteAgent(t.Context(), c.Teacher, c.TeacherAgent.ID), app.KindNotFound, "", "Agent config not found")
-		lines, err := r.History(t.Context(), c.Student, c.Room.ID, 0, 0)
+		lines, err := storetest.All(r.History(t.Context(), c.Student, c.Room.ID, 0, 0))
 		if err != nil || len(lines) != 2 || app.SenderName(&lines[1]) != "Teacher AI" {
 			t.Errorf("got %+v, %v, want what it said", lines, err)
 		}
-		if agents, _, err := r.RoomAgents(t.Context(), c.Student, c.Room.ID); err != nil || len(agents) != 1 {
+		if agents, _, err := r.RoomAgents(t.Context(), c.Student, c.Room.ID); err != nil || len(agents.IDs()) != 1 {
 			t.Errorf("got %+v, %v, want the other agent alone", agents, err)
 		}
 	})

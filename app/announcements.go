@@ -54,7 +54,7 @@ func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s Ann
 }
 
 // Announcements lists what a course's members were told, newest first.
-func (a *App) Announcements(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]store.Announcement, error) {
+func (a *App) Announcements(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Announcement], error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActReadAnnouncements); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func TestAnnouncements(t *testing.T) {
 					t.Errorf("%s: got %+v, %v", who.User.Role, an, err)
 				}
 			}
-			list, err := r.Announcements(ctx, c.Student, c.Course.ID, store.Page{})
+			list, err := storetest.All(r.Announcements(ctx, c.Student, c.Course.ID, store.Page{}))
 			if err != nil || len(list) != 3 || list[0].AuthorID != c.Admin.User.ID {
 				t.Errorf("got %+v, %v, want three, the newest first", list, err)
 			}

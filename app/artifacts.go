@@ -47,12 +47,12 @@ func authorOf(actor *Actor) author { return author{user: actor.User.ID} }
 
 // Artifacts lists a room's artifacts, newest first: all of them, since a room
 // cannot hold more than one list may have. kind, unless empty, is their type.
-func (a *App) Artifacts(ctx context.Context, actor *Actor, roomID, kind string) ([]store.Artifact, error) {
+func (a *App) Artifacts(ctx context.Context, actor *Actor, roomID, kind string) (*store.Listing[store.Artifact], error) {
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActReadArtifacts); err != nil {
 		return nil, err
 	}
 	if kind != "" && !slices.Contains(artifactTypes, kind) {
-		return nil, nil
+		return store.None[store.Artifact](), nil
 	}
 	return a.db.Artifacts(ctx, roomID, kind, store.Page{Limit: store.MaxLimit})
 }

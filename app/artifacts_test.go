@@ -185,7 +185,7 @@ func TestArtifacts(t *testing.T) {
 				ids = append(ids, makeArtifact(t, r, c.Student, c.Room.ID, kind, "{}").ID)
 			}
 			for kind, want := range map[string][]string{"": {ids[2], ids[1], ids[0]}, "task": {ids[2], ids[0]}, "process": nil, "poem\x00": nil} {
-				rows, err := r.Artifacts(ctx, c.Student, c.Room.ID, kind)
+				rows, err := storetest.All(r.Artifacts(ctx, c.Student, c.Room.ID, kind))
 				var got []string
 				for _, f := range rows {
 					got = append(got, f.ID)
@@ -238,7 +238,7 @@ func TestArtifactDelete(t *testing.T) {
 			refused(t, err, app.KindNotFound, "", "Artifact not found")
 			_, err = r.UpdateArtifact(ctx, c.Teacher, f.ID, app.ArtifactChange{})
 			refused(t, err, app.KindNotFound, "", "Artifact not found")
-			if rows, err := r.Artifacts(ctx, c.Teacher, c.Room.ID, ""); err != nil || len(rows) != 0 {
+			if rows, err := storetest.All(r.Artifacts(ctx, c.Teacher, c.Room.ID, "")); err != nil || len(rows) != 0 {
 				t.Errorf("got %v, %v, want none", rows, err)
 			}
 			rows, err := r.DeletedArtifacts(ctx, c.TA, c.Room.ID, "doc", store.Page{})

@@ -33,7 +33,7 @@ func (a *App) CreateCourse(ctx context.Context, actor *Actor, title string, desc
 
 // Courses lists all courses for admins, and for others those they own or are
 // linked to.
-func (a *App) Courses(ctx context.Context, actor *Actor, p store.Page) ([]store.Course, error) {
+func (a *App) Courses(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.Course], error) {
 	if err := Check(actor, ActListCourses, Resource{}); err != nil {
 		return nil, err
 	}

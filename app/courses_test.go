@@ -37,7 +37,7 @@ func TestCourses(t *testing.T) {
 				if err != nil || course.Title != "Art" || course.OwnerID != who.User.ID {
 					t.Errorf("%s: got %+v, %v", role, course, err)
 				}
-				members, err := r.CourseMembers(ctx, who, course.ID, store.Page{})
+				members, err := storetest.All(r.CourseMembers(ctx, who, course.ID, store.Page{}))
 				if err != nil || len(members) != 1 || members[0].Role != "teacher" || members[0].User.ID != who.User.ID {
 					t.Errorf("%s: got members %+v, %v, want the owner as a teacher", role, members, err)
 				}
@@ -61,7 +61,7 @@ func TestCourses(t *testing.T) {
 		})
 		t.Run("List", func(t *testing.T) {
 			for who, want := range map[*app.Actor]bool{c.Admin: true, c.Teacher: true, c.TA: true, c.Student: true, c.Outsider: false} {
-				all, err := r.Courses(ctx, who, store.Page{Limit: 1000})
+				all, err := storetest.All(r.Courses(ctx, who, store.Page{Limit: 1000}))
 				found := 0
 				for _, course := range all {
 					if course.ID == c.Course.ID {
@@ -139,7 +139,7 @@ func TestCourses(t *testing.T) {
 			}
 		})
 		t.Run("Members", func(t *testing.T) {
-			members, err := r.CourseMembers(ctx, c.Student, c.Course.ID, store.Page{Limit: 3})
+			members, err := storetest.All(r.CourseMembers(ctx, c.Student, c.Course.ID, store.Page{Limit: 3}))
 			var got []string
 			for _, m := range members {
 				got = append(got, m.User.Name()+" "+m.Role)
@@ -217,7 +217,7 @@ func TestWorkspaces(t *testing.T) {
 		}
 		t.Run("OrganizationsAreOnesOwn", func(t *testing.T) {
 			for who, n := range map[*app.Actor]int{owner: 1, other: 0, admin: 0} {
-				if got, err := r.Organizations(ctx, who, store.Page{}); err != nil || len(got) != n {
+				if got, err := storetest.All(r.Organizations(ctx, who, store.Page{})); err != nil || len(got) != n {
 					t.Errorf("%s: got %+v, %v, want %d", who.User.Role, got, err, n)
 				}
 			}
@@ -233,7 +233,7 @@ func TestWorkspaces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			agents, err := r.Agents(ctx, owner, p.ID, store.Page{})
+			agents, err := storetest.All(r.Agents(ctx, owner, p.ID, store.Page{}))
 			if err != nil || len(agents) != 2 {
 				t.Fatalf("got %+v, %v, want two agents", agents, err)
 			}
@@ -242,13 +242,13 @@ func TestWorkspaces(t *testing.T) {
 					t.Errorf("got %+v, want an active %s on the offline provider", ag, kind)
 				}
 			}
-			if got, err := r.Projects(ctx, owner, "", store.Page{}); err != nil || len(got) != 1 {
+			if got, err := storetest.All(r.Projects(ctx, owner, "", store.Page{})); err != nil || len(got) != 1 {
 				t.Errorf("got %+v, %v, want one", got, err)
 			}
-			if got, err := r.Projects(ctx, owner, store.NewID(), store.Page{}); err != nil || len(got) != 0 {
+			if got, err := storetest.All(r.Projects(ctx, owner, store.NewID(), store.Page{})); err != nil || len(got) != 0 {
 				t.Errorf("of another organisation: got %+v, %v, want none", got, err)
 			}
-			if got, err := r.Projects(ctx, other, "", store.Page{}); err != nil || len(got) != 0 {
+			if got, err := storetest.All(r.Projects(ctx, other, "", store.Page{})); err != nil || len(got) != 0 {
 				t.Errorf("of somebody else: got %+v, %v, want none", got, err)
 			}
 			_, err = r.Agents(ctx, other, p.ID, store.Page{})

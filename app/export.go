@@ -19,7 +19,7 @@ type RoomExport struct {
 }
 
 // exportBatch is how many lines of an export are in memory at a time.
-const exportBatch = 500
+const exportBatch = 32
 
 // ExportRoom begins the export of a room for who may read its history; hidden
 // lines are there for staff alone.

@@ -57,7 +57,7 @@ const (
 
 // ExternalAgents lists agents outside this program: all of them for admins, for
 // others those they made.
-func (a *App) ExternalAgents(ctx context.Context, actor *Actor) ([]store.Agent, error) {
+func (a *App) ExternalAgents(ctx context.Context, actor *Actor) (*store.Listing[store.Agent], error) {
 	if err := Check(actor, ActListExternal, Resource{}); err != nil {
 		return nil, err
 	}

@@ -143,7 +143,7 @@ func TestExternalAgents(t *testing.T) {
 		t.Run("List", func(t *testing.T) {
 			ag, _ := create(nil)
 			for actor, want := range map[*app.Actor]bool{c.Admin: true, r.User(t, app.RoleSuperAdmin, "Sol"): true, c.Teacher: false, c.Student: false} {
-				list, err := r.ExternalAgents(ctx, actor)
+				list, err := storetest.All(r.ExternalAgents(ctx, actor))
 				got := false
 				for _, other := range list {
 					got = got || other.ID == ag.ID

@@ -22,7 +22,7 @@ type NewUserKey struct {
 }
 
 // UserKeys lists the actor's own keys.
-func (a *App) UserKeys(ctx context.Context, actor *Actor) ([]store.UserKey, error) {
+func (a *App) UserKeys(ctx context.Context, actor *Actor) (*store.Listing[store.UserKey], error) {
 	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
 		return nil, err
 	}

@@ -178,7 +178,7 @@ func TestUserKeys(t *testing.T) {
 		if err := r.DeleteUserKey(t.Context(), me, k.ID); err != nil {
 			t.Error(err)
 		}
-		if keys, err := r.UserKeys(t.Context(), me); err != nil || len(keys) != 0 {
+		if keys, err := storetest.All(r.UserKeys(t.Context(), me)); err != nil || len(keys) != 0 {
 			t.Errorf("after the delete: got %v, %v", keys, err)
 		}
 	})

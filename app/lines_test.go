@@ -16,7 +16,7 @@ import (
 func seen(t *testing.T, r *apptest.Rig, who *app.Actor, room string) string {
 	t.Helper()
 	var b strings.Builder
-	lines, err := r.History(t.Context(), who, room, 0, 0)
+	lines, err := storetest.All(r.History(t.Context(), who, room, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/coagent-studio/coagent/store"
 )
@@ -13,9 +15,41 @@ type Member struct {
 	Role string
 }
 
+// MemberList is the people of a course, read in portions.
+type MemberList struct {
+	links   *store.Listing[store.CourseMember]
+	ownerID string
+	owner   *store.User // of whom there is no link to tell
+}
+
+// Most is about how many bytes of rows are in memory at once.
+func (l *MemberList) Most() int64 { return l.links.Most() }
+
+// Rows gives the people in the order they came in.
+func (l *MemberList) Rows(ctx context.Context) iter.Seq2[*Member, error] {
+	return func(yield func(*Member, error) bool) {
+		if l.owner != nil && !yield(&Member{User: *l.owner, Role: "teacher"}, nil) {
+			return
+		}
+		for link, err := range l.links.Rows(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			m := &Member{User: *link.User, Role: link.Role}
+			if link.UserID == l.ownerID {
+				m.Role = "teacher"
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
 // CourseMembers lists the people of a course; the owner is always there, as a
 // teacher.
-func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]Member, error) {
+func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, p store.Page) (*MemberList, error) {
 	c, res, err := a.course(ctx, actor, courseID)
 	if err != nil {
 		return nil, err
@@ -27,23 +61,11 @@ func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, 
 	if err != nil {
 		return nil, err
 	}
-	members := make([]Member, 0, len(links)+1)
-	owner := false
-	for _, l := range links {
-		m := Member{User: *l.User, Role: l.Role}
-		if l.UserID == c.OwnerID {
-			owner, m.Role = true, "teacher"
-		}
-		members = append(members, m)
+	list := &MemberList{links: links, ownerID: c.OwnerID}
+	if p.Skip == 0 && !slices.Contains(links.IDs(), c.OwnerID) {
+		list.owner, err = a.db.User(ctx, c.OwnerID)
 	}
-	if !owner && p.Skip == 0 {
-		u, err := a.db.User(ctx, c.OwnerID)
-		if err != nil {
-			return nil, err
-		}
-		members = append([]Member{{User: *u, Role: "teacher"}}, members...)
-	}
-	return members, nil
+	return list, err
 }
 
 // Person names an account by id, which wins, or by e-mail.

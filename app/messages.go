@@ -109,7 +109,7 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 
 // History lists a room's lines, oldest first: the newest limit of those before
 // a seq (0 = the newest of all; limit 0 = as many as one answer may hold).
-func (a *App) History(ctx context.Context, actor *Actor, roomID string, before int64, limit int) ([]store.Message, error) {
+func (a *App) History(ctx context.Context, actor *Actor, roomID string, before int64, limit int) (*store.Listing[store.Message], error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
 	if err != nil {
 		return nil, err
@@ -117,8 +117,13 @@ func (a *App) History(ctx context.Context, actor *Actor, roomID string, before i
 	if limit <= 0 {
 		limit = store.MaxLimit
 	}
-	lines, err := a.db.Messages(ctx, roomID, before, min(limit, store.MaxLimit))
-	return asRead(lines, Check(actor, ActReadHidden, res) == nil), err
+	lines, err := a.db.ListMessages(ctx, roomID, before, min(limit, store.MaxLimit))
+	if err != nil {
+		return nil, err
+	}
+	staff := Check(actor, ActReadHidden, res) == nil
+	lines.Each = func(m *store.Message) { m.Content = readable(m.State(), m.Content, staff) }
+	return lines, nil
 }
 
 // SenderName is who said a line, as the history shows it: a person's name, or

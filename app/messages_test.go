@@ -179,7 +179,7 @@ func TestHistory(t *testing.T) {
 			"Rest": {3, 100, "1 2"}, "Negative": {-4, -1, "1 2 3 4 5 6 7"}, "Huge": {1 << 60, 1 << 40, "1 2 3 4 5 6 7"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				lines, err := r.History(t.Context(), c.TA, c.Room.ID, q.before, q.limit)
+				lines, err := storetest.All(r.History(t.Context(), c.TA, c.Room.ID, q.before, q.limit))
 				var got []string
 				for _, m := range lines {
 					got = append(got, m.Content)

@@ -100,7 +100,7 @@ func (w *people) places(t *testing.T) map[string]map[string]string {
 	for _, id := range w.courses {
 		c, err := w.DB.Course(ctx, id)
 		must(t, err)
-		links, err := w.DB.CourseMembers(ctx, id, store.Page{Limit: 1000})
+		links, err := storetest.All(w.DB.CourseMembers(ctx, id, store.Page{Limit: 1000}))
 		must(t, err)
 		all[id] = map[string]string{}
 		for _, l := range links {
@@ -134,13 +134,13 @@ func (w *people) governs(t *testing.T, giver, id string) bool {
 	ctx, page := t.Context(), store.Page{Limit: 1000}
 	u, err := w.DB.User(ctx, id)
 	must(t, err)
-	orgs, err1 := w.DB.OrganizationsOf(ctx, id, page)
-	projects, err2 := w.DB.ProjectsOf(ctx, id, "", page)
-	keys, err3 := w.DB.UserKeys(ctx, id)
+	orgs, err1 := storetest.All(w.DB.OrganizationsOf(ctx, id, page))
+	projects, err2 := storetest.All(w.DB.ProjectsOf(ctx, id, "", page))
+	keys, err3 := storetest.All(w.DB.UserKeys(ctx, id))
 	tokens, err4 := w.DB.AccessTokens(ctx, id)
-	threads, err5 := w.DB.ThreadsOf(ctx, id, "", "", page)
-	templates, err6 := w.DB.TemplatesOf(ctx, id, page)
-	courses, err7 := w.DB.Courses(ctx, id, page)
+	threads, err5 := storetest.All(w.DB.ThreadsOf(ctx, id, "", "", page))
+	templates, err6 := storetest.All(w.DB.TemplatesOf(ctx, id, page))
+	courses, err7 := storetest.All(w.DB.Courses(ctx, id, page))
 	must(t, errors.Join(err1, err2, err3, err4, err5, err6, err7))
 	if len(orgs)+len(projects)+len(keys)+len(tokens)+len(threads)+len(templates) > 0 || u.Role != app.RoleStudent && u.Role != app.RoleGuest {
 		return false
@@ -333,7 +333,7 @@ var deeds = map[string]func(t *testing.T, w *people, who, whom *app.Actor){
 		if w.rnd.IntN(6) == 0 {
 			_, err := w.CreateOrganization(t.Context(), w.admin, "Foreign", nil)
 			must(t, err)
-			orgs, err := w.DB.OrganizationsOf(t.Context(), w.admin.User.ID, store.Page{})
+			orgs, err := storetest.All(w.DB.OrganizationsOf(t.Context(), w.admin.User.ID, store.Page{}))
 			must(t, err)
 			_, err = w.AddOrganizationMember(t.Context(), w.admin, orgs[0].ID, app.Person{ID: whom.User.ID}, "member")
 			if err != nil && app.KindOf(err) != app.KindConflict {

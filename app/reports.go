@@ -120,15 +120,16 @@ func told(rp *store.Report) *store.Report {
 }
 
 // Reports lists the reports on a course, newest first.
-func (a *App) Reports(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]store.Report, error) {
+func (a *App) Reports(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Report], error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActReadReports); err != nil {
 		return nil, err
 	}
 	rows, err := a.db.Reports(ctx, courseID, p)
-	for i := range rows {
-		told(&rows[i])
+	if err != nil {
+		return nil, err
 	}
-	return rows, err
+	rows.Each = func(rp *store.Report) { told(rp) }
+	return rows, nil
 }
 
 // Report returns one report on a course, as far as it is.

@@ -64,7 +64,7 @@ func generate(t *testing.T, r *apptest.Rig, c *apptest.Class) *store.Report {
 // reports are those of a course, as its teacher sees them.
 func reports(t *testing.T, r *apptest.Rig, c *apptest.Class) []store.Report {
 	t.Helper()
-	rows, err := r.Reports(t.Context(), c.Teacher, c.Course.ID, store.Page{})
+	rows, err := storetest.All(r.Reports(t.Context(), c.Teacher, c.Course.ID, store.Page{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +322,7 @@ func TestReportInProgress(t *testing.T) {
 
 func roomNamed(t *testing.T, r *apptest.Rig, c *apptest.Class, name string) string {
 	t.Helper()
-	rooms, err := r.Rooms(t.Context(), c.Teacher, c.Course.ID, store.Page{})
+	rooms, err := storetest.All(r.Rooms(t.Context(), c.Teacher, c.Course.ID, store.Page{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func TestRetentionOfEvents(t *testing.T) {
 			if f.Fields["after"] != 5.0 || len(s.Frames("message")) != 0 {
 				t.Errorf("got %s", s.Text())
 			}
-			lines, err := r.History(ctx, c.TA, c.Room.ID, 0, 0)
+			lines, err := storetest.All(r.History(ctx, c.TA, c.Room.ID, 0, 0))
 			if err != nil || len(lines) != 5 || lines[0].Content != "one" {
 				t.Errorf("got %d lines, %v, want all that was said", len(lines), err)
 			}

@@ -206,9 +206,9 @@ func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, a
 		return nil, nil, err
 	}
 	var wanted []string
-	for _, r := range rooms {
-		if r.ID != roomID && (to == nil || slices.Contains(to, r.ID)) {
-			wanted = append(wanted, r.ID)
+	for _, id := range rooms.IDs() {
+		if id != roomID && (to == nil || slices.Contains(to, id)) {
+			wanted = append(wanted, id)
 		}
 	}
 	for _, id := range to {

@@ -75,7 +75,7 @@ func roomFacts(r *store.Room) facts {
 
 // Rooms lists the rooms of a course that the actor may enter: all of them for
 // its members, otherwise those with a link of their own.
-func (a *App) Rooms(ctx context.Context, actor *Actor, courseID string, p store.Page) ([]store.Room, error) {
+func (a *App) Rooms(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Room], error) {
 	_, res, err := a.course(ctx, actor, courseID)
 	if err != nil {
 		return nil, err
@@ -194,12 +194,12 @@ func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who
 
 // RoomAgents lists the agents in a room; full tells whether the actor may see
 // more of them than their public face (id, name, type, category, active).
-func (a *App) RoomAgents(ctx context.Context, actor *Actor, roomID string) (agents []store.Agent, full bool, err error) {
+func (a *App) RoomAgents(ctx context.Context, actor *Actor, roomID string) (agents *store.Listing[store.Agent], full bool, err error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadFaces)
 	if err != nil {
 		return nil, false, err
 	}
-	agents, err = a.db.AgentsInRoom(ctx, roomID)
+	agents, err = a.db.ListAgentsInRoom(ctx, roomID)
 	return agents, Check(actor, ActAttachAgent, res) == nil, err
 }
 

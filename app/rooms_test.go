@@ -111,7 +111,7 @@ func TestRooms(t *testing.T) {
 		})
 		t.Run("List", func(t *testing.T) {
 			for who, n := range map[*app.Actor]int{c.Admin: 2, c.Teacher: 2, c.TA: 2, c.Student: 2, guest: 1} {
-				if got, err := r.Rooms(ctx, who, c.Course.ID, store.Page{}); err != nil || len(got) != n {
+				if got, err := storetest.All(r.Rooms(ctx, who, c.Course.ID, store.Page{})); err != nil || len(got) != n {
 					t.Errorf("%s: got %d rooms, %v, want %d", who.User.Role, len(got), err, n)
 				}
 			}

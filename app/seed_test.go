@@ -37,9 +37,9 @@ func TestSeedDemo(t *testing.T) {
 			u, err := r.DB.UserByLogin(ctx, app.RoleTeacher)
 			must(t, err)
 			teacher := &app.Actor{User: *u}
-			courses, err := r.Courses(ctx, teacher, store.Page{Limit: 2})
+			courses, err := storetest.All(r.Courses(ctx, teacher, store.Page{Limit: 2}))
 			must(t, err)
-			rooms, err := r.Rooms(ctx, teacher, courses[0].ID, store.Page{Limit: 2})
+			rooms, err := storetest.All(r.Rooms(ctx, teacher, courses[0].ID, store.Page{Limit: 2}))
 			must(t, err)
 			post(t, r, teacher, rooms[0].ID, "What do plants eat?")
 			rp, err := r.GenerateReport(ctx, teacher, courses[0].ID)

@@ -17,7 +17,7 @@ const designPlaceholder = "System Design Agent"
 
 // SystemAgents lists the program's own agents. Nobody's templates and no
 // external agents are among them.
-func (a *App) SystemAgents(ctx context.Context, actor *Actor) ([]store.Agent, error) {
+func (a *App) SystemAgents(ctx context.Context, actor *Actor) (*store.Listing[store.Agent], error) {
 	if err := Check(actor, ActReadSystemAgents, Resource{}); err != nil {
 		return nil, err
 	}

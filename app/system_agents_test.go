@@ -55,7 +55,7 @@ func TestSystemAgents(t *testing.T) {
 				})
 			}
 			all.Wait()
-			list, err := r.SystemAgents(ctx, c.Admin)
+			list, err := storetest.All(r.SystemAgents(ctx, c.Admin))
 			n := 0
 			for _, ag := range list {
 				if ag.Type == "racer" {

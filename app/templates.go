@@ -10,7 +10,7 @@ import (
 )
 
 // Templates lists the actor's own templates.
-func (a *App) Templates(ctx context.Context, actor *Actor, p store.Page) ([]store.Agent, error) {
+func (a *App) Templates(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.Agent], error) {
 	if err := Check(actor, ActListTemplates, Resource{}); err != nil {
 		return nil, err
 	}

@@ -34,13 +34,13 @@ func TestTemplates(t *testing.T) {
 				t.Errorf("got %+v", tpl)
 			}
 			for actor, want := range map[*app.Actor]int{c.Teacher: 1, c.Admin: 0, c.Student: 0} {
-				if list, err := r.Templates(ctx, actor, store.Page{}); err != nil || len(list) != want {
+				if list, err := storetest.All(r.Templates(ctx, actor, store.Page{})); err != nil || len(list) != want {
 					t.Errorf("%s: got %d, %v, want %d", actor.User.Name(), len(list), err, want)
 				}
 			}
 			_, err := r.UpdateAgent(ctx, c.Student, tpl.ID, app.AgentSettings{Name: app.Some("Mine")})
 			refused(t, err, app.KindForbidden, "", "Not enough permissions")
-			if list, err := r.SystemAgents(ctx, c.Admin); err != nil || len(list) != 0 {
+			if list, err := storetest.All(r.SystemAgents(ctx, c.Admin)); err != nil || len(list) != 0 {
 				t.Errorf("got %d system agents, %v: a template is none", len(list), err)
 			}
 		})
@@ -83,7 +83,7 @@ func TestTemplates(t *testing.T) {
 			if err != nil || got.SystemPrompt != "Wonder more." || got.ContextWindow != 3 || got.Name != ag.Name || got.EncryptedAPIKey != ag.EncryptedAPIKey || got.IsActive {
 				t.Errorf("got %+v, %v", got, err)
 			}
-			if list, err := r.Versions(ctx, c.Teacher, ag.ID, store.Page{}); err != nil || len(list) != 1 || list[0].SystemPrompt != "Wonder." {
+			if list, err := storetest.All(r.Versions(ctx, c.Teacher, ag.ID, store.Page{})); err != nil || len(list) != 1 || list[0].SystemPrompt != "Wonder." {
 				t.Errorf("got %+v, %v, want what it was", list, err)
 			}
 		})
@@ -140,7 +140,7 @@ func TestSetProjectAgent(t *testing.T) {
 			})
 		}
 		all.Wait()
-		agents, err := r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{})
+		agents, err := storetest.All(r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{}))
 		if err != nil || len(activeOf(agents, "critic")) != 1 || len(agents) != 3 {
 			t.Errorf("got %d agents, %v, want one more", len(agents), err)
 		}

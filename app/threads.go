@@ -116,7 +116,7 @@ func (a *App) mayUseProject(ctx context.Context, actor *Actor, projectID string)
 
 // Threads lists the actor's own threads, the last used first; with agentID
 // only those with that agent, with projectID only those in that project.
-func (a *App) Threads(ctx context.Context, actor *Actor, agentID, projectID string, p store.Page) ([]store.Thread, error) {
+func (a *App) Threads(ctx context.Context, actor *Actor, agentID, projectID string, p store.Page) (*store.Listing[store.Thread], error) {
 	if err := Check(actor, ActListThreads, Resource{}); err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (a *App) DeleteThread(ctx context.Context, actor *Actor, id string, dryRun 
 
 // ThreadMessages lists a thread's lines, oldest first: the newest 1000, or with
 // before, the id of a line, the newest of those before it.
-func (a *App) ThreadMessages(ctx context.Context, actor *Actor, id, before string) ([]store.ThreadMessage, error) {
+func (a *App) ThreadMessages(ctx context.Context, actor *Actor, id, before string) (*store.Listing[store.ThreadMessage], error) {
 	if _, err := a.threadFor(ctx, actor, id, ActReadThread); err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (a *App) ThreadMessages(ctx context.Context, actor *Actor, id, before strin
 		}
 		seq = m.Seq
 	}
-	return a.db.ThreadMessages(ctx, id, seq, store.MaxLimit)
+	return a.db.ListThreadMessages(ctx, id, seq, store.MaxLimit)
 }
 
 // threadFor loads a thread and checks that the actor may do the action to it.

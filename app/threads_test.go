@@ -38,7 +38,7 @@ func newThread(t *testing.T, r *apptest.Rig, c *apptest.Class, agent string) *st
 
 func threadLines(t *testing.T, r *apptest.Rig, c *apptest.Class, id string) []string {
 	t.Helper()
-	lines, err := r.ThreadMessages(t.Context(), c.Teacher, id, "")
+	lines, err := storetest.All(r.ThreadMessages(t.Context(), c.Teacher, id, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func result(t testing.TB, r *apptest.Rig, n int) string {
 // artifacts are those of the class's room, oldest first.
 func artifacts(t testing.TB, r *apptest.Rig, c *apptest.Class) []store.Artifact {
 	t.Helper()
-	all, err := r.Artifacts(t.Context(), c.Teacher, c.Room.ID, "")
+	all, err := storetest.All(r.Artifacts(t.Context(), c.Teacher, c.Room.ID, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

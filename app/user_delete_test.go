@@ -50,7 +50,7 @@ func TestDeleteUser(t *testing.T) {
 			if code := sue.AwaitClose(t); code != realtime.CloseSessionEnded {
 				t.Errorf("the socket: got %d, want %d", code, realtime.CloseSessionEnded)
 			}
-			lines, err := r.History(ctx, c.Teacher, c.Room.ID, 0, 0)
+			lines, err := storetest.All(r.History(ctx, c.Teacher, c.Room.ID, 0, 0))
 			if err != nil || len(lines) != 3 || app.SenderName(&lines[0]) != "deleted user" || lines[0].SenderID != "" || lines[0].Content != `I am "quoted" \ <b>` {
 				t.Errorf("got %+v, %v", lines, err)
 			}
@@ -95,7 +95,7 @@ func TestDeleteUser(t *testing.T) {
 			if err := r.DB.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateOrganization(ctx, org) }); !errors.Is(err, store.ErrStale) {
 				t.Errorf("an edit of the organisation as it was: got %v, want stale", err)
 			}
-			orgs, err := r.Organizations(ctx, admin, store.Page{})
+			orgs, err := storetest.All(r.Organizations(ctx, admin, store.Page{}))
 			if err != nil || len(orgs) == 0 || orgs[0].OwnerID != admin.User.ID {
 				t.Errorf("got %+v, %v, want the admin's", orgs, err)
 			}
@@ -108,7 +108,7 @@ func TestDeleteUser(t *testing.T) {
 					t.Errorf("got\n%s\nwant %s", got, line)
 				}
 			}
-			if agents, err := r.Agents(ctx, admin, c.Project.ID, store.Page{}); err != nil || len(agents) != 2 {
+			if agents, err := storetest.All(r.Agents(ctx, admin, c.Project.ID, store.Page{})); err != nil || len(agents) != 2 {
 				t.Errorf("got %d agents, %v, want both kept", len(agents), err)
 			}
 		})

@@ -7,7 +7,7 @@ import (
 )
 
 // Users lists all accounts, newest first.
-func (a *App) Users(ctx context.Context, actor *Actor, p store.Page) ([]store.User, error) {
+func (a *App) Users(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.User], error) {
 	if err := Check(actor, ActListUsers, Resource{}); err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func TestSearchUsers(t *testing.T) {
 			refused(t, err, app.KindNotFound, "", "User not found")
 		})
 		t.Run("List", func(t *testing.T) {
-			if rows, err := r.Users(t.Context(), c.Admin, store.Page{Limit: 2}); err != nil || len(rows) != 2 || rows[0].ID < rows[1].ID {
+			if rows, err := storetest.All(r.Users(t.Context(), c.Admin, store.Page{Limit: 2})); err != nil || len(rows) != 2 || rows[0].ID < rows[1].ID {
 				t.Errorf("got %v, %v, want the newest two", names(rows), err)
 			}
 			_, err := r.Users(t.Context(), c.Teacher, store.Page{})

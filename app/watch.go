@@ -57,6 +57,10 @@ func poke(chans map[chan struct{}]struct{}) {
 	}
 }
 
+// EventPageBytes is about how large a page of events may become, unless one
+// alone is larger.
+const EventPageBytes = 256 << 10
+
 // EventPage is a part of a room's log, as the actor may see it.
 type EventPage struct {
 	Events []SeenEvent
@@ -92,7 +96,7 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	if limit <= 0 || limit > store.MaxLimit {
 		limit = store.DefaultLimit
 	}
-	rows, err := a.db.Events(ctx, roomID, after, limit)
+	rows, err := a.db.EventsWithin(ctx, roomID, after, limit, EventPageBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Organizations lists those the actor is linked to.
-func (a *App) Organizations(ctx context.Context, actor *Actor, p store.Page) ([]store.Organization, error) {
+func (a *App) Organizations(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.Organization], error) {
 	if err := Check(actor, ActListOrganizations, Resource{}); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string
 
 // Projects lists those the actor is linked to, of one organisation when its id
 // is given.
-func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string, p store.Page) ([]store.Project, error) {
+func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string, p store.Page) (*store.Listing[store.Project], error) {
 	if err := Check(actor, ActListProjects, Resource{}); err != nil {
 		return nil, err
 	}

@@ -38,17 +38,18 @@ func (q Queries) AgentType(ctx context.Context, typeName string) (*AgentType, er
 
 // AgentTypes lists agent types, the system's own first, then by the name they
 // show: of one category when it is given, and withSystem those of the system.
-func (q Queries) AgentTypes(ctx context.Context, category string, withSystem bool, p Page) ([]AgentType, error) {
-	var rows []AgentType
-	sel := q.db.NewSelect().Model(&rows).OrderExpr("aty.is_system DESC, aty.display_name, aty.id")
+func (q Queries) AgentTypes(ctx context.Context, category string, withSystem bool, p Page) (*Listing[AgentType], error) {
+	sel := q.db.NewSelect().Model((*AgentType)(nil)).OrderExpr("aty.is_system DESC, aty.display_name, aty.id")
 	if category != "" {
 		sel = sel.Where("aty.category = ?", category)
 	}
 	if !withSystem {
 		sel = sel.Where("NOT aty.is_system")
 	}
-	err := p.on(sel).Scan(ctx)
-	return rows, translate(err)
+	return listing(ctx, listed[AgentType]{places: p.on(sel), key: "aty.id",
+		size: octets("aty.description", "aty.default_system_prompt", "aty.default_settings", "aty.default_capabilities"),
+		rows: func(rows *[]AgentType) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(at *AgentType) string { return at.ID }})
 }
 
 // CountAgentsOfType counts the agents that name this type.

@@ -33,11 +33,13 @@ func (q Queries) AgentVersion(ctx context.Context, agentID, id string) (*AgentVe
 
 // AgentVersions lists an agent's versions, newest first, without what is in
 // their JSON columns.
-func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) ([]AgentVersion, error) {
-	var rows []AgentVersion
-	err := p.on(q.db.NewSelect().Model(&rows).ExcludeColumn("settings", "trigger_config", "schedule_config").
-		Where("av.agent_id = ?", agentID).OrderExpr("av.created_at DESC, av.id DESC")).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) (*Listing[AgentVersion], error) {
+	sel := q.db.NewSelect().Model((*AgentVersion)(nil)).Where("av.agent_id = ?", agentID).OrderExpr("av.created_at DESC, av.id DESC")
+	return listing(ctx, listed[AgentVersion]{places: p.on(sel), key: "av.id", size: octets("av.system_prompt"),
+		rows: func(rows *[]AgentVersion) *bun.SelectQuery {
+			return q.db.NewSelect().Model(rows).ExcludeColumn("settings", "trigger_config", "schedule_config")
+		},
+		id: func(v *AgentVersion) string { return v.ID }})
 }
 
 // CreateAgentVersion adds a version and drops the oldest of the agent's beyond

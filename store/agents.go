@@ -65,11 +65,17 @@ func (t *Tx) AgentForUpdate(ctx context.Context, id string) (*Agent, error) {
 }
 
 // AgentsInProject lists a project's agents, oldest first.
-func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) ([]Agent, error) {
-	var rows []Agent
-	err := p.on(q.db.NewSelect().Model(&rows).Where("a.project_id = ?", projectID).
-		OrderExpr("a.created_at, a.id")).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) (*Listing[Agent], error) {
+	return q.listAgents(ctx, p, q.db.NewSelect().Model((*Agent)(nil)).Where("a.project_id = ?", projectID).OrderExpr("a.created_at, a.id"))
+}
+
+// listAgents lists the agents that a query gives in its order.
+func (q Queries) listAgents(ctx context.Context, p Page, sel *bun.SelectQuery) (*Listing[Agent], error) {
+	return listing(ctx, listed[Agent]{places: p.on(sel), key: "a.id",
+		size: octets("a.system_prompt", "a.settings", "a.trigger_config", "a.schedule_config", "a.external_config", "a.encrypted_secrets",
+			"a.capabilities", "a.user_key_ids", "a.encrypted_api_key"),
+		rows: func(rows *[]Agent) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(a *Agent) string { return a.ID }})
 }
 
 // CreateAgents adds agents with one statement.
@@ -117,23 +123,19 @@ func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string) ([]Age
 }
 
 // TemplatesOf lists a person's own templates, oldest first.
-func (q Queries) TemplatesOf(ctx context.Context, userID string, p Page) ([]Agent, error) {
-	var rows []Agent
-	err := p.on(q.db.NewSelect().Model(&rows).Where("a.created_by = ?", userID).Where("a.is_template").
-		OrderExpr("a.created_at, a.id")).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) TemplatesOf(ctx context.Context, userID string, p Page) (*Listing[Agent], error) {
+	return q.listAgents(ctx, p, q.db.NewSelect().Model((*Agent)(nil)).Where("a.created_by = ?", userID).Where("a.is_template").
+		OrderExpr("a.created_at, a.id"))
 }
 
 // ExternalAgents lists the agents outside this program, oldest first: all of
 // them, or with userID only those that the user made.
-func (q Queries) ExternalAgents(ctx context.Context, userID string, p Page) ([]Agent, error) {
-	var rows []Agent
-	sel := q.db.NewSelect().Model(&rows).Where("a.is_external").OrderExpr("a.created_at, a.id")
+func (q Queries) ExternalAgents(ctx context.Context, userID string, p Page) (*Listing[Agent], error) {
+	sel := q.db.NewSelect().Model((*Agent)(nil)).Where("a.is_external").OrderExpr("a.created_at, a.id")
 	if userID != "" {
 		sel = sel.Where("a.created_by = ?", userID)
 	}
-	err := p.on(sel).Scan(ctx)
-	return rows, translate(err)
+	return q.listAgents(ctx, p, sel)
 }
 
 // DeleteTemplatesOf removes a person's own templates; their clones stay.

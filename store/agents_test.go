@@ -131,7 +131,7 @@ func TestAgentsInRoom(t *testing.T) {
 		want(second.ID)
 		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.DeleteAgent(ctx, second.ID) })
 		want()
-		if agents, err := db.AgentsInProject(t.Context(), w.project.ID, store.Page{}); err != nil || len(agents) != 1 {
+		if agents, err := storetest.All(db.AgentsInProject(t.Context(), w.project.ID, store.Page{})); err != nil || len(agents) != 1 {
 			t.Errorf("left in the project: %d (%v), want 1", len(agents), err)
 		}
 	})

@@ -28,11 +28,11 @@ func (q Queries) Announcement(ctx context.Context, id string) (*Announcement, er
 }
 
 // Announcements lists those of a course, newest first.
-func (q Queries) Announcements(ctx context.Context, courseID string, p Page) ([]Announcement, error) {
-	var rows []Announcement
-	err := p.on(q.db.NewSelect().Model(&rows).Where("an.course_id = ?", courseID).
-		OrderExpr("an.created_at DESC, an.id DESC")).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) Announcements(ctx context.Context, courseID string, p Page) (*Listing[Announcement], error) {
+	sel := q.db.NewSelect().Model((*Announcement)(nil)).Where("an.course_id = ?", courseID).OrderExpr("an.created_at DESC, an.id DESC")
+	return listing(ctx, listed[Announcement]{places: p.on(sel), key: "an.id", size: octets("an.title", "an.content"),
+		rows: func(rows *[]Announcement) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(an *Announcement) string { return an.ID }})
 }
 
 // AnnouncementForUpdate returns an announcement whose row stays locked until

@@ -47,14 +47,15 @@ func (q Queries) ArtifactHead(ctx context.Context, id string) (*Artifact, error)
 
 // Artifacts lists a room's artifacts, newest first; with kind only those of
 // that type.
-func (q Queries) Artifacts(ctx context.Context, roomID, kind string, p Page) ([]Artifact, error) {
-	var rows []Artifact
-	sel := q.db.NewSelect().Model(&rows).Where("af.room_id = ?", roomID).Where("af.deleted_at IS NULL").
+func (q Queries) Artifacts(ctx context.Context, roomID, kind string, p Page) (*Listing[Artifact], error) {
+	sel := q.db.NewSelect().Model((*Artifact)(nil)).Where("af.room_id = ?", roomID).Where("af.deleted_at IS NULL").
 		OrderExpr("af.created_at DESC, af.id DESC")
 	if kind != "" {
 		sel = sel.Where("af.type = ?", kind)
 	}
-	return rows, translate(p.on(sel).Scan(ctx))
+	return listing(ctx, listed[Artifact]{places: p.on(sel), key: "af.id", size: "af.content_bytes",
+		rows: func(rows *[]Artifact) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(f *Artifact) string { return f.ID }})
 }
 
 // ArtifactHeads is Artifacts without the contents.

@@ -65,16 +65,17 @@ func (q Queries) CourseAccess(ctx context.Context, courseID, userID string) (*Co
 
 // Courses lists courses with their owners' names, newest first: all of them,
 // or with userID only those the user owns or is linked to.
-func (q Queries) Courses(ctx context.Context, userID string, p Page) ([]Course, error) {
-	var rows []Course
-	sel := q.db.NewSelect().Model(&rows).ColumnExpr("c.*").ColumnExpr("u.full_name AS owner_name").
-		Join("JOIN users AS u ON u.id = c.owner_id").OrderExpr("c.created_at DESC, c.id DESC")
+func (q Queries) Courses(ctx context.Context, userID string, p Page) (*Listing[Course], error) {
+	sel := q.db.NewSelect().Model((*Course)(nil)).Join("JOIN users AS u ON u.id = c.owner_id").OrderExpr("c.created_at DESC, c.id DESC")
 	if userID != "" {
 		linked := q.db.NewSelect().Model((*CourseMember)(nil)).Column("cm.course_id").Where("cm.user_id = ?", userID)
 		sel = sel.Where("c.owner_id = ? OR c.id IN (?)", userID, linked)
 	}
-	err := p.on(sel).Scan(ctx)
-	return rows, translate(err)
+	return listing(ctx, listed[Course]{places: p.on(sel), key: "c.id", size: octets("c.description"),
+		rows: func(rows *[]Course) *bun.SelectQuery {
+			return q.db.NewSelect().Model(rows).ColumnExpr("c.*").ColumnExpr("u.full_name AS owner_name").Join("JOIN users AS u ON u.id = c.owner_id")
+		},
+		id: func(c *Course) string { return c.ID }})
 }
 
 // CourseRole is the user's link role in a course, "" without a link.
@@ -85,11 +86,13 @@ func (q Queries) CourseRole(ctx context.Context, courseID, userID string) (strin
 
 // CourseMembers lists a course's links with their users, in the order they
 // came in.
-func (q Queries) CourseMembers(ctx context.Context, courseID string, p Page) ([]CourseMember, error) {
-	var rows []CourseMember
-	err := p.on(q.db.NewSelect().Model(&rows).Relation("User").Where("cm.course_id = ?", courseID).
-		OrderExpr("cm.created_at, cm.user_id")).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) CourseMembers(ctx context.Context, courseID string, p Page) (*Listing[CourseMember], error) {
+	sel := q.db.NewSelect().Model((*CourseMember)(nil)).Where("cm.course_id = ?", courseID).OrderExpr("cm.created_at, cm.user_id")
+	return listing(ctx, listed[CourseMember]{places: p.on(sel), key: "cm.user_id", size: "1024",
+		rows: func(rows *[]CourseMember) *bun.SelectQuery {
+			return q.db.NewSelect().Model(rows).Relation("User").Where("cm.course_id = ?", courseID)
+		},
+		id: func(m *CourseMember) string { return m.UserID }})
 }
 
 // CreateCourse adds a course.

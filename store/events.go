@@ -82,6 +82,22 @@ func (q Queries) Events(ctx context.Context, roomID string, after int64, limit i
 	return rows, translate(err)
 }
 
+// EventsWithin is Events that ends where their bodies have so many bytes; the
+// first is there however large it is.
+func (q Queries) EventsWithin(ctx context.Context, roomID string, after int64, limit int, most int64) ([]Event, error) {
+	var sizes []struct{ Seq, Size int64 }
+	err := q.db.NewSelect().Model((*Event)(nil)).Column("e.seq").ColumnExpr(octets("e.body")+" AS size").Where("e.room_id = ?", roomID).
+		Where("e.seq > ?", after).OrderExpr("e.seq").Limit(int64(limit)).Scan(ctx, &sizes)
+	if err != nil || len(sizes) == 0 {
+		return nil, translate(err)
+	}
+	n, size := 1, sizes[0].Size
+	for ; n < len(sizes) && size+sizes[n].Size <= most; n++ {
+		size += sizes[n].Size
+	}
+	return q.Events(ctx, roomID, after, n)
+}
+
 // EventRange returns the newest number of a room's log and the oldest entry
 // that is kept; an empty log has head 0 or oldest head+1.
 func (q Queries) EventRange(ctx context.Context, roomID string) (head, oldest int64, err error) {

@@ -25,7 +25,7 @@ func TestUserKeys(t *testing.T) {
 		_, err := add(w.pupil.ID, "a")
 		mustBe(t, "an alias twice", err, store.ErrExists)
 
-		keys, err := db.UserKeys(t.Context(), w.pupil.ID)
+		keys, err := storetest.All(db.UserKeys(t.Context(), w.pupil.ID))
 		if err != nil || len(keys) != 2 || keys[0].ID != a || keys[1].ID != b || keys[0].EncryptedKey != "sealed" {
 			t.Errorf("UserKeys: got %+v (%v)", keys, err)
 		}

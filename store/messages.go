@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +64,20 @@ func (q Queries) newest(ctx context.Context, roomID string, before int64, limit 
 		rows[i], rows[j] = rows[j], rows[i]
 	}
 	return rows, nil
+}
+
+// ListMessages is Messages for a reader.
+func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, limit int) (*Listing[Message], error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", roomID).Where("m.seq < ?", before).
+		OrderExpr("m.seq DESC").Limit(int64(limit))
+	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + octets("m.content"),
+		rows: func(rows *[]Message) *bun.SelectQuery { return q.db.NewSelect().Model(rows).Relation("Sender") },
+		id:   func(m *Message) string { return m.ID }})
+	slices.Reverse(l.places)
+	return l, err
 }
 
 // MessagesBySeq lists the lines of a room that have these numbers, with their

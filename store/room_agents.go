@@ -44,6 +44,12 @@ func (q Queries) AgentsInRoom(ctx context.Context, roomID string) ([]Agent, erro
 	return rows, translate(err)
 }
 
+// ListAgentsInRoom is AgentsInRoom for a reader.
+func (q Queries) ListAgentsInRoom(ctx context.Context, roomID string) (*Listing[Agent], error) {
+	return q.listAgents(ctx, Page{}, q.db.NewSelect().Model((*Agent)(nil)).Join("JOIN room_agents AS ra ON ra.agent_id = a.id").
+		Where("ra.room_id = ?", roomID).OrderExpr("ra.created_at, a.id"))
+}
+
 // RoomAgents lists the agents in a room with how they are set there, in the
 // order they came in.
 func (q Queries) RoomAgents(ctx context.Context, roomID string) ([]RoomAgent, error) {

@@ -143,14 +143,14 @@ func (q Queries) RoomPeople(ctx context.Context, roomID string, limit int) ([]Ro
 
 // RoomsInCourse lists a course's rooms, oldest first; with memberID only those
 // that user is linked to.
-func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p Page) ([]Room, error) {
-	var rows []Room
-	sel := q.db.NewSelect().Model(&rows).Where("r.course_id = ?", courseID).OrderExpr("r.created_at, r.id")
+func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p Page) (*Listing[Room], error) {
+	sel := q.db.NewSelect().Model((*Room)(nil)).Where("r.course_id = ?", courseID).OrderExpr("r.created_at, r.id")
 	if memberID != "" {
 		sel = sel.Join("JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", memberID)
 	}
-	err := p.on(sel).Scan(ctx)
-	return rows, translate(err)
+	return listing(ctx, listed[Room]{places: p.on(sel), key: "r.id", size: octets("r.description"),
+		rows: func(rows *[]Room) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(r *Room) string { return r.ID }})
 }
 
 // HasRoomIn tells whether the user is linked to any room of the course.

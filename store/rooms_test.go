@@ -82,7 +82,7 @@ func TestRoomAccess(t *testing.T) {
 			}
 		}
 		for id, want := range map[string]int{"": 2, w.pupil.ID: 1, ta.ID: 0} {
-			if got, err := db.RoomsInCourse(t.Context(), w.course.ID, id, store.Page{}); len(got) != want || err != nil {
+			if got, err := storetest.All(db.RoomsInCourse(t.Context(), w.course.ID, id, store.Page{})); len(got) != want || err != nil {
 				t.Errorf("RoomsInCourse: got %d (%v), want %d", len(got), err, want)
 			}
 		}
@@ -106,7 +106,7 @@ func TestCourses(t *testing.T) {
 		for user, want := range map[string][]string{
 			"": {"Second", "Course"}, w.owner.ID: {"Second", "Course"}, w.pupil.ID: {"Second"}, store.NewID(): {},
 		} {
-			courses, err := db.Courses(t.Context(), user, store.Page{})
+			courses, err := storetest.All(db.Courses(t.Context(), user, store.Page{}))
 			if err != nil || len(courses) != len(want) {
 				t.Fatalf("got %+v (%v), want %v", courses, err, want)
 			}
@@ -116,7 +116,7 @@ func TestCourses(t *testing.T) {
 				}
 			}
 		}
-		members, err := db.CourseMembers(t.Context(), second.ID, store.Page{})
+		members, err := storetest.All(db.CourseMembers(t.Context(), second.ID, store.Page{}))
 		if err != nil || len(members) != 1 || members[0].User.ID != w.owner.ID {
 			t.Errorf("members: got %+v (%v)", members, err)
 		}
@@ -145,10 +145,10 @@ func TestWorkspaces(t *testing.T) {
 			w.pupil.ID: {1, 1, 1, 0, "admin", "editor"},
 			w.owner.ID: {},
 		} {
-			orgs, err1 := db.OrganizationsOf(ctx, user, store.Page{})
-			projects, err2 := db.ProjectsOf(ctx, user, "", store.Page{})
-			ofOrg, err3 := db.ProjectsOf(ctx, user, w.project.OrganizationID, store.Page{})
-			ofOther, err4 := db.ProjectsOf(ctx, user, store.NewID(), store.Page{})
+			orgs, err1 := storetest.All(db.OrganizationsOf(ctx, user, store.Page{}))
+			projects, err2 := storetest.All(db.ProjectsOf(ctx, user, "", store.Page{}))
+			ofOrg, err3 := storetest.All(db.ProjectsOf(ctx, user, w.project.OrganizationID, store.Page{}))
+			ofOther, err4 := storetest.All(db.ProjectsOf(ctx, user, store.NewID(), store.Page{}))
 			orgRole, err5 := db.OrganizationRole(ctx, w.project.OrganizationID, user)
 			projectRole, err6 := db.ProjectRole(ctx, w.project.ID, user)
 			mustBe(t, "the reads", errors.Join(err1, err2, err3, err4, err5, err6), nil)

@@ -31,8 +31,6 @@ func (q Queries) systemAgent(a *Agent, agentType string) *bun.SelectQuery {
 }
 
 // SystemAgents lists the program's own agents by type.
-func (q Queries) SystemAgents(ctx context.Context, p Page) ([]Agent, error) {
-	var rows []Agent
-	err := p.on(q.db.NewSelect().Model(&rows).Where(isSystem).OrderExpr("a.type")).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) SystemAgents(ctx context.Context, p Page) (*Listing[Agent], error) {
+	return q.listAgents(ctx, p, q.db.NewSelect().Model((*Agent)(nil)).Where(isSystem).OrderExpr("a.type"))
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -56,17 +57,17 @@ func (q Queries) Thread(ctx context.Context, id string) (*Thread, error) {
 
 // ThreadsOf lists a person's threads, the last used first; with agentID only
 // those with that agent, with projectID only those in that project.
-func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID string, p Page) ([]Thread, error) {
-	var rows []Thread
-	sel := q.db.NewSelect().Model(&rows).Where("th.user_id = ?", userID).OrderExpr("th.updated_at DESC, th.id DESC")
+func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID string, p Page) (*Listing[Thread], error) {
+	sel := q.db.NewSelect().Model((*Thread)(nil)).Where("th.user_id = ?", userID).OrderExpr("th.updated_at DESC, th.id DESC")
 	if agentID != "" {
 		sel = sel.Where("th.agent_id = ?", agentID)
 	}
 	if projectID != "" {
 		sel = sel.Where("th.project_id = ?", projectID)
 	}
-	err := p.on(sel).Scan(ctx)
-	return rows, translate(err)
+	return listing(ctx, listed[Thread]{places: p.on(sel), key: "th.id", size: octets("th.metadata_json"),
+		rows: func(rows *[]Thread) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(th *Thread) string { return th.ID }})
 }
 
 // ThreadForUpdate returns a thread whose row stays locked until the
@@ -112,6 +113,20 @@ func (q Queries) ThreadMessages(ctx context.Context, threadID string, before int
 		rows[i], rows[j] = rows[j], rows[i]
 	}
 	return rows, translate(err)
+}
+
+// ListThreadMessages is ThreadMessages for a reader.
+func (q Queries) ListThreadMessages(ctx context.Context, threadID string, before int64, limit int) (*Listing[ThreadMessage], error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	sel := q.db.NewSelect().Model((*ThreadMessage)(nil)).Where("tm.thread_id = ?", threadID).Where("tm.seq < ?", before).
+		OrderExpr("tm.seq DESC").Limit(int64(limit))
+	l, err := listing(ctx, listed[ThreadMessage]{places: sel, key: "tm.id", size: octets("tm.content", "tm.metadata_json"),
+		rows: func(rows *[]ThreadMessage) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(m *ThreadMessage) string { return m.ID }})
+	slices.Reverse(l.places)
+	return l, err
 }
 
 // ThreadMessage returns a line of a thread.

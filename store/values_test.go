@@ -230,7 +230,7 @@ func TestPage(t *testing.T) {
 			{Limit: 1 << 40}:      all,
 			{Skip: 200}:           {},
 		} {
-			rooms, err := db.RoomsInCourse(t.Context(), w.course.ID, "", page)
+			rooms, err := storetest.All(db.RoomsInCourse(t.Context(), w.course.ID, "", page))
 			if err != nil {
 				t.Fatal(err)
 			}

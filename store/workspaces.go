@@ -59,12 +59,12 @@ func (q Queries) Organization(ctx context.Context, id string) (*Organization, er
 }
 
 // OrganizationsOf lists the organisations a user is linked to, by name.
-func (q Queries) OrganizationsOf(ctx context.Context, userID string, p Page) ([]Organization, error) {
-	var rows []Organization
-	err := p.on(q.db.NewSelect().Model(&rows).
-		Join("JOIN organization_members AS om ON om.organization_id = o.id").
-		Where("om.user_id = ?", userID).OrderExpr("o.name, o.id")).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) OrganizationsOf(ctx context.Context, userID string, p Page) (*Listing[Organization], error) {
+	sel := q.db.NewSelect().Model((*Organization)(nil)).Join("JOIN organization_members AS om ON om.organization_id = o.id").
+		Where("om.user_id = ?", userID).OrderExpr("o.name, o.id")
+	return listing(ctx, listed[Organization]{places: p.on(sel), key: "o.id", size: octets("o.description"),
+		rows: func(rows *[]Organization) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(o *Organization) string { return o.ID }})
 }
 
 // OrganizationRole is the user's role in an organisation, "" without a link.
@@ -89,15 +89,15 @@ func (q Queries) Project(ctx context.Context, id string) (*Project, error) {
 
 // ProjectsOf lists the projects a user is linked to, by name; with
 // organizationID only those of that organisation.
-func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, p Page) ([]Project, error) {
-	var rows []Project
-	sel := q.db.NewSelect().Model(&rows).Join("JOIN project_members AS pm ON pm.project_id = p.id").
+func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, p Page) (*Listing[Project], error) {
+	sel := q.db.NewSelect().Model((*Project)(nil)).Join("JOIN project_members AS pm ON pm.project_id = p.id").
 		Where("pm.user_id = ?", userID).OrderExpr("p.name, p.id")
 	if organizationID != "" {
 		sel = sel.Where("p.organization_id = ?", organizationID)
 	}
-	err := p.on(sel).Scan(ctx)
-	return rows, translate(err)
+	return listing(ctx, listed[Project]{places: p.on(sel), key: "p.id", size: octets("p.description"),
+		rows: func(rows *[]Project) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(p *Project) string { return p.ID }})
 }
 
 // ProjectRole is the user's role in a project, "" without a link.

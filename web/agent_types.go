@@ -32,7 +32,7 @@ func agentTypeForm(t *store.AgentType) agentTypeOut {
 }
 
 type (
-	agentTypesOut   struct{ Body []agentTypeOut }
+	agentTypesOut   struct{ Body list[agentTypeOut] }
 	oneAgentTypeOut struct{ Body agentTypeOut }
 )
 
@@ -51,7 +51,8 @@ func (s *Server) agentTypes(ctx context.Context, actor *app.Actor, in *agentType
 	if err != nil {
 		return nil, err
 	}
-	return &agentTypesOut{listOf(rows, agentTypeForm)}, nil
+	body, err := whole(ctx, s, rows, agentTypeForm)
+	return &agentTypesOut{body}, err
 }
 
 func (s *Server) agentType(ctx context.Context, actor *app.Actor, in *agentTypeIn) (*oneAgentTypeOut, error) {

@@ -41,7 +41,8 @@ func (s *Server) projectAgents(ctx context.Context, actor *app.Actor, in *projec
 	if err != nil {
 		return nil, err
 	}
-	return &agentsOut{listOf(rows, s.agentUnmasked)}, nil
+	body, err := whole(ctx, s, rows, s.agentUnmasked)
+	return &agentsOut{body}, err
 }
 
 type setProjectAgentIn struct {
@@ -83,14 +84,15 @@ type versionsIn struct {
 	PageIn
 }
 
-type versionsOut struct{ Body []versionOut }
+type versionsOut struct{ Body list[versionOut] }
 
 func (s *Server) versions(ctx context.Context, actor *app.Actor, in *versionsIn) (*versionsOut, error) {
 	rows, err := s.app.Versions(ctx, actor, in.ConfigID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &versionsOut{listOf(rows, versionForm)}, nil
+	body, err := whole(ctx, s, rows, versionForm)
+	return &versionsOut{body}, err
 }
 
 type restoreVersionIn struct {

@@ -53,7 +53,7 @@ func (s *Server) agentForm(a *store.Agent) agentOut {
 }
 
 type (
-	agentsOut   struct{ Body []agentOut }
+	agentsOut   struct{ Body list[agentOut] }
 	oneAgentOut struct{ Body agentOut }
 )
 
@@ -96,7 +96,8 @@ func (s *Server) agents(ctx context.Context, actor *app.Actor, in *idIn) (*agent
 	if err != nil {
 		return nil, err
 	}
-	return &agentsOut{listOf(rows, s.agentForm)}, nil
+	body, err := whole(ctx, s, rows, s.agentForm)
+	return &agentsOut{body}, err
 }
 
 type createAgentIn struct {

@@ -45,14 +45,15 @@ type announcementsIn struct {
 	CourseID id `query:"course_id" required:"true"`
 }
 
-type announcementsOut struct{ Body []announcementOut }
+type announcementsOut struct{ Body list[announcementOut] }
 
 func (s *Server) announcements(ctx context.Context, actor *app.Actor, in *announcementsIn) (*announcementsOut, error) {
 	rows, err := s.app.Announcements(ctx, actor, in.CourseID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	return &announcementsOut{listOf(rows, announcementForm)}, nil
+	body, err := whole(ctx, s, rows, announcementForm)
+	return &announcementsOut{body}, err
 }
 
 type updateAnnouncementIn struct {

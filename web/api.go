@@ -35,6 +35,7 @@ type route struct {
 	patient      bool              // waits for a model: patientTimeout bounds it
 	upload       bool              // the body holds a file: http.upload_limit bounds it
 	lateCookie   bool              // the cookie's token may have expired while its session lives
+	large        int64             // about how many bytes it takes to make a large answer
 }
 
 // registered is a route as the tests of access see it.
@@ -51,8 +52,8 @@ func apiConfig(version string) huma.Config {
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
 	cfg.AllowAdditionalPropertiesByDefault = true
 	cfg.Formats = map[string]huma.Format{
-		"application/json": {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal},
-		"json":             {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal},
+		"application/json": {Marshal: marshal, Unmarshal: unmarshal},
+		"json":             {Marshal: marshal, Unmarshal: unmarshal},
 	}
 	cfg.Info.Description = "Rooms in which a class and AI agents talk in real time. Every error is a JSON object whose detail is a text; " +
 		"members of a body that are not listed here are ignored."
@@ -199,6 +200,11 @@ func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, 
 				var done context.CancelFunc
 				ctx, done = context.WithTimeout(context.WithoutCancel(ctx), patientTimeout)
 				defer done()
+			}
+			if r.large > 0 {
+				if err := s.reserve(ctx, requestOf(ctx), r.large); err != nil {
+					return nil, s.problemOf(ctx, err)
+				}
 			}
 			out, err := handle(ctx, actorOf(ctx), in)
 			if err != nil {

@@ -30,7 +30,7 @@ func artifactForm(f *store.Artifact) artifactOut {
 }
 
 type (
-	artifactsOut   struct{ Body []artifactOut }
+	artifactsOut   struct{ Body list[artifactOut] }
 	oneArtifactOut struct{ Body artifactOut }
 )
 
@@ -50,17 +50,20 @@ type artifactsIn struct {
 }
 
 func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsIn) (*artifactsOut, error) {
-	var rows []store.Artifact
-	var err error
 	if in.Deleted {
-		rows, err = s.app.DeletedArtifacts(ctx, actor, in.RoomID.String(), in.Type, store.Page{Skip: in.Skip, Limit: in.Limit})
-	} else {
-		rows, err = s.app.Artifacts(ctx, actor, in.RoomID.String(), in.Type)
+		rows, err := s.app.DeletedArtifacts(ctx, actor, in.RoomID.String(), in.Type, store.Page{Skip: in.Skip, Limit: in.Limit})
+		if err != nil {
+			return nil, err
+		}
+		body, err := paged(ctx, s, loaded[store.Artifact](rows), artifactForm)
+		return &artifactsOut{body}, err
 	}
+	rows, err := s.app.Artifacts(ctx, actor, in.RoomID.String(), in.Type)
 	if err != nil {
 		return nil, err
 	}
-	return &artifactsOut{listOf(rows, artifactForm)}, nil
+	body, err := whole(ctx, s, rows, artifactForm)
+	return &artifactsOut{body}, err
 }
 
 type createArtifactIn struct {
@@ -132,7 +135,7 @@ func artifactVersionForm(v *store.ArtifactVersion) artifactVersionOut {
 }
 
 type (
-	artifactVersionsOut   struct{ Body []artifactVersionOut }
+	artifactVersionsOut   struct{ Body list[artifactVersionOut] }
 	oneArtifactVersionOut struct{ Body artifactVersionOut }
 )
 
@@ -141,7 +144,8 @@ func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *art
 	if err != nil {
 		return nil, err
 	}
-	return &artifactVersionsOut{listOf(rows, artifactVersionForm)}, nil
+	body, err := paged(ctx, s, loaded[store.ArtifactVersion](rows), artifactVersionForm)
+	return &artifactVersionsOut{body}, err
 }
 
 type artifactVersionIn struct {

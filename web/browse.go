@@ -39,7 +39,7 @@ func (tableRow) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The columns of the table that hold no secret"}
 }
 
-type rowsOut struct{ Body []tableRow }
+type rowsOut struct{ Body list[tableRow] }
 
 func (s *Server) rows(ctx context.Context, actor *app.Actor, in *tableIn) (*rowsOut, error) {
 	rows, err := s.app.Table(ctx, actor, in.Name, store.Window{Page: store.Page{Skip: in.Offset, Limit: in.Limit},
@@ -47,5 +47,6 @@ func (s *Server) rows(ctx context.Context, actor *app.Actor, in *tableIn) (*rows
 	if err != nil {
 		return nil, err
 	}
-	return &rowsOut{listOf(rows, func(r *json.RawMessage) tableRow { return tableRow(*r) })}, nil
+	body, err := whole(ctx, s, loaded[json.RawMessage](rows), func(r *json.RawMessage) tableRow { return tableRow(*r) })
+	return &rowsOut{body}, err
 }

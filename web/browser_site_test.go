@@ -21,6 +21,7 @@ import (
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
 	"github.com/coagent-studio/coagent/web"
 )
 
@@ -116,16 +117,16 @@ func (s *site) seed(t *testing.T) {
 	if s.teacher, err = s.App.Authenticate(ctx, tokens.Access); err != nil {
 		t.Fatal(err)
 	}
-	courses, err := s.App.Courses(ctx, s.teacher, store.Page{Limit: 10})
+	courses, err := storetest.All(s.App.Courses(ctx, s.teacher, store.Page{Limit: 10}))
 	if err != nil || len(courses) != 1 {
 		t.Fatalf("got %d courses (%v), want the demo's", len(courses), err)
 	}
 	s.course = courses[0].ID
-	projects, err := s.App.Projects(ctx, s.teacher, "", store.Page{Limit: 10})
+	projects, err := storetest.All(s.App.Projects(ctx, s.teacher, "", store.Page{Limit: 10}))
 	if err != nil || len(projects) != 1 {
 		t.Fatalf("got %d projects (%v), want the demo's", len(projects), err)
 	}
-	agents, err := s.App.Agents(ctx, s.teacher, projects[0].ID, store.Page{Limit: 10})
+	agents, err := storetest.All(s.App.Agents(ctx, s.teacher, projects[0].ID, store.Page{Limit: 10}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +198,7 @@ func (s *site) script(r llmtest.Request) llmtest.Response {
 // stored fails unless the room's lines in the database are exactly these.
 func (s *site) stored(t *testing.T, roomID string, want ...string) {
 	t.Helper()
-	rows, err := s.App.History(t.Context(), s.teacher, roomID, 0, 0)
+	rows, err := storetest.All(s.App.History(t.Context(), s.teacher, roomID, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,14 +38,15 @@ func (s *Server) createCourse(ctx context.Context, actor *app.Actor, in *createC
 	return &oneCourseOut{courseForm(c)}, nil
 }
 
-type coursesOut struct{ Body []courseOut }
+type coursesOut struct{ Body list[courseOut] }
 
 func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*coursesOut, error) {
 	rows, err := s.app.Courses(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &coursesOut{listOf(rows, courseForm)}, nil
+	body, err := whole(ctx, s, rows, courseForm)
+	return &coursesOut{body}, err
 }
 
 type courseIn struct {

@@ -80,7 +80,7 @@ type decisionsIn struct {
 	MessageID id    `query:"message_id" doc:"... or with this id"`
 }
 
-type decisionsOut struct{ Body []decisionOut }
+type decisionsOut struct{ Body list[decisionOut] }
 
 func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsIn) (*decisionsOut, error) {
 	rows, err := s.app.Decisions(ctx, actor, in.RoomID.String(), app.DecisionFilter{Before: in.Before.String(), Limit: in.Limit, Seq: in.Seq,
@@ -88,7 +88,8 @@ func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsI
 	if err != nil {
 		return nil, err
 	}
-	return &decisionsOut{listOf(rows, decisionForm)}, nil
+	body, err := paged(ctx, s, loaded[app.SeenDecision](rows), decisionForm)
+	return &decisionsOut{body}, err
 }
 
 type roomOnlyIn struct {

@@ -90,12 +90,15 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 	}
 	stream := &eventStream{server: s, actor: actor, room: room.String(), after: after, request: requestOf(ctx)}
 	if err := stream.load(ctx); err != nil {
+		stream.written()
 		return err
 	}
 	if stream.turns, err = s.app.RunningTurns(ctx, actor, stream.room); err != nil {
+		stream.written()
 		return err
 	}
 	if stream.watch, err = s.app.Watch(actor, stream.room); err != nil {
+		stream.written()
 		return err
 	}
 	c.Set(fiber.HeaderContentType, "text/event-stream")
@@ -105,6 +108,7 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		// The server's own deadline is for answers that end.
 		stream.deadline = func() error { return conn.SetWriteDeadline(time.Now().Add(streamWrite)) }
+		defer s.caught(ctx)
 		stream.run(w)
 	})
 	// Not SendStatus: it would read the stream to its end.
@@ -122,11 +126,16 @@ type eventStream struct {
 	deadline func() error
 	page     *app.EventPage
 	turns    [][]byte // the frames of the turns that run
+	ticket   *ticket // for the page, until it is written
 	watch    *app.Watch
 }
 
 // load reads the next part of the log; it checks the right to it every time.
 func (e *eventStream) load(ctx context.Context) (err error) {
+	// An event is in memory as it was read and as a frame.
+	if e.ticket, err = e.server.answers.take(ctx, e.actor.User.ID, 2*app.EventPageBytes); err != nil {
+		return err
+	}
 	e.page, err = e.server.app.Events(ctx, e.actor, e.room, e.after, 0)
 	return err
 }
@@ -143,6 +152,7 @@ func (e *eventStream) greet(w *bufio.Writer) {
 // run writes until the client leaves, loses its right, or the server ends.
 func (e *eventStream) run(w *bufio.Writer) {
 	defer e.watch.Stop()
+	defer e.written()
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
 	// The answer's head leaves with its first bytes: in a silent room a client
@@ -195,5 +205,17 @@ func (e *eventStream) write(w *bufio.Writer) error {
 	if err := e.deadline(); err != nil {
 		return err
 	}
+	defer e.written()
 	return w.Flush()
+}
+
+// written lets go of the page.
+func (e *eventStream) written() {
+	if e.ticket != nil {
+		e.ticket.done()
+		e.ticket = nil
+	}
+	if e.page != nil {
+		e.page.Events = nil
+	}
 }

@@ -41,12 +41,16 @@ func (s *Server) exportRoom(ctx context.Context, actor *app.Actor, in *exportIn)
 	}
 	request := requestOf(ctx)
 	out.Body = func(hc huma.Context) {
+		ticket := request.ticket // the writer's from here on
+		request.ticket = nil
 		c := humafiber.Unwrap(hc)
 		conn := c.Context().Conn()
 		// Not through huma's writer, which keeps the whole answer in memory.
 		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 			ctx, cancel := context.WithTimeout(request.within(context.Background()), exportTimeout)
 			defer cancel()
+			defer ticket.done()
+			defer s.caught(ctx)
 			deadline := time.Time{}
 			err := write(ctx, w, export, func() {
 				// The server's own deadline is for answers that end soon.

@@ -17,7 +17,8 @@ func (s *Server) externalAgents(ctx context.Context, actor *app.Actor, _ *empty)
 	if err != nil {
 		return nil, err
 	}
-	return &agentsOut{listOf(rows, s.agentForm)}, nil
+	body, err := whole(ctx, s, rows, s.agentForm)
+	return &agentsOut{body}, err
 }
 
 type externalAgentIn struct {

@@ -116,14 +116,15 @@ type invitationsIn struct {
 	PageIn
 }
 
-type invitationsOut struct{ Body []InvitationOut }
+type invitationsOut struct{ Body list[InvitationOut] }
 
 func (s *Server) invitations(ctx context.Context, actor *app.Actor, in *invitationsIn) (*invitationsOut, error) {
 	rows, err := s.app.Invitations(ctx, actor, in.CourseID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &invitationsOut{listOf(rows, invitationForm)}, nil
+	body, err := paged(ctx, s, loaded[store.Invitation](rows), invitationForm)
+	return &invitationsOut{body}, err
 }
 
 type invitationIn struct {

@@ -28,7 +28,7 @@ func (s *Server) userKeyForm(k *store.UserKey) userKeyOut {
 }
 
 type (
-	userKeysOut   struct{ Body []userKeyOut }
+	userKeysOut   struct{ Body list[userKeyOut] }
 	oneUserKeyOut struct{ Body userKeyOut }
 )
 
@@ -37,7 +37,8 @@ func (s *Server) userKeys(ctx context.Context, actor *app.Actor, _ *empty) (*use
 	if err != nil {
 		return nil, err
 	}
-	return &userKeysOut{listOf(rows, s.userKeyForm)}, nil
+	body, err := whole(ctx, s, rows, s.userKeyForm)
+	return &userKeysOut{body}, err
 }
 
 type createUserKeyIn struct {

@@ -47,16 +47,17 @@ type memberOut struct {
 	Role      string  `json:"role" enum:"student,ta,teacher"`
 }
 
-type membersOut struct{ Body []memberOut }
+type membersOut struct{ Body list[memberOut] }
 
 func (s *Server) members(ctx context.Context, actor *app.Actor, in *courseIn) (*membersOut, error) {
 	rows, err := s.app.CourseMembers(ctx, actor, in.CourseID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	return &membersOut{listOf(rows, func(m *app.Member) memberOut {
+	body, err := whole(ctx, s, rows, func(m *app.Member) memberOut {
 		return memberOut{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role}
-	})}, nil
+	})
+	return &membersOut{body}, err
 }
 
 // MemberIn names a person of a course.

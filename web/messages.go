@@ -56,14 +56,15 @@ type historyIn struct {
 	Limit  int   `query:"limit" minimum:"1" maximum:"1000" doc:"The newest so many; the newest 1000 when left out"`
 }
 
-type historyOut struct{ Body []lineOut }
+type historyOut struct{ Body list[lineOut] }
 
 func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (*historyOut, error) {
 	rows, err := s.app.History(ctx, actor, in.RoomID.String(), in.Before, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return &historyOut{listOf(rows, lineForm)}, nil
+	body, err := whole(ctx, s, rows, lineForm)
+	return &historyOut{body}, err
 }
 
 type postMessageIn struct {

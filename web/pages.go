@@ -79,7 +79,9 @@ func fileOf(name string, body []byte) fiber.Handler {
 			return nil
 		}
 		c.Set(fiber.HeaderContentType, kind)
-		return c.Send(body)
+		c.Response().SetBodyRaw(body) // no copy for each reader
+		requestOf(c.UserContext()).shared = true
+		return nil
 	}
 }
 

@@ -54,14 +54,15 @@ type reportsIn struct {
 	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to list at most"`
 }
 
-type reportsOut struct{ Body []reportOut }
+type reportsOut struct{ Body list[reportOut] }
 
 func (s *Server) reports(ctx context.Context, actor *app.Actor, in *reportsIn) (*reportsOut, error) {
 	rows, err := s.app.Reports(ctx, actor, in.CourseID.String(), store.Page{Skip: in.Skip, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
-	return &reportsOut{listOf(rows, reportForm)}, nil
+	body, err := whole(ctx, s, rows, reportForm)
+	return &reportsOut{body}, err
 }
 
 type reportIn struct {

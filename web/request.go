@@ -26,6 +26,11 @@ type request struct {
 	userID string
 	client app.Client // the device, on routes with a caller
 	token  string     // its access token
+
+	address string       // where it came from
+	ticket  *ticket      // room for its answer
+	stream  *arrayStream // the list that it asked for
+	shared  bool         // its answer's bytes are everybody's
 }
 
 type (
@@ -81,6 +86,8 @@ func saneRequestID(id string) bool {
 func (s *Server) observe(c *fiber.Ctx) error {
 	start := time.Now()
 	r := begin(c, c.Get(requestIDHeader))
+	r.address = s.clientAddress(c)
+	defer r.drop() // of a panic too
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
 	defer cancel()
 	ctx, reads := store.CountReads(ctx)
@@ -92,6 +99,10 @@ func (s *Server) observe(c *fiber.Ctx) error {
 		}
 	}
 	s.secureCookies(c)
+	size := bodySize(c)
+	if err := s.hold(c, r); err != nil {
+		return err
+	}
 	if s.draining.Load() {
 		c.Response().SetConnectionClose()
 	}
@@ -100,7 +111,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	s.log.LogAttrs(ctx, accessLevel(c.Path(), status), "request",
 		slog.String("method", c.Method()), slog.String("route", template), slog.String("path", c.Path()),
 		slog.Int("status", status), slog.Float64("ms", float64(time.Since(start).Microseconds())/1000),
-		slog.Int("bytes", bodySize(c)), slog.Int64("reads", reads.Count()), slog.String("user", r.userID))
+		slog.Int("bytes", size), slog.Int64("reads", reads.Count()), slog.String("user", r.userID))
 	return nil
 }
 
@@ -158,6 +169,14 @@ func (s *Server) guarded(c *fiber.Ctx) (err error) {
 		}
 	}()
 	return c.Next()
+}
+
+// caught keeps a panic in what writes a stream from ending the process: no
+// middleware is above it.
+func (s *Server) caught(ctx context.Context) {
+	if v := recover(); v != nil {
+		s.log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	}
 }
 
 // authenticated settles who is calling, and the role that a route demands of

@@ -61,14 +61,15 @@ type roomsIn struct {
 	CourseID id `query:"course_id" required:"true"`
 }
 
-type roomsOut struct{ Body []roomOut }
+type roomsOut struct{ Body list[roomOut] }
 
 func (s *Server) rooms(ctx context.Context, actor *app.Actor, in *roomsIn) (*roomsOut, error) {
 	rows, err := s.app.Rooms(ctx, actor, in.CourseID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	return &roomsOut{listOf(rows, roomForm)}, nil
+	body, err := whole(ctx, s, rows, roomForm)
+	return &roomsOut{body}, err
 }
 
 type roomIn struct {
@@ -134,7 +135,8 @@ func (s *Server) roomAgents(ctx context.Context, actor *app.Actor, in *roomIn) (
 	if full {
 		form = s.agentForm
 	}
-	return &agentsOut{listOf(rows, form)}, nil
+	body, err := whole(ctx, s, rows, form)
+	return &agentsOut{body}, err
 }
 
 type roomAgentIn struct {

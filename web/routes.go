@@ -205,12 +205,12 @@ func (s *Server) courseRoutes() {
 func (s *Server) reportRoutes() {
 	const tag, one = "Analytics", v1 + "/analytics/{course_id}/reports/{report_id}"
 	known := []int{missing}
-	add(s, route{method: post, path: v1 + "/analytics/{course_id}/generate", id: "generateReport", tag: tag,
+	add(s, route{method: post, path: v1 + "/analytics/{course_id}/generate", id: "generateReport", large: manyBytes, tag: tag,
 		summary: "Have the analytics agent report on every room of a course that has lines; answers when the report is done, or with one in state running after a while",
 		patient: true, errors: []int{rejected, missing, limited}}, s.generateReport)
 	add(s, route{method: get, path: v1 + "/analytics/{course_id}", id: "listReports", tag: tag, summary: "List the reports on a course, newest first", errors: known}, s.reports)
-	add(s, route{method: get, path: one, id: "getReport", tag: tag, summary: "Show a report and how far it is", errors: known}, s.report)
-	add(s, route{method: put, path: one, id: "updateReport", tag: tag, summary: "Change what is sent of a finished report",
+	add(s, route{method: get, path: one, id: "getReport", large: manyBytes, tag: tag, summary: "Show a report and how far it is", errors: known}, s.report)
+	add(s, route{method: put, path: one, id: "updateReport", large: manyBytes, tag: tag, summary: "Change what is sent of a finished report",
 		errors: []int{missing, conflict}}, s.updateReport)
 	add(s, route{method: del, path: one, id: "deleteReport", tag: tag, summary: "Delete a report; one that is being written is given up",
 		status: gone, errors: known}, s.deleteReport)
@@ -255,9 +255,9 @@ func (s *Server) roomRoutes() {
 	add(s, route{method: get, path: v1 + "/rooms/{room_id}/decisions", id: "listDecisions", tag: tag, summary: "List why each agent spoke or not, newest first; for staff", errors: known}, s.decisions)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/go-on", id: "goOn", tag: tag, summary: "Let the agents go on where a guard has cut them off", errors: []int{missing, conflict}}, s.goOn)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/turns/{turn_id}/stop", id: "stopTurn", tag: tag, summary: "Stop an agent's turn: staff may, and who asked; what it has said is kept", errors: known}, s.stopTurn)
-	add(s, route{method: get, path: v1 + "/rooms/{room_id}/export", id: "exportRoom", tag: tag, summary: "Download all that was said in a room", errors: known}, s.exportRoom)
+	add(s, route{method: get, path: v1 + "/rooms/{room_id}/export", id: "exportRoom", large: manyBytes, tag: tag, summary: "Download all that was said in a room", errors: known}, s.exportRoom)
 	s.fiber.Get(v1+"/rooms/:room_id/events", s.streamEvents)
-	add(s, route{method: get, path: pathEvents, id: "listEvents", tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live stream (id = seq, Last-Event-ID)",
+	add(s, route{method: get, path: pathEvents, id: "listEvents", large: manyBytes, tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live stream (id = seq, Last-Event-ID)",
 		errors: known}, s.events)
 	s.streamed(pathEvents)
 	add(s, route{method: get, path: v1 + "/chat/messages/{room_id}", id: "listMessages", tag: tag, summary: "List what was said in a room, oldest first", errors: known}, s.history)
@@ -267,18 +267,18 @@ func (s *Server) artifactRoutes() {
 	const tag, rooms, one = "Artifacts", v1 + "/workspaces/{room_id}/artifacts", v1 + "/workspaces/artifacts/{artifact_id}"
 	known := []int{missing}
 	add(s, route{method: get, path: rooms, id: "listArtifacts", tag: tag, summary: "List a room's tasks, documents and processes, newest first", errors: known}, s.artifacts)
-	add(s, route{method: post, path: rooms, id: "createArtifact", tag: tag, summary: "Put a task, a document or a process into a room",
+	add(s, route{method: post, path: rooms, id: "createArtifact", large: manyBytes, tag: tag, summary: "Put a task, a document or a process into a room",
 		status: created, errors: []int{rejected, missing, limited}}, s.createArtifact)
-	add(s, route{method: get, path: one, id: "getArtifact", tag: tag, summary: "Show an artifact", errors: known}, s.artifact)
-	add(s, route{method: put, path: one, id: "updateArtifact", tag: tag, summary: "Change an artifact's title or content",
+	add(s, route{method: get, path: one, id: "getArtifact", large: manyBytes, tag: tag, summary: "Show an artifact", errors: known}, s.artifact)
+	add(s, route{method: put, path: one, id: "updateArtifact", large: manyBytes, tag: tag, summary: "Change an artifact's title or content",
 		errors: []int{missing, conflict, limited}}, s.updateArtifact)
 	add(s, route{method: del, path: one, id: "deleteArtifact", tag: tag, summary: "Delete an artifact, so that it can be restored",
 		status: gone, errors: []int{missing, conflict}}, s.deleteArtifact)
-	add(s, route{method: post, path: one + "/restore", id: "restoreArtifact", tag: tag, summary: "Bring a deleted artifact back",
+	add(s, route{method: post, path: one + "/restore", id: "restoreArtifact", large: manyBytes, tag: tag, summary: "Bring a deleted artifact back",
 		errors: []int{missing, conflict}}, s.restoreArtifact)
 	add(s, route{method: get, path: one + "/versions", id: "listArtifactVersions", tag: tag, summary: "List what an artifact was before it was changed, newest first", errors: known}, s.artifactVersions)
-	add(s, route{method: get, path: one + "/versions/{version}", id: "getArtifactVersion", tag: tag, summary: "Show an earlier version of an artifact", errors: known}, s.artifactVersion)
-	add(s, route{method: post, path: one + "/versions/{version}/restore", id: "restoreArtifactVersion", tag: tag, summary: "Make an artifact again what it was; what it is now becomes an earlier version",
+	add(s, route{method: get, path: one + "/versions/{version}", id: "getArtifactVersion", large: manyBytes, tag: tag, summary: "Show an earlier version of an artifact", errors: known}, s.artifactVersion)
+	add(s, route{method: post, path: one + "/versions/{version}/restore", id: "restoreArtifactVersion", large: manyBytes, tag: tag, summary: "Make an artifact again what it was; what it is now becomes an earlier version",
 		errors: []int{missing, conflict, limited}}, s.restoreArtifactVersion)
 }
 

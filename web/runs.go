@@ -57,14 +57,15 @@ type runsIn struct {
 	BeforeIn
 }
 
-type exchangesOut struct{ Body []exchangeOut }
+type exchangesOut struct{ Body list[exchangeOut] }
 
 func (s *Server) exchanges(ctx context.Context, actor *app.Actor, in *runsIn) (*exchangesOut, error) {
 	rows, err := s.app.Exchanges(ctx, actor, in.RoomID.String(), in.Before.String(), in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return &exchangesOut{listOf(rows, exchangeForm)}, nil
+	body, err := paged(ctx, s, loaded[app.Exchange](rows), exchangeForm)
+	return &exchangesOut{body}, err
 }
 
 // RunMembers are what lists and details of runs have in common.
@@ -76,14 +77,15 @@ type RunMembers struct {
 
 func runForm(t *app.RoomTurn) RunMembers { return RunMembers{turnForm(t), t.Workflow, t.Paused} }
 
-type runsOut struct{ Body []RunMembers }
+type runsOut struct{ Body list[RunMembers] }
 
 func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*runsOut, error) {
 	rows, err := s.app.Runs(ctx, actor, in.RoomID.String(), in.Before.String(), in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return &runsOut{listOf(rows, runForm)}, nil
+	body, err := paged(ctx, s, loaded[app.RoomTurn](rows), runForm)
+	return &runsOut{body}, err
 }
 
 type runIn struct {
@@ -147,7 +149,7 @@ func (s *Server) workflowRoutes() {
 	add(s, route{method: get, path: room + "/a2a", id: "listExchanges", tag: tag, summary: "List what a room's agents wrote to each other, newest first, for staff: drafts, verdicts, scores, feedback",
 		errors: known}, s.exchanges)
 	add(s, route{method: get, path: room + "/runs", id: "listRuns", tag: tag, summary: "List the turns that go through a graph, newest first, for staff", errors: known}, s.runs)
-	add(s, route{method: get, path: v1 + "/runs/{run_id}", id: "getRun", tag: tag, summary: "Show a run with its graph and its steps, for staff", errors: known}, s.run)
+	add(s, route{method: get, path: v1 + "/runs/{run_id}", id: "getRun", large: manyBytes, tag: tag, summary: "Show a run with its graph and its steps, for staff", errors: known}, s.run)
 	const run = v1 + "/runs/{run_id}"
 	control := []int{missing, conflict}
 	add(s, route{method: post, path: run + "/pause", id: "pauseRun", tag: tag, summary: "Let a run stop between two of its nodes", errors: control}, s.pauseRun)

@@ -60,6 +60,7 @@ type Server struct {
 	https   bool
 	bodies  *bodies
 	ui      *ui // nil without web.ui_dir
+	answers *answers
 	ln      *drainListener
 	// draining has every answer close its connection.
 	draining atomic.Bool
@@ -68,7 +69,8 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP)}
+	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP),
+		answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
 	var err error
 	if s.origins, err = allowedOrigins(cfg); err != nil {
 		return nil, err

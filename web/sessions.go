@@ -19,17 +19,18 @@ type sessionOut struct {
 	Impersonated bool      `json:"impersonated" doc:"A super admin acts as this person"`
 }
 
-type sessionsOut struct{ Body []sessionOut }
+type sessionsOut struct{ Body list[sessionOut] }
 
 func (s *Server) sessions(ctx context.Context, actor *app.Actor, _ *empty) (*sessionsOut, error) {
 	rows, err := s.app.Sessions(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
-	return &sessionsOut{listOf(rows, func(row *store.Session) sessionOut {
+	body, err := paged(ctx, s, loaded[store.Session](rows), func(row *store.Session) sessionOut {
 		return sessionOut{ID: row.ID, Device: row.UserAgent, Address: row.Address, CreatedAt: instant(row.CreatedAt),
 			ExpiresAt: instant(row.ExpiresAt), Current: row.ID == actor.SessionID, Impersonated: row.ImpersonatorID != ""}
-	})}, nil
+	})
+	return &sessionsOut{body}, err
 }
 
 type sessionIn struct {

@@ -11,7 +11,8 @@ func (s *Server) templates(ctx context.Context, actor *app.Actor, _ *empty) (*ag
 	if err != nil {
 		return nil, err
 	}
-	return &agentsOut{listOf(rows, s.agentForm)}, nil
+	body, err := whole(ctx, s, rows, s.agentForm)
+	return &agentsOut{body}, err
 }
 
 type createTemplateIn struct {

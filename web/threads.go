@@ -91,14 +91,15 @@ type threadsIn struct {
 	PageIn
 }
 
-type threadsOut struct{ Body []threadOut }
+type threadsOut struct{ Body list[threadOut] }
 
 func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (*threadsOut, error) {
 	rows, err := s.app.Threads(ctx, actor, in.AgentID.String(), in.ProjectID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &threadsOut{listOf(rows, threadForm)}, nil
+	body, err := paged(ctx, s, rows, threadForm)
+	return &threadsOut{body}, err
 }
 
 type threadIn struct {
@@ -166,12 +167,13 @@ type threadMessagesIn struct {
 	Before   id `query:"before" doc:"The id of a message: only those before it, of a thread with more than 1000"`
 }
 
-type threadMessagesOut struct{ Body []threadMessageOut }
+type threadMessagesOut struct{ Body list[threadMessageOut] }
 
 func (s *Server) threadMessages(ctx context.Context, actor *app.Actor, in *threadMessagesIn) (*threadMessagesOut, error) {
 	rows, err := s.app.ThreadMessages(ctx, actor, in.ThreadID.String(), in.Before.String())
 	if err != nil {
 		return nil, err
 	}
-	return &threadMessagesOut{listOf(rows, threadMessageForm)}, nil
+	body, err := whole(ctx, s, rows, threadMessageForm)
+	return &threadMessagesOut{body}, err
 }

@@ -28,14 +28,15 @@ func tokenForm(t *store.AccessToken) TokenOut {
 	return out
 }
 
-type tokensOut struct{ Body []TokenOut }
+type tokensOut struct{ Body list[TokenOut] }
 
 func (s *Server) tokens(ctx context.Context, actor *app.Actor, _ *empty) (*tokensOut, error) {
 	rows, err := s.app.AccessTokens(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
-	return &tokensOut{listOf(rows, tokenForm)}, nil
+	body, err := paged(ctx, s, loaded[store.AccessToken](rows), tokenForm)
+	return &tokensOut{body}, err
 }
 
 type createTokenIn struct {
@@ -84,7 +85,8 @@ func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn)
 	if err != nil {
 		return nil, err
 	}
-	return &tokensOut{listOf(rows, tokenForm)}, nil
+	body, err := paged(ctx, s, loaded[store.AccessToken](rows), tokenForm)
+	return &tokensOut{body}, err
 }
 
 func (s *Server) revokeTokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn) (*empty, error) {

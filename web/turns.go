@@ -134,14 +134,15 @@ type turnsIn struct {
 	PageIn
 }
 
-type turnsOut struct{ Body []TurnMembers }
+type turnsOut struct{ Body list[TurnMembers] }
 
 func (s *Server) turns(ctx context.Context, actor *app.Actor, in *turnsIn) (*turnsOut, error) {
 	rows, err := s.app.Turns(ctx, actor, in.RoomID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &turnsOut{listOf(rows, turnForm)}, nil
+	body, err := paged(ctx, s, loaded[app.RoomTurn](rows), turnForm)
+	return &turnsOut{body}, err
 }
 
 type turnIn struct {
@@ -185,14 +186,15 @@ type approvalsIn struct {
 	RoomID id `path:"room_id"`
 }
 
-type approvalsOut struct{ Body []approvalOut }
+type approvalsOut struct{ Body list[approvalOut] }
 
 func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *approvalsIn) (*approvalsOut, error) {
 	rows, err := s.app.Approvals(ctx, actor, in.RoomID.String())
 	if err != nil {
 		return nil, err
 	}
-	return &approvalsOut{listOf(rows, approvalForm)}, nil
+	body, err := paged(ctx, s, loaded[app.Approval](rows), approvalForm)
+	return &approvalsOut{body}, err
 }
 
 type decideApprovalIn struct {
@@ -220,9 +222,9 @@ func (s *Server) turnRoutes() {
 	known := []int{missing}
 	const room = v1 + "/rooms/{room_id}"
 	add(s, route{method: get, path: room + "/turns", id: "listTurns", tag: tag, summary: "List the turns of a room's agents, newest first, for staff", errors: known}, s.turns)
-	add(s, route{method: get, path: room + "/turns/{turn_id}", id: "getTurn", tag: tag, summary: "Show a turn with its exact prompts, tools, tokens and times, for staff",
+	add(s, route{method: get, path: room + "/turns/{turn_id}", id: "getTurn", large: manyBytes, tag: tag, summary: "Show a turn with its exact prompts, tools, tokens and times, for staff",
 		errors: known}, s.turn)
-	add(s, route{method: get, path: room + "/approvals", id: "listApprovals", tag: tag, summary: "List what agents want to do and wait for, for staff", errors: known}, s.approvals)
+	add(s, route{method: get, path: room + "/approvals", id: "listApprovals", large: manyBytes, tag: tag, summary: "List what agents want to do and wait for, for staff", errors: known}, s.approvals)
 	add(s, route{method: post, path: room + "/approvals/{step_id}", id: "decideApproval", tag: tag, summary: "Allow or refuse what an agent wants to do; the first decision counts",
 		errors: []int{missing, conflict}}, s.decideApproval)
 }

@@ -57,14 +57,15 @@ func (s *Server) createUser(ctx context.Context, actor *app.Actor, in *createUse
 	return &oneUserOut{userForm(u)}, nil
 }
 
-type usersOut struct{ Body []userOut }
+type usersOut struct{ Body list[userOut] }
 
 func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*usersOut, error) {
 	rows, err := s.app.Users(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &usersOut{listOf(rows, userForm)}, nil
+	body, err := whole(ctx, s, rows, userForm)
+	return &usersOut{body}, err
 }
 
 type searchUsersIn struct {
@@ -85,7 +86,8 @@ func (s *Server) searchUsers(ctx context.Context, actor *app.Actor, in *searchUs
 	if err != nil {
 		return nil, err
 	}
-	return &usersOut{listOf(rows, userForm)}, nil
+	body, err := whole(ctx, s, loaded[store.User](rows), userForm)
+	return &usersOut{body}, err
 }
 
 type userIn struct {

@@ -53,14 +53,15 @@ type workflowsIn struct {
 	CourseID id `query:"course_id" required:"true"`
 }
 
-type workflowsOut struct{ Body []workflowOut }
+type workflowsOut struct{ Body list[workflowOut] }
 
 func (s *Server) workflows(ctx context.Context, actor *app.Actor, in *workflowsIn) (*workflowsOut, error) {
 	rows, err := s.app.Workflows(ctx, actor, in.CourseID.String())
 	if err != nil {
 		return nil, err
 	}
-	return &workflowsOut{listOf(rows, workflowForm)}, nil
+	body, err := paged(ctx, s, loaded[store.Workflow](rows), workflowForm)
+	return &workflowsOut{body}, err
 }
 
 type createWorkflowIn struct {

@@ -20,7 +20,7 @@ func workspaceMemberForm(m *app.Member) workspaceMember {
 }
 
 type (
-	workspaceMembersOut struct{ Body []workspaceMember }
+	workspaceMembersOut struct{ Body list[workspaceMember] }
 	workspaceMemberOut  struct{ Body workspaceMember }
 )
 
@@ -34,7 +34,8 @@ func (s *Server) organizationMembers(ctx context.Context, actor *app.Actor, in *
 	if err != nil {
 		return nil, err
 	}
-	return &workspaceMembersOut{listOf(rows, workspaceMemberForm)}, nil
+	body, err := paged(ctx, s, loaded[app.Member](rows), workspaceMemberForm)
+	return &workspaceMembersOut{body}, err
 }
 
 type addOrganizationMemberIn struct {
@@ -90,7 +91,8 @@ func (s *Server) projectMembers(ctx context.Context, actor *app.Actor, in *proje
 	if err != nil {
 		return nil, err
 	}
-	return &workspaceMembersOut{listOf(rows, workspaceMemberForm)}, nil
+	body, err := paged(ctx, s, loaded[app.Member](rows), workspaceMemberForm)
+	return &workspaceMembersOut{body}, err
 }
 
 type addProjectMemberIn struct {

@@ -32,14 +32,15 @@ func projectForm(p *store.Project) projectOut {
 	return projectOut{ID: p.ID, OrganizationID: p.OrganizationID, Name: p.Name, Description: p.Description, CreatedAt: instant(p.CreatedAt)}
 }
 
-type organizationsOut struct{ Body []organizationOut }
+type organizationsOut struct{ Body list[organizationOut] }
 
 func (s *Server) organizations(ctx context.Context, actor *app.Actor, in *PageIn) (*organizationsOut, error) {
 	rows, err := s.app.Organizations(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &organizationsOut{listOf(rows, organizationForm)}, nil
+	body, err := whole(ctx, s, rows, organizationForm)
+	return &organizationsOut{body}, err
 }
 
 type createOrganizationIn struct {
@@ -64,14 +65,15 @@ type projectsIn struct {
 	OrganizationID id `query:"org_id" doc:"Only projects of this organisation"`
 }
 
-type projectsOut struct{ Body []projectOut }
+type projectsOut struct{ Body list[projectOut] }
 
 func (s *Server) projects(ctx context.Context, actor *app.Actor, in *projectsIn) (*projectsOut, error) {
 	rows, err := s.app.Projects(ctx, actor, in.OrganizationID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	return &projectsOut{listOf(rows, projectForm)}, nil
+	body, err := whole(ctx, s, rows, projectForm)
+	return &projectsOut{body}, err
 }
 
 type createProjectIn struct {

@@ -227,7 +227,7 @@ func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
 	must()
 	c.Project, err = r.CreateProject(ctx, c.Teacher, org.ID, "Agents", nil)
 	must()
-	agents, err := r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{})
+	agents, err := storetest.All(r.Agents(ctx, c.Teacher, c.Project.ID, store.Page{}))
 	must()
 	for i := range agents {
 		ag, err := r.UpdateAgent(ctx, c.Teacher, agents[i].ID, app.AgentSettings{ModelProvider: app.Some("openai"),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
 	"github.com/coagent-studio/coagent/web/proctest"
 )
 
@@ -74,7 +75,7 @@ func wantOneEach(t *testing.T, s *proctest.Site, room string) (turns int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := db.Artifacts(ctx, room, "", store.Page{Limit: store.MaxLimit})
+	made, err := storetest.All(db.Artifacts(ctx, room, "", store.Page{Limit: store.MaxLimit}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/uptrace/bun"
+)
+
+const (
+	// portion is how many bytes of rows a Listing reads at a time, unless one
+	// row alone has more.
+	portion = 64 << 10
+	// rowBytes is what a row takes beside its texts.
+	rowBytes = 512
+)
+
+// Listing is a list as it was at one moment: where its rows are, in their
+// order, and how large. The rows themselves are read in portions, so that a
+// long list takes no more memory than a short one, and no connection of the
+// database waits for a slow reader. Rows that go meanwhile are left out, new
+// ones are not in it, and none comes twice.
+type Listing[T any] struct {
+	// Each changes every row before it is handed out; may be nil.
+	Each func(*T)
+
+	places []place
+	read   func(ctx context.Context, ids []string) ([]T, error)
+	id     func(*T) string
+}
+
+// place is a row of a Listing.
+type place struct {
+	ID   string
+	Size int64
+}
+
+// listed says what a Listing is of.
+type listed[T any] struct {
+	places *bun.SelectQuery // the rows in their order, without columns
+	key    string           // the column that tells the rows apart, such as "a.id"
+	size   string           // of a row's long texts; see octets
+	rows   func(rows *[]T) *bun.SelectQuery
+	id     func(*T) string
+}
+
+func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
+	list := &Listing[T]{id: l.id}
+	err := l.places.ColumnExpr(l.key+" AS id").ColumnExpr(l.size+" AS size").Scan(ctx, &list.places)
+	list.read = func(ctx context.Context, ids []string) ([]T, error) {
+		var rows []T
+		err := l.rows(&rows).Where(l.key+" IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
+		return rows, translate(err)
+	}
+	return list, translate(err)
+}
+
+// octets is the size in bytes of columns together.
+func octets(columns ...string) string {
+	sizes := make([]string, len(columns))
+	for i, column := range columns {
+		sizes[i] = "COALESCE(octet_length(CAST(" + column + " AS TEXT)), 0)"
+	}
+	return strings.Join(sizes, " + ")
+}
+
+// None is a list without rows.
+func None[T any]() *Listing[T] { return &Listing[T]{} }
+
+// IDs are the ids of the rows, in their order.
+func (l *Listing[T]) IDs() []string {
+	ids := make([]string, len(l.places))
+	for i, p := range l.places {
+		ids[i] = p.ID
+	}
+	return ids
+}
+
+// Most is about how many bytes of rows are in memory at once while the list is
+// read: the largest portion.
+func (l *Listing[T]) Most() (most int64) {
+	for from := 0; from < len(l.places); {
+		to, size := l.portion(from)
+		most, from = max(most, size), to
+	}
+	return most
+}
+
+// portion is where the portion ends that begins at a place, and its size.
+func (l *Listing[T]) portion(from int) (to int, size int64) {
+	for to = from; to < len(l.places); to++ {
+		next := size + l.places[to].Size + rowBytes
+		if to > from && next > portion {
+			break
+		}
+		size = next
+	}
+	return to, size
+}
+
+// Rows gives the rows in their order; after an error it gives none.
+func (l *Listing[T]) Rows(ctx context.Context) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		for from := 0; from < len(l.places); {
+			to, _ := l.portion(from)
+			rows, err := l.readPlaces(ctx, l.places[from:to])
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range rows {
+				if !yield(&rows[i], nil) {
+					return
+				}
+			}
+			from = to
+		}
+	}
+}
+
+func (l *Listing[T]) readPlaces(ctx context.Context, places []place) ([]T, error) {
+	ids, at := make([]string, len(places)), make(map[string]int, len(places))
+	for i, p := range places {
+		ids[i], at[p.ID] = p.ID, i
+	}
+	rows, err := l.read(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(rows, func(a, b T) int { return at[l.id(&a)] - at[l.id(&b)] })
+	if l.Each != nil {
+		for i := range rows {
+			l.Each(&rows[i])
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,202 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// room takes n bytes, or reports that there was none.
+func (a *answers) room(t *testing.T, who string, n int64) *ticket {
+	t.Helper()
+	ticket, err := a.take(t.Context(), who, n)
+	if err != nil {
+		t.Fatalf("%s, %d bytes: %v", who, n, err)
+	}
+	return ticket
+}
+
+// queue has somebody wait for room and returns where the ticket will come.
+func (a *answers) queue(t *testing.T, who string, n int64) <-chan *ticket {
+	t.Helper()
+	before, got := a.waiting(), make(chan *ticket, 1)
+	go func() {
+		ticket, _ := a.take(context.Background(), who, n)
+		got <- ticket
+	}()
+	eventually(t, who+" waits", func() bool { return a.waiting() == before+1 })
+	return got
+}
+
+func (a *answers) waiting() (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range a.of {
+		n += len(r.waiting)
+	}
+	return n
+}
+
+func (a *answers) empty() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.used == 0 && len(a.of) == 0 && len(a.turn) == 0
+}
+
+func TestAnswersUnderWay(t *testing.T) {
+	t.Parallel()
+	rules := map[string]func(*testing.T, *answers){
+		"OnePersonsBound": func(t *testing.T, a *answers) {
+			held := a.room(t, "ann", 100)
+			a.patience = time.Millisecond
+			if _, err := a.take(t.Context(), "ann", 1); app.KindOf(err) != app.KindUnavailable {
+				t.Errorf("got %v, want a refusal that can be tried again", err)
+			}
+			a.room(t, "bob", 100).done()
+			held.done()
+		},
+		"EverybodysBound": func(t *testing.T, a *answers) {
+			held := []*ticket{a.room(t, "ann", 100), a.room(t, "bob", 100)}
+			a.patience = time.Millisecond
+			if _, err := a.take(t.Context(), "cid", 51); err == nil {
+				t.Error("more than all may have")
+			}
+			for _, h := range append(held, a.room(t, "cid", 50)) {
+				h.done()
+			}
+		},
+		"MoreThanAnybodyMayHave": func(t *testing.T, a *answers) { a.room(t, "ann", 1000).done() },
+		"PeopleTakeTurns": func(t *testing.T, a *answers) {
+			held := []*ticket{a.room(t, "ann", 100), a.room(t, "bob", 100), a.room(t, "cid", 50)}
+			greedy := []<-chan *ticket{a.queue(t, "dan", 100), a.queue(t, "dan", 100), a.queue(t, "dan", 100)}
+			modest := a.queue(t, "eve", 100)
+			held[0].done() // for Dan, who came first
+			first := <-greedy[0]
+			held[1].done() // for Eve, and not for Dan again
+			(<-modest).done()
+			held[2].done()
+			first.done()
+			(<-greedy[1]).done()
+			(<-greedy[2]).done()
+		},
+		"WhoLeavesHoldsUpNobody": func(t *testing.T, a *answers) {
+			held := []*ticket{a.room(t, "ann", 100), a.room(t, "bob", 100)}
+			ctx, leave := context.WithCancel(t.Context())
+			left := make(chan error, 1)
+			go func() { _, err := a.take(ctx, "cid", 100); left <- err }()
+			eventually(t, "Cid waits", func() bool { return a.waiting() == 1 })
+			next := a.queue(t, "dan", 50)
+			leave()
+			if err := <-left; err == nil {
+				t.Error("room for one who has left")
+			}
+			(<-next).done()
+			for _, h := range held {
+				h.done()
+			}
+		},
+		"TooManyWait": func(t *testing.T, a *answers) {
+			held := a.room(t, "ann", 100)
+			var waiting []<-chan *ticket
+			for range answerQueue {
+				waiting = append(waiting, a.queue(t, "ann", 100))
+			}
+			if _, err := a.take(t.Context(), "ann", 1); err == nil {
+				t.Error("the queue has no end")
+			}
+			held.done()
+			for _, w := range waiting {
+				(<-w).done()
+			}
+		},
+		"SizeKnownLater": func(t *testing.T, a *answers) {
+			held := a.room(t, "ann", 100)
+			held.resize(10)
+			more := a.room(t, "ann", 90)
+			more.resize(500) // it exists
+			held.done()
+			more.done()
+		},
+	}
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			a := newAnswers(250, 100)
+			a.patience = time.Minute
+			rule(t, a)
+			if !a.empty() {
+				t.Errorf("%d bytes of %d readers are left", a.used, len(a.of))
+			}
+		})
+	}
+}
+
+// numbers are rows, of which a fault may come in the middle.
+type numbers struct {
+	n     int
+	fault error
+}
+
+func (numbers) Most() int64 { return 1000 }
+
+func (r numbers) Rows(context.Context) iter.Seq2[*string, error] {
+	return func(yield func(*string, error) bool) {
+		row := strings.Repeat("<é>", 1000)
+		for range r.n {
+			if !yield(&row, nil) {
+				return
+			}
+		}
+		if r.fault != nil {
+			yield(nil, r.fault)
+		}
+	}
+}
+
+// streamed is a list as its reader gets it.
+func streamed(t *testing.T, rows numbers, most int) (string, error) {
+	t.Helper()
+	s := &Server{log: slog.New(slog.DiscardHandler), answers: newAnswers(1<<20, 1<<20)}
+	r := &request{userID: "ann"}
+	l, err := listed(r.within(t.Context()), s, rows, func(s *string) string { return *s }, most)
+	if err != nil {
+		r.drop()
+		return "", err
+	}
+	near, far := net.Pipe()
+	t.Cleanup(func() { _ = errors.Join(near.Close(), far.Close()) })
+	l.conn, l.ticket, r.ticket = near, r.ticket, nil
+	text, err := io.ReadAll(l)
+	_ = l.Close()
+	if !s.answers.empty() {
+		t.Errorf("%d bytes are left", s.answers.used)
+	}
+	return string(text), err
+}
+
+func TestArraysAreWhole(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the database is gone")
+	for _, n := range []int{0, 1, 2, 7, 8, 200} {
+		want := "[" + strings.Join(slices.Repeat([]string{`"` + strings.Repeat("<é>", 1000) + `"`}, n), ",") + "]\n"
+		if got, err := streamed(t, numbers{n: n}, 0); err != nil || got != want {
+			t.Errorf("%d rows: %d bytes, %v, want %d", n, len(got), err, len(want))
+		}
+		got, err := streamed(t, numbers{n: n, fault: broken}, 0)
+		if !errors.Is(err, broken) || strings.HasSuffix(got, "]\n") {
+			t.Errorf("%d rows and a fault: %d bytes and %v, which looks whole", n, len(got), err)
+		}
+	}
+	got, err := streamed(t, numbers{n: 2000}, pageBytes)
+	if err != nil || len(got) > pageBytes+2 || len(got) < pageBytes-5000 || !strings.HasSuffix(got, `>"]`+"\n") {
+		t.Errorf("a page of %d bytes, %v", len(got), err)
+	}
+}

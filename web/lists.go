@@ -1,0 +1,213 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"reflect"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/valyala/fasthttp"
+)
+
+const (
+	// listStep is how much of a list is encoded at a time; a list that has less
+	// is sent whole, with its length.
+	listStep = 32 << 10
+	// pageBytes is the most that a page of a list has which is no list of the
+	// contract: one row more than fits ends it.
+	pageBytes = 1 << 20
+	// streamTimeout bounds a list as it does an export: a reader who takes longer
+	// is no reader.
+	streamTimeout = exportTimeout
+)
+
+// rowSource is a list of rows that are read in portions; Most is how many bytes
+// of them are in memory at once.
+type rowSource[R any] interface {
+	Rows(ctx context.Context) iter.Seq2[*R, error]
+	Most() int64
+}
+
+// loaded are rows of which no more than a page was asked.
+type loaded[R any] []R
+
+// Most is about what rows of the usual size take.
+func (rows loaded[R]) Most() int64 { return 512 * int64(len(rows)) }
+
+// Rows gives the rows.
+func (rows loaded[R]) Rows(context.Context) iter.Seq2[*R, error] {
+	return func(yield func(*R, error) bool) {
+		for i := range rows {
+			if !yield(&rows[i], nil) {
+				return
+			}
+		}
+	}
+}
+
+// list is a body that is an array. Its rows are read, encoded and sent a few at
+// a time, however many there are and however slow the reader is.
+type list[O any] struct{ *arrayStream }
+
+// Schema is that of the array.
+func (list[O]) Schema(r huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(r, reflect.TypeFor[[]O]())
+}
+
+// whole streams all rows: for the lists of the contract.
+func whole[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (list[O], error) {
+	return listed(ctx, s, rows, form, 0)
+}
+
+// paged streams the rows that fit into pageBytes.
+func paged[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (list[O], error) {
+	return listed(ctx, s, rows, form, pageBytes)
+}
+
+func listed[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O, most int) (list[O], error) {
+	r := requestOf(ctx)
+	// A row is in memory as it was read, encoded, and in what is being sent.
+	if err := s.reserve(ctx, r, 4*rows.Most()+2*listStep); err != nil {
+		return list[O]{}, err
+	}
+	// The rows outlive the handler, which ends while they are being sent.
+	life, end := context.WithTimeout(context.WithoutCancel(ctx), streamTimeout)
+	detach := context.AfterFunc(ctx, end)
+	next, stop := iter.Pull2(rows.Rows(life))
+	a := &arrayStream{log: s.log, life: life, most: most}
+	a.pull = func() (any, bool, error) {
+		row, err, ok := next()
+		if !ok || err != nil {
+			return nil, false, err
+		}
+		return form(row), true, nil
+	}
+	a.end = func() { stop(); end() }
+	r.stream = a
+	if err := a.fill(); err != nil {
+		return list[O]{}, err
+	}
+	detach()
+	return list[O]{a}, nil
+}
+
+// arrayStream is an array as it is sent.
+type arrayStream struct {
+	log    *slog.Logger
+	life   context.Context
+	pull   func() (any, bool, error)
+	end    func()
+	most   int // bytes of a page, 0 for no bound
+	buf    bytes.Buffer
+	sent   int // bytes encoded before those in buf
+	rows   int
+	all    bool // the array is closed
+	conn   net.Conn
+	ticket *ticket
+	closed bool
+}
+
+// fill encodes rows until there is a step of them.
+func (a *arrayStream) fill() error {
+	if a.buf.Cap() > 4*listStep {
+		a.buf = bytes.Buffer{} // a large row is gone
+	}
+	enc := json.NewEncoder(&a.buf)
+	enc.SetEscapeHTML(false)
+	for !a.all && a.buf.Len() < listStep {
+		before := a.buf.Len()
+		row, more, err := a.pull()
+		if err != nil {
+			return err
+		}
+		if more {
+			a.buf.WriteByte(map[bool]byte{true: '[', false: ','}[a.rows == 0])
+			if err := enc.Encode(row); err != nil {
+				return fmt.Errorf("encode a row: %w", err)
+			}
+			a.buf.Truncate(a.buf.Len() - 1) // the encoder's line end
+			if a.most == 0 || a.rows == 0 || a.sent+a.buf.Len() < a.most {
+				a.rows++
+				continue
+			}
+			a.buf.Truncate(before)
+		}
+		if a.rows == 0 {
+			a.buf.WriteByte('[')
+		}
+		a.buf.WriteString("]\n")
+		a.all = true
+	}
+	a.sent += a.buf.Len()
+	return nil
+}
+
+// send answers with the array: a short one at once, a long one as it is read.
+func (a *arrayStream) send(ctx *fasthttp.RequestCtx) {
+	if a.all {
+		// Writing to a request's context cannot fail.
+		_, _ = ctx.Write(a.buf.Bytes())
+		return
+	}
+	a.conn = ctx.Conn()
+	ctx.SetBodyStream(a, -1)
+}
+
+// Read gives the next bytes. An error ends the connection before the answer is
+// complete, so that nobody takes what came for the whole list.
+func (a *arrayStream) Read(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			a.log.LogAttrs(a.life, slog.LevelError, "panic", slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+			n, err = 0, errors.Join(fmt.Errorf("panic: %v", v), a.Close())
+		}
+	}()
+	if a.buf.Len() == 0 {
+		if a.all {
+			return 0, io.EOF
+		}
+		if err := a.fill(); err != nil {
+			a.log.LogAttrs(a.life, slog.LevelWarn, "a list broke off", slog.String("err", err.Error()))
+			return 0, err
+		}
+		// The server's own deadline is for answers that end soon.
+		if err := a.conn.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
+			return 0, err
+		}
+	}
+	return a.buf.Read(p)
+}
+
+// Close gives back what the list holds; the server calls it when the answer is
+// sent or its reader has gone.
+func (a *arrayStream) Close() error {
+	if !a.closed {
+		a.closed = true
+		a.end()
+		a.buf = bytes.Buffer{}
+		if a.ticket != nil {
+			a.ticket.done()
+		}
+	}
+	return nil
+}
+
+// marshal writes a body, of which lists send themselves.
+func marshal(w io.Writer, v any) error {
+	sender, ok := v.(interface{ send(*fasthttp.RequestCtx) })
+	ctx, isRequest := w.(*fasthttp.RequestCtx)
+	if !ok || !isRequest {
+		return huma.DefaultJSONFormat.Marshal(w, v)
+	}
+	sender.send(ctx)
+	return nil
+}
