@@ -172,8 +172,8 @@ func TestRoomAgents(t *testing.T) {
 		t.Run("WhoSeesHowMuch", func(t *testing.T) {
 			for who, full := range map[*app.Actor]bool{c.Admin: true, c.Teacher: true, c.TA: true, c.Student: false} {
 				agents, got, err := r.RoomAgents(ctx, who, c.Room.ID)
-				if err != nil || len(agents) != 1 || got != full {
-					t.Errorf("%s: got %d agents, full %v, %v, want full %v", who.User.Role, len(agents), got, err, full)
+				if err != nil || len(agents.IDs()) != 1 || got != full {
+					t.Errorf("%s: got %d agents, full %v, %v, want full %v", who.User.Role, len(agents.IDs()), got, err, full)
 				}
 			}
 			_, _, err := r.RoomAgents(ctx, c.Outsider, c.Room.ID)
