@@ -13,8 +13,8 @@ const (
 	// portion is how many bytes of rows a Listing reads at a time, unless one
 	// row alone has more.
 	portion = 64 << 10
-	// rowBytes is what a row takes beside its texts.
-	rowBytes = 512
+	// rowOverhead is what a row takes beside its texts.
+	rowOverhead = 512
 )
 
 // Listing is a list as it was at one moment: where its rows are, in their
@@ -91,7 +91,7 @@ func (l *Listing[T]) Most() (most int64) {
 // portion is where the portion ends that begins at a place, and its size.
 func (l *Listing[T]) portion(from int) (to int, size int64) {
 	for to = from; to < len(l.places); to++ {
-		next := size + l.places[to].Size + rowBytes
+		next := size + l.places[to].Size + rowOverhead
 		if to > from && next > portion {
 			break
 		}
