@@ -21,7 +21,7 @@ func TestQuotas(t *testing.T) {
 		})
 		c := r.Class(t) // its teacher has one organisation, project and course
 		ctx := t.Context()
-		org, err := r.DB.OrganizationsOf(ctx, c.Teacher.User.ID, store.Page{})
+		org, err := storetest.All(r.DB.OrganizationsOf(ctx, c.Teacher.User.ID, store.Page{}))
 		must(t, err)
 		text := func(n int) app.AgentSettings {
 			return app.AgentSettings{Type: app.Some("teacher"), ModelProvider: app.Some("offline"), SystemPrompt: app.Some(strings.Repeat("x", n))}

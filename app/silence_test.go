@@ -160,7 +160,7 @@ func TestReadyMadeAgentsGiveWay(t *testing.T) {
 			if err != nil || made.IsActive != (i == 0) {
 				t.Fatalf("got %+v, %v", made, err)
 			}
-			agents, err := r.Agents(t.Context(), c.Teacher, p.ID, store.Page{})
+			agents, err := storetest.All(r.Agents(t.Context(), c.Teacher, p.ID, store.Page{}))
 			if err != nil {
 				t.Fatal(err)
 			}
