@@ -126,7 +126,7 @@ type eventStream struct {
 	deadline func() error
 	page     *app.EventPage
 	turns    [][]byte // the frames of the turns that run
-	ticket   *ticket // for the page, until it is written
+	ticket   *ticket  // for the page, until it is written
 	watch    *app.Watch
 }
 
