@@ -220,9 +220,12 @@ func (a *App) knownType(ctx context.Context, field, typeName string) error {
 	if err != nil {
 		return err
 	}
-	names := make([]string, len(types))
-	for i, t := range types {
-		names[i] = t.TypeName
+	var names []string
+	for t, err := range types.Rows(ctx) {
+		if err != nil {
+			return err
+		}
+		names = append(names, t.TypeName)
 	}
 	return invalid(field, "must be one of %s; an admin can add a type", strings.Join(names, ", "))
 }
