@@ -97,3 +97,46 @@ func TestRewrittenEventsAreReadAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestPagesEndByTheirBytes(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{100, 16 << 10, pageBytes + 1} {
+		var events []*entry
+		for seq := range int64(pageSize) {
+			events = append(events, &entry{seq: seq + 1, size: size, encode: func(Variant) ([]byte, time.Duration) { return []byte("x"), 0 }})
+		}
+		fetched := 0
+		f := feed{maxFrames: 4, maxBytes: 1 << 20, now: time.Now, first: pageSize + 1, last: pageSize, waiting: map[int64][]*Conn{},
+			fetch: func(int64) { fetched++ }}
+		c, got := &Conn{}, 0
+		f.start(c, 0, true)
+		for reads := 0; got < pageSize && reads <= pageSize; {
+			b := newBatch()
+			f.take(c, b)
+			got += len(b.frames)
+			b.release()
+			if fetched > reads {
+				reads = fetched
+				f.answer(1, f.reading(), events)
+			}
+			held := f.pages
+			if c.cur.page != nil {
+				held = append([]*page{c.cur.page}, held...)
+			}
+			for _, p := range held {
+				if len(p.entries) > max(1, pageBytes/size) {
+					t.Fatalf("a page has %d events of %d bytes", len(p.entries), size)
+				}
+			}
+			if len(f.pages) > pagesKept {
+				t.Fatalf("%d pages are kept", len(f.pages))
+			}
+		}
+		if got != pageSize {
+			t.Errorf("%d of %d events of %d bytes came", got, pageSize, size)
+		}
+		if most := max(1, pageSize*size/pageBytes/(pagesKept-1)+1); fetched > most && size <= pageBytes {
+			t.Errorf("%d reads for events of %d bytes, want %d at most", fetched, size, most)
+		}
+	}
+}

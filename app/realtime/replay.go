@@ -1,11 +1,17 @@
 package realtime
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// pageSize is how many events one read asks for. Pages begin at multiples of it, so that connections with
 	// different cursors share them.
 	pageSize = 128
+	// pageBytes ends a page before it has pageSize events, unless one of them alone is larger: a connection that does
+	// not read holds on to its page, and each of a person's connections may hold another.
+	pageBytes = 256 << 10
 	// pagesKept is how many pages a room keeps for those who come a moment later.
 	pagesKept = 8
 )
@@ -20,17 +26,23 @@ type page struct {
 
 func (p *page) covers(seq int64) bool { return p != nil && p.lo <= seq && seq <= p.hi }
 
-// newPage keeps the run from the first entry up to a hole, if there is one.
-func newPage(entries []*entry, at time.Time) *page {
-	if len(entries) == 0 {
-		return &page{lo: 1, hi: 0, at: at}
+// newPages cuts the run from the first entry up to a hole, if there is one, into pages.
+func newPages(entries []*entry, epoch int64, at time.Time) []*page {
+	var pages []*page
+	size := 0
+	for i, e := range entries {
+		if i > 0 && e.seq != entries[i-1].seq+1 {
+			break
+		}
+		if i == 0 || size+e.size > pageBytes {
+			pages = append(pages, &page{lo: e.seq, epoch: epoch, at: at})
+			size = 0
+		}
+		p := pages[len(pages)-1]
+		p.hi, p.entries = e.seq, append(p.entries, e)
+		size += e.size
 	}
-	lo := entries[0].seq
-	n := 1
-	for n < len(entries) && entries[n].seq == lo+int64(n) {
-		n++
-	}
-	return &page{lo: lo, hi: lo + int64(n) - 1, entries: entries[:n], at: at}
+	return pages
 }
 
 // replay serves c from a page of history; false says that c must wait for one.
@@ -93,26 +105,32 @@ func (f *feed) reading() int64 {
 	return f.epoch
 }
 
-// answer hands a page to those who wait for it and returns them; the caller pokes them. false says that events
-// were rewritten since the read began, in epoch: it has to be done again.
+// answer hands what was read to those who wait for it and returns them; the caller pokes them. false says that
+// events were rewritten since the read began, in epoch: it has to be done again.
 func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if epoch != f.epoch {
 		return nil, false
 	}
-	p := newPage(entries, f.now())
-	p.epoch = epoch
-	if len(f.pages) == pagesKept {
-		f.pages = f.pages[1:]
-	}
-	if len(entries) > 0 {
-		f.pages = append(f.pages, p)
-	}
 	conns := f.waiting[from]
 	delete(f.waiting, from)
+	pages := newPages(entries, epoch, f.now())
+	none := &page{lo: 1, hi: 0, epoch: epoch}
+	first := len(pages) // that somebody waits for
 	for _, c := range conns {
-		c.cur.page, c.cur.waiting = p, false
+		c.cur.page, c.cur.waiting = none, false
+		if i := slices.IndexFunc(pages, func(p *page) bool { return p.covers(c.cur.next) }); i >= 0 {
+			c.cur.page, first = pages[i], min(first, i)
+		}
 	}
+	f.keep(pages[first:])
 	return conns, true
+}
+
+// keep shares pages with those who come a moment later. Of many it keeps the first ones: readers go forward.
+func (f *feed) keep(pages []*page) {
+	pages = pages[:min(len(pages), pagesKept)]
+	old := max(0, len(f.pages)+len(pages)-pagesKept)
+	f.pages = slices.Concat(f.pages[old:], pages)
 }
