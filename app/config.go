@@ -86,7 +86,7 @@ type LimitsConfig struct {
 	RequestsBurst            int           `yaml:"requests_burst" default:"600" min:"1" max:"10000000" doc:"Requests that may come at once before that rate holds."`
 	AddressRequestsPerMinute int           `yaml:"address_requests_per_minute" default:"30000" min:"1" max:"10000000" doc:"Requests of one address to the API; a whole school may be one."`
 	AddressRequestsBurst     int           `yaml:"address_requests_burst" default:"6000" min:"1" max:"10000000" doc:"Requests of one address that may come at once before that rate holds."`
-	MessageBytes             Bytes         `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message and largest frame of a socket."`
+	MessageBytes             Bytes         `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message."`
 	ArtifactBytes            Bytes         `yaml:"artifact_bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"Largest content of one task, document or process."`
 	RoomArtifactBytes        Bytes         `yaml:"room_artifact_bytes" default:"32MiB" min:"1MiB" max:"1GiB" doc:"Contents of all artifacts of a room together; a list of them is as large."`
 	ArtifactVersions         int           `yaml:"artifact_versions" default:"50" min:"1" max:"1000" doc:"Earlier versions that are kept of each artifact, to undo changes."`

@@ -96,7 +96,7 @@ func (c *Config) checkHTTP(add addProblem) {
 	checkURL(add, "http.public_url", c.HTTP.PublicURL)
 	for _, origin := range c.HTTP.CORSOrigins {
 		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+		if err != nil || !strings.EqualFold(origin, u.Scheme+"://"+u.Host) || CanonicalOrigin(origin) == "" {
 			add("http.cors_origins", "must list origins such as https://studio.example.org, not %q", origin)
 		}
 	}

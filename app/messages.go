@@ -65,10 +65,15 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	return &Posted{Message: m}, nil
 }
 
+// tooLong is the error of a line of so many bytes.
+func (a *App) tooLong(bytes int64) error {
+	return errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", bytes, a.cfg.Limits.MessageBytes)
+}
+
 // line checks what a person says, and makes it fit to be shown.
 func (a *App) line(content string) (string, error) {
 	if len(content) > int(a.cfg.Limits.MessageBytes) {
-		return "", errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", len(content), a.cfg.Limits.MessageBytes)
+		return "", a.tooLong(int64(len(content)))
 	}
 	if strings.TrimSpace(content) == "" {
 		return "", invalid("text", "must not be empty")

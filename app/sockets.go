@@ -165,6 +165,15 @@ func (s *Seat) Complain(ctx context.Context, field, message string) {
 	s.refuse(ctx, invalid(field, "%s", message), "")
 }
 
+// TooLong answers a line of so many bytes, which are more than it may have and
+// were not kept.
+func (s *Seat) TooLong(ctx context.Context, bytes int64) { s.refuse(ctx, s.app.tooLong(bytes), "") }
+
+// Busy answers a frame that the server had no room for.
+func (s *Seat) Busy(ctx context.Context) {
+	s.refuse(ctx, errorf(KindUnavailable, "busy", "The server is taking in as much as it can hold. Try again in a moment."), "")
+}
+
 // refuse tells this socket alone why its frame had no effect, and cuts it when
 // the person may not be here any more.
 func (s *Seat) refuse(ctx context.Context, err error, clientID string) {

@@ -619,7 +619,8 @@ func TestForeignOrigin(t *testing.T) {
 		}
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
 			path := fill(r.path, []string{w.room, w.agent})
-			const detail = "This request comes from a page of another site. Open CoAgent Studio itself, or list that site in http.cors_origins."
+			const detail = "This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
+				"to let the pages of another site in, list it in http.cors_origins."
 			for _, h := range [][2]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"},
 				{"Origin", "http://" + w.Addr.String() + ".evil.example"}} {
 				wantProblem(t, w.as(superAdmin).with(h[0], h[1]).do(t, r.method, path, body{}), http.StatusForbidden, detail)

@@ -15,7 +15,7 @@ var closeCodes = map[int]string{
 	realtime.CloseGoingAway:    "The server stops; come back, with after=<the last seq>",
 	closeUnsupported:           "A binary frame; send text",
 	realtime.CloseBadText:      "A text frame was not UTF-8",
-	realtime.CloseTooLarge:     "A frame was larger than limits.message_bytes",
+	realtime.CloseTooLarge:     "A frame was far larger than a line of limits.message_bytes can be, however it is escaped (6 times that and 1 KiB); a longer line in a smaller frame is refused and the socket stays",
 	realtime.CloseSessionEnded: "The session ended; sign in again",
 	realtime.CloseNotMember:    "The person may not be in the room any more",
 	realtime.CloseTooSlow:      "The socket fell behind or fell silent; come back, with after=<the last seq>",

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -15,7 +15,8 @@ import (
 )
 
 var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: "foreign_origin",
-	Message: "This request comes from a page of another site. Open CoAgent Studio itself, or list that site in http.cors_origins."}
+	Message: "This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
+		"to let the pages of another site in, list it in http.cors_origins."}
 
 // secureHeaders go with every answer; a page may replace the policy by its own.
 func (s *Server) secureHeaders(c *fiber.Ctx) error {
@@ -74,26 +75,21 @@ var secureCookie = regexp.MustCompile(`(?i);\s*secure\s*(;|$)`)
 
 // allowedOrigins are the origins beside the server's own: those configured,
 // and how a proxy in front is reached.
-func allowedOrigins(cfg *app.Config) (map[string]bool, error) {
+func allowedOrigins(cfg *app.Config) map[string]bool {
 	origins := map[string]bool{}
 	for _, o := range cfg.HTTP.CORSOrigins {
-		origins[strings.ToLower(o)] = true
+		origins[app.CanonicalOrigin(o)] = true
 	}
-	if cfg.HTTP.PublicURL != "" {
-		u, err := url.Parse(cfg.HTTP.PublicURL)
-		if err != nil {
-			return nil, fmt.Errorf("http.public_url: %w", err)
-		}
-		origins[strings.ToLower(u.Scheme+"://"+u.Host)] = true
-	}
-	return origins, nil
+	origins[app.CanonicalOrigin(cfg.HTTP.PublicURL)] = true
+	delete(origins, "") // what has no origin
+	return origins
 }
 
 // checkOrigin answers preflights, lets listed origins read the answers, and
 // refuses changes that pages of other sites ask for (CSRF).
 func (s *Server) checkOrigin(c *fiber.Ctx) error {
 	origin := c.Get(fiber.HeaderOrigin)
-	listed := s.origins[strings.ToLower(origin)]
+	listed := s.listed(origin)
 	if len(s.origins) > 0 {
 		c.Vary(fiber.HeaderOrigin)
 	}
@@ -107,12 +103,12 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 	switch c.Method() {
 	case http.MethodOptions:
 		if c.Get(fiber.HeaderAccessControlRequestMethod) != "" {
-			return preflight(c, listed)
+			return s.preflight(c, listed)
 		}
 	case http.MethodGet, http.MethodHead:
 	default:
 		if !s.fromOurPage(c) {
-			return errForeignOrigin
+			return s.foreign(c)
 		}
 	}
 	return c.Next()
@@ -122,15 +118,15 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 // ours or from one of a listed origin; a browser says "cross-site" also where
 // it names no origin.
 func (s *Server) fromOurPage(c *fiber.Ctx) bool {
-	if s.origins[strings.ToLower(c.Get(fiber.HeaderOrigin))] {
+	if s.listed(c.Get(fiber.HeaderOrigin)) {
 		return true
 	}
 	return c.Get("Sec-Fetch-Site") != "cross-site" && s.originAllowed(c)
 }
 
-func preflight(c *fiber.Ctx, listed bool) error {
+func (s *Server) preflight(c *fiber.Ctx, listed bool) error {
 	if !listed {
-		return errForeignOrigin
+		return s.foreign(c)
 	}
 	c.Set(fiber.HeaderAccessControlAllowMethods, "GET, POST, PUT, PATCH, DELETE")
 	c.Set(fiber.HeaderAccessControlAllowHeaders, c.Get(fiber.HeaderAccessControlRequestHeaders))
@@ -142,12 +138,57 @@ func preflight(c *fiber.Ctx, listed bool) error {
 // originAllowed tells whether a request may come from the page that sent it:
 // no page at all, one of ours, or one of a listed origin.
 func (s *Server) originAllowed(c *fiber.Ctx) bool {
-	origin := strings.ToLower(c.Get(fiber.HeaderOrigin))
-	if origin == "" || s.origins[origin] {
+	origin := c.Get(fiber.HeaderOrigin)
+	if origin == "" || s.listed(origin) {
 		return true
 	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, s.host(c))
+	// The server may not know by which scheme it was reached: that is taken from
+	// the origin.
+	scheme, _, _ := strings.Cut(origin, "://")
+	own := app.CanonicalOrigin(scheme + "://" + s.host(c))
+	return own != "" && own == app.CanonicalOrigin(origin)
+}
+
+func (s *Server) listed(origin string) bool {
+	return origin != "" && s.origins[app.CanonicalOrigin(origin)]
+}
+
+// maxForeign is how many foreign origins are told about in the log.
+const maxForeign = 200
+
+// foreignOrigins are those that the log has told about.
+type foreignOrigins struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// first tells whether an origin is new, of the first that there are.
+func (f *foreignOrigins) first(origin string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seen[origin] || len(f.seen) >= maxForeign {
+		return false
+	}
+	if f.seen == nil {
+		f.seen = map[string]bool{}
+	}
+	f.seen[origin] = true
+	return true
+}
+
+// foreign refuses a request from a page of another site. Its origin is in the
+// log once: it may be a name of this server that its configuration lacks.
+func (s *Server) foreign(c *fiber.Ctx) error {
+	origin := c.Get(fiber.HeaderOrigin)
+	if known := app.CanonicalOrigin(origin); known != "" {
+		origin = known
+	}
+	origin = origin[:min(len(origin), 300)]
+	if s.foreigners.first(origin) {
+		s.log.Warn("a request from a page of another site is refused: if people open this server at that origin, set http.public_url to it; "+
+			"if that site's pages may call, list it in http.cors_origins", "origin", origin, "host", s.host(c))
+	}
+	return errForeignOrigin
 }
 
 // host is the server as the client named it.

@@ -48,20 +48,22 @@ const (
 
 // Server is the HTTP side of one App. Listen, then Serve, then Shutdown.
 type Server struct {
-	app     *app.App
-	cfg     *app.Config
-	log     *slog.Logger
-	tell    *telemetry.Telemetry
-	fiber   *fiber.App
-	api     huma.API
-	table   []registered
-	origins map[string]bool // other origins whose pages may call, lower case
-	proxies []netip.Prefix  // whose X-Forwarded-* headers are believed
-	https   bool
-	bodies  *bodies
-	ui      *ui // nil without web.ui_dir
-	answers *answers
-	ln      *drainListener
+	app        *app.App
+	cfg        *app.Config
+	log        *slog.Logger
+	tell       *telemetry.Telemetry
+	fiber      *fiber.App
+	api        huma.API
+	table      []registered
+	origins    map[string]bool // other origins whose pages may call, in canonical form
+	foreigners foreignOrigins
+	proxies    []netip.Prefix // whose X-Forwarded-* headers are believed
+	https      bool
+	bodies     *bodies
+	large      largeFrames // of sockets
+	ui         *ui         // nil without web.ui_dir
+	answers    *answers
+	ln         *drainListener
 	// draining has every answer close its connection.
 	draining atomic.Bool
 }
@@ -69,12 +71,9 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP),
+	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), origins: allowedOrigins(cfg),
 		answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
 	var err error
-	if s.origins, err = allowedOrigins(cfg); err != nil {
-		return nil, err
-	}
 	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -58,7 +57,7 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 		return fiber.ErrUpgradeRequired
 	}
 	if !s.originAllowed(c) {
-		return errForeignOrigin
+		return s.foreign(c)
 	}
 	actor, err := s.app.AuthenticateSocket(c.UserContext(), accessToken(c))
 	if err != nil {
@@ -112,12 +111,12 @@ func (s *Server) talk(ws *websocket.Conn) {
 	ws.SetPongHandler(func(string) error { conn.Alive(); return nil })
 	ws.SetCloseHandler(func(int, string) error { return nil })
 	for {
-		raw.ration(limit)
+		raw.ration(frameBytes(limit))
 		// The library's own limit would send a close frame beside the writer's.
 		kind, r, err := ws.NextReader()
-		var data []byte
+		var f inFrame
 		if err == nil {
-			data, err = io.ReadAll(io.LimitReader(r, limit+1))
+			f, err = s.large.read(r, limit, v2, func() { conn.Close(realtime.CloseTooSlow, "too slow") })
 		}
 		if errors.Is(err, errChatter) {
 			conn.Close(realtime.CloseTooLarge, "too many frames")
@@ -127,30 +126,44 @@ func (s *Server) talk(ws *websocket.Conn) {
 			return
 		}
 		conn.Alive()
-		select {
-		case <-conn.Done():
-			return
-		default:
-		}
-		switch {
-		case int64(len(data)) > limit:
-			conn.Close(realtime.CloseTooLarge, "too large")
-			return
-		case kind != websocket.TextMessage:
-			conn.Close(closeUnsupported, "send text frames")
-			return
-		case !utf8.Valid(data):
-			conn.Close(realtime.CloseBadText, "send UTF-8")
+		if !s.act(life, seat, conn, kind, f) {
 			return
 		}
-		ctx, cancel := context.WithTimeout(life, frameTimeout)
-		if v2 {
-			frameV2(ctx, seat, data)
-		} else {
-			seat.Post(ctx, string(data), "")
-		}
-		cancel()
 	}
+}
+
+// act does what one frame asks for; false means that the socket is closed.
+func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, kind int, f inFrame) bool {
+	defer s.large.give(f.held)
+	select {
+	case <-conn.Done():
+		return false
+	default:
+	}
+	switch {
+	case f.size > frameBytes(int64(s.cfg.Limits.MessageBytes)):
+		conn.Close(realtime.CloseTooLarge, "too large")
+		return false
+	case kind != websocket.TextMessage:
+		conn.Close(closeUnsupported, "send text frames")
+		return false
+	case !utf8.Valid(f.data):
+		conn.Close(realtime.CloseBadText, "send UTF-8")
+		return false
+	}
+	ctx, cancel := context.WithTimeout(life, frameTimeout)
+	defer cancel()
+	switch {
+	case !f.whole && f.v2:
+		seat.Busy(ctx)
+	case !f.whole:
+		seat.TooLong(ctx, f.size)
+	case f.v2:
+		frameV2(ctx, seat, f.data)
+	default:
+		seat.Post(ctx, string(f.data), "")
+	}
+	return true
 }
 
 // hangUp ends the writer and then reads on until the peer has answered its

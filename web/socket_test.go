@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -372,11 +373,59 @@ func TestSocketLimits(t *testing.T) {
 		}
 	})
 	t.Run("too large", func(t *testing.T) {
-		c := w.join(t, owner, "", false)
-		c.send(strings.Repeat("x", 64<<10+1))
-		if got := c.closed(); got != realtime.CloseTooLarge {
-			t.Errorf("got %d, want 1009", got)
+		for _, v2 := range []bool{false, true} {
+			c := w.join(t, owner, "", v2)
+			c.send(strings.Repeat("x", 6*64<<10+2<<10))
+			if got := c.closed(); got != realtime.CloseTooLarge {
+				t.Errorf("v2 %v: got %d, want 1009", v2, got)
+			}
 		}
+	})
+	t.Run("a line that is too long", func(t *testing.T) {
+		c := w.join(t, owner, "", false)
+		for _, n := range []int{64<<10 + 1, 100_000, 300_000} {
+			c.send(strings.Repeat("z", n))
+			if got := c.next("system")["content"].(string); !strings.Contains(got, "65536") || !strings.Contains(got, strconv.Itoa(n)) {
+				t.Errorf("%d bytes: got %q", n, got)
+			}
+		}
+		c.send("shorter")
+		if got := c.next("message")["content"]; got != "shorter" {
+			t.Errorf("the next line: got %v", got)
+		}
+	})
+	t.Run("a post of the most bytes, however it is escaped", func(t *testing.T) {
+		c := w.join(t, owner, "", true)
+		for i, piece := range []string{`x`, `\"`, `\u0001`, `\u4e16`, `🎓`} {
+			var one string
+			if err := json.Unmarshal([]byte(`"`+piece+`"`), &one); err != nil {
+				t.Fatal(err)
+			}
+			n := 64 << 10 / len(one)
+			text := strings.Repeat(piece, n) + strings.Repeat("y", 64<<10-n*len(one))
+			c.send(`{"type":"post","client_id":"` + strings.Repeat(strconv.Itoa(i), 64) + `","text":"` + text + `"}`)
+			if got := len(c.next("message")["content"].(string)); got != 64<<10 {
+				t.Errorf("%s: got %d bytes back, want 65536", piece, got)
+			}
+			c.send(`{"type":"post","client_id":"one more","text":"` + text + `y"}`)
+			if e := c.next("error"); e["code"] != "too_large" || e["client_id"] != "one more" {
+				t.Errorf("%s: one byte more: got %v", piece, e)
+			}
+		}
+	})
+	t.Run("room for large frames", func(t *testing.T) {
+		c := w.join(t, owner, "", true)
+		large := `{"type":"post","client_id":"large","text":"` + strings.Repeat(`\u0041`, 20_000) + `"}`
+		if !w.server.large.take(largeBytes) {
+			t.Fatal("earlier frames still hold room")
+		}
+		c.send(large)
+		if e := c.next("error"); e["code"] != "busy" {
+			t.Errorf("got %v, want busy", e)
+		}
+		w.server.large.give(largeBytes)
+		c.send(large)
+		c.next("ack")
 	})
 	t.Run("as large as it may be", func(t *testing.T) {
 		c := w.join(t, owner, "", false)
