@@ -45,8 +45,8 @@ func (a *App) makePicture(ctx context.Context, upload []byte) (image []byte, ext
 	case errors.Is(err, picture.ErrNoPicture):
 		return nil, "", errorf(KindRejected, "invalid_file_type", "Invalid file type")
 	case errors.Is(err, picture.ErrTooLarge):
-		return nil, "", errorf(KindRejected, "image_too_large", "Image too large: at most %d x %d pixels, and %d million of them", picture.MaxSide,
-			picture.MaxSide, picture.MaxPixels/1_000_000)
+		return nil, "", errorf(KindRejected, "image_too_large", "Image too large: at most %d million pixels, fewer where each takes many bytes",
+			picture.MaxPixels/1_000_000)
 	}
 	return image, extension, err
 }

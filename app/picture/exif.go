@@ -3,6 +3,7 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 )
 
 const (
@@ -11,30 +12,82 @@ const (
 	sizeOfEntry    = 12
 )
 
-// orientation is how a JPEG says that its pixels are turned, 1 to 8; 1, as
-// they are, for other formats and where nothing that can be read says so.
+// orientation is how a picture says that its pixels are turned, 1 to 8; 1, as
+// they are, where nothing that can be read says so.
 func orientation(data []byte) int {
-	if !bytes.HasPrefix(data, []byte("\xff\xd8")) {
-		return 1
-	}
-	// Segments: 0xff, a marker, and a length that counts itself. The pixels
-	// begin behind the marker SOS; what precedes them is enough.
-	const app1, sos = 0xe1, 0xda
-	for rest := data[2:]; len(rest) >= 4 && rest[0] == 0xff; {
-		marker, size := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
-		if marker == 0xff { // a byte that only fills
-			rest = rest[1:]
-			continue
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xd8")):
+		return jpegOrientation(data)
+	case bytes.HasPrefix(data, []byte("\x89PNG")):
+		// Chunks: a length, a name, the content and a checksum.
+		for rest := data[8:]; len(rest) >= 8; {
+			size := uint64(binary.BigEndian.Uint32(rest))
+			if size > uint64(len(rest)-8) {
+				return 1
+			}
+			if string(rest[4:8]) == "eXIf" {
+				return exifOrientation(rest[8 : 8+size])
+			}
+			rest = rest[min(8+size+4, uint64(len(rest))):]
 		}
-		if marker == sos || size < 2 || len(rest) < 2+size {
-			return 1
+	case bytes.HasPrefix(data, []byte("RIFF")):
+		for name, content := range chunks(data[12:]) {
+			if name == "EXIF" {
+				return exifOrientation(content)
+			}
 		}
-		if tiff, ok := bytes.CutPrefix(rest[4:2+size], []byte("Exif\x00\x00")); ok && marker == app1 {
-			return tiffOrientation(tiff)
-		}
-		rest = rest[2+size:]
 	}
 	return 1
+}
+
+// exifOrientation reads EXIF data, before which some programs write the name
+// that it has in a JPEG.
+func exifOrientation(content []byte) int {
+	return tiffOrientation(bytes.TrimPrefix(content, []byte("Exif\x00\x00")))
+}
+
+// segments walks what precedes the pixels of a JPEG: 0xff, a marker, and a
+// length that counts itself, up to the marker SOS.
+func segments(data []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		const sos = 0xda
+		for rest := data[2:]; len(rest) >= 4 && rest[0] == 0xff; {
+			marker, size := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
+			if marker == 0xff { // a byte that only fills
+				rest = rest[1:]
+				continue
+			}
+			if marker == sos || size < 2 || len(rest) < 2+size || !yield(marker, rest[4:2+size]) {
+				return
+			}
+			rest = rest[2+size:]
+		}
+	}
+}
+
+func jpegOrientation(data []byte) int {
+	const app1 = 0xe1
+	for marker, content := range segments(data) {
+		if tiff, ok := bytes.CutPrefix(content, []byte("Exif\x00\x00")); ok && marker == app1 {
+			return tiffOrientation(tiff)
+		}
+	}
+	return 1
+}
+
+// progressive tells whether a picture is a JPEG in the form that is decoded
+// pass by pass.
+func progressive(data []byte) bool {
+	const sof2 = 0xc2
+	if !bytes.HasPrefix(data, []byte("\xff\xd8")) {
+		return false
+	}
+	for marker := range segments(data) {
+		if marker == sof2 {
+			return true
+		}
+	}
+	return false
 }
 
 // tiffOrientation reads the tag from the first directory of a TIFF header.

@@ -3,14 +3,15 @@
 // upload but its pixels gets into the result: no metadata, no hidden bytes.
 //
 // It is a leaf: it imports nothing of ours and keeps no state. Its memory is
-// bounded by [MaxSide] and [MaxPixels], which are checked before anything is
-// decoded: 8 bytes for each pixel at the very most, and 32 MiB to scale them.
+// bounded by [MaxPixels] and by what a kind of picture takes for each of them,
+// which are checked before anything is decoded: see maxBytes.
 package picture
 
 import (
 	"bytes"
 	"errors"
 	"image"
+	"image/color"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -19,11 +20,12 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// The bounds of an upload's dimensions, and the side of the result.
+// The bound of an upload, whatever its sides are, and the side of the result.
 const (
-	MaxSide   = 4096
-	MaxPixels = 16 << 20
+	MaxPixels = 50_000_000
 	Side      = 256
+	// maxBytes is what the pixels of one upload may take when they are unpacked.
+	maxBytes = 256 << 20
 )
 
 // The two things that can be wrong with an upload.
@@ -75,20 +77,50 @@ func Square(data []byte) (encoded []byte, extension string, err error) {
 		if !f.fits(data) {
 			continue
 		}
-		cfg, err := f.config(bytes.NewReader(data))
+		pixels := data
+		switch {
+		case bytes.HasPrefix(data, []byte("RIFF")):
+			pixels = firstFrame(data)
+		case bytes.HasPrefix(data, []byte("\xff\xd8")):
+			// Some cameras and programs leave the end mark out.
+			pixels = append(bytes.Clone(data), 0xff, 0xd9)
+		}
+		cfg, err := f.config(bytes.NewReader(pixels))
 		if err != nil || cfg.Width < 1 || cfg.Height < 1 {
 			return nil, "", ErrNoPicture
 		}
-		if cfg.Width > MaxSide || cfg.Height > MaxSide || cfg.Width*cfg.Height > MaxPixels {
+		if cfg.Width > MaxPixels/cfg.Height || cfg.Width*cfg.Height*bytesOf(cfg.ColorModel, data) > maxBytes {
 			return nil, "", ErrTooLarge
 		}
-		img, err := f.decode(bytes.NewReader(data))
+		img, err := f.decode(bytes.NewReader(pixels))
 		if err != nil || img.Bounds().Empty() {
 			return nil, "", ErrNoPicture
 		}
 		return encode(upright(scaled(img), orientation(data)))
 	}
 	return nil, "", ErrNoPicture
+}
+
+// bytesOf is what a pixel takes while a picture of this kind is decoded.
+func bytesOf(m color.Model, data []byte) int {
+	if _, is := m.(color.Palette); is { // cannot be compared
+		return 1
+	}
+	wide := 4
+	switch m {
+	case color.RGBA64Model, color.NRGBA64Model:
+		wide = 8
+	case color.YCbCrModel, color.NYCbCrAModel:
+		wide = 3
+	case color.GrayModel:
+		wide = 1
+	case color.Gray16Model:
+		wide = 2
+	}
+	if progressive(data) {
+		wide *= 5 // the coefficients as well, of 4 bytes
+	}
+	return wide
 }
 
 // scaled is the square in the middle, no larger than Side.

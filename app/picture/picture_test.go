@@ -144,6 +144,63 @@ func TestSquare(t *testing.T) {
 	})
 }
 
+func chunk(name string, content []byte) []byte {
+	b := binary.LittleEndian.AppendUint32([]byte(name), uint32(len(content)))
+	return append(append(b, content...), make([]byte, len(content)%2)...)
+}
+
+// What phones and programs out there make.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	still := webp(t)[12:]
+	riff := func(parts ...[]byte) []byte {
+		body := append([]byte("WEBP"), bytes.Join(parts, nil)...)
+		return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
+	}
+	head := chunk("VP8X", append([]byte{2, 0, 0, 0}, make([]byte, 6)...))
+	frame := chunk("ANMF", append(make([]byte, 16), still...))
+	photo := encoded(t, "jpg", halves(4624, 3468))
+	for name, c := range map[string]struct {
+		data []byte
+		side int
+	}{
+		"AnimatedWebP":  {riff(head, chunk("ANIM", make([]byte, 6)), frame, frame), 1},
+		"NoEndMark":     {photo[:len(photo)-2], 256},
+		"HalfAnEndMark": {photo[:len(photo)-1], 256},
+		"ZerosAtTheEnd": {append(bytes.Clone(photo[:len(photo)-2]), 0, 0, 0), 256},
+		"Whole":         {photo, 256},
+		"WideAndFlat":   {encoded(t, "png", image.NewPaletted(image.Rect(0, 0, 20_000, 300), color.Palette{red, blue})), 256},
+		"HighAndNarrow": {encoded(t, "png", image.NewGray(image.Rect(0, 0, 3, 60_000))), 3},
+	} {
+		out, _, err := picture.Square(c.data)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if cfg, _, err := image.DecodeConfig(bytes.NewReader(out)); err != nil || cfg.Width != c.side || cfg.Height != c.side {
+			t.Errorf("%s: got %d x %d, %v", name, cfg.Width, cfg.Height, err)
+		}
+	}
+}
+
+func TestOrientationOfPNG(t *testing.T) {
+	t.Parallel()
+	whole := encoded(t, "png", halves(64, 64))
+	jpg := turned(t, 6, binary.LittleEndian)
+	size := int(binary.BigEndian.Uint16(jpg[4:])) - 2
+	for name, exif := range map[string][]byte{"Plain": jpg[12 : 6+size], "WithItsName": jpg[6 : 6+size]} {
+		extra := append(binary.BigEndian.AppendUint32(nil, uint32(len(exif))), append([]byte("eXIf"), exif...)...)
+		extra = binary.BigEndian.AppendUint32(extra, crc32.ChecksumIEEE(extra[4:]))
+		const headEnd = 8 + 25
+		out, _, err := picture.Square(append(append(bytes.Clone(whole[:headEnd]), extra...), whole[headEnd:]...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := jpeg.Decode(bytes.NewReader(out))
+		if err != nil || !near(img.At(60, 32), red) || !near(img.At(4, 32), blue) {
+			t.Errorf("%s: got %v, %v", name, img.At(60, 32), err)
+		}
+	}
+}
+
 // Where the red half is after each orientation has been undone.
 func TestOrientation(t *testing.T) {
 	t.Parallel()
@@ -171,7 +228,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrNoPicture", name, err)
 		}
 	}
-	for _, size := range [][2]uint32{{4097, 1}, {1, 4097}, {1 << 20, 1 << 20}, {100_000, 100_000}} {
+	for _, size := range [][2]uint32{{50_000_001, 1}, {1, 50_000_001}, {8000, 6251}, {1 << 20, 1 << 20}, {100_000, 100_000}} {
 		if _, _, err := picture.Square(bomb(size[0], size[1])); !errors.Is(err, picture.ErrTooLarge) {
 			t.Errorf("%v: got %v, want ErrTooLarge", size, err)
 		}

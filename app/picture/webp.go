@@ -1,0 +1,56 @@
+package picture
+
+import (
+	"encoding/binary"
+	"iter"
+)
+
+// chunks walks the chunks of a RIFF file
+// (https://developers.google.com/speed/webp/docs/riff_container).
+func chunks(rest []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for len(rest) >= 8 {
+			size := uint64(binary.LittleEndian.Uint32(rest[4:]))
+			if size > uint64(len(rest)-8) || !yield(string(rest[:4]), rest[8:8+size]) {
+				return
+			}
+			rest = rest[min(8+size+size%2, uint64(len(rest))):]
+		}
+	}
+}
+
+// firstFrame makes a still WebP of an animation's first frame, which the
+// decoder does not know; other data is returned as it is.
+func firstFrame(data []byte) []byte {
+	for name, content := range chunks(data[12:]) {
+		if name == "ANMF" && len(content) > frameHead {
+			return stillOf(content)
+		}
+	}
+	return data
+}
+
+// frameHead are the place, the size and the time of a frame, before its chunks.
+const frameHead = 16
+
+func stillOf(frame []byte) []byte {
+	var alpha byte
+	var body []byte
+	for name, content := range chunks(frame[frameHead:]) {
+		switch name {
+		case "ALPH":
+			alpha = 1 << 4
+		case "VP8 ", "VP8L":
+		default:
+			continue
+		}
+		body = binary.LittleEndian.AppendUint32(append(body, name...), uint32(len(content)))
+		body = append(append(body, content...), make([]byte, len(content)%2)...)
+	}
+	if alpha != 0 { // the extended form, whose head has the size as the frame has it
+		head := append([]byte("VP8X\x0a\x00\x00\x00"), alpha, 0, 0, 0)
+		body = append(append(head, frame[6:12]...), body...)
+	}
+	still := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body)+4))
+	return append(append(still, "WEBP"...), body...)
+}
