@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
@@ -183,6 +184,26 @@ func TestRefusedParts(t *testing.T) {
 			})
 		}
 	}
+	t.Run("OtherStatuses", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range []struct {
+			status  int
+			message string
+			tools   int
+		}{
+			{404, "No endpoints found that support tool use.", 0}, {500, "tools param requires --jinja flag", 0},
+			{501, "tools are not implemented", 0}, {500, "the function that runs the model is not available", 1},
+		} {
+			r := onNetwork(t, llm.Config{Retry: llm.Retry{Base: time.Millisecond}})
+			r.Script(llmtest.InTurn(llmtest.Response{Status: c.status, Message: c.message}, llmtest.Response{Text: "Yes."}))
+			req := ask("openai", "Why?")
+			req.Tools = []llm.Tool{{Name: "lookup"}}
+			got := collect(t.Context(), t, r.models, req)
+			if sent := r.Requests(); got.text != "Yes." || len(sent) != 2 || len(sent[1].Tools) != c.tools {
+				t.Errorf("%s: got %q, %v with %d requests", c.message, got.text, got.err, len(sent))
+			}
+		}
+	})
 	t.Run("NotLearntFromAFailure", func(t *testing.T) {
 		t.Parallel()
 		r := onNetwork(t, llm.Config{})

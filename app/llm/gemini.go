@@ -130,9 +130,7 @@ func (s *geminiStream) event(e event) (chunk Chunk, fault *Error) {
 // blocked tells of a prompt that is not answered.
 func (s *geminiStream) blocked(doc geminiDoc) *Error {
 	var f struct{ BlockReason, BlockReasonMessage json.RawMessage }
-	if json.Unmarshal(doc.PromptFeedback, &f) != nil {
-		return nil
-	}
+	_ = json.Unmarshal(doc.PromptFeedback, &f) // what it is not, it does not say
 	reason := textOf(f.BlockReason)
 	if reason == "" || reason == "BLOCK_REASON_UNSPECIFIED" {
 		return nil

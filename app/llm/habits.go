@@ -135,6 +135,9 @@ var partWords = []struct {
 var refusing = regexp.MustCompile(`support|enabl|requir|allow|accept|recogni[sz]|unknown|unexpected|forbidden|permitted|available|invalid|must|only|` +
 	`deprecated|cannot|can't|not |extra |too (?:large|high|big)|at most|range|exceed`)
 
+// saysNoTools is how servers without tools answer that have no 400 for it.
+var saysNoTools = regexp.MustCompile(`(?:support|requir|implement|enabl)[^.]{0,40}(?:tool|function)|(?:tool|function)[^.]{0,60}(?:support|requir|implement|enabl)`)
+
 // refusedPart finds the part of a request that f refuses, of those that were sent.
 func (f fault) refusedPart(sent func(part string) bool) string {
 	switch f.status {
@@ -157,7 +160,7 @@ func (f fault) refusedPart(sent func(part string) bool) string {
 		if best == "" && strings.HasPrefix(text, "messages") && text == param && !strings.Contains(words, partSystem) {
 			return "" // something is wrong with a message, not with a part of the request
 		}
-		if best != "" && (f.status < 500 && f.status != http.StatusNotFound || best == partTools) {
+		if client := f.status < 500 && f.status != http.StatusNotFound; best != "" && (client || best == partTools && saysNoTools.MatchString(words)) {
 			return best
 		}
 	}
@@ -212,7 +215,7 @@ func (h habits) leftOut(sent func(part string) bool) string {
 	return "the model does not take " + strings.Join(parts, ", ") + ": left out"
 }
 
-// known sets the parts of a request apart from what it does not have.
+// has reports whether a request has a part that a model may refuse.
 func (r Request) has(part string) bool {
 	switch part {
 	case partSystem:

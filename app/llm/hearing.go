@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -129,7 +130,7 @@ func (h *hearing) aloud() *Error {
 // fail ends an answer with err, unless it was whole by then.
 func (h *hearing) fail(err error) *Error {
 	e := h.c.explain(h.a, err)
-	if h.last.Finish == "" && e.Err == errSilence {
+	if h.last.Finish == "" && errors.Is(e, errSilence) {
 		h.last.Finish = h.maybe // nothing has followed it
 	}
 	if h.last.Finish != "" && e.Kind != Canceled {

@@ -229,7 +229,7 @@ func (s *speech) look(text string, at int) {
 			s.inFence = !s.inFence
 		}
 		s.lineHead, s.inCode = false, false
-	case c == '`' && !s.inFence && !(at > 0 && strings.HasSuffix(text[:at], "``")) && !strings.HasSuffix(text[:at], "`"):
+	case c == '`' && !s.inFence && !strings.HasSuffix(text[:at], "`"):
 		s.inCode, s.lineHead = !s.inCode, false
 	case c != ' ' && c != '\t':
 		s.lineHead = false

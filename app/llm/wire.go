@@ -72,7 +72,7 @@ func (w *wire) post(ctx context.Context, url string, header http.Header, body []
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Accept", "text/event-stream, application/json")
 		req.Header.Set("User-Agent", "coagent")
-		resp, err := w.client.Do(req)
+		resp, err := w.client.Do(req) //nolint:bodyclose // payload.finish closes it
 		if err != nil {
 			yield(event{}, networkError(err))
 			return
@@ -133,11 +133,11 @@ func answer(in io.Reader, label string, most int, hide func(string) string) iter
 		}
 		label, _, _ = mime.ParseMediaType(label)
 		in = io.MultiReader(bytes.NewReader(head), in)
-		switch c := string(head[max(0, len(head)-1):]); {
-		case c == "<":
+		switch string(head) {
+		case "<":
 			yield(event{}, broken("answered with a page (%q) instead of an event stream", hide(label)))
 			return
-		case c == "{" || c == "[":
+		case "{", "[":
 			readDocument(in, most, yield)
 			return
 		}
@@ -165,7 +165,7 @@ func firstByte(in io.Reader, alive func() bool) ([]byte, error) {
 		switch {
 		case n > 0 && one[0] == '\n' && !alive():
 			return nil, errLeft
-		case n > 0 && !strings.Contains(" \t\r\n\xEF\xBB\xBF", string(one)):
+		case n > 0 && strings.IndexByte(" \t\r\n\xEF\xBB\xBF", one[0]) < 0:
 			return one, nil
 		case err != nil:
 			return nil, err
