@@ -45,7 +45,7 @@ func TestShownTitles(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
-		"Ada@Example.org": "Ada@Example.org", " ada@example.org ": "ada@example.org", "ÄDA@x.org": "äDA@x.org", "a\u0308da@x.org": "äda@x.org",
+		"Ada@Example.org": "Ada@Example.org", "\tada@example.org\n": "ada@example.org", "ÄDA@x.org": "äDA@x.org", "a\u0308da@x.org": "äda@x.org",
 		"ａｄａ＠ｘ．org": "ada@x.org", "ada@BÜCHER.example": "ada@bücher.example", "ada@xn--bcher-kva.example": "ada@bücher.example",
 		"王@例子.台灣": "王@例子.台灣", "o'brien+tag@x.org": "o'brien+tag@x.org",
 	} {

@@ -137,8 +137,9 @@ func (a *App) demoText(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var accounts []demoAccount
-	// Older versions did not remember the accounts, and a key may be gone.
-	if plain, err := a.keys.Decrypt(remembered); err != nil || json.Unmarshal([]byte(plain.Reveal()), &accounts) != nil {
+	// Older versions did not remember the accounts, and a key may be gone: then there is nothing to read.
+	plain, _ := a.keys.Decrypt(remembered)
+	if json.Unmarshal([]byte(plain.Reveal()), &accounts) != nil {
 		return "", nil
 	}
 	var lines strings.Builder

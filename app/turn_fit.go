@@ -97,7 +97,7 @@ func (t *talk) showLines(lines []store.Message) {
 		t.cutLong(&shown[i])
 	}
 	t.lead = len(shown)
-	t.req.Messages = append(shown, rest...)
+	t.req.Messages = slices.Concat(shown, rest)
 }
 
 // cutLong leaves the beginning of a long text, where the prompt has to be short.

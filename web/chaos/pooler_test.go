@@ -41,7 +41,7 @@ func TestPoolerAlone(t *testing.T) {
 	for _, command := range []string{"serve", "worker", "migrate up", "seed-demo"} {
 		refused(t, s, env, command, "PgBouncer", "database.listen_url", "COAGENT_DATABASE_LISTEN_URL")
 	}
-	other := append(env, "COAGENT_DATABASE_LISTEN_URL="+storetest.Postgres(t))
+	other := []string{env[0], "COAGENT_DATABASE_LISTEN_URL=" + storetest.Postgres(t)}
 	refused(t, s, other, "serve", "database.listen_url must lead to", "the same database")
 	execute(t, s, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database()); END $$")
 	env = []string{"COAGENT_DATABASE_URL=" + pooled(t, s.DatabaseURL).URL, "COAGENT_DATABASE_LISTEN_URL=" + s.DatabaseURL}
@@ -64,8 +64,7 @@ func TestPooler(t *testing.T) {
 	w := s.Populate(proctest.To(false, near), proctest.Plan{Students: 2, Rooms: 1, Agent: canary})
 	s.Model.Script(answers)
 	room := w.Rooms[0]
-	there := *w.Students[1]
-	members := []*proctest.Member{s.Join(w.Students[0], room), s.Join(there.At(proctest.To(false, far)), room)}
+	members := []*proctest.Member{s.Join(w.Students[0], room), s.Join(w.Students[1].At(proctest.To(false, far)), room)}
 	for i := range 6 {
 		if err := members[i%2].Say(within(t, 30*time.Second), fmt.Sprintf("Line %d through the pooler \\ '", i)); err != nil {
 			t.Fatal(err)

@@ -55,8 +55,8 @@ func (o *owner) chown(paths ...string) error {
 // reach returns a folder of the binaries that the owner can read. Root's cache,
 // where downloaded ones are, is closed to others, so they are copied to home.
 func (o *owner) reach(bin, home string) (string, error) {
-	cache, err := os.UserCacheDir()
-	if o.cred == nil || err != nil || !strings.HasPrefix(bin, cache+string(filepath.Separator)) {
+	cache, _ := os.UserCacheDir() // without one, nothing was downloaded into it
+	if o.cred == nil || cache == "" || !strings.HasPrefix(bin, cache+string(filepath.Separator)) {
 		return bin, nil
 	}
 	to := filepath.Join(home, "postgres")
