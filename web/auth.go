@@ -142,7 +142,7 @@ func (s *Server) signIn(ctx context.Context, c *fiber.Ctx, in *signInIn) (*cooki
 }
 
 func (s *Server) refresh(ctx context.Context, c *fiber.Ctx, _ *empty) (*cookiesOut, error) {
-	tokens, err := s.app.Refresh(ctx, c.Cookies(cookieRefresh))
+	tokens, err := s.app.Refresh(ctx, cookieOf(c, cookieRefresh))
 	if app.KindOf(err) == app.KindUnauthenticated && err != nil {
 		// The session is over, and a browser that keeps its cookies would ask again.
 		p := s.problemOf(ctx, err)

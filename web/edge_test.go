@@ -43,6 +43,22 @@ func TestEdge(t *testing.T) {
 				t.Errorf("got Allow %q, want GET, PUT, DELETE", got)
 			}
 			wantProblem(t, w.as(admin).do(t, del, v1+"/users/"), 405, "Method Not Allowed")
+			a = w.as(admin).do(t, "BREW", v1+"/rooms/"+w.room)
+			wantProblem(t, a, 405, "Method Not Allowed")
+			if got := a.header.Get("Allow"); got != "GET, PUT, DELETE" {
+				t.Errorf("an unknown method: got Allow %q, want GET, PUT, DELETE", got)
+			}
+			wantProblem(t, w.as(admin).do(t, "BREW", "/nope"), 404, "Not Found")
+		},
+		"empty cookies count as absent": func(t *testing.T, w *world) {
+			for _, cookie := range []string{"access_token=", "access_token", `access_token=""`, "access_token= ; x=1", "access_token=; refresh_token="} {
+				a := w.as(admin).inHeader().with("Cookie", cookie).do(t, get, v1+"/users/me")
+				if a.status != 200 {
+					t.Errorf("%q beside a token: got %d %.80q", cookie, a.status, a.body)
+				}
+			}
+			a := w.anon().with("Cookie", "refresh_token=").do(t, post, v1+"/login/refresh")
+			wantProblem(t, a, 401, "Refresh token missing")
 		},
 		"the other form of a path is a relative 307": func(t *testing.T, w *world) {
 			for path, want := range map[string]string{v1 + "/courses": v1 + "/courses/", v1 + "/rooms?course_id=1": v1 + "/rooms/?course_id=1",

@@ -33,7 +33,7 @@ func (s *Server) impersonate(ctx context.Context, actor *app.Actor, in *imperson
 }
 
 func (s *Server) stopImpersonating(ctx context.Context, c *fiber.Ctx, _ *empty) (*signedOut, error) {
-	tokens, err := s.app.StopImpersonating(ctx, accessToken(c), c.Cookies(cookieOriginal))
+	tokens, err := s.app.StopImpersonating(ctx, accessToken(c), cookieOf(c, cookieOriginal))
 	if err != nil {
 		return nil, err
 	}

@@ -256,4 +256,4 @@ func (s *Server) client(c *fiber.Ctx) app.Client {
 }
 
 // note is what a device that signed in before was given.
-func note(c *fiber.Ctx) app.Secret { return app.Secret(c.Cookies(cookieDevice)) }
+func note(c *fiber.Ctx) app.Secret { return app.Secret(cookieOf(c, cookieDevice)) }

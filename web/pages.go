@@ -2,8 +2,10 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -91,9 +93,8 @@ func fileOf(name string, body []byte) fiber.Handler {
 // the client in web.ui_dir, else 404.
 func (s *Server) unmatched(c *fiber.Ctx) error {
 	at := c.Path()
-	if methods := s.methodsAt(at); len(methods) > 0 {
-		c.Set(fiber.HeaderAllow, strings.Join(methods, ", "))
-		return fiber.ErrMethodNotAllowed
+	if err := s.otherMethods(c); err != nil {
+		return err
 	}
 	twin, cut := strings.CutSuffix(at, "/")
 	if !cut {
@@ -101,14 +102,47 @@ func (s *Server) unmatched(c *fiber.Ctx) error {
 	}
 	if twin == "" || len(s.methodsAt(twin)) == 0 {
 		if s.ui != nil {
-			return s.ui.serve(c, s.host(c))
+			return s.nothing(c, s.ui.serve(c, s.host(c)))
 		}
-		return fiber.ErrNotFound
+		return s.nothing(c, fiber.ErrNotFound)
 	}
 	if query := c.Request().URI().QueryString(); len(query) > 0 {
 		twin += "?" + string(query)
 	}
 	return c.Redirect(twin, http.StatusTemporaryRedirect)
+}
+
+// otherMethods refuses a path that routes take by other methods, and names those.
+func (s *Server) otherMethods(c *fiber.Ctx) error {
+	methods := s.methodsAt(c.Path())
+	if len(methods) == 0 {
+		return nil
+	}
+	c.Set(fiber.HeaderAllow, strings.Join(methods, ", "))
+	return fiber.ErrMethodNotAllowed
+}
+
+// nothing answers a person who opened an address that leads nowhere with a
+// page; programs, and whoever asks the API, get the error as it is.
+func (s *Server) nothing(c *fiber.Ctx, err error) error {
+	c.Vary(fiber.HeaderAccept)
+	if !errors.Is(err, fiber.ErrNotFound) || c.Method() != http.MethodGet && c.Method() != http.MethodHead || isAPI(c.Path()) || !wantsHTML(c) {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.Status(missing).SendString(nowhere)
+}
+
+// nowhere holds nothing of the request.
+const nowhere = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Not found - CoAgent Studio</title><h1>This page does not exist</h1>
+<p>The address may be misspelt, or what was here is gone. <a href="/">Go to the start page</a></p></html>
+`
+
+// isAPI knows the addresses that only programs ask for, however written.
+func isAPI(at string) bool {
+	at, err := url.PathUnescape(at)
+	return err != nil || at == "/api" || strings.HasPrefix(at, "/api/")
 }
 
 // methodsAt are the methods of the routes that match a path.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -213,8 +214,19 @@ func (s *Server) actor(c *fiber.Ctx, at route) (*app.Actor, error) {
 
 // cookieToken is the token of the session's cookie, "" without one.
 func cookieToken(c *fiber.Ctx) string {
-	if token := c.Cookies(cookieAccess); !app.IsAccessToken(token) {
+	if token := cookieOf(c, cookieAccess); !app.IsAccessToken(token) {
 		return token
+	}
+	return ""
+}
+
+// cookieOf is the value of a cookie. One that holds nothing, however that is
+// written, counts as absent.
+func cookieOf(c *fiber.Ctx, name string) string {
+	for key, value := range c.Request().Header.Cookies() {
+		if string(key) == name && len(bytes.Trim(value, `" `)) > 0 {
+			return string(value)
+		}
 	}
 	return ""
 }

@@ -145,8 +145,12 @@ func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHand
 		}
 		c := s.fiber.AcquireCtx(ctx)
 		defer s.fiber.ReleaseCtx(c)
-		// JSON of this one text cannot fail.
-		_ = s.failed(c, fiber.ErrMethodNotAllowed)
+		err := s.otherMethods(c)
+		if err == nil {
+			err = fiber.ErrNotFound
+		}
+		// JSON of these two texts cannot fail.
+		_ = s.failed(c, err)
 	}
 }
 

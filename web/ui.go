@@ -50,15 +50,16 @@ func (u *ui) serve(c *fiber.Ctx, host string) error {
 		return fiber.ErrNotFound
 	}
 	at, err := url.PathUnescape(c.Path())
-	if err != nil || at == "/api" || strings.HasPrefix(at, "/api/") {
+	if err != nil || isAPI(c.Path()) {
 		return fiber.ErrNotFound
 	}
 	name := strings.Trim(at, "/")
 	if err := u.file(c, name, host); !errors.Is(err, fiber.ErrNotFound) {
 		return err
 	}
-	// A missing script must not be answered with a page.
-	if path.Ext(name) != "" || strings.HasPrefix(at, pathStatic) || !wantsHTML(c) {
+	// A missing script must not be answered with a page, nor what no page's
+	// address looks like: hidden files, and segments without a name.
+	if path.Ext(name) != "" || strings.HasPrefix(at, pathStatic) || strings.Contains(at, "/.") || strings.Contains(at, "//") || !takesHTML(c) {
 		return fiber.ErrNotFound
 	}
 	return u.index(c, host)
@@ -209,6 +210,10 @@ func contentType(name string) string {
 func wantsHTML(c *fiber.Ctx) bool {
 	return strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMETextHTML)
 }
+
+// takesHTML tells whether an answer may be a page: link previews and uptime
+// checks ask for anything, or do not say.
+func takesHTML(c *fiber.Ctx) bool { return c.Accepts(fiber.MIMETextHTML) != "" }
 
 // acceptsEncoding reads Accept-Encoding as browsers write it.
 func acceptsEncoding(c *fiber.Ctx, encoding string) bool {

@@ -60,10 +60,20 @@ func TestUI(t *testing.T) {
 		}
 	})
 	t.Run("what is not there is 404", func(t *testing.T) {
-		for _, path := range []string{"/api/v1/nope", "/api", "/api/", "/api/v2/x", "/%61pi/v1/nope", "/assets/gone-0a1B2c3D.js", "/favicon.ico", "/static/avatars/x", "/static/x.png"} {
+		for _, path := range []string{"/api/v1/nope", "/api", "/api/", "/api/v2/x", "/%61pi/v1/nope", "/static/avatars/x"} {
 			wantProblem(t, browser.do(t, get, path), 404, "Not Found")
 		}
-		wantProblem(t, script.do(t, get, "/login"), 404, "Not Found")
+		for _, path := range []string{"/assets/gone-0a1B2c3D.js", "/favicon.ico", "/static/x.png"} {
+			wantProblem(t, script.do(t, get, path), 404, "Not Found")
+			if a := browser.do(t, get, path); a.status != 404 || !strings.Contains(a.body, "This page does not exist") {
+				t.Errorf("%s: a person got %d %.60q", path, a.status, a.body)
+			}
+		}
+		for accept, want := range map[string]int{"*/*": 200, "text/*": 200, "": 200, "application/json": 404, "image/png": 404} {
+			if a := r.anon().with("Accept", accept).do(t, get, "/login"); a.status != want || isClient(a) != (want == 200) {
+				t.Errorf("Accept %q: got %d %.60q, want %d", accept, a.status, a.body, want)
+			}
+		}
 		wantProblem(t, browser.do(t, post, "/login"), 404, "Not Found")
 	})
 	t.Run("nothing outside, nothing hidden", func(t *testing.T) {
