@@ -139,8 +139,11 @@ func (a *App) demoText(ctx context.Context) (string, error) {
 	var accounts []demoAccount
 	// Older versions did not remember the accounts, and a key may be gone: then there is nothing to read.
 	plain, _ := a.keys.Decrypt(remembered)
-	if json.Unmarshal([]byte(plain.Reveal()), &accounts) != nil {
+	if !json.Valid([]byte(plain.Reveal())) {
 		return "", nil
+	}
+	if err := json.Unmarshal([]byte(plain.Reveal()), &accounts); err != nil {
+		return "", fmt.Errorf("read the demo's accounts: %w", err)
 	}
 	var lines strings.Builder
 	for _, account := range accounts {
