@@ -249,7 +249,7 @@ func (r *rig) checkAnswer(t testing.TB, method, path string, a answer) {
 	}
 	// Only people get a page, and only outside the API.
 	page := strings.HasPrefix(a.header.Get("Content-Type"), "text/html") && !strings.HasPrefix(path, "/api")
-	if a.status >= 400 && !(page && a.status == http.StatusNotFound) {
+	if a.status >= 400 && (!page || a.status != http.StatusNotFound) {
 		p := a.object(t)
 		if _, ok := p["detail"].(string); !ok || p["code"] == "" || p["request_id"] != a.header.Get(requestIDHeader) {
 			t.Errorf("%s %s: malformed error %s", method, path, a.body)
