@@ -80,7 +80,7 @@ type App struct {
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
 	tokenUses  tokenUses
-	pictures   chan struct{} // the slot for decoding an upload
+	pictures   *fairQueue    // for the one slot in which uploads are decoded
 	background chan struct{} // slots for the database work of agents
 	closing    chan struct{} // closed when this process goes away
 	closeOnce  sync.Once
@@ -102,7 +102,7 @@ func New(d Deps) (*App, error) {
 	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, rand: d.Rand, keys: keys, models: models,
 		hasher: NewHasher(d.Config.Auth.HashConcurrency), zone: d.Config.Location(), work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
-		pictures:   make(chan struct{}, 1),
+		pictures:   newFairQueue(1, pictureBounds),
 		recheckNow: make(chan struct{}, 1),
 		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
 		external:   a2a.NewClient(d.Config.External.AllowPrivate),

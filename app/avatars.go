@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/coagent-studio/coagent/app/picture"
 	"github.com/coagent-studio/coagent/store"
@@ -24,7 +25,7 @@ func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*stor
 	if len(upload) > maxAvatar {
 		return nil, errorf(KindRejected, "file_too_large", "File too large")
 	}
-	image, extension, err := a.makePicture(ctx, upload)
+	image, extension, err := a.makePicture(ctx, actor.User.ID, upload)
 	if err != nil {
 		return nil, err
 	}
@@ -32,14 +33,19 @@ func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*stor
 	return a.replaceAvatar(ctx, actor, v)
 }
 
-// makePicture decodes one upload at a time: each may take 160 MiB.
-func (a *App) makePicture(ctx context.Context, upload []byte) (image []byte, extension string, err error) {
-	select {
-	case a.pictures <- struct{}{}:
-		defer func() { <-a.pictures }()
-	case <-ctx.Done():
-		return nil, "", ctx.Err()
+// pictureBounds: a large picture takes seconds, and each that waits holds its
+// upload. Who sends several has one at work and one in line.
+var pictureBounds = queueBounds{perAddress: 1, atAll: 24, busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 10 * time.Second,
+	Message: "Other pictures are still being read. Try again in 10 s."}}
+
+// makePicture decodes one upload at a time, since each may take 256 MiB and
+// more. People take turns.
+func (a *App) makePicture(ctx context.Context, person string, upload []byte) (image []byte, extension string, err error) {
+	release, err := a.pictures.acquire(ctx, asker{address: person})
+	if err != nil {
+		return nil, "", err
 	}
+	defer release()
 	image, extension, err = picture.Square(upload)
 	switch {
 	case errors.Is(err, picture.ErrNoPicture):

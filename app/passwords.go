@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
@@ -44,10 +45,15 @@ func hashable(password string) bool {
 	return len(password) <= maxPasswordBytes && utf8.ValidString(password) && !strings.ContainsRune(password, 0)
 }
 
+// hashBounds: a hash takes some tens of milliseconds, so that a full line of one
+// address is served within seconds.
+var hashBounds = queueBounds{perAddress: 256, atAll: 2048, busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
+	Message: "Very many passwords are being checked for your address right now. Try again in 5 s."}}
+
 // Hasher hashes and verifies passwords, a bounded number at a time, because
 // each takes 19 MiB and tens of milliseconds of a processor.
 type Hasher struct {
-	queue  *hashQueue
+	queue  *fairQueue
 	who    asker
 	nobody string // a well-formed hash that no password has
 }
@@ -61,7 +67,7 @@ func NewHasher(concurrency int) *Hasher {
 	p := argonParams()
 	nobody := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", p.Memory, p.Iterations, p.Parallelism,
 		strings.Repeat("A", 22), strings.Repeat("A", 43))
-	return &Hasher{queue: newHashQueue(concurrency), nobody: nobody}
+	return &Hasher{queue: newFairQueue(concurrency, hashBounds), nobody: nobody}
 }
 
 // forAsker is the same hasher on behalf of somebody who waits in line.

@@ -5,20 +5,9 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 )
 
-// The bounds of the queue for hashing. A hash takes some tens of milliseconds,
-// so that a full line of one address is served within seconds.
-const (
-	hashersPerAddress = 256
-	hashersAtAll      = 2048
-)
-
-var errHashBusy = &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
-	Message: "Very many passwords are being checked for your address right now. Try again in 5 s."}
-
-// asker is whom a password is hashed for.
+// asker is who wants a turn.
 type asker struct {
 	address string // or the person, if signed in
 	account string
@@ -26,40 +15,48 @@ type asker struct {
 	late    bool // the address fails so often that its strangers come after all others
 }
 
-// hashQueue gives out turns, a bounded number at a time. Addresses take turns;
+// queueBounds are how many may wait, and what the others are told.
+type queueBounds struct {
+	perAddress int
+	atAll      int
+	busy       *Error
+}
+
+// fairQueue gives out turns, a bounded number at a time. Addresses take turns;
 // within an address those who are known come first, then accounts take turns.
 // So a flood waits behind itself. Whoever waits holds nothing, and where too
 // many wait, the last one of the longest line is sent away. Those who come late
 // have their turn too: an address fails that often only by having had turns.
-type hashQueue struct {
+type fairQueue struct {
+	queueBounds
 	mu      sync.Mutex
 	free    int
 	waiting int
-	lines   map[string]*hashLine
+	lines   map[string]*queueLine
 	order   *list.List // of the lines in which somebody waits, the next one first
 }
 
-// hashLine is the askers of one address.
-type hashLine struct {
-	at      *list.Element // nil while nobody waits
-	waiting []*hashWaiter // in the order in which they came
-	served  int           // the round of whoever was served last
+// queueLine is the askers of one address.
+type queueLine struct {
+	at      *list.Element  // nil while nobody waits
+	waiting []*queueWaiter // in the order in which they came
+	served  int            // the round of whoever was served last
 	running int
 }
 
-type hashWaiter struct {
+type queueWaiter struct {
 	asker
 	round int           // of its account among those of the address
 	ready chan struct{} // closed once it may go on, or has to go
 	err   error
 }
 
-func newHashQueue(slots int) *hashQueue {
-	return &hashQueue{free: slots, lines: map[string]*hashLine{}, order: list.New()}
+func newFairQueue(slots int, bounds queueBounds) *fairQueue {
+	return &fairQueue{queueBounds: bounds, free: slots, lines: map[string]*queueLine{}, order: list.New()}
 }
 
 // acquire waits for a turn, no longer than ctx.
-func (q *hashQueue) acquire(ctx context.Context, who asker) (release func(), err error) {
+func (q *fairQueue) acquire(ctx context.Context, who asker) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -70,7 +67,7 @@ func (q *hashQueue) acquire(ctx context.Context, who asker) (release func(), err
 	case <-ctx.Done():
 		err = ctx.Err()
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = errHashBusy
+			err = q.busy
 		}
 		err = q.leave(w, err)
 	}
@@ -81,15 +78,15 @@ func (q *hashQueue) acquire(ctx context.Context, who asker) (release func(), err
 }
 
 // enter lines an asker up, and lets it go on at once if a turn is free.
-func (q *hashQueue) enter(who asker) *hashWaiter {
+func (q *fairQueue) enter(who asker) *queueWaiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lines[who.address]
 	if l == nil {
-		l = new(hashLine)
+		l = new(queueLine)
 		q.lines[who.address] = l
 	}
-	w := &hashWaiter{asker: who, round: l.served + 1, ready: make(chan struct{})}
+	w := &queueWaiter{asker: who, round: l.served + 1, ready: make(chan struct{})}
 	for _, other := range l.waiting {
 		if other.account == w.account {
 			w.round = max(w.round, other.round+1)
@@ -107,14 +104,14 @@ func (q *hashQueue) enter(who asker) *hashWaiter {
 }
 
 // next gives the free turns to those who wait.
-func (q *hashQueue) next() {
+func (q *fairQueue) next() {
 	for q.free > 0 && (q.serve(false) || q.serve(true)) {
 	}
 }
 
 // serve gives one turn to the next line in which somebody waits who comes late
 // or does not, and tells whether there was one.
-func (q *hashQueue) serve(late bool) bool {
+func (q *fairQueue) serve(late bool) bool {
 	for e := q.order.Front(); e != nil; e = e.Next() {
 		address, _ := e.Value.(string)
 		l := q.lines[address]
@@ -135,7 +132,7 @@ func (q *hashQueue) serve(late bool) bool {
 }
 
 // first is the place of the waiter whose turn it is, -1 for none.
-func (l *hashLine) first(late bool) int {
+func (l *queueLine) first(late bool) int {
 	best := -1
 	for i, w := range l.waiting {
 		if w.late == late && (best < 0 || w.before(l.waiting[best])) {
@@ -146,7 +143,7 @@ func (l *hashLine) first(late bool) int {
 }
 
 // before tells whether w comes before one that came earlier.
-func (w *hashWaiter) before(other *hashWaiter) bool {
+func (w *queueWaiter) before(other *queueWaiter) bool {
 	if w.known != other.known {
 		return w.known
 	}
@@ -155,9 +152,9 @@ func (w *hashWaiter) before(other *hashWaiter) bool {
 
 // bound sends the last one of a line away that has become too long, or of the
 // longest line when too many wait in all.
-func (q *hashQueue) bound(l *hashLine) {
-	if len(l.waiting) <= hashersPerAddress {
-		if q.waiting <= hashersAtAll {
+func (q *fairQueue) bound(l *queueLine) {
+	if len(l.waiting) <= q.perAddress {
+		if q.waiting <= q.atAll {
 			return
 		}
 		for _, other := range q.lines {
@@ -173,13 +170,13 @@ func (q *hashQueue) bound(l *hashLine) {
 		}
 	}
 	w := l.waiting[last]
-	w.err = errHashBusy
+	w.err = q.busy
 	q.remove(l, last)
 	close(w.ready)
 }
 
 // remove takes a waiter out of its line, and forgets a line that is over.
-func (q *hashQueue) remove(l *hashLine, i int) {
+func (q *fairQueue) remove(l *queueLine, i int) {
 	address := l.waiting[i].address
 	l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
 	q.waiting--
@@ -194,7 +191,7 @@ func (q *hashQueue) remove(l *hashLine, i int) {
 
 // leave takes a waiter out that has waited for too long; one whose turn came
 // at this moment goes on.
-func (q *hashQueue) leave(w *hashWaiter, why error) error {
+func (q *fairQueue) leave(w *queueWaiter, why error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lines[w.address]
@@ -209,7 +206,7 @@ func (q *hashQueue) leave(w *hashWaiter, why error) error {
 	return w.err
 }
 
-func (q *hashQueue) release(w *hashWaiter) {
+func (q *fairQueue) release(w *queueWaiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.free++

@@ -12,9 +12,9 @@ import (
 // lineUp has askers, written as address/account with ! for those who are known
 // and ~ for those who come late, wait behind one that holds the
 // only turn.
-func lineUp(t *testing.T, askers ...string) (q *hashQueue, holder *hashWaiter, waiting []*hashWaiter) {
+func lineUp(t *testing.T, askers ...string) (q *fairQueue, holder *queueWaiter, waiting []*queueWaiter) {
 	t.Helper()
-	q = newHashQueue(1)
+	q = newFairQueue(1, hashBounds)
 	holder = q.enter(asker{address: "holder"})
 	if !through(holder) {
 		t.Fatal("the first one waits")
@@ -31,7 +31,7 @@ func askerOf(text string) asker {
 	return asker{address: address, account: account, known: strings.Contains(text, "!"), late: strings.Contains(text, "~")}
 }
 
-func through(w *hashWaiter) bool {
+func through(w *queueWaiter) bool {
 	select {
 	case <-w.ready:
 		return w.err == nil
@@ -41,9 +41,9 @@ func through(w *hashWaiter) bool {
 }
 
 // turns is the order in which all who wait are served.
-func turns(q *hashQueue, holder *hashWaiter, waiting []*hashWaiter) []string {
+func turns(q *fairQueue, holder *queueWaiter, waiting []*queueWaiter) []string {
 	var order []string
-	seen := map[*hashWaiter]bool{}
+	seen := map[*queueWaiter]bool{}
 	for now := holder; now != nil; {
 		q.release(now)
 		now = nil
@@ -57,7 +57,7 @@ func turns(q *hashQueue, holder *hashWaiter, waiting []*hashWaiter) []string {
 	return order
 }
 
-func TestHashQueueOrder(t *testing.T) {
+func TestFairQueueOrder(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ askers, want string }{
 		"addresses take turns":             {"a/1 a/2 a/3 b/1 c/1", "a/1 b/1 c/1 a/2 a/3"},
@@ -83,7 +83,7 @@ func TestHashQueueOrder(t *testing.T) {
 // However many wait at one address, whoever comes from another one, or by a
 // known device, is next; and so is a stranger at that address with an account
 // that nobody else floods.
-func TestHashQueueUnderFlood(t *testing.T) {
+func TestFairQueueUnderFlood(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		good   string
@@ -112,9 +112,9 @@ func TestHashQueueUnderFlood(t *testing.T) {
 }
 
 // A line is bounded, and so are all of them; who floods is sent away.
-func TestHashQueueBounds(t *testing.T) {
+func TestFairQueueBounds(t *testing.T) {
 	t.Parallel()
-	sentAway := func(waiting []*hashWaiter) (n int) {
+	sentAway := func(waiting []*queueWaiter) (n int) {
 		for _, w := range waiting {
 			select {
 			case <-w.ready:
@@ -128,24 +128,24 @@ func TestHashQueueBounds(t *testing.T) {
 	}
 	t.Run("OneAddress", func(t *testing.T) {
 		q, holder, flood := lineUp(t)
-		for range hashersPerAddress + 100 {
+		for range hashBounds.perAddress + 100 {
 			flood = append(flood, q.enter(asker{address: "a", account: "flooded"}))
 		}
-		good := []*hashWaiter{q.enter(askerOf("a/new")), q.enter(askerOf("a/1!")), q.enter(askerOf("b/1"))}
-		if sentAway(good) != 0 || sentAway(flood) != 102 || q.waiting != hashersPerAddress+1 {
+		good := []*queueWaiter{q.enter(askerOf("a/new")), q.enter(askerOf("a/1!")), q.enter(askerOf("b/1"))}
+		if sentAway(good) != 0 || sentAway(flood) != 102 || q.waiting != hashBounds.perAddress+1 {
 			t.Errorf("%d good and %d others were sent away, %d wait", sentAway(good), sentAway(flood), q.waiting)
 		}
-		if got := turns(q, holder, append(flood, good...)); len(got) != hashersPerAddress+1 {
+		if got := turns(q, holder, append(flood, good...)); len(got) != hashBounds.perAddress+1 {
 			t.Errorf("%d were served", len(got))
 		}
 	})
 	t.Run("All", func(t *testing.T) {
 		q, _, flood := lineUp(t)
-		for i := range hashersAtAll {
+		for i := range hashBounds.atAll {
 			flood = append(flood, q.enter(asker{address: fmt.Sprint("a", i%20), account: "flooded"}))
 		}
-		good := []*hashWaiter{q.enter(askerOf("b/1")), q.enter(askerOf("b/2"))}
-		if sentAway(good) != 0 || sentAway(flood) != 2 || q.waiting != hashersAtAll {
+		good := []*queueWaiter{q.enter(askerOf("b/1")), q.enter(askerOf("b/2"))}
+		if sentAway(good) != 0 || sentAway(flood) != 2 || q.waiting != hashBounds.atAll {
 			t.Errorf("%d good and %d others were sent away, %d wait", sentAway(good), sentAway(flood), q.waiting)
 		}
 	})
@@ -156,7 +156,7 @@ func TestHashQueueBounds(t *testing.T) {
 		var all sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		for range hashersPerAddress + 10 {
+		for range hashBounds.perAddress + 10 {
 			all.Go(func() {
 				_, err := q.acquire(ctx, asker{address: "a"})
 				mu.Lock()
@@ -175,8 +175,40 @@ func TestHashQueueBounds(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if busy != 10 || ended != hashersPerAddress || q.waiting != 0 {
+		if busy != 10 || ended != hashBounds.perAddress || q.waiting != 0 {
 			t.Errorf("%d were sent away and %d gave up, %d wait", busy, ended, q.waiting)
 		}
 	})
+}
+
+// TestPicturesTakeTurns: who sends many pictures has one at work and one in
+// line; whoever else waits is served before that person's next one.
+func TestPicturesTakeTurns(t *testing.T) {
+	t.Parallel()
+	q := newFairQueue(1, pictureBounds)
+	enter := func(person string) *queueWaiter { return q.enter(asker{address: person}) }
+	first, second, third := enter("ada"), enter("ada"), enter("ada")
+	if !through(first) || through(second) || third.err == nil {
+		t.Fatalf("got %v for the third, want one at work, one in line and the third sent away", third.err)
+	}
+	bob := enter("bob")
+	q.release(first)
+	if !through(second) {
+		t.Error("the one in line was not served")
+	}
+	again := enter("ada")
+	q.release(second)
+	if !through(bob) || through(again) {
+		t.Error("bob has to be served before ada's next picture")
+	}
+	q.release(bob)
+	q.release(again)
+	for i := range pictureBounds.atAll + 3 {
+		if w := enter(string(rune('A' + i))); i > pictureBounds.atAll && w.err == nil && !through(w) && q.waiting > pictureBounds.atAll {
+			t.Errorf("%d wait, want %d at most", q.waiting, pictureBounds.atAll)
+		}
+	}
+	if q.waiting != pictureBounds.atAll {
+		t.Errorf("got %d in line, want %d", q.waiting, pictureBounds.atAll)
+	}
 }
