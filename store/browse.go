@@ -109,7 +109,8 @@ func BrowsedTables() []Browsed {
 		browsed("turnstep", "turn_steps", "id turn_id n node kind name agent_id artifact_id state prompt_tokens completion_tokens attempt started_at "+
 			"ended_at due_at decided_by", ""),
 		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version device_epoch", ""),
-		browsed("user_api_key", "user_keys", "id user_id provider alias description created_at updated_at", "", userEmail),
+		browsed("user_api_key", "user_keys", "id user_id provider alias description shared created_at updated_at", "", userEmail),
+		browsed("user_api_key_use", "user_key_uses", "user_key_id agent_id calls first_used_at last_used_at", ""),
 		browsed("usercourselink", "course_members", "course_id user_id role via created_at", "", userEmail, courseName),
 		browsed("userorganizationlink", "organization_members", "organization_id user_id role created_at", "", userEmail),
 		browsed("userprojectlink", "project_members", "project_id user_id role created_at", "", userEmail),

@@ -36,6 +36,7 @@ func TestStatementsOfALook(t *testing.T) {
 					all = append(all, query)
 				})
 				c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.0) })
+				r.Types(t, c.Admin, "helper")
 				for i := range 8 {
 					ag, err := r.CreateAgent(t.Context(), c.Teacher, c.Project.ID, app.AgentSettings{Name: app.Some(fmt.Sprintf("Agent %d", i)), Type: app.Some("helper")})
 					if err != nil {
