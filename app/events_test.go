@@ -88,12 +88,23 @@ func TestTurnFrames(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
-	t.Run("StoppedIsNoNewsToPlain", func(t *testing.T) {
+	t.Run("StoppedByPeopleIsNoNewsToPlain", func(t *testing.T) {
 		t.Parallel()
-		for _, staff := range []bool{false, true} {
-			if got := encodeEvent(event("stopped"), VariantFor(false, staff)); got != nil {
-				t.Errorf("got %s, want nothing", got)
+		for reason := range toldOtherwise {
+			e := event("stopped")
+			e.Body = []byte(strings.Replace(string(e.Body), "bad_key", reason, 1))
+			for _, staff := range []bool{false, true} {
+				if got := encodeEvent(e, VariantFor(false, staff)); got != nil {
+					t.Errorf("%s: got %s, want nothing", reason, got)
+				}
 			}
+		}
+	})
+	t.Run("StoppedWithoutAWordIsTold", func(t *testing.T) {
+		t.Parallel()
+		want := `{"type":"system","sender":"System","content":"Ada could not answer.","timestamp":"","room_id":"r1","metadata":null}`
+		if got := string(encodeEvent(event("stopped"), VariantFor(false, false))); got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	})
 	t.Run("SignalHidesTheReason", func(t *testing.T) {

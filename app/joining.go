@@ -163,12 +163,15 @@ func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewI
 	if in.Role == "" {
 		in.Role = RoleStudent
 	}
-	if err := mayTakeIn(actor, res, in.Role); err != nil {
+	if err := Check(actor, ActInvite, res); err != nil {
 		return nil, "", err
 	}
 	if err := errors.Join(oneOf("role", in.Role, RoleStudent, RoleTA, RoleTeacher),
 		within("expires_in_hours", in.Life, time.Hour, maxInvitationLife), within("max_uses", in.MaxUses, 1, 1000)); err != nil {
 		return nil, "", firstOf(err)
+	}
+	if err := mayTakeIn(actor, res, in.Role); err != nil {
+		return nil, "", err
 	}
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {

@@ -89,7 +89,8 @@ func TestToolLoop(t *testing.T) {
 				r := apptest.New(t, url, func(cfg *app.Config) { cfg.LLM.Gemini.BaseURL = cfg.LLM.OpenAI.BaseURL })
 				c := silentClass(t, r)
 				equip(t, r, c, allCaps...)
-				if _, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{ModelProvider: app.Some(provider)}); err != nil {
+				if _, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{ModelProvider: app.Some(provider),
+					APIKey: app.Some(app.Secret(apptest.CanaryKey))}); err != nil {
 					t.Fatal(err)
 				}
 				seat := r.Join(t, c.Student, c.Room.ID, true, -1)

@@ -139,7 +139,7 @@ func TestChecks(t *testing.T) {
 		for _, s := range []string{
 			fmt.Sprintf("INSERT INTO agent_turns (id, room_id, agent_id, trigger_seq, position, state, attempt, prompt_tokens, completion_tokens, created_at)"+
 				" VALUES ('%s', '%s', '%s', 1, 0, 'waiting', 1, 0, 0, '2026-03-01 09:00:00')", turn.ID, w.room.ID, w.agent.ID),
-			fmt.Sprintf("INSERT INTO course_members VALUES ('%s', '%s', 'student', '2026-03-01 09:00:00')", w.course.ID, w.pupil.ID),
+			fmt.Sprintf("INSERT INTO course_members (course_id, user_id, role, created_at) VALUES ('%s', '%s', 'student', '2026-03-01 09:00:00')", w.course.ID, w.pupil.ID),
 			fmt.Sprintf("INSERT INTO project_members VALUES ('%s', '%s', 'viewer', '2026-03-01 09:00:00')", w.project.ID, w.pupil.ID),
 			fmt.Sprintf("INSERT INTO organization_members VALUES ('%s', '%s', 'member', '2026-03-01 09:00:00')", w.project.OrganizationID, w.pupil.ID),
 		} {
