@@ -39,8 +39,9 @@ func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Messag
 // before anything was shown hands over to the next.
 func (a *App) eachKey(ctx context.Context, agentID string, keys []chainKey, req llm.Request, call func(req llm.Request, kind string) (shown bool, err error)) error {
 	var err error
+	req.Secrets = revealed(keys)
 	for i, key := range keys {
-		req.Key, req.Secrets = key.key.Reveal(), revealed(keys)
+		req.Key = key.key.Reveal()
 		var shown bool
 		if shown, err = call(req, key.kind); err == nil || shown {
 			a.noteKeyUse(ctx, key, agentID)
@@ -69,39 +70,53 @@ func revealed(keys []chainKey) []string {
 	return out
 }
 
-// answerOf asks a model for a whole answer, which it cuts at most bytes.
-func (a *App) answerOf(ctx context.Context, agentID string, keys []chainKey, req llm.Request, most int) (text string, usage llm.Usage, err error) {
-	ask := func(req llm.Request) (bool, error) {
-		var b strings.Builder
-		for chunk, err := range a.callModel(ctx, req) {
-			if err != nil {
-				return false, err
-			}
-			b.WriteString(chunk.Text)
-			if chunk.Usage != nil {
-				usage = *chunk.Usage
-			}
-		}
-		text = cut(strings.TrimSpace(b.String()), most)
-		return false, nil
-	}
-	err = a.eachKey(ctx, agentID, keys, req, func(req llm.Request, _ string) (bool, error) {
-		shown, err := ask(req)
-		if llm.KindOf(err) == llm.ThoughtAloud {
-			return ask(req) // nobody has seen it, and now the model is known
-		}
-		return shown, err
-	})
-	if err == nil && text == "" {
-		err = errSilent
-	}
-	return text, usage, err
+// spoken is a whole answer of a model.
+type spoken struct {
+	text string
+	cut  bool // before its end
 }
 
-var (
-	errSilent = &turnFault{reason: reasonSilent, detail: "the model answered with nothing"}
-	errSlow   = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
-)
+// answerOf asks a model for a whole answer, which it cuts at most bytes. A prompt
+// that is too long for the model is shortened and asked once more.
+func (a *App) answerOf(ctx context.Context, keys []chainKey, p *prompt, most int) (said spoken, err error) {
+	a.fit(p)
+	if said, err = a.wholeAnswer(ctx, keys, p, most); a.shorten(p, err) {
+		said, err = a.wholeAnswer(ctx, keys, p, most)
+	}
+	return said, err
+}
+
+func (a *App) wholeAnswer(ctx context.Context, keys []chainKey, p *prompt, most int) (said spoken, err error) {
+	err = a.eachKey(ctx, p.agent.ID, keys, p.req, func(req llm.Request, _ string) (shown bool, err error) {
+		said, err = a.hearOut(ctx, p.agent, req, most)
+		if llm.KindOf(err) == llm.ThoughtAloud {
+			said, err = a.hearOut(ctx, p.agent, req, most) // nobody has seen it, and now the model is known
+		}
+		return false, err
+	})
+	return said, err
+}
+
+// hearOut is one call of an agent's model, heard to its end.
+func (a *App) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, most int) (spoken, error) {
+	var b strings.Builder
+	finish, mouth := "", newMouth(req.Fence, ag.Name, agentLabel(ag.Type))
+	for chunk, err := range a.callModel(ctx, req) {
+		if err != nil {
+			return spoken{}, err
+		}
+		b.WriteString(mouth.say(chunk.Text))
+		finish = chunk.Finish
+	}
+	b.WriteString(mouth.rest())
+	text := strings.TrimSpace(b.String())
+	if text == "" {
+		return spoken{}, silentFault(finish, "the")
+	}
+	return spoken{cut(text, most), len(text) > most || cutShort(finish)}, nil
+}
+
+var errSlow = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 
 // waiting bounds a model call whose answer somebody waits for. A process that
 // goes away gives it the time that jobs get too.
@@ -124,15 +139,15 @@ func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 
 // answer asks an agent's model while somebody waits; whoever may change the
 // agent is told why it failed.
-func (a *App) answer(ctx context.Context, ag *store.Agent, messages []llm.Message, mayKnow bool) (string, error) {
+func (a *App) answer(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (spoken, error) {
 	keys, err := a.modelKeys(ctx, ag)
 	if err != nil {
-		return "", a.notAnswered(err, mayKnow)
+		return spoken{}, a.notAnswered(err, mayKnow)
 	}
 	ctx, done := a.waiting(ctx)
 	defer done()
-	text, _, err := a.answerOf(ctx, ag.ID, keys, a.modelRequest(ag, ag.SystemPrompt, messages), int(a.cfg.Limits.MessageBytes))
-	return text, a.notAnswered(err, mayKnow)
+	answer, err := a.answerOf(ctx, keys, a.newPrompt(ag, ag.SystemPrompt, said), int(a.cfg.Limits.MessageBytes))
+	return answer, a.notAnswered(err, mayKnow)
 }
 
 // retryModelAfter is when to ask again a model that did not answer, unless its
@@ -156,7 +171,7 @@ func (a *App) notAnswered(err error, mayKnow bool) error {
 	case errors.As(err, &fault):
 		e.Code, why = fault.reason, fault.detail
 	case errors.As(err, &model):
-		e.Code, why = string(model.Kind), model.Message
+		e.Code, why = faultOf(err, 1).reason, model.Message
 		switch model.Kind {
 		case llm.Limited:
 			e.Kind, e.RetryAfter = KindLimited, max(model.RetryAfter, retryModelAfter)

@@ -37,34 +37,34 @@ var (
 )
 
 // GenerateInstructions has a design agent write the instructions of another
-// agent. Nothing of it is kept.
-func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) (string, error) {
+// agent; cut tells that they were cut before their end. Nothing of it is kept.
+func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) (text string, cut bool, err error) {
 	if err := Check(actor, ActDesignAgent, Resource{}); err != nil {
-		return "", err
+		return "", false, err
 	}
 	if err := a.checkDesign(&d); err != nil {
-		return "", err
+		return "", false, err
 	}
 	ag, mayKnow, err := a.designer(ctx, actor, d.ProjectID)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	keys, err := a.designKeys(ctx, ag, d)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	release, err := a.takeCall(ctx, actor)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer release()
 	wait, done := a.waiting(ctx)
 	defer done()
-	text, _, err := a.answerOf(wait, ag.ID, keys, a.modelRequest(ag, ag.SystemPrompt, d.ask()), maxPrompt)
+	said, err := a.answerOf(wait, keys, a.newPrompt(ag, ag.SystemPrompt, d.ask()), maxPrompt)
 	if llm.KindOf(err) == llm.BadKey {
-		return "", errBadDesignKey
+		return "", false, errBadDesignKey
 	}
-	return text, a.notAnswered(err, mayKnow || d.Key.Reveal() != "")
+	return said.text, said.cut, a.notAnswered(err, mayKnow || d.Key.Reveal() != "")
 }
 
 func (a *App) checkDesign(d *Design) error {

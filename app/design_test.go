@@ -28,14 +28,14 @@ func TestGenerateInstructions(t *testing.T) {
 		}
 		generate := func(t *testing.T, who *app.Actor, d app.Design) llmtest.Request {
 			t.Helper()
-			got, err := r.GenerateInstructions(t.Context(), who, d)
+			got, _, err := r.GenerateInstructions(t.Context(), who, d)
 			if err != nil || got != "You are kind." {
 				t.Fatalf("got %q, %v", got, err)
 			}
 			return asked(r)
 		}
 		t.Run("without a design agent", func(t *testing.T) {
-			_, err := r.GenerateInstructions(t.Context(), c.Teacher, wish())
+			_, _, err := r.GenerateInstructions(t.Context(), c.Teacher, wish())
 			wantKind(t, err, app.KindRejected, noKey)
 			req := generate(t, c.Teacher, wish(func(d *app.Design) { d.Key, d.Suggested = "sk-own-123456789", "openai" }))
 			if req.Key != "sk-own-123456789" || !strings.HasPrefix(req.System, "You write instructions") {
@@ -70,11 +70,11 @@ func TestGenerateInstructions(t *testing.T) {
 			}
 		})
 		t.Run("providers", func(t *testing.T) {
-			_, err := r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Provider = "gemini" }))
+			_, _, err := r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Provider = "gemini" }))
 			wantKind(t, err, app.KindRejected, noKey)
-			_, err = r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Provider = "claude" }))
+			_, _, err = r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Provider = "claude" }))
 			wantKind(t, err, app.KindInvalid, "provider: must be one of gemini, offline, openai")
-			got, err := r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Suggested = "offline" }))
+			got, _, err := r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Suggested = "offline" }))
 			if err != nil || !strings.HasPrefix(got, "[offline provider]") {
 				t.Errorf("a provider without a key: got %q, %v", got, err)
 			}
@@ -88,14 +88,14 @@ func TestGenerateInstructions(t *testing.T) {
 			if req := generate(t, c.Teacher, in); req.System != "Be a design." {
 				t.Errorf("the model was asked %+v", req)
 			}
-			_, err := r.GenerateInstructions(t.Context(), r.User(t, app.RoleTeacher, "Tim"), in)
+			_, _, err := r.GenerateInstructions(t.Context(), r.User(t, app.RoleTeacher, "Tim"), in)
 			wantKind(t, err, app.KindNotFound, "Project not found")
-			_, err = r.GenerateInstructions(t.Context(), c.Admin, wish(func(d *app.Design) { d.ProjectID = store.NewID() }))
+			_, _, err = r.GenerateInstructions(t.Context(), c.Admin, wish(func(d *app.Design) { d.ProjectID = store.NewID() }))
 			wantKind(t, err, app.KindNotFound, "Project not found")
 		})
 		t.Run("who", func(t *testing.T) {
 			for _, actor := range []*app.Actor{c.Student, c.TA} {
-				_, err := r.GenerateInstructions(t.Context(), actor, wish())
+				_, _, err := r.GenerateInstructions(t.Context(), actor, wish())
 				wantKind(t, err, app.KindForbidden, "Not enough permissions")
 			}
 		})
@@ -103,7 +103,7 @@ func TestGenerateInstructions(t *testing.T) {
 			for name, d := range map[string]app.Design{"requirement": {TargetAgentType: "teacher"}, "target_agent_type": {Requirement: "x"},
 				"course_context": wish(func(d *app.Design) { d.CourseContext = "\x00" }), "custom_model": wish(func(d *app.Design) { d.Model = strings.Repeat("x", 300) }),
 				"a model, without": wish(func(d *app.Design) { d.Model = "gpt 4" })} {
-				if _, err := r.GenerateInstructions(t.Context(), c.Teacher, d); app.KindOf(err) != app.KindInvalid || !strings.Contains(err.Error(), name) {
+				if _, _, err := r.GenerateInstructions(t.Context(), c.Teacher, d); app.KindOf(err) != app.KindInvalid || !strings.Contains(err.Error(), name) {
 					t.Errorf("%s: got %v", name, err)
 				}
 			}
@@ -111,12 +111,12 @@ func TestGenerateInstructions(t *testing.T) {
 		t.Run("failures", func(t *testing.T) {
 			own := wish(func(d *app.Design) { d.Key, d.Provider = "sk-bad-999999999", "openai" })
 			r.Model.Script(llmtest.Always(llmtest.Response{Status: 401, Message: "no"}))
-			_, err := r.GenerateInstructions(t.Context(), c.Teacher, own)
+			_, _, err := r.GenerateInstructions(t.Context(), c.Teacher, own)
 			wantKind(t, err, app.KindRejected, "Invalid API Key provided.")
 			r.Model.Script(llmtest.Always(llmtest.Response{Status: 400, Message: "the model is odd"}))
-			_, err = r.GenerateInstructions(t.Context(), c.Teacher, wish())
+			_, _, err = r.GenerateInstructions(t.Context(), c.Teacher, wish())
 			wantKind(t, err, app.KindUpstream, "The agent could not answer")
-			if _, err = r.GenerateInstructions(t.Context(), c.Admin, wish()); app.KindOf(err) != app.KindUpstream || !strings.Contains(err.Error(), "the model is odd") {
+			if _, _, err = r.GenerateInstructions(t.Context(), c.Admin, wish()); app.KindOf(err) != app.KindUpstream || !strings.Contains(err.Error(), "the model is odd") {
 				t.Errorf("an admin: got %v, want what the provider says", err)
 			}
 		})
@@ -131,7 +131,7 @@ func TestGoingAwayEndsWaiting(t *testing.T) {
 	r.Model.Script(llmtest.Always(llmtest.Response{Fault: llmtest.Hang}))
 	got := make(chan error, 1)
 	go func() {
-		_, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+		_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
 		got <- err
 	}()
 	if !r.Model.Await(1, time.Minute) {

@@ -24,6 +24,7 @@ const (
 	reportAttempts = 5  // each goes on where the last one stopped
 	sectionTries   = 3
 	sectionBytes   = 32 << 10
+	cutSection     = "\n\n*This section was cut before its end.*"
 )
 
 // errReportLost is the fault of a report whose worker vanished.
@@ -178,12 +179,16 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Turns.MaxDuration, errTooLong)
 	defer done()
 	fence := a.fence(r.report.ID)
-	req := a.modelRequest(r.agent, r.instructions(s.RoomName, fence), append(transcript(r.agent, lines),
-		llm.Message{Role: llm.RoleUser, Text: "These were the newest lines of the room. Write the report on them now."}))
-	req.Fence = fence
+	p := a.newPrompt(r.agent, r.instructions(s.RoomName, fence), transcript(r.agent, lines),
+		llm.Message{Role: llm.RoleUser, Text: "These were the newest lines of the room. Write the report on them now."})
+	p.req.Fence = fence
 	for try := 1; ; try++ {
-		if text, _, err = a.answerOf(ctx, r.agent.ID, r.keys, req, sectionBytes); err == nil {
-			return text, nil
+		said, err := a.answerOf(ctx, r.keys, p, sectionBytes)
+		if err == nil && said.cut {
+			said.text += cutSection
+		}
+		if err == nil {
+			return said.text, nil
 		}
 		f := faultOf(err, try)
 		if !f.again || try == sectionTries {

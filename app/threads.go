@@ -19,21 +19,23 @@ type ThreadLine struct {
 	ClientID string
 }
 
-// Simulate lets an agent answer one message, of which nothing is kept.
-func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in ThreadLine) (string, error) {
+// Simulate lets an agent answer one message, of which nothing is kept; cut tells
+// that the answer was cut before its end.
+func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in ThreadLine) (text string, cut bool, err error) {
 	ag, mayKnow, err := a.usableAgent(ctx, actor, agentID, "Agent")
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if err := a.checkThreadLine(&in); err != nil {
-		return "", err
+		return "", false, err
 	}
 	release, err := a.takeCall(ctx, actor)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer release()
-	return a.answer(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
+	said, err := a.answer(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
+	return said.text, said.cut, err
 }
 
 // usableAgent loads an agent that the actor may talk to; mayKnow tells whether
@@ -228,12 +230,12 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	if err != nil || answered != nil {
 		return answered, fromStore(err, "Thread")
 	}
-	text, err := a.answerThread(ctx, ag, asked, mayKnow)
+	said, err := a.answerThread(ctx, ag, asked, mayKnow)
 	// What the model has answered is kept, and the thread free, whatever became
 	// of the request.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	answer, ended := a.endAsking(end, asked, text)
+	answer, ended := a.endAsking(end, asked, said)
 	if err != nil {
 		return nil, err
 	}
@@ -284,10 +286,10 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadLine) (asked, a
 
 // answerThread asks the agent's model: it is shown the newest lines up to the
 // one that it answers, as many as the agent looks back.
-func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (string, error) {
+func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (spoken, error) {
 	lines, err := a.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, ag.ContextWindow)
 	if err != nil {
-		return "", err
+		return spoken{}, err
 	}
 	shown := make([]llm.Message, len(lines))
 	for i, m := range lines {
@@ -299,9 +301,12 @@ func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.Th
 	return a.answer(ctx, ag, shown, mayKnow)
 }
 
+// CutMetadata is the metadata of an answer that was cut before its end.
+var CutMetadata = `{"truncated":true}`
+
 // endAsking stores the answer to a line, unless it is empty or there is one,
 // and frees the thread.
-func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, text string) (answer *store.ThreadMessage, err error) {
+func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said spoken) (answer *store.ThreadMessage, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		th, err := tx.ThreadForUpdate(ctx, asked.ThreadID)
 		if err != nil {
@@ -311,10 +316,13 @@ func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, text st
 		// Who took over a claim that had lapsed may have been faster.
 		if answer, err = tx.ThreadAnswer(ctx, asked.ID); notMissing(err) != nil {
 			return err
-		} else if err != nil && text != "" {
+		} else if err != nil && said.text != "" {
 			th.LastSeq++
-			answer = &store.ThreadMessage{ID: store.NewID(), ThreadID: th.ID, Seq: th.LastSeq, Role: store.ThreadAssistant, Content: text,
+			answer = &store.ThreadMessage{ID: store.NewID(), ThreadID: th.ID, Seq: th.LastSeq, Role: store.ThreadAssistant, Content: said.text,
 				Answers: asked.ID, CreatedAt: now}
+			if said.cut {
+				answer.MetadataJSON = &CutMetadata
+			}
 			if err := tx.CreateThreadMessage(ctx, answer); err != nil {
 				return err
 			}

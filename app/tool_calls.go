@@ -60,7 +60,7 @@ func (t *talk) answerCalls(ctx context.Context, calls []savedCall, done map[int]
 		if err != nil {
 			return err
 		}
-		t.req.Messages = append(t.req.Messages, llm.Message{Role: llm.RoleTool, Name: calls[i].Name, ToolCallID: calls[i].ID, Text: text, Data: true})
+		t.prompt.req.Messages = append(t.prompt.req.Messages, llm.Message{Role: llm.RoleTool, Name: calls[i].Name, ToolCallID: calls[i].ID, Text: text, Data: true})
 	}
 	return nil
 }

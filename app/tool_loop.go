@@ -29,19 +29,16 @@ type agentPart struct {
 type talk struct {
 	*turnRun
 	part    *agentPart
-	req     llm.Request
+	prompt  *prompt
 	said    []string        // texts that came with tool calls belong to the answer
 	answers int             // of the model so far
 	base    *modelInput     // what the last call was shown first, see modelInput.Same
 	calls   map[string]int  // how often each call was made, see repeats
 	refused map[string]bool // those that a person has refused
-	lead    int             // messages of the request that show the lines
-	short   bool            // long lines are cut
-	halved  bool            // see shorten
 }
 
 func (r *turnRun) newTalk(part *agentPart) *talk {
-	return &talk{turnRun: r, part: part, calls: map[string]int{}, refused: map[string]bool{}}
+	return &talk{turnRun: r, part: part, prompt: new(prompt), calls: map[string]int{}, refused: map[string]bool{}}
 }
 
 // answer is what a model said to one call.
@@ -64,11 +61,10 @@ type answer struct {
 // graph's node before converse returns.
 func (r *turnRun) converse(ctx context.Context, part agentPart) (string, error) {
 	t := r.newTalk(&part)
-	t.req = r.app.modelRequest(part.agent, part.system, slices.Clone(part.asked))
-	t.showLines(part.lines)
-	t.req.Fence, t.req.Schema = r.fence, part.schema
+	t.prompt = r.app.newPrompt(part.agent, part.system, transcript(part.agent, part.lines), part.asked...)
+	t.prompt.req.Fence, t.prompt.req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
-		t.req.Tools, t.req.ToolRule = part.offered(), toolRule
+		t.prompt.req.Tools, t.prompt.req.ToolRule = part.offered(), toolRule
 	}
 	said, done, err := t.replay(ctx)
 	for err == nil {
@@ -150,7 +146,7 @@ func (t *talk) hear(said *modelOutput) {
 	for _, c := range said.Calls {
 		m.ToolCalls = append(m.ToolCalls, llm.ToolCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Signature: c.Signature})
 	}
-	t.req.Messages = append(t.req.Messages, m)
+	t.prompt.req.Messages = append(t.prompt.req.Messages, m)
 	if text := strings.TrimSpace(said.Text); text != "" {
 		if !said.streamed {
 			if len(t.said) > 0 {
@@ -191,9 +187,9 @@ func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
 		return nil, err
 	}
 	step := t.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
-	t.fit()
+	t.app.fit(t.prompt)
 	said, err := t.call(ctx)
-	if said.text == "" && t.shorten(err) {
+	if said.text == "" && t.app.shorten(t.prompt, err) {
 		said, err = t.call(ctx)
 	}
 	step.Input = toJSON(t.input())
@@ -218,7 +214,7 @@ func (t *talk) call(ctx context.Context) (said answer, err error) {
 	if err != nil {
 		return said, err
 	}
-	err = t.app.eachKey(ctx, t.part.agent.ID, keys, t.req, func(req llm.Request, kind string) (shown bool, err error) {
+	err = t.app.eachKey(ctx, t.part.agent.ID, keys, t.prompt.req, func(req llm.Request, kind string) (shown bool, err error) {
 		t.usesKey(t.part.agent, kind)
 		said, err = t.stream(ctx, req)
 		return said.text != "", err
@@ -292,9 +288,9 @@ func (t *talk) mayShow(ctx context.Context) error {
 
 // input is what is kept of the call that was just made.
 func (t *talk) input() modelInput {
-	in := modelInput{System: t.req.System + t.req.ToolRule, Provider: t.req.Provider, Model: t.req.Model, Temperature: t.req.Temperature,
-		MaxTokens: t.req.MaxTokens, Tools: t.part.toolNames()}
-	for _, m := range t.part.lines {
+	in := modelInput{System: t.prompt.req.System + t.prompt.req.ToolRule, Provider: t.prompt.req.Provider, Model: t.prompt.req.Model, Temperature: t.prompt.req.Temperature,
+		MaxTokens: t.prompt.req.MaxTokens, Tools: t.part.toolNames()}
+	for _, m := range t.part.lines[t.prompt.left:] {
 		in.Lines = append(in.Lines, m.Seq)
 	}
 	for _, m := range t.part.asked {

@@ -10,9 +10,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file keeps prompts within what a model takes: by a budget in tokens
-// before it is asked, and by leaving out half of the lines when its provider says
-// that it was too much.
+// This file keeps prompts within what a model takes, whoever asks it: by a budget
+// in tokens before it is asked, and by leaving out half of what was said when its
+// provider says that it was too much.
 
 const (
 	// bytesPerToken is how many bytes of text count as a token. It is less than
@@ -79,65 +79,87 @@ func promptTokens(req *llm.Request) int {
 	return n / bytesPerToken
 }
 
-// showLines puts the part's lines at the beginning of the request, before what
-// else was said to the model. A conversation begins with somebody else than the
-// model: its own lines before the first of another are left out where there is
-// one.
-func (t *talk) showLines(lines []store.Message) {
-	rest := t.req.Messages[t.lead:]
-	if i := slices.IndexFunc(lines, func(m store.Message) bool { return m.AgentID != t.part.agent.ID }); i > 0 {
-		lines = lines[i:]
+// prompt is a request while it is made to fit: a conversation, of which the
+// oldest messages may be left out, and behind it what else the model is told.
+type prompt struct {
+	agent *store.Agent
+	req   llm.Request
+	said  []llm.Message // the conversation, oldest first
+	left  int           // how many of its messages are left out
+	lead  int           // messages of the request that show the others
+	short bool          // long texts are cut
+}
+
+// newPrompt is a call of an agent's model about what was said.
+func (a *App) newPrompt(ag *store.Agent, system string, said []llm.Message, asked ...llm.Message) *prompt {
+	p := &prompt{agent: ag, req: a.modelRequest(ag, system, slices.Clone(asked)), said: said}
+	p.show(0)
+	return p
+}
+
+// show puts the conversation at the beginning of the request, without its oldest
+// messages. It begins with somebody else than the model: the model's own lines
+// before the first of another are left out where there is one.
+func (p *prompt) show(left int) {
+	rest := p.req.Messages[p.lead:]
+	if i := slices.IndexFunc(p.said[left:], func(m llm.Message) bool { return m.Role != llm.RoleAssistant }); i > 0 {
+		left += i
 	}
-	t.part.lines = lines
-	shown := transcript(t.part.agent, lines)
+	shown := slices.Clone(p.said[left:])
 	if len(shown) > 0 && shown[0].Role == llm.RoleAssistant {
 		shown = slices.Insert(shown, 0, llm.Message{Role: llm.RoleUser, Text: "What you have said last in the room follows."})
 	}
 	for i := range shown {
-		t.cutLong(&shown[i])
+		p.cutLong(&shown[i])
 	}
-	t.lead = len(shown)
-	t.req.Messages = slices.Concat(shown, rest)
+	p.left, p.lead = left, len(shown)
+	p.req.Messages = slices.Concat(shown, rest)
 }
 
 // cutLong leaves the beginning of a long text, where the prompt has to be short.
-func (t *talk) cutLong(m *llm.Message) {
-	if t.short && len(m.Text) > longLine+len(cutMark) {
+func (p *prompt) cutLong(m *llm.Message) {
+	if p.short && len(m.Text) > longLine+len(cutMark) {
 		m.Text = cut(m.Text, longLine) + cutMark
 	}
 }
 
-// fit leaves out the oldest lines, and cuts long ones when that is not enough,
-// until the prompt is within the budget.
-func (t *talk) fit() {
-	budget := t.app.promptBudget(t.part.agent, &t.req)
-	for promptTokens(&t.req) > budget && len(t.part.lines) > 1 {
-		t.showLines(t.part.lines[1:])
-	}
-	if promptTokens(&t.req) > budget && !t.short {
-		t.short = true
-		t.showLines(t.part.lines)
+// cutAll cuts all long texts that somebody else has said.
+func (p *prompt) cutAll() {
+	p.short = true
+	p.show(p.left)
+	for i := range p.req.Messages {
+		if m := &p.req.Messages[i]; m.Data || m.Role == llm.RoleTool {
+			p.cutLong(m)
+		}
 	}
 }
 
-// shorten leaves out the older half of the lines, and cuts long texts, since the
-// provider has refused the prompt for its length; false when that was not why,
-// or has been done before.
-func (t *talk) shorten(err error) bool {
+// fit leaves out the oldest messages, and cuts long ones when that is not enough,
+// until the prompt is within the budget.
+func (a *App) fit(p *prompt) {
+	budget := a.promptBudget(p.agent, &p.req)
+	for promptTokens(&p.req) > budget && len(p.said)-p.left > 1 {
+		p.show(p.left + 1)
+	}
+	if promptTokens(&p.req) > budget {
+		p.cutAll()
+	}
+}
+
+// shorten leaves out the older half of the conversation, and cuts long texts,
+// since the provider has refused the prompt for its length; false when that was
+// not why, or nothing can be left out.
+func (a *App) shorten(p *prompt, err error) bool {
 	var e *llm.Error
-	if !errors.As(err, &e) || e.Kind != llm.TooLong || t.halved {
+	if !errors.As(err, &e) || e.Kind != llm.TooLong {
 		return false
 	}
 	if e.Window > 0 {
-		t.app.windows.learn(&t.req, e.Window)
+		a.windows.learn(&p.req, e.Window)
 	}
-	t.short, t.halved = true, true
-	t.showLines(t.part.lines[len(t.part.lines)/2:])
-	for i := range t.req.Messages {
-		if m := &t.req.Messages[i]; m.Data || m.Role == llm.RoleTool {
-			t.cutLong(m)
-		}
-	}
-	t.fit()
-	return true
+	before := promptTokens(&p.req)
+	p.left += (len(p.said) - p.left) / 2
+	p.cutAll()
+	a.fit(p)
+	return promptTokens(&p.req) < before
 }

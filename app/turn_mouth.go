@@ -28,8 +28,13 @@ const decoration = `[*_\[\]]{0,2}`
 // labelRest is what may follow a name before its colon, as far as it has come.
 var labelRest = regexp.MustCompile(`^` + decoration + `\s*(\((A(I( [^)\n]{0,80}(\)` + decoration + `\s*)?)?)?)?)?$`)
 
+// newMouth listens to an agent with these names; without a fence there are no
+// tags to take off.
 func newMouth(fence string, names ...string) *mouth {
-	m := &mouth{open: "<" + fence, end: "</" + fence}
+	m := new(mouth)
+	if fence != "" {
+		m.open, m.end = "<"+fence, "</"+fence
+	}
 	var quoted []string
 	for _, n := range names {
 		if n = strings.TrimSpace(n); n != "" {
@@ -107,6 +112,9 @@ func (m *mouth) untag(text string, ended bool) (safe, rest string) {
 
 // tag is where the first tag of our fence begins; -1 without one.
 func (m *mouth) tag(text string) int {
+	if m.open == "" {
+		return -1
+	}
 	i, j := strings.Index(text, m.open), strings.Index(text, m.end)
 	if i < 0 || j >= 0 && j < i {
 		return j

@@ -24,15 +24,20 @@ func (r *turnRun) endOf(node string) string {
 }
 
 // wasCut tells whether the last answer there was cut before its end.
-func (r *turnRun) wasCut(node string) bool {
-	end := r.endOf(node)
-	return end == llm.FinishLength || end == llm.FinishContentFilter
-}
+func (r *turnRun) wasCut(node string) bool { return cutShort(r.endOf(node)) }
 
 // silent is the fault of a model that has answered with no text; whose is said
 // before the word model.
-func (r *turnRun) silent(node, whose string) *turnFault {
-	switch r.endOf(node) {
+func (r *turnRun) silent(node, whose string) *turnFault { return silentFault(r.endOf(node), whose) }
+
+// cutShort tells whether an answer that ended so was cut before its end.
+func cutShort(finish string) bool {
+	return finish == llm.FinishLength || finish == llm.FinishContentFilter
+}
+
+// silentFault is the fault of an answer without text that ended so.
+func silentFault(finish, whose string) *turnFault {
+	switch finish {
 	case llm.FinishLength, llm.FinishThinking:
 		return &turnFault{reason: reasonThought, detail: "the token limit was reached before " + whose + " model said anything; it may have gone into thinking"}
 	case llm.FinishContentFilter:

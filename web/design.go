@@ -26,6 +26,7 @@ type generateIn struct {
 type generatedOut struct {
 	Body struct {
 		GeneratedPrompt string `json:"generated_prompt"`
+		Truncated       bool   `json:"truncated,omitempty" doc:"It was cut before its end"`
 	}
 }
 
@@ -34,11 +35,11 @@ func (s *Server) generateInstructions(ctx context.Context, actor *app.Actor, in 
 	d := app.Design{Requirement: b.Requirement, TargetAgentType: b.TargetAgentType, CourseContext: b.CourseContext.Value,
 		ProjectID: b.ProjectID.Value.String(), SystemPrompt: b.CustomSystemPrompt.Value, Model: b.CustomModel.Value,
 		Provider: b.CustomProvider.Value, Key: cmp.Or(b.CustomAPIKey.Value, b.APIKey.Value), Suggested: b.Provider.Value}
-	prompt, err := s.app.GenerateInstructions(ctx, actor, d)
+	prompt, cut, err := s.app.GenerateInstructions(ctx, actor, d)
 	if err != nil {
 		return nil, err
 	}
 	out := new(generatedOut)
-	out.Body.GeneratedPrompt = prompt
+	out.Body.GeneratedPrompt, out.Body.Truncated = prompt, cut
 	return out, nil
 }

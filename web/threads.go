@@ -53,17 +53,20 @@ type simulateIn struct {
 type replyOut struct {
 	Body struct {
 		Reply        string  `json:"reply"`
-		MetadataJSON *string `json:"metadata_json" doc:"Always null"`
+		MetadataJSON *string `json:"metadata_json" doc:"Null, or that the answer was cut before its end" example:"{\"truncated\":true}"`
 	}
 }
 
 func (s *Server) simulate(ctx context.Context, actor *app.Actor, in *simulateIn) (*replyOut, error) {
-	reply, err := s.app.Simulate(ctx, actor, in.AgentID.String(), app.ThreadLine{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
+	reply, cut, err := s.app.Simulate(ctx, actor, in.AgentID.String(), app.ThreadLine{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
 	if err != nil {
 		return nil, err
 	}
 	out := new(replyOut)
 	out.Body.Reply = reply
+	if cut {
+		out.Body.MetadataJSON = &app.CutMetadata
+	}
 	return out, nil
 }
 
