@@ -373,12 +373,12 @@ var accessTable = []row{
 		return []string{w.as(admin).must(t, http.StatusCreated, post, v1+"/agent-types",
 			body{"type_name": "t-" + store.NewID(), "display_name": "Doomed"}).text(t, "type_name")}, nil
 	}},
-	{"GET /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
-	{"POST /admin/queue/{path}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
+	{"GET /admin/queue/{path...}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
+	{"POST /admin/queue/{path...}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
 		return []string{"api/jobs/cancel"}, body{"ids": []string{w.finishedJob(t)}}
 	}},
-	{"PUT /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues/quick/resume"}, nil }},
-	{"PATCH /admin/queue/{path}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues/quick"}, body{} }},
+	{"PUT /admin/queue/{path...}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues/quick/resume"}, nil }},
+	{"PATCH /admin/queue/{path...}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues/quick"}, body{} }},
 }
 
 // socketRoute checks its callers by itself: see TestSocketAccess.

@@ -42,6 +42,7 @@ type route struct {
 type registered struct {
 	method, path string
 	public       bool
+	head         bool // HEAD is answered too
 }
 
 // apiConfig is huma without what the contract lacks: no $schema members, no
@@ -259,17 +260,17 @@ func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx,
 	})
 }
 
-// plain registers a route that is not part of the documented API.
+// plain registers a page or a file, which is not part of the documented API.
 func (s *Server) plain(path string, handle ...fiber.Handler) {
 	s.fiber.Get(path, handle...)
-	s.table = append(s.table, registered{http.MethodGet, fiberParam.ReplaceAllString(path, "{$1}"), true})
+	s.table = append(s.table, registered{http.MethodGet, fiberParam.ReplaceAllString(path, "{$1}"), true, true})
 }
 
 var fiberParam = regexp.MustCompile(`:([a-z_]+)`)
 
 func (s *Server) register(r route, op huma.Operation, do func()) {
 	do()
-	s.table = append(s.table, registered{r.method, r.path, op.Security == nil})
+	s.table = append(s.table, registered{r.method, r.path, op.Security == nil, false})
 	if r.also == 0 && !r.nullable {
 		return
 	}

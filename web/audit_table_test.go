@@ -188,9 +188,9 @@ var auditTable = []auditRow{
 	{"PUT /api/v1/agent-types/{type_name}", admin, app.ActWriteAgentTypes, "agent_type", nil},
 	{"DELETE /api/v1/agent-types/{type_name}", admin, app.ActWriteAgentTypes, "agent_type", nil},
 	{"DELETE /api/v1/threads/{thread_id}", owner, "thread.delete", "thread", nil},
-	{"POST /admin/queue/{path}", admin, app.ActOperate, "queue", nil},
-	{"PUT /admin/queue/{path}", admin, app.ActOperate, "queue", nil},
-	{"PATCH /admin/queue/{path}", admin, app.ActOperate, "queue", nil},
+	{"POST /admin/queue/{path...}", admin, app.ActOperate, "queue", nil},
+	{"PUT /admin/queue/{path...}", admin, app.ActOperate, "queue", nil},
+	{"PATCH /admin/queue/{path...}", admin, app.ActOperate, "queue", nil},
 }
 
 // The reasons why a route leaves no line.

@@ -105,7 +105,7 @@ func (s *Server) removeAvatar(ctx context.Context, actor *app.Actor, _ *empty) (
 // avatars registers the address of the pictures, which is no part of the API.
 func (s *Server) avatars() {
 	s.fiber.Get(pathAvatar, s.avatar)
-	s.table = append(s.table, registered{get, fiberParam.ReplaceAllString(pathAvatar, "{$1}"), false})
+	s.table = append(s.table, registered{get, fiberParam.ReplaceAllString(pathAvatar, "{$1}"), false, true})
 }
 
 // avatar sends a picture. Its address changes with it, so that a browser asks

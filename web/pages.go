@@ -112,16 +112,6 @@ func (s *Server) unmatched(c *fiber.Ctx) error {
 	return c.Redirect(twin, http.StatusTemporaryRedirect)
 }
 
-// otherMethods refuses a path that routes take by other methods, and names those.
-func (s *Server) otherMethods(c *fiber.Ctx) error {
-	methods := s.methodsAt(c.Path())
-	if len(methods) == 0 {
-		return nil
-	}
-	c.Set(fiber.HeaderAllow, strings.Join(methods, ", "))
-	return fiber.ErrMethodNotAllowed
-}
-
 // nothing answers a person who opened an address that leads nowhere with a
 // page; programs, and whoever asks the API, get the error as it is.
 func (s *Server) nothing(c *fiber.Ctx, err error) error {
@@ -143,33 +133,4 @@ const nowhere = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name
 func isAPI(at string) bool {
 	at, err := url.PathUnescape(at)
 	return err != nil || at == "/api" || strings.HasPrefix(at, "/api/")
-}
-
-// methodsAt are the methods of the routes that match a path.
-func (s *Server) methodsAt(at string) []string {
-	var methods []string
-	for _, r := range s.table {
-		if matches(r.path, at) {
-			methods = append(methods, r.method)
-		}
-	}
-	return methods
-}
-
-// matches compares a path with a pattern whose {parameters} stand for one
-// segment each.
-func matches(pattern, at string) bool {
-	want, got := strings.Split(pattern, "/"), strings.Split(at, "/")
-	if len(want) != len(got) {
-		return false
-	}
-	for i := range want {
-		if strings.HasPrefix(want[i], "{") && got[i] != "" {
-			continue
-		}
-		if want[i] != got[i] {
-			return false
-		}
-	}
-	return true
 }

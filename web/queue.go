@@ -54,7 +54,7 @@ func (s *Server) queuePage() error {
 	for _, method := range queueMethods {
 		s.fiber.Add(method, pathQueue, s.operator, page)
 		s.fiber.Add(method, pathQueue+"/*", s.operator, page)
-		s.table = append(s.table, registered{method, pathQueue + "/{path}", false})
+		s.table = append(s.table, registered{method, pathQueue + "/" + anyRest, false, false})
 	}
 	return nil
 }

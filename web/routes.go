@@ -256,7 +256,7 @@ func (s *Server) roomRoutes() {
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/go-on", id: "goOn", tag: tag, summary: "Let the agents go on where a guard has cut them off", errors: []int{missing, conflict}}, s.goOn)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/turns/{turn_id}/stop", id: "stopTurn", tag: tag, summary: "Stop an agent's turn: staff may, and who asked; what it has said is kept", errors: known}, s.stopTurn)
 	add(s, route{method: get, path: v1 + "/rooms/{room_id}/export", id: "exportRoom", large: manyBytes, tag: tag, summary: "Download all that was said in a room", errors: known}, s.exportRoom)
-	s.fiber.Get(v1+"/rooms/:room_id/events", s.streamEvents)
+	s.fiber.Add(get, v1+"/rooms/:room_id/events", s.streamEvents)
 	add(s, route{method: get, path: pathEvents, id: "listEvents", large: manyBytes, tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live stream (id = seq, Last-Event-ID)",
 		errors: known}, s.events)
 	s.streamed(pathEvents)

@@ -55,7 +55,8 @@ type Server struct {
 	fiber      *fiber.App
 	api        huma.API
 	table      []registered
-	origins    map[string]bool // other origins whose pages may call, in canonical form
+	fixed      map[string][]string // see fixedNames
+	origins    map[string]bool     // other origins whose pages may call, in canonical form
 	foreigners foreignOrigins
 	proxies    []netip.Prefix // whose X-Forwarded-* headers are believed
 	https      bool
@@ -103,7 +104,7 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 		EnableTrustedProxyCheck: true,
 		ErrorHandler:            s.failed,
 	})
-	s.fiber.Use(s.observe, s.secureHeaders, s.checkHead, s.checkOrigin, s.admitAddress)
+	s.fiber.Use(s.observe, s.secureHeaders, s.checkHead, s.checkOrigin, s.admitAddress, s.ownMethods)
 	s.api = humafiber.New(s.fiber, apiConfig(version))
 	s.api.UseMiddleware(adapt)
 	if err := s.queuePage(); err != nil {
@@ -112,6 +113,7 @@ func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*
 	if err := s.routes(version); err != nil {
 		return nil, err
 	}
+	s.fixed = s.fixedNames()
 	s.fiber.Use(s.unmatched)
 	srv := s.fiber.Server()
 	srv.HeaderReceived = boundsOf

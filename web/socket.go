@@ -33,7 +33,7 @@ const (
 // sockets adds the room's socket: everything that can be refused is refused
 // before the handshake is answered.
 func (s *Server) sockets() {
-	s.plain(pathSocket, s.handshake, websocket.New(s.talk, websocket.Config{
+	s.fiber.Add(get, pathSocket, s.handshake, websocket.New(s.talk, websocket.Config{
 		Subprotocols:     []string{protocolV2},
 		HandshakeTimeout: handshakeTimeout,
 		ReadBufferSize:   1024,
@@ -48,6 +48,7 @@ func (s *Server) sockets() {
 			}
 		},
 	}))
+	s.table = append(s.table, registered{get, fiberParam.ReplaceAllString(pathSocket, "{$1}"), true, false})
 }
 
 // handshake lets a person into a room, or answers why not.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -46,14 +47,17 @@ func openUI(dir, policy string) (*ui, error) {
 // serve answers a path that no route took; fiber.ErrNotFound when the client
 // has nothing there either.
 func (u *ui) serve(c *fiber.Ctx, host string) error {
-	if m := c.Method(); m != http.MethodGet && m != http.MethodHead {
-		return fiber.ErrNotFound
-	}
 	at, err := url.PathUnescape(c.Path())
 	if err != nil || isAPI(c.Path()) {
 		return fiber.ErrNotFound
 	}
 	name := strings.Trim(at, "/")
+	if !slices.Contains(pageMethods, c.Method()) {
+		if u.has(name) {
+			return notBy(c, pageMethods)
+		}
+		return fiber.ErrNotFound
+	}
 	if err := u.file(c, name, host); !errors.Is(err, fiber.ErrNotFound) {
 		return err
 	}
@@ -67,10 +71,23 @@ func (u *ui) serve(c *fiber.Ctx, host string) error {
 
 func (u *ui) index(c *fiber.Ctx, host string) error { return u.file(c, indexFile, host) }
 
-// file sends one file of the folder. Files whose name begins with a dot are
-// not the client's: editors and tools leave them.
+// has tells whether the folder has a file, in whatever form.
+func (u *ui) has(name string) bool {
+	return isFileName(name) && slices.ContainsFunc(variants, func(v variant) bool {
+		info, err := u.root.Stat(name + v.suffix)
+		return err == nil && info.Mode().IsRegular()
+	})
+}
+
+// isFileName passes over files whose name begins with a dot: editors and tools
+// leave them, they are not the client's.
+func isFileName(name string) bool {
+	return fs.ValidPath(name) && !strings.ContainsAny(name, "\\\x00") && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
+}
+
+// file sends one file of the folder.
 func (u *ui) file(c *fiber.Ctx, name, host string) error {
-	if !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00") || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
+	if !isFileName(name) {
 		return fiber.ErrNotFound
 	}
 	c.Vary(fiber.HeaderAcceptEncoding)
@@ -96,9 +113,11 @@ func (u *ui) file(c *fiber.Ctx, name, host string) error {
 	return fiber.ErrNotFound
 }
 
+type variant struct{ suffix, encoding string }
+
 // variants are the forms in which a build may have left a file, the smallest
 // first.
-var variants = []struct{ suffix, encoding string }{{".br", "br"}, {".gz", "gzip"}, {"", ""}}
+var variants = []variant{{".br", "br"}, {".gz", "gzip"}, {"", ""}}
 
 func (u *ui) headers(c *fiber.Ctx, name, host string) {
 	c.Set(fiber.HeaderContentType, contentType(name))
