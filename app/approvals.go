@@ -177,16 +177,21 @@ func approvalLine(e ApprovalEvent) string {
 
 // Approvals lists what waits for a person in a room, the oldest first, for its
 // staff.
-func (a *App) Approvals(ctx context.Context, actor *Actor, roomID string) ([]Approval, error) {
+func (a *App) Approvals(ctx context.Context, actor *Actor, roomID string, p store.Page) (*store.Listing[Approval], error) {
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadApprovals); err != nil {
 		return nil, err
 	}
-	rows, err := a.db.PendingSteps(ctx, roomID)
-	out := make([]Approval, len(rows))
-	for i := range rows {
-		out[i] = approvalOf(&rows[i])
+	rows, err := a.db.PendingSteps(ctx, roomID, p)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	return store.Map(rows, func(_ context.Context, rows []store.RoomStep) ([]Approval, error) {
+		out := make([]Approval, len(rows))
+		for i := range rows {
+			out[i] = approvalOf(&rows[i])
+		}
+		return out, nil
+	}), nil
 }
 
 // DecideApproval allows or refuses what waits in a room. The first decision

@@ -133,7 +133,7 @@ type AuditFilter = store.AuditFilter
 
 // AuditLog lists who changed what, newest first: at most limit lines (1..200)
 // of those older than the line before ("" = from the newest on).
-func (a *App) AuditLog(ctx context.Context, actor *Actor, f AuditFilter, before string, limit int) ([]store.AuditEntry, error) {
+func (a *App) AuditLog(ctx context.Context, actor *Actor, f AuditFilter, before string, limit int) (*store.Listing[store.AuditEntry], error) {
 	if err := Check(actor, ActReadAudit, Resource{}); err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (a *App) AuditLog(ctx context.Context, actor *Actor, f AuditFilter, before 
 		}
 	}
 	f.Since, f.Until = storable(f.Since), storable(f.Until)
-	return a.db.AuditEntries(ctx, f, before, min(max(limit, 1), maxAuditPage))
+	return a.db.AuditEntries(ctx, f, before, min(max(limit, 1), MaxAuditPage))
 }
 
 // storable brings an instant that a client asks for into the years that both
@@ -165,5 +165,5 @@ func storable(t time.Time) time.Time {
 	return t
 }
 
-// maxAuditPage is how many lines of the audit log one answer holds at most.
-const maxAuditPage = 200
+// MaxAuditPage is how many lines of the audit log one answer holds at most.
+const MaxAuditPage = 200

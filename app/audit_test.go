@@ -16,7 +16,7 @@ import (
 // "action before -> after".
 func logged(t *testing.T, r *apptest.Rig, targetID string) []string {
 	t.Helper()
-	rows, err := r.DB.AuditEntries(t.Context(), store.AuditFilter{TargetID: targetID}, "", 200)
+	rows, err := storetest.All(r.DB.AuditEntries(t.Context(), store.AuditFilter{TargetID: targetID}, "", 200))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestAuditLines(t *testing.T) {
 			u, err := r.CreateSuperAdmin(ctx, "boss-"+store.NewID()[24:], "", password)
 			must(t, err)
 			must(t, r.SetPassword(ctx, u.Email, password))
-			rows, err := r.AuditLog(ctx, super, app.AuditFilter{TargetID: u.ID}, "", 10)
+			rows, err := storetest.All(r.AuditLog(ctx, super, app.AuditFilter{TargetID: u.ID}, "", 10))
 			must(t, err)
 			if len(rows) != 2 || rows[0].Action != "user.set_password" || rows[1].Action != "user.create" || rows[0].ActorID != "operator" {
 				t.Errorf("got %+v", rows)
@@ -121,7 +121,7 @@ func TestAuditLines(t *testing.T) {
 			r.Advance(10 * time.Minute)
 			_, err = r.Refresh(ctx, second.Refresh)
 			refused(t, err, app.KindUnauthenticated, "", "Invalid refresh token")
-			rows, err := r.AuditLog(ctx, super, app.AuditFilter{ActorID: u.ID}, "", 10)
+			rows, err := storetest.All(r.AuditLog(ctx, super, app.AuditFilter{ActorID: u.ID}, "", 10))
 			must(t, err)
 			var got []string
 			for _, e := range rows {
@@ -137,7 +137,7 @@ func TestAuditLines(t *testing.T) {
 			course, err := r.CreateCourse(ctx, as, "On behalf", nil)
 			must(t, err)
 			must(t, r.SignOut(ctx, tokens.Access))
-			rows, err := r.AuditLog(ctx, c.Admin, app.AuditFilter{ActorID: super.User.ID, OnBehalfOf: c.Teacher.User.ID}, "", 10)
+			rows, err := storetest.All(r.AuditLog(ctx, c.Admin, app.AuditFilter{ActorID: super.User.ID, OnBehalfOf: c.Teacher.User.ID}, "", 10))
 			must(t, err)
 			var got []string
 			for _, e := range rows {
@@ -147,13 +147,13 @@ func TestAuditLines(t *testing.T) {
 			if rows[1].TargetID != course.ID || rows[1].ActorName != super.User.Email {
 				t.Errorf("got %+v", rows[1])
 			}
-			if again, err := r.AuditLog(ctx, c.Admin, app.AuditFilter{ActorID: super.User.ID, Action: "session.sign_out"}, "", 10); err != nil || len(again) != 1 {
+			if again, err := storetest.All(r.AuditLog(ctx, c.Admin, app.AuditFilter{ActorID: super.User.ID, Action: "session.sign_out"}, "", 10)); err != nil || len(again) != 1 {
 				t.Errorf("the super admin's own sign-out: got %v, %v", again, err)
 			}
 		})
 		t.Run("NoSecret", func(t *testing.T) {
 			for before := ""; ; {
-				rows, err := r.DB.AuditEntries(ctx, store.AuditFilter{}, before, 200)
+				rows, err := storetest.All(r.DB.AuditEntries(ctx, store.AuditFilter{}, before, 200))
 				must(t, err)
 				for _, e := range rows {
 					if text := string(e.Before + e.After); strings.Contains(text, apptest.CanaryKey) || strings.Contains(text, "$argon2id$") {
@@ -184,7 +184,7 @@ func TestAuditLog(t *testing.T) {
 		}
 		list := func(f app.AuditFilter, before string, limit int) (targets []string, last string) {
 			t.Helper()
-			rows, err := r.AuditLog(ctx, admin, f, before, limit)
+			rows, err := storetest.All(r.AuditLog(ctx, admin, f, before, limit))
 			must(t, err)
 			for _, e := range rows {
 				targets, last = append(targets, e.TargetID), e.ID

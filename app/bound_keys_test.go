@@ -107,7 +107,7 @@ func TestWallet(t *testing.T) {
 			t.Helper()
 			var uses []store.KeyUse
 			apptest.Await(t, "the count of uses", func() bool {
-				uses, err = r.UserKeyUses(ctx, owner, id)
+				uses, err = r.UserKeyUses(ctx, owner, id, store.Page{})
 				return err == nil && (calls == 0 || len(uses) == 1 && uses[0].Calls == calls)
 			})
 			if calls > 0 && (uses[0].AgentID != c.TeacherAgent.ID || uses[0].AgentName != c.TeacherAgent.Name || uses[0].ProjectName == "") || calls == 0 && len(uses) > 0 {
@@ -155,7 +155,7 @@ func TestWallet(t *testing.T) {
 		wantUses(c.Admin, theirs.ID, 1)
 		share(false)
 		silent(3)
-		_, err = r.UserKeyUses(ctx, c.Teacher, theirs.ID)
+		_, err = r.UserKeyUses(ctx, c.Teacher, theirs.ID, store.Page{})
 		refused(t, err, app.KindNotFound, "not_found", "Key not found")
 		_, err = r.ShareUserKey(ctx, c.Teacher, theirs.ID, true)
 		refused(t, err, app.KindNotFound, "not_found", "Key not found")

@@ -29,7 +29,7 @@ func (a *App) Tables(actor *Actor) ([]string, error) {
 
 // Table reads rows of a table without any secret, the newest first, each as a
 // JSON object.
-func (a *App) Table(ctx context.Context, actor *Actor, name string, w store.Window) ([]json.RawMessage, error) {
+func (a *App) Table(ctx context.Context, actor *Actor, name string, w store.Window) (*store.Listing[json.RawMessage], error) {
 	if err := Check(actor, ActBrowse, Resource{}); err != nil {
 		return nil, err
 	}

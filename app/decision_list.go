@@ -38,7 +38,7 @@ type DecisionFilter struct {
 
 // Decisions tells why each agent of a room spoke or did not, the newest
 // decision first.
-func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f DecisionFilter) ([]SeenDecision, error) {
+func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f DecisionFilter) (*store.Listing[SeenDecision], error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActReadDecisions)
 	if err != nil {
 		return nil, err
@@ -50,15 +50,16 @@ func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f Deci
 		}
 		f.Seq = m.Seq
 	}
-	f.Limit = withinPage(f.Limit, store.MaxLimit)
+	f.Limit = WithinPage(f.Limit, store.MaxLimit)
 	if f.Seq > 0 {
-		return a.decisionsAbout(ctx, room, f.Seq)
+		about, err := a.decisionsAbout(ctx, room, f.Seq)
+		return store.Of(about), err
 	}
 	rows, err := a.db.Decisions(ctx, roomID, f.Before, f.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return a.seenDecisions(ctx, rows)
+	return store.Map(rows, a.seenDecisions), nil
 }
 
 // aboutLine is how many decisions may be about one line: the first, and those

@@ -17,7 +17,7 @@ import (
 
 func decisions(t *testing.T, r *apptest.Rig, c *apptest.Class, f app.DecisionFilter) []app.SeenDecision {
 	t.Helper()
-	got, err := r.Decisions(t.Context(), c.TA, c.Room.ID, f)
+	got, err := storetest.All(r.Decisions(t.Context(), c.TA, c.Room.ID, f))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func TestExternalAgents(t *testing.T) {
 		})
 		t.Run("NoLineHoldsASecret", func(t *testing.T) {
 			for _, action := range []string{"agent.create_external", "agent.rotate_callback", "agent.update"} {
-				entries, err := r.DB.AuditEntries(ctx, store.AuditFilter{Action: action}, "", 200)
+				entries, err := storetest.All(r.DB.AuditEntries(ctx, store.AuditFilter{Action: action}, "", 200))
 				if err != nil || len(entries) == 0 {
 					t.Errorf("%s: got %d lines, %v", action, len(entries), err)
 				}

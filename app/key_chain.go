@@ -164,7 +164,7 @@ func (a *App) ShareUserKey(ctx context.Context, actor *Actor, id string, shared 
 
 // UserKeyUses tells which agents have used one of the actor's keys, the latest
 // first.
-func (a *App) UserKeyUses(ctx context.Context, actor *Actor, id string) ([]store.KeyUse, error) {
+func (a *App) UserKeyUses(ctx context.Context, actor *Actor, id string, p store.Page) ([]store.KeyUse, error) {
 	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
 		return nil, err
 	}
@@ -175,5 +175,5 @@ func (a *App) UserKeyUses(ctx context.Context, actor *Actor, id string) ([]store
 	if len(keys) == 0 {
 		return nil, notFound("Key")
 	}
-	return a.db.KeyUses(ctx, id)
+	return a.db.KeyUses(ctx, id, p)
 }

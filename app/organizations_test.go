@@ -247,7 +247,7 @@ func TestOrganizations(t *testing.T) {
 					t.Errorf("got %v, want invalid", err)
 				}
 			}
-			entries, err := r.DB.AuditEntries(ctx, store.AuditFilter{TargetID: org}, "", 100)
+			entries, err := storetest.All(r.DB.AuditEntries(ctx, store.AuditFilter{TargetID: org}, "", 100))
 			seen := ""
 			for _, e := range entries {
 				seen += e.Action + " "

@@ -60,7 +60,7 @@ func traces(t *testing.T, r *apptest.Rig, roomID string) []string {
 // letters lists the A2A messages of a room's turns as "type: text".
 func letters(t *testing.T, r *apptest.Rig, roomID string) (kinds []string, all []store.A2AMessage) {
 	t.Helper()
-	runs, err := r.DB.Exchanges(t.Context(), roomID, "", 100)
+	runs, err := storetest.All(r.DB.Exchanges(t.Context(), roomID, "", 100))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func TestGraph(t *testing.T) {
 				post(t, r, c.Student, c.Room.ID, "@student?")
 				r.Idle(t, c.Room.ID)
 				post(t, r, c.Student, c.Room.ID, "meanwhile") // parked, the room goes on
-				waiting, err := r.Approvals(t.Context(), c.Teacher, c.Room.ID)
+				waiting, err := storetest.All(r.Approvals(t.Context(), c.Teacher, c.Room.ID, store.Page{}))
 				if err != nil || len(waiting) == 0 || waiting[0].Summary != "say what it drafted" {
 					t.Fatalf("got %+v, %v, want one that waits", waiting, err)
 				}

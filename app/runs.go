@@ -24,42 +24,44 @@ type Exchange struct {
 // Exchanges lists the turns of a room in which agents wrote to each other,
 // newest first, for its staff: those made before the one with the id before,
 // or the newest of all.
-func (a *App) Exchanges(ctx context.Context, actor *Actor, roomID, before string, limit int) ([]Exchange, error) {
+func (a *App) Exchanges(ctx context.Context, actor *Actor, roomID, before string, limit int) (*store.Listing[Exchange], error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
 	}
-	turns, err := a.db.Exchanges(ctx, roomID, before, withinPage(limit, maxExchanges))
+	rows, err := a.db.Exchanges(ctx, roomID, before, WithinPage(limit, MaxExchanges))
 	if err != nil {
 		return nil, err
+	}
+	return store.Map(rows, a.exchanges), nil
+}
+
+// exchanges puts the names and the verdicts beside what agents wrote.
+func (a *App) exchanges(ctx context.Context, rows []store.Exchange) ([]Exchange, error) {
+	turns := make([]store.Turn, len(rows))
+	for i := range rows {
+		turns[i] = rows[i].Turn
 	}
 	named, err := a.named(ctx, turns)
 	if err != nil {
 		return nil, err
 	}
-	ids, at := make([]string, len(turns)), make(map[string]int, len(turns))
-	out := make([]Exchange, len(turns))
+	out := make([]Exchange, len(rows))
 	for i, t := range named {
-		ids[i], at[t.ID], out[i].RoomTurn = t.ID, i, t
-	}
-	rows, err := a.db.A2AMessages(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range rows {
-		e := &out[at[m.TurnID]]
-		e.Messages = append(e.Messages, m)
-		if m.Type == a2a.TypeEvaluationResult {
-			e.Verdict = verdictWord(m.Content)
+		out[i] = Exchange{RoomTurn: t, Messages: rows[i].Messages}
+		for _, m := range rows[i].Messages {
+			if m.Type == a2a.TypeEvaluationResult {
+				out[i].Verdict = verdictWord(m.Content)
+			}
 		}
 	}
 	return out, nil
 }
 
-// maxExchanges is the most exchanges of one page: each has whole drafts.
-const maxExchanges = 100
+// MaxExchanges is the most exchanges of one page: each has whole drafts.
+const MaxExchanges = 100
 
-// withinPage is a page's length: the default unless limit is 1 to most.
-func withinPage(limit, most int) int {
+// WithinPage is a page's length: the default unless limit is 1 to most.
+func WithinPage(limit, most int) int {
 	if limit <= 0 || limit > most {
 		return min(store.DefaultLimit, most)
 	}
@@ -80,7 +82,7 @@ func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, lim
 	if _, err := a.roomFor(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
 	}
-	turns, err := a.db.Runs(ctx, roomID, before, withinPage(limit, store.MaxLimit))
+	turns, err := a.db.Runs(ctx, roomID, before, WithinPage(limit, store.MaxLimit))
 	if err != nil {
 		return nil, err
 	}

@@ -8,11 +8,11 @@ import (
 
 // Sessions lists where the actor is signed in, the newest sign-in first; those
 // in which a super admin acts as the actor are among them.
-func (a *App) Sessions(ctx context.Context, actor *Actor) ([]store.Session, error) {
+func (a *App) Sessions(ctx context.Context, actor *Actor, p store.Page) ([]store.Session, error) {
 	if err := Check(actor, ActOwnSessions, Resource{}); err != nil {
 		return nil, err
 	}
-	return a.db.SessionsOf(ctx, actor.User.ID, a.instant())
+	return a.db.SessionsOf(ctx, actor.User.ID, a.instant(), p)
 }
 
 // EndSession signs the actor out on one device.
@@ -45,7 +45,7 @@ func (a *App) EndOtherSessions(ctx context.Context, actor *Actor) error {
 	if err := Check(actor, ActOwnSessions, Resource{}); err != nil {
 		return err
 	}
-	open, err := a.db.SessionsOf(ctx, actor.User.ID, a.instant())
+	open, err := a.db.SessionsOf(ctx, actor.User.ID, a.instant(), store.Page{Limit: store.MaxLimit})
 	if err != nil {
 		return err
 	}

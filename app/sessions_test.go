@@ -22,7 +22,7 @@ func TestSessions(t *testing.T) {
 		}
 		ids := func(t *testing.T, who *app.Actor) (ids []string) {
 			t.Helper()
-			rows, err := r.Sessions(ctx, who)
+			rows, err := r.Sessions(ctx, who, store.Page{})
 			must(t, err)
 			for _, s := range rows {
 				ids = append(ids, s.ID)

@@ -67,7 +67,7 @@ func TestSetUp(t *testing.T) {
 			if done.Load() != 1 || spent.Load() != 9 {
 				t.Errorf("got %d accounts and %d refusals, want 1 and 9", done.Load(), spent.Load())
 			}
-			lines, err := r.DB.AuditEntries(t.Context(), store.AuditFilter{ActorID: "operator", Action: "user.create"}, "", 10)
+			lines, err := storetest.All(r.DB.AuditEntries(t.Context(), store.AuditFilter{ActorID: "operator", Action: "user.create"}, "", 10))
 			if err != nil || len(lines) != 1 || lines[0].TargetType != "user" {
 				t.Errorf("got lines %+v, %v, want one of the operator", lines, err)
 			}

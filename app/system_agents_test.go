@@ -88,7 +88,7 @@ func TestSystemAgents(t *testing.T) {
 			refused(t, err, app.KindForbidden, "", "Not enough permissions")
 		})
 		t.Run("IsAudited", func(t *testing.T) {
-			entries, err := r.DB.AuditEntries(ctx, store.AuditFilter{Action: "agent.write_system"}, "", 100)
+			entries, err := storetest.All(r.DB.AuditEntries(ctx, store.AuditFilter{Action: "agent.write_system"}, "", 100))
 			if err != nil || len(entries) == 0 {
 				t.Fatalf("got %d lines, %v", len(entries), err)
 			}

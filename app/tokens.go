@@ -23,8 +23,8 @@ import (
 const (
 	// tokenMark begins every token, so that scanners of leaked secrets know one.
 	tokenMark = "coa_"
-	// maxTokens is how many tokens one person can have.
-	maxTokens = 50
+	// MaxTokens is how many tokens one person can have.
+	MaxTokens = 50
 	// maxTokenDays is the longest life of a token.
 	maxTokenDays = 365
 	// usedEvery is how exactly the last use of a token is known.
@@ -69,7 +69,7 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 		if err != nil {
 			return err
 		}
-		if n >= maxTokens {
+		if n >= MaxTokens {
 			return errorf(KindConflict, "too_many_tokens", "You have %d tokens, which is the most. Revoke one first.", n)
 		}
 		if err := tx.CreateAccessToken(ctx, t); err != nil {

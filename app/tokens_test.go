@@ -147,7 +147,7 @@ func TestAccessTokens(t *testing.T) {
 				"make a token":  func(a *app.Actor) error { _, _, err := r.CreateAccessToken(ctx, a, app.NewAccessToken{}); return err },
 				"list tokens":   func(a *app.Actor) error { _, err := r.AccessTokens(ctx, a); return err },
 				"revoke":        func(a *app.Actor) error { return r.RevokeAccessToken(ctx, a, id) },
-				"list sessions": func(a *app.Actor) error { _, err := r.Sessions(ctx, a); return err },
+				"list sessions": func(a *app.Actor) error { _, err := r.Sessions(ctx, a, store.Page{}); return err },
 				"end a session": func(a *app.Actor) error { return r.EndSession(ctx, a, super.SessionID) },
 				"end sessions":  func(a *app.Actor) error { return r.EndOtherSessions(ctx, a) },
 				"list keys":     func(a *app.Actor) error { _, err := r.UserKeys(ctx, a); return err },

@@ -20,7 +20,7 @@ type RoomTurn struct {
 type TurnDetails struct {
 	RoomTurn
 	Fence string
-	Steps []StepDetails
+	Steps *store.Listing[StepDetails] // to be read once, in their order
 }
 
 // StepDetails is a step with its prompt and its answer, where it is a model's,
@@ -102,19 +102,12 @@ func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*TurnD
 
 // turnDetails reads what went into a turn and came out.
 func (a *App) turnDetails(ctx context.Context, t *store.Turn, agentName string) (*TurnDetails, error) {
-	steps, err := a.db.TurnSteps(ctx, t.ID)
+	steps, err := a.db.ListTurnSteps(ctx, t.ID)
 	if err != nil {
 		return nil, err
 	}
-	d := &turnReader{app: a, turn: t}
-	if err := d.readLines(ctx, steps); err != nil {
-		return nil, err
-	}
-	out := &TurnDetails{RoomTurn: RoomTurn{*t, agentName}, Fence: a.fence(t.ID)}
-	for _, s := range steps {
-		out.Steps = append(out.Steps, d.step(s))
-	}
-	return out, nil
+	d := &turnReader{app: a, turn: t, base: map[string]int{}}
+	return &TurnDetails{RoomTurn: RoomTurn{*t, agentName}, Fence: a.fence(t.ID), Steps: store.Map(steps, d.steps)}, nil
 }
 
 // turnReader puts what the steps refer to in its place.
@@ -125,6 +118,18 @@ type turnReader struct {
 	heads map[string]store.Artifact
 	line  *store.Message // that the turn has become
 	base  map[string]int // the step with the whole prompt of a node
+}
+
+// steps are the next few steps, with only what these refer to in memory.
+func (d *turnReader) steps(ctx context.Context, rows []store.TurnStep) ([]StepDetails, error) {
+	if err := d.readLines(ctx, rows); err != nil {
+		return nil, err
+	}
+	out := make([]StepDetails, len(rows))
+	for i, s := range rows {
+		out[i] = d.step(s)
+	}
+	return out, nil
 }
 
 func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) error {
@@ -157,7 +162,7 @@ func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) erro
 	if err != nil {
 		return err
 	}
-	d.lines, d.base = make(map[int64]store.Message, len(rows)), map[string]int{}
+	d.lines = make(map[int64]store.Message, len(rows))
 	for _, m := range asRead(rows, true) {
 		d.lines[m.Seq] = m
 		if m.TurnID == d.turn.ID {

@@ -87,16 +87,18 @@ func TestTurnDetails(t *testing.T) {
 		r.Idle(t, c.Room.ID)
 		ask(t, r, c, llmtest.InTurn(use("search_messages", `{"text":"cell"}`), use("list_artifacts", `{}`), use("read_artifact", `{"artifact_id":"`+gone.ID+`"}`), say("I see.")))
 		turn := turns(t, r, c.Room.ID)[0]
-		details := func() *app.TurnDetails {
+		details := func() (*app.TurnDetails, []app.StepDetails) {
 			t.Helper()
 			d, err := r.Turn(t.Context(), c.TA, c.Room.ID, turn.ID)
-			if err != nil || len(d.Steps) != 7 {
-				t.Fatalf("got %+v (%v), want 7 steps", d, err)
+			must(t, err)
+			steps, err := storetest.All(d.Steps, nil)
+			if err != nil || len(steps) != 7 {
+				t.Fatalf("got %+v (%v), want 7 steps", steps, err)
 			}
-			return d
+			return d, steps
 		}
-		d := details()
-		first, sent := d.Steps[0].Prompt, r.Model.Requests()[0]
+		d, steps := details()
+		first, sent := steps[0].Prompt, r.Model.Requests()[0]
 		if first.System != sent.System || len(first.Messages) != len(sent.Messages) || len(first.Tools) != len(sent.Tools) || first.Model != sent.Model {
 			t.Errorf("prompt: got %+v, want what was sent: %+v", first, sent)
 		}
@@ -109,11 +111,11 @@ func TestTurnDetails(t *testing.T) {
 			t.Errorf("fence: got %q", d.Fence)
 		}
 		for i, want := range map[int]string{1: "the cell is small", 3: `"title":"Gone"`, 5: "of the doc"} {
-			if got := d.Steps[i].Result; !strings.Contains(got, want) {
+			if got := steps[i].Result; !strings.Contains(got, want) {
 				t.Errorf("step %d: got %s, want %s", i+1, got, want)
 			}
 		}
-		if last := d.Steps[6]; last.Prompt.Continues != 1 || last.Answer.Text != "I see." || last.Answer.LineID == "" {
+		if last := steps[6]; last.Prompt.Continues != 1 || last.Answer.Text != "I see." || last.Answer.LineID == "" {
 			t.Errorf("last step: got %+v and %+v", last.Prompt, last.Answer)
 		}
 
@@ -124,7 +126,8 @@ func TestTurnDetails(t *testing.T) {
 		if err := r.DeleteArtifact(t.Context(), c.Teacher, gone.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		if all := fmt.Sprintf("%+v", details()); strings.Contains(all, "the cell is small") || strings.Contains(all, "of the doc") || strings.Contains(all, "Gone") {
+		_, left := details()
+		if all := fmt.Sprintf("%+v", left); strings.Contains(all, "the cell is small") || strings.Contains(all, "of the doc") || strings.Contains(all, "Gone") {
 			t.Errorf("it still shows what was taken back or erased: %s", all)
 		}
 		if dump := r.Dump(t); strings.Contains(dump, "of the doc") {

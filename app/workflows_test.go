@@ -146,17 +146,17 @@ func TestRoomGoesThroughItsWorkflow(t *testing.T) {
 			t.Fatalf("runs: got %+v, %v", runs, err)
 		}
 		run, err := r.Run(t.Context(), c.TA, runs[0].ID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
+		steps, err := storetest.All(run.Steps, nil)
+		must(t, err)
 		var nodes []string
-		for _, s := range run.Steps {
+		for _, s := range steps {
 			if s.Kind != store.StepModel {
 				nodes = append(nodes, s.Node)
 			}
 		}
 		want(t, "nodes", nodes, []string{"draft", "judge", "good", "post"})
-		all, err := r.Exchanges(t.Context(), c.TA, c.Room.ID, "", 0)
+		all, err := storetest.All(r.Exchanges(t.Context(), c.TA, c.Room.ID, "", 0))
 		if err != nil || len(all) != 1 || all[0].ID != run.ID || all[0].Verdict != "approved" || len(all[0].Messages) < 3 {
 			t.Errorf("exchanges: got %+v, %v", all, err)
 		}

@@ -31,14 +31,42 @@ func (t *Tx) CreateA2AMessages(ctx context.Context, rows []A2AMessage) error {
 	return t.insert(ctx, &rows)
 }
 
+// Exchange is a turn in which agents wrote to each other, with what they wrote,
+// in its order.
+type Exchange struct {
+	Turn
+	Messages []A2AMessage
+}
+
 // Exchanges lists the turns of a room in which agents wrote to each other,
 // newest first, without their graphs: those made before the one with the id
 // before, or the newest of all.
-func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int) ([]Turn, error) {
-	var rows []Turn
+func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int) (*Listing[Exchange], error) {
 	letters := q.db.NewSelect().TableExpr("a2a_messages AS am").ColumnExpr("1").Where("am.turn_id = t.id")
-	err := q.runs(&rows, roomID, before, limit).Where("EXISTS (?)", letters).Scan(ctx)
-	return rows, translate(err)
+	turns, err := listing(ctx, listed[Turn]{
+		places: q.runs((*Turn)(nil), roomID, before, limit).Where("EXISTS (?)", letters),
+		key:    "t.id", size: "(SELECT COALESCE(sum(" + octets("am.content", "am.metadata") + "), 0) FROM a2a_messages AS am WHERE am.turn_id = t.id)",
+		rows: func(rows *[]Turn) *bun.SelectQuery { return withoutGraph(q.db.NewSelect().Model(rows)) },
+		id:   func(t *Turn) string { return t.ID },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return Map(turns, q.exchangesOf), nil
+}
+
+// exchangesOf puts what was written beside the turns in which it was.
+func (q Queries) exchangesOf(ctx context.Context, turns []Turn) ([]Exchange, error) {
+	ids, at, out := make([]string, len(turns)), make(map[string]int, len(turns)), make([]Exchange, len(turns))
+	for i, t := range turns {
+		ids[i], at[t.ID], out[i].Turn = t.ID, i, t
+	}
+	rows, err := q.A2AMessages(ctx, ids)
+	for _, m := range rows {
+		e := &out[at[m.TurnID]]
+		e.Messages = append(e.Messages, m)
+	}
+	return out, err
 }
 
 // A2AMessages lists what was written in some turns, in its order.

@@ -36,9 +36,8 @@ func (t *Tx) CreateAuditEntry(ctx context.Context, e *AuditEntry) error { return
 // AuditEntries lists lines of the audit log that the filter lets pass, newest
 // first: the newest limit of those with an id below before, unless that is
 // empty.
-func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string, limit int) ([]AuditEntry, error) {
-	var rows []AuditEntry
-	query := q.db.NewSelect().Model(&rows).OrderExpr("al.id DESC").Limit(int64(limit))
+func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string, limit int) (*Listing[AuditEntry], error) {
+	query := q.db.NewSelect().Model((*AuditEntry)(nil)).OrderExpr("al.id DESC").Limit(int64(limit))
 	for _, c := range []struct{ column, value string }{{"actor_id", f.ActorID}, {"on_behalf_of", f.OnBehalfOf}, {"action", f.Action},
 		{"target_type", f.TargetType}, {"target_id", f.TargetID}} {
 		if c.value != "" {
@@ -54,8 +53,12 @@ func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string,
 	if !f.Until.IsZero() {
 		query = query.Where("al.created_at < ?", f.Until.UTC())
 	}
-	err := query.Scan(ctx)
-	return rows, translate(err)
+	return listing(ctx, listed[AuditEntry]{
+		places: query,
+		key:    "al.id", size: octets("al.before", "al.after"),
+		rows: func(rows *[]AuditEntry) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(e *AuditEntry) string { return e.ID },
+	})
 }
 
 // DeleteAuditEntriesBefore removes lines that were written before t, at most

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type Browsed struct {
 	Table     string
 	Columns   []string
 	json      []string // those of Columns whose text is a JSON value
+	key       []string // those of Columns that tell the rows apart; of two the first holds no slash
 	search    []string
 	relations []relation
 }
@@ -43,7 +45,16 @@ var searched = strings.Fields("role status state email username full_name title 
 // up to longestCell characters: a thousand rows may hold a gigabyte.
 var longTexts = strings.Fields("content system_prompt default_system_prompt description")
 
-const longestCell = 4000
+const (
+	longestCell = 4000
+	mostOfCell  = 4 * longestCell // bytes
+)
+
+// keys are the keys of the tables whose rows have no id.
+var keys = map[string]string{"a2a_messages": "message_id", "agent_keys": "agent_id key_type", "report_sections": "report_id position",
+	"artifact_versions": "artifact_id version", "leases": "name", "room_agents": "room_id agent_id", "user_key_uses": "user_key_id agent_id",
+	"course_members": "course_id user_id", "organization_members": "organization_id user_id", "project_members": "project_id user_id",
+	"room_members": "room_id user_id"}
 
 // column is what stands for a column: what was said in a line that was taken
 // back is nobody's any more.
@@ -58,6 +69,9 @@ func (b *Browsed) column(name string) schema.QueryWithArgs {
 func browsed(name, table, columns, json string, relations ...relation) Browsed {
 	b := Browsed{Name: name, Table: table, Columns: strings.Fields(columns), json: strings.Fields(json), relations: relations}
 	b.Columns = append(b.Columns, b.json...)
+	if b.key = strings.Fields(keys[table]); len(b.key) == 0 {
+		b.key = []string{"id"}
+	}
 	for _, c := range b.Columns {
 		if c == "id" || strings.HasSuffix(c, "_id") || slices.Contains(searched, c) && !slices.Contains(b.json, c) {
 			b.search = append(b.search, c)
@@ -128,22 +142,13 @@ type Window struct {
 	From, Until time.Time
 }
 
-// Browse reads rows of a table, the newest first, each as a JSON object with
+// Browse lists rows of a table, the newest first, each as a JSON object with
 // its members in the order of the columns.
-func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) ([]json.RawMessage, error) {
-	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table))
-	members := slices.Clone(b.Columns)
-	for _, c := range b.Columns {
-		if expr := b.column(c); slices.Contains(longTexts, c) || slices.Contains(b.json, c) {
-			sel = sel.ColumnExpr("substr(CAST(? AS TEXT), 1, ?)", expr, longestCell)
-		} else {
-			sel = sel.ColumnExpr("?", expr)
-		}
-	}
+func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) (*Listing[json.RawMessage], error) {
+	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table)).ColumnExpr(b.keyText() + " AS id").ColumnExpr(b.size() + " AS size")
 	if w.Resolve {
 		for _, r := range b.relations {
-			members = append(members, r.name)
-			sel = sel.ColumnExpr(r.expr).Join(r.join)
+			sel = sel.Join(r.join)
 		}
 	}
 	if w.Search != "" {
@@ -162,7 +167,64 @@ func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) ([]json.RawMe
 	if slices.Contains(b.Columns, "id") {
 		sel = sel.OrderExpr("t.id DESC")
 	}
-	rows, err := w.on(sel).Rows(ctx)
+	list := &Listing[json.RawMessage]{}
+	list.read = func(ctx context.Context, places []place) ([]json.RawMessage, error) {
+		return q.browsed(ctx, b, w.Resolve, places)
+	}
+	return list, translate(w.on(sel).Scan(ctx, &list.places))
+}
+
+// keyText is a row's key as one text.
+func (b *Browsed) keyText() string {
+	parts := make([]string, len(b.key))
+	for i, c := range b.key {
+		parts[i] = "CAST(t." + c + " AS TEXT)"
+	}
+	return strings.Join(parts, " || '/' || ")
+}
+
+func (b *Browsed) long(column string) bool {
+	return slices.Contains(longTexts, column) || slices.Contains(b.json, column)
+}
+
+// size is about how many bytes of a row are shown.
+func (b *Browsed) size() string {
+	sum := "0"
+	for _, c := range b.Columns {
+		if n := octets("t." + c); b.long(c) {
+			sum += fmt.Sprintf(" + CASE WHEN %s > %d THEN %[2]d ELSE %[1]s END", n, mostOfCell)
+		}
+	}
+	return sum
+}
+
+// browsed reads the rows with these keys.
+func (q Queries) browsed(ctx context.Context, b *Browsed, resolve bool, places []place) ([]json.RawMessage, error) {
+	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table)).ColumnExpr(b.keyText())
+	members, at := slices.Clone(b.Columns), make(map[string]int, len(places))
+	for _, c := range b.Columns {
+		if expr := b.column(c); b.long(c) {
+			sel = sel.ColumnExpr("substr(CAST(? AS TEXT), 1, ?)", expr, longestCell)
+		} else {
+			sel = sel.ColumnExpr("?", expr)
+		}
+	}
+	if resolve {
+		for _, r := range b.relations {
+			members = append(members, r.name)
+			sel = sel.ColumnExpr(r.expr).Join(r.join)
+		}
+	}
+	for i, p := range places {
+		at[p.ID] = i
+		sel = sel.WhereGroup(" OR ", func(row *bun.SelectQuery) *bun.SelectQuery {
+			for i, part := range strings.SplitN(p.ID, "/", len(b.key)) {
+				row = row.Where("t.? = ?", bun.Ident(b.key[i]), part)
+			}
+			return row
+		})
+	}
+	rows, err := sel.Limit(int64(len(places))).Rows(ctx)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -171,23 +233,24 @@ func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) ([]json.RawMe
 	if err != nil {
 		return nil, translate(err)
 	}
-	found := []json.RawMessage{}
+	found := make([]json.RawMessage, len(places))
 	for rows.Next() {
-		values, into := make([]any, len(members)), make([]any, len(members))
+		var key string
+		values, into := make([]any, len(members)), []any{&key}
 		for i := range values {
-			into[i] = &values[i]
+			into = append(into, &values[i])
 		}
 		if err := rows.Scan(into...); err != nil {
 			return nil, translate(err)
 		}
 		for i, v := range values {
-			if n, ok := v.(int64); ok && types[i].DatabaseTypeName() == "BOOLEAN" {
+			if n, ok := v.(int64); ok && types[i+1].DatabaseTypeName() == "BOOLEAN" {
 				values[i] = n != 0 // SQLite's driver leaves it a number
 			}
 		}
-		found = append(found, b.object(members, values))
+		found[at[key]] = b.object(members, values)
 	}
-	return found, translate(rows.Err())
+	return slices.DeleteFunc(found, func(row json.RawMessage) bool { return row == nil }), translate(rows.Err())
 }
 
 // find matches rows in which any of the searched columns holds the text. The

@@ -69,7 +69,7 @@ func TestBrowse(t *testing.T) {
 		look := func(t *testing.T, name string, win store.Window) []map[string]any {
 			t.Helper()
 			i := slices.IndexFunc(tables, func(b store.Browsed) bool { return b.Name == name })
-			rows, err := db.Browse(t.Context(), &tables[i], win)
+			rows, err := storetest.All(db.Browse(t.Context(), &tables[i], win))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -54,14 +54,17 @@ func (q Queries) LineDecisions(ctx context.Context, roomID string, from int64, l
 
 // Decisions lists a room's decisions, newest first; with before only those
 // made before the one with that id.
-func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int) ([]Decision, error) {
-	var rows []Decision
-	sel := q.db.NewSelect().Model(&rows).Where("d.room_id = ?", roomID)
+func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int) (*Listing[Decision], error) {
+	sel := q.db.NewSelect().Model((*Decision)(nil)).Where("d.room_id = ?", roomID)
 	if before != "" {
 		sel = sel.Where("d.id < ?", before)
 	}
-	err := sel.OrderExpr("d.id DESC").Limit(int64(limit)).Scan(ctx)
-	return rows, translate(err)
+	return listing(ctx, listed[Decision]{
+		places: sel.OrderExpr("d.id DESC").Limit(int64(limit)),
+		key:    "d.id", size: octets("d.candidates"),
+		rows: func(rows *[]Decision) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(d *Decision) string { return d.ID },
+	})
 }
 
 // TurnsOf lists the turns that decisions have given, in their order.
@@ -70,7 +73,7 @@ func (q Queries) TurnsOf(ctx context.Context, decisionIDs []string) ([]Turn, err
 	if len(decisionIDs) == 0 {
 		return nil, nil
 	}
-	err := q.db.NewSelect().Model(&rows).Where("t.decision_id IN (?)", bun.List(decisionIDs)).
+	err := withoutGraph(q.db.NewSelect().Model(&rows)).Where("t.decision_id IN (?)", bun.List(decisionIDs)).
 		OrderExpr("t.decision_id, t.position").Limit(int64(len(decisionIDs) * DefaultLimit)).Scan(ctx)
 	return rows, translate(err)
 }
@@ -79,7 +82,7 @@ func (q Queries) TurnsOf(ctx context.Context, decisionIDs []string) ([]Turn, err
 // they were decided.
 func (q Queries) TurnsThatRead(ctx context.Context, roomID string, seq int64) ([]Turn, error) {
 	var rows []Turn
-	err := q.db.NewSelect().Model(&rows).Where("t.room_id = ?", roomID).Where("t.read_seq >= ?", seq).Where("t.trigger_seq < ?", seq).
+	err := withoutGraph(q.db.NewSelect().Model(&rows)).Where("t.room_id = ?", roomID).Where("t.read_seq >= ?", seq).Where("t.trigger_seq < ?", seq).
 		OrderExpr("t.read_seq").Limit(DefaultLimit).Scan(ctx)
 	return rows, translate(err)
 }

@@ -103,12 +103,12 @@ func (t *Tx) CountKeyUse(ctx context.Context, keyID, agentID string, now time.Ti
 }
 
 // KeyUses lists the agents that have used a key, the latest first.
-func (q Queries) KeyUses(ctx context.Context, keyID string) ([]KeyUse, error) {
+func (q Queries) KeyUses(ctx context.Context, keyID string, p Page) ([]KeyUse, error) {
 	var rows []KeyUse
-	err := q.db.NewSelect().Model(&rows).ColumnExpr("uku.*").
+	err := p.on(q.db.NewSelect().Model(&rows).ColumnExpr("uku.*").
 		ColumnExpr("a.name AS agent_name, COALESCE(a.project_id, '') AS project_id, COALESCE(p.name, '') AS project_name").
 		Join("JOIN agents AS a ON a.id = uku.agent_id").Join("LEFT JOIN projects AS p ON p.id = a.project_id").
-		Where("uku.user_key_id = ?", keyID).OrderExpr("uku.last_used_at DESC, uku.agent_id").Limit(MaxLimit).Scan(ctx)
+		Where("uku.user_key_id = ?", keyID).OrderExpr("uku.last_used_at DESC, uku.agent_id")).Scan(ctx)
 	return rows, translate(err)
 }
 

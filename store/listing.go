@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -27,8 +28,7 @@ type Listing[T any] struct {
 	Each func(*T)
 
 	places []place
-	read   func(ctx context.Context, ids []string) ([]T, error)
-	id     func(*T) string
+	read   func(ctx context.Context, places []place) ([]T, error) // in their order
 }
 
 // place is a row of a Listing.
@@ -47,14 +47,47 @@ type listed[T any] struct {
 }
 
 func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
-	list := &Listing[T]{id: l.id}
+	list := &Listing[T]{}
 	err := l.places.ColumnExpr(l.key+" AS id").ColumnExpr(l.size+" AS size").Scan(ctx, &list.places)
-	list.read = func(ctx context.Context, ids []string) ([]T, error) {
+	list.read = func(ctx context.Context, places []place) ([]T, error) {
+		ids, at := make([]string, len(places)), make(map[string]int, len(places))
+		for i, p := range places {
+			ids[i], at[p.ID] = p.ID, i
+		}
 		var rows []T
 		err := l.rows(&rows).Where(l.key+" IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
+		slices.SortFunc(rows, func(a, b T) int { return at[l.id(&a)] - at[l.id(&b)] })
 		return rows, translate(err)
 	}
 	return list, translate(err)
+}
+
+// Map is a list of what is made of the rows of another one, a portion at a
+// time: as many rows as there were, in their order.
+func Map[T, U any](l *Listing[T], form func(ctx context.Context, rows []T) ([]U, error)) *Listing[U] {
+	return &Listing[U]{places: l.places, read: func(ctx context.Context, places []place) ([]U, error) {
+		rows, err := l.readPlaces(ctx, places)
+		if err != nil {
+			return nil, err
+		}
+		return form(ctx, rows)
+	}}
+}
+
+// Of is a list of a few rows that are in memory already.
+func Of[T any](rows []T) *Listing[T] {
+	l := &Listing[T]{places: make([]place, len(rows))}
+	for i := range rows {
+		l.places[i].ID = strconv.Itoa(i)
+	}
+	l.read = func(_ context.Context, places []place) ([]T, error) {
+		from, err := strconv.Atoi(places[0].ID)
+		if err != nil {
+			return nil, err
+		}
+		return slices.Clone(rows[from : from+len(places)]), nil
+	}
+	return l
 }
 
 // octets is the size in bytes of columns together.
@@ -76,6 +109,17 @@ func (l *Listing[T]) IDs() []string {
 		ids[i] = p.ID
 	}
 	return ids
+}
+
+// Len is how many rows there were.
+func (l *Listing[T]) Len() int { return len(l.places) }
+
+// Size is about how many bytes all rows take.
+func (l *Listing[T]) Size() (size int64) {
+	for _, p := range l.places {
+		size += p.Size + rowOverhead
+	}
+	return size
 }
 
 // Most is about how many bytes of rows are in memory at once while the list is
@@ -121,15 +165,10 @@ func (l *Listing[T]) Rows(ctx context.Context) iter.Seq2[*T, error] {
 }
 
 func (l *Listing[T]) readPlaces(ctx context.Context, places []place) ([]T, error) {
-	ids, at := make([]string, len(places)), make(map[string]int, len(places))
-	for i, p := range places {
-		ids[i], at[p.ID] = p.ID, i
-	}
-	rows, err := l.read(ctx, ids)
+	rows, err := l.read(ctx, places)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(rows, func(a, b T) int { return at[l.id(&a)] - at[l.id(&b)] })
 	if l.Each != nil {
 		for i := range rows {
 			l.Each(&rows[i])

@@ -55,10 +55,10 @@ func (q Queries) LiveSessions(ctx context.Context, ids []string, now time.Time) 
 }
 
 // SessionsOf lists a person's sessions that are open, the newest first.
-func (q Queries) SessionsOf(ctx context.Context, userID string, now time.Time) ([]Session, error) {
+func (q Queries) SessionsOf(ctx context.Context, userID string, now time.Time, p Page) ([]Session, error) {
 	var rows []Session
-	err := q.db.NewSelect().Model(&rows).Where("s.user_id = ?", userID).Where("s.ended_at IS NULL").Where("s.expires_at > ?", now).
-		OrderExpr("s.id DESC").Limit(MaxLimit).Scan(ctx)
+	err := p.on(q.db.NewSelect().Model(&rows).Where("s.user_id = ?", userID).Where("s.ended_at IS NULL").Where("s.expires_at > ?", now).
+		OrderExpr("s.id DESC")).Scan(ctx)
 	return rows, translate(err)
 }
 

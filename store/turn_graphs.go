@@ -34,15 +34,15 @@ func (t *Tx) SetTurnPaused(ctx context.Context, id string, paused bool) error {
 // graphs: those made before the one with the id before, or the newest of all.
 func (q Queries) Runs(ctx context.Context, roomID, before string, limit int) ([]Turn, error) {
 	var rows []Turn
-	err := q.runs(&rows, roomID, before, limit).Scan(ctx)
+	err := withoutGraph(q.runs(&rows, roomID, before, limit)).Scan(ctx)
 	return rows, translate(err)
 }
 
 // withoutGraph leaves the graph of a turn out, which may be large.
 func withoutGraph(s *bun.SelectQuery) *bun.SelectQuery { return s.ExcludeColumn("graph") }
 
-func (q Queries) runs(rows *[]Turn, roomID, before string, limit int) *bun.SelectQuery {
-	s := q.db.NewSelect().Model(rows).ExcludeColumn("graph").Where("t.room_id = ?", roomID).Where("t.workflow IS NOT NULL")
+func (q Queries) runs(rows any, roomID, before string, limit int) *bun.SelectQuery {
+	s := q.db.NewSelect().Model(rows).Where("t.room_id = ?", roomID).Where("t.workflow IS NOT NULL")
 	if before != "" {
 		s = s.Where("t.id < ?", before) // ids are made in the order of time
 	}

@@ -60,6 +60,16 @@ func (q Queries) TurnSteps(ctx context.Context, turnID string) ([]TurnStep, erro
 	return rows, translate(err)
 }
 
+// ListTurnSteps is TurnSteps for who reads them a few at a time.
+func (q Queries) ListTurnSteps(ctx context.Context, turnID string) (*Listing[TurnStep], error) {
+	return listing(ctx, listed[TurnStep]{
+		places: q.db.NewSelect().Model((*TurnStep)(nil)).Where("ts.turn_id = ?", turnID).OrderExpr("ts.n").Limit(MaxLimit),
+		key:    "ts.id", size: octets("ts.input", "ts.output"),
+		rows: func(rows *[]TurnStep) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(s *TurnStep) string { return s.ID },
+	})
+}
+
 // SaveSteps adds steps with one statement. Whoever adds them also holds the
 // turn with HoldTurn or ends it, so that an attempt that lost its lease adds
 // none; the turn comes last, after the rows that its effect has locked.
@@ -92,11 +102,14 @@ func (q Queries) roomSteps(rows any) *bun.SelectQuery {
 }
 
 // PendingSteps lists what waits for a person in a room, the oldest first.
-func (q Queries) PendingSteps(ctx context.Context, roomID string) ([]RoomStep, error) {
-	var rows []RoomStep
-	err := q.roomSteps(&rows).Where("turn.room_id = ?", roomID).Where("turn.state = ?", TurnParked).Where("ts.state = ?", StepPending).
-		OrderExpr("ts.started_at, ts.id").Limit(MaxLimit).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*Listing[RoomStep], error) {
+	return listing(ctx, listed[RoomStep]{
+		places: p.on(q.db.NewSelect().TableExpr("turn_steps AS ts").Join("JOIN agent_turns AS t ON t.id = ts.turn_id").Where("t.room_id = ?", roomID).
+			Where("t.state = ?", TurnParked).Where("ts.state = ?", StepPending).OrderExpr("ts.started_at, ts.id")),
+		key: "ts.id", size: octets("ts.input", "ts.output"),
+		rows: func(rows *[]RoomStep) *bun.SelectQuery { return q.roomSteps(rows) },
+		id:   func(s *RoomStep) string { return s.ID },
+	})
 }
 
 // StepInRoom returns a step of a room's turn.

@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 // needs tells which scope a token must have for a route, beside what its person
@@ -184,7 +185,7 @@ func (o *otherCallers) impersonated(t *testing.T, r row, pupil string) {
 func noSecretIsLogged(t *testing.T, w *world) {
 	lines := 0
 	for before := ""; ; {
-		rows, err := w.opened.DB.AuditEntries(t.Context(), store.AuditFilter{}, before, 200)
+		rows, err := storetest.All(w.opened.DB.AuditEntries(t.Context(), store.AuditFilter{}, before, 200))
 		if err != nil {
 			t.Fatal(err)
 		}

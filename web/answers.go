@@ -184,9 +184,12 @@ const wholeAnswer = 16 << 10
 const manyBytes = 1 << 20
 
 // reserve gets a request room for its answer before that is made, in place of
-// what it had.
+// what it had if that is less.
 func (s *Server) reserve(ctx context.Context, r *request, n int64) error {
 	if r.ticket != nil {
+		if r.ticket.bytes >= min(n, s.answers.mostOf) {
+			return nil
+		}
 		r.ticket.done()
 		r.ticket = nil
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"iter"
@@ -147,6 +148,8 @@ type numbers struct {
 
 func (numbers) Most() int64 { return 1000 }
 
+func (r numbers) Size() int64 { return int64(r.n) * 4000 }
+
 func (r numbers) Rows(context.Context) iter.Seq2[*string, error] {
 	return func(yield func(*string, error) bool) {
 		row := strings.Repeat("<é>", 1000)
@@ -162,11 +165,11 @@ func (r numbers) Rows(context.Context) iter.Seq2[*string, error] {
 }
 
 // streamed is a list as its reader gets it.
-func streamed(t *testing.T, rows numbers, most int) (string, error) {
+func streamed(t *testing.T, rows numbers) (string, error) {
 	t.Helper()
 	s := &Server{log: slog.New(slog.DiscardHandler), answers: newAnswers(1<<20, 1<<20)}
 	r := &request{userID: "ann"}
-	l, err := listed(r.within(t.Context()), s, rows, func(s *string) string { return *s }, most)
+	l, err := whole(r.within(t.Context()), s, rows, func(s *string) string { return *s })
 	if err != nil {
 		r.drop()
 		return "", err
@@ -187,16 +190,73 @@ func TestArraysAreWhole(t *testing.T) {
 	broken := errors.New("the database is gone")
 	for _, n := range []int{0, 1, 2, 7, 8, 200} {
 		want := "[" + strings.Join(slices.Repeat([]string{`"` + strings.Repeat("<é>", 1000) + `"`}, n), ",") + "]\n"
-		if got, err := streamed(t, numbers{n: n}, 0); err != nil || got != want {
+		if got, err := streamed(t, numbers{n: n}); err != nil || got != want {
 			t.Errorf("%d rows: %d bytes, %v, want %d", n, len(got), err, len(want))
 		}
-		got, err := streamed(t, numbers{n: n, fault: broken}, 0)
+		got, err := streamed(t, numbers{n: n, fault: broken})
 		if !errors.Is(err, broken) || strings.HasSuffix(got, "]\n") {
 			t.Errorf("%d rows and a fault: %d bytes and %v, which looks whole", n, len(got), err)
 		}
 	}
-	got, err := streamed(t, numbers{n: 2000}, pageBytes)
-	if err != nil || len(got) > pageBytes+2 || len(got) < pageBytes-5000 || !strings.HasSuffix(got, `>"]`+"\n") {
-		t.Errorf("a page of %d bytes, %v", len(got), err)
+}
+
+// A page says where to go on whenever there may be more, and only then.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := &Server{log: slog.New(slog.DiscardHandler), answers: newAnswers(8<<20, 8<<20)}
+	r := &request{userID: "ann", query: "limit=50&q=a%26b&skip=3"}
+	for _, rule := range []struct {
+		rows, limit int
+		link        string
+	}{
+		{0, 50, ""}, {1, 50, ""}, {49, 50, ""},
+		{50, 50, `<?limit=50&q=a%26b&skip=53>; rel="next"`},
+		{2000, 2000, `<?limit=50&q=a%26b&skip=264>; rel="next"`}, // as many as fit
+	} {
+		got, err := paged(r.within(t.Context()), s, numbers{n: rule.rows}, func(s *string) string { return *s },
+			skipping[string](PageIn{Skip: 3, Limit: rule.limit}))
+		if err != nil || got.Link != rule.link {
+			t.Errorf("%d rows: got the link %s, %v, want %s", rule.rows, got.Link, err, rule.link)
+		}
+		var rows []string
+		if err := json.Unmarshal(got.Body.buf.Bytes(), &rows); err != nil || got.Body.buf.Len() > pageBytes || len(rows) != got.Body.rows {
+			t.Errorf("%d rows: got %d in %d bytes, %v", rule.rows, len(rows), got.Body.buf.Len(), err)
+		}
+	}
+	broken := errors.New("the database is gone")
+	if _, err := paged(r.within(t.Context()), s, numbers{n: 3, fault: broken}, func(s *string) string { return *s }, skipping[string](PageIn{})); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if r.drop(); !s.answers.empty() {
+		t.Errorf("%d bytes are left", s.answers.used)
+	}
+}
+
+// An object whose list is sent row by row is what it was when it was encoded
+// at once.
+func TestEnclosed(t *testing.T) {
+	t.Parallel()
+	type object struct {
+		Name string   `json:"name"`
+		Rows []string `json:"rows"`
+	}
+	row := strings.Repeat("<é>", 1000)
+	for _, n := range []int{0, 1, 300} {
+		s := &Server{log: slog.New(slog.DiscardHandler), answers: newAnswers(1<<20, 1<<20)}
+		r := &request{userID: "ann"}
+		body, err := enclosed(r.within(t.Context()), s, object{"]}<é>", []string{}}, numbers{n: n}, func(s *string) string { return *s })
+		if err != nil {
+			t.Fatal(err)
+		}
+		near, far := net.Pipe()
+		t.Cleanup(func() { _ = errors.Join(near.Close(), far.Close()) })
+		body.conn = near
+		got, err := io.ReadAll(body)
+		if want := `{"name":"]}<é>","rows":[` + strings.Join(slices.Repeat([]string{`"` + row + `"`}, n), ",") + "]}\n"; err != nil || string(got) != want {
+			t.Errorf("%d rows: got %d bytes, %v, want %d", n, len(got), err, len(want))
+		}
+		if r.drop(); !s.answers.empty() {
+			t.Errorf("%d bytes are left", s.answers.used)
+		}
 	}
 }

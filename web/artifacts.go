@@ -30,7 +30,7 @@ func artifactForm(f *store.Artifact) artifactOut {
 }
 
 type (
-	artifactsOut   struct{ Body list[artifactOut] }
+	artifactsOut   = pageOut[artifactOut]
 	oneArtifactOut struct{ Body artifactOut }
 )
 
@@ -51,19 +51,20 @@ type artifactsIn struct {
 
 func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsIn) (*artifactsOut, error) {
 	if in.Deleted {
-		rows, err := s.app.DeletedArtifacts(ctx, actor, in.RoomID.String(), in.Type, store.Page{Skip: in.Skip, Limit: in.Limit})
+		rows, err := few(ctx, s, in.Limit, func() ([]store.Artifact, error) {
+			return s.app.DeletedArtifacts(ctx, actor, in.RoomID.String(), in.Type, store.Page{Skip: in.Skip, Limit: in.Limit})
+		})
 		if err != nil {
 			return nil, err
 		}
-		body, err := paged(ctx, s, loaded[store.Artifact](rows), artifactForm)
-		return &artifactsOut{body}, err
+		return paged(ctx, s, rows, artifactForm, skipping[store.Artifact](PageIn{in.Skip, in.Limit}))
 	}
 	rows, err := s.app.Artifacts(ctx, actor, in.RoomID.String(), in.Type)
 	if err != nil {
 		return nil, err
 	}
 	body, err := whole(ctx, s, rows, artifactForm)
-	return &artifactsOut{body}, err
+	return &artifactsOut{Body: body}, err
 }
 
 type createArtifactIn struct {
@@ -140,11 +141,13 @@ type (
 )
 
 func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *artifactIn) (*artifactVersionsOut, error) {
-	rows, err := s.app.ArtifactVersions(ctx, actor, in.ArtifactID.String())
+	rows, err := few(ctx, s, store.MaxLimit, func() ([]store.ArtifactVersion, error) {
+		return s.app.ArtifactVersions(ctx, actor, in.ArtifactID.String())
+	})
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[store.ArtifactVersion](rows), artifactVersionForm)
+	body, err := whole(ctx, s, rows, artifactVersionForm)
 	return &artifactVersionsOut{body}, err
 }
 

@@ -49,7 +49,7 @@ func textOrNil(s string) *string {
 	return &s
 }
 
-type auditLogOut struct{ Body list[auditOut] }
+type auditLogOut = pageOut[auditOut]
 
 func (s *Server) auditLog(ctx context.Context, actor *app.Actor, in *auditIn) (*auditLogOut, error) {
 	rows, err := s.app.AuditLog(ctx, actor, app.AuditFilter{ActorID: in.ActorID, OnBehalfOf: in.OnBehalfOf, Action: in.Action,
@@ -57,6 +57,5 @@ func (s *Server) auditLog(ctx context.Context, actor *app.Actor, in *auditIn) (*
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[store.AuditEntry](rows), auditForm)
-	return &auditLogOut{body}, err
+	return paged(ctx, s, rows, auditForm, before(min(in.Limit, app.MaxAuditPage), func(e *store.AuditEntry) string { return e.ID }))
 }

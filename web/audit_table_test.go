@@ -284,7 +284,7 @@ func (r auditRow) check(t *testing.T, w *world) {
 	if a.status >= http.StatusBadRequest {
 		t.Fatalf("got %d %s", a.status, a.body)
 	}
-	rows, err := w.opened.DB.AuditEntries(t.Context(), store.AuditFilter{ActorID: w.users[r.who].ID}, "", 20)
+	rows, err := storetest.All(w.opened.DB.AuditEntries(t.Context(), store.AuditFilter{ActorID: w.users[r.who].ID}, "", 20))
 	if err != nil {
 		t.Fatal(err)
 	}

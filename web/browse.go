@@ -47,6 +47,6 @@ func (s *Server) rows(ctx context.Context, actor *app.Actor, in *tableIn) (*rows
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, loaded[json.RawMessage](rows), func(r *json.RawMessage) tableRow { return tableRow(*r) })
+	body, err := whole(ctx, s, rows, func(r *json.RawMessage) tableRow { return tableRow(*r) })
 	return &rowsOut{body}, err
 }

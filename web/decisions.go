@@ -80,7 +80,7 @@ type decisionsIn struct {
 	MessageID id    `query:"message_id" doc:"... or with this id"`
 }
 
-type decisionsOut struct{ Body list[decisionOut] }
+type decisionsOut = pageOut[decisionOut]
 
 func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsIn) (*decisionsOut, error) {
 	rows, err := s.app.Decisions(ctx, actor, in.RoomID.String(), app.DecisionFilter{Before: in.Before.String(), Limit: in.Limit, Seq: in.Seq,
@@ -88,8 +88,10 @@ func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsI
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[app.SeenDecision](rows), decisionForm)
-	return &decisionsOut{body}, err
+	if in.Seq > 0 || in.MessageID != "" {
+		in.Limit = store.MaxLimit // what is told of one line is told whole
+	}
+	return paged(ctx, s, rows, decisionForm, before(app.WithinPage(in.Limit, store.MaxLimit), func(d *app.SeenDecision) string { return d.ID }))
 }
 
 type roomOnlyIn struct {

@@ -116,15 +116,16 @@ type invitationsIn struct {
 	PageIn
 }
 
-type invitationsOut struct{ Body list[InvitationOut] }
+type invitationsOut = pageOut[InvitationOut]
 
 func (s *Server) invitations(ctx context.Context, actor *app.Actor, in *invitationsIn) (*invitationsOut, error) {
-	rows, err := s.app.Invitations(ctx, actor, in.CourseID.String(), in.page())
+	rows, err := few(ctx, s, in.Limit, func() ([]store.Invitation, error) {
+		return s.app.Invitations(ctx, actor, in.CourseID.String(), in.page())
+	})
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[store.Invitation](rows), invitationForm)
-	return &invitationsOut{body}, err
+	return paged(ctx, s, rows, invitationForm, skipping[store.Invitation](in.PageIn))
 }
 
 type invitationIn struct {

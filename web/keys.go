@@ -93,17 +93,22 @@ type keyUseOut struct {
 	LastUsedAt  time.Time `json:"last_used_at"`
 }
 
-type keyUsesOut struct{ Body []keyUseOut }
+type userKeyUsesIn struct {
+	KeyID id `path:"key_id"`
+	PageIn
+}
 
-func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *userKeyIn) (*keyUsesOut, error) {
-	rows, err := s.app.UserKeyUses(ctx, actor, in.KeyID.String())
+type keyUsesOut = pageOut[keyUseOut]
+
+func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *userKeyUsesIn) (*keyUsesOut, error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]store.KeyUse, error) { return s.app.UserKeyUses(ctx, actor, in.KeyID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}
-	return &keyUsesOut{listOf(rows, func(u *store.KeyUse) keyUseOut {
+	return paged(ctx, s, rows, func(u *store.KeyUse) keyUseOut {
 		return keyUseOut{AgentID: u.AgentID, AgentName: u.AgentName, ProjectID: nullable(u.ProjectID), ProjectName: nullable(u.ProjectName),
 			Calls: u.Calls, FirstUsedAt: instant(u.FirstUsedAt), LastUsedAt: instant(u.LastUsedAt)}
-	})}, nil
+	}, skipping[store.KeyUse](in.PageIn))
 }
 
 type agentKeysOut struct {

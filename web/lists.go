@@ -12,6 +12,7 @@ import (
 	"net"
 	"reflect"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,9 +23,6 @@ const (
 	// listStep is how much of a list is encoded at a time; a list that has less
 	// is sent whole, with its length.
 	listStep = 32 << 10
-	// pageBytes is the most that a page of a list has which is no list of the
-	// contract: one row more than fits ends it.
-	pageBytes = 1 << 20
 	// streamTimeout bounds a list as it does an export: a reader who takes longer
 	// is no reader.
 	streamTimeout = exportTimeout
@@ -37,11 +35,19 @@ type rowSource[R any] interface {
 	Most() int64
 }
 
-// loaded are rows of which no more than a page was asked.
+// rowMost is more than a row takes that has no long text.
+const rowMost = 1 << 10
+
+// loaded are rows without long texts, of which no more than a page was asked.
+// They are in memory once, and not also as they came: a quarter of what Most
+// counts for.
 type loaded[R any] []R
 
-// Most is about what rows of the usual size take.
-func (rows loaded[R]) Most() int64 { return 512 * int64(len(rows)) }
+// Most is about what the rows take.
+func (rows loaded[R]) Most() int64 { return rows.Size() / 4 }
+
+// Size is about what the rows take.
+func (rows loaded[R]) Size() int64 { return rowMost * int64(len(rows)) }
 
 // Rows gives the rows.
 func (rows loaded[R]) Rows(context.Context) iter.Seq2[*R, error] {
@@ -52,6 +58,17 @@ func (rows loaded[R]) Rows(context.Context) iter.Seq2[*R, error] {
 			}
 		}
 	}
+}
+
+// few loads rows without long texts, of which there are no more than most. They
+// are counted before they are there, so that a request that waits for room
+// holds none.
+func few[R any](ctx context.Context, s *Server, most int, load func() ([]R, error)) (loaded[R], error) {
+	size := int64(most) * rowMost
+	if err := s.reserve(ctx, requestOf(ctx), pageRoom(size/4, size)); err != nil {
+		return nil, err
+	}
+	return load()
 }
 
 // list is a body that is an array. Its rows are read, encoded and sent a few at
@@ -65,25 +82,48 @@ func (list[O]) Schema(r huma.Registry) *huma.Schema {
 
 // whole streams all rows: for the lists of the contract.
 func whole[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (list[O], error) {
-	return listed(ctx, s, rows, form, 0)
+	a, err := stream(ctx, s, rows, form, "[", "]\n")
+	return list[O]{a}, err
 }
 
-// paged streams the rows that fit into pageBytes.
-func paged[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (list[O], error) {
-	return listed(ctx, s, rows, form, pageBytes)
+// around is a body that is an object whose last member is a list, which is sent
+// like one.
+type around[A any] struct{ *arrayStream }
+
+// Schema is that of the object.
+func (around[A]) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[A](), true, "")
 }
 
-func listed[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O, most int) (list[O], error) {
+// enclosed streams rows as the last member of an object, where that has an
+// empty list.
+func enclosed[R, O, A any](ctx context.Context, s *Server, object A, rows rowSource[R], form func(*R) O) (around[A], error) {
+	const tail = "]}\n"
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(object); err != nil {
+		return around[A]{}, fmt.Errorf("encode what a list is in: %w", err)
+	}
+	head, ok := strings.CutSuffix(b.String(), tail)
+	if !ok {
+		return around[A]{}, fmt.Errorf("the last member of a %T is no empty list", object)
+	}
+	a, err := stream(ctx, s, rows, form, head, tail)
+	return around[A]{a}, err
+}
+
+func stream[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O, head, tail string) (*arrayStream, error) {
 	r := requestOf(ctx)
 	// A row is in memory as it was read, encoded, and in what is being sent.
-	if err := s.reserve(ctx, r, 4*rows.Most()+2*listStep); err != nil {
-		return list[O]{}, err
+	if err := s.reserve(ctx, r, 4*rows.Most()+2*listStep+int64(len(head))); err != nil {
+		return nil, err
 	}
 	// The rows outlive the handler, which ends while they are being sent.
 	life, end := context.WithTimeout(context.WithoutCancel(ctx), streamTimeout)
 	detach := context.AfterFunc(ctx, end)
 	next, stop := iter.Pull2(rows.Rows(life))
-	a := &arrayStream{log: s.log, life: life, most: most}
+	a := &arrayStream{log: s.log, life: life, head: head, tail: tail}
 	a.pull = func() (any, bool, error) {
 		row, err, ok := next()
 		if !ok || err != nil {
@@ -94,26 +134,26 @@ func listed[R, O any](ctx context.Context, s *Server, rows rowSource[R], form fu
 	a.end = func() { stop(); end() }
 	r.stream = a
 	if err := a.fill(); err != nil {
-		return list[O]{}, err
+		return nil, err
 	}
 	detach()
-	return list[O]{a}, nil
+	return a, nil
 }
 
-// arrayStream is an array as it is sent.
+// arrayStream is an array as it is sent, within the texts before and behind its
+// rows.
 type arrayStream struct {
-	log    *slog.Logger
-	life   context.Context
-	pull   func() (any, bool, error)
-	end    func()
-	most   int // bytes of a page, 0 for no bound
-	buf    bytes.Buffer
-	sent   int // bytes encoded before those in buf
-	rows   int
-	all    bool // the array is closed
-	conn   net.Conn
-	ticket *ticket
-	closed bool
+	log        *slog.Logger
+	life       context.Context
+	pull       func() (any, bool, error)
+	end        func()
+	head, tail string
+	buf        bytes.Buffer
+	rows       int
+	all        bool // the array is closed
+	conn       net.Conn
+	ticket     *ticket
+	closed     bool
 }
 
 // fill encodes rows until there is a step of them.
@@ -124,30 +164,26 @@ func (a *arrayStream) fill() error {
 	enc := json.NewEncoder(&a.buf)
 	enc.SetEscapeHTML(false)
 	for !a.all && a.buf.Len() < listStep {
-		before := a.buf.Len()
 		row, more, err := a.pull()
 		if err != nil {
 			return err
 		}
-		if more {
-			a.buf.WriteByte(map[bool]byte{true: '[', false: ','}[a.rows == 0])
-			if err := enc.Encode(row); err != nil {
-				return fmt.Errorf("encode a row: %w", err)
-			}
-			a.buf.Truncate(a.buf.Len() - 1) // the encoder's line end
-			if a.most == 0 || a.rows == 0 || a.sent+a.buf.Len() < a.most {
-				a.rows++
-				continue
-			}
-			a.buf.Truncate(before)
-		}
 		if a.rows == 0 {
-			a.buf.WriteByte('[')
+			a.buf.WriteString(a.head)
 		}
-		a.buf.WriteString("]\n")
-		a.all = true
+		if !more {
+			a.buf.WriteString(a.tail)
+			a.all = true
+			return nil
+		}
+		if a.rows++; a.rows > 1 {
+			a.buf.WriteByte(',')
+		}
+		if err := enc.Encode(row); err != nil {
+			return fmt.Errorf("encode a row: %w", err)
+		}
+		a.buf.Truncate(a.buf.Len() - 1) // the encoder's line end
 	}
-	a.sent += a.buf.Len()
 	return nil
 }
 

@@ -233,3 +233,52 @@ func TestUnreadAnswers(t *testing.T) {
 		w.as(student).must(t, http.StatusOK, get, path)
 	})
 }
+
+// follow reads a list page by page, by its links alone.
+func (w *world) follow(t *testing.T, who, path string) (ids []string, pages int) {
+	t.Helper()
+	for next := path; next != ""; pages++ {
+		a := w.as(who).must(t, http.StatusOK, get, next)
+		if len(a.body) > pageBytes {
+			t.Errorf("%s: a page of %d bytes", next, len(a.body))
+		}
+		for _, row := range a.list(t) {
+			ids = append(ids, row["id"].(string))
+		}
+		query, ok := strings.CutPrefix(a.header.Get("Link"), "<?")
+		if next = ""; ok {
+			query, _, _ = strings.Cut(query, ">")
+			base, _, _ := strings.Cut(path, "?")
+			next = base + "?" + query
+		}
+	}
+	return ids, pages
+}
+
+// Whatever ends a page, its link leads to what comes behind it, and to the end.
+func TestPagesLeadOn(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorldOf(t, url)
+		rows := make([]store.Decision, 30)
+		var want []string
+		for i := range rows {
+			rows[i] = store.Decision{ID: store.NewID(), RoomID: w.room, Cause: "message", FromSeq: int64(i), Seq: int64(i + 1), CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+				Candidates: store.JSON(`[{"agent_id":"` + w.agent + `","detail":"` + strings.Repeat("x", 100_000) + `"}]`)}
+			want = slices.Insert(want, 0, rows[i].ID)
+		}
+		if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateDecisions(t.Context(), rows) }); err != nil {
+			t.Fatal(err)
+		}
+		if got, pages := w.follow(t, owner, v1+"/rooms/"+w.room+"/decisions"); !slices.Equal(got, want) || pages != 3 {
+			t.Errorf("by size: got %d rows on %d pages, want 30 on 3", len(got), pages)
+		}
+		if got, pages := w.follow(t, owner, v1+"/rooms/"+w.room+"/decisions?limit=7"); !slices.Equal(got, want) || pages != 5 {
+			t.Errorf("by count: got %d rows on %d pages, want 30 on 5", len(got), pages)
+		}
+		all, _ := w.follow(t, admin, v1+"/admin/audit?limit=200")
+		if got, pages := w.follow(t, admin, v1+"/admin/audit?limit=3"); !slices.Equal(got, all) || pages < 2 {
+			t.Errorf("the audit log: got %d rows on %d pages, want %d", len(got), pages, len(all))
+		}
+	})
+}

@@ -96,7 +96,7 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 	if listed {
 		c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
 		c.Set(fiber.HeaderAccessControlAllowCredentials, "true")
-		c.Set(fiber.HeaderAccessControlExposeHeaders, requestIDHeader+", Retry-After")
+		c.Set(fiber.HeaderAccessControlExposeHeaders, requestIDHeader+", Retry-After, Link")
 		// The answer is meant for that other origin; the default would hide it.
 		c.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}

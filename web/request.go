@@ -29,6 +29,7 @@ type request struct {
 	token  string     // its access token
 
 	address string       // where it came from
+	query   string       // of its address
 	ticket  *ticket      // room for its answer
 	stream  *arrayStream // the list that it asked for
 	shared  bool         // its answer's bytes are everybody's
@@ -87,7 +88,7 @@ func saneRequestID(id string) bool {
 func (s *Server) observe(c *fiber.Ctx) error {
 	start := time.Now()
 	r := begin(c, c.Get(requestIDHeader))
-	r.address = s.clientAddress(c)
+	r.address, r.query = s.clientAddress(c), string(c.Request().URI().QueryString())
 	defer r.drop() // of a panic too
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
 	defer cancel()

@@ -57,15 +57,14 @@ type runsIn struct {
 	BeforeIn
 }
 
-type exchangesOut struct{ Body list[exchangeOut] }
+type exchangesOut = pageOut[exchangeOut]
 
 func (s *Server) exchanges(ctx context.Context, actor *app.Actor, in *runsIn) (*exchangesOut, error) {
 	rows, err := s.app.Exchanges(ctx, actor, in.RoomID.String(), in.Before.String(), in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[app.Exchange](rows), exchangeForm)
-	return &exchangesOut{body}, err
+	return paged(ctx, s, rows, exchangeForm, before(app.WithinPage(in.Limit, app.MaxExchanges), func(e *app.Exchange) string { return e.ID }))
 }
 
 // RunMembers are what lists and details of runs have in common.
@@ -77,38 +76,39 @@ type RunMembers struct {
 
 func runForm(t *app.RoomTurn) RunMembers { return RunMembers{turnForm(t), t.Workflow, t.Paused} }
 
-type runsOut struct{ Body list[RunMembers] }
+type runsOut = pageOut[RunMembers]
 
 func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*runsOut, error) {
-	rows, err := s.app.Runs(ctx, actor, in.RoomID.String(), in.Before.String(), in.Limit)
+	limit := app.WithinPage(in.Limit, store.MaxLimit)
+	rows, err := few(ctx, s, limit, func() ([]app.RoomTurn, error) {
+		return s.app.Runs(ctx, actor, in.RoomID.String(), in.Before.String(), limit)
+	})
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[app.RoomTurn](rows), runForm)
-	return &runsOut{body}, err
+	return paged(ctx, s, rows, runForm, before(limit, func(t *app.RoomTurn) string { return t.ID }))
 }
 
 type runIn struct {
 	RunID id `path:"run_id"`
 }
 
-type runOut struct {
-	Body struct {
-		RunMembers
-		Graph jsonObject `json:"graph" doc:"As it was when the run began"`
-		Fence string     `json:"fence" doc:"The name of the tags around what people and tools said"`
-		Steps []stepOut  `json:"steps" doc:"What was done, node by node"`
-	}
+type runDetailsOut struct {
+	RunMembers
+	Graph jsonObject `json:"graph" doc:"As it was when the run began"`
+	Fence string     `json:"fence" doc:"The name of the tags around what people and tools said"`
+	Steps []stepOut  `json:"steps" doc:"What was done, node by node"`
 }
+
+type runOut struct{ Body around[runDetailsOut] }
 
 func (s *Server) run(ctx context.Context, actor *app.Actor, in *runIn) (*runOut, error) {
 	t, err := s.app.Run(ctx, actor, in.RunID.String())
 	if err != nil {
 		return nil, err
 	}
-	out := &runOut{}
-	out.Body.RunMembers, out.Body.Graph, out.Body.Fence, out.Body.Steps = runForm(&t.RoomTurn), jsonObject(t.Graph), t.Fence, listOf(t.Steps, stepForm)
-	return out, nil
+	body, err := enclosed(ctx, s, runDetailsOut{runForm(&t.RoomTurn), jsonObject(t.Graph), t.Fence, []stepOut{}}, t.Steps, stepForm)
+	return &runOut{body}, err
 }
 
 type oneRunOut struct{ Body RunMembers }

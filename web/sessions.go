@@ -19,18 +19,17 @@ type sessionOut struct {
 	Impersonated bool      `json:"impersonated" doc:"A super admin acts as this person"`
 }
 
-type sessionsOut struct{ Body list[sessionOut] }
+type sessionsOut = pageOut[sessionOut]
 
-func (s *Server) sessions(ctx context.Context, actor *app.Actor, _ *empty) (*sessionsOut, error) {
-	rows, err := s.app.Sessions(ctx, actor)
+func (s *Server) sessions(ctx context.Context, actor *app.Actor, in *PageIn) (*sessionsOut, error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]store.Session, error) { return s.app.Sessions(ctx, actor, in.page()) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[store.Session](rows), func(row *store.Session) sessionOut {
+	return paged(ctx, s, rows, func(row *store.Session) sessionOut {
 		return sessionOut{ID: row.ID, Device: row.UserAgent, Address: row.Address, CreatedAt: instant(row.CreatedAt),
 			ExpiresAt: instant(row.ExpiresAt), Current: row.ID == actor.SessionID, Impersonated: row.ImpersonatorID != ""}
-	})
-	return &sessionsOut{body}, err
+	}, skipping[store.Session](*in))
 }
 
 type sessionIn struct {

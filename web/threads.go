@@ -94,15 +94,14 @@ type threadsIn struct {
 	PageIn
 }
 
-type threadsOut struct{ Body list[threadOut] }
+type threadsOut = pageOut[threadOut]
 
 func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (*threadsOut, error) {
 	rows, err := s.app.Threads(ctx, actor, in.AgentID.String(), in.ProjectID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, rows, threadForm)
-	return &threadsOut{body}, err
+	return paged(ctx, s, rows, threadForm, skipping[store.Thread](in.PageIn))
 }
 
 type threadIn struct {

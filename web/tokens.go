@@ -31,11 +31,11 @@ func tokenForm(t *store.AccessToken) TokenOut {
 type tokensOut struct{ Body list[TokenOut] }
 
 func (s *Server) tokens(ctx context.Context, actor *app.Actor, _ *empty) (*tokensOut, error) {
-	rows, err := s.app.AccessTokens(ctx, actor)
+	rows, err := few(ctx, s, app.MaxTokens, func() ([]store.AccessToken, error) { return s.app.AccessTokens(ctx, actor) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[store.AccessToken](rows), tokenForm)
+	body, err := whole(ctx, s, rows, tokenForm)
 	return &tokensOut{body}, err
 }
 
@@ -81,11 +81,11 @@ type tokensOfIn struct {
 }
 
 func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn) (*tokensOut, error) {
-	rows, err := s.app.AccessTokensOf(ctx, actor, in.UserID.String())
+	rows, err := few(ctx, s, app.MaxTokens, func() ([]store.AccessToken, error) { return s.app.AccessTokensOf(ctx, actor, in.UserID.String()) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[store.AccessToken](rows), tokenForm)
+	body, err := whole(ctx, s, rows, tokenForm)
 	return &tokensOut{body}, err
 }
 

@@ -134,15 +134,14 @@ type turnsIn struct {
 	PageIn
 }
 
-type turnsOut struct{ Body list[TurnMembers] }
+type turnsOut = pageOut[TurnMembers]
 
 func (s *Server) turns(ctx context.Context, actor *app.Actor, in *turnsIn) (*turnsOut, error) {
-	rows, err := s.app.Turns(ctx, actor, in.RoomID.String(), in.page())
+	rows, err := few(ctx, s, in.Limit, func() ([]app.RoomTurn, error) { return s.app.Turns(ctx, actor, in.RoomID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[app.RoomTurn](rows), turnForm)
-	return &turnsOut{body}, err
+	return paged(ctx, s, rows, turnForm, skipping[app.RoomTurn](in.PageIn))
 }
 
 type turnIn struct {
@@ -150,14 +149,15 @@ type turnIn struct {
 	TurnID id `path:"turn_id"`
 }
 
-type turnOut struct{ Body turnDetailsOut }
+type turnOut struct{ Body around[turnDetailsOut] }
 
 func (s *Server) turn(ctx context.Context, actor *app.Actor, in *turnIn) (*turnOut, error) {
 	t, err := s.app.Turn(ctx, actor, in.RoomID.String(), in.TurnID.String())
 	if err != nil {
 		return nil, err
 	}
-	return &turnOut{turnDetailsOut{turnForm(&t.RoomTurn), t.Fence, listOf(t.Steps, stepForm)}}, nil
+	body, err := enclosed(ctx, s, turnDetailsOut{turnForm(&t.RoomTurn), t.Fence, []stepOut{}}, t.Steps, stepForm)
+	return &turnOut{body}, err
 }
 
 type approvalOut struct {
@@ -184,17 +184,17 @@ func approvalForm(a *app.Approval) approvalOut {
 
 type approvalsIn struct {
 	RoomID id `path:"room_id"`
+	PageIn
 }
 
-type approvalsOut struct{ Body list[approvalOut] }
+type approvalsOut = pageOut[approvalOut]
 
 func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *approvalsIn) (*approvalsOut, error) {
-	rows, err := s.app.Approvals(ctx, actor, in.RoomID.String())
+	rows, err := s.app.Approvals(ctx, actor, in.RoomID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[app.Approval](rows), approvalForm)
-	return &approvalsOut{body}, err
+	return paged(ctx, s, rows, approvalForm, skipping[app.Approval](in.PageIn))
 }
 
 type decideApprovalIn struct {
@@ -224,7 +224,7 @@ func (s *Server) turnRoutes() {
 	add(s, route{method: get, path: room + "/turns", id: "listTurns", tag: tag, summary: "List the turns of a room's agents, newest first, for staff", errors: known}, s.turns)
 	add(s, route{method: get, path: room + "/turns/{turn_id}", id: "getTurn", large: manyBytes, tag: tag, summary: "Show a turn with its exact prompts, tools, tokens and times, for staff",
 		errors: known}, s.turn)
-	add(s, route{method: get, path: room + "/approvals", id: "listApprovals", large: manyBytes, tag: tag, summary: "List what agents want to do and wait for, for staff", errors: known}, s.approvals)
+	add(s, route{method: get, path: room + "/approvals", id: "listApprovals", tag: tag, summary: "List what agents want to do and wait for, for staff", errors: known}, s.approvals)
 	add(s, route{method: post, path: room + "/approvals/{step_id}", id: "decideApproval", tag: tag, summary: "Allow or refuse what an agent wants to do; the first decision counts",
 		errors: []int{missing, conflict}}, s.decideApproval)
 }

@@ -82,11 +82,11 @@ func (in *searchUsersIn) Resolve(ctx huma.Context) []error {
 }
 
 func (s *Server) searchUsers(ctx context.Context, actor *app.Actor, in *searchUsersIn) (*usersOut, error) {
-	rows, err := s.app.SearchUsers(ctx, actor, in.Q, in.Limit)
+	rows, err := few(ctx, s, in.Limit, func() ([]store.User, error) { return s.app.SearchUsers(ctx, actor, in.Q, in.Limit) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, loaded[store.User](rows), userForm)
+	body, err := whole(ctx, s, rows, userForm)
 	return &usersOut{body}, err
 }
 

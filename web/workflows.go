@@ -56,11 +56,11 @@ type workflowsIn struct {
 type workflowsOut struct{ Body list[workflowOut] }
 
 func (s *Server) workflows(ctx context.Context, actor *app.Actor, in *workflowsIn) (*workflowsOut, error) {
-	rows, err := s.app.Workflows(ctx, actor, in.CourseID.String())
+	rows, err := few(ctx, s, store.MaxLimit, func() ([]store.Workflow, error) { return s.app.Workflows(ctx, actor, in.CourseID.String()) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[store.Workflow](rows), workflowForm)
+	body, err := whole(ctx, s, rows, workflowForm)
 	return &workflowsOut{body}, err
 }
 

@@ -20,7 +20,7 @@ func workspaceMemberForm(m *app.Member) workspaceMember {
 }
 
 type (
-	workspaceMembersOut struct{ Body list[workspaceMember] }
+	workspaceMembersOut = pageOut[workspaceMember]
 	workspaceMemberOut  struct{ Body workspaceMember }
 )
 
@@ -30,12 +30,11 @@ type organizationMembersIn struct {
 }
 
 func (s *Server) organizationMembers(ctx context.Context, actor *app.Actor, in *organizationMembersIn) (*workspaceMembersOut, error) {
-	rows, err := s.app.OrganizationMembers(ctx, actor, in.ID.String(), in.page())
+	rows, err := few(ctx, s, in.Limit, func() ([]app.Member, error) { return s.app.OrganizationMembers(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[app.Member](rows), workspaceMemberForm)
-	return &workspaceMembersOut{body}, err
+	return paged(ctx, s, rows, workspaceMemberForm, skipping[app.Member](in.PageIn))
 }
 
 type addOrganizationMemberIn struct {
@@ -87,12 +86,11 @@ type projectMembersIn struct {
 }
 
 func (s *Server) projectMembers(ctx context.Context, actor *app.Actor, in *projectMembersIn) (*workspaceMembersOut, error) {
-	rows, err := s.app.ProjectMembers(ctx, actor, in.ID.String(), in.page())
+	rows, err := few(ctx, s, in.Limit, func() ([]app.Member, error) { return s.app.ProjectMembers(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := paged(ctx, s, loaded[app.Member](rows), workspaceMemberForm)
-	return &workspaceMembersOut{body}, err
+	return paged(ctx, s, rows, workspaceMemberForm, skipping[app.Member](in.PageIn))
 }
 
 type addProjectMemberIn struct {

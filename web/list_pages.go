@@ -1,0 +1,97 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+)
+
+// This file has the lists that are no lists of the contract: they come in pages.
+
+// pageBytes is the most that a page has, unless its only row has more.
+const pageBytes = 1 << 20
+
+// pageOut is an answer with one page of a list.
+type pageOut[O any] struct {
+	Link string `header:"Link" doc:"There may be more rows: where to go on, as <?...>; rel=next, whether limit has ended the page or its size of 1 MiB. Absent behind the last page" example:"<?limit=100&skip=100>; rel=\"next\""`
+	Body list[O]
+}
+
+// cursor is how a client asks for the rows behind a page. limit is the most
+// rows of one.
+type cursor[R any] struct {
+	limit int
+	param string
+	value func(rows int, last *R) string
+}
+
+// skipping goes on by the number of rows.
+func skipping[R any](p PageIn) cursor[R] {
+	return cursor[R]{p.Limit, "skip", func(rows int, _ *R) string { return strconv.Itoa(p.Skip + rows) }}
+}
+
+// before goes on by the id of the last row.
+func before[R any](limit int, id func(*R) string) cursor[R] {
+	return cursor[R]{limit, "before", func(_ int, last *R) string { return id(last) }}
+}
+
+// pageSource is a rowSource of which is known how many bytes all of it has.
+type pageSource[R any] interface {
+	rowSource[R]
+	Size() int64
+}
+
+// pageRoom is what a page takes while it is made: its rows as they were read
+// and decoded, and itself in a buffer that grows and is copied once.
+func pageRoom(most, size int64) int64 { return 4*most + 3*min(size, pageBytes) + 2*listStep }
+
+// paged answers with the rows that fit into pageBytes.
+func paged[R, O any](ctx context.Context, s *Server, rows pageSource[R], form func(*R) O, c cursor[R]) (*pageOut[O], error) {
+	r := requestOf(ctx)
+	if err := s.reserve(ctx, r, pageRoom(rows.Most(), rows.Size())); err != nil {
+		return nil, err
+	}
+	a := &arrayStream{all: true}
+	enc := json.NewEncoder(&a.buf)
+	enc.SetEscapeHTML(false)
+	var last R
+	more := false
+	a.buf.WriteByte('[')
+	for row, err := range rows.Rows(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		end := a.buf.Len()
+		if a.rows > 0 {
+			a.buf.WriteByte(',')
+		}
+		if err := enc.Encode(form(row)); err != nil {
+			return nil, fmt.Errorf("encode a row: %w", err)
+		}
+		a.buf.Truncate(a.buf.Len() - 1) // the encoder's line end
+		if more = a.rows > 0 && a.buf.Len() > pageBytes-len("]\n"); more {
+			a.buf.Truncate(end)
+			break
+		}
+		a.rows++
+		last = *row
+	}
+	a.buf.WriteString("]\n")
+	out := &pageOut[O]{Body: list[O]{a}}
+	if more || a.rows > 0 && a.rows >= c.limit {
+		out.Link = r.next(c.param, c.value(a.rows, &last))
+	}
+	return out, nil
+}
+
+// next is a link to the same address with another cursor.
+func (r *request) next(param, value string) string {
+	query, err := url.ParseQuery(r.query)
+	if err != nil {
+		query = url.Values{} // what could not be read had no effect
+	}
+	query.Set(param, value)
+	return "<?" + query.Encode() + `>; rel="next"`
+}
