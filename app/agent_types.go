@@ -216,18 +216,26 @@ func (a *App) knownType(ctx context.Context, field, typeName string) error {
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	types, err := a.db.AgentTypes(ctx, "", true, store.Page{Limit: store.MaxLimit})
+	names, err := a.agentTypeNames(ctx)
 	if err != nil {
 		return err
 	}
-	var names []string
+	return invalid(field, "must be one of %s; an admin can add a type", strings.Join(names, ", "))
+}
+
+// agentTypeNames are the names of all types that somebody has described.
+func (a *App) agentTypeNames(ctx context.Context) (names []string, err error) {
+	types, err := a.db.AgentTypes(ctx, "", true, store.Page{Limit: store.MaxLimit})
+	if err != nil {
+		return nil, err
+	}
 	for t, err := range types.Rows(ctx) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		names = append(names, t.TypeName)
 	}
-	return invalid(field, "must be one of %s; an admin can add a type", strings.Join(names, ", "))
+	return names, nil
 }
 
 // startAs gives a new agent what its type says new ones start with; a type that

@@ -486,12 +486,22 @@ func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 	if err != nil {
 		return err
 	}
-	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+	var waiting []store.Turn // of people whom its turns, which go with it, would have answered
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if waiting, err = tx.TurnsToEnd(ctx, id); err != nil {
+			return err
+		}
 		if err := tx.DeleteAgent(ctx, id); err != nil {
 			return err
 		}
 		return a.recordAgent(ctx, tx, actor, ActDeleteAgent, ag, nil)
-	}), "Agent config")
+	})
+	for _, t := range waiting {
+		if err == nil && t.AskedBy != "" {
+			a.tellSilence(t.RoomID, silence{UserID: t.AskedBy, AgentID: id, Name: ag.Name, Reason: reasonText(ruleGone, "")})
+		}
+	}
+	return fromStore(err, "Agent config")
 }
 
 // agentFor loads an agent and checks that the actor may do the action to it.

@@ -121,6 +121,9 @@ func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
 		return err
 	}
 	r.signal(store.TurnParked)
+	if r.turn.AskedBy != "" {
+		a.tellSilence(r.room.ID, silence{UserID: r.turn.AskedBy, AgentID: r.agent.ID, Name: r.agent.Name, Reason: detail})
+	}
 	a.tell.TurnEnded(ctx, store.TurnParked, reason, a.now().Sub(r.turn.CreatedAt))
 	return errParked
 }

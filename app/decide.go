@@ -22,7 +22,9 @@ type roomSnapshot struct {
 	// the people's lines that they have not read, where their trigger asks for it.
 	Places      map[string]*placed
 	PersonLines map[string]int
-	MaxRow      int // agent lines in a row after which a person has to speak
+	// Keyless says, by their ids, why agents that are called cannot ask their model.
+	Keyless map[string]string
+	MaxRow  int // agent lines in a row after which a person has to speak
 }
 
 // fresh are the lines that no decision has been made about.
@@ -75,8 +77,11 @@ func decide(s roomSnapshot, roll func() float64) decision {
 	someMay := false
 	for i := range d.Candidates {
 		c := &d.Candidates[i]
-		if c.askedBy, c.Called = called[c.AgentID]; c.Called {
+		if c.callers, c.Called = called[c.AgentID]; c.Called {
 			someMay = someMay || may[c.AgentID]
+		}
+		if len(c.callers) > 0 {
+			c.askedBy = c.callers[len(c.callers)-1]
 		}
 	}
 	if someMay {
@@ -88,16 +93,22 @@ func decide(s roomSnapshot, roll func() float64) decision {
 }
 
 // called tells which of the room's agents the lines call, whether they may
-// speak or not, and who asked in that way.
-func (s *roomSnapshot) called(lines []store.Message, names roomNames, may map[string]bool, cause string) map[string]string {
-	called := map[string]string{}
+// speak or not, and who asked in that way, each person once and the last one
+// last.
+func (s *roomSnapshot) called(lines []store.Message, names roomNames, may map[string]bool, cause string) map[string][]string {
+	called := map[string][]string{}
 	for _, m := range lines {
 		if cause == causePost && m.ByAgent() {
 			continue
 		}
 		for _, id := range names.called(m.Content, may) {
-			if id != m.AgentID && !s.answered(&m, id) {
-				called[id] = s.askedBy(&m)
+			if id == m.AgentID || s.answered(&m, id) {
+				continue
+			}
+			who := s.askedBy(&m)
+			others := slices.DeleteFunc(called[id], func(u string) bool { return u == who })
+			if called[id] = others; who != "" {
+				called[id] = append(others, who)
 			}
 		}
 	}
@@ -166,11 +177,14 @@ func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, roll 
 }
 
 // able is the reason why an agent may not speak in the room at all, one of the
-// rules of decisions.go with more about it for staff; "" when it may. Agents
-// outside this program are told of lines, they take no turns.
+// rules of decisions.go with more about it for staff; "" when it may.
 func able(s *roomSnapshot, ag *store.Agent) (rule, detail string) {
 	p := s.place(ag)
-	return p.ability(&s.Room, p.ownLines(&s.Room, s.Lines, s.Now), s.Now)
+	rule, detail = p.ability(&s.Room, p.ownLines(&s.Room, s.Lines, s.Now), s.Now)
+	if why := s.Keyless[ag.ID]; rule == "" && why != "" {
+		return ruleNoKey, why
+	}
+	return rule, detail
 }
 
 // place is how an agent is set in the room; one of which nothing is known there

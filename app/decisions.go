@@ -30,7 +30,7 @@ const (
 	ruleNotCalled = "not_called"          // it speaks when it is called, and nobody did
 	ruleOthers    = "others"              // others were called, or one before it speaks
 	ruleGuard     = "guard"               // it was called, and a guard cut it off
-	ruleExternal  = "external"            // outside this program: it is told, and takes no turns
+	ruleExternal  = "external"            // outside this program: it takes no turns
 	ruleRoomOff   = "room_off"            // the room's AI is switched off
 	ruleInactive  = "inactive"            // the agent is
 	ruleMode      = "mode"                // the room's mode leaves its kind out
@@ -38,6 +38,8 @@ const (
 	ruleMuted     = "muted"               // staff have muted it here
 	ruleAsleep    = "asleep"              // it sleeps until a person speaks
 	ruleSchedule  = "schedule"            // it is not the time for it
+	ruleNoKey     = reasonNoKey           // it was called, and has no key for its model
+	ruleGone      = "gone"                // it was called, and is not in the room any more
 	ruleWoken     = "woken"               // staff have woken it
 	ruleBusy      = "busy"                // it is about to speak already
 )
@@ -65,7 +67,8 @@ type candidate struct {
 	Roll   *float64 `json:"roll,omitempty"`
 	Chance *float64 `json:"chance,omitempty"`
 
-	askedBy string // the person whose line it speaks about, or that calls it
+	askedBy string   // the person whose line it speaks about, or that calls it
+	callers []string // all who call it, the last one last
 }
 
 // speakers are the candidates that speak, in their order.
@@ -80,11 +83,10 @@ func (d *decision) speakers() []candidate {
 }
 
 // unheard are the candidates that were called and may not speak, each with its
-// reason and the person who called it. Agents outside this program are told of
-// lines in another way.
+// reason and those who called it.
 func (d *decision) unheard() (silent []candidate) {
 	for _, c := range d.Candidates {
-		if c.Called && !c.Speaks && c.Rule != ruleExternal {
+		if c.Called && !c.Speaks {
 			silent = append(silent, c)
 		}
 	}

@@ -77,9 +77,9 @@ func TestDecisions(t *testing.T) {
 			}
 			post(t, r, c.Student, c.Room.ID, "@teacher")
 			r.Idle(t, c.Room.ID)
-			turn := decisions(t, r, c, app.DecisionFilter{Seq: 1})[0].Agents[0].Turn
-			if turn == nil || turn.KeyKind != "" || turn.Reason != "no_key" {
-				t.Errorf("got the turn %+v", turn)
+			if got := decisions(t, r, c, app.DecisionFilter{Seq: 1})[0].Agents[0]; got.Turn != nil || !got.Called || got.Rule != "no_key" ||
+				!strings.Contains(got.Detail, "no usable API key for openai") {
+				t.Errorf("got %+v", got)
 			}
 		})
 		t.Run("ReadMeanwhile", func(t *testing.T) {

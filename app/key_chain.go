@@ -67,6 +67,21 @@ func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error
 	return a.cooling.order(ag.ModelProvider, keys, a.now()), nil
 }
 
+// keyless says why an agent's model cannot be asked for want of a key; "" when
+// there is one.
+func (a *App) keyless(ctx context.Context, ag *store.Agent) (why string, err error) {
+	if ag.EncryptedAPIKey != "" {
+		if _, err := a.keyFor(ag.ModelProvider, ag.EncryptedAPIKey); err == nil {
+			return "", nil // as most have one, nothing more is read
+		}
+	}
+	var fault *turnFault
+	if _, err = a.modelKeys(ctx, ag); errors.As(err, &fault) {
+		return fault.detail, nil
+	}
+	return "", err
+}
+
 // lendingCreator is the creator of an agent, "" when they lend it nothing: who
 // has left its project, or is switched off, no longer pays for it.
 func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, err error) {

@@ -79,13 +79,10 @@ func (a *App) describe(ctx context.Context, p *placed, room *store.Room) (*Agent
 	if out.Rule, out.Detail = p.ability(room, p.ownLines(room, lines, now), now); out.Rule != "" {
 		return out, nil
 	}
-	var fault *turnFault
-	if _, err := a.modelKeys(ctx, p.Agent); errors.As(err, &fault) {
-		out.Rule, out.Detail = fault.reason, fault.detail
-	} else if err != nil {
-		return nil, err
+	if out.Detail, err = a.keyless(ctx, p.Agent); out.Detail != "" {
+		out.Rule = ruleNoKey
 	}
-	return out, nil
+	return out, err
 }
 
 // SetRoomAgent changes the sent settings of an agent in a room. Its trigger

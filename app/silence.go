@@ -1,11 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -30,8 +33,11 @@ const silencePause = time.Minute
 // agents say to each other tells a person only of a guard that has ended it.
 func (a *App) tellUnheard(roomID string, d *decision) {
 	for _, c := range d.unheard() {
-		if c.askedBy != "" && (d.Cause == causePost || c.Rule == ruleGuard) {
-			a.tellSilence(roomID, silence{UserID: c.askedBy, AgentID: c.AgentID, Name: c.Name, Reason: reasonText(c.Rule, c.Detail)})
+		if d.Cause != causePost && c.Rule != ruleGuard {
+			continue
+		}
+		for _, who := range c.callers {
+			a.tellSilence(roomID, silence{UserID: who, AgentID: c.AgentID, Name: c.Name, Reason: reasonText(c.Rule, c.Detail)})
 		}
 	}
 }
@@ -46,11 +52,99 @@ func (a *App) tellOff(ctx context.Context, room *store.Room, m *store.Message) {
 	}
 	for _, id := range namesOf(agents).called(m.Content, nil) {
 		for i := range agents {
-			if ag := &agents[i]; ag.ID == id && !ag.IsExternal {
+			if ag := &agents[i]; ag.ID == id {
 				a.tellSilence(room.ID, silence{UserID: m.SenderID, AgentID: ag.ID, Name: ag.Name, Reason: reasonText(ruleRoomOff, "")})
 			}
 		}
 	}
+}
+
+// gone are the agents that people's fresh lines call and that have spoken in the
+// room lately, but are not in it any more.
+func (s *roomSnapshot) gone(d *decision) []candidate {
+	if d.Cause != causePost {
+		return nil
+	}
+	was := map[string]*candidate{}
+	var names []mention.Agent
+	for i := range s.Lines {
+		m := &s.Lines[i]
+		here := slices.ContainsFunc(s.Agents, func(ag store.Agent) bool { return ag.ID == m.AgentID || ag.Name == m.AgentName })
+		if !m.ByAgent() || m.AgentID == "" || here || was[m.AgentID] != nil {
+			continue
+		}
+		was[m.AgentID] = &candidate{AgentID: m.AgentID, Name: m.AgentName, Called: true, Rule: ruleGone}
+		names = append(names, mention.Agent{ID: m.AgentID, Name: m.AgentName})
+	}
+	var found []candidate
+	for id, callers := range s.called(s.fresh(), roomNames{mention.Of(names)}, nil, d.Cause) {
+		c := *was[id]
+		c.callers = callers
+		found = append(found, c)
+	}
+	slices.SortFunc(found, func(x, y candidate) int { return cmp.Compare(x.AgentID, y.AgentID) })
+	return found
+}
+
+// tellNobody tells people who call agents that are not there at all: those that
+// were deleted, and types that the room has none of.
+func (a *App) tellNobody(ctx context.Context, s *roomSnapshot, d *decision) {
+	calls := slices.ContainsFunc(s.fresh(), func(m store.Message) bool { return !m.ByAgent() && mention.May(m.Content) })
+	if d.Cause != causePost || !calls || slices.ContainsFunc(d.Candidates, func(c candidate) bool { return c.Called }) {
+		return
+	}
+	types, err := a.agentTypeNames(ctx)
+	if err != nil {
+		a.log.WarnContext(ctx, "who was called could not be read", "room", s.Room.ID, "err", err)
+		return
+	}
+	words := map[string]silence{}
+	var names []mention.Agent
+	for _, m := range s.Lines {
+		if m.ByAgent() && m.AgentID == "" {
+			id := "name " + m.AgentName
+			names = append(names, mention.Agent{ID: id, Name: m.AgentName})
+			words[id] = silence{AgentID: id, Name: m.AgentName, Reason: reasonText(ruleGone, "")}
+		}
+	}
+	for _, t := range types {
+		id := "type " + t
+		names = append(names, mention.Agent{ID: id, Type: t})
+		words[id] = silence{AgentID: id, Name: agentLabel(t), Reason: "there is none of this type in this room"}
+	}
+	for id, callers := range s.called(s.fresh(), roomNames{mention.Of(names)}, nil, d.Cause) {
+		for _, who := range callers {
+			word := words[id]
+			word.UserID = who
+			a.tellSilence(s.Room.ID, word)
+		}
+	}
+}
+
+// findKeyless finds out which of the agents that fresh lines call have no key
+// for their model.
+func (a *App) findKeyless(ctx context.Context, s *roomSnapshot) error {
+	asked, names := map[string]bool{}, namesOf(s.Agents)
+	for _, m := range s.fresh() {
+		if !mention.May(m.Content) {
+			continue
+		}
+		for _, id := range slices.Concat(names.In(m.Content)...) {
+			i := slices.IndexFunc(s.Agents, func(ag store.Agent) bool { return ag.ID == id })
+			if asked[id] || i < 0 || s.Agents[i].IsExternal {
+				continue
+			}
+			asked[id] = true
+			why, err := a.keyless(ctx, &s.Agents[i])
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				s.Keyless[id] = why
+			}
+		}
+	}
+	return nil
 }
 
 // tellSilence shows it here, and has the other nodes do so.

@@ -40,6 +40,20 @@ func TestSilenceIsTold(t *testing.T) {
 			"not the time": agent(app.AgentSettings{ScheduleConfig: raw(`{"mode":"whitelist","rules":[]}`)}),
 			"mode":         room(app.RoomSettings{AIMode: app.Some(app.ModeTeacherOnly)}),
 			"AI is":        room(app.RoomSettings{IsAIActive: app.Some(false)}),
+			"in this room": func(t *testing.T, c *apptest.Class) {
+				_, err := r.SetRoomAgent(t.Context(), c.Teacher, c.Room.ID, c.StudentAgent.ID, app.RoomAgentSettings{IsActive: app.Some(false)})
+				must(t, err)
+			},
+			"no usable API key": func(t *testing.T, c *apptest.Class) {
+				must(t, r.ClearAgentKey(t.Context(), c.Teacher, c.StudentAgent.ID))
+			},
+			"was given for openai": func(t *testing.T, c *apptest.Class) {
+				_, err := r.UpdateAgent(t.Context(), c.Teacher, c.StudentAgent.ID, app.AgentSettings{ModelProvider: app.Some("gemini")})
+				must(t, err)
+			},
+			"outside this program": func(t *testing.T, c *apptest.Class) {
+				r.Exec(t, "UPDATE agents SET is_external = TRUE, category = 'external' WHERE id = ?", c.StudentAgent.ID)
+			},
 			"muted": func(t *testing.T, c *apptest.Class) {
 				if _, err := r.MuteAgent(t.Context(), c.Teacher, c.Room.ID, c.StudentAgent.ID, app.Opt[time.Time]{}, app.Some(5)); err != nil {
 					t.Fatal(err)

@@ -96,9 +96,7 @@ func newest(lines []store.Message) int64 {
 // agents that a word may mean it means the first, so those that may speak go first.
 func readUpTo(trigger int64, lines []store.Message, self string, agents []store.Agent) int64 {
 	read, names := trigger, namesOf(agents)
-	another := func(id string) bool {
-		return id != self && !slices.ContainsFunc(agents, func(ag store.Agent) bool { return ag.ID == id && ag.IsExternal })
-	}
+	another := func(id string) bool { return id != self }
 	for _, m := range lines {
 		if m.Seq <= trigger {
 			continue

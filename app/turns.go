@@ -54,6 +54,7 @@ func (a *App) look(ctx context.Context, roomID string) error {
 			return err
 		}
 		d := decide(*s, a.rand)
+		d.Candidates = append(d.Candidates, s.gone(&d)...)
 		err = a.db.InTx(ctx, func(tx *store.Tx) error {
 			if err := a.storeDecision(ctx, tx, roomID, &d); err != nil {
 				return err
@@ -62,6 +63,7 @@ func (a *App) look(ctx context.Context, roomID string) error {
 		})
 		if err == nil {
 			a.tellUnheard(roomID, &d)
+			a.tellNobody(ctx, s, &d)
 		}
 		// Another look was faster, a turn began, or an agent was deleted
 		// meanwhile: see what is left.
@@ -93,7 +95,7 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 	if s.Lines, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotLines); err != nil {
 		return nil, err
 	}
-	return s, a.countUnread(ctx, s)
+	return s, errors.Join(a.countUnread(ctx, s), a.findKeyless(ctx, s))
 }
 
 // nextInRoom goes on after a turn: with the next one in line, else with a look
@@ -126,7 +128,8 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 
 // newSnapshot begins a snapshot of a room.
 func (a *App) newSnapshot(room *store.Room) *roomSnapshot {
-	return &roomSnapshot{Room: *room, Now: a.now(), MaxRow: a.cfg.Turns.MaxAgentRow, Places: map[string]*placed{}, PersonLines: map[string]int{}}
+	return &roomSnapshot{Room: *room, Now: a.now(), MaxRow: a.cfg.Turns.MaxAgentRow, Places: map[string]*placed{}, PersonLines: map[string]int{},
+		Keyless: map[string]string{}}
 }
 
 // notMissing is err, and nil for a row that need not be there.

@@ -148,7 +148,7 @@ func reasonText(rule, detail string) string {
 	text := map[string]string{
 		ruleExternal: "it is outside this program", ruleRoomOff: "the room's AI is switched off", ruleInactive: "it is switched off",
 		ruleOffHere: "it is switched off in this room", ruleMode: "the room's mode leaves its kind out", ruleMuted: "it is muted",
-		ruleSchedule: "it is not the time for it", ruleAsleep: "it sleeps", ruleGuard: "agents have said as much as they may until a person goes on",
+		ruleSchedule: "it is not the time for it", ruleNoKey: "its model cannot be asked", ruleGone: "it is not in this room any more", ruleAsleep: "it sleeps", ruleGuard: "agents have said as much as they may until a person goes on",
 	}[rule]
 	if detail != "" {
 		text += ", " + detail

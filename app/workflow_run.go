@@ -44,6 +44,7 @@ type graphRun struct {
 	outputs map[string]nodeOutput // by the name under which nodes refer to them
 	said    int64                 // seq of the run's last line, 0 before the first
 	calls   bool                  // a line of it may call another agent
+	denied  bool                  // a reviewer has not approved what was drafted
 	status  string                // of the end that it came to
 }
 
@@ -233,6 +234,7 @@ func (r *graphRun) take(id string, out nodeOutput) {
 		r.outputs[out.Output] = out
 	}
 	r.said = max(r.said, out.Seq)
+	r.denied = r.denied || out.Verdict != nil && !out.Verdict.Approved
 	r.calls = r.calls || out.Line != "" && mention.May(out.Text)
 }
 
@@ -264,6 +266,9 @@ func (r *graphRun) finish(ctx context.Context) error {
 	if r.said == 0 {
 		fault := &turnFault{reason: reasonUnsaid, detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), state: store.TurnStopped}
 		if r.status == workflow.LabelRejected {
+			fault.detail = "a person of the staff has not let it go on"
+		}
+		if r.status == workflow.LabelRejected && r.denied {
 			fault.reason, fault.detail = reasonDenied, "the draft was not approved"
 		}
 		return a.endTurn(ctx, r.turn, r.blame(fault))

@@ -67,6 +67,15 @@ func (q Queries) UnendedTurns(ctx context.Context, roomIDs []string) ([]Turn, er
 	return rows, translate(err)
 }
 
+// TurnsToEnd lists the turns of an agent that have not ended, with their room
+// and who asked for them alone.
+func (q Queries) TurnsToEnd(ctx context.Context, agentID string) ([]Turn, error) {
+	var rows []Turn
+	err := q.db.NewSelect().Model(&rows).Column("t.room_id", "t.asked_by").Where("t.agent_id = ?", agentID).Where("t.ended_at IS NULL").
+		Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
 // LinesSincePerson lists the agents' lines in rooms that came after the last
 // one of a person, with their room, agent, seq and date alone.
 func (q Queries) LinesSincePerson(ctx context.Context, roomIDs []string) ([]Message, error) {

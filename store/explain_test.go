@@ -52,6 +52,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"RoomsByID":         func() error { _, err := db.RoomsByID(ctx, []string{id}); return err },
 			"AgentsByID":        func() error { _, err := db.AgentsByID(ctx, []string{id}); return err },
 			"UnendedTurns":      func() error { _, err := db.UnendedTurns(ctx, []string{id}); return err },
+			"TurnsToEnd":        func() error { _, err := db.TurnsToEnd(ctx, id); return err },
 			"LinesSincePerson":  func() error { _, err := db.LinesSincePerson(ctx, []string{id}); return err },
 			"CountUnread": func() error {
 				_, err := db.CountUnread(ctx, []store.Unread{{RoomID: id, AgentID: id, AfterSeq: 1, Since: at}})
