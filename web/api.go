@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -136,6 +138,9 @@ func unmarshal(data []byte, v any) error {
 		return fmt.Errorf("holds more than %d values: send fewer at once", most)
 	}
 	err := json.Unmarshal(data, v)
+	if whole := wholeNumbers(err, data); whole != nil {
+		err = json.Unmarshal(whole, v)
+	}
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
@@ -149,6 +154,40 @@ func unmarshal(data []byte, v any) error {
 	}
 	return err
 }
+
+// wholeNumbers is a JSON text with 5.0 and 5e0 written as 5, where err says that
+// a number did not fit; nil elsewhere. JSON Schema takes both for whole numbers,
+// which the decoder does not.
+func wholeNumbers(err error, data []byte) []byte {
+	var kind *json.UnmarshalTypeError
+	if !errors.As(err, &kind) || !strings.HasPrefix(kind.Value, "number") {
+		return nil
+	}
+	var out []byte
+	quoted, from := false, 0
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case !quoted && (b == '-' || b >= '0' && b <= '9'):
+			end := i + 1
+			for end < len(data) && strings.IndexByte("0123456789+-.eE", data[end]) >= 0 {
+				end++
+			}
+			if n, err := strconv.ParseFloat(string(data[i:end]), 64); err == nil && n == math.Trunc(n) && math.Abs(n) <= maxWhole {
+				out = strconv.AppendFloat(append(out, data[from:i]...), n, 'f', -1, 64)
+				from = end
+			}
+			i = end - 1
+		}
+	}
+	return append(out, data[from:]...)
+}
+
+// maxWhole is up to which whole numbers a float64 tells them all apart.
+const maxWhole = 1 << 53
 
 type humaContext = huma.Context
 

@@ -81,6 +81,8 @@ func exampleOf(r huma.Registry, name string, s *huma.Schema, depth int) any {
 		return s.Examples[0]
 	case s.Default != nil:
 		return s.Default
+	case len(namedValues(s)) > 0:
+		return namedValues(s)[0]
 	case len(s.Enum) > 0:
 		return s.Enum[0]
 	case len(s.AnyOf) > 0:
@@ -113,13 +115,20 @@ func exampleOf(r huma.Registry, name string, s *huma.Schema, depth int) any {
 	return nil
 }
 
+// namedValues are the values that the document names for a member, see sayLimits.
+func namedValues(s *huma.Schema) []any {
+	values, _ := s.Extensions["enum"].([]any)
+	return values
+}
+
 // likely are texts that members of these names hold.
 var likely = map[string]string{
 	"title": "Physics 101", "name": "Group A", "description": "Light and colour", "content": "Good morning!", "text": "Good morning!",
 	"email": "ada@example.org", "user_email": "ada@example.org", "username": "ada", "full_name": "Ada Lovelace", "password": "correct horse battery",
-	"provider": "openai", "model_provider": "openai", "model": "gpt-4o", "alias": "school", "api_key": "sk-...", "masked_key": "sk-...1234",
+	"provider": "openai", "model_provider": "openai", "model": "gpt-4o", "alias": "school", "api_key": "sk-proj-4f1c9d", "masked_key": "sk-...1234",
 	"masked_api_key": "sk-...1234", "system_prompt": "Teach by asking questions.", "sender": "Ada Lovelace", "message": "Done", "role": "student",
 	"avatar_url": "/static/avatars/" + anID + ".png", "type": "teacher", "requirement": "An agent that asks back",
+	"webhook_url": "https://agent.example.org/hook", "token_url": "https://agent.example.org/token", "type_name": "tutor",
 }
 
 func exampleText(name string, s *huma.Schema) string {

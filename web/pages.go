@@ -41,6 +41,7 @@ func (s *Server) pages(version string) error {
 		s.plain(pathStudio, index)
 		s.plain("/", s.home(index))
 	}
+	s.sayLimits()
 	addExamples(s.api.OpenAPI())
 	spec, err := json.Marshal(s.api.OpenAPI())
 	if err != nil {

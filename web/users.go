@@ -42,7 +42,7 @@ type createUserIn struct {
 		Username  *string `json:"username,omitempty" doc:"Blank counts as none"`
 		FullName  *string `json:"full_name,omitempty"`
 		Role      string  `json:"role,omitempty" doc:"guest when left out"`
-		AvatarURL *string `json:"avatar_url,omitempty"`
+		AvatarURL *string `json:"avatar_url,omitempty" example:"https://example.org/ada.png"`
 		Password  *string `json:"password,omitempty" doc:"Without one nobody can sign in until it is set"`
 	}
 }
@@ -106,7 +106,7 @@ func (s *Server) user(ctx context.Context, actor *app.Actor, in *userIn) (*oneUs
 type OwnChangesIn struct {
 	FullName        opt[string]     `json:"full_name,omitempty"`
 	Username        opt[string]     `json:"username,omitempty" doc:"Blank counts as none"`
-	AvatarURL       opt[string]     `json:"avatar_url,omitempty" doc:"The stored one, an https address, or null for none"`
+	AvatarURL       opt[string]     `json:"avatar_url,omitempty" example:"https://example.org/ada.png" doc:"The stored one, an https address, or null for none"`
 	Password        opt[app.Secret] `json:"password,omitempty" doc:"A new password; absent, null and blank keep the stored one. It ends the other sessions"`
 	CurrentPassword app.Secret      `json:"current_password,omitempty" doc:"Needed for one's own new password"`
 }

@@ -1,0 +1,171 @@
+package web
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// keywords are words of JSON Schema that the document says of a member of a
+// body. They are said here and checked in app, which trims what it takes and
+// words its refusals for people: huma would check them first.
+type keywords map[string]any
+
+const (
+	// someText matches what is not blank, noNUL what both databases take.
+	someText   = `^[^\x00]*[^\s\x00][^\x00]*$`
+	noNUL      = `^[^\x00]*$`
+	webAddress = `^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00]+$`
+	anEmail    = `[^\x00]@[^\x00]`
+)
+
+// The longest texts, as in app.
+const (
+	longName, longText, longPrompt, longKey = 200, 20_000, 100_000, 4096
+	yearDays                                = 365
+)
+
+func someOf(most int) keywords {
+	return keywords{"minLength": 1, "maxLength": most, "pattern": someText}
+}
+func upTo(most int) keywords { return keywords{"maxLength": most, "pattern": noNUL} }
+func fromTo(least, most int) keywords {
+	return keywords{"minimum": least, "maximum": most}
+}
+
+func choice(of ...string) keywords {
+	values := make([]any, len(of))
+	for i, v := range of {
+		values[i] = v
+	}
+	return keywords{"enum": values}
+}
+
+// alike says the same of members that share a name.
+func (s *Server) alike() map[string]keywords {
+	providers := choice(append([]string{"gemini", "offline", "openai"}, slices.Sorted(maps.Keys(s.cfg.LLM.Providers))...)...)
+	category, name, text, prompt, key := choice("instructor", "participant", "utility"), someOf(longName), upTo(longText), upTo(longPrompt), upTo(longKey)
+	labels := keywords{"maxItems": 100, "items": keywords{"type": "string", "minLength": 1, "maxLength": 100, "pattern": noNUL}}
+	address, email := keywords{"maxLength": 2000, "pattern": webAddress}, keywords{"maxLength": 254, "pattern": anEmail}
+	return map[string]keywords{
+		"name": name, "title": name, "display_name": name, "alias": name, "description": text, "course_context": text, "fallback_message": text,
+		"content": someOf(longText), "requirement": someOf(longText), "metadata_json": text, "version_label": upTo(longName), "note": upTo(1000),
+		"system_prompt": prompt, "default_system_prompt": prompt, "custom_system_prompt": prompt,
+		"icon": upTo(64), "color": upTo(32), "client_id": upTo(64), "code": someOf(64), "token": someOf(longName), "target_agent_type": someOf(64),
+		"type_name": {"pattern": `^[a-z][a-z0-9_-]{0,63}$`}, "category": category, "ai_mode": choice("off", "teacher_only", "both"),
+		"model_provider": providers, "default_model_provider": providers, "auth_type": choice("none", "bearer", "oauth2"),
+		"model": upTo(longName), "default_model": upTo(longName), "custom_model": upTo(longName), "provider": upTo(64), "custom_provider": upTo(64),
+		"capabilities": labels, "default_capabilities": labels, "api_key": key, "custom_api_key": key, "auth_token": key,
+		"webhook_url": address, "email": email, "user_email": email, "password": upTo(1024), "current_password": upTo(1024),
+		"full_name": {"maxLength": longName, "pattern": `^[^\x00\[\]]*$`}, "username": {"pattern": `^[^\x00@]*$`},
+		"avatar_url": {"maxLength": 2000, "pattern": `^(\s*|[Hh][Tt][Tt][Pp][Ss]://[^\x00]+)$`}, "text": someOf(64 << 10), "message": someOf(64 << 10),
+		"ai_frequency": fromTo(0, 1), "minutes": fromTo(1, yearDays*24*60), "max_uses": fromTo(1, 1000),
+		"expires_in_hours": fromTo(1, yearDays*24), "expires_in_days": fromTo(1, yearDays),
+		"scopes": {"minItems": 1, "items": keywords{"type": "string", "enum": []any{"read", "write", "admin"}}},
+	}
+}
+
+// peculiar says what is otherwise for a member of one schema.
+func peculiar() map[string]keywords {
+	inCourse, inProject := choice(app.RoleStudent, app.RoleTA, app.RoleTeacher), choice("owner", "admin", "editor", "member", "viewer")
+	inOrg, anywhere := choice("admin", "member"), choice(app.RoleGuest, app.RoleStudent, app.RoleTA, app.RoleTeacher, app.RoleAdmin, app.RoleSuperAdmin)
+	kinds, password := choice("external", "instructor", "participant", "utility"), keywords{"minLength": 8, "maxLength": 1024, "pattern": noNUL}
+	return map[string]keywords{
+		"EnrolInBody.role": inCourse, "InviteInBody.role": inCourse, "ChangeMemberInBody.role": inCourse,
+		"AddOrganizationMemberInBody.role": inOrg, "ChangeOrganizationMemberInBody.role": inOrg,
+		"AddProjectMemberInBody.role": inProject, "ChangeProjectMemberInBody.role": inProject,
+		"CreateUserInBody.role": anywhere, "UpdateUserInBody.role": anywhere,
+		"CreateAgentTypeInBody.category": kinds, "UpdateAgentTypeInBody.category": kinds,
+		"UsePasswordLinkInBody.password": password, "SetUpInBody.password": password,
+		"CreateArtifactInBody.type": choice("task", "doc", "process"), "CreateArtifactInBody.content": {}, "UpdateArtifactInBody.content": {},
+		"CreateArtifactInBody.title": someOf(500), "UpdateArtifactInBody.title": someOf(500), "UpdateReportInBody.content": someOf(1 << 20),
+		"CreateThreadInBody.name": upTo(longName), "UpdateThreadInBody.name": upTo(longName), "CreateUserKeyInBody.provider": someOf(64),
+		"CreateUserKeyInBody.api_key": someOf(longKey), "EditMessageInBody.text": someOf(64 << 10),
+	}
+}
+
+// keeps are optional members that null does not clear, by schema.
+var keeps = map[string][]string{
+	"agent":                    {"type", "name", "category", "model_provider", "system_prompt", "context_window", "is_active", "settings"},
+	"UpdateAgentTypeInBody":    {"display_name", "category", "default_model_provider"},
+	"CreateAgentTypeInBody":    {"category", "default_model_provider"},
+	"UpdateReportInBody":       {"title", "content"},
+	"UpdateAnnouncementInBody": {"title", "content"},
+	"UpdateCourseInBody":       {"title"},
+	"WorkspaceSettingsIn":      {"name"},
+	"CreateRoomInBody":         {"is_ai_active", "is_analytics_active", "ai_frequency", "ai_mode"},
+	"UpdateRoomInBody":         {"name", "is_ai_active", "is_analytics_active", "ai_frequency", "ai_mode"},
+	"UpdateUserInBody":         {"role", "is_active"},
+	"UpdateWorkflowInBody":     {"name", "graph"},
+	"UpdateArtifactInBody":     {"title", "content"},
+}
+
+// byOne are bodies that name something by exactly one or at least one member.
+var byOne = map[string]struct {
+	word    string
+	members []string
+}{
+	"EnrolInBody": {"anyOf", []string{"user_email", "user_id"}}, "AddOrganizationMemberInBody": {"anyOf", []string{"user_email", "user_id"}},
+	"AddProjectMemberInBody": {"anyOf", []string{"user_email", "user_id"}}, "PersonIn": {"anyOf", []string{"user_email", "user_id"}},
+	"MuteAgentInBody": {"oneOf", []string{"until", "minutes"}},
+}
+
+// sayLimits adds to the document what app asks of the members of bodies.
+func (s *Server) sayLimits() {
+	doc, alike, peculiar := s.api.OpenAPI(), s.alike(), peculiar()
+	for _, p := range doc.Paths[v1+"/users/search"].Get.Parameters {
+		// It may be empty, which huma would take for missing.
+		p.Required = p.Required || p.Name == "q"
+	}
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Post, item.Put} {
+			if op == nil || op.RequestBody == nil {
+				continue
+			}
+			for _, content := range op.RequestBody.Content {
+				name := strings.TrimPrefix(content.Schema.Ref, "#/components/schemas/")
+				if schema := doc.Components.Schemas.Map()[name]; schema != nil {
+					limit(schema, name, alike, peculiar)
+				}
+			}
+		}
+	}
+}
+
+func limit(body *huma.Schema, name string, alike, peculiar map[string]keywords) {
+	kept := keeps[name]
+	if body.Properties["trigger_config"] != nil {
+		kept = keeps["agent"]
+	}
+	for member, schema := range body.Properties {
+		said, ok := peculiar[name+"."+member]
+		if !ok {
+			said = alike[member]
+		}
+		if said = maps.Clone(said); said == nil {
+			said = keywords{}
+		}
+		mayBeNull := !slices.Contains(body.Required, member) && !slices.Contains(kept, member) || name == "SetRoomWorkflowInBody"
+		if enum, ok := said["enum"].([]any); ok && mayBeNull {
+			said["enum"] = append(slices.Clone(enum), nil)
+		}
+		if said["type"] = schema.Type; mayBeNull {
+			said["type"] = []string{schema.Type, "null"}
+		}
+		if len(schema.Enum) == 0 && schema.Type != "" {
+			schema.Extensions = said
+		}
+	}
+	if one, ok := byOne[name]; ok {
+		var ways []keywords
+		for _, member := range one.members {
+			kind := body.Properties[member].Type
+			ways = append(ways, keywords{"required": []string{member}, "properties": keywords{member: keywords{"type": kind}}})
+		}
+		body.Extensions = keywords{one.word: ways}
+	}
+}
