@@ -136,6 +136,7 @@ func (a *App) newHub() *realtime.Hub {
 		Encode: realtime.Encoders{Event: encodeEvent, Signal: encodeSignal, Delta: encodeDelta,
 			Presence: encodePresence, Resync: encodeResync, Hold: holdArtifact},
 		QueueFrames: r.SocketQueueFrames, QueueBytes: int(r.SocketQueueBytes), Ping: r.Ping, DeadAfter: r.DeadAfter,
+		HistoryBytes: int64(a.cfg.Limits.AnswersAtOnce), HistoryOf: int64(a.cfg.Limits.AnswersPerPerson),
 		PresenceExpiry: r.PresenceExpiry, Poll: r.EventPoll, Log: a.log.With("part", "realtime"), Now: a.now,
 	}
 	if a.db.Postgres() {

@@ -97,6 +97,9 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 		stream.written()
 		return err
 	}
+	for _, frame := range stream.turns {
+		stream.ticket.resize(stream.ticket.bytes + int64(len(frame)))
+	}
 	if stream.watch, err = s.app.Watch(actor, stream.room); err != nil {
 		stream.written()
 		return err
@@ -157,6 +160,9 @@ func (e *eventStream) run(w *bufio.Writer) {
 	defer beat.Stop()
 	// The answer's head leaves with its first bytes: in a silent room a client
 	// would take the stream for closed until the first beat.
+	if e.deadline() != nil {
+		return
+	}
 	if _, err := w.WriteString(": here\n\n"); err != nil {
 		return
 	}
@@ -195,6 +201,11 @@ func (e *eventStream) again() bool {
 
 // write sends what was loaded (https://html.spec.whatwg.org/#server-sent-events).
 func (e *eventStream) write(w *bufio.Writer) error {
+	defer e.written()
+	// Before the first byte: what does not fit into the buffer goes out at once.
+	if err := e.deadline(); err != nil {
+		return err
+	}
 	if e.page.Resync {
 		fmt.Fprintf(w, "id: %d\nevent: resync\ndata: {\"type\":\"resync\",\"after\":%d}\n\n", e.page.Next, e.page.Next)
 	}
@@ -202,10 +213,6 @@ func (e *eventStream) write(w *bufio.Writer) error {
 		fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", ev.Seq, ev.Type, ev.Frame)
 	}
 	e.after = e.page.Next
-	if err := e.deadline(); err != nil {
-		return err
-	}
-	defer e.written()
 	return w.Flush()
 }
 

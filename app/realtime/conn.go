@@ -202,9 +202,12 @@ func (c *Conn) run() {
 		for {
 			b := batches.Get().(*batch)
 			last := c.collect(b)
-			full := b.full()
+			full, replayed := b.full(), b.replayed
 			err := c.write(b)
 			b.release()
+			if r := c.room.Load(); replayed && r != nil {
+				r.feed.settled(c)
+			}
 			if err != nil || last {
 				c.finish(err)
 				return
@@ -292,6 +295,8 @@ type batch struct {
 	frames [][]byte
 	left   net.Buffers
 	bytes  int
+
+	replayed bool // it ends with the frames of a page of history, or of more
 }
 
 func (b *batch) add(frame []byte) {
@@ -303,6 +308,6 @@ func (b *batch) full() bool { return len(b.frames) >= batchFrames || b.bytes >= 
 
 func (b *batch) release() {
 	clear(b.frames)
-	b.frames, b.left, b.bytes = b.frames[:0], nil, 0
+	b.frames, b.left, b.bytes, b.replayed = b.frames[:0], nil, 0, false
 	batches.Put(b)
 }

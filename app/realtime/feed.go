@@ -26,6 +26,7 @@ type feed struct {
 	started, finished int64
 	checked           int64 // the newest round that a cursor waits for to be over; -1 if none
 
+	history *history
 	pages   []*page
 	epoch   int64             // counts the events that rewrote older ones; pages of an earlier epoch are void
 	waiting map[int64][]*Conn // by the first seq of a page that is being read
@@ -38,9 +39,11 @@ type cursor struct {
 	since    int64 // signals before this position are older than its join
 	checking bool  // next is beyond the feed, and round must be over to tell
 	round    int64
-	page     *page // the history that it replays
-	waiting  bool  // it asked for a page that has not come
-	asked    int64 // the seq that it asked for
+	page     *page   // the history that it replays
+	written  []*page // ... and that of the batch under way
+	gone     bool    // it has left the room
+	waiting  bool    // it asked for a page that has not come
+	asked    int64   // the seq that it asked for
 }
 
 // entry is one event or signal, encoded once for each variant that wants it.
@@ -110,7 +113,7 @@ func (f *feed) extend(e *entry) bool {
 func (f *feed) advance(e *entry) {
 	if e.rewrites {
 		f.drop(len(f.entries))
-		f.pages = nil
+		f.share(nil)
 		f.epoch++
 	}
 	f.last = e.seq
@@ -141,7 +144,7 @@ func (f *feed) empty() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.drop(len(f.entries))
-	f.pages = nil
+	f.share(nil)
 }
 
 // drop forgets the n oldest entries.
@@ -163,9 +166,11 @@ func (f *feed) forget(before time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.drop(sort.Search(len(f.entries), func(i int) bool { return !f.entries[i].at.Before(before) }))
-	for len(f.pages) > 0 && f.pages[0].at.Before(before) {
-		f.pages = f.pages[1:]
+	old := 0
+	for old < len(f.pages) && f.pages[old].at.Before(before) {
+		old++
 	}
+	f.share(f.pages[old:])
 }
 
 func (f *feed) newest() int64 {
@@ -225,6 +230,10 @@ func (f *feed) take(c *Conn, b *batch) (wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	cur := &c.cur
+	if cur.gone {
+		return 0
+	}
+	defer func() { b.replayed = len(cur.written) > 0 }()
 	if cur.checking {
 		if f.finished <= cur.round {
 			return 0
@@ -240,7 +249,9 @@ func (f *feed) take(c *Conn, b *batch) (wait time.Duration) {
 			return f.follow(c, b)
 		case cur.next >= f.first:
 			cur.pos = f.place(cur)
-			cur.page = nil
+			f.hold(c, nil)
+		case cur.page == nil && !cur.waiting && f.history.full(c.who.UserID):
+			return historyWait
 		case !f.replay(c, b):
 			return 0
 		}
@@ -286,5 +297,6 @@ func (f *feed) lost(c *Conn, b *batch) {
 	if text := f.resync(f.last, c.who.Variant); text != nil {
 		b.add(TextFrame(text))
 	}
-	c.cur.next, c.cur.pos, c.cur.page = f.last+1, -1, nil
+	c.cur.next, c.cur.pos = f.last+1, -1
+	f.hold(c, nil)
 }

@@ -60,6 +60,8 @@ type Config struct {
 
 	QueueFrames    int           // how many frames a connection may be behind while a write is stuck [1024]
 	QueueBytes     int           // and how many bytes, about [1 MiB]
+	HistoryBytes   int64         // of history on its way to all connections that are behind, about [64 MiB]
+	HistoryOf      int64         // and to those of one person [8 MiB]
 	Ping           time.Duration // between pings [10 s]
 	DeadAfter      time.Duration // of silence; detection takes up to 1 s more [18 s]
 	WriteTimeout   time.Duration // of one write to a connection [10 s]
@@ -74,6 +76,8 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	setDefault(&c.QueueFrames, 1024)
 	setDefault(&c.QueueBytes, 1<<20)
+	setDefault(&c.HistoryBytes, 64<<20)
+	setDefault(&c.HistoryOf, 8<<20)
 	setDefault(&c.Ping, 10*time.Second)
 	setDefault(&c.DeadAfter, 18*time.Second)
 	setDefault(&c.WriteTimeout, 10*time.Second)
@@ -124,6 +128,7 @@ type Hub struct {
 	pumps, fetches chan struct{} // bound the reads at a time
 	out            *outbox       // nil without Send
 	live           *live
+	history        *history
 	polls          atomic.Int32 // polls asked for and not over
 	stats          struct {
 		frames, slow, dead, resyncs atomic.Int64
@@ -152,6 +157,7 @@ func NewHub(cfg Config) *Hub {
 		dirty:   map[*room]struct{}{},
 		live:    newLive(),
 	}
+	h.history = newHistory(h.cfg.HistoryBytes, h.cfg.HistoryOf)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if h.cfg.Send != nil {
 		h.out = newOutbox(h.cfg.Node, h.cfg.Send, h.cfg.Log)
@@ -214,12 +220,14 @@ func (h *Hub) Leave(c *Conn) {
 	}
 	delete(h.conns, c)
 	empty := r.remove(c)
+	r.feed.leave(c)
 	if empty {
 		delete(h.rooms, r.id)
 	}
 	h.mu.Unlock()
 	if empty {
 		r.cancel()
+		r.feed.empty()
 		h.retire(r)
 		return
 	}

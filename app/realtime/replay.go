@@ -21,8 +21,13 @@ type page struct {
 	lo, hi  int64
 	epoch   int64 // of the feed when its read began
 	entries []*entry
+	size    int
+	users   int // connections that have it, and the feed while it keeps it; guarded by feed.mu
 	at      time.Time
 }
+
+// bytes is about what a page takes: its events, and their frames.
+func (p *page) bytes() int64 { return 2 * int64(p.size) }
 
 func (p *page) covers(seq int64) bool { return p != nil && p.lo <= seq && seq <= p.hi }
 
@@ -41,6 +46,7 @@ func newPages(entries []*entry, epoch int64, at time.Time) []*page {
 		p := pages[len(pages)-1]
 		p.hi, p.entries = e.seq, append(p.entries, e)
 		size += e.size
+		p.size = size
 	}
 	return pages
 }
@@ -52,11 +58,12 @@ func (f *feed) replay(c *Conn, b *batch) bool {
 		return false
 	}
 	if cur.page != nil && cur.page.epoch != f.epoch {
-		cur.page, cur.asked = nil, 0
+		f.hold(c, nil)
+		cur.asked = 0
 	}
 	answer := cur.page
 	if !answer.covers(cur.next) {
-		cur.page = f.kept(cur.next)
+		f.hold(c, f.kept(cur.next))
 	}
 	if cur.page == nil {
 		if answer != nil && cur.asked == cur.next {
@@ -73,7 +80,8 @@ func (f *feed) replay(c *Conn, b *batch) bool {
 		}
 	}
 	if cur.next > cur.page.hi {
-		cur.page, cur.asked = nil, 0
+		f.hold(c, nil)
+		cur.asked = 0
 	}
 	return true
 }
@@ -119,9 +127,15 @@ func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
 	none := &page{lo: 1, hi: 0, epoch: epoch}
 	first := len(pages) // that somebody waits for
 	for _, c := range conns {
-		c.cur.page, c.cur.waiting = none, false
+		if c.cur.gone {
+			continue
+		}
+		c.cur.waiting = false
 		if i := slices.IndexFunc(pages, func(p *page) bool { return p.covers(c.cur.next) }); i >= 0 {
-			c.cur.page, first = pages[i], min(first, i)
+			first = min(first, i)
+			f.hold(c, pages[i])
+		} else {
+			f.hold(c, none)
 		}
 	}
 	f.keep(pages[first:])
@@ -130,7 +144,11 @@ func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
 
 // keep shares pages with those who come a moment later. Of many it keeps the first ones: readers go forward.
 func (f *feed) keep(pages []*page) {
+	if f.history.crowded() {
+		f.share(nil)
+		return
+	}
 	pages = pages[:min(len(pages), pagesKept)]
 	old := max(0, len(f.pages)+len(pages)-pagesKept)
-	f.pages = slices.Concat(f.pages[old:], pages)
+	f.share(slices.Concat(f.pages[old:], pages))
 }

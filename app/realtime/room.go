@@ -32,7 +32,7 @@ func newRoom(h *Hub, id string, head int64) *room {
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
 	r.feed = feed{
 		maxFrames: h.cfg.QueueFrames, maxBytes: h.cfg.QueueBytes, now: h.cfg.Now,
-		first: head + 1, last: head, checked: -1,
+		first: head + 1, last: head, checked: -1, history: h.history,
 		waiting: map[int64][]*Conn{},
 		resync: func(head int64, v Variant) []byte {
 			if h.cfg.Encode.Resync == nil {
