@@ -58,7 +58,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 	if login == "" || text("username", login, 1, 254) != nil || text("password", password, 1, maxPasswordBytes) != nil {
 		return nil, errWrongPassword
 	}
-	u, err := userByLogin(ctx, a.db.Queries, login)
+	u, err := a.db.UserByLogin(ctx, login)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}

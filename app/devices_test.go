@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -198,7 +200,10 @@ func TestKnownDevices(t *testing.T) {
 func TestOneAddressIsASchool(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Auth.SigninFailuresPerAddress = 30 })
+		r := apptest.NewStopped(t, url)
+		if most := r.Config.Auth.SigninFailuresPerAddress; most != 300 {
+			t.Fatalf("%d failures of an address are borne, want 300", most)
+		}
 		hash, err := app.NewHasher(0).Hash(t.Context(), password)
 		must(t, err)
 		var known, fresh []*store.User
@@ -219,12 +224,18 @@ func TestOneAddressIsASchool(t *testing.T) {
 		}
 		teacher := account(t, r, app.RoleTeacher)
 		const school = "192.0.2.50"
+		// Old hashes of the lowest cost: what is tried counts, not what a guess costs.
+		cheap, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		must(t, err)
+		victims := []string{teacher.Email}
+		for i := range 29 {
+			u := &store.User{ID: store.NewID(), Role: app.RoleStudent, PasswordHash: string(cheap), IsActive: true, CreatedAt: r.Now(), Version: 1}
+			u.Email = fmt.Sprintf("victim-%d-%s@example.org", i, u.ID[24:])
+			must(t, r.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateUser(t.Context(), u) }))
+			victims = append(victims, u.Email)
+		}
 		for i := range r.Config.Auth.SigninFailuresPerAddress {
-			login := fmt.Sprintf("guess-%d@example.org", i)
-			if i < 10 {
-				login = teacher.Email
-			}
-			_, err := r.SignIn(t.Context(), login, wrongOne, app.Client{Address: school})
+			_, err := r.SignIn(t.Context(), victims[i/10], wrongOne, app.Client{Address: school})
 			wrongPassword(t, err)
 		}
 		var all sync.WaitGroup
@@ -251,4 +262,54 @@ func TestNodesShareFailures(t *testing.T) {
 	refused(t, err, app.KindLimited, "rate_limited", "")
 	_, err = a.SignIn(t.Context(), u.Email, password, app.Client{Address: "192.0.2.9", Note: note})
 	must(t, err)
+}
+
+// Where an address has sent too much, those who are known by a session or by
+// their device go on, each within what one may send; nobody else does.
+func TestAdmitKnown(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		const burst = 8
+		r := apptest.NewStopped(t, url, func(c *app.Config) {
+			c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 1, burst
+		})
+		refusal := &app.Error{Kind: app.KindLimited, Code: "rate_limited", Message: "the address"}
+		admit := func(token string, note app.Secret) error { return r.AdmitKnown(t.Context(), token, note, refusal) }
+		passes := func(token string, note app.Secret) (n int) {
+			for ; n <= 10*burst && admit(token, note) == nil; n++ {
+			}
+			return n
+		}
+		bySession, byDevice, late := account(t, r, app.RoleStudent), account(t, r, app.RoleStudent), account(t, r, app.RoleStudent)
+		tokens := signIn(t, r, bySession)
+		note := noteOf(t, r, byDevice)
+		old := signIn(t, r, late)
+		for name, stranger := range map[string][2]string{
+			"Nothing": {"", ""}, "NoToken": {"x.y.z", "x.y.z"}, "NoteAsToken": {note.Reveal(), ""}, "TokenAsNote": {"", tokens.Access},
+			"PersonalToken": {"coa_pat_" + strings.Repeat("a", 40), ""},
+			"OtherSecret":   {forge(t, jwt.SigningMethodHS256, []byte("another secret"), jwt.MapClaims{"sub": late.ID, "sid": store.NewID(), "exp": 1 << 40}), ""},
+		} {
+			if err := admit(stranger[0], app.Secret(stranger[1])); !errors.Is(err, refusal) {
+				t.Errorf("%s: got %v, want the refusal of the address", name, err)
+			}
+		}
+		if n := passes(tokens.Access, ""); n < burst || n > burst+2 {
+			t.Errorf("a session passes %d times, want %d", n, burst)
+		}
+		if err := admit(tokens.Access, ""); errors.Is(err, refusal) || app.KindOf(err) != app.KindLimited {
+			t.Errorf("a session beyond its own bound: got %v", err)
+		}
+		if n := passes("x", note); n < burst || n > burst+2 {
+			t.Errorf("a device passes %d times, want %d", n, burst)
+		}
+		// Both at once are one person.
+		if err := admit("", noteOf(t, r, bySession)); app.KindOf(err) != app.KindLimited {
+			t.Errorf("the same person by a device: got %v", err)
+		}
+		// A page whose token has run out renews it; that must not be refused.
+		r.Advance(time.Duration(r.Config.Auth.AccessTokenMinutes+1) * time.Minute)
+		if err := admit(old.Access, ""); err != nil {
+			t.Errorf("an expired session's token: got %v", err)
+		}
+	})
 }

@@ -262,6 +262,9 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 	}
 	f := frame{Type: e.Type, Sender: m.Sender, Content: readable(m.State, m.Content, v&variantStaff != 0), Timestamp: Timestamp(e.At),
 		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped, Truncated: m.Truncated}}
+	if v&variantV2 == 0 {
+		f.Sender = plainSender(m.Sender)
+	}
 	if m.AgentType != "" {
 		f.Sender = "[" + agentLabel(m.AgentType) + "]"
 		f.Metadata.IsAI, f.Metadata.SenderID, f.Metadata.AgentType = true, "", m.AgentType

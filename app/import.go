@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -110,13 +109,13 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 	if err != nil {
 		return err
 	}
-	key := mention.Fold(u.Email)
+	key := store.LoginKey(u.Email)
 	if first, twice := in.firstLine[key]; twice {
 		out.Status, out.Message = ImportAlready, fmt.Sprintf("The same person as in line %d", first)
 		return nil
 	}
 	in.firstLine[key] = l.number
-	known, err := userByEmail(ctx, tx.Queries, l.email)
+	known, err := tx.UserByEmail(ctx, l.email)
 	if errors.Is(err, store.ErrNotFound) {
 		added, err := tx.CreateUserOnce(ctx, u)
 		if err != nil {
@@ -126,7 +125,7 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 			return in.created(ctx, tx, u, role, out)
 		}
 		// Somebody else was quicker with the e-mail, or has the user name.
-		if known, err = userByEmail(ctx, tx.Queries, l.email); errors.Is(err, store.ErrNotFound) {
+		if known, err = tx.UserByEmail(ctx, l.email); errors.Is(err, store.ErrNotFound) {
 			return invalid("username", "is taken by somebody else")
 		} else if err != nil {
 			return err
@@ -140,9 +139,11 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 	}
 	added, err := in.enrol(ctx, tx, known.ID, role, store.ViaEnrolled)
 	out.Status, out.Message = ImportAlready, "Already enrolled"
-	if added {
-		out.Status, out.Message = ImportEnrolled, "Enrolled as "+role
+	if err != nil || !added {
+		return err
 	}
+	note, err := sameNameNote(ctx, tx.Queries, in.course.ID, known)
+	out.Status, out.Message = ImportEnrolled, "Enrolled as "+role+note
 	return err
 }
 
@@ -175,8 +176,12 @@ func (in *importer) created(ctx context.Context, tx *store.Tx, u *store.User, ro
 	if _, err := in.enrol(ctx, tx, u.ID, role, store.ViaList); err != nil {
 		return err
 	}
+	note, err := sameNameNote(ctx, tx.Queries, in.course.ID, u)
+	if err != nil {
+		return err
+	}
 	link, err := in.app.storeLink(ctx, tx, in.actor, u.ID, rosterLinkLife)
-	out.Status, out.Message, out.Link = ImportCreated, "Account made, enrolled as "+role, link
+	out.Status, out.Message, out.Link = ImportCreated, "Account made, enrolled as "+role+note, link
 	return err
 }
 

@@ -136,6 +136,9 @@ func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by
 		if err != nil || !added {
 			return err
 		}
+		if err := mayEnterAs(ctx, tx.Queries, courseID, &actor.User); err != nil {
+			return err
+		}
 		if also != nil {
 			if err := also(tx); err != nil {
 				return err

@@ -2,26 +2,53 @@ package app
 
 import (
 	"context"
-	"errors"
+	"log/slog"
 
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Accounts from before addresses had one form are found as they were typed
-// then; all others by the form in which they are kept.
+// didFindSameLogin stands in the audit log, for admins, at an account whose
+// address or user name is another one's in another spelling.
+const didFindSameLogin Action = "user.same_login"
 
-func userByLogin(ctx context.Context, q store.Queries, login string) (*store.User, error) {
-	return inBothForms(login, func(l string) (*store.User, error) { return q.UserByLogin(ctx, l) })
-}
-
-func userByEmail(ctx context.Context, q store.Queries, email string) (*store.User, error) {
-	return inBothForms(email, func(e string) (*store.User, error) { return q.UserByEmail(ctx, e) })
-}
-
-func inBothForms(typed string, find func(string) (*store.User, error)) (*store.User, error) {
-	u, err := find(typed)
-	if one := canonical(typed); errors.Is(err, store.ErrNotFound) && one != typed {
-		return find(one)
+// warnOfSameLogins names accounts that are found by their exact spelling alone.
+func warnOfSameLogins(ctx context.Context, log *slog.Logger, clashes []store.LoginClash) {
+	for _, c := range clashes {
+		log.WarnContext(ctx, "two accounts have the same "+c.Field+" in two spellings; the newer one is found by its exact spelling alone, "+
+			"until one of them is renamed or deleted", "account", spelled(c.User, c.Field), "id", c.User.ID,
+			"older_account", spelled(c.Holder, c.Field), "older_id", c.Holder.ID)
 	}
-	return u, err
+}
+
+func spelled(u store.User, field string) string {
+	if field == "username" && u.Username != nil {
+		return *u.Username
+	}
+	return u.Email
+}
+
+// tellSameLogins gives keys to accounts that have none and tells admins once,
+// in the audit log, of each that has to stay without.
+func (a *App) tellSameLogins(ctx context.Context) error {
+	clashes, err := a.db.KeyLogins(ctx)
+	if err != nil {
+		return err
+	}
+	warnOfSameLogins(ctx, a.log, clashes)
+	for _, c := range clashes {
+		told, err := a.db.AuditEntries(ctx, store.AuditFilter{Action: string(didFindSameLogin), TargetType: "user", TargetID: c.User.ID}, "", 1)
+		if err != nil {
+			return err
+		}
+		if len(told) > 0 {
+			continue
+		}
+		if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+			return a.record(ctx, tx, operator(), didFindSameLogin, target{"user", c.User.ID}, nil,
+				facts{c.Field: spelled(c.User, c.Field), "same_as": c.Holder.ID, "its_spelling": spelled(c.Holder, c.Field)})
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

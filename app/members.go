@@ -84,7 +84,7 @@ func (a *App) person(ctx context.Context, p Person) (*store.User, error) {
 		if err := text("user_email", p.Email, 1, 254); err != nil {
 			return nil, err
 		}
-		u, err = userByEmail(ctx, a.db.Queries, p.Email)
+		u, err = a.db.UserByEmail(ctx, p.Email)
 	default:
 		return nil, invalid("user_email", "send user_email or user_id")
 	}
@@ -117,13 +117,16 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 	if err != nil {
 		return "", err
 	}
-	added := false
+	added, note := false, ""
 	err = a.changeCourse(ctx, actor, courseID, ActEnrolStudent, func(tx *store.Tx, _ *store.Course, res Resource) (err error) {
 		if err := mayEnrol(res); err != nil {
 			return err
 		}
 		added, err = tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: u.ID, Role: role, CreatedAt: a.instant()})
 		if err != nil || !added {
+			return err
+		}
+		if note, err = sameNameNote(ctx, tx.Queries, courseID, u); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberFacts(u.ID, role))
@@ -134,7 +137,7 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 	if !added {
 		return "User already enrolled", nil
 	}
-	return fmt.Sprintf("User %s enrolled as %s", u.Name(), role), nil
+	return fmt.Sprintf("User %s enrolled as %s%s", u.Name(), role, note), nil
 }
 
 // memberFacts is a person's place in a course as the audit log shows it.

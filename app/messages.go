@@ -143,6 +143,14 @@ func SenderName(m *store.Message) string {
 	return deletedName
 }
 
+// HistorySender is SenderName for the list that the existing client reads.
+func HistorySender(m *store.Message) string {
+	if m.ByAgent() {
+		return SenderName(m)
+	}
+	return plainSender(SenderName(m))
+}
+
 // agentLabel is how clients know an agent's line: "Teacher AI".
 func agentLabel(agentType string) string {
 	r := []rune(agentType)

@@ -131,7 +131,7 @@ func scriptOf(r rune) string {
 // noAgent refuses what clients show as an agent: names in brackets, the word AI
 // in capitals (also in letters that look like it), and the name of the system.
 func noAgent(field, value string) error {
-	plain := looksLatin.Replace(norm.NFKC.String(value))
+	plain := asLatin(value)
 	if strings.ContainsAny(plain, "[]【】〔〕") {
 		return invalid(field, "must not have square brackets, which mark agents")
 	}
@@ -140,20 +140,20 @@ func noAgent(field, value string) error {
 			return invalid(field, "must not have the word AI, which marks agents; a name is written Ai")
 		}
 	}
-	if strings.EqualFold(strings.TrimSpace(plain), "system") {
-		return invalid(field, "is the name of the system")
+	if looksLike(value, systemNames) != "" {
+		return invalid(field, "is or looks like the name of the system")
 	}
 	return nil
 }
 
-// looksLatin are the capitals of other scripts that look like A and I.
+// systemNames are those that lines stand under which nobody says.
 //
 //nolint:gochecknoglobals // a table
-var looksLatin = strings.NewReplacer("А", "A", "Α", "A", "Ꭺ", "A", "ꓮ", "A", "І", "I", "Ӏ", "I", "Ι", "I", "ꓲ", "I")
+var systemNames = []string{"system", deletedName}
 
-// canonical is how an address or a user name is kept, so that both databases
-// compare it alike: NFC, full and half width as one, and small letters beyond
-// ASCII, whose case SQLite does not know. The case of ASCII stays as typed.
+// canonical is how an address or a user name is kept and shown: NFC, full and
+// half width as one, and small letters beyond ASCII. The case of ASCII stays as
+// typed. What is compared is store.LoginKey.
 func canonical(login string) string {
 	login = norm.NFC.String(width.Fold.String(strings.TrimSpace(login)))
 	login = norm.NFC.String(strings.Map(func(r rune) rune {

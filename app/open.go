@@ -90,6 +90,11 @@ func Open(ctx context.Context, cfg *Config, log *slog.Logger, mode Mode) (o *Ope
 	if err := o.CheckEncryption(ctx); err != nil {
 		return o, err
 	}
+	if mode.Serve || mode.Work {
+		if err := o.tellSameLogins(ctx); err != nil {
+			log.WarnContext(ctx, "addresses and user names could not be compared; the next start does", "err", err)
+		}
+	}
 	if made, err := o.EnsureSuperAdmin(ctx); err != nil {
 		return o, err
 	} else if made != "" {

@@ -33,7 +33,7 @@ type AgentInRoom struct {
 	// Rule is why it may not speak now, one of those of a decision, and Detail
 	// more about it; "" when it is available.
 	Rule, Detail string
-	Problems     []string // what of its settings cannot be read
+	Problems     []string // what of its settings cannot be read, and who has its name
 }
 
 var errNotAttached = errorf(KindNotFound, "not_found", "Agent not assigned to this room")
@@ -71,8 +71,12 @@ func (a *App) describe(ctx context.Context, p *placed, room *store.Room) (*Agent
 	if err != nil {
 		return nil, err
 	}
+	same, err := namesakes(ctx, a.db.Queries, room.ID, p.Agent.Name)
+	if err != nil {
+		return nil, err
+	}
 	out := &AgentInRoom{RoomAgent: p.RoomAgent, Trigger: p.triggerText, Schedule: p.scheduleText, ContextLines: p.contextLines(),
-		Overridden: p.overridden(now), Problems: p.problems}
+		Overridden: p.overridden(now), Problems: append(same, p.problems...)}
 	if now.Before(p.MutedUntil) {
 		out.Muted = p.MutedUntil
 	}

@@ -168,18 +168,22 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 
 // AssignToRoom links a person to one room. The text says what happened.
 func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who Person) (string, error) {
-	if _, err := a.roomFor(ctx, actor, roomID, ActAssignToRoom); err != nil {
+	room, err := a.roomFor(ctx, actor, roomID, ActAssignToRoom)
+	if err != nil {
 		return "", err
 	}
 	u, err := a.person(ctx, who)
 	if err != nil {
 		return "", err
 	}
-	added := false
+	added, note := false, ""
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		added, err = tx.AddRoomMember(ctx, &store.RoomMember{RoomID: roomID, UserID: u.ID, CreatedAt: a.instant()})
 		if err != nil || !added {
 			return fromStore(err, "Room")
+		}
+		if note, err = sameNameNote(ctx, tx.Queries, room.CourseID, u); err != nil {
+			return err
 		}
 		return a.record(ctx, tx, actor, ActAssignToRoom, target{"room", roomID}, nil, facts{"user_id": u.ID})
 	})
@@ -189,7 +193,7 @@ func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who
 	if !added {
 		return "User already assigned to room", nil
 	}
-	return fmt.Sprintf("User %s assigned to room", u.Name()), nil
+	return fmt.Sprintf("User %s assigned to room%s", u.Name(), note), nil
 }
 
 // RoomAgents lists the agents in a room; full tells whether the actor may see

@@ -10,13 +10,19 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Migrate brings the database to this program's schema: ours, then the job
-// queue's. Of two processes that migrate at once, one waits.
+// Migrate brings the database to this program's schema: ours, with the keys of
+// old accounts, then the job queue's. Accounts that are the same by them are
+// named in the log. Of two processes that migrate at once, one waits.
 func Migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	return db.WithMigrationLock(ctx, func() error {
 		if err := db.Migrate(ctx); err != nil {
 			return err
 		}
+		clashes, err := db.KeyLogins(ctx)
+		if err != nil {
+			return fmt.Errorf("compare addresses and user names: %w", err)
+		}
+		warnOfSameLogins(ctx, log, clashes)
 		return jobs.Migrate(ctx, db, quietQueueLog(log))
 	})
 }

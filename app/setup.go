@@ -79,7 +79,7 @@ func (a *App) SeedAdmin(ctx context.Context, login, password string) (u *store.U
 	if !errors.As(err, &known) || known.Code != "user_exists" {
 		return u, err == nil, err
 	}
-	if u, err = userByLogin(ctx, a.db.Queries, strings.TrimSpace(login)); err != nil {
+	if u, err = a.db.UserByLogin(ctx, strings.TrimSpace(login)); err != nil {
 		return nil, false, fromStore(err, "User")
 	}
 	if !activeSuper(u) {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -41,7 +40,7 @@ type signin struct {
 // newSignin is an attempt at an account; one that does not exist is guarded
 // like one that does.
 func newSignin(login string, u *store.User, d *device, address string) signin {
-	who, address := "login "+strings.ToLower(canonical(login)), NetworkOf(address)
+	who, address := "login "+store.LoginKey(login), NetworkOf(address)
 	if u != nil {
 		who = "user " + u.ID
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/secure/precis"
+
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -76,6 +78,18 @@ func email(field string, value *string) error {
 	if a, err := mail.ParseAddress(*value); err != nil || a.Address != *value {
 		return invalid(field, "is not an e-mail address, send one like ada@example.org")
 	}
+	return identifier(field, (*value)[:strings.LastIndexByte(*value, '@')])
+}
+
+// identifier checks what people sign in by, as RFC 8265 says: its letters have
+// one spelling, and are read in one direction.
+func identifier(field, value string) error {
+	for word := range strings.FieldsSeq(value) {
+		if _, err := precis.UsernameCaseMapped.String(word); err != nil {
+			return invalid(field, "has, in %q, a character or a direction of writing that nobody can sign in by; "+
+				"use letters and digits of one script, and signs such as . - _", word)
+		}
+	}
 	return nil
 }
 
@@ -96,7 +110,7 @@ func username(field string, value *string) (*string, error) {
 	if strings.ContainsAny(v, "@\t\r\n") {
 		return nil, invalid(field, "must not contain @ or line breaks")
 	}
-	if err := firstOf(errors.Join(personName(field, &v), oneScript(field, v))); err != nil {
+	if err := firstOf(errors.Join(personName(field, &v), oneScript(field, v), identifier(field, v))); err != nil {
 		return nil, err
 	}
 	return &v, nil

@@ -101,6 +101,18 @@ func TestTurnFails(t *testing.T) {
 						t.Errorf("a plain member got %s", f.Text)
 					}
 				}
+				// The operator reads of a failure, by its kind, and of nothing that a provider said.
+				warning := `level=WARN msg="a turn failed" turn=` + all[0].ID
+				if c.state == store.TurnFailed {
+					apptest.Await(t, "the warning", func() bool { return strings.Contains(r.Log(), warning) })
+					_, line, _ := strings.Cut(r.Log(), warning)
+					line, _, _ = strings.Cut(line, "\n")
+					if !strings.Contains(line, "room="+cl.Room.ID) || !strings.Contains(line, "reason="+c.reason) || c.detail != "" && strings.Contains(line, c.detail) {
+						t.Errorf("the warning says %q", line)
+					}
+				} else if strings.Contains(r.Log(), warning) {
+					t.Errorf("a turn that was %s is logged as failed", c.state)
+				}
 			})
 		})
 	}

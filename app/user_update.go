@@ -143,6 +143,11 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	if err := c.apply(u); err != nil {
 		return nil, err
 	}
+	if was.Name() != u.Name() {
+		if err := mayBeCalled(ctx, tx.Queries, u); err != nil {
+			return nil, err
+		}
+	}
 	if wasSuper, isSuper := activeSuper(&was), activeSuper(u); wasSuper && !isSuper {
 		if err := keepsSuperAdmin(supers, u.ID); err != nil {
 			return nil, err
@@ -233,7 +238,7 @@ func (c *userChange) apply(u *store.User) error {
 			if err != nil {
 				return err
 			}
-			u.Username = name
+			u.SetUsername(name)
 		}
 	}
 	if !c.AvatarURL.Sent {

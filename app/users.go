@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -32,15 +31,11 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 	if err := mayRule(actor, power{beyond: ActCreateAdminUser, accounts: []string{in.Role}}); err != nil {
 		return nil, err
 	}
-	typed := strings.TrimSpace(in.Email)
 	u, err := a.newUser(ctx, actor.asker(), in)
 	if err != nil {
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if _, err := userByEmail(ctx, tx.Queries, typed); !errors.Is(err, store.ErrNotFound) {
-			return cmp.Or(err, store.ErrExists)
-		}
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
@@ -96,7 +91,7 @@ func (a *Actor) asker() asker { return asker{address: "person " + a.User.ID, kno
 // SetPassword replaces the password of an account, named by e-mail or user
 // name, and ends its sessions. It is for the operator at the machine.
 func (a *App) SetPassword(ctx context.Context, login, password string) error {
-	u, err := userByLogin(ctx, a.db.Queries, login)
+	u, err := a.db.UserByLogin(ctx, login)
 	if err != nil {
 		return fromStore(err, "User")
 	}

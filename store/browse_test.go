@@ -22,7 +22,7 @@ var withheld = map[string]string{
 	"avatars":            "*",
 	"course_join_codes":  "*",
 	"one_time_links":     "*",
-	"users":              "password_hash search_text",
+	"users":              "password_hash search_text email_key username_key",
 	"agents":             "encrypted_api_key encrypted_secrets external_config",
 	"agent_keys":         "encrypted_key",
 	"user_keys":          "encrypted_key",

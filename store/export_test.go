@@ -40,3 +40,11 @@ type hook func(string)
 func (h hook) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context { return ctx }
 
 func (h hook) AfterQuery(_ context.Context, e *bun.QueryEvent) { h(e.Query) }
+
+// SetLogins writes an account's address and user name as a program did that
+// knew no keys.
+func SetLogins(ctx context.Context, t *Tx, id, email, username string) error {
+	_, err := t.db.NewUpdate().Model((*User)(nil)).Set("email = ?", email).Set("username = ?", username).
+		Set("email_key = NULL").Set("username_key = NULL").Where("id = ?", id).Exec(ctx)
+	return err
+}

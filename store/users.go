@@ -21,7 +21,9 @@ type User struct {
 	IsActive      bool
 	CreatedAt     time.Time
 	Version       int
-	DeviceEpoch   int // moves on when the devices that signed in are no longer known
+	DeviceEpoch   int    // moves on when the devices that signed in are no longer known
+	EmailKey      string `bun:",nullzero"` // LoginKey of Email, "" while another account has it
+	UsernameKey   string `bun:",nullzero"`
 
 	SearchText string `bun:",scanonly"` // the database makes it
 }
@@ -42,20 +44,24 @@ func (q Queries) User(ctx context.Context, id string) (*User, error) {
 	return first(ctx, q.db.NewSelect().Model(u).Where("u.id = ?", id), u)
 }
 
-// UserByEmail finds an account by its e-mail, in any case.
+// UserByEmail finds an account by its e-mail, in any spelling of it; the one
+// that is spelled so goes first.
 func (q Queries) UserByEmail(ctx context.Context, email string) (*User, error) {
 	u := new(User)
-	return first(ctx, q.db.NewSelect().Model(u).Where("lower(u.email) = lower(?)", email), u)
+	return first(ctx, q.db.NewSelect().Model(u).Where("lower(u.email) = lower(?) OR u.email_key = ?", email, LoginKey(email)).
+		OrderExpr("CASE WHEN u.email = ? THEN 0 WHEN lower(u.email) = lower(?) THEN 1 ELSE 2 END", email, email), u)
 }
 
-// UserByLogin finds an account by e-mail or user name, in any case; an e-mail
-// goes before a user name, so that nobody can take over another's e-mail as a
-// user name.
+// UserByLogin finds an account by e-mail or user name, in any spelling. An
+// e-mail goes before a user name, so that nobody can take over another's e-mail
+// as a user name; what is spelled exactly so goes before both, since two
+// accounts from before there was a key may differ by their spelling alone.
 func (q Queries) UserByLogin(ctx context.Context, login string) (*User, error) {
-	u := new(User)
+	u, key := new(User), LoginKey(login)
 	return first(ctx, q.db.NewSelect().Model(u).
-		Where("lower(u.email) = lower(?) OR lower(u.username) = lower(?)", login, login).
-		OrderExpr("CASE WHEN lower(u.email) = lower(?) THEN 0 ELSE 1 END", login), u)
+		Where("lower(u.email) = lower(?0) OR lower(u.username) = lower(?0) OR u.email_key = ?1 OR u.username_key = ?1", login, key).
+		OrderExpr("CASE WHEN u.email = ?0 THEN 0 WHEN lower(u.email) = lower(?0) THEN 1 WHEN lower(u.username) = lower(?0) THEN 2"+
+			" WHEN u.email_key = ?1 THEN 3 ELSE 4 END", login, key), u)
 }
 
 // Users lists accounts, newest first.
@@ -186,7 +192,7 @@ func (t *Tx) UpdateUser(ctx context.Context, u *User) error {
 	u.Version++
 	t.gains(u.ID) // the role may be another
 	res, err := t.db.NewUpdate().Model(u).
-		Column("username", "full_name", "role", "avatar_url", "password_hash", "is_active", "version").
+		Column("username", "username_key", "full_name", "role", "avatar_url", "password_hash", "is_active", "version").
 		Where("u.id = ?", u.ID).Where("u.version = ?", u.Version-1).Exec(ctx)
 	return changed(res, err, ErrStale)
 }

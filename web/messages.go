@@ -28,7 +28,7 @@ type lineOut struct {
 }
 
 func lineForm(m *store.Message) lineOut {
-	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: app.SenderName(m), SenderID: nullable(m.SenderID), Content: m.Content,
+	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: app.HistorySender(m), SenderID: nullable(m.SenderID), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
 }
