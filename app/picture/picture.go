@@ -77,10 +77,10 @@ func Square(data []byte) (encoded []byte, extension string, err error) {
 		if !f.fits(data) {
 			continue
 		}
-		pixels := data
+		pixels, at, canvas := data, image.Point{}, image.Point{}
 		switch {
 		case bytes.HasPrefix(data, []byte("RIFF")):
-			pixels = firstFrame(data)
+			pixels, at, canvas = firstFrame(data)
 		case bytes.HasPrefix(data, []byte("\xff\xd8")):
 			// Some cameras and programs leave the end mark out.
 			pixels = append(bytes.Clone(data), 0xff, 0xd9)
@@ -92,11 +92,14 @@ func Square(data []byte) (encoded []byte, extension string, err error) {
 		if cfg.Width > MaxPixels/cfg.Height || cfg.Width*cfg.Height*bytesOf(cfg.ColorModel, data) > maxBytes {
 			return nil, "", ErrTooLarge
 		}
+		if canvas == (image.Point{}) {
+			canvas = image.Pt(cfg.Width, cfg.Height)
+		}
 		img, err := f.decode(bytes.NewReader(pixels))
-		if err != nil || img.Bounds().Empty() {
+		if err != nil || !img.Bounds().Add(at).In(image.Rectangle{Max: canvas}) || img.Bounds().Empty() {
 			return nil, "", ErrNoPicture
 		}
-		return encode(upright(scaled(img), orientation(data)))
+		return encode(upright(scaled(img, at, canvas), orientation(data)))
 	}
 	return nil, "", ErrNoPicture
 }
@@ -123,14 +126,22 @@ func bytesOf(m color.Model, data []byte) int {
 	return wide
 }
 
-// scaled is the square in the middle, no larger than Side.
-func scaled(img image.Image) *image.RGBA {
-	b := img.Bounds()
-	side := min(b.Dx(), b.Dy())
-	x, y := b.Min.X+(b.Dx()-side)/2, b.Min.Y+(b.Dy()-side)/2
-	from := image.Rect(x, y, x+side, y+side)
-	small := image.NewRGBA(image.Rect(0, 0, min(side, Side), min(side, Side)))
-	draw.CatmullRom.Scale(small, small.Bounds(), img, from, draw.Src, nil)
+// scaled is the square in the middle of a canvas, no larger than Side. The
+// picture stands at a place on it, and covers all of it unless it is a frame of
+// an animation; the rest is transparent.
+func scaled(img image.Image, at, canvas image.Point) *image.RGBA {
+	side := min(canvas.X, canvas.Y)
+	n := min(side, Side)
+	corner := image.Pt((canvas.X-side)/2, (canvas.Y-side)/2)
+	seen := img.Bounds().Add(at).Intersect(image.Rectangle{corner, corner.Add(image.Pt(side, side))})
+	small := image.NewRGBA(image.Rect(0, 0, n, n))
+	on := func(p image.Point, round int) image.Point {
+		p = p.Sub(corner)
+		return image.Pt((p.X*n+round)/side, (p.Y*n+round)/side)
+	}
+	if !seen.Empty() { // what is seen of it takes a pixel at least
+		draw.CatmullRom.Scale(small, image.Rectangle{on(seen.Min, 0), on(seen.Max, side-1)}, img, seen.Sub(at), draw.Src, nil)
+	}
 	return small
 }
 

@@ -2,6 +2,7 @@ package picture
 
 import (
 	"encoding/binary"
+	"image"
 	"iter"
 )
 
@@ -20,15 +21,21 @@ func chunks(rest []byte) iter.Seq2[string, []byte] {
 }
 
 // firstFrame makes a still WebP of an animation's first frame, which the
-// decoder does not know; other data is returned as it is.
-func firstFrame(data []byte) []byte {
+// decoder does not know, and says where on which canvas the frame stands; other
+// data is returned as it is, without a canvas.
+func firstFrame(data []byte) (still []byte, at, canvas image.Point) {
 	for name, content := range chunks(data[12:]) {
-		if name == "ANMF" && len(content) > frameHead {
-			return stillOf(content)
+		switch {
+		case name == "VP8X" && len(content) >= 10:
+			canvas = image.Pt(uint24(content[4:])+1, uint24(content[7:])+1)
+		case name == "ANMF" && len(content) > frameHead:
+			return stillOf(content), image.Pt(2*uint24(content), 2*uint24(content[3:])), canvas
 		}
 	}
-	return data
+	return data, image.Point{}, image.Point{}
 }
+
+func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // frameHead are the place, the size and the time of a frame, before its chunks.
 const frameHead = 16
