@@ -328,3 +328,46 @@ func TestImportMembers(t *testing.T) {
 		})
 	})
 }
+
+// A spent link has given its right away: whoever used it chose the password, so
+// the session that it opened is the person's like any later one, and stays when
+// the person gets more; ending it would leave the password. The giver makes no
+// further link then, and the audit log names who gave the spent one.
+func TestSessionOfALinkStays(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		c := r.Class(t)
+		ctx := t.Context()
+		rows, err := r.ImportMembers(ctx, c.Teacher, c.Course.ID, []byte("email\n"+store.NewID()+"@x.org\n"), false)
+		if err != nil || len(rows) != 1 || rows[0].Link == nil {
+			t.Fatalf("got %+v, %v", rows, err)
+		}
+		tokens, err := r.UsePasswordLink(ctx, rows[0].Link.Token, "another horse battery", app.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		actor, err := r.Authenticate(ctx, tokens.Access)
+		if err != nil {
+			t.Fatal(err)
+		}
+		elsewhere, err := r.CreateCourse(ctx, c.Admin, "Chemistry", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Enrol(ctx, c.Admin, elsewhere.ID, app.Person{ID: actor.User.ID}, app.RoleStudent); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Authenticate(ctx, tokens.Access); err != nil {
+			t.Errorf("the person's session: %v", err)
+		}
+		_, err = r.UsePasswordLink(ctx, rows[0].Link.Token, "a third horse battery", app.Client{})
+		refused(t, err, app.KindForbidden, "link_spent", "")
+		_, err = r.MakePasswordLink(ctx, c.Teacher, actor.User.ID)
+		refused(t, err, app.KindForbidden, "", "")
+		log, err := r.AuditLog(ctx, c.Admin, app.AuditFilter{Action: "user.set_password", TargetID: actor.User.ID}, "", 10)
+		if err != nil || len(log) != 1 || !strings.Contains(string(log[0].After), c.Teacher.User.ID) {
+			t.Errorf("the audit log: got %+v, %v", log, err)
+		}
+	})
+}
