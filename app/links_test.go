@@ -365,7 +365,7 @@ func TestSessionOfALinkStays(t *testing.T) {
 		refused(t, err, app.KindForbidden, "link_spent", "")
 		_, err = r.MakePasswordLink(ctx, c.Teacher, actor.User.ID)
 		refused(t, err, app.KindForbidden, "", "")
-		log, err := r.AuditLog(ctx, c.Admin, app.AuditFilter{Action: "user.set_password", TargetID: actor.User.ID}, "", 10)
+		log, err := storetest.All(r.AuditLog(ctx, c.Admin, app.AuditFilter{Action: "user.set_password", TargetID: actor.User.ID}, "", 10))
 		if err != nil || len(log) != 1 || !strings.Contains(string(log[0].After), c.Teacher.User.ID) {
 			t.Errorf("the audit log: got %+v, %v", log, err)
 		}

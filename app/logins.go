@@ -40,7 +40,7 @@ func (a *App) tellSameLogins(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(told) > 0 {
+		if told.Len() > 0 {
 			continue
 		}
 		if err := a.db.InTx(ctx, func(tx *store.Tx) error {
