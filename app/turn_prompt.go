@@ -32,7 +32,7 @@ func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 		}
 	}
 	if len(part.lines) == 0 {
-		return part, &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+		return part, errLinesGone
 	}
 	since := part.lines
 	if begun == nil && len(since) == window && since[0].Seq > r.turn.TriggerSeq {

@@ -64,6 +64,7 @@ type turnRun struct {
 	ended   time.Time     // when a person has stopped it in the middle
 	waited  time.Duration // for people who typed
 	anew    bool          // it is asked again about what they said
+	acted   bool          // a tool has run, or a person has decided: that is not done twice
 
 	mu      sync.Mutex // guards what follows: parts of a graph speak at once
 	usage   llm.Usage
@@ -282,6 +283,9 @@ func (r *turnRun) giveWay(lines []store.Message) error {
 
 // errParked ends an attempt whose turn waits for a person: that is committed.
 var errParked = errors.New("the turn waits for a person")
+
+// errLinesGone ends a turn that has nothing left to answer.
+var errLinesGone = &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
 
 var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it was about was erased for good", state: store.TurnStopped}
 

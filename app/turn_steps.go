@@ -69,8 +69,13 @@ func (r *turnRun) loadSteps(ctx context.Context) (err error) {
 	if r.saved, err = r.app.db.TurnSteps(ctx, r.turn.ID); err != nil {
 		return err
 	}
-	for _, s := range r.saved {
+	from := 0
+	for i, s := range r.saved {
 		r.steps = s.N
+		r.acted = r.acted || acts(s.Kind, s.Node)
+		if s.Kind == store.StepHuman && s.Name == stepHeard {
+			from, r.anew = i+1, true
+		}
 		if s.Kind == store.StepHuman && s.Name == stepGoOn {
 			r.asked, r.spent = 0, 0
 		}
@@ -79,7 +84,13 @@ func (r *turnRun) loadSteps(ctx context.Context) (err error) {
 		}
 		r.count(llm.Usage{PromptTokens: s.PromptTokens, CompletionTokens: s.CompletionTokens})
 	}
+	r.saved = r.saved[from:]
 	return nil
+}
+
+// acts tells whether a step of this kind is one that may not be done again.
+func acts(kind, node string) bool {
+	return kind == store.StepTool || kind == store.StepHuman && node != ""
 }
 
 // count adds to what the turn has cost.
@@ -122,6 +133,7 @@ func (r *turnRun) newStep(node, kind, name, agentID string) *store.TurnStep {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.steps++
+	r.acted = r.acted || acts(kind, node)
 	return &store.TurnStep{ID: store.NewID(), TurnID: r.turn.ID, N: r.steps, Node: node, Kind: kind, Name: name, AgentID: agentID,
 		State: store.StepDone, Attempt: r.turn.Attempt, StartedAt: r.app.instant()}
 }

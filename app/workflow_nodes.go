@@ -22,19 +22,24 @@ func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) node
 	r.tellNode(id, node, "started", "")
 	var out nodeOutput
 	var err error
-	switch node.Type {
-	case workflow.Agent:
+	if heedful(node) {
+		err = r.peopleFirst(ctx)
+	}
+	switch {
+	case err != nil:
+		return nodeDone{id, out, err}
+	case node.Type == workflow.Agent:
 		out, err = r.agentNode(ctx, key, node, alone)
-	case workflow.Condition:
+	case node.Type == workflow.Condition:
 		out = nodeOutput{Label: r.choose(node)}
 		if err = r.unread(id, node); err == nil {
 			err = r.saveNode(ctx, key, id, node, &out, nil)
 		}
-	case workflow.Action:
+	case node.Type == workflow.Action:
 		out, err = r.actionNode(ctx, key, id, node)
-	case workflow.Tool:
+	case node.Type == workflow.Tool:
 		out, err = r.toolNode(ctx, key, id, node)
-	case workflow.Human:
+	case node.Type == workflow.Human:
 		err = r.humanNode(key, id, node)
 	default:
 		err = &turnFault{reason: reasonGraph, detail: fmt.Sprintf("nothing can be done at %s", id), state: store.TurnStopped}

@@ -98,10 +98,15 @@ func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
 		}
 		if len(busy) == 0 {
 			run.status = p.Status
-			if !errors.Is(failed, errParked) {
+			switch {
+			case errors.Is(failed, errHeardMore):
+				failed = run.startAnew(ctx)
+			case errors.Is(failed, errParked):
+				failed = run.putAside(ctx)
+			default:
 				return failed
 			}
-			if failed = run.putAside(ctx); !errors.Is(failed, errResumed) {
+			if failed != nil && !errors.Is(failed, errResumed) {
 				return failed
 			}
 			failed = nil
@@ -112,8 +117,8 @@ func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
 		switch {
 		case res.err == nil:
 			run.take(res.id, res.out)
-		case errors.Is(res.err, errParked):
-			failed = cmp.Or(failed, errParked) // the branches beside it come to their next node
+		case errors.Is(res.err, errParked), errors.Is(res.err, errHeardMore):
+			failed = cmp.Or(failed, res.err) // the branches beside it come to their next node
 		default:
 			failed = res.err
 			cancel()
@@ -175,7 +180,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 			err = r.hear(ctx)
 		}
 		if err == nil && len(r.lines) == 0 && r.turn.Cause == causePost {
-			return &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+			return errLinesGone
 		}
 		r.read = readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.present)
 		if err == nil && len(r.saved) == 0 {
