@@ -2,12 +2,9 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 
-	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -23,209 +20,12 @@ const providerOffline = "offline"
 // defaultProvider is that of an agent for which nobody has chosen one.
 const defaultProvider = "gemini"
 
-// AgentSettings are the members of an agent that a client may send. Unsent ones
-// keep what is stored, or take the default in a new agent.
-type AgentSettings struct {
-	Type           Opt[string]
-	Name           Opt[string]
-	Category       Opt[string]
-	ModelProvider  Opt[string]
-	Model          Opt[string]
-	SystemPrompt   Opt[string]
-	APIKey         Opt[Secret] // absent, null, "" and its own mask all keep the stored key
-	Settings       Opt[json.RawMessage]
-	TriggerConfig  Opt[json.RawMessage]
-	ScheduleConfig Opt[json.RawMessage]
-	ExternalConfig Opt[json.RawMessage]
-	Capabilities   Opt[[]string]
-	UserKeyIDs     Opt[[]string]
-	ContextWindow  Opt[int]
-	IsActive       Opt[bool]
-}
-
-// apply writes the sent members to an agent and checks the result.
-func (a *App) apply(s AgentSettings, ag *store.Agent) error {
-	s.Model.setNullable(&ag.Model)
-	if err := firstOf(errors.Join(s.Type.set("type", &ag.Type), s.Name.set("name", &ag.Name),
-		s.Category.set("category", &ag.Category), s.ModelProvider.set("model_provider", &ag.ModelProvider),
-		s.SystemPrompt.set("system_prompt", &ag.SystemPrompt), s.ContextWindow.set("context_window", &ag.ContextWindow),
-		s.IsActive.set("is_active", &ag.IsActive))); err != nil {
-		return err
-	}
-	if err := firstOf(errors.Join(text("type", ag.Type, 1, 64), name("name", &ag.Name), a.checkCategory(ag),
-		a.checkProvider(ag), cleanModel("model", ag), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
-		between("context_window", ag.ContextWindow, 1, 1000))); err != nil {
-		return err
-	}
-	if err := applyJSON(s, ag); err != nil {
-		return err
-	}
-	if err := a.applyExternal(s.ExternalConfig, ag); err != nil {
-		return err
-	}
-	return a.applyKey(s.APIKey, ag)
-}
-
-func (a *App) checkCategory(ag *store.Agent) error {
-	if ag.IsExternal {
-		return oneOf("category", ag.Category, categoryExternal)
-	}
-	return oneOf("category", ag.Category, categories...)
-}
-
-func (a *App) checkProvider(ag *store.Agent) error {
-	if ag.IsExternal && ag.ModelProvider == categoryExternal || a.models.Known(ag.ModelProvider) {
-		return nil
-	}
-	return oneOf("model_provider", ag.ModelProvider, a.models.Names()...)
-}
-
-func applyJSON(s AgentSettings, ag *store.Agent) error {
-	for _, m := range []struct {
-		field    string
-		sent     Opt[json.RawMessage]
-		to       *store.JSON
-		nullable bool
-		check    func(store.JSON) error
-	}{
-		{"settings", s.Settings, &ag.Settings, false, nil},
-		{"trigger_config", s.TriggerConfig, &ag.TriggerConfig, true, checkTrigger},
-		{"schedule_config", s.ScheduleConfig, &ag.ScheduleConfig, true, checkSchedule},
-	} {
-		if !m.sent.Sent {
-			continue
-		}
-		v, err := object(m.field, m.sent.Value, "")
-		if err != nil {
-			return err
-		}
-		if v == "" && !m.nullable {
-			return invalid(m.field, "must not be null, leave it out to keep what is stored")
-		}
-		// Clients send back what they read: what is stored stays, whatever it is.
-		if m.check != nil && v != *m.to {
-			if err := m.check(v); err != nil {
-				return err
-			}
-		}
-		*m.to = v
-	}
-	for _, m := range []struct {
-		field string
-		sent  Opt[[]string]
-		to    *store.JSON
-	}{{"capabilities", s.Capabilities, &ag.Capabilities}, {"user_key_ids", s.UserKeyIDs, &ag.UserKeyIDs}} {
-		if err := setTexts(m.field, m.sent, m.to); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// setTexts stores a sent list of short texts; absent and null keep the stored
-// one.
-func setTexts(field string, sent Opt[[]string], to *store.JSON) error {
-	if !sent.Sent || sent.Null {
-		return nil
-	}
-	if len(sent.Value) > 100 {
-		return invalid(field, "has %d entries, at most 100 are possible", len(sent.Value))
-	}
-	for _, v := range sent.Value {
-		if err := text(field, v, 1, 100); err != nil {
-			return err
-		}
-	}
-	*to = toJSON(append([]string{}, sent.Value...))
-	return nil
-}
-
-// cleanModel takes the name of an agent's model as it was meant; a blank one is none.
-func cleanModel(field string, ag *store.Agent) error {
-	ag.Model = blankToNil(ag.Model)
-	if ag.Model == nil {
-		return nil
-	}
-	if err := text(field, *ag.Model, 1, maxName); err != nil {
-		return err
-	}
-	model, err := llm.CleanModel(*ag.Model)
-	if err != nil {
-		return invalid(field, "%v", err)
-	}
-	ag.Model = &model
-	return nil
-}
-
-// cleanKey takes a model key as it was meant, without what came along when it
-// was copied.
-func cleanKey(field string, key Secret) (Secret, error) {
-	if err := text(field, key.Reveal(), 1, 4096); err != nil {
-		return "", err
-	}
-	clean, err := llm.CleanKey(key.Reveal())
-	if err != nil {
-		return "", invalid(field, "%v", err)
-	}
-	return Secret(clean), nil
-}
-
-// applyKey stores a newly typed key, encrypted. Clients send back what they
-// read, so an empty key or the mask of the stored one keeps it.
-func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
-	if !sent.Sent || sent.Null || strings.TrimSpace(sent.Value.Reveal()) == "" {
-		return nil
-	}
-	if m := a.MaskedKey(ag); m != nil && *m == sent.Value.Reveal() {
-		return nil
-	}
-	key, err := cleanKey("api_key", sent.Value)
-	if err != nil {
-		return err
-	}
-	token, err := a.sealKey(ag.ModelProvider, key)
-	ag.EncryptedAPIKey = token
-	return err
-}
-
-// MaskedKey is an agent's key as people may see it, nil without one.
-func (a *App) MaskedKey(ag *store.Agent) *string {
-	if ag.EncryptedAPIKey == "" {
-		return nil
-	}
-	masked := a.MaskToken(ag.EncryptedAPIKey)
-	return &masked
-}
-
-func between(field string, n, least, most int) error {
-	if n < least || n > most {
-		return invalid(field, "must be between %d and %d", least, most)
-	}
-	return nil
-}
-
 // newAgent is an agent with every default in place.
 func (a *App) newAgent(projectID, createdBy string) store.Agent {
 	now := a.instant()
 	return store.Agent{ID: store.NewID(), ProjectID: projectID, CreatedBy: createdBy, Name: "Default Profile",
 		Category: categoryInstructor, ModelProvider: defaultProvider, Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]",
 		ContextWindow: 10, CreatedAt: now, UpdatedAt: now, Version: 1}
-}
-
-// firstAgents are the two agents of a new project: they answer at once, on the
-// offline provider, until somebody gives them a model.
-func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
-	teacher, student := a.newAgent(projectID, createdBy), a.newAgent(projectID, createdBy)
-	teacher.Type, teacher.Name = AgentTeacher, "Teacher"
-	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
-	student.Type, student.Name, student.Category = AgentStudent, "Student", categoryParticipant
-	student.SystemPrompt = "You are a curious student of this class. Add one short, honest thought or question."
-	teacher.Capabilities = toJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead, CapArtifactWrite, CapMembersRead})
-	student.Capabilities = toJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead})
-	for _, ag := range []*store.Agent{&teacher, &student} {
-		ag.ModelProvider, ag.IsActive = providerOffline, true
-	}
-	return []store.Agent{teacher, student}
 }
 
 // Agents lists a project's agents.
@@ -238,35 +38,6 @@ func (a *App) Agents(ctx context.Context, actor *Actor, projectID string, p stor
 		return nil, err
 	}
 	return a.db.AgentsInProject(ctx, projectID, p)
-}
-
-// readyMade tells whether an agent is one that the program has put into a new
-// project, and nobody has made it their own since.
-func (a *App) readyMade(ag *store.Agent) bool {
-	return slices.ContainsFunc(a.firstAgents(ag.ProjectID, ""), func(made store.Agent) bool {
-		return made.Type == ag.Type && made.Name == ag.Name && made.SystemPrompt == ag.SystemPrompt && made.ModelProvider == ag.ModelProvider &&
-			ag.EncryptedAPIKey == ""
-	})
-}
-
-// giveWayTo switches off the ready-made agents among siblings, since a person has
-// made one of their type.
-func (a *App) giveWayTo(ctx context.Context, tx *store.Tx, actor *Actor, siblings []store.Agent) error {
-	for i := range siblings {
-		was := siblings[i]
-		if !was.IsActive || !a.readyMade(&was) {
-			continue
-		}
-		off := was
-		off.IsActive, off.UpdatedAt = false, a.instant()
-		if err := tx.UpdateAgent(ctx, &off); err != nil {
-			return err
-		}
-		if err := a.recordAgent(ctx, tx, actor, ActActivateAgent, &was, &off); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // CreateAgent adds an agent to a project; the first of its type that a person
@@ -298,10 +69,8 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		if !s.IsActive.Sent {
 			ag.IsActive = !slices.ContainsFunc(siblings, func(s store.Agent) bool { return !a.readyMade(&s) })
 		}
-		if ag.IsActive {
-			if err := a.giveWayTo(ctx, tx, actor, siblings); err != nil {
-				return err
-			}
+		if err := a.giveWayTo(ctx, tx, actor, &ag, siblings); err != nil {
+			return err
 		}
 		return a.addAgent(ctx, tx, actor, ActCreateAgent, &ag)
 	})
@@ -354,7 +123,32 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 			return nil, err
 		}
 	}
-	return a.editAgent(ctx, actor, ActUpdateAgent, id, func(ag *store.Agent) error { return a.apply(s, ag) })
+	ag := was
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		var siblings []store.Agent
+		if was.ProjectID != "" && (s.IsActive.Value || s.Type.Sent) {
+			// The project's row before the agent's, as wherever both are written.
+			kind := was.Type
+			if s.Type.Sent {
+				kind = s.Type.Value
+			}
+			if siblings, err = tx.LockAgents(ctx, was.ProjectID, kind); err != nil {
+				return err
+			}
+		}
+		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
+			return err
+		}
+		before := *ag
+		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.apply(s, ag) }); err != nil {
+			return err
+		}
+		if before.IsActive && before.Type == ag.Type {
+			return nil
+		}
+		return a.giveWayTo(ctx, tx, actor, ag, siblings)
+	})
+	return ag, agentError(err)
 }
 
 // editAgent changes an agent as it is stored now: of two people who edit at

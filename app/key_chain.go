@@ -20,16 +20,10 @@ const (
 
 // chainKey is a key of an agent's chain and whose it is.
 type chainKey struct {
-	key       Secret
+	key       Secret // "" until token is decrypted
 	kind      string
+	token     string // as it is stored
 	userKeyID string // of the person's key, where it is one
-}
-
-// sealedKey is one that has not been decrypted.
-type sealedKey struct {
-	kind      string
-	token     string
-	userKeyID string
 }
 
 // modelKeys is the chain of keys that an agent calls its model with: its own,
@@ -40,9 +34,9 @@ func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error
 	if !a.models.NeedsKey(ag.ModelProvider) {
 		return []chainKey{{kind: keyNone}}, nil
 	}
-	var sealed []sealedKey
+	var sealed []chainKey
 	if ag.EncryptedAPIKey != "" {
-		sealed = append(sealed, sealedKey{kind: keyOwn, token: ag.EncryptedAPIKey})
+		sealed = append(sealed, chainKey{kind: keyOwn, token: ag.EncryptedAPIKey})
 	}
 	more, err := a.furtherKeys(ctx, ag)
 	if err != nil {
@@ -58,7 +52,8 @@ func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error
 			fault.detail = "the agent has no usable API key for " + ag.ModelProvider + ": " + elsewhere.Error() + "; enter it again"
 		case err != nil: // a key that cannot be decrypted is no key; the others still are
 		case !slices.ContainsFunc(keys, func(k chainKey) bool { return k.key == key }):
-			keys = append(keys, chainKey{key, s.kind, s.userKeyID})
+			s.key = key
+			keys = append(keys, s)
 		}
 	}
 	if len(keys) == 0 {
@@ -101,8 +96,8 @@ func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, e
 }
 
 // furtherKeys are those behind the agent's own key, in the order of the chain.
-func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]sealedKey, error) {
-	var sealed []sealedKey
+func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error) {
+	var sealed []chainKey
 	var named []string
 	if err := json.Unmarshal([]byte(ag.UserKeyIDs), &named); err != nil {
 		return nil, err
@@ -119,7 +114,7 @@ func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]sealedKey, er
 	}
 	for _, id := range named {
 		if i := slices.IndexFunc(mine, func(k store.UserKey) bool { return k.ID == id }); i >= 0 {
-			sealed = append(sealed, sealedKey{keyLent, mine[i].EncryptedKey, id})
+			sealed = append(sealed, chainKey{kind: keyLent, token: mine[i].EncryptedKey, userKeyID: id})
 		}
 	}
 	stored, err := a.db.AgentKeys(ctx, ag.ID)
@@ -128,13 +123,13 @@ func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]sealedKey, er
 	}
 	for _, kind := range agentKeyTypes {
 		if i := slices.IndexFunc(stored, func(k store.AgentKey) bool { return k.KeyType == kind }); i >= 0 {
-			sealed = append(sealed, sealedKey{kind: kind, token: stored[i].EncryptedKey})
+			sealed = append(sealed, chainKey{kind: kind, token: stored[i].EncryptedKey})
 		}
 	}
 	for _, k := range mine {
 		// Everybody uses a system agent, which is nobody's own.
 		if !slices.Contains(named, k.ID) && (k.Shared || !ag.System()) {
-			sealed = append(sealed, sealedKey{keyMaker, k.EncryptedKey, k.ID})
+			sealed = append(sealed, chainKey{kind: keyMaker, token: k.EncryptedKey, userKeyID: k.ID})
 		}
 	}
 	if ag.ProjectID == "" {
@@ -142,7 +137,7 @@ func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]sealedKey, er
 	}
 	shared, err := a.db.SharedKeys(ctx, ag.ProjectID, ag.ModelProvider, ag.CreatedBy)
 	for _, k := range shared {
-		sealed = append(sealed, sealedKey{keyShared, k.EncryptedKey, k.ID})
+		sealed = append(sealed, chainKey{kind: keyShared, token: k.EncryptedKey, userKeyID: k.ID})
 	}
 	return sealed, err
 }

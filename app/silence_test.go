@@ -185,6 +185,66 @@ func TestReadyMadeAgentsGiveWay(t *testing.T) {
 	})
 }
 
+// ... whichever way their own comes to be active: switched on, given their type,
+// or made as the project's.
+func TestReadyMadeGiveWayToChanges(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		c := r.Class(t)
+		made := func(t *testing.T, project string, s app.AgentSettings) *store.Agent {
+			ag, err := r.CreateAgent(t.Context(), c.Teacher, project, s)
+			must(t, err)
+			return ag
+		}
+		for name, change := range map[string]func(t *testing.T, project string) *store.Agent{
+			"a clone is switched on": func(t *testing.T, project string) *store.Agent {
+				tpl, err := r.CreateTemplate(t.Context(), c.Teacher, app.AgentSettings{Type: app.Some(app.AgentTeacher), Name: app.Some("Mine")})
+				must(t, err)
+				clone, err := r.CloneTemplate(t.Context(), c.Teacher, tpl.ID, project)
+				if must(t, err); clone.IsActive {
+					t.Error("a clone is active at once")
+				}
+				ag, err := r.UpdateAgent(t.Context(), c.Teacher, clone.ID, app.AgentSettings{IsActive: app.Some(true)})
+				must(t, err)
+				return ag
+			},
+			"one is switched on": func(t *testing.T, project string) *store.Agent {
+				ag := made(t, project, app.AgentSettings{Type: app.Some(app.AgentTeacher), Name: app.Some("Mine"), IsActive: app.Some(false)})
+				ag, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{IsActive: app.Some(true)})
+				must(t, err)
+				return ag
+			},
+			"one gets the type": func(t *testing.T, project string) *store.Agent {
+				ag := made(t, project, app.AgentSettings{Type: app.Some("analytics"), Name: app.Some("Mine"), IsActive: app.Some(true)})
+				ag, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{Type: app.Some(app.AgentTeacher)})
+				must(t, err)
+				return ag
+			},
+			"the ready-made one is made one's own": func(t *testing.T, project string) *store.Agent {
+				ag, err := r.SetProjectAgent(t.Context(), c.Teacher, project, app.AgentTeacher, app.AgentSettings{Name: app.Some("Mine")})
+				must(t, err)
+				return ag
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				org, err := r.CreateOrganization(t.Context(), c.Teacher, name, nil)
+				must(t, err)
+				p, err := r.CreateProject(t.Context(), c.Teacher, org.ID, "Fresh", nil)
+				must(t, err)
+				if ag := change(t, p.ID); !ag.IsActive {
+					t.Errorf("got %+v, want an active one", ag)
+				}
+				agents, err := storetest.All(r.Agents(t.Context(), c.Teacher, p.ID, store.Page{}))
+				must(t, err)
+				if got := fmt.Sprint(activeOf(agents, app.AgentTeacher), activeOf(agents, app.AgentStudent)); got != "[Mine] [Student]" {
+					t.Errorf("active: got %s", got)
+				}
+			})
+		}
+	})
+}
+
 // A prompt that is too long is asked once more with less, and a budget keeps it
 // short from the beginning; a conversation begins with somebody else's line.
 func TestPromptsFit(t *testing.T) {

@@ -153,7 +153,10 @@ func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agen
 		if ag, err = tx.AgentForUpdate(ctx, siblings[0].ID); err != nil {
 			return err
 		}
-		return a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.apply(s, ag) })
+		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.apply(s, ag) }); err != nil {
+			return err
+		}
+		return a.giveWayTo(ctx, tx, actor, ag, siblings)
 	})
 	return ag, agentError(err)
 }

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// cleanKey takes a model key as it was meant, without what came along when it
+// was copied.
+func cleanKey(field string, key Secret) (Secret, error) {
+	if err := text(field, key.Reveal(), 1, 4096); err != nil {
+		return "", err
+	}
+	clean, err := llm.CleanKey(key.Reveal())
+	if err != nil {
+		return "", invalid(field, "%v", err)
+	}
+	return Secret(clean), nil
+}
+
+// applyKey stores a newly typed key, encrypted. Clients send back what they
+// read, so an empty key or the mask of the stored one keeps it.
+func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
+	if !sent.Sent || sent.Null || strings.TrimSpace(sent.Value.Reveal()) == "" {
+		return nil
+	}
+	if m := a.MaskedKey(ag); m != nil && *m == sent.Value.Reveal() {
+		return nil
+	}
+	key, err := cleanKey("api_key", sent.Value)
+	if err != nil {
+		return err
+	}
+	token, err := a.sealKey(ag.ModelProvider, key)
+	ag.EncryptedAPIKey = token
+	return err
+}
+
+// MaskedKey is an agent's key as people may see it, nil without one.
+func (a *App) MaskedKey(ag *store.Agent) *string {
+	if ag.EncryptedAPIKey == "" {
+		return nil
+	}
+	masked := a.MaskToken(ag.EncryptedAPIKey)
+	return &masked
+}

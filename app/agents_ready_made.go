@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// A new project has agents that the program has made ready. They give way to those
+// that people make, in whichever way a person's own comes to be active.
+
+// firstAgents are the two agents of a new project: they answer at once, on the
+// offline provider, until somebody gives them a model.
+func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
+	teacher, student := a.newAgent(projectID, createdBy), a.newAgent(projectID, createdBy)
+	teacher.Type, teacher.Name = AgentTeacher, "Teacher"
+	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
+	student.Type, student.Name, student.Category = AgentStudent, "Student", categoryParticipant
+	student.SystemPrompt = "You are a curious student of this class. Add one short, honest thought or question."
+	teacher.Capabilities = toJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead, CapArtifactWrite, CapMembersRead})
+	student.Capabilities = toJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead})
+	for _, ag := range []*store.Agent{&teacher, &student} {
+		ag.ModelProvider, ag.IsActive = providerOffline, true
+	}
+	return []store.Agent{teacher, student}
+}
+
+// readyMade tells whether an agent is one that the program has put into a new
+// project, and nobody has made it their own since.
+func (a *App) readyMade(ag *store.Agent) bool {
+	return slices.ContainsFunc(a.firstAgents(ag.ProjectID, ""), func(made store.Agent) bool {
+		return made.Type == ag.Type && made.Name == ag.Name && made.SystemPrompt == ag.SystemPrompt && made.ModelProvider == ag.ModelProvider &&
+			ag.EncryptedAPIKey == ""
+	})
+}
+
+// giveWayTo switches off the ready-made agents among siblings, since a person's
+// own of their type is active.
+func (a *App) giveWayTo(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, siblings []store.Agent) error {
+	if !ag.IsActive || a.readyMade(ag) {
+		return nil
+	}
+	for i := range siblings {
+		was := siblings[i]
+		if !was.IsActive || was.ID == ag.ID || !a.readyMade(&was) {
+			continue
+		}
+		off := was
+		off.IsActive, off.UpdatedAt = false, a.instant()
+		if err := tx.UpdateAgent(ctx, &off); err != nil {
+			return err
+		}
+		if err := a.recordAgent(ctx, tx, actor, ActActivateAgent, &was, &off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
