@@ -34,6 +34,7 @@ var errChatter = errors.New("web: too many frames without a message")
 type conn struct {
 	*net.TCPConn
 	unread atomic.Bool // it is closed before all that was sent has been read
+	bare   bareLines
 
 	// Of a socket; its one reader alone uses them.
 	metered bool
@@ -45,6 +46,9 @@ type conn struct {
 // socket's library hands out neither empty fragments nor pings, and reads on.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
+	if !c.metered {
+		c.bare.see(p[:n])
+	}
 	if !c.metered || n == 0 {
 		return n, err
 	}

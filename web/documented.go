@@ -127,6 +127,9 @@ func (s *Server) sayLimits() {
 				continue
 			}
 			for _, content := range op.RequestBody.Content {
+				if op.OperationID == "setAgentKeys" {
+					content.Schema.Extensions = keywords{"propertyNames": choice("room_key", "global_key", "backup_key")}
+				}
 				name := strings.TrimPrefix(content.Schema.Ref, "#/components/schemas/")
 				if schema := doc.Components.Schemas.Map()[name]; schema != nil {
 					limit(schema, name, alike, peculiar)

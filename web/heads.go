@@ -52,7 +52,11 @@ func eachField(raw []byte, visit func(name, value string)) {
 // ways (RFC 9112, section 11.2), and bodies that would have to be unpacked: a
 // few bytes of those can become any number.
 func (s *Server) checkHead(c *fiber.Ctx) error {
-	if fault := headFault(&c.Request().Header); fault != "" {
+	fault := headFault(&c.Request().Header)
+	if nc, ok := c.Context().Conn().(*conn); ok && fault == "" && nc.bare.take(&c.Request().Header) {
+		fault = bareLine
+	}
+	if fault != "" {
 		endUnread(c.Context())
 		return &app.Error{Kind: app.KindRejected, Code: "bad_request", Message: fault}
 	}
@@ -67,6 +71,8 @@ func (s *Server) checkHead(c *fiber.Ctx) error {
 	}
 	return c.Next()
 }
+
+const bareLine = "End each line of the head with CR and LF"
 
 // single are the header lines of which two could mean two things.
 var single = []string{fiber.HeaderHost, fiber.HeaderContentLength, fiber.HeaderTransferEncoding, fiber.HeaderContentType,
@@ -115,7 +121,7 @@ func lineFault(raw []byte) string {
 	for i, b := range raw {
 		switch {
 		case b == '\n' && (i == 0 || raw[i-1] != '\r'), b == '\r' && (i+1 == len(raw) || raw[i+1] != '\n'):
-			return "End each line of the head with CR and LF"
+			return bareLine
 		case (b == ' ' || b == '\t') && (i == 0 || raw[i-1] == '\n'):
 			return "Send each header on one line"
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,12 @@ func TestAmbiguousHeads(t *testing.T) {
 		"a folded length":              post("Host: x\r\nContent-Length:\r\n 0\r\n", ""),
 		"a first line that is folded":  "GET /healthz HTTP/1.1\r\n Host: x\r\nHost: x\r\n\r\n",
 		"a line end without CR":        "GET /healthz HTTP/1.1\r\nHost: x\nX-A: b\r\n\r\n",
+		"a first line without CR":      "GET /healthz HTTP/1.1\nHost: x\r\n\r\n",
+		"all lines without CR":         "GET /healthz HTTP/1.1\nHost: x\n\n",
+		"a CR in the first line":       "GET /health\rz HTTP/1.1\r\nHost: x\r\n\r\n",
+		"a line end before the first":  "\r\nGET /healthz HTTP/1.1\nHost: x\r\n\r\n",
+		"a first line of HTTP/1.0":     "GET /healthz HTTP/1.0\n\r\n",
+		"a body's first line":          "POST " + at + " HTTP/1.1\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
 		"a head's end without CR":      post("Host: x\r\nX: y\r\n\nTransfer-Encoding: chunked\r\n", ""),
 		"a CR alone":                   "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: b\rTransfer-Encoding: chunked\r\n\r\n",
 		"a NUL":                        "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: b\x00c\r\n\r\n",
@@ -114,6 +121,37 @@ func TestAmbiguousHeads(t *testing.T) {
 				t.Errorf("got %s, want an error in our form", got[0].body)
 			}
 		})
+	}
+}
+
+// A first line without CR is found wherever it stands among the requests of one
+// connection and however its bytes come; a body may hold what it likes.
+func TestBareFirstLines(t *testing.T) {
+	t.Parallel()
+	r := start(t, storetest.SQLite(t))
+	const good, bad = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "GET /readyz HTTP/1.1\nHost: x\r\n\r\n"
+	got, closed := r.rawAnswers(t, good+good+bad+good)
+	if len(got) != 3 || got[1].status != http.StatusOK || got[2].status != http.StatusBadRequest || !closed {
+		t.Errorf("behind two others: got %+v, closed %v, want 200, 200, 400 and an end", got, closed)
+	}
+	body := "GET /healthz HTTP/1.1\nGET /readyz HTTP/1.1\n"
+	post := fmt.Sprintf("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if got, _ := r.rawAnswers(t, post+good); len(got) != 2 || got[0].status != http.StatusMethodNotAllowed || got[1].status != http.StatusOK {
+		t.Errorf("in a body: got %+v, want 405 and 200", got)
+	}
+	var whole, pieces bareLines
+	whole.see([]byte(good + bad + body))
+	for _, b := range []byte(good + bad + body) {
+		pieces.see([]byte{b})
+	}
+	if want := []int{20, 21, 20}; !slices.Equal(whole.found, want) || !slices.Equal(pieces.found, want) {
+		t.Errorf("got %v at once and %v in pieces, want %v", whole.found, pieces.found, want)
+	}
+	for range 1000 {
+		pieces.see([]byte(bad))
+	}
+	if len(pieces.found) > maxBare {
+		t.Errorf("%d lines are kept", len(pieces.found))
 	}
 }
 

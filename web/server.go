@@ -133,6 +133,9 @@ func (s *Server) eachRequest(next fasthttp.RequestHandler) fasthttp.RequestHandl
 		next(ctx)
 		if in != nil {
 			s.finish(ctx, in)
+			if nc, ok := ctx.Conn().(*conn); ok {
+				nc.bare.forget()
+			}
 		}
 	}
 }
