@@ -58,20 +58,25 @@ test: ## Test everything on SQLite and on a throw-away Postgres, with -race wher
 try: ## Run one test at once, on SQLite alone and without -race: make try TEST=TestAgentAnswers PKG=./app
 	COAGENT_TEST_DATABASE=sqlite COAGENT_POSTGRES_BIN=none go test -count=1 -timeout 10m -run '$(TEST)' $(ARGS) $(or $(PKG),./...)
 
-prove: ## Run what takes longer than CI may: everything three times, kills and cuts whole, every fuzz target; hours
-	$(MAKE) test ARGS="-count=3 -timeout 3h"
-	$(MAKE) chaos
-	$(MAKE) fuzz
-	@for script in web/prove/*.sh; do if [ -x "$$script" ]; then echo "$$script"; "$$script" || exit 1; fi; done
+# What is short comes first. All of it runs, since it takes hours, and the end
+# names every part that failed.
+prove: ## Run what takes longer than CI may: the scripts of web/prove, every fuzz target, kills and cuts whole, everything three times; hours
+	@failed=; part() { echo "== $$*"; "$$@" || failed="$$failed; $$*"; }; \
+	for script in web/prove/*.sh; do if [ -x "$$script" ]; then part "$$script"; fi; done; \
+	part $(MAKE) fuzz; part $(MAKE) chaos; part $(MAKE) test ARGS="-count=3 -timeout 3h"; \
+	if [ -n "$$failed" ]; then echo "failed:$${failed#;}"; exit 1; fi; echo "all parts passed"
 
 chaos: ## Break real processes in every way for about 5 minutes and print a table; ARGS="-run TestKill"
 	$(WITHPG) env COAGENT_CHAOS=1 go test -count=1 -timeout 25m -v $(ARGS) ./web/chaos/
 
 FUZZTIME ?= 60s
 fuzz: ## Fuzz every Fuzz target for FUZZTIME=60s each; PKG=./web, FUZZ=Cursor pick some
-	@set -e; for pkg in $$(go list -f '{{.Dir}}' $(or $(PKG),./...) | xargs grep -ls --include='*_test.go' -r '^func Fuzz' | xargs -n1 dirname | sort -u); do \
-		for target in $$(go test -list '^Fuzz.*$(FUZZ)' $$pkg | grep '^Fuzz'); do \
-			echo "$$target in $$pkg"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$pkg; done; done
+	@set -e; dirs=$$(go list -f '{{.Dir}}' $(or $(PKG),./...)); \
+	for pkg in $$(echo "$$dirs" | xargs grep -ls --include='*_test.go' -r '^func Fuzz' | xargs -n1 dirname | sort -u); do \
+		listed=$$(go test -list '^Fuzz.*$(FUZZ)' $$pkg); \
+		for target in $$(echo "$$listed" | grep '^Fuzz'); do \
+			echo "$$target in $$pkg"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$pkg || \
+				{ echo "failed: $$target in $$pkg"; exit 1; }; done; done
 
 bench: ## Measure against the floor of the machine, in about a quarter of an hour; ARGS="-only class -size small"
 	go run ./web/bench $(ARGS)
