@@ -69,7 +69,7 @@ func offlineAnswer(r Request) (call *ToolCall, text string) {
 	}
 	last := r.Messages[i]
 	if last.Role == RoleTool {
-		return nil, fmt.Sprintf("%s The tool %s answered: %s", OfflineLabel, toolName(r.Messages[:i], last), quote(last.Text, 400))
+		return nil, fmt.Sprintf("%s The tool %s has answered, but no model is connected that could tell what.", OfflineLabel, toolName(r.Messages[:i], last))
 	}
 	if r.Schema != nil {
 		return nil, offlineForm(r.Schema)
@@ -137,9 +137,9 @@ func offlineTool(r Request, name, args string) (*ToolCall, string) {
 	offered := slices.ContainsFunc(r.Tools, func(t Tool) bool { return t.Name == name })
 	switch {
 	case !offered:
-		return nil, fmt.Sprintf("%s No tool %s is offered to me.", OfflineLabel, quote(name, 60))
+		return nil, OfflineLabel + " No tool of that name is offered to me."
 	case args[0] != '{' || !json.Valid([]byte(args)):
-		return nil, fmt.Sprintf("%s The arguments of %s are not a JSON object.", OfflineLabel, quote(name, 60))
+		return nil, fmt.Sprintf("%s The arguments of %s are not a JSON object.", OfflineLabel, name)
 	}
 	return &ToolCall{ID: fmt.Sprintf("offline_%d", len(r.Messages)), Name: name, Arguments: json.RawMessage(args)}, ""
 }
@@ -157,14 +157,6 @@ func toolName(before []Message, result Message) string {
 		return result.Name
 	}
 	return "unknown"
-}
-
-func quote(s string, limit int) string {
-	runes := []rune(strings.Join(strings.Fields(s), " "))
-	if len(runes) > limit {
-		runes = append(runes[:limit-1], '…')
-	}
-	return "\"" + string(runes) + "\""
 }
 
 // pieces cuts text after every third space, or after 24 runes where a language has none.
