@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -230,31 +229,6 @@ func (a adapted) Header(name string) string {
 	return a.humaContext.Header(name)
 }
 
-// add registers a route for people who are signed in.
-func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
-	op := s.operation(r, false)
-	op.Middlewares = huma.Middlewares{s.authenticated(r), s.received(s.bodyLimit(r))}
-	s.register(r, op, func() {
-		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-			if r.patient {
-				var done context.CancelFunc
-				ctx, done = context.WithTimeout(context.WithoutCancel(ctx), patientTimeout)
-				defer done()
-			}
-			if r.large > 0 {
-				if err := s.reserve(ctx, requestOf(ctx), r.large); err != nil {
-					return nil, s.problemOf(ctx, err)
-				}
-			}
-			out, err := handle(ctx, actorOf(ctx), in)
-			if err != nil {
-				return nil, s.problemOf(ctx, err)
-			}
-			return out, nil
-		})
-	})
-}
-
 // bodyLimit is the largest body of a route for people who are signed in.
 func (s *Server) bodyLimit(r route) app.Bytes {
 	if r.upload {
@@ -278,27 +252,6 @@ func (s *Server) received(most app.Bytes) func(huma.Context, func(huma.Context))
 	}
 }
 
-type fiberKey struct{}
-
-// open registers a route for everybody; its handler sees the request itself,
-// for cookies and addresses.
-func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
-	op := s.operation(r, true)
-	op.Middlewares = huma.Middlewares{s.received(s.cfg.HTTP.OpenBodyLimit), func(ctx huma.Context, next func(huma.Context)) {
-		next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
-	}}
-	s.register(r, op, func() {
-		huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-			c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
-			out, err := handle(ctx, c, in)
-			if err != nil {
-				return nil, s.problemOf(ctx, err)
-			}
-			return out, nil
-		})
-	})
-}
-
 // plain registers a page or a file, which is not part of the documented API.
 func (s *Server) plain(path string, handle ...fiber.Handler) {
 	s.fiber.Get(path, handle...)
@@ -306,56 +259,3 @@ func (s *Server) plain(path string, handle ...fiber.Handler) {
 }
 
 var fiberParam = regexp.MustCompile(`:([a-z_]+)`)
-
-func (s *Server) register(r route, op huma.Operation, do func()) {
-	do()
-	s.table = append(s.table, registered{r.method, r.path, op.Security == nil, false})
-	if r.also == 0 && !r.nullable {
-		return
-	}
-	responses := operationAt(s.api.OpenAPI().Paths[r.path], r.method).Responses
-	success := responses[fmt.Sprint(op.DefaultStatus)]
-	if r.nullable {
-		body := success.Content[fiber.MIMEApplicationJSON]
-		body.Schema = &huma.Schema{AnyOf: []*huma.Schema{body.Schema, {Type: "null"}}}
-	}
-	if r.also != 0 {
-		twin := *success
-		twin.Description = http.StatusText(r.also)
-		responses[fmt.Sprint(r.also)] = &twin
-		if r.status == http.StatusNoContent {
-			success.Content = nil
-		}
-	}
-}
-
-func operationAt(item *huma.PathItem, method string) *huma.Operation {
-	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post,
-		http.MethodPut: item.Put, http.MethodDelete: item.Delete}[method]
-}
-
-func (s *Server) operation(r route, public bool) huma.Operation {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	op := huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
-		DefaultStatus: r.status,
-		// received has read the body before huma looks for it.
-		MaxBodyBytes: -1, BodyReadTimeout: -1}
-	if r.form != nil {
-		op.RequestBody, op.SkipValidateBody = r.form, true
-	}
-	op.Errors = append(op.Errors, r.errors...)
-	if !public {
-		op.Security = []map[string][]string{{"cookie": {}}, {"bearer": {}}, {"password": {}}}
-		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden)
-	}
-	if r.method != http.MethodGet {
-		op.Errors = append(op.Errors, http.StatusForbidden, http.StatusRequestEntityTooLarge)
-	}
-	op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
-	if strings.HasPrefix(r.path, v1) {
-		op.Errors = append(op.Errors, http.StatusTooManyRequests) // see Server.admitAddress
-	}
-	return op
-}

@@ -1,0 +1,217 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// add registers a route for people who are signed in.
+func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
+	register(s, r, s.closed(r), reflect.TypeFor[O](), func(ctx context.Context, in *I) (any, error) {
+		return handle(ctx, actorOf(ctx), in)
+	})
+}
+
+func (s *Server) closed(r route) huma.Operation {
+	op := s.operation(r, false)
+	op.Middlewares = huma.Middlewares{s.authenticated(r), s.received(s.bodyLimit(r))}
+	return op
+}
+
+type fiberKey struct{}
+
+// open registers a route for everybody; its handler sees the request itself,
+// for cookies and addresses.
+func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
+	register(s, r, s.opened(r), reflect.TypeFor[O](), func(ctx context.Context, in *I) (any, error) {
+		c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
+		return handle(ctx, c, in)
+	})
+}
+
+func (s *Server) opened(r route) huma.Operation {
+	op := s.operation(r, true)
+	op.Middlewares = huma.Middlewares{s.received(s.cfg.HTTP.OpenBodyLimit), func(ctx huma.Context, next func(huma.Context)) {
+		next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
+	}}
+	return op
+}
+
+// register gives an operation to huma. For huma every answer is of one type,
+// which writes itself: huma.Register is compiled anew for each pair of a request
+// and an answer, at 25 kB of the binary. What stands in the document and what is
+// sent come from the answer's own type out, by huma's rules for it.
+func register[I any](s *Server, r route, op huma.Operation, out reflect.Type, handle func(context.Context, *I) (any, error)) {
+	form := partsOf(out)
+	form.document(s.api.OpenAPI().Components.Schemas, &op)
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
+		return s.answered(ctx, r, form, func(ctx context.Context) (any, error) { return handle(ctx, in) })
+	})
+	s.enter(r, op)
+}
+
+// answered runs the handler of a route within its bounds.
+func (s *Server) answered(ctx context.Context, r route, form answerParts, handle func(context.Context) (any, error),
+) (*huma.StreamResponse, error) {
+	if r.patient {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(context.WithoutCancel(ctx), patientTimeout)
+		defer done()
+	}
+	if r.large > 0 {
+		if err := s.reserve(ctx, requestOf(ctx), r.large); err != nil {
+			return nil, s.problemOf(ctx, err)
+		}
+	}
+	out, err := handle(ctx)
+	if err != nil {
+		return nil, s.problemOf(ctx, err)
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) { form.send(s.api, hc, reflect.ValueOf(out)) }}, nil
+}
+
+// enter notes a route in the table, and in the document what huma has no
+// words for.
+func (s *Server) enter(r route, op huma.Operation) {
+	s.table = append(s.table, registered{r.method, r.path, op.Security == nil, false})
+	if r.also == 0 && !r.nullable {
+		return
+	}
+	responses := operationAt(s.api.OpenAPI().Paths[r.path], r.method).Responses
+	success := responses[fmt.Sprint(op.DefaultStatus)]
+	if r.nullable {
+		body := success.Content[fiber.MIMEApplicationJSON]
+		body.Schema = &huma.Schema{AnyOf: []*huma.Schema{body.Schema, {Type: "null"}}}
+	}
+	if r.also != 0 {
+		twin := *success
+		twin.Description = http.StatusText(r.also)
+		responses[fmt.Sprint(r.also)] = &twin
+		if r.status == http.StatusNoContent {
+			success.Content = nil
+		}
+	}
+}
+
+func operationAt(item *huma.PathItem, method string) *huma.Operation {
+	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post,
+		http.MethodPut: item.Put, http.MethodDelete: item.Delete}[method]
+}
+
+func (s *Server) operation(r route, public bool) huma.Operation {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	op := huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
+		DefaultStatus: r.status,
+		// received has read the body before huma looks for it.
+		MaxBodyBytes: -1, BodyReadTimeout: -1}
+	if r.form != nil {
+		op.RequestBody, op.SkipValidateBody = r.form, true
+	}
+	op.Errors = append(op.Errors, r.errors...)
+	if !public {
+		op.Security = []map[string][]string{{"cookie": {}}, {"bearer": {}}, {"password": {}}}
+		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	if r.method != http.MethodGet {
+		op.Errors = append(op.Errors, http.StatusForbidden, http.StatusRequestEntityTooLarge)
+	}
+	op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	if strings.HasPrefix(r.path, v1) {
+		op.Errors = append(op.Errors, http.StatusTooManyRequests) // see Server.admitAddress
+	}
+	return op
+}
+
+// answerParts is where the parts of an answer are in its type: a Status, a Body
+// and texts or cookies with the tag header, each of which may be missing.
+type answerParts struct {
+	of           reflect.Type
+	status, body int // indexes of fields, -1 without
+	headers      []int
+}
+
+func partsOf(of reflect.Type) answerParts {
+	form := answerParts{of: of, status: -1, body: -1}
+	for i := range of.NumField() {
+		switch f := of.Field(i); {
+		case f.Tag.Get("header") != "":
+			form.headers = append(form.headers, i)
+		case f.Name == "Status":
+			form.status = i
+		case f.Name == "Body":
+			form.body = i
+		}
+	}
+	return form
+}
+
+// document says in an operation what its answer is.
+func (a answerParts) document(schemas huma.Registry, op *huma.Operation) {
+	success := &huma.Response{Description: http.StatusText(op.DefaultStatus)}
+	op.Responses = map[string]*huma.Response{strconv.Itoa(op.DefaultStatus): success}
+	if a.body >= 0 && a.of.Field(a.body).Type.Kind() != reflect.Func {
+		schema := huma.SchemaFromField(schemas, a.of.Field(a.body), a.of.Name()+"Body")
+		success.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: schema}}
+	}
+	for _, i := range a.headers {
+		f := a.of.Field(i)
+		f.Type = reflect.TypeFor[string]() // a cookie too
+		if success.Headers == nil {
+			success.Headers = map[string]*huma.Param{}
+		}
+		success.Headers[f.Tag.Get("header")] = &huma.Header{Schema: huma.SchemaFromField(schemas, f, "")}
+	}
+}
+
+// send writes an answer. It panics where huma would: the answer has begun.
+func (a answerParts) send(api huma.API, hc huma.Context, out reflect.Value) {
+	status := hc.Operation().DefaultStatus
+	if out.IsNil() {
+		hc.SetStatus(status)
+		return
+	}
+	out = out.Elem()
+	for _, i := range a.headers {
+		name := a.of.Field(i).Tag.Get("header")
+		switch value := out.Field(i).Interface().(type) {
+		case string:
+			hc.SetHeader(name, value)
+		case []http.Cookie:
+			for _, cookie := range value {
+				hc.AppendHeader(name, cookie.String())
+			}
+		}
+	}
+	if a.status >= 0 {
+		status = int(out.Field(a.status).Int())
+	}
+	if a.body < 0 {
+		hc.SetStatus(status)
+		return
+	}
+	body := out.Field(a.body).Interface()
+	if stream, ok := body.(func(huma.Context)); ok {
+		stream(hc)
+		return
+	}
+	hc.SetHeader(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	hc.SetStatus(status)
+	if status == http.StatusNoContent {
+		return
+	}
+	if err := api.Marshal(hc.BodyWriter(), fiber.MIMEApplicationJSON, body); err != nil {
+		panic(fmt.Errorf("answer of %s %s: %w", hc.Operation().Method, hc.Operation().Path, err))
+	}
+}
