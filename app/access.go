@@ -259,14 +259,17 @@ type Resource struct {
 	Relations Relation
 }
 
-var (
-	everybody    = []string{RoleGuest, RoleStudent, RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
-	admins       = []string{RoleAdmin, RoleSuperAdmin}
-	tasUp        = []string{RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
-	teachersUp   = []string{RoleTeacher, RoleAdmin, RoleSuperAdmin}
-	superAdmins  = []string{RoleSuperAdmin}
+const (
 	notEnough    = "Not enough permissions"
 	notEnoughOrg = "Not enough permissions in organization"
+)
+
+var (
+	everybody   = []string{RoleGuest, RoleStudent, RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
+	admins      = []string{RoleAdmin, RoleSuperAdmin}
+	tasUp       = []string{RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
+	teachersUp  = []string{RoleTeacher, RoleAdmin, RoleSuperAdmin}
+	superAdmins = []string{RoleSuperAdmin}
 )
 
 // rule grants an action to global roles and to relations. A denial is hidden

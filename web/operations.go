@@ -15,15 +15,22 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
+// operation is a route as huma knows it.
+type operation struct {
+	huma.Operation
+	route  route
+	answer answerParts
+}
+
 // add registers a route for people who are signed in.
 func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
-	register(s, r, s.closed(r), reflect.TypeFor[O](), func(ctx context.Context, in *I) (any, error) {
+	register(s, s.closed(r, reflect.TypeFor[O]()), func(ctx context.Context, in *I) (any, error) {
 		return handle(ctx, actorOf(ctx), in)
 	})
 }
 
-func (s *Server) closed(r route) huma.Operation {
-	op := s.operation(r, false)
+func (s *Server) closed(r route, answer reflect.Type) *operation {
+	op := s.operation(r, answer, false)
 	op.Middlewares = huma.Middlewares{s.authenticated(r), s.received(s.bodyLimit(r))}
 	return op
 }
@@ -33,14 +40,14 @@ type fiberKey struct{}
 // open registers a route for everybody; its handler sees the request itself,
 // for cookies and addresses.
 func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
-	register(s, r, s.opened(r), reflect.TypeFor[O](), func(ctx context.Context, in *I) (any, error) {
+	register(s, s.opened(r, reflect.TypeFor[O]()), func(ctx context.Context, in *I) (any, error) {
 		c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
 		return handle(ctx, c, in)
 	})
 }
 
-func (s *Server) opened(r route) huma.Operation {
-	op := s.operation(r, true)
+func (s *Server) opened(r route, answer reflect.Type) *operation {
+	op := s.operation(r, answer, true)
 	op.Middlewares = huma.Middlewares{s.received(s.cfg.HTTP.OpenBodyLimit), func(ctx huma.Context, next func(huma.Context)) {
 		next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
 	}}
@@ -50,26 +57,24 @@ func (s *Server) opened(r route) huma.Operation {
 // register gives an operation to huma. For huma every answer is of one type,
 // which writes itself: huma.Register is compiled anew for each pair of a request
 // and an answer, at 25 kB of the binary. What stands in the document and what is
-// sent come from the answer's own type out, by huma's rules for it.
-func register[I any](s *Server, r route, op huma.Operation, out reflect.Type, handle func(context.Context, *I) (any, error)) {
-	form := partsOf(out)
-	form.document(s.api.OpenAPI().Components.Schemas, &op)
-	huma.Register(s.api, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
-		return s.answered(ctx, r, form, func(ctx context.Context) (any, error) { return handle(ctx, in) })
+// sent come from the answer's own type, by huma's rules for it.
+func register[I any](s *Server, op *operation, handle func(context.Context, *I) (any, error)) {
+	huma.Register(s.api, op.Operation, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
+		return s.answered(ctx, op, func(ctx context.Context) (any, error) { return handle(ctx, in) })
 	})
-	s.enter(r, op)
+	s.enter(op)
 }
 
 // answered runs the handler of a route within its bounds.
-func (s *Server) answered(ctx context.Context, r route, form answerParts, handle func(context.Context) (any, error),
+func (s *Server) answered(ctx context.Context, op *operation, handle func(context.Context) (any, error),
 ) (*huma.StreamResponse, error) {
-	if r.patient {
+	if op.route.patient {
 		var done context.CancelFunc
 		ctx, done = context.WithTimeout(context.WithoutCancel(ctx), patientTimeout)
 		defer done()
 	}
-	if r.large > 0 {
-		if err := s.reserve(ctx, requestOf(ctx), r.large); err != nil {
+	if op.route.large > 0 {
+		if err := s.reserve(ctx, requestOf(ctx), op.route.large); err != nil {
 			return nil, s.problemOf(ctx, err)
 		}
 	}
@@ -77,12 +82,13 @@ func (s *Server) answered(ctx context.Context, r route, form answerParts, handle
 	if err != nil {
 		return nil, s.problemOf(ctx, err)
 	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) { form.send(s.api, hc, reflect.ValueOf(out)) }}, nil
+	return &huma.StreamResponse{Body: func(hc huma.Context) { op.answer.send(s.api, hc, reflect.ValueOf(out)) }}, nil
 }
 
 // enter notes a route in the table, and in the document what huma has no
 // words for.
-func (s *Server) enter(r route, op huma.Operation) {
+func (s *Server) enter(op *operation) {
+	r := op.route
 	s.table = append(s.table, registered{r.method, r.path, op.Security == nil, false})
 	if r.also == 0 && !r.nullable {
 		return
@@ -108,14 +114,16 @@ func operationAt(item *huma.PathItem, method string) *huma.Operation {
 		http.MethodPut: item.Put, http.MethodDelete: item.Delete}[method]
 }
 
-func (s *Server) operation(r route, public bool) huma.Operation {
+func (s *Server) operation(r route, answer reflect.Type, public bool) *operation {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	op := huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
+	op := &operation{route: r, answer: partsOf(answer)}
+	op.Operation = huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status,
 		// received has read the body before huma looks for it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1}
+	op.answer.document(s.api.OpenAPI().Components.Schemas, &op.Operation)
 	if r.form != nil {
 		op.RequestBody, op.SkipValidateBody = r.form, true
 	}
