@@ -4,13 +4,13 @@
 export CGO_ENABLED := 0
 # The version comes from git describe, so go need not read the repository, which
 # fails where the checkout belongs to another user.
-export GOFLAGS := $(GOFLAGS) -buildvcs=false
+# With one set of flags for everything, tests and the binary share what is compiled.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false -trimpath
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # What the binary may weigh, in bytes: 44 MiB.
 SIZE     := 46137344
-# timetzdata: time zones work on machines and in containers that have none.
-BUILD    := go build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
+BUILD    := go build -ldflags "-s -w -X main.version=$(VERSION)"
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Starts a throw-away Postgres for one command.
 WITHPG   := go run ./store/storetest/withpg --
@@ -27,7 +27,7 @@ run: build ## Build, seed the demo course and serve it; ARGS="--addr 0.0.0.0:800
 	./bin/coagent serve $(ARGS)
 
 dev: ## Serve from source, with debug logs
-	COAGENT_LOG_LEVEL=debug go run -tags timetzdata . serve $(ARGS)
+	COAGENT_LOG_LEVEL=debug go run . serve $(ARGS)
 
 build: ## Build ./bin/coagent, static
 	@echo "building bin/coagent ($(VERSION)); the first time takes some minutes, its packages are named as they are compiled"

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // time zones work on machines and in containers that have none
 
 	"github.com/alecthomas/kong"
 

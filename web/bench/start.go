@@ -18,7 +18,7 @@ import (
 // benchStart builds the binary as it is shipped and starts it.
 func benchStart(l *lab) error {
 	bin := filepath.Join(l.dir, "coagent")
-	build := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-tags", "timetzdata", "-ldflags", "-s -w", "-o", bin, "github.com/coagent-studio/coagent")
+	build := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "github.com/coagent-studio/coagent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w: %s", err, out)

@@ -29,7 +29,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	buildDir = dir
 	path := filepath.Join(dir, "coagent")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "timetzdata",
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X main.version=proctest", "-o", path, "github.com/coagent-studio/coagent")
 	// -race of the tests needs cgo, what ships has none.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
