@@ -264,18 +264,29 @@ const (
 	notEnoughOrg = "Not enough permissions in organization"
 )
 
-var (
-	everybody   = []string{RoleGuest, RoleStudent, RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
-	admins      = []string{RoleAdmin, RoleSuperAdmin}
-	tasUp       = []string{RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin}
-	teachersUp  = []string{RoleTeacher, RoleAdmin, RoleSuperAdmin}
-	superAdmins = []string{RoleSuperAdmin}
+// people are the roles to which a rule grants something.
+type people int
+
+const (
+	everybody people = iota + 1
+	admins
+	tasUp
+	teachersUp
+	superAdmins
 )
+
+var rolesOf = [...][]string{
+	everybody:   {RoleGuest, RoleStudent, RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin},
+	admins:      {RoleAdmin, RoleSuperAdmin},
+	tasUp:       {RoleTA, RoleTeacher, RoleAdmin, RoleSuperAdmin},
+	teachersUp:  {RoleTeacher, RoleAdmin, RoleSuperAdmin},
+	superAdmins: {RoleSuperAdmin},
+}
 
 // rule grants an action to global roles and to relations. A denial is hidden
 // as "not found", or is a 403 with the text.
 type rule struct {
-	roles     []string
+	roles     people
 	relations Relation
 	hidden    bool
 	text      string
@@ -454,7 +465,7 @@ func Check(actor *Actor, action Action, on Resource) error {
 		return errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
 	}
 	r, known := rules[action]
-	if known && actor.User.IsActive && (on.Relations&r.relations != 0 || slices.Contains(r.roles, actor.User.Role)) {
+	if known && actor.User.IsActive && (on.Relations&r.relations != 0 || slices.Contains(rolesOf[r.roles], actor.User.Role)) {
 		return actor.holds(r.scope)
 	}
 	return denial(action, on)

@@ -194,7 +194,7 @@ func TestAccess(t *testing.T) {
 			if _, ok := rules[action]; !ok {
 				t.Fatal("no rule")
 			}
-			for _, role := range everybody {
+			for _, role := range rolesOf[everybody] {
 				for _, relation := range append(slices.Sorted(maps.Keys(relationNames)), "") {
 					who := strings.Fields(d.who)
 					want := d.who == "everybody" || slices.Contains(who, role) || slices.Contains(who, relation)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/realtime"
@@ -86,7 +87,7 @@ func (r *turnRun) park(ctx context.Context) error {
 func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
 	a, steps := r.app, r.take()
 	all := slices.Concat(steps, r.waiting)
-	slices.SortFunc(all, func(x, y store.TurnStep) int { return x.N - y.N })
+	sort.Slice(all, func(i, j int) bool { return all[i].N < all[j].N })
 	err := a.yielding(ctx, func() error {
 		return a.db.InTx(ctx, func(tx *store.Tx) error {
 			room, err := tx.RoomForUpdate(ctx, r.room.ID)

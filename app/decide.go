@@ -1,8 +1,8 @@
 package app
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/mention"
@@ -66,7 +66,7 @@ func decide(s roomSnapshot, roll func() float64) decision {
 		d.Cause = causeAgents
 	}
 	agents := slices.Clone(s.Agents)
-	slices.SortStableFunc(agents, func(x, y store.Agent) int { return cmp.Compare(precedence(&x), precedence(&y)) })
+	sort.SliceStable(agents, func(i, j int) bool { return precedence(&agents[i]) < precedence(&agents[j]) })
 	may := map[string]bool{}
 	for i := range agents {
 		why, detail := able(&s, &agents[i])

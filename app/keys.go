@@ -1,10 +1,10 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -221,6 +221,6 @@ func (c *coolingKeys) order(provider string, keys []chainKey, now time.Time) []c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wait := func(k chainKey) time.Duration { return max(c.until[coolingKey{provider, k.key}].Sub(now), 0) }
-	slices.SortStableFunc(keys, func(x, y chainKey) int { return cmp.Compare(wait(x), wait(y)) })
+	sort.SliceStable(keys, func(i, j int) bool { return wait(keys[i]) < wait(keys[j]) })
 	return keys
 }

@@ -1,10 +1,10 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -82,7 +82,7 @@ func (s *roomSnapshot) gone(d *decision) []candidate {
 		c.callers = callers
 		found = append(found, c)
 	}
-	slices.SortFunc(found, func(x, y candidate) int { return cmp.Compare(x.AgentID, y.AgentID) })
+	sort.Slice(found, func(i, j int) bool { return found[i].AgentID < found[j].AgentID })
 	return found
 }
 

@@ -1,10 +1,9 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
+	"sort"
 	"time"
 
 	"github.com/coagent-studio/coagent/store"
@@ -130,7 +129,7 @@ func (a *App) foundText(rows []store.Message, all bool) string {
 		At   string `json:"at"`
 		Text string `json:"text"`
 	}
-	slices.SortFunc(rows, func(x, y store.Message) int { return cmp.Compare(y.Seq, x.Seq) })
+	sort.Slice(rows, func(i, j int) bool { return rows[i].Seq > rows[j].Seq })
 	out := []line{}
 	for _, m := range rows {
 		if all || m.State() == store.LineShown {

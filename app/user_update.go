@@ -208,7 +208,7 @@ func (a *App) mayChange(actor *Actor, u *store.User, c userChange) error {
 	return nil
 }
 
-func isAdminRole(role string) bool { return slices.Contains(admins, role) }
+func isAdminRole(role string) bool { return slices.Contains(rolesOf[admins], role) }
 
 // apply writes the sent members to an account and checks them.
 func (c *userChange) apply(u *store.User) error {
@@ -216,7 +216,7 @@ func (c *userChange) apply(u *store.User) error {
 	if err := firstOf(errors.Join(c.Role.set("role", &role), c.IsActive.set("is_active", &u.IsActive))); err != nil {
 		return err
 	}
-	if err := oneOf("role", role, everybody...); err != nil {
+	if err := oneOf("role", role, rolesOf[everybody]...); err != nil {
 		return err
 	}
 	u.Role = role

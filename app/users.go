@@ -58,7 +58,7 @@ func (a *App) newUser(ctx context.Context, who asker, in NewUser) (*store.User, 
 	if in.Role == "" {
 		in.Role = RoleGuest
 	}
-	if err := errors.Join(email("email", &in.Email), oneOf("role", in.Role, everybody...),
+	if err := errors.Join(email("email", &in.Email), oneOf("role", in.Role, rolesOf[everybody]...),
 		personName("full_name", in.FullName), optionalAvatarURL("avatar_url", in.AvatarURL)); err != nil {
 		return nil, firstOf(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -50,27 +51,24 @@ func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 	list := &Listing[T]{}
 	err := l.places.ColumnExpr(l.key+" AS id").ColumnExpr(l.size+" AS size").Scan(ctx, &list.places)
 	list.read = func(ctx context.Context, places []place) ([]T, error) {
-		ids, at := make([]string, len(places)), make(map[string]int, len(places))
-		for i, p := range places {
-			ids[i], at[p.ID] = p.ID, i
-		}
 		var rows []T
-		err := l.rows(&rows).Where(l.key+" IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
-		// Put where they belong, not sorted: a sort is compiled anew for each
-		// type of row, at 15 kB of the binary.
-		found := make([]*T, len(places))
-		for i := range rows {
-			found[at[l.id(&rows[i])]] = &rows[i]
-		}
-		ordered := make([]T, 0, len(rows))
-		for _, row := range found {
-			if row != nil { // else gone meanwhile
-				ordered = append(ordered, *row)
-			}
-		}
-		return ordered, translate(err)
+		at, err := readAt(ctx, l.rows(&rows), l.key, places)
+		// Not slices.SortFunc, which is compiled anew for each type of row, at
+		// 15 kB of the binary.
+		sort.Slice(rows, func(i, j int) bool { return at[l.id(&rows[i])] < at[l.id(&rows[j])] })
+		return rows, err
 	}
 	return list, translate(err)
+}
+
+// readAt reads the rows of places, and says where each belongs.
+func readAt(ctx context.Context, rows *bun.SelectQuery, key string, places []place) (map[string]int, error) {
+	ids, at := make([]string, len(places)), make(map[string]int, len(places))
+	for i, p := range places {
+		ids[i], at[p.ID] = p.ID, i
+	}
+	err := rows.Where(key+" IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
+	return at, translate(err)
 }
 
 // Map is a list of what is made of the rows of another one, a portion at a

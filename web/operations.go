@@ -22,10 +22,14 @@ type operation struct {
 	answer answerParts
 }
 
+// handler takes a pointer to the request of its route, and gives one to the
+// answer.
+type handler func(ctx context.Context, in any) (any, error)
+
 // add registers a route for people who are signed in.
 func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
-	register(s, s.closed(r, reflect.TypeFor[O]()), func(ctx context.Context, in *I) (any, error) {
-		return handle(ctx, actorOf(ctx), in)
+	register[I](s, s.closed(r, reflect.TypeFor[O]()), func(ctx context.Context, in any) (any, error) {
+		return handle(ctx, actorOf(ctx), in.(*I))
 	})
 }
 
@@ -40,9 +44,9 @@ type fiberKey struct{}
 // open registers a route for everybody; its handler sees the request itself,
 // for cookies and addresses.
 func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
-	register(s, s.opened(r, reflect.TypeFor[O]()), func(ctx context.Context, in *I) (any, error) {
+	register[I](s, s.opened(r, reflect.TypeFor[O]()), func(ctx context.Context, in any) (any, error) {
 		c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
-		return handle(ctx, c, in)
+		return handle(ctx, c, in.(*I))
 	})
 }
 
@@ -58,16 +62,15 @@ func (s *Server) opened(r route, answer reflect.Type) *operation {
 // which writes itself: huma.Register is compiled anew for each pair of a request
 // and an answer, at 25 kB of the binary. What stands in the document and what is
 // sent come from the answer's own type, by huma's rules for it.
-func register[I any](s *Server, op *operation, handle func(context.Context, *I) (any, error)) {
+func register[I any](s *Server, op *operation, handle handler) {
 	huma.Register(s.api, op.Operation, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
-		return s.answered(ctx, op, func(ctx context.Context) (any, error) { return handle(ctx, in) })
+		return s.answered(ctx, op, handle, in)
 	})
 	s.enter(op)
 }
 
 // answered runs the handler of a route within its bounds.
-func (s *Server) answered(ctx context.Context, op *operation, handle func(context.Context) (any, error),
-) (*huma.StreamResponse, error) {
+func (s *Server) answered(ctx context.Context, op *operation, handle handler, in any) (*huma.StreamResponse, error) {
 	if op.route.patient {
 		var done context.CancelFunc
 		ctx, done = context.WithTimeout(context.WithoutCancel(ctx), patientTimeout)
@@ -78,7 +81,7 @@ func (s *Server) answered(ctx context.Context, op *operation, handle func(contex
 			return nil, s.problemOf(ctx, err)
 		}
 	}
-	out, err := handle(ctx)
+	out, err := handle(ctx, in)
 	if err != nil {
 		return nil, s.problemOf(ctx, err)
 	}

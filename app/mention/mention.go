@@ -9,9 +9,9 @@
 package mention
 
 import (
-	"cmp"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -71,7 +71,7 @@ func Of(agents []Agent) *Names {
 			n.teachers = append(n.teachers, ag.ID)
 		}
 	}
-	slices.SortStableFunc(n.labels, func(x, y label) int { return cmp.Compare(len(y.text), len(x.text)) })
+	sort.SliceStable(n.labels, func(i, j int) bool { return len(n.labels[i].text) > len(n.labels[j].text) })
 	return n
 }
 

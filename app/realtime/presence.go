@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -94,8 +95,9 @@ func (p *presence) members() []Member {
 	for id, name := range names {
 		members = append(members, Member{id, name})
 	}
-	slices.SortFunc(members, func(a, b Member) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UserID, b.UserID))
+	sort.Slice(members, func(i, j int) bool {
+		a, b := &members[i], &members[j]
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UserID, b.UserID)) < 0
 	})
 	return members
 }

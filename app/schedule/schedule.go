@@ -1,8 +1,8 @@
 package schedule
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -109,7 +109,7 @@ func (s *Schedule) spans(d day) []span {
 			held = append(held, span{r.start, r.end})
 		}
 	}
-	slices.SortFunc(held, func(x, y span) int { return cmp.Compare(x.from, y.from) })
+	sort.Slice(held, func(i, j int) bool { return held[i].from < held[j].from })
 	if s.except {
 		return gaps(held)
 	}

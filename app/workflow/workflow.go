@@ -14,12 +14,12 @@
 package workflow
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -134,7 +134,7 @@ func (g *Graph) from(id string) []Edge {
 			out = append(out, e)
 		}
 	}
-	slices.SortStableFunc(out, func(x, y Edge) int { return cmp.Compare(y.Priority, x.Priority) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Priority > out[j].Priority })
 	return out
 }
 
