@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -67,14 +66,12 @@ func TestReportOrphans(t *testing.T) {
 func TestReportLeaseIsLost(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, quick)
+		r := apptest.New(t, url, quick, func(c *app.Config) { c.Limits.AnswerWithin = 200 * time.Millisecond })
 		analyst(t, r)
 		c := spoken(t, r, "Leaves")
 		first, second := llmtest.NewGate(0), llmtest.NewGate(0)
 		r.Model.Script(llmtest.InTurn(llmtest.Response{Text: "the first attempt", Gate: first}, llmtest.Response{Text: "Report about Leaves.", Gate: second}))
-		ctx, cancel := context.WithTimeout(t.Context(), 5100*time.Millisecond)
-		defer cancel()
-		rp, err := r.GenerateReport(ctx, c.Teacher, c.Course.ID)
+		rp, err := r.GenerateReport(t.Context(), c.Teacher, c.Course.ID)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ import (
 
 // patience bounds every wait for the page; with the race detector on a busy
 // machine all of it is slow.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // startBrowser starts the one Chromium that all tests share, each in browser
 // contexts of its own. Without Chromium the test is skipped, under CI it fails.

@@ -181,7 +181,7 @@ func (c *caller) with(name, value string) *caller {
 
 var noRedirects = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	Timeout:       30 * time.Second,
+	Timeout:       2 * time.Minute,
 }
 
 // do sends a request; a body that is no string or reader is sent as JSON.
@@ -361,10 +361,11 @@ func (c *caller) must(t testing.TB, status int, method, path string, body ...any
 	return a
 }
 
-// eventually polls until ok, or fails the test.
+// eventually polls until ok, or fails the test after as long as no machine, however
+// busy, needs for anything here.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)
 		}

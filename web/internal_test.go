@@ -162,6 +162,10 @@ func TestInternal(t *testing.T) {
 	t.Run("OfAWorker", func(t *testing.T) {
 		r := start(t, storetest.Postgres(t))
 		i := startWorker(t, *r.cfg)
+		eventually(t, "the worker to be ready", func() bool {
+			status, _ := asked(t, i.Addr, pathReady)
+			return status == http.StatusOK
+		})
 		for _, path := range []string{pathHealth, pathReady, "/metrics"} {
 			if status, body := asked(t, i.Addr, path); status != http.StatusOK {
 				t.Errorf("%s: got %d %s, want 200", path, status, body)
