@@ -89,6 +89,11 @@ func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action A
 	if ag.IsTemplate {
 		kinds = append(kinds, store.OwnedTemplates)
 	}
+	if ag.ProjectID != "" {
+		if err := a.withinPlace(ctx, tx, actor, store.PlacedAgents, ag.ProjectID); err != nil {
+			return err
+		}
+	}
 	if err := a.withinQuota(ctx, tx, ag.CreatedBy, kinds...); err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s Ann
 		if err := tx.CreateAnnouncement(ctx, an); err != nil {
 			return err
 		}
+		if err := a.inCourse(ctx, tx, actor, store.PlacedAnnouncements, courseID); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", an.ID}, nil, announcementFacts(an))
 	})
 	if errors.Is(err, store.ErrReferenced) {
@@ -71,13 +74,18 @@ func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s
 		if an, err = tx.AnnouncementForUpdate(ctx, id); err != nil {
 			return err
 		}
-		before := announcementFacts(an)
+		before, size := announcementFacts(an), len(an.Content)
 		if err := s.apply(an); err != nil {
 			return err
 		}
 		an.UpdatedAt = a.instant()
 		if err := tx.UpdateAnnouncement(ctx, an); err != nil {
 			return err
+		}
+		if len(an.Content) > size {
+			if err := a.courseGrew(ctx, tx, an.CourseID); err != nil {
+				return err
+			}
 		}
 		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, before, announcementFacts(an))
 	})

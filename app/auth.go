@@ -132,6 +132,9 @@ func (a *App) openSession(ctx context.Context, tx *store.Tx, u *store.User, clie
 	if err := tx.CreateSession(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := tx.EndOldSessions(ctx, u.ID, a.cfg.Quotas.Sessions, "too many newer ones", now); err != nil {
+		return nil, err
+	}
 	if err := a.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionFacts(s)); err != nil {
 		return nil, err
 	}

@@ -106,7 +106,16 @@ type QuotasConfig struct {
 	Templates     int   `yaml:"templates" default:"200" min:"0" max:"1000000" doc:"Templates of agents of one person."`
 	Threads       int   `yaml:"threads" default:"200" min:"0" max:"1000000" doc:"Threads of one person."`
 	Keys          int   `yaml:"keys" default:"50" min:"0" max:"1000000" doc:"Model keys in the wallet of one person."`
-	Stored        Bytes `yaml:"stored" default:"64MiB" min:"64KiB" max:"1GiB" doc:"All that one person stores outside rooms: agents that they made and their versions, threads, descriptions, and 1 KiB for each thing."`
+	Sessions      int   `yaml:"sessions" default:"100" min:"1" max:"1000000" doc:"Devices on which one person is signed in; one more signs the oldest out."`
+	Stored        Bytes `yaml:"stored" default:"64MiB" min:"64KiB" max:"1GiB" doc:"All that one person stores outside rooms: agents that they made and their versions, threads, descriptions, the announcements, reports and workflows of their courses, and 1 KiB for each thing."`
+
+	RoomsPerCourse         int `yaml:"rooms_per_course" default:"1000" min:"0" max:"1000000" doc:"Rooms of one course."`
+	AnnouncementsPerCourse int `yaml:"announcements_per_course" default:"1000" min:"0" max:"1000000" doc:"Announcements of one course."`
+	ReportsPerCourse       int `yaml:"reports_per_course" default:"500" min:"0" max:"1000000" doc:"Reports on one course."`
+	WorkflowsPerCourse     int `yaml:"workflows_per_course" default:"100" min:"0" max:"1000" doc:"Workflows of one course."`
+	MembersPerCourse       int `yaml:"members_per_course" default:"20000" min:"1" max:"1000000" doc:"People of one course."`
+	MembersPerOrganization int `yaml:"members_per_organization" default:"20000" min:"1" max:"1000000" doc:"People of one organisation."`
+	AgentsPerProject       int `yaml:"agents_per_project" default:"500" min:"2" max:"1000000" doc:"Agents of one project, the two that it begins with among them."`
 }
 
 // JobsConfig is where and how background work runs.

@@ -190,5 +190,8 @@ func (in *importer) enrol(ctx context.Context, tx *store.Tx, userID, role, via s
 	if err != nil || !added {
 		return false, err
 	}
+	if err := in.app.withinPlace(ctx, tx, in.actor, store.PlacedCourseMembers, in.course.ID); err != nil {
+		return false, err
+	}
 	return true, in.app.record(ctx, tx, in.actor, ActEnrolStudent, target{"course", in.course.ID}, nil, memberFacts(userID, role))
 }

@@ -139,6 +139,9 @@ func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by
 		if err := mayEnterAs(ctx, tx.Queries, courseID, &actor.User); err != nil {
 			return err
 		}
+		if err := a.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {
+			return err
+		}
 		if also != nil {
 			if err := also(tx); err != nil {
 				return err

@@ -129,6 +129,9 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 		if note, err = sameNameNote(ctx, tx.Queries, courseID, u); err != nil {
 			return err
 		}
+		if err := a.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberFacts(u.ID, role))
 	})
 	if err != nil {

@@ -162,6 +162,9 @@ func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string
 		if err != nil {
 			return err
 		}
+		if err := a.withinPlace(ctx, tx, actor, store.PlacedOrganizationMembers, id); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, nil, memberFacts(u.ID, role))
 	})
 	return &Member{User: *u, Role: role}, err

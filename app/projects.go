@@ -138,6 +138,9 @@ func (a *App) AddProjectMember(ctx context.Context, actor *Actor, id string, who
 		if err := tx.LinkOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: p.OrganizationID, UserID: u.ID, Role: orgMember, CreatedAt: now}); err != nil {
 			return err
 		}
+		if err := a.withinPlace(ctx, tx, actor, store.PlacedOrganizationMembers, p.OrganizationID); err != nil {
+			return err
+		}
 		err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: id, UserID: u.ID, Role: role, CreatedAt: now})
 		if errors.Is(err, store.ErrExists) {
 			return errMember

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 
 	"github.com/coagent-studio/coagent/store"
 )
@@ -42,6 +43,51 @@ func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kind
 			" first, or ask the operator to raise quotas.stored.", a.cfg.Quotas.Stored)
 	}
 	return err
+}
+
+// quotaIn is the most that one place has of a kind, and the setting's name.
+func (a *App) quotaIn(kind store.Placed) (int, string) {
+	q := a.cfg.Quotas
+	most := map[store.Placed]int{store.PlacedRooms: q.RoomsPerCourse, store.PlacedAnnouncements: q.AnnouncementsPerCourse,
+		store.PlacedReports: q.ReportsPerCourse, store.PlacedWorkflows: q.WorkflowsPerCourse, store.PlacedCourseMembers: q.MembersPerCourse,
+		store.PlacedOrganizationMembers: q.MembersPerOrganization, store.PlacedAgents: q.AgentsPerProject}[kind]
+	return most, string(kind)
+}
+
+// withinPlace refuses the newest thing of a kind in a course, a project or an
+// organisation when it is one too many. It is asked after the thing is written.
+func (a *App) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, placeID string) error {
+	if isAdminRole(actor.User.Role) {
+		return nil
+	}
+	n, err := tx.CountPlaced(ctx, kind, placeID)
+	if err != nil {
+		return fromStore(err, "Place")
+	}
+	if most, setting := a.quotaIn(kind); n > most {
+		things, place, _ := strings.Cut(setting, "_per_")
+		err = errorf(KindConflict, codeQuota, "One %s can have %d %s, and these are there. Remove some first, or ask the operator to raise quotas.%s.",
+			place, most, things, setting)
+	}
+	return err
+}
+
+// inCourse refuses what is one too many in a course, or what makes its owner
+// store too much.
+func (a *App) inCourse(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, courseID string) error {
+	if err := a.withinPlace(ctx, tx, actor, kind, courseID); err != nil {
+		return err
+	}
+	return a.courseGrew(ctx, tx, courseID)
+}
+
+// courseGrew refuses what makes a course's owner store too much.
+func (a *App) courseGrew(ctx context.Context, tx *store.Tx, courseID string) error {
+	c, err := tx.Course(ctx, courseID)
+	if err != nil {
+		return fromStore(err, "Course")
+	}
+	return a.withinQuota(ctx, tx, c.OwnerID)
 }
 
 // codeQuota is the code of what a quota refuses.

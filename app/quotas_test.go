@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +19,9 @@ func TestQuotas(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url, func(c *app.Config) {
-			c.Quotas = app.QuotasConfig{Organizations: 3, Projects: 3, Courses: 3, Templates: 3, Threads: 3, Keys: 3, Stored: 256 << 10}
+			c.Quotas = app.QuotasConfig{Organizations: 3, Projects: 3, Courses: 3, Templates: 3, Threads: 3, Keys: 3, Sessions: 3, Stored: 256 << 10,
+				RoomsPerCourse: 3, AnnouncementsPerCourse: 3, ReportsPerCourse: 3, WorkflowsPerCourse: 3, MembersPerCourse: 6, MembersPerOrganization: 3,
+				AgentsPerProject: 5}
 		})
 		c := r.Class(t) // its teacher has one organisation, project and course
 		ctx := t.Context()
@@ -26,8 +30,21 @@ func TestQuotas(t *testing.T) {
 		text := func(n int) app.AgentSettings {
 			return app.AgentSettings{Type: app.Some("teacher"), ModelProvider: app.Some("offline"), SystemPrompt: app.Some(strings.Repeat("x", n))}
 		}
+		there := func(kind store.Placed, place string) (n int) {
+			t.Helper()
+			must(t, r.DB.InTx(ctx, func(tx *store.Tx) (err error) { n, err = tx.CountPlaced(ctx, kind, place); return err }))
+			return n
+		}
+		rooms, members, agents := there(store.PlacedRooms, c.Course.ID), there(store.PlacedCourseMembers, c.Course.ID), there(store.PlacedAgents, c.Project.ID)
+		colleagues := there(store.PlacedOrganizationMembers, c.Project.OrganizationID)
+		graph, err := r.Workflow(ctx, c.Teacher, "direct")
+		must(t, err)
+		strangers := make(chan *app.Actor, 40)
+		for range cap(strangers) {
+			strangers <- r.User(t, app.RoleStudent, "Stranger")
+		}
 		for name, rule := range map[string]struct {
-			kind store.Owned
+			kind any
 			free int
 			make func(who *app.Actor) error
 		}{
@@ -43,6 +60,32 @@ func TestQuotas(t *testing.T) {
 				_, err := r.CreateUserKey(ctx, who, app.NewUserKey{Provider: "openai", Alias: store.NewID(), Key: apptest.CanaryKey})
 				return err
 			}},
+			"Rooms": {store.PlacedRooms, 3 - rooms, func(who *app.Actor) error {
+				_, err := r.CreateRoom(ctx, who, c.Course.ID, app.RoomSettings{Name: app.Some("Room")})
+				return err
+			}},
+			"Announcements": {store.PlacedAnnouncements, 3, func(who *app.Actor) error {
+				_, err := r.Announce(ctx, who, c.Course.ID, app.AnnouncementTexts{Title: app.Some("News"), Content: app.Some("-")})
+				return err
+			}},
+			"Workflows": {store.PlacedWorkflows, 3, func(who *app.Actor) error {
+				_, err := r.CreateWorkflow(ctx, who, c.Course.ID, app.WorkflowSettings{Name: app.Some(store.NewID()), Graph: app.Some(json.RawMessage(graph.Graph))})
+				return err
+			}},
+			"Members": {store.PlacedCourseMembers, 6 - members, func(who *app.Actor) error {
+				_, err := r.Enrol(ctx, who, c.Course.ID, app.Person{ID: (<-strangers).User.ID}, "")
+				return err
+			}},
+			"Colleagues": {store.PlacedOrganizationMembers, 3 - colleagues, func(who *app.Actor) error {
+				_, err := r.AddOrganizationMember(ctx, who, c.Project.OrganizationID, app.Person{Email: (<-strangers).User.Email}, "member")
+				return err
+			}},
+			"Agents": {store.PlacedAgents, 5 - agents, func(who *app.Actor) error {
+				s := text(1)
+				s.Name = app.Some(store.NewID())
+				_, err := r.CreateAgent(ctx, who, c.Project.ID, s)
+				return err
+			}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				var made atomic.Int32
@@ -51,7 +94,7 @@ func TestQuotas(t *testing.T) {
 					all.Go(func() {
 						if err := rule.make(c.Teacher); err == nil {
 							made.Add(1)
-						} else if refused(t, err, app.KindConflict, "quota", ""); !strings.Contains(err.Error(), "quotas."+string(rule.kind)) {
+						} else if refused(t, err, app.KindConflict, "quota", ""); !strings.Contains(err.Error(), fmt.Sprint("quotas.", rule.kind)) {
 							t.Errorf("got %v, want it to name the setting", err)
 						}
 					})
@@ -65,6 +108,54 @@ func TestQuotas(t *testing.T) {
 				}
 			})
 		}
+		t.Run("Joining", func(t *testing.T) { // a course that is full
+			code, err := r.SetJoinCode(ctx, c.Teacher, c.Course.ID)
+			must(t, err)
+			_, err = r.JoinCourse(ctx, <-strangers, code.Code)
+			refused(t, err, app.KindConflict, "quota", "")
+		})
+		t.Run("Reports", func(t *testing.T) {
+			must(t, r.DB.InTx(ctx, func(tx *store.Tx) error {
+				for range 4 {
+					rp := &store.Report{ID: store.NewID(), CourseID: c.Course.ID, CreatedBy: c.Teacher.User.ID, ReportType: "course", Title: "R",
+						State: store.ReportDone, CreatedAt: c.Course.CreatedAt, UpdatedAt: c.Course.CreatedAt, Version: 1}
+					if err := tx.CreateReport(ctx, rp); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+			_, err := r.SetSystemAgent(ctx, c.Admin, "analytics", app.AgentSettings{ModelProvider: app.Some("offline")})
+			must(t, err)
+			_, err = r.GenerateReport(ctx, c.Teacher, c.Course.ID)
+			refused(t, err, app.KindConflict, "quota", "")
+		})
+		t.Run("Sessions", func(t *testing.T) {
+			who := r.User(t, app.RoleTeacher, "Tess") // with one session
+			for range 5 {
+				must(t, r.DB.InTx(ctx, func(tx *store.Tx) error {
+					s := &store.Session{ID: store.NewID(), UserID: who.User.ID, Generation: 1, RotatedAt: r.Now(), CreatedAt: r.Now(), ExpiresAt: r.Now().Add(1e12)}
+					if err := tx.CreateSession(ctx, s); err != nil {
+						return err
+					}
+					return tx.EndOldSessions(ctx, who.User.ID, 3, "too many newer ones", r.Now())
+				}))
+			}
+			if open, err := r.DB.SessionsOf(ctx, who.User.ID, r.Now(), store.Page{}); err != nil || len(open) != 3 {
+				t.Errorf("got %d sessions, %v, want the newest 3", len(open), err)
+			}
+			if _, err := r.Recheck(ctx, who); err == nil {
+				t.Error("the oldest session is still good")
+			}
+		})
+		t.Run("StoredInCourses", func(t *testing.T) {
+			r.Config.Quotas.AnnouncementsPerCourse = 1000
+			var err error
+			for n := 0; err == nil && n < 60; n++ {
+				_, err = r.Announce(ctx, c.TA, c.Course.ID, app.AnnouncementTexts{Title: app.Some("News"), Content: app.Some(strings.Repeat("x", 9_000))})
+			}
+			refused(t, err, app.KindConflict, "quota", "")
+		})
 		t.Run("Stored", func(t *testing.T) {
 			who := r.User(t, app.RoleGuest, "Greta")
 			ag, err := r.CreateTemplate(ctx, who, text(90_000))

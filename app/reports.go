@@ -66,6 +66,9 @@ func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*
 			if err := tx.CreateReport(ctx, rp); err != nil {
 				return err
 			}
+			if err := a.inCourse(ctx, tx, actor, store.PlacedReports, c.ID); err != nil {
+				return err
+			}
 			return a.queue.Add(ctx, tx, jobs.RunReport{ReportID: rp.ID, Attempt: 1})
 		})
 		switch {

@@ -59,6 +59,9 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 		if err := tx.CreateRoom(ctx, r); err != nil {
 			return err
 		}
+		if err := a.withinPlace(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
+			return err
+		}
 		return a.record(ctx, tx, actor, ActCreateRoom, target{"room", r.ID}, nil, roomFacts(r))
 	})
 	if errors.Is(err, store.ErrReferenced) {

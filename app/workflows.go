@@ -17,9 +17,6 @@ import (
 // nobody changes them. A room without a workflow does what fits its agents:
 // see graphOfRoom.
 
-// maxWorkflows is how many workflows a course can have.
-const maxWorkflows = 100
-
 // maxProblems is how many of a graph's problems are told at once.
 const maxProblems = 100
 
@@ -143,7 +140,7 @@ func (a *App) Workflows(ctx context.Context, actor *Actor, courseID string) ([]s
 	if _, err := a.courseFor(ctx, actor, courseID, ActListWorkflows); err != nil {
 		return nil, err
 	}
-	own, err := a.db.Workflows(ctx, courseID, store.Page{Limit: maxWorkflows})
+	own, err := a.db.Workflows(ctx, courseID, store.Page{Limit: store.MaxLimit})
 	if err != nil {
 		return nil, err
 	}
@@ -163,15 +160,11 @@ func (a *App) CreateWorkflow(ctx context.Context, actor *Actor, courseID string,
 		if err := a.applyWorkflow(s, w); err != nil {
 			return err
 		}
-		n, err := tx.CountWorkflows(ctx, courseID)
-		if err != nil {
-			return err
-		}
-		if n >= maxWorkflows {
-			return errorf(KindConflict, "workflow_limit", "A course can have %d workflows; delete one that is not needed", maxWorkflows)
-		}
 		if err := tx.CreateWorkflow(ctx, w); err != nil {
 			return fromStore(err, "Workflow")
+		}
+		if err := a.inCourse(ctx, tx, actor, store.PlacedWorkflows, courseID); err != nil {
+			return err
 		}
 		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", w.ID}, nil, workflowFacts(w))
 	})
@@ -242,13 +235,18 @@ func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s Wor
 		if s.Version.Sent && !s.Version.Null && s.Version.Value != w.Version {
 			return store.ErrStale
 		}
-		before := workflowFacts(w)
+		before, size := workflowFacts(w), len(w.Graph)
 		if err := a.applyWorkflow(s, w); err != nil {
 			return err
 		}
 		w.UpdatedAt = a.instant()
 		if err := tx.UpdateWorkflow(ctx, w); err != nil {
 			return err
+		}
+		if len(w.Graph) > size {
+			if err := a.courseGrew(ctx, tx, w.CourseID); err != nil {
+				return err
+			}
 		}
 		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, before, workflowFacts(w))
 	})

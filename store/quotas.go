@@ -30,6 +30,49 @@ var ownedRows = map[Owned]string{
 	OwnedKeys:          "SELECT count(*) FROM user_keys WHERE user_id = ?",
 }
 
+// Placed is a kind of things that a place has, by the name of its setting.
+type Placed string
+
+// The kinds of things that are counted for their place.
+const (
+	PlacedRooms               Placed = "rooms_per_course"
+	PlacedAnnouncements       Placed = "announcements_per_course"
+	PlacedReports             Placed = "reports_per_course"
+	PlacedWorkflows           Placed = "workflows_per_course"
+	PlacedCourseMembers       Placed = "members_per_course"
+	PlacedOrganizationMembers Placed = "members_per_organization"
+	PlacedAgents              Placed = "agents_per_project"
+)
+
+// placed says where each kind is; an index finds the rows by their place.
+var placed = map[Placed]struct{ place, rows string }{
+	PlacedRooms:               {"courses", "SELECT count(*) FROM rooms WHERE course_id = ?"},
+	PlacedAnnouncements:       {"courses", "SELECT count(*) FROM announcements WHERE course_id = ?"},
+	PlacedReports:             {"courses", "SELECT count(*) FROM reports WHERE course_id = ?"},
+	PlacedWorkflows:           {"courses", "SELECT count(*) FROM workflows WHERE course_id = ?"},
+	PlacedCourseMembers:       {"courses", "SELECT count(*) FROM course_members WHERE course_id = ?"},
+	PlacedOrganizationMembers: {"organizations", "SELECT count(*) FROM organization_members WHERE organization_id = ?"},
+	PlacedAgents:              {"projects", "SELECT count(*) FROM agents WHERE project_id = ?"},
+}
+
+// CountPlaced counts the things of a kind in a place, whose row stays locked
+// until the transaction ends, so that of two at once the second sees the first;
+// rows may go on referring to it.
+func (t *Tx) CountPlaced(ctx context.Context, kind Placed, placeID string) (int, error) {
+	sel := t.db.NewSelect().TableExpr("?", bun.Ident(placed[kind].place)).Column("id").Where("id = ?", placeID)
+	if t.PG != nil {
+		sel = sel.For("NO KEY UPDATE")
+	}
+	var id string
+	if err := sel.Scan(ctx, &id); err != nil {
+		return 0, translate(err)
+	}
+	// A statement of its own: it sees what was committed while it waited.
+	var n int
+	err := t.db.NewSelect().ColumnExpr("(?)", bun.SafeQuery(placed[kind].rows, placeID)).Scan(ctx, &n)
+	return n, translate(err)
+}
+
 // LockPerson returns an account that nobody else locks so, or changes, until
 // the transaction ends; rows may go on referring to it. Take it last: then
 // nobody who waits for it holds what its holder needs.
@@ -70,6 +113,9 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 	described := func(from, who string) string {
 		return "(SELECT COALESCE(sum(?1 + COALESCE(octet_length(description), 0)), 0) FROM " + from + " WHERE " + who + " = ?0)"
 	}
+	inCourses := func(from, size string) string {
+		return "(SELECT COALESCE(sum(?1 + " + size + "), 0) FROM courses AS c JOIN " + from + " AS x ON x.course_id = c.id WHERE c.owner_id = ?0)"
+	}
 	var n int64
 	err := q.db.NewSelect().ColumnExpr("CAST("+
 		"(SELECT COALESCE(sum("+config("a")+" + COALESCE("+size+"(a.external_config), 0)), 0) FROM agents AS a WHERE a.created_by = ?0)"+
@@ -77,6 +123,8 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 		" + (SELECT COALESCE(sum(?1 + COALESCE(octet_length(metadata_json), 0)), 0) FROM threads WHERE user_id = ?0)"+
 		" + (SELECT COALESCE(sum(?1 + octet_length(m.content) + COALESCE(octet_length(m.metadata_json), 0)), 0) FROM threads AS th"+
 		" JOIN thread_messages AS m ON m.thread_id = th.id WHERE th.user_id = ?0)"+
+		" + "+inCourses("announcements", "octet_length(x.content)")+" + "+inCourses("workflows", size+"(x.graph)")+
+		" + "+inCourses("reports", "octet_length(COALESCE(x.content, ''))")+
 		" + "+described("organizations", "owner_id")+" + "+described("projects", "created_by")+" + "+described("courses", "owner_id")+
 		" + "+described("user_keys", "user_id")+" AS BIGINT)", userID, rowBytes).Scan(ctx, &n)
 	return n, translate(err)

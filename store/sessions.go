@@ -80,6 +80,15 @@ func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) e
 	return translate(err)
 }
 
+// EndOldSessions ends the sessions that a person has beside the newest so many.
+func (t *Tx) EndOldSessions(ctx context.Context, userID string, most int, reason string, now time.Time) error {
+	spare := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").Where("s.user_id = ?", userID).Where("s.impersonator_id IS NULL").
+		Where("s.ended_at IS NULL").OrderExpr("s.id DESC").Limit(1).Offset(int64(most))
+	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
+		Where("user_id = ?", userID).Where("impersonator_id IS NULL").Where("ended_at IS NULL").Where("id <= (?)", spare).Exec(ctx)
+	return translate(err)
+}
+
 // EndSessionsOf ends all of a user's sessions, and those in which the user acts
 // as somebody else, but the one named by except and those opened from it. Their
 // devices are strange from then on, until somebody signs in there again.

@@ -15,12 +15,6 @@ func (q Queries) WorkflowContents(ctx context.Context, id string) (Counts, error
 	return q.counts(ctx, id, []held{{"rooms", "rooms", "workflow = ?"}})
 }
 
-// CountWorkflows counts the workflows of a course.
-func (t *Tx) CountWorkflows(ctx context.Context, courseID string) (int64, error) {
-	n, err := t.db.NewSelect().Model((*Workflow)(nil)).Where("w.course_id = ?", courseID).Count(ctx)
-	return n, translate(err)
-}
-
 // WorkflowForUpdate returns a workflow whose row stays locked until the
 // transaction ends. Who locks rooms too does so afterwards.
 func (t *Tx) WorkflowForUpdate(ctx context.Context, id string) (*Workflow, error) {

@@ -172,7 +172,7 @@ func (s *Server) courseRoutes() {
 		errors: []int{missing, conflict}}, s.updateCourse)
 	add(s, route{method: del, path: v1 + "/courses/{course_id}", id: "deleteCourse", tag: tag, summary: "Delete a course with its rooms and all that is in them",
 		errors: []int{missing, conflict}}, s.deleteCourse)
-	add(s, route{method: post, path: v1 + "/courses/{course_id}/enroll", id: "enrol", tag: tag, summary: "Take somebody into a course", errors: known}, s.enrol)
+	add(s, route{method: post, path: v1 + "/courses/{course_id}/enroll", id: "enrol", tag: tag, summary: "Take somebody into a course", errors: []int{missing, conflict}}, s.enrol)
 	add(s, route{method: post, path: v1 + "/courses/{course_id}/members/import", id: "importMembers", tag: tag, summary: "Take a class list into a course, CSV of 1 MiB and 2000 people at most; makes the accounts that are missing",
 		form: listForm(), upload: true, errors: []int{missing, conflict}}, s.importMembers)
 	add(s, route{method: get, path: v1 + "/courses/{course_id}/members", id: "listMembers", tag: tag, summary: "List the people of a course", errors: known}, s.members)
@@ -186,15 +186,15 @@ func (s *Server) courseRoutes() {
 		errors: []int{missing, conflict}}, s.setJoinCode)
 	add(s, route{method: del, path: v1 + "/courses/{course_id}/join-code", id: "deleteJoinCode", tag: tag, summary: "Remove the join code", status: gone, errors: known}, s.deleteJoinCode)
 	add(s, route{method: post, path: v1 + "/courses/join", id: "joinCourse", tag: tag, summary: "Join a course as a student with its code",
-		errors: []int{missing, limited}}, s.joinCourse)
+		errors: []int{missing, conflict, limited}}, s.joinCourse)
 	add(s, route{method: post, path: v1 + "/courses/{course_id}/invitations", id: "invite", tag: tag, summary: "Make an invitation link; its token is shown this once",
 		errors: []int{missing, conflict}}, s.invite)
 	add(s, route{method: get, path: v1 + "/courses/{course_id}/invitations", id: "listInvitations", tag: tag, summary: "List a course's invitation links, newest first", errors: known}, s.invitations)
 	add(s, route{method: del, path: v1 + "/courses/{course_id}/invitations/{invitation_id}", id: "deleteInvitation", tag: tag, summary: "Take an invitation link back",
 		status: gone, errors: known}, s.deleteInvitation)
-	add(s, route{method: post, path: v1 + "/courses/accept-invitation", id: "acceptInvitation", tag: tag, summary: "Join a course with the token of an invitation link", errors: known}, s.acceptInvitation)
+	add(s, route{method: post, path: v1 + "/courses/accept-invitation", id: "acceptInvitation", tag: tag, summary: "Join a course with the token of an invitation link", errors: []int{missing, conflict}}, s.acceptInvitation)
 
-	add(s, route{method: post, path: v1 + "/announcements/", id: "announce", tag: tag, summary: "Tell something to all members of a course", errors: known}, s.announce)
+	add(s, route{method: post, path: v1 + "/announcements/", id: "announce", tag: tag, summary: "Tell something to all members of a course", errors: []int{missing, conflict}}, s.announce)
 	add(s, route{method: get, path: v1 + "/announcements/", id: "listAnnouncements", tag: tag, summary: "List a course's announcements, newest first", errors: known}, s.announcements)
 	add(s, route{method: put, path: v1 + "/announcements/{announcement_id}", id: "updateAnnouncement", tag: tag, summary: "Change what is sent of an announcement",
 		errors: []int{missing, conflict}}, s.updateAnnouncement)
@@ -207,7 +207,7 @@ func (s *Server) reportRoutes() {
 	known := []int{missing}
 	add(s, route{method: post, path: v1 + "/analytics/{course_id}/generate", id: "generateReport", large: manyBytes, tag: tag,
 		summary: "Have the analytics agent report on every room of a course that has lines; answers when the report is done, or with one in state running after a while",
-		patient: true, errors: []int{rejected, missing, limited}}, s.generateReport)
+		patient: true, errors: []int{rejected, missing, conflict, limited}}, s.generateReport)
 	add(s, route{method: get, path: v1 + "/analytics/{course_id}", id: "listReports", tag: tag, summary: "List the reports on a course, newest first", errors: known}, s.reports)
 	add(s, route{method: get, path: one, id: "getReport", large: manyBytes, tag: tag, summary: "Show a report and how far it is", errors: known}, s.report)
 	add(s, route{method: put, path: one, id: "updateReport", large: manyBytes, tag: tag, summary: "Change what is sent of a finished report",
@@ -219,7 +219,7 @@ func (s *Server) reportRoutes() {
 func (s *Server) roomRoutes() {
 	const tag = "Rooms"
 	known := []int{missing}
-	add(s, route{method: post, path: v1 + "/rooms/", id: "createRoom", tag: tag, summary: "Make a room in a course", errors: known}, s.createRoom)
+	add(s, route{method: post, path: v1 + "/rooms/", id: "createRoom", tag: tag, summary: "Make a room in a course", errors: []int{missing, conflict}}, s.createRoom)
 	add(s, route{method: get, path: v1 + "/rooms/", id: "listRooms", tag: tag, summary: "List the rooms of a course that the caller can enter", errors: known}, s.rooms)
 	add(s, route{method: get, path: v1 + "/rooms/{room_id}", id: "getRoom", tag: tag, summary: "Show a room", errors: known}, s.room)
 	add(s, route{method: put, path: v1 + "/rooms/{room_id}", id: "updateRoom", tag: tag, summary: "Change what is sent of a room's settings",
