@@ -46,7 +46,7 @@ RACE := ./app ./app/llm ./app/realtime ./app/telemetry ./jobs ./store ./web
 TESTFLAGS = -shuffle=on -timeout 45m $(ARGS)
 test: ## Test everything on SQLite and on a throw-away Postgres, with -race where things run at once; ARGS="-run TestX", PKG=./store
 	@echo "building the tests; the first time takes minutes"
-	@$(WITHPG) go run ./store/storetest/suite -race "$(RACE)" -packages "$(or $(PKG),./...)" $(if $(TWICE),-again) -- $(TESTFLAGS)
+	@$(WITHPG) go run ./store/storetest/suite -race "$(RACE)" -packages "$(or $(PKG),./...)" -- $(TESTFLAGS)
 
 try: ## Run one test at once, on SQLite alone and without -race: make try TEST=TestAgentAnswers PKG=./app
 	COAGENT_TEST_DATABASE=sqlite COAGENT_POSTGRES_BIN=none go test -count=1 -timeout 10m -run '$(TEST)' $(ARGS) $(or $(PKG),./...)

@@ -152,18 +152,22 @@ func TestStopsReading(t *testing.T) {
 		// Few lines and long ones, more than the buffers on the way and the
 		// server's queue hold: who reads again in time learns why it is closed.
 		const n = 10
+		begun := time.Now()
 		for k := range n {
 			worst.time(t, "post beside a member that does not read", 5*time.Second, func() error {
 				return talker.Say(t.Context(), fmt.Sprintf("%d ", k)+strings.Repeat("x", 900_000))
 			})
 		}
 		pause(t.Context(), 2500*time.Millisecond)
-		if err := listener.Await(within(t, 5*time.Second), "all lines", func() bool { return listener.Last() == n }); err != nil {
-			t.Error(err)
-		}
+		// The server keeps a close frame for ten seconds, and then cuts: a machine
+		// that took longer for the posts has the reader come too late.
+		inTime := time.Since(begun) < 10*time.Second
 		err := deaf.read(20*time.Second, func(int64) bool { return false })
-		if deaf.code != realtime.CloseTooSlow {
+		if deaf.code != realtime.CloseTooSlow && (inTime || deaf.code != websocket.CloseAbnormalClosure) {
 			t.Errorf("got close code %d (%v) after %d of %d lines, want %d", deaf.code, err, len(deaf.seqs), n, realtime.CloseTooSlow)
+		}
+		if err := listener.Await(within(t, 30*time.Second), "all lines", func() bool { return listener.Last() == n }); err != nil {
+			t.Error(err)
 		}
 		last := int64(0)
 		if len(deaf.seqs) > 0 {

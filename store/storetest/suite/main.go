@@ -31,9 +31,8 @@ const databaseEnv = "COAGENT_TEST_DATABASE"
 func main() {
 	race := flag.String("race", "", "packages whose tests run once more, with the race detector")
 	packages := flag.String("packages", "./...", "packages to test")
-	again := flag.Bool("again", false, "a test that has failed runs once more, whole, and is named")
 	flag.Parse()
-	ok, err := run(strings.Fields(*packages), strings.Fields(*race), *again, flag.Args())
+	ok, err := run(strings.Fields(*packages), strings.Fields(*race), flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suite:", err)
 	}
@@ -50,7 +49,7 @@ type pass struct {
 	database string // of databaseEnv, both when empty
 }
 
-func run(packages, race []string, again bool, args []string) (bool, error) {
+func run(packages, race, args []string) (bool, error) {
 	all, err := list(packages)
 	if err != nil {
 		return false, err
@@ -85,7 +84,7 @@ func run(packages, race []string, again bool, args []string) (bool, error) {
 			continue
 		}
 		fmt.Printf("%d packages %s\n", len(p.packages), p.title)
-		if err := p.run(&sum, again, args); err != nil {
+		if err := p.run(&sum, args); err != nil {
 			return false, err
 		}
 	}
@@ -113,7 +112,7 @@ func canRace() bool {
 }
 
 // run runs one pass to its end and adds up what came out.
-func (p pass) run(sum *summary, again bool, args []string) error {
+func (p pass) run(sum *summary, args []string) error {
 	dir, err := os.MkdirTemp("", "coagent-suite-")
 	if err != nil {
 		return err
@@ -121,9 +120,6 @@ func (p pass) run(sum *summary, again bool, args []string) error {
 	defer os.RemoveAll(dir)
 	events := filepath.Join(dir, "events.json")
 	call := []string{"run", gotestsum, "--format=pkgname", "--hide-summary=skipped", "--jsonfile=" + events}
-	if again {
-		call = append(call, "--rerun-fails=1", "--rerun-fails-max-failures=12", "--rerun-fails-run-root-test")
-	}
 	call = append(call, "--packages="+strings.Join(p.packages, " "), "--")
 	cgo := "CGO_ENABLED=0"
 	if p.race {

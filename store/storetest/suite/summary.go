@@ -25,7 +25,8 @@ type summary struct {
 	failed        bool           // by go test's own word
 }
 
-// add counts the tests of one pass. A test that ran twice counts as it ended.
+// add counts the tests of one pass. A test that ran several times, as with
+// -count, has failed if it failed once.
 func (s *summary) add(events io.Reader) error {
 	type key struct{ pkg, test string }
 	reason, ended := map[key]string{}, map[key]string{}
@@ -49,7 +50,9 @@ func (s *summary) add(events io.Reader) error {
 				reason[k] = m[1]
 			}
 		case "pass", "fail", "skip":
-			ended[k] = e.Action
+			if ended[k] != "fail" {
+				ended[k] = e.Action
+			}
 		}
 	}
 	for k, action := range ended {

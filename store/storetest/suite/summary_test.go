@@ -30,7 +30,7 @@ func TestLastLine(t *testing.T) {
 	}{
 		"ATool":      {tests, "2 passed, 0 failed, 1 skipped: no Chromium, 1 skipped: no Postgres", nil, false, true, false},
 		"NoCompiler": {"", "0 passed, 0 failed; without -race: no C compiler", []string{"without -race: no C compiler"}, false, true, false},
-		"Again":      {again, "1 passed, 0 failed", nil, false, true, true},
+		"Again":      {again, "0 passed, 1 failed", nil, true, false, false},
 		"Failed":     {`{"Action":"fail","Package":"p","Test":"TestB"}`, "0 passed, 1 failed", nil, true, false, false},
 		"NoBuild":    {"", "0 passed, 0 failed, go test failed (see above)", nil, true, false, false},
 	} {
