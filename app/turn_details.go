@@ -63,7 +63,11 @@ type ModelAnswer struct {
 	Text   string
 	LineID string
 	Finish string
-	Calls  []AnswerCall
+	Note   string // why it ended so, or what was left out of the request
+	// Reasoning is what the model thought; "" too when a line that it was shown
+	// is not to be read any more, or reads otherwise, for it may quote that.
+	Reasoning string
+	Calls     []AnswerCall
 }
 
 // AnswerCall is a tool that a model called.
@@ -106,7 +110,7 @@ func (a *App) turnDetails(ctx context.Context, t *store.Turn, agentName string) 
 	if err != nil {
 		return nil, err
 	}
-	d := &turnReader{app: a, turn: t, base: map[string]int{}}
+	d := &turnReader{app: a, turn: t, base: map[string]int{}, changed: map[string]bool{}}
 	return &TurnDetails{RoomTurn: RoomTurn{*t, agentName}, Fence: a.fence(t.ID), Steps: store.Map(steps, d.steps)}, nil
 }
 
@@ -118,6 +122,8 @@ type turnReader struct {
 	heads map[string]store.Artifact
 	line  *store.Message // that the turn has become
 	base  map[string]int // the step with the whole prompt of a node
+	// changed are the nodes that were shown a line which reads otherwise now.
+	changed map[string]bool
 }
 
 // steps are the next few steps, with only what these refer to in memory.
@@ -193,6 +199,7 @@ func (d *turnReader) step(s store.TurnStep) StepDetails {
 		if s.State == store.StepDone && json.Unmarshal([]byte(s.Output), &result) == nil {
 			switch out.Result = result.Text; {
 			case result.Lines != nil:
+				d.note(&s, result.Lines)
 				out.Result = d.app.foundText(d.of(result.Lines), true)
 			case result.Artifacts != nil:
 				out.Result = d.artifacts(result.Artifacts)
@@ -226,6 +233,17 @@ func (d *turnReader) of(seqs []int64) (lines []store.Message) {
 	return lines
 }
 
+// note marks the step's node when a line that the step read is not shown any
+// more, or was edited since.
+func (d *turnReader) note(s *store.TurnStep, seqs []int64) {
+	for _, seq := range seqs {
+		m, ok := d.lines[seq]
+		if !ok || m.State() != store.LineShown || m.EditedAt.After(s.StartedAt) {
+			d.changed[s.Node] = true
+		}
+	}
+}
+
 func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 	var in modelInput
 	if json.Unmarshal([]byte(s.Input), &in) != nil {
@@ -236,6 +254,7 @@ func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 	}
 	d.base[s.Node] = s.N
 	p := &Prompt{System: in.System, Tools: in.Tools, Provider: in.Provider, Model: in.Model, Temperature: in.Temperature, MaxTokens: in.MaxTokens}
+	d.note(s, in.Lines)
 	lines := d.of(in.Lines)
 	for i, m := range transcript(&store.Agent{ID: s.AgentID}, lines) {
 		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data, Seq: lines[i].Seq})
@@ -251,7 +270,10 @@ func (d *turnReader) answer(s *store.TurnStep) *ModelAnswer {
 	if json.Unmarshal([]byte(s.Output), &out) != nil {
 		return nil
 	}
-	a := &ModelAnswer{Text: out.Text, LineID: out.Line, Finish: out.Finish}
+	a := &ModelAnswer{Text: out.Text, LineID: out.Line, Finish: out.Finish, Note: out.Note}
+	if out.Reasoning != nil && !d.changed[s.Node] {
+		a.Reasoning = out.Reasoning.Text
+	}
 	if out.Line != "" && d.line != nil {
 		a.Text = d.line.Content
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -132,6 +133,69 @@ func TestTurnDetails(t *testing.T) {
 		}
 		if dump := r.Dump(t); strings.Contains(dump, "of the doc") {
 			t.Error("the erased content is still stored")
+		}
+	})
+}
+
+// What a model thought is for staff, as long as it can quote nothing that is
+// not to be read any more.
+func TestReasoningIsForStaff(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url)
+		c := r.Class(t)
+		ctx := t.Context()
+		thought := func(t *testing.T, id string) string {
+			t.Helper()
+			got, err := r.Turn(ctx, c.Teacher, c.Room.ID, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := storetest.All(got.Steps, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all[0].Answer.Reasoning
+		}
+		ask := func(t *testing.T, text string) (*store.Message, string) {
+			t.Helper()
+			r.Model.Script(llmtest.Always(llmtest.Response{Reasoning: "They say: " + text, Text: "Well."}))
+			m := post(t, r, c.Student, c.Room.ID, text)
+			r.Idle(t, c.Room.ID)
+			all := turns(t, r, c.Room.ID)
+			return m, all[len(all)-1].ID
+		}
+		first, one := ask(t, "@teacher, my secret is blue")
+		if got := thought(t, one); !strings.Contains(got, "blue") {
+			t.Fatalf("staff read %q, want what the model thought", got)
+		}
+		if _, err := r.EditMessage(ctx, c.Student, c.Room.ID, first.ID, "@teacher, my secret is none"); err != nil {
+			t.Fatal(err)
+		}
+		if got := thought(t, one); got != "" {
+			t.Errorf("after the edit staff read %q", got)
+		}
+		second, two := ask(t, "@teacher, my secret is green")
+		if err := r.DeleteMessage(ctx, c.Student, c.Room.ID, second.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := thought(t, two); got != "" {
+			t.Errorf("after the deletion staff read %q", got)
+		}
+		third, three := ask(t, "@teacher, what else?")
+		at := third.CreatedAt.Add(-time.Microsecond)
+		r.Exec(t, "UPDATE messages SET deleted_at = ? WHERE id = ?", at, second.ID)
+		if err := r.DB.InTx(ctx, func(tx *store.Tx) error {
+			_, err := tx.EraseDeletedLines(ctx, at.Add(time.Microsecond), 10)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(r.Dump(t), "green") {
+			t.Error("what the model thought of a line that is gone is still in the database")
+		}
+		if got := thought(t, three); !strings.Contains(got, "what else") {
+			t.Errorf("staff read %q of a turn that came later, want what the model thought", got)
 		}
 	})
 }

@@ -73,11 +73,28 @@ func (t *Tx) UpdateLine(ctx context.Context, m *Message, line JSON, e *Event) er
 }
 
 // EraseDeletedLines empties the texts of lines that were deleted before a
-// time, limit at most.
+// time, limit at most. What models thought goes too, of the turns that may have
+// read them: it may quote them.
 func (t *Tx) EraseDeletedLines(ctx context.Context, before time.Time, limit int) (int64, error) {
-	old := t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.deleted_at < ?", before).
-		Where("m.deleted_at IS NOT NULL").Where("m.content <> ''").Limit(int64(limit))
-	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Where("id IN (?)", old).Exec(ctx)
+	var ids []string
+	err := t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.deleted_at < ?", before).
+		Where("m.deleted_at IS NOT NULL").Where("m.content <> ''").Limit(int64(limit)).Scan(ctx, &ids)
+	if err != nil || len(ids) == 0 {
+		return 0, translate(err)
+	}
+	turns := t.db.NewSelect().Model((*Turn)(nil)).Column("t.id").
+		Join("JOIN messages AS m ON m.room_id = t.room_id AND m.created_at <= t.ended_at AND t.created_at <= m.deleted_at").
+		Where("m.id IN (?)", bun.List(ids))
+	without := "json_remove(output, '$.reasoning')"
+	if t.owner.Postgres() {
+		without = "(output::jsonb - 'reasoning')::json"
+	}
+	_, err = t.db.NewUpdate().Model((*TurnStep)(nil)).Set("output = "+without).Where("turn_id IN (?)", turns).
+		Where("kind = ?", StepModel).Where("CAST(output AS TEXT) LIKE ?", `%"reasoning":%`).Exec(ctx)
+	if err != nil {
+		return 0, translate(err)
+	}
+	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	if err != nil {
 		return 0, translate(err)
 	}

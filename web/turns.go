@@ -65,10 +65,12 @@ type (
 		Malformed string          `json:"malformed,omitempty" doc:"Why the call could not be read"`
 	}
 	modelAnswerOut struct {
-		Text   string          `json:"text"`
-		LineID string          `json:"line_id,omitempty" format:"uuid" doc:"The message that it became"`
-		Finish string          `json:"finish,omitempty" doc:"Why the model ended"`
-		Calls  []answerCallOut `json:"tool_calls,omitempty"`
+		Text      string          `json:"text"`
+		LineID    string          `json:"line_id,omitempty" format:"uuid" doc:"The message that it became"`
+		Finish    string          `json:"finish,omitempty" doc:"Why the model ended"`
+		Note      string          `json:"note,omitempty" doc:"Why it ended so, or what was left out of the request"`
+		Reasoning string          `json:"reasoning,omitempty" doc:"What the model thought; left out when a line that it was shown was edited, taken back or hidden since"`
+		Calls     []answerCallOut `json:"tool_calls,omitempty"`
 	}
 	stepOut struct {
 		ID               string          `json:"id" format:"uuid"`
@@ -115,7 +117,7 @@ func answerForm(a *app.ModelAnswer) *modelAnswerOut {
 	if a == nil {
 		return nil
 	}
-	out := &modelAnswerOut{Text: a.Text, LineID: a.LineID, Finish: a.Finish}
+	out := &modelAnswerOut{Text: a.Text, LineID: a.LineID, Finish: a.Finish, Note: a.Note, Reasoning: a.Reasoning}
 	for _, c := range a.Calls {
 		out.Calls = append(out.Calls, answerCallOut(c))
 	}
