@@ -12,7 +12,7 @@ DURATION=${DURATION:-120}
 ROLES=${ROLES:-anonymous guest student ta teacher admin super_admin}
 
 work=$(mktemp -d)
-server=
+server= run=
 stop_server() {
 	if [ -n "$server" ]; then
 		kill "$server" 2>/dev/null || true
@@ -21,6 +21,7 @@ stop_server() {
 	fi
 }
 cleanup() {
+	[ -z "$run" ] || kill "$run" 2>/dev/null || true
 	stop_server
 	rm -rf "$work"
 }
@@ -96,6 +97,7 @@ for role in $ROLES; do
 		--report json,ndjson --report-dir "$reports" --no-color "${as[@]}" >"$reports/run.log" 2>&1 &
 	run=$!
 	if wait "$run"; then result=clean; else result="findings"; failed="$failed $role"; fi
+	run=
 	if ! kill -0 "$server" 2>/dev/null; then
 		result="the server ended"
 		failed="$failed $role"
