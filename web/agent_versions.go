@@ -32,12 +32,8 @@ func (s *Server) agentUnmasked(a *store.Agent) agentOut {
 	return out
 }
 
-type projectIn struct {
-	ProjectID id `path:"project_id"`
-}
-
-func (s *Server) projectAgents(ctx context.Context, actor *app.Actor, in *projectIn) (*agentsOut, error) {
-	rows, err := s.app.Agents(ctx, actor, in.ProjectID.String(), everything)
+func (s *Server) projectAgents(ctx context.Context, actor *app.Actor, in *oneID) (*agentsOut, error) {
+	rows, err := s.app.Agents(ctx, actor, in.ID.String(), everything)
 	if err != nil {
 		return nil, err
 	}

@@ -86,12 +86,7 @@ func (in AgentSettingsIn) settings(kind, prompt opt[string]) app.AgentSettings {
 		Capabilities: in.Capabilities.Opt, UserKeyIDs: keys, ContextWindow: in.ContextWindow.Opt, IsActive: in.IsActive.Opt}
 }
 
-// idIn is the one path parameter of the routes under /agents.
-type idIn struct {
-	ID id `path:"id"`
-}
-
-func (s *Server) agents(ctx context.Context, actor *app.Actor, in *idIn) (*agentsOut, error) {
+func (s *Server) agents(ctx context.Context, actor *app.Actor, in *oneID) (*agentsOut, error) {
 	rows, err := s.app.Agents(ctx, actor, in.ID.String(), everything)
 	if err != nil {
 		return nil, err
@@ -134,7 +129,7 @@ func (s *Server) updateAgent(ctx context.Context, actor *app.Actor, in *updateAg
 	return &oneAgentOut{s.agentForm(a)}, nil
 }
 
-func (s *Server) activateAgent(ctx context.Context, actor *app.Actor, in *idIn) (*oneAgentOut, error) {
+func (s *Server) activateAgent(ctx context.Context, actor *app.Actor, in *oneID) (*oneAgentOut, error) {
 	a, err := s.app.ActivateAgent(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
@@ -142,7 +137,7 @@ func (s *Server) activateAgent(ctx context.Context, actor *app.Actor, in *idIn) 
 	return &oneAgentOut{s.agentForm(a)}, nil
 }
 
-func (s *Server) deleteAgent(ctx context.Context, actor *app.Actor, in *idIn) (*empty, error) {
+func (s *Server) deleteAgent(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
 	if err := s.app.DeleteAgent(ctx, actor, in.ID.String()); err != nil {
 		return nil, err
 	}

@@ -72,12 +72,8 @@ func (s *Server) updateAnnouncement(ctx context.Context, actor *app.Actor, in *u
 	return &oneAnnouncementOut{announcementForm(an)}, nil
 }
 
-type announcementIn struct {
-	AnnouncementID id `path:"announcement_id"`
-}
-
-func (s *Server) deleteAnnouncement(ctx context.Context, actor *app.Actor, in *announcementIn) (*empty, error) {
-	if err := s.app.DeleteAnnouncement(ctx, actor, in.AnnouncementID.String()); err != nil {
+func (s *Server) deleteAnnouncement(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
+	if err := s.app.DeleteAnnouncement(ctx, actor, in.ID.String()); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil

@@ -85,12 +85,8 @@ func (s *Server) createArtifact(ctx context.Context, actor *app.Actor, in *creat
 	return oneArtifact(s.app.CreateArtifact(ctx, actor, in.RoomID.String(), n))
 }
 
-type artifactIn struct {
-	ArtifactID id `path:"artifact_id"`
-}
-
-func (s *Server) artifact(ctx context.Context, actor *app.Actor, in *artifactIn) (*oneArtifactOut, error) {
-	return oneArtifact(s.app.Artifact(ctx, actor, in.ArtifactID.String()))
+func (s *Server) artifact(ctx context.Context, actor *app.Actor, in *oneID) (*oneArtifactOut, error) {
+	return oneArtifact(s.app.Artifact(ctx, actor, in.ID.String()))
 }
 
 type updateArtifactIn struct {
@@ -116,8 +112,8 @@ func (s *Server) deleteArtifact(ctx context.Context, actor *app.Actor, in *delet
 	return nil, s.app.DeleteArtifact(ctx, actor, in.ArtifactID.String(), in.Hard)
 }
 
-func (s *Server) restoreArtifact(ctx context.Context, actor *app.Actor, in *artifactIn) (*oneArtifactOut, error) {
-	return oneArtifact(s.app.RestoreArtifact(ctx, actor, in.ArtifactID.String()))
+func (s *Server) restoreArtifact(ctx context.Context, actor *app.Actor, in *oneID) (*oneArtifactOut, error) {
+	return oneArtifact(s.app.RestoreArtifact(ctx, actor, in.ID.String()))
 }
 
 type artifactVersionOut struct {
@@ -140,9 +136,9 @@ type (
 	oneArtifactVersionOut struct{ Body artifactVersionOut }
 )
 
-func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *artifactIn) (*artifactVersionsOut, error) {
+func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *oneID) (*artifactVersionsOut, error) {
 	rows, err := few(ctx, s, store.MaxLimit, func() ([]store.ArtifactVersion, error) {
-		return s.app.ArtifactVersions(ctx, actor, in.ArtifactID.String())
+		return s.app.ArtifactVersions(ctx, actor, in.ID.String())
 	})
 	if err != nil {
 		return nil, err

@@ -49,12 +49,8 @@ func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*co
 	return &coursesOut{body}, err
 }
 
-type courseIn struct {
-	CourseID id `path:"course_id"`
-}
-
-func (s *Server) course(ctx context.Context, actor *app.Actor, in *courseIn) (*oneCourseOut, error) {
-	c, err := s.app.Course(ctx, actor, in.CourseID.String())
+func (s *Server) course(ctx context.Context, actor *app.Actor, in *oneID) (*oneCourseOut, error) {
+	c, err := s.app.Course(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

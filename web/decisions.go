@@ -94,18 +94,14 @@ func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsI
 	return paged(ctx, s, rows, decisionForm, before(app.WithinPage(in.Limit, store.MaxLimit), func(d *app.SeenDecision) string { return d.ID }))
 }
 
-type roomOnlyIn struct {
-	RoomID id `path:"room_id"`
-}
-
 type wentOnOut struct {
 	Body struct {
 		Continued bool `json:"continued" doc:"false when no guard had cut the agents off"`
 	}
 }
 
-func (s *Server) goOn(ctx context.Context, actor *app.Actor, in *roomOnlyIn) (*wentOnOut, error) {
-	wentOn, err := s.app.GoOn(ctx, actor, in.RoomID.String())
+func (s *Server) goOn(ctx context.Context, actor *app.Actor, in *oneID) (*wentOnOut, error) {
+	wentOn, err := s.app.GoOn(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func (s *Server) testExternalAgent(ctx context.Context, actor *app.Actor, in *ex
 	return probeForm(p), nil
 }
 
-func (s *Server) testStoredAgent(ctx context.Context, actor *app.Actor, in *idIn) (*probeOut, error) {
+func (s *Server) testStoredAgent(ctx context.Context, actor *app.Actor, in *oneID) (*probeOut, error) {
 	p, err := s.app.TestStoredAgent(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ type callbackTokenOut struct {
 	}
 }
 
-func (s *Server) rotateCallbackToken(ctx context.Context, actor *app.Actor, in *idIn) (*callbackTokenOut, error) {
+func (s *Server) rotateCallbackToken(ctx context.Context, actor *app.Actor, in *oneID) (*callbackTokenOut, error) {
 	token, err := s.app.RotateCallbackToken(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err

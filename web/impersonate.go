@@ -15,13 +15,9 @@ const (
 	cookieImpersonating = "is_impersonating" // the client reads it, so it is not HttpOnly
 )
 
-type impersonateIn struct {
-	UserID id `path:"user_id"`
-}
-
-func (s *Server) impersonate(ctx context.Context, actor *app.Actor, in *impersonateIn) (*cookiesOut, error) {
+func (s *Server) impersonate(ctx context.Context, actor *app.Actor, in *oneID) (*cookiesOut, error) {
 	r := requestOf(ctx)
-	tokens, err := s.app.Impersonate(ctx, actor, in.UserID.String(), r.client)
+	tokens, err := s.app.Impersonate(ctx, actor, in.ID.String(), r.client)
 	if err != nil {
 		return nil, err
 	}

@@ -22,24 +22,24 @@ func joinCodeForm(jc *store.JoinCode) *joinCodeOut {
 	return out
 }
 
-func (s *Server) joinCode(ctx context.Context, actor *app.Actor, in *courseIn) (*joinCodeOut, error) {
-	jc, err := s.app.JoinCode(ctx, actor, in.CourseID.String())
+func (s *Server) joinCode(ctx context.Context, actor *app.Actor, in *oneID) (*joinCodeOut, error) {
+	jc, err := s.app.JoinCode(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
 	return joinCodeForm(jc), nil
 }
 
-func (s *Server) setJoinCode(ctx context.Context, actor *app.Actor, in *courseIn) (*joinCodeOut, error) {
-	jc, err := s.app.SetJoinCode(ctx, actor, in.CourseID.String())
+func (s *Server) setJoinCode(ctx context.Context, actor *app.Actor, in *oneID) (*joinCodeOut, error) {
+	jc, err := s.app.SetJoinCode(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
 	return joinCodeForm(jc), nil
 }
 
-func (s *Server) deleteJoinCode(ctx context.Context, actor *app.Actor, in *courseIn) (*empty, error) {
-	if err := s.app.DeleteJoinCode(ctx, actor, in.CourseID.String()); err != nil {
+func (s *Server) deleteJoinCode(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
+	if err := s.app.DeleteJoinCode(ctx, actor, in.ID.String()); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil

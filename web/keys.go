@@ -59,12 +59,8 @@ func (s *Server) createUserKey(ctx context.Context, actor *app.Actor, in *create
 	return &oneUserKeyOut{s.userKeyForm(k)}, nil
 }
 
-type userKeyIn struct {
-	KeyID id `path:"key_id"`
-}
-
-func (s *Server) deleteUserKey(ctx context.Context, actor *app.Actor, in *userKeyIn) (*empty, error) {
-	return nil, s.app.DeleteUserKey(ctx, actor, in.KeyID.String())
+func (s *Server) deleteUserKey(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
+	return nil, s.app.DeleteUserKey(ctx, actor, in.ID.String())
 }
 
 type shareUserKeyIn struct {
@@ -115,7 +111,7 @@ type agentKeysOut struct {
 	Body map[string]string `doc:"The mask of each key by its type"`
 }
 
-func (s *Server) agentKeys(ctx context.Context, actor *app.Actor, in *idIn) (*agentKeysOut, error) {
+func (s *Server) agentKeys(ctx context.Context, actor *app.Actor, in *oneID) (*agentKeysOut, error) {
 	keys, err := s.app.AgentKeys(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
@@ -136,6 +132,6 @@ func (s *Server) setAgentKeys(ctx context.Context, actor *app.Actor, in *setAgen
 	return &oneAgentOut{s.agentForm(ag)}, nil
 }
 
-func (s *Server) clearAgentKey(ctx context.Context, actor *app.Actor, in *idIn) (*empty, error) {
+func (s *Server) clearAgentKey(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
 	return nil, s.app.ClearAgentKey(ctx, actor, in.ID.String())
 }

@@ -25,8 +25,8 @@ func linkForm(l *app.PasswordLink) *linkOut {
 
 type oneLinkOut struct{ Body linkOut }
 
-func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *userIn) (*oneLinkOut, error) {
-	l, err := s.app.MakePasswordLink(ctx, actor, in.UserID.String())
+func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *oneID) (*oneLinkOut, error) {
+	l, err := s.app.MakePasswordLink(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

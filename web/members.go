@@ -49,8 +49,8 @@ type memberOut struct {
 
 type membersOut struct{ Body list[memberOut] }
 
-func (s *Server) members(ctx context.Context, actor *app.Actor, in *courseIn) (*membersOut, error) {
-	rows, err := s.app.CourseMembers(ctx, actor, in.CourseID.String(), everything)
+func (s *Server) members(ctx context.Context, actor *app.Actor, in *oneID) (*membersOut, error) {
+	rows, err := s.app.CourseMembers(ctx, actor, in.ID.String(), everything)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -63,10 +64,42 @@ func (s *Server) opened(r route, answer reflect.Type) *operation {
 // and an answer, at 25 kB of the binary. What stands in the document and what is
 // sent come from the answer's own type, by huma's rules for it.
 func register[I any](s *Server, op *operation, handle handler) {
+	op.documentIn(s.api.OpenAPI().Components.Schemas, reflect.TypeFor[I]())
 	huma.Register(s.api, op.Operation, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 		return s.answered(ctx, op, handle, in)
 	})
 	s.enter(op)
+}
+
+// oneID is the request of a route whose address names one thing, and which has
+// nothing else to say. What huma learns of other requests from their tags, these
+// say themselves, so that they are one type.
+type oneID struct{ ID id }
+
+var oneIDType = reflect.TypeFor[oneID]()
+
+// documentIn says in an operation what huma does not see.
+func (op *operation) documentIn(schemas huma.Registry, in reflect.Type) {
+	if in != oneIDType {
+		return
+	}
+	schema := huma.SchemaFromField(schemas, in.Field(0), "")
+	name := pathParam.FindStringSubmatch(op.Path)[1]
+	op.Parameters = []*huma.Param{{Name: name, In: "path", Description: schema.Description, Required: true, Schema: schema}}
+}
+
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
+// Resolve takes the id from the address, as huma would.
+func (in *oneID) Resolve(ctx huma.Context) []error {
+	param := ctx.Operation().Parameters[0]
+	value := ctx.Param(param.Name)
+	at, res := huma.NewPathBuffer(nil, 0), &huma.ValidateResult{}
+	at.Push(param.In)
+	at.Push(param.Name)
+	huma.Validate(nil, param.Schema, at, huma.ModeWriteToServer, value, res)
+	in.ID = id(value)
+	return res.Errors
 }
 
 // answered runs the handler of a route within its bounds.

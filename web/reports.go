@@ -39,8 +39,8 @@ func reportForm(r *store.Report) reportOut {
 
 type oneReportOut struct{ Body reportOut }
 
-func (s *Server) generateReport(ctx context.Context, actor *app.Actor, in *courseIn) (*oneReportOut, error) {
-	r, err := s.app.GenerateReport(ctx, actor, in.CourseID.String())
+func (s *Server) generateReport(ctx context.Context, actor *app.Actor, in *oneID) (*oneReportOut, error) {
+	r, err := s.app.GenerateReport(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

@@ -72,12 +72,8 @@ func (s *Server) rooms(ctx context.Context, actor *app.Actor, in *roomsIn) (*roo
 	return &roomsOut{body}, err
 }
 
-type roomIn struct {
-	RoomID id `path:"room_id"`
-}
-
-func (s *Server) room(ctx context.Context, actor *app.Actor, in *roomIn) (*oneRoomOut, error) {
-	r, err := s.app.Room(ctx, actor, in.RoomID.String())
+func (s *Server) room(ctx context.Context, actor *app.Actor, in *oneID) (*oneRoomOut, error) {
+	r, err := s.app.Room(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +122,8 @@ func (s *Server) assignToRoom(ctx context.Context, actor *app.Actor, in *assignI
 	return said(text), nil
 }
 
-func (s *Server) roomAgents(ctx context.Context, actor *app.Actor, in *roomIn) (*agentsOut, error) {
-	rows, full, err := s.app.RoomAgents(ctx, actor, in.RoomID.String())
+func (s *Server) roomAgents(ctx context.Context, actor *app.Actor, in *oneID) (*agentsOut, error) {
+	rows, full, err := s.app.RoomAgents(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

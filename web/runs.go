@@ -89,10 +89,6 @@ func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*runsO
 	return paged(ctx, s, rows, runForm, before(limit, func(t *app.RoomTurn) string { return t.ID }))
 }
 
-type runIn struct {
-	RunID id `path:"run_id"`
-}
-
 type runDetailsOut struct {
 	RunMembers
 	Graph jsonObject `json:"graph" doc:"As it was when the run began"`
@@ -102,8 +98,8 @@ type runDetailsOut struct {
 
 type runOut struct{ Body around[runDetailsOut] }
 
-func (s *Server) run(ctx context.Context, actor *app.Actor, in *runIn) (*runOut, error) {
-	t, err := s.app.Run(ctx, actor, in.RunID.String())
+func (s *Server) run(ctx context.Context, actor *app.Actor, in *oneID) (*runOut, error) {
+	t, err := s.app.Run(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
@@ -120,16 +116,16 @@ func runAnswer(t *app.RoomTurn, err error) (*oneRunOut, error) {
 	return &oneRunOut{runForm(t)}, nil
 }
 
-func (s *Server) pauseRun(ctx context.Context, actor *app.Actor, in *runIn) (*oneRunOut, error) {
-	return runAnswer(s.app.PauseRun(ctx, actor, in.RunID.String()))
+func (s *Server) pauseRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneRunOut, error) {
+	return runAnswer(s.app.PauseRun(ctx, actor, in.ID.String()))
 }
 
-func (s *Server) resumeRun(ctx context.Context, actor *app.Actor, in *runIn) (*oneRunOut, error) {
-	return runAnswer(s.app.ResumeRun(ctx, actor, in.RunID.String()))
+func (s *Server) resumeRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneRunOut, error) {
+	return runAnswer(s.app.ResumeRun(ctx, actor, in.ID.String()))
 }
 
-func (s *Server) cancelRun(ctx context.Context, actor *app.Actor, in *runIn) (*oneRunOut, error) {
-	return runAnswer(s.app.CancelRun(ctx, actor, in.RunID.String()))
+func (s *Server) cancelRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneRunOut, error) {
+	return runAnswer(s.app.CancelRun(ctx, actor, in.ID.String()))
 }
 
 // workflowRoutes are about the graphs that turns go through, for staff.

@@ -32,12 +32,8 @@ func (s *Server) sessions(ctx context.Context, actor *app.Actor, in *PageIn) (*s
 	}, skipping[store.Session](*in))
 }
 
-type sessionIn struct {
-	SessionID id `path:"session_id"`
-}
-
-func (s *Server) endSession(ctx context.Context, actor *app.Actor, in *sessionIn) (*empty, error) {
-	return nil, s.app.EndSession(ctx, actor, in.SessionID.String())
+func (s *Server) endSession(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
+	return nil, s.app.EndSession(ctx, actor, in.ID.String())
 }
 
 func (s *Server) endOtherSessions(ctx context.Context, actor *app.Actor, _ *empty) (*empty, error) {

@@ -44,7 +44,7 @@ func (s *Server) cloneTemplate(ctx context.Context, actor *app.Actor, in *cloneT
 	return &oneAgentOut{s.agentForm(a)}, nil
 }
 
-func (s *Server) syncAgent(ctx context.Context, actor *app.Actor, in *idIn) (*oneAgentOut, error) {
+func (s *Server) syncAgent(ctx context.Context, actor *app.Actor, in *oneID) (*oneAgentOut, error) {
 	a, err := s.app.SyncAgent(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err

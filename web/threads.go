@@ -104,12 +104,8 @@ func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (
 	return paged(ctx, s, rows, threadForm, skipping[store.Thread](in.PageIn))
 }
 
-type threadIn struct {
-	ThreadID id `path:"thread_id"`
-}
-
-func (s *Server) thread(ctx context.Context, actor *app.Actor, in *threadIn) (*oneThreadOut, error) {
-	th, err := s.app.Thread(ctx, actor, in.ThreadID.String())
+func (s *Server) thread(ctx context.Context, actor *app.Actor, in *oneID) (*oneThreadOut, error) {
+	th, err := s.app.Thread(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

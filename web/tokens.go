@@ -68,20 +68,12 @@ func (s *Server) createToken(ctx context.Context, actor *app.Actor, in *createTo
 	return out, nil
 }
 
-type tokenIn struct {
-	TokenID id `path:"token_id"`
+func (s *Server) revokeToken(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
+	return nil, s.app.RevokeAccessToken(ctx, actor, in.ID.String())
 }
 
-func (s *Server) revokeToken(ctx context.Context, actor *app.Actor, in *tokenIn) (*empty, error) {
-	return nil, s.app.RevokeAccessToken(ctx, actor, in.TokenID.String())
-}
-
-type tokensOfIn struct {
-	UserID id `path:"user_id"`
-}
-
-func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn) (*tokensOut, error) {
-	rows, err := few(ctx, s, app.MaxTokens, func() ([]store.AccessToken, error) { return s.app.AccessTokensOf(ctx, actor, in.UserID.String()) })
+func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *oneID) (*tokensOut, error) {
+	rows, err := few(ctx, s, app.MaxTokens, func() ([]store.AccessToken, error) { return s.app.AccessTokensOf(ctx, actor, in.ID.String()) })
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +81,6 @@ func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn)
 	return &tokensOut{body}, err
 }
 
-func (s *Server) revokeTokensOf(ctx context.Context, actor *app.Actor, in *tokensOfIn) (*empty, error) {
-	return nil, s.app.RevokeAccessTokensOf(ctx, actor, in.UserID.String())
+func (s *Server) revokeTokensOf(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
+	return nil, s.app.RevokeAccessTokensOf(ctx, actor, in.ID.String())
 }

@@ -90,12 +90,8 @@ func (s *Server) searchUsers(ctx context.Context, actor *app.Actor, in *searchUs
 	return &usersOut{body}, err
 }
 
-type userIn struct {
-	UserID id `path:"user_id"`
-}
-
-func (s *Server) user(ctx context.Context, actor *app.Actor, in *userIn) (*oneUserOut, error) {
-	u, err := s.app.User(ctx, actor, in.UserID.String())
+func (s *Server) user(ctx context.Context, actor *app.Actor, in *oneID) (*oneUserOut, error) {
+	u, err := s.app.User(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

@@ -129,8 +129,8 @@ func roomWorkflowForm(w *store.Workflow, err error) (*roomWorkflowOut, error) {
 	return out, nil
 }
 
-func (s *Server) roomWorkflow(ctx context.Context, actor *app.Actor, in *roomOnlyIn) (*roomWorkflowOut, error) {
-	return roomWorkflowForm(s.app.RoomWorkflow(ctx, actor, in.RoomID.String()))
+func (s *Server) roomWorkflow(ctx context.Context, actor *app.Actor, in *oneID) (*roomWorkflowOut, error) {
+	return roomWorkflowForm(s.app.RoomWorkflow(ctx, actor, in.ID.String()))
 }
 
 type setRoomWorkflowIn struct {

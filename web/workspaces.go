@@ -94,12 +94,8 @@ func (s *Server) createProject(ctx context.Context, actor *app.Actor, in *create
 	return &oneProjectOut{projectForm(p)}, nil
 }
 
-type organizationIn struct {
-	OrganizationID id `path:"org_id"`
-}
-
-func (s *Server) organization(ctx context.Context, actor *app.Actor, in *organizationIn) (*oneOrganizationOut, error) {
-	o, err := s.app.Organization(ctx, actor, in.OrganizationID.String())
+func (s *Server) organization(ctx context.Context, actor *app.Actor, in *oneID) (*oneOrganizationOut, error) {
+	o, err := s.app.Organization(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +154,8 @@ func (s *Server) transferOrganization(ctx context.Context, actor *app.Actor, in 
 	return &oneOrganizationOut{organizationForm(o)}, nil
 }
 
-func (s *Server) project(ctx context.Context, actor *app.Actor, in *projectIn) (*oneProjectOut, error) {
-	p, err := s.app.Project(ctx, actor, in.ProjectID.String())
+func (s *Server) project(ctx context.Context, actor *app.Actor, in *oneID) (*oneProjectOut, error) {
+	p, err := s.app.Project(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
