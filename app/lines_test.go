@@ -23,7 +23,7 @@ func seen(t *testing.T, r *apptest.Rig, who *app.Actor, room string) string {
 	for _, m := range lines {
 		b.WriteString(m.Content + "\n")
 	}
-	page, err := r.Events(t.Context(), who, room, 0, 1000)
+	page, err := r.Events(t.Context(), who, room, 0, 1000, anySize)
 	if err != nil {
 		t.Fatal(err)
 	}

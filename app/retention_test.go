@@ -44,7 +44,7 @@ func TestRetentionOfEvents(t *testing.T) {
 		post(t, r, c.Student, c.Room.ID, "five")
 
 		t.Run("AnOldCursorIsToldToLoadTheHistory", func(t *testing.T) {
-			page, err := r.Events(ctx, c.TA, c.Room.ID, 1, 0)
+			page, err := r.Events(ctx, c.TA, c.Room.ID, 1, 0, anySize)
 			if err != nil || !page.Resync || page.Next != 5 || len(page.Events) != 0 {
 				t.Errorf("got %+v, %v", page, err)
 			}
@@ -59,7 +59,7 @@ func TestRetentionOfEvents(t *testing.T) {
 			}
 		})
 		t.Run("AYoungCursorGoesOn", func(t *testing.T) {
-			page, err := r.Events(ctx, c.TA, c.Room.ID, 3, 0)
+			page, err := r.Events(ctx, c.TA, c.Room.ID, 3, 0, anySize)
 			if err != nil || page.Resync || len(page.Events) != 2 || page.Next != 5 {
 				t.Errorf("got %+v, %v", page, err)
 			}
@@ -69,7 +69,7 @@ func TestRetentionOfEvents(t *testing.T) {
 			}
 		})
 		t.Run("YoungRoomsStay", func(t *testing.T) {
-			page, err := r.Events(ctx, other.TA, other.Room.ID, 0, 0)
+			page, err := r.Events(ctx, other.TA, other.Room.ID, 0, 0, anySize)
 			if err != nil || page.Resync || len(page.Events) != 1 {
 				t.Errorf("got %+v, %v", page, err)
 			}
@@ -77,11 +77,11 @@ func TestRetentionOfEvents(t *testing.T) {
 		t.Run("AnEmptyLog", func(t *testing.T) {
 			r.Advance(11 * day)
 			prune(t, r)
-			page, err := r.Events(ctx, c.TA, c.Room.ID, 5, 0)
+			page, err := r.Events(ctx, c.TA, c.Room.ID, 5, 0, anySize)
 			if err != nil || page.Resync || page.Next != 5 || page.More {
 				t.Errorf("at the head: got %+v, %v", page, err)
 			}
-			page, err = r.Events(ctx, c.TA, c.Room.ID, 4, 0)
+			page, err = r.Events(ctx, c.TA, c.Room.ID, 4, 0, anySize)
 			if err != nil || !page.Resync || page.Next != 5 {
 				t.Errorf("behind it: got %+v, %v", page, err)
 			}
@@ -175,7 +175,7 @@ func TestRetentionForEver(t *testing.T) {
 	}
 	r.Advance(100 * 365 * day)
 	prune(t, r)
-	if page, err := r.Events(t.Context(), c.TA, c.Room.ID, 0, 0); err != nil || page.Resync || page.Next != 3 {
+	if page, err := r.Events(t.Context(), c.TA, c.Room.ID, 0, 0, anySize); err != nil || page.Resync || page.Next != 3 {
 		t.Errorf("events: got %+v, %v", page, err)
 	}
 	if _, err := r.RestoreArtifact(t.Context(), c.TA, f.ID); err != nil {

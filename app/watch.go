@@ -79,8 +79,9 @@ type SeenEvent struct {
 	Frame []byte
 }
 
-// Events lists a room's durable events after a seq, oldest first.
-func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int64, limit int) (*EventPage, error) {
+// Events lists a room's durable events after a seq, oldest first. room is told
+// how many bytes they are stored in before they are read, and may refuse.
+func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int64, limit int, room func(bytes int64) error) (*EventPage, error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	if limit <= 0 || limit > store.MaxLimit {
 		limit = store.DefaultLimit
 	}
-	rows, err := a.db.EventsWithin(ctx, roomID, after, limit, EventPageBytes)
+	rows, err := a.db.EventsWithin(ctx, roomID, after, limit, EventPageBytes, room)
 	if err != nil {
 		return nil, err
 	}

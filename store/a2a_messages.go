@@ -45,7 +45,7 @@ func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int
 	letters := q.db.NewSelect().TableExpr("a2a_messages AS am").ColumnExpr("1").Where("am.turn_id = t.id")
 	turns, err := listing(ctx, listed[Turn]{
 		places: q.runs((*Turn)(nil), roomID, before, limit).Where("EXISTS (?)", letters),
-		key:    "t.id", size: "(SELECT COALESCE(sum(" + octets("am.content", "am.metadata") + "), 0) FROM a2a_messages AS am WHERE am.turn_id = t.id)",
+		key:    "t.id", size: "(SELECT COALESCE(sum(" + q.octets("am.content", "am.metadata") + "), 0) FROM a2a_messages AS am WHERE am.turn_id = t.id)",
 		rows: func(rows *[]Turn) *bun.SelectQuery { return withoutGraph(q.db.NewSelect().Model(rows)) },
 		id:   func(t *Turn) string { return t.ID },
 	})

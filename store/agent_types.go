@@ -47,7 +47,7 @@ func (q Queries) AgentTypes(ctx context.Context, category string, withSystem boo
 		sel = sel.Where("NOT aty.is_system")
 	}
 	return listing(ctx, listed[AgentType]{places: p.on(sel), key: "aty.id",
-		size: octets("aty.description", "aty.default_system_prompt", "aty.default_settings", "aty.default_capabilities"),
+		size: q.octets("aty.description", "aty.default_system_prompt", "aty.default_settings", "aty.default_capabilities"),
 		rows: func(rows *[]AgentType) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(at *AgentType) string { return at.ID }})
 }

@@ -35,7 +35,7 @@ func (q Queries) AgentVersion(ctx context.Context, agentID, id string) (*AgentVe
 // their JSON columns.
 func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) (*Listing[AgentVersion], error) {
 	sel := q.db.NewSelect().Model((*AgentVersion)(nil)).Where("av.agent_id = ?", agentID).OrderExpr("av.created_at DESC, av.id DESC")
-	return listing(ctx, listed[AgentVersion]{places: p.on(sel), key: "av.id", size: octets("av.system_prompt"),
+	return listing(ctx, listed[AgentVersion]{places: p.on(sel), key: "av.id", size: q.octets("av.system_prompt"),
 		rows: func(rows *[]AgentVersion) *bun.SelectQuery {
 			return q.db.NewSelect().Model(rows).ExcludeColumn("settings", "trigger_config", "schedule_config")
 		},

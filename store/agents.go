@@ -72,7 +72,7 @@ func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) 
 // listAgents lists the agents that a query gives in its order.
 func (q Queries) listAgents(ctx context.Context, p Page, sel *bun.SelectQuery) (*Listing[Agent], error) {
 	return listing(ctx, listed[Agent]{places: p.on(sel), key: "a.id",
-		size: octets("a.system_prompt", "a.settings", "a.trigger_config", "a.schedule_config", "a.external_config", "a.encrypted_secrets",
+		size: q.octets("a.system_prompt", "a.settings", "a.trigger_config", "a.schedule_config", "a.external_config", "a.encrypted_secrets",
 			"a.capabilities", "a.user_key_ids", "a.encrypted_api_key"),
 		rows: func(rows *[]Agent) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(a *Agent) string { return a.ID }})

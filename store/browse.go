@@ -145,7 +145,7 @@ type Window struct {
 // Browse lists rows of a table, the newest first, each as a JSON object with
 // its members in the order of the columns.
 func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) (*Listing[json.RawMessage], error) {
-	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table)).ColumnExpr(b.keyText() + " AS id").ColumnExpr(b.size() + " AS size")
+	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table)).ColumnExpr(b.keyText() + " AS id").ColumnExpr(b.size(q) + " AS size")
 	if w.Resolve {
 		for _, r := range b.relations {
 			sel = sel.Join(r.join)
@@ -188,10 +188,10 @@ func (b *Browsed) long(column string) bool {
 }
 
 // size is about how many bytes of a row are shown.
-func (b *Browsed) size() string {
+func (b *Browsed) size(q Queries) string {
 	sum := "0"
 	for _, c := range b.Columns {
-		if n := octets("t." + c); b.long(c) {
+		if n := q.octets("t." + c); b.long(c) {
 			sum += fmt.Sprintf(" + CASE WHEN %s > %d THEN %[2]d ELSE %[1]s END", n, mostOfCell)
 		}
 	}

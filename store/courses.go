@@ -71,7 +71,7 @@ func (q Queries) Courses(ctx context.Context, userID string, p Page) (*Listing[C
 		linked := q.db.NewSelect().Model((*CourseMember)(nil)).Column("cm.course_id").Where("cm.user_id = ?", userID)
 		sel = sel.Where("c.owner_id = ? OR c.id IN (?)", userID, linked)
 	}
-	return listing(ctx, listed[Course]{places: p.on(sel), key: "c.id", size: octets("c.description"),
+	return listing(ctx, listed[Course]{places: p.on(sel), key: "c.id", size: q.octets("c.description"),
 		rows: func(rows *[]Course) *bun.SelectQuery {
 			return q.db.NewSelect().Model(rows).ColumnExpr("c.*").ColumnExpr("u.full_name AS owner_name").Join("JOIN users AS u ON u.id = c.owner_id")
 		},

@@ -61,7 +61,7 @@ func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int
 	}
 	return listing(ctx, listed[Decision]{
 		places: sel.OrderExpr("d.id DESC").Limit(int64(limit)),
-		key:    "d.id", size: octets("d.candidates"),
+		key:    "d.id", size: q.octets("d.candidates"),
 		rows: func(rows *[]Decision) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(d *Decision) string { return d.ID },
 	})

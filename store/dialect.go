@@ -127,9 +127,12 @@ func (q Queries) position(column, text string) schema.QueryWithArgs {
 	return q.found("?", text, bun.Ident(column))
 }
 
+// postgres tells which of the two databases the queries are for.
+func (q Queries) postgres() bool { return q.db.Dialect().Name() == dialect.PG }
+
 // found is position in an expression.
 func (q Queries) found(in, text string, args ...any) schema.QueryWithArgs {
-	if q.db.Dialect().Name() == dialect.PG {
+	if q.postgres() {
 		return bun.SafeQuery("strpos("+in+", ?)", append(args, text)...)
 	}
 	return bun.SafeQuery("instr("+in+", ?)", append(args, text)...)

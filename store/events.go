@@ -83,10 +83,11 @@ func (q Queries) Events(ctx context.Context, roomID string, after int64, limit i
 }
 
 // EventsWithin is Events that ends where their bodies have so many bytes; the
-// first is there however large it is.
-func (q Queries) EventsWithin(ctx context.Context, roomID string, after int64, limit int, most int64) ([]Event, error) {
+// first is there however large it is. room is told how many bytes the bodies
+// have before they are read, and may refuse.
+func (q Queries) EventsWithin(ctx context.Context, roomID string, after int64, limit int, most int64, room func(bytes int64) error) ([]Event, error) {
 	var sizes []struct{ Seq, Size int64 }
-	err := q.db.NewSelect().Model((*Event)(nil)).Column("e.seq").ColumnExpr(octets("e.body")+" AS size").Where("e.room_id = ?", roomID).
+	err := q.db.NewSelect().Model((*Event)(nil)).Column("e.seq").ColumnExpr(q.octets("e.body")+" AS size").Where("e.room_id = ?", roomID).
 		Where("e.seq > ?", after).OrderExpr("e.seq").Limit(int64(limit)).Scan(ctx, &sizes)
 	if err != nil || len(sizes) == 0 {
 		return nil, translate(err)
@@ -94,6 +95,9 @@ func (q Queries) EventsWithin(ctx context.Context, roomID string, after int64, l
 	n, size := 1, sizes[0].Size
 	for ; n < len(sizes) && size+sizes[n].Size <= most; n++ {
 		size += sizes[n].Size
+	}
+	if err := room(size); err != nil {
+		return nil, err
 	}
 	return q.Events(ctx, roomID, after, n)
 }

@@ -47,7 +47,7 @@ type AgentKey struct {
 // UserKeys lists a person's keys by alias.
 func (q Queries) UserKeys(ctx context.Context, userID string) (*Listing[UserKey], error) {
 	sel := q.db.NewSelect().Model((*UserKey)(nil)).Where("uk.user_id = ?", userID).OrderExpr("uk.alias").Limit(MaxLimit)
-	return listing(ctx, listed[UserKey]{places: sel, key: "uk.id", size: octets("uk.description", "uk.encrypted_key"),
+	return listing(ctx, listed[UserKey]{places: sel, key: "uk.id", size: q.octets("uk.description", "uk.encrypted_key"),
 		rows: func(rows *[]UserKey) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(k *UserKey) string { return k.ID }})
 }

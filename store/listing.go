@@ -42,7 +42,7 @@ type place struct {
 type listed[T any] struct {
 	places *bun.SelectQuery // the rows in their order, without columns
 	key    string           // the column that tells the rows apart, such as "a.id"
-	size   string           // of a row's long texts; see octets
+	size   string           // of a row's long texts; see Queries.octets
 	rows   func(rows *[]T) *bun.SelectQuery
 	id     func(*T) string
 }
@@ -99,11 +99,15 @@ func Of[T any](rows []T) *Listing[T] {
 	return l
 }
 
-// octets is the size in bytes of columns together.
-func octets(columns ...string) string {
+// octets is the size in bytes of columns together. SQLite tells that of a whole
+// column without reading it; Postgres has it for text alone, and not for JSON.
+func (q Queries) octets(columns ...string) string {
 	sizes := make([]string, len(columns))
 	for i, column := range columns {
-		sizes[i] = "COALESCE(octet_length(CAST(" + column + " AS TEXT)), 0)"
+		if q.postgres() {
+			column = "CAST(" + column + " AS TEXT)"
+		}
+		sizes[i] = "COALESCE(octet_length(" + column + "), 0)"
 	}
 	return strings.Join(sizes, " + ")
 }

@@ -73,7 +73,7 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 	}
 	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", roomID).Where("m.seq < ?", before).
 		OrderExpr("m.seq DESC").Limit(int64(limit))
-	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + octets("m.content"),
+	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content"),
 		rows: func(rows *[]Message) *bun.SelectQuery { return q.db.NewSelect().Model(rows).Relation("Sender") },
 		id:   func(m *Message) string { return m.ID }})
 	slices.Reverse(l.places)

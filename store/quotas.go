@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
 )
 
 // Owned is a kind of things that one person makes.
@@ -129,5 +128,3 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 		" + "+described("user_keys", "user_id")+" AS BIGINT)", userID, rowBytes).Scan(ctx, &n)
 	return n, translate(err)
 }
-
-func (q Queries) postgres() bool { return q.db.Dialect().Name() == dialect.PG }

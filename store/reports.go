@@ -64,7 +64,7 @@ func (q Queries) Report(ctx context.Context, id string) (*Report, error) {
 // Reports lists those of a course, newest first.
 func (q Queries) Reports(ctx context.Context, courseID string, p Page) (*Listing[Report], error) {
 	sel := q.db.NewSelect().Model((*Report)(nil)).Where("rp.course_id = ?", courseID).OrderExpr("rp.created_at DESC, rp.id DESC")
-	return listing(ctx, listed[Report]{places: p.on(sel), key: "rp.id", size: octets("rp.content"),
+	return listing(ctx, listed[Report]{places: p.on(sel), key: "rp.id", size: q.octets("rp.content"),
 		rows: func(rows *[]Report) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(r *Report) string { return r.ID }})
 }

@@ -81,9 +81,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // half-way with "busy"; times are read back in UTC, not in a nameless zone. The
 // log moves into the file only after 64 MiB (and at the end): until then the
 // file rests, so that a folder copied meanwhile holds a file and a log that fit.
+// The connections that read keep 4 MB of pages each, since there are as many of
+// them as cores; the system keeps the file's pages too.
 func sqliteDSN(path string, extra ...string) string {
 	pragmas := append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)", "wal_autocheckpoint(16384)"}, extra...)
+		"foreign_keys(ON)", "temp_store(MEMORY)", "wal_autocheckpoint(16384)"}, extra...)
 	// The name is a URI (https://www.sqlite.org/uri.html), in which a folder
 	// named "C#" would end the path.
 	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
@@ -94,7 +96,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	w, err := sql.Open("sqlite", sqliteDSN(path))
+	w, err := sql.Open("sqlite", sqliteDSN(path, "cache_size(-16000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -104,7 +106,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 		_ = w.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	reader, err := newLiteConnector(sqliteDSN(path, "query_only(ON)"))
+	reader, err := newLiteConnector(sqliteDSN(path, "query_only(ON)", "cache_size(-4000)"))
 	if err != nil {
 		_ = w.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)

@@ -64,7 +64,7 @@ func (q Queries) TurnSteps(ctx context.Context, turnID string) ([]TurnStep, erro
 func (q Queries) ListTurnSteps(ctx context.Context, turnID string) (*Listing[TurnStep], error) {
 	return listing(ctx, listed[TurnStep]{
 		places: q.db.NewSelect().Model((*TurnStep)(nil)).Where("ts.turn_id = ?", turnID).OrderExpr("ts.n").Limit(MaxLimit),
-		key:    "ts.id", size: octets("ts.input", "ts.output"),
+		key:    "ts.id", size: q.octets("ts.input", "ts.output"),
 		rows: func(rows *[]TurnStep) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(s *TurnStep) string { return s.ID },
 	})
@@ -106,7 +106,7 @@ func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*List
 	return listing(ctx, listed[RoomStep]{
 		places: p.on(q.db.NewSelect().TableExpr("turn_steps AS ts").Join("JOIN agent_turns AS t ON t.id = ts.turn_id").Where("t.room_id = ?", roomID).
 			Where("t.state = ?", TurnParked).Where("ts.state = ?", StepPending).OrderExpr("ts.started_at, ts.id")),
-		key: "ts.id", size: octets("ts.input", "ts.output"),
+		key: "ts.id", size: q.octets("ts.input", "ts.output"),
 		rows: func(rows *[]RoomStep) *bun.SelectQuery { return q.roomSteps(rows) },
 		id:   func(s *RoomStep) string { return s.ID },
 	})

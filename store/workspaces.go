@@ -62,7 +62,7 @@ func (q Queries) Organization(ctx context.Context, id string) (*Organization, er
 func (q Queries) OrganizationsOf(ctx context.Context, userID string, p Page) (*Listing[Organization], error) {
 	sel := q.db.NewSelect().Model((*Organization)(nil)).Join("JOIN organization_members AS om ON om.organization_id = o.id").
 		Where("om.user_id = ?", userID).OrderExpr("o.name, o.id")
-	return listing(ctx, listed[Organization]{places: p.on(sel), key: "o.id", size: octets("o.description"),
+	return listing(ctx, listed[Organization]{places: p.on(sel), key: "o.id", size: q.octets("o.description"),
 		rows: func(rows *[]Organization) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(o *Organization) string { return o.ID }})
 }
@@ -95,7 +95,7 @@ func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, 
 	if organizationID != "" {
 		sel = sel.Where("p.organization_id = ?", organizationID)
 	}
-	return listing(ctx, listed[Project]{places: p.on(sel), key: "p.id", size: octets("p.description"),
+	return listing(ctx, listed[Project]{places: p.on(sel), key: "p.id", size: q.octets("p.description"),
 		rows: func(rows *[]Project) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(p *Project) string { return p.ID }})
 }

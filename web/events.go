@@ -49,7 +49,8 @@ type eventsOut struct {
 }
 
 func (s *Server) events(ctx context.Context, actor *app.Actor, in *eventsIn) (*eventsOut, error) {
-	page, err := s.app.Events(ctx, actor, in.RoomID.String(), in.After, in.Limit)
+	// An event is in memory as it was read, as a frame and in the answer.
+	page, err := s.app.Events(ctx, actor, in.RoomID.String(), in.After, in.Limit, func(n int64) error { return s.reserve(ctx, requestOf(ctx), 3*n) })
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +98,13 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 		stream.written()
 		return err
 	}
-	for _, frame := range stream.turns {
-		stream.ticket.resize(stream.ticket.bytes + int64(len(frame)))
+	if len(stream.turns) > 0 {
+		if stream.ticket == nil {
+			stream.ticket = s.answers.owed(actor.User.ID)
+		}
+		for _, frame := range stream.turns {
+			stream.ticket.resize(stream.ticket.bytes + int64(len(frame)))
+		}
 	}
 	if stream.watch, err = s.app.Watch(actor, stream.room); err != nil {
 		stream.written()
@@ -135,11 +141,11 @@ type eventStream struct {
 
 // load reads the next part of the log; it checks the right to it every time.
 func (e *eventStream) load(ctx context.Context) (err error) {
-	// An event is in memory as it was read and as a frame.
-	if e.ticket, err = e.server.answers.take(ctx, e.actor.User.ID, 2*app.EventPageBytes); err != nil {
+	e.page, err = e.server.app.Events(ctx, e.actor, e.room, e.after, 0, func(n int64) (err error) {
+		// An event is in memory as it was read and as a frame.
+		e.ticket, err = e.server.answers.take(ctx, e.actor.User.ID, 2*n)
 		return err
-	}
-	e.page, err = e.server.app.Events(ctx, e.actor, e.room, e.after, 0)
+	})
 	return err
 }
 
@@ -210,7 +216,10 @@ func (e *eventStream) write(w *bufio.Writer) error {
 		fmt.Fprintf(w, "id: %d\nevent: resync\ndata: {\"type\":\"resync\",\"after\":%d}\n\n", e.page.Next, e.page.Next)
 	}
 	for _, ev := range e.page.Events {
-		fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", ev.Seq, ev.Type, ev.Frame)
+		fmt.Fprintf(w, "id: %d\nevent: %s\ndata: ", ev.Seq, ev.Type)
+		// Not by Fprintf, which would make a copy of a large frame.
+		_, _ = w.Write(ev.Frame)
+		_, _ = w.WriteString("\n\n") // an error stays with w until Flush
 	}
 	e.after = e.page.Next
 	return w.Flush()
