@@ -166,8 +166,8 @@ func limit(body *huma.Schema, name string, alike, peculiar map[string]keywords) 
 	if one, ok := byOne[name]; ok {
 		var ways []keywords
 		for _, member := range one.members {
-			kind := body.Properties[member].Type
-			ways = append(ways, keywords{"required": []string{member}, "properties": keywords{member: keywords{"type": kind}}})
+			// Not by its type, which Redoc holds against that of the member itself.
+			ways = append(ways, keywords{"required": []string{member}, "properties": keywords{member: keywords{"not": keywords{"type": "null"}}}})
 		}
 		body.Extensions = keywords{one.word: ways}
 	}
