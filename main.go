@@ -333,7 +333,7 @@ func (s *setPasswordCmd) Run(ctx context.Context, c *cli) error {
 // readPassword takes a password from the environment or one line of standard
 // input; an argument would show in the list of processes.
 func readPassword() (string, error) {
-	if p := os.Getenv("COAGENT_PASSWORD"); p != "" {
+	if p := os.Getenv(app.EnvPassword); p != "" {
 		return p, nil
 	}
 	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {

@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	envPrefix       = "COAGENT_"
-	envConfigFile   = "COAGENT_CONFIG"
+	envPrefix     = "COAGENT_"
+	envConfigFile = "COAGENT_CONFIG"
+	// EnvPassword is no setting: commands that set a password read it there.
+	EnvPassword     = "COAGENT_PASSWORD"
 	configFile      = "coagent.yaml"
 	providersPrefix = "llm.providers."
 )
@@ -236,7 +238,7 @@ func (l *loader) addEnv(env map[string]rawValue) {
 	}
 	var unknown []string
 	for name, raw := range env {
-		if !strings.HasPrefix(name, envPrefix) || name == envConfigFile {
+		if !strings.HasPrefix(name, envPrefix) || name == envConfigFile || name == EnvPassword {
 			continue
 		}
 		path := cmp.Or(paths[name], providerPath(name))

@@ -365,7 +365,7 @@ func TestLoadConfigProblems(t *testing.T) {
 	})
 	t.Run("UnknownVariableIsANotice", func(t *testing.T) {
 		t.Parallel()
-		_, notices := mustLoad(t, nil, "COAGENT_HTTP_ADR=x", "COAGENT_LLM_PROVIDERS_LAB_KEY=x", "OTHER=x")
+		_, notices := mustLoad(t, nil, "COAGENT_HTTP_ADR=x", "COAGENT_LLM_PROVIDERS_LAB_KEY=x", "COAGENT_PASSWORD=x", "OTHER=x")
 		want := []string{"COAGENT_HTTP_ADR is ignored: there is no such setting", "COAGENT_LLM_PROVIDERS_LAB_KEY is ignored: there is no such setting"}
 		if !slices.Equal(notices, want) {
 			t.Errorf("got %q, want %q", notices, want)
