@@ -14,8 +14,8 @@ const didFindSameLogin Action = "user.same_login"
 // warnOfSameLogins names accounts that are found by their exact spelling alone.
 func warnOfSameLogins(ctx context.Context, log *slog.Logger, clashes []store.LoginClash) {
 	for _, c := range clashes {
-		log.WarnContext(ctx, "two accounts have the same "+c.Field+" in two spellings; the newer one is found by its exact spelling alone, "+
-			"until one of them is renamed or deleted", "account", spelled(c.User, c.Field), "id", c.User.ID,
+		log.WarnContext(ctx, "two accounts have the same login in two spellings; the newer one is found by its exact spelling alone, until one is renamed or deleted",
+			"field", c.Field, "account", spelled(c.User, c.Field), "id", c.User.ID,
 			"older_account", spelled(c.Holder, c.Field), "older_id", c.Holder.ID)
 	}
 }
