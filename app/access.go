@@ -129,23 +129,23 @@ const (
 	ActUpdateReport       Action = "report.update"
 	ActDeleteReport       Action = "report.delete"
 
-	ActListRooms    Action = "course.rooms"
-	ActListAllRooms Action = "course.rooms_all"
-	ActCreateRoom   Action = "room.create"
-	ActReadRoom     Action = "room.read"
-	ActUpdateRoom   Action = "room.update"
-	ActDeleteRoom   Action = "room.delete"
-	ActAssignToRoom Action = "room.assign"
-	ActReadHistory  Action = "room.history"
-	ActJoinRoom     Action = "room.join"
-	ActPostMessage  Action = "room.post"
-	ActChangeLine   Action = "message.change"
-	ActHideLine     Action = "message.hide"
-	ActReadHidden   Action = "message.read_hidden"
-	ActExportRoom   Action = "room.export"
-	ActSeeFailures  Action = "room.failures"
-	ActStopTurn     Action = "turn.stop"
-	ActGoOn         Action = "room.go_on"
+	ActListRooms     Action = "course.rooms"
+	ActListAllRooms  Action = "course.rooms_all"
+	ActCreateRoom    Action = "room.create"
+	ActReadRoom      Action = "room.read"
+	ActUpdateRoom    Action = "room.update"
+	ActDeleteRoom    Action = "room.delete"
+	ActAssignToRoom  Action = "room.assign"
+	ActReadHistory   Action = "room.history"
+	ActJoinRoom      Action = "room.join"
+	ActPostMessage   Action = "room.post"
+	ActChangeMessage Action = "message.change"
+	ActHideMessage   Action = "message.hide"
+	ActReadHidden    Action = "message.read_hidden"
+	ActExportRoom    Action = "room.export"
+	ActSeeFailures   Action = "room.failures"
+	ActStopTurn      Action = "turn.stop"
+	ActGoOn          Action = "room.go_on"
 
 	ActReadDecisions Action = "room.decisions"
 	ActReadFaces     Action = "room.agents"
@@ -388,8 +388,8 @@ var rules = map[Action]rule{
 	ActGoOn:          {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadDecisions: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActStopTurn:      {roles: admins, relations: courseStaff | IsCreator, text: "Only staff and the person who asked can stop it"},
-	ActChangeLine:    {relations: IsCreator, text: "Only your own lines can be changed"},
-	ActHideLine:      {roles: admins, relations: courseStaff, text: notEnough},
+	ActChangeMessage: {relations: IsCreator, text: "Only your own lines can be changed"},
+	ActHideMessage:   {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadHidden:    {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActExportRoom:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
 	ActReadFaces:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},

@@ -98,10 +98,10 @@ var declared = map[Action]struct {
 	ActInvite:         {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActJoinCourse:     {"everybody", "Not enough permissions"},
 
-	ActChangeLine: {"creator", "Only your own lines can be changed"},
-	ActHideLine:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
-	ActReadHidden: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
-	ActExportRoom: {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActChangeMessage: {"creator", "Only your own lines can be changed"},
+	ActHideMessage:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActReadHidden:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActExportRoom:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 
 	ActReadAnnouncements:  {"admin super_admin course_owner course_teacher course_ta course_student", ""},
 	ActWriteAnnouncements: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},

@@ -28,8 +28,8 @@ type AgentSettings struct {
 	IsActive       Opt[bool]
 }
 
-// apply writes the sent members to an agent and checks the result.
-func (a *App) apply(s AgentSettings, ag *store.Agent) error {
+// applySettings writes the sent members to an agent and checks the result.
+func (a *App) applySettings(s AgentSettings, ag *store.Agent) error {
 	s.Model.setNullable(&ag.Model)
 	if err := firstOf(errors.Join(s.Type.set("type", &ag.Type), s.Name.set("name", &ag.Name),
 		s.Category.set("category", &ag.Category), s.ModelProvider.set("model_provider", &ag.ModelProvider),

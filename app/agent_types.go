@@ -118,7 +118,7 @@ func (a *App) CreateAgentType(ctx context.Context, actor *Actor, typeName string
 		if err := tx.CreateAgentType(ctx, at); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, nil, typeFacts(at))
+		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, nil, typeChanges(at))
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "agent_type_exists", "Agent type '%s' already exists", typeName)
@@ -150,7 +150,7 @@ func (a *App) UpdateAgentType(ctx context.Context, actor *Actor, typeName string
 		if err := tx.UpdateAgentType(ctx, at); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeFacts(&before), typeFacts(at))
+		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeChanges(&before), typeChanges(at))
 	})
 	return at, typeError(err, typeName)
 }
@@ -182,7 +182,7 @@ func (a *App) DeleteAgentType(ctx context.Context, actor *Actor, typeName string
 		if err := tx.DeleteAgentType(ctx, at.ID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeFacts(at), nil)
+		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeChanges(at), nil)
 	}), typeName)
 }
 
@@ -199,9 +199,9 @@ func typeError(err error, typeName string) error {
 	return errorf(KindNotFound, "not_found", "Agent type '%s' not found", typeName)
 }
 
-// typeFacts is an agent type as the audit log shows it.
-func typeFacts(at *store.AgentType) facts {
-	return facts{"type_name": at.TypeName, "display_name": at.DisplayName, "description": at.Description, "category": at.Category,
+// typeChanges is an agent type as the audit log shows it.
+func typeChanges(at *store.AgentType) changes {
+	return changes{"type_name": at.TypeName, "display_name": at.DisplayName, "description": at.Description, "category": at.Category,
 		"icon": at.Icon, "color": at.Color, "default_system_prompt": at.DefaultSystemPrompt, "default_model_provider": at.DefaultModelProvider,
 		"default_model": at.DefaultModel, "default_settings": sum(string(at.DefaultSettings)), "default_capabilities": sum(string(at.DefaultCapabilities))}
 }

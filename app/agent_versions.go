@@ -27,7 +27,7 @@ func (a *App) KeepVersion(ctx context.Context, actor *Actor, agentID, label stri
 		if v, err = a.keep(ctx, tx, actor, ag, label); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActKeepVersion, target{"agent", agentID}, nil, facts{"version_id": v.ID, "version_label": label})
+		return a.record(ctx, tx, actor, ActKeepVersion, target{"agent", agentID}, nil, changes{"version_id": v.ID, "version_label": label})
 	})
 	return v, fromStore(err, "Agent config")
 }

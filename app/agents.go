@@ -57,7 +57,7 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 	if err := a.startAs(ctx, &ag, s.Type.Value); err != nil {
 		return nil, err
 	}
-	if err := a.apply(s, &ag); err != nil {
+	if err := a.applySettings(s, &ag); err != nil {
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -145,7 +145,7 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 			return err
 		}
 		before := *ag
-		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.apply(s, ag) }); err != nil {
+		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.applySettings(s, ag) }); err != nil {
 			return err
 		}
 		if before.IsActive && before.Type == ag.Type {
@@ -188,7 +188,7 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 		return err
 	}
 	if ag.TriggerConfig != before.TriggerConfig || ag.ScheduleConfig != before.ScheduleConfig {
-		if err := tx.PokeTriggers(ctx, ag.ID, ag.UpdatedAt); err != nil {
+		if err := tx.RecheckTriggers(ctx, ag.ID, ag.UpdatedAt); err != nil {
 			return err
 		}
 	}
@@ -203,13 +203,13 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 // recordAgent adds a line about an agent to the audit log; before is nil for a
 // new one, after for a deleted one.
 func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, before, after *store.Agent) error {
-	var old, now facts
+	var old, now changes
 	on := target{kind: "agent"}
 	if before != nil {
-		old, on.id = agentFacts(before), before.ID
+		old, on.id = agentChanges(before), before.ID
 	}
 	if after != nil {
-		now, on.id = agentFacts(after), after.ID
+		now, on.id = agentChanges(after), after.ID
 		was := ""
 		if before != nil {
 			was = before.EncryptedAPIKey
@@ -225,10 +225,10 @@ func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	return a.record(ctx, tx, actor, action, on, old, now)
 }
 
-// agentFacts is an agent as the audit log shows it. What its settings hold is
+// agentChanges is an agent as the audit log shows it. What its settings hold is
 // the client's own affair and may be a secret, so they are told by their sum.
-func agentFacts(ag *store.Agent) facts {
-	return facts{"project_id": ag.ProjectID, "type": ag.Type, "name": ag.Name, "category": ag.Category, "model_provider": ag.ModelProvider,
+func agentChanges(ag *store.Agent) changes {
+	return changes{"project_id": ag.ProjectID, "type": ag.Type, "name": ag.Name, "category": ag.Category, "model_provider": ag.ModelProvider,
 		"model": ag.Model, "system_prompt": ag.SystemPrompt, "context_window": ag.ContextWindow, "is_active": ag.IsActive,
 		"is_template": ag.IsTemplate, "is_external": ag.IsExternal, "settings": sum(string(ag.Settings)),
 		"trigger_config": sum(string(ag.TriggerConfig)), "schedule_config": sum(string(ag.ScheduleConfig)),
@@ -297,7 +297,7 @@ func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 	})
 	for _, t := range waiting {
 		if err == nil && t.AskedBy != "" {
-			a.tellSilence(t.RoomID, silence{UserID: t.AskedBy, AgentID: id, Name: ag.Name, Reason: reasonText(ruleGone, "")})
+			a.sendSilence(t.RoomID, silence{UserID: t.AskedBy, AgentID: id, Name: ag.Name, Reason: reasonText(ruleGone, "")})
 		}
 	}
 	return fromStore(err, "Agent config")

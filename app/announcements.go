@@ -26,9 +26,9 @@ func (s AnnouncementTexts) apply(an *store.Announcement) error {
 	return firstOf(errors.Join(errs...))
 }
 
-// announcementFacts is an announcement as the audit log shows it.
-func announcementFacts(an *store.Announcement) facts {
-	return facts{"course_id": an.CourseID, "title": an.Title, "content": cut(an.Content, 1000)}
+// announcementChanges is an announcement as the audit log shows it.
+func announcementChanges(an *store.Announcement) changes {
+	return changes{"course_id": an.CourseID, "title": an.Title, "content": cut(an.Content, 1000)}
 }
 
 // Announce tells something to all members of a course.
@@ -48,7 +48,7 @@ func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s Ann
 		if err := a.inCourse(ctx, tx, actor, store.PlacedAnnouncements, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", an.ID}, nil, announcementFacts(an))
+		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", an.ID}, nil, announcementChanges(an))
 	})
 	if errors.Is(err, store.ErrReferenced) {
 		return nil, notFound("Course")
@@ -74,7 +74,7 @@ func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s
 		if an, err = tx.AnnouncementForUpdate(ctx, id); err != nil {
 			return err
 		}
-		before, size := announcementFacts(an), len(an.Content)
+		before, size := announcementChanges(an), len(an.Content)
 		if err := s.apply(an); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, before, announcementFacts(an))
+		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, before, announcementChanges(an))
 	})
 	return an, fromStore(err, "Announcement")
 }
@@ -105,7 +105,7 @@ func (a *App) DeleteAnnouncement(ctx context.Context, actor *Actor, id string) e
 		if err := tx.DeleteAnnouncement(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, announcementFacts(an), nil)
+		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, announcementChanges(an), nil)
 	}), "Announcement")
 }
 

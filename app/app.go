@@ -42,23 +42,23 @@ type Deps struct {
 
 // App is the program behind the edge. Make it with New, run it with Start.
 type App struct {
-	cfg      *Config
-	db       *store.DB
-	log      *slog.Logger
-	now      func() time.Time
-	rand     func() float64
-	keys     *Keyring
-	hasher   *Hasher
-	models   *llm.Models
-	external *a2a.Client
-	tell     *telemetry.Telemetry
-	tools    []*tool
-	queue    *jobs.Queue
-	hub      *realtime.Hub
-	listen   *realtime.Listener
-	zone     *time.Location // in which schedules and dates are read
-	work     bool
-	serve    bool
+	cfg       *Config
+	db        *store.DB
+	log       *slog.Logger
+	now       func() time.Time
+	rand      func() float64
+	keys      *Keyring
+	hasher    *Hasher
+	models    *llm.Models
+	external  *a2a.Client
+	telemetry *telemetry.Telemetry
+	tools     []*tool
+	queue     *jobs.Queue
+	hub       *realtime.Hub
+	listen    *realtime.Listener
+	zone      *time.Location // in which schedules and dates are read
+	work      bool
+	serve     bool
 
 	guard      signinGuard
 	known      knownTokens
@@ -71,12 +71,12 @@ type App struct {
 	handshakes *sharedLimiter
 	requests   *sharedLimiter
 	addresses  *sharedLimiter
-	open       places // sockets and event streams, by person
+	open       slots // sockets and event streams, by person
 	stops      turnStops
 	typists    typists
 	silences   silences
 	windows    windows
-	watchers   watchers
+	streams    streams
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
 	tokenUses  tokenUses
@@ -111,11 +111,11 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	a.newLimiters(d.Config.Limits)
-	if a.tell, err = a.newTelemetry(); err != nil {
+	if a.telemetry, err = a.newTelemetry(); err != nil {
 		return nil, err
 	}
 	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
-		Carry: a.tell.Carry, Begin: a.jobBegins}
+		Carry: a.telemetry.Carry, Begin: a.jobBegins}
 	if d.Work {
 		options.Handlers = a.handlers()
 	}
@@ -253,7 +253,7 @@ func (a *App) Stop(ctx context.Context) error {
 		err = errors.Join(err, ctx.Err())
 	}
 	err = errors.Join(err, a.CloseSockets(ctx))
-	a.tell.Close(ctx)
+	a.telemetry.Close(ctx)
 	return err
 }
 

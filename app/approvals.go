@@ -85,7 +85,7 @@ func (r *turnRun) park(ctx context.Context) error {
 // parkFor puts the turn aside, tells the staff what waits for them, and lets
 // the room go on.
 func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
-	a, steps := r.app, r.take()
+	a, steps := r.app, r.keepSteps()
 	all := slices.Concat(steps, r.waiting)
 	sort.Slice(all, func(i, j int) bool { return all[i].N < all[j].N })
 	err := a.yielding(ctx, func() error {
@@ -101,7 +101,7 @@ func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
 				}
 			}
 			for i := range r.waiting {
-				if err := a.tellApproval(ctx, tx, room, r.turn, &r.waiting[i], r.agent.Name, ""); err != nil {
+				if err := a.announceApproval(ctx, tx, room, r.turn, &r.waiting[i], r.agent.Name, ""); err != nil {
 					return err
 				}
 			}
@@ -123,15 +123,15 @@ func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
 	}
 	r.signal(store.TurnParked)
 	if r.turn.AskedBy != "" {
-		a.tellSilence(r.room.ID, silence{UserID: r.turn.AskedBy, AgentID: r.agent.ID, Name: r.agent.Name, Reason: detail})
+		a.sendSilence(r.room.ID, silence{UserID: r.turn.AskedBy, AgentID: r.agent.ID, Name: r.agent.Name, Reason: detail})
 	}
-	a.tell.TurnEnded(ctx, store.TurnParked, reason, a.now().Sub(r.turn.CreatedAt))
+	a.telemetry.TurnEnded(ctx, store.TurnParked, reason, a.now().Sub(r.turn.CreatedAt))
 	return errParked
 }
 
-// tellApproval adds the event of an approval to a room that the transaction
+// announceApproval adds the event of an approval to a room that the transaction
 // holds.
-func (a *App) tellApproval(ctx context.Context, tx *store.Tx, room *store.Room, t *store.Turn, s *store.TurnStep, agentName, decidedBy string) error {
+func (a *App) announceApproval(ctx context.Context, tx *store.Tx, room *store.Room, t *store.Turn, s *store.TurnStep, agentName, decidedBy string) error {
 	seq, err := quietSeq(ctx, tx, room)
 	if err != nil {
 		return err
@@ -227,8 +227,8 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 			return err
 		}
 		done = approvalOf(row)
-		return a.record(ctx, tx, actor, ActDecideApproval, target{"turn_step", s.ID}, facts{"state": store.StepPending},
-			facts{"state": state, "room_id": roomID, "agent_id": row.Turn.AgentID, "name": s.Name, "summary": done.Summary, "note": note})
+		return a.record(ctx, tx, actor, ActDecideApproval, target{"turn_step", s.ID}, changes{"state": store.StepPending},
+			changes{"state": state, "room_id": roomID, "agent_id": row.Turn.AgentID, "name": s.Name, "summary": done.Summary, "note": note})
 	})
 	return &done, fromStore(err, "Approval")
 }
@@ -265,7 +265,7 @@ func (a *App) settle(ctx context.Context, tx *store.Tx, room *store.Room, row *s
 	if err := tx.EndStep(ctx, s, store.StepPending); err != nil {
 		return err
 	}
-	if err := a.tellApproval(ctx, tx, room, &row.Turn, s, row.AgentName, decidedBy); err != nil {
+	if err := a.announceApproval(ctx, tx, room, &row.Turn, s, row.AgentName, decidedBy); err != nil {
 		return err
 	}
 	return a.unpark(ctx, tx, &row.Turn)

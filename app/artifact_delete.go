@@ -29,7 +29,7 @@ func (a *App) DeleteArtifact(ctx context.Context, actor *Actor, id string, erase
 		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactDelete); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteArtifact, target{"artifact", f.ID}, artifactFacts(f, false), artifactFacts(f, true))
+		return a.record(ctx, tx, actor, ActDeleteArtifact, target{"artifact", f.ID}, artifactChanges(f, false), artifactChanges(f, true))
 	})
 	return err
 }
@@ -53,7 +53,7 @@ func (a *App) eraseArtifact(ctx context.Context, actor *Actor, head *store.Artif
 		if err := tx.CreateEvent(ctx, artifactEvent(f, actor.User.ID, a.instant(), EventArtifactDelete)); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActEraseArtifact, target{"artifact", f.ID}, artifactFacts(f, f.Deleted()), nil)
+		return a.record(ctx, tx, actor, ActEraseArtifact, target{"artifact", f.ID}, artifactChanges(f, f.Deleted()), nil)
 	})
 	return err
 }
@@ -87,11 +87,11 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactUpdate); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActRestoreArtifact, target{"artifact", f.ID}, artifactFacts(f, true), artifactFacts(f, false))
+		return a.record(ctx, tx, actor, ActRestoreArtifact, target{"artifact", f.ID}, artifactChanges(f, true), artifactChanges(f, false))
 	})
 }
 
-// artifactFacts are what the audit log tells of an artifact.
-func artifactFacts(f *store.Artifact, deleted bool) facts {
-	return facts{"room_id": f.RoomID, "type": f.Type, "title": f.Title, "deleted": deleted}
+// artifactChanges are what the audit log tells of an artifact.
+func artifactChanges(f *store.Artifact, deleted bool) changes {
+	return changes{"room_id": f.RoomID, "type": f.Type, "title": f.Title, "deleted": deleted}
 }

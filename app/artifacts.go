@@ -194,7 +194,7 @@ func (a *App) artifactFits(ctx context.Context, tx *store.Tx, roomID string, mor
 // not answer: one that is up to date stays so, one with lines to look at still
 // has them to look at.
 func quietSeq(ctx context.Context, tx *store.Tx, room *store.Room) (int64, error) {
-	if room.LookedSeq >= room.EventSeq {
+	if room.DecidedSeq >= room.EventSeq {
 		return tx.NextSeqUnheard(ctx, room.ID)
 	}
 	return tx.NextSeq(ctx, room.ID, time.Time{})

@@ -582,7 +582,7 @@ func TestArtifactEvents(t *testing.T) {
 			r.Idle(t, c.Room.ID)
 			makeArtifact(t, r, c.Student, c.Room.ID, "doc", `{"a":"@teacher help"}`)
 			room, err := r.DB.Room(ctx, c.Room.ID)
-			if err != nil || room.LookedSeq != room.EventSeq || !room.LookAt.IsZero() {
+			if err != nil || room.DecidedSeq != room.EventSeq || !room.DecideAt.IsZero() {
 				t.Errorf("got %+v, %v, want nothing to look at", room, err)
 			}
 			r.Idle(t, c.Room.ID)
@@ -602,7 +602,7 @@ func TestArtifactKeepsAPendingLook(t *testing.T) {
 		line := post(t, r, c.Student, c.Room.ID, "@teacher hello")
 		makeArtifact(t, r, c.Student, c.Room.ID, "doc", `{}`)
 		room, err := r.DB.Room(t.Context(), c.Room.ID)
-		if err != nil || room.LookedSeq >= line.Seq || room.LookAt.IsZero() {
+		if err != nil || room.DecidedSeq >= line.Seq || room.DecideAt.IsZero() {
 			t.Fatalf("got %+v, %v, want the line to look at", room, err)
 		}
 		if err := r.Start(t.Context()); err != nil {

@@ -137,9 +137,9 @@ func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, func() { done(); cancel(nil) }
 }
 
-// answer asks an agent's model while somebody waits; whoever may change the
+// askModel asks an agent's model while somebody waits; whoever may change the
 // agent is told why it failed.
-func (a *App) answer(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (spoken, error) {
+func (a *App) askModel(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (spoken, error) {
 	keys, err := a.modelKeys(ctx, ag)
 	if err != nil {
 		return spoken{}, a.notAnswered(err, mayKnow)

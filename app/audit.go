@@ -45,15 +45,15 @@ type target struct {
 	id   string
 }
 
-// facts are members of a thing as the audit log shows them. A secret is never
+// changes are members of a thing as the audit log shows them. A secret is never
 // one of them: say "set" or "cleared" instead.
-type facts map[string]any
+type changes map[string]any
 
 // record adds one line to the audit log, in the transaction of the change. Of
 // before and after only the members that differ are kept; before is nil for
 // something new, after for something deleted. A change that changes nothing
 // leaves no line.
-func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Action, on target, before, after facts) error {
+func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Action, on target, before, after changes) error {
 	e := &store.AuditEntry{ID: store.NewID(), CreatedAt: a.instant(), ActorID: actor.User.ID, ActorName: actor.User.Email,
 		Action: string(action), TargetType: on.kind, TargetID: on.id, RequestID: telemetry.RequestID(ctx)}
 	if actor.ImpersonatorID != "" {
@@ -89,13 +89,13 @@ func (a *App) Operate(ctx context.Context, actor *Actor, request string, jobs []
 		return err
 	}
 	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		return a.record(ctx, tx, actor, ActOperate, target{"queue", cut(request, maxName)}, nil, facts{"jobs": fmt.Sprint(jobs)})
+		return a.record(ctx, tx, actor, ActOperate, target{"queue", cut(request, maxName)}, nil, changes{"jobs": fmt.Sprint(jobs)})
 	})
 }
 
 // differing are the members of a thing that other has not, or not so.
-func differing(of, other facts) facts {
-	left := facts{}
+func differing(of, other changes) changes {
+	left := changes{}
 	for member, v := range of {
 		if was, kept := other[member]; !kept || !reflect.DeepEqual(v, was) {
 			left[member] = short(v)

@@ -135,7 +135,7 @@ func (a *App) openSession(ctx context.Context, tx *store.Tx, u *store.User, clie
 	if err := tx.EndOldSessions(ctx, u.ID, a.cfg.Quotas.Sessions, "too many newer ones", now); err != nil {
 		return nil, err
 	}
-	if err := a.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionFacts(s)); err != nil {
+	if err := a.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionChanges(s)); err != nil {
 		return nil, err
 	}
 	tokens, err := a.tokens(s)
@@ -380,7 +380,7 @@ func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
 				return err
 			}
 			return a.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, didEndSession, target{"session", s.ID},
-				nil, facts{"reason": "refresh token reused"})
+				nil, changes{"reason": "refresh token reused"})
 		}
 		tokens, err = a.tokens(s)
 		return err
@@ -436,12 +436,12 @@ func (a *App) endSession(ctx context.Context, tx *store.Tx, id string, action Ac
 	if err := tx.EndSession(ctx, id, reason, a.instant()); err != nil {
 		return err
 	}
-	return a.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, facts{"reason": reason})
+	return a.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, changes{"reason": reason})
 }
 
-// sessionFacts is a session as the audit log shows it.
-func sessionFacts(s *store.Session) facts {
-	return facts{"user_agent": s.UserAgent, "address": s.Address, "expires_at": s.ExpiresAt}
+// sessionChanges is a session as the audit log shows it.
+func sessionChanges(s *store.Session) changes {
+	return changes{"user_agent": s.UserAgent, "address": s.Address, "expires_at": s.ExpiresAt}
 }
 
 // cut shortens s to at most n bytes, at the border of a character, and makes

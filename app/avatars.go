@@ -75,7 +75,7 @@ func (a *App) replaceAvatar(ctx context.Context, actor *Actor, v *store.Avatar) 
 		if err := tx.DeleteAvatarOf(ctx, u.ID); err != nil {
 			return err
 		}
-		before := userFacts(u)
+		before := userChanges(u)
 		u.AvatarURL = nil
 		if v != nil {
 			if err := tx.CreateAvatar(ctx, v); err != nil {
@@ -87,7 +87,7 @@ func (a *App) replaceAvatar(ctx context.Context, actor *Actor, v *store.Avatar) 
 		if err := tx.UpdateUser(ctx, u); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActUpdateSelf, target{"user", u.ID}, before, userFacts(u))
+		return a.record(ctx, tx, actor, ActUpdateSelf, target{"user", u.ID}, before, userChanges(u))
 	})
 	return u, fromStore(err, "User")
 }

@@ -134,7 +134,7 @@ type TurnsConfig struct {
 	Due           time.Duration `yaml:"due" default:"1s" min:"10ms" max:"1m" doc:"How often one of all nodes looks for agents that are to speak because time has passed."`
 	MaxAttempts   int           `yaml:"max_attempts" default:"3" min:"1" max:"20" doc:"A turn fails for good after so many attempts."`
 	MaxDuration   time.Duration `yaml:"max_duration" default:"5m" min:"1s" max:"1h" doc:"A turn fails for good after so long, all attempts together."`
-	MaxAgentRow   int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
+	MaxStreak     int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
 	YieldToTyping time.Duration `yaml:"yield_to_typing" default:"3s" min:"0s" max:"30s" doc:"How long an answer that has shown nothing yet waits while a person types; 0 turns it off."`
 	MaxTokens     int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
 	PromptTokens  int           `yaml:"prompt_tokens" default:"100000" min:"1000" max:"10000000" doc:"About the most tokens of one prompt, beyond which the oldest lines are left out; prompt_tokens in an agent's settings may say less."`

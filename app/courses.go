@@ -26,7 +26,7 @@ func (a *App) CreateCourse(ctx context.Context, actor *Actor, title string, desc
 		if err := a.withinQuota(ctx, tx, c.OwnerID, store.OwnedCourses); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateCourse, target{"course", c.ID}, nil, courseFacts(c))
+		return a.record(ctx, tx, actor, ActCreateCourse, target{"course", c.ID}, nil, courseChanges(c))
 	})
 	return c, err
 }
@@ -64,9 +64,9 @@ func (s CourseSettings) apply(c *store.Course) error {
 	return firstOf(errors.Join(name("title", &c.Title), optionalText("description", c.Description, maxText)))
 }
 
-// courseFacts is a course as the audit log shows it.
-func courseFacts(c *store.Course) facts {
-	return facts{"title": c.Title, "description": c.Description, "owner_id": c.OwnerID}
+// courseChanges is a course as the audit log shows it.
+func courseChanges(c *store.Course) changes {
+	return changes{"title": c.Title, "description": c.Description, "owner_id": c.OwnerID}
 }
 
 // UpdateCourse changes the sent members of a course.
@@ -74,14 +74,14 @@ func (a *App) UpdateCourse(ctx context.Context, actor *Actor, id string, s Cours
 	var c *store.Course
 	err := a.changeCourse(ctx, actor, id, ActUpdateCourse, func(tx *store.Tx, held *store.Course, _ Resource) error {
 		c = held
-		before := courseFacts(c)
+		before := courseChanges(c)
 		if err := s.apply(c); err != nil {
 			return err
 		}
 		if err := tx.UpdateCourse(ctx, c); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActUpdateCourse, target{"course", id}, before, courseFacts(c))
+		return a.record(ctx, tx, actor, ActUpdateCourse, target{"course", id}, before, courseChanges(c))
 	})
 	return c, err
 }
@@ -102,7 +102,7 @@ func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun 
 		if err := tx.DeleteCourse(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteCourse, target{"course", id}, courseFacts(c), nil)
+		return a.record(ctx, tx, actor, ActDeleteCourse, target{"course", id}, courseChanges(c), nil)
 	})
 	if err != nil {
 		return nil, nil, err

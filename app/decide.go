@@ -14,36 +14,36 @@ import (
 
 // roomSnapshot is what a decision is made from.
 type roomSnapshot struct {
-	Room   store.Room
-	Agents []store.Agent   // those in the room, in the order they came in
-	Lines  []store.Message // the newest lines of the room, oldest first
-	Now    time.Time
-	// Places are how the agents are set in the room, by id. PersonLines counts
+	Room     store.Room
+	Agents   []store.Agent   // those in the room, in the order they came in
+	Messages []store.Message // the newest lines of the room, oldest first
+	Now      time.Time
+	// Places are how the agents are set in the room, by id. PersonMessages counts
 	// the people's lines that they have not read, where their trigger asks for it.
-	Places      map[string]*placed
-	PersonLines map[string]int
+	RoomAgents     map[string]*roomAgent
+	PersonMessages map[string]int
 	// Keyless says, by their ids, why agents that are called cannot ask their model.
-	Keyless map[string]string
-	MaxRow  int // agent lines in a row after which a person has to speak
+	Keyless   map[string]string
+	MaxStreak int // agent lines in a row after which a person has to speak
 }
 
 // fresh are the lines that no decision has been made about.
 func (s *roomSnapshot) fresh() []store.Message {
-	i := slices.IndexFunc(s.Lines, func(m store.Message) bool { return m.Seq > s.Room.LookedSeq })
+	i := slices.IndexFunc(s.Messages, func(m store.Message) bool { return m.Seq > s.Room.DecidedSeq })
 	if i < 0 {
 		return nil
 	}
-	return s.Lines[i:]
+	return s.Messages[i:]
 }
 
 // tail are the agents' lines at the end of the room, oldest first, behind the
 // point from which staff let them go on.
 func (s *roomSnapshot) tail() []store.Message {
-	i := len(s.Lines)
-	for i > 0 && s.Lines[i-1].ByAgent() && s.Lines[i-1].Seq > s.Room.RowFrom {
+	i := len(s.Messages)
+	for i > 0 && s.Messages[i-1].ByAgent() && s.Messages[i-1].Seq > s.Room.StreakFrom {
 		i--
 	}
-	return s.Lines[i:]
+	return s.Messages[i:]
 }
 
 // decide says who speaks about the fresh lines: everybody who was called, in
@@ -53,14 +53,14 @@ func (s *roomSnapshot) tail() []store.Message {
 // nor does the row that they have made meanwhile.
 func decide(s roomSnapshot, roll func() float64) decision {
 	fresh := s.fresh()
-	d := decision{From: s.Room.LookedSeq, Seq: s.Room.EventSeq}
+	d := decision{From: s.Room.DecidedSeq, Seq: s.Room.EventSeq}
 	if len(fresh) == 0 {
 		return d
 	}
 	switch {
-	case slices.ContainsFunc(fresh, func(m store.Message) bool { return !m.ByAgent() && m.Seq > s.Room.RowFrom }):
+	case slices.ContainsFunc(fresh, func(m store.Message) bool { return !m.ByAgent() && m.Seq > s.Room.StreakFrom }):
 		d.Cause = causePost
-	case s.Room.LookedSeq < s.Room.RowFrom:
+	case s.Room.DecidedSeq < s.Room.StreakFrom:
 		d.Cause = causeGoOn
 	default:
 		d.Cause = causeAgents
@@ -69,7 +69,7 @@ func decide(s roomSnapshot, roll func() float64) decision {
 	sort.SliceStable(agents, func(i, j int) bool { return precedence(&agents[i]) < precedence(&agents[j]) })
 	may := map[string]bool{}
 	for i := range agents {
-		why, detail := able(&s, &agents[i])
+		why, detail := canSpeak(&s, &agents[i])
 		may[agents[i].ID] = why == ""
 		d.Candidates = append(d.Candidates, candidate{AgentID: agents[i].ID, Name: agents[i].Name, Rule: why, Detail: detail})
 	}
@@ -118,15 +118,15 @@ func (s *roomSnapshot) called(lines []store.Message, names roomNames, may map[st
 // answered tells whether an agent has spoken after a line that staff let the
 // agents go on from: who was not cut off then has said what there was to say.
 func (s *roomSnapshot) answered(m *store.Message, agentID string) bool {
-	return m.Seq <= s.Room.RowFrom &&
-		slices.ContainsFunc(s.Lines, func(l store.Message) bool { return l.AgentID == agentID && l.Seq > m.Seq })
+	return m.Seq <= s.Room.StreakFrom &&
+		slices.ContainsFunc(s.Messages, func(l store.Message) bool { return l.AgentID == agentID && l.Seq > m.Seq })
 }
 
 // askedBy is the person behind a line: who said it, or, of an agent's line, the
 // person who spoke last before it.
 func (s *roomSnapshot) askedBy(m *store.Message) string {
-	for i := len(s.Lines) - 1; i >= 0; i-- {
-		if l := &s.Lines[i]; l.Seq <= m.Seq && !l.ByAgent() {
+	for i := len(s.Messages) - 1; i >= 0; i-- {
+		if l := &s.Messages[i]; l.Seq <= m.Seq && !l.ByAgent() {
 			return l.SenderID
 		}
 	}
@@ -135,7 +135,7 @@ func (s *roomSnapshot) askedBy(m *store.Message) string {
 
 // speakCalled lets everybody speak who was called, as far as the guards do.
 func (d *decision) speakCalled(s *roomSnapshot) {
-	left, guard := s.MaxRow, guardRow
+	left, guard := s.MaxStreak, guardStreak
 	if d.Cause == causeAgents {
 		left, guard = s.guarded()
 	}
@@ -170,35 +170,35 @@ func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, roll 
 			v := triggered(s, &agents[i], roll)
 			c.Speaks, c.Rule, c.Detail, c.Roll, c.Chance = v.Speak, v.Rule, v.Detail, v.Roll, v.Chance
 			if taken = v.Speak; taken {
-				c.askedBy = s.askedBy(&s.Lines[len(s.Lines)-1])
+				c.askedBy = s.askedBy(&s.Messages[len(s.Messages)-1])
 			}
 		}
 	}
 }
 
-// able is the reason why an agent may not speak in the room at all, one of the
+// canSpeak is the reason why an agent may not speak in the room at all, one of the
 // rules of decisions.go with more about it for staff; "" when it may.
-func able(s *roomSnapshot, ag *store.Agent) (rule, detail string) {
-	p := s.place(ag)
-	rule, detail = p.ability(&s.Room, p.ownLines(&s.Room, s.Lines, s.Now), s.Now)
+func canSpeak(s *roomSnapshot, ag *store.Agent) (rule, detail string) {
+	p := s.roomAgent(ag)
+	rule, detail = p.canSpeak(&s.Room, p.ownMessages(&s.Room, s.Messages, s.Now), s.Now)
 	if why := s.Keyless[ag.ID]; rule == "" && why != "" {
 		return ruleNoKey, why
 	}
 	return rule, detail
 }
 
-// place is how an agent is set in the room; one of which nothing is known there
+// roomAgent is how an agent is set in the room; one of which nothing is known there
 // has its own settings.
-func (s *roomSnapshot) place(ag *store.Agent) *placed {
-	if p := s.Places[ag.ID]; p != nil {
+func (s *roomSnapshot) roomAgent(ag *store.Agent) *roomAgent {
+	if p := s.RoomAgents[ag.ID]; p != nil {
 		return p
 	}
-	return place(&store.RoomAgent{AgentID: ag.ID, IsActive: true, Agent: ag}, s.Now, time.UTC)
+	return placedAgent(&store.RoomAgent{AgentID: ag.ID, IsActive: true, Agent: ag}, s.Now, time.UTC)
 }
 
-// part is what an agent is in a room: that of its category, whatever its type
+// partOf is what an agent is in a room: that of its category, whatever its type
 // is called. A student agent is one of the class however it was stored.
-func part(ag *store.Agent) string {
+func partOf(ag *store.Agent) string {
 	if ag.Type == AgentStudent {
 		return categoryParticipant
 	}
@@ -207,7 +207,7 @@ func part(ag *store.Agent) string {
 
 // precedence orders instructors before participants before utilities.
 func precedence(ag *store.Agent) int {
-	switch part(ag) {
+	switch partOf(ag) {
 	case categoryInstructor:
 		return 0
 	case categoryParticipant:
@@ -229,15 +229,15 @@ type verdict struct {
 // participants, so that they do not drown the class; utilities wait to be
 // mentioned.
 func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) verdict {
-	p := s.place(ag)
+	p := s.roomAgent(ag)
 	if len(p.problems) > 0 && !p.trigger.Chance {
 		return verdict{Rule: ruleTrigger, Detail: p.problems[0]}
 	}
 	if !p.trigger.Chance {
-		met, by, why := p.trigger.Met(p.facts(&s.Room, s.PersonLines[ag.ID], s.Now))
+		met, by, why := p.trigger.Met(p.scheduleFacts(&s.Room, s.PersonMessages[ag.ID], s.Now))
 		return verdict{Speak: met, Rule: by, Detail: why}
 	}
-	switch part(ag) {
+	switch partOf(ag) {
 	case categoryInstructor:
 		return rolled(roll(), s.Room.AIFrequency)
 	case categoryParticipant:
@@ -265,7 +265,7 @@ func namesOf(agents []store.Agent) roomNames {
 	for i := range agents {
 		ag := &agents[i]
 		all[i] = mention.Agent{ID: ag.ID, Name: ag.Name, Type: ag.Type, Teacher: ag.Type == AgentTeacher,
-			Instructor: part(ag) == categoryInstructor}
+			Instructor: partOf(ag) == categoryInstructor}
 	}
 	return roomNames{mention.Of(all)}
 }

@@ -36,14 +36,14 @@ func cast(ids ...string) []store.Agent {
 type line struct{ agent, text string }
 
 func room(lines ...line) roomSnapshot {
-	s := roomSnapshot{Room: store.Room{IsAIActive: true, AIMode: ModeBoth, AIFrequency: 1, EventSeq: int64(len(lines))}, MaxRow: 3,
-		PersonLines: map[string]int{}}
+	s := roomSnapshot{Room: store.Room{IsAIActive: true, AIMode: ModeBoth, AIFrequency: 1, EventSeq: int64(len(lines))}, MaxStreak: 3,
+		PersonMessages: map[string]int{}}
 	for i, l := range lines {
 		m := store.Message{Seq: int64(i + 1), Content: l.text, AgentID: l.agent}
 		if l.agent != "" {
 			m.AgentType = cast(l.agent)[0].Type
 		}
-		s.Lines = append(s.Lines, m)
+		s.Messages = append(s.Messages, m)
 	}
 	return s
 }
@@ -93,7 +93,7 @@ func TestDecide(t *testing.T) {
 		want   []string
 		rolled int
 	}{
-		"NothingNew":             {agents: both, lines: []line{person("hi")}, tune: func(s *roomSnapshot) { s.Room.LookedSeq = 1 }},
+		"NothingNew":             {agents: both, lines: []line{person("hi")}, tune: func(s *roomSnapshot) { s.Room.DecidedSeq = 1 }},
 		"NoLines":                {agents: both},
 		"NoAgents":               {lines: []line{person("@teacher hi")}},
 		"TeacherWinsTheRoll":     {agents: both, lines: []line{person("hi")}, rolls: []float64{0.4}, tune: frequency(0.5), want: []string{"teacher"}, rolled: 1},
@@ -167,9 +167,9 @@ func TestCalledInVain(t *testing.T) {
 	t.Parallel()
 	muted := func(i int) func(*roomSnapshot) {
 		return func(s *roomSnapshot) {
-			s.Places = map[string]*placed{}
-			p := place(&store.RoomAgent{AgentID: s.Agents[i].ID, IsActive: true, Agent: &s.Agents[i], MutedUntil: s.Now.Add(time.Hour)}, s.Now, time.UTC)
-			s.Places[s.Agents[i].ID] = p
+			s.RoomAgents = map[string]*roomAgent{}
+			p := placedAgent(&store.RoomAgent{AgentID: s.Agents[i].ID, IsActive: true, Agent: &s.Agents[i], MutedUntil: s.Now.Add(time.Hour)}, s.Now, time.UTC)
+			s.RoomAgents[s.Agents[i].ID] = p
 		}
 	}
 	for name, c := range map[string]struct {
@@ -188,7 +188,7 @@ func TestCalledInVain(t *testing.T) {
 		"Inactive":            {agents: []string{"sleeper"}, text: "@Sleeper", vain: "sleeper inactive"},
 		"Mode":                {agents: []string{"student"}, text: "@student", tune: mode(ModeTeacherOnly), vain: "student mode"},
 		"RoomOff":             {agents: []string{"student"}, text: "@student", tune: mode(ModeOff), vain: "student room_off"},
-		"Guard":               {agents: []string{"teacher", "student"}, text: "@teacher @student", tune: func(s *roomSnapshot) { s.MaxRow = 1 }, speaks: []string{"teacher"}, vain: "student guard agent_row"},
+		"Guard":               {agents: []string{"teacher", "student"}, text: "@teacher @student", tune: func(s *roomSnapshot) { s.MaxStreak = 1 }, speaks: []string{"teacher"}, vain: "student guard agent_row"},
 		"OutsideIsToldAnyway": {agents: []string{"remote"}, text: "@Remote"},
 		"NotCalledNotInVain":  {agents: []string{"sleeper", "teacher"}, text: "`@sleeper` > hi"},
 		"CallsNobody":         {agents: []string{"teacher"}, text: "https://medium.com/@teacher/x"},
@@ -196,7 +196,7 @@ func TestCalledInVain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := room(person(c.text))
-			s.Lines[0].SenderID, s.Agents, s.Room.AIFrequency = "sue", cast(c.agents...), 0
+			s.Messages[0].SenderID, s.Agents, s.Room.AIFrequency = "sue", cast(c.agents...), 0
 			if c.tune != nil {
 				c.tune(&s)
 			}
@@ -225,7 +225,7 @@ func frequency(f float64) func(*roomSnapshot) {
 func mode(m string) func(*roomSnapshot) { return func(s *roomSnapshot) { s.Room.AIMode = m } }
 
 func looked(seq int64) func(*roomSnapshot) {
-	return func(s *roomSnapshot) { s.Room.LookedSeq = seq }
+	return func(s *roomSnapshot) { s.Room.DecidedSeq = seq }
 }
 
 func and(all ...func(*roomSnapshot)) func(*roomSnapshot) {
@@ -265,7 +265,7 @@ func TestTrigger(t *testing.T) {
 			s := room(person("hi"))
 			s.Agents = cast("teacher")
 			trigger(c.config)(&s.Agents[0])
-			s.PersonLines["teacher"] = c.lines
+			s.PersonMessages["teacher"] = c.lines
 			d := &dice{rolls: []float64{0}}
 			if got := len(speaking(decide(s, d.roll))) == 1; got != c.want {
 				t.Errorf("speaks: got %v, want %v", got, c.want)
@@ -363,7 +363,7 @@ func TestReadUpTo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := readUpTo(c.trigger, room(c.lines...).Lines, "teacher", agents); got != c.want {
+			if got := readUpTo(c.trigger, room(c.lines...).Messages, "teacher", agents); got != c.want {
 				t.Errorf("got %d, want %d", got, c.want)
 			}
 		})
@@ -408,8 +408,8 @@ func TestDecideSays(t *testing.T) {
 		"NotAble":       {agents: []string{"sleeper", "remote", "student"}, lines: []line{person("hi")}, tune: mode(ModeTeacherOnly), cause: causePost, want: map[string]string{"sleeper": "inactive", "remote": "external", "student": "mode"}},
 		"Off":           {agents: []string{"teacher", "remote"}, lines: []line{person("hi")}, tune: mode(ModeOff), cause: causePost, want: map[string]string{"teacher": "room_off", "remote": "external"}},
 		"AgentLines":    {agents: []string{"teacher", "student"}, lines: []line{agent("teacher", "hm")}, cause: causeAgents, want: map[string]string{"teacher": "not_called", "student": "not_called"}},
-		"RowOfAPost":    {agents: four, lines: []line{person(callsAll)}, cause: causePost, guard: guardRow, want: map[string]string{"teacher": "!mentioned", "critic": "!mentioned", "student": "!mentioned", "helper": "guard"}},
-		"Row":           {agents: four, lines: []line{agent("teacher", "a"), agent("critic", "b"), agent("student", "c @teacher")}, cause: causeAgents, guard: guardRow, want: map[string]string{"teacher": "guard", "critic": "others", "student": "others", "helper": "others"}},
+		"RowOfAPost":    {agents: four, lines: []line{person(callsAll)}, cause: causePost, guard: guardStreak, want: map[string]string{"teacher": "!mentioned", "critic": "!mentioned", "student": "!mentioned", "helper": "guard"}},
+		"Row":           {agents: four, lines: []line{agent("teacher", "a"), agent("critic", "b"), agent("student", "c @teacher")}, cause: causeAgents, guard: guardStreak, want: map[string]string{"teacher": "guard", "critic": "others", "student": "others", "helper": "others"}},
 		"RowNotWanted":  {agents: []string{"teacher", "student"}, lines: []line{agent("teacher", "a"), agent("student", "b"), agent("teacher", "c")}, cause: causeAgents, want: map[string]string{"teacher": "not_called", "student": "not_called"}},
 		"GoesOn":        {agents: four, lines: []line{person("x"), agent("teacher", "a"), agent("critic", "b"), agent("student", "c @teacher")}, tune: and(looked(3), rowFrom(4)), cause: causeGoOn, want: map[string]string{"teacher": "!mentioned", "critic": "others", "student": "others", "helper": "others"}},
 		"GoesOnCutOff":  {agents: four, lines: []line{person(callsAll), agent("teacher", "a"), agent("critic", "b"), agent("student", "c")}, tune: rowFrom(4), cause: causeGoOn, want: map[string]string{"teacher": "others", "critic": "others", "student": "others", "helper": "!mentioned"}},
@@ -445,12 +445,12 @@ func TestDecideSays(t *testing.T) {
 		t.Parallel()
 		s := room(person("@teacher"), person("@student"), agent("student", "@critic"))
 		s.Agents = cast("teacher", "student", "critic")
-		s.Lines[0].SenderID, s.Lines[1].SenderID = "sue", "tom"
+		s.Messages[0].SenderID, s.Messages[1].SenderID = "sue", "tom"
 		asked := map[string]string{}
 		for _, c := range speakersOf(decide(s, nil)) {
 			asked[c.AgentID] = c.askedBy
 		}
-		s.Room.LookedSeq = 2
+		s.Room.DecidedSeq = 2
 		for _, c := range speakersOf(decide(s, nil)) {
 			asked[c.AgentID] = c.askedBy
 		}
@@ -461,7 +461,7 @@ func TestDecideSays(t *testing.T) {
 }
 
 func rowFrom(seq int64) func(*roomSnapshot) {
-	return func(s *roomSnapshot) { s.Room.RowFrom = seq }
+	return func(s *roomSnapshot) { s.Room.StreakFrom = seq }
 }
 
 func speakersOf(d decision) []candidate { return d.speakers() }
@@ -470,7 +470,7 @@ func speakersOf(d decision) []candidate { return d.speakers() }
 // far below 2 ms.
 func BenchmarkDecide(b *testing.B) {
 	var lines []line
-	for i := range snapshotLines / 2 {
+	for i := range snapshotMessages / 2 {
 		lines = append(lines, person(fmt.Sprintf("What do you say about part %d of the cell, @nobody?", i)), agent("teacher", "A cell is the smallest unit of life; it has a membrane. @student"))
 	}
 	s := room(lines...)

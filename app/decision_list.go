@@ -62,19 +62,19 @@ func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f Deci
 	return store.Map(rows, a.seenDecisions), nil
 }
 
-// aboutLine is how many decisions may be about one line: the first, and those
+// aboutMessage is how many decisions may be about one line: the first, and those
 // with which staff let the agents go on.
-const aboutLine = 20
+const aboutMessage = 20
 
 // decisionsAbout are the decisions about one line; for a line without one, what
 // became of it instead.
 func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) ([]SeenDecision, error) {
-	rows, err := a.db.LineDecisions(ctx, room.ID, seq, aboutLine)
+	rows, err := a.db.MessageDecisions(ctx, room.ID, seq, aboutMessage)
 	if err != nil {
 		return nil, err
 	}
 	rows = slices.DeleteFunc(rows, func(d store.Decision) bool { return d.FromSeq >= seq })
-	if len(rows) > 0 || seq > room.LookedSeq {
+	if len(rows) > 0 || seq > room.DecidedSeq {
 		return a.seenDecisions(ctx, rows)
 	}
 	turns, err := a.db.TurnsThatRead(ctx, room.ID, seq)

@@ -108,7 +108,7 @@ func (d *decision) cutOffNames() (names []string) {
 // store.ErrExists when a turn has begun in the room.
 func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d *decision) error {
 	if d.From < d.Seq {
-		if err := tx.SetLooked(ctx, roomID, d.From, d.Seq); err != nil {
+		if err := tx.SetDecided(ctx, roomID, d.From, d.Seq); err != nil {
 			return err
 		}
 	}

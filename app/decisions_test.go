@@ -353,7 +353,7 @@ func TestGoOn(t *testing.T) {
 			}
 		})
 		t.Run("CutOffOfSeveral", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.MaxAgentRow = 1 })
+			r := apptest.New(t, url, func(c *app.Config) { c.Turns.MaxStreak = 1 })
 			c := r.Class(t)
 			r.Model.Script(counted)
 			post(t, r, c.Student, c.Room.ID, "@teacher @student")
@@ -381,7 +381,7 @@ func TestGoOn(t *testing.T) {
 			}
 		})
 		t.Run("APersonEndsIt", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.MaxAgentRow = 1 })
+			r := apptest.New(t, url, func(c *app.Config) { c.Turns.MaxStreak = 1 })
 			c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })
 			r.SetRoll(999)
 			r.Model.Script(counted)

@@ -131,7 +131,7 @@ func TestGoingAwayEndsWaiting(t *testing.T) {
 	r.Model.Script(llmtest.Always(llmtest.Response{Fault: llmtest.Hang}))
 	got := make(chan error, 1)
 	go func() {
-		_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+		_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"})
 		got <- err
 	}()
 	if !r.Model.Await(1, time.Minute) {

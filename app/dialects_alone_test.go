@@ -42,14 +42,14 @@ func askings(t *testing.T, r *apptest.Rig, c *apptest.Class, d llmtest.Dialect) 
 	th := newThread(t, r, c, c.TeacherAgent.ID)
 	return map[string]asking{
 		"thread": func(t *testing.T, text string) (string, bool, string) {
-			m, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadLine{Message: text})
+			m, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadMessage{Message: text})
 			if err != nil {
 				return "", false, whyNot(t, err)
 			}
 			return m.Content, m.MetadataJSON != nil && strings.Contains(*m.MetadataJSON, "truncated"), ""
 		},
 		"sandbox": func(t *testing.T, text string) (string, bool, string) {
-			answer, cut, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: text})
+			answer, cut, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: text})
 			return answer, cut, whyNot(t, err)
 		},
 		"design": func(t *testing.T, text string) (string, bool, string) {

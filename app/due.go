@@ -24,8 +24,8 @@ const (
 	dueLeaseName = "due_triggers"
 	// dueBatch is how many triggers one transaction judges.
 	dueBatch = 250
-	// lookComes is for how long a trigger is left to a look at newer lines.
-	lookComes = 2 * time.Second
+	// decisionComes is for how long a trigger is left to a look at newer lines.
+	decisionComes = 2 * time.Second
 	// dueAgain is after how long a trigger is tried again that could not be
 	// judged.
 	dueAgain = 30 * time.Second
@@ -135,7 +135,7 @@ func (a *App) fireBatch(ctx context.Context, now time.Time, limit int) (rows []s
 		if err != nil {
 			return err
 		}
-		return a.storeFired(ctx, tx, judgeDue(due, a.cfg.Turns.MaxAgentRow, now), now)
+		return a.storeFired(ctx, tx, judgeDue(due, a.cfg.Turns.MaxStreak, now), now)
 	})
 	if err != nil {
 		return rows, fmt.Errorf("fire due triggers: %w", err)

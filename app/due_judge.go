@@ -11,7 +11,7 @@ import (
 
 // dueAgent is an agent whose trigger is due, and what its room is like.
 type dueAgent struct {
-	*placed
+	*roomAgent
 	room   *dueRoom
 	unread int // lines of people that it has not read, where the trigger asks
 	own    int // lines of its own since a person spoke
@@ -45,11 +45,11 @@ func (a *App) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgen
 	if err != nil {
 		return nil, err
 	}
-	lines, err := tx.LinesSincePerson(ctx, ids)
+	lines, err := tx.MessagesSincePerson(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	dues := gather(rows, rooms, agents, turns, lines, func(ra *store.RoomAgent) *placed { return a.place(ra, now) }, now)
+	dues := gather(rows, rooms, agents, turns, lines, func(ra *store.RoomAgent) *roomAgent { return a.effective(ra, now) }, now)
 	var asked []store.Unread
 	for _, d := range dues {
 		if d.trigger.Messages > 0 {
@@ -66,7 +66,7 @@ func (a *App) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgen
 // gather puts together what was read about due triggers; those whose room or
 // agent is gone are left out.
 func gather(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[string]*store.Agent, turns []store.Turn, lines []store.Message,
-	place func(*store.RoomAgent) *placed, now time.Time) []dueAgent {
+	place func(*store.RoomAgent) *roomAgent, now time.Time) []dueAgent {
 	busy, said := map[[2]string]bool{}, map[string][]store.Message{}
 	inRooms := map[string]*dueRoom{}
 	for id, r := range rooms {
@@ -80,7 +80,7 @@ func gather(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[str
 	}
 	for _, m := range lines {
 		said[m.RoomID] = append(said[m.RoomID], m)
-		if r := inRooms[m.RoomID]; r != nil && m.Seq > r.RowFrom {
+		if r := inRooms[m.RoomID]; r != nil && m.Seq > r.StreakFrom {
 			r.row++
 		}
 	}
@@ -92,7 +92,7 @@ func gather(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[str
 			continue
 		}
 		p := place(ra)
-		dues = append(dues, dueAgent{placed: p, room: room, busy: busy[[2]string{ra.RoomID, ra.AgentID}], own: p.ownLines(&room.Room, said[ra.RoomID], now)})
+		dues = append(dues, dueAgent{roomAgent: p, room: room, busy: busy[[2]string{ra.RoomID, ra.AgentID}], own: p.ownMessages(&room.Room, said[ra.RoomID], now)})
 	}
 	return dues
 }
@@ -117,13 +117,13 @@ func judgeDue(dues []dueAgent, maxRow int, now time.Time) []fired {
 func (d *dueAgent) judge(maxRow int, now time.Time) fired {
 	r := &d.room.Room
 	f := fired{row: store.Rearmed{RoomID: d.RoomID, AgentID: d.AgentID}}
-	facts := d.facts(r, d.unread, now)
+	facts := d.scheduleFacts(r, d.unread, now)
 	met, by, why := d.trigger.Met(facts)
 	if !met || !d.trigger.Timed() {
 		f.row.NextDueAt = d.due(r, facts, d.own)
 		return f
 	}
-	rule, detail := d.ability(r, d.own, now)
+	rule, detail := d.canSpeak(r, d.own, now)
 	switch {
 	case rule == ruleMuted || rule == ruleSchedule:
 		f.row.NextDueAt = d.due(r, facts, d.own)
@@ -131,8 +131,8 @@ func (d *dueAgent) judge(maxRow int, now time.Time) fired {
 	case rule == "" && d.busy:
 		// It is about to speak; the end of its turn dates the trigger anew.
 		return f
-	case rule == "" && r.LookedSeq < r.EventSeq:
-		f.row.NextDueAt = now.Add(lookComes)
+	case rule == "" && r.DecidedSeq < r.EventSeq:
+		f.row.NextDueAt = now.Add(decisionComes)
 		return f
 	}
 	f.decision = &decision{Cause: by, From: r.EventSeq, Seq: r.EventSeq,
@@ -142,7 +142,7 @@ func (d *dueAgent) judge(maxRow int, now time.Time) fired {
 	case rule != "":
 		c.Rule, c.Detail = rule, detail
 	case d.room.row >= maxRow:
-		c.Rule, c.Detail, f.decision.Guard = ruleGuard, guardRow, guardRow
+		c.Rule, c.Detail, f.decision.Guard = ruleGuard, guardStreak, guardStreak
 	default:
 		c.Speaks = true
 		f.waits, d.room.live = d.room.live, true

@@ -199,7 +199,7 @@ func TestTimeHonoursTheRoom(t *testing.T) {
 func TestDueEndsWithTheRow(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Turns.MaxAgentRow = 1 })
+		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Turns.MaxStreak = 1 })
 		r.Model.Script(counted)
 		c := triggeredClass(t, r, silence)
 		setTrigger(t, r, c, c.StudentAgent.ID, silence)

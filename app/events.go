@@ -18,7 +18,7 @@ import (
 // The types of durable events; they are never renamed.
 const (
 	EventMessage        = "message"         // somebody said something: MessageEvent
-	EventMessageEdited  = "message_edited"  // who said a line has changed it: LineEvent
+	EventMessageEdited  = "message_edited"  // who said a line has changed it: MessageStateEvent
 	EventMessageDeleted = "message_deleted" // ... or taken it back
 	EventMessageHidden  = "message_hidden"  // staff have hidden a line
 	EventMessageShown   = "message_shown"   // a deleted or hidden line is back
@@ -83,7 +83,7 @@ type GuardEvent struct {
 func messageEvent(m *store.Message) *store.Event {
 	body := MessageEvent{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
 		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated}
-	if state := m.State(); state != store.LineShown {
+	if state := m.State(); state != store.MessageShown {
 		body.State = state
 	}
 	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: EventMessage, Body: toJSON(body), CreatedAt: m.CreatedAt}
@@ -149,13 +149,13 @@ func (a *App) newHub() *realtime.Hub {
 func (a *App) publish(events []store.Event) {
 	for i := range events {
 		a.hub.Publish(liveEvent(&events[i]))
-		a.watchers.poke(events[i].RoomID)
+		a.streams.wake(events[i].RoomID)
 	}
 }
 
 func liveEvent(e *store.Event) realtime.Event {
 	return realtime.Event{Room: e.RoomID, Seq: e.Seq, ID: e.ID, Type: e.Type, Actor: e.ActorID, Body: []byte(e.Body), At: e.CreatedAt,
-		Rewrites: isLineEvent(e.Type)}
+		Rewrites: isMessageEvent(e.Type)}
 }
 
 // metadata is the member in which the plain protocol's frames may grow.
@@ -213,7 +213,7 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 	case EventMessage:
 		return encodeMessage(e, v)
 	case EventMessageEdited, EventMessageDeleted, EventMessageHidden, EventMessageShown:
-		return encodeLine(e, v)
+		return encodeMessageState(e, v)
 	case EventArtifactUpdate, EventArtifactDelete:
 		return encodeArtifact(e, v)
 	case EventApproval:

@@ -31,12 +31,12 @@ func (a *App) ExportRoom(ctx context.Context, actor *Actor, roomID string) (*Roo
 	return &RoomExport{Room: room, At: a.instant(), app: a, staff: Check(actor, ActReadHidden, res) == nil}, nil
 }
 
-// Lines gives the lines up to the moment of ExportRoom, oldest first, as the
+// Messages gives the lines up to the moment of ExportRoom, oldest first, as the
 // reader may read them.
-func (e *RoomExport) Lines(ctx context.Context) iter.Seq2[*store.Message, error] {
+func (e *RoomExport) Messages(ctx context.Context) iter.Seq2[*store.Message, error] {
 	return func(yield func(*store.Message, error) bool) {
 		for after := int64(0); ; {
-			lines, err := e.app.db.LinesAfter(ctx, e.Room.ID, after, exportBatch)
+			lines, err := e.app.db.MessagesAfter(ctx, e.Room.ID, after, exportBatch)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -59,15 +59,15 @@ func (e *RoomExport) MarkdownTitle() string {
 	return "# " + markdownName(e.Room.Name) + "\n\nExported on " + e.At.Format("2006-01-02 15:04") + " UTC.\n"
 }
 
-// MarkdownLine is one line as Markdown: a heading with the speaker, and the
+// MarkdownMessage is one line as Markdown: a heading with the speaker, and the
 // text as a quotation without any markup, so that nothing that is said looks
 // like the heading of another line.
-func (e *RoomExport) MarkdownLine(m *store.Message) string {
+func (e *RoomExport) MarkdownMessage(m *store.Message) string {
 	var b strings.Builder
 	b.WriteString("\n### " + markdownName(SenderName(m)) + ", " + m.CreatedAt.UTC().Format("2006-01-02 15:04:05"))
-	if m.State() == store.LineHidden {
+	if m.State() == store.MessageHidden {
 		b.WriteString(" (hidden)")
-	} else if !m.EditedAt.IsZero() && m.State() == store.LineShown {
+	} else if !m.EditedAt.IsZero() && m.State() == store.MessageShown {
 		b.WriteString(" (edited)")
 	}
 	b.WriteString("\n\n")

@@ -45,10 +45,10 @@ func (a *App) GoOn(ctx context.Context, actor *Actor, roomID string) (wentOn boo
 		if c.turn != nil {
 			return a.reopen(ctx, tx, c.turn, actor.User.ID)
 		}
-		if err := tx.GoOn(ctx, roomID, min(c.from, room.LookedSeq), a.instant().Add(a.cfg.Turns.Lease)); err != nil {
+		if err := tx.GoOn(ctx, roomID, min(c.from, room.DecidedSeq), a.instant().Add(a.cfg.Turns.Lease)); err != nil {
 			return err
 		}
-		return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: roomID})
+		return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
 	})
 	return wentOn, fromStore(err, "Room")
 }
@@ -64,7 +64,7 @@ type cutOff struct {
 // cutOff finds what a guard has cut off since a person has last spoken; nil
 // when there is nothing.
 func (a *App) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*cutOff, error) {
-	made, err := tx.LineDecisions(ctx, room.ID, 0, recentDecisions)
+	made, err := tx.MessageDecisions(ctx, room.ID, 0, recentDecisions)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (a *App) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*cutO
 		}
 	}
 	for _, d := range made {
-		if d.Guard != "" && d.Seq > room.RowFrom {
+		if d.Guard != "" && d.Seq > room.StreakFrom {
 			return &cutOff{guard: d.Guard, from: d.FromSeq}, nil
 		}
 	}
@@ -107,7 +107,7 @@ func (a *App) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID st
 	if err := tx.ReopenTurn(ctx, t.ID, guardReasons()); err != nil {
 		return err
 	}
-	return a.inLine(ctx, tx, t.RoomID)
+	return a.queueNext(ctx, tx, t.RoomID)
 }
 
 // storeGuard tells the room's staff that a guard has cut agents off, or that

@@ -15,36 +15,36 @@ import (
 
 // What keeps agents from going on among themselves; stored and never renamed.
 const (
-	guardRow       = "agent_row" // so many lines of agents in a row
+	guardStreak    = "agent_row" // so many lines of agents in a row
 	guardAgreement = "agreement" // they only agree, thank or repeat each other
 )
 
-// idleLines is how many lines without anything new, one behind the other, the
+// idleMessages is how many lines without anything new, one behind the other, the
 // agents may say.
-const idleLines = 2
+const idleMessages = 2
 
 // guarded is how many more lines the agents may say to each other, and the
 // guard that keeps them from more.
 func (s *roomSnapshot) guarded() (left int, guard string) {
 	tail := s.tail()
-	if left = s.MaxRow - len(tail); left > 0 && onlyAgreeing(tail, s.Agents) {
+	if left = s.MaxStreak - len(tail); left > 0 && onlyAgreeing(tail, s.Agents) {
 		return 0, guardAgreement
 	}
-	return left, guardRow
+	return left, guardStreak
 }
 
 // onlyAgreeing tells whether the last of the agents' lines add nothing: each is
 // mere courtesy, says an earlier one again, or does both. A single such line is
 // good manners; several in a row call each other up for ever.
 func onlyAgreeing(lines []store.Message, agents []store.Agent) bool {
-	if len(lines) < idleLines {
+	if len(lines) < idleMessages {
 		return false
 	}
 	said := make([]utterance, len(lines))
 	for i, m := range lines {
 		said[i] = understand(m.Content, agents)
 	}
-	for i := len(said) - idleLines; i < len(said); i++ {
+	for i := len(said) - idleMessages; i < len(said); i++ {
 		if !said[i].idle(said[:i]) {
 			return false
 		}

@@ -25,9 +25,9 @@ type scene struct {
 func play(t *testing.T, maxRow int, lines []string) (said int, guard string) {
 	t.Helper()
 	s := room(person("@Ada let us talk, both of you"))
-	s.Agents, s.MaxRow = cast("teacher", "student"), maxRow
+	s.Agents, s.MaxStreak = cast("teacher", "student"), maxRow
 	for i, text := range lines {
-		s.Room.EventSeq = int64(len(s.Lines))
+		s.Room.EventSeq = int64(len(s.Messages))
 		speaker, other := s.Agents[i%2], s.Agents[(i+1)%2]
 		d := decide(s, func() float64 { return 0.999 })
 		if d.Guard != "" {
@@ -36,8 +36,8 @@ func play(t *testing.T, maxRow int, lines []string) (said int, guard string) {
 		if got := speaking(d); !slices.Equal(got, []string{speaker.ID}) {
 			t.Fatalf("line %d: %v speak, want %s", i, got, speaker.ID)
 		}
-		s.Room.LookedSeq = s.Room.EventSeq
-		s.Lines = append(s.Lines, store.Message{Seq: s.Room.EventSeq + 1, AgentID: speaker.ID, AgentType: speaker.Type, AgentName: speaker.Name,
+		s.Room.DecidedSeq = s.Room.EventSeq
+		s.Messages = append(s.Messages, store.Message{Seq: s.Room.EventSeq + 1, AgentID: speaker.ID, AgentType: speaker.Type, AgentName: speaker.Name,
 			Content: text + " @" + other.Name})
 	}
 	return len(lines), ""
@@ -106,7 +106,7 @@ func TestLoopsAreStopped(t *testing.T) {
 	}
 	t.Run("Row", func(t *testing.T) {
 		t.Parallel()
-		if said, guard := play(t, 3, distinct(20)); said != 3 || guard != guardRow {
+		if said, guard := play(t, 3, distinct(20)); said != 3 || guard != guardStreak {
 			t.Errorf("got %q after %d lines, want agent_row after 3", guard, said)
 		}
 	})

@@ -71,7 +71,7 @@ func (a *App) SetJoinCode(ctx context.Context, actor *Actor, courseID string) (*
 			if err = tx.SetJoinCode(ctx, jc); err != nil {
 				return err
 			}
-			return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, facts{"join_code": "set"})
+			return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, changes{"join_code": "set"})
 		})
 	}
 	err := set()
@@ -90,7 +90,7 @@ func (a *App) DeleteJoinCode(ctx context.Context, actor *Actor, courseID string)
 		if err := tx.DeleteJoinCode(ctx, courseID); err != nil {
 			return fromStore(err, "Join code")
 		}
-		return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, facts{"join_code": "cleared"})
+		return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, changes{"join_code": "cleared"})
 	})
 }
 
@@ -147,7 +147,7 @@ func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, by, target{"course", courseID}, nil, memberFacts(actor.User.ID, role))
+		return a.record(ctx, tx, actor, by, target{"course", courseID}, nil, memberChanges(actor.User.ID, role))
 	}), "Course")
 }
 
@@ -200,7 +200,7 @@ func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewI
 		if err := tx.CreateInvitation(ctx, ci); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActInvite, target{"invitation", ci.ID}, nil, invitationFacts(ci))
+		return a.record(ctx, tx, actor, ActInvite, target{"invitation", ci.ID}, nil, invitationChanges(ci))
 	})
 	return ci, token, err
 }
@@ -238,9 +238,9 @@ func mayTakeIn(actor *Actor, res Resource, role string) error {
 	return mayRule(actor, power{beyond: ActEnrolStaff, on: res, roles: []string{role}})
 }
 
-// invitationFacts is an invitation as the audit log shows it.
-func invitationFacts(ci *store.Invitation) facts {
-	return facts{"course_id": ci.CourseID, "role": ci.Role, "max_uses": ci.MaxUses, "uses": ci.Uses, "expires_at": ci.ExpiresAt}
+// invitationChanges is an invitation as the audit log shows it.
+func invitationChanges(ci *store.Invitation) changes {
+	return changes{"course_id": ci.CourseID, "role": ci.Role, "max_uses": ci.MaxUses, "uses": ci.Uses, "expires_at": ci.ExpiresAt}
 }
 
 // Invitations lists the invitation links of a course, newest first.
@@ -267,7 +267,7 @@ func (a *App) DeleteInvitation(ctx context.Context, actor *Actor, courseID, id s
 		if err := tx.DeleteInvitation(ctx, id); err != nil {
 			return fromStore(err, "Invitation")
 		}
-		return a.record(ctx, tx, actor, ActInvite, target{"invitation", id}, invitationFacts(ci), nil)
+		return a.record(ctx, tx, actor, ActInvite, target{"invitation", id}, invitationChanges(ci), nil)
 	})
 }
 
@@ -336,7 +336,7 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 		if role != RoleTeacher && Check(&Actor{User: *u}, ActCreateCourse, Resource{}) != nil || !u.IsActive {
 			return invalid("user_id", "must be somebody active who teaches in the course or may have courses")
 		}
-		before := courseFacts(c)
+		before := courseChanges(c)
 		for _, id := range []string{c.OwnerID, userID} {
 			link := &store.CourseMember{CourseID: courseID, UserID: id, Role: RoleTeacher, CreatedAt: a.instant()}
 			if added, err := tx.AddCourseMember(ctx, link); err != nil {
@@ -354,7 +354,7 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 		if err := a.withinQuota(ctx, tx, userID, store.OwnedCourses); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActTransferCourse, target{"course", courseID}, before, courseFacts(c))
+		return a.record(ctx, tx, actor, ActTransferCourse, target{"course", courseID}, before, courseChanges(c))
 	})
 	if err != nil {
 		return nil, err

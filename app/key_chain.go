@@ -167,7 +167,7 @@ func (a *App) ShareUserKey(ctx context.Context, actor *Actor, id string, shared 
 		if k, err = tx.ShareUserKey(ctx, actor.User.ID, id, shared, a.instant()); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didShareKey, target{"key", id}, facts{"shared": !shared}, facts{"shared": shared})
+		return a.record(ctx, tx, actor, didShareKey, target{"key", id}, changes{"shared": !shared}, changes{"shared": shared})
 	})
 	return k, fromStore(err, "Key")
 }

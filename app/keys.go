@@ -54,7 +54,7 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 		if err := a.withinQuota(ctx, tx, k.UserID, store.OwnedKeys); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didCreateKey, target{"key", k.ID}, nil, facts{"provider": k.Provider, "alias": k.Alias})
+		return a.record(ctx, tx, actor, didCreateKey, target{"key", k.ID}, nil, changes{"provider": k.Provider, "alias": k.Alias})
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "alias_exists", "Key with this alias already exists.")
@@ -73,7 +73,7 @@ func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error 
 		if err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didDeleteKey, target{"key", id}, facts{"provider": k.Provider, "alias": k.Alias}, nil)
+		return a.record(ctx, tx, actor, didDeleteKey, target{"key", id}, changes{"provider": k.Provider, "alias": k.Alias}, nil)
 	}), "Key")
 }
 
@@ -148,14 +148,14 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActWriteKeys, target{"agent", agentID}, nil, keyFacts(tokens))
+		return a.record(ctx, tx, actor, ActWriteKeys, target{"agent", agentID}, nil, keyChanges(tokens))
 	})
 	return ag, fromStore(err, "Agent config")
 }
 
-// keyFacts tells which keys were set and which cleared.
-func keyFacts(tokens map[string]string) facts {
-	f := facts{}
+// keyChanges tells which keys were set and which cleared.
+func keyChanges(tokens map[string]string) changes {
+	f := changes{}
 	for kind, token := range tokens {
 		f[kind] = "set"
 		if token == "" {

@@ -56,15 +56,15 @@ func (l *limiter) take(key string, now time.Time) (wait time.Duration, ok bool) 
 	return 0, true
 }
 
-// places bound what each key holds open at once, in this process.
-type places struct {
+// slots bound what each key holds open at once, in this process.
+type slots struct {
 	mu   sync.Mutex
 	held map[string]int
 }
 
 // take gives a key one more place unless it has most of them; whoever got one
 // calls free once.
-func (p *places) take(key string, most int) bool {
+func (p *slots) take(key string, most int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held[key] >= most {
@@ -77,7 +77,7 @@ func (p *places) take(key string, most int) bool {
 	return true
 }
 
-func (p *places) free(key string) {
+func (p *slots) free(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held[key]--; p.held[key] <= 0 {
@@ -85,7 +85,7 @@ func (p *places) free(key string) {
 	}
 }
 
-func (p *places) full(key string, most int) bool {
+func (p *slots) full(key string, most int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held[key] >= most
@@ -108,11 +108,11 @@ type sharedLimiter struct {
 	alone *limiter
 
 	mu     sync.Mutex
-	leases map[string]*lease
+	grants map[string]*grant
 }
 
-// lease is what a node may let pass of a key without asking.
-type lease struct {
+// grant is what a node may let pass of a key without asking.
+type grant struct {
 	mu      sync.Mutex // held while asking, so that a node holds one lease
 	left    int
 	until   time.Time // forfeited from then on
@@ -120,12 +120,12 @@ type lease struct {
 }
 
 const (
-	leaseShare = 4 // of a bucket, as a divisor
-	leaseLife  = 10 * time.Minute
+	grantShare = 4 // of a bucket, as a divisor
+	grantLife  = 10 * time.Minute
 )
 
 func sharedPerMinute(db *store.DB, kind, text string, n, burst int) *sharedLimiter {
-	return &sharedLimiter{db: db, kind: kind, text: text, alone: perMinute(n, burst), leases: map[string]*lease{}}
+	return &sharedLimiter{db: db, kind: kind, text: text, alone: perMinute(n, burst), grants: map[string]*grant{}}
 }
 
 // take spends one of a key, or returns the error that says when to come back.
@@ -143,7 +143,7 @@ func (l *sharedLimiter) take(ctx context.Context, key string, now time.Time) err
 }
 
 func (l *sharedLimiter) spend(ctx context.Context, key string, now time.Time) (wait time.Duration, ok bool) {
-	own := l.lease(key, now)
+	own := l.drawGrant(key, now)
 	own.mu.Lock()
 	defer own.mu.Unlock()
 	if own.left > 0 && now.Before(own.until) {
@@ -153,7 +153,7 @@ func (l *sharedLimiter) spend(ctx context.Context, key string, now time.Time) (w
 	if now.Before(own.refused) {
 		return own.refused.Sub(now), false
 	}
-	n := max(l.alone.burst/leaseShare, 1)
+	n := max(l.alone.burst/grantShare, 1)
 	granted, left, err := l.db.Draw(ctx, l.kind+":"+key, n, l.alone.burst, float64(l.alone.every), now.UTC().Truncate(time.Microsecond))
 	if err != nil {
 		return l.alone.take(key, now)
@@ -163,18 +163,18 @@ func (l *sharedLimiter) spend(ctx context.Context, key string, now time.Time) (w
 		own.refused = now.Add(wait)
 		return wait, false
 	}
-	own.left, own.until = granted-1, now.Add(leaseLife)
+	own.left, own.until = granted-1, now.Add(grantLife)
 	return 0, true
 }
 
-// lease is that of a key; those which say nothing any more make room.
-func (l *sharedLimiter) lease(key string, now time.Time) *lease {
+// drawGrant is that of a key; those which say nothing any more make room.
+func (l *sharedLimiter) drawGrant(key string, now time.Time) *grant {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	own := l.leases[key]
+	own := l.grants[key]
 	if own == nil {
-		if len(l.leases) >= maxLimiters {
-			maps.DeleteFunc(l.leases, func(_ string, old *lease) bool {
+		if len(l.grants) >= maxLimiters {
+			maps.DeleteFunc(l.grants, func(_ string, old *grant) bool {
 				if !old.mu.TryLock() {
 					return false
 				}
@@ -182,8 +182,8 @@ func (l *sharedLimiter) lease(key string, now time.Time) *lease {
 				return !now.Before(old.until) && !now.Before(old.refused)
 			})
 		}
-		own = new(lease)
-		l.leases[key] = own
+		own = new(grant)
+		l.grants[key] = own
 	}
 	return own
 }

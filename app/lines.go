@@ -24,10 +24,10 @@ const (
 // is erased.
 const restoreWithin = 15 * time.Minute
 
-// LineEvent is the body of the events about an earlier line. Like the body of
+// MessageStateEvent is the body of the events about an earlier line. Like the body of
 // EventMessage it always says what has become of the line by now; its text is
 // there for staff while the line is hidden, and never when it is deleted.
-type LineEvent struct {
+type MessageStateEvent struct {
 	MessageID  string `json:"message_id"`
 	MessageSeq int64  `json:"message_seq"`
 	State      string `json:"state"` // shown, deleted or hidden
@@ -38,9 +38,9 @@ type LineEvent struct {
 // readable is what a reader gets to see of a line's text.
 func readable(state, content string, staff bool) string {
 	switch {
-	case state == store.LineDeleted:
+	case state == store.MessageDeleted:
 		return deletedText
-	case state == store.LineHidden && !staff:
+	case state == store.MessageHidden && !staff:
 		return hiddenText
 	}
 	return content
@@ -56,7 +56,7 @@ func asRead(lines []store.Message, staff bool) []store.Message {
 
 // kept is the text of a line that its events keep.
 func kept(m *store.Message) string {
-	if m.State() == store.LineDeleted {
+	if m.State() == store.MessageDeleted {
 		return ""
 	}
 	return m.Content
@@ -64,14 +64,14 @@ func kept(m *store.Message) string {
 
 // editedAt is when a line was edited, as its events say it.
 func editedAt(m *store.Message) string {
-	if m.EditedAt.IsZero() || m.State() == store.LineDeleted {
+	if m.EditedAt.IsZero() || m.State() == store.MessageDeleted {
 		return ""
 	}
 	return Timestamp(m.EditedAt)
 }
 
-// isLineEvent tells whether an event is about an earlier line.
-func isLineEvent(kind string) bool {
+// isMessageEvent tells whether an event is about an earlier line.
+func isMessageEvent(kind string) bool {
 	switch kind {
 	case EventMessageEdited, EventMessageDeleted, EventMessageHidden, EventMessageShown:
 		return true
@@ -79,17 +79,17 @@ func isLineEvent(kind string) bool {
 	return false
 }
 
-// encodeLine is the frame of an event about an earlier line; the plain protocol
+// encodeMessageState is the frame of an event about an earlier line; the plain protocol
 // knows none.
-func encodeLine(e realtime.Event, v realtime.Variant) []byte {
-	var l LineEvent
+func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
+	var l MessageStateEvent
 	if v&variantV2 == 0 || json.Unmarshal(e.Body, &l) != nil {
 		return nil
 	}
 	l.Content = readable(l.State, l.Content, v&variantStaff != 0)
 	return []byte(toJSON(struct {
 		Type string `json:"type"`
-		LineEvent
+		MessageStateEvent
 		durable
 	}{e.Type, l, durableOf(e)}))
 }
@@ -100,18 +100,18 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
 		return nil, err
 	}
-	content, err := a.line(content)
+	content, err := a.messageIn(content)
 	if err != nil {
 		return nil, err
 	}
 	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
 		return nil, err
 	}
-	return a.changeLine(ctx, actor, roomID, id, EventMessageEdited, func(_ *store.Tx, m *store.Message) (bool, error) {
-		if err := ownLine(actor, m); err != nil {
+	return a.changeMessage(ctx, actor, roomID, id, EventMessageEdited, func(_ *store.Tx, m *store.Message) (bool, error) {
+		if err := ownMessage(actor, m); err != nil {
 			return false, err
 		}
-		if m.State() == store.LineDeleted {
+		if m.State() == store.MessageDeleted {
 			return false, errorf(KindConflict, "deleted", "This line is deleted")
 		}
 		if m.Content == content {
@@ -132,12 +132,12 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
 		return err
 	}
-	_, err := a.changeLine(ctx, actor, roomID, id, EventMessageDeleted, func(tx *store.Tx, m *store.Message) (bool, error) {
-		if err := ownLine(actor, m); err != nil || m.State() == store.LineDeleted {
+	_, err := a.changeMessage(ctx, actor, roomID, id, EventMessageDeleted, func(tx *store.Tx, m *store.Message) (bool, error) {
+		if err := ownMessage(actor, m); err != nil || m.State() == store.MessageDeleted {
 			return false, err
 		}
 		m.DeletedAt = a.instant()
-		return true, a.record(ctx, tx, actor, didDeleteMessage, target{"message", m.ID}, facts{"room_id": roomID, "seq": m.Seq}, nil)
+		return true, a.record(ctx, tx, actor, didDeleteMessage, target{"message", m.ID}, changes{"room_id": roomID, "seq": m.Seq}, nil)
 	})
 	return err
 }
@@ -151,26 +151,26 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
 		return nil, err
 	}
-	return a.changeLine(ctx, actor, roomID, id, EventMessageShown, func(tx *store.Tx, m *store.Message) (bool, error) {
-		if err := ownLine(actor, m); err != nil || m.State() != store.LineDeleted {
+	return a.changeMessage(ctx, actor, roomID, id, EventMessageShown, func(tx *store.Tx, m *store.Message) (bool, error) {
+		if err := ownMessage(actor, m); err != nil || m.State() != store.MessageDeleted {
 			return false, err
 		}
 		if m.Content == "" || m.DeletedAt.Add(restoreWithin).Before(a.instant()) {
 			return false, errorf(KindConflict, "erased", "A deleted line can be restored for 15 minutes only")
 		}
 		m.DeletedAt = time.Time{}
-		return true, a.record(ctx, tx, actor, didRestoreMessage, target{"message", m.ID}, nil, facts{"room_id": roomID, "seq": m.Seq})
+		return true, a.record(ctx, tx, actor, didRestoreMessage, target{"message", m.ID}, nil, changes{"room_id": roomID, "seq": m.Seq})
 	})
 }
 
-// ownLine checks that the actor may change a line: it is their own, and staff
+// ownMessage checks that the actor may change a line: it is their own, and staff
 // have not hidden it.
-func ownLine(actor *Actor, m *store.Message) error {
+func ownMessage(actor *Actor, m *store.Message) error {
 	res := Resource{Noun: "Message"}
 	if m.SenderID == actor.User.ID {
 		res.Relations = IsCreator
 	}
-	if err := Check(actor, ActChangeLine, res); err != nil {
+	if err := Check(actor, ActChangeMessage, res); err != nil {
 		return err
 	}
 	if !m.HiddenAt.IsZero() {
@@ -190,7 +190,7 @@ func (a *App) ShowMessage(ctx context.Context, actor *Actor, roomID, id string) 
 }
 
 func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hide bool) (*store.Message, error) {
-	if _, err := a.roomFor(ctx, actor, roomID, ActHideLine); err != nil {
+	if _, err := a.roomFor(ctx, actor, roomID, ActHideMessage); err != nil {
 		return nil, err
 	}
 	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
@@ -200,7 +200,7 @@ func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hi
 	if hide {
 		event = EventMessageHidden
 	}
-	return a.changeLine(ctx, actor, roomID, id, event, func(tx *store.Tx, m *store.Message) (bool, error) {
+	return a.changeMessage(ctx, actor, roomID, id, event, func(tx *store.Tx, m *store.Message) (bool, error) {
 		if hide == !m.HiddenAt.IsZero() {
 			return false, nil
 		}
@@ -208,24 +208,24 @@ func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hi
 		if hide {
 			m.HiddenAt = a.instant()
 		}
-		return true, a.record(ctx, tx, actor, ActHideLine, target{"message", m.ID},
-			facts{"room_id": roomID, "seq": m.Seq, "hidden": !hide}, facts{"room_id": roomID, "seq": m.Seq, "hidden": hide})
+		return true, a.record(ctx, tx, actor, ActHideMessage, target{"message", m.ID},
+			changes{"room_id": roomID, "seq": m.Seq, "hidden": !hide}, changes{"room_id": roomID, "seq": m.Seq, "hidden": hide})
 	})
 }
 
-// changeLine changes a line under the lock of its room and returns it as the
+// changeMessage changes a line under the lock of its room and returns it as the
 // actor may read it. change tells whether there was something to change.
-func (a *App) changeLine(ctx context.Context, actor *Actor, roomID, id, event string,
+func (a *App) changeMessage(ctx context.Context, actor *Actor, roomID, id, event string,
 	change func(*store.Tx, *store.Message) (bool, error)) (m *store.Message, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if m, err = tx.LineForUpdate(ctx, roomID, id); err != nil {
+		if m, err = tx.MessageForUpdate(ctx, roomID, id); err != nil {
 			return err
 		}
 		if changed, err := change(tx, m); err != nil || !changed {
 			return err
 		}
-		body := toJSON(LineEvent{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)})
-		return tx.UpdateLine(ctx, m, messageEvent(m).Body,
+		body := toJSON(MessageStateEvent{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)})
+		return tx.UpdateMessage(ctx, m, messageEvent(m).Body,
 			&store.Event{ID: store.NewID(), Type: event, Body: body, CreatedAt: a.instant()})
 	})
 	if err != nil {

@@ -34,11 +34,11 @@ func seen(t *testing.T, r *apptest.Rig, who *app.Actor, room string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for m, err := range export.Lines(t.Context()) {
+	for m, err := range export.Messages(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.WriteString(export.MarkdownLine(m))
+		b.WriteString(export.MarkdownMessage(m))
 	}
 	return b.String()
 }
@@ -100,7 +100,7 @@ func TestChangedLines(t *testing.T) {
 			_, err = r.RestoreMessage(ctx, c.Student, room, m.ID)
 			refused(t, err, app.KindConflict, "erased", "")
 			if err := r.DB.InTx(ctx, func(tx *store.Tx) error {
-				_, err := tx.EraseDeletedLines(ctx, late.Add(time.Second), 10)
+				_, err := tx.EraseDeletedMessages(ctx, late.Add(time.Second), 10)
 				return err
 			}); err != nil {
 				t.Fatal(err)
@@ -112,7 +112,7 @@ func TestChangedLines(t *testing.T) {
 		t.Run("Hide", func(t *testing.T) {
 			m := post(t, r, c.Student, room, "rude words")
 			got, err := r.HideMessage(ctx, c.TA, room, m.ID)
-			if err != nil || got.State() != store.LineHidden || got.Content != "rude words" {
+			if err != nil || got.State() != store.MessageHidden || got.Content != "rude words" {
 				t.Fatalf("got %+v, %v", got, err)
 			}
 			if all := seen(t, r, c.Student, room); strings.Contains(all, "rude") || !strings.Contains(all, "(hidden by staff)") {
@@ -124,13 +124,13 @@ func TestChangedLines(t *testing.T) {
 			_, err = r.EditMessage(ctx, c.Student, room, m.ID, "polite words")
 			refused(t, err, app.KindForbidden, "", "This line was hidden by staff")
 			refused(t, r.DeleteMessage(ctx, c.Student, room, m.ID), app.KindForbidden, "", "This line was hidden by staff")
-			if got, err := r.ShowMessage(ctx, c.Teacher, room, m.ID); err != nil || got.State() != store.LineShown {
+			if got, err := r.ShowMessage(ctx, c.Teacher, room, m.ID); err != nil || got.State() != store.MessageShown {
 				t.Errorf("got %+v, %v", got, err)
 			}
 			if all := seen(t, r, c.Student, room); !strings.Contains(all, "rude words") {
 				t.Errorf("shown again, a student reads %s", all)
 			}
-			if got := audited(t, r, app.ActHideLine, m.ID); got != 2 {
+			if got := audited(t, r, app.ActHideMessage, m.ID); got != 2 {
 				t.Errorf("got %d lines in the audit log, want 2", got)
 			}
 			if strings.Contains(auditLog(t, r), "rude") {
@@ -304,17 +304,17 @@ func TestExportRoom(t *testing.T) {
 		post(t, r, c.Student, room, "later than the export")
 		var b strings.Builder
 		n := 0
-		for m, err := range export.Lines(ctx) {
+		for m, err := range export.Messages(ctx) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			n++
-			b.WriteString(export.MarkdownLine(m))
+			b.WriteString(export.MarkdownMessage(m))
 			if m.ID == gone.ID && app.SenderName(m) != "deleted user" {
 				t.Errorf("got speaker %q, want deleted user", app.SenderName(m))
 			}
-			if m.ID == named.ID && strings.Contains(export.MarkdownLine(m), "\n# ") {
-				t.Errorf("a name forges a heading: %q", export.MarkdownLine(m))
+			if m.ID == named.ID && strings.Contains(export.MarkdownMessage(m), "\n# ") {
+				t.Errorf("a name forges a heading: %q", export.MarkdownMessage(m))
 			}
 		}
 		if n != 1103 {

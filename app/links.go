@@ -74,7 +74,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 		if link, err = a.storeLink(ctx, tx, actor, u.ID, passwordLinkLife); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, facts{"expires_at": Timestamp(link.ExpiresAt)})
+		return a.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, changes{"expires_at": Timestamp(link.ExpiresAt)})
 	})
 	return link, fromStore(err, "User")
 }
@@ -160,7 +160,7 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 		return nil, err
 	}
 	if err := a.record(ctx, tx, &Actor{User: *u}, didSetPassword, target{"user", u.ID}, nil,
-		facts{"link_by": link.CreatedBy, "sessions": "ended"}); err != nil {
+		changes{"link_by": link.CreatedBy, "sessions": "ended"}); err != nil {
 		return nil, err
 	}
 	// Ending the sessions has moved the account's epoch on.

@@ -45,7 +45,7 @@ func (a *App) tellSameLogins(ctx context.Context) error {
 		}
 		if err := a.db.InTx(ctx, func(tx *store.Tx) error {
 			return a.record(ctx, tx, operator(), didFindSameLogin, target{"user", c.User.ID}, nil,
-				facts{c.Field: spelled(c.User, c.Field), "same_as": c.Holder.ID, "its_spelling": spelled(c.Holder, c.Field)})
+				changes{c.Field: spelled(c.User, c.Field), "same_as": c.Holder.ID, "its_spelling": spelled(c.Holder, c.Field)})
 		}); err != nil {
 			return err
 		}

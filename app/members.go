@@ -132,7 +132,7 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 		if err := a.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberFacts(u.ID, role))
+		return a.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberChanges(u.ID, role))
 	})
 	if err != nil {
 		return "", err
@@ -143,8 +143,8 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 	return fmt.Sprintf("User %s enrolled as %s%s", u.Name(), role, note), nil
 }
 
-// memberFacts is a person's place in a course as the audit log shows it.
-func memberFacts(userID, role string) facts { return facts{"user_id": userID, "role": role} }
+// memberChanges is a person's place in a course as the audit log shows it.
+func memberChanges(userID, role string) changes { return changes{"user_id": userID, "role": role} }
 
 // ChangeMemberRole gives a member of a course another role: student, ta or
 // teacher. TAs may do so among students only.
@@ -166,7 +166,7 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 		if err := tx.SetCourseRole(ctx, c.ID, userID, role); err != nil || before == role {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberFacts(userID, before), memberFacts(userID, role))
+		return a.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberChanges(userID, before), memberChanges(userID, role))
 	})
 	if err == nil {
 		a.rightsChanged()
@@ -188,7 +188,7 @@ func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID s
 		if err := tx.RemoveCourseMember(ctx, c.ID, userID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActRemoveMember, target{"course", c.ID}, memberFacts(userID, before), nil)
+		return a.record(ctx, tx, actor, ActRemoveMember, target{"course", c.ID}, memberChanges(userID, before), nil)
 	})
 	if err == nil {
 		a.rightsChanged()

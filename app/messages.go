@@ -33,7 +33,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, err
 	}
-	content, err = a.line(content)
+	content, err = a.messageIn(content)
 	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
 		return nil, firstOf(err)
 	}
@@ -56,12 +56,12 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	}
 	// Not before the commit: an agent that waits for this line then finds it.
 	if a.typists.done(roomID, actor.User.ID) {
-		a.tellNodes(roomID, nodesTyped, actor.User.ID)
+		a.signalNodes(roomID, nodesTyped, actor.User.ID)
 	}
 	if !listens(room) && mention.May(m.Content) {
-		a.tellOff(ctx, room, m)
+		a.warnSignInBlocked(ctx, room, m)
 	}
-	a.tell.Posted(ctx, m.ID, roomID, m.Seq)
+	a.telemetry.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil
 }
 
@@ -70,8 +70,8 @@ func (a *App) tooLong(bytes int64) error {
 	return errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", bytes, a.cfg.Limits.MessageBytes)
 }
 
-// line checks what a person says, and makes it fit to be shown.
-func (a *App) line(content string) (string, error) {
+// messageIn checks what a person says, and makes it fit to be shown.
+func (a *App) messageIn(content string) (string, error) {
 	if len(content) > int(a.cfg.Limits.MessageBytes) {
 		return "", a.tooLong(int64(len(content)))
 	}
@@ -98,8 +98,8 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 	// Agents that are switched on later do not answer what was said before. Of
 	// those that are, the job below looks within milliseconds; the date is for a
 	// sweep to find the room if the job's worker dies with it.
-	heard := store.Heard{Unheard: !listening, LookAt: m.CreatedAt.Add(a.cfg.Turns.Lease)}
-	added, err := tx.AddLine(ctx, m, messageEvent(m), heard)
+	heard := store.Heard{Unheard: !listening, DecideAt: m.CreatedAt.Add(a.cfg.Turns.Lease)}
+	added, err := tx.AddMessage(ctx, m, messageEvent(m), heard)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 	if !listening {
 		return nil
 	}
-	return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: m.RoomID})
+	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: m.RoomID})
 }
 
 // History lists a room's lines, oldest first: the newest limit of those before

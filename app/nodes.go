@@ -17,9 +17,9 @@ const (
 	nodesSilence = "silence"
 )
 
-// tellNodes tells the other processes something about a room; no frame is made
+// signalNodes tells the other processes something about a room; no frame is made
 // of it.
-func (a *App) tellNodes(roomID, what, about string) {
+func (a *App) signalNodes(roomID, what, about string) {
 	a.hub.Signal(roomID, realtime.Signal{Type: what, Body: json.RawMessage(toJSON(about))})
 }
 
@@ -55,7 +55,7 @@ func (a *App) newListener() *realtime.Listener {
 	cfg := realtime.ListenConfig{
 		Connect:     a.db.Connect,
 		Channels:    []string{store.ChannelWake, store.ChannelSignal},
-		OnReconnect: func() { a.hub.WakeAll(); a.watchers.pokeAll() },
+		OnReconnect: func() { a.hub.WakeAll(); a.streams.wakeAll() },
 		Log:         a.log.With("part", "listener"),
 		OnNotify: func(channel, payload string) {
 			if channel == store.ChannelSignal {
@@ -64,7 +64,7 @@ func (a *App) newListener() *realtime.Listener {
 			}
 			for _, w := range a.db.ParseWake(payload) {
 				a.hub.Wake(w.Room, w.Seq)
-				a.watchers.poke(w.Room)
+				a.streams.wake(w.Room)
 			}
 		},
 	}

@@ -30,7 +30,7 @@ func (a *App) newTelemetry() (*telemetry.Telemetry, error) {
 }
 
 // Telemetry is what this App tells about itself.
-func (a *App) Telemetry() *telemetry.Telemetry { return a.tell }
+func (a *App) Telemetry() *telemetry.Telemetry { return a.telemetry }
 
 // QueueUI makes the page about the job queue for the path prefix. Whoever
 // mounts it asks Check for ActOperate.
@@ -40,7 +40,7 @@ func (a *App) QueueUI(prefix string) (*jobs.UI, error) {
 
 // jobBegins follows a job to its end and logs that.
 func (a *App) jobBegins(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
-	ctx, end := a.tell.Job(ctx, telemetry.Job{ID: j.ID, Kind: j.Kind, Attempt: j.Attempt, Waited: j.Waited, Carried: j.Carried})
+	ctx, end := a.telemetry.Job(ctx, telemetry.Job{ID: j.ID, Kind: j.Kind, Attempt: j.Attempt, Waited: j.Waited, Carried: j.Carried})
 	started := a.now()
 	return ctx, func(outcome jobs.Outcome, err error) {
 		level, failed := slog.LevelInfo, outcome == jobs.Failed || outcome == jobs.Discarded
@@ -64,7 +64,7 @@ func millis(key string, d time.Duration) slog.Attr {
 // callModel is one call of a model with one key, counted, traced and logged.
 func (a *App) callModel(ctx context.Context, req llm.Request) iter.Seq2[llm.Chunk, error] {
 	return func(yield func(llm.Chunk, error) bool) {
-		ctx, end := a.tell.ModelCall(ctx, req.Provider)
+		ctx, end := a.telemetry.ModelCall(ctx, req.Provider)
 		started, outcome, usage := a.now(), modelAbandoned, llm.Usage{}
 		defer func() {
 			a.log.LogAttrs(ctx, slog.LevelInfo, "model call", slog.String("provider", req.Provider), slog.String("outcome", outcome),

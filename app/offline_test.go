@@ -121,11 +121,11 @@ func TestOfflineSaysNothingOfPrompts(t *testing.T) {
 
 		th := newThread(t, r, c, c.TeacherAgent.ID)
 		for range 2 {
-			m, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadLine{Message: prompted})
+			m, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadMessage{Message: prompted})
 			must(t, err)
 			saysNothing(t, "a thread", m.Content)
 		}
-		text, _, err := r.Simulate(t.Context(), c.Teacher, c.StudentAgent.ID, app.ThreadLine{Message: prompted})
+		text, _, err := r.Simulate(t.Context(), c.Teacher, c.StudentAgent.ID, app.ThreadMessage{Message: prompted})
 		must(t, err)
 		saysNothing(t, "the sandbox", text)
 		text, _, err = r.GenerateInstructions(t.Context(), c.Teacher, app.Design{Requirement: prompted, TargetAgentType: "teacher", CourseContext: prompted})

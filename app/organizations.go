@@ -76,22 +76,22 @@ func (a *App) Organization(ctx context.Context, actor *Actor, id string) (*store
 	return a.organizationFor(ctx, actor, id, ActReadOrganization)
 }
 
-func organizationFacts(o *store.Organization) facts {
-	return facts{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID}
+func organizationChanges(o *store.Organization) changes {
+	return changes{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID}
 }
 
 // UpdateOrganization changes the sent members of an organisation.
 func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (o *store.Organization, err error) {
 	err = a.changeOrganization(ctx, actor, id, ActUpdateOrganization, func(tx *store.Tx, held *store.Organization, _ Resource) error {
 		o = held
-		before := organizationFacts(o)
+		before := organizationChanges(o)
 		if err := s.apply(&o.Name, &o.Description); err != nil {
 			return err
 		}
 		if err := tx.UpdateOrganization(ctx, o); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActUpdateOrganization, target{"organization", id}, before, organizationFacts(o))
+		return a.record(ctx, tx, actor, ActUpdateOrganization, target{"organization", id}, before, organizationChanges(o))
 	})
 	return o, err
 }
@@ -109,7 +109,7 @@ func (a *App) DeleteOrganization(ctx context.Context, actor *Actor, id string, d
 		if err := tx.DeleteOrganization(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteOrganization, target{"organization", id}, organizationFacts(o), nil)
+		return a.record(ctx, tx, actor, ActDeleteOrganization, target{"organization", id}, organizationChanges(o), nil)
 	})
 }
 
@@ -165,7 +165,7 @@ func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string
 		if err := a.withinPlace(ctx, tx, actor, store.PlacedOrganizationMembers, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, nil, memberFacts(u.ID, role))
+		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, nil, memberChanges(u.ID, role))
 	})
 	return &Member{User: *u, Role: role}, err
 }
@@ -186,7 +186,7 @@ func (a *App) ChangeOrganizationMember(ctx context.Context, actor *Actor, id, us
 		if err := tx.SetOrganizationRole(ctx, id, userID, role); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, memberFacts(userID, before), memberFacts(userID, role))
+		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, memberChanges(userID, before), memberChanges(userID, role))
 	})
 }
 
@@ -209,7 +209,7 @@ func (a *App) RemoveOrganizationMember(ctx context.Context, actor *Actor, id, us
 		if err := tx.RemoveOrganizationMember(ctx, id, userID); err != nil {
 			return err
 		}
-		if err := a.record(ctx, tx, actor, action, target{"organization", id}, memberFacts(userID, before), nil); err != nil {
+		if err := a.record(ctx, tx, actor, action, target{"organization", id}, memberChanges(userID, before), nil); err != nil {
 			return err
 		}
 		return a.leaveProjects(ctx, tx, actor, userID, id)
@@ -225,7 +225,7 @@ func (a *App) leaveProjects(ctx context.Context, tx *store.Tx, actor *Actor, use
 		return err
 	}
 	for _, m := range passed {
-		if err := a.record(ctx, tx, actor, ActManageProject, target{"project", m.ProjectID}, nil, memberFacts(m.UserID, m.Role)); err != nil {
+		if err := a.record(ctx, tx, actor, ActManageProject, target{"project", m.ProjectID}, nil, memberChanges(m.UserID, m.Role)); err != nil {
 			return err
 		}
 	}
@@ -263,7 +263,7 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 		} else if !u.IsActive {
 			return errorf(KindRejected, "inactive", "This account is inactive")
 		}
-		before, old := organizationFacts(o), o.OwnerID
+		before, old := organizationChanges(o), o.OwnerID
 		o.OwnerID = userID
 		if err := errors.Join(tx.UpdateOrganization(ctx, o), tx.SetOrganizationRole(ctx, id, userID, orgOwner)); err != nil {
 			return err
@@ -274,7 +274,7 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 		if err := a.withinQuota(ctx, tx, userID, store.OwnedOrganizations); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", id}, before, organizationFacts(o))
+		return a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", id}, before, organizationChanges(o))
 	})
 	return o, err
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// placed is an agent in one room with what holds for it there: its own
+// roomAgent is an agent in one room with what holds for it there: its own
 // settings, under those of the room, under what it has changed itself.
-type placed struct {
+type roomAgent struct {
 	*store.RoomAgent
 	zone *time.Location
 
@@ -24,10 +24,12 @@ type placed struct {
 	problems []string
 }
 
-func (a *App) place(ra *store.RoomAgent, now time.Time) *placed { return place(ra, now, a.zone) }
+func (a *App) effective(ra *store.RoomAgent, now time.Time) *roomAgent {
+	return placedAgent(ra, now, a.zone)
+}
 
-func place(ra *store.RoomAgent, now time.Time, zone *time.Location) *placed {
-	p := &placed{RoomAgent: ra, zone: zone}
+func placedAgent(ra *store.RoomAgent, now time.Time, zone *time.Location) *roomAgent {
+	p := &roomAgent{RoomAgent: ra, zone: zone}
 	trigger := schedule.MergeTrigger(string(ra.Agent.TriggerConfig), string(ra.TriggerConfig))
 	if p.overridden(now) {
 		trigger = schedule.MergeTrigger(trigger, string(ra.Override))
@@ -45,12 +47,12 @@ func place(ra *store.RoomAgent, now time.Time, zone *time.Location) *placed {
 }
 
 // overridden tells whether what the agent has changed itself holds.
-func (p *placed) overridden(now time.Time) bool {
+func (p *roomAgent) overridden(now time.Time) bool {
 	return p.Override != "" && (p.OverrideUntil.IsZero() || now.Before(p.OverrideUntil))
 }
 
-// contextLines is how many lines of the room its model gets at most.
-func (p *placed) contextLines() int {
+// contextMessages is how many lines of the room its model gets at most.
+func (p *roomAgent) contextMessages() int {
 	n := p.Agent.ContextWindow
 	if p.ContextWindow > 0 {
 		n = p.ContextWindow
@@ -65,7 +67,7 @@ func (p *placed) contextLines() int {
 }
 
 // since is when its trigger began to count.
-func (p *placed) since() time.Time {
+func (p *roomAgent) since() time.Time {
 	if p.Since.IsZero() {
 		return p.CreatedAt
 	}
@@ -73,13 +75,13 @@ func (p *placed) since() time.Time {
 }
 
 // cleared is when its state was last cleared, zero for never.
-func (p *placed) cleared(now time.Time) time.Time {
+func (p *roomAgent) cleared(now time.Time) time.Time {
 	return p.trigger.LastReset(p.since(), now, p.zone)
 }
 
-// facts are what its trigger is judged by; unread is how many lines of people
+// scheduleFacts are what its trigger is judged by; unread is how many lines of people
 // it has not read.
-func (p *placed) facts(r *store.Room, unread int, now time.Time) schedule.Facts {
+func (p *roomAgent) scheduleFacts(r *store.Room, unread int, now time.Time) schedule.Facts {
 	f := schedule.Facts{Now: now, Since: p.since(), Spoke: p.SpokeAt, Messages: unread}
 	if !r.PersonAt.Before(p.cleared(now)) {
 		f.Person, f.Unread, f.Broken = r.PersonAt, r.PersonSeq > p.ReadSeq, r.PersonSeq > p.BrokeSeq
@@ -87,8 +89,8 @@ func (p *placed) facts(r *store.Room, unread int, now time.Time) schedule.Facts 
 	return f
 }
 
-// mayEver is ability without what passes by itself: mute and schedule.
-func (p *placed) mayEver(r *store.Room, own int, now time.Time) (rule, detail string) {
+// canEverSpeak is ability without what passes by itself: mute and schedule.
+func (p *roomAgent) canEverSpeak(r *store.Room, own int, now time.Time) (rule, detail string) {
 	switch ag := p.Agent; {
 	case ag.IsExternal:
 		return ruleExternal, ""
@@ -98,7 +100,7 @@ func (p *placed) mayEver(r *store.Room, own int, now time.Time) (rule, detail st
 		return ruleInactive, ""
 	case !p.IsActive:
 		return ruleOffHere, ""
-	case r.AIMode != ModeBoth && part(ag) == categoryParticipant:
+	case r.AIMode != ModeBoth && partOf(ag) == categoryParticipant:
 		return ruleMode, ""
 	}
 	if why := p.asleep(r, own, now); why != "" {
@@ -107,11 +109,11 @@ func (p *placed) mayEver(r *store.Room, own int, now time.Time) (rule, detail st
 	return "", ""
 }
 
-// ability is why an agent may not speak in a room, one of the rules of
+// canSpeak is why an agent may not speak in a room, one of the rules of
 // decisions.go with more about it for staff; "" when it may. own is how many
 // lines it has said since a person spoke, or staff woke it.
-func (p *placed) ability(r *store.Room, own int, now time.Time) (rule, detail string) {
-	if rule, detail := p.mayEver(r, own, now); rule != "" {
+func (p *roomAgent) canSpeak(r *store.Room, own int, now time.Time) (rule, detail string) {
+	if rule, detail := p.canEverSpeak(r, own, now); rule != "" {
 		return rule, detail
 	}
 	switch {
@@ -127,11 +129,11 @@ func (p *placed) ability(r *store.Room, own int, now time.Time) (rule, detail st
 }
 
 // clock is a time as the room's staff reads it.
-func (p *placed) clock(t time.Time) string { return t.In(p.zone).Format("2006-01-02 15:04 MST") }
+func (p *roomAgent) clock(t time.Time) string { return t.In(p.zone).Format("2006-01-02 15:04 MST") }
 
 // asleep is why the agent sleeps, "" when it is awake. A person's line wakes
 // it in any case, so there has been none since.
-func (p *placed) asleep(r *store.Room, own int, now time.Time) string {
+func (p *roomAgent) asleep(r *store.Room, own int, now time.Time) string {
 	quiet := latest(r.PersonAt, p.WokenAt, p.cleared(now))
 	switch t := p.trigger; {
 	case !p.AsleepAt.IsZero() && r.PersonSeq <= p.AsleepSeq && !p.AsleepAt.Before(p.cleared(now)):
@@ -154,9 +156,9 @@ func latest(all ...time.Time) time.Time {
 	return t
 }
 
-// ownLines counts the lines among these that the agent has said since a person
+// ownMessages counts the lines among these that the agent has said since a person
 // spoke, staff woke it, or its state was cleared.
-func (p *placed) ownLines(r *store.Room, lines []store.Message, now time.Time) int {
+func (p *roomAgent) ownMessages(r *store.Room, lines []store.Message, now time.Time) int {
 	n, cleared := 0, p.cleared(now)
 	for i := range lines {
 		if m := &lines[i]; m.AgentID == p.AgentID && m.Seq > max(r.PersonSeq, p.WokenSeq) && !m.CreatedAt.Before(cleared) {
@@ -169,12 +171,12 @@ func (p *placed) ownLines(r *store.Room, lines []store.Message, now time.Time) i
 // due is when the passing of time will make the agent speak, within its
 // schedule and when it is not muted any more, now at the earliest; zero when it
 // will not.
-func (p *placed) due(r *store.Room, f schedule.Facts, own int) time.Time {
+func (p *roomAgent) due(r *store.Room, f schedule.Facts, own int) time.Time {
 	at, ok := p.trigger.Due(f)
 	if !ok {
 		return time.Time{}
 	}
-	if rule, _ := p.mayEver(r, own, f.Now); rule != "" {
+	if rule, _ := p.canEverSpeak(r, own, f.Now); rule != "" {
 		return time.Time{}
 	}
 	if at, ok = p.hours.NextOpen(latest(at, p.MutedUntil, f.Now)); !ok {
@@ -186,7 +188,7 @@ func (p *placed) due(r *store.Room, f schedule.Facts, own int) time.Time {
 // sooner is the row that has the agent's trigger found when it is due, if the
 // stored date would be too late; one that is too early is put right when it
 // comes, so that not every line of a lively room costs a change.
-func (p *placed) sooner(due time.Time) (row store.Rearmed, ok bool) {
+func (p *roomAgent) sooner(due time.Time) (row store.Rearmed, ok bool) {
 	if due.IsZero() || !p.NextDueAt.IsZero() && !due.Before(p.NextDueAt) {
 		return row, false
 	}

@@ -44,7 +44,7 @@ func TestAbility(t *testing.T) {
 			if c.tune != nil {
 				c.tune(r, ra)
 			}
-			if got, detail := place(ra, noon, time.UTC).ability(r, c.own, noon); got != c.want {
+			if got, detail := placedAgent(ra, noon, time.UTC).canSpeak(r, c.own, noon); got != c.want {
 				t.Errorf("got %q (%s), want %q", got, detail, c.want)
 			}
 		})
@@ -70,17 +70,17 @@ func TestEffectiveSettings(t *testing.T) {
 		now  time.Time
 		want time.Duration
 	}{"while it holds": {now, 30 * time.Second}, "when it has run out": {now.Add(time.Hour), 90 * time.Second}} {
-		if got := place(ra, c.now, time.UTC).trigger.Silence; got != c.want {
+		if got := placedAgent(ra, c.now, time.UTC).trigger.Silence; got != c.want {
 			t.Errorf("%s: got %v, want %v", what, got, c.want)
 		}
 	}
 	for lines, want := range map[store.JSON]int{``: 10, `{"trigger":{"context_strategy":{"n":25}}}`: 25, `{"trigger":{"context_strategy":{"type":"all"}}}`: store.MaxLimit} {
 		own := &store.RoomAgent{TriggerConfig: lines, Agent: &store.Agent{ContextWindow: 10}}
-		if got := place(own, now, time.UTC).contextLines(); got != want {
+		if got := placedAgent(own, now, time.UTC).contextMessages(); got != want {
 			t.Errorf("%s: got %d lines, want %d", lines, got, want)
 		}
 	}
-	broken := place(&store.RoomAgent{Agent: &store.Agent{TriggerConfig: `{"type":"time_based"}`}}, now, time.UTC)
+	broken := placedAgent(&store.RoomAgent{Agent: &store.Agent{TriggerConfig: `{"type":"time_based"}`}}, now, time.UTC)
 	if broken.trigger.Chance || len(broken.problems) != 1 {
 		t.Errorf("an unreadable trigger: got %+v, %q, want never, and why", broken.trigger, broken.problems)
 	}

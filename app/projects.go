@@ -66,22 +66,22 @@ func (a *App) Project(ctx context.Context, actor *Actor, id string) (*store.Proj
 	return p, err
 }
 
-func projectFacts(p *store.Project) facts {
-	return facts{"name": p.Name, "description": p.Description, "organization_id": p.OrganizationID}
+func projectChanges(p *store.Project) changes {
+	return changes{"name": p.Name, "description": p.Description, "organization_id": p.OrganizationID}
 }
 
 // UpdateProject changes the sent members of a project.
 func (a *App) UpdateProject(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (p *store.Project, err error) {
 	err = a.changeProject(ctx, actor, id, ActUpdateProject, func(tx *store.Tx, held *store.Project, _ Resource) error {
 		p = held
-		before := projectFacts(p)
+		before := projectChanges(p)
 		if err := s.apply(&p.Name, &p.Description); err != nil {
 			return err
 		}
 		if err := tx.UpdateProject(ctx, p); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActUpdateProject, target{"project", id}, before, projectFacts(p))
+		return a.record(ctx, tx, actor, ActUpdateProject, target{"project", id}, before, projectChanges(p))
 	})
 	return p, err
 }
@@ -99,7 +99,7 @@ func (a *App) DeleteProject(ctx context.Context, actor *Actor, id string, dryRun
 		if err := tx.DeleteProject(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteProject, target{"project", id}, projectFacts(p), nil)
+		return a.record(ctx, tx, actor, ActDeleteProject, target{"project", id}, projectChanges(p), nil)
 	})
 }
 
@@ -148,7 +148,7 @@ func (a *App) AddProjectMember(ctx context.Context, actor *Actor, id string, who
 		if err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageProject, target{"project", id}, nil, memberFacts(u.ID, role))
+		return a.record(ctx, tx, actor, ActManageProject, target{"project", id}, nil, memberChanges(u.ID, role))
 	})
 	return &Member{User: *u, Role: role}, err
 }
@@ -174,7 +174,7 @@ func (a *App) ChangeProjectMember(ctx context.Context, actor *Actor, id, userID,
 		if err := tx.SetProjectRole(ctx, id, userID, role); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageProject, target{"project", id}, memberFacts(userID, before), memberFacts(userID, role))
+		return a.record(ctx, tx, actor, ActManageProject, target{"project", id}, memberChanges(userID, before), memberChanges(userID, role))
 	})
 }
 
@@ -193,7 +193,7 @@ func (a *App) RemoveProjectMember(ctx context.Context, actor *Actor, id, userID 
 		if err := tx.RemoveProjectMember(ctx, id, userID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, action, target{"project", id}, memberFacts(userID, before), nil)
+		return a.record(ctx, tx, actor, action, target{"project", id}, memberChanges(userID, before), nil)
 	})
 }
 

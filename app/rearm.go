@@ -7,12 +7,12 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// placeAgents reads the room's agents and how they are set there.
-func (a *App) placeAgents(ctx context.Context, s *roomSnapshot) error {
+// loadRoomAgents reads the room's agents and how they are set there.
+func (a *App) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
 	links, err := a.db.RoomAgents(ctx, s.Room.ID)
 	for i := range links {
 		s.Agents = append(s.Agents, *links[i].Agent)
-		s.Places[links[i].AgentID] = a.place(&links[i], s.Now)
+		s.RoomAgents[links[i].AgentID] = a.effective(&links[i], s.Now)
 	}
 	return err
 }
@@ -22,24 +22,24 @@ func (a *App) placeAgents(ctx context.Context, s *roomSnapshot) error {
 // may be more before them.
 func (a *App) countUnread(ctx context.Context, s *roomSnapshot) error {
 	var asked []store.Unread
-	for id, p := range s.Places {
+	for id, p := range s.RoomAgents {
 		if p.trigger.Messages == 0 {
 			continue
 		}
 		cleared, n := p.cleared(s.Now), 0
-		for i := range s.Lines {
-			if m := &s.Lines[i]; !m.ByAgent() && m.Seq > p.ReadSeq && !m.CreatedAt.Before(cleared) {
+		for i := range s.Messages {
+			if m := &s.Messages[i]; !m.ByAgent() && m.Seq > p.ReadSeq && !m.CreatedAt.Before(cleared) {
 				n++
 			}
 		}
-		if n < p.trigger.Messages && len(s.Lines) == snapshotLines && s.Lines[0].Seq > p.ReadSeq {
+		if n < p.trigger.Messages && len(s.Messages) == snapshotMessages && s.Messages[0].Seq > p.ReadSeq {
 			asked = append(asked, store.Unread{RoomID: s.Room.ID, AgentID: id, AfterSeq: p.ReadSeq, Since: cleared})
 		}
-		s.PersonLines[id] = n
+		s.PersonMessages[id] = n
 	}
 	counts, err := a.db.CountUnread(ctx, asked)
 	for k, n := range counts {
-		s.PersonLines[k[1]] = n
+		s.PersonMessages[k[1]] = n
 	}
 	return err
 }
@@ -48,7 +48,7 @@ func (a *App) countUnread(ctx context.Context, s *roomSnapshot) error {
 // where the stored date would be too late; not those that speak now.
 func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
 	var rows []store.Rearmed
-	for id, p := range s.Places {
+	for id, p := range s.RoomAgents {
 		speaks := false
 		for _, c := range speakers {
 			speaks = speaks || c.AgentID == id
@@ -56,7 +56,7 @@ func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
 		if speaks {
 			continue
 		}
-		due := p.due(&s.Room, p.facts(&s.Room, s.PersonLines[id], s.Now), p.ownLines(&s.Room, s.Lines, s.Now))
+		due := p.due(&s.Room, p.scheduleFacts(&s.Room, s.PersonMessages[id], s.Now), p.ownMessages(&s.Room, s.Messages, s.Now))
 		if row, ok := p.sooner(due); ok {
 			rows = append(rows, row)
 		}
@@ -68,13 +68,13 @@ func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
 // what it counts from now on, and when time alone will have it or others speak.
 func (r *turnRun) rearmed(now time.Time) []store.Rearmed {
 	s := r.app.newSnapshot(r.room)
-	s.Places = r.places
+	s.RoomAgents = r.roomAgents
 	rows := s.rearmed([]candidate{{AgentID: r.agent.ID}})
-	own, link := *r.places[r.agent.ID], *r.places[r.agent.ID].RoomAgent
+	own, link := *r.roomAgents[r.agent.ID], *r.roomAgents[r.agent.ID].RoomAgent
 	link.SpokeAt, link.ReadSeq = now, max(link.ReadSeq, r.read)
 	own.RoomAgent = &link
 	return append(rows, store.Rearmed{RoomID: r.room.ID, AgentID: r.agent.ID, SpokeAt: now, ReadSeq: r.read,
-		NextDueAt: own.due(r.room, own.facts(r.room, 0, now), 0)})
+		NextDueAt: own.due(r.room, own.scheduleFacts(r.room, 0, now), 0)})
 }
 
 // occasion tells a model why it is to speak though nobody has just said

@@ -19,7 +19,7 @@ import (
 // the sweep starts the next attempt, which has only the missing rooms to do.
 
 const (
-	reportLines    = 50 // of a room, the newest
+	reportMessages = 50 // of a room, the newest
 	reportRooms    = 4  // at once for one report
 	reportAttempts = 5  // each goes on where the last one stopped
 	sectionTries   = 3
@@ -99,7 +99,7 @@ func (r *reportRun) write(ctx context.Context) error {
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
-		a.hold(ctx, cancel, func(ctx context.Context, lease time.Time) error {
+		a.renewLease(ctx, cancel, func(ctx context.Context, lease time.Time) error {
 			return a.db.Single().HoldReport(ctx, id, r.report.Attempt, lease)
 		})
 	}()
@@ -151,7 +151,7 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	var lines []store.Message
 	if s.RoomID != "" {
 		if err := a.yielding(ctx, func() (err error) {
-			lines, err = a.db.ShownMessages(ctx, s.RoomID, 0, reportLines)
+			lines, err = a.db.ShownMessages(ctx, s.RoomID, 0, reportMessages)
 			return err
 		}); err != nil {
 			return err

@@ -21,8 +21,8 @@ const reportCourse = "course_summary"
 const (
 	// reportSlack of the time in which clients are promised an answer is kept for
 	// all that is not waiting.
-	reportSlack = 2 * time.Second
-	reportLook  = 250 * time.Millisecond
+	reportSlack  = 2 * time.Second
+	reportReload = 250 * time.Millisecond
 )
 
 // errNoAnalytics has the text of the contract, and stands for an agent that is
@@ -90,7 +90,7 @@ func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*
 func (a *App) awaitReport(ctx context.Context, rp *store.Report) (*store.Report, error) {
 	wait, stop := context.WithTimeout(ctx, max(a.cfg.Limits.AnswerWithin-reportSlack, a.cfg.Limits.AnswerWithin/2))
 	defer stop()
-	tick := time.NewTicker(reportLook) //nolint:forbidigo // the pace of a loop is no rule's time
+	tick := time.NewTicker(reportReload) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	for {
 		rp, err := a.db.Report(ctx, rp.ID)
@@ -179,9 +179,9 @@ func (s ReportTexts) apply(rp *store.Report) error {
 	return firstOf(errors.Join(errs...))
 }
 
-// reportFacts is a report as the audit log shows it.
-func reportFacts(rp *store.Report) facts {
-	return facts{"course_id": rp.CourseID, "title": rp.Title, "content": cut(rp.Content, 1000), "state": rp.State}
+// reportChanges is a report as the audit log shows it.
+func reportChanges(rp *store.Report) changes {
+	return changes{"course_id": rp.CourseID, "title": rp.Title, "content": cut(rp.Content, 1000), "state": rp.State}
 }
 
 // UpdateReport changes the sent texts of a finished report.
@@ -198,7 +198,7 @@ func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id strin
 		if rp.State != store.ReportDone {
 			return errorf(KindConflict, "not_done", "Only a finished report can be changed")
 		}
-		before := reportFacts(rp)
+		before := reportChanges(rp)
 		if err := s.apply(rp); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id strin
 		if err := tx.UpdateReport(ctx, rp); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActUpdateReport, target{"report", id}, before, reportFacts(rp))
+		return a.record(ctx, tx, actor, ActUpdateReport, target{"report", id}, before, reportChanges(rp))
 	})
 	return rp, fromStore(err, "Report")
 }
@@ -224,6 +224,6 @@ func (a *App) DeleteReport(ctx context.Context, actor *Actor, courseID, id strin
 		if err := tx.DeleteReport(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteReport, target{"report", id}, reportFacts(rp), nil)
+		return a.record(ctx, tx, actor, ActDeleteReport, target{"report", id}, reportChanges(rp), nil)
 	}), "Report")
 }

@@ -15,8 +15,8 @@ const (
 	keepSessions = 30 * 24 * time.Hour
 	// keepBuckets is when a bucket of a limit has filled up, as good as surely.
 	keepBuckets = 24 * time.Hour
-	// keepLeases is long after anybody could still extend one.
-	keepLeases = 24 * time.Hour
+	// keepGrants is long after anybody could still extend one.
+	keepGrants = 24 * time.Hour
 	// pruneEvery is short for a laptop that is open for one lesson a day: the
 	// pace begins anew with every start.
 	pruneEvery = 10 * time.Minute
@@ -43,9 +43,9 @@ func (a *App) prunings() []pruning {
 		{"access tokens", keepSessions, pruneRows, (*store.Tx).DeleteAccessTokensBefore},
 		{"links", keepSessions, pruneRows, (*store.Tx).DeleteLinksBefore},
 		{"failed sign-ins", a.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
-		{"texts of deleted lines", restoreWithin, pruneRows, (*store.Tx).EraseDeletedLines},
+		{"texts of deleted lines", restoreWithin, pruneRows, (*store.Tx).EraseDeletedMessages},
 		{"limits", keepBuckets, pruneRows, (*store.Tx).DeleteRateBucketsBefore},
-		{"leases", keepLeases, pruneRows, (*store.Tx).DeleteLeasesBefore},
+		{"leases", keepGrants, pruneRows, (*store.Tx).DeleteLeasesBefore},
 		{"audit lines", days(r.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
 		{"turns", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
 		{"decisions", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteDecisionsBefore},

@@ -78,8 +78,8 @@ func (r *turnRun) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 	on, revisions := reviewOf(r.agent)
 	switch name := r.room.Workflow; name {
 	case "":
-		judge := slices.ContainsFunc(r.able, func(ag store.Agent) bool { return part(&ag) == categoryInstructor && ag.ID != r.agent.ID })
-		if !on || !judge || part(r.agent) != categoryParticipant {
+		judge := slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return partOf(&ag) == categoryInstructor && ag.ID != r.agent.ID })
+		if !on || !judge || partOf(r.agent) != categoryParticipant {
 			return nil, nil
 		}
 		return workflow.Review(revisions), nil

@@ -12,10 +12,10 @@ import (
 // AgentState is what happened to an agent in a room, and what will.
 type AgentState struct {
 	*AgentInRoom
-	AgentLine  *store.Message // its last line that is shown, if any
-	PersonLine *store.Message // the last line of a person that agents may hear, if it is shown
-	Asleep     string         // why it is passed over until a person speaks; "" when it is awake
-	InARow     int            // its lines since a person spoke
+	AgentMessage  *store.Message // its last line that is shown, if any
+	PersonMessage *store.Message // the last line of a person that agents may hear, if it is shown
+	Asleep        string         // why it is passed over until a person speaks; "" when it is awake
+	Streak        int            // its lines since a person spoke
 	// Unread counts the people's lines since its last turn, SinceReset those
 	// since its state was cleared at ResetAt (zero = never, it counts since it
 	// came or its settings changed).
@@ -49,12 +49,12 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 	if s.AgentInRoom, err = a.describe(ctx, p, room); err != nil {
 		return nil, err
 	}
-	lines, err := a.db.LinesSincePerson(ctx, []string{roomID})
+	lines, err := a.db.MessagesSincePerson(ctx, []string{roomID})
 	if err != nil {
 		return nil, err
 	}
-	s.InARow = p.ownLines(room, lines, now)
-	s.Asleep = p.asleep(room, s.InARow, now)
+	s.Streak = p.ownMessages(room, lines, now)
+	s.Asleep = p.asleep(room, s.Streak, now)
 	key := [2]string{roomID, agentID}
 	asked := store.Unread{RoomID: roomID, AgentID: agentID, AfterSeq: p.ReadSeq, Since: s.ResetAt}
 	counts, err := a.db.CountUnread(ctx, []store.Unread{asked})
@@ -67,24 +67,24 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 		return nil, err
 	}
 	s.SinceReset = counts[key]
-	s.NextDueAt = p.due(room, p.facts(room, s.Unread, now), s.InARow)
-	if err := a.lastLines(ctx, s, room); err != nil {
+	s.NextDueAt = p.due(room, p.scheduleFacts(room, s.Unread, now), s.Streak)
+	if err := a.lastMessages(ctx, s, room); err != nil {
 		return nil, err
 	}
 	s.Decided, err = a.lastDecision(ctx, roomID, agentID)
 	return s, err
 }
 
-func (a *App) lastLines(ctx context.Context, s *AgentState, room *store.Room) error {
-	own, err := a.db.LastLineOf(ctx, room.ID, s.AgentID)
+func (a *App) lastMessages(ctx context.Context, s *AgentState, room *store.Room) error {
+	own, err := a.db.LastMessageOf(ctx, room.ID, s.AgentID)
 	if err == nil {
-		s.AgentLine = own
+		s.AgentMessage = own
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	lines, err := a.db.MessagesBySeq(ctx, room.ID, []int64{room.PersonSeq})
-	if err == nil && len(lines) > 0 && lines[0].State() == store.LineShown {
-		s.PersonLine = &lines[0]
+	if err == nil && len(lines) > 0 && lines[0].State() == store.MessageShown {
+		s.PersonMessage = &lines[0]
 	}
 	return err
 }

@@ -27,7 +27,7 @@ type AgentInRoom struct {
 	*store.RoomAgent            // what is set in the room, and the agent
 	Trigger          store.JSON // what holds, "" for chance
 	Schedule         store.JSON // ... "" for always
-	ContextLines     int
+	ContextMessages  int
 	Overridden       bool
 	Muted            time.Time // until when, zero if it is not
 	// Rule is why it may not speak now, one of those of a decision, and Detail
@@ -40,7 +40,7 @@ var errNotAttached = errorf(KindNotFound, "not_found", "Agent not assigned to th
 
 // agentInRoom loads an agent in a room and checks that the actor may do the
 // action there.
-func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID string, action Action) (*placed, *store.Room, error) {
+func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID string, action Action) (*roomAgent, *store.Room, error) {
 	room, err := a.roomFor(ctx, actor, roomID, action)
 	if err != nil {
 		return nil, nil, err
@@ -52,7 +52,7 @@ func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID str
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.place(ra, a.instant()), room, nil
+	return a.effective(ra, a.instant()), room, nil
 }
 
 // RoomAgentSettings shows how an agent is set in a room, and whether it may
@@ -65,9 +65,9 @@ func (a *App) RoomAgentSettings(ctx context.Context, actor *Actor, roomID, agent
 	return a.describe(ctx, p, room)
 }
 
-func (a *App) describe(ctx context.Context, p *placed, room *store.Room) (*AgentInRoom, error) {
+func (a *App) describe(ctx context.Context, p *roomAgent, room *store.Room) (*AgentInRoom, error) {
 	now := a.instant()
-	lines, err := a.db.LinesSincePerson(ctx, []string{room.ID})
+	lines, err := a.db.MessagesSincePerson(ctx, []string{room.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -75,12 +75,12 @@ func (a *App) describe(ctx context.Context, p *placed, room *store.Room) (*Agent
 	if err != nil {
 		return nil, err
 	}
-	out := &AgentInRoom{RoomAgent: p.RoomAgent, Trigger: p.triggerText, Schedule: p.scheduleText, ContextLines: p.contextLines(),
+	out := &AgentInRoom{RoomAgent: p.RoomAgent, Trigger: p.triggerText, Schedule: p.scheduleText, ContextMessages: p.contextMessages(),
 		Overridden: p.overridden(now), Problems: append(same, p.problems...)}
 	if now.Before(p.MutedUntil) {
 		out.Muted = p.MutedUntil
 	}
-	if out.Rule, out.Detail = p.ability(room, p.ownLines(room, lines, now), now); out.Rule != "" {
+	if out.Rule, out.Detail = p.canSpeak(room, p.ownMessages(room, lines, now), now); out.Rule != "" {
 		return out, nil
 	}
 	if out.Detail, err = a.keyless(ctx, p.Agent); out.Detail != "" {
@@ -168,7 +168,7 @@ func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID
 		if err := tx.UpdateRoomAgent(ctx, ra); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, roomAgentFacts(&before), roomAgentFacts(ra))
+		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, roomAgentChanges(&before), roomAgentChanges(ra))
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errNotAttached
@@ -176,12 +176,12 @@ func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID
 	if err != nil {
 		return nil, fromStore(err, "Agent in this room")
 	}
-	return a.describe(ctx, a.place(ra, now), room)
+	return a.describe(ctx, a.effective(ra, now), room)
 }
 
-// roomAgentFacts is an agent in a room as the audit log shows it.
-func roomAgentFacts(ra *store.RoomAgent) facts {
-	f := facts{"agent_id": ra.AgentID, "is_active": ra.IsActive, "trigger_config": sum(string(ra.TriggerConfig)),
+// roomAgentChanges is an agent in a room as the audit log shows it.
+func roomAgentChanges(ra *store.RoomAgent) changes {
+	f := changes{"agent_id": ra.AgentID, "is_active": ra.IsActive, "trigger_config": sum(string(ra.TriggerConfig)),
 		"schedule_config": sum(string(ra.ScheduleConfig)), "context_window": ra.ContextWindow, "override": sum(string(ra.Override)),
 		"asleep": !ra.AsleepAt.IsZero()}
 	if !ra.MutedUntil.IsZero() {
@@ -225,7 +225,7 @@ func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, a
 		if copied, err = tx.CopyRoomAgent(ctx, from, wanted, a.instant()); err != nil || len(copied) == 0 {
 			return err
 		}
-		after := roomAgentFacts(from)
+		after := roomAgentChanges(from)
 		after["copied_to"] = copied
 		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, nil, after)
 	})

@@ -62,7 +62,7 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 		if err := a.withinPlace(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateRoom, target{"room", r.ID}, nil, roomFacts(r))
+		return a.record(ctx, tx, actor, ActCreateRoom, target{"room", r.ID}, nil, roomChanges(r))
 	})
 	if errors.Is(err, store.ErrReferenced) {
 		return nil, notFound("Course")
@@ -70,9 +70,9 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 	return r, err
 }
 
-// roomFacts is a room as the audit log shows it.
-func roomFacts(r *store.Room) facts {
-	return facts{"course_id": r.CourseID, "name": r.Name, "description": r.Description, "is_ai_active": r.IsAIActive,
+// roomChanges is a room as the audit log shows it.
+func roomChanges(r *store.Room) changes {
+	return changes{"course_id": r.CourseID, "name": r.Name, "description": r.Description, "is_ai_active": r.IsAIActive,
 		"is_analytics_active": r.IsAnalyticsActive, "ai_frequency": r.AIFrequency, "ai_mode": r.AIMode}
 }
 
@@ -133,14 +133,14 @@ func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSet
 		if r, err = tx.RoomForUpdate(ctx, id); err != nil {
 			return err
 		}
-		before := roomFacts(r)
+		before := roomChanges(r)
 		if err := s.apply(r); err != nil {
 			return err
 		}
 		if err := tx.UpdateRoom(ctx, r); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActUpdateRoom, target{"room", id}, before, roomFacts(r))
+		return a.record(ctx, tx, actor, ActUpdateRoom, target{"room", id}, before, roomChanges(r))
 	})
 	return r, fromStore(err, "Room")
 }
@@ -159,13 +159,13 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 		if err := tx.DeleteRoom(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteRoom, target{"room", id}, facts{"name": r.Name, "course_id": r.CourseID}, nil)
+		return a.record(ctx, tx, actor, ActDeleteRoom, target{"room", id}, changes{"name": r.Name, "course_id": r.CourseID}, nil)
 	})
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
 	a.rightsChanged()
-	a.watchers.poke(id)
+	a.streams.wake(id)
 	return nil, nil
 }
 
@@ -188,7 +188,7 @@ func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who
 		if note, err = sameNameNote(ctx, tx.Queries, room.CourseID, u); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActAssignToRoom, target{"room", roomID}, nil, facts{"user_id": u.ID})
+		return a.record(ctx, tx, actor, ActAssignToRoom, target{"room", roomID}, nil, changes{"user_id": u.ID})
 	})
 	if err != nil {
 		return "", err
@@ -228,7 +228,7 @@ func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 		if err != nil || !added {
 			return fromStore(err, "Room")
 		}
-		return a.record(ctx, tx, actor, ActAttachAgent, target{"room", roomID}, nil, facts{"agent_id": agentID})
+		return a.record(ctx, tx, actor, ActAttachAgent, target{"room", roomID}, nil, changes{"agent_id": agentID})
 	})
 	if err != nil {
 		return "", err
@@ -248,7 +248,7 @@ func (a *App) DetachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 		if err := tx.RemoveRoomAgent(ctx, roomID, agentID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDetachAgent, target{"room", roomID}, facts{"agent_id": agentID}, nil)
+		return a.record(ctx, tx, actor, ActDetachAgent, target{"room", roomID}, changes{"agent_id": agentID}, nil)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return errorf(KindNotFound, "not_found", "Agent not assigned to this room")

@@ -40,8 +40,8 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 			if err := tx.SetTurnPaused(ctx, id, paused); err != nil {
 				return err
 			}
-			if err := a.record(ctx, tx, actor, ActControlRun, target{"run", id}, facts{"paused": t.Paused},
-				facts{"paused": paused, "room_id": t.RoomID}); err != nil {
+			if err := a.record(ctx, tx, actor, ActControlRun, target{"run", id}, changes{"paused": t.Paused},
+				changes{"paused": paused, "room_id": t.RoomID}); err != nil {
 				return err
 			}
 		}
@@ -72,13 +72,13 @@ func (a *App) unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error {
 	if err := tx.UnparkTurn(ctx, t.ID); err != nil {
 		return err
 	}
-	return a.inLine(ctx, tx, t.RoomID)
+	return a.queueNext(ctx, tx, t.RoomID)
 }
 
-// inLine goes on in a room in which a turn waits again; where another one is
+// queueNext goes on in a room in which a turn waits again; where another one is
 // live, its end does so.
-func (a *App) inLine(ctx context.Context, tx *store.Tx, roomID string) error {
-	if _, live, _, err := tx.RoomToLook(ctx, roomID); err != nil || live {
+func (a *App) queueNext(ctx context.Context, tx *store.Tx, roomID string) error {
+	if _, live, _, err := tx.RoomToDecide(ctx, roomID); err != nil || live {
 		return err
 	}
 	return a.nextInRoom(ctx, tx, roomID, 0, 0)

@@ -29,22 +29,22 @@ type silence struct {
 // silencePause is how long the same is not told again.
 const silencePause = time.Minute
 
-// tellUnheard tells those who have called agents that may not speak. What
+// reportUnheard tells those who have called agents that may not speak. What
 // agents say to each other tells a person only of a guard that has ended it.
-func (a *App) tellUnheard(roomID string, d *decision) {
+func (a *App) reportUnheard(roomID string, d *decision) {
 	for _, c := range d.unheard() {
 		if d.Cause != causePost && c.Rule != ruleGuard {
 			continue
 		}
 		for _, who := range c.callers {
-			a.tellSilence(roomID, silence{UserID: who, AgentID: c.AgentID, Name: c.Name, Reason: reasonText(c.Rule, c.Detail)})
+			a.sendSilence(roomID, silence{UserID: who, AgentID: c.AgentID, Name: c.Name, Reason: reasonText(c.Rule, c.Detail)})
 		}
 	}
 }
 
-// tellOff tells who has called agents in a room whose AI is off, where no
+// warnSignInBlocked tells who has called agents in a room whose AI is off, where no
 // decision is made.
-func (a *App) tellOff(ctx context.Context, room *store.Room, m *store.Message) {
+func (a *App) warnSignInBlocked(ctx context.Context, room *store.Room, m *store.Message) {
 	agents, err := a.db.AgentsInRoom(ctx, room.ID)
 	if err != nil {
 		a.log.WarnContext(ctx, "who was called could not be read", "room", room.ID, "err", err)
@@ -53,7 +53,7 @@ func (a *App) tellOff(ctx context.Context, room *store.Room, m *store.Message) {
 	for _, id := range namesOf(agents).called(m.Content, nil) {
 		for i := range agents {
 			if ag := &agents[i]; ag.ID == id {
-				a.tellSilence(room.ID, silence{UserID: m.SenderID, AgentID: ag.ID, Name: ag.Name, Reason: reasonText(ruleRoomOff, "")})
+				a.sendSilence(room.ID, silence{UserID: m.SenderID, AgentID: ag.ID, Name: ag.Name, Reason: reasonText(ruleRoomOff, "")})
 			}
 		}
 	}
@@ -67,8 +67,8 @@ func (s *roomSnapshot) gone(d *decision) []candidate {
 	}
 	was := map[string]*candidate{}
 	var names []mention.Agent
-	for i := range s.Lines {
-		m := &s.Lines[i]
+	for i := range s.Messages {
+		m := &s.Messages[i]
 		here := slices.ContainsFunc(s.Agents, func(ag store.Agent) bool { return ag.ID == m.AgentID || ag.Name == m.AgentName })
 		if !m.ByAgent() || m.AgentID == "" || here || was[m.AgentID] != nil {
 			continue
@@ -100,7 +100,7 @@ func (a *App) tellNobody(ctx context.Context, s *roomSnapshot, d *decision) {
 	}
 	words := map[string]silence{}
 	var names []mention.Agent
-	for _, m := range s.Lines {
+	for _, m := range s.Messages {
 		if m.ByAgent() && m.AgentID == "" {
 			id := "name " + m.AgentName
 			names = append(names, mention.Agent{ID: id, Name: m.AgentName})
@@ -116,7 +116,7 @@ func (a *App) tellNobody(ctx context.Context, s *roomSnapshot, d *decision) {
 		for _, who := range callers {
 			word := words[id]
 			word.UserID = who
-			a.tellSilence(s.Room.ID, word)
+			a.sendSilence(s.Room.ID, word)
 		}
 	}
 }
@@ -147,8 +147,8 @@ func (a *App) findKeyless(ctx context.Context, s *roomSnapshot) error {
 	return nil
 }
 
-// tellSilence shows it here, and has the other nodes do so.
-func (a *App) tellSilence(roomID string, s silence) {
+// sendSilence shows it here, and has the other nodes do so.
+func (a *App) sendSilence(roomID string, s silence) {
 	a.showSilence(roomID, s)
 	a.hub.Signal(roomID, realtime.Signal{Type: nodesSilence, Body: json.RawMessage(toJSON(s))})
 }

@@ -53,7 +53,7 @@ func TestKindsOfSilence(t *testing.T) {
 			toldOf(t, staff, "Teacher", "muted")
 		})
 		t.Run("Guard", func(t *testing.T) {
-			r := apptest.New(t, storeOf(t, url), func(cfg *app.Config) { cfg.Turns.MaxAgentRow = 2 })
+			r := apptest.New(t, storeOf(t, url), func(cfg *app.Config) { cfg.Turns.MaxStreak = 2 })
 			c := silentClass(t, r)
 			r.UseWorkflow(t, c, "direct")
 			r.Model.Script(func(q llmtest.Request) llmtest.Response {

@@ -96,7 +96,7 @@ func (s *Seat) actor(ctx context.Context) (*Actor, error) { return s.app.Recheck
 // with an ack or an error, the plain protocol with a system line when it was
 // refused (its own line comes back as everybody's does).
 func (s *Seat) Post(ctx context.Context, content, clientID string) {
-	ctx, end := s.app.tell.SocketPost(ctx, s.roomID, s.who.User.ID)
+	ctx, end := s.app.telemetry.SocketPost(ctx, s.roomID, s.who.User.ID)
 	actor, err := s.actor(ctx)
 	var posted *Posted
 	if err == nil {

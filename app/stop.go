@@ -47,7 +47,7 @@ func (a *App) StopTurn(ctx context.Context, actor *Actor, roomID, turnID string)
 	}
 	if t.State == store.TurnRunning {
 		a.stops.stop(t.ID)
-		a.tellNodes(roomID, nodesStop, t.ID)
+		a.signalNodes(roomID, nodesStop, t.ID)
 	}
 	return t, nil
 }

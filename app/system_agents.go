@@ -55,7 +55,7 @@ func (a *App) putSystemAgent(ctx context.Context, actor *Actor, fresh store.Agen
 		ag, err = tx.SystemAgentForUpdate(ctx, s.Type.Value)
 		if errors.Is(err, store.ErrNotFound) {
 			ag = &fresh
-			if err := a.apply(s, ag); err != nil {
+			if err := a.applySettings(s, ag); err != nil {
 				return err
 			}
 			return a.addAgent(ctx, tx, actor, ActWriteSystemAgents, ag)
@@ -63,7 +63,7 @@ func (a *App) putSystemAgent(ctx context.Context, actor *Actor, fresh store.Agen
 		if err != nil {
 			return err
 		}
-		return a.changeAgent(ctx, tx, actor, ActWriteSystemAgents, ag, func(ag *store.Agent) error { return a.apply(s, ag) })
+		return a.changeAgent(ctx, tx, actor, ActWriteSystemAgents, ag, func(ag *store.Agent) error { return a.applySettings(s, ag) })
 	})
 	return ag, err
 }

@@ -31,7 +31,7 @@ func (a *App) CreateTemplate(ctx context.Context, actor *Actor, s AgentSettings)
 		return nil, err
 	}
 	ag.Name, ag.IsTemplate = "My Agent", true
-	if err := a.apply(s, &ag); err != nil {
+	if err := a.applySettings(s, &ag); err != nil {
 		return nil, err
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -145,7 +145,7 @@ func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agen
 			return fromStore(err, "Project")
 		}
 		if len(siblings) == 0 {
-			if err := a.apply(s, ag); err != nil {
+			if err := a.applySettings(s, ag); err != nil {
 				return err
 			}
 			return a.addAgent(ctx, tx, actor, ActCreateAgent, ag)
@@ -153,7 +153,7 @@ func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agen
 		if ag, err = tx.AgentForUpdate(ctx, siblings[0].ID); err != nil {
 			return err
 		}
-		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.apply(s, ag) }); err != nil {
+		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.applySettings(s, ag) }); err != nil {
 			return err
 		}
 		return a.giveWayTo(ctx, tx, actor, ag, siblings)

@@ -10,8 +10,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// ThreadLine is what a person says to an agent.
-type ThreadLine struct {
+// ThreadMessage is what a person says to an agent.
+type ThreadMessage struct {
 	Message      string
 	MetadataJSON *string // the client's own
 	// ClientID is the client's own name for it (64 characters at most, may be
@@ -21,12 +21,12 @@ type ThreadLine struct {
 
 // Simulate lets an agent answer one message, of which nothing is kept; cut tells
 // that the answer was cut before its end.
-func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in ThreadLine) (text string, cut bool, err error) {
+func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in ThreadMessage) (text string, cut bool, err error) {
 	ag, mayKnow, err := a.usableAgent(ctx, actor, agentID, "Agent")
 	if err != nil {
 		return "", false, err
 	}
-	if err := a.checkThreadLine(&in); err != nil {
+	if err := a.checkThreadMessage(&in); err != nil {
 		return "", false, err
 	}
 	release, err := a.takeCall(ctx, actor)
@@ -34,7 +34,7 @@ func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in Thr
 		return "", false, err
 	}
 	defer release()
-	said, err := a.answer(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
+	said, err := a.askModel(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
 	return said.text, said.cut, err
 }
 
@@ -54,7 +54,7 @@ func (a *App) usableAgent(ctx context.Context, actor *Actor, id, noun string) (a
 	return ag, Check(actor, ActUpdateAgent, res) == nil, nil
 }
 
-func (a *App) checkThreadLine(in *ThreadLine) error {
+func (a *App) checkThreadMessage(in *ThreadMessage) error {
 	if len(in.Message) > int(a.cfg.Limits.MessageBytes) {
 		return errorf(KindTooLarge, "too_large", "message: has %d bytes, at most %d are possible", len(in.Message), a.cfg.Limits.MessageBytes)
 	}
@@ -161,7 +161,7 @@ func (a *App) DeleteThread(ctx context.Context, actor *Actor, id string, dryRun 
 		if err := tx.DeleteThread(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didDeleteThread, target{"thread", id}, facts{"project_id": th.ProjectID, "agent_id": th.AgentID}, nil)
+		return a.record(ctx, tx, actor, didDeleteThread, target{"thread", id}, changes{"project_id": th.ProjectID, "agent_id": th.AgentID}, nil)
 	}), "Thread")
 }
 
@@ -205,7 +205,7 @@ const askSlack = 15 * time.Second
 // TalkInThread stores what the actor says to a thread's agent and returns its
 // answer. The actor's line stays when the agent fails, and sent again under
 // its ClientID it is answered then.
-func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in ThreadLine) (*store.ThreadMessage, error) {
+func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in ThreadMessage) (*store.ThreadMessage, error) {
 	th, err := a.threadFor(ctx, actor, id, ActWriteThread)
 	if err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	if err := a.mayUseProject(ctx, actor, th.ProjectID); err != nil {
 		return nil, err
 	}
-	if err := a.checkThreadLine(&in); err != nil {
+	if err := a.checkThreadMessage(&in); err != nil {
 		return nil, err
 	}
 	release, err := a.takeCall(ctx, actor)
@@ -244,7 +244,7 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 
 // askThread stores a line and claims the thread for the answer to it. A line
 // that was stored before comes back with its answer, if there is one.
-func (a *App) askThread(ctx context.Context, id string, in ThreadLine) (asked, answered *store.ThreadMessage, err error) {
+func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked, answered *store.ThreadMessage, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		th, err := tx.ThreadForUpdate(ctx, id)
 		if err != nil {
@@ -298,7 +298,7 @@ func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.Th
 			shown[i].Role = llm.RoleAssistant
 		}
 	}
-	return a.answer(ctx, ag, shown, mayKnow)
+	return a.askModel(ctx, ag, shown, mayKnow)
 }
 
 // CutMetadata is the metadata of an answer that was cut before its end.

@@ -79,7 +79,7 @@ func TestSimulate(t *testing.T) {
 		t.Run("every type of agent", func(t *testing.T) {
 			for _, kind := range []string{"teacher", "student", "design", "analytics", "custom"} {
 				ag := newAgentOf(t, r, c, kind)
-				got, _, err := r.Simulate(t.Context(), c.Teacher, ag.ID, app.ThreadLine{Message: "hello"})
+				got, _, err := r.Simulate(t.Context(), c.Teacher, ag.ID, app.ThreadMessage{Message: "hello"})
 				if err != nil || got != "You said: hello" {
 					t.Errorf("%s: got %q, %v", kind, got, err)
 				}
@@ -90,11 +90,11 @@ func TestSimulate(t *testing.T) {
 		})
 		t.Run("who", func(t *testing.T) {
 			for who, actor := range map[string]*app.Actor{"student": c.Student, "ta": c.TA, "outsider": c.Outsider} {
-				_, _, err := r.Simulate(t.Context(), actor, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+				_, _, err := r.Simulate(t.Context(), actor, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"})
 				t.Log(who)
 				wantKind(t, err, app.KindNotFound, "Agent not found")
 			}
-			if _, _, err := r.Simulate(t.Context(), nil, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"}); app.KindOf(err) != app.KindUnauthenticated {
+			if _, _, err := r.Simulate(t.Context(), nil, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"}); app.KindOf(err) != app.KindUnauthenticated {
 				t.Errorf("nobody: got %v", err)
 			}
 		})
@@ -102,7 +102,7 @@ func TestSimulate(t *testing.T) {
 			ag := newAgentOf(t, r, c, "teacher", func(s *app.AgentSettings) {
 				s.Model, s.Settings = app.Some("gpt-mini"), app.Some(json.RawMessage(`{"temperature":0.25,"max_tokens":99}`))
 			})
-			if _, _, err := r.Simulate(t.Context(), c.Teacher, ag.ID, app.ThreadLine{Message: "hello"}); err != nil {
+			if _, _, err := r.Simulate(t.Context(), c.Teacher, ag.ID, app.ThreadMessage{Message: "hello"}); err != nil {
 				t.Fatal(err)
 			}
 			if req := asked(r); req.Temperature == nil || *req.Temperature != 0.25 || req.MaxTokens != 99 || req.Model != "gpt-mini" {
@@ -112,14 +112,14 @@ func TestSimulate(t *testing.T) {
 		t.Run("bad messages", func(t *testing.T) {
 			for message, kind := range map[string]app.Kind{"": app.KindInvalid, "\n": app.KindInvalid, "a\x00": app.KindInvalid, "\xff": app.KindInvalid,
 				strings.Repeat("x", 64<<10+1): app.KindTooLarge} {
-				if _, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: message}); app.KindOf(err) != kind {
+				if _, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: message}); app.KindOf(err) != kind {
 					t.Errorf("%.10q: got %v, want %s", message, err, kind)
 				}
 			}
 		})
 		t.Run("external", func(t *testing.T) {
 			r.Exec(t, "UPDATE agents SET is_external = TRUE, category = 'external' WHERE id = ?", c.StudentAgent.ID)
-			_, _, err := r.Simulate(t.Context(), c.Teacher, c.StudentAgent.ID, app.ThreadLine{Message: "hello"})
+			_, _, err := r.Simulate(t.Context(), c.Teacher, c.StudentAgent.ID, app.ThreadMessage{Message: "hello"})
 			wantKind(t, err, app.KindRejected, "External agents cannot be tried out here")
 		})
 	})
@@ -137,7 +137,7 @@ func TestModelFailures(t *testing.T) {
 		ask := func(who *app.Actor, key string, resp llmtest.Response) error {
 			r.Model.Script(llmtest.Always(resp))
 			ag := newAgentOf(t, r, c, "teacher", func(s *app.AgentSettings) { s.APIKey = app.Some(app.Secret(key)) })
-			_, _, err := r.Simulate(t.Context(), who, ag.ID, app.ThreadLine{Message: "hello"})
+			_, _, err := r.Simulate(t.Context(), who, ag.ID, app.ThreadMessage{Message: "hello"})
 			return err
 		}
 		t.Run("a bad key", func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestModelFailures(t *testing.T) {
 			if _, err := r.SetAgentKeys(t.Context(), c.Teacher, ag.ID, map[string]*app.Secret{"backup_key": &key}); err != nil {
 				t.Fatal(err)
 			}
-			if got, _, err := r.Simulate(t.Context(), member, ag.ID, app.ThreadLine{Message: "hello"}); err != nil || got != "by sk-backup" {
+			if got, _, err := r.Simulate(t.Context(), member, ag.ID, app.ThreadMessage{Message: "hello"}); err != nil || got != "by sk-backup" {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
@@ -189,7 +189,7 @@ func TestSlowModel(t *testing.T) {
 		c := r.Class(t)
 		t.Run("an answer that does not come", func(t *testing.T) {
 			r.Model.Script(llmtest.Always(llmtest.Response{Fault: llmtest.Hang}))
-			_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+			_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"})
 			wantKind(t, err, app.KindUnavailable, "The agent took too long to answer; try again")
 		})
 	})
@@ -203,7 +203,7 @@ func TestCallSlots(t *testing.T) {
 		gate := llmtest.NewGate(1)
 		r.Model.Script(llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate}))
 		ask := func(who *app.Actor) error {
-			_, _, err := r.Simulate(t.Context(), who, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+			_, _, err := r.Simulate(t.Context(), who, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"})
 			return err
 		}
 		var waiting sync.WaitGroup
@@ -245,7 +245,7 @@ func TestNodesShareCallSlots(t *testing.T) {
 	slow := llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate})
 	here.Model.Script(slow)
 	ask := func(node *apptest.Rig) error {
-		_, _, err := node.Simulate(t.Context(), c.Admin, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+		_, _, err := node.Simulate(t.Context(), c.Admin, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"})
 		return err
 	}
 	const full = "You are waiting for other answers; try again when they have come"
@@ -290,7 +290,7 @@ func TestWaitingHoldsNoConnection(t *testing.T) {
 		var waiting sync.WaitGroup
 		for _, th := range threads {
 			waiting.Go(func() {
-				if _, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadLine{Message: "hello"}); err != nil {
+				if _, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadMessage{Message: "hello"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -311,11 +311,11 @@ func TestAskingHasARate(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Limits.ModelCallsPerMinute = 3 })
 		c := r.Class(t)
-		if _, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"}); err != nil {
+		if _, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"}); err != nil {
 			t.Fatal(err)
 		}
 		var e *app.Error
-		_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadLine{Message: "hello"})
+		_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"})
 		if !errors.As(err, &e) || e.Kind != app.KindLimited || e.RetryAfter <= 0 {
 			t.Errorf("got %v, want a limit that says when to come back", err)
 		}
@@ -330,7 +330,7 @@ func TestThreads(t *testing.T) {
 		r.Types(t, c.Admin, "custom")
 		talk := func(t *testing.T, th *store.Thread, message, clientID string) (*store.ThreadMessage, error) {
 			t.Helper()
-			return r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadLine{Message: message, ClientID: clientID})
+			return r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadMessage{Message: message, ClientID: clientID})
 		}
 		t.Run("a conversation", func(t *testing.T) {
 			r.Model.Script(func(req llmtest.Request) llmtest.Response { return llmtest.Response{Text: "re: " + req.LastUser()} })
@@ -415,7 +415,7 @@ func TestThreads(t *testing.T) {
 			for _, actor := range []*app.Actor{c.Admin, c.Student} {
 				_, err := r.Thread(t.Context(), actor, th.ID)
 				wantKind(t, err, app.KindForbidden, "Not enough permissions")
-				_, err = r.TalkInThread(t.Context(), actor, th.ID, app.ThreadLine{Message: "x"})
+				_, err = r.TalkInThread(t.Context(), actor, th.ID, app.ThreadMessage{Message: "x"})
 				wantKind(t, err, app.KindForbidden, "Not enough permissions")
 			}
 			_, err := r.CreateThread(t.Context(), c.Student, c.Project.ID, c.TeacherAgent.ID, app.ThreadSettings{})
@@ -440,7 +440,7 @@ func TestThreads(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Exec(t, "DELETE FROM project_members WHERE user_id = ?", maker.User.ID)
-			_, err = r.TalkInThread(t.Context(), maker, th.ID, app.ThreadLine{Message: "x"})
+			_, err = r.TalkInThread(t.Context(), maker, th.ID, app.ThreadMessage{Message: "x"})
 			wantKind(t, err, app.KindNotFound, "Project not found")
 			if _, err := r.Thread(t.Context(), maker, th.ID); err != nil {
 				t.Errorf("what was said stays readable: got %v", err)
@@ -466,7 +466,7 @@ func TestThreads(t *testing.T) {
 			r.Model.Script(llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate}))
 			got := make(chan error, 1)
 			go func() {
-				_, err := r.TalkInThread(context.WithoutCancel(t.Context()), c.Teacher, th.ID, app.ThreadLine{Message: "x"})
+				_, err := r.TalkInThread(context.WithoutCancel(t.Context()), c.Teacher, th.ID, app.ThreadMessage{Message: "x"})
 				got <- err
 			}()
 			reached(t, gate)

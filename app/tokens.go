@@ -75,7 +75,7 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 		if err := tx.CreateAccessToken(ctx, t); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenFacts(t))
+		return a.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenChanges(t))
 	})
 	if err != nil {
 		return nil, "", fromStore(err, "User")
@@ -83,9 +83,9 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 	return t, Secret(secret), nil
 }
 
-// tokenFacts is a token as the audit log shows it.
-func tokenFacts(t *store.AccessToken) facts {
-	return facts{"user_id": t.UserID, "name": t.Name, "scopes": t.Scopes, "expires_at": t.ExpiresAt}
+// tokenChanges is a token as the audit log shows it.
+func tokenChanges(t *store.AccessToken) changes {
+	return changes{"user_id": t.UserID, "name": t.Name, "scopes": t.Scopes, "expires_at": t.ExpiresAt}
 }
 
 // AccessTokens lists the actor's tokens, newest first.
@@ -106,7 +106,7 @@ func (a *App) RevokeAccessToken(ctx context.Context, actor *Actor, id string) er
 		if err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didRevokeToken, target{"token", id}, tokenFacts(t), nil)
+		return a.record(ctx, tx, actor, didRevokeToken, target{"token", id}, tokenChanges(t), nil)
 	}); err != nil {
 		return fromStore(err, "Token")
 	}
@@ -132,7 +132,7 @@ func (a *App) RevokeAccessTokensOf(ctx context.Context, actor *Actor, userID str
 		if ids, err = tx.DeleteAccessTokensOf(ctx, userID); err != nil || len(ids) == 0 {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageTokens, target{"user", userID}, facts{"tokens": ids}, nil)
+		return a.record(ctx, tx, actor, ActManageTokens, target{"user", userID}, changes{"tokens": ids}, nil)
 	}); err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (t *talk) answerCalls(ctx context.Context, calls []savedCall, done map[int]
 // callTool answers one call: with what the tool does, with why it cannot, or
 // with a step that waits for a person.
 func (t *talk) callTool(ctx context.Context, i int, call savedCall) (*store.TurnStep, error) {
-	c := &toolCall{run: t.turnRun, part: t.part, args: call.Arguments, place: fmt.Sprintf("%d.%d", t.answers, i),
+	c := &toolCall{run: t.turnRun, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
 		step: t.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
 	in := toolInput{Call: i, Arguments: call.Arguments}
 	c.step.Input = toJSON(in)
@@ -234,8 +234,8 @@ func (r *turnRun) resultText(ctx context.Context, step *store.TurnStep) (string,
 // toolText is a result with what it refers to, as that may be read now.
 func (a *App) toolText(ctx context.Context, roomID string, out *toolResult) (string, error) {
 	switch {
-	case out.Lines != nil:
-		return a.linesText(ctx, roomID, out.Lines)
+	case out.Messages != nil:
+		return a.messagesText(ctx, roomID, out.Messages)
 	case out.Artifacts != nil:
 		return a.artifactsText(ctx, roomID, out.Artifacts)
 	case out.Erased:

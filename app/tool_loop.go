@@ -11,24 +11,24 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// agentPart is what an agent is to say at one place of a turn.
-type agentPart struct {
-	node   string // of the turn's graph; "" is the direct answer
-	agent  *store.Agent
-	system string          // the agent's instructions and the house rules
-	lines  []store.Message // of the room
-	heard  int64           // the newest line of a person when they were read
-	asked  []llm.Message   // behind the lines: what the program or another agent wants to know
-	tools  []*tool         // that it may call, see toolsFor
-	schema json.RawMessage // that the answer should follow, where it is data
-	show   bool            // the room sees the text as it streams
+// part is what an agent is to say at one place of a turn.
+type part struct {
+	node     string // of the turn's graph; "" is the direct answer
+	agent    *store.Agent
+	system   string          // the agent's instructions and the house rules
+	messages []store.Message // of the room
+	heard    int64           // the newest line of a person when they were read
+	asked    []llm.Message   // behind the lines: what the program or another agent wants to know
+	tools    []*tool         // that it may call, see toolsFor
+	schema   json.RawMessage // that the answer should follow, where it is data
+	show     bool            // the room sees the text as it streams
 }
 
 // talk is a part while it is spoken: a model's answers, and what the tools
 // said that it called.
 type talk struct {
 	*turnRun
-	part    *agentPart
+	part    *part
 	prompt  *prompt
 	said    []string        // texts that came with tool calls belong to the answer
 	answers int             // of the model so far
@@ -37,7 +37,7 @@ type talk struct {
 	refused map[string]bool // those that a person has refused
 }
 
-func (r *turnRun) newTalk(part *agentPart) *talk {
+func (r *turnRun) newTalk(part *part) *talk {
 	return &talk{turnRun: r, part: part, prompt: new(prompt), calls: map[string]int{}, refused: map[string]bool{}}
 }
 
@@ -59,9 +59,9 @@ type answer struct {
 // call is a step; those that an earlier attempt has saved are not done again.
 // The last step of the direct answer commits with the turn's end, that of a
 // graph's node before converse returns.
-func (r *turnRun) converse(ctx context.Context, part agentPart) (string, error) {
+func (r *turnRun) converse(ctx context.Context, part part) (string, error) {
 	t := r.newTalk(&part)
-	t.prompt = r.app.newPrompt(part.agent, part.system, transcript(part.agent, part.lines), part.asked...)
+	t.prompt = r.app.newPrompt(part.agent, part.system, transcript(part.agent, part.messages), part.asked...)
 	t.prompt.req.Fence, t.prompt.req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
 		t.prompt.req.Tools, t.prompt.req.ToolRule = part.offered(), toolRule
@@ -115,7 +115,7 @@ func (t *talk) replay(ctx context.Context) (last *modelOutput, done map[int]*sto
 			if err := json.Unmarshal([]byte(s.Output), last); err != nil || last.Erased {
 				return nil, nil, errErased
 			}
-			t.hear(last)
+			t.addAnswer(last)
 		case s.Kind == store.StepTool && last != nil:
 			t.remember(s, last, done)
 		}
@@ -138,8 +138,8 @@ func (t *talk) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.
 	t.refused[key] = t.refused[key] || s.State == store.StepRejected || s.State == store.StepExpired
 }
 
-// hear takes an answer into the conversation.
-func (t *talk) hear(said *modelOutput) {
+// addAnswer takes an answer into the conversation.
+func (t *talk) addAnswer(said *modelOutput) {
 	t.answers++
 	t.noteEnd(t.part.node, said.Finish)
 	m := llm.Message{Role: llm.RoleAssistant, Text: said.Text, Reasoning: said.Reasoning}
@@ -204,7 +204,7 @@ func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
 		out.Calls = append(out.Calls, savedCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Malformed: c.Malformed, Signature: c.Signature})
 	}
 	t.endStep(step, out, said.usage)
-	t.hear(out)
+	t.addAnswer(out)
 	return out, nil
 }
 
@@ -275,7 +275,7 @@ func (t *talk) mayShow(ctx context.Context) error {
 		return nil
 	}
 	newer := false
-	err := t.app.yielding(ctx, func() (err error) { newer, err = t.heardMore(ctx, t.part.heard); return err })
+	err := t.app.yielding(ctx, func() (err error) { newer, err = t.hasNewer(ctx, t.part.heard); return err })
 	switch {
 	case err != nil || !newer:
 		return err
@@ -290,7 +290,7 @@ func (t *talk) mayShow(ctx context.Context) error {
 func (t *talk) input() modelInput {
 	in := modelInput{System: t.prompt.req.System + t.prompt.req.ToolRule, Provider: t.prompt.req.Provider, Model: t.prompt.req.Model, Temperature: t.prompt.req.Temperature,
 		MaxTokens: t.prompt.req.MaxTokens, Tools: t.part.toolNames()}
-	for _, m := range t.part.lines[t.prompt.left:] {
+	for _, m := range t.part.messages[t.prompt.left:] {
 		in.Lines = append(in.Lines, m.Seq)
 	}
 	for _, m := range t.part.asked {
@@ -304,7 +304,7 @@ func (t *talk) input() modelInput {
 }
 
 // toolNames are those of the tools that are offered.
-func (p *agentPart) toolNames() []string {
+func (p *part) toolNames() []string {
 	var names []string
 	for _, t := range p.tools {
 		names = append(names, t.name)

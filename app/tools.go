@@ -68,7 +68,7 @@ type plan struct {
 // or erased later is in no stored result.
 type toolResult struct {
 	Text      string        `json:"result,omitempty"`
-	Lines     []int64       `json:"lines,omitzero"`
+	Messages  []int64       `json:"lines,omitzero"`
 	Artifacts []artifactRef `json:"artifacts,omitzero"`
 	Erased    bool          `json:"erased,omitempty"`
 
@@ -84,12 +84,12 @@ type artifactRef struct {
 // toolCall is one call on its way.
 type toolCall struct {
 	run  *turnRun
-	part *agentPart
+	part *part
 	args json.RawMessage // valid against the tool's schema
 	plan plan
 	step *store.TurnStep
 	// place is that of the call in its part: of which answer, and which of its calls.
-	place string
+	node string
 }
 
 // by is who an agent's change is made by.
@@ -149,7 +149,7 @@ func holds(have []string, need string) bool {
 }
 
 // offered is how a model is told of a part's tools.
-func (p *agentPart) offered() []llm.Tool {
+func (p *part) offered() []llm.Tool {
 	out := make([]llm.Tool, len(p.tools))
 	for i, t := range p.tools {
 		out[i] = llm.Tool{Name: t.name, Description: t.description, Schema: json.RawMessage(t.schema)}
@@ -162,7 +162,7 @@ const toolRule = " You have tools. Use them when the class needs it, and say in 
 	"A call that takes away or replaces what somebody made waits for a person of the staff; do not make it again meanwhile."
 
 // find is the tool of a name among those that were offered.
-func (p *agentPart) find(name string) *tool {
+func (p *part) find(name string) *tool {
 	if i := slices.IndexFunc(p.tools, func(t *tool) bool { return t.name == name }); i >= 0 {
 		return p.tools[i]
 	}

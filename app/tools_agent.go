@@ -32,7 +32,7 @@ func askAgent() *tool {
 
 func (c *toolCall) askOther(ctx context.Context, name, question string) (toolResult, error) {
 	r, self := c.run, c.part.agent
-	others := slices.DeleteFunc(slices.Clone(r.able), func(ag store.Agent) bool { return ag.ID == self.ID })
+	others := slices.DeleteFunc(slices.Clone(r.speakers), func(ag store.Agent) bool { return ag.ID == self.ID })
 	i := slices.IndexFunc(others, func(ag store.Agent) bool { return mention.Fold(ag.Name) == mention.Fold(name) })
 	if i < 0 {
 		var names []string
@@ -43,7 +43,7 @@ func (c *toolCall) askOther(ctx context.Context, name, question string) (toolRes
 	}
 	other := &others[i]
 	// The place of the question in its turn, so that a later attempt finds its answer.
-	part := agentPart{node: c.part.node + "/ask " + c.place, agent: other}
+	part := part{node: c.part.node + "/ask " + c.node, agent: other}
 	err := r.app.yielding(ctx, func() (err error) {
 		course, err := r.app.db.Course(ctx, r.room.CourseID)
 		if err != nil {
@@ -51,7 +51,7 @@ func (c *toolCall) askOther(ctx context.Context, name, question string) (toolRes
 		}
 		part.system = instructions(other, r.room, course, r.fence) +
 			fmt.Sprintf(" This time you answer a question of the agent %q, who alone reads it, and not the room.", self.Name)
-		part.lines, err = r.app.db.ShownMessages(ctx, r.room.ID, 0, other.ContextWindow)
+		part.messages, err = r.app.db.ShownMessages(ctx, r.room.ID, 0, other.ContextWindow)
 		return err
 	})
 	if err != nil {

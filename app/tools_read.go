@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	listedArtifacts = 100      // newest first
-	readBytes       = 32 << 10 // of one artifact's content
-	foundLines      = 20
-	searchedLines   = 20_000 // how far back a search goes
-	listedMembers   = 200
+	listedArtifacts  = 100      // newest first
+	readBytes        = 32 << 10 // of one artifact's content
+	foundMessages    = 20
+	searchedMessages = 20_000 // how far back a search goes
+	listedMembers    = 200
 )
 
 func listArtifacts() *tool {
@@ -110,13 +110,13 @@ func searchMessages() *tool {
 			if err != nil {
 				return toolResult{}, err
 			}
-			seqs, err := tx.SearchLines(ctx, c.run.turn.RoomID, args.Text, searchedLines, foundLines)
-			return toolResult{Lines: append([]int64{}, seqs...)}, err
+			seqs, err := tx.SearchMessages(ctx, c.run.turn.RoomID, args.Text, searchedMessages, foundMessages)
+			return toolResult{Messages: append([]int64{}, seqs...)}, err
 		}}
 }
 
-// linesText is what a model is told of lines, as they may be read now.
-func (a *App) linesText(ctx context.Context, roomID string, seqs []int64) (string, error) {
+// messagesText is what a model is told of lines, as they may be read now.
+func (a *App) messagesText(ctx context.Context, roomID string, seqs []int64) (string, error) {
 	rows, err := a.db.MessagesBySeq(ctx, roomID, seqs)
 	return a.foundText(rows, false), err
 }
@@ -132,7 +132,7 @@ func (a *App) foundText(rows []store.Message, all bool) string {
 	sort.Slice(rows, func(i, j int) bool { return rows[i].Seq > rows[j].Seq })
 	out := []line{}
 	for _, m := range rows {
-		if all || m.State() == store.LineShown {
+		if all || m.State() == store.MessageShown {
 			out = append(out, line{speakerOf(&m), m.CreatedAt.In(a.cfg.Location()).Format(time.DateTime), m.Content})
 		}
 	}
@@ -161,7 +161,7 @@ func listMembers() *tool {
 				out.People = append(out.People, member{shownName(p.Name()), p.Part})
 			}
 			for _, ag := range agents {
-				out.Agents = append(out.Agents, member{ag.Name, part(&ag)})
+				out.Agents = append(out.Agents, member{ag.Name, partOf(&ag)})
 			}
 			return reply(out), err
 		}}

@@ -33,7 +33,7 @@ func updateTrigger() *tool {
 var errTriggerFixed = errorf(KindForbidden, "forbidden", "the staff of this room let you change nothing of when you speak")
 
 // mayChangeTrigger tells whether staff let the agent change when it speaks.
-func (p *placed) mayChangeTrigger() bool {
+func (p *roomAgent) mayChangeTrigger() bool {
 	_, _, ok := p.trigger.Changed(schedule.MessageCount, 1)
 	return ok
 }
@@ -41,7 +41,7 @@ func (p *placed) mayChangeTrigger() bool {
 // toolsFor are the tools that an agent is offered in this room.
 func (r *turnRun) toolsFor(ag *store.Agent) []*tool {
 	return slices.DeleteFunc(r.app.toolsFor(ag), func(t *tool) bool {
-		here := r.places[ag.ID]
+		here := r.roomAgents[ag.ID]
 		return t.name == toolTrigger && (here == nil || !here.mayChangeTrigger())
 	})
 }
@@ -51,7 +51,7 @@ func planTrigger(_ context.Context, c *toolCall) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	here := c.run.places[c.part.agent.ID]
+	here := c.run.roomAgents[c.part.agent.ID]
 	if here == nil {
 		return plan{}, errTriggerFixed
 	}
@@ -81,7 +81,7 @@ func runTrigger(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, err
 	if ra.Agent, err = tx.Agent(ctx, ra.AgentID); err != nil {
 		return toolResult{}, err
 	}
-	patch, lasting, ok := a.place(ra, now).trigger.Changed(args.Type, args.Value)
+	patch, lasting, ok := a.effective(ra, now).trigger.Changed(args.Type, args.Value)
 	if !ok {
 		return toolResult{}, errTriggerFixed
 	}

@@ -58,12 +58,12 @@ type PromptMessage struct {
 	Seq  int64
 }
 
-// ModelAnswer is what a model said: LineID is the message that it became.
+// ModelAnswer is what a model said: MessageID is the message that it became.
 type ModelAnswer struct {
-	Text   string
-	LineID string
-	Finish string
-	Note   string // why it ended so, or what was left out of the request
+	Text      string
+	MessageID string
+	Finish    string
+	Note      string // why it ended so, or what was left out of the request
 	// Reasoning is what the model thought; "" too when a line that it was shown
 	// is not to be read any more, or reads otherwise, for it may quote that.
 	Reasoning string
@@ -116,19 +116,19 @@ func (a *App) turnDetails(ctx context.Context, t *store.Turn, agentName string) 
 
 // turnReader puts what the steps refer to in its place.
 type turnReader struct {
-	app   *App
-	turn  *store.Turn
-	lines map[int64]store.Message
-	heads map[string]store.Artifact
-	line  *store.Message // that the turn has become
-	base  map[string]int // the step with the whole prompt of a node
+	app      *App
+	turn     *store.Turn
+	messages map[int64]store.Message
+	heads    map[string]store.Artifact
+	message  *store.Message // that the turn has become
+	base     map[string]int // the step with the whole prompt of a node
 	// changed are the nodes that were shown a line which reads otherwise now.
 	changed map[string]bool
 }
 
 // steps are the next few steps, with only what these refer to in memory.
 func (d *turnReader) steps(ctx context.Context, rows []store.TurnStep) ([]StepDetails, error) {
-	if err := d.readLines(ctx, rows); err != nil {
+	if err := d.readMessages(ctx, rows); err != nil {
 		return nil, err
 	}
 	out := make([]StepDetails, len(rows))
@@ -138,7 +138,7 @@ func (d *turnReader) steps(ctx context.Context, rows []store.TurnStep) ([]StepDe
 	return out, nil
 }
 
-func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) error {
+func (d *turnReader) readMessages(ctx context.Context, steps []store.TurnStep) error {
 	var seqs []int64
 	var ids []string
 	for _, s := range steps {
@@ -148,7 +148,7 @@ func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) erro
 			seqs = append(seqs, in.Lines...)
 		}
 		if s.Kind == store.StepTool && json.Unmarshal([]byte(s.Output), &out) == nil {
-			seqs = append(seqs, out.Lines...)
+			seqs = append(seqs, out.Messages...)
 			for _, ref := range out.Artifacts {
 				ids = append(ids, ref.ID)
 			}
@@ -164,15 +164,15 @@ func (d *turnReader) readLines(ctx context.Context, steps []store.TurnStep) erro
 		d.heads[f.ID] = f
 	}
 	slices.Sort(seqs)
-	rows, err := d.app.db.LinesOfTurn(ctx, d.turn.RoomID, d.turn.ID, slices.Compact(seqs))
+	rows, err := d.app.db.MessagesOfTurn(ctx, d.turn.RoomID, d.turn.ID, slices.Compact(seqs))
 	if err != nil {
 		return err
 	}
-	d.lines = make(map[int64]store.Message, len(rows))
+	d.messages = make(map[int64]store.Message, len(rows))
 	for _, m := range asRead(rows, true) {
-		d.lines[m.Seq] = m
+		d.messages[m.Seq] = m
 		if m.TurnID == d.turn.ID {
-			d.line = &m
+			d.message = &m
 		}
 	}
 	return nil
@@ -188,7 +188,7 @@ func (d *turnReader) step(s store.TurnStep) StepDetails {
 	case store.StepModel:
 		out.Prompt = d.prompt(&s)
 		if s.State == store.StepDone {
-			out.Answer = d.answer(&s)
+			out.Answer = d.modelAnswer(&s)
 		}
 	case store.StepTool:
 		var in toolInput
@@ -198,9 +198,9 @@ func (d *turnReader) step(s store.TurnStep) StepDetails {
 		}
 		if s.State == store.StepDone && json.Unmarshal([]byte(s.Output), &result) == nil {
 			switch out.Result = result.Text; {
-			case result.Lines != nil:
-				d.note(&s, result.Lines)
-				out.Result = d.app.foundText(d.of(result.Lines), true)
+			case result.Messages != nil:
+				d.note(&s, result.Messages)
+				out.Result = d.app.foundText(d.of(result.Messages), true)
 			case result.Artifacts != nil:
 				out.Result = d.artifacts(result.Artifacts)
 			case result.Erased:
@@ -226,7 +226,7 @@ func (d *turnReader) artifacts(refs []artifactRef) string {
 // of are the lines with these numbers that there are, in their order.
 func (d *turnReader) of(seqs []int64) (lines []store.Message) {
 	for _, seq := range seqs {
-		if m, ok := d.lines[seq]; ok {
+		if m, ok := d.messages[seq]; ok {
 			lines = append(lines, m)
 		}
 	}
@@ -237,8 +237,8 @@ func (d *turnReader) of(seqs []int64) (lines []store.Message) {
 // more, or was edited since.
 func (d *turnReader) note(s *store.TurnStep, seqs []int64) {
 	for _, seq := range seqs {
-		m, ok := d.lines[seq]
-		if !ok || m.State() != store.LineShown || m.EditedAt.After(s.StartedAt) {
+		m, ok := d.messages[seq]
+		if !ok || m.State() != store.MessageShown || m.EditedAt.After(s.StartedAt) {
 			d.changed[s.Node] = true
 		}
 	}
@@ -265,17 +265,17 @@ func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 	return p
 }
 
-func (d *turnReader) answer(s *store.TurnStep) *ModelAnswer {
+func (d *turnReader) modelAnswer(s *store.TurnStep) *ModelAnswer {
 	var out modelOutput
 	if json.Unmarshal([]byte(s.Output), &out) != nil {
 		return nil
 	}
-	a := &ModelAnswer{Text: out.Text, LineID: out.Line, Finish: out.Finish, Note: out.Note}
+	a := &ModelAnswer{Text: out.Text, MessageID: out.Line, Finish: out.Finish, Note: out.Note}
 	if out.Reasoning != nil && !d.changed[s.Node] {
 		a.Reasoning = out.Reasoning.Text
 	}
-	if out.Line != "" && d.line != nil {
-		a.Text = d.line.Content
+	if out.Line != "" && d.message != nil {
+		a.Text = d.message.Content
 	}
 	for _, c := range out.Calls {
 		a.Calls = append(a.Calls, AnswerCall{Name: c.Name, Arguments: c.Arguments, Malformed: c.Malformed})

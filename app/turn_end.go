@@ -83,7 +83,7 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 		}
 	}
 	if err == nil {
-		a.tell.TurnEnded(ctx, turnRetried, f.reason, now.Sub(t.CreatedAt))
+		a.telemetry.TurnEnded(ctx, turnRetried, f.reason, now.Sub(t.CreatedAt))
 	}
 	return err
 }
@@ -98,7 +98,7 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 		return err
 	})
 	if err == nil {
-		a.tell.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
+		a.telemetry.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
 		if end.State == store.TurnFailed {
 			// Without the detail, which holds a provider's words and is for the room's staff.
 			a.log.WarnContext(ctx, "a turn failed", "turn", end.ID, "room", end.RoomID, "agent", end.AgentID, "attempt", end.Attempt, "reason", end.Reason)

@@ -18,9 +18,9 @@ const (
 	// bytesPerToken is how many bytes of text count as a token. It is less than
 	// most texts have, so that a prompt is rather too short than too long.
 	bytesPerToken = 3
-	// longLine is what is left of a line that is cut for a prompt, in bytes.
-	longLine = 2000
-	cutMark  = " [... the rest of this line was left out]"
+	// longMessage is what is left of a line that is cut for a prompt, in bytes.
+	longMessage = 2000
+	cutMark     = " [... the rest of this line was left out]"
 	// maxWindows is the number after which all told windows are forgotten.
 	maxWindows = 1000
 )
@@ -118,8 +118,8 @@ func (p *prompt) show(left int) {
 
 // cutLong leaves the beginning of a long text, where the prompt has to be short.
 func (p *prompt) cutLong(m *llm.Message) {
-	if p.short && len(m.Text) > longLine+len(cutMark) {
-		m.Text = cut(m.Text, longLine) + cutMark
+	if p.short && len(m.Text) > longMessage+len(cutMark) {
+		m.Text = cut(m.Text, longMessage) + cutMark
 	}
 }
 

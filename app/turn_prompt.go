@@ -16,28 +16,28 @@ import (
 // directPart is the answer of the turn's agent to the newest lines of the room:
 // its instructions, the house rules and the lines. An attempt that goes on
 // behind saved steps is shown the lines that the first one was.
-func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
-	a, part := r.app, agentPart{agent: r.agent, show: true}
+func (r *turnRun) directPart(ctx context.Context) (part, error) {
+	a, part := r.app, part{agent: r.agent, show: true}
 	if why := occasion(r.turn.Cause); why != "" {
 		part.asked = []llm.Message{{Role: llm.RoleUser, Text: why}}
 	}
-	window := r.places[r.agent.ID].contextLines()
-	begun, err := r.linesShown(ctx, "")
+	window := r.roomAgents[r.agent.ID].contextMessages()
+	begun, err := r.messagesShown(ctx, "")
 	if err != nil {
 		return part, err
 	}
-	if part.lines, part.heard = begun, newest(begun); begun == nil {
-		if part.lines, part.heard, err = r.hearRoom(ctx, window); err != nil {
+	if part.messages, part.heard = begun, newest(begun); begun == nil {
+		if part.messages, part.heard, err = r.readRoom(ctx, window); err != nil {
 			return part, err
 		}
 	}
-	if len(part.lines) == 0 {
+	if len(part.messages) == 0 {
 		return part, errLinesGone
 	}
-	since := part.lines
+	since := part.messages
 	if begun == nil && len(since) == window && since[0].Seq > r.turn.TriggerSeq {
 		// More was said since than the agent looks back: the rest may call others.
-		if since, err = a.db.ShownMessages(ctx, r.room.ID, 0, snapshotLines); err != nil {
+		if since, err = a.db.ShownMessages(ctx, r.room.ID, 0, snapshotMessages); err != nil {
 			return part, err
 		}
 	}
@@ -50,10 +50,10 @@ func (r *turnRun) directPart(ctx context.Context) (agentPart, error) {
 	return part, nil
 }
 
-// hearRoom reads the newest lines of the room, and which line of a person is the
+// readRoom reads the newest lines of the room, and which line of a person is the
 // newest of them all: one that comes between the two reads counts as heard only
 // where it is among the lines.
-func (r *turnRun) hearRoom(ctx context.Context, window int) (lines []store.Message, heard int64, err error) {
+func (r *turnRun) readRoom(ctx context.Context, window int) (lines []store.Message, heard int64, err error) {
 	room, err := r.app.db.Room(ctx, r.room.ID)
 	if err != nil {
 		return nil, 0, err
@@ -70,14 +70,14 @@ func (r *turnRun) hearRoom(ctx context.Context, window int) (lines []store.Messa
 	return lines, heard, nil
 }
 
-// heardMore tells whether a line of a person is there to read that is newer than
+// hasNewer tells whether a line of a person is there to read that is newer than
 // heard.
-func (r *turnRun) heardMore(ctx context.Context, heard int64) (bool, error) {
+func (r *turnRun) hasNewer(ctx context.Context, heard int64) (bool, error) {
 	room, err := r.app.db.Room(ctx, r.room.ID)
 	if err != nil || room.PersonSeq <= heard {
 		return false, err
 	}
-	lines, err := r.app.db.ShownMessages(ctx, r.room.ID, 0, snapshotLines)
+	lines, err := r.app.db.ShownMessages(ctx, r.room.ID, 0, snapshotMessages)
 	return slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > heard && !m.ByAgent() }), err
 }
 

@@ -48,23 +48,23 @@ var errLeaseLost = errors.New("the lease is lost")
 
 // turnRun is one attempt at a turn, in the worker that holds its lease.
 type turnRun struct {
-	app   *App
-	turn  *store.Turn
-	agent *store.Agent
-	room  *store.Room
-	able  []store.Agent // those of the room that may speak
+	app      *App
+	turn     *store.Turn
+	agent    *store.Agent
+	room     *store.Room
+	speakers []store.Agent // those of the room that may speak
 	// present are all of the room, those that may speak first.
-	present []store.Agent
-	places  map[string]*placed // how all of them are set there
-	fence   string             // around the words of others in its prompts
-	text    strings.Builder
-	shown   *pacer
-	units   int           // of text, in UTF-16 code units
-	read    int64         // the newest line that the answer covers, see readUpTo
-	ended   time.Time     // when a person has stopped it in the middle
-	waited  time.Duration // for people who typed
-	anew    bool          // it is asked again about what they said
-	acted   bool          // a tool has run, or a person has decided: that is not done twice
+	present    []store.Agent
+	roomAgents map[string]*roomAgent // how all of them are set there
+	fence      string                // around the words of others in its prompts
+	text       strings.Builder
+	shown      *pacer
+	units      int           // of text, in UTF-16 code units
+	read       int64         // the newest line that the answer covers, see readUpTo
+	ended      time.Time     // when a person has stopped it in the middle
+	waited     time.Duration // for people who typed
+	anew       bool          // it is asked again about what they said
+	acted      bool          // a tool has run, or a person has decided: that is not done twice
 
 	mu      sync.Mutex // guards what follows: parts of a graph speak at once
 	usage   llm.Usage
@@ -88,7 +88,7 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 		return err
 	}
 	defer a.hub.TurnOver(r.turn.RoomID, r.turn.ID, r.turn.Attempt)
-	ctx, over := a.tell.Turn(ctx, r.turn.ID, r.turn.RoomID, r.turn.AgentID, r.turn.Attempt)
+	ctx, over := a.telemetry.Turn(ctx, r.turn.ID, r.turn.RoomID, r.turn.AgentID, r.turn.Attempt)
 	defer over()
 	started := a.now()
 	if err = a.yielding(ctx, func() error { return r.load(ctx) }); err == nil {
@@ -113,9 +113,9 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 		case errors.Is(failed, errLeaseLost), errors.Is(failed, store.ErrNotFound):
 			return failed
 		case ctx.Err() != nil:
-			return a.retryTurn(end, r.turn, r.blame(errStopped))
+			return a.retryTurn(end, r.turn, r.withFault(errStopped))
 		}
-		return a.retryTurn(end, r.turn, r.blame(failed))
+		return a.retryTurn(end, r.turn, r.withFault(failed))
 	})
 	if errors.Is(err, errLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
 		return a.afterLost(end, r.turn)
@@ -161,37 +161,37 @@ func (r *turnRun) load(ctx context.Context) (err error) {
 	if err := r.loadSteps(ctx); err != nil {
 		return err
 	}
-	return r.look(ctx)
+	return r.reload(ctx)
 }
 
-// look reads the room and who of its agents may speak.
-func (r *turnRun) look(ctx context.Context) (err error) {
+// reload reads the room and who of its agents may speak.
+func (r *turnRun) reload(ctx context.Context) (err error) {
 	if r.room, err = r.app.db.Room(ctx, r.turn.RoomID); err != nil {
 		return err
 	}
 	s := r.app.newSnapshot(r.room)
 	s.Now = r.turn.CreatedAt // what was begun within an agent's hours is ended
-	if err := r.app.placeAgents(ctx, s); err != nil {
+	if err := r.app.loadRoomAgents(ctx, s); err != nil {
 		return err
 	}
-	r.places = s.Places
+	r.roomAgents = s.RoomAgents
 	var silent []store.Agent
-	r.able = nil
+	r.speakers = nil
 	for i := range s.Agents {
-		if rule, _ := able(s, &s.Agents[i]); rule == "" {
-			r.able = append(r.able, s.Agents[i])
+		if rule, _ := canSpeak(s, &s.Agents[i]); rule == "" {
+			r.speakers = append(r.speakers, s.Agents[i])
 		} else {
 			silent = append(silent, s.Agents[i])
 		}
 	}
-	r.present = slices.Concat(r.able, silent)
+	r.present = slices.Concat(r.speakers, silent)
 	return nil
 }
 
 // mayNotSpeak is the fault of an agent that was taken out or switched off, or
 // whose room was, since the turn was decided; else nil.
 func (r *turnRun) mayNotSpeak() error {
-	if slices.ContainsFunc(r.able, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
+	if slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
 		return nil
 	}
 	return &turnFault{reason: reasonNotAble, detail: "the agent or the room's AI was switched off", state: store.TurnStopped}
@@ -212,20 +212,20 @@ func (r *turnRun) speak(ctx context.Context) error {
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
-		r.app.hold(ctx, cancel, r.beat)
+		r.app.renewLease(ctx, cancel, r.beat)
 	}()
 	defer func() { cancel(nil); <-held }()
 	defer r.app.stops.add(r.turn.ID, cancel)()
-	err := r.answer(ctx)
+	err := r.speakNow(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errParked) {
 		return cause
 	}
 	return err
 }
 
-// answer lets the people who type go first, and then has the agent answer what
+// speakNow lets the people who type go first, and then has the agent answer what
 // there is to read.
-func (r *turnRun) answer(ctx context.Context) error {
+func (r *turnRun) speakNow(ctx context.Context) error {
 	if _, err := r.letType(ctx); err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (r *turnRun) answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var part agentPart
+	var part part
 	if g == nil {
 		part, err = r.partNow(ctx)
 	}
@@ -256,9 +256,9 @@ func (r *turnRun) answer(ctx context.Context) error {
 }
 
 // partNow is the direct answer to what there is to read now.
-func (r *turnRun) partNow(ctx context.Context) (part agentPart, err error) {
+func (r *turnRun) partNow(ctx context.Context) (part part, err error) {
 	if err = r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
-		err = r.giveWay(part.lines)
+		err = r.giveWay(part.messages)
 	}
 	return part, err
 }
@@ -305,9 +305,9 @@ func (r *turnRun) add(text string) {
 	r.units += realtime.Units(text)
 }
 
-// hold renews the lease of a turn or a report until ctx ends; one that is lost
+// renewLease renews the lease of a turn or a report until ctx ends; one that is lost
 // cancels the work. beat answers store.ErrStale when another attempt has begun.
-func (a *App) hold(ctx context.Context, cancel context.CancelCauseFunc, beat func(ctx context.Context, lease time.Time) error) {
+func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, beat func(ctx context.Context, lease time.Time) error) {
 	tick := time.NewTicker(a.cfg.Turns.Heartbeat) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	until := a.now().Add(a.cfg.Turns.Lease)
@@ -342,20 +342,20 @@ func (r *turnRun) finish(ctx context.Context) error {
 		return r.flow.finish(ctx)
 	}
 	a, content := r.app, strings.TrimSpace(r.text.String())
-	if err := r.look(ctx); err != nil {
+	if err := r.reload(ctx); err != nil {
 		return err
 	}
 	if err := r.mayNotSpeak(); err != nil {
-		return a.endTurn(ctx, r.turn, r.blame(err))
+		return a.endTurn(ctx, r.turn, r.withFault(err))
 	}
 	if content == "" {
-		return a.endTurn(ctx, r.turn, r.blame(r.silent("", "the")))
+		return a.endTurn(ctx, r.turn, r.withFault(r.silent("", "the")))
 	}
-	m := r.line(r.agent, content)
+	m := r.newMessage(r.agent, content)
 	m.Truncated = m.Truncated || r.wasCut("")
 	m.StoppedAt = r.ended
 	now := m.CreatedAt
-	_, stored := a.tell.MessageStored(ctx, m.ID, m.RoomID)
+	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 		end := *r.turn
 		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
@@ -365,7 +365,7 @@ func (r *turnRun) finish(ctx context.Context) error {
 		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
 		// The line before the turn: it waits for the agent's row, as a deletion
 		// of the agent does, and holding the turn meanwhile would be a deadlock.
-		if added, err := tx.AddLine(ctx, m, messageEvent(m), store.Heard{}); err != nil || !added {
+		if added, err := tx.AddMessage(ctx, m, messageEvent(m), store.Heard{}); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
 		if err := tx.EndTurn(ctx, &end, now); err != nil {
@@ -387,13 +387,13 @@ func (r *turnRun) finish(ctx context.Context) error {
 	stored(err)
 	if err == nil {
 		r.signal("finished")
-		a.tell.TurnEnded(ctx, store.TurnFinished, "", now.Sub(r.turn.CreatedAt))
+		a.telemetry.TurnEnded(ctx, store.TurnFinished, "", now.Sub(r.turn.CreatedAt))
 	}
 	return err
 }
 
-// line is what an agent says in the room as its line of this turn.
-func (r *turnRun) line(by *store.Agent, content string) *store.Message {
+// newMessage is what an agent says in the room as its line of this turn.
+func (r *turnRun) newMessage(by *store.Agent, content string) *store.Message {
 	most := int(r.app.cfg.Limits.MessageBytes)
 	long := len(content) > most
 	content = cut(content, most)

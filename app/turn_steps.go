@@ -105,10 +105,10 @@ func (r *turnRun) savedIn(node string) []store.TurnStep {
 	return slices.DeleteFunc(slices.Clone(r.saved), func(s store.TurnStep) bool { return s.Node != node })
 }
 
-// linesShown are the lines that the model was shown when a part began in an
+// messagesShown are the lines that the model was shown when a part began in an
 // earlier attempt, without those that were taken back or hidden since; nil
 // when none has saved anything of it.
-func (r *turnRun) linesShown(ctx context.Context, node string) ([]store.Message, error) {
+func (r *turnRun) messagesShown(ctx context.Context, node string) ([]store.Message, error) {
 	var seqs []int64
 	for _, s := range r.savedIn(node) {
 		if s.Kind != store.StepModel {
@@ -122,7 +122,7 @@ func (r *turnRun) linesShown(ctx context.Context, node string) ([]store.Message,
 			continue
 		}
 		lines, err := r.app.db.MessagesBySeq(ctx, r.turn.RoomID, seqs)
-		lines = slices.DeleteFunc(lines, func(m store.Message) bool { return m.State() != store.LineShown })
+		lines = slices.DeleteFunc(lines, func(m store.Message) bool { return m.State() != store.MessageShown })
 		return append([]store.Message{}, lines...), err
 	}
 	return nil, nil
@@ -153,7 +153,7 @@ func (r *turnRun) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 // does, which also ends own; nil saves the steps alone. errLeaseLost when
 // another attempt has begun.
 func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error, own ...*store.TurnStep) error {
-	steps := r.take()
+	steps := r.keepSteps()
 	err := r.app.yielding(ctx, func() error {
 		return r.app.db.InTx(ctx, func(tx *store.Tx) error {
 			if effect != nil {
@@ -181,8 +181,8 @@ func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error, own 
 	return err
 }
 
-// take hands over the steps that are to be saved.
-func (r *turnRun) take() []store.TurnStep {
+// keepSteps hands over the steps that are to be saved.
+func (r *turnRun) keepSteps() []store.TurnStep {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	steps := r.unsaved
@@ -222,9 +222,9 @@ func (r *turnRun) usesKey(ag *store.Agent, kind string) {
 	}
 }
 
-// blame is what an error means for the turn, with what the attempt has cost
+// withFault is what an error means for the turn, with what the attempt has cost
 // and done until then.
-func (r *turnRun) blame(err error) *turnFault {
+func (r *turnRun) withFault(err error) *turnFault {
 	f := *faultOf(err, r.turn.Attempt)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -116,7 +116,7 @@ func TestTurnDetails(t *testing.T) {
 				t.Errorf("step %d: got %s, want %s", i+1, got, want)
 			}
 		}
-		if last := steps[6]; last.Prompt.Continues != 1 || last.Answer.Text != "I see." || last.Answer.LineID == "" {
+		if last := steps[6]; last.Prompt.Continues != 1 || last.Answer.Text != "I see." || last.Answer.MessageID == "" {
 			t.Errorf("last step: got %+v and %+v", last.Prompt, last.Answer)
 		}
 
@@ -186,7 +186,7 @@ func TestReasoningIsForStaff(t *testing.T) {
 		at := third.CreatedAt.Add(-time.Microsecond)
 		r.Exec(t, "UPDATE messages SET deleted_at = ? WHERE id = ?", at, second.ID)
 		if err := r.DB.InTx(ctx, func(tx *store.Tx) error {
-			_, err := tx.EraseDeletedLines(ctx, at.Add(time.Microsecond), 10)
+			_, err := tx.EraseDeletedMessages(ctx, at.Add(time.Microsecond), 10)
 			return err
 		}); err != nil {
 			t.Fatal(err)

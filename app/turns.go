@@ -16,35 +16,35 @@ import (
 // with the job of the next one. Should a worker die in between, the dates
 // look_at and lease_until let the sweep find what was due.
 
-// snapshotLines is how far back a decision looks.
-const snapshotLines = 100
+// snapshotMessages is how far back a decision looks.
+const snapshotMessages = 100
 
 func (a *App) handlers() *jobs.Handlers {
-	return &jobs.Handlers{LookAtRoom: a.lookAtRoom, RunTurn: a.runTurn, RunReport: a.runReport, Prune: a.prune, Fate: fate}
+	return &jobs.Handlers{DecideInRoom: a.decideInRoom, RunTurn: a.runTurn, RunReport: a.runReport, Prune: a.prune, OnFailure: jobOutcome}
 }
 
-// fate maps a failed job's error to what the queue does with it.
-func fate(err error) jobs.Fate {
+// jobOutcome maps a failed job's error to what the queue does with it.
+func jobOutcome(err error) jobs.FailureOutcome {
 	var e *Error
 	if errors.As(err, &e) {
 		switch e.Kind {
 		case KindInvalid, KindRejected, KindForbidden, KindNotFound:
-			return jobs.Fate{Cancel: true}
+			return jobs.FailureOutcome{Cancel: true}
 		case KindLimited, KindUnavailable:
-			return jobs.Fate{Snooze: max(e.RetryAfter, time.Second)}
+			return jobs.FailureOutcome{Snooze: max(e.RetryAfter, time.Second)}
 		}
 	}
-	return jobs.Fate{}
+	return jobs.FailureOutcome{}
 }
 
-// lookAtRoom lets the room's agents decide about the lines that are new since
+// decideInRoom lets the room's agents decide about the lines that are new since
 // the last look. It rolls once for each line: what was decided is marked in
 // the same commit that creates the turns.
-func (a *App) lookAtRoom(ctx context.Context, job jobs.LookAtRoom) error {
-	return a.yielding(ctx, func() error { return a.look(ctx, job.RoomID) })
+func (a *App) decideInRoom(ctx context.Context, job jobs.DecideInRoom) error {
+	return a.yielding(ctx, func() error { return a.decideOnce(ctx, job.RoomID) })
 }
 
-func (a *App) look(ctx context.Context, roomID string) error {
+func (a *App) decideOnce(ctx context.Context, roomID string) error {
 	for range 5 {
 		s, err := a.snapshot(ctx, roomID)
 		if errors.Is(err, store.ErrNotFound) {
@@ -62,7 +62,7 @@ func (a *App) look(ctx context.Context, roomID string) error {
 			return tx.Rearm(ctx, s.rearmed(d.speakers()))
 		})
 		if err == nil {
-			a.tellUnheard(roomID, &d)
+			a.reportUnheard(roomID, &d)
 			a.tellNobody(ctx, s, &d)
 		}
 		// Another look was faster, a turn began, or an agent was deleted
@@ -77,22 +77,22 @@ func (a *App) look(ctx context.Context, roomID string) error {
 // snapshot reads what a decision needs; nil when there is nothing to decide,
 // or a turn is going on whose end will look again.
 func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error) {
-	room, live, waiting, err := a.db.RoomToLook(ctx, roomID)
+	room, live, waiting, err := a.db.RoomToDecide(ctx, roomID)
 	switch {
 	case err != nil:
 		return nil, err
-	case room.LookedSeq >= room.EventSeq, live:
+	case room.DecidedSeq >= room.EventSeq, live:
 		return nil, nil
 	case waiting: // the turn before it was deleted with its agent
 		return nil, a.resumeRoom(ctx, roomID)
 	}
 	s := a.newSnapshot(room)
-	if err := a.placeAgents(ctx, s); err != nil {
+	if err := a.loadRoomAgents(ctx, s); err != nil {
 		return nil, err
 	}
 	// The snapshot's own head: lines that came while it was read have looks of
 	// their own.
-	if s.Lines, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotLines); err != nil {
+	if s.Messages, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotMessages); err != nil {
 		return nil, err
 	}
 	return s, errors.Join(a.countUnread(ctx, s), a.findKeyless(ctx, s))
@@ -123,12 +123,12 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 	if !errors.Is(err, store.ErrNotFound) || !due {
 		return notMissing(err)
 	}
-	return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: roomID})
+	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
 }
 
 // newSnapshot begins a snapshot of a room.
 func (a *App) newSnapshot(room *store.Room) *roomSnapshot {
-	return &roomSnapshot{Room: *room, Now: a.now(), MaxRow: a.cfg.Turns.MaxAgentRow, Places: map[string]*placed{}, PersonLines: map[string]int{},
+	return &roomSnapshot{Room: *room, Now: a.now(), MaxStreak: a.cfg.Turns.MaxStreak, RoomAgents: map[string]*roomAgent{}, PersonMessages: map[string]int{},
 		Keyless: map[string]string{}}
 }
 
@@ -192,10 +192,10 @@ func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 	errs = append(errs, err)
 	for _, id := range rooms {
 		err := a.db.InTx(ctx, func(tx *store.Tx) error {
-			if err := tx.PostponeLook(ctx, id, asOf, a.instant().Add(a.cfg.Turns.Lease)); err != nil {
+			if err := tx.PostponeDecision(ctx, id, asOf, a.instant().Add(a.cfg.Turns.Lease)); err != nil {
 				return err
 			}
-			return a.queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: id})
+			return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: id})
 		})
 		if err != nil && !errors.Is(err, store.ErrStale) {
 			errs = append(errs, fmt.Errorf("look at room %s: %w", id, err))

@@ -309,7 +309,7 @@ func awaitColumnPast(t *testing.T, r *apptest.Rig, roomID string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return room.LookAt.IsZero() || room.LookAt.After(time.Now())
+		return room.DecideAt.IsZero() || room.DecideAt.After(time.Now())
 	})
 }
 

@@ -89,7 +89,7 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 		// What rooms keep of the last minutes still has the name.
 		a.hub.Forget()
 	})
-	return u, a.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userFacts(u), nil)
+	return u, a.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userChanges(u), nil)
 }
 
 // passOn gives what somebody owns to the actor, and the projects that only they
@@ -99,7 +99,7 @@ func (a *App) passOn(ctx context.Context, tx *store.Tx, actor *Actor, id string)
 	if err != nil {
 		return err
 	}
-	before, after := facts{"owner_id": id}, facts{"owner_id": actor.User.ID}
+	before, after := changes{"owner_id": id}, changes{"owner_id": actor.User.ID}
 	for _, c := range courses {
 		if err := a.record(ctx, tx, actor, ActTransferCourse, target{"course", c}, before, after); err != nil {
 			return err

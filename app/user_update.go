@@ -139,7 +139,7 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	if err != nil {
 		return nil, fromStore(err, "User")
 	}
-	before, was := userFacts(u), *u
+	before, was := userChanges(u), *u
 	if err := c.apply(u); err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 			return nil, err
 		}
 	}
-	after := userFacts(u)
+	after := userChanges(u)
 	if hash != "" {
 		after["password"] = "set"
 	}

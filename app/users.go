@@ -39,7 +39,7 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateUser, target{"user", u.ID}, nil, userFacts(u))
+		return a.record(ctx, tx, actor, ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "user_exists", "User already exists")
@@ -47,9 +47,9 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 	return u, err
 }
 
-// userFacts is an account as the audit log shows it.
-func userFacts(u *store.User) facts {
-	return facts{"email": u.Email, "username": u.Username, "full_name": u.FullName, "role": u.Role, "is_active": u.IsActive,
+// userChanges is an account as the audit log shows it.
+func userChanges(u *store.User) changes {
+	return changes{"email": u.Email, "username": u.Username, "full_name": u.FullName, "role": u.Role, "is_active": u.IsActive,
 		"avatar_url": u.AvatarURL}
 }
 
@@ -109,7 +109,7 @@ func (a *App) SetPassword(ctx context.Context, login, password string) error {
 		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, operator(), didSetPassword, target{"user", u.ID}, nil, facts{"email": u.Email, "sessions": "ended"})
+		return a.record(ctx, tx, operator(), didSetPassword, target{"user", u.ID}, nil, changes{"email": u.Email, "sessions": "ended"})
 	})
 }
 

@@ -51,15 +51,15 @@ func (a *App) PutToSleep(ctx context.Context, actor *Actor, roomID, agentID stri
 	})
 }
 
-// Rouse wakes an agent that sleeps in a room, whatever put it to sleep.
-func (a *App) Rouse(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
+// ClearSleep wakes an agent that sleeps in a room, whatever put it to sleep.
+func (a *App) ClearSleep(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
 	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(r *store.Room, ra *store.RoomAgent, now time.Time) error {
-		rouse(ra, r, now)
+		clearSleep(ra, r, now)
 		return nil
 	})
 }
 
-func rouse(ra *store.RoomAgent, r *store.Room, now time.Time) {
+func clearSleep(ra *store.RoomAgent, r *store.Room, now time.Time) {
 	ra.AsleepAt, ra.WokenAt, ra.WokenSeq = time.Time{}, now, r.EventSeq
 }
 
@@ -78,18 +78,18 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 		if err != nil {
 			return err
 		}
-		if turn, err = a.wake(ctx, tx, actor, p, room); err != nil {
+		if turn, err = a.storeWake(ctx, tx, actor, p, room); err != nil {
 			return err
 		}
 		ra, err := tx.RoomAgentForUpdate(ctx, roomID, agentID)
 		if err != nil {
 			return err
 		}
-		rouse(ra, room, turn.CreatedAt)
+		clearSleep(ra, room, turn.CreatedAt)
 		if err := tx.UpdateRoomAgent(ctx, ra); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWakeAgent, target{"room", roomID}, nil, facts{"agent_id": agentID, "turn_id": turn.ID})
+		return a.record(ctx, tx, actor, ActWakeAgent, target{"room", roomID}, nil, changes{"agent_id": agentID, "turn_id": turn.ID})
 	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -102,11 +102,11 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 
 var errAboutToSpeak = errorf(KindConflict, ruleBusy, "The agent is about to speak already")
 
-// wake stores the decision that staff have made, with its turn.
-func (a *App) wake(ctx context.Context, tx *store.Tx, actor *Actor, p *placed, room *store.Room) (*store.Turn, error) {
+// storeWake stores the decision that staff have made, with its turn.
+func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *roomAgent, room *store.Room) (*store.Turn, error) {
 	now := a.instant()
-	rouse(p.RoomAgent, room, now)
-	if rule, detail := p.ability(room, 0, now); rule != "" {
+	clearSleep(p.RoomAgent, room, now)
+	if rule, detail := p.canSpeak(room, 0, now); rule != "" {
 		return nil, errorf(KindConflict, rule, "The agent cannot speak now: %s", reasonText(rule, detail))
 	}
 	shown, err := tx.ShownMessages(ctx, room.ID, 0, 1)
@@ -124,7 +124,7 @@ func (a *App) wake(ctx context.Context, tx *store.Tx, actor *Actor, p *placed, r
 		return nil, errAboutToSpeak
 	}
 	// Lines that nobody has decided about yet are left to the look at them.
-	d := decision{Cause: causeWake, From: room.LookedSeq, Seq: room.LookedSeq, Candidates: []candidate{
+	d := decision{Cause: causeWake, From: room.DecidedSeq, Seq: room.DecidedSeq, Candidates: []candidate{
 		{AgentID: p.AgentID, Name: p.Agent.Name, Speaks: true, Rule: ruleWoken, askedBy: actor.User.ID}}}
 	row, turns := d.rows(room.ID, now)
 	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil {

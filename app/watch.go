@@ -7,14 +7,14 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// watchers are the readers of rooms that are no sockets: event streams over
+// streams are the readers of rooms that are no sockets: event streams over
 // HTTP. A poke only says "look again"; it may come for nothing.
-type watchers struct {
+type streams struct {
 	mu    sync.Mutex
 	rooms map[string]map[chan struct{}]struct{}
 }
 
-func (w *watchers) add(room string) (poke <-chan struct{}, remove func()) {
+func (w *streams) add(room string) (poke <-chan struct{}, remove func()) {
 	ch := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -34,21 +34,21 @@ func (w *watchers) add(room string) (poke <-chan struct{}, remove func()) {
 	}
 }
 
-func (w *watchers) poke(room string) {
+func (w *streams) wake(room string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	poke(w.rooms[room])
+	recheckTriggers(w.rooms[room])
 }
 
-func (w *watchers) pokeAll() {
+func (w *streams) wakeAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, chans := range w.rooms {
-		poke(chans)
+		recheckTriggers(chans)
 	}
 }
 
-func poke(chans map[chan struct{}]struct{}) {
+func recheckTriggers(chans map[chan struct{}]struct{}) {
 	for ch := range chans {
 		select {
 		case ch <- struct{}{}:
@@ -113,23 +113,23 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	return p, nil
 }
 
-// Watch is one reader of a room that is no socket. Changed pokes whenever the
+// EventStream is one reader of a room that is no socket. Changed pokes whenever the
 // room may have newer events, End is closed when the process goes away.
-type Watch struct {
+type EventStream struct {
 	Changed, End <-chan struct{}
 	// Stop ends it and gives its place back; call it once.
 	Stop func()
 }
 
-// Watch starts one, unless the actor has too many connections. It needs no
+// OpenEventStream starts one, unless the actor has too many connections. It needs no
 // permission, for it tells nothing but that there may be something to read.
-func (a *App) Watch(actor *Actor, roomID string) (*Watch, error) {
+func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error) {
 	who, most := actor.User.ID, a.cfg.Limits.ConnectionsAtOnce
 	if !a.open.take(who, most) {
 		return nil, tooManyConnections(most)
 	}
-	changed, remove := a.watchers.add(roomID)
-	return &Watch{Changed: changed, End: a.closing, Stop: func() { remove(); a.open.free(who) }}, nil
+	changed, remove := a.streams.add(roomID)
+	return &EventStream{Changed: changed, End: a.closing, Stop: func() { remove(); a.open.free(who) }}, nil
 }
 
 func tooManyConnections(most int) *Error {

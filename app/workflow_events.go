@@ -76,8 +76,8 @@ type WorkflowEvent struct {
 	Label    string `json:"label,omitempty"`
 }
 
-// tellNode shows the room that a node begins or is done.
-func (r *graphRun) tellNode(id string, node workflow.Node, state, label string) {
+// signalNode shows the room that a node begins or is done.
+func (r *graphRun) signalNode(id string, node workflow.Node, state, label string) {
 	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: signalWorkflow, Body: json.RawMessage(toJSON(WorkflowEvent{
 		TurnID: r.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type), State: state, Label: label}))})
 }

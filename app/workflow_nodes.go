@@ -19,7 +19,7 @@ import (
 // its effects. alone tells that no other node goes on beside it.
 func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) nodeDone {
 	node, key := r.graph.Nodes[id], visitKey(id, n)
-	r.tellNode(id, node, "started", "")
+	r.signalNode(id, node, "started", "")
 	var out nodeOutput
 	var err error
 	if heedful(node) {
@@ -45,7 +45,7 @@ func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) node
 		err = &turnFault{reason: reasonGraph, detail: fmt.Sprintf("nothing can be done at %s", id), state: store.TurnStopped}
 	}
 	if err == nil {
-		r.tellNode(id, node, "finished", out.Label)
+		r.signalNode(id, node, "finished", out.Label)
 	}
 	return nodeDone{id, out, err}
 }
@@ -73,7 +73,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	if err != nil {
 		return nodeOutput{}, err
 	}
-	part := agentPart{node: key, agent: who, lines: r.lines, heard: r.heard}
+	part := part{node: key, agent: who, messages: r.messages, heard: r.heard}
 	part.system = instructions(who, r.room, r.course, r.fence)
 	if why := occasion(r.turn.Cause); why != "" && node.Config.Mode != workflow.ModeEvaluate {
 		part.asked = append(part.asked, llm.Message{Role: llm.RoleUser, Text: why})
@@ -110,7 +110,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 
 // judge reads an evaluation; one that cannot be read is asked for once more, with
 // what was wrong.
-func (r *graphRun) judge(ctx context.Context, part agentPart, out *nodeOutput, draft string) error {
+func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft string) error {
 	if out.Verdict, out.Problem = verdictOf(out.Text, draft); out.Problem == "" {
 		return nil
 	}
@@ -142,13 +142,13 @@ func (r *graphRun) unread(id string, node workflow.Node) error {
 }
 
 // converseAnew has an agent speak with what a person has said meanwhile. Only a
-// node to which no other goes on beside comes here, see agentPart.show.
-func (r *graphRun) converseAnew(ctx context.Context, part agentPart) (string, error) {
-	if err := r.app.yielding(ctx, func() error { return r.hear(ctx) }); err != nil {
+// node to which no other goes on beside comes here, see part.show.
+func (r *graphRun) converseAnew(ctx context.Context, part part) (string, error) {
+	if err := r.app.yielding(ctx, func() error { return r.readMessages(ctx) }); err != nil {
 		return "", err
 	}
-	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.present))
-	part.lines, part.heard = r.lines, r.heard
+	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present))
+	part.messages, part.heard = r.messages, r.heard
 	return r.converse(ctx, part)
 }
 
@@ -157,21 +157,21 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 	if handler == workflow.WhoSpeaker || handler == "" {
 		return r.agent, nil
 	}
-	fits := func(ag store.Agent) bool { return part(&ag) == handler }
+	fits := func(ag store.Agent) bool { return partOf(&ag) == handler }
 	if kind, ok := strings.CutPrefix(handler, "type:"); ok {
 		fits = func(ag store.Agent) bool { return ag.Type == kind }
 	} else if id, ok := strings.CutPrefix(handler, "agent:"); ok {
 		fits = func(ag store.Agent) bool { return ag.ID == id }
 	}
 	// Somebody else than who speaks, if there is one: nobody judges his own draft.
-	i := slices.IndexFunc(r.able, func(ag store.Agent) bool { return fits(ag) && ag.ID != r.agent.ID })
+	i := slices.IndexFunc(r.speakers, func(ag store.Agent) bool { return fits(ag) && ag.ID != r.agent.ID })
 	if i < 0 {
-		i = slices.IndexFunc(r.able, fits)
+		i = slices.IndexFunc(r.speakers, fits)
 	}
 	if i < 0 {
 		return nil, &turnFault{reason: reasonNotAble, detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler), state: store.TurnStopped}
 	}
-	return &r.able[i], nil
+	return &r.speakers[i], nil
 }
 
 // task is what a node asks its agent for, with the outputs that it names.
@@ -273,21 +273,21 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	if content == "" {
 		return out, &turnFault{reason: reasonSilent, detail: "there was nothing to say", state: store.TurnStopped}
 	}
-	if err := r.app.yielding(ctx, func() error { return r.look(ctx) }); err != nil {
+	if err := r.app.yielding(ctx, func() error { return r.reload(ctx) }); err != nil {
 		return out, err
 	}
 	if err := r.mayNotSpeak(); err != nil { // switched off while it was written
 		return out, err
 	}
-	m := r.line(src.by, content)
+	m := r.newMessage(src.by, content)
 	m.Truncated = m.Truncated || src.Cut
 	first := r.said == 0
 	if !first {
 		m.TurnID = "" // one line of a turn takes the place of what streamed
 	}
-	_, stored := r.app.tell.MessageStored(ctx, m.ID, m.RoomID)
+	_, stored := r.app.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
-		added, err := tx.AddLine(ctx, m, messageEvent(m), store.Heard{})
+		added, err := tx.AddMessage(ctx, m, messageEvent(m), store.Heard{})
 		if err != nil {
 			return err
 		}
@@ -305,7 +305,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 // toolNode calls a tool as the turn's agent, with the arguments of the graph;
 // the call is a step of its own before the node's.
 func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
-	t := r.newTalk(&agentPart{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)})
+	t := r.newTalk(&part{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)})
 	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
 	if len(call.Arguments) == 0 {
 		call.Arguments = json.RawMessage(`{}`)

@@ -44,7 +44,7 @@ func (r *graphRun) peopleFirst(ctx context.Context) error {
 		return nil
 	}
 	newer := false
-	err := r.app.yielding(ctx, func() (err error) { newer, err = r.heardMore(ctx, r.heard); return err })
+	err := r.app.yielding(ctx, func() (err error) { newer, err = r.hasNewer(ctx, r.heard); return err })
 	switch {
 	case err != nil || !newer:
 		return err
@@ -72,10 +72,10 @@ func (r *graphRun) startAnew(ctx context.Context) error {
 	r.saved, r.done, r.denied = nil, nil, false
 	clear(r.outputs)
 	clear(r.ends)
-	err := r.app.yielding(ctx, func() error { return r.hear(ctx) })
-	if err == nil && len(r.lines) == 0 {
+	err := r.app.yielding(ctx, func() error { return r.readMessages(ctx) })
+	if err == nil && len(r.messages) == 0 {
 		return errLinesGone
 	}
-	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.present))
+	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present))
 	return err
 }

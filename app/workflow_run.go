@@ -35,10 +35,10 @@ const (
 // graphRun is a turn on its way through its graph.
 type graphRun struct {
 	*turnRun
-	graph  *workflow.Graph
-	course *store.Course
-	lines  []store.Message // of the room, as the first attempt was shown them
-	heard  int64           // see agentPart
+	graph    *workflow.Graph
+	course   *store.Course
+	messages []store.Message // of the room, as the first attempt was shown them
+	heard    int64           // see part
 
 	done    []workflow.Step
 	outputs map[string]nodeOutput // by the name under which nodes refer to them
@@ -116,7 +116,7 @@ func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
 		delete(busy, res.id)
 		switch {
 		case res.err == nil:
-			run.take(res.id, res.out)
+			run.addResult(res.id, res.out)
 		case errors.Is(res.err, errParked), errors.Is(res.err, errHeardMore):
 			failed = cmp.Or(failed, res.err) // the branches beside it come to their next node
 		default:
@@ -170,29 +170,29 @@ func (r *graphRun) restore(ctx context.Context) error {
 				continue
 			}
 			out.by = r.agentByID(s.AgentID)
-			r.take(id, out)
+			r.addResult(id, out)
 		}
 		var begun []store.Message
 		if len(r.saved) > 0 {
-			begun, err = r.linesShown(ctx, r.saved[0].Node)
+			begun, err = r.messagesShown(ctx, r.saved[0].Node)
 		}
-		if r.lines, r.heard = begun, newest(begun); begun == nil && err == nil {
-			err = r.hear(ctx)
+		if r.messages, r.heard = begun, newest(begun); begun == nil && err == nil {
+			err = r.readMessages(ctx)
 		}
-		if err == nil && len(r.lines) == 0 && r.turn.Cause == causePost {
+		if err == nil && len(r.messages) == 0 && r.turn.Cause == causePost {
 			return errLinesGone
 		}
-		r.read = readUpTo(r.turn.TriggerSeq, r.lines, r.agent.ID, r.present)
+		r.read = readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present)
 		if err == nil && len(r.saved) == 0 {
-			err = r.giveWay(r.lines)
+			err = r.giveWay(r.messages)
 		}
 		return err
 	})
 }
 
-// hear reads the newest lines of the room.
-func (r *graphRun) hear(ctx context.Context) (err error) {
-	r.lines, r.heard, err = r.hearRoom(ctx, r.places[r.agent.ID].contextLines())
+// readMessages reads the newest lines of the room.
+func (r *graphRun) readMessages(ctx context.Context) (err error) {
+	r.messages, r.heard, err = r.readRoom(ctx, r.roomAgents[r.agent.ID].contextMessages())
 	return err
 }
 
@@ -230,8 +230,8 @@ func visitKey(id string, visit int) string {
 	return fmt.Sprintf("%s%s%d", id, visitMark, visit)
 }
 
-// take notes what came out of a node.
-func (r *graphRun) take(id string, out nodeOutput) {
+// addResult notes what came out of a node.
+func (r *graphRun) addResult(id string, out nodeOutput) {
 	r.done = append(r.done, workflow.Step{Node: id, Label: out.Label})
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -258,8 +258,8 @@ func (r *graphRun) outputNames() []string {
 }
 
 func (r *graphRun) agentByID(id string) *store.Agent {
-	if i := slices.IndexFunc(r.able, func(ag store.Agent) bool { return ag.ID == id }); i >= 0 {
-		return &r.able[i]
+	if i := slices.IndexFunc(r.speakers, func(ag store.Agent) bool { return ag.ID == id }); i >= 0 {
+		return &r.speakers[i]
 	}
 	return r.agent
 }
@@ -276,7 +276,7 @@ func (r *graphRun) finish(ctx context.Context) error {
 		if r.status == workflow.LabelRejected && r.denied {
 			fault.reason, fault.detail = reasonDenied, "the draft was not approved"
 		}
-		return a.endTurn(ctx, r.turn, r.blame(fault))
+		return a.endTurn(ctx, r.turn, r.withFault(fault))
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		end := *r.turn
@@ -303,7 +303,7 @@ func (r *graphRun) finish(ctx context.Context) error {
 	})
 	if err == nil {
 		r.signal("finished")
-		a.tell.TurnEnded(ctx, store.TurnFinished, r.status, now.Sub(r.turn.CreatedAt))
+		a.telemetry.TurnEnded(ctx, store.TurnFinished, r.status, now.Sub(r.turn.CreatedAt))
 	}
 	return err
 }

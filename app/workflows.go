@@ -129,9 +129,9 @@ func (a *App) applyWorkflow(s WorkflowSettings, w *store.Workflow) error {
 	return nil
 }
 
-// workflowFacts is a workflow as the audit log shows it.
-func workflowFacts(w *store.Workflow) facts {
-	return facts{"course_id": w.CourseID, "name": w.Name, "graph": sum(string(w.Graph))}
+// workflowChanges is a workflow as the audit log shows it.
+func workflowChanges(w *store.Workflow) changes {
+	return changes{"course_id": w.CourseID, "name": w.Name, "graph": sum(string(w.Graph))}
 }
 
 // Workflows lists those that ship with the program and those of a course,
@@ -166,7 +166,7 @@ func (a *App) CreateWorkflow(ctx context.Context, actor *Actor, courseID string,
 		if err := a.inCourse(ctx, tx, actor, store.PlacedWorkflows, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", w.ID}, nil, workflowFacts(w))
+		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", w.ID}, nil, workflowChanges(w))
 	})
 	if err != nil {
 		return nil, err
@@ -235,7 +235,7 @@ func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s Wor
 		if s.Version.Sent && !s.Version.Null && s.Version.Value != w.Version {
 			return store.ErrStale
 		}
-		before, size := workflowFacts(w), len(w.Graph)
+		before, size := workflowChanges(w), len(w.Graph)
 		if err := a.applyWorkflow(s, w); err != nil {
 			return err
 		}
@@ -248,7 +248,7 @@ func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s Wor
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, before, workflowFacts(w))
+		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, before, workflowChanges(w))
 	})
 	return w, err
 }
@@ -264,7 +264,7 @@ func (a *App) DeleteWorkflow(ctx context.Context, actor *Actor, id string, dryRu
 		if err := tx.DeleteWorkflow(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, workflowFacts(w), nil)
+		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, workflowChanges(w), nil)
 	})
 	return counts, err
 }

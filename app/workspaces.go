@@ -35,7 +35,7 @@ func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string
 			return err
 		}
 		return a.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
-			facts{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
+			changes{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
 	})
 	return o, err
 }
@@ -76,7 +76,7 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 			return err
 		}
 		return a.record(ctx, tx, actor, ActCreateProject, target{"project", p.ID}, nil,
-			facts{"organization_id": p.OrganizationID, "name": p.Name, "description": p.Description})
+			changes{"organization_id": p.OrganizationID, "name": p.Name, "description": p.Description})
 	})
 	return p, err
 }

@@ -13,20 +13,20 @@ const (
 	queueTurns = "turns"
 )
 
-// LookAtRoom asks who of a room's agents should speak, after a new line.
-type LookAtRoom struct {
+// DecideInRoom asks who of a room's agents should speak, after a new line.
+type DecideInRoom struct {
 	RoomID string `json:"room_id"`
 }
 
 // Kind is the job's name in the database; it never changes.
-func (LookAtRoom) Kind() string { return "look_at_room" }
+func (DecideInRoom) Kind() string { return "look_at_room" }
 
 // InsertOpts are the queue and the limits of the job.
-func (LookAtRoom) InsertOpts() river.InsertOpts {
+func (DecideInRoom) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueQuick, MaxAttempts: 5}
 }
 
-const lookTimeout = 20 * time.Second
+const decideTimeout = 20 * time.Second
 
 // RunTurn lets one agent speak. Attempt is the fence: a job for an attempt
 // that is over does nothing.

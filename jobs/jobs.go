@@ -28,16 +28,16 @@ import (
 
 // Handlers has one function per job; New refuses a nil one.
 type Handlers struct {
-	LookAtRoom func(context.Context, LookAtRoom) error
-	RunTurn    func(context.Context, RunTurn) error
-	RunReport  func(context.Context, RunReport) error
-	Prune      func(context.Context, Prune) error
+	DecideInRoom func(context.Context, DecideInRoom) error
+	RunTurn      func(context.Context, RunTurn) error
+	RunReport    func(context.Context, RunReport) error
+	Prune        func(context.Context, Prune) error
 	// Fate says what becomes of a job that failed with err.
-	Fate func(err error) Fate
+	OnFailure func(err error) FailureOutcome
 }
 
-// Fate is what becomes of a failed job.
-type Fate struct {
+// FailureOutcome is what becomes of a failed job.
+type FailureOutcome struct {
 	Cancel bool          // it can never succeed
 	Snooze time.Duration // not now: again after this long, without counting an attempt; zero = retry with backoff
 }
@@ -68,10 +68,10 @@ type Queue struct {
 
 type worker[T river.JobArgs] struct {
 	river.WorkerDefaults[T]
-	run     func(context.Context, T) error
-	fate    func(error) Fate
-	watch   func(context.Context, Begun) (context.Context, func(Outcome, error))
-	timeout time.Duration
+	run       func(context.Context, T) error
+	onFailure func(error) FailureOutcome
+	watch     func(context.Context, Begun) (context.Context, func(Outcome, error))
+	timeout   time.Duration
 }
 
 // Work runs the handler and turns its error into River's terms.
@@ -86,7 +86,7 @@ func (w *worker[T]) Work(ctx context.Context, j *river.Job[T]) error {
 		outcome = Done
 		return nil
 	}
-	switch f := w.fate(err); {
+	switch f := w.onFailure(err); {
 	case f.Cancel:
 		outcome = Cancelled
 		return river.JobCancel(err)
@@ -109,7 +109,7 @@ func add[T river.JobArgs](ws *river.Workers, o Options, timeout time.Duration, r
 		var a T
 		return fmt.Errorf("jobs: no handler for %s", a.Kind())
 	}
-	return river.AddWorkerSafely(ws, &worker[T]{run: run, fate: o.Handlers.Fate, watch: o.Begin, timeout: timeout})
+	return river.AddWorkerSafely(ws, &worker[T]{run: run, onFailure: o.Handlers.OnFailure, watch: o.Begin, timeout: timeout})
 }
 
 // New makes the queue over the database's own connections.
@@ -123,12 +123,12 @@ func New(db *store.DB, o Options) (*Queue, error) {
 		CompletedJobRetentionPeriod: time.Hour,
 	}
 	if h := o.Handlers; h != nil {
-		if h.Fate == nil {
+		if h.OnFailure == nil {
 			return nil, errors.New("jobs: no Fate")
 		}
 		ws := river.NewWorkers()
 		if err := errors.Join(
-			add(ws, o, lookTimeout, h.LookAtRoom),
+			add(ws, o, decideTimeout, h.DecideInRoom),
 			add(ws, o, turnTimeout, h.RunTurn),
 			add(ws, o, reportTimeout, h.RunReport),
 			add(ws, o, pruneTimeout, h.Prune),

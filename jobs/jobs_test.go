@@ -20,7 +20,7 @@ import (
 func TestNamesInTheDatabase(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string]jobs.Args{
-		`look_at_room quick {"room_id":"r"}`:         jobs.LookAtRoom{RoomID: "r"},
+		`look_at_room quick {"room_id":"r"}`:         jobs.DecideInRoom{RoomID: "r"},
 		`run_turn turns {"turn_id":"t","attempt":2}`: jobs.RunTurn{TurnID: "t", Attempt: 2},
 		`prune quick {}`:                             jobs.Prune{},
 	} {
@@ -37,11 +37,11 @@ func TestNewRefusesAMissingHandler(t *testing.T) {
 	fields := reflect.TypeFor[jobs.Handlers]()
 	for i := range fields.NumField() {
 		h := &jobs.Handlers{
-			LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return nil },
-			RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
-			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
-			Prune:      func(context.Context, jobs.Prune) error { return nil },
-			Fate:       func(error) jobs.Fate { return jobs.Fate{} },
+			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
+			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
+			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
+			Prune:        func(context.Context, jobs.Prune) error { return nil },
+			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}
 		o := jobs.Options{Handlers: h, QuickWorkers: 1, TurnWorkers: 1, Log: slog.New(slog.DiscardHandler)}
 		if reflect.ValueOf(h).Elem().Field(i).IsNil() {
@@ -63,7 +63,7 @@ func TestAdd(t *testing.T) {
 		t.Parallel()
 		each(t, nil, func(b *bench) {
 			err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
-				if err := b.queue.Add(b.Context(), tx, jobs.LookAtRoom{RoomID: "held"}); err != nil {
+				if err := b.queue.Add(b.Context(), tx, jobs.DecideInRoom{RoomID: "held"}); err != nil {
 					return err
 				}
 				return tx.SetSetting(b.Context(), "key", "value")
@@ -91,7 +91,7 @@ func TestAdd(t *testing.T) {
 		}, func(b *bench) {
 			err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
 				// The job first: on Postgres its notification must wait for the commit.
-				if err := b.queue.Add(b.Context(), tx, jobs.LookAtRoom{RoomID: "room"}); err != nil {
+				if err := b.queue.Add(b.Context(), tx, jobs.DecideInRoom{RoomID: "room"}); err != nil {
 					return err
 				}
 				return tx.SetSetting(b.Context(), "room", "value")
@@ -105,12 +105,12 @@ func TestAdd(t *testing.T) {
 		t.Parallel()
 		each(t, nil, func(b *bench) {
 			err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
-				return errors.Join(b.queue.Add(b.Context(), tx, jobs.LookAtRoom{RoomID: "lost"}), errWork)
+				return errors.Join(b.queue.Add(b.Context(), tx, jobs.DecideInRoom{RoomID: "lost"}), errWork)
 			})
 			if !errors.Is(err, errWork) {
 				b.Fatal(err)
 			}
-			b.mustAdd(jobs.LookAtRoom{RoomID: "kept"})
+			b.mustAdd(jobs.DecideInRoom{RoomID: "kept"})
 			b.wantNext("kept")
 			if got := b.row("count(*)"); got != "1" {
 				b.Errorf("%s jobs are stored, want 1", got)
@@ -131,7 +131,7 @@ func TestAdd(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := db.InTx(t.Context(), func(tx *store.Tx) error {
-				return other.Add(t.Context(), tx, jobs.LookAtRoom{RoomID: "from afar"})
+				return other.Add(t.Context(), tx, jobs.DecideInRoom{RoomID: "from afar"})
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -159,14 +159,14 @@ func TestAddAt(t *testing.T) {
 	t.Parallel()
 	each(t, nil, func(b *bench) {
 		// A queue that has only just started may meet both at its first poll.
-		b.mustAdd(jobs.LookAtRoom{RoomID: "first"})
+		b.mustAdd(jobs.DecideInRoom{RoomID: "first"})
 		b.wantNext("first")
 		soon := time.Now().Add(2 * time.Second)
 		err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
 			return errors.Join(
-				b.queue.AddAt(b.Context(), tx, jobs.LookAtRoom{RoomID: "much later"}, time.Now().Add(time.Hour)),
-				b.queue.AddAt(b.Context(), tx, jobs.LookAtRoom{RoomID: "soon"}, soon),
-				b.queue.AddAt(b.Context(), tx, jobs.LookAtRoom{RoomID: "now"}, time.Now().Add(-time.Hour)))
+				b.queue.AddAt(b.Context(), tx, jobs.DecideInRoom{RoomID: "much later"}, time.Now().Add(time.Hour)),
+				b.queue.AddAt(b.Context(), tx, jobs.DecideInRoom{RoomID: "soon"}, soon),
+				b.queue.AddAt(b.Context(), tx, jobs.DecideInRoom{RoomID: "now"}, time.Now().Add(-time.Hour)))
 		})
 		if err != nil {
 			b.Fatal(err)
@@ -202,7 +202,7 @@ func TestWakeOnSQLite(t *testing.T) {
 		took = append(took, time.Since(begun))
 	}
 	for range 10 {
-		run(jobs.LookAtRoom{RoomID: "room"}, "room")
+		run(jobs.DecideInRoom{RoomID: "room"}, "room")
 		run(jobs.RunTurn{TurnID: "turn", Attempt: 1}, "turn")
 	}
 	// By the second's poll alone a job that follows another waits nearly all of it.
@@ -217,8 +217,8 @@ func TestFate(t *testing.T) {
 	fail := func(context.Context, string) error { return errWork }
 	t.Run("cancel ends it", func(t *testing.T) {
 		t.Parallel()
-		each(t, func(b *bench) { b.work, b.fate = fail, jobs.Fate{Cancel: true} }, func(b *bench) {
-			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+		each(t, func(b *bench) { b.work, b.fate = fail, jobs.FailureOutcome{Cancel: true} }, func(b *bench) {
+			b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 			b.next()
 			b.waitRow("state", "cancelled")
 		})
@@ -227,7 +227,7 @@ func TestFate(t *testing.T) {
 		t.Parallel()
 		each(t, func(b *bench) {
 			left := 2
-			b.fate = jobs.Fate{Snooze: time.Millisecond}
+			b.fate = jobs.FailureOutcome{Snooze: time.Millisecond}
 			b.work = func(context.Context, string) error {
 				if left--; left >= 0 {
 					return errWork
@@ -235,7 +235,7 @@ func TestFate(t *testing.T) {
 				return nil
 			}
 		}, func(b *bench) {
-			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+			b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 			for range 3 {
 				b.wantNext("room")
 			}
@@ -248,7 +248,7 @@ func TestFate(t *testing.T) {
 	t.Run("else it is tried again later", func(t *testing.T) {
 		t.Parallel()
 		each(t, func(b *bench) { b.work = fail }, func(b *bench) {
-			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+			b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 			b.next()
 			// A backoff of a second is short enough for "available" at once.
 			b.wantNext("room")
@@ -269,7 +269,7 @@ func TestFate(t *testing.T) {
 				return nil
 			}
 		}, func(b *bench) {
-			b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+			b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 			b.next()
 			b.wantNext("room")
 			b.waitRow("state", "completed")
@@ -290,7 +290,7 @@ func TestTimeout(t *testing.T) {
 			return nil
 		}
 	}, func(b *bench) {
-		b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+		b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 		if got := wait(b.T, "run", left); got <= 0 || got > 20*time.Second {
 			b.Errorf("a look has %v, want 20 s at most", got)
 		}
@@ -304,11 +304,11 @@ func TestPruneEvery(t *testing.T) {
 		ran := make(chan struct{}, 100)
 		q, err := jobs.New(db, jobs.Options{QuickWorkers: 1, TurnWorkers: 1, PruneEvery: time.Second, Log: slog.New(slog.DiscardHandler),
 			Handlers: &jobs.Handlers{
-				LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return nil },
-				RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
-				RunReport:  func(context.Context, jobs.RunReport) error { return nil },
-				Prune:      func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
-				Fate:       func(error) jobs.Fate { return jobs.Fate{} },
+				DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
+				RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
+				RunReport:    func(context.Context, jobs.RunReport) error { return nil },
+				Prune:        func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
+				OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 			}})
 		if err != nil {
 			t.Fatal(err)
@@ -333,7 +333,7 @@ func TestQueuesApart(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		waiting, looked := make(chan struct{}, 9), make(chan struct{}, 9)
 		q, err := jobs.New(db, jobs.Options{QuickWorkers: 1, TurnWorkers: 2, Log: slog.New(slog.DiscardHandler), Handlers: &jobs.Handlers{
-			LookAtRoom: func(context.Context, jobs.LookAtRoom) error { looked <- struct{}{}; return nil },
+			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { looked <- struct{}{}; return nil },
 			RunTurn: func(ctx context.Context, _ jobs.RunTurn) error {
 				waiting <- struct{}{}
 				<-ctx.Done()
@@ -341,7 +341,7 @@ func TestQueuesApart(t *testing.T) {
 			},
 			RunReport: func(context.Context, jobs.RunReport) error { return nil },
 			Prune:     func(context.Context, jobs.Prune) error { return nil },
-			Fate:      func(error) jobs.Fate { return jobs.Fate{} },
+			OnFailure: func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -360,7 +360,7 @@ func TestQueuesApart(t *testing.T) {
 		}
 		wait(t, "first turn", waiting)
 		wait(t, "second turn", waiting)
-		add(jobs.LookAtRoom{RoomID: "room"})
+		add(jobs.DecideInRoom{RoomID: "room"})
 		wait(t, "look", looked)
 		if len(waiting) > 0 {
 			t.Error("more turns run than there are workers")
@@ -391,7 +391,7 @@ func TestAddTellsWhatFailed(t *testing.T) {
 		if _, err := b.sql().ExecContext(t.Context(), "DROP TABLE river_job"); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.add(jobs.LookAtRoom{RoomID: "room"}); err == nil || !strings.Contains(err.Error(), "look_at_room") {
+		if err := b.add(jobs.DecideInRoom{RoomID: "room"}); err == nil || !strings.Contains(err.Error(), "look_at_room") {
 			t.Errorf("got %v", err)
 		}
 	})

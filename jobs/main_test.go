@@ -28,7 +28,7 @@ type bench struct {
 	ran   chan string // the room or turn of each run
 	// work, unless nil, is what a look at a room does.
 	work func(ctx context.Context, roomID string) error
-	fate jobs.Fate
+	fate jobs.FailureOutcome
 }
 
 // each gives test a bench on each database; prepare is called before the start.
@@ -59,7 +59,7 @@ func newBench(t *testing.T, db *store.DB) *bench {
 	var err error
 	b.queue, err = jobs.New(db, jobs.Options{
 		Handlers: &jobs.Handlers{
-			LookAtRoom: func(ctx context.Context, a jobs.LookAtRoom) error {
+			DecideInRoom: func(ctx context.Context, a jobs.DecideInRoom) error {
 				b.ran <- a.RoomID
 				if b.work != nil {
 					return b.work(ctx, a.RoomID)
@@ -75,7 +75,7 @@ func newBench(t *testing.T, db *store.DB) *bench {
 				b.ran <- "prune"
 				return nil
 			},
-			Fate: func(err error) jobs.Fate {
+			OnFailure: func(err error) jobs.FailureOutcome {
 				if !errors.Is(err, errWork) {
 					t.Errorf("asked for the fate of %v", err)
 				}

@@ -16,7 +16,7 @@ import (
 func stubborn(t *testing.T, db *store.DB) (b *bench, release chan struct{}, ended chan error) {
 	t.Helper()
 	b = newBench(t, db)
-	b.fate = jobs.Fate{Cancel: true}
+	b.fate = jobs.FailureOutcome{Cancel: true}
 	release, ended = make(chan struct{}), make(chan error, 1)
 	b.work = func(ctx context.Context, _ string) error {
 		select {
@@ -31,7 +31,7 @@ func stubborn(t *testing.T, db *store.DB) (b *bench, release chan struct{}, ende
 	if err := b.queue.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+	b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 	b.next()
 	return b, release, ended
 }
@@ -44,7 +44,7 @@ func TestStop(t *testing.T) {
 			b, release, ended := stubborn(t, db)
 			stopped := make(chan error, 1)
 			go func() { stopped <- b.queue.Stop(t.Context(), patience) }()
-			b.mustAdd(jobs.LookAtRoom{RoomID: "too late"})
+			b.mustAdd(jobs.DecideInRoom{RoomID: "too late"})
 			select {
 			case err := <-stopped:
 				t.Fatalf("it stopped with %v under a running job", err)
@@ -109,7 +109,7 @@ func TestStartContext(t *testing.T) {
 		}
 		cancel()
 		defer func() { _ = b.queue.Stop(t.Context(), patience) }()
-		b.mustAdd(jobs.LookAtRoom{RoomID: "room"})
+		b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 		b.wantNext("room")
 	})
 }

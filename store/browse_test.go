@@ -139,7 +139,7 @@ func TestBrowse(t *testing.T) {
 					return err
 				}
 				lines[0].DeletedAt = at
-				return tx.UpdateLine(ctx, &lines[0], "{}", &store.Event{ID: store.NewID(), Type: "message_deleted", Body: "{}", CreatedAt: at})
+				return tx.UpdateMessage(ctx, &lines[0], "{}", &store.Event{ID: store.NewID(), Type: "message_deleted", Body: "{}", CreatedAt: at})
 			})
 			if got := look(t, "message", store.Window{Search: "a slip"}); len(got) != 0 {
 				t.Errorf("got %v", got)

@@ -38,9 +38,9 @@ func (t *Tx) DeleteDecisionsBefore(ctx context.Context, before time.Time, limit 
 	return t.deleteBefore(ctx, (*Decision)(nil), "created_at", before, limit)
 }
 
-// LineDecisions lists a room's decisions about lines, the newest first: of all,
+// MessageDecisions lists a room's decisions about lines, the newest first: of all,
 // or from the line with the given seq on upwards, the nearest first.
-func (q Queries) LineDecisions(ctx context.Context, roomID string, from int64, limit int) ([]Decision, error) {
+func (q Queries) MessageDecisions(ctx context.Context, roomID string, from int64, limit int) ([]Decision, error) {
 	var rows []Decision
 	sel := q.db.NewSelect().Model(&rows).Where("d.room_id = ?", roomID).Where("d.from_seq < d.seq")
 	if from > 0 {

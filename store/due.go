@@ -76,9 +76,9 @@ func (q Queries) TurnsToEnd(ctx context.Context, agentID string) ([]Turn, error)
 	return rows, translate(err)
 }
 
-// LinesSincePerson lists the agents' lines in rooms that came after the last
+// MessagesSincePerson lists the agents' lines in rooms that came after the last
 // one of a person, with their room, agent, seq and date alone.
-func (q Queries) LinesSincePerson(ctx context.Context, roomIDs []string) ([]Message, error) {
+func (q Queries) MessagesSincePerson(ctx context.Context, roomIDs []string) ([]Message, error) {
 	var rows []Message
 	err := shown(q.db.NewSelect().Model(&rows).Column("m.room_id", "m.agent_id", "m.seq", "m.created_at").Join("JOIN rooms AS r ON r.id = m.room_id").
 		Where("m.room_id IN (?)", bun.List(roomIDs)).Where("m.seq > r.person_seq").Where("m.agent_type IS NOT NULL")).Scan(ctx)
@@ -145,9 +145,9 @@ func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
 	return translate(err)
 }
 
-// PokeTriggers has the triggers of an agent judged anew in all its rooms; they
+// RecheckTriggers has the triggers of an agent judged anew in all its rooms; they
 // count from now on.
-func (t *Tx) PokeTriggers(ctx context.Context, agentID string, now time.Time) error {
+func (t *Tx) RecheckTriggers(ctx context.Context, agentID string, now time.Time) error {
 	_, err := t.db.NewUpdate().Model((*RoomAgent)(nil)).Set("since = ?", now).Set("next_due_at = ?", now).
 		Where("agent_id = ?", agentID).Exec(ctx)
 	return translate(err)

@@ -88,7 +88,7 @@ func TestDue(t *testing.T) {
 			t.Errorf("got %+v, want no date, and the newest of what it counts from", got)
 		}
 		w.tx(func(ctx context.Context, tx *store.Tx) error {
-			return tx.PokeTriggers(ctx, w.agent.ID, at.Add(time.Hour))
+			return tx.RecheckTriggers(ctx, w.agent.ID, at.Add(time.Hour))
 		})
 		due(at.Add(time.Hour), true)
 		if got := w.link(); !got.Since.Equal(at.Add(time.Hour)) {
@@ -123,7 +123,7 @@ func TestWhatATriggerAsksFor(t *testing.T) {
 		if err != nil || len(agents) != 1 || agents[w.agent.ID].Name != w.agent.Name {
 			t.Errorf("agents: got %v (%v)", agents, err)
 		}
-		lines, err := db.LinesSincePerson(ctx, rooms)
+		lines, err := db.MessagesSincePerson(ctx, rooms)
 		var seqs []int64
 		for _, l := range lines {
 			seqs = append(seqs, l.Seq)
@@ -167,7 +167,7 @@ func TestUnheardPerson(t *testing.T) {
 		w.tx(func(ctx context.Context, tx *store.Tx) error {
 			m := &store.Message{ID: store.NewID(), RoomID: w.room.ID, SenderID: w.pupil.ID, Content: "x", CreatedAt: at}
 			e := &store.Event{RoomID: w.room.ID, ID: store.NewID(), Type: "message", Body: "{}", CreatedAt: at}
-			_, err := tx.AddLine(ctx, m, e, store.Heard{Unheard: true})
+			_, err := tx.AddMessage(ctx, m, e, store.Heard{Unheard: true})
 			return err
 		})
 		if r, err := db.Room(t.Context(), w.room.ID); err != nil || r.PersonSeq != 0 || !r.PersonAt.IsZero() || r.EventSeq != 1 {

@@ -45,7 +45,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"MessageByClientID": func() error { _, err := db.MessageByClientID(ctx, id, w.pupil.ID, "x"); return err },
 			"RoomAgents":        func() error { _, err := db.RoomAgents(ctx, id); return err },
 			"RoomAgent":         func() error { _, err := db.RoomAgent(ctx, id, w.agent.ID); return err },
-			"LastLineOf":        func() error { _, err := db.LastLineOf(ctx, id, w.agent.ID); return err },
+			"LastLineOf":        func() error { _, err := db.LastMessageOf(ctx, id, w.agent.ID); return err },
 			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
 			"AnyDue":            func() error { _, err := db.AnyDue(ctx, at); return err },
 			"Workflows":         func() error { _, err := db.Workflows(ctx, w.course.ID, store.Page{}); return err },
@@ -53,7 +53,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"AgentsByID":        func() error { _, err := db.AgentsByID(ctx, []string{id}); return err },
 			"UnendedTurns":      func() error { _, err := db.UnendedTurns(ctx, []string{id}); return err },
 			"TurnsToEnd":        func() error { _, err := db.TurnsToEnd(ctx, id); return err },
-			"LinesSincePerson":  func() error { _, err := db.LinesSincePerson(ctx, []string{id}); return err },
+			"LinesSincePerson":  func() error { _, err := db.MessagesSincePerson(ctx, []string{id}); return err },
 			"CountUnread": func() error {
 				_, err := db.CountUnread(ctx, []store.Unread{{RoomID: id, AgentID: id, AfterSeq: 1, Since: at}})
 				return err
@@ -67,18 +67,18 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				})
 			},
 			"PokeTriggers": func() error {
-				return w.try(func(ctx context.Context, tx *store.Tx) error { return tx.PokeTriggers(ctx, id, at) })
+				return w.try(func(ctx context.Context, tx *store.Tx) error { return tx.RecheckTriggers(ctx, id, at) })
 			},
 			"Events":                 func() error { _, err := db.Events(ctx, id, 5, 50); return err },
 			"EventRange":             func() error { _, _, err := db.EventRange(ctx, id); return err },
 			"EventHeads":             func() error { _, err := db.EventHeads(ctx, []string{id}); return err },
 			"AgentsInRoom":           func() error { _, err := db.AgentsInRoom(ctx, id); return err },
-			"RoomToLook":             func() error { _, _, _, err := db.RoomToLook(ctx, id); return err },
+			"RoomToLook":             func() error { _, _, _, err := db.RoomToDecide(ctx, id); return err },
 			"WaitingTurn":            func() error { _, err := db.WaitingTurn(ctx, id); return err },
 			"Turns":                  func() error { _, err := db.Turns(ctx, id, store.Page{}); return err },
-			"LinesOfTurn":            func() error { _, err := db.LinesOfTurn(ctx, id, id, []int64{1, 2}); return err },
+			"LinesOfTurn":            func() error { _, err := db.MessagesOfTurn(ctx, id, id, []int64{1, 2}); return err },
 			"TurnWithName":           func() error { _, err := db.TurnWithName(ctx, id); return err },
-			"SearchLines":            func() error { _, err := db.SearchLines(ctx, id, "cell", 100, 5); return err },
+			"SearchLines":            func() error { _, err := db.SearchMessages(ctx, id, "cell", 100, 5); return err },
 			"RoomPeople":             func() error { _, err := db.RoomPeople(ctx, id, 10); return err },
 			"ArtifactHeads":          func() error { _, err := db.ArtifactHeads(ctx, id, "", store.Page{Limit: 50}); return err },
 			"ArtifactHeadsByID":      func() error { _, err := db.ArtifactHeadsByID(ctx, id, []string{id}); return err },
@@ -131,8 +131,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"ArtifactLoad":           func() error { _, _, err := db.ArtifactLoad(ctx, id); return err },
 			"Decisions":              func() error { _, err := db.Decisions(ctx, id, "", 50); return err },
 			"Decisions before":       func() error { _, err := db.Decisions(ctx, id, id, 50); return err },
-			"LineDecisions":          func() error { _, err := db.LineDecisions(ctx, id, 0, 50); return err },
-			"LineDecisions of":       func() error { _, err := db.LineDecisions(ctx, id, 5, 50); return err },
+			"LineDecisions":          func() error { _, err := db.MessageDecisions(ctx, id, 0, 50); return err },
+			"LineDecisions of":       func() error { _, err := db.MessageDecisions(ctx, id, 5, 50); return err },
 			"TurnsOf":                func() error { _, err := db.TurnsOf(ctx, []string{id}); return err },
 			"TurnsThatRead":          func() error { _, err := db.TurnsThatRead(ctx, id, 5); return err },
 			"MessageInRoom":          func() error { _, err := db.MessageInRoom(ctx, id, id); return err },
@@ -180,10 +180,10 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"InvitationByHash":        func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
 			"Invitations":             func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
 			"ShownMessages":           func() error { _, err := db.ShownMessages(ctx, id, 0, 50); return err },
-			"LinesAfter":              func() error { _, err := db.LinesAfter(ctx, id, 5, 50); return err },
+			"LinesAfter":              func() error { _, err := db.MessagesAfter(ctx, id, 5, 50); return err },
 			"EraseDeletedLines": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
-					_, err := tx.EraseDeletedLines(ctx, at, 5)
+					_, err := tx.EraseDeletedMessages(ctx, at, 5)
 					return err
 				})
 			},

@@ -44,8 +44,8 @@ func (t *Tx) noteGains(rows any) {
 	}
 }
 
-// tellGains runs what OnGain asked for.
-func (t *Tx) tellGains(ctx context.Context) error {
+// notifyGains runs what OnGain asked for.
+func (t *Tx) notifyGains(ctx context.Context) error {
 	if len(t.gainers) == 0 || t.owner.gained == nil {
 		return nil
 	}

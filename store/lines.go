@@ -9,20 +9,20 @@ import (
 
 // The states of a line.
 const (
-	LineShown   = "shown"
-	LineDeleted = "deleted" // by who said it
-	LineHidden  = "hidden"  // by staff
+	MessageShown   = "shown"
+	MessageDeleted = "deleted" // by who said it
+	MessageHidden  = "hidden"  // by staff
 )
 
 // State is what became of a line; deleted goes before hidden.
 func (m *Message) State() string {
 	switch {
 	case !m.DeletedAt.IsZero():
-		return LineDeleted
+		return MessageDeleted
 	case !m.HiddenAt.IsZero():
-		return LineHidden
+		return MessageHidden
 	}
-	return LineShown
+	return MessageShown
 }
 
 // shown keeps the lines that everybody in the room may read.
@@ -30,19 +30,19 @@ func shown(q *bun.SelectQuery) *bun.SelectQuery {
 	return q.Where("m.deleted_at IS NULL").Where("m.hidden_at IS NULL")
 }
 
-// LinesAfter lists a room's lines with their senders from behind a seq on,
+// MessagesAfter lists a room's lines with their senders from behind a seq on,
 // oldest first, limit at most: page after page it is the whole history.
-func (q Queries) LinesAfter(ctx context.Context, roomID string, after int64, limit int) ([]Message, error) {
+func (q Queries) MessagesAfter(ctx context.Context, roomID string, after int64, limit int) ([]Message, error) {
 	var rows []Message
 	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).Where("m.seq > ?", after).
 		OrderExpr("m.seq").Limit(int64(limit)).Scan(ctx)
 	return rows, translate(err)
 }
 
-// LineForUpdate returns a line with its sender, after locking its room against
+// MessageForUpdate returns a line with its sender, after locking its room against
 // other changes of what is said there; ErrNotFound when the room has no such
 // line.
-func (t *Tx) LineForUpdate(ctx context.Context, roomID, id string) (*Message, error) {
+func (t *Tx) MessageForUpdate(ctx context.Context, roomID, id string) (*Message, error) {
 	if _, err := t.RoomForUpdate(ctx, roomID); err != nil {
 		return nil, err
 	}
@@ -50,10 +50,10 @@ func (t *Tx) LineForUpdate(ctx context.Context, roomID, id string) (*Message, er
 	return first(ctx, t.db.NewSelect().Model(m).Relation("Sender").Where("m.id = ?", id).Where("m.room_id = ?", roomID), m)
 }
 
-// UpdateLine writes the text and the state of a line, shows them in the event
+// UpdateMessage writes the text and the state of a line, shows them in the event
 // of the line and in all that are about it, and adds e, which is one of those.
 // What an earlier event said is in none of them any more.
-func (t *Tx) UpdateLine(ctx context.Context, m *Message, line JSON, e *Event) error {
+func (t *Tx) UpdateMessage(ctx context.Context, m *Message, line JSON, e *Event) error {
 	res, err := t.db.NewUpdate().Model(m).Column("content", "edited_at", "deleted_at", "hidden_at").Where("m.id = ?", m.ID).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {
 		return err
@@ -72,10 +72,10 @@ func (t *Tx) UpdateLine(ctx context.Context, m *Message, line JSON, e *Event) er
 	return t.CreateEvent(ctx, e)
 }
 
-// EraseDeletedLines empties the texts of lines that were deleted before a
+// EraseDeletedMessages empties the texts of lines that were deleted before a
 // time, limit at most. What models thought goes too, of the turns that may have
 // read them: it may quote them.
-func (t *Tx) EraseDeletedLines(ctx context.Context, before time.Time, limit int) (int64, error) {
+func (t *Tx) EraseDeletedMessages(ctx context.Context, before time.Time, limit int) (int64, error) {
 	var ids []string
 	err := t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.deleted_at < ?", before).
 		Where("m.deleted_at IS NOT NULL").Where("m.content <> ''").Limit(int64(limit)).Scan(ctx, &ids)

@@ -92,10 +92,10 @@ func (q Queries) MessagesBySeq(ctx context.Context, roomID string, seqs []int64)
 	return rows, translate(err)
 }
 
-// SearchLines lists the numbers of the lines of a room that have a text in
+// SearchMessages lists the numbers of the lines of a room that have a text in
 // them and that everybody there may read, newest first: of the last back
 // events, limit at most. Letters of the Latin alphabet fit in any case.
-func (q Queries) SearchLines(ctx context.Context, roomID, text string, back, limit int64) ([]int64, error) {
+func (q Queries) SearchMessages(ctx context.Context, roomID, text string, back, limit int64) ([]int64, error) {
 	var seqs []int64
 	head := q.db.NewSelect().Model((*Room)(nil)).Column("r.event_seq").Where("r.id = ?", roomID)
 	err := shown(q.db.NewSelect().Model((*Message)(nil)).Column("m.seq").Where("m.room_id = ?", roomID).Where("m.seq > (?) - ?", head, back)).
@@ -104,8 +104,8 @@ func (q Queries) SearchLines(ctx context.Context, roomID, text string, back, lim
 	return seqs, translate(err)
 }
 
-// LinesOfTurn is MessagesBySeq with the line that a turn has said.
-func (q Queries) LinesOfTurn(ctx context.Context, roomID, turnID string, seqs []int64) ([]Message, error) {
+// MessagesOfTurn is MessagesBySeq with the line that a turn has said.
+func (q Queries) MessagesOfTurn(ctx context.Context, roomID, turnID string, seqs []int64) ([]Message, error) {
 	var rows []Message
 	said := q.db.NewSelect().TableExpr("messages AS said").Column("said.seq").Where("said.turn_id = ?", turnID)
 	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).
@@ -128,27 +128,27 @@ func (t *Tx) CreateMessage(ctx context.Context, m *Message) (added bool, err err
 	return t.insertOnce(ctx, m)
 }
 
-// Heard is what a line means to the agents of its room: LookAt, unless zero,
+// Heard is what a line means to the agents of its room: DecideAt, unless zero,
 // is when a sweep should have them look; Unheard, that they never will.
 type Heard struct {
-	LookAt  time.Time
-	Unheard bool
+	DecideAt time.Time
+	Unheard  bool
 }
 
-// AddLine stores a line and the event that shows it under the room's next seq,
+// AddMessage stores a line and the event that shows it under the room's next seq,
 // which both get. added is as in CreateMessage. On Postgres all of it, the wake
 // of the other processes too, is one statement: this is what a class waits for.
-func (t *Tx) AddLine(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
+func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
 	if t.PG != nil {
-		return t.addLineAtOnce(ctx, m, e, h)
+		return t.addMessageAtOnce(ctx, m, e, h)
 	}
 	switch {
 	case h.Unheard:
 		m.Seq, err = t.NextSeqUnheard(ctx, m.RoomID)
 	case m.ByAgent():
-		m.Seq, err = t.NextSeq(ctx, m.RoomID, h.LookAt)
+		m.Seq, err = t.NextSeq(ctx, m.RoomID, h.DecideAt)
 	default:
-		m.Seq, err = t.nextSeqOfPerson(ctx, m.RoomID, h.LookAt, m.CreatedAt)
+		m.Seq, err = t.nextSeqOfPerson(ctx, m.RoomID, h.DecideAt, m.CreatedAt)
 	}
 	if err != nil {
 		return false, err
@@ -178,10 +178,10 @@ WITH room AS (
 )
 SELECT room.event_seq, (SELECT count(pg_notify($17, $18 || ' ' || $1 || ':' || shown.seq)) FROM shown) FROM room`
 
-func (t *Tx) addLineAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
+func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
 	var shown int
 	err = t.Pinned(func() error {
-		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.LookAt),
+		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
 			e.ID, e.Type, string(e.Body), e.CreatedAt, ChannelWake, t.owner.node, null(m.StoppedAt), m.Truncated).Scan(&m.Seq, &shown)
 	})
@@ -202,8 +202,8 @@ func null[T comparable](v T) any {
 	return v
 }
 
-// LastLineOf returns the newest line of an agent in a room that is shown.
-func (q Queries) LastLineOf(ctx context.Context, roomID, agentID string) (*Message, error) {
+// LastMessageOf returns the newest line of an agent in a room that is shown.
+func (q Queries) LastMessageOf(ctx context.Context, roomID, agentID string) (*Message, error) {
 	m := new(Message)
 	return first(ctx, shown(q.db.NewSelect().Model(m).Join("JOIN agent_turns AS t ON t.id = m.turn_id").
 		Where("t.room_id = ?", roomID).Where("t.agent_id = ?", agentID)).OrderExpr("t.trigger_seq DESC"), m)

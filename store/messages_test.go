@@ -70,22 +70,22 @@ func TestHeard(t *testing.T) {
 			lookAt time.Time
 		}{
 			{"nothing", store.Heard{}, 0, time.Time{}},
-			{"a look", store.Heard{LookAt: due}, 0, due},
+			{"a look", store.Heard{DecideAt: due}, 0, due},
 			{"nothing leaves the look", store.Heard{}, 0, due},
-			{"unheard drops it", store.Heard{Unheard: true, LookAt: due}, 4, time.Time{}},
+			{"unheard drops it", store.Heard{Unheard: true, DecideAt: due}, 4, time.Time{}},
 		} {
 			w.tx(func(ctx context.Context, tx *store.Tx) error {
 				m := &store.Message{ID: store.NewID(), RoomID: w.room.ID, SenderID: w.pupil.ID, Content: "hello", CreatedAt: at}
 				e := &store.Event{RoomID: w.room.ID, ID: m.ID, Type: "message", Body: `{"b": 1, "a": 2}`, CreatedAt: at}
-				added, err := tx.AddLine(ctx, m, e, step.heard)
+				added, err := tx.AddMessage(ctx, m, e, step.heard)
 				if !added || m.Seq == 0 || e.Seq != m.Seq {
 					t.Errorf("%s: added %v, line %d, event %d", step.name, added, m.Seq, e.Seq)
 				}
 				return err
 			})
 			r, err := db.Room(t.Context(), w.room.ID)
-			if err != nil || r.LookedSeq != step.looked || !r.LookAt.Equal(step.lookAt) {
-				t.Errorf("%s: got looked %d, look at %v (%v), want %d, %v", step.name, r.LookedSeq, r.LookAt, err, step.looked, step.lookAt)
+			if err != nil || r.DecidedSeq != step.looked || !r.DecideAt.Equal(step.lookAt) {
+				t.Errorf("%s: got looked %d, look at %v (%v), want %d, %v", step.name, r.DecidedSeq, r.DecideAt, err, step.looked, step.lookAt)
 			}
 		}
 		events, err := db.Events(t.Context(), w.room.ID, 0, 10)
@@ -94,7 +94,7 @@ func TestHeard(t *testing.T) {
 		}
 		err = w.try(func(ctx context.Context, tx *store.Tx) error {
 			m := &store.Message{ID: store.NewID(), RoomID: store.NewID(), SenderID: w.pupil.ID, Content: "hello", CreatedAt: at}
-			_, err := tx.AddLine(ctx, m, &store.Event{RoomID: m.RoomID, ID: m.ID, Type: "message", Body: "{}", CreatedAt: at}, store.Heard{})
+			_, err := tx.AddMessage(ctx, m, &store.Event{RoomID: m.RoomID, ID: m.ID, Type: "message", Body: "{}", CreatedAt: at}, store.Heard{})
 			return err
 		})
 		mustBe(t, "a line in no room", err, store.ErrNotFound)

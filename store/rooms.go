@@ -9,7 +9,7 @@ import (
 )
 
 // Room is where people and agents talk. EventSeq is the number of its newest
-// event; LookedSeq the newest that its agents have decided about; LookAt when
+// event; DecidedSeq the newest that its agents have decided about; DecideAt when
 // a sweep should have them look, zero when nothing is due.
 type Room struct {
 	bun.BaseModel     `bun:"table:rooms,alias:r"`
@@ -24,9 +24,9 @@ type Room struct {
 	CreatedAt         time.Time
 	Version           int
 	EventSeq          int64
-	LookedSeq         int64
-	LookAt            time.Time `bun:",nullzero"`
-	RowFrom           int64     // agents' lines up to this one do not count towards their row
+	DecidedSeq        int64     `bun:"looked_seq"`
+	DecideAt          time.Time `bun:"look_at,nullzero"`
+	StreakFrom        int64     `bun:"row_from"`  // agents' lines up to this one do not count towards their row
 	Workflow          string    `bun:",nullzero"` // that its turns go through: the name of a built-in one or an id
 	PersonSeq         int64     // the last line of a person that agents may hear
 	PersonAt          time.Time `bun:",nullzero"` // ... and when it was said

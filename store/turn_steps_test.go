@@ -76,7 +76,7 @@ func TestParkedTurn(t *testing.T) {
 			t.Errorf("parked: got %+v (%v)", got, err)
 		}
 		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.CreateTurns(ctx, []store.Turn{other}) })
-		if _, live, waiting, err := db.RoomToLook(t.Context(), w.room.ID); err != nil || !live || waiting {
+		if _, live, waiting, err := db.RoomToDecide(t.Context(), w.room.ID); err != nil || !live || waiting {
 			t.Errorf("got live %v, waiting %v (%v), want the other turn alone", live, waiting, err)
 		}
 		if won := w.race(10, unpark); won != 1 {

@@ -96,10 +96,10 @@ func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
 	return first(ctx, t.locked(t.db.NewSelect().Model(r).Where("r.id = ?", id)), r)
 }
 
-// SetLooked records that the agents have decided about all lines after from,
+// SetDecided records that the agents have decided about all lines after from,
 // up to seq, so that no later look rolls for them again; ErrStale when another
 // look did so first.
-func (t *Tx) SetLooked(ctx context.Context, roomID string, from, seq int64) error {
+func (t *Tx) SetDecided(ctx context.Context, roomID string, from, seq int64) error {
 	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("looked_seq = ?", seq).
 		Set("look_at = CASE WHEN event_seq = ? THEN NULL ELSE look_at END", seq).
 		Where("id = ?", roomID).Where("looked_seq = ?", from).Exec(ctx)
@@ -117,12 +117,12 @@ func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookA
 	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", looked).
 		Set("look_at = CASE WHEN (?) < event_seq THEN ? ELSE NULL END", looked, t.instant(lookAt)).
 		Where("id = ?", roomID).Returning("looked_seq, event_seq").Exec(ctx)
-	return row.LookedSeq < row.EventSeq, changed(res, err, ErrNotFound)
+	return row.DecidedSeq < row.EventSeq, changed(res, err, ErrNotFound)
 }
 
-// RoomToLook returns a room whose agents may be due to decide, and whether a
+// RoomToDecide returns a room whose agents may be due to decide, and whether a
 // turn of it is live (queued or running) or waits for one.
-func (q Queries) RoomToLook(ctx context.Context, id string) (room *Room, live, waiting bool, err error) {
+func (q Queries) RoomToDecide(ctx context.Context, id string) (room *Room, live, waiting bool, err error) {
 	var row struct {
 		Room    `bun:",extend"`
 		Live    bool `bun:",scanonly"`
@@ -294,8 +294,8 @@ func (q Queries) OverdueRooms(ctx context.Context, now time.Time, limit int) ([]
 	return ids, translate(err)
 }
 
-// PostponeLook moves a due look on; ErrStale when another node has done so.
-func (t *Tx) PostponeLook(ctx context.Context, roomID string, now, next time.Time) error {
+// PostponeDecision moves a due look on; ErrStale when another node has done so.
+func (t *Tx) PostponeDecision(ctx context.Context, roomID string, now, next time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("look_at = ?", next).
 		Where("id = ?", roomID).Where("look_at < ?", now).Exec(ctx)
 	return changed(res, err, ErrStale)

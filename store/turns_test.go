@@ -157,7 +157,7 @@ func TestTurnFences(t *testing.T) {
 		if got, err := db.Turn(t.Context(), turn.ID); err != nil || got.PromptTokens != 7 || got.CompletionTokens != 3 || !got.EndedAt.Equal(at) {
 			t.Errorf("the end: got %+v (%v)", got, err)
 		}
-		if _, live, waiting, err := db.RoomToLook(t.Context(), w.room.ID); err != nil || live || waiting {
+		if _, live, waiting, err := db.RoomToDecide(t.Context(), w.room.ID); err != nil || live || waiting {
 			t.Errorf("the room at the end: got live %v, waiting %v (%v), want neither", live, waiting, err)
 		}
 	})
@@ -248,10 +248,10 @@ func TestOverdue(t *testing.T) {
 		}
 		later := at.Add(time.Hour)
 		won := w.race(10, func(ctx context.Context, tx *store.Tx, _ int) error {
-			return tx.PostponeLook(ctx, rooms[0].ID, at.Add(time.Minute), later)
+			return tx.PostponeDecision(ctx, rooms[0].ID, at.Add(time.Minute), later)
 		})
-		if r, err := db.Room(t.Context(), rooms[0].ID); won != 1 || err != nil || !r.LookAt.Equal(later) {
-			t.Errorf("PostponeLook: %d of 10 won, the room is due %v (%v)", won, r.LookAt, err)
+		if r, err := db.Room(t.Context(), rooms[0].ID); won != 1 || err != nil || !r.DecideAt.Equal(later) {
+			t.Errorf("PostponeLook: %d of 10 won, the room is due %v (%v)", won, r.DecideAt, err)
 		}
 	})
 }
@@ -272,14 +272,14 @@ func TestSetLooked(t *testing.T) {
 			w := newWorld(t, db)
 			w.setLog(3, 0)
 			err := w.try(func(ctx context.Context, tx *store.Tx) error {
-				return tx.SetLooked(ctx, w.room.ID, rule.from, rule.seq)
+				return tx.SetDecided(ctx, w.room.ID, rule.from, rule.seq)
 			})
 			mustBe(t, name, err, rule.want)
 			w.wantLook(name, rule.looked, rule.due, at)
 		}
 		w := newWorld(t, db)
 		w.setLog(3, 0)
-		if won := w.race(10, func(ctx context.Context, tx *store.Tx, _ int) error { return tx.SetLooked(ctx, w.room.ID, 0, 3) }); won != 1 {
+		if won := w.race(10, func(ctx context.Context, tx *store.Tx, _ int) error { return tx.SetDecided(ctx, w.room.ID, 0, 3) }); won != 1 {
 			t.Errorf("%d of 10 looks won, want 1", won)
 		}
 	})
@@ -338,7 +338,7 @@ func (w *world) setLog(head, looked int64) {
 			err = errors.Join(err, serr)
 		}
 		if looked > 0 {
-			err = errors.Join(err, tx.SetLooked(ctx, w.room.ID, 0, looked))
+			err = errors.Join(err, tx.SetDecided(ctx, w.room.ID, 0, looked))
 		}
 		return err
 	})
@@ -350,7 +350,7 @@ func (w *world) wantLook(name string, looked int64, due bool, when time.Time) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if r.LookedSeq != looked || r.LookAt.IsZero() == due || due && !r.LookAt.Equal(when) {
-		w.Errorf("%s: looked up to %d and due at %v; want %d and due %v at %v", name, r.LookedSeq, r.LookAt, looked, due, when)
+	if r.DecidedSeq != looked || r.DecideAt.IsZero() == due || due && !r.DecideAt.Equal(when) {
+		w.Errorf("%s: looked up to %d and due at %v; want %d and due %v at %v", name, r.DecidedSeq, r.DecideAt, looked, due, when)
 	}
 }

@@ -117,7 +117,7 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 		}
 		return err
 	}
-	if err := t.tellGains(ctx); err != nil {
+	if err := t.notifyGains(ctx); err != nil {
 		return err
 	}
 	if err := t.notifyEvents(ctx); err != nil {

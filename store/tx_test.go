@@ -206,7 +206,7 @@ func TestRowEventAndJob(t *testing.T) {
 				if _, err := post(ctx, tx, w, store.Message{SenderID: w.pupil.ID, Content: "hello"}); err != nil {
 					return err
 				}
-				return errors.Join(queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: w.room.ID}), rule.end)
+				return errors.Join(queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: w.room.ID}), rule.end)
 			}), rule.end)
 			for _, table := range []string{"messages", "events", "river_job"} {
 				if got := count(t, db, "SELECT count(*) FROM "+table); got != rule.want {
@@ -281,7 +281,7 @@ func TestSmallPool(t *testing.T) {
 					if _, err := tx.Messages(ctx, w.room.ID, 0, 10); err != nil {
 						return err
 					}
-					return queue.Add(ctx, tx, jobs.LookAtRoom{RoomID: w.room.ID})
+					return queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: w.room.ID})
 				}), nil)
 			})
 			wg.Go(func() {

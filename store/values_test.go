@@ -149,8 +149,8 @@ func TestNull(t *testing.T) {
 			if got.IsAIActive != (want == nil) || got.IsAnalyticsActive {
 				t.Errorf("booleans: got %v and %v", got.IsAIActive, got.IsAnalyticsActive)
 			}
-			if !got.LookAt.IsZero() {
-				t.Errorf("look_at: got %v, want none", got.LookAt)
+			if !got.DecideAt.IsZero() {
+				t.Errorf("look_at: got %v, want none", got.DecideAt)
 			}
 		}
 		a, err := db.Agent(t.Context(), w.agent.ID)

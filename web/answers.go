@@ -208,9 +208,9 @@ func (r *request) reader() string {
 	return "at " + r.address
 }
 
-// hold keeps count of an answer until it is sent. Only one that changed nothing
+// serveSocket keeps count of an answer until it is sent. Only one that changed nothing
 // can still be refused here.
-func (s *Server) hold(c *fiber.Ctx, r *request) error {
+func (s *Server) serveSocket(c *fiber.Ctx, r *request) error {
 	if r.stream != nil && r.stream.conn != nil {
 		r.stream.ticket, r.ticket = r.ticket, nil
 		return nil

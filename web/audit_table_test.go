@@ -145,8 +145,8 @@ var auditTable = []auditRow{
 		c.must(t, http.StatusNoContent, del, line)
 		return c.do(t, post, line+"/restore")
 	}},
-	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/hide", ta, app.ActHideLine, "message", nil},
-	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/unhide", ta, app.ActHideLine, "message", func(t testing.TB, w *world, c *caller, _ row) answer {
+	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/hide", ta, app.ActHideMessage, "message", nil},
+	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/unhide", ta, app.ActHideMessage, "message", func(t testing.TB, w *world, c *caller, _ row) answer {
 		path, _ := onLine(nil)(t, w)
 		line := v1 + "/rooms/" + w.room + "/messages/" + path[1]
 		c.must(t, http.StatusOK, post, line+"/hide")

@@ -403,7 +403,7 @@ func TestFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{log: telemetry.Logger(slog.New(slog.NewJSONHandler(log, nil))), tell: tell}
+	s := &Server{log: telemetry.Logger(slog.New(slog.NewJSONHandler(log, nil))), telemetry: tell}
 	f := fiber.New(fiber.Config{ErrorHandler: s.failed, DisableStartupMessage: true})
 	f.Use(s.observe)
 	for path, fail := range map[string]func() error{

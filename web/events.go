@@ -106,7 +106,7 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 			stream.ticket.resize(stream.ticket.bytes + int64(len(frame)))
 		}
 	}
-	if stream.watch, err = s.app.Watch(actor, stream.room); err != nil {
+	if stream.watch, err = s.app.OpenEventStream(actor, stream.room); err != nil {
 		stream.written()
 		return err
 	}
@@ -136,7 +136,7 @@ type eventStream struct {
 	page     *app.EventPage
 	turns    [][]byte // the frames of the turns that run
 	ticket   *ticket  // for the page, until it is written
-	watch    *app.Watch
+	watch    *app.EventStream
 }
 
 // load reads the next part of the log; it checks the right to it every time.

@@ -72,13 +72,13 @@ func writeMarkdown(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each
 	if _, err := w.WriteString(e.MarkdownTitle()); err != nil {
 		return err
 	}
-	for m, err := range e.Lines(ctx) {
+	for m, err := range e.Messages(ctx) {
 		if err != nil {
 			_, _ = w.WriteString("\n## The export broke off here\n")
 			return err
 		}
 		each()
-		if _, err := w.WriteString(e.MarkdownLine(m)); err != nil {
+		if _, err := w.WriteString(e.MarkdownMessage(m)); err != nil {
 			return err
 		}
 	}
@@ -96,7 +96,7 @@ func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each fun
 		return err
 	}
 	comma := ""
-	for m, err := range e.Lines(ctx) {
+	for m, err := range e.Messages(ctx) {
 		if err != nil {
 			return err
 		}

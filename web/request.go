@@ -93,7 +93,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
 	defer cancel()
 	ctx, reads := store.CountReads(ctx)
-	ctx, answered := s.tell.Request(ctx, c.Method(), isProbe(c.Path()))
+	ctx, answered := s.telemetry.Request(ctx, c.Method(), isProbe(c.Path()))
 	c.SetUserContext(ctx)
 	if err := s.guarded(c); err != nil {
 		if err := s.failed(c, err); err != nil {
@@ -102,7 +102,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	}
 	s.secureCookies(c)
 	size := bodySize(c)
-	if err := s.hold(c, r); err != nil {
+	if err := s.serveSocket(c, r); err != nil {
 		return err
 	}
 	if s.draining.Load() {

@@ -49,7 +49,7 @@ func roomAgentForm(p *app.AgentInRoom) roomAgentOut {
 	out := roomAgentOut{RoomID: p.RoomID, AgentID: p.AgentID, Version: p.Version, IsActive: p.IsActive, MutedUntil: optionalInstant(p.Muted),
 		Own:       configsForm(p.TriggerConfig, p.ScheduleConfig, p.ContextWindow),
 		Inherited: configsForm(p.Agent.TriggerConfig, p.Agent.ScheduleConfig, p.Agent.ContextWindow),
-		Effective: configsForm(p.Trigger, p.Schedule, p.ContextLines),
+		Effective: configsForm(p.Trigger, p.Schedule, p.ContextMessages),
 		Available: p.Rule == "", Problems: append([]string{}, p.Problems...)}
 	if p.Overridden {
 		out.Override.of = &overrideOut{jsonObject(p.Override), optionalInstant(p.OverrideUntil)}

@@ -243,7 +243,7 @@ func (s *Server) roomRoutes() {
 	add(s, route{method: post, path: placed + "/mute", id: "muteAgent", tag: tag, summary: "Keep an agent from speaking in a room until a time, or for so many minutes", errors: []int{missing, conflict}}, s.muteAgent)
 	add(s, route{method: post, path: placed + "/unmute", id: "unmuteAgent", tag: tag, summary: "Let a muted agent speak again", errors: []int{missing, conflict}}, s.unmuteAgent)
 	add(s, route{method: post, path: placed + "/sleep", id: "putAgentToSleep", tag: tag, summary: "Have an agent passed over until a person speaks", errors: []int{missing, conflict}}, s.putAgentToSleep)
-	add(s, route{method: post, path: placed + "/awake", id: "rouseAgent", tag: tag, summary: "Rouse an agent that sleeps, without a turn", errors: []int{missing, conflict}}, s.rouseAgent)
+	add(s, route{method: post, path: placed + "/awake", id: "rouseAgent", tag: tag, summary: "Rouse an agent that sleeps, without a turn", errors: []int{missing, conflict}}, s.clearAgentSleep)
 	add(s, route{method: post, path: v1 + "/rooms/{room_id}/messages", id: "postMessage", tag: tag, summary: "Say something, once for each client_id; 200 when it had been said before",
 		status: created, also: http.StatusOK, errors: []int{missing, limited}}, s.postMessage)
 	const line = v1 + "/rooms/{room_id}/messages/{message_id}"

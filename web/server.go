@@ -51,7 +51,7 @@ type Server struct {
 	app        *app.App
 	cfg        *app.Config
 	log        *slog.Logger
-	tell       *telemetry.Telemetry
+	telemetry  *telemetry.Telemetry
 	fiber      *fiber.App
 	api        huma.API
 	table      []registered
@@ -72,7 +72,7 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log, tell: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), origins: allowedOrigins(cfg),
+	s := &Server{app: a, cfg: cfg, log: log, telemetry: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), origins: allowedOrigins(cfg),
 		answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
 	var err error
 	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {

@@ -58,7 +58,7 @@ type replyOut struct {
 }
 
 func (s *Server) simulate(ctx context.Context, actor *app.Actor, in *simulateIn) (*replyOut, error) {
-	reply, cut, err := s.app.Simulate(ctx, actor, in.AgentID.String(), app.ThreadLine{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
+	reply, cut, err := s.app.Simulate(ctx, actor, in.AgentID.String(), app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ type oneThreadMessageOut struct{ Body threadMessageOut }
 
 func (s *Server) talkInThread(ctx context.Context, actor *app.Actor, in *talkIn) (*oneThreadMessageOut, error) {
 	m, err := s.app.TalkInThread(ctx, actor, in.ThreadID.String(),
-		app.ThreadLine{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON, ClientID: in.Body.ClientID})
+		app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON, ClientID: in.Body.ClientID})
 	if err != nil {
 		return nil, err
 	}

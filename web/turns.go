@@ -117,7 +117,7 @@ func answerForm(a *app.ModelAnswer) *modelAnswerOut {
 	if a == nil {
 		return nil
 	}
-	out := &modelAnswerOut{Text: a.Text, LineID: a.LineID, Finish: a.Finish, Note: a.Note, Reasoning: a.Reasoning}
+	out := &modelAnswerOut{Text: a.Text, LineID: a.MessageID, Finish: a.Finish, Note: a.Note, Reasoning: a.Reasoning}
 	for _, c := range a.Calls {
 		out.Calls = append(out.Calls, answerCallOut(c))
 	}

@@ -28,7 +28,7 @@ func (w *world) parked(t testing.TB) (room, turn, step string) {
 			Input: `{"call":0,"arguments":{"action":"delete","artifact_id":"x"},"plan":{"effect":"destructive","summary":"delete the task \"Homework\""}}`},
 	}
 	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error {
-		if _, err := tx.AddLine(t.Context(), line, &store.Event{RoomID: room, ID: line.ID, Type: "message", Body: `{}`, CreatedAt: now}, store.Heard{Unheard: true}); err != nil {
+		if _, err := tx.AddMessage(t.Context(), line, &store.Event{RoomID: room, ID: line.ID, Type: "message", Body: `{}`, CreatedAt: now}, store.Heard{Unheard: true}); err != nil {
 			return err
 		}
 		if err := tx.CreateTurns(t.Context(), []store.Turn{row}); err != nil {
@@ -83,7 +83,7 @@ func TestTurns(t *testing.T) {
 					return err
 				}
 				rows[0].DeletedAt = time.Now().UTC().Truncate(time.Microsecond)
-				return tx.UpdateLine(t.Context(), &rows[0], `{}`, &store.Event{ID: store.NewID(), Type: "message_deleted", Body: `{}`, CreatedAt: rows[0].DeletedAt})
+				return tx.UpdateMessage(t.Context(), &rows[0], `{}`, &store.Event{ID: store.NewID(), Type: "message_deleted", Body: `{}`, CreatedAt: rows[0].DeletedAt})
 			}); err != nil {
 				t.Fatal(err, line)
 			}

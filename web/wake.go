@@ -59,11 +59,11 @@ func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *roomAgent
 	out, place := &agentStateOut{}, roomAgentForm(st.AgentInRoom)
 	b := &out.Body
 	b.RoomID, b.AgentID, b.MutedUntil, b.Override = place.RoomID, place.AgentID, place.MutedUntil, place.Override
-	b.AgentLine, b.PersonLine = stateLineForm(st.AgentLine), stateLineForm(st.PersonLine)
+	b.AgentLine, b.PersonLine = stateLineForm(st.AgentMessage), stateLineForm(st.PersonMessage)
 	if b.Asleep = st.Asleep != ""; b.Asleep {
 		b.AsleepWhy = &st.Asleep
 	}
-	b.InARow, b.Unread, b.SinceReset = st.InARow, st.Unread, st.SinceReset
+	b.InARow, b.Unread, b.SinceReset = st.Streak, st.Unread, st.SinceReset
 	b.ResetAt, b.NextDueAt = optionalInstant(st.ResetAt), optionalInstant(st.NextDueAt)
 	if d := st.Decided; d != nil {
 		b.LastDecided.of = &lastDecisionOut{d.ID, d.Cause, d.Seq, instant(d.At), d.Speaks, d.Rule, d.Detail}
@@ -109,6 +109,6 @@ func (s *Server) putAgentToSleep(ctx context.Context, actor *app.Actor, in *room
 	return roomAgentAnswer(s.app.PutToSleep(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }
 
-func (s *Server) rouseAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
-	return roomAgentAnswer(s.app.Rouse(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+func (s *Server) clearAgentSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+	return roomAgentAnswer(s.app.ClearSleep(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }

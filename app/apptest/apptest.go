@@ -287,7 +287,7 @@ func (r *Rig) Idle(t testing.TB, roomID string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return room.LookedSeq, room.EventSeq
+		return room.DecidedSeq, room.EventSeq
 	}
 	Await(t, "the room to be idle", func() bool {
 		looked, seq := head()

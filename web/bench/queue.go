@@ -97,7 +97,7 @@ func (b *bareRiver) close() error {
 }
 
 // add commits one job in a transaction of its own.
-func (b *bareRiver) add(ctx context.Context, job jobs.LookAtRoom) error {
+func (b *bareRiver) add(ctx context.Context, job jobs.DecideInRoom) error {
 	if b.pool != nil {
 		tx, err := b.pool.Begin(ctx)
 		if err != nil {
@@ -123,7 +123,7 @@ func (b *bareRiver) add(ctx context.Context, job jobs.LookAtRoom) error {
 func (b *bareRiver) fill(ctx context.Context, n int) error {
 	params := make([]river.InsertManyParams, n)
 	for i := range params {
-		params[i].Args = jobs.LookAtRoom{RoomID: store.NewID()}
+		params[i].Args = jobs.DecideInRoom{RoomID: store.NewID()}
 	}
 	var err error
 	if b.pool != nil {
@@ -155,12 +155,12 @@ func (l *lab) enqueue(kind string) error {
 		}
 		for range l.rounds {
 			got, cpu, err := l.rate(func(ctx context.Context) error {
-				return s.InTx(ctx, func(tx *store.Tx) error { return q.Add(ctx, tx, jobs.LookAtRoom{RoomID: store.NewID()}) })
+				return s.InTx(ctx, func(tx *store.Tx) error { return q.Add(ctx, tx, jobs.DecideInRoom{RoomID: store.NewID()}) })
 			})
 			if err != nil {
 				return err
 			}
-			floor, floorCPU, err := l.rate(func(ctx context.Context) error { return bare.add(ctx, jobs.LookAtRoom{RoomID: store.NewID()}) })
+			floor, floorCPU, err := l.rate(func(ctx context.Context) error { return bare.add(ctx, jobs.DecideInRoom{RoomID: store.NewID()}) })
 			if err != nil {
 				return err
 			}
@@ -218,12 +218,12 @@ func (c *countdown) ran() error {
 }
 
 type bareWorker struct {
-	river.WorkerDefaults[jobs.LookAtRoom]
+	river.WorkerDefaults[jobs.DecideInRoom]
 	count *countdown
 }
 
 // Work does nothing but count.
-func (w *bareWorker) Work(context.Context, *river.Job[jobs.LookAtRoom]) error { return w.count.ran() }
+func (w *bareWorker) Work(context.Context, *river.Job[jobs.DecideInRoom]) error { return w.count.ran() }
 
 // burnDown works a full queue off, from the start of the workers until the
 // last job's outcome is stored.
@@ -266,9 +266,9 @@ func (l *lab) burnOurs(kind string) (perSecond float64, cpu time.Duration, err e
 	count := newCountdown(burnJobs)
 	err = d.with(l.ctx, func(s *store.DB) error {
 		q, err := jobs.New(s, jobs.Options{Log: quiet, QuickWorkers: queueWorkers, TurnWorkers: 64, Handlers: &jobs.Handlers{
-			LookAtRoom: func(context.Context, jobs.LookAtRoom) error { return count.ran() },
-			RunTurn:    func(context.Context, jobs.RunTurn) error { return nil },
-			Fate:       func(error) jobs.Fate { return jobs.Fate{} },
+			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return count.ran() },
+			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
+			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}})
 		if err != nil {
 			return err
@@ -287,7 +287,7 @@ func (l *lab) burnBare(kind string) (perSecond float64, cpu time.Duration, err e
 	}
 	count, workers := newCountdown(burnJobs), river.NewWorkers()
 	river.AddWorker(workers, &bareWorker{count: count})
-	queue := jobs.LookAtRoom{}.InsertOpts().Queue
+	queue := jobs.DecideInRoom{}.InsertOpts().Queue
 	b, err := newBareRiver(l.ctx, d, &river.Config{Logger: quiet, Workers: workers, FetchCooldown: cooldown,
 		Queues: map[string]river.QueueConfig{queue: {MaxWorkers: queueWorkers, FetchCooldown: cooldown}}})
 	if err != nil {

@@ -243,7 +243,7 @@ const (
 func (b *bareCommits) once(ctx context.Context) (time.Duration, error) {
 	now, id, room, text := time.Now().UTC(), store.NewID(), b.class.room, lineText(lineSize)
 	body := `{"sender":"Bench","content":"` + text + `"}`
-	sender, job := b.class.people[0].id, jobs.LookAtRoom{RoomID: room}
+	sender, job := b.class.people[0].id, jobs.DecideInRoom{RoomID: room}
 	var seq int64
 	start := time.Now()
 	if b.pool != nil {

@@ -98,8 +98,8 @@ func unsettled(ctx context.Context, db *store.DB, room string) (string, error) {
 	if err != nil || len(agents) == 0 {
 		return "", err // nobody looks
 	}
-	if r.LookedSeq < r.EventSeq {
-		return fmt.Sprintf("the agents have looked at %d of %d in room %s", r.LookedSeq, r.EventSeq, room), nil
+	if r.DecidedSeq < r.EventSeq {
+		return fmt.Sprintf("the agents have looked at %d of %d in room %s", r.DecidedSeq, r.EventSeq, room), nil
 	}
 	return "", nil
 }
