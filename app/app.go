@@ -67,7 +67,7 @@ type App struct {
 	edits      *sharedLimiter
 	probes     *sharedLimiter
 	asks       *sharedLimiter // for answers of models outside rooms
-	calls      callSlots
+	calls      modelCallSlots
 	handshakes *sharedLimiter
 	requests   *sharedLimiter
 	addresses  *sharedLimiter
@@ -115,7 +115,7 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
-		Carry: a.telemetry.Carry, Begin: a.jobBegins}
+		Carry: a.telemetry.Carry, Begin: a.observeJob}
 	if d.Work {
 		options.Handlers = a.handlers()
 	}

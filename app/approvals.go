@@ -62,10 +62,10 @@ func approvalOf(row *store.RoomStep) Approval {
 }
 
 // wait leaves a step to a person; park commits it.
-func (r *turnRun) wait(s *store.TurnStep) { r.waitFor(s, r.app.cfg.Turns.ApprovalWithin) }
+func (r *attempt) wait(s *store.TurnStep) { r.waitFor(s, r.app.cfg.Turns.ApprovalWithin) }
 
 // waitFor is wait with an own deadline.
-func (r *turnRun) waitFor(s *store.TurnStep, within time.Duration) {
+func (r *attempt) waitFor(s *store.TurnStep, within time.Duration) {
 	s.State, s.DueAt = store.StepPending, r.app.instant().Add(within)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +75,7 @@ func (r *turnRun) waitFor(s *store.TurnStep, within time.Duration) {
 // park puts the turn aside until a person has decided about what waits. It
 // returns errParked when that is done; a graph does it when none of its
 // branches goes on any more.
-func (r *turnRun) park(ctx context.Context) error {
+func (r *attempt) park(ctx context.Context) error {
 	if r.flow != nil {
 		return errParked
 	}
@@ -84,7 +84,7 @@ func (r *turnRun) park(ctx context.Context) error {
 
 // parkFor puts the turn aside, tells the staff what waits for them, and lets
 // the room go on.
-func (r *turnRun) parkFor(ctx context.Context, reason, detail string) error {
+func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 	a, steps := r.app, r.keepSteps()
 	all := slices.Concat(steps, r.waiting)
 	sort.Slice(all, func(i, j int) bool { return all[i].N < all[j].N })

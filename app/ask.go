@@ -39,7 +39,7 @@ func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Messag
 // before anything was shown hands over to the next.
 func (a *App) eachKey(ctx context.Context, agentID string, keys []chainKey, req llm.Request, call func(req llm.Request, kind string) (shown bool, err error)) error {
 	var err error
-	req.Secrets = revealed(keys)
+	req.Secrets = plainKeys(keys)
 	for i, key := range keys {
 		req.Key = key.key.Reveal()
 		var shown bool
@@ -61,8 +61,8 @@ func (a *App) eachKey(ctx context.Context, agentID string, keys []chainKey, req 
 	return err
 }
 
-// revealed are the keys of a chain, none of which an answer may show.
-func revealed(keys []chainKey) []string {
+// plainKeys are the keys of a chain, none of which an answer may show.
+func plainKeys(keys []chainKey) []string {
 	out := make([]string, len(keys))
 	for i, k := range keys {
 		out[i] = k.key.Reveal()
@@ -100,7 +100,7 @@ func (a *App) wholeAnswer(ctx context.Context, keys []chainKey, p *prompt, most 
 // hearOut is one call of an agent's model, heard to its end.
 func (a *App) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, most int) (spoken, error) {
 	var b strings.Builder
-	finish, mouth := "", newMouth(req.Fence, ag.Name, agentLabel(ag.Type))
+	finish, mouth := "", newImitationFilter(req.Fence, ag.Name, agentLabel(ag.Type))
 	for chunk, err := range a.callModel(ctx, req) {
 		if err != nil {
 			return spoken{}, err
@@ -187,9 +187,9 @@ func (a *App) notAnswered(err error, mayKnow bool) error {
 	return e
 }
 
-// callSlots bound the model calls that people wait for in this process. Each
+// modelCallSlots bound the model calls that people wait for in this process. Each
 // person has numbered slots, so that nodes can hold them against each other.
-type callSlots struct {
+type modelCallSlots struct {
 	mu  sync.Mutex
 	by  map[string]map[int]bool
 	all int
@@ -201,11 +201,11 @@ const callSlack = 15 * time.Second
 // takeCall lets a person make one more model call, until release.
 func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err error) {
 	who := actor.User.ID
-	slot, err := a.takeSlot(ctx, who)
+	slot, err := a.takeCallSlot(ctx, who)
 	if err != nil {
 		return nil, err
 	}
-	release = func() { a.freeSlot(ctx, who, slot) }
+	release = func() { a.freeCallSlot(ctx, who, slot) }
 	if err := a.asks.take(ctx, who, a.now()); err != nil {
 		release()
 		return nil, err
@@ -213,9 +213,9 @@ func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err e
 	return release, nil
 }
 
-// takeSlot takes the first of a person's slots that no node has. Another node's
+// takeCallSlot takes the first of a person's slots that no node has. Another node's
 // is free again when that gives it back, or soon after that has died.
-func (a *App) takeSlot(ctx context.Context, who string) (slot int, err error) {
+func (a *App) takeCallSlot(ctx context.Context, who string) (slot int, err error) {
 	for ; ; slot++ {
 		if slot, err = a.calls.take(who, slot, a.cfg.Limits.ModelCallsAtOnce, a.cfg.Limits.ModelCalls); err != nil || !a.db.Postgres() {
 			return slot, err
@@ -231,7 +231,7 @@ func (a *App) takeSlot(ctx context.Context, who string) (slot int, err error) {
 	}
 }
 
-func (a *App) freeSlot(ctx context.Context, who string, slot int) {
+func (a *App) freeCallSlot(ctx context.Context, who string, slot int) {
 	// Before this process gives the slot out again, lest it gives that lease back.
 	defer a.calls.free(who, slot)
 	a.resign(ctx, callLease(who, slot))
@@ -240,7 +240,7 @@ func (a *App) freeSlot(ctx context.Context, who string, slot int) {
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }
 
 // take gives out a person's first free slot from one on.
-func (s *callSlots) take(who string, from, most, all int) (slot int, err error) {
+func (s *modelCallSlots) take(who string, from, most, all int) (slot int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for slot = from; s.by[who][slot]; slot++ {
@@ -261,7 +261,7 @@ func (s *callSlots) take(who string, from, most, all int) (slot int, err error) 
 	return slot, nil
 }
 
-func (s *callSlots) free(who string, slot int) {
+func (s *modelCallSlots) free(who string, slot int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all--

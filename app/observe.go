@@ -38,8 +38,8 @@ func (a *App) QueueUI(prefix string) (*jobs.UI, error) {
 	return a.queue.UI(prefix, quietQueueLog(a.log))
 }
 
-// jobBegins follows a job to its end and logs that.
-func (a *App) jobBegins(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
+// observeJob follows a job to its end and logs that.
+func (a *App) observeJob(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
 	ctx, end := a.telemetry.Job(ctx, telemetry.Job{ID: j.ID, Kind: j.Kind, Attempt: j.Attempt, Waited: j.Waited, Carried: j.Carried})
 	started := a.now()
 	return ctx, func(outcome jobs.Outcome, err error) {

@@ -66,7 +66,7 @@ func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
 
 // rearmed are the rows of the room's agents after a line of the turn's own:
 // what it counts from now on, and when time alone will have it or others speak.
-func (r *turnRun) rearmed(now time.Time) []store.Rearmed {
+func (r *attempt) rearmed(now time.Time) []store.Rearmed {
 	s := r.app.newSnapshot(r.room)
 	s.RoomAgents = r.roomAgents
 	rows := s.rearmed([]candidate{{AgentID: r.agent.ID}})

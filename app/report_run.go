@@ -100,7 +100,7 @@ func (r *reportRun) write(ctx context.Context) error {
 	go func() {
 		defer close(held)
 		a.renewLease(ctx, cancel, func(ctx context.Context, lease time.Time) error {
-			return a.db.Single().HoldReport(ctx, id, r.report.Attempt, lease)
+			return a.db.Single().RenewReportLease(ctx, id, r.report.Attempt, lease)
 		})
 	}()
 	defer func() { cancel(nil); <-held }()

@@ -52,7 +52,7 @@ func reviewOf(ag *store.Agent) (on bool, revisions int) {
 // its room, else the review for one of the class where somebody can judge; nil
 // is the direct answer. Without an instructor in the room the class speaks for
 // itself: a draft that nobody can approve would be written in vain.
-func (r *turnRun) workflow(ctx context.Context) (*workflow.Graph, error) {
+func (r *attempt) workflow(ctx context.Context) (*workflow.Graph, error) {
 	if r.turn.Graph != "" {
 		g, err := workflow.Parse([]byte(r.turn.Graph))
 		if err != nil {
@@ -71,7 +71,7 @@ func (r *turnRun) workflow(ctx context.Context) (*workflow.Graph, error) {
 	return g, err
 }
 
-func (r *turnRun) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
+func (r *attempt) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 	if len(r.saved) > 0 { // begun without a graph
 		return nil, nil
 	}

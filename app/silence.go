@@ -86,9 +86,9 @@ func (s *roomSnapshot) gone(d *decision) []candidate {
 	return found
 }
 
-// tellNobody tells people who call agents that are not there at all: those that
+// reportNobody tells people who call agents that are not there at all: those that
 // were deleted, and types that the room has none of.
-func (a *App) tellNobody(ctx context.Context, s *roomSnapshot, d *decision) {
+func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *decision) {
 	calls := slices.ContainsFunc(s.fresh(), func(m store.Message) bool { return !m.ByAgent() && mention.May(m.Content) })
 	if d.Cause != causePost || !calls || slices.ContainsFunc(d.Candidates, func(c candidate) bool { return c.Called }) {
 		return

@@ -102,7 +102,7 @@ func (s *turnStops) stop(turnID string) {
 
 // beat renews the turn's lease, and gives errAsked when somebody wants it to
 // stop.
-func (r *turnRun) beat(ctx context.Context, lease time.Time) error {
+func (r *attempt) beat(ctx context.Context, lease time.Time) error {
 	stop, err := r.app.db.Single().BeatTurn(ctx, r.turn.ID, r.turn.Attempt, lease)
 	if err == nil && stop {
 		return errAsked

@@ -35,7 +35,7 @@ type toolInput struct {
 // answerCalls runs the tools that an answer calls and shows the model their
 // results. done are the calls that earlier attempts have answered, by their
 // place. errParked when one has to wait for a person; the others have run.
-func (t *talk) answerCalls(ctx context.Context, calls []savedCall, done map[int]*store.TurnStep) error {
+func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done map[int]*store.TurnStep) error {
 	steps, waits := make([]*store.TurnStep, len(calls)), false
 	for i, call := range calls {
 		var err error
@@ -67,8 +67,8 @@ func (t *talk) answerCalls(ctx context.Context, calls []savedCall, done map[int]
 
 // callTool answers one call: with what the tool does, with why it cannot, or
 // with a step that waits for a person.
-func (t *talk) callTool(ctx context.Context, i int, call savedCall) (*store.TurnStep, error) {
-	c := &toolCall{run: t.turnRun, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
+func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*store.TurnStep, error) {
+	c := &toolCall{run: t.attempt, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
 		step: t.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
 	in := toolInput{Call: i, Arguments: call.Arguments}
 	c.step.Input = toJSON(in)
@@ -112,7 +112,7 @@ func (t *talk) callTool(ctx context.Context, i int, call savedCall) (*store.Turn
 
 // prepare finds the tool of a call, checks the arguments and plans what it
 // will do; an *Error is for the model.
-func (t *talk) prepare(ctx context.Context, c *toolCall, i int, call savedCall) (*tool, error) {
+func (t *conversation) prepare(ctx context.Context, c *toolCall, i int, call savedCall) (*tool, error) {
 	tool := t.part.find(call.Name)
 	switch {
 	case call.Malformed != "":
@@ -134,7 +134,7 @@ func (t *talk) prepare(ctx context.Context, c *toolCall, i int, call savedCall) 
 }
 
 // runTool runs a call and saves its step with its effect.
-func (t *talk) runTool(ctx context.Context, tool *tool, c *toolCall) error {
+func (t *conversation) runTool(ctx context.Context, tool *tool, c *toolCall) error {
 	var result toolResult
 	if tool.ask != nil {
 		var err error
@@ -158,7 +158,7 @@ func (t *talk) runTool(ctx context.Context, tool *tool, c *toolCall) error {
 
 // failStep ends a step with an error that the model is told; others are
 // returned as they are.
-func (t *talk) failStep(step *store.TurnStep, err error) error {
+func (t *conversation) failStep(step *store.TurnStep, err error) error {
 	var known *Error
 	if !errors.As(err, &known) || known.Kind == KindInternal || known.Kind == KindUnavailable {
 		return err
@@ -170,13 +170,13 @@ func (t *talk) failStep(step *store.TurnStep, err error) error {
 
 // runApproved does what a person has allowed. What it was about must still be
 // as the person saw it, which each tool checks against the plan.
-func (t *talk) runApproved(ctx context.Context, step *store.TurnStep, call savedCall) error {
+func (t *conversation) runApproved(ctx context.Context, step *store.TurnStep, call savedCall) error {
 	var in toolInput
 	tool := t.part.find(call.Name)
 	if json.Unmarshal([]byte(step.Input), &in) != nil || in.Plan == nil || tool == nil || tool.run == nil {
 		return t.endApproved(ctx, step, store.StepFailed, failedOutput{Error: "what was to be done is not known any more, or the agent may not do it now"})
 	}
-	c := &toolCall{run: t.turnRun, part: t.part, args: in.Arguments, plan: *in.Plan, step: step}
+	c := &toolCall{run: t.attempt, part: t.part, args: in.Arguments, plan: *in.Plan, step: step}
 	err := t.commit(ctx, func(tx *store.Tx) error {
 		result, err := tool.run(ctx, tx, c)
 		if err != nil {
@@ -191,11 +191,11 @@ func (t *talk) runApproved(ctx context.Context, step *store.TurnStep, call saved
 	return err
 }
 
-func (t *talk) endApproved(ctx context.Context, step *store.TurnStep, state string, output any) error {
+func (t *conversation) endApproved(ctx context.Context, step *store.TurnStep, state string, output any) error {
 	return t.commit(ctx, func(tx *store.Tx) error { return t.decided(ctx, tx, step, state, output) })
 }
 
-func (t *talk) decided(ctx context.Context, tx *store.Tx, step *store.TurnStep, state string, output any) error {
+func (t *conversation) decided(ctx context.Context, tx *store.Tx, step *store.TurnStep, state string, output any) error {
 	step.State, step.Output, step.EndedAt = state, toJSON(output), t.app.instant()
 	err := tx.EndStep(ctx, step, store.StepApproved)
 	if errors.Is(err, store.ErrStale) {
@@ -206,7 +206,7 @@ func (t *talk) decided(ctx context.Context, tx *store.Tx, step *store.TurnStep, 
 
 // resultText is what the model is told of a step, with the lines as they may
 // be read now.
-func (r *turnRun) resultText(ctx context.Context, step *store.TurnStep) (string, error) {
+func (r *attempt) resultText(ctx context.Context, step *store.TurnStep) (string, error) {
 	switch step.State {
 	case store.StepRejected:
 		if step.Note != "" {
@@ -265,7 +265,7 @@ const maxRepeats = 3
 
 // repeats counts a call, with what came of it, and stops a turn that goes
 // round in circles. The same question with another answer is none.
-func (t *talk) repeats(name, key, outcome string) *turnFault {
+func (t *conversation) repeats(name, key, outcome string) *turnFault {
 	t.calls[key+"\x00"+outcome]++
 	if t.calls[key+"\x00"+outcome] < maxRepeats {
 		return nil

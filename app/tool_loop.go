@@ -24,10 +24,10 @@ type part struct {
 	show     bool            // the room sees the text as it streams
 }
 
-// talk is a part while it is spoken: a model's answers, and what the tools
+// conversation is a part while it is spoken: a model's answers, and what the tools
 // said that it called.
-type talk struct {
-	*turnRun
+type conversation struct {
+	*attempt
 	part    *part
 	prompt  *prompt
 	said    []string        // texts that came with tool calls belong to the answer
@@ -37,8 +37,8 @@ type talk struct {
 	refused map[string]bool // those that a person has refused
 }
 
-func (r *turnRun) newTalk(part *part) *talk {
-	return &talk{turnRun: r, part: part, prompt: new(prompt), calls: map[string]int{}, refused: map[string]bool{}}
+func (r *attempt) newConversation(part *part) *conversation {
+	return &conversation{attempt: r, part: part, prompt: new(prompt), calls: map[string]int{}, refused: map[string]bool{}}
 }
 
 // answer is what a model said to one call.
@@ -59,8 +59,8 @@ type answer struct {
 // call is a step; those that an earlier attempt has saved are not done again.
 // The last step of the direct answer commits with the turn's end, that of a
 // graph's node before converse returns.
-func (r *turnRun) converse(ctx context.Context, part part) (string, error) {
-	t := r.newTalk(&part)
+func (r *attempt) converse(ctx context.Context, part part) (string, error) {
+	t := r.newConversation(&part)
 	t.prompt = r.app.newPrompt(part.agent, part.system, transcript(part.agent, part.messages), part.asked...)
 	t.prompt.req.Fence, t.prompt.req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
@@ -91,7 +91,7 @@ const stepGoOn = "go_on"
 
 // replay goes through the steps that earlier attempts have saved, up to the
 // last answer and those of its calls that have been answered.
-func (t *talk) replay(ctx context.Context) (last *modelOutput, done map[int]*store.TurnStep, err error) {
+func (t *conversation) replay(ctx context.Context) (last *modelOutput, done map[int]*store.TurnStep, err error) {
 	for i := range t.saved {
 		s := &t.saved[i]
 		switch {
@@ -124,7 +124,7 @@ func (t *talk) replay(ctx context.Context) (last *modelOutput, done map[int]*sto
 }
 
 // remember notes a saved call, for its answer and for the guards.
-func (t *talk) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.TurnStep) {
+func (t *conversation) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.TurnStep) {
 	var in toolInput
 	if json.Unmarshal([]byte(s.Input), &in) != nil || in.Call < 0 || in.Call >= len(of.Calls) {
 		return
@@ -139,7 +139,7 @@ func (t *talk) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.
 }
 
 // addAnswer takes an answer into the conversation.
-func (t *talk) addAnswer(said *modelOutput) {
+func (t *conversation) addAnswer(said *modelOutput) {
 	t.answers++
 	t.noteEnd(t.part.node, said.Finish)
 	m := llm.Message{Role: llm.RoleAssistant, Text: said.Text, Reasoning: said.Reasoning}
@@ -159,14 +159,14 @@ func (t *talk) addAnswer(said *modelOutput) {
 }
 
 // show streams a piece of an answer to the room, where the part is shown.
-func (t *talk) show(text string) {
+func (t *conversation) show(text string) {
 	if t.part.show {
 		t.add(text)
 	}
 }
 
 // mayAsk stops a turn that has taken too many steps or tokens.
-func (r *turnRun) mayAsk() error {
+func (r *attempt) mayAsk() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	most := r.app.cfg.Turns
@@ -182,7 +182,7 @@ func (r *turnRun) mayAsk() error {
 
 // ask makes one call of the agent's model, with one key after the other, and
 // hands its step to the next commit.
-func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
+func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 	if err := t.mayAsk(); err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (t *talk) ask(ctx context.Context) (*modelOutput, error) {
 }
 
 // call streams one answer, to the room too where the part is shown.
-func (t *talk) call(ctx context.Context) (said answer, err error) {
+func (t *conversation) call(ctx context.Context) (said answer, err error) {
 	keys, err := t.app.modelKeys(ctx, t.part.agent)
 	if err != nil {
 		return said, err
@@ -222,10 +222,10 @@ func (t *talk) call(ctx context.Context) (said answer, err error) {
 	return said, err
 }
 
-func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err error) {
+func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer, err error) {
 	var text strings.Builder
 	ag := t.part.agent
-	mouth := newMouth(t.fence, ag.Name, agentLabel(ag.Type))
+	mouth := newImitationFilter(t.fence, ag.Name, agentLabel(ag.Type))
 	say := func(piece string) error {
 		if piece == "" {
 			return nil
@@ -263,11 +263,11 @@ func (t *talk) stream(ctx context.Context, req llm.Request) (said answer, err er
 // belongs to what the turn answers, whether it was waited for or not. The model
 // is asked anew, once and before any tool has run; a turn about what agents said
 // gives way.
-func (t *talk) mayShow(ctx context.Context) error {
+func (t *conversation) mayShow(ctx context.Context) error {
 	if !t.part.show || t.units > 0 {
 		return nil
 	}
-	if _, err := t.letType(ctx); err != nil {
+	if _, err := t.yieldToTyping(ctx); err != nil {
 		return err
 	}
 	again := t.answers == 0 && !t.anew
@@ -283,11 +283,11 @@ func (t *talk) mayShow(ctx context.Context) error {
 		return errGaveWay
 	}
 	t.anew = true
-	return errHeardMore
+	return errNewerMessage
 }
 
 // input is what is kept of the call that was just made.
-func (t *talk) input() modelInput {
+func (t *conversation) input() modelInput {
 	in := modelInput{System: t.prompt.req.System + t.prompt.req.ToolRule, Provider: t.prompt.req.Provider, Model: t.prompt.req.Model, Temperature: t.prompt.req.Temperature,
 		MaxTokens: t.prompt.req.MaxTokens, Tools: t.part.toolNames()}
 	for _, m := range t.part.messages[t.prompt.left:] {

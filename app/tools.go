@@ -83,7 +83,7 @@ type artifactRef struct {
 
 // toolCall is one call on its way.
 type toolCall struct {
-	run  *turnRun
+	run  *attempt
 	part *part
 	args json.RawMessage // valid against the tool's schema
 	plan plan

@@ -39,7 +39,7 @@ func (p *roomAgent) mayChangeTrigger() bool {
 }
 
 // toolsFor are the tools that an agent is offered in this room.
-func (r *turnRun) toolsFor(ag *store.Agent) []*tool {
+func (r *attempt) toolsFor(ag *store.Agent) []*tool {
 	return slices.DeleteFunc(r.app.toolsFor(ag), func(t *tool) bool {
 		here := r.roomAgents[ag.ID]
 		return t.name == toolTrigger && (here == nil || !here.mayChangeTrigger())

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// mouth takes off an answer, while it streams, what a model imitates of the
+// imitationFilter takes off an answer, while it streams, what a model imitates of the
 // transcript that it was shown: the tags of our fence, wherever they are, and
 // its own name with a colon at the beginning. What might become one of the two
 // is held back until it is clear.
-type mouth struct {
+type imitationFilter struct {
 	open, end string // how the tags begin
 	label     *regexp.Regexp
 	names     []string
@@ -28,10 +28,10 @@ const decoration = `[*_\[\]]{0,2}`
 // labelRest is what may follow a name before its colon, as far as it has come.
 var labelRest = regexp.MustCompile(`^` + decoration + `\s*(\((A(I( [^)\n]{0,80}(\)` + decoration + `\s*)?)?)?)?)?$`)
 
-// newMouth listens to an agent with these names; without a fence there are no
+// newImitationFilter listens to an agent with these names; without a fence there are no
 // tags to take off.
-func newMouth(fence string, names ...string) *mouth {
-	m := new(mouth)
+func newImitationFilter(fence string, names ...string) *imitationFilter {
+	m := new(imitationFilter)
 	if fence != "" {
 		m.open, m.end = "<"+fence, "</"+fence
 	}
@@ -49,7 +49,7 @@ func newMouth(fence string, names ...string) *mouth {
 }
 
 // say takes the next piece and returns what may be shown now.
-func (m *mouth) say(piece string) string {
+func (m *imitationFilter) say(piece string) string {
 	m.held += piece
 	safe, rest := m.untag(m.held, false)
 	if m.begun {
@@ -66,7 +66,7 @@ func (m *mouth) say(piece string) string {
 }
 
 // rest is what was held back when the answer has ended.
-func (m *mouth) rest() string {
+func (m *imitationFilter) rest() string {
 	safe, _ := m.untag(m.held, true)
 	if !m.begun {
 		safe, _ = m.unlabel(safe, true)
@@ -77,7 +77,7 @@ func (m *mouth) rest() string {
 
 // untag takes whole tags out of a text; from rest on it may be the beginning of
 // one, unless the text has ended.
-func (m *mouth) untag(text string, ended bool) (safe, rest string) {
+func (m *imitationFilter) untag(text string, ended bool) (safe, rest string) {
 	for {
 		i := m.tag(text)
 		if i < 0 {
@@ -111,7 +111,7 @@ func (m *mouth) untag(text string, ended bool) (safe, rest string) {
 }
 
 // tag is where the first tag of our fence begins; -1 without one.
-func (m *mouth) tag(text string) int {
+func (m *imitationFilter) tag(text string) int {
 	if m.open == "" {
 		return -1
 	}
@@ -124,7 +124,7 @@ func (m *mouth) tag(text string) int {
 
 // unlabel takes the model's own name off the beginning of a text; open tells
 // that the text may still become one, unless it has ended.
-func (m *mouth) unlabel(text string, ended bool) (out string, open bool) {
+func (m *imitationFilter) unlabel(text string, ended bool) (out string, open bool) {
 	out = strings.TrimLeft(text, " \t\r\n")
 	if m.label == nil {
 		return out, out == ""

@@ -32,7 +32,7 @@ func TestMouth(t *testing.T) {
 		"Hello <" + fence + " from=\"never closed":                                   "Hello ",
 	} {
 		for size := 1; size <= len([]rune(in)); size++ {
-			m, out, left := newMouth(fence, "Teacher Bot", "Teacher AI"), "", []rune(in)
+			m, out, left := newImitationFilter(fence, "Teacher Bot", "Teacher AI"), "", []rune(in)
 			for len(left) > 0 {
 				n := min(size, len(left))
 				out += m.say(string(left[:n]))

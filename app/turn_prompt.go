@@ -16,7 +16,7 @@ import (
 // directPart is the answer of the turn's agent to the newest lines of the room:
 // its instructions, the house rules and the lines. An attempt that goes on
 // behind saved steps is shown the lines that the first one was.
-func (r *turnRun) directPart(ctx context.Context) (part, error) {
+func (r *attempt) directPart(ctx context.Context) (part, error) {
 	a, part := r.app, part{agent: r.agent, show: true}
 	if why := occasion(r.turn.Cause); why != "" {
 		part.asked = []llm.Message{{Role: llm.RoleUser, Text: why}}
@@ -53,7 +53,7 @@ func (r *turnRun) directPart(ctx context.Context) (part, error) {
 // readRoom reads the newest lines of the room, and which line of a person is the
 // newest of them all: one that comes between the two reads counts as heard only
 // where it is among the lines.
-func (r *turnRun) readRoom(ctx context.Context, window int) (lines []store.Message, heard int64, err error) {
+func (r *attempt) readRoom(ctx context.Context, window int) (lines []store.Message, heard int64, err error) {
 	room, err := r.app.db.Room(ctx, r.room.ID)
 	if err != nil {
 		return nil, 0, err
@@ -72,7 +72,7 @@ func (r *turnRun) readRoom(ctx context.Context, window int) (lines []store.Messa
 
 // hasNewer tells whether a line of a person is there to read that is newer than
 // heard.
-func (r *turnRun) hasNewer(ctx context.Context, heard int64) (bool, error) {
+func (r *attempt) hasNewer(ctx context.Context, heard int64) (bool, error) {
 	room, err := r.app.db.Room(ctx, r.room.ID)
 	if err != nil || room.PersonSeq <= heard {
 		return false, err

@@ -46,8 +46,8 @@ const staleAfter = 5 * time.Minute
 // errLeaseLost cancels work that another worker has taken over.
 var errLeaseLost = errors.New("the lease is lost")
 
-// turnRun is one attempt at a turn, in the worker that holds its lease.
-type turnRun struct {
+// attempt is one attempt at a turn, in the worker that holds its lease.
+type attempt struct {
 	app      *App
 	turn     *store.Turn
 	agent    *store.Agent
@@ -82,7 +82,7 @@ type turnRun struct {
 // to the room and stores it. Nothing of it happens twice: the claim and the
 // end are fenced by the attempt.
 func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
-	var r *turnRun
+	var r *attempt
 	err := a.yielding(ctx, func() (err error) { r, err = a.claim(ctx, job); return err })
 	if err != nil || r == nil {
 		return err
@@ -144,17 +144,17 @@ func (a *App) resumeRoom(ctx context.Context, roomID string) error {
 }
 
 // claim leases the turn; nil when there is nothing to do any more.
-func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*turnRun, error) {
+func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) {
 	now := a.instant()
 	t, err := a.db.Single().ClaimTurn(ctx, job.TurnID, job.Attempt, a.db.Node(), now, now.Add(a.cfg.Turns.Lease))
 	if errors.Is(err, store.ErrStale) {
 		return nil, nil
 	}
-	return &turnRun{app: a, turn: t, fence: a.fence(t.ID)}, err
+	return &attempt{app: a, turn: t, fence: a.fence(t.ID)}, err
 }
 
 // load reads what the turn is about.
-func (r *turnRun) load(ctx context.Context) (err error) {
+func (r *attempt) load(ctx context.Context) (err error) {
 	if r.agent, err = r.app.db.Agent(ctx, r.turn.AgentID); err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (r *turnRun) load(ctx context.Context) (err error) {
 }
 
 // reload reads the room and who of its agents may speak.
-func (r *turnRun) reload(ctx context.Context) (err error) {
+func (r *attempt) reload(ctx context.Context) (err error) {
 	if r.room, err = r.app.db.Room(ctx, r.turn.RoomID); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (r *turnRun) reload(ctx context.Context) (err error) {
 
 // mayNotSpeak is the fault of an agent that was taken out or switched off, or
 // whose room was, since the turn was decided; else nil.
-func (r *turnRun) mayNotSpeak() error {
+func (r *attempt) mayNotSpeak() error {
 	if slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
 		return nil
 	}
@@ -198,7 +198,7 @@ func (r *turnRun) mayNotSpeak() error {
 }
 
 // speak streams the model's answer into r.text, keeping the lease alive.
-func (r *turnRun) speak(ctx context.Context) error {
+func (r *attempt) speak(ctx context.Context) error {
 	if err := r.mayNotSpeak(); err != nil {
 		return err
 	}
@@ -225,8 +225,8 @@ func (r *turnRun) speak(ctx context.Context) error {
 
 // speakNow lets the people who type go first, and then has the agent answer what
 // there is to read.
-func (r *turnRun) speakNow(ctx context.Context) error {
-	if _, err := r.letType(ctx); err != nil {
+func (r *attempt) speakNow(ctx context.Context) error {
+	if _, err := r.yieldToTyping(ctx); err != nil {
 		return err
 	}
 	g, err := r.workflow(ctx)
@@ -246,7 +246,7 @@ func (r *turnRun) speakNow(ctx context.Context) error {
 	if g != nil {
 		return r.runGraph(ctx, g)
 	}
-	if _, err = r.converse(ctx, part); !errors.Is(err, errHeardMore) {
+	if _, err = r.converse(ctx, part); !errors.Is(err, errNewerMessage) {
 		return err
 	}
 	if part, err = r.partNow(ctx); err == nil {
@@ -256,16 +256,16 @@ func (r *turnRun) speakNow(ctx context.Context) error {
 }
 
 // partNow is the direct answer to what there is to read now.
-func (r *turnRun) partNow(ctx context.Context) (part part, err error) {
+func (r *attempt) partNow(ctx context.Context) (part part, err error) {
 	if err = r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
 		err = r.giveWay(part.messages)
 	}
 	return part, err
 }
 
-// letType waits while people type, yield_to_typing in all, and tells whether it
+// yieldToTyping waits while people type, yield_to_typing in all, and tells whether it
 // did.
-func (r *turnRun) letType(ctx context.Context) (waited bool, err error) {
+func (r *attempt) yieldToTyping(ctx context.Context) (waited bool, err error) {
 	began := r.app.now()
 	waited, err = r.app.typists.wait(ctx, r.room.ID, began.Add(r.app.cfg.Turns.YieldToTyping-r.waited), r.app.now)
 	r.waited += r.app.now().Sub(began)
@@ -274,7 +274,7 @@ func (r *turnRun) letType(ctx context.Context) (waited bool, err error) {
 
 // giveWay is the fault of a turn about what agents said when a person has
 // spoken since; else nil.
-func (r *turnRun) giveWay(lines []store.Message) error {
+func (r *attempt) giveWay(lines []store.Message) error {
 	if r.turn.Cause == causeAgents && slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
 		return errGaveWay
 	}
@@ -292,14 +292,14 @@ var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it wa
 // errGaveWay ends a turn about what agents said, because a person waits.
 var errGaveWay = &turnFault{reason: reasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
 
-// errHeardMore has the model asked anew, since a person has spoken before the
+// errNewerMessage has the model asked anew, since a person has spoken before the
 // room has seen anything of the answer.
-var errHeardMore = &turnFault{reason: reasonGaveWay, detail: "a person has spoken while it was being written"}
+var errNewerMessage = &turnFault{reason: reasonGaveWay, detail: "a person has spoken while it was being written"}
 
 var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 
 // add shows a piece of the answer to the room.
-func (r *turnRun) add(text string) {
+func (r *attempt) add(text string) {
 	r.shown.add(realtime.Delta{TurnID: r.turn.ID, Attempt: r.turn.Attempt, Offset: r.units, Text: text})
 	r.text.WriteString(text)
 	r.units += realtime.Units(text)
@@ -337,7 +337,7 @@ func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, be
 
 // finish stores the line, its event and the turn's end in one commit, and goes
 // on in the room. What was switched off while the model spoke stays unsaid.
-func (r *turnRun) finish(ctx context.Context) error {
+func (r *attempt) finish(ctx context.Context) error {
 	if r.flow != nil && r.ended.IsZero() {
 		return r.flow.finish(ctx)
 	}
@@ -393,7 +393,7 @@ func (r *turnRun) finish(ctx context.Context) error {
 }
 
 // newMessage is what an agent says in the room as its line of this turn.
-func (r *turnRun) newMessage(by *store.Agent, content string) *store.Message {
+func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	most := int(r.app.cfg.Limits.MessageBytes)
 	long := len(content) > most
 	content = cut(content, most)
@@ -405,7 +405,7 @@ func (r *turnRun) newMessage(by *store.Agent, content string) *store.Message {
 }
 
 // signal tells the room that the attempt begins or how it ended.
-func (r *turnRun) signal(state string) {
+func (r *attempt) signal(state string) {
 	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != startOf(r.turn.Attempt)}
 	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: signalTurn, Turn: mark, Body: json.RawMessage(toJSON(TurnEvent{
 		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt}))})

@@ -8,7 +8,7 @@ import (
 // This file tells how the answers of models ended: whole, cut, or with nothing.
 
 // noteEnd notes how the last answer at a place of the turn has ended.
-func (r *turnRun) noteEnd(node, finish string) {
+func (r *attempt) noteEnd(node, finish string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ends == nil {
@@ -17,18 +17,18 @@ func (r *turnRun) noteEnd(node, finish string) {
 	r.ends[node] = finish
 }
 
-func (r *turnRun) endOf(node string) string {
+func (r *attempt) endOf(node string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.ends[node]
 }
 
 // wasCut tells whether the last answer there was cut before its end.
-func (r *turnRun) wasCut(node string) bool { return cutShort(r.endOf(node)) }
+func (r *attempt) wasCut(node string) bool { return cutShort(r.endOf(node)) }
 
 // silent is the fault of a model that has answered with no text; whose is said
 // before the word model.
-func (r *turnRun) silent(node, whose string) *turnFault { return silentFault(r.endOf(node), whose) }
+func (r *attempt) silent(node, whose string) *turnFault { return silentFault(r.endOf(node), whose) }
 
 // cutShort tells whether an answer that ended so was cut before its end.
 func cutShort(finish string) bool {

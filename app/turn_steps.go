@@ -62,7 +62,7 @@ type failedOutput struct {
 
 // loadSteps reads what earlier attempts of the turn have saved; the first has
 // none before it.
-func (r *turnRun) loadSteps(ctx context.Context) (err error) {
+func (r *attempt) loadSteps(ctx context.Context) (err error) {
 	if r.turn.Attempt == 1 {
 		return nil
 	}
@@ -94,21 +94,21 @@ func acts(kind, node string) bool {
 }
 
 // count adds to what the turn has cost.
-func (r *turnRun) count(u llm.Usage) {
+func (r *attempt) count(u llm.Usage) {
 	r.usage.PromptTokens += u.PromptTokens
 	r.usage.CompletionTokens += u.CompletionTokens
 	r.spent += u.PromptTokens + u.CompletionTokens
 }
 
 // savedIn are the saved steps of one place in the turn's graph.
-func (r *turnRun) savedIn(node string) []store.TurnStep {
+func (r *attempt) savedIn(node string) []store.TurnStep {
 	return slices.DeleteFunc(slices.Clone(r.saved), func(s store.TurnStep) bool { return s.Node != node })
 }
 
 // messagesShown are the lines that the model was shown when a part began in an
 // earlier attempt, without those that were taken back or hidden since; nil
 // when none has saved anything of it.
-func (r *turnRun) messagesShown(ctx context.Context, node string) ([]store.Message, error) {
+func (r *attempt) messagesShown(ctx context.Context, node string) ([]store.Message, error) {
 	var seqs []int64
 	for _, s := range r.savedIn(node) {
 		if s.Kind != store.StepModel {
@@ -129,7 +129,7 @@ func (r *turnRun) messagesShown(ctx context.Context, node string) ([]store.Messa
 }
 
 // newStep begins the next step of the turn.
-func (r *turnRun) newStep(node, kind, name, agentID string) *store.TurnStep {
+func (r *attempt) newStep(node, kind, name, agentID string) *store.TurnStep {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.steps++
@@ -140,7 +140,7 @@ func (r *turnRun) newStep(node, kind, name, agentID string) *store.TurnStep {
 
 // endStep hands a step to the next commit; a call that failed counts what it
 // has cost.
-func (r *turnRun) endStep(s *store.TurnStep, output any, usage llm.Usage) {
+func (r *attempt) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 	s.Output, s.EndedAt = toJSON(output), r.app.instant()
 	s.PromptTokens, s.CompletionTokens = usage.PromptTokens, usage.CompletionTokens
 	r.mu.Lock()
@@ -152,7 +152,7 @@ func (r *turnRun) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 // commit saves the steps that have ended, and own, together with what effect
 // does, which also ends own; nil saves the steps alone. errLeaseLost when
 // another attempt has begun.
-func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error, own ...*store.TurnStep) error {
+func (r *attempt) commit(ctx context.Context, effect func(*store.Tx) error, own ...*store.TurnStep) error {
 	steps := r.keepSteps()
 	err := r.app.yielding(ctx, func() error {
 		return r.app.db.InTx(ctx, func(tx *store.Tx) error {
@@ -168,7 +168,7 @@ func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error, own 
 			if err := tx.SaveSteps(ctx, all); err != nil {
 				return err
 			}
-			err := tx.HoldTurn(ctx, r.turn.ID, r.turn.Attempt, r.app.instant().Add(r.app.cfg.Turns.Lease))
+			err := tx.RenewTurnLease(ctx, r.turn.ID, r.turn.Attempt, r.app.instant().Add(r.app.cfg.Turns.Lease))
 			if errors.Is(err, store.ErrStale) {
 				return errLeaseLost
 			}
@@ -182,7 +182,7 @@ func (r *turnRun) commit(ctx context.Context, effect func(*store.Tx) error, own 
 }
 
 // keepSteps hands over the steps that are to be saved.
-func (r *turnRun) keepSteps() []store.TurnStep {
+func (r *attempt) keepSteps() []store.TurnStep {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	steps := r.unsaved
@@ -191,7 +191,7 @@ func (r *turnRun) keepSteps() []store.TurnStep {
 }
 
 // giveBack leaves steps to the next commit, since theirs has failed.
-func (r *turnRun) giveBack(steps []store.TurnStep) {
+func (r *attempt) giveBack(steps []store.TurnStep) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unsaved = append(steps, r.unsaved...)
@@ -199,7 +199,7 @@ func (r *turnRun) giveBack(steps []store.TurnStep) {
 
 // ending are the steps that the commit that ends the turn adds. The last words
 // are kept as the line that they have become.
-func (r *turnRun) ending(messageID string) []store.TurnStep {
+func (r *attempt) ending(messageID string) []store.TurnStep {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	steps := slices.Clone(r.unsaved)
@@ -214,7 +214,7 @@ func (r *turnRun) ending(messageID string) []store.TurnStep {
 }
 
 // usesKey notes which kind of key the turn's own agent calls its model with.
-func (r *turnRun) usesKey(ag *store.Agent, kind string) {
+func (r *attempt) usesKey(ag *store.Agent, kind string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ag.ID == r.agent.ID {
@@ -224,7 +224,7 @@ func (r *turnRun) usesKey(ag *store.Agent, kind string) {
 
 // withFault is what an error means for the turn, with what the attempt has cost
 // and done until then.
-func (r *turnRun) withFault(err error) *turnFault {
+func (r *attempt) withFault(err error) *turnFault {
 	f := *faultOf(err, r.turn.Attempt)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -63,7 +63,7 @@ func (a *App) decideOnce(ctx context.Context, roomID string) error {
 		})
 		if err == nil {
 			a.reportUnheard(roomID, &d)
-			a.tellNobody(ctx, s, &d)
+			a.reportNobody(ctx, s, &d)
 		}
 		// Another look was faster, a turn began, or an agent was deleted
 		// meanwhile: see what is left.

@@ -87,7 +87,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		part.show = alone && r.units == 0
 	}
 	text, err := r.converse(ctx, part)
-	if errors.Is(err, errHeardMore) {
+	if errors.Is(err, errNewerMessage) {
 		text, err = r.converseAnew(ctx, part)
 	}
 	if err != nil {
@@ -305,7 +305,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 // toolNode calls a tool as the turn's agent, with the arguments of the graph;
 // the call is a step of its own before the node's.
 func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
-	t := r.newTalk(&part{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)})
+	t := r.newConversation(&part{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)})
 	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
 	if len(call.Arguments) == 0 {
 		call.Arguments = json.RawMessage(`{}`)

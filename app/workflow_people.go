@@ -27,7 +27,7 @@ func heedful(n workflow.Node) bool {
 }
 
 // peopleFirst waits for people who type before the room has seen anything of the
-// turn. errHeardMore says that a person has spoken since the lines were read;
+// turn. errNewerMessage says that a person has spoken since the lines were read;
 // that is heard once, and only as long as no tool has run and nobody has decided
 // anything. A turn about what agents said gives way.
 func (r *graphRun) peopleFirst(ctx context.Context) error {
@@ -37,7 +37,7 @@ func (r *graphRun) peopleFirst(ctx context.Context) error {
 	if shown {
 		return nil
 	}
-	if _, err := r.letType(ctx); err != nil {
+	if _, err := r.yieldToTyping(ctx); err != nil {
 		return err
 	}
 	if !again && r.turn.Cause != causeAgents {
@@ -51,7 +51,7 @@ func (r *graphRun) peopleFirst(ctx context.Context) error {
 	case r.turn.Cause == causeAgents:
 		return errGaveWay
 	}
-	return errHeardMore
+	return errNewerMessage
 }
 
 // startAnew begins the graph again with the lines as they are now. The step that

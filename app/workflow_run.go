@@ -34,7 +34,7 @@ const (
 
 // graphRun is a turn on its way through its graph.
 type graphRun struct {
-	*turnRun
+	*attempt
 	graph    *workflow.Graph
 	course   *store.Course
 	messages []store.Message // of the room, as the first attempt was shown them
@@ -70,8 +70,8 @@ type nodeDone struct {
 }
 
 // runGraph goes through the turn's graph until its end.
-func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
-	run := &graphRun{turnRun: r, graph: g, outputs: map[string]nodeOutput{}}
+func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
+	run := &graphRun{attempt: r, graph: g, outputs: map[string]nodeOutput{}}
 	r.flow = run
 	if err := run.restore(ctx); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
 		if len(busy) == 0 {
 			run.status = p.Status
 			switch {
-			case errors.Is(failed, errHeardMore):
+			case errors.Is(failed, errNewerMessage):
 				failed = run.startAnew(ctx)
 			case errors.Is(failed, errParked):
 				failed = run.putAside(ctx)
@@ -117,7 +117,7 @@ func (r *turnRun) runGraph(ctx context.Context, g *workflow.Graph) error {
 		switch {
 		case res.err == nil:
 			run.addResult(res.id, res.out)
-		case errors.Is(res.err, errParked), errors.Is(res.err, errHeardMore):
+		case errors.Is(res.err, errParked), errors.Is(res.err, errNewerMessage):
 			failed = cmp.Or(failed, res.err) // the branches beside it come to their next node
 		default:
 			failed = res.err

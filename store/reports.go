@@ -134,8 +134,8 @@ func (t *Tx) ClaimReport(ctx context.Context, id string, attempt int, node strin
 	return r, changed(res, err, ErrStale)
 }
 
-// HoldReport extends the lease of a running attempt; ErrStale when it is lost.
-func (t *Tx) HoldReport(ctx context.Context, id string, attempt int, lease time.Time) error {
+// RenewReportLease extends the lease of a running attempt; ErrStale when it is lost.
+func (t *Tx) RenewReportLease(ctx context.Context, id string, attempt int, lease time.Time) error {
 	res, err := t.liveReport(nil, id, attempt, ReportRunning).Set("lease_until = ?", lease).Exec(ctx)
 	return changed(res, err, ErrStale)
 }

@@ -71,7 +71,7 @@ func (q Queries) ListTurnSteps(ctx context.Context, turnID string) (*Listing[Tur
 }
 
 // SaveSteps adds steps with one statement. Whoever adds them also holds the
-// turn with HoldTurn or ends it, so that an attempt that lost its lease adds
+// turn with RenewTurnLease or ends it, so that an attempt that lost its lease adds
 // none; the turn comes last, after the rows that its effect has locked.
 func (t *Tx) SaveSteps(ctx context.Context, steps []TurnStep) error {
 	if len(steps) == 0 {

@@ -164,13 +164,13 @@ func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string,
 	return turn, changed(res, err, ErrStale)
 }
 
-// HoldTurn extends the lease of a running attempt; ErrStale when it is lost.
-func (t *Tx) HoldTurn(ctx context.Context, id string, attempt int, lease time.Time) error {
+// RenewTurnLease extends the lease of a running attempt; ErrStale when it is lost.
+func (t *Tx) RenewTurnLease(ctx context.Context, id string, attempt int, lease time.Time) error {
 	_, err := t.BeatTurn(ctx, id, attempt, lease)
 	return err
 }
 
-// BeatTurn is HoldTurn, and tells whether somebody has asked the turn to stop.
+// BeatTurn is RenewTurnLease, and tells whether somebody has asked the turn to stop.
 func (t *Tx) BeatTurn(ctx context.Context, id string, attempt int, lease time.Time) (stop bool, err error) {
 	var row Turn
 	res, err := t.db.NewUpdate().Model(&row).Set("lease_until = ?", lease).

@@ -103,7 +103,7 @@ func TestTurnFences(t *testing.T) {
 			}
 		}
 		never("claiming what waits", claim(1))
-		never("holding what waits", func(ctx context.Context, tx *store.Tx) error { return tx.HoldTurn(ctx, turn.ID, 1, lease) })
+		never("holding what waits", func(ctx context.Context, tx *store.Tx) error { return tx.RenewTurnLease(ctx, turn.ID, 1, lease) })
 		never("retrying what waits", func(ctx context.Context, tx *store.Tx) error { return tx.RetryTurn(ctx, turn.ID, 1, lease, "r", "d") })
 		once("QueueTurn", func(ctx context.Context, tx *store.Tx, _ int) error { return tx.QueueTurn(ctx, turn.ID, lease) })
 		never("claiming a later attempt", claim(2))
@@ -120,16 +120,16 @@ func TestTurnFences(t *testing.T) {
 		}
 		now(store.Turn{State: store.TurnRunning, Attempt: 1, LeaseUntil: lease, StartedAt: at})
 		w.tx(func(ctx context.Context, tx *store.Tx) error {
-			return tx.HoldTurn(ctx, turn.ID, 1, lease.Add(time.Minute))
+			return tx.RenewTurnLease(ctx, turn.ID, 1, lease.Add(time.Minute))
 		})
-		never("holding another attempt", func(ctx context.Context, tx *store.Tx) error { return tx.HoldTurn(ctx, turn.ID, 2, lease) })
+		never("holding another attempt", func(ctx context.Context, tx *store.Tx) error { return tx.RenewTurnLease(ctx, turn.ID, 2, lease) })
 		once("RetryTurn", func(ctx context.Context, tx *store.Tx, _ int) error {
 			return tx.RetryTurn(ctx, turn.ID, 1, lease, "lost", "d")
 		})
 		now(store.Turn{State: store.TurnQueued, Attempt: 2, Reason: "lost", LeaseUntil: lease, StartedAt: at})
 
 		// The first worker is back from a pause: nothing is its own any more.
-		never("a lost worker's hold", func(ctx context.Context, tx *store.Tx) error { return tx.HoldTurn(ctx, turn.ID, 1, lease) })
+		never("a lost worker's hold", func(ctx context.Context, tx *store.Tx) error { return tx.RenewTurnLease(ctx, turn.ID, 1, lease) })
 		never("a lost worker's end", func(ctx context.Context, tx *store.Tx) error {
 			return tx.EndTurn(ctx, &store.Turn{ID: turn.ID, Attempt: 1, State: store.TurnFinished}, at)
 		})

@@ -101,7 +101,7 @@ func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each fun
 			return err
 		}
 		each()
-		form := lineForm(m)
+		form := messageForm(m)
 		form.Sender = app.SenderName(m)
 		line, err := json.Marshal(form)
 		if err != nil {

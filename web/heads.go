@@ -81,7 +81,7 @@ var single = []string{fiber.HeaderHost, fiber.HeaderContentLength, fiber.HeaderT
 // headFault is what is wrong with a head, "" when nothing is.
 func headFault(head *fasthttp.RequestHeader) string {
 	raw := head.RawHeaders()
-	if fault := lineFault(raw); fault != "" {
+	if fault := messageFault(raw); fault != "" {
 		return fault
 	}
 	seen := map[string]string{}
@@ -115,9 +115,9 @@ func headFault(head *fasthttp.RequestHeader) string {
 	return hostFault(head, version, host, named)
 }
 
-// lineFault finds line ends that are none to everybody, and lines that go on
+// messageFault finds line ends that are none to everybody, and lines that go on
 // in the next one.
-func lineFault(raw []byte) string {
+func messageFault(raw []byte) string {
 	for i, b := range raw {
 		switch {
 		case b == '\n' && (i == 0 || raw[i-1] != '\r'), b == '\r' && (i+1 == len(raw) || raw[i+1] != '\n'):

@@ -15,11 +15,11 @@ type LineIn struct {
 
 type oneLineOut struct{ Body lineOut }
 
-func oneLine(m *store.Message, err error) (*oneLineOut, error) {
+func oneMessage(m *store.Message, err error) (*oneLineOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &oneLineOut{lineForm(m)}, nil
+	return &oneLineOut{messageForm(m)}, nil
 }
 
 type editMessageIn struct {
@@ -30,7 +30,7 @@ type editMessageIn struct {
 }
 
 func (s *Server) editMessage(ctx context.Context, actor *app.Actor, in *editMessageIn) (*oneLineOut, error) {
-	return oneLine(s.app.EditMessage(ctx, actor, in.RoomID.String(), in.MessageID.String(), in.Body.Text))
+	return oneMessage(s.app.EditMessage(ctx, actor, in.RoomID.String(), in.MessageID.String(), in.Body.Text))
 }
 
 func (s *Server) deleteMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*empty, error) {
@@ -41,13 +41,13 @@ func (s *Server) deleteMessage(ctx context.Context, actor *app.Actor, in *LineIn
 }
 
 func (s *Server) restoreMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
-	return oneLine(s.app.RestoreMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
+	return oneMessage(s.app.RestoreMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
 }
 
 func (s *Server) hideMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
-	return oneLine(s.app.HideMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
+	return oneMessage(s.app.HideMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
 }
 
 func (s *Server) showMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
-	return oneLine(s.app.ShowMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
+	return oneMessage(s.app.ShowMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
 }

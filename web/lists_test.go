@@ -92,9 +92,9 @@ func TestListsAreWhatTheyWere(t *testing.T) {
 		}
 		lines, err := w.opened.DB.Messages(ctx, w.room, 0, store.MaxLimit)
 		must(err)
-		add("/chat/messages/"+w.room, former(t, lines, lineForm))
+		add("/chat/messages/"+w.room, former(t, lines, messageForm))
 		older := slices.DeleteFunc(slices.Clone(lines), func(m store.Message) bool { return m.Seq >= 20 })
-		add("/chat/messages/"+w.room+"?limit=7&before=20", former(t, older[len(older)-7:], lineForm))
+		add("/chat/messages/"+w.room+"?limit=7&before=20", former(t, older[len(older)-7:], messageForm))
 		said, err := w.opened.DB.ThreadMessages(ctx, thread, 0, store.MaxLimit)
 		must(err)
 		add("/threads/"+thread+"/messages", former(t, said, threadMessageForm))

@@ -27,7 +27,7 @@ type lineOut struct {
 	Truncated bool       `json:"truncated" doc:"An agent's answer was cut before its end, by a limit or by the provider"`
 }
 
-func lineForm(m *store.Message) lineOut {
+func messageForm(m *store.Message) lineOut {
 	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: app.HistorySender(m), SenderID: nullable(m.SenderID), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
@@ -63,7 +63,7 @@ func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, lineForm)
+	body, err := whole(ctx, s, rows, messageForm)
 	return &historyOut{body}, err
 }
 

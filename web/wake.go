@@ -15,7 +15,7 @@ type stateLineOut struct {
 	Content   string    `json:"content"`
 }
 
-func stateLineForm(m *store.Message) (out orNull[stateLineOut]) {
+func stateMessageForm(m *store.Message) (out orNull[stateLineOut]) {
 	if m != nil {
 		out.of = &stateLineOut{m.ID, m.Seq, instant(m.CreatedAt), m.Content}
 	}
@@ -59,7 +59,7 @@ func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *roomAgent
 	out, place := &agentStateOut{}, roomAgentForm(st.AgentInRoom)
 	b := &out.Body
 	b.RoomID, b.AgentID, b.MutedUntil, b.Override = place.RoomID, place.AgentID, place.MutedUntil, place.Override
-	b.AgentLine, b.PersonLine = stateLineForm(st.AgentMessage), stateLineForm(st.PersonMessage)
+	b.AgentLine, b.PersonLine = stateMessageForm(st.AgentMessage), stateMessageForm(st.PersonMessage)
 	if b.Asleep = st.Asleep != ""; b.Asleep {
 		b.AsleepWhy = &st.Asleep
 	}
