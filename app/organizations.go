@@ -278,3 +278,36 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 	})
 	return o, err
 }
+
+// Organizations lists those the actor is linked to.
+func (a *App) Organizations(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.Organization], error) {
+	if err := Check(actor, ActListOrganizations, Resource{}); err != nil {
+		return nil, err
+	}
+	return a.db.OrganizationsOf(ctx, actor.User.ID, p)
+}
+
+// CreateOrganization adds an organisation that the actor owns.
+func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string, description *string) (*store.Organization, error) {
+	if err := Check(actor, ActCreateOrganization, Resource{}); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(name("name", &title), optionalText("description", description, maxText)); err != nil {
+		return nil, firstOf(err)
+	}
+	o := &store.Organization{ID: store.NewID(), Name: title, Description: description, OwnerID: actor.User.ID, CreatedAt: a.instant(), Version: 1}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateOrganization(ctx, o); err != nil {
+			return err
+		}
+		if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt}); err != nil {
+			return err
+		}
+		if err := a.withinQuota(ctx, tx, o.OwnerID, store.OwnedOrganizations); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
+			changes{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
+	})
+	return o, err
+}

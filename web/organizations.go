@@ -20,18 +20,6 @@ func organizationForm(o *store.Organization) organizationOut {
 	return organizationOut{ID: o.ID, Name: o.Name, Description: o.Description, OwnerID: o.OwnerID, CreatedAt: instant(o.CreatedAt)}
 }
 
-type projectOut struct {
-	ID             string    `json:"id" format:"uuid"`
-	OrganizationID string    `json:"organization_id" format:"uuid"`
-	Name           string    `json:"name"`
-	Description    *string   `json:"description"`
-	CreatedAt      time.Time `json:"created_at"`
-}
-
-func projectForm(p *store.Project) projectOut {
-	return projectOut{ID: p.ID, OrganizationID: p.OrganizationID, Name: p.Name, Description: p.Description, CreatedAt: instant(p.CreatedAt)}
-}
-
 type organizationsOut struct{ Body list[organizationOut] }
 
 func (s *Server) organizations(ctx context.Context, actor *app.Actor, in *PageIn) (*organizationsOut, error) {
@@ -58,40 +46,6 @@ func (s *Server) createOrganization(ctx context.Context, actor *app.Actor, in *c
 		return nil, err
 	}
 	return &oneOrganizationOut{organizationForm(o)}, nil
-}
-
-type projectsIn struct {
-	PageIn
-	OrganizationID id `query:"org_id" doc:"Only projects of this organisation"`
-}
-
-type projectsOut struct{ Body list[projectOut] }
-
-func (s *Server) projects(ctx context.Context, actor *app.Actor, in *projectsIn) (*projectsOut, error) {
-	rows, err := s.app.Projects(ctx, actor, in.OrganizationID.String(), in.page())
-	if err != nil {
-		return nil, err
-	}
-	body, err := whole(ctx, s, rows, projectForm)
-	return &projectsOut{body}, err
-}
-
-type createProjectIn struct {
-	Body struct {
-		Name           string  `json:"name"`
-		OrganizationID id      `json:"organization_id"`
-		Description    *string `json:"description,omitempty"`
-	}
-}
-
-type oneProjectOut struct{ Body projectOut }
-
-func (s *Server) createProject(ctx context.Context, actor *app.Actor, in *createProjectIn) (*oneProjectOut, error) {
-	p, err := s.app.CreateProject(ctx, actor, in.Body.OrganizationID.String(), in.Body.Name, in.Body.Description)
-	if err != nil {
-		return nil, err
-	}
-	return &oneProjectOut{projectForm(p)}, nil
 }
 
 func (s *Server) organization(ctx context.Context, actor *app.Actor, in *oneID) (*oneOrganizationOut, error) {
@@ -154,36 +108,76 @@ func (s *Server) transferOrganization(ctx context.Context, actor *app.Actor, in 
 	return &oneOrganizationOut{organizationForm(o)}, nil
 }
 
-func (s *Server) project(ctx context.Context, actor *app.Actor, in *oneID) (*oneProjectOut, error) {
-	p, err := s.app.Project(ctx, actor, in.ID.String())
+// workspaceMember is one person of an organisation or a project.
+type workspaceMember struct {
+	UserID    string  `json:"user_id" format:"uuid"`
+	Email     string  `json:"email"`
+	FullName  *string `json:"full_name"`
+	AvatarURL *string `json:"avatar_url"`
+	Role      string  `json:"role" enum:"owner,admin,editor,member,viewer"`
+}
+
+func workspaceMemberForm(m *app.Member) workspaceMember {
+	return workspaceMember{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role}
+}
+
+type (
+	workspaceMembersOut = pageOut[workspaceMember]
+	workspaceMemberOut  struct{ Body workspaceMember }
+)
+
+type organizationMembersIn struct {
+	ID id `path:"org_id"`
+	PageIn
+}
+
+func (s *Server) organizationMembers(ctx context.Context, actor *app.Actor, in *organizationMembersIn) (*workspaceMembersOut, error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]app.Member, error) { return s.app.OrganizationMembers(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}
-	return &oneProjectOut{projectForm(p)}, nil
+	return paged(ctx, s, rows, workspaceMemberForm, skipping[app.Member](in.PageIn))
 }
 
-type updateProjectIn struct {
-	ProjectID id `path:"project_id"`
-	Body      WorkspaceSettingsIn
+type addOrganizationMemberIn struct {
+	ID   id `path:"org_id"`
+	Body struct {
+		PersonIn
+		Role string `json:"role,omitempty" default:"member" doc:"admin or member; the owner's passes on by a transfer"`
+	}
 }
 
-func (s *Server) updateProject(ctx context.Context, actor *app.Actor, in *updateProjectIn) (*oneProjectOut, error) {
-	p, err := s.app.UpdateProject(ctx, actor, in.ProjectID.String(), in.Body.settings())
+func (s *Server) addOrganizationMember(ctx context.Context, actor *app.Actor, in *addOrganizationMemberIn) (*workspaceMemberOut, error) {
+	m, err := s.app.AddOrganizationMember(ctx, actor, in.ID.String(), in.Body.person(), in.Body.Role)
 	if err != nil {
 		return nil, err
 	}
-	return &oneProjectOut{projectForm(p)}, nil
+	return &workspaceMemberOut{workspaceMemberForm(m)}, nil
 }
 
-type deleteProjectIn struct {
-	ProjectID id `path:"project_id"`
-	DryRunIn
+type organizationMemberIn struct {
+	ID     id `path:"org_id"`
+	UserID id `path:"user_id"`
 }
 
-func (s *Server) deleteProject(ctx context.Context, actor *app.Actor, in *deleteProjectIn) (*deletedOut, error) {
-	counts, err := s.app.DeleteProject(ctx, actor, in.ProjectID.String(), in.DryRun)
-	if err != nil {
+type changeOrganizationMemberIn struct {
+	ID     id `path:"org_id"`
+	UserID id `path:"user_id"`
+	Body   struct {
+		Role string `json:"role" doc:"admin or member; the owner's passes on by a transfer"`
+	}
+}
+
+func (s *Server) changeOrganizationMember(ctx context.Context, actor *app.Actor, in *changeOrganizationMemberIn) (*messageOut, error) {
+	if err := s.app.ChangeOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String(), in.Body.Role); err != nil {
 		return nil, err
 	}
-	return deleted(counts), nil
+	return said("Role updated"), nil
+}
+
+func (s *Server) removeOrganizationMember(ctx context.Context, actor *app.Actor, in *organizationMemberIn) (*messageOut, error) {
+	if err := s.app.RemoveOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String()); err != nil {
+		return nil, err
+	}
+	return said("User removed from organization"), nil
 }

@@ -7,61 +7,59 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// OrganizationForUpdate returns an organisation whose row stays locked until
-// the transaction ends; whoever changes its members holds it.
-func (t *Tx) OrganizationForUpdate(ctx context.Context, id string) (*Organization, error) {
-	o := new(Organization)
-	return first(ctx, t.locked(t.db.NewSelect().Model(o).Where("o.id = ?", id)), o)
+// Project owns agents; its members see them.
+type Project struct {
+	bun.BaseModel  `bun:"table:projects,alias:p"`
+	ID             string `bun:",pk"`
+	OrganizationID string
+	Name           string
+	Description    *string
+	CreatedBy      string `bun:",nullzero"`
+	CreatedAt      time.Time
+	Version        int
 }
 
-// UpdateOrganization writes the name, description and owner of an organisation
-// that was read at o.Version, which it moves on; ErrStale when it was changed
-// meanwhile.
-func (t *Tx) UpdateOrganization(ctx context.Context, o *Organization) error {
-	o.Version++
-	res, err := t.db.NewUpdate().Model(o).Column("name", "description", "owner_id", "version").
-		Where("o.id = ?", o.ID).Where("o.version = ?", o.Version-1).Exec(ctx)
-	return changed(res, err, ErrStale)
+// ProjectMember links a user to a project.
+type ProjectMember struct {
+	bun.BaseModel `bun:"table:project_members,alias:pm"`
+	ProjectID     string `bun:",pk"`
+	UserID        string `bun:",pk"`
+	Role          string
+	CreatedAt     time.Time
+
+	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
 
-// DeleteOrganization removes an organisation with its projects and agents.
-func (t *Tx) DeleteOrganization(ctx context.Context, id string) error {
-	res, err := t.db.NewDelete().Model((*Organization)(nil)).Where("id = ?", id).Exec(ctx)
-	return changed(res, err, ErrNotFound)
+// Project returns the project with this id.
+func (q Queries) Project(ctx context.Context, id string) (*Project, error) {
+	p := new(Project)
+	return first(ctx, q.db.NewSelect().Model(p).Where("p.id = ?", id), p)
 }
 
-// OrganizationMembers lists an organisation's links with their users, in the
-// order they came in.
-func (q Queries) OrganizationMembers(ctx context.Context, organizationID string, p Page) ([]OrganizationMember, error) {
-	var rows []OrganizationMember
-	err := p.on(q.db.NewSelect().Model(&rows).Relation("User").Where("om.organization_id = ?", organizationID).
-		OrderExpr("om.created_at, om.user_id")).Scan(ctx)
-	return rows, translate(err)
+// ProjectsOf lists the projects a user is linked to, by name; with
+// organizationID only those of that organisation.
+func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, p Page) (*Listing[Project], error) {
+	sel := q.db.NewSelect().Model((*Project)(nil)).Join("JOIN project_members AS pm ON pm.project_id = p.id").
+		Where("pm.user_id = ?", userID).OrderExpr("p.name, p.id")
+	if organizationID != "" {
+		sel = sel.Where("p.organization_id = ?", organizationID)
+	}
+	return listing(ctx, listed[Project]{places: p.on(sel), key: "p.id", size: q.octets("p.description"),
+		rows: func(rows *[]Project) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(p *Project) string { return p.ID }})
 }
 
-// LinkOrganizationMember links a user unless there is a link, which it leaves
-// as it is.
-func (t *Tx) LinkOrganizationMember(ctx context.Context, m *OrganizationMember) error {
-	_, err := t.insertOnce(ctx, m)
-	return err
+// ProjectRole is the user's role in a project, "" without a link.
+func (q Queries) ProjectRole(ctx context.Context, projectID, userID string) (string, error) {
+	return q.role(ctx, q.db.NewSelect().Model((*ProjectMember)(nil)).
+		Where("pm.project_id = ?", projectID).Where("pm.user_id = ?", userID))
 }
 
-// SetOrganizationRole gives a linked user another role; ErrNotFound without a
-// link.
-func (t *Tx) SetOrganizationRole(ctx context.Context, organizationID, userID, role string) error {
-	t.gains(userID)
-	res, err := t.db.NewUpdate().Model((*OrganizationMember)(nil)).Set("role = ?", role).
-		Where("organization_id = ?", organizationID).Where("user_id = ?", userID).Exec(ctx)
-	return changed(res, err, ErrNotFound)
-}
+// CreateProject adds a project; ErrReferenced for an unknown organisation.
+func (t *Tx) CreateProject(ctx context.Context, p *Project) error { return t.insert(ctx, p) }
 
-// RemoveOrganizationMember takes a user out of an organisation, and not of its
-// projects; ErrNotFound without a link.
-func (t *Tx) RemoveOrganizationMember(ctx context.Context, organizationID, userID string) error {
-	res, err := t.db.NewDelete().Model((*OrganizationMember)(nil)).Where("organization_id = ?", organizationID).
-		Where("user_id = ?", userID).Exec(ctx)
-	return changed(res, err, ErrNotFound)
-}
+// AddProjectMember links a user; ErrExists when the link is there.
+func (t *Tx) AddProjectMember(ctx context.Context, m *ProjectMember) error { return t.insert(ctx, m) }
 
 // LeaveProjects takes a user out of the projects of an organisation, or of all
 // when that is "". Those that are without an owner or admin then get the owner
