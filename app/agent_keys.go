@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
 // cleanKey takes a model key as it was meant, without what came along when it
 // was copied.
-func cleanKey(field string, key Secret) (Secret, error) {
+func cleanKey(field string, key secret.Text) (secret.Text, error) {
 	if err := text(field, key.Reveal(), 1, 4096); err != nil {
 		return "", err
 	}
@@ -17,12 +18,12 @@ func cleanKey(field string, key Secret) (Secret, error) {
 	if err != nil {
 		return "", invalid(field, "%v", err)
 	}
-	return Secret(clean), nil
+	return secret.Text(clean), nil
 }
 
 // applyKey stores a newly typed key, encrypted. Clients send back what they
 // read, so an empty key or the mask of the stored one keeps it.
-func (a *App) applyKey(sent Opt[Secret], ag *store.Agent) error {
+func (a *App) applyKey(sent Opt[secret.Text], ag *store.Agent) error {
 	if !sent.Sent || sent.Null || strings.TrimSpace(sent.Value.Reveal()) == "" {
 		return nil
 	}

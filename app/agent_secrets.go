@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -35,7 +36,7 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 		return invalid("external_config", "must be an object")
 	}
 	maps.DeleteFunc(found, func(name, value string) bool {
-		return name == secretCallback || value == "" || value == Mask(Secret(kept[name]))
+		return name == secretCallback || value == "" || value == secret.Mask(secret.Text(kept[name]))
 	})
 	if err := checkSecrets(found); err != nil {
 		return err
@@ -54,7 +55,7 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 		ag.EncryptedSecrets = ""
 		return nil
 	}
-	ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(kept)))
+	ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(toJSON(kept)))
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -17,7 +18,7 @@ type AgentSettings struct {
 	ModelProvider  Opt[string]
 	Model          Opt[string]
 	SystemPrompt   Opt[string]
-	APIKey         Opt[Secret] // absent, null, "" and its own mask all keep the stored key
+	APIKey         Opt[secret.Text] // absent, null, "" and its own mask all keep the stored key
 	Settings       Opt[json.RawMessage]
 	TriggerConfig  Opt[json.RawMessage]
 	ScheduleConfig Opt[json.RawMessage]

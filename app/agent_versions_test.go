@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -23,7 +24,7 @@ func TestAgentVersions(t *testing.T) {
 				t.Fatalf("got %+v, %v", v, err)
 			}
 			if _, err := r.UpdateAgent(ctx, c.Teacher, id, app.AgentSettings{Name: app.Some("Bad"), SystemPrompt: app.Some("Shout."), Model: null[string](),
-				Settings: raw(`{"temperature":2}`), TriggerConfig: raw(`{"type":"manual"}`), ContextWindow: app.Some(1), APIKey: app.Some(app.Secret("another-key-99"))}); err != nil {
+				Settings: raw(`{"temperature":2}`), TriggerConfig: raw(`{"type":"manual"}`), ContextWindow: app.Some(1), APIKey: app.Some(secret.Text("another-key-99"))}); err != nil {
 				t.Fatal(err)
 			}
 			changed := stored(t, r, id)

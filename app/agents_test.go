@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -41,7 +42,7 @@ func TestAgentKey(t *testing.T) {
 		if token == "" || strings.Contains(token, apptest.CanaryKey) {
 			t.Fatalf("stored: %q", token)
 		}
-		for name, sent := range map[string]app.Opt[app.Secret]{"Absent": {}, "Null": null[app.Secret](), "Empty": app.Some(app.Secret("")), "Mask": app.Some(app.Secret(mask))} {
+		for name, sent := range map[string]app.Opt[secret.Text]{"Absent": {}, "Null": null[secret.Text](), "Empty": app.Some(secret.Text("")), "Mask": app.Some(secret.Text(mask))} {
 			t.Run("Keeps"+name, func(t *testing.T) {
 				ag, err := r.UpdateAgent(t.Context(), c.Teacher, id, app.AgentSettings{APIKey: sent, Name: app.Some("Renamed")})
 				if err != nil || ag.Name != "Renamed" || ag.EncryptedAPIKey != token || stored(t, r, id).EncryptedAPIKey != token {
@@ -50,14 +51,14 @@ func TestAgentKey(t *testing.T) {
 			})
 		}
 		t.Run("Replaces", func(t *testing.T) {
-			ag, err := r.UpdateAgent(t.Context(), c.Teacher, id, app.AgentSettings{APIKey: app.Some(app.Secret("new-key-1234"))})
+			ag, err := r.UpdateAgent(t.Context(), c.Teacher, id, app.AgentSettings{APIKey: app.Some(secret.Text("new-key-1234"))})
 			if err != nil || *r.MaskedKey(ag) != "ne******34" || stored(t, r, id).EncryptedAPIKey == token {
 				t.Errorf("got %+v, %v, want the new key", ag, err)
 			}
 		})
 		t.Run("Refuses", func(t *testing.T) {
 			for _, bad := range []string{strings.Repeat("x", 4097), "a\x00b", "\xff"} {
-				_, err := r.UpdateAgent(t.Context(), c.Teacher, id, app.AgentSettings{APIKey: app.Some(app.Secret(bad))})
+				_, err := r.UpdateAgent(t.Context(), c.Teacher, id, app.AgentSettings{APIKey: app.Some(secret.Text(bad))})
 				if app.KindOf(err) != app.KindInvalid || strings.Contains(err.Error(), bad) {
 					t.Errorf("got %.100v, want an invalid error that does not repeat it", err)
 				}

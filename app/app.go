@@ -23,6 +23,7 @@ import (
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
@@ -47,7 +48,7 @@ type App struct {
 	log       *slog.Logger
 	now       func() time.Time
 	rand      func() float64
-	keys      *Keyring
+	keys      *secret.Keyring
 	hasher    *Hasher
 	models    *llm.Models
 	external  *a2a.Client
@@ -91,7 +92,7 @@ type App struct {
 
 // New wires an App; nothing runs before Start.
 func New(d Deps) (*App, error) {
-	keys, err := NewKeyring(d.Config.Auth.EncryptionKeys...)
+	keys, err := secret.NewKeyring(d.Config.Auth.EncryptionKeys...)
 	if err != nil {
 		return nil, err
 	}

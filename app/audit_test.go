@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -77,12 +78,12 @@ func TestAuditLines(t *testing.T) {
 		})
 		t.Run("AnAgentsLife", func(t *testing.T) {
 			ag, err := r.CreateAgent(ctx, c.Teacher, c.Project.ID, app.AgentSettings{Type: app.Some("critic"), Name: app.Some("Cato"),
-				SystemPrompt: app.Some(strings.Repeat("a", 5000)), ModelProvider: app.Some("offline"), APIKey: app.Some(app.Secret(apptest.CanaryKey))})
+				SystemPrompt: app.Some(strings.Repeat("a", 5000)), ModelProvider: app.Some("offline"), APIKey: app.Some(secret.Text(apptest.CanaryKey))})
 			must(t, err)
 			_, err = r.UpdateAgent(ctx, c.Teacher, ag.ID, app.AgentSettings{SystemPrompt: app.Some(strings.Repeat("a", 5000) + "b")})
 			must(t, err)
-			key := app.Secret(apptest.CanaryKey)
-			_, err = r.SetAgentKeys(ctx, c.Teacher, ag.ID, map[string]*app.Secret{"room_key": &key, "backup_key": nil})
+			key := secret.Text(apptest.CanaryKey)
+			_, err = r.SetAgentKeys(ctx, c.Teacher, ag.ID, map[string]*secret.Text{"room_key": &key, "backup_key": nil})
 			must(t, err)
 			must(t, r.ClearAgentKey(ctx, c.Teacher, ag.ID))
 			_, err = r.AttachAgent(ctx, c.Teacher, c.Room.ID, ag.ID)

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -20,7 +21,7 @@ import (
 type Client struct {
 	UserAgent string
 	Address   string
-	Note      Secret
+	Note      secret.Text
 }
 
 // Tokens are what a signed-in device keeps. Access is short-lived and names

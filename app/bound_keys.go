@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -22,7 +23,7 @@ const boundPrefix = "coagent-key\x1f"
 type boundKey struct {
 	provider string
 	host     string // "" where the provider was unknown when the key was stored
-	key      Secret
+	key      secret.Text
 }
 
 // errBoundElsewhere says for what a key was given; it does not hold the key.
@@ -36,8 +37,8 @@ func (e *errBoundElsewhere) Error() string {
 }
 
 // sealKey encrypts a key for a provider at its present address.
-func (a *App) sealKey(provider string, key Secret) (token string, err error) {
-	return a.keys.Encrypt(Secret(strings.Join([]string{boundPrefix + provider, a.models.Host(provider), key.Reveal()}, "\x1f")))
+func (a *App) sealKey(provider string, key secret.Text) (token string, err error) {
+	return a.keys.Encrypt(secret.Text(strings.Join([]string{boundPrefix + provider, a.models.Host(provider), key.Reveal()}, "\x1f")))
 }
 
 // unsealKey decrypts a stored key. One from before keys were bound has no
@@ -53,11 +54,11 @@ func (a *App) unsealKey(token string) (boundKey, error) {
 	}
 	provider, rest, _ := strings.Cut(rest, "\x1f")
 	host, key, _ := strings.Cut(rest, "\x1f")
-	return boundKey{provider, host, Secret(key)}, nil
+	return boundKey{provider, host, secret.Text(key)}, nil
 }
 
 // keyFor is a stored key for a call of the provider, or *errBoundElsewhere.
-func (a *App) keyFor(provider, token string) (Secret, error) {
+func (a *App) keyFor(provider, token string) (secret.Text, error) {
 	k, err := a.unsealKey(token)
 	switch {
 	case err != nil:
@@ -77,7 +78,7 @@ func (a *App) bindKeys(ctx context.Context, tx *store.Tx, before, ag *store.Agen
 	// A token that cannot be decrypted is no key, and stays what it is.
 	bind := func(token string) (string, error) {
 		k, err := a.unsealKey(token)
-		if errors.Is(err, ErrDecrypt) || k.provider != "" {
+		if errors.Is(err, secret.ErrDecrypt) || k.provider != "" {
 			return token, nil
 		}
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -37,14 +38,14 @@ func TestBoundKeys(t *testing.T) {
 			_, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, s)
 			must(t, err)
 		}
-		room := app.Secret("key-room")
-		_, err := r.SetAgentKeys(t.Context(), c.Teacher, c.TeacherAgent.ID, map[string]*app.Secret{"room_key": &room})
+		room := secret.Text("key-room")
+		_, err := r.SetAgentKeys(t.Context(), c.Teacher, c.TeacherAgent.ID, map[string]*secret.Text{"room_key": &room})
 		must(t, err)
 
 		t.Run("another provider", func(t *testing.T) {
 			masked := r.MaskedKey(c.TeacherAgent)
 			for _, s := range []app.AgentSettings{{ModelProvider: app.Some("gemini")}, // the member alone, or a form that sends all that it read
-				{ModelProvider: app.Some("gemini"), APIKey: app.Some(app.Secret(*masked))}} {
+				{ModelProvider: app.Some("gemini"), APIKey: app.Some(secret.Text(*masked))}} {
 				provider(t, s)
 				wantNoKey(t, "no usable API key for gemini", "was given for openai at ", "enter it again")
 				provider(t, app.AgentSettings{ModelProvider: app.Some("openai")})
@@ -56,7 +57,7 @@ func TestBoundKeys(t *testing.T) {
 			}
 		})
 		t.Run("from before keys were bound", func(t *testing.T) {
-			keys, err := app.NewKeyring(r.Config.Auth.EncryptionKeys...)
+			keys, err := secret.NewKeyring(r.Config.Auth.EncryptionKeys...)
 			must(t, err)
 			token, err := keys.Encrypt("key-old")
 			must(t, err)

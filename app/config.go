@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/coagent-studio/coagent/app/secret"
 	"path/filepath"
 	"time"
 	_ "time/tzdata" // the image from scratch has no zone files
@@ -53,21 +54,21 @@ type WebConfig struct {
 
 // DatabaseConfig chooses between Postgres and SQLite.
 type DatabaseConfig struct {
-	URL         Secret `yaml:"url" legacy:"DATABASE_URL" doc:"postgres://user:password@host:5432/name; empty means SQLite in data_dir."`
-	ListenURL   Secret `yaml:"listen_url" doc:"The Postgres server itself, where url leads through a pooler in transaction mode (PgBouncer); notifications need it."`
-	Pool        int    `yaml:"pool" default:"20" min:"2" max:"1000" doc:"Most Postgres connections of this process."`
-	AutoMigrate bool   `yaml:"auto_migrate" default:"false" doc:"Let serve migrate Postgres by itself; SQLite always does."`
+	URL         secret.Text `yaml:"url" legacy:"DATABASE_URL" doc:"postgres://user:password@host:5432/name; empty means SQLite in data_dir."`
+	ListenURL   secret.Text `yaml:"listen_url" doc:"The Postgres server itself, where url leads through a pooler in transaction mode (PgBouncer); notifications need it."`
+	Pool        int         `yaml:"pool" default:"20" min:"2" max:"1000" doc:"Most Postgres connections of this process."`
+	AutoMigrate bool        `yaml:"auto_migrate" default:"false" doc:"Let serve migrate Postgres by itself; SQLite always does."`
 }
 
 // AuthConfig is sign-in, sessions and the keys behind them.
 type AuthConfig struct {
-	SecretKey                Secret        `yaml:"secret_key" legacy:"SECRET_KEY" doc:"Signs sessions, 32 characters or more; a new one signs everybody out."`
-	EncryptionKeys           []Secret      `yaml:"encryption_keys" legacy:"ENCRYPTION_KEY,FERNET_SECRET_KEY" doc:"Fernet keys for stored secrets: the first encrypts, all decrypt, so a new one goes in front."`
+	SecretKey                secret.Text   `yaml:"secret_key" legacy:"SECRET_KEY" doc:"Signs sessions, 32 characters or more; a new one signs everybody out."`
+	EncryptionKeys           []secret.Text `yaml:"encryption_keys" legacy:"ENCRYPTION_KEY,FERNET_SECRET_KEY" doc:"Fernet keys for stored secrets: the first encrypts, all decrypt, so a new one goes in front."`
 	AccessTokenMinutes       int           `yaml:"access_token_minutes" default:"15" min:"1" max:"43200" legacy:"ACCESS_TOKEN_EXPIRE_MINUTES" doc:"Life of an access token; browsers refresh it by themselves."`
 	RefreshTokenDays         int           `yaml:"refresh_token_days" default:"7" min:"1" max:"365" legacy:"REFRESH_TOKEN_EXPIRE_DAYS" doc:"A session that is not used for so long ends."`
 	RefreshGrace             time.Duration `yaml:"refresh_grace" default:"60s" min:"0s" max:"10m" doc:"For so long a used refresh token yields the same successor, since one page may refresh several times at once."`
 	SuperAdmin               string        `yaml:"super_admin" legacy:"SUPER_ADMIN" doc:"E-mail or name of the super admin to make at a start that finds none."`
-	SuperAdminPassword       Secret        `yaml:"super_admin_password" legacy:"SUPER_ADMIN_PASSWORD" doc:"Password of that account; an existing account is never touched."`
+	SuperAdminPassword       secret.Text   `yaml:"super_admin_password" legacy:"SUPER_ADMIN_PASSWORD" doc:"Password of that account; an existing account is never touched."`
 	HashConcurrency          int           `yaml:"hash_concurrency" default:"0" min:"0" max:"1024" doc:"Passwords hashed at once, 19 MiB each; 0 means one per processor."`
 	SigninFailuresPerAccount int           `yaml:"signin_failures_per_account" default:"10" min:"1" max:"100000" doc:"Failed sign-ins of one account within signin_window before strange devices have to space their attempts; devices that signed in before go on."`
 	SigninFailuresPerAddress int           `yaml:"signin_failures_per_address" default:"300" min:"1" max:"1000000" doc:"Failed sign-ins of one address before strange devices there wait behind everybody else; nobody is shut out, because a whole school is one address."`

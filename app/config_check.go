@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/coagent-studio/coagent/app/secret"
 	"net"
 	"net/netip"
 	"net/url"
@@ -16,7 +17,6 @@ import (
 const (
 	minSecretKeyBytes = 32
 	makeSecretKey     = "openssl rand -base64 48"
-	makeFernetKey     = "openssl rand -base64 32 | tr +/ -_"
 )
 
 // addProblem takes one problem with the setting at path.
@@ -42,7 +42,7 @@ func (c *Config) normalise() {
 
 // normalisePostgres turns the URLs of SQLAlchemy (postgresql+asyncpg://,
 // ?ssl=require) into one for pgx. What is no Postgres URL stays as it is.
-func normalisePostgres(s Secret) Secret {
+func normalisePostgres(s secret.Text) secret.Text {
 	scheme, rest, found := strings.Cut(strings.TrimSpace(s.Reveal()), "://")
 	scheme, _, _ = strings.Cut(scheme, "+")
 	if !found || scheme != "postgres" && scheme != "postgresql" {
@@ -59,7 +59,7 @@ func normalisePostgres(s Secret) Secret {
 		q.Del("ssl")
 		u.RawQuery = q.Encode()
 	}
-	return Secret(u.String())
+	return secret.Text(u.String())
 }
 
 // postgresURL builds a URL from parts that may contain any character.
@@ -173,7 +173,7 @@ func (c *Config) checkAuth(add addProblem) {
 		add("auth.secret_key", "must have %d characters or more; make one with: %s", minSecretKeyBytes, makeSecretKey)
 	}
 	if len(c.Auth.EncryptionKeys) > 0 {
-		if _, err := NewKeyring(c.Auth.EncryptionKeys...); err != nil {
+		if _, err := secret.NewKeyring(c.Auth.EncryptionKeys...); err != nil {
 			add("auth.encryption_keys", "%v", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/coagent-studio/coagent/app/secret"
 	"math"
 	"reflect"
 	"slices"
@@ -144,7 +145,7 @@ func decode(v reflect.Value, raw any) error {
 		}
 		v.SetInt(int64(n))
 		return nil
-	case Secret:
+	case secret.Text:
 		if !isText {
 			return errors.New("must be text: put it between quotes")
 		}

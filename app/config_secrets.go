@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/fernet/fernet-go"
 	"github.com/gofrs/flock"
 	"go.yaml.in/yaml/v3"
@@ -61,7 +62,7 @@ func (c *Config) lackingSecrets() []string {
 		lacking = append(lacking, "COAGENT_AUTH_SECRET_KEY (or SECRET_KEY) to the output of '"+makeSecretKey+"'")
 	}
 	if len(c.Auth.EncryptionKeys) == 0 {
-		lacking = append(lacking, "COAGENT_AUTH_ENCRYPTION_KEYS (or ENCRYPTION_KEY) to the output of '"+makeFernetKey+"'")
+		lacking = append(lacking, "COAGENT_AUTH_ENCRYPTION_KEYS (or ENCRYPTION_KEY) to the output of '"+secret.MakeFernetKey+"'")
 	}
 	return lacking
 }
@@ -165,11 +166,11 @@ func (c *Config) readSecrets(path string) error {
 		return errors.New("is damaged: restore it from a backup") // the parser's error may quote a secret
 	}
 	if c.Auth.SecretKey == "" {
-		c.Auth.SecretKey = Secret(stored.SecretKey)
+		c.Auth.SecretKey = secret.Text(stored.SecretKey)
 	}
 	if len(c.Auth.EncryptionKeys) == 0 {
 		for _, key := range stored.EncryptionKeys {
-			c.Auth.EncryptionKeys = append(c.Auth.EncryptionKeys, Secret(key))
+			c.Auth.EncryptionKeys = append(c.Auth.EncryptionKeys, secret.Text(key))
 		}
 	}
 	if len(c.lackingSecrets()) > 0 {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/coagent-studio/coagent/app/secret"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -37,7 +38,7 @@ func TestEnsureSecrets(t *testing.T) {
 		t.Parallel()
 		first := setup(t)
 		ensure(t, first)
-		if _, err := NewKeyring(first.Auth.EncryptionKeys...); err != nil || len(first.Auth.SecretKey) < minSecretKeyBytes {
+		if _, err := secret.NewKeyring(first.Auth.EncryptionKeys...); err != nil || len(first.Auth.SecretKey) < minSecretKeyBytes {
 			t.Errorf("got key length %d and %v, want usable secrets", len(first.Auth.SecretKey), err)
 		}
 		second := DefaultConfig()
@@ -94,7 +95,7 @@ func TestEnsureSecrets(t *testing.T) {
 	t.Run("NothingToGenerate", func(t *testing.T) {
 		t.Parallel()
 		c := setup(t)
-		c.Auth.SecretKey, c.Auth.EncryptionKeys = testSecretKey, []Secret{testFernetKey}
+		c.Auth.SecretKey, c.Auth.EncryptionKeys = testSecretKey, []secret.Text{testFernetKey}
 		ensure(t, c)
 		if entries, err := os.ReadDir(c.DataDir); err != nil || len(entries) != 0 {
 			t.Errorf("got %v and %v, want an empty folder", entries, err)
@@ -153,7 +154,7 @@ func TestEnsureSecrets(t *testing.T) {
 		if err == nil {
 			t.Fatal("got no error")
 		}
-		for _, want := range []string{"COAGENT_AUTH_SECRET_KEY", "COAGENT_AUTH_ENCRYPTION_KEYS", makeSecretKey, makeFernetKey} {
+		for _, want := range []string{"COAGENT_AUTH_SECRET_KEY", "COAGENT_AUTH_ENCRYPTION_KEYS", makeSecretKey, secret.MakeFernetKey} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("got %q, want %q in it", err, want)
 			}
@@ -168,7 +169,7 @@ func TestEnsureSecrets(t *testing.T) {
 	t.Run("PostgresWithSecrets", func(t *testing.T) {
 		t.Parallel()
 		c := setup(t)
-		c.Database.URL, c.Auth.SecretKey, c.Auth.EncryptionKeys = "postgres://u@h/x", testSecretKey, []Secret{testFernetKey}
+		c.Database.URL, c.Auth.SecretKey, c.Auth.EncryptionKeys = "postgres://u@h/x", testSecretKey, []secret.Text{testFernetKey}
 		ensure(t, c)
 	})
 	t.Run("OpenFolderIsANotice", func(t *testing.T) {

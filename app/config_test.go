@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -240,7 +241,7 @@ func TestLoadConfigLegacy(t *testing.T) {
 		want := DefaultConfig()
 		want.Timezone, want.HTTP.SecureCookies = "UTC", true
 		want.HTTP.CORSOrigins = []string{"http://localhost:5173", "https://a.example"}
-		want.Auth.SecretKey, want.Auth.EncryptionKeys = testSecretKey, []Secret{testFernetKey}
+		want.Auth.SecretKey, want.Auth.EncryptionKeys = testSecretKey, []secret.Text{testFernetKey}
 		want.Auth.SuperAdmin, want.Auth.SuperAdminPassword = "root@example.org", "correct horse"
 		want.Auth.AccessTokenMinutes, want.Auth.RefreshTokenDays = 11520, 9
 		if !reflect.DeepEqual(c, want) {
@@ -253,14 +254,14 @@ func TestLoadConfigLegacy(t *testing.T) {
 	t.Run("SeveralEncryptionKeys", func(t *testing.T) {
 		t.Parallel()
 		c, _ := mustLoad(t, nil, "ENCRYPTION_KEY="+testFernetKey+","+testFernetKey2)
-		if got, want := c.Auth.EncryptionKeys, []Secret{testFernetKey, testFernetKey2}; !slices.Equal(got, want) {
+		if got, want := c.Auth.EncryptionKeys, []secret.Text{testFernetKey, testFernetKey2}; !slices.Equal(got, want) {
 			t.Errorf("got %d keys, want 2 in order", len(got))
 		}
 	})
 	t.Run("EncryptionKeyBeforeFernetSecretKey", func(t *testing.T) {
 		t.Parallel()
 		c, notices := mustLoad(t, nil, "ENCRYPTION_KEY="+testFernetKey, "FERNET_SECRET_KEY="+testFernetKey2)
-		if got, want := c.Auth.EncryptionKeys, []Secret{testFernetKey}; !slices.Equal(got, want) {
+		if got, want := c.Auth.EncryptionKeys, []secret.Text{testFernetKey}; !slices.Equal(got, want) {
 			t.Errorf("got the key of FERNET_SECRET_KEY, want that of ENCRYPTION_KEY")
 		}
 		wantLine(t, notices, "FERNET_SECRET_KEY is ignored")
@@ -416,7 +417,7 @@ func TestLoadConfigKeepsSecrets(t *testing.T) {
 func TestConfigEffective(t *testing.T) {
 	t.Parallel()
 	c := DefaultConfig()
-	c.Database.URL, c.Auth.SecretKey, c.Auth.EncryptionKeys = "postgres://u:canary@h/x", testSecretKey, []Secret{"canary"}
+	c.Database.URL, c.Auth.SecretKey, c.Auth.EncryptionKeys = "postgres://u:canary@h/x", testSecretKey, []secret.Text{"canary"}
 	c.LLM.Providers = map[string]ProviderConfig{"lab": {Kind: "openai", BaseURL: "http://lab.example/v1"}}
 	c.HTTP.CORSOrigins = []string{"https://a.example", "two\nlines"}
 	got := c.Effective()

@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -273,7 +274,7 @@ func TestPeopleFirst(t *testing.T) {
 				return llmtest.Response{Text: fmt.Sprintf("answer %d", req.Number)}
 			})
 			peer, err := r.CreateAgent(t.Context(), c.Teacher, c.Project.ID, app.AgentSettings{Name: app.Some("Peer"), Type: app.Some("peer"), Category: app.Some("participant"),
-				ModelProvider: app.Some("openai"), Model: app.Some("gpt-4o"), APIKey: app.Some(app.Secret(apptest.CanaryKey))})
+				ModelProvider: app.Some("openai"), Model: app.Some("gpt-4o"), APIKey: app.Some(secret.Text(apptest.CanaryKey))})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -24,7 +25,7 @@ type Design struct {
 	SystemPrompt string
 	Model        string
 	Provider     string
-	Key          Secret
+	Key          secret.Text
 	// Suggested is the provider that clients always send. It counts with a Key,
 	// or where none is needed: the design agent's key fits its own provider.
 	Suggested string
@@ -72,7 +73,7 @@ func (a *App) checkDesign(d *Design) error {
 	for _, p := range []*string{&d.Provider, &d.Suggested, &d.Model} {
 		*p = strings.TrimSpace(*p)
 	}
-	d.Key = Secret(strings.TrimSpace(d.Key.Reveal()))
+	d.Key = secret.Text(strings.TrimSpace(d.Key.Reveal()))
 	if strings.TrimSpace(d.SystemPrompt) == "" || d.SystemPrompt == designPlaceholder {
 		d.SystemPrompt = ""
 	}
@@ -148,7 +149,7 @@ func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]chai
 }
 
 // isMaskOf tells whether a client has sent back the mask of the stored key.
-func (a *App) isMaskOf(ag *store.Agent, key Secret) bool {
+func (a *App) isMaskOf(ag *store.Agent, key secret.Text) bool {
 	masked := a.MaskedKey(ag)
 	return masked != nil && *masked == key.Reveal()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -43,7 +44,7 @@ func TestGenerateInstructions(t *testing.T) {
 			}
 		})
 		if _, err := r.SetSystemAgent(t.Context(), c.Admin, app.AgentDesign, app.AgentSettings{SystemPrompt: app.Some("Write well."),
-			ModelProvider: app.Some("openai"), Model: app.Some("gpt-design"), APIKey: app.Some(app.Secret(apptest.CanaryKey))}); err != nil {
+			ModelProvider: app.Some("openai"), Model: app.Some("gpt-design"), APIKey: app.Some(secret.Text(apptest.CanaryKey))}); err != nil {
 			t.Fatal(err)
 		}
 		t.Run("the stored provider, model, key and prompt", func(t *testing.T) {
@@ -63,7 +64,7 @@ func TestGenerateInstructions(t *testing.T) {
 				t.Errorf("the model was asked %+v", req)
 			}
 			req = generate(t, c.Admin, wish(func(d *app.Design) {
-				d.SystemPrompt, d.Key = "System Design Agent", app.Secret(app.Mask(apptest.CanaryKey))
+				d.SystemPrompt, d.Key = "System Design Agent", secret.Text(secret.Mask(apptest.CanaryKey))
 			}))
 			if req.Key != apptest.CanaryKey || req.System != "Write well." {
 				t.Errorf("a mask and the placeholder: the model was asked %+v", req)

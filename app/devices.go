@@ -8,6 +8,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -43,7 +44,7 @@ func (a *App) deviceKey() []byte {
 }
 
 // device reads a note, nil if it is none of ours.
-func (a *App) device(note Secret) *device {
+func (a *App) device(note secret.Text) *device {
 	if note == "" || len(note) > deviceBytes {
 		return nil
 	}
@@ -65,7 +66,7 @@ func (d *device) knows(u *store.User) bool {
 // DeviceNote is what a device keeps that signed in and got these tokens: what
 // note says, which it may have had before, and the account. It is "" for tokens
 // that were not got by signing in.
-func (a *App) DeviceNote(t *Tokens, note Secret) (fresh Secret, life time.Duration, err error) {
+func (a *App) DeviceNote(t *Tokens, note secret.Text) (fresh secret.Text, life time.Duration, err error) {
 	if t.user == nil {
 		return "", 0, nil
 	}
@@ -78,5 +79,5 @@ func (a *App) DeviceNote(t *Tokens, note Secret) (fresh Secret, life time.Durati
 	d.Accounts = d.Accounts[:min(len(d.Accounts), deviceAccounts)]
 	d.ExpiresAt = jwt.NewNumericDate(a.now().Add(deviceLife))
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, d).SignedString(a.deviceKey())
-	return Secret(text), deviceLife, err
+	return secret.Text(text), deviceLife, err
 }

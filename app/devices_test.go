@@ -13,6 +13,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -20,7 +21,7 @@ import (
 const wrongOne = "wrong password"
 
 // noteOf is what a device keeps that signed in to an account, or to several.
-func noteOf(t *testing.T, r *apptest.Rig, accounts ...*store.User) (note app.Secret) {
+func noteOf(t *testing.T, r *apptest.Rig, accounts ...*store.User) (note secret.Text) {
 	t.Helper()
 	for _, u := range accounts {
 		var err error
@@ -51,7 +52,7 @@ func TestKnownDevices(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Auth.SigninFailuresPerAccount = 3 })
 		ctx := t.Context()
-		enter := func(u *store.User, pw, address string, note app.Secret) error {
+		enter := func(u *store.User, pw, address string, note secret.Text) error {
 			_, err := r.SignIn(ctx, u.Email, pw, app.Client{Address: address, Note: note})
 			return err
 		}
@@ -104,20 +105,20 @@ func TestKnownDevices(t *testing.T) {
 			note, tokens := noteOf(t, r, other), signIn(t, r, u)
 			attack(t, r, u.Email, "192.0.2.9")
 			parts := strings.Split(note.Reveal(), ".")
-			sign := func(key string, claims jwt.MapClaims) app.Secret {
+			sign := func(key string, claims jwt.MapClaims) secret.Text {
 				text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(key))
 				must(t, err)
-				return app.Secret(text)
+				return secret.Text(text)
 			}
 			claims := jwt.MapClaims{"jti": "x", "exp": r.Now().Add(time.Hour).Unix(), "acc": []map[string]any{{"u": u.ID, "e": 0}}}
 			none, err := jwt.NewWithClaims(jwt.SigningMethodNone, claims).SignedString(jwt.UnsafeAllowNoneSignatureType)
 			must(t, err)
 			own := strings.Split(sign("x", claims).Reveal(), ".")
-			for name, forged := range map[string]app.Secret{
-				"of another account": note, "rubbish": "rubbish", "a session's token": app.Secret(tokens.Access), "a refresh token": app.Secret(tokens.Refresh),
-				"signed by nobody": app.Secret(none), "signed by another key": sign("another key of thirty-two letters", claims),
+			for name, forged := range map[string]secret.Text{
+				"of another account": note, "rubbish": "rubbish", "a session's token": secret.Text(tokens.Access), "a refresh token": secret.Text(tokens.Refresh),
+				"signed by nobody": secret.Text(none), "signed by another key": sign("another key of thirty-two letters", claims),
 				"signed as sessions are": sign(r.Config.Auth.SecretKey.Reveal(), claims),
-				"with another content":   app.Secret(parts[0] + "." + own[1] + "." + parts[2]), "long": app.Secret(strings.Repeat("x", 100_000)),
+				"with another content":   secret.Text(parts[0] + "." + own[1] + "." + parts[2]), "long": secret.Text(strings.Repeat("x", 100_000)),
 			} {
 				if err := enter(u, password, "192.0.2.9", forged); app.KindOf(err) != app.KindLimited {
 					t.Errorf("%s: got %v, want rate_limited", name, err)
@@ -136,11 +137,11 @@ func TestKnownDevices(t *testing.T) {
 			for name, change := range map[string]func(*store.User) error{
 				"ByTheOperator": func(u *store.User) error { return r.SetPassword(ctx, u.Email, password) },
 				"ByThePerson": func(u *store.User) error {
-					_, err := r.UpdateSelf(ctx, actorOf(t, r, signIn(t, r, u)), app.UserChanges{Password: app.Some(app.Secret(password)), CurrentPassword: password})
+					_, err := r.UpdateSelf(ctx, actorOf(t, r, signIn(t, r, u)), app.UserChanges{Password: app.Some(secret.Text(password)), CurrentPassword: password})
 					return err
 				},
 				"ByAnAdmin": func(u *store.User) error {
-					_, err := r.UpdateUser(ctx, r.User(t, app.RoleSuperAdmin, "Root"), u.ID, app.UserChanges{Password: app.Some(app.Secret(password))})
+					_, err := r.UpdateUser(ctx, r.User(t, app.RoleSuperAdmin, "Root"), u.ID, app.UserChanges{Password: app.Some(secret.Text(password))})
 					return err
 				},
 				"SessionsEnded": func(u *store.User) error { return r.EndOtherSessions(ctx, actorOf(t, r, signIn(t, r, u))) },
@@ -218,7 +219,7 @@ func TestOneAddressIsASchool(t *testing.T) {
 				fresh = append(fresh, u)
 			}
 		}
-		notes := map[string]app.Secret{}
+		notes := map[string]secret.Text{}
 		for _, u := range known {
 			notes[u.ID] = noteOf(t, r, u)
 		}
@@ -274,8 +275,8 @@ func TestAdmitKnown(t *testing.T) {
 			c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 1, burst
 		})
 		refusal := &app.Error{Kind: app.KindLimited, Code: "rate_limited", Message: "the address"}
-		admit := func(token string, note app.Secret) error { return r.AdmitKnown(t.Context(), token, note, refusal) }
-		passes := func(token string, note app.Secret) (n int) {
+		admit := func(token string, note secret.Text) error { return r.AdmitKnown(t.Context(), token, note, refusal) }
+		passes := func(token string, note secret.Text) (n int) {
 			for ; n <= 10*burst && admit(token, note) == nil; n++ {
 			}
 			return n
@@ -289,7 +290,7 @@ func TestAdmitKnown(t *testing.T) {
 			"PersonalToken": {"coa_pat_" + strings.Repeat("a", 40), ""},
 			"OtherSecret":   {forge(t, jwt.SigningMethodHS256, []byte("another secret"), jwt.MapClaims{"sub": late.ID, "sid": store.NewID(), "exp": 1 << 40}), ""},
 		} {
-			if err := admit(stranger[0], app.Secret(stranger[1])); !errors.Is(err, refusal) {
+			if err := admit(stranger[0], secret.Text(stranger[1])); !errors.Is(err, refusal) {
 				t.Errorf("%s: got %v, want the refusal of the address", name, err)
 			}
 		}

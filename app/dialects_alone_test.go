@@ -9,6 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -35,7 +36,7 @@ func askings(t *testing.T, r *apptest.Rig, c *apptest.Class, d llmtest.Dialect) 
 	t.Helper()
 	for _, kind := range []string{app.AgentAnalytics, app.AgentDesign} {
 		_, err := r.SetSystemAgent(t.Context(), c.Admin, kind, app.AgentSettings{SystemPrompt: app.Some("Do well."), ModelProvider: app.Some(d.Kind()),
-			Model: app.Some("our/o3-deployment"), APIKey: app.Some(app.Secret("sk-dialect-0123456789")),
+			Model: app.Some("our/o3-deployment"), APIKey: app.Some(secret.Text("sk-dialect-0123456789")),
 			Settings: app.Opt[json.RawMessage]{Sent: true, Value: json.RawMessage(`{"temperature": 0.3}`)}})
 		must(t, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -21,7 +22,7 @@ func dialectClass(t *testing.T, url string, d llmtest.Dialect) (*apptest.Rig, *a
 	c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })
 	for _, ag := range []*store.Agent{c.TeacherAgent, c.StudentAgent} {
 		_, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{ModelProvider: app.Some(d.Kind()), Model: app.Some("our/o3-deployment"),
-			APIKey: app.Some(app.Secret("sk-dialect-0123456789")), Settings: app.Opt[json.RawMessage]{Sent: true, Value: json.RawMessage(`{"temperature": 0.3}`)}})
+			APIKey: app.Some(secret.Text("sk-dialect-0123456789")), Settings: app.Opt[json.RawMessage]{Sent: true, Value: json.RawMessage(`{"temperature": 0.3}`)}})
 		must(t, err)
 	}
 	return r, c

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -19,8 +20,8 @@ type NewExternalAgent struct {
 	Name            string
 	Type            string
 	WebhookURL      string
-	AuthType        string // none, bearer (the default) or oauth2
-	AuthToken       Secret // of bearer
+	AuthType        string      // none, bearer (the default) or oauth2
+	AuthToken       secret.Text // of bearer
 	OAuth           *OAuthClient
 	TimeoutMS       int // 1000..120000, 30000 when zero
 	FallbackMessage string
@@ -29,10 +30,10 @@ type NewExternalAgent struct {
 
 // OAuthClient is how this program asks for access tokens to an external agent.
 type OAuthClient struct {
-	TokenURL     string `json:"token_url"`
-	ClientID     string `json:"client_id"`
-	ClientSecret Secret `json:"-"`
-	Scope        string `json:"scope,omitempty"`
+	TokenURL     string      `json:"token_url"`
+	ClientID     string      `json:"client_id"`
+	ClientSecret secret.Text `json:"-"`
+	Scope        string      `json:"scope,omitempty"`
 }
 
 // externalConfig is what an external agent's configuration holds beside its
@@ -70,7 +71,7 @@ func (a *App) ExternalAgents(ctx context.Context, actor *Actor) (*store.Listing[
 
 // CreateExternalAgent adds an agent outside this program. The token with which
 // it may call back is returned here, and by RotateCallbackToken, alone.
-func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExternalAgent) (*store.Agent, Secret, error) {
+func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExternalAgent) (*store.Agent, secret.Text, error) {
 	if err := Check(actor, ActCreateExternal, Resource{}); err != nil {
 		return nil, "", err
 	}
@@ -80,7 +81,7 @@ func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExter
 	}
 	callback := newCallbackToken()
 	secrets[secretCallback] = callback.Reveal()
-	if ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(secrets))); err != nil {
+	if ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(toJSON(secrets))); err != nil {
 		return nil, "", err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.addAgent(ctx, tx, actor, ActCreateExternal, ag) })
@@ -242,7 +243,7 @@ func (c *externalConfig) endpoint(secrets map[string]string) a2a.Endpoint {
 
 // RotateCallbackToken gives an external agent a new token to call back with,
 // and returns it this once; the old one is of no use any more.
-func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) (Secret, error) {
+func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) (secret.Text, error) {
 	if _, err := a.externalFor(ctx, actor, id, ActRotateCallback); err != nil {
 		return "", err
 	}
@@ -253,7 +254,7 @@ func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) 
 			return err
 		}
 		secrets[secretCallback] = callback.Reveal()
-		ag.EncryptedSecrets, err = a.keys.Encrypt(Secret(toJSON(secrets)))
+		ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(toJSON(secrets)))
 		return err
 	})
 	return callback, err
@@ -304,8 +305,8 @@ func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Pro
 }
 
 // newCallbackToken is 32 random bytes in 43 characters that a URL can hold.
-func newCallbackToken() Secret {
+func newCallbackToken() secret.Text {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	return Secret(base64.RawURLEncoding.EncodeToString(b[:]))
+	return secret.Text(base64.RawURLEncoding.EncodeToString(b[:]))
 }

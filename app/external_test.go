@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -23,7 +24,7 @@ func TestExternalAgents(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url, func(c *app.Config) { c.External.AllowPrivate = true })
 		c, ctx := r.Class(t), t.Context()
-		create := func(tune func(*app.NewExternalAgent)) (*store.Agent, app.Secret) {
+		create := func(tune func(*app.NewExternalAgent)) (*store.Agent, secret.Text) {
 			t.Helper()
 			in := app.NewExternalAgent{Name: "Far", WebhookURL: peer.URL + "/hook", AuthToken: apptest.CanaryKey}
 			if tune != nil {
@@ -76,7 +77,7 @@ func TestExternalAgents(t *testing.T) {
 		t.Run("KeepsItsSecrets", func(t *testing.T) {
 			ag, callback := create(nil)
 			got, err := r.UpdateAgent(ctx, c.Admin, ag.ID, app.AgentSettings{ExternalConfig: raw(`{"webhook_url":"` + peer.URL + `/other","auth_type":"bearer","auth_token":"` +
-				app.Mask(apptest.CanaryKey) + `","callback_token":"mine","note":1}`)})
+				secret.Mask(apptest.CanaryKey) + `","callback_token":"mine","note":1}`)})
 			if err != nil || strings.Contains(string(got.ExternalConfig), "token") || !strings.HasSuffix(string(got.ExternalConfig), `"note":1}`) {
 				t.Fatalf("got %+v, %v", got, err)
 			}

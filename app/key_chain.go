@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // chainKey is a key of an agent's chain and whose it is.
 type chainKey struct {
-	key       Secret // "" until token is decrypted
+	key       secret.Text // "" until token is decrypted
 	kind      string
 	token     string // as it is stored
 	userKeyID string // of the person's key, where it is one

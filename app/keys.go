@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -17,7 +18,7 @@ import (
 type NewUserKey struct {
 	Provider    string
 	Alias       string // unique among the person's keys
-	Key         Secret
+	Key         secret.Text
 	Description *string
 }
 
@@ -83,7 +84,7 @@ func (a *App) MaskToken(token string) string {
 	if err != nil {
 		return "****"
 	}
-	return Mask(k.key)
+	return secret.Mask(k.key)
 }
 
 // The types of an agent's further keys, in the order in which they are tried.
@@ -104,7 +105,7 @@ func (a *App) AgentKeys(ctx context.Context, actor *Actor, agentID string) (map[
 
 // SetAgentKeys writes an agent's further keys by type (room_key, global_key,
 // backup_key); nil or "" deletes, a mask keeps.
-func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, keys map[string]*Secret) (*store.Agent, error) {
+func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, keys map[string]*secret.Text) (*store.Agent, error) {
 	ag, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config")
 	if err != nil {
 		return nil, err
@@ -191,11 +192,11 @@ type coolingKeys struct {
 
 type coolingKey struct {
 	provider string
-	key      Secret
+	key      secret.Text
 }
 
 // failed notes a key's failure; only those that are the key's own count.
-func (c *coolingKeys) failed(provider string, key Secret, err *llm.Error, now time.Time) (handOver bool) {
+func (c *coolingKeys) failed(provider string, key secret.Text, err *llm.Error, now time.Time) (handOver bool) {
 	var d time.Duration
 	switch err.Kind {
 	case llm.BadKey, llm.Quota:

@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -54,9 +55,9 @@ func keychain(t *testing.T, r *apptest.Rig, c *apptest.Class) {
 		UserKeyIDs: app.Some([]string{strange.ID, ids[1], ids[2], ids[0]})}); err != nil {
 		t.Fatal(err)
 	}
-	keys := map[string]*app.Secret{}
+	keys := map[string]*secret.Text{}
 	for _, kind := range []string{"backup_key", "global_key", "room_key"} {
-		k := app.Secret("key-" + kind)
+		k := secret.Text("key-" + kind)
 		keys[kind] = &k
 	}
 	if _, err := r.SetAgentKeys(t.Context(), c.Teacher, c.TeacherAgent.ID, keys); err != nil {
@@ -90,8 +91,8 @@ func TestKeyChain(t *testing.T) {
 		t.Run("the first of three dead", func(t *testing.T) {
 			r := apptest.New(t, storeOf(t, url))
 			c := r.Class(t)
-			room, backup := app.Secret("key-room"), app.Secret("key-backup")
-			if _, err := r.SetAgentKeys(t.Context(), c.Teacher, c.TeacherAgent.ID, map[string]*app.Secret{"room_key": &room, "backup_key": &backup}); err != nil {
+			room, backup := secret.Text("key-room"), secret.Text("key-backup")
+			if _, err := r.SetAgentKeys(t.Context(), c.Teacher, c.TeacherAgent.ID, map[string]*secret.Text{"room_key": &room, "backup_key": &backup}); err != nil {
 				t.Fatal(err)
 			}
 			r.Model.Script(byKey(map[string]llmtest.Response{apptest.CanaryKey: dead}))
@@ -190,8 +191,8 @@ func TestAgentKeys(t *testing.T) {
 		r := apptest.NewStopped(t, url)
 		c := r.Class(t)
 		id := c.TeacherAgent.ID
-		set := func(kind string, key *app.Secret) error {
-			_, err := r.SetAgentKeys(t.Context(), c.Teacher, id, map[string]*app.Secret{kind: key})
+		set := func(kind string, key *secret.Text) error {
+			_, err := r.SetAgentKeys(t.Context(), c.Teacher, id, map[string]*secret.Text{kind: key})
 			return err
 		}
 		want := func(text string) {
@@ -201,7 +202,7 @@ func TestAgentKeys(t *testing.T) {
 				t.Errorf("got %q (%v), want %q", keys["room_key"], err, text)
 			}
 		}
-		key, mask, empty := app.Secret("sk-0123456789"), app.Secret("sk******89"), app.Secret("")
+		key, mask, empty := secret.Text("sk-0123456789"), secret.Text("sk******89"), secret.Text("")
 		if err := set("room_key", &key); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +211,7 @@ func TestAgentKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		want("sk******89")
-		for _, clear := range []*app.Secret{nil, &empty} {
+		for _, clear := range []*secret.Text{nil, &empty} {
 			if err := set("room_key", clear); err != nil {
 				t.Fatal(err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -197,7 +198,7 @@ func (a *App) AdmitAddress(ctx context.Context, address string) error {
 // AdmitKnown counts a request against the person behind a session's token, or
 // behind a device that signed in before, where their address has sent too much:
 // the others of a school go on. It passes on refusal if it knows nobody.
-func (a *App) AdmitKnown(ctx context.Context, token string, note Secret, refusal error) error {
+func (a *App) AdmitKnown(ctx context.Context, token string, note secret.Text, refusal error) error {
 	who := ""
 	if c, err := a.parse(token); err == nil || errors.Is(err, errExpired) {
 		who = c.Subject

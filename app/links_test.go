@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -201,7 +202,7 @@ func TestPasswordLinks(t *testing.T) {
 					return err
 				},
 				"NewPassword": func(_, u *store.User) error {
-					_, err := r.UpdateUser(ctx, super, u.ID, app.UserChanges{Password: app.Some(app.Secret("a horse of their own"))})
+					_, err := r.UpdateUser(ctx, super, u.ID, app.UserChanges{Password: app.Some(secret.Text("a horse of their own"))})
 					return err
 				},
 				"Operator": func(_, u *store.User) error { return r.SetPassword(ctx, u.Email, "a horse of their own") },

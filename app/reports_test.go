@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -18,7 +19,7 @@ import (
 func analyst(t *testing.T, r *apptest.Rig) {
 	t.Helper()
 	if _, err := r.SetSystemAgent(t.Context(), r.User(t, app.RoleAdmin, "Ada"), app.AgentAnalytics, app.AgentSettings{SystemPrompt: app.Some("Analyse well."),
-		ModelProvider: app.Some("openai"), Model: app.Some("gpt-4o"), APIKey: app.Some(app.Secret(apptest.CanaryKey))}); err != nil {
+		ModelProvider: app.Some("openai"), Model: app.Some("gpt-4o"), APIKey: app.Some(secret.Text(apptest.CanaryKey))}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -87,7 +88,7 @@ func (a *App) makeDemo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	remembered, err := a.keys.Encrypt(Secret(toJSON(accounts)))
+	remembered, err := a.keys.Encrypt(secret.Text(toJSON(accounts)))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -182,18 +183,18 @@ func TestEnsureSuperAdmin(t *testing.T) {
 
 func TestCheckEncryption(t *testing.T) {
 	t.Parallel()
-	const old, other = app.Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), app.Secret("enl4d3Z1dHNycXBvbm1sa2ppaGdmZWRjYmE5ODc2NTQ=")
+	const old, other = secret.Text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), secret.Text("enl4d3Z1dHNycXBvbm1sa2ppaGdmZWRjYmE5ODc2NTQ=")
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		with := func(keys ...app.Secret) error {
+		with := func(keys ...secret.Text) error {
 			return apptest.NewStopped(t, url, func(c *app.Config) { c.Auth.EncryptionKeys = keys }).CheckEncryption(t.Context())
 		}
 		for _, c := range []struct {
 			name string
-			keys []app.Secret
+			keys []secret.Text
 			ok   bool
 		}{
-			{"FirstStart", []app.Secret{old}, true}, {"Again", []app.Secret{old}, true}, {"WrongKey", []app.Secret{other}, false},
-			{"NewKeyInFront", []app.Secret{other, old}, true}, {"StillTheFirst", []app.Secret{old}, true}, {"StillWrong", []app.Secret{other}, false},
+			{"FirstStart", []secret.Text{old}, true}, {"Again", []secret.Text{old}, true}, {"WrongKey", []secret.Text{other}, false},
+			{"NewKeyInFront", []secret.Text{other, old}, true}, {"StillTheFirst", []secret.Text{old}, true}, {"StillWrong", []secret.Text{other}, false},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				err := with(c.keys...)

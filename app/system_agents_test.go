@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -31,8 +32,8 @@ func TestSystemAgents(t *testing.T) {
 			}
 		})
 		t.Run("KeepsWhatIsNotSent", func(t *testing.T) {
-			first := set("design", app.AgentSettings{SystemPrompt: app.Some("Mine."), ModelProvider: app.Some("openai"), APIKey: app.Some(app.Secret(apptest.CanaryKey))})
-			again := set("design", app.AgentSettings{Model: app.Some("gpt-4o"), APIKey: app.Some(app.Secret(""))})
+			first := set("design", app.AgentSettings{SystemPrompt: app.Some("Mine."), ModelProvider: app.Some("openai"), APIKey: app.Some(secret.Text(apptest.CanaryKey))})
+			again := set("design", app.AgentSettings{Model: app.Some("gpt-4o"), APIKey: app.Some(secret.Text(""))})
 			if again.ID != first.ID || again.SystemPrompt != "Mine." || again.ModelProvider != "openai" || *again.Model != "gpt-4o" || again.EncryptedAPIKey != first.EncryptedAPIKey {
 				t.Errorf("got %+v, want the rest of %+v kept", again, first)
 			}

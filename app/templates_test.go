@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -17,7 +18,7 @@ func TestTemplates(t *testing.T) {
 		r := apptest.NewStopped(t, url)
 		c, ctx := r.Class(t), t.Context()
 		tpl, err := r.CreateTemplate(ctx, c.Teacher, app.AgentSettings{Type: app.Some("student"), SystemPrompt: app.Some("Wonder."), ModelProvider: app.Some("openai"),
-			APIKey: app.Some(app.Secret(apptest.CanaryKey)), TriggerConfig: raw(`{"type":"manual","value":1}`)})
+			APIKey: app.Some(secret.Text(apptest.CanaryKey)), TriggerConfig: raw(`{"type":"manual","value":1}`)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -53,7 +54,7 @@ func threadLines(t *testing.T, r *apptest.Rig, c *apptest.Class, id string) []st
 func newAgentOf(t *testing.T, r *apptest.Rig, c *apptest.Class, kind string, tune ...func(*app.AgentSettings)) *store.Agent {
 	t.Helper()
 	s := app.AgentSettings{Type: app.Some(kind), Name: app.Some(kind + " " + store.NewID()), SystemPrompt: app.Some("Be a " + kind + "."),
-		ModelProvider: app.Some("openai"), APIKey: app.Some(app.Secret(apptest.CanaryKey))}
+		ModelProvider: app.Some("openai"), APIKey: app.Some(secret.Text(apptest.CanaryKey))}
 	for _, f := range tune {
 		f(&s)
 	}
@@ -136,7 +137,7 @@ func TestModelFailures(t *testing.T) {
 		})
 		ask := func(who *app.Actor, key string, resp llmtest.Response) error {
 			r.Model.Script(llmtest.Always(resp))
-			ag := newAgentOf(t, r, c, "teacher", func(s *app.AgentSettings) { s.APIKey = app.Some(app.Secret(key)) })
+			ag := newAgentOf(t, r, c, "teacher", func(s *app.AgentSettings) { s.APIKey = app.Some(secret.Text(key)) })
 			_, _, err := r.Simulate(t.Context(), who, ag.ID, app.ThreadMessage{Message: "hello"})
 			return err
 		}
@@ -168,9 +169,9 @@ func TestModelFailures(t *testing.T) {
 				}
 				return llmtest.Response{Text: "by " + req.Key[:9]}
 			})
-			ag := newAgentOf(t, r, c, "teacher", func(s *app.AgentSettings) { s.APIKey = app.Some(app.Secret("sk-first-5555555")) })
-			key := app.Secret("sk-backup-666666")
-			if _, err := r.SetAgentKeys(t.Context(), c.Teacher, ag.ID, map[string]*app.Secret{"backup_key": &key}); err != nil {
+			ag := newAgentOf(t, r, c, "teacher", func(s *app.AgentSettings) { s.APIKey = app.Some(secret.Text("sk-first-5555555")) })
+			key := secret.Text("sk-backup-666666")
+			if _, err := r.SetAgentKeys(t.Context(), c.Teacher, ag.ID, map[string]*secret.Text{"backup_key": &key}); err != nil {
 				t.Fatal(err)
 			}
 			if got, _, err := r.Simulate(t.Context(), member, ag.ID, app.ThreadMessage{Message: "hello"}); err != nil || got != "by sk-backup" {
@@ -365,7 +366,7 @@ func TestThreads(t *testing.T) {
 			}
 		})
 		t.Run("a failure keeps the line, and a resend answers it once", func(t *testing.T) {
-			th := newThread(t, r, c, newAgentOf(t, r, c, "custom", func(s *app.AgentSettings) { s.APIKey = app.Some(app.Secret("sk-own-777777777")) }).ID)
+			th := newThread(t, r, c, newAgentOf(t, r, c, "custom", func(s *app.AgentSettings) { s.APIKey = app.Some(secret.Text("sk-own-777777777")) }).ID)
 			r.Model.Script(llmtest.Always(llmtest.Response{Status: 400, Message: "odd"}))
 			if _, err := talk(t, th, "hello", "a"); app.KindOf(err) != app.KindUpstream {
 				t.Fatalf("got %v", err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -44,7 +45,7 @@ func IsAccessToken(token string) bool { return strings.HasPrefix(token, tokenMar
 
 // CreateAccessToken makes a token for the actor. The secret is given out this
 // once.
-func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessToken) (*store.AccessToken, Secret, error) {
+func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessToken) (*store.AccessToken, secret.Text, error) {
 	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
 		return nil, "", err
 	}
@@ -60,10 +61,10 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 	}
 	slices.Sort(in.Scopes)
 	in.Scopes = slices.Compact(in.Scopes)
-	secret := tokenMark + rand.Text() + rand.Text() // 260 bits
+	plain := tokenMark + rand.Text() + rand.Text() // 260 bits
 	now := a.instant()
 	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: toJSON(in.Scopes),
-		Hash: hashToken(secret), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
+		Hash: hashToken(plain), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		n, err := tx.LockAccessTokens(ctx, actor.User.ID)
 		if err != nil {
@@ -80,7 +81,7 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 	if err != nil {
 		return nil, "", fromStore(err, "User")
 	}
-	return t, Secret(secret), nil
+	return t, secret.Text(plain), nil
 }
 
 // tokenChanges is a token as the audit log shows it.

@@ -11,12 +11,13 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 // token makes a token of a person with scopes, and the actor who comes with it.
-func token(t *testing.T, r *apptest.Rig, of *app.Actor, scopes ...app.Scope) (id string, secret app.Secret, with *app.Actor) {
+func token(t *testing.T, r *apptest.Rig, of *app.Actor, scopes ...app.Scope) (id string, secret secret.Text, with *app.Actor) {
 	t.Helper()
 	made, secret, err := r.CreateAccessToken(t.Context(), of, app.NewAccessToken{Name: "test", Scopes: scopes, Days: 1})
 	must(t, err)
@@ -52,7 +53,7 @@ func TestAccessTokens(t *testing.T) {
 			}
 		})
 		t.Run("NoSessionComesOfOne", func(t *testing.T) {
-			super, admin2, key := r.User(t, app.RoleSuperAdmin, "Root"), r.User(t, app.RoleAdmin, "Abe"), app.Secret(apptest.CanaryKey)
+			super, admin2, key := r.User(t, app.RoleSuperAdmin, "Root"), r.User(t, app.RoleAdmin, "Abe"), secret.Text(apptest.CanaryKey)
 			_, _, boss := token(t, r, super, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
 			_, _, tess := token(t, r, c.Teacher, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
 			password, keyed := "correct horse battery", app.AgentSettings{Type: app.Some("teacher"), Name: app.Some("Keyed"), APIKey: app.Some(key), SystemPrompt: app.Some("x")}
@@ -79,12 +80,12 @@ func TestAccessTokens(t *testing.T) {
 				"Link":        func() error { _, err := r.MakePasswordLink(ctx, boss, c.Student.User.ID); return err },
 				"Tokens":      func() error { return r.RevokeAccessTokensOf(ctx, boss, c.Student.User.ID) },
 				"Keys": func() error {
-					_, err := r.SetAgentKeys(ctx, tess, c.TeacherAgent.ID, map[string]*app.Secret{"room_key": &key})
+					_, err := r.SetAgentKeys(ctx, tess, c.TeacherAgent.ID, map[string]*secret.Text{"room_key": &key})
 					return err
 				},
 				"ClearKey": func() error { return r.ClearAgentKey(ctx, tess, c.TeacherAgent.ID) },
 				"OwnKey": func() error {
-					_, err := r.UpdateAgent(ctx, tess, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(app.Secret("sk-another-key"))})
+					_, err := r.UpdateAgent(ctx, tess, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(secret.Text("sk-another-key"))})
 					return err
 				},
 				"Lend": func() error {
@@ -106,7 +107,7 @@ func TestAccessTokens(t *testing.T) {
 				})
 			}
 			// What keeps the key is an edit like any other: clients send back what they read.
-			mask := app.Secret(*r.MaskedKey(c.TeacherAgent))
+			mask := secret.Text(*r.MaskedKey(c.TeacherAgent))
 			_, err = r.UpdateAgent(ctx, tess, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(mask), Name: app.Some("By a token")})
 			must(t, err)
 			_, err = r.CreateUser(ctx, boss, app.NewUser{Email: store.NewID() + "@x.org", Role: app.RoleTeacher})

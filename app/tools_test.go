@@ -9,6 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -90,7 +91,7 @@ func TestToolLoop(t *testing.T) {
 				c := silentClass(t, r)
 				equip(t, r, c, allCaps...)
 				if _, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{ModelProvider: app.Some(provider),
-					APIKey: app.Some(app.Secret(apptest.CanaryKey))}); err != nil {
+					APIKey: app.Some(secret.Text(apptest.CanaryKey))}); err != nil {
 					t.Fatal(err)
 				}
 				seat := r.Join(t, c.Student, c.Room.ID, true, -1)

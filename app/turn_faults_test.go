@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -325,10 +326,10 @@ func TestCanary(t *testing.T) {
 			}
 			r.Idle(t, c.Room.ID)
 		}
-		_, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(app.Secret(said + strings.Repeat("x", 5000)))})
+		_, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(secret.Text(said + strings.Repeat("x", 5000)))})
 		fmt.Fprintln(&errs, err)
-		_, err = r.UpdateAgent(t.Context(), c.Student, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(app.Secret(said))})
-		fmt.Fprintf(&errs, "%v %+v\n", err, app.AgentSettings{APIKey: app.Some(app.Secret(said))})
+		_, err = r.UpdateAgent(t.Context(), c.Student, c.TeacherAgent.ID, app.AgentSettings{APIKey: app.Some(secret.Text(said))})
+		fmt.Fprintf(&errs, "%v %+v\n", err, app.AgentSettings{APIKey: app.Some(secret.Text(said))})
 
 		if got := r.Model.Requests()[0].Key; got != said {
 			t.Fatalf("the provider was given %q", got)

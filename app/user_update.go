@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -18,8 +19,8 @@ type UserChanges struct {
 	Role      Opt[string]
 	IsActive  Opt[bool]
 
-	Password        Opt[Secret] // absent, null and "" all keep the stored one
-	CurrentPassword Secret      // needed for one's own new password
+	Password        Opt[secret.Text] // absent, null and "" all keep the stored one
+	CurrentPassword secret.Text      // needed for one's own new password
 	Client          Client
 }
 

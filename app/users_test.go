@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -180,7 +181,7 @@ func TestUpdateSelf(t *testing.T) {
 				t.Errorf("a blank user name: got %+v, %v, want none", u, err)
 			}
 			for _, in := range []app.UserChanges{{Username: app.Some("a@b")}, {FullName: app.Some(strings.Repeat("x", 201))}, {AvatarURL: app.Some("http://x.org/a.png")},
-				{AvatarURL: app.Some("javascript:alert(1)")}, {AvatarURL: app.Some("/static/avatars/x.png")}, {Password: app.Some(app.Secret("short")), CurrentPassword: "x"}} {
+				{AvatarURL: app.Some("javascript:alert(1)")}, {AvatarURL: app.Some("/static/avatars/x.png")}, {Password: app.Some(secret.Text("short")), CurrentPassword: "x"}} {
 				if _, err := update(who, in); app.KindOf(err) != app.KindInvalid {
 					t.Errorf("%+v: got %v, want an invalid error", in, err)
 				}
@@ -194,7 +195,7 @@ func TestUpdateSelf(t *testing.T) {
 			u := account(t, r, app.RoleStudent)
 			own, other := signIn(t, r, u), signIn(t, r, u)
 			who := actorOf(t, r, own)
-			next := app.Some(app.Secret("another horse battery"))
+			next := app.Some(secret.Text("another horse battery"))
 			_, err := update(who, app.UserChanges{Password: next})
 			refused(t, err, app.KindInvalid, "", "current_password: send the current password along with a new one")
 			_, err = update(who, app.UserChanges{Password: next, CurrentPassword: "wrong"})
@@ -203,7 +204,7 @@ func TestUpdateSelf(t *testing.T) {
 				t.Error("a refused change ended the other session")
 			}
 			// The client sends the password only if it was typed.
-			for _, blank := range []app.Opt[app.Secret]{app.Some(app.Secret("")), {Sent: true, Null: true}} {
+			for _, blank := range []app.Opt[secret.Text]{app.Some(secret.Text("")), {Sent: true, Null: true}} {
 				if _, err := update(who, app.UserChanges{Password: blank}); err != nil {
 					t.Error(err)
 				}
@@ -223,7 +224,7 @@ func TestUpdateSelf(t *testing.T) {
 			who := actorOf(t, r, signIn(t, r, u))
 			var err error
 			for range r.Config.Auth.SigninFailuresPerAccount + 1 {
-				_, err = update(who, app.UserChanges{Password: app.Some(app.Secret("another horse battery")), CurrentPassword: "wrong"})
+				_, err = update(who, app.UserChanges{Password: app.Some(secret.Text("another horse battery")), CurrentPassword: "wrong"})
 			}
 			refused(t, err, app.KindLimited, "", "")
 			if _, err := r.SignIn(t.Context(), u.Email, password, app.Client{}); err != nil {
@@ -233,7 +234,7 @@ func TestUpdateSelf(t *testing.T) {
 		t.Run("AudienceOfTheAudit", func(t *testing.T) {
 			u := account(t, r, app.RoleStudent)
 			who := actorOf(t, r, signIn(t, r, u))
-			if _, err := update(who, app.UserChanges{Password: app.Some(app.Secret("another horse battery")), CurrentPassword: password}); err != nil {
+			if _, err := update(who, app.UserChanges{Password: app.Some(secret.Text("another horse battery")), CurrentPassword: password}); err != nil {
 				t.Fatal(err)
 			}
 			dump := r.Dump(t)
@@ -263,7 +264,7 @@ func TestUpdateUser(t *testing.T) {
 				{student, other, app.UserChanges{}, "Not enough permissions"},
 				{admin, other, app.UserChanges{FullName: app.Some("x")}, modify},
 				{admin, boss, app.UserChanges{IsActive: app.Some(false)}, modify},
-				{admin, boss, app.UserChanges{Password: app.Some(app.Secret("new password"))}, modify},
+				{admin, boss, app.UserChanges{Password: app.Some(secret.Text("new password"))}, modify},
 				{admin, other, role(app.RoleStudent), modify},
 				{admin, student, role(app.RoleAdmin), promote},
 				{admin, student, role(app.RoleSuperAdmin), promote},
@@ -282,7 +283,7 @@ func TestUpdateUser(t *testing.T) {
 			refused(t, err, app.KindNotFound, "", "User not found")
 			_, err = r.UpdateUser(ctx, student, store.NewID(), app.UserChanges{})
 			refused(t, err, app.KindForbidden, "", "Not enough permissions")
-			_, err = r.UpdateUser(ctx, admin, student.User.ID, app.UserChanges{Password: app.Some(app.Secret("short"))})
+			_, err = r.UpdateUser(ctx, admin, student.User.ID, app.UserChanges{Password: app.Some(secret.Text("short"))})
 			refused(t, err, app.KindForbidden, "", modify) // she was promoted above
 			for _, in := range []app.UserChanges{role("king"), {Role: app.Opt[string]{Sent: true, Null: true}}, {IsActive: app.Opt[bool]{Sent: true, Null: true}}} {
 				if _, err := r.UpdateUser(ctx, super, student.User.ID, in); app.KindOf(err) != app.KindInvalid {
@@ -293,7 +294,7 @@ func TestUpdateUser(t *testing.T) {
 		t.Run("ANewPasswordEndsAllSessions", func(t *testing.T) {
 			u := account(t, r, app.RoleStudent)
 			tokens := signIn(t, r, u)
-			if _, err := r.UpdateUser(ctx, admin, u.ID, app.UserChanges{Password: app.Some(app.Secret("another horse battery"))}); err != nil {
+			if _, err := r.UpdateUser(ctx, admin, u.ID, app.UserChanges{Password: app.Some(secret.Text("another horse battery"))}); err != nil {
 				t.Fatal(err)
 			}
 			if signedIn(t, r, tokens) {

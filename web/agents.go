@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -64,7 +65,7 @@ type AgentSettingsIn struct {
 	Category       opt[string]          `json:"category,omitempty"`
 	ModelProvider  opt[string]          `json:"model_provider,omitempty"`
 	Model          opt[string]          `json:"model,omitempty"`
-	APIKey         opt[app.Secret]      `json:"api_key,omitempty" doc:"Absent, null, empty and its mask all keep the stored key"`
+	APIKey         opt[secret.Text]     `json:"api_key,omitempty" doc:"Absent, null, empty and its mask all keep the stored key"`
 	Settings       opt[json.RawMessage] `json:"settings,omitempty"`
 	TriggerConfig  opt[json.RawMessage] `json:"trigger_config,omitempty"`
 	ScheduleConfig opt[json.RawMessage] `json:"schedule_config,omitempty"`

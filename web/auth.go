@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 // The cookies of a session. The access token is short-lived, but its cookie
@@ -46,7 +47,7 @@ func (s *Server) sessionCookies(t *app.Tokens) []http.Cookie {
 
 // signedIn are the cookies of a device that signed in: beside the session's the
 // note by which it is known when it does so again, and which goes nowhere else.
-func (s *Server) signedIn(t *app.Tokens, note app.Secret) (*cookiesOut, error) {
+func (s *Server) signedIn(t *app.Tokens, note secret.Text) (*cookiesOut, error) {
 	cookies := s.sessionCookies(t)
 	fresh, life, err := s.app.DeviceNote(t, note)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 	"github.com/coagent-studio/coagent/web"
@@ -53,7 +54,7 @@ func newSite(t *testing.T, browser context.Context, url string, tune ...func(*ap
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		s.cfg.DataDir = filepath.Dir(path)
 	} else {
-		s.cfg.DataDir, s.cfg.Database.URL = t.TempDir(), app.Secret(url)
+		s.cfg.DataDir, s.cfg.Database.URL = t.TempDir(), secret.Text(url)
 	}
 	s.cfg.HTTP.Addr = "127.0.0.1:0"
 	// Tests hold the model while the page is looked at.
@@ -136,7 +137,7 @@ func (s *site) seed(t *testing.T) {
 		}
 	}
 	if _, err := s.App.UpdateAgent(ctx, s.teacher, s.agent, app.AgentSettings{ModelProvider: app.Some("openai"),
-		APIKey: app.Some(app.Secret(apptest.CanaryKey))}); err != nil {
+		APIKey: app.Some(secret.Text(apptest.CanaryKey))}); err != nil {
 		t.Fatal(err)
 	}
 }

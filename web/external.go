@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 func (s *Server) externalAgents(ctx context.Context, actor *app.Actor, _ *empty) (*agentsOut, error) {
@@ -23,23 +24,23 @@ func (s *Server) externalAgents(ctx context.Context, actor *app.Actor, _ *empty)
 
 type externalAgentIn struct {
 	Body struct {
-		Name            string          `json:"name"`
-		Type            string          `json:"type,omitempty" default:"external"`
-		WebhookURL      string          `json:"webhook_url" doc:"http or https, at a public address unless external.allow_private is set"`
-		AuthType        string          `json:"auth_type,omitempty" default:"bearer" doc:"none, bearer or oauth2 (client credentials)"`
-		AuthToken       opt[app.Secret] `json:"auth_token,omitempty" doc:"For bearer; never shown again"`
-		OAuthConfig     opt[oauthIn]    `json:"oauth_config,omitempty" doc:"For oauth2"`
-		TimeoutMS       int             `json:"timeout_ms,omitempty" default:"30000" minimum:"1000" maximum:"120000"`
-		FallbackMessage string          `json:"fallback_message,omitempty" doc:"What the room reads when the agent cannot be reached"`
-		SystemPrompt    string          `json:"system_prompt,omitempty"`
+		Name            string           `json:"name"`
+		Type            string           `json:"type,omitempty" default:"external"`
+		WebhookURL      string           `json:"webhook_url" doc:"http or https, at a public address unless external.allow_private is set"`
+		AuthType        string           `json:"auth_type,omitempty" default:"bearer" doc:"none, bearer or oauth2 (client credentials)"`
+		AuthToken       opt[secret.Text] `json:"auth_token,omitempty" doc:"For bearer; never shown again"`
+		OAuthConfig     opt[oauthIn]     `json:"oauth_config,omitempty" doc:"For oauth2"`
+		TimeoutMS       int              `json:"timeout_ms,omitempty" default:"30000" minimum:"1000" maximum:"120000"`
+		FallbackMessage string           `json:"fallback_message,omitempty" doc:"What the room reads when the agent cannot be reached"`
+		SystemPrompt    string           `json:"system_prompt,omitempty"`
 	}
 }
 
 type oauthIn struct {
-	TokenURL     string     `json:"token_url"`
-	ClientID     string     `json:"client_id"`
-	ClientSecret app.Secret `json:"client_secret" doc:"Never shown again"`
-	Scope        string     `json:"scope,omitempty"`
+	TokenURL     string      `json:"token_url"`
+	ClientID     string      `json:"client_id"`
+	ClientSecret secret.Text `json:"client_secret" doc:"Never shown again"`
+	Scope        string      `json:"scope,omitempty"`
 }
 
 func (in *externalAgentIn) agent() app.NewExternalAgent {

@@ -20,6 +20,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -64,7 +65,7 @@ func start(t testing.TB, url string, tune ...func(*app.Config)) *rig {
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		cfg.DataDir = filepath.Dir(path)
 	} else {
-		cfg.Database.URL = app.Secret(url)
+		cfg.Database.URL = secret.Text(url)
 	}
 	cfg.HTTP.Addr = "127.0.0.1:0"
 	cfg.Turns.Sweep = 3 * time.Second // no test here kills a worker

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -43,10 +44,10 @@ func (s *Server) userKeys(ctx context.Context, actor *app.Actor, _ *empty) (*use
 
 type createUserKeyIn struct {
 	Body struct {
-		Provider    string     `json:"provider" doc:"The provider it is for, such as openai or gemini"`
-		Alias       string     `json:"alias" doc:"Your own name for it"`
-		APIKey      app.Secret `json:"api_key"`
-		Description *string    `json:"description,omitempty"`
+		Provider    string      `json:"provider" doc:"The provider it is for, such as openai or gemini"`
+		Alias       string      `json:"alias" doc:"Your own name for it"`
+		APIKey      secret.Text `json:"api_key"`
+		Description *string     `json:"description,omitempty"`
 	}
 }
 
@@ -120,8 +121,8 @@ func (s *Server) agentKeys(ctx context.Context, actor *app.Actor, in *oneID) (*a
 }
 
 type setAgentKeysIn struct {
-	ID   id                     `path:"id"`
-	Body map[string]*app.Secret `doc:"Keys by type: room_key, global_key, backup_key; null or empty deletes"`
+	ID   id                      `path:"id"`
+	Body map[string]*secret.Text `doc:"Keys by type: room_key, global_key, backup_key; null or empty deletes"`
 }
 
 func (s *Server) setAgentKeys(ctx context.Context, actor *app.Actor, in *setAgentKeysIn) (*oneAgentOut, error) {

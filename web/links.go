@@ -7,6 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 // linkOut is a link as it is shown once.
@@ -35,8 +36,8 @@ func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *one
 
 type usePasswordLinkIn struct {
 	Body struct {
-		Token    string     `json:"token" doc:"From the link"`
-		Password app.Secret `json:"password" doc:"The new one"`
+		Token    string      `json:"token" doc:"From the link"`
+		Password secret.Text `json:"password" doc:"The new one"`
 	}
 }
 

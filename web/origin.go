@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/web/page"
 )
 
@@ -256,4 +257,4 @@ func (s *Server) client(c *fiber.Ctx) app.Client {
 }
 
 // note is what a device that signed in before was given.
-func note(c *fiber.Ctx) app.Secret { return app.Secret(cookieOf(c, cookieDevice)) }
+func note(c *fiber.Ctx) secret.Text { return secret.Text(cookieOf(c, cookieDevice)) }

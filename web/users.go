@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -100,11 +101,11 @@ func (s *Server) user(ctx context.Context, actor *app.Actor, in *oneID) (*oneUse
 
 // OwnChangesIn are the members of an account that its person may change.
 type OwnChangesIn struct {
-	FullName        opt[string]     `json:"full_name,omitempty"`
-	Username        opt[string]     `json:"username,omitempty" doc:"Blank counts as none"`
-	AvatarURL       opt[string]     `json:"avatar_url,omitempty" example:"https://example.org/ada.png" doc:"The stored one, an https address, or null for none"`
-	Password        opt[app.Secret] `json:"password,omitempty" doc:"A new password; absent, null and blank keep the stored one. It ends the other sessions"`
-	CurrentPassword app.Secret      `json:"current_password,omitempty" doc:"Needed for one's own new password"`
+	FullName        opt[string]      `json:"full_name,omitempty"`
+	Username        opt[string]      `json:"username,omitempty" doc:"Blank counts as none"`
+	AvatarURL       opt[string]      `json:"avatar_url,omitempty" example:"https://example.org/ada.png" doc:"The stored one, an https address, or null for none"`
+	Password        opt[secret.Text] `json:"password,omitempty" doc:"A new password; absent, null and blank keep the stored one. It ends the other sessions"`
+	CurrentPassword secret.Text      `json:"current_password,omitempty" doc:"Needed for one's own new password"`
 }
 
 func (in OwnChangesIn) changes(ctx context.Context) app.UserChanges {

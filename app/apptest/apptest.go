@@ -16,6 +16,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -28,11 +29,11 @@ const CanaryKey = "sk-canary-4b1d7f0e9c"
 // fixed keys and, with modelURL, OpenAI's API at that address.
 func Config(url, modelURL string) *app.Config {
 	c := app.DefaultConfig()
-	c.Database.URL = app.Secret(url)
+	c.Database.URL = secret.Text(url)
 	c.Database.Pool = 8
 	c.Timezone = "Asia/Taipei" // the same on every machine
 	c.Auth.SecretKey = "0123456789abcdef0123456789abcdef0123456789abcdef"
-	c.Auth.EncryptionKeys = []app.Secret{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+	c.Auth.EncryptionKeys = []secret.Text{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 	c.LLM.OpenAI.BaseURL = modelURL
 	c.LLM.FirstToken, c.LLM.Silence = 10*time.Second, 10*time.Second
 	// No busy machine lets a healthy worker lose its lease; tests of lost ones set it into the past.
@@ -233,7 +234,7 @@ func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
 	must()
 	for i := range agents {
 		ag, err := r.UpdateAgent(ctx, c.Teacher, agents[i].ID, app.AgentSettings{ModelProvider: app.Some("openai"),
-			Model: app.Some("gpt-4o"), APIKey: app.Some(app.Secret(CanaryKey))})
+			Model: app.Some("gpt-4o"), APIKey: app.Some(secret.Text(CanaryKey))})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -79,11 +80,11 @@ func settings(s site) *app.Config {
 	c := app.DefaultConfig()
 	c.DataDir = s.Dir
 	if u, err := url.Parse(s.URL); err == nil && u.Scheme != "sqlite" {
-		c.Database.URL = app.Secret(s.URL)
+		c.Database.URL = secret.Text(s.URL)
 	}
 	c.HTTP.Addr = "127.0.0.1:0"
 	c.Auth.SecretKey = secretKey
-	c.Auth.EncryptionKeys = []app.Secret{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+	c.Auth.EncryptionKeys = []secret.Text{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
 	c.Limits.EditsPerMinute, c.Limits.ConnectionsAtOnce = 10_000_000, 100_000
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000

@@ -1,4 +1,4 @@
-package app
+package secret
 
 import (
 	"bytes"
@@ -13,17 +13,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+const (
+	oneKey   = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+	otherKey = "HxAeHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="
+)
+
 func TestSecretHides(t *testing.T) {
 	t.Parallel()
 	const canary = "canary-key"
 	type holder struct {
-		Key  Secret
-		Keys []Secret
-		Map  map[string]Secret
-		Ptr  *Secret
+		Key  Text
+		Keys []Text
+		Map  map[string]Text
+		Ptr  *Text
 	}
-	s := Secret(canary)
-	h := holder{Key: s, Keys: []Secret{s}, Map: map[string]Secret{"k": s}, Ptr: &s}
+	s := Text(canary)
+	h := holder{Key: s, Keys: []Text{s}, Map: map[string]Text{"k": s}, Ptr: &s}
 
 	t.Run("Fmt", func(t *testing.T) {
 		t.Parallel()
@@ -69,7 +74,7 @@ func TestSecretHides(t *testing.T) {
 	})
 	t.Run("EmptyShowsAsEmpty", func(t *testing.T) {
 		t.Parallel()
-		if got := fmt.Sprint(Secret("")); got != "" {
+		if got := fmt.Sprint(Text("")); got != "" {
 			t.Errorf("got %q, want nothing", got)
 		}
 	})
@@ -84,7 +89,7 @@ func TestSecretHides(t *testing.T) {
 
 func TestMask(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[Secret]string{
+	for in, want := range map[Text]string{
 		"": "****", "abcd": "****", "abcde": "ab******de", "sk-0123456789": "sk******89", "金鑰一二三四": "金鑰******三四", "金鑰一二": "****",
 	} {
 		if got := Mask(in); got != want {
@@ -93,7 +98,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
-func testRing(t *testing.T, keys ...Secret) *Keyring {
+func testRing(t *testing.T, keys ...Text) *Keyring {
 	t.Helper()
 	ring, err := NewKeyring(keys...)
 	if err != nil {
@@ -104,7 +109,7 @@ func testRing(t *testing.T, keys ...Secret) *Keyring {
 
 func TestKeyring(t *testing.T) {
 	t.Parallel()
-	encrypt := func(t *testing.T, ring *Keyring, s Secret) string {
+	encrypt := func(t *testing.T, ring *Keyring, s Text) string {
 		t.Helper()
 		token, err := ring.Encrypt(s)
 		if err != nil {
@@ -115,8 +120,8 @@ func TestKeyring(t *testing.T) {
 
 	t.Run("RoundTrip", func(t *testing.T) {
 		t.Parallel()
-		ring := testRing(t, testFernetKey)
-		for _, want := range []Secret{"x", "sk-0123456789abcdef", Secret(strings.Repeat("金", 4000))} {
+		ring := testRing(t, oneKey)
+		for _, want := range []Text{"x", "sk-0123456789abcdef", Text(strings.Repeat("金", 4000))} {
 			token := encrypt(t, ring, want)
 			if strings.Contains(token, want.Reveal()) && len(want) > 1 {
 				t.Error("the token contains the secret")
@@ -137,9 +142,9 @@ func TestKeyring(t *testing.T) {
 	})
 	t.Run("Rotation", func(t *testing.T) {
 		t.Parallel()
-		older := testRing(t, testFernetKey)
-		both := testRing(t, testFernetKey2, testFernetKey)
-		newer := testRing(t, testFernetKey2)
+		older := testRing(t, oneKey)
+		both := testRing(t, otherKey, oneKey)
+		newer := testRing(t, otherKey)
 		if got, err := both.Decrypt(encrypt(t, older, "a secret")); err != nil || got != "a secret" {
 			t.Errorf("an old token: got %v", err)
 		}
@@ -153,7 +158,7 @@ func TestKeyring(t *testing.T) {
 	})
 	t.Run("DamagedNeverComesBack", func(t *testing.T) {
 		t.Parallel()
-		ring := testRing(t, testFernetKey)
+		ring := testRing(t, oneKey)
 		token := encrypt(t, ring, "a secret")
 		for _, bad := range []string{"", "plain", "gAAAAA", token[:len(token)-4], token + "x", token + "!", token[:20] + "A" + token[21:] + "=", "A" + token[1:]} {
 			if got, err := ring.Decrypt(bad); !errors.Is(err, ErrDecrypt) || got != "" {
@@ -163,7 +168,7 @@ func TestKeyring(t *testing.T) {
 	})
 	t.Run("EmptyIsRefused", func(t *testing.T) {
 		t.Parallel()
-		if token, err := testRing(t, testFernetKey).Encrypt(""); err == nil {
+		if token, err := testRing(t, oneKey).Encrypt(""); err == nil {
 			t.Errorf("got %q, want an error", token)
 		}
 	})
@@ -172,22 +177,22 @@ func TestKeyring(t *testing.T) {
 		if _, err := NewKeyring(); err == nil {
 			t.Error("no key at all passed")
 		}
-		_, err := NewKeyring(testFernetKey, "canary")
+		_, err := NewKeyring(oneKey, "canary")
 		if err == nil || !strings.Contains(err.Error(), "item 2") || strings.Contains(err.Error(), "canary") {
 			t.Errorf("got %v, want the second named and not repeated", err)
 		}
 	})
 	t.Run("Canary", func(t *testing.T) {
 		t.Parallel()
-		older := testRing(t, testFernetKey)
+		older := testRing(t, oneKey)
 		token, err := older.NewCanary()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := testRing(t, testFernetKey2, testFernetKey).CheckCanary(token); err != nil {
+		if err := testRing(t, otherKey, oneKey).CheckCanary(token); err != nil {
 			t.Errorf("a rotated ring: got %v", err)
 		}
-		if err := testRing(t, testFernetKey2).CheckCanary(token); err == nil || !strings.Contains(err.Error(), "COAGENT_AUTH_ENCRYPTION_KEYS") {
+		if err := testRing(t, otherKey).CheckCanary(token); err == nil || !strings.Contains(err.Error(), "COAGENT_AUTH_ENCRYPTION_KEYS") {
 			t.Errorf("another key: got %v, want the remedy", err)
 		}
 		if err := older.CheckCanary(encrypt(t, older, "something else")); err == nil {

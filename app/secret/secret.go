@@ -1,4 +1,4 @@
-package app
+package secret
 
 import (
 	"database/sql/driver"
@@ -14,17 +14,17 @@ import (
 
 const masked = "***"
 
-// Secret is a text that must not leave the process by accident: every way of
+// Text is a text that must not leave the process by accident: every way of
 // printing, encoding or storing it gives *** (an empty one stays empty, so
 // that it shows as missing) and only Reveal gives the text. Package fmt
 // cannot see this on unexported struct fields: do not print such structs.
-type Secret string
+type Text string
 
 // Reveal is the text itself; the caller answers for where it goes.
-func (s Secret) Reveal() string { return string(s) }
+func (s Text) Reveal() string { return string(s) }
 
 // String is ***, or empty for an empty secret.
-func (s Secret) String() string {
+func (s Text) String() string {
 	if s == "" {
 		return ""
 	}
@@ -32,10 +32,10 @@ func (s Secret) String() string {
 }
 
 // GoString is what String is, for the verb %#v.
-func (s Secret) GoString() string { return `"` + s.String() + `"` }
+func (s Text) GoString() string { return `"` + s.String() + `"` }
 
 // Format writes *** whatever the verb, %x and %d included.
-func (s Secret) Format(f fmt.State, verb rune) {
+func (s Text) Format(f fmt.State, verb rune) {
 	text := s.String()
 	if verb == 'q' || verb == 'v' && f.Flag('#') {
 		text = s.GoString()
@@ -44,25 +44,25 @@ func (s Secret) Format(f fmt.State, verb rune) {
 }
 
 // MarshalText gives *** to every encoder of texts.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Text) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // MarshalJSON gives "***".
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(s.GoString()), nil }
+func (s Text) MarshalJSON() ([]byte, error) { return []byte(s.GoString()), nil }
 
 // MarshalYAML gives ***.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
+func (s Text) MarshalYAML() (any, error) { return s.String(), nil }
 
 // LogValue gives *** to slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+func (s Text) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Value refuses to store a secret in the database unencrypted.
-func (s Secret) Value() (driver.Value, error) {
+func (s Text) Value() (driver.Value, error) {
 	return nil, errors.New("a secret must be encrypted before it is stored")
 }
 
 // Mask is what a person may see of a stored secret: its first and last two
 // characters, or nothing of one that has four or fewer.
-func Mask(s Secret) string {
+func Mask(s Text) string {
 	runes := []rune(s.Reveal())
 	if len(runes) <= 4 {
 		return "****"
@@ -74,6 +74,9 @@ func Mask(s Secret) string {
 // was damaged.
 var ErrDecrypt = errors.New("cannot decrypt: none of the encryption keys fits, or the stored value is damaged")
 
+// MakeFernetKey is a command that makes a key.
+const MakeFernetKey = "openssl rand -base64 32 | tr +/ -_"
+
 // Keyring encrypts what is stored with Fernet
 // (https://github.com/fernet/spec): its first key encrypts, all of them
 // decrypt, so that a new key is put in front of the old ones.
@@ -81,7 +84,7 @@ type Keyring struct{ keys []*fernet.Key }
 
 // NewKeyring takes Fernet keys (32 bytes in base64) and fails if there is
 // none or one is malformed, without repeating it.
-func NewKeyring(keys ...Secret) (*Keyring, error) {
+func NewKeyring(keys ...Text) (*Keyring, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("there is no encryption key")
 	}
@@ -89,7 +92,7 @@ func NewKeyring(keys ...Secret) (*Keyring, error) {
 	for i, text := range keys {
 		key, err := fernet.DecodeKey(strings.TrimSpace(text.Reveal()))
 		if err != nil {
-			return nil, fmt.Errorf("item %d is not a Fernet key, 32 random bytes in URL-safe base64; make one with: %s", i+1, makeFernetKey)
+			return nil, fmt.Errorf("item %d is not a Fernet key, 32 random bytes in URL-safe base64; make one with: %s", i+1, MakeFernetKey)
 		}
 		ring.keys = append(ring.keys, key)
 	}
@@ -98,7 +101,7 @@ func NewKeyring(keys ...Secret) (*Keyring, error) {
 
 // Encrypt gives the Fernet token of a secret; an empty one is refused, since
 // nothing is stored for it.
-func (k *Keyring) Encrypt(s Secret) (string, error) {
+func (k *Keyring) Encrypt(s Text) (string, error) {
 	if s == "" {
 		return "", errors.New("an empty secret cannot be encrypted")
 	}
@@ -111,7 +114,7 @@ func (k *Keyring) Encrypt(s Secret) (string, error) {
 
 // Decrypt gives back what Encrypt took, however old the token is; otherwise
 // it fails with ErrDecrypt.
-func (k *Keyring) Decrypt(token string) (Secret, error) {
+func (k *Keyring) Decrypt(token string) (Text, error) {
 	// The library decodes leniently and would ignore what follows a bad character.
 	if _, err := base64.URLEncoding.Strict().DecodeString(token); err != nil {
 		return "", ErrDecrypt
@@ -120,7 +123,7 @@ func (k *Keyring) Decrypt(token string) (Secret, error) {
 	if len(text) == 0 {
 		return "", ErrDecrypt
 	}
-	return Secret(text), nil
+	return Text(text), nil
 }
 
 const canaryText = "coagent canary 1"
