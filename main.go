@@ -25,6 +25,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/web"
 )
@@ -62,7 +63,7 @@ func main() {
 }
 
 // load reads the configuration and makes the logger; notices are logged.
-func (c *cli) load(overrides map[string]string) (*app.Config, *slog.Logger, error) {
+func (c *cli) load(overrides map[string]string) (*config.Config, *slog.Logger, error) {
 	flags := map[string]string{}
 	for _, one := range c.Set {
 		path, value, found := strings.Cut(one, "=")
@@ -80,7 +81,7 @@ func (c *cli) load(overrides map[string]string) (*app.Config, *slog.Logger, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, notices, err := app.LoadConfig(app.Sources{File: c.Config, Env: os.Environ(), Dir: dir, Flags: flags})
+	cfg, notices, err := config.Load(config.Sources{File: c.Config, Env: os.Environ(), Dir: dir, Flags: flags})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,7 +163,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 }
 
 // greet tells the person at the terminal where to go.
-func greet(ctx context.Context, cfg *app.Config, r *web.Running) error {
+func greet(ctx context.Context, cfg *config.Config, r *web.Running) error {
 	urls := reachable(r.Addr)
 	if cfg.HTTP.PublicURL != "" {
 		urls = []string{strings.TrimSuffix(cfg.HTTP.PublicURL, "/")}
@@ -333,7 +334,7 @@ func (s *setPasswordCmd) Run(ctx context.Context, c *cli) error {
 // readPassword takes a password from the environment or one line of standard
 // input; an argument would show in the list of processes.
 func readPassword() (string, error) {
-	if p := os.Getenv(app.EnvPassword); p != "" {
+	if p := os.Getenv(config.EnvPassword); p != "" {
 		return p, nil
 	}
 	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
@@ -399,7 +400,7 @@ func (h *healthCmd) Run(ctx context.Context, c *cli) error {
 
 // servedAt is where the server of this folder answers. Only where it cannot
 // write into the folder the configured address has to do.
-func servedAt(cfg *app.Config) (string, error) {
+func servedAt(cfg *config.Config) (string, error) {
 	url, noted, err := app.ServedAt(cfg)
 	if err != nil || url != "" {
 		return url, err

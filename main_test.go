@@ -11,12 +11,13 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 )
 
 // --set takes whatever stands behind the first equals sign.
 func TestSet(t *testing.T) {
 	t.Chdir(t.TempDir())
-	load := func(t *testing.T, args ...string) (*app.Config, error) {
+	load := func(t *testing.T, args ...string) (*config.Config, error) {
 		t.Helper()
 		var c cli
 		parser, err := kong.New(&c)
@@ -31,19 +32,19 @@ func TestSet(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		args []string
-		get  func(*app.Config) any
+		get  func(*config.Config) any
 		want string
 	}{
-		"equals signs":       {[]string{"--set", "telemetry.otlp_endpoint=http://h:1/p?a=b&c=d"}, func(c *app.Config) any { return c.Telemetry.OTLPEndpoint }, "http://h:1/p?a=b&c=d"},
-		"semicolons":         {[]string{"--set", "web.ui_csp=default-src 'self'; img-src data:"}, func(c *app.Config) any { return c.Web.UICSP }, "default-src 'self'; img-src data:"},
-		"commas":             {[]string{"--set", "http.cors_origins=http://a.example,http://b.example"}, func(c *app.Config) any { return c.HTTP.CORSOrigins }, "[http://a.example http://b.example]"},
-		"JSON":               {[]string{"--set", `http.cors_origins=["http://a.example","http://b.example"]`}, func(c *app.Config) any { return c.HTTP.CORSOrigins }, "[http://a.example http://b.example]"},
-		"empty":              {[]string{"--set", "timezone=", "--set", "http.cors_origins="}, func(c *app.Config) any { return c.Timezone + fmt.Sprint(c.HTTP.CORSOrigins) }, "[]"},
-		"a leading dash":     {[]string{"--set", "auth.super_admin=-root"}, func(c *app.Config) any { return c.Auth.SuperAdmin }, "-root"},
-		"quotes":             {[]string{`--set=auth.super_admin="it's"`}, func(c *app.Config) any { return c.Auth.SuperAdmin }, `"it's"`},
-		"backslashes":        {[]string{"--set", `data_dir=C:\new\;x`}, func(c *app.Config) any { return c.DataDir }, `C:\new\;x`},
-		"the last one holds": {[]string{"--set", "log.level=info", "--set", "log.level=debug"}, func(c *app.Config) any { return c.Log.Level }, "debug"},
-		"a secret":           {[]string{"--set", "auth.super_admin_password=a=b;c,d"}, func(c *app.Config) any { return c.Auth.SuperAdminPassword.Reveal() }, "a=b;c,d"},
+		"equals signs":       {[]string{"--set", "telemetry.otlp_endpoint=http://h:1/p?a=b&c=d"}, func(c *config.Config) any { return c.Telemetry.OTLPEndpoint }, "http://h:1/p?a=b&c=d"},
+		"semicolons":         {[]string{"--set", "web.ui_csp=default-src 'self'; img-src data:"}, func(c *config.Config) any { return c.Web.UICSP }, "default-src 'self'; img-src data:"},
+		"commas":             {[]string{"--set", "http.cors_origins=http://a.example,http://b.example"}, func(c *config.Config) any { return c.HTTP.CORSOrigins }, "[http://a.example http://b.example]"},
+		"JSON":               {[]string{"--set", `http.cors_origins=["http://a.example","http://b.example"]`}, func(c *config.Config) any { return c.HTTP.CORSOrigins }, "[http://a.example http://b.example]"},
+		"empty":              {[]string{"--set", "timezone=", "--set", "http.cors_origins="}, func(c *config.Config) any { return c.Timezone + fmt.Sprint(c.HTTP.CORSOrigins) }, "[]"},
+		"a leading dash":     {[]string{"--set", "auth.super_admin=-root"}, func(c *config.Config) any { return c.Auth.SuperAdmin }, "-root"},
+		"quotes":             {[]string{`--set=auth.super_admin="it's"`}, func(c *config.Config) any { return c.Auth.SuperAdmin }, `"it's"`},
+		"backslashes":        {[]string{"--set", `data_dir=C:\new\;x`}, func(c *config.Config) any { return c.DataDir }, `C:\new\;x`},
+		"the last one holds": {[]string{"--set", "log.level=info", "--set", "log.level=debug"}, func(c *config.Config) any { return c.Log.Level }, "debug"},
+		"a secret":           {[]string{"--set", "auth.super_admin_password=a=b;c,d"}, func(c *config.Config) any { return c.Auth.SuperAdminPassword.Reveal() }, "a=b;c,d"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, err := load(t, c.args...)
@@ -70,7 +71,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{&app.Error{Kind: app.KindRejected, Code: "user_exists", Message: "User already exists"}, "User already exists"},
 		{fmt.Errorf("auth.super_admin: %w", &app.Error{Kind: app.KindInvalid, Message: "password: use at least 8 characters"}), "password: use at least 8 characters"},
-		{&app.ConfigError{Problems: []string{"log.level (flag) must be one of debug"}}, "the configuration is not valid:\n  log.level (flag) must be one of debug"},
+		{&config.Error{Problems: []string{"log.level (flag) must be one of debug"}}, "the configuration is not valid:\n  log.level (flag) must be one of debug"},
 		{errors.Join(errors.New("one"), errors.New("two"), errors.New("one")), "one\ntwo"},
 		{fmt.Errorf("listen on 127.0.0.1:80: listen tcp 127.0.0.1:80: bind: %w", syscall.EADDRINUSE),
 			"listen on 127.0.0.1:80: address already in use. Stop the other program, or choose another address with --addr."},

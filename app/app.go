@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
@@ -31,7 +32,7 @@ import (
 
 // Deps are what an App is made of.
 type Deps struct {
-	Config *Config
+	Config *config.Config
 	DB     *store.DB
 	Log    *slog.Logger
 	// Now is the clock; Rand gives numbers in [0, 1) for the rolls of agents.
@@ -43,7 +44,7 @@ type Deps struct {
 
 // App is the program behind the edge. Make it with New, run it with Start.
 type App struct {
-	cfg       *Config
+	cfg       *config.Config
 	db        *store.DB
 	log       *slog.Logger
 	now       func() time.Time
@@ -132,7 +133,7 @@ func New(d Deps) (*App, error) {
 	return a, nil
 }
 
-func (a *App) newLimiters(l LimitsConfig) {
+func (a *App) newLimiters(l config.Limits) {
 	a.posts = sharedPerMinute(a.db, "posts", "You write very fast", l.PostsPerMinute, l.PostsBurst)
 	a.typing = perMinute(l.TypingPerMinute, l.TypingPerMinute/6)
 	a.edits = sharedPerMinute(a.db, "edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6)
@@ -143,7 +144,7 @@ func (a *App) newLimiters(l LimitsConfig) {
 	a.addresses = sharedPerMinute(a.db, "address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst)
 }
 
-func newModels(cfg *Config) (*llm.Models, error) {
+func newModels(cfg *config.Config) (*llm.Models, error) {
 	l := cfg.LLM
 	providers := map[string]llm.ProviderConfig{
 		"openai":        {Kind: llm.KindOpenAI, BaseURL: l.OpenAI.BaseURL, DefaultModel: l.OpenAI.DefaultModel},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -129,7 +130,7 @@ func TestOneDecisionWins(t *testing.T) {
 func TestApprovalExpires(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Turns.ApprovalWithin = time.Second })
+		r := apptest.New(t, url, func(cfg *config.Config) { cfg.Turns.ApprovalWithin = time.Second })
 		c := silentClass(t, r)
 		equip(t, r, c, allCaps...)
 		f := put(t, r, c, "task", "Homework", `{}`)

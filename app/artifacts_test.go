@@ -13,6 +13,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -52,7 +53,7 @@ func artifactEvents(t *testing.T, r *apptest.Rig, who *app.Actor, room string) [
 func TestArtifacts(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.ArtifactBytes, c.Limits.RoomArtifactBytes = 2000, 5000 })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Limits.ArtifactBytes, c.Limits.RoomArtifactBytes = 2000, 5000 })
 		ctx := t.Context()
 		t.Run("Create", func(t *testing.T) {
 			c := r.Class(t)
@@ -301,7 +302,7 @@ func TestArtifactDelete(t *testing.T) {
 func TestArtifactVersions(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.ArtifactVersions = 3 })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Limits.ArtifactVersions = 3 })
 		ctx := t.Context()
 		save := func(t *testing.T, who *app.Actor, id, raw string) {
 			t.Helper()
@@ -402,7 +403,7 @@ func TestArtifactVersions(t *testing.T) {
 
 func TestArtifactRate(t *testing.T) {
 	t.Parallel()
-	r := apptest.NewStopped(t, storetest.SQLite(t), func(c *app.Config) { c.Limits.EditsPerMinute = 12 }) // and two at once
+	r := apptest.NewStopped(t, storetest.SQLite(t), func(c *config.Config) { c.Limits.EditsPerMinute = 12 }) // and two at once
 	c := r.Class(t)
 	f := makeArtifact(t, r, c.Student, c.Room.ID, "doc", "{}")
 	if _, err := r.UpdateArtifact(t.Context(), c.Student, f.ID, app.ArtifactChange{Title: app.Some("Two")}); err != nil {

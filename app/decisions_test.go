@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/workflow"
@@ -84,7 +85,7 @@ func TestDecisions(t *testing.T) {
 			}
 		})
 		t.Run("ReadMeanwhile", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = time.Minute })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.YieldToTyping = time.Minute })
 			c := r.Class(t)
 			r.Model.Script(counted)
 			typing := typist(t, r, c.Teacher, c.Room.ID)
@@ -128,7 +129,7 @@ func TestPeopleFirst(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		t.Run("WaitsForWhoTypes", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = time.Minute })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.YieldToTyping = time.Minute })
 			c := r.Class(t)
 			r.Model.Script(counted)
 			typist(t, r, c.Teacher, c.Room.ID)
@@ -143,7 +144,7 @@ func TestPeopleFirst(t *testing.T) {
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher first", "let me add", "answer 1"})
 		})
 		t.Run("WhileTheModelThinks", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = time.Minute })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.YieldToTyping = time.Minute })
 			c := r.Class(t)
 			gate := llmtest.NewGate(0)
 			r.Model.Script(func(req llmtest.Request) llmtest.Response {
@@ -222,7 +223,7 @@ func TestPeopleFirst(t *testing.T) {
 			want(t, "answers", contents(t, r, c.Room.ID)[2:], []string{"answer 1"})
 		})
 		t.Run("NotForEver", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = 50 * time.Millisecond })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.YieldToTyping = 50 * time.Millisecond })
 			c := r.Class(t)
 			r.Model.Script(counted)
 			typist(t, r, c.Teacher, c.Room.ID)
@@ -230,7 +231,7 @@ func TestPeopleFirst(t *testing.T) {
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher first", "answer 1"})
 		})
 		t.Run("TurnedOff", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = 0 })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.YieldToTyping = 0 })
 			c := r.Class(t)
 			r.Model.Script(counted)
 			typist(t, r, c.Teacher, c.Room.ID)
@@ -241,7 +242,7 @@ func TestPeopleFirst(t *testing.T) {
 			if !strings.HasPrefix(url, "postgres") {
 				t.Skip("SQLite has one process")
 			}
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.YieldToTyping = time.Minute })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.YieldToTyping = time.Minute })
 			c := r.Class(t)
 			r.Model.Script(counted)
 			other := apptest.NewStopped(t, url)
@@ -354,7 +355,7 @@ func TestGoOn(t *testing.T) {
 			}
 		})
 		t.Run("CutOffOfSeveral", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.MaxStreak = 1 })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.MaxStreak = 1 })
 			c := r.Class(t)
 			r.Model.Script(counted)
 			post(t, r, c.Student, c.Room.ID, "@teacher @student")
@@ -368,7 +369,7 @@ func TestGoOn(t *testing.T) {
 			}
 		})
 		t.Run("ATurn", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.MaxDuration = 2 * time.Second })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.MaxDuration = 2 * time.Second })
 			c := r.Class(t)
 			r.Model.Script(llmtest.InTurn(llmtest.Response{Fault: llmtest.Hang}, llmtest.Response{Text: "late"}))
 			post(t, r, c.Student, c.Room.ID, "@teacher")
@@ -382,7 +383,7 @@ func TestGoOn(t *testing.T) {
 			}
 		})
 		t.Run("APersonEndsIt", func(t *testing.T) {
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.MaxStreak = 1 })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.MaxStreak = 1 })
 			c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })
 			r.SetRoll(999)
 			r.Model.Script(counted)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -127,7 +128,7 @@ func TestGenerateInstructions(t *testing.T) {
 // A process that goes away gives a waiting person an answer, and soon.
 func TestGoingAwayEndsWaiting(t *testing.T) {
 	t.Parallel()
-	r := apptest.New(t, storetest.SQLite(t), func(cfg *app.Config) { cfg.Jobs.DrainTimeout = 10 * time.Millisecond })
+	r := apptest.New(t, storetest.SQLite(t), func(cfg *config.Config) { cfg.Jobs.DrainTimeout = 10 * time.Millisecond })
 	c := r.Class(t)
 	r.Model.Script(llmtest.Always(llmtest.Response{Fault: llmtest.Hang}))
 	got := make(chan error, 1)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -50,7 +51,7 @@ func attack(t *testing.T, r *apptest.Rig, login, address string) (wait time.Dura
 func TestKnownDevices(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Auth.SigninFailuresPerAccount = 3 })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Auth.SigninFailuresPerAccount = 3 })
 		ctx := t.Context()
 		enter := func(u *store.User, pw, address string, note secret.Text) error {
 			_, err := r.SignIn(ctx, u.Email, pw, app.Client{Address: address, Note: note})
@@ -188,7 +189,7 @@ func TestKnownDevices(t *testing.T) {
 			u := account(t, r, app.RoleTeacher)
 			note := noteOf(t, r, u)
 			attack(t, r, u.Email, "192.0.2.9")
-			node := apptest.NewStopped(t, url, func(c *app.Config) {
+			node := apptest.NewStopped(t, url, func(c *config.Config) {
 				c.Auth.SigninFailuresPerAccount, c.Auth.SecretKey = 3, "another secret of thirty-two letters"
 			})
 			_, err := node.SignIn(ctx, u.Email, password, app.Client{Address: "192.0.2.9", Note: note})
@@ -271,7 +272,7 @@ func TestAdmitKnown(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		const burst = 8
-		r := apptest.NewStopped(t, url, func(c *app.Config) {
+		r := apptest.NewStopped(t, url, func(c *config.Config) {
 			c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 1, burst
 		})
 		refusal := &app.Error{Kind: app.KindLimited, Code: "rate_limited", Message: "the address"}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -16,7 +17,7 @@ import (
 // dialectClass is a class whose agents speak with a server of one dialect.
 func dialectClass(t *testing.T, url string, d llmtest.Dialect) (*apptest.Rig, *apptest.Class) {
 	t.Helper()
-	r := apptest.New(t, url, func(c *app.Config) { c.LLM.Gemini.BaseURL = c.LLM.OpenAI.BaseURL })
+	r := apptest.New(t, url, func(c *config.Config) { c.LLM.Gemini.BaseURL = c.LLM.OpenAI.BaseURL })
 	r.Model.Speak(d)
 	r.SetRoll(999) // nobody speaks unless called
 	c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })

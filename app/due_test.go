@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -199,7 +200,7 @@ func TestTimeHonoursTheRoom(t *testing.T) {
 func TestDueEndsWithTheRow(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Turns.MaxStreak = 1 })
+		r := apptest.New(t, url, func(cfg *config.Config) { cfg.Turns.MaxStreak = 1 })
 		r.Model.Script(counted)
 		c := triggeredClass(t, r, silence)
 		setTrigger(t, r, c, c.StudentAgent.ID, silence)
@@ -237,7 +238,7 @@ func TestDueOnTwoNodes(t *testing.T) {
 	url := storetest.Postgres(t)
 	first := apptest.New(t, url)
 	// One provider for both: a stored key is for the host that it was given for.
-	second := apptest.New(t, url, func(c *app.Config) { c.LLM.OpenAI.BaseURL = first.Config.LLM.OpenAI.BaseURL })
+	second := apptest.New(t, url, func(c *config.Config) { c.LLM.OpenAI.BaseURL = first.Config.LLM.OpenAI.BaseURL })
 	for _, r := range []*apptest.Rig{first, second} {
 		r.SetRoll(999)
 		r.Model.Script(counted)

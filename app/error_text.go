@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -37,7 +38,7 @@ func parts(err error) []error {
 
 func explain(err error) string {
 	var known *Error
-	var config *ConfigError
+	var config *config.Error
 	var path *fs.PathError
 	text := store.Explain(err)
 	switch {

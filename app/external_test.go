@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -22,7 +23,7 @@ func TestExternalAgents(t *testing.T) {
 	}))
 	t.Cleanup(peer.Close)
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.External.AllowPrivate = true })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.External.AllowPrivate = true })
 		c, ctx := r.Class(t), t.Context()
 		create := func(tune func(*app.NewExternalAgent)) (*store.Agent, secret.Text) {
 			t.Helper()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -232,7 +233,7 @@ func TestAgentKeys(t *testing.T) {
 func TestSigninThrottle(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) {
+		r := apptest.NewStopped(t, url, func(c *config.Config) {
 			c.Auth.SigninFailuresPerAccount, c.Auth.SigninFailuresPerAddress = 3, 8
 		})
 		u := account(t, r, app.RoleTeacher)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -31,7 +32,7 @@ func waitOf(t *testing.T, err error) time.Duration {
 func TestNodesShareLimits(t *testing.T) {
 	t.Parallel()
 	const perMinute, burst = 60, 20
-	slow := func(c *app.Config) { c.Limits.PostsPerMinute, c.Limits.PostsBurst = perMinute, burst }
+	slow := func(c *config.Config) { c.Limits.PostsPerMinute, c.Limits.PostsBurst = perMinute, burst }
 	url := storetest.Postgres(t)
 	nodes := []*apptest.Rig{apptest.NewStopped(t, url, slow), apptest.NewStopped(t, url, slow)}
 	c := nodes[0].Class(t)
@@ -145,7 +146,7 @@ func drawn(t *testing.T, r *apptest.Rig, who *app.Actor) string {
 func TestRequestLimits(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) {
+		r := apptest.NewStopped(t, url, func(c *config.Config) {
 			c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 60, 8
 			c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 60, 8
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -103,7 +104,7 @@ func TestOneAccountInAllSpellings(t *testing.T) {
 
 // opened opens the rig's database as a command or a server does, closes it, and
 // returns what was logged.
-func opened(t *testing.T, r *apptest.Rig, url string, mode app.Mode, tune ...func(*app.Config)) string {
+func opened(t *testing.T, r *apptest.Rig, url string, mode app.Mode, tune ...func(*config.Config)) string {
 	t.Helper()
 	cfg := *r.Config
 	cfg.DataDir = t.TempDir()
@@ -134,7 +135,7 @@ func TestTimezoneIsTold(t *testing.T) {
 			mode app.Mode
 			told bool
 		}{{"", app.Mode{Serve: true}, true}, {"Asia/Taipei", app.Mode{Serve: true}, false}, {"UTC", app.Mode{Serve: true}, false}, {"", app.Mode{}, false}} {
-			log := opened(t, r, url, c.mode, func(cfg *app.Config) { cfg.Timezone = c.zone })
+			log := opened(t, r, url, c.mode, func(cfg *config.Config) { cfg.Timezone = c.zone })
 			zone, _ := r.Now().In(time.Local).Zone()
 			if got := strings.Contains(log, "timezone is not set"); got != c.told || c.told && !strings.Contains(log, "zone="+zone) {
 				t.Errorf("%q, %+v: got %q", c.zone, c.mode, log)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -343,7 +344,7 @@ func TestExportRoom(t *testing.T) {
 func TestTakingBackIsAsSlowAsSaying(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.PostsPerMinute, c.Limits.PostsBurst = 1, 8 })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Limits.PostsPerMinute, c.Limits.PostsBurst = 1, 8 })
 		c := r.Class(t)
 		m := post(t, r, c.Student, c.Room.ID, "on and off")
 		var err error
@@ -363,7 +364,7 @@ func TestTakingBackIsAsSlowAsSaying(t *testing.T) {
 func TestHidingIsAsSlowAsSaving(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.EditsPerMinute = 12 }) // and two at once
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Limits.EditsPerMinute = 12 }) // and two at once
 		c := r.Class(t)
 		m := post(t, r, c.Student, c.Room.ID, "on and off")
 		_, err := r.HideMessage(t.Context(), c.TA, c.Room.ID, m.ID)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -151,7 +152,7 @@ func TestPostMessage(t *testing.T) {
 func TestPostsAreLimited(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Limits.PostsPerMinute, c.Limits.PostsBurst = 1, 3 })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Limits.PostsPerMinute, c.Limits.PostsBurst = 1, 3 })
 		c := r.Class(t)
 		for range 3 {
 			post(t, r, c.Student, c.Room.ID, "hello")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -30,7 +31,7 @@ func Migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
 // PrepareSchema makes sure that the schema is this program's before it serves.
 // SQLite migrates by itself; Postgres only with database.auto_migrate, since an
 // operator with several nodes wants to choose the moment.
-func PrepareSchema(ctx context.Context, db *store.DB, cfg *Config, log *slog.Logger) error {
+func PrepareSchema(ctx context.Context, db *store.DB, cfg *config.Config, log *slog.Logger) error {
 	err := db.CheckSchema(ctx)
 	if err == nil {
 		err = jobs.CheckSchema(ctx, db)

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -46,7 +46,7 @@ func TestTraceOfASocketsLine(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		c := apptest.NewCollector(t)
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Telemetry.OTLPEndpoint = c.URL })
+		r := apptest.New(t, url, func(cfg *config.Config) { cfg.Telemetry.OTLPEndpoint = c.URL })
 		r.Model.Script(llmtest.Say("a secret answer"))
 		class := r.Class(t)
 		s := r.Join(t, class.Student, class.Room.ID, true, 0)
@@ -84,7 +84,7 @@ func TestTraceOfASocketsLine(t *testing.T) {
 func TestTraceSample(t *testing.T) {
 	t.Parallel()
 	c := apptest.NewCollector(t)
-	r := apptest.New(t, storetest.SQLite(t), func(cfg *app.Config) {
+	r := apptest.New(t, storetest.SQLite(t), func(cfg *config.Config) {
 		cfg.Telemetry.OTLPEndpoint, cfg.Telemetry.TraceSample = c.URL, 0
 	})
 	class := r.Class(t)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -20,7 +21,7 @@ import (
 func TestNobodyRises(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Auth.SigninFailuresPerAddress = 100_000 })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Auth.SigninFailuresPerAddress = 100_000 })
 		made, used := 0, 0
 		for seed := range uint64(4) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -18,8 +19,8 @@ import (
 func TestQuotas(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) {
-			c.Quotas = app.QuotasConfig{Organizations: 3, Projects: 3, Courses: 3, Templates: 3, Threads: 3, Keys: 3, Sessions: 3, Stored: 256 << 10,
+		r := apptest.NewStopped(t, url, func(c *config.Config) {
+			c.Quotas = config.Quotas{Organizations: 3, Projects: 3, Courses: 3, Templates: 3, Threads: 3, Keys: 3, Sessions: 3, Stored: 256 << 10,
 				RoomsPerCourse: 3, AnnouncementsPerCourse: 3, ReportsPerCourse: 3, WorkflowsPerCourse: 3, MembersPerCourse: 6, MembersPerOrganization: 3,
 				AgentsPerProject: 5}
 		})

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -66,7 +66,7 @@ func TestReportOrphans(t *testing.T) {
 func TestReportLeaseIsLost(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, quick, func(c *app.Config) { c.Limits.AnswerWithin = 200 * time.Millisecond })
+		r := apptest.New(t, url, quick, func(c *config.Config) { c.Limits.AnswerWithin = 200 * time.Millisecond })
 		analyst(t, r)
 		c := spoken(t, r, "Leaves")
 		first, second := llmtest.NewGate(0), llmtest.NewGate(0)
@@ -94,7 +94,7 @@ func TestReportLeaseIsLost(t *testing.T) {
 func TestShutdownHandsReportBack(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(c *app.Config) { c.Jobs.DrainTimeout = 50 * time.Millisecond })
+		r := apptest.New(t, url, func(c *config.Config) { c.Jobs.DrainTimeout = 50 * time.Millisecond })
 		analyst(t, r)
 		c := spoken(t, r, "Roots", "Leaves")
 		gate := llmtest.NewGate(0)
@@ -120,7 +120,7 @@ func TestShutdownHandsReportBack(t *testing.T) {
 		if rp := reports(t, r, c)[0]; rp.State != store.ReportQueued || rp.Attempt != 2 || rp.Node != "" || rp.RoomsDone != 1 {
 			t.Errorf("got %+v, want it handed back as attempt 2 with its first section", rp)
 		}
-		next := apptest.New(t, url, func(cfg *app.Config) { cfg.LLM.OpenAI.BaseURL = r.Model.URL })
+		next := apptest.New(t, url, func(cfg *config.Config) { cfg.LLM.OpenAI.BaseURL = r.Model.URL })
 		oneReport(t, next, c, 2, "Roots", "Leaves")
 		if got := r.Model.Count(); got != 3 {
 			t.Errorf("the model was asked %d times, want 3", got)
@@ -132,7 +132,7 @@ func TestTwoNodesTakeAReportOverOnce(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
 	first := apptest.New(t, url, quick)
-	second := apptest.New(t, url, quick, func(c *app.Config) { c.LLM.OpenAI.BaseURL = first.Model.URL })
+	second := apptest.New(t, url, quick, func(c *config.Config) { c.LLM.OpenAI.BaseURL = first.Model.URL })
 	analyst(t, first)
 	first.Model.Script(aboutRoom(nil))
 	var classes []*apptest.Class

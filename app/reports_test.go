@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -237,7 +238,7 @@ func TestReportInProgress(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		// Nobody waits for long here; how long the rest of a request takes on a busy
 		// machine does not matter.
-		r := apptest.New(t, url, func(c *app.Config) { c.Limits.AnswerWithin = 200 * time.Millisecond })
+		r := apptest.New(t, url, func(c *config.Config) { c.Limits.AnswerWithin = 200 * time.Millisecond })
 		analyst(t, r)
 		held := func(t *testing.T) *llmtest.Gate { return heldAtLeaves(t, r) }
 		t.Run("AnswersInTimeAndShowsProgress", func(t *testing.T) {

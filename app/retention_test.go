@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -27,7 +28,7 @@ func quiet(s *app.RoomSettings) { s.AIMode = app.Some(app.ModeOff) }
 func TestRetentionOfEvents(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) { c.Retention.EventsDays = 10 })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Retention.EventsDays = 10 })
 		ctx := t.Context()
 		c, other := r.Class(t, quiet), r.Class(t, quiet)
 		for _, line := range []string{"one", "two", "three"} {
@@ -92,8 +93,8 @@ func TestRetentionOfEvents(t *testing.T) {
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *app.Config) {
-			c.Retention = app.RetentionConfig{EventsDays: 10, AuditDays: 20, DeletedDays: 5, TurnsDays: 15}
+		r := apptest.NewStopped(t, url, func(c *config.Config) {
+			c.Retention = config.Retention{EventsDays: 10, AuditDays: 20, DeletedDays: 5, TurnsDays: 15}
 		})
 		ctx := t.Context()
 		c := r.Class(t, quiet)
@@ -166,7 +167,7 @@ func TestRetention(t *testing.T) {
 
 func TestRetentionForEver(t *testing.T) {
 	t.Parallel()
-	r := apptest.NewStopped(t, storetest.SQLite(t), func(c *app.Config) { c.Retention = app.RetentionConfig{} })
+	r := apptest.NewStopped(t, storetest.SQLite(t), func(c *config.Config) { c.Retention = config.Retention{} })
 	c := r.Class(t, quiet)
 	post(t, r, c.Student, c.Room.ID, "one")
 	f := makeArtifact(t, r, c.Student, c.Room.ID, "doc", "{}")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
@@ -36,7 +37,7 @@ func TestRooms(t *testing.T) {
 			refused(t, err, app.KindNotFound, "", "Course not found")
 		})
 		t.Run("ModeOfTheConfiguration", func(t *testing.T) {
-			r := apptest.NewStopped(t, storeOf(t, url), func(c *app.Config) { c.Rooms.AIMode = app.ModeOff })
+			r := apptest.NewStopped(t, storeOf(t, url), func(c *config.Config) { c.Rooms.AIMode = app.ModeOff })
 			c := r.Class(t)
 			for want, mode := range map[string]app.Opt[string]{app.ModeOff: {}, app.ModeBoth: app.Some(app.ModeBoth)} {
 				room, err := r.CreateRoom(ctx, c.TA, c.Course.ID, app.RoomSettings{Name: app.Some("Lab"), AIMode: mode})

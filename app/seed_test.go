@@ -12,15 +12,16 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 // ownFolder keeps the accounts that the demo writes down out of the default
 // data folder.
-func ownFolder(t *testing.T) func(*app.Config) {
+func ownFolder(t *testing.T) func(*config.Config) {
 	dir := t.TempDir()
-	return func(c *app.Config) { c.DataDir = dir }
+	return func(c *config.Config) { c.DataDir = dir }
 }
 
 func TestSeedDemo(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/coagent-studio/coagent/app/config"
 )
 
 // A server notes in its data folder where it answers, so that other commands
@@ -21,7 +23,7 @@ const (
 
 // NoteServing says where this process serves; withdraw takes that back. Of
 // several on one folder, which only Postgres allows, the first one is noted.
-func NoteServing(cfg *Config, url string) (withdraw func(), err error) {
+func NoteServing(cfg *config.Config, url string) (withdraw func(), err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
@@ -41,7 +43,7 @@ func NoteServing(cfg *Config, url string) (withdraw func(), err error) {
 
 // ServedAt is where a process serves this data folder. noted is false where
 // nobody could write it down: url is then "", and so it is if none serves.
-func ServedAt(cfg *Config) (url string, noted bool, err error) {
+func ServedAt(cfg *config.Config) (url string, noted bool, err error) {
 	path := filepath.Join(cfg.DataDir, servingLock)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil

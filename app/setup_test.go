@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -92,7 +93,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.EachURL(t, func(t *testing.T, url string) {
-				r := apptest.NewStopped(t, url, func(cfg *app.Config) { cfg.Auth.SuperAdmin, cfg.Auth.SuperAdminPassword = c.login, password })
+				r := apptest.NewStopped(t, url, func(cfg *config.Config) { cfg.Auth.SuperAdmin, cfg.Auth.SuperAdminPassword = c.login, password })
 				made, err := r.EnsureSuperAdmin(t.Context())
 				if err != nil || made != c.email {
 					t.Fatalf("got %q, %v, want %q", made, err, c.email)
@@ -159,7 +160,9 @@ func TestEnsureSuperAdmin(t *testing.T) {
 	t.Run("TwoNodesAtOnce", func(t *testing.T) {
 		t.Parallel()
 		storetest.EachURL(t, func(t *testing.T, url string) {
-			r := apptest.NewStopped(t, url, func(cfg *app.Config) { cfg.Auth.SuperAdmin, cfg.Auth.SuperAdminPassword = "root@example.org", password })
+			r := apptest.NewStopped(t, url, func(cfg *config.Config) {
+				cfg.Auth.SuperAdmin, cfg.Auth.SuperAdminPassword = "root@example.org", password
+			})
 			var made atomic.Int32
 			var all sync.WaitGroup
 			for range 4 {
@@ -186,7 +189,7 @@ func TestCheckEncryption(t *testing.T) {
 	const old, other = secret.Text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), secret.Text("enl4d3Z1dHNycXBvbm1sa2ppaGdmZWRjYmE5ODc2NTQ=")
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		with := func(keys ...secret.Text) error {
-			return apptest.NewStopped(t, url, func(c *app.Config) { c.Auth.EncryptionKeys = keys }).CheckEncryption(t.Context())
+			return apptest.NewStopped(t, url, func(c *config.Config) { c.Auth.EncryptionKeys = keys }).CheckEncryption(t.Context())
 		}
 		for _, c := range []struct {
 			name string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
@@ -53,7 +54,7 @@ func TestKindsOfSilence(t *testing.T) {
 			toldOf(t, staff, "Teacher", "muted")
 		})
 		t.Run("Guard", func(t *testing.T) {
-			r := apptest.New(t, storeOf(t, url), func(cfg *app.Config) { cfg.Turns.MaxStreak = 2 })
+			r := apptest.New(t, storeOf(t, url), func(cfg *config.Config) { cfg.Turns.MaxStreak = 2 })
 			c := silentClass(t, r)
 			r.UseWorkflow(t, c, "direct")
 			r.Model.Script(func(q llmtest.Request) llmtest.Response {
@@ -160,7 +161,7 @@ func TestKindsOfSilence(t *testing.T) {
 		for name, resp := range map[string]llmtest.Response{"ProviderDown": {Status: 503, Message: "down"}, "OverQuota": {Status: 429, RetryAfter: "3600", Message: "quota"},
 			"BadKey": {Status: 401, Message: "no such key"}} {
 			t.Run(name, func(t *testing.T) {
-				r := apptest.New(t, storeOf(t, url), func(cfg *app.Config) { cfg.Turns.MaxAttempts = 1 })
+				r := apptest.New(t, storeOf(t, url), func(cfg *config.Config) { cfg.Turns.MaxAttempts = 1 })
 				c := silentClass(t, r)
 				r.Model.Script(llmtest.Always(resp))
 				plain, staff := r.Join(t, c.Student, c.Room.ID, false, -1), r.Join(t, c.TA, c.Room.ID, false, -1)
@@ -170,7 +171,7 @@ func TestKindsOfSilence(t *testing.T) {
 			})
 		}
 		t.Run("TooManySteps", func(t *testing.T) {
-			r := apptest.New(t, storeOf(t, url), func(cfg *app.Config) { cfg.Turns.MaxSteps = 1 })
+			r := apptest.New(t, storeOf(t, url), func(cfg *config.Config) { cfg.Turns.MaxSteps = 1 })
 			c := silentClass(t, r)
 			equip(t, r, c, allCaps...)
 			plain := r.Join(t, c.Student, c.Room.ID, false, -1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -250,7 +251,7 @@ func TestReadyMadeGiveWayToChanges(t *testing.T) {
 func TestPromptsFit(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Turns.PromptTokens = 20_000 })
+		r := apptest.New(t, url, func(cfg *config.Config) { cfg.Turns.PromptTokens = 20_000 })
 		r.SetRoll(999)
 		start := func(t *testing.T) *apptest.Class {
 			c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })

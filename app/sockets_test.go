@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -18,7 +19,7 @@ import (
 func TestSit(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(c *app.Config) { c.Limits.ConnectionsAtOnce = 1 })
+		r := apptest.New(t, url, func(c *config.Config) { c.Limits.ConnectionsAtOnce = 1 })
 		c := r.Class(t)
 		seats := make([]*app.Seat, 2)
 		for i := range seats {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -31,7 +32,7 @@ type Opened struct {
 // OpenDB connects to the configured database and refuses a connection that the
 // program could not rely on. On SQLite it makes the data folder (0700) and, on
 // the first start, the secrets in it.
-func OpenDB(ctx context.Context, cfg *Config) (*store.DB, error) {
+func OpenDB(ctx context.Context, cfg *config.Config) (*store.DB, error) {
 	if err := cfg.EnsureSecrets(); err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func OpenDB(ctx context.Context, cfg *Config) (*store.DB, error) {
 // whatever it could not run on safely: missing or wrong secrets, a schema that
 // does not fit, a data folder that another process serves. The real clock and
 // real chance come in here.
-func Open(ctx context.Context, cfg *Config, log *slog.Logger, mode Mode) (o *Opened, err error) {
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) (o *Opened, err error) {
 	o = &Opened{}
 	defer func() {
 		if err != nil {
@@ -105,7 +106,7 @@ func Open(ctx context.Context, cfg *Config, log *slog.Logger, mode Mode) (o *Ope
 
 // lockFolder makes this process the only one on a data folder; the lock ends
 // with the process.
-func lockFolder(cfg *Config) (*flock.Flock, error) {
+func lockFolder(cfg *config.Config) (*flock.Flock, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -66,7 +67,7 @@ func TestStop(t *testing.T) {
 			if !strings.HasPrefix(url, "postgres") {
 				t.Skip("SQLite has one process")
 			}
-			r := apptest.New(t, url, func(c *app.Config) { c.Turns.Heartbeat = 20 * time.Second })
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.Heartbeat = 20 * time.Second })
 			c := r.Class(t)
 			turn, gate, watch := speaking(t, r, c, "@teacher")
 			defer gate.Release()

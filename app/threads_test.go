@@ -12,6 +12,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -184,7 +185,7 @@ func TestModelFailures(t *testing.T) {
 func TestSlowModel(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) {
+		r := apptest.New(t, url, func(cfg *config.Config) {
 			cfg.Limits.AnswerWithin = 300 * time.Millisecond
 		})
 		c := r.Class(t)
@@ -199,7 +200,7 @@ func TestSlowModel(t *testing.T) {
 func TestCallSlots(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Limits.ModelCallsAtOnce, cfg.Limits.ModelCalls = 1, 2 })
+		r := apptest.New(t, url, func(cfg *config.Config) { cfg.Limits.ModelCallsAtOnce, cfg.Limits.ModelCalls = 1, 2 })
 		c := r.Class(t)
 		gate := llmtest.NewGate(1)
 		r.Model.Script(llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate}))
@@ -237,10 +238,10 @@ func TestCallSlots(t *testing.T) {
 func TestNodesShareCallSlots(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	two := func(c *app.Config) { c.Limits.ModelCallsAtOnce = 2 }
+	two := func(c *config.Config) { c.Limits.ModelCallsAtOnce = 2 }
 	here := apptest.New(t, url, two)
 	// One provider for both: a stored key is for the host that it was given for.
-	there := apptest.New(t, url, two, func(c *app.Config) { c.LLM.OpenAI.BaseURL = here.Config.LLM.OpenAI.BaseURL })
+	there := apptest.New(t, url, two, func(c *config.Config) { c.LLM.OpenAI.BaseURL = here.Config.LLM.OpenAI.BaseURL })
 	c := here.Class(t)
 	gate := llmtest.NewGate(1)
 	slow := llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate})
@@ -280,7 +281,7 @@ func TestNodesShareCallSlots(t *testing.T) {
 func TestWaitingHoldsNoConnection(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Database.Pool, cfg.Limits.ModelCallsAtOnce = 4, 100 })
+		r := apptest.New(t, url, func(cfg *config.Config) { cfg.Database.Pool, cfg.Limits.ModelCallsAtOnce = 4, 100 })
 		c := r.Class(t)
 		gate := llmtest.NewGate(1)
 		r.Model.Script(llmtest.Always(llmtest.Response{Text: "a long answer", Gate: gate}))
@@ -310,7 +311,7 @@ func TestWaitingHoldsNoConnection(t *testing.T) {
 func TestAskingHasARate(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(cfg *app.Config) { cfg.Limits.ModelCallsPerMinute = 3 })
+		r := apptest.New(t, url, func(cfg *config.Config) { cfg.Limits.ModelCallsPerMinute = 3 })
 		c := r.Class(t)
 		if _, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"}); err != nil {
 			t.Fatal(err)

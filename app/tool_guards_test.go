@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -209,14 +209,14 @@ func TestTurnLimits(t *testing.T) {
 		return use("search_messages", fmt.Sprintf(`{"text":"word %d"}`, req.Number))
 	}
 	for name, rule := range map[string]struct {
-		tune   func(*app.Config)
+		tune   func(*config.Config)
 		script llmtest.Script
 		reason string
 		asked  int
 	}{
-		"Steps": {func(*app.Config) {}, count, "too_many_steps", 8},
-		"Fewer": {func(c *app.Config) { c.Turns.MaxSteps = 2 }, count, "too_many_steps", 2},
-		"Tokens": {func(c *app.Config) { c.Turns.MaxTurnTokens = 1000 }, func(req llmtest.Request) llmtest.Response {
+		"Steps": {func(*config.Config) {}, count, "too_many_steps", 8},
+		"Fewer": {func(c *config.Config) { c.Turns.MaxSteps = 2 }, count, "too_many_steps", 2},
+		"Tokens": {func(c *config.Config) { c.Turns.MaxTurnTokens = 1000 }, func(req llmtest.Request) llmtest.Response {
 			return with(strings.Repeat("word ", 600), count(req))
 		}, "too_many_tokens", 2},
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -87,7 +88,7 @@ func TestToolLoop(t *testing.T) {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			storetest.EachURL(t, func(t *testing.T, url string) {
-				r := apptest.New(t, url, func(cfg *app.Config) { cfg.LLM.Gemini.BaseURL = cfg.LLM.OpenAI.BaseURL })
+				r := apptest.New(t, url, func(cfg *config.Config) { cfg.LLM.Gemini.BaseURL = cfg.LLM.OpenAI.BaseURL })
 				c := silentClass(t, r)
 				equip(t, r, c, allCaps...)
 				if _, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{ModelProvider: app.Some(provider),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -17,7 +18,7 @@ import (
 )
 
 // quick makes a worker that has lost its lease notice at once.
-func quick(c *app.Config) { c.Turns.Heartbeat = 100 * time.Millisecond }
+func quick(c *config.Config) { c.Turns.Heartbeat = 100 * time.Millisecond }
 
 // hurry waits until a room's turn is put back in line as the given attempt and
 // has the sweep find it: the job with a date comes seconds later.
@@ -34,7 +35,7 @@ func TestTurnFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		resp   llmtest.Response
-		tune   func(*app.Config)
+		tune   func(*config.Config)
 		agent  string // what is set in the agent's row
 		state  string
 		reason string
@@ -46,11 +47,11 @@ func TestTurnFails(t *testing.T) {
 			state: store.TurnFailed, reason: "bad_key", detail: "Incorrect API key", tries: 1, asked: 1},
 		"BadRequest": {resp: llmtest.Response{Status: 400, Message: "no such model"},
 			state: store.TurnFailed, reason: "bad_request", detail: "no such model", tries: 1, asked: 1},
-		"ServerError": {resp: llmtest.Response{Status: 500, Message: "it burns"}, tune: func(c *app.Config) { c.Turns.MaxAttempts = 2 },
+		"ServerError": {resp: llmtest.Response{Status: 500, Message: "it burns"}, tune: func(c *config.Config) { c.Turns.MaxAttempts = 2 },
 			state: store.TurnFailed, reason: "unavailable", detail: "it burns", tries: 2},
-		"NoFirstToken": {resp: llmtest.Response{Fault: llmtest.Hang}, tune: func(c *app.Config) { c.Turns.MaxAttempts, c.LLM.FirstToken = 2, 100*time.Millisecond },
+		"NoFirstToken": {resp: llmtest.Response{Fault: llmtest.Hang}, tune: func(c *config.Config) { c.Turns.MaxAttempts, c.LLM.FirstToken = 2, 100*time.Millisecond },
 			state: store.TurnFailed, reason: "timeout", detail: "no first token", tries: 2},
-		"TooLong": {resp: llmtest.Response{Fault: llmtest.Hang}, tune: func(c *app.Config) { c.Turns.MaxDuration = 2 * time.Second },
+		"TooLong": {resp: llmtest.Response{Fault: llmtest.Hang}, tune: func(c *config.Config) { c.Turns.MaxDuration = 2 * time.Second },
 			state: store.TurnFailed, reason: "too_long", detail: "took too long", tries: 1, asked: 1},
 		"LimitedForLong": {resp: llmtest.Response{Status: 429, RetryAfter: "3600", Message: "quota"},
 			state: store.TurnFailed, reason: "limited", detail: "quota", tries: 1},
@@ -63,7 +64,7 @@ func TestTurnFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.EachURL(t, func(t *testing.T, url string) {
-				r := apptest.New(t, url, func(cfg *app.Config) {
+				r := apptest.New(t, url, func(cfg *config.Config) {
 					quick(cfg)
 					if c.tune != nil {
 						c.tune(cfg)
@@ -306,7 +307,7 @@ func TestRoomIsDeletedInTheMiddle(t *testing.T) {
 func TestCanary(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, quick, func(c *app.Config) { c.Turns.MaxAttempts = 2 })
+		r := apptest.New(t, url, quick, func(c *config.Config) { c.Turns.MaxAttempts = 2 })
 		c := r.Class(t)
 		said := apptest.CanaryKey
 		r.Model.Script(llmtest.InTurn(

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -116,7 +117,7 @@ func TestTwoNodesTakeOverOnce(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
 	first := apptest.NewStopped(t, url, quick)
-	second := apptest.New(t, url, quick, func(c *app.Config) { c.LLM.OpenAI.BaseURL = first.Model.URL })
+	second := apptest.New(t, url, quick, func(c *config.Config) { c.LLM.OpenAI.BaseURL = first.Model.URL })
 	if err := first.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestLeaseIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.EachURL(t, func(t *testing.T, url string) {
-				r := apptest.New(t, url, func(cfg *app.Config) {
+				r := apptest.New(t, url, func(cfg *config.Config) {
 					cfg.Turns.Heartbeat = 20 * time.Second
 					if c.notices {
 						quick(cfg)
@@ -186,7 +187,7 @@ func TestLeaseIsLost(t *testing.T) {
 
 func TestShutdownHandsBack(t *testing.T) {
 	t.Parallel()
-	impatient := func(c *app.Config) { c.Jobs.DrainTimeout = 50 * time.Millisecond }
+	impatient := func(c *config.Config) { c.Jobs.DrainTimeout = 50 * time.Millisecond }
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url, impatient)
 		c := r.Class(t)
@@ -199,7 +200,7 @@ func TestShutdownHandsBack(t *testing.T) {
 		if len(all) != 1 || all[0].State != store.TurnQueued || all[0].Attempt != 2 || all[0].Reason != "shutdown" || all[0].Node != "" {
 			t.Errorf("turns: got %+v, want one handed back as attempt 2", all)
 		}
-		next := apptest.New(t, url, func(cfg *app.Config) { cfg.LLM.OpenAI.BaseURL = r.Model.URL })
+		next := apptest.New(t, url, func(cfg *config.Config) { cfg.LLM.OpenAI.BaseURL = r.Model.URL })
 		want(t, "lines", contents(t, next, c.Room.ID), []string{"hello", "answer 2"})
 		oneTurn(t, next, c.Room.ID, store.TurnFinished, 2)
 	})
@@ -208,7 +209,7 @@ func TestShutdownHandsBack(t *testing.T) {
 func TestShutdownWaits(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, func(c *app.Config) { c.Jobs.DrainTimeout = 10 * time.Second })
+		r := apptest.New(t, url, func(c *config.Config) { c.Jobs.DrainTimeout = 10 * time.Second })
 		c := r.Class(t)
 		gate := llmtest.NewGate(1)
 		r.Model.Script(gated(gate))
@@ -226,13 +227,13 @@ func TestShutdownWaits(t *testing.T) {
 func TestAnotherNodeTakesOver(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	first := apptest.New(t, url, func(c *app.Config) { c.Jobs.DrainTimeout = 50 * time.Millisecond })
+	first := apptest.New(t, url, func(c *config.Config) { c.Jobs.DrainTimeout = 50 * time.Millisecond })
 	c := first.Class(t)
 	gate := llmtest.NewGate(1)
 	first.Model.Script(gated(gate))
 	post(t, first, c.Student, c.Room.ID, "hello")
 	reached(t, gate)
-	second := apptest.New(t, url, func(cfg *app.Config) { cfg.LLM.OpenAI.BaseURL = first.Model.URL })
+	second := apptest.New(t, url, func(cfg *config.Config) { cfg.LLM.OpenAI.BaseURL = first.Model.URL })
 	s := second.Join(t, c.Student, c.Room.ID, true, 0)
 	first.Stop()
 	want(t, "lines", contents(t, second, c.Room.ID), []string{"hello", "answer 2"})
@@ -246,7 +247,7 @@ func TestAnotherNodeTakesOver(t *testing.T) {
 func TestSQLiteRecoversAtOnce(t *testing.T) {
 	t.Parallel()
 	// The last process died with a lease that has long to run; nobody else can hold it.
-	r := apptest.NewStopped(t, storetest.SQLite(t), func(c *app.Config) { c.Turns.Sweep = time.Hour })
+	r := apptest.NewStopped(t, storetest.SQLite(t), func(c *config.Config) { c.Turns.Sweep = time.Hour })
 	r.Model.Script(llmtest.Say("an answer"))
 	c, asked := r.Class(t), r.Class(t)
 	post(t, r, c.Student, c.Room.ID, "hello")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
@@ -95,7 +96,7 @@ func TestPeopleFirstInGraphs(t *testing.T) {
 func TestHeardBeforeTheWorkerFails(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.New(t, url, quick, func(cfg *app.Config) { cfg.Turns.MaxAttempts = 2 })
+		r := apptest.New(t, url, quick, func(cfg *config.Config) { cfg.Turns.MaxAttempts = 2 })
 		c := silentClass(t, r)
 		r.UseWorkflow(t, c, "")
 		gate := llmtest.NewGate(0)

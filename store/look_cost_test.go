@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -25,7 +26,7 @@ func TestStatementsOfALook(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// A database each: what the agents of the one have left to do is not the other's.
 			storetest.EachURL(t, func(t *testing.T, url string) {
-				r := apptest.NewStopped(t, url, func(c *app.Config) {
+				r := apptest.NewStopped(t, url, func(c *config.Config) {
 					c.Turns.Sweep, c.Turns.Due, c.Turns.Heartbeat = 10*time.Minute, time.Minute, time.Minute
 				})
 				var mu sync.Mutex

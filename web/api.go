@@ -19,6 +19,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 )
 
 // route is one line of the table in routes.go.
@@ -230,7 +231,7 @@ func (a adapted) Header(name string) string {
 }
 
 // bodyLimit is the largest body of a route for people who are signed in.
-func (s *Server) bodyLimit(r route) app.Bytes {
+func (s *Server) bodyLimit(r route) config.Bytes {
 	if r.upload {
 		return s.cfg.HTTP.UploadLimit
 	}
@@ -238,7 +239,7 @@ func (s *Server) bodyLimit(r route) app.Bytes {
 }
 
 // received reads the body before huma looks at it.
-func (s *Server) received(most app.Bytes) func(huma.Context, func(huma.Context)) {
+func (s *Server) received(most config.Bytes) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		person := ""
 		if actor := actorOf(ctx.Context()); actor != nil {

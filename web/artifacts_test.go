@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -186,7 +186,7 @@ func TestArtifacts(t *testing.T) {
 // A room's artifacts are listed whole: what a list may hold, a room may.
 func TestArtifactLimits(t *testing.T) {
 	t.Parallel()
-	w := newWorldOf(t, storetest.SQLite(t), func(c *app.Config) { c.Limits.RoomArtifactBytes = 1 << 20 })
+	w := newWorldOf(t, storetest.SQLite(t), func(c *config.Config) { c.Limits.RoomArtifactBytes = 1 << 20 })
 	at := v1 + "/workspaces/" + w.room + "/artifacts"
 	big := body{"type": "doc", "title": "x", "content": body{"a": strings.Repeat("x", 900<<10)}}
 	w.as(student).must(t, 201, post, at, big)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -179,7 +180,7 @@ func TestSessionLife(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, dbURL string) {
-		r := start(t, dbURL, func(c *app.Config) { c.HTTP.TrustedProxies = []string{"127.0.0.1"} })
+		r := start(t, dbURL, func(c *config.Config) { c.HTTP.TrustedProxies = []string{"127.0.0.1"} })
 		u := r.addUser(t, app.RoleStudent, "ada", true)
 		signIn := func(t *testing.T) (access, refresh string) {
 			a := r.anon().must(t, http.StatusOK, post, signInPath, form(u.Email, testPassword))
@@ -232,7 +233,7 @@ func TestRefresh(t *testing.T) {
 
 func TestSecureCookies(t *testing.T) {
 	t.Parallel()
-	r := start(t, storetest.SQLite(t), func(c *app.Config) { c.HTTP.SecureCookies = true })
+	r := start(t, storetest.SQLite(t), func(c *config.Config) { c.HTTP.SecureCookies = true })
 	u := r.addUser(t, app.RoleStudent, "ada", true)
 	for name, line := range r.anon().must(t, http.StatusOK, post, signInPath, form(u.Email, testPassword)).cookies() {
 		if !strings.Contains(line, "; Secure") {

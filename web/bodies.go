@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 )
 
 // What one holder may have of http.bodies_limit, as a divisor: a school is one
@@ -33,7 +34,7 @@ type bodies struct {
 	of   map[string]int64 // by person and by address
 }
 
-func newBodies(cfg *app.HTTPConfig) *bodies {
+func newBodies(cfg *config.HTTP) *bodies {
 	most := max(cfg.BodiesLimit, personShare*cfg.BodyLimit, personShare*cfg.UploadLimit)
 	return &bodies{most: int64(most), of: map[string]int64{}}
 }
@@ -105,7 +106,7 @@ func arrive(ctx *fasthttp.RequestCtx) *incoming {
 
 // receive reads the body of a request whose head has passed all checks: where
 // it goes, who sends it, how long it is. person is "" on routes for everybody.
-func (s *Server) receive(c *fiber.Ctx, most app.Bytes, person string) error {
+func (s *Server) receive(c *fiber.Ctx, most config.Bytes, person string) error {
 	in, _ := c.Context().UserValue(incomingKey{}).(*incoming)
 	if in == nil {
 		return nil

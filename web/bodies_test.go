@@ -12,7 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -21,7 +21,7 @@ import (
 // given back is free again.
 func TestBodies(t *testing.T) {
 	t.Parallel()
-	b := newBodies(&app.HTTPConfig{BodiesLimit: 1 << 10, BodyLimit: 100, UploadLimit: 200})
+	b := newBodies(&config.HTTP{BodiesLimit: 1 << 10, BodyLimit: 100, UploadLimit: 200})
 	from := func(person, address string) *incoming { return &incoming{person: person, address: address} }
 	a1, a2, stranger := from("p1", "a"), from("p1", "a"), from("", "a")
 	for _, step := range []struct {
@@ -38,7 +38,7 @@ func TestBodies(t *testing.T) {
 	if !b.take(from("p1", "c"), 200) || b.take(from("", "c"), 1) {
 		t.Error("what was given back is not free, or more than that")
 	}
-	if got := newBodies(&app.HTTPConfig{BodiesLimit: 1 << 20, BodyLimit: 1 << 20, UploadLimit: 3 << 20}).most; got != 12<<20 {
+	if got := newBodies(&config.HTTP{BodiesLimit: 1 << 20, BodyLimit: 1 << 20, UploadLimit: 3 << 20}).most; got != 12<<20 {
 		t.Errorf("got %d, want room for the largest body of a person", got)
 	}
 }
@@ -51,7 +51,7 @@ func TestReadAll(t *testing.T) {
 		sent := bytes.Repeat([]byte("x"), n)
 		for _, length := range []int{-1, n, n + 1} {
 			for name, slow := range map[string]func(io.Reader) io.Reader{"at once": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader, "with its end": iotest.DataErrReader} {
-				b := newBodies(&app.HTTPConfig{BodiesLimit: 16 * most})
+				b := newBodies(&config.HTTP{BodiesLimit: 16 * most})
 				in := &incoming{stream: slow(bytes.NewReader(sent)), length: length}
 				got, err := in.readAll(b, most)
 				var want error

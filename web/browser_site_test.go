@@ -19,6 +19,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -31,7 +32,7 @@ import (
 type site struct {
 	*web.Running
 	browser context.Context
-	cfg     *app.Config
+	cfg     *config.Config
 	host    string // where it listens, across restarts
 
 	passwords map[string]string // of the demo's accounts, by name
@@ -45,7 +46,7 @@ type site struct {
 
 // newSite starts the program on the empty database at url, with a
 // configuration that tune has changed.
-func newSite(t *testing.T, browser context.Context, url string, tune ...func(*app.Config)) *site {
+func newSite(t *testing.T, browser context.Context, url string, tune ...func(*config.Config)) *site {
 	t.Helper()
 	s := &site{browser: browser, scripts: map[string]llmtest.Script{}}
 	model := llmtest.New(t)
@@ -69,7 +70,7 @@ func newSite(t *testing.T, browser context.Context, url string, tune ...func(*ap
 }
 
 // newDemo is a site with the demo in it.
-func newDemo(t *testing.T, browser context.Context, url string, tune ...func(*app.Config)) *site {
+func newDemo(t *testing.T, browser context.Context, url string, tune ...func(*config.Config)) *site {
 	t.Helper()
 	s := newSite(t, browser, url, tune...)
 	s.seed(t)

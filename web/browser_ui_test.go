@@ -7,6 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -15,7 +16,7 @@ import (
 // tab fails on a breach or a request elsewhere (see checkComplaints).
 func TestClientInBrowser(t *testing.T) {
 	t.Parallel()
-	s := newDemo(t, startBrowser(t), storetest.SQLite(t), func(c *app.Config) { c.Web.UIDir = filepath.Join("testdata", "client") })
+	s := newDemo(t, startBrowser(t), storetest.SQLite(t), func(c *config.Config) { c.Web.UIDir = filepath.Join("testdata", "client") })
 	room := s.room(t, nil)
 	b := s.person(t)
 	b.open("/rooms/" + room)

@@ -12,6 +12,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -24,7 +25,7 @@ func TestExistingClientSeesReviews(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, dbURL string) {
 		model := llmtest.New(t)
-		r := start(t, dbURL, func(cfg *app.Config) { cfg.LLM.OpenAI.BaseURL = model.URL + "/v1" })
+		r := start(t, dbURL, func(cfg *config.Config) { cfg.LLM.OpenAI.BaseURL = model.URL + "/v1" })
 		d := &clientDay{rig: r, admin: r.spa(t), teacher: r.spa(t)}
 		d.admin.signIn(t, r.addUser(t, app.RoleSuperAdmin, "boss", true).Email)
 		for _, part := range []func(*testing.T){d.people, d.workspace, d.courseView} {

@@ -14,6 +14,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -124,7 +125,7 @@ func TestExistingClient(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, dbURL string) {
 		model := llmtest.New(t)
 		model.Script(llmtest.Always(llmtest.Response{Text: "Because light scatters."}))
-		r := start(t, dbURL, func(cfg *app.Config) { cfg.LLM.OpenAI.BaseURL = model.URL + "/v1" })
+		r := start(t, dbURL, func(cfg *config.Config) { cfg.LLM.OpenAI.BaseURL = model.URL + "/v1" })
 		day := &clientDay{rig: r, admin: r.spa(t), teacher: r.spa(t)}
 		boss := r.addUser(t, app.RoleSuperAdmin, "boss", true)
 		day.admin.signIn(t, boss.Email)

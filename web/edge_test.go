@@ -20,6 +20,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -208,7 +209,7 @@ func TestPage(t *testing.T) {
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	const studio = "http://localhost:5173"
-	r := start(t, storetest.SQLite(t), func(c *app.Config) {
+	r := start(t, storetest.SQLite(t), func(c *config.Config) {
 		c.HTTP.CORSOrigins = []string{studio}
 		c.HTTP.PublicURL = "https://school.example.org"
 	})
@@ -249,7 +250,7 @@ func TestCORS(t *testing.T) {
 
 func TestBodyLimit(t *testing.T) {
 	t.Parallel()
-	r := start(t, storetest.SQLite(t), func(c *app.Config) { c.HTTP.BodyLimit = 64 << 10 })
+	r := start(t, storetest.SQLite(t), func(c *config.Config) { c.HTTP.BodyLimit = 64 << 10 })
 	c := r.session(t, r.addUser(t, app.RoleTeacher, "ada", true).ID)
 	// The large one is still being sent when it is refused.
 	for _, size := range []int{65 << 10, 4 << 20} {
@@ -291,9 +292,9 @@ func TestTooMany(t *testing.T) {
 // A browser that has once come by https stays with it.
 func TestStrictTransport(t *testing.T) {
 	t.Parallel()
-	for name, tune := range map[string]func(*app.Config){
-		"secure cookies": func(c *app.Config) { c.HTTP.SecureCookies = true },
-		"public address": func(c *app.Config) { c.HTTP.PublicURL = "https://school.example.org" },
+	for name, tune := range map[string]func(*config.Config){
+		"secure cookies": func(c *config.Config) { c.HTTP.SecureCookies = true },
+		"public address": func(c *config.Config) { c.HTTP.PublicURL = "https://school.example.org" },
 	} {
 		r := start(t, storetest.SQLite(t), tune)
 		if got := r.anon().do(t, get, "/").header.Get("Strict-Transport-Security"); got != "max-age=31536000" {

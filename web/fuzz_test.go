@@ -12,14 +12,14 @@ import (
 
 	"github.com/fasthttp/websocket"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 // fuzzWorld is a world whose limits are out of the way.
 func fuzzWorld(f *testing.F) *world {
-	return newWorldOf(f, storetest.SQLite(f), func(c *app.Config) {
+	return newWorldOf(f, storetest.SQLite(f), func(c *config.Config) {
 		c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.TypingPerMinute, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000, 100_000
 	})
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -35,7 +36,7 @@ var hashOnce = sync.OnceValues(func() (string, error) {
 type rig struct {
 	*Running
 	t   testing.TB
-	cfg *app.Config
+	cfg *config.Config
 	log *syncBuffer
 }
 
@@ -57,7 +58,7 @@ func (s *syncBuffer) String() string {
 }
 
 // start serves the database at url on a free port until the test ends.
-func start(t testing.TB, url string, tune ...func(*app.Config)) *rig {
+func start(t testing.TB, url string, tune ...func(*config.Config)) *rig {
 	t.Helper()
 	model := llmtest.New(t) // so that no test calls a provider outside
 	cfg := apptest.Config("", model.URL)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -244,22 +245,24 @@ func TestCookiesOverHTTPS(t *testing.T) {
 			}
 		}
 	}
-	start := func(t *testing.T, tune func(*app.Config)) *caller { return start(t, storetest.SQLite(t), tune).anon() }
+	start := func(t *testing.T, tune func(*config.Config)) *caller {
+		return start(t, storetest.SQLite(t), tune).anon()
+	}
 	t.Run("public address", func(t *testing.T) {
-		secure(t, start(t, func(c *app.Config) { c.HTTP.PublicURL = "HTTPS://school.example.org" }), true)
+		secure(t, start(t, func(c *config.Config) { c.HTTP.PublicURL = "HTTPS://school.example.org" }), true)
 	})
 	t.Run("setting", func(t *testing.T) {
-		secure(t, start(t, func(c *app.Config) { c.HTTP.SecureCookies = true }), true)
+		secure(t, start(t, func(c *config.Config) { c.HTTP.SecureCookies = true }), true)
 	})
 	t.Run("plain", func(t *testing.T) {
-		secure(t, start(t, func(c *app.Config) { c.HTTP.PublicURL = "http://school.example.org" }), false)
+		secure(t, start(t, func(c *config.Config) { c.HTTP.PublicURL = "http://school.example.org" }), false)
 	})
 	t.Run("trusted proxy", func(t *testing.T) {
-		c := start(t, func(c *app.Config) { c.HTTP.TrustedProxies = []string{"127.0.0.1"} })
+		c := start(t, func(c *config.Config) { c.HTTP.TrustedProxies = []string{"127.0.0.1"} })
 		secure(t, c.with("X-Forwarded-Proto", "https"), true)
 		secure(t, c.with("X-Forwarded-Proto", "http"), false)
 	})
 	t.Run("anybody's word", func(t *testing.T) {
-		secure(t, start(t, func(*app.Config) {}).with("X-Forwarded-Proto", "https"), false)
+		secure(t, start(t, func(*config.Config) {}).with("X-Forwarded-Proto", "https"), false)
 	})
 }

@@ -13,13 +13,14 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 // startWorker works jobs off on the database of cfg, as coagent worker does,
 // until the test ends.
-func startWorker(t testing.TB, cfg app.Config) *Internal {
+func startWorker(t testing.TB, cfg config.Config) *Internal {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	o, err := app.Open(t.Context(), &cfg, log, app.Mode{Work: true})
@@ -89,7 +90,7 @@ func TestTrace(t *testing.T) {
 		model.Script(llmtest.Say("a secret answer"))
 		var answer string
 		t.Run("talk", func(t *testing.T) { // its end stops the processes, which sends what is left
-			w := newWorldOf(t, url, func(cfg *app.Config) {
+			w := newWorldOf(t, url, func(cfg *config.Config) {
 				cfg.Telemetry.OTLPEndpoint, cfg.LLM.OpenAI.BaseURL = c.URL, model.URL
 				cfg.Jobs.InServe = !cfg.Postgres()
 			})
@@ -116,7 +117,7 @@ func TestTrace(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	model := llmtest.New(t)
-	w := newWorldOf(t, storetest.SQLite(t), func(cfg *app.Config) {
+	w := newWorldOf(t, storetest.SQLite(t), func(cfg *config.Config) {
 		cfg.HTTP.InternalAddr, cfg.LLM.OpenAI.BaseURL = "127.0.0.1:0", model.URL
 	})
 	converse(t, w)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -20,7 +21,7 @@ func TestRequestLimits(t *testing.T) {
 			}
 		}
 		t.Run("of a person, whatever they come with", func(t *testing.T) {
-			r := start(t, url, func(c *app.Config) { c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 1, 4 })
+			r := start(t, url, func(c *config.Config) { c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 1, 4 })
 			u := r.addUser(t, app.RoleTeacher, "tess", true)
 			first, second := r.session(t, u.ID), r.session(t, u.ID)
 			first.must(t, 200, get, v1+"/users/me")
@@ -36,7 +37,7 @@ func TestRequestLimits(t *testing.T) {
 			r.session(t, r.addUser(t, app.RoleTeacher, "tom", true).ID).must(t, 200, get, v1+"/users/me")
 		})
 		t.Run("of an address", func(t *testing.T) {
-			r := start(t, url, func(c *app.Config) {
+			r := start(t, url, func(c *config.Config) {
 				c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 1, 4
 				c.HTTP.TrustedProxies = []string{"127.0.0.1"}
 			})

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -80,7 +81,7 @@ func (w *world) heavy(t *testing.T) (thread string) {
 func TestListsAreWhatTheyWere(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		w := newWorldOf(t, url, func(c *app.Config) { c.Limits.PostsBurst = 1000 })
+		w := newWorldOf(t, url, func(c *config.Config) { c.Limits.PostsBurst = 1000 })
 		thread, by, ctx, s := w.heavy(t), w.actor(t, owner), t.Context(), w.server
 		lists := map[string]string{}
 		add := func(path, text string) { lists[path] = text }
@@ -181,7 +182,7 @@ func (a *answers) held() int64 {
 func TestUnreadAnswers(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		w := newWorldOf(t, url, func(c *app.Config) {
+		w := newWorldOf(t, url, func(c *config.Config) {
 			c.Limits.AnswersPerPerson, c.Limits.AnswersAtOnce = 1<<20, 4<<20
 		})
 		w.server.answers.patience = 200 * time.Millisecond

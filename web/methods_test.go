@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -67,7 +67,7 @@ func TestMethods(t *testing.T) {
 func TestMethodsOfFiles(t *testing.T) {
 	t.Parallel()
 	dir := builtClient(t)
-	r := start(t, storetest.SQLite(t), func(c *app.Config) { c.Web.UIDir = dir })
+	r := start(t, storetest.SQLite(t), func(c *config.Config) { c.Web.UIDir = dir })
 	for _, path := range []string{"/", "/robots.txt", "/assets/plain.js", "/index.html"} {
 		if a := r.anon().with("Accept", opensPage).do(t, http.MethodHead, path); a.status != http.StatusOK || a.body != "" {
 			t.Errorf("HEAD %s: got %d", path, a.status)

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/web/page"
 )
@@ -38,7 +39,7 @@ func (s *Server) secureHeaders(c *fiber.Ctx) error {
 }
 
 // overHTTPS tells whether people reach the server by https alone.
-func overHTTPS(cfg *app.Config) bool {
+func overHTTPS(cfg *config.Config) bool {
 	return cfg.HTTP.SecureCookies || strings.HasPrefix(strings.ToLower(cfg.HTTP.PublicURL), "https://")
 }
 
@@ -76,12 +77,12 @@ var secureCookie = regexp.MustCompile(`(?i);\s*secure\s*(;|$)`)
 
 // allowedOrigins are the origins beside the server's own: those configured,
 // and how a proxy in front is reached.
-func allowedOrigins(cfg *app.Config) map[string]bool {
+func allowedOrigins(cfg *config.Config) map[string]bool {
 	origins := map[string]bool{}
 	for _, o := range cfg.HTTP.CORSOrigins {
-		origins[app.CanonicalOrigin(o)] = true
+		origins[config.CanonicalOrigin(o)] = true
 	}
-	origins[app.CanonicalOrigin(cfg.HTTP.PublicURL)] = true
+	origins[config.CanonicalOrigin(cfg.HTTP.PublicURL)] = true
 	delete(origins, "") // what has no origin
 	return origins
 }
@@ -146,12 +147,12 @@ func (s *Server) originAllowed(c *fiber.Ctx) bool {
 	// The server may not know by which scheme it was reached: that is taken from
 	// the origin.
 	scheme, _, _ := strings.Cut(origin, "://")
-	own := app.CanonicalOrigin(scheme + "://" + s.host(c))
-	return own != "" && own == app.CanonicalOrigin(origin)
+	own := config.CanonicalOrigin(scheme + "://" + s.host(c))
+	return own != "" && own == config.CanonicalOrigin(origin)
 }
 
 func (s *Server) listed(origin string) bool {
-	return origin != "" && s.origins[app.CanonicalOrigin(origin)]
+	return origin != "" && s.origins[config.CanonicalOrigin(origin)]
 }
 
 // maxForeign is how many foreign origins are told about in the log.
@@ -181,7 +182,7 @@ func (f *foreignOrigins) first(origin string) bool {
 // log once: it may be a name of this server that its configuration lacks.
 func (s *Server) foreign(c *fiber.Ctx) error {
 	origin := c.Get(fiber.HeaderOrigin)
-	if known := app.CanonicalOrigin(origin); known != "" {
+	if known := config.CanonicalOrigin(origin); known != "" {
 		origin = known
 	}
 	origin = origin[:min(len(origin), 300)]

@@ -8,14 +8,14 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 // Origins are the same whatever way they are written.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
-	r := start(t, storetest.SQLite(t), func(c *app.Config) {
+	r := start(t, storetest.SQLite(t), func(c *config.Config) {
 		c.HTTP.PublicURL = "HTTPS://Schule-München.example:443/"
 		c.HTTP.CORSOrigins = []string{"http://Partner.example:80", "https://other.example.:8443"}
 	})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -27,7 +28,7 @@ var moreReads = map[string]int{
 func TestReadsPerRequest(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		w := newWorldOf(t, url, func(c *app.Config) { c.Limits.PostsBurst = 1000 })
+		w := newWorldOf(t, url, func(c *config.Config) { c.Limits.PostsBurst = 1000 })
 		w.fillUp(t, 1)
 		few := w.readsOfRoutes(t)
 		w.fillUp(t, 30)

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -76,7 +76,7 @@ func TestReportProgressIsReadable(t *testing.T) {
 	t.Parallel()
 	model, gate := llmtest.New(t), llmtest.NewGate(0)
 	model.Script(llmtest.Always(llmtest.Response{Text: "All is well.", Gate: gate}))
-	w := newWorldOf(t, storetest.SQLite(t), func(c *app.Config) { c.LLM.OpenAI.BaseURL = model.URL + "/v1" })
+	w := newWorldOf(t, storetest.SQLite(t), func(c *config.Config) { c.LLM.OpenAI.BaseURL = model.URL + "/v1" })
 	w.as(admin).must(t, 200, put, v1+"/agents/system/analytics", body{"type": "analytics", "model_provider": "openai", "api_key": "sk-analytics"})
 	w.as(owner).must(t, 201, post, v1+"/rooms/"+w.room+"/messages", body{"text": "What is a cell?"})
 	at := v1 + "/analytics/" + w.course

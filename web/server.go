@@ -28,6 +28,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/telemetry"
 )
 
@@ -49,7 +50,7 @@ const (
 // Server is the HTTP side of one App. Listen, then Serve, then Shutdown.
 type Server struct {
 	app        *app.App
-	cfg        *app.Config
+	cfg        *config.Config
 	log        *slog.Logger
 	telemetry  *telemetry.Telemetry
 	fiber      *fiber.App
@@ -70,7 +71,7 @@ type Server struct {
 }
 
 // NewServer makes the server with all its routes; nothing listens yet.
-func NewServer(a *app.App, cfg *app.Config, log *slog.Logger, version string) (*Server, error) {
+func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
 	s := &Server{app: a, cfg: cfg, log: log, telemetry: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), origins: allowedOrigins(cfg),
 		answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -17,7 +18,7 @@ import (
 func TestSignInUnderFlood(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := start(t, url, func(c *app.Config) {
+		r := start(t, url, func(c *config.Config) {
 			c.HTTP.TrustedProxies, c.Auth.HashConcurrency = []string{"127.0.0.1"}, 1
 		})
 		u, teacher := r.addUser(t, app.RoleStudent, "ada", true), r.addUser(t, app.RoleTeacher, "tess", true)

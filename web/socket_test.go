@@ -13,6 +13,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -457,7 +458,7 @@ func TestSocketLimits(t *testing.T) {
 
 func TestRateLimits(t *testing.T) {
 	t.Parallel()
-	w := &world{rig: start(t, storetest.SQLite(t), func(c *app.Config) {
+	w := &world{rig: start(t, storetest.SQLite(t), func(c *config.Config) {
 		c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 1, 2, 8
 	}), users: map[string]store.User{}, callers: map[string]*caller{}}
 	w.users[owner] = w.addUser(t, app.RoleTeacher, "rate", true)
@@ -487,7 +488,7 @@ func TestConnectionsAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		const most = 3
-		w := newWorldOf(t, url, func(c *app.Config) { c.Limits.ConnectionsAtOnce = most })
+		w := newWorldOf(t, url, func(c *config.Config) { c.Limits.ConnectionsAtOnce = most })
 		seated := func(who string) *wire {
 			t.Helper()
 			c := w.join(t, who, "", true)

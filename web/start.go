@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/telemetry"
 )
 
@@ -29,7 +30,7 @@ type Running struct {
 
 // Start opens the database of cfg, brings up the program behind it and serves
 // on cfg.HTTP.Addr. ctx bounds the start alone.
-func Start(ctx context.Context, cfg *app.Config, log *slog.Logger, version string) (*Running, error) {
+func Start(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*Running, error) {
 	log = telemetry.Logger(log)
 	o, err := app.Open(ctx, cfg, log, app.Mode{Serve: true, Work: cfg.Jobs.InServe})
 	if err != nil {
@@ -42,7 +43,7 @@ func Start(ctx context.Context, cfg *app.Config, log *slog.Logger, version strin
 	return r, nil
 }
 
-func (r *Running) serve(ctx context.Context, cfg *app.Config, log *slog.Logger, version string) (err error) {
+func (r *Running) serve(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (err error) {
 	if r.SetupToken, err = r.App.SetupToken(ctx); err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (r *Running) Stop(ctx context.Context) error {
 }
 
 // browserURL is how a browser on this machine reaches the server.
-func browserURL(cfg *app.Config, addr net.Addr) string {
+func browserURL(cfg *config.Config, addr net.Addr) string {
 	if cfg.HTTP.PublicURL != "" {
 		return cfg.HTTP.PublicURL
 	}

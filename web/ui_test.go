@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -44,7 +44,7 @@ const opensPage = "text/html,application/xhtml+xml,*/*;q=0.8"
 func TestUI(t *testing.T) {
 	t.Parallel()
 	dir := builtClient(t)
-	r := start(t, storetest.SQLite(t), func(c *app.Config) { c.Web.UIDir = dir })
+	r := start(t, storetest.SQLite(t), func(c *config.Config) { c.Web.UIDir = dir })
 	browser, script := r.anon().with("Accept", opensPage), r.anon().with("Accept", "*/*")
 	isClient := func(a answer) bool { return a.status == 200 && strings.Contains(a.body, `<div id="app">`) }
 

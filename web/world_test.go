@@ -12,6 +12,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -52,7 +53,7 @@ const (
 func newWorld(t testing.TB, url string) *world { return newWorldOf(t, url) }
 
 // newWorldOf is newWorld on a server whose configuration tune has changed.
-func newWorldOf(t testing.TB, url string, tune ...func(*app.Config)) *world {
+func newWorldOf(t testing.TB, url string, tune ...func(*config.Config)) *world {
 	t.Helper()
 	w := &world{rig: start(t, url, tune...), users: map[string]store.User{}, callers: map[string]*caller{}}
 	w.callers[anonymous] = w.anon()

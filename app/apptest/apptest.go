@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -27,8 +28,8 @@ const CanaryKey = "sk-canary-4b1d7f0e9c"
 
 // Config is a configuration for tests on the database at url: quick sweeps,
 // fixed keys and, with modelURL, OpenAI's API at that address.
-func Config(url, modelURL string) *app.Config {
-	c := app.DefaultConfig()
+func Config(url, modelURL string) *config.Config {
+	c := config.Default()
 	c.Database.URL = secret.Text(url)
 	c.Database.Pool = 8
 	c.Timezone = "Asia/Taipei" // the same on every machine
@@ -43,7 +44,7 @@ func Config(url, modelURL string) *app.Config {
 	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
 	c.Limits.ModelCallsPerMinute, c.Limits.ConnectionsAtOnce = 100_000, 100_000
 	c.Limits.EditsPerMinute = 100_000
-	c.Quotas = app.QuotasConfig{Organizations: 100_000, Projects: 100_000, Courses: 100_000, Templates: 100_000, Threads: 100_000, Keys: 100_000,
+	c.Quotas = config.Quotas{Organizations: 100_000, Projects: 100_000, Courses: 100_000, Templates: 100_000, Threads: 100_000, Keys: 100_000,
 		Sessions: 100_000, RoomsPerCourse: 100_000, AnnouncementsPerCourse: 100_000, ReportsPerCourse: 100_000, WorkflowsPerCourse: 100,
 		MembersPerCourse: 100_000, MembersPerOrganization: 100_000, AgentsPerProject: 100_000, Stored: 1 << 30}
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000
@@ -56,7 +57,7 @@ type Rig struct {
 	*app.App
 	DB     *store.DB
 	Model  *llmtest.Server
-	Config *app.Config
+	Config *config.Config
 	roll   atomic.Uint64
 	ahead  atomic.Int64
 	log    logWriter
@@ -82,7 +83,7 @@ func (r *Rig) Stop() { r.stop() }
 // New starts an App that works and serves on the database at url, and stops it
 // when the test ends. tune may change the configuration first. A second one on
 // the same Postgres database is a second node.
-func New(t testing.TB, url string, tune ...func(*app.Config)) *Rig {
+func New(t testing.TB, url string, tune ...func(*config.Config)) *Rig {
 	t.Helper()
 	r := NewStopped(t, url, tune...)
 	if err := r.Start(t.Context()); err != nil {
@@ -92,7 +93,7 @@ func New(t testing.TB, url string, tune ...func(*app.Config)) *Rig {
 }
 
 // NewStopped is New without the start: jobs are stored, nobody works them off.
-func NewStopped(t testing.TB, url string, tune ...func(*app.Config)) *Rig {
+func NewStopped(t testing.TB, url string, tune ...func(*config.Config)) *Rig {
 	t.Helper()
 	model := llmtest.New(t)
 	cfg := Config(url, model.URL)

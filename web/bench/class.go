@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
@@ -76,8 +77,8 @@ const secretKey = "0123456789abcdef0123456789abcdef0123456789abcdef"
 
 // settings is the program's own default configuration on a database, with
 // limits that no bench meets.
-func settings(s site) *app.Config {
-	c := app.DefaultConfig()
+func settings(s site) *config.Config {
+	c := config.Default()
 	c.DataDir = s.Dir
 	if u, err := url.Parse(s.URL); err == nil && u.Scheme != "sqlite" {
 		c.Database.URL = secret.Text(s.URL)
@@ -90,7 +91,7 @@ func settings(s site) *app.Config {
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000
 	c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 10_000_000, 10_000_000
 	if s.Provider != "" {
-		c.LLM.Providers = map[string]app.ProviderConfig{benchProvider: {Kind: "openai", BaseURL: s.Provider, DefaultModel: "bench", Keyless: true}}
+		c.LLM.Providers = map[string]config.Provider{benchProvider: {Kind: "openai", BaseURL: s.Provider, DefaultModel: "bench", Keyless: true}}
 	}
 	return c
 }

@@ -1,10 +1,11 @@
-package app
+package config
 
 import (
-	"github.com/coagent-studio/coagent/app/secret"
 	"path/filepath"
 	"time"
 	_ "time/tzdata" // the image from scratch has no zone files
+
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 // Config is every setting of coagent. A field's tags are the single source
@@ -15,24 +16,24 @@ type Config struct {
 	DataDir  string `yaml:"data_dir" default:"coagent-data" doc:"Folder of the SQLite database and of the generated secrets."`
 	Timezone string `yaml:"timezone" legacy:"TIMEZONE" doc:"IANA zone in which schedules and dates are read, such as Asia/Taipei; empty means the machine's, which in a container is UTC."`
 
-	HTTP      HTTPConfig      `yaml:"http" doc:"Where people reach the server."`
-	Web       WebConfig       `yaml:"web" doc:"The client that browsers get at /."`
-	Database  DatabaseConfig  `yaml:"database" doc:"Postgres in production; with no url, SQLite in data_dir."`
-	Auth      AuthConfig      `yaml:"auth" doc:"Sign-in, sessions and keys. On SQLite missing keys are generated at the first start."`
-	Limits    LimitsConfig    `yaml:"limits" doc:"What one person may do, so that nobody can drown a class."`
-	Quotas    QuotasConfig    `yaml:"quotas" doc:"What one person may store; admins may more. What is there stays when a quota is lowered."`
-	Jobs      JobsConfig      `yaml:"jobs" doc:"Background work."`
-	Turns     TurnsConfig     `yaml:"turns" doc:"One agent's answer to a room, from the look at it to the stored message."`
-	Rooms     RoomsConfig     `yaml:"rooms" doc:"Sockets and the event log behind them."`
-	Retention RetentionConfig `yaml:"retention" doc:"How many days things are kept; 0 keeps them for ever. What is older goes within minutes."`
-	LLM       LLMConfig       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
-	External  ExternalConfig  `yaml:"external" doc:"Agents outside this program, at addresses that admins type in."`
-	Log       LogConfig       `yaml:"log" doc:"What the process says about itself on standard error."`
-	Telemetry TelemetryConfig `yaml:"telemetry" doc:"OpenTelemetry traces."`
+	HTTP      HTTP      `yaml:"http" doc:"Where people reach the server."`
+	Web       Web       `yaml:"web" doc:"The client that browsers get at /."`
+	Database  Database  `yaml:"database" doc:"Postgres in production; with no url, SQLite in data_dir."`
+	Auth      Auth      `yaml:"auth" doc:"Sign-in, sessions and keys. On SQLite missing keys are generated at the first start."`
+	Limits    Limits    `yaml:"limits" doc:"What one person may do, so that nobody can drown a class."`
+	Quotas    Quotas    `yaml:"quotas" doc:"What one person may store; admins may more. What is there stays when a quota is lowered."`
+	Jobs      Jobs      `yaml:"jobs" doc:"Background work."`
+	Turns     Turns     `yaml:"turns" doc:"One agent's answer to a room, from the look at it to the stored message."`
+	Rooms     Rooms     `yaml:"rooms" doc:"Sockets and the event log behind them."`
+	Retention Retention `yaml:"retention" doc:"How many days things are kept; 0 keeps them for ever. What is older goes within minutes."`
+	LLM       LLM       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
+	External  External  `yaml:"external" doc:"Agents outside this program, at addresses that admins type in."`
+	Log       Log       `yaml:"log" doc:"What the process says about itself on standard error."`
+	Telemetry Telemetry `yaml:"telemetry" doc:"OpenTelemetry traces."`
 }
 
-// HTTPConfig is the server's addresses and the bounds of one request.
-type HTTPConfig struct {
+// HTTP is the server's addresses and the bounds of one request.
+type HTTP struct {
 	Addr            string        `yaml:"addr" default:"127.0.0.1:8000" doc:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
 	PublicURL       string        `yaml:"public_url" doc:"How browsers reach the server, for links it prints; empty derives it from addr."`
 	CORSOrigins     []string      `yaml:"cors_origins" legacy:"BACKEND_CORS_ORIGINS" doc:"Other origins whose pages may call with cookies, for example http://localhost:5173."`
@@ -46,22 +47,22 @@ type HTTPConfig struct {
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" default:"20s" min:"1s" max:"10m" doc:"How long a stop may take before what is left is cut off."`
 }
 
-// WebConfig is the single-page client that is served beside the API.
-type WebConfig struct {
+// Web is the single-page client that is served beside the API.
+type Web struct {
 	UIDir string `yaml:"ui_dir" doc:"Folder of any built single-page client, served at /; empty serves the built-in page there, which is at /studio otherwise."`
 	UICSP string `yaml:"ui_csp" default:"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self' ws://{host} wss://{host} https://*.spline.design; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'" doc:"Content-Security-Policy of that client; {host} becomes the host that the browser asked for. Its pictures of spline.design are let through."`
 }
 
-// DatabaseConfig chooses between Postgres and SQLite.
-type DatabaseConfig struct {
+// Database chooses between Postgres and SQLite.
+type Database struct {
 	URL         secret.Text `yaml:"url" legacy:"DATABASE_URL" doc:"postgres://user:password@host:5432/name; empty means SQLite in data_dir."`
 	ListenURL   secret.Text `yaml:"listen_url" doc:"The Postgres server itself, where url leads through a pooler in transaction mode (PgBouncer); notifications need it."`
 	Pool        int         `yaml:"pool" default:"20" min:"2" max:"1000" doc:"Most Postgres connections of this process."`
 	AutoMigrate bool        `yaml:"auto_migrate" default:"false" doc:"Let serve migrate Postgres by itself; SQLite always does."`
 }
 
-// AuthConfig is sign-in, sessions and the keys behind them.
-type AuthConfig struct {
+// Auth is sign-in, sessions and the keys behind them.
+type Auth struct {
 	SecretKey                secret.Text   `yaml:"secret_key" legacy:"SECRET_KEY" doc:"Signs sessions, 32 characters or more; a new one signs everybody out."`
 	EncryptionKeys           []secret.Text `yaml:"encryption_keys" legacy:"ENCRYPTION_KEY,FERNET_SECRET_KEY" doc:"Fernet keys for stored secrets: the first encrypts, all decrypt, so a new one goes in front."`
 	AccessTokenMinutes       int           `yaml:"access_token_minutes" default:"15" min:"1" max:"43200" legacy:"ACCESS_TOKEN_EXPIRE_MINUTES" doc:"Life of an access token; browsers refresh it by themselves."`
@@ -75,8 +76,8 @@ type AuthConfig struct {
 	SigninWindow             time.Duration `yaml:"signin_window" default:"15m" min:"1s" max:"24h" doc:"The time in which failed sign-ins are counted."`
 }
 
-// LimitsConfig is what one person may do.
-type LimitsConfig struct {
+// Limits is what one person may do.
+type Limits struct {
 	PostsPerMinute           int           `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
 	PostsBurst               int           `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
 	TypingPerMinute          int           `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
@@ -99,8 +100,8 @@ type LimitsConfig struct {
 	AnswerWithin             time.Duration `yaml:"answer_within" default:"50s" min:"100ms" max:"55s" doc:"How long such a request waits for the model; browsers and proxies give up after a minute."`
 }
 
-// QuotasConfig is what one person may store.
-type QuotasConfig struct {
+// Quotas is what one person may store.
+type Quotas struct {
 	Organizations int   `yaml:"organizations" default:"20" min:"0" max:"1000000" doc:"Organisations that one person owns."`
 	Projects      int   `yaml:"projects" default:"50" min:"0" max:"1000000" doc:"Projects that one person has made."`
 	Courses       int   `yaml:"courses" default:"100" min:"0" max:"1000000" doc:"Courses that one person owns."`
@@ -119,16 +120,16 @@ type QuotasConfig struct {
 	AgentsPerProject       int `yaml:"agents_per_project" default:"500" min:"2" max:"1000000" doc:"Agents of one project, the two that it begins with among them."`
 }
 
-// JobsConfig is where and how background work runs.
-type JobsConfig struct {
+// Jobs is where and how background work runs.
+type Jobs struct {
 	InServe      bool          `yaml:"in_serve" default:"true" doc:"Let serve work on jobs too; false leaves them to coagent worker (Postgres only)."`
 	TurnWorkers  int           `yaml:"turn_workers" default:"64" min:"1" max:"10000" doc:"Agent turns at once in this process; they mostly wait for a model."`
 	Workers      int           `yaml:"workers" default:"16" min:"1" max:"10000" doc:"All other jobs at once in this process."`
 	DrainTimeout time.Duration `yaml:"drain_timeout" default:"15s" min:"0s" max:"10m" doc:"How long a stop lets running jobs finish before they are cancelled."`
 }
 
-// TurnsConfig bounds an agent's turn.
-type TurnsConfig struct {
+// Turns bounds an agent's turn.
+type Turns struct {
 	Lease         time.Duration `yaml:"lease" default:"7s" min:"1s" max:"10m" doc:"A turn whose worker was silent for so long is given to another one."`
 	Heartbeat     time.Duration `yaml:"heartbeat" default:"2s" min:"100ms" max:"5m" doc:"How often a worker renews its lease; at most half of it."`
 	Sweep         time.Duration `yaml:"sweep" default:"3s" min:"100ms" max:"10m" doc:"How often lapsed leases are looked for."`
@@ -145,8 +146,8 @@ type TurnsConfig struct {
 	ApprovalWithin time.Duration `yaml:"approval_within" default:"24h" min:"1s" max:"720h" doc:"A tool call that waits for a person counts as refused after so long."`
 }
 
-// RoomsConfig bounds sockets and sets the clocks of presence and events.
-type RoomsConfig struct {
+// Rooms bounds sockets and sets the clocks of presence and events.
+type Rooms struct {
 	AIMode            string        `yaml:"ai_mode" default:"teacher_only" oneof:"off,teacher_only,both" doc:"The mode of a room that is made without one: no agents, those of the teachers, or also those that take part."`
 	SocketQueueFrames int           `yaml:"socket_queue_frames" default:"1024" min:"16" max:"1000000" doc:"Frames that wait for one slow socket before it is closed; it resumes without loss."`
 	SocketQueueBytes  Bytes         `yaml:"socket_queue_bytes" default:"1MiB" min:"64KiB" max:"256MiB" doc:"The same in bytes."`
@@ -156,67 +157,67 @@ type RoomsConfig struct {
 	EventPoll         time.Duration `yaml:"event_poll" default:"5s" min:"100ms" max:"5m" doc:"Safety net: rooms look for events so often even if no notification came."`
 }
 
-// RetentionConfig is how long things are kept, in days.
-type RetentionConfig struct {
+// Retention is how long things are kept, in days.
+type Retention struct {
 	EventsDays  int `yaml:"events_days" default:"90" min:"0" max:"36500" doc:"Entries of the event logs, by which sockets resume; what was said stays in the rooms."`
 	AuditDays   int `yaml:"audit_days" default:"730" min:"0" max:"36500" doc:"Lines of the audit log."`
 	DeletedDays int `yaml:"deleted_days" default:"30" min:"0" max:"36500" doc:"What was deleted and can be restored."`
 	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents, how they ended and how many tokens they took; and why each agent spoke or not."`
 }
 
-// LLMConfig is the model providers and the patience with them.
-type LLMConfig struct {
-	Connect    time.Duration             `yaml:"connect" default:"5s" min:"100ms" max:"5m" doc:"Time to reach a provider."`
-	FirstToken time.Duration             `yaml:"first_token" default:"60s" min:"100ms" max:"30m" doc:"Time from the request to the first piece of the answer."`
-	Silence    time.Duration             `yaml:"silence" default:"30s" min:"100ms" max:"30m" doc:"Longest pause between two pieces."`
-	Total      time.Duration             `yaml:"total" default:"5m" min:"1s" max:"1h" doc:"Longest model call."`
-	MaxBytes   Bytes                     `yaml:"max_bytes" default:"4MiB" min:"64KiB" max:"64MiB" doc:"Largest answer; a longer one is cut off as a failure."`
-	OpenAI     OpenAIConfig              `yaml:"openai" doc:"OpenAI, or anything that speaks its Chat Completions."`
-	Gemini     GeminiConfig              `yaml:"gemini" doc:"Google Gemini."`
-	Providers  map[string]ProviderConfig `yaml:"providers" doc:"More providers by the name that agents use, for example school: {kind: openai, base_url: http://10.0.0.5:11434/v1, default_model: llama3.1}."`
+// LLM is the model providers and the patience with them.
+type LLM struct {
+	Connect    time.Duration       `yaml:"connect" default:"5s" min:"100ms" max:"5m" doc:"Time to reach a provider."`
+	FirstToken time.Duration       `yaml:"first_token" default:"60s" min:"100ms" max:"30m" doc:"Time from the request to the first piece of the answer."`
+	Silence    time.Duration       `yaml:"silence" default:"30s" min:"100ms" max:"30m" doc:"Longest pause between two pieces."`
+	Total      time.Duration       `yaml:"total" default:"5m" min:"1s" max:"1h" doc:"Longest model call."`
+	MaxBytes   Bytes               `yaml:"max_bytes" default:"4MiB" min:"64KiB" max:"64MiB" doc:"Largest answer; a longer one is cut off as a failure."`
+	OpenAI     OpenAI              `yaml:"openai" doc:"OpenAI, or anything that speaks its Chat Completions."`
+	Gemini     Gemini              `yaml:"gemini" doc:"Google Gemini."`
+	Providers  map[string]Provider `yaml:"providers" doc:"More providers by the name that agents use, for example school: {kind: openai, base_url: http://10.0.0.5:11434/v1, default_model: llama3.1}."`
 }
 
-// OpenAIConfig is the address and the model of the built-in provider openai.
-type OpenAIConfig struct {
+// OpenAI is the address and the model of the built-in provider openai.
+type OpenAI struct {
 	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means OpenAI's own."`
 	DefaultModel string `yaml:"default_model" default:"gpt-4o" doc:"Model of agents that name none."`
 }
 
-// GeminiConfig is the address and the model of the built-in provider gemini.
-type GeminiConfig struct {
+// Gemini is the address and the model of the built-in provider gemini.
+type Gemini struct {
 	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means Google's own."`
 	DefaultModel string `yaml:"default_model" default:"gemini-2.5-flash" doc:"Model of agents that name none."`
 }
 
-// ProviderConfig is one more provider, reached under a name of its own.
-type ProviderConfig struct {
+// Provider is one more provider, reached under a name of its own.
+type Provider struct {
 	Kind         string `yaml:"kind" default:"openai" oneof:"openai" doc:"The wire format it speaks."`
 	BaseURL      string `yaml:"base_url" doc:"Address of its API."`
 	DefaultModel string `yaml:"default_model" doc:"Model of agents that name none."`
 	Keyless      bool   `yaml:"keyless" doc:"It asks for no key, like a server in the school's own network."`
 }
 
-// ExternalConfig bounds what external agents may be reached at.
-type ExternalConfig struct {
+// External bounds what external agents may be reached at.
+type External struct {
 	AllowPrivate bool `yaml:"allow_private" default:"false" doc:"Call external agents in private networks and on this machine too; without it, public addresses alone."`
 }
 
-// LogConfig is the form of the log.
-type LogConfig struct {
+// Log is the form of the log.
+type Log struct {
 	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"text for people, json for machines."`
 }
 
-// TelemetryConfig is where traces go.
-type TelemetryConfig struct {
+// Telemetry is where traces go.
+type Telemetry struct {
 	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"Address of an OTLP/HTTP collector, for example http://localhost:4318; empty turns traces off."`
 	ServiceName  string  `yaml:"service_name" default:"coagent" doc:"Name of this service in traces."`
 	TraceSample  float64 `yaml:"trace_sample" default:"1" min:"0" max:"1" doc:"Share of requests that are traced, from 0 to 1."`
 }
 
-// DefaultConfig is the configuration with which coagent starts in an empty
+// Default is the configuration with which coagent starts in an empty
 // folder.
-func DefaultConfig() *Config {
+func Default() *Config {
 	c := new(Config)
 	for _, s := range settingsOf(c) {
 		if err := s.setDefault(); err != nil {

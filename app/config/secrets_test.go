@@ -1,7 +1,6 @@
-package app
+package config
 
 import (
-	"github.com/coagent-studio/coagent/app/secret"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,12 +8,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 func TestEnsureSecrets(t *testing.T) {
 	t.Parallel()
 	setup := func(t *testing.T) *Config {
-		c := DefaultConfig()
+		c := Default()
 		c.DataDir = filepath.Join(t.TempDir(), "coagent-data")
 		return c
 	}
@@ -41,7 +42,7 @@ func TestEnsureSecrets(t *testing.T) {
 		if _, err := secret.NewKeyring(first.Auth.EncryptionKeys...); err != nil || len(first.Auth.SecretKey) < minSecretKeyBytes {
 			t.Errorf("got key length %d and %v, want usable secrets", len(first.Auth.SecretKey), err)
 		}
-		second := DefaultConfig()
+		second := Default()
 		second.DataDir = first.DataDir
 		ensure(t, second)
 		if !reflect.DeepEqual(first, second) {
@@ -69,7 +70,7 @@ func TestEnsureSecrets(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range configs {
 			wg.Go(func() {
-				configs[i] = DefaultConfig()
+				configs[i] = Default()
 				configs[i].DataDir = dir
 				if err := configs[i].EnsureSecrets(); err != nil {
 					t.Error(err)

@@ -1,9 +1,9 @@
-package app_test
+package config_test
 
 import (
 	"testing"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 )
 
 func TestCanonicalOrigin(t *testing.T) {
@@ -18,7 +18,7 @@ func TestCanonicalOrigin(t *testing.T) {
 		"http://[::1]:80": "http://[::1]", "https://[2001:DB8::0:1]:443": "https://[2001:db8::1]", "chrome-extension://abcdef": "chrome-extension://abcdef",
 		"": "", "null": "", "school.example": "", "https://": "", "//school.example": "", "https://a b": "", "mailto:a@b": "", "https://%zz": "",
 	} {
-		if got := app.CanonicalOrigin(address); got != want {
+		if got := config.CanonicalOrigin(address); got != want {
 			t.Errorf("%q: got %q, want %q", address, got, want)
 		}
 	}

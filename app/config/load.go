@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"cmp"
@@ -36,12 +36,12 @@ type Sources struct {
 	Flags map[string]string // path -> value
 }
 
-// ConfigError is everything that is wrong with a configuration, each problem
+// Error is everything that is wrong with a configuration, each problem
 // with its path and the source that said it, and never with a secret.
-type ConfigError struct{ Problems []string }
+type Error struct{ Problems []string }
 
 // Error lists the problems, one a line.
-func (e *ConfigError) Error() string {
+func (e *Error) Error() string {
 	return "the configuration is not valid:\n  " + strings.Join(e.Problems, "\n  ")
 }
 
@@ -54,18 +54,18 @@ type rawValue struct {
 type loader struct {
 	config    *Config
 	known     map[string]setting
-	providers map[string]*ProviderConfig
+	providers map[string]*Provider
 	values    map[string]rawValue
 	notices   []string
 	problems  []string
 }
 
-// LoadConfig reads all sources. The notices are for the log; the error is a
+// Load reads all sources. The notices are for the log; the error is a
 // *ConfigError.
-func LoadConfig(src Sources) (*Config, []string, error) {
+func Load(src Sources) (*Config, []string, error) {
 	l := &loader{
-		config: DefaultConfig(), known: map[string]setting{},
-		providers: map[string]*ProviderConfig{}, values: map[string]rawValue{},
+		config: Default(), known: map[string]setting{},
+		providers: map[string]*Provider{}, values: map[string]rawValue{},
 	}
 	for _, s := range settingsOf(l.config) {
 		l.known[s.path] = s
@@ -95,7 +95,7 @@ func LoadConfig(src Sources) (*Config, []string, error) {
 	l.finish()
 	if len(l.problems) > 0 {
 		slices.Sort(l.problems)
-		return nil, l.notices, &ConfigError{Problems: slices.Compact(l.problems)}
+		return nil, l.notices, &Error{Problems: slices.Compact(l.problems)}
 	}
 	return l.config, l.notices, nil
 }
@@ -132,7 +132,7 @@ func (l *loader) addProvider(name string) bool {
 	if name == "" || l.providers[name] != nil {
 		return name != ""
 	}
-	p := new(ProviderConfig)
+	p := new(Provider)
 	for _, s := range appendSettings(nil, providersPrefix+name+".", reflect.ValueOf(p).Elem()) {
 		if err := s.setDefault(); err != nil {
 			return false
@@ -258,7 +258,7 @@ func providerPath(env string) string {
 	if !found {
 		return ""
 	}
-	for _, s := range settingsOf(new(ProviderConfig)) {
+	for _, s := range settingsOf(new(Provider)) {
 		if name, found := strings.CutSuffix(name, "_"+strings.ToUpper(s.path)); found {
 			return providersPrefix + strings.ToLower(name) + "." + s.path
 		}
@@ -275,7 +275,7 @@ func (l *loader) decode() {
 	}
 	for name, p := range l.providers {
 		if l.config.LLM.Providers == nil {
-			l.config.LLM.Providers = map[string]ProviderConfig{}
+			l.config.LLM.Providers = map[string]Provider{}
 		}
 		l.config.LLM.Providers[name] = *p
 	}
@@ -298,7 +298,7 @@ func (l *loader) source(path string) string {
 	}
 	if name, found := strings.CutPrefix(path, providersPrefix); found {
 		name, _, _ = strings.Cut(name, ".")
-		for _, s := range settingsOf(new(ProviderConfig)) {
+		for _, s := range settingsOf(new(Provider)) {
 			if raw, found := l.values[providersPrefix+name+"."+s.path]; found {
 				return raw.source
 			}

@@ -1,7 +1,6 @@
-package app
+package config
 
 import (
-	"github.com/coagent-studio/coagent/app/secret"
 	"net"
 	"net/netip"
 	"net/url"
@@ -12,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 const (

@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"encoding/json"
@@ -49,7 +49,7 @@ func TestDotEnvRefusals(t *testing.T) {
 		"A=1\n'" + canary:                                     "line 2: the quote around the name must be closed",
 		"A=1\nB=2\nSECRET_KEY=" + canary + "\xff\xfe" + "\nC": "line 3 is not UTF-8",
 	} {
-		_, _, err := LoadConfig(Sources{Dir: configDir(t, map[string]string{".env": text})})
+		_, _, err := Load(Sources{Dir: configDir(t, map[string]string{".env": text})})
 		if err == nil || !strings.Contains(err.Error(), filepath.Join("", ".env")+": "+want) {
 			t.Errorf("%q: got %v, want the file and %q", text, err, want)
 		}

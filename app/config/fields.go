@@ -1,17 +1,18 @@
-package app
+package config
 
 import (
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/coagent-studio/coagent/app/secret"
 	"math"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 // setting is one field of Config, or one section of it, with what its tags say.

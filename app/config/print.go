@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"bytes"
@@ -16,16 +16,16 @@ const exampleHead = `# Every setting of coagent with its default. Copy what you 
 # or name another file with --config or COAGENT_CONFIG.
 # Each setting is also an environment variable: COAGENT_ and its path in capitals, for example
 # COAGENT_HTTP_ADDR for http.addr. Those of the environment, or of .env here or one folder up, win over this file.
-# Lists are written there with commas. Written by ConfigExample in app/config_print.go; a test keeps it so.
+# Lists are written there with commas. Written by Example in app/config/print.go; a test keeps it so.
 `
 
 // Effective is the configuration as YAML with *** for every secret that is
 // set.
 func (c *Config) Effective() []byte { return printConfig(c, false) }
 
-// ConfigExample is the text of config.example.yaml.
-func ConfigExample() []byte {
-	return append([]byte(exampleHead), printConfig(DefaultConfig(), true)...)
+// Example is the text of config.example.yaml.
+func Example() []byte {
+	return append([]byte(exampleHead), printConfig(Default(), true)...)
 }
 
 func printConfig(config any, comments bool) []byte {
@@ -48,7 +48,7 @@ func printConfig(config any, comments bool) []byte {
 		switch {
 		case s.section:
 		case s.value.Kind() == reflect.Map:
-			printProviders(&out, indent+"  ", s.value.Interface().(map[string]ProviderConfig))
+			printProviders(&out, indent+"  ", s.value.Interface().(map[string]Provider))
 			continue
 		default:
 			out.WriteString(" " + yamlValue(s.value))
@@ -58,7 +58,7 @@ func printConfig(config any, comments bool) []byte {
 	return out.Bytes()
 }
 
-func printProviders(out *bytes.Buffer, indent string, providers map[string]ProviderConfig) {
+func printProviders(out *bytes.Buffer, indent string, providers map[string]Provider) {
 	if len(providers) == 0 {
 		out.WriteString(" {}\n")
 		return

@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"crypto/rand"
@@ -11,10 +11,11 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/fernet/fernet-go"
 	"github.com/gofrs/flock"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 const secretsFile = "secrets.yaml"

@@ -1,4 +1,4 @@
-package app
+package config
 
 import (
 	"bytes"
@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coagent-studio/coagent/app/secret"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coagent-studio/coagent/app/secret"
 )
 
 const (
@@ -42,7 +43,7 @@ func configDir(t *testing.T, files map[string]string) string {
 
 func mustLoad(t *testing.T, files map[string]string, env ...string) (*Config, []string) {
 	t.Helper()
-	c, notices, err := LoadConfig(Sources{Dir: configDir(t, files), Env: env})
+	c, notices, err := Load(Sources{Dir: configDir(t, files), Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +52,8 @@ func mustLoad(t *testing.T, files map[string]string, env ...string) (*Config, []
 
 func loadProblems(t *testing.T, files map[string]string, env ...string) []string {
 	t.Helper()
-	_, _, err := LoadConfig(Sources{Dir: configDir(t, files), Env: env})
-	var bad *ConfigError
+	_, _, err := Load(Sources{Dir: configDir(t, files), Env: env})
+	var bad *Error
 	if !errors.As(err, &bad) {
 		t.Fatalf("got error %v, want a ConfigError", err)
 	}
@@ -71,9 +72,9 @@ func wantLine(t *testing.T, lines []string, parts ...string) {
 
 func TestConfigExample(t *testing.T) {
 	t.Parallel()
-	const path = "../config.example.yaml"
+	const path = "../../config.example.yaml"
 	if *updateExample {
-		if err := os.WriteFile(path, ConfigExample(), 0o644); err != nil {
+		if err := os.WriteFile(path, Example(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,18 +85,18 @@ func TestConfigExample(t *testing.T) {
 
 	t.Run("EqualsGenerator", func(t *testing.T) {
 		t.Parallel()
-		if !bytes.Equal(got, ConfigExample()) {
-			t.Errorf("config.example.yaml is old; write it anew with: go test ./app -run TestConfigExample -update-config")
+		if !bytes.Equal(got, Example()) {
+			t.Errorf("config.example.yaml is old; write it anew with: go test ./app/config -run TestConfigExample -update-config")
 		}
 	})
 	t.Run("EqualsDefaults", func(t *testing.T) {
 		t.Parallel()
-		c, notices, err := LoadConfig(Sources{File: path, Dir: t.TempDir()})
+		c, notices, err := Load(Sources{File: path, Dir: t.TempDir()})
 		if err != nil || len(notices) > 0 {
 			t.Fatalf("got notices %q and error %v", notices, err)
 		}
-		if !reflect.DeepEqual(c, DefaultConfig()) {
-			t.Errorf("got %s, want %s", c.Effective(), DefaultConfig().Effective())
+		if !reflect.DeepEqual(c, Default()) {
+			t.Errorf("got %s, want %s", c.Effective(), Default().Effective())
 		}
 	})
 }
@@ -103,7 +104,7 @@ func TestConfigExample(t *testing.T) {
 func TestConfigTags(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
-	for _, s := range settingsOf(DefaultConfig()) {
+	for _, s := range settingsOf(Default()) {
 		if s.doc == "" {
 			t.Errorf("%s has no doc", s.path)
 		}
@@ -156,7 +157,7 @@ func TestLoadConfigPrecedence(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			c, _, err := LoadConfig(Sources{Dir: configDir(t, tc.files), Env: tc.env, Flags: tc.flags})
+			c, _, err := Load(Sources{Dir: configDir(t, tc.files), Env: tc.env, Flags: tc.flags})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,13 +182,13 @@ llm:
     school: {base_url: http://10.0.0.5:11434/v1/, default_model: llama3.1}
 `}, "COAGENT_HTTP_TRUSTED_PROXIES=10.0.0.0/8, ::1", "COAGENT_JOBS_IN_SERVE=off", "COAGENT_LIMITS_MESSAGE_BYTES=32 KiB",
 			"COAGENT_LLM_PROVIDERS_MY_LAB_BASE_URL=https://lab.example", "COAGENT_LLM_PROVIDERS_SCHOOL_DEFAULT_MODEL=qwen3")
-		want := DefaultConfig()
+		want := Default()
 		want.HTTP.BodyLimit, want.HTTP.SecureCookies = 64<<10, true
 		want.HTTP.CORSOrigins = []string{"https://a.example", "http://b.example:5173"}
 		want.HTTP.TrustedProxies = []string{"10.0.0.0/8", "::1"}
 		want.Telemetry.TraceSample, want.Turns.Lease = 0.25, 10*time.Second
 		want.Jobs.InServe, want.Limits.MessageBytes = false, 32<<10
-		want.LLM.Providers = map[string]ProviderConfig{
+		want.LLM.Providers = map[string]Provider{
 			"school": {Kind: "openai", BaseURL: "http://10.0.0.5:11434/v1", DefaultModel: "qwen3"},
 			"my_lab": {Kind: "openai", BaseURL: "https://lab.example"},
 		}
@@ -198,7 +199,7 @@ llm:
 	t.Run("EmptySectionsSayNothing", func(t *testing.T) {
 		t.Parallel()
 		c, _ := mustLoad(t, map[string]string{"coagent.yaml": "http:\nlog: {}\ntimezone:\nauth:\n  encryption_keys:\n"})
-		if !reflect.DeepEqual(c, DefaultConfig()) {
+		if !reflect.DeepEqual(c, Default()) {
 			t.Errorf("got %s, want the defaults", c.Effective())
 		}
 	})
@@ -217,11 +218,11 @@ llm:
 	t.Run("FileByName", func(t *testing.T) {
 		t.Parallel()
 		dir := configDir(t, map[string]string{"x.yaml": "log: {level: debug}"})
-		c, _, err := LoadConfig(Sources{Dir: dir, Env: []string{"COAGENT_CONFIG=" + filepath.Join(dir, "x.yaml")}})
+		c, _, err := Load(Sources{Dir: dir, Env: []string{"COAGENT_CONFIG=" + filepath.Join(dir, "x.yaml")}})
 		if err != nil || c.Log.Level != "debug" {
 			t.Errorf("got level %v and error %v, want debug", c, err)
 		}
-		if _, _, err := LoadConfig(Sources{Dir: dir, File: filepath.Join(dir, "none.yaml")}); err == nil {
+		if _, _, err := Load(Sources{Dir: dir, File: filepath.Join(dir, "none.yaml")}); err == nil {
 			t.Error("a named file that is not there passed")
 		}
 	})
@@ -238,7 +239,7 @@ func TestLoadConfigLegacy(t *testing.T) {
 			"TIMEZONE=UTC", "SECURE_COOKIES=True", "ACCESS_TOKEN_EXPIRE_MINUTES=11520", "REFRESH_TOKEN_EXPIRE_DAYS=9",
 			"PROJECT_NAME=CoAgent Studio", "REDIS_HOST=redis", "REDIS_PORT=6379",
 		}, "\n")})
-		want := DefaultConfig()
+		want := Default()
 		want.Timezone, want.HTTP.SecureCookies = "UTC", true
 		want.HTTP.CORSOrigins = []string{"http://localhost:5173", "https://a.example"}
 		want.Auth.SecretKey, want.Auth.EncryptionKeys = testSecretKey, []secret.Text{testFernetKey}
@@ -359,7 +360,7 @@ func TestLoadConfigProblems(t *testing.T) {
 	}
 	t.Run("UnknownFlag", func(t *testing.T) {
 		t.Parallel()
-		_, _, err := LoadConfig(Sources{Dir: t.TempDir(), Flags: map[string]string{"http.adr": "x"}})
+		_, _, err := Load(Sources{Dir: t.TempDir(), Flags: map[string]string{"http.adr": "x"}})
 		if err == nil || !strings.Contains(err.Error(), "http.adr (flag) is not a setting") {
 			t.Errorf("got %v", err)
 		}
@@ -403,7 +404,7 @@ func TestLoadConfigKeepsSecrets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, notices, err := LoadConfig(src)
+			_, notices, err := Load(src)
 			if err == nil {
 				t.Fatal("got no error")
 			}
@@ -416,9 +417,9 @@ func TestLoadConfigKeepsSecrets(t *testing.T) {
 
 func TestConfigEffective(t *testing.T) {
 	t.Parallel()
-	c := DefaultConfig()
+	c := Default()
 	c.Database.URL, c.Auth.SecretKey, c.Auth.EncryptionKeys = "postgres://u:canary@h/x", testSecretKey, []secret.Text{"canary"}
-	c.LLM.Providers = map[string]ProviderConfig{"lab": {Kind: "openai", BaseURL: "http://lab.example/v1"}}
+	c.LLM.Providers = map[string]Provider{"lab": {Kind: "openai", BaseURL: "http://lab.example/v1"}}
 	c.HTTP.CORSOrigins = []string{"https://a.example", "two\nlines"}
 	got := c.Effective()
 
@@ -436,7 +437,7 @@ func TestConfigEffective(t *testing.T) {
 			}
 			LLM struct {
 				Total     time.Duration
-				Providers map[string]ProviderConfig
+				Providers map[string]Provider
 			}
 		}
 		if err := yaml.Unmarshal(got, &doc); err != nil {
@@ -451,7 +452,7 @@ func TestConfigEffective(t *testing.T) {
 
 func TestConfigPaths(t *testing.T) {
 	t.Parallel()
-	c := DefaultConfig()
+	c := Default()
 	if got, want := c.SQLitePath(), filepath.Join("coagent-data", "coagent.db"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
