@@ -22,6 +22,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
@@ -64,16 +65,16 @@ type App struct {
 
 	guard      signinGuard
 	known      knownTokens
-	posts      *sharedLimiter
-	typing     *limiter
-	edits      *sharedLimiter
-	probes     *sharedLimiter
-	asks       *sharedLimiter // for answers of models outside rooms
+	posts      personLimit
+	typing     *limit.Limiter
+	edits      personLimit
+	probes     personLimit
+	asks       personLimit // for answers of models outside rooms
 	calls      modelCallSlots
-	handshakes *sharedLimiter
-	requests   *sharedLimiter
-	addresses  *sharedLimiter
-	open       slots // sockets and event streams, by person
+	handshakes personLimit
+	requests   personLimit
+	addresses  personLimit
+	open       limit.Slots // sockets and event streams, by person
 	stops      turnStops
 	typists    typists
 	silences   silences
@@ -82,9 +83,9 @@ type App struct {
 	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
 	tokenUses  tokenUses
-	pictures   *fairQueue    // for the one slot in which uploads are decoded
-	background chan struct{} // slots for the database work of agents
-	closing    chan struct{} // closed when this process goes away
+	pictures   *limit.FairQueue // for the one slot in which uploads are decoded
+	background chan struct{}    // slots for the database work of agents
+	closing    chan struct{}    // closed when this process goes away
 	closeOnce  sync.Once
 
 	stop  context.CancelFunc // ends the loops below
@@ -104,7 +105,7 @@ func New(d Deps) (*App, error) {
 	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, rand: d.Rand, keys: keys, models: models,
 		hasher: NewHasher(d.Config.Auth.HashConcurrency), zone: d.Config.Location(), work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
-		pictures:   newFairQueue(1, pictureBounds),
+		pictures:   limit.NewFairQueue(1, pictureBounds),
 		recheckNow: make(chan struct{}, 1),
 		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
 		external:   a2a.NewClient(d.Config.External.AllowPrivate),
@@ -131,17 +132,6 @@ func New(d Deps) (*App, error) {
 	d.DB.OnCommit(a.publish)
 	d.DB.OnGain(a.dropLinks)
 	return a, nil
-}
-
-func (a *App) newLimiters(l config.Limits) {
-	a.posts = sharedPerMinute(a.db, "posts", "You write very fast", l.PostsPerMinute, l.PostsBurst)
-	a.typing = perMinute(l.TypingPerMinute, l.TypingPerMinute/6)
-	a.edits = sharedPerMinute(a.db, "edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6)
-	a.probes = sharedPerMinute(a.db, "probes", "Too many connection tests", probesPerMinute, probesPerMinute/3)
-	a.asks = sharedPerMinute(a.db, "asks", "You ask very fast", l.ModelCallsPerMinute, l.ModelCallsPerMinute/3)
-	a.handshakes = sharedPerMinute(a.db, "handshakes", "Too many connections", l.HandshakesPerMinute, l.HandshakesPerMinute/4)
-	a.requests = sharedPerMinute(a.db, "requests", "You send very many requests", l.RequestsPerMinute, l.RequestsBurst)
-	a.addresses = sharedPerMinute(a.db, "address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst)
 }
 
 func newModels(cfg *config.Config) (*llm.Models, error) {

@@ -15,7 +15,7 @@ func (a *App) DeleteArtifact(ctx context.Context, actor *Actor, id string, erase
 	if err != nil {
 		return err
 	}
-	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
 		return err
 	}
 	if erase {
@@ -70,7 +70,7 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 			return nil, err
 		}
 	}
-	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
 		return nil, err
 	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {

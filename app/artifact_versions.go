@@ -60,7 +60,7 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 	if err != nil {
 		return nil, err
 	}
-	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
 		return nil, err
 	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {

@@ -119,7 +119,7 @@ func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActWriteArtifact); err != nil {
 		return nil, err
 	}
-	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
 		return nil, err
 	}
 	f, err := a.newArtifact(authorOf(actor), roomID, n)
@@ -213,7 +213,7 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
 		return nil, err
 	}
-	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
 		return nil, err
 	}
 	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -69,8 +70,8 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 		return nil, err
 	}
 	defer done()
-	newHash, err := a.verify(ctx, u, password, asker{address: NetworkOf(client.Address), account: attempt.account,
-		known: attempt.device != "", late: late})
+	newHash, err := a.verify(ctx, u, password, limit.Asker{Address: limit.NetworkOf(client.Address), Account: attempt.account,
+		Known: attempt.device != "", Late: late})
 	if errors.Is(err, errWrongPassword) {
 		return nil, a.signinFailed(ctx, attempt)
 	}
@@ -103,7 +104,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 
 // verify holds a password against an account, nil for one that does not exist.
 // newHash replaces the stored one when that is of an older kind.
-func (a *App) verify(ctx context.Context, u *store.User, password string, who asker) (newHash string, err error) {
+func (a *App) verify(ctx context.Context, u *store.User, password string, who limit.Asker) (newHash string, err error) {
 	hasher := a.hasher.forAsker(who)
 	if u == nil || u.PasswordHash == "" {
 		if err := hasher.VerifyNobody(ctx, password); err != nil {
@@ -219,10 +220,10 @@ func (k *knownTokens) claims(token [sha256.Size]byte) *claims {
 func (k *knownTokens) add(token [sha256.Size]byte, c *claims, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.all) >= maxLimiters {
+	if len(k.all) >= limit.MaxLimiters {
 		maps.DeleteFunc(k.all, func(_ [sha256.Size]byte, old *claims) bool { return !now.Before(old.ExpiresAt.Time) })
 	}
-	if k.all == nil || len(k.all) >= maxLimiters {
+	if k.all == nil || len(k.all) >= limit.MaxLimiters {
 		k.all = map[[sha256.Size]byte]*claims{}
 	}
 	k.all[token] = c
@@ -246,7 +247,7 @@ func (a *App) AuthenticateLate(ctx context.Context, token string) (*Actor, error
 func (a *App) counted(ctx context.Context) func(*Actor, error) (*Actor, error) {
 	return func(actor *Actor, err error) (*Actor, error) {
 		if err == nil {
-			err = a.requests.take(ctx, actor.User.ID, a.now())
+			err = a.spend(ctx, a.requests, actor.User.ID)
 		}
 		if err != nil {
 			return nil, err

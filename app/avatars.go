@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/picture"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -35,13 +36,13 @@ func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*stor
 
 // pictureBounds: a large picture takes seconds, and each that waits holds its
 // upload. Who sends several has one at work and one in line.
-var pictureBounds = queueBounds{perAddress: 1, atAll: 24, busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 10 * time.Second,
+var pictureBounds = limit.Bounds{PerAddress: 1, AtAll: 24, Busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 10 * time.Second,
 	Message: "Other pictures are still being read. Try again in 10 s."}}
 
 // makePicture decodes one upload at a time, since each may take 256 MiB and
 // more. People take turns.
 func (a *App) makePicture(ctx context.Context, person string, upload []byte) (image []byte, extension string, err error) {
-	release, err := a.pictures.acquire(ctx, asker{address: person})
+	release, err := a.pictures.Acquire(ctx, limit.Asker{Address: person})
 	if err != nil {
 		return nil, "", err
 	}

@@ -125,11 +125,11 @@ type EventStream struct {
 // permission, for it tells nothing but that there may be something to read.
 func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error) {
 	who, most := actor.User.ID, a.cfg.Limits.ConnectionsAtOnce
-	if !a.open.take(who, most) {
+	if !a.open.Take(who, most) {
 		return nil, tooManyConnections(most)
 	}
 	changed, remove := a.streams.add(roomID)
-	return &EventStream{Changed: changed, End: a.closing, Stop: func() { remove(); a.open.free(who) }}, nil
+	return &EventStream{Changed: changed, End: a.closing, Stop: func() { remove(); a.open.Free(who) }}, nil
 }
 
 func tooManyConnections(most int) *Error {

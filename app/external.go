@@ -298,7 +298,7 @@ func (a *App) TestStoredAgent(ctx context.Context, actor *Actor, id string) (a2a
 // probe calls an address for a person, so often at most: a test tells what
 // answers where.
 func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Probe, error) {
-	if err := a.probes.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.probes, actor.User.ID); err != nil {
 		return a2a.Probe{}, err
 	}
 	return a.external.Probe(ctx, to), nil

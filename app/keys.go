@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
@@ -210,7 +211,7 @@ func (c *coolingKeys) failed(provider string, key secret.Text, err *llm.Error, n
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.until == nil || len(c.until) > maxLimiters {
+	if c.until == nil || len(c.until) > limit.MaxLimiters {
 		c.until = map[coolingKey]time.Time{}
 	}
 	c.until[coolingKey{provider, key}] = now.Add(d)

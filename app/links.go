@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -101,7 +102,7 @@ func (a *App) UsePasswordLink(ctx context.Context, token, password string, clien
 	if err != nil {
 		return nil, err
 	}
-	hash, err := a.hashPassword(ctx, asker{address: NetworkOf(client.Address), account: link.ID}, "password", password)
+	hash, err := a.hashPassword(ctx, limit.Asker{Address: limit.NetworkOf(client.Address), Account: link.ID}, "password", password)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (a *App) UsePasswordLink(ctx context.Context, token, password string, clien
 // noSuchLink is the answer to a link that is none. Whoever tries many is told
 // to wait; nobody who has a link waits for that.
 func (a *App) noSuchLink(ctx context.Context, client Client) error {
-	attempt, most, now := signin{address: "links:" + NetworkOf(client.Address)}, a.cfg.Auth.SigninFailuresPerAddress, a.instant()
+	attempt, most, now := signin{address: "links:" + limit.NetworkOf(client.Address)}, a.cfg.Auth.SigninFailuresPerAddress, a.instant()
 	counts, err := a.db.SigninFailures(ctx, attempt.keys(), now.Add(-a.cfg.Auth.SigninWindow), most)
 	if err != nil {
 		return err

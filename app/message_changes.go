@@ -104,7 +104,7 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 	if err != nil {
 		return nil, err
 	}
-	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
 		return nil, err
 	}
 	return a.changeMessage(ctx, actor, roomID, id, EventMessageEdited, func(_ *store.Tx, m *store.Message) (bool, error) {
@@ -129,7 +129,7 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 		return err
 	}
 	// Each is an event for everybody in the room, as a line is.
-	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
 		return err
 	}
 	_, err := a.changeMessage(ctx, actor, roomID, id, EventMessageDeleted, func(tx *store.Tx, m *store.Message) (bool, error) {
@@ -148,7 +148,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 		return nil, err
 	}
 	// Each is an event for everybody in the room, as a line is.
-	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
 		return nil, err
 	}
 	return a.changeMessage(ctx, actor, roomID, id, EventMessageShown, func(tx *store.Tx, m *store.Message) (bool, error) {
@@ -193,7 +193,7 @@ func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hi
 	if _, err := a.roomFor(ctx, actor, roomID, ActHideMessage); err != nil {
 		return nil, err
 	}
-	if err := a.edits.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
 		return nil, err
 	}
 	event := EventMessageShown

@@ -37,7 +37,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
 		return nil, firstOf(err)
 	}
-	if err := a.posts.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
 		return nil, err
 	}
 	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,

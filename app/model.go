@@ -206,7 +206,7 @@ func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err e
 		return nil, err
 	}
 	release = func() { a.freeCallSlot(ctx, who, slot) }
-	if err := a.asks.take(ctx, who, a.now()); err != nil {
+	if err := a.spend(ctx, a.asks, who); err != nil {
 		release()
 		return nil, err
 	}

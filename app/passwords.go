@@ -11,6 +11,8 @@ import (
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/coagent-studio/coagent/app/limit"
 )
 
 const (
@@ -47,14 +49,14 @@ func hashable(password string) bool {
 
 // hashBounds: a hash takes some tens of milliseconds, so that a full line of one
 // address is served within seconds.
-var hashBounds = queueBounds{perAddress: 256, atAll: 2048, busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
+var hashBounds = limit.Bounds{PerAddress: 256, AtAll: 2048, Busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
 	Message: "Very many passwords are being checked for your address right now. Try again in 5 s."}}
 
 // Hasher hashes and verifies passwords, a bounded number at a time, because
 // each takes 19 MiB and tens of milliseconds of a processor.
 type Hasher struct {
-	queue  *fairQueue
-	who    asker
+	queue  *limit.FairQueue
+	who    limit.Asker
 	nobody string // a well-formed hash that no password has
 }
 
@@ -67,11 +69,11 @@ func NewHasher(concurrency int) *Hasher {
 	p := argonParams()
 	nobody := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", p.Memory, p.Iterations, p.Parallelism,
 		strings.Repeat("A", 22), strings.Repeat("A", 43))
-	return &Hasher{queue: newFairQueue(concurrency, hashBounds), nobody: nobody}
+	return &Hasher{queue: limit.NewFairQueue(concurrency, hashBounds), nobody: nobody}
 }
 
 // forAsker is the same hasher on behalf of somebody who waits in line.
-func (h *Hasher) forAsker(who asker) *Hasher {
+func (h *Hasher) forAsker(who limit.Asker) *Hasher {
 	return &Hasher{queue: h.queue, who: who, nobody: h.nobody}
 }
 
@@ -125,7 +127,7 @@ func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 }
 
 func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
-	return h.queue.acquire(ctx, h.who)
+	return h.queue.Acquire(ctx, h.who)
 }
 
 var errBadHash = errors.New("the stored password hash is neither argon2id nor bcrypt")

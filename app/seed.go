@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -77,7 +78,7 @@ func (a *App) makeDemo(ctx context.Context) error {
 		}
 		password := strings.ToLower(rand.Text()[:14])
 		full := "Demo " + strings.ReplaceAll(role, "_", " ")
-		u, err := a.newUser(ctx, asker{}, NewUser{Email: name + "@demo.example", Username: &name, FullName: &full, Role: role, Password: &password})
+		u, err := a.newUser(ctx, limit.Asker{}, NewUser{Email: name + "@demo.example", Username: &name, FullName: &full, Role: role, Password: &password})
 		if err != nil {
 			return err
 		}

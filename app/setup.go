@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -102,7 +103,7 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 	if err := errors.Join(text("login", login, 1, 254), personName("full_name", &fullName)); err != nil {
 		return nil, firstOf(err)
 	}
-	hash, err := a.hashPassword(ctx, asker{}, "password", password)
+	hash, err := a.hashPassword(ctx, limit.Asker{}, "password", password)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +164,7 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 	if err := personName("full_name", &fullName); err != nil {
 		return nil, err
 	}
-	hash, err := a.hashPassword(ctx, asker{address: NetworkOf(client.Address), account: "setup"}, "password", password)
+	hash, err := a.hashPassword(ctx, limit.Asker{Address: limit.NetworkOf(client.Address), Account: "setup"}, "password", password)
 	if err != nil {
 		return nil, err
 	}

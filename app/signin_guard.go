@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -40,7 +41,7 @@ type signin struct {
 // newSignin is an attempt at an account; one that does not exist is guarded
 // like one that does.
 func newSignin(login string, u *store.User, d *device, address string) signin {
-	who, address := "login "+store.LoginKey(login), NetworkOf(address)
+	who, address := "login "+store.LoginKey(login), limit.NetworkOf(address)
 	if u != nil {
 		who = "user " + u.ID
 	}

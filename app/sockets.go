@@ -35,14 +35,14 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if actor == nil {
 		return nil, errNotAuthenticated
 	}
-	if err := a.handshakes.take(ctx, actor.User.ID, a.now()); err != nil {
+	if err := a.spend(ctx, a.handshakes, actor.User.ID); err != nil {
 		return nil, err
 	}
 	room, res, err := a.roomAccess(ctx, actor, roomID, ActJoinRoom)
 	if err != nil {
 		return nil, err
 	}
-	if most := a.cfg.Limits.ConnectionsAtOnce; a.open.full(actor.User.ID, most) {
+	if most := a.cfg.Limits.ConnectionsAtOnce; a.open.Full(actor.User.ID, most) {
 		return nil, tooManyConnections(most)
 	}
 	turns, err := a.underWay(ctx, roomID)
@@ -61,7 +61,7 @@ func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: VariantFor(v2, s.staff), UserID: s.who.User.ID,
 		Name: s.who.User.Name(), SessionID: s.who.credential()})
 	// Counted only here, for a handshake that fails half-way ends nowhere.
-	if s.seated = s.app.open.take(s.who.User.ID, s.app.cfg.Limits.ConnectionsAtOnce); !s.seated {
+	if s.seated = s.app.open.Take(s.who.User.ID, s.app.cfg.Limits.ConnectionsAtOnce); !s.seated {
 		s.conn.Close(realtime.CloseTooSlow, "too many connections")
 		return s.conn
 	}
@@ -79,7 +79,7 @@ func (s *Seat) Leave() {
 		return
 	}
 	s.seated = false
-	s.app.open.free(s.who.User.ID)
+	s.app.open.Free(s.who.User.ID)
 	s.app.hub.Leave(s.conn)
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalLeft, Body: json.RawMessage(toJSON(s.member()))})
 }
@@ -125,7 +125,7 @@ func (s *Seat) Typing(ctx context.Context) {
 		s.refuse(ctx, s.mute, "")
 		return
 	}
-	if _, ok := s.app.typing.take(s.who.User.ID, s.app.now()); !ok {
+	if _, ok := s.app.typing.Take(s.who.User.ID, s.app.now()); !ok {
 		return
 	}
 	s.app.typists.typing(s.roomID, s.who.User.ID, s.app.now())
@@ -135,7 +135,7 @@ func (s *Seat) Typing(ctx context.Context) {
 // Stop ends a turn of an agent, as App.StopTurn does, and tells this socket
 // what has become of it.
 func (s *Seat) Stop(ctx context.Context, turnID string) {
-	if wait, ok := s.app.typing.take(s.who.User.ID, s.app.now()); !ok {
+	if wait, ok := s.app.typing.Take(s.who.User.ID, s.app.now()); !ok {
 		s.tell(&Error{Kind: KindLimited, Code: "rate_limited", Message: "You stop very often; try again in a moment", RetryAfter: wait}, "")
 		return
 	}

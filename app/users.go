@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -54,7 +55,7 @@ func userChanges(u *store.User) changes {
 }
 
 // newUser checks the members of an account and hashes its password.
-func (a *App) newUser(ctx context.Context, who asker, in NewUser) (*store.User, error) {
+func (a *App) newUser(ctx context.Context, who limit.Asker, in NewUser) (*store.User, error) {
 	if in.Role == "" {
 		in.Role = RoleGuest
 	}
@@ -77,7 +78,7 @@ func (a *App) newUser(ctx context.Context, who asker, in NewUser) (*store.User, 
 }
 
 // hashPassword checks a new password against the policy and hashes it.
-func (a *App) hashPassword(ctx context.Context, who asker, field, password string) (string, error) {
+func (a *App) hashPassword(ctx context.Context, who limit.Asker, field, password string) (string, error) {
 	if err := CheckPassword(field, password); err != nil {
 		return "", err
 	}
@@ -86,7 +87,7 @@ func (a *App) hashPassword(ctx context.Context, who asker, field, password strin
 
 // asker is somebody signed in who waits for the hasher: whatever the address
 // sends, each person has a line of their own.
-func (a *Actor) asker() asker { return asker{address: "person " + a.User.ID, known: true} }
+func (a *Actor) asker() limit.Asker { return limit.Asker{Address: "person " + a.User.ID, Known: true} }
 
 // SetPassword replaces the password of an account, named by e-mail or user
 // name, and ends its sessions. It is for the operator at the machine.
@@ -95,7 +96,7 @@ func (a *App) SetPassword(ctx context.Context, login, password string) error {
 	if err != nil {
 		return fromStore(err, "User")
 	}
-	hash, err := a.hashPassword(ctx, asker{}, "password", password)
+	hash, err := a.hashPassword(ctx, limit.Asker{}, "password", password)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/limit"
 )
 
 // What one holder may have of http.bodies_limit, as a divisor: a school is one
@@ -114,7 +115,7 @@ func (s *Server) receive(c *fiber.Ctx, most config.Bytes, person string) error {
 	if person != "" {
 		in.person = "person " + person
 	}
-	in.address = "address " + app.NetworkOf(s.clientAddress(c))
+	in.address = "address " + limit.NetworkOf(s.clientAddress(c))
 	body, err := in.readAll(s.bodies, int(most))
 	if err != nil {
 		return err

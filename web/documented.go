@@ -132,14 +132,14 @@ func (s *Server) sayLimits() {
 				}
 				name := strings.TrimPrefix(content.Schema.Ref, "#/components/schemas/")
 				if schema := doc.Components.Schemas.Map()[name]; schema != nil {
-					limit(schema, name, alike, peculiar)
+					describe(schema, name, alike, peculiar)
 				}
 			}
 		}
 	}
 }
 
-func limit(body *huma.Schema, name string, alike, peculiar map[string]keywords) {
+func describe(body *huma.Schema, name string, alike, peculiar map[string]keywords) {
 	kept := keeps[name]
 	if body.Properties["trigger_config"] != nil {
 		kept = keeps["agent"]

@@ -1,3 +1,7 @@
+// Package config is the settings: what there is, with defaults and reasons
+// (config.go), where they are read from (load.go, dotenv.go), what may not be
+// (check.go), how they are printed (print.go), and the secrets that a first start
+// makes (secrets.go). It imports only package secret of ours.
 package config
 
 import (

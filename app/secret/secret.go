@@ -1,3 +1,6 @@
+// Package secret keeps what nobody may see by accident: Text shows itself as ***
+// wherever it is printed, and a Keyring encrypts what is stored. It imports
+// nothing of ours.
 package secret
 
 import (

@@ -1,4 +1,4 @@
-package app
+package limit
 
 import (
 	"context"
@@ -9,13 +9,19 @@ import (
 	"testing"
 )
 
+var (
+	errBusy = errors.New("busy")
+	wide    = Bounds{PerAddress: 256, AtAll: 2048, Busy: errBusy}
+	narrow  = Bounds{PerAddress: 1, AtAll: 24, Busy: errBusy}
+)
+
 // lineUp has askers, written as address/account with ! for those who are known
 // and ~ for those who come late, wait behind one that holds the
 // only turn.
-func lineUp(t *testing.T, askers ...string) (q *fairQueue, holder *queueWaiter, waiting []*queueWaiter) {
+func lineUp(t *testing.T, askers ...string) (q *FairQueue, holder *queueWaiter, waiting []*queueWaiter) {
 	t.Helper()
-	q = newFairQueue(1, hashBounds)
-	holder = q.enter(asker{address: "holder"})
+	q = NewFairQueue(1, wide)
+	holder = q.enter(Asker{Address: "holder"})
 	if !through(holder) {
 		t.Fatal("the first one waits")
 	}
@@ -25,10 +31,10 @@ func lineUp(t *testing.T, askers ...string) (q *fairQueue, holder *queueWaiter, 
 	return q, holder, waiting
 }
 
-func askerOf(text string) asker {
+func askerOf(text string) Asker {
 	bare := strings.Trim(text, "!~")
 	address, account, _ := strings.Cut(bare, "/")
-	return asker{address: address, account: account, known: strings.Contains(text, "!"), late: strings.Contains(text, "~")}
+	return Asker{Address: address, Account: account, Known: strings.Contains(text, "!"), Late: strings.Contains(text, "~")}
 }
 
 func through(w *queueWaiter) bool {
@@ -41,7 +47,7 @@ func through(w *queueWaiter) bool {
 }
 
 // turns is the order in which all who wait are served.
-func turns(q *fairQueue, holder *queueWaiter, waiting []*queueWaiter) []string {
+func turns(q *FairQueue, holder *queueWaiter, waiting []*queueWaiter) []string {
 	var order []string
 	seen := map[*queueWaiter]bool{}
 	for now := holder; now != nil; {
@@ -50,7 +56,7 @@ func turns(q *fairQueue, holder *queueWaiter, waiting []*queueWaiter) []string {
 		for _, w := range waiting {
 			if !seen[w] && through(w) {
 				seen[w], now = true, w
-				order = append(order, w.address+"/"+w.account)
+				order = append(order, w.Address+"/"+w.Account)
 			}
 		}
 	}
@@ -94,7 +100,7 @@ func TestFairQueueUnderFlood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q, holder, waiting := lineUp(t)
 			for range 130 {
-				waiting = append(waiting, q.enter(asker{address: "a", account: "flooded"}))
+				waiting = append(waiting, q.enter(Asker{Address: "a", Account: "flooded"}))
 			}
 			waiting = append(waiting, q.enter(askerOf(c.good)))
 			order := turns(q, holder, waiting)
@@ -128,24 +134,24 @@ func TestFairQueueBounds(t *testing.T) {
 	}
 	t.Run("OneAddress", func(t *testing.T) {
 		q, holder, flood := lineUp(t)
-		for range hashBounds.perAddress + 100 {
-			flood = append(flood, q.enter(asker{address: "a", account: "flooded"}))
+		for range wide.PerAddress + 100 {
+			flood = append(flood, q.enter(Asker{Address: "a", Account: "flooded"}))
 		}
 		good := []*queueWaiter{q.enter(askerOf("a/new")), q.enter(askerOf("a/1!")), q.enter(askerOf("b/1"))}
-		if sentAway(good) != 0 || sentAway(flood) != 102 || q.waiting != hashBounds.perAddress+1 {
+		if sentAway(good) != 0 || sentAway(flood) != 102 || q.waiting != wide.PerAddress+1 {
 			t.Errorf("%d good and %d others were sent away, %d wait", sentAway(good), sentAway(flood), q.waiting)
 		}
-		if got := turns(q, holder, append(flood, good...)); len(got) != hashBounds.perAddress+1 {
+		if got := turns(q, holder, append(flood, good...)); len(got) != wide.PerAddress+1 {
 			t.Errorf("%d were served", len(got))
 		}
 	})
 	t.Run("All", func(t *testing.T) {
 		q, _, flood := lineUp(t)
-		for i := range hashBounds.atAll {
-			flood = append(flood, q.enter(asker{address: fmt.Sprint("a", i%20), account: "flooded"}))
+		for i := range wide.AtAll {
+			flood = append(flood, q.enter(Asker{Address: fmt.Sprint("a", i%20), Account: "flooded"}))
 		}
 		good := []*queueWaiter{q.enter(askerOf("b/1")), q.enter(askerOf("b/2"))}
-		if sentAway(good) != 0 || sentAway(flood) != 2 || q.waiting != hashBounds.atAll {
+		if sentAway(good) != 0 || sentAway(flood) != 2 || q.waiting != wide.AtAll {
 			t.Errorf("%d good and %d others were sent away, %d wait", sentAway(good), sentAway(flood), q.waiting)
 		}
 	})
@@ -156,14 +162,13 @@ func TestFairQueueBounds(t *testing.T) {
 		var all sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		for range hashBounds.perAddress + 10 {
+		for range wide.PerAddress + 10 {
 			all.Go(func() {
-				_, err := q.acquire(ctx, asker{address: "a"})
+				_, err := q.Acquire(ctx, Asker{Address: "a"})
 				mu.Lock()
 				defer mu.Unlock()
-				var e *Error
 				switch {
-				case errors.As(err, &e) && e.Kind == KindUnavailable && e.RetryAfter > 0:
+				case errors.Is(err, errBusy):
 					if busy++; busy == 10 {
 						cancel() // all the others wait
 					}
@@ -175,7 +180,7 @@ func TestFairQueueBounds(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if busy != 10 || ended != hashBounds.perAddress || q.waiting != 0 {
+		if busy != 10 || ended != wide.PerAddress || q.waiting != 0 {
 			t.Errorf("%d were sent away and %d gave up, %d wait", busy, ended, q.waiting)
 		}
 	})
@@ -185,8 +190,8 @@ func TestFairQueueBounds(t *testing.T) {
 // line; whoever else waits is served before that person's next one.
 func TestPicturesTakeTurns(t *testing.T) {
 	t.Parallel()
-	q := newFairQueue(1, pictureBounds)
-	enter := func(person string) *queueWaiter { return q.enter(asker{address: person}) }
+	q := NewFairQueue(1, narrow)
+	enter := func(person string) *queueWaiter { return q.enter(Asker{Address: person}) }
 	first, second, third := enter("ada"), enter("ada"), enter("ada")
 	if !through(first) || through(second) || third.err == nil {
 		t.Fatalf("got %v for the third, want one at work, one in line and the third sent away", third.err)
@@ -203,12 +208,12 @@ func TestPicturesTakeTurns(t *testing.T) {
 	}
 	q.release(bob)
 	q.release(again)
-	for i := range pictureBounds.atAll + 3 {
-		if w := enter(string(rune('A' + i))); i > pictureBounds.atAll && w.err == nil && !through(w) && q.waiting > pictureBounds.atAll {
-			t.Errorf("%d wait, want %d at most", q.waiting, pictureBounds.atAll)
+	for i := range narrow.AtAll + 3 {
+		if w := enter(string(rune('A' + i))); i > narrow.AtAll && w.err == nil && !through(w) && q.waiting > narrow.AtAll {
+			t.Errorf("%d wait, want %d at most", q.waiting, narrow.AtAll)
 		}
 	}
-	if q.waiting != pictureBounds.atAll {
-		t.Errorf("got %d in line, want %d", q.waiting, pictureBounds.atAll)
+	if q.waiting != narrow.AtAll {
+		t.Errorf("got %d in line, want %d", q.waiting, narrow.AtAll)
 	}
 }

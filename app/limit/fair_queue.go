@@ -1,4 +1,4 @@
-package app
+package limit
 
 import (
 	"container/list"
@@ -7,28 +7,28 @@ import (
 	"sync"
 )
 
-// asker is who wants a turn.
-type asker struct {
-	address string // or the person, if signed in
-	account string
-	known   bool // by a session, or by a device that signed in to this account before
-	late    bool // the address fails so often that its strangers come after all others
+// Asker is who wants a turn.
+type Asker struct {
+	Address string // or the person, if signed in
+	Account string
+	Known   bool // by a session, or by a device that signed in to this account before
+	Late    bool // the address fails so often that its strangers come after all others
 }
 
-// queueBounds are how many may wait, and what the others are told.
-type queueBounds struct {
-	perAddress int
-	atAll      int
-	busy       *Error
+// Bounds are how many may wait, and what the others are told.
+type Bounds struct {
+	PerAddress int
+	AtAll      int
+	Busy       error
 }
 
-// fairQueue gives out turns, a bounded number at a time. Addresses take turns;
+// FairQueue gives out turns, a bounded number at a time. Addresses take turns;
 // within an address those who are known come first, then accounts take turns.
 // So a flood waits behind itself. Whoever waits holds nothing, and where too
 // many wait, the last one of the longest line is sent away. Those who come late
 // have their turn too: an address fails that often only by having had turns.
-type fairQueue struct {
-	queueBounds
+type FairQueue struct {
+	Bounds
 	mu      sync.Mutex
 	free    int
 	waiting int
@@ -45,18 +45,19 @@ type queueLine struct {
 }
 
 type queueWaiter struct {
-	asker
+	Asker
 	round int           // of its account among those of the address
 	ready chan struct{} // closed once it may go on, or has to go
 	err   error
 }
 
-func newFairQueue(slots int, bounds queueBounds) *fairQueue {
-	return &fairQueue{queueBounds: bounds, free: slots, lines: map[string]*queueLine{}, order: list.New()}
+// NewFairQueue makes a queue in which so many have their turn at once.
+func NewFairQueue(slots int, bounds Bounds) *FairQueue {
+	return &FairQueue{Bounds: bounds, free: slots, lines: map[string]*queueLine{}, order: list.New()}
 }
 
-// acquire waits for a turn, no longer than ctx.
-func (q *fairQueue) acquire(ctx context.Context, who asker) (release func(), err error) {
+// Acquire waits for a turn, no longer than ctx.
+func (q *FairQueue) Acquire(ctx context.Context, who Asker) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (q *fairQueue) acquire(ctx context.Context, who asker) (release func(), err
 	case <-ctx.Done():
 		err = ctx.Err()
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = q.busy
+			err = q.Busy
 		}
 		err = q.leave(w, err)
 	}
@@ -78,25 +79,25 @@ func (q *fairQueue) acquire(ctx context.Context, who asker) (release func(), err
 }
 
 // enter lines an asker up, and lets it go on at once if a turn is free.
-func (q *fairQueue) enter(who asker) *queueWaiter {
+func (q *FairQueue) enter(who Asker) *queueWaiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := q.lines[who.address]
+	l := q.lines[who.Address]
 	if l == nil {
 		l = new(queueLine)
-		q.lines[who.address] = l
+		q.lines[who.Address] = l
 	}
-	w := &queueWaiter{asker: who, round: l.served + 1, ready: make(chan struct{})}
+	w := &queueWaiter{Asker: who, round: l.served + 1, ready: make(chan struct{})}
 	for _, other := range l.waiting {
-		if other.account == w.account {
+		if other.Account == w.Account {
 			w.round = max(w.round, other.round+1)
-			w.known = w.known && !other.known // the second one of a device has no haste
+			w.Known = w.Known && !other.Known // the second one of a device has no haste
 		}
 	}
 	l.waiting = append(l.waiting, w)
 	q.waiting++
 	if l.at == nil {
-		l.at = q.order.PushBack(who.address)
+		l.at = q.order.PushBack(who.Address)
 	}
 	q.next()
 	q.bound(l)
@@ -104,14 +105,14 @@ func (q *fairQueue) enter(who asker) *queueWaiter {
 }
 
 // next gives the free turns to those who wait.
-func (q *fairQueue) next() {
+func (q *FairQueue) next() {
 	for q.free > 0 && (q.serve(false) || q.serve(true)) {
 	}
 }
 
 // serve gives one turn to the next line in which somebody waits who comes late
 // or does not, and tells whether there was one.
-func (q *fairQueue) serve(late bool) bool {
+func (q *FairQueue) serve(late bool) bool {
 	for e := q.order.Front(); e != nil; e = e.Next() {
 		address, _ := e.Value.(string)
 		l := q.lines[address]
@@ -135,7 +136,7 @@ func (q *fairQueue) serve(late bool) bool {
 func (l *queueLine) first(late bool) int {
 	best := -1
 	for i, w := range l.waiting {
-		if w.late == late && (best < 0 || w.before(l.waiting[best])) {
+		if w.Late == late && (best < 0 || w.before(l.waiting[best])) {
 			best = i
 		}
 	}
@@ -144,17 +145,17 @@ func (l *queueLine) first(late bool) int {
 
 // before tells whether w comes before one that came earlier.
 func (w *queueWaiter) before(other *queueWaiter) bool {
-	if w.known != other.known {
-		return w.known
+	if w.Known != other.Known {
+		return w.Known
 	}
 	return w.round < other.round
 }
 
 // bound sends the last one of a line away that has become too long, or of the
 // longest line when too many wait in all.
-func (q *fairQueue) bound(l *queueLine) {
-	if len(l.waiting) <= q.perAddress {
-		if q.waiting <= q.atAll {
+func (q *FairQueue) bound(l *queueLine) {
+	if len(l.waiting) <= q.PerAddress {
+		if q.waiting <= q.AtAll {
 			return
 		}
 		for _, other := range q.lines {
@@ -170,14 +171,14 @@ func (q *fairQueue) bound(l *queueLine) {
 		}
 	}
 	w := l.waiting[last]
-	w.err = q.busy
+	w.err = q.Busy
 	q.remove(l, last)
 	close(w.ready)
 }
 
 // remove takes a waiter out of its line, and forgets a line that is over.
-func (q *fairQueue) remove(l *queueLine, i int) {
-	address := l.waiting[i].address
+func (q *FairQueue) remove(l *queueLine, i int) {
+	address := l.waiting[i].Address
 	l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
 	q.waiting--
 	if len(l.waiting) == 0 {
@@ -191,10 +192,10 @@ func (q *fairQueue) remove(l *queueLine, i int) {
 
 // leave takes a waiter out that has waited for too long; one whose turn came
 // at this moment goes on.
-func (q *fairQueue) leave(w *queueWaiter, why error) error {
+func (q *FairQueue) leave(w *queueWaiter, why error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := q.lines[w.address]
+	l := q.lines[w.Address]
 	if l != nil {
 		for i, other := range l.waiting {
 			if other == w {
@@ -206,14 +207,14 @@ func (q *fairQueue) leave(w *queueWaiter, why error) error {
 	return w.err
 }
 
-func (q *fairQueue) release(w *queueWaiter) {
+func (q *FairQueue) release(w *queueWaiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.free++
-	l := q.lines[w.address]
+	l := q.lines[w.Address]
 	l.running--
 	if l.running == 0 && len(l.waiting) == 0 {
-		delete(q.lines, w.address)
+		delete(q.lines, w.Address)
 	}
 	q.next()
 }
