@@ -218,3 +218,13 @@ func (o Opt[T]) setNullable(to **T) {
 		*to = &v
 	}
 }
+
+// cut shortens s to at most n bytes, at the border of a character, and makes
+// it storable.
+func cut(s string, n int) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

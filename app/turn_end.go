@@ -3,50 +3,15 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
-	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
-
-// errStopped hands a turn back when this process goes away.
-var errStopped = &turnFault{reason: reasonStopped, detail: "the worker was stopped", again: true}
-
-// turnFault is why an attempt ended without a line.
-type turnFault struct {
-	reason, detail string
-	state          string        // how the turn ends: failed unless set
-	quiet          bool          // the room need not know
-	again          bool          // another attempt may do better
-	after          time.Duration // ... after this long
-	usage          llm.Usage
-	steps          []store.TurnStep // that the attempt has not saved yet
-}
-
-// Error gives the detail, which is written for the room's staff.
-func (f *turnFault) Error() string { return f.reason + ": " + f.detail }
-
-// faultOf says what an error means for the turn.
-func faultOf(err error, attempt int) *turnFault {
-	var fault *turnFault
-	var model *llm.Error
-	switch {
-	case errors.As(err, &fault):
-		return fault
-	case !errors.As(err, &model):
-		return &turnFault{reason: reasonInternal, detail: "an error of the program; the server's log tells more", again: true, after: time.Second}
-	}
-	f := &turnFault{reason: string(model.Kind), detail: model.Message}
-	switch model.Kind {
-	case llm.TooLong:
-		f.reason = reasonPrompt
-	case llm.BadKey, llm.BadRequest, llm.UnknownProvider, llm.Quota, llm.Filtered, llm.WroteCall:
-	default:
-		f.again, f.after = true, max(model.RetryAfter, time.Duration(attempt)*time.Second)
-	}
-	return f
-}
 
 // retryTurn ends an attempt that failed with cause: the turn goes back in line
 // as the next attempt, or ends for good when that makes no sense, or there
@@ -145,4 +110,117 @@ func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *
 		return &end, err
 	}
 	return &end, a.nextInRoom(ctx, tx, t.RoomID, t.TriggerSeq, seq)
+}
+
+// finish stores the line, its event and the turn's end in one commit, and goes
+// on in the room. What was switched off while the model spoke stays unsaid.
+func (r *attempt) finish(ctx context.Context) error {
+	if r.flow != nil && r.ended.IsZero() {
+		return r.flow.finish(ctx)
+	}
+	a, content := r.app, strings.TrimSpace(r.text.String())
+	if err := r.reload(ctx); err != nil {
+		return err
+	}
+	if err := r.mayNotSpeak(); err != nil {
+		return a.endTurn(ctx, r.turn, r.withFault(err))
+	}
+	if content == "" {
+		return a.endTurn(ctx, r.turn, r.withFault(r.silent("", "the")))
+	}
+	m := r.newMessage(r.agent, content)
+	m.Truncated = m.Truncated || r.wasCut("")
+	m.StoppedAt = r.ended
+	now := m.CreatedAt
+	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		end := *r.turn
+		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
+		if !r.ended.IsZero() {
+			end.State, end.Reason, end.Detail = errAsked.state, errAsked.reason, errAsked.detail
+		}
+		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
+		// The line before the turn: it waits for the agent's row, as a deletion
+		// of the agent does, and holding the turn meanwhile would be a deadlock.
+		if added, err := tx.AddMessage(ctx, m, messageEvent(m), store.Heard{}); err != nil || !added {
+			return errors.Join(err, store.ErrStale)
+		}
+		if err := tx.EndTurn(ctx, &end, now); err != nil {
+			return err
+		}
+		if err := tx.SaveSteps(ctx, r.ending(m.ID)); err != nil {
+			return err
+		}
+		own := m.Seq
+		// What was cut off in the middle calls nobody: that is what a stop is for.
+		if r.ended.IsZero() && mention.May(m.Content) {
+			own = 0
+		}
+		if err := a.nextInRoom(ctx, tx, m.RoomID, r.read, own); err != nil {
+			return err
+		}
+		return tx.Rearm(ctx, r.rearmed(now))
+	})
+	stored(err)
+	if err == nil {
+		r.signal("finished")
+		a.telemetry.TurnEnded(ctx, store.TurnFinished, "", now.Sub(r.turn.CreatedAt))
+	}
+	return err
+}
+
+// newMessage is what an agent says in the room as its line of this turn.
+func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
+	most := int(r.app.cfg.Limits.MessageBytes)
+	long := len(content) > most
+	content = cut(content, most)
+	if strings.HasPrefix(content, tracePrefix) {
+		content = zeroWidthSpace + content
+	}
+	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
+		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
+}
+
+// finish ends a turn that has come to the end of its graph: finished when
+// it has said something, else stopped, with the reason for staff.
+func (r *graphRun) finish(ctx context.Context) error {
+	a, now := r.app, r.app.instant()
+	if r.said == 0 {
+		fault := &turnFault{reason: reasonUnsaid, detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), state: store.TurnStopped}
+		if r.status == workflow.LabelRejected {
+			fault.detail = "a person of the staff has not let it go on"
+		}
+		if r.status == workflow.LabelRejected && r.denied {
+			fault.reason, fault.detail = reasonDenied, "the draft was not approved"
+		}
+		return a.endTurn(ctx, r.turn, r.withFault(fault))
+	}
+	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		end := *r.turn
+		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
+		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
+		// The room before the turn, as everywhere.
+		if _, err := tx.RoomForUpdate(ctx, r.room.ID); err != nil {
+			return err
+		}
+		if err := tx.EndTurn(ctx, &end, now); err != nil {
+			return err
+		}
+		if err := tx.SaveSteps(ctx, r.ending("")); err != nil {
+			return err
+		}
+		own := r.said
+		if r.calls {
+			own = 0
+		}
+		if err := a.nextInRoom(ctx, tx, r.room.ID, r.read, own); err != nil {
+			return err
+		}
+		return tx.Rearm(ctx, r.rearmed(now))
+	})
+	if err == nil {
+		r.signal("finished")
+		a.telemetry.TurnEnded(ctx, store.TurnFinished, r.status, now.Sub(r.turn.CreatedAt))
+	}
+	return err
 }

@@ -10,33 +10,9 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
-	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
-)
-
-// Reasons why a turn ended without a line; staff read them beside the detail.
-const (
-	reasonNoKey    = "no_key"
-	reasonTooLong  = "too_long"
-	reasonLost     = "lost"
-	reasonStopped  = "shutdown"
-	reasonSilent   = "said_nothing"
-	reasonNotAble  = "not_able"
-	reasonGone     = "lines_gone"
-	reasonInternal = "internal"
-	reasonOverload = "overload"
-	reasonSteps    = "too_many_steps"
-	reasonTokens   = "too_many_tokens"
-	reasonRepeats  = "repeats_itself"
-	reasonApproval = "approval" // parked until a person has decided
-	reasonErased   = "erased"
-	reasonAsked    = "stopped"
-	reasonGaveWay  = "gave_way"
-	reasonThought  = "only_thought" // the token limit was reached before anything was said
-	reasonFiltered = "filtered"     // the provider's filter held the answer back, or refused the prompt
-	reasonPrompt   = "prompt_too_long"
 )
 
 // staleAfter is how long after the lines that it is about an answer would only
@@ -284,20 +260,6 @@ func (r *attempt) giveWay(lines []store.Message) error {
 // errParked ends an attempt whose turn waits for a person: that is committed.
 var errParked = errors.New("the turn waits for a person")
 
-// errLinesGone ends a turn that has nothing left to answer.
-var errLinesGone = &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
-
-var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it was about was erased for good", state: store.TurnStopped}
-
-// errGaveWay ends a turn about what agents said, because a person waits.
-var errGaveWay = &turnFault{reason: reasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
-
-// errNewerMessage has the model asked anew, since a person has spoken before the
-// room has seen anything of the answer.
-var errNewerMessage = &turnFault{reason: reasonGaveWay, detail: "a person has spoken while it was being written"}
-
-var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
-
 // add shows a piece of the answer to the room.
 func (r *attempt) add(text string) {
 	r.shown.add(realtime.Delta{TurnID: r.turn.ID, Attempt: r.turn.Attempt, Offset: r.units, Text: text})
@@ -333,75 +295,6 @@ func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, be
 			return
 		}
 	}
-}
-
-// finish stores the line, its event and the turn's end in one commit, and goes
-// on in the room. What was switched off while the model spoke stays unsaid.
-func (r *attempt) finish(ctx context.Context) error {
-	if r.flow != nil && r.ended.IsZero() {
-		return r.flow.finish(ctx)
-	}
-	a, content := r.app, strings.TrimSpace(r.text.String())
-	if err := r.reload(ctx); err != nil {
-		return err
-	}
-	if err := r.mayNotSpeak(); err != nil {
-		return a.endTurn(ctx, r.turn, r.withFault(err))
-	}
-	if content == "" {
-		return a.endTurn(ctx, r.turn, r.withFault(r.silent("", "the")))
-	}
-	m := r.newMessage(r.agent, content)
-	m.Truncated = m.Truncated || r.wasCut("")
-	m.StoppedAt = r.ended
-	now := m.CreatedAt
-	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
-	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		end := *r.turn
-		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
-		if !r.ended.IsZero() {
-			end.State, end.Reason, end.Detail = errAsked.state, errAsked.reason, errAsked.detail
-		}
-		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
-		// The line before the turn: it waits for the agent's row, as a deletion
-		// of the agent does, and holding the turn meanwhile would be a deadlock.
-		if added, err := tx.AddMessage(ctx, m, messageEvent(m), store.Heard{}); err != nil || !added {
-			return errors.Join(err, store.ErrStale)
-		}
-		if err := tx.EndTurn(ctx, &end, now); err != nil {
-			return err
-		}
-		if err := tx.SaveSteps(ctx, r.ending(m.ID)); err != nil {
-			return err
-		}
-		own := m.Seq
-		// What was cut off in the middle calls nobody: that is what a stop is for.
-		if r.ended.IsZero() && mention.May(m.Content) {
-			own = 0
-		}
-		if err := a.nextInRoom(ctx, tx, m.RoomID, r.read, own); err != nil {
-			return err
-		}
-		return tx.Rearm(ctx, r.rearmed(now))
-	})
-	stored(err)
-	if err == nil {
-		r.signal("finished")
-		a.telemetry.TurnEnded(ctx, store.TurnFinished, "", now.Sub(r.turn.CreatedAt))
-	}
-	return err
-}
-
-// newMessage is what an agent says in the room as its line of this turn.
-func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
-	most := int(r.app.cfg.Limits.MessageBytes)
-	long := len(content) > most
-	content = cut(content, most)
-	if strings.HasPrefix(content, tracePrefix) {
-		content = zeroWidthSpace + content
-	}
-	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
-		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
 }
 
 // signal tells the room that the attempt begins or how it ended.

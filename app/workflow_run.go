@@ -264,50 +264,6 @@ func (r *graphRun) agentByID(id string) *store.Agent {
 	return r.agent
 }
 
-// finish ends a turn that has come to the end of its graph: finished when
-// it has said something, else stopped, with the reason for staff.
-func (r *graphRun) finish(ctx context.Context) error {
-	a, now := r.app, r.app.instant()
-	if r.said == 0 {
-		fault := &turnFault{reason: reasonUnsaid, detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), state: store.TurnStopped}
-		if r.status == workflow.LabelRejected {
-			fault.detail = "a person of the staff has not let it go on"
-		}
-		if r.status == workflow.LabelRejected && r.denied {
-			fault.reason, fault.detail = reasonDenied, "the draft was not approved"
-		}
-		return a.endTurn(ctx, r.turn, r.withFault(fault))
-	}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		end := *r.turn
-		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
-		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
-		// The room before the turn, as everywhere.
-		if _, err := tx.RoomForUpdate(ctx, r.room.ID); err != nil {
-			return err
-		}
-		if err := tx.EndTurn(ctx, &end, now); err != nil {
-			return err
-		}
-		if err := tx.SaveSteps(ctx, r.ending("")); err != nil {
-			return err
-		}
-		own := r.said
-		if r.calls {
-			own = 0
-		}
-		if err := a.nextInRoom(ctx, tx, r.room.ID, r.read, own); err != nil {
-			return err
-		}
-		return tx.Rearm(ctx, r.rearmed(now))
-	})
-	if err == nil {
-		r.signal("finished")
-		a.telemetry.TurnEnded(ctx, store.TurnFinished, r.status, now.Sub(r.turn.CreatedAt))
-	}
-	return err
-}
-
 // humanWithin is how long a person has at a node that names no time.
 func (r *graphRun) humanWithin(n workflow.Node) time.Duration {
 	if n.Config.Minutes > 0 {

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"crypto/sha256"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// tokenRefresh marks a refresh token, which is never an access token.
+const tokenRefresh = "refresh"
+
+type claims struct {
+	jwt.RegisteredClaims
+	SessionID  string `json:"sid"`
+	Type       string `json:"type,omitempty"`
+	Generation int    `json:"gen,omitempty"`
+}
+
+// tokens signs the pair of a session's current generation. The refresh token
+// holds nothing but what the session's row says, so that every node makes the
+// same one for the same generation.
+func (a *App) tokens(s *store.Session) (*Tokens, error) {
+	access, err := a.sign(claims{SessionID: s.ID, RegisteredClaims: jwt.RegisteredClaims{
+		Subject:   s.UserID,
+		IssuedAt:  jwt.NewNumericDate(a.now()),
+		ExpiresAt: jwt.NewNumericDate(a.now().Add(time.Duration(a.cfg.Auth.AccessTokenMinutes) * time.Minute)),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	refresh, err := a.sign(claims{SessionID: s.ID, Type: tokenRefresh, Generation: s.Generation,
+		RegisteredClaims: jwt.RegisteredClaims{
+			Subject:   s.UserID,
+			IssuedAt:  jwt.NewNumericDate(s.RotatedAt),
+			ExpiresAt: jwt.NewNumericDate(s.ExpiresAt),
+		}})
+	if err != nil {
+		return nil, err
+	}
+	return &Tokens{Access: access, Refresh: refresh, SessionExpires: s.ExpiresAt}, nil
+}
+
+func (a *App) sign(c claims) (string, error) {
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(a.cfg.Auth.SecretKey.Reveal()))
+}
+
+// parse checks a token's signature and, unless it is expired, gives nil; an
+// expired but well-signed token gives its claims and errExpired.
+func (a *App) parse(token string) (*claims, error) {
+	key := sha256.Sum256([]byte(token))
+	if c := a.known.claims(key); c != nil {
+		if !a.now().Before(c.ExpiresAt.Time) {
+			return c, errExpired
+		}
+		return c, nil
+	}
+	c := new(claims)
+	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now)).
+		ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return []byte(a.cfg.Auth.SecretKey.Reveal()), nil })
+	switch {
+	case err == nil && c.SessionID != "" && c.Subject != "":
+		a.known.add(key, c, a.now())
+		return c, nil
+	case errors.Is(err, jwt.ErrTokenExpired) && c.SessionID != "" && c.Subject != "":
+		return c, errExpired
+	}
+	return nil, errBadCredentials
+}
+
+// knownTokens remembers, by their sums, tokens with a good signature, each of
+// which comes with every request for some minutes. Whether one has expired and
+// whether its session lives is asked every time.
+type knownTokens struct {
+	mu  sync.Mutex
+	all map[[sha256.Size]byte]*claims
+}
+
+// claims are those of a known token, which nobody changes, or nil.
+func (k *knownTokens) claims(token [sha256.Size]byte) *claims {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.all[token]
+}
+
+func (k *knownTokens) add(token [sha256.Size]byte, c *claims, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.all) >= limit.MaxLimiters {
+		maps.DeleteFunc(k.all, func(_ [sha256.Size]byte, old *claims) bool { return !now.Before(old.ExpiresAt.Time) })
+	}
+	if k.all == nil || len(k.all) >= limit.MaxLimiters {
+		k.all = map[[sha256.Size]byte]*claims{}
+	}
+	k.all[token] = c
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"errors"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Reasons why a turn ended without a line; staff read them beside the detail.
+const (
+	reasonNoKey    = "no_key"
+	reasonTooLong  = "too_long"
+	reasonLost     = "lost"
+	reasonStopped  = "shutdown"
+	reasonSilent   = "said_nothing"
+	reasonNotAble  = "not_able"
+	reasonGone     = "lines_gone"
+	reasonInternal = "internal"
+	reasonOverload = "overload"
+	reasonSteps    = "too_many_steps"
+	reasonTokens   = "too_many_tokens"
+	reasonRepeats  = "repeats_itself"
+	reasonApproval = "approval" // parked until a person has decided
+	reasonErased   = "erased"
+	reasonAsked    = "stopped"
+	reasonGaveWay  = "gave_way"
+	reasonThought  = "only_thought" // the token limit was reached before anything was said
+	reasonFiltered = "filtered"     // the provider's filter held the answer back, or refused the prompt
+	reasonPrompt   = "prompt_too_long"
+)
+
+// errLinesGone ends a turn that has nothing left to answer.
+var errLinesGone = &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+
+var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it was about was erased for good", state: store.TurnStopped}
+
+// errGaveWay ends a turn about what agents said, because a person waits.
+var errGaveWay = &turnFault{reason: reasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
+
+// errNewerMessage has the model asked anew, since a person has spoken before the
+// room has seen anything of the answer.
+var errNewerMessage = &turnFault{reason: reasonGaveWay, detail: "a person has spoken while it was being written"}
+
+var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
+
+// errStopped hands a turn back when this process goes away.
+var errStopped = &turnFault{reason: reasonStopped, detail: "the worker was stopped", again: true}
+
+// turnFault is why an attempt ended without a line.
+type turnFault struct {
+	reason, detail string
+	state          string        // how the turn ends: failed unless set
+	quiet          bool          // the room need not know
+	again          bool          // another attempt may do better
+	after          time.Duration // ... after this long
+	usage          llm.Usage
+	steps          []store.TurnStep // that the attempt has not saved yet
+}
+
+// Error gives the detail, which is written for the room's staff.
+func (f *turnFault) Error() string { return f.reason + ": " + f.detail }
+
+// faultOf says what an error means for the turn.
+func faultOf(err error, attempt int) *turnFault {
+	var fault *turnFault
+	var model *llm.Error
+	switch {
+	case errors.As(err, &fault):
+		return fault
+	case !errors.As(err, &model):
+		return &turnFault{reason: reasonInternal, detail: "an error of the program; the server's log tells more", again: true, after: time.Second}
+	}
+	f := &turnFault{reason: string(model.Kind), detail: model.Message}
+	switch model.Kind {
+	case llm.TooLong:
+		f.reason = reasonPrompt
+	case llm.BadKey, llm.BadRequest, llm.UnknownProvider, llm.Quota, llm.Filtered, llm.WroteCall:
+	default:
+		f.again, f.after = true, max(model.RetryAfter, time.Duration(attempt)*time.Second)
+	}
+	return f
+}
