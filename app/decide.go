@@ -251,12 +251,6 @@ func rolled(roll, chance float64) verdict {
 	return verdict{Speak: roll < chance, Rule: ruleChance, Roll: &roll, Chance: &chance}
 }
 
-// mentioned returns the ids of the agents that a text calls, as package mention
-// says. A type that several agents have calls the first of them.
-func mentioned(content string, agents []store.Agent) []string {
-	return namesOf(agents).called(content, nil)
-}
-
 // roomNames are the names of a room's agents, made ready once for many lines.
 type roomNames struct{ *mention.Names }
 

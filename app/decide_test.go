@@ -485,3 +485,9 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+// mentioned returns the ids of the agents that a text calls, as package mention
+// says. A type that several agents have calls the first of them.
+func mentioned(content string, agents []store.Agent) []string {
+	return namesOf(agents).called(content, nil)
+}

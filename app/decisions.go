@@ -25,7 +25,6 @@ const (
 	ruleCount     = schedule.MessageCount // so many messages since it last spoke
 	ruleInterval  = schedule.TimeInterval // so much time since it last spoke
 	ruleSilence   = schedule.Silence      // so much time in which nobody spoke
-	ruleManual    = schedule.Manual       // its trigger never asks for lines
 	ruleTrigger   = "trigger"             // its trigger cannot be read
 	ruleNotCalled = "not_called"          // it speaks when it is called, and nobody did
 	ruleOthers    = "others"              // others were called, or one before it speaks

@@ -37,19 +37,6 @@ type rosterRow struct {
 	fault string
 }
 
-// parseRoster are the people of a class list, without the lines that cannot be
-// read.
-func parseRoster(data []byte) ([]rosterLine, error) {
-	rows, err := readRoster(data)
-	var people []rosterLine
-	for _, r := range rows {
-		if r.fault == "" {
-			people = append(people, r.rosterLine)
-		}
-	}
-	return people, err
-}
-
 // readRoster reads a class list: CSV (RFC 4180) with a header that names the
 // columns email, full_name, username and role, of which email is needed. As
 // spreadsheets write it: UTF-8 or UTF-16, line ends of any system, semicolons

@@ -155,3 +155,16 @@ func TestRosterFaults(t *testing.T) {
 		}
 	}
 }
+
+// parseRoster are the people of a class list, without the lines that cannot be
+// read.
+func parseRoster(data []byte) ([]rosterLine, error) {
+	rows, err := readRoster(data)
+	var people []rosterLine
+	for _, r := range rows {
+		if r.fault == "" {
+			people = append(people, r.rosterLine)
+		}
+	}
+	return people, err
+}

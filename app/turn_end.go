@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,44 +73,101 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 	return err
 }
 
-// storeTurnEnd is endTurn in a transaction; it returns the turn as it ended. A
-// live turn is followed by the next.
+// storeTurnEnd is endTurn in a transaction; it returns the turn as it ended.
 func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *turnFault, now time.Time) (*store.Turn, error) {
 	agent, err := tx.Agent(ctx, t.AgentID)
 	if err != nil {
 		return nil, err
 	}
 	end := *t
-	end.State, end.Reason, end.Detail, end.EndedAt = f.state, f.reason, f.detail, now
-	if end.State == "" {
-		end.State = store.TurnFailed
-	}
+	end.State, end.Reason, end.Detail = cmp.Or(f.state, store.TurnFailed), f.reason, f.detail
 	end.PromptTokens, end.CompletionTokens = f.usage.PromptTokens, f.usage.CompletionTokens
-	seq := int64(0)
+	// Of a turn that waited another one is live, or none: nothing waits for its end.
+	e := turnEnd{turn: &end, waited: t.State == store.TurnWaiting || t.State == store.TurnParked, steps: f.steps, read: t.TriggerSeq}
 	if !f.quiet {
-		if seq, err = tx.NextSeq(ctx, t.RoomID, time.Time{}); err != nil {
-			return nil, err
+		e.event = &TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail}
+	}
+	return &end, a.commitTurnEnd(ctx, tx, &e, now)
+}
+
+// turnEnd is how a turn ends for good.
+type turnEnd struct {
+	turn   *store.Turn // with its last state and reason, what it has read and cost
+	waited bool        // nothing waits for its end, since it did not run
+	// message is what it says with its end; event tells the room of an end
+	// without a message. Both are nil when everything was said before, or the
+	// room need not know.
+	message *store.Message
+	event   *TurnEvent
+	steps   []store.TurnStep
+	read    int64           // the newest message that it answers
+	said    int64           // the newest message that it said before its end
+	calls   bool            // what it said may call an agent, so that the room decides about it
+	rearmed []store.Rearmed // when triggers will be due after it
+}
+
+// commitTurnEnd stores the end of a turn, with what it says, and goes on in the
+// room: the one way in which turns end. It locks in the order of package store:
+// the message first, which locks the room and the agent, then the turn. Deleting
+// an agent locks in the same order.
+func (a *App) commitTurnEnd(ctx context.Context, tx *store.Tx, e *turnEnd, now time.Time) (err error) {
+	room, own := e.turn.RoomID, e.said
+	switch {
+	case e.message != nil:
+		if added, err := tx.AddMessage(ctx, e.message, messageEvent(e.message), store.Heard{}); err != nil || !added {
+			return errors.Join(err, store.ErrStale)
+		}
+		own = e.message.Seq
+	case e.event != nil:
+		own, err = tx.NextSeq(ctx, room, time.Time{})
+	default:
+		_, err = tx.RoomForUpdate(ctx, room)
+	}
+	if err != nil {
+		return err
+	}
+	e.turn.EndedAt = now
+	if err := tx.EndTurn(ctx, e.turn, now); err != nil {
+		return err
+	}
+	if err := tx.SaveSteps(ctx, e.steps); err != nil {
+		return err
+	}
+	if e.event != nil {
+		if err := tx.CreateEvent(ctx, &store.Event{RoomID: room, Seq: own, ID: store.NewID(), Type: EventTurn, Body: toJSON(e.event), CreatedAt: now}); err != nil {
+			return err
 		}
 	}
-	if err := tx.EndTurn(ctx, &end, now); err != nil {
-		return nil, err
+	if e.waited {
+		_, err := tx.MarkRead(ctx, room, 0, own, now.Add(a.cfg.Turns.Lease))
+		return err
 	}
-	if err := tx.SaveSteps(ctx, f.steps); err != nil {
-		return nil, err
+	if e.calls {
+		own = 0
 	}
-	if !f.quiet {
-		body := toJSON(TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State,
-			Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail})
-		if err := tx.CreateEvent(ctx, &store.Event{RoomID: t.RoomID, Seq: seq, ID: store.NewID(), Type: EventTurn, Body: body, CreatedAt: now}); err != nil {
-			return nil, err
-		}
+	if err := a.nextInRoom(ctx, tx, room, e.read, own); err != nil {
+		return err
 	}
-	if t.State == store.TurnWaiting || t.State == store.TurnParked {
-		// Another turn is live, or none: nothing waits for the end of this one.
-		_, err := tx.MarkRead(ctx, t.RoomID, 0, seq, now.Add(a.cfg.Turns.Lease))
-		return &end, err
+	return tx.Rearm(ctx, e.rearmed)
+}
+
+// end is how a turn ends that has said something.
+func (r *attempt) end(now time.Time) turnEnd {
+	t := *r.turn
+	t.State, t.Reason, t.Detail, t.ReadSeq = store.TurnFinished, "", "", r.read
+	t.PromptTokens, t.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
+	return turnEnd{turn: &t, read: r.read, rearmed: r.rearmed(now)}
+}
+
+// commitEnd commits the end of a turn that has said something and tells the room
+// of it; how it ended is for the metrics.
+func (r *attempt) commitEnd(ctx context.Context, e *turnEnd, how string, now time.Time) error {
+	err := r.app.db.InTx(ctx, func(tx *store.Tx) error { return r.app.commitTurnEnd(ctx, tx, e, now) })
+	if err == nil {
+		r.signal("finished")
+		r.app.telemetry.TurnEnded(ctx, store.TurnFinished, how, now.Sub(r.turn.CreatedAt))
 	}
-	return &end, a.nextInRoom(ctx, tx, t.RoomID, t.TriggerSeq, seq)
+	return err
 }
 
 // finish stores the line, its event and the turn's end in one commit, and goes
@@ -131,41 +189,15 @@ func (r *attempt) finish(ctx context.Context) error {
 	m := r.newMessage(r.agent, content)
 	m.Truncated = m.Truncated || r.wasCut("")
 	m.StoppedAt = r.ended
-	now := m.CreatedAt
-	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
-	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		end := *r.turn
-		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
-		if !r.ended.IsZero() {
-			end.State, end.Reason, end.Detail = errAsked.state, errAsked.reason, errAsked.detail
-		}
-		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
-		// The line before the turn: it waits for the agent's row, as a deletion
-		// of the agent does, and holding the turn meanwhile would be a deadlock.
-		if added, err := tx.AddMessage(ctx, m, messageEvent(m), store.Heard{}); err != nil || !added {
-			return errors.Join(err, store.ErrStale)
-		}
-		if err := tx.EndTurn(ctx, &end, now); err != nil {
-			return err
-		}
-		if err := tx.SaveSteps(ctx, r.ending(m.ID)); err != nil {
-			return err
-		}
-		own := m.Seq
-		// What was cut off in the middle calls nobody: that is what a stop is for.
-		if r.ended.IsZero() && mention.May(m.Content) {
-			own = 0
-		}
-		if err := a.nextInRoom(ctx, tx, m.RoomID, r.read, own); err != nil {
-			return err
-		}
-		return tx.Rearm(ctx, r.rearmed(now))
-	})
-	stored(err)
-	if err == nil {
-		r.signal("finished")
-		a.telemetry.TurnEnded(ctx, store.TurnFinished, "", now.Sub(r.turn.CreatedAt))
+	e := r.end(m.CreatedAt)
+	e.message, e.steps, e.calls = m, r.ending(m.ID), mention.May(m.Content)
+	if !r.ended.IsZero() {
+		e.turn.State, e.turn.Reason, e.turn.Detail = errAsked.state, errAsked.reason, errAsked.detail
+		e.calls = false // what was cut off in the middle calls nobody: that is what a stop is for
 	}
+	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
+	err := r.commitEnd(ctx, &e, "", m.CreatedAt)
+	stored(err)
 	return err
 }
 
@@ -195,32 +227,7 @@ func (r *graphRun) finish(ctx context.Context) error {
 		}
 		return a.endTurn(ctx, r.turn, r.withFault(fault))
 	}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		end := *r.turn
-		end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", r.read
-		end.PromptTokens, end.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
-		// The room before the turn, as everywhere.
-		if _, err := tx.RoomForUpdate(ctx, r.room.ID); err != nil {
-			return err
-		}
-		if err := tx.EndTurn(ctx, &end, now); err != nil {
-			return err
-		}
-		if err := tx.SaveSteps(ctx, r.ending("")); err != nil {
-			return err
-		}
-		own := r.said
-		if r.calls {
-			own = 0
-		}
-		if err := a.nextInRoom(ctx, tx, r.room.ID, r.read, own); err != nil {
-			return err
-		}
-		return tx.Rearm(ctx, r.rearmed(now))
-	})
-	if err == nil {
-		r.signal("finished")
-		a.telemetry.TurnEnded(ctx, store.TurnFinished, r.status, now.Sub(r.turn.CreatedAt))
-	}
-	return err
+	e := r.end(now)
+	e.steps, e.said, e.calls = r.ending(""), r.said, r.calls
+	return r.commitEnd(ctx, &e, r.status, now)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -264,6 +265,80 @@ func TestEvents(t *testing.T) {
 		}
 		if heads, err := db.EventHeads(t.Context(), nil); err != nil || len(heads) != 0 {
 			t.Errorf("heads of none: got %v (%v)", heads, err)
+		}
+	})
+}
+
+// On Postgres a message is added by one statement or by several; both leave the
+// same rows.
+func TestTwoWaysOfAddingAMessage(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		by := func(m store.Message) store.Message {
+			m.AgentID, m.AgentType, m.AgentName = w.agent.ID, w.agent.Type, w.agent.Name
+			return m
+		}
+		due := at.Add(time.Minute)
+		kinds := []struct {
+			m store.Message
+			h store.Heard
+		}{
+			{store.Message{SenderID: w.pupil.ID, Content: "of a person"}, store.Heard{}},
+			{store.Message{SenderID: w.pupil.ID, Content: "decided about", ClientID: "one"}, store.Heard{DecideAt: due}},
+			{store.Message{SenderID: w.pupil.ID, Content: "sent again", ClientID: "one"}, store.Heard{DecideAt: due}},
+			{by(store.Message{Content: "of an agent"}), store.Heard{}},
+			{by(store.Message{Content: "of an agent, decided about"}), store.Heard{DecideAt: due}},
+			{by(store.Message{Content: "stopped", StoppedAt: at, Truncated: true}), store.Heard{}},
+			{store.Message{SenderID: w.pupil.ID, Content: "unheard"}, store.Heard{Unheard: true, DecideAt: due}},
+			{by(store.Message{Content: "of an agent, unheard"}), store.Heard{Unheard: true}},
+			{store.Message{SenderID: w.pupil.ID, Content: "後"}, store.Heard{}},
+		}
+		add := func(room *store.Room, atOnce bool) (all [][]any) {
+			for i := range kinds {
+				m := kinds[i].m
+				m.ID, m.RoomID, m.CreatedAt = store.NewID(), room.ID, at.Add(time.Duration(i)*time.Second)
+				e := &store.Event{ID: store.NewID(), RoomID: room.ID, Type: "message", Body: `{"b": 1, "a": 2}`, CreatedAt: m.CreatedAt}
+				err := w.try(func(ctx context.Context, tx *store.Tx) error {
+					if !atOnce {
+						tx.PG = nil
+					}
+					added, err := tx.AddMessage(ctx, &m, e, kinds[i].h)
+					if err == nil && !added {
+						err = errTaken
+					}
+					return err
+				})
+				all = append(all, []any{"added", err})
+			}
+			after, err := db.Room(t.Context(), room.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after.ID = ""
+			all = append(all, []any{*after})
+			rows, err := db.ShownMessages(t.Context(), room.ID, 0, 100)
+			for i := range rows {
+				rows[i].ID, rows[i].RoomID = "", ""
+				all = append(all, []any{rows[i].Seq, rows[i], err})
+			}
+			events, err := db.Events(t.Context(), room.ID, 0, 100)
+			for i := range events {
+				events[i].ID, events[i].RoomID = "", ""
+				all = append(all, []any{events[i], err})
+			}
+			return all
+		}
+		other := newRoom(w.course.ID)
+		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.CreateRoom(ctx, other) })
+		one, several := add(w.room, true), add(other, false)
+		if len(one) < 2*len(kinds) || len(one) != len(several) {
+			t.Fatalf("got %d and %d rows", len(one), len(several))
+		}
+		for i := range one {
+			if !reflect.DeepEqual(one[i], several[i]) {
+				t.Errorf("got %+v by one statement and %+v by several", one[i], several[i])
+			}
 		}
 	})
 }

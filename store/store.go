@@ -9,6 +9,12 @@
 // a room's events are numbered 1..n without a gap, in the order of their
 // commits; edits are fenced by a version or an attempt column; ids are UUIDv7
 // text; times are UTC with microseconds; every list has a bound.
+//
+// Lock order, of rows that one transaction changes: workflow, course, room,
+// message, turn, its steps, agent in a room, person. Whoever locks two of them
+// locks them in this order, else two transactions wait for each other. A room's
+// next number locks the room (NextSeq, AddMessage, RoomForUpdate); a message of an
+// agent shares a lock of the agent's row, which deleting the agent takes alone.
 package store
 
 import (

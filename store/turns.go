@@ -258,13 +258,6 @@ func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
 	return changed(res, err, ErrStale)
 }
 
-// StopWaitingTurns ends every turn of a room that has not begun.
-func (t *Tx) StopWaitingTurns(ctx context.Context, roomID, reason string, now time.Time) error {
-	_, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnStopped).Set("reason = ?", reason).
-		Set("ended_at = ?", now).Where("room_id = ?", roomID).Where("state = ?", TurnWaiting).Exec(ctx)
-	return translate(err)
-}
-
 // OverdueTurns lists queued or running turns whose lease ran out, oldest
 // first: their worker or their job is gone.
 func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]Turn, error) {

@@ -328,16 +328,6 @@ func (h *Hub) CloseUser(userID string, code int, reason string) int {
 	return h.closeWhere(func(c *Conn) bool { return c.who.UserID == userID }, code, reason)
 }
 
-// CloseMember closes the connections of a person in one room on this node.
-func (h *Hub) CloseMember(roomID, userID string, code int, reason string) int {
-	return h.closeWhere(func(c *Conn) bool { return c.who.UserID == userID && c.Room() == roomID }, code, reason)
-}
-
-// CloseRoom closes all connections of a room on this node.
-func (h *Hub) CloseRoom(roomID string, code int, reason string) int {
-	return h.closeWhere(func(c *Conn) bool { return c.Room() == roomID }, code, reason)
-}
-
 func (h *Hub) closeWhere(match func(*Conn) bool, code int, reason string) int {
 	conns := h.Conns(match)
 	for _, c := range conns {

@@ -65,10 +65,6 @@ type Facts struct {
 // said anything.
 func (t *Trigger) Timed() bool { return t.Interval > 0 || t.Silence > 0 }
 
-// Watched tells whether the trigger needs to know what happened before, beyond
-// the count of lines.
-func (t *Trigger) Watched() bool { return t.Timed() || t.Monologue > 0 || t.UserTimeout > 0 }
-
 // condition is a part of a trigger: since when it holds, or will, if ok.
 type condition struct {
 	name string
