@@ -46,6 +46,7 @@ func TestStop(t *testing.T) {
 			c := r.Class(t)
 			turn, gate, watch := speaking(t, r, c, "@teacher @student go")
 			defer gate.Release()
+			r.Model.Script(llmtest.Say("second")) // for the turn after this one, which may begin at once
 			if got := stopTurn(t, r, c.Student, turn).State; got != store.TurnRunning {
 				t.Errorf("state: got %s, want running until it has ended", got)
 			}
@@ -54,7 +55,6 @@ func TestStop(t *testing.T) {
 			if m.Fields["stopped"] != true || text == "" || !strings.HasPrefix(wholeAnswer, text) || strings.Contains(text, "six") {
 				t.Errorf("the message: got %s", m.Text)
 			}
-			r.Model.Script(llmtest.Say("second"))
 			gate.Release()
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher @student go", text, "second"})
 			line := r.Lines(t, c.Room.ID, 3)[1]
