@@ -8,6 +8,8 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -trimpath
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# What make release builds: the newest version that CHANGELOG.md names, such as v0.1.0.
+RELEASE  := $(or $(shell sed -n 's/^\#\# \(v[0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1),$(VERSION))
 # What the binary may weigh, in bytes: 44 MiB.
 SIZE     := 46137344
 BUILD    := go build -ldflags "-s -w -X main.version=$(VERSION)"
@@ -89,7 +91,8 @@ migration: ## Start the next migration: make migration NAME=add_polls
 	file=migrations/$$(printf '%04d' $$(expr 0$$last + 1))_$(NAME).tx.up.sql; \
 	echo "-- $(NAME): what changes, and why." > $$file; echo $$file
 
-release: ## Build static binaries of all platforms and SHA256SUMS into dist/
+release: VERSION := $(RELEASE)
+release: ## Build static binaries of all platforms and SHA256SUMS into dist/, of the newest version in CHANGELOG.md
 	@rm -rf dist && mkdir -p dist
 	@for target in $(TARGETS); do \
 		os=$${target%/*}; arch=$${target#*/}; ext=; [ $$os = windows ] && ext=.exe; \
