@@ -9,7 +9,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false -trimpath
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # What make release builds: the newest version that CHANGELOG.md names, such as v0.1.0.
-RELEASE  := $(or $(shell sed -n 's/^\#\# \(v[0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1),$(VERSION))
+RELEASE  := $(or $(shell sed -n 's/^\#\# \(v[0-9][^ ]*\).*/\1/p' CHANGELOG.md | head -n 1),$(VERSION))
 # What the binary may weigh, in bytes: 44 MiB.
 SIZE     := 46137344
 BUILD    := go build -ldflags "-s -w -X main.version=$(VERSION)"

@@ -3,7 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,6 +84,112 @@ func TestExplain(t *testing.T) {
 	} {
 		if got := app.Explain(c.err); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+var (
+	shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$")
+	// inText are commands in the middle of a line, such as `coagent migrate up`.
+	inText = regexp.MustCompile("`((?:coagent|make) [^`]+)`")
+	words  = regexp.MustCompile(`"[^"]*"|[^\s"]+(?:"[^"]*")?`)
+	target = regexp.MustCompile(`(?m)^([a-z]+):.*## `)
+)
+
+// Each command that the papers show can be given: coagent's by its command
+// line, make's by its targets, and of others the files of ours that they name.
+func TestCommandsOfThePapers(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var targets []string
+	for _, m := range target.FindAllStringSubmatch(string(makefile), -1) {
+		targets = append(targets, m[1])
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, m := range shellBlock.FindAllStringSubmatch(string(text), -1) {
+			lines = append(lines, strings.Split(strings.TrimSpace(m[1]), "\n")...)
+		}
+		for _, m := range inText.FindAllStringSubmatch(string(text), -1) {
+			lines = append(lines, m[1])
+		}
+		for _, line := range lines {
+			shown++
+			if err := checkCommand(words.FindAllString(line, -1), targets); err != nil {
+				t.Errorf("%s: %s: %v", page, line, err)
+			}
+		}
+	}
+	if shown < 40 {
+		t.Errorf("the papers show %d commands: the test looks for them in the wrong way", shown)
+	}
+}
+
+func checkCommand(line, targets []string) error {
+	if len(line) > 1 && line[0] == "sudo" {
+		line = line[1:]
+	}
+	switch line[0] {
+	case "coagent":
+		parser, err := kong.New(new(cli), kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+		if err == nil {
+			_, err = parser.Parse(line[1:])
+		}
+		return err
+	case "make":
+		if len(line) < 2 || !slices.Contains(targets, line[1]) {
+			return fmt.Errorf("the Makefile has no such target, it has %v", targets)
+		}
+	case "cp", "docker", "install", "podman", "systemctl", "useradd":
+		for _, word := range line {
+			if strings.HasPrefix(word, "deploy/") && !strings.HasSuffix(word, ".env") { // those are the reader's
+				if _, err := os.Stat(word); err != nil {
+					return err
+				}
+			}
+		}
+	default:
+		return errors.New("no rule knows this command")
+	}
+	return nil
+}
+
+// The top level of the repository is agreed: what is new there has a place
+// below one of these, or is agreed first.
+func TestTopLevel(t *testing.T) {
+	t.Parallel()
+	agreed := []string{".ci", ".containerignore", ".gitignore", ".golangci.yml", "CHANGELOG.md", "Containerfile", "LICENSE", "Makefile", "README.md",
+		"app", "config.example.yaml", "deploy", "docs", "go.mod", "go.sum", "jobs", "main.go", "main_test.go", "migrations", "store", "web"}
+	// What Git does not know, and what is made by running things here.
+	made := []string{".git", ".env", "bin", "dist", "coagent-data", "coagent.yaml"}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, e := range entries {
+		name := e.Name()
+		there[name] = true
+		aside := slices.Contains([]string{".test", ".prof", ".out"}, filepath.Ext(name))
+		if !slices.Contains(agreed, name) && !slices.Contains(made, name) && !aside {
+			t.Errorf("%s is not among what was agreed for the top level", name)
+		}
+	}
+	for _, name := range agreed {
+		if !there[name] && !strings.HasPrefix(name, ".") { // a container's build leaves some of those out
+			t.Errorf("%s is missing", name)
 		}
 	}
 }

@@ -14,17 +14,17 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
-// sampleGraph is the example of the README.
+// sampleGraph is the example of docs/agents.md.
 func sampleGraph(t *testing.T) json.RawMessage {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../docs/agents.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, found := strings.Cut(string(text), "```json\n{\"name\": \"careful\"")
+	_, after, found := strings.Cut(string(text), "```json graph\n{\"name\": \"careful\"")
 	graph, _, closed := strings.Cut(after, "```")
 	if !found || !closed {
-		t.Fatal("the README shows no graph")
+		t.Fatal("docs/agents.md shows no graph")
 	}
 	return json.RawMessage(`{"name": "careful"` + graph)
 }
@@ -35,7 +35,7 @@ func TestWorkflows(t *testing.T) {
 		r := apptest.New(t, url)
 		c := r.Class(t)
 		sample := app.WorkflowSettings{Name: app.Some("Careful"), Graph: app.Some(sampleGraph(t))}
-		t.Run("TheReadmeShowsOneThatWorks", func(t *testing.T) {
+		t.Run("ThePapersShowOneThatWorks", func(t *testing.T) {
 			w, err := r.CreateWorkflow(t.Context(), c.TA, c.Room.CourseID, sample)
 			if err != nil {
 				t.Fatal(err)

@@ -68,7 +68,7 @@ type createWorkflowIn struct {
 	Body struct {
 		CourseID id                   `json:"course_id"`
 		Name     opt[string]          `json:"name"`
-		Graph    opt[json.RawMessage] `json:"graph" doc:"name, start_node, nodes by their ids, edges; see the README"`
+		Graph    opt[json.RawMessage] `json:"graph" doc:"name, start_node, nodes by their ids, edges; see docs/agents.md"`
 	}
 }
 
