@@ -77,6 +77,9 @@ var jsonRules = map[string]func(t *testing.T, w *world, text string){
 		w.as(owner).must(t, http.StatusOK, put, v1+"/rooms/"+w.room+"/workflow", body{"workflow_id": made})
 		w.as(owner).must(t, http.StatusOK, put, v1+"/rooms/"+w.room+"/workflow", body{"workflow_id": nil})
 	},
+	"agent": func(t *testing.T, w *world, text string) {
+		w.as(owner).must(t, http.StatusOK, put, v1+"/agents/"+w.agent, text)
+	},
 	"approval": func(t *testing.T, w *world, text string) { // nothing waits, which is said of no other body
 		a := w.as(owner).must(t, http.StatusNotFound, post, v1+"/rooms/"+w.room+"/approvals/"+store.NewID(), text)
 		wantProblem(t, a, http.StatusNotFound, "Approval not found")
@@ -206,9 +209,9 @@ func runRequests(t *testing.T, w *world) {
 }
 
 var (
-	span      = regexp.MustCompile("`([^`\n]+)`")
-	operation = regexp.MustCompile(`^(GET|POST|PUT|DELETE) (/[^ ?]*)`)
-	parameter = regexp.MustCompile(`\{[^}]*\}`)
+	codeSpan       = regexp.MustCompile("`([^`\n]+)`")
+	namedOperation = regexp.MustCompile(`^(GET|POST|PUT|DELETE) (/[^ ?]*)`)
+	pathParameter  = regexp.MustCompile(`\{[^}]*\}`)
 )
 
 // checkAddresses holds each operation that a page names, such as `GET
@@ -218,19 +221,19 @@ func checkAddresses(t *testing.T, w *world) {
 	for address, item := range w.server.api.OpenAPI().Paths {
 		for _, method := range []string{get, post, put, del} {
 			if operationAt(item, method) != nil {
-				there[method+" "+parameter.ReplaceAllString(address, "{}")] = true
+				there[method+" "+pathParameter.ReplaceAllString(address, "{}")] = true
 			}
 		}
 	}
 	n := 0
 	for page, text := range papers(t) {
-		for _, m := range span.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
-			op := operation.FindStringSubmatch(m[1])
+		for _, m := range codeSpan.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+			op := namedOperation.FindStringSubmatch(m[1])
 			if op == nil {
 				continue
 			}
 			n++
-			address := strings.TrimSuffix(parameter.ReplaceAllString(op[2], "{}"), "/")
+			address := strings.TrimSuffix(pathParameter.ReplaceAllString(op[2], "{}"), "/")
 			if !there[op[1]+" "+address] && !there[op[1]+" "+v1+address] && !there[op[1]+" "+address+"/"] {
 				t.Errorf("%s: there is no %s", page, m[1])
 			}
@@ -241,12 +244,12 @@ func checkAddresses(t *testing.T, w *world) {
 	}
 }
 
-var link = regexp.MustCompile(`\]\(([^)#\s]+)\)`)
+var pageLink = regexp.MustCompile(`\]\(([^)#\s]+)\)`)
 
 func TestLinksOfThePapers(t *testing.T) {
 	t.Parallel()
 	for page, text := range papers(t) {
-		for _, m := range link.FindAllStringSubmatch(text, -1) {
+		for _, m := range pageLink.FindAllStringSubmatch(text, -1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
@@ -268,7 +271,7 @@ func TestPlacesOfTheArchitecture(t *testing.T) {
 	t.Parallel()
 	for line := range strings.Lines(papers(t)["docs/architecture.md"]) {
 		folder := ""
-		for _, m := range span.FindAllStringSubmatch(line, -1) {
+		for _, m := range codeSpan.FindAllStringSubmatch(line, -1) {
 			place := m[1]
 			switch {
 			case placeOf.MatchString(place):
@@ -312,7 +315,7 @@ func TestSettingsOfThePapers(t *testing.T) {
 		list(name, v)
 	}
 	for page, text := range papers(t) {
-		for _, m := range span.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+		for _, m := range codeSpan.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
 			section, _, _ := strings.Cut(m[1], ".")
 			if _, ok := sections[section]; !ok || !settingName.MatchString(m[1]) || fileName.MatchString(m[1]) {
 				continue
