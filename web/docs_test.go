@@ -15,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -136,7 +136,7 @@ func TestConfigurationsOfThePapers(t *testing.T) {
 		if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, notices, err := app.LoadConfig(app.Sources{File: file, Dir: dir}); err != nil || len(notices) > 0 {
+		if _, notices, err := config.Load(config.Sources{File: file, Dir: dir}); err != nil || len(notices) > 0 {
 			t.Errorf("%s: %s: %v %v", b.page, firstLine(b.text), err, notices)
 		}
 	}
