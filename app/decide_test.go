@@ -179,19 +179,19 @@ func TestCalledInVain(t *testing.T) {
 		speaks []string
 		vain   string // who is called in vain, and why
 	}{
-		"LongerNameIsMuted":   {agents: []string{"teacher", "teacher2"}, text: "@Ada Lovelace?", tune: muted(1), vain: "teacher2 muted until 0001-01-01 01:00 UTC"},
-		"ShorterNameIsMuted":  {agents: []string{"teacher", "teacher2"}, text: "@Ada?", tune: muted(0), vain: "teacher muted until 0001-01-01 01:00 UTC"},
-		"TypeMeansTheNext":    {agents: []string{"teacher", "teacher2"}, text: "@teacher?", tune: muted(0), speaks: []string{"teacher2"}},
-		"WordMeansTheNext":    {agents: []string{"teacher", "critic"}, text: "老師?", tune: muted(0), speaks: []string{"critic"}},
-		"NobodyOfTheType":     {agents: []string{"teacher"}, text: "＠ＴＥＡＣＨＥＲ?", tune: muted(0), vain: "teacher muted until 0001-01-01 01:00 UTC"},
-		"OneOfTwo":            {agents: []string{"teacher", "student"}, text: "@小明 @Ada", tune: muted(1), speaks: []string{"teacher"}, vain: "student muted until 0001-01-01 01:00 UTC"},
-		"Inactive":            {agents: []string{"sleeper"}, text: "@Sleeper", vain: "sleeper inactive"},
-		"Mode":                {agents: []string{"student"}, text: "@student", tune: mode(ModeTeacherOnly), vain: "student mode"},
-		"RoomOff":             {agents: []string{"student"}, text: "@student", tune: mode(ModeOff), vain: "student room_off"},
-		"Guard":               {agents: []string{"teacher", "student"}, text: "@teacher @student", tune: func(s *roomSnapshot) { s.MaxStreak = 1 }, speaks: []string{"teacher"}, vain: "student guard agent_row"},
-		"OutsideIsToldAnyway": {agents: []string{"remote"}, text: "@Remote"},
-		"NotCalledNotInVain":  {agents: []string{"sleeper", "teacher"}, text: "`@sleeper` > hi"},
-		"CallsNobody":         {agents: []string{"teacher"}, text: "https://medium.com/@teacher/x"},
+		"LongerNameIsMuted":  {agents: []string{"teacher", "teacher2"}, text: "@Ada Lovelace?", tune: muted(1), vain: "teacher2 muted until 0001-01-01 01:00 UTC"},
+		"ShorterNameIsMuted": {agents: []string{"teacher", "teacher2"}, text: "@Ada?", tune: muted(0), vain: "teacher muted until 0001-01-01 01:00 UTC"},
+		"TypeMeansTheNext":   {agents: []string{"teacher", "teacher2"}, text: "@teacher?", tune: muted(0), speaks: []string{"teacher2"}},
+		"WordMeansTheNext":   {agents: []string{"teacher", "critic"}, text: "老師?", tune: muted(0), speaks: []string{"critic"}},
+		"NobodyOfTheType":    {agents: []string{"teacher"}, text: "＠ＴＥＡＣＨＥＲ?", tune: muted(0), vain: "teacher muted until 0001-01-01 01:00 UTC"},
+		"OneOfTwo":           {agents: []string{"teacher", "student"}, text: "@小明 @Ada", tune: muted(1), speaks: []string{"teacher"}, vain: "student muted until 0001-01-01 01:00 UTC"},
+		"Inactive":           {agents: []string{"sleeper"}, text: "@Sleeper", vain: "sleeper inactive"},
+		"Mode":               {agents: []string{"student"}, text: "@student", tune: mode(ModeTeacherOnly), vain: "student mode"},
+		"RoomOff":            {agents: []string{"student"}, text: "@student", tune: mode(ModeOff), vain: "student room_off"},
+		"Guard":              {agents: []string{"teacher", "student"}, text: "@teacher @student", tune: func(s *roomSnapshot) { s.MaxStreak = 1 }, speaks: []string{"teacher"}, vain: "student guard agent_row"},
+		"Outside":            {agents: []string{"remote"}, text: "@Remote", vain: "remote external"},
+		"NotCalledNotInVain": {agents: []string{"sleeper", "teacher"}, text: "`@sleeper` > hi"},
+		"CallsNobody":        {agents: []string{"teacher"}, text: "https://medium.com/@teacher/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -167,13 +167,13 @@ func TestSameLoginsAreTold(t *testing.T) {
 		if err := app.Migrate(ctx, r.DB, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"two accounts have the same email", first.ID, second.ID, spellings[0]} {
+		for _, want := range []string{"two accounts have the same login", "field=email", first.ID, second.ID, spellings[0]} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("the migration says %q, want %q in it", log.String(), want)
 			}
 		}
 		for range 2 {
-			if log := opened(t, r, url, app.Mode{Serve: true}); !strings.Contains(log, "two accounts have the same email") {
+			if log := opened(t, r, url, app.Mode{Serve: true}); !strings.Contains(log, "two accounts have the same login") {
 				t.Errorf("the start says %q", log)
 			}
 			if n := audited(t, r, "user.same_login", second.ID); n != 1 {

@@ -218,8 +218,10 @@ func TestPause(t *testing.T) {
 				return llmtest.Response{Text: yes}
 			case req.Number == 1:
 				return llmtest.Response{Text: "draft", Gate: gate}
+			case req.Number == 2:
+				return llmtest.Response{Text: "me first"}
 			}
-			return llmtest.Response{Text: "me first"}
+			return llmtest.Response{Text: "draft after that"}
 		})
 		post(t, r, c.Student, c.Room.ID, "@student?")
 		apptest.Await(t, "the draft to be written", func() bool { return r.Model.Count() == 1 })
@@ -237,9 +239,9 @@ func TestPause(t *testing.T) {
 		if _, err := r.ResumeRun(t.Context(), c.TA, run); err != nil {
 			t.Fatal(err)
 		}
-		want(t, "lines", contents(t, r, c.Room.ID), []string{"@student?", "@teacher?", "me first", "draft"})
-		if r.Model.Count() != 3 {
-			t.Errorf("got %d model calls, want the draft, the teacher's answer and the verdict", r.Model.Count())
+		want(t, "lines", contents(t, r, c.Room.ID), []string{"@student?", "@teacher?", "me first", "draft after that"})
+		if r.Model.Count() != 4 {
+			t.Errorf("got %d model calls, want the draft, the teacher's answer, the draft that knows it and the verdict", r.Model.Count())
 		}
 	})
 }

@@ -283,7 +283,7 @@ func TestPromptsFit(t *testing.T) {
 			c := start(t)
 			r.Model.Script(counted)
 			for range 7 {
-				post(t, r, c.Student, c.Room.ID, strings.Repeat("word ", 8000))
+				post(t, r, c.Student, c.Room.ID, strings.Repeat("word ", 4000))
 			}
 			post(t, r, c.Student, c.Room.ID, "@teacher so?")
 			r.Idle(t, c.Room.ID)

@@ -18,8 +18,11 @@ const mostReads = 5
 // moreReads are the routes that may take more: pages about one thing that staff
 // look at now and then, and that tell of many tables.
 var moreReads = map[string]int{
-	v1 + "/rooms/{room_id}/agents/{agent_id}/state": 10,
-	v1 + "/runs/{run_id}":                           6,
+	v1 + "/rooms/{room_id}/agents/{agent_id}/state": 11,
+	// These are counted before they are read, a portion at a time.
+	v1 + "/runs/{run_id}":                   7,
+	v1 + "/rooms/{room_id}/turns/{turn_id}": 6,
+	v1 + "/rooms/{room_id}/a2a":             6,
 }
 
 // A list takes as many queries for thirty rows as for one: what it shows of

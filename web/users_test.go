@@ -111,7 +111,7 @@ func TestUsers(t *testing.T) {
 			wantProblem(t, w.as(admin).do(t, put, path, body{"username": *w.users[student].Username}), 400, "Username already taken")
 			wantProblem(t, w.as(admin).do(t, put, v1+"/users/"+store.NewID(), body{}), 404, "User not found")
 			wantProblem(t, w.as(student).do(t, put, path, body{"role": "teacher"}), 403, "Not enough permissions")
-			if a := w.as(admin).do(t, put, v1+"/users/keys", body{}); a.status != 422 {
+			if a := w.as(admin).do(t, put, v1+"/users/somebody", body{}); a.status != 422 {
 				t.Errorf("a name for an id: got %d %s, want 422", a.status, a.body)
 			}
 			w.as(admin).must(t, 200, put, path, body{"is_active": false})

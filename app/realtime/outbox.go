@@ -138,16 +138,16 @@ func (o *outbox) flush(ctx context.Context) {
 
 // post sends one payload of n signals; a series of failures is one line in the log.
 func (o *outbox) post(ctx context.Context, payload []byte, n int) {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	within, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	err := o.send(ctx, payload)
+	err := o.send(within, payload)
 	if err == nil {
 		o.sent.Add(int64(n))
 		o.failing = false
 		return
 	}
 	o.lost.Add(int64(n))
-	if !o.failing {
+	if !o.failing && ctx.Err() == nil { // a process that stops has cut itself off
 		o.log.Warn("sending signals to other nodes failed", "err", err)
 	}
 	o.failing = true

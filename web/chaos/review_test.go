@@ -105,6 +105,13 @@ func (m *reviewed) asked() [][reviewCalls]int {
 	return all
 }
 
+// onceOrAnew tells whether a review went its whole way once, at most behind a
+// beginning of it that a person's newer line has ended.
+func onceOrAnew(got, want []string) bool {
+	begun := len(got) - len(want)
+	return begun >= 0 && begun <= len(want) && slices.Equal(got[begun:], want) && slices.Equal(got[:begun], want[:begun])
+}
+
 // wantReviews checks that every turn of a room was reviewed, revised and said
 // exactly once, whatever was killed.
 func wantReviews(t *testing.T, s *proctest.Site, room string) (turns int) {
@@ -136,10 +143,10 @@ func wantReviews(t *testing.T, s *proctest.Site, room string) (turns int) {
 				traces = append(traces, body.Event)
 			}
 		}
-		if want := []string{"proposal", "evaluation_request", "evaluation_result", "proposal", "evaluation_request", "evaluation_result", "broadcast"}; !slices.Equal(kinds, want) {
+		if want := []string{"proposal", "evaluation_request", "evaluation_result", "proposal", "evaluation_request", "evaluation_result", "broadcast"}; !onceOrAnew(kinds, want) {
 			t.Errorf("turn %s: got the A2A messages %q, want %q", turn.ID, kinds, want)
 		}
-		if want := []string{"PROPOSAL", "EVAL_REQUEST", "REVISION", "EVAL_REQUEST", "APPROVED"}; !slices.Equal(traces, want) {
+		if want := []string{"PROPOSAL", "EVAL_REQUEST", "REVISION", "EVAL_REQUEST", "APPROVED"}; !onceOrAnew(traces, want) {
 			t.Errorf("turn %s: got the traces %q, want %q", turn.ID, traces, want)
 		}
 	}
