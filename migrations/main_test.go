@@ -138,16 +138,25 @@ func has(t *testing.T, db *store.DB, table string) bool {
 // makes the schema of an older program.
 func beginning(t *testing.T, db *store.DB, applied int) (later []string) {
 	t.Helper()
+	for _, f := range files(t)[applied:] {
+		later = append(later, f[:4])
+	}
+	mark(t, db, later...)
+	return later
+}
+
+// mark makes the table of migrations, with these marks.
+func mark(t *testing.T, db *store.DB, names ...string) {
+	t.Helper()
 	id := "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
 	if db.Postgres() {
 		id = "BIGSERIAL PRIMARY KEY"
 	}
-	run(t, db, "CREATE TABLE schema_migrations (id "+id+", name VARCHAR, group_id BIGINT, migrated_at TIMESTAMP NOT NULL DEFAULT current_timestamp)")
-	for _, f := range files(t)[applied:] {
-		later = append(later, f[:4])
-		run(t, db, "INSERT INTO schema_migrations (name, group_id) VALUES ('"+f[:4]+"', 1)")
+	run(t, db, "CREATE TABLE schema_migrations (id "+id+", name VARCHAR, group_id BIGINT, migrated_at TIMESTAMP NOT NULL DEFAULT current_timestamp)",
+		"CREATE UNIQUE INDEX schema_migrations_name_unique ON schema_migrations (name)")
+	for _, name := range names {
+		run(t, db, "INSERT INTO schema_migrations (name, group_id) VALUES ('"+name+"', 1)")
 	}
-	return later
 }
 
 func files(t *testing.T) []string {

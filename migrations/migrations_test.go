@@ -1,9 +1,9 @@
 package migrations_test
 
 import (
-	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,22 +76,32 @@ func wantMigrations(t *testing.T, db *store.DB, applied bool) {
 	}
 }
 
-// Every schema that was ever the latest comes to the latest with its rows.
+// Every schema that was the latest of a version comes to the latest with its
+// rows. A version has all of the first files at least.
 func TestFilledOlderToLatest(t *testing.T) {
 	t.Parallel()
-	for n := 1; n < len(files(t)); n++ {
-		t.Run(fmt.Sprintf("from %04d", n), func(t *testing.T) {
+	older := map[string]func(t *testing.T, db *store.DB){"before v0.1.0": func(t *testing.T, db *store.DB) { before(t, db, len(stepsBefore(t))) }}
+	for n := slices.Index(files(t), "0115_settings_limits_and_leases.tx.up.sql") + 1; n < len(files(t)); n++ {
+		older[files(t)[n-1][:4]] = func(t *testing.T, db *store.DB) {
+			later := beginning(t, db, n)
+			mustBe(t, "migrate to the older schema", migrate(t.Context(), db), nil)
+			run(t, db, "DELETE FROM schema_migrations WHERE name IN ('"+strings.Join(later, "', '")+"')")
+		}
+	}
+	for name, begin := range older {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, url string) {
 				db := storetest.Open(t, store.Options{URL: url})
 				ctx := t.Context()
-				later := beginning(t, db, n)
-				mustBe(t, "migrate to the older schema", migrate(ctx, db), nil)
-				run(t, db, "DELETE FROM schema_migrations WHERE name IN ('"+strings.Join(later, "', '")+"')")
+				begin(t, db)
 				mustBe(t, "the older schema", db.CheckSchema(ctx), store.ErrSchemaOld)
 				fill(t, db)
-				mustBe(t, "migrate", migrate(ctx, db), nil)
-				mustBe(t, "the latest schema", db.CheckSchema(ctx), nil)
+				for range 2 {
+					mustBe(t, "migrate", migrate(ctx, db), nil)
+					mustBe(t, "the latest schema", db.CheckSchema(ctx), nil)
+					wantMigrations(t, db, true)
+				}
 				lines, err := db.Messages(ctx, "room", 0, 10)
 				if err != nil || len(lines) != 1 || lines[0].Sender.Email != "ann@example.com" {
 					t.Errorf("the rows afterwards: got %+v (%v)", lines, err)
@@ -101,7 +111,7 @@ func TestFilledOlderToLatest(t *testing.T) {
 	}
 }
 
-// fill adds a row of each kind that the first schema had.
+// fill adds rows of the kinds that a class in use has.
 func fill(t *testing.T, db *store.DB) {
 	t.Helper()
 	const now = "'2026-03-01 09:00:00+00:00'"
@@ -128,7 +138,7 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 		db := storetest.Open(t, store.Options{URL: url})
 		ctx := t.Context()
 		beginning(t, db, len(files(t)))
-		run(t, db, "CREATE TABLE agent_turns (in_the_way INTEGER)")
+		run(t, db, "CREATE TABLE avatars (in_the_way INTEGER)")
 		if err := migrate(ctx, db); err == nil {
 			t.Fatal("it went through")
 		}
@@ -139,7 +149,7 @@ func TestFailedMigrationLeavesNothing(t *testing.T) {
 		}
 		wantMigrations(t, db, false)
 		mustBe(t, "the schema", db.CheckSchema(ctx), store.ErrSchemaOld)
-		run(t, db, "DROP TABLE agent_turns")
+		run(t, db, "DROP TABLE avatars")
 		mustBe(t, "migrate, with the way free", migrate(ctx, db), nil)
 		mustBe(t, "the schema", db.CheckSchema(ctx), nil)
 	})

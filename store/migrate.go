@@ -18,6 +18,8 @@ var (
 	ErrSchemaOld     = errors.New("the database schema is older than this program")
 	ErrSchemaNew     = errors.New("the database was migrated by a newer version of coagent")
 	ErrSchemaForeign = errors.New("the database holds the tables of another program")
+	ErrSchemaBefore  = errors.New("the database comes from a build before v0.1.0")
+	ErrSchemaDiffers = errors.New("the tables of the database are not as a build before v0.1.0 left them; make them so, then run `coagent migrate up` again")
 )
 
 const (
@@ -38,19 +40,22 @@ type migrationData struct {
 	Postgres   bool
 }
 
+func (d *DB) migrationData() migrationData {
+	if d.Postgres() {
+		// json, never jsonb: jsonb would reorder what clients compare as text.
+		return migrationData{JSON: "JSON", Time: "TIMESTAMPTZ", Postgres: true}
+	}
+	return migrationData{JSON: "TEXT", Time: "TIMESTAMP"}
+}
+
 func (d *DB) migrator() (*migrate.Migrator, *migrate.Migrations, error) {
 	found := migrate.NewMigrations()
 	if err := found.Discover(migrations.Files); err != nil {
 		return nil, nil, fmt.Errorf("read migrations: %w", err)
 	}
-	data := migrationData{JSON: "TEXT", Time: "TIMESTAMP"}
-	if d.Postgres() {
-		// json, never jsonb: jsonb would reorder what clients compare as text.
-		data = migrationData{JSON: "JSON", Time: "TIMESTAMPTZ", Postgres: true}
-	}
 	return migrate.NewMigrator(d.write, found,
 		migrate.WithTableName(migrationsTable), migrate.WithLocksTableName(migrationLocksTable),
-		migrate.WithTemplateData(data), migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true),
+		migrate.WithTemplateData(d.migrationData()), migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true),
 		migrate.AfterMigration(markApplied)), found, nil
 }
 
@@ -64,7 +69,8 @@ func markApplied(ctx context.Context, db bun.IConn, m *migrate.Migration) error 
 }
 
 // Migrate brings our tables to this program's schema. Call it inside
-// WithMigrationLock. It refuses a schema that is newer or another program's.
+// WithMigrationLock. It refuses a schema that is newer or another program's,
+// and one from before v0.1.0 that does not stand on the last step of then.
 func (d *DB) Migrate(ctx context.Context) error {
 	if err := d.CheckSchema(ctx); err != nil && !errors.Is(err, ErrSchemaOld) {
 		return err
@@ -75,6 +81,9 @@ func (d *DB) Migrate(ctx context.Context) error {
 	}
 	if err := m.Init(ctx); err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
+	}
+	if err := d.adopt(ctx, m); err != nil {
+		return err
 	}
 	if _, err := m.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
@@ -109,7 +118,7 @@ func (d *DB) Migrations(ctx context.Context) ([]Migration, error) {
 }
 
 // CheckSchema returns nil when the schema is exactly this program's, and
-// ErrSchemaOld, ErrSchemaNew or ErrSchemaForeign otherwise.
+// ErrSchemaOld, ErrSchemaNew, ErrSchemaBefore or ErrSchemaForeign otherwise.
 func (d *DB) CheckSchema(ctx context.Context) error {
 	ours, err := d.migrated(ctx)
 	if err != nil {
@@ -134,7 +143,11 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 		return fmt.Errorf("read migrations: %w", translate(err))
 	}
 	if len(unknown) > 0 {
-		return fmt.Errorf("%w (it has %s)", ErrSchemaNew, unknown[0].Name)
+		names := make([]string, len(unknown))
+		for i := range unknown {
+			names[i] = unknown[i].Name
+		}
+		return checkUnknown(names)
 	}
 	status, err := m.MigrationsWithStatus(ctx)
 	if err != nil {
