@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -240,6 +241,31 @@ func TestDiffersFromBefore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A role that owns the tables alone is told what it needs for the comparison.
+func TestAdoptionNeedsCreate(t *testing.T) {
+	t.Parallel()
+	admin := storetest.Open(t, store.Options{URL: emptyPostgres(t)})
+	role := "coagent_" + strings.ReplaceAll(store.NewID(), "-", "")
+	run(t, admin, "CREATE ROLE "+role, "GRANT ALL ON SCHEMA public TO "+role)
+	defer run(t, admin, "DROP OWNED BY "+role, "DROP ROLE "+role)
+	address, err := url.Parse(admin.Pool().Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := address.Query()
+	with.Set("role", role)
+	address.RawQuery = with.Encode()
+	db := storetest.Open(t, store.Options{URL: address.String()})
+	before(t, db, len(stepsBefore(t)))
+	if err := db.Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "needs CREATE on the database") {
+		t.Errorf("without the right: got %v", err)
+	}
+	mustBe(t, "the schema", db.CheckSchema(t.Context()), store.ErrSchemaOld)
+	run(t, admin, "GRANT CREATE ON DATABASE "+strings.TrimPrefix(address.Path, "/")+" TO "+role)
+	mustBe(t, "migrate with the right", db.Migrate(t.Context()), nil)
+	wantMigrations(t, db, true)
 }
 
 // another is an empty database of the same kind.

@@ -122,7 +122,11 @@ func (d *DB) madeByFiles(ctx context.Context, read func(db bun.IDB) error) (name
 		if name > lastOfFirst {
 			break
 		}
-		t, err := template.ParseFS(migrations.Files, file)
+		text, err := fs.ReadFile(migrations.Files, file)
+		if err != nil {
+			return nil, err
+		}
+		t, err := template.New(file).Parse(string(text))
 		if err == nil {
 			err = t.Execute(&statements, d.migrationData())
 		}
