@@ -15,18 +15,26 @@ import (
 
 func TestTwoProcessesAtOnce(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, url string) {
-		a, readyA := process(t, url)
-		b, readyB := process(t, url)
-		readyA()
-		readyB()
-		mustBe(t, "the one", a.Wait(), nil)
-		mustBe(t, "the other", b.Wait(), nil)
-		db := storetest.Open(t, store.Options{URL: url})
-		mustBe(t, "our schema", db.CheckSchema(t.Context()), nil)
-		mustBe(t, "the queue's", jobs.CheckSchema(t.Context(), db), nil)
-		wantMigrations(t, db, true)
-	})
+	for name, steps := range map[string]int{"empty": 0, "before v0.1.0": len(stepsBefore(t))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, url string) {
+				db := storetest.Open(t, store.Options{URL: url})
+				if steps > 0 {
+					before(t, db, steps)
+				}
+				a, readyA := process(t, url)
+				b, readyB := process(t, url)
+				readyA()
+				readyB()
+				mustBe(t, "the one", a.Wait(), nil)
+				mustBe(t, "the other", b.Wait(), nil)
+				mustBe(t, "our schema", db.CheckSchema(t.Context()), nil)
+				mustBe(t, "the queue's", jobs.CheckSchema(t.Context(), db), nil)
+				wantMigrations(t, db, true)
+			})
+		})
+	}
 }
 
 func TestMigrationLock(t *testing.T) {
