@@ -28,8 +28,8 @@ const (
 )
 
 // stepsBefore are the marks of those builds.
-var stepsBefore = strings.Fields(`0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018 0019 0020 0021 0022 0023 0024
-	0025 0026 0027 0028 0030 0031 0033 0038 0040 0044`)
+var stepsBefore = strings.Fields(`0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018
+	0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0030 0031 0033 0038 0040 0044`)
 
 // checkUnknown tells what marks mean that no file of this program has.
 func checkUnknown(unknown []string) error {
@@ -47,7 +47,8 @@ func checkUnknown(unknown []string) error {
 	}
 	for _, name := range unknown {
 		if !slices.Contains(stepsBefore, name) {
-			return fmt.Errorf("%w and has a step %s, which no build up to %s had: move what it holds into a new database by hand", ErrSchemaBefore, name, last)
+			return fmt.Errorf("%w and has a step %s, which no build up to %s had: move what it holds into a new database by hand",
+				ErrSchemaBefore, name, last)
 		}
 	}
 	return ErrSchemaOld

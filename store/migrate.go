@@ -19,7 +19,8 @@ var (
 	ErrSchemaNew     = errors.New("the database was migrated by a newer version of coagent")
 	ErrSchemaForeign = errors.New("the database holds the tables of another program")
 	ErrSchemaBefore  = errors.New("the database comes from a build before v0.1.0")
-	ErrSchemaDiffers = errors.New("the tables of the database are not as a build before v0.1.0 left them; make them so, then run `coagent migrate up` again")
+	ErrSchemaDiffers = errors.New("the tables of the database are not as a build before v0.1.0 left them; " +
+		"make them so, then run `coagent migrate up` again")
 )
 
 const (

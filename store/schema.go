@@ -38,9 +38,12 @@ func postgresSchema(ctx context.Context, db bun.IDB) (lines []string, err error)
 			JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p'))
 		SELECT t.name || concat_ws(' ', 'table', relkind, relpersistence, CASE WHEN relrowsecurity THEN 'row security' END) FROM t
 		UNION ALL
-		SELECT t.name || concat_ws(' ', 'column', row_number() OVER (PARTITION BY t.oid ORDER BY a.attnum), a.attname, format_type(a.atttypid, a.atttypmod),
-			(SELECT 'COLLATE ' || l.collname FROM pg_collation AS l, pg_type AS y WHERE l.oid = a.attcollation AND y.oid = a.atttypid AND y.typcollation <> l.oid),
-			CASE WHEN a.attnotnull THEN 'NOT NULL' END, a.attidentity, CASE WHEN a.attgenerated <> '' THEN 'GENERATED' END, 'DEFAULT ' || pg_get_expr(e.adbin, e.adrelid, true))
+		SELECT t.name || concat_ws(' ', 'column', row_number() OVER (PARTITION BY t.oid ORDER BY a.attnum), a.attname,
+			format_type(a.atttypid, a.atttypmod),
+			(SELECT 'COLLATE ' || l.collname FROM pg_collation AS l, pg_type AS y
+				WHERE l.oid = a.attcollation AND y.oid = a.atttypid AND y.typcollation <> l.oid),
+			CASE WHEN a.attnotnull THEN 'NOT NULL' END, a.attidentity, CASE WHEN a.attgenerated <> '' THEN 'GENERATED' END,
+			'DEFAULT ' || pg_get_expr(e.adbin, e.adrelid, true))
 		FROM t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
 		LEFT JOIN pg_attrdef AS e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
 		UNION ALL
@@ -50,7 +53,8 @@ func postgresSchema(ctx context.Context, db bun.IDB) (lines []string, err error)
 		SELECT t.name || concat_ws(' ', pg_get_indexdef(i.indexrelid, 0, true), CASE WHEN NOT i.indisvalid THEN 'INVALID' END)
 		FROM t JOIN pg_index AS i ON i.indrelid = t.oid
 		UNION ALL
-		SELECT t.name || pg_get_triggerdef(g.oid, true) FROM t JOIN pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal`).Scan(ctx, &lines)
+		SELECT t.name || pg_get_triggerdef(g.oid, true) FROM t JOIN pg_trigger AS g
+			ON g.tgrelid = t.oid AND NOT g.tgisinternal`).Scan(ctx, &lines)
 	return lines, err
 }
 
