@@ -14,9 +14,10 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// retryTurn ends an attempt that failed with cause: the turn goes back in line
-// as the next attempt, or ends for good when that makes no sense, or there
-// were enough of them.
+// retryTurn ends an attempt that failed with cause. It queues the turn as its next
+// attempt, or ends the turn for good: when another attempt makes no sense, when there
+// were enough attempts, or when the next would begin after the turn's longest
+// duration.
 func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 	f := faultOf(cause, t.Attempt)
 	now := a.instant()
@@ -37,8 +38,8 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 		}
 		next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
 		if f.after <= 0 {
-			// A job with a date waits for the queue's leader to release it, and
-			// the worker that was lost may have been that.
+			// A job with a date waits until the queue's leader releases it. The
+			// lost worker may have been that leader.
 			return a.queue.Add(ctx, tx, next)
 		}
 		return a.queue.AddAt(ctx, tx, next, at)
@@ -54,8 +55,8 @@ func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
 	return err
 }
 
-// endTurn ends a turn for good without a line. The room is told that it
-// failed, its staff also why; nothing of it is posted as speech.
+// endTurn ends a turn for good without a message. The room is told that the turn
+// failed, and its staff also why. The reason is never posted as a message.
 func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 	now := a.instant()
 	var end *store.Turn
@@ -66,14 +67,16 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 	if err == nil {
 		a.telemetry.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
 		if end.State == store.TurnFailed {
-			// Without the detail, which holds a provider's words and is for the room's staff.
+			// Do not log the detail: it holds a provider's words and is for the
+			// room's staff.
 			a.log.WarnContext(ctx, "a turn failed", "turn", end.ID, "room", end.RoomID, "agent", end.AgentID, "attempt", end.Attempt, "reason", end.Reason)
 		}
 	}
 	return err
 }
 
-// storeTurnEnd is endTurn in a transaction; it returns the turn as it ended.
+// storeTurnEnd does the work of endTurn in a transaction and returns the turn as it
+// ended.
 func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *turnFault, now time.Time) (*store.Turn, error) {
 	agent, err := tx.Agent(ctx, t.AgentID)
 	if err != nil {
@@ -82,7 +85,8 @@ func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *
 	end := *t
 	end.State, end.Reason, end.Detail = cmp.Or(f.state, store.TurnFailed), f.reason, f.detail
 	end.PromptTokens, end.CompletionTokens = f.usage.PromptTokens, f.usage.CompletionTokens
-	// Of a turn that waited another one is live, or none: nothing waits for its end.
+	// When this turn only waited, nothing waits for its end: another turn is live,
+	// or none is.
 	e := turnEnd{turn: &end, waited: t.State == store.TurnWaiting || t.State == store.TurnParked, steps: f.steps, read: t.TriggerSeq}
 	if !f.quiet {
 		e.event = &TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail}
@@ -92,24 +96,23 @@ func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *
 
 // turnEnd is how a turn ends for good.
 type turnEnd struct {
-	turn   *store.Turn // with its last state and reason, what it has read and cost
-	waited bool        // nothing waits for its end, since it did not run
-	// message is what it says with its end; event tells the room of an end
-	// without a message. Both are nil when everything was said before, or the
-	// room need not know.
+	turn   *store.Turn // with its last state and reason, what it has read, and its tokens
+	waited bool        // the turn did not run, so nothing waits for its end
+	// message is the turn's message; event tells the room of an end without one.
+	// Both are nil when everything was said before, or when the room need not know.
 	message *store.Message
 	event   *TurnEvent
 	steps   []store.TurnStep
 	read    int64           // the newest message that it answers
-	said    int64           // the newest message that it said before its end
-	calls   bool            // what it said may call an agent, so that the room decides about it
-	rearmed []store.Rearmed // when triggers will be due after it
+	said    int64           // the newest message that it stored before its end
+	calls   bool            // what it said may call an agent, so the room decides about it
+	rearmed []store.Rearmed // the next dates of triggers after this turn
 }
 
-// commitTurnEnd stores the end of a turn, with what it says, and goes on in the
-// room: the one way in which turns end. It locks in the order of package store:
-// the message first, which locks the room and the agent, then the turn. Deleting
-// an agent locks in the same order.
+// commitTurnEnd stores the end of a turn, with its message, and goes on in the room.
+// It is the only way in which turns end. Lock order, as in package store: the message
+// first (it locks the room and the agent), then the turn. Deleting an agent locks in
+// the same order.
 func (a *App) commitTurnEnd(ctx context.Context, tx *store.Tx, e *turnEnd, now time.Time) (err error) {
 	room, own := e.turn.RoomID, e.said
 	switch {
@@ -151,7 +154,7 @@ func (a *App) commitTurnEnd(ctx context.Context, tx *store.Tx, e *turnEnd, now t
 	return tx.Rearm(ctx, e.rearmed)
 }
 
-// end is how a turn ends that has said something.
+// end describes the end of a turn that has said something.
 func (r *attempt) end(now time.Time) turnEnd {
 	t := *r.turn
 	t.State, t.Reason, t.Detail, t.ReadSeq = store.TurnFinished, "", "", r.read
@@ -159,8 +162,8 @@ func (r *attempt) end(now time.Time) turnEnd {
 	return turnEnd{turn: &t, read: r.read, rearmed: r.rearmed(now)}
 }
 
-// commitEnd commits the end of a turn that has said something and tells the room
-// of it; how it ended is for the metrics.
+// commitEnd commits the end of a turn that has said something and tells the room. how
+// is the reason that the metrics get.
 func (r *attempt) commitEnd(ctx context.Context, e *turnEnd, how string, now time.Time) error {
 	err := r.app.db.InTx(ctx, func(tx *store.Tx) error { return r.app.commitTurnEnd(ctx, tx, e, now) })
 	if err == nil {
@@ -170,8 +173,9 @@ func (r *attempt) commitEnd(ctx context.Context, e *turnEnd, how string, now tim
 	return err
 }
 
-// finish stores the line, its event and the turn's end in one commit, and goes
-// on in the room. What was switched off while the model spoke stays unsaid.
+// finish stores the message, its event and the turn's end in one commit, and goes on
+// in the room. If the agent or the room's AI was switched off while the model wrote,
+// the answer stays unsaid.
 func (r *attempt) finish(ctx context.Context) error {
 	if r.flow != nil && r.ended.IsZero() {
 		return r.flow.finish(ctx)
@@ -193,7 +197,7 @@ func (r *attempt) finish(ctx context.Context) error {
 	e.message, e.steps, e.calls = m, r.ending(m.ID), mention.May(m.Content)
 	if !r.ended.IsZero() {
 		e.turn.State, e.turn.Reason, e.turn.Detail = errAsked.state, errAsked.reason, errAsked.detail
-		e.calls = false // what was cut off in the middle calls nobody: that is what a stop is for
+		e.calls = false // an answer that was stopped in the middle calls no agent
 	}
 	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.commitEnd(ctx, &e, "", m.CreatedAt)
@@ -201,7 +205,7 @@ func (r *attempt) finish(ctx context.Context) error {
 	return err
 }
 
-// newMessage is what an agent says in the room as its line of this turn.
+// newMessage makes the message that an agent posts in this turn.
 func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	most := int(r.app.cfg.Limits.MessageBytes)
 	long := len(content) > most
@@ -213,8 +217,8 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
 }
 
-// finish ends a turn that has come to the end of its graph: finished when
-// it has said something, else stopped, with the reason for staff.
+// finish ends a turn whose graph came to its end. The turn is finished when it has
+// said something; otherwise it is stopped, with the reason for staff.
 func (r *graphRun) finish(ctx context.Context) error {
 	a, now := r.app, r.app.instant()
 	if r.said == 0 {

@@ -8,7 +8,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Reasons why a turn ended without a line; staff read them beside the detail.
+// Reasons why a turn ended without a message. Staff read them together with the
+// detail.
 const (
 	reasonNoKey    = "no_key"
 	reasonTooLong  = "too_long"
@@ -31,35 +32,38 @@ const (
 	reasonPrompt   = "prompt_too_long"
 )
 
-// errLinesGone ends a turn that has nothing left to answer.
+// errLinesGone ends a turn that has no message left to answer.
 var errLinesGone = &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
 
+// errErased ends a turn that needs an artifact which was erased for good.
 var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it was about was erased for good", state: store.TurnStopped}
 
-// errGaveWay ends a turn about what agents said, because a person waits.
+// errGaveWay ends a turn that answers agents, because a person has spoken since.
 var errGaveWay = &turnFault{reason: reasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
 
-// errNewerMessage has the model asked anew, since a person has spoken before the
-// room has seen anything of the answer.
+// errNewerMessage makes the attempt ask the model again: a person has spoken before
+// the room saw anything of the answer.
 var errNewerMessage = &turnFault{reason: reasonGaveWay, detail: "a person has spoken while it was being written"}
 
+// errTooLong ends a turn at its longest duration.
 var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 
-// errStopped hands a turn back when this process goes away.
+// errStopped gives a turn back to the queue when this process shuts down.
 var errStopped = &turnFault{reason: reasonStopped, detail: "the worker was stopped", again: true}
 
-// turnFault is why an attempt ended without a line.
+// turnFault is why an attempt ended without a message.
 type turnFault struct {
 	reason, detail string
 	state          string        // how the turn ends: failed unless set
-	quiet          bool          // the room need not know
-	again          bool          // another attempt may do better
-	after          time.Duration // ... after this long
+	quiet          bool          // the room is not told
+	again          bool          // another attempt may succeed
+	after          time.Duration // how long to wait before it
 	usage          llm.Usage
-	steps          []store.TurnStep // that the attempt has not saved yet
+	steps          []store.TurnStep // steps that the attempt has not saved yet
 }
 
-// Error gives the detail, which is written for the room's staff.
+// Error returns the reason and the detail. The detail is written for the room's
+// staff.
 func (f *turnFault) Error() string { return f.reason + ": " + f.detail }
 
 // faultOf says what an error means for the turn.

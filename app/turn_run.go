@@ -15,8 +15,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// staleAfter is how long after the lines that it is about an answer would only
-// disturb: a server with so much to do leaves it out.
+// staleAfter is how old a turn may be when it starts. An answer that comes later
+// would only disturb, so an overloaded server leaves it out.
 const staleAfter = 5 * time.Minute
 
 // errLeaseLost cancels work that another worker has taken over.
@@ -28,35 +28,35 @@ type attempt struct {
 	turn     *store.Turn
 	agent    *store.Agent
 	room     *store.Room
-	speakers []store.Agent // those of the room that may speak
-	// present are all of the room, those that may speak first.
+	speakers []store.Agent // the room's agents that may speak
+	// present are all agents of the room, those that may speak first.
 	present    []store.Agent
-	roomAgents map[string]*roomAgent // how all of them are set there
-	fence      string                // around the words of others in its prompts
+	roomAgents map[string]*roomAgent // how all of them are set in the room
+	fence      string                // the tag around other people's words in the prompts
 	text       strings.Builder
 	shown      *pacer
-	units      int           // of text, in UTF-16 code units
-	read       int64         // the newest line that the answer covers, see readUpTo
-	ended      time.Time     // when a person has stopped it in the middle
-	waited     time.Duration // for people who typed
-	anew       bool          // it is asked again about what they said
-	acted      bool          // a tool has run, or a person has decided: that is not done twice
+	units      int           // length of the text, in UTF-16 code units
+	read       int64         // the newest message that the answer covers, see readUpTo
+	ended      time.Time     // when a person stopped it in the middle
+	waited     time.Duration // how long it waited for people who typed
+	anew       bool          // the model is asked again, because people said more
+	acted      bool          // a tool has run or a person has decided: neither may happen twice
 
-	mu      sync.Mutex // guards what follows: parts of a graph speak at once
+	mu      sync.Mutex // guards the fields below: branches of a graph run at once
 	usage   llm.Usage
-	saved   []store.TurnStep  // of earlier attempts, in their order
-	unsaved []store.TurnStep  // those that the next commit of this attempt adds
-	waiting []store.TurnStep  // that a person has to decide about, see park
-	ends    map[string]string // how the last answer of each node ended, in the words of package llm
-	steps   int               // the number of the last one
-	asked   int               // calls of models, for the guards
-	spent   int               // tokens, likewise
-	flow    *graphRun         // the way through the turn's graph; nil is the direct answer
+	saved   []store.TurnStep  // steps of earlier attempts, in order
+	unsaved []store.TurnStep  // steps that the next commit of this attempt adds
+	waiting []store.TurnStep  // steps that a person has to decide about, see park
+	ends    map[string]string // the finish reason of each node's last answer, as package llm names it
+	steps   int               // the number of the last step
+	asked   int               // calls of models, counted for the guards
+	spent   int               // tokens, counted for the guards
+	flow    *graphRun         // the run of the turn's graph; nil for the direct answer
 }
 
-// runTurn lets an agent speak: it claims the turn, streams the model's answer
-// to the room and stores it. Nothing of it happens twice: the claim and the
-// end are fenced by the attempt.
+// runTurn lets an agent speak: it claims the turn, streams the model's answer to the
+// room and stores it. Nothing happens twice, because the claim and the end are fenced
+// by the attempt's number.
 func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	var r *attempt
 	err := a.yielding(ctx, func() (err error) { r, err = a.claim(ctx, job); return err })
@@ -73,7 +73,8 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	a.log.InfoContext(ctx, "turn", "room", r.turn.RoomID, "agent", r.turn.AgentID, "attempt", r.turn.Attempt,
 		"ms", a.now().Sub(started).Milliseconds(), "prompt_tokens", r.usage.PromptTokens,
 		"completion_tokens", r.usage.CompletionTokens, "err", err)
-	// The job's own context may be what ended the turn; its cause is the queue's.
+	// The job's context may have ended the turn, so the end gets a context of its
+	// own.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	failed := err
@@ -99,9 +100,9 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	return err
 }
 
-// afterLost goes on in a room whose turn could not be ended: another attempt
-// has it and will, unless the turn was deleted with its agent, which leaves
-// nobody else to do so.
+// afterLost goes on in the room of a turn that this worker could not end. Normally
+// another attempt has the turn and goes on itself. When the turn was deleted with its
+// agent, nobody else does.
 func (a *App) afterLost(ctx context.Context, t *store.Turn) error {
 	if _, err := a.db.Turn(ctx, t.ID); !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -109,8 +110,8 @@ func (a *App) afterLost(ctx context.Context, t *store.Turn) error {
 	return a.resumeRoom(ctx, t.RoomID)
 }
 
-// resumeRoom goes on in a room that has no live turn; one that is gone, or in
-// which a turn has just begun, needs nothing.
+// resumeRoom goes on in a room that has no live turn. It does nothing when the room
+// is gone or a turn has just begun there.
 func (a *App) resumeRoom(ctx context.Context, roomID string) error {
 	err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.nextInRoom(ctx, tx, roomID, 0, 0) })
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrStale) {
@@ -119,7 +120,7 @@ func (a *App) resumeRoom(ctx context.Context, roomID string) error {
 	return notMissing(err)
 }
 
-// claim leases the turn; nil when there is nothing to do any more.
+// claim leases the turn. It returns nil when there is nothing to do any more.
 func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) {
 	now := a.instant()
 	t, err := a.db.Single().ClaimTurn(ctx, job.TurnID, job.Attempt, a.db.Node(), now, now.Add(a.cfg.Turns.Lease))
@@ -129,7 +130,7 @@ func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) {
 	return &attempt{app: a, turn: t, fence: a.fence(t.ID)}, err
 }
 
-// load reads what the turn is about.
+// load reads the agent, the saved steps and the room.
 func (r *attempt) load(ctx context.Context) (err error) {
 	if r.agent, err = r.app.db.Agent(ctx, r.turn.AgentID); err != nil {
 		return err
@@ -140,13 +141,13 @@ func (r *attempt) load(ctx context.Context) (err error) {
 	return r.reload(ctx)
 }
 
-// reload reads the room and who of its agents may speak.
+// reload reads the room and which of its agents may speak.
 func (r *attempt) reload(ctx context.Context) (err error) {
 	if r.room, err = r.app.db.Room(ctx, r.turn.RoomID); err != nil {
 		return err
 	}
 	s := r.app.newSnapshot(r.room)
-	s.Now = r.turn.CreatedAt // what was begun within an agent's hours is ended
+	s.Now = r.turn.CreatedAt // a turn that began within an agent's hours may end after them
 	if err := r.app.loadRoomAgents(ctx, s); err != nil {
 		return err
 	}
@@ -164,8 +165,8 @@ func (r *attempt) reload(ctx context.Context) (err error) {
 	return nil
 }
 
-// mayNotSpeak is the fault of an agent that was taken out or switched off, or
-// whose room was, since the turn was decided; else nil.
+// mayNotSpeak returns the fault when the agent was removed or switched off, or the
+// room's AI was, since the turn was decided; else nil.
 func (r *attempt) mayNotSpeak() error {
 	if slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
 		return nil
@@ -173,7 +174,7 @@ func (r *attempt) mayNotSpeak() error {
 	return &turnFault{reason: reasonNotAble, detail: "the agent or the room's AI was switched off", state: store.TurnStopped}
 }
 
-// speak streams the model's answer into r.text, keeping the lease alive.
+// speak streams the model's answer into r.text and keeps the lease alive.
 func (r *attempt) speak(ctx context.Context) error {
 	if err := r.mayNotSpeak(); err != nil {
 		return err
@@ -199,8 +200,8 @@ func (r *attempt) speak(ctx context.Context) error {
 	return err
 }
 
-// speakNow lets the people who type go first, and then has the agent answer what
-// there is to read.
+// speakNow first lets the people who type finish, then has the agent answer the
+// messages that it reads.
 func (r *attempt) speakNow(ctx context.Context) error {
 	if _, err := r.yieldToTyping(ctx); err != nil {
 		return err
@@ -231,7 +232,7 @@ func (r *attempt) speakNow(ctx context.Context) error {
 	return err
 }
 
-// partNow is the direct answer to what there is to read now.
+// partNow is the direct answer to the messages as they are now.
 func (r *attempt) partNow(ctx context.Context) (part part, err error) {
 	if err = r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
 		err = r.giveWay(part.messages)
@@ -239,8 +240,8 @@ func (r *attempt) partNow(ctx context.Context) (part part, err error) {
 	return part, err
 }
 
-// yieldToTyping waits while people type, yield_to_typing in all, and tells whether it
-// did.
+// yieldToTyping waits while people type, at most yield_to_typing per attempt in all.
+// It tells whether it waited.
 func (r *attempt) yieldToTyping(ctx context.Context) (waited bool, err error) {
 	began := r.app.now()
 	waited, err = r.app.typists.wait(ctx, r.room.ID, began.Add(r.app.cfg.Turns.YieldToTyping-r.waited), r.app.now)
@@ -248,8 +249,8 @@ func (r *attempt) yieldToTyping(ctx context.Context) (waited bool, err error) {
 	return waited, err
 }
 
-// giveWay is the fault of a turn about what agents said when a person has
-// spoken since; else nil.
+// giveWay returns errGaveWay when the turn answers agents and a person has spoken
+// since; else nil.
 func (r *attempt) giveWay(lines []store.Message) error {
 	if r.turn.Cause == causeAgents && slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
 		return errGaveWay
@@ -257,7 +258,8 @@ func (r *attempt) giveWay(lines []store.Message) error {
 	return nil
 }
 
-// errParked ends an attempt whose turn waits for a person: that is committed.
+// errParked ends an attempt whose turn waits for a person. The wait is committed
+// already.
 var errParked = errors.New("the turn waits for a person")
 
 // add shows a piece of the answer to the room.
@@ -267,8 +269,8 @@ func (r *attempt) add(text string) {
 	r.units += realtime.Units(text)
 }
 
-// renewLease renews the lease of a turn or a report until ctx ends; one that is lost
-// cancels the work. beat answers store.ErrStale when another attempt has begun.
+// renewLease renews the lease of a turn or a report until ctx ends. A lost lease
+// cancels the work. beat returns store.ErrStale when another attempt has begun.
 func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, beat func(ctx context.Context, lease time.Time) error) {
 	tick := time.NewTicker(a.cfg.Turns.Heartbeat) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
@@ -287,7 +289,7 @@ func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, be
 		case err == nil:
 			until = next
 		case errors.Is(err, store.ErrStale), a.now().After(until):
-			// Without its lease the work may be going on elsewhere already.
+			// Without its lease, the work may already run in another worker.
 			cancel(errLeaseLost)
 			return
 		case errors.Is(err, errAsked):
@@ -297,7 +299,7 @@ func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, be
 	}
 }
 
-// signal tells the room that the attempt begins or how it ended.
+// signal tells the room that the attempt begins, or how it ended.
 func (r *attempt) signal(state string) {
 	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != startOf(r.turn.Attempt)}
 	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: signalTurn, Turn: mark, Body: json.RawMessage(toJSON(TurnEvent{

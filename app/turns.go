@@ -10,20 +10,20 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// How agents come to speak: a post adds a job that looks at the room; the look
-// decides (decide.go) and creates the turns; a turn's job asks the model
-// (turn_run.go) and stores the line. Each step commits its result together
-// with the job of the next one. Should a worker die in between, the dates
-// look_at and lease_until let the sweep find what was due.
+// How an agent comes to speak: a post adds a job that decides in the room. The
+// decision (decide.go) creates the turns. A turn's job asks the model (turn_run.go)
+// and stores the message. Each step commits its result together with the job of the
+// next step. When a worker dies in between, the sweep finds what was due by the dates
+// look_at and lease_until.
 
-// snapshotMessages is how far back a decision looks.
+// snapshotMessages is how many of the newest messages a decision reads.
 const snapshotMessages = 100
 
 func (a *App) handlers() *jobs.Handlers {
 	return &jobs.Handlers{DecideInRoom: a.decideInRoom, RunTurn: a.runTurn, RunReport: a.runReport, Prune: a.prune, OnFailure: jobOutcome}
 }
 
-// jobOutcome maps a failed job's error to what the queue does with it.
+// jobOutcome says what the queue does with a job that failed with err.
 func jobOutcome(err error) jobs.FailureOutcome {
 	var e *Error
 	if errors.As(err, &e) {
@@ -37,9 +37,9 @@ func jobOutcome(err error) jobs.FailureOutcome {
 	return jobs.FailureOutcome{}
 }
 
-// decideInRoom lets the room's agents decide about the lines that are new since
-// the last look. It rolls once for each line: what was decided is marked in
-// the same commit that creates the turns.
+// decideInRoom lets the room's agents decide about the messages since the last
+// decision. It rolls once for each message: the commit that creates the turns also
+// marks what was decided.
 func (a *App) decideInRoom(ctx context.Context, job jobs.DecideInRoom) error {
 	return a.yielding(ctx, func() error { return a.decideOnce(ctx, job.RoomID) })
 }
@@ -65,8 +65,8 @@ func (a *App) decideOnce(ctx context.Context, roomID string) error {
 			a.reportUnheard(roomID, &d)
 			a.reportNobody(ctx, s, &d)
 		}
-		// Another look was faster, a turn began, or an agent was deleted
-		// meanwhile: see what is left.
+		// Another decision was faster, a turn began, or an agent was deleted
+		// meanwhile: decide about what is left.
 		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrReferenced) {
 			return err
 		}
@@ -74,8 +74,9 @@ func (a *App) decideOnce(ctx context.Context, roomID string) error {
 	return errorf(KindUnavailable, "busy_room", "the room changes too fast to look at")
 }
 
-// snapshot reads what a decision needs; nil when there is nothing to decide,
-// or a turn is going on whose end will look again.
+// snapshot reads what a decision needs. It returns nil when there is nothing to
+// decide, or when a turn is going on: the end of that turn makes the room decide
+// again.
 func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error) {
 	room, live, waiting, err := a.db.RoomToDecide(ctx, roomID)
 	switch {
@@ -83,25 +84,25 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 		return nil, err
 	case room.DecidedSeq >= room.EventSeq, live:
 		return nil, nil
-	case waiting: // the turn before it was deleted with its agent
+	case waiting: // the turn ahead of it was deleted with its agent
 		return nil, a.resumeRoom(ctx, roomID)
 	}
 	s := a.newSnapshot(room)
 	if err := a.loadRoomAgents(ctx, s); err != nil {
 		return nil, err
 	}
-	// The snapshot's own head: lines that came while it was read have looks of
-	// their own.
+	// Read only up to the snapshot's own head. Messages that came while it was read
+	// have decisions of their own.
 	if s.Messages, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotMessages); err != nil {
 		return nil, err
 	}
 	return s, errors.Join(a.countUnread(ctx, s), a.findKeyless(ctx, s))
 }
 
-// nextInRoom goes on after a turn: with the next one in line, else with a look
-// at the lines that the turn has not read. read is the newest line that it
-// did, own its own line when that calls nobody. It belongs to the transaction
-// that ends the turn.
+// nextInRoom goes on after a turn: it queues the next waiting turn, or else a
+// decision about the messages that the turn has not read. read is the newest message
+// that the turn has read; own is the turn's own message when that calls nobody, else
+// 0. The caller's transaction is the one that ends the turn.
 func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read, own int64) error {
 	lookAt := a.instant().Add(a.cfg.Turns.Lease)
 	due, err := tx.MarkRead(ctx, roomID, read, own, lookAt)
@@ -132,7 +133,7 @@ func (a *App) newSnapshot(room *store.Room) *roomSnapshot {
 		Keyless: map[string]string{}}
 }
 
-// notMissing is err, and nil for a row that need not be there.
+// notMissing returns err, or nil when err says that a row does not exist.
 func notMissing(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -140,7 +141,7 @@ func notMissing(err error) error {
 	return err
 }
 
-// sweepLoop looks for lapsed leases until ctx ends.
+// sweepLoop sweeps expired leases until ctx ends.
 func (a *App) sweepLoop(ctx context.Context) {
 	tick := time.NewTicker(a.cfg.Turns.Sweep) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
@@ -156,8 +157,8 @@ func (a *App) sweepLoop(ctx context.Context) {
 	}
 }
 
-// recoverTurns takes back, at the start, what the last process left. On SQLite
-// there is no other process, so every lease is a dead one's.
+// recoverTurns takes over, at the start, what the last process left. On SQLite there
+// is no other process, so every lease belongs to a process that is gone.
 func (a *App) recoverTurns(ctx context.Context) error {
 	if a.db.Postgres() {
 		return nil
@@ -167,9 +168,9 @@ func (a *App) recoverTurns(ctx context.Context) error {
 
 const sweepBatch = 200
 
-// sweep adds fresh jobs for turns and reports whose lease ran out before asOf,
-// and for rooms that should have been looked at by then. Every node may sweep at once:
-// each row is taken over under a condition that only one of them meets.
+// sweep adds fresh jobs for turns and reports whose lease ran out before asOf, and
+// for rooms whose decision was due by then. All nodes may sweep at once: each row is
+// taken over under a condition that only one node meets.
 func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 	turns, err := a.db.OverdueTurns(ctx, asOf, sweepBatch)
 	if err != nil {
@@ -204,9 +205,9 @@ func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 	return errors.Join(append(errs, a.sweepReports(ctx, asOf), a.expireApprovals(ctx, a.instant()))...)
 }
 
-// takeOver gives an overdue turn a fresh job. One that was running has lost
-// its worker, which uses up an attempt; one that was only queued has lost its
-// job, or waits behind others: a second job for it is harmless.
+// takeOver gives an overdue turn a fresh job. A running turn has lost its worker,
+// which uses up an attempt. A queued turn has lost its job, or waits behind others: a
+// second job for it is harmless.
 func (a *App) takeOver(ctx context.Context, t *store.Turn, asOf time.Time) error {
 	if t.State == store.TurnRunning && !t.StopAt.IsZero() {
 		return a.endTurn(ctx, t, errAsked)
