@@ -15,16 +15,16 @@ import (
 // maxCalls is how many tools one answer of a model may call.
 const maxCalls = 16
 
-// savedCall is a model's wish to call a tool, as its step keeps it.
+// savedCall is a model's call of a tool, as its step keeps it.
 type savedCall struct {
 	ID        string          `json:"id"`
 	Name      string          `json:"name"`
 	Arguments json.RawMessage `json:"arguments"`
 	Malformed string          `json:"malformed,omitempty"`
-	Signature []byte          `json:"signature,omitempty"` // the provider's own
+	Signature []byte          `json:"signature,omitempty"` // the provider's signature of the call
 }
 
-// toolInput is what a tool was called with: Call counts the calls of one
+// toolInput is what a tool was called with. Call is the place of the call in its
 // answer, from 0.
 type toolInput struct {
 	Call      int             `json:"call"`
@@ -32,9 +32,10 @@ type toolInput struct {
 	Plan      *plan           `json:"plan,omitempty"`
 }
 
-// answerCalls runs the tools that an answer calls and shows the model their
-// results. done are the calls that earlier attempts have answered, by their
-// place. errParked when one has to wait for a person; the others have run.
+// answerCalls runs the tools that an answer calls and shows the model their results.
+// done holds the calls that earlier attempts have answered, by their place. It
+// returns errParked when a call has to wait for a person; the other calls have run
+// then.
 func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done map[int]*store.TurnStep) error {
 	steps, waits := make([]*store.TurnStep, len(calls)), false
 	for i, call := range calls {
@@ -65,8 +66,8 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 	return nil
 }
 
-// callTool answers one call: with what the tool does, with why it cannot, or
-// with a step that waits for a person.
+// callTool answers one call: it runs the tool, or says why that cannot be done, or
+// leaves a step that waits for a person.
 func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*store.TurnStep, error) {
 	c := &toolCall{run: t.attempt, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
 		step: t.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
@@ -89,7 +90,7 @@ func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*st
 		return c.step, nil
 	}
 	if err == nil && c.plan.Effect == effectChange {
-		// It would be done: that is too late to find that it repeats itself.
+		// A change would take effect, so count the repeats before it, not after.
 		if fault := t.repeats(call.Name, key, ""); fault != nil {
 			return nil, errors.Join(t.failStep(c.step, errorf(KindConflict, reasonRepeats, "%s", fault.detail)), fault)
 		}
@@ -110,8 +111,8 @@ func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*st
 	return c.step, nil
 }
 
-// prepare finds the tool of a call, checks the arguments and plans what it
-// will do; an *Error is for the model.
+// prepare finds the tool of a call, checks the arguments and plans what the call will
+// do. The model is told an *Error.
 func (t *conversation) prepare(ctx context.Context, c *toolCall, i int, call savedCall) (*tool, error) {
 	tool := t.part.find(call.Name)
 	switch {
@@ -133,7 +134,7 @@ func (t *conversation) prepare(ctx context.Context, c *toolCall, i int, call sav
 	return tool, err
 }
 
-// runTool runs a call and saves its step with its effect.
+// runTool runs a call and saves its step together with its effect.
 func (t *conversation) runTool(ctx context.Context, tool *tool, c *toolCall) error {
 	var result toolResult
 	if tool.ask != nil {
@@ -156,8 +157,8 @@ func (t *conversation) runTool(ctx context.Context, tool *tool, c *toolCall) err
 	}, c.step)
 }
 
-// failStep ends a step with an error that the model is told; others are
-// returned as they are.
+// failStep ends a step with an error that the model is told. It returns any other
+// error unchanged.
 func (t *conversation) failStep(step *store.TurnStep, err error) error {
 	var known *Error
 	if !errors.As(err, &known) || known.Kind == KindInternal || known.Kind == KindUnavailable {
@@ -168,8 +169,8 @@ func (t *conversation) failStep(step *store.TurnStep, err error) error {
 	return nil
 }
 
-// runApproved does what a person has allowed. What it was about must still be
-// as the person saw it, which each tool checks against the plan.
+// runApproved runs a call that a person has allowed. The object of the call must
+// still be as the person saw it; each tool checks this against the plan.
 func (t *conversation) runApproved(ctx context.Context, step *store.TurnStep, call savedCall) error {
 	var in toolInput
 	tool := t.part.find(call.Name)
@@ -199,13 +200,13 @@ func (t *conversation) decided(ctx context.Context, tx *store.Tx, step *store.Tu
 	step.State, step.Output, step.EndedAt = state, toJSON(output), t.app.instant()
 	err := tx.EndStep(ctx, step, store.StepApproved)
 	if errors.Is(err, store.ErrStale) {
-		return errLeaseLost // another attempt has done it
+		return errLeaseLost // another attempt has run it
 	}
 	return err
 }
 
-// resultText is what the model is told of a step, with the lines as they may
-// be read now.
+// resultText is what the model is told about a call's result, with messages and
+// artifacts as they may be read now.
 func (r *attempt) resultText(ctx context.Context, step *store.TurnStep) (string, error) {
 	switch step.State {
 	case store.StepRejected:
@@ -231,7 +232,8 @@ func (r *attempt) resultText(ctx context.Context, step *store.TurnStep) (string,
 	return text, err
 }
 
-// toolText is a result with what it refers to, as that may be read now.
+// toolText is a result with the messages or artifacts that it refers to, as they may
+// be read now.
 func (a *App) toolText(ctx context.Context, roomID string, out *toolResult) (string, error) {
 	switch {
 	case out.Messages != nil:
@@ -244,8 +246,8 @@ func (a *App) toolText(ctx context.Context, roomID string, out *toolResult) (str
 	return out.Text, nil
 }
 
-// callKey is a call's name and arguments in one form, whatever the order of
-// the members and the blanks.
+// callKey returns the name and arguments of a call in one form, whatever the order of
+// their members and their white space.
 func callKey(call savedCall) string {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(call.Arguments))
@@ -253,18 +255,18 @@ func callKey(call savedCall) string {
 	if dec.Decode(&v) != nil || call.Malformed != "" {
 		v = call.Malformed
 	}
-	canonical, err := json.Marshal(v) // maps in the order of their keys
+	canonical, err := json.Marshal(v) // maps come out in the order of their keys
 	if err != nil {
 		canonical = call.Arguments
 	}
 	return call.Name + " " + string(canonical)
 }
 
-// maxRepeats is the same call how often that stops a turn.
+// maxRepeats is how often the same call may come before the turn is stopped.
 const maxRepeats = 3
 
-// repeats counts a call, with what came of it, and stops a turn that goes
-// round in circles. The same question with another answer is none.
+// repeats counts a call with its outcome, and returns a fault when the turn goes
+// round in circles. The same call with another outcome is no repeat.
 func (t *conversation) repeats(name, key, outcome string) *turnFault {
 	t.calls[key+"\x00"+outcome]++
 	if t.calls[key+"\x00"+outcome] < maxRepeats {

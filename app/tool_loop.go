@@ -11,30 +11,30 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// part is what an agent is to say at one place of a turn.
+// part is what an agent has to say at one node of a turn.
 type part struct {
 	node     string // of the turn's graph; "" is the direct answer
 	agent    *store.Agent
 	system   string          // the agent's instructions and the house rules
-	messages []store.Message // of the room
-	heard    int64           // the newest line of a person when they were read
-	asked    []llm.Message   // behind the lines: what the program or another agent wants to know
-	tools    []*tool         // that it may call, see toolsFor
-	schema   json.RawMessage // that the answer should follow, where it is data
+	messages []store.Message // the messages of the room that it is shown
+	heard    int64           // seq of the newest message of a person at that time
+	asked    []llm.Message   // comes after the messages: a question of the program or of another agent
+	tools    []*tool         // the tools that it may call, see toolsFor
+	schema   json.RawMessage // the JSON Schema of the answer, when the answer is data
 	show     bool            // the room sees the text as it streams
 }
 
-// conversation is a part while it is spoken: a model's answers, and what the tools
-// said that it called.
+// conversation is the way from a part to its text: the answers of the model, and the
+// results of the tools that it called.
 type conversation struct {
 	*attempt
 	part    *part
 	prompt  *prompt
-	said    []string        // texts that came with tool calls belong to the answer
-	answers int             // of the model so far
-	base    *modelInput     // what the last call was shown first, see modelInput.Same
+	said    []string        // the texts of the answer, also those that came with tool calls
+	answers int             // how many answers the model gave so far
+	base    *modelInput     // the input that later calls repeat, see modelInput.Same
 	calls   map[string]int  // how often each call was made, see repeats
-	refused map[string]bool // those that a person has refused
+	refused map[string]bool // the calls that a person has refused
 }
 
 func (r *attempt) newConversation(part *part) *conversation {
@@ -52,13 +52,13 @@ type answer struct {
 	note      string
 }
 
-// converse has an agent speak and returns what it said: it asks the model,
-// runs the tools that the model calls, shows it their results, and so on until
-// the model calls none. A guard may stop that, see mayAsk and repeats; errParked
-// says that a person has to decide before it can go on. Each answer and each
-// call is a step; those that an earlier attempt has saved are not done again.
-// The last step of the direct answer commits with the turn's end, that of a
-// graph's node before converse returns.
+// converse has an agent speak and returns its text. It asks the model, runs the tools
+// that the model calls, shows it their results, and so on until the model calls no
+// tool. A guard may stop this, see mayAsk and repeats. errParked says that a person
+// has to decide first. Each answer and each call is a step; steps that an earlier
+// attempt has saved are not done again. The last step of the direct answer commits
+// with the turn's end. The last step of a graph's node commits before converse
+// returns.
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	t := r.newConversation(&part)
 	t.prompt = r.app.newPrompt(part.agent, part.system, transcript(part.agent, part.messages), part.asked...)
@@ -85,12 +85,12 @@ func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	return "", err
 }
 
-// stepGoOn is the name of a person's step with which a stopped turn goes on:
-// the guards count anew behind it.
+// stepGoOn is the name of the step with which a person lets a stopped turn go on. The
+// guards count from it anew.
 const stepGoOn = "go_on"
 
-// replay goes through the steps that earlier attempts have saved, up to the
-// last answer and those of its calls that have been answered.
+// replay puts the steps of earlier attempts into the conversation. It returns the
+// last answer and those of its calls that have been answered already.
 func (t *conversation) replay(ctx context.Context) (last *modelOutput, done map[int]*store.TurnStep, err error) {
 	for i := range t.saved {
 		s := &t.saved[i]
@@ -123,7 +123,7 @@ func (t *conversation) replay(ctx context.Context) (last *modelOutput, done map[
 	return last, done, nil
 }
 
-// remember notes a saved call, for its answer and for the guards.
+// remember notes a saved call for the results of its answer and for the guards.
 func (t *conversation) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.TurnStep) {
 	var in toolInput
 	if json.Unmarshal([]byte(s.Input), &in) != nil || in.Call < 0 || in.Call >= len(of.Calls) {
@@ -138,7 +138,7 @@ func (t *conversation) remember(s *store.TurnStep, of *modelOutput, done map[int
 	t.refused[key] = t.refused[key] || s.State == store.StepRejected || s.State == store.StepExpired
 }
 
-// addAnswer takes an answer into the conversation.
+// addAnswer puts an answer into the conversation.
 func (t *conversation) addAnswer(said *modelOutput) {
 	t.answers++
 	t.noteEnd(t.part.node, said.Finish)
@@ -158,14 +158,15 @@ func (t *conversation) addAnswer(said *modelOutput) {
 	}
 }
 
-// show streams a piece of an answer to the room, where the part is shown.
+// show streams a piece of the answer to the room, if the room sees this part.
 func (t *conversation) show(text string) {
 	if t.part.show {
 		t.add(text)
 	}
 }
 
-// mayAsk stops a turn that has taken too many steps or tokens.
+// mayAsk returns a fault when the turn has used up its model calls or tokens;
+// otherwise it counts one more call.
 func (r *attempt) mayAsk() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -180,8 +181,7 @@ func (r *attempt) mayAsk() error {
 	return nil
 }
 
-// ask makes one call of the agent's model, with one key after the other, and
-// hands its step to the next commit.
+// ask makes one call of the agent's model and leaves its step to the next commit.
 func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 	if err := t.mayAsk(); err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 	return out, nil
 }
 
-// call streams one answer, to the room too where the part is shown.
+// call streams one answer, with one key of the chain after the other.
 func (t *conversation) call(ctx context.Context) (said answer, err error) {
 	keys, err := t.app.modelKeys(ctx, t.part.agent)
 	if err != nil {
@@ -251,18 +251,17 @@ func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer
 		if err != nil {
 			return said, err
 		}
-		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last one carries them
+		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last chunk carries them
 		said.reasoning, said.note = chunk.Reasoning, chunk.Note
 	}
 	err = say(mouth.rest())
 	return said, err
 }
 
-// mayShow lets people go first while the room has seen nothing of the turn: who
-// types is waited for, and what a person has said since the lines were read
-// belongs to what the turn answers, whether it was waited for or not. The model
-// is asked anew, once and before any tool has run; a turn about what agents said
-// gives way.
+// mayShow lets people go first while the room has seen nothing of the turn. It waits
+// for people who type. When a person has spoken since the messages were read,
+// errNewerMessage makes the model answer that message, too: once, and only before any
+// tool has run. A turn that answers agents ends with errGaveWay.
 func (t *conversation) mayShow(ctx context.Context) error {
 	if !t.part.show || t.units > 0 {
 		return nil
@@ -286,7 +285,7 @@ func (t *conversation) mayShow(ctx context.Context) error {
 	return errNewerMessage
 }
 
-// input is what is kept of the call that was just made.
+// input is what the step keeps of the request that was just made.
 func (t *conversation) input() modelInput {
 	in := modelInput{System: t.prompt.req.System + t.prompt.req.ToolRule, Provider: t.prompt.req.Provider, Model: t.prompt.req.Model, Temperature: t.prompt.req.Temperature,
 		MaxTokens: t.prompt.req.MaxTokens, Tools: t.part.toolNames()}
@@ -303,7 +302,7 @@ func (t *conversation) input() modelInput {
 	return in
 }
 
-// toolNames are those of the tools that are offered.
+// toolNames are the names of the tools that the part offers.
 func (p *part) toolNames() []string {
 	var names []string
 	for _, t := range p.tools {

@@ -10,22 +10,22 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file keeps prompts within what a model takes, whoever asks it: by a budget
-// in tokens before it is asked, and by leaving out half of what was said when its
-// provider says that it was too much.
+// This file keeps every prompt within what its model takes. Before the call, a budget
+// in tokens limits the prompt. When the provider says that the prompt was too long,
+// half of the conversation is left out.
 
 const (
-	// bytesPerToken is how many bytes of text count as a token. It is less than
-	// most texts have, so that a prompt is rather too short than too long.
+	// bytesPerToken is how many bytes of text count as one token. Most texts have
+	// more bytes per token, so a prompt is rather too short than too long.
 	bytesPerToken = 3
-	// longMessage is what is left of a line that is cut for a prompt, in bytes.
+	// longMessage is how many bytes are kept of a message that is cut for a prompt.
 	longMessage = 2000
 	cutMark     = " [... the rest of this line was left out]"
-	// maxWindows is the number after which all told windows are forgotten.
+	// maxWindows is the number of windows after which all of them are forgotten.
 	maxWindows = 1000
 )
 
-// windows are the context lengths that providers have told, in tokens.
+// windows holds the context lengths that providers have told us, in tokens.
 type windows struct {
 	mu   sync.Mutex
 	told map[string]int
@@ -40,16 +40,16 @@ func (w *windows) learn(req *llm.Request, tokens int) {
 	w.told[req.Provider+" "+req.Model] = tokens
 }
 
-// of is the window of a model, 0 when nobody has told it.
+// of returns the window of a model in tokens, or 0 when it is not known.
 func (w *windows) of(req *llm.Request) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.told[req.Provider+" "+req.Model]
 }
 
-// promptBudget is how many tokens a prompt of an agent may have: its own setting
-// or that of the configuration, and never more than leaves the model's window
-// room for an answer.
+// promptBudget is how many tokens a prompt of an agent may have: the agent's own
+// setting, at most that of the configuration. When the model's window is known, the
+// budget leaves room for an answer in it.
 func (a *App) promptBudget(ag *store.Agent, req *llm.Request) int {
 	var s struct {
 		PromptTokens int `json:"prompt_tokens"`
@@ -64,7 +64,7 @@ func (a *App) promptBudget(ag *store.Agent, req *llm.Request) int {
 	return most
 }
 
-// promptTokens is about how many tokens a request has.
+// promptTokens estimates how many tokens a request has.
 func promptTokens(req *llm.Request) int {
 	n := len(req.System)
 	for _, m := range req.Messages {
@@ -79,27 +79,28 @@ func promptTokens(req *llm.Request) int {
 	return n / bytesPerToken
 }
 
-// prompt is a request while it is made to fit: a conversation, of which the
-// oldest messages may be left out, and behind it what else the model is told.
+// prompt is a request that can be made shorter: a conversation, whose oldest messages
+// may be left out, and after it everything else that the model is told.
 type prompt struct {
 	agent *store.Agent
 	req   llm.Request
 	said  []llm.Message // the conversation, oldest first
-	left  int           // how many of its messages are left out
-	lead  int           // messages of the request that show the others
+	left  int           // how many of the oldest messages of said are left out
+	lead  int           // how many messages of the request show the conversation
 	short bool          // long texts are cut
 }
 
-// newPrompt is a call of an agent's model about what was said.
+// newPrompt makes a request to an agent's model about the conversation said.
 func (a *App) newPrompt(ag *store.Agent, system string, said []llm.Message, asked ...llm.Message) *prompt {
 	p := &prompt{agent: ag, req: a.modelRequest(ag, system, slices.Clone(asked)), said: said}
 	p.show(0)
 	return p
 }
 
-// show puts the conversation at the beginning of the request, without its oldest
-// messages. It begins with somebody else than the model: the model's own lines
-// before the first of another are left out where there is one.
+// show puts the conversation, without its first left messages, at the beginning of
+// the request. The request should not begin with the model's own message: such
+// messages are left out up to the first of somebody else. When there are only its
+// own, a line of the program comes before them.
 func (p *prompt) show(left int) {
 	rest := p.req.Messages[p.lead:]
 	if i := slices.IndexFunc(p.said[left:], func(m llm.Message) bool { return m.Role != llm.RoleAssistant }); i > 0 {
@@ -116,14 +117,14 @@ func (p *prompt) show(left int) {
 	p.req.Messages = slices.Concat(shown, rest)
 }
 
-// cutLong leaves the beginning of a long text, where the prompt has to be short.
+// cutLong cuts a long text to its beginning when the prompt has to be short.
 func (p *prompt) cutLong(m *llm.Message) {
 	if p.short && len(m.Text) > longMessage+len(cutMark) {
 		m.Text = cut(m.Text, longMessage) + cutMark
 	}
 }
 
-// cutAll cuts all long texts that somebody else has said.
+// cutAll cuts all long texts of others: data, and the results of tools.
 func (p *prompt) cutAll() {
 	p.short = true
 	p.show(p.left)
@@ -134,8 +135,8 @@ func (p *prompt) cutAll() {
 	}
 }
 
-// fit leaves out the oldest messages, and cuts long ones when that is not enough,
-// until the prompt is within the budget.
+// fit leaves out the oldest messages until the prompt is within the budget. When that
+// is not enough, it cuts long texts.
 func (a *App) fit(p *prompt) {
 	budget := a.promptBudget(p.agent, &p.req)
 	for promptTokens(&p.req) > budget && len(p.said)-p.left > 1 {
@@ -146,9 +147,9 @@ func (a *App) fit(p *prompt) {
 	}
 }
 
-// shorten leaves out the older half of the conversation, and cuts long texts,
-// since the provider has refused the prompt for its length; false when that was
-// not why, or nothing can be left out.
+// shorten makes a prompt shorter after its provider refused it for its length: it
+// leaves out the older half of the conversation and cuts long texts. It returns false
+// when err has another cause, or when nothing can be left out.
 func (a *App) shorten(p *prompt, err error) bool {
 	var e *llm.Error
 	if !errors.As(err, &e) || e.Kind != llm.TooLong {

@@ -5,31 +5,31 @@ import (
 	"strings"
 )
 
-// imitationFilter takes off an answer, while it streams, what a model imitates of the
-// transcript that it was shown: the tags of our fence, wherever they are, and
-// its own name with a colon at the beginning. What might become one of the two
-// is held back until it is clear.
+// imitationFilter removes from an answer, while it streams, what a model imitates of
+// its transcript: the tags of our fence anywhere, and its own name with a colon at
+// the beginning ("Ada: Hello"). It holds back text that may become one of the two
+// until this is clear.
 type imitationFilter struct {
-	open, end string // how the tags begin
+	open, end string // how the opening and the closing tag begin
 	label     *regexp.Regexp
 	names     []string
 	held      string
-	begun     bool // something of the answer is out
+	begun     bool // some of the answer was let through
 }
 
 const (
-	maxTag   = 400 // bytes of a tag with the name in it
-	maxLabel = 3   // names in a row at the beginning
+	maxTag   = 400 // bytes of a tag, with the name in it
+	maxLabel = 3   // names one after another at the beginning
 )
 
-// decoration may stand around a name: Markdown, or brackets.
+// decoration is what may stand around a name: Markdown or brackets.
 const decoration = `[*_\[\]]{0,2}`
 
-// labelRest is what may follow a name before its colon, as far as it has come.
+// labelRest matches the beginning of what may come between a name and its colon.
 var labelRest = regexp.MustCompile(`^` + decoration + `\s*(\((A(I( [^)\n]{0,80}(\)` + decoration + `\s*)?)?)?)?)?$`)
 
-// newImitationFilter listens to an agent with these names; without a fence there are no
-// tags to take off.
+// newImitationFilter makes the filter for an agent with these names. Without a fence
+// it removes no tags.
 func newImitationFilter(fence string, names ...string) *imitationFilter {
 	m := new(imitationFilter)
 	if fence != "" {
@@ -48,7 +48,7 @@ func newImitationFilter(fence string, names ...string) *imitationFilter {
 	return m
 }
 
-// say takes the next piece and returns what may be shown now.
+// say takes the next piece of the answer and returns the text that may be shown now.
 func (m *imitationFilter) say(piece string) string {
 	m.held += piece
 	safe, rest := m.untag(m.held, false)
@@ -65,7 +65,7 @@ func (m *imitationFilter) say(piece string) string {
 	return safe
 }
 
-// rest is what was held back when the answer has ended.
+// rest returns the text that was still held back when the answer ended.
 func (m *imitationFilter) rest() string {
 	safe, _ := m.untag(m.held, true)
 	if !m.begun {
@@ -75,8 +75,8 @@ func (m *imitationFilter) rest() string {
 	return safe
 }
 
-// untag takes whole tags out of a text; from rest on it may be the beginning of
-// one, unless the text has ended.
+// untag removes whole tags from a text. rest may be the beginning of another tag; it
+// is empty when the text has ended.
 func (m *imitationFilter) untag(text string, ended bool) (safe, rest string) {
 	for {
 		i := m.tag(text)
@@ -100,7 +100,7 @@ func (m *imitationFilter) untag(text string, ended bool) (safe, rest string) {
 	}
 	if i := strings.LastIndexByte(text, '<'); i >= 0 && !ended && (strings.HasPrefix(m.open, text[i:]) || strings.HasPrefix(m.end, text[i:])) {
 		if i > 0 && text[i-1] == '\n' {
-			i-- // it goes with a closing tag
+			i-- // the line break goes with a closing tag
 		}
 		return text[:i], text[i:]
 	}
@@ -110,7 +110,7 @@ func (m *imitationFilter) untag(text string, ended bool) (safe, rest string) {
 	return text, ""
 }
 
-// tag is where the first tag of our fence begins; -1 without one.
+// tag returns where the first tag of our fence begins, or -1.
 func (m *imitationFilter) tag(text string) int {
 	if m.open == "" {
 		return -1
@@ -122,8 +122,8 @@ func (m *imitationFilter) tag(text string) int {
 	return i
 }
 
-// unlabel takes the model's own name off the beginning of a text; open tells
-// that the text may still become one, unless it has ended.
+// unlabel removes the model's own name from the beginning of a text. open tells that
+// the text may still become such a name; it is of no use when the text has ended.
 func (m *imitationFilter) unlabel(text string, ended bool) (out string, open bool) {
 	out = strings.TrimLeft(text, " \t\r\n")
 	if m.label == nil {

@@ -8,27 +8,27 @@ import (
 )
 
 const (
-	// deltaPace is the least time between two deltas of a turn: the first words
-	// are shown at once, and what a fast model says meanwhile goes out together.
-	// A frame for each token and member would be most of the work of a large
-	// class, and nobody reads faster.
+	// deltaPace is the least time between two deltas of a turn. The first words are
+	// shown at once; what a fast model says in between goes out together. One frame
+	// for each token and member would be most of the work in a large class, and
+	// nobody reads faster.
 	deltaPace = 25 * time.Millisecond
-	// deltaBytes is how much is held back at most.
+	// deltaBytes is how much text is held back at most.
 	deltaBytes = 4096
 )
 
-// pacer shows a turn's text as it streams.
+// pacer shows a turn's text as it streams, in deltas at a bounded pace.
 type pacer struct {
 	show func(realtime.Delta)
 
 	mu      sync.Mutex
 	held    realtime.Delta
-	timer   *time.Timer // runs after each delta shown; nil when the next may go out
+	timer   *time.Timer // runs after each delta; nil when the next delta may go out
 	stopped bool
 }
 
-// add shows a piece of text, or holds it back for a moment; pieces follow on
-// each other.
+// add shows a piece of text, or holds it back for a moment. Each piece follows the
+// one before.
 func (p *pacer) add(d realtime.Delta) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,8 +58,8 @@ func (p *pacer) due() {
 	}
 }
 
-// stop ends it; what is held back comes with the stored message, or belongs to
-// an attempt that is over.
+// stop ends the pacer. Text that is still held back comes with the stored message, or
+// belongs to an attempt that is over.
 func (p *pacer) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

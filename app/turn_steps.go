@@ -10,19 +10,19 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file keeps the steps of a turn: what went into each and what came out.
-// A step's effect commits together with its row, fenced by the turn's attempt,
-// so that an attempt that goes on for one that died does nothing twice. The
-// last step of a turn commits with its end.
+// This file keeps the steps of a turn: the input and the output of each. A step's
+// effect commits together with its row, fenced by the turn's attempt, so an attempt
+// that continues after a crash does nothing twice. The last step of a turn commits
+// with the turn's end.
 
-// modelInput is what a model was shown. The lines of the room are kept by
-// their numbers: what is hidden or taken back later is in no stored prompt.
-// Same says that it was shown what the call before it in its node was, and
-// what has come of that.
+// modelInput is what a model was shown. Messages of the room are kept as their
+// numbers, so a message that is hidden or taken back later is in no stored prompt.
+// Same says that the model was shown the same as in the call before it in its node,
+// and what came of that call.
 type modelInput struct {
 	Same        bool        `json:"same,omitempty"`
 	System      string      `json:"system,omitempty"`
-	Lines       []int64     `json:"lines,omitempty"` // their seqs
+	Lines       []int64     `json:"lines,omitempty"` // the seqs of the messages
 	Asked       []askedText `json:"asked,omitempty"`
 	Tools       []string    `json:"tools,omitempty"`
 	Provider    string      `json:"provider,omitempty"`
@@ -31,27 +31,28 @@ type modelInput struct {
 	MaxTokens   int         `json:"max_tokens,omitempty"`
 }
 
-// askedText is what a model was asked behind the lines of the room.
+// askedText is what a model was asked after the messages of the room.
 type askedText struct {
 	Role string `json:"role"`
 	Name string `json:"name,omitempty"`
 	Text string `json:"text"`
-	Data bool   `json:"data,omitempty"` // the words of somebody else
+	Data bool   `json:"data,omitempty"` // somebody else's words
 }
 
-// modelOutput is what a model answered: Line is the message that it became,
-// where it became one; Erased that an artifact in it was erased for good.
+// modelOutput is what a model answered. Line is the id of the message that the answer
+// became, if it became one. Erased says that an artifact in the answer was erased for
+// good.
 type modelOutput struct {
 	Text   string      `json:"text,omitempty"`
 	Line   string      `json:"line,omitempty"`
 	Calls  []savedCall `json:"tool_calls,omitempty"`
 	Finish string      `json:"finish,omitempty"`
-	Note   string      `json:"note,omitempty"` // why it ended so, or what was left out of the request
+	Note   string      `json:"note,omitempty"` // why it ended like this, or what was left out of the request
 	Erased bool        `json:"erased,omitempty"`
 
-	Reasoning *llm.Reasoning `json:"reasoning,omitempty"` // what the model thought, for staff
+	Reasoning *llm.Reasoning `json:"reasoning,omitempty"` // the model's thinking, for staff
 
-	streamed bool // the room has seen it
+	streamed bool // the room has seen it already
 }
 
 // failedOutput is why a step failed, for the room's staff.
@@ -60,8 +61,8 @@ type failedOutput struct {
 	Error  string `json:"error"`
 }
 
-// loadSteps reads what earlier attempts of the turn have saved; the first has
-// none before it.
+// loadSteps reads the steps that earlier attempts of the turn have saved. The first
+// attempt has none.
 func (r *attempt) loadSteps(ctx context.Context) (err error) {
 	if r.turn.Attempt == 1 {
 		return nil
@@ -88,26 +89,27 @@ func (r *attempt) loadSteps(ctx context.Context) (err error) {
 	return nil
 }
 
-// acts tells whether a step of this kind is one that may not be done again.
+// acts tells whether a step of this kind may not be done a second time.
 func acts(kind, node string) bool {
 	return kind == store.StepTool || kind == store.StepHuman && node != ""
 }
 
-// count adds to what the turn has cost.
+// count adds to the tokens that the turn has cost.
 func (r *attempt) count(u llm.Usage) {
 	r.usage.PromptTokens += u.PromptTokens
 	r.usage.CompletionTokens += u.CompletionTokens
 	r.spent += u.PromptTokens + u.CompletionTokens
 }
 
-// savedIn are the saved steps of one place in the turn's graph.
+// savedIn returns the saved steps of one node of the turn's graph; "" is the direct
+// answer.
 func (r *attempt) savedIn(node string) []store.TurnStep {
 	return slices.DeleteFunc(slices.Clone(r.saved), func(s store.TurnStep) bool { return s.Node != node })
 }
 
-// messagesShown are the lines that the model was shown when a part began in an
-// earlier attempt, without those that were taken back or hidden since; nil
-// when none has saved anything of it.
+// messagesShown returns the messages that an earlier attempt showed to the model at
+// node, without those that were taken back or hidden since. It returns nil when no
+// earlier attempt has saved an answer there.
 func (r *attempt) messagesShown(ctx context.Context, node string) ([]store.Message, error) {
 	var seqs []int64
 	for _, s := range r.savedIn(node) {
@@ -138,8 +140,8 @@ func (r *attempt) newStep(node, kind, name, agentID string) *store.TurnStep {
 		State: store.StepDone, Attempt: r.turn.Attempt, StartedAt: r.app.instant()}
 }
 
-// endStep hands a step to the next commit; a call that failed counts what it
-// has cost.
+// endStep ends a step and leaves it to the next commit. A failed call counts the
+// tokens that it has cost, too.
 func (r *attempt) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 	s.Output, s.EndedAt = toJSON(output), r.app.instant()
 	s.PromptTokens, s.CompletionTokens = usage.PromptTokens, usage.CompletionTokens
@@ -149,9 +151,9 @@ func (r *attempt) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 	r.count(usage)
 }
 
-// commit saves the steps that have ended, and own, together with what effect
-// does, which also ends own; nil saves the steps alone. errLeaseLost when
-// another attempt has begun.
+// commit runs effect and saves the steps that have ended, and own, in one
+// transaction. effect also ends own; when it is nil, only the steps are saved. commit
+// returns errLeaseLost when another attempt has begun.
 func (r *attempt) commit(ctx context.Context, effect func(*store.Tx) error, own ...*store.TurnStep) error {
 	steps := r.keepSteps()
 	err := r.app.yielding(ctx, func() error {
@@ -181,7 +183,7 @@ func (r *attempt) commit(ctx context.Context, effect func(*store.Tx) error, own 
 	return err
 }
 
-// keepSteps hands over the steps that are to be saved.
+// keepSteps takes the steps that are to be saved.
 func (r *attempt) keepSteps() []store.TurnStep {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -190,15 +192,15 @@ func (r *attempt) keepSteps() []store.TurnStep {
 	return steps
 }
 
-// giveBack leaves steps to the next commit, since theirs has failed.
+// giveBack leaves steps to the next commit, because their own commit failed.
 func (r *attempt) giveBack(steps []store.TurnStep) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unsaved = append(steps, r.unsaved...)
 }
 
-// ending are the steps that the commit that ends the turn adds. The last words
-// are kept as the line that they have become.
+// ending returns the steps that commit with the turn's end. The last answer keeps the
+// id of the message that it became, instead of its text.
 func (r *attempt) ending(messageID string) []store.TurnStep {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -222,8 +224,8 @@ func (r *attempt) usesKey(ag *store.Agent, kind string) {
 	}
 }
 
-// withFault is what an error means for the turn, with what the attempt has cost
-// and done until then.
+// withFault returns what an error means for the turn, with the tokens and steps of
+// the attempt so far.
 func (r *attempt) withFault(err error) *turnFault {
 	f := *faultOf(err, r.turn.Attempt)
 	r.mu.Lock()

@@ -17,59 +17,58 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// A turn may carry a graph (app/workflow); it is the run of it. This file does
-// what the graph's ready nodes ask for and keeps each result as a step of the
-// turn, so that an attempt goes on where the one before it died. Nodes of
-// parallel branches run at once. What each kind of node does is in
-// workflow_nodes.go.
+// A turn may carry a graph (app/workflow). This file runs the ready nodes of the
+// graph and keeps each result as a step of the turn, so that an attempt continues
+// where the one before it stopped. Nodes of parallel branches run at once. What each
+// kind of node does is in workflow_nodes.go.
 
-// Reasons why a turn with a graph ended without a line.
+// Reasons why a turn with a graph ended without a message, or was parked.
 const (
-	reasonDenied = "denied"   // the review did not approve what was drafted
-	reasonUnread = "unread"   // the reviewer's answer was no verdict, asked again neither
+	reasonDenied = "denied"   // the reviewer did not approve the draft
+	reasonUnread = "unread"   // the reviewer's answer was no verdict, also when asked again
 	reasonGraph  = "workflow" // the graph cannot go on
-	reasonUnsaid = "unsaid"   // it came to its end and said nothing
+	reasonUnsaid = "unsaid"   // the graph came to its end and nothing was said
 	reasonPaused = "paused"   // parked until staff resume it
 )
 
-// graphRun is a turn on its way through its graph.
+// graphRun is the run of a turn through its graph.
 type graphRun struct {
 	*attempt
 	graph    *workflow.Graph
 	course   *store.Course
 	messages []store.Message // of the room, as the first attempt was shown them
-	heard    int64           // see part
+	heard    int64           // see part.heard
 
 	done    []workflow.Step
-	outputs map[string]nodeOutput // by the name under which nodes refer to them
-	said    int64                 // seq of the run's last line, 0 before the first
-	calls   bool                  // a line of it may call another agent
-	denied  bool                  // a reviewer has not approved what was drafted
-	status  string                // of the end that it came to
+	outputs map[string]nodeOutput // by the name with which nodes refer to them
+	said    int64                 // seq of the run's last message, 0 before the first
+	calls   bool                  // one of its messages may call another agent
+	denied  bool                  // a reviewer has not approved a draft
+	status  string                // of the end node that it reached
 }
 
-// nodeOutput is what came out of a node; its JSON is the step's output.
+// nodeOutput is the result of a node; its JSON is the step's output.
 type nodeOutput struct {
-	Label   string                `json:"label,omitempty"`  // the way on
-	Output  string                `json:"output,omitempty"` // the name that others know it by
+	Label   string                `json:"label,omitempty"`  // of the edges that the run follows next
+	Output  string                `json:"output,omitempty"` // the name with which other nodes refer to it
 	Text    string                `json:"text,omitempty"`
 	Verdict *a2a.EvaluationResult `json:"verdict,omitempty"`
 	Problem string                `json:"problem,omitempty"` // why an evaluation could not be read
 	Cut     bool                  `json:"cut,omitempty"`     // the answer was cut before its end
-	Line    string                `json:"line,omitempty"`    // the message that it became
+	Line    string                `json:"line,omitempty"`    // the id of the message that it became
 	Seq     int64                 `json:"seq,omitempty"`     // of that message
 
-	by *store.Agent // who said it
+	by *store.Agent // the agent that said it
 }
 
-// nodeDone is the result of one node.
+// nodeDone reports the result of one node to runGraph.
 type nodeDone struct {
 	id  string
 	out nodeOutput
 	err error
 }
 
-// runGraph goes through the turn's graph until its end.
+// runGraph runs the turn's graph until its end.
 func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 	run := &graphRun{attempt: r, graph: g, outputs: map[string]nodeOutput{}}
 	r.flow = run
@@ -118,7 +117,7 @@ func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 		case res.err == nil:
 			run.addResult(res.id, res.out)
 		case errors.Is(res.err, errParked), errors.Is(res.err, errNewerMessage):
-			failed = cmp.Or(failed, res.err) // the branches beside it come to their next node
+			failed = cmp.Or(failed, res.err) // the parallel branches still finish their current nodes
 		default:
 			failed = res.err
 			cancel()
@@ -136,10 +135,10 @@ func graphDetail(err error) string {
 	return "the workflow and its saved steps do not fit together"
 }
 
-// errResumed keeps a run from being parked that staff have just resumed.
+// errResumed says that staff have just resumed the run, so it must not be parked.
 var errResumed = errors.New("the run was resumed")
 
-// putAside parks the turn when no branch of it goes on.
+// putAside parks the turn when none of its branches can go on.
 func (r *graphRun) putAside(ctx context.Context) error {
 	if len(r.waiting) == 0 {
 		return r.parkFor(ctx, reasonPaused, "staff have paused it")
@@ -147,7 +146,8 @@ func (r *graphRun) putAside(ctx context.Context) error {
 	return r.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
 }
 
-// mayGoOn looks between two nodes whether staff have paused the run.
+// mayGoOn returns errParked when staff have paused the run. It is asked between two
+// nodes.
 func (r *graphRun) mayGoOn(ctx context.Context) error {
 	var paused bool
 	err := r.app.yielding(ctx, func() (err error) { paused, err = r.app.db.TurnPaused(ctx, r.turn.ID); return err })
@@ -157,8 +157,8 @@ func (r *graphRun) mayGoOn(ctx context.Context) error {
 	return errParked
 }
 
-// restore reads the room, and goes through the steps that earlier attempts
-// have saved.
+// restore reads the room and the results of the steps that earlier attempts have
+// saved.
 func (r *graphRun) restore(ctx context.Context) error {
 	return r.app.yielding(ctx, func() (err error) {
 		if r.course, err = r.app.db.Course(ctx, r.room.CourseID); err != nil {
@@ -190,14 +190,14 @@ func (r *graphRun) restore(ctx context.Context) error {
 	})
 }
 
-// readMessages reads the newest lines of the room.
+// readMessages reads the newest messages of the room.
 func (r *graphRun) readMessages(ctx context.Context) (err error) {
 	r.messages, r.heard, err = r.readRoom(ctx, r.roomAgents[r.agent.ID].contextMessages())
 	return err
 }
 
-// result reads a saved step as what came out of a node; false for the calls of
-// models and tools within one, and for what waits.
+// result reads a saved step as the result of a node. ok is false for the calls of
+// models and tools within a node, and for steps that still wait.
 func (r *graphRun) result(s *store.TurnStep) (id string, out nodeOutput, ok bool) {
 	id, _, _ = strings.Cut(s.Node, visitMark)
 	n, known := r.graph.Nodes[id]
@@ -213,14 +213,14 @@ func (r *graphRun) result(s *store.TurnStep) (id string, out nodeOutput, ok bool
 	return id, out, ok
 }
 
-// kindOf is the kind of step that a node's result is.
+// kindOf is the kind of the step that keeps a node's result.
 func kindOf(t workflow.Type) string {
 	return map[workflow.Type]string{workflow.Agent: store.StepAgent, workflow.Condition: store.StepCondition,
 		workflow.Action: store.StepAction, workflow.Tool: store.StepAction, workflow.Human: store.StepHuman}[t]
 }
 
-// visitMark stands between a node's id and the number of a later visit in the
-// steps' node; ids cannot have it.
+// visitMark separates a node's id from the number of a later visit in TurnStep.Node,
+// such as "draft#2". Ids cannot contain it.
 const visitMark = "#"
 
 func visitKey(id string, visit int) string {
@@ -230,7 +230,7 @@ func visitKey(id string, visit int) string {
 	return fmt.Sprintf("%s%s%d", id, visitMark, visit)
 }
 
-// addResult notes what came out of a node.
+// addResult notes the result of a node.
 func (r *graphRun) addResult(id string, out nodeOutput) {
 	r.done = append(r.done, workflow.Step{Node: id, Label: out.Label})
 	r.mu.Lock()
@@ -243,14 +243,14 @@ func (r *graphRun) addResult(id string, out nodeOutput) {
 	r.calls = r.calls || out.Line != "" && mention.May(out.Text)
 }
 
-// output is what nodes have put down under a name.
+// output is the result that a node has stored under a name.
 func (r *graphRun) output(name string) nodeOutput {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.outputs[name]
 }
 
-// outputNames lists them in a fixed order.
+// outputNames lists the names of all outputs in a fixed order.
 func (r *graphRun) outputNames() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -264,7 +264,8 @@ func (r *graphRun) agentByID(id string) *store.Agent {
 	return r.agent
 }
 
-// humanWithin is how long a person has at a node that names no time.
+// humanWithin is how long a person has for a decision at a node. The node's own
+// minutes come before the configuration.
 func (r *graphRun) humanWithin(n workflow.Node) time.Duration {
 	if n.Config.Minutes > 0 {
 		return time.Duration(n.Config.Minutes) * time.Minute
