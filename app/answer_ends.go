@@ -5,9 +5,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file tells how the answers of models ended: whole, cut, or with nothing.
+// This file tells how a model's answer ended: whole, cut, or empty.
 
-// noteEnd notes how the last answer at a place of the turn has ended.
+// noteEnd notes how the last answer of a node ended.
 func (r *attempt) noteEnd(node, finish string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -23,19 +23,21 @@ func (r *attempt) endOf(node string) string {
 	return r.ends[node]
 }
 
-// wasCut tells whether the last answer there was cut before its end.
+// wasCut tells whether the last answer of a node was cut before its end.
 func (r *attempt) wasCut(node string) bool { return cutShort(r.endOf(node)) }
 
-// silent is the fault of a model that has answered with no text; whose is said
-// before the word model.
+// silent is the fault of a model that answered without text. whose is the word before
+// "model", such as "the".
 func (r *attempt) silent(node, whose string) *turnFault { return silentFault(r.endOf(node), whose) }
 
-// cutShort tells whether an answer that ended so was cut before its end.
+// cutShort tells whether this finish reason means that the answer was cut before its
+// end.
 func cutShort(finish string) bool {
 	return finish == llm.FinishLength || finish == llm.FinishContentFilter
 }
 
-// silentFault is the fault of an answer without text that ended so.
+// silentFault is the fault of an answer without text that ended with this finish
+// reason.
 func silentFault(finish, whose string) *turnFault {
 	switch finish {
 	case llm.FinishLength, llm.FinishThinking:

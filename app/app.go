@@ -1,16 +1,21 @@
-// Package app holds the rules of coagent: who may do what, and what then
-// happens. It knows neither HTTP nor SQL nor the job queue's engine.
+// Package app holds the rules of coagent: who may do what, and what happens then.
+// It knows neither HTTP nor SQL nor the engine of the job queue.
 //
-// To find your way: a noun names the file in every layer. What posting a
-// message means is PostMessage in messages.go here; its URL and body are in
-// web/messages.go, its statements in store/messages.go, its table in
-// migrations. access.go says who may; events.go what a room's members get to
-// see; turns.go how agents come to speak; config.go which settings exist.
+// # Where to find things
 //
-// Invariants: every exported method that acts for a person takes the Actor and
-// asks Check; a change, its events and its jobs commit in one transaction;
-// no model call, hashing or network happens inside one; errors that a person
-// may see are *Error; the clock and chance come from Deps.
+// The same noun names the file in every layer. Posting a message is PostMessage in
+// messages.go here; its URL and body are in web/messages.go, its statements in
+// store/messages.go, its table in migrations. access.go says who may do what, events.go
+// what the members of a room see, turns.go how an agent comes to speak, and package
+// app/config which settings exist.
+//
+// # Invariants
+//
+//  1. Every exported method that acts for a person takes the Actor and calls Check.
+//  2. A change, its events and its jobs commit in one transaction.
+//  3. No model call, hashing or network access happens inside a transaction.
+//  4. Errors that a person may see are *Error.
+//  5. The clock and the source of chance come from Deps.
 package app
 
 import (
@@ -31,19 +36,20 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Deps are what an App is made of.
+// Deps are what an App needs.
 type Deps struct {
 	Config *config.Config
 	DB     *store.DB
 	Log    *slog.Logger
-	// Now is the clock; Rand gives numbers in [0, 1) for the rolls of agents.
+	// Now is the clock. Rand returns numbers in [0, 1) for the rolls of agents.
 	Now  func() time.Time
 	Rand func() float64
-	// Work says that this process works jobs off, Serve that people connect to it.
+	// Work says that this process works on jobs; Serve says that people connect to
+	// it.
 	Work, Serve bool
 }
 
-// App is the program behind the edge. Make it with New, run it with Start.
+// App is the program behind the web server. Make it with New, run it with Start.
 type App struct {
 	cfg       *config.Config
 	db        *store.DB
@@ -59,7 +65,7 @@ type App struct {
 	queue     *jobs.Queue
 	hub       *realtime.Hub
 	listen    *realtime.Listener
-	zone      *time.Location // in which schedules and dates are read
+	zone      *time.Location // schedules and dates are read in this zone
 	work      bool
 	serve     bool
 
@@ -69,30 +75,31 @@ type App struct {
 	typing     *limit.Limiter
 	edits      personLimit
 	probes     personLimit
-	asks       personLimit // for answers of models outside rooms
+	asks       personLimit // model calls outside rooms
 	calls      modelCallSlots
 	handshakes personLimit
 	requests   personLimit
 	addresses  personLimit
-	open       limit.Slots // sockets and event streams, by person
+	open       limit.Slots // sockets and event streams of each person
 	stops      turnStops
 	typists    typists
 	silences   silences
 	windows    windows
 	streams    streams
-	recheckNow chan struct{} // asks recheckLoop not to wait, see rightsChanged
+	recheckNow chan struct{} // tells recheckLoop not to wait, see rightsChanged
 	cooling    coolingKeys
 	tokenUses  tokenUses
-	pictures   *limit.FairQueue // for the one slot in which uploads are decoded
-	background chan struct{}    // slots for the database work of agents
-	closing    chan struct{}    // closed when this process goes away
+	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
+	background chan struct{}    // slots for the agents' database work, see yielding
+	closing    chan struct{}    // closed when this process shuts down
 	closeOnce  sync.Once
 
 	stop  context.CancelFunc // ends the loops below
 	loops sync.WaitGroup
 }
 
-// New wires an App; nothing runs before Start.
+// New makes an App; nothing runs before Start. It fails when the configuration cannot
+// be used, for example because of an encryption key.
 func New(d Deps) (*App, error) {
 	keys, err := secret.NewKeyring(d.Config.Auth.EncryptionKeys...)
 	if err != nil {
@@ -149,10 +156,10 @@ func newModels(cfg *config.Config) (*llm.Models, error) {
 		OfflinePause: offlinePause})
 }
 
-// offlinePause makes the demo's answers stream at about a reader's pace.
+// offlinePause makes the demo's answers stream at about the speed of a reader.
 const offlinePause = 30 * time.Millisecond
 
-// quietQueueLog keeps the queue's own chatter out of the log of a calm day.
+// quietQueueLog keeps the queue's messages below Warn out of the log.
 func quietQueueLog(log *slog.Logger) *slog.Logger {
 	return slog.New(levelHandler{log.Handler(), slog.LevelWarn}).With("part", "queue")
 }
@@ -162,7 +169,7 @@ type levelHandler struct {
 	least slog.Level
 }
 
-// Enabled drops what is below the handler's own least level.
+// Enabled is false for records below the handler's least level.
 func (h levelHandler) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.least && h.Handler.Enabled(ctx, l)
 }
@@ -177,12 +184,12 @@ func (h levelHandler) WithGroup(name string) slog.Handler {
 	return levelHandler{h.Handler.WithGroup(name), h.least}
 }
 
-// instant is now as a database keeps it: UTC, in microseconds.
+// instant is now as the database stores it: UTC, in microseconds.
 func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microsecond) }
 
-// yielding runs a piece of the agents' database work. So much of it at most
-// goes on at once that people's requests always find a free connection: under
-// load it is the agents who wait.
+// yielding runs a part of the agents' database work. It bounds how much of this work
+// runs at once, so that people's requests always find a free connection: under load
+// the agents wait. It returns ctx.Err() when ctx ends while it waits.
 func (a *App) yielding(ctx context.Context, fn func() error) error {
 	select {
 	case a.background <- struct{}{}:
@@ -193,7 +200,8 @@ func (a *App) yielding(ctx context.Context, fn func() error) error {
 	return fn()
 }
 
-// Start runs the listener, the job queue and the sweep; ctx bounds the start.
+// Start runs the listener, the job queue, the sweep and the due triggers. ctx bounds
+// only the start.
 func (a *App) Start(ctx context.Context) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
@@ -219,16 +227,16 @@ func (a *App) Start(ctx context.Context) error {
 	return nil
 }
 
-// CloseSockets tells everybody connected that this process goes away, and
-// waits for the last frames to be written or for ctx.
+// CloseSockets tells all connected clients that this process shuts down. It waits
+// until the last frames are written, or until ctx ends.
 func (a *App) CloseSockets(ctx context.Context) error {
 	a.closeOnce.Do(func() { close(a.closing) })
 	return a.hub.Close(ctx)
 }
 
-// Stop lets running jobs finish until the drain timeout, hands back the turns
-// that did not, ends the loops and sends the last traces. ctx is the deadline
-// for all of it.
+// Stop lets running jobs finish until the drain timeout, gives back the turns that
+// did not finish, ends the loops and sends the last traces. ctx is the deadline for
+// all of this.
 func (a *App) Stop(ctx context.Context) error {
 	var err error
 	if a.work {
@@ -249,8 +257,9 @@ func (a *App) Stop(ctx context.Context) error {
 	return err
 }
 
-// Ready returns nil when this process can serve: the database answers, the
-// schema is this program's, and events of other processes arrive.
+// Ready returns nil when this process can serve: the database answers, its schema is
+// that of this program, and events of other processes arrive. Otherwise the error is
+// KindUnavailable.
 func (a *App) Ready(ctx context.Context) error {
 	if err := a.db.Ping(ctx); err != nil {
 		return &Error{Kind: KindUnavailable, Code: "database", Message: "The database does not answer", Err: err}

@@ -13,15 +13,16 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// A turn in which something waits for a person is parked: it is not live, so
-// the room goes on. Whoever of the staff decides first puts it back in line,
-// and an attempt of it goes on behind the decision. All of it is rows, so it
-// survives whatever dies meanwhile.
+// A turn is parked while something in it waits for a person. A parked turn is not
+// live, so the room goes on. The first decision of the staff puts the turn back into
+// the queue, and a new attempt continues after the decision. Everything about this is
+// in rows, so it survives a crash.
 
-// EventApproval tells the staff of what waits for them, and how it was decided.
+// EventApproval is the type of the event that tells staff what waits for them, and
+// what was decided.
 const EventApproval = "approval"
 
-// The states of an approval beside those of steps.
+// The decisions that staff can make, as the API names them.
 const (
 	DecisionApprove = "approve"
 	DecisionReject  = "reject"
@@ -36,15 +37,15 @@ type ApprovalEvent struct {
 	TurnID    string `json:"turn_id"`
 	AgentID   string `json:"agent_id"`
 	AgentName string `json:"agent_name"`
-	Kind      string `json:"kind"` // tool, or human in a graph
+	Kind      string `json:"kind"` // tool, or human for a node of a graph
 	Name      string `json:"name"` // of the tool or the node
 	Summary   string `json:"summary,omitempty"`
 	State     string `json:"state"` // pending, approved, rejected or expired
 	DueAt     string `json:"due_at,omitempty"`
-	DecidedBy string `json:"decided_by,omitempty"` // the name of a person
+	DecidedBy string `json:"decided_by,omitempty"` // the person's name
 }
 
-// Approval is something that waits for a person, with its turn.
+// Approval is a step that waits for a person, with its turn.
 type Approval struct {
 	Step      store.TurnStep
 	Turn      store.Turn
@@ -61,10 +62,11 @@ func approvalOf(row *store.RoomStep) Approval {
 	return Approval{Step: row.TurnStep, Turn: row.Turn, AgentName: row.AgentName, Summary: summaryOf(&row.TurnStep), Call: in.Arguments}
 }
 
-// wait leaves a step to a person; park commits it.
+// wait leaves a step to a person, with the deadline of the configuration. park
+// commits it.
 func (r *attempt) wait(s *store.TurnStep) { r.waitFor(s, r.app.cfg.Turns.ApprovalWithin) }
 
-// waitFor is wait with an own deadline.
+// waitFor is wait with a deadline of its own.
 func (r *attempt) waitFor(s *store.TurnStep, within time.Duration) {
 	s.State, s.DueAt = store.StepPending, r.app.instant().Add(within)
 	r.mu.Lock()
@@ -72,9 +74,9 @@ func (r *attempt) waitFor(s *store.TurnStep, within time.Duration) {
 	r.waiting = append(r.waiting, *s)
 }
 
-// park puts the turn aside until a person has decided about what waits. It
-// returns errParked when that is done; a graph does it when none of its
-// branches goes on any more.
+// park parks the turn until a person has decided, and then returns errParked. In a
+// graph it only returns errParked: the graph parks the turn when none of its branches
+// can go on.
 func (r *attempt) park(ctx context.Context) error {
 	if r.flow != nil {
 		return errParked
@@ -82,8 +84,8 @@ func (r *attempt) park(ctx context.Context) error {
 	return r.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
 }
 
-// parkFor puts the turn aside, tells the staff what waits for them, and lets
-// the room go on.
+// parkFor parks the turn, tells the staff what waits for them, and lets the room go
+// on.
 func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 	a, steps := r.app, r.keepSteps()
 	all := slices.Concat(steps, r.waiting)
@@ -95,7 +97,8 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 				return err
 			}
 			if reason == reasonPaused {
-				// Under the room's lock: staff may have resumed it meanwhile.
+				// Check under the room's lock: staff may have resumed the run
+				// meanwhile.
 				if paused, err := tx.TurnPaused(ctx, r.turn.ID); err != nil || !paused {
 					return errors.Join(err, errResumed)
 				}
@@ -129,8 +132,8 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 	return errParked
 }
 
-// announceApproval adds the event of an approval to a room that the transaction
-// holds.
+// announceApproval adds the event of an approval. The transaction must hold the lock
+// of the room.
 func (a *App) announceApproval(ctx context.Context, tx *store.Tx, room *store.Room, t *store.Turn, s *store.TurnStep, agentName, decidedBy string) error {
 	seq, err := quietSeq(ctx, tx, room)
 	if err != nil {
@@ -144,7 +147,7 @@ func (a *App) announceApproval(ctx context.Context, tx *store.Tx, room *store.Ro
 	return tx.CreateEvent(ctx, &store.Event{RoomID: room.ID, Seq: seq, ID: store.NewID(), Type: EventApproval, Body: toJSON(e), CreatedAt: a.instant()})
 }
 
-// summaryOf says what a step wants to do, for who decides about it.
+// summaryOf says what a step wants to do, for the person who decides.
 func summaryOf(s *store.TurnStep) string {
 	var in toolInput
 	if json.Unmarshal([]byte(s.Input), &in) != nil || in.Plan == nil {
@@ -153,7 +156,7 @@ func summaryOf(s *store.TurnStep) string {
 	return in.Plan.Summary
 }
 
-// encodeApproval makes the frame of an approval, for staff alone.
+// encodeApproval makes the frame of an approval, for staff only.
 func encodeApproval(e realtime.Event, v realtime.Variant) []byte {
 	var body ApprovalEvent
 	if v&variantStaff == 0 || json.Unmarshal(e.Body, &body) != nil {
@@ -179,8 +182,8 @@ func approvalLine(e ApprovalEvent) string {
 	return fmt.Sprintf("%s has %s that %s may %s.", e.DecidedBy, map[string]string{store.StepApproved: "allowed", store.StepRejected: "refused"}[e.State], e.AgentName, e.Summary)
 }
 
-// Approvals lists what waits for a person in a room, the oldest first, for its
-// staff.
+// Approvals lists for a room's staff the steps that wait for a person, the oldest
+// first.
 func (a *App) Approvals(ctx context.Context, actor *Actor, roomID string, p store.Page) (*store.Listing[Approval], error) {
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadApprovals); err != nil {
 		return nil, err
@@ -198,8 +201,8 @@ func (a *App) Approvals(ctx context.Context, actor *Actor, roomID string, p stor
 	}), nil
 }
 
-// DecideApproval allows or refuses what waits in a room. The first decision
-// counts; who comes later is told whose it was.
+// DecideApproval allows or refuses a step that waits in a room. The first decision
+// counts. A later one gets KindConflict, with the name of the person who decided.
 func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, decision, note string) (*Approval, error) {
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActDecideApproval); err != nil {
 		return nil, err
@@ -233,7 +236,7 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 	return &done, fromStore(err, "Approval")
 }
 
-// decidedBefore says why a decision comes too late.
+// decidedBefore is the error for a decision that comes too late.
 func (a *App) decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomStep) error {
 	how := map[string]string{store.StepRejected: "rejected", store.StepExpired: "expired"}[row.State]
 	switch {
@@ -255,8 +258,8 @@ func (a *App) decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomSt
 	return errorf(KindConflict, "decided", "%s has %s this already", who, how)
 }
 
-// settle writes how something was decided, in a room that the transaction
-// holds, and puts the turn back in line when nothing of it waits any more.
+// settle stores a decision, and queues the turn again when nothing in it waits any
+// more. The transaction must hold the lock of the room.
 func (a *App) settle(ctx context.Context, tx *store.Tx, room *store.Room, row *store.RoomStep, decidedBy string) error {
 	s := &row.TurnStep
 	if s.State != store.StepApproved || s.Kind == store.StepHuman {
@@ -271,8 +274,7 @@ func (a *App) settle(ctx context.Context, tx *store.Tx, room *store.Room, row *s
 	return a.unpark(ctx, tx, &row.Turn)
 }
 
-// expireApprovals settles what nobody has decided in time: it counts as
-// refused.
+// expireApprovals refuses the steps that nobody has decided in time.
 func (a *App) expireApprovals(ctx context.Context, now time.Time) error {
 	overdue, err := a.db.OverdueSteps(ctx, now, sweepBatch)
 	errs := []error{err}
@@ -284,7 +286,7 @@ func (a *App) expireApprovals(ctx context.Context, now time.Time) error {
 			}
 			row, err := tx.StepInRoom(ctx, room.ID, o.ID)
 			if err != nil || row.State != store.StepPending || row.Turn.State != store.TurnParked {
-				return err // decided meanwhile
+				return err // a person has decided meanwhile
 			}
 			row.State = store.StepExpired
 			return a.settle(ctx, tx, room, row, "")

@@ -8,22 +8,23 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// What the processes on one database tell each other beside what people see;
-// best effort.
+// Signals between the processes on one database that people do not see. They are best
+// effort.
 const (
-	nodesStop  = "stop"  // the body is the id of a turn that is to stop
-	nodesTyped = "typed" // a person has sent what they typed, or stopped typing
-	// nodesSilence tells a person on another node why an agent does not answer.
+	nodesStop  = "stop"  // the turn whose id is the body has to stop
+	nodesTyped = "typed" // the person whose id is the body has sent a message or stopped typing
+	// nodesSilence tells a person on another node why an agent does not answer. The
+	// body is a silence.
 	nodesSilence = "silence"
 )
 
-// signalNodes tells the other processes something about a room; no frame is made
-// of it.
+// signalNodes tells the other processes something about a room. No frame is made of
+// it.
 func (a *App) signalNodes(roomID, what, about string) {
 	a.hub.Signal(roomID, realtime.Signal{Type: what, Body: json.RawMessage(toJSON(about))})
 }
 
-// heardSignal acts on what another process tells.
+// heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	switch s.Type {
 	case signalTyping:
@@ -49,8 +50,9 @@ func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	}
 }
 
-// newListener hears what other processes on the same database have done. One
-// that only works jobs off has no sockets: it hears who types and what stops.
+// newListener makes the listener for what other processes on the same database do. A
+// process that only works on jobs has no sockets: it listens only for people who type
+// and turns that stop.
 func (a *App) newListener() *realtime.Listener {
 	cfg := realtime.ListenConfig{
 		Connect:     a.db.Connect,
@@ -71,7 +73,7 @@ func (a *App) newListener() *realtime.Listener {
 	if !a.serve {
 		cfg.Channels = []string{store.ChannelSignal}
 		cfg.OnNotify = func(_, payload string) {
-			// Most payloads are text as it streams, which nobody here reads.
+			// Most payloads are streamed text, which nobody needs here.
 			if strings.Contains(payload, realtime.WireSignal) {
 				a.hub.HandleSignal([]byte(payload))
 			}

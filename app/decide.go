@@ -9,25 +9,27 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file decides who of a room's agents speaks. It is pure: a snapshot and
-// a source of chance in, what becomes of each agent out.
+// This file decides which of a room's agents speak. It is pure: it gets a snapshot
+// and a source of chance, and returns what each agent does.
 
-// roomSnapshot is what a decision is made from.
+// roomSnapshot is the input of a decision.
 type roomSnapshot struct {
 	Room     store.Room
-	Agents   []store.Agent   // those in the room, in the order they came in
-	Messages []store.Message // the newest lines of the room, oldest first
+	Agents   []store.Agent   // the agents of the room, in the order in which they came in
+	Messages []store.Message // the newest messages of the room, oldest first
 	Now      time.Time
-	// Places are how the agents are set in the room, by id. PersonMessages counts
-	// the people's lines that they have not read, where their trigger asks for it.
+	// RoomAgents are how the agents are set in the room, by id. PersonMessages
+	// counts the people's messages that an agent has not read, if the agent's
+	// trigger needs it.
 	RoomAgents     map[string]*roomAgent
 	PersonMessages map[string]int
-	// Keyless says, by their ids, why agents that are called cannot ask their model.
+	// Keyless says, by agent id, why an agent that is called has no key for its
+	// model.
 	Keyless   map[string]string
-	MaxStreak int // agent lines in a row after which a person has to speak
+	MaxStreak int // how many agents' messages in a row; then a person has to speak
 }
 
-// fresh are the lines that no decision has been made about.
+// fresh are the messages that no decision was made about.
 func (s *roomSnapshot) fresh() []store.Message {
 	i := slices.IndexFunc(s.Messages, func(m store.Message) bool { return m.Seq > s.Room.DecidedSeq })
 	if i < 0 {
@@ -36,8 +38,8 @@ func (s *roomSnapshot) fresh() []store.Message {
 	return s.Messages[i:]
 }
 
-// tail are the agents' lines at the end of the room, oldest first, behind the
-// point from which staff let them go on.
+// tail is the streak: the agents' messages at the end of the room, oldest first. It
+// begins after the point from which staff let the agents go on.
 func (s *roomSnapshot) tail() []store.Message {
 	i := len(s.Messages)
 	for i > 0 && s.Messages[i-1].ByAgent() && s.Messages[i-1].Seq > s.Room.StreakFrom {
@@ -46,11 +48,11 @@ func (s *roomSnapshot) tail() []store.Message {
 	return s.Messages[i:]
 }
 
-// decide says who speaks about the fresh lines: everybody who was called, in
-// the order of their parts, but no more than may speak in a row; if nobody was,
-// the first whose trigger or roll says so. People go before agents: while
-// a person waits for an answer, what agents said to each other does not count,
-// nor does the row that they have made meanwhile.
+// decide says who speaks about the fresh messages. All agents that were called speak,
+// in the order of their parts, but no more than the longest streak allows. When none
+// was called, the first agent speaks whose trigger or roll says so. People go before
+// agents: while a person waits for an answer, calls in agents' messages do not count,
+// and neither does the streak until then.
 func decide(s roomSnapshot, roll func() float64) decision {
 	fresh := s.fresh()
 	d := decision{From: s.Room.DecidedSeq, Seq: s.Room.EventSeq}
@@ -92,9 +94,8 @@ func decide(s roomSnapshot, roll func() float64) decision {
 	return d
 }
 
-// called tells which of the room's agents the lines call, whether they may
-// speak or not, and who asked in that way, each person once and the last one
-// last.
+// called returns which agents the messages call, also those that may not speak. For
+// each of them it lists the people who asked, each once, the last one last.
 func (s *roomSnapshot) called(lines []store.Message, names roomNames, may map[string]bool, cause string) map[string][]string {
 	called := map[string][]string{}
 	for _, m := range lines {
@@ -115,14 +116,15 @@ func (s *roomSnapshot) called(lines []store.Message, names roomNames, may map[st
 	return called
 }
 
-// answered tells whether an agent has spoken after a line that staff let the
-// agents go on from: who was not cut off then has said what there was to say.
+// answered tells whether an agent has spoken after a message before the point from
+// which staff let the agents go on. Such an agent was not cut off, and has said what
+// it had to say.
 func (s *roomSnapshot) answered(m *store.Message, agentID string) bool {
 	return m.Seq <= s.Room.StreakFrom &&
 		slices.ContainsFunc(s.Messages, func(l store.Message) bool { return l.AgentID == agentID && l.Seq > m.Seq })
 }
 
-// askedBy is the person behind a line: who said it, or, of an agent's line, the
+// askedBy is the person behind a message: its author, or, for an agent's message, the
 // person who spoke last before it.
 func (s *roomSnapshot) askedBy(m *store.Message) string {
 	for i := len(s.Messages) - 1; i >= 0; i-- {
@@ -133,7 +135,7 @@ func (s *roomSnapshot) askedBy(m *store.Message) string {
 	return ""
 }
 
-// speakCalled lets everybody speak who was called, as far as the guards do.
+// speakCalled lets all agents speak that were called, as far as the guards allow it.
 func (d *decision) speakCalled(s *roomSnapshot) {
 	left, guard := s.MaxStreak, guardStreak
 	if d.Cause == causeAgents {
@@ -154,8 +156,8 @@ func (d *decision) speakCalled(s *roomSnapshot) {
 	}
 }
 
-// speakUnaddressed lets the first agent speak whose trigger or roll says so;
-// what agents say without calling anybody asks for no answer.
+// speakUnaddressed lets the first agent speak whose trigger or roll says so. Agents'
+// messages that call nobody need no answer.
 func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, roll func() float64) {
 	taken := false
 	for i := range d.Candidates {
@@ -176,8 +178,8 @@ func (d *decision) speakUnaddressed(s *roomSnapshot, agents []store.Agent, roll 
 	}
 }
 
-// canSpeak is the reason why an agent may not speak in the room at all, one of the
-// rules of decisions.go with more about it for staff; "" when it may.
+// canSpeak returns why an agent may not speak in the room at all: one of the rules of
+// decisions.go, and a detail for staff. rule is "" when the agent may speak.
 func canSpeak(s *roomSnapshot, ag *store.Agent) (rule, detail string) {
 	p := s.roomAgent(ag)
 	rule, detail = p.canSpeak(&s.Room, p.ownMessages(&s.Room, s.Messages, s.Now), s.Now)
@@ -187,8 +189,8 @@ func canSpeak(s *roomSnapshot, ag *store.Agent) (rule, detail string) {
 	return rule, detail
 }
 
-// roomAgent is how an agent is set in the room; one of which nothing is known there
-// has its own settings.
+// roomAgent is how an agent is set in the room. An agent without settings there has
+// its own settings.
 func (s *roomSnapshot) roomAgent(ag *store.Agent) *roomAgent {
 	if p := s.RoomAgents[ag.ID]; p != nil {
 		return p
@@ -196,8 +198,8 @@ func (s *roomSnapshot) roomAgent(ag *store.Agent) *roomAgent {
 	return placedAgent(&store.RoomAgent{AgentID: ag.ID, IsActive: true, Agent: ag}, s.Now, time.UTC)
 }
 
-// partOf is what an agent is in a room: that of its category, whatever its type
-// is called. A student agent is one of the class however it was stored.
+// partOf is the part of an agent in a room: its category. A student agent is a
+// participant, whatever category is stored.
 func partOf(ag *store.Agent) string {
 	if ag.Type == AgentStudent {
 		return categoryParticipant
@@ -205,7 +207,7 @@ func partOf(ag *store.Agent) string {
 	return ag.Category
 }
 
-// precedence orders instructors before participants before utilities.
+// precedence puts instructors before participants, and these before utilities.
 func precedence(ag *store.Agent) int {
 	switch partOf(ag) {
 	case categoryInstructor:
@@ -216,18 +218,18 @@ func precedence(ag *store.Agent) int {
 	return 2
 }
 
-// verdict is what an agent's trigger says about unaddressed lines.
+// verdict is what an agent's trigger says about messages that call nobody.
 type verdict struct {
 	Speak        bool
 	Rule         string // one of the rules of decisions.go
-	Detail       string // more about it, for staff
+	Detail       string // more about the rule, for staff
 	Roll, Chance *float64
 }
 
-// triggered tells whether unaddressed lines make an agent speak: by its
-// trigger, whose conditions may also have come true meanwhile. Without one it is one roll against the room's frequency, a little less for
-// participants, so that they do not drown the class; utilities wait to be
-// mentioned.
+// triggered tells whether messages that call nobody make an agent speak. An agent
+// with a trigger speaks when the trigger's conditions hold. Other agents roll once
+// against the room's frequency, participants against 80 % of it, so that they do not
+// drown the class. Utilities wait until they are called.
 func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) verdict {
 	p := s.roomAgent(ag)
 	if len(p.problems) > 0 && !p.trigger.Chance {
@@ -246,12 +248,12 @@ func triggered(s *roomSnapshot, ag *store.Agent, roll func() float64) verdict {
 	return verdict{Rule: ruleNotCalled}
 }
 
-// rolled is the verdict of chance.
+// rolled is the verdict of a roll against a chance.
 func rolled(roll, chance float64) verdict {
 	return verdict{Speak: roll < chance, Rule: ruleChance, Roll: &roll, Chance: &chance}
 }
 
-// roomNames are the names of a room's agents, made ready once for many lines.
+// roomNames are the names of a room's agents, prepared once for many messages.
 type roomNames struct{ *mention.Names }
 
 func namesOf(agents []store.Agent) roomNames {
@@ -264,9 +266,9 @@ func namesOf(agents []store.Agent) roomNames {
 	return roomNames{mention.Of(all)}
 }
 
-// called are the ids of the agents that a text calls, each once: of several
-// that a word may mean, the first of those that may speak, or of all when none
-// may or nothing is known about it.
+// called returns the ids of the agents that a text calls, each once. A word that can
+// mean several agents means the first of them that may speak; when none may, or may
+// is nil, the first of all.
 func (n roomNames) called(content string, may map[string]bool) []string {
 	var ids []string
 	for _, meant := range n.In(content) {

@@ -9,56 +9,56 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// What made a room's agents decide.
+// What made a room decide.
 const (
-	causePost   = "post"        // a person's line
-	causeAgents = "agent_lines" // what agents said, and no person
-	causeGoOn   = "go_on"       // staff let them go on where a guard had stopped them
-	causeWake   = "wake"        // staff wanted one to speak; time itself has the names of ruleInterval, ruleSilence and ruleCount
+	causePost   = "post"        // a person's message
+	causeAgents = "agent_lines" // only agents' messages
+	causeGoOn   = "go_on"       // staff let the agents go on after a guard had stopped them
+	causeWake   = "wake"        // staff woke an agent; decisions that time causes have the names of ruleInterval, ruleSilence and ruleCount
 )
 
-// Why an agent speaks or does not; staff read them beside the detail. They are
-// stored, and never renamed.
+// Why an agent speaks or does not; staff read them together with the detail. They are
+// stored, so they are never renamed.
 const (
-	ruleMentioned = "mentioned"           // a line calls it
-	ruleChance    = "chance"              // its roll, against its chance
-	ruleCount     = schedule.MessageCount // so many messages since it last spoke
-	ruleInterval  = schedule.TimeInterval // so much time since it last spoke
-	ruleSilence   = schedule.Silence      // so much time in which nobody spoke
+	ruleMentioned = "mentioned"           // a message calls it
+	ruleChance    = "chance"              // its roll was below its chance, or not
+	ruleCount     = schedule.MessageCount // enough messages since it last spoke
+	ruleInterval  = schedule.TimeInterval // enough time since it last spoke
+	ruleSilence   = schedule.Silence      // nobody spoke for long enough
 	ruleTrigger   = "trigger"             // its trigger cannot be read
-	ruleNotCalled = "not_called"          // it speaks when it is called, and nobody did
-	ruleOthers    = "others"              // others were called, or one before it speaks
+	ruleNotCalled = "not_called"          // it speaks only when called, and nobody called it
+	ruleOthers    = "others"              // others were called, or an agent before it speaks
 	ruleGuard     = "guard"               // it was called, and a guard cut it off
-	ruleExternal  = "external"            // outside this program: it takes no turns
+	ruleExternal  = "external"            // it runs outside this program and takes no turns
 	ruleRoomOff   = "room_off"            // the room's AI is switched off
-	ruleInactive  = "inactive"            // the agent is
-	ruleMode      = "mode"                // the room's mode leaves its kind out
+	ruleInactive  = "inactive"            // the agent is switched off
+	ruleMode      = "mode"                // the room's mode excludes agents of its kind
 	ruleOffHere   = "inactive_here"       // the agent is switched off in this room
 	ruleMuted     = "muted"               // staff have muted it here
 	ruleAsleep    = "asleep"              // it sleeps until a person speaks
-	ruleSchedule  = "schedule"            // it is not the time for it
+	ruleSchedule  = "schedule"            // it is outside its hours
 	ruleNoKey     = reasonNoKey           // it was called, and has no key for its model
 	ruleGone      = "gone"                // it was called, and is not in the room any more
 	ruleWoken     = "woken"               // staff have woken it
 	ruleBusy      = "busy"                // it is about to speak already
 )
 
-// decision is what becomes of each agent of a room: about the lines after From
-// up to Seq, or without new lines when the two are equal. Without a Cause there
-// was nothing to decide.
+// decision is what each agent of a room does about the messages after From up to Seq.
+// When the two are equal, there are no new messages. Without a Cause there was
+// nothing to decide.
 type decision struct {
 	Cause      string
 	From, Seq  int64
-	Guard      string      // what cut agents off that were called
+	Guard      string      // the guard that cut off agents which were called
 	Candidates []candidate // in the order in which they would speak
 }
 
-// candidate is what becomes of one agent. Its JSON is stored.
+// candidate is what one agent does, and why. Its JSON is stored.
 type candidate struct {
 	AgentID string `json:"agent_id"`
 	Name    string `json:"agent_name"`
 	Speaks  bool   `json:"speaks"`
-	// Called says that a line calls it. When it does not speak then, Rule and
+	// Called says that a message calls it. If it does not speak then, Rule and
 	// Detail say why.
 	Called bool     `json:"called,omitempty"`
 	Rule   string   `json:"rule"`
@@ -66,11 +66,11 @@ type candidate struct {
 	Roll   *float64 `json:"roll,omitempty"`
 	Chance *float64 `json:"chance,omitempty"`
 
-	askedBy string   // the person whose line it speaks about, or that calls it
-	callers []string // all who call it, the last one last
+	askedBy string   // the person whose message it answers, or who calls it
+	callers []string // all people who call it, the last one last
 }
 
-// speakers are the candidates that speak, in their order.
+// speakers are the candidates that speak, in order.
 func (d *decision) speakers() []candidate {
 	var speak []candidate
 	for _, c := range d.Candidates {
@@ -81,8 +81,8 @@ func (d *decision) speakers() []candidate {
 	return speak
 }
 
-// unheard are the candidates that were called and may not speak, each with its
-// reason and those who called it.
+// unheard are the candidates that were called and do not speak, with the reason and
+// the people who called them.
 func (d *decision) unheard() (silent []candidate) {
 	for _, c := range d.Candidates {
 		if c.Called && !c.Speaks {
@@ -102,8 +102,8 @@ func (d *decision) cutOffNames() (names []string) {
 	return names
 }
 
-// storeDecision stores a decision with the turns that it gives. It fails with
-// store.ErrStale when another decision about these lines was faster, and with
+// storeDecision stores a decision and the turns that follow from it. It returns
+// store.ErrStale when another decision about these messages was faster, and
 // store.ErrExists when a turn has begun in the room.
 func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d *decision) error {
 	if d.From < d.Seq {
@@ -134,7 +134,7 @@ func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d 
 	return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
 }
 
-// rows are a decision as it is stored, and its turns, which all wait.
+// rows returns the decision as it is stored, and its turns, which all wait.
 func (d *decision) rows(roomID string, now time.Time) (store.Decision, []store.Turn) {
 	row := store.Decision{ID: store.NewID(), RoomID: roomID, Cause: d.Cause, FromSeq: d.From, Seq: d.Seq, Guard: d.Guard,
 		Candidates: toJSON(append([]candidate{}, d.Candidates...)), CreatedAt: now}
@@ -146,7 +146,7 @@ func (d *decision) rows(roomID string, now time.Time) (store.Decision, []store.T
 	return row, turns
 }
 
-// queued makes a turn the one for which a job is on its way.
+// queued marks a turn as queued: its job is added in the same transaction.
 func (a *App) queued(t *store.Turn, now time.Time) {
 	t.State, t.LeaseUntil = store.TurnQueued, now.Add(a.cfg.Turns.Lease)
 }

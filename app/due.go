@@ -10,28 +10,28 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// How agents come to speak though nobody says anything. When an agent's
-// trigger will be due is a date in its room's row: looks and turns set it, at
-// the latest to when it is due. One node, whose lease says so, looks for dates
-// that have come; what it finds it claims, judges by what is true then, and
-// fires or dates anew, all in one transaction. Two nodes that both take
-// themselves for the one do no harm.
+// How agents come to speak though nobody says anything. The row of an agent in a room
+// has the date on which its trigger may be due. Decisions and turns set this date,
+// never later than the trigger is due. One node, the holder of a lease, searches for
+// dates that have come. It claims these triggers, judges them by what is true now,
+// and then fires them or sets a new date, all in one transaction. Two nodes that both
+// believe they hold the lease do no harm.
 
 const (
-	// dueLease is the lease of the node that looks; after so long without it
-	// another one does.
+	// dueLease is how long a node leads without renewing its lease. After that,
+	// another node may take it.
 	dueLease     = 5 * time.Second
 	dueLeaseName = "due_triggers"
 	// dueBatch is how many triggers one transaction judges.
 	dueBatch = 250
-	// decisionComes is for how long a trigger is left to a look at newer lines.
+	// decisionComes is how long a trigger waits for the decision about newer
+	// messages.
 	decisionComes = 2 * time.Second
-	// dueAgain is after how long a trigger is tried again that could not be
-	// judged.
+	// dueAgain is after how long a trigger that could not be fired is tried again.
 	dueAgain = 30 * time.Second
 )
 
-// dueLoop fires what is due until ctx ends, while this node is the one.
+// dueLoop fires due triggers until ctx ends, while this node holds the lease.
 func (a *App) dueLoop(ctx context.Context) {
 	tick := time.NewTicker(a.cfg.Turns.Due) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
@@ -53,14 +53,14 @@ func (a *App) dueLoop(ctx context.Context) {
 	}
 }
 
-// leader is whether this node looks for due triggers.
+// leader knows whether this node fires the due triggers.
 type leader struct {
 	app   *App
-	until time.Time // before then the lease need not be extended
+	until time.Time // the lease needs no renewal before then
 }
 
-// leads extends or takes the lease, well before it runs out. On SQLite there is
-// no other node.
+// leads takes the lease or renews it, well before it runs out, and tells whether this
+// node has it. On SQLite there is no other node.
 func (l *leader) leads(ctx context.Context) (bool, error) {
 	now := time.Now() //nolint:forbidigo // a lease is kept by the database's clock, not by that of rules
 	if !l.app.db.Postgres() || now.Before(l.until) {
@@ -73,18 +73,18 @@ func (l *leader) leads(ctx context.Context) (bool, error) {
 	return leads, err
 }
 
-// resign gives a lease back, so that another node need not wait for its end. On
-// SQLite there are none.
+// resign gives a lease back, so that another node need not wait until it runs out. On
+// SQLite there are no leases.
 func (a *App) resign(ctx context.Context, lease string) {
 	if !a.db.Postgres() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = a.db.Single().Resign(ctx, lease) // else the lease runs out
+	_ = a.db.Single().Resign(ctx, lease) // if this fails, the lease runs out
 }
 
-// fireDue fires or dates anew all that is due.
+// fireDue fires every due trigger or sets its next date.
 func (a *App) fireDue(ctx context.Context) error {
 	now := a.instant()
 	if any, err := a.db.AnyDue(ctx, now); err != nil || !any {
@@ -103,8 +103,8 @@ func (a *App) fireDue(ctx context.Context) error {
 	})
 }
 
-// fireEach fires one after the other what could not be fired together, so that
-// what hinders one hinders no other.
+// fireEach fires one by one the triggers that could not be fired together, so that a
+// fault of one stops no other.
 func (a *App) fireEach(ctx context.Context, now time.Time, cause error) error {
 	a.log.WarnContext(ctx, "due triggers are fired one by one", "err", cause)
 	for range dueBatch {
@@ -124,13 +124,14 @@ func (a *App) fireEach(ctx context.Context, now time.Time, cause error) error {
 	return nil
 }
 
-// fireBatch claims triggers that are due and stores what becomes of them.
+// fireBatch claims due triggers and stores what becomes of them.
 func (a *App) fireBatch(ctx context.Context, now time.Time, limit int) (rows []store.RoomAgent, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if rows, err = tx.ClaimDue(ctx, now, limit); err != nil || len(rows) == 0 {
 			return err
 		}
-		// Only now: what else happens in these rooms waits for this transaction.
+		// Read the facts only after the claim: other changes of these rows wait for
+		// this transaction.
 		due, err := a.dueAgents(ctx, tx, rows, now)
 		if err != nil {
 			return err
@@ -143,8 +144,8 @@ func (a *App) fireBatch(ctx context.Context, now time.Time, limit int) (rows []s
 	return rows, nil
 }
 
-// storeFired stores what became of triggers, with the turns and their jobs, in
-// as many statements as one of them takes.
+// storeFired stores what became of triggers, with their turns and jobs. It needs as
+// many statements for all triggers as for one.
 func (a *App) storeFired(ctx context.Context, tx *store.Tx, all []fired, now time.Time) error {
 	var decisions []store.Decision
 	var turns []store.Turn

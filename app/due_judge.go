@@ -9,24 +9,23 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// dueAgent is an agent whose trigger is due, and what its room is like.
+// dueAgent is an agent whose trigger is due, with the state of its room.
 type dueAgent struct {
 	*roomAgent
 	room   *dueRoom
-	unread int // lines of people that it has not read, where the trigger asks
-	own    int // lines of its own since a person spoke
+	unread int // people's messages that it has not read, if the trigger needs it
+	own    int // messages of its own since a person spoke
 	busy   bool
 }
 
 // dueRoom is a room in which triggers are due.
 type dueRoom struct {
 	store.Room
-	live bool // a turn is on its way, or waits
-	row  int  // lines of agents since a person spoke, with those that are to come
+	live bool // a turn is on its way or waits
+	row  int  // the streak: agents' messages since a person spoke, and those that will come
 }
 
-// dueAgents reads what due triggers are judged by, in a few statements for all
-// of them.
+// dueAgents reads the facts for due triggers, in a few statements for all of them.
 func (a *App) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgent, now time.Time) ([]dueAgent, error) {
 	roomIDs, agentIDs := map[string]bool{}, map[string]bool{}
 	for _, r := range rows {
@@ -63,8 +62,8 @@ func (a *App) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgen
 	return dues, err
 }
 
-// gather puts together what was read about due triggers; those whose room or
-// agent is gone are left out.
+// gather combines what was read about due triggers. It leaves out those whose room or
+// agent is gone.
 func gather(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[string]*store.Agent, turns []store.Turn, lines []store.Message,
 	place func(*store.RoomAgent) *roomAgent, now time.Time) []dueAgent {
 	busy, said := map[[2]string]bool{}, map[string][]store.Message{}
@@ -97,15 +96,15 @@ func gather(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[str
 	return dues
 }
 
-// fired is what becomes of a due trigger: it is dated anew, and, when its
-// conditions hold, decided about.
+// fired is what becomes of a due trigger: it gets a new date and, if its conditions
+// hold, a decision.
 type fired struct {
 	row      store.Rearmed
 	decision *decision
-	waits    bool // behind the turn that the room has
+	waits    bool // the turn waits behind the room's live turn
 }
 
-// judgeDue judges due triggers by what is true now, the longest due first.
+// judgeDue judges due triggers by what is true now, in the order of their due dates.
 func judgeDue(dues []dueAgent, maxRow int, now time.Time) []fired {
 	out := make([]fired, len(dues))
 	for i := range dues {
@@ -129,7 +128,7 @@ func (d *dueAgent) judge(maxRow int, now time.Time) fired {
 		f.row.NextDueAt = d.due(r, facts, d.own)
 		return f
 	case rule == "" && d.busy:
-		// It is about to speak; the end of its turn dates the trigger anew.
+		// The agent is about to speak; the end of its turn sets the next date.
 		return f
 	case rule == "" && r.DecidedSeq < r.EventSeq:
 		f.row.NextDueAt = now.Add(decisionComes)

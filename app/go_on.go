@@ -9,22 +9,23 @@ import (
 )
 
 const (
-	// recentDecisions is how far back a guard is looked for that agents may go on
-	// from; a person's line ends what is older.
+	// recentDecisions is how many decisions back a guard is searched from which
+	// agents may go on. A person's message makes everything before it too old.
 	recentDecisions = 100
 	// recentTurns is the same for turns that a guard has ended.
 	recentTurns = 20
 )
 
-// guardReasons are why a guard ends a turn in the middle of its work.
+// guardReasons are the reasons with which a guard ends a turn in the middle of its
+// work.
 func guardReasons() []string {
 	return []string{reasonSteps, reasonTokens, reasonRepeats, reasonTooLong}
 }
 
-// GoOn lets a room's agents go on where a guard has cut them off, and tells
-// whether one had. A turn that was ended goes on behind its last step, and its
-// guards count anew; otherwise whoever was called is called again, and the row
-// of the agents' lines counts anew.
+// GoOn lets a room's agents go on where a guard has cut them off, and tells whether a
+// guard had. A turn that a guard ended continues after its last step, and its guards
+// count anew. Otherwise the room decides again about the calls that were cut off, and
+// the streak counts anew.
 func (a *App) GoOn(ctx context.Context, actor *Actor, roomID string) (wentOn bool, err error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActGoOn); err != nil {
 		return false, err
@@ -53,16 +54,15 @@ func (a *App) GoOn(ctx context.Context, actor *Actor, roomID string) (wentOn boo
 	return wentOn, fromStore(err, "Room")
 }
 
-// cutOff is what a guard has kept from going on: a turn, or who was called by
-// the lines behind from.
+// cutOff is what a guard has stopped: a turn, or the agents that were called by the
+// messages after from.
 type cutOff struct {
 	guard string
 	turn  *store.Turn
 	from  int64
 }
 
-// cutOff finds what a guard has cut off since a person has last spoken; nil
-// when there is nothing.
+// cutOff finds what a guard has cut off since a person last spoke, or nil.
 func (a *App) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*cutOff, error) {
 	made, err := tx.MessageDecisions(ctx, room.ID, 0, recentDecisions)
 	if err != nil {
@@ -89,7 +89,7 @@ func (a *App) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*cutO
 	return nil, nil
 }
 
-// reopen puts a turn that a guard has ended back in line.
+// reopen queues again a turn that a guard has ended.
 func (a *App) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID string) error {
 	steps, err := tx.TurnSteps(ctx, t.ID)
 	if err != nil {
@@ -110,8 +110,8 @@ func (a *App) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID st
 	return a.queueNext(ctx, tx, t.RoomID)
 }
 
-// storeGuard tells the room's staff that a guard has cut agents off, or that
-// they go on; it is no line that agents would have to look at.
+// storeGuard tells the room's staff that a guard has cut agents off, or that they go
+// on. Agents need not decide about this event.
 func (a *App) storeGuard(ctx context.Context, tx *store.Tx, roomID string, body GuardEvent) error {
 	room, err := tx.Room(ctx, roomID)
 	if err != nil {

@@ -2,8 +2,8 @@ package app
 
 import "strings"
 
-// The words of courtesy, by whether they alone make a line one of agreement or
-// thanks; the others only go along with these.
+// Words of courtesy. The first list has words that alone make a message agreement or
+// thanks. The second list has words that only go with them.
 
 //nolint:gochecknoglobals // a table
 var englishCourtesy = courtesyWords(
@@ -24,7 +24,8 @@ var chineseCourtesy = phrases(
 		"說 说 得 說法 说法 看法 想法 觀點 观点 意見 意见 建議 建议 分享 回答 回覆 回复 提醒 補充 补充 幫助 帮助 幫忙 帮忙 點 点 一點 一点 一起 老師 老师 同學 同学 再次 又 還 还 能 更 有 個 个 麼 么 地 在 "+
 		"這麼 这么 那麼 那么 學習 学习 討論 讨论 期待 努力 覺得 觉得 實在 实在 最 棒 對於 对于 對你 对你 您的 你的")
 
-// courtesyWords makes a lookup: absent is no courtesy, true is its core.
+// courtesyWords makes a lookup of two lists. The value is true for a word of core and
+// false for a word of more; any other word is absent.
 func courtesyWords(core, more string) map[string]bool {
 	words := map[string]bool{}
 	for w := range strings.FieldsSeq(more) {
@@ -36,7 +37,7 @@ func courtesyWords(core, more string) map[string]bool {
 	return words
 }
 
-// phraseSet is Chinese courtesy, which has no blanks between words.
+// phraseSet holds Chinese phrases of courtesy: Chinese has no spaces between words.
 type phraseSet struct {
 	words   map[string]bool
 	longest int
@@ -50,8 +51,8 @@ func phrases(core, more string) phraseSet {
 	return p
 }
 
-// at is the length of the longest phrase with which a text begins, 0 for none,
-// and whether it is the core of courtesy.
+// at returns the length in runes of the longest phrase that text begins with, or 0,
+// and whether the phrase is in the core list.
 func (p *phraseSet) at(text []rune) (n int, core bool) {
 	for n = min(p.longest, len(text)); n > 0; n-- {
 		if core, ok := p.words[string(text[:n])]; ok {

@@ -9,22 +9,22 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file keeps agents from going on among themselves for ever. It is pure:
-// lines in, a verdict out. A person's line ends every guard, and staff may let
-// the agents go on.
+// This file keeps agents from talking with each other for ever. It is pure: it gets
+// messages and returns a verdict. A person's message ends every guard, and staff may
+// let the agents go on.
 
-// What keeps agents from going on among themselves; stored and never renamed.
+// The guards between agents. The names are stored, so they are never renamed.
 const (
-	guardStreak    = "agent_row" // so many lines of agents in a row
+	guardStreak    = "agent_row" // the longest streak of agents' messages is reached
 	guardAgreement = "agreement" // they only agree, thank or repeat each other
 )
 
-// idleMessages is how many lines without anything new, one behind the other, the
-// agents may say.
+// idleMessages is how many messages without anything new the agents may post in a
+// row.
 const idleMessages = 2
 
-// guarded is how many more lines the agents may say to each other, and the
-// guard that keeps them from more.
+// guarded returns how many more messages the agents may post to each other, and the
+// guard that allows no more.
 func (s *roomSnapshot) guarded() (left int, guard string) {
 	tail := s.tail()
 	if left = s.MaxStreak - len(tail); left > 0 && onlyAgreeing(tail, s.Agents) {
@@ -33,9 +33,9 @@ func (s *roomSnapshot) guarded() (left int, guard string) {
 	return left, guardStreak
 }
 
-// onlyAgreeing tells whether the last of the agents' lines add nothing: each is
-// mere courtesy, says an earlier one again, or does both. A single such line is
-// good manners; several in a row call each other up for ever.
+// onlyAgreeing tells whether the last idleMessages of the agents' messages add
+// nothing: each is mere courtesy, repeats an earlier one, or both. One such message
+// is good manners; several in a row would call each other for ever.
 func onlyAgreeing(lines []store.Message, agents []store.Agent) bool {
 	if len(lines) < idleMessages {
 		return false
@@ -52,15 +52,15 @@ func onlyAgreeing(lines []store.Message, agents []store.Agent) bool {
 	return true
 }
 
-// utterance is what a line says, without whom it addresses.
+// utterance is the content of a message, without the names that it addresses.
 type utterance struct {
-	words     []string // those that are not mere courtesy, in lower case; of Chinese each character
-	all       []string // with the courtesy; none in a line that only calls somebody
+	words     []string // without words of courtesy, in lower case; in Chinese each character is one
+	all       []string // with courtesy; empty when the message only calls somebody
 	courteous bool
 	asks      bool
 }
 
-// idle tells whether a line adds nothing to the earlier ones.
+// idle tells whether a message adds nothing to the earlier ones.
 func (u *utterance) idle(earlier []utterance) bool {
 	if len(u.words) == 0 && len(u.all) > 0 && !u.asks {
 		return true
@@ -70,16 +70,17 @@ func (u *utterance) idle(earlier []utterance) bool {
 	})
 }
 
-// within tells whether every word of substance is in an earlier line.
+// within tells whether an earlier message has every word of u that is not courtesy.
 func (u *utterance) within(e *utterance) bool {
 	return !slices.ContainsFunc(u.words, func(w string) bool { return !slices.Contains(e.words, w) })
 }
 
-// sameShare is the share of common pieces from which on two lines are the same.
+// sameShare is the share of common shingles from which two messages count as the
+// same.
 const sameShare = 0.75
 
-// repeats tells whether a line says an earlier one again, word for word or
-// nearly. Numbers have to be the same: who counts gets somewhere.
+// repeats tells whether a message says an earlier one again, word for word or nearly.
+// The numbers must be equal: agents that count make progress.
 func (u *utterance) repeats(e *utterance) bool {
 	if !slices.Equal(numbers(u.all), numbers(e.all)) {
 		return false
@@ -97,7 +98,7 @@ func (u *utterance) repeats(e *utterance) bool {
 	return float64(common) >= sameShare*float64(len(mine)+len(theirs)-common)
 }
 
-// shingles are the pieces of three words that follow on each other.
+// shingles are all groups of three consecutive words.
 func shingles(words []string) map[string]bool {
 	set := map[string]bool{}
 	for i := range len(words) - 2 {
@@ -115,7 +116,8 @@ func numbers(words []string) (found []string) {
 	return found
 }
 
-// understand takes a line apart. Names of the room's agents say nothing.
+// understand splits a message into its words. Names of the room's agents do not count
+// as words.
 func understand(content string, agents []store.Agent) utterance {
 	text := mention.Fold(strings.ReplaceAll(content, "’", "'"))
 	u := utterance{asks: asks(text)}
@@ -166,7 +168,7 @@ func understand(content string, agents []store.Agent) utterance {
 	return u
 }
 
-// asks tells whether a line asks something.
+// asks tells whether a text asks something.
 func asks(text string) bool {
 	if strings.ContainsAny(text, "?？") {
 		return true

@@ -10,27 +10,27 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The kinds of keys that a model can be called with, beside agentKeyTypes.
+// The kinds of keys that a model is called with, besides agentKeyTypes.
 const (
-	keyOwn    = "own"    // the agent's
-	keyLent   = "lent"   // one of its creator's, that the agent names
-	keyMaker  = "maker"  // another one of its creator's for the provider
-	keyShared = "shared" // one that a member of the agent's project lets its agents use
+	keyOwn    = "own"    // the agent's own key
+	keyLent   = "lent"   // a key of the agent's creator that the agent names
+	keyMaker  = "maker"  // another key of the creator's for the provider
+	keyShared = "shared" // a key that a member of the agent's project lets its agents use
 	keyNone   = "none"   // the model needs no key
 )
 
-// chainKey is a key of an agent's chain and whose it is.
+// chainKey is a key of an agent's chain, with its owner.
 type chainKey struct {
 	key       secret.Text // "" until token is decrypted
 	kind      string
-	token     string // as it is stored
-	userKeyID string // of the person's key, where it is one
+	token     string // the encrypted key, as it is stored
+	userKeyID string // of a person's key, else ""
 }
 
-// modelKeys is the chain of keys that an agent calls its model with: its own,
-// its creator's in the order of user_key_ids, then room, global and backup
-// key, the creator's further keys for the provider, and those that other
-// members of its project share. Keys that failed a moment ago come last.
+// modelKeys is the chain of keys that an agent calls its model with. The order is:
+// the agent's own key; its creator's keys in the order of user_key_ids; the room,
+// global and backup keys; the creator's further keys for the provider; the keys that
+// other members of its project share. Keys that failed a moment ago come last.
 func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error) {
 	if !a.models.NeedsKey(ag.ModelProvider) {
 		return []chainKey{{kind: keyNone}}, nil
@@ -51,7 +51,7 @@ func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error
 		switch {
 		case errors.As(err, &elsewhere):
 			fault.detail = "the agent has no usable API key for " + ag.ModelProvider + ": " + elsewhere.Error() + "; enter it again"
-		case err != nil: // a key that cannot be decrypted is no key; the others still are
+		case err != nil: // skip a key that cannot be decrypted; the others still work
 		case !slices.ContainsFunc(keys, func(k chainKey) bool { return k.key == key }):
 			s.key = key
 			keys = append(keys, s)
@@ -63,12 +63,11 @@ func (a *App) modelKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error
 	return a.cooling.order(ag.ModelProvider, keys, a.now()), nil
 }
 
-// keyless says why an agent's model cannot be asked for want of a key; "" when
-// there is one.
+// keyless returns why an agent has no key for its model, or "" when it has one.
 func (a *App) keyless(ctx context.Context, ag *store.Agent) (why string, err error) {
 	if ag.EncryptedAPIKey != "" {
 		if _, err := a.keyFor(ag.ModelProvider, ag.EncryptedAPIKey); err == nil {
-			return "", nil // as most have one, nothing more is read
+			return "", nil // most agents have an own key: read nothing more
 		}
 	}
 	var fault *turnFault
@@ -78,8 +77,9 @@ func (a *App) keyless(ctx context.Context, ag *store.Agent) (why string, err err
 	return "", err
 }
 
-// lendingCreator is the creator of an agent, "" when they lend it nothing: who
-// has left its project, or is switched off, no longer pays for it.
+// lendingCreator returns the creator of an agent, or "" when the creator lends it no
+// keys. Somebody who left the agent's project, or is switched off, no longer pays for
+// it.
 func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, err error) {
 	if ag.CreatedBy == "" {
 		return "", nil
@@ -96,7 +96,7 @@ func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, e
 	return creator.ID, nil
 }
 
-// furtherKeys are those behind the agent's own key, in the order of the chain.
+// furtherKeys are the keys after the agent's own key, in the order of the chain.
 func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]chainKey, error) {
 	var sealed []chainKey
 	var named []string
@@ -128,7 +128,8 @@ func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]chainKey, err
 		}
 	}
 	for _, k := range mine {
-		// Everybody uses a system agent, which is nobody's own.
+		// Everybody may use a system agent, so its creator's keys count only when
+		// they are shared.
 		if !slices.Contains(named, k.ID) && (k.Shared || !ag.System()) {
 			sealed = append(sealed, chainKey{kind: keyMaker, token: k.EncryptedKey, userKeyID: k.ID})
 		}
@@ -143,8 +144,8 @@ func (a *App) furtherKeys(ctx context.Context, ag *store.Agent) ([]chainKey, err
 	return sealed, err
 }
 
-// noteKeyUse counts a call with a person's key, so that its owner sees what
-// used it. The answer is there: a count that fails must not lose it.
+// noteKeyUse counts a call with a person's key, so that its owner sees which agent
+// used it. The answer is there already, so a failed count is only logged.
 func (a *App) noteKeyUse(ctx context.Context, key chainKey, agentID string) {
 	if key.userKeyID == "" {
 		return
@@ -158,8 +159,9 @@ func (a *App) noteKeyUse(ctx context.Context, key chainKey, agentID string) {
 	}
 }
 
-// ShareUserKey lets the agents of the projects in which the actor is a member
-// use one of the actor's keys as the last of their chain, or ends that.
+// ShareUserKey lets the agents of the actor's projects use one of the actor's keys,
+// as the last of their chain, or ends that. A key that does not exist is
+// KindNotFound.
 func (a *App) ShareUserKey(ctx context.Context, actor *Actor, id string, shared bool) (k *store.UserKey, err error) {
 	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
 		return nil, err
@@ -173,8 +175,7 @@ func (a *App) ShareUserKey(ctx context.Context, actor *Actor, id string, shared 
 	return k, fromStore(err, "Key")
 }
 
-// UserKeyUses tells which agents have used one of the actor's keys, the latest
-// first.
+// UserKeyUses lists which agents have used one of the actor's keys, the latest first.
 func (a *App) UserKeyUses(ctx context.Context, actor *Actor, id string, p store.Page) ([]store.KeyUse, error) {
 	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
 		return nil, err

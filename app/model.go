@@ -13,10 +13,10 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file has the model calls that somebody waits for: the sandbox, threads,
-// generated instructions. What rooms and reports share with them is here too.
+// This file has the model calls that a person waits for: sandbox, threads, generated
+// instructions. It also has what rooms and reports share with them.
 
-// modelRequest is a call of an agent's model with the agent's settings.
+// modelRequest is a request to an agent's model with the agent's settings.
 func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Message) llm.Request {
 	req := llm.Request{Provider: ag.ModelProvider, System: system, Messages: messages, MaxTokens: a.cfg.Turns.MaxTokens}
 	if ag.Model != nil {
@@ -35,8 +35,8 @@ func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Messag
 	return req
 }
 
-// eachKey makes a model call with one key after the other: a key that fails
-// before anything was shown hands over to the next.
+// eachKey makes a model call with one key after the other. When a key fails before
+// any text was shown, the next key takes over.
 func (a *App) eachKey(ctx context.Context, agentID string, keys []chainKey, req llm.Request, call func(req llm.Request, kind string) (shown bool, err error)) error {
 	var err error
 	req.Secrets = plainKeys(keys)
@@ -61,7 +61,7 @@ func (a *App) eachKey(ctx context.Context, agentID string, keys []chainKey, req 
 	return err
 }
 
-// plainKeys are the keys of a chain, none of which an answer may show.
+// plainKeys are the keys of a chain in plain text. No answer may show one of them.
 func plainKeys(keys []chainKey) []string {
 	out := make([]string, len(keys))
 	for i, k := range keys {
@@ -73,11 +73,11 @@ func plainKeys(keys []chainKey) []string {
 // spoken is a whole answer of a model.
 type spoken struct {
 	text string
-	cut  bool // before its end
+	cut  bool // the text was cut before its end
 }
 
-// answerOf asks a model for a whole answer, which it cuts at most bytes. A prompt
-// that is too long for the model is shortened and asked once more.
+// answerOf asks a model for a whole answer of at most most bytes; it cuts a longer
+// one. When the prompt is too long for the model, it is shortened and sent once more.
 func (a *App) answerOf(ctx context.Context, keys []chainKey, p *prompt, most int) (said spoken, err error) {
 	a.fit(p)
 	if said, err = a.wholeAnswer(ctx, keys, p, most); a.shorten(p, err) {
@@ -90,14 +90,14 @@ func (a *App) wholeAnswer(ctx context.Context, keys []chainKey, p *prompt, most 
 	err = a.eachKey(ctx, p.agent.ID, keys, p.req, func(req llm.Request, _ string) (shown bool, err error) {
 		said, err = a.hearOut(ctx, p.agent, req, most)
 		if llm.KindOf(err) == llm.ThoughtAloud {
-			said, err = a.hearOut(ctx, p.agent, req, most) // nobody has seen it, and now the model is known
+			said, err = a.hearOut(ctx, p.agent, req, most) // nobody has seen the answer, and now it is known how this model thinks
 		}
 		return false, err
 	})
 	return said, err
 }
 
-// hearOut is one call of an agent's model, heard to its end.
+// hearOut makes one call of an agent's model and reads the answer to its end.
 func (a *App) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, most int) (spoken, error) {
 	var b strings.Builder
 	finish, mouth := "", newImitationFilter(req.Fence, ag.Name, agentLabel(ag.Type))
@@ -118,8 +118,8 @@ func (a *App) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, mos
 
 var errSlow = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 
-// waiting bounds a model call whose answer somebody waits for. A process that
-// goes away gives it the time that jobs get too.
+// waiting bounds a model call that a person waits for. When the process shuts down,
+// the call gets the same time to end as jobs get.
 func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Limits.AnswerWithin, errSlow)
@@ -137,8 +137,8 @@ func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, func() { done(); cancel(nil) }
 }
 
-// askModel asks an agent's model while somebody waits; whoever may change the
-// agent is told why it failed.
+// askModel asks an agent's model while a person waits. mayKnow says that the person
+// may change the agent, and so may know why the model failed.
 func (a *App) askModel(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (spoken, error) {
 	keys, err := a.modelKeys(ctx, ag)
 	if err != nil {
@@ -150,12 +150,12 @@ func (a *App) askModel(ctx context.Context, ag *store.Agent, said []llm.Message,
 	return answer, a.notAnswered(err, mayKnow)
 }
 
-// retryModelAfter is when to ask again a model that did not answer, unless its
+// retryModelAfter is when to ask a model again that did not answer, unless its
 // provider says when.
 const retryModelAfter = 5 * time.Second
 
-// notAnswered is what a person is told of a model call that failed. Why is for
-// those who look after the agent: it may name its provider and model.
+// notAnswered is the error that a person gets for a failed model call. The reason may
+// name the provider and the model, so only those who look after the agent get it.
 func (a *App) notAnswered(err error, mayKnow bool) error {
 	var fault *turnFault
 	var model *llm.Error
@@ -187,18 +187,20 @@ func (a *App) notAnswered(err error, mayKnow bool) error {
 	return e
 }
 
-// modelCallSlots bound the model calls that people wait for in this process. Each
-// person has numbered slots, so that nodes can hold them against each other.
+// modelCallSlots bounds the model calls in this process that people wait for. The
+// slots of a person are numbered, so that all nodes together can bound them: each
+// slot has a lease.
 type modelCallSlots struct {
 	mu  sync.Mutex
 	by  map[string]map[int]bool
 	all int
 }
 
-// callSlack is what a call may take beside the model's answer.
+// callSlack is how long a call may take in addition to the model's answer.
 const callSlack = 15 * time.Second
 
-// takeCall lets a person make one more model call, until release.
+// takeCall lets a person make one more model call. The caller must call release at
+// its end.
 func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err error) {
 	who := actor.User.ID
 	slot, err := a.takeCallSlot(ctx, who)
@@ -213,8 +215,9 @@ func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err e
 	return release, nil
 }
 
-// takeCallSlot takes the first of a person's slots that no node has. Another node's
-// is free again when that gives it back, or soon after that has died.
+// takeCallSlot takes the first of a person's slots that no node holds. A slot of
+// another node is free again when that node gives it back, or when its lease runs out
+// after that node died.
 func (a *App) takeCallSlot(ctx context.Context, who string) (slot int, err error) {
 	for ; ; slot++ {
 		if slot, err = a.calls.take(who, slot, a.cfg.Limits.ModelCallsAtOnce, a.cfg.Limits.ModelCalls); err != nil || !a.db.Postgres() {
@@ -232,14 +235,15 @@ func (a *App) takeCallSlot(ctx context.Context, who string) (slot int, err error
 }
 
 func (a *App) freeCallSlot(ctx context.Context, who string, slot int) {
-	// Before this process gives the slot out again, lest it gives that lease back.
+	// Free the slot last. The next holder takes the same lease, which resign would
+	// give back.
 	defer a.calls.free(who, slot)
 	a.resign(ctx, callLease(who, slot))
 }
 
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }
 
-// take gives out a person's first free slot from one on.
+// take gives out a person's first free slot, counting from the slot from.
 func (s *modelCallSlots) take(who string, from, most, all int) (slot int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

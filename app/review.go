@@ -13,19 +13,19 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Draft and review: what one of the class writes, an instructor judges before
-// the room sees it. The exchange is a graph (workflow.Review); this file says
-// which turns take it, what the two are told, and what is kept of it: an A2A
-// message for each step, for staff, and a trace for everybody, which tells that
+// Draft and review: what a participant agent writes, an instructor agent judges
+// before the room sees it. The exchange is a graph (workflow.Review). This file
+// decides which turns use it, what the two agents are told, and what is kept: for
+// staff an A2A message for each step, and for everybody a trace, which says that
 // something happens and never what was written.
 
-// defaultRevisions is how often a draft is rewritten with the feedback.
+// defaultRevisions is how often a draft is written anew with the feedback.
 const (
 	defaultRevisions = 1
 	maxRevisions     = 5
 )
 
-// reviewSettings are the member review of an agent's settings.
+// reviewSettings is the member review of an agent's settings.
 type reviewSettings struct {
 	Enabled   *bool `json:"enabled"`
 	Revisions *int  `json:"revisions"`
@@ -48,10 +48,10 @@ func reviewOf(ag *store.Agent) (on bool, revisions int) {
 	return on, revisions
 }
 
-// workflow is the graph of the turn: the one that it began with, else that of
-// its room, else the review for one of the class where somebody can judge; nil
-// is the direct answer. Without an instructor in the room the class speaks for
-// itself: a draft that nobody can approve would be written in vain.
+// workflow returns the graph of the turn: the graph that it began with, or that of
+// its room, or the review when a participant speaks and an instructor agent is there
+// to judge. nil is the direct answer. Without an instructor agent there is no review:
+// nobody could approve the draft.
 func (r *attempt) workflow(ctx context.Context) (*workflow.Graph, error) {
 	if r.turn.Graph != "" {
 		g, err := workflow.Parse([]byte(r.turn.Graph))
@@ -110,7 +110,7 @@ const (
 		`{"approved": true or false, "score": a number from 0 to 100 or null, "feedback": "what to do better, in one or two sentences"}.`
 )
 
-// verdictSchema is what a reviewer's answer looks like.
+// verdictSchema is the JSON Schema of a reviewer's answer.
 var verdictSchema = json.RawMessage(`{"type":"object","properties":{"approved":{"type":"boolean"},"score":{"type":["number","null"],"minimum":0,"maximum":100},` +
 	`"feedback":{"type":"string"}},"required":["approved","feedback"]}`)
 
@@ -119,9 +119,10 @@ func evaluatorInstructions(ag *store.Agent, room *store.Room, course *store.Cour
 		ag.SystemPrompt, ag.Name, ag.Type, room.Name, course.Title, fenceRule(fence))
 }
 
-// verdictOf reads a reviewer's answer. What cannot be read is no approval, and
-// no denial either: problem says what is wrong with it. A verdict that stands
-// in the draft may be a quotation of it when something is said before.
+// verdictOf reads a reviewer's answer. An answer that cannot be read is neither
+// approval nor denial; problem says what is wrong with it. A verdict with text around
+// it is not accepted when the draft contains the same verdict: the reviewer may only
+// quote the draft.
 func verdictOf(text, draft string) (verdict *a2a.EvaluationResult, problem string) {
 	v, err := a2a.ParseVerdict(text)
 	if inner := a2a.Unfenced(text); err == nil && !strings.HasPrefix(strings.TrimSpace(text), "```") && inner != strings.TrimSpace(text) &&
@@ -135,22 +136,22 @@ func verdictOf(text, draft string) (verdict *a2a.EvaluationResult, problem strin
 	return &v, ""
 }
 
-// Who sends and receives A2A messages beside agents, which have their ids.
+// The senders and recipients of A2A messages besides agents. Agents have their ids.
 const (
 	senderSystem       = "system"
 	recipientBroadcast = "broadcast"
 	recipientAll       = "all"
 )
 
-// envelope is a message of the turn's exchange; the turn is what they have in
-// common.
+// envelope makes a message of the turn's exchange. All messages of one turn have the
+// same correlation id.
 func (r *graphRun) envelope(kind, sender, recipient string, content any) store.A2AMessage {
 	return store.A2AMessage{MessageID: store.NewID(), CorrelationID: r.turn.ID, TurnID: r.turn.ID, RoomID: r.room.ID, Type: kind,
 		SenderID: sender, RecipientID: recipient, Content: toJSON(content), Metadata: toJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.app.instant()}
 }
 
-// send stores messages of the exchange; a payload that breaks the protocol, for
-// example a draft that is too long to be judged, ends the turn.
+// send stores messages of the exchange. A payload that breaks the protocol ends the
+// turn, for example a draft that is too long to be judged.
 func (r *graphRun) send(ctx context.Context, tx *store.Tx, letters ...store.A2AMessage) error {
 	for _, l := range letters {
 		if err := a2a.Validate(l.Type, json.RawMessage(l.Content)); err != nil {
@@ -160,7 +161,8 @@ func (r *graphRun) send(ctx context.Context, tx *store.Tx, letters ...store.A2AM
 	return tx.CreateA2AMessages(ctx, letters)
 }
 
-// correspond keeps what an agent's node means between the agents, and traces it.
+// correspond stores the A2A messages and the traces that follow from the result of an
+// agent's node.
 func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node workflow.Node, out *nodeOutput) error {
 	var letters []store.A2AMessage
 	var traces []TraceEvent
@@ -205,8 +207,8 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 	return nil
 }
 
-// verdictTrace tells how an evaluation went on: denied is a draft that is not
-// written anew. The graph says which it is.
+// verdictTrace tells how a turn goes on after an evaluation. A rejected draft is a
+// revision when the graph leads back to a draft, else a denial.
 func (r *graphRun) verdictTrace(id string, node workflow.Node, out *nodeOutput, author *store.Agent) TraceEvent {
 	judge := agentWord(out.by)
 	if out.Problem != "" {
@@ -224,7 +226,7 @@ func (r *graphRun) verdictTrace(id string, node workflow.Node, out *nodeOutput, 
 // leadsToDraft tells whether the next agent after a rejection writes a draft.
 func (r *graphRun) leadsToDraft(id string, node workflow.Node) bool {
 	done := append(slices.Clone(r.done), workflow.Step{Node: id})
-	for range 8 { // conditions between the verdict and the next agent
+	for range 8 { // at most so many conditions between the verdict and the next agent
 		p, err := workflow.Advance(r.graph, done)
 		if err != nil || p.Ended || len(p.Ready) != 1 {
 			return false
@@ -242,7 +244,7 @@ func (r *graphRun) leadsToDraft(id string, node workflow.Node) bool {
 	return false
 }
 
-// judgeOf is who evaluates what a node drafts; nil when nobody does.
+// judgeOf returns the agent that evaluates what the node drafts, or nil.
 func (r *graphRun) judgeOf(draft string) *store.Agent {
 	name := r.graph.Nodes[draft].Config.Output
 	for _, n := range r.graph.Nodes {
@@ -255,5 +257,5 @@ func (r *graphRun) judgeOf(draft string) *store.Agent {
 	return nil
 }
 
-// agentWord is an agent in a trace: "Student".
+// agentWord names an agent in a trace, such as "Student".
 func agentWord(ag *store.Agent) string { return strings.TrimSuffix(agentLabel(ag.Type), " AI") }

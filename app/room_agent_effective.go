@@ -8,19 +8,20 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// roomAgent is an agent in one room with what holds for it there: its own
-// settings, under those of the room, under what it has changed itself.
+// roomAgent is an agent in one room, with its effective settings there: the agent's
+// own settings, then those of the room, then what the agent has changed itself. The
+// later ones win.
 type roomAgent struct {
 	*store.RoomAgent
 	zone *time.Location
 
-	triggerText  store.JSON // what trigger and hours were read from
+	triggerText  store.JSON // the text that trigger was read from
 	scheduleText store.JSON
 	trigger      *schedule.Trigger
 	hours        *schedule.Schedule
-	// problems say, for staff, what of the settings cannot be read. An agent
-	// whose trigger cannot be read speaks when it is called, and one whose
-	// schedule cannot be read at any time.
+	// problems say, for staff, which settings cannot be read. An agent whose trigger
+	// cannot be read speaks when it is called. One whose schedule cannot be read
+	// speaks at any time.
 	problems []string
 }
 
@@ -46,12 +47,12 @@ func placedAgent(ra *store.RoomAgent, now time.Time, zone *time.Location) *roomA
 	return p
 }
 
-// overridden tells whether what the agent has changed itself holds.
+// overridden tells whether the changes that the agent made itself are in force.
 func (p *roomAgent) overridden(now time.Time) bool {
 	return p.Override != "" && (p.OverrideUntil.IsZero() || now.Before(p.OverrideUntil))
 }
 
-// contextMessages is how many lines of the room its model gets at most.
+// contextMessages is how many messages of the room its model gets at most.
 func (p *roomAgent) contextMessages() int {
 	n := p.Agent.ContextWindow
 	if p.ContextWindow > 0 {
@@ -74,13 +75,13 @@ func (p *roomAgent) since() time.Time {
 	return p.Since
 }
 
-// cleared is when its state was last cleared, zero for never.
+// cleared is when its state was last cleared, or zero for never.
 func (p *roomAgent) cleared(now time.Time) time.Time {
 	return p.trigger.LastReset(p.since(), now, p.zone)
 }
 
-// scheduleFacts are what its trigger is judged by; unread is how many lines of people
-// it has not read.
+// scheduleFacts are the facts that its trigger is judged by. unread is how many
+// people's messages it has not read.
 func (p *roomAgent) scheduleFacts(r *store.Room, unread int, now time.Time) schedule.Facts {
 	f := schedule.Facts{Now: now, Since: p.since(), Spoke: p.SpokeAt, Messages: unread}
 	if !r.PersonAt.Before(p.cleared(now)) {
@@ -89,7 +90,8 @@ func (p *roomAgent) scheduleFacts(r *store.Room, unread int, now time.Time) sche
 	return f
 }
 
-// canEverSpeak is ability without what passes by itself: mute and schedule.
+// canEverSpeak is canSpeak without the reasons that pass by themselves: mute and
+// schedule.
 func (p *roomAgent) canEverSpeak(r *store.Room, own int, now time.Time) (rule, detail string) {
 	switch ag := p.Agent; {
 	case ag.IsExternal:
@@ -109,9 +111,9 @@ func (p *roomAgent) canEverSpeak(r *store.Room, own int, now time.Time) (rule, d
 	return "", ""
 }
 
-// canSpeak is why an agent may not speak in a room, one of the rules of
-// decisions.go with more about it for staff; "" when it may. own is how many
-// lines it has said since a person spoke, or staff woke it.
+// canSpeak returns why an agent may not speak in a room: one of the rules of
+// decisions.go, and a detail for staff. rule is "" when the agent may speak. own is
+// how many messages it has posted since a person spoke or staff woke it.
 func (p *roomAgent) canSpeak(r *store.Room, own int, now time.Time) (rule, detail string) {
 	if rule, detail := p.canEverSpeak(r, own, now); rule != "" {
 		return rule, detail
@@ -128,11 +130,11 @@ func (p *roomAgent) canSpeak(r *store.Room, own int, now time.Time) (rule, detai
 	return "", ""
 }
 
-// clock is a time as the room's staff reads it.
+// clock formats a time for the room's staff, in the program's time zone.
 func (p *roomAgent) clock(t time.Time) string { return t.In(p.zone).Format("2006-01-02 15:04 MST") }
 
-// asleep is why the agent sleeps, "" when it is awake. A person's line wakes
-// it in any case, so there has been none since.
+// asleep returns why the agent sleeps, or "" when it is awake. A person's message
+// always wakes it, so an agent that sleeps has had none since.
 func (p *roomAgent) asleep(r *store.Room, own int, now time.Time) string {
 	quiet := latest(r.PersonAt, p.WokenAt, p.cleared(now))
 	switch t := p.trigger; {
@@ -156,7 +158,7 @@ func latest(all ...time.Time) time.Time {
 	return t
 }
 
-// ownMessages counts the lines among these that the agent has said since a person
+// ownMessages counts which of these messages the agent has posted since a person
 // spoke, staff woke it, or its state was cleared.
 func (p *roomAgent) ownMessages(r *store.Room, lines []store.Message, now time.Time) int {
 	n, cleared := 0, p.cleared(now)
@@ -168,9 +170,8 @@ func (p *roomAgent) ownMessages(r *store.Room, lines []store.Message, now time.T
 	return n
 }
 
-// due is when the passing of time will make the agent speak, within its
-// schedule and when it is not muted any more, now at the earliest; zero when it
-// will not.
+// due returns when the passing of time will make the agent speak, now at the
+// earliest. The date is within its schedule and after its mute. Zero means never.
 func (p *roomAgent) due(r *store.Room, f schedule.Facts, own int) time.Time {
 	at, ok := p.trigger.Due(f)
 	if !ok {
@@ -185,9 +186,9 @@ func (p *roomAgent) due(r *store.Room, f schedule.Facts, own int) time.Time {
 	return at
 }
 
-// sooner is the row that has the agent's trigger found when it is due, if the
-// stored date would be too late; one that is too early is put right when it
-// comes, so that not every line of a lively room costs a change.
+// sooner returns the row that sets a trigger's date to due, if the stored date would
+// be too late. A stored date that is too early stays: it is corrected when it comes.
+// So not every message in a lively room costs a write.
 func (p *roomAgent) sooner(due time.Time) (row store.Rearmed, ok bool) {
 	if due.IsZero() || !p.NextDueAt.IsZero() && !due.Before(p.NextDueAt) {
 		return row, false

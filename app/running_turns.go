@@ -10,18 +10,18 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file shows the answers under way to whoever comes into a room in the
-// middle of them. The database says which turns run, on whatever node; their
-// text so far is what this process has heard of it.
+// This file shows answers that are still being written to a person who joins a room.
+// The database says which turns run, on any node. This process knows of their text
+// only what it has heard.
 
-// underWay are the turns of a room that ran at a moment.
+// underWay are the turns of a room that ran at one moment.
 type underWay struct {
-	asked time.Time // before they were read
+	asked time.Time // just before the turns were read
 	turns []store.NamedTurn
 }
 
-// underWay reads the turns that run in a room. Read the room's newest seq
-// first: the end of each of these turns then comes behind it.
+// underWay reads the turns that run in a room. Read the room's newest seq first: then
+// the end of each of these turns comes after that seq.
 func (a *App) underWay(ctx context.Context, roomID string) (*underWay, error) {
 	u := &underWay{asked: a.now()}
 	var err error
@@ -38,9 +38,9 @@ func (u *underWay) of(id string) *store.NamedTurn {
 	return &u.turns[i]
 }
 
-// turnFrames are the frames of coagent.v2 of the turns that run: those that
-// this process hears of, unless they had ended when the database was read, and
-// those of other nodes that it has heard nothing of.
+// turnFrames are the coagent.v2 frames of the running turns. They include the turns
+// that this process has heard of, unless those had ended when the database was read,
+// and the turns of other nodes that it has heard nothing of.
 func (a *App) turnFrames(u *underWay, heard []realtime.Turn) (frames [][]byte) {
 	shown := map[string]bool{}
 	for _, t := range heard {
@@ -60,7 +60,8 @@ func (a *App) turnFrames(u *underWay, heard []realtime.Turn) (frames [][]byte) {
 		shown[t.ID] = true
 	}
 	for i := range u.turns {
-		// A turn of this process that it has told nobody of waits for people who type.
+		// This process has not announced some of its own turns: those wait for
+		// people who type.
 		if t := &u.turns[i]; !shown[t.ID] && t.Node != a.db.Node() {
 			frames = append(frames, turnFrame(startedTurn(t), 0, ""))
 		}
@@ -72,7 +73,7 @@ func startedTurn(t *store.NamedTurn) TurnEvent {
 	return TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: t.AgentName, State: startOf(t.Attempt), Attempt: t.Attempt}
 }
 
-// startOf is how a turn's frame tells that an attempt begins.
+// startOf is the state in a turn's frame when an attempt begins.
 func startOf(attempt int) string {
 	if attempt > 1 {
 		return "retrying"
@@ -89,9 +90,9 @@ func turnFrame(t TurnEvent, offset int, text string) []byte {
 	}{signalTurn, t, offset, text}))
 }
 
-// RunningTurns are the frames of coagent.v2 of a room's turns that run now,
-// each with its text so far. Read the room's events first: the ends of these
-// turns come behind them.
+// RunningTurns are the coagent.v2 frames of the turns that run in a room now, each
+// with its text so far. Read the room's events first: then the ends of these turns
+// come after those events.
 func (a *App) RunningTurns(ctx context.Context, actor *Actor, roomID string) ([][]byte, error) {
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadHistory); err != nil {
 		return nil, err

@@ -13,24 +13,25 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Who calls an agent that may not speak is told so, and nobody else: by a
-// system frame on the person's own sockets in the room, once per agent, person
-// and minute. It is not stored; the decision is, with the reason. Why is for
-// staff alone.
+// A person who calls an agent that may not speak is told so, and nobody else is. The
+// notice is a system frame on the person's own sockets in the room, once per agent,
+// person and minute. It is not stored; the decision is, with the reason. Only staff
+// see the reason.
 
 // silence is why one agent does not answer the person who has called it.
 type silence struct {
 	UserID  string `json:"user_id"`
 	AgentID string `json:"agent_id"`
 	Name    string `json:"agent_name"`
-	Reason  string `json:"reason"` // for staff
+	Reason  string `json:"reason"` // only staff see it
 }
 
-// silencePause is how long the same is not told again.
+// silencePause is for how long the same notice is not sent again.
 const silencePause = time.Minute
 
-// reportUnheard tells those who have called agents that may not speak. What
-// agents say to each other tells a person only of a guard that has ended it.
+// reportUnheard tells people that the agents which they called may not speak. When
+// agents' messages made the room decide, it tells only about a guard that cut the
+// agents off.
 func (a *App) reportUnheard(roomID string, d *decision) {
 	for _, c := range d.unheard() {
 		if d.Cause != causePost && c.Rule != ruleGuard {
@@ -42,8 +43,8 @@ func (a *App) reportUnheard(roomID string, d *decision) {
 	}
 }
 
-// warnSignInBlocked tells who has called agents in a room whose AI is off, where no
-// decision is made.
+// warnSignInBlocked tells the author of a message which of the called agents do not
+// answer, because the room's AI is off. No decision is made in such a room.
 func (a *App) warnSignInBlocked(ctx context.Context, room *store.Room, m *store.Message) {
 	agents, err := a.db.AgentsInRoom(ctx, room.ID)
 	if err != nil {
@@ -59,8 +60,8 @@ func (a *App) warnSignInBlocked(ctx context.Context, room *store.Room, m *store.
 	}
 }
 
-// gone are the agents that people's fresh lines call and that have spoken in the
-// room lately, but are not in it any more.
+// gone returns the agents that people's fresh messages call and that have spoken in
+// the room lately, but are not in it any more.
 func (s *roomSnapshot) gone(d *decision) []candidate {
 	if d.Cause != causePost {
 		return nil
@@ -86,8 +87,8 @@ func (s *roomSnapshot) gone(d *decision) []candidate {
 	return found
 }
 
-// reportNobody tells people who call agents that are not there at all: those that
-// were deleted, and types that the room has none of.
+// reportNobody tells people who call agents that are not there at all: deleted
+// agents, and types of which the room has no agent.
 func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *decision) {
 	calls := slices.ContainsFunc(s.fresh(), func(m store.Message) bool { return !m.ByAgent() && mention.May(m.Content) })
 	if d.Cause != causePost || !calls || slices.ContainsFunc(d.Candidates, func(c candidate) bool { return c.Called }) {
@@ -121,8 +122,8 @@ func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *decision) {
 	}
 }
 
-// findKeyless finds out which of the agents that fresh lines call have no key
-// for their model.
+// findKeyless finds which of the agents that fresh messages call have no key for
+// their model.
 func (a *App) findKeyless(ctx context.Context, s *roomSnapshot) error {
 	asked, names := map[string]bool{}, namesOf(s.Agents)
 	for _, m := range s.fresh() {
@@ -147,13 +148,13 @@ func (a *App) findKeyless(ctx context.Context, s *roomSnapshot) error {
 	return nil
 }
 
-// sendSilence shows it here, and has the other nodes do so.
+// sendSilence shows the notice in this process and makes the other nodes show it.
 func (a *App) sendSilence(roomID string, s silence) {
 	a.showSilence(roomID, s)
 	a.hub.Signal(roomID, realtime.Signal{Type: nodesSilence, Body: json.RawMessage(toJSON(s))})
 }
 
-// showSilence shows it on the person's sockets of this process.
+// showSilence shows the notice on the person's sockets of this process.
 func (a *App) showSilence(roomID string, s silence) {
 	mine := a.hub.Conns(func(c *realtime.Conn) bool { return c.UserID() == s.UserID && c.Room() == roomID })
 	if len(mine) == 0 || !a.silences.take(s.UserID+" "+s.AgentID, a.now()) {
@@ -168,16 +169,16 @@ func (a *App) showSilence(roomID string, s silence) {
 	}
 }
 
-// silences remembers what was told in the last minute.
+// silences remembers which notices were sent in the last minute.
 type silences struct {
 	mu   sync.Mutex
 	told map[string]time.Time
 }
 
-// maxSilences is the number after which old ones are cleared out.
+// maxSilences is the number of notices from which old ones are removed.
 const maxSilences = 1000
 
-// take tells whether it is time to tell something again.
+// take tells whether a notice may be sent again, and notes that it is sent.
 func (s *silences) take(what string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,17 +9,17 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file stops turns on a person's word. That the turn shall stop is in its
-// row, where the worker's next heartbeat or whoever takes the turn over finds
-// it; a signal to the worker only makes it quicker. What was said until then
-// stays, marked as stopped.
+// This file stops turns when a person asks for it. The request is in the turn's row,
+// where the worker's next heartbeat finds it, or whoever takes the turn over. A
+// signal to the worker only makes it faster. What was said until then stays, marked
+// as stopped.
 
 // errAsked ends a turn that a person has stopped.
 var errAsked = &turnFault{reason: reasonAsked, detail: "a person has stopped it", state: store.TurnStopped}
 
-// StopTurn ends a turn of an agent: staff may, and the person whose line it is
-// about. A turn that runs ends in a moment, any other at once, and one that is
-// over stays as it is. The turn is returned as it is now.
+// StopTurn stops a turn of an agent. Staff may do this, and the person whose message
+// the turn answers. A running turn ends in a moment, any other at once; a turn that
+// has ended stays as it is. StopTurn returns the turn as it is now.
 func (a *App) StopTurn(ctx context.Context, actor *Actor, roomID, turnID string) (*store.Turn, error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadRoom)
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *App) stopTurn(ctx context.Context, tx *store.Tx, turnID, userID string)
 	if err != nil {
 		return nil, err
 	}
-	// In this order everybody locks: the room, its turns.
+	// Lock order: room, turn.
 	if _, err := tx.RoomForUpdate(ctx, t.RoomID); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (a *App) stopTurn(ctx context.Context, tx *store.Tx, turnID, userID string)
 	return end, err
 }
 
-// turnStops are the running turns of this process, by their ids.
+// turnStops holds the running turns of this process, by id.
 type turnStops struct {
 	mu sync.Mutex
 	by map[string]context.CancelCauseFunc
@@ -100,7 +100,7 @@ func (s *turnStops) stop(turnID string) {
 	}
 }
 
-// beat renews the turn's lease, and gives errAsked when somebody wants it to
+// beat renews the turn's lease. It returns errAsked when a person wants the turn to
 // stop.
 func (r *attempt) beat(ctx context.Context, lease time.Time) error {
 	stop, err := r.app.db.Single().BeatTurn(ctx, r.turn.ID, r.turn.Attempt, lease)
@@ -110,8 +110,8 @@ func (r *attempt) beat(ctx context.Context, lease time.Time) error {
 	return err
 }
 
-// wantsStop tells whether a turn that could not be put back in line is to end
-// instead.
+// wantsStop tells whether a person wants a turn to stop that could not be queued
+// again.
 func (a *App) wantsStop(ctx context.Context, t *store.Turn) (bool, error) {
 	now, err := a.db.Turn(ctx, t.ID)
 	if errors.Is(err, store.ErrNotFound) {

@@ -17,9 +17,9 @@ func (a *App) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
 	return err
 }
 
-// countUnread counts the people's lines that agents have not read, for those
-// whose trigger asks how many: among the lines of the snapshot, unless there
-// may be more before them.
+// countUnread counts the people's messages that agents have not read, for agents
+// whose trigger needs the number. It counts in the snapshot, and asks the database
+// only when there may be more messages before the snapshot.
 func (a *App) countUnread(ctx context.Context, s *roomSnapshot) error {
 	var asked []store.Unread
 	for id, p := range s.RoomAgents {
@@ -44,8 +44,8 @@ func (a *App) countUnread(ctx context.Context, s *roomSnapshot) error {
 	return err
 }
 
-// rearmed are the rows of the agents whose trigger time alone will fulfil,
-// where the stored date would be too late; not those that speak now.
+// rearmed returns the rows with new dates for triggers that only time will fulfil,
+// where the stored date would be too late. It leaves out the agents that speak now.
 func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
 	var rows []store.Rearmed
 	for id, p := range s.RoomAgents {
@@ -64,8 +64,8 @@ func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
 	return rows
 }
 
-// rearmed are the rows of the room's agents after a line of the turn's own:
-// what it counts from now on, and when time alone will have it or others speak.
+// rearmed returns the rows of the room's agents after the turn's message: from what
+// the speaker's trigger counts now, and when only time will make it or others speak.
 func (r *attempt) rearmed(now time.Time) []store.Rearmed {
 	s := r.app.newSnapshot(r.room)
 	s.RoomAgents = r.roomAgents
@@ -77,8 +77,8 @@ func (r *attempt) rearmed(now time.Time) []store.Rearmed {
 		NextDueAt: own.due(r.room, own.scheduleFacts(r.room, 0, now), 0)})
 }
 
-// occasion tells a model why it is to speak though nobody has just said
-// anything; "" otherwise.
+// occasion tells a model why it has to speak though nobody has just said anything. It
+// is "" for any other cause.
 func occasion(cause string) string {
 	switch cause {
 	case ruleSilence:

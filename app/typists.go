@@ -7,21 +7,21 @@ import (
 )
 
 const (
-	// typingFor is how long a person counts as typing after a sign of it; clients
-	// give one every 3 seconds.
+	// typingFor is how long a person counts as typing after a typing frame. Clients
+	// send one every 3 seconds.
 	typingFor = 4 * time.Second
-	// maxTypingRooms is the number of rooms after which old signs are cleared out.
+	// maxTypingRooms is the number of rooms from which expired entries are removed.
 	maxTypingRooms = 1000
 )
 
-// typists knows who types where, so that agents let people speak first.
+// typists knows who types in which room, so that agents let people speak first.
 type typists struct {
 	mu    sync.Mutex
 	rooms map[string]map[string]time.Time // until when a person counts as typing
-	ended chan struct{}                   // closed when somebody is done, if anybody waits for it
+	ended chan struct{}                   // closed when a person is done; nil while nobody waits for it
 }
 
-// typing notes a sign that a person types.
+// typing notes that a person types.
 func (t *typists) typing(roomID, userID string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -39,8 +39,8 @@ func (t *typists) typing(roomID, userID string, now time.Time) {
 	t.rooms[roomID][userID] = now.Add(typingFor)
 }
 
-// done notes that a person has sent what they typed; known tells whether they
-// counted as typing.
+// done notes that a person has sent the message or stopped typing. known tells
+// whether the person counted as typing.
 func (t *typists) done(roomID, userID string) (known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,8 +55,8 @@ func (t *typists) done(roomID, userID string) (known bool) {
 	return true
 }
 
-// until is when the last person who types in a room counts as typing no more,
-// without those who do not already.
+// until returns when the last person who types in a room stops counting as typing. It
+// removes entries that have expired. The caller holds t.mu.
 func (t *typists) until(roomID string, now time.Time) (last time.Time) {
 	for user, until := range t.rooms[roomID] {
 		if !until.After(now) {
@@ -71,8 +71,8 @@ func (t *typists) until(roomID string, now time.Time) (last time.Time) {
 	return last
 }
 
-// wait returns when nobody types in a room, or at the time end; waited tells
-// whether that was not at once.
+// wait returns when nobody types in a room, or at end. waited tells whether it had to
+// wait.
 func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now func() time.Time) (waited bool, err error) {
 	for ; ; waited = true {
 		at := now()

@@ -7,21 +7,23 @@ import (
 	"github.com/coagent-studio/coagent/app/workflow"
 )
 
-// EventTrace shows a room that agents are at work with each other: TraceEvent.
+// EventTrace is the type of the event that shows a room how agents work together. Its
+// body is a TraceEvent.
 const EventTrace = "a2a_trace"
 
-// What a trace tells; clients know all but REVISION and UNREADABLE.
+// The values of TraceEvent.Event. Clients know all of them except REVISION and
+// UNREADABLE.
 const (
 	TraceProposal    = "PROPOSAL"     // a draft is written
-	TraceEvalRequest = "EVAL_REQUEST" // ... and is being evaluated
-	TraceRevision    = "REVISION"     // it came back with feedback, and is written anew
-	TraceApproved    = "APPROVED"     // it will be said
-	TraceDenied      = "DENIED"       // it will not
-	TraceUnread      = "UNREADABLE"   // the verdict on it could not be read, so it will not be said either
+	TraceEvalRequest = "EVAL_REQUEST" // the draft is being evaluated
+	TraceRevision    = "REVISION"     // the draft came back with feedback and is written anew
+	TraceApproved    = "APPROVED"     // the draft will be posted
+	TraceDenied      = "DENIED"       // the draft will not be posted
+	TraceUnread      = "UNREADABLE"   // the verdict could not be read, so the draft will not be posted
 )
 
-// TraceEvent is the body of EventTrace. Details says what happens, never what
-// was written.
+// TraceEvent is the body of EventTrace. Details says what happens, and never what was
+// written.
 type TraceEvent struct {
 	Event   string `json:"event"`
 	Details string `json:"details"`
@@ -32,13 +34,13 @@ func (r *graphRun) trace(event, details string) TraceEvent {
 	return TraceEvent{Event: event, Details: details, TurnID: r.turn.ID}
 }
 
-// traceMetadata is that of a trace's frame.
+// traceMetadata is the member metadata of a trace's frame.
 type traceMetadata struct {
 	IsA2A     bool   `json:"is_a2a"`
 	EventType string `json:"event_type"`
 }
 
-// encodeTrace makes the frame of a trace, which both protocols have.
+// encodeTrace makes the frame of a trace, for both versions of the protocol.
 func encodeTrace(e realtime.Event, v realtime.Variant) []byte {
 	var t TraceEvent
 	if json.Unmarshal(e.Body, &t) != nil {
@@ -62,11 +64,12 @@ func encodeTrace(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(toJSON(f))
 }
 
-// signalWorkflow shows a room where a turn stands in its graph: WorkflowEvent.
+// signalWorkflow is the type of the signal that shows a room where a turn is in its
+// graph. Its body is a WorkflowEvent.
 const signalWorkflow = "workflow"
 
-// WorkflowEvent is the body of the workflow signal. Label, the way that a node
-// led on, is for staff alone.
+// WorkflowEvent is the body of signalWorkflow. Label is the label that the node gave;
+// only staff get it.
 type WorkflowEvent struct {
 	TurnID   string `json:"turn_id"`
 	Workflow string `json:"workflow"`

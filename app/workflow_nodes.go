@@ -15,8 +15,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// visit does what a node asks for, for the n-th time, and saves its step with
-// its effects. alone tells that no other node goes on beside it.
+// visit runs a node for the n-th time and saves its step with its effects. alone says
+// that no other node runs in parallel.
 func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) nodeDone {
 	node, key := r.graph.Nodes[id], visitKey(id, n)
 	r.signalNode(id, node, "started", "")
@@ -50,7 +50,7 @@ func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) node
 	return nodeDone{id, out, err}
 }
 
-// saveNode saves the step of a node that is done, with what effect adds.
+// saveNode saves the step of a node that is done, together with what effect stores.
 func (r *graphRun) saveNode(ctx context.Context, key, id string, node workflow.Node, out *nodeOutput, effect func(*store.Tx) error) error {
 	step := r.newStep(key, kindOf(node.Type), cmp.Or(node.Handler, id), "")
 	if out.by != nil {
@@ -67,7 +67,7 @@ func (r *graphRun) saveNode(ctx context.Context, key, id string, node workflow.N
 	}, step)
 }
 
-// agentNode has an agent speak: to the room, or for the next nodes alone.
+// agentNode has an agent speak: to the room, or only for the next nodes.
 func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node, alone bool) (nodeOutput, error) {
 	who, err := r.who(node.Handler)
 	if err != nil {
@@ -108,8 +108,8 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	return out, err
 }
 
-// judge reads an evaluation; one that cannot be read is asked for once more, with
-// what was wrong.
+// judge reads an evaluation. When it cannot be read, the reviewer is asked once more
+// and told what was wrong.
 func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft string) error {
 	if out.Verdict, out.Problem = verdictOf(out.Text, draft); out.Problem == "" {
 		return nil
@@ -126,8 +126,8 @@ func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft 
 	return nil
 }
 
-// unread is the fault of a turn whose review came to no verdict, where nobody
-// but the author would go on: neither an approval nor a denial.
+// unread returns a fault when the review gave no verdict, neither approval nor
+// denial. It returns nil when the graph leads to a person, who decides instead.
 func (r *graphRun) unread(id string, node workflow.Node) error {
 	problem := r.output(node.Config.Of).Problem
 	if node.Handler != condApproved || problem == "" {
@@ -141,8 +141,8 @@ func (r *graphRun) unread(id string, node workflow.Node) error {
 	return &turnFault{reason: reasonUnread, detail: "the reviewer gave no verdict: " + problem}
 }
 
-// converseAnew has an agent speak with what a person has said meanwhile. Only a
-// node to which no other goes on beside comes here, see part.show.
+// converseAnew has an agent speak again, with what a person has said meanwhile. It is
+// called only for a node without a parallel one, see part.show.
 func (r *graphRun) converseAnew(ctx context.Context, part part) (string, error) {
 	if err := r.app.yielding(ctx, func() error { return r.readMessages(ctx) }); err != nil {
 		return "", err
@@ -152,7 +152,8 @@ func (r *graphRun) converseAnew(ctx context.Context, part part) (string, error) 
 	return r.converse(ctx, part)
 }
 
-// who is the agent that a node names.
+// who returns the agent that a node names: "speaker", "type:...", "agent:..." or a
+// category.
 func (r *graphRun) who(handler string) (*store.Agent, error) {
 	if handler == workflow.WhoSpeaker || handler == "" {
 		return r.agent, nil
@@ -163,7 +164,7 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 	} else if id, ok := strings.CutPrefix(handler, "agent:"); ok {
 		fits = func(ag store.Agent) bool { return ag.ID == id }
 	}
-	// Somebody else than who speaks, if there is one: nobody judges his own draft.
+	// Prefer another agent than the speaker: nobody should judge their own draft.
 	i := slices.IndexFunc(r.speakers, func(ag store.Agent) bool { return fits(ag) && ag.ID != r.agent.ID })
 	if i < 0 {
 		i = slices.IndexFunc(r.speakers, fits)
@@ -174,7 +175,7 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 	return &r.speakers[i], nil
 }
 
-// task is what a node asks its agent for, with the outputs that it names.
+// task is what a node asks its agent for, with the outputs that the node refers to.
 func (r *graphRun) task(node workflow.Node) []llm.Message {
 	data := func(name string) llm.Message {
 		out := r.output(name)
@@ -216,7 +217,7 @@ func (r *graphRun) task(node workflow.Node) []llm.Message {
 	return asked
 }
 
-// The conditions, and the labels that each gives.
+// The conditions, and the labels that they give.
 const (
 	condApproved = workflow.IsApproved
 	condScore    = "score_at_least"
@@ -226,7 +227,7 @@ const (
 	labelNo      = "no"
 )
 
-// choose evaluates a condition.
+// choose evaluates a condition and returns its label.
 func (r *graphRun) choose(node workflow.Node) string {
 	out := r.output(node.Config.Of)
 	is := false
@@ -249,10 +250,10 @@ func (r *graphRun) choose(node workflow.Node) string {
 	return labelNo
 }
 
-// The actions beside workflow.Broadcast.
-const actionNote = "note" // keeps a text in the exchange, for staff
+// The actions besides workflow.Broadcast.
+const actionNote = "note" // stores a text among the A2A messages, for staff
 
-// actionNode says an output in the room as who wrote it, or keeps a note.
+// actionNode posts an output in the name of its author, or stores a note.
 func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
 	src := r.output(node.Config.Of)
 	out := nodeOutput{by: src.by}
@@ -283,7 +284,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	m.Truncated = m.Truncated || src.Cut
 	first := r.said == 0
 	if !first {
-		m.TurnID = "" // one line of a turn takes the place of what streamed
+		m.TurnID = "" // only one message of a turn replaces the streamed text
 	}
 	_, stored := r.app.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
@@ -292,7 +293,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 			return err
 		}
 		if !added {
-			return errLeaseLost // another attempt has said it
+			return errLeaseLost // another attempt has stored it
 		}
 		out.by, out.Line, out.Seq, out.Text = src.by, m.ID, m.Seq, ""
 		return r.send(ctx, tx, r.envelope(a2a.TypeBroadcast, src.by.ID, recipientBroadcast,
@@ -302,8 +303,8 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	return out, err
 }
 
-// toolNode calls a tool as the turn's agent, with the arguments of the graph;
-// the call is a step of its own before the node's.
+// toolNode calls a tool as the turn's agent, with the arguments from the graph. The
+// call has a step of its own before the step of the node.
 func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
 	t := r.newConversation(&part{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)})
 	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
@@ -339,7 +340,7 @@ func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.N
 	return out, r.saveNode(ctx, key, id, node, &out, nil)
 }
 
-// humanNode leaves the way on to a person of the staff.
+// humanNode leaves the decision how to go on to a person of the staff.
 func (r *graphRun) humanNode(key, id string, node workflow.Node) error {
 	step := r.newStep(key, store.StepHuman, id, "")
 	step.Input = toJSON(toolInput{Plan: &plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})

@@ -7,15 +7,15 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// People go first in a turn with a graph too: what a person has said after the
-// lines were read belongs to what it answers, also while a draft is judged.
+// People go first in a turn with a graph, too. A turn answers also what a person has
+// said after the messages were read, even while a draft is being judged.
 
-// stepHeard is the name of the step behind which the graph begins anew; what was
-// done before it counts no more.
+// stepHeard is the name of the step from which the graph begins anew. The steps
+// before it count no more.
 const stepHeard = "heard_more"
 
-// heedful tells whether a node is one before which people are listened to: it
-// judges, says or does something, or asks a person.
+// heedful tells whether peopleFirst runs before a node: before nodes that judge,
+// post, call a tool or ask a person.
 func heedful(n workflow.Node) bool {
 	switch n.Type {
 	case workflow.Agent:
@@ -26,10 +26,10 @@ func heedful(n workflow.Node) bool {
 	return n.Type == workflow.Tool || n.Type == workflow.Human
 }
 
-// peopleFirst waits for people who type before the room has seen anything of the
-// turn. errNewerMessage says that a person has spoken since the lines were read;
-// that is heard once, and only as long as no tool has run and nobody has decided
-// anything. A turn about what agents said gives way.
+// peopleFirst waits for people who type, as long as the room has seen nothing of the
+// turn. It returns errNewerMessage when a person has spoken since the messages were
+// read: once, and only before any tool has run or any person has decided. A turn that
+// answers agents ends with errGaveWay instead.
 func (r *graphRun) peopleFirst(ctx context.Context) error {
 	r.mu.Lock()
 	shown, again := r.said > 0 || r.units > 0, !r.anew && !r.acted
@@ -54,11 +54,11 @@ func (r *graphRun) peopleFirst(ctx context.Context) error {
 	return errNewerMessage
 }
 
-// startAnew begins the graph again with the lines as they are now. The step that
-// says so keeps later attempts from going on behind what was done before.
+// startAnew begins the graph again with the messages as they are now. It stores a
+// step, so that later attempts do not continue what was done before.
 func (r *graphRun) startAnew(ctx context.Context) error {
 	r.anew = true
-	if r.acted { // in a branch beside the one that has heard it
+	if r.acted { // in a branch parallel to the one that noticed the message
 		if len(r.waiting) > 0 {
 			return r.putAside(ctx)
 		}
