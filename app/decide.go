@@ -26,7 +26,7 @@ type roomSnapshot struct {
 	// Keyless says, by agent id, why an agent that is called has no key for its
 	// model.
 	Keyless   map[string]string
-	MaxStreak int // how many agents' messages in a row; then a person has to speak
+	MaxStreak int // the longest streak of agents' messages; then a person has to speak
 }
 
 // fresh are the messages that no decision was made about.
@@ -52,7 +52,7 @@ func (s *roomSnapshot) tail() []store.Message {
 // in the order of their parts, but no more than the longest streak allows. When none
 // was called, the first agent speaks whose trigger or roll says so. People go before
 // agents: while a person waits for an answer, calls in agents' messages do not count,
-// and neither does the streak until then.
+// and neither does the streak so far.
 func decide(s roomSnapshot, roll func() float64) decision {
 	fresh := s.fresh()
 	d := decision{From: s.Room.DecidedSeq, Seq: s.Room.EventSeq}

@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// recentDecisions is how many decisions back a guard is searched from which
-	// agents may go on. A person's message makes everything before it too old.
+	// recentDecisions is how many decisions back GoOn searches for a guard. It
+	// searches nothing before a person's message.
 	recentDecisions = 100
-	// recentTurns is the same for turns that a guard has ended.
+	// recentTurns is how many turns back GoOn searches for one that a guard has
+	// ended.
 	recentTurns = 20
 )
 

@@ -19,8 +19,8 @@ const (
 	guardAgreement = "agreement" // they only agree, thank or repeat each other
 )
 
-// idleMessages is how many messages without anything new the agents may post in a
-// row.
+// idleMessages is how many messages without anything new the agents may post one
+// after another.
 const idleMessages = 2
 
 // guarded returns how many more messages the agents may post to each other, and the
@@ -35,7 +35,7 @@ func (s *roomSnapshot) guarded() (left int, guard string) {
 
 // onlyAgreeing tells whether the last idleMessages of the agents' messages add
 // nothing: each is mere courtesy, repeats an earlier one, or both. One such message
-// is good manners; several in a row would call each other for ever.
+// is good manners; several of them would call each other for ever.
 func onlyAgreeing(lines []store.Message, agents []store.Agent) bool {
 	if len(lines) < idleMessages {
 		return false

@@ -14,7 +14,7 @@ import (
 const (
 	keyOwn    = "own"    // the agent's own key
 	keyLent   = "lent"   // a key of the agent's creator that the agent names
-	keyMaker  = "maker"  // another key of the creator's for the provider
+	keyMaker  = "maker"  // another key of the agent's creator for the provider
 	keyShared = "shared" // a key that a member of the agent's project lets its agents use
 	keyNone   = "none"   // the model needs no key
 )

@@ -116,6 +116,7 @@ func (a *App) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, mos
 	return spoken{cut(text, most), len(text) > most || cutShort(finish)}, nil
 }
 
+// errSlow ends a model call that a person waits for after limits.answer_within.
 var errSlow = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
 
 // waiting bounds a model call that a person waits for. When the process shuts down,

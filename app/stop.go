@@ -19,7 +19,8 @@ var errAsked = &turnFault{reason: reasonAsked, detail: "a person has stopped it"
 
 // StopTurn stops a turn of an agent. Staff may do this, and the person whose message
 // the turn answers. A running turn ends in a moment, any other at once; a turn that
-// has ended stays as it is. StopTurn returns the turn as it is now.
+// has ended stays as it is. StopTurn returns the turn as it is now, or KindNotFound
+// for a turn of another room.
 func (a *App) StopTurn(ctx context.Context, actor *Actor, roomID, turnID string) (*store.Turn, error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadRoom)
 	if err != nil {
@@ -110,8 +111,8 @@ func (r *attempt) beat(ctx context.Context, lease time.Time) error {
 	return err
 }
 
-// wantsStop tells whether a person wants a turn to stop that could not be queued
-// again.
+// wantsStop tells, for a turn that could not be queued again, whether a person wants
+// it to end instead.
 func (a *App) wantsStop(ctx context.Context, t *store.Turn) (bool, error) {
 	now, err := a.db.Turn(ctx, t.ID)
 	if errors.Is(err, store.ErrNotFound) {

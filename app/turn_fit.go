@@ -100,7 +100,7 @@ func (a *App) newPrompt(ag *store.Agent, system string, said []llm.Message, aske
 // show puts the conversation, without its first left messages, at the beginning of
 // the request. The request should not begin with the model's own message: such
 // messages are left out up to the first of somebody else. When there are only its
-// own, a line of the program comes before them.
+// own, a fixed user message comes before them.
 func (p *prompt) show(left int) {
 	rest := p.req.Messages[p.lead:]
 	if i := slices.IndexFunc(p.said[left:], func(m llm.Message) bool { return m.Role != llm.RoleAssistant }); i > 0 {
