@@ -6,10 +6,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file alone says who may do what. Everything that acts for somebody
-// (routes, socket frames, jobs, tools) asks Check with the actor, what it
-// wants to do and the thing it wants to do it to. What no rule grants is
-// denied.
+// This file alone says who may do what. Whatever acts for a person (a route, a socket
+// frame, a job, a tool) asks Check with the actor, the action and the resource. What no
+// rule grants is denied.
 
 // The global roles of a user, from the least to the most powerful.
 const (
@@ -29,25 +28,25 @@ type Actor struct {
 	ImpersonatorID string
 	// TokenID is the personal access token that the actor came with, if any.
 	TokenID string
-	// Scopes bound what that token may be used for; nil for a session, which
-	// may do all that its person may.
+	// Scopes limit what the token may be used for. They are nil for a session, which may
+	// do everything that its person may do.
 	Scopes []Scope
 }
 
-// Scope is a part of what a person may do, for which a token can be made.
+// Scope is a part of what a person may do. A token is made for one or more scopes.
 type Scope string
 
 // The scopes. An action needs ScopeWrite unless its rule says otherwise.
 const (
-	ScopeRead    Scope = "read"    // look at things
+	ScopeRead    Scope = "read"    // read things
 	ScopeWrite   Scope = "write"   // change them
-	ScopeAdmin   Scope = "admin"   // what only admins may
-	scopeSession Scope = "session" // no token: passwords, tokens, keys, admins' accounts, being somebody else
+	ScopeAdmin   Scope = "admin"   // do what only admins may do
+	scopeSession Scope = "session" // what no token may do: passwords, tokens, keys, admins' accounts, acting as somebody else
 )
 
 func (a *Actor) isAdmin() bool { return a.User.Role == RoleAdmin || a.User.Role == RoleSuperAdmin }
 
-// Relation is how an actor stands to a thing, beside the global role.
+// Relation is how an actor stands to a resource, in addition to the global role.
 type Relation uint32
 
 // Every relation there is.
@@ -70,7 +69,7 @@ const (
 	IsSelf            // the person is the actor
 	IsClassmate       // shares a course with the person
 	IsStaffSomewhere  // is owner, teacher or TA of any course
-	IsTeacherOfPerson // teaches the person, who has nothing else: see account.governed
+	IsTeacherOfPerson // teaches the person, who has nothing outside such courses: see account.governed
 )
 
 const (
@@ -86,8 +85,8 @@ const (
 	projectReaders = projectUsers | IsProjectViewer
 )
 
-// Resource is the thing an action is about: its noun for a "not found", and
-// how the actor stands to it. The zero value is "nothing in particular".
+// Resource is what an action is about: its noun for the text of a "not found", and the
+// actor's relations to it. The zero value is for actions about nothing in particular.
 type Resource struct {
 	Noun      string
 	Relations Relation
@@ -98,7 +97,7 @@ const (
 	notEnoughOrg = "Not enough permissions in organization"
 )
 
-// people are the roles to which a rule grants something.
+// people is a set of global roles. A rule grants its action to one such set.
 type people int
 
 const (
@@ -117,14 +116,14 @@ var rolesOf = [...][]string{
 	superAdmins: {RoleSuperAdmin},
 }
 
-// rule grants an action to global roles and to relations. A denial is hidden
-// as "not found", or is a 403 with the text.
+// rule grants an action to global roles and to relations. A denial is a "not found" if
+// hidden is set, otherwise a 403 with the text.
 type rule struct {
 	roles     people
 	relations Relation
 	hidden    bool
 	text      string
-	rejected  bool  // the contract answers this denial with 400
+	rejected  bool  // a denial is a 400, as the API's contract says
 	scope     Scope // ScopeWrite when empty
 }
 
@@ -291,9 +290,9 @@ var rules = map[Action]rule{
 	ActBrowse:    {roles: admins, text: "The user doesn't have enough privileges", rejected: true, scope: ScopeAdmin},
 }
 
-// Check returns nil when the actor may do the action to the resource, and
-// otherwise the error that the person gets. A nil actor is nobody, and an
-// action without a rule is denied.
+// Check returns nil if the actor may do the action to the resource. Otherwise it returns
+// the error that the person gets. A nil actor may do nothing, and an action without a
+// rule is denied.
 func Check(actor *Actor, action Action, on Resource) error {
 	if actor == nil {
 		return errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
@@ -305,7 +304,7 @@ func Check(actor *Actor, action Action, on Resource) error {
 	return denial(action, on)
 }
 
-// denial is what somebody is told who may not do an action.
+// denial is the error for an actor who may not do the action.
 func denial(action Action, on Resource) error {
 	r := rules[action]
 	if r.hidden {
@@ -320,11 +319,12 @@ func denial(action Action, on Resource) error {
 	return forbidden(r.text)
 }
 
-// codeScope is the code of what a token lacks the scope for.
+// codeScope is the error code for a token that lacks a scope.
 const codeScope = "scope"
 
-// holds returns nil unless the actor came with a token that lacks the scope, or
-// acts as somebody else, whose passwords, tokens and keys are not theirs.
+// holds checks the scope. It returns an error if the actor's token lacks the scope. It
+// also returns one for scopeSession while the actor acts as somebody else: a person's
+// passwords, tokens and keys are for that person alone.
 func (a *Actor) holds(scope Scope) error {
 	if scope == "" {
 		scope = ScopeWrite
@@ -340,7 +340,7 @@ func (a *Actor) holds(scope Scope) error {
 	return errorf(KindForbidden, codeScope, "This token lacks the scope %q", scope)
 }
 
-// relations of the link roles that the tables keep.
+// The relation for each role that a link in the database can have.
 var (
 	courseRelation = map[string]Relation{"teacher": IsCourseTeacher, "ta": IsCourseTA, "student": IsCourseStudent}
 	orgRelation    = map[string]Relation{"owner": IsOrganizationOwner, "admin": IsOrganizationAdmin, "member": IsOrganizationMember}
@@ -348,7 +348,7 @@ var (
 		"member": IsProjectMember, "viewer": IsProjectViewer}
 )
 
-// roomResource is a room as Check sees it.
+// roomResource is a room as a resource for Check.
 func roomResource(a *store.RoomAccess) Resource {
 	rel := courseRelation[a.CourseRole]
 	if a.IsOwner {

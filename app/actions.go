@@ -1,9 +1,9 @@
 package app
 
-// Action is one thing that somebody may or may not do.
+// Action is one thing that an actor may or may not do.
 type Action string
 
-// Every action there is; each has a row in rules.
+// Every action. Each has an entry in rules.
 const (
 	ActReadSelf Action = "self.read"
 

@@ -12,22 +12,22 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Client is the device that signs in, for the list of sessions; Note is what
-// DeviceNote gave it at an earlier sign-in.
+// Client is the device that signs in, as the list of sessions shows it. Note is what
+// DeviceNote returned for it at an earlier sign-in.
 type Client struct {
 	UserAgent string
 	Address   string
 	Note      secret.Text
 }
 
-// Tokens are what a signed-in device keeps. Access is short-lived and names
-// the session; Refresh buys the next pair. Both expire with the session.
+// Tokens are what a signed-in device stores. Access is short-lived and names the
+// session. Refresh is exchanged for the next pair. Both expire with the session.
 type Tokens struct {
 	Access         string
 	Refresh        string
 	SessionExpires time.Time
 
-	user *store.User // who signed in as themselves, for DeviceNote
+	user *store.User // set if the person signed in as themselves, for DeviceNote
 }
 
 var (
@@ -38,8 +38,8 @@ var (
 	errWrongPassword    = errorf(KindRejected, "wrong_password", "Incorrect username/email or password")
 )
 
-// SignIn opens a session for the account with this e-mail or user name. The
-// answer and its time do not tell whether the account exists.
+// SignIn opens a session for the account with this e-mail or user name. Neither the
+// answer nor the time it takes shows whether the account exists.
 func (a *App) SignIn(ctx context.Context, login, password string, client Client) (*Tokens, error) {
 	login = strings.TrimSpace(login)
 	if login == "" || text("username", login, 1, 254) != nil || text("password", password, 1, maxPasswordBytes) != nil {
@@ -65,7 +65,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 	}
 	var tokens *Tokens
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		// Verifying took long enough for an operator to replace the password.
+		// Verifying takes long enough for an operator to replace the password meanwhile.
 		now, err := tx.User(ctx, u.ID)
 		if err != nil {
 			return err
@@ -87,8 +87,8 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 	return tokens, err
 }
 
-// verify holds a password against an account, nil for one that does not exist.
-// newHash replaces the stored one when that is of an older kind.
+// verify checks a password against an account, which is nil if there is none. newHash is
+// not "" if the stored hash is of an older kind; store newHash in its place.
 func (a *App) verify(ctx context.Context, u *store.User, password string, who limit.Asker) (newHash string, err error) {
 	hasher := a.hasher.forAsker(who)
 	if u == nil || u.PasswordHash == "" {
@@ -136,21 +136,21 @@ func (a *App) sessionLife() time.Duration {
 	return time.Duration(a.cfg.Auth.RefreshTokenDays) * 24 * time.Hour
 }
 
-// Authenticate gives the actor behind a session's access token, or behind a
-// personal one, and counts a request of theirs.
+// Authenticate returns the actor behind a session's access token or a personal token,
+// and counts the request.
 func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
 	return a.counted(ctx)(a.authenticate(ctx, token, false))
 }
 
-// AuthenticateLate is Authenticate for the few requests that the existing
-// client sends without renewing its session first: a well-signed but expired
-// token of a live session is accepted. The caller has checked that the request
-// comes from a page of ours.
+// AuthenticateLate is Authenticate for the few requests that the existing client sends
+// without refreshing its session first. It accepts an expired token of a live session if
+// its signature is valid. The caller must have checked that the request comes from one
+// of our own pages.
 func (a *App) AuthenticateLate(ctx context.Context, token string) (*Actor, error) {
 	return a.counted(ctx)(a.authenticate(ctx, token, true))
 }
 
-// counted counts a request of the actor that was found.
+// counted counts a request of the actor, if one was found.
 func (a *App) counted(ctx context.Context) func(*Actor, error) (*Actor, error) {
 	return func(actor *Actor, err error) (*Actor, error) {
 		if err == nil {
@@ -163,9 +163,9 @@ func (a *App) counted(ctx context.Context) func(*Actor, error) (*Actor, error) {
 	}
 }
 
-// AuthenticateSocket is Authenticate for a socket's handshake: a well-signed
-// but expired token of a live session is accepted, since a client reconnects
-// without refreshing first.
+// AuthenticateSocket is Authenticate for a socket's handshake. It accepts an expired
+// token of a live session if its signature is valid, because a client reconnects without
+// refreshing first.
 func (a *App) AuthenticateSocket(ctx context.Context, token string) (*Actor, error) {
 	return a.authenticate(ctx, token, true)
 }
@@ -188,7 +188,7 @@ func (a *App) authenticate(ctx context.Context, token string, expiredToo bool) (
 	return a.sessionActor(ctx, c.SessionID, c.Subject)
 }
 
-// sessionActor gives the actor of a live session of an active user.
+// sessionActor returns the actor of a live session. The user must be active.
 func (a *App) sessionActor(ctx context.Context, sessionID, userID string) (*Actor, error) {
 	s, err := a.db.Session(ctx, sessionID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -215,8 +215,8 @@ func (a *App) sessionActor(ctx context.Context, sessionID, userID string) (*Acto
 	return &Actor{User: *s.User, SessionID: s.ID, ImpersonatorID: s.ImpersonatorID}, nil
 }
 
-// Whoami answers the client's question on every page load: the actor, nil when
-// nobody is signed in, or an error when a refresh would help.
+// Whoami answers the client's question on every page load. It returns the actor, nil if
+// nobody is signed in, or an error if a refresh would help.
 func (a *App) Whoami(ctx context.Context, token string) (*Actor, error) {
 	actor, err := a.Authenticate(ctx, token)
 	if !errors.Is(err, errExpired) {
@@ -236,10 +236,9 @@ func (a *App) Whoami(ctx context.Context, token string) (*Actor, error) {
 	return nil, errExpired
 }
 
-// Refresh moves a session to its next pair of tokens. The refresh token that
-// was used last yields the same successor again for a while, since one page
-// refreshes several times at once; a used one after that ends the session, for
-// two devices then hold it.
+// Refresh exchanges a refresh token for the session's next pair. A page refreshes
+// several times at once, so the refresh token that was used last returns the same pair
+// again for a while. After that a used token ends the session: two devices must have it.
 func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
 	if token == "" {
 		return nil, errorf(KindUnauthenticated, "no_refresh_token", "Refresh token missing")
@@ -305,15 +304,15 @@ func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
 	return tokens, nil
 }
 
-// SignOut ends the session that an access token names, even an expired one;
-// anything else is ignored, for signing out never fails.
+// SignOut ends the session of an access token, even of an expired one. It ignores any
+// other token, because signing out never fails.
 func (a *App) SignOut(ctx context.Context, token string) error {
 	c, err := a.parse(token)
 	if err != nil && !errors.Is(err, errExpired) {
 		return nil // no session to end
 	}
 	id := c.SessionID
-	// Whoever signs out while acting as somebody else means to be gone.
+	// Signing out while acting as somebody else ends both sessions.
 	if s, err := a.db.Session(ctx, id); err == nil && s.ParentID != "" {
 		if err := a.endImpersonation(ctx, s); err != nil {
 			return err
@@ -328,8 +327,8 @@ func (a *App) SignOut(ctx context.Context, token string) error {
 	return nil
 }
 
-// endSession ends a session and those opened from it, with a line in the audit
-// log in the name of its user; one that has ended, or never was, is left alone.
+// endSession ends a session and those opened from it, and records that in the audit log
+// in the name of its user. It does nothing if the session has ended or does not exist.
 func (a *App) endSession(ctx context.Context, tx *store.Tx, id string, action Action, reason string) error {
 	s, err := tx.SessionForUpdate(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && !s.EndedAt.IsZero()) {
@@ -353,8 +352,8 @@ func sessionChanges(s *store.Session) changes {
 	return changes{"user_agent": s.UserAgent, "address": s.Address, "expires_at": s.ExpiresAt}
 }
 
-// sessionEnded cuts the sockets that the session opened in this process; other
-// processes notice within their next look at the sessions.
+// sessionEnded closes the sockets of a session in this process. Other processes close
+// theirs when they next recheck the sessions.
 func (a *App) sessionEnded(sessionID string) {
 	a.hub.CloseSession(sessionID, realtime.CloseSessionEnded, "session ended")
 }

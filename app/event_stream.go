@@ -7,8 +7,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// streams are the readers of rooms that are no sockets: event streams over
-// HTTP. A poke only says "look again"; it may come for nothing.
+// streams are the readers of rooms that are not sockets: event streams over HTTP. A poke
+// only says that the room may have newer events; it may come for nothing.
 type streams struct {
 	mu    sync.Mutex
 	rooms map[string]map[chan struct{}]struct{}
@@ -57,30 +57,31 @@ func recheckTriggers(chans map[chan struct{}]struct{}) {
 	}
 }
 
-// EventPageBytes is about how large a page of events may become, unless one
-// alone is larger.
+// EventPageBytes is the approximate size of a page of events, in bytes. Only a page with
+// a single event may be much larger.
 const EventPageBytes = 256 << 10
 
 // EventPage is a part of a room's log, as the actor may see it.
 type EventPage struct {
 	Events []SeenEvent
-	// Next is the cursor to go on from, More that there is something behind it.
+	// Next is the cursor for the next page. More is true if there are events after it.
 	Next int64
 	More bool
-	// Resync says that the cursor is older than what is kept: load the history
-	// and go on from Next.
+	// Resync is true if the cursor is older than the oldest event that is kept. The
+	// client must then load the history and go on from Next.
 	Resync bool
 }
 
-// SeenEvent is a durable event as a frame of coagent.v2.
+// SeenEvent is a durable event, encoded as a frame of coagent.v2.
 type SeenEvent struct {
 	Seq   int64
 	Type  string
 	Frame []byte
 }
 
-// Events lists a room's durable events after a seq, oldest first. room is told
-// how many bytes they are stored in before they are read, and may refuse.
+// Events lists a room's durable events after a seq, oldest first. Before it reads them
+// it calls room with their stored size in bytes. If room returns an error, Events
+// returns it.
 func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int64, limit int, room func(bytes int64) error) (*EventPage, error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
 	if err != nil {
@@ -113,16 +114,18 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	return p, nil
 }
 
-// EventStream is one reader of a room that is no socket. Changed pokes whenever the
-// room may have newer events, End is closed when the process goes away.
+// EventStream is one reader of a room that is not a socket. Changed gets a value
+// whenever the room may have newer events. End is closed when the process shuts down.
 type EventStream struct {
 	Changed, End <-chan struct{}
-	// Stop ends it and gives its place back; call it once.
+	// Stop ends the stream and no longer counts it as one of the actor's connections.
+	// Call it once.
 	Stop func()
 }
 
-// OpenEventStream starts one, unless the actor has too many connections. It needs no
-// permission, for it tells nothing but that there may be something to read.
+// OpenEventStream starts a stream. It returns an error if the actor has too many
+// connections. It needs no permission, because it only tells that there may be something
+// to read.
 func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error) {
 	who, most := actor.User.ID, a.cfg.Limits.ConnectionsAtOnce
 	if !a.open.Take(who, most) {
@@ -138,8 +141,8 @@ func tooManyConnections(most int) *Error {
 	return e
 }
 
-// Recheck gives the actor of a session or a token as of now, or the error that
-// it has ended.
+// Recheck returns the actor of a session or a token as of now. It returns an error if
+// the session or the token has ended.
 func (a *App) Recheck(ctx context.Context, actor *Actor) (*Actor, error) {
 	if actor.TokenID != "" {
 		t, err := a.db.AccessToken(ctx, actor.TokenID)

@@ -11,19 +11,19 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file says what a room's members get to see, and in which form. A
-// durable event is a row of the room's log; its body is one of the structs
-// below and never changes its meaning. A signal is shown now or never.
+// This file defines what the members of a room see, and in which form. A durable event
+// is an entry in the room's log. Its body is one of the structs below, whose meaning
+// never changes. A signal is not stored: a socket gets it now or never.
 
-// The types of durable events; they are never renamed.
+// The types of durable events. They are stored, so they are never renamed.
 const (
-	EventMessage        = "message"         // somebody said something: MessageEvent
-	EventMessageEdited  = "message_edited"  // who said a line has changed it: MessageStateEvent
-	EventMessageDeleted = "message_deleted" // ... or taken it back
-	EventMessageHidden  = "message_hidden"  // staff have hidden a line
-	EventMessageShown   = "message_shown"   // a deleted or hidden line is back
+	EventMessage        = "message"         // a message was posted: MessageEvent
+	EventMessageEdited  = "message_edited"  // the author has edited a message: MessageStateEvent
+	EventMessageDeleted = "message_deleted" // the author has deleted it
+	EventMessageHidden  = "message_hidden"  // staff have hidden a message
+	EventMessageShown   = "message_shown"   // a deleted or hidden message is shown again
 	EventTurn           = "turn"            // a turn ended without a message: TurnEvent
-	EventGuard          = "guard"           // a guard cut agents off, or they go on; for staff: GuardEvent
+	EventGuard          = "guard"           // a guard stopped agents, or staff let them go on; for staff only: GuardEvent
 
 	EventArtifactUpdate = "artifact_update" // an artifact was made, changed or restored: ArtifactEvent
 	EventArtifactDelete = "artifact_delete" // an artifact was deleted: ArtifactEvent
@@ -36,9 +36,9 @@ const (
 	signalLeft   = "left"
 )
 
-// MessageEvent is the body of EventMessage; its event has the message's id.
+// MessageEvent is the body of EventMessage. The id of the event is the message's id.
 type MessageEvent struct {
-	Sender    string `json:"sender"` // the name at the time
+	Sender    string `json:"sender"` // the name when the message was posted
 	SenderID  string `json:"sender_id,omitempty"`
 	AgentID   string `json:"agent_id,omitempty"`
 	AgentName string `json:"agent_name,omitempty"`
@@ -48,12 +48,12 @@ type MessageEvent struct {
 	Content   string `json:"content"`         // "" when State is deleted
 	State     string `json:"state,omitempty"` // deleted or hidden
 	EditedAt  string `json:"edited_at,omitempty"`
-	Stopped   bool   `json:"stopped,omitempty"`   // an agent was stopped in the middle of it
-	Truncated bool   `json:"truncated,omitempty"` // an agent's answer was cut before its end
+	Stopped   bool   `json:"stopped,omitempty"`   // somebody stopped the agent while it answered
+	Truncated bool   `json:"truncated,omitempty"` // the agent's answer was cut before its end
 }
 
-// TurnEvent is the body of EventTurn and of the turn signal. Detail is for the
-// room's staff alone.
+// TurnEvent is the body of EventTurn and of the turn signal. Only the room's staff see
+// Detail.
 type TurnEvent struct {
 	TurnID    string `json:"turn_id"`
 	AgentID   string `json:"agent_id"`
@@ -64,7 +64,7 @@ type TurnEvent struct {
 	Detail    string `json:"detail,omitempty"`
 }
 
-// What a GuardEvent tells.
+// The states of a GuardEvent.
 const (
 	guardStopped   = "stopped"
 	guardContinued = "continued"
@@ -75,11 +75,11 @@ type GuardEvent struct {
 	State      string   `json:"state"` // stopped or continued
 	Guard      string   `json:"guard"`
 	DecisionID string   `json:"decision_id,omitempty"`
-	Agents     []string `json:"agents,omitempty"` // the names of those that were cut off
+	Agents     []string `json:"agents,omitempty"` // the names of the agents that the guard stopped
 	ByID       string   `json:"by_id,omitempty"`  // who let them go on
 }
 
-// messageEvent is the durable event of a line that has its seq.
+// messageEvent is the durable event of a message. The message must have its seq.
 func messageEvent(m *store.Message) *store.Event {
 	body := MessageEvent{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
 		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated}
@@ -89,7 +89,8 @@ func messageEvent(m *store.Message) *store.Event {
 	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: EventMessage, Body: toJSON(body), CreatedAt: m.CreatedAt}
 }
 
-// toJSON encodes a value that always can be, without escaping HTML.
+// toJSON encodes a value without escaping HTML. The value must be one that can always be
+// encoded.
 func toJSON(v any) store.JSON {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -100,13 +101,13 @@ func toJSON(v any) store.JSON {
 	return store.JSON(bytes.TrimSpace(b.Bytes()))
 }
 
-// The encodings of a frame: one bit for the protocol, one for who reads.
+// The bits of a frame's encoding: one for the protocol, one for the reader.
 const (
-	variantV2    realtime.Variant = 1 << iota // coagent.v2, otherwise the plain protocol
+	variantV2    realtime.Variant = 1 << iota // coagent.v2; otherwise the plain protocol
 	variantStaff                              // the reader is staff of the room
 )
 
-// VariantFor is the encoding for one socket.
+// VariantFor is the encoding of the frames for one socket.
 func VariantFor(v2, staff bool) realtime.Variant {
 	var v realtime.Variant
 	if v2 {
@@ -118,7 +119,7 @@ func VariantFor(v2, staff bool) realtime.Variant {
 	return v
 }
 
-// newHub makes the fan-out over the event log.
+// newHub makes the hub that sends the events of the log to the sockets.
 func (a *App) newHub() *realtime.Hub {
 	r := a.cfg.Rooms
 	cfg := realtime.Config{
@@ -145,7 +146,7 @@ func (a *App) newHub() *realtime.Hub {
 	return realtime.NewHub(cfg)
 }
 
-// publish hands the events of a commit to the sockets of this process.
+// publish hands the events of a committed transaction to the sockets of this process.
 func (a *App) publish(events []store.Event) {
 	for i := range events {
 		a.hub.Publish(liveEvent(&events[i]))
@@ -158,7 +159,8 @@ func liveEvent(e *store.Event) realtime.Event {
 		Rewrites: isMessageEvent(e.Type)}
 }
 
-// metadata is the member in which the plain protocol's frames may grow.
+// metadata is the member of the plain protocol's frames to which new members may be
+// added.
 type metadata struct {
 	IsAI      bool   `json:"is_ai"`
 	SenderID  string `json:"sender_id,omitempty"`
@@ -171,8 +173,8 @@ type metadata struct {
 	Truncated bool   `json:"truncated,omitempty"`
 }
 
-// frame is what both protocols share; the members below metadata are the
-// second one's alone.
+// frame has the members of a message frame. Both protocols have those up to metadata;
+// only coagent.v2 has those after it.
 type frame struct {
 	Type      string    `json:"type"`
 	Sender    string    `json:"sender,omitempty"`
@@ -193,11 +195,11 @@ type frame struct {
 	Truncated bool   `json:"truncated,omitempty"`
 }
 
-// Timestamp is an instant as every answer and frame shows it: RFC 3339, UTC,
-// microseconds, with a Z.
+// Timestamp formats an instant as every answer and frame shows it: RFC 3339 in UTC, with
+// microseconds and a Z.
 func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }
 
-// durable ends the second protocol's frame of an event.
+// durable has the members at the end of each coagent.v2 frame of a durable event.
 type durable struct {
 	ID        string `json:"id"`
 	Seq       int64  `json:"seq"`
@@ -206,8 +208,8 @@ type durable struct {
 
 func durableOf(e realtime.Event) durable { return durable{e.ID, e.Seq, Timestamp(e.At)} }
 
-// encodeEvent makes the frame of a durable event for one variant; nil when the
-// variant does not get it.
+// encodeEvent makes the frame of a durable event for one variant. It is nil if the
+// variant does not get this event.
 func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 	switch e.Type {
 	case EventMessage:
@@ -242,7 +244,7 @@ func encodeEvent(e realtime.Event, v realtime.Variant) []byte {
 	return nil
 }
 
-// encodeGuard is the frame of a guard, for staff alone.
+// encodeGuard makes the frame of a GuardEvent. Only staff get it.
 func encodeGuard(e realtime.Event, v realtime.Variant) []byte {
 	var g GuardEvent
 	if v != variantV2|variantStaff || json.Unmarshal(e.Body, &g) != nil {
@@ -276,13 +278,13 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(toJSON(f))
 }
 
-// toldOtherwise are the reasons of stopped turns that leave nobody waiting for
-// a word: a person has stopped it, spoken since or taken the question back, or
-// the room has seen that the draft was refused.
+// toldOtherwise has the reasons of stopped turns for which a plain socket needs no
+// system message. Nobody waits for an answer then: a person has stopped the turn, posted
+// since or deleted the question, or the room has seen that staff refused the draft.
 var toldOtherwise = map[string]bool{reasonAsked: true, reasonGaveWay: true, reasonGone: true, reasonDenied: true}
 
-// encodePlainFailure tells a plain socket of a turn that ended without a line as
-// a system line.
+// encodePlainFailure makes a system message for plain sockets when a turn ended without
+// a message.
 func encodePlainFailure(e realtime.Event, t TurnEvent, v realtime.Variant) []byte {
 	if t.State != store.TurnFailed && (t.State != store.TurnStopped || toldOtherwise[t.Reason]) {
 		return nil
@@ -294,7 +296,7 @@ func encodePlainFailure(e realtime.Event, t TurnEvent, v realtime.Variant) []byt
 	return SystemFrame(e.Room, content)
 }
 
-// SystemFrame is a plain protocol's line from the program itself.
+// SystemFrame is the plain protocol's frame of a message from the program itself.
 func SystemFrame(roomID, content string) []byte {
 	return []byte(toJSON(frame{Type: "system", Sender: "System", Content: content, RoomID: roomID}))
 }
@@ -332,8 +334,8 @@ func encodeSignal(room string, s realtime.Signal, v realtime.Variant) []byte {
 	return nil
 }
 
-// encodePlainSignal is the one signal that the plain protocol knows: somebody
-// left. It shows the name, never the e-mail.
+// encodePlainSignal encodes the only signal of the plain protocol: somebody left. It
+// shows the person's name, never the e-mail address.
 func encodePlainSignal(room string, s realtime.Signal) []byte {
 	var who realtime.Member
 	if s.Type != signalLeft || json.Unmarshal(s.Body, &who) != nil {
@@ -342,8 +344,8 @@ func encodePlainSignal(room string, s realtime.Signal) []byte {
 	return SystemFrame(room, "Client #"+shownName(who.Name)+" left")
 }
 
-// shownName is a person's name for those who need not know the e-mail that
-// stands for it where there is no name: the people in a room, and models.
+// shownName is a person's name for those who must not see the e-mail address: the people
+// in a room, and models. A person without a name has the e-mail address in place of it.
 func shownName(name string) string {
 	if strings.Contains(name, "@") {
 		return "Someone"

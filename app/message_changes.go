@@ -9,24 +9,24 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file has what becomes of a line after it was said. Who said it may edit
-// or delete it, staff may hide any line and show it again. Each change rewrites
-// the line's own event and those about it, so that no replay of the log brings
-// back what is gone; what follows is one more event that tells who is there.
+// This file changes messages that are already posted. The author may edit or delete a
+// message; staff may hide any message and show it again. Each change rewrites the
+// message's own event and the later events about it, so that no replay of the log shows
+// what is gone. Each change then adds one more event for the clients that are connected.
 
-// What others read in place of a line, in every answer, frame and export.
+// The text that others read in place of a message, in every answer, frame and export.
 const (
 	deletedText = "(deleted)"
 	hiddenText  = "(hidden by staff)"
 )
 
-// restoreWithin is how long a deleted line can be brought back; then its text
-// is erased.
+// restoreWithin is how long a deleted message can be restored. After that its text is
+// erased.
 const restoreWithin = 15 * time.Minute
 
-// MessageStateEvent is the body of the events about an earlier line. Like the body of
-// EventMessage it always says what has become of the line by now; its text is
-// there for staff while the line is hidden, and never when it is deleted.
+// MessageStateEvent is the body of the events about an earlier message. Like the body of
+// EventMessage it always shows the present state of the message. It keeps the text of a
+// hidden message, which only staff get. It never has the text of a deleted message.
 type MessageStateEvent struct {
 	MessageID  string `json:"message_id"`
 	MessageSeq int64  `json:"message_seq"`
@@ -35,7 +35,7 @@ type MessageStateEvent struct {
 	EditedAt   string `json:"edited_at,omitempty"`
 }
 
-// readable is what a reader gets to see of a line's text.
+// readable is what a reader sees of a message's text.
 func readable(state, content string, staff bool) string {
 	switch {
 	case state == store.MessageDeleted:
@@ -46,7 +46,7 @@ func readable(state, content string, staff bool) string {
 	return content
 }
 
-// asRead puts what a reader gets to see in the place of the lines' texts.
+// asRead replaces the text of each message with what the reader sees of it.
 func asRead(lines []store.Message, staff bool) []store.Message {
 	for i := range lines {
 		lines[i].Content = readable(lines[i].State(), lines[i].Content, staff)
@@ -54,7 +54,7 @@ func asRead(lines []store.Message, staff bool) []store.Message {
 	return lines
 }
 
-// kept is the text of a line that its events keep.
+// kept is the text of a message that its events keep.
 func kept(m *store.Message) string {
 	if m.State() == store.MessageDeleted {
 		return ""
@@ -62,7 +62,7 @@ func kept(m *store.Message) string {
 	return m.Content
 }
 
-// editedAt is when a line was edited, as its events say it.
+// editedAt is when a message was edited, in the form that its events have.
 func editedAt(m *store.Message) string {
 	if m.EditedAt.IsZero() || m.State() == store.MessageDeleted {
 		return ""
@@ -70,7 +70,7 @@ func editedAt(m *store.Message) string {
 	return Timestamp(m.EditedAt)
 }
 
-// isMessageEvent tells whether an event is about an earlier line.
+// isMessageEvent reports whether an event is about an earlier message.
 func isMessageEvent(kind string) bool {
 	switch kind {
 	case EventMessageEdited, EventMessageDeleted, EventMessageHidden, EventMessageShown:
@@ -79,8 +79,8 @@ func isMessageEvent(kind string) bool {
 	return false
 }
 
-// encodeMessageState is the frame of an event about an earlier line; the plain protocol
-// knows none.
+// encodeMessageState makes the frame of an event about an earlier message. The plain
+// protocol has no such frames.
 func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
 	var l MessageStateEvent
 	if v&variantV2 == 0 || json.Unmarshal(e.Body, &l) != nil {
@@ -94,8 +94,8 @@ func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
 	}{e.Type, l, durableOf(e)}))
 }
 
-// EditMessage replaces the text of one's own line. It calls no agent: who was
-// not mentioned when it was said is not by editing.
+// EditMessage replaces the text of the actor's own message. It gives no agent a turn: an
+// agent that the edited text mentions, but the first text did not, does not answer.
 func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content string) (*store.Message, error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
 		return nil, err
@@ -122,13 +122,13 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 	})
 }
 
-// DeleteMessage takes one's own line back. It stays in its place as a deleted
-// one, and RestoreMessage brings it back for a while.
+// DeleteMessage deletes the actor's own message. A placeholder stays, and RestoreMessage
+// can bring the message back for 15 minutes.
 func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string) error {
 	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
 		return err
 	}
-	// Each is an event for everybody in the room, as a line is.
+	// Each deletion is an event for everybody in the room, as a message is.
 	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
 		return err
 	}
@@ -142,12 +142,12 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 	return err
 }
 
-// RestoreMessage brings one's own deleted line back, within 15 minutes.
+// RestoreMessage brings the actor's own deleted message back, within 15 minutes.
 func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id string) (*store.Message, error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
 		return nil, err
 	}
-	// Each is an event for everybody in the room, as a line is.
+	// Each restoration is an event for everybody in the room, as a message is.
 	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
 		return nil, err
 	}
@@ -163,8 +163,8 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 	})
 }
 
-// ownMessage checks that the actor may change a line: it is their own, and staff
-// have not hidden it.
+// ownMessage checks that the actor may change a message: it is the actor's own, and
+// staff have not hidden it.
 func ownMessage(actor *Actor, m *store.Message) error {
 	res := Resource{Noun: "Message"}
 	if m.SenderID == actor.User.ID {
@@ -179,7 +179,7 @@ func ownMessage(actor *Actor, m *store.Message) error {
 	return nil
 }
 
-// HideMessage takes any line out of everybody's sight but that of staff.
+// HideMessage hides a message from everybody except the room's staff.
 func (a *App) HideMessage(ctx context.Context, actor *Actor, roomID, id string) (*store.Message, error) {
 	return a.setHidden(ctx, actor, roomID, id, true)
 }
@@ -213,8 +213,8 @@ func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hi
 	})
 }
 
-// changeMessage changes a line under the lock of its room and returns it as the
-// actor may read it. change tells whether there was something to change.
+// changeMessage changes a message under the lock of its room. It returns the message as
+// the actor may read it. change returns false if there is nothing to change.
 func (a *App) changeMessage(ctx context.Context, actor *Actor, roomID, id, event string,
 	change func(*store.Tx, *store.Message) (bool, error)) (m *store.Message, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -231,7 +231,8 @@ func (a *App) changeMessage(ctx context.Context, actor *Actor, roomID, id, event
 	if err != nil {
 		return nil, fromStore(err, "Message")
 	}
-	// Who may hide lines reads them; others do not get here with a hidden one.
+	// Staff, who hide messages, may read hidden ones. For all others ownMessage has
+	// refused a hidden one.
 	m.Content = readable(m.State(), m.Content, true)
 	return m, nil
 }

@@ -10,24 +10,24 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// tracePrefix opens the frames by which clients know a trace of agents at
-// work; a person's line must not pass for one.
+// tracePrefix begins the frames of agents at work; clients know them by it. A person's
+// message must not look like one.
 const (
 	tracePrefix    = "[A2A]"
 	zeroWidthSpace = "\u200b"
 )
 
-// Posted is a stored line. Dup tells that it had been stored before, under the
-// same ClientID, and nothing happened now.
+// Posted is a stored message. Dup is true if the message was stored before with the same
+// ClientID, and this call stored nothing.
 type Posted struct {
 	Message *store.Message
 	Dup     bool
 }
 
-// PostMessage stores a person's line, once for each clientID (1..64
-// characters, the client's own name for it; may be empty). The line, its event
-// and the look of the room's agents at it commit together: once this returns
-// nil, nothing of it can get lost.
+// PostMessage stores a person's message. clientID (0..64 characters) is the client's own
+// id for it: a second post with the same id stores nothing. The message, its event and
+// the job that decides about the room's agents commit together. Once this returns nil,
+// none of them can get lost.
 func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, clientID string) (*Posted, error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActPostMessage)
 	if err != nil {
@@ -54,7 +54,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
-	// Not before the commit: an agent that waits for this line then finds it.
+	// Only after the commit, so that an agent that waits for this message finds it.
 	if a.typists.done(roomID, actor.User.ID) {
 		a.signalNodes(roomID, nodesTyped, actor.User.ID)
 	}
@@ -65,12 +65,12 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	return &Posted{Message: m}, nil
 }
 
-// tooLong is the error of a line of so many bytes.
+// tooLong is the error for a message of so many bytes.
 func (a *App) tooLong(bytes int64) error {
 	return errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", bytes, a.cfg.Limits.MessageBytes)
 }
 
-// messageIn checks what a person says, and makes it fit to be shown.
+// messageIn checks the text of a person's message and makes it safe to show.
 func (a *App) messageIn(content string) (string, error) {
 	if len(content) > int(a.cfg.Limits.MessageBytes) {
 		return "", a.tooLong(int64(len(content)))
@@ -87,17 +87,17 @@ func (a *App) messageIn(content string) (string, error) {
 	return content, nil
 }
 
-// errPostedBefore rolls back a transaction whose line exists already.
+// errPostedBefore rolls back the transaction of a message that is already stored.
 var errPostedBefore = errors.New("posted before")
 
-// listens tells whether agents may hear what is said in a room.
+// listens reports whether agents may see what is posted in a room.
 func listens(room *store.Room) bool { return room.IsAIActive && room.AIMode != ModeOff }
 
 func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
 	listening := listens(room)
-	// Agents that are switched on later do not answer what was said before. Of
-	// those that are, the job below looks within milliseconds; the date is for a
-	// sweep to find the room if the job's worker dies with it.
+	// Agents that are switched on later do not answer earlier messages, hence Unheard.
+	// If agents listen, the job below decides within milliseconds. DecideAt is for a
+	// sweep, which finds the room if the job's worker dies.
 	heard := store.Heard{Unheard: !listening, DecideAt: m.CreatedAt.Add(a.cfg.Turns.Lease)}
 	added, err := tx.AddMessage(ctx, m, messageEvent(m), heard)
 	if err != nil {
@@ -112,8 +112,9 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: m.RoomID})
 }
 
-// History lists a room's lines, oldest first: the newest limit of those before
-// a seq (0 = the newest of all; limit 0 = as many as one answer may hold).
+// History lists messages of a room, oldest first: the newest limit messages before the
+// seq before. A before of 0 means the newest of all, a limit of 0 as many as one answer
+// may hold.
 func (a *App) History(ctx context.Context, actor *Actor, roomID string, before int64, limit int) (*store.Listing[store.Message], error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
 	if err != nil {
@@ -131,8 +132,8 @@ func (a *App) History(ctx context.Context, actor *Actor, roomID string, before i
 	return lines, nil
 }
 
-// SenderName is who said a line, as the history shows it: a person's name, or
-// the kind of agent, for example "Teacher AI".
+// SenderName is the author of a message as the history shows it: a person's name, or the
+// kind of agent, for example "Teacher AI".
 func SenderName(m *store.Message) string {
 	switch {
 	case m.ByAgent():
@@ -151,7 +152,7 @@ func HistorySender(m *store.Message) string {
 	return plainSender(SenderName(m))
 }
 
-// agentLabel is how clients know an agent's line: "Teacher AI".
+// agentLabel is the sender of an agent's message, for example "Teacher AI".
 func agentLabel(agentType string) string {
 	r := []rune(agentType)
 	if len(r) == 0 {

@@ -8,35 +8,35 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file has the one rule about power over people. Everything that gives
-// somebody a right over a person, or a right to a person, asks mayRule.
+// This file has the one rule about power over people. All code that gives somebody a
+// right over a person, or gives a right to a person, asks mayRule.
 
-// power is what somebody is about to do to a person, or to give one.
+// power is what an actor is about to do to a person, or to give to one.
 type power struct {
-	// beyond is the action whose rule answers, and whose text refuses, when the
-	// power reaches beyond what the actor has by the action itself.
+	// beyond is the action whose rule is checked if the power exceeds what the actor's
+	// first action allows. A denial has the text of that rule.
 	beyond Action
-	// accounts are the global roles that it concerns: the person's, and the one
+	// accounts are the global roles that are concerned: the person's own, and the one
 	// that the person gets.
 	accounts []string
-	// on is the course, organisation or project whose roles it concerns: the
-	// one that the person has there, and the one that the person gets.
+	// on is the course, organisation or project that is concerned. roles are the
+	// person's role there and the one that the person gets.
 	on    Resource
 	roles []string
-	// as is set when it lets somebody act as the person.
+	// as is set if the power lets the actor act as this person.
 	as *account
 }
 
-// account is a person with all that whoever acts as them can do.
+// account is a person, with everything that whoever acts as this person can do.
 type account struct {
 	user *store.User
-	has  *store.Standing // its Places tell what the one who wants to act is there
+	has  *store.Standing // Other in its Places is the actor's own role there
 }
 
-// mayRule returns nil when the actor may have a power: nobody gets a right over
-// another person, and nobody gives one to a person, that they do not have
-// themselves. Only super admins have all that an admin has; admins have all
-// that the others have.
+// mayRule returns nil if the actor may have a power. The rule: nobody gets a right over
+// another person, and nobody gives a right to a person, unless they have that right
+// themselves. Only super admins have all rights of an admin. Admins have all rights of
+// everybody else.
 func mayRule(actor *Actor, p power) error {
 	if slices.ContainsFunc(p.accounts, isAdminRole) {
 		if err := Check(actor, p.beyond, Resource{}); err != nil {
@@ -53,23 +53,23 @@ func mayRule(actor *Actor, p power) error {
 	return nil
 }
 
-// roleRank orders the roles within a course, an organisation and a project; who
-// is outside has none.
+// roleRank orders the roles within a course, an organisation and a project. Who is not
+// in it has rank 0.
 var roleRank = map[string]int{
 	RoleStudent: 1, RoleTA: 3, RoleTeacher: 4,
 	orgMember: 1, "viewer": 1, "editor": 2, orgAdmin: 4, orgOwner: 5,
 }
 
-// reaches are the highest ranks that somebody in a place gives and takes: never
-// more than their own, and those who run no place give none. TAs deal with
-// students alone.
+// reaches is the highest rank that each relation lets an actor give and take. It is
+// never above the actor's own rank. Only those who run a place have one, and TAs deal
+// with students alone.
 var reaches = map[Relation]int{
 	IsCourseTA: roleRank[RoleStudent], IsCourseTeacher: roleRank[RoleTeacher], IsCourseOwner: roleRank[RoleTeacher],
 	IsOrganizationAdmin: roleRank[orgAdmin], IsOrganizationOwner: roleRank[orgOwner],
 	IsProjectAdmin: roleRank[orgAdmin], IsProjectOwner: roleRank[orgOwner],
 }
 
-// reach is the highest rank that somebody with these relations gives and takes.
+// reach is the highest rank that an actor with these relations gives and takes.
 func reach(has Relation) int {
 	rank := 0
 	for relation, r := range reaches {
@@ -80,13 +80,14 @@ func reach(has Relation) int {
 	return rank
 }
 
-// governed tells whether somebody who is no admin has all that the person has.
-// The account must be one that the person has put into the other's hands: a
-// class list of theirs made it, or the person asked to join their course. What
-// is beside such courses (an organisation, a key, a thread, a course of somebody
-// else) is the person's alone. A password that is there is set anew by teachers
-// of students; an account that nobody has used yet belongs to whoever was given
-// its link, and the staff that imported it hands it out.
+// governed reports whether an actor who is not an admin has every right that the person
+// has. An actor must have a right to the account: a class list of theirs created it, or
+// the person asked to join their course. Anything outside such courses (an organisation,
+// a key, a thread, another teacher's course) is for the person alone.
+//
+// Teachers of a student may replace a password. An account that nobody has used yet
+// belongs to whoever gets its link, so the staff that imported it may give that link
+// out.
 func (ac *account) governed() bool {
 	if !mereStudent(ac.user) || ac.has.Owns || len(ac.has.Places) == 0 || len(ac.has.Places) >= store.MaxLimit {
 		return false
@@ -103,11 +104,11 @@ func (ac *account) governed() bool {
 	return given
 }
 
-// mereStudent tells whether the role of an account gives no right over others.
+// mereStudent reports whether the role of an account gives no rights over others.
 func mereStudent(u *store.User) bool { return u.Role == RoleStudent || u.Role == RoleGuest }
 
-// mayActAs checks that the actor may set a person's password or make a link
-// that does. The transaction or the pool behind q says what the person has.
+// mayActAs checks that the actor may set a person's password, or make a link that sets
+// it. q (a transaction or the pool) reads what the person has.
 func mayActAs(ctx context.Context, q store.Queries, actor *Actor, u *store.User) error {
 	p := power{beyond: ActUpdateAdminUser, accounts: []string{u.Role}}
 	if !actor.isAdmin() {
@@ -120,8 +121,9 @@ func mayActAs(ctx context.Context, q store.Queries, actor *Actor, u *store.User)
 	return mayRule(actor, p)
 }
 
-// linkHolds refuses a link whose giver may not act as the person any more: one
-// of them may have another role by now, other courses, or something to lose.
+// linkHolds refuses a link if its giver may not act as the person any more. For example
+// one of them has another role by now, or is in other courses, or the person now has
+// something to lose.
 func linkHolds(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, u *store.User) error {
 	giver, err := tx.User(ctx, link.CreatedBy)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !giver.IsActive {
@@ -136,9 +138,8 @@ func linkHolds(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, u *st
 	return err
 }
 
-// dropLinks takes back the links of people who got something in a transaction,
-// where the giver has no right to it: nothing that happens later brings them
-// back to life.
+// dropLinks deletes the links of people who got something in this transaction, if the
+// giver of a link has no right to it. No later change makes such a link valid again.
 func (a *App) dropLinks(ctx context.Context, tx *store.Tx, userIDs []string) error {
 	links, err := tx.LinksOf(ctx, store.LinkPassword, userIDs, a.instant())
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// maxMute is the longest time for which an agent is muted at once.
+// maxMute is the longest time for which one request can mute an agent.
 const maxMute = 366 * 24 * time.Hour
 
-// MuteAgent keeps an agent from speaking in a room until a time, or for so
-// long: exactly one of the two is given. Mentions do not help.
+// MuteAgent keeps an agent from speaking in a room, even if somebody mentions it. Give
+// exactly one of until and minutes.
 func (a *App) MuteAgent(ctx context.Context, actor *Actor, roomID, agentID string, until Opt[time.Time], minutes Opt[int]) (*AgentInRoom, error) {
 	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(_ *store.Room, ra *store.RoomAgent, now time.Time) error {
 		byDate, byLength := until.Sent && !until.Null, minutes.Sent && !minutes.Null
@@ -43,7 +43,7 @@ func (a *App) UnmuteAgent(ctx context.Context, actor *Actor, roomID, agentID str
 	})
 }
 
-// PutToSleep has an agent passed over in a room until a person speaks.
+// PutToSleep makes an agent sleep in a room until a person posts a message.
 func (a *App) PutToSleep(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
 	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(r *store.Room, ra *store.RoomAgent, now time.Time) error {
 		ra.AsleepAt, ra.AsleepSeq = now, r.EventSeq
@@ -51,7 +51,7 @@ func (a *App) PutToSleep(ctx context.Context, actor *Actor, roomID, agentID stri
 	})
 }
 
-// ClearSleep wakes an agent that sleeps in a room, whatever put it to sleep.
+// ClearSleep wakes an agent that sleeps in a room, whatever the reason for its sleep.
 func (a *App) ClearSleep(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
 	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(r *store.Room, ra *store.RoomAgent, now time.Time) error {
 		clearSleep(ra, r, now)
@@ -63,8 +63,8 @@ func clearSleep(ra *store.RoomAgent, r *store.Room, now time.Time) {
 	ra.AsleepAt, ra.WokenAt, ra.WokenSeq = time.Time{}, now, r.EventSeq
 }
 
-// WakeAgent gives an agent a turn in a room at once, whatever its trigger says
-// and though it sleeps; a turn that is on its way comes first.
+// WakeAgent gives an agent a turn in a room at once, even if it sleeps, and whatever its
+// trigger says. If it already has a turn, that one comes first.
 func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID string) (*store.Turn, error) {
 	p, _, err := a.agentInRoom(ctx, actor, roomID, agentID, ActWakeAgent)
 	if err != nil {
@@ -72,8 +72,7 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 	}
 	var turn *store.Turn
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		// The room before the turn, and that before the agent's row here, as
-		// wherever agents come to speak.
+		// Lock order: room, turn, room agent, as wherever agents get turns.
 		room, err := tx.RoomForUpdate(ctx, roomID)
 		if err != nil {
 			return err
@@ -94,7 +93,7 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, errNotAttached
-	case errors.Is(err, store.ErrExists): // a turn about these very lines
+	case errors.Is(err, store.ErrExists): // a turn for the same messages
 		return nil, errAboutToSpeak
 	}
 	return turn, fromStore(err, "Agent in this room")
@@ -102,7 +101,7 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 
 var errAboutToSpeak = errorf(KindConflict, ruleBusy, "The agent is about to speak already")
 
-// storeWake stores the decision that staff have made, with its turn.
+// storeWake stores a decision made by staff, with its turn.
 func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *roomAgent, room *store.Room) (*store.Turn, error) {
 	now := a.instant()
 	clearSleep(p.RoomAgent, room, now)
@@ -123,7 +122,8 @@ func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *room
 	if slices.ContainsFunc(unended, func(t store.Turn) bool { return t.AgentID == p.AgentID }) {
 		return nil, errAboutToSpeak
 	}
-	// Lines that nobody has decided about yet are left to the look at them.
+	// This decision does not cover messages that are still undecided: the DecideInRoom
+	// job decides about them.
 	d := decision{Cause: causeWake, From: room.DecidedSeq, Seq: room.DecidedSeq, Candidates: []candidate{
 		{AgentID: p.AgentID, Name: p.Agent.Name, Speaks: true, Rule: ruleWoken, askedBy: actor.User.ID}}}
 	row, turns := d.rows(room.ID, now)
@@ -143,7 +143,7 @@ func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *room
 	return t, a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt})
 }
 
-// reasonText says why an agent may not speak, for staff.
+// reasonText says why an agent may not speak, in words for staff.
 func reasonText(rule, detail string) string {
 	text := map[string]string{
 		ruleExternal: "it is outside this program", ruleRoomOff: "the room's AI is switched off", ruleInactive: "it is switched off",

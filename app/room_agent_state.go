@@ -9,19 +9,19 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// AgentState is what happened to an agent in a room, and what will.
+// AgentState is what an agent did in a room, and when it will speak next.
 type AgentState struct {
 	*AgentInRoom
-	AgentMessage  *store.Message // its last line that is shown, if any
-	PersonMessage *store.Message // the last line of a person that agents may hear, if it is shown
-	Asleep        string         // why it is passed over until a person speaks; "" when it is awake
-	Streak        int            // its lines since a person spoke
-	// Unread counts the people's lines since its last turn, SinceReset those
-	// since its state was cleared at ResetAt (zero = never, it counts since it
-	// came or its settings changed).
+	AgentMessage  *store.Message // its last message that is shown, if any
+	PersonMessage *store.Message // a person's last message that agents may see, if it is shown
+	Asleep        string         // why it sleeps until a person posts a message; "" when it is awake
+	Streak        int            // its messages since a person's last message
+	// Unread counts the people's messages since the agent's last turn. SinceReset counts
+	// those since ResetAt, when the agent's state was cleared. A zero ResetAt means
+	// never: it then counts from when the agent was attached or its settings changed.
 	Unread, SinceReset int
 	ResetAt            time.Time
-	NextDueAt          time.Time // when time alone will make it speak; zero when it will not
+	NextDueAt          time.Time // when its trigger will make it speak by time alone; zero if it will not
 	Decided            *AgentDecision
 }
 
@@ -34,11 +34,11 @@ type AgentDecision struct {
 	Rule, Detail string
 }
 
-// decidedBack is how many of a room's decisions are looked through for the last
-// one about an agent.
+// decidedBack is how many of a room's newest decisions are searched for the last one
+// about an agent.
 const decidedBack = 50
 
-// AgentState shows the state of an agent in a room.
+// AgentState returns the state of an agent in a room.
 func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentState, error) {
 	p, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActReadRoomAgent)
 	if err != nil {

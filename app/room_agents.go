@@ -11,35 +11,35 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// RoomAgentSettings are the members that staff set of an agent in one room.
-// Unsent ones keep what is stored; null leaves it to the agent's own settings.
+// RoomAgentSettings are the members that staff set of an agent in one room. A member
+// that is not sent keeps the stored value. With null the agent's own setting holds.
 type RoomAgentSettings struct {
 	IsActive       Opt[bool]
-	TriggerConfig  Opt[json.RawMessage] // members over the agent's own
-	ScheduleConfig Opt[json.RawMessage] // ...
+	TriggerConfig  Opt[json.RawMessage] // members that replace the agent's own
+	ScheduleConfig Opt[json.RawMessage] // the same for the schedule
 	ContextWindow  Opt[int]
-	Version        Opt[int] // refuses the change when somebody else was faster
+	Version        Opt[int] // the version that was edited; the change is refused if there is a newer one
 }
 
-// AgentInRoom is an agent in a room with what holds for it there, for the
+// AgentInRoom is an agent in a room with the settings that are effective there, for the
 // room's staff.
 type AgentInRoom struct {
 	*store.RoomAgent            // what is set in the room, and the agent
-	Trigger          store.JSON // what holds, "" for chance
-	Schedule         store.JSON // ... "" for always
+	Trigger          store.JSON // effective trigger; "" means chance
+	Schedule         store.JSON // effective schedule; "" means always
 	ContextMessages  int
 	Overridden       bool
-	Muted            time.Time // until when, zero if it is not
-	// Rule is why it may not speak now, one of those of a decision, and Detail
-	// more about it; "" when it is available.
+	Muted            time.Time // muted until then; zero if it is not
+	// Rule is the reason of a decision that keeps the agent from speaking now, and
+	// Detail explains it. Both are "" if it may speak.
 	Rule, Detail string
-	Problems     []string // what of its settings cannot be read, and who has its name
+	Problems     []string // settings that cannot be read, and others that have its name
 }
 
 var errNotAttached = errorf(KindNotFound, "not_found", "Agent not assigned to this room")
 
-// agentInRoom loads an agent in a room and checks that the actor may do the
-// action there.
+// agentInRoom loads an agent in a room and checks that the actor may do the action
+// there.
 func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID string, action Action) (*roomAgent, *store.Room, error) {
 	room, err := a.roomFor(ctx, actor, roomID, action)
 	if err != nil {
@@ -55,8 +55,8 @@ func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID str
 	return a.effective(ra, a.instant()), room, nil
 }
 
-// RoomAgentSettings shows how an agent is set in a room, and whether it may
-// speak there now.
+// RoomAgentSettings returns how an agent is set in a room, and whether it may speak
+// there now.
 func (a *App) RoomAgentSettings(ctx context.Context, actor *Actor, roomID, agentID string) (*AgentInRoom, error) {
 	p, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActReadRoomAgent)
 	if err != nil {
@@ -89,8 +89,8 @@ func (a *App) describe(ctx context.Context, p *roomAgent, room *store.Room) (*Ag
 	return out, err
 }
 
-// SetRoomAgent changes the sent settings of an agent in a room. Its trigger
-// then counts from now on, and what the agent itself had changed of it is over.
+// SetRoomAgent changes the sent settings of an agent in a room. Its trigger then counts
+// anew from now, and changes that the agent itself made to its trigger are dropped.
 func (a *App) SetRoomAgent(ctx context.Context, actor *Actor, roomID, agentID string, s RoomAgentSettings) (*AgentInRoom, error) {
 	return a.changeRoomAgent(ctx, actor, roomID, agentID, func(_ *store.Room, ra *store.RoomAgent, now time.Time) error {
 		if s.Version.Sent && s.Version.Value != ra.Version {
@@ -117,7 +117,7 @@ func (s RoomAgentSettings) apply(ra *store.RoomAgent, now time.Time) error {
 		to    *store.JSON
 		check func(store.JSON) error
 	}{
-		// What is sent is checked as it will hold: over the agent's own.
+		// Check the settings as they will be effective: merged over the agent's own.
 		{"trigger_config", s.TriggerConfig, &ra.TriggerConfig, func(v store.JSON) error {
 			return checkTrigger(store.JSON(schedule.MergeTrigger(string(ra.Agent.TriggerConfig), string(v))))
 		}},
@@ -146,8 +146,8 @@ func (s RoomAgentSettings) apply(ra *store.RoomAgent, now time.Time) error {
 	return nil
 }
 
-// changeRoomAgent changes how an agent is set in a room as it is stored now,
-// and has its trigger judged anew.
+// changeRoomAgent changes the stored settings of an agent in a room, and has its trigger
+// judged anew.
 func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID string, edit func(*store.Room, *store.RoomAgent, time.Time) error) (*AgentInRoom, error) {
 	p, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActSetRoomAgent)
 	if err != nil {
@@ -190,9 +190,9 @@ func roomAgentChanges(ra *store.RoomAgent) changes {
 	return f
 }
 
-// CopyRoomAgentSettings sets an agent in other rooms of the course as it is set
-// in this one: in those that are named, or in all. It tells in which it did,
-// and in which of those named the agent is not.
+// CopyRoomAgentSettings copies an agent's settings in this room to other rooms of the
+// course: to those named in to, or to all. It returns the rooms that it changed, and the
+// named rooms in which the agent is not.
 func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, agentID string, to []string) (copied, without []string, err error) {
 	_, room, err := a.agentInRoom(ctx, actor, roomID, agentID, ActSetRoomAgent)
 	if err != nil {
@@ -201,7 +201,7 @@ func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, a
 	if len(to) > store.MaxLimit {
 		return nil, nil, invalid("room_ids", "has %d entries, at most %d are possible", len(to), store.MaxLimit)
 	}
-	// Whoever is staff here is staff of the whole course.
+	// Staff of this room are staff of the whole course.
 	rooms, err := a.db.RoomsInCourse(ctx, room.CourseID, "", store.Page{Limit: store.MaxLimit})
 	if err != nil {
 		return nil, nil, err

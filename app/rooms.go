@@ -15,14 +15,14 @@ const (
 	ModeBoth        = "both"
 )
 
-// RoomSettings are the members of a room that its staff choose. Unsent ones
-// keep what is stored, or take the default in a new room.
+// RoomSettings are the members of a room that its staff set. A member that is not sent
+// keeps the stored value, or gets the default in a new room.
 type RoomSettings struct {
 	Name              Opt[string]
 	Description       Opt[string]
 	IsAIActive        Opt[bool]
 	IsAnalyticsActive Opt[bool]
-	AIFrequency       Opt[float64] // 0..1: the chance that agents answer a line nobody addressed to them
+	AIFrequency       Opt[float64] // 0..1: the chance that agents answer a message that mentions none of them
 	AIMode            Opt[string]  // off, teacher_only or both
 }
 
@@ -76,8 +76,8 @@ func roomChanges(r *store.Room) changes {
 		"is_analytics_active": r.IsAnalyticsActive, "ai_frequency": r.AIFrequency, "ai_mode": r.AIMode}
 }
 
-// Rooms lists the rooms of a course that the actor may enter: all of them for
-// its members, otherwise those with a link of their own.
+// Rooms lists the rooms of a course that the actor may enter. Members of the course get
+// all rooms; others get those to which they have a link of their own.
 func (a *App) Rooms(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Room], error) {
 	_, res, err := a.course(ctx, actor, courseID)
 	if err != nil {
@@ -122,8 +122,8 @@ func (a *App) roomAccess(ctx context.Context, actor *Actor, id string, action Ac
 	return &acc.Room, res, Check(actor, action, res)
 }
 
-// UpdateRoom changes the sent settings of a room. Of two people who change it
-// at once both changes stand, as each touches what it names.
+// UpdateRoom changes the sent settings of a room. If two people change it at once, both
+// changes stand, because each changes only the members that were sent.
 func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSettings) (*store.Room, error) {
 	if _, err := a.roomFor(ctx, actor, id, ActUpdateRoom); err != nil {
 		return nil, err
@@ -145,8 +145,8 @@ func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSet
 	return r, fromStore(err, "Room")
 }
 
-// DeleteRoom removes a room with all that was said in it, and takes its people
-// and agents out. A dry run only counts.
+// DeleteRoom deletes a room with all its messages, and removes its people and agents
+// from it. A dry run only counts.
 func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
 	r, err := a.roomFor(ctx, actor, id, ActDeleteRoom)
 	if err != nil {
@@ -169,7 +169,7 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 	return nil, nil
 }
 
-// AssignToRoom links a person to one room. The text says what happened.
+// AssignToRoom links a person to one room. The returned text says what happened.
 func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who Person) (string, error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActAssignToRoom)
 	if err != nil {
@@ -199,8 +199,8 @@ func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who
 	return fmt.Sprintf("User %s assigned to room%s", u.Name(), note), nil
 }
 
-// RoomAgents lists the agents in a room; full tells whether the actor may see
-// more of them than their public face (id, name, type, category, active).
+// RoomAgents lists the agents in a room. full is true if the actor may see more of them
+// than their public face (id, name, type, category, active).
 func (a *App) RoomAgents(ctx context.Context, actor *Actor, roomID string) (agents *store.Listing[store.Agent], full bool, err error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadFaces)
 	if err != nil {
@@ -210,8 +210,8 @@ func (a *App) RoomAgents(ctx context.Context, actor *Actor, roomID string) (agen
 	return agents, Check(actor, ActAttachAgent, res) == nil, err
 }
 
-// AttachAgent puts an agent into a room. It takes staff rights there and the
-// right to use the agent, for its key pays for what it says.
+// AttachAgent puts an agent into a room. The actor must be staff there and must have the
+// right to use the agent, because its key pays for its messages.
 func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID string) (string, error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActAttachAgent)
 	if err != nil {
@@ -222,7 +222,7 @@ func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 	}
 	added := false
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		// What was said before it came is nothing that its trigger asks for.
+		// The agent's trigger does not count messages from before it was attached.
 		added, err = tx.AddRoomAgent(ctx, &store.RoomAgent{RoomID: roomID, AgentID: agentID, CreatedAt: a.instant(),
 			ReadSeq: room.EventSeq, BrokeSeq: room.EventSeq})
 		if err != nil || !added {
@@ -239,7 +239,7 @@ func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 	return "Agent assigned to room", nil
 }
 
-// DetachAgent takes an agent out of a room; what it said stays.
+// DetachAgent takes an agent out of a room. Its messages stay.
 func (a *App) DetachAgent(ctx context.Context, actor *Actor, roomID, agentID string) error {
 	if _, err := a.roomFor(ctx, actor, roomID, ActDetachAgent); err != nil {
 		return err

@@ -13,23 +13,23 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Seat is a person's place in a room, as one socket has it. The socket's
-// handler makes it with Enter, gives it the connection with Sit, passes on
-// what the person sends, and leaves.
+// Seat is a person's place in a room, for one socket. The socket's handler calls Enter
+// for it, gives it the connection with Sit, passes on what the person sends, and calls
+// Leave.
 type Seat struct {
 	app    *App
-	who    *Actor // as of the handshake
+	who    *Actor // the actor at the time of the handshake
 	roomID string
 	head   int64
 	turns  *underWay
 	staff  bool
-	mute   error // why the person may only listen, nil otherwise
-	seated bool  // counts among the person's open connections
+	mute   error // why the person may only read, nil if they may post
+	seated bool  // it counts as one of the person's open connections
 	v2     bool
 	conn   *realtime.Conn
 }
 
-// Enter checks that the actor may be in the room, before the handshake is
+// Enter checks that the actor may be in the room. Call it before the handshake is
 // answered.
 func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, error) {
 	if actor == nil {
@@ -53,14 +53,15 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 		staff: Check(actor, ActSeeFailures, res) == nil, mute: Check(actor, ActPostMessage, res)}, nil
 }
 
-// Sit starts the writing side of the socket: the room's frames flow from after
-// on, or, when that is negative, from the moment of Enter. v2 chooses the
-// sub-protocol coagent.v2.
+// Sit starts the writing side of the socket. It sends the room's frames with a seq above
+// after. If after is negative, it sends those since Enter. v2 chooses the sub-protocol
+// coagent.v2.
 func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	s.v2 = v2
 	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: VariantFor(v2, s.staff), UserID: s.who.User.ID,
 		Name: s.who.User.Name(), SessionID: s.who.credential()})
-	// Counted only here, for a handshake that fails half-way ends nowhere.
+	// Count the connection only here: Leave would never be called after a handshake that
+	// fails half-way.
 	if s.seated = s.app.open.Take(s.who.User.ID, s.app.cfg.Limits.ConnectionsAtOnce); !s.seated {
 		s.conn.Close(realtime.CloseTooSlow, "too many connections")
 		return s.conn
@@ -73,7 +74,7 @@ func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	return s.conn
 }
 
-// Leave takes the socket out of the room and tells those who stay.
+// Leave takes the socket out of the room and tells the sockets that stay.
 func (s *Seat) Leave() {
 	if !s.seated {
 		return
@@ -88,13 +89,13 @@ func (s *Seat) member() realtime.Member {
 	return realtime.Member{UserID: s.who.User.ID, Name: s.who.User.Name()}
 }
 
-// actor is the person as of now: who lost the session, the token or the account
-// since the handshake is nobody any more.
+// actor is the person as of now. It is an error if the session, the token or the account
+// has ended since the handshake.
 func (s *Seat) actor(ctx context.Context) (*Actor, error) { return s.app.Recheck(ctx, s.who) }
 
-// Post stores a line that the socket sent and answers the socket: coagent.v2
-// with an ack or an error, the plain protocol with a system line when it was
-// refused (its own line comes back as everybody's does).
+// Post stores a message from the socket and answers the socket. coagent.v2 gets an ack
+// or an error. The plain protocol gets a system message if the message was refused;
+// otherwise its own message comes back to it, as to everybody.
 func (s *Seat) Post(ctx context.Context, content, clientID string) {
 	ctx, end := s.app.telemetry.SocketPost(ctx, s.roomID, s.who.User.ID)
 	actor, err := s.actor(ctx)
@@ -118,8 +119,8 @@ func (s *Seat) Post(ctx context.Context, content, clientID string) {
 	}
 }
 
-// Typing shows all other sockets of the room that the person types; best
-// effort, and dropped when it comes too often.
+// Typing shows all other sockets of the room that the person types. It is best effort:
+// it is dropped if it comes too often.
 func (s *Seat) Typing(ctx context.Context) {
 	if s.mute != nil {
 		s.refuse(ctx, s.mute, "")
@@ -132,8 +133,8 @@ func (s *Seat) Typing(ctx context.Context) {
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, From: s.conn, Body: json.RawMessage(toJSON(s.member()))})
 }
 
-// Stop ends a turn of an agent, as App.StopTurn does, and tells this socket
-// what has become of it.
+// Stop ends an agent's turn, as App.StopTurn does, and answers this socket with the
+// result.
 func (s *Seat) Stop(ctx context.Context, turnID string) {
 	if wait, ok := s.app.typing.Take(s.who.User.ID, s.app.now()); !ok {
 		s.tell(&Error{Kind: KindLimited, Code: "rate_limited", Message: "You stop very often; try again in a moment", RetryAfter: wait}, "")
@@ -146,7 +147,8 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 	}
 	t, err := s.app.StopTurn(ctx, actor, s.roomID, turnID)
 	if err != nil {
-		// Who may not stop a turn may well be in the room.
+		// The person may be in the room even if they may not stop a turn, so the socket
+		// stays open.
 		s.tell(s.told(ctx, err), "")
 		return
 	}
@@ -157,24 +159,25 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 	}{"stop", t.ID, t.State})))
 }
 
-// Resume starts the stream of the room's frames again behind after.
+// Resume restarts the stream of the room's frames, with those that have a seq above
+// after.
 func (s *Seat) Resume(after int64) { s.app.hub.Resume(s.conn, max(after, 0)) }
 
-// Complain answers a frame that is not one.
+// Complain answers a frame that is not valid.
 func (s *Seat) Complain(ctx context.Context, field, message string) {
 	s.refuse(ctx, invalid(field, "%s", message), "")
 }
 
-// TooLong answers a line of so many bytes, which are more than it may have and
-// were not kept.
+// TooLong answers a message of so many bytes. It is over the limit, and its text was not
+// kept.
 func (s *Seat) TooLong(ctx context.Context, bytes int64) { s.refuse(ctx, s.app.tooLong(bytes), "") }
 
-// Busy answers a frame that the server had no room for.
+// Busy answers a frame that the server has no capacity for.
 func (s *Seat) Busy(ctx context.Context) {
 	s.refuse(ctx, errorf(KindUnavailable, "busy", "The server is taking in as much as it can hold. Try again in a moment."), "")
 }
 
-// refuse tells this socket alone why its frame had no effect, and cuts it when
+// refuse tells this socket alone why its frame had no effect. It closes the socket if
 // the person may not be here any more.
 func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 	e := s.told(ctx, err)
@@ -182,13 +185,13 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 	switch {
 	case e.Kind == KindUnauthenticated || e == errInactive:
 		s.conn.Close(realtime.CloseSessionEnded, "session ended")
-	case e.Code == codeScope: // a token for listening may stay
+	case e.Code == codeScope: // the socket may stay: a token that only reads is allowed here
 	case e.Kind == KindForbidden || e.Kind == KindNotFound:
 		s.conn.Close(realtime.CloseNotMember, "no longer a member")
 	}
 }
 
-// told is what the socket learns of an error.
+// told is the error as the socket sees it.
 func (s *Seat) told(ctx context.Context, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind == KindInternal {
@@ -201,7 +204,7 @@ func (s *Seat) told(ctx context.Context, err error) *Error {
 	return e
 }
 
-// tell tells this socket alone that its frame had no effect.
+// tell sends an error to this socket alone: its frame had no effect.
 func (s *Seat) tell(e *Error, clientID string) {
 	if s.v2 {
 		code := e.Code
@@ -219,14 +222,13 @@ func (s *Seat) tell(e *Error, clientID string) {
 	}
 }
 
-// recheckEvery is how often the sessions and memberships behind the open
-// sockets are looked at again; with one query's time it stays below the 5 s
-// within which a lost right ends them on every node.
+// recheckEvery is how often the sessions and memberships behind the open sockets are
+// checked again. A lost right must close sockets on every node within 5 s; this interval
+// leaves time for one query.
 const recheckEvery = 4 * time.Second
 
-// rightsChanged has this node's sockets looked at now instead of at the next
-// tick: somebody has lost a right, or what it was about is gone. Call it after
-// the commit.
+// rightsChanged checks this node's sockets now instead of at the next tick. Call it
+// after the commit, when somebody has lost a right or its resource is gone.
 func (a *App) rightsChanged() {
 	select {
 	case a.recheckNow <- struct{}{}:
@@ -234,8 +236,7 @@ func (a *App) rightsChanged() {
 	}
 }
 
-// recheckLoop closes the sockets of sessions, tokens and memberships that have
-// ended.
+// recheckLoop closes the sockets of sessions, tokens and memberships that have ended.
 func (a *App) recheckLoop(ctx context.Context) {
 	tick := time.NewTicker(recheckEvery) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
@@ -257,8 +258,8 @@ func (a *App) recheckLoop(ctx context.Context) {
 	}
 }
 
-// recheck looks once: one query per 500 sessions, and one per 500 people of a
-// room.
+// recheck checks all sockets once, with one query per 500 sessions and one per 500
+// people of a room.
 func (a *App) recheck(ctx context.Context) error {
 	sessions, rooms := map[string][]*realtime.Conn{}, map[string]map[string][]*realtime.Conn{}
 	for _, c := range a.hub.Conns(nil) {
@@ -306,7 +307,7 @@ func (a *App) recheckSeat(s *store.Seat, conns []*realtime.Conn) {
 	staff := Check(actor, ActSeeFailures, res) == nil
 	for _, c := range conns {
 		if staff != (c.Variant()&variantStaff != 0) {
-			// It comes back at once and then sees what its new role may see.
+			// The client reconnects at once and then gets what its new role may see.
 			c.Close(realtime.CloseGoingAway, "role changed")
 		}
 	}
