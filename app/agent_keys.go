@@ -8,8 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// cleanKey takes a model key as it was meant, without what came along when it
-// was copied.
+// cleanKey removes from a model key what was copied along with it, such as blanks.
 func cleanKey(field string, key secret.Text) (secret.Text, error) {
 	if err := text(field, key.Reveal(), 1, 4096); err != nil {
 		return "", err
@@ -21,8 +20,8 @@ func cleanKey(field string, key secret.Text) (secret.Text, error) {
 	return secret.Text(clean), nil
 }
 
-// applyKey stores a newly typed key, encrypted. Clients send back what they
-// read, so an empty key or the mask of the stored one keeps it.
+// applyKey encrypts and stores a newly typed key. Clients send back what they read, so
+// an empty key or the mask of the stored key keeps the stored one.
 func (a *App) applyKey(sent Opt[secret.Text], ag *store.Agent) error {
 	if !sent.Sent || sent.Null || strings.TrimSpace(sent.Value.Reveal()) == "" {
 		return nil
@@ -39,7 +38,7 @@ func (a *App) applyKey(sent Opt[secret.Text], ag *store.Agent) error {
 	return err
 }
 
-// MaskedKey is an agent's key as people may see it, nil without one.
+// MaskedKey is an agent's key as people may see it, nil if it has none.
 func (a *App) MaskedKey(ag *store.Agent) *string {
 	if ag.EncryptedAPIKey == "" {
 		return nil

@@ -10,14 +10,14 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// secretMembers of an external agent's configuration; they are taken out of
-// what is stored as JSON and kept encrypted beside it.
+// secretMembers are the secrets in an external agent's configuration. They are removed
+// from the JSON that is stored, and kept encrypted beside it.
 var secretMembers = map[string]bool{secretAuthToken: true, secretCallback: true, secretClientSecret: true}
 
-// applyExternal stores a sent external_config: the object without its secrets,
-// in the client's own order, and the secrets encrypted. A secret that is
-// absent, null, "" or its own mask keeps what is stored, and a callback_token
-// is only ever made here.
+// applyExternal stores a sent external_config: the object without its secrets, in the
+// client's own order, and the secrets encrypted. A secret that is absent, null, "" or
+// its own mask keeps the stored one. A client never sets callback_token; only this
+// program makes one.
 func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	if !sent.Sent {
 		return nil
@@ -49,7 +49,7 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	maps.Copy(kept, found)
 	ag.ExternalConfig = store.JSON(public)
 	if maps.Equal(kept, was) {
-		return nil // not encrypted anew, which would look like another secret
+		return nil // do not encrypt it anew, which would look like another secret
 	}
 	if len(kept) == 0 {
 		ag.EncryptedSecrets = ""
@@ -59,7 +59,7 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	return err
 }
 
-// externalSecrets are an agent's decrypted secrets by the name of their member.
+// externalSecrets decrypts an agent's secrets. The keys of the map are the member names.
 func (a *App) externalSecrets(ag *store.Agent) (map[string]string, error) {
 	secrets := map[string]string{}
 	if ag.EncryptedSecrets == "" {
@@ -72,8 +72,8 @@ func (a *App) externalSecrets(ag *store.Agent) (map[string]string, error) {
 	return secrets, json.Unmarshal([]byte(plain.Reveal()), &secrets)
 }
 
-// withoutSecrets copies an object without its secret members, nested ones
-// included, and collects those that are texts.
+// withoutSecrets copies an object without its secret members, also in nested objects,
+// and puts those that are strings into found.
 func withoutSecrets(raw []byte, found map[string]string) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := dec.Token(); err != nil {
@@ -91,7 +91,7 @@ func withoutSecrets(raw []byte, found map[string]string) ([]byte, error) {
 			return nil, err
 		}
 		name, _ := key.(string)
-		// Decoders of JSON take Auth_Token for auth_token.
+		// JSON decoders accept Auth_Token for auth_token.
 		if member := strings.ToLower(name); secretMembers[member] {
 			var text string
 			if json.Unmarshal(value, &text) == nil {

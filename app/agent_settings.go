@@ -9,8 +9,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// AgentSettings are the members of an agent that a client may send. Unsent ones
-// keep what is stored, or take the default in a new agent.
+// AgentSettings are the members of an agent that a client may send. A member that is not
+// sent keeps the stored value, or gets the default in a new agent.
 type AgentSettings struct {
 	Type           Opt[string]
 	Name           Opt[string]
@@ -18,7 +18,7 @@ type AgentSettings struct {
 	ModelProvider  Opt[string]
 	Model          Opt[string]
 	SystemPrompt   Opt[string]
-	APIKey         Opt[secret.Text] // absent, null, "" and its own mask all keep the stored key
+	APIKey         Opt[secret.Text] // absent, null, "" and the stored key's mask keep the stored key
 	Settings       Opt[json.RawMessage]
 	TriggerConfig  Opt[json.RawMessage]
 	ScheduleConfig Opt[json.RawMessage]
@@ -88,7 +88,7 @@ func applyJSON(s AgentSettings, ag *store.Agent) error {
 		if v == "" && !m.nullable {
 			return invalid(m.field, "must not be null, leave it out to keep what is stored")
 		}
-		// Clients send back what they read: what is stored stays, whatever it is.
+		// Clients send back what they read, so accept the stored value, whatever it is.
 		if m.check != nil && v != *m.to {
 			if err := m.check(v); err != nil {
 				return err
@@ -108,8 +108,7 @@ func applyJSON(s AgentSettings, ag *store.Agent) error {
 	return nil
 }
 
-// setTexts stores a sent list of short texts; absent and null keep the stored
-// one.
+// setTexts stores a sent list of short texts. Absent and null keep the stored list.
 func setTexts(field string, sent Opt[[]string], to *store.JSON) error {
 	if !sent.Sent || sent.Null {
 		return nil
@@ -126,7 +125,8 @@ func setTexts(field string, sent Opt[[]string], to *store.JSON) error {
 	return nil
 }
 
-// cleanModel takes the name of an agent's model as it was meant; a blank one is none.
+// cleanModel removes blanks and the like around an agent's model name. A blank name
+// becomes none.
 func cleanModel(field string, ag *store.Agent) error {
 	ag.Model = blankToNil(ag.Model)
 	if ag.Model == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The categories of agents: what an agent is in a room, whatever its type is
-// called. External agents are outside this program.
+// The categories of agents: what an agent does in a room, whatever its type is called.
+// External agents run outside this program.
 const (
 	categoryInstructor  = "instructor"
 	categoryParticipant = "participant"
@@ -19,12 +19,12 @@ const (
 	categoryExternal    = "external"
 )
 
-// categories an agent of this program can be in; external agents have routes
-// of their own.
+// categories are those of agents that run in this program. External agents have their
+// own routes.
 var categories = []string{categoryInstructor, categoryParticipant, categoryUtility}
 
-// AgentTypeSettings are the members of an agent type that admins choose. Unsent
-// ones keep what is stored, or take the default in a new type.
+// AgentTypeSettings are the members of an agent type that admins set. A member that is
+// not sent keeps the stored value, or gets the default in a new type.
 type AgentTypeSettings struct {
 	DisplayName          Opt[string]
 	Description          Opt[string]
@@ -73,8 +73,8 @@ func (a *App) checkTypeProvider(at *store.AgentType) error {
 	return oneOf("default_model_provider", at.DefaultModelProvider, a.models.Names()...)
 }
 
-// AgentTypes lists agent types, the system's own first: of one category when
-// it is given, and withSystem those of the system too.
+// AgentTypes lists agent types, the built-in ones first. category, unless "", limits
+// them to one category. withSystem includes the types of system agents.
 func (a *App) AgentTypes(ctx context.Context, actor *Actor, category string, withSystem bool) (*store.Listing[store.AgentType], error) {
 	if err := Check(actor, ActReadAgentTypes, Resource{}); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (a *App) AgentTypes(ctx context.Context, actor *Actor, category string, wit
 	return a.db.AgentTypes(ctx, category, withSystem, store.Page{Limit: store.MaxLimit})
 }
 
-// AgentType returns the agent type of a name.
+// AgentType returns the agent type with a name.
 func (a *App) AgentType(ctx context.Context, actor *Actor, typeName string) (*store.AgentType, error) {
 	if err := Check(actor, ActReadAgentTypes, Resource{}); err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (a *App) AgentType(ctx context.Context, actor *Actor, typeName string) (*st
 	return at, typeError(err, typeName)
 }
 
-// typeNames are words as they stand behind an "@".
+// typeNames matches names that can stand behind an "@".
 var typeNames = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
 // CreateAgentType adds an agent type.
@@ -126,8 +126,8 @@ func (a *App) CreateAgentType(ctx context.Context, actor *Actor, typeName string
 	return at, err
 }
 
-// UpdateAgentType changes the sent members of an agent type. Agents that exist
-// stay as they are: a type is what new ones start with.
+// UpdateAgentType changes the sent members of an agent type. Existing agents stay as
+// they are, since a type only gives new agents their first settings.
 func (a *App) UpdateAgentType(ctx context.Context, actor *Actor, typeName string, s AgentTypeSettings) (at *store.AgentType, err error) {
 	if err := Check(actor, ActWriteAgentTypes, Resource{}); err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (a *App) UpdateAgentType(ctx context.Context, actor *Actor, typeName string
 	return at, typeError(err, typeName)
 }
 
-// DeleteAgentType removes an agent type that no agent has.
+// DeleteAgentType deletes an agent type. It is an error if an agent has this type.
 func (a *App) DeleteAgentType(ctx context.Context, actor *Actor, typeName string) error {
 	if err := Check(actor, ActWriteAgentTypes, Resource{}); err != nil {
 		return err
@@ -188,7 +188,7 @@ func (a *App) DeleteAgentType(ctx context.Context, actor *Actor, typeName string
 
 func noSuchType(typeName string) error { return typeError(store.ErrNotFound, typeName) }
 
-// typeError words what the store says about an agent type.
+// typeError turns the store's error about an agent type into one for the person.
 func typeError(err error, typeName string) error {
 	if !errors.Is(err, store.ErrNotFound) {
 		return fromStore(err, "Agent type")
@@ -206,8 +206,8 @@ func typeChanges(at *store.AgentType) changes {
 		"default_model": at.DefaultModel, "default_settings": sum(string(at.DefaultSettings)), "default_capabilities": sum(string(at.DefaultCapabilities))}
 }
 
-// knownType refuses an agent type that nobody has described: an agent of a
-// mistyped one would be called by a word that nobody says.
+// knownType refuses an agent type that does not exist. An agent with a mistyped type
+// would wait for a mention that nobody writes.
 func (a *App) knownType(ctx context.Context, field, typeName string) error {
 	if err := text(field, typeName, 1, 64); err != nil {
 		return err
@@ -223,7 +223,7 @@ func (a *App) knownType(ctx context.Context, field, typeName string) error {
 	return invalid(field, "must be one of %s; an admin can add a type", strings.Join(names, ", "))
 }
 
-// agentTypeNames are the names of all types that somebody has described.
+// agentTypeNames returns the names of all agent types.
 func (a *App) agentTypeNames(ctx context.Context) (names []string, err error) {
 	types, err := a.db.AgentTypes(ctx, "", true, store.Page{Limit: store.MaxLimit})
 	if err != nil {
@@ -238,8 +238,8 @@ func (a *App) agentTypeNames(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// startAs gives a new agent what its type says new ones start with; a type that
-// nobody has described says nothing.
+// startAs gives a new agent the defaults of its type. It changes nothing if the type
+// does not exist.
 func (a *App) startAs(ctx context.Context, ag *store.Agent, typeName string) error {
 	at, err := a.db.AgentType(ctx, typeName)
 	if errors.Is(err, store.ErrNotFound) {
@@ -251,7 +251,7 @@ func (a *App) startAs(ctx context.Context, ag *store.Agent, typeName string) err
 	if at.Category != categoryExternal {
 		ag.Category = at.Category
 	}
-	if a.models.Known(at.DefaultModelProvider) { // the configuration may have lost it
+	if a.models.Known(at.DefaultModelProvider) { // the configuration may have lost this provider
 		ag.ModelProvider, ag.Model = at.DefaultModelProvider, at.DefaultModel
 	}
 	ag.Settings, ag.Capabilities = at.DefaultSettings, at.DefaultCapabilities

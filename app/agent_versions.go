@@ -11,7 +11,7 @@ import (
 // maxVersions is how many versions of one agent are kept.
 const maxVersions = 200
 
-// KeepVersion keeps what an agent is now, under a label, which may be empty.
+// KeepVersion stores the present settings of an agent as a version. label may be "".
 func (a *App) KeepVersion(ctx context.Context, actor *Actor, agentID, label string) (v *store.AgentVersion, err error) {
 	if _, err := a.agentFor(ctx, actor, agentID, ActKeepVersion, "Agent config"); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (a *App) KeepVersion(ctx context.Context, actor *Actor, agentID, label stri
 	return v, fromStore(err, "Agent config")
 }
 
-// keep stores what an agent is; the transaction holds it.
+// keep stores the present settings of an agent. The transaction must hold its lock.
 func (a *App) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, label string) (*store.AgentVersion, error) {
 	v := &store.AgentVersion{ID: store.NewID(), AgentID: ag.ID, Label: label, Name: ag.Name, SystemPrompt: ag.SystemPrompt,
 		ModelProvider: ag.ModelProvider, Model: ag.Model, Settings: ag.Settings, TriggerConfig: ag.TriggerConfig,
@@ -43,7 +43,7 @@ func (a *App) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Ag
 	return v, a.withinQuota(ctx, tx, ag.CreatedBy)
 }
 
-// Versions lists what is kept of an agent, newest first, without settings.
+// Versions lists an agent's versions, newest first, without their settings.
 func (a *App) Versions(ctx context.Context, actor *Actor, agentID string, p store.Page) (*store.Listing[store.AgentVersion], error) {
 	if _, err := a.agentFor(ctx, actor, agentID, ActReadVersions, "Agent config"); err != nil {
 		return nil, err
@@ -51,8 +51,8 @@ func (a *App) Versions(ctx context.Context, actor *Actor, agentID string, p stor
 	return a.db.AgentVersions(ctx, agentID, p)
 }
 
-// RestoreVersion makes an agent again what it was. What it was until now is
-// kept first, so that a restore can be undone. Its keys stay.
+// RestoreVersion sets an agent back to a version. It first keeps the present settings as
+// a version, so that a restore can be undone. The agent's keys stay.
 func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, versionID string) (ag *store.Agent, err error) {
 	if _, err := a.agentFor(ctx, actor, agentID, ActRestoreVersion, "Agent config"); err != nil {
 		return nil, err
@@ -71,14 +71,14 @@ func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, version
 		return a.changeAgent(ctx, tx, actor, ActRestoreVersion, ag, func(ag *store.Agent) error {
 			ag.Name, ag.SystemPrompt, ag.ModelProvider, ag.Model = v.Name, v.SystemPrompt, v.ModelProvider, v.Model
 			ag.Settings, ag.TriggerConfig, ag.ScheduleConfig, ag.ContextWindow = v.Settings, v.TriggerConfig, v.ScheduleConfig, v.ContextWindow
-			// What was kept long ago may be nothing that works now.
+			// A version that was kept long ago may have settings that are not valid now.
 			return firstOf(errors.Join(a.checkProvider(ag), checkTrigger(ag.TriggerConfig), checkSchedule(ag.ScheduleConfig)))
 		})
 	})
 	return ag, agentError(err)
 }
 
-// versionTitle is a version's label, or when it was kept if it has none.
+// versionTitle is a version's label, or the time when it was kept if it has none.
 func (a *App) versionTitle(v *store.AgentVersion) string {
 	if v.Label != "" {
 		return v.Label

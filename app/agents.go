@@ -8,7 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The agent types of every class. Others behave as their category says.
+// The agent types of every class. Agents of other types behave as their category says.
 const (
 	AgentTeacher = "teacher"
 	AgentStudent = "student"
@@ -17,7 +17,7 @@ const (
 // providerOffline is the built-in provider that needs neither key nor network.
 const providerOffline = "offline"
 
-// defaultProvider is that of an agent for which nobody has chosen one.
+// defaultProvider is the provider of an agent for which nobody has chosen one.
 const defaultProvider = "gemini"
 
 // newAgent is an agent with every default in place.
@@ -40,8 +40,8 @@ func (a *App) Agents(ctx context.Context, actor *Actor, projectID string, p stor
 	return a.db.AgentsInProject(ctx, projectID, p)
 }
 
-// CreateAgent adds an agent to a project; the first of its type that a person
-// makes is active, and the ready-made one gives way to it.
+// CreateAgent adds an agent to a project. A person's first agent of a type becomes
+// active, and the ready-made agent of that type is switched off.
 func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s AgentSettings) (*store.Agent, error) {
 	res, err := a.projectResource(ctx, actor, projectID)
 	if err != nil {
@@ -61,7 +61,8 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		// The project's row serialises two creates that would both be the first.
+		// LockAgents locks the project. Without it, two creates at once could both be
+		// the first.
 		siblings, err := tx.LockAgents(ctx, projectID, ag.Type)
 		if err != nil {
 			return fromStore(err, "Project")
@@ -77,7 +78,7 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 	return &ag, agentError(err)
 }
 
-// addAgent stores a new agent; every one that somebody makes goes through it.
+// addAgent stores a new agent. Every agent that a person makes goes through it.
 func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent) error {
 	if err := mayChangeKeys(actor, &store.Agent{UserKeyIDs: "[]"}, ag); err != nil {
 		return err
@@ -100,8 +101,8 @@ func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action A
 	return a.recordAgent(ctx, tx, actor, action, nil, ag)
 }
 
-// mayChangeKeys refuses a token, and whoever acts as somebody else, what changes
-// the keys and secrets that an agent calls others with, whichever way it comes.
+// mayChangeKeys refuses a change of an agent's keys and secrets by a token, or by a
+// person who acts as somebody else. Every change of an agent is checked with it.
 func mayChangeKeys(actor *Actor, before, after *store.Agent) error {
 	if before.EncryptedAPIKey == after.EncryptedAPIKey && before.EncryptedSecrets == after.EncryptedSecrets && before.UserKeyIDs == after.UserKeyIDs {
 		return nil
@@ -109,7 +110,7 @@ func mayChangeKeys(actor *Actor, before, after *store.Agent) error {
 	return actor.holds(scopeSession)
 }
 
-// agentError words what the store says about an agent.
+// agentError turns the store's error about an agent into one for the person.
 func agentError(err error) error {
 	if errors.Is(err, store.ErrExists) {
 		return errorf(KindRejected, "agent_exists", "A brain with this name already exists for this agent type.")
@@ -132,7 +133,7 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		var siblings []store.Agent
 		if was.ProjectID != "" && (s.IsActive.Value || s.Type.Sent) {
-			// The project's row before the agent's, as wherever both are written.
+			// Lock order: project, agent, as wherever both are written.
 			kind := was.Type
 			if s.Type.Sent {
 				kind = s.Type.Value
@@ -156,8 +157,8 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 	return ag, agentError(err)
 }
 
-// editAgent changes an agent as it is stored now: of two people who edit at
-// once both changes stand, as each touches what it names.
+// editAgent changes an agent as it is stored now. If two people edit it at once, both
+// changes stand, because each changes only the members that were sent.
 func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id string, edit func(*store.Agent) error) (ag *store.Agent, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
@@ -168,7 +169,7 @@ func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id str
 	return ag, agentError(err)
 }
 
-// changeAgent edits an agent that the transaction holds.
+// changeAgent edits an agent that the transaction has locked.
 func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent, edit func(*store.Agent) error) error {
 	before := *ag
 	if err := edit(ag); err != nil {
@@ -200,8 +201,8 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	return a.recordAgent(ctx, tx, actor, action, &before, ag)
 }
 
-// recordAgent adds a line about an agent to the audit log; before is nil for a
-// new one, after for a deleted one.
+// recordAgent adds a line about an agent to the audit log. before is nil for a new
+// agent, after is nil for a deleted one.
 func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, before, after *store.Agent) error {
 	var old, now changes
 	on := target{kind: "agent"}
@@ -225,8 +226,8 @@ func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	return a.record(ctx, tx, actor, action, on, old, now)
 }
 
-// agentChanges is an agent as the audit log shows it. What its settings hold is
-// the client's own affair and may be a secret, so they are told by their sum.
+// agentChanges is an agent as the audit log shows it. Its settings may hold a client's
+// secrets, so the log has only their checksums.
 func agentChanges(ag *store.Agent) changes {
 	return changes{"project_id": ag.ProjectID, "type": ag.Type, "name": ag.Name, "category": ag.Category, "model_provider": ag.ModelProvider,
 		"model": ag.Model, "system_prompt": ag.SystemPrompt, "context_window": ag.ContextWindow, "is_active": ag.IsActive,
@@ -236,8 +237,8 @@ func agentChanges(ag *store.Agent) changes {
 		"capabilities": sum(string(ag.Capabilities)), "user_key_ids": sum(string(ag.UserKeyIDs))}
 }
 
-// ActivateAgent switches an agent on and the others of its type in its project
-// off.
+// ActivateAgent switches an agent on. It switches off the other agents of its type in
+// its project.
 func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*store.Agent, error) {
 	ag, err := a.agentFor(ctx, actor, id, ActActivateAgent, "Agent config")
 	if err != nil {
@@ -245,8 +246,8 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if ag.ProjectID != "" {
-			// The project's row serialises two activations, each of which writes
-			// both agents.
+			// LockAgents locks the project, so that two activations, which both write
+			// all of these agents, happen one after the other.
 			siblings, err := tx.LockAgents(ctx, ag.ProjectID, ag.Type)
 			if err != nil {
 				return err
@@ -278,14 +279,13 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 	return ag, fromStore(err, "Agent config")
 }
 
-// DeleteAgent removes an agent from its project and every room; what it said
-// stays.
+// DeleteAgent removes an agent from its project and from every room. Its messages stay.
 func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 	ag, err := a.agentFor(ctx, actor, id, ActDeleteAgent, "Agent config")
 	if err != nil {
 		return err
 	}
-	var waiting []store.Turn // of people whom its turns, which go with it, would have answered
+	var waiting []store.Turn // turns that are deleted with the agent; the people who asked for them get a signal
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if waiting, err = tx.TurnsToEnd(ctx, id); err != nil {
 			return err
@@ -312,7 +312,7 @@ func (a *App) agentFor(ctx context.Context, actor *Actor, id string, action Acti
 	return ag, Check(actor, action, res)
 }
 
-// agentResource loads an agent and how the actor stands to it.
+// agentResource loads an agent and the actor's relations to it.
 func (a *App) agentResource(ctx context.Context, actor *Actor, id, noun string) (*store.Agent, Resource, error) {
 	res := Resource{Noun: noun}
 	if actor == nil {
@@ -329,7 +329,7 @@ func (a *App) agentResource(ctx context.Context, actor *Actor, id, noun string) 
 		}
 		res.Relations = projRelation[role]
 	} else if ag.CreatedBy == actor.User.ID && !ag.System() {
-		// Who made a system agent may be an admin no more.
+		// Not for a system agent: whoever made it may not be an admin any more.
 		res.Relations = IsCreator
 	}
 	return ag, res, nil

@@ -7,11 +7,11 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// A new project has agents that the program has made ready. They give way to those
-// that people make, in whichever way a person's own comes to be active.
+// A new project has ready-made agents. As soon as a person's own agent of the same type
+// becomes active, in whichever way, the ready-made one is switched off.
 
-// firstAgents are the two agents of a new project: they answer at once, on the
-// offline provider, until somebody gives them a model.
+// firstAgents are the two agents of a new project. They can answer at once: they use the
+// offline provider until somebody gives them a model.
 func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 	teacher, student := a.newAgent(projectID, createdBy), a.newAgent(projectID, createdBy)
 	teacher.Type, teacher.Name = AgentTeacher, "Teacher"
@@ -26,8 +26,8 @@ func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 	return []store.Agent{teacher, student}
 }
 
-// readyMade tells whether an agent is one that the program has put into a new
-// project, and nobody has made it their own since.
+// readyMade reports whether the program made this agent for a new project and nobody has
+// changed its name, instructions, provider or key since.
 func (a *App) readyMade(ag *store.Agent) bool {
 	return slices.ContainsFunc(a.firstAgents(ag.ProjectID, ""), func(made store.Agent) bool {
 		return made.Type == ag.Type && made.Name == ag.Name && made.SystemPrompt == ag.SystemPrompt && made.ModelProvider == ag.ModelProvider &&
@@ -35,8 +35,8 @@ func (a *App) readyMade(ag *store.Agent) bool {
 	})
 }
 
-// giveWayTo switches off the ready-made agents among siblings, since a person's
-// own of their type is active.
+// giveWayTo switches off the ready-made agents among siblings if ag, a person's own
+// agent of their type, is active.
 func (a *App) giveWayTo(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, siblings []store.Agent) error {
 	if !ag.IsActive || a.readyMade(ag) {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// AnnouncementTexts are the members of an announcement; unsent ones keep what
-// is stored.
+// AnnouncementTexts are the texts of an announcement. A text that is not sent keeps the
+// stored one.
 type AnnouncementTexts struct {
 	Title   Opt[string]
 	Content Opt[string]
@@ -31,7 +31,7 @@ func announcementChanges(an *store.Announcement) changes {
 	return changes{"course_id": an.CourseID, "title": an.Title, "content": cut(an.Content, 1000)}
 }
 
-// Announce tells something to all members of a course.
+// Announce sends an announcement to all members of a course.
 func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s AnnouncementTexts) (*store.Announcement, error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActWriteAnnouncements); err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s Ann
 	return an, err
 }
 
-// Announcements lists what a course's members were told, newest first.
+// Announcements lists a course's announcements, newest first.
 func (a *App) Announcements(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Announcement], error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActReadAnnouncements); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s
 	return an, fromStore(err, "Announcement")
 }
 
-// DeleteAnnouncement takes an announcement back.
+// DeleteAnnouncement deletes an announcement.
 func (a *App) DeleteAnnouncement(ctx context.Context, actor *Actor, id string) error {
 	if err := a.announcementFor(ctx, actor, id); err != nil {
 		return err
@@ -109,8 +109,8 @@ func (a *App) DeleteAnnouncement(ctx context.Context, actor *Actor, id string) e
 	}), "Announcement")
 }
 
-// announcementFor checks that the actor may change an announcement; those who
-// may not read it do not learn that it is there.
+// announcementFor checks that the actor may change an announcement. To an actor who may
+// not read it, it is not found.
 func (a *App) announcementFor(ctx context.Context, actor *Actor, id string) error {
 	if actor == nil {
 		return errNotAuthenticated

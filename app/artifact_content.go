@@ -9,7 +9,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// check says what is wrong with the sent members; most bounds the content.
+// check returns an error for each sent member that is wrong. most is the largest
+// content, in bytes.
 func (c *ArtifactChange) check(most int) error {
 	var errs []error
 	if t := c.Title; t.Sent {
@@ -19,7 +20,7 @@ func (c *ArtifactChange) check(most int) error {
 		case strings.TrimSpace(t.Value) == "":
 			errs = append(errs, invalid("title", "must not be empty"))
 		default:
-			// The blanks around it stay: clients save while somebody types.
+			// Keep the blanks around the title: clients save while somebody types.
 			errs = append(errs, text("title", t.Value, 1, maxTitle))
 		}
 	}
@@ -31,7 +32,7 @@ func (c *ArtifactChange) check(most int) error {
 	return firstOf(errors.Join(errs...))
 }
 
-// artifactContent checks a content and gives it without the blanks.
+// artifactContent checks a content and returns it without insignificant blanks.
 func artifactContent(raw json.RawMessage, most int) (store.JSON, error) {
 	if len(raw) > most {
 		return "", contentTooLarge(len(raw), most)
@@ -47,7 +48,7 @@ func contentTooLarge(size, most int) error {
 	return errorf(KindTooLarge, "too_large", "content: has %d bytes, at most %d are possible", size, most)
 }
 
-// applyArtifact writes a checked change to an artifact.
+// applyArtifact applies a change that check has accepted to an artifact.
 func (a *App) applyArtifact(f *store.Artifact, c ArtifactChange) error {
 	if c.Title.Sent {
 		f.Title = c.Title.Value
@@ -66,9 +67,9 @@ func (a *App) applyArtifact(f *store.Artifact, c ArtifactChange) error {
 	return nil
 }
 
-// mergeContent is a stored object with the members of another one: those that
-// both have stay where they are with the new value, the others come behind.
-// Clients move a card by sending its new column alone.
+// mergeContent merges the members of sent into the object stored. A member of both keeps
+// its place and gets the new value; a new member is added at the end. For example, a
+// client moves a card by sending only its new column.
 func mergeContent(stored, sent store.JSON) store.JSON {
 	members := membersOf(stored)
 	place := make(map[string]int, len(members))
@@ -102,8 +103,8 @@ type jsonMember struct {
 	value json.RawMessage
 }
 
-// membersOf are the members of a valid JSON object in their order; of two with
-// one name the first place and the last value count, as in a browser.
+// membersOf returns the members of a valid JSON object in their order. If two have one
+// name, the first place and the last value count, as in a browser.
 func membersOf(object store.JSON) []jsonMember {
 	dec := json.NewDecoder(strings.NewReader(string(object)))
 	if _, err := dec.Token(); err != nil {

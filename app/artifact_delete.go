@@ -7,9 +7,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// DeleteArtifact takes an artifact away: it can be restored until the retention
-// is over. Deleting it again changes nothing. erase, for the room's staff,
-// removes it for good, from the event log too.
+// DeleteArtifact deletes an artifact. It can be restored until the retention time is
+// over. Deleting it again changes nothing. erase is for the room's staff: it removes the
+// artifact for good, from the event log too.
 func (a *App) DeleteArtifact(ctx context.Context, actor *Actor, id string, erase bool) error {
 	head, res, err := a.artifactFor(ctx, actor, id, ActDeleteArtifact)
 	if err != nil {
@@ -58,8 +58,8 @@ func (a *App) eraseArtifact(ctx context.Context, actor *Actor, head *store.Artif
 	return err
 }
 
-// RestoreArtifact brings a deleted artifact back, for whoever deleted it and
-// for the room's staff. One that is there stays as it is.
+// RestoreArtifact restores a deleted artifact, for the person who deleted it and for the
+// room's staff. It changes nothing if the artifact is not deleted.
 func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*store.Artifact, error) {
 	head, res, err := a.artifactFor(ctx, actor, id, ActWriteArtifact)
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 		case !f.Deleted():
 			return nil
 		case !head.Deleted():
-			return store.ErrNotFound // deleted since the actor's right was looked at
+			return store.ErrNotFound // deleted after the actor's right was checked
 		}
 		if err := a.artifactFits(ctx, tx, f.RoomID, 1, f.ContentBytes); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 	})
 }
 
-// artifactChanges are what the audit log tells of an artifact.
+// artifactChanges is an artifact as the audit log shows it.
 func artifactChanges(f *store.Artifact, deleted bool) changes {
 	return changes{"room_id": f.RoomID, "type": f.Type, "title": f.Title, "deleted": deleted}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// ArtifactEvent is the body of EventArtifactUpdate and EventArtifactDelete.
-// Only the newest event of an artifact keeps its state: documents are saved
-// with every keystroke, and whoever resumes needs what is, not each step to
-// it. An update without a state has no frame.
+// ArtifactEvent is the body of EventArtifactUpdate and EventArtifactDelete. Only the
+// newest event of an artifact keeps the artifact's state. Documents are saved with every
+// keystroke, and a client that resumes needs the present state, not each step to it. An
+// update without a state has no frame.
 type ArtifactEvent struct {
 	ArtifactID string          `json:"artifact_id"`
 	Artifact   json.RawMessage `json:"artifact,omitempty"` // ArtifactState
@@ -33,8 +33,8 @@ type ArtifactState struct {
 	IsDeleted        bool            `json:"is_deleted"`
 }
 
-// artifactEvent is the durable event of an artifact whose EventSeq is set: of
-// what it is now, or that it is gone.
+// artifactEvent is the durable event of an artifact whose EventSeq is set. It has the
+// artifact's present state, or says that it is deleted.
 func artifactEvent(f *store.Artifact, actorID string, at time.Time, kind string) *store.Event {
 	body := ArtifactEvent{ArtifactID: f.ID}
 	if kind == EventArtifactUpdate {
@@ -46,7 +46,7 @@ func artifactEvent(f *store.Artifact, actorID string, at time.Time, kind string)
 	return &store.Event{RoomID: f.RoomID, Seq: f.EventSeq, ID: store.NewID(), Type: kind, ActorID: actorID, Body: toJSON(body), CreatedAt: at}
 }
 
-// spentArtifactEvent is the body of an event after a newer one of its artifact.
+// spentArtifactEvent is the body of an artifact's event after there is a newer one.
 func spentArtifactEvent(artifactID string) store.JSON {
 	return toJSON(ArtifactEvent{ArtifactID: artifactID})
 }
@@ -58,8 +58,8 @@ func orNull(text string) *string {
 	return &text
 }
 
-// encodeArtifact makes the frame of an artifact's event. The plain protocol's
-// has nothing but the members that its clients know.
+// encodeArtifact makes the frame of an artifact's event. The plain protocol's frame has
+// only the members that its clients know.
 func encodeArtifact(e realtime.Event, v realtime.Variant) []byte {
 	var body ArtifactEvent
 	if json.Unmarshal(e.Body, &body) != nil || body.ArtifactID == "" {
@@ -87,9 +87,9 @@ func encodeArtifact(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(toJSON(f))
 }
 
-// artifactHold is how long the plain sockets of whoever changed an artifact
-// wait for its frame: that client adds the answer of its request by itself, and
-// would show a thing twice whose frame overtakes the answer.
+// artifactHold is how long an artifact's frame is held back from the plain sockets of
+// the person who changed it. Their client adds the artifact from the response to its
+// request, and would show it twice if the frame came first.
 const artifactHold = 250 * time.Millisecond
 
 func holdArtifact(e realtime.Event, v realtime.Variant) time.Duration {

@@ -7,14 +7,13 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// keepVersionEvery is how often a version is kept of what one person goes on
-// changing: editors save with every keystroke, and those are no versions that
-// anybody wants back.
+// keepVersionEvery is how often a version is kept while one person goes on changing an
+// artifact. Editors save with every keystroke, and nobody wants each of these back.
 const keepVersionEvery = time.Minute
 
-// keepVersion keeps what an artifact was before somebody changes it. Whatever
-// another person or an agent had made of it is always kept, so that every
-// change of theirs can be undone.
+// keepVersion stores what an artifact was before a change. If another person or an agent
+// made the last change, it always stores a version, so that each of their changes can be
+// undone.
 func (a *App) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artifact, by author) error {
 	now := a.instant()
 	if before.ModifiedBy == by.user && before.ModifiedByAgent == by.agent {
@@ -26,8 +25,8 @@ func (a *App) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artif
 	return tx.KeepArtifactVersion(ctx, before, now, a.cfg.Limits.ArtifactVersions)
 }
 
-// ArtifactVersions lists what an artifact was before it was changed, newest
-// first and without the contents.
+// ArtifactVersions lists the earlier versions of an artifact, newest first and without
+// contents.
 func (a *App) ArtifactVersions(ctx context.Context, actor *Actor, id string) ([]store.ArtifactVersion, error) {
 	if err := a.liveArtifact(ctx, actor, id); err != nil {
 		return nil, err
@@ -35,7 +34,7 @@ func (a *App) ArtifactVersions(ctx context.Context, actor *Actor, id string) ([]
 	return a.db.ArtifactVersions(ctx, id)
 }
 
-// ArtifactVersion returns one of them with its content.
+// ArtifactVersion returns one earlier version with its content.
 func (a *App) ArtifactVersion(ctx context.Context, actor *Actor, id string, version int) (*store.ArtifactVersion, error) {
 	if err := a.liveArtifact(ctx, actor, id); err != nil {
 		return nil, err
@@ -44,7 +43,8 @@ func (a *App) ArtifactVersion(ctx context.Context, actor *Actor, id string, vers
 	return v, fromStore(err, "Version")
 }
 
-// liveArtifact returns nil when the actor may read an artifact that is there.
+// liveArtifact returns nil if the artifact exists, is not deleted, and the actor may
+// read it.
 func (a *App) liveArtifact(ctx context.Context, actor *Actor, id string) error {
 	head, _, err := a.artifactFor(ctx, actor, id, ActReadArtifacts)
 	if err == nil && head.Deleted() {
@@ -53,8 +53,8 @@ func (a *App) liveArtifact(ctx context.Context, actor *Actor, id string) error {
 	return err
 }
 
-// RestoreArtifactVersion makes an artifact again what it was; what it is now
-// is kept first, so that this can be undone too.
+// RestoreArtifactVersion sets an artifact back to an earlier version. It first keeps the
+// present one, so that this can be undone too.
 func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id string, version int) (*store.Artifact, error) {
 	head, _, err := a.artifactFor(ctx, actor, id, ActWriteArtifact)
 	if err != nil {

@@ -28,25 +28,25 @@ type NewArtifact struct {
 	Type     string
 	Title    string
 	Content  Opt[json.RawMessage] // an object, {} when absent
-	ParentID string               // another artifact of the same room, or ""
+	ParentID string               // another artifact of the same room, or "" for none
 }
 
-// ArtifactChange are the members of an artifact that somebody changes.
+// ArtifactChange has the members of an artifact that a request changes.
 type ArtifactChange struct {
 	Title   Opt[string]
-	Content Opt[json.RawMessage] // replaces what is there; of a task only the members that it has
-	// ExpectedVersion, when sent, is the version that the change was made to.
+	Content Opt[json.RawMessage] // replaces the content; for a task only the sent members
+	// ExpectedVersion, if sent, is the version that the client changed.
 	ExpectedVersion Opt[int]
 }
 
 // author is who makes or changes an artifact: a person, or an agent.
 type author struct{ user, agent string }
 
-// authorOf is the person behind a request.
+// authorOf is the actor of a request as an author.
 func authorOf(actor *Actor) author { return author{user: actor.User.ID} }
 
-// Artifacts lists a room's artifacts, newest first: all of them, since a room
-// cannot hold more than one list may have. kind, unless empty, is their type.
+// Artifacts lists a room's artifacts, newest first. It returns all of them, since a room
+// cannot hold more than one list may have. kind, unless "", is their type.
 func (a *App) Artifacts(ctx context.Context, actor *Actor, roomID, kind string) (*store.Listing[store.Artifact], error) {
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActReadArtifacts); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func (a *App) Artifacts(ctx context.Context, actor *Actor, roomID, kind string) 
 	return a.db.Artifacts(ctx, roomID, kind, store.Page{Limit: store.MaxLimit})
 }
 
-// DeletedArtifacts lists those that can be restored, without their contents,
-// the last deleted first; for the room's staff.
+// DeletedArtifacts lists the artifacts that can be restored, without contents, the last
+// deleted first. It is for the room's staff.
 func (a *App) DeletedArtifacts(ctx context.Context, actor *Actor, roomID, kind string, p store.Page) ([]store.Artifact, error) {
 	_, res, err := a.workspace(ctx, actor, roomID, "Workspace", ActReadArtifacts)
 	if err != nil {
@@ -73,7 +73,7 @@ func (a *App) DeletedArtifacts(ctx context.Context, actor *Actor, roomID, kind s
 	return a.db.DeletedArtifacts(ctx, roomID, kind, p)
 }
 
-// Artifact returns one artifact; a deleted one is not found.
+// Artifact returns one artifact. A deleted one is not found.
 func (a *App) Artifact(ctx context.Context, actor *Actor, id string) (*store.Artifact, error) {
 	if err := a.liveArtifact(ctx, actor, id); err != nil {
 		return nil, err
@@ -82,8 +82,8 @@ func (a *App) Artifact(ctx context.Context, actor *Actor, id string) (*store.Art
 	return f, fromStore(err, "Artifact")
 }
 
-// workspace loads a room, under the name that it has in these routes, and
-// checks that the actor may do the action there.
+// workspace loads a room and checks that the actor may do the action there. noun is the
+// room's name in the errors of the artifact routes.
 func (a *App) workspace(ctx context.Context, actor *Actor, roomID, noun string, action Action) (*store.Room, Resource, error) {
 	if actor == nil {
 		return nil, Resource{}, errNotAuthenticated
@@ -97,8 +97,8 @@ func (a *App) workspace(ctx context.Context, actor *Actor, roomID, noun string, 
 	return &acc.Room, res, Check(actor, action, res)
 }
 
-// artifactFor loads an artifact, deleted or not and without its content, and
-// checks that the actor may do the action to it.
+// artifactFor loads an artifact without its content, deleted or not, and checks that the
+// actor may do the action to it.
 func (a *App) artifactFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Artifact, Resource, error) {
 	if actor == nil {
 		return nil, Resource{}, errNotAuthenticated
@@ -114,7 +114,7 @@ func (a *App) artifactFor(ctx context.Context, actor *Actor, id string, action A
 	return f, res, err
 }
 
-// CreateArtifact puts an artifact into a room and shows it to everybody there.
+// CreateArtifact adds an artifact to a room and shows it to everybody there.
 func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n NewArtifact) (*store.Artifact, error) {
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActWriteArtifact); err != nil {
 		return nil, err
@@ -147,8 +147,8 @@ func (a *App) newArtifact(by author, roomID string, n NewArtifact) (*store.Artif
 	return f, a.applyArtifact(f, change)
 }
 
-// storeNewArtifact holds the room: its artifacts are counted, and its parent
-// must not go meanwhile.
+// storeNewArtifact locks the room, so that the count of its artifacts is right and the
+// parent cannot be deleted meanwhile.
 func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artifact) error {
 	room, err := tx.RoomForUpdate(ctx, f.RoomID)
 	if err != nil {
@@ -175,8 +175,8 @@ func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artif
 	return tx.CreateEvent(ctx, artifactEvent(f, f.CreatedBy, f.CreatedAt, EventArtifactUpdate))
 }
 
-// artifactFits returns nil when a room can hold so many artifacts and bytes
-// more: it is listed as a whole, so the whole must stay of a size that can be.
+// artifactFits returns nil if a room can hold so many more artifacts and bytes. A room's
+// artifacts are listed as a whole, so their total size is limited.
 func (a *App) artifactFits(ctx context.Context, tx *store.Tx, roomID string, more int, bytes int64) error {
 	n, size, err := tx.ArtifactLoad(ctx, roomID)
 	switch most := int64(a.cfg.Limits.RoomArtifactBytes); {
@@ -190,9 +190,9 @@ func (a *App) artifactFits(ctx context.Context, tx *store.Tx, roomID string, mor
 	return nil
 }
 
-// quietSeq takes the next number of a locked room for an event that agents do
-// not answer: one that is up to date stays so, one with lines to look at still
-// has them to look at.
+// quietSeq takes the next seq of a locked room for an event that agents do not answer.
+// If the room has no undecided messages, it still has none afterwards; otherwise they
+// stay undecided.
 func quietSeq(ctx context.Context, tx *store.Tx, room *store.Room) (int64, error) {
 	if room.DecidedSeq >= room.EventSeq {
 		return tx.NextSeqUnheard(ctx, room.ID)
@@ -200,11 +200,11 @@ func quietSeq(ctx context.Context, tx *store.Tx, room *store.Room) (int64, error
 	return tx.NextSeq(ctx, room.ID, time.Time{})
 }
 
-// errVersionConflict tells a client that it changed what is not there any more.
+// errVersionConflict tells a client that it changed a version that is not the newest.
 var errVersionConflict = errorf(KindConflict, "stale", "Version conflict. Please refresh and retry.")
 
-// UpdateArtifact changes an artifact and shows it to everybody in the room. Of
-// several who expect the same version one succeeds.
+// UpdateArtifact changes an artifact and shows it to everybody in the room. If several
+// expect the same version, only one succeeds.
 func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, change ArtifactChange) (*store.Artifact, error) {
 	head, _, err := a.artifactFor(ctx, actor, id, ActWriteArtifact)
 	if err != nil {
@@ -241,8 +241,8 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 	})
 }
 
-// editArtifact runs fn on an artifact as it is, in a transaction that holds
-// its room: whatever happens to the artifacts of a room happens one by one.
+// editArtifact runs fn on the stored artifact, in a transaction that locks its room. So
+// the changes to a room's artifacts happen one after another.
 func (a *App) editArtifact(ctx context.Context, head *store.Artifact, fn func(*store.Tx, *store.Room, *store.Artifact) error) (*store.Artifact, error) {
 	var f *store.Artifact
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -261,8 +261,8 @@ func (a *App) editArtifact(ctx context.Context, head *store.Artifact, fn func(*s
 	return f, fromStore(err, "Artifact")
 }
 
-// storeArtifact writes a changed artifact as its next version, and its event
-// in place of the one before.
+// storeArtifact stores a changed artifact as its next version. Its new event replaces
+// the last one.
 func (a *App) storeArtifact(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, by author, kind string) error {
 	spent := f.EventSeq
 	var err error

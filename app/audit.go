@@ -13,8 +13,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// What the audit log tells of beside the actions of access.go. Nobody asks
-// Check for these: they have happened, or are allowed by another action.
+// Actions that only the audit log knows, in addition to those of access.go. Check is
+// never asked about them: they have already happened, or another action allows them.
 const (
 	didSignIn            Action = "session.sign_in"
 	didSignOut           Action = "session.sign_out"
@@ -31,12 +31,12 @@ const (
 	didRestoreMessage    Action = "message.restore"
 )
 
-// operatorName stands in the audit log for who acts at the machine itself: the
-// commands, the first start, and the set-up link that it prints.
+// operatorName is the name in the audit log of whoever acts on the machine itself: by
+// the commands, the first start, and the set-up link that it prints.
 const operatorName = "operator"
 
-// operator is the person at the machine, for the audit log; Check grants it
-// nothing.
+// operator is the person at the machine, for the audit log. It has no role, so Check
+// allows it nothing.
 func operator() *Actor { return &Actor{User: store.User{ID: operatorName, Email: operatorName}} }
 
 // target is the thing that a line of the audit log is about.
@@ -45,14 +45,13 @@ type target struct {
 	id   string
 }
 
-// changes are members of a thing as the audit log shows them. A secret is never
-// one of them: say "set" or "cleared" instead.
+// changes are members of a thing as the audit log shows them. A secret is never one of
+// them: write "set" or "cleared" instead.
 type changes map[string]any
 
-// record adds one line to the audit log, in the transaction of the change. Of
-// before and after only the members that differ are kept; before is nil for
-// something new, after for something deleted. A change that changes nothing
-// leaves no line.
+// record adds one line to the audit log, in the transaction of the change. It keeps only
+// the members that differ between before and after. before is nil for a new thing, after
+// is nil for a deleted one. If nothing differs, it adds no line.
 func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Action, on target, before, after changes) error {
 	e := &store.AuditEntry{ID: store.NewID(), CreatedAt: a.instant(), ActorID: actor.User.ID, ActorName: actor.User.Email,
 		Action: string(action), TargetType: on.kind, TargetID: on.id, RequestID: telemetry.RequestID(ctx)}
@@ -69,7 +68,7 @@ func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Act
 	}
 	for _, who := range []string{"user_id", "agent_id"} {
 		if id, ok := after[who]; ok {
-			now[who] = id // whose place it is does not change with it
+			now[who] = id // keep it although it does not change: it says who is concerned
 		}
 	}
 	if len(old) > 0 {
@@ -81,9 +80,9 @@ func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Act
 	return tx.CreateAuditEntry(ctx, e)
 }
 
-// Operate adds a line about a change that the actor is about to make with the
-// page of the job queue: the request, and the jobs that it names. That page
-// has transactions of its own, so the line comes before the change.
+// Operate adds a line about a change that the actor is about to make on the page of the
+// job queue: the request, and the jobs that it names. That page has transactions of its
+// own, so the line is written before the change.
 func (a *App) Operate(ctx context.Context, actor *Actor, request string, jobs []int64) error {
 	if err := Check(actor, ActOperate, Resource{}); err != nil {
 		return err
@@ -93,7 +92,8 @@ func (a *App) Operate(ctx context.Context, actor *Actor, request string, jobs []
 	})
 }
 
-// differing are the members of a thing that other has not, or not so.
+// differing returns the members of one that are missing in other or have another value
+// there.
 func differing(of, other changes) changes {
 	left := changes{}
 	for member, v := range of {
@@ -107,8 +107,8 @@ func differing(of, other changes) changes {
 // maxFact is how many bytes of a text the audit log shows.
 const maxFact = 500
 
-// short cuts a long text, for example an agent's instructions, and adds its
-// sum, by which two long texts that differ far behind can be told apart.
+// short cuts a long text, for example an agent's instructions, and adds its checksum.
+// The checksum tells apart two texts that differ only after the cut.
 func short(v any) any {
 	text, ok := v.(string)
 	if p, points := v.(*string); points && p != nil {
@@ -120,7 +120,7 @@ func short(v any) any {
 	return cut(text, maxFact) + " ... (" + sum(text) + ")"
 }
 
-// sum stands for a text that the audit log must not show, or not whole.
+// sum is the checksum of a text that the audit log must not show, or not as a whole.
 func sum(text string) string {
 	if len(text) <= len("{}") {
 		return text
@@ -128,11 +128,12 @@ func sum(text string) string {
 	return fmt.Sprintf("%d bytes, sha256 %.8x", len(text), sha256.Sum256([]byte(text)))
 }
 
-// AuditFilter narrows the audit log; empty members narrow nothing.
+// AuditFilter limits which lines of the audit log are listed. An empty member is no
+// limit.
 type AuditFilter = store.AuditFilter
 
-// AuditLog lists who changed what, newest first: at most limit lines (1..200)
-// of those older than the line before ("" = from the newest on).
+// AuditLog lists who changed what, newest first: at most limit lines (1..200) that are
+// older than the line before. A before of "" begins with the newest line.
 func (a *App) AuditLog(ctx context.Context, actor *Actor, f AuditFilter, before string, limit int) (*store.Listing[store.AuditEntry], error) {
 	if err := Check(actor, ActReadAudit, Resource{}); err != nil {
 		return nil, err
@@ -150,8 +151,7 @@ func (a *App) AuditLog(ctx context.Context, actor *Actor, f AuditFilter, before 
 	return a.db.AuditEntries(ctx, f, before, min(max(limit, 1), MaxAuditPage))
 }
 
-// storable brings an instant that a client asks for into the years that both
-// databases can compare.
+// storable limits an instant from a client to the years that both databases can compare.
 func storable(t time.Time) time.Time {
 	first, last := time.Unix(0, 0), time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)
 	switch {
@@ -165,5 +165,5 @@ func storable(t time.Time) time.Time {
 	return t
 }
 
-// MaxAuditPage is how many lines of the audit log one answer holds at most.
+// MaxAuditPage is the most lines of the audit log in one answer.
 const MaxAuditPage = 200

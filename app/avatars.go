@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxAvatar bounds an uploaded picture, in bytes.
+	// maxAvatar is the largest picture that can be uploaded, in bytes.
 	maxAvatar = 2 << 20
 	// pathAvatars is where pictures are served from, as clients know it.
 	pathAvatars = "/static/avatars/"
 )
 
-// SetAvatar makes a picture of an upload and gives it to the actor, in place
-// of the one there was.
+// SetAvatar makes a picture from an upload and stores it as the actor's picture, in
+// place of the old one.
 func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*store.User, error) {
 	if err := Check(actor, ActUpdateSelf, Resource{}); err != nil {
 		return nil, err
@@ -34,13 +34,14 @@ func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*stor
 	return a.replaceAvatar(ctx, actor, v)
 }
 
-// pictureBounds: a large picture takes seconds, and each that waits holds its
-// upload. Who sends several has one at work and one in line.
+// pictureBounds limits the pictures that are being made. A large one takes seconds, and
+// each upload that waits is kept in memory. One person has at most one at work and one
+// waiting.
 var pictureBounds = limit.Bounds{PerAddress: 1, AtAll: 24, Busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 10 * time.Second,
 	Message: "Other pictures are still being read. Try again in 10 s."}}
 
-// makePicture decodes one upload at a time, since each may take 256 MiB and
-// more. People take turns.
+// makePicture decodes one upload at a time, since each may take 256 MiB and more. People
+// take turns.
 func (a *App) makePicture(ctx context.Context, person string, upload []byte) (image []byte, extension string, err error) {
 	release, err := a.pictures.Acquire(ctx, limit.Asker{Address: person})
 	if err != nil {
@@ -58,7 +59,7 @@ func (a *App) makePicture(ctx context.Context, person string, upload []byte) (im
 	return image, extension, err
 }
 
-// RemoveAvatar leaves the actor without a picture.
+// RemoveAvatar deletes the actor's picture.
 func (a *App) RemoveAvatar(ctx context.Context, actor *Actor) (*store.User, error) {
 	if err := Check(actor, ActUpdateSelf, Resource{}); err != nil {
 		return nil, err
@@ -66,7 +67,8 @@ func (a *App) RemoveAvatar(ctx context.Context, actor *Actor) (*store.User, erro
 	return a.replaceAvatar(ctx, actor, nil)
 }
 
-// replaceAvatar stores v, unless nil, in place of the actor's picture.
+// replaceAvatar replaces the actor's picture by v. If v is nil, it only deletes the old
+// one.
 func (a *App) replaceAvatar(ctx context.Context, actor *Actor, v *store.Avatar) (*store.User, error) {
 	var u *store.User
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
@@ -93,7 +95,7 @@ func (a *App) replaceAvatar(ctx context.Context, actor *Actor, v *store.Avatar) 
 	return u, fromStore(err, "User")
 }
 
-// Avatar returns a picture; everybody who is signed in may see it.
+// Avatar returns a picture. Everybody who is signed in may see it.
 func (a *App) Avatar(ctx context.Context, actor *Actor, id string) (*store.Avatar, error) {
 	if err := Check(actor, ActReadAvatar, Resource{}); err != nil {
 		return nil, err

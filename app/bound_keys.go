@@ -10,23 +10,23 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// A stored model key is bound to the provider and the host that it was given
-// for. Whoever may change an agent's provider, or the operator who moves a
-// provider to another address, does not thereby send somebody's key to
-// strangers. The binding stands inside the encrypted text, where nobody can
-// change it apart from the key.
+// A stored model key is bound to the provider and the host that it was given for.
+// Without that, whoever may change an agent's provider, or an operator who moves a
+// provider to another address, would send somebody's key to strangers. The binding is
+// inside the encrypted text, so nobody can change it without the key.
 
-// boundPrefix begins the text of a bound key; no provider's key looks like it.
+// boundPrefix begins the text of a bound key. No provider's key looks like it.
 const boundPrefix = "coagent-key\x1f"
 
-// boundKey is what is encrypted.
+// boundKey is the text that is encrypted.
 type boundKey struct {
 	provider string
-	host     string // "" where the provider was unknown when the key was stored
+	host     string // "" if the provider was unknown when the key was stored
 	key      secret.Text
 }
 
-// errBoundElsewhere says for what a key was given; it does not hold the key.
+// errBoundElsewhere says which provider and host a key was given for. It does not
+// contain the key.
 type errBoundElsewhere struct{ provider, host string }
 
 func (e *errBoundElsewhere) Error() string {
@@ -36,12 +36,12 @@ func (e *errBoundElsewhere) Error() string {
 	return fmt.Sprintf("the stored key was given for %s at %s", e.provider, e.host)
 }
 
-// sealKey encrypts a key for a provider at its present address.
+// sealKey encrypts a key and binds it to the present address of a provider.
 func (a *App) sealKey(provider string, key secret.Text) (token string, err error) {
 	return a.keys.Encrypt(secret.Text(strings.Join([]string{boundPrefix + provider, a.models.Host(provider), key.Reveal()}, "\x1f")))
 }
 
-// unsealKey decrypts a stored key. One from before keys were bound has no
+// unsealKey decrypts a stored key. A key that was stored before keys were bound has no
 // provider.
 func (a *App) unsealKey(token string) (boundKey, error) {
 	plain, err := a.keys.Decrypt(token)
@@ -57,7 +57,8 @@ func (a *App) unsealKey(token string) (boundKey, error) {
 	return boundKey{provider, host, secret.Text(key)}, nil
 }
 
-// keyFor is a stored key for a call of the provider, or *errBoundElsewhere.
+// keyFor returns a stored key for a call to provider. It returns *errBoundElsewhere if
+// the key is bound to another provider or host.
 func (a *App) keyFor(provider, token string) (secret.Text, error) {
 	k, err := a.unsealKey(token)
 	switch {
@@ -69,13 +70,13 @@ func (a *App) keyFor(provider, token string) (secret.Text, error) {
 	return k.key, nil
 }
 
-// bindKeys binds the keys of an agent that were stored before keys were bound
-// to the provider that they were used with, before the agent gets another one.
+// bindKeys binds the old, unbound keys of an agent to the provider that they were used
+// with so far. Call it before the agent gets another provider.
 func (a *App) bindKeys(ctx context.Context, tx *store.Tx, before, ag *store.Agent) error {
 	if ag.ModelProvider == before.ModelProvider {
 		return nil
 	}
-	// A token that cannot be decrypted is no key, and stays what it is.
+	// A token that cannot be decrypted holds no key and stays as it is.
 	bind := func(token string) (string, error) {
 		k, err := a.unsealKey(token)
 		if errors.Is(err, secret.ErrDecrypt) || k.provider != "" {
@@ -91,7 +92,7 @@ func (a *App) bindKeys(ctx context.Context, tx *store.Tx, before, ag *store.Agen
 		if ag.EncryptedAPIKey, err = bind(ag.EncryptedAPIKey); err != nil {
 			return err
 		}
-		before.EncryptedAPIKey = ag.EncryptedAPIKey // the key is the same: nobody has set one
+		before.EncryptedAPIKey = ag.EncryptedAPIKey // so that this does not count as a newly set key
 	}
 	further, err := tx.AgentKeys(ctx, ag.ID)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// browseTimeout bounds one look into a table: it may be large, and people wait
-// for the same database.
+// browseTimeout limits one read of a table. The table may be large, and people wait for
+// the same database.
 const browseTimeout = 10 * time.Second
 
-// Tables lists the tables that operators may look into.
+// Tables lists the tables that operators may read.
 func (a *App) Tables(actor *Actor) ([]string, error) {
 	if err := Check(actor, ActBrowse, Resource{}); err != nil {
 		return nil, err
@@ -27,8 +27,7 @@ func (a *App) Tables(actor *Actor) ([]string, error) {
 	return names, nil
 }
 
-// Table reads rows of a table without any secret, the newest first, each as a
-// JSON object.
+// Table reads rows of a table without any secret, newest first, each as a JSON object.
 func (a *App) Table(ctx context.Context, actor *Actor, name string, w store.Window) (*store.Listing[json.RawMessage], error) {
 	if err := Check(actor, ActBrowse, Resource{}); err != nil {
 		return nil, err

@@ -31,8 +31,7 @@ func (a *App) CreateCourse(ctx context.Context, actor *Actor, title string, desc
 	return c, err
 }
 
-// Courses lists all courses for admins, and for others those they own or are
-// linked to.
+// Courses lists all courses for admins. Others get those that they own or are linked to.
 func (a *App) Courses(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.Course], error) {
 	if err := Check(actor, ActListCourses, Resource{}); err != nil {
 		return nil, err
@@ -49,8 +48,8 @@ func (a *App) Course(ctx context.Context, actor *Actor, id string) (*store.Cours
 	return a.courseFor(ctx, actor, id, ActReadCourse)
 }
 
-// CourseSettings are the members of a course that its teachers choose; unsent
-// ones keep what is stored.
+// CourseSettings are the members of a course that its teachers set. A member that is not
+// sent keeps the stored value.
 type CourseSettings struct {
 	Title       Opt[string]
 	Description Opt[string]
@@ -86,8 +85,8 @@ func (a *App) UpdateCourse(ctx context.Context, actor *Actor, id string, s Cours
 	return c, err
 }
 
-// DeleteCourse removes a course with its rooms, what was said in them, its
-// members and announcements, and returns it as it was. A dry run only counts.
+// DeleteCourse deletes a course with its rooms, their messages, its members and
+// announcements, and returns it as it was. A dry run only counts.
 func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun bool) (*store.Course, store.Counts, error) {
 	if dryRun {
 		if _, err := a.courseFor(ctx, actor, id, ActDeleteCourse); err != nil {
@@ -120,7 +119,7 @@ func (a *App) courseFor(ctx context.Context, actor *Actor, id string, action Act
 	return c, Check(actor, action, res)
 }
 
-// course loads a course and how the actor stands to it.
+// course loads a course and the actor's relations to it.
 func (a *App) course(ctx context.Context, actor *Actor, id string) (*store.Course, Resource, error) {
 	return courseIn(ctx, a.db.Queries, actor, id)
 }
@@ -140,9 +139,10 @@ func courseIn(ctx context.Context, q store.Queries, actor *Actor, id string) (*s
 	return c, res, nil
 }
 
-// changeCourse runs fn in a transaction that holds a course and its people, if
-// the actor may do the action: asked before it, so that who may not holds up
-// nobody, and again once nobody else can change the answer.
+// changeCourse runs fn in a transaction that locks a course and its people, if the actor
+// may do the action. It checks that twice: before the lock, so that an actor without the
+// right does not make others wait, and under the lock, when nobody can change the
+// answer.
 func (a *App) changeCourse(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Course, Resource) error) error {
 	if _, err := a.courseFor(ctx, actor, id, action); err != nil {
 		return err

@@ -8,9 +8,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// What is told of a line that no decision is stored for.
+// The causes that are shown for a message without a stored decision.
 const (
-	causeRead    = "read"    // an agent that was about to speak has read it
+	causeRead    = "read"    // an agent has read it in a turn that it already had
 	causeUnheard = "unheard" // the room's AI was off, or the decision is not kept any more
 	ruleRead     = "read"
 )
@@ -21,14 +21,14 @@ type SeenDecision struct {
 	Agents []SeenCandidate
 }
 
-// SeenCandidate is what became of one agent, with the turn that it got.
+// SeenCandidate is what was decided about one agent, with the turn that it got.
 type SeenCandidate struct {
 	candidate
 	Turn *store.Turn // nil for an agent that did not speak
 }
 
-// DecisionFilter chooses among a room's decisions. Seq or MessageID asks for
-// one line, Before for those made before the decision with this id.
+// DecisionFilter selects decisions of a room. Seq or MessageID selects those about one
+// message, Before those made before the decision with this id.
 type DecisionFilter struct {
 	Before    string
 	Limit     int
@@ -36,8 +36,7 @@ type DecisionFilter struct {
 	MessageID string
 }
 
-// Decisions tells why each agent of a room spoke or did not, the newest
-// decision first.
+// Decisions lists why each agent of a room spoke or did not, the newest decision first.
 func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f DecisionFilter) (*store.Listing[SeenDecision], error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActReadDecisions)
 	if err != nil {
@@ -62,12 +61,12 @@ func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f Deci
 	return store.Map(rows, a.seenDecisions), nil
 }
 
-// aboutMessage is how many decisions may be about one line: the first, and those
-// with which staff let the agents go on.
+// aboutMessage is how many decisions there may be about one message: the first one, and
+// those with which staff let the agents go on.
 const aboutMessage = 20
 
-// decisionsAbout are the decisions about one line; for a line without one, what
-// became of it instead.
+// decisionsAbout returns the decisions about one message. For a message without a
+// decision it returns one that says why there is none.
 func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) ([]SeenDecision, error) {
 	rows, err := a.db.MessageDecisions(ctx, room.ID, seq, aboutMessage)
 	if err != nil {
@@ -93,7 +92,7 @@ func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) (
 	return seen, nil
 }
 
-// seenDecisions puts the turns beside the agents that got them.
+// seenDecisions adds to each agent the turn that it got.
 func (a *App) seenDecisions(ctx context.Context, rows []store.Decision) ([]SeenDecision, error) {
 	ids := make([]string, len(rows))
 	for i := range rows {

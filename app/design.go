@@ -12,33 +12,33 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Design is the wish for an agent's instructions. What the design agent says,
-// and the model that it uses, are its own unless the request brings others.
+// Design is a request for an agent's instructions. The design agent uses its own
+// instructions and model unless the request has others.
 type Design struct {
 	Requirement     string
 	TargetAgentType string
 	CourseContext   string
-	// ProjectID names a project whose active design agent serves in place of the
-	// program's own; empty for none.
+	// ProjectID names a project whose active design agent is used in place of the
+	// built-in one. It is "" for none.
 	ProjectID string
 
 	SystemPrompt string
 	Model        string
 	Provider     string
 	Key          secret.Text
-	// Suggested is the provider that clients always send. It counts with a Key,
-	// or where none is needed: the design agent's key fits its own provider.
+	// Suggested is the provider that clients always send. It counts only if there is a
+	// Key, or if it needs none: the design agent's key is for its own provider.
 	Suggested string
 }
 
-// The texts of the contract.
+// Error texts that are part of the API's contract.
 var (
 	errNoDesignKey  = errorf(KindRejected, "no_key", "API Key is required. Please set it in the Design Agent settings for this course.")
 	errBadDesignKey = errorf(KindRejected, string(llm.BadKey), "Invalid API Key provided.")
 )
 
-// GenerateInstructions has a design agent write the instructions of another
-// agent; cut tells that they were cut before their end. Nothing of it is kept.
+// GenerateInstructions has a design agent write the instructions of another agent. cut
+// is true if they were cut before their end. Nothing is stored.
 func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) (text string, cut bool, err error) {
 	if err := Check(actor, ActDesignAgent, Resource{}); err != nil {
 		return "", false, err
@@ -86,9 +86,9 @@ func (a *App) checkDesign(d *Design) error {
 		text("custom_model", d.Model, 0, maxName), text("custom_api_key", d.Key.Reveal(), 0, 4096)))
 }
 
-// designer is the agent that writes instructions: the active design agent of
-// the project, else the program's own, else what its type says. mayKnow tells
-// whether the actor may know why it fails.
+// designer returns the agent that writes instructions: the active design agent of the
+// project, else the built-in one, else one with the defaults of its type. mayKnow is
+// true if the actor may see why it fails.
 func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag *store.Agent, mayKnow bool, err error) {
 	if projectID != "" {
 		res, err := a.projectResource(ctx, actor, projectID)
@@ -112,8 +112,8 @@ func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag 
 	return ag, mayKnow, err
 }
 
-// designKeys makes the agent what the request wants it to be, and gives the
-// keys to call its model with.
+// designKeys sets the agent's provider and model as the request asks, and returns the
+// keys for the calls to its model.
 func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]chainKey, error) {
 	ag.SystemPrompt = cmp.Or(d.SystemPrompt, ag.SystemPrompt)
 	if d.Model != "" {
@@ -131,7 +131,7 @@ func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]chai
 		}
 		ag.ModelProvider = provider
 		if d.Model == "" {
-			ag.Model = nil // the stored one is not of this provider
+			ag.Model = nil // the stored model is one of another provider
 		}
 	}
 	switch {
@@ -148,13 +148,13 @@ func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]chai
 	return keys, err
 }
 
-// isMaskOf tells whether a client has sent back the mask of the stored key.
+// isMaskOf reports whether a client has sent back the mask of the stored key.
 func (a *App) isMaskOf(ag *store.Agent, key secret.Text) bool {
 	masked := a.MaskedKey(ag)
 	return masked != nil && *masked == key.Reveal()
 }
 
-// ask is what the design agent is asked.
+// ask is the conversation that is sent to the design agent's model.
 func (d Design) ask() []llm.Message {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Write the instructions of an agent of the type %q.\n\nWhat is required of it:\n%s", d.TargetAgentType, d.Requirement)

@@ -12,38 +12,40 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// A device that signed in keeps a note of it, beside its session and beyond
-// that. The note is no credential: it only lets the device past the locks that
-// strangers bring about by wrong passwords, as OWASP's "device cookies" do.
+// A device that signed in keeps a note about that, which lives longer than its session.
+// The note is no credential. Wrong passwords from strangers lock an account for unknown
+// devices, and the note lets this device past such locks. OWASP calls this "device
+// cookies".
 
 const (
 	deviceLife     = 365 * 24 * time.Hour
-	deviceAccounts = 16 // that one note names; a computer may be a whole class's
+	deviceAccounts = 16 // the most accounts in one note; a computer may be a whole class's
 	deviceBytes    = 4096
 )
 
-// device is such a note. Its ID is the device's.
+// device is the content of a note. ID identifies the device.
 type device struct {
 	jwt.RegisteredClaims
 	Accounts []deviceAccount `json:"acc"`
 }
 
-// deviceAccount is an account that was signed in to. The epoch moves on when
-// the password changes or the person signs out everywhere.
+// deviceAccount is an account that the device signed in to. The account's epoch
+// increases when the password changes or the person signs out everywhere.
 type deviceAccount struct {
 	UserID string `json:"u"`
 	Epoch  int    `json:"e"`
 }
 
-// deviceKey signs notes. It goes with the secret of the sessions, and yet no
-// note passes for a session's token, nor the other way round.
+// deviceKey is the key that signs notes. It is derived from the secret of the sessions,
+// but differs from it: a note is never valid as a session's token, nor a token as a
+// note.
 func (a *App) deviceKey() []byte {
 	mac := hmac.New(sha256.New, []byte(a.cfg.Auth.SecretKey.Reveal()))
 	_, _ = mac.Write([]byte("coagent device note"))
 	return mac.Sum(nil)
 }
 
-// device reads a note, nil if it is none of ours.
+// device reads a note. It returns nil if the note is not one of ours.
 func (a *App) device(note secret.Text) *device {
 	if note == "" || len(note) > deviceBytes {
 		return nil
@@ -57,15 +59,15 @@ func (a *App) device(note secret.Text) *device {
 	return d
 }
 
-// knows tells whether the device signed in to an account that has had the same
-// password ever since.
+// knows reports whether the device signed in to this account and the password has not
+// changed since.
 func (d *device) knows(u *store.User) bool {
 	return d != nil && u != nil && slices.Contains(d.Accounts, deviceAccount{u.ID, u.DeviceEpoch})
 }
 
-// DeviceNote is what a device keeps that signed in and got these tokens: what
-// note says, which it may have had before, and the account. It is "" for tokens
-// that were not got by signing in.
+// DeviceNote makes the note for a device that signed in and got these tokens. It has the
+// accounts of the device's earlier note, and this account. It is "" if the tokens do not
+// come from signing in.
 func (a *App) DeviceNote(t *Tokens, note secret.Text) (fresh secret.Text, life time.Duration, err error) {
 	if t.user == nil {
 		return "", 0, nil

@@ -11,8 +11,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Explain is an error in words for the person at a terminal: what is wrong and
-// what helps, one sentence a line. Codes and the chain of calls are for a log.
+// Explain turns an error into words for the person at a terminal: what is wrong and what
+// helps, one sentence a line. It leaves out codes and the chain of calls, which are for
+// a log.
 func Explain(err error) string {
 	var lines []string
 	for _, one := range parts(err) {
@@ -62,13 +63,13 @@ func explain(err error) string {
 	return err.Error()
 }
 
-// before is an error's text up to where the operating system's words begin.
+// before is an error's text up to the part that the operating system wrote.
 func before(err error, rest string) string {
 	text, _, _ := strings.Cut(err.Error(), rest)
 	return text
 }
 
-// reason says what the operating system refused.
+// reason says in words why the operating system refused something.
 func reason(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

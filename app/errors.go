@@ -8,14 +8,14 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Kind says what sort of failure an Error is; the edge maps it to an HTTP
-// status and the job queue to a fate.
+// Kind is the sort of failure of an Error. The web package maps it to an HTTP status,
+// the job queue to a job's outcome.
 type Kind string
 
 // The kinds of failure, with the HTTP status that web gives each.
 const (
 	KindInvalid         Kind = "invalid"         // 422: a member is missing or out of range
-	KindRejected        Kind = "rejected"        // 400: refused by a rule that the wire contract answers with 400
+	KindRejected        Kind = "rejected"        // 400: refused by a rule for which the API's contract says 400
 	KindUnauthenticated Kind = "unauthenticated" // 401
 	KindForbidden       Kind = "forbidden"       // 403
 	KindNotFound        Kind = "not_found"       // 404
@@ -24,27 +24,27 @@ const (
 	KindLimited         Kind = "limited"         // 429
 	KindUpstream        Kind = "upstream"        // 502: a model provider or another agent failed
 	KindUnavailable     Kind = "unavailable"     // 503: try again later
-	KindInternal        Kind = "internal"        // 500: our fault; the person sees a request id only
+	KindInternal        Kind = "internal"        // 500: our fault; the person sees only a request id
 )
 
-// Error is the one error type that leaves this package. Message and Fields
-// are written for the person who caused it; Err is for the log alone.
+// Error is the only error type that leaves this package. Message and Fields are written
+// for the person who caused it. Err is only for the log.
 type Error struct {
 	Kind       Kind
-	Code       string // stable, machine readable, for example "course_not_found"; Kind when empty
+	Code       string // stable, machine readable, for example "course_not_found"; "" means the Kind
 	Message    string
 	Fields     []FieldError
 	RetryAfter time.Duration // for KindLimited and KindUnavailable; zero when unknown
 	Err        error
 }
 
-// FieldError names one member of the request that is wrong and the remedy.
+// FieldError names one wrong member of the request and says how to correct it.
 type FieldError struct {
 	Field   string `json:"field" doc:"The member, for example body.name"`
 	Message string `json:"message" doc:"What is wrong with it and what to send instead"`
 }
 
-// Error gives the text for the log: the message and, behind it, the cause.
+// Error is the text for the log: the message, then the cause.
 func (e *Error) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%s: %s: %v", e.Kind, e.Message, e.Err)
@@ -52,7 +52,7 @@ func (e *Error) Error() string {
 	return string(e.Kind) + ": " + e.Message
 }
 
-// Unwrap gives the cause, so that errors.Is and errors.As see it.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
 func errorf(kind Kind, code, format string, args ...any) *Error {
@@ -68,12 +68,12 @@ func invalid(field, format string, args ...any) *Error {
 
 func forbidden(message string) *Error { return errorf(KindForbidden, "forbidden", "%s", message) }
 
-// notFound is the error for a thing that is not there, or that this person
-// may not know of; noun is capitalised, for example "Course".
+// notFound is the error for a thing that does not exist, or that this person may not
+// know of. noun is capitalised, for example "Course".
 func notFound(noun string) *Error { return errorf(KindNotFound, "not_found", "%s not found", noun) }
 
-// fromStore gives a store error its kind and the noun that it is about. Nil
-// and errors that already are an *Error pass through.
+// fromStore turns a store error into an Error with the right kind and with noun in its
+// text. It returns nil and any *Error unchanged.
 func fromStore(err error, noun string) error {
 	var known *Error
 	switch {
@@ -95,13 +95,13 @@ func fromStore(err error, noun string) error {
 	return err
 }
 
-// StorageFull is what a person is told when the disk or the database has no
-// room left; err is the cause.
+// StorageFull is the error for a person when the disk or the database is full. err is
+// the cause.
 func StorageFull(err error) *Error {
 	return &Error{Kind: KindUnavailable, Code: "storage_full", Message: "The server has no space left to store this. Tell its operator.", Err: err}
 }
 
-// KindOf is the kind of err, KindInternal for anything unknown.
+// KindOf is the kind of err. It is KindInternal for an error of unknown kind.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {

@@ -10,7 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// RoomExport is all that was said in a room, for one reader.
+// RoomExport is all messages of a room, for one reader.
 type RoomExport struct {
 	Room  *store.Room
 	At    time.Time
@@ -18,11 +18,11 @@ type RoomExport struct {
 	staff bool
 }
 
-// exportBatch is how many lines of an export are in memory at a time.
+// exportBatch is how many messages of an export are in memory at a time.
 const exportBatch = 32
 
-// ExportRoom begins the export of a room for who may read its history; hidden
-// lines are there for staff alone.
+// ExportRoom begins the export of a room for an actor who may read its history. Only
+// staff get the text of hidden messages.
 func (a *App) ExportRoom(ctx context.Context, actor *Actor, roomID string) (*RoomExport, error) {
 	room, res, err := a.roomAccess(ctx, actor, roomID, ActExportRoom)
 	if err != nil {
@@ -31,7 +31,7 @@ func (a *App) ExportRoom(ctx context.Context, actor *Actor, roomID string) (*Roo
 	return &RoomExport{Room: room, At: a.instant(), app: a, staff: Check(actor, ActReadHidden, res) == nil}, nil
 }
 
-// Messages gives the lines up to the moment of ExportRoom, oldest first, as the
+// Messages yields the messages up to the moment of ExportRoom, oldest first, as the
 // reader may read them.
 func (e *RoomExport) Messages(ctx context.Context) iter.Seq2[*store.Message, error] {
 	return func(yield func(*store.Message, error) bool) {
@@ -54,14 +54,14 @@ func (e *RoomExport) Messages(ctx context.Context) iter.Seq2[*store.Message, err
 	}
 }
 
-// MarkdownTitle opens an export as Markdown (CommonMark).
+// MarkdownTitle is the title of an export in Markdown (CommonMark).
 func (e *RoomExport) MarkdownTitle() string {
 	return "# " + markdownName(e.Room.Name) + "\n\nExported on " + e.At.Format("2006-01-02 15:04") + " UTC.\n"
 }
 
-// MarkdownMessage is one line as Markdown: a heading with the speaker, and the
-// text as a quotation without any markup, so that nothing that is said looks
-// like the heading of another line.
+// MarkdownMessage is one message in Markdown: a heading with the author, then the text
+// as a quotation. The quotation has no markup of its own, so that no text can look like
+// the heading of another message.
 func (e *RoomExport) MarkdownMessage(m *store.Message) string {
 	var b strings.Builder
 	b.WriteString("\n### " + markdownName(SenderName(m)) + ", " + m.CreatedAt.UTC().Format("2006-01-02 15:04:05"))
@@ -83,8 +83,7 @@ var (
 		"<", `\<`, ">", `\>`, "#", `\#`, "|", `\|`, "~", `\~`, "!", `\!`, "&", `\&`, "-", `\-`, "+", `\+`, "=", `\=`, "\t", "    ")
 )
 
-// markdownName is a name on one line, without markup and without the characters
-// that nobody sees.
+// markdownName is a name on one line, without markup and invisible characters.
 func markdownName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		switch {

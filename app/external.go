@@ -14,21 +14,21 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// NewExternalAgent describes an agent outside this program; empty members take
-// their defaults.
+// NewExternalAgent describes an agent outside this program. Empty members get their
+// defaults.
 type NewExternalAgent struct {
 	Name            string
 	Type            string
 	WebhookURL      string
 	AuthType        string      // none, bearer (the default) or oauth2
-	AuthToken       secret.Text // of bearer
+	AuthToken       secret.Text // for bearer
 	OAuth           *OAuthClient
-	TimeoutMS       int // 1000..120000, 30000 when zero
+	TimeoutMS       int // 1000..120000; 0 means 30000
 	FallbackMessage string
 	SystemPrompt    string
 }
 
-// OAuthClient is how this program asks for access tokens to an external agent.
+// OAuthClient is how this program gets access tokens for calls to an external agent.
 type OAuthClient struct {
 	TokenURL     string      `json:"token_url"`
 	ClientID     string      `json:"client_id"`
@@ -36,8 +36,8 @@ type OAuthClient struct {
 	Scope        string      `json:"scope,omitempty"`
 }
 
-// externalConfig is what an external agent's configuration holds beside its
-// secrets; members that are not listed belong to the client.
+// externalConfig has the members of an external agent's configuration that this program
+// reads, without secrets. Other members are for the client.
 type externalConfig struct {
 	WebhookURL      string       `json:"webhook_url"`
 	AuthType        string       `json:"auth_type"`
@@ -56,8 +56,8 @@ const (
 	defaultFallback = "\u26a0\ufe0f External agent is temporarily unavailable."
 )
 
-// ExternalAgents lists agents outside this program: all of them for admins, for
-// others those they made.
+// ExternalAgents lists the agents outside this program. Admins get all of them, others
+// those that they made.
 func (a *App) ExternalAgents(ctx context.Context, actor *Actor) (*store.Listing[store.Agent], error) {
 	if err := Check(actor, ActListExternal, Resource{}); err != nil {
 		return nil, err
@@ -69,8 +69,8 @@ func (a *App) ExternalAgents(ctx context.Context, actor *Actor) (*store.Listing[
 	return a.db.ExternalAgents(ctx, of, store.Page{Limit: store.MaxLimit})
 }
 
-// CreateExternalAgent adds an agent outside this program. The token with which
-// it may call back is returned here, and by RotateCallbackToken, alone.
+// CreateExternalAgent adds an agent outside this program. It returns the token with
+// which the agent may call back. Only this and RotateCallbackToken ever return it.
 func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExternalAgent) (*store.Agent, secret.Text, error) {
 	if err := Check(actor, ActCreateExternal, Resource{}); err != nil {
 		return nil, "", err
@@ -88,8 +88,8 @@ func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExter
 	return ag, callback, agentError(err)
 }
 
-// externalAgent makes the row of an external agent, without its secrets, which
-// it returns beside it.
+// externalAgent makes the database row of an external agent. It returns the agent's
+// secrets separately.
 func (a *App) externalAgent(actor *Actor, in NewExternalAgent) (*store.Agent, map[string]string, error) {
 	ag := a.newAgent("", actor.User.ID)
 	ag.Name, ag.Type, ag.SystemPrompt = in.Name, in.Type, in.SystemPrompt
@@ -123,7 +123,7 @@ func (a *App) externalAgent(actor *Actor, in NewExternalAgent) (*store.Agent, ma
 	return &ag, secrets, nil
 }
 
-// check refuses what no call could be made with.
+// check refuses a configuration with which no call could be made.
 func (c *externalConfig) check(secrets map[string]string) error {
 	if err := firstOf(errors.Join(webURL("webhook_url", c.WebhookURL), oneOf("auth_type", c.AuthType, a2a.AuthNone, a2a.AuthBearer, a2a.AuthOAuth2),
 		between("timeout_ms", c.TimeoutMS, 1000, 120_000), text("fallback_message", c.FallbackMessage, 0, maxText))); err != nil {
@@ -154,7 +154,7 @@ func webURL(field, address string) error {
 	return nil
 }
 
-// checkSecrets refuses what cannot travel in a header.
+// checkSecrets refuses secrets that cannot be sent in a header.
 func checkSecrets(secrets map[string]string) error {
 	for _, member := range []string{secretAuthToken, secretClientSecret} {
 		s := secrets[member]
@@ -168,10 +168,10 @@ func checkSecrets(secrets map[string]string) error {
 	return nil
 }
 
-// changeExternal checks a changed configuration of an external agent. Secrets
-// are only ever sent to the host they were typed in for: somebody who may edit
-// the address, but never reads the secret, must not have it sent elsewhere. Of
-// those kept it takes away what has no host any more.
+// changeExternal checks the changed configuration of an external agent. A secret is only
+// ever sent to the host that it was typed in for: a person who may edit the address, but
+// not read the secret, must not have it sent elsewhere. If the host changes, a secret
+// that is still used must be sent again; one that is not used is removed from kept.
 func changeExternal(before, after store.JSON, kept, sent map[string]string) error {
 	was, now := readExternal(before), externalConfig{TimeoutMS: 30_000, AuthType: a2a.AuthNone}
 	if err := json.Unmarshal([]byte(after), &now); err != nil {
@@ -218,12 +218,13 @@ func origin(address string) string {
 
 func readExternal(stored store.JSON) externalConfig {
 	var cfg externalConfig
-	// What does not fit was stored before it was checked, and calls nobody.
+	// A configuration that does not fit was stored before it was checked. No call uses
+	// it.
 	_ = json.Unmarshal([]byte(stored), &cfg)
 	return cfg
 }
 
-// endpoint is where an external agent listens, with its secrets.
+// endpoint is the address of an external agent, with its secrets.
 func (a *App) endpoint(ag *store.Agent) (a2a.Endpoint, error) {
 	secrets, err := a.externalSecrets(ag)
 	if err != nil {
@@ -241,8 +242,8 @@ func (c *externalConfig) endpoint(secrets map[string]string) a2a.Endpoint {
 	return e
 }
 
-// RotateCallbackToken gives an external agent a new token to call back with,
-// and returns it this once; the old one is of no use any more.
+// RotateCallbackToken makes a new token with which an external agent calls back. It is
+// returned only this once, and the old one is not valid any more.
 func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) (secret.Text, error) {
 	if _, err := a.externalFor(ctx, actor, id, ActRotateCallback); err != nil {
 		return "", err
@@ -260,7 +261,7 @@ func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) 
 	return callback, err
 }
 
-// externalFor is agentFor for an external agent; any other is refused.
+// externalFor is agentFor for an external agent. It refuses any other agent.
 func (a *App) externalFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Agent, error) {
 	ag, err := a.agentFor(ctx, actor, id, action, "Agent config")
 	if err == nil && !ag.IsExternal {
@@ -269,7 +270,8 @@ func (a *App) externalFor(ctx context.Context, actor *Actor, id string, action A
 	return ag, err
 }
 
-// TestExternalAgent asks an external agent that is not stored for a sign of life.
+// TestExternalAgent calls an external agent that is not stored, to test whether it
+// answers.
 func (a *App) TestExternalAgent(ctx context.Context, actor *Actor, in NewExternalAgent) (a2a.Probe, error) {
 	if err := Check(actor, ActCreateExternal, Resource{}); err != nil {
 		return a2a.Probe{}, err
@@ -282,7 +284,7 @@ func (a *App) TestExternalAgent(ctx context.Context, actor *Actor, in NewExterna
 	return a.probe(ctx, actor, cfg.endpoint(secrets))
 }
 
-// TestStoredAgent asks an external agent for a sign of life.
+// TestStoredAgent calls a stored external agent, to test whether it answers.
 func (a *App) TestStoredAgent(ctx context.Context, actor *Actor, id string) (a2a.Probe, error) {
 	ag, err := a.externalFor(ctx, actor, id, ActTestExternal)
 	if err != nil {
@@ -295,8 +297,8 @@ func (a *App) TestStoredAgent(ctx context.Context, actor *Actor, id string) (a2a
 	return a.probe(ctx, actor, to)
 }
 
-// probe calls an address for a person, so often at most: a test tells what
-// answers where.
+// probe calls an address for a person. The rate is limited, because a test shows what
+// answers at an address.
 func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Probe, error) {
 	if err := a.spend(ctx, a.probes, actor.User.ID); err != nil {
 		return a2a.Probe{}, err
@@ -304,7 +306,7 @@ func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Pro
 	return a.external.Probe(ctx, to), nil
 }
 
-// newCallbackToken is 32 random bytes in 43 characters that a URL can hold.
+// newCallbackToken is 32 random bytes as 43 characters that are valid in a URL.
 func newCallbackToken() secret.Text {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)

@@ -11,8 +11,8 @@ import (
 // impersonationLife is how long a super admin may act as somebody else.
 const impersonationLife = time.Hour
 
-// Impersonate opens a session as another person, below the super admin's own
-// one: it is marked, lasts an hour, and ends with its parent.
+// Impersonate opens a session as another person, below the super admin's own session. It
+// is marked as impersonated, lasts an hour, and ends with its parent.
 func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, client Client) (*Tokens, error) {
 	if err := Check(actor, ActImpersonate, Resource{}); err != nil {
 		return nil, err
@@ -44,10 +44,10 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 	return a.tokens(s)
 }
 
-// StopImpersonating ends the impersonated session that token names and gives
-// the super admin's own tokens back. original is the token that the super admin
-// had; it has to belong to the live session above that one: a token that has
-// expired buys nothing by itself.
+// StopImpersonating ends the impersonated session of token and returns tokens of the
+// super admin's own session. original is the token that the super admin had. It must
+// belong to the parent session, and that session must be live: an expired token is not
+// enough by itself.
 func (a *App) StopImpersonating(ctx context.Context, token, original string) (*Tokens, error) {
 	not := errorf(KindRejected, "not_impersonating", "Not impersonating")
 	if original == "" || IsAccessToken(original) {

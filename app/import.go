@@ -10,42 +10,42 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// What became of a line of a class list.
+// The results for one line of a class list.
 const (
-	ImportCreated  = "created"  // an account was made and enrolled
-	ImportEnrolled = "enrolled" // the account was there, the place in the course is new
-	ImportAlready  = "already"  // both were there, and stay as they are
+	ImportCreated  = "created"  // an account was created and enrolled
+	ImportEnrolled = "enrolled" // the account existed and was enrolled in the course
+	ImportAlready  = "already"  // the account existed and was in the course; nothing changed
 	ImportError    = "error"
 )
 
-// Imported is what became of one line of a class list.
+// Imported is the result for one line of a class list.
 type Imported struct {
-	Line    int // of the file
+	Line    int // number of the line in the file
 	Email   string
 	Status  string
 	Message string
-	Link    *PasswordLink // of a new account
+	Link    *PasswordLink // only for a new account
 }
 
-// importChunk is how many lines commit together; others wait that long.
+// importChunk is how many lines commit together. Others wait until these are done.
 const importChunk = 50
 
-// errDryRun rolls a dry run back.
+// errDryRun rolls back the transaction of a dry run.
 var errDryRun = errors.New("dry run")
 
-// importer takes the people of one list into a course.
+// importer adds the people of one list to a course.
 type importer struct {
 	app       *App
 	actor     *Actor
 	course    *store.Course
-	on        Resource // the course, as the actor stands to it
+	on        Resource // the course, with the actor's relations to it
 	firstLine map[string]int
 }
 
-// ImportMembers takes the people of a class list into a course and makes
-// accounts for those who have none, with links to set a password. A line that
-// is wrong keeps no other one out, and a list that is sent again changes
-// nothing. A dry run tells what would happen.
+// ImportMembers adds the people of a class list to a course. It creates accounts for
+// those who have none, with links to set a password. A wrong line does not stop the
+// others, and sending a list again changes nothing. A dry run only says what would
+// happen.
 func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, list []byte, dryRun bool) ([]Imported, error) {
 	c, res, err := a.course(ctx, actor, courseID)
 	if err != nil {
@@ -75,7 +75,7 @@ func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, 
 	}
 	if dryRun {
 		for i := range all {
-			all[i].Link = nil // it does not exist
+			all[i].Link = nil // a dry run has not stored the link
 		}
 	}
 	return all, nil
@@ -101,9 +101,9 @@ func (in *importer) chunk(ctx context.Context, tx *store.Tx, lines []rosterRow) 
 	return done, nil
 }
 
-// line takes one person in. What it refuses, it refuses before it writes, or
-// by statements that do not fail: on Postgres a failed one would spoil the
-// whole transaction.
+// line adds one person. All its checks come before its writes, and its writes are
+// statements that do not fail: on Postgres one failed statement would abort the whole
+// transaction.
 func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *Imported) error {
 	u, role, err := in.person(l)
 	if err != nil {
@@ -124,7 +124,7 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 		if added {
 			return in.created(ctx, tx, u, role, out)
 		}
-		// Somebody else was quicker with the e-mail, or has the user name.
+		// Another transaction has just stored the e-mail, or somebody has the user name.
 		if known, err = tx.UserByEmail(ctx, l.email); errors.Is(err, store.ErrNotFound) {
 			return invalid("username", "is taken by somebody else")
 		} else if err != nil {
@@ -147,7 +147,7 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 	return err
 }
 
-// person checks a line and makes the account that it would need.
+// person checks a line and returns the account that it needs.
 func (in *importer) person(l rosterLine) (*store.User, string, error) {
 	role := strings.ToLower(l.role)
 	if role == "" {

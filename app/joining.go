@@ -11,28 +11,27 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file has the ways into a course that need nobody to enrol one: the join
-// code, which staff show to the class, and invitation links. The code belongs
-// to the course and lasts until staff change it. A link is its giver's word:
-// once the giver may not take in people of its role any more, it is void.
+// This file has the ways into a course in which staff do not enrol each person: the join
+// code, which staff show to the class, and invitation links. The code belongs to the
+// course and is valid until staff change it. A link belongs to its giver: it is valid
+// only while the giver may add people with its role.
 
 const (
-	// codeLetters are those that nobody mistakes for another when they read them
-	// off a board; 8 of them are 39 bits.
+	// codeLetters leaves out letters that look alike when they are read off a board. A
+	// code of 8 has 39 bits.
 	codeLetters = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 	codeLength  = 8
-	// joinTries is how many wrong codes one person may try within
-	// auth.signin_window.
+	// joinTries is how many wrong codes one person may try within auth.signin_window.
 	joinTries = 10
-	// The most invitation links that a course, and that one person in all
-	// courses, can have before they expire: enough for one for each student.
+	// The most unexpired invitation links of one course, and of one person in all
+	// courses: enough for one for each student.
 	maxInvitations   = 500
 	maxInvitationsOf = 1000
 )
 
 var errInvitation = errorf(KindNotFound, "invitation", "This invitation is not valid any more. Ask for a new one.")
 
-// newJoinCode draws a code, without the hyphen that it is shown with.
+// newJoinCode makes a random code, without the hyphen with which it is shown.
 func newJoinCode() (string, error) {
 	code := make([]byte, 0, codeLength)
 	for len(code) < codeLength {
@@ -41,7 +40,8 @@ func newJoinCode() (string, error) {
 			return "", err
 		}
 		for _, b := range raw {
-			// Bytes beyond the last whole round would make some letters likelier.
+			// Skip bytes beyond the last whole round: they would make some letters more
+			// likely.
 			if whole := 256 - 256%len(codeLetters); int(b) < whole && len(code) < codeLength {
 				code = append(code, codeLetters[int(b)%len(codeLetters)])
 			}
@@ -50,7 +50,7 @@ func newJoinCode() (string, error) {
 	return string(code), nil
 }
 
-// JoinCode returns the code by which people join a course.
+// JoinCode returns the code with which people join a course.
 func (a *App) JoinCode(ctx context.Context, actor *Actor, courseID string) (*store.JoinCode, error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActReadJoinCode); err != nil {
 		return nil, err
@@ -59,8 +59,7 @@ func (a *App) JoinCode(ctx context.Context, actor *Actor, courseID string) (*sto
 	return jc, fromStore(err, "Join code")
 }
 
-// SetJoinCode makes a join code for a course, or a new one in place of the
-// old, which is void at once.
+// SetJoinCode makes a new join code for a course. An old one is invalid at once.
 func (a *App) SetJoinCode(ctx context.Context, actor *Actor, courseID string) (*store.JoinCode, error) {
 	jc := &store.JoinCode{CourseID: courseID, CreatedAt: a.instant()}
 	set := func() (err error) {
@@ -75,7 +74,7 @@ func (a *App) SetJoinCode(ctx context.Context, actor *Actor, courseID string) (*
 		})
 	}
 	err := set()
-	if KindOf(err) == KindConflict { // another course drew the same one
+	if KindOf(err) == KindConflict { // another course has the same code
 		err = set()
 	}
 	if err != nil {
@@ -84,7 +83,7 @@ func (a *App) SetJoinCode(ctx context.Context, actor *Actor, courseID string) (*
 	return jc, nil
 }
 
-// DeleteJoinCode closes a course to those who know its code.
+// DeleteJoinCode deletes a course's join code, so that nobody can join with it.
 func (a *App) DeleteJoinCode(ctx context.Context, actor *Actor, courseID string) error {
 	return a.changeCourse(ctx, actor, courseID, ActSetJoinCode, func(tx *store.Tx, _ *store.Course, _ Resource) error {
 		if err := tx.DeleteJoinCode(ctx, courseID); err != nil {
@@ -94,8 +93,8 @@ func (a *App) DeleteJoinCode(ctx context.Context, actor *Actor, courseID string)
 	})
 }
 
-// JoinCourse takes the actor into the course that a join code belongs to, as a
-// student; who is in it already stays what they are.
+// JoinCourse adds the actor as a student to the course of a join code. A member keeps
+// the role that they have.
 func (a *App) JoinCourse(ctx context.Context, actor *Actor, code string) (*store.Course, error) {
 	if err := Check(actor, ActJoinCourse, Resource{}); err != nil {
 		return nil, err
@@ -124,8 +123,8 @@ func (a *App) JoinCourse(ctx context.Context, actor *Actor, code string) (*store
 	return c, a.enter(ctx, actor, c.ID, RoleStudent, ActJoinCourse, nil)
 }
 
-// enter links the actor to a course; also is done in the same transaction when
-// the actor was no member before.
+// enter links the actor to a course. If the actor was no member before, it also runs
+// also in the same transaction.
 func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by Action, also func(*store.Tx) error) error {
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
 		added, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: courseID, UserID: actor.User.ID, Role: role,
@@ -151,16 +150,16 @@ func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by
 	}), "Course")
 }
 
-// NewInvitation is what staff choose for an invitation link.
+// NewInvitation has what staff choose for an invitation link.
 type NewInvitation struct {
-	Role    string        // student when empty
+	Role    string        // "" means student
 	Life    time.Duration // up to a year
 	MaxUses int           // 1..1000
 }
 
 const maxInvitationLife = 365 * 24 * time.Hour
 
-// Invite makes an invitation link; its token is returned this once.
+// Invite makes an invitation link. Its token is returned only this once.
 func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewInvitation) (ci *store.Invitation, token string, err error) {
 	_, res, err := a.course(ctx, actor, courseID)
 	if err != nil {
@@ -205,8 +204,8 @@ func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewI
 	return ci, token, err
 }
 
-// roomForInvitation returns nil when there can be one more invitation of its
-// course, which the transaction holds, and of its giver.
+// roomForInvitation returns nil if its course and its giver may have one more
+// invitation. The transaction must have locked the course.
 func roomForInvitation(ctx context.Context, tx *store.Tx, ci *store.Invitation) error {
 	ofCourse, ofGiver, err := tx.CountInvitations(ctx, ci.CourseID, ci.CreatedBy, ci.CreatedAt)
 	switch {
@@ -230,7 +229,7 @@ func within[T int | time.Duration](field string, v, least, most T) error {
 	return invalid(field, "must be between %v and %v", least, most)
 }
 
-// mayTakeIn checks that somebody may take people of a role into a course.
+// mayTakeIn checks that an actor may add people with this role to a course.
 func mayTakeIn(actor *Actor, res Resource, role string) error {
 	if err := Check(actor, ActInvite, res); err != nil {
 		return err
@@ -251,7 +250,7 @@ func (a *App) Invitations(ctx context.Context, actor *Actor, courseID string, p 
 	return a.db.Invitations(ctx, courseID, p)
 }
 
-// DeleteInvitation takes a link back; whoever followed it stays.
+// DeleteInvitation deletes a link. People who joined with it stay in the course.
 func (a *App) DeleteInvitation(ctx context.Context, actor *Actor, courseID, id string) error {
 	return a.changeCourse(ctx, actor, courseID, ActInvite, func(tx *store.Tx, _ *store.Course, res Resource) error {
 		ci, err := tx.Invitation(ctx, id)
@@ -271,8 +270,8 @@ func (a *App) DeleteInvitation(ctx context.Context, actor *Actor, courseID, id s
 	})
 }
 
-// AcceptInvitation takes the actor into the course of an invitation link. Who
-// is in it already stays what they are, and uses nothing up.
+// AcceptInvitation adds the actor to the course of an invitation link. A member keeps
+// the role that they have, and this does not count as a use of the link.
 func (a *App) AcceptInvitation(ctx context.Context, actor *Actor, token string) (*store.Course, error) {
 	if err := Check(actor, ActJoinCourse, Resource{}); err != nil {
 		return nil, err
@@ -300,8 +299,8 @@ func (a *App) AcceptInvitation(ctx context.Context, actor *Actor, token string) 
 	})
 }
 
-// notValid is what one is told of a link that leads nowhere, whatever the
-// reason; a fault stays one.
+// notValid is the error for a link that cannot be used. It is the same for every reason,
+// except that an internal fault stays one.
 func notValid(err error) error {
 	var known *Error
 	if err == nil || errors.Is(err, store.ErrNotFound) || errors.As(err, &known) {
@@ -310,9 +309,9 @@ func notValid(err error) error {
 	return err
 }
 
-// TransferCourse makes somebody else the owner of a course: an active teacher
-// of the course, or anybody who may have courses of their own. The old owner
-// stays as a teacher.
+// TransferCourse makes another person the owner of a course: an active teacher of the
+// course, or anybody who may have courses of their own. The old owner stays as a
+// teacher.
 func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID string) (*store.Course, error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActTransferCourse); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// tokenRefresh marks a refresh token, which is never an access token.
+// tokenRefresh marks a refresh token, which is never valid as an access token.
 const tokenRefresh = "refresh"
 
 type claims struct {
@@ -23,9 +23,9 @@ type claims struct {
 	Generation int    `json:"gen,omitempty"`
 }
 
-// tokens signs the pair of a session's current generation. The refresh token
-// holds nothing but what the session's row says, so that every node makes the
-// same one for the same generation.
+// tokens signs the two tokens of a session's current generation. The refresh token holds
+// only what the session's database row has, so every node makes the same one for the
+// same generation.
 func (a *App) tokens(s *store.Session) (*Tokens, error) {
 	access, err := a.sign(claims{SessionID: s.ID, RegisteredClaims: jwt.RegisteredClaims{
 		Subject:   s.UserID,
@@ -51,8 +51,8 @@ func (a *App) sign(c claims) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(a.cfg.Auth.SecretKey.Reveal()))
 }
 
-// parse checks a token's signature and, unless it is expired, gives nil; an
-// expired but well-signed token gives its claims and errExpired.
+// parse checks a token's signature and returns its claims. If the token is expired but
+// its signature is valid, it returns the claims and errExpired.
 func (a *App) parse(token string) (*claims, error) {
 	key := sha256.Sum256([]byte(token))
 	if c := a.known.claims(key); c != nil {
@@ -74,15 +74,16 @@ func (a *App) parse(token string) (*claims, error) {
 	return nil, errBadCredentials
 }
 
-// knownTokens remembers, by their sums, tokens with a good signature, each of
-// which comes with every request for some minutes. Whether one has expired and
-// whether its session lives is asked every time.
+// knownTokens caches the claims of tokens with a valid signature, by the tokens'
+// checksums. Such a token comes with every request for some minutes. Its expiry and its
+// session are still checked on every request.
 type knownTokens struct {
 	mu  sync.Mutex
 	all map[[sha256.Size]byte]*claims
 }
 
-// claims are those of a known token, which nobody changes, or nil.
+// claims returns the claims of a cached token, or nil. They are shared: do not change
+// them.
 func (k *knownTokens) claims(token [sha256.Size]byte) *claims {
 	k.mu.Lock()
 	defer k.mu.Unlock()

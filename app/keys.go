@@ -15,7 +15,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// NewUserKey is a model key that a person brings along.
+// NewUserKey is a model key that a person adds.
 type NewUserKey struct {
 	Provider    string
 	Alias       string // unique among the person's keys
@@ -31,7 +31,7 @@ func (a *App) UserKeys(ctx context.Context, actor *Actor) (*store.Listing[store.
 	return a.db.UserKeys(ctx, actor.User.ID)
 }
 
-// CreateUserKey stores a key, encrypted; it is never given out again.
+// CreateUserKey encrypts and stores a key. It is never shown again.
 func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*store.UserKey, error) {
 	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
 		return nil, err
@@ -64,8 +64,8 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 	return k, err
 }
 
-// DeleteUserKey removes one of the actor's keys; agents that used it go on
-// with their other keys.
+// DeleteUserKey deletes one of the actor's keys. Agents that used it go on with their
+// other keys.
 func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error {
 	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error 
 	}), "Key")
 }
 
-// MaskToken is an encrypted key as people may see it.
+// MaskToken is a stored, encrypted key as people may see it.
 func (a *App) MaskToken(token string) string {
 	k, err := a.unsealKey(token)
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *App) MaskToken(token string) string {
 // The types of an agent's further keys, in the order in which they are tried.
 var agentKeyTypes = []string{"room_key", "global_key", "backup_key"}
 
-// AgentKeys gives an agent's further keys, masked, by type.
+// AgentKeys returns an agent's further keys by type, masked.
 func (a *App) AgentKeys(ctx context.Context, actor *Actor, agentID string) (map[string]string, error) {
 	if _, err := a.agentFor(ctx, actor, agentID, ActReadKeys, "Agent config"); err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (a *App) AgentKeys(ctx context.Context, actor *Actor, agentID string) (map[
 	return masked, err
 }
 
-// SetAgentKeys writes an agent's further keys by type (room_key, global_key,
-// backup_key); nil or "" deletes, a mask keeps.
+// SetAgentKeys sets an agent's further keys by type (room_key, global_key, backup_key).
+// nil or "" deletes a key, and the mask of the stored key keeps it.
 func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, keys map[string]*secret.Text) (*store.Agent, error) {
 	ag, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config")
 	if err != nil {
@@ -155,7 +155,7 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 	return ag, fromStore(err, "Agent config")
 }
 
-// keyChanges tells which keys were set and which cleared.
+// keyChanges says which keys were set and which were cleared, for the audit log.
 func keyChanges(tokens map[string]string) changes {
 	f := changes{}
 	for kind, token := range tokens {
@@ -167,7 +167,7 @@ func keyChanges(tokens map[string]string) changes {
 	return f
 }
 
-// ClearAgentKey removes an agent's own key.
+// ClearAgentKey deletes an agent's own key.
 func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) error {
 	if _, err := a.agentFor(ctx, actor, agentID, ActWriteKeys, "Agent config"); err != nil {
 		return err
@@ -179,13 +179,13 @@ func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) e
 	return err
 }
 
-// How long a key that failed stands back behind the others.
+// How long a key that failed is tried only after the others.
 const (
 	coolBadKey  = 10 * time.Minute
 	coolLimited = time.Minute
 )
 
-// coolingKeys remembers, in this process, which keys have just failed.
+// coolingKeys has the keys that have failed lately, in this process.
 type coolingKeys struct {
 	mu    sync.Mutex
 	until map[coolingKey]time.Time
@@ -196,7 +196,7 @@ type coolingKey struct {
 	key      secret.Text
 }
 
-// failed notes a key's failure; only those that are the key's own count.
+// failed notes that a key failed, if the key itself was the cause.
 func (c *coolingKeys) failed(provider string, key secret.Text, err *llm.Error, now time.Time) (handOver bool) {
 	var d time.Duration
 	switch err.Kind {
@@ -205,7 +205,7 @@ func (c *coolingKeys) failed(provider string, key secret.Text, err *llm.Error, n
 	case llm.Limited, llm.Open:
 		d = max(err.RetryAfter, coolLimited)
 	case llm.Unavailable, llm.Timeout, llm.Broken:
-		return true // another key may reach another quota or region; this one is not to blame
+		return true // the key is not to blame, but another key may have another quota or region
 	default:
 		return false
 	}
@@ -218,7 +218,8 @@ func (c *coolingKeys) failed(provider string, key secret.Text, err *llm.Error, n
 	return true
 }
 
-// order moves keys that cool down behind the others, the soonest first.
+// order moves the keys that cool down behind the others. The one that is usable soonest
+// comes first among them.
 func (c *coolingKeys) order(provider string, keys []chainKey, now time.Time) []chainKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
