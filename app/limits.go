@@ -12,15 +12,15 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 )
 
-// personLimit is a limit on what a person does, and what one is told who does
-// it too fast.
+// personLimit is a limit on what a person does, and the text of the error for a person
+// who exceeds it.
 type personLimit struct {
 	*limit.Shared
 	text string
 }
 
-// spend counts one thing that somebody does, or returns the error that says
-// when to come back.
+// spend counts one action of a person. If that exceeds the limit, it returns an error
+// that says when to try again.
 func (a *App) spend(ctx context.Context, l personLimit, who string) error {
 	if wait, ok := l.Take(ctx, who, a.now()); !ok {
 		return tooFast(l.text, wait)
@@ -48,15 +48,16 @@ func (a *App) newLimiters(l config.Limits) {
 	a.addresses = shared("address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst)
 }
 
-// AdmitAddress counts a request against what one address may send; a school is
-// one address, and an IPv6 network of 64 bits is one household.
+// AdmitAddress counts a request against the limit of its address. A school is usually
+// one address. An IPv6 network of 64 bits counts as one address.
 func (a *App) AdmitAddress(ctx context.Context, address string) error {
 	return a.spend(ctx, a.addresses, limit.NetworkOf(address))
 }
 
-// AdmitKnown counts a request against the person behind a session's token, or
-// behind a device that signed in before, where their address has sent too much:
-// the others of a school go on. It passes on refusal if it knows nobody.
+// AdmitKnown is for a request from an address that is over its limit. It counts the
+// request against a limit of its person instead, so that others at the same school can
+// go on. The person is found by a session's token, or by the note of a device that
+// signed in before. If neither is known, it returns refusal.
 func (a *App) AdmitKnown(ctx context.Context, token string, note secret.Text, refusal error) error {
 	who := ""
 	if c, err := a.parse(token); err == nil || errors.Is(err, errExpired) {
@@ -76,7 +77,7 @@ func tooFast(what string, wait time.Duration) *Error {
 	return e
 }
 
-// inWords is a wait as a person reads it.
+// inWords is a wait in words for a person.
 func inWords(d time.Duration) string {
 	if s := int(math.Ceil(d.Seconds())); s < 120 {
 		return fmt.Sprintf("%d s", max(s, 1))

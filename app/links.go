@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// passwordLinkLife is how long a link works that was made for one person;
-	// one that came with a class list has to last until the first lesson.
+	// passwordLinkLife is how long a link for one person is valid. A link that was made
+	// with a class list must last until the first lesson.
 	passwordLinkLife = 3 * 24 * time.Hour
 	rosterLinkLife   = 14 * 24 * time.Hour
-	// pathReset is our own page's form; the token stands in the fragment, which
-	// no server and no log gets to see.
+	// pathReset is the form on our own page. The token is in the URL's fragment, which
+	// is never sent to a server and so is in no log.
 	pathReset = "/reset#token="
 )
 
-// PasswordLink is a link that sets a person's password once. Its token is
-// stored as a hash alone, so this is the only time it can be shown.
+// PasswordLink is a link that sets a person's password once. Only a hash of its token is
+// stored, so it can be shown only now.
 type PasswordLink struct {
 	URLPath   string
 	Token     string
@@ -32,10 +32,10 @@ type PasswordLink struct {
 
 var errLinkSpent = errorf(KindForbidden, "link_spent", "This link is not valid any more. Ask for a new one.")
 
-// MakePasswordLink makes a link with which somebody sets a new password, and
-// takes that person's earlier ones back. Admins may do so for everybody but
-// admins, others for whom mayRule lets them act: whoever sets a password can
-// act as that person, and anybody can be taken into a course.
+// MakePasswordLink makes a link with which a person sets a new password. It makes the
+// person's earlier links invalid. Admins may do that for everybody but admins. Others
+// may do it only for people as whom mayRule lets them act: whoever sets a password can
+// act as that person, and anybody can be added to a course.
 func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string) (*PasswordLink, error) {
 	u, res, err := a.acquaintance(ctx, actor, userID)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 	}
 	var link *PasswordLink
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		// Nobody gets anything while the account is held.
+		// Under the lock of the account nobody can give this person a role or a right.
 		held, err := tx.UserForUpdate(ctx, u.ID)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 	return link, fromStore(err, "User")
 }
 
-// storeLink makes a link; the caller has checked that the actor may.
+// storeLink makes a link. The caller must have checked that the actor may do so.
 func (a *App) storeLink(ctx context.Context, tx *store.Tx, actor *Actor, userID string, life time.Duration) (*PasswordLink, error) {
 	raw := make([]byte, 24)
 	if _, err := rand.Read(raw); err != nil {
@@ -92,8 +92,8 @@ func (a *App) storeLink(ctx context.Context, tx *store.Tx, actor *Actor, userID 
 	return &PasswordLink{URLPath: pathReset + token, Token: token, ExpiresAt: l.ExpiresAt}, tx.CreateOneTimeLink(ctx, l)
 }
 
-// UsePasswordLink spends a link on a new password, ends all sessions of its
-// person and signs in with the new one.
+// UsePasswordLink sets a new password with a link, which is then used up. It ends all
+// sessions of the person and signs in with the new password.
 func (a *App) UsePasswordLink(ctx context.Context, token, password string, client Client) (*Tokens, error) {
 	link, err := a.db.OneTimeLink(ctx, store.LinkPassword, hashToken(token), a.instant())
 	if errors.Is(err, store.ErrNotFound) {
@@ -114,8 +114,8 @@ func (a *App) UsePasswordLink(ctx context.Context, token, password string, clien
 	return tokens, err
 }
 
-// noSuchLink is the answer to a link that is none. Whoever tries many is told
-// to wait; nobody who has a link waits for that.
+// noSuchLink is the error for an invalid link. A client that tries many of them must
+// wait. That never delays a client with a valid link.
 func (a *App) noSuchLink(ctx context.Context, client Client) error {
 	attempt, most, now := signin{address: "links:" + limit.NetworkOf(client.Address)}, a.cfg.Auth.SigninFailuresPerAddress, a.instant()
 	counts, err := a.db.SigninFailures(ctx, attempt.keys(), now.Add(-a.cfg.Auth.SigninWindow), most)
@@ -132,7 +132,7 @@ func (a *App) noSuchLink(ctx context.Context, client Client) error {
 }
 
 func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, hash string, client Client) (*Tokens, error) {
-	// The account's row comes first, as everywhere: a link goes with its person.
+	// Lock order: account, link, as everywhere. A link is deleted with its person.
 	u, err := tx.UserForUpdate(ctx, link.UserID)
 	if err == nil {
 		err = tx.UseOneTimeLink(ctx, link.ID, a.instant())
@@ -156,7 +156,7 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 	if err := a.endSessions(ctx, tx, u.ID, "", "new password by a link"); err != nil {
 		return nil, err
 	}
-	// Who forgot a password has failed to sign in before.
+	// A person who forgot the password has failed to sign in before.
 	if err := a.forgiveSignin(ctx, tx, newSignin(u.Email, u, nil, client.Address)); err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 		changes{"link_by": link.CreatedBy, "sessions": "ended"}); err != nil {
 		return nil, err
 	}
-	// Ending the sessions has moved the account's epoch on.
+	// Ending the sessions has increased the account's epoch, so load it again.
 	if u, err = tx.User(ctx, u.ID); err != nil {
 		return nil, err
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// didFindSameLogin stands in the audit log, for admins, at an account whose
-// address or user name is another one's in another spelling.
+// didFindSameLogin tells admins in the audit log about an account whose address or user
+// name equals another account's in a different spelling.
 const didFindSameLogin Action = "user.same_login"
 
-// warnOfSameLogins names accounts that are found by their exact spelling alone.
+// warnOfSameLogins logs the accounts that can sign in only with the exact spelling.
 func warnOfSameLogins(ctx context.Context, log *slog.Logger, clashes []store.LoginClash) {
 	for _, c := range clashes {
 		log.WarnContext(ctx, "two accounts have the same login in two spellings; the newer one is found by its exact spelling alone, until one is renamed or deleted",
@@ -27,8 +27,8 @@ func spelled(u store.User, field string) string {
 	return u.Email
 }
 
-// tellSameLogins gives keys to accounts that have none and tells admins once,
-// in the audit log, of each that has to stay without.
+// tellSameLogins gives login keys to accounts that have none. For each account that
+// cannot get one, it adds one line to the audit log.
 func (a *App) tellSameLogins(ctx context.Context) error {
 	clashes, err := a.db.KeyLogins(ctx)
 	if err != nil {

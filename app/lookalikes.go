@@ -13,12 +13,13 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file says which names look the same, so that nobody goes by the name of
-// an agent. The letters are those of UTS #39's table of confusables that whole
-// words are written with; all of that table would be 300 KB.
+// This file decides which names look the same, so that no person can have a name that
+// looks like an agent's. The letters are those of the confusables table of UTS #39 with
+// which whole words can be written. The whole table would be 300 KB.
 
-// latinLook are letters of other scripts beside the Latin ones that they look
-// like, in capitals and in small letters, for a fold of case would part them.
+// latinLook maps letters of other scripts to the Latin letters that they look like. It
+// has capitals and small letters, because a capital may look Latin where its small
+// letter does not.
 //
 //nolint:gochecknoglobals // a table
 var latinLook = lookTable(
@@ -42,7 +43,7 @@ func lookTable(lines ...string) map[rune]rune {
 	return table
 }
 
-// asLatin is a text with the Latin letters that it looks to be written in.
+// asLatin replaces the letters of a text that look like Latin ones by those.
 func asLatin(text string) string {
 	return strings.Map(func(r rune) rune {
 		if latin, ok := latinLook[r]; ok {
@@ -52,9 +53,8 @@ func asLatin(text string) string {
 	}, norm.NFKC.String(text))
 }
 
-// look is what is the same for two names that a reader takes for one: without
-// case, blanks, signs and pictures, and with those letters and digits as one
-// that look alike.
+// look is equal for two names that a reader would take for the same. It ignores case,
+// blanks, signs and emoji, and maps letters and digits that look alike to one letter.
 func look(name string) string { return letters(asLatin(name)) }
 
 func letters(name string) string {
@@ -71,10 +71,11 @@ func letters(name string) string {
 	}, mention.Fold(name))
 }
 
-// looksLike finds the agent whose name a person's name passes for, "" if none.
-// Names without a letter look like nothing.
+// looksLike returns the agent's name that a person's name looks like, "" if none. A name
+// without a letter looks like no other name.
 func looksLike(name string, agents []string) string {
-	// As letters too: the capitals of a script may look Latin where its small letters do not.
+	// Compare without asLatin too: a script's capitals may look Latin although its small
+	// letters do not.
 	own, looks := letters(name), look(name)
 	i := slices.IndexFunc(agents, func(ag string) bool { return own != "" && (letters(ag) == own || look(ag) == looks) })
 	if i < 0 {
@@ -83,8 +84,8 @@ func looksLike(name string, agents []string) string {
 	return agents[i]
 }
 
-// mayBeCalled refuses a name that others would see of a person and that is one
-// of an agent where the person is.
+// mayBeCalled refuses a person's visible name if it looks like the name of an agent in
+// one of the person's rooms.
 func mayBeCalled(ctx context.Context, q store.Queries, u *store.User) error {
 	agents, err := q.AgentNamesAround(ctx, u.ID)
 	if err != nil {
@@ -96,7 +97,7 @@ func mayBeCalled(ctx context.Context, q store.Queries, u *store.User) error {
 	return nil
 }
 
-// shownField is the member of an account that others see as its name.
+// shownField is the member of an account that others see as the person's name.
 func shownField(u *store.User) string {
 	switch {
 	case u.FullName != nil && *u.FullName != "":
@@ -107,7 +108,7 @@ func shownField(u *store.User) string {
 	return "email"
 }
 
-// mayEnterAs refuses who would come into a course by the name of one of its agents.
+// mayEnterAs refuses to add a person to a course in which an agent has the same name.
 func mayEnterAs(ctx context.Context, q store.Queries, courseID string, u *store.User) error {
 	agents, err := q.AgentNamesInCourse(ctx, courseID)
 	if err != nil {
@@ -119,8 +120,8 @@ func mayEnterAs(ctx context.Context, q store.Queries, courseID string, u *store.
 	return nil
 }
 
-// sameNameNote tells staff of a person whom they take in, and who has the name
-// of an agent of the course; "" if none.
+// sameNameNote is a note for staff who add a person with the name of an agent of the
+// course. It is "" if there is no such agent.
 func sameNameNote(ctx context.Context, q store.Queries, courseID string, u *store.User) (string, error) {
 	agents, err := q.AgentNamesInCourse(ctx, courseID)
 	if err != nil {
@@ -132,7 +133,7 @@ func sameNameNote(ctx context.Context, q store.Queries, courseID string, u *stor
 	return "", nil
 }
 
-// namesakes tells staff which people in a room go by the name of an agent.
+// namesakes returns notes for staff about people in a room who have an agent's name.
 func namesakes(ctx context.Context, q store.Queries, roomID, agentName string) ([]string, error) {
 	people, err := q.PeopleNamesInRoom(ctx, roomID)
 	if err != nil {
@@ -147,7 +148,7 @@ func namesakes(ctx context.Context, q store.Queries, roomID, agentName string) (
 	return found, nil
 }
 
-// plainSender is a person's name as the existing client is told it: that marks
-// as an agent whoever has the letters AI in the name, as KAI LEE has. A joiner
-// between them, which nobody sees, keeps the name and takes the mark away.
+// plainSender is a person's name for the existing client. That client marks everybody
+// whose name contains the letters AI as an agent, for example KAI LEE. An invisible
+// joiner between the letters avoids the mark.
 func plainSender(name string) string { return strings.ReplaceAll(name, "AI", "A\u2060I") }

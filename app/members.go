@@ -9,23 +9,23 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Member is one person of a course with the role that others see.
+// Member is one person of a course, with the role that others see.
 type Member struct {
 	User store.User
 	Role string
 }
 
-// MemberList is the people of a course, read in portions.
+// MemberList is the people of a course. It is read in portions.
 type MemberList struct {
 	links   *store.Listing[store.CourseMember]
 	ownerID string
-	owner   *store.User // of whom there is no link to tell
+	owner   *store.User // the owner has no link to the course
 }
 
-// Most is about how many bytes of rows are in memory at once.
+// Most is about how many bytes of database rows are in memory at once.
 func (l *MemberList) Most() int64 { return l.links.Most() }
 
-// Rows gives the people in the order they came in.
+// Rows yields the people in the order in which they joined.
 func (l *MemberList) Rows(ctx context.Context) iter.Seq2[*Member, error] {
 	return func(yield func(*Member, error) bool) {
 		if l.owner != nil && !yield(&Member{User: *l.owner, Role: "teacher"}, nil) {
@@ -47,7 +47,7 @@ func (l *MemberList) Rows(ctx context.Context) iter.Seq2[*Member, error] {
 	}
 }
 
-// CourseMembers lists the people of a course; the owner is always there, as a
+// CourseMembers lists the people of a course. The owner is always one of them, as a
 // teacher.
 func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, p store.Page) (*MemberList, error) {
 	c, res, err := a.course(ctx, actor, courseID)
@@ -68,7 +68,8 @@ func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, 
 	return list, err
 }
 
-// Person names an account by id, which wins, or by e-mail.
+// Person names an account by its id or by its e-mail address. If both are given, the id
+// counts.
 type Person struct {
 	ID    string
 	Email string
@@ -91,8 +92,8 @@ func (a *App) person(ctx context.Context, p Person) (*store.User, error) {
 	return u, fromStore(err, "User")
 }
 
-// Enrol links a person to a course with a role, student when empty. The text
-// says what happened; an existing link stays as it is.
+// Enrol links a person to a course with a role; "" means student. It does not change an
+// existing link. The returned text says what happened.
 func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Person, role string) (string, error) {
 	if role == "" {
 		role = RoleStudent
@@ -143,11 +144,11 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 	return fmt.Sprintf("User %s enrolled as %s%s", u.Name(), role, note), nil
 }
 
-// memberChanges is a person's place in a course as the audit log shows it.
+// memberChanges is a person's membership of a course as the audit log shows it.
 func memberChanges(userID, role string) changes { return changes{"user_id": userID, "role": role} }
 
-// ChangeMemberRole gives a member of a course another role: student, ta or
-// teacher. TAs may do so among students only.
+// ChangeMemberRole gives a member of a course another role: student, ta or teacher. TAs
+// may change only students, and only to student.
 func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, userID, role string) error {
 	err := a.changeCourse(ctx, actor, courseID, ActChangeMember, func(tx *store.Tx, c *store.Course, res Resource) error {
 		if err := oneOf("role", role, RoleStudent, RoleTA, RoleTeacher); err != nil {
@@ -174,8 +175,8 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 	return err
 }
 
-// RemoveMember takes a person out of a course and of its rooms; what they said
-// stays. TAs may remove students only.
+// RemoveMember takes a person out of a course and of its rooms. The person's messages
+// stay. TAs may remove students only.
 func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID string) error {
 	err := a.changeCourse(ctx, actor, courseID, ActRemoveMember, func(tx *store.Tx, c *store.Course, res Resource) error {
 		before, err := memberToChange(ctx, tx, c, userID, "Cannot remove owner", "User not found in course")
@@ -196,8 +197,9 @@ func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID s
 	return err
 }
 
-// memberToChange is a member's role in a course that the transaction holds. The
-// texts are the refusals for its owner and for somebody who is no member.
+// memberToChange returns a member's role in a course that the transaction has locked.
+// ownerText is the error for the course's owner, noneText that for somebody who is not a
+// member.
 func memberToChange(ctx context.Context, tx *store.Tx, c *store.Course, userID, ownerText, noneText string) (role string, err error) {
 	if userID == c.OwnerID {
 		return "", errorf(KindRejected, "is_owner", "%s", ownerText)

@@ -11,9 +11,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Migrate brings the database to this program's schema: ours, with the keys of
-// old accounts, then the job queue's. Accounts that are the same by them are
-// named in the log. Of two processes that migrate at once, one waits.
+// Migrate brings the database to the schema of this program: first ours, with the login
+// keys of old accounts, then the job queue's. It logs the accounts whose login keys are
+// equal. If two processes migrate at once, one waits for the other.
 func Migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	return db.WithMigrationLock(ctx, func() error {
 		if err := db.Migrate(ctx); err != nil {
@@ -28,9 +28,10 @@ func Migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	})
 }
 
-// PrepareSchema makes sure that the schema is this program's before it serves.
-// SQLite migrates by itself; Postgres only with database.auto_migrate, since an
-// operator with several nodes wants to choose the moment.
+// PrepareSchema makes sure that the database has this program's schema before the
+// process serves. SQLite is always migrated. Postgres is migrated only with
+// database.auto_migrate, because an operator with several nodes wants to choose the
+// time.
 func PrepareSchema(ctx context.Context, db *store.DB, cfg *config.Config, log *slog.Logger) error {
 	err := db.CheckSchema(ctx)
 	if err == nil {

@@ -11,14 +11,15 @@ import (
 	"github.com/coagent-studio/coagent/app/mention"
 )
 
-// This file says which names people see, and how those are written that people
-// sign in by. What looks like another name is refused with the reason.
+// This file checks the names that people see, and normalises the names that people sign
+// in with. It refuses a name that looks like another one, and says why.
 
-// maxMarks is how many marks a letter may carry; more cover the lines around.
+// maxMarks is how many combining marks a letter may have. More of them would cover the
+// lines above and below.
 const maxMarks = 4
 
-// shown checks a text that stands in one line on other people's screens: each
-// of its characters is seen, and none changes the direction of the others.
+// shown checks a text that other people see on one line: every character is visible, and
+// none changes the direction of the others.
 func shown(field, value string) error {
 	marks, runes := 0, []rune(value)
 	for i, r := range runes {
@@ -42,9 +43,9 @@ func shown(field, value string) error {
 	return nil
 }
 
-// joins tells whether a character that nobody sees is needed where it stands:
-// joiners within words of the scripts that are written with them, joiners and
-// selectors behind pictures.
+// joins reports whether an invisible character is needed where it is. That is so for
+// joiners within words of scripts that use them, and for joiners and variation selectors
+// after emoji.
 func joins(text []rune, i int) bool {
 	if i == 0 {
 		return false
@@ -69,7 +70,7 @@ func joined(r rune) bool {
 		unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala)
 }
 
-// personName checks the name that others see of a person, which may be absent.
+// personName checks the name that others see of a person. It may be absent.
 func personName(field string, value *string) error {
 	if value == nil {
 		return nil
@@ -89,9 +90,9 @@ func personName(field string, value *string) error {
 	return noAgent(field, *value)
 }
 
-// oneScript refuses a word whose letters are of scripts that look alike, as the
-// restriction levels of UTS #39 do: Latin goes with any one script but those,
-// and the scripts of East Asia go with each other.
+// oneScript refuses a word that mixes scripts that look alike, following the restriction
+// levels of UTS #39. Latin may be mixed with any one script except those that look like
+// it. The East Asian scripts may be mixed with each other.
 func oneScript(field, word string) error {
 	scripts := map[string]bool{}
 	for _, r := range word {
@@ -109,8 +110,8 @@ func oneScript(field, word string) error {
 	return nil
 }
 
-// scriptOf names the script of a letter, those of East Asia as one; "" for
-// what belongs to many.
+// scriptOf is the script of a letter. The East Asian scripts count as one. It is "" for
+// a character that many scripts share.
 func scriptOf(r rune) string {
 	switch {
 	case unicode.In(r, unicode.Common, unicode.Inherited):
@@ -128,8 +129,9 @@ func scriptOf(r rune) string {
 	return ""
 }
 
-// noAgent refuses what clients show as an agent: names in brackets, the word AI
-// in capitals (also in letters that look like it), and the name of the system.
+// noAgent refuses a name that clients show as an agent's or the system's: a name in
+// brackets, one with the word AI in capitals (or in letters that look like it), and the
+// name of the system.
 func noAgent(field, value string) error {
 	plain := asLatin(value)
 	if strings.ContainsAny(plain, "[]【】〔〕") {
@@ -146,14 +148,14 @@ func noAgent(field, value string) error {
 	return nil
 }
 
-// systemNames are those that lines stand under which nobody says.
+// systemNames are the senders of messages that no person and no agent has written.
 //
 //nolint:gochecknoglobals // a table
 var systemNames = []string{"system", deletedName}
 
-// canonical is how an address or a user name is kept and shown: NFC, full and
-// half width as one, and small letters beyond ASCII. The case of ASCII stays as
-// typed. What is compared is store.LoginKey.
+// canonical is the form in which an address or a user name is stored and shown: NFC,
+// full width folded to half width, and non-ASCII letters in lower case. ASCII letters
+// keep their case. Comparisons use store.LoginKey.
 func canonical(login string) string {
 	login = norm.NFC.String(width.Fold.String(strings.TrimSpace(login)))
 	login = norm.NFC.String(strings.Map(func(r rune) rune {
@@ -170,7 +172,7 @@ func canonical(login string) string {
 	return login
 }
 
-// hostName is the one form of a host's name, in letters rather than punycode.
+// hostName is the normal form of a host's name, with letters instead of punycode.
 func hostName(host string) (string, bool) {
 	if isASCII(host) && !strings.Contains(strings.ToLower(host), "xn--") {
 		return host, true

@@ -11,11 +11,11 @@ import (
 	"github.com/coagent-studio/coagent/jobs"
 )
 
-// This file ties what happens to what is told about it; what that may hold is
-// said in package telemetry.
+// This file connects what happens in the program to its counters, traces and logs.
+// Package telemetry defines what these may contain.
 
-// newTelemetry makes the counters and the tracer; the hub and the queue are
-// asked at each scrape.
+// newTelemetry makes the counters and the tracer. It reads the hub and the queue at each
+// scrape.
 func (a *App) newTelemetry() (*telemetry.Telemetry, error) {
 	c := a.cfg.Telemetry
 	return telemetry.New(telemetry.Options{Endpoint: c.OTLPEndpoint, Service: c.ServiceName, Sample: c.TraceSample,
@@ -29,16 +29,16 @@ func (a *App) newTelemetry() (*telemetry.Telemetry, error) {
 	})
 }
 
-// Telemetry is what this App tells about itself.
+// Telemetry returns the counters and traces of this App.
 func (a *App) Telemetry() *telemetry.Telemetry { return a.telemetry }
 
-// QueueUI makes the page about the job queue for the path prefix. Whoever
-// mounts it asks Check for ActOperate.
+// QueueUI makes the page of the job queue under the path prefix. The caller must check
+// ActOperate for each request.
 func (a *App) QueueUI(prefix string) (*jobs.UI, error) {
 	return a.queue.UI(prefix, quietQueueLog(a.log))
 }
 
-// observeJob follows a job to its end and logs that.
+// observeJob traces a job and logs how it ended.
 func (a *App) observeJob(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
 	ctx, end := a.telemetry.Job(ctx, telemetry.Job{ID: j.ID, Kind: j.Kind, Attempt: j.Attempt, Waited: j.Waited, Carried: j.Carried})
 	started := a.now()
@@ -61,7 +61,7 @@ func millis(key string, d time.Duration) slog.Attr {
 	return slog.Float64(key, float64(d.Microseconds())/1000)
 }
 
-// callModel is one call of a model with one key, counted, traced and logged.
+// callModel calls a model once with one key, and counts, traces and logs the call.
 func (a *App) callModel(ctx context.Context, req llm.Request) iter.Seq2[llm.Chunk, error] {
 	return func(yield func(llm.Chunk, error) bool) {
 		ctx, end := a.telemetry.ModelCall(ctx, req.Provider)
@@ -87,7 +87,7 @@ func (a *App) callModel(ctx context.Context, req llm.Request) iter.Seq2[llm.Chun
 	}
 }
 
-// turnRetried is how an attempt ends that another one follows.
+// turnRetried is the outcome of an attempt that is followed by another one.
 const turnRetried = "retried"
 
 // modelAbandoned is the outcome of a call whose answer was not read to its end.
@@ -100,7 +100,7 @@ func modelOutcome(err error) string {
 	return reasonInternal
 }
 
-// postOutcome is how a line that came over a socket fared.
+// postOutcome is the outcome of a message that came over a socket.
 func postOutcome(p *Posted, err error) string {
 	switch {
 	case err == nil && p.Dup:

@@ -7,16 +7,16 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The roles in an organisation that its admins give; the owner's passes on by
-// TransferOrganization alone.
+// The roles that admins of an organisation can give. The owner's role changes only by
+// TransferOrganization.
 const (
 	orgAdmin  = "admin"
 	orgMember = "member"
 	orgOwner  = "owner"
 )
 
-// WorkspaceSettings are the members of an organisation or a project that its
-// admins choose; unsent ones keep what is stored.
+// WorkspaceSettings are the members of an organisation or a project that its admins set.
+// A member that is not sent keeps the stored value.
 type WorkspaceSettings struct {
 	Name        Opt[string]
 	Description Opt[string]
@@ -30,8 +30,8 @@ func (s WorkspaceSettings) apply(title *string, description **string) error {
 	return firstOf(errors.Join(name("name", title), optionalText("description", *description, maxText)))
 }
 
-// organizationFor checks that the actor may do the action to an organisation,
-// and loads it. Who has nothing to do with it does not learn whether it exists.
+// organizationFor loads an organisation and checks that the actor may do the action to
+// it. To an actor without a role in it, the error is the same whether it exists or not.
 func (a *App) organizationFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Organization, error) {
 	o, _, err := organizationIn(ctx, a.db.Queries, actor, id, action)
 	return o, err
@@ -53,8 +53,8 @@ func organizationIn(ctx context.Context, q store.Queries, actor *Actor, id strin
 	return o, res, fromStore(err, "Organization")
 }
 
-// changeOrganization runs fn in a transaction that holds an organisation and
-// its people, if the actor may do the action: see changeCourse.
+// changeOrganization runs fn in a transaction that locks an organisation and its people,
+// if the actor may do the action: see changeCourse.
 func (a *App) changeOrganization(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Organization, Resource) error) error {
 	if _, err := a.organizationFor(ctx, actor, id, action); err != nil {
 		return err
@@ -96,8 +96,8 @@ func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s
 	return o, err
 }
 
-// DeleteOrganization removes an organisation with its projects and their
-// agents. A dry run only counts.
+// DeleteOrganization deletes an organisation with its projects and their agents. A dry
+// run only counts.
 func (a *App) DeleteOrganization(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
 	if dryRun {
 		if _, err := a.organizationFor(ctx, actor, id, ActDeleteOrganization); err != nil {
@@ -126,8 +126,8 @@ func (a *App) OrganizationMembers(ctx context.Context, actor *Actor, id string, 
 	return members, err
 }
 
-// acquainted finds somebody to take into a workspace: whom the actor may not
-// look up is not there, so that nobody learns from this who has an account.
+// acquainted finds a person to add to a workspace. A person whom the actor may not look
+// up is not found, so that nobody learns in this way who has an account.
 func (a *App) acquainted(ctx context.Context, actor *Actor, who Person) (*store.User, error) {
 	u, err := a.person(ctx, who)
 	if err != nil {
@@ -139,7 +139,7 @@ func (a *App) acquainted(ctx context.Context, actor *Actor, who Person) (*store.
 
 var errMember = errorf(KindConflict, "member", "User is already a member; change the role instead")
 
-// AddOrganizationMember takes somebody into an organisation, as member or admin.
+// AddOrganizationMember adds a person to an organisation, as member or admin.
 func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string, who Person, role string) (*Member, error) {
 	if _, err := a.organizationFor(ctx, actor, id, ActManageOrganization); err != nil {
 		return nil, err
@@ -190,9 +190,9 @@ func (a *App) ChangeOrganizationMember(ctx context.Context, actor *Actor, id, us
 	})
 }
 
-// RemoveOrganizationMember takes somebody out of an organisation and of its
-// projects; everybody but the owner may leave by themselves. A project that
-// would have no admin then gets the organisation's owner.
+// RemoveOrganizationMember removes a person from an organisation and its projects.
+// Everybody but the owner may remove themselves. If a project would have no admin then,
+// the organisation's owner becomes one.
 func (a *App) RemoveOrganizationMember(ctx context.Context, actor *Actor, id, userID string) error {
 	action := ActManageOrganization
 	if actor != nil && actor.User.ID == userID {
@@ -216,9 +216,9 @@ func (a *App) RemoveOrganizationMember(ctx context.Context, actor *Actor, id, us
 	})
 }
 
-// leaveProjects takes somebody out of the projects of an organisation, or of
-// all when its id is "". Those that nobody would run then pass to the owners of
-// their organisations.
+// leaveProjects removes a person from the projects of an organisation, or from all
+// projects if organizationID is "". The owner of the organisation takes over each
+// project that would have no admin then.
 func (a *App) leaveProjects(ctx context.Context, tx *store.Tx, actor *Actor, userID, organizationID string) error {
 	passed, err := tx.LeaveProjects(ctx, userID, organizationID, a.instant())
 	if err != nil {
@@ -232,8 +232,8 @@ func (a *App) leaveProjects(ctx context.Context, tx *store.Tx, actor *Actor, use
 	return nil
 }
 
-// organizationMember is a member's role in an organisation that the transaction
-// holds; for its owner it is the refusal with this text.
+// organizationMember returns a member's role in an organisation that the transaction has
+// locked. If ownerText is not "", it is the error for the owner.
 func organizationMember(ctx context.Context, tx *store.Tx, o *store.Organization, userID, ownerText string) (string, error) {
 	role, err := tx.OrganizationRole(ctx, o.ID, userID)
 	switch {
@@ -247,8 +247,8 @@ func organizationMember(ctx context.Context, tx *store.Tx, o *store.Organization
 	return role, nil
 }
 
-// TransferOrganization makes another member the owner of an organisation; who
-// owned it stays as an admin.
+// TransferOrganization makes another member the owner of an organisation. The old owner
+// stays as an admin.
 func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID string) (o *store.Organization, err error) {
 	err = a.changeOrganization(ctx, actor, id, ActTransferOrganization, func(tx *store.Tx, held *store.Organization, res Resource) error {
 		o = held
@@ -279,7 +279,7 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 	return o, err
 }
 
-// Organizations lists those the actor is linked to.
+// Organizations lists the organisations that the actor is linked to.
 func (a *App) Organizations(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.Organization], error) {
 	if err := Check(actor, ActListOrganizations, Resource{}); err != nil {
 		return nil, err

@@ -47,20 +47,20 @@ func hashable(password string) bool {
 	return len(password) <= maxPasswordBytes && utf8.ValidString(password) && !strings.ContainsRune(password, 0)
 }
 
-// hashBounds: a hash takes some tens of milliseconds, so that a full line of one
-// address is served within seconds.
+// hashBounds limits how many wait to hash a password. A hash takes some tens of
+// milliseconds, so even the full queue of one address is done within seconds.
 var hashBounds = limit.Bounds{PerAddress: 256, AtAll: 2048, Busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
 	Message: "Very many passwords are being checked for your address right now. Try again in 5 s."}}
 
-// Hasher hashes and verifies passwords, a bounded number at a time, because
+// Hasher hashes and verifies passwords. It does only a limited number at a time, because
 // each takes 19 MiB and tens of milliseconds of a processor.
 type Hasher struct {
 	queue  *limit.FairQueue
 	who    limit.Asker
-	nobody string // a well-formed hash that no password has
+	nobody string // a well-formed hash that fits no password
 }
 
-// NewHasher bounds the work to concurrency at a time, 0 meaning one per
+// NewHasher makes a Hasher that does concurrency hashes at a time; 0 means one per
 // processor.
 func NewHasher(concurrency int) *Hasher {
 	if concurrency <= 0 {
@@ -72,14 +72,13 @@ func NewHasher(concurrency int) *Hasher {
 	return &Hasher{queue: limit.NewFairQueue(concurrency, hashBounds), nobody: nobody}
 }
 
-// forAsker is the same hasher on behalf of somebody who waits in line.
+// forAsker is the same hasher, which waits in the queue for who.
 func (h *Hasher) forAsker(who limit.Asker) *Hasher {
 	return &Hasher{queue: h.queue, who: who, nobody: h.nobody}
 }
 
-// Hash gives the argon2id hash of a password in the PHC format. It waits for
-// its turn no longer than ctx; a text that cannot be a password is
-// KindInvalid.
+// Hash returns the argon2id hash of a password in the PHC format. It waits in the queue
+// until ctx ends. For a text that cannot be a password the error is KindInvalid.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if !hashable(password) || password == "" {
 		return "", invalid("password", "use 1 to %d bytes of text, without NUL characters", maxPasswordBytes)
@@ -96,15 +95,15 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return hash, nil
 }
 
-// Verify says whether password has this hash (argon2id, or bcrypt from
-// before) and whether the hash should be made anew because it is weaker than
-// what Hash makes. An account without a hash costs the same time as one with
-// and never fits; an error means that the stored hash is damaged or ctx ended.
+// Verify reports whether a password has this hash (argon2id, or bcrypt from before).
+// upgrade is true if the hash is weaker than what Hash makes and should be replaced. An
+// empty hash takes as long as any other and fits no password. The error means that the
+// stored hash is damaged or that ctx ended.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, upgrade bool, err error) {
 	if hash == "" {
 		hash = h.nobody
 	}
-	// No such text was ever hashed, so there is no need to spend the time.
+	// No such text was ever hashed, so do not spend the time.
 	if !hashable(password) || password == "" {
 		return false, false, nil
 	}
@@ -119,8 +118,8 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, upgrade
 	return verifyArgon(hash, password)
 }
 
-// VerifyNobody spends the time of Verify, for a sign-in to an account that
-// does not exist. Its error is that of ctx.
+// VerifyNobody takes as long as Verify, for a sign-in to an account that does not exist.
+// Its error is that of ctx.
 func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
 	_, _, err := h.Verify(ctx, h.nobody, password)
 	return err
@@ -147,7 +146,8 @@ func verifyBcrypt(hash, password string) (ok, upgrade bool, err error) {
 }
 
 func verifyArgon(hash, password string) (ok, upgrade bool, err error) {
-	// A damaged row could otherwise panic inside argon2, or fit every password by an empty key.
+	// A damaged hash could otherwise panic inside argon2, or its empty key could fit
+	// every password.
 	p, salt, key, err := argon2id.DecodeHash(hash)
 	if err != nil || p.Iterations < 1 || p.Iterations > maxArgonRounds || p.Parallelism < 1 ||
 		p.Memory > maxArgonMemory || len(salt) < minArgonBytes || len(key) < minArgonBytes {

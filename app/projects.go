@@ -11,11 +11,11 @@ import (
 // projectRoles are the roles in a project.
 var projectRoles = []string{"owner", "admin", "editor", "member", "viewer"}
 
-// runsProject tells whether a role may manage a project.
+// runsProject reports whether a role may manage a project.
 func runsProject(role string) bool { return role == "owner" || role == "admin" }
 
-// projectFor checks that the actor may do the action to a project, and loads
-// it. Who has nothing to do with it does not learn whether it exists.
+// projectFor loads a project and checks that the actor may do the action to it. To an
+// actor without a role in it, the error is the same whether it exists or not.
 func (a *App) projectFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Project, Resource, error) {
 	return projectIn(ctx, a.db.Queries, actor, id, action)
 }
@@ -36,16 +36,16 @@ func projectIn(ctx context.Context, q store.Queries, actor *Actor, id string, ac
 	return p, res, fromStore(err, "Project")
 }
 
-// changeProject runs fn in a transaction that holds a project and its people,
-// if the actor may do the action: see changeCourse.
+// changeProject runs fn in a transaction that locks a project and its people, if the
+// actor may do the action: see changeCourse.
 func (a *App) changeProject(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Project, Resource) error) error {
 	p, _, err := a.projectFor(ctx, actor, id, action)
 	if err != nil {
 		return err
 	}
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
-		// Who leaves an organisation leaves its projects: always in this order,
-		// lest two wait for each other.
+		// Lock order: organisation, project. Leaving an organisation also leaves its
+		// projects, so the other order could deadlock.
 		if _, err := tx.OrganizationForUpdate(ctx, p.OrganizationID); err != nil {
 			return err
 		}
@@ -86,8 +86,8 @@ func (a *App) UpdateProject(ctx context.Context, actor *Actor, id string, s Work
 	return p, err
 }
 
-// DeleteProject removes a project with its agents; what they said stays. A dry
-// run only counts.
+// DeleteProject deletes a project with its agents. Their messages stay. A dry run only
+// counts.
 func (a *App) DeleteProject(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
 	if dryRun {
 		if _, _, err := a.projectFor(ctx, actor, id, ActDeleteProject); err != nil {
@@ -116,8 +116,7 @@ func (a *App) ProjectMembers(ctx context.Context, actor *Actor, id string, p sto
 	return members, err
 }
 
-// AddProjectMember takes somebody into a project, and as a member into its
-// organisation.
+// AddProjectMember adds a person to a project, and also as a member to its organisation.
 func (a *App) AddProjectMember(ctx context.Context, actor *Actor, id string, who Person, role string) (*Member, error) {
 	_, res, err := a.projectFor(ctx, actor, id, ActManageProject)
 	if err != nil {
@@ -160,8 +159,8 @@ func checkProjectRole(actor *Actor, on Resource, role string) error {
 	return mayRule(actor, power{beyond: ActChangeProjectOwner, on: on, roles: []string{role}})
 }
 
-// ChangeProjectMember gives a member of a project another role. Only owners
-// make and change owners, and the last one who runs a project goes on doing so.
+// ChangeProjectMember gives a member of a project another role. Only owners make and
+// change owners. The last member who can manage the project keeps such a role.
 func (a *App) ChangeProjectMember(ctx context.Context, actor *Actor, id, userID, role string) error {
 	return a.changeProject(ctx, actor, id, ActManageProject, func(tx *store.Tx, _ *store.Project, res Resource) error {
 		if err := checkProjectRole(actor, res, role); err != nil {
@@ -178,8 +177,8 @@ func (a *App) ChangeProjectMember(ctx context.Context, actor *Actor, id, userID,
 	})
 }
 
-// RemoveProjectMember takes somebody out of a project; everybody may leave by
-// themselves, but for the last one who runs it.
+// RemoveProjectMember removes a person from a project. Everybody may remove themselves,
+// except the last member who can manage the project.
 func (a *App) RemoveProjectMember(ctx context.Context, actor *Actor, id, userID string) error {
 	action := ActManageProject
 	if actor != nil && actor.User.ID == userID {
@@ -197,8 +196,9 @@ func (a *App) RemoveProjectMember(ctx context.Context, actor *Actor, id, userID 
 	})
 }
 
-// projectMember is a member's role in a project that the transaction holds,
-// unless the actor may not change it; goesOn says that the member will run the project still.
+// projectMember returns a member's role in a project that the transaction has locked, if
+// the actor may change it. goesOn says that the member can still manage the project
+// after the change.
 func projectMember(ctx context.Context, tx *store.Tx, actor *Actor, id, userID string, on Resource, goesOn bool) (string, error) {
 	role, err := tx.ProjectRole(ctx, id, userID)
 	if err != nil {
@@ -207,7 +207,7 @@ func projectMember(ctx context.Context, tx *store.Tx, actor *Actor, id, userID s
 	if role == "" {
 		return "", errorf(KindNotFound, "not_found", "User not found in project")
 	}
-	if actor.User.ID != userID { // everybody may leave
+	if actor.User.ID != userID { // members may remove themselves
 		if err := mayRule(actor, power{beyond: ActChangeProjectOwner, on: on, roles: []string{role}}); err != nil {
 			return "", err
 		}
@@ -222,8 +222,8 @@ func projectMember(ctx context.Context, tx *store.Tx, actor *Actor, id, userID s
 	return role, err
 }
 
-// Projects lists those the actor is linked to, of one organisation when its id
-// is given.
+// Projects lists the projects that the actor is linked to. organizationID, unless "",
+// limits them to one organisation.
 func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string, p store.Page) (*store.Listing[store.Project], error) {
 	if err := Check(actor, ActListProjects, Resource{}); err != nil {
 		return nil, err
@@ -231,9 +231,9 @@ func (a *App) Projects(ctx context.Context, actor *Actor, organizationID string,
 	return a.db.ProjectsOf(ctx, actor.User.ID, organizationID, p)
 }
 
-// CreateProject adds a project with the actor as its admin, and a teacher and
-// a student agent on the offline provider: the client has no way to make the
-// first ones.
+// CreateProject adds a project with the actor as its admin, and with a teacher and a
+// student agent on the offline provider. The client has no way to make a project's first
+// agents.
 func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, title string, description *string) (*store.Project, error) {
 	now := a.instant()
 	p := &store.Project{ID: store.NewID(), OrganizationID: organizationID, Description: description, CreatedAt: now, Version: 1}
@@ -263,7 +263,8 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 	return p, err
 }
 
-// projectResource is a project as Check sees it; an unknown one is an error.
+// projectResource is a project as a resource for Check. It is an error if the project
+// does not exist.
 func (a *App) projectResource(ctx context.Context, actor *Actor, projectID string) (Resource, error) {
 	if actor == nil {
 		return Resource{}, errNotAuthenticated

@@ -7,20 +7,20 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// This file has what one person may store. Admins, who can raise the quotas,
-// have none. What was there before a quota goes on working: only what is made
-// or grows is held against it, after it is written and before the commit, so
-// that of two at once the second one sees the first.
+// This file limits what one person may store. Admins can raise the quotas, so they have
+// none. What was stored before there was a quota stays usable: only new things, and
+// things that grow, are checked. The check comes after the write and before the commit,
+// so that of two transactions at once the second one counts the first one's.
 
-// quotaOf is the most that one person has of a kind.
+// quotaOf is how many things of a kind one person may have.
 func (a *App) quotaOf(kind store.Owned) int {
 	q := a.cfg.Quotas
 	return map[store.Owned]int{store.OwnedOrganizations: q.Organizations, store.OwnedProjects: q.Projects, store.OwnedCourses: q.Courses,
 		store.OwnedTemplates: q.Templates, store.OwnedThreads: q.Threads, store.OwnedKeys: q.Keys}[kind]
 }
 
-// withinQuota refuses a person's newest thing of a kind when it is one too
-// many, or when they store too much with it.
+// withinQuota returns an error if a person has too many things of a kind, or stores too
+// many bytes. Call it after the new thing is written.
 func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kinds ...store.Owned) error {
 	u, err := tx.LockPerson(ctx, userID)
 	if err != nil || isAdminRole(u.Role) {
@@ -45,7 +45,8 @@ func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kind
 	return err
 }
 
-// quotaIn is the most that one place has of a kind, and the setting's name.
+// quotaIn is how many things of a kind one course, project or organisation may have, and
+// the name of that setting.
 func (a *App) quotaIn(kind store.Placed) (int, string) {
 	q := a.cfg.Quotas
 	most := map[store.Placed]int{store.PlacedRooms: q.RoomsPerCourse, store.PlacedAnnouncements: q.AnnouncementsPerCourse,
@@ -54,8 +55,8 @@ func (a *App) quotaIn(kind store.Placed) (int, string) {
 	return most, string(kind)
 }
 
-// withinPlace refuses the newest thing of a kind in a course, a project or an
-// organisation when it is one too many. It is asked after the thing is written.
+// withinPlace returns an error if a course, a project or an organisation has too many
+// things of a kind. Call it after the new thing is written.
 func (a *App) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, placeID string) error {
 	if isAdminRole(actor.User.Role) {
 		return nil
@@ -72,8 +73,8 @@ func (a *App) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind 
 	return err
 }
 
-// inCourse refuses what is one too many in a course, or what makes its owner
-// store too much.
+// inCourse returns an error if a course has too many things of a kind, or if its owner
+// stores too many bytes.
 func (a *App) inCourse(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, courseID string) error {
 	if err := a.withinPlace(ctx, tx, actor, kind, courseID); err != nil {
 		return err
@@ -81,7 +82,7 @@ func (a *App) inCourse(ctx context.Context, tx *store.Tx, actor *Actor, kind sto
 	return a.courseGrew(ctx, tx, courseID)
 }
 
-// courseGrew refuses what makes a course's owner store too much.
+// courseGrew returns an error if a course's owner stores too many bytes.
 func (a *App) courseGrew(ctx context.Context, tx *store.Tx, courseID string) error {
 	c, err := tx.Course(ctx, courseID)
 	if err != nil {
@@ -90,10 +91,10 @@ func (a *App) courseGrew(ctx context.Context, tx *store.Tx, courseID string) err
 	return a.withinQuota(ctx, tx, c.OwnerID)
 }
 
-// codeQuota is the code of what a quota refuses.
+// codeQuota is the error code for what exceeds a quota.
 const codeQuota = "quota"
 
-// agentGrew tells whether an edit makes an agent larger.
+// agentGrew reports whether an edit makes an agent larger.
 func agentGrew(before, after *store.Agent) bool {
 	size := func(ag *store.Agent) int {
 		return len(ag.SystemPrompt) + len(ag.Settings) + len(ag.TriggerConfig) + len(ag.ScheduleConfig) + len(ag.ExternalConfig)

@@ -13,25 +13,26 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// How a report is written: a job claims it, asks the model about several rooms
-// at once and stores each section as it comes; the last step makes them the
-// report's content. All of it is fenced by the attempt. Should the worker die,
-// the sweep starts the next attempt, which has only the missing rooms to do.
+// A report is written in these steps: a job claims it, asks the model about several
+// rooms at once, and stores each section when it is done. The last step makes the
+// report's content from the sections. Each write checks that the attempt is still the
+// current one. If the worker dies, the sweep starts the next attempt, which has only the
+// missing rooms to do.
 
 const (
-	reportMessages = 50 // of a room, the newest
-	reportRooms    = 4  // at once for one report
+	reportMessages = 50 // of one room, the newest
+	reportRooms    = 4  // at once, for one report
 	reportAttempts = 5  // each goes on where the last one stopped
 	sectionTries   = 3
 	sectionBytes   = 32 << 10
 	cutSection     = "\n\n*This section was cut before its end.*"
 )
 
-// errReportLost is the fault of a report whose worker vanished.
+// errReportLost is the fault of a report whose worker died.
 var errReportLost = &turnFault{reason: reasonLost, detail: "the server stopped in the middle of it", again: true}
 
-// analyst loads the agent that writes reports, and its keys; a *turnFault says
-// that it cannot.
+// analyst loads the agent that writes reports, and its keys. The error is a *turnFault
+// if that agent cannot be used.
 func (a *App) analyst(ctx context.Context) (*store.Agent, []chainKey, error) {
 	ag, err := a.db.SystemAgent(ctx, AgentAnalytics)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !ag.IsActive {
@@ -44,7 +45,7 @@ func (a *App) analyst(ctx context.Context) (*store.Agent, []chainKey, error) {
 	return ag, keys, err
 }
 
-// reportRun is one attempt at a report, in the worker that holds its lease.
+// reportRun is one attempt to write a report, in the worker that holds its lease.
 type reportRun struct {
 	app    *App
 	report *store.Report
@@ -53,7 +54,7 @@ type reportRun struct {
 	keys   []chainKey
 }
 
-// runReport writes a report, or what is missing of it.
+// runReport writes a report, or those of its sections that are missing.
 func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 	r := &reportRun{app: a}
 	err := a.yielding(ctx, func() (err error) {
@@ -62,7 +63,7 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 		return err
 	})
 	if errors.Is(err, store.ErrStale) {
-		return nil // it is over or gone, or another attempt has begun
+		return nil // it has ended or was deleted, or there is a newer attempt
 	}
 	if err != nil {
 		return err
@@ -75,7 +76,7 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 		if ctx.Err() != nil {
 			err = errStopped
 		}
-		// The job's own context may be what ended the attempt.
+		// Do not use the job's own context: it may have ended, and with it the attempt.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err = a.yielding(end, func() error { return a.retryReport(end, r.report, err) })
@@ -86,13 +87,12 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 	return err
 }
 
-// lostReport tells whether another attempt has the report, or it was deleted.
+// lostReport reports whether another attempt has the report, or the report was deleted.
 func lostReport(err error) bool {
 	return errors.Is(err, errLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound)
 }
 
-// write writes the sections that are missing, keeping the lease alive, and ends
-// the report.
+// write renews the lease while it writes the missing sections, and then ends the report.
 func (r *reportRun) write(ctx context.Context) error {
 	a, id := r.app, r.report.ID
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -130,7 +130,7 @@ func (r *reportRun) write(ctx context.Context) error {
 	return a.yielding(ctx, func() error { return r.finish(ctx) })
 }
 
-// load reads what the report is about.
+// load reads the report's course and sections, and the agent that writes it.
 func (r *reportRun) load(ctx context.Context) (sections []store.ReportSection, err error) {
 	if r.course, err = r.app.db.Course(ctx, r.report.CourseID); err != nil {
 		return nil, err
@@ -141,8 +141,8 @@ func (r *reportRun) load(ctx context.Context) (sections []store.ReportSection, e
 	return r.app.db.ReportSections(ctx, r.report.ID)
 }
 
-// section writes about one room. That the model fails is no error: the section
-// then says so.
+// section writes about one room. A failure of the model is not an error: the section
+// then has its reason.
 func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -172,8 +172,8 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	})
 }
 
-// ask has the model write about a room's lines. Several rooms at once may be
-// more than a provider takes: then it waits and asks again.
+// ask has the model write about a room's messages. Asking about several rooms at once
+// may exceed a provider's limit: then it waits and asks again.
 func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []store.Message) (text string, err error) {
 	a := r.app
 	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Turns.MaxDuration, errTooLong)
@@ -204,14 +204,15 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 	}
 }
 
-// instructions are what the model is told about its part.
+// instructions are the model's instructions for one room.
 func (r *reportRun) instructions(room, fence string) string {
 	return fmt.Sprintf("%s\n\nYou report on the room %q of the course %q to its teachers. The lines of the room follow. %s "+
 		"Answer with the report on this room alone, in Markdown, with no heading above level 3 and no title.",
 		r.agent.SystemPrompt, room, r.course.Title, fenceRule(fence))
 }
 
-// finish makes the sections the report. Not one of them: it has failed.
+// finish makes the report's content from the sections. If all sections failed, the
+// report has failed.
 func (r *reportRun) finish(ctx context.Context) error {
 	a := r.app
 	return a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -228,7 +229,7 @@ func (r *reportRun) finish(ctx context.Context) error {
 	})
 }
 
-// nothingWritten is why all sections failed, empty when one did not.
+// nothingWritten is the reason why all sections failed. It is "" if any was written.
 func nothingWritten(sections []store.ReportSection) (reason string) {
 	for _, s := range sections {
 		if s.Reason == "" {
@@ -241,7 +242,7 @@ func nothingWritten(sections []store.ReportSection) (reason string) {
 	return reason
 }
 
-// reportText is a report's content: Markdown with a section for each room.
+// reportText is a report's content: Markdown, with a section for each room.
 func reportText(title string, sections []store.ReportSection) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", oneLine(title))
@@ -254,12 +255,12 @@ func reportText(title string, sections []store.ReportSection) string {
 	return b.String()
 }
 
-// oneLine keeps a name from breaking out of its heading.
+// oneLine removes line breaks from a name, so that it stays within its heading.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// retryReport ends an attempt that failed with cause: the report goes back in
-// line as the next attempt, or fails for good when that makes no sense, or
-// there were enough of them.
+// retryReport ends an attempt that failed with cause. It queues the report for the next
+// attempt. The report fails for good if another attempt cannot help, or if there were
+// enough of them.
 func (a *App) retryReport(ctx context.Context, rp *store.Report, cause error) error {
 	f := faultOf(cause, rp.Attempt)
 	now := a.instant()
@@ -281,8 +282,8 @@ func (a *App) retryReport(ctx context.Context, rp *store.Report, cause error) er
 	})
 }
 
-// sweepReports adds fresh jobs for reports whose lease ran out before asOf; as
-// with turns, only one node takes a report over.
+// sweepReports adds new jobs for the reports whose lease ended before asOf. As with
+// turns, only one node takes over a report.
 func (a *App) sweepReports(ctx context.Context, asOf time.Time) error {
 	reports, err := a.db.OverdueReports(ctx, asOf, sweepBatch)
 	errs := []error{err}

@@ -14,24 +14,23 @@ import (
 // AgentAnalytics is the type of the agent that writes reports.
 const AgentAnalytics = "analytics"
 
-// reportCourse is the one type of reports that there is, by its name on the
-// wire.
+// reportCourse is the only type of reports, as the API names it.
 const reportCourse = "course_summary"
 
 const (
-	// reportSlack of the time in which clients are promised an answer is kept for
-	// all that is not waiting.
+	// reportSlack is the part of the time for an answer to a client that is not spent on
+	// waiting for the report.
 	reportSlack  = 2 * time.Second
 	reportReload = 250 * time.Millisecond
 )
 
-// errNoAnalytics has the text of the contract, and stands for an agent that is
-// missing or switched off too.
+// errNoAnalytics has the text of the API's contract. It also means that the agent is
+// missing or switched off.
 var errNoAnalytics = errorf(KindRejected, "no_analytics_agent", "Analytics Agent not configured (Missing API Key)")
 
-// GenerateReport has the analytics agent write about the rooms of a course, and
-// returns the report when it is done, or as far as it is when that takes too
-// long. While a report of a course is being written there is no second one.
+// GenerateReport has the analytics agent write about the rooms of a course. It returns
+// the report when it is done, or unfinished if that takes too long. A course has only
+// one report in progress at a time.
 func (a *App) GenerateReport(ctx context.Context, actor *Actor, courseID string) (*store.Report, error) {
 	c, err := a.courseFor(ctx, actor, courseID, ActGenerateReport)
 	if err != nil {
@@ -56,7 +55,7 @@ func (a *App) GenerateReport(ctx context.Context, actor *Actor, courseID string)
 	return a.awaitReport(ctx, rp)
 }
 
-// startReport adds a report and its job, or returns the one that is live.
+// startReport adds a report and its job, or returns the report that is in progress.
 func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*store.Report, error) {
 	for range 3 {
 		now := a.instant()
@@ -80,13 +79,13 @@ func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*
 		if rp, err = a.db.LiveReport(ctx, c.ID); !errors.Is(err, store.ErrNotFound) {
 			return rp, err
 		}
-		// It has just ended: the next one can begin.
+		// That report has just ended, so try again to add one.
 	}
 	return nil, errorf(KindUnavailable, "busy_course", "Others ask for reports on this course just now; try again")
 }
 
-// awaitReport waits until a report has ended, the actor has waited long enough
-// or this process goes away. It holds no connection meanwhile.
+// awaitReport waits until a report has ended, the time is up or this process shuts down.
+// It holds no database connection while it waits.
 func (a *App) awaitReport(ctx context.Context, rp *store.Report) (*store.Report, error) {
 	wait, stop := context.WithTimeout(ctx, max(a.cfg.Limits.AnswerWithin-reportSlack, a.cfg.Limits.AnswerWithin/2))
 	defer stop()
@@ -110,8 +109,8 @@ func (a *App) awaitReport(ctx context.Context, rp *store.Report) (*store.Report,
 	}
 }
 
-// told puts what there is to say of a report without a content into its place,
-// where existing clients look.
+// told sets the content of a report that has none yet to a text about its progress or
+// failure. Existing clients look for it there.
 func told(rp *store.Report) *store.Report {
 	switch rp.State {
 	case store.ReportQueued, store.ReportRunning:
@@ -135,7 +134,7 @@ func (a *App) Reports(ctx context.Context, actor *Actor, courseID string, p stor
 	return rows, nil
 }
 
-// Report returns one report on a course, as far as it is.
+// Report returns one report on a course, finished or not.
 func (a *App) Report(ctx context.Context, actor *Actor, courseID, id string) (*store.Report, error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActReadReports); err != nil {
 		return nil, err
@@ -147,7 +146,7 @@ func (a *App) Report(ctx context.Context, actor *Actor, courseID, id string) (*s
 	return told(rp), nil
 }
 
-// reportOf is what became of looking for a report of a course.
+// reportOf checks that the report which was loaded belongs to the course.
 func reportOf(courseID string, rp *store.Report, err error) error {
 	if err == nil && rp.CourseID != courseID {
 		return notFound("Report")
@@ -155,14 +154,14 @@ func reportOf(courseID string, rp *store.Report, err error) error {
 	return fromStore(err, "Report")
 }
 
-// ReportTexts are the members of a report that staff may correct; unsent ones
-// keep what is stored.
+// ReportTexts are the members of a report that staff may correct. A member that is not
+// sent keeps the stored value.
 type ReportTexts struct {
 	Title   Opt[string]
 	Content Opt[string]
 }
 
-// maxReport is the size of the largest report in bytes.
+// maxReport is the largest report, in bytes.
 const maxReport = 1 << 20
 
 func (s ReportTexts) apply(rp *store.Report) error {
@@ -211,7 +210,7 @@ func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id strin
 	return rp, fromStore(err, "Report")
 }
 
-// DeleteReport removes a report; one that is being written is given up.
+// DeleteReport deletes a report. If it is still being written, that stops.
 func (a *App) DeleteReport(ctx context.Context, actor *Actor, courseID, id string) error {
 	if _, err := a.courseFor(ctx, actor, courseID, ActDeleteReport); err != nil {
 		return err

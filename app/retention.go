@@ -10,25 +10,26 @@ import (
 )
 
 const (
-	// keepSessions is how long the row of a session or a token outlives it, for
-	// whoever asks who was signed in.
+	// keepSessions is how long the database row of an ended session or token is kept,
+	// for questions about who was signed in.
 	keepSessions = 30 * 24 * time.Hour
-	// keepBuckets is when a bucket of a limit has filled up, as good as surely.
+	// keepBuckets is the age at which a limit's bucket is almost certainly full again.
 	keepBuckets = 24 * time.Hour
-	// keepGrants is long after anybody could still extend one.
+	// keepGrants is an age at which no grant can be extended any more.
 	keepGrants = 24 * time.Hour
-	// pruneEvery is short for a laptop that is open for one lesson a day: the
-	// pace begins anew with every start.
+	// pruneEvery is short because the interval begins anew with every start. A laptop
+	// may run for only one lesson a day.
 	pruneEvery = 10 * time.Minute
-	// pruneFor bounds one run; what is left waits for the next one.
+	// pruneFor limits one run. What is left waits for the next one.
 	pruneFor = 5 * time.Minute
-	// pruneRows are deleted in one transaction, so that nobody waits for it long.
+	// pruneRows is how many rows one transaction deletes, so that nobody waits long for
+	// it.
 	pruneRows  = 1000
-	pruneLarge = 50 // ... of rows that may have a megabyte each
+	pruneLarge = 50 // the same for rows that may have a megabyte each
 	pruneRooms = 200
 )
 
-// pruning is one kind of rows that are kept for a time; zero is for ever.
+// pruning is one kind of rows that are kept for a time. A zero time means for ever.
 type pruning struct {
 	what  string
 	keep  time.Duration
@@ -55,8 +56,8 @@ func (a *App) prunings() []pruning {
 
 func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
-// prune removes what is older than the retention keeps, a batch at a time. It
-// may be cut off anywhere: the next run goes on.
+// prune deletes what is older than its retention time, a batch at a time. It may be
+// interrupted anywhere: the next run goes on.
 func (a *App) prune(ctx context.Context, _ jobs.Prune) error {
 	until := a.now().Add(pruneFor)
 	for _, p := range a.prunings() {
@@ -86,7 +87,7 @@ func (a *App) pruned(ctx context.Context, what string, n int64, err error) error
 	return nil
 }
 
-// dropAll repeats drop until it finds less than a batch, and counts the rows.
+// dropAll repeats drop until it deletes less than a batch, and counts the rows.
 func (a *App) dropAll(ctx context.Context, batch int, until time.Time, drop func(*store.Tx) (int64, error)) (total int64, err error) {
 	for a.now().Before(until) {
 		n := int64(0)
@@ -106,8 +107,8 @@ func (a *App) dropAll(ctx context.Context, batch int, until time.Time, drop func
 	return total, nil
 }
 
-// pruneEvents shortens the logs of the rooms at their old ends; whoever comes
-// back with an older cursor is told to load the history.
+// pruneEvents deletes the oldest events of the rooms' logs. A client that comes back
+// with an older cursor is told to load the history.
 func (a *App) pruneEvents(ctx context.Context, before, until time.Time) (total int64, err error) {
 	for after := ""; a.now().Before(until); {
 		rooms, err := a.db.RoomsWithEventsBefore(ctx, before, after, pruneRooms)

@@ -8,8 +8,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// RoomWorkflow is the workflow that a room's turns go through from now on, nil
-// for what fits its agents.
+// RoomWorkflow returns the workflow for a room's next turns. It is nil if none is set,
+// and the room then uses what fits its agents.
 func (a *App) RoomWorkflow(ctx context.Context, actor *Actor, roomID string) (*store.Workflow, error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActReadTurns)
 	if err != nil || room.Workflow == "" {
@@ -22,8 +22,8 @@ func (a *App) RoomWorkflow(ctx context.Context, actor *Actor, roomID string) (*s
 	return w, notMissing(err)
 }
 
-// SetRoomWorkflow has a room's turns go through a workflow from now on: one of
-// its course, or one that ships with the program; nil is what fits its agents.
+// SetRoomWorkflow sets the workflow for a room's next turns: one of its course, or a
+// built-in one. With nil the room uses what fits its agents.
 func (a *App) SetRoomWorkflow(ctx context.Context, actor *Actor, roomID string, chosen *string) (*store.Workflow, error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActSetWorkflow); err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (a *App) SetRoomWorkflow(ctx context.Context, actor *Actor, roomID string, 
 		}
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		if w == nil && id != "" { // held, so that it is not deleted meanwhile
+		if w == nil && id != "" { // lock it, so that it is not deleted meanwhile
 			if w, err = tx.WorkflowForUpdate(ctx, id); err != nil {
 				return orIfMissing(err, unknown)
 			}
@@ -61,7 +61,7 @@ func (a *App) SetRoomWorkflow(ctx context.Context, actor *Actor, roomID string, 
 	return w, nil
 }
 
-// orIfMissing is err, or other where it says that something is missing.
+// orIfMissing returns other if err says that something is missing, and err otherwise.
 func orIfMissing(err error, other error) error {
 	if notMissing(err) == nil {
 		return other

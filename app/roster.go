@@ -15,7 +15,7 @@ import (
 	"github.com/coagent-studio/coagent/app/mention"
 )
 
-// The bounds of a class list, each checked before the work that it bounds.
+// The limits of a class list. Each is checked before the work that it limits.
 const (
 	maxRosterBytes   = 1 << 20
 	maxRosterLines   = 2000
@@ -23,26 +23,26 @@ const (
 	maxRosterLine    = 8 << 10 // bytes of one line
 )
 
-// rosterLine is one person of a class list; empty members were left out.
+// rosterLine is one person of a class list. A member is "" if it was left out.
 type rosterLine struct {
-	number                          int // in the file, from 1
+	number                          int // line number in the file, from 1
 	email, fullName, username, role string
 }
 
-// rosterRow is what stands in a line of a class list: a person, or why it
-// cannot be read. A cell with a line break goes on up to the line last.
+// rosterRow is one line of a class list: a person, or the reason why it cannot be read.
+// If a cell has line breaks, the row ends with the line last.
 type rosterRow struct {
 	rosterLine
 	last  int
 	fault string
 }
 
-// readRoster reads a class list: CSV (RFC 4180) with a header that names the
-// columns email, full_name, username and role, of which email is needed. As
-// spreadsheets write it: UTF-8 or UTF-16, line ends of any system, semicolons
-// or tabs as well as commas, and a line "sep=;" before the header. Every line
-// with something in it becomes a row: a line that is damaged takes none of its
-// neighbours with it.
+// readRoster reads a class list: CSV (RFC 4180) with a header that names the columns
+// email, full_name, username and role. Only email is required.
+//
+// It accepts what spreadsheets write: UTF-8 or UTF-16, any line ends, semicolons or tabs
+// instead of commas, and a line "sep=;" before the header. Every line that is not empty
+// becomes a row, and a damaged line does not affect the lines around it.
 func readRoster(data []byte) ([]rosterRow, error) {
 	text, err := rosterText(data)
 	if err != nil {
@@ -80,11 +80,12 @@ func readRoster(data []byte) ([]rosterRow, error) {
 	return rows, nil
 }
 
-// sepLine is how a file tells Excel what stands between its columns.
+// sepLine matches the line that tells Excel which character separates the columns.
 var sepLine = regexp.MustCompile(`(?i)^"?sep=([,;\t|])"?[,;\t|]*[ \t]*$`)
 
-// rosterText is the text of a file in UTF-8, or in UTF-16 as spreadsheets save
-// "Unicode text": with its mark, or with every second byte of the header zero.
+// rosterText is the text of a file in UTF-8, or in UTF-16 as spreadsheets save "Unicode
+// text". UTF-16 is known by its byte order mark, or because every second byte of the
+// header is zero.
 func rosterText(data []byte) (string, error) {
 	if len(data) > maxRosterBytes {
 		return "", errorf(KindTooLarge, "too_large", "The list has %d bytes, at most %d are possible", len(data), maxRosterBytes)
@@ -124,8 +125,8 @@ func rosterText(data []byte) (string, error) {
 	return "", invalid("file", "is neither UTF-8 nor UTF-16 from line %d on (Big5, GBK or Latin-1, perhaps): save the list as CSV UTF-8", line)
 }
 
-// delimiter is the one of the usual three that a header has most of outside of
-// its quotation marks.
+// delimiter is the most frequent of the three usual delimiters in a header, outside of
+// quotation marks.
 func delimiter(header string) rune {
 	count, quoted := map[rune]int{}, false
 	for _, r := range header {
@@ -144,7 +145,7 @@ func delimiter(header string) rune {
 	return best
 }
 
-// rosterNames are the columns by the names that schools give them.
+// rosterNames maps the column names that schools use to the columns.
 //
 //nolint:gochecknoglobals // a table
 var rosterNames = map[string][]string{
@@ -155,7 +156,7 @@ var rosterNames = map[string][]string{
 	"role":      {"role", "角色", "身分", "身份", "職稱", "役割", "역할"},
 }
 
-// rosterColumns reads the header: where each column is.
+// rosterColumns reads the header and returns the position of each column.
 func rosterColumns(header string, comma rune) (map[string]int, error) {
 	cells, fault := splitLine(header, comma)
 	if fault != "" {
@@ -186,7 +187,7 @@ func noHeader() error {
 	return invalid("file", "begin with a line that names the columns: email, full_name, username, role")
 }
 
-// splitLine takes a line apart, or says what keeps it from that.
+// splitLine splits a line into its cells, or says why it cannot.
 func splitLine(line string, comma rune) (cells []string, fault string) {
 	line = strings.TrimRight(line, string(comma)+" ")
 	switch {
@@ -197,10 +198,10 @@ func splitLine(line string, comma rune) (cells []string, fault string) {
 	}
 	r := csv.NewReader(strings.NewReader(line))
 	r.Comma, r.FieldsPerRecord = comma, -1
-	r.TrimLeadingSpace = comma != '\t' // which is a space, too
+	r.TrimLeadingSpace = comma != '\t' // a tab is also a space
 	cells, err := r.Read()
 	if errors.Is(err, csv.ErrBareQuote) && !beginsQuoted.MatchString(line) {
-		r = csv.NewReader(strings.NewReader(line)) // as in 5" tall
+		r = csv.NewReader(strings.NewReader(line)) // for example 5" tall
 		r.Comma, r.FieldsPerRecord, r.LazyQuotes, r.TrimLeadingSpace = comma, -1, true, comma != '\t'
 		cells, err = r.Read()
 	}
@@ -210,11 +211,11 @@ func splitLine(line string, comma rune) (cells []string, fault string) {
 	return cells, ""
 }
 
-// beginsQuoted finds a cell that begins with a quotation mark.
+// beginsQuoted matches the begin of a cell that starts with a quotation mark.
 var beginsQuoted = regexp.MustCompile(`(?:^|[,;\t|])[ ]*"`)
 
-// rosterRecord reads the line at, and moves on over the lines that a cell with
-// line breaks has in it; empty when nothing stands in it.
+// rosterRecord reads the line at and the lines that follow it within one cell, and moves
+// at behind them. empty is true if there is nothing in it.
 func rosterRecord(lines []string, at *int, comma rune, columns map[string]int) (row rosterRow, empty bool) {
 	row = rosterRow{rosterLine: rosterLine{number: *at + 1}, last: *at + 1}
 	cells, fault := splitLine(lines[*at], comma)
@@ -234,12 +235,12 @@ func rosterRecord(lines []string, at *int, comma rune, columns map[string]int) (
 	return row, fault == "" && !slices.ContainsFunc(cells, func(f string) bool { return strings.TrimSpace(f) != "" })
 }
 
-// maxCellLines is how many lines one cell may go on over.
+// maxCellLines is how many lines one cell may have.
 const maxCellLines = 5
 
-// brokenCell reads a record whose quoted cell goes on over some lines, none of
-// which could be a person's: else a stray quotation mark would take people
-// with it. n is how many lines it has, 0 for none.
+// brokenCell reads a record with a quoted cell that has line breaks. It refuses a record
+// if a following line may be a person's: otherwise a stray quotation mark would swallow
+// people. n is the number of its lines, 0 if there is no such record.
 func brokenCell(lines []string, comma rune) (cells []string, n int) {
 	for n = 2; n <= min(maxCellLines, len(lines)); n++ {
 		if next := lines[n-1]; strings.ContainsAny(next, "@＠") || strings.TrimSpace(next) == "" {

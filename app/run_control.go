@@ -8,14 +8,14 @@ import (
 
 var errRunOver = errorf(KindConflict, "run_over", "The run is over; there is nothing left to pause, resume or cancel")
 
-// PauseRun lets a run stop between two of its nodes until staff resume it; a
-// paused one stays so. The run is returned as it is now.
+// PauseRun makes a run stop before its next node, until staff resume it. It changes
+// nothing if the run is paused already. It returns the run as it is now.
 func (a *App) PauseRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
 	return a.setPaused(ctx, actor, id, true)
 }
 
-// ResumeRun lets a paused run go on, as soon as nothing of it waits for a
-// person; one that goes on stays so.
+// ResumeRun lets a paused run go on, as soon as none of its nodes waits for a person. It
+// changes nothing if the run is not paused.
 func (a *App) ResumeRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
 	return a.setPaused(ctx, actor, id, false)
 }
@@ -26,7 +26,7 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		// The room before the turn, as everywhere.
+		// Lock order: room, turn, as everywhere.
 		if _, err := tx.RoomForUpdate(ctx, t.RoomID); err != nil {
 			return err
 		}
@@ -59,9 +59,9 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 	return a.oneRun(ctx, t)
 }
 
-// unpark puts a parked turn back in line unless something of it waits. It does
-// not ask whether the turn was paused: one that parked in the moment in which
-// it was resumed goes on when staff resume it again.
+// unpark puts a parked turn back into the queue, unless a part of it waits for a person.
+// It does not check whether the turn was paused. So a turn that parked at the moment of
+// its resumption goes on when staff resume it again.
 func (a *App) unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error {
 	if t.State != store.TurnParked {
 		return nil
@@ -75,8 +75,8 @@ func (a *App) unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error {
 	return a.queueNext(ctx, tx, t.RoomID)
 }
 
-// queueNext goes on in a room in which a turn waits again; where another one is
-// live, its end does so.
+// queueNext queues the room's next turn. If another turn is live, the end of that one
+// does so.
 func (a *App) queueNext(ctx context.Context, tx *store.Tx, roomID string) error {
 	if _, live, _, err := tx.RoomToDecide(ctx, roomID); err != nil || live {
 		return err
@@ -84,8 +84,8 @@ func (a *App) queueNext(ctx context.Context, tx *store.Tx, roomID string) error 
 	return a.nextInRoom(ctx, tx, roomID, 0, 0)
 }
 
-// CancelRun stops a run for good, as StopTurn does; one that was stopped stays
-// so.
+// CancelRun stops a run for good, as StopTurn does. It changes nothing if the run was
+// stopped already.
 func (a *App) CancelRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
 	t, err := a.runFor(ctx, actor, id, ActControlRun)
 	if err != nil {

@@ -9,21 +9,21 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// A turn that carries a graph is a run of it. This file shows staff the runs of
-// a room, and what the agents wrote to each other in them.
+// A run is a turn that has a graph. This file shows staff the runs of a room, and what
+// the agents wrote to each other in them.
 
-// Exchange is what agents wrote to each other in one turn, in its order.
-// Verdict is what became of the draft: approved or rejected, "" before the
-// first evaluation.
+// Exchange is what agents wrote to each other in one turn, in that order. Verdict says
+// what was decided about the draft: approved or rejected, "" before the first
+// evaluation.
 type Exchange struct {
 	RoomTurn
 	Verdict  string
 	Messages []store.A2AMessage
 }
 
-// Exchanges lists the turns of a room in which agents wrote to each other,
-// newest first, for its staff: those made before the one with the id before,
-// or the newest of all.
+// Exchanges lists the turns of a room in which agents wrote to each other, newest first,
+// for its staff. before is the id of a turn: only turns made before it are listed. A
+// before of "" begins with the newest turn.
 func (a *App) Exchanges(ctx context.Context, actor *Actor, roomID, before string, limit int) (*store.Listing[Exchange], error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (a *App) Exchanges(ctx context.Context, actor *Actor, roomID, before string
 	return store.Map(rows, a.exchanges), nil
 }
 
-// exchanges puts the names and the verdicts beside what agents wrote.
+// exchanges adds the names and the verdicts to what agents wrote.
 func (a *App) exchanges(ctx context.Context, rows []store.Exchange) ([]Exchange, error) {
 	turns := make([]store.Turn, len(rows))
 	for i := range rows {
@@ -57,10 +57,11 @@ func (a *App) exchanges(ctx context.Context, rows []store.Exchange) ([]Exchange,
 	return out, nil
 }
 
-// MaxExchanges is the most exchanges of one page: each has whole drafts.
+// MaxExchanges is the most exchanges on one page. It is low because each has whole
+// drafts.
 const MaxExchanges = 100
 
-// WithinPage is a page's length: the default unless limit is 1 to most.
+// WithinPage is the length of a page: limit if that is 1 to most, otherwise the default.
 func WithinPage(limit, most int) int {
 	if limit <= 0 || limit > most {
 		return min(store.DefaultLimit, most)
@@ -76,8 +77,9 @@ func verdictWord(content store.JSON) string {
 	return workflow.LabelRejected
 }
 
-// Runs lists the turns of a room that have a graph, newest first, for its
-// staff: those made before the one with the id before, or the newest of all.
+// Runs lists the turns of a room that have a graph, newest first, for its staff. before
+// is the id of a turn: only turns made before it are listed. A before of "" begins with
+// the newest turn.
 func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, limit int) ([]RoomTurn, error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
@@ -89,8 +91,8 @@ func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, lim
 	return a.named(ctx, turns)
 }
 
-// Run returns a turn that has a graph, with its graph and its steps, for the
-// room's staff.
+// Run returns a turn that has a graph, with the graph and its steps, for the room's
+// staff.
 func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, error) {
 	t, err := a.runFor(ctx, actor, id, ActReadTurns)
 	if err != nil {
@@ -103,8 +105,8 @@ func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, e
 	return a.turnDetails(ctx, t, names[t.AgentID])
 }
 
-// runFor loads a run for an actor who may do the action in its room. Who may
-// not enter the room does not learn that there is such a run.
+// runFor loads a run and checks that the actor may do the action in its room. To an
+// actor who may not enter the room, the run is not found.
 func (a *App) runFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Turn, error) {
 	if actor == nil {
 		return nil, errNotAuthenticated
@@ -131,7 +133,7 @@ func (a *App) runFor(ctx context.Context, actor *Actor, id string, action Action
 	return t, nil
 }
 
-// named puts the names of their agents beside turns.
+// named adds the names of their agents to turns.
 func (a *App) named(ctx context.Context, rows []store.Turn) ([]RoomTurn, error) {
 	ids := make([]string, len(rows))
 	for i, t := range rows {

@@ -18,37 +18,37 @@ import (
 
 const settingDemo = "demo_seeded"
 
-// Demo is the first course of a new installation, to try everything with.
+// Demo is the demo course of a new installation, with which one can try everything.
 type Demo struct {
-	File  string // where the accounts are kept, "" if nobody knows their passwords any more
-	Fresh bool   // made by this call
+	File  string // the file with the accounts, "" if their passwords are not known any more
+	Fresh bool   // this call has made the demo
 }
 
-// demoRoles are the demo's accounts: one user of each role, whose user name is
-// the role unless somebody is called so already, as an operator's own admin is.
+// demoRoles are the roles of the demo's accounts, one for each role. The user name is
+// the role, unless somebody has that user name, for example an operator's own admin.
 var demoRoles = []string{RoleTeacher, RoleTA, RoleStudent, RoleGuest, RoleAdmin, RoleSuperAdmin}
 
-// demoAccount is one of the demo's accounts as the database remembers it,
-// encrypted: the file with the passwords is written from that.
+// demoAccount is one of the demo's accounts. The database keeps them encrypted, and the
+// file with the passwords is written from that.
 type demoAccount struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
 	Password string `json:"password"`
-	Hash     string `json:"hash"` // so long as it stands, the password does
+	Hash     string `json:"hash"` // the password is valid as long as the account has this hash
 }
 
-// SeedDemo adds a course with a room, a teacher and a student agent on the
-// offline provider, an analytics agent on it where the program has none yet,
-// and one user of each role. Their random passwords are kept in demo.txt (0600)
-// of the data folder, which is written once all of it is stored. A second call
-// changes nothing but that file, if it is not what the database says.
+// SeedDemo adds a course with a room, and a teacher and a student agent on the offline
+// provider. It adds an analytics agent if the program has none yet, and one user of each
+// role. Their random passwords are in demo.txt (0600) in the data folder, which is
+// written after everything is stored. A second call changes only that file, and only if
+// it differs from the database.
 func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 	d := &Demo{File: filepath.Join(a.cfg.DataDir, "demo.txt")}
 	_, err := a.db.Setting(ctx, settingDemo)
 	if errors.Is(err, store.ErrNotFound) {
 		d.Fresh, err = true, a.makeDemo(ctx)
 	}
-	if errors.Is(err, store.ErrExists) { // another one made it, or a name was taken, at the same moment
+	if errors.Is(err, store.ErrExists) { // another process made it, or took a name, at the same moment
 		return nil, errorf(KindConflict, "demo", "Somebody else makes accounts right now. Run the command again.")
 	}
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 		return nil, err
 	}
 	if text == "" {
-		// What an older version has written stands.
+		// Keep a file that an older version has written.
 		if _, err := os.Stat(d.File); errors.Is(err, fs.ErrNotExist) {
 			d.File = ""
 		}
@@ -68,7 +68,7 @@ func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 	return d, writePrivate(d.File, text)
 }
 
-// makeDemo stores the demo, all of it or nothing.
+// makeDemo stores the whole demo in one transaction.
 func (a *App) makeDemo(ctx context.Context) error {
 	users, accounts := map[string]*store.User{}, []demoAccount{}
 	for _, role := range demoRoles {
@@ -104,7 +104,7 @@ func (a *App) makeDemo(ctx context.Context) error {
 	})
 }
 
-// demoName is a user name for a role that nobody has yet, nor its address.
+// demoName is a user name for a role. Nobody has this user name or its e-mail address.
 func (a *App) demoName(ctx context.Context, role string) (string, error) {
 	for i := 1; ; i++ {
 		name := role
@@ -128,8 +128,8 @@ func (a *App) demoName(ctx context.Context, role string) (string, error) {
 	}
 }
 
-// demoText lists the demo's accounts that are as they were made; "" if the
-// database does not know them, or none is left.
+// demoText lists the demo's accounts that have not changed since they were made. It is
+// "" if the database does not know them, or if none is left.
 func (a *App) demoText(ctx context.Context) (string, error) {
 	remembered, err := a.db.Setting(ctx, settingDemo)
 	if errors.Is(err, store.ErrNotFound) {
@@ -139,7 +139,8 @@ func (a *App) demoText(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var accounts []demoAccount
-	// Older versions did not remember the accounts, and a key may be gone: then there is nothing to read.
+	// Older versions did not store the accounts, and a key may be lost. Then there is
+	// nothing to list.
 	plain, _ := a.keys.Decrypt(remembered)
 	if !json.Valid([]byte(plain.Reveal())) {
 		return "", nil
@@ -163,8 +164,8 @@ func (a *App) demoText(ctx context.Context) (string, error) {
 	return "The accounts of the demo course (user name, password):\n\n" + lines.String(), nil
 }
 
-// DemoFile is where the demo's accounts of this database are written down, ""
-// if there are none, or the file is about another database.
+// DemoFile is the file with the demo's accounts of this database. It is "" if there are
+// none, or if the file belongs to another database.
 func (a *App) DemoFile(ctx context.Context) (string, error) {
 	want, err := a.demoText(ctx)
 	if err != nil || want == "" {
@@ -177,7 +178,7 @@ func (a *App) DemoFile(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-// seed adds the demo's rows.
+// seed adds the demo's database rows.
 func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.User) error {
 	for _, role := range demoRoles {
 		u := users[role]
@@ -232,7 +233,7 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 	return nil
 }
 
-// demoAnalyst writes reports without a model, so that the demo shows one.
+// demoAnalyst writes reports without a model, so that the demo has one to show.
 func (a *App) demoAnalyst(ctx context.Context) (*store.Agent, error) {
 	ag := a.newAgent("", "")
 	if err := a.startAs(ctx, &ag, AgentAnalytics); err != nil {
@@ -242,8 +243,8 @@ func (a *App) demoAnalyst(ctx context.Context) (*store.Agent, error) {
 	return &ag, nil
 }
 
-// seedAnalyst adds the demo's analytics agent; one that an admin has made, or
-// switched off, stays as it is.
+// seedAnalyst adds the demo's analytics agent. It does not change an agent that an admin
+// has made or switched off.
 func (a *App) seedAnalyst(ctx context.Context, tx *store.Tx, ag *store.Agent) error {
 	if _, err := tx.SystemAgentForUpdate(ctx, ag.Type); !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -254,7 +255,7 @@ func (a *App) seedAnalyst(ctx context.Context, tx *store.Tx, ag *store.Agent) er
 	return a.recordAgent(ctx, tx, operator(), ActWriteSystemAgents, nil, ag)
 }
 
-// writePrivate replaces a file that only its owner may read.
+// writePrivate replaces a file. Only its owner may read it.
 func writePrivate(path, content string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -13,16 +13,16 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 )
 
-// A server notes in its data folder where it answers, so that other commands
-// find it whatever address it was given. The note counts only as long as its
-// writer holds the lock beside it, so a process that was killed leaves none.
+// A server writes its address to a file in its data folder, so that other commands find
+// it, whatever address it was given. The file counts only while its writer holds the
+// lock beside it, so a killed process leaves no valid address.
 const (
 	servingNote = "serving.url"
 	servingLock = "serving.lock"
 )
 
-// NoteServing says where this process serves; withdraw takes that back. Of
-// several on one folder, which only Postgres allows, the first one is noted.
+// NoteServing writes down where this process serves; withdraw removes that. If several
+// processes serve one folder, which only Postgres allows, the first one is noted.
 func NoteServing(cfg *config.Config, url string) (withdraw func(), err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
@@ -41,8 +41,9 @@ func NoteServing(cfg *config.Config, url string) (withdraw func(), err error) {
 	}, nil
 }
 
-// ServedAt is where a process serves this data folder. noted is false where
-// nobody could write it down: url is then "", and so it is if none serves.
+// ServedAt returns the address at which a process serves this data folder. url is "" if
+// none serves. noted is false if the folder has no lock file, so no server could note
+// its address; url is then "" as well.
 func ServedAt(cfg *config.Config) (url string, noted bool, err error) {
 	path := filepath.Join(cfg.DataDir, servingLock)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -58,7 +59,7 @@ func ServedAt(cfg *config.Config) (url string, noted bool, err error) {
 	}
 	text, err := os.ReadFile(filepath.Join(cfg.DataDir, servingNote))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", true, nil // it is about to say, or gone
+		return "", true, nil // the server is about to write it, or has just removed it
 	}
 	return strings.TrimSpace(string(text)), true, err
 }

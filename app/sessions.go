@@ -6,8 +6,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Sessions lists where the actor is signed in, the newest sign-in first; those
-// in which a super admin acts as the actor are among them.
+// Sessions lists where the actor is signed in, the newest sign-in first. Sessions in
+// which a super admin acts as the actor are included.
 func (a *App) Sessions(ctx context.Context, actor *Actor, p store.Page) ([]store.Session, error) {
 	if err := Check(actor, ActOwnSessions, Resource{}); err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (a *App) EndSession(ctx context.Context, actor *Actor, id string) error {
 	return nil
 }
 
-// EndOtherSessions signs the actor out everywhere but here.
+// EndOtherSessions signs the actor out everywhere but in the present session.
 func (a *App) EndOtherSessions(ctx context.Context, actor *Actor) error {
 	if err := Check(actor, ActOwnSessions, Resource{}); err != nil {
 		return err

@@ -15,15 +15,15 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The program's own values in the settings table.
+// The program's own keys in the settings table.
 const (
 	settingCanary = "encryption_canary"
 	settingSetup  = "setup_token_sha256"
 )
 
-// CheckEncryption proves that the configured keys are those that the database
-// was made with: the first start encrypts a known word, every later one has to
-// decrypt it.
+// CheckEncryption checks that the configured keys are those with which the database was
+// made. The first start encrypts a known word; every later start must be able to decrypt
+// it.
 func (a *App) CheckEncryption(ctx context.Context) error {
 	canary, err := a.db.Setting(ctx, settingCanary)
 	if errors.Is(err, store.ErrNotFound) {
@@ -47,8 +47,8 @@ func (a *App) CheckEncryption(ctx context.Context) error {
 	return nil
 }
 
-// EnsureSuperAdmin makes the configured super admin at a start that finds
-// none; it never touches an account that exists. made is the account's e-mail.
+// EnsureSuperAdmin makes the configured super admin if there is none at the start. It
+// never changes an existing account. made is the new account's e-mail address.
 func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
 	login, password := a.cfg.Auth.SuperAdmin, a.cfg.Auth.SuperAdminPassword.Reveal()
 	if login == "" || password == "" {
@@ -60,7 +60,7 @@ func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
 	u, err := a.CreateSuperAdmin(ctx, login, "Super Admin", password)
 	var known *Error
 	if errors.As(err, &known) && known.Code == "user_exists" {
-		// Of two processes that start at once the other one may have made it.
+		// If two processes start at once, the other one may have made it.
 		if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
 			return "", err
 		}
@@ -72,8 +72,8 @@ func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
 	return u.Email, nil
 }
 
-// SeedAdmin is CreateSuperAdmin for the command line: a super admin that is
-// there already stays as it is, and made is false.
+// SeedAdmin is CreateSuperAdmin for the command line. It does not change a super admin
+// that exists: made is then false.
 func (a *App) SeedAdmin(ctx context.Context, login, password string) (u *store.User, made bool, err error) {
 	u, err = a.CreateSuperAdmin(ctx, login, "", password)
 	var known *Error
@@ -89,8 +89,9 @@ func (a *App) SeedAdmin(ctx context.Context, login, password string) (u *store.U
 	return u, false, nil
 }
 
-// CreateSuperAdmin adds a super admin. An e-mail as login makes the user name
-// "admin"; a plain name serves as both. It is for the operator and first start.
+// CreateSuperAdmin adds a super admin. If login is an e-mail address, the user name is
+// "admin"; a plain name is used for both. It is for the operator and for the first
+// start.
 func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password string) (*store.User, error) {
 	login = strings.TrimSpace(login)
 	uname := login
@@ -110,7 +111,8 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 	u := &store.User{ID: store.NewID(), Email: login, Username: &uname, FullName: blankToNil(&fullName),
 		Role: RoleSuperAdmin, PasswordHash: hash, IsActive: true, CreatedAt: a.instant(), Version: 1}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		// "admin" may be somebody's user name already; the e-mail is enough then.
+		// Somebody may have the user name "admin" already. Then the e-mail address is
+		// enough.
 		if taken, err := tx.UserByLogin(ctx, uname); err == nil && uname != login && taken != nil {
 			u.Username = nil
 		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -127,9 +129,8 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 	return u, err
 }
 
-// SetupToken makes the one-time token of the link that creates the first
-// admin, and "" when there is a super admin. Only its hash is stored; a new
-// start replaces it.
+// SetupToken makes the one-time token for the link that creates the first admin. It is
+// "" if there is a super admin. Only its hash is stored, and each start replaces it.
 func (a *App) SetupToken(ctx context.Context) (string, error) {
 	if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
 		return "", err
@@ -145,7 +146,8 @@ func (a *App) SetupToken(ctx context.Context) (string, error) {
 	return token, err
 }
 
-// SetUp spends the set-up token on the first super admin and signs it in.
+// SetUp makes the first super admin with the set-up token, which is then used up, and
+// signs that admin in.
 func (a *App) SetUp(ctx context.Context, token, login, fullName, password string, client Client) (*Tokens, error) {
 	spent := errorf(KindForbidden, "setup_done", "This set-up link is not valid any more. Restart coagent for a new one, or sign in.")
 	want, err := a.db.Setting(ctx, settingSetup)
@@ -172,7 +174,8 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 		PasswordHash: hash, IsActive: true, CreatedAt: a.instant(), Version: 1}
 	var tokens *Tokens
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		// Deleting is the lock: of two people with the link, one finds it gone.
+		// The deletion works as a lock: of two people with the link, the second one
+		// finds no token.
 		if err := tx.DeleteSetting(ctx, settingSetup); errors.Is(err, store.ErrNotFound) {
 			return spent
 		} else if err != nil {
@@ -186,7 +189,7 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return fromStore(err, "User")
 		}
-		// Who has the link got it from the machine.
+		// Record it for the operator: the link was printed on the machine.
 		if err := a.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
 			return err
 		}
