@@ -85,7 +85,7 @@ func (a *App) AgentTypes(ctx context.Context, actor *Actor, category string, wit
 	return a.db.AgentTypes(ctx, category, withSystem, store.Page{Limit: store.MaxLimit})
 }
 
-// AgentType returns the agent type with a name.
+// AgentType returns the agent type with this name.
 func (a *App) AgentType(ctx context.Context, actor *Actor, typeName string) (*store.AgentType, error) {
 	if err := Check(actor, ActReadAgentTypes, Resource{}); err != nil {
 		return nil, err

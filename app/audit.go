@@ -133,7 +133,7 @@ func sum(text string) string {
 type AuditFilter = store.AuditFilter
 
 // AuditLog lists who changed what, newest first: at most limit lines (1..200) that are
-// older than the line before. A before of "" begins with the newest line.
+// older than the line with the id before. A before of "" begins with the newest line.
 func (a *App) AuditLog(ctx context.Context, actor *Actor, f AuditFilter, before string, limit int) (*store.Listing[store.AuditEntry], error) {
 	if err := Check(actor, ActReadAudit, Resource{}); err != nil {
 		return nil, err

@@ -34,8 +34,8 @@ var errLinkSpent = errorf(KindForbidden, "link_spent", "This link is not valid a
 
 // MakePasswordLink makes a link with which a person sets a new password. It makes the
 // person's earlier links invalid. Admins may do that for everybody but admins. Others
-// may do it only for people as whom mayRule lets them act: whoever sets a password can
-// act as that person, and anybody can be added to a course.
+// may do it only if mayRule allows them to act as the person, because whoever sets a
+// password can act as that person, and anybody can be added to a course.
 func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string) (*PasswordLink, error) {
 	u, res, err := a.acquaintance(ctx, actor, userID)
 	if err != nil {

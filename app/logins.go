@@ -7,8 +7,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// didFindSameLogin tells admins in the audit log about an account whose address or user
-// name equals another account's in a different spelling.
+// didFindSameLogin is the audit log's action for an account whose address or user name
+// equals another account's in a different spelling. It is there for admins to read.
 const didFindSameLogin Action = "user.same_login"
 
 // warnOfSameLogins logs the accounts that can sign in only with the exact spelling.

@@ -112,9 +112,9 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: m.RoomID})
 }
 
-// History lists messages of a room, oldest first: the newest limit messages before the
-// seq before. A before of 0 means the newest of all, a limit of 0 as many as one answer
-// may hold.
+// History lists messages of a room, oldest first: the newest limit messages whose seq is
+// below before. A before of 0 means the newest of all, a limit of 0 as many as one
+// answer may hold.
 func (a *App) History(ctx context.Context, actor *Actor, roomID string, before int64, limit int) (*store.Listing[store.Message], error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
 	if err != nil {

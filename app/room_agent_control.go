@@ -64,7 +64,8 @@ func clearSleep(ra *store.RoomAgent, r *store.Room, now time.Time) {
 }
 
 // WakeAgent gives an agent a turn in a room at once, even if it sleeps, and whatever its
-// trigger says. If it already has a turn, that one comes first.
+// trigger says. The new turn waits until another agent's turn in the room has ended. It
+// is an error if the agent itself has a turn already.
 func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID string) (*store.Turn, error) {
 	p, _, err := a.agentInRoom(ctx, actor, roomID, agentID, ActWakeAgent)
 	if err != nil {

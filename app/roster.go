@@ -145,7 +145,7 @@ func delimiter(header string) rune {
 	return best
 }
 
-// rosterNames maps the column names that schools use to the columns.
+// rosterNames has the names that schools give each column.
 //
 //nolint:gochecknoglobals // a table
 var rosterNames = map[string][]string{

@@ -13,33 +13,34 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// signinGuard slows down guessing, by failures that all nodes count together.
-// A wrong password never shuts anybody out: devices that signed in before are
-// not concerned by what others try, and strangers have to space their attempts.
+// signinGuard slows down the guessing of passwords. It counts failures in the database,
+// for all nodes together. Wrong passwords never lock anybody out: what strangers try
+// does not affect devices that signed in before, and strangers must leave time between
+// their attempts.
 type signinGuard struct {
 	mu       sync.Mutex
-	underway map[string]int // guesses whose outcome is not stored yet
+	underway map[string]int // attempts whose result is not stored yet, by key
 }
 
 const (
-	// A person who mistypes from an address that has hardly failed is not held
-	// to the pace of those who guess: only to that of the account as a whole.
+	// A person who mistypes from an address with fewer failures than this does not wait
+	// as guessers do. Only the pace of the whole account applies.
 	cleanFailures = 3
 	accountPace   = time.Second
 	guessPace     = 5 * time.Second
 	slowestPace   = 30 * time.Second
 )
 
-// signin is one attempt under guard, by the keys that its failure counts for.
+// signin is one attempt, with the keys for which its failure counts.
 type signin struct {
 	account string
-	pair    string // the account from this address
-	address string // "" if it does not matter
-	device  string // of a device that signed in to the account before, else ""
+	pair    string // the account and this address
+	address string // "" if it does not count
+	device  string // set if the device signed in to this account before
 }
 
-// newSignin is an attempt at an account; one that does not exist is guarded
-// like one that does.
+// newSignin is an attempt to sign in to an account. An account that does not exist is
+// guarded like one that does.
 func newSignin(login string, u *store.User, d *device, address string) signin {
 	who, address := "login "+store.LoginKey(login), limit.NetworkOf(address)
 	if u != nil {
@@ -52,8 +53,8 @@ func newSignin(login string, u *store.User, d *device, address string) signin {
 	return s
 }
 
-// newRecheck is an attempt at the current password by somebody signed in; the
-// person's other sessions have nothing to do with it.
+// newRecheck is an attempt of a signed-in person to give the current password. The
+// person's other sessions are not affected.
 func newRecheck(actor *Actor) signin {
 	key := accountKey("session " + actor.SessionID + " of " + actor.User.ID)
 	return signin{account: key, pair: key}
@@ -72,10 +73,9 @@ func (s signin) keys() []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// guardSignin refuses an attempt that comes too soon after failures, whether
-// the account exists or not. late tells that its address fails so often that
-// strangers there come after all others. The caller calls done once the outcome
-// is stored.
+// guardSignin refuses an attempt that comes too soon after failures, whether the account
+// exists or not. late is true if its address fails so often that strangers there must
+// wait behind all others. Call done when the result is stored.
 func (a *App) guardSignin(ctx context.Context, s *signin) (done func(), late bool, err error) {
 	auth, now := a.cfg.Auth, a.instant()
 	counts, err := a.db.SigninFailures(ctx, s.keys(), now.Add(-auth.SigninWindow), max(auth.SigninFailuresPerAccount, auth.SigninFailuresPerAddress))
@@ -89,7 +89,7 @@ func (a *App) guardSignin(ctx context.Context, s *signin) (done func(), late boo
 		if counts[s.device].Count+g.underway[s.device] < auth.SigninFailuresPerAccount {
 			return g.begin(s.device), false, nil
 		}
-		s.device = "" // somebody guesses on that device: it is a stranger from here on
+		s.device = "" // somebody guesses on that device, so treat it as a stranger from here on
 	}
 	most, account, pair := auth.SigninFailuresPerAccount, counts[s.account], counts[s.pair]
 	if account.Count+g.underway[s.account] >= most {
@@ -107,8 +107,8 @@ func (a *App) guardSignin(ctx context.Context, s *signin) (done func(), late boo
 	return g.begin(s.account), s.address != "" && counts[s.address].Count >= auth.SigninFailuresPerAddress, nil
 }
 
-// pace is how far apart the attempts are after so many failures: it doubles
-// with every further most of them.
+// pace is the time between attempts after a number of failures. It doubles with every
+// most further failures.
 func pace(failures, most int) time.Duration {
 	doublings := min(max(failures/most-1, 0), 8)
 	return min(guessPace<<doublings, slowestPace)
@@ -121,7 +121,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// begin counts a guess under a key until it is done; the caller holds mu.
+// begin counts an attempt under a key until done is called. The caller holds mu.
 func (g *signinGuard) begin(key string) (done func()) {
 	if g.underway == nil {
 		g.underway = map[string]int{}
@@ -136,8 +136,8 @@ func (g *signinGuard) begin(key string) (done func()) {
 	}
 }
 
-// signinFailed stores a failure and returns the answer to it. What a known
-// device gets wrong counts against that device alone.
+// signinFailed stores a failure and returns the error for it. A failure on a known
+// device counts only for that device.
 func (a *App) signinFailed(ctx context.Context, s signin) error {
 	if s.device != "" {
 		s = signin{device: s.device}
@@ -148,8 +148,8 @@ func (a *App) signinFailed(ctx context.Context, s signin) error {
 	return errWrongPassword
 }
 
-// forgiveSignin drops the failures of whoever got it right. What others tried
-// at the account stands if a known device signed in.
+// forgiveSignin deletes the failures of an attempt that succeeded. If a known device
+// signed in, the failures of others at the account stay.
 func (a *App) forgiveSignin(ctx context.Context, tx *store.Tx, s signin) error {
 	if s.device != "" {
 		return tx.ForgiveSignin(ctx, s.device)

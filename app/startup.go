@@ -16,22 +16,22 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Mode says what a process is there for.
+// Mode says what a process does.
 type Mode struct {
-	Serve bool // people connect to it
-	Work  bool // it works jobs off
+	Serve bool // it serves HTTP requests
+	Work  bool // it runs jobs from the queue
 }
 
-// Opened is an App on its database, checked and ready to start.
+// Opened is an App with its database, checked and ready to start.
 type Opened struct {
 	*App
 	DB   *store.DB
 	lock *flock.Flock
 }
 
-// OpenDB connects to the configured database and refuses a connection that the
-// program could not rely on. On SQLite it makes the data folder (0700) and, on
-// the first start, the secrets in it.
+// OpenDB connects to the configured database and refuses one that the program could not
+// rely on. For SQLite it creates the data folder (0700) and, on the first start, the
+// secrets in it.
 func OpenDB(ctx context.Context, cfg *config.Config) (*store.DB, error) {
 	if err := cfg.EnsureSecrets(); err != nil {
 		return nil, err
@@ -50,10 +50,10 @@ func OpenDB(ctx context.Context, cfg *config.Config) (*store.DB, error) {
 	return db, nil
 }
 
-// Open makes an App on the configured database and refuses, with the remedy,
-// whatever it could not run on safely: missing or wrong secrets, a schema that
-// does not fit, a data folder that another process serves. The real clock and
-// real chance come in here.
+// Open makes an App on the configured database. It refuses, and says what to do about
+// it, if the program could not run safely: secrets are missing or wrong, the schema does
+// not fit, or another process serves the data folder. It is the only place that gives
+// the App the real clock and real chance.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) (o *Opened, err error) {
 	o = &Opened{}
 	defer func() {
@@ -66,7 +66,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 		if !mode.Serve && mode.Work {
 			return o, errors.New("coagent worker needs Postgres: SQLite belongs to one process, and `coagent serve` works its jobs off by itself; set database.url (DATABASE_URL), or just run `coagent serve`")
 		}
-		mode.Work = mode.Serve // whoever serves SQLite is the only one who could
+		mode.Work = mode.Serve // only the process that serves SQLite can run its jobs
 		if mode.Serve {
 			if o.lock, err = lockFolder(cfg); err != nil {
 				return o, err
@@ -104,8 +104,8 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 	return o, nil
 }
 
-// lockFolder makes this process the only one on a data folder; the lock ends
-// with the process.
+// lockFolder makes this process the only one on a data folder. The lock ends with the
+// process.
 func lockFolder(cfg *config.Config) (*flock.Flock, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
@@ -121,7 +121,7 @@ func lockFolder(cfg *config.Config) (*flock.Flock, error) {
 	return l, nil
 }
 
-// Close gives back the database and the data folder; stop the App first.
+// Close closes the database and unlocks the data folder. Stop the App first.
 func (o *Opened) Close() error {
 	var errs []error
 	if o.DB != nil {

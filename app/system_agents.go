@@ -10,13 +10,12 @@ import (
 // AgentDesign is the type of the agent that writes other agents' instructions.
 const AgentDesign = "design"
 
-// designPlaceholder is what the client sends in place of the instructions when
-// somebody saves the design agent's key alone. Taking it for them would throw
-// away what an admin has written.
+// designPlaceholder is what the client sends as instructions when somebody saves only
+// the design agent's key. Storing it would overwrite the instructions that an admin has
+// written.
 const designPlaceholder = "System Design Agent"
 
-// SystemAgents lists the program's own agents. Nobody's templates and no
-// external agents are among them.
+// SystemAgents lists the program's own agents, without templates and external agents.
 func (a *App) SystemAgents(ctx context.Context, actor *Actor) (*store.Listing[store.Agent], error) {
 	if err := Check(actor, ActReadSystemAgents, Resource{}); err != nil {
 		return nil, err
@@ -24,8 +23,8 @@ func (a *App) SystemAgents(ctx context.Context, actor *Actor) (*store.Listing[st
 	return a.db.SystemAgents(ctx, store.Page{Limit: store.MaxLimit})
 }
 
-// SetSystemAgent changes the sent members of the system agent of a type, which
-// it makes when there is none.
+// SetSystemAgent changes the sent members of the system agent of a type. It makes that
+// agent if there is none.
 func (a *App) SetSystemAgent(ctx context.Context, actor *Actor, agentType string, s AgentSettings) (*store.Agent, error) {
 	if err := Check(actor, ActWriteSystemAgents, Resource{}); err != nil {
 		return nil, err
@@ -44,7 +43,8 @@ func (a *App) SetSystemAgent(ctx context.Context, actor *Actor, agentType string
 	fresh.IsActive = true
 	ag, err := a.putSystemAgent(ctx, actor, fresh, s)
 	if errors.Is(err, store.ErrExists) {
-		// Somebody else made it between the look and the insert: it is there now.
+		// Another transaction made it between the check and the insert, so change that
+		// one.
 		ag, err = a.putSystemAgent(ctx, actor, fresh, s)
 	}
 	return ag, fromStore(err, "System agent")

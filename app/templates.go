@@ -17,8 +17,8 @@ func (a *App) Templates(ctx context.Context, actor *Actor, p store.Page) (*store
 	return a.db.TemplatesOf(ctx, actor.User.ID, p)
 }
 
-// CreateTemplate adds an agent of the actor's own, from which agents in
-// projects are cloned.
+// CreateTemplate adds a template that belongs to the actor. Agents in projects are
+// cloned from it.
 func (a *App) CreateTemplate(ctx context.Context, actor *Actor, s AgentSettings) (*store.Agent, error) {
 	if err := Check(actor, ActCreateTemplate, Resource{}); err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func (a *App) CreateTemplate(ctx context.Context, actor *Actor, s AgentSettings)
 	return &ag, agentError(err)
 }
 
-// CloneTemplate puts a copy of the actor's template into a project, with its
-// key and switched off. It takes another name when that is taken there.
+// CloneTemplate adds a copy of the actor's template to a project, with its key and
+// switched off. If its name is taken there, the copy gets another one.
 func (a *App) CloneTemplate(ctx context.Context, actor *Actor, id, projectID string) (*store.Agent, error) {
 	src, res, err := a.agentResource(ctx, actor, id, "Global agent")
 	if err != nil {
@@ -80,7 +80,7 @@ func (a *App) CloneTemplate(ctx context.Context, actor *Actor, id, projectID str
 	return &clone, agentError(err)
 }
 
-// freeName is a name that no sibling has: the wanted one, or it with a number.
+// freeName is a name that no sibling has: the wanted one, or that with a number.
 func freeName(want string, siblings []store.Agent) string {
 	free, letters := want, []rune(want)
 	for n := 2; slices.ContainsFunc(siblings, func(ag store.Agent) bool { return ag.Name == free }); n++ {
@@ -90,8 +90,8 @@ func freeName(want string, siblings []store.Agent) string {
 	return free
 }
 
-// SyncAgent makes a clone say and do what its template does now. Name, key and
-// whether it is on stay its own; what it was is kept as a version.
+// SyncAgent gives a clone the present settings of its template. The clone keeps its
+// name, its key and whether it is on. Its old settings are kept as a version.
 func (a *App) SyncAgent(ctx context.Context, actor *Actor, id string) (ag *store.Agent, err error) {
 	if ag, err = a.agentFor(ctx, actor, id, ActSyncAgent, "Agent config"); err != nil {
 		return nil, err
@@ -119,8 +119,8 @@ func (a *App) SyncAgent(ctx context.Context, actor *Actor, id string) (ag *store
 	return ag, agentError(err)
 }
 
-// SetProjectAgent changes the sent members of a project's oldest agent of a
-// type, which it makes when there is none.
+// SetProjectAgent changes the sent members of a project's oldest agent of a type. It
+// makes that agent if there is none.
 func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agentType string, s AgentSettings) (*store.Agent, error) {
 	res, err := a.projectResource(ctx, actor, projectID)
 	if err != nil {
@@ -137,7 +137,7 @@ func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agen
 	if err := a.startAs(ctx, &fresh, agentType); err != nil {
 		return nil, err
 	}
-	fresh.IsActive = true // the first of its type
+	fresh.IsActive = true // it is the first of its type
 	ag := &fresh
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		siblings, err := tx.LockAgents(ctx, projectID, agentType)

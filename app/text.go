@@ -13,19 +13,19 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The longest texts that a person may store, in characters.
+// The maximum lengths of stored texts, in characters.
 const (
 	maxName   = 200
 	maxText   = 20_000  // descriptions and announcements
 	maxPrompt = 100_000 // an agent's instructions
 	maxJSON   = 256 << 10
 	maxDepth  = 32
-	// maxContentDepth leaves a document room for fifteen lists within lists.
+	// maxContentDepth is deep enough for a document with fifteen lists within lists.
 	maxContentDepth = 60
 )
 
-// text checks one string that a client sent: valid UTF-8 without NUL, which no
-// database takes, and from least to most characters.
+// text checks a string from a client: from least to most characters of valid UTF-8
+// without NUL, which no database accepts.
 func text(field, value string, least, most int) error {
 	switch n := utf8.RuneCountInString(value); {
 	case !utf8.ValidString(value):
@@ -42,7 +42,7 @@ func text(field, value string, least, most int) error {
 	return nil
 }
 
-// name checks a required name or title, without the blanks around it.
+// name checks a required name or title and removes the blanks around it.
 func name(field string, value *string) error {
 	*value = strings.TrimSpace(*value)
 	if err := text(field, *value, 1, maxName); err != nil {
@@ -59,8 +59,8 @@ func optionalText(field string, value *string, most int) error {
 	return text(field, *value, 0, most)
 }
 
-// email checks an e-mail address (RFC 5322 addr-spec, no display name) and
-// gives it the form in which it is kept.
+// email checks an e-mail address (RFC 5322 addr-spec, no display name) and changes it to
+// the form in which it is stored.
 func email(field string, value *string) error {
 	*value = strings.TrimSpace(*value)
 	if err := text(field, *value, 1, 254); err != nil {
@@ -81,8 +81,8 @@ func email(field string, value *string) error {
 	return identifier(field, (*value)[:strings.LastIndexByte(*value, '@')])
 }
 
-// identifier checks what people sign in by, as RFC 8265 says: its letters have
-// one spelling, and are read in one direction.
+// identifier checks a name for sign-in as RFC 8265 says: its letters have only one
+// spelling, and they are read in one direction.
 func identifier(field, value string) error {
 	for word := range strings.FieldsSeq(value) {
 		if _, err := precis.UsernameCaseMapped.String(word); err != nil {
@@ -93,8 +93,8 @@ func identifier(field, value string) error {
 	return nil
 }
 
-// username checks a user name; a blank one counts as absent. It holds no "@",
-// so that no user name can be taken for somebody's e-mail at sign-in.
+// username checks a user name. A blank one counts as absent. It must not contain "@", so
+// that no user name can be taken for an e-mail address at sign-in.
 func username(field string, value *string) (*string, error) {
 	if value == nil || strings.TrimSpace(*value) == "" {
 		return nil, nil
@@ -126,13 +126,13 @@ func oneOf(field, value string, choices ...string) error {
 	return invalid(field, "must be one of %s", strings.Join(choices, ", "))
 }
 
-// object checks a JSON object that a client owns and keeps its text, key order
-// included. Absent and null give the fallback.
+// object checks a JSON object from a client. It keeps the object's text, including the
+// order of its keys. Absent and null give the fallback.
 func object(field string, raw json.RawMessage, fallback store.JSON) (store.JSON, error) {
 	return boundedObject(field, raw, fallback, maxJSON, maxDepth)
 }
 
-// boundedObject is object with bounds of its own: bytes, and levels.
+// boundedObject is object with limits: most bytes, and deepest levels.
 func boundedObject(field string, raw json.RawMessage, fallback store.JSON, most, deepest int) (store.JSON, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
@@ -141,7 +141,7 @@ func boundedObject(field string, raw json.RawMessage, fallback store.JSON, most,
 	if raw[0] != '{' || !json.Valid(raw) {
 		return "", invalid(field, "must be an object")
 	}
-	if !utf8.Valid(raw) { // which json.Valid lets pass, and Postgres does not
+	if !utf8.Valid(raw) { // json.Valid accepts invalid UTF-8, but Postgres does not
 		return "", invalid(field, "send valid UTF-8 text")
 	}
 	if len(raw) > most {
@@ -177,17 +177,17 @@ func boundedObject(field string, raw json.RawMessage, fallback store.JSON, most,
 	return store.JSON(compact.String()), nil
 }
 
-// Opt is a member of a request that may be absent, null or a value.
+// Opt is a member of a request. It can be absent, null or a value.
 type Opt[T any] struct {
-	Sent  bool // the member was there
-	Null  bool // ... and was null
+	Sent  bool // the request has the member
+	Null  bool // the member is null
 	Value T
 }
 
 // Some is an Opt with a value.
 func Some[T any](v T) Opt[T] { return Opt[T]{Sent: true, Value: v} }
 
-// UnmarshalJSON notes that the member was sent.
+// UnmarshalJSON sets Sent and reads the value.
 func (o *Opt[T]) UnmarshalJSON(b []byte) error {
 	o.Sent = true
 	if bytes.Equal(bytes.TrimSpace(b), []byte("null")) {
@@ -197,7 +197,7 @@ func (o *Opt[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &o.Value)
 }
 
-// set writes a sent value to a required column: null is refused.
+// set writes a sent value to a required column. It refuses null.
 func (o Opt[T]) set(field string, to *T) error {
 	if o.Sent && o.Null {
 		return invalid(field, "must not be null, leave it out to keep what is stored")
@@ -208,7 +208,7 @@ func (o Opt[T]) set(field string, to *T) error {
 	return nil
 }
 
-// setNullable writes a sent value to a column that null clears.
+// setNullable writes a sent value to a column. Null clears the column.
 func (o Opt[T]) setNullable(to **T) {
 	switch {
 	case o.Sent && o.Null:
@@ -219,8 +219,8 @@ func (o Opt[T]) setNullable(to **T) {
 	}
 }
 
-// cut shortens s to at most n bytes, at the border of a character, and makes
-// it storable.
+// cut shortens s to at most n bytes, without cutting a character in two, and removes
+// what cannot be stored.
 func cut(s string, n int) string {
 	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
 	if len(s) <= n {

@@ -10,17 +10,17 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// ThreadMessage is what a person says to an agent.
+// ThreadMessage is a person's message to an agent.
 type ThreadMessage struct {
 	Message      string
-	MetadataJSON *string // the client's own
-	// ClientID is the client's own name for it (64 characters at most, may be
-	// empty): sent again under it, it is neither stored nor answered twice.
+	MetadataJSON *string // for the client's own use
+	// ClientID is the client's own id for the message, "" or at most 64 characters. If a
+	// message is sent again with the same id, it is not stored or answered twice.
 	ClientID string
 }
 
-// Simulate lets an agent answer one message, of which nothing is kept; cut tells
-// that the answer was cut before its end.
+// Simulate has an agent answer one message. Nothing is stored. cut is true if the answer
+// was cut before its end.
 func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in ThreadMessage) (text string, cut bool, err error) {
 	ag, mayKnow, err := a.usableAgent(ctx, actor, agentID, "Agent")
 	if err != nil {
@@ -38,8 +38,8 @@ func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in Thr
 	return said.text, said.cut, err
 }
 
-// usableAgent loads an agent that the actor may talk to; mayKnow tells whether
-// the actor may know why it fails.
+// usableAgent loads an agent that the actor may talk to. mayKnow is true if the actor
+// may see why it fails.
 func (a *App) usableAgent(ctx context.Context, actor *Actor, id, noun string) (ag *store.Agent, mayKnow bool, err error) {
 	ag, res, err := a.agentResource(ctx, actor, id, noun)
 	if err != nil {
@@ -65,8 +65,8 @@ func (a *App) checkThreadMessage(in *ThreadMessage) error {
 		optionalText("metadata_json", in.MetadataJSON, maxText), text("client_id", in.ClientID, 0, 64)))
 }
 
-// ThreadSettings are the members of a thread that its person chooses; unsent
-// ones keep what is stored.
+// ThreadSettings are the members of a thread that its person sets. A member that is not
+// sent keeps the stored value.
 type ThreadSettings struct {
 	Name         Opt[string]
 	MetadataJSON Opt[string]
@@ -81,8 +81,8 @@ func (s ThreadSettings) apply(th *store.Thread) error {
 	return firstOf(errors.Join(optionalText("name", th.Name, maxName), optionalText("metadata_json", th.MetadataJSON, maxText)))
 }
 
-// CreateThread begins a conversation of the actor with an agent of a project,
-// or with one of the actor's own.
+// CreateThread begins a thread of the actor with an agent of a project, or with one of
+// the actor's own agents.
 func (a *App) CreateThread(ctx context.Context, actor *Actor, projectID, agentID string, s ThreadSettings) (*store.Thread, error) {
 	ag, _, err := a.usableAgent(ctx, actor, agentID, "Agent")
 	if err != nil {
@@ -116,8 +116,8 @@ func (a *App) mayUseProject(ctx context.Context, actor *Actor, projectID string)
 	return Check(actor, ActUseProject, res)
 }
 
-// Threads lists the actor's own threads, the last used first; with agentID
-// only those with that agent, with projectID only those in that project.
+// Threads lists the actor's own threads, the last used first. agentID and projectID,
+// unless "", limit them to that agent and that project.
 func (a *App) Threads(ctx context.Context, actor *Actor, agentID, projectID string, p store.Page) (*store.Listing[store.Thread], error) {
 	if err := Check(actor, ActListThreads, Resource{}); err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (a *App) UpdateThread(ctx context.Context, actor *Actor, id string, s Threa
 	return th, fromStore(err, "Thread")
 }
 
-// DeleteThread removes a thread with its lines. A dry run only counts.
+// DeleteThread deletes a thread with its messages. A dry run only counts.
 func (a *App) DeleteThread(ctx context.Context, actor *Actor, id string, dryRun bool) (store.Counts, error) {
 	th, err := a.threadFor(ctx, actor, id, ActWriteThread)
 	if err != nil {
@@ -165,8 +165,8 @@ func (a *App) DeleteThread(ctx context.Context, actor *Actor, id string, dryRun 
 	}), "Thread")
 }
 
-// ThreadMessages lists a thread's lines, oldest first: the newest 1000, or with
-// before, the id of a line, the newest of those before it.
+// ThreadMessages lists a thread's messages, oldest first: the newest 1000, or the newest
+// of those before the message with the id before.
 func (a *App) ThreadMessages(ctx context.Context, actor *Actor, id, before string) (*store.Listing[store.ThreadMessage], error) {
 	if _, err := a.threadFor(ctx, actor, id, ActReadThread); err != nil {
 		return nil, err
@@ -198,13 +198,13 @@ func (a *App) threadFor(ctx context.Context, actor *Actor, id string, action Act
 	return th, Check(actor, action, res)
 }
 
-// askSlack is how much longer than the longest answer a thread counts as being
-// answered; then whoever did so has died.
+// askSlack is added to the longest time for an answer. After that a thread no longer
+// counts as being answered, because the process that answered it must have died.
 const askSlack = 15 * time.Second
 
-// TalkInThread stores what the actor says to a thread's agent and returns its
-// answer. The actor's line stays when the agent fails, and sent again under
-// its ClientID it is answered then.
+// TalkInThread stores the actor's message in a thread and returns the agent's answer. If
+// the agent fails, the message stays. It is answered when the actor sends it again with
+// the same ClientID.
 func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in ThreadMessage) (*store.ThreadMessage, error) {
 	th, err := a.threadFor(ctx, actor, id, ActWriteThread)
 	if err != nil {
@@ -214,7 +214,8 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	if err != nil {
 		return nil, err
 	}
-	// A template stays its maker's, but who has left the project talks there no more.
+	// A template stays with its maker. But whoever has left the project may not talk to
+	// it there any more.
 	if err := a.mayUseProject(ctx, actor, th.ProjectID); err != nil {
 		return nil, err
 	}
@@ -231,8 +232,7 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 		return answered, fromStore(err, "Thread")
 	}
 	said, err := a.answerThread(ctx, ag, asked, mayKnow)
-	// What the model has answered is kept, and the thread free, whatever became
-	// of the request.
+	// Store the model's answer and free the thread, even if the request was cancelled.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	answer, ended := a.endAsking(end, asked, said)
@@ -242,8 +242,8 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	return answer, fromStore(ended, "Thread")
 }
 
-// askThread stores a line and claims the thread for the answer to it. A line
-// that was stored before comes back with its answer, if there is one.
+// askThread stores a message and claims the thread for the answer to it. A message that
+// was stored before is returned with its answer, if it has one.
 func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked, answered *store.ThreadMessage, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		th, err := tx.ThreadForUpdate(ctx, id)
@@ -284,8 +284,8 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked
 	return asked, answered, err
 }
 
-// answerThread asks the agent's model: it is shown the newest lines up to the
-// one that it answers, as many as the agent looks back.
+// answerThread asks the agent's model. The model gets the newest messages up to the one
+// that it answers, as many as the agent's context window has.
 func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (spoken, error) {
 	lines, err := a.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, ag.ContextWindow)
 	if err != nil {
@@ -304,8 +304,8 @@ func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.Th
 // CutMetadata is the metadata of an answer that was cut before its end.
 var CutMetadata = `{"truncated":true}`
 
-// endAsking stores the answer to a line, unless it is empty or there is one,
-// and frees the thread.
+// endAsking stores the answer to a message and frees the thread. It stores nothing if
+// the answer is empty or if the message already has one.
 func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said spoken) (answer *store.ThreadMessage, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		th, err := tx.ThreadForUpdate(ctx, asked.ThreadID)
@@ -313,7 +313,7 @@ func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said sp
 			return err
 		}
 		now := a.instant()
-		// Who took over a claim that had lapsed may have been faster.
+		// If this claim had expired, another process may have answered first.
 		if answer, err = tx.ThreadAnswer(ctx, asked.ID); notMissing(err) != nil {
 			return err
 		} else if err != nil && said.text != "" {

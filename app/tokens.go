@@ -16,35 +16,34 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Personal access tokens are for programs that act for a person: each has a
-// name, scopes and an end, and is shown once. What it may do is what its person
-// may do at that moment, cut down to its scopes; it dies when it is revoked,
-// when it expires and while its person is inactive. It outlives a new password:
-// whoever fears for a token revokes it.
+// Personal access tokens are for programs that act for a person. Each has a name, scopes
+// and an expiry, and is shown once. It may do what its person may do at that moment,
+// limited to its scopes. It is not valid after it is revoked or expires, nor while its
+// person is inactive. A new password does not end it: a person who fears that a token
+// has leaked revokes it.
 const (
-	// tokenMark begins every token, so that scanners of leaked secrets know one.
+	// tokenMark begins every token, so that scanners for leaked secrets recognise it.
 	tokenMark = "coa_"
 	// MaxTokens is how many tokens one person can have.
 	MaxTokens = 50
 	// maxTokenDays is the longest life of a token.
 	maxTokenDays = 365
-	// usedEvery is how exactly the last use of a token is known.
+	// usedEvery is the precision of the time when a token was last used.
 	usedEvery = time.Minute
 )
 
-// NewAccessToken is what a person chooses about a token.
+// NewAccessToken is what a person chooses for a new token.
 type NewAccessToken struct {
 	Name   string
 	Scopes []Scope // at least one of read, write and admin
 	Days   int     // until it expires, 1..365
 }
 
-// IsAccessToken tells whether a text is a personal access token by its looks,
-// not whether it is a good one.
+// IsAccessToken reports whether a text has the form of a personal access token. It does
+// not check whether the token is valid.
 func IsAccessToken(token string) bool { return strings.HasPrefix(token, tokenMark) }
 
-// CreateAccessToken makes a token for the actor. The secret is given out this
-// once.
+// CreateAccessToken makes a token for the actor. The secret is returned only this once.
 func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessToken) (*store.AccessToken, secret.Text, error) {
 	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
 		return nil, "", err
@@ -97,7 +96,7 @@ func (a *App) AccessTokens(ctx context.Context, actor *Actor) ([]store.AccessTok
 	return a.db.AccessTokens(ctx, actor.User.ID)
 }
 
-// RevokeAccessToken ends one of the actor's tokens.
+// RevokeAccessToken revokes one of the actor's tokens.
 func (a *App) RevokeAccessToken(ctx context.Context, actor *Actor, id string) error {
 	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
 		return err
@@ -123,7 +122,7 @@ func (a *App) AccessTokensOf(ctx context.Context, actor *Actor, userID string) (
 	return a.db.AccessTokens(ctx, userID)
 }
 
-// RevokeAccessTokensOf ends all tokens of another person.
+// RevokeAccessTokensOf revokes all tokens of another person.
 func (a *App) RevokeAccessTokensOf(ctx context.Context, actor *Actor, userID string) error {
 	if err := a.mayManageTokens(ctx, actor, userID); err != nil {
 		return err
@@ -152,7 +151,7 @@ func (a *App) mayManageTokens(ctx context.Context, actor *Actor, userID string) 
 	return mayRule(actor, power{beyond: ActManageAdminTokens, accounts: []string{u.Role}})
 }
 
-// tokenActor gives the actor behind a token.
+// tokenActor returns the actor behind a token.
 func (a *App) tokenActor(ctx context.Context, t *store.AccessToken, err error) (*Actor, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errBadCredentials
@@ -177,8 +176,8 @@ func (a *App) tokenActor(ctx context.Context, t *store.AccessToken, err error) (
 	return actor, nil
 }
 
-// tokenUses are the tokens that were used since the last time somebody wrote
-// it down: a request does not wait for that.
+// tokenUses are the tokens that were used since their use was last stored. It is stored
+// later, so that no request waits for it.
 type tokenUses struct {
 	mu  sync.Mutex
 	ids map[string]struct{}
@@ -201,7 +200,7 @@ func (u *tokenUses) take() []string {
 	return ids
 }
 
-// storeTokenUses writes down which tokens were used.
+// storeTokenUses stores which tokens were used.
 func (a *App) storeTokenUses(ctx context.Context) error {
 	for ids := range slices.Chunk(a.tokenUses.take(), 500) {
 		if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.UseAccessTokens(ctx, ids, a.instant()) }); err != nil {
@@ -211,8 +210,7 @@ func (a *App) storeTokenUses(ctx context.Context) error {
 	return nil
 }
 
-// credential names what an actor came with, a session or a token, to those who
-// watch over open sockets.
+// credential names the session or token of an actor, for the check of open sockets.
 func (a *Actor) credential() string {
 	if a.TokenID != "" {
 		return tokenMark + a.TokenID
@@ -220,7 +218,7 @@ func (a *Actor) credential() string {
 	return a.SessionID
 }
 
-// liveCredentials returns those of some credentials that have not ended.
+// liveCredentials returns those of the credentials that have not ended.
 func (a *App) liveCredentials(ctx context.Context, credentials []string) (map[string]bool, error) {
 	live := map[string]bool{}
 	var sessions, tokens []string
@@ -247,8 +245,8 @@ func (a *App) liveCredentials(ctx context.Context, credentials []string) (map[st
 	return live, nil
 }
 
-// tokensEnded cuts the sockets that tokens opened in this process; other
-// processes notice within their next look.
+// tokensEnded closes the sockets of some tokens in this process. Other processes close
+// theirs when they next recheck the sessions.
 func (a *App) tokensEnded(ids ...string) {
 	for _, id := range ids {
 		a.hub.CloseSession(tokenMark+id, realtime.CloseSessionEnded, "token revoked")

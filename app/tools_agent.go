@@ -11,8 +11,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// askAgent has another agent of the room answer a question within the turn. It
-// is shown the same room and offered no tools, so that nothing nests.
+// askAgent has another agent of the room answer a question within the turn. That agent
+// sees the same room but is offered no tools, so questions cannot nest.
 func askAgent() *tool {
 	return &tool{name: "ask_agent", needs: []string{CapAgentsAsk},
 		description: "Ask another agent of this room a question and get its answer; the room does not see it. agent is a name as list_members gives it.",
@@ -42,7 +42,8 @@ func (c *toolCall) askOther(ctx context.Context, name, question string) (toolRes
 		return toolResult{}, errorf(KindNotFound, "not_found", "no other agent of that name can answer here; there are: %s", strings.Join(names, ", "))
 	}
 	other := &others[i]
-	// The place of the question in its turn, so that a later attempt finds its answer.
+	// The node of the question is the same in every attempt at the turn, so a later
+	// attempt finds its answer.
 	part := part{node: c.part.node + "/ask " + c.node, agent: other}
 	err := r.app.yielding(ctx, func() (err error) {
 		course, err := r.app.db.Course(ctx, r.room.CourseID)
@@ -72,8 +73,8 @@ func (c *toolCall) askOther(ctx context.Context, name, question string) (toolRes
 	}{other.Name, cut(text, int(r.app.cfg.Limits.MessageBytes))}), nil
 }
 
-// notAsked is what the asking model is told when the other one fails: a turn
-// does not fail because of a question in it.
+// notAsked is the result for the asking model if the other agent fails. A turn does not
+// fail because of a question in it.
 func (c *toolCall) notAsked(other *store.Agent, err error) error {
 	f := faultOf(err, 1)
 	if llm.KindOf(err) == "" && f.reason != reasonNoKey {

@@ -27,8 +27,8 @@ A task's content is {"status":"todo|in_progress|review|done","priority":"low|med
 A document's content is {"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"..."}]}]}; append takes such a document, one node, a list of nodes, or plain text.
 A process's content is {"nodes":[{"id":"...","type":"...","data":{"label":"..."},"position":{"x":0,"y":0}}],"edges":[{"id":"...","source":"...","target":"..."}]}.`
 
-// manageArtifact makes and changes artifacts as the agent, and with
-// artifact:delete asks for their deletion.
+// manageArtifact creates and changes artifacts as the agent. With artifact:delete it
+// also asks for their deletion.
 func manageArtifact(deletes bool) *tool {
 	actions, needs, text := `"create","update","append","add_step"`, []string{CapArtifactWrite}, manageArtifactText
 	if deletes {
@@ -47,8 +47,8 @@ func manageArtifact(deletes bool) *tool {
 			"required":["action"],"additionalProperties":false}`}
 }
 
-// planArtifact says what a call would do. What a person has worked on is not
-// replaced or deleted without a person.
+// planArtifact says what a call would do. An artifact that a person has worked on is not
+// replaced or deleted unless a person allows it.
 func planArtifact(ctx context.Context, c *toolCall) (plan, error) {
 	args, err := arguments[artifactArgs](c)
 	if err != nil {
@@ -84,8 +84,8 @@ func planArtifact(ctx context.Context, c *toolCall) (plan, error) {
 	return p, nil
 }
 
-// roomArtifact is an artifact of the agent's own room, without its content; of
-// any other it knows nothing.
+// roomArtifact loads an artifact of the agent's own room, without its content. An
+// artifact of any other room is not found.
 func (a *App) roomArtifact(ctx context.Context, q store.Queries, roomID, id string) (*store.Artifact, error) {
 	if id == "" {
 		return nil, invalid("artifact_id", "is needed")
@@ -97,7 +97,8 @@ func (a *App) roomArtifact(ctx context.Context, q store.Queries, roomID, id stri
 	return f, err
 }
 
-// runArtifact does it: as the agent, under the rules for everybody's artifacts.
+// runArtifact does the call as the agent, under the same rules as for everybody's
+// artifacts.
 func runArtifact(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
 	args, err := arguments[artifactArgs](c)
 	if err != nil {
@@ -106,8 +107,8 @@ func runArtifact(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, er
 	if args.Action == "create" {
 		return c.createArtifact(ctx, tx, args)
 	}
-	// The room's row makes all that happens to its artifacts happen one by one,
-	// so that nothing is lost between reading and writing.
+	// Lock the room: then the changes to its artifacts happen one after another, and no
+	// change between reading and writing is lost.
 	a := c.run.app
 	room, err := tx.RoomForUpdate(ctx, c.run.turn.RoomID)
 	if err != nil {
@@ -149,8 +150,8 @@ func (c *toolCall) createArtifact(ctx context.Context, tx *store.Tx, args artifa
 	return artifactResult(f, args.Action), nil
 }
 
-// changeArtifact writes a change to an artifact that the transaction holds,
-// keeps what it was, and says which event tells of it.
+// changeArtifact changes an artifact that the transaction has locked, keeps its last
+// version, and returns the type of the event about it.
 func (c *toolCall) changeArtifact(ctx context.Context, tx *store.Tx, f *store.Artifact, args artifactArgs) (kind string, err error) {
 	a := c.run.app
 	if args.Action == "delete" {

@@ -10,9 +10,9 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// appended is a document with more nodes at its end: those of a document, one
-// node, a list of nodes, or paragraphs of plain text. Whatever else the
-// document has stays as it is.
+// appended is a document with nodes added at its end. more has the nodes: those of a
+// document, one node, a list of nodes, or paragraphs of plain text. The rest of the
+// document does not change.
 func appended(f *store.Artifact, more json.RawMessage) (none Opt[json.RawMessage], err error) {
 	if f.Type != ArtifactDoc {
 		return none, invalid("artifact_id", "is a %s; append is for documents", f.Type)
@@ -70,16 +70,16 @@ func docNodes(more json.RawMessage) ([]json.RawMessage, error) {
 	return []json.RawMessage{more}, nil
 }
 
-// processPart is what add_step looks at in a node or an edge of a process.
+// processPart has the members of a node or an edge of a process that add_step reads.
 type processPart struct {
 	ID     any `json:"id"`
 	Source any `json:"source"`
 	Target any `json:"target"`
 }
 
-// withSteps is a process with more nodes and edges. Their ids are new, and each
-// edge leads from one node to another that is there; whatever else the process
-// has stays as it is.
+// withSteps is a process with nodes and edges added. Their ids must be new, and each
+// edge must lead from one existing node to another. The rest of the process does not
+// change.
 func withSteps(f *store.Artifact, more json.RawMessage) (none Opt[json.RawMessage], err error) {
 	if f.Type != ArtifactProcess {
 		return none, invalid("artifact_id", "is a %s; add_step is for processes", f.Type)
@@ -102,7 +102,7 @@ func withSteps(f *store.Artifact, more json.RawMessage) (none Opt[json.RawMessag
 		for _, raw := range add {
 			id := idOf(raw)
 			if id == "" && name == "edges" {
-				continue // a client numbers it when it draws it
+				continue // a client gives it an id when it draws it
 			}
 			if id == "" {
 				return none, invalid("content", "each node needs an id")
@@ -142,7 +142,7 @@ func edgesLead(edges []json.RawMessage, nodes map[string]bool) error {
 	return nil
 }
 
-// idOf is the id of a node or an edge, "" without one.
+// idOf is the id of a node or an edge, "" if it has none.
 func idOf(raw json.RawMessage) string {
 	var s processPart
 	if json.Unmarshal(raw, &s) != nil {
@@ -151,7 +151,7 @@ func idOf(raw json.RawMessage) string {
 	return idText(s.ID)
 }
 
-// idText is an id as a text: clients write texts, and some numbers.
+// idText is an id as a string: most clients write strings, some write numbers.
 func idText(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -162,8 +162,8 @@ func idText(v any) string {
 	return ""
 }
 
-// listOf is the list that a member of an object holds, empty when it is not
-// there; ok is false for anything else.
+// listOf returns the list in a member of an object. It is empty if there is no such
+// member; ok is false if the member is not a list.
 func listOf(object store.JSON, name string) (list []json.RawMessage, ok bool) {
 	for _, m := range membersOf(object) {
 		if m.name == name {
@@ -173,12 +173,12 @@ func listOf(object store.JSON, name string) (list []json.RawMessage, ok bool) {
 	return nil, true
 }
 
-// oneMember is an object with a list as its one member.
+// oneMember is an object whose only member is a list.
 func oneMember(name string, list []json.RawMessage) store.JSON {
 	return store.JSON("{" + string(toJSON(name)) + ":" + string(toRaw(list)) + "}")
 }
 
-// toRaw writes a list with its elements as they are.
+// toRaw encodes a list without changing its elements.
 func toRaw(list []json.RawMessage) json.RawMessage {
 	var b bytes.Buffer
 	b.WriteByte('[')

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	listedArtifacts  = 100      // newest first
+	listedArtifacts  = 100      // the newest
 	readBytes        = 32 << 10 // of one artifact's content
 	foundMessages    = 20
-	searchedMessages = 20_000 // how far back a search goes
+	searchedMessages = 20_000 // how many messages a search reads
 	listedMembers    = 200
 )
 
@@ -35,7 +35,8 @@ func listArtifacts() *tool {
 		}}
 }
 
-// artifactsText is what a model is told of a list, of those that are there now.
+// artifactsText is a list of artifacts for a model. It has only those that are not
+// deleted now.
 func (a *App) artifactsText(ctx context.Context, roomID string, refs []artifactRef) (string, error) {
 	ids := make([]string, len(refs))
 	for i, ref := range refs {
@@ -57,7 +58,7 @@ type listedArtifact struct {
 	ParentID  string          `json:"parent_artifact_id,omitempty"`
 	Version   int             `json:"version"`
 	UpdatedAt string          `json:"updated_at"`
-	ChangedBy string          `json:"last_changed_by"` // a person or an agent
+	ChangedBy string          `json:"last_changed_by"` // person or agent
 	Content   json.RawMessage `json:"content,omitempty"`
 	Beginning string          `json:"content_begins,omitempty"`
 }
@@ -115,14 +116,14 @@ func searchMessages() *tool {
 		}}
 }
 
-// messagesText is what a model is told of lines, as they may be read now.
+// messagesText is messages for a model, with the text that may be read now.
 func (a *App) messagesText(ctx context.Context, roomID string, seqs []int64) (string, error) {
 	rows, err := a.db.MessagesBySeq(ctx, roomID, seqs)
 	return a.foundText(rows, false), err
 }
 
-// foundText is how a search shows the lines that it has found, the newest
-// first; all shows those too that were taken back or hidden since.
+// foundText shows the messages that a search has found, newest first. With all it also
+// shows those that are deleted or hidden now.
 func (a *App) foundText(rows []store.Message, all bool) string {
 	type line struct {
 		From string `json:"from"`

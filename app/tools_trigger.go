@@ -19,9 +19,9 @@ type triggerArgs struct {
 	Value float64 `json:"value"`
 }
 
-// updateTrigger asks for a change of when the agent speaks by itself: in this
-// room alone, within the bounds that staff have set there, and for as long as
-// they say. Staff who have set none let it change nothing.
+// updateTrigger asks to change when the agent speaks by itself. The change is only for
+// this room, stays within the limits that staff have set there, and lasts as long as
+// they say. If staff have set no limits, the agent can change nothing.
 func updateTrigger() *tool {
 	return &tool{name: toolTrigger, needs: []string{CapTriggerWrite}, plan: planTrigger, run: runTrigger,
 		description: "Change when you speak by yourself in this room: message_count is after so many lines of people, time_interval every so many seconds, " +
@@ -32,13 +32,13 @@ func updateTrigger() *tool {
 
 var errTriggerFixed = errorf(KindForbidden, "forbidden", "the staff of this room let you change nothing of when you speak")
 
-// mayChangeTrigger tells whether staff let the agent change when it speaks.
+// mayChangeTrigger reports whether staff let the agent change when it speaks.
 func (p *roomAgent) mayChangeTrigger() bool {
 	_, _, ok := p.trigger.Changed(schedule.MessageCount, 1)
 	return ok
 }
 
-// toolsFor are the tools that an agent is offered in this room.
+// toolsFor returns the tools that an agent is offered in this room.
 func (r *attempt) toolsFor(ag *store.Agent) []*tool {
 	return slices.DeleteFunc(r.app.toolsFor(ag), func(t *tool) bool {
 		here := r.roomAgents[ag.ID]
@@ -66,8 +66,8 @@ func planTrigger(_ context.Context, c *toolCall) (plan, error) {
 	return plan{Effect: effectOutgoing, Summary: fmt.Sprintf("change when it speaks by itself in this room, %s, to %s", how, patch)}, nil
 }
 
-// runTrigger does it as the settings of the room allow it by now; its trigger
-// is then judged anew.
+// runTrigger makes the change, within what the room's settings allow now. The agent's
+// trigger is then judged anew.
 func runTrigger(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
 	args, err := arguments[triggerArgs](c)
 	if err != nil {

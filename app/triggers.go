@@ -8,8 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// checkTrigger refuses a trigger_config that is none, by the name of the
-// member.
+// checkTrigger refuses an invalid trigger_config. The error names the member.
 func checkTrigger(text store.JSON) error {
 	_, err := schedule.ParseTrigger(string(text))
 	return badConfig(err)

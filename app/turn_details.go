@@ -14,29 +14,28 @@ type RoomTurn struct {
 	AgentName string
 }
 
-// TurnDetails is a turn with all that went into it and came out, for the
-// room's staff. Fence is the name of the tags that stood around what people
-// and tools said.
+// TurnDetails is a turn with its whole input and output, for the room's staff. Fence is
+// the name of the tags around the texts of people and tools.
 type TurnDetails struct {
 	RoomTurn
 	Fence string
-	Steps *store.Listing[StepDetails] // to be read once, in their order
+	Steps *store.Listing[StepDetails] // read them once, in their order
 }
 
-// StepDetails is a step with its prompt and its answer, where it is a model's,
-// and what a tool was called with and told.
+// StepDetails is a step. A model's step has its prompt and its answer, a tool's step has
+// its arguments and its result.
 type StepDetails struct {
 	store.TurnStep
 	Prompt  *Prompt
 	Answer  *ModelAnswer
 	Call    json.RawMessage // the arguments of a tool
-	Summary string          // what it wants to do, of what waits for a person
-	Result  string          // what the model was told of a call
+	Summary string          // what a call that waits for a person is going to do
+	Result  string          // the result that the model got
 	Error   string
 }
 
-// Prompt is what a model was shown; that of a step with Continues is the
-// prompt of that step and what has come of it since.
+// Prompt is what a model got. If Continues is set, the other members are empty: the model
+// got the prompt of that step and what the node has added since.
 type Prompt struct {
 	Continues   int
 	System      string
@@ -48,8 +47,8 @@ type Prompt struct {
 	MaxTokens   int
 }
 
-// PromptMessage is one message of a prompt: Seq is the number of the line that
-// it is, 0 for others. The text of a line is what staff may read of it now.
+// PromptMessage is one message of a prompt. Seq is the seq of the room's message that it
+// is, 0 if it is none. The text of a room's message is what staff may read of it now.
 type PromptMessage struct {
 	Role string
 	Name string
@@ -58,19 +57,19 @@ type PromptMessage struct {
 	Seq  int64
 }
 
-// ModelAnswer is what a model said: MessageID is the message that it became.
+// ModelAnswer is a model's answer. MessageID is the message that was made of it.
 type ModelAnswer struct {
 	Text      string
 	MessageID string
 	Finish    string
-	Note      string // why it ended so, or what was left out of the request
-	// Reasoning is what the model thought; "" too when a line that it was shown
-	// is not to be read any more, or reads otherwise, for it may quote that.
+	Note      string // why it ended in this way, or what was left out of the request
+	// Reasoning is what the model thought. It may quote messages that the model got, so
+	// it is also "" if one of these was edited, deleted or hidden since.
 	Reasoning string
 	Calls     []AnswerCall
 }
 
-// AnswerCall is a tool that a model called.
+// AnswerCall is a model's call of a tool.
 type AnswerCall struct {
 	Name      string
 	Arguments json.RawMessage
@@ -104,7 +103,7 @@ func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*TurnD
 	return a.turnDetails(ctx, &t.Turn, t.AgentName)
 }
 
-// turnDetails reads what went into a turn and came out.
+// turnDetails loads the whole input and output of a turn.
 func (a *App) turnDetails(ctx context.Context, t *store.Turn, agentName string) (*TurnDetails, error) {
 	steps, err := a.db.ListTurnSteps(ctx, t.ID)
 	if err != nil {
@@ -114,19 +113,19 @@ func (a *App) turnDetails(ctx context.Context, t *store.Turn, agentName string) 
 	return &TurnDetails{RoomTurn: RoomTurn{*t, agentName}, Fence: a.fence(t.ID), Steps: store.Map(steps, d.steps)}, nil
 }
 
-// turnReader puts what the steps refer to in its place.
+// turnReader replaces the references in steps by what they refer to.
 type turnReader struct {
 	app      *App
 	turn     *store.Turn
 	messages map[int64]store.Message
 	heads    map[string]store.Artifact
-	message  *store.Message // that the turn has become
-	base     map[string]int // the step with the whole prompt of a node
-	// changed are the nodes that were shown a line which reads otherwise now.
+	message  *store.Message // the message that the turn has posted
+	base     map[string]int // the step that has the whole prompt, by node
+	// changed has the nodes whose model got a message that has another text now.
 	changed map[string]bool
 }
 
-// steps are the next few steps, with only what these refer to in memory.
+// steps returns the details of the next few steps. It loads only what these refer to.
 func (d *turnReader) steps(ctx context.Context, rows []store.TurnStep) ([]StepDetails, error) {
 	if err := d.readMessages(ctx, rows); err != nil {
 		return nil, err
@@ -212,7 +211,7 @@ func (d *turnReader) step(s store.TurnStep) StepDetails {
 	return out
 }
 
-// artifacts is a list of those that are there now.
+// artifacts is a list of those artifacts that are not deleted now.
 func (d *turnReader) artifacts(refs []artifactRef) string {
 	out := []listedArtifact{}
 	for _, ref := range refs {
@@ -223,7 +222,7 @@ func (d *turnReader) artifacts(refs []artifactRef) string {
 	return string(toJSON(out))
 }
 
-// of are the lines with these numbers that there are, in their order.
+// of returns the messages that exist with these seqs, in their order.
 func (d *turnReader) of(seqs []int64) (lines []store.Message) {
 	for _, seq := range seqs {
 		if m, ok := d.messages[seq]; ok {
@@ -233,8 +232,8 @@ func (d *turnReader) of(seqs []int64) (lines []store.Message) {
 	return lines
 }
 
-// note marks the step's node when a line that the step read is not shown any
-// more, or was edited since.
+// note marks the step's node if a message that the step read is not shown any more, or
+// was edited since.
 func (d *turnReader) note(s *store.TurnStep, seqs []int64) {
 	for _, seq := range seqs {
 		m, ok := d.messages[seq]

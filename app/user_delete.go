@@ -7,14 +7,14 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// deletedName stands where the name of somebody stood whose account is gone.
+// deletedName is shown as the name of a person whose account is deleted.
 const deletedName = "deleted user"
 
-// DeleteUser removes an account with its sessions, keys and memberships. Its
-// courses and organisations pass to the actor, projects that nobody else runs
-// to the owners of their organisations; what the person said stays,
-// said by a deleted user, and so do agents and artifacts. A dry run counts and
-// changes nothing; otherwise the account is returned as it was.
+// DeleteUser deletes an account with its sessions, keys and memberships. The actor
+// becomes the owner of its courses and organisations. A project that nobody else can
+// manage goes to the owner of its organisation. The person's messages stay, as those of
+// a deleted user; agents and artifacts stay too. A dry run only counts. Otherwise the
+// account is returned as it was.
 func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bool) (*store.User, store.Counts, error) {
 	if actor != nil && actor.User.ID == id {
 		return nil, nil, errorf(KindRejected, "own_account", "Cannot delete your own account")
@@ -41,7 +41,7 @@ func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bo
 	return u, nil, err
 }
 
-// mayDelete refuses what an admin may not delete.
+// mayDelete refuses to delete an account that the actor may not delete.
 func mayDelete(actor *Actor, u *store.User) error {
 	return mayRule(actor, power{beyond: ActDeleteAdminUser, accounts: []string{u.Role}})
 }
@@ -74,7 +74,7 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	if err := tx.DisownEvents(ctx, id, deletedName); err != nil {
 		return nil, err
 	}
-	// Nobody else could see them, and their keys were the person's.
+	// Nobody else can see the person's templates, and their keys belonged to the person.
 	if err := tx.DeleteTemplatesOf(ctx, id); err != nil {
 		return nil, err
 	}
@@ -83,17 +83,17 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	}
 	tx.AfterCommit(func() {
 		a.hub.CloseUser(id, realtime.CloseSessionEnded, "account deleted")
-		for _, s := range sessions { // those as somebody else among them
+		for _, s := range sessions { // also those in which the person acts as somebody else
 			a.sessionEnded(s)
 		}
-		// What rooms keep of the last minutes still has the name.
+		// The hub's cached frames of the last minutes still have the person's name.
 		a.hub.Forget()
 	})
 	return u, a.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userChanges(u), nil)
 }
 
-// passOn gives what somebody owns to the actor, and the projects that only they
-// ran to the owners of their organisations.
+// passOn makes the actor the owner of what a person owns. A project that only this
+// person could manage goes to the owner of its organisation.
 func (a *App) passOn(ctx context.Context, tx *store.Tx, actor *Actor, id string) error {
 	courses, organizations, err := tx.GiveAway(ctx, id, actor.User.ID, a.instant())
 	if err != nil {

@@ -14,9 +14,9 @@ func (a *App) Users(ctx context.Context, actor *Actor, p store.Page) (*store.Lis
 	return a.db.Users(ctx, p)
 }
 
-// SearchUsers finds at most limit people by a part of their e-mail, name or
-// user name. Staff find everybody, others those who share a course with them;
-// admins alone find inactive accounts.
+// SearchUsers finds at most limit people by a part of their e-mail, name or user name.
+// Staff find everybody; others find people who share a course with them. Only admins
+// find inactive accounts.
 func (a *App) SearchUsers(ctx context.Context, actor *Actor, part string, limit int) ([]store.User, error) {
 	if err := Check(actor, ActSearchUsers, Resource{}); err != nil {
 		return nil, err
@@ -44,8 +44,8 @@ func (a *App) User(ctx context.Context, actor *Actor, id string) (*store.User, e
 	return u, Check(actor, ActReadUser, res)
 }
 
-// acquaintance loads an account and how the actor stands to it; with id "" it
-// is nobody's in particular.
+// acquaintance loads an account and the actor's relations to it. With the id "" it only
+// finds the relations that do not depend on an account.
 func (a *App) acquaintance(ctx context.Context, actor *Actor, id string) (*store.User, Resource, error) {
 	if actor == nil {
 		return nil, Resource{}, errNotAuthenticated

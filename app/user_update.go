@@ -10,24 +10,24 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// UserChanges are the members of an account that a client may send. Unsent
-// ones keep what is stored.
+// UserChanges are the members of an account that a client may send. A member that is not
+// sent keeps the stored value.
 type UserChanges struct {
 	FullName  Opt[string]
 	Username  Opt[string]
-	AvatarURL Opt[string] // the stored one, an https address, or none
+	AvatarURL Opt[string] // the stored address, an https address, or none
 	Role      Opt[string]
 	IsActive  Opt[bool]
 
-	Password        Opt[secret.Text] // absent, null and "" all keep the stored one
-	CurrentPassword secret.Text      // needed for one's own new password
+	Password        Opt[secret.Text] // absent, null and "" keep the stored password
+	CurrentPassword secret.Text      // needed to change one's own password
 	Client          Client
 }
 
 func (c *UserChanges) newPassword() string { return c.Password.Value.Reveal() }
 
-// UpdateSelf changes the actor's own account, never its role or whether it is
-// active. A new password needs the current one and ends the other sessions.
+// UpdateSelf changes the actor's own account, but never the role or whether it is
+// active. A new password needs the current one and ends the actor's other sessions.
 func (a *App) UpdateSelf(ctx context.Context, actor *Actor, in UserChanges) (*store.User, error) {
 	if err := Check(actor, ActUpdateSelf, Resource{}); err != nil {
 		return nil, err
@@ -50,8 +50,8 @@ func (a *App) UpdateSelf(ctx context.Context, actor *Actor, in UserChanges) (*st
 	return a.changeUser(ctx, actor, change)
 }
 
-// checkCurrentPassword slows down guesses as sign-in does: whoever finds an
-// open browser must not find out the password.
+// checkCurrentPassword limits guesses as sign-in does. Otherwise somebody who finds an
+// open browser could guess the password.
 func (a *App) checkCurrentPassword(ctx context.Context, actor *Actor, in UserChanges) error {
 	current := in.CurrentPassword.Reveal()
 	if current == "" {
@@ -76,8 +76,8 @@ func (a *App) checkCurrentPassword(ctx context.Context, actor *Actor, in UserCha
 	return errorf(KindRejected, "wrong_password", "The current password is not right")
 }
 
-// UpdateUser changes somebody's account. A new password ends all sessions of
-// that person, and so does making the account inactive.
+// UpdateUser changes another person's account. A new password ends all sessions of that
+// person. Making the account inactive does the same.
 func (a *App) UpdateUser(ctx context.Context, actor *Actor, userID string, in UserChanges) (*store.User, error) {
 	if actor != nil && actor.User.ID == userID {
 		if actor.User.Role == RoleSuperAdmin && in.Role.Sent && in.Role.Value != RoleSuperAdmin {
@@ -96,19 +96,20 @@ func (a *App) UpdateUser(ctx context.Context, actor *Actor, userID string, in Us
 	return a.changeUser(ctx, actor, userChange{UserChanges: in, id: userID, action: ActUpdateUser})
 }
 
-// userChange is a change of the account id.
+// userChange is a change of one account.
 type userChange struct {
 	UserChanges
 	id       string
 	action   Action
-	keep     string // the session that a new password does not end
-	verified string // the hash that the current password was held against
+	keep     string // the session that stays when a new password ends the others
+	verified string // the hash that the current password was checked against
 }
 
 func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*store.User, error) {
 	hash := ""
 	if c.newPassword() != "" {
-		// Nobody hashes for people whom they may not change.
+		// Check first, so that no password is hashed for an account that the actor may
+		// not change.
 		u, err := a.db.User(ctx, c.id)
 		if err == nil {
 			err = a.mayChange(actor, u, c)
@@ -175,7 +176,7 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 		after["password"] = "set"
 	}
 	if hash != "" || was.Role != u.Role || was.IsActive && !u.IsActive {
-		// Whoever still holds one was given it for the account as it was.
+		// The links were made for the account as it was before.
 		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
 			return nil, err
 		}
@@ -189,13 +190,14 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	case was.IsActive && !u.IsActive:
 		err = a.endSessions(ctx, tx, u.ID, "", "account made inactive")
 	case was.Role == RoleSuperAdmin && u.Role != RoleSuperAdmin:
-		// Those as somebody else among them, which the role has opened.
+		// Also end sessions in which the person acts as somebody else: only the super
+		// admin's role allowed them.
 		err = a.endSessions(ctx, tx, u.ID, "", "no super admin any more")
 	}
 	return u, err
 }
 
-// mayChange refuses what an admin may not do to this account.
+// mayChange refuses a change of this account that the actor may not make.
 func (a *App) mayChange(actor *Actor, u *store.User, c userChange) error {
 	if u.ID == actor.User.ID {
 		return nil
@@ -224,7 +226,7 @@ func (c *userChange) apply(u *store.User) error {
 	if c.FullName.Sent {
 		was := u.FullName
 		c.FullName.setNullable(&u.FullName)
-		if was == nil || u.FullName == nil || *was != *u.FullName { // an old one may stay
+		if was == nil || u.FullName == nil || *was != *u.FullName { // an old name may stay as it is
 			if err := personName("full_name", u.FullName); err != nil {
 				return err
 			}
@@ -254,8 +256,8 @@ func (c *userChange) apply(u *store.User) error {
 	return optionalAvatarURL("avatar_url", u.AvatarURL)
 }
 
-// optionalAvatarURL checks the address of a picture that is kept elsewhere;
-// every way in which one comes into an account goes through it.
+// optionalAvatarURL checks the address of a picture on another server. Every such
+// address of an account is checked with it.
 func optionalAvatarURL(field string, address *string) error {
 	if blankToNil(address) == nil {
 		return nil
@@ -272,8 +274,9 @@ func optionalAvatarURL(field string, address *string) error {
 
 func activeSuper(u *store.User) bool { return u.Role == RoleSuperAdmin && u.IsActive }
 
-// superAdmins locks the active super admins when a change may concern them. Of
-// two who take each other's rights at once the second one has none any more.
+// superAdmins locks the active super admins, if concerned says that a change may affect
+// them. If two super admins remove each other's role at once, the second one is refused,
+// because it has lost the role.
 func (a *App) superAdmins(ctx context.Context, tx *store.Tx, actor *Actor, concerned bool) ([]string, error) {
 	if !concerned {
 		return nil, nil
@@ -285,7 +288,7 @@ func (a *App) superAdmins(ctx context.Context, tx *store.Tx, actor *Actor, conce
 	return locked, err
 }
 
-// keepsSuperAdmin refuses to take the last of the locked super admins away.
+// keepsSuperAdmin refuses to remove the last of the locked super admins.
 func keepsSuperAdmin(locked []string, without string) error {
 	if slices.ContainsFunc(locked, func(id string) bool { return id != without }) {
 		return nil
@@ -293,8 +296,8 @@ func keepsSuperAdmin(locked []string, without string) error {
 	return errorf(KindRejected, "last_super_admin", "The last active Super Admin must stay; make somebody else one first")
 }
 
-// endSessions ends a person's sessions but one, and cuts the sockets that they
-// opened in this process; other processes notice within their next look.
+// endSessions ends a person's sessions except keep, and closes their sockets in this
+// process. Other processes close theirs when they next recheck the sessions.
 func (a *App) endSessions(ctx context.Context, tx *store.Tx, userID, keep, reason string) error {
 	now := a.instant()
 	ids, err := tx.LiveSessionsOf(ctx, userID, keep, now)

@@ -9,14 +9,14 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// NewUser is what an admin fills in for an account.
+// NewUser has what an admin enters for a new account.
 type NewUser struct {
 	Email     string
 	Username  *string
 	FullName  *string
-	Role      string // guest when empty
+	Role      string // "" means guest
 	AvatarURL *string
-	Password  *string // without one nobody can sign in until it is set
+	Password  *string // nil: nobody can sign in until a password is set
 }
 
 // CreateUser adds an account.
@@ -85,12 +85,12 @@ func (a *App) hashPassword(ctx context.Context, who limit.Asker, field, password
 	return a.hasher.forAsker(who).Hash(ctx, password)
 }
 
-// asker is somebody signed in who waits for the hasher: whatever the address
-// sends, each person has a line of their own.
+// asker is a signed-in person who waits for the hasher. Each person has a queue of their
+// own, whatever else comes from the same address.
 func (a *Actor) asker() limit.Asker { return limit.Asker{Address: "person " + a.User.ID, Known: true} }
 
-// SetPassword replaces the password of an account, named by e-mail or user
-// name, and ends its sessions. It is for the operator at the machine.
+// SetPassword replaces the password of an account, found by e-mail or user name, and
+// ends its sessions. It is for the operator at the machine.
 func (a *App) SetPassword(ctx context.Context, login, password string) error {
 	u, err := a.db.UserByLogin(ctx, login)
 	if err != nil {
@@ -114,7 +114,7 @@ func (a *App) SetPassword(ctx context.Context, login, password string) error {
 	})
 }
 
-// blankToNil makes a text of nothing but blanks absent.
+// blankToNil turns a text with only blanks into nil.
 func blankToNil(s *string) *string {
 	if s == nil || strings.TrimSpace(*s) == "" {
 		return nil
@@ -122,7 +122,7 @@ func blankToNil(s *string) *string {
 	return s
 }
 
-// firstOf merges joined *Errors into one that lists every bad field.
+// firstOf merges joined *Errors into one that lists every wrong field.
 func firstOf(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

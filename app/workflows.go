@@ -12,15 +12,14 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Workflows are graphs (app/workflow) that a course's staff write for the turns
-// of its rooms. Two ship with the program; their ids are their names, and
-// nobody changes them. A room without a workflow does what fits its agents:
-// see graphOfRoom.
+// Workflows are graphs (app/workflow) that a course's staff write for the turns of its
+// rooms. Two are built in: their ids are their names, and nobody can change them. A room
+// without a workflow uses what fits its agents: see graphOfRoom.
 
-// maxProblems is how many of a graph's problems are told at once.
+// maxProblems is how many problems of a graph one error lists.
 const maxProblems = 100
 
-// workflowHandlers are what the nodes of a graph may name.
+// workflowHandlers are the handlers that the nodes of a graph may name.
 func (a *App) workflowHandlers() workflow.Handlers {
 	var tools []string
 	for _, t := range a.tools {
@@ -47,7 +46,7 @@ func (a *App) workflowHandlers() workflow.Handlers {
 	}
 }
 
-// builtinWorkflows are the workflows that ship with the program.
+// builtinWorkflows are the workflows of the program itself.
 func builtinWorkflows() []store.Workflow {
 	graphs := []*workflow.Graph{workflow.Direct(), workflow.Review(1)}
 	out := make([]store.Workflow, len(graphs))
@@ -57,7 +56,7 @@ func builtinWorkflows() []store.Workflow {
 	return out
 }
 
-// builtinWorkflow is the one of that name, nil for every other.
+// builtinWorkflow is the built-in workflow with this id, nil if there is none.
 func builtinWorkflow(id string) *store.Workflow {
 	all := builtinWorkflows()
 	if i := slices.IndexFunc(all, func(w store.Workflow) bool { return w.ID == id }); i >= 0 {
@@ -66,8 +65,8 @@ func builtinWorkflow(id string) *store.Workflow {
 	return nil
 }
 
-// graphText checks a graph that somebody has written, and keeps its text: what
-// editors note in it stays. The error names all that is wrong with it.
+// graphText checks a graph and returns it as text. The text keeps what editors have
+// added to it. The error lists all problems of the graph.
 func (a *App) graphText(raw json.RawMessage) (store.JSON, error) {
 	text, err := boundedObject("graph", raw, "", maxGraph, maxDepth)
 	if err != nil {
@@ -100,9 +99,8 @@ func (a *App) graphText(raw json.RawMessage) (store.JSON, error) {
 // maxGraph is the longest graph, in bytes.
 const maxGraph = 64 << 10
 
-// WorkflowSettings are the members of a workflow that its staff choose; unsent
-// ones keep what is stored. Version, when sent, is the one that the change was
-// made to.
+// WorkflowSettings are the members of a workflow that staff set. A member that is not
+// sent keeps the stored value. Version, if sent, is the version that the client changed.
 type WorkflowSettings struct {
 	Name    Opt[string]
 	Graph   Opt[json.RawMessage]
@@ -134,8 +132,8 @@ func workflowChanges(w *store.Workflow) changes {
 	return changes{"course_id": w.CourseID, "name": w.Name, "graph": sum(string(w.Graph))}
 }
 
-// Workflows lists those that ship with the program and those of a course,
-// without their graphs, for its staff.
+// Workflows lists the built-in workflows and those of a course, without their graphs,
+// for the course's staff.
 func (a *App) Workflows(ctx context.Context, actor *Actor, courseID string) ([]store.Workflow, error) {
 	if _, err := a.courseFor(ctx, actor, courseID, ActListWorkflows); err != nil {
 		return nil, err
@@ -182,8 +180,8 @@ func (a *App) Workflow(ctx context.Context, actor *Actor, id string) (*store.Wor
 	return a.workflowFor(ctx, actor, id, ActReadWorkflow)
 }
 
-// workflowFor loads a workflow of a course and checks that the actor may do the
-// action; those who may not read it do not learn that it is there.
+// workflowFor loads a workflow of a course and checks that the actor may do the action.
+// To an actor who may not read it, it is not found.
 func (a *App) workflowFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Workflow, error) {
 	if actor == nil {
 		return nil, errNotAuthenticated
@@ -206,8 +204,8 @@ func (a *App) workflowFor(ctx context.Context, actor *Actor, id string, action A
 	return w, Check(actor, action, res)
 }
 
-// changeWorkflow runs fn in a transaction that holds a workflow, if the actor
-// may change it.
+// changeWorkflow runs fn in a transaction that locks a workflow, if the actor may change
+// it.
 func (a *App) changeWorkflow(ctx context.Context, actor *Actor, id string, fn func(*store.Tx, *store.Workflow) error) error {
 	if builtinWorkflow(id) != nil {
 		if err := Check(actor, ActReadBuiltin, Resource{}); err != nil {
@@ -227,8 +225,8 @@ func (a *App) changeWorkflow(ctx context.Context, actor *Actor, id string, fn fu
 	}), "Workflow")
 }
 
-// UpdateWorkflow changes the sent members of a workflow. Runs that have begun
-// go on with the graph that they began with.
+// UpdateWorkflow changes the sent members of a workflow. Runs that have begun keep the
+// graph with which they began.
 func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s WorkflowSettings) (w *store.Workflow, err error) {
 	err = a.changeWorkflow(ctx, actor, id, func(tx *store.Tx, held *store.Workflow) error {
 		w = held
@@ -253,8 +251,8 @@ func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s Wor
 	return w, err
 }
 
-// DeleteWorkflow removes a workflow; rooms that have it do what fits their
-// agents from then on. A dry run only counts those rooms.
+// DeleteWorkflow deletes a workflow. The rooms that have it then use what fits their
+// agents. A dry run only counts those rooms.
 func (a *App) DeleteWorkflow(ctx context.Context, actor *Actor, id string, dryRun bool) (counts store.Counts, err error) {
 	err = a.changeWorkflow(ctx, actor, id, func(tx *store.Tx, w *store.Workflow) error {
 		if dryRun {
