@@ -120,7 +120,8 @@ func short(v any) any {
 	return cut(text, maxFact) + " ... (" + sum(text) + ")"
 }
 
-// sum is the checksum of a text that the audit log must not show, or not as a whole.
+// sum is the length and the checksum of a text that the audit log must not show, or not
+// as a whole.
 func sum(text string) string {
 	if len(text) <= len("{}") {
 		return text

@@ -279,8 +279,9 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 }
 
 // toldOtherwise has the reasons of stopped turns for which a plain socket needs no
-// system message. Nobody waits for an answer then: a person has stopped the turn, posted
-// since or deleted the question, or the room has seen that staff refused the draft.
+// system message. Nobody waits for an answer then: a person has stopped the turn or
+// posted since, the messages were deleted or hidden, or the room has seen that the draft
+// was not approved.
 var toldOtherwise = map[string]bool{reasonAsked: true, reasonGaveWay: true, reasonGone: true, reasonDenied: true}
 
 // encodePlainFailure makes a system message for plain sockets when a turn ended without
