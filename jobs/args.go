@@ -6,14 +6,14 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// The queues: model calls wait for strangers, so they never share workers
-// with the quick work.
+// The queues. Model calls wait for other people's servers, so they never share workers
+// with quick jobs.
 const (
 	queueQuick = "quick"
 	queueTurns = "turns"
 )
 
-// DecideInRoom asks who of a room's agents should speak, after a new line.
+// DecideInRoom lets a room decide which of its agents should speak, after a new message.
 type DecideInRoom struct {
 	RoomID string `json:"room_id"`
 }
@@ -28,8 +28,8 @@ func (DecideInRoom) InsertOpts() river.InsertOpts {
 
 const decideTimeout = 20 * time.Second
 
-// RunTurn lets one agent speak. Attempt is the fence: a job for an attempt
-// that is over does nothing.
+// RunTurn lets one agent speak. Attempt is the fence: a job for an attempt that has ended
+// does nothing.
 type RunTurn struct {
 	TurnID  string `json:"turn_id"`
 	Attempt int    `json:"attempt"`
@@ -43,11 +43,11 @@ func (RunTurn) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueTurns, MaxAttempts: 3}
 }
 
-// turnTimeout is above the longest turns.max_duration; the turn ends itself
-// earlier and says why.
+// turnTimeout is longer than the longest turns.max_duration. The turn ends itself earlier
+// and says why.
 const turnTimeout = 65 * time.Minute
 
-// RunReport writes a report about a course. Attempt is the fence, as in RunTurn.
+// RunReport writes a report about a course. Attempt fences it as in RunTurn.
 type RunReport struct {
 	ReportID string `json:"report_id"`
 	Attempt  int    `json:"attempt"`
@@ -61,18 +61,18 @@ func (RunReport) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueTurns, MaxAttempts: 3}
 }
 
-// reportTimeout bounds one attempt; what is left is for the next one.
+// reportTimeout bounds one attempt. The next attempt does the rest.
 const reportTimeout = time.Hour
 
-// Prune removes what is older than the retention settings keep. The queue adds
-// it by itself: see Options.PruneEvery.
+// Prune deletes what is older than the retention settings allow. The queue adds it by
+// itself, see Options.PruneEvery.
 type Prune struct{}
 
 // Kind is the job's name in the database; it never changes.
 func (Prune) Kind() string { return "prune" }
 
-// InsertOpts are the queue and the limits of the job; the next one makes up
-// for one that failed.
+// InsertOpts are the queue and the limits of the job. It has one attempt: the next Prune
+// makes up for a failed one.
 func (Prune) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueQuick, MaxAttempts: 1}
 }

@@ -28,12 +28,11 @@ type Begun struct {
 	Kind    string
 	Queue   string
 	Attempt int
-	Waited  time.Duration     // since it was due
-	Carried map[string]string // what Options.Carry gave where it was added
+	Waited  time.Duration     // how long it waited after it was due
+	Carried map[string]string // what Options.Carry returned when the job was added
 }
 
-// metadataKey is where Carried stands in the metadata of a job, which River
-// uses too.
+// metadataKey is the key of Carried in a job's metadata. River uses the metadata too.
 const metadataKey = "coagent"
 
 func metadataOf(carried map[string]string) ([]byte, error) {
@@ -43,8 +42,8 @@ func metadataOf(carried map[string]string) ([]byte, error) {
 	return json.Marshal(map[string]any{metadataKey: carried})
 }
 
-// carriedBy reads back what metadataOf wrote; a job of an older version, or
-// one that was added by hand, carries nothing.
+// carriedBy reads what metadataOf wrote. A job of an older version, or one that was added
+// by hand, carries nothing.
 func carriedBy(metadata []byte) map[string]string {
 	var m map[string]json.RawMessage
 	var carried map[string]string
@@ -54,7 +53,8 @@ func carriedBy(metadata []byte) map[string]string {
 	return carried
 }
 
-// begin tells Options.Begin; the end must be called even after a panic.
+// begin calls Options.Begin. The caller must call the returned function even after a
+// panic.
 func (w *worker[T]) begin(ctx context.Context, j *river.Job[T]) (context.Context, func(Outcome, error)) {
 	if w.watch == nil {
 		return ctx, func(Outcome, error) {}
@@ -66,7 +66,7 @@ func (w *worker[T]) begin(ctx context.Context, j *river.Job[T]) (context.Context
 	return w.watch(ctx, b)
 }
 
-// Ages is how long the next job of each queue has been due; zero where none
+// Ages returns, by queue, for how long the next job has been due; zero where no job
 // waits.
 func Ages(ctx context.Context, db *store.DB, now time.Time) (map[string]time.Duration, error) {
 	return db.QueueAges(ctx, now, queueQuick, queueTurns)

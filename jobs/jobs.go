@@ -1,12 +1,16 @@
-// Package jobs names every background job and runs them with River, on
-// Postgres and on SQLite. It is the only package that imports River; of ours
-// it imports store alone.
+// Package jobs names every background job and runs them with River, on Postgres and on
+// SQLite. It is the only package that imports River. Of our packages it imports only
+// store.
 //
-// Invariants: a job is added in the transaction of the change that asks for
-// it; its arguments are ids, never content; every handler loads fresh rows
-// and is safe to run twice. River notices a dead worker only after minutes,
-// so work that must go on sooner (turns, looks, reports) has a lease in its own row
-// and a sweep that adds a fresh job.
+// # Invariants
+//
+//  - A job is added in the transaction of the change that needs it.
+//  - Its arguments are ids, never content.
+//  - Every handler loads fresh rows and is safe to run twice.
+//
+// River notices a dead worker only after minutes. Work that must go on sooner (turns,
+// decisions, reports) has a lease or a due time in its own row, and a sweep adds a fresh
+// job when that time has passed.
 package jobs
 
 import (
@@ -26,23 +30,24 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Handlers has one function per job; New refuses a nil one.
+// Handlers has one function for each job. New refuses a nil one.
 type Handlers struct {
 	DecideInRoom func(context.Context, DecideInRoom) error
 	RunTurn      func(context.Context, RunTurn) error
 	RunReport    func(context.Context, RunReport) error
 	Prune        func(context.Context, Prune) error
-	// Fate says what becomes of a job that failed with err.
+	// OnFailure decides what happens to a job that failed with err.
 	OnFailure func(err error) FailureOutcome
 }
 
-// FailureOutcome is what becomes of a failed job.
+// FailureOutcome says what happens to a failed job. The zero value retries it with
+// backoff.
 type FailureOutcome struct {
 	Cancel bool          // it can never succeed
-	Snooze time.Duration // not now: again after this long, without counting an attempt; zero = retry with backoff
+	Snooze time.Duration // run again after this long, without counting an attempt
 }
 
-// Options size the queue. Handlers nil makes a queue that only takes jobs in.
+// Options configure the queue. With nil Handlers the queue only adds jobs and runs none.
 type Options struct {
 	Handlers     *Handlers
 	QuickWorkers int
@@ -50,18 +55,18 @@ type Options struct {
 	PruneEvery   time.Duration // how often the queue adds a Prune, one for all nodes; 0 = never
 	Log          *slog.Logger
 
-	// Carry gives what goes along with a job that is added in ctx: ids, never
-	// content. Begin is told that a run begins, gives the context it runs in,
-	// and is told how it ended. Either may be nil.
+	// Carry returns what a job that is added in ctx carries: ids, never content. Begin is
+	// called before each run. It returns the context of the run and a function that is
+	// called with its outcome. Either may be nil.
 	Carry func(ctx context.Context) map[string]string
 	Begin func(ctx context.Context, j Begun) (context.Context, func(Outcome, error))
 }
 
-// Queue adds jobs and, when it has handlers, works them off.
+// Queue adds jobs. When it has handlers, it runs them too.
 type Queue struct {
 	pg   *river.Client[pgx.Tx]
 	lite *river.Client[*sql.Tx]
-	wake *wake // SQLite: the queues that commits have just filled
+	wake *wake // SQLite: the queues that commits have just added to
 
 	carry func(context.Context) map[string]string
 }
@@ -74,7 +79,7 @@ type worker[T river.JobArgs] struct {
 	timeout   time.Duration
 }
 
-// Work runs the handler and turns its error into River's terms.
+// Work runs the handler and translates its error for River.
 func (w *worker[T]) Work(ctx context.Context, j *river.Job[T]) error {
 	outcome, err := Failed, errPanic
 	if j.Attempt >= j.MaxAttempts {
@@ -97,8 +102,8 @@ func (w *worker[T]) Work(ctx context.Context, j *river.Job[T]) error {
 	return err
 }
 
-// errPanic stands for the error of a handler that never returned; River
-// catches the panic itself.
+// errPanic is the reported error of a handler that panicked. River recovers from the
+// panic itself.
 var errPanic = errors.New("the handler panicked")
 
 // Timeout bounds one run of the handler.
@@ -112,10 +117,10 @@ func add[T river.JobArgs](ws *river.Workers, o Options, timeout time.Duration, r
 	return river.AddWorkerSafely(ws, &worker[T]{run: run, onFailure: o.Handlers.OnFailure, watch: o.Begin, timeout: timeout})
 }
 
-// New makes the queue over the database's own connections.
+// New makes the queue on the database's own connections. It starts nothing.
 func New(db *store.DB, o Options) (*Queue, error) {
-	// Both cooldowns: the client's also limits how often it tells the others of
-	// new jobs. With River's defaults a job starts 100 ms late.
+	// Set both cooldowns: the client's one also limits how often it tells the other nodes
+	// of new jobs. With River's defaults a job starts 100 ms late.
 	const cooldown = 5 * time.Millisecond
 	cfg := &river.Config{
 		Logger: o.Log, FetchCooldown: cooldown, FetchPollInterval: time.Second,
@@ -158,8 +163,8 @@ func New(db *store.DB, o Options) (*Queue, error) {
 	return q, nil
 }
 
-// pruneEvery has the node that leads add a job; should the lead change, the
-// period that is part of the job's key keeps it single.
+// pruneEvery makes the leading node add a Prune in each period. The period is part of the
+// job's unique key, so a change of the leader adds no second one.
 func pruneEvery(every time.Duration) *river.PeriodicJob {
 	return river.NewPeriodicJob(river.PeriodicInterval(every), func() (river.JobArgs, *river.InsertOpts) {
 		opts := Prune{}.InsertOpts()
@@ -168,22 +173,22 @@ func pruneEvery(every time.Duration) *river.PeriodicJob {
 	}, nil)
 }
 
-// Args is what a job is about; the types of this package implement it.
+// Args are a job's arguments. The job types of this package implement it.
 type Args interface {
 	Kind() string
 	InsertOpts() river.InsertOpts
 }
 
-// Add puts a job into the caller's transaction: it exists when that commits.
+// Add adds a job in the caller's transaction. The job exists when that commits.
 func (q *Queue) Add(ctx context.Context, tx *store.Tx, args Args) error {
 	return q.AddAt(ctx, tx, args, time.Time{})
 }
 
-// AddAt is Add for a job that must not start before a time; it starts up to 5 s
-// later, when River next looks. Zero and what is past mean at once.
+// AddAt is Add for a job that must not start before at. It starts up to 5 s later, when
+// River next checks for such jobs. A zero or past time means at once.
 func (q *Queue) AddAt(ctx context.Context, tx *store.Tx, args Args, at time.Time) error {
 	if !at.After(time.Now()) {
-		// River would let even this one wait for its look at the clock.
+		// With a time, even a past one, River would start the job only at its next check.
 		at = time.Time{}
 	}
 	opts := &river.InsertOpts{ScheduledAt: at}
@@ -211,10 +216,9 @@ func (q *Queue) AddAt(ctx context.Context, tx *store.Tx, args Args, at time.Time
 	return nil
 }
 
-// Start begins to work jobs off; ctx bounds the start alone.
+// Start begins to run jobs. ctx bounds the start only.
 func (q *Queue) Start(ctx context.Context) error {
-	// River ends its workers with the context it was started with; ours end
-	// with Stop.
+	// River stops its workers when the context of Start ends. Ours stop with Stop.
 	ctx = context.WithoutCancel(ctx)
 	if q.pg != nil {
 		return q.pg.Start(ctx)
@@ -222,8 +226,8 @@ func (q *Queue) Start(ctx context.Context) error {
 	return q.lite.Start(ctx)
 }
 
-// Stop lets running jobs finish for at most soft, then cancels them and waits
-// until ctx ends.
+// Stop lets running jobs finish for at most soft. Then it cancels them and waits until
+// they have ended or ctx ends.
 func (q *Queue) Stop(ctx context.Context, soft time.Duration) error {
 	stop, cancel := q.stopFuncs()
 	sctx, done := context.WithTimeout(ctx, soft)
@@ -241,8 +245,8 @@ func (q *Queue) stopFuncs() (stop, cancel func(context.Context) error) {
 	return q.lite.Stop, q.lite.StopAndCancel
 }
 
-// Migrate brings River's tables to the version this program needs. Call it
-// inside store.DB.WithMigrationLock, after our own migrations.
+// Migrate brings River's tables to the version that this program needs. Call it inside
+// store.DB.WithMigrationLock, after our own migrations.
 func Migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	var err error
 	if db.Postgres() {
@@ -269,7 +273,7 @@ func migrateWith[T any](ctx context.Context, open func() (*rivermigrate.Migrator
 	return err
 }
 
-// CheckSchema returns store.ErrSchemaOld when River's tables lack a step.
+// CheckSchema returns store.ErrSchemaOld when a migration of River's tables is missing.
 func CheckSchema(ctx context.Context, db *store.DB) error {
 	var ok bool
 	if db.Postgres() {

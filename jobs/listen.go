@@ -6,9 +6,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
-// listenDriver is River's Postgres driver, which listens on the connections of
-// another pool: those of the first may lead through a pooler, where no
-// notification arrives.
+// listenDriver is River's Postgres driver with a second pool for listening. The first
+// pool may lead through a pooler, and no notification arrives there.
 type listenDriver struct {
 	*riverpgxv5.Driver
 	listen *riverpgxv5.Driver

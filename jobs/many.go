@@ -9,7 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// AddRuns is Add for turns that begin together, with one statement.
+// AddRuns is Add for several turns that begin together, with one statement.
 func (q *Queue) AddRuns(ctx context.Context, tx *store.Tx, runs []RunTurn) error {
 	if len(runs) == 0 {
 		return nil

@@ -11,17 +11,17 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 )
 
-// wakeDriver is River's SQLite driver with a listener that a commit can wake.
-// On its own the driver looks for new jobs every 50 ms; woken, a job starts
-// about 3 ms after its commit. It leans on an interface that River does not
-// promise to keep: the version is pinned and a test measures the wake.
+// wakeDriver is River's SQLite driver with a listener that a commit can wake. Without it
+// the driver polls for new jobs every 50 ms; with it a job starts about 3 ms after its
+// commit. It depends on an interface that River does not promise to keep, so the version
+// is pinned and a test measures the wake.
 type wakeDriver struct {
 	*riversqlite.Driver
 	wake *wake
 }
 
-// wake holds the names of the queues that commits have filled since River last
-// looked, each once: a burst on one queue hides no job of another.
+// wake holds the names of the queues to which commits have added jobs since River last
+// asked. Each name is there once, so many jobs in one queue do not hide a job of another.
 type wake struct {
 	mu     sync.Mutex
 	queues []string
@@ -39,7 +39,7 @@ func (w *wake) add(queue string) {
 	}
 }
 
-// take returns the first queue; whoever got the token calls it.
+// take returns the first queue. Call it after receiving from filled.
 func (w *wake) take() (queue string, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,7 +70,7 @@ func (d *wakeDriver) GetListener(p *riverdriver.GetListenenerParams) riverdriver
 type wakeListener struct {
 	riverdriver.Listener
 	wake    *wake
-	pending chan heard // the answer of a wait that a wake overtook
+	pending chan heard // the result of a wait that a wake overtook
 }
 
 type heard struct {
@@ -78,10 +78,10 @@ type heard struct {
 	err error
 }
 
-// WaitForNotification returns the next notification from the table, or a made
-// one as soon as a commit in this process has added a job.
+// WaitForNotification returns the next notification from the table. When a commit in this
+// process adds a job, it returns a notification of its own at once.
 func (l *wakeListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
-	// The wait on the table goes on across wakes: cancelling it could lose the
+	// Keep the wait on the table running across wakes. Cancelling it could lose the
 	// notification that it has just read.
 	if l.pending == nil {
 		ch := make(chan heard, 1)

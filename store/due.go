@@ -7,23 +7,24 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// AnyDue tells whether a trigger is due. It is asked every second, whatever the
-// number of rooms.
+// AnyDue tells whether a trigger is due. It is asked every second, so its cost must not
+// grow with the number of rooms.
 func (q Queries) AnyDue(ctx context.Context, now time.Time) (bool, error) {
 	ok, err := q.db.NewSelect().Model((*RoomAgent)(nil)).Where("ra.next_due_at <= ?", now).Exists(ctx)
 	return ok, translate(err)
 }
 
-// ClaimDue returns due triggers, at most limit, the longest due first, and
-// holds them, their rooms and their agents until the transaction ends; those
-// that another transaction holds are left to the next time.
+// ClaimDue returns due triggers, at most limit, the longest due first. It locks them,
+// their rooms and their agents until the transaction ends. Triggers that another
+// transaction has locked are left for the next time.
 func (t *Tx) ClaimDue(ctx context.Context, now time.Time, limit int) ([]RoomAgent, error) {
 	var rows []RoomAgent
 	sel := t.db.NewSelect().Model(&rows).ColumnExpr("ra.*").Where("ra.next_due_at <= ?", now).
 		OrderExpr("ra.next_due_at").Limit(int64(limit))
 	if t.PG != nil {
-		// The agent is held as the turn's reference to it will hold it: taken
-		// later it could wait for its deletion, which waits for the row here.
+		// Lock the agent now, with the lock that the turn's foreign key will take. Taken
+		// later, this lock could wait for the deletion of the agent, and the deletion
+		// waits for the trigger's row that is locked here.
 		sel = sel.Join("JOIN rooms AS r ON r.id = ra.room_id").Join("JOIN agents AS a ON a.id = ra.agent_id").
 			For("NO KEY UPDATE OF ra, r SKIP LOCKED FOR KEY SHARE OF a SKIP LOCKED")
 	}
@@ -31,7 +32,7 @@ func (t *Tx) ClaimDue(ctx context.Context, now time.Time, limit int) ([]RoomAgen
 	return rows, translate(err)
 }
 
-// RoomsByID returns rooms by their ids; those that are gone are not in it.
+// RoomsByID returns rooms by their ids, without those that are gone.
 func (q Queries) RoomsByID(ctx context.Context, ids []string) (map[string]*Room, error) {
 	var rows []Room
 	byID := make(map[string]*Room, len(ids))
@@ -42,7 +43,7 @@ func (q Queries) RoomsByID(ctx context.Context, ids []string) (map[string]*Room,
 	return byID, translate(err)
 }
 
-// AgentsByID returns agents by their ids; those that are gone are not in it.
+// AgentsByID returns agents by their ids, without those that are gone.
 func (q Queries) AgentsByID(ctx context.Context, ids []string) (map[string]*Agent, error) {
 	var rows []Agent
 	byID := make(map[string]*Agent, len(ids))
@@ -53,11 +54,12 @@ func (q Queries) AgentsByID(ctx context.Context, ids []string) (map[string]*Agen
 	return byID, translate(err)
 }
 
-// UnendedTurns lists the turns of rooms that have not ended, with their room,
-// agent and state alone.
+// UnendedTurns lists the turns of rooms that have not ended. It reads only the room, the
+// agent and the state.
 func (q Queries) UnendedTurns(ctx context.Context, roomIDs []string) ([]Turn, error) {
 	var rows []Turn
-	// Each part has the very condition of an index: a room may have many turns.
+	// Each part repeats the condition of an index, so that the database uses it: a room
+	// may have many turns.
 	part := func(where string, states ...any) *bun.SelectQuery {
 		return q.db.NewSelect().Model((*Turn)(nil)).Column("t.room_id", "t.agent_id", "t.state").
 			Where("t.room_id IN (?)", bun.List(roomIDs)).Where(where, states...)
@@ -67,8 +69,8 @@ func (q Queries) UnendedTurns(ctx context.Context, roomIDs []string) ([]Turn, er
 	return rows, translate(err)
 }
 
-// TurnsToEnd lists the turns of an agent that have not ended, with their room
-// and who asked for them alone.
+// TurnsToEnd lists the turns of an agent that have not ended. It reads only the room and
+// who asked.
 func (q Queries) TurnsToEnd(ctx context.Context, agentID string) ([]Turn, error) {
 	var rows []Turn
 	err := q.db.NewSelect().Model(&rows).Column("t.room_id", "t.asked_by").Where("t.agent_id = ?", agentID).Where("t.ended_at IS NULL").
@@ -76,8 +78,8 @@ func (q Queries) TurnsToEnd(ctx context.Context, agentID string) ([]Turn, error)
 	return rows, translate(err)
 }
 
-// MessagesSincePerson lists the agents' lines in rooms that came after the last
-// one of a person, with their room, agent, seq and date alone.
+// MessagesSincePerson lists the agents' messages in rooms after the last message of a
+// person. It reads only the room, the agent, the seq and the date.
 func (q Queries) MessagesSincePerson(ctx context.Context, roomIDs []string) ([]Message, error) {
 	var rows []Message
 	err := shown(q.db.NewSelect().Model(&rows).Column("m.room_id", "m.agent_id", "m.seq", "m.created_at").Join("JOIN rooms AS r ON r.id = m.room_id").
@@ -85,8 +87,8 @@ func (q Queries) MessagesSincePerson(ctx context.Context, roomIDs []string) ([]M
 	return rows, translate(err)
 }
 
-// Unread asks for the count of the people's lines in a room after an event and
-// an instant, on behalf of an agent.
+// Unread asks, for an agent, how many messages of people a room has after an event and
+// since an instant.
 type Unread struct {
 	bun.BaseModel `bun:"table:unread"`
 	RoomID        string
@@ -95,11 +97,11 @@ type Unread struct {
 	Since         time.Time
 }
 
-// maxUnread is more than any trigger waits for.
+// maxUnread bounds the count; no trigger waits for so many messages.
 const maxUnread = 10_000
 
-// CountUnread counts the people's lines that agents wait for, by room and
-// agent, at most 10,000 each, in one statement.
+// CountUnread counts the people's messages for each asked room and agent, at most 10,000
+// each, in one statement.
 func (q Queries) CountUnread(ctx context.Context, asked []Unread) (map[[2]string]int, error) {
 	counts := make(map[[2]string]int, len(asked))
 	if len(asked) == 0 {
@@ -119,7 +121,7 @@ func (q Queries) CountUnread(ctx context.Context, asked []Unread) (map[[2]string
 	return counts, translate(err)
 }
 
-// Rearmed is what became of an agent's trigger in a room.
+// Rearmed is the new state of an agent's trigger in a room.
 type Rearmed struct {
 	bun.BaseModel `bun:"table:rearmed"`
 	RoomID        string
@@ -130,9 +132,8 @@ type Rearmed struct {
 	BrokeSeq      int64
 }
 
-// Rearm writes when triggers are due next and what they count from, with one
-// statement. A date that is not given, and an event older than the stored one,
-// leave SpokeAt, ReadSeq and BrokeSeq as they are.
+// Rearm writes when triggers are due next and from where they count, with one statement.
+// A zero SpokeAt keeps the stored one. ReadSeq and BrokeSeq never go back.
 func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
 	if len(rows) == 0 {
 		return nil
@@ -145,8 +146,8 @@ func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
 	return translate(err)
 }
 
-// RecheckTriggers has the triggers of an agent judged anew in all its rooms; they
-// count from now on.
+// RecheckTriggers makes the triggers of an agent due now in all its rooms, so that they
+// are judged again. They count from now on.
 func (t *Tx) RecheckTriggers(ctx context.Context, agentID string, now time.Time) error {
 	_, err := t.db.NewUpdate().Model((*RoomAgent)(nil)).Set("since = ?", now).Set("next_due_at = ?", now).
 		Where("agent_id = ?", agentID).Exec(ctx)

@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Event is one entry of a room's log; Body is the JSON of app's event types,
-// ActorID the person who caused it, where that matters to those who read it.
+// Event is one entry of a room's log. Body is the JSON of app's event types. ActorID is
+// the person who caused it, for the types whose readers need that.
 type Event struct {
 	bun.BaseModel `bun:"table:events,alias:e"`
 	RoomID        string `bun:",pk"`
@@ -18,14 +18,14 @@ type Event struct {
 	ActorID       string `bun:",nullzero"`
 	Body          JSON
 	CreatedAt     time.Time
-	AboutSeq      int64 `bun:",nullzero"` // of the line that it is about, for events about an earlier line
+	AboutSeq      int64 `bun:",nullzero"` // the seq of the earlier message that it is about
 
-	told bool // the statement that added it also told the other processes
+	told bool // the statement that added it has also notified the other processes
 }
 
-// NextSeq takes the room's next event number; it locks the room's row until
-// the transaction ends, so that numbers are gap-free and in commit order.
-// lookAt, unless zero, says when a sweep should have the room's agents look.
+// NextSeq takes the room's next event number. It locks the room's row until the
+// transaction ends, so the numbers have no gap and follow the order of the commits.
+// lookAt, unless zero, is when a sweep should have the room's agents decide.
 func (t *Tx) NextSeq(ctx context.Context, roomID string, lookAt time.Time) (int64, error) {
 	q := t.db.NewUpdate().Model((*Room)(nil))
 	if !lookAt.IsZero() {
@@ -34,15 +34,14 @@ func (t *Tx) NextSeq(ctx context.Context, roomID string, lookAt time.Time) (int6
 	return nextSeq(ctx, q, roomID)
 }
 
-// NextSeqUnheard is NextSeq for an event in a room whose agents do not listen:
-// they will not decide about it later, nor about anything before it.
+// NextSeqUnheard is NextSeq for an event in a room whose agents do not listen. They will
+// never decide about this event, nor about anything before it.
 func (t *Tx) NextSeqUnheard(ctx context.Context, roomID string) (int64, error) {
 	q := t.db.NewUpdate().Model((*Room)(nil)).Set("looked_seq = event_seq + 1").Set("look_at = NULL")
 	return nextSeq(ctx, q, roomID)
 }
 
-// nextSeqOfPerson is NextSeq for a person's line that the room's agents may
-// hear.
+// nextSeqOfPerson is NextSeq for a person's message that the room's agents may hear.
 func (t *Tx) nextSeqOfPerson(ctx context.Context, roomID string, lookAt, saidAt time.Time) (int64, error) {
 	q := t.db.NewUpdate().Model((*Room)(nil)).Set("person_seq = event_seq + 1").Set("person_at = ?", saidAt)
 	if !lookAt.IsZero() {
@@ -56,8 +55,8 @@ func nextSeq(ctx context.Context, q *bun.UpdateQuery, roomID string) (seq int64,
 	return seq, changed(res, err, ErrNotFound)
 }
 
-// CreateEvent adds an entry under a seq that NextSeq gave. After the commit
-// this process and the others on the same database hear of it.
+// CreateEvent adds an event under a seq from NextSeq. After the commit this process and
+// the others on the same database are notified of it.
 func (t *Tx) CreateEvent(ctx context.Context, e *Event) error {
 	if err := t.insert(ctx, e); err != nil {
 		return err
@@ -66,15 +65,16 @@ func (t *Tx) CreateEvent(ctx context.Context, e *Event) error {
 	return nil
 }
 
-// ReplaceEventBody puts another body under an entry that a newer one has made
-// pointless; an entry that is not kept any more stays so.
+// ReplaceEventBody replaces the body of an event, for example after a newer event has
+// made the old one pointless. When the log does not keep the event any more, it does
+// nothing.
 func (t *Tx) ReplaceEventBody(ctx context.Context, roomID string, seq int64, body JSON) error {
 	_, err := t.db.NewUpdate().Model((*Event)(nil)).Set("body = ?", body).
 		Where("room_id = ?", roomID).Where("seq = ?", seq).Exec(ctx)
 	return translate(err)
 }
 
-// Events lists a room's log after a seq, oldest first, limit entries at most.
+// Events lists the events of a room's log after a seq, oldest first, limit at most.
 func (q Queries) Events(ctx context.Context, roomID string, after int64, limit int) ([]Event, error) {
 	var rows []Event
 	err := q.db.NewSelect().Model(&rows).Where("e.room_id = ?", roomID).Where("e.seq > ?", after).
@@ -82,9 +82,9 @@ func (q Queries) Events(ctx context.Context, roomID string, after int64, limit i
 	return rows, translate(err)
 }
 
-// EventsWithin is Events that ends where their bodies have so many bytes; the
-// first is there however large it is. room is told how many bytes the bodies
-// have before they are read, and may refuse.
+// EventsWithin is Events with at most most bytes of bodies; the first event comes even
+// when it alone is larger. Before it reads the bodies it calls room with their total size
+// in bytes; an error of room ends the call.
 func (q Queries) EventsWithin(ctx context.Context, roomID string, after int64, limit int, most int64, room func(bytes int64) error) ([]Event, error) {
 	var sizes []struct{ Seq, Size int64 }
 	err := q.db.NewSelect().Model((*Event)(nil)).Column("e.seq").ColumnExpr(q.octets("e.body")+" AS size").Where("e.room_id = ?", roomID).
@@ -102,8 +102,8 @@ func (q Queries) EventsWithin(ctx context.Context, roomID string, after int64, l
 	return q.Events(ctx, roomID, after, n)
 }
 
-// EventRange returns the newest number of a room's log and the oldest entry
-// that is kept; an empty log has head 0 or oldest head+1.
+// EventRange returns the newest seq of a room's log (head) and the oldest that is kept.
+// In an empty log head is 0 or oldest is head+1.
 func (q Queries) EventRange(ctx context.Context, roomID string) (head, oldest int64, err error) {
 	err = q.db.NewSelect().Model((*Room)(nil)).Column("r.event_seq").
 		ColumnExpr("COALESCE((SELECT min(e.seq) FROM events AS e WHERE e.room_id = r.id), r.event_seq + 1)").
@@ -111,7 +111,7 @@ func (q Queries) EventRange(ctx context.Context, roomID string) (head, oldest in
 	return head, oldest, translate(err)
 }
 
-// EventHeads returns the newest number of each of the rooms, in one statement.
+// EventHeads returns the newest seq of each room, with one statement.
 func (q Queries) EventHeads(ctx context.Context, roomIDs []string) (map[string]int64, error) {
 	heads := make(map[string]int64, len(roomIDs))
 	if len(roomIDs) == 0 {
@@ -128,8 +128,8 @@ func (q Queries) EventHeads(ctx context.Context, roomIDs []string) (map[string]i
 	return heads, nil
 }
 
-// RoomsWithEventsBefore lists rooms, by id and after one, whose log begins
-// before t.
+// RoomsWithEventsBefore lists the ids of rooms whose oldest event was made before a time,
+// in the order of the ids. It begins behind the id after.
 func (q Queries) RoomsWithEventsBefore(ctx context.Context, before time.Time, after string, limit int) ([]string, error) {
 	var ids []string
 	oldest := q.db.NewSelect().Model((*Event)(nil)).Column("e.created_at").Where("e.room_id = r.id").OrderExpr("e.seq").Limit(1)
@@ -138,9 +138,9 @@ func (q Queries) RoomsWithEventsBefore(ctx context.Context, before time.Time, af
 	return ids, translate(err)
 }
 
-// DeleteEventsBefore shortens a room's log by the entries at its old end that
-// were made before t, at most limit. It leaves no hole: one of a clock that ran
-// ahead keeps those behind it a little longer.
+// DeleteEventsBefore removes the oldest events of a room's log that were made before a
+// time, at most limit. It leaves no hole: an event with a later date, from a clock that
+// ran ahead, keeps the events behind it a little longer.
 func (t *Tx) DeleteEventsBefore(ctx context.Context, roomID string, before time.Time, limit int) (int64, error) {
 	var rows []Event
 	if err := t.db.NewSelect().Model(&rows).Column("e.seq", "e.created_at").Where("e.room_id = ?", roomID).

@@ -12,37 +12,38 @@ import (
 )
 
 const (
-	// portion is how many bytes of rows a Listing reads at a time, unless one
-	// row alone has more.
+	// portion is how many bytes of rows a Listing reads at a time. A larger row is read
+	// alone.
 	portion = 64 << 10
-	// rowOverhead is what a row takes beside its texts.
+	// rowOverhead is how many bytes a row takes beside its texts.
 	rowOverhead = 512
 )
 
-// Listing is a list as it was at one moment: where its rows are, in their
-// order, and how large. The rows themselves are read in portions, so that a
-// long list takes no more memory than a short one, and no connection of the
-// database waits for a slow reader. Rows that go meanwhile are left out, new
-// ones are not in it, and none comes twice.
+// Listing is a list as it was at one moment. It knows the ids of the rows, their order
+// and their sizes, and reads the rows in portions. So a long list takes no more memory
+// than a short one, and a slow reader keeps no database connection.
+//
+// Rows that are deleted meanwhile are left out. New rows are not in it. No row comes
+// twice.
 type Listing[T any] struct {
-	// Each changes every row before it is handed out; may be nil.
+	// Each changes every row before a reader gets it; may be nil.
 	Each func(*T)
 
 	places []place
 	read   func(ctx context.Context, places []place) ([]T, error) // in their order
 }
 
-// place is a row of a Listing.
+// place is the id of a row and the size of its long texts in bytes.
 type place struct {
 	ID   string
 	Size int64
 }
 
-// listed says what a Listing is of.
+// listed says which rows a Listing has and how to read them.
 type listed[T any] struct {
 	places *bun.SelectQuery // the rows in their order, without columns
-	key    string           // the column that tells the rows apart, such as "a.id"
-	size   string           // of a row's long texts; see Queries.octets
+	key    string           // the column that identifies a row, such as "a.id"
+	size   string           // SQL for the bytes of a row's long texts; see Queries.octets
 	rows   func(rows *[]T) *bun.SelectQuery
 	id     func(*T) string
 }
@@ -53,15 +54,15 @@ func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 	list.read = func(ctx context.Context, places []place) ([]T, error) {
 		var rows []T
 		at, err := readAt(ctx, l.rows(&rows), l.key, places)
-		// Not slices.SortFunc, which is compiled anew for each type of row, at
-		// 15 kB of the binary.
+		// Not slices.SortFunc: it is compiled anew for each type of row, which adds 15 kB
+		// to the binary.
 		sort.Slice(rows, func(i, j int) bool { return at[l.id(&rows[i])] < at[l.id(&rows[j])] })
 		return rows, err
 	}
 	return list, translate(err)
 }
 
-// readAt reads the rows of places, and says where each belongs.
+// readAt reads the rows of places and returns the index of each id.
 func readAt(ctx context.Context, rows *bun.SelectQuery, key string, places []place) (map[string]int, error) {
 	ids, at := make([]string, len(places)), make(map[string]int, len(places))
 	for i, p := range places {
@@ -71,8 +72,8 @@ func readAt(ctx context.Context, rows *bun.SelectQuery, key string, places []pla
 	return at, translate(err)
 }
 
-// Map is a list of what is made of the rows of another one, a portion at a
-// time: as many rows as there were, in their order.
+// Map returns a list that makes its items from the rows of another list, a portion at a
+// time. form must return as many items as it gets rows, in their order.
 func Map[T, U any](l *Listing[T], form func(ctx context.Context, rows []T) ([]U, error)) *Listing[U] {
 	return &Listing[U]{places: l.places, read: func(ctx context.Context, places []place) ([]U, error) {
 		rows, err := l.readPlaces(ctx, places)
@@ -83,7 +84,7 @@ func Map[T, U any](l *Listing[T], form func(ctx context.Context, rows []T) ([]U,
 	}}
 }
 
-// Of is a list of a few rows that are in memory already.
+// Of returns a list of a few rows that are in memory already.
 func Of[T any](rows []T) *Listing[T] {
 	l := &Listing[T]{places: make([]place, len(rows))}
 	for i := range rows {
@@ -99,8 +100,8 @@ func Of[T any](rows []T) *Listing[T] {
 	return l
 }
 
-// octets is the size in bytes of columns together. SQLite tells that of a whole
-// column without reading it; Postgres has it for text alone, and not for JSON.
+// octets is SQL for the size in bytes of several columns together. SQLite knows the size
+// of a whole column without reading it. Postgres knows it for text only, not for JSON.
 func (q Queries) octets(columns ...string) string {
 	sizes := make([]string, len(columns))
 	for i, column := range columns {
@@ -112,10 +113,10 @@ func (q Queries) octets(columns ...string) string {
 	return strings.Join(sizes, " + ")
 }
 
-// None is a list without rows.
+// None returns a list without rows.
 func None[T any]() *Listing[T] { return &Listing[T]{} }
 
-// IDs are the ids of the rows, in their order.
+// IDs returns the ids of the rows, in their order.
 func (l *Listing[T]) IDs() []string {
 	ids := make([]string, len(l.places))
 	for i, p := range l.places {
@@ -124,10 +125,10 @@ func (l *Listing[T]) IDs() []string {
 	return ids
 }
 
-// Len is how many rows there were.
+// Len returns how many rows there were.
 func (l *Listing[T]) Len() int { return len(l.places) }
 
-// Size is about how many bytes all rows take.
+// Size returns about how many bytes all rows take.
 func (l *Listing[T]) Size() (size int64) {
 	for _, p := range l.places {
 		size += p.Size + rowOverhead
@@ -135,8 +136,8 @@ func (l *Listing[T]) Size() (size int64) {
 	return size
 }
 
-// Most is about how many bytes of rows are in memory at once while the list is
-// read: the largest portion.
+// Most returns about how many bytes of rows are in memory at once while the list is read:
+// the size of the largest portion.
 func (l *Listing[T]) Most() (most int64) {
 	for from := 0; from < len(l.places); {
 		to, size := l.portion(from)
@@ -145,7 +146,7 @@ func (l *Listing[T]) Most() (most int64) {
 	return most
 }
 
-// portion is where the portion ends that begins at a place, and its size.
+// portion returns where the portion that begins at from ends, and its size in bytes.
 func (l *Listing[T]) portion(from int) (to int, size int64) {
 	for to = from; to < len(l.places); to++ {
 		next := size + l.places[to].Size + rowOverhead
@@ -157,7 +158,7 @@ func (l *Listing[T]) portion(from int) (to int, size int64) {
 	return to, size
 }
 
-// Rows gives the rows in their order; after an error it gives none.
+// Rows yields the rows in their order. An error ends it.
 func (l *Listing[T]) Rows(ctx context.Context) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		for from := 0; from < len(l.places); {

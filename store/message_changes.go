@@ -7,14 +7,15 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// The states of a line.
+// The states of a message.
 const (
 	MessageShown   = "shown"
-	MessageDeleted = "deleted" // by who said it
+	MessageDeleted = "deleted" // by the person who wrote it
 	MessageHidden  = "hidden"  // by staff
 )
 
-// State is what became of a line; deleted goes before hidden.
+// State is the state of the message. A message that is deleted and hidden counts as
+// deleted.
 func (m *Message) State() string {
 	switch {
 	case !m.DeletedAt.IsZero():
@@ -25,13 +26,13 @@ func (m *Message) State() string {
 	return MessageShown
 }
 
-// shown keeps the lines that everybody in the room may read.
+// shown keeps the messages that everybody in the room may read.
 func shown(q *bun.SelectQuery) *bun.SelectQuery {
 	return q.Where("m.deleted_at IS NULL").Where("m.hidden_at IS NULL")
 }
 
-// MessagesAfter lists a room's lines with their senders from behind a seq on,
-// oldest first, limit at most: page after page it is the whole history.
+// MessagesAfter lists the room's messages with a seq above after, with their senders,
+// oldest first, limit at most. Page after page it gives the whole history.
 func (q Queries) MessagesAfter(ctx context.Context, roomID string, after int64, limit int) ([]Message, error) {
 	var rows []Message
 	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).Where("m.seq > ?", after).
@@ -39,9 +40,8 @@ func (q Queries) MessagesAfter(ctx context.Context, roomID string, after int64, 
 	return rows, translate(err)
 }
 
-// MessageForUpdate returns a line with its sender, after locking its room against
-// other changes of what is said there; ErrNotFound when the room has no such
-// line.
+// MessageForUpdate locks the room, so that no other transaction changes its messages, and
+// returns a message with its sender. ErrNotFound when the room has no such message.
 func (t *Tx) MessageForUpdate(ctx context.Context, roomID, id string) (*Message, error) {
 	if _, err := t.RoomForUpdate(ctx, roomID); err != nil {
 		return nil, err
@@ -50,9 +50,9 @@ func (t *Tx) MessageForUpdate(ctx context.Context, roomID, id string) (*Message,
 	return first(ctx, t.db.NewSelect().Model(m).Relation("Sender").Where("m.id = ?", id).Where("m.room_id = ?", roomID), m)
 }
 
-// UpdateMessage writes the text and the state of a line, shows them in the event
-// of the line and in all that are about it, and adds e, which is one of those.
-// What an earlier event said is in none of them any more.
+// UpdateMessage writes the text and the state of a message. It replaces the bodies of all
+// events that show the message or are about it, and adds e, which is about it too.
+// Afterwards no event contains the old text.
 func (t *Tx) UpdateMessage(ctx context.Context, m *Message, line JSON, e *Event) error {
 	res, err := t.db.NewUpdate().Model(m).Column("content", "edited_at", "deleted_at", "hidden_at").Where("m.id = ?", m.ID).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {
@@ -72,9 +72,9 @@ func (t *Tx) UpdateMessage(ctx context.Context, m *Message, line JSON, e *Event)
 	return t.CreateEvent(ctx, e)
 }
 
-// EraseDeletedMessages empties the texts of lines that were deleted before a
-// time, limit at most. What models thought goes too, of the turns that may have
-// read them: it may quote them.
+// EraseDeletedMessages empties the texts of messages that were deleted before a time,
+// limit at most. It also removes the reasoning of models in turns that may have read
+// those messages: the reasoning may quote them.
 func (t *Tx) EraseDeletedMessages(ctx context.Context, before time.Time, limit int) (int64, error) {
 	var ids []string
 	err := t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.deleted_at < ?", before).

@@ -10,8 +10,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Message is one line of a room: a person's (SenderID) or an agent's (AgentID
-// and the turn that said it). Seq is the number of its event in the room.
+// Message is one message in a room. A person wrote it (SenderID), or an agent in a turn
+// (AgentID, TurnID). Seq is the number of its event in the room.
 type Message struct {
 	bun.BaseModel `bun:"table:messages,alias:m"`
 	ID            string `bun:",pk"`
@@ -22,29 +22,28 @@ type Message struct {
 	AgentType     string `bun:",nullzero"`
 	AgentName     string `bun:",nullzero"`
 	TurnID        string `bun:",nullzero"`
-	ClientID      string `bun:",nullzero"` // the sender's own name for it, which makes a resend harmless
+	ClientID      string `bun:",nullzero"` // the sender's own id for it; a resend with it adds nothing
 	Content       string
 	CreatedAt     time.Time
 	EditedAt      time.Time `bun:",nullzero"`
 	DeletedAt     time.Time `bun:",nullzero"`
 	HiddenAt      time.Time `bun:",nullzero"`
-	StoppedAt     time.Time `bun:",nullzero"` // an agent's line that was stopped in the middle
-	Truncated     bool      // an agent's line that was cut before its end
+	StoppedAt     time.Time `bun:",nullzero"` // when a person stopped the agent in the middle of it
+	Truncated     bool      // an agent's message that was cut before its end
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"`
 }
 
-// ByAgent tells whether an agent said it.
+// ByAgent tells whether an agent wrote the message.
 func (m *Message) ByAgent() bool { return m.AgentType != "" }
 
-// Messages lists a room's lines with their senders, oldest first: the newest
-// limit of those with a seq below before (0 = no bound).
+// Messages lists the newest messages of a room with their senders, oldest first. It takes
+// those with a seq below before (0 = no bound), limit at most.
 func (q Queries) Messages(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
 	return q.newest(ctx, roomID, before, limit, func(sel *bun.SelectQuery) *bun.SelectQuery { return sel })
 }
 
-// ShownMessages is Messages without the lines that were deleted or hidden: what
-// agents read.
+// ShownMessages is Messages without deleted and hidden ones. Agents read this.
 func (q Queries) ShownMessages(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
 	return q.newest(ctx, roomID, before, limit, shown)
 }
@@ -66,7 +65,7 @@ func (q Queries) newest(ctx context.Context, roomID string, before int64, limit 
 	return rows, nil
 }
 
-// ListMessages is Messages for a reader.
+// ListMessages is Messages as a Listing, which reads the texts in portions.
 func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, limit int) (*Listing[Message], error) {
 	if before <= 0 {
 		before = math.MaxInt64
@@ -80,8 +79,8 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 	return l, err
 }
 
-// MessagesBySeq lists the lines of a room that have these numbers, with their
-// senders, oldest first.
+// MessagesBySeq lists the messages of a room that have these seqs, with their senders,
+// oldest first.
 func (q Queries) MessagesBySeq(ctx context.Context, roomID string, seqs []int64) ([]Message, error) {
 	if len(seqs) == 0 {
 		return nil, nil
@@ -92,9 +91,9 @@ func (q Queries) MessagesBySeq(ctx context.Context, roomID string, seqs []int64)
 	return rows, translate(err)
 }
 
-// SearchMessages lists the numbers of the lines of a room that have a text in
-// them and that everybody there may read, newest first: of the last back
-// events, limit at most. Letters of the Latin alphabet fit in any case.
+// SearchMessages lists the seqs of the room's messages that contain text, newest first,
+// limit at most. It searches the last back events and only messages that everybody in the
+// room may read. Upper and lower case of Latin letters are equal.
 func (q Queries) SearchMessages(ctx context.Context, roomID, text string, back, limit int64) ([]int64, error) {
 	var seqs []int64
 	head := q.db.NewSelect().Model((*Room)(nil)).Column("r.event_seq").Where("r.id = ?", roomID)
@@ -104,7 +103,7 @@ func (q Queries) SearchMessages(ctx context.Context, roomID, text string, back, 
 	return seqs, translate(err)
 }
 
-// MessagesOfTurn is MessagesBySeq with the line that a turn has said.
+// MessagesOfTurn is MessagesBySeq plus the message that the turn has written.
 func (q Queries) MessagesOfTurn(ctx context.Context, roomID, turnID string, seqs []int64) ([]Message, error) {
 	var rows []Message
 	said := q.db.NewSelect().TableExpr("messages AS said").Column("said.seq").Where("said.turn_id = ?", turnID)
@@ -114,30 +113,30 @@ func (q Queries) MessagesOfTurn(ctx context.Context, roomID, turnID string, seqs
 	return rows, translate(err)
 }
 
-// MessageByClientID returns the line that a sender posted under this name.
+// MessageByClientID returns the message that a sender posted with this ClientID.
 func (q Queries) MessageByClientID(ctx context.Context, roomID, senderID, clientID string) (*Message, error) {
 	m := new(Message)
 	return first(ctx, q.db.NewSelect().Model(m).Where("m.room_id = ?", roomID).
 		Where("m.sender_id = ?", senderID).Where("m.client_id = ?", clientID), m)
 }
 
-// CreateMessage adds a line under a seq that NextSeq gave. added is false when
-// the sender has posted under this ClientID, or the turn has spoken, before;
-// the transaction must then be rolled back, for the seq is used up.
+// CreateMessage adds a message under a seq from NextSeq. added is false when the sender
+// has posted with this ClientID before, or the turn already has a message. Then roll the
+// transaction back: the seq is used up.
 func (t *Tx) CreateMessage(ctx context.Context, m *Message) (added bool, err error) {
 	return t.insertOnce(ctx, m)
 }
 
-// Heard is what a line means to the agents of its room: DecideAt, unless zero,
-// is when a sweep should have them look; Unheard, that they never will.
+// Heard says how the agents of a room treat a message. DecideAt, unless zero, is when a
+// sweep should have them decide about it. With Unheard they never decide about it.
 type Heard struct {
 	DecideAt time.Time
 	Unheard  bool
 }
 
-// AddMessage stores a line and the event that shows it under the room's next seq,
-// which both get. added is as in CreateMessage. On Postgres all of it, the wake
-// of the other processes too, is one statement: this is what a class waits for.
+// AddMessage stores a message and its event under the room's next seq and sets the Seq of
+// both. added is as in CreateMessage. On Postgres all of this is one statement, and so is
+// the notification of the other processes: a class waits for it.
 func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
 	if t.PG != nil {
 		return t.addMessageAtOnce(ctx, m, e, h)
@@ -193,7 +192,7 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 	return true, nil
 }
 
-// null is a value for a nullable column: nil for the zero one.
+// null returns v for a nullable column: nil when v is the zero value.
 func null[T comparable](v T) any {
 	var zero T
 	if v == zero {
@@ -202,15 +201,16 @@ func null[T comparable](v T) any {
 	return v
 }
 
-// LastMessageOf returns the newest line of an agent in a room that is shown.
+// LastMessageOf returns the newest message of an agent in a room that is neither deleted
+// nor hidden.
 func (q Queries) LastMessageOf(ctx context.Context, roomID, agentID string) (*Message, error) {
 	m := new(Message)
 	return first(ctx, shown(q.db.NewSelect().Model(m).Join("JOIN agent_turns AS t ON t.id = m.turn_id").
 		Where("t.room_id = ?", roomID).Where("t.agent_id = ?", agentID)).OrderExpr("t.trigger_seq DESC"), m)
 }
 
-// MessageInRoom returns a line of a room; ErrNotFound when the room has no such
-// line.
+// MessageInRoom returns a message of a room; ErrNotFound when the room has no such
+// message.
 func (q Queries) MessageInRoom(ctx context.Context, roomID, id string) (*Message, error) {
 	m := new(Message)
 	return first(ctx, q.db.NewSelect().Model(m).Where("m.id = ?", id).Where("m.room_id = ?", roomID), m)

@@ -8,9 +8,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Room is where people and agents talk. EventSeq is the number of its newest
-// event; DecidedSeq the newest that its agents have decided about; DecideAt when
-// a sweep should have them look, zero when nothing is due.
+// Room is where people and agents talk. EventSeq is the seq of its newest event.
+// DecidedSeq is the newest seq about which its agents have decided. DecideAt is when a
+// sweep should have them decide, zero when nothing is due.
 type Room struct {
 	bun.BaseModel     `bun:"table:rooms,alias:r"`
 	ID                string `bun:",pk"`
@@ -26,10 +26,10 @@ type Room struct {
 	EventSeq          int64
 	DecidedSeq        int64     `bun:"looked_seq"`
 	DecideAt          time.Time `bun:"look_at,nullzero"`
-	StreakFrom        int64     `bun:"row_from"`  // agents' lines up to this one do not count towards their row
-	Workflow          string    `bun:",nullzero"` // that its turns go through: the name of a built-in one or an id
-	PersonSeq         int64     // the last line of a person that agents may hear
-	PersonAt          time.Time `bun:",nullzero"` // ... and when it was said
+	StreakFrom        int64     `bun:"row_from"`  // agents' messages up to this seq do not count towards their streak
+	Workflow          string    `bun:",nullzero"` // workflow of its turns: the name of a built-in one or an id
+	PersonSeq         int64     // seq of the last person's message that agents may hear
+	PersonAt          time.Time `bun:",nullzero"` // and when it was written
 }
 
 // RoomMember admits a user to one room.
@@ -40,7 +40,7 @@ type RoomMember struct {
 	CreatedAt     time.Time
 }
 
-// RoomAccess is a room with all that decides who may do what in it.
+// RoomAccess is a room with everything that decides who may do what in it.
 type RoomAccess struct {
 	Room       Room
 	CourseRole string // the user's link to the course, "" without one
@@ -78,14 +78,14 @@ func (q Queries) RoomAccess(ctx context.Context, roomID, userID string) (*RoomAc
 	return &RoomAccess{Room: row.Room, CourseRole: row.CourseRole, IsOwner: row.IsOwner, IsMember: row.IsMember}, nil
 }
 
-// Seat is a person with all that decides what they may do in a room.
+// Seat is a person with everything that decides what they may do in a room.
 type Seat struct {
 	RoomAccess
 	User User
 }
 
-// RoomAccesses returns the seats of several people in one room by their ids,
-// in one statement; people and rooms that are gone are not in it.
+// RoomAccesses returns the seats of several people in one room by their ids, in one
+// statement. People and rooms that are gone are left out.
 func (q Queries) RoomAccesses(ctx context.Context, roomID string, userIDs []string) (map[string]*Seat, error) {
 	var rows []struct {
 		User       `bun:",extend"`
@@ -112,8 +112,8 @@ func (q Queries) RoomAccesses(ctx context.Context, roomID string, userIDs []stri
 	return seats, translate(err)
 }
 
-// RoomPerson is somebody who may be in a room, and as what: teacher, ta,
-// student, or guest of this room alone.
+// RoomPerson is somebody who may be in a room. Part is their role there: teacher, ta,
+// student, or guest (of this room only).
 type RoomPerson struct {
 	User `bun:",extend"`
 	Part string `bun:",scanonly"`
@@ -126,7 +126,7 @@ const roomPeople = `JOIN (
 	UNION ALL SELECT user_id, 4, 'guest' FROM room_members WHERE room_id = ?0
 ) AS people ON people.user_id = u.id`
 
-// RoomPeople lists the people who may be in a room beside admins, each once,
+// RoomPeople lists the people who may be in a room, without admins. Each comes once,
 // teachers first, limit at most.
 func (q Queries) RoomPeople(ctx context.Context, roomID string, limit int) ([]RoomPerson, error) {
 	var rows []RoomPerson
@@ -141,8 +141,8 @@ func (q Queries) RoomPeople(ctx context.Context, roomID string, limit int) ([]Ro
 	return rows[:min(len(rows), limit)], translate(err)
 }
 
-// RoomsInCourse lists a course's rooms, oldest first; with memberID only those
-// that user is linked to.
+// RoomsInCourse lists a course's rooms, oldest first. With a memberID it lists only the
+// rooms of which that user is a member.
 func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p Page) (*Listing[Room], error) {
 	sel := q.db.NewSelect().Model((*Room)(nil)).Where("r.course_id = ?", courseID).OrderExpr("r.created_at, r.id")
 	if memberID != "" {
@@ -153,7 +153,7 @@ func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p
 		id:   func(r *Room) string { return r.ID }})
 }
 
-// HasRoomIn tells whether the user is linked to any room of the course.
+// HasRoomIn tells whether the user is a member of any room of the course.
 func (q Queries) HasRoomIn(ctx context.Context, courseID, userID string) (bool, error) {
 	ok, err := q.db.NewSelect().Model((*RoomMember)(nil)).Join("JOIN rooms AS r ON r.id = rm.room_id").
 		Where("r.course_id = ?", courseID).Where("rm.user_id = ?", userID).Exists(ctx)
@@ -163,8 +163,8 @@ func (q Queries) HasRoomIn(ctx context.Context, courseID, userID string) (bool, 
 // CreateRoom adds a room; ErrReferenced for an unknown course.
 func (t *Tx) CreateRoom(ctx context.Context, r *Room) error { return t.insert(ctx, r) }
 
-// UpdateRoom writes the settings of a room that was read at r.Version, which
-// it moves on; ErrStale when somebody else changed it meanwhile.
+// UpdateRoom writes the settings of a room that was read at r.Version, and increases the
+// version. ErrStale when somebody else changed the room meanwhile.
 func (t *Tx) UpdateRoom(ctx context.Context, r *Room) error {
 	r.Version++
 	res, err := t.db.NewUpdate().Model(r).
@@ -183,7 +183,7 @@ func (t *Tx) DeleteRoom(ctx context.Context, id string) error {
 	return changed(res, err, ErrNotFound)
 }
 
-// AddRoomMember admits a user; added is false when the link was there.
+// AddRoomMember admits a user; added is false when the user was a member already.
 func (t *Tx) AddRoomMember(ctx context.Context, m *RoomMember) (added bool, err error) {
 	return t.insertOnce(ctx, m)
 }

@@ -1,20 +1,26 @@
 // Package store keeps every row that coagent has, on Postgres or on SQLite.
 //
-// It is the only package that imports bun, and it imports nothing of ours but
-// the migrations. Queries owns every statement; DB and Tx embed it. DB is for
-// reading, Tx for writing: on SQLite the pool behind DB refuses writes, so a
-// change made outside InTx fails in the first test that runs it.
+// It is the only package that imports bun. Of our packages it imports only the
+// migrations. Queries has every statement; DB and Tx embed it. DB is for reading, Tx for
+// writing. On SQLite the pool behind DB refuses writes, so a change outside InTx fails in
+// the first test that runs it.
 //
-// Invariants: nothing leaves the process before the commit (AfterCommit);
-// a room's events are numbered 1..n without a gap, in the order of their
-// commits; edits are fenced by a version or an attempt column; ids are UUIDv7
-// text; times are UTC with microseconds; every list has a bound.
+// # Invariants
 //
-// Lock order, of rows that one transaction changes: workflow, course, room,
-// message, turn, its steps, agent in a room, person. Whoever locks two of them
-// locks them in this order, else two transactions wait for each other. A room's
-// next number locks the room (NextSeq, AddMessage, RoomForUpdate); a message of an
-// agent shares a lock of the agent's row, which deleting the agent takes alone.
+//   - Nothing leaves the process before the commit (AfterCommit).
+//   - A room's events are numbered 1..n without a gap, in the order of their commits.
+//   - A version or an attempt column fences every edit.
+//   - Ids are UUIDv7 text; times are UTC with microseconds.
+//   - Every list has a bound.
+//
+// # Lock order
+//
+// A transaction that changes several of these rows locks them in this order: workflow,
+// course, room, message, turn, the turn's steps, agent in a room, person. With another
+// order two transactions could wait for each other.
+//
+// NextSeq, AddMessage and RoomForUpdate lock the room. An agent's message takes a shared
+// lock of the agent's row; deleting the agent takes that lock exclusively.
 package store
 
 import (
@@ -37,7 +43,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Queries is every statement; it runs on the read side of a DB or in a Tx.
+// Queries has every statement. It runs on the read side of a DB, or in a Tx.
 type Queries struct{ db bun.IDB }
 
 // DB is one database. Its own queries only read; changes go through InTx.
@@ -46,7 +52,7 @@ type DB struct {
 	write     *bun.DB
 	read      *bun.DB
 	pool      *pgxpool.Pool // nil on SQLite
-	listen    *pgxpool.Pool // the same database without a pooler in between; pool itself where there is none
+	listen    *pgxpool.Pool // past any pooler; equal to pool where there is no pooler
 	path      string        // the database file; empty on Postgres
 	node      string
 	committed func([]Event)
@@ -61,10 +67,10 @@ type Options struct {
 	Node      string // names this process in notifications; a random id when empty
 }
 
-// NewID returns a new UUIDv7, which sorts by the time it was made (RFC 9562).
+// NewID returns a new UUIDv7 (RFC 9562). Such ids sort by the time they were made.
 func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// Open connects to the database; it neither migrates nor checks the schema.
+// Open connects to the database. It neither migrates nor checks the schema.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Node == "" {
 		o.Node = NewID()
@@ -78,22 +84,26 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return openPostgres(ctx, o)
 }
 
-// sqliteDSN opens path with the pragmas that the whole program relies on.
+// sqliteDSN returns the name that opens path with the pragmas which the whole program
+// relies on:
 //
-// busy_timeout comes first, so that the others wait instead of failing; WAL
-// lets readers go on beside the writer; synchronous FULL keeps an acknowledged
-// commit through a power cut (NORMAL is faster and may lose the last ones);
-// immediate transactions take the write lock at once, so none of them fails
-// half-way with "busy"; times are read back in UTC, not in a nameless zone. The
-// log moves into the file only after 64 MiB (and at the end): until then the
-// file rests, so that a folder copied meanwhile holds a file and a log that fit.
-// The connections that read keep 4 MB of pages each, since there are as many of
-// them as cores; the system keeps the file's pages too.
+//   - busy_timeout comes first, so that the others wait instead of failing.
+//   - WAL lets readers go on beside the writer.
+//   - synchronous FULL keeps an acknowledged commit through a power cut; NORMAL is
+//     faster and may lose the last commits.
+//   - Immediate transactions take the write lock at once, so that none of them
+//     fails half-way with "busy".
+//   - Times are read back in UTC, not in a zone without a name.
+//   - The log moves into the file only after 64 MiB, and at the end. Until then the
+//     file does not change, so a copy of the folder has a file and a log that fit.
+//
+// Each reading connection caches only 4 MB of pages: there are as many of them as cores,
+// and the system caches the file's pages too.
 func sqliteDSN(path string, extra ...string) string {
 	pragmas := append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
 		"foreign_keys(ON)", "temp_store(MEMORY)", "wal_autocheckpoint(16384)"}, extra...)
-	// The name is a URI (https://www.sqlite.org/uri.html), in which a folder
-	// named "C#" would end the path.
+	// The name is a URI (https://www.sqlite.org/uri.html). Unescaped, a folder named "C#"
+	// would end the path.
 	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return "file:" + path + "?_txlock=immediate&_timezone=UTC&_pragma=" + strings.Join(pragmas, "&_pragma=")
 }
@@ -106,7 +116,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	// SQLite has one writer; a pool of one makes the others wait in Go, in order.
+	// SQLite has one writer. With a pool of one the others wait in Go, in order.
 	w.SetMaxOpenConns(1)
 	if err := pingLite(ctx, w); err != nil {
 		_ = w.Close()
@@ -125,9 +135,9 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-// pingLite opens the first connection. Another process that makes the same
-// file a WAL at this moment locks it in a way that busy_timeout does not wait
-// for.
+// pingLite opens the first connection and retries "busy" for 10 s. Another process that
+// turns the same file into a WAL database at this moment takes a lock for which
+// busy_timeout does not wait.
 func pingLite(ctx context.Context, db *sql.DB) error {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -144,9 +154,9 @@ func pingLite(ctx context.Context, db *sql.DB) error {
 	}
 }
 
-// createPrivate makes a new database file that only its owner may read; SQLite
-// would let everybody. One that exists is not even opened: closing it would
-// give away the locks that this process has on it (POSIX, fcntl).
+// createPrivate makes a new database file that only its owner may read; SQLite would let
+// everybody read it. It does not even open a file that exists: closing that file would
+// release the locks that this process has on it (POSIX, fcntl).
 func createPrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -158,7 +168,7 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-// Close ends every connection; it waits for those in use.
+// Close ends every connection. It waits for those in use.
 func (d *DB) Close() error {
 	var err error
 	if d.pool != nil {
@@ -174,10 +184,10 @@ func (d *DB) Close() error {
 	return err
 }
 
-// Postgres tells which of the two databases this is.
+// Postgres tells whether the database is Postgres; otherwise it is SQLite.
 func (d *DB) Postgres() bool { return d.pool != nil }
 
-// Pool is the connection pool that the job queue shares; nil on SQLite.
+// Pool is the connection pool, which the job queue shares; nil on SQLite.
 func (d *DB) Pool() *pgxpool.Pool { return d.pool }
 
 // Writer is SQLite's one writing connection, which the job queue shares.
@@ -192,12 +202,12 @@ func (d *DB) Ping(ctx context.Context) error {
 	return translate(d.db.NewRaw("SELECT 1").Scan(ctx, &one))
 }
 
-// ListenPool is where the job queue takes its connection for notifications
-// from: one that no pooler hands on. It is nil on SQLite.
+// ListenPool is the pool from which the job queue takes its connection for notifications.
+// No pooler stands between it and the server. It is nil on SQLite.
 func (d *DB) ListenPool() *pgxpool.Pool { return d.listen }
 
-// Connect opens one connection outside the pool and past any pooler, for
-// listening and for locks that belong to a session; Postgres only.
+// Connect opens one connection outside the pool and past any pooler. Listening and
+// session locks need it. Postgres only.
 func (d *DB) Connect(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, d.listen.Config().ConnConfig)
 }

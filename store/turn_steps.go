@@ -11,9 +11,9 @@ import (
 const (
 	StepModel     = "model"     // a call of a model
 	StepTool      = "tool"      // a tool that the model called
-	StepAgent     = "agent"     // the whole part of one agent in a graph
-	StepCondition = "condition" // a choice between two ways of a graph
-	StepAction    = "action"    // what a graph does by itself
+	StepAgent     = "agent"     // all that one agent did in a graph
+	StepCondition = "condition" // a choice between two paths of a graph
+	StepAction    = "action"    // what a graph does without an agent
 	StepHuman     = "human"     // a person's decision about the turn
 )
 
@@ -27,9 +27,9 @@ const (
 	StepFailed   = "failed"   // Output says why
 )
 
-// TurnStep is one thing that happened in a turn. N orders the steps of a turn;
-// Node is the place in the turn's graph that it belongs to, "" in the direct
-// answer. Attempt is the one that added it.
+// TurnStep is one step of a turn. N orders the steps of a turn. Node is the node of the
+// turn's graph to which the step belongs, "" in the direct answer. Attempt is the attempt
+// that added the step.
 type TurnStep struct {
 	bun.BaseModel    `bun:"table:turn_steps,alias:ts"`
 	ID               string `bun:",pk"`
@@ -39,7 +39,7 @@ type TurnStep struct {
 	Kind             string
 	Name             string
 	AgentID          string `bun:",nullzero"`
-	ArtifactID       string `bun:",nullzero"` // of the artifact that it read or changed
+	ArtifactID       string `bun:",nullzero"` // the artifact that the step read or changed
 	State            string
 	Input            JSON `bun:",nullzero"`
 	Output           JSON `bun:",nullzero"`
@@ -60,7 +60,7 @@ func (q Queries) TurnSteps(ctx context.Context, turnID string) ([]TurnStep, erro
 	return rows, translate(err)
 }
 
-// ListTurnSteps is TurnSteps for who reads them a few at a time.
+// ListTurnSteps is TurnSteps as a Listing, which reads a few steps at a time.
 func (q Queries) ListTurnSteps(ctx context.Context, turnID string) (*Listing[TurnStep], error) {
 	return listing(ctx, listed[TurnStep]{
 		places: q.db.NewSelect().Model((*TurnStep)(nil)).Where("ts.turn_id = ?", turnID).OrderExpr("ts.n").Limit(MaxLimit),
@@ -70,9 +70,9 @@ func (q Queries) ListTurnSteps(ctx context.Context, turnID string) (*Listing[Tur
 	})
 }
 
-// SaveSteps adds steps with one statement. Whoever adds them also holds the
-// turn with RenewTurnLease or ends it, so that an attempt that lost its lease adds
-// none; the turn comes last, after the rows that its effect has locked.
+// SaveSteps adds steps with one statement. In the same transaction call RenewTurnLease or
+// end the turn, so that an attempt which lost its lease adds no steps. Lock the turn
+// last, after the rows that the step's effect has locked.
 func (t *Tx) SaveSteps(ctx context.Context, steps []TurnStep) error {
 	if len(steps) == 0 {
 		return nil
@@ -80,8 +80,8 @@ func (t *Tx) SaveSteps(ctx context.Context, steps []TurnStep) error {
 	return t.insert(ctx, &steps)
 }
 
-// EndStep writes how a step of a turn that waited went on, with its output;
-// ErrStale when it is not in the state from any more.
+// EndStep writes the new state and the output of a step that waited. ErrStale when its
+// state is not from any more.
 func (t *Tx) EndStep(ctx context.Context, s *TurnStep, from string) error {
 	res, err := t.db.NewUpdate().Model(s).
 		Column("state", "output", "ended_at", "decided_by", "note", "artifact_id", "prompt_tokens", "completion_tokens").
@@ -101,7 +101,7 @@ func (q Queries) roomSteps(rows any) *bun.SelectQuery {
 		Join("JOIN agents AS a ON a.id = turn.agent_id")
 }
 
-// PendingSteps lists what waits for a person in a room, the oldest first.
+// PendingSteps lists the steps in a room that wait for a person, oldest first.
 func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*Listing[RoomStep], error) {
 	return listing(ctx, listed[RoomStep]{
 		places: p.on(q.db.NewSelect().TableExpr("turn_steps AS ts").Join("JOIN agent_turns AS t ON t.id = ts.turn_id").Where("t.room_id = ?", roomID).
@@ -112,13 +112,14 @@ func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*List
 	})
 }
 
-// StepInRoom returns a step of a room's turn.
+// StepInRoom returns a step of a turn in a room; ErrNotFound when the room has no such
+// step.
 func (q Queries) StepInRoom(ctx context.Context, roomID, id string) (*RoomStep, error) {
 	s := new(RoomStep)
 	return first(ctx, q.roomSteps(s).Where("ts.id = ?", id).Where("turn.room_id = ?", roomID), s)
 }
 
-// OverdueSteps lists what has waited for a person for longer than it may.
+// OverdueSteps lists the steps that still wait for a person after their DueAt.
 func (q Queries) OverdueSteps(ctx context.Context, now time.Time, limit int) ([]RoomStep, error) {
 	var rows []RoomStep
 	err := q.roomSteps(&rows).Where("ts.state = ?", StepPending).Where("ts.due_at < ?", now).Where("turn.state = ?", TurnParked).
@@ -126,7 +127,7 @@ func (q Queries) OverdueSteps(ctx context.Context, now time.Time, limit int) ([]
 	return rows, translate(err)
 }
 
-// TurnWaits tells whether anything of a turn waits for a person.
+// TurnWaits tells whether a step of the turn waits for a person.
 func (q Queries) TurnWaits(ctx context.Context, turnID string) (bool, error) {
 	ok, err := q.db.NewSelect().Model((*TurnStep)(nil)).Where("ts.turn_id = ?", turnID).Where("ts.state = ?", StepPending).Exists(ctx)
 	return ok, translate(err)

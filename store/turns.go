@@ -9,17 +9,17 @@ import (
 
 // The states of a turn. At most one turn of a room is queued or running.
 const (
-	TurnWaiting  = "waiting"  // its room has another turn first
+	TurnWaiting  = "waiting"  // another turn of its room comes first
 	TurnQueued   = "queued"   // a job is on its way
 	TurnRunning  = "running"  // a worker holds its lease
-	TurnParked   = "parked"   // a person has to decide; the room goes on meanwhile
+	TurnParked   = "parked"   // waits for a person's decision; the room goes on meanwhile
 	TurnFinished = "finished" // its message is stored
 	TurnFailed   = "failed"   // given up; Reason and Detail say why
-	TurnStopped  = "stopped"  // ended on purpose before its end; what it had said is stored
+	TurnStopped  = "stopped"  // stopped by somebody; what the agent had said is stored
 )
 
-// Turn is one agent's turn to speak about the lines up to TriggerSeq. Attempt
-// fences it: a worker that lost its lease can no longer end the turn.
+// Turn is one agent's turn to speak about the messages up to TriggerSeq. Attempt fences
+// it: a worker that lost its lease cannot end the turn any more.
 type Turn struct {
 	bun.BaseModel    `bun:"table:agent_turns,alias:t"`
 	ID               string `bun:",pk"`
@@ -38,16 +38,16 @@ type Turn struct {
 	CreatedAt        time.Time
 	StartedAt        time.Time `bun:",nullzero"`
 	EndedAt          time.Time `bun:",nullzero"`
-	Resumed          int       // how often it went on after being parked
-	Workflow         string    `bun:",nullzero"` // the name of its graph; "" is the direct answer
+	Resumed          int       // how often it went on after it was parked or had ended
+	Workflow         string    `bun:",nullzero"` // name of its graph; "" is the direct answer
 	Graph            JSON      `bun:",nullzero"` // the graph as it was when the turn began
-	Paused           bool      // staff have stopped it between two nodes
-	DecisionID       string    `bun:",nullzero"` // why it came about
-	Cause            string    `bun:",nullzero"` // ... and what made the agents decide
-	AskedBy          string    `bun:",nullzero"` // the person whose line it is about
-	ReadSeq          int64     `bun:",nullzero"` // the newest line that its answer covers
-	KeyKind          string    `bun:",nullzero"` // whose key the model was called with; never the key
-	StopBy           string    `bun:",nullzero"` // who has stopped it, as soon as somebody has
+	Paused           bool      // paused by staff between two nodes
+	DecisionID       string    `bun:",nullzero"` // the decision that created it
+	Cause            string    `bun:",nullzero"` // what made the agents decide
+	AskedBy          string    `bun:",nullzero"` // the person whose message it is about
+	ReadSeq          int64     `bun:",nullzero"` // the newest message that its answer covers
+	KeyKind          string    `bun:",nullzero"` // whose key the model calls used; never the key itself
+	StopBy           string    `bun:",nullzero"` // who asked it to stop; empty until somebody does
 	StopAt           time.Time `bun:",nullzero"`
 }
 
@@ -70,11 +70,12 @@ func (q Queries) TurnWithName(ctx context.Context, id string) (*NamedTurn, error
 		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.id = ?", id), t)
 }
 
-// RunningTurns lists the turns of a room that a worker holds, with their agent,
-// attempt and node alone.
+// RunningTurns lists the turns of a room that a worker runs. It reads only the id, the
+// agent, the attempt and the node.
 func (q Queries) RunningTurns(ctx context.Context, roomID string) ([]NamedTurn, error) {
 	var rows []NamedTurn
-	// The condition on two states is the very one of an index.
+	// The condition on two states repeats the condition of an index, so that the database
+	// uses it.
 	err := q.db.NewSelect().Model(&rows).Column("t.id", "t.agent_id", "t.attempt", "t.node").ColumnExpr("a.name AS agent_name").
 		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.room_id = ?", roomID).
 		Where("t.state IN (?, ?)", TurnQueued, TurnRunning).Where("t.state = ?", TurnRunning).Scan(ctx)
@@ -89,16 +90,16 @@ func (q Queries) Turns(ctx context.Context, roomID string, p Page) ([]Turn, erro
 	return rows, translate(err)
 }
 
-// RoomForUpdate returns a room whose row stays locked until the transaction
-// ends; whoever decides about turns holds it.
+// RoomForUpdate returns a room and locks its row until the transaction ends. A
+// transaction that decides about turns holds this lock.
 func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
 	r := new(Room)
 	return first(ctx, t.locked(t.db.NewSelect().Model(r).Where("r.id = ?", id)), r)
 }
 
-// SetDecided records that the agents have decided about all lines after from,
-// up to seq, so that no later look rolls for them again; ErrStale when another
-// look did so first.
+// SetDecided records that the agents have decided about all messages after from, up to
+// seq. No later decision then draws lots for them again. ErrStale when another decision
+// came first.
 func (t *Tx) SetDecided(ctx context.Context, roomID string, from, seq int64) error {
 	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("looked_seq = ?", seq).
 		Set("look_at = CASE WHEN event_seq = ? THEN NULL ELSE look_at END", seq).
@@ -106,10 +107,10 @@ func (t *Tx) SetDecided(ctx context.Context, roomID string, from, seq int64) err
 	return changed(res, err, ErrStale)
 }
 
-// MarkRead records that a turn has read all lines up to read, so that no look
-// is due for them; own is the seq of its own line when that calls nobody, else
-// 0. due tells whether lines are left that nobody has decided about; a sweep
-// then finds the room at lookAt.
+// MarkRead records that a turn has read all messages up to read, so that no decision is
+// due for them. own is the seq of the turn's own message when it calls no other agent,
+// else 0. due tells whether undecided messages are left; then a sweep finds the room at
+// lookAt.
 func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookAt time.Time) (due bool, err error) {
 	seen := bun.SafeQuery("CASE WHEN looked_seq > ? THEN looked_seq ELSE ? END", read, read)
 	looked := bun.SafeQuery("CASE WHEN ? > 0 AND (?) = ? - 1 THEN ? ELSE (?) END", own, seen, own, own, seen)
@@ -120,8 +121,8 @@ func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookA
 	return row.DecidedSeq < row.EventSeq, changed(res, err, ErrNotFound)
 }
 
-// RoomToDecide returns a room whose agents may be due to decide, and whether a
-// turn of it is live (queued or running) or waits for one.
+// RoomToDecide returns a room whose agents may have to decide. live tells whether a turn
+// of the room is queued or running, waiting whether one waits.
 func (q Queries) RoomToDecide(ctx context.Context, id string) (room *Room, live, waiting bool, err error) {
 	var row struct {
 		Room    `bun:",extend"`
@@ -136,8 +137,8 @@ func (q Queries) RoomToDecide(ctx context.Context, id string) (room *Room, live,
 	return &row.Room, row.Live, row.Waiting, translate(err)
 }
 
-// WaitingTurn returns the turn of a room that is next in line; ErrNotFound
-// without one.
+// WaitingTurn returns the waiting turn of a room that comes next; ErrNotFound without
+// one.
 func (q Queries) WaitingTurn(ctx context.Context, roomID string) (*Turn, error) {
 	t := new(Turn)
 	return first(ctx, q.db.NewSelect().Model(t).ExcludeColumn("graph").Where("t.room_id = ?", roomID).
@@ -147,15 +148,15 @@ func (q Queries) WaitingTurn(ctx context.Context, roomID string) (*Turn, error) 
 // CreateTurns adds turns with one statement.
 func (t *Tx) CreateTurns(ctx context.Context, turns []Turn) error { return t.insert(ctx, &turns) }
 
-// QueueTurn moves a waiting turn to queued; ErrStale when it waits no more.
+// QueueTurn moves a waiting turn to queued; ErrStale when it does not wait any more.
 func (t *Tx) QueueTurn(ctx context.Context, id string, lease time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("lease_until = ?", lease).
 		Where("id = ?", id).Where("state = ?", TurnWaiting).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
-// ClaimTurn starts the given attempt of a queued turn for a node and returns
-// it; ErrStale when the turn is over or gone, or another attempt has begun.
+// ClaimTurn starts this attempt of a queued turn on a node and returns the turn. ErrStale
+// when the turn has ended or is gone, or another attempt has begun.
 func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string, now, lease time.Time) (*Turn, error) {
 	turn := new(Turn)
 	res, err := t.db.NewUpdate().Model(turn).Set("state = ?", TurnRunning).Set("node = ?", node).
@@ -164,13 +165,13 @@ func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string,
 	return turn, changed(res, err, ErrStale)
 }
 
-// RenewTurnLease extends the lease of a running attempt; ErrStale when it is lost.
+// RenewTurnLease extends the lease of a running attempt; ErrStale when the lease is lost.
 func (t *Tx) RenewTurnLease(ctx context.Context, id string, attempt int, lease time.Time) error {
 	_, err := t.BeatTurn(ctx, id, attempt, lease)
 	return err
 }
 
-// BeatTurn is RenewTurnLease, and tells whether somebody has asked the turn to stop.
+// BeatTurn is RenewTurnLease and also tells whether somebody asked the turn to stop.
 func (t *Tx) BeatTurn(ctx context.Context, id string, attempt int, lease time.Time) (stop bool, err error) {
 	var row Turn
 	res, err := t.db.NewUpdate().Model(&row).Set("lease_until = ?", lease).
@@ -178,16 +179,16 @@ func (t *Tx) BeatTurn(ctx context.Context, id string, attempt int, lease time.Ti
 	return !row.StopAt.IsZero(), changed(res, err, ErrStale)
 }
 
-// AskToStop notes on a turn that is not over who wants it to stop; the first
-// who asks is kept.
+// AskToStop records that a person asks a turn to stop, unless it has ended. The first who
+// asks is kept.
 func (t *Tx) AskToStop(ctx context.Context, id, userID string, now time.Time) error {
 	_, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("stop_by = ?", userID).Set("stop_at = ?", now).
 		Where("id = ?", id).Where("ended_at IS NULL").Where("stop_at IS NULL").Exec(ctx)
 	return translate(err)
 }
 
-// GiveWay ends the turns of a room that wait to speak about what agents said
-// in the given cause, where a person has spoken since.
+// GiveWay stops the room's waiting turns of one cause when a person has written after the
+// turn's TriggerSeq: the answer to agents gives way to that person.
 func (t *Tx) GiveWay(ctx context.Context, roomID, cause, reason, detail string, now time.Time) error {
 	since := shown(t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.room_id = t.room_id").
 		Where("m.seq > t.trigger_seq").Where("m.agent_type IS NULL"))
@@ -197,8 +198,8 @@ func (t *Tx) GiveWay(ctx context.Context, roomID, cause, reason, detail string, 
 	return translate(err)
 }
 
-// RetryTurn puts a turn back in line as the next attempt; ErrStale when the
-// given attempt is not the live one any more, or somebody wants it to stop.
+// RetryTurn queues a turn again as the next attempt. ErrStale when this attempt is not
+// the current one any more, or somebody asked the turn to stop.
 func (t *Tx) RetryTurn(ctx context.Context, id string, attempt int, lease time.Time, reason, detail string) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("attempt = ?", attempt+1).
 		Set("lease_until = ?", lease).Set("node = NULL").Set("reason = ?", reason).Set("detail = ?", detail).
@@ -206,8 +207,8 @@ func (t *Tx) RetryTurn(ctx context.Context, id string, attempt int, lease time.T
 	return changed(res, err, ErrStale)
 }
 
-// ParkTurn puts a running attempt aside until a person has decided; ErrStale
-// when it is not the live one any more, or somebody wants it to stop.
+// ParkTurn parks a running attempt until a person has decided. ErrStale when this attempt
+// is not the current one any more, or somebody asked the turn to stop.
 func (t *Tx) ParkTurn(ctx context.Context, id string, attempt int, reason, detail string) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnParked).Set("lease_until = NULL").Set("node = NULL").
 		Set("reason = ?", reason).Set("detail = ?", detail).
@@ -215,8 +216,8 @@ func (t *Tx) ParkTurn(ctx context.Context, id string, attempt int, reason, detai
 	return changed(res, err, ErrStale)
 }
 
-// UnparkTurn puts a parked turn back in line as its next attempt; the time
-// that it was parked does not count as its own. ErrStale when it is not parked.
+// UnparkTurn lets a parked turn wait again, as its next attempt. The time for which it
+// was parked does not count as the turn's time. ErrStale when it is not parked.
 func (t *Tx) UnparkTurn(ctx context.Context, id string) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
 		Set("resumed = resumed + 1").Set("started_at = NULL").Set("reason = NULL").Set("detail = NULL").
@@ -224,20 +225,20 @@ func (t *Tx) UnparkTurn(ctx context.Context, id string) error {
 	return changed(res, err, ErrStale)
 }
 
-// ReopenTurn puts a turn that has ended for one of the reasons back in line as
-// its next attempt, which goes on behind the steps that are saved; ErrStale
-// when it has not.
+// ReopenTurn lets an ended turn wait again, as its next attempt, when it ended for one of
+// the reasons. It goes on behind its saved steps. ErrStale when the turn has not ended
+// for one of them.
 func (t *Tx) ReopenTurn(ctx context.Context, id string, reasons []string) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
 		Set("resumed = resumed + 1").Set("started_at = NULL").Set("ended_at = NULL").Set("reason = NULL").Set("detail = NULL").
-		// Its next end counts all of its steps.
+		// EndTurn will count all steps again.
 		Set("prompt_tokens = 0").Set("completion_tokens = 0").
 		Where("id = ?", id).Where("ended_at IS NOT NULL").Where("reason IN (?)", bun.List(reasons)).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
-// RequeueTurn extends the lease of a queued attempt that a sweep found overdue;
-// ErrStale when it is not overdue any more.
+// RequeueTurn extends the lease of a queued attempt that a sweep found overdue. ErrStale
+// when it is not overdue any more.
 func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, lease time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("lease_until = ?", lease).
 		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnQueued).
@@ -245,8 +246,9 @@ func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, leas
 	return changed(res, err, ErrStale)
 }
 
-// EndTurn ends an attempt that is not over with the state, reason, detail,
-// newest line read, kind of key and token counts of end; ErrStale when that attempt is not the live one any more.
+// EndTurn ends an attempt. It writes the state, reason, detail, newest message read, kind
+// of key and token counts of end. ErrStale when the turn has ended or this attempt is not
+// the current one any more.
 func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", end.State).Set("ended_at = ?", now).
 		Set("lease_until = NULL").Set("reason = NULLIF(?, '')", end.Reason).Set("detail = NULLIF(?, '')", end.Detail).
@@ -258,8 +260,8 @@ func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
 	return changed(res, err, ErrStale)
 }
 
-// OverdueTurns lists queued or running turns whose lease ran out, oldest
-// first: their worker or their job is gone.
+// OverdueTurns lists queued or running turns whose lease ran out, oldest first. Their
+// worker or their job is gone.
 func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]Turn, error) {
 	var rows []Turn
 	err := q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Where("t.state IN (?, ?)", TurnQueued, TurnRunning).
@@ -267,8 +269,8 @@ func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]
 	return rows, translate(err)
 }
 
-// StrandedRooms lists rooms in which a turn waits for one that is gone: an
-// agent that was deleted took its turn along.
+// StrandedRooms lists rooms in which a turn waits and no other turn is queued or running.
+// Deleting an agent leaves such a room: the agent's turn goes with it.
 func (q Queries) StrandedRooms(ctx context.Context, limit int) ([]string, error) {
 	var ids []string
 	live := q.db.NewSelect().TableExpr("agent_turns AS live").ColumnExpr("1").Where("live.room_id = t.room_id").
@@ -278,8 +280,8 @@ func (q Queries) StrandedRooms(ctx context.Context, limit int) ([]string, error)
 	return ids, translate(err)
 }
 
-// OverdueRooms lists rooms whose agents should have looked by now: the job
-// that would do it is gone.
+// OverdueRooms lists rooms whose agents should have decided by now. The job for it is
+// gone.
 func (q Queries) OverdueRooms(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	var ids []string
 	err := q.db.NewSelect().Model((*Room)(nil)).Column("r.id").Where("r.look_at < ?", now).
@@ -287,14 +289,15 @@ func (q Queries) OverdueRooms(ctx context.Context, now time.Time, limit int) ([]
 	return ids, translate(err)
 }
 
-// PostponeDecision moves a due look on; ErrStale when another node has done so.
+// PostponeDecision moves a due decision to a later time; ErrStale when another node has
+// done so.
 func (t *Tx) PostponeDecision(ctx context.Context, roomID string, now, next time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("look_at = ?", next).
 		Where("id = ?", roomID).Where("look_at < ?", now).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
-// DeleteTurnsBefore removes turns that ended before t, at most limit.
+// DeleteTurnsBefore removes turns that ended before a time, at most limit.
 func (t *Tx) DeleteTurnsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.deleteBefore(ctx, (*Turn)(nil), "ended_at", before, limit)
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Tx is one transaction: bun rows, River jobs and notifications commit or
-// vanish together. Inside it use only the Tx: the DB would wait for it.
+// Tx is one transaction. Rows, River jobs and notifications commit together or not at
+// all. Inside it use only the Tx: on the DB a query could wait for the transaction
+// itself.
 type Tx struct {
 	Queries
 	owner  *DB
@@ -20,20 +21,22 @@ type Tx struct {
 	pin    func(func() error) error
 	after  []func()
 	events []Event
-	// gainers got something here, see OnGain; linked are links that were made here.
+	// gainers are the people who gained something here, see OnGain. linked are the links
+	// that were made here.
 	gainers map[string]bool
 	linked  []string
 }
 
-// Pinned runs fn while the transaction's connection is held for fn alone.
+// Pinned runs fn and keeps the transaction's connection for fn alone meanwhile.
 func (t *Tx) Pinned(fn func() error) error { return t.pin(fn) }
 
-// AfterCommit runs fn once the transaction has committed, in order, on the
-// goroutine of InTx. It never runs after a rollback.
+// AfterCommit runs fn after the transaction has committed, on the goroutine of InTx.
+// Several functions run in the order in which they were given. None runs after a
+// rollback.
 func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
 
-// InTx runs fn in a transaction that commits when fn returns nil and rolls
-// back on an error or a panic. A context that ends rolls back too.
+// InTx runs fn in a transaction. It commits when fn returns nil. It rolls back when fn
+// returns an error or panics, and when ctx ends.
 func (d *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	if d.pool == nil {
 		return d.inLiteTx(ctx, fn)
@@ -41,8 +44,8 @@ func (d *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return d.inPostgresTx(ctx, fn)
 }
 
-// Single is a Tx for exactly one statement, which commits by itself: it saves
-// the begin and the commit of what has no events, no jobs and no locks.
+// Single is a Tx for exactly one statement, which commits by itself. It saves the begin
+// and the commit where there are no events, no jobs and no locks.
 func (d *DB) Single() *Tx { return &Tx{Queries: Queries{d.write}, owner: d} }
 
 func (d *DB) inLiteTx(ctx context.Context, fn func(tx *Tx) error) error {
@@ -58,11 +61,11 @@ func (d *DB) inLiteTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
-// commitTimeout bounds a commit on Postgres, which a caller's deadline does not.
+// commitTimeout bounds a commit on Postgres, instead of the caller's deadline.
 const commitTimeout = 10 * time.Second
 
-// inPostgresTx begins with pgx and lets bun work on the same connection, so
-// that River, which speaks pgx, can insert into the very same transaction.
+// inPostgresTx begins with pgx and lets bun work on the same connection. River speaks
+// pgx, so it can insert into the same transaction.
 func (d *DB) inPostgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	tx, err := d.runPostgres(ctx, fn)
 	if err != nil {
@@ -72,8 +75,8 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
-// runPostgres commits and gives the connection back, so that what runs after
-// the commit may take one: with every connection held it would wait for ever.
+// runPostgres commits and gives the connection back. Only then may code run that takes a
+// connection of its own: with every connection in use it would wait for ever.
 func (d *DB) runPostgres(ctx context.Context, fn func(tx *Tx) error) (*Tx, error) {
 	conn, err := d.write.Conn(ctx)
 	if err != nil {
@@ -94,8 +97,9 @@ func (d *DB) runPostgres(ctx context.Context, fn func(tx *Tx) error) (*Tx, error
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			// Cut off half-way nobody could say whether it has committed, and
-			// this process would keep silent about events that are there.
+			// The caller's deadline must not cut the commit off half-way. Nobody would
+			// know whether it happened, and this process might never announce events that
+			// are stored.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 			defer cancel()
 			return pin(func() error { return pt.Commit(ctx) })
@@ -133,7 +137,8 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 	return nil
 }
 
-// announce tells this process what has become durable.
+// announce reports the committed events inside this process and runs the functions of
+// AfterCommit.
 func (t *Tx) announce() {
 	if len(t.events) > 0 && t.owner.committed != nil {
 		t.owner.committed(t.events)
