@@ -4,9 +4,9 @@
 //
 // # Invariants
 //
-//  - A job is added in the transaction of the change that needs it.
-//  - Its arguments are ids, never content.
-//  - Every handler loads fresh rows and is safe to run twice.
+//   - A job is added in the transaction of the change that needs it.
+//   - Its arguments are ids, never content.
+//   - Every handler loads fresh rows and is safe to run twice.
 //
 // River notices a dead worker only after minutes. Work that must go on sooner (turns,
 // decisions, reports) has a lease or a due time in its own row, and a sweep adds a fresh

@@ -98,8 +98,8 @@ func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
 }
 
 // SetDecided records that the agents have decided about all messages after from, up to
-// seq. No later decision then draws lots for them again. ErrStale when another decision
-// came first.
+// seq. No later decision then makes the random choice for them again. ErrStale when
+// another decision came first.
 func (t *Tx) SetDecided(ctx context.Context, roomID string, from, seq int64) error {
 	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("looked_seq = ?", seq).
 		Set("look_at = CASE WHEN event_seq = ? THEN NULL ELSE look_at END", seq).

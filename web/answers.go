@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// answerPatience is how long a request waits for its turn before it is told
-	// to come back: those before it are mostly read within milliseconds.
+	// answerPatience is how long a request waits for its turn before it gets 503 with
+	// Retry-After. The answers before it are mostly read within milliseconds.
 	answerPatience = 5 * time.Second
-	// answerQueue is how many requests of one person may wait so.
+	// answerQueue is how many requests of one person may wait in this way.
 	answerQueue = 64
 )
 
-// answers counts the bytes of answers that are made or wait for their readers,
-// of each person and of all. What does not fit waits, the people in turn, so
-// that one who asks for much holds up nobody else.
+// answers counts the bytes of answers that are being made or wait for their readers, for
+// each person and for all together. An answer that does not fit waits. People take turns,
+// so one person who asks for much does not block the others.
 type answers struct {
 	most, mostOf int64
 	patience     time.Duration
@@ -31,17 +31,17 @@ type answers struct {
 	mu   sync.Mutex
 	used int64
 	of   map[string]*reader
-	turn []*reader // those with somebody waiting; the first is next
+	turn []*reader // readers with waiting requests; the first is next
 }
 
-// reader is a person, or the address of somebody unknown.
+// reader is a person, or the address of an unknown client.
 type reader struct {
 	name    string
 	used    int64
 	waiting []*ticket
 }
 
-// ticket is room for one answer.
+// ticket is the reservation of bytes for one answer.
 type ticket struct {
 	answers *answers
 	reader  *reader
@@ -53,8 +53,8 @@ func newAnswers(most, mostOf int64) *answers {
 	return &answers{most: max(most, mostOf), mostOf: mostOf, patience: answerPatience, of: map[string]*reader{}}
 }
 
-// take waits for room for n bytes, or for as much as anybody may have. The
-// ticket must be given back.
+// take waits until it can reserve n bytes, or mostOf when n is larger. The caller must
+// give the ticket back.
 func (a *answers) take(ctx context.Context, who string, n int64) (*ticket, error) {
 	a.mu.Lock()
 	r := a.reader(who)
@@ -70,7 +70,7 @@ func (a *answers) take(ctx context.Context, who string, n int64) (*ticket, error
 	a.mu.Unlock()
 	select {
 	case <-t.granted:
-		return t, nil // the usual case needs no timer
+		return t, nil // usually granted at once, without a timer
 	default:
 	}
 	timer := time.NewTimer(a.patience)
@@ -87,8 +87,8 @@ func (a *answers) take(ctx context.Context, who string, n int64) (*ticket, error
 var errTooManyAnswers = &app.Error{Kind: app.KindUnavailable, Code: "answers_under_way", RetryAfter: 2 * time.Second,
 	Message: "Too many large answers are still being read. Read those that you asked for, then try again in a moment."}
 
-// giveUp takes a ticket out of its queue, or gives it back if it was granted
-// meanwhile.
+// giveUp removes a ticket from its queue. When the ticket was granted meanwhile, giveUp
+// gives it back.
 func (a *answers) giveUp(t *ticket) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -107,8 +107,8 @@ func (a *answers) giveUp(t *ticket) error {
 	return errTooManyAnswers
 }
 
-// resize makes a ticket one for the n bytes that an answer has in the end,
-// which it may have whatever the bounds say: it exists.
+// resize changes a ticket to n bytes, the size that the answer has in the end. The bounds
+// do not apply: the answer exists already.
 func (t *ticket) resize(n int64) {
 	a := t.answers
 	a.mu.Lock()
@@ -123,10 +123,10 @@ func (t *ticket) resize(n int64) {
 	t.reader.used += more
 }
 
-// done gives the room back; once is enough.
+// done gives the reserved bytes back. A second call does nothing.
 func (t *ticket) done() { t.resize(0) }
 
-// reader finds or makes the account of a person.
+// reader finds or makes the account of a reader.
 func (a *answers) reader(who string) *reader {
 	r := a.of[who]
 	if r == nil {
@@ -143,16 +143,16 @@ func (a *answers) giveBack(t *ticket, n int64) {
 	a.forget(t.reader)
 }
 
-// forget drops the account of a reader who has nothing.
+// forget removes the account of a reader who has no bytes and waits for none.
 func (a *answers) forget(r *reader) {
 	if r.used == 0 && len(r.waiting) == 0 && a.of[r.name] == r {
 		delete(a.of, r.name)
 	}
 }
 
-// serve lets in who waits, one of each reader in turn. A reader who has all
-// that one may have is passed over; where all of them together have too much,
-// nobody overtakes the first.
+// serve grants waiting tickets, one of each reader in turn. It skips a reader who has all
+// that one reader may have. When all readers together have too much, it stops: nobody
+// overtakes the first.
 func (a *answers) serve() {
 	for i := 0; i < len(a.turn); {
 		r := a.turn[i]
@@ -175,16 +175,15 @@ func (a *answers) serve() {
 	}
 }
 
-// wholeAnswer is how large an answer may be that is not counted: it fits into
-// what the system keeps for a connection anyway.
+// wholeAnswer is the largest answer in bytes that is not counted. It fits into the buffer
+// that the system keeps for a connection anyway.
 const wholeAnswer = 16 << 10
 
-// manyBytes is what an answer with one large thing is counted as until its size
-// is known.
+// manyBytes is counted for an answer with one large thing until its size is known.
 const manyBytes = 1 << 20
 
-// reserve gets a request room for its answer before that is made, in place of
-// what it had if that is less.
+// reserve reserves n bytes for the answer of a request, before the answer is made. It
+// replaces a smaller reservation of the request.
 func (s *Server) reserve(ctx context.Context, r *request, n int64) error {
 	if r.ticket != nil {
 		if r.ticket.bytes >= min(n, s.answers.mostOf) {
@@ -200,7 +199,7 @@ func (s *Server) reserve(ctx context.Context, r *request, n int64) error {
 	return err
 }
 
-// reader is whose bytes an answer's are.
+// reader names who is charged for the answer: the person, else the address.
 func (r *request) reader() string {
 	if r.userID != "" {
 		return r.userID
@@ -208,8 +207,8 @@ func (r *request) reader() string {
 	return "at " + r.address
 }
 
-// serveSocket keeps count of an answer until it is sent. Only one that changed nothing
-// can still be refused here.
+// serveSocket counts an answer until it is sent. Only an answer to a GET, which changed
+// nothing, can still be refused here.
 func (s *Server) serveSocket(c *fiber.Ctx, r *request) error {
 	if r.stream != nil && r.stream.conn != nil {
 		r.stream.ticket, r.ticket = r.ticket, nil
@@ -240,7 +239,7 @@ func (s *Server) serveSocket(c *fiber.Ctx, r *request) error {
 	return nil
 }
 
-// drop gives back what a request has not handed on to its answer.
+// drop gives back what a request has reserved and not handed on to its answer.
 func (r *request) drop() {
 	if r.stream != nil && r.stream.conn == nil {
 		_ = r.stream.Close() // never fails
@@ -251,20 +250,21 @@ func (r *request) drop() {
 	}
 }
 
-// owed is a ticket without room, for an answer that must be given.
+// owed returns a ticket of no bytes, for an answer that must be sent in any case.
 func (a *answers) owed(who string) *ticket {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return &ticket{answers: a, reader: a.reader(who)}
 }
 
-// heldBody is an answer that is counted until it is sent.
+// heldBody is the body of an answer that is counted until it is sent.
 type heldBody struct {
 	*bytes.Reader
 	ticket *ticket
 }
 
-// Close is called by the server when the answer is sent or its reader has gone.
+// Close gives the bytes back. The server calls it when the answer is sent or its reader
+// has gone.
 func (b *heldBody) Close() error {
 	b.ticket.done()
 	return nil

@@ -25,30 +25,30 @@ import (
 // route is one line of the table in routes.go.
 type route struct {
 	method, path string
-	id           string // of the operation, for generated clients
+	id           string // operationId, for generated clients
 	summary      string
 	tag          string
-	status       int               // of success, 200 when zero
+	status       int               // status of success, 200 when zero
 	also         int               // a second status of success with the same body
 	nullable     bool              // the body of success may be null
-	errors       []int             // beside those that every route of its sort has
-	role         app.Action        // what the caller's role alone must allow, before the body is looked at
-	form         *huma.RequestBody // of a body that the handler reads by itself
+	errors       []int             // in addition to those that every route of its kind has
+	role         app.Action        // what the caller's role must allow; checked before the body is read
+	form         *huma.RequestBody // describes a body that the handler parses itself
 	patient      bool              // waits for a model: patientTimeout bounds it
 	upload       bool              // the body holds a file: http.upload_limit bounds it
 	lateCookie   bool              // the cookie's token may have expired while its session lives
-	large        int64             // about how many bytes it takes to make a large answer
+	large        int64             // about how many bytes making a large answer takes
 }
 
-// registered is a route as the tests of access see it.
+// registered is a route as the access tests see it.
 type registered struct {
 	method, path string
 	public       bool
 	head         bool // HEAD is answered too
 }
 
-// apiConfig is huma without what the contract lacks: no $schema members, no
-// Link headers, no routes of its own; unknown members are ignored.
+// apiConfig is huma's configuration for the contract: no $schema members, no Link
+// headers, no routes of huma's own; unknown members are ignored.
 func apiConfig(version string) huma.Config {
 	cfg := huma.DefaultConfig("CoAgent Studio", version)
 	cfg.CreateHooks = nil
@@ -70,18 +70,17 @@ func apiConfig(version string) huma.Config {
 }
 
 const (
-	// maxDepth is how deep a JSON body may nest; no body of the API needs more
-	// than a few levels.
+	// maxDepth is how deep a JSON body may nest. No body of the API needs more than a few
+	// levels.
 	maxDepth = 64
-	// maxValues is how many members and elements a JSON body may have, and
-	// bytesPerValue allows more of them to larger bodies. Each costs a hundred
-	// times the two bytes that it may be written in.
+	// maxValues is how many members and elements a JSON body may have; bytesPerValue
+	// allows larger bodies more of them. Each takes in memory a hundred times the two
+	// bytes that it may have in the text.
 	maxValues     = 100_000
 	bytesPerValue = 16
 )
 
-// tooDeep tells whether a JSON text opens more than maxDepth objects and lists
-// in each other.
+// tooDeep tells whether a JSON text nests objects and lists deeper than maxDepth.
 func tooDeep(data []byte) bool {
 	depth := 0
 	for b := range structure(data) {
@@ -97,7 +96,7 @@ func tooDeep(data []byte) bool {
 	return false
 }
 
-// tooMany tells whether a JSON text holds more than most members and elements.
+// tooMany tells whether a JSON text has more than most members and elements.
 func tooMany(data []byte, most int) bool {
 	values := 0
 	for b := range structure(data) {
@@ -111,15 +110,15 @@ func tooMany(data []byte, most int) bool {
 	return false
 }
 
-// structure yields the bytes of a JSON text outside its strings. It goes on
-// where the text is no JSON, which the decoder says.
+// structure yields the bytes of a JSON text outside its strings. It does not stop at
+// invalid JSON: the decoder reports that.
 func structure(data []byte) iter.Seq[byte] {
 	return func(yield func(byte) bool) {
 		quoted := false
 		for i := 0; i < len(data); i++ {
 			switch b := data[i]; {
 			case quoted && b == '\\':
-				i++ // whatever it is, it does not end the string
+				i++ // skip the escaped byte: it does not end the string
 			case b == '"':
 				quoted = !quoted
 			case !quoted && !yield(b):
@@ -155,9 +154,9 @@ func unmarshal(data []byte, v any) error {
 	return err
 }
 
-// wholeNumbers is a JSON text with 5.0 and 5e0 written as 5, where err says that
-// a number did not fit; nil elsewhere. JSON Schema takes both for whole numbers,
-// which the decoder does not.
+// wholeNumbers returns a JSON text with 5.0 and 5e0 rewritten to 5 when err says that a
+// number did not fit; else nil. For JSON Schema both are whole numbers, for the decoder
+// they are not.
 func wholeNumbers(err error, data []byte) []byte {
 	var kind *json.UnmarshalTypeError
 	if !errors.As(err, &kind) || !strings.HasPrefix(kind.Value, "number") {
@@ -186,7 +185,7 @@ func wholeNumbers(err error, data []byte) []byte {
 	return append(out, data[from:]...)
 }
 
-// maxWhole is up to which whole numbers a float64 tells them all apart.
+// maxWhole is the bound up to which a float64 holds every whole number exactly.
 const maxWhole = 1 << 53
 
 type humaContext = huma.Context
@@ -199,12 +198,12 @@ func adapt(ctx huma.Context, next func(huma.Context)) { next(adapted{ctx}) }
 // Unwrap lets humafiber find its own context.
 func (a adapted) Unwrap() huma.Context { return a.humaContext }
 
-// AppendHeader adds a header line; Fiber would join two cookies into one.
+// AppendHeader adds one more header line. Fiber would join two cookies into one.
 func (a adapted) AppendHeader(name, value string) {
 	humafiber.Unwrap(a.humaContext).Response().Header.Add(name, value)
 }
 
-// Param is a decoded path parameter; Fiber leaves it percent-encoded.
+// Param returns a decoded path parameter. Fiber leaves it percent-encoded.
 func (a adapted) Param(name string) string {
 	raw := a.humaContext.Param(name)
 	if decoded, err := url.PathUnescape(raw); err == nil {
@@ -213,8 +212,8 @@ func (a adapted) Param(name string) string {
 	return raw
 }
 
-// BodyReader hands over the body that received has read; whoever reads it is
-// the only one who holds it then.
+// BodyReader returns the body that received has read. Afterwards only the caller holds
+// the body.
 func (a adapted) BodyReader() io.Reader {
 	req := humafiber.Unwrap(a.humaContext).Request()
 	body := req.Body()
@@ -222,7 +221,8 @@ func (a adapted) BodyReader() io.Reader {
 	return bytes.NewReader(body)
 }
 
-// Header hides Accept: every answer is JSON, whatever a client would rather have.
+// Header returns a header, but hides Accept: every answer is JSON, whatever a client
+// prefers.
 func (a adapted) Header(name string) string {
 	if name == fiber.HeaderAccept {
 		return ""
@@ -230,7 +230,7 @@ func (a adapted) Header(name string) string {
 	return a.humaContext.Header(name)
 }
 
-// bodyLimit is the largest body of a route for people who are signed in.
+// bodyLimit returns the largest body of a route for signed-in people.
 func (s *Server) bodyLimit(r route) config.Bytes {
 	if r.upload {
 		return s.cfg.HTTP.UploadLimit
@@ -238,7 +238,7 @@ func (s *Server) bodyLimit(r route) config.Bytes {
 	return s.cfg.HTTP.BodyLimit
 }
 
-// received reads the body before huma looks at it.
+// received reads the body before huma asks for it.
 func (s *Server) received(most config.Bytes) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		person := ""
@@ -253,7 +253,7 @@ func (s *Server) received(most config.Bytes) func(huma.Context, func(huma.Contex
 	}
 }
 
-// plain registers a page or a file, which is not part of the documented API.
+// plain registers a page or a file that is not part of the documented API.
 func (s *Server) plain(path string, handle ...fiber.Handler) {
 	s.fiber.Get(path, handle...)
 	s.table = append(s.table, registered{http.MethodGet, fiberParam.ReplaceAllString(path, "{$1}"), true, true})

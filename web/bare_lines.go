@@ -7,23 +7,23 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// bareLines notes first lines of requests that end with LF alone. fasthttp
-// takes them and does not hand out how they ended, so the connection looks at
-// all that comes in. Of each line it keeps the length and the end, by which the
-// request is known when it is judged.
+// bareLines records first lines of requests that end with LF alone. fasthttp accepts such
+// lines and does not report how they ended, so the connection checks all incoming bytes.
+// For each line it keeps the length and the last bytes. checkHead later finds a request
+// by that length.
 type bareLines struct {
-	length int                // of the line so far
-	end    [protocolSize]byte // its last bytes
-	found  []int              // lengths of first lines without CR, not yet judged
+	length int                // length of the line so far, in bytes
+	end    [protocolSize]byte // last bytes of the line
+	found  []int              // lengths of first lines without CR that no request was compared with yet
 }
 
 const (
 	protocolSize = len(" HTTP/1.1")
-	// maxBare is how many requests that wait to be judged are told apart.
+	// maxBare is how many such lengths are kept at most.
 	maxBare = 64
 )
 
-// see takes the next bytes of the connection.
+// see gets the next bytes of the connection.
 func (b *bareLines) see(data []byte) {
 	for len(data) > 0 {
 		line, rest, ended := bytes.Cut(data, []byte("\n"))
@@ -43,8 +43,9 @@ func (b *bareLines) see(data []byte) {
 	}
 }
 
-// take tells whether the first line of a request ended with LF alone, or that of
-// one as long which has come behind it: no client that ends one so is right.
+// take tells whether the first line of a request ended with LF alone. It may take a later
+// request's line of the same length for it. That is no harm: no correct client sends such
+// a line.
 func (b *bareLines) take(head *fasthttp.RequestHeader) bool {
 	if len(b.found) == 0 {
 		return false
@@ -57,5 +58,5 @@ func (b *bareLines) take(head *fasthttp.RequestHeader) bool {
 	return i >= 0
 }
 
-// forget drops what the body of a request may have left.
+// forget removes what the body of a request may have left.
 func (b *bareLines) forget() { b.found = nil }

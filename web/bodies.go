@@ -15,8 +15,8 @@ import (
 	"github.com/coagent-studio/coagent/app/limit"
 )
 
-// What one holder may have of http.bodies_limit, as a divisor: a school is one
-// address.
+// One address or person may have http.bodies_limit divided by these. An address gets more
+// than a person: a whole school may share one.
 const (
 	addressShare = 2
 	personShare  = 4
@@ -25,9 +25,9 @@ const (
 var errBusy = &app.Error{Kind: app.KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
 	Message: "The server is taking in as much as it can hold. Try again in 5 s."}
 
-// bodies is the total of all bodies that the process reads or works on. A body
-// counts by the length that its head declares, from the moment on at which the
-// head has passed and until the request is answered.
+// bodies counts all bodies that the process reads or works on. A body counts with its
+// declared length, from the moment when its head has passed the checks until the request
+// is answered. A body in chunks counts as it comes.
 type bodies struct {
 	most int64
 	mu   sync.Mutex
@@ -40,7 +40,7 @@ func newBodies(cfg *config.HTTP) *bodies {
 	return &bodies{most: int64(most), of: map[string]int64{}}
 }
 
-// take counts n more bytes for a request, unless that is too many.
+// take counts n more bytes for a request. It returns false when that is too many.
 func (b *bodies) take(in *incoming, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +54,7 @@ func (b *bodies) take(in *incoming, n int64) bool {
 	return true
 }
 
-// give returns all that was counted for a request.
+// give gives back all bytes that were counted for a request.
 func (b *bodies) give(in *incoming) {
 	if in.held > 0 {
 		b.mu.Lock()
@@ -76,21 +76,21 @@ func (b *bodies) add(in *incoming, n int64) {
 	}
 }
 
-// incoming is the body of a request, unread at first.
+// incoming is the body of a request; at first nothing of it has been read.
 type incoming struct {
 	stream  io.Reader
-	length  int // as declared; -1 when it comes in chunks
+	length  int // as declared, in bytes; -1 when it comes in chunks
 	read    int
 	whole   bool // it was read to its end
-	broken  bool // its end will never be found
+	broken  bool // its end cannot be found any more
 	held    int64
-	person  string // who sends it, "" for nobody known
+	person  string // who sends it, "" when unknown
 	address string
 }
 
 type incomingKey struct{}
 
-// arrive notes that a request brings a body; nothing is read of it yet.
+// arrive records that a request has a body. It reads nothing of the body.
 func arrive(ctx *fasthttp.RequestCtx) *incoming {
 	length := declaredLength(ctx.Request.Header.RawHeaders())
 	if length >= 0 {
@@ -105,8 +105,8 @@ func arrive(ctx *fasthttp.RequestCtx) *incoming {
 	return in
 }
 
-// receive reads the body of a request whose head has passed all checks: where
-// it goes, who sends it, how long it is. person is "" on routes for everybody.
+// receive reads the body of a request after the head has passed all checks: the route,
+// the caller, the length. person is "" on public routes.
 func (s *Server) receive(c *fiber.Ctx, most config.Bytes, person string) error {
 	in, _ := c.Context().UserValue(incomingKey{}).(*incoming)
 	if in == nil {
@@ -124,13 +124,13 @@ func (s *Server) receive(c *fiber.Ctx, most config.Bytes, person string) error {
 	return nil
 }
 
-// firstPiece is what is allocated for a body of which nothing has come yet.
+// firstPiece is how many bytes are allocated before any of the body has come.
 const firstPiece = 4 << 10
 
-// readAll reads a body of at most most bytes. What it allocates follows what
-// has come, not what was declared.
+// readAll reads a body of at most most bytes. It allocates according to what has come,
+// not to what was declared.
 func (in *incoming) readAll(total *bodies, most int) ([]byte, error) {
-	// One byte more shows that a body in chunks is too large.
+	// One more byte shows that a body in chunks is too large.
 	size := most + 1
 	if in.length > most {
 		return nil, fiber.ErrRequestEntityTooLarge
@@ -171,7 +171,7 @@ func (in *incoming) readAll(total *bodies, most int) ([]byte, error) {
 	return body, nil
 }
 
-// unreadable is the answer to a body that did not come to its end.
+// unreadable is the answer to a body that ended too early.
 func unreadable(err error) error {
 	var late net.Error
 	if errors.As(err, &late) && late.Timeout() {
@@ -180,12 +180,13 @@ func unreadable(err error) error {
 	return fiber.ErrBadRequest
 }
 
-// skipBytes is what is read of a body that nobody wants, so that its
-// connection can be kept: what browsers send along with an expired session.
+// skipBytes is how much is read of an unwanted body, so that its connection can be kept.
+// Browsers send such bodies with an expired session, for example.
 const skipBytes = 64 << 10
 
-// finish ends a request that brought a body: it counts no longer, and what was
-// not read must not be taken for the next request.
+// finish ends a request that brought a body. The body counts no longer. Its unread rest
+// must not be taken for the next request, so the connection is closed when skipping
+// fails.
 func (s *Server) finish(ctx *fasthttp.RequestCtx, in *incoming) {
 	s.bodies.give(in)
 	if !in.whole && (in.broken || !in.skip(ctx.Conn())) {

@@ -12,38 +12,38 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The bounds of swallow, which a client that never ends must not stretch.
+// The bounds of swallow. A client that sends without end must not exceed them.
 const (
 	swallowBytes = 16 << 20
 	swallowFor   = 2 * time.Second
-	swallowPause = 250 * time.Millisecond // of silence: the client has sent all, or waits
+	swallowPause = 250 * time.Millisecond // after such a silence the client has sent all, or waits
 )
 
 const (
-	// chatterBytes is what a socket may send beside the text of one message:
-	// the heads of its frames, pings, pongs.
+	// chatterBytes is what a socket may send beside the text of one message: frame
+	// headers, pings, pongs.
 	chatterBytes = 64 << 10
-	// chatterRate is how much more of it per second may come between two messages.
+	// chatterRate is how many more such bytes may come per second between two messages.
 	chatterRate = 1 << 10
 )
 
-// errChatter ends a socket whose peer sends frames without end and no message.
+// errChatter ends a socket whose peer sends frames without end but no message.
 var errChatter = errors.New("web: too many frames without a message")
 
 // conn is a client's connection.
 type conn struct {
 	*net.TCPConn
-	unread atomic.Bool // it is closed before all that was sent has been read
+	unread atomic.Bool // it is closed before everything was read
 	bare   bareLines
 
-	// Of a socket; its one reader alone uses them.
+	// For sockets only; used by their one reader alone.
 	metered bool
 	left    int64 // bytes until the next message
 	since   time.Time
 }
 
-// Read reads, and ends a socket that says too much without a message. The
-// socket's library hands out neither empty fragments nor pings, and reads on.
+// Read reads, and ends a socket that sends too much without a message. Without this the
+// socket's library would read on: it reports neither empty fragments nor pings to us.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
 	if !c.metered {
@@ -58,12 +58,12 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ration lets the peer of a socket send one more message of most bytes.
+// ration lets the peer of a socket send one more message of at most most bytes.
 func (c *conn) ration(most int64) { c.metered, c.left, c.since = true, most+chatterBytes, time.Now() }
 
-// Close closes the connection. If its client still sends, it reads on first:
-// such a client reads the answer only once it has sent all, and closing a
-// connection over unread bytes resets it (RFC 9112, 9.6).
+// Close closes the connection. When the client still sends, Close first reads on: such a
+// client reads the answer only after it has sent everything, and closing a connection
+// with unread bytes resets it (RFC 9112, section 9.6).
 func (c *conn) Close() error {
 	if c.unread.Swap(false) && c.CloseWrite() == nil {
 		c.swallow()
@@ -85,8 +85,8 @@ func (c *conn) swallow() {
 	}
 }
 
-// endUnread has the connection of a request end with its answer, although not
-// all that its client sends has been read.
+// endUnread makes the connection of a request end with its answer, although not
+// everything that the client sends has been read.
 func endUnread(ctx *fasthttp.RequestCtx) {
 	ctx.Response.SetConnectionClose()
 	if c, ok := ctx.Conn().(*conn); ok {
@@ -94,7 +94,7 @@ func endUnread(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// rawConn is the connection below a hijacked one.
+// rawConn returns the connection below a hijacked one.
 func rawConn(nc net.Conn) *conn {
 	if u, ok := nc.(interface{ UnsafeConn() net.Conn }); ok {
 		nc = u.UnsafeConn()
@@ -103,22 +103,22 @@ func rawConn(nc net.Conn) *conn {
 	return c
 }
 
-// slim frees the buffer that read the head of a hijacked connection's request,
-// half of what an idle socket costs. fasthttp keeps it as long as the
-// connection lives whenever bodies are streams, and takes it back afterwards:
-// grow must have made it whole by then.
+// slim frees the buffer that read the head of a hijacked connection's request. The buffer
+// is half of what an idle socket costs. While bodies are streams, fasthttp keeps it for
+// the life of the connection and takes it back afterwards. Call grow before that: it
+// restores the size.
 func slim(nc net.Conn) (grow func()) {
 	br := headReader(nc)
 	if br == nil || br.Buffered() > 0 {
 		return func() {}
 	}
 	size := br.Size()
-	*br = *bufio.NewReaderSize(rawConn(nc), 0) // of bufio's least size, which larger reads pass by
+	*br = *bufio.NewReaderSize(rawConn(nc), 0) // bufio's smallest size; larger reads bypass the buffer
 	return func() { *br = *bufio.NewReaderSize(nil, size) }
 }
 
-// headReader is what a hijacked connection is read through, nil for any other.
-// fasthttp has no name for it.
+// headReader returns the reader of a hijacked connection, nil for any other connection.
+// fasthttp exports no name for it.
 func headReader(nc net.Conn) *bufio.Reader {
 	v := reflect.ValueOf(nc)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {

@@ -19,13 +19,13 @@ import (
 
 const (
 	pathEvents = v1 + "/rooms/{room_id}/events"
-	// streamBeat is how often a silent stream shows that it lives, and how soon
-	// a lost right ends it.
+	// streamBeat is how often a silent stream sends a sign of life. A lost right ends the
+	// stream within this time too.
 	streamBeat  = 4 * time.Second
 	streamWrite = 20 * time.Second
 )
 
-// streamed adds the stream to the described answers of the events' route.
+// streamed adds the stream to the documented answers of the events' route.
 func (s *Server) streamed(path string) {
 	s.api.OpenAPI().Paths[path].Get.Responses[strconv.Itoa(http.StatusOK)].Content["text/event-stream"] = &huma.MediaType{
 		Schema: &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: id is the seq, event the type, data the frame of coagent.v2 as in /asyncapi.json. " +
@@ -49,7 +49,8 @@ type eventsOut struct {
 }
 
 func (s *Server) events(ctx context.Context, actor *app.Actor, in *eventsIn) (*eventsOut, error) {
-	// An event is in memory as it was read, as a frame and in the answer.
+	// Reserve three times the bytes: an event is in memory as it was read, as a frame,
+	// and in the answer.
 	page, err := s.app.Events(ctx, actor, in.RoomID.String(), in.After, in.Limit, func(n int64) error { return s.reserve(ctx, requestOf(ctx), 3*n) })
 	if err != nil {
 		return nil, err
@@ -63,8 +64,8 @@ func (s *Server) events(ctx context.Context, actor *app.Actor, in *eventsIn) (*e
 	return out, nil
 }
 
-// streamEvents answers the same route as a stream of server-sent events when
-// the client accepts one; otherwise it lets the route answer.
+// streamEvents answers with a stream of server-sent events when the client accepts one.
+// Otherwise it passes the request on to the route with the same address.
 func (s *Server) streamEvents(c *fiber.Ctx) error {
 	if !strings.Contains(c.Get(fiber.HeaderAccept), "text/event-stream") {
 		return c.Next()
@@ -113,19 +114,20 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no")
 	conn := c.Context().Conn()
-	// The writer below starts at once, whatever becomes of the answer.
+	// The writer starts at once, even when the answer fails later.
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		// The server's own deadline is for answers that end.
+		// The server's own deadline is for answers that end. A stream sets a new one for
+		// each write.
 		stream.deadline = func() error { return conn.SetWriteDeadline(time.Now().Add(streamWrite)) }
 		defer s.caught(ctx)
 		stream.run(w)
 	})
-	// Not SendStatus: it would read the stream to its end.
+	// Do not use SendStatus: it would read the stream to its end.
 	c.Status(http.StatusOK)
 	return nil
 }
 
-// eventStream is one reader of a room over HTTP.
+// eventStream streams a room's events to one client over HTTP.
 type eventStream struct {
 	server   *Server
 	actor    *app.Actor
@@ -134,23 +136,23 @@ type eventStream struct {
 	request  *request
 	deadline func() error
 	page     *app.EventPage
-	turns    [][]byte // the frames of the turns that run
-	ticket   *ticket  // for the page, until it is written
+	turns    [][]byte // the frames of the turns that run now
+	ticket   *ticket  // the reserved bytes of the page, until it is written
 	watch    *app.EventStream
 }
 
-// load reads the next part of the log; it checks the right to it every time.
+// load reads the next part of the log. It checks the caller's right every time.
 func (e *eventStream) load(ctx context.Context) (err error) {
 	e.page, err = e.server.app.Events(ctx, e.actor, e.room, e.after, 0, func(n int64) (err error) {
-		// An event is in memory as it was read and as a frame.
+		// Reserve twice the bytes: an event is in memory as it was read and as a frame.
 		e.ticket, err = e.server.answers.take(ctx, e.actor.User.ID, 2*n)
 		return err
 	})
 	return err
 }
 
-// greet sends the answers under way, which are not in the log and so have no
-// id, as a socket's join does.
+// greet sends the answers that agents are writing now, as joining a socket does. They are
+// not in the log, so their events have no id.
 func (e *eventStream) greet(w *bufio.Writer) {
 	for _, frame := range e.turns {
 		fmt.Fprintf(w, "event: turn\ndata: %s\n\n", frame)
@@ -158,14 +160,14 @@ func (e *eventStream) greet(w *bufio.Writer) {
 	e.turns = nil
 }
 
-// run writes until the client leaves, loses its right, or the server ends.
+// run writes until the client leaves or loses its right, or until the server ends.
 func (e *eventStream) run(w *bufio.Writer) {
 	defer e.watch.Stop()
 	defer e.written()
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
-	// The answer's head leaves with its first bytes: in a silent room a client
-	// would take the stream for closed until the first beat.
+	// Send a first comment: the headers leave with the first bytes. In a silent room a
+	// client would otherwise wait until the first beat and believe the stream closed.
 	if e.deadline() != nil {
 		return
 	}
@@ -205,10 +207,11 @@ func (e *eventStream) again() bool {
 	return err == nil
 }
 
-// write sends what was loaded (https://html.spec.whatwg.org/#server-sent-events).
+// write sends the loaded page (https://html.spec.whatwg.org/#server-sent-events).
 func (e *eventStream) write(w *bufio.Writer) error {
 	defer e.written()
-	// Before the first byte: what does not fit into the buffer goes out at once.
+	// Set the deadline before the first byte: what does not fit into the buffer is sent
+	// at once.
 	if err := e.deadline(); err != nil {
 		return err
 	}
@@ -217,15 +220,15 @@ func (e *eventStream) write(w *bufio.Writer) error {
 	}
 	for _, ev := range e.page.Events {
 		fmt.Fprintf(w, "id: %d\nevent: %s\ndata: ", ev.Seq, ev.Type)
-		// Not by Fprintf, which would make a copy of a large frame.
+		// Do not use Fprintf: it would copy a large frame.
 		_, _ = w.Write(ev.Frame)
-		_, _ = w.WriteString("\n\n") // an error stays with w until Flush
+		_, _ = w.WriteString("\n\n") // w keeps an error until Flush
 	}
 	e.after = e.page.Next
 	return w.Flush()
 }
 
-// written lets go of the page.
+// written releases the page and its reserved bytes.
 func (e *eventStream) written() {
 	if e.ticket != nil {
 		e.ticket.done()

@@ -10,10 +10,10 @@ import (
 )
 
 // This file describes the frames of both socket protocols for /asyncapi.json.
-// They are made in app/events.go and app/sockets.go; tests hold every frame of
-// every socket against these descriptions, and these against app's events.
+// app/events.go and app/sockets.go make the frames. Tests compare every frame of every
+// socket with these descriptions, and the descriptions with app's events.
 
-// The protocols of a room's socket, as they are named in the document.
+// The names of a room's socket protocols in the document.
 const (
 	chanPlain = "plain"
 	chanV2    = "coagentV2"
@@ -22,7 +22,7 @@ const (
 // frameOf describes one kind of frame.
 type frameOf struct {
 	name, protocol string
-	kind           string // its type member; "" for a line of the plain protocol
+	kind           string // its type member; "" for a text message of the plain protocol
 	fromClient     bool
 	summary        string
 	shape          reflect.Type
@@ -85,18 +85,18 @@ type (
 	}
 )
 
-// ArtifactMembers are those that the routes show too.
+// ArtifactMembers are the members of an artifact that the routes show too.
 type ArtifactMembers = artifactOut
 
-// Durable is what every durable frame of coagent.v2 has; huma passes over
-// embedded structs that are not exported.
+// Durable has the members of every durable frame of coagent.v2. It is exported because
+// huma ignores embedded structs that are not.
 type Durable struct {
 	ID        string    `json:"id" format:"uuid"`
 	Seq       int64     `json:"seq" minimum:"1" doc:"Number of the event in its room: 1, 2, 3 and so on without a gap"`
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// Turn is what frames about an agent's turn have.
+// Turn has the members of frames about an agent's turn.
 type Turn struct {
 	TurnID    string `json:"turn_id" format:"uuid"`
 	AgentID   string `json:"agent_id" format:"uuid"`
@@ -107,8 +107,8 @@ type Turn struct {
 	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
 }
 
-// Line is what frames about an earlier line have; it is what the line is by
-// now, also in a frame of an earlier change.
+// Line has the members of frames about an earlier message. They show the present state of
+// that message, also in the frame of an earlier change.
 type Line struct {
 	MessageID  string `json:"message_id" format:"uuid"`
 	MessageSeq int64  `json:"message_seq" minimum:"1"`
@@ -275,7 +275,7 @@ type (
 	}
 )
 
-// The things that the examples are about.
+// The ids in the examples.
 const (
 	anID      = "0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"
 	anotherID = "0199c0de-8b5c-7d2f-8d66-4e3a7b2c9fa1"
@@ -288,7 +288,7 @@ func anArtifact() map[string]any {
 		"parent_artifact_id": nil, "version": 2, "created_by": aThirdID, "last_modified_by": aThirdID, "created_at": anInstant, "updated_at": anInstant, "is_deleted": false}
 }
 
-// socketFrames are all frames of both protocols.
+// socketFrames returns all frames of both protocols.
 func socketFrames() []frameOf {
 	type m = map[string]any
 	person := m{"is_ai": false, "sender_id": aThirdID, "id": anID, "seq": 7}
@@ -353,8 +353,8 @@ func socketFrames() []frameOf {
 	}
 }
 
-// thenOf are the frames that come behind the example of a frame; the text of
-// the deltas counts otherwise in bytes, in characters and in UTF-16.
+// thenOf returns the frames that follow the example of a frame. The text of the deltas
+// has a different length in bytes, in characters and in UTF-16.
 func thenOf(name string) []any {
 	type m = map[string]any
 	if name != "Delta" {
@@ -366,8 +366,8 @@ func thenOf(name string) []any {
 	}
 }
 
-// frameSchemas puts the schemas of all frames into a registry and returns each
-// by the name of its frame.
+// frameSchemas registers the schemas of all frames and returns each by the name of its
+// frame.
 func frameSchemas(r huma.Registry) map[string]*huma.Schema {
 	all := map[string]*huma.Schema{}
 	for _, f := range socketFrames() {

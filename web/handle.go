@@ -20,7 +20,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// statusOf is the one table from the kinds of failure to HTTP.
+// statusOf is the only table from kinds of errors to HTTP status codes.
 var statusOf = map[app.Kind]int{
 	app.KindInvalid:         http.StatusUnprocessableEntity,
 	app.KindRejected:        http.StatusBadRequest,
@@ -46,16 +46,16 @@ type problem struct {
 	header http.Header
 }
 
-// Error is the text for the person.
+// Error returns the text for the person.
 func (p *problem) Error() string { return p.Detail }
 
-// GetStatus is the HTTP status, for huma.
+// GetStatus returns the HTTP status, for huma.
 func (p *problem) GetStatus() int { return p.status }
 
-// GetHeaders are the headers that go with the error, for huma.
+// GetHeaders returns the headers that go with the error, for huma.
 func (p *problem) GetHeaders() http.Header { return p.header }
 
-// problemOf turns any error into the answer, and logs those that are ours.
+// problemOf turns any error into the answer. It logs errors of the server (5xx).
 func (s *Server) problemOf(ctx context.Context, err error) *problem {
 	var known *problem
 	if errors.As(err, &known) {
@@ -92,7 +92,7 @@ func (p *problem) describe(e *app.Error) {
 	}
 }
 
-// failed writes an error that Fiber's own handlers, or Fiber itself, met.
+// failed writes an error from Fiber or from one of our Fiber handlers.
 func (s *Server) failed(c *fiber.Ctx, err error) error {
 	begin(c, "")
 	ctx := c.UserContext()
@@ -109,7 +109,7 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 	return c.Status(p.status).JSON(p)
 }
 
-// fiberText words what Fiber refuses before any route is reached.
+// fiberText is the text for a request that Fiber refuses before it reaches a route.
 func fiberText(status int) string {
 	switch status {
 	case http.StatusRequestEntityTooLarge:
@@ -120,7 +120,7 @@ func fiberText(status int) string {
 	return http.StatusText(status)
 }
 
-// httpCode is the machine-readable code of a status: 404 is "not_found".
+// httpCode returns the machine-readable code of a status: 404 is "not_found".
 func httpCode(status int) string {
 	if status == http.StatusRequestEntityTooLarge {
 		return string(app.KindTooLarge)
@@ -130,12 +130,12 @@ func httpCode(status int) string {
 
 // fail writes an error from a middleware of huma.
 func (s *Server) fail(ctx huma.Context, err error) {
-	// JSON of these few texts cannot fail.
+	// Encoding these few texts as JSON cannot fail.
 	_ = s.failed(humafiber.Unwrap(ctx), err)
 }
 
-// installProblems makes huma speak our errors. huma keeps this in variables of
-// its package, which are therefore set once for the process.
+// installProblems makes huma answer with our errors. huma keeps its error functions in
+// package variables, so they are set once for the process.
 var installProblems = sync.OnceFunc(func() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		return validationProblem(requestOf(ctx.Context()).id, status, msg, errs)
@@ -155,11 +155,11 @@ var installProblems = sync.OnceFunc(func() {
 	validation.MsgExpectedRequiredProperty = missingMember + "%s"
 })
 
-// missingMember precedes the name of a member that was not sent: huma reports
-// it at the object that lacks it.
+// missingMember comes before the name of a member that was not sent. huma reports such a
+// fault at the object that lacks the member.
 const missingMember = "is missing: "
 
-// plainer rewords the messages that huma has no variable for.
+// plainer has simpler words for those messages of huma that no variable can change.
 var plainer = map[string]string{
 	"invalid integer":                     "must be a whole number",
 	"invalid float":                       "must be a number",
@@ -171,8 +171,8 @@ var plainer = map[string]string{
 	"expected at most one value, but received multiple values": "must be sent once",
 }
 
-// validationProblem is the answer to a request that does not fit its schema.
-// Values are never repeated: a body may hold a password.
+// validationProblem is the answer to a request that does not fit its schema. It never
+// repeats values: a body may contain a password.
 func validationProblem(requestID string, status int, msg string, errs []error) *problem {
 	p := &problem{status: status, RequestID: requestID, Detail: msg, Code: httpCode(status)}
 	unreadable := status == http.StatusUnsupportedMediaType
@@ -209,7 +209,7 @@ func (p *problem) addField(f app.FieldError) {
 	p.Errors = append(p.Errors, f)
 }
 
-// sentence is all wrong members in one text, without the "body." that only
+// sentence joins all wrong members into one text. It leaves out the "body." that only
 // programs need.
 func sentence(fields []app.FieldError) string {
 	parts := make([]string, len(fields))

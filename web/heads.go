@@ -13,11 +13,11 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// boundsOf is how long a request whose head has come may take to send its body.
+// boundsOf returns how long a request may take to send its body after the head has come.
 //
-// It also hides the declared length, as if the body came in chunks: fasthttp
-// would wait for the first bytes of the body before anybody has judged the
-// head. arrive puts the length back.
+// It also hides the declared length, as if the body came in chunks. Otherwise fasthttp
+// would wait for the first bytes of the body before the head is checked. arrive puts the
+// length back.
 func boundsOf(head *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if head.ContentLength() > 0 {
 		head.SetContentLength(-1)
@@ -25,7 +25,7 @@ func boundsOf(head *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{ReadTimeout: bodyTimeout}
 }
 
-// declaredLength is the Content-Length of a head that fasthttp has accepted, -1
+// declaredLength returns the Content-Length of a head that fasthttp has accepted, -1
 // without one.
 func declaredLength(raw []byte) int {
 	length := -1
@@ -39,7 +39,7 @@ func declaredLength(raw []byte) int {
 	return length
 }
 
-// eachField calls visit with each line of a raw head.
+// eachField calls visit with the name and the value of each header in a raw head.
 func eachField(raw []byte, visit func(name, value string)) {
 	for line := range bytes.Lines(raw) {
 		if name, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), ":"); ok {
@@ -48,9 +48,8 @@ func eachField(raw []byte, visit func(name, value string)) {
 	}
 }
 
-// checkHead refuses heads that two programs on the way could read in different
-// ways (RFC 9112, section 11.2), and bodies that would have to be unpacked: a
-// few bytes of those can become any number.
+// checkHead refuses heads that two programs on the way could read differently (RFC 9112,
+// section 11.2). It also refuses compressed bodies: a few bytes can unpack to any number.
 func (s *Server) checkHead(c *fiber.Ctx) error {
 	fault := headFault(&c.Request().Header)
 	if nc, ok := c.Context().Conn().(*conn); ok && fault == "" && nc.bare.take(&c.Request().Header) {
@@ -74,11 +73,11 @@ func (s *Server) checkHead(c *fiber.Ctx) error {
 
 const bareLine = "End each line of the head with CR and LF"
 
-// single are the header lines of which two could mean two things.
+// single are the headers that must not come twice, because two could mean two things.
 var single = []string{fiber.HeaderHost, fiber.HeaderContentLength, fiber.HeaderTransferEncoding, fiber.HeaderContentType,
 	fiber.HeaderAuthorization, fiber.HeaderOrigin, fiber.HeaderXForwardedHost}
 
-// headFault is what is wrong with a head, "" when nothing is.
+// headFault returns what is wrong with a head, "" when nothing is.
 func headFault(head *fasthttp.RequestHeader) string {
 	raw := head.RawHeaders()
 	if fault := messageFault(raw); fault != "" {
@@ -115,8 +114,8 @@ func headFault(head *fasthttp.RequestHeader) string {
 	return hostFault(head, version, host, named)
 }
 
-// messageFault finds line ends that are none to everybody, and lines that go on
-// in the next one.
+// messageFault finds line ends that not every program takes for one, and headers that
+// continue on the next line.
 func messageFault(raw []byte) string {
 	for i, b := range raw {
 		switch {

@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	// escaped is how many bytes JSON may take for one of a text: \u0001.
+	// escaped is how many bytes JSON may take for one byte of a text, for example \u0001.
 	escaped = 6
-	// aroundText is what a frame has beside its text, all of it escaped.
+	// aroundText is how many bytes a frame may have beside its text, all of them escaped.
 	aroundText = 1 << 10
-	// largeBytes is how much of frames that are longer than a line may be held
-	// at once, of all sockets together.
+	// largeBytes bounds the bytes of all frames longer than a message that are held at
+	// once, for all sockets together.
 	largeBytes = 32 << 20
 )
 
-// frameBytes is the largest frame that a socket takes: a post of limit bytes
-// of text, however it is escaped. Beyond it the socket is closed.
+// frameBytes returns the size of the largest frame that a socket accepts: a post with
+// limit bytes of text, however it is escaped. A larger frame closes the socket.
 func frameBytes(limit int64) int64 { return escaped*limit + aroundText }
 
-// largeFrames is the total of the frames that are longer than a line. A socket
-// that sends one holds the most that it may become until it was acted upon.
+// largeFrames counts the bytes of the frames that are longer than a message. A socket
+// that sends such a frame holds the largest possible size until the frame is executed.
 type largeFrames struct{ held atomic.Int64 }
 
 func (l *largeFrames) take(n int64) bool {
@@ -35,19 +35,18 @@ func (l *largeFrames) take(n int64) bool {
 
 func (l *largeFrames) give(n int64) { l.held.Add(-n) }
 
-// inFrame is a frame from a client; of one that is not whole only the size is
-// known.
+// inFrame is a frame from a client. Of a frame that is not whole only the size is known.
 type inFrame struct {
 	data  []byte
 	size  int64
 	whole bool
 	v2    bool
-	held  int64 // to be given back
+	held  int64 // counted bytes to give back
 }
 
-// read reads a frame, and one byte of one that is larger than frameBytes. Of
-// coagent.v2 it keeps more than limit bytes, as far as there is room; late is
-// called when such a frame takes too long, since it holds that room.
+// read reads a frame; of one that is larger than frameBytes it reads one byte more than
+// that. With coagent.v2 it keeps a frame of more than limit bytes when there is room. It
+// calls late when such a frame takes too long, since the frame occupies that room.
 func (l *largeFrames) read(r io.Reader, limit int64, v2 bool, late func()) (f inFrame, err error) {
 	most := frameBytes(limit)
 	f.v2 = v2

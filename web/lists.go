@@ -20,36 +20,34 @@ import (
 )
 
 const (
-	// listStep is how much of a list is encoded at a time; a list that has less
-	// is sent whole, with its length.
+	// listStep is how many bytes of a list are encoded at a time. A shorter list is sent
+	// whole, with its length.
 	listStep = 32 << 10
-	// streamTimeout bounds a list as it does an export: a reader who takes longer
-	// is no reader.
+	// streamTimeout bounds a list, as exportTimeout bounds an export.
 	streamTimeout = exportTimeout
 )
 
-// rowSource is a list of rows that are read in portions; Most is how many bytes
-// of them are in memory at once.
+// rowSource is a list whose rows are read in portions. Most is how many bytes of rows are
+// in memory at once.
 type rowSource[R any] interface {
 	Rows(ctx context.Context) iter.Seq2[*R, error]
 	Most() int64
 }
 
-// rowMost is more than a row takes that has no long text.
+// rowMost is more bytes than a row without a long text takes.
 const rowMost = 1 << 10
 
-// loaded are rows without long texts, of which no more than a page was asked.
-// They are in memory once, and not also as they came: a quarter of what Most
-// counts for.
+// loaded are rows without long texts, at most one page of them. They are in memory once,
+// in their final form only. That is a quarter of what callers of Most count for.
 type loaded[R any] []R
 
-// Most is about what the rows take.
+// Most returns about how many bytes the rows count for.
 func (rows loaded[R]) Most() int64 { return rows.Size() / 4 }
 
-// Size is about what the rows take.
+// Size returns about how many bytes the rows take.
 func (rows loaded[R]) Size() int64 { return rowMost * int64(len(rows)) }
 
-// Rows gives the rows.
+// Rows yields the rows.
 func (rows loaded[R]) Rows(context.Context) iter.Seq2[*R, error] {
 	return func(yield func(*R, error) bool) {
 		for i := range rows {
@@ -60,9 +58,8 @@ func (rows loaded[R]) Rows(context.Context) iter.Seq2[*R, error] {
 	}
 }
 
-// few loads rows without long texts, of which there are no more than most. They
-// are counted before they are there, so that a request that waits for room
-// holds none.
+// few loads at most most rows without long texts. It reserves their bytes before it loads
+// them, so that a request which waits for room holds no rows.
 func few[R any](ctx context.Context, s *Server, most int, load func() ([]R, error)) (loaded[R], error) {
 	size := int64(most) * rowMost
 	if err := s.reserve(ctx, requestOf(ctx), pageRoom(size/4, size)); err != nil {
@@ -71,31 +68,31 @@ func few[R any](ctx context.Context, s *Server, most int, load func() ([]R, erro
 	return load()
 }
 
-// list is a body that is an array. Its rows are read, encoded and sent a few at
-// a time, however many there are and however slow the reader is.
+// list is a body that is an array. Its rows are read, encoded and sent a few at a time,
+// however many there are and however slow the reader is.
 type list[O any] struct{ *arrayStream }
 
-// Schema is that of the array.
+// Schema returns the schema of the array.
 func (list[O]) Schema(r huma.Registry) *huma.Schema {
 	return huma.SchemaFromType(r, reflect.TypeFor[[]O]())
 }
 
-// whole streams all rows: for the lists of the contract.
+// whole streams all rows, for the lists of the contract.
 func whole[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (list[O], error) {
 	a, err := stream(ctx, s, rows, form, "[", "]\n")
 	return list[O]{a}, err
 }
 
-// around is a body that is an object whose last member is a list, which is sent
-// like one.
+// around is a body that is an object whose last member is a list. The list is sent as in
+// list.
 type around[A any] struct{ *arrayStream }
 
-// Schema is that of the object.
+// Schema returns the schema of the object.
 func (around[A]) Schema(r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[A](), true, "")
 }
 
-// enclosed streams rows as the last member of an object, where that has an
+// enclosed streams rows as the last member of object, in which that member must be an
 // empty list.
 func enclosed[R, O, A any](ctx context.Context, s *Server, object A, rows rowSource[R], form func(*R) O) (around[A], error) {
 	const tail = "]}\n"
@@ -115,11 +112,12 @@ func enclosed[R, O, A any](ctx context.Context, s *Server, object A, rows rowSou
 
 func stream[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O, head, tail string) (*arrayStream, error) {
 	r := requestOf(ctx)
-	// A row is in memory as it was read, encoded, and in what is being sent.
+	// Count a row several times: it is in memory as it was read, encoded, and in what is
+	// being sent.
 	if err := s.reserve(ctx, r, 4*rows.Most()+2*listStep+int64(len(head))); err != nil {
 		return nil, err
 	}
-	// The rows outlive the handler, which ends while they are being sent.
+	// The rows are read after the handler has returned, while they are being sent.
 	life, end := context.WithTimeout(context.WithoutCancel(ctx), streamTimeout)
 	detach := context.AfterFunc(ctx, end)
 	next, stop := iter.Pull2(rows.Rows(life))
@@ -140,8 +138,7 @@ func stream[R, O any](ctx context.Context, s *Server, rows rowSource[R], form fu
 	return a, nil
 }
 
-// arrayStream is an array as it is sent, within the texts before and behind its
-// rows.
+// arrayStream is an array while it is sent, with the texts before and behind its rows.
 type arrayStream struct {
 	log        *slog.Logger
 	life       context.Context
@@ -150,16 +147,16 @@ type arrayStream struct {
 	head, tail string
 	buf        bytes.Buffer
 	rows       int
-	all        bool // the array is closed
+	all        bool // every row has been encoded, and the tail
 	conn       net.Conn
 	ticket     *ticket
 	closed     bool
 }
 
-// fill encodes rows until there is a step of them.
+// fill encodes rows until the buffer holds listStep bytes or the list ends.
 func (a *arrayStream) fill() error {
 	if a.buf.Cap() > 4*listStep {
-		a.buf = bytes.Buffer{} // a large row is gone
+		a.buf = bytes.Buffer{} // free the space of a large row that was sent
 	}
 	enc := json.NewEncoder(&a.buf)
 	enc.SetEscapeHTML(false)
@@ -187,7 +184,7 @@ func (a *arrayStream) fill() error {
 	return nil
 }
 
-// send answers with the array: a short one at once, a long one as it is read.
+// send answers with the array: a short one at once, a long one as a stream.
 func (a *arrayStream) send(ctx *fasthttp.RequestCtx) {
 	if a.all {
 		// Writing to a request's context cannot fail.
@@ -198,8 +195,8 @@ func (a *arrayStream) send(ctx *fasthttp.RequestCtx) {
 	ctx.SetBodyStream(a, -1)
 }
 
-// Read gives the next bytes. An error ends the connection before the answer is
-// complete, so that nobody takes what came for the whole list.
+// Read returns the next bytes. An error ends the connection before the answer is
+// complete, so that nobody takes a part for the whole list.
 func (a *arrayStream) Read(p []byte) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -223,8 +220,8 @@ func (a *arrayStream) Read(p []byte) (n int, err error) {
 	return a.buf.Read(p)
 }
 
-// Close gives back what the list holds; the server calls it when the answer is
-// sent or its reader has gone.
+// Close releases what the list holds. The server calls it when the answer is sent or its
+// reader has gone.
 func (a *arrayStream) Close() error {
 	if !a.closed {
 		a.closed = true
@@ -237,7 +234,7 @@ func (a *arrayStream) Close() error {
 	return nil
 }
 
-// marshal writes a body, of which lists send themselves.
+// marshal writes a body as JSON. A list sends itself.
 func marshal(w io.Writer, v any) error {
 	sender, ok := v.(interface{ send(*fasthttp.RequestCtx) })
 	ctx, isRequest := w.(*fasthttp.RequestCtx)

@@ -7,10 +7,10 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// pages take these two, which Fiber serves by one handler.
+// pageMethods are the methods of pages. Fiber serves both with one handler.
 var pageMethods = []string{fiber.MethodGet, fiber.MethodHead}
 
-// otherMethods refuses a path that routes take by other methods, and names those.
+// otherMethods refuses a path whose routes take other methods, and names those methods.
 func (s *Server) otherMethods(c *fiber.Ctx) error {
 	if methods := s.methodsAt(c.Path()); len(methods) > 0 {
 		return notBy(c, methods)
@@ -18,14 +18,14 @@ func (s *Server) otherMethods(c *fiber.Ctx) error {
 	return nil
 }
 
-// notBy refuses the method of a request to what takes only these.
+// notBy refuses the method of a request and names the methods that would do.
 func notBy(c *fiber.Ctx, methods []string) error {
 	c.Set(fiber.HeaderAllow, strings.Join(methods, ", "))
 	return fiber.ErrMethodNotAllowed
 }
 
-// methodsAt are the methods by which a path can be reached: those of the
-// narrowest pattern that it fits. /users/me is no user's id.
+// methodsAt returns the methods of the narrowest pattern that matches a path. For example
+// /users/me matches its own pattern, not the one of a user's id.
 func (s *Server) methodsAt(at string) []string {
 	best, methods := "", []string(nil)
 	for _, r := range s.table {
@@ -43,8 +43,8 @@ func (s *Server) methodsAt(at string) []string {
 	return methods
 }
 
-// fixedNames finds the paths that a wider pattern would take for the path of
-// one of its things, by a method that they do not take themselves.
+// fixedNames finds the fixed paths that a wider pattern also matches, with a method that
+// the fixed path does not have.
 func (s *Server) fixedNames() map[string][]string {
 	fixed := map[string][]string{}
 	for _, r := range s.table {
@@ -58,8 +58,8 @@ func (s *Server) fixedNames() map[string][]string {
 	return fixed
 }
 
-// ownMethods refuses what only a wider pattern would take, such as
-// PUT /agents/system by /agents/{id}.
+// ownMethods refuses a request that only a wider pattern would take. For example
+// /agents/{id} must not take PUT /agents/system.
 func (s *Server) ownMethods(c *fiber.Ctx) error {
 	for path, methods := range s.fixed {
 		if !matches(path, c.Path()) || slices.Contains(methods, c.Method()) {
@@ -72,11 +72,10 @@ func (s *Server) ownMethods(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// anyRest ends a pattern that stands for all paths below.
+// anyRest at the end of a pattern stands for all paths below.
 const anyRest = "{path...}"
 
-// matches compares a path with a pattern whose {parameters} stand for one
-// segment each.
+// matches tells whether a path fits a pattern. Each {parameter} stands for one segment.
 func matches(pattern, at string) bool {
 	for {
 		want, wantRest, wantMore := strings.Cut(pattern, "/")
@@ -93,8 +92,8 @@ func matches(pattern, at string) bool {
 	}
 }
 
-// narrower tells which of two patterns that a path fits says more about it: the
-// one with a name where they first differ in kind.
+// narrower tells whether pattern is narrower than another pattern that fits the same
+// path. The one with a fixed name is, where they first differ in kind.
 func narrower(pattern, than string) bool {
 	a, b := strings.Split(pattern, "/"), strings.Split(than, "/")
 	for i := range min(len(a), len(b)) {

@@ -23,11 +23,10 @@ type operation struct {
 	answer answerParts
 }
 
-// handler takes a pointer to the request of its route, and gives one to the
-// answer.
+// handler gets a pointer to the request of its route and returns one to the answer.
 type handler func(ctx context.Context, in any) (any, error)
 
-// add registers a route for people who are signed in.
+// add registers a route for signed-in people.
 func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
 	register[I](s, s.closed(r, reflect.TypeFor[O]()), func(ctx context.Context, in any) (any, error) {
 		return handle(ctx, actorOf(ctx), in.(*I))
@@ -42,8 +41,8 @@ func (s *Server) closed(r route, answer reflect.Type) *operation {
 
 type fiberKey struct{}
 
-// open registers a route for everybody; its handler sees the request itself,
-// for cookies and addresses.
+// open registers a public route. Its handler gets the request itself, for cookies and
+// addresses.
 func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
 	register[I](s, s.opened(r, reflect.TypeFor[O]()), func(ctx context.Context, in any) (any, error) {
 		c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
@@ -59,10 +58,10 @@ func (s *Server) opened(r route, answer reflect.Type) *operation {
 	return op
 }
 
-// register gives an operation to huma. For huma every answer is of one type,
-// which writes itself: huma.Register is compiled anew for each pair of a request
-// and an answer, at 25 kB of the binary. What stands in the document and what is
-// sent come from the answer's own type, by huma's rules for it.
+// register registers an operation with huma. For huma every answer has the same type,
+// which writes itself: huma.Register is compiled anew for each pair of request and
+// answer, at 25 kB of the binary each. The document and the bytes sent come from the
+// answer's own type, by huma's rules.
 func register[I any](s *Server, op *operation, handle handler) {
 	op.documentIn(s.api.OpenAPI().Components.Schemas, reflect.TypeFor[I]())
 	huma.Register(s.api, op.Operation, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
@@ -71,14 +70,14 @@ func register[I any](s *Server, op *operation, handle handler) {
 	s.enter(op)
 }
 
-// oneID is the request of a route whose address names one thing, and which has
-// nothing else to say. What huma learns of other requests from their tags, these
-// say themselves, so that they are one type.
+// oneID is the request of a route whose address has one id and which takes nothing else.
+// huma reads other requests from their tags. Here the name of the parameter comes from
+// the path, so that all these routes share one type.
 type oneID struct{ ID id }
 
 var oneIDType = reflect.TypeFor[oneID]()
 
-// documentIn says in an operation what huma does not see.
+// documentIn documents the parameter of a oneID, which huma does not see.
 func (op *operation) documentIn(schemas huma.Registry, in reflect.Type) {
 	if in != oneIDType {
 		return
@@ -90,7 +89,7 @@ func (op *operation) documentIn(schemas huma.Registry, in reflect.Type) {
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// Resolve takes the id from the address, as huma would.
+// Resolve reads and checks the id in the address, as huma would.
 func (in *oneID) Resolve(ctx huma.Context) []error {
 	param := ctx.Operation().Parameters[0]
 	value := ctx.Param(param.Name)
@@ -102,7 +101,7 @@ func (in *oneID) Resolve(ctx huma.Context) []error {
 	return res.Errors
 }
 
-// answered runs the handler of a route within its bounds.
+// answered runs the handler of a route within the route's limits of time and memory.
 func (s *Server) answered(ctx context.Context, op *operation, handle handler, in any) (*huma.StreamResponse, error) {
 	if op.route.patient {
 		var done context.CancelFunc
@@ -121,8 +120,8 @@ func (s *Server) answered(ctx context.Context, op *operation, handle handler, in
 	return &huma.StreamResponse{Body: func(hc huma.Context) { op.answer.send(s.api, hc, reflect.ValueOf(out)) }}, nil
 }
 
-// enter notes a route in the table, and in the document what huma has no
-// words for.
+// enter adds a route to the table. It also documents what huma cannot express: a second
+// status of success, and a body that may be null.
 func (s *Server) enter(op *operation) {
 	r := op.route
 	s.table = append(s.table, registered{r.method, r.path, op.Security == nil, false})
@@ -157,7 +156,7 @@ func (s *Server) operation(r route, answer reflect.Type, public bool) *operation
 	op := &operation{route: r, answer: partsOf(answer)}
 	op.Operation = huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status,
-		// received has read the body before huma looks for it.
+		// received has read the body before huma asks for it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1}
 	op.answer.document(s.api.OpenAPI().Components.Schemas, &op.Operation)
 	if r.form != nil {
@@ -178,11 +177,11 @@ func (s *Server) operation(r route, answer reflect.Type, public bool) *operation
 	return op
 }
 
-// answerParts is where the parts of an answer are in its type: a Status, a Body
-// and texts or cookies with the tag header, each of which may be missing.
+// answerParts says where the parts of an answer are in its type. Each may be missing: a
+// Status, a Body, and texts or cookies with the tag header.
 type answerParts struct {
 	of           reflect.Type
-	status, body int // indexes of fields, -1 without
+	status, body int // indexes of fields, -1 when missing
 	headers      []int
 }
 
@@ -201,7 +200,7 @@ func partsOf(of reflect.Type) answerParts {
 	return form
 }
 
-// document says in an operation what its answer is.
+// document describes the answer in an operation.
 func (a answerParts) document(schemas huma.Registry, op *huma.Operation) {
 	success := &huma.Response{Description: http.StatusText(op.DefaultStatus)}
 	op.Responses = map[string]*huma.Response{strconv.Itoa(op.DefaultStatus): success}
@@ -211,7 +210,7 @@ func (a answerParts) document(schemas huma.Registry, op *huma.Operation) {
 	}
 	for _, i := range a.headers {
 		f := a.of.Field(i)
-		f.Type = reflect.TypeFor[string]() // a cookie too
+		f.Type = reflect.TypeFor[string]() // a cookie is documented as text too
 		if success.Headers == nil {
 			success.Headers = map[string]*huma.Param{}
 		}
@@ -219,7 +218,7 @@ func (a answerParts) document(schemas huma.Registry, op *huma.Operation) {
 	}
 }
 
-// send writes an answer. It panics where huma would: the answer has begun.
+// send writes an answer. An error makes it panic, as huma would: the answer has begun.
 func (a answerParts) send(api huma.API, hc huma.Context, out reflect.Value) {
 	status := hc.Operation().DefaultStatus
 	if out.IsNil() {

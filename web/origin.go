@@ -20,7 +20,8 @@ var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: "foreign_origin
 	Message: "This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
 		"to let the pages of another site in, list it in http.cors_origins."}
 
-// secureHeaders go with every answer; a page may replace the policy by its own.
+// secureHeaders sets the security headers of every answer. A page may replace the policy
+// by its own.
 func (s *Server) secureHeaders(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentSecurityPolicy, page.Policy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
@@ -38,12 +39,12 @@ func (s *Server) secureHeaders(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// overHTTPS tells whether people reach the server by https alone.
+// overHTTPS tells whether people reach the server only by https.
 func overHTTPS(cfg *config.Config) bool {
 	return cfg.HTTP.SecureCookies || strings.HasPrefix(strings.ToLower(cfg.HTTP.PublicURL), "https://")
 }
 
-// cameByHTTPS tells whether a request came by https: all do, or a trusted proxy
+// cameByHTTPS tells whether a request came by https: either all do, or a trusted proxy
 // says so of this one.
 func (s *Server) cameByHTTPS(c *fiber.Ctx) bool {
 	if s.https {
@@ -53,8 +54,8 @@ func (s *Server) cameByHTTPS(c *fiber.Ctx) bool {
 	return strings.EqualFold(strings.TrimSpace(first), "https") && s.fromProxy(c)
 }
 
-// secureCookies keeps each cookie of an answer to a request that came by https
-// from being sent over anything else.
+// secureCookies marks the cookies of an answer as Secure when the request came by https.
+// Then they are never sent over plain http.
 func (s *Server) secureCookies(c *fiber.Ctx) {
 	if !s.cameByHTTPS(c) {
 		return
@@ -75,19 +76,19 @@ func (s *Server) secureCookies(c *fiber.Ctx) {
 
 var secureCookie = regexp.MustCompile(`(?i);\s*secure\s*(;|$)`)
 
-// allowedOrigins are the origins beside the server's own: those configured,
-// and how a proxy in front is reached.
+// allowedOrigins returns the allowed origins beside the server's own: the configured
+// ones, and the public URL under which a proxy is reached.
 func allowedOrigins(cfg *config.Config) map[string]bool {
 	origins := map[string]bool{}
 	for _, o := range cfg.HTTP.CORSOrigins {
 		origins[config.CanonicalOrigin(o)] = true
 	}
 	origins[config.CanonicalOrigin(cfg.HTTP.PublicURL)] = true
-	delete(origins, "") // what has no origin
+	delete(origins, "") // from a setting without an origin
 	return origins
 }
 
-// checkOrigin answers preflights, lets listed origins read the answers, and
+// checkOrigin answers preflights and lets pages of listed origins read the answers. It
 // refuses changes that pages of other sites ask for (CSRF).
 func (s *Server) checkOrigin(c *fiber.Ctx) error {
 	origin := c.Get(fiber.HeaderOrigin)
@@ -99,7 +100,8 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
 		c.Set(fiber.HeaderAccessControlAllowCredentials, "true")
 		c.Set(fiber.HeaderAccessControlExposeHeaders, requestIDHeader+", Retry-After, Link")
-		// The answer is meant for that other origin; the default would hide it.
+		// The answer is meant for the other origin. The default of this header would hide
+		// it.
 		c.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
 	switch c.Method() {
@@ -116,9 +118,8 @@ func (s *Server) checkOrigin(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// fromOurPage tells whether a request comes from no page at all, from one of
-// ours or from one of a listed origin; a browser says "cross-site" also where
-// it names no origin.
+// fromOurPage tells whether a request comes from no page, from one of ours, or from one
+// of a listed origin. A browser says "cross-site" also in requests that name no origin.
 func (s *Server) fromOurPage(c *fiber.Ctx) bool {
 	if s.listed(c.Get(fiber.HeaderOrigin)) {
 		return true
@@ -137,15 +138,14 @@ func (s *Server) preflight(c *fiber.Ctx, listed bool) error {
 	return c.SendStatus(http.StatusNoContent)
 }
 
-// originAllowed tells whether a request may come from the page that sent it:
-// no page at all, one of ours, or one of a listed origin.
+// originAllowed tells whether a request's Origin is absent, ours, or listed.
 func (s *Server) originAllowed(c *fiber.Ctx) bool {
 	origin := c.Get(fiber.HeaderOrigin)
 	if origin == "" || s.listed(origin) {
 		return true
 	}
-	// The server may not know by which scheme it was reached: that is taken from
-	// the origin.
+	// The server may not know by which scheme it was reached. Take the scheme from the
+	// origin.
 	scheme, _, _ := strings.Cut(origin, "://")
 	own := config.CanonicalOrigin(scheme + "://" + s.host(c))
 	return own != "" && own == config.CanonicalOrigin(origin)
@@ -155,16 +155,16 @@ func (s *Server) listed(origin string) bool {
 	return origin != "" && s.origins[config.CanonicalOrigin(origin)]
 }
 
-// maxForeign is how many foreign origins are told about in the log.
+// maxForeign is how many foreign origins the log names at most.
 const maxForeign = 200
 
-// foreignOrigins are those that the log has told about.
+// foreignOrigins are the foreign origins that the log has named.
 type foreignOrigins struct {
 	mu   sync.Mutex
 	seen map[string]bool
 }
 
-// first tells whether an origin is new, of the first that there are.
+// first tells whether to log an origin: it is new, and fewer than maxForeign were logged.
 func (f *foreignOrigins) first(origin string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -178,8 +178,8 @@ func (f *foreignOrigins) first(origin string) bool {
 	return true
 }
 
-// foreign refuses a request from a page of another site. Its origin is in the
-// log once: it may be a name of this server that its configuration lacks.
+// foreign refuses a request from a page of another site. The log names each such origin
+// once: it may be a name of this server that the configuration lacks.
 func (s *Server) foreign(c *fiber.Ctx) error {
 	origin := c.Get(fiber.HeaderOrigin)
 	if known := config.CanonicalOrigin(origin); known != "" {
@@ -193,7 +193,7 @@ func (s *Server) foreign(c *fiber.Ctx) error {
 	return errForeignOrigin
 }
 
-// host is the server as the client named it.
+// host returns the server's host as the client named it.
 func (s *Server) host(c *fiber.Ctx) string {
 	if forwarded := c.Get(fiber.HeaderXForwardedHost); forwarded != "" && s.fromProxy(c) {
 		first, _, _ := strings.Cut(forwarded, ",")
@@ -228,14 +228,14 @@ func (s *Server) trusted(addr netip.Addr) bool {
 
 func (s *Server) fromProxy(c *fiber.Ctx) bool { return s.trusted(peer(c)) }
 
-// peer is the address at the other end of the connection.
+// peer returns the address at the other end of the connection.
 func peer(c *fiber.Ctx) netip.Addr {
 	addr, _ := netip.AddrFromSlice(c.Context().RemoteIP())
 	return addr.Unmap()
 }
 
-// clientAddress is where a request comes from: the peer, or behind trusted
-// proxies the last address that none of them made up.
+// clientAddress returns the address from which a request comes: the peer, or behind
+// trusted proxies the last address that no client can invent.
 func (s *Server) clientAddress(c *fiber.Ctx) string {
 	addr := peer(c)
 	if !s.trusted(addr) {
@@ -252,10 +252,10 @@ func (s *Server) clientAddress(c *fiber.Ctx) string {
 	return addr.String()
 }
 
-// client is the device that signs in.
+// client describes the device that signs in.
 func (s *Server) client(c *fiber.Ctx) app.Client {
 	return app.Client{UserAgent: c.Get(fiber.HeaderUserAgent), Address: s.clientAddress(c), Note: note(c)}
 }
 
-// note is what a device that signed in before was given.
+// note returns the token that a device got when it signed in before.
 func note(c *fiber.Ctx) secret.Text { return secret.Text(cookieOf(c, cookieDevice)) }

@@ -21,18 +21,19 @@ import (
 
 const requestIDHeader = "X-Request-ID"
 
-// request is what the log says about a request; it travels in its context.
+// request is what the log says about a request, and what belongs to its answer. It
+// travels in the context.
 type request struct {
 	id     string
 	userID string
-	client app.Client // the device, on routes with a caller
-	token  string     // its access token
+	client app.Client // the device, on routes with a signed-in caller
+	token  string     // the caller's access token
 
-	address string       // where it came from
-	query   string       // of its address
-	ticket  *ticket      // room for its answer
+	address string       // the client's address
+	query   string       // query string of the URL
+	ticket  *ticket      // reserved bytes for its answer
 	stream  *arrayStream // the list that it asked for
-	shared  bool         // its answer's bytes are everybody's
+	shared  bool         // the bytes of its answer are shared by all requests, so they are not counted
 }
 
 type (
@@ -40,7 +41,7 @@ type (
 	actorKey   struct{}
 )
 
-// requestOf is the request that a context belongs to, an empty one for none.
+// requestOf returns the request of a context; an empty one when there is none.
 func requestOf(ctx context.Context) *request {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		return r
@@ -53,14 +54,14 @@ func (r *request) within(ctx context.Context) context.Context {
 	return telemetry.WithRequestID(context.WithValue(ctx, requestKey{}, r), r.id)
 }
 
-// actorOf is who is calling; nil on a public route.
+// actorOf returns the caller; nil on a public route.
 func actorOf(ctx context.Context) *app.Actor {
 	a, _ := ctx.Value(actorKey{}).(*app.Actor)
 	return a
 }
 
-// begin gives a request its id, unless it has one: what Fiber refuses by
-// itself never passes observe.
+// begin gives a request an id unless it has one. A request that Fiber refuses by itself
+// never passes observe and gets its id here.
 func begin(c *fiber.Ctx, proposed string) *request {
 	if r := requestOf(c.UserContext()); r.id != "" {
 		return r
@@ -83,13 +84,13 @@ func saneRequestID(id string) bool {
 	return id != "" && len(id) <= 64
 }
 
-// observe gives every request an id, a deadline and one line in the log, and
-// turns a panic into a 500 whose stack goes to the log alone.
+// observe gives every request an id, a deadline and one line in the log. It turns a panic
+// into a 500 and writes the stack to the log only.
 func (s *Server) observe(c *fiber.Ctx) error {
 	start := time.Now()
 	r := begin(c, c.Get(requestIDHeader))
 	r.address, r.query = s.clientAddress(c), string(c.Request().URI().QueryString())
-	defer r.drop() // of a panic too
+	defer r.drop() // after a panic too
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
 	defer cancel()
 	ctx, reads := store.CountReads(ctx)
@@ -117,8 +118,8 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	return nil
 }
 
-// admitAddress counts the requests to the API against their address, before
-// anything else is done for them.
+// admitAddress counts a request to the API for its address, before the server does
+// anything else for it.
 func (s *Server) admitAddress(c *fiber.Ctx) error {
 	if strings.HasPrefix(c.Path(), v1+"/") {
 		err := s.app.AdmitAddress(c.UserContext(), s.clientAddress(c))
@@ -132,8 +133,8 @@ func (s *Server) admitAddress(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// templateOf is the route that answered, with its :parameters; "none" when the
-// request did not reach one.
+// templateOf returns the route that answered, with its :parameters; "none" when the
+// request reached no route.
 func templateOf(c *fiber.Ctx) string {
 	at := c.Route().Path
 	if at == "/" && c.Path() != "/" {
@@ -142,11 +143,11 @@ func templateOf(c *fiber.Ctx) string {
 	return at
 }
 
-// isProbe knows the questions of an orchestrator.
+// isProbe tells whether a path is one that an orchestrator asks for.
 func isProbe(path string) bool { return path == pathHealth || path == pathReady }
 
-// bodySize is the size of an answer, -1 for a stream without a known one:
-// reading it to its end would hold it back.
+// bodySize returns the size of an answer, -1 for a stream of unknown size. Reading such a
+// stream here would delay the answer.
 func bodySize(c *fiber.Ctx) int {
 	if c.Response().IsBodyStream() {
 		return max(c.Response().Header.ContentLength(), -1)
@@ -154,7 +155,8 @@ func bodySize(c *fiber.Ctx) int {
 	return len(c.Response().Body())
 }
 
-// accessLevel keeps the probes of an orchestrator out of a calm log.
+// accessLevel is the level of a request's log line: debug for an orchestrator's
+// successful probes.
 func accessLevel(path string, status int) slog.Level {
 	if status < http.StatusBadRequest && isProbe(path) {
 		return slog.LevelDebug
@@ -173,16 +175,16 @@ func (s *Server) guarded(c *fiber.Ctx) (err error) {
 	return c.Next()
 }
 
-// caught keeps a panic in what writes a stream from ending the process: no
-// middleware is above it.
+// caught stops a panic in a stream's writer from ending the process. No middleware runs
+// above it.
 func (s *Server) caught(ctx context.Context) {
 	if v := recover(); v != nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 	}
 }
 
-// authenticated settles who is calling, and the role that a route demands of
-// everybody, before huma looks at the body.
+// authenticated checks who is calling, and the role that a route demands from everybody,
+// before huma reads the body.
 func (s *Server) authenticated(at route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, r := humafiber.Unwrap(ctx), requestOf(ctx.Context())
@@ -200,7 +202,7 @@ func (s *Server) authenticated(at route) func(huma.Context, func(huma.Context)) 
 	}
 }
 
-// actor is who sends a request to a route. Where a late cookie is taken, the
+// actor returns who sends a request to a route. Where an expired cookie is accepted, the
 // page must be ours whatever the method: see Server.handshake.
 func (s *Server) actor(c *fiber.Ctx, at route) (*app.Actor, error) {
 	token := cookieToken(c)
@@ -213,7 +215,7 @@ func (s *Server) actor(c *fiber.Ctx, at route) (*app.Actor, error) {
 	return s.app.AuthenticateLate(c.UserContext(), token)
 }
 
-// cookieToken is the token of the session's cookie, "" without one.
+// cookieToken returns the token in the session's cookie, "" without one.
 func cookieToken(c *fiber.Ctx) string {
 	if token := cookieOf(c, cookieAccess); !app.IsAccessToken(token) {
 		return token
@@ -221,8 +223,8 @@ func cookieToken(c *fiber.Ctx) string {
 	return ""
 }
 
-// cookieOf is the value of a cookie. One that holds nothing, however that is
-// written, counts as absent.
+// cookieOf returns the value of a cookie. An empty one, in any spelling, counts as
+// absent.
 func cookieOf(c *fiber.Ctx, name string) string {
 	for key, value := range c.Request().Header.Cookies() {
 		if string(key) == name && len(bytes.Trim(value, `" `)) > 0 {
@@ -232,9 +234,9 @@ func cookieOf(c *fiber.Ctx, name string) string {
 	return ""
 }
 
-// accessToken is the caller's token: the cookie, else the Authorization
-// header, in which a bare token works too; "" without one. A personal access
-// token counts behind "Bearer" alone, so that no browser sends one by itself.
+// accessToken returns the caller's token: from the cookie, else from the Authorization
+// header, "" when neither has one. The header may have the bare token. A personal access
+// token counts only in the header after "Bearer", so that no browser sends one by itself.
 func accessToken(c *fiber.Ctx) string {
 	if token := cookieToken(c); token != "" {
 		return token

@@ -30,9 +30,8 @@ const (
 	upstream = http.StatusBadGateway
 )
 
-// routes is every URL of the server. Paths under /agents share one parameter
-// name, since OpenAPI takes /agents/{project_id} and /agents/{config_id} for
-// the same path.
+// routes registers every URL of the server. All paths under /agents use one parameter
+// name: for OpenAPI /agents/{project_id} and /agents/{config_id} are the same path.
 func (s *Server) routes(version string) error {
 	s.accountRoutes()
 	s.workspaceRoutes()
@@ -71,7 +70,7 @@ func (s *Server) accountRoutes() {
 	open(s, route{method: post, path: v1 + "/login/stop-impersonate", id: "stopImpersonating", tag: login, summary: "Be oneself again",
 		errors: []int{rejected}}, s.stopImpersonating)
 
-	// The existing client calls these three past the code that renews its session.
+	// The existing client calls these three without the code that renews its session.
 	add(s, route{method: get, path: v1 + "/users/keys", id: "listUserKeys", tag: users, summary: "List the caller's model keys, masked",
 		lateCookie: true}, s.userKeys)
 	add(s, route{method: post, path: v1 + "/users/keys", id: "createUserKey", tag: users, summary: "Store a model key; it is never shown again",
@@ -285,7 +284,7 @@ func (s *Server) artifactRoutes() {
 func (s *Server) agentRoutes() {
 	const tag = "Agents"
 	known, edited := []int{missing}, []int{missing, conflict}
-	// Fixed names come before {id}, which would take them for one.
+	// Fixed names come before {id}, which would match them too.
 	add(s, route{method: get, path: v1 + "/agents/system", id: "listSystemAgents", tag: tag, summary: "List the program's own agents, their keys masked",
 		role: app.ActReadSystemAgents}, s.systemAgents)
 	add(s, route{method: put, path: v1 + "/agents/system/{agent_type}", id: "setSystemAgent", tag: tag, summary: "Change what is sent of the system agent of a type, or make it",

@@ -1,14 +1,17 @@
-// Package web is the edge of coagent: every URL, header, cookie and status
-// code. Of ours it imports app, store (for the rows that app hands out),
-// app/realtime and the page; it alone imports Fiber and huma.
+// Package web is the HTTP side of coagent: every URL, header, cookie and status code. Of
+// our packages it imports app and leaves of app such as app/realtime, store (for the rows
+// that app returns) and the page. Only this package imports Fiber and huma.
 //
-// A route is one line in routes.go; its handler is in the file of its noun and
-// does nothing but turn a request into a call of app and the result into an
-// ...Out struct. Invariants: rows of the store are never encoded, so that no
-// hash or key can leak; who is calling is settled before the body is looked
-// at; ids are brought to lower-case canonical form here; every error leaves as
-// {"detail", "code", "errors"?, "request_id"} with a text as detail, and
-// nothing that a client can send is answered with 500.
+// A route is one line in routes.go. Its handler is in the file of its noun. The handler
+// only turns the request into a call of app, and the result into an ...Out struct.
+//
+// # Invariants
+//
+//   - Rows of the store are never encoded, so no hash or key can leak.
+//   - Who is calling is settled before the body is read.
+//   - Ids are brought to lower-case canonical form here.
+//   - Every error leaves as {"detail", "code", "errors"?, "request_id"} with a text as detail.
+//   - Nothing that a client can send is answered with 500.
 package web
 
 import (
@@ -33,21 +36,22 @@ import (
 )
 
 const (
-	// requestTimeout bounds the work on one request: a client that leaves does
-	// not end it by itself.
+	// requestTimeout bounds the work on one request. A client that leaves does not end
+	// the work by itself.
 	requestTimeout = 30 * time.Second
-	// patientTimeout does so where a person waits for a model, which itself gets
+	// patientTimeout bounds it where a person waits for a model. The model itself gets
 	// limits.answer_within.
 	patientTimeout = 65 * time.Second
-	headTimeout    = 15 * time.Second // for the head of a request, and for the first one to come
+	headTimeout    = 15 * time.Second // for the head of a request, including the wait for the first one
 	bodyTimeout    = 60 * time.Second
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 120 * time.Second
-	// headBytes holds the cookies of a busy origin; fasthttp's 4 KiB do not.
+	// headBytes is enough for the cookies of an origin with many; fasthttp's 4 KiB are
+	// not.
 	headBytes = 16 << 10
 )
 
-// Server is the HTTP side of one App. Listen, then Serve, then Shutdown.
+// Server is the HTTP side of one App. Call Listen, then Serve, then Shutdown.
 type Server struct {
 	app        *app.App
 	cfg        *config.Config
@@ -66,7 +70,7 @@ type Server struct {
 	ui         *ui         // nil without web.ui_dir
 	answers    *answers
 	ln         *drainListener
-	// draining has every answer close its connection.
+	// draining makes every answer close its connection.
 	draining atomic.Bool
 }
 
@@ -86,14 +90,14 @@ func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string)
 	}
 	s.fiber = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
-		// Fiber reuses buffers between requests; without this a kept path
-		// parameter is overwritten by the next request.
+		// Fiber reuses buffers between requests. Without this the next request overwrites
+		// a path parameter that was kept.
 		Immutable:     true,
 		StrictRouting: true,
 		CaseSensitive: true,
-		// The body is read where it is wanted, once its head has passed: see receive.
+		// receive reads the body when the head has passed the checks.
 		StreamRequestBody: true,
-		// Forms are parsed where they are expected, under limits of their own.
+		// Routes that expect a form parse it themselves, with limits of their own.
 		DisablePreParseMultipartForm: true,
 		ReadBufferSize:               headBytes,
 		// Between two requests a connection keeps no buffers; see also slim.
@@ -127,7 +131,7 @@ func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string)
 	return s, nil
 }
 
-// eachRequest keeps account of the bodies that requests bring.
+// eachRequest counts the bodies of requests.
 func (s *Server) eachRequest(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		in := arrive(ctx)
@@ -141,8 +145,8 @@ func (s *Server) eachRequest(next fasthttp.RequestHandler) fasthttp.RequestHandl
 	}
 }
 
-// knownMethods answers methods that no RFC knows as the other errors are
-// answered; Fiber on its own would send a bare text.
+// knownMethods answers a method that no RFC knows with our error. Fiber would answer with
+// bare text.
 func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
@@ -155,16 +159,16 @@ func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHand
 		if err == nil {
 			err = fiber.ErrNotFound
 		}
-		// JSON of these two texts cannot fail.
+		// Encoding these two texts as JSON cannot fail.
 		_ = s.failed(c, err)
 	}
 }
 
-// Listen takes the address, of which port 0 means any free one, and returns
-// what it got. From then on connections queue until Serve.
+// Listen listens on addr and returns the real address; port 0 means any free port. From
+// then on connections wait in the queue until Serve.
 func (s *Server) Listen(ctx context.Context, addr string) (net.Addr, error) {
 	var plain net.ListenConfig
-	plain.SetMultipathTCP(false) // Go's default, which takes no socket filter: see keepOut
+	plain.SetMultipathTCP(false) // Go's default, multipath TCP, takes no socket filter: see keepOut
 	ln, err := plain.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
@@ -177,7 +181,7 @@ func (s *Server) Listen(ctx context.Context, addr string) (net.Addr, error) {
 	return ln.Addr(), nil
 }
 
-// Serve answers until Shutdown; its error says why it ended otherwise.
+// Serve answers requests until Shutdown. Its error says why it ended otherwise.
 func (s *Server) Serve() error {
 	if s.ln == nil {
 		return errors.New("web: Serve before Listen")
@@ -185,9 +189,9 @@ func (s *Server) Serve() error {
 	return s.fiber.Listener(s.ln)
 }
 
-// Shutdown accepts nothing new and waits until the running requests are
-// answered, or until ctx ends. No connection that a client got is closed with
-// a request in it unless ctx ends first.
+// Shutdown accepts no new connections. It waits until the running requests are answered
+// or ctx ends. It closes no accepted connection with a request in it unless ctx ends
+// first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s.ln != nil {
 		s.drain(ctx)

@@ -13,16 +13,15 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// id is the id of a thing in any spelling of a UUID; String is the one under
-// which it is stored.
+// id is an id in any spelling of a UUID. String returns the stored spelling.
 type id string
 
-// Schema describes an id; huma refuses what is no UUID by it.
+// Schema describes an id. By it huma refuses what is no UUID.
 func (id) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "uuid", Description: "Any spelling of a UUID; answers use lower case with hyphens"}
 }
 
-// String is the canonical form, lower case with hyphens (RFC 9562).
+// String returns the canonical form, lower case with hyphens (RFC 9562).
 func (i id) String() string {
 	if i == "" {
 		return ""
@@ -37,7 +36,7 @@ func (i id) String() string {
 // opt is a member that may be absent, null or a value.
 type opt[T any] struct{ app.Opt[T] }
 
-// Schema is that of the value, and null.
+// Schema returns the schema of the value, or null.
 func (opt[T]) Schema(r huma.Registry) *huma.Schema {
 	if reflect.TypeFor[T]() == reflect.TypeFor[json.RawMessage]() {
 		return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Nullable: true}
@@ -47,7 +46,8 @@ func (opt[T]) Schema(r huma.Registry) *huma.Schema {
 	return &s
 }
 
-// jsonObject is a JSON object that a client owns, in the order it was sent.
+// jsonObject is a JSON object of a client, with its members in the order in which they
+// were sent.
 type jsonObject store.JSON
 
 // MarshalJSON gives the stored text.
@@ -76,8 +76,8 @@ func storedJSON(text, empty string) []byte {
 	return []byte(text)
 }
 
-// PageIn is the window that a client asks for. Like every struct that requests
-// embed it is exported, because huma passes over the others.
+// PageIn is the part of a list that a client asks for. It is exported, like every struct
+// that requests embed: huma ignores others.
 type PageIn struct {
 	Skip  int `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"How many to leave out"`
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to list at most"`
@@ -85,13 +85,13 @@ type PageIn struct {
 
 func (p PageIn) page() store.Page { return store.Page{Skip: p.Skip, Limit: p.Limit} }
 
-// everything is the window of lists that the contract does not cut into pages.
+// everything is the page for lists that the contract does not split.
 var everything = store.Page{Limit: store.MaxLimit}
 
 // empty is an answer without a body, or a request without one.
 type empty struct{}
 
-// saidOut is the answer of routes that only say what happened.
+// saidOut is the answer of routes that only report what happened.
 type saidOut struct {
 	Message string `json:"message" doc:"What happened"`
 }
@@ -100,7 +100,7 @@ type messageOut struct{ Body saidOut }
 
 func said(text string) *messageOut { return &messageOut{saidOut{text}} }
 
-// DryRunIn lets a deletion tell what it would take along.
+// DryRunIn makes a deletion only count what it would delete too.
 type DryRunIn struct {
 	DryRun bool `query:"dry_run" doc:"true deletes nothing and answers 200 with counts of what would go"`
 }
@@ -111,14 +111,14 @@ type countsOut struct {
 	Counts store.Counts `json:"counts" doc:"What would be deleted along, by kind"`
 }
 
-// deletedOut is 204 without a body, or 200 with what a dry run has counted;
-// the route says also: 200.
+// deletedOut is 204 without a body, or 200 with the counts of a dry run. The route needs
+// also: 200.
 type deletedOut struct {
 	Status int
 	Body   *countsOut
 }
 
-// deleted is the answer of a deletion; counts is nil unless it was a dry run.
+// deleted returns the answer of a deletion. counts is nil unless it was a dry run.
 func deleted(counts store.Counts) *deletedOut {
 	if counts == nil {
 		return &deletedOut{Status: http.StatusNoContent}
@@ -126,14 +126,13 @@ func deleted(counts store.Counts) *deletedOut {
 	return &deletedOut{Status: http.StatusOK, Body: &countsOut{true, counts}}
 }
 
-// orCounts is the body of a deletion that answers with what it deleted: that,
-// or what a dry run has counted.
+// orCounts is the body of a deletion: what it deleted, or the counts of a dry run.
 type orCounts[T any] struct {
 	deleted T
 	counts  store.Counts
 }
 
-// MarshalJSON gives one or the other.
+// MarshalJSON encodes the one that is set.
 func (o orCounts[T]) MarshalJSON() ([]byte, error) {
 	if o.counts != nil {
 		return json.Marshal(countsOut{true, o.counts})
@@ -141,7 +140,7 @@ func (o orCounts[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(o.deleted)
 }
 
-// Schema is either.
+// Schema allows either.
 func (orCounts[T]) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), r.Schema(reflect.TypeFor[countsOut](), true, "")}}
 }
@@ -157,7 +156,7 @@ func (orNull[T]) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), {Type: "null"}}}
 }
 
-// listOf turns rows into their public form; no rows are [], never null.
+// listOf turns rows into their public form. No rows give [], never null.
 func listOf[R, O any](rows []R, form func(*R) O) []O {
 	out := make([]O, len(rows))
 	for i := range rows {
@@ -166,5 +165,5 @@ func listOf[R, O any](rows []R, form func(*R) O) []O {
 	return out
 }
 
-// instant is a time as it leaves: UTC, in microseconds, RFC 3339 with Z.
+// instant returns a time as clients see it: UTC, in microseconds, RFC 3339 with Z.
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

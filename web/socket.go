@@ -19,28 +19,28 @@ import (
 
 const (
 	pathSocket = v1 + "/chat/ws/:room_id"
-	// protocolV2 is our own sub-protocol; without it a socket speaks the plain
-	// one, in which a text frame is a line.
+	// protocolV2 is our own sub-protocol. Without it a socket speaks the plain protocol,
+	// in which a text frame is a message.
 	protocolV2 = "coagent.v2"
 	seatKey    = "seat"
 	requestLoc = "request"
-	// closeUnsupported answers a binary frame (RFC 6455 section 7.4.1).
+	// closeUnsupported is the close code after a binary frame (RFC 6455, section 7.4.1).
 	closeUnsupported = 1003
 	handshakeTimeout = 10 * time.Second
 	frameTimeout     = 20 * time.Second
 )
 
-// sockets adds the room's socket: everything that can be refused is refused
-// before the handshake is answered.
+// sockets registers the room's socket. Everything that can be refused is refused before
+// the handshake is answered.
 func (s *Server) sockets() {
 	s.fiber.Add(get, pathSocket, s.handshake, websocket.New(s.talk, websocket.Config{
 		Subprotocols:     []string{protocolV2},
 		HandshakeTimeout: handshakeTimeout,
 		ReadBufferSize:   1024,
-		// The library writes nothing but the handshake: see realtime.Conn.
+		// The library writes only the handshake: see realtime.Conn.
 		WriteBufferSize: 256,
-		// The handshake has been checked against our origins; the library's own
-		// check would answer 426 instead of 403.
+		// handshake has checked the origin. The library's own check would answer 426
+		// instead of 403.
 		Origins: []string{"*"},
 		RecoverHandler: func(*websocket.Conn) {
 			if v := recover(); v != nil {
@@ -51,7 +51,7 @@ func (s *Server) sockets() {
 	s.table = append(s.table, registered{get, fiberParam.ReplaceAllString(pathSocket, "{$1}"), true, false})
 }
 
-// handshake lets a person into a room, or answers why not.
+// handshake lets a person into a room, or answers why it does not.
 func (s *Server) handshake(c *fiber.Ctx) error {
 	if !websocket.IsWebSocketUpgrade(c) {
 		c.Set(fiber.HeaderUpgrade, "websocket")
@@ -66,7 +66,7 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	}
 	r := requestOf(c.UserContext())
 	r.userID = actor.User.ID
-	// Clients of the plain protocol know one refusal, 403.
+	// Clients of the plain protocol know only one refusal, 403.
 	missing := &problem{status: http.StatusForbidden, Code: "not_found", Detail: "Room not found", RequestID: r.id}
 	room, err := uuid.Parse(c.Params("room_id"))
 	if err != nil {
@@ -84,8 +84,8 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// talk reads one socket until it ends. It returns only when the writer has
-// ended too: the library reuses connections.
+// talk reads one socket until it ends. It returns only when the writer has ended too,
+// because the library reuses connections.
 func (s *Server) talk(ws *websocket.Conn) {
 	seat, ok := ws.Locals(seatKey).(*app.Seat)
 	if !ok {
@@ -93,14 +93,15 @@ func (s *Server) talk(ws *websocket.Conn) {
 	}
 	life := context.Background()
 	if r, ok := ws.Locals(requestLoc).(*request); ok {
-		life = r.within(life) // its lines in the log name the handshake
+		life = r.within(life) // its log lines have the request id of the handshake
 	}
 	v2 := ws.Subprotocol() == protocolV2
 	after := int64(-1)
 	if n, err := strconv.ParseInt(ws.Query("after"), 10, 64); err == nil && n >= 0 {
 		after = n
 	}
-	// The server's deadlines were for the request; the hub notices a dead peer.
+	// The server's deadlines were for the request. From now on the hub notices a dead
+	// peer.
 	_ = ws.NetConn().SetDeadline(time.Time{})
 	defer slim(ws.NetConn())()
 	conn := seat.Sit(ws.NetConn(), v2, after)
@@ -113,7 +114,8 @@ func (s *Server) talk(ws *websocket.Conn) {
 	ws.SetCloseHandler(func(int, string) error { return nil })
 	for {
 		raw.ration(frameBytes(limit))
-		// The library's own limit would send a close frame beside the writer's.
+		// Do not use the library's own limit: it would send a close frame while the
+		// writer may be writing.
 		kind, r, err := ws.NextReader()
 		var f inFrame
 		if err == nil {
@@ -133,7 +135,7 @@ func (s *Server) talk(ws *websocket.Conn) {
 	}
 }
 
-// act does what one frame asks for; false means that the socket is closed.
+// act executes one frame. It returns false when the socket is closed.
 func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, kind int, f inFrame) bool {
 	defer s.large.give(f.held)
 	select {
@@ -167,9 +169,9 @@ func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, 
 	return true
 }
 
-// hangUp ends the writer and then reads on until the peer has answered its
-// close frame, or for as long as that may take: a socket closed with bytes
-// unread is reset, and the peer may never learn why.
+// hangUp waits for the writer to end. Then it reads until the peer has answered the close
+// frame or the time for that is over. Closing a socket with unread bytes resets it, and
+// then the peer may never see the reason.
 func hangUp(ws *websocket.Conn, conn *realtime.Conn) {
 	conn.Wait()
 	for {
@@ -179,7 +181,7 @@ func hangUp(ws *websocket.Conn, conn *realtime.Conn) {
 	}
 }
 
-// frameV2 acts on one frame of coagent.v2.
+// frameV2 executes one frame of coagent.v2.
 func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 	var f struct {
 		Type     string `json:"type"`
