@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// A2AMessage is what one agent wrote to another in a turn. CorrelationID is
-// what the messages of one exchange have in common.
+// A2AMessage is a message from one agent to another in a turn. The messages of one
+// exchange have the same CorrelationID.
 type A2AMessage struct {
 	bun.BaseModel `bun:"table:a2a_messages,alias:am"`
 	MessageID     string `bun:",pk"`
@@ -31,16 +31,15 @@ func (t *Tx) CreateA2AMessages(ctx context.Context, rows []A2AMessage) error {
 	return t.insert(ctx, &rows)
 }
 
-// Exchange is a turn in which agents wrote to each other, with what they wrote,
-// in its order.
+// Exchange is a turn in which agents wrote to each other, with their messages in order.
 type Exchange struct {
 	Turn
 	Messages []A2AMessage
 }
 
-// Exchanges lists the turns of a room in which agents wrote to each other,
-// newest first, without their graphs: those made before the one with the id
-// before, or the newest of all.
+// Exchanges lists the turns of a room in which agents wrote to each other, newest first
+// and without their graphs. It lists those made before the turn with the id before, or
+// the newest when before is empty.
 func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int) (*Listing[Exchange], error) {
 	letters := q.db.NewSelect().TableExpr("a2a_messages AS am").ColumnExpr("1").Where("am.turn_id = t.id")
 	turns, err := listing(ctx, listed[Turn]{
@@ -55,7 +54,7 @@ func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int
 	return Map(turns, q.exchangesOf), nil
 }
 
-// exchangesOf puts what was written beside the turns in which it was.
+// exchangesOf adds to each turn the messages written in it.
 func (q Queries) exchangesOf(ctx context.Context, turns []Turn) ([]Exchange, error) {
 	ids, at, out := make([]string, len(turns)), make(map[string]int, len(turns)), make([]Exchange, len(turns))
 	for i, t := range turns {
@@ -69,7 +68,7 @@ func (q Queries) exchangesOf(ctx context.Context, turns []Turn) ([]Exchange, err
 	return out, err
 }
 
-// A2AMessages lists what was written in some turns, in its order.
+// A2AMessages lists the messages written in some turns, in their order.
 func (q Queries) A2AMessages(ctx context.Context, turnIDs []string) ([]A2AMessage, error) {
 	if len(turnIDs) == 0 {
 		return nil, nil

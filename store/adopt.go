@@ -17,21 +17,21 @@ import (
 	"github.com/coagent-studio/coagent/migrations"
 )
 
-// Builds before v0.1.0 came to the same schema by other files, which no program
-// has any more. A database that took all their steps is adopted: its tables are
-// compared with what the files up to lastOfFirst make, then it gets the marks
-// of those in place of the old ones. The two kinds of marks share no number, so
-// an older program refuses the database afterwards as one from a newer version.
+// Builds before v0.1.0 made the same schema with other files, which no program has any
+// more. A database with all their steps is adopted: its tables are compared with what the
+// files up to lastOfFirst make. Then its old marks are replaced by the marks of those
+// files. The two kinds of marks share no number, so an older program afterwards refuses
+// the database as one from a newer version.
 const (
 	firstOfFirst = "0101"
 	lastOfFirst  = "0115"
 )
 
-// stepsBefore are the marks of those builds.
+// stepsBefore are the marks of the builds before v0.1.0.
 var stepsBefore = strings.Fields(`0001 0002 0003 0004 0005 0006 0007 0008 0009 0010 0011 0012 0013 0014 0015 0016 0017 0018
 	0019 0020 0021 0022 0023 0024 0025 0026 0027 0028 0030 0031 0033 0038 0040 0044`)
 
-// checkUnknown tells what marks mean that no file of this program has.
+// checkUnknown returns the error for marks that no file of this program has.
 func checkUnknown(unknown []string) error {
 	for _, name := range unknown {
 		if name >= firstOfFirst {
@@ -54,8 +54,8 @@ func checkUnknown(unknown []string) error {
 	return ErrSchemaOld
 }
 
-// adopt gives a database that stands on the last step before v0.1.0 the marks
-// of this program's files. Any other it leaves alone.
+// adopt gives a database at the last step before v0.1.0 the marks of this program's
+// files. It leaves any other database alone.
 func (d *DB) adopt(ctx context.Context, m *migrate.Migrator) error {
 	old, err := m.MissingMigrations(ctx)
 	if err != nil || len(old) == 0 {
@@ -108,9 +108,9 @@ func compareSchema(have, want []string) error {
 	return nil
 }
 
-// madeByFiles shows read the tables that the files up to lastOfFirst make, in a
-// place that nobody else sees and that is gone afterwards: on SQLite a database
-// in memory, on Postgres a schema of a transaction that is taken back. It
+// madeByFiles calls read with the tables that the files up to lastOfFirst make. The
+// tables are in a place that nobody else sees and that is gone afterwards: on SQLite a
+// database in memory, on Postgres a schema in a transaction that is rolled back. It
 // returns the files' marks.
 func (d *DB) madeByFiles(ctx context.Context, read func(db bun.IDB) error) (names []string, err error) {
 	files, err := fs.Glob(migrations.Files, "*.sql")
@@ -145,14 +145,14 @@ func (d *DB) madeByFiles(ctx context.Context, read func(db bun.IDB) error) (name
 	return names, err
 }
 
-// inEmptySchema runs fn where there is no table, and undoes what it did.
+// inEmptySchema runs fn where there are no tables, and undoes what fn did.
 func (d *DB) inEmptySchema(ctx context.Context, fn func(db bun.IDB) error) error {
 	if !d.Postgres() {
 		memory, err := sql.Open("sqlite", ":memory:")
 		if err != nil {
 			return err
 		}
-		// Each connection has a memory of its own.
+		// Each connection would have its own database in memory.
 		memory.SetMaxOpenConns(1)
 		return errors.Join(fn(bun.NewDB(memory, sqlitedialect.New())), memory.Close())
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// AgentType describes a kind of agent: how it shows, and what a new agent of
-// the kind starts with. Agents name it by TypeName, and may name none.
+// AgentType describes a kind of agent: how it is shown, and with which values a new agent
+// of the kind starts. An agent names its type by TypeName, or names none.
 type AgentType struct {
 	bun.BaseModel        `bun:"table:agent_types,alias:aty"`
 	ID                   string `bun:",pk"`
@@ -36,8 +36,8 @@ func (q Queries) AgentType(ctx context.Context, typeName string) (*AgentType, er
 	return first(ctx, q.db.NewSelect().Model(at).Where("aty.type_name = ?", typeName), at)
 }
 
-// AgentTypes lists agent types, the system's own first, then by the name they
-// show: of one category when it is given, and withSystem those of the system.
+// AgentTypes lists agent types, the system's own first, then by display name. With a
+// category it lists only that category; it lists the system's own only with withSystem.
 func (q Queries) AgentTypes(ctx context.Context, category string, withSystem bool, p Page) (*Listing[AgentType], error) {
 	sel := q.db.NewSelect().Model((*AgentType)(nil)).OrderExpr("aty.is_system DESC, aty.display_name, aty.id")
 	if category != "" {
@@ -52,7 +52,7 @@ func (q Queries) AgentTypes(ctx context.Context, category string, withSystem boo
 		id:   func(at *AgentType) string { return at.ID }})
 }
 
-// CountAgentsOfType counts the agents that name this type.
+// CountAgentsOfType counts the agents of this type.
 func (q Queries) CountAgentsOfType(ctx context.Context, typeName string) (int, error) {
 	n, err := q.db.NewSelect().Model((*Agent)(nil)).Where("a.type = ?", typeName).Count(ctx)
 	return int(n), translate(err)
@@ -67,8 +67,8 @@ func (t *Tx) AgentTypeForUpdate(ctx context.Context, typeName string) (*AgentTyp
 	return first(ctx, t.locked(t.db.NewSelect().Model(at).Where("aty.type_name = ?", typeName)), at)
 }
 
-// UpdateAgentType writes an agent type that was read at at.Version, which it
-// moves on; ErrStale when it was changed meanwhile.
+// UpdateAgentType writes an agent type that was read at at.Version, and increases the
+// version. ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateAgentType(ctx context.Context, at *AgentType) error {
 	at.Version++
 	res, err := t.db.NewUpdate().Model(at).ExcludeColumn("id", "type_name", "is_system", "created_by", "created_at").

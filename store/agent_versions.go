@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// AgentVersion is what an agent was at one time, without its keys.
+// AgentVersion is the state of an agent at one time, without its keys.
 type AgentVersion struct {
 	bun.BaseModel  `bun:"table:agent_versions,alias:av"`
 	ID             string `bun:",pk"`
@@ -31,8 +31,7 @@ func (q Queries) AgentVersion(ctx context.Context, agentID, id string) (*AgentVe
 	return first(ctx, q.db.NewSelect().Model(v).Where("av.id = ?", id).Where("av.agent_id = ?", agentID), v)
 }
 
-// AgentVersions lists an agent's versions, newest first, without what is in
-// their JSON columns.
+// AgentVersions lists an agent's versions, newest first, without their JSON columns.
 func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) (*Listing[AgentVersion], error) {
 	sel := q.db.NewSelect().Model((*AgentVersion)(nil)).Where("av.agent_id = ?", agentID).OrderExpr("av.created_at DESC, av.id DESC")
 	return listing(ctx, listed[AgentVersion]{places: p.on(sel), key: "av.id", size: q.octets("av.system_prompt"),
@@ -42,8 +41,7 @@ func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) (*Li
 		id: func(v *AgentVersion) string { return v.ID }})
 }
 
-// CreateAgentVersion adds a version and drops the oldest of the agent's beyond
-// the number to keep.
+// CreateAgentVersion adds a version. It deletes the agent's oldest versions beyond keep.
 func (t *Tx) CreateAgentVersion(ctx context.Context, v *AgentVersion, keep int) error {
 	if err := t.insert(ctx, v); err != nil {
 		return err

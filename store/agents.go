@@ -25,7 +25,7 @@ type Agent struct {
 	TriggerConfig    JSON   `bun:",nullzero"`
 	ScheduleConfig   JSON   `bun:",nullzero"`
 	ExternalConfig   JSON   `bun:",nullzero"` // without secrets
-	EncryptedSecrets string `bun:",nullzero"` // those of ExternalConfig
+	EncryptedSecrets string `bun:",nullzero"` // the secrets of ExternalConfig
 	Capabilities     JSON
 	UserKeyIDs       JSON `bun:"user_key_ids"`
 	ContextWindow    int
@@ -69,7 +69,7 @@ func (q Queries) AgentsInProject(ctx context.Context, projectID string, p Page) 
 	return q.listAgents(ctx, p, q.db.NewSelect().Model((*Agent)(nil)).Where("a.project_id = ?", projectID).OrderExpr("a.created_at, a.id"))
 }
 
-// listAgents lists the agents that a query gives in its order.
+// listAgents lists the agents of a query in the query's order.
 func (q Queries) listAgents(ctx context.Context, p Page, sel *bun.SelectQuery) (*Listing[Agent], error) {
 	return listing(ctx, listed[Agent]{places: p.on(sel), key: "a.id",
 		size: q.octets("a.system_prompt", "a.settings", "a.trigger_config", "a.schedule_config", "a.external_config", "a.encrypted_secrets",
@@ -81,7 +81,7 @@ func (q Queries) listAgents(ctx context.Context, p Page, sel *bun.SelectQuery) (
 // CreateAgents adds agents with one statement.
 func (t *Tx) CreateAgents(ctx context.Context, agents []Agent) error { return t.insert(ctx, &agents) }
 
-// UpdateAgent writes an agent that was read at a.Version, which it moves on;
+// UpdateAgent writes an agent that was read at a.Version, and increases the version.
 // ErrStale when somebody else changed it meanwhile.
 func (t *Tx) UpdateAgent(ctx context.Context, a *Agent) error {
 	a.Version++
@@ -103,14 +103,14 @@ func (t *Tx) DeactivateSiblings(ctx context.Context, a *Agent, now time.Time) er
 	return translate(err)
 }
 
-// DeleteAgent removes an agent with its links and turns; what it said stays.
+// DeleteAgent deletes an agent with its links and turns. Its messages stay.
 func (t *Tx) DeleteAgent(ctx context.Context, id string) error {
 	res, err := t.db.NewDelete().Model((*Agent)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
 
-// LockAgents locks a project against other writers of its agents, and lists
-// its agents of one type; ErrNotFound for an unknown project.
+// LockAgents locks a project, so that no other transaction changes its agents, and lists
+// its agents of one type. ErrNotFound for an unknown project.
 func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string) ([]Agent, error) {
 	res, err := t.db.NewUpdate().Model((*Project)(nil)).Set("name = name").Where("id = ?", projectID).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {
@@ -138,14 +138,14 @@ func (q Queries) ExternalAgents(ctx context.Context, userID string, p Page) (*Li
 	return q.listAgents(ctx, p, sel)
 }
 
-// DeleteTemplatesOf removes a person's own templates; their clones stay.
+// DeleteTemplatesOf deletes a person's own templates. Their clones stay.
 func (t *Tx) DeleteTemplatesOf(ctx context.Context, userID string) error {
 	_, err := t.db.NewDelete().Model((*Agent)(nil)).Where("created_by = ?", userID).Where("is_template").Exec(ctx)
 	return translate(err)
 }
 
-// ActiveAgent returns a project's agent of a type that is switched on and not
-// outside this program, the oldest of several.
+// ActiveAgent returns a project's active agent of a type that is not external; the oldest
+// of several.
 func (q Queries) ActiveAgent(ctx context.Context, projectID, agentType string) (*Agent, error) {
 	a := new(Agent)
 	return first(ctx, q.db.NewSelect().Model(a).Where("a.project_id = ?", projectID).Where("a.type = ?", agentType).

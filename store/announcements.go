@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Announcement is what a course's staff tell its members; AuthorID is empty
-// once the author's account is gone.
+// Announcement is a notice from a course's staff to its members. AuthorID is empty once
+// the author's account is gone.
 type Announcement struct {
 	bun.BaseModel `bun:"table:announcements,alias:an"`
 	ID            string `bun:",pk"`
@@ -48,8 +48,8 @@ func (t *Tx) CreateAnnouncement(ctx context.Context, an *Announcement) error {
 	return t.insert(ctx, an)
 }
 
-// UpdateAnnouncement writes the texts of an announcement that was read at
-// an.Version, which it moves on; ErrStale when it was changed meanwhile.
+// UpdateAnnouncement writes the texts of an announcement that was read at an.Version, and
+// increases the version. ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateAnnouncement(ctx context.Context, an *Announcement) error {
 	an.Version++
 	res, err := t.db.NewUpdate().Model(an).Column("title", "content", "updated_at", "version").

@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// ArtifactVersion is what an artifact was before a change: who had made it so,
-// and when (UpdatedAt); KeptAt is when it was replaced.
+// ArtifactVersion is the state of an artifact before a change, with who had made that
+// state and when (UpdatedAt). KeptAt is when it was replaced.
 type ArtifactVersion struct {
 	bun.BaseModel   `bun:"table:artifact_versions,alias:av"`
 	ArtifactID      string `bun:",pk"`
@@ -45,8 +45,8 @@ func (q Queries) ArtifactKeptSince(ctx context.Context, artifactID string, t tim
 	return ok, translate(err)
 }
 
-// KeepArtifactVersion keeps what an artifact was until now, and of all its
-// versions the newest so many.
+// KeepArtifactVersion stores the present state of an artifact as a version. It keeps the
+// newest most versions and deletes the others.
 func (t *Tx) KeepArtifactVersion(ctx context.Context, f *Artifact, now time.Time, most int) error {
 	err := t.insert(ctx, &ArtifactVersion{ArtifactID: f.ID, Version: f.Version, Title: f.Title, ModifiedBy: f.ModifiedBy,
 		ModifiedByAgent: f.ModifiedByAgent, UpdatedAt: f.UpdatedAt, KeptAt: now, ContentBytes: f.ContentBytes, Content: f.Content})

@@ -7,16 +7,16 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Artifact is a piece of work in a room: a task, a document or a process.
-// A person or an agent made it, and changed it last; EventSeq is the newest
-// event of the room that tells of it.
+// Artifact is a piece of work in a room: a task, a document or a process. A person or an
+// agent made it, and a person or an agent changed it last. EventSeq is the newest event
+// of the room about it.
 type Artifact struct {
 	bun.BaseModel   `bun:"table:artifacts,alias:af"`
 	ID              string `bun:",pk"`
 	RoomID          string
 	Type            string
 	Title           string
-	ParentID        string `bun:",nullzero"` // in the same room; set once, so that no chain can close
+	ParentID        string `bun:",nullzero"` // in the same room; set once, so that parents form no cycle
 	Version         int
 	EventSeq        int64
 	CreatedBy       string `bun:",nullzero"`
@@ -30,7 +30,7 @@ type Artifact struct {
 	Content         JSON
 }
 
-// Deleted tells whether it is kept only to be restored.
+// Deleted tells whether the artifact is deleted and kept only to be restored.
 func (f *Artifact) Deleted() bool { return !f.DeletedAt.IsZero() }
 
 // Artifact returns the artifact with this id, deleted or not.
@@ -81,8 +81,8 @@ func (q Queries) ArtifactHeadsByID(ctx context.Context, roomID string, ids []str
 	return rows, translate(err)
 }
 
-// PersonInArtifact tells whether anybody but agents has made or changed an
-// artifact, as far as its versions are kept.
+// PersonInArtifact tells whether a person has made or changed an artifact, as far as its
+// kept versions show.
 func (q Queries) PersonInArtifact(ctx context.Context, id string) (bool, error) {
 	versions := q.db.NewSelect().Model((*ArtifactVersion)(nil)).ColumnExpr("1").Where("av.artifact_id = af.id").Where("av.modified_by_agent IS NULL")
 	ok, err := q.db.NewSelect().Model((*Artifact)(nil)).Where("af.id = ?", id).
@@ -102,7 +102,7 @@ func (q Queries) DeletedArtifacts(ctx context.Context, roomID, kind string, p Pa
 	return rows, translate(p.on(sel).Scan(ctx))
 }
 
-// ArtifactLoad counts a room's artifacts and the bytes of their contents,
+// ArtifactLoad returns the number of a room's artifacts and the bytes of their contents,
 // without the deleted ones.
 func (q Queries) ArtifactLoad(ctx context.Context, roomID string) (n int, size int64, err error) {
 	err = q.db.NewSelect().Model((*Artifact)(nil)).ColumnExpr("count(*)").ColumnExpr("COALESCE(sum(af.content_bytes), 0)").
@@ -113,8 +113,8 @@ func (q Queries) ArtifactLoad(ctx context.Context, roomID string) (n int, size i
 // CreateArtifact adds an artifact.
 func (t *Tx) CreateArtifact(ctx context.Context, f *Artifact) error { return t.insert(ctx, f) }
 
-// UpdateArtifact writes an artifact that was read at f.Version, which it moves
-// on; ErrStale when somebody else changed it meanwhile.
+// UpdateArtifact writes an artifact that was read at f.Version, and increases the
+// version. ErrStale when somebody else changed it meanwhile.
 func (t *Tx) UpdateArtifact(ctx context.Context, f *Artifact) error {
 	f.Version++
 	res, err := t.db.NewUpdate().Model(f).
@@ -127,8 +127,8 @@ func (t *Tx) UpdateArtifact(ctx context.Context, f *Artifact) error {
 	return nil
 }
 
-// EraseArtifact removes an artifact for good, from the steps of turns too;
-// ErrNotFound without it.
+// EraseArtifact deletes an artifact for good, also from the steps of turns. ErrNotFound
+// when there is none.
 func (t *Tx) EraseArtifact(ctx context.Context, id string) error {
 	if err := t.emptySteps(ctx, t.db.NewSelect().ColumnExpr("?", id)); err != nil {
 		return err
@@ -137,8 +137,8 @@ func (t *Tx) EraseArtifact(ctx context.Context, id string) error {
 	return changed(res, err, ErrNotFound)
 }
 
-// emptySteps takes what went in and came out from the steps of all turns that
-// had to do with artifacts.
+// emptySteps removes the inputs and outputs from the steps of all turns in which a step
+// had to do with these artifacts.
 func (t *Tx) emptySteps(ctx context.Context, artifacts *bun.SelectQuery) error {
 	turns := t.db.NewSelect().Model((*TurnStep)(nil)).Column("ts.turn_id").Where("ts.artifact_id IN (?)", artifacts)
 	_, err := t.db.NewUpdate().Model((*TurnStep)(nil)).Set("input = NULL").Set("output = ?", JSON(`{"erased":true}`)).
@@ -146,13 +146,13 @@ func (t *Tx) emptySteps(ctx context.Context, artifacts *bun.SelectQuery) error {
 	return translate(err)
 }
 
-// EraseArtifactsBefore removes artifacts that were deleted before t, at most
-// limit.
+// EraseArtifactsBefore erases artifacts that were deleted before a time, at most limit.
 func (t *Tx) EraseArtifactsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	old := t.db.NewSelect().Model((*Artifact)(nil)).Column("af.id").Where("af.deleted_at < ?", before).Limit(int64(limit))
 	if err := t.emptySteps(ctx, old); err != nil {
 		return 0, err
 	}
-	// The second condition sees one that was restored since the first was asked.
+	// The second condition leaves out an artifact that was restored since the first
+	// select.
 	return affected(t.db.NewDelete().Model((*Artifact)(nil)).Where("id IN (?)", old).Where("deleted_at < ?", before).Exec(ctx))
 }

@@ -7,21 +7,21 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// AuditFilter narrows the audit log; zero members narrow nothing.
+// AuditFilter narrows the audit log. A zero member narrows nothing.
 type AuditFilter struct {
 	ActorID, OnBehalfOf, Action, TargetType, TargetID string
 	Since, Until                                      time.Time // from Since on, before Until
 }
 
-// AuditEntry is one change that somebody made. Ids are texts without
-// references: the log outlives what it tells of.
+// AuditEntry is one change that somebody made. Its ids are plain texts without
+// references: the log outlives the rows that it is about.
 type AuditEntry struct {
 	bun.BaseModel `bun:"table:audit_log,alias:al"`
 	ID            string `bun:",pk"`
 	CreatedAt     time.Time
-	ActorID       string // who sat at the keyboard
-	ActorName     string // as it was at the time
-	OnBehalfOf    string `bun:",nullzero"` // whom the actor impersonated
+	ActorID       string // the person who acted
+	ActorName     string // their name at that time
+	OnBehalfOf    string `bun:",nullzero"` // the person whom the actor impersonated
 	Action        string
 	TargetType    string
 	TargetID      string
@@ -30,12 +30,11 @@ type AuditEntry struct {
 	RequestID     string `bun:",nullzero"`
 }
 
-// CreateAuditEntry adds a line to the audit log.
+// CreateAuditEntry adds an entry to the audit log.
 func (t *Tx) CreateAuditEntry(ctx context.Context, e *AuditEntry) error { return t.insert(ctx, e) }
 
-// AuditEntries lists lines of the audit log that the filter lets pass, newest
-// first: the newest limit of those with an id below before, unless that is
-// empty.
+// AuditEntries lists the newest entries of the audit log that match the filter, newest
+// first, limit at most. It takes those with an id below before, unless that is empty.
 func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string, limit int) (*Listing[AuditEntry], error) {
 	query := q.db.NewSelect().Model((*AuditEntry)(nil)).OrderExpr("al.id DESC").Limit(int64(limit))
 	for _, c := range []struct{ column, value string }{{"actor_id", f.ActorID}, {"on_behalf_of", f.OnBehalfOf}, {"action", f.Action},
@@ -61,7 +60,7 @@ func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string,
 	})
 }
 
-// DeleteAuditEntriesBefore removes lines that were written before t, at most
+// DeleteAuditEntriesBefore deletes entries that were written before a time, at most
 // limit.
 func (t *Tx) DeleteAuditEntriesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.deleteBefore(ctx, (*AuditEntry)(nil), "created_at", before, limit)

@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Avatar is a person's picture, as it is sent.
+// Avatar is a person's picture, in the form in which it is sent.
 type Avatar struct {
 	bun.BaseModel `bun:"table:avatars,alias:av"`
 	ID            string `bun:",pk"`

@@ -14,19 +14,19 @@ import (
 	"github.com/uptrace/bun/schema"
 )
 
-// Browsed is a table as operators see it: under the name that clients know,
-// and with the columns that hold no secret. What is not listed is not shown.
+// Browsed is a table as operators see it: under the name that clients know, and only with
+// listed columns. No listed column holds a secret.
 type Browsed struct {
 	Name      string
 	Table     string
 	Columns   []string
-	json      []string // those of Columns whose text is a JSON value
-	key       []string // those of Columns that tell the rows apart; of two the first holds no slash
+	json      []string // the Columns whose text is a JSON value
+	key       []string // the Columns that identify a row; of two the first holds no slash
 	search    []string
 	relations []relation
 }
 
-// relation is a column that resolving adds: what a reference stands for.
+// relation is a column that resolving adds: the name behind a reference.
 type relation struct{ name, expr, join string }
 
 var (
@@ -37,12 +37,11 @@ var (
 	courseName = relation{"course_title", "c.title", "LEFT JOIN courses AS c ON c.id = t.course_id"}
 )
 
-// searched are the columns that a search looks into wherever a table has them,
-// beside ids.
+// searched are the columns that a search covers in each table that has them, beside ids.
 var searched = strings.Fields("role status state email username full_name title name content description")
 
-// longTexts are the columns whose texts, as those of all JSON values, are shown
-// up to longestCell characters: a thousand rows may hold a gigabyte.
+// longTexts are the columns whose texts are shown only up to longestCell characters, like
+// all JSON values: a thousand rows may hold a gigabyte.
 var longTexts = strings.Fields("content system_prompt default_system_prompt description")
 
 const (
@@ -50,14 +49,14 @@ const (
 	mostOfCell  = 4 * longestCell // bytes
 )
 
-// keys are the keys of the tables whose rows have no id.
+// keys are the key columns of the tables whose rows have no id.
 var keys = map[string]string{"a2a_messages": "message_id", "agent_keys": "agent_id key_type", "report_sections": "report_id position",
 	"artifact_versions": "artifact_id version", "leases": "name", "room_agents": "room_id agent_id", "user_key_uses": "user_key_id agent_id",
 	"course_members": "course_id user_id", "organization_members": "organization_id user_id", "project_members": "project_id user_id",
 	"room_members": "room_id user_id"}
 
-// column is what stands for a column: what was said in a line that was taken
-// back is nobody's any more.
+// column is the expression for a column. It hides the text of a message that was deleted
+// or hidden.
 func (b *Browsed) column(name string) schema.QueryWithArgs {
 	if b.Table == "messages" && name == "content" {
 		return bun.SafeQuery("CASE WHEN t.deleted_at IS NULL THEN t.content ELSE '' END")
@@ -65,7 +64,7 @@ func (b *Browsed) column(name string) schema.QueryWithArgs {
 	return bun.SafeQuery("t.?", bun.Ident(name))
 }
 
-// browsed makes an entry of the list: json names the columns that hold JSON.
+// browsed makes an entry of the list. json names the columns that hold JSON.
 func browsed(name, table, columns, json string, relations ...relation) Browsed {
 	b := Browsed{Name: name, Table: table, Columns: strings.Fields(columns), json: strings.Fields(json), relations: relations}
 	b.Columns = append(b.Columns, b.json...)
@@ -80,7 +79,7 @@ func browsed(name, table, columns, json string, relations ...relation) Browsed {
 	return b
 }
 
-// BrowsedTables lists what operators may look into, by name.
+// BrowsedTables lists the tables that operators may see, by name.
 func BrowsedTables() []Browsed {
 	return []Browsed{
 		browsed("a2amessage", "a2a_messages", "message_id correlation_id turn_id room_id type sender_id recipient_id created_at", "content metadata", roomName),
@@ -119,7 +118,8 @@ func BrowsedTables() []Browsed {
 		browsed("session", "sessions", "id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at end_reason "+
 			"user_agent address", "", userEmail),
 		browsed("threadmessage", "thread_messages", "id thread_id seq role answers created_at", ""),
-		// Without what went in and came out: that is shown with what may be read of it by now.
+		// Without inputs and outputs: those are shown where the rights to their contents
+		// are checked again.
 		browsed("turnstep", "turn_steps", "id turn_id n node kind name agent_id artifact_id state prompt_tokens completion_tokens attempt started_at "+
 			"ended_at due_at decided_by", ""),
 		browsed("user", "users", "id email username full_name role avatar_url is_active created_at version device_epoch", ""),
@@ -133,8 +133,8 @@ func BrowsedTables() []Browsed {
 	}
 }
 
-// Window narrows what of a table is read: Search is part of an id, a name or a
-// text, in any case; From and Until bound created_at, zero is no bound.
+// Window narrows which rows of a table are read. Search is part of an id, a name or a
+// text, in any case. From and Until bound created_at; zero is no bound.
 type Window struct {
 	Page
 	Resolve     bool
@@ -174,7 +174,7 @@ func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) (*Listing[jso
 	return list, translate(w.on(sel).Scan(ctx, &list.places))
 }
 
-// keyText is a row's key as one text.
+// keyText is the SQL for a row's key as one text.
 func (b *Browsed) keyText() string {
 	parts := make([]string, len(b.key))
 	for i, c := range b.key {
@@ -187,7 +187,7 @@ func (b *Browsed) long(column string) bool {
 	return slices.Contains(longTexts, column) || slices.Contains(b.json, column)
 }
 
-// size is about how many bytes of a row are shown.
+// size is the SQL for about how many bytes of a row are shown.
 func (b *Browsed) size(q Queries) string {
 	sum := "0"
 	for _, c := range b.Columns {
@@ -245,7 +245,7 @@ func (q Queries) browsed(ctx context.Context, b *Browsed, resolve bool, places [
 		}
 		for i, v := range values {
 			if n, ok := v.(int64); ok && types[i+1].DatabaseTypeName() == "BOOLEAN" {
-				values[i] = n != 0 // SQLite's driver leaves it a number
+				values[i] = n != 0 // SQLite's driver returns a number
 			}
 		}
 		found[at[key]] = b.object(members, values)
@@ -253,8 +253,8 @@ func (q Queries) browsed(ctx context.Context, b *Browsed, resolve bool, places [
 	return slices.DeleteFunc(found, func(row json.RawMessage) bool { return row == nil }), translate(rows.Err())
 }
 
-// find matches rows in which any of the searched columns holds the text. The
-// signs that mean something to LIKE stand for themselves.
+// find matches rows in which any of the searched columns holds the text. The characters
+// with a meaning for LIKE are escaped.
 func (b *Browsed) find(sel *bun.SelectQuery, w Window) *bun.SelectQuery {
 	text := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(w.Search))
 	pattern := "%" + text + "%"
@@ -269,7 +269,7 @@ func (b *Browsed) find(sel *bun.SelectQuery, w Window) *bun.SelectQuery {
 	return sel
 }
 
-// object is one row as JSON.
+// object returns one row as a JSON object.
 func (b *Browsed) object(members []string, values []any) json.RawMessage {
 	var out bytes.Buffer
 	out.WriteByte('{')
@@ -289,7 +289,7 @@ func (b *Browsed) object(members []string, values []any) json.RawMessage {
 		} else if ok && !utf8.ValidString(s) {
 			v = strings.ToValidUTF8(s, "\uFFFD")
 		}
-		key, _ := json.Marshal(name) // a column's name always encodes
+		key, _ := json.Marshal(name) // encoding a column's name cannot fail
 		text, err := json.Marshal(v)
 		if err != nil {
 			text = []byte("null")

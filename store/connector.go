@@ -13,13 +13,12 @@ import (
 	"modernc.org/sqlite"
 )
 
-// connector lends the pgx pool's connections to database/sql, and so to bun.
+// connector lends the connections of the pgx pool to database/sql, and so to bun.
 //
-// bun writes its arguments into the text of a statement, so nearly every text
-// is new: pgx's default, which prepares and keeps each text, would cost a
-// second round trip and fill its cache. Statements without arguments therefore
-// go by the simple protocol. River uses the pool directly, with arguments, and
-// keeps its prepared statements.
+// bun writes its arguments into the text of a statement, so nearly every text is new. pgx
+// prepares and caches each text by default: that would cost a second round trip and fill
+// its cache. So statements without arguments use the simple protocol. River uses the pool
+// directly, with arguments, and keeps its prepared statements.
 type connector struct{ inner driver.Connector }
 
 func newConnector(pool *pgxpool.Pool) driver.Connector {
@@ -36,7 +35,8 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 func (c connector) Driver() driver.Driver { return c.inner.Driver() }
 
-// driverConn is stdlib's connection with the simple protocol for queries.
+// driverConn is stdlib's connection that uses the simple protocol for queries without
+// arguments.
 type driverConn struct{ *stdlib.Conn }
 
 func (c *driverConn) pgx() *pgx.Conn { return c.Conn.Conn() }
@@ -52,7 +52,7 @@ func (c *driverConn) QueryContext(ctx context.Context, query string, args []driv
 	return c.Conn.QueryContext(ctx, query, args)
 }
 
-// boundKey is where a context carries the values of a statement.
+// boundKey is the context key of a statement's values.
 type boundKey struct{}
 
 func boundTo(ctx context.Context) []driver.NamedValue {
@@ -60,17 +60,17 @@ func boundTo(ctx context.Context) []driver.NamedValue {
 	return values
 }
 
-// bound has values travel beside a statement instead of inside its text, which
-// then is parsed and planned once for each connection: for the few statements
-// that nearly every request runs. It returns the context for that one statement
-// and what stands for the values in it.
+// bound sends values beside a statement instead of inside its text. The text stays the
+// same, so each connection parses and plans it once. It is for the few statements that
+// nearly every request runs. It returns the context for this one statement, and the
+// placeholders to write in it.
 func (q Queries) bound(ctx context.Context, values ...any) (context.Context, []any) {
 	marks, named := make([]any, len(values)), make([]driver.NamedValue, len(values))
 	sign := "$"
 	if q.db.Dialect().Name() == dialect.SQLite {
 		sign = "?"
 		if _, reading := q.db.(*bun.DB); !reading {
-			// The writer is River's too, and has the bare driver's connection.
+			// The writer belongs to River too and has the bare driver's connection.
 			copy(marks, values)
 			return ctx, marks
 		}
@@ -82,7 +82,7 @@ func (q Queries) bound(ctx context.Context, values ...any) (context.Context, []a
 	return context.WithValue(ctx, boundKey{}, named), marks
 }
 
-// liteConnector opens SQLite connections that keep their bound statements.
+// liteConnector opens SQLite connections that keep their prepared bound statements.
 type liteConnector struct{ driver.Connector }
 
 func newLiteConnector(dsn string) (driver.Connector, error) {
@@ -98,7 +98,7 @@ func (c liteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &liteConn{sqliteConn: conn.(sqliteConn), kept: map[string]driver.StmtQueryContext{}}, nil
 }
 
-// sqliteConn is all that database/sql uses of the driver's connection.
+// sqliteConn has every method of the driver's connection that database/sql uses.
 type sqliteConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -110,8 +110,8 @@ type sqliteConn interface {
 	driver.Validator
 }
 
-// liteConn is the driver's connection with the prepared statements of bound
-// queries, which have few texts; they end with the connection.
+// liteConn is the driver's connection with the prepared statements of bound queries.
+// There are few such texts; the statements end with the connection.
 type liteConn struct {
 	sqliteConn
 	kept map[string]driver.StmtQueryContext
@@ -139,7 +139,7 @@ func (c *liteConn) QueryContext(ctx context.Context, query string, args []driver
 // Close ends the kept statements and the connection.
 func (c *liteConn) Close() error {
 	for _, stmt := range c.kept {
-		_ = stmt.(driver.Stmt).Close() // the connection's own end matters
+		_ = stmt.(driver.Stmt).Close() // only the error of closing the connection matters
 	}
 	return c.sqliteConn.Close()
 }

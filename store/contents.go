@@ -9,8 +9,8 @@ import (
 // Counts says how many things of each kind a container holds.
 type Counts map[string]int
 
-// held is one kind of thing in a container: its rows are those of from for
-// which where, with the container's id as its one argument, is true.
+// held is one kind of thing in a container: the rows of from that match where. The one
+// argument of where is the container's id.
 type held struct{ kind, from, where string }
 
 const roomsOfCourse = "room_id IN (SELECT r.id FROM rooms AS r WHERE r.course_id = ?)"

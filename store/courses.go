@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Course holds rooms; OwnerName is filled by Courses alone.
+// Course holds rooms. Only Courses fills OwnerName.
 type Course struct {
 	bun.BaseModel `bun:"table:courses,alias:c"`
 	ID            string `bun:",pk"`
@@ -20,10 +20,10 @@ type Course struct {
 	OwnerName *string `bun:",scanonly"`
 }
 
-// The ways into a course, which tell what its staff may do about the account.
+// The ways into a course. They decide what its staff may do with the account.
 const (
-	ViaEnrolled = "enrolled" // staff took in an account that was there
-	ViaList     = "list"     // a class list of the course has made the account
+	ViaEnrolled = "enrolled" // staff added an account that existed
+	ViaList     = "list"     // a class list of the course created the account
 	ViaJoined   = "joined"   // the person asked: join code or invitation
 )
 
@@ -63,8 +63,8 @@ func (q Queries) CourseAccess(ctx context.Context, courseID, userID string) (*Co
 	return &row.Course, row.Role, nil
 }
 
-// Courses lists courses with their owners' names, newest first: all of them,
-// or with userID only those the user owns or is linked to.
+// Courses lists courses with their owners' names, newest first. With userID it lists only
+// those that the user owns or is linked to.
 func (q Queries) Courses(ctx context.Context, userID string, p Page) (*Listing[Course], error) {
 	sel := q.db.NewSelect().Model((*Course)(nil)).Join("JOIN users AS u ON u.id = c.owner_id").OrderExpr("c.created_at DESC, c.id DESC")
 	if userID != "" {
@@ -98,8 +98,8 @@ func (q Queries) CourseMembers(ctx context.Context, courseID string, p Page) (*L
 // CreateCourse adds a course.
 func (t *Tx) CreateCourse(ctx context.Context, c *Course) error { return t.insert(ctx, c) }
 
-// AddCourseMember links a user; added is false when the link was there, which
-// it leaves as it is.
+// AddCourseMember links a user. added is false when there was a link, which stays as it
+// is.
 func (t *Tx) AddCourseMember(ctx context.Context, m *CourseMember) (added bool, err error) {
 	if m.Via == "" {
 		m.Via = ViaEnrolled
@@ -107,15 +107,15 @@ func (t *Tx) AddCourseMember(ctx context.Context, m *CourseMember) (added bool, 
 	return t.insertOnce(ctx, m)
 }
 
-// CourseForUpdate returns a course whose row stays locked until the
-// transaction ends; whoever changes its members holds it.
+// CourseForUpdate returns a course and locks its row until the transaction ends. A
+// transaction that changes the course's members holds this lock.
 func (t *Tx) CourseForUpdate(ctx context.Context, id string) (*Course, error) {
 	c := new(Course)
 	return first(ctx, t.locked(t.db.NewSelect().Model(c).Where("c.id = ?", id)), c)
 }
 
-// UpdateCourse writes the title, description and owner of a course that was
-// read at c.Version, which it moves on; ErrStale when it was changed meanwhile.
+// UpdateCourse writes the title, description and owner of a course that was read at
+// c.Version, and increases the version. ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateCourse(ctx context.Context, c *Course) error {
 	c.Version++
 	res, err := t.db.NewUpdate().Model(c).Column("title", "description", "owner_id", "version").

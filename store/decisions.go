@@ -7,9 +7,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Decision is why each of a room's agents spoke or did not: about the lines
-// after FromSeq up to Seq, or, when the two are equal, without any new line.
-// Candidates is the JSON of app's candidates.
+// Decision says why each of a room's agents spoke or did not. It is about the messages
+// after FromSeq up to Seq; when the two are equal, there was no new message. Candidates
+// is the JSON of app's candidates.
 type Decision struct {
 	bun.BaseModel `bun:"table:agent_decisions,alias:d"`
 	ID            string `bun:",pk"`
@@ -38,8 +38,8 @@ func (t *Tx) DeleteDecisionsBefore(ctx context.Context, before time.Time, limit 
 	return t.deleteBefore(ctx, (*Decision)(nil), "created_at", before, limit)
 }
 
-// MessageDecisions lists a room's decisions about lines, the newest first: of all,
-// or from the line with the given seq on upwards, the nearest first.
+// MessageDecisions lists a room's decisions about messages, newest first. With from it
+// lists those about the message with that seq and later ones, nearest first.
 func (q Queries) MessageDecisions(ctx context.Context, roomID string, from int64, limit int) ([]Decision, error) {
 	var rows []Decision
 	sel := q.db.NewSelect().Model(&rows).Where("d.room_id = ?", roomID).Where("d.from_seq < d.seq")
@@ -52,8 +52,8 @@ func (q Queries) MessageDecisions(ctx context.Context, roomID string, from int64
 	return rows, translate(err)
 }
 
-// Decisions lists a room's decisions, newest first; with before only those
-// made before the one with that id.
+// Decisions lists a room's decisions, newest first. With before it lists only those made
+// before the decision with that id.
 func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int) (*Listing[Decision], error) {
 	sel := q.db.NewSelect().Model((*Decision)(nil)).Where("d.room_id = ?", roomID)
 	if before != "" {
@@ -67,7 +67,7 @@ func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int
 	})
 }
 
-// TurnsOf lists the turns that decisions have given, in their order.
+// TurnsOf lists the turns that these decisions created, in their order.
 func (q Queries) TurnsOf(ctx context.Context, decisionIDs []string) ([]Turn, error) {
 	var rows []Turn
 	if len(decisionIDs) == 0 {
@@ -78,8 +78,8 @@ func (q Queries) TurnsOf(ctx context.Context, decisionIDs []string) ([]Turn, err
 	return rows, translate(err)
 }
 
-// TurnsThatRead lists the turns whose answer covers a line that came after
-// they were decided.
+// TurnsThatRead lists the turns whose answer covers a message that came after the turn
+// was decided.
 func (q Queries) TurnsThatRead(ctx context.Context, roomID string, seq int64) ([]Turn, error) {
 	var rows []Turn
 	err := withoutGraph(q.db.NewSelect().Model(&rows)).Where("t.room_id = ?", roomID).Where("t.read_seq >= ?", seq).Where("t.trigger_seq < ?", seq).
@@ -87,8 +87,8 @@ func (q Queries) TurnsThatRead(ctx context.Context, roomID string, seq int64) ([
 	return rows, translate(err)
 }
 
-// GoOn has a room's agents look again at the lines after looked: none of the
-// lines up to now counts towards the row of the agents any more.
+// GoOn makes a room's agents decide again about the messages after looked. No message up
+// to now counts towards the streak of agents' messages any more.
 func (t *Tx) GoOn(ctx context.Context, roomID string, looked int64, lookAt time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("row_from = event_seq").Set("looked_seq = ?", looked).Set("look_at = ?", lookAt).
 		Where("id = ?", roomID).Exec(ctx)

@@ -18,7 +18,7 @@ const (
 	MaxLimit     = 1000
 )
 
-// Page is an offset window on a list; zero values mean the first DefaultLimit.
+// Page is a part of a list. Its zero value is the first DefaultLimit rows.
 type Page struct{ Skip, Limit int }
 
 func (p Page) on(q *bun.SelectQuery) *bun.SelectQuery {
@@ -28,12 +28,12 @@ func (p Page) on(q *bun.SelectQuery) *bun.SelectQuery {
 	return q.Limit(int64(min(p.Limit, MaxLimit))).Offset(int64(max(p.Skip, 0)))
 }
 
-// JSON is a JSON value whose text, key order included, is kept as it came. An
-// empty JSON is SQL NULL.
+// JSON is a JSON value. Its text is kept as it came, with the order of its keys. An empty
+// JSON is SQL NULL.
 type JSON string
 
-// Value is what is stored (driver.Valuer). SQLite's column is plain text and
-// would take what Postgres' refuses.
+// Value returns what is stored (driver.Valuer). It checks the JSON: SQLite's column is
+// plain text and would accept what Postgres refuses.
 func (j JSON) Value() (driver.Value, error) {
 	if j == "" {
 		return nil, nil
@@ -54,7 +54,7 @@ func first[T any](ctx context.Context, q *bun.SelectQuery, row *T) (*T, error) {
 	return row, nil
 }
 
-// insert writes one row or several of one table with one statement.
+// insert adds one row or several rows of one table with one statement.
 func (t *Tx) insert(ctx context.Context, rows any) error {
 	t.noteGains(rows)
 	_, err := t.db.NewInsert().Model(rows).Exec(ctx)
@@ -83,8 +83,8 @@ func affected(res interface{ RowsAffected() (int64, error) }, err error) (int64,
 	return n, translate(err)
 }
 
-// instant is a time inside an expression, where Postgres would take the bare
-// literal for text.
+// instant is a time inside an SQL expression. Postgres would take a bare literal there
+// for text.
 func (t *Tx) instant(at time.Time) schema.QueryWithArgs {
 	if t.owner.Postgres() {
 		return bun.SafeQuery("?::timestamptz", at)
@@ -92,8 +92,8 @@ func (t *Tx) instant(at time.Time) schema.QueryWithArgs {
 	return bun.SafeQuery("?", at)
 }
 
-// locked keeps the rows that q selects from other writers until the end; SQLite
-// has one writer anyway.
+// locked locks the rows that q selects until the transaction ends. SQLite needs no lock:
+// it has one writer.
 func (t *Tx) locked(q *bun.SelectQuery) *bun.SelectQuery {
 	if t.PG != nil {
 		return q.For("UPDATE")
@@ -101,7 +101,7 @@ func (t *Tx) locked(q *bun.SelectQuery) *bun.SelectQuery {
 	return q
 }
 
-// insertOnce adds a row unless one with its key exists, and tells which.
+// insertOnce adds a row unless one with its key exists. added tells whether it did.
 func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
 	res, err := t.db.NewInsert().Model(row).On("CONFLICT DO NOTHING").Exec(ctx)
 	if err != nil {
@@ -114,23 +114,23 @@ func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
 	return n > 0, translate(err)
 }
 
-// deleteBefore removes rows whose dated column is before a time, at most limit,
-// by their id.
+// deleteBefore deletes rows whose column dated is before a time, at most limit, by their
+// id.
 func (t *Tx) deleteBefore(ctx context.Context, model any, dated string, before time.Time, limit int) (int64, error) {
 	old := t.db.NewSelect().Model(model).Column("id").Where("? < ?", bun.Ident(dated), before).Limit(int64(limit))
 	return affected(t.db.NewDelete().Model(model).Where("id IN (?)", old).Exec(ctx))
 }
 
-// position is where a text stands in a column, 0 for nowhere. No character of
-// it means more than itself, as % would to LIKE.
+// position is the SQL for where a text begins in a column, 0 when it is not there. No
+// character of the text has a special meaning, as % has in LIKE.
 func (q Queries) position(column, text string) schema.QueryWithArgs {
 	return q.found("?", text, bun.Ident(column))
 }
 
-// postgres tells which of the two databases the queries are for.
+// postgres tells whether the queries are for Postgres.
 func (q Queries) postgres() bool { return q.db.Dialect().Name() == dialect.PG }
 
-// found is position in an expression.
+// found is position for an SQL expression instead of a column.
 func (q Queries) found(in, text string, args ...any) schema.QueryWithArgs {
 	if q.postgres() {
 		return bun.SafeQuery("strpos("+in+", ?)", append(args, text)...)

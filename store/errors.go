@@ -10,18 +10,18 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// The three answers that a caller decides on; anything else is a fault.
+// The three errors on which a caller decides. Every other error is a fault.
 var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("already exists")
 	ErrStale    = errors.New("changed since it was read")
 )
 
-// ErrFull says that the disk or the database has no room left for a write.
+// ErrFull says that the disk or the database has no space left for a write.
 var ErrFull = errors.New("no space left for the database")
 
-// ErrReferenced says that a row names another row that does not exist, or
-// that another row still names it.
+// ErrReferenced says that a row refers to a row that does not exist, or that another row
+// still refers to it.
 var ErrReferenced = errors.New("referenced row is missing or still in use")
 
 // Postgres' codes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -32,8 +32,8 @@ const (
 	pgDeadlock            = "40P01"
 )
 
-// translate turns a driver's error into one of the sentinels, keeping the
-// driver's text behind it for the log.
+// translate turns a driver's error into one of these errors and keeps the driver's text
+// for the log.
 func translate(err error) error {
 	if err == nil {
 		return nil
@@ -49,8 +49,8 @@ func translate(err error) error {
 		case pgForeignKeyViolation:
 			return fmt.Errorf("%w: %s", ErrReferenced, pe.ConstraintName)
 		case pgDeadlock:
-			// Two deletions met, say of a room and of an agent in it: the one that
-			// lost has changed nothing and may be tried again.
+			// Two deletions met, for example of a room and of an agent in it. The one
+			// that failed has changed nothing and may be tried again.
 			return fmt.Errorf("%w: %s", ErrStale, pe.Message)
 		case pgDiskFull:
 			return fmt.Errorf("%w: %s", ErrFull, pe.Message)

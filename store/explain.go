@@ -12,8 +12,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Explain says in words what a database refused, "" for any other error. It
-// names no address, user or password of the URL but the host.
+// Explain says in words why a database refused; "" for any other error. Of the URL it
+// names only the host, never the user or the password.
 func Explain(err error) string {
 	var refused *pgconn.PgError
 	var connect *pgconn.ConnectError

@@ -7,18 +7,18 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// This file notes who gets something in a transaction: a place, a thing of
-// their own, another role. Rights over a person that others hold are looked at
-// anew then, before the commit, so that none outlives what it was given for.
+// This file records who gains something in a transaction: a place, a thing of their own,
+// another role. Other people may have rights over this person. Those rights are checked
+// again before the commit, so that none outlives its reason.
 
-// gain is a row that gives somebody a place or a thing.
+// gain is a row that gives somebody a place or a thing of their own.
 type gain interface{ gainedBy() string }
 
-// OnGain has fn run at the end of every transaction in which people got
-// something, with their ids; its error rolls the transaction back.
+// OnGain runs fn at the end of every transaction in which people gained something, with
+// their ids. An error of fn rolls the transaction back.
 func (d *DB) OnGain(fn func(ctx context.Context, tx *Tx, userIDs []string) error) { d.gained = fn }
 
-// gains notes that somebody gets something in this transaction.
+// gains records that somebody gains something in this transaction.
 func (t *Tx) gains(userID string) {
 	if userID == "" {
 		return
@@ -29,7 +29,7 @@ func (t *Tx) gains(userID string) {
 	t.gainers[userID] = true
 }
 
-// noteGains notes who gets rows, which are one row or a list of them.
+// noteGains records who gains by these rows: one row or a list of rows.
 func (t *Tx) noteGains(rows any) {
 	if g, ok := rows.(gain); ok {
 		t.gains(g.gainedBy())
@@ -44,7 +44,7 @@ func (t *Tx) noteGains(rows any) {
 	}
 }
 
-// notifyGains runs what OnGain asked for.
+// notifyGains runs the function of OnGain.
 func (t *Tx) notifyGains(ctx context.Context) error {
 	if len(t.gainers) == 0 || t.owner.gained == nil {
 		return nil
@@ -68,15 +68,17 @@ func (th *Thread) gainedBy() string            { return th.UserID }
 func (a *Agent) gainedBy() string              { return a.CreatedBy }
 func (ci *Invitation) gainedBy() string        { return ci.CreatedBy }
 
-// Standing is what somebody has, as another person would who may sign in as
-// them: Owns is for what nobody governs beside its person, Places for courses.
+// Standing is everything that a person has, and that somebody who may sign in as them
+// would get. Owns tells whether they have things that nobody else governs; Places are
+// their courses.
 type Standing struct {
 	Owns   bool
 	Places []Standpoint
 }
 
-// Standpoint is a course that a person is in, by a link or by one of its rooms
-// alone (then Role and Via are empty), and what the other one is there.
+// Standpoint is a course of a person, with the role of another person there (Other). The
+// person has a link to the course or only to one of its rooms; then Role and Via are
+// empty.
 type Standpoint struct {
 	CourseID string
 	Role     string
@@ -84,14 +86,14 @@ type Standpoint struct {
 	Other    string // teacher for its owner; "" for none
 }
 
-// ownThings are what nobody but its person governs.
+// ownThings is true when the person has things that nobody else governs.
 const ownThings = "EXISTS (SELECT 1 FROM organization_members WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM organizations WHERE owner_id = ?0)" +
 	" OR EXISTS (SELECT 1 FROM project_members WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM courses WHERE owner_id = ?0)" +
 	" OR EXISTS (SELECT 1 FROM user_keys WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM access_tokens WHERE user_id = ?0)" +
 	" OR EXISTS (SELECT 1 FROM threads WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM agents WHERE created_by = ?0)" +
 	" OR EXISTS (SELECT 1 FROM course_invitations WHERE created_by = ?0)"
 
-// StandingOf tells what userID has, and what otherID is where userID is.
+// StandingOf returns what userID has, and the role of otherID in each course of userID.
 func (q Queries) StandingOf(ctx context.Context, userID, otherID string) (*Standing, error) {
 	s := new(Standing)
 	if err := q.db.NewSelect().ColumnExpr("("+ownThings+")", userID).Scan(ctx, &s.Owns); err != nil {

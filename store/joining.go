@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// JoinCode lets whoever knows it into a course, as a student.
+// JoinCode lets everybody who knows it join a course as a student.
 type JoinCode struct {
 	bun.BaseModel `bun:"table:course_join_codes,alias:jc"`
 	CourseID      string `bun:",pk"`
@@ -15,8 +15,8 @@ type JoinCode struct {
 	CreatedAt     time.Time
 }
 
-// Invitation is a link into a course that MaxUses people may follow before
-// ExpiresAt; of its token only a hash is kept.
+// Invitation is a link into a course. At most MaxUses people may use it, before
+// ExpiresAt. Only a hash of its token is stored.
 type Invitation struct {
 	bun.BaseModel `bun:"table:course_invitations,alias:ci"`
 	ID            string `bun:",pk"`
@@ -30,7 +30,7 @@ type Invitation struct {
 	ExpiresAt     time.Time
 }
 
-// JoinCode returns a course's join code; ErrNotFound while it has none.
+// JoinCode returns a course's join code; ErrNotFound when it has none.
 func (q Queries) JoinCode(ctx context.Context, courseID string) (*JoinCode, error) {
 	jc := new(JoinCode)
 	return first(ctx, q.db.NewSelect().Model(jc).Where("jc.course_id = ?", courseID), jc)
@@ -43,16 +43,15 @@ func (q Queries) CourseByJoinCode(ctx context.Context, code string) (*Course, er
 		Where("jc.code = ?", code), c)
 }
 
-// SetJoinCode gives a course this code in place of the one it had; ErrExists
-// when another course has it, ErrReferenced for an unknown course.
+// SetJoinCode sets a course's join code and replaces the old one. ErrExists when another
+// course has this code, ErrReferenced for an unknown course.
 func (t *Tx) SetJoinCode(ctx context.Context, jc *JoinCode) error {
 	_, err := t.db.NewInsert().Model(jc).On("CONFLICT (course_id) DO UPDATE").
 		Set("code = EXCLUDED.code").Set("created_at = EXCLUDED.created_at").Exec(ctx)
 	return translate(err)
 }
 
-// DeleteJoinCode closes this way into a course; ErrNotFound when it was not
-// open.
+// DeleteJoinCode removes a course's join code; ErrNotFound when it has none.
 func (t *Tx) DeleteJoinCode(ctx context.Context, courseID string) error {
 	res, err := t.db.NewDelete().Model((*JoinCode)(nil)).Where("course_id = ?", courseID).Exec(ctx)
 	return changed(res, err, ErrNotFound)
@@ -78,8 +77,8 @@ func (q Queries) InvitationByHash(ctx context.Context, hash string) (*Invitation
 	return first(ctx, q.db.NewSelect().Model(ci).Where("ci.token_hash = ?", hash), ci)
 }
 
-// CountInvitations counts the invitations that have not expired: those of a
-// course, and those that a person has made for any.
+// CountInvitations counts the invitations that have not expired: those to a course, and
+// those that a person has made to any course.
 func (t *Tx) CountInvitations(ctx context.Context, courseID, userID string, now time.Time) (ofCourse, ofGiver int, err error) {
 	live := func(column, id string) *bun.SelectQuery {
 		return t.db.NewSelect().Model((*Invitation)(nil)).ColumnExpr("count(*)").Where("? = ?", bun.Ident(column), id).Where("ci.expires_at > ?", now)
@@ -91,21 +90,21 @@ func (t *Tx) CountInvitations(ctx context.Context, courseID, userID string, now 
 // CreateInvitation adds an invitation; ErrReferenced for an unknown course.
 func (t *Tx) CreateInvitation(ctx context.Context, ci *Invitation) error { return t.insert(ctx, ci) }
 
-// UseInvitation counts one more person who followed the link; ErrNotFound when
-// it is gone, used up or expired.
+// UseInvitation counts one more person who used the link. ErrNotFound when it is gone,
+// used up or expired.
 func (t *Tx) UseInvitation(ctx context.Context, id string, now time.Time) error {
 	res, err := t.db.NewUpdate().Model((*Invitation)(nil)).Set("uses = uses + 1").Where("id = ?", id).
 		Where("uses < max_uses").Where("expires_at > ?", now).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
 
-// DeleteInvitation takes an invitation back.
+// DeleteInvitation deletes an invitation.
 func (t *Tx) DeleteInvitation(ctx context.Context, id string) error {
 	res, err := t.db.NewDelete().Model((*Invitation)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
 
-// DeleteInvitationsBefore drops those of a course that had expired by then.
+// DeleteInvitationsBefore deletes the invitations to a course that expired before a time.
 func (t *Tx) DeleteInvitationsBefore(ctx context.Context, courseID string, expired time.Time) error {
 	_, err := t.db.NewDelete().Model((*Invitation)(nil)).Where("course_id = ?", courseID).
 		Where("expires_at < ?", expired).Exec(ctx)

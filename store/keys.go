@@ -16,7 +16,7 @@ type UserKey struct {
 	Alias         string
 	Description   *string
 	EncryptedKey  string
-	Shared        bool // with the agents of the projects in which the person is a member
+	Shared        bool // shared with the agents of the projects in which the person is a member
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
@@ -35,7 +35,7 @@ type KeyUse struct {
 	ProjectName string `bun:"project_name,scanonly"`
 }
 
-// AgentKey is one more key of an agent; its type says when it is used.
+// AgentKey is a further key of an agent. Its type says when it is used.
 type AgentKey struct {
 	bun.BaseModel `bun:"table:agent_keys,alias:ak"`
 	AgentID       string `bun:",pk"`
@@ -52,8 +52,8 @@ func (q Queries) UserKeys(ctx context.Context, userID string) (*Listing[UserKey]
 		id:   func(k *UserKey) string { return k.ID }})
 }
 
-// UserKeysByID returns those of a person's keys that are named by ids, in any
-// order; keys of others are not found.
+// UserKeysByID returns the keys of a person with these ids, in any order. It finds no
+// keys of others.
 func (q Queries) UserKeysByID(ctx context.Context, userID string, ids []string) ([]UserKey, error) {
 	var rows []UserKey
 	if len(ids) == 0 {
@@ -72,8 +72,8 @@ func (q Queries) UserKeysFor(ctx context.Context, userID, provider string) ([]Us
 	return rows, translate(err)
 }
 
-// SharedKeys lists the keys for a provider that active members of a project
-// share with its agents, the oldest first, but not those of one person.
+// SharedKeys lists the keys for a provider that active members of a project share with
+// its agents, oldest first, without the keys of butOf.
 func (q Queries) SharedKeys(ctx context.Context, projectID, provider, butOf string) ([]UserKey, error) {
 	var rows []UserKey
 	err := q.db.NewSelect().Model(&rows).
@@ -84,7 +84,7 @@ func (q Queries) SharedKeys(ctx context.Context, projectID, provider, butOf stri
 	return rows, translate(err)
 }
 
-// ShareUserKey sets whether one of a person's keys is shared, and returns it.
+// ShareUserKey sets whether one of a person's keys is shared, and returns the key.
 func (t *Tx) ShareUserKey(ctx context.Context, userID, id string, shared bool, now time.Time) (*UserKey, error) {
 	k := new(UserKey)
 	res, err := t.db.NewUpdate().Model(k).Set("shared = ?", shared).Set("updated_at = ?", now).
@@ -92,8 +92,8 @@ func (t *Tx) ShareUserKey(ctx context.Context, userID, id string, shared bool, n
 	return k, changed(res, err, ErrNotFound)
 }
 
-// CountKeyUse adds one call of an agent with a person's key. A key or an agent
-// that has just been deleted is no error.
+// CountKeyUse adds one call of an agent with a person's key. It is no error when the key
+// or the agent was just deleted.
 func (t *Tx) CountKeyUse(ctx context.Context, keyID, agentID string, now time.Time) error {
 	_, err := t.db.NewRaw(`INSERT INTO user_key_uses (user_key_id, agent_id, calls, first_used_at, last_used_at)
 		SELECT uk.id, a.id, 1, ?2, ?2 FROM user_keys AS uk JOIN agents AS a ON a.id = ?1 WHERE uk.id = ?0
@@ -129,7 +129,7 @@ func (q Queries) AgentKeys(ctx context.Context, agentID string) ([]AgentKey, err
 	return rows, translate(err)
 }
 
-// SetAgentKey writes an agent's key of a type, replacing an older one.
+// SetAgentKey writes an agent's key of a type and replaces an older one.
 func (t *Tx) SetAgentKey(ctx context.Context, k *AgentKey) error {
 	_, err := t.db.NewInsert().Model(k).On("CONFLICT (agent_id, key_type) DO UPDATE").
 		Set("encrypted_key = EXCLUDED.encrypted_key").Set("created_at = EXCLUDED.created_at").Exec(ctx)

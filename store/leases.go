@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// lease says which process does for now what one does for all.
+// lease says which process leads now: it does a task for all processes.
 type lease struct {
 	bun.BaseModel `bun:"table:leases,alias:le"`
 	Name          string `bun:",pk"`
@@ -15,9 +15,9 @@ type lease struct {
 	Until         time.Time
 }
 
-// Lead takes or extends this process's lease of a name, and tells whether it
-// has it. Another process gets it when it was not extended for so long. What
-// time it is says the database, whose clock all of them share.
+// Lead takes or extends this process's lease of a name, and tells whether this process
+// has it. Another process gets the lease when nobody extended it for length. The
+// database's clock decides, because all processes share it.
 func (t *Tx) Lead(ctx context.Context, name string, length time.Duration) (bool, error) {
 	now, until := bun.SafeQuery("now()"), bun.SafeQuery("now() + make_interval(secs => ?)", length.Seconds())
 	if !t.owner.Postgres() {
@@ -30,13 +30,13 @@ func (t *Tx) Lead(ctx context.Context, name string, length time.Duration) (bool,
 	return n > 0, err
 }
 
-// Resign gives back this process's lease of a name, if it has it.
+// Resign gives back this process's lease of a name, if this process has it.
 func (t *Tx) Resign(ctx context.Context, name string) error {
 	_, err := t.db.NewDelete().Model((*lease)(nil)).Where("name = ?", name).Where("node = ?", t.owner.node).Exec(ctx)
 	return translate(err)
 }
 
-// DeleteLeasesBefore drops leases that ran out before a time, at most limit.
+// DeleteLeasesBefore deletes leases that ran out before a time, at most limit.
 func (t *Tx) DeleteLeasesBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	old := t.db.NewSelect().Model((*lease)(nil)).Column("le.name").Where("le.until < ?", before).Limit(int64(limit))
 	return affected(t.db.NewDelete().Model((*lease)(nil)).Where("name IN (?)", old).Exec(ctx))

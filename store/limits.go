@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// RateBucket is how much of something is left under a key, as of FilledAt;
-// Granted is what the last draw got.
+// RateBucket is how much of something is left for a key at FilledAt. Granted is what the
+// last draw got.
 type RateBucket struct {
 	bun.BaseModel `bun:"table:rate_buckets,alias:rb"`
 	Key           string `bun:",pk"`
@@ -17,10 +17,9 @@ type RateBucket struct {
 	FilledAt      time.Time
 }
 
-// Draw takes up to n out of the bucket of a key, which holds burst at most and
-// fills by perSecond, and returns what it got and what is left. It is one
-// statement outside any transaction, since it runs in front of requests, and
-// for Postgres alone.
+// Draw takes up to n from the bucket of a key. The bucket holds at most burst and fills
+// by perSecond. It returns what it got and what is left. It is one statement outside any
+// transaction, since it runs before requests. Postgres only.
 func (d *DB) Draw(ctx context.Context, key string, n, burst int, perSecond float64, now time.Time) (granted int, left float64, err error) {
 	level := bun.SafeQuery("LEAST(?, b.level + ? * GREATEST(EXTRACT(EPOCH FROM EXCLUDED.filled_at - b.filled_at), 0))", burst, perSecond)
 	err = d.write.NewRaw(`INSERT INTO rate_buckets AS b (key, level, granted, filled_at) VALUES (?, ?, ?, ?)
@@ -30,9 +29,9 @@ func (d *DB) Draw(ctx context.Context, key string, n, burst int, perSecond float
 	return granted, left, translate(err)
 }
 
-// DeleteRateBucketsBefore drops buckets that nobody has drawn from since a
-// time, at most limit. It reads the whole table: an index on a column that
-// changes with every draw would cost more.
+// DeleteRateBucketsBefore deletes buckets from which nobody has drawn since a time, at
+// most limit. It reads the whole table: an index on a column that changes with every draw
+// would cost more.
 func (t *Tx) DeleteRateBucketsBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	old := t.db.NewSelect().Model((*RateBucket)(nil)).Column("rb.key").Where("rb.filled_at < ?", before).Limit(int64(limit))
 	res, err := t.db.NewDelete().Model((*RateBucket)(nil)).Where("key IN (?)", old).Exec(ctx)

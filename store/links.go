@@ -10,7 +10,7 @@ import (
 // LinkPassword is the purpose of a link that sets a password.
 const LinkPassword = "password"
 
-// OneTimeLink lets whoever has its token do one thing once, as a user.
+// OneTimeLink lets everybody who has its token do one thing once, as a user.
 type OneTimeLink struct {
 	bun.BaseModel `bun:"table:one_time_links,alias:otl"`
 	ID            string `bun:",pk"`
@@ -38,8 +38,8 @@ func (t *Tx) CreateOneTimeLink(ctx context.Context, l *OneTimeLink) error {
 	return t.insert(ctx, l)
 }
 
-// LinksOf returns the links of users that can still be used, with their users,
-// but for those that this transaction has made.
+// LinksOf returns the links of users that can still be used, with their users. It leaves
+// out links made in this transaction.
 func (t *Tx) LinksOf(ctx context.Context, purpose string, userIDs []string, now time.Time) ([]OneTimeLink, error) {
 	var rows []OneTimeLink
 	sel := t.db.NewSelect().Model(&rows).Relation("User").Where("otl.user_id IN (?)", bun.List(userIDs)).
@@ -51,27 +51,27 @@ func (t *Tx) LinksOf(ctx context.Context, purpose string, userIDs []string, now 
 	return rows, translate(err)
 }
 
-// DeleteOneTimeLink takes one link back.
+// DeleteOneTimeLink deletes one link.
 func (t *Tx) DeleteOneTimeLink(ctx context.Context, id string) error {
 	_, err := t.db.NewDelete().Model((*OneTimeLink)(nil)).Where("id = ?", id).Exec(ctx)
 	return translate(err)
 }
 
-// UseOneTimeLink spends a link; ErrNotFound for one that was spent, has run
-// out or was taken back, so that of two who try one succeeds.
+// UseOneTimeLink marks a link as used. ErrNotFound when it was used, has expired or was
+// deleted, so of two who try at once one succeeds.
 func (t *Tx) UseOneTimeLink(ctx context.Context, id string, now time.Time) error {
 	res, err := t.db.NewUpdate().Model((*OneTimeLink)(nil)).Set("used_at = ?", now).
 		Where("id = ?", id).Where("used_at IS NULL").Where("expires_at > ?", now).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
 
-// DeleteLinksOf takes a user's links of one purpose back.
+// DeleteLinksOf deletes a user's links of one purpose.
 func (t *Tx) DeleteLinksOf(ctx context.Context, purpose, userID string) error {
 	_, err := t.db.NewDelete().Model((*OneTimeLink)(nil)).Where("user_id = ?", userID).Where("purpose = ?", purpose).Exec(ctx)
 	return translate(err)
 }
 
-// DeleteLinksBefore removes links that ran out before a time, at most limit.
+// DeleteLinksBefore deletes links that expired before a time, at most limit.
 func (t *Tx) DeleteLinksBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
 	return t.deleteBefore(ctx, (*OneTimeLink)(nil), "expires_at", before, limit)
 }

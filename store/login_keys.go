@@ -10,21 +10,21 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// This file has the one form by which addresses and user names are compared.
-// Every account keeps it beside what was typed, so that both databases compare
-// alike: lower() knows other letters on each, and in each locale of Postgres.
+// This file makes the keys by which e-mail addresses and user names are compared. Every
+// account stores its keys beside the text that was typed, so that both databases compare
+// alike: lower() knows other letters in each database, and in each locale of Postgres.
 
-// LoginKey is the form by which an address or a user name is compared: NFKC,
-// without case, without what nobody sees, each run of blanks one blank; a host
-// in letters as IDNA maps it. It is what the profile Nickname of PRECIS
-// (RFC 8266) compares by, and takes what old accounts hold and PRECIS refuses.
+// LoginKey returns the form in which an address or a user name is compared: NFKC, without
+// case, without invisible characters, each run of blanks as one blank, and a host in
+// letters as IDNA maps it. The profile Nickname of PRECIS (RFC 8266) compares in this
+// form. LoginKey also accepts texts of old accounts that PRECIS refuses.
 func LoginKey(login string) string {
 	key := withoutCase(login)
 	at := strings.LastIndexByte(key, '@')
 	if at < 0 {
 		return key
 	}
-	// The host by its own rules, from what was typed: it tells ς from σ.
+	// Map the host by its own rules, from the typed text: IDNA distinguishes ς from σ.
 	typed := compatible(login)
 	host := typed[strings.LastIndexByte(typed, '@')+1:]
 	mapped, err := idna.Lookup.ToUnicode(strings.TrimSuffix(strings.TrimSpace(host), "."))
@@ -38,7 +38,7 @@ func withoutCase(text string) string {
 	return norm.NFKC.String(strings.Join(strings.Fields(strings.Map(smallLetter, compatible(text))), " "))
 }
 
-// compatible is a text in NFKC, without what nobody sees.
+// compatible returns a text in NFKC, without invisible characters.
 func compatible(text string) string {
 	return norm.NFKC.String(strings.Map(func(r rune) rune {
 		if !unicode.IsSpace(r) && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
@@ -48,8 +48,9 @@ func compatible(text string) string {
 	}, text))
 }
 
-// smallLetter is one for all forms of a letter, as ς and σ are of Σ. The small
-// letter ı is another one than i; the capital İ becomes i in most databases.
+// smallLetter returns one letter for all forms of a letter, for example for ς and σ,
+// which are forms of Σ. The small letter ı is not i; the capital İ becomes i, as in most
+// databases.
 func smallLetter(r rune) rune {
 	if r == 'ı' {
 		return r
@@ -66,7 +67,7 @@ func (u *User) BeforeAppendModel(_ context.Context, query bun.Query) error {
 	return nil
 }
 
-// SetUsername gives an account another user name, nil for none.
+// SetUsername sets the user name of an account and its key; nil for none.
 func (u *User) SetUsername(name *string) {
 	u.Username, u.UsernameKey = name, ""
 	if name != nil {
@@ -74,8 +75,8 @@ func (u *User) SetUsername(name *string) {
 	}
 }
 
-// LoginClash is an account with the same address or user name, in another
-// spelling, as an older one that keeps the key.
+// LoginClash is an account (User) whose address or user name differs only in spelling
+// from that of an older account. The older one (Holder) keeps the key.
 type LoginClash struct {
 	Field  string // "email" or "username"
 	Holder User
@@ -85,9 +86,9 @@ type LoginClash struct {
 // keyPortion is how many accounts get their keys in one transaction.
 const keyPortion = 500
 
-// KeyLogins gives keys to the accounts that have none, the oldest first, and
-// returns those that stay without because somebody else has theirs. Such an
-// account gets it when the other one has gone.
+// KeyLogins gives keys to the accounts that have none, oldest first. It returns the
+// accounts that get none because another account has their key. Such an account gets its
+// key when the other one is gone.
 func (d *DB) KeyLogins(ctx context.Context) ([]LoginClash, error) {
 	var all []LoginClash
 	for after, more := "", true; more; {
@@ -119,7 +120,7 @@ func (d *DB) KeyLogins(ctx context.Context) ([]LoginClash, error) {
 	return all, nil
 }
 
-// keyLogin gives an account the keys that it lacks and that nobody else has.
+// keyLogin gives an account its missing keys, except those that another account has.
 func (t *Tx) keyLogin(ctx context.Context, u User) (clashes []LoginClash, err error) {
 	for _, of := range []struct {
 		field, typed string

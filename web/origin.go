@@ -235,7 +235,7 @@ func peer(c *fiber.Ctx) netip.Addr {
 }
 
 // clientAddress returns the address from which a request comes: the peer, or behind
-// trusted proxies the last address that no client can invent.
+// trusted proxies the last address in X-Forwarded-For that is not a trusted proxy.
 func (s *Server) clientAddress(c *fiber.Ctx) string {
 	addr := peer(c)
 	if !s.trusted(addr) {
