@@ -55,8 +55,7 @@ var keys = map[string]string{"a2a_messages": "message_id", "agent_keys": "agent_
 	"course_members": "course_id user_id", "organization_members": "organization_id user_id", "project_members": "project_id user_id",
 	"room_members": "room_id user_id"}
 
-// column is the expression for a column. It hides the text of a message that was deleted
-// or hidden.
+// column is the expression for a column. The text of a deleted message is empty.
 func (b *Browsed) column(name string) schema.QueryWithArgs {
 	if b.Table == "messages" && name == "content" {
 		return bun.SafeQuery("CASE WHEN t.deleted_at IS NULL THEN t.content ELSE '' END")

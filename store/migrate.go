@@ -13,7 +13,7 @@ import (
 	"github.com/coagent-studio/coagent/migrations"
 )
 
-// Why a schema cannot be served.
+// The reasons why this program cannot use a schema.
 var (
 	ErrSchemaOld     = errors.New("the database schema is older than this program")
 	ErrSchemaNew     = errors.New("the database was migrated by a newer version of coagent")
@@ -30,7 +30,7 @@ const (
 	migrationLockKey = 0x636f6167656e74
 )
 
-// Migration is one step of the schema; AppliedAt is zero when it has not run.
+// Migration is one step of the schema. AppliedAt is zero when the step has not run.
 type Migration struct {
 	Name      string
 	AppliedAt time.Time
@@ -43,7 +43,8 @@ type migrationData struct {
 
 func (d *DB) migrationData() migrationData {
 	if d.Postgres() {
-		// json, never jsonb: jsonb would reorder what clients compare as text.
+		// Use json, never jsonb: jsonb would reorder members, and clients compare the
+		// values as text.
 		return migrationData{JSON: "JSON", Time: "TIMESTAMPTZ", Postgres: true}
 	}
 	return migrationData{JSON: "TEXT", Time: "TIMESTAMP"}
@@ -60,18 +61,18 @@ func (d *DB) migrator() (*migrate.Migrator, *migrate.Migrations, error) {
 		migrate.AfterMigration(markApplied)), found, nil
 }
 
-// markApplied writes the mark in the migration's own transaction: a process
-// killed between the change and a separate mark could never start again. The
-// migrator's own mark afterwards only updates this row.
+// markApplied writes the mark in the migration's own transaction. A process killed
+// between the change and a separate mark could never start again. Afterwards the
+// migrator's own mark only updates this row.
 func markApplied(ctx context.Context, db bun.IConn, m *migrate.Migration) error {
 	q := "INSERT INTO " + migrationsTable + " (name, group_id, migrated_at) VALUES ('" + m.Name + "', 0, CURRENT_TIMESTAMP)"
 	_, err := db.ExecContext(ctx, q)
 	return err
 }
 
-// Migrate brings our tables to this program's schema. Call it inside
-// WithMigrationLock. It refuses a schema that is newer or another program's,
-// and one from before v0.1.0 that does not stand on the last step of then.
+// Migrate brings our tables to this program's schema. Call it inside WithMigrationLock.
+// It refuses a schema that is newer or another program's. It also refuses one from before
+// v0.1.0 that is not at the last step of that time.
 func (d *DB) Migrate(ctx context.Context) error {
 	if err := d.CheckSchema(ctx); err != nil && !errors.Is(err, ErrSchemaOld) {
 		return err
@@ -160,11 +161,12 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// tables are the names in the current schema, a few at most.
+// tables returns the names of the tables in the current schema, a few at most.
 func (d *DB) tables(ctx context.Context) ([]string, error) {
 	q := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT 5"
 	if d.Postgres() {
-		// What an extension made (pg_stat_statements, PostGIS) is nobody's program.
+		// Leave out the tables of extensions (pg_stat_statements, PostGIS): they are no
+		// sign of another program.
 		q = `SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 			WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
 				WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
@@ -176,7 +178,7 @@ func (d *DB) tables(ctx context.Context) ([]string, error) {
 }
 
 // migrated tells whether our table of migrations exists. Other tools (Rails,
-// golang-migrate) have a table of that name too, without our columns.
+// golang-migrate) have a table of the same name, but without our columns.
 func (d *DB) migrated(ctx context.Context) (bool, error) {
 	q := "SELECT count(*) FROM pragma_table_info(?) WHERE name = 'migrated_at'"
 	if d.Postgres() {
@@ -188,8 +190,8 @@ func (d *DB) migrated(ctx context.Context) (bool, error) {
 	return n > 0, translate(err)
 }
 
-// WithMigrationLock runs fn while no other process migrates this database; a
-// second caller waits. The lock ends with the process that holds it.
+// WithMigrationLock runs fn while no other process migrates this database. A second
+// caller waits. The lock ends with the process that holds it.
 func (d *DB) WithMigrationLock(ctx context.Context, fn func() error) error {
 	if !d.Postgres() {
 		l := flock.New(d.path + ".migrate.lock")
@@ -203,7 +205,7 @@ func (d *DB) WithMigrationLock(ctx context.Context, fn func() error) error {
 	if err != nil {
 		return fmt.Errorf("connect to Postgres: %w", err)
 	}
-	// Closing the session gives the advisory lock back, whatever happened.
+	// Closing the session releases the advisory lock in every case.
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLockKey)); err != nil {
 		return fmt.Errorf("wait for another migration: %w", err)

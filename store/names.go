@@ -6,15 +6,16 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Names of the agents and the people who meet in rooms, for what looks alike.
+// This file lists the names of agents and people who meet in rooms, to find names that
+// look alike.
 
-// AgentNamesAround are the names of the agents in the rooms that a person can
-// be in: of their courses, and those that they are linked to.
+// AgentNamesAround lists the names of the agents in all rooms where a person can be: the
+// rooms of the person's courses, and those of which the person is a member.
 func (q Queries) AgentNamesAround(ctx context.Context, userID string) ([]string, error) {
 	return q.agentNames(ctx, "r.course_id IN (?) OR r.id IN (SELECT room_id FROM room_members WHERE user_id = ?)", bun.SafeQuery(coursesOf, userID), userID)
 }
 
-// AgentNamesInCourse are the names of the agents in a course's rooms.
+// AgentNamesInCourse lists the names of the agents in a course's rooms.
 func (q Queries) AgentNamesInCourse(ctx context.Context, courseID string) ([]string, error) {
 	return q.agentNames(ctx, "r.course_id = ?", courseID)
 }
@@ -26,8 +27,8 @@ func (q Queries) agentNames(ctx context.Context, rooms string, args ...any) ([]s
 	return names, translate(err)
 }
 
-// PeopleNamesInRoom are the names, as others see them, of the people who can be
-// in a room.
+// PeopleNamesInRoom lists the names, as others see them, of the people who can be in a
+// room.
 func (q Queries) PeopleNamesInRoom(ctx context.Context, roomID string) ([]string, error) {
 	in := bun.SafeQuery("SELECT cm.user_id FROM course_members AS cm JOIN rooms AS r ON r.course_id = cm.course_id WHERE r.id = ?0"+
 		" UNION SELECT c.owner_id FROM courses AS c JOIN rooms AS r ON r.course_id = c.id WHERE r.id = ?0"+

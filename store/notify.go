@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// maxPayload is what Postgres takes in one notification, in bytes.
+// maxPayload is the most bytes that Postgres accepts in one notification.
 const maxPayload = 7999
 
 // The two Postgres channels between processes.
 const (
 	ChannelWake   = "coagent_wake"   // "<node> <room>:<seq> ...": these rooms have newer events
-	ChannelSignal = "coagent_signal" // what is never stored: typing, presence, text as it streams
+	ChannelSignal = "coagent_signal" // signals that are never stored: typing, presence, text as it streams
 )
 
-// OnCommit sets what a commit in this process calls with the events it made
-// durable, in order. Set it before the first transaction.
+// OnCommit sets the function that this process calls after each commit, with the events
+// of that commit in order. Set it before the first transaction.
 func (d *DB) OnCommit(fn func([]Event)) { d.committed = fn }
 
-// notifyEvents tells the other processes, at the commit, which rooms have
-// newer events. A rollback tells nobody.
+// notifyEvents notifies the other processes, at the commit, which rooms have newer
+// events. A rollback notifies nobody.
 func (t *Tx) notifyEvents(ctx context.Context) error {
 	if t.PG == nil {
 		return nil
@@ -56,8 +56,8 @@ func (q Queries) notify(ctx context.Context, channel, payload string) error {
 	return nil
 }
 
-// SendSignal publishes a payload to the other processes at once; best effort.
-// On SQLite there is no other process, and it does nothing.
+// SendSignal sends a payload to the other processes at once; best effort. On SQLite there
+// is no other process, so it does nothing.
 func (d *DB) SendSignal(ctx context.Context, payload []byte) error {
 	if d.pool == nil {
 		return nil
@@ -71,8 +71,8 @@ type Wake struct {
 	Seq  int64
 }
 
-// ParseWake reads a payload of ChannelWake; it is empty for this process's own
-// notifications, which it has acted on already.
+// ParseWake reads a payload of ChannelWake. It returns nothing for this process's own
+// notifications, which it has handled already.
 func (d *DB) ParseWake(payload string) []Wake {
 	parts := strings.Fields(payload)
 	if len(parts) == 0 || parts[0] == d.node {

@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Organization owns projects; its members see it.
+// Organization owns projects. Its members see it.
 type Organization struct {
 	bun.BaseModel `bun:"table:organizations,alias:o"`
 	ID            string `bun:",pk"`
@@ -35,7 +35,7 @@ func (q Queries) Organization(ctx context.Context, id string) (*Organization, er
 	return first(ctx, q.db.NewSelect().Model(o).Where("o.id = ?", id), o)
 }
 
-// OrganizationsOf lists the organisations a user is linked to, by name.
+// OrganizationsOf lists the organisations to which a user is linked, by name.
 func (q Queries) OrganizationsOf(ctx context.Context, userID string, p Page) (*Listing[Organization], error) {
 	sel := q.db.NewSelect().Model((*Organization)(nil)).Join("JOIN organization_members AS om ON om.organization_id = o.id").
 		Where("om.user_id = ?", userID).OrderExpr("o.name, o.id")
@@ -44,7 +44,7 @@ func (q Queries) OrganizationsOf(ctx context.Context, userID string, p Page) (*L
 		id:   func(o *Organization) string { return o.ID }})
 }
 
-// OrganizationRole is the user's role in an organisation, "" without a link.
+// OrganizationRole returns the user's role in an organisation, "" without a link.
 func (q Queries) OrganizationRole(ctx context.Context, organizationID, userID string) (string, error) {
 	return q.role(ctx, q.db.NewSelect().Model((*OrganizationMember)(nil)).
 		Where("om.organization_id = ?", organizationID).Where("om.user_id = ?", userID))
@@ -53,12 +53,12 @@ func (q Queries) OrganizationRole(ctx context.Context, organizationID, userID st
 // CreateOrganization adds an organisation.
 func (t *Tx) CreateOrganization(ctx context.Context, o *Organization) error { return t.insert(ctx, o) }
 
-// AddOrganizationMember links a user; ErrExists when the link is there.
+// AddOrganizationMember links a user; ErrExists when there is a link already.
 func (t *Tx) AddOrganizationMember(ctx context.Context, m *OrganizationMember) error {
 	return t.insert(ctx, m)
 }
 
-// role scans the one "role" column of a link, "" when there is no link.
+// role reads the "role" column of a link, "" when there is no link.
 func (q Queries) role(ctx context.Context, sel *bun.SelectQuery) (string, error) {
 	var role string
 	err := translate(sel.Column("role").Limit(1).Scan(ctx, &role))
@@ -68,16 +68,15 @@ func (q Queries) role(ctx context.Context, sel *bun.SelectQuery) (string, error)
 	return role, err
 }
 
-// OrganizationForUpdate returns an organisation whose row stays locked until
-// the transaction ends; whoever changes its members holds it.
+// OrganizationForUpdate returns an organisation and locks its row until the transaction
+// ends. A transaction that changes the organisation's members holds this lock.
 func (t *Tx) OrganizationForUpdate(ctx context.Context, id string) (*Organization, error) {
 	o := new(Organization)
 	return first(ctx, t.locked(t.db.NewSelect().Model(o).Where("o.id = ?", id)), o)
 }
 
-// UpdateOrganization writes the name, description and owner of an organisation
-// that was read at o.Version, which it moves on; ErrStale when it was changed
-// meanwhile.
+// UpdateOrganization writes the name, description and owner of an organisation that was
+// read at o.Version, and increases the version. ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateOrganization(ctx context.Context, o *Organization) error {
 	o.Version++
 	res, err := t.db.NewUpdate().Model(o).Column("name", "description", "owner_id", "version").
@@ -91,8 +90,8 @@ func (t *Tx) DeleteOrganization(ctx context.Context, id string) error {
 	return changed(res, err, ErrNotFound)
 }
 
-// OrganizationMembers lists an organisation's links with their users, in the
-// order they came in.
+// OrganizationMembers lists an organisation's links with their users, in the order in
+// which they joined.
 func (q Queries) OrganizationMembers(ctx context.Context, organizationID string, p Page) ([]OrganizationMember, error) {
 	var rows []OrganizationMember
 	err := p.on(q.db.NewSelect().Model(&rows).Relation("User").Where("om.organization_id = ?", organizationID).
@@ -100,15 +99,14 @@ func (q Queries) OrganizationMembers(ctx context.Context, organizationID string,
 	return rows, translate(err)
 }
 
-// LinkOrganizationMember links a user unless there is a link, which it leaves
-// as it is.
+// LinkOrganizationMember links a user unless there is a link. An existing link stays as
+// it is.
 func (t *Tx) LinkOrganizationMember(ctx context.Context, m *OrganizationMember) error {
 	_, err := t.insertOnce(ctx, m)
 	return err
 }
 
-// SetOrganizationRole gives a linked user another role; ErrNotFound without a
-// link.
+// SetOrganizationRole changes the role of a linked user; ErrNotFound without a link.
 func (t *Tx) SetOrganizationRole(ctx context.Context, organizationID, userID, role string) error {
 	t.gains(userID)
 	res, err := t.db.NewUpdate().Model((*OrganizationMember)(nil)).Set("role = ?", role).
@@ -116,7 +114,7 @@ func (t *Tx) SetOrganizationRole(ctx context.Context, organizationID, userID, ro
 	return changed(res, err, ErrNotFound)
 }
 
-// RemoveOrganizationMember takes a user out of an organisation, and not of its
+// RemoveOrganizationMember removes a user from an organisation, but not from its
 // projects; ErrNotFound without a link.
 func (t *Tx) RemoveOrganizationMember(ctx context.Context, organizationID, userID string) error {
 	res, err := t.db.NewDelete().Model((*OrganizationMember)(nil)).Where("organization_id = ?", organizationID).

@@ -16,16 +16,16 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 )
 
-// wireSettings are the settings of a session that change what a statement
-// means or what a value looks like on its way. A database or a role may have
-// others as its default (ALTER DATABASE ... SET). The time zone and the
-// encoding travel with the start of a connection, which poolers understand.
+// wireSettings are the session settings that change the meaning of a statement or the
+// form of a value on the wire. A database or a role may have other defaults (ALTER
+// DATABASE ... SET). The time zone and the encoding are sent at the start of a
+// connection, which poolers understand.
 var wireSettings = []struct{ name, value string }{
 	{"bytea_output", "hex"},
 	{"datestyle", "ISO, MDY"},
 	{"intervalstyle", "postgres"},
 	{"extra_float_digits", "1"},
-	{"standard_conforming_strings", "on"}, // else a backslash in a text would be an escape
+	{"standard_conforming_strings", "on"}, // otherwise a backslash in a text would be an escape
 	{"array_nulls", "on"},
 	{"transform_null_equals", "off"},
 	{"default_transaction_isolation", "read committed"},
@@ -41,7 +41,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	if !pooled {
 		cfg.ConnConfig.AfterConnect = setWire
 	} else if !strings.Contains(o.URL, "default_query_exec_mode=") {
-		// A pooler gives each transaction another session, which lacks the
+		// A pooler may give each transaction another session. That session lacks the
 		// statements that an earlier one has prepared.
 		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
@@ -53,7 +53,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	if pooled {
 		direct, err := poolConfig("database.listen_url", o.ListenURL)
 		if err == nil {
-			direct.MaxConns = 2 // what listens is taken out of the pool
+			direct.MaxConns = 2 // listening connections are taken out of the pool
 			direct.ConnConfig.AfterConnect = setWire
 			listen, err = pgxpool.NewWithConfig(ctx, direct)
 		}
@@ -63,18 +63,18 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 		}
 	}
 	b := bun.NewDB(sql.OpenDB(newConnector(pool)), pgdialect.New())
-	// The pgx pool bounds and keeps the connections, database/sql only borrows.
+	// The pgx pool limits and keeps the connections. database/sql only borrows them.
 	b.SetMaxIdleConns(0)
 	db := &DB{write: b, read: b, pool: pool, listen: listen, node: o.Node}
 	db.Queries = Queries{b}
 	return db, nil
 }
 
-// poolConfig reads the URL that the setting holds.
+// poolConfig parses the URL of a setting.
 func poolConfig(setting, url string) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// pgx's own text may quote the URL, and with it the password.
+		// Do not show pgx's own text: it may quote the URL, and with it the password.
 		return nil, fmt.Errorf("%s is not a Postgres URL (want postgres://user:password@host:5432/name)", setting)
 	}
 	cfg.MaxConnLifetime = time.Hour
@@ -86,7 +86,7 @@ func poolConfig(setting, url string) (*pgxpool.Config, error) {
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
-	// pgx hands out times in the machine's zone unless it is told otherwise.
+	// Make pgx return times in UTC; by default it uses the machine's zone.
 	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID,
 			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
@@ -95,7 +95,7 @@ func poolConfig(setting, url string) (*pgxpool.Config, error) {
 	return cfg, nil
 }
 
-// setWire brings a new session to the settings that the program relies on.
+// setWire sets the settings of a new session that the program relies on.
 func setWire(ctx context.Context, conn *pgconn.PgConn) error {
 	var set strings.Builder
 	for _, s := range wireSettings {
@@ -105,14 +105,14 @@ func setWire(ctx context.Context, conn *pgconn.PgConn) error {
 	return err
 }
 
-// probeWithin is how long a notification to ourselves may take before there
-// must be something in between that keeps it.
+// probeWithin is how long a notification to ourselves may take. After that, something
+// between us and the server must be holding it back.
 const probeWithin = 5 * time.Second
 
-// CheckConnection refuses, with the remedy, a connection on which the program
-// could not keep its promises: one through a pooler that hands sessions on, an
-// encoding that cannot hold every text, or settings that a pooler does not let
-// us change. It does nothing on SQLite. Call it before any other statement.
+// CheckConnection refuses a connection on which the program could not work reliably, and
+// names the remedy. It refuses a pooler that hands sessions on, an encoding that cannot
+// hold every text, and settings that a pooler does not let us change. It does nothing on
+// SQLite. Call it before any other statement.
 func (d *DB) CheckConnection(ctx context.Context) error {
 	if d.pool == nil {
 		return nil
@@ -143,8 +143,8 @@ func (d *DB) CheckConnection(ctx context.Context) error {
 	return nil
 }
 
-// checkListening sends a notification through the pool and waits for it on a
-// connection of its own, as the listeners do later.
+// checkListening sends a notification through the pool and waits for it on a separate
+// connection, as the listeners do later.
 func (d *DB) checkListening(ctx context.Context) error {
 	conn, err := d.Connect(ctx)
 	if err != nil {

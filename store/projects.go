@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Project owns agents; its members see them.
+// Project owns agents. Its members see them.
 type Project struct {
 	bun.BaseModel  `bun:"table:projects,alias:p"`
 	ID             string `bun:",pk"`
@@ -36,8 +36,8 @@ func (q Queries) Project(ctx context.Context, id string) (*Project, error) {
 	return first(ctx, q.db.NewSelect().Model(p).Where("p.id = ?", id), p)
 }
 
-// ProjectsOf lists the projects a user is linked to, by name; with
-// organizationID only those of that organisation.
+// ProjectsOf lists the projects to which a user is linked, by name. With organizationID
+// it lists only those of that organisation.
 func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, p Page) (*Listing[Project], error) {
 	sel := q.db.NewSelect().Model((*Project)(nil)).Join("JOIN project_members AS pm ON pm.project_id = p.id").
 		Where("pm.user_id = ?", userID).OrderExpr("p.name, p.id")
@@ -49,7 +49,7 @@ func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, 
 		id:   func(p *Project) string { return p.ID }})
 }
 
-// ProjectRole is the user's role in a project, "" without a link.
+// ProjectRole returns the user's role in a project, "" without a link.
 func (q Queries) ProjectRole(ctx context.Context, projectID, userID string) (string, error) {
 	return q.role(ctx, q.db.NewSelect().Model((*ProjectMember)(nil)).
 		Where("pm.project_id = ?", projectID).Where("pm.user_id = ?", userID))
@@ -58,12 +58,12 @@ func (q Queries) ProjectRole(ctx context.Context, projectID, userID string) (str
 // CreateProject adds a project; ErrReferenced for an unknown organisation.
 func (t *Tx) CreateProject(ctx context.Context, p *Project) error { return t.insert(ctx, p) }
 
-// AddProjectMember links a user; ErrExists when the link is there.
+// AddProjectMember links a user; ErrExists when there is a link already.
 func (t *Tx) AddProjectMember(ctx context.Context, m *ProjectMember) error { return t.insert(ctx, m) }
 
-// LeaveProjects takes a user out of the projects of an organisation, or of all
-// when that is "". Those that are without an owner or admin then get the owner
-// of their organisation as admin; it returns these new links.
+// LeaveProjects removes a user from the projects of an organisation, or from all projects
+// when organizationID is "". A project that is then without an owner or admin gets the
+// owner of its organisation as admin. It returns these new links.
 func (t *Tx) LeaveProjects(ctx context.Context, userID, organizationID string, at time.Time) ([]ProjectMember, error) {
 	sel := t.db.NewSelect().Model((*Project)(nil)).Column("p.id").
 		Where("EXISTS (SELECT 1 FROM project_members AS pm WHERE pm.project_id = p.id AND pm.user_id = ?)", userID).OrderExpr("p.id")
@@ -89,15 +89,15 @@ func (t *Tx) LeaveProjects(ctx context.Context, userID, organizationID string, a
 	return heirs, translate(err)
 }
 
-// ProjectForUpdate returns a project whose row stays locked until the
-// transaction ends; whoever changes its members holds it.
+// ProjectForUpdate returns a project and locks its row until the transaction ends. A
+// transaction that changes the project's members holds this lock.
 func (t *Tx) ProjectForUpdate(ctx context.Context, id string) (*Project, error) {
 	p := new(Project)
 	return first(ctx, t.locked(t.db.NewSelect().Model(p).Where("p.id = ?", id)), p)
 }
 
-// UpdateProject writes the name and description of a project that was read at
-// p.Version, which it moves on; ErrStale when it was changed meanwhile.
+// UpdateProject writes the name and description of a project that was read at p.Version,
+// and increases the version. ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateProject(ctx context.Context, p *Project) error {
 	p.Version++
 	res, err := t.db.NewUpdate().Model(p).Column("name", "description", "version").
@@ -111,8 +111,8 @@ func (t *Tx) DeleteProject(ctx context.Context, id string) error {
 	return changed(res, err, ErrNotFound)
 }
 
-// ProjectMembers lists a project's links with their users, in the order they
-// came in.
+// ProjectMembers lists a project's links with their users, in the order in which they
+// joined.
 func (q Queries) ProjectMembers(ctx context.Context, projectID string, p Page) ([]ProjectMember, error) {
 	var rows []ProjectMember
 	err := p.on(q.db.NewSelect().Model(&rows).Relation("User").Where("pm.project_id = ?", projectID).
@@ -120,15 +120,14 @@ func (q Queries) ProjectMembers(ctx context.Context, projectID string, p Page) (
 	return rows, translate(err)
 }
 
-// HasOtherProjectAdmin tells whether a project has an owner or admin beside
-// this user.
+// HasOtherProjectAdmin tells whether a project has another owner or admin than this user.
 func (q Queries) HasOtherProjectAdmin(ctx context.Context, projectID, userID string) (bool, error) {
 	ok, err := q.db.NewSelect().Model((*ProjectMember)(nil)).Where("pm.project_id = ?", projectID).
 		Where("pm.user_id <> ?", userID).Where("pm.role IN ('owner', 'admin')").Exists(ctx)
 	return ok, translate(err)
 }
 
-// SetProjectRole gives a linked user another role; ErrNotFound without a link.
+// SetProjectRole changes the role of a linked user; ErrNotFound without a link.
 func (t *Tx) SetProjectRole(ctx context.Context, projectID, userID, role string) error {
 	t.gains(userID)
 	res, err := t.db.NewUpdate().Model((*ProjectMember)(nil)).Set("role = ?", role).
@@ -136,7 +135,7 @@ func (t *Tx) SetProjectRole(ctx context.Context, projectID, userID, role string)
 	return changed(res, err, ErrNotFound)
 }
 
-// RemoveProjectMember takes a user out of a project; ErrNotFound without a link.
+// RemoveProjectMember removes a user from a project; ErrNotFound without a link.
 func (t *Tx) RemoveProjectMember(ctx context.Context, projectID, userID string) error {
 	res, err := t.db.NewDelete().Model((*ProjectMember)(nil)).Where("project_id = ?", projectID).
 		Where("user_id = ?", userID).Exec(ctx)

@@ -8,10 +8,10 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// QueueAges is how long the next job of each queue has been due, zero where
-// none waits: one step into an index for each queue, however many jobs wait.
+// QueueAges returns, by queue, for how long the next job has been due; zero where no job
+// waits. It costs one index lookup for each queue, however many jobs wait.
 func (q Queries) QueueAges(ctx context.Context, now time.Time, queues ...string) (map[string]time.Duration, error) {
-	// The order in which the queue itself takes jobs, which its index has.
+	// Use the order in which the queue itself takes jobs: its index has that order.
 	const next = "SELECT queue, scheduled_at FROM (SELECT queue, scheduled_at FROM river_job " +
 		"WHERE state = 'available' AND queue = ? ORDER BY priority, scheduled_at, id LIMIT 1) AS next"
 	ages, parts, args := map[string]time.Duration{}, make([]string, len(queues)), make([]any, len(queues))

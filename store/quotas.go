@@ -6,10 +6,10 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Owned is a kind of things that one person makes.
+// Owned is a kind of thing that one person makes.
 type Owned string
 
-// The kinds of things that are counted for their person.
+// The kinds of things that are counted for the person who made them.
 const (
 	OwnedOrganizations Owned = "organizations"
 	OwnedProjects      Owned = "projects"
@@ -19,7 +19,8 @@ const (
 	OwnedKeys          Owned = "keys"
 )
 
-// ownedRows counts the rows of each kind; an index finds them by their person.
+// ownedRows has the statement that counts the rows of each kind. An index finds them by
+// person.
 var ownedRows = map[Owned]string{
 	OwnedOrganizations: "SELECT count(*) FROM organizations WHERE owner_id = ?",
 	OwnedProjects:      "SELECT count(*) FROM projects WHERE created_by = ?",
@@ -29,7 +30,8 @@ var ownedRows = map[Owned]string{
 	OwnedKeys:          "SELECT count(*) FROM user_keys WHERE user_id = ?",
 }
 
-// Placed is a kind of things that a place has, by the name of its setting.
+// Placed is a kind of thing inside a place, for example rooms in a course. Its text is
+// the name of the limit's setting.
 type Placed string
 
 // The kinds of things that are counted for their place.
@@ -43,7 +45,8 @@ const (
 	PlacedAgents              Placed = "agents_per_project"
 )
 
-// placed says where each kind is; an index finds the rows by their place.
+// placed has, for each kind, the table of the place and the statement that counts. An
+// index finds the rows by place.
 var placed = map[Placed]struct{ place, rows string }{
 	PlacedRooms:               {"courses", "SELECT count(*) FROM rooms WHERE course_id = ?"},
 	PlacedAnnouncements:       {"courses", "SELECT count(*) FROM announcements WHERE course_id = ?"},
@@ -54,9 +57,9 @@ var placed = map[Placed]struct{ place, rows string }{
 	PlacedAgents:              {"projects", "SELECT count(*) FROM agents WHERE project_id = ?"},
 }
 
-// CountPlaced counts the things of a kind in a place, whose row stays locked
-// until the transaction ends, so that of two at once the second sees the first;
-// rows may go on referring to it.
+// CountPlaced counts the things of a kind in a place. It locks the place's row until the
+// transaction ends, so of two transactions at once the second sees the rows of the first.
+// Others may still add rows that refer to the place.
 func (t *Tx) CountPlaced(ctx context.Context, kind Placed, placeID string) (int, error) {
 	sel := t.db.NewSelect().TableExpr("?", bun.Ident(placed[kind].place)).Column("id").Where("id = ?", placeID)
 	if t.PG != nil {
@@ -66,15 +69,16 @@ func (t *Tx) CountPlaced(ctx context.Context, kind Placed, placeID string) (int,
 	if err := sel.Scan(ctx, &id); err != nil {
 		return 0, translate(err)
 	}
-	// A statement of its own: it sees what was committed while it waited.
+	// Count in a separate statement: it sees what was committed while this transaction
+	// waited for the lock.
 	var n int
 	err := t.db.NewSelect().ColumnExpr("(?)", bun.SafeQuery(placed[kind].rows, placeID)).Scan(ctx, &n)
 	return n, translate(err)
 }
 
-// LockPerson returns an account that nobody else locks so, or changes, until
-// the transaction ends; rows may go on referring to it. Take it last: then
-// nobody who waits for it holds what its holder needs.
+// LockPerson returns an account and locks it until the transaction ends: nobody else
+// takes this lock or changes the account. Others may still add rows that refer to it.
+// Take this lock last. Then nobody who waits for it holds a lock that its holder needs.
 func (t *Tx) LockPerson(ctx context.Context, id string) (*User, error) {
 	u := new(User)
 	sel := t.db.NewSelect().Model(u).Where("u.id = ?", id)
@@ -84,19 +88,19 @@ func (t *Tx) LockPerson(ctx context.Context, id string) (*User, error) {
 	return first(ctx, sel, u)
 }
 
-// CountOwned counts a person's things of a kind, by their index.
+// CountOwned counts a person's things of a kind, by an index.
 func (q Queries) CountOwned(ctx context.Context, kind Owned, userID string) (int, error) {
 	var n int
 	err := q.db.NewSelect().ColumnExpr("(?)", bun.SafeQuery(ownedRows[kind], userID)).Scan(ctx, &n)
 	return n, translate(err)
 }
 
-// rowBytes is what each row counts beside its texts, so that many small ones
-// are not free and the sum is over a bounded number of rows.
+// rowBytes counts for each row beside its texts. So many small rows are not free, and the
+// sum is over a bounded number of rows.
 const rowBytes = 1024
 
-// StoredBytes is about how much a person stores outside rooms. Neither database
-// reads the long texts for it: both know their lengths.
+// StoredBytes returns about how many bytes a person stores outside rooms. The databases
+// know the lengths of the long texts and do not read the texts for it.
 func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) {
 	size := "octet_length"
 	if q.postgres() {

@@ -5,17 +5,17 @@ import (
 	"sync/atomic"
 )
 
-// Reads counts the queries that were run under one context.
+// Reads counts the queries under one context.
 type Reads struct{ n atomic.Int64 }
 
-// Count is how many there were so far.
+// Count returns how many queries there were so far.
 func (r *Reads) Count() int64 { return r.n.Load() }
 
 type readsKey struct{}
 
-// CountReads returns a context under which queries are counted, so that a
-// request can say how many it took. On SQLite those of a writing transaction
-// are not seen: its connection is the job queue's too.
+// CountReads returns a context under which queries are counted, so that a request can
+// report its number. On SQLite it misses the queries of a writing transaction: that
+// connection belongs to the job queue too.
 func CountReads(ctx context.Context) (context.Context, *Reads) {
 	r := new(Reads)
 	return context.WithValue(ctx, readsKey{}, r), r

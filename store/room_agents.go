@@ -7,35 +7,36 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// RoomAgent is an agent in one room: how it is set there, over its own
-// settings, and what happened there as far as its trigger asks.
+// RoomAgent is an agent in one room. It has the agent's settings in this room, which
+// override its own, and what happened in the room, as far as the agent's trigger needs
+// it.
 type RoomAgent struct {
 	bun.BaseModel  `bun:"table:room_agents,alias:ra"`
 	RoomID         string `bun:",pk"`
 	AgentID        string `bun:",pk"`
 	CreatedAt      time.Time
 	IsActive       bool
-	TriggerConfig  JSON      `bun:",nullzero"` // members over the agent's own
+	TriggerConfig  JSON      `bun:",nullzero"` // members that replace the agent's own
 	ScheduleConfig JSON      `bun:",nullzero"` // ...
-	ContextWindow  int       `bun:",nullzero"` // instead of the agent's own
-	Override       JSON      `bun:",nullzero"` // members of the trigger that the agent itself has changed
-	OverrideUntil  time.Time `bun:",nullzero"` // ... zero for good
+	ContextWindow  int       `bun:",nullzero"` // replaces the agent's own
+	Override       JSON      `bun:",nullzero"` // members of the trigger that the agent changed by itself
+	OverrideUntil  time.Time `bun:",nullzero"` // until when Override holds; zero = for good
 	MutedUntil     time.Time `bun:",nullzero"`
-	AsleepAt       time.Time `bun:",nullzero"` // put to sleep, until a person's line behind AsleepSeq
+	AsleepAt       time.Time `bun:",nullzero"` // put to sleep, until a person's message after AsleepSeq
 	AsleepSeq      int64
-	WokenAt        time.Time `bun:",nullzero"` // staff woke it, when the room's newest event was WokenSeq
+	WokenAt        time.Time `bun:",nullzero"` // staff woke it when the room's newest event was WokenSeq
 	WokenSeq       int64
-	Since          time.Time `bun:",nullzero"` // its trigger counts since then, if not since CreatedAt
-	SpokeAt        time.Time `bun:",nullzero"` // its last line, or the last time its trigger made it speak
-	ReadSeq        int64     // the newest event that its last turn knew of
+	Since          time.Time `bun:",nullzero"` // its trigger counts from here; zero = from CreatedAt
+	SpokeAt        time.Time `bun:",nullzero"` // its last message, or the last time its trigger made it speak
+	ReadSeq        int64     // the newest event that its last turn had read
 	BrokeSeq       int64     // the newest event when it last broke a silence
-	NextDueAt      time.Time `bun:",nullzero"` // not later than its trigger is due
+	NextDueAt      time.Time `bun:",nullzero"` // no later than the time when its trigger is due
 	Version        int
 
 	Agent *Agent `bun:"rel:belongs-to,join:agent_id=id"`
 }
 
-// AgentsInRoom lists the agents that are in a room, in the order they came in.
+// AgentsInRoom lists the agents in a room, in the order in which they were added.
 func (q Queries) AgentsInRoom(ctx context.Context, roomID string) ([]Agent, error) {
 	var rows []Agent
 	ctx, bound := q.bound(ctx, roomID)
@@ -44,14 +45,14 @@ func (q Queries) AgentsInRoom(ctx context.Context, roomID string) ([]Agent, erro
 	return rows, translate(err)
 }
 
-// ListAgentsInRoom is AgentsInRoom for a reader.
+// ListAgentsInRoom is AgentsInRoom as a Listing, which reads the rows in portions.
 func (q Queries) ListAgentsInRoom(ctx context.Context, roomID string) (*Listing[Agent], error) {
 	return q.listAgents(ctx, Page{}, q.db.NewSelect().Model((*Agent)(nil)).Join("JOIN room_agents AS ra ON ra.agent_id = a.id").
 		Where("ra.room_id = ?", roomID).OrderExpr("ra.created_at, a.id"))
 }
 
-// RoomAgents lists the agents in a room with how they are set there, in the
-// order they came in.
+// RoomAgents lists the agents in a room with their settings there, in the order in which
+// they were added.
 func (q Queries) RoomAgents(ctx context.Context, roomID string) ([]RoomAgent, error) {
 	var rows []RoomAgent
 	ctx, bound := q.bound(ctx, roomID)
@@ -60,29 +61,29 @@ func (q Queries) RoomAgents(ctx context.Context, roomID string) ([]RoomAgent, er
 	return rows, translate(err)
 }
 
-// RoomAgent returns one agent in a room with how it is set there.
+// RoomAgent returns one agent in a room with its settings there.
 func (q Queries) RoomAgent(ctx context.Context, roomID, agentID string) (*RoomAgent, error) {
 	ra := new(RoomAgent)
 	return first(ctx, q.db.NewSelect().Model(ra).Relation("Agent").Where("ra.room_id = ?", roomID).Where("ra.agent_id = ?", agentID), ra)
 }
 
-// RoomAgentForUpdate returns how an agent is set in a room, without the agent,
-// locked until the transaction ends.
+// RoomAgentForUpdate returns the settings of an agent in a room, without the agent, and
+// locks the row until the transaction ends.
 func (t *Tx) RoomAgentForUpdate(ctx context.Context, roomID, agentID string) (*RoomAgent, error) {
 	ra := new(RoomAgent)
 	return first(ctx, t.locked(t.db.NewSelect().Model(ra).Where("ra.room_id = ?", roomID).Where("ra.agent_id = ?", agentID)), ra)
 }
 
-// AddRoomAgent puts an agent into a room, switched on; added is false when it
-// is there.
+// AddRoomAgent adds an agent to a room, switched on. added is false when it is there
+// already.
 func (t *Tx) AddRoomAgent(ctx context.Context, ra *RoomAgent) (added bool, err error) {
 	ra.IsActive, ra.Version = true, 1
 	return t.insertOnce(ctx, ra)
 }
 
-// UpdateRoomAgent writes how an agent that was read at ra.Version is set in a
-// room, and moves the version on; ErrStale when somebody else changed it
-// meanwhile. What happened in the room is not written.
+// UpdateRoomAgent writes the settings of an agent in a room that was read at ra.Version,
+// and increases the version. ErrStale when somebody else changed them meanwhile. It does
+// not write what happened in the room.
 func (t *Tx) UpdateRoomAgent(ctx context.Context, ra *RoomAgent) error {
 	ra.Version++
 	res, err := t.db.NewUpdate().Model(ra).
@@ -96,8 +97,8 @@ func (t *Tx) UpdateRoomAgent(ctx context.Context, ra *RoomAgent) error {
 	return nil
 }
 
-// CopyRoomAgent sets an agent in other rooms as it is set in one, and returns
-// those in which it is. Its triggers count from now on there.
+// CopyRoomAgent copies the settings of an agent in one room to other rooms. It returns
+// those rooms where the agent is. There its triggers count from now on.
 func (t *Tx) CopyRoomAgent(ctx context.Context, from *RoomAgent, roomIDs []string, now time.Time) (copied []string, err error) {
 	if len(roomIDs) == 0 {
 		return nil, nil
@@ -109,7 +110,7 @@ func (t *Tx) CopyRoomAgent(ctx context.Context, from *RoomAgent, roomIDs []strin
 	return copied, translate(err)
 }
 
-// RemoveRoomAgent takes an agent out of a room.
+// RemoveRoomAgent removes an agent from a room.
 func (t *Tx) RemoveRoomAgent(ctx context.Context, roomID, agentID string) error {
 	res, err := t.db.NewDelete().Model((*RoomAgent)(nil)).Where("room_id = ?", roomID).
 		Where("agent_id = ?", agentID).Exec(ctx)

@@ -10,10 +10,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Schema describes the tables of the current schema, except those that keep
-// the marks: a line "table: what it has" for each column in its place, each
-// constraint, index and trigger. Two databases of one kind with the same lines
-// treat every statement alike.
+// Schema describes the tables of the current schema without the tables of marks. It has
+// one text "table: what it has" for each column with its position, each constraint, index
+// and trigger. Two databases of one kind with the same texts treat every statement alike.
 func (d *DB) Schema(ctx context.Context) ([]string, error) { return d.schemaLines(ctx, d.write) }
 
 func (d *DB) schemaLines(ctx context.Context, db bun.IDB) ([]string, error) {
@@ -30,8 +29,8 @@ func (d *DB) schemaLines(ctx context.Context, db bun.IDB) ([]string, error) {
 	return lines, nil
 }
 
-// postgresSchema asks the catalogue. The server writes the expressions; with
-// "pretty" it leaves out the schema's name.
+// postgresSchema reads the catalogue. The server writes the expressions; with "pretty" it
+// leaves out the schema's name.
 func postgresSchema(ctx context.Context, db bun.IDB) (lines []string, err error) {
 	err = db.NewRaw(`WITH t AS (
 			SELECT c.oid, c.relname || ': ' AS name, c.relpersistence, c.relkind, c.relrowsecurity FROM pg_class AS c
@@ -58,8 +57,8 @@ func postgresSchema(ctx context.Context, db bun.IDB) (lines []string, err error)
 	return lines, err
 }
 
-// liteSchema takes apart the statements that SQLite keeps: they are all that
-// it knows of a table.
+// liteSchema parses the statements that SQLite stores. They are all that SQLite knows of
+// a table.
 func liteSchema(ctx context.Context, db bun.IDB) ([]string, error) {
 	var kept []struct{ Type, Tbl, SQL string }
 	err := db.NewRaw(`SELECT type, tbl_name AS tbl, sql FROM sqlite_master
@@ -90,10 +89,10 @@ func liteSchema(ctx context.Context, db bun.IDB) ([]string, error) {
 	return lines, nil
 }
 
-// constraint is how a part of CREATE TABLE begins that is no column.
+// constraint matches the beginning of a part of CREATE TABLE that is not a column.
 var constraint = regexp.MustCompile(`^(CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN)\b`)
 
-// plainSQL is a statement without comments, with as few blanks as it needs, cut
+// plainSQL returns a statement without comments and with as few blanks as possible, split
 // at the commas of its outermost brackets.
 func plainSQL(statement string) []string {
 	var parts []string

@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Session is one sign-in on one device. Generation counts the refresh tokens
-// that were given out; ImpersonatorID is the super admin who acts as UserID.
+// Session is one sign-in on one device. Generation counts the refresh tokens that it got.
+// ImpersonatorID is the super admin who acts as UserID.
 type Session struct {
 	bun.BaseModel  `bun:"table:sessions,alias:s"`
 	ID             string `bun:",pk"`
@@ -40,7 +40,7 @@ func (t *Tx) SessionForUpdate(ctx context.Context, id string) (*Session, error) 
 	return first(ctx, t.locked(t.db.NewSelect().Model(s).Where("s.id = ?", id)), s)
 }
 
-// LiveSessions returns those of ids that have neither ended nor expired and
+// LiveSessions returns the ids of those sessions that have neither ended nor expired and
 // whose user is active.
 func (q Queries) LiveSessions(ctx context.Context, ids []string, now time.Time) ([]string, error) {
 	var live []string
@@ -54,7 +54,7 @@ func (q Queries) LiveSessions(ctx context.Context, ids []string, now time.Time) 
 	return live, translate(err)
 }
 
-// SessionsOf lists a person's sessions that are open, the newest first.
+// SessionsOf lists a person's open sessions, newest first.
 func (q Queries) SessionsOf(ctx context.Context, userID string, now time.Time, p Page) ([]Session, error) {
 	var rows []Session
 	err := p.on(q.db.NewSelect().Model(&rows).Where("s.user_id = ?", userID).Where("s.ended_at IS NULL").Where("s.expires_at > ?", now).
@@ -65,22 +65,22 @@ func (q Queries) SessionsOf(ctx context.Context, userID string, now time.Time, p
 // CreateSession adds a session.
 func (t *Tx) CreateSession(ctx context.Context, s *Session) error { return t.insert(ctx, s) }
 
-// RotateSession writes a session's generation, which the caller has moved on by
-// one, with its new times; ErrStale when another request did so first.
+// RotateSession writes a session's generation and its new times. The caller has increased
+// the generation by one. ErrStale when another request did so first.
 func (t *Tx) RotateSession(ctx context.Context, s *Session) error {
 	res, err := t.db.NewUpdate().Model(s).Column("generation", "rotated_at", "expires_at").
 		Where("s.id = ?", s.ID).Where("s.generation = ?", s.Generation-1).Where("s.ended_at IS NULL").Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
-// EndSession ends a session and those opened from it; ending twice is no error.
+// EndSession ends a session and those opened from it. Ending it twice is no error.
 func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) error {
 	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
 		Where("id = ? OR parent_id = ?", id, id).Where("ended_at IS NULL").Exec(ctx)
 	return translate(err)
 }
 
-// EndOldSessions ends the sessions that a person has beside the newest so many.
+// EndOldSessions ends a person's sessions except the newest most.
 func (t *Tx) EndOldSessions(ctx context.Context, userID string, most int, reason string, now time.Time) error {
 	spare := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").Where("s.user_id = ?", userID).Where("s.impersonator_id IS NULL").
 		Where("s.ended_at IS NULL").OrderExpr("s.id DESC").Limit(1).Offset(int64(most))
@@ -89,11 +89,11 @@ func (t *Tx) EndOldSessions(ctx context.Context, userID string, most int, reason
 	return translate(err)
 }
 
-// EndSessionsOf ends all of a user's sessions, and those in which the user acts
-// as somebody else, but the one named by except and those opened from it. Their
-// devices are strange from then on, until somebody signs in there again.
+// EndSessionsOf ends all sessions of a user, and those in which the user acts as somebody
+// else. It spares the session except and those opened from it. The user's devices are
+// unknown from then on, until somebody signs in there again.
 func (t *Tx) EndSessionsOf(ctx context.Context, userID, except, reason string, now time.Time) error {
-	// The account's row comes first, as everywhere.
+	// Lock the account's row first, as everywhere.
 	if _, err := t.db.NewUpdate().Model((*User)(nil)).Set("device_epoch = device_epoch + 1").Where("id = ?", userID).Exec(ctx); err != nil {
 		return translate(err)
 	}
@@ -103,7 +103,7 @@ func (t *Tx) EndSessionsOf(ctx context.Context, userID, except, reason string, n
 	return translate(err)
 }
 
-// LiveSessionsOf returns the ids of what EndSessionsOf would end.
+// LiveSessionsOf returns the ids of the sessions that EndSessionsOf would end.
 func (t *Tx) LiveSessionsOf(ctx context.Context, userID, except string, now time.Time) ([]string, error) {
 	var ids []string
 	err := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").

@@ -28,7 +28,7 @@ func (t *Tx) SetSetting(ctx context.Context, key, value string) error {
 	return translate(err)
 }
 
-// InitSetting writes a value unless the key has one; it returns what is stored.
+// InitSetting writes a value unless the key has one. It returns the stored value.
 func (t *Tx) InitSetting(ctx context.Context, key, value string) (string, error) {
 	if _, err := t.db.NewInsert().Model(&setting{Key: key, Value: value}).
 		On("CONFLICT (key) DO NOTHING").Exec(ctx); err != nil {
@@ -37,8 +37,8 @@ func (t *Tx) InitSetting(ctx context.Context, key, value string) (string, error)
 	return t.Setting(ctx, key)
 }
 
-// DeleteSetting removes a value; ErrNotFound when it was not set, so that a
-// one-time value can be spent by one caller only.
+// DeleteSetting deletes a value. ErrNotFound when it was not set, so only one caller can
+// spend a one-time value.
 func (t *Tx) DeleteSetting(ctx context.Context, key string) error {
 	res, err := t.db.NewDelete().Model((*setting)(nil)).Where("key = ?", key).Exec(ctx)
 	return changed(res, err, ErrNotFound)

@@ -7,8 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// SigninFailure is one failed sign-in, under a key that stands for an account
-// or for an address.
+// SigninFailure is one failed sign-in. Its key stands for an account or an address.
 type SigninFailure struct {
 	bun.BaseModel `bun:"table:signin_failures,alias:sf"`
 	ID            string `bun:",pk"`
@@ -22,8 +21,8 @@ type FailureCount struct {
 	First, Last time.Time
 }
 
-// SigninFailures counts the failures of each key since a time, up to most of
-// each: a flood of one key must not hide those of another.
+// SigninFailures counts the failures of each key since a time, at most most for each key.
+// A flood on one key must not hide the failures of another.
 func (q Queries) SigninFailures(ctx context.Context, keys []string, since time.Time, most int) (map[string]FailureCount, error) {
 	counts := map[string]FailureCount{}
 	for _, key := range keys {
@@ -39,7 +38,7 @@ func (q Queries) SigninFailures(ctx context.Context, keys []string, since time.T
 	return counts, nil
 }
 
-// AddSigninFailures notes one failure under each key.
+// AddSigninFailures adds one failure for each key.
 func (t *Tx) AddSigninFailures(ctx context.Context, keys []string, at time.Time) error {
 	rows := make([]SigninFailure, len(keys))
 	for i, k := range keys {
@@ -48,7 +47,7 @@ func (t *Tx) AddSigninFailures(ctx context.Context, keys []string, at time.Time)
 	return t.insert(ctx, &rows)
 }
 
-// ForgiveSignin drops the failures under each key, after a success.
+// ForgiveSignin deletes the failures of each key, after a success.
 func (t *Tx) ForgiveSignin(ctx context.Context, keys ...string) error {
 	_, err := t.db.NewDelete().Model((*SigninFailure)(nil)).Where("key IN (?)", bun.List(keys)).Exec(ctx)
 	return translate(err)

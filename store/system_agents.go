@@ -6,8 +6,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// isSystem is a system agent: in no project, nobody's template and not outside
-// this program. An index lets each type have one.
+// isSystem selects system agents: in no project, no template and not external. An index
+// allows one for each type.
 const isSystem = "a.project_id IS NULL AND NOT a.is_template AND NOT a.is_external"
 
 // System tells whether this is one of the program's own agents.
@@ -19,7 +19,7 @@ func (q Queries) SystemAgent(ctx context.Context, agentType string) (*Agent, err
 	return first(ctx, q.systemAgent(a, agentType), a)
 }
 
-// SystemAgentForUpdate returns the system agent of a type, locked until the
+// SystemAgentForUpdate returns the system agent of a type and locks its row until the
 // transaction ends.
 func (t *Tx) SystemAgentForUpdate(ctx context.Context, agentType string) (*Agent, error) {
 	a := new(Agent)

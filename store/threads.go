@@ -9,9 +9,9 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Thread is a conversation of one person with one agent; AgentID is empty once
-// the agent is gone. Asking names the line that the agent is answering now, a
-// claim that lapses at AskingUntil.
+// Thread is a conversation of one person with one agent. AgentID is empty once the agent
+// is gone. Asking is the message that the agent is answering now; this claim ends at
+// AskingUntil.
 type Thread struct {
 	bun.BaseModel `bun:"table:threads,alias:th"`
 	ID            string `bun:",pk"`
@@ -28,14 +28,14 @@ type Thread struct {
 	Version       int
 }
 
-// The roles of a thread's lines.
+// The roles of a thread's messages.
 const (
 	ThreadUser      = "user"
 	ThreadAssistant = "assistant"
 )
 
-// ThreadMessage is one line of a thread. Answers is the line that an agent's
-// line answers: each is answered once.
+// ThreadMessage is one message of a thread. In an agent's message Answers is the message
+// that it answers. Each message is answered once.
 type ThreadMessage struct {
 	bun.BaseModel `bun:"table:thread_messages,alias:tm"`
 	ID            string `bun:",pk"`
@@ -44,7 +44,7 @@ type ThreadMessage struct {
 	Role          string
 	Content       string
 	MetadataJSON  *string `bun:"metadata_json"`
-	ClientID      string  `bun:",nullzero"` // the sender's own name for it, which makes a resend harmless
+	ClientID      string  `bun:",nullzero"` // the sender's own id for it; a resend with it adds nothing
 	Answers       string  `bun:",nullzero"`
 	CreatedAt     time.Time
 }
@@ -55,8 +55,8 @@ func (q Queries) Thread(ctx context.Context, id string) (*Thread, error) {
 	return first(ctx, q.db.NewSelect().Model(th).Where("th.id = ?", id), th)
 }
 
-// ThreadsOf lists a person's threads, the last used first; with agentID only
-// those with that agent, with projectID only those in that project.
+// ThreadsOf lists a person's threads, last used first. With agentID it lists only those
+// with that agent, with projectID only those in that project.
 func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID string, p Page) (*Listing[Thread], error) {
 	sel := q.db.NewSelect().Model((*Thread)(nil)).Where("th.user_id = ?", userID).OrderExpr("th.updated_at DESC, th.id DESC")
 	if agentID != "" {
@@ -70,8 +70,8 @@ func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID strin
 		id:   func(th *Thread) string { return th.ID }})
 }
 
-// ThreadForUpdate returns a thread whose row stays locked until the
-// transaction ends; whoever adds a line holds it.
+// ThreadForUpdate returns a thread and locks its row until the transaction ends. A
+// transaction that adds a message holds this lock.
 func (t *Tx) ThreadForUpdate(ctx context.Context, id string) (*Thread, error) {
 	th := new(Thread)
 	return first(ctx, t.locked(t.db.NewSelect().Model(th).Where("th.id = ?", id)), th)
@@ -80,7 +80,7 @@ func (t *Tx) ThreadForUpdate(ctx context.Context, id string) (*Thread, error) {
 // CreateThread adds a thread; ErrReferenced when its project or agent is gone.
 func (t *Tx) CreateThread(ctx context.Context, th *Thread) error { return t.insert(ctx, th) }
 
-// UpdateThread writes a thread that was read at th.Version, which it moves on;
+// UpdateThread writes a thread that was read at th.Version, and increases the version.
 // ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateThread(ctx context.Context, th *Thread) error {
 	th.Version++
@@ -89,7 +89,7 @@ func (t *Tx) UpdateThread(ctx context.Context, th *Thread) error {
 	return changed(res, err, ErrStale)
 }
 
-// DeleteThread removes a thread with its lines.
+// DeleteThread deletes a thread with its messages.
 func (t *Tx) DeleteThread(ctx context.Context, id string) error {
 	res, err := t.db.NewDelete().Model((*Thread)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
@@ -100,8 +100,8 @@ func (q Queries) ThreadContents(ctx context.Context, id string) (Counts, error) 
 	return q.counts(ctx, id, []held{{"messages", "thread_messages", "thread_id = ?"}})
 }
 
-// ThreadMessages lists a thread's lines, oldest first: the newest limit of
-// those with a seq below before (0 = no bound).
+// ThreadMessages lists the newest messages of a thread, oldest first. It takes those with
+// a seq below before (0 = no bound), limit at most.
 func (q Queries) ThreadMessages(ctx context.Context, threadID string, before int64, limit int) ([]ThreadMessage, error) {
 	if before <= 0 {
 		before = math.MaxInt64
@@ -115,7 +115,7 @@ func (q Queries) ThreadMessages(ctx context.Context, threadID string, before int
 	return rows, translate(err)
 }
 
-// ListThreadMessages is ThreadMessages for a reader.
+// ListThreadMessages is ThreadMessages as a Listing, which reads the texts in portions.
 func (q Queries) ListThreadMessages(ctx context.Context, threadID string, before int64, limit int) (*Listing[ThreadMessage], error) {
 	if before <= 0 {
 		before = math.MaxInt64
@@ -129,27 +129,27 @@ func (q Queries) ListThreadMessages(ctx context.Context, threadID string, before
 	return l, err
 }
 
-// ThreadMessage returns a line of a thread.
+// ThreadMessage returns a message of a thread.
 func (q Queries) ThreadMessage(ctx context.Context, threadID, id string) (*ThreadMessage, error) {
 	m := new(ThreadMessage)
 	return first(ctx, q.db.NewSelect().Model(m).Where("tm.id = ?", id).Where("tm.thread_id = ?", threadID), m)
 }
 
-// ThreadMessageByClientID returns the line that was sent under this name.
+// ThreadMessageByClientID returns the message that was sent with this ClientID.
 func (q Queries) ThreadMessageByClientID(ctx context.Context, threadID, clientID string) (*ThreadMessage, error) {
 	m := new(ThreadMessage)
 	return first(ctx, q.db.NewSelect().Model(m).Where("tm.thread_id = ?", threadID).Where("tm.client_id = ?", clientID), m)
 }
 
-// ThreadAnswer returns the line that answers a line; ErrNotFound while there
-// is none.
+// ThreadAnswer returns the message that answers a message; ErrNotFound while there is
+// none.
 func (q Queries) ThreadAnswer(ctx context.Context, messageID string) (*ThreadMessage, error) {
 	m := new(ThreadMessage)
 	return first(ctx, q.db.NewSelect().Model(m).Where("tm.answers = ?", messageID), m)
 }
 
-// CreateThreadMessage adds a line under a seq that the caller took from the
-// thread, which it holds.
+// CreateThreadMessage adds a message. The caller has locked the thread and taken the
+// message's seq from it.
 func (t *Tx) CreateThreadMessage(ctx context.Context, m *ThreadMessage) error {
 	return t.insert(ctx, m)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// AccessToken is a personal access token; the token itself is not kept, only
-// its hash. Scopes is a list of texts.
+// AccessToken is a personal access token. Only the token's hash is stored. Scopes is a
+// list of texts.
 type AccessToken struct {
 	bun.BaseModel `bun:"table:access_tokens,alias:at"`
 	ID            string `bun:",pk"`
@@ -46,8 +46,8 @@ func (q Queries) AccessTokens(ctx context.Context, userID string) ([]AccessToken
 	return rows, translate(err)
 }
 
-// LiveAccessTokens returns those of ids that have not expired and whose user is
-// active.
+// LiveAccessTokens returns the ids of those tokens that have not expired and whose user
+// is active.
 func (q Queries) LiveAccessTokens(ctx context.Context, ids []string, now time.Time) ([]string, error) {
 	var live []string
 	if len(ids) == 0 {
@@ -59,8 +59,8 @@ func (q Queries) LiveAccessTokens(ctx context.Context, ids []string, now time.Ti
 	return live, translate(err)
 }
 
-// LockAccessTokens locks a person against others who make tokens for them, and
-// counts those that there are.
+// LockAccessTokens locks a person, so that no other transaction makes tokens for them,
+// and counts the person's tokens.
 func (t *Tx) LockAccessTokens(ctx context.Context, userID string) (int64, error) {
 	u := new(User)
 	if _, err := first(ctx, t.locked(t.db.NewSelect().Model(u).Column("u.id").Where("u.id = ?", userID)), u); err != nil {
@@ -89,7 +89,7 @@ func (t *Tx) DeleteAccessTokensOf(ctx context.Context, userID string) ([]string,
 	return ids, translate(err)
 }
 
-// UseAccessTokens notes that tokens were used.
+// UseAccessTokens records the last use of tokens.
 func (t *Tx) UseAccessTokens(ctx context.Context, ids []string, now time.Time) error {
 	_, err := t.db.NewUpdate().Model((*AccessToken)(nil)).Set("last_used_at = ?", now).Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	return translate(err)

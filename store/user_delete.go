@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// heldByUser is what goes, or passes to somebody else, with an account; what
-// the person said stays.
+// heldByUser is what is deleted with an account or passes to somebody else. The person's
+// messages stay.
 var heldByUser = []held{
 	{"courses_transferred", "courses", "owner_id = ?"}, {"organizations_transferred", "organizations", "owner_id = ?"},
 	{"messages", "messages", "sender_id = ?"}, {"keys", "user_keys", "user_id = ?"},
@@ -17,13 +17,13 @@ var heldByUser = []held{
 	{"threads", "threads", "user_id = ?"},
 }
 
-// UserContents counts what a deletion of the user concerns.
+// UserContents counts what deleting the user affects.
 func (q Queries) UserContents(ctx context.Context, id string) (Counts, error) {
 	return q.counts(ctx, id, heldByUser)
 }
 
-// GiveAway makes another user the owner of all courses and organisations that
-// one owns, links the new owner to them as an owner is, and returns their ids.
+// GiveAway makes another user the owner of all courses and organisations of one user. It
+// links the new owner to them as an owner is linked, and returns their ids.
 func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) (courses, organizations []string, err error) {
 	t.gains(to)
 	for _, link := range []string{
@@ -45,15 +45,16 @@ func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) (cours
 	return courses, organizations, translate(err)
 }
 
-// DisownEvents takes a user's name and id out of the events of what the user
-// said and made; name stands there from then on. The caller holds the user's
-// row, so that nothing new comes in between.
+// DisownEvents removes a user's name and id from the events about what the user wrote and
+// made, and puts name there instead. The caller holds the lock of the user's row, so that
+// no new event comes in between.
 func (t *Tx) DisownEvents(ctx context.Context, userID, name string) error {
 	said := "json_remove(json_set(body, '$.sender', ?1), '$.sender_id', '$.client_id')"
 	made := "replace(replace(body, '\"created_by\":' || ?1, '\"created_by\":null'), '\"last_modified_by\":' || ?1, '\"last_modified_by\":null')"
 	if t.PG != nil {
 		said = "(jsonb_set(body::jsonb, '{sender}', to_jsonb(?1::text)) - 'sender_id' - 'client_id')::json"
-		// As text, because jsonb would change the order of the members that clients own.
+		// Replace in the text: jsonb would change the order of members that belong to
+		// clients.
 		made = "replace(replace(body::text, '\"created_by\":' || ?1, '\"created_by\":null'), '\"last_modified_by\":' || ?1, '\"last_modified_by\":null')::json"
 	}
 	if _, err := t.db.NewRaw("UPDATE events SET actor_id = NULL, body = "+said+

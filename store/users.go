@@ -8,7 +8,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// User is a person's account. PasswordHash never leaves the store's callers.
+// User is a person's account. PasswordHash never goes beyond the packages that call the
+// store.
 type User struct {
 	bun.BaseModel `bun:"table:users,alias:u"`
 	ID            string `bun:",pk"`
@@ -21,14 +22,14 @@ type User struct {
 	IsActive      bool
 	CreatedAt     time.Time
 	Version       int
-	DeviceEpoch   int    // moves on when the devices that signed in are no longer known
+	DeviceEpoch   int    // increases when the devices that signed in become unknown
 	EmailKey      string `bun:",nullzero"` // LoginKey of Email, "" while another account has it
 	UsernameKey   string `bun:",nullzero"`
 
-	SearchText string `bun:",scanonly"` // the database makes it
+	SearchText string `bun:",scanonly"` // computed by the database
 }
 
-// Name is what others see: the full name, else the user name, else the e-mail.
+// Name returns what others see: the full name, else the user name, else the e-mail.
 func (u *User) Name() string {
 	for _, n := range []*string{u.FullName, u.Username} {
 		if n != nil && *n != "" {
@@ -44,18 +45,17 @@ func (q Queries) User(ctx context.Context, id string) (*User, error) {
 	return first(ctx, q.db.NewSelect().Model(u).Where("u.id = ?", id), u)
 }
 
-// UserByEmail finds an account by its e-mail, in any spelling of it; the one
-// that is spelled so goes first.
+// UserByEmail finds an account by its e-mail in any spelling. An exact match comes first.
 func (q Queries) UserByEmail(ctx context.Context, email string) (*User, error) {
 	u := new(User)
 	return first(ctx, q.db.NewSelect().Model(u).Where("lower(u.email) = lower(?) OR u.email_key = ?", email, LoginKey(email)).
 		OrderExpr("CASE WHEN u.email = ? THEN 0 WHEN lower(u.email) = lower(?) THEN 1 ELSE 2 END", email, email), u)
 }
 
-// UserByLogin finds an account by e-mail or user name, in any spelling. An
-// e-mail goes before a user name, so that nobody can take over another's e-mail
-// as a user name; what is spelled exactly so goes before both, since two
-// accounts from before there was a key may differ by their spelling alone.
+// UserByLogin finds an account by e-mail or user name in any spelling. An e-mail comes
+// before a user name, so nobody can take another's e-mail as a user name. An exact match
+// comes before both: two accounts from before there were keys may differ only in
+// spelling.
 func (q Queries) UserByLogin(ctx context.Context, login string) (*User, error) {
 	u, key := new(User), LoginKey(login)
 	return first(ctx, q.db.NewSelect().Model(u).
@@ -71,8 +71,8 @@ func (q Queries) Users(ctx context.Context, p Page) (*Listing[User], error) {
 		id:   func(u *User) string { return u.ID }})
 }
 
-// UserSearch says whom a search is for. Text may stand anywhere in the e-mail,
-// the name or the user name, in any case.
+// UserSearch says which accounts to find. Text may be anywhere in the e-mail, the name or
+// the user name, in any case.
 type UserSearch struct {
 	Text     string
 	Inactive bool   // find inactive accounts too
@@ -103,12 +103,12 @@ func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) 
 	return rows, translate(err)
 }
 
-// maxCased bounds the spellings of a text to 2^4.
+// maxCased limits the spellings of a text to 2^4.
 const maxCased = 4
 
-// spellings are the texts that a database may have made of one in lower(),
-// which leaves letters beyond A to Z alone on SQLite, and in some locales on
-// Postgres: each of the first few such letters in either case.
+// spellings returns all texts that lower() may have made of a text. On SQLite, and in
+// some locales on Postgres, lower() changes only A to Z. So each of the first few other
+// letters comes in both cases.
 func spellings(text string) []string {
 	all, cased := []string{""}, 0
 	for _, r := range text {
@@ -129,9 +129,9 @@ func spellings(text string) []string {
 	return all
 }
 
-// coursesOf are the ids of the courses that a user owns or is linked to, and
-// classmatesOf the people of those. bun would put brackets around the parts of
-// a UNION, which SQLite does not take.
+// coursesOf are the ids of the courses that a user owns or is linked to; classmatesOf are
+// the people in those. They are plain SQL because bun would put brackets around the parts
+// of a UNION, which SQLite does not accept.
 const (
 	coursesOf = "SELECT course_id FROM course_members WHERE user_id = ?0 UNION ALL SELECT id FROM courses WHERE owner_id = ?0"
 	staffedBy = "SELECT course_id FROM course_members WHERE user_id = ?0 AND role IN ('teacher', 'ta')" +
@@ -163,22 +163,21 @@ func (q Queries) HasSuperAdmin(ctx context.Context) (bool, error) {
 // CreateUser adds an account; ErrExists when the e-mail or user name is taken.
 func (t *Tx) CreateUser(ctx context.Context, u *User) error { return t.insert(ctx, u) }
 
-// CreateUserOnce adds an account unless its e-mail or user name is taken, and
-// tells which; the transaction can go on after either.
+// CreateUserOnce adds an account unless its e-mail or user name is taken. added tells
+// whether it did. The transaction can go on in both cases.
 func (t *Tx) CreateUserOnce(ctx context.Context, u *User) (added bool, err error) {
 	return t.insertOnce(ctx, u)
 }
 
-// UserForUpdate returns an account whose row stays locked until the
-// transaction ends.
+// UserForUpdate returns an account and locks its row until the transaction ends.
 func (t *Tx) UserForUpdate(ctx context.Context, id string) (*User, error) {
 	u := new(User)
 	return first(ctx, t.locked(t.db.NewSelect().Model(u).Where("u.id = ?", id)), u)
 }
 
-// LockSuperAdmins returns the ids of the active super admins and keeps them so
-// until the transaction ends. Whoever may also lock an account by itself does
-// so after this, lest two wait for each other.
+// LockSuperAdmins returns the ids of the active super admins and locks their rows until
+// the transaction ends. Lock a single account only after this, otherwise two transactions
+// could wait for each other.
 func (t *Tx) LockSuperAdmins(ctx context.Context) ([]string, error) {
 	var ids []string
 	err := t.locked(t.db.NewSelect().Model((*User)(nil)).Column("u.id").Where("u.role = 'super_admin'").Where("u.is_active").
@@ -186,11 +185,11 @@ func (t *Tx) LockSuperAdmins(ctx context.Context) ([]string, error) {
 	return ids, translate(err)
 }
 
-// UpdateUser writes an account that was read at u.Version, which it moves on;
+// UpdateUser writes an account that was read at u.Version, and increases the version.
 // ErrStale when it was changed meanwhile, ErrExists for a taken user name.
 func (t *Tx) UpdateUser(ctx context.Context, u *User) error {
 	u.Version++
-	t.gains(u.ID) // the role may be another
+	t.gains(u.ID) // the role may have changed
 	res, err := t.db.NewUpdate().Model(u).
 		Column("username", "username_key", "full_name", "role", "avatar_url", "password_hash", "is_active", "version").
 		Where("u.id = ?", u.ID).Where("u.version = ?", u.Version-1).Exec(ctx)

@@ -10,21 +10,21 @@ func (q Queries) Workflows(ctx context.Context, courseID string, p Page) ([]Work
 	return rows, translate(err)
 }
 
-// WorkflowContents counts what loses something when a workflow is deleted.
+// WorkflowContents counts the rooms that lose their workflow when this one is deleted.
 func (q Queries) WorkflowContents(ctx context.Context, id string) (Counts, error) {
 	return q.counts(ctx, id, []held{{"rooms", "rooms", "workflow = ?"}})
 }
 
-// WorkflowForUpdate returns a workflow whose row stays locked until the
-// transaction ends. Who locks rooms too does so afterwards.
+// WorkflowForUpdate returns a workflow and locks its row until the transaction ends. Lock
+// rooms only after this.
 func (t *Tx) WorkflowForUpdate(ctx context.Context, id string) (*Workflow, error) {
 	w := new(Workflow)
 	return first(ctx, t.locked(t.db.NewSelect().Model(w).Where("w.id = ?", id)), w)
 }
 
-// UpdateWorkflow writes the name and graph of a workflow that was read at
-// w.Version, which it moves on; ErrStale when it was changed meanwhile,
-// ErrExists when its course has another one of that name.
+// UpdateWorkflow writes the name and graph of a workflow that was read at w.Version, and
+// increases the version. ErrStale when it was changed meanwhile, ErrExists when its
+// course has another workflow of that name.
 func (t *Tx) UpdateWorkflow(ctx context.Context, w *Workflow) error {
 	w.Version++
 	res, err := t.db.NewUpdate().Model(w).Column("name", "graph", "updated_at", "version").
@@ -32,8 +32,8 @@ func (t *Tx) UpdateWorkflow(ctx context.Context, w *Workflow) error {
 	return changed(res, err, ErrStale)
 }
 
-// DeleteWorkflow removes a workflow and takes it from the rooms that have it.
-// Runs keep the graph that they began with.
+// DeleteWorkflow deletes a workflow and removes it from the rooms that use it. Runs keep
+// the graph with which they began.
 func (t *Tx) DeleteWorkflow(ctx context.Context, id string) error {
 	_, err := t.db.NewUpdate().Model((*Room)(nil)).Set("workflow = NULL").Where("workflow = ?", id).Exec(ctx)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Workflow is a graph that turns of a course's rooms can go through.
+// Workflow is a graph for the turns in a course's rooms.
 type Workflow struct {
 	bun.BaseModel `bun:"table:workflows,alias:w"`
 	ID            string `bun:",pk"`
@@ -20,8 +20,8 @@ type Workflow struct {
 	Version       int64
 }
 
-// SetRoomWorkflow gives a room the workflow that its turns go through from now
-// on: the name of one that ships with the program or an id; "" is the default.
+// SetRoomWorkflow sets the workflow of a room's future turns: the name of one that ships
+// with the program, or an id. "" is the default.
 func (t *Tx) SetRoomWorkflow(ctx context.Context, roomID, workflow string) error {
 	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("workflow = NULLIF(?, '')", workflow).Where("id = ?", roomID).Exec(ctx)
 	return changed(res, err, ErrNotFound)

@@ -63,7 +63,7 @@ func (s *Server) agentType(ctx context.Context, actor *app.Actor, in *agentTypeI
 	return &oneAgentTypeOut{agentTypeForm(t)}, nil
 }
 
-// AgentTypeSettingsIn are the members of an agent type beside its names.
+// AgentTypeSettingsIn are the members of an agent type other than its names.
 type AgentTypeSettingsIn struct {
 	Description          opt[string]          `json:"description,omitempty"`
 	Category             opt[string]          `json:"category,omitempty" doc:"instructor, participant, utility or external: how agents of the type behave in a room"`

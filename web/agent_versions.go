@@ -24,8 +24,8 @@ func versionForm(v *store.AgentVersion) versionOut {
 		Model: v.Model, CreatedAt: instant(v.CreatedAt), CreatedBy: nullable(v.CreatedBy)}
 }
 
-// agentUnmasked is an agent without the mask of its key, as the routes under
-// /agent-config have it.
+// agentUnmasked returns an agent without the mask of its key, as the routes under
+// /agent-config answer.
 func (s *Server) agentUnmasked(a *store.Agent) agentOut {
 	out := s.agentForm(a)
 	out.MaskedAPIKey = nil

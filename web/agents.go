@@ -10,7 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// agentOut is an agent's configuration. Of its key it has the mask alone.
+// agentOut is an agent's configuration. It has the key's mask, never the key.
 type agentOut struct {
 	ID             string     `json:"id" format:"uuid"`
 	ProjectID      *string    `json:"project_id" format:"uuid"`
@@ -36,7 +36,7 @@ type agentOut struct {
 	UserKeyIDs     jsonTexts  `json:"user_key_ids"`
 }
 
-// agentFace is what readers of a room may know of an agent.
+// agentFace returns what people in a room may know of an agent.
 func agentFace(a *store.Agent) agentOut {
 	return agentOut{ID: a.ID, Type: a.Type, Name: a.Name, Category: a.Category, IsActive: a.IsActive, IsExternal: a.IsExternal}
 }
@@ -58,8 +58,8 @@ type (
 	oneAgentOut struct{ Body agentOut }
 )
 
-// AgentSettingsIn are the members of an agent beside those that a new one must
-// have. What a client read, it may send back whole.
+// AgentSettingsIn are the members of an agent other than those that a new one needs. A
+// client may send back everything that it read.
 type AgentSettingsIn struct {
 	Name           opt[string]          `json:"name,omitempty"`
 	Category       opt[string]          `json:"category,omitempty"`

@@ -43,9 +43,8 @@ func underDocsPolicy(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// packedFileOf is fileOf for bytes that are compressed with brotli, which
-// browsers take where there is https; others get them unpacked, all the same
-// copy.
+// packedFileOf is fileOf for bytes that are compressed with brotli. Browsers accept
+// brotli only over https; other clients get the bytes unpacked, all from one copy.
 func packedFileOf(name string, packed []byte) fiber.Handler {
 	asIs := fileOf(name, packed)
 	unpacked := sync.OnceValues(func() (fiber.Handler, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app/realtime"
 )
 
-// closeCodes are those with which the server ends a socket.
+// closeCodes are the close codes with which the server ends a socket.
 var closeCodes = map[int]string{
 	realtime.CloseGoingAway:    "The server stops; come back, with after=<the last seq>",
 	closeUnsupported:           "A binary frame; send text",
@@ -21,7 +21,7 @@ var closeCodes = map[int]string{
 	realtime.CloseTooSlow:      "The socket fell behind or fell silent; come back, with after=<the last seq>",
 }
 
-// asyncAPI is the description of the room's socket in both protocols
+// asyncAPI returns the description of the room's socket in both protocols
 // (https://www.asyncapi.com/docs/reference/specification/v3.0.0).
 func asyncAPI(version string) ([]byte, error) {
 	type m = map[string]any
@@ -76,7 +76,7 @@ func asyncAPI(version string) ([]byte, error) {
 	})
 }
 
-// channel is the socket in one of its protocols.
+// channel describes the socket in one of its protocols.
 func channel(summary, description string, messages, headers map[string]any) map[string]any {
 	type m = map[string]any
 	binding := m{"method": "GET", "query": m{"type": "object", "properties": m{

@@ -41,7 +41,7 @@ func auditForm(e *store.AuditEntry) auditOut {
 		RequestID: textOrNil(e.RequestID)}
 }
 
-// textOrNil is a text that leaves as null when there is none.
+// textOrNil returns nil for an empty text, which is sent as null.
 func textOrNil(s string) *string {
 	if s == "" {
 		return nil

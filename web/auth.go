@@ -24,8 +24,8 @@ const (
 	cookieAccess  = "access_token"
 	cookieRefresh = "refresh_token"
 	pathRefresh   = v1 + "/login/refresh"
-	// cookieDevice outlives the session: by it a device passes the locks that
-	// others bring about. It opens nothing by itself.
+	// cookieDevice outlives the session. With it a device may sign in although others
+	// have caused a lock on the account. It gives no access by itself.
 	cookieDevice = "known_device"
 	pathSignIn   = v1 + "/login/access-token"
 )
@@ -45,8 +45,9 @@ func (s *Server) sessionCookies(t *app.Tokens) []http.Cookie {
 	return []http.Cookie{s.cookie(cookieAccess, t.Access, "/", age), s.cookie(cookieRefresh, t.Refresh, pathRefresh, age)}
 }
 
-// signedIn are the cookies of a device that signed in: beside the session's the
-// note by which it is known when it does so again, and which goes nowhere else.
+// signedIn returns the cookies for a device that signed in: the session's cookies, and
+// the note that identifies the device at its next sign-in. The note is sent to no other
+// address.
 func (s *Server) signedIn(t *app.Tokens, note secret.Text) (*cookiesOut, error) {
 	cookies := s.sessionCookies(t)
 	fresh, life, err := s.app.DeviceNote(t, note)
@@ -59,13 +60,13 @@ func (s *Server) signedIn(t *app.Tokens, note secret.Text) (*cookiesOut, error) 
 	return &cookiesOut{SetCookie: cookies}, nil
 }
 
-// clearedCookies make the browser forget the session: Max-Age=0.
+// clearedCookies returns cookies that make the browser forget the session: Max-Age=0.
 func (s *Server) clearedCookies() []http.Cookie {
 	return []http.Cookie{s.cookie(cookieAccess, "", "/", -1), s.cookie(cookieRefresh, "", pathRefresh, -1)}
 }
 
-// signInIn is the OAuth2 password form (RFC 6749 section 4.3.2), urlencoded or
-// multipart. huma knows no forms that come in two encodings, hence the raw body.
+// signInIn is the OAuth2 password form (RFC 6749, section 4.3.2), urlencoded or
+// multipart. It has the raw body because huma cannot describe a form with two encodings.
 type signInIn struct {
 	RawBody []byte `contentType:"multipart/form-data"`
 	form    url.Values
@@ -75,7 +76,7 @@ const signInTimeout = 25 * time.Second
 
 const maxFormBytes = 64 << 10
 
-// Resolve reads the form and names the members that it lacks.
+// Resolve reads the form and reports the members that are missing.
 func (in *signInIn) Resolve(ctx huma.Context) []error {
 	bad := func(field, message string) []error {
 		return []error{&huma.ErrorDetail{Location: field, Message: message}}
@@ -117,7 +118,7 @@ func multipartForm(body []byte, boundary string) (url.Values, error) {
 	return form.Value, form.RemoveAll()
 }
 
-// signInForm describes the form, since huma sees only bytes.
+// signInForm describes the form. huma sees only bytes.
 func signInForm() *huma.RequestBody {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
 	form := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"username", "password"},
@@ -131,7 +132,8 @@ func signInForm() *huma.RequestBody {
 }
 
 func (s *Server) signIn(ctx context.Context, c *fiber.Ctx, in *signInIn) (*cookiesOut, error) {
-	// Less than the request may take, so that who waits is told when to come back.
+	// This is less than a request's deadline, so a waiting client is told when to come
+	// back.
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
 	client := s.client(c)
@@ -145,7 +147,8 @@ func (s *Server) signIn(ctx context.Context, c *fiber.Ctx, in *signInIn) (*cooki
 func (s *Server) refresh(ctx context.Context, c *fiber.Ctx, _ *empty) (*cookiesOut, error) {
 	tokens, err := s.app.Refresh(ctx, cookieOf(c, cookieRefresh))
 	if app.KindOf(err) == app.KindUnauthenticated && err != nil {
-		// The session is over, and a browser that keeps its cookies would ask again.
+		// Clear the cookies: the session has ended, and a browser that keeps them would
+		// ask again.
 		p := s.problemOf(ctx, err)
 		for _, cookie := range append(s.clearedCookies(), s.impersonationEnded()...) {
 			p.header.Add(fiber.HeaderSetCookie, cookie.String())

@@ -17,17 +17,17 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// pathAvatar serves the pictures; clients know this form.
+// pathAvatar is the path of the pictures. Clients rely on its form.
 const pathAvatar = pathStatic + "avatars/:file"
 
-// FileIn is a form with one file in the part "file". huma would take the word
-// of its declared type, hence the raw body.
+// FileIn is a form with one file in the part "file". It has the raw body because huma
+// would trust the file type that the client declares.
 type FileIn struct {
 	RawBody []byte `contentType:"multipart/form-data"`
 	file    []byte
 }
 
-// maxParts bounds the parts of a form that are looked at.
+// maxParts bounds how many parts of a form are read.
 const maxParts = 20
 
 // Resolve finds the part.
@@ -42,8 +42,8 @@ func (in *FileIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// filePart finds the part "file" of a form. What it returns lies in body, whose
-// beginning it overwrites: a second copy of an upload would count nowhere.
+// filePart returns the part "file" of a form. The result lies in body and overwrites its
+// beginning: no limit would count a second copy of an upload.
 func filePart(body []byte, boundary string) ([]byte, error) {
 	bad := func(field, message string) error { return &huma.ErrorDetail{Location: field, Message: message} }
 	if boundary == "" {
@@ -65,21 +65,21 @@ func filePart(body []byte, boundary string) ([]byte, error) {
 		file := body[:0]
 		for err == nil {
 			var n int
-			n, err = part.Read(body[len(file) : len(body)-src.Len()]) // behind the reader, which is always ahead
+			n, err = part.Read(body[len(file) : len(body)-src.Len()]) // the reader is always ahead of what is written
 			file = body[:len(file)+n]
 		}
 		if !errors.Is(err, io.EOF) {
 			return nil, bad("body", "is not a readable form")
 		}
 		if _, named, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentDisposition)); err == nil && named["filename"] == "" && len(file) == 0 {
-			break // a browser sends this for a file that was not chosen
+			break // a browser sends an empty name when no file was chosen
 		}
 		return file, nil
 	}
 	return nil, bad("body.file", "is missing, send a part with this name")
 }
 
-// fileForm describes the form, since huma sees only bytes.
+// fileForm describes the form. huma sees only bytes.
 func fileForm(doc string) *huma.RequestBody {
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{fiber.MIMEMultipartForm: {
 		Schema: &huma.Schema{Type: huma.TypeObject, Required: []string{"file"}, Properties: map[string]*huma.Schema{
@@ -102,14 +102,14 @@ func (s *Server) removeAvatar(ctx context.Context, actor *app.Actor, _ *empty) (
 	return &oneUserOut{userForm(u)}, nil
 }
 
-// avatars registers the address of the pictures, which is no part of the API.
+// avatars registers the path of the pictures, which is not part of the API.
 func (s *Server) avatars() {
 	s.fiber.Get(pathAvatar, s.avatar)
 	s.table = append(s.table, registered{get, fiberParam.ReplaceAllString(pathAvatar, "{$1}"), false, true})
 }
 
-// avatar sends a picture. Its address changes with it, so that a browser asks
-// for it once.
+// avatar sends a picture. A new picture has a new address, so a browser fetches each
+// picture once.
 func (s *Server) avatar(c *fiber.Ctx) error {
 	name, extension, _ := strings.Cut(c.Params("file"), ".")
 	if u, err := uuid.Parse(name); err != nil || u.String() != name {

@@ -28,13 +28,13 @@ type tableIn struct {
 	Until   time.Time `query:"end_date" doc:"Made at this instant or earlier"`
 }
 
-// tableRow is a row: what members it has, its table says.
+// tableRow is a row of a table. The table decides which members it has.
 type tableRow json.RawMessage
 
-// MarshalJSON gives the row.
+// MarshalJSON returns the row.
 func (r tableRow) MarshalJSON() ([]byte, error) { return r, nil }
 
-// Schema is any object.
+// Schema allows any object.
 func (tableRow) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The columns of the table that hold no secret"}
 }

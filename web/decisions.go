@@ -8,7 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// spokenTurnOut is the turn that a decision gave an agent.
+// spokenTurnOut is the turn that a decision created for an agent.
 type spokenTurnOut struct {
 	ID        string     `json:"id" format:"uuid"`
 	State     string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped"`
@@ -34,7 +34,7 @@ func spokenTurnForm(t *store.Turn) spokenTurnOut {
 	return out
 }
 
-// candidateOut is what became of one agent.
+// candidateOut says what was decided about one agent.
 type candidateOut struct {
 	AgentID   string         `json:"agent_id" format:"uuid"`
 	AgentName string         `json:"agent_name"`
@@ -89,7 +89,7 @@ func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsI
 		return nil, err
 	}
 	if in.Seq > 0 || in.MessageID != "" {
-		in.Limit = store.MaxLimit // what is told of one line is told whole
+		in.Limit = store.MaxLimit // all decisions about one message come in one answer
 	}
 	return paged(ctx, s, rows, decisionForm, before(app.WithinPage(in.Limit, store.MaxLimit), func(d *app.SeenDecision) string { return d.ID }))
 }

@@ -10,20 +10,21 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// keywords are words of JSON Schema that the document says of a member of a
-// body. They are said here and checked in app, which trims what it takes and
-// words its refusals for people: huma would check them first.
+// keywords are JSON Schema keywords that the document adds to a member of a body. app
+// checks them: it trims texts first and words its errors for people. huma would check
+// them before that.
 type keywords map[string]any
 
 const (
-	// someText matches what is not blank, noNUL what both databases take.
+	// someText matches a text that is not blank. noNUL matches what both databases
+	// accept.
 	someText   = `^[^\x00]*[^\s\x00][^\x00]*$`
 	noNUL      = `^[^\x00]*$`
 	webAddress = `^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00]+$`
 	anEmail    = `[^\x00]@[^\x00]`
 )
 
-// The longest texts, as in app.
+// The limits of texts in characters, as in app.
 const (
 	longName, longText, longPrompt, longKey = 200, 20_000, 100_000, 4096
 	yearDays                                = 365
@@ -45,7 +46,7 @@ func choice(of ...string) keywords {
 	return keywords{"enum": values}
 }
 
-// alike says the same of members that share a name.
+// alike has the keywords of members that mean the same in every schema.
 func (s *Server) alike() map[string]keywords {
 	providers := choice(append([]string{"gemini", "offline", "openai"}, slices.Sorted(maps.Keys(s.cfg.LLM.Providers))...)...)
 	category, name, text, prompt, key := choice("instructor", "participant", "utility"), someOf(longName), upTo(longText), upTo(longPrompt), upTo(longKey)
@@ -69,7 +70,7 @@ func (s *Server) alike() map[string]keywords {
 	}
 }
 
-// peculiar says what is otherwise for a member of one schema.
+// peculiar has the keywords that are different for a member of one schema.
 func peculiar() map[string]keywords {
 	inCourse, inProject := choice(app.RoleStudent, app.RoleTA, app.RoleTeacher), choice("owner", "admin", "editor", "member", "viewer")
 	inOrg, anywhere := choice("admin", "member"), choice(app.RoleGuest, app.RoleStudent, app.RoleTA, app.RoleTeacher, app.RoleAdmin, app.RoleSuperAdmin)
@@ -88,7 +89,7 @@ func peculiar() map[string]keywords {
 	}
 }
 
-// keeps are optional members that null does not clear, by schema.
+// keeps are, by schema, the optional members that null does not clear.
 var keeps = map[string][]string{
 	"agent":                    {"type", "name", "category", "model_provider", "system_prompt", "context_window", "is_active", "settings"},
 	"UpdateAgentTypeInBody":    {"display_name", "category", "default_model_provider"},
@@ -104,7 +105,8 @@ var keeps = map[string][]string{
 	"UpdateArtifactInBody":     {"title", "content"},
 }
 
-// byOne are bodies that name something by exactly one or at least one member.
+// byOne are bodies that name something by exactly one or by at least one of several
+// members.
 var byOne = map[string]struct {
 	word    string
 	members []string
@@ -114,11 +116,12 @@ var byOne = map[string]struct {
 	"MuteAgentInBody": {"oneOf", []string{"until", "minutes"}},
 }
 
-// sayLimits adds to the document what app asks of the members of bodies.
+// sayLimits adds to the document the limits that app checks in bodies.
 func (s *Server) sayLimits() {
 	doc, alike, peculiar := s.api.OpenAPI(), s.alike(), peculiar()
 	for _, p := range doc.Paths[v1+"/users/search"].Get.Parameters {
-		// It may be empty, which huma would take for missing.
+		// huma would take an empty q for a missing one, so the tag cannot say that q is
+		// required.
 		p.Required = p.Required || p.Name == "q"
 	}
 	for _, item := range doc.Paths {
@@ -166,7 +169,8 @@ func describe(body *huma.Schema, name string, alike, peculiar map[string]keyword
 	if one, ok := byOne[name]; ok {
 		var ways []keywords
 		for _, member := range one.members {
-			// Not by its type, which Redoc holds against that of the member itself.
+			// Do not use the member's type here: Redoc would show it as a conflict with
+			// the member's own.
 			ways = append(ways, keywords{"required": []string{member}, "properties": keywords{member: keywords{"not": keywords{"type": "null"}}}})
 		}
 		body.Extensions = keywords{one.word: ways}

@@ -11,24 +11,23 @@ import (
 )
 
 const (
-	// handshakeGrace is how long nobody may have come, twice, before the
-	// listener closes: a handshake that had begun is over by then. Once is not
-	// enough: on a busy machine the time may be up before anybody has looked.
+	// handshakeGrace is how long no connection may have come, twice in a row, before the
+	// listener closes. By then every handshake that had begun is over. Once is not
+	// enough: on a busy machine the time may be up before anybody has checked.
 	handshakeGrace = 200 * time.Millisecond
-	// acceptGrace bounds that where newcomers cannot be kept out.
+	// acceptGrace bounds this wait on systems where new connections cannot be kept out.
 	acceptGrace = 3 * time.Second
-	// keptGrace is how long a kept connection may bring one more request, whose
-	// answer ends it. Closed at once, it could take a request with it that is
-	// on its way.
+	// keptGrace is how long a kept connection may bring one more request, whose answer
+	// closes it. Closing it at once could lose a request that is on its way.
 	keptGrace = time.Second
 )
 
-// drainListener is a TCP listener that can end without breaking a connection
-// that its client believes to be open: Close alone resets those that wait to
-// be accepted.
+// drainListener is a TCP listener that can end without breaking a connection that its
+// client believes to be open. Close alone would reset the connections that wait to be
+// accepted.
 type drainListener struct {
 	*net.TCPListener
-	patience            time.Duration // with a connection that says nothing
+	patience            time.Duration // how long a connection may say nothing
 	accepting, draining atomic.Bool
 	close               sync.Once
 	closed              chan struct{}
@@ -38,18 +37,18 @@ func newDrainListener(ln *net.TCPListener) *drainListener {
 	return &drainListener{TCPListener: ln, patience: headTimeout, closed: make(chan struct{})}
 }
 
-// Accept returns the next connection, and io.EOF once all are drained.
+// Accept returns the next connection. It returns io.EOF when all are drained.
 func (l *drainListener) Accept() (net.Conn, error) {
 	l.accepting.Store(true)
 	for quiet := 0; quiet < 2; {
 		draining := l.draining.Load()
 		if draining {
-			_ = l.SetDeadline(time.Now().Add(handshakeGrace)) // Accept fails where this does
+			_ = l.SetDeadline(time.Now().Add(handshakeGrace)) // Accept fails where this fails
 		}
 		tcp, err := l.AcceptTCP()
 		var ne net.Error
 		if err == nil {
-			// The server itself would wait for the first byte without end.
+			// Without this deadline the server would wait for the first byte without end.
 			_ = tcp.SetReadDeadline(time.Now().Add(l.patience))
 			return &conn{TCPConn: tcp}, nil
 		}
@@ -64,13 +63,13 @@ func (l *drainListener) Accept() (net.Conn, error) {
 	return nil, io.EOF
 }
 
-// Drain keeps newcomers out, has those who came before accepted, and closes.
-// An error says that newcomers came in until the end: the last are reset.
+// Drain keeps new connections out, lets those that came before be accepted, and closes.
+// An error says that new connections came in until the end; the last of them are reset.
 func (l *drainListener) Drain(ctx context.Context) (err error) {
 	if l.accepting.Load() {
 		err = keepOut(l.TCPListener)
 		l.draining.Store(true)
-		// Not now: that could end the wait of an Accept that is the last one.
+		// Do not set it to now: that could end the wait of the last Accept.
 		_ = l.SetDeadline(time.Now().Add(handshakeGrace))
 		timer := time.NewTimer(acceptGrace)
 		defer timer.Stop()
@@ -92,13 +91,13 @@ func (l *drainListener) Close() (err error) {
 	return err
 }
 
-// drain accepts nothing new, and has every open connection end with the answer
-// to its next request, within keptGrace.
+// drain accepts no new connections. It closes every open connection after the answer to
+// its next request, within keptGrace.
 func (s *Server) drain(ctx context.Context) {
 	s.draining.Store(true)
 	if err := s.ln.Drain(ctx); err != nil {
-		// A system without such filters, as a sandbox: nobody can act on it, and
-		// only who connects at this very moment is concerned.
+		// The system has no such filters, for example a sandbox. Nobody can act on this,
+		// and it affects only who connects at this very moment.
 		s.log.DebugContext(ctx, "the listener may have reset the last connections", "err", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, keptGrace)

@@ -8,10 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newcomers is a socket filter that drops a TCP segment with SYN and without
-// ACK, and passes all others (RFC 9293 section 3.1; the flags are byte 13). A
-// client whose SYN is dropped sends it again after a second, and is refused
-// then, since nobody listens any more.
+// newcomers is a socket filter. It drops a TCP segment with SYN and without ACK, and
+// passes all others (RFC 9293, section 3.1; the flags are byte 13). The client sends the
+// dropped SYN again after a second. Then it is refused, since nobody listens any more.
 var newcomers = []unix.SockFilter{
 	{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
 	{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0x12},
@@ -20,7 +19,7 @@ var newcomers = []unix.SockFilter{
 	{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 }
 
-// keepOut has the kernel begin no new handshake on a listener.
+// keepOut makes the kernel begin no new handshake on a listener.
 func keepOut(ln *net.TCPListener) error {
 	raw, err := ln.SyscallConn()
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// addExamples gives every body of the document that has none an example made
-// from its schema: an `example` tag on a member wins, then what its name and
-// form suggest.
+// addExamples gives every body without an example one made from its schema. An `example`
+// tag on a member comes first, then what the member's name and form suggest.
 func addExamples(doc *huma.OpenAPI) {
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete, item.Patch} {
@@ -46,7 +45,7 @@ func exemplify(doc *huma.OpenAPI, content *huma.MediaType) {
 	}
 }
 
-// errorExample is a likely error of a status.
+// errorExample returns a likely error of a status.
 func errorExample(status int) any {
 	detail, code := http.StatusText(status), httpCode(status)
 	for kind, s := range statusOf {
@@ -67,7 +66,7 @@ func errorExample(status int) any {
 	return p
 }
 
-// maxExample ends examples of schemas that hold themselves.
+// maxExample limits the depth of examples for schemas that contain themselves.
 const maxExample = 6
 
 func exampleOf(r huma.Registry, name string, s *huma.Schema, depth int) any {
@@ -115,13 +114,13 @@ func exampleOf(r huma.Registry, name string, s *huma.Schema, depth int) any {
 	return nil
 }
 
-// namedValues are the values that the document names for a member, see sayLimits.
+// namedValues returns the values that the document lists for a member, see sayLimits.
 func namedValues(s *huma.Schema) []any {
 	values, _ := s.Extensions["enum"].([]any)
 	return values
 }
 
-// likely are texts that members of these names hold.
+// likely has typical texts for members of these names.
 var likely = map[string]string{
 	"title": "Physics 101", "name": "Group A", "description": "Light and colour", "content": "Good morning!", "text": "Good morning!",
 	"email": "ada@example.org", "user_email": "ada@example.org", "username": "ada", "full_name": "Ada Lovelace", "password": "correct horse battery",

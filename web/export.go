@@ -15,7 +15,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// exportTimeout bounds an export: a reader who takes longer is no reader.
+// exportTimeout bounds an export. A reader who takes longer does not really read.
 const exportTimeout = 10 * time.Minute
 
 type exportIn struct {
@@ -41,11 +41,11 @@ func (s *Server) exportRoom(ctx context.Context, actor *app.Actor, in *exportIn)
 	}
 	request := requestOf(ctx)
 	out.Body = func(hc huma.Context) {
-		ticket := request.ticket // the writer's from here on
+		ticket := request.ticket // from here on the writer gives it back
 		request.ticket = nil
 		c := humafiber.Unwrap(hc)
 		conn := c.Context().Conn()
-		// Not through huma's writer, which keeps the whole answer in memory.
+		// Do not use huma's writer: it keeps the whole answer in memory.
 		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 			ctx, cancel := context.WithTimeout(request.within(context.Background()), exportTimeout)
 			defer cancel()
@@ -67,7 +67,8 @@ func (s *Server) exportRoom(ctx context.Context, actor *app.Actor, in *exportIn)
 	return out, nil
 }
 
-// writeMarkdown says at its end when something is missing.
+// writeMarkdown writes the export as Markdown. When something is missing, its last line
+// says so.
 func writeMarkdown(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each func()) error {
 	if _, err := w.WriteString(e.MarkdownTitle()); err != nil {
 		return err
@@ -85,8 +86,8 @@ func writeMarkdown(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each
 	return nil
 }
 
-// writeJSON leaves the object open when something is missing, so that nobody
-// takes it for the whole.
+// writeJSON writes the export as JSON. When something is missing, it leaves the object
+// open, so that nobody takes it for the whole.
 func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each func()) error {
 	head, err := json.Marshal(roomForm(e.Room))
 	if err != nil {
@@ -116,8 +117,8 @@ func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each fun
 	return err
 }
 
-// attachment names a file after a room (RFC 6266): in ASCII for everybody, and
-// in full by the encoding of RFC 5987.
+// attachment returns a Content-Disposition (RFC 6266) that names the file after the room:
+// in ASCII for every client, and in full in the encoding of RFC 5987.
 func attachment(name, extension string) string {
 	ascii := strings.Trim(strings.Map(func(r rune) rune {
 		switch {

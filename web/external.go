@@ -63,7 +63,7 @@ func (s *Server) createExternalAgent(ctx context.Context, actor *app.Actor, in *
 	return &oneAgentOut{out}, nil
 }
 
-// withMember is a JSON object with one more member at its end.
+// withMember returns a JSON object with one more member at its end.
 func withMember(object jsonObject, name, value string) jsonObject {
 	// Encoding texts cannot fail.
 	key, _ := json.Marshal(name)

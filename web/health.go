@@ -7,7 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// readyTimeout is less than the patience of the usual probes.
+// readyTimeout is shorter than the timeout of the usual probes.
 const readyTimeout = 3 * time.Second
 
 type healthOut struct {
@@ -22,11 +22,11 @@ func fine() *healthOut {
 	return out
 }
 
-// health answers as long as the process does.
+// health answers as long as the process runs.
 func (s *Server) health(context.Context, *fiber.Ctx, *empty) (*healthOut, error) { return fine(), nil }
 
-// ready answers 503 when a part that requests need is missing; its code names
-// the part.
+// ready answers 503 when a part that requests need does not work. The code names the
+// part.
 func (s *Server) ready(ctx context.Context, _ *fiber.Ctx, _ *empty) (*healthOut, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

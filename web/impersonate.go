@@ -36,7 +36,7 @@ func (s *Server) stopImpersonating(ctx context.Context, c *fiber.Ctx, _ *empty) 
 	return &signedOut{Body: saidOut{"Impersonation stopped"}, SetCookie: append(s.sessionCookies(tokens), s.impersonationEnded()...)}, nil
 }
 
-// impersonationEnded are the cookies that end with an impersonation.
+// impersonationEnded returns the cookies that end an impersonation.
 func (s *Server) impersonationEnded() []http.Cookie {
 	flag := s.cookie(cookieImpersonating, "", "/", -1)
 	flag.HttpOnly = false

@@ -37,7 +37,7 @@ func (in *importIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// listForm describes the body, since huma sees only bytes.
+// listForm describes the body. huma sees only bytes.
 func listForm() *huma.RequestBody {
 	form := fileForm("CSV with a header: email, full_name, username, role")
 	form.Content[mimeCSV] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: "email,full_name,username,role\nada@example.org,Ada Lovelace,ada,student\n"}

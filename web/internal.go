@@ -12,16 +12,16 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// Internal is the listener of http.internal_addr, for the operator's machines
-// alone: /metrics for Prometheus, /healthz and /readyz for an orchestrator. A
-// worker has it too. Nothing behind it asks who is calling.
+// Internal is the listener of http.internal_addr, for the operator's machines only:
+// /metrics for Prometheus, /healthz and /readyz for an orchestrator. A worker has it too.
+// It does not check who is calling.
 type Internal struct {
 	Addr   net.Addr
 	server *http.Server
 }
 
-// ServeInternal listens on addr until Stop; for an empty addr it does nothing
-// and returns nil, which may be stopped too. ctx bounds the start alone.
+// ServeInternal listens on addr until Stop. For an empty addr it does nothing and returns
+// nil, on which Stop may be called too. ctx bounds only the start.
 func ServeInternal(ctx context.Context, addr string, log *slog.Logger, a *app.App) (*Internal, error) {
 	if addr == "" {
 		return nil, nil
@@ -56,7 +56,7 @@ func probed(w http.ResponseWriter, err error) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// Stop ends the listener; it waits for running answers until ctx ends.
+// Stop ends the listener. It waits for running answers until ctx ends.
 func (i *Internal) Stop(ctx context.Context) error {
 	if i == nil {
 		return nil

@@ -59,7 +59,7 @@ func (s *Server) joinCourse(ctx context.Context, actor *app.Actor, in *joinIn) (
 	return &oneCourseOut{courseForm(c)}, nil
 }
 
-// InvitationOut is an invitation as those who manage it see it.
+// InvitationOut is an invitation for those who manage it.
 type InvitationOut struct {
 	ID        string    `json:"id" format:"uuid"`
 	CourseID  string    `json:"course_id" format:"uuid"`
@@ -95,7 +95,8 @@ type inviteIn struct {
 func (s *Server) invite(ctx context.Context, actor *app.Actor, in *inviteIn) (*newInvitationOut, error) {
 	hours, uses := 7*24, 1
 	if o := in.Body.ExpiresInHours; o.Sent && !o.Null {
-		// More hours than a duration holds would come out as some other number.
+		// Limit the hours: more than a duration can hold would wrap around to some other
+		// number.
 		hours = min(max(o.Value, 0), 1_000_000)
 	}
 	if o := in.Body.MaxUses; o.Sent && !o.Null {

@@ -9,8 +9,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// userKeyOut is a person's key for a model provider; of the key itself it has
-// the mask alone.
+// userKeyOut is a person's key for a model provider. It has the key's mask, never the
+// key.
 type userKeyOut struct {
 	ID          string    `json:"id" format:"uuid"`
 	UserID      string    `json:"user_id" format:"uuid"`

@@ -10,7 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 )
 
-// linkOut is a link as it is shown once.
+// linkOut is a link in the one answer that shows it.
 type linkOut struct {
 	URLPath   string    `json:"url_path" doc:"Behind this server's address; it opens a form for the new password"`
 	Token     string    `json:"token" doc:"Shown this once"`

@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// This file has the lists that are no lists of the contract: they come in pages.
+// This file has the lists that come in pages, unlike the lists of the contract.
 
-// pageBytes is the most that a page has, unless its only row has more.
+// pageBytes is the most bytes in a page. A larger row is alone in its page.
 const pageBytes = 1 << 20
 
 // pageOut is an answer with one page of a list.
@@ -19,35 +19,35 @@ type pageOut[O any] struct {
 	Body list[O]
 }
 
-// cursor is how a client asks for the rows behind a page. limit is the most
-// rows of one.
+// cursor says how a client asks for the rows after a page. limit is the most rows in a
+// page.
 type cursor[R any] struct {
 	limit int
 	param string
 	value func(rows int, last *R) string
 }
 
-// skipping goes on by the number of rows.
+// skipping continues at the number of rows already read.
 func skipping[R any](p PageIn) cursor[R] {
 	return cursor[R]{p.Limit, "skip", func(rows int, _ *R) string { return strconv.Itoa(p.Skip + rows) }}
 }
 
-// before goes on by the id of the last row.
+// before continues behind the id of the last row.
 func before[R any](limit int, id func(*R) string) cursor[R] {
 	return cursor[R]{limit, "before", func(_ int, last *R) string { return id(last) }}
 }
 
-// pageSource is a rowSource of which is known how many bytes all of it has.
+// pageSource is a rowSource that knows how many bytes all its rows have.
 type pageSource[R any] interface {
 	rowSource[R]
 	Size() int64
 }
 
-// pageRoom is what a page takes while it is made: its rows as they were read
-// and decoded, and itself in a buffer that grows and is copied once.
+// pageRoom returns how many bytes making a page takes: its rows as they were read and
+// decoded, and the page in a buffer that grows and is copied once.
 func pageRoom(most, size int64) int64 { return 4*most + 3*min(size, pageBytes) + 2*listStep }
 
-// paged answers with the rows that fit into pageBytes.
+// paged answers with as many rows as fit into pageBytes.
 func paged[R, O any](ctx context.Context, s *Server, rows pageSource[R], form func(*R) O, c cursor[R]) (*pageOut[O], error) {
 	r := requestOf(ctx)
 	if err := s.reserve(ctx, r, pageRoom(rows.Most(), rows.Size())); err != nil {
@@ -86,11 +86,11 @@ func paged[R, O any](ctx context.Context, s *Server, rows pageSource[R], form fu
 	return out, nil
 }
 
-// next is a link to the same address with another cursor.
+// next returns a link to the same address with another cursor.
 func (r *request) next(param, value string) string {
 	query, err := url.ParseQuery(r.query)
 	if err != nil {
-		query = url.Values{} // what could not be read had no effect
+		query = url.Values{} // an unreadable query had no effect
 	}
 	query.Set(param, value)
 	return "<?" + query.Encode() + `>; rel="next"`

@@ -6,7 +6,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// PersonIn names somebody; the id wins.
+// PersonIn names a person by e-mail or id. With both, the id counts.
 type PersonIn struct {
 	UserEmail *string `json:"user_email,omitempty" doc:"Or send user_id"`
 	UserID    *id     `json:"user_id,omitempty" doc:"Goes before user_email"`

@@ -7,7 +7,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// LineIn names a line of a room.
+// LineIn names a message of a room.
 type LineIn struct {
 	RoomID    id `path:"room_id"`
 	MessageID id `path:"message_id"`

@@ -9,7 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// lineOut is one line of a room's history.
+// lineOut is one message of a room's history.
 type lineOut struct {
 	ID        string     `json:"id" format:"uuid"`
 	Seq       int64      `json:"seq" doc:"The number of the line's event in the room; the next page is before=<the first seq>"`
@@ -33,7 +33,7 @@ func messageForm(m *store.Message) lineOut {
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
 }
 
-// nullable is null for a text that is absent.
+// nullable returns nil for an empty text.
 func nullable(text string) *string {
 	if text == "" {
 		return nil
@@ -41,7 +41,7 @@ func nullable(text string) *string {
 	return &text
 }
 
-// since is null for a time that has not come.
+// since returns nil for the zero time.
 func since(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

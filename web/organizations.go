@@ -56,8 +56,8 @@ func (s *Server) organization(ctx context.Context, actor *app.Actor, in *oneID) 
 	return &oneOrganizationOut{organizationForm(o)}, nil
 }
 
-// WorkspaceSettingsIn are the members of an organisation or a project that can
-// be changed.
+// WorkspaceSettingsIn are the members of an organisation or a project that can be
+// changed.
 type WorkspaceSettingsIn struct {
 	Name        opt[string] `json:"name,omitempty"`
 	Description opt[string] `json:"description,omitempty"`
@@ -108,7 +108,7 @@ func (s *Server) transferOrganization(ctx context.Context, actor *app.Actor, in 
 	return &oneOrganizationOut{organizationForm(o)}, nil
 }
 
-// workspaceMember is one person of an organisation or a project.
+// workspaceMember is one member of an organisation or a project.
 type workspaceMember struct {
 	UserID    string  `json:"user_id" format:"uuid"`
 	Email     string  `json:"email"`

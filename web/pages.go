@@ -15,12 +15,12 @@ import (
 
 const (
 	indexFile  = "index.html"
-	pathStudio = "/studio" // of the embedded page, which has / too unless web.ui_dir does
+	pathStudio = "/studio" // the embedded page; it has / too unless web.ui_dir is set
 	pathStatic = "/static/"
 )
 
-// pages registers what is not API: the page and its files, and the
-// descriptions of the API itself.
+// pages registers everything that is not API: the page and its files, and the
+// descriptions of the API.
 func (s *Server) pages(version string) error {
 	files, err := fs.ReadDir(page.Files, ".")
 	if err != nil {
@@ -57,8 +57,8 @@ func (s *Server) pages(version string) error {
 	return s.apiDocs()
 }
 
-// home answers browsers with the client, or with our page where there is none,
-// and programs with a greeting.
+// home answers browsers with the client, or with our page when there is no client. It
+// answers programs with a greeting.
 func (s *Server) home(page fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		c.Vary(fiber.HeaderAccept)
@@ -72,8 +72,8 @@ func (s *Server) home(page fiber.Handler) fiber.Handler {
 	}
 }
 
-// fileOf serves bytes that change only with the program. Their names stay the
-// same across versions, so browsers ask each time and mostly get a 304.
+// fileOf serves bytes that change only with the program. Their names are the same in
+// every version, so browsers ask each time and mostly get a 304.
 func fileOf(name string, body []byte) fiber.Handler {
 	etag, kind := etagOf(body), contentType(name)
 	return func(c *fiber.Ctx) error {
@@ -88,10 +88,12 @@ func fileOf(name string, body []byte) fiber.Handler {
 	}
 }
 
-// unmatched answers what no route took: 405 where another method would do, a
-// redirect to the form with or without a closing slash where that exists (the
-// contract's collections have one spelling each), else a file or the page of
-// the client in web.ui_dir, else 404.
+// unmatched answers a request that no route took, with the first of these that fits:
+//
+//   - 405 when another method has a route
+//   - a redirect to the same path with or without a closing slash when that exists (the contract's collections have one spelling each)
+//   - a file or the page of the client in web.ui_dir
+//   - 404
 func (s *Server) unmatched(c *fiber.Ctx) error {
 	at := c.Path()
 	if err := s.otherMethods(c); err != nil {
@@ -113,8 +115,8 @@ func (s *Server) unmatched(c *fiber.Ctx) error {
 	return c.Redirect(twin, http.StatusTemporaryRedirect)
 }
 
-// nothing answers a person who opened an address that leads nowhere with a
-// page; programs, and whoever asks the API, get the error as it is.
+// nothing answers with a page when a person opened an address that does not exist.
+// Programs, and requests to the API, get the error itself.
 func (s *Server) nothing(c *fiber.Ctx, err error) error {
 	c.Vary(fiber.HeaderAccept)
 	if !errors.Is(err, fiber.ErrNotFound) || c.Method() != http.MethodGet && c.Method() != http.MethodHead || isAPI(c.Path()) || !wantsHTML(c) {
@@ -124,13 +126,13 @@ func (s *Server) nothing(c *fiber.Ctx, err error) error {
 	return c.Status(missing).SendString(nowhere)
 }
 
-// nowhere holds nothing of the request.
+// nowhere repeats nothing from the request.
 const nowhere = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Not found - CoAgent Studio</title><h1>This page does not exist</h1>
 <p>The address may be misspelt, or what was here is gone. <a href="/">Go to the start page</a></p></html>
 `
 
-// isAPI knows the addresses that only programs ask for, however written.
+// isAPI tells whether a path, in any spelling, is one that only programs ask for.
 func isAPI(at string) bool {
 	at, err := url.PathUnescape(at)
 	return err != nil || at == "/api" || strings.HasPrefix(at, "/api/")

@@ -16,18 +16,18 @@ import (
 
 const (
 	pathQueue = "/admin/queue"
-	// queueBody holds the ids of all jobs that the page shows at once.
+	// queueBody is enough bytes for the ids of all jobs that the page shows at once.
 	queueBody = 64 << 10
-	// queuePolicy is what River's page needs beyond our own page's policy: its
-	// style sheet holds pictures, and its components write styles.
+	// queuePolicy allows what River's page needs beyond our own page's policy: its style
+	// sheet contains pictures, and its components write styles.
 	queuePolicy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 
-// queueMethods are those that River's page uses.
+// queueMethods are the methods that River's page uses.
 var queueMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch}
 
-// queuePage mounts River's page about the job queue, for those who operate the
-// server. Its changes pass our check of the origin like all others.
+// queuePage mounts River's page about the job queue, for those who operate the server.
+// Changes made there pass our check of the origin like all others.
 func (s *Server) queuePage() error {
 	ui, err := s.app.QueueUI(pathQueue)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Server) queuePage() error {
 	}
 	page := func(c *fiber.Ctx) error {
 		ctx := c.UserContext()
-		// The page takes such a path for a fault of its own.
+		// River's page would report such a path as its own fault.
 		if at := c.Request().URI().Path(); !utf8.Valid(at) || bytes.IndexByte(at, 0) >= 0 {
 			return fiber.ErrNotFound
 		}
@@ -59,8 +59,8 @@ func (s *Server) queuePage() error {
 	return nil
 }
 
-// operator lets those pass who may operate the server. A browser that is not
-// signed in goes to the page where one can.
+// operator lets only those pass who may operate the server. It sends a browser that is
+// not signed in to the page for signing in.
 func (s *Server) operator(c *fiber.Ctx) error {
 	actor, err := s.app.Authenticate(c.UserContext(), accessToken(c))
 	if err == nil {
@@ -78,10 +78,10 @@ func (s *Server) operator(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// operatorKey is under which operator leaves the actor.
+// operatorKey is the key under which operator stores the actor.
 const operatorKey = "operator"
 
-// operate has a change that River's page is asked for written down.
+// operate writes a change that was asked from River's page to the audit log.
 func (s *Server) operate(c *fiber.Ctx, actor *app.Actor) error {
 	if c.Method() == http.MethodGet {
 		return nil
@@ -89,7 +89,7 @@ func (s *Server) operate(c *fiber.Ctx, actor *app.Actor) error {
 	var sent struct {
 		IDs []string `json:"ids"`
 	}
-	_ = json.Unmarshal(c.Request().Body(), &sent) // the page itself refuses what is malformed
+	_ = json.Unmarshal(c.Request().Body(), &sent) // the page refuses a malformed body itself
 	var ids []int64
 	for _, text := range sent.IDs {
 		if id, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -99,8 +99,8 @@ func (s *Server) operate(c *fiber.Ctx, actor *app.Actor) error {
 	return s.app.Operate(c.UserContext(), actor, c.Method()+" "+strings.TrimPrefix(string(c.Request().URI().Path()), pathQueue), ids)
 }
 
-// queueProblem gives an error of River's page the form that ours have; message
-// is where the page itself looks for the text.
+// queueProblem turns an error of River's page into the form of our errors. River's page
+// reads the text from message.
 func queueProblem(c *fiber.Ctx) error {
 	status := c.Response().StatusCode()
 	if status < http.StatusBadRequest {

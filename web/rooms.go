@@ -27,7 +27,7 @@ func roomForm(r *store.Room) roomOut {
 
 type oneRoomOut struct{ Body roomOut }
 
-// RoomSettingsIn are the members of a room beside its name.
+// RoomSettingsIn are the members of a room other than its name.
 type RoomSettingsIn struct {
 	Description       opt[string]  `json:"description,omitempty"`
 	IsAIActive        opt[bool]    `json:"is_ai_active,omitempty"`

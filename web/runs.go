@@ -9,8 +9,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// BeforeIn is a window that goes from the newest backwards. limit's most is the
-// route's to say.
+// BeforeIn is a page that goes backwards from the newest. Each route sets the maximum of
+// limit.
 type BeforeIn struct {
 	Before id  `query:"before" doc:"Only those made before the one with this id"`
 	Limit  int `query:"limit" minimum:"1" maximum:"1000" doc:"100 when left out, which for exchanges is the most"`
@@ -67,7 +67,7 @@ func (s *Server) exchanges(ctx context.Context, actor *app.Actor, in *runsIn) (*
 	return paged(ctx, s, rows, exchangeForm, before(app.WithinPage(in.Limit, app.MaxExchanges), func(e *app.Exchange) string { return e.ID }))
 }
 
-// RunMembers are what lists and details of runs have in common.
+// RunMembers are the members that lists and details of runs share.
 type RunMembers struct {
 	TurnMembers
 	Workflow string `json:"workflow" doc:"The name of the graph"`
@@ -128,7 +128,7 @@ func (s *Server) cancelRun(ctx context.Context, actor *app.Actor, in *oneID) (*o
 	return runAnswer(s.app.CancelRun(ctx, actor, in.ID.String()))
 }
 
-// workflowRoutes are about the graphs that turns go through, for staff.
+// workflowRoutes registers the routes about the graphs of turns, for staff.
 func (s *Server) workflowRoutes() {
 	const tag, room = "Workflows", v1 + "/rooms/{room_id}"
 	known, edited := []int{missing}, []int{missing, conflict}

@@ -12,15 +12,17 @@ import (
 	"github.com/coagent-studio/coagent/app/telemetry"
 )
 
-// Running is a whole coagent that serves. Stop it once.
+// Running is a whole running coagent. Call Stop once.
 type Running struct {
-	// Addr is where it listens, URL how a browser on this machine reaches it.
+	// Addr is the address on which it listens. URL is how a browser on this machine
+	// reaches it.
 	Addr net.Addr
 	URL  string
 	App  *app.App
 	// Internal serves metrics and probes; nil without http.internal_addr.
 	Internal *Internal
-	// SetupToken makes the first super admin at URL/setup; empty when there is one.
+	// SetupToken creates the first super admin at URL/setup; empty when there is a super
+	// admin.
 	SetupToken string
 
 	failed chan error
@@ -28,8 +30,8 @@ type Running struct {
 	server *Server
 }
 
-// Start opens the database of cfg, brings up the program behind it and serves
-// on cfg.HTTP.Addr. ctx bounds the start alone.
+// Start opens the database of cfg, starts the program on it and serves on cfg.HTTP.Addr.
+// ctx bounds only the start.
 func Start(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*Running, error) {
 	log = telemetry.Logger(log)
 	o, err := app.Open(ctx, cfg, log, app.Mode{Serve: true, Work: cfg.Jobs.InServe})
@@ -75,10 +77,10 @@ func (r *Running) Wait(ctx context.Context) error {
 	}
 }
 
-// Stop ends serving in the order in which nothing is lost: no new connections
-// and requests answered, sockets told that the server goes away, jobs drained,
-// the traces sent, the database closed, and the listener of metrics last. ctx
-// is the one deadline for all of it.
+// Stop ends serving in an order that loses nothing: refuse new connections and answer
+// requests, tell sockets that the server goes away, drain jobs, send the traces, close
+// the database, and end the listener of metrics last. ctx is the one deadline for all of
+// it.
 func (r *Running) Stop(ctx context.Context) error {
 	answered := make(chan error, 1)
 	go func() { answered <- r.server.Shutdown(ctx) }()
@@ -86,7 +88,7 @@ func (r *Running) Stop(ctx context.Context) error {
 	return errors.Join(err, <-answered, r.App.Stop(ctx), r.opened.Close(), r.Internal.Stop(ctx))
 }
 
-// browserURL is how a browser on this machine reaches the server.
+// browserURL returns the URL by which a browser on this machine reaches the server.
 func browserURL(cfg *config.Config, addr net.Addr) string {
 	if cfg.HTTP.PublicURL != "" {
 		return cfg.HTTP.PublicURL

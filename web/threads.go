@@ -39,7 +39,7 @@ func threadMessageForm(m *store.ThreadMessage) threadMessageOut {
 	return threadMessageOut{ID: m.ID, ThreadID: m.ThreadID, Role: m.Role, Content: m.Content, MetadataJSON: m.MetadataJSON, CreatedAt: instant(m.CreatedAt)}
 }
 
-// ThreadLineIn is what a person says to an agent.
+// ThreadLineIn is a person's message to an agent.
 type ThreadLineIn struct {
 	Message      string  `json:"message"`
 	MetadataJSON *string `json:"metadata_json,omitempty" example:"{}"`

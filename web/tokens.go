@@ -8,7 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// TokenOut is a personal access token, without the secret; exported because an
+// TokenOut is a personal access token without the secret. It is exported because an
 // answer embeds it.
 type TokenOut struct {
 	ID         string     `json:"id" format:"uuid"`

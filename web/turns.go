@@ -8,7 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-// TurnMembers are what lists and details of turns have in common.
+// TurnMembers are the members that lists and details of turns share.
 type TurnMembers struct {
 	ID               string     `json:"id" format:"uuid"`
 	RoomID           string     `json:"room_id" format:"uuid"`
@@ -32,7 +32,7 @@ func turnForm(t *app.RoomTurn) TurnMembers {
 		CreatedAt: instant(t.CreatedAt), StartedAt: optionalInstant(t.StartedAt), EndedAt: optionalInstant(t.EndedAt)}
 }
 
-// optionalInstant is null for the zero time.
+// optionalInstant returns nil for the zero time.
 func optionalInstant(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -218,7 +218,7 @@ func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decid
 	return &oneApprovalOut{approvalForm(done)}, nil
 }
 
-// turnRoutes are about what agents do in a room, for its staff.
+// turnRoutes registers the routes about the agents' turns in a room, for its staff.
 func (s *Server) turnRoutes() {
 	const tag = "Turns"
 	known := []int{missing}

@@ -19,19 +19,18 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// maxHashed bounds the files that are known by their content; larger ones are
-// by their size and time.
+// maxHashed is the size up to which a file's ETag comes from its content. For a larger
+// file it comes from size and time.
 const maxHashed = 16 << 20
 
-// ui is a built single-page client in a folder of the operator. A path that no
-// route and no file takes gets its index.html, in which the client's own
-// router finds its way (history mode).
+// ui is a built single-page client in the operator's folder. A path that matches no route
+// and no file gets index.html; the client's own router finds the page (history mode).
 type ui struct {
-	root   *os.Root // keeps links within the folder
+	root   *os.Root // follows no link out of the folder
 	policy string
 }
 
-// openUI opens the folder; it must have an index.html.
+// openUI opens the folder, which must have an index.html.
 func openUI(dir, policy string) (*ui, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -44,7 +43,7 @@ func openUI(dir, policy string) (*ui, error) {
 	return &ui{root: root, policy: policy}, nil
 }
 
-// serve answers a path that no route took; fiber.ErrNotFound when the client
+// serve answers a path that no route took. It returns fiber.ErrNotFound when the client
 // has nothing there either.
 func (u *ui) serve(c *fiber.Ctx, host string) error {
 	at, err := url.PathUnescape(c.Path())
@@ -61,8 +60,8 @@ func (u *ui) serve(c *fiber.Ctx, host string) error {
 	if err := u.file(c, name, host); !errors.Is(err, fiber.ErrNotFound) {
 		return err
 	}
-	// A missing script must not be answered with a page, nor what no page's
-	// address looks like: hidden files, and segments without a name.
+	// Do not answer with a page for a missing script, nor for what cannot be a page's
+	// address: hidden files, and segments without a name.
 	if path.Ext(name) != "" || strings.HasPrefix(at, pathStatic) || strings.Contains(at, "/.") || strings.Contains(at, "//") || !takesHTML(c) {
 		return fiber.ErrNotFound
 	}
@@ -71,7 +70,7 @@ func (u *ui) serve(c *fiber.Ctx, host string) error {
 
 func (u *ui) index(c *fiber.Ctx, host string) error { return u.file(c, indexFile, host) }
 
-// has tells whether the folder has a file, in whatever form.
+// has tells whether the folder has a file, packed or not.
 func (u *ui) has(name string) bool {
 	return isFileName(name) && slices.ContainsFunc(variants, func(v variant) bool {
 		info, err := u.root.Stat(name + v.suffix)
@@ -79,8 +78,8 @@ func (u *ui) has(name string) bool {
 	})
 }
 
-// isFileName passes over files whose name begins with a dot: editors and tools
-// leave them, they are not the client's.
+// isFileName accepts the names of the client's files. It refuses names that begin with a
+// dot: editors and tools leave such files.
 func isFileName(name string) bool {
 	return fs.ValidPath(name) && !strings.ContainsAny(name, "\\\x00") && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
 }
@@ -115,8 +114,7 @@ func (u *ui) file(c *fiber.Ctx, name, host string) error {
 
 type variant struct{ suffix, encoding string }
 
-// variants are the forms in which a build may have left a file, the smallest
-// first.
+// variants are the forms in which a build may store a file, smallest first.
 var variants = []variant{{".br", "br"}, {".gz", "gzip"}, {"", ""}}
 
 func (u *ui) headers(c *fiber.Ctx, name, host string) {
@@ -128,8 +126,8 @@ func (u *ui) headers(c *fiber.Ctx, name, host string) {
 	}
 }
 
-// sendFile sends a file that it closes. It goes out piece by piece: a client
-// that does not read what it asks for must not hold it in memory.
+// sendFile sends a file and closes it. It sends the file in pieces, so that a client that
+// does not read keeps little in memory.
 func sendFile(c *fiber.Ctx, f *os.File, info fs.FileInfo) error {
 	etag, err := fileTag(f, info)
 	if err != nil || unchanged(c, etag) {
@@ -140,8 +138,8 @@ func sendFile(c *fiber.Ctx, f *os.File, info fs.FileInfo) error {
 	return nil
 }
 
-// fileTag is the ETag of a file, which is left at its beginning. It does not go
-// by the time alone: builds that repeat exactly give all files the same one.
+// fileTag returns the ETag of a file and leaves the file at its beginning. The time alone
+// is not enough: reproducible builds give all files the same time.
 func fileTag(f *os.File, info fs.FileInfo) (string, error) {
 	if info.Size() > maxHashed {
 		return fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()), nil
@@ -157,7 +155,8 @@ func fileTag(f *os.File, info fs.FileInfo) (string, error) {
 	return quoteTag(hash.Sum(nil)), nil
 }
 
-// unchanged sets the ETag, and answers 304 to a client that has it already.
+// unchanged sets the ETag. It answers 304 to a client that has the file already, and then
+// returns true.
 func unchanged(c *fiber.Ctx, etag string) bool {
 	c.Set(fiber.HeaderETag, etag)
 	if !strings.Contains(c.Get(fiber.HeaderIfNoneMatch), etag) {
@@ -181,10 +180,10 @@ var (
 	withHost    = regexp.MustCompile(`\s[^\s;]*\{host\}[^\s;]*`)
 )
 
-// isHashed tells whether a build named the file by its content, such as
-// assets/index-BfZ3HKv0.js, so that it never changes. Words and sizes of
-// pictures of the same length are no hashes; neither is anything at the top,
-// where builds copy files under names of people's choice.
+// isHashed tells whether a build named the file by its content, for example
+// assets/index-BfZ3HKv0.js, so that it never changes. Words, and sizes of pictures, of
+// the same length are no hashes. Files at the top level are never hashed: builds copy
+// them there under names that people chose.
 func isHashed(name string) bool {
 	m := namedByHash.FindStringSubmatch(name)
 	if m == nil || !strings.Contains(name, "/") {
@@ -194,8 +193,8 @@ func isHashed(name string) bool {
 	return hash == "" || strings.ContainsAny(hash[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") && !aSize.MatchString(hash)
 }
 
-// policyFor puts the host that the browser named into a policy. A host that
-// could say more than a host loses the sources that name it.
+// policyFor puts the host that the browser named into a policy. When that text could be
+// more than a host, it removes the sources that name it.
 func policyFor(policy, host string) string {
 	if !inHost.MatchString(host) {
 		return withHost.ReplaceAllString(policy, "")
@@ -203,8 +202,8 @@ func policyFor(policy, host string) string {
 	return strings.ReplaceAll(policy, "{host}", host)
 }
 
-// kinds are the types of the files that clients are built of; the machine's
-// own table may lack them or say text/plain.
+// kinds are the content types of a client's files. The machine's own table may lack them
+// or say text/plain.
 var kinds = map[string]string{
 	".html": fiber.MIMETextHTMLCharsetUTF8, ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
 	".css": "text/css; charset=utf-8", ".json": fiber.MIMEApplicationJSON, ".map": fiber.MIMEApplicationJSON,
@@ -213,7 +212,7 @@ var kinds = map[string]string{
 	".webmanifest": "application/manifest+json", ".txt": "text/plain; charset=utf-8", ".xml": "text/xml; charset=utf-8",
 }
 
-// contentType is the type of a file by its name.
+// contentType returns the content type of a file by its name.
 func contentType(name string) string {
 	ext := strings.ToLower(path.Ext(name))
 	if kind, ok := kinds[ext]; ok {
@@ -225,13 +224,13 @@ func contentType(name string) string {
 	return fiber.MIMEOctetStream
 }
 
-// wantsHTML tells a browser that opens an address from a program.
+// wantsHTML tells whether a browser opens an address, rather than a program.
 func wantsHTML(c *fiber.Ctx) bool {
 	return strings.Contains(c.Get(fiber.HeaderAccept), fiber.MIMETextHTML)
 }
 
-// takesHTML tells whether an answer may be a page: link previews and uptime
-// checks ask for anything, or do not say.
+// takesHTML tells whether an answer may be a page. Link previews and uptime checks accept
+// anything, or do not say.
 func takesHTML(c *fiber.Ctx) bool { return c.Accepts(fiber.MIMETextHTML) != "" }
 
 // acceptsEncoding reads Accept-Encoding as browsers write it.

@@ -74,7 +74,7 @@ type searchUsersIn struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"How many to list at most"`
 }
 
-// Resolve asks for q; huma's own check would refuse an empty one as well.
+// Resolve checks that q is there. huma's own check would refuse an empty q too.
 func (in *searchUsersIn) Resolve(ctx huma.Context) []error {
 	if at := ctx.URL(); !at.Query().Has("q") {
 		return []error{&huma.ErrorDetail{Location: "query.q", Message: "is missing, add it to the address"}}

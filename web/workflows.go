@@ -15,7 +15,7 @@ import (
 // workflowID is a UUID, or the name of a workflow that ships with the program.
 type workflowID string
 
-// String is the form in which it is stored; what is neither names nothing.
+// String returns the stored form. A text that is neither names no workflow.
 func (i workflowID) String() string {
 	if u, err := uuid.Parse(string(i)); err == nil {
 		return u.String()
