@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// All reads a whole list of rows that are read in portions; its arguments are
-// what a call that lists them has returned.
+// All reads a whole Listing into memory. Its arguments are the results of the call that
+// lists.
 func All[T any](rows interface {
 	Rows(ctx context.Context) iter.Seq2[*T, error]
 }, err error) ([]T, error) {

@@ -19,12 +19,12 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest/postgres"
 )
 
-// ServerEnv names the variable with a superuser's URL of the server to use.
+// ServerEnv is the variable with the server's URL for a superuser.
 const ServerEnv = "COAGENT_TEST_POSTGRES"
 
-// templateLock is the advisory lock around the template, in the maintenance
-// database: exclusive while it is migrated, shared while it is cloned, because
-// Postgres clones no database that someone is connected to.
+// templateLock is the advisory lock for the template, in the maintenance database. It is
+// exclusive while the template is migrated and shared while it is cloned: Postgres clones
+// no database to which somebody is connected.
 const templateLock = 0x636f616774706c
 
 // Postgres returns the URL of a fresh migrated database, which is dropped when
@@ -49,8 +49,8 @@ func Postgres(tb testing.TB) string {
 	return t.url(name)
 }
 
-// template is a migrated database on a server that all test processes may
-// share; its name changes with our migrations.
+// template is a migrated database on a server that all test processes may share. Its name
+// depends on our migrations.
 type template struct {
 	server *url.URL // of the maintenance database
 	name   string
@@ -61,7 +61,7 @@ var postgresTemplate = sync.OnceValues(func() (*template, error) {
 	ctx := context.Background()
 	server := os.Getenv(ServerEnv)
 	if server == "" {
-		// Nobody closes it: it ends with this process.
+		// Nobody closes this server: it ends with this process.
 		s, err := postgres.Start(ctx, postgres.Options{})
 		if err != nil {
 			return nil, err
@@ -80,8 +80,8 @@ var postgresTemplate = sync.OnceValues(func() (*template, error) {
 	return t, t.prepare(ctx)
 })
 
-// prepare makes and migrates the template; where another process has done so
-// it finds nothing left to do.
+// prepare makes and migrates the template. Where another process has done so, it changes
+// nothing.
 func (t *template) prepare(ctx context.Context) error {
 	return t.locked(ctx, "pg_advisory_lock", func(conn *pgx.Conn) error {
 		var exists bool
@@ -121,7 +121,7 @@ func (t *template) locked(ctx context.Context, lock string, fn func(*pgx.Conn) e
 	if err != nil {
 		return fmt.Errorf("%s: %w", ServerEnv, err)
 	}
-	// Closing the session gives the lock back.
+	// Closing the session releases the lock.
 	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, "SELECT "+lock+"($1)", int64(templateLock)); err != nil {
 		return err
@@ -129,8 +129,8 @@ func (t *template) locked(ctx context.Context, lock string, fn func(*pgx.Conn) e
 	return fn(conn)
 }
 
-// schemaSum is a short hash of our migrations, so that an edited one never
-// meets a template made before.
+// schemaSum returns a short hash of our migrations. So an edited migration never meets an
+// older template.
 func schemaSum() (string, error) {
 	files, err := fs.Glob(migrations.Files, "*.sql")
 	if err != nil {
@@ -150,7 +150,7 @@ func schemaSum() (string, error) {
 	return fmt.Sprintf("%x", sum.Sum(nil)[:6]), nil
 }
 
-// url is the server's URL for the named database.
+// url returns the server's URL for the named database.
 func (t *template) url(database string) string {
 	u := *t.server
 	u.Path = "/" + database

@@ -28,7 +28,7 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest/postgres"
 )
 
-// DatabaseEnv names the variable with the one database to test on.
+// DatabaseEnv is the variable with the only database to test on.
 const DatabaseEnv = "COAGENT_TEST_DATABASE"
 
 // Each runs test as one parallel subtest per database, "sqlite" and
@@ -97,7 +97,7 @@ var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {
 	if err := migrate(context.Background(), "sqlite:"+path); err != nil {
 		return nil, err
 	}
-	// The last connection to leave has moved the log into the file.
+	// The last connection has moved the log into the file when it closed.
 	if _, err := os.Stat(path + "-wal"); !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("the template still has a write-ahead log: %w", err)
 	}
@@ -120,8 +120,8 @@ func migrate(ctx context.Context, url string) (err error) {
 	})
 }
 
-// StartPostgres starts a server of the test's own, for tests that stop, kill
-// or freeze it, and closes it when the test ends.
+// StartPostgres starts a separate server for tests that stop, kill or freeze it, and
+// closes it when the test ends.
 func StartPostgres(tb testing.TB, o postgres.Options) *postgres.Server {
 	tb.Helper()
 	s, err := postgres.Start(tb.Context(), o)
@@ -134,8 +134,8 @@ func StartPostgres(tb testing.TB, o postgres.Options) *postgres.Server {
 	return s
 }
 
-// needPostgres ends a test that cannot have its server: it is skipped on a
-// machine without Postgres, and fails under CI or for any other reason.
+// needPostgres ends a test that cannot have its server. It skips the test on a machine
+// without Postgres. Under CI, or for any other reason, it fails the test.
 func needPostgres(tb testing.TB, err error) {
 	tb.Helper()
 	switch {

@@ -31,7 +31,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(dir, "coagent")
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X main.version=proctest", "-o", path, "github.com/coagent-studio/coagent")
-	// -race of the tests needs cgo, what ships has none.
+	// The -race of the tests needs cgo; the program ships without cgo.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build coagent: %w\n%s", err, out)
@@ -39,8 +39,8 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// atOnce is how many tests run in parallel: they wait for processes, clocks
-// and leases more than they compute.
+// atOnce is how many tests run in parallel. They mostly wait, for processes, clocks and
+// leases.
 const atOnce = 5
 
 // Main runs the tests of a package that uses proctest, removes the binary, and

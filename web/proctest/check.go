@@ -12,17 +12,17 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Outcome is what a fault has left of what people were told; all that must be
-// zero for nothing to be lost is zero in a good one.
+// Outcome says what a fault changed of what people were told. When nothing is lost, every
+// count that must be zero is zero.
 type Outcome struct {
-	Acked   int // lines that were acknowledged
-	Lost    int // of them: not stored as acknowledged, or not seen by a member
-	Doubled int // stored or shown twice
+	Acked   int // messages that were acknowledged
+	Lost    int // acknowledged messages that are not stored as acknowledged, or that a member did not see
+	Doubled int // messages stored or shown twice
 	Gaps    int // missing numbers in a log, or in what a member was shown
 	Due     int // agents' turns that were decided on
-	Ended   int // of them: over
-	Failed  int // of those: without a line, as the room was told
-	Replies int // agents' lines
+	Ended   int // turns that have ended
+	Failed  int // ended turns without a message, as the room was told
+	Replies int // agents' messages
 	Faults  []string
 }
 
@@ -43,7 +43,7 @@ func (o *Outcome) faultf(format string, args ...any) {
 	o.Faults = append(o.Faults, fmt.Sprintf(format, args...))
 }
 
-// Whole is nil when nothing was lost, doubled or left over.
+// Whole returns nil when nothing was lost, doubled or left over.
 func (o *Outcome) Whole() error {
 	switch {
 	case o.Lost+o.Doubled+o.Gaps > 0, len(o.Faults) > 0, o.Ended != o.Due, o.Replies+o.Failed != o.Ended:
@@ -79,7 +79,7 @@ func (s *Site) Settled(ctx context.Context, rooms ...string) error {
 	}
 }
 
-// unsettled says what is left to do in a room, "" for nothing.
+// unsettled says what is left to do in a room, "" when nothing is.
 func unsettled(ctx context.Context, db *store.DB, room string) (string, error) {
 	r, err := db.Room(ctx, room)
 	if err != nil {
@@ -96,7 +96,7 @@ func unsettled(ctx context.Context, db *store.DB, room string) (string, error) {
 	}
 	agents, err := db.AgentsInRoom(ctx, room)
 	if err != nil || len(agents) == 0 {
-		return "", err // nobody looks
+		return "", err // nobody decides
 	}
 	if r.DecidedSeq < r.EventSeq {
 		return fmt.Sprintf("the agents have looked at %d of %d in room %s", r.DecidedSeq, r.EventSeq, room), nil
@@ -108,8 +108,8 @@ func ended(t *store.Turn) bool {
 	return t.State == store.TurnFinished || t.State == store.TurnFailed || t.State == store.TurnStopped
 }
 
-// Check compares what is stored of a room with what was acknowledged and with
-// what each of its members was shown. It waits for the members until ctx ends.
+// Check compares the stored rows of a room with the acknowledgements and with what each
+// member was shown. It waits for the members until ctx ends.
 func (s *Site) Check(ctx context.Context, room string, acks []Ack, members ...*Member) (Outcome, error) {
 	var o Outcome
 	db := s.DB()
@@ -137,7 +137,7 @@ func (s *Site) Check(ctx context.Context, room string, acks []Ack, members ...*M
 	return o, nil
 }
 
-// checkLog: the log is numbered 1..n and has every line once.
+// checkLog checks that the log is numbered 1..n and has every message once.
 func (o *Outcome) checkLog(events []store.Event, lines []store.Message) {
 	inLog := map[string]int64{}
 	for i, e := range events {
@@ -160,7 +160,8 @@ func (o *Outcome) checkLog(events []store.Event, lines []store.Message) {
 	}
 }
 
-// checkAcks: what was acknowledged is stored, once, as it was acknowledged.
+// checkAcks checks that every acknowledged message is stored once, as it was
+// acknowledged.
 func (o *Outcome) checkAcks(acks []Ack, lines []store.Message) {
 	byID := map[string]*store.Message{}
 	said := map[string]int{}
@@ -182,8 +183,8 @@ func (o *Outcome) checkAcks(acks []Ack, lines []store.Message) {
 	}
 }
 
-// checkTurns: every turn has ended, those that finished have one line, and those
-// that a person has stopped one at most.
+// checkTurns checks that every turn has ended, that a finished turn has one message, and
+// that a turn stopped by a person has one at most.
 func (o *Outcome) checkTurns(turns []store.Turn, lines []store.Message) {
 	replies := map[string]int{}
 	for _, m := range lines {
@@ -214,7 +215,7 @@ func (o *Outcome) checkTurns(turns []store.Turn, lines []store.Message) {
 	}
 }
 
-// checkMember: the member ends with exactly the stored log.
+// checkMember checks that the member ends with exactly the stored log.
 func (o *Outcome) checkMember(ctx context.Context, m *Member, events []store.Event) {
 	head := int64(len(events))
 	if err := m.Await(ctx, fmt.Sprintf("event %d", head), func() bool { return m.Last() >= head }); err != nil {

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// callTimeout is above the server's own deadline for a request.
+// callTimeout is longer than the server's own deadline for a request.
 const callTimeout = 40 * time.Second
 
 // Nodes are the addresses of a site that a client knows, in the order in which
@@ -32,8 +32,8 @@ type Nodes struct {
 	seen *logBuffer // nil unless recorded
 }
 
-// To makes clients of the given processes; fresh has every request open a
-// connection of its own.
+// To makes clients of the given processes. With fresh every request opens a new
+// connection.
 func To(fresh bool, ps ...*Process) *Nodes {
 	n := &Nodes{http: &http.Client{Timeout: callTimeout, Transport: &http.Transport{
 		DisableKeepAlives: fresh, MaxIdleConnsPerHost: 64, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}}}
@@ -47,7 +47,7 @@ func To(fresh bool, ps ...*Process) *Nodes {
 // on, for Seen.
 func (n *Nodes) Record() { n.seen = new(logBuffer) }
 
-// Seen is all that was recorded.
+// Seen returns everything that was recorded.
 func (n *Nodes) Seen() string { return n.seen.String() }
 
 func (n *Nodes) record(head, text []byte) {
@@ -56,7 +56,7 @@ func (n *Nodes) record(head, text []byte) {
 	}
 }
 
-// Answer is a response, read whole.
+// Answer is a response that was read completely.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -71,8 +71,8 @@ func (a *Answer) Decode(out any) error {
 	return nil
 }
 
-// Do sends one request to the next node; where it cannot connect it tries the
-// others, and only then: nothing was sent. What was sent must be answered.
+// Do sends one request to the next node. It tries the others only when it cannot connect,
+// because then nothing was sent. A request that was sent must be answered.
 func (n *Nodes) Do(ctx context.Context, method, path, token, contentType string, body []byte) (*Answer, error) {
 	start := int(n.next.Add(1))
 	for try := range n.urls {
@@ -119,12 +119,12 @@ type Person struct {
 	token string
 }
 
-// At is the same person at other nodes, with the same session.
+// At returns the same person at other nodes, with the same session.
 func (p *Person) At(n *Nodes) *Person {
 	return &Person{ID: p.ID, Email: p.Email, Name: p.Name, Password: p.Password, nodes: n, token: p.Token()}
 }
 
-// Token is the access token of the person's session.
+// Token returns the access token of the person's session.
 func (p *Person) Token() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,7 +153,7 @@ func (p *Person) SignIn(ctx context.Context) error {
 	return errors.New("signed in without an access token")
 }
 
-// Try sends a request with a JSON body, none when in is nil.
+// Try sends a request with a JSON body, or without a body when in is nil.
 func (p *Person) Try(ctx context.Context, method, path string, in any) (*Answer, error) {
 	var body []byte
 	contentType := ""
@@ -186,7 +186,7 @@ func (p *Person) Call(tb testing.TB, method, path string, in, out any) {
 	}
 }
 
-// Ack says under which id and number a line was stored.
+// Ack says with which id and seq a message was stored.
 type Ack struct {
 	ClientID string `json:"client_id"`
 	ID       string `json:"id"`
@@ -199,7 +199,7 @@ type Ack struct {
 	At time.Time `json:"-"` // when it came
 }
 
-// Post says one line through the API, once, without trying again.
+// Post posts one message through the API, once, without trying again.
 func (p *Person) Post(ctx context.Context, room, clientID, text string) (*Ack, *Answer, error) {
 	a, err := p.Try(ctx, http.MethodPost, "/api/v1/rooms/"+room+"/messages", map[string]string{"text": text, "client_id": clientID})
 	if err != nil || a.Status != http.StatusCreated && a.Status != http.StatusOK {

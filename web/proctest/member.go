@@ -41,23 +41,23 @@ type Frame struct {
 	At time.Time `json:"-"` // when it was received
 }
 
-// Durable tells the frames of a room's log from acks and signals.
+// Durable tells whether the frame is from the room's log, not an ack or a signal.
 func (f *Frame) Durable() bool { return f.Seq > 0 && f.Type != "ack" }
 
-// pending is a line that was not acknowledged yet.
+// pending is a message that was not acknowledged yet.
 type pending struct {
 	clientID, text string
-	sent           bool // on the connection of now
+	sent           bool // on the current connection
 	acked          chan struct{}
 }
 
-// Member is a person in a room by coagent.v2, as a good client is one: it
-// reconnects with backoff, resumes behind the newest event that it has, sends
-// again what was not acknowledged, and records what it is told.
+// Member is a person in a room through coagent.v2, and behaves like a good client. It
+// reconnects with backoff, resumes after its newest event, sends again what was not
+// acknowledged, and records what it is told.
 type Member struct {
 	Person *Person
 	Room   string
-	// ByFrame resumes with a frame instead of the address's ?after.
+	// ByFrame resumes with a frame instead of ?after in the address.
 	ByFrame bool
 
 	stop  context.CancelFunc
@@ -77,10 +77,10 @@ type Member struct {
 	closes   []int // close codes that the server sent
 }
 
-// maxOther bounds what a member keeps of deltas and signals.
+// maxOther is how many deltas and signals a member keeps.
 const maxOther = 20_000
 
-// Join sits a person into a room until the test ends or Leave.
+// Join lets a person join a room until the test ends or Leave.
 func (s *Site) Join(p *Person, room string) *Member {
 	return s.JoinBy(p, room, false)
 }
@@ -101,7 +101,7 @@ func (m *Member) Leave() {
 	<-m.ended
 }
 
-// Cut breaks the member's connection in the middle of whatever it is at.
+// Cut breaks the member's connection at any moment of its work.
 func (m *Member) Cut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,8 +110,8 @@ func (m *Member) Cut() {
 	}
 }
 
-// Say posts a line and returns when it is acknowledged, however many
-// connections that takes.
+// Say posts a message and returns when it is acknowledged, however many connections that
+// takes.
 func (m *Member) Say(ctx context.Context, text string) error {
 	p := &pending{clientID: uuid.NewString(), text: text, acked: make(chan struct{})}
 	m.mu.Lock()
@@ -126,7 +126,7 @@ func (m *Member) Say(ctx context.Context, text string) error {
 	}
 }
 
-// Last is the seq of the newest durable event that the member has.
+// Last returns the seq of the member's newest durable event.
 func (m *Member) Last() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -136,50 +136,50 @@ func (m *Member) Last() int64 {
 	return m.log[len(m.log)-1].Seq
 }
 
-// Log are the durable frames so far.
+// Log returns the durable frames so far.
 func (m *Member) Log() []Frame {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.log)
 }
 
-// Others are the frames so far that are not durable, acks aside.
+// Others returns the frames so far that are not durable, without acks.
 func (m *Member) Others() []Frame {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.other)
 }
 
-// Acks are the acknowledgements so far.
+// Acks returns the acknowledgements so far.
 func (m *Member) Acks() []Ack {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.acks)
 }
 
-// Faults are the breaches of the protocol so far: gaps, repeats, refusals.
+// Faults returns the breaches of the protocol so far: gaps, repeats, refusals.
 func (m *Member) Faults() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.faults)
 }
 
-// Closes are the close codes that the server has sent so far.
+// Closes returns the close codes that the server has sent so far.
 func (m *Member) Closes() []int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.closes)
 }
 
-// Connects counts the connections that came about.
+// Connects returns how many connections were opened.
 func (m *Member) Connects() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.connects
 }
 
-// Await waits until cond holds, which is asked after each frame and, since
-// connections change too, now and then.
+// Await waits until cond is true. It calls cond after each frame, and also from time to
+// time because connections change too.
 func (m *Member) Await(ctx context.Context, what string, cond func() bool) error {
 	for {
 		m.mu.Lock()

@@ -19,11 +19,11 @@ import (
 // readyTimeout bounds the start of a process; a busy machine is slow.
 const readyTimeout = 60 * time.Second
 
-// Process is one `coagent serve` or `coagent worker`, which a test ends and
-// starts again at will; its methods may be called from any goroutine.
+// Process is one `coagent serve` or `coagent worker`. A test can end it and start it
+// again. Its methods may be called from any goroutine.
 type Process struct {
 	Name string
-	URL  string // of a serve, the same after a restart
+	URL  string // only of a serve; the same after a restart
 
 	bin  string
 	args []string
@@ -55,10 +55,10 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// Log is all that the process has written in all its lives.
+// Log returns everything that the process has written, over all its restarts.
 func (p *Process) Log() string { return p.log.String() }
 
-// PID is the process' id, 0 when it is not running.
+// PID returns the process id, 0 when the process is not running.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,11 +68,11 @@ func (p *Process) PID() int {
 	return p.cmd.Process.Pid
 }
 
-// portTaken is in what a serve says whose port somebody else has: another
-// process that looked for a free one, or an outgoing connection of the machine.
+// portTaken is part of a serve's message when another has its port: another process that
+// searched for a free one, or an outgoing connection of the machine.
 const portTaken = "address already in use"
 
-// portPatience is how long such a port is waited for.
+// portPatience is how long to wait for such a port.
 const portPatience = 5 * time.Second
 
 // Start starts the process and returns how long it took to be ready.
@@ -124,7 +124,7 @@ func (p *Process) launch() error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+		_ = cmd.Wait() // the result is in cmd.ProcessState
 	}()
 	p.cmd, p.done = cmd, done
 	return nil
@@ -152,7 +152,7 @@ func (p *Process) awaitReady(ctx context.Context, from int) error {
 	}
 }
 
-// Ready asks a server whether it is ready.
+// Ready tells whether a server is ready.
 func Ready(ctx context.Context, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 	if err != nil {
@@ -166,7 +166,7 @@ func Ready(ctx context.Context, url string) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// probe keeps no connections, so that it never holds up a stop.
+// probe keeps no connections, so it never delays a stop.
 var probe = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // Signal sends a signal to the process, if it runs.
@@ -211,8 +211,8 @@ func (p *Process) Restart(ctx context.Context) error {
 	return err
 }
 
-// Term asks the process to end and returns its exit code and how long it took;
-// after patience it is killed, which is an error.
+// Term asks the process to end, and returns its exit code and how long that took. After
+// patience it kills the process, which is an error.
 func (p *Process) Term(patience time.Duration) (code int, took time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -235,7 +235,7 @@ func (p *Process) Term(patience time.Duration) (code int, took time.Duration, er
 	return code, time.Since(began), err
 }
 
-// tail is the end of a log.
+// tail returns the end of a log.
 func tail(log string) string {
 	log = strings.TrimSpace(log)
 	return log[max(0, len(log)-3000):]

@@ -37,8 +37,8 @@ func (m *Member) run(ctx context.Context) {
 	}
 }
 
-// Dial opens a socket of coagent.v2 in a room; tune may change the dialer.
-// status is that of the answer, 0 without one.
+// Dial opens a socket of coagent.v2 in a room. tune may change the dialer. status is the
+// answer's status, 0 without an answer.
 func (p *Person) Dial(ctx context.Context, base, room, query string, tune func(*websocket.Dialer)) (conn *websocket.Conn, status int, err error) {
 	d := &websocket.Dialer{Subprotocols: []string{"coagent.v2"}, HandshakeTimeout: 15 * time.Second,
 		ReadBufferSize: 4096, WriteBufferSize: 1024, NetDialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
@@ -54,7 +54,7 @@ func (p *Person) Dial(ctx context.Context, base, room, query string, tune func(*
 	return conn, status, err
 }
 
-// session is one connection's life.
+// session runs one connection from its beginning to its end.
 func (m *Member) session(ctx context.Context, base string) {
 	after := m.Last()
 	query := fmt.Sprintf("?after=%d", after)
@@ -174,13 +174,13 @@ func (m *Member) fault(format string, args ...any) {
 	m.faults = append(m.faults, fmt.Sprintf(format, args...))
 }
 
-// tell wakes those who wait for a change; mu is held.
+// tell wakes everybody who waits for a change. The caller holds mu.
 func (m *Member) tell() {
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
 
-// flush sends the lines that wait and are not sent yet, in their order.
+// flush sends the waiting messages that are not sent yet, in order.
 func (m *Member) flush() {
 	m.mu.Lock()
 	conn := m.conn
@@ -197,7 +197,7 @@ func (m *Member) flush() {
 	}
 }
 
-// write sends one frame; a failure ends the connection, which its reader sees.
+// write sends one frame. A failure ends the connection, and the reader notices that.
 func (m *Member) write(conn *websocket.Conn, v any) {
 	m.writing.Lock()
 	defer m.writing.Unlock()

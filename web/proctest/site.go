@@ -24,7 +24,7 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
-// Site is one installation of coagent in a folder of its own.
+// Site is one installation of coagent in its own folder.
 type Site struct {
 	T           testing.TB
 	Dir         string // the working folder
@@ -38,9 +38,9 @@ type Site struct {
 	db    *store.DB
 }
 
-// New makes an installation on a Postgres database, or on SQLite when the URL
-// is empty. env are settings such as "COAGENT_LOG_LEVEL=debug"; "NAME=" unsets
-// one of the defaults. Limits on what one person may do are off.
+// New makes an installation on a Postgres database, or on SQLite when the URL is empty.
+// env are settings, for example "COAGENT_LOG_LEVEL=debug"; "NAME=" unsets a default.
+// Limits on what one person may do are off.
 func New(tb testing.TB, databaseURL string, env ...string) *Site {
 	tb.Helper()
 	dir := filepath.Join(tb.TempDir(), "work")
@@ -103,10 +103,10 @@ func (s *Site) Set(env ...string) {
 	}
 }
 
-// Postgres tells which of the two databases this is.
+// Postgres tells whether the site's database is Postgres; otherwise it is SQLite.
 func (s *Site) Postgres() bool { return s.DatabaseURL != "" }
 
-// Database names the database, for tables.
+// Database returns the database's name for tables.
 func (s *Site) Database() string {
 	if s.Postgres() {
 		return "postgres"
@@ -167,17 +167,18 @@ func (s *Site) process(command string, env []string) *Process {
 	return p
 }
 
-// Processes are all that were made for this site.
+// Processes returns all processes made for this site.
 func (s *Site) Processes() []*Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]*Process(nil), s.procs...)
 }
 
-// commandTimeout bounds a command that is meant to end by itself.
+// commandTimeout bounds a command that should end by itself.
 const commandTimeout = 90 * time.Second
 
-// Run runs a coagent command to its end: what it printed, and its exit code.
+// Run runs a coagent command to its end. It returns what the command printed, and its
+// exit code.
 func (s *Site) Run(args ...string) (out string, code int) {
 	s.T.Helper()
 	return s.RunEnv(nil, args...)
@@ -186,7 +187,7 @@ func (s *Site) Run(args ...string) (out string, code int) {
 // RunEnv is Run with more settings.
 func (s *Site) RunEnv(env []string, args ...string) (out string, code int) {
 	s.T.Helper()
-	bin := Binary(s.T) // the first one builds it, which is no part of the command's time
+	bin := Binary(s.T) // the first call builds the binary; that is not part of the command's time
 	ctx, cancel := context.WithTimeout(s.T.Context(), commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, args...)
@@ -204,7 +205,7 @@ func (s *Site) RunEnv(env []string, args ...string) (out string, code int) {
 	return both.String(), cmd.ProcessState.ExitCode()
 }
 
-// DB is a connection of the test's own to the site's database, for reading.
+// DB returns the test's own connection to the site's database, for reading.
 func (s *Site) DB() *store.DB {
 	s.T.Helper()
 	s.mu.Lock()
@@ -224,7 +225,7 @@ func (s *Site) DB() *store.DB {
 	return db
 }
 
-// close ends what is left of the site, and shows the logs of a failed test.
+// close ends what still runs on the site. It shows the logs of a failed test.
 func (s *Site) close() {
 	for _, p := range s.Processes() {
 		if err := p.Kill9(); err != nil {
@@ -241,7 +242,7 @@ func (s *Site) close() {
 	}
 }
 
-// notable is a log without the lines of requests and turns that went well.
+// notable returns a log without the lines about successful requests and turns.
 func notable(log string) string {
 	var kept []string
 	for line := range strings.Lines(log) {
@@ -259,9 +260,9 @@ var (
 	ports   = map[int]bool{}
 )
 
-// freeAddr is an address on the loopback interface, below the ephemeral range:
-// nobody's outgoing connection takes it while its process is being restarted.
-// The servers of storetest/postgres take theirs above.
+// freeAddr returns an address on the loopback interface below the ephemeral range. So no
+// outgoing connection takes it while its process restarts. The servers of
+// storetest/postgres take theirs above that range.
 func freeAddr(tb testing.TB) string {
 	tb.Helper()
 	portsMu.Lock()

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// starter is a thread that lives as long as this process: the parent-death
-// signal comes when the thread that started a child ends.
+// starter is a thread that lives as long as this process. It is needed because the
+// parent-death signal comes when the thread that started the child ends.
 var starter = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
 	go func() {

@@ -15,8 +15,8 @@ const password = "correct horse battery staple"
 type Plan struct {
 	Students int
 	Rooms    int
-	// Agent puts an agent of kind openai with this API key into every room,
-	// which answers every line that nobody answers yet. Empty means no agent.
+	// Agent adds to every room an agent of provider openai with this API key. The agent
+	// answers every message that has no answer yet. Empty means no agent.
 	Agent string
 	// Provider is the agent's provider, openai when empty.
 	Provider string
@@ -66,7 +66,7 @@ func (s *Site) Populate(nodes *Nodes, plan Plan) *World {
 	return w
 }
 
-// person makes an account and signs it in; it may run beside others.
+// person makes an account and signs it in. It may run in parallel with itself.
 func (s *Site) person(admin *Person, nodes *Nodes, role, name string) *Person {
 	p := &Person{Name: name, Email: strings.ReplaceAll(strings.ToLower(name), " ", ".") + "@school.example", Password: password, nodes: nodes}
 	a, err := admin.Try(s.T.Context(), http.MethodPost, "/api/v1/users/", map[string]string{
@@ -107,7 +107,7 @@ func (s *Site) agents(w *World, plan Plan) {
 	w.Teacher.Call(s.T, http.MethodPost, "/api/v1/organizations", map[string]string{"name": "School"}, &org)
 	w.Teacher.Call(s.T, http.MethodPost, "/api/v1/projects", map[string]string{"name": "Agents", "organization_id": org.ID}, &project)
 	for i, room := range w.Rooms {
-		// The circuit breaker knows keys: a room in trouble must not stop another.
+		// The circuit breaker works by key: a room in trouble must not stop another room.
 		key := plan.Agent
 		if i > 0 {
 			key = fmt.Sprintf("%s-%d", plan.Agent, i+1)

@@ -13,15 +13,15 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// fetched is the version that a machine without Postgres gets.
+// fetched is the Postgres version for a machine without Postgres.
 const fetched = embedded.V17
 
-// fetchTimeout bounds the one download of about 15 MB, and the wait for
-// another process that makes it.
+// fetchTimeout bounds the one download of about 15 MB, and the wait for another process
+// that downloads.
 const fetchTimeout = 5 * time.Minute
 
-// fetchBinaries returns the folder of the binaries in the user's cache, and
-// brings them there first where they are missing.
+// fetchBinaries returns the folder of the binaries in the user's cache. It downloads them
+// first when they are missing.
 func fetchBinaries() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -33,8 +33,8 @@ func fetchBinaries() (string, error) {
 	})
 }
 
-// fetchInto keeps what get brings in a folder of home. The folder gets its name
-// when it is complete, so that an interrupted download is begun anew.
+// fetchInto stores what get fetches in a folder of home. The folder gets its name only
+// when it is complete, so an interrupted download starts anew.
 func fetchInto(home string, get func(into string) error) (string, error) {
 	root := filepath.Join(home, "postgres-"+string(fetched))
 	bin := filepath.Join(root, "bin")
@@ -62,7 +62,7 @@ func fetchInto(home string, get func(into string) error) (string, error) {
 	defer os.RemoveAll(temp)
 	into := filepath.Join(temp, "postgres")
 	done := make(chan error, 1)
-	// It cannot be told to stop; a process that gives up leaves it behind.
+	// The download cannot be stopped. A process that gives up leaves it behind.
 	go func() { done <- get(into) }()
 	select {
 	case err := <-done:
@@ -75,9 +75,9 @@ func fetchInto(home string, get func(into string) error) (string, error) {
 	return bin, os.Rename(into, root)
 }
 
-// download uses the library for its archive alone. To get at it one has to
-// start its server, which refuses root, so what counts is whether the binaries
-// are there afterwards. Its server is stopped: ours run with other settings.
+// download uses the library only for its archive. To get the archive one must start the
+// library's server, which refuses root. So only the presence of the binaries counts
+// afterwards. The library's server is stopped: ours run with other settings.
 func download(into string) error {
 	port, err := freePort()
 	if err != nil {

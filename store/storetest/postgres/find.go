@@ -19,9 +19,9 @@ const (
 	None   = "none"
 )
 
-// findBinaries returns the folder of initdb and postgres: COAGENT_POSTGRES_BIN,
-// then PATH, then Debian's folders, the newest version first, then the user's
-// cache, into which they are downloaded once.
+// findBinaries returns the folder of initdb and postgres. It tries COAGENT_POSTGRES_BIN,
+// PATH, Debian's folders (newest version first), and the user's cache. If that is empty,
+// it downloads the binaries once.
 func findBinaries() (string, error) {
 	switch dir := os.Getenv(BinEnv); dir {
 	case "":
@@ -65,9 +65,9 @@ func hasBinaries(dir string) bool {
 	return true
 }
 
-// freePort finds a port outside the ranges that systems use for outgoing
-// connections: while a server is down nobody else may be given its port, and a
-// client that keeps trying must not connect to itself.
+// freePort finds a port outside the ranges for outgoing connections. While a server is
+// down, nobody else may get its port, and a client that keeps trying must not connect to
+// itself.
 func freePort() (int, error) {
 	for range 100 {
 		var b [2]byte

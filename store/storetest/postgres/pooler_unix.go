@@ -23,15 +23,15 @@ var ErrNoPooler = errors.New("no pgbouncer: install PgBouncer")
 
 // Pooler is one running PgBouncer. It ends with the process that started it.
 type Pooler struct {
-	// URL leads through it to the database that it was started for.
+	// URL leads through the pooler to its database.
 	URL   string
 	home  string
 	cmd   *exec.Cmd
 	input io.Closer
 }
 
-// poolerScript ends PgBouncer when its input ends, which the kernel brings
-// about however our process ends.
+// poolerScript ends PgBouncer when its input ends. The kernel ends that input however our
+// process ends.
 const poolerScript = `"$1" "$2" & pid=$!; read -r _; kill "$pid"; wait "$pid"`
 
 // StartPooler starts a PgBouncer in transaction mode in front of the database

@@ -113,7 +113,7 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 		if s.data, err = filepath.Abs(s.opts.DataDir); err != nil {
 			return err
 		}
-		// Before the guard starts: it would end whatever runs there.
+		// Check this before the guard starts: the guard would end whatever runs there.
 		if _, err := os.Stat(filepath.Join(s.data, "PG_VERSION")); err == nil {
 			return fmt.Errorf("postgres: %s already holds a cluster", s.data)
 		}
@@ -144,8 +144,8 @@ func (s *Server) initdb(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"),
 		"--pgdata="+s.data, "--username="+superuser, "--pwfile="+pwfile,
-		// A clear-text password on loopback: scram would cost each of the
-		// thousands of test connections a few milliseconds under -race.
+		// Use a clear-text password on loopback: scram would cost each of the thousands
+		// of test connections a few milliseconds under -race.
 		"--auth=password", "--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions")
 	cmd.Dir = s.home
 	cmd.SysProcAttr = s.owner.attr()
@@ -264,8 +264,8 @@ func (s *Server) Restart(ctx context.Context, mode Mode) error {
 	return s.Start(ctx)
 }
 
-// Signal sends sig to the server and to all its child processes, such as
-// SIGSTOP and SIGCONT for a server that hangs.
+// Signal sends sig to the server and all its child processes. For example SIGSTOP and
+// SIGCONT simulate a server that hangs.
 func (s *Server) Signal(sig os.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -289,7 +289,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// logTail is the end of the server's log.
+// logTail returns the end of the server's log.
 func (s *Server) logTail() string {
 	log, err := os.ReadFile(s.logFile())
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"syscall"
 )
 
-// owner is whom the server's processes run as: nil ids mean this process' user.
+// owner is the user of the server's processes. nil means the user of this process.
 type owner struct{ cred *syscall.Credential }
 
 // findOwner picks another user when we are root, because Postgres refuses root.
@@ -52,8 +52,8 @@ func (o *owner) chown(paths ...string) error {
 	return nil
 }
 
-// reach returns a folder of the binaries that the owner can read. Root's cache,
-// where downloaded ones are, is closed to others, so they are copied to home.
+// reach returns a folder of the binaries that the owner can read. Downloaded binaries are
+// in root's cache, which others cannot read, so they are copied to home.
 func (o *owner) reach(bin, home string) (string, error) {
 	cache, _ := os.UserCacheDir() // without one, nothing was downloaded into it
 	if o.cred == nil || cache == "" || !strings.HasPrefix(bin, cache+string(filepath.Separator)) {
@@ -66,8 +66,8 @@ func (o *owner) reach(bin, home string) (string, error) {
 	return filepath.Join(to, filepath.Base(bin)), nil
 }
 
-// attr puts a child in its own process group, out of reach of a terminal's
-// Ctrl-C: the server must outlive the tests that end because of it.
+// attr puts a child in its own process group. There a terminal's Ctrl-C does not reach
+// it: the server must outlive the tests that end because of it.
 func (o *owner) attr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Credential: o.cred}
 }
@@ -86,7 +86,7 @@ func (s *Server) launch(name string, args []string) (*process, error) {
 	defer log.Close()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = s.home
-	// Not our own output: go test would wait until the server closes it.
+	// Do not use our own output: go test would wait until the server closes it.
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = s.owner.attr()
 	if err := cmd.Start(); err != nil {
@@ -96,14 +96,14 @@ func (s *Server) launch(name string, args []string) (*process, error) {
 	go func() {
 		defer close(p.done)
 		_ = cmd.Wait() // how it ended is in its log
-		// A caller may drop the Server; collecting it would close the guard's
-		// input and so end the server in the middle of the tests.
+		// Keep the Server alive although a caller may drop it. Collecting it would close
+		// the guard's input, which ends the server in the middle of the tests.
 		runtime.KeepAlive(s)
 	}()
 	return p, nil
 }
 
-// shutdown asks the postmaster to end; a stopped one is woken so that it can.
+// shutdown asks the postmaster to end. It wakes a stopped postmaster so that it can end.
 func (p *process) shutdown(mode Mode) error {
 	sig, ok := map[Mode]syscall.Signal{
 		Smart: syscall.SIGTERM, Fast: syscall.SIGINT, Immediate: syscall.SIGQUIT,
@@ -117,8 +117,8 @@ func (p *process) shutdown(mode Mode) error {
 	return p.kill(p.pid, sig)
 }
 
-// signalAll signals the postmaster first, so that it forks no child that is
-// missed, then its children: each of them is a process group of its own.
+// signalAll signals the postmaster first, so that it forks no child that would be missed.
+// Then it signals the children: each is its own process group.
 func (p *process) signalAll(sig os.Signal) error {
 	s, ok := sig.(syscall.Signal)
 	if !ok {
@@ -177,7 +177,7 @@ func childrenOf(parent int) ([]int, error) {
 	return pids, nil
 }
 
-// childrenByPS serves the systems without /proc.
+// childrenByPS is childrenOf for systems without /proc.
 func childrenByPS(parent int) ([]int, error) {
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
 	if err != nil {
@@ -193,10 +193,10 @@ func childrenByPS(parent int) ([]int, error) {
 	return pids, nil
 }
 
-// guardScript waits until its input ends, which the kernel brings about
-// however our process ends, then ends the server of the cluster $2 and removes
-// the folder $1. A parent-death signal would depend on the thread that started
-// the server, exists on Linux only and would leave the folder behind.
+// guardScript waits until its input ends, which the kernel does however our process ends.
+// Then it ends the server of the cluster $2 and removes the folder $1. A parent-death
+// signal would depend on the thread that started the server, exists only on Linux, and
+// would leave the folder behind.
 const guardScript = `
 read -r _
 pid=$(head -n 1 "$2/postmaster.pid" 2>/dev/null)
@@ -228,7 +228,7 @@ func startGuard(home, data string) (*guard, error) {
 	return &guard{cmd: cmd, input: input}, nil
 }
 
-// end lets the guard do its work and waits for it.
+// end lets the guard clean up and waits for it.
 func (g *guard) end() error {
 	return errors.Join(g.input.Close(), g.cmd.Wait())
 }

@@ -25,7 +25,8 @@ import (
 // gotestsum runs and shows the tests; it is fetched by go, as the linter is.
 const gotestsum = "gotest.tools/gotestsum@v1.13.0"
 
-// databaseEnv is storetest's, which is not imported so that this builds at once.
+// databaseEnv is the one of storetest. That package is not imported, so that this one
+// builds at once.
 const databaseEnv = "COAGENT_TEST_DATABASE"
 
 func main() {
@@ -103,15 +104,15 @@ func list(patterns []string) ([]string, error) {
 	return strings.Fields(string(out)), err
 }
 
-// canRace tries what -race needs: cgo with a compiler and the C library's
-// headers, and a platform that has the detector.
+// canRace tries what -race needs: cgo with a compiler and the C library's headers, and a
+// platform that has the detector.
 func canRace() bool {
 	cmd := exec.Command("go", "build", "-race", "runtime/race", "runtime/cgo")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	return cmd.Run() == nil
 }
 
-// run runs one pass to its end and adds up what came out.
+// run runs one pass to its end and adds its results to the summary.
 func (p pass) run(sum *summary, args []string) error {
 	dir, err := os.MkdirTemp("", "coagent-suite-")
 	if err != nil {

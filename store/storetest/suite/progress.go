@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// progress passes output on and, when there was none for a while, says that
-// work goes on: the first compilation takes minutes in which go is silent.
+// progress passes output on. When there was none for a while, it says that work goes on:
+// the first compilation takes minutes without output.
 type progress struct {
 	to       io.Writer
 	packages int
@@ -19,7 +19,8 @@ type progress struct {
 	wrote bool
 }
 
-// marks begin gotestsum's line of a package that passed, has no tests, or failed.
+// marks are the first characters of gotestsum's line for a package that passed, has no
+// tests, or failed.
 var marks = []string{"✓", "∅", "✖"}
 
 // Write passes b on and counts the packages that are done, a line each.
@@ -37,7 +38,7 @@ func (p *progress) Write(b []byte) (int, error) {
 	return p.to.Write(b)
 }
 
-// start begins to look every interval; the function returned ends it.
+// start begins to check every interval. The returned function ends it.
 func (p *progress) start(interval time.Duration) (stop func()) {
 	began, end := time.Now(), make(chan struct{})
 	var gone sync.WaitGroup

@@ -13,19 +13,19 @@ import (
 // event is one line of `go test -json`.
 type event struct{ Action, Package, Test, Output string }
 
-// missing finds the tool that a skipped test wanted: it says so in the first
-// words of its reason. A test that is skipped for another reason has none.
+// missing finds the tool whose absence skipped a test: the reason begins with it. A test
+// that was skipped for another reason names none.
 var missing = regexp.MustCompile(`SKIPPED \(([^)]+)\)`)
 
-// summary is what came out of all passes.
+// summary is the result of all passes.
 type summary struct {
 	passed, fails int
 	skipped       map[string]int // by the tool that was missing
-	lacks         []string       // what the run as a whole went without
-	failed        bool           // by go test's own word
+	lacks         []string       // what the whole run went without
+	failed        bool           // as go test itself reported
 }
 
-// add counts the tests of one pass. A test that ran several times, as with
+// add counts the tests of one pass. A test that ran several times, for example with
 // -count, has failed if it failed once.
 func (s *summary) add(events io.Reader) error {
 	type key struct{ pkg, test string }
@@ -91,8 +91,8 @@ func (s *summary) line() string {
 	return line
 }
 
-// ok tells whether the run passes. Where every tool has to be, under CI, a test
-// that was skipped for want of one is a failure.
+// ok tells whether the run passes. When strict (under CI), every tool must be there: a
+// test that was skipped for a missing one is a failure.
 func (s *summary) ok(strict bool) bool {
 	return !s.failed && (!strict || len(s.skipped) == 0 && len(s.lacks) == 0)
 }

@@ -31,7 +31,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run returns the exit code; it is 1 with every error of our own.
+// run returns the exit code; 1 with every error of our own.
 func run(args []string) (code int, err error) {
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
@@ -39,7 +39,8 @@ func run(args []string) (code int, err error) {
 	if len(args) == 0 {
 		return 1, errors.New("usage: withpg -- command [argument ...]")
 	}
-	// Before the server starts, so that no signal ends us without it.
+	// Do this before the server starts, so that no signal ends us and leaves the server
+	// running.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 
