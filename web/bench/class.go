@@ -21,7 +21,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// database is a fresh, migrated one.
+// database is a fresh migrated database.
 type database struct {
 	kind string // postgres or sqlite
 	url  string
@@ -33,7 +33,7 @@ const (
 	onSQLite   = "sqlite"
 )
 
-// databases names those that this machine has.
+// databases returns the kinds of database that this machine has.
 func (l *lab) databases() []string {
 	if l.server == nil {
 		return []string{onSQLite}
@@ -75,8 +75,8 @@ func (d *database) with(ctx context.Context, fn func(*store.DB) error) error {
 
 const secretKey = "0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// settings is the program's own default configuration on a database, with
-// limits that no bench meets.
+// settings returns the program's default configuration on a database, with limits that no
+// bench reaches.
 func settings(s site) *config.Config {
 	c := config.Default()
 	c.DataDir = s.Dir
@@ -107,8 +107,8 @@ type class struct {
 
 type person struct{ id, token string }
 
-// newClass adds a class of n people to a database; with an agent its room
-// answers every line.
+// newClass adds a class of n people to a database. With an agent, its room answers every
+// message.
 func (d *database) newClass(ctx context.Context, n int, agent bool) (*class, error) {
 	c := &class{room: store.NewID()}
 	err := d.with(ctx, func(db *store.DB) error {
@@ -151,8 +151,8 @@ func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) erro
 	return err
 }
 
-// addAgents adds teaching agents with a trigger to the room, out of a project
-// of their own; "" is chance.
+// addAgents adds teaching agents with a trigger to the room, from a project of their own.
+// The trigger "" is chance.
 func (c *class) addAgents(ctx context.Context, tx *store.Tx, trigger store.JSON, names ...string) (ids []string, err error) {
 	now, owner := time.Now().UTC().Truncate(time.Microsecond), c.people[0].id
 	org := store.Organization{ID: store.NewID(), Name: "School", OwnerID: owner, CreatedAt: now, Version: 1}

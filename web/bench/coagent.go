@@ -15,11 +15,11 @@ import (
 	"github.com/coagent-studio/coagent/web"
 )
 
-// roleCoagent is the whole program, wired as web.Start does; the pieces are
-// named here because a bench also writes to the database behind it.
+// roleCoagent is the whole program, wired as in web.Start. The parts have names here
+// because a bench also writes to the database directly.
 const roleCoagent = "coagent"
 
-// site says where a coagent stands.
+// site says where a coagent has its database and its model provider.
 type site struct {
 	URL, Dir string
 	Provider string // base URL of the bench's model provider
@@ -36,7 +36,7 @@ func startCoagent(raw json.RawMessage) (*service, error) {
 		return nil, err
 	}
 	cfg, ctx := settings(s), context.Background()
-	// The log costs what it costs in service, but for the disk.
+	// The log costs what it costs in service, except for the disk.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
@@ -71,10 +71,10 @@ func startCoagent(raw json.RawMessage) (*service, error) {
 // loudHandler shows warnings on standard error.
 type loudHandler struct{ quiet, loud slog.Handler }
 
-// Enabled is the program's own level.
+// Enabled uses the program's own level.
 func (h loudHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.quiet.Enabled(ctx, l) }
 
-// Handle writes the line.
+// Handle writes the record.
 func (h loudHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn {
 		return h.loud.Handle(ctx, r)
@@ -92,7 +92,7 @@ func (h loudHandler) WithGroup(name string) slog.Handler {
 	return loudHandler{h.quiet.WithGroup(name), h.loud.WithGroup(name)}
 }
 
-// burstArgs ask for events in a room.
+// burstArgs say which events to make in a room.
 type burstArgs struct {
 	Room   string
 	Text   string
@@ -100,8 +100,8 @@ type burstArgs struct {
 	Every  time.Duration // between two paced ones
 }
 
-// burst commits many lines at once, which the hub then has to deliver. The
-// result is the CPU used before the commit: the bench is about the fan-out.
+// burst commits many messages at once, which the hub then has to deliver. It returns the
+// CPU used before the commit, because the bench measures the fan-out.
 func (c *coagent) burst(raw json.RawMessage) (any, error) {
 	var b burstArgs
 	if err := json.Unmarshal(raw, &b); err != nil {
@@ -110,8 +110,8 @@ func (c *coagent) burst(raw json.RawMessage) (any, error) {
 	return c.commit(b, b.Events)
 }
 
-// pace commits one line after another; the result is the CPU used from each
-// commit to the beginning of the next line.
+// pace commits one message after another. It returns the CPU used from each commit to the
+// beginning of the next message.
 func (c *coagent) pace(raw json.RawMessage) (any, error) {
 	var b burstArgs
 	if err := json.Unmarshal(raw, &b); err != nil {

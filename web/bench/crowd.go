@@ -20,11 +20,11 @@ import (
 	"time"
 )
 
-// crowd is the clients of one server: plain readers of WebSocket frames, as
-// cheap as can be, since they share the machine with what is measured.
+// crowd are the clients of one server. They are plain readers of WebSocket frames and as
+// cheap as possible, since they share the machine with what is measured.
 type crowd struct {
 	members []*member
-	lines   atomic.Int64 // frames of lines that have come, over all members
+	lines   atomic.Int64 // frames of messages that have come, over all members
 	waits   atomic.Pointer[wait]
 	readers sync.WaitGroup
 }
@@ -34,14 +34,13 @@ type member struct {
 	crowd *crowd
 	conn  net.Conn
 	in    *bufio.Reader
-	// seen, when set, is given every text frame as it arrives; it must not keep
-	// the text.
+	// seen, when set, gets every text frame as it arrives. It must not keep the text.
 	seen  atomic.Pointer[func(text []byte)]
 	wmu   sync.Mutex
 	close int // the close code of the server
 }
 
-// linePrefix is how the frame of a line begins in both protocols.
+// linePrefix is the beginning of a message's frame in both protocols.
 var linePrefix = []byte(`{"type":"message"`)
 
 // joinRoom opens a coagent.v2 socket for each person.
@@ -66,13 +65,13 @@ func (c *crowd) join(ctx context.Context, addr, room string, p person) error {
 	return nil
 }
 
-// dialRoom does the handshake (RFC 6455 section 4.1); nobody reads yet.
+// dialRoom does the handshake (RFC 6455, section 4.1). Nobody reads yet.
 func dialRoom(ctx context.Context, addr, room string, p person) (*member, error) {
 	return handshake(ctx, addr, room, p, new(net.Dialer))
 }
 
-// dialDeaf is dialRoom with the least room for what is not read, so that the
-// server soon notices.
+// dialDeaf is dialRoom with the smallest receive buffer, so that the server soon notices
+// an unread connection.
 func dialDeaf(ctx context.Context, addr, room string, p person) (*member, error) {
 	return handshake(ctx, addr, room, p, &net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -141,7 +140,7 @@ func (c *crowd) leave() error {
 	return errors.Join(errs...)
 }
 
-// await polls until ok, for a minute at most.
+// await polls until ok is true, for a minute at most.
 func await(ctx context.Context, what string, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -157,7 +156,7 @@ func await(ctx context.Context, what string, ok func() bool) error {
 	return nil
 }
 
-// awaitLines waits until n frames of lines have come in all.
+// awaitLines waits until n frames of messages have come over all members.
 func (c *crowd) awaitLines(ctx context.Context, n int64) error {
 	err := await(ctx, "lines", func() bool { return c.lines.Load() >= n })
 	if err != nil {
@@ -166,7 +165,7 @@ func (c *crowd) awaitLines(ctx context.Context, n int64) error {
 	return nil
 }
 
-// read takes frames until the connection ends and answers pings.
+// read reads frames until the connection ends, and answers pings.
 func (m *member) read() {
 	for {
 		op, text, err := readFrame(m.in)
@@ -192,7 +191,7 @@ func (m *member) read() {
 	}
 }
 
-// watch has f called with every text frame; nil ends it.
+// watch calls f with every text frame; nil stops that.
 func (m *member) watch(f func(text []byte)) {
 	if f == nil {
 		m.seen.Store(nil)
@@ -201,7 +200,7 @@ func (m *member) watch(f func(text []byte)) {
 	m.seen.Store(&f)
 }
 
-// say posts a line by the socket.
+// say posts a message through the socket.
 func (m *member) say(clientID, text string) error {
 	return m.write(1, []byte(`{"type":"post","client_id":"`+clientID+`","text":"`+text+`"}`))
 }
@@ -226,7 +225,7 @@ func (m *member) write(op byte, payload []byte) error {
 	return err
 }
 
-// readFrame reads one unmasked frame; the payload is good until the next read.
+// readFrame reads one unmasked frame. The payload is valid until the next read.
 func readFrame(in *bufio.Reader) (op byte, payload []byte, err error) {
 	head, err := in.Peek(2)
 	if err != nil {
@@ -263,7 +262,7 @@ func readFrame(in *bufio.Reader) (op byte, payload []byte, err error) {
 	return op, payload, err
 }
 
-// textFrame is payload as a server's finished frame.
+// textFrame returns payload as a complete frame of a server.
 func textFrame(payload string) []byte {
 	frame := []byte{0x81}
 	if n := len(payload); n <= 125 {
@@ -274,24 +273,24 @@ func textFrame(payload string) []byte {
 	return append(frame, payload...)
 }
 
-// lineText is a line of a size.
+// lineText returns a message text of a size in bytes.
 func lineText(size int) string { return strings.Repeat("waves ", size/6+1)[:size] }
 
-// arrival is closed once n frames of lines have come in all. One wait at a
-// time.
+// arrival returns a channel that is closed when n frames of messages have come over all
+// members. Only one wait at a time.
 func (c *crowd) arrival(n int64) <-chan struct{} {
 	ch := make(chan struct{})
 	c.waits.Store(&wait{n, ch})
 	return ch
 }
 
-// wait is for the n-th line.
+// wait is a wait for the n-th message.
 type wait struct {
 	n    int64
 	done chan struct{}
 }
 
-// arrived counts one line.
+// arrived counts one message.
 func (c *crowd) arrived() {
 	n := c.lines.Add(1)
 	if w := c.waits.Load(); w != nil && n == w.n {
@@ -306,7 +305,8 @@ type rivals struct {
 	ends         []func() error
 }
 
-// rivals starts both and fills them; end what it returns, with an error too.
+// rivals starts both and connects their crowds. Call end on the result, with an error
+// too.
 func (l *lab) rivals(s site, room string, people []person) (r *rivals, err error) {
 	r = &rivals{}
 	if r.ours, err = l.spawn(roleCoagent, s); err != nil {

@@ -16,9 +16,9 @@ const (
 	decidePause  = 20 * time.Millisecond
 )
 
-// benchDecide counts the CPU of a look: the job that reads the room, decides
-// about ten agents and keeps why. It is what a post costs
-// a node, less what it costs one that leaves the jobs to others.
+// benchDecide measures the CPU of one decision: the job that reads the room, decides
+// about ten agents and stores why. It is the cost of a post on a node, minus its cost on
+// a node that leaves the jobs to others.
 func benchDecide(l *lab) error {
 	if l.server == nil {
 		return nil
@@ -52,8 +52,8 @@ func benchDecide(l *lab) error {
 	return nil
 }
 
-// silent is a room of two people and ten agents that are asked at each post and
-// never speak, served by a node that works the looks off or leaves them.
+// silent makes a room of two people and ten agents. The agents are asked at each post and
+// never speak. The node that serves the room runs the decisions or leaves them to others.
 func (l *lab) silent(noJobs bool) (a *answering, err error) {
 	a = &answering{}
 	if a.db, err = l.database(onPostgres); err != nil {
@@ -91,7 +91,7 @@ func (l *lab) silent(noJobs bool) (a *answering, err error) {
 	return a, nil
 }
 
-// posts has a member post, and returns the CPU that each post took.
+// posts makes a member post, and returns the CPU of each post.
 func (l *lab) posts(a *answering) (each time.Duration, err error) {
 	before, err := a.ours.usage()
 	if err != nil {
@@ -101,7 +101,7 @@ func (l *lab) posts(a *answering) (each time.Duration, err error) {
 		if _, err := l.sayOnce(a.class); err != nil {
 			return 0, err
 		}
-		time.Sleep(decidePause) // the look ends before the next post
+		time.Sleep(decidePause) // the decision ends before the next post
 	}
 	after, err := a.ours.usage()
 	return (after.CPU - before.CPU) / decidePosts, err

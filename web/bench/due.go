@@ -16,11 +16,11 @@ import (
 const (
 	restingRooms = 100_000
 	dueRooms     = 4_000 // in a round
-	dueCommit    = 250   // of the floor's rows to a commit
+	dueCommit    = 250   // rows of the floor in one commit
 )
 
-// benchDue fires triggers that are due together, among many rooms at rest. The
-// floor adds and changes the same rows by bare statements.
+// benchDue fires triggers that are due together, among many rooms at rest. The floor adds
+// and changes the same rows with bare statements.
 func benchDue(l *lab) error {
 	if l.server == nil {
 		return nil
@@ -81,7 +81,7 @@ func fillResting(ctx context.Context, db *store.DB, c *class) error {
 		exec("VACUUM ANALYZE rooms, room_agents, messages"))
 }
 
-// atRest times the question that is asked every second, in microseconds.
+// atRest measures the query that runs every second, in microseconds.
 func atRest(ctx context.Context, db *store.DB) (got, floor float64, err error) {
 	var asked, bare []time.Duration
 	for range 200 {
@@ -100,8 +100,8 @@ func atRest(ctx context.Context, db *store.DB) (got, floor float64, err error) {
 	return microseconds(median(asked)), microseconds(median(bare)), nil
 }
 
-// fireRound makes triggers due and runs a node until all have fired. It runs
-// one turn at a time: the turns themselves are bench turn's.
+// fireRound makes triggers due and runs a node until all have fired. It runs one turn at
+// a time: benchTurn measures the turns themselves.
 func (l *lab) fireRound(d *database, db *store.DB, from int) (perSecond float64, err error) {
 	ctx := l.ctx
 	if _, err := db.Pool().Exec(ctx, `UPDATE room_agents SET next_due_at = now() - interval '1 second'

@@ -14,22 +14,22 @@ import (
 
 const (
 	burstEvents = 200
-	lineSize    = 120 // a line of a class is a sentence or two
+	lineSize    = 120 // a message in a class is a sentence or two
 	paceRate    = 10_000
 	paceTime    = 3 * time.Second
 )
 
-// sampleFrame is a frame as members of the room get it, for the floor to send.
+// sampleFrame returns a frame as the room's members get it, for the floor to send.
 func sampleFrame(text string) []byte {
 	id := store.NewID()
 	body, _ := json.Marshal(map[string]any{ // a map of texts always encodes
 		"type": "message", "sender": "Bench", "content": text, "timestamp": app.Timestamp(time.Now()), "room_id": id,
 		"metadata": map[string]any{"is_ai": false, "sender_id": id, "id": id, "seq": 1000}, "id": id, "seq": 1000})
-	// A client knows a line by how its frame begins, and a map is sorted.
+	// A client recognises a message by the beginning of its frame, and a map is sorted.
 	return textFrame(`{"type":"message"` + string(body[:len(body)-len(`{"type":"message"`)]))
 }
 
-// benchFanout compares the CPU of the server for each delivery.
+// benchFanout compares the server's CPU for each delivery.
 func benchFanout(l *lab) error {
 	for _, members := range []int{500, 1000} {
 		if err := l.fanout(members); err != nil {
@@ -54,7 +54,8 @@ func (l *lab) fanout(members int) (err error) {
 		return err
 	}
 	ours, bare, class, plain := r.ours, r.bare, r.class, r.plain
-	// What joining has brought about (presence above all) is not the matter.
+	// Wait until the effects of joining (presence above all) are over: they are not
+	// measured.
 	time.Sleep(3 * time.Second)
 
 	text := lineText(lineSize)
@@ -95,14 +96,14 @@ func (l *lab) fanout(members int) (err error) {
 	return nil
 }
 
-// sample adds a round whose figures are CPU times.
+// sample adds a round of CPU times.
 func (f *figure) sample(got, floor time.Duration) {
 	f.got, f.floor = append(f.got, microseconds(got)), append(f.floor, microseconds(floor))
 	f.cpu, f.floorCPU = append(f.cpu, got), append(f.floorCPU, floor)
 }
 
-// deliver has a server send events and returns its CPU for each delivery. A
-// burst answers with the CPU used before it, a pace with its own use.
+// deliver makes a server send events and returns its CPU for each delivery. A burst
+// returns the CPU used before it, a pace its own CPU.
 func (l *lab) deliver(p *process, c *crowd, op string, args any, events int) (time.Duration, error) {
 	deliveries := int64(events * len(c.members))
 	want := c.lines.Load() + deliveries

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// roleFloor is the least that a server of sockets can do: a channel and a
-// goroutine for each connection, which sends all that waits with one writev.
+// roleFloor is the least that a server of sockets can do: for each connection a channel
+// and a goroutine, which sends everything that waits with one writev.
 const roleFloor = "floor"
 
-// floorBatch is as many frames as one write of the hub takes.
+// floorBatch is how many frames one write of the hub takes.
 const floorBatch = 256
 
 type floorServer struct {
 	mu    sync.Mutex
 	conns map[net.Conn]chan []byte
-	echo  []byte // what every connection gets for whatever one of them sends
+	echo  []byte // sent to every connection for any frame from one of them
 }
 
 func startFloor(json.RawMessage) (*service, error) {
@@ -75,8 +75,8 @@ func (f *floorServer) serve(c net.Conn) {
 	}()
 }
 
-// send queues a frame n times for every connection, one connection after the
-// other, which lets the most of it leave with one write; nil is the echo.
+// send queues a frame n times for every connection, one connection after the other. So
+// most frames leave with one write. nil is the echo.
 func (f *floorServer) send(n int, frame []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

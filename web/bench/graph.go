@@ -17,14 +17,14 @@ import (
 const (
 	graphMembers = 10
 	graphPosts   = 5 // in a round
-	// graphWait is how long the model thinks before each answer: short for a
-	// model, so that what the engine adds weighs more than it does in a class.
+	// graphWait is how long the model waits before each answer. That is short for a
+	// model, so the engine's own time weighs more than in a class.
 	graphWait = 300 * time.Millisecond
 )
 
-// benchGraph times a post until the answer is stored and seen when three agents
-// think at once and a fourth call sums up, against the critical path: two bare
-// model calls, one after the other.
+// benchGraph measures the time from a post until the answer is stored and seen: three
+// agents think at once, and a fourth call sums up. It compares this with the critical
+// path, two bare model calls one after the other.
 func benchGraph(l *lab) error {
 	for _, kind := range l.databases() {
 		if err := l.graph(kind); err != nil {
@@ -79,7 +79,8 @@ func (l *lab) graph(kind string) (err error) {
 	return nil
 }
 
-// panel has three agents think at once, and the one that a post calls sum up.
+// panel makes a workflow in which three agents think at once and the agent that the post
+// calls sums up.
 func panel(ctx context.Context, tx *store.Tx, c *class) error {
 	g := workflow.Graph{Name: "panel", Start: "start", Nodes: map[string]workflow.Node{
 		"start": {Type: workflow.Start},

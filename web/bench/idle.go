@@ -16,7 +16,7 @@ const (
 	idleRooms   = 100
 )
 
-// benchIdle weighs members who only listen, in rooms of fifty.
+// benchIdle measures the memory of members who only listen, in rooms of fifty.
 func benchIdle(l *lab) (err error) {
 	db, err := l.database(l.databases()[0])
 	if err != nil {
@@ -35,7 +35,8 @@ func benchIdle(l *lab) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, ours.stop()) }()
-	// A few come and go first: what the process needs anyway is not theirs.
+	// A few members come and go first, so that what the process needs anyway is not
+	// counted for the others.
 	warm, err := joinRoom(l.ctx, ours.addr, classes[0].room, classes[0].people)
 	if err != nil {
 		return err
@@ -69,7 +70,7 @@ func benchIdle(l *lab) (err error) {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	// Through a ping and its answer, by which a member shows that it is there.
+	// Wait for a ping and its answer: by it a member shows that it is there.
 	time.Sleep(12 * time.Second)
 	if err := ours.call("settle", nil, nil); err != nil {
 		return err
@@ -93,14 +94,15 @@ func benchIdle(l *lab) (err error) {
 
 const (
 	slowMembers = 30
-	slowRate    = 60 // lines a second
-	// slowLine fills the buffers of a connection, a few MB, within slowTime.
+	slowRate    = 60 // messages a second
+	// slowLine is the message size in bytes that fills the buffers of a connection, a few
+	// MB, within slowTime.
 	slowLine = 16_000
 	slowTime = 6 * time.Second
 )
 
-// benchSlow compares how late lines come with one member who does not read and
-// without.
+// benchSlow compares how late messages come with and without one member who does not
+// read.
 func benchSlow(l *lab) (err error) {
 	db, err := l.database(l.databases()[0])
 	if err != nil {
@@ -137,7 +139,7 @@ func benchSlow(l *lab) (err error) {
 		if err != nil {
 			return err
 		}
-		// Now it reads what had been written to it, to the end.
+		// Now it reads everything that had been written to it.
 		if err := stuck.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 			return err
 		}
@@ -156,8 +158,8 @@ func benchSlow(l *lab) (err error) {
 	return nil
 }
 
-// lateness is the p99 of the time from a member's post to its arrival at each
-// of the others, at a steady pace.
+// lateness returns the p99 of the time from a member's post to its arrival at each of the
+// others, at a steady pace.
 func (l *lab) lateness(c *crowd) (time.Duration, error) {
 	var mu sync.Mutex
 	var took []time.Duration

@@ -16,8 +16,8 @@ import (
 
 const insertSlice = 800 * time.Millisecond
 
-// benchInsert adds messages through the store and through the bare driver, by
-// the same statement, so many to a commit.
+// benchInsert adds messages through the store and through the bare driver, with the same
+// statement and several batch sizes.
 func benchInsert(l *lab) error {
 	for _, kind := range l.databases() {
 		for _, batch := range []int{1, 100} {
@@ -93,7 +93,7 @@ func newLine(c *class, seq int64) *store.Message {
 		Content: lineText(lineSize), CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
 }
 
-// insertRate repeats commit for a while; cpu is this process' for one row.
+// insertRate repeats commit for a while. cpu is this process's CPU for one row.
 func insertRate(batch int, commit func() error) (perSecond float64, cpu time.Duration, err error) {
 	start, used, rows := time.Now(), ownCPU(), 0
 	for time.Since(start) < insertSlice {
@@ -105,7 +105,7 @@ func insertRate(batch int, commit func() error) (perSecond float64, cpu time.Dur
 	return float64(rows) / time.Since(start).Seconds(), (ownCPU() - used) / time.Duration(rows), nil
 }
 
-// bareInserts commits lines by the bare driver.
+// bareInserts commits messages with the bare driver.
 func bareInserts(ctx context.Context, d *database) (commit func([]*store.Message) error, end func() error, err error) {
 	if d.kind == onPostgres {
 		pool, err := pgxpool.New(ctx, d.url)

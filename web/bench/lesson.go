@@ -18,7 +18,7 @@ const (
 	lessonSlice   = 500 * time.Millisecond
 )
 
-// call is one operation of a client; client tells several of them apart.
+// call is one operation of a client. client distinguishes several clients.
 type call struct {
 	name, method string
 	path         func(client int) string
@@ -40,7 +40,7 @@ func (s *lesson) calls() []call {
 		read("announcements", "/announcements/?course_id="+s.course),
 		read("artifacts", "/workspaces/"+s.room+"/artifacts"),
 		read("history", "/chat/messages/"+s.room),
-		// These last: they change what the others read.
+		// These come last: they change what the others read.
 		{"post a message", http.MethodPost, at("/rooms/" + s.room + "/messages"), func() string {
 			return fmt.Sprintf(`{"text":%q,"client_id":"class-%d"}`, lineText(lineSize), sayCount.Add(1))
 		}, http.StatusCreated},
@@ -50,11 +50,10 @@ func (s *lesson) calls() []call {
 	}
 }
 
-// benchLesson compares the CPU of one request in a full school with that of
-// bare Fiber and bun routes, which run the main statement of the operation
-// (for a change: write the same rows) and answer the same JSON, but know
-// neither sign-in nor permission, huma, limits, log or wakes. On Postgres the
-// database's own CPU is in neither.
+// benchLesson compares the CPU of one request in a full school with that of bare Fiber
+// and bun routes. A bare route runs the main statement of the operation (for a change, it
+// writes the same rows) and answers the same JSON. It has no sign-in, permissions, huma,
+// limits, log or wakes. On Postgres the database's own CPU is in neither figure.
 func benchLesson(l *lab) error {
 	for _, kind := range l.databases() {
 		if err := l.lesson(kind); err != nil {
@@ -111,8 +110,8 @@ func (k *httpClient) call(c call, client int) ([]byte, error) {
 	return k.do(c.method, c.path(client), body, c.status)
 }
 
-// sameAnswer fails when the two do not answer the same: a floor that does less
-// would be no floor. Of changes only the members are compared.
+// sameAnswer fails when the two answers differ: a floor that does less would be no floor.
+// For changes it compares only the members.
 func (l *lab) sameAnswer(s *lesson, c call, ours, bare *process) error {
 	var answers [2]any
 	for i, p := range []*process{ours, bare} {

@@ -14,16 +14,16 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// roleLesson is a bare route for each call of a lesson.
+// roleLesson serves a bare route for each call of a lesson.
 const roleLesson = "lesson"
 
-// lessonSite also names the person that the bare routes take every caller for.
+// lessonSite also names the person that the bare routes use for every caller.
 type lessonSite struct {
 	Site   site
 	Caller string
 }
 
-// bareLesson reads and writes by bun, and asks nobody who they are.
+// bareLesson reads and writes with bun and checks no identity.
 type bareLesson struct {
 	db, writer *bun.DB
 	caller     string
@@ -63,7 +63,7 @@ func startLesson(raw json.RawMessage) (*service, error) {
 	return serveBare(server)
 }
 
-// answerEach answers a list in its public form.
+// answerEach answers with a list in its public form.
 func answerEach[R, O any](c *fiber.Ctx, rows []R, err error, form func(*R) O) error {
 	if err != nil {
 		return err
@@ -177,7 +177,8 @@ func (b *bareLesson) room(c *fiber.Ctx) error {
 	return c.JSON(bareRoomOf(r))
 }
 
-// bareAgent is a room's agent as a student sees it: what is null is not known.
+// bareAgent is a room's agent as a student sees it. null is what the student may not
+// know.
 type bareAgent struct {
 	ID             string   `json:"id"`
 	ProjectID      *string  `json:"project_id"`

@@ -12,7 +12,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// school is what is in the database beside the class under test.
+// school is what the database holds beside the class under test.
 type school struct{ users, rooms, messages int }
 
 var schools = map[string]school{
@@ -20,7 +20,7 @@ var schools = map[string]school{
 	"small": {2_000, 200, 40_000},
 }
 
-// What the class under test has of everything.
+// How many of each thing the class under test has.
 const (
 	lessonPeople        = 30
 	lessonRooms         = 10
@@ -48,7 +48,7 @@ func (l *lab) newLesson(d *database) (*lesson, error) {
 		if err := db.InTx(l.ctx, func(tx *store.Tx) error { return s.furnish(l.ctx, tx) }); err != nil {
 			return err
 		}
-		// Last, since it also has the database settle.
+		// Do this last: it also lets the database settle.
 		return fillRoom(l.ctx, db, c, lessonLines)
 	})
 }
@@ -71,7 +71,8 @@ func (s *lesson) furnish(ctx context.Context, tx *store.Tx) error {
 		s.artifacts = append(s.artifacts, f.ID)
 		errs = append(errs, tx.CreateArtifact(ctx, f))
 	}
-	// In the room, which is off: nobody is to answer what the bench posts.
+	// The agent is in the room, but the room's AI is off: nobody should answer what the
+	// bench posts.
 	ag := store.Agent{ID: store.NewID(), Type: app.AgentTeacher, Name: "Galileo", Category: "instructor", ModelProvider: benchProvider,
 		SystemPrompt: "You teach physics.", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]", ContextWindow: 10, IsActive: true,
 		CreatedBy: teacher, CreatedAt: now, UpdatedAt: now, Version: 1}
@@ -80,7 +81,7 @@ func (s *lesson) furnish(ctx context.Context, tx *store.Tx) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// fill makes the others: ten rooms to a course, everybody in one course, the
+// fill makes the rest of the school: ten rooms to a course, everybody in one course, the
 // messages spread evenly over the rooms.
 func (s school) fill(ctx context.Context, db *store.DB) error {
 	series, hex, now := "generate_series(1, %d::bigint) AS g(i)", "lpad(to_hex(%s), 32, '0')", "now()"

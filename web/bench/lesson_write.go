@@ -75,7 +75,7 @@ func nextSeq(ctx context.Context, tx bun.Tx, room string) (seq int64, err error)
 	return seq, err
 }
 
-// post writes what a post writes: the room's number, the line and its event.
+// post writes the rows of a post: the room's number, the message and its event.
 func (b *bareLesson) post(c *fiber.Ctx) error {
 	var in struct {
 		Text     string `json:"text"`
@@ -119,8 +119,8 @@ func (b *bareLesson) post(c *fiber.Ctx) error {
 const bareVersion = `INSERT INTO artifact_versions (artifact_id, version, title, modified_by, modified_by_agent, updated_at, kept_at, content_bytes, content)
 	SELECT id, version, title, modified_by, modified_by_agent, updated_at, ?, content_bytes, content FROM artifacts WHERE id = ?`
 
-// save writes what a save writes: the version before, the room's number, the
-// artifact and its event.
+// save writes the rows of a save: the version before, the room's number, the artifact and
+// its event.
 func (b *bareLesson) save(c *fiber.Ctx) error {
 	var in struct {
 		Content json.RawMessage `json:"content"`
@@ -130,7 +130,8 @@ func (b *bareLesson) save(c *fiber.Ctx) error {
 	}
 	now, f := time.Now().UTC().Truncate(time.Microsecond), &store.Artifact{ID: c.Params("id")}
 	err := b.writer.RunInTx(c.UserContext(), nil, func(ctx context.Context, tx bun.Tx) error {
-		// The room first, as the program does, lest the two wait for each other.
+		// Lock the room first, as the program does. Otherwise the two could wait for each
+		// other.
 		var room string
 		if err := tx.NewRaw("SELECT room_id FROM artifacts WHERE id = ?", f.ID).Scan(ctx, &room); err != nil {
 			return err

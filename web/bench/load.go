@@ -24,8 +24,8 @@ func (l *lab) beside(db *database, role string, setting any, fn func(ours, bare 
 	return fn(ours, bare)
 }
 
-// load is what keeps a server busy for a while: each of these people asks on a
-// connection of their own, one request after the other.
+// load keeps a server busy for a while: each of these people sends one request after the
+// other on their own connection.
 type load struct {
 	people []person
 	slice  time.Duration
@@ -34,13 +34,13 @@ type load struct {
 
 // pace is how fast a server was under a load.
 type pace struct {
-	each time.Duration // from one answer to the next, of all clients
-	cpu  time.Duration // the server's own for one request
-	p50  time.Duration // what half of the requests took at most
+	each time.Duration // time from one answer to the next, over all clients
+	cpu  time.Duration // the server's CPU for one request
+	p50  time.Duration // half of the requests took at most this
 }
 
-// inTurn puts a load on both, once for each round, and has every pair of paces
-// kept but the first, which warms up.
+// inTurn puts a load on both servers, once in each round. It keeps every pair of paces
+// but the first, which warms up.
 func (l *lab) inTurn(ours, bare *process, work load, keep func(ours, bare pace)) error {
 	for i := range l.rounds + 1 {
 		got, err := l.under(work, ours)

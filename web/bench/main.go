@@ -148,7 +148,7 @@ func (l *lab) runAll(chosen []bench) (err error) {
 	for _, b := range chosen {
 		start := time.Now()
 		fmt.Fprintf(os.Stderr, "bench: %s (%s) ...", b.name, b.what)
-		// One that fails does not keep the others from being measured.
+		// A bench that fails does not stop the others.
 		if err := b.run(l); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", b.name, err))
 			fmt.Fprint(os.Stderr, " FAILED")

@@ -23,12 +23,12 @@ const (
 	modelTotal   = 10_000
 )
 
-// callTimes are those of one call.
+// callTimes are the times of one call.
 type callTimes struct{ first, whole time.Duration }
 
-// benchModel compares package llm with an HTTP call that reads the stream's
-// lines and understands none. `go test -bench Call ./app/llm` has the same for
-// each provider, with allocations.
+// benchModel compares package llm with an HTTP call that reads the lines of the stream
+// and parses none. `go test -bench Call ./app/llm` does the same for each provider, with
+// allocations.
 func benchModel(l *lab) (err error) {
 	provider, err := l.spawn(roleProvider, nil)
 	if err != nil {
@@ -103,7 +103,7 @@ func (l *lab) sampleCalls(f *figure, streams, n int, ours, bare func(context.Con
 	return nil
 }
 
-// calls makes n calls on so many streams; cpu is this process' for one.
+// calls makes n calls on several streams. cpu is this process's CPU for one call.
 func (l *lab) calls(streams, n int, call func(context.Context) (callTimes, error)) (times []callTimes, cpu time.Duration, err error) {
 	var mu sync.Mutex
 	var all sync.WaitGroup

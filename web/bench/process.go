@@ -22,8 +22,8 @@ import (
 // childArg, followed by a role, makes this binary a process under test.
 const childArg = "child"
 
-// process is a child in one role. It is told what to do in JSON on its
-// standard input, answers on its standard output, and ends with its input.
+// process is a child in one role. It gets orders as JSON on its standard input, answers
+// on its standard output, and ends with its input.
 type process struct {
 	addr string // where it listens
 
@@ -81,7 +81,7 @@ func (l *lab) spawn(role string, args any) (*process, error) {
 	return p, nil
 }
 
-// call gives an order and reads the answer into result unless that is nil.
+// call sends an order and reads the answer into result unless result is nil.
 func (p *process) call(op string, args, result any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +140,7 @@ var roles = map[string]func(args json.RawMessage) (*service, error){
 	roleProvider: startProvider,
 }
 
-// serveChild plays a role until the standard input ends.
+// serveChild runs a role until the standard input ends.
 func serveChild(role string) error {
 	start := roles[role]
 	if start == nil {
@@ -184,7 +184,7 @@ func serveChild(role string) error {
 	return s.stop()
 }
 
-// commonOp is what every role understands.
+// commonOp executes the orders that every role knows.
 func commonOp(o order) (any, error) {
 	switch o.Op {
 	case "usage":
@@ -212,7 +212,7 @@ func ownUsage() usage {
 	return usage{CPU: ownCPU(), RSS: rss(os.Getpid()), Heap: int64(m.HeapAlloc)}
 }
 
-// ownCPU is the user and system time of this process.
+// ownCPU returns the user and system time of this process.
 func ownCPU() time.Duration {
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
@@ -221,7 +221,7 @@ func ownCPU() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// rss is the resident memory of a process in bytes, on Linux.
+// rss returns the resident memory of a process in bytes, on Linux.
 func rss(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -30,7 +30,7 @@ type (
 )
 
 const (
-	// cooldown is what package jobs sets, so that the floor is as prompt.
+	// cooldown is the value of package jobs, so that the floor is as prompt.
 	cooldown     = 5 * time.Millisecond
 	queueWorkers = 16
 	queueSlice   = 1500 * time.Millisecond // of enqueueing, in a round
@@ -39,8 +39,7 @@ const (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// openLite opens a database file with the pragmas of package store, by the
-// bare driver.
+// openLite opens a database file with the pragmas of package store and the bare driver.
 func openLite(d *database) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(d.dir, "coagent.db")+"?_txlock=immediate&_pragma=busy_timeout(10000)"+
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-16000)")
@@ -51,8 +50,7 @@ func openLite(d *database) (*sql.DB, error) {
 	return db, nil
 }
 
-// benchQueue compares our queue with River as it is, on databases of their
-// own, in turn.
+// benchQueue compares our queue with bare River, each on its own database, in turn.
 func benchQueue(l *lab) error {
 	for _, kind := range l.databases() {
 		if err := l.enqueue(kind); err != nil {
@@ -96,7 +94,7 @@ func (b *bareRiver) close() error {
 	return b.lite.Close()
 }
 
-// add commits one job in a transaction of its own.
+// add commits one job in its own transaction.
 func (b *bareRiver) add(ctx context.Context, job jobs.DecideInRoom) error {
 	if b.pool != nil {
 		tx, err := b.pool.Begin(ctx)
@@ -173,8 +171,8 @@ func (l *lab) enqueue(kind string) error {
 	return errors.Join(err, bare.close())
 }
 
-// rate runs fn on four goroutines for a while and returns how often a second
-// it ran, and this process' CPU for one run.
+// rate runs fn on four goroutines for a while. It returns how often fn ran per second,
+// and this process's CPU for one run.
 func (l *lab) rate(fn func(context.Context) error) (perSecond float64, cpu time.Duration, err error) {
 	var n atomic.Int64
 	var failed atomic.Pointer[error]
@@ -198,7 +196,7 @@ func (l *lab) rate(fn func(context.Context) error) (perSecond float64, cpu time.
 	return float64(n.Load()) / time.Since(start).Seconds(), (ownCPU() - used) / time.Duration(n.Load()), nil
 }
 
-// countdown is closed when n jobs have run.
+// countdown ends when n jobs have run.
 type countdown struct {
 	left atomic.Int64
 	done chan struct{}
@@ -222,11 +220,11 @@ type bareWorker struct {
 	count *countdown
 }
 
-// Work does nothing but count.
+// Work only counts.
 func (w *bareWorker) Work(context.Context, *river.Job[jobs.DecideInRoom]) error { return w.count.ran() }
 
-// burnDown works a full queue off, from the start of the workers until the
-// last job's outcome is stored.
+// burnDown runs all jobs of a full queue. It measures from the start of the workers until
+// the last job's outcome is stored.
 func (l *lab) burnDown(kind string) error {
 	f := &figure{name: fmt.Sprintf("burn-down of %d jobs", burnJobs), db: kind, unit: "jobs/s", aim: aim{ratioAtLeast, 0.9}}
 	for range l.rounds {
@@ -245,7 +243,7 @@ func (l *lab) burnDown(kind string) error {
 	return nil
 }
 
-// filled is a fresh database with a full queue.
+// filled makes a fresh database with a full queue.
 func (l *lab) filled(kind string) (*database, error) {
 	d, err := l.database(kind)
 	if err != nil {

@@ -25,8 +25,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// roleRoute is one route of bare Fiber, which reads a room by bun and asks
-// nobody who they are.
+// roleRoute is one route of bare Fiber. It reads a room with bun and checks no identity.
 const roleRoute = "route"
 
 func startRoute(raw json.RawMessage) (*service, error) {
@@ -50,7 +49,7 @@ func startRoute(raw json.RawMessage) (*service, error) {
 	return serveBare(server)
 }
 
-// openBun opens the database of a site to be read by bun alone.
+// openBun opens the database of a site for reading with bun alone.
 func openBun(s site) (*bun.DB, error) {
 	if path, ok := strings.CutPrefix(s.URL, "sqlite:"); ok {
 		lite, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)&_pragma=query_only(ON)&_pragma=cache_size(-16000)")
@@ -89,7 +88,7 @@ const (
 	readSlice   = 1500 * time.Millisecond
 )
 
-// benchRead keeps both servers busy by as many clients, in turn.
+// benchRead keeps both servers busy with the same number of clients, in turn.
 func benchRead(l *lab) error {
 	for _, kind := range l.databases() {
 		if err := l.read(kind); err != nil {
@@ -127,8 +126,7 @@ func (l *lab) read(kind string) error {
 	return nil
 }
 
-// httpClient is one kept connection, with less of a client's own work than
-// net/http's.
+// httpClient is one kept connection. It does less work of its own than net/http's client.
 type httpClient struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -143,7 +141,7 @@ func dialHTTP(ctx context.Context, addr string, p person) (*httpClient, error) {
 	return &httpClient{conn, bufio.NewReader(conn), "Host: " + addr + "\r\nAuthorization: Bearer " + p.token + "\r\n"}, nil
 }
 
-// do sends one request, whose answer must have the given status.
+// do sends one request. Its answer must have the given status.
 func (k *httpClient) do(method, path, body string, status int) (text []byte, err error) {
 	head := method + " " + path + " HTTP/1.1\r\n" + k.head
 	if body != "" {

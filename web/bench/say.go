@@ -25,14 +25,14 @@ import (
 const (
 	sayMembers = 100
 	sayPosts   = 40 // in a round
-	// sayPause keeps posts apart, so that the agents' look at the one does not
-	// run into the next.
+	// sayPause separates posts, so that the agents' decision about one post does not run
+	// into the next.
 	sayPause = 10 * time.Millisecond
 )
 
-// benchSay times a post by a socket until its sender has the ack and all
-// members have the line, against the sum of two floors: the same rows
-// committed by the bare driver and bare River, and a bare server's fan-out.
+// benchSay measures the time from a post through a socket until its sender has the ack
+// and all members have the message. It compares this with the sum of two floors: the same
+// rows committed by the bare driver and bare River, and the fan-out of a bare server.
 func benchSay(l *lab) error {
 	for _, kind := range l.databases() {
 		if err := l.say(kind); err != nil {
@@ -47,7 +47,7 @@ func (l *lab) say(kind string) (err error) {
 	if err != nil {
 		return err
 	}
-	// The agent is there so that a post adds a job; at mode off it would not.
+	// The agent is there so that a post adds a job; in mode off it would not.
 	c, err := db.newClass(l.ctx, sayMembers, true)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (l *lab) say(kind string) (err error) {
 		return err
 	}
 	s := db.site()
-	// Working the job off is not part of it; SQLite has nobody else to do it.
+	// Running the job is not part of the figure, but on SQLite nobody else can run it.
 	s.NoJobs = kind == onPostgres
 	if !s.NoJobs {
 		if err := db.silence(l.ctx, c.room); err != nil {
@@ -140,8 +140,7 @@ func (l *lab) say(kind string) (err error) {
 	return nil
 }
 
-// silence keeps a room's agents from answering, at any line; they are asked
-// all the same.
+// silence makes a room's agents answer no message. They are still asked about each.
 func (d *database) silence(ctx context.Context, room string) error {
 	return d.with(ctx, func(db *store.DB) error {
 		r, err := db.Room(ctx, room)
@@ -155,7 +154,7 @@ func (d *database) silence(ctx context.Context, room string) error {
 
 var sayCount atomic.Int64
 
-// sayOnce posts one line and waits for all that it brings about.
+// sayOnce posts one message and waits for all its effects.
 func (l *lab) sayOnce(c *crowd) (time.Duration, error) {
 	id := fmt.Sprintf("say-%d", sayCount.Add(1))
 	acked, ack := make(chan struct{}), []byte(`"type":"ack","client_id":"`+id+`"`)
@@ -183,7 +182,7 @@ func (l *lab) sayOnce(c *crowd) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// echoOnce has the floor's server send one frame to all.
+// echoOnce makes the floor's server send one frame to all.
 func (l *lab) echoOnce(c *crowd) (time.Duration, error) {
 	want := c.lines.Load() + int64(len(c.members))
 	arrived := c.arrival(want)
@@ -199,7 +198,7 @@ func (l *lab) echoOnce(c *crowd) (time.Duration, error) {
 	}
 }
 
-// bareCommits does what a post commits, with the bare driver and bare River.
+// bareCommits commits the rows of a post with the bare driver and bare River.
 type bareCommits struct {
 	class *class
 	pool  *pgxpool.Pool

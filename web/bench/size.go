@@ -69,7 +69,7 @@ func (l *lab) size(kind string, rows int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, many.stop()) }()
-	// Not before: a server waits for a request for a minute at most.
+	// Connect only now: a server waits for a request for a minute at most.
 	for _, c := range []*crowded{few, many} {
 		if c.http, err = dialHTTP(l.ctx, c.addr, c.class.people[1]); err != nil {
 			return err
@@ -111,7 +111,7 @@ func (c *crowded) page() error {
 	return err
 }
 
-// p50 repeats a request; cpu is the server's for one.
+// p50 repeats a request. cpu is the server's CPU for one.
 func (c *crowded) p50(once func(*crowded) error) (each, cpu time.Duration, err error) {
 	before, err := c.usage()
 	if err != nil {
@@ -129,7 +129,7 @@ func (c *crowded) p50(once func(*crowded) error) (each, cpu time.Duration, err e
 	return median(took), (after.CPU - before.CPU) / sizePosts, err
 }
 
-// fillRoom adds messages and their events by one statement each.
+// fillRoom adds messages and their events with one statement each.
 func fillRoom(ctx context.Context, db *store.DB, c *class, rows int) error {
 	series, uuid, now := "generate_series(1, $2::bigint) AS g(i)", "lpad(to_hex(i), 32, '0')", "now()"
 	if !db.Postgres() {

@@ -73,7 +73,7 @@ func (l *lab) starts(kind, bin string) error {
 	return nil
 }
 
-// startOnce serves a folder until it is ready and has idled.
+// startOnce serves a folder until it is ready and has then been idle for a while.
 func (l *lab) startOnce(bin, dir string, env []string, idle time.Duration) (ready time.Duration, used usage, err error) {
 	addr, err := freeAddr(l.ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func isReady(ctx context.Context, addr string) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// probe keeps no connections, so that it never holds up a stop.
+// probe keeps no connections, so it never delays a stop.
 var probe = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func freeAddr(ctx context.Context) (string, error) {

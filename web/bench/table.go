@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// aim is how a figure is judged; the verdict is only printed.
+// aim says how a figure is judged. The verdict is only printed.
 type aim struct {
 	kind  string // one of the constants below
 	limit float64
@@ -23,8 +23,8 @@ const (
 	extraAtMost  = "at most so much above the floor"
 )
 
-// figure is one row of the table: a sample for each round, and for each the
-// floor's (none where the aim is absolute).
+// figure is one row of the table. It has one sample for each round, and one of the floor
+// (none where the aim is absolute).
 type figure struct {
 	name, db   string
 	unit       string // of the samples
@@ -56,7 +56,8 @@ func (t *table) print(to io.Writer) {
 	_ = w.Flush() // standard output; nobody is left to tell
 }
 
-// ratios are taken round by round: what slows a shared machine down slows both.
+// ratios returns the ratio of each round, because what slows a shared machine down slows
+// both.
 func (f *figure) ratios() []float64 {
 	var rs []float64
 	for i := range min(len(f.got), len(f.floor)) {
@@ -117,7 +118,8 @@ func median[T int | int64 | float64 | time.Duration](samples []T) T {
 	return quantile(samples, 0.5)
 }
 
-// quantile is the sample below which the share q of them lies; 0 for none.
+// quantile returns the sample below which the share q of all samples lies; 0 when there
+// are none.
 func quantile[T int | int64 | float64 | time.Duration](samples []T, q float64) T {
 	if len(samples) == 0 {
 		return 0

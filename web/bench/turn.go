@@ -45,8 +45,8 @@ const (
 	modelAnswer = "Because light scatters at small angles in the air."
 )
 
-// benchTurn times a post until the answer of an agent, whose provider answers
-// at once, is stored and has come to all members.
+// benchTurn measures the time from a post until an agent's answer is stored and has come
+// to all members. The agent's provider answers at once.
 func benchTurn(l *lab) error {
 	for _, kind := range l.databases() {
 		if err := l.turn(kind); err != nil {
@@ -64,8 +64,8 @@ type answering struct {
 	ends           []func() error
 }
 
-// answers makes such a room, with the members given and what prepare adds to
-// it; end what it returns, with an error too.
+// answers makes such a room with this number of members, and with what prepare adds to
+// it. Call end on the result, with an error too.
 func (l *lab) answers(kind string, members int, how providerArgs, prepare func(context.Context, *store.Tx, *class) error) (a *answering, err error) {
 	a = &answering{}
 	if a.db, err = l.database(kind); err != nil {
@@ -168,7 +168,7 @@ func (l *lab) turnOnce(c *crowd) (t turnTimes, err error) {
 			sender.watch(nil)
 		}
 	})
-	// The post and the reply, at every member.
+	// Wait for the post and the reply, at every member.
 	arrived := c.arrival(c.lines.Load() + 2*int64(len(c.members)))
 	if err := sender.say(fmt.Sprintf("turn-%d", sayCount.Add(1)), "Why is the sky blue?"); err != nil {
 		return t, err

@@ -15,8 +15,8 @@ const password = "correct horse battery staple"
 type Plan struct {
 	Students int
 	Rooms    int
-	// Agent adds to every room an agent of provider openai with this API key. The agent
-	// answers every message that has no answer yet. Empty means no agent.
+	// Agent is an API key. With it every room gets an agent that answers each message
+	// without an answer. Empty means no agents.
 	Agent string
 	// Provider is the agent's provider, openai when empty.
 	Provider string
