@@ -45,8 +45,8 @@ func (q Queries) ArtifactKeptSince(ctx context.Context, artifactID string, t tim
 	return ok, translate(err)
 }
 
-// KeepArtifactVersion stores the present state of an artifact as a version. It keeps the
-// newest most versions and deletes the others.
+// KeepArtifactVersion stores the present state of an artifact as a version. It deletes
+// the oldest versions when there are more than most.
 func (t *Tx) KeepArtifactVersion(ctx context.Context, f *Artifact, now time.Time, most int) error {
 	err := t.insert(ctx, &ArtifactVersion{ArtifactID: f.ID, Version: f.Version, Title: f.Title, ModifiedBy: f.ModifiedBy,
 		ModifiedByAgent: f.ModifiedByAgent, UpdatedAt: f.UpdatedAt, KeptAt: now, ContentBytes: f.ContentBytes, Content: f.Content})

@@ -82,9 +82,9 @@ func (q Queries) Events(ctx context.Context, roomID string, after int64, limit i
 	return rows, translate(err)
 }
 
-// EventsWithin is Events with at most most bytes of bodies; the first event comes even
-// when it alone is larger. Before it reads the bodies it calls room with their total size
-// in bytes; an error of room ends the call.
+// EventsWithin is Events whose bodies have together no more than most bytes; the first
+// event comes even when it alone is larger. Before it reads the bodies it calls room with
+// their total size in bytes; an error of room ends the call.
 func (q Queries) EventsWithin(ctx context.Context, roomID string, after int64, limit int, most int64, room func(bytes int64) error) ([]Event, error) {
 	var sizes []struct{ Seq, Size int64 }
 	err := q.db.NewSelect().Model((*Event)(nil)).Column("e.seq").ColumnExpr(q.octets("e.body")+" AS size").Where("e.room_id = ?", roomID).

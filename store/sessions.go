@@ -80,7 +80,8 @@ func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) e
 	return translate(err)
 }
 
-// EndOldSessions ends a person's sessions except the newest most.
+// EndOldSessions keeps the newest sessions of a person, most of them at the most, and
+// ends the others.
 func (t *Tx) EndOldSessions(ctx context.Context, userID string, most int, reason string, now time.Time) error {
 	spare := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").Where("s.user_id = ?", userID).Where("s.impersonator_id IS NULL").
 		Where("s.ended_at IS NULL").OrderExpr("s.id DESC").Limit(1).Offset(int64(most))

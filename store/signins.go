@@ -21,8 +21,8 @@ type FailureCount struct {
 	First, Last time.Time
 }
 
-// SigninFailures counts the failures of each key since a time, at most most for each key.
-// A flood on one key must not hide the failures of another.
+// SigninFailures counts the failures of each key since a time. It counts up to most for
+// each key: a flood on one key must not hide the failures of another.
 func (q Queries) SigninFailures(ctx context.Context, keys []string, since time.Time, most int) (map[string]FailureCount, error) {
 	counts := map[string]FailureCount{}
 	for _, key := range keys {

@@ -96,7 +96,7 @@ func tooDeep(data []byte) bool {
 	return false
 }
 
-// tooMany tells whether a JSON text has more than most members and elements.
+// tooMany tells whether a JSON text has more members and elements than most.
 func tooMany(data []byte, most int) bool {
 	values := 0
 	for b := range structure(data) {

@@ -127,8 +127,8 @@ func (s *Server) receive(c *fiber.Ctx, most config.Bytes, person string) error {
 // firstPiece is how many bytes are allocated before any of the body has come.
 const firstPiece = 4 << 10
 
-// readAll reads a body of at most most bytes. It allocates according to what has come,
-// not to what was declared.
+// readAll reads a body whose size may be up to most bytes. It allocates according to what
+// has come, not to what was declared.
 func (in *incoming) readAll(total *bodies, most int) ([]byte, error) {
 	// One more byte shows that a body in chunks is too large.
 	size := most + 1

@@ -58,7 +58,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ration lets the peer of a socket send one more message of at most most bytes.
+// ration lets the peer of a socket send one more message of up to most bytes.
 func (c *conn) ration(most int64) { c.metered, c.left, c.since = true, most+chatterBytes, time.Now() }
 
 // Close closes the connection. When the client still sends, Close first reads on: such a

@@ -58,8 +58,8 @@ func (rows loaded[R]) Rows(context.Context) iter.Seq2[*R, error] {
 	}
 }
 
-// few loads at most most rows without long texts. It reserves their bytes before it loads
-// them, so that a request which waits for room holds no rows.
+// few loads rows without long texts, up to most of them. It reserves their bytes before
+// it loads them, so that a request which waits for room holds no rows.
 func few[R any](ctx context.Context, s *Server, most int, load func() ([]R, error)) (loaded[R], error) {
 	size := int64(most) * rowMost
 	if err := s.reserve(ctx, requestOf(ctx), pageRoom(size/4, size)); err != nil {

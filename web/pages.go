@@ -88,12 +88,10 @@ func fileOf(name string, body []byte) fiber.Handler {
 	}
 }
 
-// unmatched answers a request that no route took, with the first of these that fits:
-//
-//   - 405 when another method has a route
-//   - a redirect to the same path with or without a closing slash when that exists (the contract's collections have one spelling each)
-//   - a file or the page of the client in web.ui_dir
-//   - 404
+// unmatched answers a request that no route took. It tries these in order: 405 when
+// another method has a route; a redirect to the path with or without a closing slash when
+// that exists (the contract's collections have one spelling each); a file or the page of
+// the client in web.ui_dir; 404.
 func (s *Server) unmatched(c *fiber.Ctx) error {
 	at := c.Path()
 	if err := s.otherMethods(c); err != nil {
