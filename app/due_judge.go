@@ -21,8 +21,8 @@ type dueAgent struct {
 // dueRoom is a room in which triggers are due.
 type dueRoom struct {
 	store.Room
-	live bool // a turn is on its way or waits
-	row  int  // the streak: agents' messages since a person spoke, and those that will come
+	live   bool // a turn is on its way or waits
+	streak int  // the streak: agents' messages since a person spoke, and those that will come
 }
 
 // dueAgents reads the facts for due triggers, in a few statements for all of them.
@@ -80,7 +80,7 @@ func gather(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[str
 	for _, m := range lines {
 		said[m.RoomID] = append(said[m.RoomID], m)
 		if r := inRooms[m.RoomID]; r != nil && m.Seq > r.StreakFrom {
-			r.row++
+			r.streak++
 		}
 	}
 	var dues []dueAgent
@@ -140,12 +140,12 @@ func (d *dueAgent) judge(maxRow int, now time.Time) fired {
 	switch {
 	case rule != "":
 		c.Rule, c.Detail = rule, detail
-	case d.room.row >= maxRow:
+	case d.room.streak >= maxRow:
 		c.Rule, c.Detail, f.decision.Guard = ruleGuard, guardStreak, guardStreak
 	default:
 		c.Speaks = true
 		f.waits, d.room.live = d.room.live, true
-		d.room.row++
+		d.room.streak++
 		f.row.SpokeAt, f.row.ReadSeq = now, r.EventSeq
 		if d.trigger.Silence > 0 {
 			f.row.BrokeSeq = r.EventSeq

@@ -59,7 +59,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		a.signalNodes(roomID, nodesTyped, actor.User.ID)
 	}
 	if !listens(room) && mention.May(m.Content) {
-		a.warnSignInBlocked(ctx, room, m)
+		a.reportRoomOff(ctx, room, m)
 	}
 	a.telemetry.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil

@@ -43,9 +43,9 @@ func (a *App) reportUnheard(roomID string, d *decision) {
 	}
 }
 
-// warnSignInBlocked tells the author of a message which of the called agents do not
+// reportRoomOff tells the author of a message which of the called agents do not
 // answer, because the room's AI is off. No decision is made in such a room.
-func (a *App) warnSignInBlocked(ctx context.Context, room *store.Room, m *store.Message) {
+func (a *App) reportRoomOff(ctx context.Context, room *store.Room, m *store.Message) {
 	agents, err := a.db.AgentsInRoom(ctx, room.ID)
 	if err != nil {
 		a.log.WarnContext(ctx, "who was called could not be read", "room", room.ID, "err", err)

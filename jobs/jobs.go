@@ -129,7 +129,7 @@ func New(db *store.DB, o Options) (*Queue, error) {
 	}
 	if h := o.Handlers; h != nil {
 		if h.OnFailure == nil {
-			return nil, errors.New("jobs: no Fate")
+			return nil, errors.New("jobs: no OnFailure")
 		}
 		ws := river.NewWorkers()
 		if err := errors.Join(

@@ -207,9 +207,9 @@ func (r *request) reader() string {
 	return "at " + r.address
 }
 
-// serveSocket counts an answer until it is sent. Only an answer to a GET, which changed
+// holdAnswer counts an answer until it is sent. Only an answer to a GET, which changed
 // nothing, can still be refused here.
-func (s *Server) serveSocket(c *fiber.Ctx, r *request) error {
+func (s *Server) holdAnswer(c *fiber.Ctx, r *request) error {
 	if r.stream != nil && r.stream.conn != nil {
 		r.stream.ticket, r.ticket = r.ticket, nil
 		return nil

@@ -103,7 +103,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	}
 	s.secureCookies(c)
 	size := bodySize(c)
-	if err := s.serveSocket(c, r); err != nil {
+	if err := s.holdAnswer(c, r); err != nil {
 		return err
 	}
 	if s.draining.Load() {
