@@ -9,8 +9,8 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// breakers holds one circuit breaker per provider, address and key, so that
-// one person's trouble stops nobody else.
+// breakers holds one circuit breaker per provider, address and key. So the failures of
+// one person's key stop nobody else.
 type breakers struct {
 	cfg Breaker
 
@@ -18,7 +18,8 @@ type breakers struct {
 	all map[breakerKey]*breaker
 }
 
-// breakerKey holds a hash, not the key: it lives as long as the process.
+// breakerKey holds a hash of the key instead of the key, because it stays in memory as
+// long as the process lives.
 type breakerKey struct {
 	provider, baseURL string
 	key               [sha256.Size]byte
@@ -30,15 +31,17 @@ type breaker struct {
 	opened time.Time
 }
 
-// maxBreakers bounds the memory; healthy breakers hold nothing worth keeping.
+// maxBreakers bounds the memory. A healthy breaker holds nothing worth keeping, see
+// sweep.
 const maxBreakers = 4096
 
 func newBreakers(cfg Breaker) *breakers {
 	return &breakers{cfg: cfg, all: map[breakerKey]*breaker{}}
 }
 
-// allow asks to send one attempt. The caller reports its end with done, nil
-// for success; an error that does not speak against the provider counts as nothing.
+// allow asks for permission to send one attempt. The caller reports the attempt's
+// outcome with done, nil for success. An error that says nothing about the provider's
+// health does not count.
 func (b *breakers) allow(p *provider, key string) (done func(*Error), refused *Error) {
 	br := b.get(breakerKey{p.name, p.baseURL, sha256.Sum256([]byte(key))})
 	report, err := br.gate.Allow()
@@ -89,7 +92,7 @@ func (b *breakers) get(key breakerKey) *breaker {
 	return br
 }
 
-// sweep forgets the healthy breakers, or all of them when none is healthy.
+// sweep forgets the healthy breakers. When none is healthy, it forgets all of them.
 func (b *breakers) sweep() {
 	for key, br := range b.all {
 		if br.gate.State() == gobreaker.StateClosed && br.gate.Counts().ConsecutiveFailures == 0 {
@@ -101,7 +104,7 @@ func (b *breakers) sweep() {
 	}
 }
 
-// remaining is the time until the next attempt may pass, at least a second.
+// remaining is the time until the next attempt may be sent, at least one second.
 func (br *breaker) remaining(cooldown time.Duration) time.Duration {
 	br.mu.Lock()
 	defer br.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// ErrorKind says what sort of failure an Error is.
+// ErrorKind says what kind of failure an Error is.
 type ErrorKind string
 
 // The kinds of failure.
@@ -18,38 +18,40 @@ const (
 	BadRequest      ErrorKind = "bad_request"      // the provider refuses the request, or it cannot be sent
 	Limited         ErrorKind = "limited"          // rate or quota; see RetryAfter
 	Unavailable     ErrorKind = "unavailable"      // not reachable, or an error of its own
-	Timeout         ErrorKind = "timeout"          // one of Limits ran out
-	Broken          ErrorKind = "broken"           // an answer that is no answer: cut, not a stream, bad JSON, too long
+	Timeout         ErrorKind = "timeout"          // one of the times in Limits ran out
+	Broken          ErrorKind = "broken"           // the answer is unusable: cut off, not a stream, bad JSON, too long
 	UnknownProvider ErrorKind = "unknown_provider" // not in the configuration
 	Canceled        ErrorKind = "canceled"         // the caller's context ended
 	Open            ErrorKind = "open"             // not tried: the circuit breaker is open
 	TooLong         ErrorKind = "too_long"         // the prompt is longer than the model's context; see Window
-	Quota           ErrorKind = "quota"            // the key's account has nothing left to pay with
-	Filtered        ErrorKind = "filtered"         // the provider will not answer this prompt
-	WroteCall       ErrorKind = "wrote_call"       // nothing was said but a tool call, written as text
-	ThoughtAloud    ErrorKind = "thought_aloud"    // what was shown was thinking; asked again, the model is held back until it ends
+	Quota           ErrorKind = "quota"            // the key's account has no credit left
+	Filtered        ErrorKind = "filtered"         // the provider refuses to answer this prompt
+	WroteCall       ErrorKind = "wrote_call"       // the answer was only a tool call, written as text
+	ThoughtAloud    ErrorKind = "thought_aloud"    // thinking was shown as text; the next call holds the text back until the thinking ends
 )
 
-// Error is the one error type that a stream ends with. Message is written for
-// staff: it never holds the key and at most 200 characters of the provider's text.
+// Error is the only type of error that a stream ends with. Message is written for
+// staff. It never holds the key, and it quotes at most 200 characters of the provider's
+// text.
 type Error struct {
 	Kind       ErrorKind
 	Provider   string
 	Status     int           // HTTP, 0 when there was no answer
 	RetryAfter time.Duration // as the provider or the breaker asks; 0 when unknown
 	Message    string
-	Window     int // of TooLong: the model's context in tokens, 0 when the provider does not tell
+	Window     int // for TooLong: the model's context in tokens, 0 when the provider does not say
 	Err        error
 
-	// fault is what the provider said, nil when it was not the provider who failed.
+	// fault is what the provider said; nil when the failure was not the provider's.
 	fault *fault
 	// retry: the same request may succeed when it is sent again.
 	retry bool
-	// spare: says nothing of the provider's health, so the breaker ignores it.
+	// spare: the error says nothing about the provider's health, so the breaker ignores
+	// it.
 	spare bool
 }
 
-// Error gives provider, kind and message on one line.
+// Error returns the provider, the kind and the message on one line.
 func (e *Error) Error() string {
 	if e.Provider == "" {
 		return fmt.Sprintf("llm: %s: %s", e.Kind, e.Message)
@@ -57,10 +59,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("llm: %s: %s: %s", e.Provider, e.Kind, e.Message)
 }
 
-// Unwrap gives the cause, so that errors.Is finds context.Canceled and the like.
+// Unwrap returns the cause, so that errors.Is finds context.Canceled, for example.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf is the kind of err, empty when it is nil or not an *Error.
+// KindOf returns the kind of err. It is empty when err is nil or not an *Error.
 func KindOf(err error) ErrorKind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -69,7 +71,7 @@ func KindOf(err error) ErrorKind {
 	return ""
 }
 
-// feedsBreaker reports whether e speaks against the provider's health.
+// feedsBreaker reports whether e is a sign that the provider is not healthy.
 func (e *Error) feedsBreaker() bool {
 	switch e.Kind {
 	case BadKey, BadRequest, Canceled, UnknownProvider, Open, TooLong, Quota, Filtered, WroteCall, ThoughtAloud:
@@ -89,10 +91,11 @@ func badRequest(format string, args ...any) *Error {
 
 const maxRemoteText = 200
 
-// sanitise makes foreign text fit for an error message: valid, on one line,
-// short, and without the key or a word that begins like it.
+// sanitise makes a provider's text fit for an error message: valid UTF-8, on one line,
+// short, and without the key or a word that begins like the key.
 func sanitise(text, key string) string {
-	// Providers may answer with megabytes; the key is looked for in what could be shown, and some more.
+	// Providers may answer with megabytes. Only the part that could be shown, and a
+	// little more, is searched for the key.
 	if len(text) > 16*maxRemoteText {
 		text = text[:16*maxRemoteText]
 	}
@@ -116,8 +119,8 @@ func sanitise(text, key string) string {
 	return string(out)
 }
 
-// withoutAddress hides the address of a machine: a gateway's words may name
-// those of the network that it runs in, or of the one that this program runs in.
+// withoutAddress hides the address of a machine. A gateway's message may name addresses
+// of its own network, or of the network that this program runs in.
 func withoutAddress(word string) string {
 	inner := strings.Trim(word, ".,;:()<>\"'`")
 	host := inner
@@ -136,7 +139,8 @@ func withoutAddress(word string) string {
 	return word
 }
 
-// redact hides a word that holds the key or, as in "Incorrect API key: sk-abcd****wxyz", its beginning.
+// redact hides a word that holds the key, or the beginning of the key as in "Incorrect
+// API key: sk-abcd****wxyz".
 func redact(word, key string) string {
 	const telling = 8
 	switch {

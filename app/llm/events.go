@@ -8,48 +8,50 @@ import (
 	"iter"
 )
 
-// event is one event of a stream, as the HTML standard's chapter on
-// server-sent events defines them.
+// event is one event of a stream, as defined in the HTML standard (chapter "Server-sent
+// events").
 type event struct {
 	name string
 	data []byte
-	// alive is set when nothing came but a comment or a blank line: it says
-	// that somebody is there, and no more.
+	// alive is set when only a comment or a blank line came. It is a sign of life and
+	// carries no data.
 	alive bool
-	// open is set when the stream ended before the event did. The standard
-	// drops it; a reader that can tell a whole document from half of one need not.
+	// open is set when the stream ended before the event was complete. The standard
+	// drops such an event. A reader that can tell a whole document from half of one may
+	// use it.
 	open bool
-	// whole is set for a body that is no stream but one document.
+	// whole is set for a body that is one document instead of a stream.
 	whole bool
 }
 
 var errEventTooLong = errors.New("one event is longer than the limit")
 
-// eventReader takes an event stream apart. It looks at each byte once, keeps no
-// more than one event, and waits for no byte behind the end of a line: after a
-// CR an LF may come later. (Readers made by others were weighed: they hide
-// comments, which keep a connection alive, or look at all of an event again
-// with each packet.)
+// eventReader parses an event stream. It reads each byte once and keeps at most one
+// event. It never waits for a byte after the end of a line: a CR ends the line, and an
+// LF may come later.
+//
+// Libraries were considered. They hide comments, which keep a connection alive, or they
+// parse the whole event again with each packet.
 type eventReader struct {
 	in   *bufio.Reader
-	most int // bytes in one event
+	most int // the most bytes in one event
 
-	began  bool // the first line has been seen, and with it the byte order mark
+	began  bool // the first line was read, and with it a byte order mark
 	wasCR  bool
 	line   []byte
 	name   []byte
 	data   []byte
-	filled bool // a data line has come, be it empty
+	filled bool // a data line has come, even an empty one
 
-	heard bool   // some line was one of the grammar's
-	stray []byte // the first line that was not
+	heard bool   // at least one line followed the grammar of event streams
+	stray []byte // the first line that did not follow it
 }
 
 func newEventReader(in io.Reader, most int) *eventReader {
 	return &eventReader{in: bufio.NewReaderSize(in, 16<<10), most: most}
 }
 
-// events yields what comes until the stream ends; a clean end is no error.
+// events yields the events until the stream ends. A clean end is not an error.
 func (r *eventReader) events() iter.Seq2[event, error] {
 	return func(yield func(event, error) bool) {
 		for {
@@ -74,8 +76,8 @@ func (r *eventReader) events() iter.Seq2[event, error] {
 	}
 }
 
-// next reads on to the end of a line, or of what has come; whole is set when
-// the line has ended.
+// next reads to the end of a line, or to the end of the data that has arrived. whole is
+// set when the line has ended.
 func (r *eventReader) next() (whole bool, err error) {
 	if _, err := r.in.Peek(1); err != nil {
 		return false, err
@@ -106,7 +108,7 @@ func (r *eventReader) next() (whole bool, err error) {
 	return true, nil
 }
 
-// take interprets the line that has ended; ok is false while an event goes on.
+// take interprets the line that has ended. ok is false while the event is not complete.
 func (r *eventReader) take() (e event, ok bool) {
 	line := r.line
 	r.line = r.line[:0]
@@ -131,7 +133,7 @@ func (r *eventReader) take() (e event, ok bool) {
 		r.heard = true
 		r.name = append(r.name[:0], value...)
 	case "id", "retry":
-		r.heard = true // they are for who connects again
+		r.heard = true // fields that matter only to a client that reconnects
 	default:
 		if r.stray == nil {
 			r.stray = bytes.Clone(line[:min(len(line), 2*maxRemoteText)])
@@ -140,7 +142,7 @@ func (r *eventReader) take() (e event, ok bool) {
 	return event{}, false
 }
 
-// dispatch ends an event: one without data is none.
+// dispatch ends an event. Without data there is no event.
 func (r *eventReader) dispatch() (event, bool) {
 	if !r.filled {
 		r.name = r.name[:0]
@@ -151,7 +153,7 @@ func (r *eventReader) dispatch() (event, bool) {
 	return e, true
 }
 
-// rest is what had not ended when the stream did.
+// rest returns the event that was not complete when the stream ended.
 func (r *eventReader) rest() (event, bool) {
 	if len(r.line) > 0 {
 		r.take()

@@ -10,22 +10,23 @@ import (
 	"time"
 )
 
-// fault is what a provider says of a failure, in whatever form it says it.
+// fault is what a provider says about a failure, in whatever form it says it.
 type fault struct {
-	status  int    // of HTTP, or the one that is named inside a stream; 0 when there is none
-	message string // the provider's words
+	status  int    // of HTTP, or a status named inside a stream; 0 without one
+	message string // the provider's message
 	code    string // its code, type and status, in lower case
-	param   string // the parameter that it names
+	param   string // the parameter that the provider names
 	wait    time.Duration
 }
 
-// faultDoc has the members in which providers tell of failures; each may be anything.
+// faultDoc has the members in which providers describe failures. Each member may have
+// any type.
 type faultDoc struct {
 	Error, Message, Msg, Detail, Details, Errors, Title  json.RawMessage
 	Code, Type, Status, Param, Metadata, Raw, InnerError json.RawMessage
 }
 
-// readFault reads the body of a failure, or an event that tells of one.
+// readFault reads the body of a failed response, or an event that describes a failure.
 func readFault(status int, body []byte) fault {
 	f := fault{status: status}
 	text := bytes.TrimSpace(body)
@@ -41,7 +42,7 @@ func readFault(status int, body []byte) fault {
 	return f
 }
 
-// read takes what raw, a JSON value or a text, tells; depth bounds what is nested.
+// read reads raw, a JSON value or a text. depth bounds the nesting.
 func (f *fault) read(raw []byte, depth int) {
 	raw = bytes.TrimSpace(raw)
 	if depth == 0 || len(raw) == 0 {
@@ -49,7 +50,8 @@ func (f *fault) read(raw []byte, depth int) {
 	}
 	switch raw[0] {
 	case '[':
-		// Gemini wraps the document in an array when it fails in mid-answer.
+		// Gemini wraps the document in an array when it fails in the middle of an
+		// answer.
 		for _, item := range items(raw, 8) {
 			f.read(item, depth-1)
 		}
@@ -57,7 +59,7 @@ func (f *fault) read(raw []byte, depth int) {
 	case '"':
 		text := textOf(raw)
 		if strings.HasPrefix(text, "{") {
-			// A proxy has put what it was told into a text.
+			// A proxy has put the provider's document into a text.
 			inner := *f
 			if inner.read([]byte(text), depth-1); inner.message != "" {
 				*f = inner
@@ -80,7 +82,8 @@ func (f *fault) read(raw []byte, depth int) {
 	f.delays(doc.Details)
 	var upstream faultDoc
 	if json.Unmarshal(doc.Metadata, &upstream) == nil && len(upstream.Raw) > 0 {
-		// What the provider behind a gateway said tells more than that it said something.
+		// The message of the provider behind a gateway says more than the gateway's own
+		// message.
 		inner := fault{status: f.status, wait: f.wait}
 		if inner.read(upstream.Raw, depth-1); inner.message != "" {
 			inner.code += " " + f.code
@@ -92,7 +95,7 @@ func (f *fault) read(raw []byte, depth int) {
 	}
 }
 
-// say keeps the first words; of a list of complaints the next ones too.
+// say keeps the first message. Of a list of complaints it keeps the following ones too.
 func (f *fault) say(text string) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -104,7 +107,7 @@ func (f *fault) say(text string) {
 	}
 }
 
-// name takes the codes, which stand in many places and types.
+// name collects the codes, which come in many members and types.
 func (f *fault) name(doc faultDoc) {
 	for _, raw := range []json.RawMessage{doc.Code, doc.Type, doc.Status} {
 		word := wordOf(raw)
@@ -125,7 +128,8 @@ func (f *fault) name(doc faultDoc) {
 	}
 }
 
-// location reads where a checker of requests found fault: {"loc":["body","temperature"]}.
+// location reads where a validator of requests found the fault:
+// {"loc":["body","temperature"]}.
 func (f *fault) location(doc faultDoc, raw []byte) {
 	var place struct{ Loc json.RawMessage }
 	if json.Unmarshal(raw, &place) != nil {
@@ -139,7 +143,7 @@ func (f *fault) location(doc faultDoc, raw []byte) {
 	}
 }
 
-// delays reads the wait that Gemini asks for.
+// delays reads the wait that Gemini asks for before a retry.
 func (f *fault) delays(details json.RawMessage) {
 	for _, item := range items(details, 16) {
 		var d struct{ RetryDelay json.RawMessage }
@@ -152,7 +156,7 @@ func (f *fault) delays(details json.RawMessage) {
 	}
 }
 
-// What providers say of the same failure, in their words and codes.
+// The same failures, in the words and codes of different providers.
 var (
 	saysTooLong = regexp.MustCompile(`context_length_exceeded|exceed_context|maximum context length|maximum prompt length|context (?:length|size|window|limit)|` +
 		`prompt is too long|prompt too long|input is too long|too many (?:input )?tokens|input token count|input length|request too large|` +
@@ -177,7 +181,8 @@ var (
 	grouped = regexp.MustCompile(`(\d)[,_](\d{3})`)
 )
 
-// err gives the failure its kind; hide makes the provider's words fit to be shown.
+// err turns the failure into an Error with its kind. hide makes the provider's message
+// fit to be shown.
 func (f fault) err(hide func(string) string) *Error {
 	e := &Error{Status: f.status, RetryAfter: f.wait, fault: &f}
 	words := strings.ToLower(f.code + " " + f.message)
@@ -209,7 +214,7 @@ func (f fault) err(hide func(string) string) *Error {
 	return e
 }
 
-// kindOfStatus is the kind of an HTTP status from 300 on. Whether a 429 may be
+// kindOfStatus returns the kind of an HTTP status from 300 on. Whether a 429 may be
 // retried depends on Retry-After, which the caller knows.
 func kindOfStatus(status int, message string) (kind ErrorKind, retry bool) {
 	switch {
@@ -230,7 +235,8 @@ func kindOfStatus(status int, message string) (kind ErrorKind, retry bool) {
 	return BadRequest, false
 }
 
-// kindOfWords is the kind of a failure that was told with status 200 and has no number.
+// kindOfWords returns the kind of a failure that came with status 200 and names no
+// other status.
 func kindOfWords(words string) (kind ErrorKind, retry bool) {
 	switch {
 	case saysLimited.MatchString(words):
@@ -245,8 +251,8 @@ func kindOfWords(words string) (kind ErrorKind, retry bool) {
 	return Unavailable, true
 }
 
-// windowIn finds the size of a model's context in what was said of a prompt
-// that exceeds it, 0 when it is not told.
+// windowIn finds the size of a model's context in a message about a prompt that is too
+// long. It is 0 when the message does not say.
 func windowIn(words string) int {
 	for grouped.MatchString(words) {
 		words = grouped.ReplaceAllString(words, "$1$2")
@@ -261,7 +267,7 @@ func windowIn(words string) int {
 	return 0
 }
 
-// notJSON is what came where JSON was promised.
+// notJSON is the error for data that should be JSON and is not.
 func notJSON(data []byte, hide func(string) string) *Error {
 	return broken("the answer is not what the provider's interface promises: no JSON: %s", hide(string(data[:min(len(data), 1<<10)])))
 }

@@ -22,7 +22,7 @@ func (p *gemini) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 	return func(yield func(Chunk, error) bool) {
 		a := attemptOf(ctx)
 		model := strings.TrimPrefix(r.Model, "models/")
-		// The model's name becomes a part of the path.
+		// The model's name becomes part of the path.
 		if strings.ContainsAny(model, "?#%:\\ ") || strings.Contains(model, "..") {
 			yield(Chunk{}, badRequest("%q is not the name of a model", a.hide(r.Model)))
 			return
@@ -56,7 +56,8 @@ func (p *gemini) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 				return
 			}
 		}
-		// Some versions of the interface name a finish reason in every event, so only the last one counts.
+		// Some versions of the API name a finish reason in every event, so only the
+		// last one counts.
 		if s.done && s.last == "" {
 			s.last = FinishStop
 		}
@@ -70,16 +71,16 @@ func (p *gemini) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 	}
 }
 
-// geminiStream is an answer on its way.
+// geminiStream is an answer that is being read.
 type geminiStream struct {
 	hide func(string) string
-	last string // the finish reason that was named last
+	last string // the most recent finish reason
 	note string
-	odd  string // a document that is no answer
+	odd  string // a document that is not an answer
 	done bool   // a proxy in front has sent [DONE]
 }
 
-// geminiDoc is what is read of an event; all else in it does not matter.
+// geminiDoc has the members of an event that are used. All others are ignored.
 type geminiDoc struct {
 	Candidates, UsageMetadata, PromptFeedback, Error json.RawMessage
 }
@@ -127,10 +128,11 @@ func (s *geminiStream) event(e event) (chunk Chunk, fault *Error) {
 	return chunk, nil
 }
 
-// blocked tells of a prompt that is not answered.
+// blocked returns the error for a prompt that Gemini refuses to answer, nil for any
+// other.
 func (s *geminiStream) blocked(doc geminiDoc) *Error {
 	var f struct{ BlockReason, BlockReasonMessage json.RawMessage }
-	_ = json.Unmarshal(doc.PromptFeedback, &f) // what it is not, it does not say
+	_ = json.Unmarshal(doc.PromptFeedback, &f) // on an error f stays empty, as if nothing was blocked
 	reason := textOf(f.BlockReason)
 	if reason == "" || reason == "BLOCK_REASON_UNSPECIFIED" {
 		return nil

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 )
 
-// These are the parts of Google's interface that are sent. Its SDK has types
-// for all of it, but brings megabytes that nothing here uses, and its stream
-// fails on what its types do not foresee.
+// This file has the parts of Google's API that are sent. Google's SDK has types for all
+// of the API. But the SDK adds megabytes that nothing here uses, and its stream fails
+// on members that its types do not expect.
 
 type geminiBody struct {
 	Contents          []geminiContent  `json:"contents"`
@@ -53,16 +53,16 @@ type geminiGeneration struct {
 	ResponseMIMEType string   `json:"responseMimeType,omitempty"`
 }
 
-// The roles of a content: the model's, and everybody else's.
+// The roles of a content: the model, and everybody else.
 const (
 	geminiModel = "model"
 	geminiUser  = "user"
 )
 
-// geminiRequest writes r for a model with these habits.
+// geminiRequest makes the body of r for a model with these habits.
 func geminiRequest(r Request, h habits) geminiBody {
 	var out geminiBody
-	// Google has one name for the limit, so the first refusal is the last.
+	// Google has only one name for the limit, so it is dropped after the first refusal.
 	if !h.drop[partLimit] && !h.renamed {
 		out.GenerationConfig.MaxOutputTokens = min(max(r.MaxTokens, 0), 1<<30)
 	}
@@ -73,7 +73,7 @@ func geminiRequest(r Request, h habits) geminiBody {
 		r.Tools = nil
 	}
 	if r.Schema != nil && len(r.Tools) == 0 && h.form == formSchema {
-		// Not the schema itself: older models refuse it.
+		// The schema itself is not sent: older models refuse it.
 		out.GenerationConfig.ResponseMIMEType = "application/json"
 	}
 	for _, t := range r.Tools {
@@ -96,7 +96,7 @@ func geminiRequest(r Request, h habits) geminiBody {
 			role = geminiModel
 		}
 		parts := geminiParts(messages[:i], m)
-		// The results of several calls are one turn.
+		// The results of several calls go into one content.
 		if last := len(out.Contents) - 1; last >= 0 && out.Contents[last].Role == role {
 			out.Contents[last].Parts = append(out.Contents[last].Parts, parts...)
 			continue

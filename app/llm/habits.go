@@ -13,27 +13,27 @@ import (
 	"time"
 )
 
-// habits are what a model turned out to want, be it by what it refused. There
-// is no list of models anywhere: names tell nothing, since whoever runs a
-// server gives them.
+// habits are what the program has learned about a model from its answers and refusals.
+// There is no list of models, because a model's name says nothing: whoever runs a
+// server chooses the names.
 type habits struct {
-	drop     map[string]bool // members of the request that it refuses, by their names in OpenAI's interface
+	drop     map[string]bool // members of the request that it refuses, by their names in OpenAI's API
 	renamed  bool            // max_tokens is called max_completion_tokens
-	form     int             // of response_format: how many of answerForms it refuses
-	noSystem bool            // it knows no role system: instructions go into the first message of the user
-	shortIDs bool            // IDs of calls are nine letters and digits
+	form     int             // how many of answerForms it refuses as response_format
+	noSystem bool            // it refuses the role system: instructions go into the user's first message
+	shortIDs bool            // it wants call IDs of nine letters and digits
 	thinks   thinkingHabit
-	window   int // of its context, in tokens; 0 when it never told
+	window   int // size of its context in tokens; 0 when unknown
 }
 
-// thinkingHabit is whether a model's text may begin with thinking that only a
-// closing mark tells from the answer.
+// thinkingHabit says whether a model's text may begin with thinking that only a closing
+// mark separates from the answer.
 type thinkingHabit int
 
 const (
 	thinksUnknown thinkingHabit = iota
-	thinksApart                 // it has answered without
-	thinksAloud                 // it does
+	thinksApart                 // it has answered without such thinking
+	thinksAloud                 // its text begins with such thinking
 )
 
 // answerForms are the ways to ask for JSON, the strictest first.
@@ -43,11 +43,11 @@ const (
 	formNone
 )
 
-// modelKey is a model as habits are kept of it.
+// modelKey identifies a model in the memory of habits.
 type modelKey struct{ provider, baseURL, model string }
 
-// memory keeps habits as long as the process lives, but asks anew now and then
-// whether a refusal still stands: servers are changed.
+// memory keeps habits as long as the process lives. Now and then it tests again whether
+// the model still refuses a part, because servers are changed.
 type memory struct {
 	now func() time.Time
 
@@ -82,7 +82,7 @@ func (m *memory) get(key modelKey) habits {
 	return h
 }
 
-// learn changes what is remembered of a model.
+// learn changes the habits of one model.
 func (m *memory) learn(key modelKey, change func(*habits)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,8 +101,8 @@ func (m *memory) learn(key modelKey, change func(*habits)) {
 	change(&r.habits)
 }
 
-// The names under which a request's parts are refused; those of single members
-// are the members' own.
+// The names of the parts of a request that a model may refuse. A single member's name
+// is the name of the member itself.
 const (
 	partSystem = "system"
 	partTools  = "tools"
@@ -111,7 +111,8 @@ const (
 	partIDs    = "tool_call_id"
 )
 
-// partWords are what providers call the parts of a request when they refuse one.
+// partWords are the words that providers use for the parts of a request when they
+// refuse one.
 var partWords = []struct {
 	part  string
 	words *regexp.Regexp
@@ -130,15 +131,17 @@ var partWords = []struct {
 	{partTools, regexp.MustCompile(`\btools?\b|tool[ _-]?(?:use|call|choice)|function[ _-]?call|\bfunctions?\b`)},
 }
 
-// refusing are the words with which something is refused; a message that names
-// a part without one may be about anything.
+// refusing matches the words with which something is refused. A message that names a
+// part without such a word may be about anything.
 var refusing = regexp.MustCompile(`support|enabl|requir|allow|accept|recogni[sz]|unknown|unexpected|forbidden|permitted|available|invalid|must|only|` +
 	`deprecated|cannot|can't|not |extra |too (?:large|high|big)|at most|range|exceed`)
 
-// saysNoTools is how servers without tools answer that have no 400 for it.
+// saysNoTools matches the answer of servers that have no tools and do not say so with
+// status 400.
 var saysNoTools = regexp.MustCompile(`(?:support|requir|implement|enabl)[^.]{0,40}(?:tool|function)|(?:tool|function)[^.]{0,60}(?:support|requir|implement|enabl)`)
 
-// refusedPart finds the part of a request that f refuses, of those that were sent.
+// refusedPart returns the part of a request that f refuses, among the parts that were
+// sent.
 func (f fault) refusedPart(sent func(part string) bool) string {
 	switch f.status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusNotFound, http.StatusNotImplemented, http.StatusInternalServerError:
@@ -158,7 +161,7 @@ func (f fault) refusedPart(sent func(part string) bool) string {
 			}
 		}
 		if best == "" && strings.HasPrefix(text, "messages") && text == param && !strings.Contains(words, partSystem) {
-			return "" // something is wrong with a message, not with a part of the request
+			return "" // a message is wrong, not a part of the request
 		}
 		if client := f.status < 500 && f.status != http.StatusNotFound; best != "" && (client || best == partTools && saysNoTools.MatchString(words)) {
 			return best
@@ -170,8 +173,8 @@ func (f fault) refusedPart(sent func(part string) bool) string {
 	return ""
 }
 
-// without changes h so that the part is left out or put in another way; false
-// when nothing is left to change.
+// without changes h so that the part is left out or sent in another form. It returns
+// false when nothing is left to change.
 func (h *habits) without(part string, f fault) bool {
 	if h.drop[part] {
 		return false
@@ -201,7 +204,7 @@ func (h *habits) without(part string, f fault) bool {
 	return true
 }
 
-// leftOut says for staff what a model was not sent.
+// leftOut describes for staff which parts were not sent to the model.
 func (h habits) leftOut(sent func(part string) bool) string {
 	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(h.drop)) {
@@ -240,14 +243,15 @@ func (r Request) has(part string) bool {
 type adaptation struct {
 	part    string
 	fault   fault
-	passing bool // it was about this prompt, so the next may be sent as before
+	passing bool // it was about this prompt only; the next prompt is sent as before
 }
 
-// maxAdaptations bounds how often one call is sent in another form: servers
-// name one part at a time.
+// maxAdaptations bounds how often one call is sent again in another form. Several are
+// needed because a server names one part at a time.
 const maxAdaptations = 8
 
-// adapt changes the request after a refusal; false when there is nothing to change.
+// adapt changes the request after a refusal. It returns false when there is nothing to
+// change.
 func (c *call) adapt(e *Error) bool {
 	if e.Kind == TooLong && e.Window > 0 {
 		c.m.memory.learn(c.p.key(c.r.Model), func(h *habits) { h.window = e.Window })
@@ -267,8 +271,8 @@ func (c *call) adapt(e *Error) bool {
 	return true
 }
 
-// succeeded remembers what made the model answer. Before, it is no more than a
-// guess: a server may name what is not at fault.
+// succeeded stores the adaptations after the model has answered. Before an answer they
+// are only a guess, because a server may name a part that is not at fault.
 func (c *call) succeeded() {
 	for _, a := range c.adapted {
 		if !a.passing {
@@ -283,17 +287,18 @@ func (c *call) learnThinking(t thinkingHabit) {
 	c.m.memory.learn(c.p.key(c.r.Model), func(h *habits) { h.thinks = t })
 }
 
-// key is under which name habits of a model are kept.
+// key returns the key for the habits of a model.
 func (p *provider) key(model string) modelKey { return modelKey{p.name, p.baseURL, model} }
 
-// source tells a provider, its address and a model from others, without naming them.
+// source returns a hash that tells a provider, its address and a model from others
+// without naming them.
 func (p *provider) source(model string) string {
 	sum := sha256.Sum256([]byte(p.name + "\n" + p.baseURL + "\n" + model))
 	return hex.EncodeToString(sum[:6])
 }
 
-// Window is the size of a model's context in tokens, as its provider told it
-// when a prompt was too long; 0 when it never did.
+// Window is the size of a model's context in tokens. The program learns it when the
+// provider says that a prompt was too long; until then it is 0.
 func (m *Models) Window(provider, model string) int {
 	p := m.providers[provider]
 	if p == nil {
