@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// hearing takes in the answer of one attempt: it tells speech from thinking and
-// from calls, hides secrets, and hands on what may be shown.
+// hearing processes the answer of one attempt. It separates speech from thinking and
+// from tool calls, hides secrets, and passes on what may be shown.
 type hearing struct {
 	c      *call
 	a      *attempt
 	mask   *masker
-	speech *speech // nil for a provider without a network, which says what it says
+	speech *speech // nil for a provider without a network: its text is passed on as it is
 
-	last      Chunk // what the last chunk will carry
+	last      Chunk // what the last chunk will carry so far
 	maybe     string
 	size      int
-	said      bool // words were handed on
+	said      bool // text was passed on
 	probation <-chan time.Time
 	progress  bool
 }
 
-// A model that has not answered yet may begin with thinking that only a closing
-// mark tells from the answer. Its first words wait for that mark so long, or
-// until there are so many.
+// A model that has not answered yet may begin with thinking that only a closing mark
+// separates from the answer. Its first text waits for that mark until probationTime has
+// passed or there are more than probationBytes.
 const (
 	probationTime  = 400 * time.Millisecond
 	probationBytes = 2 << 10
@@ -39,7 +39,7 @@ func newHearing(c *call, a *attempt) *hearing {
 	return h
 }
 
-// wait sets the limit on the time to the next piece.
+// wait sets the time limit for the next piece.
 func (h *hearing) wait() {
 	switch {
 	case h.last.Finish != "":
@@ -51,7 +51,7 @@ func (h *hearing) wait() {
 	}
 }
 
-// hear takes the next piece.
+// hear processes the next piece.
 func (h *hearing) hear(chunk Chunk) *Error {
 	chunk.Text = clean(chunk.Text)
 	h.size += chunk.size()
@@ -101,7 +101,8 @@ func (h *hearing) merge(chunk Chunk) {
 	}
 }
 
-// endProbation lets the first words go: the model seems to begin with its answer.
+// endProbation passes on the text that waited, because the model seems to have begun
+// with its answer.
 func (h *hearing) endProbation() {
 	h.probation = nil
 	for _, text := range h.speech.release() {
@@ -109,7 +110,7 @@ func (h *hearing) endProbation() {
 	}
 }
 
-// say hands text on, without secrets.
+// say passes text on, without secrets.
 func (h *hearing) say(text string) { h.tell(h.mask.add(text)) }
 
 func (h *hearing) tell(text string) {
@@ -120,28 +121,29 @@ func (h *hearing) tell(text string) {
 	h.c.left = !h.c.tell(Chunk{Text: text})
 }
 
-// aloud ends an attempt of which thinking was shown as speech; it will not
-// happen again with this model.
+// aloud ends an attempt whose thinking was shown as speech. It remembers the model as
+// thinksAloud, so that this does not happen again.
 func (h *hearing) aloud() *Error {
 	h.c.learnThinking(thinksAloud)
 	return spared(&Error{Kind: ThoughtAloud, Message: "the model thinks in its text and marks only where that ends; its next answers are held back until then"})
 }
 
-// fail ends an answer with err, unless it was whole by then.
+// fail ends an answer with err. An answer that was already complete ends without an
+// error.
 func (h *hearing) fail(err error) *Error {
 	e := h.c.explain(h.a, err)
 	if h.last.Finish == "" && errors.Is(e, errSilence) {
-		h.last.Finish = h.maybe // nothing has followed it
+		h.last.Finish = h.maybe // nothing has followed this finish reason, so it is the end
 	}
 	if h.last.Finish != "" && e.Kind != Canceled {
-		// Only the trailer, with the usage, is lost.
+		// Only the last part of the stream, with the usage, is lost.
 		return h.finish()
 	}
 	return h.broke(e)
 }
 
-// broke ends half an answer: it is told as one, as if its first words had not
-// waited, and not asked for again.
+// broke ends an incomplete answer. It first passes on the text that waited, so that the
+// caller sees the answer as begun and the call is not retried.
 func (h *hearing) broke(e *Error) *Error {
 	if h.speech != nil && h.speech.hold && h.c.habits.thinks == thinksUnknown && e.Kind != Canceled {
 		h.endProbation()
@@ -152,7 +154,7 @@ func (h *hearing) broke(e *Error) *Error {
 	return e
 }
 
-// finish yields what was held back and the last chunk.
+// finish yields the text that was held back, then the last chunk.
 func (h *hearing) finish() *Error {
 	if h.last.Finish == "" {
 		return h.broke(h.c.explain(h.a, nil))
@@ -176,7 +178,7 @@ func (h *hearing) finish() *Error {
 	return h.conclude(written)
 }
 
-// learn remembers of a model what made this answer possible.
+// learn remembers how the model separates its thinking from its answer.
 func (h *hearing) learn(s *speech) {
 	switch {
 	case s.lone:
@@ -186,8 +188,8 @@ func (h *hearing) learn(s *speech) {
 	}
 }
 
-// conclude checks the tool calls and yields the last chunk. A call that the
-// model got wrong goes to who can tell it so; without tools nobody can.
+// conclude checks the tool calls and yields the last chunk. A malformed call goes to
+// the caller, who can tell the model. Without tools nobody can, so it is an error.
 func (h *hearing) conclude(written string) *Error {
 	last, c := &h.last, h.c
 	if len(last.ToolCalls) == 0 && last.Finish == FinishToolCalls && written == "" {
@@ -221,7 +223,8 @@ func (h *hearing) conclude(written string) *Error {
 	return nil
 }
 
-// thought completes what the model has thought, and says so where nothing came of it.
+// thought completes the model's reasoning, and adds a note when the model thought and
+// said nothing.
 func (h *hearing) thought(last *Chunk) {
 	silent := !h.said && len(last.ToolCalls) == 0
 	thinks := last.Reasoning != nil || last.Usage != nil && last.Usage.ReasoningTokens > 0
@@ -249,10 +252,10 @@ func joinNotes(notes ...string) string {
 	return strings.Join(all, "; ")
 }
 
-// maxReasoning bounds what is kept of a model's thinking.
+// maxReasoning bounds how many bytes of a model's thinking are kept.
 const maxReasoning = 256 << 10
 
-// with adds what came later; either may be nil.
+// with adds the reasoning that came later. Either may be nil.
 func (r *Reasoning) with(more *Reasoning) *Reasoning {
 	if more == nil || more.Text == "" && more.Details == nil {
 		return r

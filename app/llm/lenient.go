@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// This file reads JSON that somebody else's server wrote: what is used is taken
-// from whatever type it comes in, and nothing else matters.
+// This file reads JSON that other people's servers wrote. A member that is used may
+// come in any type; all other members are ignored.
 
-// items are the first elements of a JSON list, none when raw is no list.
+// items returns at most most elements of a JSON list, none when raw is not a list.
 func items(raw json.RawMessage, most int) []json.RawMessage {
 	var out []json.RawMessage
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -30,7 +30,7 @@ func items(raw json.RawMessage, most int) []json.RawMessage {
 	return out
 }
 
-// textOf is a JSON string, or "" when raw is anything else.
+// textOf returns a JSON string, or "" when raw is anything else.
 func textOf(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
@@ -39,7 +39,7 @@ func textOf(raw json.RawMessage) string {
 	return s
 }
 
-// wordOf is a JSON string, number or boolean as a text.
+// wordOf returns a JSON string, number or boolean as a text.
 func wordOf(raw json.RawMessage) string {
 	raw = bytes.TrimSpace(raw)
 	switch {
@@ -51,7 +51,8 @@ func wordOf(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// countOf is a number that counts something, in a text too; ok is false for anything else.
+// countOf returns a count, which may be a number or a text. ok is false for anything
+// else.
 func countOf(raw json.RawMessage) (n int, ok bool) {
 	f, err := strconv.ParseFloat(wordOf(raw), 64)
 	if err != nil || math.IsNaN(f) || f < 0 || f > 1<<40 {
@@ -60,7 +61,7 @@ func countOf(raw json.RawMessage) (n int, ok bool) {
 	return int(f), true
 }
 
-// isNull reports whether a member is missing or says nothing: null, "", {} or [], or false.
+// isNull reports whether a member is missing or empty: null, "", {}, [] or false.
 func isNull(raw json.RawMessage) bool {
 	switch string(bytes.TrimSpace(raw)) {
 	case "", "null", `""`, "{}", "[]", "false":
@@ -69,12 +70,12 @@ func isNull(raw json.RawMessage) bool {
 	return false
 }
 
-// errNotJSON is an event that is no JSON.
+// errNotJSON is the error for an event that is not JSON.
 var errNotJSON = errors.New("what it sent is no JSON")
 
-// documents are the JSON values in the data of one event: one as a rule; the
-// elements of a list; or several, one a line, from servers that end an event
-// with one line end where it takes two.
+// documents returns the JSON values in the data of one event. Usually there is one. It
+// may also be a list, which gives its elements, or several values, one a line: some
+// servers end an event with one line end where two are needed.
 func documents(data []byte) ([]json.RawMessage, error) {
 	data = bytes.TrimSpace(data)
 	if whole := repaired(data); json.Valid(whole) {
@@ -97,9 +98,9 @@ func documents(data []byte) ([]json.RawMessage, error) {
 	return out, nil
 }
 
-// repaired makes JSON of what some servers write instead: NaN and Infinity for
-// numbers, and line ends and other control characters inside texts. Valid JSON
-// it leaves alone.
+// repaired corrects what some servers write instead of JSON: NaN and Infinity as
+// numbers, and line ends and other control characters inside texts. It does not change
+// valid JSON.
 func repaired(raw []byte) []byte {
 	if json.Valid(raw) {
 		return raw
@@ -141,8 +142,8 @@ func notANumber(raw []byte) string {
 	return ""
 }
 
-// plainJSON writes a value without the escapes that are there for HTML: what
-// models call tools with is shown to people and to models again.
+// plainJSON writes a value without HTML escapes, because the arguments of tool calls
+// are shown to people, and to models again.
 func plainJSON(raw json.RawMessage) json.RawMessage {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()

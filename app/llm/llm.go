@@ -1,25 +1,26 @@
-// Package llm talks to model providers: one streaming call, the same for every
+// Package llm talks to model providers. It has one streaming call, the same for every
 // provider, with time limits, bounds, retries and a circuit breaker.
 //
-// It is a leaf: it imports the standard library, go-openai's types for requests
-// and the breaker, and nothing of this program. It stores nothing, logs nothing and
-// knows neither rooms nor people.
+// It is a leaf: it imports the standard library, go-openai's types for requests and the
+// breaker, and nothing of this program. It stores nothing, logs nothing and knows
+// neither rooms nor people.
 //
 // Invariants:
-//   - A stream that ends without an error ends with exactly one Chunk that
-//     carries Finish; a stream that fails ends with exactly one *Error.
+//   - A stream that ends without an error ends with exactly one Chunk that carries
+//     Finish. A stream that fails ends with exactly one *Error.
 //   - Nothing is retried once text or a tool call has been yielded.
-//   - Text is valid UTF-8 without NUL; no rune is split over two chunks.
-//   - Tool calls have a name, and arguments that are a JSON object. Of one that the
-//     model got wrong Malformed says how: that is no fault of the provider's.
-//   - Text marked as Data stands in a fence that it cannot close, see Message.
-//   - What a model thinks is no Text, and neither is a tool call that it writes
-//     in a notation of its own, wherever a stream is cut.
-//   - A key appears in no error, in no printed Request and in no answer; no error
-//     names an address or a name server of the network that the program runs in.
-//   - A provider is read leniently: only what is used is decoded, from whatever
-//     type it comes in, and an answer is taken by what it is, not by its label.
-//   - A consumer may stop ranging at any time; everything is released by then.
+//   - Text is valid UTF-8 without NUL. No rune is split over two chunks.
+//   - Tool calls have a name, and arguments that are a JSON object. When the model made
+//     a call wrongly, Malformed says how; that is not a fault of the provider.
+//   - Text marked as Data stands in a fence that the text cannot close, see Message.
+//   - What a model thinks is never in Text. Neither is a tool call that the model
+//     writes in its own notation. Both hold wherever the stream is cut into pieces.
+//   - A key appears in no error, in no printed Request and in no answer. No error names
+//     an address or a name server of the network that the program runs in.
+//   - A provider's answer is read leniently: only members that are used are decoded,
+//     and they may come in any type. Its content decides how it is read, not its
+//     Content-Type.
+//   - A consumer may stop ranging at any time. Everything is released by then.
 package llm
 
 import (
@@ -51,40 +52,41 @@ const (
 	FinishOther         = "other"
 )
 
-// Message is one turn of the conversation that the model is shown. The text of
-// one that is Data stands between the request's Fence and its end, with the
-// name of who said it: somebody's words, to be told from what the program asks.
+// Message is one message of the conversation that the model is shown. When Data is set,
+// the text stands inside the request's Fence, with the name of who said it. So the
+// model can tell it from what the program asks.
 type Message struct {
 	Role       Role
-	Name       string // of a user: shown to the model as "Name: " before Text; of a tool: the tool's name
+	Name       string // of a user: shown to the model as "Name: " before Text; of a tool: its name
 	Text       string
 	Data       bool       // Text is what a person, another agent or a tool said
 	ToolCalls  []ToolCall // of the assistant
 	ToolCallID string     // of a tool: the ID of the call that this answers
-	Reasoning  *Reasoning // of the assistant: what its Chunk had beside the calls; only the provider that gave it sees it again
+	Reasoning  *Reasoning // of the assistant: what its Chunk had beside the calls; sent back only to the provider that gave it
 }
 
-// Reasoning is what a model thought before it answered. It is for staff, and
-// goes into no later prompt, except to its own provider beside a tool call.
+// Reasoning is what a model thought before it answered. It is shown to staff. It goes
+// into no later prompt, except back to its own provider beside a tool call.
 type Reasoning struct {
 	Text    string          `json:"text,omitempty"`
-	Member  string          `json:"member,omitempty"`  // of the provider's message in which it goes back; empty when it does not
+	Member  string          `json:"member,omitempty"`  // the member of the provider's message that carries it back; empty when it is not sent back
 	Details json.RawMessage `json:"details,omitempty"` // the provider's own form of it
-	From    string          `json:"from,omitempty"`    // tells the provider, address and model
+	From    string          `json:"from,omitempty"`    // identifies the provider, address and model
 }
 
-// ToolCall is the model's wish to call a tool; Arguments is a JSON object. Of a
-// call that could not be read Malformed says why; it may have a stand-in for a
-// name and no arguments then, so that it can be shown to the model again.
+// ToolCall is the model's request to call a tool. Arguments is a JSON object. Malformed
+// says why a call could not be read. Such a call may have a stand-in as its name and no
+// arguments, so that it can still be shown to the model.
 type ToolCall struct {
 	ID        string
 	Name      string
 	Arguments json.RawMessage
 	Malformed string
-	Signature []byte // the provider's own; has to come back with the call (Gemini's thought signature)
+	Signature []byte // the provider's own; must be sent back with the call (Gemini's thought signature)
 }
 
-// Tool is a function that the model may call; Schema is the JSON Schema of its arguments, an object.
+// Tool is a function that the model may call. Schema is the JSON Schema of its
+// arguments, an object.
 type Tool struct {
 	Name        string
 	Description string
@@ -97,12 +99,12 @@ type Request struct {
 	Model       string // the provider's default when empty
 	Key         string `json:"-"`
 	System      string
-	Fence       string // the name of the tags around Data; without one Data looks like any other text
+	Fence       string // the name of the tags around Data; when empty, Data looks like any other text
 	Messages    []Message
 	Tools       []Tool
-	ToolRule    string          // stands behind System as long as Tools are sent: a model may turn out to know none
-	Secrets     []string        `json:"-"` // beside Key: what nobody may read in an answer
-	Schema      json.RawMessage // JSON Schema of the answer, for providers that can be held to one
+	ToolRule    string          // follows System when Tools are sent; a model that refuses tools gets neither
+	Secrets     []string        `json:"-"` // hidden in answers, as Key is
+	Schema      json.RawMessage // JSON Schema of the answer, for providers that support one
 	Temperature *float64        // the provider's default when nil
 	MaxTokens   int             // of the answer; the provider's default when 0
 }
@@ -110,7 +112,7 @@ type Request struct {
 // Usage counts the tokens of one call as the provider reports them.
 type Usage struct {
 	PromptTokens     int
-	CompletionTokens int // with those of the reasoning
+	CompletionTokens int // including those of the reasoning
 	ReasoningTokens  int
 }
 
@@ -121,11 +123,11 @@ type Chunk struct {
 	ToolCalls []ToolCall
 	Reasoning *Reasoning
 	Finish    string
-	Note      string // for staff: why it ended, or what was left out of the request, where that needs words
+	Note      string // for staff: why it ended, or what was left out of the request
 	Usage     *Usage
 
-	maybe string // a finish reason that came with text: it is the end if nothing follows
-	begun bool   // the provider has begun its answer, whatever it shows of it
+	maybe string // a finish reason that came together with text: the end only if nothing follows
+	begun bool   // the provider has begun its answer, even if nothing can be shown yet
 }
 
 func (c Chunk) size() int {
@@ -139,11 +141,12 @@ func (c Chunk) size() int {
 	return n
 }
 
-// Provider turns a Request into the pieces of one provider's answer. It names
-// Finish and Usage as soon as it sees them and ends when the answer ends; a
-// Chunk without content means that somebody is there but has nothing to show.
-// It runs in a goroutine of its own. Limits, retries, checks, thinking inside a
-// text and secrets are the business of Models.
+// Provider sends a Request to one provider and yields its answer in pieces. It sets
+// Finish and Usage as soon as it reads them, and ends when the answer ends. A Chunk
+// without content is a sign of life.
+//
+// It runs in a goroutine of its own. Models does the rest: limits, retries, checks, and
+// removing thinking and secrets from the text.
 type Provider interface {
 	Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error]
 }
@@ -154,10 +157,10 @@ func (r Request) String() string {
 		r.Provider, r.Model, r.redactedKey(), len(r.Messages), len(r.Tools))
 }
 
-// GoString is String, so that %#v keeps the key too.
+// GoString returns the same as String, so that %#v does not show the key either.
 func (r Request) GoString() string { return r.String() }
 
-// LogValue is what slog writes: like String, without the key and the text.
+// LogValue is what slog writes: the same as String, without the key and the text.
 func (r Request) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("provider", r.Provider),

@@ -20,18 +20,18 @@ type Kind string
 const (
 	KindOpenAI  Kind = "openai"  // chat completions, as OpenAI and many other servers speak them
 	KindGemini  Kind = "gemini"  // Google's Generative Language API
-	KindOffline Kind = "offline" // built in, without a model and a network
+	KindOffline Kind = "offline" // built in; uses no model and no network
 )
 
 // ProviderConfig describes one provider.
 type ProviderConfig struct {
 	Kind         Kind   // may be empty for the built-in names openai, gemini and offline
-	BaseURL      string // http or https, for openai with the /v1 at its end; empty for the public service of a built-in name
+	BaseURL      string // http or https, for openai including /v1; empty for the public service of a built-in name
 	DefaultModel string // for requests that name none; gpt-4o and gemini-2.0-flash for the built-in names
 	Keyless      bool   // the server asks for no key, for example one on this machine
 }
 
-// Limits bound every call; a zero means the default.
+// Limits bound every call. Zero means the default.
 type Limits struct {
 	Connect    time.Duration // name lookup and TCP, then TLS; default 5 s each
 	FirstToken time.Duration // from sending to the first piece of the answer; default 30 s
@@ -40,29 +40,32 @@ type Limits struct {
 	MaxBytes   int           // of text and tool arguments in one answer; default 4 MiB
 }
 
-// Retry says how often and how soon a call that may still succeed is sent again; a zero means the default.
+// Retry says how often and how soon a failed call is sent again, if it may still
+// succeed. Zero means the default.
 type Retry struct {
-	Attempts int           // with the first; default 3, 1 switches retries off
-	Base     time.Duration // the first wait, doubled each time, of which 50 to 100 % are waited; default 200 ms
-	MaxWait  time.Duration // a provider that asks for a longer wait (Retry-After) is not tried again; default 5 s
+	Attempts int           // including the first; default 3; 1 switches retries off
+	Base     time.Duration // the first wait, doubled each time; 50 to 100 % of it is waited; default 200 ms
+	MaxWait  time.Duration // a call is not retried when Retry-After asks for a longer wait; default 5 s
 }
 
-// Breaker says when a provider, address and key are left alone; a zero means the default.
+// Breaker says when calls to a provider, address and key stop for a while. Zero means
+// the default.
 type Breaker struct {
-	Failures int           // in a row that open it; default 5
-	Cooldown time.Duration // from then until one call may try; default 30 s
+	Failures int           // consecutive failures that open it; default 5
+	Cooldown time.Duration // time until one call may try again; default 30 s
 }
 
-// Config is all that Models needs; the zero value gives the three built-in providers with defaults.
+// Config is the configuration of Models. The zero value gives the three built-in
+// providers with their defaults.
 type Config struct {
-	Providers map[string]ProviderConfig // by name, in addition to and overriding the built-in ones
+	Providers map[string]ProviderConfig // by name; added to the built-in ones, or overriding them
 	Limits    Limits
 	Retry     Retry
 	Breaker   Breaker
-	// OfflinePause is the offline provider's wait before each piece of an answer,
-	// for people to see it stream; default none.
+	// OfflinePause is how long the offline provider waits before each piece of an
+	// answer, so that people see it stream. The default is no wait.
 	OfflinePause time.Duration
-	Transport    http.RoundTripper // for tests; nil for an own pool that applies Limits.Connect
+	Transport    http.RoundTripper // for tests; nil makes a pool that applies Limits.Connect
 	Now          func() time.Time  // for Retry-After dates; nil for time.Now
 	Rand         func() float64    // jitter in [0,1); nil for math/rand
 }
@@ -93,7 +96,8 @@ func builtIn() map[string]ProviderConfig {
 	}
 }
 
-// New checks cfg and makes the providers; the error names every fault. It sends nothing.
+// New checks cfg and makes the providers. The error names every fault. New sends
+// nothing.
 func New(cfg Config) (*Models, error) {
 	m := &Models{
 		providers: map[string]*provider{},
@@ -147,7 +151,8 @@ func New(cfg Config) (*Models, error) {
 	return m, nil
 }
 
-// override keeps what pc leaves out, unless pc makes the name another kind of provider.
+// override lays pc over base: members that pc leaves out keep the value of base. When
+// pc names another kind of provider, base is not used.
 func override(base, pc ProviderConfig) ProviderConfig {
 	if pc.Kind != "" && pc.Kind != base.Kind {
 		return pc
@@ -202,14 +207,15 @@ func baseURL(raw string) (string, error) {
 // Known reports whether provider is configured.
 func (m *Models) Known(provider string) bool { return m.providers[provider] != nil }
 
-// NeedsKey reports whether provider is configured and refuses requests without a key.
+// NeedsKey reports whether provider is configured and refuses requests that have no
+// key.
 func (m *Models) NeedsKey(provider string) bool {
 	p := m.providers[provider]
 	return p != nil && p.needsKey
 }
 
-// Host is where a provider's keys are sent: the host and port of its address
-// in lower case, "" for one that is unknown or has no address.
+// Host is the host and port that a provider's keys are sent to, in lower case. It is ""
+// for a provider that is unknown or has no address.
 func (m *Models) Host(provider string) string {
 	p := m.providers[provider]
 	if p == nil {
@@ -222,7 +228,8 @@ func (m *Models) Host(provider string) string {
 	return strings.ToLower(u.Host)
 }
 
-// DefaultModel is the model that provider uses for requests that name none, empty when there is none.
+// DefaultModel is the model for requests to provider that name none. It is empty when
+// there is no default.
 func (m *Models) DefaultModel(provider string) string {
 	if p := m.providers[provider]; p != nil {
 		return p.defaultModel

@@ -11,9 +11,9 @@ import (
 // maxModelName bounds the name of a model, in bytes.
 const maxModelName = 200
 
-// CleanModel takes off what comes along when the name of a model is copied, and
-// refuses what no provider could know: any printable name may be one, in any
-// script. The error is written for whoever typed it.
+// CleanModel removes what is often copied along with a model's name, and refuses a name
+// that no provider could know. Any printable name in any script is allowed. The error
+// is written for the person who typed the name.
 func CleanModel(name string) (string, error) {
 	name = bare(name)
 	switch {
@@ -29,13 +29,12 @@ func CleanModel(name string) (string, error) {
 	return name, nil
 }
 
-// keyHead is what stands before a key where it is copied from: a header, a
-// line of a shell or of a file of settings.
+// keyHead matches what may stand before a copied key: the name of a header, or of a
+// variable in a shell or a settings file.
 var keyHead = regexp.MustCompile(`(?i)^(?:(?:export|set)\s+)?(?:[a-z][a-z0-9_-]*(?:key|token|authorization)|authorization)\s*[:=]\s*|^bearer\s+`)
 
-// CleanKey takes off what comes along when a key is copied, such as blanks,
-// quotes and "Bearer", and refuses what no provider takes. The error never
-// holds the key.
+// CleanKey removes what is often copied along with a key, such as blanks, quotes and
+// "Bearer", and refuses a key that no provider takes. The error never holds the key.
 func CleanKey(key string) (string, error) {
 	for before := ""; before != key; {
 		before = key
@@ -55,7 +54,7 @@ func CleanKey(key string) (string, error) {
 	return key, nil
 }
 
-// bare is a text without the blanks, invisible characters and quotes around it.
+// bare returns a text without the blanks, invisible characters and quotes around it.
 func bare(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r) && r != utf8.RuneError || strings.ContainsRune("\"'`“”‘’", r)

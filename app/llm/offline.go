@@ -11,13 +11,14 @@ import (
 	"unicode/utf8"
 )
 
-// OfflineLabel begins every answer of the offline provider, so that nobody takes it for a model.
+// OfflineLabel begins every answer of the offline provider, so that nobody mistakes it
+// for a model.
 const OfflineLabel = "[offline provider]"
 
-// offline answers without a model and without a network: the same request
-// always gets the same answer. A class hears it, so it says what it is, and
-// nothing of what it was asked: that may be instructions, the draft of another
-// agent or an order of the program.
+// offline answers without a model and without a network. The same request always gets
+// the same answer. The whole class reads the answer. So it says that it comes from the
+// offline provider, and quotes nothing of the request: that may be instructions,
+// another agent's draft or a prompt of the program.
 type offline struct{ pause time.Duration }
 
 // Stream implements Provider.
@@ -44,7 +45,7 @@ func (o offline) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 	}
 }
 
-// wait pauses before a piece; false when ctx has ended.
+// wait pauses before a piece. It returns false when ctx has ended.
 func (o offline) wait(ctx context.Context) bool {
 	if o.pause <= 0 {
 		return ctx.Err() == nil
@@ -80,11 +81,11 @@ func offlineAnswer(r Request) (call *ToolCall, text string) {
 	return nil, offlineText
 }
 
-// offlineText is what an agent without a model says.
+// offlineText is the answer of an agent that has no model.
 const offlineText = OfflineLabel + " No model is connected to me yet, so I cannot answer. A teacher can choose one in my settings."
 
-// offlineForm fills a JSON Schema of an object in: yes, the most, and a text
-// that says where it comes from.
+// offlineForm fills in a JSON Schema of an object: true, the maximum, and a text that
+// says that no model judged.
 func offlineForm(schema json.RawMessage) string {
 	var form struct {
 		Properties map[string]struct {
@@ -117,7 +118,7 @@ func offlineForm(schema json.RawMessage) string {
 	return string(text)
 }
 
-// toolCommand finds a line `/tool name {json}`; the JSON may be left out.
+// toolCommand finds a line "/tool name {json}". The JSON may be left out.
 func toolCommand(text string) (name, args string, found bool) {
 	for line := range strings.Lines(text) {
 		_, command, ok := strings.Cut(line, "/tool ")
@@ -144,7 +145,7 @@ func offlineTool(r Request, name, args string) (*ToolCall, string) {
 	return &ToolCall{ID: fmt.Sprintf("offline_%d", len(r.Messages)), Name: name, Arguments: json.RawMessage(args)}, ""
 }
 
-// toolName is the name of the tool that result answers.
+// toolName returns the name of the tool that result answers.
 func toolName(before []Message, result Message) string {
 	for _, m := range slices.Backward(before) {
 		for _, c := range m.ToolCalls {
@@ -159,7 +160,8 @@ func toolName(before []Message, result Message) string {
 	return "unknown"
 }
 
-// pieces cuts text after every third space, or after 24 runes where a language has none.
+// pieces cuts text after every third space, or after 24 runes in a language without
+// spaces.
 func pieces(text string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		spaces, count, start := 0, 0, 0

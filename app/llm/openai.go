@@ -56,18 +56,18 @@ func (p *openAI) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 	}
 }
 
-// openAIStream is an answer on its way.
+// openAIStream is an answer that is being read.
 type openAIStream struct {
 	from  string
 	hide  func(string) string
-	odd   string // a document that is no answer
+	odd   string // a document that is not an answer
 	calls toolCalls
-	last  string // the finish reason that was named last, be it in every event
-	whole bool   // a completion that is no chunk has come
+	last  string // the most recent finish reason; some servers name one in every event
+	whole bool   // a whole completion has come instead of chunks
 	done  bool   // [DONE] has come
 }
 
-// event converts one event; a chunk without content is a sign of life.
+// event converts one event. A chunk without content is a sign of life.
 func (s *openAIStream) event(e event) (chunk Chunk, fault *Error) {
 	if e.alive {
 		return chunk, nil
@@ -91,7 +91,7 @@ func (s *openAIStream) event(e event) (chunk Chunk, fault *Error) {
 	return chunk, nil
 }
 
-// openAIDoc is what is read of an event; all else in it does not matter.
+// openAIDoc has the members of an event that are used. All others are ignored.
 type openAIDoc struct {
 	Choices, Usage, Error, Object, Type, Message, Detail json.RawMessage
 }
@@ -107,7 +107,7 @@ func (s *openAIStream) document(e event, raw json.RawMessage, chunk *Chunk) *Err
 		if string(raw) == `"[DONE]"` {
 			s.done = true
 		}
-		return nil // a number, a text: nothing that is used
+		return nil // a number or a text, which is not used
 	}
 	choices := items(doc.Choices, 16)
 	failed := e.name == "error" || !isNull(doc.Error) || textOf(doc.Object) == "error" || textOf(doc.Type) == "error"
@@ -139,7 +139,7 @@ func (s *openAIStream) document(e event, raw json.RawMessage, chunk *Chunk) *Err
 	return nil
 }
 
-// choice takes the one answer that is asked for.
+// choice reads the first choice; only one is asked for.
 func (s *openAIStream) choice(c openAIChoice, chunk *Chunk) *Error {
 	said := s.delta(c.Delta, chunk)
 	if !isNull(c.Message) {
@@ -159,7 +159,7 @@ func (s *openAIStream) choice(c openAIChoice, chunk *Chunk) *Error {
 	}
 	s.last = reason
 	if said {
-		chunk.maybe = reason // some servers name it in every event, so it is the end only if nothing follows
+		chunk.maybe = reason // some servers name a reason in every event, so it is the end only if nothing follows
 		return nil
 	}
 	chunk.Finish = reason
@@ -175,7 +175,8 @@ type openAIDelta struct {
 	FunctionCall                          json.RawMessage `json:"function_call"`
 }
 
-// delta takes a piece of the answer, or all of it, and reports whether it has content.
+// delta reads a piece of the answer, or the whole answer, and reports whether it has
+// content.
 func (s *openAIStream) delta(raw json.RawMessage, chunk *Chunk) bool {
 	var d openAIDelta
 	if json.Unmarshal(raw, &d) != nil {
@@ -199,7 +200,7 @@ func (s *openAIStream) delta(raw json.RawMessage, chunk *Chunk) bool {
 	return text != "" || r.Text != "" || len(calls) > 0 || !isNull(d.FunctionCall)
 }
 
-// reasoning finds what the model thinks in the member in which its server tells it.
+// reasoning finds the model's thinking. Servers send it in different members.
 func (s *openAIStream) reasoning(d openAIDelta) (r Reasoning) {
 	details := items(d.ReasoningDetails, 256)
 	for _, m := range []struct {
@@ -225,7 +226,7 @@ func (s *openAIStream) reasoning(d openAIDelta) (r Reasoning) {
 	return r
 }
 
-// call takes a fragment of a tool call, in whatever types its parts come.
+// call reads a fragment of a tool call. Its parts may have any type.
 func (s *openAIStream) call(raw json.RawMessage) {
 	var c struct{ Index, ID, Function json.RawMessage }
 	if json.Unmarshal(raw, &c) != nil {
@@ -237,7 +238,7 @@ func (s *openAIStream) call(raw json.RawMessage) {
 	}
 	function := c.Function
 	if isNull(function) {
-		function = raw // some servers leave the object around name and arguments out
+		function = raw // some servers omit the object around name and arguments
 	}
 	s.fragment(index, wordOf(c.ID), function)
 }
@@ -253,12 +254,13 @@ func (s *openAIStream) fragment(index *int, id string, function json.RawMessage)
 	}
 	text := textOf(args)
 	if text == "" && !isNull(args) {
-		text = string(args) // an object where a text should be
+		text = string(args) // some servers send an object instead of a text
 	}
 	s.calls.add(index, id, textOf(f.Name), text)
 }
 
-// end is what the end of the stream tells; ok is false when it is none.
+// end returns the last chunk when the stream has ended. ok is false when the answer is
+// not complete.
 func (s *openAIStream) end() (end Chunk, ok bool) {
 	end = Chunk{Finish: s.last, ToolCalls: s.calls.take()}
 	if end.Finish == "" && (s.done || s.whole) {
@@ -267,10 +269,12 @@ func (s *openAIStream) end() (end Chunk, ok bool) {
 	return end, end.Finish != ""
 }
 
-// finishError is how gateways end an answer that their upstream broke off.
+// finishError is the finish reason that gateways send when the provider behind them
+// broke off the answer.
 const finishError = "error"
 
-// openAIFinish reads a finish reason, in the words of whoever stands behind the interface.
+// openAIFinish translates a finish reason. Servers with this API use the words of many
+// providers.
 func openAIFinish(reason string) string {
 	switch strings.ToLower(reason) {
 	case "", "null", "none", "finish_reason_unspecified":
@@ -289,7 +293,7 @@ func openAIFinish(reason string) string {
 	return FinishOther
 }
 
-// usageOf reads the counts of tokens, nil when there are none.
+// usageOf reads the token counts. It returns nil when there are none.
 func usageOf(raw json.RawMessage) *Usage {
 	var u struct {
 		PromptTokens     json.RawMessage `json:"prompt_tokens"`
@@ -310,7 +314,8 @@ func usageOf(raw json.RawMessage) *Usage {
 	return out
 }
 
-// contentOf reads a content: a text, or a list of parts of which some may be thinking.
+// contentOf reads a content: a text, or a list of parts. Some of the parts may be
+// thinking.
 func contentOf(raw json.RawMessage) (text, thought string) {
 	if text = textOf(raw); text != "" {
 		return text, ""

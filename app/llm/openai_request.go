@@ -9,8 +9,8 @@ import (
 	"github.com/sashabaranov/go-openai"
 )
 
-// openAIBody writes r as a chat completion that a model with these habits
-// takes; from tells whose reasoning goes back with it.
+// openAIBody makes the body of r, as a chat completion for a model with these habits.
+// Reasoning is sent back only in messages whose Reasoning.From is from.
 func openAIBody(r Request, h habits, from string) ([]byte, error) {
 	out := openai.ChatCompletionRequest{Model: r.Model, Stream: true, StreamOptions: &openai.StreamOptions{IncludeUsage: true}}
 	if h.renamed {
@@ -19,7 +19,7 @@ func openAIBody(r Request, h habits, from string) ([]byte, error) {
 		out.MaxTokens = r.MaxTokens //nolint:staticcheck // deprecated, but all that older servers know; the others say so
 	}
 	if r.Temperature != nil {
-		// The SDK leaves a zero out, and out means 1.
+		// The SDK omits a zero, and a server takes a missing temperature as 1.
 		out.Temperature = max(float32(*r.Temperature), math.SmallestNonzeroFloat32)
 	}
 	if h.drop[partTools] {
@@ -58,8 +58,8 @@ func openAIBody(r Request, h habits, from string) ([]byte, error) {
 	return assembled(out, all, h)
 }
 
-// assembled puts the messages into a request and takes the members out that the
-// model refuses.
+// assembled puts the messages into a request and removes the members that the model
+// refuses.
 func assembled(request openai.ChatCompletionRequest, messages []json.RawMessage, h habits) ([]byte, error) {
 	raw, err := json.Marshal(request)
 	if err != nil {
@@ -85,7 +85,7 @@ func assembled(request openai.ChatCompletionRequest, messages []json.RawMessage,
 	return json.Marshal(members)
 }
 
-// openAIForm asks for JSON in the way that the model has not refused.
+// openAIForm asks for JSON in the strictest way that the model has not refused.
 func openAIForm(schema json.RawMessage, form int) *openai.ChatCompletionResponseFormat {
 	switch form {
 	case formSchema:
@@ -97,8 +97,8 @@ func openAIForm(schema json.RawMessage, form int) *openai.ChatCompletionResponse
 	return nil
 }
 
-// openAIMessage writes one message. Content is always there: some servers want
-// it beside calls too, and none minds.
+// openAIMessage writes one message. It always has a content: some servers require it
+// beside calls too, and no server refuses it.
 func openAIMessage(m Message, h habits) (json.RawMessage, error) {
 	out := openai.ChatCompletionMessage{Role: string(m.Role), ToolCallID: callID(m.ToolCallID, h)}
 	for _, c := range m.ToolCalls {
@@ -130,7 +130,7 @@ func openAIMessage(m Message, h habits) (json.RawMessage, error) {
 	return json.Marshal(members)
 }
 
-// callID is the ID of a call in a form that the model takes.
+// callID returns the ID of a call in a form that the model accepts.
 func callID(id string, h habits) string {
 	if id == "" || !h.shortIDs {
 		return id

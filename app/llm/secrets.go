@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// masker hides secrets in what a model says: it may have been told its own key
-// by its server, or another by whoever wrote its instructions.
+// masker hides secrets in what a model says. The model's server may have told it the
+// key, and the instructions may hold another secret.
 type masker struct {
 	secrets []string // the longest first
-	rest    string   // an end that a secret may begin with
+	rest    string   // the end of the text so far, which may be the beginning of a secret
 }
 
 const masked = "***"
 
-// newMasker hides the key of a call and what else it names.
+// newMasker makes a masker for the key and the other secrets of r.
 func newMasker(r Request) *masker {
 	m := &masker{}
 	for _, s := range append([]string{r.Key}, r.Secrets...) {
@@ -28,8 +28,8 @@ func newMasker(r Request) *masker {
 	return m
 }
 
-// isSecret tells secrets from the words that servers without keys are given for
-// one, such as "ollama" or "lm-studio", which answers may well contain.
+// isSecret tells a secret from a placeholder. Servers without keys are given words such
+// as "ollama" or "lm-studio" as a key, and these may well be part of an answer.
 func isSecret(s string) bool {
 	return len(s) >= 16 || len(s) >= 8 && strings.ContainsAny(s, "0123456789")
 }
@@ -44,7 +44,7 @@ func (m *masker) all(text string) string {
 	return text
 }
 
-// add takes the next piece of a text and returns what of it can be shown.
+// add takes the next piece of a text and returns the part that can be shown already.
 func (m *masker) add(text string) string {
 	if len(m.secrets) == 0 {
 		return text
@@ -58,15 +58,15 @@ func (m *masker) add(text string) string {
 	return text[:len(text)-keep]
 }
 
-// end returns what was kept for a secret that has not come.
+// end returns the text that was held back because a secret could have begun there.
 func (m *masker) end() string {
 	rest := m.rest
 	m.rest = ""
 	return rest
 }
 
-// value hides the secrets in the texts of a JSON value, however they are
-// written there; without one it stays as it is.
+// value hides the secrets in the strings of a JSON value, also where they are escaped.
+// Without a secret the value is not changed.
 func (m *masker) value(raw json.RawMessage) json.RawMessage {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()

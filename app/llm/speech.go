@@ -8,31 +8,31 @@ import (
 	"unicode"
 )
 
-// speech tells what a model says from what it thinks and from the calls that
-// it writes, where all of it comes as one text. It holds back no more than what
-// may turn out to be a mark.
+// speech separates what a model says from its thinking and from tool calls that it
+// writes, when all of them come in one text. It holds back only text that may be part
+// of a mark.
 type speech struct {
-	hold  bool            // hold all back until release: the words may be thinking that a closing mark alone ends
-	sure  bool            // the model is known to end its thinking so, whatever stands in it
-	tools map[string]bool // the names of those that are offered
+	hold  bool            // hold everything back until release: the text may be thinking that only a closing mark ends
+	sure  bool            // the model is known to end its thinking with such a mark, so the mark counts anywhere
+	tools map[string]bool // the names of the tools that are offered
 
 	state    speechState
-	closing  string // what ends the thinking
-	rest     string // not yet told apart
+	closing  string // the mark that ends the thinking
+	rest     string // text that is not processed yet
 	early    []string
-	said     bool // something was handed out
-	broke    bool // thinking has ended, so that blanks before the next words go
-	ended    bool // thinking has ended by a mark that began it
+	said     bool // some text was returned as speech
+	broke    bool // thinking has ended, so the blanks after it are dropped
+	ended    bool // thinking that began with a mark has ended
 	inFence  bool
 	inCode   bool
-	lineHead bool // nothing but blanks since the line began
+	lineHead bool // only blanks since the line began
 	thought  strings.Builder
 	written  strings.Builder // a call in the model's own notation
-	aloud    bool            // what was handed out turned out to be thinking
-	lone     bool            // a closing mark came alone
+	aloud    bool            // the text that was returned turned out to be thinking
+	lone     bool            // a closing mark came without an opening one
 }
 
-// newSpeech tells an answer to r apart.
+// newSpeech makes a speech for an answer to r.
 func newSpeech(r Request, hold bool) *speech {
 	s := &speech{hold: hold, lineHead: true, tools: map[string]bool{}}
 	for _, t := range r.Tools {
@@ -49,14 +49,14 @@ const (
 	calling
 )
 
-// thinkMarks are what models put around their thinking.
+// thinkMarks are the marks that models put around their thinking.
 var thinkMarks = [][2]string{
 	{"<think>", "</think>"}, {"<thinking>", "</thinking>"}, {"<thought>", "</thought>"}, {"<reasoning>", "</reasoning>"},
 	{"<seed:think>", "</seed:think>"}, {"[THINK]", "[/THINK]"}, {"◁think▷", "◁/think▷"},
 	{"<|begin_of_thought|>", "<|end_of_thought|>"}, {"<|channel|>analysis<|message|>", "<|end|>"},
 }
 
-// callMarks begin a tool call in the notation of some family of models.
+// callMarks begin a tool call. Each belongs to the notation of one family of models.
 var callMarks = []string{
 	"<tool_call>", "<tool_calls>", "<function_call>", "<function_calls>", "<functioncall>", "<tool_use>", "<tool_code>", "<function=", "<invoke name=",
 	"<|tool_call|>", "<|tool_calls|>", "<|tool_call_begin|>", "<|tool_calls_section_begin|>", "<|tool_call_start|>", "<|python_tag|>",
@@ -64,13 +64,13 @@ var callMarks = []string{
 	"<minimax:tool_call>", "<seed:tool_call>", "<longcat_tool_call>", "<start_function_call>", "<xai:function_call", "```tool_code", "```tool_call",
 }
 
-// dropMarks are left of a template and mean nothing to a reader.
+// dropMarks are remains of a chat template and mean nothing to a reader.
 var dropMarks = []string{"<|start|>assistant<|channel|>final<|message|>", "<|channel|>final<|message|>", "<|start|>assistant"}
 
 type mark struct {
 	text  string // in lower case
 	kind  markKind
-	close string // of an opening one
+	close string // of an opening mark: the mark that closes it
 }
 
 type markKind int
@@ -100,7 +100,7 @@ func allMarks() (out []mark) {
 	return out
 }
 
-// lower is strings.ToLower for ASCII alone, so that no byte moves.
+// lower is strings.ToLower for ASCII only, so that byte positions stay the same.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
@@ -110,7 +110,7 @@ func lower(s string) string {
 	}, s)
 }
 
-// add takes the next piece of the text and returns what of it is speech.
+// add takes the next piece of the text and returns the parts of it that are speech.
 func (s *speech) add(text string) (out []string) {
 	s.rest += text
 	for {
@@ -122,7 +122,7 @@ func (s *speech) add(text string) (out []string) {
 	}
 }
 
-// end returns what was held back when the answer ends.
+// end returns the speech that was held back when the answer ends.
 func (s *speech) end() (out []string) {
 	for {
 		before, more := s.step(true)
@@ -140,8 +140,8 @@ func (s *speech) end() (out []string) {
 	return out
 }
 
-// release hands out what is held back in case a closing mark comes, and holds
-// no more.
+// release returns the text that was held back for a closing mark, and stops holding
+// back.
 func (s *speech) release() (out []string) {
 	s.hold = false
 	held := s.early
@@ -152,7 +152,7 @@ func (s *speech) release() (out []string) {
 	return out
 }
 
-// step goes on to the next mark; more is set when there may be another.
+// step reads up to the next mark. more is set when there may be another mark.
 func (s *speech) step(last bool) (say string, more bool) {
 	switch s.state {
 	case calling:
@@ -185,11 +185,11 @@ func (s *speech) step(last bool) (say string, more bool) {
 	return say, false
 }
 
-// markHead are the first bytes of marks.
+// markHead reports whether a mark may begin with byte c.
 func markHead(c byte) bool { return c == '<' || c == '[' || c == 'f' || c == '`' || c == "◁"[0] }
 
-// matchMark finds the mark that text begins with, the longest; open is set when
-// text may be the beginning of one.
+// matchMark finds the longest mark that text begins with. open is set when text may be
+// the beginning of a mark.
 func matchMark(text string) (found *mark, open bool) {
 	for i := range marks {
 		m := &marks[i]
@@ -205,8 +205,8 @@ func matchMark(text string) (found *mark, open bool) {
 	return found, open && found == nil
 }
 
-// counts reports whether a mark is one here: not where text about marks stands
-// in code, and some only at the head of a line.
+// counts reports whether m is a real mark here. In code it may be only a text about
+// marks, and some marks count only at the beginning of a line.
 func (s *speech) counts(m *mark) bool {
 	switch {
 	case m.text == "functools[" || strings.HasPrefix(m.text, "```"):
@@ -219,7 +219,7 @@ func (s *speech) counts(m *mark) bool {
 
 func (s *speech) quoted() bool { return s.inFence || s.inCode }
 
-// look follows what is code as the text goes by.
+// look keeps track of whether the text is inside code.
 func (s *speech) look(text string, at int) {
 	switch c := text[at]; {
 	case c == '\n':
@@ -236,7 +236,7 @@ func (s *speech) look(text string, at int) {
 	}
 }
 
-// meet goes over to what a mark begins.
+// meet changes the state according to mark m, and returns the speech before the mark.
 func (s *speech) meet(m *mark, before string) (say string) {
 	switch m.kind {
 	case markOpen:
@@ -261,7 +261,7 @@ func (s *speech) meet(m *mark, before string) (say string) {
 	return before
 }
 
-// think looks for the end of the thinking.
+// think reads up to the end of the thinking.
 func (s *speech) think(last bool) (string, bool) {
 	low := lower(s.rest)
 	if i := strings.Index(low, s.closing); i >= 0 {
@@ -280,7 +280,7 @@ func (s *speech) think(last bool) (string, bool) {
 	return "", false
 }
 
-// overlap is the length of the longest end of text that word begins with.
+// overlap is the length of the longest end of text that is also a beginning of word.
 func overlap(text, word string) int {
 	for n := min(len(text), len(word)-1); n > 0; n-- {
 		if strings.HasSuffix(text, word[:n]) {
@@ -290,7 +290,7 @@ func overlap(text, word string) int {
 	return 0
 }
 
-// say hands a piece out, or keeps it while it may have to be taken back.
+// say adds a piece to out, or keeps it while it may turn out to be thinking or a call.
 func (s *speech) say(out []string, text string) []string {
 	if s.broke && !s.said {
 		text = strings.TrimLeftFunc(text, unicode.IsSpace)
@@ -316,8 +316,8 @@ func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
 var bareCall = regexp.MustCompile(`(?s)^\[?\s*([A-Za-z_][A-Za-z0-9_-]*)\(.*\)\s*\]?$`)
 
-// isCall reports whether a whole answer is a call of a tool that is offered,
-// which no mark begins.
+// isCall reports whether a whole answer is a call of an offered tool that no mark
+// begins.
 func (s *speech) isCall(text string) bool {
 	if len(s.tools) == 0 || len(text) > maxHeldCall {
 		return false
@@ -353,11 +353,12 @@ func (s *speech) note(text string) {
 	}
 }
 
-// maxHeldCall bounds a text that may be a call without a mark.
+// maxHeldCall bounds, in bytes, a text that is held back because it may be a call
+// without a mark.
 const maxHeldCall = 16 << 10
 
-// mayBeCall reports whether the text so far may be a call that no mark begins:
-// a JSON object, or the name of a tool and a bracket.
+// mayBeCall reports whether the text so far may be a call that no mark begins: a JSON
+// object, or a tool's name and a bracket.
 func (s *speech) mayBeCall(text string) bool {
 	if len(s.tools) == 0 {
 		return false

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Stream asks a model and yields its answer piece by piece. The last element
-// is either a Chunk with Finish or an *Error. Each range over it is a call of its own.
+// Stream calls a model and yields its answer piece by piece. The last element is either
+// a Chunk with Finish or an *Error. Each range over the result is a new call.
 func (m *Models) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		p := m.providers[r.Provider]
@@ -38,7 +38,8 @@ func (m *Models) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 	}
 }
 
-// prepare fills in the defaults and refuses what could not succeed anywhere.
+// prepare fills in the defaults and refuses a request that could not succeed at any
+// provider.
 func (p *provider) prepare(r Request) (Request, *Error) {
 	if r.Model == "" {
 		r.Model = p.defaultModel
@@ -80,14 +81,14 @@ type call struct {
 	m      *Models
 	p      *provider
 	r      Request
-	caller context.Context // the caller's own, to tell its end from that of a limit
+	caller context.Context // the caller's own context, to tell its end from the end by a limit
 	ctx    context.Context // ends after Limits.Total too
 	yield  func(Chunk, error) bool
-	spoke  bool // something was yielded, so there is no way back
+	spoke  bool // something was yielded, so the call cannot be retried
 	left   bool // the consumer stopped ranging
 
 	habits  habits
-	adapted []adaptation // what was changed on the way, see adapt
+	adapted []adaptation // how the request was changed so far, see adapt
 }
 
 // tell yields chunk and reports whether the consumer wants more.
@@ -96,7 +97,8 @@ func (c *call) tell(chunk Chunk) bool {
 	return c.yield(chunk, nil)
 }
 
-// run tries until an attempt succeeds or nothing more can; nil when all that there is has been yielded.
+// run makes attempts until one succeeds or another would not help. It returns nil when
+// the whole answer has been yielded.
 func (c *call) run() *Error {
 	var last *Error
 	for n := 1; ; {
@@ -112,7 +114,7 @@ func (c *call) run() *Error {
 			return nil
 		}
 		if !c.spoke && c.adapt(last) {
-			continue // another request, not the same once more
+			continue // the request was changed, so this is not a retry
 		}
 		if !last.retry || c.spoke || n >= c.m.retry.Attempts || last.RetryAfter > c.m.retry.MaxWait {
 			return last
@@ -124,12 +126,14 @@ func (c *call) run() *Error {
 	}
 }
 
-// backoff is the wait after attempt n, counted from 1.
+// backoff is the wait after attempt n, counted from 1. asked is the wait that the
+// provider asked for.
 func (m *Models) backoff(n int, asked time.Duration) time.Duration {
 	base := m.retry.Base << min(n-1, 10)
 	jittered := base/2 + time.Duration(m.rand()*float64(base/2))
 	if asked > 0 {
-		// The jitter comes on top, so that all who were told the same moment do not come back in the same moment.
+		// The jitter is added, so that callers who were all told the same moment do not
+		// return at the same moment.
 		return asked + min(jittered, asked/10)
 	}
 	return min(jittered, m.retry.MaxWait)
@@ -146,8 +150,8 @@ func (c *call) sleep(d time.Duration) *Error {
 	}
 }
 
-// attempt sends the request once and yields what comes. It reports the outcome
-// to the breaker, also when the consumer stops or panics.
+// attempt sends the request once and yields what comes. It reports the outcome to the
+// breaker, even when the consumer stops or panics.
 func (c *call) attempt(done func(*Error)) (fault *Error) {
 	settled := false
 	a := c.newAttempt()
@@ -184,7 +188,7 @@ func (c *call) consume(a *attempt) *Error {
 			h.wait()
 		case <-h.probation:
 			left := time.Until(a.until)
-			a.timer.Stop() // how long the caller takes is not the provider's fault
+			a.timer.Stop() // the time that the caller needs must not count against the provider
 			h.endProbation()
 			if c.left {
 				return nil
@@ -194,8 +198,8 @@ func (c *call) consume(a *attempt) *Error {
 	}
 }
 
-// explain finds the reason why an attempt ended before its answer did; err is
-// nil when the stream had a clean end.
+// explain returns the reason why an attempt ended before its answer did. err is nil
+// when the stream had a clean end.
 func (c *call) explain(a *attempt, err error) *Error {
 	var own *Error
 	switch {
@@ -207,7 +211,8 @@ func (c *call) explain(a *attempt, err error) *Error {
 	return &Error{Kind: Broken, Message: "the answer was cut off: it ended without a finish reason", retry: true}
 }
 
-// ended explains why ctx, the call's or an attempt's, is done.
+// ended returns the reason why ctx is done. ctx is the context of the call or of an
+// attempt.
 func (c *call) ended(ctx context.Context) *Error {
 	if err := c.caller.Err(); err != nil {
 		return &Error{Kind: Canceled, Message: "the caller stopped waiting", Err: err}
@@ -230,31 +235,31 @@ var (
 	errDrain      = errors.New("the body stayed open after its end")
 )
 
-// tailTime is how long a finished answer may keep the reader waiting for its usage.
+// tailTime is how long a finished answer may take to send its usage.
 const tailTime = 2 * time.Second
 
 type attemptKey struct{}
 
-// attemptOf is the attempt that a provider's Stream is called for.
+// attemptOf returns the attempt that a provider's Stream is called for.
 func attemptOf(ctx context.Context) *attempt { return ctx.Value(attemptKey{}).(*attempt) }
 
-// attempt is one request on its way. The provider reads in a goroutine of its
-// own, which ends before release returns; the timer is the consumer's.
+// attempt is one request that is being answered. The provider reads in its own
+// goroutine, which ends before release returns. Only the consumer uses the timer.
 type attempt struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	timer   *time.Timer   // for what is expected next
-	until   time.Time     // when it runs out
-	missing error         // and why that ends the attempt
-	gone    chan struct{} // closed when nobody wants another piece
+	timer   *time.Timer   // for the next piece that is expected
+	until   time.Time     // when the timer fires
+	missing error         // the cause with which it then ends the attempt
+	gone    chan struct{} // closed when the consumer wants no more pieces
 	pieces  chan piece
 	started bool
 
 	limits Limits
 	habits habits
-	source string              // tells the provider, address and model, see Reasoning.From
-	hide   func(string) string // makes foreign words fit for an error
-	done   atomic.Bool         // of the provider's goroutine: the answer has ended as it should
+	source string              // identifies the provider, address and model, see Reasoning.From
+	hide   func(string) string // makes a provider's text fit for an error
+	done   atomic.Bool         // set by the provider's goroutine when the answer has ended properly
 }
 
 // piece is an element of a provider's stream.
@@ -302,19 +307,21 @@ func (a *attempt) send(p piece) bool {
 	}
 }
 
-// expect ends the attempt with cause unless it is called again, or the timer stopped, within d.
+// expect starts the timer: after d it ends the attempt with cause. Calling expect
+// again, or stopping the timer, prevents that.
 func (a *attempt) expect(d time.Duration, cause error) {
 	a.timer.Stop()
 	a.until, a.missing = time.Now().Add(d), cause
 	a.timer = time.AfterFunc(d, func() { a.cancel(cause) })
 }
 
-// release ends all that the attempt began.
+// release ends everything that the attempt began.
 func (a *attempt) release() {
 	a.timer.Stop()
 	close(a.gone)
 	if a.started {
-		// A finished answer's last bytes are read before the connection is let go.
+		// The last bytes of a finished answer are read before the connection is given
+		// back.
 		stop := time.AfterFunc(2*drainTime, func() { a.cancel(errDrain) })
 		if !a.done.Load() {
 			a.cancel(nil)

@@ -18,15 +18,15 @@ func clean(s string) string {
 	return s
 }
 
-// spoken is the text as the model reads it: a named person's line begins with
-// the name, data stands in its fence, and no message is empty where providers
-// refuse that.
+// spoken is the text as the model reads it. A named person's message begins with the
+// name, and data stands inside its fence. No message is empty where providers refuse an
+// empty one.
 func (m Message) spoken(fence string) string {
 	text := clean(m.Text)
 	if m.Role == RoleTool && text == "" {
 		text = "(no output)"
 	}
-	// A name on several lines could pose as somebody else's message.
+	// A name with several lines could look like somebody else's message.
 	name := strings.Join(strings.Fields(clean(m.Name)), " ")
 	switch {
 	case m.Data && fence != "" && text != "":
@@ -37,13 +37,13 @@ func (m Message) spoken(fence string) string {
 	return text
 }
 
-// fenced puts a text between tags that nothing in it can close.
+// fenced puts a text between tags that nothing in the text can close.
 func fenced(fence, name, text string) string {
 	name = strings.NewReplacer(`"`, "'", "<", "(", ">", ")").Replace(name)
 	return "<" + fence + ` from="` + without(name, fence) + "\">\n" + without(text, fence) + "\n</" + fence + ">"
 }
 
-// without takes a word out of a text, in whatever case it stands there.
+// without removes a word from a text, in upper or lower case.
 func without(text, word string) string {
 	for i := 0; i+len(word) <= len(text); i++ {
 		if strings.EqualFold(text[i:i+len(word)], word) {
@@ -53,7 +53,7 @@ func without(text, word string) string {
 	return text
 }
 
-// toolCalls puts calls together that arrive in fragments.
+// toolCalls assembles calls that arrive in fragments.
 type toolCalls struct {
 	calls []partialCall
 }
@@ -64,8 +64,8 @@ type partialCall struct {
 	arguments []byte
 }
 
-// add takes one fragment. Most servers number the calls; some send each call
-// whole, without a number or all with number 0, so a new ID opens a new call too.
+// add takes one fragment. Most servers number the calls. Some send each call whole,
+// without a number or always with number 0, so a new ID begins a new call too.
 func (t *toolCalls) add(index *int, id, name, arguments string) {
 	p := t.find(index, id, name)
 	if p == nil {
@@ -91,7 +91,7 @@ func (t *toolCalls) find(index *int, id, name string) *partialCall {
 		case index != nil && p.index != *index:
 			continue
 		case id == "" && name != "" && p.name != "" && json.Valid(p.arguments):
-			return nil // the one before is whole, and some servers number all of them alike
+			return nil // the call before is complete, and some servers give all calls the same number
 		case id != "" && p.id != "" && id != p.id:
 			return nil
 		case index == nil && id == "" && name != "":
@@ -102,7 +102,7 @@ func (t *toolCalls) find(index *int, id, name string) *partialCall {
 	return nil
 }
 
-// take hands the calls over, in the order in which they began.
+// take returns the calls in the order in which they began.
 func (t *toolCalls) take() []ToolCall {
 	var out []ToolCall
 	for i := range t.calls {
@@ -113,13 +113,13 @@ func (t *toolCalls) take() []ToolCall {
 	return out
 }
 
-// toolNames are those that providers take; a call under another is shown to
-// the model again under the stand-in.
+// toolNames matches the names that providers accept. A call with another name is shown
+// to the model again under the name standIn.
 var toolNames = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
 const standIn = "unreadable_call"
 
-// checkToolCalls completes calls, and says of those that are not whole why.
+// checkToolCalls completes the calls, and sets Malformed for those that cannot be used.
 func checkToolCalls(calls []ToolCall) {
 	for i := range calls {
 		c := &calls[i]
@@ -148,7 +148,8 @@ func checkToolCalls(calls []ToolCall) {
 	}
 }
 
-// spared marks a fault of the model's words, which says nothing of the service.
+// spared marks an error that comes from the model's text, because it says nothing about
+// the service.
 func spared(e *Error) *Error {
 	e.spare = true
 	return e
@@ -166,7 +167,8 @@ func dropNULs(raw []byte) []byte {
 		case bytes.HasPrefix(raw[i:], nul):
 			i += len(nul) - 1
 		case raw[i] == '\\' && i+1 < len(raw):
-			// An escaped backslash before u0000 is text, so both bytes go together.
+			// Copy both bytes together, because after an escaped backslash u0000 is
+			// plain text.
 			out = append(out, raw[i], raw[i+1])
 			i++
 		default:

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// This file puts a request into the shape that every provider and every
-// template takes: instructions first, then the user and the model in turn.
+// This file puts a request into the form that every provider and every chat template
+// accepts: instructions first, then the user and the model in alternation.
 
-// The words that stand where a conversation would begin or end with the model
-// itself, which many templates refuse, or go on behind a tool's result without it.
+// These texts fill gaps, because many templates refuse a conversation that begins or
+// ends with the model, or a user's message directly after a tool's result.
 const (
 	wordsBefore  = "(The conversation began earlier.)"
 	wordsBehind  = "(It is your turn.)"
 	wordsBetween = "(I have read that.)"
 )
 
-// instructions are all that the program tells the model: System, and what its
-// messages of that role say.
+// instructions are everything that the program tells the model: System, and the
+// messages with the role system.
 func (r Request) instructions() string {
 	all := []string{clean(r.System)}
 	if len(r.Tools) > 0 {
@@ -32,8 +32,8 @@ func (r Request) instructions() string {
 	return strings.Join(all, "\n\n")
 }
 
-// shaped are the messages of r in turn, with their texts as the model reads
-// them. Reasoning stays only where from gave it.
+// shaped returns the messages of r in alternation, with their texts as the model reads
+// them. Reasoning stays only if it came from the source from.
 func (r Request) shaped(from string) []Message {
 	var out []Message
 	for _, m := range r.Messages {
@@ -53,8 +53,8 @@ func (r Request) shaped(from string) []Message {
 	return out
 }
 
-// follow puts m behind out, or into the last message when one of its role
-// stands there.
+// follow appends m to out. When the last message has the same role, m is added to it
+// instead.
 func follow(out []Message, m Message) []Message {
 	if len(out) == 0 {
 		if m.Role == RoleAssistant {
@@ -75,8 +75,8 @@ func follow(out []Message, m Message) []Message {
 	return append(out, m)
 }
 
-// folded puts instructions into the first message of the user, for models that
-// know no role for them.
+// folded puts the instructions into the user's first message, for models that refuse
+// the role system.
 func folded(instructions string, messages []Message) []Message {
 	if instructions == "" {
 		return messages

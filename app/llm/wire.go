@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// newTransport is the pool of connections that all providers share.
+// newTransport makes the connection pool that all providers share.
 func newTransport(connect time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -27,12 +27,13 @@ func newTransport(connect time.Duration) *http.Transport {
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		// A compressed stream arrives late, and its size says nothing of what comes out.
+		// A compressed stream arrives late, and its size does not tell how much it
+		// unpacks to.
 		DisableCompression: true,
 	}
 }
 
-// wire sends requests and reads what comes back, the same for every provider.
+// wire sends requests and reads the answers, in the same way for every provider.
 type wire struct {
 	client *http.Client
 	now    func() time.Time
@@ -41,25 +42,25 @@ type wire struct {
 func newWire(base http.RoundTripper, now func() time.Time) *wire {
 	return &wire{now: now, client: &http.Client{
 		Transport: base,
-		// A redirect would carry the key to an address that nobody configured.
+		// A redirect would send the key to an address that nobody configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// wireFactor is how many bytes on the wire one byte of text may cost: each
-// token travels in some 250 bytes of JSON.
+// wireFactor is how many bytes one byte of text may cost on the wire: each token comes
+// in about 250 bytes of JSON.
 const wireFactor = 16
 
-// eventFactor and eventSlack bound one event by the size of an answer: a whole
-// answer may come in one.
+// eventFactor and eventSlack bound the size of one event by the size of an answer,
+// because a whole answer may come in one event.
 const (
 	eventFactor = 2
 	eventSlack  = 64 << 10
 )
 
-// post sends body, JSON, and yields the events of the answer: those of an event
-// stream, or the values of a JSON document, whatever it is labelled. It ends
-// without an error when the answer does. ctx carries the attempt.
+// post sends body, which is JSON, and yields the events of the answer. They are those
+// of an event stream, or the values of a JSON document, whatever the Content-Type says.
+// post ends without an error when the answer does. ctx carries the attempt.
 func (w *wire) post(ctx context.Context, url string, header http.Header, body []byte) iter.Seq2[event, error] {
 	return func(yield func(event, error) bool) {
 		a := attemptOf(ctx)
@@ -94,7 +95,8 @@ func (w *wire) post(ctx context.Context, url string, header http.Header, body []
 	}
 }
 
-// refuse explains why resp is no answer, nil when it may be one.
+// refuse returns the error for a response that cannot be an answer, nil for one that
+// can.
 func (w *wire) refuse(resp *http.Response, in io.Reader, hide func(string) string) *Error {
 	encoding := resp.Header.Get("Content-Encoding")
 	packed := encoding != "" && !strings.EqualFold(encoding, "identity")
@@ -106,7 +108,7 @@ func (w *wire) refuse(resp *http.Response, in io.Reader, hide func(string) strin
 	}
 	var text []byte
 	if !packed {
-		// An interrupted read leaves less to quote, nothing else.
+		// If this read is interrupted, there is only less text to quote.
 		text, _ = io.ReadAll(io.LimitReader(in, 64<<10))
 	}
 	f := readFault(resp.StatusCode, text)
@@ -119,8 +121,8 @@ func (w *wire) refuse(resp *http.Response, in io.Reader, hide func(string) strin
 	return e
 }
 
-// answer reads a body by what it is: HTML is a page of somebody in between,
-// what begins like JSON is JSON, and all else is an event stream.
+// answer decides by the content how to read a body. HTML is the page of some proxy in
+// between, "{" or "[" begins a JSON document, and everything else is an event stream.
 func answer(in io.Reader, label string, most int, hide func(string) string) iter.Seq2[event, error] {
 	return func(yield func(event, error) bool) {
 		head, err := firstByte(in, func() bool { return yield(event{alive: true}, nil) })
@@ -153,11 +155,11 @@ func answer(in io.Reader, label string, most int, hide func(string) string) iter
 	}
 }
 
-// errLeft says that nobody wants to read on.
+// errLeft says that the consumer wants no more events.
 var errLeft = errors.New("left")
 
-// firstByte reads on to the first byte that is no blank and no byte order mark;
-// each line end before it is a sign of life.
+// firstByte reads up to the first byte that is neither a blank nor part of a byte order
+// mark. Each line end before that byte is a sign of life.
 func firstByte(in io.Reader, alive func() bool) ([]byte, error) {
 	one := make([]byte, 1)
 	for {
@@ -173,8 +175,7 @@ func firstByte(in io.Reader, alive func() bool) ([]byte, error) {
 	}
 }
 
-// readDocument yields the values of a JSON document as events; each read is a
-// sign of life.
+// readDocument yields a JSON document as one event. Each read before is a sign of life.
 func readDocument(in io.Reader, most int, yield func(event, error) bool) {
 	var raw []byte
 	buf := make([]byte, 16<<10)
@@ -198,7 +199,8 @@ func readDocument(in io.Reader, most int, yield func(event, error) bool) {
 	}
 }
 
-// retryAfter reads Retry-After (RFC 9110 10.2.3), seconds or a date, and OpenAI's retry-after-ms.
+// retryAfter reads Retry-After (RFC 9110, 10.2.3), in seconds or as a date, and
+// OpenAI's retry-after-ms, in milliseconds.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms >= 0 && ms < 1e9 {
 		return time.Duration(ms * float64(time.Millisecond)), true
@@ -213,10 +215,10 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// networkError explains why no answer came, in words of its own: the system's
-// name addresses and name servers of the network that the program runs in,
-// which are nobody's business who may read why an agent is silent. The causes
-// that a limit or the caller brought about are explained by the attempt.
+// networkError explains in this program's own words why no answer came. The system's
+// message names addresses and name servers of the network that the program runs in.
+// People who may read why an agent is silent must not see those. When a limit or the
+// caller ended the attempt, the attempt explains the error instead.
 func networkError(err error) *Error {
 	e := &Error{Kind: Unavailable, Message: "the provider is not reachable", Err: cause{err}, retry: true}
 	var timeout net.Error
@@ -248,11 +250,11 @@ func networkError(err error) *Error {
 	return e
 }
 
-// cause is the error behind a network error. Whoever looks for a certain one
-// finds it; printed it tells nothing.
+// cause is the error behind a network error. errors.Is and errors.As find it, but
+// printing it shows no detail.
 type cause struct{ error }
 
-// Error says no more than what Message says.
+// Error tells no detail of the cause.
 func (c cause) Error() string { return "network error" }
 
 // Unwrap gives the error itself.
@@ -262,12 +264,12 @@ func tooBig(limit int) *Error {
 	return broken("the answer is longer than the limit of %d bytes", limit)
 }
 
-// payload bounds what is read of an answer, and knows how it ended.
+// payload bounds how much of an answer is read, and remembers how the reading ended.
 type payload struct {
 	rc    io.ReadCloser
 	left  int // bytes that may still come
 	limit int
-	fault error // why it ended, when that was no clean end
+	fault error // why reading ended, if it was not a clean end
 	ended bool
 }
 
@@ -287,7 +289,8 @@ func (b *payload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explain puts the reason why reading ended in the place of what was made of it.
+// explain returns the reason why reading ended instead of the error that followed from
+// it.
 func (b *payload) explain(err error) error {
 	if err != nil && b.fault != nil {
 		return b.fault
@@ -295,15 +298,15 @@ func (b *payload) explain(err error) error {
 	return err
 }
 
-// finish closes the body. Behind a finished answer it reads the few bytes that
-// end the body, so that the connection can be used again.
+// finish closes the body. After a finished answer it first reads the few bytes that end
+// the body, so that the connection can be used again.
 func (b *payload) finish(a *attempt) {
 	if a.done.Load() && !b.ended {
 		timer := time.AfterFunc(drainTime, func() { a.cancel(errDrain) })
 		_, _ = io.CopyN(io.Discard, b.rc, 4<<10)
 		timer.Stop()
 	}
-	// An error would say that the connection is gone, which does not matter any more.
+	// An error would only say that the connection is lost, which no longer matters.
 	_ = b.rc.Close()
 }
 
