@@ -21,23 +21,23 @@ const (
 	AuthOAuth2 = "oauth2" // client credentials (RFC 6749, 4.4)
 )
 
-// Endpoint is where an external agent listens and how to authenticate there.
+// Endpoint is the address of an external agent and how to authenticate there.
 type Endpoint struct {
 	WebhookURL string
 	AuthType   string
-	AuthToken  string // of AuthBearer
-	OAuth      OAuth  // of AuthOAuth2
+	AuthToken  string // for AuthBearer
+	OAuth      OAuth  // for AuthOAuth2
 }
 
-// OAuth is the client that asks TokenURL for access tokens.
+// OAuth holds the client's credentials for getting access tokens from TokenURL.
 type OAuth struct {
 	TokenURL, ClientID, ClientSecret, Scope string
 }
 
-// String is the address alone, so that no log shows a secret.
+// String returns only the address, so that no log shows a secret.
 func (e Endpoint) String() string { return e.WebhookURL }
 
-// GoString is String.
+// GoString returns the same as String.
 func (e Endpoint) GoString() string { return e.WebhookURL }
 
 // Client calls external agents; it is safe for concurrent use.
@@ -48,28 +48,28 @@ const (
 	maxAnswer    = 64 << 10
 )
 
-// NewClient makes a Client. With private it also calls addresses of private
-// networks and of this machine.
+// NewClient makes a Client. With private it also calls addresses in private networks
+// and on this machine.
 func NewClient(private bool) *Client {
 	dialer := &net.Dialer{Timeout: probeTimeout, Control: guard(private)}
 	return &Client{&http.Client{
 		Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: probeTimeout, MaxResponseHeaderBytes: maxAnswer,
 			MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},
-		// A redirect could take the credentials to somebody else.
+		// A redirect could send the credentials to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Probe is what a test of a connection has found out.
+// Probe is the result of testing a connection.
 type Probe struct {
 	Success    bool
 	StatusCode int // 0 without an answer
 	Latency    time.Duration
-	Problem    string // for the person, empty without one
+	Problem    string // in words for a person; empty without one
 }
 
-// Probe asks an external agent's address for anything at all, within 10 s.
-// Any status below 400 is a success.
+// Probe sends a request to an external agent's address and waits at most 10 s. Any
+// status below 400 is a success.
 func (c *Client) Probe(ctx context.Context, e Endpoint) Probe {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -83,7 +83,7 @@ func (c *Client) Probe(ctx context.Context, e Endpoint) Probe {
 		return Probe{Problem: inWords(err)}
 	}
 	defer res.Body.Close()
-	// What it says does not matter, only that it can be read.
+	// The content does not matter, only that it can be read.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
 	p := Probe{Success: res.StatusCode < http.StatusBadRequest, StatusCode: res.StatusCode, Latency: time.Since(began)}
 	if !p.Success {
@@ -92,7 +92,7 @@ func (c *Client) Probe(ctx context.Context, e Endpoint) Probe {
 	return p
 }
 
-// request is a request to an endpoint with its credentials.
+// request makes a request to an endpoint, with its credentials.
 func (c *Client) request(ctx context.Context, method string, e Endpoint) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, e.WebhookURL, http.NoBody)
 	if err != nil {
@@ -147,14 +147,14 @@ func (c *Client) token(ctx context.Context, o OAuth) (string, error) {
 	return answer.AccessToken, nil
 }
 
-// problem is a failure in words for a person.
+// problem is a failure described for a person.
 type problem string
 
-// Error is the words.
+// Error returns the description.
 func (p problem) Error() string { return string(p) }
 
-// inWords is a failed call in words of our own: the network's name hosts and
-// addresses that are nobody's business.
+// inWords describes a failed call in our own words. The network's own message names
+// hosts and addresses that must stay private.
 func inWords(err error) string {
 	var own problem
 	var unresolved *net.DNSError

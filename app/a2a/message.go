@@ -21,7 +21,7 @@ const (
 	TypeSystem            = "system"
 )
 
-// Types are all of them.
+// Types lists all types of messages.
 var Types = []string{TypeUserMessage, TypeProposal, TypeEvaluationRequest, TypeEvaluationResult, TypeBroadcast, TypeSystem}
 
 // The payloads, one for each type.
@@ -31,7 +31,7 @@ type (
 		Content string  `json:"content"`
 		UserID  *string `json:"user_id,omitempty"`
 	}
-	// Proposal is a draft that its author would like to say.
+	// Proposal is a draft that its author would like to send to the room.
 	Proposal struct {
 		Draft       string         `json:"draft"`
 		Intent      *string        `json:"intent,omitempty"`
@@ -55,7 +55,7 @@ type (
 		Content string `json:"content"`
 		Format  string `json:"format,omitempty"` // text, markdown or html; text when empty
 	}
-	// System is a note of the program.
+	// System is a notice of the program.
 	System struct {
 		Event   string         `json:"event"` // join, leave, error, info or warning
 		Message string         `json:"message"`
@@ -66,14 +66,14 @@ type (
 // maxProposal is the longest proposal, in characters.
 const maxProposal = 50000
 
-// FieldError is what is wrong with one member of a payload.
+// FieldError says what is wrong with one member of a payload.
 type FieldError struct{ Field, Problem string }
 
-// Error names the member.
+// Error returns the member and the problem.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
 
-// Validate checks a payload against the type of its message. Members that no
-// payload has are let through.
+// Validate checks a payload against the type of its message. Unknown members are
+// allowed.
 func Validate(kind string, content json.RawMessage) error {
 	switch kind {
 	case TypeUserMessage:
@@ -115,7 +115,7 @@ func check(content json.RawMessage, into any, rules func() error) error {
 	return first(rules())
 }
 
-// first is the first of joined errors: one is enough to act on.
+// first returns the first of several joined errors, because one is enough to act on.
 func first(err error) error {
 	var field *FieldError
 	if errors.As(err, &field) {
@@ -161,18 +161,20 @@ func inRange(score *float64) error {
 	return nil
 }
 
-// maxFeedback is how much of a reviewer's feedback is kept, in bytes.
+// maxFeedback is how many bytes of a reviewer's feedback are kept.
 const maxFeedback = 4000
 
 // maxVerdict is the longest answer that may hold a verdict, in bytes.
 const maxVerdict = 16 << 10
 
-// ParseVerdict reads a reviewing model's answer: one JSON object, alone or in
-// the one fence that the answer has and ends with, with whatever it says before
-// that. Line breaks within its texts, and true, false and numbers in quotes, are
-// taken. Anything else is an error. A verdict within prose is none: an answer that
-// quotes the draft would bring along what the draft says about itself; and so
-// is one that says approved twice, whatever its letters are.
+// ParseVerdict reads the answer of a reviewing model. The answer must be one JSON
+// object. It may stand alone, or in a fence that is the only fence and ends the answer;
+// before the fence any text is allowed. Line breaks within strings are accepted, and so
+// are true, false and numbers in quotes.
+//
+// Anything else is an error. A JSON object within prose is refused, because an answer
+// that quotes the draft would include what the draft says about itself. An object with
+// the member approved twice, in upper or lower case, is refused for the same reason.
 func ParseVerdict(text string) (EvaluationResult, error) {
 	if len(text) > maxVerdict {
 		return EvaluationResult{}, fmt.Errorf("it has %d bytes, a verdict has at most %d", len(text), maxVerdict)
@@ -202,7 +204,7 @@ func ParseVerdict(text string) (EvaluationResult, error) {
 	return v, nil
 }
 
-// unquoted is a number that a model has put in quotes.
+// unquoted returns a number without the quotes that a model has put around it.
 func unquoted(raw json.RawMessage) json.RawMessage {
 	if inner := strings.Trim(string(raw), `"`); len(inner) == len(raw)-2 && json.Valid([]byte(inner)) {
 		return json.RawMessage(inner)
@@ -210,8 +212,8 @@ func unquoted(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// Unfenced is what stands in the one fence that a text ends with, or else the
-// text.
+// Unfenced returns the content of the only fence, if the text ends with it. Otherwise
+// it returns the text.
 func Unfenced(text string) string {
 	text = strings.TrimSpace(text)
 	body, ok := strings.CutSuffix(text, "```")
@@ -222,8 +224,8 @@ func Unfenced(text string) string {
 	return strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(inner, "json"), "JSON"))
 }
 
-// lineBreaksEscaped writes the control characters within the strings of JSON as
-// JSON wants them.
+// lineBreaksEscaped escapes the control characters within JSON strings, as JSON
+// requires.
 func lineBreaksEscaped(text string) string {
 	var b strings.Builder
 	inside, escaped := false, false
@@ -244,8 +246,8 @@ func lineBreaksEscaped(text string) string {
 	return b.String()
 }
 
-// objectIn reads the members of the one JSON object that a text is; none of
-// them may come twice, in letters of whatever case.
+// objectIn reads the members of a text that is one JSON object. No member may come
+// twice, even with other upper and lower case.
 func objectIn(text string) (map[string]json.RawMessage, error) {
 	errNone := errors.New("it is not one JSON object alone")
 	dec := json.NewDecoder(strings.NewReader(text))

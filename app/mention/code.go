@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// This file takes out what a line only shows: code and quotes as Markdown
-// writes them, and addresses of pages. It goes by lines as people in a chat
-// mean them: unlike in a document, what stands below a quote without a mark of
-// its own is the answer to it, not more of the quote.
+// This file removes what a message only shows: code and quotes in Markdown, and
+// addresses of pages. It works line by line, as people write in a chat. In a Markdown
+// document, an unmarked line below a quote still belongs to the quote; here it is the
+// answer to the quote.
 
 //nolint:gochecknoglobals // patterns
 var (
-	// A list's mark goes before a block.
+	// The mark of a list may stand before a block.
 	listMark = regexp.MustCompile(`^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+`)
 	fence    = regexp.MustCompile("^[ \t]*(?:(`{3,})[^`]*|(~{3,}).*)$")
 	indented = regexp.MustCompile(`^(?: {4}| {0,3}\t)`)
 	quote    = regexp.MustCompile(`^ {0,3}>`)
 
-	// An address of a page ends at a blank, a bracket or the punctuation of
-	// scripts that put no blank behind it.
+	// A page's address ends at a blank, at a bracket, or at punctuation of scripts that
+	// write no blank after it.
 	pageAddress = regexp.MustCompile(`(?i)(?:\b[a-z][a-z0-9+.-]*://|(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?[/?#])` +
 		"[^\\s\\p{Z}<>\"`“”「」『』（）【】《》〈〉，。、；：！？…]*")
 
@@ -27,8 +27,8 @@ var (
 	breaks     = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n")
 )
 
-// withoutCode is a text without its code, quotes and addresses of pages. A line
-// break is in their place, so that nothing grows together.
+// withoutCode returns a text without its code, quotes and addresses of pages. A line
+// break replaces each of them, so that the text before and after does not join.
 func withoutCode(text string) string {
 	var out, paragraph strings.Builder
 	flush := func() {
@@ -36,7 +36,7 @@ func withoutCode(text string) string {
 		out.WriteByte('\n')
 		paragraph.Reset()
 	}
-	closing := "" // what ends the fence that is open
+	closing := "" // what closes the open fence
 	open, inCode, inList := false, false, false
 	for _, line := range strings.Split(breaks.Replace(text), "\n") {
 		mark := listMark.FindString(line)
@@ -74,8 +74,8 @@ func withoutCode(text string) string {
 	return out.String()
 }
 
-// withoutSpans takes the code out of a paragraph: what stands between two runs
-// of as many backquotes.
+// withoutSpans removes the code from a paragraph. Code stands between two runs of the
+// same number of backquotes.
 func withoutSpans(text string) string {
 	if !strings.Contains(text, "`") {
 		return text

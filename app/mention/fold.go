@@ -8,14 +8,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold is a text as names are compared: NFKC with case folding, without what
-// nobody sees, each run of blanks one blank. Line breaks stay.
+// Fold returns a text in the form in which names are compared: NFKC with case folding,
+// without invisible characters, and with each run of blanks as one blank. Line breaks
+// stay.
 func Fold(text string) string {
 	text = norm.NFKC.String(visible(text))
 	text = norm.NFKC.String(cases.Fold().String(text))
 	var b strings.Builder
 	b.Grow(len(text))
-	blank, begin := false, true // of a line
+	blank, begin := false, true // at the beginning of a line
 	for _, r := range text {
 		switch {
 		case isBreak(r):
@@ -38,7 +39,7 @@ func isBreak(r rune) bool {
 	return r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029' || r == '\u0085'
 }
 
-// visible is a text without the characters that nobody sees.
+// visible returns a text without invisible characters.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if Invisible(r) {
@@ -48,9 +49,9 @@ func visible(text string) string {
 	}, text)
 }
 
-// Invisible tells the characters that nobody sees and that are no blanks:
-// controls, directions, joiners, fillers, selectors, tags. The signs that
-// Arabic numbers stand on are of their class and are seen.
+// Invisible tells whether r is invisible and not a blank: controls, directions,
+// joiners, fillers, selectors, tags. The signs that Arabic numbers stand on belong to
+// the same Unicode class but are visible.
 func Invisible(r rune) bool {
 	switch {
 	case r < 0x80:
@@ -62,8 +63,8 @@ func Invisible(r rune) bool {
 		!unicode.Is(unicode.Prepended_Concatenation_Mark, r)
 }
 
-// starts tells whether a text begins with a name as a word of its own:
-// "@teachers" does not call the teacher, "@老師你好" does.
+// starts tells whether text begins with name as a word of its own. For example,
+// "@teachers" does not call the teacher, but "@老師你好" does.
 func starts(text, name []rune) bool {
 	if len(text) < len(name) {
 		return false
@@ -76,11 +77,11 @@ func starts(text, name []rune) bool {
 	return len(text) == len(name) || ends(name[len(name)-1], text[len(name)])
 }
 
-// longVowel lengthens the syllable before it; it is of no one script.
+// longVowel lengthens the syllable before it. It belongs to more than one script.
 const longVowel = 'ー'
 
-// ends tells whether a word ends between two characters. A mark belongs to the
-// letter before it.
+// ends tells whether a word ends between two characters. A mark belongs to the letter
+// before it.
 func ends(last, next rune) bool {
 	switch {
 	case unicode.IsMark(next):
@@ -95,14 +96,14 @@ func ends(last, next rune) bool {
 	return false
 }
 
-// isWord tells letters, marks and digits of scripts that put blanks between
-// words.
+// isWord tells whether r is a letter, mark or digit of a script that puts blanks
+// between words.
 func isWord(r rune) bool {
 	return r == '_' || unicode.IsDigit(r) || (unicode.IsLetter(r) || unicode.IsMark(r)) && !noBlanks(r) && r != longVowel
 }
 
-// noBlanks tells the scripts in which the next word stands right behind a name,
-// and Korean, whose particles do.
+// noBlanks tells whether r belongs to a script in which the next word may directly
+// follow a name. Korean counts too, because its particles directly follow a name.
 func noBlanks(r rune) bool {
 	return r >= 0xe00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Hangul,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan, unicode.Yi)
@@ -121,5 +122,5 @@ func sameScript(x, y rune) bool {
 			return unicode.Is(script, y)
 		}
 	}
-	return true // of no script that is known
+	return true // the script of x is not known
 }

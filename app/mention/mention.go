@@ -1,11 +1,10 @@
-// Package mention tells whom a line calls: "@" and an agent's name or type, the
-// longest that fits, or the word for a teacher.
+// Package mention finds out whom a message calls: "@" and an agent's name or type, or
+// the word for a teacher. Of several names that match, the longest counts.
 //
-// People type names as their keyboards give them. So names and lines are
-// compared in NFKC with case folding, any run of blanks is one blank, and
-// characters that nobody sees do not count. A name ends where the word or the
-// script ends. Code, quotes, addresses of pages and of mail call nobody. The
-// package is pure and imports nothing of ours.
+// People type names as their keyboards allow. So names and messages are compared in
+// NFKC with case folding, several blanks count as one, and invisible characters do not
+// count. A name ends where the word or the script ends. Code, quotes, and addresses of
+// pages and of mail call nobody. The package is pure and imports nothing of ours.
 package mention
 
 import (
@@ -15,32 +14,32 @@ import (
 	"strings"
 )
 
-// TeacherWord calls the teacher without an "@", or who teaches in its place.
+// TeacherWord calls the teacher without an "@", or the agent that teaches instead.
 const TeacherWord = "老師"
 
-// Agent is somebody who can be called.
+// Agent is an agent that can be called.
 type Agent struct {
 	ID, Name, Type string
 
-	Teacher    bool // whom TeacherWord calls
-	Instructor bool // whom it calls where no teacher can speak
+	Teacher    bool // called by TeacherWord
+	Instructor bool // called by TeacherWord when no teacher can speak
 }
 
-// Names are the names of a room, made ready to be looked for.
+// Names are the names of a room, prepared for searching.
 type Names struct {
 	labels   []label // the longest first
 	teachers []string
 }
 
-// label is a name or a type, and whom it means: those of that name first, then
-// those of that type.
+// label is a name or a type, with the ids of the agents that it means: first those with
+// this name, then those of this type.
 type label struct {
 	text []rune
 	ids  []string
 }
 
-// Of makes the names of these agents ready. Where several have one name or
-// type, the earlier goes first.
+// Of prepares the names of these agents. When several agents have the same name or
+// type, they keep their order.
 func Of(agents []Agent) *Names {
 	n, at := &Names{}, map[string]int{}
 	add := func(text, id string) {
@@ -75,21 +74,21 @@ func Of(agents []Agent) *Names {
 	return n
 }
 
-// May tells whether a line could call anybody, whoever is there.
+// May tells whether a message could call anybody, whoever is in the room.
 func May(line string) bool {
 	line = Fold(line)
 	return strings.ContainsRune(line, '@') || strings.Contains(line, TeacherWord)
 }
 
-// In lists the calls of a line in their order. Each is the ids of those whom it
-// may mean, of whom the first that may speak is meant.
+// In lists the calls of a message in their order. Each call is a list of ids that it
+// may mean. The first of them that may speak is the one that is called.
 func (n *Names) In(line string) [][]string {
 	if len(n.labels) == 0 {
 		return nil
 	}
 	text := []rune(Fold(withoutCode(line)))
 	var calls [][]string
-	end, begins := -1, true // of the call before; whether an "@" here stands outside of a word, as that of a mailbox does not
+	end, begins := -1, true // the end of the call before; whether an "@" here is outside of a word (the "@" of a mail address is not)
 	for i := range text {
 		if text[i] != '@' {
 			begins = !isWord(text[i])
@@ -105,7 +104,7 @@ func (n *Names) In(line string) [][]string {
 		end = i + 1 + len(l.text)
 		calls = append(calls, l.ids)
 		for j := i; j < end; j++ {
-			text[j] = '\n' // so that a name with the word for a teacher calls no teacher
+			text[j] = '\n' // a name that contains TeacherWord must not call the teacher too
 		}
 	}
 	if len(n.teachers) > 0 && strings.Contains(mailAddress.ReplaceAllString(string(text), "\n"), TeacherWord) {
@@ -114,7 +113,7 @@ func (n *Names) In(line string) [][]string {
 	return calls
 }
 
-// at is the longest name with which a text begins as a word of its own.
+// at returns the longest name that text begins with as a word of its own.
 func (n *Names) at(text []rune) *label {
 	for i := range n.labels {
 		if l := &n.labels[i]; starts(text, l.text) {
@@ -124,16 +123,18 @@ func (n *Names) at(text []rune) *label {
 	return nil
 }
 
-// mailAddress is one as it stands in a folded text. Before the "@" it is ASCII,
-// or a word of a script without blanks that stands right before it.
+// mailAddress matches a mail address in a folded text. The part before the "@" is
+// ASCII, or a word directly before it in a script without blanks.
 //
 //nolint:gochecknoglobals // a pattern
 var mailAddress = regexp.MustCompile(`(?:[a-z0-9._%+'-]+|[^\x00-\x7f\p{P}\p{Z}]+)@(?:[a-z0-9-]+\.)+[a-z]{2,}|[a-z0-9._%+'-]+@(?:[\p{L}\p{M}\p{N}-]+\.)+\p{L}{2,}`)
 
 // isAddress tells whether the name between "@" and end is part of an address:
-// of a mailbox, glued to a word of a script without blanks (寫到王@teacher.example),
-// of a page (site.example/@teacher), of a package (@teacher/core), or of
-// somebody on another server (@teacher@social.example, @teacher:chat.example).
+//   - of a mailbox, directly after a word in a script without blanks
+//     (寫到王@teacher.example)
+//   - of a page (site.example/@teacher)
+//   - of a package (@teacher/core)
+//   - of somebody on another server (@teacher@social.example, @teacher:chat.example)
 func (n *Names) isAddress(text []rune, at, end int, afterCall bool) bool {
 	if at > 0 && !afterCall {
 		switch before := text[at-1]; {
@@ -160,8 +161,8 @@ func (n *Names) isAddress(text []rune, at, end int, afterCall bool) bool {
 	return false
 }
 
-// isPath tells whether the word that ends a text is a path or the address of a
-// page rather than a name.
+// isPath tells whether the word at the end of text is a path or a page's address, and
+// not a name.
 func isPath(text []rune) bool {
 	for i := len(text) - 2; i >= 0 && i >= len(text)-longestPart; i-- {
 		switch text[i] {
@@ -174,11 +175,11 @@ func isPath(text []rune) bool {
 	return false
 }
 
-// longestPart bounds how far back a path is looked for.
+// longestPart bounds how many characters back isPath searches.
 const longestPart = 256
 
-// domain is the length of the name of a host with which a text begins, 0 for
-// none: at least two parts, of which the last are letters.
+// domain returns the length of the host name that text begins with, 0 for none. A host
+// name has at least two parts, and the last one consists of letters.
 func domain(text []rune) int {
 	length, part, letters := 0, 0, true
 	for i := 0; ; i++ {
@@ -187,7 +188,7 @@ func domain(text []rune) int {
 			continue
 		}
 		if i == part {
-			return length // a part of nothing
+			return length // an empty part
 		}
 		if part > 0 && letters && i-part >= 2 {
 			length = i
@@ -199,7 +200,7 @@ func domain(text []rune) int {
 	}
 }
 
-// Without takes a name out of a folded text wherever it is a word of its own.
+// Without removes a name from a folded text wherever it is a word of its own.
 func Without(text, name string) string {
 	want := []rune(Fold(name))
 	if len(want) == 0 {

@@ -12,8 +12,8 @@ const (
 	sizeOfEntry    = 12
 )
 
-// orientation is how a picture says that its pixels are turned, 1 to 8; 1, as
-// they are, where nothing that can be read says so.
+// orientation returns how a picture says that its pixels are turned, 1 to 8. Without
+// readable information it is 1, which means not turned.
 func orientation(data []byte) int {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
@@ -40,20 +40,20 @@ func orientation(data []byte) int {
 	return 1
 }
 
-// exifOrientation reads EXIF data, before which some programs write the name
-// that it has in a JPEG.
+// exifOrientation reads EXIF data. Some programs write before it the name that EXIF
+// data has in a JPEG.
 func exifOrientation(content []byte) int {
 	return tiffOrientation(bytes.TrimPrefix(content, []byte("Exif\x00\x00")))
 }
 
-// segments walks what precedes the pixels of a JPEG: 0xff, a marker, and a
-// length that counts itself, up to the marker SOS.
+// segments yields the segments before the pixels of a JPEG, up to the marker SOS. Each
+// segment is 0xff, a marker, and a length that includes itself.
 func segments(data []byte) iter.Seq2[byte, []byte] {
 	return func(yield func(byte, []byte) bool) {
 		const sos = 0xda
 		for rest := data[2:]; len(rest) >= 4 && rest[0] == 0xff; {
 			marker, size := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
-			if marker == 0xff { // a byte that only fills
+			if marker == 0xff { // a fill byte
 				rest = rest[1:]
 				continue
 			}
@@ -75,8 +75,8 @@ func jpegOrientation(data []byte) int {
 	return 1
 }
 
-// progressive tells whether a picture is a JPEG in the form that is decoded
-// pass by pass.
+// progressive tells whether a picture is a progressive JPEG, which is decoded in
+// several passes.
 func progressive(data []byte) bool {
 	const sof2 = 0xc2
 	if !bytes.HasPrefix(data, []byte("\xff\xd8")) {
@@ -90,7 +90,7 @@ func progressive(data []byte) bool {
 	return false
 }
 
-// tiffOrientation reads the tag from the first directory of a TIFF header.
+// tiffOrientation reads the orientation from the first directory after a TIFF header.
 func tiffOrientation(tiff []byte) int {
 	var order binary.ByteOrder
 	switch {

@@ -1,10 +1,10 @@
-// Package picture makes small square pictures of what people upload. It looks
-// at the content alone, never at a name or a declared type, and nothing of the
-// upload but its pixels gets into the result: no metadata, no hidden bytes.
+// Package picture makes small square pictures from uploads. It decides by the content
+// alone, never by a name or a declared type. Only the pixels of the upload get into the
+// result: no metadata and no hidden bytes.
 //
-// It is a leaf: it imports nothing of ours and keeps no state. Its memory is
-// bounded by [MaxPixels] and by what a kind of picture takes for each of them,
-// which are checked before anything is decoded: see maxBytes.
+// It is a leaf: it imports nothing of ours and keeps no state. Its memory is bounded by
+// [MaxPixels] and by the bytes that each kind of picture needs for a pixel, see
+// maxBytes. Both are checked before anything is decoded.
 package picture
 
 import (
@@ -20,29 +20,29 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// The bound of an upload, whatever its sides are, and the side of the result.
+// The bounds of an upload, and the side of the result in pixels.
 const (
 	MaxPixels = 50_000_000
 	Side      = 256
-	// maxBytes is what the pixels of one upload may take when they are unpacked.
+	// maxBytes is how much memory the decoded pixels of one upload may take.
 	maxBytes = 256 << 20
 )
 
-// The two things that can be wrong with an upload.
+// The two possible faults of an upload.
 var (
 	ErrNoPicture = errors.New("neither PNG nor JPEG, GIF or WebP")
 	ErrTooLarge  = errors.New("more pixels than are possible")
 )
 
-// format is one kind of picture, known by how it begins.
+// format is one kind of picture, recognised by its first bytes.
 type format struct {
 	magic  string // ? stands for any byte
 	config func(*bytes.Reader) (image.Config, error)
 	decode func(*bytes.Reader) (image.Image, error)
 }
 
-// The decoders are named here instead of being registered: what another
-// package links into the program must not widen what is accepted.
+// formats names the decoders here instead of registering them. A decoder that another
+// package links into the program must not become accepted too.
 func formats() []format {
 	return []format{
 		{"\x89PNG\r\n\x1a\n", func(r *bytes.Reader) (image.Config, error) { return png.DecodeConfig(r) },
@@ -50,7 +50,7 @@ func formats() []format {
 		{"\xff\xd8", func(r *bytes.Reader) (image.Config, error) { return jpeg.DecodeConfig(r) },
 			func(r *bytes.Reader) (image.Image, error) { return jpeg.Decode(r) }},
 		{"GIF8?a", func(r *bytes.Reader) (image.Config, error) { return gif.DecodeConfig(r) },
-			func(r *bytes.Reader) (image.Image, error) { return gif.Decode(r) }}, // the first of its pictures
+			func(r *bytes.Reader) (image.Image, error) { return gif.Decode(r) }}, // only the first picture of an animation
 		{"RIFF????WEBPVP8", func(r *bytes.Reader) (image.Config, error) { return webp.DecodeConfig(r) },
 			func(r *bytes.Reader) (image.Image, error) { return webp.Decode(r) }},
 	}
@@ -68,10 +68,10 @@ func (f format) fits(data []byte) bool {
 	return true
 }
 
-// Square decodes an upload, turns it upright, cuts the square in its middle
-// out and scales that down to at most Side pixels. The result is a JPEG, or a
-// PNG when something of it is transparent; extension is jpg or png. Its error
-// is ErrNoPicture or ErrTooLarge.
+// Square decodes an upload, turns it upright, cuts out the square in its middle, and
+// scales that down to at most Side pixels. The result is a JPEG, or a PNG when a part
+// of it is transparent. extension is jpg or png. The error is ErrNoPicture or
+// ErrTooLarge.
 func Square(data []byte) (encoded []byte, extension string, err error) {
 	for _, f := range formats() {
 		if !f.fits(data) {
@@ -82,7 +82,7 @@ func Square(data []byte) (encoded []byte, extension string, err error) {
 		case bytes.HasPrefix(data, []byte("RIFF")):
 			pixels, at, canvas = firstFrame(data)
 		case bytes.HasPrefix(data, []byte("\xff\xd8")):
-			// Some cameras and programs leave the end mark out.
+			// Some cameras and programs omit the end mark.
 			pixels = append(bytes.Clone(data), 0xff, 0xd9)
 		}
 		cfg, err := f.config(bytes.NewReader(pixels))
@@ -104,9 +104,9 @@ func Square(data []byte) (encoded []byte, extension string, err error) {
 	return nil, "", ErrNoPicture
 }
 
-// bytesOf is what a pixel takes while a picture of this kind is decoded.
+// bytesOf returns how many bytes a pixel needs while this kind of picture is decoded.
 func bytesOf(m color.Model, data []byte) int {
-	if _, is := m.(color.Palette); is { // cannot be compared
+	if _, is := m.(color.Palette); is { // palettes cannot be compared with ==
 		return 1
 	}
 	wide := 4
@@ -121,14 +121,14 @@ func bytesOf(m color.Model, data []byte) int {
 		wide = 2
 	}
 	if progressive(data) {
-		wide *= 5 // the coefficients as well, of 4 bytes
+		wide *= 5 // the coefficients too, 4 bytes each
 	}
 	return wide
 }
 
-// scaled is the square in the middle of a canvas, no larger than Side. The
-// picture stands at a place on it, and covers all of it unless it is a frame of
-// an animation; the rest is transparent.
+// scaled returns the square in the middle of a canvas, no larger than Side. The picture
+// lies at the point at on the canvas. A frame of an animation may cover only a part of
+// the canvas; the rest is transparent.
 func scaled(img image.Image, at, canvas image.Point) *image.RGBA {
 	side := min(canvas.X, canvas.Y)
 	n := min(side, Side)
@@ -139,7 +139,7 @@ func scaled(img image.Image, at, canvas image.Point) *image.RGBA {
 		p = p.Sub(corner)
 		return image.Pt((p.X*n+round)/side, (p.Y*n+round)/side)
 	}
-	if !seen.Empty() { // what is seen of it takes a pixel at least
+	if !seen.Empty() { // the visible part gets at least one pixel
 		draw.CatmullRom.Scale(small, image.Rectangle{on(seen.Min, 0), on(seen.Max, side-1)}, img, seen.Sub(at), draw.Src, nil)
 	}
 	return small

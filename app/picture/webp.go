@@ -6,7 +6,7 @@ import (
 	"iter"
 )
 
-// chunks walks the chunks of a RIFF file
+// chunks yields the chunks of a RIFF file
 // (https://developers.google.com/speed/webp/docs/riff_container).
 func chunks(rest []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
@@ -20,9 +20,9 @@ func chunks(rest []byte) iter.Seq2[string, []byte] {
 	}
 }
 
-// firstFrame makes a still WebP of an animation's first frame, which the
-// decoder does not know, and says where on which canvas the frame stands; other
-// data is returned as it is, without a canvas.
+// firstFrame makes a still WebP from the first frame of an animation, because the
+// decoder does not know animations. It also returns the place of the frame and the size
+// of the canvas. Other data is returned unchanged, without a canvas.
 func firstFrame(data []byte) (still []byte, at, canvas image.Point) {
 	for name, content := range chunks(data[12:]) {
 		switch {
@@ -37,7 +37,7 @@ func firstFrame(data []byte) (still []byte, at, canvas image.Point) {
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// frameHead are the place, the size and the time of a frame, before its chunks.
+// frameHead is the size in bytes of a frame's head: its place, size and time.
 const frameHead = 16
 
 func stillOf(frame []byte) []byte {
@@ -54,7 +54,7 @@ func stillOf(frame []byte) []byte {
 		body = binary.LittleEndian.AppendUint32(append(body, name...), uint32(len(content)))
 		body = append(append(body, content...), make([]byte, len(content)%2)...)
 	}
-	if alpha != 0 { // the extended form, whose head has the size as the frame has it
+	if alpha != 0 { // the extended form; its head stores the size in the same way as the frame
 		head := append([]byte("VP8X\x0a\x00\x00\x00"), alpha, 0, 0, 0)
 		body = append(append(head, frame[6:12]...), body...)
 	}

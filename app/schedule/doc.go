@@ -1,29 +1,29 @@
-// Package schedule knows when an agent may speak (schedule_config) and what
-// makes it speak by itself (trigger_config), each in its older and its newer
-// form. It is pure: what happened and what time it is are handed in.
+// Package schedule decides when an agent may speak (schedule_config) and what makes it
+// speak by itself (trigger_config). It reads the older and the newer form of both. It
+// is pure: the caller passes in what happened and the current time.
 //
-// A schedule is read by the clock on the wall of its zone. Where that clock
-// skips an hour in spring, what is within it does not happen that day; where
-// it repeats one in autumn, a window within it is open twice.
+// A schedule uses the local time of its zone. In spring the clock skips an hour; a
+// window within that hour does not open on that day. In autumn the clock repeats an
+// hour; a window within it opens twice.
 //
-// A window belongs to the day on which it begins, also when it runs across
-// midnight, and its last minute counts whole.
+// A window belongs to the day on which it begins, even when it runs past midnight. Its
+// last minute is open until that minute ends.
 //
 // It imports nothing of ours.
 package schedule
 
 import "fmt"
 
-// Problem is a member of a configuration that cannot be as it is.
+// Problem is an error in one member of a configuration.
 type Problem struct {
 	Field   string // its path, for example trigger_config.trigger.message_count
 	Message string // what is wrong with it and what to send instead
 }
 
-// Error gives the path and the remedy.
+// Error returns the path and the message.
 func (p *Problem) Error() string { return p.Field + ": " + p.Message }
 
-// Names of the two configurations, with which the path of a Problem begins.
+// The names of the two configurations. The path of a Problem begins with one of them.
 const (
 	triggerConfig  = "trigger_config"
 	scheduleConfig = "schedule_config"

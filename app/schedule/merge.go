@@ -5,9 +5,9 @@ import (
 	"maps"
 )
 
-// MergeTrigger lays a trigger_config over another: member by member, so that
-// one can be changed alone; null changes nothing. One of the other form, which
-// would not know the members, takes the place of the whole.
+// MergeTrigger changes the trigger_config base by the members that over has, so that
+// one member can be changed alone. A null changes nothing. When over has the other
+// form, the members do not fit together, so over replaces base as a whole.
 func MergeTrigger(base, over string) string {
 	return merged(base, over, func(m map[string]any) string {
 		n := node{r: &reader{}, v: m}
@@ -21,7 +21,7 @@ func MergeTrigger(base, over string) string {
 	})
 }
 
-// MergeSchedule does the same for a schedule_config.
+// MergeSchedule does the same as MergeTrigger for a schedule_config.
 func MergeSchedule(base, over string) string {
 	return merged(base, over, func(m map[string]any) string {
 		n := node{r: &reader{}, v: m}
@@ -50,13 +50,13 @@ func merged(base, over string, form func(map[string]any) string) string {
 	return encode(lay(b, o))
 }
 
-// object is the members of a JSON object; ok is false for what is none.
+// object returns the members of a JSON object. ok is false when text is not an object.
 func object(text string) (m map[string]any, ok bool) {
 	n, r := read("", text)
 	return n.object(), r.first == nil
 }
 
-// lay returns base with the members of over; neither is changed.
+// lay returns base changed by the members of over. It modifies neither.
 func lay(base, over map[string]any) map[string]any {
 	out := maps.Clone(base)
 	for name, v := range over {
@@ -73,7 +73,7 @@ func lay(base, over map[string]any) map[string]any {
 	return out
 }
 
-// encode is a value that was JSON before, as JSON.
+// encode writes a value that was read from JSON as JSON again.
 func encode(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

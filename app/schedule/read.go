@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// reader keeps the first problem of a configuration, so that its members can
-// be read one after the other without asking each time.
+// reader keeps the first problem of a configuration. So the members can be read one
+// after the other without checking for an error each time.
 type reader struct{ first *Problem }
 
 // node is one value of a configuration and the path to it.
@@ -22,8 +22,7 @@ type node struct {
 	v  any
 }
 
-// read begins to read a configuration. An empty text and null are an empty
-// object.
+// read begins to read a configuration. An empty text and null count as an empty object.
 func read(at, text string) (node, *reader) {
 	r := &reader{}
 	n := node{r: r, at: at}
@@ -39,7 +38,7 @@ func read(at, text string) (node, *reader) {
 	return n, r
 }
 
-// err is the first problem as an error, nil without one.
+// err returns the first problem as an error, nil when there is none.
 func (r *reader) err() error {
 	if r.first == nil {
 		return nil
@@ -55,7 +54,7 @@ func (n node) fail(format string, args ...any) {
 
 func (n node) absent() bool { return n.v == nil }
 
-// object is a value with members; null and absent ones have none.
+// object returns the members of an object. Null and an absent value have none.
 func (n node) object() map[string]any {
 	m, ok := n.v.(map[string]any)
 	if !ok && !n.absent() {
@@ -68,12 +67,13 @@ func (n node) member(name string) node {
 	return node{r: n.r, at: n.at + "." + name, v: n.object()[name]}
 }
 
-// has tells whether an object has one of the members, null not counted.
+// has tells whether an object has one of the members. A member that is null does not
+// count.
 func (n node) has(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return n.object()[name] != nil })
 }
 
-// items are the values of a list, none for null.
+// items returns the values of a list, none for null.
 func (n node) items(most int) []node {
 	list, ok := n.v.([]any)
 	switch {
@@ -90,7 +90,7 @@ func (n node) items(most int) []node {
 	return nodes
 }
 
-// choice is one of several words; absent, null and "" give the first.
+// choice returns one of several words. Absent, null and "" give the first word.
 func (n node) choice(words ...string) string {
 	text, ok := n.v.(string)
 	if text == "" && (ok || n.absent()) {
@@ -102,7 +102,7 @@ func (n node) choice(words ...string) string {
 	return text
 }
 
-// flag is true or false; absent and null are false.
+// flag returns true or false. Absent and null are false.
 func (n node) flag() bool {
 	v, ok := n.v.(bool)
 	if !ok && !n.absent() {
@@ -111,8 +111,8 @@ func (n node) flag() bool {
 	return v
 }
 
-// number is a number from least to most; absent gives the fallback, and is a
-// problem when that is NaN.
+// number returns a number from least to most. An absent one gives the fallback; when
+// the fallback is NaN, it is a problem.
 func (n node) number(least, most, fallback float64) float64 {
 	if n.absent() && !math.IsNaN(fallback) {
 		return fallback
@@ -126,7 +126,7 @@ func (n node) number(least, most, fallback float64) float64 {
 	return v
 }
 
-// whole is a number without a fraction.
+// whole returns a number without a fraction.
 func (n node) whole(least, most int, fallback float64) int {
 	v := n.number(float64(least), float64(most), fallback)
 	if v != math.Trunc(v) {
@@ -137,12 +137,12 @@ func (n node) whole(least, most int, fallback float64) int {
 
 var required = math.NaN()
 
-// minutes is a number of minutes, halves and so on too.
+// minutes returns a number of minutes, which may have a fraction.
 func (n node) minutes(least, most float64) time.Duration {
 	return time.Duration(n.number(least, most, required) * float64(time.Minute))
 }
 
-// clock is a time of the day as minutes since midnight.
+// clock returns a time of day as minutes since midnight.
 func (n node) clock() int {
 	s, _ := n.v.(string)
 	hour, ok := twoDigits(s, 0, 23)
@@ -162,7 +162,7 @@ func twoDigits(s string, at, most int) (int, bool) {
 	return v, tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 && v <= most
 }
 
-// date is a day.
+// date returns a day.
 func (n node) date() day {
 	s, _ := n.v.(string)
 	t, err := time.Parse(time.DateOnly, s)

@@ -11,7 +11,7 @@ type day int
 
 const dayLength = 24 * time.Hour
 
-// dayOf is the day that the clock on the wall shows.
+// dayOf returns the day that a local clock shows at t.
 func dayOf(t time.Time) day {
 	const length = int64(dayLength / time.Second)
 	seconds := wall(t).Unix()
@@ -21,14 +21,13 @@ func dayOf(t time.Time) day {
 	return day(seconds / length)
 }
 
-// start is midnight of a day, as wall tells it.
+// start returns midnight of the day, as wall returns it.
 func (d day) start() time.Time { return time.Unix(int64(d)*int64(dayLength/time.Second), 0).UTC() }
 
-// weekday is 0 for Monday to 6 for Sunday; the first day was a Thursday.
+// weekday returns 0 for Monday to 6 for Sunday. Day 0 was a Thursday.
 func (d day) weekday() int { return (int(d)%7 + 7 + 3) % 7 }
 
-// wall is what the clock on the wall shows, as if it were UTC: hours can be
-// counted on it.
+// wall returns the local time of t as if it were UTC, so that hours can be added to it.
 func wall(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
@@ -41,8 +40,8 @@ const (
 	lastMinute     = 24*60 - 1
 )
 
-// rule is a window of every day that it holds for: minutes of the day, both
-// within it. One that ends before it begins ends on the next day.
+// rule is a window on every day that it applies to. start and end are minutes of the
+// day, both included. A window whose end is before its start ends on the next day.
 type rule struct {
 	from, to   day   // both included
 	days       uint8 // one bit for each weekday
@@ -56,23 +55,23 @@ func (r *rule) holds(d day) bool {
 // Schedule is when an agent may speak. Make it with ParseSchedule.
 type Schedule struct {
 	loc     *time.Location
-	special map[day][]rule // what holds on a day instead of the rules
+	special map[day][]rule // the windows of a day that replace the rules
 	rules   []rule
-	except  bool // open but for the rules
-	// turns are the days, in order, on which something begins or ends to hold;
-	// from the day behind the last of them on every week is like the next.
+	except  bool // open except in the windows of the rules
+	// turns are the days, in order, on which a rule or a special day begins or ends.
+	// After the last of them every week is the same.
 	turns []day
 }
 
-// Always is the schedule of an agent that has none.
+// Always returns the schedule of an agent that has none: it is always open.
 func Always(loc *time.Location) *Schedule {
 	return &Schedule{loc: loc, except: true}
 }
 
-// Always tells whether the schedule never closes by its very form.
+// Always tells whether the schedule has no rules that could close it.
 func (s *Schedule) Always() bool { return s.except && len(s.rules) == 0 && len(s.special) == 0 }
 
-// prepare finds the days between which every week is like the next.
+// prepare fills turns.
 func (s *Schedule) prepare() {
 	for d := range s.special {
 		s.turns = append(s.turns, d)
@@ -88,10 +87,10 @@ func (s *Schedule) prepare() {
 	s.turns = slices.Compact(s.turns)
 }
 
-// span is a run of minutes of one day, both within it.
+// span is a range of minutes of one day, both ends included.
 type span struct{ from, to int }
 
-// spans are the open minutes of a day, in order.
+// spans returns the open minutes of a day, in order.
 func (s *Schedule) spans(d day) []span {
 	var held []span
 	for _, r := range s.windows(d - 1) {
@@ -123,7 +122,7 @@ func (s *Schedule) windows(d day) []rule {
 	return s.rules
 }
 
-// gaps are the minutes of a day that no span holds.
+// gaps returns the minutes of a day that are in no span.
 func gaps(held []span) []span {
 	var open []span
 	next := 0
@@ -139,7 +138,7 @@ func gaps(held []span) []span {
 	return open
 }
 
-// Open tells whether the agent may speak at a time.
+// Open tells whether the agent may speak at t.
 func (s *Schedule) Open(t time.Time) bool {
 	at := wall(t.In(s.loc))
 	d := dayOf(at)
@@ -147,12 +146,12 @@ func (s *Schedule) Open(t time.Time) bool {
 	return slices.ContainsFunc(s.spans(d), func(sp span) bool { return sp.from <= minute && minute <= sp.to })
 }
 
-// NextOpen is the first instant from t on at which the agent may speak: t
-// itself while it may. ok is false when it never may again.
+// NextOpen returns the first instant from t on at which the agent may speak. That is t
+// itself while it may speak. ok is false when it may never speak again.
 func (s *Schedule) NextOpen(t time.Time) (next time.Time, ok bool) {
 	at := t.In(s.loc)
 	for {
-		// Up to the next change of the clocks the wall's time runs with the real one.
+		// Until the next change of the clocks, local time and real time pass equally.
 		_, change := at.ZoneBounds()
 		open, ok := s.nextWall(wall(at))
 		opens := at.Add(open.Sub(wall(at)))
@@ -162,8 +161,8 @@ func (s *Schedule) NextOpen(t time.Time) (next time.Time, ok bool) {
 		if change.IsZero() {
 			return time.Time{}, false
 		}
-		// No change moves the clock by more than a day, so none that is farther
-		// away brings back what the wall's clock has already shown.
+		// No change moves the clock by more than a day. So a change farther away cannot
+		// bring back a local time that has already passed.
 		if change.Sub(at) > dayLength {
 			if !ok {
 				return time.Time{}, false
@@ -176,11 +175,11 @@ func (s *Schedule) NextOpen(t time.Time) (next time.Time, ok bool) {
 	}
 }
 
-// week is how many days show everything that recurs, with what runs over from
-// the day before and one to spare.
+// week is the number of days that contain everything that recurs: seven days, one day
+// before for windows past midnight, and one spare day.
 const week = 9
 
-// nextWall is NextOpen on the wall's clock.
+// nextWall does what NextOpen does, in local time.
 func (s *Schedule) nextWall(at time.Time) (time.Time, bool) {
 	d := dayOf(at)
 	for seen := 0; ; {

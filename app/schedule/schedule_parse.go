@@ -2,14 +2,14 @@ package schedule
 
 import "time"
 
-// The most entries of one configuration.
+// The highest numbers of entries in one configuration.
 const (
 	maxRules = 200
 	maxDates = 400
 )
 
-// ParseSchedule reads a schedule_config, in whose zone its times are. What it
-// cannot read is a *Problem.
+// ParseSchedule reads a schedule_config. Its times are in the zone loc. The error for a
+// configuration that cannot be read is a *Problem.
 func ParseSchedule(text string, loc *time.Location) (*Schedule, error) {
 	n, r := read(scheduleConfig, text)
 	s := &Schedule{loc: loc}
@@ -27,7 +27,7 @@ func ParseSchedule(text string, loc *time.Location) (*Schedule, error) {
 	return s, nil
 }
 
-// isNewSchedule tells the two forms apart by the mode.
+// isNewSchedule tells the newer form from the older one by the mode.
 func isNewSchedule(n node) bool {
 	mode, _ := n.member("mode").v.(string)
 	return mode == "whitelist" || mode == "blacklist"
@@ -54,7 +54,7 @@ func (s *Schedule) readRules(n node) {
 	}
 }
 
-// timeRange is ["HH:MM", "HH:MM"], or all day.
+// timeRange reads ["HH:MM", "HH:MM"], or null for all day.
 func timeRange(n node) (start, end int) {
 	if n.absent() {
 		return 0, lastMinute
@@ -67,7 +67,7 @@ func timeRange(n node) (start, end int) {
 	return times[0].clock(), times[1].clock()
 }
 
-// weekdays are the days of a rule, of which Monday is the first one.
+// weekdays returns the days of a rule. monday is the number that stands for Monday.
 func weekdays(n node, monday int) (days uint8) {
 	for _, d := range n.items(100) {
 		days |= 1 << (d.whole(monday, monday+6, required) - monday)
@@ -75,10 +75,9 @@ func weekdays(n node, monday int) (days uint8) {
 	return days
 }
 
-// readOld reads {specific: [{date, start, end}], general: {mode, start_date,
-// end_date, rules: [{start_time, end_time, days}]}}; an even older form has
-// what is in general at the top. A day with entries of its own follows those
-// alone.
+// readOld reads {specific: [{date, start, end}], general: {mode, start_date, end_date,
+// rules: [{start_time, end_time, days}]}}. An even older form has the members of
+// general at the top. On a day that has entries in specific, only those apply.
 func (s *Schedule) readOld(n node) {
 	general := n.member("general")
 	if n.has("mode") && general.absent() {
@@ -119,5 +118,5 @@ func (s *Schedule) readOld(n node) {
 	}
 }
 
-// given tells a value from what forms send for an empty field.
+// given tells whether a member has a value. Forms send "" for an empty field.
 func (n node) given() bool { return !n.absent() && n.v != "" }

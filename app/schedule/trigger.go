@@ -7,24 +7,23 @@ import (
 	"time"
 )
 
-// Trigger is what makes an agent speak without being mentioned. Make it with
-// ParseTrigger.
+// Trigger says when an agent speaks without being mentioned. Make it with ParseTrigger.
 type Trigger struct {
-	// Chance says that there are no conditions: the room's frequency decides.
+	// Chance: there are no conditions, and the room's frequency decides.
 	Chance bool
-	// Every says that all conditions must hold, otherwise any of them will do.
-	// With none of them the agent speaks when it is called, never by itself.
+	// Every: all conditions must hold; otherwise any one of them is enough. Without any
+	// condition the agent speaks when it is called, never by itself.
 	Every    bool
-	Messages int           // people's lines since the agent's last turn
-	Interval time.Duration // since the agent's last line
-	Silence  time.Duration // since the last line of a person, or of the agent itself
+	Messages int           // people's messages since the agent's last turn
+	Interval time.Duration // since the agent's last message
+	Silence  time.Duration // since the last message of a person, or of the agent itself
 
-	// Lines is how many lines of the room the model gets: 0 leaves it to
-	// context_window, AllLines means all that fit.
+	// Lines is how many messages of the room the model gets. 0 leaves it to
+	// context_window. AllLines means all that fit.
 	Lines int
 
-	Monologue   int           // of its own lines in a row put the agent to sleep; 0 = never
-	UserTimeout time.Duration // without a person's line puts it to sleep; 0 = never
+	Monologue   int           // so many own messages, with no other between, put the agent to sleep; 0 = never
+	UserTimeout time.Duration // so long without a person's message puts it to sleep; 0 = never
 
 	// Modify bounds what the agent itself may change.
 	Modify Modification
@@ -33,39 +32,40 @@ type Trigger struct {
 	isNewForm bool
 }
 
-// AllLines is the Lines of an agent that gets the whole room.
+// AllLines is the value of Lines for an agent that gets the whole room.
 const AllLines = -1
 
-// Modification is what an agent may change of its own trigger.
+// Modification says what an agent may change in its own trigger.
 type Modification struct {
 	For    time.Duration // how long a change lasts; 0 = it may change nothing
 	Always bool          // a change lasts until staff undo it
 	Bounds map[string]Range
 }
 
-// Range is the least and the most that a condition may be set to.
+// Range is the lowest and the highest value that a condition may be set to.
 type Range struct{ Min, Max float64 }
 
-// Facts are what a trigger is judged by: what happened in one room.
+// Facts are what happened in one room. A trigger decides by them.
 type Facts struct {
 	Now time.Time
-	// Since is when the agent began to wait: it came, or its settings changed.
-	// What had taken so long already by then does not count.
+	// Since is when the agent began to wait: it joined, or its settings changed. A
+	// condition that was already met at that time does not count.
 	Since time.Time
-	Spoke time.Time // its last line or the last time its trigger made it speak; zero = never
-	// Person is a person's last line that agents may hear; zero = there is none.
+	Spoke time.Time // its last message, or the last time its trigger made it speak; zero = never
+	// Person is the time of a person's last message that agents may read. Zero means
+	// that there is none.
 	Person time.Time
-	// Unread says that a person has spoken since the agent's last turn began,
-	// Broken that one has since the agent last broke a silence.
+	// Unread: a person has spoken since the agent's last turn began. Broken: a person
+	// has spoken since the agent last broke a silence.
 	Unread, Broken bool
-	Messages       int // people's lines since its last turn
+	Messages       int // people's messages since its last turn
 }
 
-// Timed tells whether the trigger may make the agent speak though nobody has
-// said anything.
+// Timed tells whether the trigger may make the agent speak without a new message.
 func (t *Trigger) Timed() bool { return t.Interval > 0 || t.Silence > 0 }
 
-// condition is a part of a trigger: since when it holds, or will, if ok.
+// condition is one part of a trigger. When ok is true, it holds from at on; at may be
+// in the future.
 type condition struct {
 	name string
 	at   time.Time
@@ -73,12 +73,12 @@ type condition struct {
 	why  string
 }
 
-// The names of the conditions, as the older form and decisions have them.
+// The names of the conditions, as in the older form and in decisions.
 const (
 	MessageCount = "message_count"
 	TimeInterval = "time_interval"
 	Silence      = "silence"
-	Manual       = "manual" // there are none
+	Manual       = "manual" // there are no conditions
 )
 
 func (t *Trigger) conditions(f Facts) []condition {
@@ -114,8 +114,8 @@ func later(x, y time.Time) time.Time {
 	return x
 }
 
-// notAfter keeps a clock that was set back from putting off what is measured
-// from an instant that has yet to come.
+// notAfter returns t, or now when t is in the future. After the clock was set back, a
+// time in the future would delay everything that is measured from it.
 func notAfter(t, now time.Time) time.Time {
 	if t.After(now) {
 		return now
@@ -123,7 +123,8 @@ func notAfter(t, now time.Time) time.Time {
 	return t
 }
 
-// pick is the condition that decides: the last of all, or the first of any.
+// pick returns the condition that decides: with every the last one to hold, otherwise
+// the first one to hold.
 func pick(every bool, all []condition) (condition, bool) {
 	var chosen condition
 	for _, c := range all {
@@ -141,8 +142,8 @@ func pick(every bool, all []condition) (condition, bool) {
 	return chosen, chosen.ok
 }
 
-// Met tells whether the conditions hold now, by which of them, and how it
-// stands.
+// Met tells whether the conditions hold now. by names the condition that decided, and
+// why explains the decision.
 func (t *Trigger) Met(f Facts) (met bool, by, why string) {
 	c, ok := pick(t.Every, t.conditions(f))
 	switch {
@@ -156,28 +157,28 @@ func (t *Trigger) Met(f Facts) (met bool, by, why string) {
 	return true, c.name, c.why
 }
 
-// Due is when the passing of time alone will make the agent speak; ok is false
-// when it will not, unless somebody says something first.
+// Due returns when the passing of time alone will make the agent speak. ok is false
+// when it will not speak until somebody says something.
 func (t *Trigger) Due(f Facts) (at time.Time, ok bool) {
 	if !t.Timed() {
 		return time.Time{}, false
 	}
 	all := t.conditions(f)
 	if !t.Every && t.Messages > 0 {
-		all = all[1:] // a count is reached by a line, not by time
+		all = all[1:] // a count is reached by a message, not by time
 	}
 	c, ok := pick(t.Every, all)
 	return c.at, ok
 }
 
-// reset is when the state of an agent in a room is cleared.
+// reset says when the state of an agent in a room is cleared.
 type reset struct {
 	days   int // 0 = never
 	minute int // of the day
 }
 
-// LastReset is when the state was last to be cleared, counted from the day on
-// which the agent began to wait; zero before the first time.
+// LastReset returns when the state was last due to be cleared. The days are counted
+// from the day on which the agent began to wait. It is zero before the first time.
 func (t *Trigger) LastReset(since, now time.Time, loc *time.Location) time.Time {
 	r := t.reset
 	if r.days == 0 || now.Before(since) {
@@ -198,14 +199,14 @@ func (t *Trigger) LastReset(since, now time.Time, loc *time.Location) time.Time 
 	return time.Time{}
 }
 
-// term is what the newer form calls a condition, and the bounds of its value.
+// term is the newer form's name for a condition, and the bounds of its value.
 type term struct {
 	of, name    string
-	unit        float64 // of the older form, in one of the newer
+	unit        float64 // how many units of the older form make one of the newer form
 	least, most float64
 }
 
-// terms are in the order in which problems are told.
+// terms are in the order in which problems are reported.
 //
 //nolint:gochecknoglobals // a table
 var terms = []term{
@@ -214,10 +215,10 @@ var terms = []term{
 	{Silence, "user_silent_mins", 60, minMinutes, maxMinutes},
 }
 
-// Changed is what the agent itself may add to its trigger: one more condition
-// with a value, in lines or in seconds, which is brought within the bounds that
-// staff set. It is an addition for Merge. lasting is 0 for good; ok is false
-// when staff let it change nothing.
+// Changed makes the change when the agent itself adds a condition to its trigger. value
+// is in messages or in seconds; it is brought within the bounds that staff set. patch
+// is for MergeTrigger. lasting is how long the change lasts, 0 for ever. ok is false
+// when staff do not let the agent change anything.
 func (t *Trigger) Changed(condition string, value float64) (patch string, lasting time.Duration, ok bool) {
 	i := slices.IndexFunc(terms, func(c term) bool { return c.of == condition })
 	if i < 0 || math.IsNaN(value) || !t.isNewForm || (t.Modify.For == 0 && !t.Modify.Always) {

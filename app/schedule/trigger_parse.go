@@ -20,8 +20,8 @@ const (
 	defaultSecond = 60
 )
 
-// ParseTrigger reads a trigger_config. Nothing at all, and the type "chance",
-// leave it to chance. What it cannot read is a *Problem.
+// ParseTrigger reads a trigger_config. An empty text and the type "chance" leave the
+// decision to chance. The error for a configuration that cannot be read is a *Problem.
 func ParseTrigger(text string) (*Trigger, error) {
 	n, r := read(triggerConfig, text)
 	t := &Trigger{}
@@ -34,15 +34,16 @@ func ParseTrigger(text string) (*Trigger, error) {
 	return t, r.err()
 }
 
-// Never is the trigger of an agent whose own cannot be read.
+// Never returns the trigger of an agent whose own trigger cannot be read. It never
+// makes the agent speak.
 func Never() *Trigger { return &Trigger{} }
 
 func isNewTrigger(n node) bool {
 	return n.has("logic", "trigger", "close", "self_modification", "state_reset")
 }
 
-// readOld reads {type, value}: lines, or seconds. Forms send an empty value
-// for the default.
+// readOld reads {type, value}. The value is a number of messages, or seconds. Forms
+// send an empty value for the default.
 func (t *Trigger) readOld(n node) {
 	value := n.member("value")
 	if value.v == "" {
@@ -86,7 +87,8 @@ func (t *Trigger) readConditions(n node) {
 	for _, c := range n.member("enabled_conditions").items(10) {
 		enabled = append(enabled, c.choice("message_count", "time_interval_mins", "user_silent_mins"))
 	}
-	// A value that is not enabled is kept for later, so it must be one.
+	// A value of a condition that is not enabled is kept for later, so it must be valid
+	// too.
 	wanted := func(name string) bool { return slices.Contains(enabled, name) || n.has(name) }
 	count, interval, silent := 0, time.Duration(0), time.Duration(0)
 	if wanted("message_count") {

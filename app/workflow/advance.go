@@ -6,28 +6,28 @@ import (
 	"slices"
 )
 
-// Step is a node's result. Label is the way that it leads on, where its type
-// has labels.
+// Step is a node's result. Label chooses the edge that is taken next, for types of
+// nodes that have labels.
 type Step struct{ Node, Label string }
 
-// Progress is where a run stands.
+// Progress says where a run stands.
 type Progress struct {
-	Ready  []string       // the nodes to do next, more than one within branches
+	Ready  []string       // the nodes to do next; several within branches
 	Visits map[string]int // how often each node was reached
-	Ended  bool           // at a node of type end
-	Status string         // of that node
+	Ended  bool           // the run is at a node of type end
+	Status string         // Config.Status of that node
 }
 
-// Errors of a run whose graph and steps do not fit together. With a graph that
-// Check accepts and steps that Advance asked for, only ErrVisits can happen.
+// The errors when a graph and the steps do not fit together. If Check accepts the graph
+// and Advance asked for the steps, only ErrVisits can happen.
 var (
 	ErrVisits = errors.New("workflow: the run visits too many nodes")
 	ErrStuck  = errors.New("workflow: no edge leads on")
 	ErrStep   = errors.New("workflow: a step of a node that was not ready")
 )
 
-// Advance says where a run stands after these steps, in the order in which
-// they were done.
+// Advance tells where a run stands after the steps in done, which are in the order in
+// which they were done.
 func Advance(g *Graph, done []Step) (Progress, error) {
 	r := &run{g: g, p: Progress{Visits: map[string]int{}}, arrived: map[string]int{}}
 	if err := r.enter(g.Start); err != nil {
@@ -49,15 +49,15 @@ func Advance(g *Graph, done []Step) (Progress, error) {
 type run struct {
 	g       *Graph
 	p       Progress
-	arrived map[string]int // branches at each join
+	arrived map[string]int // how many branches have arrived at each join
 	total   int
 }
 
-// enter comes to a node; those that only lead the way are left at once.
+// enter moves the run to a node. A node that only directs the run is left at once.
 func (r *run) enter(id string) error {
 	n := r.g.Nodes[id]
 	if n.Type == Join {
-		// The node is visited when the last branch arrives.
+		// A join counts as visited when the last branch arrives.
 		r.arrived[id]++
 		if r.arrived[id] < r.branches(id) {
 			return nil
@@ -87,7 +87,7 @@ func (r *run) enter(id string) error {
 	return nil
 }
 
-// leave takes the edge that a node's label asks for.
+// leave follows the edge that the node's label asks for.
 func (r *run) leave(id, label string) error {
 	out := slices.DeleteFunc(r.g.from(id), func(e Edge) bool {
 		limit := r.g.Nodes[e.To].Config.MaxVisits
@@ -103,7 +103,7 @@ func (r *run) leave(id, label string) error {
 	return r.enter(out[i].To)
 }
 
-// branches is how many branches meet in a join.
+// branches returns how many branches meet in a join.
 func (r *run) branches(join string) int {
 	for id, n := range r.g.Nodes {
 		if n.Type == Parallel && n.Config.Join == join {

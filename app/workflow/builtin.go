@@ -6,7 +6,7 @@ const (
 	NameReview = "student_teacher_review"
 )
 
-// The ids of nodes that the program looks for in the review graph.
+// The ids of the nodes that the program looks for in the review graph.
 const (
 	NodeDraft    = "generate_proposal"
 	NodeRevise   = "revise"
@@ -15,10 +15,10 @@ const (
 
 // The handlers of the shipped graphs.
 const (
-	WhoSpeaker    = "speaker" // whom the decision has chosen
+	WhoSpeaker    = "speaker" // the agent that was chosen to speak
 	WhoInstructor = "instructor"
 	IsApproved    = "is_approved"
-	Broadcast     = "broadcast" // says an output in the room, as who wrote it
+	Broadcast     = "broadcast" // says an output in the room, in the name of its author
 )
 
 // The outputs of the shipped graphs.
@@ -28,7 +28,7 @@ const (
 	outAnswer  = "answer"
 )
 
-// Direct is one agent's answer, streamed while it is written.
+// Direct is the graph of one agent's answer, streamed while it is written.
 func Direct() *Graph {
 	return &Graph{Name: NameDirect, Start: "start", Nodes: map[string]Node{
 		"start":     {Type: Start},
@@ -38,9 +38,9 @@ func Direct() *Graph {
 	}, Edges: []Edge{{From: "start", To: "generate"}, {From: "generate", To: "broadcast"}, {From: "broadcast", To: "end"}}}
 }
 
-// Review is the classic room: who speaks drafts, an instructor evaluates, the
-// draft is rewritten with the feedback at most so many times, and what is
-// approved is said.
+// Review is the graph of the classic room. The speaker writes a draft and an instructor
+// evaluates it. The draft is rewritten with the feedback, at most revisions times. An
+// approved draft is said in the room.
 func Review(revisions int) *Graph {
 	g := &Graph{Name: NameReview, Start: "start", Nodes: map[string]Node{
 		"start":          {Type: Start},

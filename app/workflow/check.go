@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Handlers are what nodes may name.
+// Handlers are the handlers that nodes may name.
 type Handlers struct {
 	Agents     func(handler string) bool // tells whether an agent node may name it
-	Conditions map[string][]string       // the labels that each can give
+	Conditions map[string][]string       // the labels that each of them can return
 	Actions    []string
 	Tools      []string
 }
@@ -18,15 +18,15 @@ type Handlers struct {
 // The modes of an agent node.
 const (
 	ModeDraft    = "draft"    // the text is kept, nobody sees it
-	ModeEvaluate = "evaluate" // a verdict on another output: approved, score, feedback
+	ModeEvaluate = "evaluate" // gives a verdict on another output: approved, score, feedback
 	ModeSay      = "say"      // the text streams to the room while it is written
 )
 
-// Problem is one thing that is wrong with a graph. At is where: a node's id,
-// or an edge as "from -> to"; empty for the whole.
+// Problem is one thing that is wrong with a graph. At is the place: a node's id, or an
+// edge as "from -> to". It is empty for the whole graph.
 type Problem struct{ At, Text string }
 
-// String is the problem as a sentence.
+// String returns the problem as a sentence.
 func (p Problem) String() string {
 	if p.At == "" {
 		return p.Text
@@ -34,15 +34,16 @@ func (p Problem) String() string {
 	return p.At + ": " + p.Text
 }
 
-// Check lists all that is wrong with a graph, nil when it can be run.
+// Check lists everything that is wrong with a graph. It returns nil when the graph can
+// be run.
 func Check(g *Graph, h Handlers) []Problem {
 	c := &checker{g: g, h: h}
 	if c.size(); len(g.Nodes) > MaxNodes || len(g.Edges) > MaxEdges {
-		return c.found // each of too many nodes would have a problem of its own
+		return c.found // otherwise each of the many nodes would be reported
 	}
 	c.nodes()
 	c.edges()
-	if len(c.found) == 0 { // the shape can be judged only when the parts are right
+	if len(c.found) == 0 { // the shape can be checked only when the parts are right
 		c.reach()
 		c.ways()
 		c.branches()
@@ -101,7 +102,7 @@ func (c *checker) nodes() {
 	}
 }
 
-// node checks what the type of a node asks for.
+// node checks what the type of a node requires.
 func (c *checker) node(id string, n Node) {
 	known := func(list []string, what string) {
 		if !slices.Contains(list, n.Handler) {
@@ -152,7 +153,7 @@ func (c *checker) node(id string, n Node) {
 	}
 }
 
-// refers checks that some node gives the output that another is about.
+// refers checks that some node produces the output that another node is about.
 func (c *checker) refers(id, output string) {
 	for _, n := range c.g.Nodes {
 		if output != "" && n.Config.Output == output && (n.Type == Agent || n.Type == Tool) {
@@ -187,7 +188,7 @@ func orNone(labels []string) string {
 	return strings.Join(labels, ", ")
 }
 
-// labels are what a node's result can be called.
+// labels returns the labels that a node's result can have.
 func (c *checker) labels(n Node) []string {
 	switch n.Type {
 	case Condition:
@@ -200,7 +201,8 @@ func (c *checker) labels(n Node) []string {
 	return nil
 }
 
-// reach checks that the start leads to every node, and every node to an end.
+// reach checks that every node can be reached from the start, and that every node leads
+// to an end.
 func (c *checker) reach() {
 	seen := c.walk(c.g.Start, func(e Edge) (string, string) { return e.From, e.To })
 	ending := map[string]bool{}
@@ -236,8 +238,8 @@ func (c *checker) walk(from string, ends func(Edge) (from, to string)) map[strin
 	return seen
 }
 
-// ways checks that an edge leads on from every node, whatever its label, even
-// when the nodes with a bound have had their visits.
+// ways checks that an edge leads on from every node for every label, even after the
+// nodes with a bound have used up their visits.
 func (c *checker) ways() {
 	for _, id := range c.g.ids() {
 		n, out := c.g.Nodes[id], c.g.from(id)
@@ -267,9 +269,9 @@ func (c *checker) ways() {
 	}
 }
 
-// branches checks that what a parallel node begins meets in its join.
+// branches checks that all branches of a parallel node meet in its join.
 func (c *checker) branches() {
-	owner := map[string]string{} // of each join
+	owner := map[string]string{} // of each join: its parallel node
 	for _, id := range c.g.ids() {
 		n := c.g.Nodes[id]
 		if n.Type != Parallel {
@@ -279,7 +281,7 @@ func (c *checker) branches() {
 			c.say(id, "meets in %s, as %s does; each parallel node has a join of its own", n.Config.Join, other)
 		}
 		owner[n.Config.Join] = id
-		inside := map[string]string{} // which branch a node belongs to
+		inside := map[string]string{} // of each node: its branch
 		for _, e := range c.g.from(id) {
 			if e.Condition != "" || c.g.Nodes[e.To].Config.MaxVisits > 0 {
 				c.say(id, "takes all its edges at once: they have no condition, and lead to no node with max_visits")
@@ -330,8 +332,7 @@ func (c *checker) branch(fork, join, first string, inside map[string]string) {
 	}
 }
 
-// cycles checks that each cycle leads through a node with a bound on its
-// visits.
+// cycles checks that each cycle leads through a node with a bound on its visits.
 func (c *checker) cycles() {
 	const inProgress, done = 1, 2
 	state := map[string]int{}

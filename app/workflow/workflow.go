@@ -1,16 +1,16 @@
-// Package workflow describes what happens in an agent's turn as a graph, and
-// says which of its nodes come next.
+// Package workflow describes an agent's turn as a graph, and says which nodes come
+// next.
 //
-// It is a leaf and pure: it knows neither rooms nor models nor clocks. Check
-// tells what is wrong with a graph, Advance where a run of one stands after the
-// steps that are done. Whoever runs a graph does what the ready nodes ask for,
-// keeps each result as a Step and asks again; since the steps alone decide, a
-// run goes on anywhere, however often it was interrupted.
+// It is a leaf and pure: it knows neither rooms nor models nor clocks. Check lists what
+// is wrong with a graph. Advance tells where a run stands after the steps that are
+// done. The caller does what the ready nodes ask for, keeps each result as a Step and
+// calls Advance again. The steps alone decide what comes next, so another process can
+// continue a run after any interruption.
 //
 // Invariants of a graph that Check accepts:
 //   - Every run ends: each cycle leads through a node with a bound on its visits.
-//   - No run is stuck: wherever it comes, an edge leads on, whatever the label.
-//   - Branches of a parallel node meet in its join and nowhere else.
+//   - No run gets stuck: from every node an edge leads on, whatever the label.
+//   - The branches of a parallel node meet in its join and nowhere else.
 package workflow
 
 import (
@@ -26,8 +26,8 @@ import (
 // Type is what a node does.
 type Type string
 
-// The types of nodes. Start, parallel, join and end only lead the way: they
-// leave no Step.
+// The types of nodes. Start, parallel, join and end only direct the run: they leave no
+// Step.
 const (
 	Start     Type = "start"
 	Agent     Type = "agent"     // an agent speaks; Handler says who
@@ -35,7 +35,7 @@ const (
 	Action    Type = "action"    // something that the program does; Handler says what
 	Tool      Type = "tool"      // a tool call; Handler is its name; labels ok and error
 	Human     Type = "human"     // a person decides; labels approved, rejected and expired
-	Parallel  Type = "parallel"  // all its edges at once, until Config.Join
+	Parallel  Type = "parallel"  // takes all its edges at once, until Config.Join
 	Join      Type = "join"      // where the branches of a parallel node meet
 	End       Type = "end"       // the run is over; Config.Status says how
 )
@@ -58,31 +58,31 @@ const (
 	maxBytes  = 64 << 10
 )
 
-// Config is what a node may be told; which members count depends on its type.
+// Config is the settings of a node. The node's type decides which members count.
 type Config struct {
 	Instruction string          `json:"instruction,omitempty"` // agent: what it is asked to do
 	Mode        string          `json:"mode,omitempty"`        // agent: draft, evaluate or say
-	Output      string          `json:"output,omitempty"`      // agent, tool: the name under which others refer to what came out
-	Of          string          `json:"of,omitempty"`          // agent, condition, action: the output that it is about
+	Output      string          `json:"output,omitempty"`      // agent, tool: the name under which other nodes refer to the result
+	Of          string          `json:"of,omitempty"`          // agent, condition, action: the output that the node is about
 	Text        string          `json:"text,omitempty"`        // condition, action, human: a text to look for, to say, to ask
 	Min         *float64        `json:"min,omitempty"`         // condition: the least score
 	Arguments   json.RawMessage `json:"arguments,omitempty"`   // tool: a JSON object
 	Minutes     int             `json:"minutes,omitempty"`     // human: the time to decide
 	Join        string          `json:"join,omitempty"`        // parallel: where its branches meet
 	Status      string          `json:"status,omitempty"`      // end: how the run ended, for example approved
-	MaxVisits   int             `json:"max_visits,omitempty"`  // edges to the node are closed after so many visits
+	MaxVisits   int             `json:"max_visits,omitempty"`  // after so many visits, edges to the node are closed
 }
 
-// Node is one place of a graph.
+// Node is one node of a graph.
 type Node struct {
 	Type    Type   `json:"type"`
 	Handler string `json:"handler,omitempty"`
 	Config  Config `json:"config,omitzero"`
 }
 
-// Edge leads from one node to another. Of a node's edges whose Condition is
-// the label of its result, the one with the highest Priority is taken; without
-// one, the same among those that have no Condition.
+// Edge leads from one node to another. A node takes an edge whose Condition is the
+// label of its result, or, if there is none, an edge without a Condition. Among several
+// it takes the one with the highest Priority.
 type Edge struct {
 	From      string `json:"from"`
 	To        string `json:"to"`
@@ -98,7 +98,7 @@ type Graph struct {
 	Edges []Edge          `json:"edges"`
 }
 
-// Parse reads a graph; what it returns is not checked yet.
+// Parse reads a graph. It does not check the graph; Check does.
 func Parse(data []byte) (*Graph, error) {
 	if len(data) > maxBytes {
 		return nil, fmt.Errorf("has %d bytes, at most %d are possible", len(data), maxBytes)
@@ -126,7 +126,7 @@ func jsonKind(kind string) string {
 	return "a " + kind
 }
 
-// from lists the edges that leave a node, the first to be taken first.
+// from lists the edges that leave a node, in the order in which they are tried.
 func (g *Graph) from(id string) []Edge {
 	var out []Edge
 	for _, e := range g.Edges {
