@@ -20,12 +20,11 @@ const (
 	makeSecretKey     = "openssl rand -base64 48"
 )
 
-// addProblem takes one problem with the setting at path.
+// addProblem reports one problem with the setting at path.
 type addProblem func(path, format string, args ...any)
 
-// normalise brings equivalent values to one form: origins and addresses
-// without a closing slash, Postgres URLs in the scheme and the parameters
-// that pgx knows.
+// normalise brings equivalent values to one form: origins and addresses without a slash
+// at the end, and Postgres URLs with the scheme and the parameters that pgx knows.
 func (c *Config) normalise() {
 	for i, origin := range c.HTTP.CORSOrigins {
 		c.HTTP.CORSOrigins[i] = strings.TrimRight(origin, "/")
@@ -41,8 +40,8 @@ func (c *Config) normalise() {
 	c.Database.ListenURL = normalisePostgres(c.Database.ListenURL)
 }
 
-// normalisePostgres turns the URLs of SQLAlchemy (postgresql+asyncpg://,
-// ?ssl=require) into one for pgx. What is no Postgres URL stays as it is.
+// normalisePostgres turns a URL of SQLAlchemy (postgresql+asyncpg://, ?ssl=require)
+// into one for pgx. Anything that is not a Postgres URL is returned unchanged.
 func normalisePostgres(s secret.Text) secret.Text {
 	scheme, rest, found := strings.Cut(strings.TrimSpace(s.Reveal()), "://")
 	scheme, _, _ = strings.Cut(scheme, "+")
@@ -72,7 +71,7 @@ func postgresURL(server, port, user, password, name string) string {
 	return u.String()
 }
 
-// checkAll reports every value that no tag can judge.
+// checkAll reports every wrong value that the tags cannot detect.
 func (c *Config) checkAll(add addProblem) {
 	if c.DataDir == "" {
 		add("data_dir", "must name a folder")
@@ -110,7 +109,8 @@ func (c *Config) checkHTTP(add addProblem) {
 	}
 }
 
-// checkWeb keeps a policy from ending the header that it is sent in.
+// checkWeb refuses a policy with characters that would end the header in which it is
+// sent.
 func (c *Config) checkWeb(add addProblem) {
 	for _, r := range c.Web.UICSP {
 		if r < ' ' || r > '~' {
@@ -127,7 +127,8 @@ func checkAddr(add addProblem, path, addr string) {
 	}
 }
 
-// checkURL does not repeat the address, since people put keys into addresses.
+// checkURL does not repeat the address in its message, because people put keys into
+// addresses.
 func checkURL(add addProblem, path, address string) {
 	if address == "" {
 		return
@@ -153,9 +154,9 @@ func (c *Config) checkDatabase(add addProblem) {
 	}
 }
 
-// checkPostgresURL refuses an address in which a character of the password
-// ends a part of the URL: what is behind it would be taken for the host or the
-// name of the database, and be shown in the error of the connection that fails.
+// checkPostgresURL refuses an address in which a character of the password ends a part
+// of the URL. The rest of the password would be read as the host or the database's
+// name, and the error of the failed connection would show it.
 func checkPostgresURL(add addProblem, path, address string) {
 	const advice = "write special characters of the user and the password in percent-encoding: %%40 for @, %%2F for /, %%23 for #, %%3F for ?, %%25 for %%"
 	u, err := url.Parse(address)
@@ -180,7 +181,8 @@ func (c *Config) checkAuth(add addProblem) {
 	}
 }
 
-// checkClocks holds times against each other that only work in one order.
+// checkClocks checks times that work only in one order, for example that a heartbeat
+// comes at least twice per lease.
 func (c *Config) checkClocks(add addProblem) {
 	if c.Turns.Heartbeat*2 > c.Turns.Lease {
 		add("turns.heartbeat", "must be at most half of turns.lease (%v), not %v", c.Turns.Lease, c.Turns.Heartbeat)
@@ -210,7 +212,7 @@ func (c *Config) checkProviders(add addProblem) {
 	}
 }
 
-// warnings are about what is allowed but rarely meant.
+// warnings returns notices about settings that are allowed but rarely intended.
 func (c *Config) warnings() []string {
 	var list []string
 	if !c.Postgres() && !c.Jobs.InServe {

@@ -1,21 +1,21 @@
-// Package config is the settings: what there is, with defaults and reasons
-// (config.go), where they are read from (load.go, dotenv.go), what may not be
-// (check.go), how they are printed (print.go), and the secrets that a first start
-// makes (secrets.go). It imports only package secret of ours.
+// Package config has the settings: their defaults and reasons (config.go), where they
+// are read from (load.go, dotenv.go), which values are refused (check.go), how they are
+// printed (print.go), and the secrets that the first start generates (secrets.go). Of
+// this program it imports only package secret.
 package config
 
 import (
 	"path/filepath"
 	"time"
-	_ "time/tzdata" // the image from scratch has no zone files
+	_ "time/tzdata" // the container image, built from scratch, has no zone files
 
 	"github.com/coagent-studio/coagent/app/secret"
 )
 
-// Config is every setting of coagent. A field's tags are the single source
-// of its path in YAML (yaml), its default, its bounds (min, max, oneof), the
-// older environment names that also set it (legacy) and why it exists (doc);
-// its own environment name is COAGENT_ and the path in capitals.
+// Config has every setting of coagent. The tags of a field are the only source of its
+// path in YAML (yaml), its default, its bounds (min, max, oneof), the older environment
+// names that also set it (legacy) and the reason why it exists (doc). The field's own
+// environment name is COAGENT_ and the path in capitals.
 type Config struct {
 	DataDir  string `yaml:"data_dir" default:"coagent-data" doc:"Folder of the SQLite database and of the generated secrets."`
 	Timezone string `yaml:"timezone" legacy:"TIMEZONE" doc:"IANA zone in which schedules and dates are read, such as Asia/Taipei; empty means the machine's, which in a container is UTC."`
@@ -36,7 +36,7 @@ type Config struct {
 	Telemetry Telemetry `yaml:"telemetry" doc:"OpenTelemetry traces."`
 }
 
-// HTTP is the server's addresses and the bounds of one request.
+// HTTP has the server's addresses and the bounds of one request.
 type HTTP struct {
 	Addr            string        `yaml:"addr" default:"127.0.0.1:8000" doc:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
 	PublicURL       string        `yaml:"public_url" doc:"How browsers reach the server, for links it prints; empty derives it from addr."`
@@ -51,7 +51,7 @@ type HTTP struct {
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" default:"20s" min:"1s" max:"10m" doc:"How long a stop may take before what is left is cut off."`
 }
 
-// Web is the single-page client that is served beside the API.
+// Web configures the single-page client that is served beside the API.
 type Web struct {
 	UIDir string `yaml:"ui_dir" doc:"Folder of any built single-page client, served at /; empty serves the built-in page there, which is at /studio otherwise."`
 	UICSP string `yaml:"ui_csp" default:"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self' ws://{host} wss://{host} https://*.spline.design; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'" doc:"Content-Security-Policy of that client; {host} becomes the host that the browser asked for. Its pictures of spline.design are let through."`
@@ -65,7 +65,7 @@ type Database struct {
 	AutoMigrate bool        `yaml:"auto_migrate" default:"false" doc:"Let serve migrate Postgres by itself; SQLite always does."`
 }
 
-// Auth is sign-in, sessions and the keys behind them.
+// Auth configures sign-in, sessions and their keys.
 type Auth struct {
 	SecretKey                secret.Text   `yaml:"secret_key" legacy:"SECRET_KEY" doc:"Signs sessions, 32 characters or more; a new one signs everybody out."`
 	EncryptionKeys           []secret.Text `yaml:"encryption_keys" legacy:"ENCRYPTION_KEY,FERNET_SECRET_KEY" doc:"Fernet keys for stored secrets: the first encrypts, all decrypt, so a new one goes in front."`
@@ -80,7 +80,7 @@ type Auth struct {
 	SigninWindow             time.Duration `yaml:"signin_window" default:"15m" min:"1s" max:"24h" doc:"The time in which failed sign-ins are counted."`
 }
 
-// Limits is what one person may do.
+// Limits bound what one person may do.
 type Limits struct {
 	PostsPerMinute           int           `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
 	PostsBurst               int           `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
@@ -104,7 +104,7 @@ type Limits struct {
 	AnswerWithin             time.Duration `yaml:"answer_within" default:"50s" min:"100ms" max:"55s" doc:"How long such a request waits for the model; browsers and proxies give up after a minute."`
 }
 
-// Quotas is what one person may store.
+// Quotas bound what one person may store.
 type Quotas struct {
 	Organizations int   `yaml:"organizations" default:"20" min:"0" max:"1000000" doc:"Organisations that one person owns."`
 	Projects      int   `yaml:"projects" default:"50" min:"0" max:"1000000" doc:"Projects that one person has made."`
@@ -124,7 +124,7 @@ type Quotas struct {
 	AgentsPerProject       int `yaml:"agents_per_project" default:"500" min:"2" max:"1000000" doc:"Agents of one project, the two that it begins with among them."`
 }
 
-// Jobs is where and how background work runs.
+// Jobs says where and how background work runs.
 type Jobs struct {
 	InServe      bool          `yaml:"in_serve" default:"true" doc:"Let serve work on jobs too; false leaves them to coagent worker (Postgres only)."`
 	TurnWorkers  int           `yaml:"turn_workers" default:"64" min:"1" max:"10000" doc:"Agent turns at once in this process; they mostly wait for a model."`
@@ -150,7 +150,7 @@ type Turns struct {
 	ApprovalWithin time.Duration `yaml:"approval_within" default:"24h" min:"1s" max:"720h" doc:"A tool call that waits for a person counts as refused after so long."`
 }
 
-// Rooms bounds sockets and sets the clocks of presence and events.
+// Rooms bounds sockets and sets the intervals for presence and events.
 type Rooms struct {
 	AIMode            string        `yaml:"ai_mode" default:"teacher_only" oneof:"off,teacher_only,both" doc:"The mode of a room that is made without one: no agents, those of the teachers, or also those that take part."`
 	SocketQueueFrames int           `yaml:"socket_queue_frames" default:"1024" min:"16" max:"1000000" doc:"Frames that wait for one slow socket before it is closed; it resumes without loss."`
@@ -161,7 +161,7 @@ type Rooms struct {
 	EventPoll         time.Duration `yaml:"event_poll" default:"5s" min:"100ms" max:"5m" doc:"Safety net: rooms look for events so often even if no notification came."`
 }
 
-// Retention is how long things are kept, in days.
+// Retention says how long things are kept, in days.
 type Retention struct {
 	EventsDays  int `yaml:"events_days" default:"90" min:"0" max:"36500" doc:"Entries of the event logs, by which sockets resume; what was said stays in the rooms."`
 	AuditDays   int `yaml:"audit_days" default:"730" min:"0" max:"36500" doc:"Lines of the audit log."`
@@ -169,7 +169,7 @@ type Retention struct {
 	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents, how they ended and how many tokens they took; and why each agent spoke or not."`
 }
 
-// LLM is the model providers and the patience with them.
+// LLM has the model providers, and how long to wait for them and retry.
 type LLM struct {
 	Connect    time.Duration       `yaml:"connect" default:"5s" min:"100ms" max:"5m" doc:"Time to reach a provider."`
 	FirstToken time.Duration       `yaml:"first_token" default:"60s" min:"100ms" max:"30m" doc:"Time from the request to the first piece of the answer."`
@@ -181,19 +181,19 @@ type LLM struct {
 	Providers  map[string]Provider `yaml:"providers" doc:"More providers by the name that agents use, for example school: {kind: openai, base_url: http://10.0.0.5:11434/v1, default_model: llama3.1}."`
 }
 
-// OpenAI is the address and the model of the built-in provider openai.
+// OpenAI has the address and the model of the built-in provider openai.
 type OpenAI struct {
 	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means OpenAI's own."`
 	DefaultModel string `yaml:"default_model" default:"gpt-4o" doc:"Model of agents that name none."`
 }
 
-// Gemini is the address and the model of the built-in provider gemini.
+// Gemini has the address and the model of the built-in provider gemini.
 type Gemini struct {
 	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means Google's own."`
 	DefaultModel string `yaml:"default_model" default:"gemini-2.5-flash" doc:"Model of agents that name none."`
 }
 
-// Provider is one more provider, reached under a name of its own.
+// Provider is an additional provider with a name of its own.
 type Provider struct {
 	Kind         string `yaml:"kind" default:"openai" oneof:"openai" doc:"The wire format it speaks."`
 	BaseURL      string `yaml:"base_url" doc:"Address of its API."`
@@ -201,26 +201,25 @@ type Provider struct {
 	Keyless      bool   `yaml:"keyless" doc:"It asks for no key, like a server in the school's own network."`
 }
 
-// External bounds what external agents may be reached at.
+// External says at which addresses external agents may be reached.
 type External struct {
 	AllowPrivate bool `yaml:"allow_private" default:"false" doc:"Call external agents in private networks and on this machine too; without it, public addresses alone."`
 }
 
-// Log is the form of the log.
+// Log configures the format of the log.
 type Log struct {
 	Level  string `yaml:"level" default:"info" oneof:"debug,info,warn,error" doc:"debug, info, warn or error."`
 	Format string `yaml:"format" default:"text" oneof:"text,json" doc:"text for people, json for machines."`
 }
 
-// Telemetry is where traces go.
+// Telemetry says where traces are sent.
 type Telemetry struct {
 	OTLPEndpoint string  `yaml:"otlp_endpoint" doc:"Address of an OTLP/HTTP collector, for example http://localhost:4318; empty turns traces off."`
 	ServiceName  string  `yaml:"service_name" default:"coagent" doc:"Name of this service in traces."`
 	TraceSample  float64 `yaml:"trace_sample" default:"1" min:"0" max:"1" doc:"Share of requests that are traced, from 0 to 1."`
 }
 
-// Default is the configuration with which coagent starts in an empty
-// folder.
+// Default returns the configuration with which coagent starts in an empty folder.
 func Default() *Config {
 	c := new(Config)
 	for _, s := range settingsOf(c) {
@@ -231,14 +230,14 @@ func Default() *Config {
 	return c
 }
 
-// Postgres says whether the rows live in Postgres rather than in SQLite.
+// Postgres says whether the data is in Postgres; otherwise it is in SQLite.
 func (c *Config) Postgres() bool { return c.Database.URL != "" }
 
-// SQLitePath is the file of the SQLite database.
+// SQLitePath returns the path of the SQLite database.
 func (c *Config) SQLitePath() string { return filepath.Join(c.DataDir, "coagent.db") }
 
-// Location is the zone of Timezone, the machine's if that is empty, UTC if it
-// names none (which LoadConfig refuses).
+// Location returns the zone that Timezone names. If Timezone is empty, it is the
+// machine's zone. If Timezone names no zone, which Load refuses, it is UTC.
 func (c *Config) Location() *time.Location {
 	if c.Timezone == "" {
 		return time.Local

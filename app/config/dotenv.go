@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// dotEnv reads .env of dir, or else of its parent.
+// dotEnv reads .env in dir. If there is none, it reads .env in the parent of dir.
 func (l *loader) dotEnv(dir string, environ map[string]string) map[string]rawValue {
 	env := map[string]rawValue{}
 	for _, path := range []string{filepath.Join(dir, ".env"), filepath.Join(dir, "..", ".env")} {
@@ -39,12 +39,13 @@ func (l *loader) dotEnv(dir string, environ map[string]string) map[string]rawVal
 	return env
 }
 
-// parseDotEnv reads a .env file as python-dotenv 1.2 does, which the older
-// server used, so that one file means the same to both. No Go library does:
-// they expand $NAME and escapes in other ways. It differs in one point: a line
-// that python-dotenv skips with a warning is an error here, by its number,
-// since a secret that is silently missing is found too late. environ is what
-// ${NAME} falls back to where the file has not set NAME further up.
+// parseDotEnv reads a .env file as python-dotenv 1.2 does. The older server used that,
+// so one file must mean the same to both. No Go library does this: they expand $NAME
+// and escapes differently.
+//
+// There is one difference. A line that python-dotenv skips with a warning is an error
+// here, with its number, because a missing secret would be noticed too late. environ
+// gives ${NAME} its value when the file has not set NAME above.
 func parseDotEnv(text []byte, environ map[string]string) (map[string]string, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	for i, line := range bytes.Split(text, []byte("\n")) {
@@ -59,7 +60,7 @@ func parseDotEnv(text []byte, environ map[string]string) (map[string]string, err
 		if err != nil || name == "" && r.rest == "" {
 			return values, err
 		}
-		if value == nil { // a bare name takes back what was set further up
+		if value == nil { // a bare name removes the value that was set above
 			delete(values, name)
 			continue
 		}
@@ -67,7 +68,8 @@ func parseDotEnv(text []byte, environ map[string]string) (map[string]string, err
 	}
 }
 
-// dotEnvReader is what is left of a file, and the number of the line it begins in.
+// dotEnvReader holds the rest of a file, and the number of the line in which the rest
+// begins.
 type dotEnvReader struct {
 	rest string
 	line int
@@ -81,7 +83,8 @@ func (r *dotEnvReader) take(n int) string {
 	return taken
 }
 
-// until removes the longest front of which no rune is in stop.
+// until removes the longest beginning without a rune for which stop is true, and
+// returns it.
 func (r *dotEnvReader) until(stop func(rune) bool) string {
 	if i := strings.IndexFunc(r.rest, stop); i >= 0 {
 		return r.take(i)
@@ -89,7 +92,7 @@ func (r *dotEnvReader) until(stop func(rune) bool) string {
 	return r.take(len(r.rest))
 }
 
-// blanks removes spaces within the line, and reports whether there were any.
+// blanks removes blanks within the line, and reports whether there were any.
 func (r *dotEnvReader) blanks() bool {
 	return r.until(func(c rune) bool { return !pythonSpace(c) || c == '\n' }) != ""
 }
@@ -97,12 +100,13 @@ func (r *dotEnvReader) blanks() bool {
 func notSpace(c rune) bool { return !pythonSpace(c) }
 func newline(c rune) bool  { return c == '\n' }
 
-// pythonSpace is str.isspace of Python: Unicode's spaces and four separators.
+// pythonSpace does what str.isspace of Python does: it accepts Unicode's spaces and
+// four separators.
 func pythonSpace(c rune) bool { return unicode.IsSpace(c) || c >= 0x1c && c <= 0x1f }
 
-// binding reads the next NAME=value. The value is nil for a bare name and for
-// a comment; the name is empty, and nothing is left, at the end of the file.
-// Errors name the line and never what stands in it.
+// binding reads the next NAME=value. For a bare name and for a comment the value is
+// nil. At the end of the file the name is empty and nothing is left. Errors give the
+// number of the line and never its content.
 func (r *dotEnvReader) binding() (name string, value *string, err error) {
 	r.until(notSpace)
 	if r.rest == "" {
@@ -119,7 +123,7 @@ func (r *dotEnvReader) binding() (name string, value *string, err error) {
 	r.blanks()
 	if strings.HasPrefix(r.rest, "=") {
 		r.take(1)
-		// Behind a blank, # begins a comment; right behind =, it is the value.
+		// After a blank, # begins a comment. Directly after =, it is part of the value.
 		if r.blanks() && strings.HasPrefix(r.rest, "#") {
 			value = new(string)
 		} else if value, err = r.value(line); err != nil {
@@ -136,7 +140,7 @@ func (r *dotEnvReader) binding() (name string, value *string, err error) {
 	return name, value, nil
 }
 
-// name reads a name, which is empty at a comment.
+// name reads a name. At a comment it returns "".
 func (r *dotEnvReader) name(line int) (string, error) {
 	switch {
 	case strings.HasPrefix(r.rest, "#"):
@@ -157,7 +161,7 @@ func (r *dotEnvReader) name(line int) (string, error) {
 	return name, nil
 }
 
-// Python decodes these escapes and leaves every other backslash as it is.
+// Python decodes these escapes and keeps every other backslash.
 var (
 	escapesInDouble = strings.NewReplacer(`\\`, `\`, `\'`, `'`, `\"`, `"`, `\a`, "\a", `\b`, "\b", `\f`, "\f", `\n`, "\n", `\r`, "\r", `\t`, "\t", `\v`, "\v")
 	escapesInSingle = strings.NewReplacer(`\\`, `\`, `\'`, `'`)
@@ -190,8 +194,8 @@ func (r *dotEnvReader) value(line int) (*string, error) {
 	return &value, nil
 }
 
-// closingQuote is where the quote ends that was opened before text, or -1. A
-// backslash takes the character behind it along.
+// closingQuote returns the position of the quote that closes the one before text, or
+// -1. A quote after a backslash does not close.
 func closingQuote(text string, quote byte) int {
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -206,8 +210,8 @@ func closingQuote(text string, quote byte) int {
 
 var dotEnvVariable = regexp.MustCompile(`\$\{([^}:]*)(?::-([^}]*))?\}`)
 
-// expandDotEnv replaces ${NAME} and ${NAME:-default}, in quotes of both kinds
-// too. What the file has set comes before the environment.
+// expandDotEnv replaces ${NAME} and ${NAME:-default}, also inside both kinds of quotes.
+// Values from the file win over the environment.
 func expandDotEnv(value string, file, environ map[string]string) string {
 	return dotEnvVariable.ReplaceAllStringFunc(value, func(variable string) string {
 		parts := dotEnvVariable.FindStringSubmatch(variable)

@@ -15,7 +15,7 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 )
 
-// setting is one field of Config, or one section of it, with what its tags say.
+// setting is one field or one section of Config, with the content of its tags.
 type setting struct {
 	path    string // "http.addr"
 	env     string // "COAGENT_HTTP_ADDR"
@@ -29,8 +29,8 @@ type setting struct {
 	value   reflect.Value
 }
 
-// settingsOf lists the settings and sections of a pointer to a configuration
-// struct in the order of their declaration, each section before its members.
+// settingsOf lists the settings and sections of config, a pointer to a configuration
+// struct. They are in the order of their declaration, each section before its members.
 func settingsOf(config any) []setting {
 	return appendSettings(nil, "", reflect.ValueOf(config).Elem())
 }
@@ -70,9 +70,8 @@ func (s setting) setDefault() error {
 	return s.set(s.def)
 }
 
-// set decodes raw (text from the environment, or what YAML made of it) into
-// the setting, and leaves it alone on an error. The error never repeats a
-// secret.
+// set decodes raw into the setting. raw is text from the environment, or a value from
+// YAML. On an error the setting is not changed. The error never repeats a secret.
 func (s setting) set(raw any) error {
 	if s.value.Kind() == reflect.Slice {
 		return s.setList(raw)
@@ -110,7 +109,7 @@ func (s setting) setList(raw any) error {
 	return nil
 }
 
-// parseList reads a JSON list of texts, or parts between commas.
+// parseList reads a JSON list of texts, or texts separated by commas.
 func parseList(text string) []string {
 	var list []string
 	if strings.HasPrefix(strings.TrimSpace(text), "[") && json.Unmarshal([]byte(text), &list) == nil {
@@ -202,7 +201,7 @@ func parseBool(text string) (bool, error) {
 	return strconv.ParseBool(strings.ToLower(text))
 }
 
-// check holds a decoded value against the bounds of the tags.
+// check checks a decoded value against the bounds in the tags.
 func (s setting) check(v reflect.Value) error {
 	if len(s.oneof) > 0 {
 		if slices.Contains(s.oneof, v.String()) {
@@ -236,7 +235,7 @@ func compare(a, b reflect.Value) int {
 	return cmp.Compare(a.Int(), b.Int())
 }
 
-// Bytes is a size, written as a number of bytes or as 64KiB, 4MiB, 1GiB.
+// Bytes is a size. It is written as a number of bytes or as 64KiB, 4MiB or 1GiB.
 type Bytes int
 
 var byteUnits = []struct {

@@ -20,24 +20,25 @@ import (
 const (
 	envPrefix     = "COAGENT_"
 	envConfigFile = "COAGENT_CONFIG"
-	// EnvPassword is no setting: commands that set a password read it there.
+	// EnvPassword is not a setting: commands that set a password read the password from
+	// it.
 	EnvPassword     = "COAGENT_PASSWORD"
 	configFile      = "coagent.yaml"
 	providersPrefix = "llm.providers."
 )
 
-// Sources is where LoadConfig looks. From the weakest to the strongest: the
-// defaults, the legacy names, the YAML file, COAGENT_* in .env, COAGENT_* in
-// the environment, flags. An empty environment variable counts as not set.
+// Sources says what Load reads. From the weakest to the strongest: the defaults, the
+// legacy names, the YAML file, COAGENT_* in .env, COAGENT_* in the environment, flags.
+// An empty environment variable counts as not set.
 type Sources struct {
-	File  string            // YAML file; empty means COAGENT_CONFIG, or else coagent.yaml in Dir if there is one
-	Env   []string          // NAME=value, as os.Environ gives it
-	Dir   string            // working folder, for .env (here or else in its parent) and coagent.yaml
+	File  string            // YAML file; when empty: COAGENT_CONFIG, or else coagent.yaml in Dir if there is one
+	Env   []string          // NAME=value, as os.Environ returns it
+	Dir   string            // working folder, for coagent.yaml and .env (there or else in its parent)
 	Flags map[string]string // path -> value
 }
 
-// Error is everything that is wrong with a configuration, each problem
-// with its path and the source that said it, and never with a secret.
+// Error lists everything that is wrong with a configuration. Each problem has its path
+// and its source, and never a secret.
 type Error struct{ Problems []string }
 
 // Error lists the problems, one a line.
@@ -45,7 +46,7 @@ func (e *Error) Error() string {
 	return "the configuration is not valid:\n  " + strings.Join(e.Problems, "\n  ")
 }
 
-// rawValue is what one source says, before it is decoded.
+// rawValue is a value from one source, not decoded yet.
 type rawValue struct {
 	value  any
 	source string
@@ -60,8 +61,7 @@ type loader struct {
 	problems  []string
 }
 
-// Load reads all sources. The notices are for the log; the error is a
-// *ConfigError.
+// Load reads all sources. The returned notices are for the log. The error is an *Error.
 func Load(src Sources) (*Config, []string, error) {
 	l := &loader{
 		config: Default(), known: map[string]setting{},
@@ -108,8 +108,8 @@ func (l *loader) notice(format string, args ...any) {
 	l.notices = append(l.notices, fmt.Sprintf(format, args...))
 }
 
-// put stores what a source says about a path, over what weaker ones said. It
-// reports false if there is no such setting.
+// put stores a source's value for a path, and overwrites the value of a weaker source.
+// It returns false when there is no such setting.
 func (l *loader) put(path string, raw rawValue) bool {
 	if s, ok := l.known[path]; ok {
 		if s.section || s.value.Kind() == reflect.Map {
@@ -126,8 +126,8 @@ func (l *loader) put(path string, raw rawValue) bool {
 	return l.addProvider(name) && l.known[providersPrefix+name+"."+member].path != "" && l.put(path, raw)
 }
 
-// addProvider makes the settings of one more provider known; any name will
-// do here, checkProviders judges it.
+// addProvider adds the settings of one more provider. It accepts any name;
+// checkProviders checks the name later.
 func (l *loader) addProvider(name string) bool {
 	if name == "" || l.providers[name] != nil {
 		return name != ""
@@ -143,7 +143,7 @@ func (l *loader) addProvider(name string) bool {
 	return true
 }
 
-// addLegacy takes the names of the Python server.
+// addLegacy reads the environment names of the older Python server.
 func (l *loader) addLegacy(env map[string]rawValue) {
 	for _, s := range settingsOf(l.config) {
 		var first string
@@ -194,7 +194,7 @@ func (l *loader) addLegacyPostgres(env map[string]rawValue) {
 
 var quotedByYAML = regexp.MustCompile("`[^`]*`")
 
-// addFile takes the YAML file.
+// addFile reads the YAML file.
 func (l *loader) addFile(path string, env map[string]rawValue, dir string) {
 	if path == "" {
 		path, _ = env[envConfigFile].value.(string)
@@ -213,7 +213,7 @@ func (l *loader) addFile(path string, env map[string]rawValue, dir string) {
 	}
 	k := koanf.New(".")
 	if err := k.Load(rawbytes.Provider(text), yaml.Parser()); err != nil {
-		// What stands between the backquotes may be a secret.
+		// The text between the backquotes may be a secret.
 		l.problems = append(l.problems, path+": "+quotedByYAML.ReplaceAllString(err.Error(), "a value"))
 		return
 	}
@@ -221,14 +221,14 @@ func (l *loader) addFile(path string, env map[string]rawValue, dir string) {
 		_, known := l.known[key]
 		switch nested, isMap := value.(map[string]any); {
 		case known && (value == nil || isMap && len(nested) == 0):
-			// A key with nothing behind it, or only comments, says nothing.
+			// A key without a value, or with only comments after it, sets nothing.
 		case !l.put(key, rawValue{value, path}):
 			l.problem(key, path, "is not a setting")
 		}
 	}
 }
 
-// addEnv takes COAGENT_*.
+// addEnv reads COAGENT_*.
 func (l *loader) addEnv(env map[string]rawValue) {
 	paths := map[string]string{}
 	for _, s := range settingsOf(l.config) {
@@ -252,7 +252,7 @@ func (l *loader) addEnv(env map[string]rawValue) {
 	}
 }
 
-// providerPath is the path of COAGENT_LLM_PROVIDERS_<NAME>_<MEMBER>.
+// providerPath returns the path of COAGENT_LLM_PROVIDERS_<NAME>_<MEMBER>.
 func providerPath(env string) string {
 	name, found := strings.CutPrefix(env, envName(providersPrefix))
 	if !found {
@@ -266,7 +266,7 @@ func providerPath(env string) string {
 	return ""
 }
 
-// decode sets the fields from the strongest value of each.
+// decode sets each field from its strongest source.
 func (l *loader) decode() {
 	for path, raw := range l.values {
 		if err := l.known[path].set(raw.value); err != nil {
@@ -281,8 +281,8 @@ func (l *loader) decode() {
 	}
 }
 
-// finish brings what is equivalent to one form, then applies the rules that
-// tags cannot say.
+// finish brings equivalent values to one form, then checks the rules that tags cannot
+// express.
 func (l *loader) finish() {
 	l.config.normalise()
 	l.config.checkAll(func(path, format string, args ...any) {
@@ -291,7 +291,8 @@ func (l *loader) finish() {
 	l.notices = append(l.notices, l.config.warnings()...)
 }
 
-// source is who set the path or, for a member that is missing, its neighbour.
+// source returns the source that set the path. For a missing member it is the source of
+// another member of the same section.
 func (l *loader) source(path string) string {
 	if raw, found := l.values[path]; found {
 		return raw.source

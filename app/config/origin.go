@@ -8,13 +8,13 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// defaultPorts are those that an origin does not name.
+// defaultPorts are the ports that an origin leaves out.
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
-// CanonicalOrigin is the origin of an address in the form in which browsers
-// name it (https://url.spec.whatwg.org/#origin): the scheme and the host in
-// lower case, the host in ASCII and without a dot behind it, no default port.
-// It is "" where the address has none.
+// CanonicalOrigin returns the origin of an address as browsers write it
+// (https://url.spec.whatwg.org/#origin): scheme and host in lower case, the host in
+// ASCII and without a final dot, and no default port. It is "" when the address has no
+// origin.
 func CanonicalOrigin(address string) string {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Scheme == "" || u.Host == "" || u.Opaque != "" {
@@ -36,6 +36,6 @@ func CanonicalOrigin(address string) string {
 	return scheme + "://" + host + ":" + port
 }
 
-// hostToASCII reads host names as browsers do: without the rules for names that
-// can be registered, since people name machines as they like.
+// hostToASCII converts host names as browsers do. It does not apply the rules for names
+// that can be registered, because people name machines as they like.
 var hostToASCII = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.VerifyDNSLength(false))

@@ -19,11 +19,10 @@ const exampleHead = `# Every setting of coagent with its default. Copy what you 
 # Lists are written there with commas. Written by Example in app/config/print.go; a test keeps it so.
 `
 
-// Effective is the configuration as YAML with *** for every secret that is
-// set.
+// Effective returns the configuration as YAML, with *** for every secret that is set.
 func (c *Config) Effective() []byte { return printConfig(c, false) }
 
-// Example is the text of config.example.yaml.
+// Example returns the text of config.example.yaml.
 func Example() []byte {
 	return append([]byte(exampleHead), printConfig(Default(), true)...)
 }
@@ -73,7 +72,7 @@ func printProviders(out *bytes.Buffer, indent string, providers map[string]Provi
 	}
 }
 
-// yamlValue writes a value on one line.
+// yamlValue writes a value as YAML on one line.
 func yamlValue(v reflect.Value) string {
 	value := v.Interface()
 	switch known := value.(type) {
@@ -97,7 +96,7 @@ func yamlValue(v reflect.Value) string {
 	return strings.TrimSpace(string(text))
 }
 
-// shortDuration drops the zeros of 5m0s and 24h0m0s.
+// shortDuration removes the zeros of 5m0s and 24h0m0s.
 func shortDuration(text string) string {
 	if before, found := strings.CutSuffix(text, "m0s"); found {
 		text = before + "m"

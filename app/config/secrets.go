@@ -24,18 +24,17 @@ const secretsHead = `# Made by coagent at its first start. Keep it with the data
 # keys the stored provider keys cannot be read. The first encryption key encrypts, all of them decrypt.
 `
 
-// storedSecrets is the content of data_dir/secrets.yaml; its fields are plain
-// texts, because a Secret would be written as ***.
+// storedSecrets is the content of data_dir/secrets.yaml. Its fields are plain texts,
+// because a secret.Text would be written as ***.
 type storedSecrets struct {
 	SecretKey      string   `yaml:"secret_key"`
 	EncryptionKeys []string `yaml:"encryption_keys"`
 }
 
-// EnsureSecrets completes the secrets that the configuration lacks. On SQLite
-// it makes data_dir and takes them from data_dir/secrets.yaml, which it
-// generates once and never overwrites, however many processes start at the
-// same time. On Postgres, where all nodes have to share them, it fails and
-// says what to set.
+// EnsureSecrets fills in the secrets that the configuration lacks. On SQLite it makes
+// data_dir and reads them from data_dir/secrets.yaml. It generates that file once and
+// never overwrites it, however many processes start at the same time. On Postgres all
+// nodes have to share the secrets, so it fails and says what to set.
 func (c *Config) EnsureSecrets() error {
 	lacking := c.lackingSecrets()
 	if c.Postgres() {
@@ -87,9 +86,9 @@ func makePrivateDir(dir string) error {
 	return os.MkdirAll(dir, 0o700)
 }
 
-// createSecrets leaves a complete secrets file in dir, made by this process
-// or by another one. The lock ends with the process that holds it, so a crash
-// leaves nothing in the way of the next start.
+// createSecrets makes sure that dir has a complete secrets file, made by this process
+// or by another one. The lock ends with the process that holds it. So after a crash
+// nothing blocks the next start.
 func createSecrets(dir string) (err error) {
 	path := filepath.Join(dir, secretsFile)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -133,7 +132,7 @@ func generateSecrets() ([]byte, error) {
 }
 
 func writeSynced(path string, text []byte) error {
-	// A process that was killed here may have left the file behind.
+	// A process that was killed at this point may have left the file.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -147,7 +146,7 @@ func writeSynced(path string, text []byte) error {
 
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
-		return nil // folders cannot be opened for that there
+		return nil // folders cannot be opened for this on that system
 	}
 	d, err := os.Open(dir)
 	if err != nil {
@@ -156,7 +155,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readSecrets takes from the file what the configuration lacks.
+// readSecrets reads from the file the secrets that the configuration lacks.
 func (c *Config) readSecrets(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {

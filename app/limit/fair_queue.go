@@ -7,56 +7,58 @@ import (
 	"sync"
 )
 
-// Asker is who wants a turn.
+// Asker is who asks for a slot.
 type Asker struct {
-	Address string // or the person, if signed in
+	Address string // or the id of the person, if signed in
 	Account string
-	Known   bool // by a session, or by a device that signed in to this account before
-	Late    bool // the address fails so often that its strangers come after all others
+	Known   bool // has a session, or a device that signed in to this account before
+	Late    bool // the address fails so often that its unknown askers come after all others
 }
 
-// Bounds are how many may wait, and what the others are told.
+// Bounds are how many may wait, and the error for those who may not.
 type Bounds struct {
 	PerAddress int
 	AtAll      int
 	Busy       error
 }
 
-// FairQueue gives out turns, a bounded number at a time. Addresses take turns;
-// within an address those who are known come first, then accounts take turns.
-// So a flood waits behind itself. Whoever waits holds nothing, and where too
-// many wait, the last one of the longest line is sent away. Those who come late
-// have their turn too: an address fails that often only by having had turns.
+// FairQueue gives out a bounded number of slots. Addresses get slots in rotation.
+// Within an address, known askers come first, then its accounts get slots in rotation.
+// So a flood waits behind itself.
+//
+// A waiting asker holds no slot. When too many wait, the last asker of the longest line
+// is refused with Busy. Late askers get slots too, after all others: only an address
+// that got many slots can have failed that often.
 type FairQueue struct {
 	Bounds
 	mu      sync.Mutex
 	free    int
 	waiting int
 	lines   map[string]*queueLine
-	order   *list.List // of the lines in which somebody waits, the next one first
+	order   *list.List // the lines in which somebody waits, the next one first
 }
 
-// queueLine is the askers of one address.
+// queueLine has the askers of one address.
 type queueLine struct {
 	at      *list.Element  // nil while nobody waits
 	waiting []*queueWaiter // in the order in which they came
-	served  int            // the round of whoever was served last
+	served  int            // the round of the asker that was served last
 	running int
 }
 
 type queueWaiter struct {
 	Asker
-	round int           // of its account among those of the address
-	ready chan struct{} // closed once it may go on, or has to go
+	round int           // the asker's place in the rotation of the address's accounts
+	ready chan struct{} // closed when the asker got a slot or was refused
 	err   error
 }
 
-// NewFairQueue makes a queue in which so many have their turn at once.
+// NewFairQueue makes a queue with so many slots.
 func NewFairQueue(slots int, bounds Bounds) *FairQueue {
 	return &FairQueue{Bounds: bounds, free: slots, lines: map[string]*queueLine{}, order: list.New()}
 }
 
-// Acquire waits for a turn, no longer than ctx.
+// Acquire waits for a slot until ctx ends. At the deadline of ctx it returns Busy.
 func (q *FairQueue) Acquire(ctx context.Context, who Asker) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -78,7 +80,7 @@ func (q *FairQueue) Acquire(ctx context.Context, who Asker) (release func(), err
 	return func() { q.release(w) }, nil
 }
 
-// enter lines an asker up, and lets it go on at once if a turn is free.
+// enter adds an asker to its line, and gives it a slot at once if one is free.
 func (q *FairQueue) enter(who Asker) *queueWaiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -91,7 +93,7 @@ func (q *FairQueue) enter(who Asker) *queueWaiter {
 	for _, other := range l.waiting {
 		if other.Account == w.Account {
 			w.round = max(w.round, other.round+1)
-			w.Known = w.Known && !other.Known // the second one of a device has no haste
+			w.Known = w.Known && !other.Known // only one waiter of an account comes first for being known
 		}
 	}
 	l.waiting = append(l.waiting, w)
@@ -104,14 +106,14 @@ func (q *FairQueue) enter(who Asker) *queueWaiter {
 	return w
 }
 
-// next gives the free turns to those who wait.
+// next gives the free slots to waiting askers.
 func (q *FairQueue) next() {
 	for q.free > 0 && (q.serve(false) || q.serve(true)) {
 	}
 }
 
-// serve gives one turn to the next line in which somebody waits who comes late
-// or does not, and tells whether there was one.
+// serve gives one slot to the next line that has an asker with Late equal to late. It
+// tells whether there was one.
 func (q *FairQueue) serve(late bool) bool {
 	for e := q.order.Front(); e != nil; e = e.Next() {
 		address, _ := e.Value.(string)
@@ -132,7 +134,7 @@ func (q *FairQueue) serve(late bool) bool {
 	return false
 }
 
-// first is the place of the waiter whose turn it is, -1 for none.
+// first returns the index of the waiter that is served next, -1 for none.
 func (l *queueLine) first(late bool) int {
 	best := -1
 	for i, w := range l.waiting {
@@ -143,7 +145,7 @@ func (l *queueLine) first(late bool) int {
 	return best
 }
 
-// before tells whether w comes before one that came earlier.
+// before tells whether w is served before other, which came earlier.
 func (w *queueWaiter) before(other *queueWaiter) bool {
 	if w.Known != other.Known {
 		return w.Known
@@ -151,8 +153,8 @@ func (w *queueWaiter) before(other *queueWaiter) bool {
 	return w.round < other.round
 }
 
-// bound sends the last one of a line away that has become too long, or of the
-// longest line when too many wait in all.
+// bound refuses the last asker of line l if l has become too long. If too many wait in
+// all lines, it refuses the last asker of the longest line.
 func (q *FairQueue) bound(l *queueLine) {
 	if len(l.waiting) <= q.PerAddress {
 		if q.waiting <= q.AtAll {
@@ -176,7 +178,7 @@ func (q *FairQueue) bound(l *queueLine) {
 	close(w.ready)
 }
 
-// remove takes a waiter out of its line, and forgets a line that is over.
+// remove takes a waiter out of its line, and deletes a line that is no longer used.
 func (q *FairQueue) remove(l *queueLine, i int) {
 	address := l.waiting[i].Address
 	l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
@@ -190,8 +192,8 @@ func (q *FairQueue) remove(l *queueLine, i int) {
 	}
 }
 
-// leave takes a waiter out that has waited for too long; one whose turn came
-// at this moment goes on.
+// leave removes a waiter whose ctx has ended, and returns why. If the waiter got a slot
+// at this moment, it keeps the slot.
 func (q *FairQueue) leave(w *queueWaiter, why error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

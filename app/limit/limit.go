@@ -1,8 +1,7 @@
-// Package limit bounds what each person, address or process does: buckets that
-// fill by the minute, slots for what is open at once, and queues in which the
-// askers take turns. It knows neither people nor the database: who is meant is a
-// key, the clock and the way to shared buckets are handed in. It imports nothing
-// of ours.
+// Package limit bounds what each person, address or process does. It has buckets that
+// fill by the minute, slots for what is open at once, and fair queues. It knows neither
+// people nor the database: the caller passes in a key, the clock and a function for
+// shared buckets. It imports nothing of ours.
 package limit
 
 import (
@@ -15,9 +14,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limiter gives each key its own bucket, in this process. It suffices where a
-// node more or less does not matter, as for typing, which is a hint that may
-// get lost.
+// Limiter gives each key its own bucket, in this process only. It is enough where the
+// number of nodes does not matter, as for typing, which is a hint that may get lost.
 type Limiter struct {
 	every rate.Limit
 	burst int
@@ -25,15 +23,17 @@ type Limiter struct {
 	keys  map[string]*rate.Limiter
 }
 
-// PerMinute makes a limiter of n a minute and burst at once.
+// PerMinute makes a limiter for n a minute, and burst at once.
 func PerMinute(n, burst int) *Limiter {
 	return &Limiter{every: rate.Limit(float64(n) / 60), burst: max(burst, 1), keys: map[string]*rate.Limiter{}}
 }
 
-// MaxLimiters bounds the buckets that are remembered; full ones say nothing.
+// MaxLimiters bounds how many buckets are remembered. A full bucket holds no
+// information and can be forgotten.
 const MaxLimiters = 10_000
 
-// Take spends one token of a key, or says how long until there is one.
+// Take spends one token of a key. If there is none, it returns how long to wait for
+// one.
 func (l *Limiter) Take(key string, now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,14 +57,14 @@ func (l *Limiter) Take(key string, now time.Time) (wait time.Duration, ok bool) 
 	return 0, true
 }
 
-// Slots bound what each key holds open at once, in this process.
+// Slots bound how many things each key holds open at once, in this process.
 type Slots struct {
 	mu   sync.Mutex
 	held map[string]int
 }
 
-// Take gives a key one more place unless it has most of them; whoever got one
-// calls free once.
+// Take gives a key one more slot, unless it has most already. After true the caller
+// calls Free once.
 func (p *Slots) Take(key string, most int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *Slots) Take(key string, most int) bool {
 	return true
 }
 
-// Free gives a slot of a key back.
+// Free returns one slot of a key.
 func (p *Slots) Free(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +87,7 @@ func (p *Slots) Free(key string) {
 	}
 }
 
-// Full tells whether a key has most slots.
+// Full tells whether a key holds most slots.
 func (p *Slots) Full(key string, most int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,49 +96,51 @@ func (p *Slots) Full(key string, most int) bool {
 
 // Shared gives each key one bucket for all nodes.
 //
-// The buckets are rows of the database, and yet hardly a post costs a trip more:
-// a node draws a grant of a quarter of a bucket and spends that from memory. What
-// is granted has left the bucket, so all nodes together let pass what a bucket
-// holds and what flows into it, never more. Measured from a later moment on, it
-// can be more by the grants that they hold then. A grant that is not spent soon
-// is forfeited. A key that was refused is refused from memory until its wait is
-// over, so a flood costs the database nothing. While the database does not
-// answer, each process counts for itself.
+// The buckets are rows in the database, but most requests do not ask it. A node draws a
+// grant of a quarter of a bucket and spends it from memory. The tokens of a grant have
+// left the bucket. So all nodes together allow what the bucket held and what has flowed
+// in since, never more. Counted from a later moment, they may also allow the grants
+// that they hold at that moment.
+//
+// A grant that is not spent within grantLife is forfeited. A key that was refused is
+// refused from memory until its wait is over, so a flood costs the database nothing.
+// While the database does not answer, each process counts for itself.
 type Shared struct {
-	draw  Draw   // nil where this process is alone
-	kind  string // begins the keys in the table
+	draw  Draw   // nil when this process is alone
+	kind  string // the prefix of the keys in the table
 	alone *Limiter
 
 	mu     sync.Mutex
 	grants map[string]*grant
 }
 
-// grant is what a node may let pass of a key without asking.
+// grant is how many tokens of a key a node may spend without asking the database.
 type grant struct {
-	mu      sync.Mutex // held while asking, so that a node holds one grant
+	mu      sync.Mutex // held while asking, so that a node draws one grant at a time
 	left    int
-	until   time.Time // forfeited from then on
-	refused time.Time // nothing is to be had before
+	until   time.Time // from then on the grant is forfeited
+	refused time.Time // until then the bucket is known to be empty
 }
 
 const (
-	grantShare = 4 // of a bucket, as a divisor
+	grantShare = 4 // a grant is burst divided by this
 	grantLife  = 10 * time.Minute
 )
 
-// Draw takes n tokens at most from a key's bucket, of which flow come in each
-// second up to burst. It tells how many it got, and what is left when that is
-// none.
+// Draw takes at most n tokens from a key's bucket. The bucket gains flow tokens a
+// second, up to burst. granted is how many were taken. If it is 0, left is what the
+// bucket holds.
 type Draw func(ctx context.Context, key string, n, burst int, flow float64, now time.Time) (granted int, left float64, err error)
 
-// SharedPerMinute makes a limiter of n a minute for all processes that draw from
-// the same buckets; kind begins the names of its own there. Without draw it
-// counts for this process alone.
+// SharedPerMinute makes a limiter for n a minute, shared by all processes that draw
+// from the same buckets. kind is the prefix of this limiter's keys there. When draw is
+// nil, it counts for this process alone.
 func SharedPerMinute(draw Draw, kind string, n, burst int) *Shared {
 	return &Shared{draw: draw, kind: kind, alone: PerMinute(n, burst), grants: map[string]*grant{}}
 }
 
-// Take spends one of a key, or says how long until there is one.
+// Take spends one token of a key. If there is none, it returns how long to wait for
+// one.
 func (l *Shared) Take(ctx context.Context, key string, now time.Time) (wait time.Duration, ok bool) {
 	if l.draw == nil {
 		return l.alone.Take(key, now)
@@ -167,7 +169,8 @@ func (l *Shared) Take(ctx context.Context, key string, now time.Time) (wait time
 	return 0, true
 }
 
-// grantOf is that of a key; those which say nothing any more make room.
+// grantOf returns the grant of a key. When there are too many, it removes those that
+// hold no information any more.
 func (l *Shared) grantOf(key string, now time.Time) *grant {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,8 +191,8 @@ func (l *Shared) grantOf(key string, now time.Time) *grant {
 	return own
 }
 
-// NetworkOf is what counts as one address: an IPv4 address, or the first 64
-// bits of one of IPv6.
+// NetworkOf returns what counts as one address: an IPv4 address, or the first 64 bits
+// of an IPv6 address.
 func NetworkOf(address string) string {
 	if ip, err := netip.ParseAddr(address); err == nil && ip.Is6() {
 		if network, err := ip.WithZone("").Prefix(64); err == nil {

@@ -1,6 +1,5 @@
-// Package secret keeps what nobody may see by accident: Text shows itself as ***
-// wherever it is printed, and a Keyring encrypts what is stored. It imports
-// nothing of ours.
+// Package secret protects secrets from being shown by accident. Text prints as ***
+// everywhere, and a Keyring encrypts what is stored. It imports nothing of ours.
 package secret
 
 import (
@@ -17,16 +16,16 @@ import (
 
 const masked = "***"
 
-// Text is a text that must not leave the process by accident: every way of
-// printing, encoding or storing it gives *** (an empty one stays empty, so
-// that it shows as missing) and only Reveal gives the text. Package fmt
-// cannot see this on unexported struct fields: do not print such structs.
+// Text is a text that must not leave the process by accident. Every way of printing,
+// encoding or storing it gives ***, and only Reveal returns the text. An empty one
+// stays empty, so that it shows as missing. Package fmt does not call these methods on
+// unexported struct fields: do not print such structs.
 type Text string
 
-// Reveal is the text itself; the caller answers for where it goes.
+// Reveal returns the text itself. The caller is responsible for where it goes.
 func (s Text) Reveal() string { return string(s) }
 
-// String is ***, or empty for an empty secret.
+// String returns ***, or "" for an empty secret.
 func (s Text) String() string {
 	if s == "" {
 		return ""
@@ -34,10 +33,10 @@ func (s Text) String() string {
 	return masked
 }
 
-// GoString is what String is, for the verb %#v.
+// GoString returns what String returns, in quotes, for the verb %#v.
 func (s Text) GoString() string { return `"` + s.String() + `"` }
 
-// Format writes *** whatever the verb, %x and %d included.
+// Format writes *** for every verb, even %x and %d.
 func (s Text) Format(f fmt.State, verb rune) {
 	text := s.String()
 	if verb == 'q' || verb == 'v' && f.Flag('#') {
@@ -46,16 +45,16 @@ func (s Text) Format(f fmt.State, verb rune) {
 	_, _ = io.WriteString(f, text)
 }
 
-// MarshalText gives *** to every encoder of texts.
+// MarshalText returns *** to every encoder of texts.
 func (s Text) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// MarshalJSON gives "***".
+// MarshalJSON returns "***".
 func (s Text) MarshalJSON() ([]byte, error) { return []byte(s.GoString()), nil }
 
-// MarshalYAML gives ***.
+// MarshalYAML returns ***.
 func (s Text) MarshalYAML() (any, error) { return s.String(), nil }
 
-// LogValue gives *** to slog.
+// LogValue returns *** to slog.
 func (s Text) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Value refuses to store a secret in the database unencrypted.
@@ -63,8 +62,8 @@ func (s Text) Value() (driver.Value, error) {
 	return nil, errors.New("a secret must be encrypted before it is stored")
 }
 
-// Mask is what a person may see of a stored secret: its first and last two
-// characters, or nothing of one that has four or fewer.
+// Mask returns what a person may see of a stored secret: its first and last two
+// characters, or nothing of one with four characters or fewer.
 func Mask(s Text) string {
 	runes := []rune(s.Reveal())
 	if len(runes) <= 4 {
@@ -73,20 +72,19 @@ func Mask(s Text) string {
 	return string(runes[:2]) + "******" + string(runes[len(runes)-2:])
 }
 
-// ErrDecrypt says that none of the configured keys made a token, or that it
-// was damaged.
+// ErrDecrypt says that none of the configured keys made a token, or that the token was
+// damaged.
 var ErrDecrypt = errors.New("cannot decrypt: none of the encryption keys fits, or the stored value is damaged")
 
-// MakeFernetKey is a command that makes a key.
+// MakeFernetKey is a shell command that makes a key.
 const MakeFernetKey = "openssl rand -base64 32 | tr +/ -_"
 
-// Keyring encrypts what is stored with Fernet
-// (https://github.com/fernet/spec): its first key encrypts, all of them
-// decrypt, so that a new key is put in front of the old ones.
+// Keyring encrypts what is stored, with Fernet (https://github.com/fernet/spec). Its
+// first key encrypts, and all keys decrypt. So a new key is put before the old ones.
 type Keyring struct{ keys []*fernet.Key }
 
-// NewKeyring takes Fernet keys (32 bytes in base64) and fails if there is
-// none or one is malformed, without repeating it.
+// NewKeyring takes Fernet keys (32 bytes in base64). It fails if there is no key or a
+// key is malformed. The error does not repeat the key.
 func NewKeyring(keys ...Text) (*Keyring, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("there is no encryption key")
@@ -102,8 +100,8 @@ func NewKeyring(keys ...Text) (*Keyring, error) {
 	return ring, nil
 }
 
-// Encrypt gives the Fernet token of a secret; an empty one is refused, since
-// nothing is stored for it.
+// Encrypt returns the Fernet token of a secret. It refuses an empty secret, because
+// nothing is stored for one.
 func (k *Keyring) Encrypt(s Text) (string, error) {
 	if s == "" {
 		return "", errors.New("an empty secret cannot be encrypted")
@@ -115,10 +113,11 @@ func (k *Keyring) Encrypt(s Text) (string, error) {
 	return string(token), nil
 }
 
-// Decrypt gives back what Encrypt took, however old the token is; otherwise
-// it fails with ErrDecrypt.
+// Decrypt returns the secret that Encrypt took, however old the token is. Otherwise it
+// fails with ErrDecrypt.
 func (k *Keyring) Decrypt(token string) (Text, error) {
-	// The library decodes leniently and would ignore what follows a bad character.
+	// The library decodes leniently and would ignore what follows a bad character, so
+	// check strictly first.
 	if _, err := base64.URLEncoding.Strict().DecodeString(token); err != nil {
 		return "", ErrDecrypt
 	}
@@ -131,11 +130,11 @@ func (k *Keyring) Decrypt(token string) (Text, error) {
 
 const canaryText = "coagent canary 1"
 
-// NewCanary gives a token to store at the first start; CheckCanary proves
-// with it at every later start that the keys still fit the database.
+// NewCanary returns a token to store at the first start. At every later start
+// CheckCanary proves with it that the keys still fit the database.
 func (k *Keyring) NewCanary() (string, error) { return k.Encrypt(canaryText) }
 
-// CheckCanary fails, naming the remedy, if no key of the ring made the token.
+// CheckCanary fails if no key of the ring made the token. The error says what to do.
 func (k *Keyring) CheckCanary(token string) error {
 	if text, err := k.Decrypt(token); err != nil || text != canaryText {
 		return errors.New("the encryption key is not the one this database was started with: put that key back into " +

@@ -18,16 +18,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// collector sends spans to an OTLP collector over HTTP, as
-// https://opentelemetry.io/docs/specs/otlp/#otlphttp describes it. The
-// exporter's own client does the same, and brings all of gRPC into the program.
+// collector sends spans to an OTLP collector over HTTP
+// (https://opentelemetry.io/docs/specs/otlp/#otlphttp). The exporter's own client would
+// do the same, but it adds all of gRPC to the program.
 type collector struct {
 	url     string
 	headers map[string]string
 	client  *http.Client
 }
 
-// collectorTimeout bounds one request, collectorPatience all tries of a batch.
+// collectorTimeout bounds one request. collectorPatience bounds all attempts to send
+// one batch.
 const (
 	collectorTimeout  = 10 * time.Second
 	collectorPatience = time.Minute
@@ -41,8 +42,8 @@ func newCollector(at *url.URL) *collector {
 	return &collector{url: at.String(), headers: headers, client: &http.Client{Timeout: collectorTimeout}}
 }
 
-// collectorHeaders reads a list such as "api-key=abc,team=a%20b"; what is no
-// header is left out.
+// collectorHeaders reads a list such as "api-key=abc,team=a%20b". It ignores parts that
+// are not valid headers.
 func collectorHeaders(list string) map[string]string {
 	headers := map[string]string{}
 	for pair := range strings.SplitSeq(list, ",") {
@@ -55,17 +56,17 @@ func collectorHeaders(list string) map[string]string {
 	return headers
 }
 
-// Start has nothing to do: a connection is made when there is something to send.
+// Start does nothing: a connection is made when there is something to send.
 func (c *collector) Start(context.Context) error { return nil }
 
-// Stop gives the idle connections back.
+// Stop closes the idle connections.
 func (c *collector) Stop(context.Context) error {
 	c.client.CloseIdleConnections()
 	return nil
 }
 
-// UploadTraces sends spans, again and again while the collector is only busy
-// or away. TracesData is the request of the protocol under another name.
+// UploadTraces sends spans, and tries again while the collector is busy or not
+// reachable. TracesData is the protocol's request under another name.
 func (c *collector) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
 	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
 	if err != nil {
@@ -76,7 +77,7 @@ func (c *collector) UploadTraces(ctx context.Context, spans []*tracepb.ResourceS
 	return err
 }
 
-// send makes one try. An error that another try would meet again is permanent.
+// send makes one attempt. An error that would happen again is permanent.
 func (c *collector) send(ctx context.Context, body []byte) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
@@ -91,7 +92,7 @@ func (c *collector) send(ctx context.Context, body []byte) error {
 		return err
 	}
 	defer answer.Body.Close()
-	why, _ := io.ReadAll(io.LimitReader(answer.Body, 1024)) // for people; part of it will do
+	why, _ := io.ReadAll(io.LimitReader(answer.Body, 1024)) // for people; a part of it is enough
 	if answer.StatusCode/100 == 2 {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// counters are what happened since the start.
+// counters count what happened since the start.
 type counters struct {
 	providers []string
 
@@ -76,10 +76,11 @@ func (c *counters) modelCall(provider, outcome string, promptTokens, completionT
 	c.tokens.WithLabelValues(provider, "completion").Add(float64(max(completionTokens, 0)))
 }
 
-// other stands for every label value that is not of the program's own.
+// other replaces every label value that is not one of the program's own.
 const other = "other"
 
-// provider is the label of a provider: an agent may name one that is not there.
+// provider returns the label for a provider. An unknown name becomes other, because an
+// agent may name a provider that does not exist.
 func (c *counters) provider(name string) string {
 	if slices.Contains(c.providers, name) {
 		return name
@@ -87,7 +88,8 @@ func (c *counters) provider(name string) string {
 	return other
 }
 
-// knownMethod is a method as a label; clients may send any word.
+// knownMethod returns the label for an HTTP method. An unknown one becomes other,
+// because clients may send any word.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:

@@ -1,20 +1,20 @@
-// Package telemetry tells what the program does: it counts (Prometheus),
-// follows one piece of work across processes (OpenTelemetry), and puts the ids
-// of that work on its log lines.
+// Package telemetry reports what the program does. It counts (Prometheus), follows one
+// piece of work across processes (OpenTelemetry), and adds the ids of that work to its
+// log lines.
 //
-// It is a leaf: it imports the standard library and the two libraries behind
-// it, and nothing of this program. Its methods are named after what happened;
-// each that begins something returns the context to go on with and a function
-// to call, once, when it is over.
+// It is a leaf: it imports the standard library and the libraries of Prometheus and
+// OpenTelemetry, and nothing of this program. Its methods are named after what
+// happened. A method that begins something returns the context to continue with, and a
+// function to call once when it is over.
 //
 // Invariants:
-//   - Nothing is kept in variables of a package, ours or a library's: two
-//     programs in one process (as in tests) do not mix.
-//   - Labels are bounded: route templates, known methods, words of the program
-//     and the names of configured providers; never what a client sent.
+//   - No state is kept in package variables, neither ours nor a library's. So two
+//     programs in one process, as in tests, do not mix.
+//   - Labels are bounded: route templates, known methods, words of the program and the
+//     names of configured providers. A label is never text that a client sent.
 //   - Spans and log lines get ids, never text, names or keys.
-//   - A trace begins here; a client's traceparent is not believed.
-//   - Without an endpoint no span is made. What a trace context from another
-//     process says still goes along with jobs.
-//   - Nothing here fails or delays the work that it tells about.
+//   - A trace begins here. A client's traceparent is ignored.
+//   - Without an endpoint no span is made. A trace context from another process is
+//     still passed on with jobs.
+//   - Nothing here makes the work that it reports fail or wait.
 package telemetry

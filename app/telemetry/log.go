@@ -7,9 +7,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// ids name the work that a context belongs to.
+// ids are the ids of the work that a context belongs to.
 type ids struct {
-	request string // of the HTTP request or socket that began it
+	request string // the id of the HTTP request or socket that began it
 	job     int64
 	turn    string
 }
@@ -21,14 +21,14 @@ func idsOf(ctx context.Context) ids {
 	return i
 }
 
-// WithRequestID makes ctx belong to a request.
+// WithRequestID returns a context that belongs to the request id.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	i := idsOf(ctx)
 	i.request = id
 	return context.WithValue(ctx, idsKey{}, i)
 }
 
-// RequestID is the request that began what ctx belongs to; "" for none.
+// RequestID returns the id of the request that began the work of ctx, "" for none.
 func RequestID(ctx context.Context) string { return idsOf(ctx).request }
 
 func withJob(ctx context.Context, id int64, request string) context.Context {
@@ -41,9 +41,9 @@ func withTurn(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, idsKey{}, i)
 }
 
-// Logger makes a logger that puts the ids of a line's context on it:
-// request_id, job, turn and trace_id, as far as there are any. A logger that
-// does so already stays as it is.
+// Logger returns a logger that adds the ids of the context to each log line:
+// request_id, job, turn and trace_id, where they exist. A logger that does this already
+// is returned unchanged.
 func Logger(log *slog.Logger) *slog.Logger {
 	if _, done := log.Handler().(idHandler); done {
 		return log
@@ -53,7 +53,7 @@ func Logger(log *slog.Logger) *slog.Logger {
 
 type idHandler struct{ slog.Handler }
 
-// Handle writes the line with the ids of ctx.
+// Handle writes the log line with the ids of ctx.
 func (h idHandler) Handle(ctx context.Context, rec slog.Record) error {
 	i := idsOf(ctx)
 	if i.request != "" {

@@ -10,23 +10,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Sockets are a hub's own counts since the start, and what is open now.
+// Sockets are a hub's own counters since the start, and what is open now.
 type Sockets struct {
 	Open, Rooms int
-	Frames      int64 // written
-	Slow, Dead  int64 // connections closed because they were so
+	Frames      int64 // frames written
+	Slow, Dead  int64 // connections closed because they were slow or silent
 	Resyncs     int64
-	SignalsLost int64 // typing, presence and streamed text that other nodes missed
+	SignalsLost int64 // signals (typing, presence, streamed text) that other nodes missed
 }
 
 const (
 	// queryTimeout bounds the one query of a scrape.
 	queryTimeout = 2 * time.Second
-	// scrapesAtOnce keeps a mad scraper from the database.
+	// scrapesAtOnce bounds concurrent scrapes, so that a faulty scraper does not
+	// overload the database.
 	scrapesAtOnce = 2
 )
 
-// Handler serves the counters in Prometheus' text format.
+// Handler serves the counters in the text format of Prometheus.
 func (t *Telemetry) Handler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesAtOnce, Timeout: 3 * queryTimeout})
 }
@@ -51,20 +52,20 @@ func described(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("coagent_"+name, help, labels, nil)
 }
 
-// asked is a collector whose values are asked for at each scrape.
+// asked is a collector that gets its values at each scrape.
 type asked struct {
 	descs   []*prometheus.Desc
 	collect func(func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string))
 }
 
-// Describe names what Collect may give.
+// Describe sends the descriptions of what Collect may send.
 func (a asked) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range a.descs {
 		ch <- d
 	}
 }
 
-// Collect asks.
+// Collect gets the current values and sends them.
 func (a asked) Collect(ch chan<- prometheus.Metric) {
 	a.collect(func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)

@@ -14,21 +14,21 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Options are what a Telemetry is made of.
+// Options are the settings of a Telemetry.
 type Options struct {
 	Endpoint  string   // OTLP over HTTP, for example http://localhost:4318; empty turns traces off
-	Service   string   // its name in traces
-	Instance  string   // this process among those of the service
-	Sample    float64  // share of traces that are kept, 0 to 1
-	Providers []string // the names that may become labels
+	Service   string   // the service's name in traces
+	Instance  string   // identifies this process among those of the service
+	Sample    float64  // the share of traces that are kept, 0 to 1
+	Providers []string // the provider names that may become labels
 	Log       *slog.Logger
 
-	// Sockets and QueueAges are asked at each scrape; either may be nil.
+	// Sockets and QueueAges are called at each scrape. Either may be nil.
 	Sockets   func() Sockets
 	QueueAges func(ctx context.Context) (map[string]time.Duration, error)
 }
 
-// Telemetry is one program's counters and tracer. End it with Close.
+// Telemetry has one program's counters and tracer. End it with Close.
 type Telemetry struct {
 	registry *prometheus.Registry
 	counted  *counters
@@ -38,8 +38,8 @@ type Telemetry struct {
 	close    func(context.Context) error
 }
 
-// New makes a Telemetry; it connects to nothing. It fails for an Endpoint that
-// is no URL.
+// New makes a Telemetry. It connects to nothing. It returns an error when Endpoint is
+// not a URL.
 func New(o Options) (*Telemetry, error) {
 	t := &Telemetry{registry: prometheus.NewRegistry(), counted: newCounters(o.Providers), tracer: noop.Tracer{}, log: o.Log,
 		close: func(context.Context) error { return nil }}
@@ -57,12 +57,12 @@ func New(o Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// closeTimeout is what the last traces may cost a stop: a collector that is
-// away must not hold it up.
+// closeTimeout bounds how long the last traces may delay a stop. A collector that is
+// not reachable must not delay it for longer.
 const closeTimeout = 3 * time.Second
 
-// Close sends the traces that are left; it gives up with ctx, and after three
-// seconds, which is logged and no reason for a stop to fail.
+// Close sends the remaining traces. It gives up when ctx ends or after three seconds.
+// It logs a failure and returns no error, because a stop must not fail for it.
 func (t *Telemetry) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func (t *Telemetry) Close(ctx context.Context) {
 	}
 }
 
-// span begins a span when traces are on.
+// span begins a span if traces are on.
 func (t *Telemetry) span(ctx context.Context, name string, kind trace.SpanKind) (context.Context, trace.Span) {
 	if !t.tracing {
 		return ctx, noop.Span{}
@@ -79,9 +79,9 @@ func (t *Telemetry) span(ctx context.Context, name string, kind trace.SpanKind) 
 	return t.tracer.Start(ctx, name, trace.WithSpanKind(kind))
 }
 
-// Request begins to follow an HTTP request. probe says that it is an
-// orchestrator's, of which there is no end and nothing to follow. The end
-// takes the template of the route and the status.
+// Request begins to follow an HTTP request. probe: the request is a health check of an
+// orchestrator. These come all the time and are not worth following. The returned
+// function takes the route's template and the status.
 func (t *Telemetry) Request(ctx context.Context, method string, probe bool) (context.Context, func(route string, status int)) {
 	started := time.Now()
 	method = knownMethod(method)
@@ -104,8 +104,8 @@ func (t *Telemetry) Request(ctx context.Context, method string, probe bool) (con
 	}
 }
 
-// SocketPost begins to follow a line that came over a socket; the end takes
-// one of the program's own words.
+// SocketPost begins to follow a message that came over a socket. The returned function
+// takes the outcome, one of the program's own words.
 func (t *Telemetry) SocketPost(ctx context.Context, room, user string) (context.Context, func(outcome string)) {
 	ctx, span := t.span(ctx, "socket post", trace.SpanKindServer)
 	return ctx, func(outcome string) {
@@ -118,17 +118,17 @@ func (t *Telemetry) SocketPost(ctx context.Context, room, user string) (context.
 	}
 }
 
-// Job is a background job as it begins.
+// Job is a background job at its beginning.
 type Job struct {
 	ID      int64
 	Kind    string
 	Attempt int
-	Waited  time.Duration     // since it was due
-	Carried map[string]string // what Carry gave where it was added
+	Waited  time.Duration     // the time since it was due
+	Carried map[string]string // what Carry returned where the job was added
 }
 
-// Job begins to follow a job, as a part of what added it; the end takes one of
-// the queue's words.
+// Job begins to follow a job, as a part of the work that added it. The returned
+// function takes the outcome, one of the queue's words.
 func (t *Telemetry) Job(ctx context.Context, j Job) (context.Context, func(outcome string, failed bool)) {
 	started := time.Now()
 	ctx, span := t.span(resume(ctx, j), "job "+j.Kind, trace.SpanKindConsumer)
@@ -156,8 +156,8 @@ func (t *Telemetry) Turn(ctx context.Context, id, room, agent string, attempt in
 	return ctx, func() { span.End() }
 }
 
-// TurnEnded counts how an attempt at a turn ended, and why; both are words of
-// the program. took is the time since the turn was decided.
+// TurnEnded counts how an attempt at a turn ended, and why. outcome and reason are
+// words of the program. took is the time since the turn was decided.
 func (t *Telemetry) TurnEnded(ctx context.Context, outcome, reason string, took time.Duration) {
 	t.counted.turns.WithLabelValues(outcome, reason).Inc()
 	t.counted.turnSeconds.WithLabelValues(outcome).Observe(took.Seconds())
@@ -166,8 +166,8 @@ func (t *Telemetry) TurnEnded(ctx context.Context, outcome, reason string, took 
 	}
 }
 
-// ModelCall begins to follow one call of a model with one key. The end takes a
-// word of the program and the tokens that the provider counted.
+// ModelCall begins to follow one call of a model with one key. The returned function
+// takes the outcome, a word of the program, and the tokens that the provider counted.
 func (t *Telemetry) ModelCall(ctx context.Context, provider string) (context.Context, func(outcome string, promptTokens, completionTokens int)) {
 	started := time.Now()
 	provider = t.counted.provider(provider)
@@ -186,10 +186,10 @@ func (t *Telemetry) ModelCall(ctx context.Context, provider string) (context.Con
 	}
 }
 
-// OutcomeOK is the outcome of a model call that brought a whole answer.
+// OutcomeOK is the outcome of a model call that returned a whole answer.
 const OutcomeOK = "ok"
 
-// MessageStored begins to follow how an agent's line is stored.
+// MessageStored begins to follow the storing of an agent's message.
 func (t *Telemetry) MessageStored(ctx context.Context, id, room string) (context.Context, func(err error)) {
 	ctx, span := t.span(ctx, "message", trace.SpanKindInternal)
 	return ctx, func(err error) {
@@ -204,7 +204,7 @@ func (t *Telemetry) MessageStored(ctx context.Context, id, room string) (context
 	}
 }
 
-// Posted names a person's line on the span that it was posted in.
+// Posted puts the ids of a person's message on the span in which it was posted.
 func (t *Telemetry) Posted(ctx context.Context, id, room string, seq int64) {
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetAttributes(attribute.String("message.id", id), attribute.String("room.id", room), attribute.Int64("message.seq", seq))

@@ -13,16 +13,16 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// newTracerProvider sends sampled spans to o.Endpoint, in batches and in the
-// background. Headers for the collector come from the environment variables of
-// the OpenTelemetry specification (OTEL_EXPORTER_OTLP_HEADERS).
+// newTracerProvider makes a provider that sends sampled spans to o.Endpoint, in batches
+// and in the background. Headers for the collector come from the OpenTelemetry
+// environment variable OTEL_EXPORTER_OTLP_HEADERS.
 func newTracerProvider(o Options) (*sdktrace.TracerProvider, error) {
 	at, err := url.Parse(o.Endpoint)
 	if err != nil {
 		return nil, err
 	}
 	if at.Path == "" || at.Path == "/" {
-		at.Path = "/v1/traces" // as the OTLP specification places it
+		at.Path = "/v1/traces" // the path in the OTLP specification
 	}
 	exporter, err := otlptrace.New(context.Background(), newCollector(at))
 	if err != nil {
@@ -36,16 +36,16 @@ func newTracerProvider(o Options) (*sdktrace.TracerProvider, error) {
 	), nil
 }
 
-// quietExporter logs when the collector fails and when it is back. The SDK
-// would write every failure to standard error by a handler that all programs
-// of a process share.
+// quietExporter logs once when the collector fails, and once when it works again. The
+// SDK would write every failure to standard error, with a handler that all programs in
+// the process share.
 type quietExporter struct {
 	sdktrace.SpanExporter
 	log  *slog.Logger
 	away atomic.Bool
 }
 
-// ExportSpans sends spans; what cannot be sent is lost.
+// ExportSpans sends spans. Spans that cannot be sent are lost.
 func (e *quietExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {
@@ -59,7 +59,7 @@ func (e *quietExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOn
 
 const carriedRequestID = "request_id"
 
-// Carry is what goes along with a job that is added in ctx: the trace context
+// Carry returns what is stored with a job that is added in ctx: the trace context
 // (https://www.w3.org/TR/trace-context/) and the id of the request.
 func (t *Telemetry) Carry(ctx context.Context) map[string]string {
 	carried := propagation.MapCarrier{}
@@ -70,7 +70,7 @@ func (t *Telemetry) Carry(ctx context.Context) map[string]string {
 	return carried
 }
 
-// resume makes a job's context go on where it was added.
+// resume returns a context for a job that continues the work that added the job.
 func resume(ctx context.Context, j Job) context.Context {
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier(j.Carried))
 	return withJob(ctx, j.ID, j.Carried[carriedRequestID])
