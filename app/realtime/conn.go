@@ -8,25 +8,26 @@ import (
 )
 
 const (
-	ownFrames = 256       // frames for one connection alone (acks, errors) that may wait
-	ownBytes  = 256 << 10 // and their bytes
+	ownFrames = 256       // frames for this connection alone (acks, errors) that may wait
+	ownBytes  = 256 << 10 // the bytes of these frames
 
-	batchFrames = 256       // frames in one writev; Go keeps 16 bytes of each with the socket
-	batchBytes  = 512 << 10 // bytes after which a batch takes no further frame
+	batchFrames = 256       // frames in one writev; Go keeps 16 bytes for each frame at the socket
+	batchBytes  = 512 << 10 // bytes after which a batch takes no more frames
 
 	// closeGrace is how long a peer may take to accept a close frame and answer it.
 	closeGrace = 2 * time.Second
 )
 
-// ConnOptions says who is at the other end of a connection and which frames it wants.
+// ConnOptions says who is at the other end of a connection, and which frames it wants.
 type ConnOptions struct {
 	Variant   Variant
-	UserID    string // "" is not shown in presence
+	UserID    string // "" means not shown in presence
 	Name      string // the name that presence shows
 	SessionID string
 }
 
-// Conn is the writing side of one WebSocket; its methods may be called from any goroutine.
+// Conn is the writing side of one WebSocket. Its methods may be called from any
+// goroutine.
 type Conn struct {
 	nc    net.Conn
 	who   ConnOptions
@@ -34,15 +35,15 @@ type Conn struct {
 	done  chan struct{} // closed when closing begins
 	ended chan struct{} // closed when the writer has returned
 
-	urgent atomic.Bool   // something under mu waits for the writer
-	spoke  atomic.Bool   // heard of since the hub's last look
+	urgent atomic.Bool   // something guarded by mu waits for the writer
+	spoke  atomic.Bool   // the peer sent something since the hub's last check
 	writes atomic.Uint64 // odd while a write is under way
 	room   atomic.Pointer[room]
 
 	cur    cursor // guarded by feed.mu
-	index  int    // place in room.conns, guarded by room.mu
-	owed   bool   // has not been shown who is present, guarded by room.mu
-	health health // the hub's ticker alone
+	index  int    // index in room.conns, guarded by room.mu
+	owed   bool   // the peer has not been sent the presence yet, guarded by room.mu
+	health health // used by the hub's ticker only
 
 	mu      sync.Mutex
 	own     [][]byte
@@ -54,8 +55,9 @@ type Conn struct {
 	reason  string
 }
 
-// NewConn starts the writer of nc, which must be the raw TCP connection for one writev per batch; a wrapper
-// with UnsafeConn() net.Conn is unwrapped. The caller must end it with Wait and set no deadlines of its own.
+// NewConn starts the writer of nc. nc must be the raw TCP connection, so that a batch
+// is one writev; a wrapper with UnsafeConn() net.Conn is unwrapped. The caller must end
+// the Conn with Wait and must not set deadlines on nc.
 func NewConn(nc net.Conn, who ConnOptions) *Conn {
 	if who.Variant >= MaxVariants {
 		panic("realtime: no such variant")
@@ -82,7 +84,7 @@ func (c *Conn) SessionID() string { return c.who.SessionID }
 // Variant returns the encoding that the connection wants.
 func (c *Conn) Variant() Variant { return c.who.Variant }
 
-// Room returns the room that the connection is in, or "".
+// Room returns the id of the room that the connection is in, or "".
 func (c *Conn) Room() string {
 	if r := c.room.Load(); r != nil {
 		return r.id
@@ -90,8 +92,9 @@ func (c *Conn) Room() string {
 	return ""
 }
 
-// Send queues one JSON text for this connection alone; false means that it is closing, or was so far behind
-// that it is now (4008).
+// Send queues one JSON text for this connection alone. It returns false when the
+// connection is closing. It also returns false when too much waits already; it then
+// closes the connection (4008).
 func (c *Conn) Send(text []byte) bool {
 	frame := TextFrame(text)
 	c.mu.Lock()
@@ -111,7 +114,7 @@ func (c *Conn) Send(text []byte) bool {
 	return true
 }
 
-// greet queues the first texts of the connection, which may be longer than all that Send takes.
+// greet queues the first texts of the connection. They may be longer than Send allows.
 func (c *Conn) greet(texts [][]byte) {
 	if len(texts) == 0 {
 		return
@@ -124,7 +127,8 @@ func (c *Conn) greet(texts [][]byte) {
 	c.interrupt()
 }
 
-// Pong queues the answer to a ping; of several that wait only the newest is sent (RFC 6455 section 5.5.3).
+// Pong queues the answer to a ping. When several wait, only the newest is sent (RFC
+// 6455 section 5.5.3).
 func (c *Conn) Pong(data []byte) {
 	frame := controlFrame(opPong, data)
 	c.mu.Lock()
@@ -141,14 +145,16 @@ func (c *Conn) Ping() {
 	c.interrupt()
 }
 
-// Alive notes that the peer was heard of; the reader calls it for every frame, pongs too.
+// Alive notes that the peer sent something. The reader calls it for every frame,
+// including pongs.
 func (c *Conn) Alive() {
 	if !c.spoke.Load() {
 		c.spoke.Store(true)
 	}
 }
 
-// Close sends what waits for this connection alone and a close frame, and then shuts it; the first call wins.
+// Close sends what waits for this connection alone, then a close frame, and then closes
+// the connection. Only the first call counts.
 func (c *Conn) Close(code int, reason string) {
 	c.mu.Lock()
 	if c.closing {
@@ -161,14 +167,15 @@ func (c *Conn) Close(code int, reason string) {
 	c.interrupt()
 }
 
-// Done is closed when closing begins: from then on nothing that the peer says may be acted upon.
+// Done is closed when closing begins. From then on nothing that the peer sends may be
+// acted upon.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Wait closes the connection if nobody has, and returns when the writer has ended and will never touch the
-// socket again, after closeGrace at most.
+// Wait closes the connection if nobody has done so. It returns when the writer has
+// ended and will not use the socket again, after closeGrace at most.
 func (c *Conn) Wait() {
 	c.Close(CloseNormal, "")
-	// A failure means that the socket is closed, which ends the writer as well.
+	// An error means that the socket is closed, which ends the writer as well.
 	_ = c.nc.SetWriteDeadline(time.Now().Add(closeGrace))
 	<-c.ended
 }
@@ -179,7 +186,7 @@ func (c *Conn) tooSlow() bool {
 	return c.code == CloseTooSlow
 }
 
-// cut ends the connection without a word.
+// cut ends the connection without a close frame.
 func (c *Conn) cut() { _ = c.nc.Close() }
 
 func (c *Conn) poke() {
@@ -194,7 +201,8 @@ func (c *Conn) interrupt() {
 	c.poke()
 }
 
-// run is the writer. A token in wake is taken before collecting, so what is queued later leaves another one.
+// run is the writer. It takes the token from wake before it collects, so anything
+// queued later leaves a new token.
 func (c *Conn) run() {
 	defer close(c.ended)
 	for {
@@ -219,7 +227,7 @@ func (c *Conn) run() {
 	}
 }
 
-// collect fills b; it reports whether b ends with the close frame.
+// collect fills b. It reports whether b ends with the close frame.
 func (c *Conn) collect(b *batch) (last bool) {
 	if c.urgent.Swap(false) && c.collectOwn(b) {
 		return true
@@ -272,8 +280,9 @@ func (c *Conn) write(b *batch) (err error) {
 	return err
 }
 
-// finish makes the reader return: at once after a failed write, else when the peer answers the close frame.
-// Closing the socket right behind that frame could reset the connection before the peer has read it.
+// finish makes the reader return: at once after a failed write, otherwise when the peer
+// answers the close frame. Closing the socket directly after that frame could reset the
+// connection before the peer has read the frame.
 func (c *Conn) finish(err error) {
 	if err != nil {
 		c.Close(abnormal, "")
@@ -290,13 +299,14 @@ var (
 	batches   = sync.Pool{New: func() any { return &batch{frames: make([][]byte, 0, batchFrames)} }}
 )
 
-// batch is what one write takes; pooled, so that an idle connection holds none.
+// batch is the data of one write. Batches are pooled, so that an idle connection holds
+// none.
 type batch struct {
 	frames [][]byte
 	left   net.Buffers
 	bytes  int
 
-	replayed bool // it ends with the frames of a page of history, or of more
+	replayed bool // it holds frames from pages of history
 }
 
 func (b *batch) add(frame []byte) {

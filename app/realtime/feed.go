@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// feed is a room's shared queue: a window of entries that every connection walks at its own pace.
-// Positions count all entries ever appended; seqs count the durable ones.
+// feed is a room's shared queue: a window of entries that every connection reads at its
+// own pace. Positions count all entries ever appended. Seqs count only events, which
+// are in the log.
 type feed struct {
 	maxFrames, maxBytes int
 	now                 func() time.Time
@@ -21,46 +22,47 @@ type feed struct {
 	last    int64 // the newest seq
 	bytes   int
 
-	// Rounds count the pump's reads up to the head. A cursor beyond last is believed or not once a read that
-	// began after it was heard of has ended.
+	// Rounds count the pump's reads up to the newest event. When a cursor is beyond
+	// last, a read decides whether its seq exists. Only a read that began after the
+	// cursor came counts.
 	started, finished int64
-	checked           int64 // the newest round that a cursor waits for to be over; -1 if none
+	checked           int64 // the newest round whose end a cursor waits for; -1 if none
 
 	history *history
 	pages   []*page
-	epoch   int64             // counts the events that rewrote older ones; pages of an earlier epoch are void
-	waiting map[int64][]*Conn // by the first seq of a page that is being read
+	epoch   int64             // counts the events that rewrote older ones; pages of an earlier epoch are invalid
+	waiting map[int64][]*Conn // those who wait for a page that is being read, by its first seq
 }
 
 // cursor is a connection's place in a feed.
 type cursor struct {
 	next     int64 // the seq it needs next
-	pos      int64 // its position; outside the window it is found again by next
+	pos      int64 // its position; outside the window it is computed again from next
 	since    int64 // signals before this position are older than its join
-	checking bool  // next is beyond the feed, and round must be over to tell
+	checking bool  // next is beyond the feed; the end of round decides whether it exists
 	round    int64
-	page     *page   // the history that it replays
-	written  []*page // ... and that of the batch under way
+	page     *page   // the page of history that it replays
+	written  []*page // the pages whose frames are in the batch being written
 	gone     bool    // it has left the room
-	waiting  bool    // it asked for a page that has not come
+	waiting  bool    // it asked for a page that has not come yet
 	asked    int64   // the seq that it asked for
 }
 
-// entry is one event or signal, encoded once for each variant that wants it.
+// entry is one event or signal. It is encoded once for each variant that wants it.
 type entry struct {
 	seq      int64 // 0 for a signal
-	upto     int64 // the newest seq at this place
+	upto     int64 // the newest seq up to and including this entry
 	at       time.Time
 	size     int
 	actor    string
-	from     *Conn // of a signal: the one that does not get it
-	rewrites bool  // older entries do not say any more what the log says
+	from     *Conn // of a signal: its sender, which does not get it back
+	rewrites bool  // it changed older events, so older entries are out of date
 	encode   func(Variant) ([]byte, time.Duration)
 	frames   [MaxVariants]*frame
 }
 
 type frame struct {
-	bytes []byte        // nil: not for this variant
+	bytes []byte        // nil: this variant does not get it
 	hold  time.Duration // how long the actor's own connections wait for it
 }
 
@@ -77,7 +79,7 @@ func (e *entry) frame(v Variant) *frame {
 	return f
 }
 
-// grow appends the events that are new and reports whether there were any.
+// grow appends the new events and reports whether there were any.
 func (f *feed) grow(entries []*entry) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +91,8 @@ func (f *feed) grow(entries []*entry) bool {
 		if e.seq > f.last+1 {
 			f.drop(len(f.entries))
 			f.first = e.seq
-			// A position that nobody can hold: even those who were up to date must look for what the hole took.
+			// Skip a position that no connection can have. So even connections that
+			// were up to date check in the database what the hole removed.
 			f.base++
 		}
 		f.advance(e)
@@ -97,7 +100,8 @@ func (f *feed) grow(entries []*entry) bool {
 	return f.last > before
 }
 
-// extend appends e if it is the very next event; if not, false says that the database must be read.
+// extend appends e if it is the next event. It returns false when events before e are
+// missing, so that the database must be read.
 func (f *feed) extend(e *entry) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,8 +112,8 @@ func (f *feed) extend(e *entry) bool {
 	return true
 }
 
-// advance appends the next event. One that rewrote older ones empties the
-// window first: who has not got those yet reads them from the database.
+// advance appends the next event. An event that rewrote older ones empties the window
+// first. Connections that have not got the older ones read them from the database.
 func (f *feed) advance(e *entry) {
 	if e.rewrites {
 		f.drop(len(f.entries))
@@ -120,7 +124,7 @@ func (f *feed) advance(e *entry) {
 	f.append(e)
 }
 
-// signal appends something that is not in the log.
+// signal appends an entry that is not in the log.
 func (f *feed) signal(e *entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,7 +143,7 @@ func (f *feed) append(e *entry) {
 	f.drop(n)
 }
 
-// empty drops the window and the history that is shared.
+// empty drops the window and the shared pages of history.
 func (f *feed) empty() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -161,7 +165,8 @@ func (f *feed) drop(n int) {
 	}
 }
 
-// forget drops what is older than before, so that a room gone quiet holds no memory; positions are found again.
+// forget drops entries and pages older than before, so that a quiet room uses no
+// memory. Cursors compute their positions again.
 func (f *feed) forget(before time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -179,7 +184,8 @@ func (f *feed) newest() int64 {
 	return f.last
 }
 
-// beginRound and endRound frame the pump's reads; endRound reports whether a cursor waited for it.
+// beginRound and endRound enclose each read of the pump. endRound reports whether a
+// cursor waited for it.
 func (f *feed) beginRound() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -197,8 +203,9 @@ func (f *feed) endRound() bool {
 	return awaited
 }
 
-// start points c at the event after after; it is how a connection joins and how it resumes.
-// True says that the cursor is beyond the feed, so the database must be read to believe it.
+// start sets c to the event after the seq after. A connection joins and resumes with
+// it. true means that the cursor is beyond the feed, so the database must be read to
+// check it.
 func (f *feed) start(c *Conn, after int64, joins bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -225,7 +232,8 @@ func (f *feed) overtaken(c *Conn) bool {
 	return c.cur.pos >= 0 && c.cur.pos < f.base
 }
 
-// take moves what c wants next into b. A positive wait says when to look again, without a wake.
+// take moves the next frames for c into b. If wait is positive, call it again after
+// wait, even without a wake.
 func (f *feed) take(c *Conn, b *batch) (wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -286,13 +294,14 @@ func (f *feed) follow(c *Conn, b *batch) (wait time.Duration) {
 	return 0
 }
 
-// place finds the position from which nothing that cur still wants is missed.
+// place returns the first position with anything that cur still wants.
 func (f *feed) place(cur *cursor) int64 {
 	i := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].upto >= cur.next })
 	return max(f.base, min(f.base+int64(i), cur.since))
 }
 
-// lost tells c that what it asked for is not kept, and goes on from the newest event.
+// lost tells c that the events that it asked for are not kept, and continues from the
+// newest event.
 func (f *feed) lost(c *Conn, b *batch) {
 	if text := f.resync(f.last, c.who.Variant); text != nil {
 		b.add(TextFrame(text))

@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Close codes that a server of this package sends (RFC 6455 section 7.4; 4000-4999 are ours).
+// Close codes that a server of this package sends (RFC 6455 section 7.4; the codes
+// 4000-4999 are our own).
 const (
 	CloseNormal       = 1000 // the peer left first
 	CloseGoingAway    = 1001 // the server stops
@@ -13,7 +14,7 @@ const (
 	CloseTooLarge     = 1009 // a frame was beyond the size limit
 	CloseSessionEnded = 4001 // the session ended or was revoked
 	CloseNotMember    = 4003 // no longer a member of the room
-	CloseTooSlow      = 4008 // fell behind or fell silent; come back with a cursor
+	CloseTooSlow      = 4008 // was too slow or silent; it may reconnect with a cursor
 )
 
 const (
@@ -54,7 +55,8 @@ func controlFrame(op byte, payload []byte) []byte {
 	return frameOf(op, payload)
 }
 
-// closeFrame cuts the reason at a rune, and leaves out the codes that must not appear on the wire (section 7.4.1).
+// closeFrame makes a close frame. It cuts a long reason between two runes, and leaves
+// out codes that must not be sent (section 7.4.1).
 func closeFrame(code int, reason string) []byte {
 	if code == noStatus || code == abnormal || code <= 0 {
 		return frameOf(opClose, nil)

@@ -5,24 +5,26 @@ import (
 	"time"
 )
 
-// historyWait is when a connection looks again for room in the history.
+// historyWait is how long a connection waits before it checks again for room in the
+// history.
 const historyWait = 250 * time.Millisecond
 
-// history counts the bytes of the pages that connections replay, of each person and of all. Who does not find room
-// waits: those who read make some, and those who do not are closed as too slow. A nil history has no bounds.
+// history counts the bytes of the pages that connections replay, in total and for each
+// person. When there is no room, a connection waits. Connections that read free memory,
+// and those that do not are closed as too slow. A nil history has no bounds.
 type history struct {
 	most, mostOf int64
 
 	mu   sync.Mutex
-	used int64            // by pages, each once however many share it
-	of   map[string]int64 // by the pages that each person's connections hold
+	used int64            // bytes of all pages; a shared page counts once
+	of   map[string]int64 // bytes of the pages that each person's connections hold
 }
 
 func newHistory(most, mostOf int64) *history {
 	return &history{most: max(most, mostOf), mostOf: mostOf, of: map[string]int64{}}
 }
 
-// full tells whether there is no room for one more page of a person.
+// full tells whether a person's connections may not hold one more page.
 func (h *history) full(user string) bool {
 	if h == nil {
 		return false
@@ -32,7 +34,8 @@ func (h *history) full(user string) bool {
 	return h.used >= h.most || user != "" && h.of[user] >= h.mostOf
 }
 
-// crowded tells whether pages should not be kept for those who may come.
+// crowded tells whether so much memory is used that no pages should be kept for later
+// connections.
 func (h *history) crowded() bool {
 	if h == nil {
 		return false
@@ -62,8 +65,9 @@ func (h *history) charge(user string, n int64) {
 	}
 }
 
-// hold makes p the page that c replays, nil for none. The frames of the one before may be in the batch that is
-// being filled or written: c has it until settle.
+// hold makes p the page that c replays, nil for none. The frames of the previous page
+// may be in the batch that is being filled or written, so c keeps that page until
+// settle.
 func (f *feed) hold(c *Conn, p *page) {
 	cur := &c.cur
 	if p == cur.page {
@@ -79,7 +83,7 @@ func (f *feed) hold(c *Conn, p *page) {
 	f.history.charge(c.who.UserID, p.bytes())
 }
 
-// settle lets go of the pages whose frames c has written.
+// settle releases the pages whose frames c has written.
 func (f *feed) settle(c *Conn) {
 	for _, p := range c.cur.written {
 		f.history.charge(c.who.UserID, -p.bytes())
@@ -88,14 +92,14 @@ func (f *feed) settle(c *Conn) {
 	c.cur.written = nil
 }
 
-// settled is settle by the writer, which has nothing under way.
+// settled is settle for the writer, when no write is under way.
 func (f *feed) settled(c *Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.settle(c)
 }
 
-// leave lets go of all that c has, and serves it no more.
+// leave releases all pages of c and serves it no more.
 func (f *feed) leave(c *Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -104,7 +108,7 @@ func (f *feed) leave(c *Conn) {
 	c.cur.gone = true
 }
 
-// use counts those who have a page; it takes memory from the first to the last of them.
+// use counts the users of a page. The page counts as memory while it has at least one.
 func (f *feed) use(p *page, n int) {
 	before := p.users
 	p.users += n
@@ -116,7 +120,7 @@ func (f *feed) use(p *page, n int) {
 	}
 }
 
-// share replaces the pages that the feed keeps for those who come.
+// share replaces the pages that the feed keeps for later connections.
 func (f *feed) share(pages []*page) {
 	for _, p := range pages {
 		f.use(p, 1)

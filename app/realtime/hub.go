@@ -11,8 +11,8 @@ import (
 // MaxVariants bounds Variant.
 const MaxVariants = 8
 
-// Variant is which encoding a connection wants, below MaxVariants; the caller gives the numbers their meaning
-// (plain or v2 protocol, member or staff).
+// Variant is the encoding that a connection wants, less than MaxVariants. The caller
+// decides what the numbers mean (plain or v2 protocol, member or staff).
 type Variant uint8
 
 // Event is a row of a room's log.
@@ -24,50 +24,54 @@ type Event struct {
 	Actor string // the person who caused it, for Encoders.Hold; may be ""
 	Body  []byte // JSON
 	At    time.Time
-	// Rewrites says that the commit of this event has changed the bodies of
-	// earlier ones: what is kept of those in memory must not be shown any more.
+	// Rewrites: the commit of this event changed the bodies of earlier events. Copies
+	// of those in memory must not be shown any more.
 	Rewrites bool
 }
 
-// Encoders make the JSON text of frames; each is called once per frame and variant.
-// A nil result means that this variant does not get the frame, a nil func that nobody does.
-// They run under a lock: they must be quick, and must not call the hub.
+// Encoders make the JSON text of frames. Each is called once per frame and variant.
+// With a nil result this variant does not get the frame; with a nil func nobody gets
+// it. They run under a lock: they must be quick, and must not call the hub.
 type Encoders struct {
 	Event    func(Event, Variant) []byte
 	Signal   func(room string, s Signal, v Variant) []byte
 	Delta    func(room string, d Delta, v Variant) []byte
 	Presence func(room string, members []Member, v Variant) []byte
 	Resync   func(room string, head int64, v Variant) []byte
-	// Hold says how long the connections of an event's Actor wait for it, and for what follows it.
+	// Hold returns how long the connections of an event's Actor wait for the event, and
+	// for everything after it.
 	Hold func(Event, Variant) time.Duration
 }
 
-// Config is what a Hub needs; zero values take the default in brackets.
+// Config has the settings of a Hub. A zero value means the default in brackets.
 type Config struct {
-	Node string // unique per process; needed if Send is set
+	Node string // unique per process; required if Send is set
 
 	// Read returns up to limit events of a room with seq > after, ascending.
 	Read func(ctx context.Context, room string, after int64, limit int) ([]Event, error)
-	// Heads returns the newest seq of each room, for the poll; nil polls by Read, room by room.
+	// Heads returns the newest seq of each room, for the poll. When it is nil, the poll
+	// calls Read for each room.
 	Heads func(ctx context.Context, rooms []string) (map[string]int64, error)
-	// Send publishes a payload of at most MaxPayload bytes to the other nodes; nil if there are none.
+	// Send publishes a payload of at most MaxPayload bytes to the other nodes. It is
+	// nil if there are none.
 	Send func(ctx context.Context, payload []byte) error
 
-	// Heard is told of every signal of another node, whoever is in its room; it must not block.
+	// Heard is called for every signal of another node, whether or not anybody here is
+	// in its room. It must not block.
 	Heard func(room string, s Signal)
 
 	Encode Encoders
 
-	QueueFrames    int           // how many frames a connection may be behind while a write is stuck [1024]
-	QueueBytes     int           // and how many bytes, about [1 MiB]
-	HistoryBytes   int64         // of history on its way to all connections that are behind, about [64 MiB]
-	HistoryOf      int64         // and to those of one person [8 MiB]
+	QueueFrames    int           // frames that a connection may be behind while a write is stuck [1024]
+	QueueBytes     int           // bytes that it may be behind, approximately [1 MiB]
+	HistoryBytes   int64         // of history that all connections replay, approximately [64 MiB]
+	HistoryOf      int64         // of history that one person's connections replay [8 MiB]
 	Ping           time.Duration // between pings [10 s]
-	DeadAfter      time.Duration // of silence; detection takes up to 1 s more [18 s]
+	DeadAfter      time.Duration // of silence; detected up to 1 s later [18 s]
 	WriteTimeout   time.Duration // of one write to a connection [10 s]
-	PresenceExpiry time.Duration // of a node that is not heard of [30 s]
-	PresenceWindow time.Duration // changes of presence are told together [250 ms, plus 2 ms per member up to 2 s]
-	Poll           time.Duration // between looks for missed wake-ups [15 s]
+	PresenceExpiry time.Duration // after the last message of a node [30 s]
+	PresenceWindow time.Duration // changes of presence are sent together [250 ms, plus 2 ms per member up to 2 s]
+	Poll           time.Duration // between checks for missed wake-ups [15 s]
 
 	Log *slog.Logger
 	Now func() time.Time
@@ -100,20 +104,21 @@ func setDefault[T comparable](v *T, to T) {
 	}
 }
 
-// JoinOptions say from where a connection reads a room.
+// JoinOptions say from which event a connection reads a room.
 type JoinOptions struct {
-	After int64 // the last seq that the peer has; negative: it begins at Head
+	After int64 // the last seq that the peer has; if negative, it begins at Head
 	Head  int64 // the room's newest seq when the peer was let in
-	// Greet makes the JSON texts that go to this connection first, of the answers under way; the deltas that
-	// follow begin where those end. It runs under a lock: it must be quick, and must not call the hub.
+	// Greet makes the JSON texts that this connection gets first, from the answers
+	// under way. The deltas that follow continue these texts. It runs under a lock: it
+	// must be quick, and must not call the hub.
 	Greet func([]Turn) [][]byte
 }
 
-// Stats are counts since the start, and what is open now.
+// Stats are counters since the start, and the numbers of what is open now.
 type Stats struct {
 	Conns, Rooms             int
-	Frames                   int64 // written to sockets
-	Slow, Dead               int64 // connections closed because they were so
+	Frames                   int64 // frames written to sockets
+	Slow, Dead               int64 // connections closed because they were slow or silent
 	Resyncs                  int64
 	SignalsSent, SignalsLost int64 // signals to other nodes
 }
@@ -125,17 +130,17 @@ type Hub struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	pumps, fetches chan struct{} // bound the reads at a time
+	pumps, fetches chan struct{} // bound the concurrent reads
 	out            *outbox       // nil without Send
 	live           *live
 	history        *history
-	polls          atomic.Int32 // polls asked for and not over
+	polls          atomic.Int32 // polls that were asked for and have not ended
 	stats          struct {
 		frames, slow, dead, resyncs atomic.Int64
 	}
 
 	dirtyMu sync.Mutex
-	dirty   map[*room]struct{} // rooms whose presence is to be told
+	dirty   map[*room]struct{} // rooms whose presence has changes to send
 
 	spawnMu sync.Mutex
 	ended   bool
@@ -146,7 +151,7 @@ type Hub struct {
 	conns  map[*Conn]struct{}
 }
 
-// NewHub starts a hub; it must be ended with Close.
+// NewHub starts a hub. End it with Close.
 func NewHub(cfg Config) *Hub {
 	h := &Hub{
 		cfg:     cfg.withDefaults(),
@@ -167,7 +172,8 @@ func NewHub(cfg Config) *Hub {
 	return h
 }
 
-// Join puts c into room; from then on it gets the room's frames. A connection is in one room, once.
+// Join puts c into room. From then on c gets the room's frames. A connection may join
+// only one room, and only once.
 func (h *Hub) Join(roomID string, c *Conn, o JoinOptions) {
 	r, behind := h.enter(roomID, c, o)
 	if r == nil {
@@ -181,7 +187,8 @@ func (h *Hub) Join(roomID string, c *Conn, o JoinOptions) {
 	c.poke()
 }
 
-// enter takes c into a room; behind says that the room's log must be read for it. A hub that is closed has no rooms.
+// enter adds c to a room. behind says that the room's log must be read for it. A closed
+// hub has no rooms.
 func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *room, behind bool) {
 	s := h.live.shard(roomID)
 	s.mu.Lock()
@@ -210,7 +217,7 @@ func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *room, behind boo
 	return r, behind
 }
 
-// Leave takes c out of its room; it may be called again.
+// Leave removes c from its room. It may be called more than once.
 func (h *Hub) Leave(c *Conn) {
 	h.mu.Lock()
 	r := c.room.Load()
@@ -234,7 +241,8 @@ func (h *Hub) Leave(c *Conn) {
 	h.presenceChanged(r)
 }
 
-// Resume starts c's stream again behind the event after; the peer may ask for it at any time.
+// Resume restarts c's stream after the event with seq after. The peer may ask for it at
+// any time.
 func (h *Hub) Resume(c *Conn, after int64) {
 	r := c.room.Load()
 	if r == nil {
@@ -246,7 +254,8 @@ func (h *Hub) Resume(c *Conn, after int64) {
 	c.poke()
 }
 
-// Publish hands over an event that was committed just now; it saves a read if it is the room's next.
+// Publish passes on an event that was committed just now. If it is the room's next
+// event, this saves a read.
 func (h *Hub) Publish(e Event) {
 	if r := h.room(e.Room); r != nil {
 		if r.feed.extend(h.eventEntry(e)) {
@@ -257,17 +266,18 @@ func (h *Hub) Publish(e Event) {
 	}
 }
 
-// Wake says that room has rows up to seq, or newer rows if seq is 0.
+// Wake says that room has events up to seq, or newer events if seq is 0.
 func (h *Hub) Wake(roomID string, seq int64) {
 	if r := h.room(roomID); r != nil && (seq <= 0 || seq > r.feed.newest()) {
 		r.poke()
 	}
 }
 
-// WakeAll says that wake-ups may have been missed.
+// WakeAll says that wake-ups may have been missed, and starts a poll.
 func (h *Hub) WakeAll() { h.poll() }
 
-// Close closes every connection with 1001, cuts those that are not closed when ctx ends, and ends the hub.
+// Close closes every connection with 1001, cuts those that are still open when ctx
+// ends, and ends the hub.
 func (h *Hub) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
@@ -296,7 +306,7 @@ func (h *Hub) Close(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// spawn runs f in a goroutine that Close waits for; after Close it does nothing.
+// spawn runs f in a goroutine that Close waits for. After Close it does nothing.
 func (h *Hub) spawn(f func()) {
 	h.spawnMu.Lock()
 	defer h.spawnMu.Unlock()
@@ -305,7 +315,7 @@ func (h *Hub) spawn(f func()) {
 	}
 }
 
-// Conns returns the connections that match; nil matches all.
+// Conns returns the connections for which match is true. A nil match returns all.
 func (h *Hub) Conns(match func(*Conn) bool) []*Conn {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

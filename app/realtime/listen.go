@@ -11,27 +11,31 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ListenConfig is what a Listener needs; zero values take the default in brackets.
+// ListenConfig has the settings of a Listener. A zero value means the default in
+// brackets.
 type ListenConfig struct {
-	// Connect opens the connection that the listener then owns; not one of a pool.
+	// Connect opens a connection that the listener then owns. It must not come from a
+	// pool.
 	Connect  func(ctx context.Context) (*pgx.Conn, error)
 	Channels []string
-	// OnNotify gets every notification, in order; it must not block.
+	// OnNotify gets every notification, in order. It must not block.
 	OnNotify func(channel, payload string)
-	// OnReconnect runs each time that listening has begun, the first time too: what was sent before is lost.
+	// OnReconnect runs each time that listening begins, including the first time.
+	// Notifications sent before that are lost.
 	OnReconnect func()
-	Idle        time.Duration // of silence, after which the server is asked whether it lives [10 s]
-	Patience    time.Duration // for a connection or an answer [5 s]
+	Idle        time.Duration // of silence before the server is asked whether it is alive [10 s]
+	Patience    time.Duration // how long to wait for a connection or an answer [5 s]
 	Log         *slog.Logger
 }
 
-// Listener hears Postgres notifications on a connection of its own, and replaces that when it breaks.
+// Listener receives Postgres notifications on its own connection. It opens a new one
+// when the connection breaks.
 type Listener struct {
 	cfg   ListenConfig
 	ready atomic.Bool
 }
 
-// NewListener returns a listener that does nothing until Run.
+// NewListener returns a listener. It does nothing until Run.
 func NewListener(cfg ListenConfig) *Listener {
 	setDefault(&cfg.Idle, 10*time.Second)
 	setDefault(&cfg.Patience, 5*time.Second)
@@ -63,7 +67,7 @@ func (l *Listener) Run(ctx context.Context) {
 	}
 }
 
-// session is one connection's life; heard says that it came to listen.
+// session runs one connection until it ends. heard says that it began to listen.
 func (l *Listener) session(ctx context.Context) (heard bool, err error) {
 	conn, err := l.open(ctx)
 	if err != nil {
@@ -97,7 +101,7 @@ func (l *Listener) open(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// next waits for one notification; after a silence it makes sure that the server is there.
+// next waits for one notification. After a silence it checks that the server is alive.
 func (l *Listener) next(ctx context.Context, conn *pgx.Conn) error {
 	waiting, cancel := context.WithTimeout(ctx, l.cfg.Idle)
 	defer cancel()
@@ -117,7 +121,8 @@ func (l *Listener) next(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// hangUp says goodbye for a moment at most, on a context of its own since the caller's may have ended.
+// hangUp closes the connection properly, and waits only briefly. It uses its own
+// context, because the caller's may have ended.
 func (l *Listener) hangUp(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

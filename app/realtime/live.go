@@ -9,36 +9,39 @@ import (
 )
 
 const (
-	// liveTurnBytes bounds the text that is kept of one answer under way, and
-	// liveBytes that of all of them in the process.
+	// liveTurnBytes bounds the text that is kept of one answer under way. liveBytes
+	// bounds the text of all answers in the process.
 	liveTurnBytes = 256 << 10
 	liveBytes     = 32 << 20
-	// liveFor is how long a turn is kept that nothing is heard of: its node may be gone.
+	// liveFor is how long a turn is kept after its last signal or text: its node may be
+	// gone.
 	liveFor = 15 * time.Minute
-	// liveShards is how many rooms can show text at the same moment.
+	// liveShards is how many rooms can show text at the same moment, at most.
 	liveShards = 32
 )
 
-// TurnMark says that a signal begins an attempt at a turn, or ends it.
+// TurnMark marks a signal that begins or ends an attempt at a turn.
 type TurnMark struct {
 	ID      string `json:"t"`
 	Attempt int    `json:"a"`
 	Over    bool   `json:"o,omitempty"`
 }
 
-// Turn is an answer under way, as far as this process has heard of it.
+// Turn is an answer under way, as far as this process has received it.
 type Turn struct {
 	ID      string
 	Attempt int
-	About   json.RawMessage // the body of the signal that began the attempt; nil if that was missed
-	Offset  int             // where Text begins, in UTF-16 code units: above 0 if what comes before was missed
+	About   json.RawMessage // the body of the signal that began the attempt; nil if it was missed
+	Offset  int             // where Text begins, in UTF-16 code units: above 0 if the text before was missed
 	Text    string
-	Since   time.Time // when this process first heard of the attempt
+	Since   time.Time // when this process first received something of the attempt
 }
 
-// live holds the answers under way in all rooms, those without a connection here too: the next one to join is
-// shown what there is of them. A room's shard stays locked while a piece is noted and put into the room's feed,
-// and while somebody joins, so that what is shown at the join and what follows have no gap and no overlap.
+// live holds the answers under way in all rooms, also in rooms without a connection
+// here. A connection that joins is shown the text so far. A room's shard stays locked
+// while a piece is stored and put into the room's feed, and while a connection joins.
+// So there is no gap and no overlap between the text shown at the join and the deltas
+// that follow.
 type live struct {
 	seed   maphash.Seed
 	bytes  atomic.Int64
@@ -54,7 +57,7 @@ type liveShard struct {
 type answer struct {
 	attempt      int
 	about        json.RawMessage
-	offset, end  int // the units of UTF-16 before text and behind it
+	offset, end  int // where text begins and ends, in UTF-16 code units
 	text         []byte
 	since, heard time.Time
 }
@@ -71,7 +74,8 @@ func (l *live) shard(room string) *liveShard {
 	return &l.shards[maphash.String(l.seed, room)%liveShards]
 }
 
-// attempt returns what is known of an attempt; nil if a newer one is.
+// attempt returns the answer of an attempt, and makes it if it is new. It returns nil
+// when a newer attempt is known.
 func (s *liveShard) attempt(room, turn string, attempt int, now time.Time) *answer {
 	a := s.rooms[room][turn]
 	if a != nil && attempt < a.attempt {
@@ -90,7 +94,7 @@ func (s *liveShard) attempt(room, turn string, attempt int, now time.Time) *answ
 	return a
 }
 
-// mark notes a signal about a turn.
+// mark stores a signal about a turn.
 func (s *liveShard) mark(room string, sig Signal, now time.Time) {
 	if m := sig.Turn; m.Over {
 		s.over(room, m.ID, m.Attempt)
@@ -99,8 +103,8 @@ func (s *liveShard) mark(room string, sig Signal, now time.Time) {
 	}
 }
 
-// add notes a piece of text. What does not follow on the text before it takes its place, since text with a hole
-// could not be put together with the pieces to come.
+// add stores a piece of text. A piece that does not follow directly on the text before
+// replaces that text, because later pieces could not be joined to a text with a hole.
 func (s *liveShard) add(room string, d Delta, now time.Time) {
 	a := s.attempt(room, d.TurnID, d.Attempt, now)
 	if a == nil || d.Offset < a.end && len(a.text) > 0 {
@@ -119,7 +123,7 @@ func (s *liveShard) add(room string, d Delta, now time.Time) {
 	s.live.bytes.Add(size)
 }
 
-// drop forgets the text of an answer; what comes begins at offset.
+// drop forgets the text of an answer. The next text begins at offset.
 func (s *liveShard) drop(a *answer, offset int) {
 	s.live.bytes.Add(-int64(len(a.text)))
 	a.text, a.offset, a.end = nil, offset, offset
@@ -149,7 +153,7 @@ func (s *liveShard) turns(room string) (list []Turn) {
 	return list
 }
 
-// forgetBefore drops the turns that nothing was heard of since.
+// forgetBefore drops the turns of which nothing was received since then.
 func (l *live) forgetBefore(then time.Time) {
 	for i := range l.shards {
 		s := &l.shards[i]
@@ -165,7 +169,8 @@ func (l *live) forgetBefore(then time.Time) {
 	}
 }
 
-// Turns returns the answers under way in a room, as far as this process has heard of them.
+// Turns returns the answers under way in a room, as far as this process has received
+// them.
 func (h *Hub) Turns(roomID string) []Turn {
 	s := h.live.shard(roomID)
 	s.mu.Lock()
@@ -173,7 +178,7 @@ func (h *Hub) Turns(roomID string) []Turn {
 	return s.turns(roomID)
 }
 
-// TurnOver says that an attempt at a turn has ended, here and without a signal.
+// TurnOver ends an attempt at a turn in this process, without a signal.
 func (h *Hub) TurnOver(roomID, turnID string, attempt int) {
 	s := h.live.shard(roomID)
 	s.mu.Lock()

@@ -11,16 +11,19 @@ import (
 )
 
 const (
-	// MaxPayload is the most bytes that Config.Send is given; Postgres refuses 8000 in a NOTIFY.
+	// MaxPayload is the most bytes that Config.Send gets. Postgres refuses a NOTIFY of
+	// 8000 bytes.
 	MaxPayload = 7000
-	// outboxBytes bounds what waits while Send is stuck; beyond it signals are lost, as they may be.
+	// outboxBytes bounds the bytes that wait while Send is stuck. Signals beyond it are
+	// lost, which is allowed for signals.
 	outboxBytes = 1 << 20
 	sendTimeout = 5 * time.Second
 	// signalEvery is the least time between two rounds of payloads.
 	signalEvery = 100 * time.Millisecond
 )
 
-// outbox gathers signals for other nodes: the first goes at once, what follows within signalEvery goes together.
+// outbox collects signals for other nodes. The first is sent at once; those that follow
+// within signalEvery are sent together.
 type outbox struct {
 	node       string
 	send       func(context.Context, []byte) error
@@ -29,7 +32,7 @@ type outbox struct {
 	sent, lost atomic.Int64
 	failing    bool // guarded by sending
 
-	sending sync.Mutex // one flush at a time keeps the order
+	sending sync.Mutex // only one flush at a time, which keeps the order
 
 	mu     sync.Mutex
 	queue  []wire
@@ -45,8 +48,8 @@ type deltaKey struct {
 // lastDelta is the newest queued delta of a turn's attempt.
 type lastDelta struct {
 	delta *Delta
-	end   int // the offset behind it
-	size  int // of its text as JSON
+	end   int // the offset of the text after it
+	size  int // bytes of its text as JSON
 }
 
 func newOutbox(node string, send func(context.Context, []byte) error, log *slog.Logger) *outbox {
@@ -69,7 +72,8 @@ func (o *outbox) push(w wire) {
 	}
 }
 
-// merge appends a delta to the one before it, if that one still waits and both fit a payload.
+// merge appends a delta to the delta before it, if that one still waits and both fit
+// into a payload.
 func (o *outbox) merge(w wire) bool {
 	if w.Kind != kindDelta {
 		return false
@@ -102,7 +106,7 @@ func (o *outbox) run(ctx context.Context) {
 	}
 }
 
-// flush sends all that waits.
+// flush sends everything that waits.
 func (o *outbox) flush(ctx context.Context) {
 	o.sending.Lock()
 	defer o.sending.Unlock()
@@ -136,7 +140,8 @@ func (o *outbox) flush(ctx context.Context) {
 	}
 }
 
-// post sends one payload of n signals; a series of failures is one line in the log.
+// post sends one payload of n signals. Several failures in succession write only one
+// log line.
 func (o *outbox) post(ctx context.Context, payload []byte, n int) {
 	within, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
@@ -147,7 +152,7 @@ func (o *outbox) post(ctx context.Context, payload []byte, n int) {
 		return
 	}
 	o.lost.Add(int64(n))
-	if !o.failing && ctx.Err() == nil { // a process that stops has cut itself off
+	if !o.failing && ctx.Err() == nil { // when the process stops, a failure is expected
 		o.log.Warn("sending signals to other nodes failed", "err", err)
 	}
 	o.failing = true
@@ -156,7 +161,7 @@ func (o *outbox) post(ctx context.Context, payload []byte, n int) {
 func encodeWire(w wire) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // markup would take six times the room
+	enc.SetEscapeHTML(false) // escaped markup would take six times the space
 	if err := enc.Encode(w); err != nil {
 		return nil, err
 	}
@@ -164,6 +169,6 @@ func encodeWire(w wire) ([]byte, error) {
 }
 
 func quote(s string) string {
-	b, _ := json.Marshal(s) // a string always encodes
+	b, _ := json.Marshal(s) // encoding a string cannot fail
 	return string(b)
 }

@@ -21,19 +21,20 @@ type Member struct {
 	Name   string `json:"name"`
 }
 
-// presence is who is in a room, on this node and on others; guarded by room.mu.
+// presence is who is in a room, on this node and on others. It is guarded by room.mu.
 //
-// Each node numbers the changes that it announces for a room (gen). Whoever hears a number that does not
-// follow the last one, in a change or in a heartbeat, has missed something and asks for all.
+// Each node numbers the changes that it announces for a room (gen). A change or
+// heartbeat may carry a number that does not follow the last one. Then the receiving
+// node has missed something and asks for the whole list.
 type presence struct {
 	local  map[string]*person
 	remote map[string]*remoteNode
-	due    time.Time // when a change is told; zero if there is none
-	told   []Member  // what the members here were shown last
+	due    time.Time // when the changes are sent; zero if there are none
+	told   []Member  // what the members here were sent last
 
-	announced map[string]string // what other nodes were told; nil if nothing yet
+	announced map[string]string // what was announced to other nodes; nil if nothing yet
 	gen       int64
-	all       bool // somebody asked for all
+	all       bool // a node asked for the whole list
 }
 
 type person struct {
@@ -44,14 +45,15 @@ type person struct {
 type remoteNode struct {
 	gen         int64
 	people      map[string]string
-	known       bool // people holds all of them
+	known       bool // people is complete
 	seen, asked time.Time
 }
 
-// presenceChange is what a node announces: people as id and name, and ids that left.
+// presenceChange is what a node announces: people who came, as id and name, and the ids
+// of people who left.
 type presenceChange struct {
 	Gen  int64       `json:"g"`
-	All  bool        `json:"f,omitempty"` // replaces what was known
+	All  bool        `json:"f,omitempty"` // the change is the whole list, and replaces what was known
 	In   [][2]string `json:"i,omitempty"`
 	Left []string    `json:"l,omitempty"`
 }
@@ -82,7 +84,8 @@ func (p *presence) leave(who ConnOptions) {
 	}
 }
 
-// members returns everybody, by name; a person on several nodes once.
+// members returns everybody, sorted by name. A person on several nodes is returned
+// once.
 func (p *presence) members() []Member {
 	names := map[string]string{}
 	for _, n := range p.remote {
@@ -102,7 +105,8 @@ func (p *presence) members() []Member {
 	return members
 }
 
-// changes returns what other nodes must be told, cut to fit payloads, and counts it as told.
+// changes returns what must be announced to other nodes, split to fit into payloads,
+// and notes it as announced.
 func (p *presence) changes() []presenceChange {
 	now := map[string]string{}
 	for id, x := range p.local {
@@ -140,7 +144,8 @@ func (p *presence) changes() []presenceChange {
 	return out
 }
 
-// hear applies what node announced. ask says that something was missed.
+// hear applies an announcement of a node. ask says that something was missed, so the
+// node must be asked for its whole list.
 func (p *presence) hear(node string, c presenceChange, now time.Time) (changed, ask bool) {
 	n := p.remoteNode(node, now)
 	switch {
@@ -179,7 +184,8 @@ func (n *remoteNode) mayAsk(now time.Time) bool {
 	return true
 }
 
-// presenceChanged has the room's presence told when its window ends, with all that changes until then.
+// presenceChanged starts the room's window, unless it is open already. At its end all
+// changes until then are sent together.
 func (h *Hub) presenceChanged(r *room) {
 	r.mu.Lock()
 	if r.presence.due.IsZero() {
@@ -192,7 +198,7 @@ func (h *Hub) presenceChanged(r *room) {
 	h.dirtyMu.Unlock()
 }
 
-// tellPresence tells what changed in rooms whose window has ended.
+// tellPresence sends the changes of the rooms whose window has ended.
 func (h *Hub) tellPresence(now time.Time) {
 	h.dirtyMu.Lock()
 	rooms := slices.Collect(maps.Keys(h.dirty))
@@ -201,7 +207,8 @@ func (h *Hub) tellPresence(now time.Time) {
 		r.mu.Lock()
 		late := !now.Before(r.presence.due)
 		if late {
-			// Out of the set first: a change that comes from here on puts it back.
+			// Remove the room from the set first. A change that comes after this adds
+			// it again.
 			h.dirtyMu.Lock()
 			delete(h.dirty, r)
 			h.dirtyMu.Unlock()
@@ -250,7 +257,7 @@ func (h *Hub) tellRoom(r *room) {
 	}
 }
 
-// tellAll has the whole list announced again.
+// tellAll makes this node announce its whole list again.
 func (h *Hub) tellAll(r *room) {
 	r.mu.Lock()
 	r.presence.all = true
@@ -258,14 +265,14 @@ func (h *Hub) tellAll(r *room) {
 	h.presenceChanged(r)
 }
 
-// ask asks every node who is in a room.
+// ask asks all other nodes who is in a room.
 func (h *Hub) ask(roomID string) {
 	if h.out != nil {
 		h.out.push(wire{Kind: kindAsk, Room: roomID})
 	}
 }
 
-// retire tells other nodes that nobody is here any more.
+// retire tells other nodes that nobody is in the room here any more.
 func (h *Hub) retire(r *room) {
 	h.dirtyMu.Lock()
 	delete(h.dirty, r)
@@ -304,7 +311,8 @@ func (h *Hub) hearBeat(r *room, node string, gen int64, now time.Time) {
 	}
 }
 
-// heartbeat says that this node lives, and how far its announcements are.
+// heartbeat tells other nodes that this node is alive, and the number of its last
+// announcement for each room.
 func (h *Hub) heartbeat() {
 	if h.out == nil {
 		return
@@ -328,7 +336,8 @@ func (h *Hub) heartbeat() {
 	}
 }
 
-// expirePresence forgets nodes that were not heard of since before, and reports whether there were any.
+// expirePresence forgets nodes from which nothing came since before. It reports whether
+// there were any.
 func (r *room) expirePresence(before time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -350,7 +359,8 @@ func (r *room) forgetNode(node string) bool {
 	return known
 }
 
-// Members returns who is in a room that has connections on this node, by name; nil for any other room.
+// Members returns who is in a room, sorted by name. It returns nil for a room that has
+// no connections on this node.
 func (h *Hub) Members(roomID string) []Member {
 	r := h.room(roomID)
 	if r == nil {

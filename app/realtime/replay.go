@@ -6,32 +6,36 @@ import (
 )
 
 const (
-	// pageSize is how many events one read asks for. Pages begin at multiples of it, so that connections with
-	// different cursors share them.
+	// pageSize is how many events one read asks for. Pages begin at multiples of it, so
+	// that connections with different cursors can share them.
 	pageSize = 128
-	// pageBytes ends a page before it has pageSize events, unless one of them alone is larger: a connection that does
-	// not read holds on to its page, and each of a person's connections may hold another.
+	// pageBytes ends a page before it has pageSize events, unless a single event is
+	// larger. A connection that does not read keeps its page, and each connection of a
+	// person may keep a different one.
 	pageBytes = 256 << 10
-	// pagesKept is how many pages a room keeps for those who come a moment later.
+	// pagesKept is how many pages a room keeps for connections that need them a moment
+	// later.
 	pagesKept = 8
 )
 
-// page is a run of consecutive events below the window, which change only with the feed's epoch.
+// page is a run of consecutive events older than the window. They change only when the
+// feed's epoch does.
 type page struct {
 	lo, hi  int64
-	epoch   int64 // of the feed when its read began
+	epoch   int64 // the feed's epoch when the page's read began
 	entries []*entry
 	size    int
-	users   int // connections that have it, and the feed while it keeps it; guarded by feed.mu
+	users   int // the connections that hold it, and the feed while it keeps it; guarded by feed.mu
 	at      time.Time
 }
 
-// bytes is about what a page takes: its events, and their frames.
+// bytes is approximately the memory of a page: its events and their frames.
 func (p *page) bytes() int64 { return 2 * int64(p.size) }
 
 func (p *page) covers(seq int64) bool { return p != nil && p.lo <= seq && seq <= p.hi }
 
-// newPages cuts the run from the first entry up to a hole, if there is one, into pages.
+// newPages splits entries into pages, from the first entry to the first hole, if there
+// is one.
 func newPages(entries []*entry, epoch int64, at time.Time) []*page {
 	var pages []*page
 	size := 0
@@ -51,7 +55,7 @@ func newPages(entries []*entry, epoch int64, at time.Time) []*page {
 	return pages
 }
 
-// replay serves c from a page of history; false says that c must wait for one.
+// replay serves c from a page of history. It returns false when c must wait for a page.
 func (f *feed) replay(c *Conn, b *batch) bool {
 	cur := &c.cur
 	if cur.waiting {
@@ -67,7 +71,8 @@ func (f *feed) replay(c *Conn, b *batch) bool {
 	}
 	if cur.page == nil {
 		if answer != nil && cur.asked == cur.next {
-			// The page was read for this very seq, which the feed knows was committed: it is past retention.
+			// The page was read for exactly this seq, and the feed knows that the seq
+			// was committed. So retention has deleted it.
 			f.lost(c, b)
 			return true
 		}
@@ -95,7 +100,7 @@ func (f *feed) kept(seq int64) *page {
 	return nil
 }
 
-// ask queues c for the page with its next event; the first to ask starts the read.
+// ask makes c wait for the page with its next event. The first to ask starts the read.
 func (f *feed) ask(c *Conn) {
 	cur := &c.cur
 	cur.waiting, cur.asked = true, cur.next
@@ -106,15 +111,16 @@ func (f *feed) ask(c *Conn) {
 	}
 }
 
-// reading is the epoch of a page whose read begins now.
+// reading returns the epoch for a page whose read begins now.
 func (f *feed) reading() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.epoch
 }
 
-// answer hands what was read to those who wait for it and returns them; the caller pokes them. false says that
-// events were rewritten since the read began, in epoch: it has to be done again.
+// answer gives the entries of a read to the connections that wait for them. It returns
+// these connections, and the caller wakes them. It returns false when events were
+// rewritten after the read began, in epoch; then the read must be repeated.
 func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +131,7 @@ func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
 	delete(f.waiting, from)
 	pages := newPages(entries, epoch, f.now())
 	none := &page{lo: 1, hi: 0, epoch: epoch}
-	first := len(pages) // that somebody waits for
+	first := len(pages) // the first page that a connection waits for
 	for _, c := range conns {
 		if c.cur.gone {
 			continue
@@ -142,7 +148,8 @@ func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
 	return conns, true
 }
 
-// keep shares pages with those who come a moment later. Of many it keeps the first ones: readers go forward.
+// keep keeps pages for connections that need them a moment later. Of many it keeps the
+// first ones, because connections read forward.
 func (f *feed) keep(pages []*page) {
 	if f.history.crowded() {
 		f.share(nil)

@@ -12,7 +12,8 @@ const (
 	retryMax = 5 * time.Second
 )
 
-// room is the state of a room that has local connections, with the goroutine that reads its log.
+// room is the state of a room that has local connections. Its goroutine reads the
+// room's log.
 type room struct {
 	hub    *Hub
 	id     string
@@ -26,7 +27,8 @@ type room struct {
 	presence presence
 }
 
-// newRoom starts the room at head, the seq that its first member knows of, and reads what came after.
+// newRoom starts the room at head, the newest seq that its first member knows, and
+// reads the events after it.
 func newRoom(h *Hub, id string, head int64) *room {
 	r := &room{hub: h, id: id, wake: make(chan struct{}, 1)}
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
@@ -64,7 +66,8 @@ func (r *room) pokeAll() {
 	}
 }
 
-// pump reads the log whenever the room is woken, until the room has no local connection.
+// pump reads the log whenever the room is woken, until the room has no local
+// connections.
 func (r *room) pump() {
 	for {
 		select {
@@ -109,7 +112,8 @@ func (r *room) fetch(from int64) {
 	}
 }
 
-// read reads until it succeeds or the room ends; slots bounds how many rooms read at once.
+// read reads until it succeeds or the room ends. slots bounds how many rooms read at
+// the same time.
 func (r *room) read(slots chan struct{}, after int64, limit int) []Event {
 	for pause := retryMin; ; pause = min(2*pause, retryMax) {
 		select {
@@ -137,10 +141,10 @@ func (r *room) entries(events []Event) []*entry {
 	return entries
 }
 
-// signal gives the members here something that is not in the log.
+// signal sends the members here something that is not in the log.
 func (r *room) signal(size int, encode func(Variant) []byte) { r.show(signalEntry(size, encode)) }
 
-// show is signal with its entry made.
+// show does what signal does, with an entry that is already made.
 func (r *room) show(e *entry) {
 	r.feed.signal(e)
 	r.pokeAll()
@@ -159,7 +163,7 @@ func (r *room) add(c *Conn) {
 	r.presence.join(c.who)
 }
 
-// remove reports whether c was the last.
+// remove removes c. It reports whether c was the last connection.
 func (r *room) remove(c *Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,12 +176,12 @@ func (r *room) remove(c *Conn) bool {
 	return last == 0
 }
 
-// entryOverhead is added to an entry's size for what is around its body.
+// entryOverhead is added to an entry's size, for the memory around its body.
 const entryOverhead = 256
 
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 
-// sleep reports whether it slept for d; false means that ctx ended.
+// sleep waits for d. It returns false when ctx ended before that.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

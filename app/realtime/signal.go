@@ -5,11 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// Signal is something short-lived that members see now or never: typing, a turn's state.
+// Signal is something short-lived that members see now or never, for example typing or
+// a turn's state.
 type Signal struct {
 	Type string
-	Body json.RawMessage // what Encoders.Signal makes frames of; other nodes get it as it is, if it fits a payload
-	From *Conn           // the connection that it came from, which does not get it back; nil is none
+	Body json.RawMessage // Encoders.Signal makes frames from it; other nodes get it unchanged, if it fits into a payload
+	From *Conn           // the connection that sent it and does not get it back; nil for none
 	Turn *TurnMark       // it begins or ends an attempt at a turn
 }
 
@@ -39,13 +40,14 @@ const (
 	kindSignal   wireKind = "s"
 	kindDelta    wireKind = "d"
 	kindPresence wireKind = "p"
-	kindBeat     wireKind = "h" // this node lives, and these are its rooms
+	kindBeat     wireKind = "h" // this node is alive, and these are its rooms
 	kindAsk      wireKind = "a" // who is in this room?
-	kindBye      wireKind = "b" // this node goes
+	kindBye      wireKind = "b" // this node stops
 	kindForget   wireKind = "f" // stored events were changed
 )
 
-// WireSignal is in every payload between nodes that has a Signal, and in no other.
+// WireSignal is contained in every payload between nodes that has a Signal, and in no
+// other payload.
 const WireSignal = `"k":"` + string(kindSignal) + `"`
 
 // wire is one message between nodes.
@@ -58,7 +60,7 @@ type wire struct {
 	D    *Delta           `json:"d,omitempty"`
 	P    *presenceChange  `json:"p,omitempty"`
 	Gens map[string]int64 `json:"g,omitempty"`
-	To   string           `json:"to,omitempty"` // "" is everybody
+	To   string           `json:"to,omitempty"` // "" for all nodes
 }
 
 // envelope is a payload between nodes.
@@ -67,7 +69,8 @@ type envelope struct {
 	Signals []wire `json:"s"`
 }
 
-// Signal shows s to the members of a room: here at once, on other nodes within about 100 ms, best effort.
+// Signal shows s to the members of a room: at once on this node, within about 100 ms on
+// other nodes. It is best effort.
 func (h *Hub) Signal(roomID string, s Signal) {
 	h.showSignal(roomID, s)
 	if h.out != nil {
@@ -75,8 +78,8 @@ func (h *Hub) Signal(roomID string, s Signal) {
 	}
 }
 
-// Delta shows a piece of text to the members of a room: here at once, on other nodes joined with its
-// neighbours at most ten times a second.
+// Delta shows a piece of text to the members of a room: at once on this node. Other
+// nodes get it joined with other pieces, at most ten times a second.
 func (h *Hub) Delta(roomID string, d Delta) {
 	h.showDelta(roomID, d)
 	if h.out != nil {
@@ -106,8 +109,8 @@ func (h *Hub) showDelta(roomID string, d Delta) {
 	}
 }
 
-// showNoted notes something of an answer under way and puts its entry into the room's feed, as one step for
-// whoever joins.
+// showNoted stores something about an answer under way and puts its entry into the
+// room's feed. For a connection that joins, both happen as one step.
 func (h *Hub) showNoted(roomID string, e *entry, note func(*liveShard)) {
 	sh := h.live.shard(roomID)
 	sh.mu.Lock()
@@ -122,7 +125,8 @@ func (h *Hub) showNoted(roomID string, e *entry, note func(*liveShard)) {
 	}
 }
 
-// HandleSignal takes a payload from another node; this node's own and what it does not understand are ignored.
+// HandleSignal handles a payload from another node. It ignores this node's own payloads
+// and those that it does not understand.
 func (h *Hub) HandleSignal(payload []byte) {
 	var e envelope
 	if err := json.Unmarshal(payload, &e); err != nil {
@@ -175,8 +179,9 @@ func (h *Hub) handle(node string, w wire) {
 	}
 }
 
-// Forget drops what this node, and on Postgres the others, keep of the log: stored events were changed. Connections
-// that lag behind read them again.
+// Forget drops what this node keeps of the log, and on Postgres what the other nodes
+// keep, because stored events were changed. Connections that are behind read them
+// again.
 func (h *Hub) Forget() {
 	h.forget()
 	if h.out != nil {
@@ -190,10 +195,11 @@ func (h *Hub) forget() {
 	}
 }
 
-// maxText is how many bytes of JSON one wire's text may take, so that it fits a payload with all around it.
+// maxText is how many bytes of JSON the text of one wire may take, so that it fits into
+// a payload together with the rest.
 const maxText = 5000
 
-// splitDelta cuts a long delta into parts that fit a payload each.
+// splitDelta splits a long delta into parts that each fit into a payload.
 func splitDelta(d Delta) []Delta {
 	var parts []Delta
 	start, size, units, offset := 0, 0, 0, d.Offset
@@ -212,7 +218,7 @@ func splitDelta(d Delta) []Delta {
 	return append(parts, Delta{d.TurnID, d.Attempt, offset, d.Text[start:]})
 }
 
-// jsonLen is the most bytes that r takes in a JSON string.
+// jsonLen returns the most bytes that r can take in a JSON string.
 func jsonLen(r rune) int {
 	switch {
 	case r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError || r == '\u2028' || r == '\u2029':

@@ -5,23 +5,25 @@ import "time"
 const (
 	tickEvery  = 100 * time.Millisecond
 	sweepEvery = 500 * time.Millisecond
-	// slowAfter is how long a write may be stuck before being overtaken counts.
+	// slowAfter is how long a write must be stuck before a connection that the window
+	// has overtaken is closed.
 	slowAfter = time.Second
-	// windowAge is how long a quiet room keeps frames for those who come back.
+	// windowAge is how long a quiet room keeps frames for peers that reconnect.
 	windowAge = time.Minute
 	// pollRetry is the pause after a failed poll.
 	pollRetry = time.Second
 )
 
-// health is what the hub's ticker knows of a connection.
+// health is what the hub's ticker knows about a connection.
 type health struct {
 	heard, pinged time.Time
 	writes        uint64
-	stuckSince    time.Time // zero: not in a write, or in another one than at the last sweep
+	stuckSince    time.Time // when a sweep first saw the current write
 	closingSince  time.Time
 }
 
-// tick is the hub's one timer: pings, silence, stuck writes, presence, the poll.
+// tick is the hub's only timer. It handles pings, silence, stuck writes, presence and
+// the poll.
 func (h *Hub) tick() {
 	t := time.NewTicker(tickEvery)
 	defer t.Stop()
@@ -50,7 +52,7 @@ func (h *Hub) tick() {
 	}
 }
 
-// sweep looks after every connection and room.
+// sweep checks every connection and room.
 func (h *Hub) sweep(now time.Time) {
 	for _, c := range h.Conns(nil) {
 		h.check(c, now)
@@ -74,7 +76,8 @@ func (h *Hub) openRooms() []*room {
 	return rooms
 }
 
-// check pings c, closes it if it is slow or silent, and cuts it if it does not go.
+// check pings c, closes it if it is slow or silent, and cuts it if it does not close in
+// time.
 func (h *Hub) check(c *Conn, now time.Time) {
 	s := &c.health
 	if s.heard.IsZero() {
@@ -95,7 +98,8 @@ func (h *Hub) check(c *Conn, now time.Time) {
 		h.stats.slow.Add(1)
 		c.Close(CloseTooSlow, "too slow")
 	case now.Sub(s.heard) > h.cfg.DeadAfter:
-		// The reader may be asleep rather than gone, so it is told; the connection is cut all the same.
+		// The peer may be asleep and not gone, so it gets a close frame. The connection
+		// is cut all the same.
 		h.stats.dead.Add(1)
 		c.Close(CloseTooSlow, "no sign of life")
 	case now.Sub(s.pinged) >= h.cfg.Ping:
@@ -104,7 +108,8 @@ func (h *Hub) check(c *Conn, now time.Time) {
 	}
 }
 
-// stuckFor returns how long one and the same write has been under way, as far as the sweeps have seen.
+// stuckFor returns how long the same write has been under way, as far as the sweeps
+// have seen.
 func (s *health) stuckFor(writes uint64, now time.Time) time.Duration {
 	if writes%2 == 0 || writes != s.writes {
 		s.writes, s.stuckSince = writes, now
@@ -113,8 +118,8 @@ func (s *health) stuckFor(writes uint64, now time.Time) time.Duration {
 	return now.Sub(s.stuckSince)
 }
 
-// cutLate cuts a connection whose close was not accepted in time. A slow one gets longer: if it reads on, it
-// learns why it was closed.
+// cutLate cuts a connection that did not accept its close frame in time. A slow
+// connection gets more time: if it reads on, it learns why it was closed.
 func (h *Hub) cutLate(c *Conn, now time.Time) {
 	s := &c.health
 	if s.closingSince.IsZero() {
@@ -132,8 +137,9 @@ func (h *Hub) cutLate(c *Conn, now time.Time) {
 	}
 }
 
-// poll compares the heads of all rooms here with what was read, in the background and one poll at a time; a
-// call during a poll has another one follow, since the running one may have looked too early.
+// poll compares the newest seqs of all rooms here with what was read. It works in the
+// background, one poll at a time. A call during a poll makes another poll follow,
+// because the running one may have read too early.
 func (h *Hub) poll() {
 	if h.polls.Add(1) > 1 {
 		return
