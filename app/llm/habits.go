@@ -46,8 +46,8 @@ const (
 // modelKey identifies a model in the memory of habits.
 type modelKey struct{ provider, baseURL, model string }
 
-// memory keeps habits as long as the process lives. Now and then it tests again whether
-// the model still refuses a part, because servers are changed.
+// memory keeps habits in the process. It forgets a model's habits after rememberFor, so
+// that a refusal is tested again: servers are changed.
 type memory struct {
 	now func() time.Time
 

@@ -22,7 +22,7 @@ type Trigger struct {
 	// context_window. AllLines means all that fit.
 	Lines int
 
-	Monologue   int           // so many own messages, with no other between, put the agent to sleep; 0 = never
+	Monologue   int           // a streak of so many own messages puts the agent to sleep; 0 = never
 	UserTimeout time.Duration // so long without a person's message puts it to sleep; 0 = never
 
 	// Modify bounds what the agent itself may change.
