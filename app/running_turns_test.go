@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -36,12 +37,13 @@ func TestJoinInTheMiddle(t *testing.T) {
 		defer gate.Release()
 		nodes := []*apptest.Rig{apptest.New(t, url)}
 		if strings.HasPrefix(url, "postgres") {
-			nodes = append(nodes, apptest.New(t, url))
+			// The agent's key goes to the one model alone.
+			nodes = append(nodes, apptest.New(t, url, func(c *config.Config) { c.LLM.OpenAI.BaseURL = nodes[0].Model.URL }))
 		}
 		c := nodes[0].Class(t)
 		var first, late []*apptest.Socket
+		nodes[0].Model.Script(llmtest.Always(llmtest.Response{Text: whole, ChunkRunes: 4, Delay: 30 * time.Millisecond, Gate: gate}))
 		for _, r := range nodes {
-			r.Model.Script(llmtest.Always(llmtest.Response{Text: whole, ChunkRunes: 4, Delay: 30 * time.Millisecond, Gate: gate}))
 			first = append(first, r.Join(t, c.Teacher, c.Room.ID, true, -1))
 		}
 		plain := nodes[0].Join(t, c.Teacher, c.Room.ID, false, -1)
@@ -90,8 +92,11 @@ func TestJoinInTheMiddle(t *testing.T) {
 		nodes[0].Idle(t, c.Room.ID)
 		after := nodes[0].Join(t, c.Student, c.Room.ID, true, -1)
 		after.Await(t, "presence", func(f apptest.Frame) bool { return f.Is("presence") })
-		if got := after.Frames("turn"); len(got) != 0 {
-			t.Errorf("after the end: got %v", got)
+		for _, f := range after.Frames("turn") {
+			// Another node's word that it has finished may come late.
+			if f.Fields["state"] != "finished" {
+				t.Errorf("after the end: got %s", f.Text)
+			}
 		}
 	})
 }
