@@ -110,27 +110,28 @@ func shownField(u *store.User) string {
 
 // mayEnterAs refuses to add a person to a course in which an agent has the same name.
 func mayEnterAs(ctx context.Context, q store.Queries, courseID string, u *store.User) error {
-	agents, err := q.AgentNamesInCourse(ctx, courseID)
-	if err != nil {
-		return err
+	taken, err := agentLike(ctx, q, courseID, u)
+	if err == nil && taken != "" {
+		err = errorf(KindRejected, "name_of_agent", "Your name is or looks like %q, the name of an agent in this course. Change it in your profile first.", taken)
 	}
-	if taken := looksLike(u.Name(), agents); taken != "" {
-		return errorf(KindRejected, "name_of_agent", "Your name is or looks like %q, the name of an agent in this course. Change it in your profile first.", taken)
-	}
-	return nil
+	return err
 }
 
 // sameNameNote is a note for staff who add a person with the name of an agent of the
 // course. It is "" if there is no such agent.
 func sameNameNote(ctx context.Context, q store.Queries, courseID string, u *store.User) (string, error) {
-	agents, err := q.AgentNamesInCourse(ctx, courseID)
-	if err != nil {
+	taken, err := agentLike(ctx, q, courseID, u)
+	if err != nil || taken == "" {
 		return "", err
 	}
-	if taken := looksLike(u.Name(), agents); taken != "" {
-		return fmt.Sprintf("; the name is or looks like that of the agent %q, rename one of them", taken), nil
-	}
-	return "", nil
+	return fmt.Sprintf("; the name is or looks like that of the agent %q, rename one of them", taken), nil
+}
+
+// agentLike is the name of an agent of a course that a person's name is or looks like; ""
+// if there is none.
+func agentLike(ctx context.Context, q store.Queries, courseID string, u *store.User) (string, error) {
+	agents, err := q.AgentNamesInCourse(ctx, courseID)
+	return looksLike(u.Name(), agents), err
 }
 
 // namesakes returns notes for staff about people in a room who have an agent's name.

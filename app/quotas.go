@@ -45,14 +45,13 @@ func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kind
 	return err
 }
 
-// quotaIn is how many things of a kind one course, project or organisation may have, and
-// the name of that setting.
-func (a *App) quotaIn(kind store.Placed) (int, string) {
+// quotaIn is how many things of a kind one course, project or organisation may have. The
+// kind is the name of that setting.
+func (a *App) quotaIn(kind store.Placed) int {
 	q := a.cfg.Quotas
-	most := map[store.Placed]int{store.PlacedRooms: q.RoomsPerCourse, store.PlacedAnnouncements: q.AnnouncementsPerCourse,
+	return map[store.Placed]int{store.PlacedRooms: q.RoomsPerCourse, store.PlacedAnnouncements: q.AnnouncementsPerCourse,
 		store.PlacedReports: q.ReportsPerCourse, store.PlacedWorkflows: q.WorkflowsPerCourse, store.PlacedCourseMembers: q.MembersPerCourse,
 		store.PlacedOrganizationMembers: q.MembersPerOrganization, store.PlacedAgents: q.AgentsPerProject}[kind]
-	return most, string(kind)
 }
 
 // withinPlace returns an error if a course, a project or an organisation has too many
@@ -65,10 +64,10 @@ func (a *App) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind 
 	if err != nil {
 		return fromStore(err, "Place")
 	}
-	if most, setting := a.quotaIn(kind); n > most {
-		things, place, _ := strings.Cut(setting, "_per_")
+	if most := a.quotaIn(kind); n > most {
+		things, place, _ := strings.Cut(string(kind), "_per_")
 		err = errorf(KindConflict, codeQuota, "One %s can have %d %s, and these are there. Remove some first, or ask the operator to raise quotas.%s.",
-			place, most, things, setting)
+			place, most, things, kind)
 	}
 	return err
 }

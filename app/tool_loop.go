@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -266,23 +267,9 @@ func (t *conversation) mayShow(ctx context.Context) error {
 	if !t.part.show || t.units > 0 {
 		return nil
 	}
-	if _, err := t.yieldToTyping(ctx); err != nil {
-		return err
-	}
-	again := t.answers == 0 && !t.anew
-	if !again && t.turn.Cause != causeAgents {
-		return nil
-	}
-	newer := false
-	err := t.app.yielding(ctx, func() (err error) { newer, err = t.hasNewer(ctx, t.part.heard); return err })
-	switch {
-	case err != nil || !newer:
-		return err
-	case t.turn.Cause == causeAgents:
-		return errGaveWay
-	}
-	t.anew = true
-	return errNewerMessage
+	err := t.letPeopleFirst(ctx, t.part.heard, t.answers == 0 && !t.anew)
+	t.anew = t.anew || errors.Is(err, errNewerMessage)
+	return err
 }
 
 // input is what the step keeps of the request that was just made.

@@ -71,6 +71,27 @@ func (r *attempt) readRoom(ctx context.Context, window int) (lines []store.Messa
 	return lines, heard, nil
 }
 
+// letPeopleFirst waits for people who type. When a person has posted a message that is
+// newer than heard, a turn that answers agents ends with errGaveWay. Any other turn
+// begins again with errNewerMessage, if it may do so again.
+func (r *attempt) letPeopleFirst(ctx context.Context, heard int64, again bool) error {
+	if _, err := r.yieldToTyping(ctx); err != nil {
+		return err
+	}
+	if !again && r.turn.Cause != causeAgents {
+		return nil
+	}
+	newer := false
+	err := r.app.yielding(ctx, func() (err error) { newer, err = r.hasNewer(ctx, heard); return err })
+	switch {
+	case err != nil || !newer:
+		return err
+	case r.turn.Cause == causeAgents:
+		return errGaveWay
+	}
+	return errNewerMessage
+}
+
 // hasNewer tells whether a person has posted a message, still shown, that is newer
 // than heard.
 func (r *attempt) hasNewer(ctx context.Context, heard int64) (bool, error) {

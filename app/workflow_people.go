@@ -37,21 +37,7 @@ func (r *graphRun) peopleFirst(ctx context.Context) error {
 	if shown {
 		return nil
 	}
-	if _, err := r.yieldToTyping(ctx); err != nil {
-		return err
-	}
-	if !again && r.turn.Cause != causeAgents {
-		return nil
-	}
-	newer := false
-	err := r.app.yielding(ctx, func() (err error) { newer, err = r.hasNewer(ctx, r.heard); return err })
-	switch {
-	case err != nil || !newer:
-		return err
-	case r.turn.Cause == causeAgents:
-		return errGaveWay
-	}
-	return errNewerMessage
+	return r.letPeopleFirst(ctx, r.heard, again)
 }
 
 // startAnew begins the graph again with the messages as they are now. It stores a

@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/url"
 	"strconv"
 )
@@ -54,8 +52,7 @@ func paged[R, O any](ctx context.Context, s *Server, rows pageSource[R], form fu
 		return nil, err
 	}
 	a := &arrayStream{all: true}
-	enc := json.NewEncoder(&a.buf)
-	enc.SetEscapeHTML(false)
+	enc := a.encoder()
 	var last R
 	more := false
 	a.buf.WriteByte('[')
@@ -64,18 +61,14 @@ func paged[R, O any](ctx context.Context, s *Server, rows pageSource[R], form fu
 			return nil, err
 		}
 		end := a.buf.Len()
-		if a.rows > 0 {
-			a.buf.WriteByte(',')
+		if err := a.add(enc, form(row)); err != nil {
+			return nil, err
 		}
-		if err := enc.Encode(form(row)); err != nil {
-			return nil, fmt.Errorf("encode a row: %w", err)
-		}
-		a.buf.Truncate(a.buf.Len() - 1) // the encoder's line end
-		if more = a.rows > 0 && a.buf.Len() > pageBytes-len("]\n"); more {
+		if more = a.rows > 1 && a.buf.Len() > pageBytes-len("]\n"); more {
 			a.buf.Truncate(end)
+			a.rows--
 			break
 		}
-		a.rows++
 		last = *row
 	}
 	a.buf.WriteString("]\n")

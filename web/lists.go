@@ -158,8 +158,7 @@ func (a *arrayStream) fill() error {
 	if a.buf.Cap() > 4*listStep {
 		a.buf = bytes.Buffer{} // free the space of a large row that was sent
 	}
-	enc := json.NewEncoder(&a.buf)
-	enc.SetEscapeHTML(false)
+	enc := a.encoder()
 	for !a.all && a.buf.Len() < listStep {
 		row, more, err := a.pull()
 		if err != nil {
@@ -173,14 +172,29 @@ func (a *arrayStream) fill() error {
 			a.all = true
 			return nil
 		}
-		if a.rows++; a.rows > 1 {
-			a.buf.WriteByte(',')
+		if err := a.add(enc, row); err != nil {
+			return err
 		}
-		if err := enc.Encode(row); err != nil {
-			return fmt.Errorf("encode a row: %w", err)
-		}
-		a.buf.Truncate(a.buf.Len() - 1) // the encoder's line end
 	}
+	return nil
+}
+
+// encoder is what add encodes rows with.
+func (a *arrayStream) encoder() *json.Encoder {
+	enc := json.NewEncoder(&a.buf)
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
+// add encodes one more row.
+func (a *arrayStream) add(enc *json.Encoder, row any) error {
+	if a.rows++; a.rows > 1 {
+		a.buf.WriteByte(',')
+	}
+	if err := enc.Encode(row); err != nil {
+		return fmt.Errorf("encode a row: %w", err)
+	}
+	a.buf.Truncate(a.buf.Len() - 1) // the encoder's line end
 	return nil
 }
 
