@@ -73,12 +73,17 @@ func (a *App) UpdateCourse(ctx context.Context, actor *Actor, id string, s Cours
 	var c *store.Course
 	err := a.changeCourse(ctx, actor, id, ActUpdateCourse, func(tx *store.Tx, held *store.Course, _ Resource) error {
 		c = held
-		before := courseChanges(c)
+		before, described := courseChanges(c), c.Description
 		if err := s.apply(c); err != nil {
 			return err
 		}
 		if err := tx.UpdateCourse(ctx, c); err != nil {
 			return err
+		}
+		if longer(described, c.Description) {
+			if err := a.withinQuota(ctx, tx, c.OwnerID); err != nil {
+				return err
+			}
 		}
 		return a.record(ctx, tx, actor, ActUpdateCourse, target{"course", id}, before, courseChanges(c))
 	})

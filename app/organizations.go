@@ -84,12 +84,17 @@ func organizationChanges(o *store.Organization) changes {
 func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (o *store.Organization, err error) {
 	err = a.changeOrganization(ctx, actor, id, ActUpdateOrganization, func(tx *store.Tx, held *store.Organization, _ Resource) error {
 		o = held
-		before := organizationChanges(o)
+		before, described := organizationChanges(o), o.Description
 		if err := s.apply(&o.Name, &o.Description); err != nil {
 			return err
 		}
 		if err := tx.UpdateOrganization(ctx, o); err != nil {
 			return err
+		}
+		if longer(described, o.Description) {
+			if err := a.withinQuota(ctx, tx, o.OwnerID); err != nil {
+				return err
+			}
 		}
 		return a.record(ctx, tx, actor, ActUpdateOrganization, target{"organization", id}, before, organizationChanges(o))
 	})

@@ -138,7 +138,7 @@ func (w *people) governs(t *testing.T, giver, id string) bool {
 	orgs, err1 := storetest.All(w.DB.OrganizationsOf(ctx, id, page))
 	projects, err2 := storetest.All(w.DB.ProjectsOf(ctx, id, "", page))
 	keys, err3 := storetest.All(w.DB.UserKeys(ctx, id))
-	tokens, err4 := w.DB.AccessTokens(ctx, id)
+	tokens, err4 := storetest.All(w.DB.AccessTokens(ctx, id))
 	threads, err5 := storetest.All(w.DB.ThreadsOf(ctx, id, "", "", page))
 	templates, err6 := storetest.All(w.DB.TemplatesOf(ctx, id, page))
 	courses, err7 := storetest.All(w.DB.Courses(ctx, id, page))

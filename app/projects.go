@@ -74,12 +74,17 @@ func projectChanges(p *store.Project) changes {
 func (a *App) UpdateProject(ctx context.Context, actor *Actor, id string, s WorkspaceSettings) (p *store.Project, err error) {
 	err = a.changeProject(ctx, actor, id, ActUpdateProject, func(tx *store.Tx, held *store.Project, _ Resource) error {
 		p = held
-		before := projectChanges(p)
+		before, described := projectChanges(p), p.Description
 		if err := s.apply(&p.Name, &p.Description); err != nil {
 			return err
 		}
 		if err := tx.UpdateProject(ctx, p); err != nil {
 			return err
+		}
+		if p.CreatedBy != "" && longer(described, p.Description) {
+			if err := a.withinQuota(ctx, tx, p.CreatedBy); err != nil {
+				return err
+			}
 		}
 		return a.record(ctx, tx, actor, ActUpdateProject, target{"project", id}, before, projectChanges(p))
 	})

@@ -16,7 +16,8 @@ import (
 func (a *App) quotaOf(kind store.Owned) int {
 	q := a.cfg.Quotas
 	return map[store.Owned]int{store.OwnedOrganizations: q.Organizations, store.OwnedProjects: q.Projects, store.OwnedCourses: q.Courses,
-		store.OwnedTemplates: q.Templates, store.OwnedThreads: q.Threads, store.OwnedKeys: q.Keys}[kind]
+		store.OwnedTemplates: q.Templates, store.OwnedThreads: q.Threads, store.OwnedKeys: q.Keys,
+		store.OwnedTokens: q.AccessTokens}[kind]
 }
 
 // withinQuota returns an error if a person has too many things of a kind, or stores too
@@ -34,7 +35,7 @@ func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kind
 		}
 		if n > most {
 			return errorf(KindConflict, codeQuota, "One person can have %d %s, and these are there. Delete some first, or ask the operator to raise quotas.%s.",
-				most, kind, kind)
+				most, strings.ReplaceAll(string(kind), "_", " "), kind)
 		}
 	}
 	stored, err := tx.StoredBytes(ctx, userID)
@@ -81,7 +82,8 @@ func (a *App) inCourse(ctx context.Context, tx *store.Tx, actor *Actor, kind sto
 	return a.courseGrew(ctx, tx, courseID)
 }
 
-// courseGrew returns an error if a course's owner stores too many bytes.
+// courseGrew returns an error if a course's owner stores too many bytes. Call it when
+// something in the course has grown.
 func (a *App) courseGrew(ctx context.Context, tx *store.Tx, courseID string) error {
 	c, err := tx.Course(ctx, courseID)
 	if err != nil {
@@ -92,6 +94,11 @@ func (a *App) courseGrew(ctx context.Context, tx *store.Tx, courseID string) err
 
 // codeQuota is the error code for what exceeds a quota.
 const codeQuota = "quota"
+
+// longer tells whether a text that may be missing has become longer.
+func longer(before, after *string) bool {
+	return after != nil && (before == nil || len(*after) > len(*before))
+}
 
 // agentGrew reports whether an edit makes an agent larger.
 func agentGrew(before, after *store.Agent) bool {

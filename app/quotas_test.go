@@ -20,7 +20,7 @@ func TestQuotas(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url, func(c *config.Config) {
-			c.Quotas = config.Quotas{Organizations: 3, Projects: 3, Courses: 3, Templates: 3, Threads: 3, Keys: 3, Sessions: 3, Stored: 256 << 10,
+			c.Quotas = config.Quotas{Organizations: 3, Projects: 3, Courses: 3, Templates: 3, Threads: 3, Keys: 3, AccessTokens: 3, Sessions: 3, Stored: 256 << 10,
 				RoomsPerCourse: 3, AnnouncementsPerCourse: 3, ReportsPerCourse: 3, WorkflowsPerCourse: 3, MembersPerCourse: 6, MembersPerOrganization: 3,
 				AgentsPerProject: 5}
 		})
@@ -59,6 +59,10 @@ func TestQuotas(t *testing.T) {
 			}},
 			"Keys": {store.OwnedKeys, 3, func(who *app.Actor) error {
 				_, err := r.CreateUserKey(ctx, who, app.NewUserKey{Provider: "openai", Alias: store.NewID(), Key: apptest.CanaryKey})
+				return err
+			}},
+			"AccessTokens": {store.OwnedTokens, 3, func(who *app.Actor) error {
+				_, _, err := r.CreateAccessToken(ctx, who, app.NewAccessToken{Name: "x", Scopes: []app.Scope{app.ScopeRead}, Days: 1})
 				return err
 			}},
 			"Rooms": {store.PlacedRooms, 3 - rooms, func(who *app.Actor) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
@@ -52,6 +53,7 @@ type reportRun struct {
 	course *store.Course
 	agent  *store.Agent
 	keys   []chainKey
+	full   atomic.Pointer[Error] // why no more sections can be stored
 }
 
 // runReport writes a report, or those of its sections that are missing.
@@ -159,6 +161,8 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	}
 	if len(lines) == 0 {
 		s.Content = "What was said in this room is gone."
+	} else if full := r.full.Load(); full != nil {
+		noRoom(s, full) // asking the model would be in vain
 	} else if text, err := r.ask(ctx, s, lines); ctx.Err() != nil {
 		return context.Cause(ctx)
 	} else if err != nil {
@@ -167,8 +171,30 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	} else {
 		s.Content = text
 	}
-	return a.yielding(ctx, func() error {
-		return a.db.InTx(ctx, func(tx *store.Tx) error { return tx.WriteSection(ctx, s, r.report.Attempt) })
+	err := a.yielding(ctx, func() error { return r.writeSection(ctx, s) })
+	if full := new(Error); errors.As(err, &full) && full.Code == codeQuota {
+		r.full.Store(full)
+		noRoom(s, full)
+		err = a.yielding(ctx, func() error {
+			return a.db.InTx(ctx, func(tx *store.Tx) error { return tx.WriteSection(ctx, s, r.report.Attempt) })
+		})
+	}
+	return err
+}
+
+// noRoom is what a section says that would exceed a quota.
+func noRoom(s *store.ReportSection, full *Error) {
+	s.Content, s.Reason = "The report on this room could not be stored.", full.Message
+}
+
+// writeSection stores a section, unless the owner of the course stores too much then. A report
+// may be as large as a person's whole quota, so the check when it begins is not enough.
+func (r *reportRun) writeSection(ctx context.Context, s *store.ReportSection) error {
+	return r.app.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.WriteSection(ctx, s, r.report.Attempt); err != nil {
+			return err
+		}
+		return r.app.courseGrew(ctx, tx, r.course.ID)
 	})
 }
 

@@ -197,13 +197,18 @@ func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id strin
 		if rp.State != store.ReportDone {
 			return errorf(KindConflict, "not_done", "Only a finished report can be changed")
 		}
-		before := reportChanges(rp)
+		before, size := reportChanges(rp), len(rp.Content)
 		if err := s.apply(rp); err != nil {
 			return err
 		}
 		rp.UpdatedAt = a.instant()
 		if err := tx.UpdateReport(ctx, rp); err != nil {
 			return err
+		}
+		if len(rp.Content) > size {
+			if err := a.courseGrew(ctx, tx, courseID); err != nil {
+				return err
+			}
 		}
 		return a.record(ctx, tx, actor, ActUpdateReport, target{"report", id}, before, reportChanges(rp))
 	})

@@ -168,6 +168,11 @@ func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID
 		if err := tx.UpdateRoomAgent(ctx, ra); err != nil {
 			return err
 		}
+		if roomAgentSize(ra) > roomAgentSize(&before) {
+			if err := a.courseGrew(ctx, tx, room.CourseID); err != nil {
+				return err
+			}
+		}
 		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, roomAgentChanges(&before), roomAgentChanges(ra))
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -177,6 +182,10 @@ func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID
 		return nil, fromStore(err, "Agent in this room")
 	}
 	return a.describe(ctx, a.effective(ra, now), room)
+}
+
+func roomAgentSize(ra *store.RoomAgent) int {
+	return len(ra.TriggerConfig) + len(ra.ScheduleConfig) + len(ra.Override)
 }
 
 // roomAgentChanges is an agent in a room as the audit log shows it.
@@ -223,6 +232,9 @@ func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, a
 			return err
 		}
 		if copied, err = tx.CopyRoomAgent(ctx, from, wanted, a.instant()); err != nil || len(copied) == 0 {
+			return err
+		}
+		if err := a.courseGrew(ctx, tx, room.CourseID); err != nil {
 			return err
 		}
 		after := roomAgentChanges(from)

@@ -59,7 +59,7 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 		if err := tx.CreateRoom(ctx, r); err != nil {
 			return err
 		}
-		if err := a.withinPlace(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
+		if err := a.inCourse(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActCreateRoom, target{"room", r.ID}, nil, roomChanges(r))
@@ -133,12 +133,17 @@ func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSet
 		if r, err = tx.RoomForUpdate(ctx, id); err != nil {
 			return err
 		}
-		before := roomChanges(r)
+		before, described := roomChanges(r), r.Description
 		if err := s.apply(r); err != nil {
 			return err
 		}
 		if err := tx.UpdateRoom(ctx, r); err != nil {
 			return err
+		}
+		if longer(described, r.Description) {
+			if err := a.courseGrew(ctx, tx, r.CourseID); err != nil {
+				return err
+			}
 		}
 		return a.record(ctx, tx, actor, ActUpdateRoom, target{"room", id}, before, roomChanges(r))
 	})
@@ -227,6 +232,9 @@ func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 			ReadSeq: room.EventSeq, BrokeSeq: room.EventSeq})
 		if err != nil || !added {
 			return fromStore(err, "Room")
+		}
+		if err := a.courseGrew(ctx, tx, room.CourseID); err != nil {
+			return err
 		}
 		return a.record(ctx, tx, actor, ActAttachAgent, target{"room", roomID}, nil, changes{"agent_id": agentID})
 	})

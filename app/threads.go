@@ -139,11 +139,15 @@ func (a *App) UpdateThread(ctx context.Context, actor *Actor, id string, s Threa
 		if th, err = tx.ThreadForUpdate(ctx, id); err != nil {
 			return err
 		}
+		metadata := th.MetadataJSON
 		if err := s.apply(th); err != nil {
 			return err
 		}
 		th.UpdatedAt = a.instant()
-		return tx.UpdateThread(ctx, th)
+		if err := tx.UpdateThread(ctx, th); err != nil || !longer(metadata, th.MetadataJSON) {
+			return err
+		}
+		return a.withinQuota(ctx, tx, th.UserID)
 	})
 	return th, fromStore(err, "Thread")
 }

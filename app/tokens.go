@@ -24,8 +24,6 @@ import (
 const (
 	// tokenMark begins every token, so that scanners for leaked secrets recognise it.
 	tokenMark = "coa_"
-	// MaxTokens is how many tokens one person can have.
-	MaxTokens = 50
 	// maxTokenDays is the longest life of a token.
 	maxTokenDays = 365
 	// usedEvery is the precision of the time when a token was last used.
@@ -65,14 +63,10 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: toJSON(in.Scopes),
 		Hash: hashToken(plain), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		n, err := tx.LockAccessTokens(ctx, actor.User.ID)
-		if err != nil {
+		if err := tx.CreateAccessToken(ctx, t); err != nil {
 			return err
 		}
-		if n >= MaxTokens {
-			return errorf(KindConflict, "too_many_tokens", "You have %d tokens, which is the most. Revoke one first.", n)
-		}
-		if err := tx.CreateAccessToken(ctx, t); err != nil {
+		if err := a.withinQuota(ctx, tx, t.UserID, store.OwnedTokens); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenChanges(t))
@@ -89,7 +83,7 @@ func tokenChanges(t *store.AccessToken) changes {
 }
 
 // AccessTokens lists the actor's tokens, newest first.
-func (a *App) AccessTokens(ctx context.Context, actor *Actor) ([]store.AccessToken, error) {
+func (a *App) AccessTokens(ctx context.Context, actor *Actor) (*store.Listing[store.AccessToken], error) {
 	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
 		return nil, err
 	}
@@ -115,7 +109,7 @@ func (a *App) RevokeAccessToken(ctx context.Context, actor *Actor, id string) er
 }
 
 // AccessTokensOf lists another person's tokens, for admins.
-func (a *App) AccessTokensOf(ctx context.Context, actor *Actor, userID string) ([]store.AccessToken, error) {
+func (a *App) AccessTokensOf(ctx context.Context, actor *Actor, userID string) (*store.Listing[store.AccessToken], error) {
 	if err := a.mayManageTokens(ctx, actor, userID); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ const (
 	OwnedTemplates     Owned = "templates"
 	OwnedThreads       Owned = "threads"
 	OwnedKeys          Owned = "keys"
+	OwnedTokens        Owned = "access_tokens"
 )
 
 // ownedRows has the statement that counts the rows of each kind. An index finds them by
@@ -28,6 +29,7 @@ var ownedRows = map[Owned]string{
 	OwnedTemplates:     "SELECT count(*) FROM agents WHERE created_by = ? AND is_template",
 	OwnedThreads:       "SELECT count(*) FROM threads WHERE user_id = ?",
 	OwnedKeys:          "SELECT count(*) FROM user_keys WHERE user_id = ?",
+	OwnedTokens:        "SELECT count(*) FROM access_tokens WHERE user_id = ?",
 }
 
 // Placed is a kind of thing inside a place, for example rooms in a course. Its text is
@@ -119,6 +121,14 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 	inCourses := func(from, size string) string {
 		return "(SELECT COALESCE(sum(?1 + " + size + "), 0) FROM courses AS c JOIN " + from + " AS x ON x.course_id = c.id WHERE c.owner_id = ?0)"
 	}
+	inRooms := "(SELECT COALESCE(sum(?1"
+	for _, column := range []string{"trigger_config", "schedule_config", "override"} {
+		inRooms += " + COALESCE(" + size + "(ra." + column + "), 0)"
+	}
+	inRooms += "), 0) FROM courses AS c JOIN rooms AS r ON r.course_id = c.id JOIN room_agents AS ra ON ra.room_id = r.id WHERE c.owner_id = ?0)"
+	// Only a report in progress has sections.
+	sections := "(SELECT COALESCE(sum(?1 + COALESCE(octet_length(s.content), 0)), 0) FROM courses AS c JOIN reports AS rp ON rp.course_id = c.id" +
+		" JOIN report_sections AS s ON s.report_id = rp.id WHERE c.owner_id = ?0 AND rp.state IN ('queued', 'running'))"
 	var n int64
 	err := q.db.NewSelect().ColumnExpr("CAST("+
 		"(SELECT COALESCE(sum("+config("a")+" + COALESCE("+size+"(a.external_config), 0)), 0) FROM agents AS a WHERE a.created_by = ?0)"+
@@ -127,7 +137,9 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 		" + (SELECT COALESCE(sum(?1 + octet_length(m.content) + COALESCE(octet_length(m.metadata_json), 0)), 0) FROM threads AS th"+
 		" JOIN thread_messages AS m ON m.thread_id = th.id WHERE th.user_id = ?0)"+
 		" + "+inCourses("announcements", "octet_length(x.content)")+" + "+inCourses("workflows", size+"(x.graph)")+
-		" + "+inCourses("reports", "octet_length(COALESCE(x.content, ''))")+
+		" + "+inCourses("reports", "octet_length(COALESCE(x.content, ''))")+" + "+sections+
+		" + "+inCourses("rooms", "COALESCE(octet_length(x.description), 0)")+" + "+inRooms+
+		" + (SELECT ?1 * count(*) FROM access_tokens WHERE user_id = ?0)"+
 		" + "+described("organizations", "owner_id")+" + "+described("projects", "created_by")+" + "+described("courses", "owner_id")+
 		" + "+described("user_keys", "user_id")+" AS BIGINT)", userID, rowBytes).Scan(ctx, &n)
 	return n, translate(err)

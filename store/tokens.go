@@ -40,10 +40,11 @@ func (q Queries) accessToken(ctx context.Context, where, value string) (*AccessT
 }
 
 // AccessTokens lists a person's tokens, newest first.
-func (q Queries) AccessTokens(ctx context.Context, userID string) ([]AccessToken, error) {
-	var rows []AccessToken
-	err := q.db.NewSelect().Model(&rows).Where("at.user_id = ?", userID).OrderExpr("at.id DESC").Limit(MaxLimit).Scan(ctx)
-	return rows, translate(err)
+func (q Queries) AccessTokens(ctx context.Context, userID string) (*Listing[AccessToken], error) {
+	sel := q.db.NewSelect().Model((*AccessToken)(nil)).Where("at.user_id = ?", userID).OrderExpr("at.id DESC").Limit(MaxLimit)
+	return listing(ctx, listed[AccessToken]{places: sel, key: "at.id", size: "1024",
+		rows: func(rows *[]AccessToken) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		id:   func(t *AccessToken) string { return t.ID }})
 }
 
 // LiveAccessTokens returns the ids of those tokens that have not expired and whose user
@@ -57,17 +58,6 @@ func (q Queries) LiveAccessTokens(ctx context.Context, ids []string, now time.Ti
 		Where("at.id IN (?)", bun.List(ids)).Where("at.expires_at > ?", now).Where("u.is_active").
 		Limit(int64(len(ids))).Scan(ctx, &live)
 	return live, translate(err)
-}
-
-// LockAccessTokens locks a person, so that no other transaction makes tokens for them,
-// and counts the person's tokens.
-func (t *Tx) LockAccessTokens(ctx context.Context, userID string) (int64, error) {
-	u := new(User)
-	if _, err := first(ctx, t.locked(t.db.NewSelect().Model(u).Column("u.id").Where("u.id = ?", userID)), u); err != nil {
-		return 0, err
-	}
-	n, err := t.db.NewSelect().Model((*AccessToken)(nil)).Where("at.user_id = ?", userID).Count(ctx)
-	return n, translate(err)
 }
 
 // CreateAccessToken adds a token.

@@ -31,7 +31,7 @@ func tokenForm(t *store.AccessToken) TokenOut {
 type tokensOut struct{ Body list[TokenOut] }
 
 func (s *Server) tokens(ctx context.Context, actor *app.Actor, _ *empty) (*tokensOut, error) {
-	rows, err := few(ctx, s, app.MaxTokens, func() ([]store.AccessToken, error) { return s.app.AccessTokens(ctx, actor) })
+	rows, err := s.app.AccessTokens(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Server) revokeToken(ctx context.Context, actor *app.Actor, in *oneID) (
 }
 
 func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *oneID) (*tokensOut, error) {
-	rows, err := few(ctx, s, app.MaxTokens, func() ([]store.AccessToken, error) { return s.app.AccessTokensOf(ctx, actor, in.ID.String()) })
+	rows, err := s.app.AccessTokensOf(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}

@@ -112,8 +112,9 @@ type Quotas struct {
 	Templates     int   `yaml:"templates" default:"200" min:"0" max:"1000000" doc:"Templates of agents of one person."`
 	Threads       int   `yaml:"threads" default:"200" min:"0" max:"1000000" doc:"Threads of one person."`
 	Keys          int   `yaml:"keys" default:"50" min:"0" max:"1000000" doc:"Model keys in the wallet of one person."`
+	AccessTokens  int   `yaml:"access_tokens" default:"50" min:"0" max:"1000" doc:"Personal access tokens of one person."`
 	Sessions      int   `yaml:"sessions" default:"100" min:"1" max:"1000000" doc:"Devices on which one person is signed in; one more signs the oldest out."`
-	Stored        Bytes `yaml:"stored" default:"64MiB" min:"64KiB" max:"1GiB" doc:"All that one person stores outside rooms: agents that they made and their versions, threads, descriptions, the announcements, reports and workflows of their courses, and 1 KiB for each thing."`
+	Stored        Bytes `yaml:"stored" default:"64MiB" min:"64KiB" max:"1GiB" doc:"All that one person stores outside rooms: agents that they made and their versions, threads, descriptions, the announcements, reports, workflows, rooms and settings of agents in their courses, and 1 KiB for each thing."`
 
 	RoomsPerCourse         int `yaml:"rooms_per_course" default:"1000" min:"0" max:"1000000" doc:"Rooms of one course."`
 	AnnouncementsPerCourse int `yaml:"announcements_per_course" default:"1000" min:"0" max:"1000000" doc:"Announcements of one course."`
