@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -23,7 +24,7 @@ type SeenDecision struct {
 
 // SeenCandidate is what was decided about one agent, with the turn that it got.
 type SeenCandidate struct {
-	candidate
+	turntaking.Candidate
 	Turn *store.Turn // nil for an agent that did not speak
 }
 
@@ -87,7 +88,7 @@ func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) (
 	for i := range turns {
 		t := &turns[i]
 		seen[i] = SeenDecision{Decision: store.Decision{RoomID: room.ID, Cause: causeRead, FromSeq: t.TriggerSeq, Seq: t.ReadSeq, CreatedAt: t.CreatedAt},
-			Agents: []SeenCandidate{{candidate: candidate{AgentID: t.AgentID, Speaks: true, Rule: ruleRead}, Turn: t}}}
+			Agents: []SeenCandidate{{Candidate: turntaking.Candidate{AgentID: t.AgentID, Speaks: true, Rule: ruleRead}, Turn: t}}}
 	}
 	return seen, nil
 }
@@ -109,13 +110,13 @@ func (a *App) seenDecisions(ctx context.Context, rows []store.Decision) ([]SeenD
 	}
 	seen := make([]SeenDecision, len(rows))
 	for i, row := range rows {
-		var all []candidate
+		var all []turntaking.Candidate
 		if err := json.Unmarshal([]byte(row.Candidates), &all); err != nil {
 			return nil, err
 		}
 		seen[i] = SeenDecision{Decision: row, Agents: make([]SeenCandidate, len(all))}
 		for j, c := range all {
-			seen[i].Agents[j] = SeenCandidate{candidate: c, Turn: by[given{row.ID, c.AgentID}]}
+			seen[i].Agents[j] = SeenCandidate{Candidate: c, Turn: by[given{row.ID, c.AgentID}]}
 		}
 	}
 	return seen, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -24,9 +25,6 @@ const (
 	dueLeaseName = "due_triggers"
 	// dueBatch is how many triggers one transaction judges.
 	dueBatch = 250
-	// decisionComes is how long a trigger waits for the decision about newer
-	// messages.
-	decisionComes = 2 * time.Second
 	// dueAgain is after how long a trigger that could not be fired is tried again.
 	dueAgain = 30 * time.Second
 )
@@ -132,11 +130,11 @@ func (a *App) fireBatch(ctx context.Context, now time.Time, limit int) (rows []s
 		}
 		// Read the facts only after the claim: other changes of these rows wait for
 		// this transaction.
-		due, err := a.dueAgents(ctx, tx, rows, now)
+		due, rows, err := a.dueAgents(ctx, tx, rows, now)
 		if err != nil {
 			return err
 		}
-		return a.storeFired(ctx, tx, judgeDue(due, a.cfg.Turns.MaxStreak, now), now)
+		return a.storeFired(ctx, tx, rows, turntaking.JudgeDue(due, a.cfg.Turns.MaxStreak, now), now)
 	})
 	if err != nil {
 		return rows, fmt.Errorf("fire due triggers: %w", err)
@@ -145,21 +143,22 @@ func (a *App) fireBatch(ctx context.Context, now time.Time, limit int) (rows []s
 }
 
 // storeFired stores what became of triggers, with their turns and jobs. It needs as
-// many statements for all triggers as for one.
-func (a *App) storeFired(ctx context.Context, tx *store.Tx, all []fired, now time.Time) error {
+// many statements for all triggers as for one. rows are those of all, in their order.
+func (a *App) storeFired(ctx context.Context, tx *store.Tx, rows []store.RoomAgent, all []turntaking.Fired, now time.Time) error {
 	var decisions []store.Decision
 	var turns []store.Turn
 	var runs []jobs.RunTurn
 	rearmed := make([]store.Rearmed, len(all))
 	for i, f := range all {
-		rearmed[i] = f.row
-		if f.decision == nil {
+		rearmed[i] = store.Rearmed{RoomID: rows[i].RoomID, AgentID: rows[i].AgentID, NextDueAt: f.NextDueAt, SpokeAt: f.SpokeAt,
+			ReadSeq: f.ReadSeq, BrokeSeq: f.BrokeSeq}
+		if f.Decision == nil {
 			continue
 		}
-		row, own := f.decision.rows(f.row.RoomID, now)
+		row, own := decisionRows(f.Decision, rows[i].RoomID, now)
 		decisions = append(decisions, row)
 		for _, t := range own {
-			if f.waits {
+			if f.Waits {
 				t.Position = 1
 			} else {
 				a.queued(&t, now)

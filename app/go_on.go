@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -70,7 +71,7 @@ func (a *App) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*cutO
 		return nil, err
 	}
 	asked := int64(0)
-	if i := slices.IndexFunc(made, func(d store.Decision) bool { return d.Cause == causePost }); i >= 0 {
+	if i := slices.IndexFunc(made, func(d store.Decision) bool { return d.Cause == turntaking.CausePost }); i >= 0 {
 		asked, made = made[i].Seq, made[:i+1]
 	}
 	turns, err := tx.Turns(ctx, room.ID, store.Page{Limit: recentTurns})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -100,13 +101,14 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 	return turn, fromStore(err, "Agent in this room")
 }
 
-var errAboutToSpeak = errorf(KindConflict, ruleBusy, "The agent is about to speak already")
+var errAboutToSpeak = errorf(KindConflict, turntaking.RuleBusy, "The agent is about to speak already")
 
 // storeWake stores a decision made by staff, with its turn.
 func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *roomAgent, room *store.Room) (*store.Turn, error) {
 	now := a.instant()
 	clearSleep(p.RoomAgent, room, now)
-	if rule, detail := p.canSpeak(room, 0, now); rule != "" {
+	p = a.effective(p.RoomAgent, now)
+	if rule, detail := p.effective.CanSpeak(roomOf(room), 0, now); rule != "" {
 		return nil, errorf(KindConflict, rule, "The agent cannot speak now: %s", reasonText(rule, detail))
 	}
 	shown, err := tx.ShownMessages(ctx, room.ID, 0, 1)
@@ -125,9 +127,9 @@ func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *room
 	}
 	// This decision does not cover messages that are still undecided: the DecideInRoom
 	// job decides about them.
-	d := decision{Cause: causeWake, From: room.DecidedSeq, Seq: room.DecidedSeq, Candidates: []candidate{
-		{AgentID: p.AgentID, Name: p.Agent.Name, Speaks: true, Rule: ruleWoken, askedBy: actor.User.ID}}}
-	row, turns := d.rows(room.ID, now)
+	d := turntaking.Decision{Cause: turntaking.CauseWake, From: room.DecidedSeq, Seq: room.DecidedSeq, Candidates: []turntaking.Candidate{
+		{AgentID: p.AgentID, Name: p.Agent.Name, Speaks: true, Rule: turntaking.RuleWoken, AskedBy: actor.User.ID}}}
+	row, turns := decisionRows(&d, room.ID, now)
 	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil {
 		return nil, err
 	}
@@ -147,9 +149,9 @@ func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *room
 // reasonText says why an agent may not speak, in words for staff.
 func reasonText(rule, detail string) string {
 	text := map[string]string{
-		ruleExternal: "it is outside this program", ruleRoomOff: "the room's AI is switched off", ruleInactive: "it is switched off",
-		ruleOffHere: "it is switched off in this room", ruleMode: "the room's mode leaves its kind out", ruleMuted: "it is muted",
-		ruleSchedule: "it is not the time for it", ruleNoKey: "its model cannot be asked", ruleGone: "it is not in this room any more", ruleAsleep: "it sleeps", ruleGuard: "agents have said as much as they may until a person goes on",
+		turntaking.RuleExternal: "it is outside this program", turntaking.RuleRoomOff: "the room's AI is switched off", turntaking.RuleInactive: "it is switched off",
+		turntaking.RuleOffHere: "it is switched off in this room", turntaking.RuleMode: "the room's mode leaves its kind out", turntaking.RuleMuted: "it is muted",
+		turntaking.RuleSchedule: "it is not the time for it", turntaking.RuleNoKey: "its model cannot be asked", turntaking.RuleGone: "it is not in this room any more", turntaking.RuleAsleep: "it sleeps", turntaking.RuleGuard: "agents have said as much as they may until a person goes on",
 	}[rule]
 	if detail != "" {
 		text += ", " + detail

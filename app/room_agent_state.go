@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -45,7 +46,8 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 		return nil, err
 	}
 	now := a.instant()
-	s := &AgentState{ResetAt: p.cleared(now)}
+	effective, r := p.effective, roomOf(room)
+	s := &AgentState{ResetAt: effective.Cleared(now)}
 	if s.AgentInRoom, err = a.describe(ctx, p, room); err != nil {
 		return nil, err
 	}
@@ -53,8 +55,8 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 	if err != nil {
 		return nil, err
 	}
-	s.Streak = p.ownMessages(room, lines, now)
-	s.Asleep = p.asleep(room, s.Streak, now)
+	s.Streak = effective.OwnMessages(r, messagesOf(lines), now)
+	s.Asleep = effective.Asleep(r, s.Streak, now)
 	key := [2]string{roomID, agentID}
 	asked := store.Unread{RoomID: roomID, AgentID: agentID, AfterSeq: p.ReadSeq, Since: s.ResetAt}
 	counts, err := a.db.CountUnread(ctx, []store.Unread{asked})
@@ -62,12 +64,12 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 		return nil, err
 	}
 	s.Unread = counts[key]
-	asked.AfterSeq, asked.Since = 0, latest(s.ResetAt, p.since())
+	asked.AfterSeq, asked.Since = 0, turntaking.Latest(s.ResetAt, effective.Since)
 	if counts, err = a.db.CountUnread(ctx, []store.Unread{asked}); err != nil {
 		return nil, err
 	}
 	s.SinceReset = counts[key]
-	s.NextDueAt = p.due(room, p.scheduleFacts(room, s.Unread, now), s.Streak)
+	s.NextDueAt = effective.Due(r, effective.Facts(r, s.Unread, now), s.Streak)
 	if err := a.lastMessages(ctx, s, room); err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func (a *App) lastMessages(ctx context.Context, s *AgentState, room *store.Room)
 func (a *App) lastDecision(ctx context.Context, roomID, agentID string) (*AgentDecision, error) {
 	rows, err := a.db.LastDecisions(ctx, roomID, decidedBack)
 	for _, r := range rows {
-		var all []candidate
+		var all []turntaking.Candidate
 		if json.Unmarshal([]byte(r.Candidates), &all) != nil {
 			continue
 		}

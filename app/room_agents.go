@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -75,16 +76,17 @@ func (a *App) describe(ctx context.Context, p *roomAgent, room *store.Room) (*Ag
 	if err != nil {
 		return nil, err
 	}
-	out := &AgentInRoom{RoomAgent: p.RoomAgent, Trigger: p.triggerText, Schedule: p.scheduleText, ContextMessages: p.contextMessages(),
-		Overridden: p.overridden(now), Problems: append(same, p.problems...)}
+	effective, r := p.effective, roomOf(room)
+	out := &AgentInRoom{RoomAgent: p.RoomAgent, Trigger: store.JSON(effective.TriggerText), Schedule: store.JSON(effective.HoursText),
+		ContextMessages: effective.ContextMessages(store.MaxLimit), Overridden: effective.Overridden, Problems: append(same, effective.Problems...)}
 	if now.Before(p.MutedUntil) {
 		out.Muted = p.MutedUntil
 	}
-	if out.Rule, out.Detail = p.canSpeak(room, p.ownMessages(room, lines, now), now); out.Rule != "" {
+	if out.Rule, out.Detail = effective.CanSpeak(r, effective.OwnMessages(r, messagesOf(lines), now), now); out.Rule != "" {
 		return out, nil
 	}
 	if out.Detail, err = a.keyless(ctx, p.Agent); out.Detail != "" {
-		out.Rule = ruleNoKey
+		out.Rule = turntaking.RuleNoKey
 	}
 	return out, err
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"sort"
 	"sync"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -32,12 +32,12 @@ const silencePause = time.Minute
 // reportUnheard tells people that the agents which they called may not speak. When
 // agents' messages made the room decide, it tells only about a guard that cut the
 // agents off.
-func (a *App) reportUnheard(roomID string, d *decision) {
-	for _, c := range d.unheard() {
-		if d.Cause != causePost && c.Rule != ruleGuard {
+func (a *App) reportUnheard(roomID string, d *turntaking.Decision) {
+	for _, c := range d.Unheard() {
+		if d.Cause != turntaking.CausePost && c.Rule != turntaking.RuleGuard {
 			continue
 		}
-		for _, who := range c.callers {
+		for _, who := range c.Callers {
 			a.sendSilence(roomID, silence{UserID: who, AgentID: c.AgentID, Name: c.Name, Reason: reasonText(c.Rule, c.Detail)})
 		}
 	}
@@ -51,61 +51,34 @@ func (a *App) reportRoomOff(ctx context.Context, room *store.Room, m *store.Mess
 		a.log.WarnContext(ctx, "who was called could not be read", "room", room.ID, "err", err)
 		return
 	}
-	for _, id := range namesOf(agents).called(m.Content, nil) {
+	for _, id := range namesOf(agents).Called(m.Content, nil) {
 		for i := range agents {
 			if ag := &agents[i]; ag.ID == id {
-				a.sendSilence(room.ID, silence{UserID: m.SenderID, AgentID: ag.ID, Name: ag.Name, Reason: reasonText(ruleRoomOff, "")})
+				a.sendSilence(room.ID, silence{UserID: m.SenderID, AgentID: ag.ID, Name: ag.Name, Reason: reasonText(turntaking.RuleRoomOff, "")})
 			}
 		}
 	}
 }
 
-// gone returns the agents that people's fresh messages call and that have spoken in
-// the room lately, but are not in it any more.
-func (s *roomSnapshot) gone(d *decision) []candidate {
-	if d.Cause != causePost {
-		return nil
-	}
-	was := map[string]*candidate{}
-	var names []mention.Agent
-	for i := range s.Messages {
-		m := &s.Messages[i]
-		here := slices.ContainsFunc(s.Agents, func(ag store.Agent) bool { return ag.ID == m.AgentID || ag.Name == m.AgentName })
-		if !m.ByAgent() || m.AgentID == "" || here || was[m.AgentID] != nil {
-			continue
-		}
-		was[m.AgentID] = &candidate{AgentID: m.AgentID, Name: m.AgentName, Called: true, Rule: ruleGone}
-		names = append(names, mention.Agent{ID: m.AgentID, Name: m.AgentName})
-	}
-	var found []candidate
-	for id, callers := range s.called(s.fresh(), roomNames{mention.Of(names)}, nil, d.Cause) {
-		c := *was[id]
-		c.callers = callers
-		found = append(found, c)
-	}
-	sort.Slice(found, func(i, j int) bool { return found[i].AgentID < found[j].AgentID })
-	return found
-}
-
 // reportNobody tells people who call agents that are not there at all: deleted
 // agents, and types of which the room has no agent.
-func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *decision) {
-	calls := slices.ContainsFunc(s.fresh(), func(m store.Message) bool { return !m.ByAgent() && mention.May(m.Content) })
-	if d.Cause != causePost || !calls || slices.ContainsFunc(d.Candidates, func(c candidate) bool { return c.Called }) {
+func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *turntaking.Decision) {
+	calls := slices.ContainsFunc(s.Fresh(), func(m turntaking.Message) bool { return !m.ByAgent && mention.May(m.Content) })
+	if d.Cause != turntaking.CausePost || !calls || slices.ContainsFunc(d.Candidates, func(c turntaking.Candidate) bool { return c.Called }) {
 		return
 	}
 	types, err := a.agentTypeNames(ctx)
 	if err != nil {
-		a.log.WarnContext(ctx, "who was called could not be read", "room", s.Room.ID, "err", err)
+		a.log.WarnContext(ctx, "who was called could not be read", "room", s.room.ID, "err", err)
 		return
 	}
 	words := map[string]silence{}
 	var names []mention.Agent
 	for _, m := range s.Messages {
-		if m.ByAgent() && m.AgentID == "" {
+		if m.ByAgent && m.AgentID == "" {
 			id := "name " + m.AgentName
 			names = append(names, mention.Agent{ID: id, Name: m.AgentName})
-			words[id] = silence{AgentID: id, Name: m.AgentName, Reason: reasonText(ruleGone, "")}
+			words[id] = silence{AgentID: id, Name: m.AgentName, Reason: reasonText(turntaking.RuleGone, "")}
 		}
 	}
 	for _, t := range types {
@@ -113,11 +86,11 @@ func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *decision) {
 		names = append(names, mention.Agent{ID: id, Type: t})
 		words[id] = silence{AgentID: id, Name: agentLabel(t), Reason: "there is none of this type in this room"}
 	}
-	for id, callers := range s.called(s.fresh(), roomNames{mention.Of(names)}, nil, d.Cause) {
+	for id, callers := range s.Called(s.Fresh(), turntaking.Names{Names: mention.Of(names)}, nil, d.Cause) {
 		for _, who := range callers {
 			word := words[id]
 			word.UserID = who
-			a.sendSilence(s.Room.ID, word)
+			a.sendSilence(s.room.ID, word)
 		}
 	}
 }
@@ -125,18 +98,22 @@ func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *decision) {
 // findKeyless finds which of the agents that fresh messages call have no key for
 // their model.
 func (a *App) findKeyless(ctx context.Context, s *roomSnapshot) error {
-	asked, names := map[string]bool{}, namesOf(s.Agents)
-	for _, m := range s.fresh() {
+	asked, agents := map[string]bool{}, make([]turntaking.Agent, len(s.Agents))
+	for i, p := range s.Agents {
+		agents[i] = p.Agent
+	}
+	names := turntaking.NamesOf(agents)
+	for _, m := range s.Fresh() {
 		if !mention.May(m.Content) {
 			continue
 		}
 		for _, id := range slices.Concat(names.In(m.Content)...) {
-			i := slices.IndexFunc(s.Agents, func(ag store.Agent) bool { return ag.ID == id })
-			if asked[id] || i < 0 || s.Agents[i].IsExternal {
+			p := s.rows[id]
+			if asked[id] || p == nil || p.Agent.IsExternal {
 				continue
 			}
 			asked[id] = true
-			why, err := a.keyless(ctx, &s.Agents[i])
+			why, err := a.keyless(ctx, p.Agent)
 			if err != nil {
 				return err
 			}

@@ -34,7 +34,7 @@ var errTriggerFixed = errorf(KindForbidden, "forbidden", "the staff of this room
 
 // mayChangeTrigger reports whether staff let the agent change when it speaks.
 func (p *roomAgent) mayChangeTrigger() bool {
-	_, _, ok := p.trigger.Changed(schedule.MessageCount, 1)
+	_, _, ok := p.effective.Trigger.Changed(schedule.MessageCount, 1)
 	return ok
 }
 
@@ -55,7 +55,7 @@ func planTrigger(_ context.Context, c *toolCall) (plan, error) {
 	if here == nil {
 		return plan{}, errTriggerFixed
 	}
-	patch, lasting, ok := here.trigger.Changed(args.Type, args.Value)
+	patch, lasting, ok := here.effective.Trigger.Changed(args.Type, args.Value)
 	if !ok {
 		return plan{}, errTriggerFixed
 	}
@@ -81,7 +81,7 @@ func runTrigger(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, err
 	if ra.Agent, err = tx.Agent(ctx, ra.AgentID); err != nil {
 		return toolResult{}, err
 	}
-	patch, lasting, ok := a.effective(ra, now).trigger.Changed(args.Type, args.Value)
+	patch, lasting, ok := effectiveIn(ra, now, a.zone).Trigger.Changed(args.Type, args.Value)
 	if !ok {
 		return toolResult{}, errTriggerFixed
 	}

@@ -4,15 +4,17 @@ import (
 	"context"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
 // loadRoomAgents reads the room's agents and how they are set there.
 func (a *App) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
-	links, err := a.db.RoomAgents(ctx, s.Room.ID)
-	for i := range links {
-		s.Agents = append(s.Agents, *links[i].Agent)
-		s.RoomAgents[links[i].AgentID] = a.effective(&links[i], s.Now)
+	rows, err := a.db.RoomAgents(ctx, s.room.ID)
+	for i := range rows {
+		p := a.effective(&rows[i], s.Now)
+		s.rows[p.AgentID] = p
+		s.Agents = append(s.Agents, p.effective)
 	}
 	return err
 }
@@ -22,44 +24,34 @@ func (a *App) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
 // only when there may be more messages before the snapshot.
 func (a *App) countUnread(ctx context.Context, s *roomSnapshot) error {
 	var asked []store.Unread
-	for id, p := range s.RoomAgents {
-		if p.trigger.Messages == 0 {
+	for _, p := range s.Agents {
+		if p.Trigger.Messages == 0 {
 			continue
 		}
-		cleared, n := p.cleared(s.Now), 0
+		cleared, n := p.Cleared(s.Now), 0
 		for i := range s.Messages {
-			if m := &s.Messages[i]; !m.ByAgent() && m.Seq > p.ReadSeq && !m.CreatedAt.Before(cleared) {
+			if m := &s.Messages[i]; !m.ByAgent && m.Seq > p.ReadSeq && !m.At.Before(cleared) {
 				n++
 			}
 		}
-		if n < p.trigger.Messages && len(s.Messages) == snapshotMessages && s.Messages[0].Seq > p.ReadSeq {
-			asked = append(asked, store.Unread{RoomID: s.Room.ID, AgentID: id, AfterSeq: p.ReadSeq, Since: cleared})
+		if n < p.Trigger.Messages && len(s.Messages) == snapshotMessages && s.Messages[0].Seq > p.ReadSeq {
+			asked = append(asked, store.Unread{RoomID: s.room.ID, AgentID: p.ID, AfterSeq: p.ReadSeq, Since: cleared})
 		}
-		s.PersonMessages[id] = n
+		s.Unread[p.ID] = n
 	}
 	counts, err := a.db.CountUnread(ctx, asked)
 	for k, n := range counts {
-		s.PersonMessages[k[1]] = n
+		s.Unread[k[1]] = n
 	}
 	return err
 }
 
 // rearmed returns the rows with new dates for triggers that only time will fulfil,
 // where the stored date would be too late. It leaves out the agents that speak now.
-func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
+func (s *roomSnapshot) rearmed(speakers ...string) []store.Rearmed {
 	var rows []store.Rearmed
-	for id, p := range s.RoomAgents {
-		speaks := false
-		for _, c := range speakers {
-			speaks = speaks || c.AgentID == id
-		}
-		if speaks {
-			continue
-		}
-		due := p.due(&s.Room, p.scheduleFacts(&s.Room, s.PersonMessages[id], s.Now), p.ownMessages(&s.Room, s.Messages, s.Now))
-		if row, ok := p.sooner(due); ok {
-			rows = append(rows, row)
-		}
+	for id, due := range s.Sooner(speakers...) {
+		rows = append(rows, store.Rearmed{RoomID: s.room.ID, AgentID: id, NextDueAt: due})
 	}
 	return rows
 }
@@ -68,24 +60,24 @@ func (s *roomSnapshot) rearmed(speakers []candidate) []store.Rearmed {
 // the speaker's trigger counts now, and when only time will make it or others speak.
 func (r *attempt) rearmed(now time.Time) []store.Rearmed {
 	s := r.app.newSnapshot(r.room)
-	s.RoomAgents = r.roomAgents
-	rows := s.rearmed([]candidate{{AgentID: r.agent.ID}})
-	own, link := *r.roomAgents[r.agent.ID], *r.roomAgents[r.agent.ID].RoomAgent
-	link.SpokeAt, link.ReadSeq = now, max(link.ReadSeq, r.read)
-	own.RoomAgent = &link
-	return append(rows, store.Rearmed{RoomID: r.room.ID, AgentID: r.agent.ID, SpokeAt: now, ReadSeq: r.read,
-		NextDueAt: own.due(r.room, own.scheduleFacts(r.room, 0, now), 0)})
+	for _, p := range r.roomAgents {
+		s.Agents = append(s.Agents, p.effective)
+	}
+	own := *r.roomAgents[r.agent.ID].effective
+	own.SpokeAt, own.ReadSeq = now, max(own.ReadSeq, r.read)
+	return append(s.rearmed(r.agent.ID), store.Rearmed{RoomID: r.room.ID, AgentID: r.agent.ID, SpokeAt: now, ReadSeq: r.read,
+		NextDueAt: own.Due(&s.Room, own.Facts(&s.Room, 0, now), 0)})
 }
 
 // occasion tells a model why it has to speak though nobody has just said anything. It
 // is "" for any other cause.
 func occasion(cause string) string {
 	switch cause {
-	case ruleSilence:
+	case turntaking.RuleSilence:
 		return "(Nobody has said anything for a while. Say something that helps the others on, without asking where they are.)"
-	case ruleInterval, ruleCount:
+	case turntaking.RuleInterval, turntaking.RuleCount:
 		return "(It is time for you to say something about what was said since your last line.)"
-	case causeWake:
+	case turntaking.CauseWake:
 		return "(Staff of this room would like you to say something now.)"
 	}
 	return ""

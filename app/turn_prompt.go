@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -21,7 +22,7 @@ func (r *attempt) directPart(ctx context.Context) (part, error) {
 	if why := occasion(r.turn.Cause); why != "" {
 		part.asked = []llm.Message{{Role: llm.RoleUser, Text: why}}
 	}
-	window := r.roomAgents[r.agent.ID].contextMessages()
+	window := r.roomAgents[r.agent.ID].effective.ContextMessages(store.MaxLimit)
 	begun, err := r.messagesShown(ctx, "")
 	if err != nil {
 		return part, err
@@ -78,7 +79,7 @@ func (r *attempt) letPeopleFirst(ctx context.Context, heard int64, again bool) e
 	if _, err := r.yieldToTyping(ctx); err != nil {
 		return err
 	}
-	if !again && r.turn.Cause != causeAgents {
+	if !again && r.turn.Cause != turntaking.CauseAgents {
 		return nil
 	}
 	newer := false
@@ -86,7 +87,7 @@ func (r *attempt) letPeopleFirst(ctx context.Context, heard int64, again bool) e
 	switch {
 	case err != nil || !newer:
 		return err
-	case r.turn.Cause == causeAgents:
+	case r.turn.Cause == turntaking.CauseAgents:
 		return errGaveWay
 	}
 	return errNewerMessage
@@ -124,7 +125,7 @@ func readUpTo(trigger int64, lines []store.Message, self string, agents []store.
 		if m.Seq <= trigger {
 			continue
 		}
-		if slices.ContainsFunc(names.called(m.Content, nil), another) {
+		if slices.ContainsFunc(names.Called(m.Content, nil), another) {
 			break
 		}
 		read = m.Seq

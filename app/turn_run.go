@@ -11,6 +11,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -151,14 +152,15 @@ func (r *attempt) reload(ctx context.Context) (err error) {
 	if err := r.app.loadRoomAgents(ctx, s); err != nil {
 		return err
 	}
-	r.roomAgents = s.RoomAgents
+	r.roomAgents = s.rows
 	var silent []store.Agent
 	r.speakers = nil
-	for i := range s.Agents {
-		if rule, _ := canSpeak(s, &s.Agents[i]); rule == "" {
-			r.speakers = append(r.speakers, s.Agents[i])
+	for _, p := range s.Agents {
+		ag := s.rows[p.ID].Agent
+		if rule, _ := s.CanSpeak(p); rule == "" {
+			r.speakers = append(r.speakers, *ag)
 		} else {
-			silent = append(silent, s.Agents[i])
+			silent = append(silent, *ag)
 		}
 	}
 	r.present = slices.Concat(r.speakers, silent)
@@ -252,7 +254,7 @@ func (r *attempt) yieldToTyping(ctx context.Context) (waited bool, err error) {
 // giveWay returns errGaveWay when the turn answers agents and a person has spoken
 // since; else nil.
 func (r *attempt) giveWay(lines []store.Message) error {
-	if r.turn.Cause == causeAgents && slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
+	if r.turn.Cause == turntaking.CauseAgents && slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
 		return errGaveWay
 	}
 	return nil

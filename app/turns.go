@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
 
 // How an agent comes to speak: a post adds a job that decides in the room. The
-// decision (decide.go) creates the turns. A turn's job asks the model (turn_run.go)
+// decision (package turntaking) creates the turns. A turn's job asks the model (turn_run.go)
 // and stores the message. Each step commits its result together with the job of the
 // next step. When a worker dies in between, the sweep finds what was due by the dates
 // look_at and lease_until.
@@ -53,13 +54,13 @@ func (a *App) decideOnce(ctx context.Context, roomID string) error {
 		if err != nil || s == nil {
 			return err
 		}
-		d := decide(*s, a.rand)
-		d.Candidates = append(d.Candidates, s.gone(&d)...)
+		d := turntaking.Decide(s.Snapshot, a.rand)
+		d.Candidates = append(d.Candidates, s.Gone(&d)...)
 		err = a.db.InTx(ctx, func(tx *store.Tx) error {
 			if err := a.storeDecision(ctx, tx, roomID, &d); err != nil {
 				return err
 			}
-			return tx.Rearm(ctx, s.rearmed(d.speakers()))
+			return tx.Rearm(ctx, s.rearmed(speakerIDs(&d)...))
 		})
 		if err == nil {
 			a.reportUnheard(roomID, &d)
@@ -93,9 +94,11 @@ func (a *App) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error
 	}
 	// Read only up to the snapshot's own head. Messages that came while it was read
 	// have decisions of their own.
-	if s.Messages, err = a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotMessages); err != nil {
+	messages, err := a.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotMessages)
+	if err != nil {
 		return nil, err
 	}
+	s.Messages = messagesOf(messages)
 	return s, errors.Join(a.countUnread(ctx, s), a.findKeyless(ctx, s))
 }
 
@@ -110,7 +113,7 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 		return err
 	}
 	if due {
-		if err := tx.GiveWay(ctx, roomID, causeAgents, errGaveWay.reason, errGaveWay.detail, a.instant()); err != nil {
+		if err := tx.GiveWay(ctx, roomID, turntaking.CauseAgents, errGaveWay.reason, errGaveWay.detail, a.instant()); err != nil {
 			return err
 		}
 	}
@@ -127,10 +130,25 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
 }
 
+// roomSnapshot is the input of a decision, with the rows that it was made of.
+type roomSnapshot struct {
+	turntaking.Snapshot
+	room *store.Room
+	rows map[string]*roomAgent // by the agent's id
+}
+
 // newSnapshot begins a snapshot of a room.
 func (a *App) newSnapshot(room *store.Room) *roomSnapshot {
-	return &roomSnapshot{Room: *room, Now: a.now(), MaxStreak: a.cfg.Turns.MaxStreak, RoomAgents: map[string]*roomAgent{}, PersonMessages: map[string]int{},
-		Keyless: map[string]string{}}
+	return &roomSnapshot{room: room, rows: map[string]*roomAgent{}, Snapshot: turntaking.Snapshot{Room: *roomOf(room), Now: a.now(),
+		MaxStreak: a.cfg.Turns.MaxStreak, Unread: map[string]int{}, Keyless: map[string]string{}}}
+}
+
+// speakerIDs are the agents that speak.
+func speakerIDs(d *turntaking.Decision) (ids []string) {
+	for _, c := range d.Speakers() {
+		ids = append(ids, c.AgentID)
+	}
+	return ids
 }
 
 // notMissing returns err, or nil when err says that a row does not exist.

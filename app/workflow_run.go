@@ -13,6 +13,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -179,7 +180,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 		if r.messages, r.heard = begun, newest(begun); begun == nil && err == nil {
 			err = r.readMessages(ctx)
 		}
-		if err == nil && len(r.messages) == 0 && r.turn.Cause == causePost {
+		if err == nil && len(r.messages) == 0 && r.turn.Cause == turntaking.CausePost {
 			return errLinesGone
 		}
 		r.read = readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present)
@@ -192,7 +193,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 
 // readMessages reads the newest messages of the room.
 func (r *graphRun) readMessages(ctx context.Context) (err error) {
-	r.messages, r.heard, err = r.readRoom(ctx, r.roomAgents[r.agent.ID].contextMessages())
+	r.messages, r.heard, err = r.readRoom(ctx, r.roomAgents[r.agent.ID].effective.ContextMessages(store.MaxLimit))
 	return err
 }
 

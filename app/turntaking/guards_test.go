@@ -1,12 +1,10 @@
-package app
+package turntaking
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/coagent-studio/coagent/store"
 )
 
 // A scene is what two agents say to each other after a person has spoken: the
@@ -29,7 +27,7 @@ func play(t *testing.T, maxRow int, lines []string) (said int, guard string) {
 	for i, text := range lines {
 		s.Room.EventSeq = int64(len(s.Messages))
 		speaker, other := s.Agents[i%2], s.Agents[(i+1)%2]
-		d := decide(s, func() float64 { return 0.999 })
+		d := Decide(s, func() float64 { return 0.999 })
 		if d.Guard != "" {
 			return i, d.Guard
 		}
@@ -37,7 +35,7 @@ func play(t *testing.T, maxRow int, lines []string) (said int, guard string) {
 			t.Fatalf("line %d: %v speak, want %s", i, got, speaker.ID)
 		}
 		s.Room.DecidedSeq = s.Room.EventSeq
-		s.Messages = append(s.Messages, store.Message{Seq: s.Room.EventSeq + 1, AgentID: speaker.ID, AgentType: speaker.Type, AgentName: speaker.Name,
+		s.Messages = append(s.Messages, Message{Seq: s.Room.EventSeq + 1, AgentID: speaker.ID, ByAgent: true, AgentName: speaker.Name,
 			Content: text + " @" + other.Name})
 	}
 	return len(lines), ""
@@ -96,7 +94,7 @@ func TestLoopsAreStopped(t *testing.T) {
 			t.Parallel()
 			said, guard := play(t, 100, s.lines)
 			// A repeat is one line of each.
-			if guard != guardAgreement || said > s.loopsAt+2*mostRepeats {
+			if guard != GuardAgreement || said > s.loopsAt+2*mostRepeats {
 				t.Errorf("got the guard %q after %d lines, want agreement after %d at most", guard, said, s.loopsAt+2*mostRepeats)
 			}
 			if said < s.loopsAt {
@@ -106,7 +104,7 @@ func TestLoopsAreStopped(t *testing.T) {
 	}
 	t.Run("Row", func(t *testing.T) {
 		t.Parallel()
-		if said, guard := play(t, 3, distinct(20)); said != 3 || guard != guardStreak {
+		if said, guard := play(t, 3, distinct(20)); said != 3 || guard != GuardStreak {
 			t.Errorf("got %q after %d lines, want agent_row after 3", guard, said)
 		}
 	})

@@ -1,4 +1,4 @@
-package app
+package turntaking
 
 import (
 	"slices"
@@ -6,18 +6,10 @@ import (
 	"unicode"
 
 	"github.com/coagent-studio/coagent/app/mention"
-	"github.com/coagent-studio/coagent/store"
 )
 
-// This file keeps agents from talking with each other for ever. It is pure: it gets
-// messages and returns a verdict. A person's message ends every guard, and staff may
-// let the agents go on.
-
-// The guards between agents. The names are stored, so they are never renamed.
-const (
-	guardStreak    = "agent_row" // the longest streak of agents' messages is reached
-	guardAgreement = "agreement" // they only agree, thank or repeat each other
-)
+// This file keeps agents from talking with each other for ever. A person's message ends
+// every guard, and staff may let the agents go on.
 
 // idleMessages is how many messages without anything new the agents may post one
 // after another.
@@ -25,23 +17,23 @@ const idleMessages = 2
 
 // guarded returns how many more messages the agents may post to each other, and the
 // guard that allows no more.
-func (s *roomSnapshot) guarded() (left int, guard string) {
-	tail := s.tail()
-	if left = s.MaxStreak - len(tail); left > 0 && onlyAgreeing(tail, s.Agents) {
-		return 0, guardAgreement
+func (s *Snapshot) guarded() (left int, guard string) {
+	streak := s.streak()
+	if left = s.MaxStreak - len(streak); left > 0 && onlyAgreeing(streak, s.Agents) {
+		return 0, GuardAgreement
 	}
-	return left, guardStreak
+	return left, GuardStreak
 }
 
 // onlyAgreeing tells whether the last idleMessages of the agents' messages add
 // nothing: each is mere courtesy, repeats an earlier one, or both. One such message
 // is good manners; several of them would call each other for ever.
-func onlyAgreeing(lines []store.Message, agents []store.Agent) bool {
-	if len(lines) < idleMessages {
+func onlyAgreeing(messages []Message, agents []*RoomAgent) bool {
+	if len(messages) < idleMessages {
 		return false
 	}
-	said := make([]utterance, len(lines))
-	for i, m := range lines {
+	said := make([]utterance, len(messages))
+	for i, m := range messages {
 		said[i] = understand(m.Content, agents)
 	}
 	for i := len(said) - idleMessages; i < len(said); i++ {
@@ -118,7 +110,7 @@ func numbers(words []string) (found []string) {
 
 // understand splits a message into its words. Names of the room's agents do not count
 // as words.
-func understand(content string, agents []store.Agent) utterance {
+func understand(content string, agents []*RoomAgent) utterance {
 	text := mention.Fold(strings.ReplaceAll(content, "’", "'"))
 	u := utterance{asks: asks(text)}
 	for _, ag := range agents {

@@ -1,0 +1,286 @@
+package turntaking
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/mention"
+)
+
+// Snapshot is a room as it is at one moment: the input of a decision.
+type Snapshot struct {
+	Room     Room
+	Agents   []*RoomAgent // of the room, in the order in which they came in
+	Messages []Message    // the newest of the room, oldest first
+	Now      time.Time
+	// Unread counts, by agent id, the people's messages that an agent has not read,
+	// if its trigger needs the number.
+	Unread map[string]int
+	// Keyless says, by agent id, why an agent that is called has no key for its
+	// model.
+	Keyless   map[string]string
+	MaxStreak int // the longest streak of agents' messages; then a person has to speak
+}
+
+// Fresh are the messages that no decision was made about.
+func (s *Snapshot) Fresh() []Message {
+	i := slices.IndexFunc(s.Messages, func(m Message) bool { return m.Seq > s.Room.DecidedSeq })
+	if i < 0 {
+		return nil
+	}
+	return s.Messages[i:]
+}
+
+// streak has the agents' messages at the end of the room, oldest first. It begins
+// after the point from which staff let the agents go on.
+func (s *Snapshot) streak() []Message {
+	i := len(s.Messages)
+	for i > 0 && s.Messages[i-1].ByAgent && s.Messages[i-1].Seq > s.Room.StreakFrom {
+		i--
+	}
+	return s.Messages[i:]
+}
+
+// Decide says who speaks about the fresh messages. All agents that were called speak,
+// in the order of their parts, but no more than the longest streak allows. When none
+// was called, the first agent speaks whose trigger or roll says so. People go before
+// agents: while a person waits for an answer, calls in agents' messages do not count,
+// and neither does the streak so far. roll returns a number in [0, 1).
+func Decide(s Snapshot, roll func() float64) Decision {
+	fresh := s.Fresh()
+	d := Decision{From: s.Room.DecidedSeq, Seq: s.Room.EventSeq}
+	if len(fresh) == 0 {
+		return d
+	}
+	switch {
+	case slices.ContainsFunc(fresh, func(m Message) bool { return !m.ByAgent && m.Seq > s.Room.StreakFrom }):
+		d.Cause = CausePost
+	case s.Room.DecidedSeq < s.Room.StreakFrom:
+		d.Cause = CauseGoOn
+	default:
+		d.Cause = CauseAgents
+	}
+	agents := slices.Clone(s.Agents)
+	sort.SliceStable(agents, func(i, j int) bool { return agents[i].precedence() < agents[j].precedence() })
+	may := map[string]bool{}
+	for _, ag := range agents {
+		why, detail := s.CanSpeak(ag)
+		may[ag.ID] = why == ""
+		d.Candidates = append(d.Candidates, Candidate{AgentID: ag.ID, Name: ag.Name, Rule: why, Detail: detail})
+	}
+	called := s.Called(fresh, namesOf(agents), may, d.Cause)
+	someMay := false
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		if c.Callers, c.Called = called[c.AgentID]; c.Called {
+			someMay = someMay || may[c.AgentID]
+		}
+		if len(c.Callers) > 0 {
+			c.AskedBy = c.Callers[len(c.Callers)-1]
+		}
+	}
+	if someMay {
+		d.speakCalled(&s)
+	} else {
+		d.speakUnaddressed(&s, agents, roll)
+	}
+	return d
+}
+
+// Called returns which agents the messages call, also those that may not speak. For
+// each of them it lists the people who asked, each once, the last one last.
+func (s *Snapshot) Called(messages []Message, names Names, may map[string]bool, cause string) map[string][]string {
+	called := map[string][]string{}
+	for i := range messages {
+		m := &messages[i]
+		if cause == CausePost && m.ByAgent {
+			continue
+		}
+		for _, id := range names.Called(m.Content, may) {
+			if id == m.AgentID || s.answered(m, id) {
+				continue
+			}
+			who := s.askedBy(m)
+			others := slices.DeleteFunc(called[id], func(u string) bool { return u == who })
+			if called[id] = others; who != "" {
+				called[id] = append(others, who)
+			}
+		}
+	}
+	return called
+}
+
+// answered tells whether an agent has spoken after a message before the point from
+// which staff let the agents go on. Such an agent was not cut off, and has said what
+// it had to say.
+func (s *Snapshot) answered(m *Message, agentID string) bool {
+	return m.Seq <= s.Room.StreakFrom &&
+		slices.ContainsFunc(s.Messages, func(l Message) bool { return l.AgentID == agentID && l.Seq > m.Seq })
+}
+
+// askedBy is the person behind a message: its author, or, for an agent's message, the
+// person who spoke last before it.
+func (s *Snapshot) askedBy(m *Message) string {
+	for i := len(s.Messages) - 1; i >= 0; i-- {
+		if l := &s.Messages[i]; l.Seq <= m.Seq && !l.ByAgent {
+			return l.SenderID
+		}
+	}
+	return ""
+}
+
+// speakCalled lets all agents speak that were called, as far as the guards allow it.
+func (d *Decision) speakCalled(s *Snapshot) {
+	left, guard := s.MaxStreak, GuardStreak
+	if d.Cause == CauseAgents {
+		left, guard = s.guarded()
+	}
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		switch {
+		case c.Rule != "":
+		case !c.Called:
+			c.Rule = RuleOthers
+		case left <= 0:
+			c.Rule, c.Detail, d.Guard = RuleGuard, guard, guard
+		default:
+			c.Speaks, c.Rule = true, RuleMentioned
+			left--
+		}
+	}
+}
+
+// speakUnaddressed lets the first agent speak whose trigger or roll says so. Agents'
+// messages that call nobody need no answer.
+func (d *Decision) speakUnaddressed(s *Snapshot, agents []*RoomAgent, roll func() float64) {
+	taken := false
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		switch {
+		case c.Rule != "":
+		case d.Cause != CausePost:
+			c.Rule = RuleNotCalled
+		case taken:
+			c.Rule = RuleOthers
+		default:
+			v := triggered(s, agents[i], roll)
+			c.Speaks, c.Rule, c.Detail, c.Roll, c.Chance = v.Speak, v.Rule, v.Detail, v.Roll, v.Chance
+			if taken = v.Speak; taken {
+				c.AskedBy = s.askedBy(&s.Messages[len(s.Messages)-1])
+			}
+		}
+	}
+}
+
+// CanSpeak returns why an agent may not speak in the room at all: a rule, and a detail
+// for staff. rule is "" when the agent may speak.
+func (s *Snapshot) CanSpeak(ag *RoomAgent) (rule, detail string) {
+	rule, detail = ag.CanSpeak(&s.Room, ag.OwnMessages(&s.Room, s.Messages, s.Now), s.Now)
+	if why := s.Keyless[ag.ID]; rule == "" && why != "" {
+		return RuleNoKey, why
+	}
+	return rule, detail
+}
+
+// Gone returns the agents that people's fresh messages call and that have spoken in
+// the room lately, but are not in it any more.
+func (s *Snapshot) Gone(d *Decision) []Candidate {
+	if d.Cause != CausePost {
+		return nil
+	}
+	was := map[string]*Candidate{}
+	var names []mention.Agent
+	for i := range s.Messages {
+		m := &s.Messages[i]
+		here := slices.ContainsFunc(s.Agents, func(ag *RoomAgent) bool { return ag.ID == m.AgentID || ag.Name == m.AgentName })
+		if !m.ByAgent || m.AgentID == "" || here || was[m.AgentID] != nil {
+			continue
+		}
+		was[m.AgentID] = &Candidate{AgentID: m.AgentID, Name: m.AgentName, Called: true, Rule: RuleGone}
+		names = append(names, mention.Agent{ID: m.AgentID, Name: m.AgentName})
+	}
+	var found []Candidate
+	for id, callers := range s.Called(s.Fresh(), Names{mention.Of(names)}, nil, d.Cause) {
+		c := *was[id]
+		c.Callers = callers
+		found = append(found, c)
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].AgentID < found[j].AgentID })
+	return found
+}
+
+// verdict is what an agent's trigger says about messages that call nobody.
+type verdict struct {
+	Speak        bool
+	Rule         string
+	Detail       string // more about the rule, for staff
+	Roll, Chance *float64
+}
+
+// triggered tells whether messages that call nobody make an agent speak. An agent
+// with a trigger speaks when the trigger's conditions hold. Other agents roll once
+// against the room's frequency, participants against 80 % of it, so that they do not
+// drown the class. Agents of any other part wait until they are called.
+func triggered(s *Snapshot, ag *RoomAgent, roll func() float64) verdict {
+	if len(ag.Problems) > 0 && !ag.Trigger.Chance {
+		return verdict{Rule: RuleTrigger, Detail: ag.Problems[0]}
+	}
+	if !ag.Trigger.Chance {
+		met, by, why := ag.Trigger.Met(ag.Facts(&s.Room, s.Unread[ag.ID], s.Now))
+		return verdict{Speak: met, Rule: by, Detail: why}
+	}
+	switch ag.Part {
+	case Instructor:
+		return rolled(roll(), s.Room.Frequency)
+	case Participant:
+		return rolled(roll(), 0.8*s.Room.Frequency)
+	}
+	return verdict{Rule: RuleNotCalled}
+}
+
+// rolled is the verdict of a roll against a chance.
+func rolled(roll, chance float64) verdict {
+	return verdict{Speak: roll < chance, Rule: RuleChance, Roll: &roll, Chance: &chance}
+}
+
+// Names are the names of a room's agents, prepared once for many messages.
+type Names struct{ *mention.Names }
+
+// NamesOf prepares the names of agents.
+func NamesOf(agents []Agent) Names {
+	all := make([]mention.Agent, len(agents))
+	for i := range agents {
+		all[i] = agents[i].named()
+	}
+	return Names{mention.Of(all)}
+}
+
+func namesOf(agents []*RoomAgent) Names {
+	all := make([]mention.Agent, len(agents))
+	for i, ag := range agents {
+		all[i] = ag.named()
+	}
+	return Names{mention.Of(all)}
+}
+
+func (a *Agent) named() mention.Agent {
+	return mention.Agent{ID: a.ID, Name: a.Name, Type: a.Type, Teacher: a.Teacher, Instructor: a.Part == Instructor}
+}
+
+// Called returns the ids of the agents that a text calls, each once. A word that can
+// mean several agents means the first of them that may speak; when none may, or may
+// is nil, the first of all.
+func (n Names) Called(content string, may map[string]bool) []string {
+	var ids []string
+	for _, meant := range n.In(content) {
+		id := meant[0]
+		if i := slices.IndexFunc(meant, func(id string) bool { return may[id] }); i >= 0 {
+			id = meant[i]
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,102 @@
+package turntaking
+
+import "github.com/coagent-studio/coagent/app/schedule"
+
+// What made a room decide. The names are stored, so they are never renamed.
+const (
+	CausePost   = "post"        // a person's message
+	CauseAgents = "agent_lines" // only agents' messages
+	CauseGoOn   = "go_on"       // staff let the agents go on after a guard had stopped them
+	CauseWake   = "wake"        // staff woke an agent; decisions that time causes have the names of RuleInterval, RuleSilence and RuleCount
+)
+
+// Why an agent speaks or does not; staff read them together with the detail. They are
+// stored, so they are never renamed.
+const (
+	RuleMentioned = "mentioned"           // a message calls it
+	RuleChance    = "chance"              // its roll was below its chance, or not
+	RuleCount     = schedule.MessageCount // enough messages since it last spoke
+	RuleInterval  = schedule.TimeInterval // enough time since it last spoke
+	RuleSilence   = schedule.Silence      // nobody spoke for long enough
+	RuleTrigger   = "trigger"             // its trigger cannot be read
+	RuleNotCalled = "not_called"          // it speaks only when called, and nobody called it
+	RuleOthers    = "others"              // others were called, or an agent before it speaks
+	RuleGuard     = "guard"               // it was called, and a guard cut it off
+	RuleExternal  = "external"            // it runs outside this program and takes no turns
+	RuleRoomOff   = "room_off"            // the room's AI is switched off
+	RuleInactive  = "inactive"            // the agent is switched off
+	RuleMode      = "mode"                // the room's mode excludes agents of its kind
+	RuleOffHere   = "inactive_here"       // the agent is switched off in this room
+	RuleMuted     = "muted"               // staff have muted it here
+	RuleAsleep    = "asleep"              // it sleeps until a person speaks
+	RuleSchedule  = "schedule"            // it is outside its hours
+	RuleNoKey     = "no_key"              // it was called, and has no key for its model
+	RuleGone      = "gone"                // it was called, and is not in the room any more
+	RuleWoken     = "woken"               // staff have woken it
+	RuleBusy      = "busy"                // it is about to speak already
+)
+
+// The guards between agents. The names are stored, so they are never renamed.
+const (
+	GuardStreak    = "agent_row" // the longest streak of agents' messages is reached
+	GuardAgreement = "agreement" // they only agree, thank or repeat each other
+)
+
+// Decision is what each agent of a room does about the messages after From up to Seq.
+// When the two are equal, there are no new messages. Without a Cause there was
+// nothing to decide.
+type Decision struct {
+	Cause      string
+	From, Seq  int64
+	Guard      string      // the guard that cut off agents which were called
+	Candidates []Candidate // in the order in which they would speak
+}
+
+// Candidate is what one agent does, and why. Its JSON is stored.
+type Candidate struct {
+	AgentID string `json:"agent_id"`
+	Name    string `json:"agent_name"`
+	Speaks  bool   `json:"speaks"`
+	// Called says that a message calls it. If it does not speak then, Rule and
+	// Detail say why.
+	Called bool     `json:"called,omitempty"`
+	Rule   string   `json:"rule"`
+	Detail string   `json:"detail,omitempty"`
+	Roll   *float64 `json:"roll,omitempty"`
+	Chance *float64 `json:"chance,omitempty"`
+
+	AskedBy string   `json:"-"` // the person whose message it answers, or who calls it
+	Callers []string `json:"-"` // all people who call it, the last one last
+}
+
+// Speakers are the candidates that speak, in order.
+func (d *Decision) Speakers() []Candidate {
+	var speak []Candidate
+	for _, c := range d.Candidates {
+		if c.Speaks {
+			speak = append(speak, c)
+		}
+	}
+	return speak
+}
+
+// Unheard are the candidates that were called and do not speak, with the reason and
+// the people who called them.
+func (d *Decision) Unheard() (silent []Candidate) {
+	for _, c := range d.Candidates {
+		if c.Called && !c.Speaks {
+			silent = append(silent, c)
+		}
+	}
+	return silent
+}
+
+// CutOffNames are the names of the agents that a guard keeps from speaking.
+func (d *Decision) CutOffNames() (names []string) {
+	for _, c := range d.Candidates {
+		if c.Rule == RuleGuard {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"time"
+
+	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file makes the input of package turntaking from rows.
+
+// roomAgent is an agent in one room: its row, and the settings that are effective there.
+type roomAgent struct {
+	*store.RoomAgent
+	effective *turntaking.RoomAgent
+}
+
+func (a *App) effective(ra *store.RoomAgent, now time.Time) *roomAgent {
+	return &roomAgent{ra, effectiveIn(ra, now, a.zone)}
+}
+
+// effectiveIn reads schedules in zone.
+func effectiveIn(ra *store.RoomAgent, now time.Time, zone *time.Location) *turntaking.RoomAgent {
+	ag := ra.Agent
+	set := turntaking.Settings{AgentTrigger: string(ag.TriggerConfig), RoomTrigger: string(ra.TriggerConfig),
+		OwnTrigger: string(ra.Override), OwnUntil: ra.OverrideUntil, AgentHours: string(ag.ScheduleConfig), RoomHours: string(ra.ScheduleConfig),
+		AgentContext: ag.ContextWindow, RoomContext: ra.ContextWindow, Zone: zone}
+	state := turntaking.State{On: ra.IsActive, Since: ra.Since, MutedUntil: ra.MutedUntil, AsleepAt: ra.AsleepAt, AsleepSeq: ra.AsleepSeq,
+		WokenAt: ra.WokenAt, WokenSeq: ra.WokenSeq, SpokeAt: ra.SpokeAt, ReadSeq: ra.ReadSeq, BrokeSeq: ra.BrokeSeq, NextDueAt: ra.NextDueAt}
+	if state.Since.IsZero() {
+		state.Since = ra.CreatedAt
+	}
+	return turntaking.InRoom(agentOf(ag), set, state, now)
+}
+
+func agentOf(ag *store.Agent) turntaking.Agent {
+	return turntaking.Agent{ID: ag.ID, Name: ag.Name, Type: ag.Type, Part: partOf(ag), Teacher: ag.Type == AgentTeacher,
+		On: ag.IsActive, External: ag.IsExternal}
+}
+
+// partOf is the part of an agent in a room: its category. A student agent is a
+// participant, whatever category is stored.
+func partOf(ag *store.Agent) string {
+	if ag.Type == AgentStudent {
+		return turntaking.Participant
+	}
+	return ag.Category
+}
+
+// namesOf prepares the names by which the agents of a room may be called.
+func namesOf(agents []store.Agent) turntaking.Names {
+	all := make([]turntaking.Agent, len(agents))
+	for i := range agents {
+		all[i] = agentOf(&agents[i])
+	}
+	return turntaking.NamesOf(all)
+}
+
+func roomOf(r *store.Room) *turntaking.Room {
+	return &turntaking.Room{On: r.IsAIActive && r.AIMode != ModeOff, Participants: r.AIMode == ModeBoth, Frequency: r.AIFrequency,
+		EventSeq: r.EventSeq, DecidedSeq: r.DecidedSeq, StreakFrom: r.StreakFrom, PersonSeq: r.PersonSeq, PersonAt: r.PersonAt}
+}
+
+func messagesOf(rows []store.Message) []turntaking.Message {
+	all := make([]turntaking.Message, len(rows))
+	for i := range rows {
+		m := &rows[i]
+		all[i] = turntaking.Message{Seq: m.Seq, At: m.CreatedAt, ByAgent: m.ByAgent(), AgentID: m.AgentID, AgentName: m.AgentName,
+			SenderID: m.SenderID, Content: m.Content}
+	}
+	return all
+}
