@@ -2,7 +2,7 @@
 // fault injection, from the binaries that are installed on the machine, or from
 // ones that are downloaded into the user's cache.
 //
-// It imports nothing of ours. A [Server] belongs to the process that started
+// It imports nothing of ours but ram, which has no imports. A [Server] belongs to the process that started
 // it: when that process ends in any way, kill -9 included, the server is ended
 // and its folder removed. Servers never run as root, listen on the loopback
 // interface only and ask for a random password.
@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/coagent-studio/coagent/store/storetest/ram"
 )
 
 // ErrNotInstalled says that no Postgres server binaries were found, and none
@@ -105,7 +107,11 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 
 // prepare makes the folders and the cluster.
 func (s *Server) prepare(ctx context.Context) (err error) {
-	if s.home, err = os.MkdirTemp("", "coagent-pg-"); err != nil {
+	parent := ""
+	if !s.opts.Fsync { // who asks for it measures a disk
+		parent = ram.Dir()
+	}
+	if s.home, err = os.MkdirTemp(parent, "coagent-pg-"); err != nil {
 		return err
 	}
 	s.data = filepath.Join(s.home, "data")
@@ -188,7 +194,8 @@ func (s *Server) settings() []string {
 		return set
 	}
 	return append(set, "fsync=off", "synchronous_commit=off", "full_page_writes=off",
-		"wal_level=minimal", "max_wal_senders=0")
+		"wal_level=minimal", "max_wal_senders=0",
+		"min_wal_size=32MB", "max_wal_size=128MB") // the folder may be in memory
 }
 
 // waitReady polls until a connection succeeds, the server ends or ctx is done.

@@ -16,17 +16,21 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/coagent-studio/coagent/store/storetest/ram"
 )
 
 // gotestsum runs and shows the tests; it is fetched by go, as the linter is.
 const gotestsum = "gotest.tools/gotestsum@v1.13.0"
 
-// databaseEnv is the one of storetest. That package is not imported, so that this one
-// builds at once.
+// databaseEnv is the one of storetest. That package is not imported, and of ours only
+// ram is, so that this one builds at once.
 const databaseEnv = "COAGENT_TEST_DATABASE"
 
 func main() {
@@ -112,9 +116,30 @@ func canRace() bool {
 	return cmd.Run() == nil
 }
 
+// interruptible runs cmd to its end. It hands on the signals that ask us to stop, so that
+// we live to remove the folder in memory.
+func interruptible(cmd *exec.Cmd) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case sig := <-signals:
+			_ = cmd.Process.Signal(sig) // it may just have ended
+		case err := <-ended:
+			return err
+		}
+	}
+}
+
 // run runs one pass to its end and adds its results to the summary.
 func (p pass) run(sum *summary, args []string) error {
-	dir, err := os.MkdirTemp("", "coagent-suite-")
+	dir, err := os.MkdirTemp(ram.Dir(), "coagent-suite-")
 	if err != nil {
 		return err
 	}
@@ -127,11 +152,16 @@ func (p pass) run(sum *summary, args []string) error {
 		call, cgo = append(call, "-race"), "CGO_ENABLED=1"
 	}
 	cmd := exec.Command("go", append(call, args...)...)
-	cmd.Env = append(os.Environ(), cgo, databaseEnv+"="+p.database)
+	// The tests' own files are in memory where that is possible: SQLite waits for its disk
+	// at every commit. What go builds is too much for it.
+	cmd.Env = append(os.Environ(), cgo, databaseEnv+"="+p.database, "TMPDIR="+dir)
+	if os.Getenv("GOTMPDIR") == "" {
+		cmd.Env = append(cmd.Env, "GOTMPDIR="+os.TempDir())
+	}
 	alive := &progress{to: os.Stdout, packages: len(p.packages)}
 	cmd.Stdout, cmd.Stderr = alive, alive
 	stop := alive.start(15 * time.Second)
-	failed := cmd.Run()
+	failed := interruptible(cmd)
 	stop()
 	if failed != nil {
 		sum.failed = true
