@@ -55,7 +55,7 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 		ag.EncryptedSecrets = ""
 		return nil
 	}
-	ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(toJSON(kept)))
+	ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(store.ToJSON(kept)))
 	return err
 }
 
@@ -107,7 +107,7 @@ func withoutSecrets(raw []byte, found map[string]string) ([]byte, error) {
 		if out.Len() > 1 {
 			out.WriteByte(',')
 		}
-		out.WriteString(string(toJSON(name)))
+		out.WriteString(string(store.ToJSON(name)))
 		out.WriteByte(':')
 		out.Write(value)
 	}

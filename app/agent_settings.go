@@ -121,7 +121,7 @@ func setTexts(field string, sent Opt[[]string], to *store.JSON) error {
 			return err
 		}
 	}
-	*to = toJSON(append([]string{}, sent.Value...))
+	*to = store.ToJSON(append([]string{}, sent.Value...))
 	return nil
 }
 

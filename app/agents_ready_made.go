@@ -18,8 +18,8 @@ func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
 	student.Type, student.Name, student.Category = AgentStudent, "Student", categoryParticipant
 	student.SystemPrompt = "You are a curious student of this class. Add one short, honest thought or question."
-	teacher.Capabilities = toJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead, CapArtifactWrite, CapMembersRead})
-	student.Capabilities = toJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead})
+	teacher.Capabilities = store.ToJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead, CapArtifactWrite, CapMembersRead})
+	student.Capabilities = store.ToJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead})
 	for _, ag := range []*store.Agent{&teacher, &student} {
 		ag.ModelProvider, ag.IsActive = providerOffline, true
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -326,7 +327,7 @@ func TestDeleteAgent(t *testing.T) {
 		}
 		refused(t, r.DeleteAgent(t.Context(), c.Teacher, c.TeacherAgent.ID), app.KindNotFound, "", "Agent config not found")
 		lines, err := storetest.All(r.History(t.Context(), c.Student, c.Room.ID, 0, 0))
-		if err != nil || len(lines) != 2 || app.SenderName(&lines[1]) != "Teacher AI" {
+		if err != nil || len(lines) != 2 || event.SenderName(&lines[1]) != "Teacher AI" {
 			t.Errorf("got %+v, %v, want what it said", lines, err)
 		}
 		if agents, _, err := r.RoomAgents(t.Context(), c.Student, c.Room.ID); err != nil || len(agents.IDs()) != 1 {

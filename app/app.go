@@ -5,9 +5,9 @@
 //
 // The same noun names the file in every layer. Posting a message is PostMessage in
 // messages.go here; its URL and body are in web/messages.go, its statements in
-// store/messages.go, its table in migrations. access.go says who may do what, events.go
-// what the members of a room see, turns.go how an agent comes to speak, and package
-// app/config which settings exist.
+// store/messages.go, its table in migrations. access.go says who may do what, turns.go
+// how an agent comes to speak, package app/event what the members of a room see, and
+// package app/config which settings exist.
 //
 // # Invariants
 //

@@ -9,7 +9,7 @@ import (
 	"sort"
 	"time"
 
-	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -17,10 +17,6 @@ import (
 // live, so the room goes on. The first decision of the staff puts the turn back into
 // the queue, and a new attempt continues after the decision. Everything about this is
 // in rows, so it survives a crash.
-
-// EventApproval is the type of the event that tells staff what waits for them, and
-// what was decided.
-const EventApproval = "approval"
 
 // The decisions that staff can make, as the API names them.
 const (
@@ -30,20 +26,6 @@ const (
 
 // maxNote is the longest note to a decision.
 const maxNote = 1000
-
-// ApprovalEvent is the body of EventApproval.
-type ApprovalEvent struct {
-	StepID    string `json:"step_id"`
-	TurnID    string `json:"turn_id"`
-	AgentID   string `json:"agent_id"`
-	AgentName string `json:"agent_name"`
-	Kind      string `json:"kind"` // tool, or human for a node of a graph
-	Name      string `json:"name"` // of the tool or the node
-	Summary   string `json:"summary,omitempty"`
-	State     string `json:"state"` // pending, approved, rejected or expired
-	DueAt     string `json:"due_at,omitempty"`
-	DecidedBy string `json:"decided_by,omitempty"` // the person's name
-}
 
 // Approval is a step that waits for a person, with its turn.
 type Approval struct {
@@ -139,12 +121,12 @@ func (a *App) announceApproval(ctx context.Context, tx *store.Tx, room *store.Ro
 	if err != nil {
 		return err
 	}
-	e := ApprovalEvent{StepID: s.ID, TurnID: t.ID, AgentID: t.AgentID, AgentName: agentName, Kind: s.Kind, Name: s.Name,
+	e := event.Approval{StepID: s.ID, TurnID: t.ID, AgentID: t.AgentID, AgentName: agentName, Kind: s.Kind, Name: s.Name,
 		Summary: summaryOf(s), State: s.State, DecidedBy: decidedBy}
 	if s.State == store.StepPending {
-		e.DueAt = Timestamp(s.DueAt)
+		e.DueAt = event.Timestamp(s.DueAt)
 	}
-	return tx.CreateEvent(ctx, &store.Event{RoomID: room.ID, Seq: seq, ID: store.NewID(), Type: EventApproval, Body: toJSON(e), CreatedAt: a.instant()})
+	return tx.CreateEvent(ctx, event.New(room.ID, seq, event.TypeApproval, e, a.instant()))
 }
 
 // summaryOf says what a step wants to do, for the person who decides.
@@ -154,32 +136,6 @@ func summaryOf(s *store.TurnStep) string {
 		return ""
 	}
 	return in.Plan.Summary
-}
-
-// encodeApproval makes the frame of an approval, for staff only.
-func encodeApproval(e realtime.Event, v realtime.Variant) []byte {
-	var body ApprovalEvent
-	if v&variantStaff == 0 || json.Unmarshal(e.Body, &body) != nil {
-		return nil
-	}
-	if v&variantV2 == 0 {
-		return SystemFrame(e.Room, approvalLine(body))
-	}
-	return []byte(toJSON(struct {
-		Type string `json:"type"`
-		ApprovalEvent
-		durable
-	}{e.Type, body, durableOf(e)}))
-}
-
-func approvalLine(e ApprovalEvent) string {
-	switch e.State {
-	case store.StepPending:
-		return fmt.Sprintf("%s waits for the staff: it wants to %s.", e.AgentName, e.Summary)
-	case store.StepExpired:
-		return fmt.Sprintf("Nobody decided in time whether %s may %s.", e.AgentName, e.Summary)
-	}
-	return fmt.Sprintf("%s has %s that %s may %s.", e.DecidedBy, map[string]string{store.StepApproved: "allowed", store.StepRejected: "refused"}[e.State], e.AgentName, e.Summary)
 }
 
 // Approvals lists for a room's staff the steps that wait for a person, the oldest
@@ -226,7 +182,7 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 		}
 		s := &row.TurnStep
 		s.State, s.DecidedBy, s.Note = state, actor.User.ID, note
-		if err := a.settle(ctx, tx, room, row, shownName(actor.User.Name())); err != nil {
+		if err := a.settle(ctx, tx, room, row, event.ShownName(actor.User.Name())); err != nil {
 			return err
 		}
 		done = approvalOf(row)
@@ -253,7 +209,7 @@ func (a *App) decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomSt
 		if err != nil {
 			return err
 		}
-		who = shownName(u.Name())
+		who = event.ShownName(u.Name())
 	}
 	return errorf(KindConflict, "decided", "%s has %s this already", who, how)
 }

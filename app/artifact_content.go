@@ -90,7 +90,7 @@ func mergeContent(stored, sent store.JSON) store.JSON {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(string(toJSON(m.name)))
+		b.WriteString(string(store.ToJSON(m.name)))
 		b.WriteByte(':')
 		b.Write(m.value)
 	}

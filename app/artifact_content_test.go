@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -72,50 +70,6 @@ func FuzzArtifactContent(f *testing.F) {
 			i := slices.IndexFunc(from, func(n jsonMember) bool { return n.name == m.name })
 			if i < 0 || string(from[i].value) != string(m.value) {
 				t.Fatalf("%s with %s: %s has a wrong %q", stored, sent, merged, m.name)
-			}
-		}
-	})
-}
-
-func TestArtifactFrames(t *testing.T) {
-	t.Parallel()
-	event := func(kind string, body ArtifactEvent) realtime.Event {
-		return realtime.Event{Room: "r1", Seq: 7, ID: "e1", Type: kind, Actor: "u1", Body: []byte(toJSON(body)), At: someTime}
-	}
-	state := ArtifactEvent{ArtifactID: "a1", Artifact: json.RawMessage(`{"z":1,"a":"<"}`)}
-	for name, c := range map[string]struct {
-		event     realtime.Event
-		plain, v2 string
-	}{
-		"Update": {event(EventArtifactUpdate, state), `{"type":"artifact_update","artifact":{"z":1,"a":"<"},"timestamp":"2026-03-01T12:30:00.000005Z"}`,
-			`{"type":"artifact_update","artifact":{"z":1,"a":"<"},"timestamp":"2026-03-01T12:30:00.000005Z","id":"e1","seq":7}`},
-		"Delete": {event(EventArtifactDelete, ArtifactEvent{ArtifactID: "a1"}), `{"type":"artifact_delete","artifact_id":"a1","timestamp":"2026-03-01T12:30:00.000005Z"}`,
-			`{"type":"artifact_delete","artifact_id":"a1","timestamp":"2026-03-01T12:30:00.000005Z","id":"e1","seq":7}`},
-		"Spent":  {event(EventArtifactUpdate, ArtifactEvent{ArtifactID: "a1"}), "", ""},
-		"Broken": {realtime.Event{Type: EventArtifactDelete, Body: []byte("[]")}, "", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, staff := range []bool{false, true} {
-				if got := string(encodeEvent(c.event, VariantFor(false, staff))); got != c.plain {
-					t.Errorf("plain: got %s, want %s", got, c.plain)
-				}
-				if got := string(encodeEvent(c.event, VariantFor(true, staff))); got != c.v2 {
-					t.Errorf("coagent.v2: got %s, want %s", got, c.v2)
-				}
-			}
-		})
-	}
-	t.Run("Hold", func(t *testing.T) {
-		t.Parallel()
-		for _, c := range []struct {
-			kind string
-			v2   bool
-			want time.Duration
-		}{{EventArtifactUpdate, false, 250 * time.Millisecond}, {EventArtifactDelete, false, 250 * time.Millisecond},
-			{EventArtifactUpdate, true, 0}, {EventArtifactDelete, true, 0}, {EventMessage, false, 0}, {EventTurn, false, 0}} {
-			if got := holdArtifact(event(c.kind, state), VariantFor(c.v2, false)); got != c.want {
-				t.Errorf("%s, coagent.v2 %v: got %v, want %v", c.kind, c.v2, got, c.want)
 			}
 		}
 	})

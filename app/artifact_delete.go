@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -26,7 +27,7 @@ func (a *App) DeleteArtifact(ctx context.Context, actor *Actor, id string, erase
 			return nil
 		}
 		f.DeletedAt = a.instant()
-		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactDelete); err != nil {
+		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactDelete); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActDeleteArtifact, target{"artifact", f.ID}, artifactChanges(f, false), artifactChanges(f, true))
@@ -44,13 +45,13 @@ func (a *App) eraseArtifact(ctx context.Context, actor *Actor, head *store.Artif
 		if f.EventSeq, err = quietSeq(ctx, tx, room); err != nil {
 			return err
 		}
-		if err := tx.ReplaceEventBody(ctx, f.RoomID, spent, spentArtifactEvent(f.ID)); err != nil {
+		if err := tx.ReplaceEventBody(ctx, f.RoomID, spent, event.SpentArtifact(f.ID)); err != nil {
 			return err
 		}
 		if err := tx.EraseArtifact(ctx, f.ID); err != nil {
 			return err
 		}
-		if err := tx.CreateEvent(ctx, artifactEvent(f, actor.User.ID, a.instant(), EventArtifactDelete)); err != nil {
+		if err := tx.CreateEvent(ctx, event.OfArtifact(f, actor.User.ID, a.instant(), event.TypeArtifactDelete)); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActEraseArtifact, target{"artifact", f.ID}, artifactChanges(f, f.Deleted()), nil)
@@ -84,7 +85,7 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 			return err
 		}
 		f.DeletedAt = time.Time{}
-		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactUpdate); err != nil {
+		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate); err != nil {
 			return err
 		}
 		return a.record(ctx, tx, actor, ActRestoreArtifact, target{"artifact", f.ID}, artifactChanges(f, true), artifactChanges(f, false))

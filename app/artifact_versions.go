@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -80,6 +81,6 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 			return err
 		}
 		f.Title, f.Content, f.ContentBytes = v.Title, v.Content, v.ContentBytes
-		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactUpdate)
+		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -172,7 +173,7 @@ func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artif
 	if err := tx.CreateArtifact(ctx, f); err != nil {
 		return err
 	}
-	return tx.CreateEvent(ctx, artifactEvent(f, f.CreatedBy, f.CreatedAt, EventArtifactUpdate))
+	return tx.CreateEvent(ctx, event.OfArtifact(f, f.CreatedBy, f.CreatedAt, event.TypeArtifactUpdate))
 }
 
 // artifactFits returns nil if a room can hold so many more artifacts and bytes. A room's
@@ -237,7 +238,7 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 				return err
 			}
 		}
-		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), EventArtifactUpdate)
+		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
 	})
 }
 
@@ -273,8 +274,8 @@ func (a *App) storeArtifact(ctx context.Context, tx *store.Tx, room *store.Room,
 	if err := tx.UpdateArtifact(ctx, f); err != nil {
 		return err
 	}
-	if err := tx.ReplaceEventBody(ctx, f.RoomID, spent, spentArtifactEvent(f.ID)); err != nil {
+	if err := tx.ReplaceEventBody(ctx, f.RoomID, spent, event.SpentArtifact(f.ID)); err != nil {
 		return err
 	}
-	return tx.CreateEvent(ctx, artifactEvent(f, by.user, f.UpdatedAt, kind))
+	return tx.CreateEvent(ctx, event.OfArtifact(f, by.user, f.UpdatedAt, kind))
 }

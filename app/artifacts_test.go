@@ -14,6 +14,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -507,8 +508,8 @@ func TestArtifactEvents(t *testing.T) {
 			plain := other.Await(t, "the artifact", made)
 			artifact := fmt.Sprintf(`{"id":"%s","room_id":"%s","type":"task","title":"Plan","content":{"status":"todo","a":1},"parent_artifact_id":null,`+
 				`"version":1,"created_by":"%s","last_modified_by":"%[3]s","created_at":"%[4]s","updated_at":"%[4]s","is_deleted":false}`,
-				f.ID, c.Room.ID, c.Student.User.ID, app.Timestamp(f.CreatedAt))
-			if want := fmt.Sprintf(`{"type":"artifact_update","artifact":%s,"timestamp":"%s"}`, artifact, app.Timestamp(f.CreatedAt)); plain.Text != want {
+				f.ID, c.Room.ID, c.Student.User.ID, event.Timestamp(f.CreatedAt))
+			if want := fmt.Sprintf(`{"type":"artifact_update","artifact":%s,"timestamp":"%s"}`, artifact, event.Timestamp(f.CreatedAt)); plain.Text != want {
 				t.Errorf("plain:\n got %s\nwant %s", plain.Text, want)
 			}
 			v2 := ownV2.Await(t, "the artifact", made)

@@ -72,10 +72,10 @@ func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Act
 		}
 	}
 	if len(old) > 0 {
-		e.Before = toJSON(old)
+		e.Before = store.ToJSON(old)
 	}
 	if len(now) > 0 {
-		e.After = toJSON(now)
+		e.After = store.ToJSON(now)
 	}
 	return tx.CreateAuditEntry(ctx, e)
 }

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -21,13 +23,13 @@ const (
 // signalNodes tells the other processes something about a room. No frame is made of
 // it.
 func (a *App) signalNodes(roomID, what, about string) {
-	a.hub.Signal(roomID, realtime.Signal{Type: what, Body: json.RawMessage(toJSON(about))})
+	a.hub.Signal(roomID, realtime.Signal{Type: what, Body: json.RawMessage(store.ToJSON(about))})
 }
 
 // heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	switch s.Type {
-	case signalTyping:
+	case event.SignalTyping:
 		var who realtime.Member
 		if json.Unmarshal(s.Body, &who) == nil {
 			a.typists.typing(roomID, who.UserID, a.now())
@@ -80,4 +82,38 @@ func (a *App) newListener() *realtime.Listener {
 		}
 	}
 	return realtime.NewListener(cfg)
+}
+
+// newHub makes the hub that sends the events of the log to the sockets.
+func (a *App) newHub() *realtime.Hub {
+	r := a.cfg.Rooms
+	cfg := realtime.Config{
+		Node: a.db.Node(),
+		Read: func(ctx context.Context, room string, after int64, limit int) ([]realtime.Event, error) {
+			rows, err := a.db.Events(ctx, room, after, limit)
+			events := make([]realtime.Event, len(rows))
+			for i := range rows {
+				events[i] = event.Live(&rows[i])
+			}
+			return events, err
+		},
+		Heads:       a.db.EventHeads,
+		Heard:       a.heardSignal,
+		Encode:      event.Encoders(),
+		QueueFrames: r.SocketQueueFrames, QueueBytes: int(r.SocketQueueBytes), Ping: r.Ping, DeadAfter: r.DeadAfter,
+		HistoryBytes: int64(a.cfg.Limits.AnswersAtOnce), HistoryOf: int64(a.cfg.Limits.AnswersPerPerson),
+		PresenceExpiry: r.PresenceExpiry, Poll: r.EventPoll, Log: a.log.With("part", "realtime"), Now: a.now,
+	}
+	if a.db.Postgres() {
+		cfg.Send = a.db.SendSignal
+	}
+	return realtime.NewHub(cfg)
+}
+
+// publish hands the events of a committed transaction to the sockets of this process.
+func (a *App) publish(events []store.Event) {
+	for i := range events {
+		a.hub.Publish(event.Live(&events[i]))
+		a.streams.wake(events[i].RoomID)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
@@ -27,7 +28,7 @@ func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d 
 		return err
 	}
 	if d.Guard != "" {
-		if err := a.storeGuard(ctx, tx, roomID, GuardEvent{State: guardStopped, Guard: d.Guard, DecisionID: row.ID, Agents: d.CutOffNames()}); err != nil {
+		if err := a.storeGuard(ctx, tx, roomID, event.Guard{State: event.GuardStopped, Guard: d.Guard, DecisionID: row.ID, Agents: d.CutOffNames()}); err != nil {
 			return err
 		}
 	}
@@ -44,7 +45,7 @@ func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d 
 // decisionRows returns a decision as it is stored, and its turns, which all wait.
 func decisionRows(d *turntaking.Decision, roomID string, now time.Time) (store.Decision, []store.Turn) {
 	row := store.Decision{ID: store.NewID(), RoomID: roomID, Cause: d.Cause, FromSeq: d.From, Seq: d.Seq, Guard: d.Guard,
-		Candidates: toJSON(append([]turntaking.Candidate{}, d.Candidates...)), CreatedAt: now}
+		Candidates: store.ToJSON(append([]turntaking.Candidate{}, d.Candidates...)), CreatedAt: now}
 	var turns []store.Turn
 	for i, c := range d.Speakers() {
 		turns = append(turns, store.Turn{ID: store.NewID(), RoomID: roomID, AgentID: c.AgentID, TriggerSeq: d.Seq, Position: i,

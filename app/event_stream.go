@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -103,10 +104,10 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 		return nil, err
 	}
 	p := &EventPage{Next: after}
-	variant := VariantFor(true, Check(actor, ActSeeFailures, res) == nil)
+	variant := event.VariantFor(true, Check(actor, ActSeeFailures, res) == nil)
 	for i := range rows {
 		p.Next = rows[i].Seq
-		if frame := encodeEvent(liveEvent(&rows[i]), variant); frame != nil {
+		if frame := event.Frame(event.Live(&rows[i]), variant); frame != nil {
 			p.Events = append(p.Events, SeenEvent{Seq: rows[i].Seq, Type: rows[i].Type, Frame: frame})
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -64,7 +65,7 @@ func (e *RoomExport) MarkdownTitle() string {
 // the heading of another message.
 func (e *RoomExport) MarkdownMessage(m *store.Message) string {
 	var b strings.Builder
-	b.WriteString("\n### " + markdownName(SenderName(m)) + ", " + m.CreatedAt.UTC().Format("2006-01-02 15:04:05"))
+	b.WriteString("\n### " + markdownName(event.SenderName(m)) + ", " + m.CreatedAt.UTC().Format("2006-01-02 15:04:05"))
 	if m.State() == store.MessageHidden {
 		b.WriteString(" (hidden)")
 	} else if !m.EditedAt.IsZero() && m.State() == store.MessageShown {

@@ -81,7 +81,7 @@ func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExter
 	}
 	callback := newCallbackToken()
 	secrets[secretCallback] = callback.Reveal()
-	if ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(toJSON(secrets))); err != nil {
+	if ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(store.ToJSON(secrets))); err != nil {
 		return nil, "", err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.addAgent(ctx, tx, actor, ActCreateExternal, ag) })
@@ -119,7 +119,7 @@ func (a *App) externalAgent(actor *Actor, in NewExternalAgent) (*store.Agent, ma
 		checkSecrets(secrets), cfg.check(secrets))); err != nil {
 		return nil, nil, err
 	}
-	ag.ExternalConfig = toJSON(cfg)
+	ag.ExternalConfig = store.ToJSON(cfg)
 	return &ag, secrets, nil
 }
 
@@ -255,7 +255,7 @@ func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) 
 			return err
 		}
 		secrets[secretCallback] = callback.Reveal()
-		ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(toJSON(secrets)))
+		ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(store.ToJSON(secrets)))
 		return err
 	})
 	return callback, err

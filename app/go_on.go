@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
@@ -42,7 +43,7 @@ func (a *App) GoOn(ctx context.Context, actor *Actor, roomID string) (wentOn boo
 			return err
 		}
 		wentOn = true
-		if err := a.storeGuard(ctx, tx, roomID, GuardEvent{State: guardContinued, Guard: c.guard, ByID: actor.User.ID}); err != nil {
+		if err := a.storeGuard(ctx, tx, roomID, event.Guard{State: event.GuardContinued, Guard: c.guard, ByID: actor.User.ID}); err != nil {
 			return err
 		}
 		if c.turn != nil {
@@ -114,7 +115,7 @@ func (a *App) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID st
 
 // storeGuard tells the room's staff that a guard has cut agents off, or that they go
 // on. Agents need not decide about this event.
-func (a *App) storeGuard(ctx context.Context, tx *store.Tx, roomID string, body GuardEvent) error {
+func (a *App) storeGuard(ctx context.Context, tx *store.Tx, roomID string, body event.Guard) error {
 	room, err := tx.Room(ctx, roomID)
 	if err != nil {
 		return err
@@ -123,5 +124,5 @@ func (a *App) storeGuard(ctx context.Context, tx *store.Tx, roomID string, body 
 	if err != nil {
 		return err
 	}
-	return tx.CreateEvent(ctx, &store.Event{RoomID: roomID, Seq: seq, ID: store.NewID(), Type: EventGuard, Body: toJSON(body), CreatedAt: a.instant()})
+	return tx.CreateEvent(ctx, event.New(roomID, seq, event.TypeGuard, body, a.instant()))
 }

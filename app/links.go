@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -75,7 +76,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 		if link, err = a.storeLink(ctx, tx, actor, u.ID, passwordLinkLife); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, changes{"expires_at": Timestamp(link.ExpiresAt)})
+		return a.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, changes{"expires_at": event.Timestamp(link.ExpiresAt)})
 	})
 	return link, fromStore(err, "User")
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -143,13 +144,8 @@ func namesakes(ctx context.Context, q store.Queries, roomID, agentName string) (
 	var found []string
 	for _, p := range people {
 		if looksLike(p, []string{agentName}) != "" {
-			found = append(found, fmt.Sprintf("the person %q has a name that is or looks like this agent's; rename one of them", shownName(p)))
+			found = append(found, fmt.Sprintf("the person %q has a name that is or looks like this agent's; rename one of them", event.ShownName(p)))
 		}
 	}
 	return found, nil
 }
-
-// plainSender is a person's name for the existing client. That client marks everybody
-// whose name contains the letters AI as an agent, for example KAI LEE. An invisible
-// joiner between the letters avoids the mark.
-func plainSender(name string) string { return strings.ReplaceAll(name, "AI", "A\u2060I") }

@@ -8,6 +8,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -311,8 +312,8 @@ func TestExportRoom(t *testing.T) {
 			}
 			n++
 			b.WriteString(export.MarkdownMessage(m))
-			if m.ID == gone.ID && app.SenderName(m) != "deleted user" {
-				t.Errorf("got speaker %q, want deleted user", app.SenderName(m))
+			if m.ID == gone.ID && event.SenderName(m) != "deleted user" {
+				t.Errorf("got speaker %q, want deleted user", event.SenderName(m))
 			}
 			if m.ID == named.ID && strings.Contains(export.MarkdownMessage(m), "\n# ") {
 				t.Errorf("a name forges a heading: %q", export.MarkdownMessage(m))

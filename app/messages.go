@@ -5,16 +5,10 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
-)
-
-// tracePrefix begins the frames of agents at work; clients know them by it. A person's
-// message must not look like one.
-const (
-	tracePrefix    = "[A2A]"
-	zeroWidthSpace = "\u200b"
 )
 
 // Posted is a stored message. Dup is true if the message was stored before with the same
@@ -48,7 +42,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		if err != nil {
 			return nil, err
 		}
-		before.Sender, before.Content = &actor.User, readable(before.State(), before.Content, false)
+		before.Sender, before.Content = &actor.User, event.Readable(before.State(), before.Content, false)
 		return &Posted{Message: before, Dup: true}, nil
 	}
 	if err != nil {
@@ -81,10 +75,7 @@ func (a *App) messageIn(content string) (string, error) {
 	if err := text("text", content, 1, len(content)); err != nil {
 		return "", err
 	}
-	if strings.HasPrefix(content, tracePrefix) {
-		content = zeroWidthSpace + content
-	}
-	return content, nil
+	return event.EscapeTrace(content), nil
 }
 
 // errPostedBefore rolls back the transaction of a message that is already stored.
@@ -99,7 +90,7 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *
 	// If agents listen, the job below decides within milliseconds. DecideAt is for a
 	// sweep, which finds the room if the job's worker dies.
 	heard := store.Heard{Unheard: !listening, DecideAt: m.CreatedAt.Add(a.cfg.Turns.Lease)}
-	added, err := tx.AddMessage(ctx, m, messageEvent(m), heard)
+	added, err := tx.AddMessage(ctx, m, event.OfMessage(m), heard)
 	if err != nil {
 		return err
 	}
@@ -128,35 +119,6 @@ func (a *App) History(ctx context.Context, actor *Actor, roomID string, before i
 		return nil, err
 	}
 	staff := Check(actor, ActReadHidden, res) == nil
-	lines.Each = func(m *store.Message) { m.Content = readable(m.State(), m.Content, staff) }
+	lines.Each = func(m *store.Message) { m.Content = event.Readable(m.State(), m.Content, staff) }
 	return lines, nil
-}
-
-// SenderName is the author of a message as the history shows it: a person's name, or the
-// kind of agent, for example "Teacher AI".
-func SenderName(m *store.Message) string {
-	switch {
-	case m.ByAgent():
-		return agentLabel(m.AgentType)
-	case m.Sender != nil:
-		return m.Sender.Name()
-	}
-	return deletedName
-}
-
-// HistorySender is SenderName for the list that the existing client reads.
-func HistorySender(m *store.Message) string {
-	if m.ByAgent() {
-		return SenderName(m)
-	}
-	return plainSender(SenderName(m))
-}
-
-// agentLabel is the sender of an agent's message, for example "Teacher AI".
-func agentLabel(agentType string) string {
-	r := []rune(agentType)
-	if len(r) == 0 {
-		return "AI"
-	}
-	return strings.ToUpper(string(r[:1])) + string(r[1:]) + " AI"
 }

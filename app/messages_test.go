@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -24,7 +25,7 @@ func TestPostMessage(t *testing.T) {
 		}
 		t.Run("OK", func(t *testing.T) {
 			p, err := try(c.Student, "  hello\n<b>", "c1")
-			if err != nil || p.Dup || p.Message.Content != "  hello\n<b>" || p.Message.Seq == 0 || app.SenderName(p.Message) != "Sue" {
+			if err != nil || p.Dup || p.Message.Content != "  hello\n<b>" || p.Message.Seq == 0 || event.SenderName(p.Message) != "Sue" {
 				t.Errorf("got %+v, %v", p, err)
 			}
 		})
@@ -34,7 +35,7 @@ func TestPostMessage(t *testing.T) {
 				t.Fatal(err)
 			}
 			again, err := try(c.Student, "once", "c2")
-			if err != nil || !again.Dup || again.Message.ID != first.Message.ID || again.Message.Seq != first.Message.Seq || app.SenderName(again.Message) != "Sue" {
+			if err != nil || !again.Dup || again.Message.ID != first.Message.ID || again.Message.Seq != first.Message.Seq || event.SenderName(again.Message) != "Sue" {
 				t.Errorf("got %+v, %v, want the first line", again, err)
 			}
 			next, err := try(c.Student, "next", "")
@@ -184,8 +185,8 @@ func TestHistory(t *testing.T) {
 				var got []string
 				for _, m := range lines {
 					got = append(got, m.Content)
-					if app.SenderName(&m) != "Sue" {
-						t.Errorf("sender: got %q, want Sue", app.SenderName(&m))
+					if event.SenderName(&m) != "Sue" {
+						t.Errorf("sender: got %q, want Sue", event.SenderName(&m))
 					}
 				}
 				if err != nil || strings.Join(got, " ") != q.want {
@@ -214,7 +215,7 @@ func TestSenderName(t *testing.T) {
 		{store.Message{AgentType: "teacher"}, "Teacher AI"},
 		{store.Message{AgentType: "émile"}, "Émile AI"},
 	} {
-		if got := app.SenderName(&c.m); got != c.want {
+		if got := event.SenderName(&c.m); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -100,7 +101,7 @@ func (a *App) wholeAnswer(ctx context.Context, keys []chainKey, p *prompt, most 
 // hearOut makes one call of an agent's model and reads the answer to its end.
 func (a *App) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, most int) (spoken, error) {
 	var b strings.Builder
-	finish, mouth := "", newImitationFilter(req.Fence, ag.Name, agentLabel(ag.Type))
+	finish, mouth := "", newImitationFilter(req.Fence, ag.Name, event.AgentLabel(ag.Type))
 	for chunk, err := range a.callModel(ctx, req) {
 		if err != nil {
 			return spoken{}, err

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"golang.org/x/text/width"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
 )
 
@@ -151,7 +152,7 @@ func noAgent(field, value string) error {
 // systemNames are the senders of messages that no person and no agent has written.
 //
 //nolint:gochecknoglobals // a table
-var systemNames = []string{"system", deletedName}
+var systemNames = []string{"system", event.DeletedName}
 
 // canonical is the form in which an address or a user name is stored and shown: NFC,
 // full width folded to half width, and non-ASCII letters in lower case. ASCII letters

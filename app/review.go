@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -64,7 +65,7 @@ func (r *attempt) workflow(ctx context.Context) (*workflow.Graph, error) {
 	if err != nil || g == nil {
 		return nil, err
 	}
-	r.turn.Workflow, r.turn.Graph = g.Name, toJSON(g)
+	r.turn.Workflow, r.turn.Graph = g.Name, store.ToJSON(g)
 	err = r.app.yielding(ctx, func() error {
 		return r.app.db.Single().SetTurnGraph(ctx, r.turn.ID, r.turn.Attempt, g.Name, r.turn.Graph)
 	})
@@ -147,7 +148,7 @@ const (
 // same correlation id.
 func (r *graphRun) envelope(kind, sender, recipient string, content any) store.A2AMessage {
 	return store.A2AMessage{MessageID: store.NewID(), CorrelationID: r.turn.ID, TurnID: r.turn.ID, RoomID: r.room.ID, Type: kind,
-		SenderID: sender, RecipientID: recipient, Content: toJSON(content), Metadata: toJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.app.instant()}
+		SenderID: sender, RecipientID: recipient, Content: store.ToJSON(content), Metadata: store.ToJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.app.instant()}
 }
 
 // send stores messages of the exchange. A payload that breaks the protocol ends the
@@ -165,7 +166,7 @@ func (r *graphRun) send(ctx context.Context, tx *store.Tx, letters ...store.A2AM
 // agent's node.
 func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node workflow.Node, out *nodeOutput) error {
 	var letters []store.A2AMessage
-	var traces []TraceEvent
+	var traces []event.Trace
 	switch node.Config.Mode {
 	case workflow.ModeDraft:
 		judge := r.judgeOf(id)
@@ -176,9 +177,9 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 			r.envelope(a2a.TypeProposal, out.by.ID, judge.ID, a2a.Proposal{Draft: out.Text}),
 			r.envelope(a2a.TypeEvaluationRequest, out.by.ID, judge.ID, a2a.EvaluationRequest{Proposal: out.Text, Urgency: "normal"})}
 		if r.output(node.Config.Output).Text == "" {
-			traces = append(traces, r.trace(TraceProposal, agentWord(out.by)+" drafted a contribution"))
+			traces = append(traces, r.trace(event.TraceProposal, agentWord(out.by)+" drafted a contribution"))
 		}
-		traces = append(traces, r.trace(TraceEvalRequest, fmt.Sprintf("%s → %s: Requesting evaluation", agentWord(out.by), agentWord(judge))))
+		traces = append(traces, r.trace(event.TraceEvalRequest, fmt.Sprintf("%s → %s: Requesting evaluation", agentWord(out.by), agentWord(judge))))
 	case workflow.ModeEvaluate:
 		author := r.output(node.Config.Of).by
 		if author == nil {
@@ -199,28 +200,31 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 		if err != nil {
 			return err
 		}
-		e := &store.Event{RoomID: r.room.ID, Seq: seq, ID: store.NewID(), Type: EventTrace, Body: toJSON(t), CreatedAt: r.app.instant()}
-		if err := tx.CreateEvent(ctx, e); err != nil {
+		if err := tx.CreateEvent(ctx, event.New(r.room.ID, seq, event.TypeTrace, t, r.app.instant())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (r *graphRun) trace(what, details string) event.Trace {
+	return event.Trace{Event: what, Details: details, TurnID: r.turn.ID}
+}
+
 // verdictTrace tells how a turn goes on after an evaluation. A rejected draft is a
 // revision when the graph leads back to a draft, else a denial.
-func (r *graphRun) verdictTrace(id string, node workflow.Node, out *nodeOutput, author *store.Agent) TraceEvent {
+func (r *graphRun) verdictTrace(id string, node workflow.Node, out *nodeOutput, author *store.Agent) event.Trace {
 	judge := agentWord(out.by)
 	if out.Problem != "" {
-		return r.trace(TraceUnread, judge+"'s verdict could not be read")
+		return r.trace(event.TraceUnread, judge+"'s verdict could not be read")
 	}
 	if out.Verdict.Approved {
-		return r.trace(TraceApproved, fmt.Sprintf("%s approved %s's proposal ✓", judge, strings.ToLower(agentWord(author))))
+		return r.trace(event.TraceApproved, fmt.Sprintf("%s approved %s's proposal ✓", judge, strings.ToLower(agentWord(author))))
 	}
 	if r.leadsToDraft(id, node) {
-		return r.trace(TraceRevision, agentWord(author)+" revises the contribution")
+		return r.trace(event.TraceRevision, agentWord(author)+" revises the contribution")
 	}
-	return r.trace(TraceDenied, fmt.Sprintf("%s rejected %s's proposal ✗", judge, strings.ToLower(agentWord(author))))
+	return r.trace(event.TraceDenied, fmt.Sprintf("%s rejected %s's proposal ✗", judge, strings.ToLower(agentWord(author))))
 }
 
 // leadsToDraft tells whether the next agent after a rejection writes a draft.
@@ -258,4 +262,4 @@ func (r *graphRun) judgeOf(draft string) *store.Agent {
 }
 
 // agentWord names an agent in a trace, such as "Student".
-func agentWord(ag *store.Agent) string { return strings.TrimSuffix(agentLabel(ag.Type), " AI") }
+func agentWord(ag *store.Agent) string { return strings.TrimSuffix(event.AgentLabel(ag.Type), " AI") }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
@@ -46,8 +47,8 @@ func traces(t *testing.T, r *apptest.Rig, roomID string) []string {
 	}
 	var out []string
 	for _, e := range events {
-		var body app.TraceEvent
-		if e.Type == app.EventTrace {
+		var body event.Trace
+		if e.Type == event.TypeTrace {
 			if err := json.Unmarshal([]byte(e.Body), &body); err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/schedule"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
@@ -196,7 +197,7 @@ func roomAgentChanges(ra *store.RoomAgent) changes {
 		"schedule_config": sum(string(ra.ScheduleConfig)), "context_window": ra.ContextWindow, "override": sum(string(ra.Override)),
 		"asleep": !ra.AsleepAt.IsZero()}
 	if !ra.MutedUntil.IsZero() {
-		f["muted_until"] = Timestamp(ra.MutedUntil)
+		f["muted_until"] = event.Timestamp(ra.MutedUntil)
 	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -49,45 +50,24 @@ func (a *App) turnFrames(u *underWay, heard []realtime.Turn) (frames [][]byte) {
 		if !current && t.Since.Before(u.asked) {
 			continue
 		}
-		var about TurnEvent
+		var about event.Turn
 		if json.Unmarshal(t.About, &about) != nil {
 			if !current {
 				continue
 			}
-			about = startedTurn(row)
+			about = event.Started(row)
 		}
-		frames = append(frames, turnFrame(about, t.Offset, t.Text))
+		frames = append(frames, event.RunningTurn(about, t.Offset, t.Text))
 		shown[t.ID] = true
 	}
 	for i := range u.turns {
 		// This process has not announced some of its own turns: those wait for
 		// people who type.
 		if t := &u.turns[i]; !shown[t.ID] && t.Node != a.db.Node() {
-			frames = append(frames, turnFrame(startedTurn(t), 0, ""))
+			frames = append(frames, event.RunningTurn(event.Started(t), 0, ""))
 		}
 	}
 	return frames
-}
-
-func startedTurn(t *store.NamedTurn) TurnEvent {
-	return TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: t.AgentName, State: startOf(t.Attempt), Attempt: t.Attempt}
-}
-
-// startOf is the state in a turn's frame when an attempt begins.
-func startOf(attempt int) string {
-	if attempt > 1 {
-		return "retrying"
-	}
-	return "started"
-}
-
-func turnFrame(t TurnEvent, offset int, text string) []byte {
-	return []byte(toJSON(struct {
-		Type string `json:"type"`
-		TurnEvent
-		Offset int    `json:"offset,omitempty"`
-		Text   string `json:"text"`
-	}{signalTurn, t, offset, text}))
 }
 
 // RunningTurns are the coagent.v2 frames of the turns that run in a room now, each

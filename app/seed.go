@@ -89,7 +89,7 @@ func (a *App) makeDemo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	remembered, err := a.keys.Encrypt(secret.Text(toJSON(accounts)))
+	remembered, err := a.keys.Encrypt(secret.Text(store.ToJSON(accounts)))
 	if err != nil {
 		return err
 	}

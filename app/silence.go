@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/turntaking"
@@ -84,7 +85,7 @@ func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *turntaking.D
 	for _, t := range types {
 		id := "type " + t
 		names = append(names, mention.Agent{ID: id, Type: t})
-		words[id] = silence{AgentID: id, Name: agentLabel(t), Reason: "there is none of this type in this room"}
+		words[id] = silence{AgentID: id, Name: event.AgentLabel(t), Reason: "there is none of this type in this room"}
 	}
 	for id, callers := range s.Called(s.Fresh(), turntaking.Names{Names: mention.Of(names)}, nil, d.Cause) {
 		for _, who := range callers {
@@ -128,7 +129,7 @@ func (a *App) findKeyless(ctx context.Context, s *roomSnapshot) error {
 // sendSilence shows the notice in this process and makes the other nodes show it.
 func (a *App) sendSilence(roomID string, s silence) {
 	a.showSilence(roomID, s)
-	a.hub.Signal(roomID, realtime.Signal{Type: nodesSilence, Body: json.RawMessage(toJSON(s))})
+	a.hub.Signal(roomID, realtime.Signal{Type: nodesSilence, Body: json.RawMessage(store.ToJSON(s))})
 }
 
 // showSilence shows the notice on the person's sockets of this process.
@@ -139,10 +140,10 @@ func (a *App) showSilence(roomID string, s silence) {
 	}
 	for _, c := range mine {
 		text := s.Name + " cannot answer now."
-		if c.Variant()&variantStaff != 0 {
+		if c.Variant()&event.Staff != 0 {
 			text = s.Name + " cannot answer now: " + s.Reason + "."
 		}
-		c.Send(SystemFrame(roomID, text))
+		c.Send(event.SystemFrame(roomID, text))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -58,7 +59,7 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 // coagent.v2.
 func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	s.v2 = v2
-	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: VariantFor(v2, s.staff), UserID: s.who.User.ID,
+	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: event.VariantFor(v2, s.staff), UserID: s.who.User.ID,
 		Name: s.who.User.Name(), SessionID: s.who.credential()})
 	// Count the connection only here: Leave would never be called after a handshake that
 	// fails half-way.
@@ -82,7 +83,7 @@ func (s *Seat) Leave() {
 	s.seated = false
 	s.app.open.Free(s.who.User.ID)
 	s.app.hub.Leave(s.conn)
-	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalLeft, Body: json.RawMessage(toJSON(s.member()))})
+	s.app.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalLeft, Body: json.RawMessage(store.ToJSON(s.member()))})
 }
 
 func (s *Seat) member() realtime.Member {
@@ -109,7 +110,7 @@ func (s *Seat) Post(ctx context.Context, content, clientID string) {
 		return
 	}
 	if s.v2 {
-		s.conn.Send([]byte(toJSON(struct {
+		s.conn.Send([]byte(store.ToJSON(struct {
 			Type     string `json:"type"`
 			ClientID string `json:"client_id"`
 			ID       string `json:"id"`
@@ -130,7 +131,7 @@ func (s *Seat) Typing(ctx context.Context) {
 		return
 	}
 	s.app.typists.typing(s.roomID, s.who.User.ID, s.app.now())
-	s.app.hub.Signal(s.roomID, realtime.Signal{Type: signalTyping, From: s.conn, Body: json.RawMessage(toJSON(s.member()))})
+	s.app.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalTyping, From: s.conn, Body: json.RawMessage(store.ToJSON(s.member()))})
 }
 
 // Stop ends an agent's turn, as App.StopTurn does, and answers this socket with the
@@ -152,7 +153,7 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 		s.tell(s.told(ctx, err), "")
 		return
 	}
-	s.conn.Send([]byte(toJSON(struct {
+	s.conn.Send([]byte(store.ToJSON(struct {
 		Type   string `json:"type"`
 		TurnID string `json:"turn_id"`
 		State  string `json:"state"`
@@ -211,14 +212,14 @@ func (s *Seat) tell(e *Error, clientID string) {
 		if code == "" {
 			code = string(e.Kind)
 		}
-		s.conn.Send([]byte(toJSON(struct {
+		s.conn.Send([]byte(store.ToJSON(struct {
 			Type     string `json:"type"`
 			Code     string `json:"code"`
 			Detail   string `json:"detail"`
 			ClientID string `json:"client_id,omitempty"`
 		}{"error", code, e.Message, clientID})))
 	} else {
-		s.conn.Send(SystemFrame(s.roomID, e.Message))
+		s.conn.Send(event.SystemFrame(s.roomID, e.Message))
 	}
 }
 
@@ -306,7 +307,7 @@ func (a *App) recheckSeat(s *store.Seat, conns []*realtime.Conn) {
 	}
 	staff := Check(actor, ActSeeFailures, res) == nil
 	for _, c := range conns {
-		if staff != (c.Variant()&variantStaff != 0) {
+		if staff != (c.Variant()&event.Staff != 0) {
 			// The client reconnects at once and then gets what its new role may see.
 			c.Close(realtime.CloseGoingAway, "role changed")
 		}

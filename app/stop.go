@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -15,7 +16,7 @@ import (
 // as stopped.
 
 // errAsked ends a turn that a person has stopped.
-var errAsked = &turnFault{reason: reasonAsked, detail: "a person has stopped it", state: store.TurnStopped}
+var errAsked = &turnFault{reason: event.ReasonAsked, detail: "a person has stopped it", state: store.TurnStopped}
 
 // StopTurn stops a turn of an agent. Staff may do this, and the person whose message
 // the turn answers. A running turn ends in a moment, any other at once; a turn that

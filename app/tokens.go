@@ -60,7 +60,7 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 	in.Scopes = slices.Compact(in.Scopes)
 	plain := tokenMark + rand.Text() + rand.Text() // 260 bits
 	now := a.instant()
-	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: toJSON(in.Scopes),
+	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: store.ToJSON(in.Scopes),
 		Hash: hashToken(plain), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.CreateAccessToken(ctx, t); err != nil {

@@ -72,11 +72,11 @@ func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*st
 	c := &toolCall{run: t.attempt, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
 		step: t.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
 	in := toolInput{Call: i, Arguments: call.Arguments}
-	c.step.Input = toJSON(in)
+	c.step.Input = store.ToJSON(in)
 	tool, err := t.prepare(ctx, c, i, call)
 	if tool != nil && err == nil && tool.plan != nil {
 		in.Plan = &c.plan
-		c.step.Input, c.step.ArtifactID = toJSON(in), c.plan.ArtifactID
+		c.step.Input, c.step.ArtifactID = store.ToJSON(in), c.plan.ArtifactID
 	}
 	key := callKey(call)
 	if err == nil && c.plan.Effect.waits() {
@@ -142,7 +142,7 @@ func (t *conversation) runTool(ctx context.Context, tool *tool, c *toolCall) err
 		if result, err = tool.ask(ctx, c); err != nil {
 			return err
 		}
-		c.step.Output, c.step.EndedAt = toJSON(result), t.app.instant()
+		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.app.instant()
 		return t.commit(ctx, nil, c.step)
 	}
 	return t.commit(ctx, func(tx *store.Tx) (err error) {
@@ -152,7 +152,7 @@ func (t *conversation) runTool(ctx context.Context, tool *tool, c *toolCall) err
 		if result.artifactID != "" {
 			c.step.ArtifactID = result.artifactID
 		}
-		c.step.Output, c.step.EndedAt = toJSON(result), t.app.instant()
+		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.app.instant()
 		return nil
 	}, c.step)
 }
@@ -197,7 +197,7 @@ func (t *conversation) endApproved(ctx context.Context, step *store.TurnStep, st
 }
 
 func (t *conversation) decided(ctx context.Context, tx *store.Tx, step *store.TurnStep, state string, output any) error {
-	step.State, step.Output, step.EndedAt = state, toJSON(output), t.app.instant()
+	step.State, step.Output, step.EndedAt = state, store.ToJSON(output), t.app.instant()
 	err := tx.EndStep(ctx, step, store.StepApproved)
 	if errors.Is(err, store.ErrStale) {
 		return errLeaseLost // another attempt has run it

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -193,7 +194,7 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 	if said.text == "" && t.app.shorten(t.prompt, err) {
 		said, err = t.call(ctx)
 	}
-	step.Input = toJSON(t.input())
+	step.Input = store.ToJSON(t.input())
 	if err != nil {
 		f := faultOf(err, t.turn.Attempt)
 		step.State = store.StepFailed
@@ -226,7 +227,7 @@ func (t *conversation) call(ctx context.Context) (said answer, err error) {
 func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer, err error) {
 	var text strings.Builder
 	ag := t.part.agent
-	mouth := newImitationFilter(t.fence, ag.Name, agentLabel(ag.Type))
+	mouth := newImitationFilter(t.fence, ag.Name, event.AgentLabel(ag.Type))
 	say := func(piece string) error {
 		if piece == "" {
 			return nil

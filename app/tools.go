@@ -105,7 +105,7 @@ func arguments[T any](c *toolCall) (args T, err error) {
 }
 
 // reply is a result with v as JSON.
-func reply(v any) toolResult { return toolResult{Text: string(toJSON(v))} }
+func reply(v any) toolResult { return toolResult{Text: string(store.ToJSON(v))} }
 
 // compileTools makes the tools that agents may be offered. An error means a bug in a
 // tool.

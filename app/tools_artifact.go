@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -156,7 +157,7 @@ func (c *toolCall) changeArtifact(ctx context.Context, tx *store.Tx, f *store.Ar
 	a := c.run.app
 	if args.Action == "delete" {
 		f.DeletedAt = a.instant()
-		return EventArtifactDelete, nil
+		return event.TypeArtifactDelete, nil
 	}
 	before := *f
 	change := ArtifactChange{}
@@ -190,7 +191,7 @@ func (c *toolCall) changeArtifact(ctx context.Context, tx *store.Tx, f *store.Ar
 			return "", err
 		}
 	}
-	return EventArtifactUpdate, a.keepVersion(ctx, tx, &before, c.by())
+	return event.TypeArtifactUpdate, a.keepVersion(ctx, tx, &before, c.by())
 }
 
 func artifactResult(f *store.Artifact, action string) toolResult {

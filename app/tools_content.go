@@ -46,7 +46,7 @@ func docNodes(more json.RawMessage) ([]json.RawMessage, error) {
 		var nodes []json.RawMessage
 		for line := range strings.Lines(text) {
 			if line = strings.TrimSpace(line); line != "" {
-				nodes = append(nodes, json.RawMessage(`{"type":"paragraph","content":[{"type":"text","text":`+string(toJSON(line))+`}]}`))
+				nodes = append(nodes, json.RawMessage(`{"type":"paragraph","content":[{"type":"text","text":`+string(store.ToJSON(line))+`}]}`))
 			}
 		}
 		return nodes, nil
@@ -175,7 +175,7 @@ func listOf(object store.JSON, name string) (list []json.RawMessage, ok bool) {
 
 // oneMember is an object whose only member is a list.
 func oneMember(name string, list []json.RawMessage) store.JSON {
-	return store.JSON("{" + string(toJSON(name)) + ":" + string(toRaw(list)) + "}")
+	return store.JSON("{" + string(store.ToJSON(name)) + ":" + string(toRaw(list)) + "}")
 }
 
 // toRaw encodes a list without changing its elements.

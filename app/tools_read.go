@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -47,7 +48,7 @@ func (a *App) artifactsText(ctx context.Context, roomID string, refs []artifactR
 	for i := range rows {
 		out[i] = listed(&rows[i])
 	}
-	return string(toJSON(out)), err
+	return string(store.ToJSON(out)), err
 }
 
 // listedArtifact is an artifact as models see it.
@@ -68,7 +69,7 @@ func listed(f *store.Artifact) listedArtifact {
 	if f.ModifiedByAgent != "" {
 		by = "an agent"
 	}
-	return listedArtifact{ID: f.ID, Type: f.Type, Title: f.Title, ParentID: f.ParentID, Version: f.Version, UpdatedAt: Timestamp(f.UpdatedAt), ChangedBy: by}
+	return listedArtifact{ID: f.ID, Type: f.Type, Title: f.Title, ParentID: f.ParentID, Version: f.Version, UpdatedAt: event.Timestamp(f.UpdatedAt), ChangedBy: by}
 }
 
 func readArtifact() *tool {
@@ -137,7 +138,7 @@ func (a *App) foundText(rows []store.Message, all bool) string {
 			out = append(out, line{speakerOf(&m), m.CreatedAt.In(a.cfg.Location()).Format(time.DateTime), m.Content})
 		}
 	}
-	return string(toJSON(out))
+	return string(store.ToJSON(out))
 }
 
 func listMembers() *tool {
@@ -159,7 +160,7 @@ func listMembers() *tool {
 				Agents []member `json:"agents"`
 			}
 			for _, p := range people {
-				out.People = append(out.People, member{shownName(p.Name()), p.Part})
+				out.People = append(out.People, member{event.ShownName(p.Name()), p.Part})
 			}
 			for _, ag := range agents {
 				out.Agents = append(out.Agents, member{ag.Name, partOf(&ag)})

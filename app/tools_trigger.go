@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/schedule"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -102,5 +103,5 @@ func untilText(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return Timestamp(t)
+	return event.Timestamp(t)
 }

@@ -219,7 +219,7 @@ func (d *turnReader) artifacts(refs []artifactRef) string {
 			out = append(out, listed(&f))
 		}
 	}
-	return string(toJSON(out))
+	return string(store.ToJSON(out))
 }
 
 // of returns the messages that exist with these seqs, in their order.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/jobs"
@@ -89,7 +90,7 @@ func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *
 	// or none is.
 	e := turnEnd{turn: &end, waited: t.State == store.TurnWaiting || t.State == store.TurnParked, steps: f.steps, read: t.TriggerSeq}
 	if !f.quiet {
-		e.event = &TurnEvent{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail}
+		e.event = &event.Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail}
 	}
 	return &end, a.commitTurnEnd(ctx, tx, &e, now)
 }
@@ -101,7 +102,7 @@ type turnEnd struct {
 	// message is the turn's message; event tells the room of an end without one.
 	// Both are nil when everything was said before, or when the room need not know.
 	message *store.Message
-	event   *TurnEvent
+	event   *event.Turn
 	steps   []store.TurnStep
 	read    int64           // the newest message that it answers
 	said    int64           // the newest message that it stored before its end
@@ -117,7 +118,7 @@ func (a *App) commitTurnEnd(ctx context.Context, tx *store.Tx, e *turnEnd, now t
 	room, own := e.turn.RoomID, e.said
 	switch {
 	case e.message != nil:
-		if added, err := tx.AddMessage(ctx, e.message, messageEvent(e.message), store.Heard{}); err != nil || !added {
+		if added, err := tx.AddMessage(ctx, e.message, event.OfMessage(e.message), store.Heard{}); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
 		own = e.message.Seq
@@ -137,7 +138,7 @@ func (a *App) commitTurnEnd(ctx context.Context, tx *store.Tx, e *turnEnd, now t
 		return err
 	}
 	if e.event != nil {
-		if err := tx.CreateEvent(ctx, &store.Event{RoomID: room, Seq: own, ID: store.NewID(), Type: EventTurn, Body: toJSON(e.event), CreatedAt: now}); err != nil {
+		if err := tx.CreateEvent(ctx, event.New(room, own, event.TypeTurn, e.event, now)); err != nil {
 			return err
 		}
 	}
@@ -210,9 +211,7 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	most := int(r.app.cfg.Limits.MessageBytes)
 	long := len(content) > most
 	content = cut(content, most)
-	if strings.HasPrefix(content, tracePrefix) {
-		content = zeroWidthSpace + content
-	}
+	content = event.EscapeTrace(content)
 	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
 		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
 }
@@ -227,7 +226,7 @@ func (r *graphRun) finish(ctx context.Context) error {
 			fault.detail = "a person of the staff has not let it go on"
 		}
 		if r.status == workflow.LabelRejected && r.denied {
-			fault.reason, fault.detail = reasonDenied, "the draft was not approved"
+			fault.reason, fault.detail = event.ReasonDenied, "the draft was not approved"
 		}
 		return a.endTurn(ctx, r.turn, r.withFault(fault))
 	}

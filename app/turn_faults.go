@@ -4,12 +4,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
 
 // Reasons why a turn ended without a message. Staff read them together with the
-// detail.
+// detail. Package event has those on which frames depend.
 const (
 	reasonNoKey    = "no_key"
 	reasonTooLong  = "too_long"
@@ -17,7 +18,6 @@ const (
 	reasonStopped  = "shutdown"
 	reasonSilent   = "said_nothing"
 	reasonNotAble  = "not_able"
-	reasonGone     = "lines_gone"
 	reasonInternal = "internal"
 	reasonOverload = "overload"
 	reasonSteps    = "too_many_steps"
@@ -25,25 +25,23 @@ const (
 	reasonRepeats  = "repeats_itself"
 	reasonApproval = "approval" // parked until a person has decided
 	reasonErased   = "erased"
-	reasonAsked    = "stopped"
-	reasonGaveWay  = "gave_way"
 	reasonThought  = "only_thought" // the token limit was reached before anything was said
 	reasonFiltered = "filtered"     // the provider's filter held the answer back, or refused the prompt
 	reasonPrompt   = "prompt_too_long"
 )
 
 // errLinesGone ends a turn that has no message left to answer.
-var errLinesGone = &turnFault{reason: reasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
+var errLinesGone = &turnFault{reason: event.ReasonGone, detail: "the lines that it was about were taken back or hidden", state: store.TurnStopped}
 
 // errErased ends a turn that needs an artifact which was erased for good.
 var errErased = &turnFault{reason: reasonErased, detail: "an artifact that it was about was erased for good", state: store.TurnStopped}
 
 // errGaveWay ends a turn that answers agents, because a person has spoken since.
-var errGaveWay = &turnFault{reason: reasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
+var errGaveWay = &turnFault{reason: event.ReasonGaveWay, detail: "a person has spoken since", state: store.TurnStopped, quiet: true}
 
 // errNewerMessage makes the attempt ask the model again: a person has spoken before
 // the room saw anything of the answer.
-var errNewerMessage = &turnFault{reason: reasonGaveWay, detail: "a person has spoken while it was being written"}
+var errNewerMessage = &turnFault{reason: event.ReasonGaveWay, detail: "a person has spoken while it was being written"}
 
 // errTooLong ends a turn at its longest duration.
 var errTooLong = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
@@ -176,7 +177,7 @@ func speakerOf(m *store.Message) string {
 	case m.ByAgent():
 		return fmt.Sprintf("%s (AI %s)", m.AgentName, m.AgentType)
 	case m.Sender != nil:
-		return fmt.Sprintf("%s (%s)", shownName(m.Sender.Name()), m.Sender.Role)
+		return fmt.Sprintf("%s (%s)", event.ShownName(m.Sender.Name()), m.Sender.Role)
 	}
-	return deletedName
+	return event.DeletedName
 }

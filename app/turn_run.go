@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/turntaking"
@@ -219,7 +220,7 @@ func (r *attempt) speakNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.signal(startOf(r.turn.Attempt))
+	r.signal(event.StartOf(r.turn.Attempt))
 	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
 	defer r.shown.stop()
 	if g != nil {
@@ -303,7 +304,7 @@ func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, be
 
 // signal tells the room that the attempt begins, or how it ended.
 func (r *attempt) signal(state string) {
-	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != startOf(r.turn.Attempt)}
-	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: signalTurn, Turn: mark, Body: json.RawMessage(toJSON(TurnEvent{
+	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != event.StartOf(r.turn.Attempt)}
+	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalTurn, Turn: mark, Body: json.RawMessage(store.ToJSON(event.Turn{
 		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt}))})
 }

@@ -143,7 +143,7 @@ func (r *attempt) newStep(node, kind, name, agentID string) *store.TurnStep {
 // endStep ends a step and leaves it to the next commit. A failed call counts the
 // tokens that it has cost, too.
 func (r *attempt) endStep(s *store.TurnStep, output any, usage llm.Usage) {
-	s.Output, s.EndedAt = toJSON(output), r.app.instant()
+	s.Output, s.EndedAt = store.ToJSON(output), r.app.instant()
 	s.PromptTokens, s.CompletionTokens = usage.PromptTokens, usage.CompletionTokens
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,7 +209,7 @@ func (r *attempt) ending(messageID string) []store.TurnStep {
 		var out modelOutput
 		if json.Unmarshal([]byte(steps[i].Output), &out) == nil {
 			out.Text, out.Line = "", messageID
-			steps[i].Output = toJSON(out)
+			steps[i].Output = store.ToJSON(out)
 		}
 	}
 	return steps

@@ -9,6 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -97,7 +98,7 @@ func TestOrphans(t *testing.T) {
 				if _, err := tx.CreateMessage(t.Context(), m); err != nil {
 					return err
 				}
-				return tx.CreateEvent(t.Context(), &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: app.EventMessage, Body: `{}`, CreatedAt: now})
+				return tx.CreateEvent(t.Context(), &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: event.TypeMessage, Body: `{}`, CreatedAt: now})
 			})
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher?", "an answer"})
 		})

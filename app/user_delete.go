@@ -3,12 +3,10 @@ package app
 import (
 	"context"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
-
-// deletedName is shown as the name of a person whose account is deleted.
-const deletedName = "deleted user"
 
 // DeleteUser deletes an account with its sessions, keys and memberships. The actor
 // becomes the owner of its courses and organisations. A project that nobody else can
@@ -71,7 +69,7 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	if err := a.passOn(ctx, tx, actor, id); err != nil {
 		return nil, err
 	}
-	if err := tx.DisownEvents(ctx, id, deletedName); err != nil {
+	if err := tx.DisownEvents(ctx, id, event.DeletedName); err != nil {
 		return nil, err
 	}
 	// Nobody else can see the person's templates, and their keys belonged to the person.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -51,7 +52,7 @@ func TestDeleteUser(t *testing.T) {
 				t.Errorf("the socket: got %d, want %d", code, realtime.CloseSessionEnded)
 			}
 			lines, err := storetest.All(r.History(ctx, c.Teacher, c.Room.ID, 0, 0))
-			if err != nil || len(lines) != 3 || app.SenderName(&lines[0]) != "deleted user" || lines[0].SenderID != "" || lines[0].Content != `I am "quoted" \ <b>` {
+			if err != nil || len(lines) != 3 || event.SenderName(&lines[0]) != "deleted user" || lines[0].SenderID != "" || lines[0].Content != `I am "quoted" \ <b>` {
 				t.Errorf("got %+v, %v", lines, err)
 			}
 			tess.Seat.Resume(0)

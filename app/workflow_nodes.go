@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -62,7 +64,7 @@ func (r *graphRun) saveNode(ctx context.Context, key, id string, node workflow.N
 				return err
 			}
 		}
-		step.Output, step.EndedAt = toJSON(out), r.app.instant()
+		step.Output, step.EndedAt = store.ToJSON(out), r.app.instant()
 		return nil
 	}, step)
 }
@@ -288,7 +290,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	}
 	_, stored := r.app.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
-		added, err := tx.AddMessage(ctx, m, messageEvent(m), store.Heard{})
+		added, err := tx.AddMessage(ctx, m, event.OfMessage(m), store.Heard{})
 		if err != nil {
 			return err
 		}
@@ -343,7 +345,13 @@ func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.N
 // humanNode leaves the decision how to go on to a person of the staff.
 func (r *graphRun) humanNode(key, id string, node workflow.Node) error {
 	step := r.newStep(key, store.StepHuman, id, "")
-	step.Input = toJSON(toolInput{Plan: &plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})
+	step.Input = store.ToJSON(toolInput{Plan: &plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})
 	r.waitFor(step, r.humanWithin(node))
 	return errParked
+}
+
+// signalNode shows the room that a node begins or is done.
+func (r *graphRun) signalNode(id string, node workflow.Node, state, label string) {
+	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalWorkflow, Body: json.RawMessage(store.ToJSON(event.Workflow{
+		TurnID: r.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type), State: state, Label: label}))})
 }

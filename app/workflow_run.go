@@ -25,7 +25,6 @@ import (
 
 // Reasons why a turn with a graph ended without a message, or was parked.
 const (
-	reasonDenied = "denied"   // the reviewer did not approve the draft
 	reasonUnread = "unread"   // the reviewer's answer was no verdict, also when asked again
 	reasonGraph  = "workflow" // the graph cannot go on
 	reasonUnsaid = "unsaid"   // the graph came to its end and nothing was said

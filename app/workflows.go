@@ -51,7 +51,7 @@ func builtinWorkflows() []store.Workflow {
 	graphs := []*workflow.Graph{workflow.Direct(), workflow.Review(1)}
 	out := make([]store.Workflow, len(graphs))
 	for i, g := range graphs {
-		out[i] = store.Workflow{ID: g.Name, Name: g.Name, Graph: toJSON(g), Version: 1}
+		out[i] = store.Workflow{ID: g.Name, Name: g.Name, Graph: store.ToJSON(g), Version: 1}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
@@ -31,6 +32,18 @@ func (p Page) on(q *bun.SelectQuery) *bun.SelectQuery {
 // JSON is a JSON value. Its text is kept as it came, with the order of its keys. An empty
 // JSON is SQL NULL.
 type JSON string
+
+// ToJSON encodes a value without escaping HTML. The value must be one that can always be
+// encoded.
+func ToJSON(v any) JSON {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic("store: a struct of strings and numbers does not encode: " + err.Error())
+	}
+	return JSON(bytes.TrimSpace(b.Bytes()))
+}
 
 // Value returns what is stored (driver.Valuer). It checks the JSON: SQLite's column is
 // plain text and would accept what Postgres refuses.

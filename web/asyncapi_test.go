@@ -155,23 +155,23 @@ func TestEveryEventIsDescribed(t *testing.T) {
 	}
 	events := eventTypes(t)
 	if len(events) < 5 {
-		t.Fatalf("found only the events %q in app", events)
+		t.Fatalf("found only the events %q in app/event", events)
 	}
 	for _, kind := range events {
 		if !described[chanV2+" "+kind] && !slices.Contains(notShown, kind) {
-			t.Errorf("app has the event %q, which no frame of coagent.v2 in frames.go describes", kind)
+			t.Errorf("app/event has the event %q, which no frame of coagent.v2 in frames.go describes", kind)
 		}
 	}
 }
 
-// eventTypes are the values of the constants EventX and signalX of app.
+// eventTypes are the values of the constants TypeX and SignalX of app/event.
 func eventTypes(t *testing.T) (kinds []string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "app", "*.go"))
+	files, err := filepath.Glob(filepath.Join("..", "app", "event", "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile(`^(Event|signal)[A-Z]`)
+	named := regexp.MustCompile(`^(Type|Signal)[A-Z]`)
 	for _, path := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -81,7 +81,7 @@ func TestDecisions(t *testing.T) {
 			v2, plain := w.join(t, owner, "", true), w.join(t, owner, "", false)
 			now := time.Now().UTC().Truncate(time.Microsecond)
 			m := &store.Message{ID: store.NewID(), RoomID: w.room, AgentID: w.agent, AgentType: "teacher", AgentName: "Agent", Content: "one two", CreatedAt: now, StoppedAt: now}
-			e := &store.Event{RoomID: w.room, ID: m.ID, Type: app.EventMessage, CreatedAt: now,
+			e := &store.Event{RoomID: w.room, ID: m.ID, Type: event.TypeMessage, CreatedAt: now,
 				Body: `{"sender":"Teacher AI","agent_type":"teacher","content":"one two","stopped":true}`}
 			if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error {
 				_, err := tx.AddMessage(t.Context(), m, e, store.Heard{Unheard: true})

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 )
 
 // exportTimeout bounds an export. A reader who takes longer does not really read.
@@ -93,7 +94,7 @@ func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each fun
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, `{"room":%s,"exported_at":%q,"lines":[`, head, app.Timestamp(e.At)); err != nil {
+	if _, err := fmt.Fprintf(w, `{"room":%s,"exported_at":%q,"lines":[`, head, event.Timestamp(e.At)); err != nil {
 		return err
 	}
 	comma := ""
@@ -103,7 +104,7 @@ func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each fun
 		}
 		each()
 		form := messageForm(m)
-		form.Sender = app.SenderName(m)
+		form.Sender = event.SenderName(m)
 		line, err := json.Marshal(form)
 		if err != nil {
 			return err

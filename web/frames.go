@@ -6,11 +6,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 )
 
 // This file describes the frames of both socket protocols for /asyncapi.json.
-// app/events.go and app/sockets.go make the frames. Tests compare every frame of every
+// app/event and app/sockets.go make the frames. Tests compare every frame of every
 // socket with these descriptions, and the descriptions with app's events.
 
 // The names of a room's socket protocols in the document.
@@ -294,16 +294,16 @@ func socketFrames() []frameOf {
 	person := m{"is_ai": false, "sender_id": aThirdID, "id": anID, "seq": 7}
 	return []frameOf{
 		{"PlainLine", chanPlain, "", true, "A line: the whole text frame is what the person says", reflect.TypeFor[string](), "Good morning!"},
-		{"PlainMessage", chanPlain, app.EventMessage, false, "Somebody said something; the sender gets it too", reflect.TypeFor[plainMessage](),
+		{"PlainMessage", chanPlain, event.TypeMessage, false, "Somebody said something; the sender gets it too", reflect.TypeFor[plainMessage](),
 			m{"type": "message", "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person}},
 		{"PlainSystem", chanPlain, "system", false, "A notice of the program; a refusal goes to the refused socket alone", reflect.TypeFor[plainSystem](),
 			m{"type": "system", "sender": "System", "content": "Client #Ada left", "timestamp": "", "room_id": anotherID, "metadata": nil}},
-		{"PlainTrace", chanPlain, app.EventTrace, false, "Agents are at work with each other", reflect.TypeFor[plainTrace](),
+		{"PlainTrace", chanPlain, event.TypeTrace, false, "Agents are at work with each other", reflect.TypeFor[plainTrace](),
 			m{"type": "a2a_trace", "sender": "[A2A PROPOSAL]", "content": "[A2A]|PROPOSAL|Student drafted a contribution", "timestamp": "", "room_id": anotherID,
 				"metadata": m{"is_a2a": true, "event_type": "PROPOSAL"}}},
-		{"PlainArtifactUpdate", chanPlain, app.EventArtifactUpdate, false, "An artifact was made, changed or restored", reflect.TypeFor[plainArtifactUpdate](),
+		{"PlainArtifactUpdate", chanPlain, event.TypeArtifactUpdate, false, "An artifact was made, changed or restored", reflect.TypeFor[plainArtifactUpdate](),
 			m{"type": "artifact_update", "artifact": anArtifact(), "timestamp": anInstant}},
-		{"PlainArtifactDelete", chanPlain, app.EventArtifactDelete, false, "An artifact was deleted", reflect.TypeFor[plainArtifactDelete](),
+		{"PlainArtifactDelete", chanPlain, event.TypeArtifactDelete, false, "An artifact was deleted", reflect.TypeFor[plainArtifactDelete](),
 			m{"type": "artifact_delete", "artifact_id": anID, "timestamp": anInstant}},
 
 		{"Post", chanV2, "post", true, "Say something, once for each client_id", reflect.TypeFor[v2Post](), m{"type": "post", "client_id": "7f3a", "text": "Good morning!"}},
@@ -312,32 +312,32 @@ func socketFrames() []frameOf {
 
 		{"WantStop", chanV2, "stop", true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[v2WantStop](), m{"type": "stop", "turn_id": anID}},
 
-		{"Message", chanV2, app.EventMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
+		{"Message", chanV2, event.TypeMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
 			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},
 		{"System", chanV2, "system", false, "For this person alone: an agent that was called cannot answer now", reflect.TypeFor[plainSystem](),
 			m{"type": "system", "sender": "System", "content": "Teacher cannot answer now.", "timestamp": "", "room_id": anotherID, "metadata": nil}},
-		{"LineEdited", chanV2, app.EventMessageEdited, false, "Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
+		{"LineEdited", chanV2, event.TypeMessageEdited, false, "Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
 			m{"type": "message_edited", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good evening!", "edited_at": anInstant}},
-		{"LineDeleted", chanV2, app.EventMessageDeleted, false, "Durable: who said a line has taken it back", reflect.TypeFor[v2LineDeleted](),
+		{"LineDeleted", chanV2, event.TypeMessageDeleted, false, "Durable: who said a line has taken it back", reflect.TypeFor[v2LineDeleted](),
 			m{"type": "message_deleted", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "deleted", "content": "(deleted)"}},
-		{"LineHidden", chanV2, app.EventMessageHidden, false, "Durable: staff have hidden a line", reflect.TypeFor[v2LineHidden](),
+		{"LineHidden", chanV2, event.TypeMessageHidden, false, "Durable: staff have hidden a line", reflect.TypeFor[v2LineHidden](),
 			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "hidden", "content": "(hidden by staff)"}},
-		{"LineShown", chanV2, app.EventMessageShown, false, "Durable: a line that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
+		{"LineShown", chanV2, event.TypeMessageShown, false, "Durable: a line that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
 			m{"type": "message_shown", "id": aThirdID, "seq": 9, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good morning!"}},
-		{"Turn", chanV2, app.EventTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message. Whoever joins gets one first for each turn that runs, with its text so far", reflect.TypeFor[v2TurnEnded](),
+		{"Turn", chanV2, event.TypeTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message. Whoever joins gets one first for each turn that runs, with its text so far", reflect.TypeFor[v2TurnEnded](),
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
-		{"Guard", chanV2, app.EventGuard, false, "Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on", reflect.TypeFor[v2Guard](),
+		{"Guard", chanV2, event.TypeGuard, false, "Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on", reflect.TypeFor[v2Guard](),
 			m{"type": "guard", "id": aThirdID, "seq": 8, "timestamp": anInstant, "state": "stopped", "guard": "agent_row", "decision_id": anotherID, "agents": []string{"Teacher"}}},
-		{"Trace", chanV2, app.EventTrace, false, "Durable: agents are at work with each other", reflect.TypeFor[v2Trace](),
+		{"Trace", chanV2, event.TypeTrace, false, "Durable: agents are at work with each other", reflect.TypeFor[v2Trace](),
 			m{"type": "a2a_trace", "id": aThirdID, "seq": 8, "sender": "[A2A PROPOSAL]", "content": "[A2A]|PROPOSAL|Student drafted a contribution", "timestamp": anInstant,
 				"room_id": anotherID, "metadata": m{"is_a2a": true, "event_type": "PROPOSAL"}, "turn_id": anID}},
 		{"Workflow", chanV2, "workflow", false, "A node of a turn's graph begins or is done; best effort", reflect.TypeFor[v2Workflow](),
 			m{"type": "workflow", "turn_id": anID, "workflow": "student_teacher_review", "node": "evaluate", "node_type": "agent", "state": "started"}},
-		{"ArtifactUpdate", chanV2, app.EventArtifactUpdate, false, "Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its earlier seqs have no frame", reflect.TypeFor[v2ArtifactUpdate](),
+		{"ArtifactUpdate", chanV2, event.TypeArtifactUpdate, false, "Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its earlier seqs have no frame", reflect.TypeFor[v2ArtifactUpdate](),
 			m{"type": "artifact_update", "id": aThirdID, "seq": 8, "artifact": anArtifact(), "timestamp": anInstant}},
-		{"ArtifactDelete", chanV2, app.EventArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
+		{"ArtifactDelete", chanV2, event.TypeArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
 			m{"type": "artifact_delete", "id": aThirdID, "seq": 9, "artifact_id": anID, "timestamp": anInstant}},
-		{"Approval", chanV2, app.EventApproval, false, "Durable, for staff alone: an agent wants to do what a person has to allow, or it was decided; earlier states keep their seq", reflect.TypeFor[v2Approval](),
+		{"Approval", chanV2, event.TypeApproval, false, "Durable, for staff alone: an agent wants to do what a person has to allow, or it was decided; earlier states keep their seq", reflect.TypeFor[v2Approval](),
 			m{"type": "approval", "id": aThirdID, "seq": 9, "timestamp": anInstant, "step_id": anID, "turn_id": anotherID, "agent_id": anID, "agent_name": "Teacher", "kind": "tool",
 				"name": "manage_artifact", "summary": "delete the task \"Write the report\"", "state": "pending", "due_at": anInstant}},
 		{"Delta", chanV2, "delta", false, "A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -28,7 +29,7 @@ type lineOut struct {
 }
 
 func messageForm(m *store.Message) lineOut {
-	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: app.HistorySender(m), SenderID: nullable(m.SenderID), Content: m.Content,
+	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: event.HistorySender(m), SenderID: nullable(m.SenderID), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
 }
@@ -104,6 +105,6 @@ func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMess
 	}
 	b := &out.Body
 	b.ID, b.Seq, b.RoomID, b.ClientID, b.Content = m.ID, m.Seq, m.RoomID, nullable(m.ClientID), m.Content
-	b.Sender, b.SenderID, b.CreatedAt = app.SenderName(m), m.SenderID, instant(m.CreatedAt)
+	b.Sender, b.SenderID, b.CreatedAt = event.SenderName(m), m.SenderID, instant(m.CreatedAt)
 	return out, nil
 }

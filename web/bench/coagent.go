@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/web"
 )
@@ -133,7 +134,7 @@ func (c *coagent) pace(raw json.RawMessage) (any, error) {
 
 func (c *coagent) commit(b burstArgs, events int) (before time.Duration, err error) {
 	ctx, now := context.Background(), time.Now().UTC()
-	body, err := json.Marshal(app.MessageEvent{Sender: "Bench", SenderID: store.NewID(), Content: b.Text})
+	body, err := json.Marshal(event.Message{Sender: "Bench", SenderID: store.NewID(), Content: b.Text})
 	if err != nil {
 		return 0, err
 	}
@@ -143,7 +144,7 @@ func (c *coagent) commit(b burstArgs, events int) (before time.Duration, err err
 			if err != nil {
 				return err
 			}
-			if err := tx.CreateEvent(ctx, &store.Event{RoomID: b.Room, Seq: seq, ID: store.NewID(), Type: app.EventMessage,
+			if err := tx.CreateEvent(ctx, &store.Event{RoomID: b.Room, Seq: seq, ID: store.NewID(), Type: event.TypeMessage,
 				Body: store.JSON(body), CreatedAt: now}); err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -23,7 +23,7 @@ const (
 func sampleFrame(text string) []byte {
 	id := store.NewID()
 	body, _ := json.Marshal(map[string]any{ // a map of texts always encodes
-		"type": "message", "sender": "Bench", "content": text, "timestamp": app.Timestamp(time.Now()), "room_id": id,
+		"type": "message", "sender": "Bench", "content": text, "timestamp": event.Timestamp(time.Now()), "room_id": id,
 		"metadata": map[string]any{"is_ai": false, "sender_id": id, "id": id, "seq": 1000}, "id": id, "seq": 1000})
 	// A client recognises a message by the beginning of its frame, and a map is sorted.
 	return textFrame(`{"type":"message"` + string(body[:len(body)-len(`{"type":"message"`)]))

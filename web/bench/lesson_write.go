@@ -12,7 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/uptrace/bun"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -86,7 +86,7 @@ func (b *bareLesson) post(c *fiber.Ctx) error {
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	m := &store.Message{ID: store.NewID(), RoomID: c.Params("id"), SenderID: b.caller, ClientID: in.ClientID, Content: in.Text, CreatedAt: now}
-	body, err := json.Marshal(app.MessageEvent{Sender: "Bench", SenderID: b.caller, Content: in.Text})
+	body, err := json.Marshal(event.Message{Sender: "Bench", SenderID: b.caller, Content: in.Text})
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (b *bareLesson) post(c *fiber.Ctx) error {
 		if _, err = tx.NewInsert().Model(m).Exec(ctx); err != nil {
 			return err
 		}
-		e := &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: app.EventMessage, Body: store.JSON(body), CreatedAt: now}
+		e := &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: event.TypeMessage, Body: store.JSON(body), CreatedAt: now}
 		_, err = tx.NewInsert().Model(e).Exec(ctx)
 		return err
 	})
@@ -148,7 +148,7 @@ func (b *bareLesson) save(c *fiber.Ctx) error {
 			Where("af.id = ?", f.ID).Returning("*").Exec(ctx); err != nil {
 			return err
 		}
-		e := &store.Event{RoomID: room, Seq: seq, ID: store.NewID(), Type: app.EventArtifactUpdate, Body: store.JSON(in.Content), CreatedAt: now}
+		e := &store.Event{RoomID: room, Seq: seq, ID: store.NewID(), Type: event.TypeArtifactUpdate, Body: store.JSON(in.Content), CreatedAt: now}
 		_, err = tx.NewInsert().Model(e).Exec(ctx)
 		return err
 	})

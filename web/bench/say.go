@@ -17,7 +17,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -257,7 +257,7 @@ func (b *bareCommits) once(ctx context.Context) (time.Duration, error) {
 		if _, err := tx.Exec(ctx, bareLine, id, room, seq, sender, id, text, now); err != nil {
 			return 0, err
 		}
-		if _, err := tx.Exec(ctx, bareEvent, room, seq, id, app.EventMessage, body, now); err != nil {
+		if _, err := tx.Exec(ctx, bareEvent, room, seq, id, event.TypeMessage, body, now); err != nil {
 			return 0, err
 		}
 		if _, err := b.pg.InsertTx(ctx, tx, job, nil); err != nil {
@@ -280,7 +280,7 @@ func (b *bareCommits) once(ctx context.Context) (time.Duration, error) {
 	if _, err := tx.ExecContext(ctx, bareLine, id, room, seq, sender, id, text, now); err != nil {
 		return 0, err
 	}
-	if _, err := tx.ExecContext(ctx, bareEvent, room, seq, id, app.EventMessage, body, now); err != nil {
+	if _, err := tx.ExecContext(ctx, bareEvent, room, seq, id, event.TypeMessage, body, now); err != nil {
 		return 0, err
 	}
 	if _, err := b.sq.InsertTx(ctx, tx, job, nil); err != nil {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
@@ -138,8 +138,8 @@ func wantReviews(t *testing.T, s *proctest.Site, room string) (turns int) {
 			kinds = append(kinds, l.Type)
 		}
 		for _, e := range events {
-			var body app.TraceEvent
-			if e.Type == app.EventTrace && json.Unmarshal([]byte(e.Body), &body) == nil && body.TurnID == turn.ID {
+			var body event.Trace
+			if e.Type == event.TypeTrace && json.Unmarshal([]byte(e.Body), &body) == nil && body.TurnID == turn.ID {
 				traces = append(traces, body.Event)
 			}
 		}

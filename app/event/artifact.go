@@ -1,4 +1,4 @@
-package app
+package event
 
 import (
 	"encoding/json"
@@ -8,11 +8,11 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// ArtifactEvent is the body of EventArtifactUpdate and EventArtifactDelete. Only the
-// newest event of an artifact keeps the artifact's state. Documents are saved with every
+// Artifact is the body of TypeArtifactUpdate and TypeArtifactDelete. Only the newest
+// event of an artifact keeps the artifact's state. Documents are saved with every
 // keystroke, and a client that resumes needs the present state, not each step to it. An
 // update without a state has no frame.
-type ArtifactEvent struct {
+type Artifact struct {
 	ArtifactID string          `json:"artifact_id"`
 	Artifact   json.RawMessage `json:"artifact,omitempty"` // ArtifactState
 }
@@ -33,22 +33,24 @@ type ArtifactState struct {
 	IsDeleted        bool            `json:"is_deleted"`
 }
 
-// artifactEvent is the durable event of an artifact whose EventSeq is set. It has the
+// OfArtifact is the durable event of an artifact whose EventSeq is set. It has the
 // artifact's present state, or says that it is deleted.
-func artifactEvent(f *store.Artifact, actorID string, at time.Time, kind string) *store.Event {
-	body := ArtifactEvent{ArtifactID: f.ID}
-	if kind == EventArtifactUpdate {
-		body.Artifact = json.RawMessage(toJSON(ArtifactState{ID: f.ID, RoomID: f.RoomID, Type: f.Type, Title: f.Title,
+func OfArtifact(f *store.Artifact, actorID string, at time.Time, kind string) *store.Event {
+	body := Artifact{ArtifactID: f.ID}
+	if kind == TypeArtifactUpdate {
+		body.Artifact = json.RawMessage(store.ToJSON(ArtifactState{ID: f.ID, RoomID: f.RoomID, Type: f.Type, Title: f.Title,
 			Content: json.RawMessage(f.Content), ParentArtifactID: orNull(f.ParentID), Version: f.Version,
 			CreatedBy: orNull(f.CreatedBy), LastModifiedBy: orNull(f.ModifiedBy),
 			CreatedAt: Timestamp(f.CreatedAt), UpdatedAt: Timestamp(f.UpdatedAt), IsDeleted: f.Deleted()}))
 	}
-	return &store.Event{RoomID: f.RoomID, Seq: f.EventSeq, ID: store.NewID(), Type: kind, ActorID: actorID, Body: toJSON(body), CreatedAt: at}
+	e := New(f.RoomID, f.EventSeq, kind, body, at)
+	e.ActorID = actorID
+	return e
 }
 
-// spentArtifactEvent is the body of an artifact's event after there is a newer one.
-func spentArtifactEvent(artifactID string) store.JSON {
-	return toJSON(ArtifactEvent{ArtifactID: artifactID})
+// SpentArtifact is the body of an artifact's event after there is a newer one.
+func SpentArtifact(artifactID string) store.JSON {
+	return store.ToJSON(Artifact{ArtifactID: artifactID})
 }
 
 func orNull(text string) *string {
@@ -61,7 +63,7 @@ func orNull(text string) *string {
 // encodeArtifact makes the frame of an artifact's event. The plain protocol's frame has
 // only the members that its clients know.
 func encodeArtifact(e realtime.Event, v realtime.Variant) []byte {
-	var body ArtifactEvent
+	var body Artifact
 	if json.Unmarshal(e.Body, &body) != nil || body.ArtifactID == "" {
 		return nil
 	}
@@ -74,17 +76,17 @@ func encodeArtifact(e realtime.Event, v realtime.Variant) []byte {
 		Seq        int64           `json:"seq,omitempty"`
 	}{Type: e.Type, Timestamp: Timestamp(e.At)}
 	switch {
-	case e.Type == EventArtifactDelete:
+	case e.Type == TypeArtifactDelete:
 		f.ArtifactID = body.ArtifactID
 	case body.Artifact == nil:
 		return nil
 	default:
 		f.Artifact = body.Artifact
 	}
-	if v&variantV2 != 0 {
+	if v&V2 != 0 {
 		f.ID, f.Seq = e.ID, e.Seq
 	}
-	return []byte(toJSON(f))
+	return []byte(store.ToJSON(f))
 }
 
 // artifactHold is how long an artifact's frame is held back from the plain sockets of
@@ -93,7 +95,7 @@ func encodeArtifact(e realtime.Event, v realtime.Variant) []byte {
 const artifactHold = 250 * time.Millisecond
 
 func holdArtifact(e realtime.Event, v realtime.Variant) time.Duration {
-	if v&variantV2 == 0 && (e.Type == EventArtifactUpdate || e.Type == EventArtifactDelete) {
+	if v&V2 == 0 && (e.Type == TypeArtifactUpdate || e.Type == TypeArtifactDelete) {
 		return artifactHold
 	}
 	return 0

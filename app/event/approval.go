@@ -1,0 +1,50 @@
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Approval is the body of TypeApproval.
+type Approval struct {
+	StepID    string `json:"step_id"`
+	TurnID    string `json:"turn_id"`
+	AgentID   string `json:"agent_id"`
+	AgentName string `json:"agent_name"`
+	Kind      string `json:"kind"` // tool, or human for a node of a graph
+	Name      string `json:"name"` // of the tool or the node
+	Summary   string `json:"summary,omitempty"`
+	State     string `json:"state"` // pending, approved, rejected or expired
+	DueAt     string `json:"due_at,omitempty"`
+	DecidedBy string `json:"decided_by,omitempty"` // the person's name
+}
+
+// encodeApproval makes the frame of an approval, for staff only.
+func encodeApproval(e realtime.Event, v realtime.Variant) []byte {
+	var body Approval
+	if v&Staff == 0 || json.Unmarshal(e.Body, &body) != nil {
+		return nil
+	}
+	if v&V2 == 0 {
+		return SystemFrame(e.Room, approvalLine(body))
+	}
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		Approval
+		durable
+	}{e.Type, body, durableOf(e)}))
+}
+
+func approvalLine(e Approval) string {
+	switch e.State {
+	case store.StepPending:
+		return fmt.Sprintf("%s waits for the staff: it wants to %s.", e.AgentName, e.Summary)
+	case store.StepExpired:
+		return fmt.Sprintf("Nobody decided in time whether %s may %s.", e.AgentName, e.Summary)
+	}
+	decided := map[string]string{store.StepApproved: "allowed", store.StepRejected: "refused"}[e.State]
+	return fmt.Sprintf("%s has %s that %s may %s.", e.DecidedBy, decided, e.AgentName, e.Summary)
+}

@@ -1,0 +1,186 @@
+package event
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// The text that others read in place of a message, in every answer, frame and export.
+const (
+	deletedText = "(deleted)"
+	hiddenText  = "(hidden by staff)"
+)
+
+// The beginning of a trace's content, and what keeps a message from looking like one.
+const (
+	tracePrefix    = "[A2A]"
+	zeroWidthSpace = "\u200b"
+)
+
+// EscapeTrace is the text of a message such that no client takes it for a trace.
+func EscapeTrace(content string) string {
+	if strings.HasPrefix(content, tracePrefix) {
+		return zeroWidthSpace + content
+	}
+	return content
+}
+
+// Message is the body of TypeMessage. The id of the event is the message's id.
+type Message struct {
+	Sender    string `json:"sender"` // the name when the message was posted
+	SenderID  string `json:"sender_id,omitempty"`
+	AgentID   string `json:"agent_id,omitempty"`
+	AgentName string `json:"agent_name,omitempty"`
+	AgentType string `json:"agent_type,omitempty"`
+	TurnID    string `json:"turn_id,omitempty"`
+	ClientID  string `json:"client_id,omitempty"`
+	Content   string `json:"content"`         // "" when State is deleted
+	State     string `json:"state,omitempty"` // deleted or hidden
+	EditedAt  string `json:"edited_at,omitempty"`
+	Stopped   bool   `json:"stopped,omitempty"`   // somebody stopped the agent while it answered
+	Truncated bool   `json:"truncated,omitempty"` // the agent's answer was cut before its end
+}
+
+// OfMessage is the durable event of a message. The message must have its seq.
+func OfMessage(m *store.Message) *store.Event {
+	body := Message{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
+		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m), Stopped: !m.StoppedAt.IsZero(),
+		Truncated: m.Truncated}
+	if state := m.State(); state != store.MessageShown {
+		body.State = state
+	}
+	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: TypeMessage, Body: store.ToJSON(body), CreatedAt: m.CreatedAt}
+}
+
+// MessageState is the body of the events about an earlier message. Like the body of
+// TypeMessage it always shows the present state of the message. It keeps the text of a
+// hidden message, which only staff get. It never has the text of a deleted message.
+type MessageState struct {
+	MessageID  string `json:"message_id"`
+	MessageSeq int64  `json:"message_seq"`
+	State      string `json:"state"` // shown, deleted or hidden
+	Content    string `json:"content"`
+	EditedAt   string `json:"edited_at,omitempty"`
+}
+
+// StateOf is the body of an event about an earlier message.
+func StateOf(m *store.Message) MessageState {
+	return MessageState{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)}
+}
+
+// Readable is what a reader sees of a message's text.
+func Readable(state, content string, staff bool) string {
+	switch {
+	case state == store.MessageDeleted:
+		return deletedText
+	case state == store.MessageHidden && !staff:
+		return hiddenText
+	}
+	return content
+}
+
+// kept is the text of a message that its events keep.
+func kept(m *store.Message) string {
+	if m.State() == store.MessageDeleted {
+		return ""
+	}
+	return m.Content
+}
+
+// editedAt is when a message was edited, in the form that its events have.
+func editedAt(m *store.Message) string {
+	if m.EditedAt.IsZero() || m.State() == store.MessageDeleted {
+		return ""
+	}
+	return Timestamp(m.EditedAt)
+}
+
+// isMessageEvent reports whether an event is about an earlier message.
+func isMessageEvent(kind string) bool {
+	switch kind {
+	case TypeMessageEdited, TypeMessageDeleted, TypeMessageHidden, TypeMessageShown:
+		return true
+	}
+	return false
+}
+
+// metadata is the member of the plain protocol's frames to which new members may be
+// added.
+type metadata struct {
+	IsAI      bool   `json:"is_ai"`
+	SenderID  string `json:"sender_id,omitempty"`
+	AgentType string `json:"agent_type,omitempty"`
+	ID        string `json:"id,omitempty"`
+	Seq       int64  `json:"seq,omitempty"`
+	State     string `json:"state,omitempty"`
+	EditedAt  string `json:"edited_at,omitempty"`
+	Stopped   bool   `json:"stopped,omitempty"`
+	Truncated bool   `json:"truncated,omitempty"`
+}
+
+// frame has the members of a message frame. Both protocols have those up to metadata;
+// only coagent.v2 has those after it.
+type frame struct {
+	Type      string    `json:"type"`
+	Sender    string    `json:"sender,omitempty"`
+	Content   string    `json:"content,omitempty"`
+	Timestamp string    `json:"timestamp"`
+	RoomID    string    `json:"room_id"`
+	Metadata  *metadata `json:"metadata"`
+
+	ID        string `json:"id,omitempty"`
+	Seq       int64  `json:"seq,omitempty"`
+	ClientID  string `json:"client_id,omitempty"`
+	AgentID   string `json:"agent_id,omitempty"`
+	AgentName string `json:"agent_name,omitempty"`
+	TurnID    string `json:"turn_id,omitempty"`
+	State     string `json:"state,omitempty"`
+	EditedAt  string `json:"edited_at,omitempty"`
+	Stopped   bool   `json:"stopped,omitempty"`
+	Truncated bool   `json:"truncated,omitempty"`
+}
+
+func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
+	var m Message
+	if json.Unmarshal(e.Body, &m) != nil {
+		return nil
+	}
+	f := frame{Type: e.Type, Sender: m.Sender, Content: Readable(m.State, m.Content, v&Staff != 0), Timestamp: Timestamp(e.At),
+		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt,
+			Stopped: m.Stopped, Truncated: m.Truncated}}
+	if v&V2 == 0 {
+		f.Sender = plainSender(m.Sender)
+	}
+	if m.AgentType != "" {
+		f.Sender = "[" + AgentLabel(m.AgentType) + "]"
+		f.Metadata.IsAI, f.Metadata.SenderID, f.Metadata.AgentType = true, "", m.AgentType
+	}
+	if v&V2 != 0 {
+		f.ID, f.Seq, f.ClientID, f.AgentID, f.AgentName, f.TurnID = e.ID, e.Seq, m.ClientID, m.AgentID, m.AgentName, m.TurnID
+		f.State, f.EditedAt, f.Stopped, f.Truncated = m.State, m.EditedAt, m.Stopped, m.Truncated
+	}
+	return []byte(store.ToJSON(f))
+}
+
+// encodeMessageState makes the frame of an event about an earlier message. The plain
+// protocol has no such frames.
+func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
+	var l MessageState
+	if v&V2 == 0 || json.Unmarshal(e.Body, &l) != nil {
+		return nil
+	}
+	l.Content = Readable(l.State, l.Content, v&Staff != 0)
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		MessageState
+		durable
+	}{e.Type, l, durableOf(e)}))
+}
+
+// SystemFrame is the plain protocol's frame of a message from the program itself.
+func SystemFrame(roomID, content string) []byte {
+	return []byte(store.ToJSON(frame{Type: "system", Sender: "System", Content: content, RoomID: roomID}))
+}

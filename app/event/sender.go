@@ -1,0 +1,55 @@
+package event
+
+import (
+	"strings"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file names people and agents as others see them.
+
+// DeletedName is shown as the name of a person whose account is deleted.
+const DeletedName = "deleted user"
+
+// SenderName is the author of a message as the history shows it: a person's name, or the
+// kind of agent, for example "Teacher AI".
+func SenderName(m *store.Message) string {
+	switch {
+	case m.ByAgent():
+		return AgentLabel(m.AgentType)
+	case m.Sender != nil:
+		return m.Sender.Name()
+	}
+	return DeletedName
+}
+
+// HistorySender is SenderName for the list that the existing client reads.
+func HistorySender(m *store.Message) string {
+	if m.ByAgent() {
+		return SenderName(m)
+	}
+	return plainSender(SenderName(m))
+}
+
+// AgentLabel is the sender of an agent's message, for example "Teacher AI".
+func AgentLabel(agentType string) string {
+	r := []rune(agentType)
+	if len(r) == 0 {
+		return "AI"
+	}
+	return strings.ToUpper(string(r[:1])) + string(r[1:]) + " AI"
+}
+
+// ShownName is a person's name for those who must not see the e-mail address: the people
+// in a room, and models. A person without a name has the e-mail address in place of it.
+func ShownName(name string) string {
+	if strings.Contains(name, "@") {
+		return "Someone"
+	}
+	return name
+}
+
+// plainSender is a person's name for the existing client. That client marks everybody
+// whose name contains the letters AI as an agent, for example KAI LEE. An invisible
+// joiner between the letters avoids the mark.
+func plainSender(name string) string { return strings.ReplaceAll(name, "AI", "A\u2060I") }
