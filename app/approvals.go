@@ -166,6 +166,11 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 	if err := firstOf(errors.Join(oneOf("decision", decision, DecisionApprove, DecisionReject), text("note", note, 0, maxNote))); err != nil {
 		return nil, err
 	}
+	if decision == DecisionApprove {
+		if err := a.canApprove(ctx, roomID, stepID); err != nil {
+			return nil, err
+		}
+	}
 	state := map[string]string{DecisionApprove: store.StepApproved, DecisionReject: store.StepRejected}[decision]
 	var done Approval
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -190,6 +195,16 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 			changes{"state": state, "room_id": roomID, "agent_id": row.Turn.AgentID, "name": s.Name, "summary": done.Summary, "note": note})
 	})
 	return &done, fromStore(err, "Approval")
+}
+
+// canApprove returns an error if a step waits whose turn could not go on: approving it
+// would do nothing. It can still be refused.
+func (a *App) canApprove(ctx context.Context, roomID, stepID string) error {
+	row, err := a.db.StepInRoom(ctx, roomID, stepID)
+	if err != nil || row.State != store.StepPending || row.Turn.State != store.TurnParked {
+		return fromStore(err, "Approval")
+	}
+	return a.canContinue(ctx, &row.Turn)
 }
 
 // decidedBefore is the error for a decision that comes too late.

@@ -33,6 +33,9 @@ func (a *App) GoOn(ctx context.Context, actor *Actor, roomID string) (wentOn boo
 	if _, err := a.roomFor(ctx, actor, roomID, ActGoOn); err != nil {
 		return false, err
 	}
+	if err := a.canGoOn(ctx, roomID); err != nil {
+		return false, err
+	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		room, err := tx.RoomForUpdate(ctx, roomID)
 		if err != nil {
@@ -55,6 +58,22 @@ func (a *App) GoOn(ctx context.Context, actor *Actor, roomID string) (wentOn boo
 		return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
 	})
 	return wentOn, fromStore(err, "Room")
+}
+
+// canGoOn returns an error if a guard has ended a turn whose agent may not speak any
+// more.
+func (a *App) canGoOn(ctx context.Context, roomID string) error {
+	var c *cutOff
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		room, err := tx.Room(ctx, roomID)
+		if err == nil {
+			c, err = a.cutOff(ctx, tx, room)
+		}
+		return err
+	}); err != nil || c == nil || c.turn == nil {
+		return fromStore(err, "Room")
+	}
+	return a.canContinue(ctx, c.turn)
 }
 
 // cutOff is what a guard has stopped: a turn, or the agents that were called by the

@@ -72,6 +72,11 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 	if err != nil {
 		return nil, err
 	}
+	// Read the keys before the transaction: nobody shall wait for them.
+	unusable, err := a.cannotAsk(ctx, p.Agent)
+	if err != nil {
+		return nil, err
+	}
 	var turn *store.Turn
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		// Lock order: room, turn, room agent, as wherever agents get turns.
@@ -79,7 +84,7 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 		if err != nil {
 			return err
 		}
-		if turn, err = a.storeWake(ctx, tx, actor, p, room); err != nil {
+		if turn, err = a.storeWake(ctx, tx, actor, p, room, unusable); err != nil {
 			return err
 		}
 		ra, err := tx.RoomAgentForUpdate(ctx, roomID, agentID)
@@ -103,13 +108,64 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 
 var errAboutToSpeak = errorf(KindConflict, turntaking.RuleBusy, "The agent is about to speak already")
 
-// storeWake stores a decision made by staff, with its turn.
-func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *roomAgent, room *store.Room) (*store.Turn, error) {
+// errCannotSpeak tells staff why an agent cannot have the turn that they start.
+func errCannotSpeak(rule, detail string) error {
+	return errorf(KindConflict, rule, "The agent cannot speak now: %s", reasonText(rule, detail))
+}
+
+// cannotAsk returns why an agent's model cannot be asked, with what to do about it. It
+// returns "" if the model can be asked.
+func (a *App) cannotAsk(ctx context.Context, ag *store.Agent) (string, error) {
+	if ag.IsExternal {
+		return "", nil
+	}
+	if !a.models.Known(ag.ModelProvider) {
+		return "no provider " + ag.ModelProvider + " is configured on this server. Choose another provider for the agent.", nil
+	}
+	why, err := a.keyless(ctx, ag)
+	if why != "" {
+		why += ". Give the agent a key, or put one for this provider into its maker's wallet."
+	}
+	return why, err
+}
+
+// canContinue returns an error if a turn that staff continue would end at once, because
+// its agent may not speak any more.
+func (a *App) canContinue(ctx context.Context, t *store.Turn) error {
+	room, err := a.db.Room(ctx, t.RoomID)
+	if err != nil {
+		return fromStore(err, "Room")
+	}
+	ra, err := a.db.RoomAgent(ctx, t.RoomID, t.AgentID)
+	if errors.Is(err, store.ErrNotFound) {
+		return errCannotSpeak(turntaking.RuleGone, "")
+	}
+	if err != nil {
+		return err
+	}
+	began := t.CreatedAt // as the turn itself judges it
+	p := a.effective(ra, began)
+	if rule, detail := p.effective.CanSpeak(roomOf(room), 0, began); rule != "" {
+		return errCannotSpeak(rule, detail)
+	}
+	if t.Workflow != "" {
+		return nil // a workflow may ask other agents
+	}
+	unusable, err := a.cannotAsk(ctx, p.Agent)
+	if err == nil && unusable != "" {
+		err = errCannotSpeak(turntaking.RuleNoKey, unusable)
+	}
+	return err
+}
+
+// storeWake stores a decision made by staff, with its turn. unusable is why the agent's
+// model cannot be asked.
+func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *roomAgent, room *store.Room, unusable string) (*store.Turn, error) {
 	now := a.instant()
 	clearSleep(p.RoomAgent, room, now)
 	p = a.effective(p.RoomAgent, now)
 	if rule, detail := p.effective.CanSpeak(roomOf(room), 0, now); rule != "" {
-		return nil, errorf(KindConflict, rule, "The agent cannot speak now: %s", reasonText(rule, detail))
+		return nil, errCannotSpeak(rule, detail)
 	}
 	shown, err := tx.ShownMessages(ctx, room.ID, 0, 1)
 	if err != nil {
@@ -124,6 +180,9 @@ func (a *App) storeWake(ctx context.Context, tx *store.Tx, actor *Actor, p *room
 	}
 	if slices.ContainsFunc(unended, func(t store.Turn) bool { return t.AgentID == p.AgentID }) {
 		return nil, errAboutToSpeak
+	}
+	if unusable != "" {
+		return nil, errCannotSpeak(turntaking.RuleNoKey, unusable)
 	}
 	// This decision does not cover messages that are still undecided: the DecideInRoom
 	// job decides about them.
