@@ -5,31 +5,44 @@ import (
 	"sync"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
 
-// streams are the readers of rooms that are not sockets: event streams over HTTP. A poke
-// only says that the room may have newer events; it may come for nothing.
+// streams are the readers of rooms that are not sockets: event streams over HTTP.
 type streams struct {
 	mu    sync.Mutex
-	rooms map[string]map[chan struct{}]struct{}
+	rooms map[string]map[*streamReader]struct{}
 }
 
-func (w *streams) add(room string) (poke <-chan struct{}, remove func()) {
-	ch := make(chan struct{}, 1)
+// streamReader is one of them.
+type streamReader struct {
+	userID string
+	// changed says that there may be something to read: a newer event in the room, or a
+	// notice. It may come for nothing.
+	changed chan struct{}
+	// notices are what this person alone is told. They are not in the room's log.
+	notices []silence
+}
+
+// maxNotices is how many notices wait for a slow reader. Then the oldest one is dropped.
+const maxNotices = 32
+
+func (w *streams) add(room, userID string) (r *streamReader, remove func()) {
+	r = &streamReader{userID: userID, changed: make(chan struct{}, 1)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.rooms == nil {
-		w.rooms = map[string]map[chan struct{}]struct{}{}
+		w.rooms = map[string]map[*streamReader]struct{}{}
 	}
 	if w.rooms[room] == nil {
-		w.rooms[room] = map[chan struct{}]struct{}{}
+		w.rooms[room] = map[*streamReader]struct{}{}
 	}
-	w.rooms[room][ch] = struct{}{}
-	return ch, func() {
+	w.rooms[room][r] = struct{}{}
+	return r, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if delete(w.rooms[room], ch); len(w.rooms[room]) == 0 {
+		if delete(w.rooms[room], r); len(w.rooms[room]) == 0 {
 			delete(w.rooms, room)
 		}
 	}
@@ -38,24 +51,61 @@ func (w *streams) add(room string) (poke <-chan struct{}, remove func()) {
 func (w *streams) wake(room string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	recheckTriggers(w.rooms[room])
+	wakeReaders(w.rooms[room])
 }
 
 func (w *streams) wakeAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, chans := range w.rooms {
-		recheckTriggers(chans)
+	for _, readers := range w.rooms {
+		wakeReaders(readers)
 	}
 }
 
-func recheckTriggers(chans map[chan struct{}]struct{}) {
-	for ch := range chans {
-		select {
-		case ch <- struct{}{}:
-		default:
+func wakeReaders(readers map[*streamReader]struct{}) {
+	for r := range readers {
+		r.wake()
+	}
+}
+
+func (r *streamReader) wake() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// reads tells whether a person reads a room by a stream of this process.
+func (w *streams) reads(room, userID string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.rooms[room] {
+		if r.userID == userID {
+			return true
 		}
 	}
+	return false
+}
+
+// notify leaves a notice with the streams of the person that it is for.
+func (w *streams) notify(room string, s silence) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.rooms[room] {
+		if r.userID == s.UserID {
+			r.notices = append(r.notices[max(0, len(r.notices)+1-maxNotices):], s)
+			r.wake()
+		}
+	}
+}
+
+// take returns the notices of a reader and forgets them.
+func (w *streams) take(r *streamReader) []silence {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := r.notices
+	r.notices = nil
+	return all
 }
 
 // EventPageBytes is the approximate size of a page of events, in bytes. Only a page with
@@ -71,6 +121,8 @@ type EventPage struct {
 	// Resync is true if the cursor is older than the oldest event that is kept. The
 	// client must then load the history and go on from Next.
 	Resync bool
+
+	variant realtime.Variant // how the actor may see events
 }
 
 // SeenEvent is a durable event, encoded as a frame of coagent.v2.
@@ -92,9 +144,10 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
+	variant := event.VariantFor(true, Check(actor, ActSeeFailures, res) == nil)
 	after = min(max(after, 0), head)
 	if after+1 < oldest {
-		return &EventPage{Next: head, Resync: true}, nil
+		return &EventPage{Next: head, Resync: true, variant: variant}, nil
 	}
 	if limit <= 0 || limit > store.MaxLimit {
 		limit = store.DefaultLimit
@@ -103,8 +156,7 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	if err != nil {
 		return nil, err
 	}
-	p := &EventPage{Next: after}
-	variant := event.VariantFor(true, Check(actor, ActSeeFailures, res) == nil)
+	p := &EventPage{Next: after, variant: variant}
 	for i := range rows {
 		p.Next = rows[i].Seq
 		if frame := event.Frame(event.Live(&rows[i]), variant); frame != nil {
@@ -116,12 +168,25 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 }
 
 // EventStream is one reader of a room that is not a socket. Changed gets a value
-// whenever the room may have newer events. End is closed when the process shuts down.
+// whenever the room may have newer events, or there may be notices. End is closed when the process shuts down.
 type EventStream struct {
 	Changed, End <-chan struct{}
 	// Stop ends the stream and no longer counts it as one of the actor's connections.
 	// Call it once.
 	Stop func()
+
+	notices func() []silence
+	room    string
+}
+
+// Notices returns the frames that are for the reader alone and that came since the last
+// call. They are not in the room's log. page is what the reader was just allowed to
+// read: it decides how much the frames may say.
+func (s *EventStream) Notices(page *EventPage) (frames [][]byte) {
+	for _, n := range s.notices() {
+		frames = append(frames, event.SystemFrame(s.room, n.text(page.variant&event.Staff != 0)))
+	}
+	return frames
 }
 
 // OpenEventStream starts a stream. It returns an error if the actor has too many
@@ -132,8 +197,9 @@ func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error)
 	if !a.open.Take(who, most) {
 		return nil, tooManyConnections(most)
 	}
-	changed, remove := a.streams.add(roomID)
-	return &EventStream{Changed: changed, End: a.closing, Stop: func() { remove(); a.open.Free(who) }}, nil
+	r, remove := a.streams.add(roomID, who)
+	return &EventStream{Changed: r.changed, End: a.closing, Stop: func() { remove(); a.open.Free(who) },
+		notices: func() []silence { return a.streams.take(r) }, room: roomID}, nil
 }
 
 func tooManyConnections(most int) *Error {

@@ -15,8 +15,8 @@ import (
 )
 
 // A person who calls an agent that may not speak is told so, and nobody else is. The
-// notice is a system frame on the person's own sockets in the room, once per agent,
-// person and minute. It is not stored; the decision is, with the reason. Only staff
+// notice is a system frame on the person's own sockets and event streams in the room,
+// once per agent, person and minute. It is not stored; the decision is, with the reason. Only staff
 // see the reason.
 
 // silence is why one agent does not answer the person who has called it.
@@ -132,19 +132,24 @@ func (a *App) sendSilence(roomID string, s silence) {
 	a.hub.Signal(roomID, realtime.Signal{Type: nodesSilence, Body: json.RawMessage(store.ToJSON(s))})
 }
 
-// showSilence shows the notice on the person's sockets of this process.
+// text is the notice as a person reads it.
+func (s silence) text(staff bool) string {
+	if staff {
+		return s.Name + " cannot answer now: " + s.Reason + "."
+	}
+	return s.Name + " cannot answer now."
+}
+
+// showSilence shows the notice on the person's sockets and event streams of this process.
 func (a *App) showSilence(roomID string, s silence) {
 	mine := a.hub.Conns(func(c *realtime.Conn) bool { return c.UserID() == s.UserID && c.Room() == roomID })
-	if len(mine) == 0 || !a.silences.take(s.UserID+" "+s.AgentID, a.now()) {
+	if len(mine) == 0 && !a.streams.reads(roomID, s.UserID) || !a.silences.take(s.UserID+" "+s.AgentID, a.now()) {
 		return
 	}
 	for _, c := range mine {
-		text := s.Name + " cannot answer now."
-		if c.Variant()&event.Staff != 0 {
-			text = s.Name + " cannot answer now: " + s.Reason + "."
-		}
-		c.Send(event.SystemFrame(roomID, text))
+		c.Send(event.SystemFrame(roomID, s.text(c.Variant()&event.Staff != 0)))
 	}
+	a.streams.notify(roomID, s)
 }
 
 // silences remembers which notices were sent in the last minute.

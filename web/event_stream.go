@@ -29,7 +29,7 @@ const (
 func (s *Server) streamed(path string) {
 	s.api.OpenAPI().Paths[path].Get.Responses[strconv.Itoa(http.StatusOK)].Content["text/event-stream"] = &huma.MediaType{
 		Schema: &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: id is the seq, event the type, data the frame of coagent.v2 as in /asyncapi.json. " +
-			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; at its beginning an event turn without an id tells of each turn that runs, with its text so far; a comment every few seconds shows that the stream lives."},
+			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; at its beginning an event turn without an id tells of each turn that runs, with its text so far; an event system without an id tells you alone that an agent which you called cannot answer now; a comment every few seconds shows that the stream lives."},
 		Example: "id: 7\nevent: message\ndata: {\"type\":\"message\",\"seq\":7,\"content\":\"Good morning!\"}\n\n"}
 }
 
@@ -223,6 +223,9 @@ func (e *eventStream) write(w *bufio.Writer) error {
 		// Do not use Fprintf: it would copy a large frame.
 		_, _ = w.Write(ev.Frame)
 		_, _ = w.WriteString("\n\n") // w keeps an error until Flush
+	}
+	for _, frame := range e.watch.Notices(e.page) {
+		fmt.Fprintf(w, "event: system\ndata: %s\n\n", frame)
 	}
 	e.after = e.page.Next
 	return w.Flush()

@@ -175,3 +175,40 @@ func TestEvents(t *testing.T) {
 		})
 	})
 }
+
+// Who reads a room by an event stream and calls an agent that may not speak is told so,
+// as on a socket: alone, and with the reason for staff.
+func TestEventsTellOfSilence(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url) // in its room the agents are switched off
+		readers := []string{student, ta, owner}
+		streams := make([]<-chan sse, len(readers))
+		for i, who := range readers {
+			streams[i], _ = w.stream(t, who, "")
+		}
+		w.say(t, student, "@teacher one")
+		w.say(t, ta, "@teacher two")
+		for i, want := range []string{` cannot answer now."`, ` cannot answer now: the room's AI is switched off."`} {
+			for {
+				e, ok := wait(t, streams[i])
+				if !ok {
+					t.Fatalf("%s: the stream ended", readers[i])
+				}
+				if e.event != "system" {
+					continue
+				}
+				if e.id != "" || !strings.Contains(e.data, want) {
+					t.Errorf("%s: got %+v, want %s", readers[i], e, want)
+				}
+				break
+			}
+		}
+		w.say(t, student, "the last one")
+		for said := 0; said < 3; said++ {
+			if e, ok := wait(t, streams[2]); !ok || e.event != "message" {
+				t.Errorf("%s, who has called nobody: got %+v", readers[2], e)
+			}
+		}
+	})
+}
