@@ -5,13 +5,14 @@
 //
 // Every test runs on each database once. The packages named by -race run twice:
 // without the race detector on SQLite, which is ten to fifty times slower under
-// it, then with it on Postgres. The others run once, on both. Without a C
-// compiler the second run goes without the detector. Under CI a missing tool is
+// it, then with it on Postgres. The others run once, on both, beside them. Without
+// a C compiler the second run goes without the detector. Under CI a missing tool is
 // a failure.
 package main
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -76,25 +78,53 @@ func run(packages, race, args []string) (bool, error) {
 	if len(both) > 0 && !detector {
 		sum.lacks = append(sum.lacks, "without -race: no C compiler")
 	}
-	passes := []pass{
-		{"on both databases", once, false, ""},
-		{"on SQLite", both, false, "sqlite"},
-		{"on Postgres", both, detector, "postgres"},
+	// Two lanes run side by side. The packages that start processes mostly wait, the others
+	// compute.
+	lanes := [][]pass{
+		{{"on both databases", once, false, ""}},
+		{{"on SQLite", both, false, "sqlite"}, {"on Postgres", both, detector, "postgres"}},
 	}
 	if detector {
-		passes[2].title += ", with the race detector"
+		lanes[1][1].title += ", with the race detector"
 	}
-	for _, p := range passes {
-		if len(p.packages) == 0 {
-			continue
-		}
-		fmt.Printf("%d packages %s\n", len(p.packages), p.title)
-		if err := p.run(&sum, args); err != nil {
-			return false, err
-		}
+	if err := compile(all); err != nil {
+		return false, err
+	}
+	var running sync.WaitGroup
+	failures := make([]error, len(lanes))
+	for i, lane := range lanes {
+		running.Go(func() {
+			for _, p := range lane {
+				if len(p.packages) == 0 {
+					continue
+				}
+				fmt.Printf("%d packages %s\n", len(p.packages), p.title)
+				failures[i] = errors.Join(failures[i], p.run(&sum, args))
+			}
+		})
+	}
+	running.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return false, err
 	}
 	fmt.Println(sum.line())
 	return sum.ok(os.Getenv("CI") == "true"), nil
+}
+
+// compile builds the packages, so that the lanes need not each compile the same.
+func compile(packages []string) error {
+	// One that has tests alone cannot be built.
+	out, err := exec.Command("go", append([]string{"list", "-f", "{{if .GoFiles}}{{.ImportPath}}{{end}}"}, packages...)...).Output()
+	if err != nil {
+		return err
+	}
+	sources := strings.Fields(string(out))
+	if len(sources) == 0 {
+		return nil
+	}
+	cmd := exec.Command("go", append([]string{"build", "-v", "-o", os.DevNull}, sources...)...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
 }
 
 // list resolves patterns to import paths.
@@ -163,13 +193,10 @@ func (p pass) run(sum *summary, args []string) error {
 	stop := alive.start(15 * time.Second)
 	failed := interruptible(cmd)
 	stop()
-	if failed != nil {
-		sum.failed = true
-	}
 	file, err := os.Open(events)
 	if err != nil {
 		return fmt.Errorf("no test ran: %w", err)
 	}
 	defer file.Close()
-	return sum.add(bufio.NewReaderSize(file, 1<<20))
+	return sum.add(bufio.NewReaderSize(file, 1<<20), failed != nil)
 }

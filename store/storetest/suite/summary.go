@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+	"sync"
 )
 
 // event is one line of `go test -json`.
@@ -17,8 +18,9 @@ type event struct{ Action, Package, Test, Output string }
 // that was skipped for another reason names none.
 var missing = regexp.MustCompile(`SKIPPED \(([^)]+)\)`)
 
-// summary is the result of all passes.
+// summary is the result of all passes. Passes may add to it at the same time.
 type summary struct {
+	mu            sync.Mutex
 	passed, fails int
 	skipped       map[string]int // by the tool that was missing
 	lacks         []string       // what the whole run went without
@@ -26,8 +28,8 @@ type summary struct {
 }
 
 // add counts the tests of one pass. A test that ran several times, for example with
-// -count, has failed if it failed once.
-func (s *summary) add(events io.Reader) error {
+// -count, has failed if it failed once. failed is how go test ended.
+func (s *summary) add(events io.Reader, failed bool) error {
 	type key struct{ pkg, test string }
 	reason, ended := map[key]string{}, map[key]string{}
 	in := json.NewDecoder(events)
@@ -55,6 +57,9 @@ func (s *summary) add(events io.Reader) error {
 			}
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = s.failed || failed
 	for k, action := range ended {
 		switch {
 		case action == "pass":

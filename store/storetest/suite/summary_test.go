@@ -36,8 +36,8 @@ func TestLastLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := summary{lacks: tt.lacks, failed: tt.failed}
-			if err := s.add(strings.NewReader(tt.events)); err != nil {
+			s := summary{lacks: tt.lacks}
+			if err := s.add(strings.NewReader(tt.events), tt.failed); err != nil {
 				t.Fatal(err)
 			}
 			if got := s.line(); got != tt.want {
