@@ -110,13 +110,7 @@ func (s *Seat) Post(ctx context.Context, content, clientID string) {
 		return
 	}
 	if s.v2 {
-		s.conn.Send([]byte(store.ToJSON(struct {
-			Type     string `json:"type"`
-			ClientID string `json:"client_id"`
-			ID       string `json:"id"`
-			Seq      int64  `json:"seq"`
-			Dup      bool   `json:"dup"`
-		}{"ack", clientID, posted.Message.ID, posted.Message.Seq, posted.Dup})))
+		s.conn.Send(event.Ack{ClientID: clientID, ID: posted.Message.ID, Seq: posted.Message.Seq, Dup: posted.Dup}.Frame())
 	}
 }
 
@@ -153,11 +147,7 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 		s.tell(s.told(ctx, err), "")
 		return
 	}
-	s.conn.Send([]byte(store.ToJSON(struct {
-		Type   string `json:"type"`
-		TurnID string `json:"turn_id"`
-		State  string `json:"state"`
-	}{"stop", t.ID, t.State})))
+	s.conn.Send(event.Stop{TurnID: t.ID, State: t.State}.Frame())
 }
 
 // Resume restarts the stream of the room's frames, with those that have a seq above
@@ -212,12 +202,7 @@ func (s *Seat) tell(e *Error, clientID string) {
 		if code == "" {
 			code = string(e.Kind)
 		}
-		s.conn.Send([]byte(store.ToJSON(struct {
-			Type     string `json:"type"`
-			Code     string `json:"code"`
-			Detail   string `json:"detail"`
-			ClientID string `json:"client_id,omitempty"`
-		}{"error", code, e.Message, clientID})))
+		s.conn.Send(event.Refusal{Code: code, Detail: e.Message, ClientID: clientID}.Frame())
 	} else {
 		s.conn.Send(event.SystemFrame(s.roomID, e.Message))
 	}

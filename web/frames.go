@@ -7,11 +7,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/realtime"
 )
 
-// This file describes the frames of both socket protocols for /asyncapi.json.
-// app/event and app/sockets.go make the frames. Tests compare every frame of every
-// socket with these descriptions, and the descriptions with app's events.
+// This file describes the frames of both socket protocols for /asyncapi.json. Package
+// app/event makes the frames, and the descriptions embed its structs. Messages, traces
+// and artifacts are written out: for each of them app/event has one struct, whose members
+// depend on the protocol. Tests compare every frame of every socket with these
+// descriptions, and the descriptions with the events of app/event.
 
 // The names of a room's socket protocols in the document.
 const (
@@ -30,18 +33,8 @@ type frameOf struct {
 }
 
 type (
-	plainMetadata struct {
-		IsAI      bool   `json:"is_ai"`
-		SenderID  string `json:"sender_id,omitempty" format:"uuid"`
-		AgentType string `json:"agent_type,omitempty"`
-		ID        string `json:"id,omitempty" format:"uuid"`
-		Seq       int64  `json:"seq,omitempty"`
-		State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the line is as it was said"`
-		EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
-		Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
-		Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
-	}
-	plainMessage struct {
+	plainMetadata event.Metadata
+	plainMessage  struct {
 		Type      string        `json:"type" enum:"message"`
 		Sender    string        `json:"sender" doc:"Name of the person, or the agent's type in brackets"`
 		Content   string        `json:"content,omitempty"`
@@ -57,17 +50,13 @@ type (
 		RoomID    string `json:"room_id" format:"uuid"`
 		Metadata  any    `json:"metadata" doc:"Always null"`
 	}
-	traceMetadata struct {
-		IsA2A     bool   `json:"is_a2a"`
-		EventType string `json:"event_type" enum:"PROPOSAL,EVAL_REQUEST,REVISION,APPROVED,DENIED,UNREADABLE"`
-	}
 	plainTrace struct {
-		Type      string        `json:"type" enum:"a2a_trace"`
-		Sender    string        `json:"sender" doc:"[A2A PROPOSAL] and so on"`
-		Content   string        `json:"content" doc:"[A2A], the event and what happens, between bars; never what was drafted"`
-		Timestamp string        `json:"timestamp" maxLength:"0" doc:"Always empty"`
-		RoomID    string        `json:"room_id" format:"uuid"`
-		Metadata  traceMetadata `json:"metadata"`
+		Type      string              `json:"type" enum:"a2a_trace"`
+		Sender    string              `json:"sender" doc:"[A2A PROPOSAL] and so on"`
+		Content   string              `json:"content" doc:"[A2A], the event and what happens, between bars; never what was drafted"`
+		Timestamp string              `json:"timestamp" maxLength:"0" doc:"Always empty"`
+		RoomID    string              `json:"room_id" format:"uuid"`
+		Metadata  event.TraceMetadata `json:"metadata"`
 	}
 	artifactShown struct {
 		ArtifactMembers
@@ -88,75 +77,39 @@ type (
 // ArtifactMembers are the members of an artifact that the routes show too.
 type ArtifactMembers = artifactOut
 
-// Durable has the members of every durable frame of coagent.v2. It is exported because
-// huma ignores embedded structs that are not.
-type Durable struct {
-	ID        string    `json:"id" format:"uuid"`
-	Seq       int64     `json:"seq" minimum:"1" doc:"Number of the event in its room: 1, 2, 3 and so on without a gap"`
-	Timestamp time.Time `json:"timestamp"`
-}
-
-// Turn has the members of frames about an agent's turn.
-type Turn struct {
-	TurnID    string `json:"turn_id" format:"uuid"`
-	AgentID   string `json:"agent_id" format:"uuid"`
-	AgentName string `json:"agent_name"`
-	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff; its text so far comes again when it goes on"`
-	Attempt   int    `json:"attempt" minimum:"0"`
-	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone"`
-	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
-}
-
-// Line has the members of frames about an earlier message. They show the present state of
-// that message, also in the frame of an earlier change.
-type Line struct {
-	MessageID  string `json:"message_id" format:"uuid"`
-	MessageSeq int64  `json:"message_seq" minimum:"1"`
-	State      string `json:"state" enum:"shown,deleted,hidden"`
-	Content    string `json:"content" doc:"A neutral text for who may not read the line"`
-	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
-}
-
 type (
 	v2Message struct {
 		Type string `json:"type" enum:"message"`
-		Durable
-		Sender    string        `json:"sender"`
-		Content   string        `json:"content,omitempty"`
-		RoomID    string        `json:"room_id" format:"uuid"`
-		Metadata  plainMetadata `json:"metadata"`
-		ClientID  string        `json:"client_id,omitempty" doc:"What the sender's own post named it"`
-		AgentID   string        `json:"agent_id,omitempty" format:"uuid"`
-		AgentName string        `json:"agent_name,omitempty"`
-		TurnID    string        `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
-		State     string        `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the line by now; content is then a neutral text, of hidden lines for staff their own"`
-		EditedAt  string        `json:"edited_at,omitempty" format:"date-time"`
-		Stopped   bool          `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
-		Truncated bool          `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
+		event.Durable
+		Sender   string        `json:"sender"`
+		Content  string        `json:"content,omitempty"`
+		RoomID   string        `json:"room_id" format:"uuid"`
+		Metadata plainMetadata `json:"metadata"`
+		event.MessageDetails
 	}
 	v2LineEdited struct {
 		Type string `json:"type" enum:"message_edited"`
-		Line
-		Durable
+		event.MessageState
+		event.Durable
 	}
 	v2LineDeleted struct {
 		Type string `json:"type" enum:"message_deleted"`
-		Line
-		Durable
+		event.MessageState
+		event.Durable
 	}
 	v2LineHidden struct {
 		Type string `json:"type" enum:"message_hidden"`
-		Line
-		Durable
+		event.MessageState
+		event.Durable
 	}
 	v2LineShown struct {
 		Type string `json:"type" enum:"message_shown"`
-		Line
-		Durable
+		event.MessageState
+		event.Durable
 	}
 	v2TurnEnded struct {
 		Type string `json:"type" enum:"turn"`
-		Turn
+		event.Turn
 		Text      string    `json:"text,omitempty" doc:"In the first frames after you join, of each turn that runs: what it has said so far; the deltas that follow go on from there"`
 		Offset    int       `json:"offset,omitempty" minimum:"0" doc:"Where text begins, counted as in a delta; above 0 where the server has missed what comes before"`
 		ID        string    `json:"id,omitempty" format:"uuid" doc:"Only where the turn ended without a message, which is durable"`
@@ -165,96 +118,65 @@ type (
 	}
 	v2Guard struct {
 		Type string `json:"type" enum:"guard"`
-		Durable
-		State      string   `json:"state" enum:"stopped,continued"`
-		Guard      string   `json:"guard" doc:"agent_row, agreement, or why a turn was stopped in the middle of its work"`
-		DecisionID string   `json:"decision_id,omitempty" format:"uuid" doc:"See GET /rooms/{room_id}/decisions"`
-		Agents     []string `json:"agents,omitempty" doc:"Those that were cut off"`
-		ByID       string   `json:"by_id,omitempty" format:"uuid" doc:"Who let them go on"`
+		event.Guard
+		event.Durable
 	}
 	v2Trace struct {
 		Type string `json:"type" enum:"a2a_trace"`
-		Durable
-		Sender   string        `json:"sender"`
-		Content  string        `json:"content" doc:"What agents do with each other; never what was drafted"`
-		RoomID   string        `json:"room_id" format:"uuid"`
-		Metadata traceMetadata `json:"metadata"`
-		TurnID   string        `json:"turn_id" format:"uuid"`
+		event.Durable
+		Sender   string              `json:"sender"`
+		Content  string              `json:"content" doc:"What agents do with each other; never what was drafted"`
+		RoomID   string              `json:"room_id" format:"uuid"`
+		Metadata event.TraceMetadata `json:"metadata"`
+		TurnID   string              `json:"turn_id" format:"uuid"`
 	}
 	v2Workflow struct {
-		Type     string `json:"type" enum:"workflow"`
-		TurnID   string `json:"turn_id" format:"uuid"`
-		Workflow string `json:"workflow" doc:"Name of the graph that the turn goes through"`
-		Node     string `json:"node"`
-		NodeType string `json:"node_type" enum:"agent,condition,action,tool,human"`
-		State    string `json:"state" enum:"started,finished"`
-		Label    string `json:"label,omitempty" doc:"The way that the node led on; for staff"`
+		Type string `json:"type" enum:"workflow"`
+		event.Workflow
 	}
 	v2ArtifactUpdate struct {
 		Type string `json:"type" enum:"artifact_update"`
-		Durable
+		event.Durable
 		Artifact artifactShown `json:"artifact"`
 	}
 	v2ArtifactDelete struct {
 		Type string `json:"type" enum:"artifact_delete"`
-		Durable
+		event.Durable
 		ArtifactID string `json:"artifact_id" format:"uuid"`
 	}
 	v2Approval struct {
 		Type string `json:"type" enum:"approval"`
-		Durable
-		StepID    string `json:"step_id" format:"uuid"`
-		TurnID    string `json:"turn_id" format:"uuid"`
-		AgentID   string `json:"agent_id" format:"uuid"`
-		AgentName string `json:"agent_name"`
-		Kind      string `json:"kind" enum:"tool,human"`
-		Name      string `json:"name" doc:"Of the tool, or of the node in the turn's graph"`
-		Summary   string `json:"summary,omitempty" doc:"What the agent wants to do"`
-		State     string `json:"state" enum:"pending,approved,rejected,expired"`
-		DueAt     string `json:"due_at,omitempty" format:"date-time"`
-		DecidedBy string `json:"decided_by,omitempty" doc:"The name of who decided"`
+		event.Approval
+		event.Durable
 	}
 	v2Delta struct {
-		Type    string `json:"type" enum:"delta"`
-		TurnID  string `json:"turn_id" format:"uuid"`
-		Attempt int    `json:"attempt"`
-		Offset  int    `json:"offset" minimum:"0" doc:"Where text goes in the turn's text so far, in UTF-16 code units: a character beyond U+FFFF, such as an emoji, counts 2, every other 1, as in the length of a string in JavaScript. Text of an older attempt is dropped"`
-		Text    string `json:"text"`
+		Type string `json:"type" enum:"delta"`
+		event.Delta
 	}
 	v2Ack struct {
-		Type     string `json:"type" enum:"ack"`
-		ClientID string `json:"client_id"`
-		ID       string `json:"id" format:"uuid"`
-		Seq      int64  `json:"seq"`
-		Dup      bool   `json:"dup" doc:"The post had been stored before"`
+		Type string `json:"type" enum:"ack"`
+		event.Ack
 	}
-	v2Member struct {
-		UserID string `json:"user_id" format:"uuid"`
-		Name   string `json:"name"`
-	}
+	v2Member   realtime.Member
 	v2Presence struct {
 		Type    string     `json:"type" enum:"presence"`
 		Members []v2Member `json:"members"`
 	}
 	v2Typing struct {
-		Type   string `json:"type" enum:"typing"`
-		UserID string `json:"user_id" format:"uuid"`
-		Name   string `json:"name"`
+		Type string `json:"type" enum:"typing"`
+		realtime.Member
 	}
 	v2Resync struct {
-		Type  string `json:"type" enum:"resync"`
-		After int64  `json:"after" doc:"The cursor to go on from, after the history was loaded"`
+		Type string `json:"type" enum:"resync"`
+		event.Resync
 	}
 	v2Stop struct {
-		Type   string `json:"type" enum:"stop"`
-		TurnID string `json:"turn_id" format:"uuid"`
-		State  string `json:"state" enum:"running,finished,failed,stopped" doc:"running: it ends in a moment, as a turn frame or a message will say"`
+		Type string `json:"type" enum:"stop"`
+		event.Stop
 	}
 	v2Error struct {
-		Type     string `json:"type" enum:"error"`
-		Code     string `json:"code"`
-		Detail   string `json:"detail"`
-		ClientID string `json:"client_id,omitempty"`
+		Type string `json:"type" enum:"error"`
+		event.Refusal
 	}
 
 	v2Post struct {

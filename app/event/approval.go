@@ -10,16 +10,16 @@ import (
 
 // Approval is the body of TypeApproval.
 type Approval struct {
-	StepID    string `json:"step_id"`
-	TurnID    string `json:"turn_id"`
-	AgentID   string `json:"agent_id"`
+	StepID    string `json:"step_id" format:"uuid"`
+	TurnID    string `json:"turn_id" format:"uuid"`
+	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
-	Kind      string `json:"kind"` // tool, or human for a node of a graph
-	Name      string `json:"name"` // of the tool or the node
-	Summary   string `json:"summary,omitempty"`
-	State     string `json:"state"` // pending, approved, rejected or expired
-	DueAt     string `json:"due_at,omitempty"`
-	DecidedBy string `json:"decided_by,omitempty"` // the person's name
+	Kind      string `json:"kind" enum:"tool,human"`
+	Name      string `json:"name" doc:"Of the tool, or of the node in the turn's graph"`
+	Summary   string `json:"summary,omitempty" doc:"What the agent wants to do"`
+	State     string `json:"state" enum:"pending,approved,rejected,expired"`
+	DueAt     string `json:"due_at,omitempty" format:"date-time"`
+	DecidedBy string `json:"decided_by,omitempty" doc:"The name of who decided"`
 }
 
 // encodeApproval makes the frame of an approval, for staff only.
@@ -34,7 +34,7 @@ func encodeApproval(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		Approval
-		durable
+		Durable
 	}{e.Type, body, durableOf(e)}))
 }
 

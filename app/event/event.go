@@ -13,6 +13,9 @@
 //
 // The package knows the rows (store) and the hub (app/realtime). It knows nothing of
 // people's rights: whoever makes a socket says which variant it gets.
+//
+// The tags doc, enum, format and minimum are what /asyncapi.json says about the members:
+// package web embeds these structs in its descriptions of the frames.
 package event
 
 import (
@@ -80,14 +83,14 @@ func VariantFor(v2, staff bool) realtime.Variant {
 // microseconds and a Z.
 func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }
 
-// durable has the members at the end of each coagent.v2 frame of a durable event.
-type durable struct {
-	ID        string `json:"id"`
-	Seq       int64  `json:"seq"`
-	Timestamp string `json:"timestamp"`
+// Durable has the members at the end of each coagent.v2 frame of a durable event.
+type Durable struct {
+	ID        string `json:"id" format:"uuid"`
+	Seq       int64  `json:"seq" minimum:"1" doc:"Number of the event in its room: 1, 2, 3 and so on without a gap"`
+	Timestamp string `json:"timestamp" format:"date-time"`
 }
 
-func durableOf(e realtime.Event) durable { return durable{e.ID, e.Seq, Timestamp(e.At)} }
+func durableOf(e realtime.Event) Durable { return Durable{e.ID, e.Seq, Timestamp(e.At)} }
 
 // Encoders make the frames of all that happens in a room.
 func Encoders() realtime.Encoders {
@@ -142,12 +145,17 @@ func encodePlainSignal(room string, s realtime.Signal) []byte {
 	return SystemFrame(room, "Client #"+ShownName(who.Name)+" left")
 }
 
+// Resync says that a socket cannot get what it missed.
+type Resync struct {
+	After int64 `json:"after" doc:"The cursor to go on from, after the history was loaded"`
+}
+
 func encodeResync(_ string, head int64, v realtime.Variant) []byte {
 	if v&V2 == 0 {
 		return nil
 	}
 	return []byte(store.ToJSON(struct {
-		Type  string `json:"type"`
-		After int64  `json:"after"`
-	}{"resync", head}))
+		Type string `json:"type"`
+		Resync
+	}{"resync", Resync{head}}))
 }

@@ -15,11 +15,11 @@ const (
 
 // Guard is the body of TypeGuard.
 type Guard struct {
-	State      string   `json:"state"` // stopped or continued
-	Guard      string   `json:"guard"`
-	DecisionID string   `json:"decision_id,omitempty"`
-	Agents     []string `json:"agents,omitempty"` // the names of the agents that the guard stopped
-	ByID       string   `json:"by_id,omitempty"`  // who let them go on
+	State      string   `json:"state" enum:"stopped,continued"`
+	Guard      string   `json:"guard" doc:"agent_row, agreement, or why a turn was stopped in the middle of its work"`
+	DecisionID string   `json:"decision_id,omitempty" format:"uuid" doc:"See GET /rooms/{room_id}/decisions"`
+	Agents     []string `json:"agents,omitempty" doc:"Those that were cut off"` // by name
+	ByID       string   `json:"by_id,omitempty" format:"uuid" doc:"Who let them go on"`
 }
 
 // encodeGuard makes the frame of a Guard. Only staff get it.
@@ -31,6 +31,6 @@ func encodeGuard(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		Guard
-		durable
+		Durable
 	}{e.Type, g, durableOf(e)}))
 }

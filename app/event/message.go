@@ -59,11 +59,11 @@ func OfMessage(m *store.Message) *store.Event {
 // TypeMessage it always shows the present state of the message. It keeps the text of a
 // hidden message, which only staff get. It never has the text of a deleted message.
 type MessageState struct {
-	MessageID  string `json:"message_id"`
-	MessageSeq int64  `json:"message_seq"`
-	State      string `json:"state"` // shown, deleted or hidden
-	Content    string `json:"content"`
-	EditedAt   string `json:"edited_at,omitempty"`
+	MessageID  string `json:"message_id" format:"uuid"`
+	MessageSeq int64  `json:"message_seq" minimum:"1"`
+	State      string `json:"state" enum:"shown,deleted,hidden"`
+	Content    string `json:"content" doc:"A neutral text for who may not read the line"`
+	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
 }
 
 // StateOf is the body of an event about an earlier message.
@@ -107,18 +107,30 @@ func isMessageEvent(kind string) bool {
 	return false
 }
 
-// metadata is the member of the plain protocol's frames to which new members may be
+// Metadata is the member of the plain protocol's frames to which new members may be
 // added.
-type metadata struct {
+type Metadata struct {
 	IsAI      bool   `json:"is_ai"`
-	SenderID  string `json:"sender_id,omitempty"`
+	SenderID  string `json:"sender_id,omitempty" format:"uuid"`
 	AgentType string `json:"agent_type,omitempty"`
-	ID        string `json:"id,omitempty"`
+	ID        string `json:"id,omitempty" format:"uuid"`
 	Seq       int64  `json:"seq,omitempty"`
-	State     string `json:"state,omitempty"`
-	EditedAt  string `json:"edited_at,omitempty"`
-	Stopped   bool   `json:"stopped,omitempty"`
-	Truncated bool   `json:"truncated,omitempty"`
+	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the line is as it was said"`
+	EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
+	Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
+	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
+}
+
+// MessageDetails has the members that a message has in frames of coagent.v2 alone.
+type MessageDetails struct {
+	ClientID  string `json:"client_id,omitempty" doc:"What the sender's own post named it"`
+	AgentID   string `json:"agent_id,omitempty" format:"uuid"`
+	AgentName string `json:"agent_name,omitempty"`
+	TurnID    string `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
+	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the line by now; content is then a neutral text, of hidden lines for staff their own"`
+	EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
+	Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
+	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
 }
 
 // frame has the members of a message frame. Both protocols have those up to metadata;
@@ -129,18 +141,11 @@ type frame struct {
 	Content   string    `json:"content,omitempty"`
 	Timestamp string    `json:"timestamp"`
 	RoomID    string    `json:"room_id"`
-	Metadata  *metadata `json:"metadata"`
+	Metadata  *Metadata `json:"metadata"`
 
-	ID        string `json:"id,omitempty"`
-	Seq       int64  `json:"seq,omitempty"`
-	ClientID  string `json:"client_id,omitempty"`
-	AgentID   string `json:"agent_id,omitempty"`
-	AgentName string `json:"agent_name,omitempty"`
-	TurnID    string `json:"turn_id,omitempty"`
-	State     string `json:"state,omitempty"`
-	EditedAt  string `json:"edited_at,omitempty"`
-	Stopped   bool   `json:"stopped,omitempty"`
-	Truncated bool   `json:"truncated,omitempty"`
+	ID  string `json:"id,omitempty"`
+	Seq int64  `json:"seq,omitempty"`
+	MessageDetails
 }
 
 func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
@@ -149,7 +154,7 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		return nil
 	}
 	f := frame{Type: e.Type, Sender: m.Sender, Content: Readable(m.State, m.Content, v&Staff != 0), Timestamp: Timestamp(e.At),
-		RoomID: e.Room, Metadata: &metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt,
+		RoomID: e.Room, Metadata: &Metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt,
 			Stopped: m.Stopped, Truncated: m.Truncated}}
 	if v&V2 == 0 {
 		f.Sender = plainSender(m.Sender)
@@ -159,8 +164,9 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		f.Metadata.IsAI, f.Metadata.SenderID, f.Metadata.AgentType = true, "", m.AgentType
 	}
 	if v&V2 != 0 {
-		f.ID, f.Seq, f.ClientID, f.AgentID, f.AgentName, f.TurnID = e.ID, e.Seq, m.ClientID, m.AgentID, m.AgentName, m.TurnID
-		f.State, f.EditedAt, f.Stopped, f.Truncated = m.State, m.EditedAt, m.Stopped, m.Truncated
+		f.ID, f.Seq = e.ID, e.Seq
+		f.MessageDetails = MessageDetails{ClientID: m.ClientID, AgentID: m.AgentID, AgentName: m.AgentName, TurnID: m.TurnID,
+			State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped, Truncated: m.Truncated}
 	}
 	return []byte(store.ToJSON(f))
 }
@@ -176,7 +182,7 @@ func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		MessageState
-		durable
+		Durable
 	}{e.Type, l, durableOf(e)}))
 }
 

@@ -14,10 +14,9 @@ func encodeTyping(s realtime.Signal) []byte {
 		return nil
 	}
 	return []byte(store.ToJSON(struct {
-		Type   string `json:"type"`
-		UserID string `json:"user_id"`
-		Name   string `json:"name"`
-	}{s.Type, who.UserID, who.Name}))
+		Type string `json:"type"`
+		realtime.Member
+	}{s.Type, who}))
 }
 
 func encodePresence(_ string, members []realtime.Member, v realtime.Variant) []byte {

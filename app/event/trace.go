@@ -26,10 +26,10 @@ type Trace struct {
 	TurnID  string `json:"turn_id"`
 }
 
-// traceMetadata is the member metadata of a trace's frame.
-type traceMetadata struct {
+// TraceMetadata is the member metadata of a trace's frame.
+type TraceMetadata struct {
 	IsA2A     bool   `json:"is_a2a"`
-	EventType string `json:"event_type"`
+	EventType string `json:"event_type" enum:"PROPOSAL,EVAL_REQUEST,REVISION,APPROVED,DENIED,UNREADABLE"`
 }
 
 // encodeTrace makes the frame of a trace, for both versions of the protocol.
@@ -44,12 +44,12 @@ func encodeTrace(e realtime.Event, v realtime.Variant) []byte {
 		Content   string        `json:"content"`
 		Timestamp string        `json:"timestamp"`
 		RoomID    string        `json:"room_id"`
-		Metadata  traceMetadata `json:"metadata"`
+		Metadata  TraceMetadata `json:"metadata"`
 		ID        string        `json:"id,omitempty"`
 		Seq       int64         `json:"seq,omitempty"`
 		TurnID    string        `json:"turn_id,omitempty"`
 	}{Type: e.Type, Sender: "[A2A " + t.Event + "]", Content: tracePrefix + "|" + t.Event + "|" + t.Details, RoomID: e.Room,
-		Metadata: traceMetadata{IsA2A: true, EventType: t.Event}}
+		Metadata: TraceMetadata{IsA2A: true, EventType: t.Event}}
 	if v&V2 != 0 {
 		f.ID, f.Seq, f.TurnID, f.Timestamp = e.ID, e.Seq, t.TurnID, Timestamp(e.At)
 	}

@@ -7,16 +7,15 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Turn is the body of TypeTurn and of the turn signal. Only the room's staff see
-// Detail.
+// Turn is the body of TypeTurn and of the turn signal.
 type Turn struct {
-	TurnID    string `json:"turn_id"`
-	AgentID   string `json:"agent_id"`
+	TurnID    string `json:"turn_id" format:"uuid"`
+	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
-	State     string `json:"state"` // started, retrying, parked, finished, failed or stopped
-	Attempt   int    `json:"attempt"`
-	Reason    string `json:"reason,omitempty"`
-	Detail    string `json:"detail,omitempty"`
+	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff; its text so far comes again when it goes on"`
+	Attempt   int    `json:"attempt" minimum:"0"`
+	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone"`
+	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
 }
 
 // The reasons of stopped turns that the room has heard of otherwise. The engine of turns
@@ -48,7 +47,7 @@ func encodeTurn(e realtime.Event, v realtime.Variant) []byte {
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		Turn
-		durable
+		Durable
 	}{e.Type, t, durableOf(e)}))
 }
 
@@ -104,28 +103,32 @@ func RunningTurn(t Turn, offset int, text string) []byte {
 	}{SignalTurn, t, offset, text}))
 }
 
+// Delta is a piece of an answer while the model speaks.
+type Delta struct {
+	TurnID  string `json:"turn_id" format:"uuid"`
+	Attempt int    `json:"attempt"`
+	Offset  int    `json:"offset" minimum:"0" doc:"Where text goes in the turn's text so far, in UTF-16 code units: a character beyond U+FFFF, such as an emoji, counts 2, every other 1, as in the length of a string in JavaScript. Text of an older attempt is dropped"`
+	Text    string `json:"text"`
+}
+
 func encodeDelta(_ string, d realtime.Delta, v realtime.Variant) []byte {
 	if v&V2 == 0 {
 		return nil
 	}
 	return []byte(store.ToJSON(struct {
-		Type    string `json:"type"`
-		TurnID  string `json:"turn_id"`
-		Attempt int    `json:"attempt"`
-		Offset  int    `json:"offset"`
-		Text    string `json:"text"`
-	}{"delta", d.TurnID, d.Attempt, d.Offset, d.Text}))
+		Type string `json:"type"`
+		Delta
+	}{"delta", Delta{d.TurnID, d.Attempt, d.Offset, d.Text}}))
 }
 
-// Workflow is the body of SignalWorkflow. Label is the label that the node gave; only
-// staff get it.
+// Workflow is the body of SignalWorkflow.
 type Workflow struct {
-	TurnID   string `json:"turn_id"`
-	Workflow string `json:"workflow"`
+	TurnID   string `json:"turn_id" format:"uuid"`
+	Workflow string `json:"workflow" doc:"Name of the graph that the turn goes through"`
 	Node     string `json:"node"`
-	NodeType string `json:"node_type"`
-	State    string `json:"state"` // started or finished
-	Label    string `json:"label,omitempty"`
+	NodeType string `json:"node_type" enum:"agent,condition,action,tool,human"`
+	State    string `json:"state" enum:"started,finished"`
+	Label    string `json:"label,omitempty" doc:"The way that the node led on; for staff"`
 }
 
 func encodeWorkflow(s realtime.Signal, v realtime.Variant) []byte {

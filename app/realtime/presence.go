@@ -17,7 +17,7 @@ const (
 
 // Member is a person who is in a room now.
 type Member struct {
-	UserID string `json:"user_id"`
+	UserID string `json:"user_id" format:"uuid"`
 	Name   string `json:"name"`
 }
 

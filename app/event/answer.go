@@ -1,0 +1,51 @@
+package event
+
+import "github.com/coagent-studio/coagent/store"
+
+// This file defines what one socket of coagent.v2 gets as the answer to its own frame.
+// Nobody else sees it.
+
+// Ack says that a post is stored.
+type Ack struct {
+	ClientID string `json:"client_id"`
+	ID       string `json:"id" format:"uuid"`
+	Seq      int64  `json:"seq"`
+	Dup      bool   `json:"dup" doc:"The post had been stored before"`
+}
+
+// Frame is the answer as it is sent.
+func (a Ack) Frame() []byte {
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		Ack
+	}{"ack", a}))
+}
+
+// Stop says that a turn is to stop.
+type Stop struct {
+	TurnID string `json:"turn_id" format:"uuid"`
+	State  string `json:"state" enum:"running,finished,failed,stopped" doc:"running: it ends in a moment, as a turn frame or a message will say"`
+}
+
+// Frame is the answer as it is sent.
+func (s Stop) Frame() []byte {
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		Stop
+	}{"stop", s}))
+}
+
+// Refusal says why a frame of the socket had no effect.
+type Refusal struct {
+	Code     string `json:"code"`
+	Detail   string `json:"detail"`
+	ClientID string `json:"client_id,omitempty"`
+}
+
+// Frame is the answer as it is sent.
+func (r Refusal) Frame() []byte {
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		Refusal
+	}{"error", r}))
+}
