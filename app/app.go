@@ -19,6 +19,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,6 +48,9 @@ type Deps struct {
 	// Work says that this process works on jobs; Serve says that people connect to
 	// it.
 	Work, Serve bool
+	// OfflinePause is how long the offline provider waits before each piece of an answer;
+	// 0 means about as long as a reader takes for it.
+	OfflinePause time.Duration
 }
 
 // App is the program behind the web server. Make it with New, run it with Start.
@@ -105,7 +109,7 @@ func New(d Deps) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	models, err := newModels(d.Config)
+	models, err := newModels(d.Config, cmp.Or(d.OfflinePause, offlinePause))
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +145,7 @@ func New(d Deps) (*App, error) {
 	return a, nil
 }
 
-func newModels(cfg *config.Config) (*llm.Models, error) {
+func newModels(cfg *config.Config, pause time.Duration) (*llm.Models, error) {
 	l := cfg.LLM
 	providers := map[string]llm.ProviderConfig{
 		"openai":        {Kind: llm.KindOpenAI, BaseURL: l.OpenAI.BaseURL, DefaultModel: l.OpenAI.DefaultModel},
@@ -153,7 +157,7 @@ func newModels(cfg *config.Config) (*llm.Models, error) {
 	}
 	return llm.New(llm.Config{Providers: providers, Limits: llm.Limits{
 		Connect: l.Connect, FirstToken: l.FirstToken, Silence: l.Silence, Total: l.Total, MaxBytes: int(l.MaxBytes)},
-		OfflinePause: offlinePause})
+		OfflinePause: pause})
 }
 
 // offlinePause makes the demo's answers stream at about the speed of a reader.

@@ -102,7 +102,8 @@ func NewStopped(t testing.TB, url string, tune ...func(*config.Config)) *Rig {
 	}
 	r := &Rig{DB: storetest.Open(t, store.Options{URL: url, Pool: cfg.Database.Pool}), Model: model, Config: cfg, log: logWriter{t: t, all: &safeBuffer{}}}
 	a, err := app.New(app.Deps{Config: cfg, DB: r.DB, Log: slog.New(slog.NewTextHandler(r.log, nil)), Now: r.Now,
-		Rand: func() float64 { return float64(r.roll.Load()) / 1000 }, Work: true, Serve: true})
+		Rand: func() float64 { return float64(r.roll.Load()) / 1000 }, Work: true, Serve: true,
+		OfflinePause: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
