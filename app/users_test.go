@@ -106,6 +106,25 @@ func TestSearchUsers(t *testing.T) {
 				t.Error("a percent sign does not find itself")
 			}
 		})
+		t.Run("AsAtSignIn", func(t *testing.T) {
+			who, old := r.User(t, app.RoleStudent, "p"), r.User(t, app.RoleStudent, "p")
+			r.Exec(t, "UPDATE users SET email = ?, email_key = ?, username = ?, username_key = ?, full_name = NULL WHERE id = ?", "zoë-"+tag+"@bücher.example",
+				store.LoginKey("zoë-"+tag+"@bücher.example"), "straße-"+tag, store.LoginKey("straße-"+tag), who.User.ID)
+			// As an older program has stored it.
+			strange := "Ｚo\u200be\u0308.old-" + tag + "@x.org"
+			r.Exec(t, "UPDATE users SET email = ?, email_key = ? WHERE id = ?", strange, store.LoginKey(strange), old.User.ID)
+			for q, want := range map[string]*app.Actor{
+				"ZOË-" + strings.ToUpper(tag) + "@BÜCHER.EXAMPLE": who, "zoe\u0308-" + tag + "@xn--bcher-kva.example": who, "ｚｏë－" + tag: who, "ZOE\u0308-" + tag: who,
+				"zo\u200bë-" + tag: who, "ＳＴＲＡßＥ-" + tag: who, "zoë.old-" + tag + "@x.org": old, "ZOE\u0308.OLD-" + tag + "@X.ORG": old, strange: old,
+			} {
+				if found := find(c.Teacher, q); !found[want.User.ID] || len(found) != 1 {
+					t.Errorf("%+q: found %v, want %s alone", q, found, want.User.ID)
+				}
+				if found := find(c.Student, q); len(found) != 0 {
+					t.Errorf("%+q: a student found %v, who share no course", q, found)
+				}
+			}
+		})
 		t.Run("Limit", func(t *testing.T) {
 			for _, who := range []*app.Actor{c.Teacher, c.Student} {
 				if rows, err := r.SearchUsers(t.Context(), who, "", 2); err != nil || len(rows) != 2 {

@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 	"unicode"
 
 	"github.com/uptrace/bun"
+	"golang.org/x/text/unicode/norm"
 )
 
 // User is a person's account. PasswordHash never goes beyond the packages that call the
@@ -72,7 +75,8 @@ func (q Queries) Users(ctx context.Context, p Page) (*Listing[User], error) {
 }
 
 // UserSearch says which accounts to find. Text may be anywhere in the e-mail, the name or
-// the user name, in any case.
+// the user name, in any case. A whole e-mail or user name is found in every spelling with
+// which its person can sign in.
 type UserSearch struct {
 	Text     string
 	Inactive bool   // find inactive accounts too
@@ -85,10 +89,11 @@ func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) 
 	found := q.db.NewSelect().Model((*User)(nil)).Column("u.id")
 	if s.Text != "" {
 		found = found.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-			for _, text := range spellings(s.Text) {
+			for _, text := range needles(s.Text) {
 				sel = sel.WhereOr("? > 0", q.position("u.search_text", text))
 			}
-			return sel
+			// A query of its own, so that the search goes on reading one index alone.
+			return sel.WhereOr("u.id IN (SELECT id FROM users WHERE email_key = ?0 OR username_key = ?0)", LoginKey(s.Text))
 		})
 	}
 	if !s.Inactive {
@@ -101,6 +106,19 @@ func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) 
 	var rows []User
 	err := q.db.NewSelect().Model(&rows).Where("u.id IN (?)", found).OrderExpr("u.search_text, u.id").Limit(int64(s.Limit)).Scan(ctx)
 	return rows, translate(err)
+}
+
+// needles are the texts that a search looks for: the text as it was typed, in the form in
+// which names are stored, and in the form in which logins are compared, each as lower()
+// may have made it.
+func needles(text string) (all []string) {
+	for _, form := range []string{text, norm.NFC.String(text), norm.NFKC.String(strings.Map(smallLetter, compatible(text)))} {
+		if form != "" {
+			all = append(all, spellings(form)...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // maxCased limits the spellings of a text to 2^4.
