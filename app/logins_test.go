@@ -194,5 +194,13 @@ func TestSameLoginsAreTold(t *testing.T) {
 		if _, err := r.UpdateUser(ctx, r.User(t, app.RoleAdmin, "Root"), second.ID, app.UserChanges{FullName: app.Some(full)}); err != nil {
 			t.Error(err)
 		}
+		// When the older one is deleted, the newer one signs in with every spelling at once.
+		root := r.User(t, app.RoleSuperAdmin, "Super")
+		if _, _, err := r.DeleteUser(ctx, root, first.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.SignIn(ctx, strings.ToUpper(spellings[0]), password, app.Client{}); err != nil {
+			t.Error(err)
+		}
 	})
 }

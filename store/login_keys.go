@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"unicode"
 
@@ -88,7 +89,7 @@ const keyPortion = 500
 
 // KeyLogins gives keys to the accounts that have none, oldest first. It returns the
 // accounts that get none because another account has their key. Such an account gets its
-// key when the other one is gone.
+// key when the other one is gone or renamed.
 func (d *DB) KeyLogins(ctx context.Context) ([]LoginClash, error) {
 	var all []LoginClash
 	for after, more := "", true; more; {
@@ -96,7 +97,7 @@ func (d *DB) KeyLogins(ctx context.Context) ([]LoginClash, error) {
 		var rows []User
 		err := d.InTx(ctx, func(tx *Tx) error {
 			found, rows = nil, nil
-			if err := tx.locked(tx.db.NewSelect().Model(&rows).Where("u.email_key IS NULL OR (u.username IS NOT NULL AND u.username_key IS NULL)").
+			if err := tx.locked(tx.db.NewSelect().Model(&rows).Apply(withoutKey).
 				Where("u.id > ?", after).OrderExpr("u.id").Limit(keyPortion)).Scan(ctx); err != nil {
 				return translate(err)
 			}
@@ -122,25 +123,16 @@ func (d *DB) KeyLogins(ctx context.Context) ([]LoginClash, error) {
 
 // keyLogin gives an account its missing keys, except those that another account has.
 func (t *Tx) keyLogin(ctx context.Context, u User) (clashes []LoginClash, err error) {
-	for _, of := range []struct {
-		field, typed string
-		lacks        bool
-	}{{"email", u.Email, u.EmailKey == ""}, {"username", value(u.Username), u.Username != nil && u.UsernameKey == ""}} {
-		if !of.lacks {
-			continue
-		}
-		column, key := bun.Ident(of.field+"_key"), LoginKey(of.typed)
-		held := t.db.NewSelect().Model((*User)(nil)).ColumnExpr("1").Where("u.? = ?", column, key)
-		n, err := affected(t.db.NewUpdate().Model((*User)(nil)).Set("? = ?", column, key).Where("id = ?", u.ID).
-			Where("NOT EXISTS (?)", held).Exec(ctx))
+	for _, of := range u.lacking() {
+		given, err := t.giveKey(ctx, u.ID, of)
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 {
+		if given {
 			continue
 		}
 		holder := new(User)
-		if _, err := first(ctx, t.db.NewSelect().Model(holder).Where("u.? = ?", column, key), holder); err != nil {
+		if _, err := first(ctx, t.db.NewSelect().Model(holder).Where("u.? = ?", of.column(), of.key), holder); err != nil {
 			return nil, err
 		}
 		clashes = append(clashes, LoginClash{Field: of.field, Holder: *holder, User: u})
@@ -148,9 +140,70 @@ func (t *Tx) keyLogin(ctx context.Context, u User) (clashes []LoginClash, err er
 	return clashes, nil
 }
 
-func value(text *string) string {
-	if text == nil {
-		return ""
+// login is an address or a user name of an account that has no key for it.
+type login struct{ field, typed, key string }
+
+func (l login) column() bun.Ident { return bun.Ident(l.field + "_key") }
+
+// lacking returns the logins of an account that have no key.
+func (u *User) lacking() (all []login) {
+	if u.EmailKey == "" {
+		all = append(all, login{"email", u.Email, LoginKey(u.Email)})
 	}
-	return *text
+	if u.Username != nil && u.UsernameKey == "" {
+		all = append(all, login{"username", *u.Username, LoginKey(*u.Username)})
+	}
+	return all
+}
+
+// giveKey gives an account the key of a login, unless another account has it or the login
+// was changed meanwhile.
+func (t *Tx) giveKey(ctx context.Context, id string, of login) (given bool, err error) {
+	held := t.db.NewSelect().Model((*User)(nil)).ColumnExpr("1").Where("u.? = ?", of.column(), of.key)
+	n, err := affected(t.db.NewUpdate().Model((*User)(nil)).Set("? = ?", of.column(), of.key).Where("id = ?", id).
+		Where("? = ?", bun.Ident(of.field), of.typed).Where("NOT EXISTS (?)", held).Exec(ctx))
+	return n > 0, err
+}
+
+// loginKeysOf reads the keys of an account before it is deleted or changed. It returns no
+// keys if the account is gone.
+func (t *Tx) loginKeysOf(ctx context.Context, id string) (*User, error) {
+	u := new(User)
+	_, err := first(ctx, t.db.NewSelect().Model(u).Column("u.email_key", "u.username_key").Where("u.id = ?", id), u)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return u, err
+}
+
+// passKeysOn gives keys that an account had, or "", to the oldest account that waits for
+// each. An index finds the accounts without a key, which are few.
+func (t *Tx) passKeysOn(ctx context.Context, emailKey, usernameKey string) error {
+	free := map[string]string{"email": emailKey, "username": usernameKey}
+	for after, more := "", emailKey+usernameKey != ""; more; {
+		var rows []User
+		if err := t.db.NewSelect().Model(&rows).Column("u.id", "u.email", "u.email_key", "u.username", "u.username_key").Apply(withoutKey).
+			Where("u.id > ?", after).OrderExpr("u.id").Limit(keyPortion).Scan(ctx); err != nil {
+			return translate(err)
+		}
+		for i := range rows {
+			for _, of := range rows[i].lacking() {
+				if free[of.field] != of.key || of.key == "" {
+					continue
+				}
+				if _, err := t.giveKey(ctx, rows[i].ID, of); err != nil {
+					return err
+				}
+			}
+		}
+		if more = len(rows) == keyPortion; more {
+			after = rows[len(rows)-1].ID
+		}
+	}
+	return nil
+}
+
+// withoutKey finds the accounts that have a login without a key.
+func withoutKey(q *bun.SelectQuery) *bun.SelectQuery {
+	return q.Where("u.email_key IS NULL OR (u.username IS NOT NULL AND u.username_key IS NULL)")
 }

@@ -91,7 +91,12 @@ func TestKeyLogins(t *testing.T) {
 				t.Errorf("%+q: got %+v (%v), want %+q", login, u, err, want.Email)
 			}
 		}
-		// Renamed, the account gets a key at once; alone, at the next look.
+		// Renamed, the account gets a key at once. So does one whose older namesake is gone or
+		// renamed, and the oldest of those that wait.
+		later := old("ZOË@bücher.example\u200b", "zoë\u200b")
+		if _, err := db.KeyLogins(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		w.tx(func(ctx context.Context, tx *store.Tx) error {
 			u, err := tx.UserForUpdate(ctx, other.ID)
 			if err != nil {
@@ -101,13 +106,29 @@ func TestKeyLogins(t *testing.T) {
 			return tx.UpdateUser(ctx, u)
 		})
 		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.DeleteUser(ctx, first.ID) })
-		if clashes, err := db.KeyLogins(t.Context()); err != nil || len(clashes) != 0 {
-			t.Errorf("got %+v (%v)", clashes, err)
-		}
-		for login, want := range map[string]*store.User{"BOB": other, "ZOË@BÜCHER.EXAMPLE": second, "ZOË": second} {
+		found := func(login string, want *store.User) {
+			t.Helper()
 			if u, err := db.UserByLogin(t.Context(), login); err != nil || u.ID != want.ID {
 				t.Errorf("%+q: got %+v (%v), want %+q", login, u, err, want.Email)
 			}
+		}
+		found("BOB", other)
+		found("ZOË@BÜCHER.EXAMPLE", second)
+		found("ZOË", second)
+		w.tx(func(ctx context.Context, tx *store.Tx) error {
+			u, err := tx.UserForUpdate(ctx, second.ID)
+			if err != nil {
+				return err
+			}
+			u.SetUsername(nil)
+			return tx.UpdateUser(ctx, u)
+		})
+		found("ZOË", later)
+		found("ZOË@BÜCHER.EXAMPLE", second)
+		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.DeleteUser(ctx, second.ID) })
+		found("ZOË@BÜCHER.EXAMPLE", later)
+		if clashes, err := db.KeyLogins(t.Context()); err != nil || len(clashes) != 0 {
+			t.Errorf("got %+v (%v)", clashes, err)
 		}
 	})
 }

@@ -66,8 +66,16 @@ func (t *Tx) DisownEvents(ctx context.Context, userID, name string) error {
 	return translate(err)
 }
 
-// DeleteUser removes an account that owns nothing any more.
+// DeleteUser removes an account that owns nothing any more. The accounts that wait for
+// its login keys get them.
 func (t *Tx) DeleteUser(ctx context.Context, id string) error {
+	was, err := t.loginKeysOf(ctx, id)
+	if err != nil {
+		return err
+	}
 	res, err := t.db.NewDelete().Model((*User)(nil)).Where("id = ?", id).Exec(ctx)
-	return changed(res, err, ErrNotFound)
+	if err := changed(res, err, ErrNotFound); err != nil {
+		return err
+	}
+	return t.passKeysOn(ctx, was.EmailKey, was.UsernameKey)
 }

@@ -204,14 +204,22 @@ func (t *Tx) LockSuperAdmins(ctx context.Context) ([]string, error) {
 }
 
 // UpdateUser writes an account that was read at u.Version, and increases the version.
-// ErrStale when it was changed meanwhile, ErrExists for a taken user name.
+// ErrStale when it was changed meanwhile, ErrExists for a taken user name. An account that
+// waits for the key of the old user name gets it.
 func (t *Tx) UpdateUser(ctx context.Context, u *User) error {
+	was, err := t.loginKeysOf(ctx, u.ID)
+	if err != nil {
+		return err
+	}
 	u.Version++
 	t.gains(u.ID) // the role may have changed
 	res, err := t.db.NewUpdate().Model(u).
 		Column("username", "username_key", "full_name", "role", "avatar_url", "password_hash", "is_active", "version").
 		Where("u.id = ?", u.ID).Where("u.version = ?", u.Version-1).Exec(ctx)
-	return changed(res, err, ErrStale)
+	if err := changed(res, err, ErrStale); err != nil || was.UsernameKey == u.UsernameKey {
+		return err
+	}
+	return t.passKeysOn(ctx, "", was.UsernameKey)
 }
 
 // SetPasswordHash replaces the stored hash of an account.
