@@ -33,7 +33,7 @@ func (a *App) applyKey(sent Opt[secret.Text], ag *store.Agent) error {
 	if err != nil {
 		return err
 	}
-	token, err := a.sealKey(ag.ModelProvider, key)
+	token, err := a.model.SealKey(ag.ModelProvider, key)
 	ag.EncryptedAPIKey = token
 	return err
 }
@@ -43,6 +43,6 @@ func (a *App) MaskedKey(ag *store.Agent) *string {
 	if ag.EncryptedAPIKey == "" {
 		return nil
 	}
-	masked := a.MaskToken(ag.EncryptedAPIKey)
+	masked := a.model.MaskKey(ag.EncryptedAPIKey)
 	return &masked
 }

@@ -182,7 +182,7 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	if err := mayChangeKeys(actor, &before, ag); err != nil {
 		return err
 	}
-	if err := a.bindKeys(ctx, tx, &before, ag); err != nil {
+	if err := a.model.BindKeys(ctx, tx, &before, ag); err != nil {
 		return err
 	}
 	ag.UpdatedAt = a.instant()

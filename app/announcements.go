@@ -28,7 +28,7 @@ func (s AnnouncementTexts) apply(an *store.Announcement) error {
 
 // announcementChanges is an announcement as the audit log shows it.
 func announcementChanges(an *store.Announcement) changes {
-	return changes{"course_id": an.CourseID, "title": an.Title, "content": cut(an.Content, 1000)}
+	return changes{"course_id": an.CourseID, "title": an.Title, "content": store.Cut(an.Content, 1000)}
 }
 
 // Announce sends an announcement to all members of a course.

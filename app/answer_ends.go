@@ -1,9 +1,6 @@
 package app
 
-import (
-	"github.com/coagent-studio/coagent/app/llm"
-	"github.com/coagent-studio/coagent/store"
-)
+import "github.com/coagent-studio/coagent/app/model"
 
 // This file tells how a model's answer ended: whole, cut, or empty.
 
@@ -24,26 +21,10 @@ func (r *attempt) endOf(node string) string {
 }
 
 // wasCut tells whether the last answer of a node was cut before its end.
-func (r *attempt) wasCut(node string) bool { return cutShort(r.endOf(node)) }
+func (r *attempt) wasCut(node string) bool { return model.WasCut(r.endOf(node)) }
 
 // silent is the fault of a model that answered without text. whose is the word before
 // "model", such as "the".
-func (r *attempt) silent(node, whose string) *turnFault { return silentFault(r.endOf(node), whose) }
-
-// cutShort tells whether this finish reason means that the answer was cut before its
-// end.
-func cutShort(finish string) bool {
-	return finish == llm.FinishLength || finish == llm.FinishContentFilter
-}
-
-// silentFault is the fault of an answer without text that ended with this finish
-// reason.
-func silentFault(finish, whose string) *turnFault {
-	switch finish {
-	case llm.FinishLength, llm.FinishThinking:
-		return &turnFault{reason: reasonThought, detail: "the token limit was reached before " + whose + " model said anything; it may have gone into thinking"}
-	case llm.FinishContentFilter:
-		return &turnFault{reason: reasonFiltered, detail: "the provider's filter held back what " + whose + " model answered"}
-	}
-	return &turnFault{reason: reasonSilent, detail: whose + " model answered with nothing", state: store.TurnStopped}
+func (r *attempt) silent(node, whose string) *turnFault {
+	return faultOf(model.Unspoken(r.endOf(node), whose), r.turn.Attempt)
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/telemetry"
@@ -63,6 +64,7 @@ type App struct {
 	keys      *secret.Keyring
 	hasher    *Hasher
 	models    *llm.Models
+	model     *model.Caller
 	external  *a2a.Client
 	telemetry *telemetry.Telemetry
 	tools     []*tool
@@ -88,13 +90,11 @@ type App struct {
 	stops      turnStops
 	typists    typists
 	silences   silences
-	windows    windows
 	streams    streams
 	recheckNow chan struct{} // tells recheckLoop not to wait, see rightsChanged
-	cooling    coolingKeys
 	tokenUses  tokenUses
 	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
-	background chan struct{}    // slots for the agents' database work, see yielding
+	background *limit.Gate      // for the agents' database work, see New
 	closing    chan struct{}    // closed when this process shuts down
 	closeOnce  sync.Once
 
@@ -118,7 +118,10 @@ func New(d Deps) (*App, error) {
 		closing:    make(chan struct{}),
 		pictures:   limit.NewFairQueue(1, pictureBounds),
 		recheckNow: make(chan struct{}, 1),
-		background: make(chan struct{}, max(d.Config.Database.Pool/2, 1)),
+		// It bounds how much of the agents' database work runs at once, so that
+		// people's requests always find a free connection: under load the agents
+		// wait.
+		background: limit.NewGate(max(d.Config.Database.Pool/2, 1)),
 		external:   a2a.NewClient(d.Config.External.AllowPrivate),
 	}
 	if a.tools, err = compileTools(); err != nil {
@@ -128,6 +131,8 @@ func New(d Deps) (*App, error) {
 	if a.telemetry, err = a.newTelemetry(); err != nil {
 		return nil, err
 	}
+	a.model = model.New(model.Deps{Turns: d.Config.Turns, DB: d.DB, Log: a.log, Now: d.Now, Keyring: keys, Models: models,
+		Telemetry: a.telemetry, Background: a.background, Lender: a.lendingCreator})
 	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
 		Carry: a.telemetry.Carry, Begin: a.observeJob}
 	if d.Work {
@@ -190,19 +195,6 @@ func (h levelHandler) WithGroup(name string) slog.Handler {
 
 // instant is now as the database stores it: UTC, in microseconds.
 func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microsecond) }
-
-// yielding runs a part of the agents' database work. It bounds how much of this work
-// runs at once, so that people's requests always find a free connection: under load
-// the agents wait. It returns ctx.Err() when ctx ends while it waits.
-func (a *App) yielding(ctx context.Context, fn func() error) error {
-	select {
-	case a.background <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-a.background }()
-	return fn()
-}
 
 // Start runs the listener, the job queue, the sweep and the due triggers. ctx bounds
 // only the start.

@@ -72,7 +72,7 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 	a, steps := r.app, r.keepSteps()
 	all := slices.Concat(steps, r.waiting)
 	sort.Slice(all, func(i, j int) bool { return all[i].N < all[j].N })
-	err := a.yielding(ctx, func() error {
+	err := a.background.Do(ctx, func() error {
 		return a.db.InTx(ctx, func(tx *store.Tx) error {
 			room, err := tx.RoomForUpdate(ctx, r.room.ID)
 			if err != nil {

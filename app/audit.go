@@ -88,7 +88,7 @@ func (a *App) Operate(ctx context.Context, actor *Actor, request string, jobs []
 		return err
 	}
 	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		return a.record(ctx, tx, actor, ActOperate, target{"queue", cut(request, maxName)}, nil, changes{"jobs": fmt.Sprint(jobs)})
+		return a.record(ctx, tx, actor, ActOperate, target{"queue", store.Cut(request, maxName)}, nil, changes{"jobs": fmt.Sprint(jobs)})
 	})
 }
 
@@ -117,7 +117,7 @@ func short(v any) any {
 	if !ok || len(text) <= maxFact {
 		return v
 	}
-	return cut(text, maxFact) + " ... (" + sum(text) + ")"
+	return store.Cut(text, maxFact) + " ... (" + sum(text) + ")"
 }
 
 // sum is the length and the checksum of a text that the audit log must not show, or not

@@ -115,7 +115,7 @@ func (a *App) verify(ctx context.Context, u *store.User, password string, who li
 func (a *App) openSession(ctx context.Context, tx *store.Tx, u *store.User, client Client) (*Tokens, error) {
 	now := a.instant()
 	s := &store.Session{ID: store.NewID(), UserID: u.ID, Generation: 1, RotatedAt: now, CreatedAt: now,
-		ExpiresAt: now.Add(a.sessionLife()), UserAgent: cut(client.UserAgent, 300), Address: cut(client.Address, 64)}
+		ExpiresAt: now.Add(a.sessionLife()), UserAgent: store.Cut(client.UserAgent, 300), Address: store.Cut(client.Address, 64)}
 	if err := tx.CreateSession(ctx, s); err != nil {
 		return nil, err
 	}

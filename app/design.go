@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -61,11 +62,11 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	defer release()
 	wait, done := a.waiting(ctx)
 	defer done()
-	said, err := a.answerOf(wait, keys, a.newPrompt(ag, ag.SystemPrompt, d.ask()), maxPrompt)
+	said, err := a.model.Ask(wait, keys, a.model.NewPrompt(ag, ag.SystemPrompt, d.ask()), maxPrompt)
 	if llm.KindOf(err) == llm.BadKey {
 		return "", false, errBadDesignKey
 	}
-	return said.text, said.cut, a.notAnswered(err, mayKnow || d.Key.Reveal() != "")
+	return said.Text, said.Cut, a.notAnswered(err, mayKnow || d.Key.Reveal() != "")
 }
 
 func (a *App) checkDesign(d *Design) error {
@@ -114,7 +115,7 @@ func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag 
 
 // designKeys sets the agent's provider and model as the request asks, and returns the
 // keys for the calls to its model.
-func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]chainKey, error) {
+func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]model.Key, error) {
 	ag.SystemPrompt = cmp.Or(d.SystemPrompt, ag.SystemPrompt)
 	if d.Model != "" {
 		ag.Model = &d.Model
@@ -136,12 +137,12 @@ func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]chai
 	}
 	switch {
 	case own:
-		return []chainKey{{key: d.Key}}, nil
+		return []model.Key{{Plain: d.Key}}, nil
 	case other && a.models.NeedsKey(provider):
 		return nil, errNoDesignKey
 	}
-	keys, err := a.modelKeys(ctx, ag)
-	var fault *turnFault
+	keys, err := a.model.Keys(ctx, ag)
+	var fault *model.Fault
 	if errors.As(err, &fault) {
 		return nil, errNoDesignKey
 	}

@@ -88,7 +88,7 @@ func (a *App) fireDue(ctx context.Context) error {
 	if any, err := a.db.AnyDue(ctx, now); err != nil || !any {
 		return err
 	}
-	return a.yielding(ctx, func() error {
+	return a.background.Do(ctx, func() error {
 		for {
 			rows, err := a.fireBatch(ctx, now, dueBatch)
 			if err != nil {

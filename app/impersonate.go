@@ -30,7 +30,7 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 	now := a.instant()
 	s := &store.Session{ID: store.NewID(), UserID: u.ID, ImpersonatorID: actor.User.ID, ParentID: actor.SessionID, Generation: 1,
 		RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(impersonationLife),
-		UserAgent: cut(client.UserAgent, 300), Address: cut(client.Address, 64)}
+		UserAgent: store.Cut(client.UserAgent, 300), Address: store.Cut(client.Address, 64)}
 	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.CreateSession(ctx, s); err != nil {
 			return err

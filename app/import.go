@@ -84,7 +84,7 @@ func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, 
 func (in *importer) chunk(ctx context.Context, tx *store.Tx, lines []rosterRow) ([]Imported, error) {
 	done := make([]Imported, len(lines))
 	for i, l := range lines {
-		done[i] = Imported{Line: l.number, Email: cut(l.email, 254)}
+		done[i] = Imported{Line: l.number, Email: store.Cut(l.email, 254)}
 		if l.fault != "" {
 			done[i].Status, done[i].Message = ImportError, "This line "+l.fault
 			continue

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sort"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/coagent-studio/coagent/app/limit"
-	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -42,7 +38,7 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 		err, optionalText("description", in.Description, maxText))); err != nil {
 		return nil, err
 	}
-	token, err := a.sealKey(in.Provider, key)
+	token, err := a.model.SealKey(in.Provider, key)
 	if err != nil {
 		return nil, err
 	}
@@ -80,16 +76,7 @@ func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error 
 }
 
 // MaskToken is a stored, encrypted key as people may see it.
-func (a *App) MaskToken(token string) string {
-	k, err := a.unsealKey(token)
-	if err != nil {
-		return "****"
-	}
-	return secret.Mask(k.key)
-}
-
-// The types of an agent's further keys, in the order in which they are tried.
-var agentKeyTypes = []string{"room_key", "global_key", "backup_key"}
+func (a *App) MaskToken(token string) string { return a.model.MaskKey(token) }
 
 // AgentKeys returns an agent's further keys by type, masked.
 func (a *App) AgentKeys(ctx context.Context, actor *Actor, agentID string) (map[string]string, error) {
@@ -99,7 +86,7 @@ func (a *App) AgentKeys(ctx context.Context, actor *Actor, agentID string) (map[
 	keys, err := a.db.AgentKeys(ctx, agentID)
 	masked := make(map[string]string, len(keys))
 	for _, k := range keys {
-		masked[k.KeyType] = a.MaskToken(k.EncryptedKey)
+		masked[k.KeyType] = a.model.MaskKey(k.EncryptedKey)
 	}
 	return masked, err
 }
@@ -117,7 +104,7 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 	}
 	tokens := map[string]string{}
 	for kind, key := range keys {
-		if err := oneOf("key type", kind, agentKeyTypes...); err != nil {
+		if err := oneOf("key type", kind, model.AgentKeyTypes...); err != nil {
 			return nil, err
 		}
 		if key == nil || key.Reveal() == "" {
@@ -125,7 +112,7 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 			continue
 		}
 		if slices.ContainsFunc(stored, func(k store.AgentKey) bool {
-			return k.KeyType == kind && a.MaskToken(k.EncryptedKey) == key.Reveal()
+			return k.KeyType == kind && a.model.MaskKey(k.EncryptedKey) == key.Reveal()
 		}) {
 			continue
 		}
@@ -133,7 +120,7 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 		if err != nil {
 			return nil, err
 		}
-		if tokens[kind], err = a.sealKey(ag.ModelProvider, clean); err != nil {
+		if tokens[kind], err = a.model.SealKey(ag.ModelProvider, clean); err != nil {
 			return nil, err
 		}
 	}
@@ -179,51 +166,52 @@ func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) e
 	return err
 }
 
-// How long a key that failed is tried only after the others.
-const (
-	coolBadKey  = 10 * time.Minute
-	coolLimited = time.Minute
-)
-
-// coolingKeys has the keys that have failed lately, in this process.
-type coolingKeys struct {
-	mu    sync.Mutex
-	until map[coolingKey]time.Time
-}
-
-type coolingKey struct {
-	provider string
-	key      secret.Text
-}
-
-// failed notes that a key failed, if the key itself was the cause.
-func (c *coolingKeys) failed(provider string, key secret.Text, err *llm.Error, now time.Time) (handOver bool) {
-	var d time.Duration
-	switch err.Kind {
-	case llm.BadKey, llm.Quota:
-		d = coolBadKey
-	case llm.Limited, llm.Open:
-		d = max(err.RetryAfter, coolLimited)
-	case llm.Unavailable, llm.Timeout, llm.Broken:
-		return true // the key is not to blame, but another key may have another quota or region
-	default:
-		return false
+// lendingCreator returns the creator of an agent, or "" when the creator lends it no
+// keys. Somebody who left the agent's project, or is switched off, no longer pays for
+// it.
+func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, err error) {
+	if ag.CreatedBy == "" {
+		return "", nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.until == nil || len(c.until) > limit.MaxLimiters {
-		c.until = map[coolingKey]time.Time{}
+	creator, err := a.db.User(ctx, ag.CreatedBy)
+	if err != nil || !creator.IsActive {
+		return "", notMissing(err)
 	}
-	c.until[coolingKey{provider, key}] = now.Add(d)
-	return true
+	if ag.ProjectID != "" && !isAdminRole(creator.Role) {
+		if role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID); err != nil || role == "" {
+			return "", notMissing(err)
+		}
+	}
+	return creator.ID, nil
 }
 
-// order moves the keys that cool down behind the others. The one that is usable soonest
-// comes first among them.
-func (c *coolingKeys) order(provider string, keys []chainKey, now time.Time) []chainKey {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	wait := func(k chainKey) time.Duration { return max(c.until[coolingKey{provider, k.key}].Sub(now), 0) }
-	sort.SliceStable(keys, func(i, j int) bool { return wait(keys[i]) < wait(keys[j]) })
-	return keys
+// ShareUserKey lets the agents of the actor's projects use one of the actor's keys,
+// as the last of their chain, or ends that. A key that does not exist is
+// KindNotFound.
+func (a *App) ShareUserKey(ctx context.Context, actor *Actor, id string, shared bool) (k *store.UserKey, err error) {
+	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if k, err = tx.ShareUserKey(ctx, actor.User.ID, id, shared, a.instant()); err != nil {
+			return err
+		}
+		return a.record(ctx, tx, actor, didShareKey, target{"key", id}, changes{"shared": !shared}, changes{"shared": shared})
+	})
+	return k, fromStore(err, "Key")
+}
+
+// UserKeyUses lists which agents have used one of the actor's keys, the latest first.
+func (a *App) UserKeyUses(ctx context.Context, actor *Actor, id string, p store.Page) ([]store.KeyUse, error) {
+	if err := Check(actor, ActOwnKeys, Resource{}); err != nil {
+		return nil, err
+	}
+	keys, err := a.db.UserKeysByID(ctx, actor.User.ID, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, notFound("Key")
+	}
+	return a.db.KeyUses(ctx, id, p)
 }

@@ -2,11 +2,9 @@ package app
 
 import (
 	"context"
-	"iter"
 	"log/slog"
 	"time"
 
-	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/jobs"
 )
@@ -48,7 +46,7 @@ func (a *App) observeJob(ctx context.Context, j jobs.Begun) (context.Context, fu
 			level = slog.LevelWarn
 		}
 		attrs := []slog.Attr{slog.String("kind", j.Kind), slog.String("outcome", string(outcome)), slog.Int("attempt", j.Attempt),
-			millis("ms", a.now().Sub(started)), millis("waited_ms", j.Waited)}
+			telemetry.Millis("ms", a.now().Sub(started)), telemetry.Millis("waited_ms", j.Waited)}
 		if err != nil {
 			attrs = append(attrs, slog.String("err", err.Error()))
 		}
@@ -57,48 +55,8 @@ func (a *App) observeJob(ctx context.Context, j jobs.Begun) (context.Context, fu
 	}
 }
 
-func millis(key string, d time.Duration) slog.Attr {
-	return slog.Float64(key, float64(d.Microseconds())/1000)
-}
-
-// callModel calls a model once with one key, and counts, traces and logs the call.
-func (a *App) callModel(ctx context.Context, req llm.Request) iter.Seq2[llm.Chunk, error] {
-	return func(yield func(llm.Chunk, error) bool) {
-		ctx, end := a.telemetry.ModelCall(ctx, req.Provider)
-		started, outcome, usage := a.now(), modelAbandoned, llm.Usage{}
-		defer func() {
-			a.log.LogAttrs(ctx, slog.LevelInfo, "model call", slog.String("provider", req.Provider), slog.String("outcome", outcome),
-				millis("ms", a.now().Sub(started)), slog.Int("prompt_tokens", usage.PromptTokens),
-				slog.Int("completion_tokens", usage.CompletionTokens))
-			end(outcome, usage.PromptTokens, usage.CompletionTokens)
-		}()
-		for chunk, err := range a.models.Stream(ctx, req) {
-			if chunk.Usage != nil {
-				usage = *chunk.Usage
-			}
-			if err != nil {
-				outcome = modelOutcome(err)
-			}
-			if !yield(chunk, err) || err != nil {
-				return
-			}
-		}
-		outcome = telemetry.OutcomeOK
-	}
-}
-
 // turnRetried is the outcome of an attempt that is followed by another one.
 const turnRetried = "retried"
-
-// modelAbandoned is the outcome of a call whose answer was not read to its end.
-const modelAbandoned = "abandoned"
-
-func modelOutcome(err error) string {
-	if kind := llm.KindOf(err); kind != "" {
-		return string(kind)
-	}
-	return reasonInternal
-}
 
 // postOutcome is the outcome of a message that came over a socket.
 func postOutcome(p *Posted, err error) string {

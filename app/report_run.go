@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -32,17 +33,17 @@ const (
 // errReportLost is the fault of a report whose worker died.
 var errReportLost = &turnFault{reason: reasonLost, detail: "the server stopped in the middle of it", again: true}
 
-// analyst loads the agent that writes reports, and its keys. The error is a *turnFault
+// analyst loads the agent that writes reports, and its keys. The error is a *model.Fault
 // if that agent cannot be used.
-func (a *App) analyst(ctx context.Context) (*store.Agent, []chainKey, error) {
+func (a *App) analyst(ctx context.Context) (*store.Agent, []model.Key, error) {
 	ag, err := a.db.SystemAgent(ctx, AgentAnalytics)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !ag.IsActive {
-		return nil, nil, &turnFault{reason: reasonNotAble, detail: "the analytics agent is missing or switched off"}
+		return nil, nil, &model.Fault{Reason: reasonNotAble, Detail: "the analytics agent is missing or switched off"}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	keys, err := a.modelKeys(ctx, ag)
+	keys, err := a.model.Keys(ctx, ag)
 	return ag, keys, err
 }
 
@@ -52,14 +53,14 @@ type reportRun struct {
 	report *store.Report
 	course *store.Course
 	agent  *store.Agent
-	keys   []chainKey
+	keys   []model.Key
 	full   atomic.Pointer[Error] // why no more sections can be stored
 }
 
 // runReport writes a report, or those of its sections that are missing.
 func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 	r := &reportRun{app: a}
-	err := a.yielding(ctx, func() (err error) {
+	err := a.background.Do(ctx, func() (err error) {
 		now := a.instant()
 		r.report, err = a.db.Single().ClaimReport(ctx, job.ReportID, job.Attempt, a.db.Node(), now, now.Add(a.cfg.Turns.Lease))
 		return err
@@ -81,7 +82,7 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 		// Do not use the job's own context: it may have ended, and with it the attempt.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		err = a.yielding(end, func() error { return a.retryReport(end, r.report, err) })
+		err = a.background.Do(end, func() error { return a.retryReport(end, r.report, err) })
 	}
 	if lostReport(err) {
 		return nil
@@ -108,7 +109,7 @@ func (r *reportRun) write(ctx context.Context) error {
 	defer func() { cancel(nil); <-held }()
 
 	var sections []store.ReportSection
-	if err := a.yielding(ctx, func() (err error) { sections, err = r.load(ctx); return err }); err != nil {
+	if err := a.background.Do(ctx, func() (err error) { sections, err = r.load(ctx); return err }); err != nil {
 		return err
 	}
 	var all sync.WaitGroup
@@ -129,7 +130,7 @@ func (r *reportRun) write(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return a.yielding(ctx, func() error { return r.finish(ctx) })
+	return a.background.Do(ctx, func() error { return r.finish(ctx) })
 }
 
 // load reads the report's course and sections, and the agent that writes it.
@@ -152,7 +153,7 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	a := r.app
 	var lines []store.Message
 	if s.RoomID != "" {
-		if err := a.yielding(ctx, func() (err error) {
+		if err := a.background.Do(ctx, func() (err error) {
 			lines, err = a.db.ShownMessages(ctx, s.RoomID, 0, reportMessages)
 			return err
 		}); err != nil {
@@ -171,11 +172,11 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	} else {
 		s.Content = text
 	}
-	err := a.yielding(ctx, func() error { return r.writeSection(ctx, s) })
+	err := a.background.Do(ctx, func() error { return r.writeSection(ctx, s) })
 	if full := new(Error); errors.As(err, &full) && full.Code == codeQuota {
 		r.full.Store(full)
 		noRoom(s, full)
-		err = a.yielding(ctx, func() error {
+		err = a.background.Do(ctx, func() error {
 			return a.db.InTx(ctx, func(tx *store.Tx) error { return tx.WriteSection(ctx, s, r.report.Attempt) })
 		})
 	}
@@ -205,16 +206,16 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Turns.MaxDuration, errTooLong)
 	defer done()
 	fence := a.fence(r.report.ID)
-	p := a.newPrompt(r.agent, r.instructions(s.RoomName, fence), transcript(r.agent, lines),
+	p := a.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), transcript(r.agent, lines),
 		llm.Message{Role: llm.RoleUser, Text: "These were the newest lines of the room. Write the report on them now."})
-	p.req.Fence = fence
+	p.Req.Fence = fence
 	for try := 1; ; try++ {
-		said, err := a.answerOf(ctx, r.keys, p, sectionBytes)
-		if err == nil && said.cut {
-			said.text += cutSection
+		said, err := a.model.Ask(ctx, r.keys, p, sectionBytes)
+		if err == nil && said.Cut {
+			said.Text += cutSection
 		}
 		if err == nil {
-			return said.text, nil
+			return said.Text, nil
 		}
 		f := faultOf(err, try)
 		if !f.again || try == sectionTries {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -37,7 +38,7 @@ func (a *App) GenerateReport(ctx context.Context, actor *Actor, courseID string)
 		return nil, err
 	}
 	if _, _, err := a.analyst(ctx); err != nil {
-		var fault *turnFault
+		var fault *model.Fault
 		if errors.As(err, &fault) {
 			return nil, errNoAnalytics
 		}
@@ -180,7 +181,7 @@ func (s ReportTexts) apply(rp *store.Report) error {
 
 // reportChanges is a report as the audit log shows it.
 func reportChanges(rp *store.Report) changes {
-	return changes{"course_id": rp.CourseID, "title": rp.Title, "content": cut(rp.Content, 1000), "state": rp.State}
+	return changes{"course_id": rp.CourseID, "title": rp.Title, "content": store.Cut(rp.Content, 1000), "state": rp.State}
 }
 
 // UpdateReport changes the sent texts of a finished report.

@@ -91,7 +91,7 @@ func (a *App) pruned(ctx context.Context, what string, n int64, err error) error
 func (a *App) dropAll(ctx context.Context, batch int, until time.Time, drop func(*store.Tx) (int64, error)) (total int64, err error) {
 	for a.now().Before(until) {
 		n := int64(0)
-		err := a.yielding(ctx, func() error {
+		err := a.background.Do(ctx, func() error {
 			return a.db.InTx(ctx, func(tx *store.Tx) (err error) {
 				n, err = drop(tx)
 				return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -66,7 +67,7 @@ func (r *attempt) workflow(ctx context.Context) (*workflow.Graph, error) {
 		return nil, err
 	}
 	r.turn.Workflow, r.turn.Graph = g.Name, store.ToJSON(g)
-	err = r.app.yielding(ctx, func() error {
+	err = r.app.background.Do(ctx, func() error {
 		return r.app.db.Single().SetTurnGraph(ctx, r.turn.ID, r.turn.Attempt, g.Name, r.turn.Graph)
 	})
 	return g, err
@@ -90,7 +91,7 @@ func (r *attempt) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 		return workflow.Review(revisions), nil
 	default:
 		var w *store.Workflow
-		err := r.app.yielding(ctx, func() (err error) { w, err = r.app.db.Workflow(ctx, name); return err })
+		err := r.app.background.Do(ctx, func() (err error) { w, err = r.app.db.Workflow(ctx, name); return err })
 		if err != nil {
 			return nil, notMissing(err)
 		}
@@ -262,4 +263,4 @@ func (r *graphRun) judgeOf(draft string) *store.Agent {
 }
 
 // agentWord names an agent in a trace, such as "Student".
-func agentWord(ag *store.Agent) string { return strings.TrimSuffix(event.AgentLabel(ag.Type), " AI") }
+func agentWord(ag *store.Agent) string { return strings.TrimSuffix(mention.Label(ag.Type), " AI") }

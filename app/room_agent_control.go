@@ -122,7 +122,7 @@ func (a *App) cannotAsk(ctx context.Context, ag *store.Agent) (string, error) {
 	if !a.models.Known(ag.ModelProvider) {
 		return "no provider " + ag.ModelProvider + " is configured on this server. Choose another provider for the agent.", nil
 	}
-	why, err := a.keyless(ctx, ag)
+	why, err := a.model.Keyless(ctx, ag)
 	if why != "" {
 		why += ". Give the agent a key, or put one for this provider into its maker's wallet."
 	}

@@ -86,7 +86,7 @@ func (a *App) describe(ctx context.Context, p *roomAgent, room *store.Room) (*Ag
 	if out.Rule, out.Detail = effective.CanSpeak(r, effective.OwnMessages(r, messagesOf(lines), now), now); out.Rule != "" {
 		return out, nil
 	}
-	if out.Detail, err = a.keyless(ctx, p.Agent); out.Detail != "" {
+	if out.Detail, err = a.model.Keyless(ctx, p.Agent); out.Detail != "" {
 		out.Rule = turntaking.RuleNoKey
 	}
 	return out, err

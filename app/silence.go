@@ -85,7 +85,7 @@ func (a *App) reportNobody(ctx context.Context, s *roomSnapshot, d *turntaking.D
 	for _, t := range types {
 		id := "type " + t
 		names = append(names, mention.Agent{ID: id, Type: t})
-		words[id] = silence{AgentID: id, Name: event.AgentLabel(t), Reason: "there is none of this type in this room"}
+		words[id] = silence{AgentID: id, Name: mention.Label(t), Reason: "there is none of this type in this room"}
 	}
 	for id, callers := range s.Called(s.Fresh(), turntaking.Names{Names: mention.Of(names)}, nil, d.Cause) {
 		for _, who := range callers {
@@ -114,7 +114,7 @@ func (a *App) findKeyless(ctx context.Context, s *roomSnapshot) error {
 				continue
 			}
 			asked[id] = true
-			why, err := a.keyless(ctx, p.Agent)
+			why, err := a.model.Keyless(ctx, p.Agent)
 			if err != nil {
 				return err
 			}

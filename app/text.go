@@ -218,13 +218,3 @@ func (o Opt[T]) setNullable(to **T) {
 		*to = &v
 	}
 }
-
-// cut shortens s to at most n bytes, without cutting a character in two, and removes
-// what cannot be stored.
-func cut(s string, n int) string {
-	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
-}

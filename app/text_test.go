@@ -106,7 +106,7 @@ func TestCut(t *testing.T) {
 		n    int
 		want string
 	}{{"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aé", 2, "a"}, {"a\x00b", 9, "ab"}, {"a\xffb", 9, "ab"}, {"老師", 4, "老"}} {
-		if got := cut(c.in, c.n); got != c.want {
+		if got := store.Cut(c.in, c.n); got != c.want {
 			t.Errorf("cut(%q, %d): got %q, want %q", c.in, c.n, got, c.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -35,7 +36,7 @@ func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in Thr
 	}
 	defer release()
 	said, err := a.askModel(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
-	return said.text, said.cut, err
+	return said.Text, said.Cut, err
 }
 
 // usableAgent loads an agent that the actor may talk to. mayKnow is true if the actor
@@ -290,10 +291,10 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked
 
 // answerThread asks the agent's model. The model gets the newest messages up to the one
 // that it answers, as many as the agent's context window has.
-func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (spoken, error) {
+func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (model.Answer, error) {
 	lines, err := a.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, ag.ContextWindow)
 	if err != nil {
-		return spoken{}, err
+		return model.Answer{}, err
 	}
 	shown := make([]llm.Message, len(lines))
 	for i, m := range lines {
@@ -310,7 +311,7 @@ var CutMetadata = `{"truncated":true}`
 
 // endAsking stores the answer to a message and frees the thread. It stores nothing if
 // the answer is empty or if the message already has one.
-func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said spoken) (answer *store.ThreadMessage, err error) {
+func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said model.Answer) (answer *store.ThreadMessage, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		th, err := tx.ThreadForUpdate(ctx, asked.ThreadID)
 		if err != nil {
@@ -320,11 +321,11 @@ func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said sp
 		// If this claim had expired, another process may have answered first.
 		if answer, err = tx.ThreadAnswer(ctx, asked.ID); notMissing(err) != nil {
 			return err
-		} else if err != nil && said.text != "" {
+		} else if err != nil && said.Text != "" {
 			th.LastSeq++
-			answer = &store.ThreadMessage{ID: store.NewID(), ThreadID: th.ID, Seq: th.LastSeq, Role: store.ThreadAssistant, Content: said.text,
+			answer = &store.ThreadMessage{ID: store.NewID(), ThreadID: th.ID, Seq: th.LastSeq, Role: store.ThreadAssistant, Content: said.Text,
 				Answers: asked.ID, CreatedAt: now}
-			if said.cut {
+			if said.Cut {
 				answer.MetadataJSON = &CutMetadata
 			}
 			if err := tx.CreateThreadMessage(ctx, answer); err != nil {

@@ -61,7 +61,7 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 		if err != nil {
 			return err
 		}
-		t.prompt.req.Messages = append(t.prompt.req.Messages, llm.Message{Role: llm.RoleTool, Name: calls[i].Name, ToolCallID: calls[i].ID, Text: text, Data: true})
+		t.prompt.Req.Messages = append(t.prompt.Req.Messages, llm.Message{Role: llm.RoleTool, Name: calls[i].Name, ToolCallID: calls[i].ID, Text: text, Data: true})
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (t *conversation) prepare(ctx context.Context, c *toolCall, i int, call sav
 	case call.Malformed != "":
 		return nil, errorf(KindInvalid, "malformed", "the call could not be read: %s", call.Malformed)
 	case tool == nil:
-		return nil, errorf(KindNotFound, "unknown_tool", "there is no tool %q; there are: %s", cut(call.Name, 100), strings.Join(t.part.toolNames(), ", "))
+		return nil, errorf(KindNotFound, "unknown_tool", "there is no tool %q; there are: %s", store.Cut(call.Name, 100), strings.Join(t.part.toolNames(), ", "))
 	case i >= maxCalls:
 		return nil, errorf(KindLimited, "too_many", "an answer may call %d tools; call this one in the next", maxCalls)
 	}
@@ -130,7 +130,7 @@ func (t *conversation) prepare(ctx context.Context, c *toolCall, i int, call sav
 	if tool.plan == nil {
 		return tool, nil
 	}
-	err := t.app.yielding(ctx, func() (err error) { c.plan, err = tool.plan(ctx, c); return err })
+	err := t.app.background.Do(ctx, func() (err error) { c.plan, err = tool.plan(ctx, c); return err })
 	return tool, err
 }
 
@@ -228,7 +228,7 @@ func (r *attempt) resultText(ctx context.Context, step *store.TurnStep) (string,
 		return "", errErased
 	}
 	text := ""
-	err := r.app.yielding(ctx, func() (err error) { text, err = r.app.toolText(ctx, r.turn.RoomID, &out); return err })
+	err := r.app.background.Do(ctx, func() (err error) { text, err = r.app.toolText(ctx, r.turn.RoomID, &out); return err })
 	return text, err
 }
 
@@ -273,5 +273,5 @@ func (t *conversation) repeats(name, key, outcome string) *turnFault {
 		return nil
 	}
 	return &turnFault{reason: reasonRepeats, state: store.TurnStopped,
-		detail: fmt.Sprintf("it called %s %d times with the same arguments", cut(name, 64), maxRepeats)}
+		detail: fmt.Sprintf("it called %s %d times with the same arguments", store.Cut(name, 64), maxRepeats)}
 }

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -31,7 +31,7 @@ type part struct {
 type conversation struct {
 	*attempt
 	part    *part
-	prompt  *prompt
+	prompt  *model.Prompt
 	said    []string        // the texts of the answer, also those that came with tool calls
 	answers int             // how many answers the model gave so far
 	base    *modelInput     // the input that later calls repeat, see modelInput.Same
@@ -40,7 +40,7 @@ type conversation struct {
 }
 
 func (r *attempt) newConversation(part *part) *conversation {
-	return &conversation{attempt: r, part: part, prompt: new(prompt), calls: map[string]int{}, refused: map[string]bool{}}
+	return &conversation{attempt: r, part: part, prompt: new(model.Prompt), calls: map[string]int{}, refused: map[string]bool{}}
 }
 
 // answer is what a model said to one call.
@@ -63,10 +63,10 @@ type answer struct {
 // returns.
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	t := r.newConversation(&part)
-	t.prompt = r.app.newPrompt(part.agent, part.system, transcript(part.agent, part.messages), part.asked...)
-	t.prompt.req.Fence, t.prompt.req.Schema = r.fence, part.schema
+	t.prompt = r.app.model.NewPrompt(part.agent, part.system, transcript(part.agent, part.messages), part.asked...)
+	t.prompt.Req.Fence, t.prompt.Req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
-		t.prompt.req.Tools, t.prompt.req.ToolRule = part.offered(), toolRule
+		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
 	}
 	said, done, err := t.replay(ctx)
 	for err == nil {
@@ -148,7 +148,7 @@ func (t *conversation) addAnswer(said *modelOutput) {
 	for _, c := range said.Calls {
 		m.ToolCalls = append(m.ToolCalls, llm.ToolCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Signature: c.Signature})
 	}
-	t.prompt.req.Messages = append(t.prompt.req.Messages, m)
+	t.prompt.Req.Messages = append(t.prompt.Req.Messages, m)
 	if text := strings.TrimSpace(said.Text); text != "" {
 		if !said.streamed {
 			if len(t.said) > 0 {
@@ -189,9 +189,9 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 		return nil, err
 	}
 	step := t.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
-	t.app.fit(t.prompt)
+	t.app.model.Fit(t.prompt)
 	said, err := t.call(ctx)
-	if said.text == "" && t.app.shorten(t.prompt, err) {
+	if said.text == "" && t.app.model.Shorten(t.prompt, err) {
 		said, err = t.call(ctx)
 	}
 	step.Input = store.ToJSON(t.input())
@@ -212,11 +212,11 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 
 // call streams one answer, with one key of the chain after the other.
 func (t *conversation) call(ctx context.Context) (said answer, err error) {
-	keys, err := t.app.modelKeys(ctx, t.part.agent)
+	keys, err := t.app.model.Keys(ctx, t.part.agent)
 	if err != nil {
 		return said, err
 	}
-	err = t.app.eachKey(ctx, t.part.agent.ID, keys, t.prompt.req, func(req llm.Request, kind string) (shown bool, err error) {
+	err = t.app.model.EachKey(ctx, t.part.agent.ID, keys, t.prompt.Req, func(req llm.Request, kind string) (shown bool, err error) {
 		t.usesKey(t.part.agent, kind)
 		said, err = t.stream(ctx, req)
 		return said.text != "", err
@@ -227,7 +227,7 @@ func (t *conversation) call(ctx context.Context) (said answer, err error) {
 func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer, err error) {
 	var text strings.Builder
 	ag := t.part.agent
-	mouth := newImitationFilter(t.fence, ag.Name, event.AgentLabel(ag.Type))
+	mouth := model.FilterFor(ag, t.fence)
 	say := func(piece string) error {
 		if piece == "" {
 			return nil
@@ -243,11 +243,11 @@ func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer
 		said.text = text.String()
 		return nil
 	}
-	for chunk, err := range t.app.callModel(ctx, req) {
+	for chunk, err := range t.app.model.Stream(ctx, req) {
 		if chunk.Usage != nil {
 			said.usage = *chunk.Usage
 		}
-		if err := say(mouth.say(chunk.Text)); err != nil {
+		if err := say(mouth.Say(chunk.Text)); err != nil {
 			return said, err
 		}
 		if err != nil {
@@ -256,7 +256,7 @@ func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer
 		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last chunk carries them
 		said.reasoning, said.note = chunk.Reasoning, chunk.Note
 	}
-	err = say(mouth.rest())
+	err = say(mouth.Rest())
 	return said, err
 }
 
@@ -275,9 +275,9 @@ func (t *conversation) mayShow(ctx context.Context) error {
 
 // input is what the step keeps of the request that was just made.
 func (t *conversation) input() modelInput {
-	in := modelInput{System: t.prompt.req.System + t.prompt.req.ToolRule, Provider: t.prompt.req.Provider, Model: t.prompt.req.Model, Temperature: t.prompt.req.Temperature,
-		MaxTokens: t.prompt.req.MaxTokens, Tools: t.part.toolNames()}
-	for _, m := range t.part.messages[t.prompt.left:] {
+	in := modelInput{System: t.prompt.Req.System + t.prompt.Req.ToolRule, Provider: t.prompt.Req.Provider, Model: t.prompt.Req.Model, Temperature: t.prompt.Req.Temperature,
+		MaxTokens: t.prompt.Req.MaxTokens, Tools: t.part.toolNames()}
+	for _, m := range t.part.messages[t.prompt.Left:] {
 		in.Lines = append(in.Lines, m.Seq)
 	}
 	for _, m := range t.part.asked {

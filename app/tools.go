@@ -178,7 +178,7 @@ func (t *tool) check(args json.RawMessage) error {
 		return errorf(KindInvalid, "invalid", "the arguments are not JSON")
 	}
 	if err := t.valid.Validate(v); err != nil {
-		return errorf(KindInvalid, "invalid", "the arguments do not fit the schema: %s", cut(schemaFaults(err), 1000))
+		return errorf(KindInvalid, "invalid", "the arguments do not fit the schema: %s", store.Cut(schemaFaults(err), 1000))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -45,7 +46,7 @@ func (c *toolCall) askOther(ctx context.Context, name, question string) (toolRes
 	// The node of the question is the same in every attempt at the turn, so a later
 	// attempt finds its answer.
 	part := part{node: c.part.node + "/ask " + c.node, agent: other}
-	err := r.app.yielding(ctx, func() (err error) {
+	err := r.app.background.Do(ctx, func() (err error) {
 		course, err := r.app.db.Course(ctx, r.room.CourseID)
 		if err != nil {
 			return err
@@ -65,19 +66,19 @@ func (c *toolCall) askOther(ctx context.Context, name, question string) (toolRes
 		return toolResult{}, c.notAsked(other, err)
 	}
 	if text == "" {
-		return toolResult{}, errorf(KindUpstream, reasonSilent, "%s said nothing", other.Name)
+		return toolResult{}, errorf(KindUpstream, model.ReasonSilent, "%s said nothing", other.Name)
 	}
 	return reply(struct {
 		Agent  string `json:"agent"`
 		Answer string `json:"answer"`
-	}{other.Name, cut(text, int(r.app.cfg.Limits.MessageBytes))}), nil
+	}{other.Name, store.Cut(text, int(r.app.cfg.Limits.MessageBytes))}), nil
 }
 
 // notAsked is the result for the asking model if the other agent fails. A turn does not
 // fail because of a question in it.
 func (c *toolCall) notAsked(other *store.Agent, err error) error {
 	f := faultOf(err, 1)
-	if llm.KindOf(err) == "" && f.reason != reasonNoKey {
+	if llm.KindOf(err) == "" && f.reason != model.ReasonNoKey {
 		return err
 	}
 	return errorf(KindUpstream, f.reason, "%s could not answer", other.Name)

@@ -91,7 +91,7 @@ func (a *App) roomArtifact(ctx context.Context, q store.Queries, roomID, id stri
 	if id == "" {
 		return nil, invalid("artifact_id", "is needed")
 	}
-	f, err := q.ArtifactHead(ctx, strings.ToLower(cut(id, 100)))
+	f, err := q.ArtifactHead(ctx, strings.ToLower(store.Cut(id, 100)))
 	if errors.Is(err, store.ErrNotFound) || err == nil && (f.RoomID != roomID || f.Deleted()) {
 		return nil, errorf(KindNotFound, "not_found", "there is no artifact with this artifact_id in the room; list_artifacts tells which there are")
 	}

@@ -108,7 +108,7 @@ func withSteps(f *store.Artifact, more json.RawMessage) (none Opt[json.RawMessag
 				return none, invalid("content", "each node needs an id")
 			}
 			if ids[i][id] {
-				return none, invalid("content", "the id %s of %s is there already", cut(id, 100), name)
+				return none, invalid("content", "the id %s of %s is there already", store.Cut(id, 100), name)
 			}
 			ids[i][id] = true
 		}
@@ -135,7 +135,7 @@ func edgesLead(edges []json.RawMessage, nodes map[string]bool) error {
 		}
 		for _, end := range []any{e.Source, e.Target} {
 			if id := idText(end); id == "" || !nodes[id] {
-				return invalid("content", "an edge names the node %q, which is not there", cut(id, 100))
+				return invalid("content", "an edge names the node %q, which is not there", store.Cut(id, 100))
 			}
 		}
 	}

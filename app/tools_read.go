@@ -93,7 +93,7 @@ func readArtifact() *tool {
 			if len(f.Content) <= readBytes {
 				out.Content = json.RawMessage(f.Content)
 			} else {
-				out.Beginning = cut(string(f.Content), readBytes)
+				out.Beginning = store.Cut(string(f.Content), readBytes)
 			}
 			r := reply(out)
 			r.artifactID = f.ID

@@ -210,8 +210,7 @@ func (r *attempt) finish(ctx context.Context) error {
 func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	most := int(r.app.cfg.Limits.MessageBytes)
 	long := len(content) > most
-	content = cut(content, most)
-	content = event.EscapeTrace(content)
+	content = event.EscapeTrace(store.Cut(content, most))
 	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
 		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
 }

@@ -6,17 +6,16 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
 )
 
 // Reasons why a turn ended without a message. Staff read them together with the
 // detail. Package event has those on which frames depend.
 const (
-	reasonNoKey    = "no_key"
 	reasonTooLong  = "too_long"
 	reasonLost     = "lost"
 	reasonStopped  = "shutdown"
-	reasonSilent   = "said_nothing"
 	reasonNotAble  = "not_able"
 	reasonInternal = "internal"
 	reasonOverload = "overload"
@@ -25,8 +24,6 @@ const (
 	reasonRepeats  = "repeats_itself"
 	reasonApproval = "approval" // parked until a person has decided
 	reasonErased   = "erased"
-	reasonThought  = "only_thought" // the token limit was reached before anything was said
-	reasonFiltered = "filtered"     // the provider's filter held the answer back, or refused the prompt
 	reasonPrompt   = "prompt_too_long"
 )
 
@@ -67,20 +64,27 @@ func (f *turnFault) Error() string { return f.reason + ": " + f.detail }
 // faultOf says what an error means for the turn.
 func faultOf(err error, attempt int) *turnFault {
 	var fault *turnFault
-	var model *llm.Error
+	var unasked *model.Fault
+	var failed *llm.Error
 	switch {
 	case errors.As(err, &fault):
 		return fault
-	case !errors.As(err, &model):
+	case errors.As(err, &unasked):
+		f := &turnFault{reason: unasked.Reason, detail: unasked.Detail}
+		if f.reason == model.ReasonSilent {
+			f.state = store.TurnStopped
+		}
+		return f
+	case !errors.As(err, &failed):
 		return &turnFault{reason: reasonInternal, detail: "an error of the program; the server's log tells more", again: true, after: time.Second}
 	}
-	f := &turnFault{reason: string(model.Kind), detail: model.Message}
-	switch model.Kind {
+	f := &turnFault{reason: string(failed.Kind), detail: failed.Message}
+	switch failed.Kind {
 	case llm.TooLong:
 		f.reason = reasonPrompt
 	case llm.BadKey, llm.BadRequest, llm.UnknownProvider, llm.Quota, llm.Filtered, llm.WroteCall:
 	default:
-		f.again, f.after = true, max(model.RetryAfter, time.Duration(attempt)*time.Second)
+		f.again, f.after = true, max(failed.RetryAfter, time.Duration(attempt)*time.Second)
 	}
 	return f
 }

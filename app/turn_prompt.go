@@ -84,7 +84,7 @@ func (r *attempt) letPeopleFirst(ctx context.Context, heard int64, again bool) e
 		return nil
 	}
 	newer := false
-	err := r.app.yielding(ctx, func() (err error) { newer, err = r.hasNewer(ctx, heard); return err })
+	err := r.app.background.Do(ctx, func() (err error) { newer, err = r.hasNewer(ctx, heard); return err })
 	switch {
 	case err != nil || !newer:
 		return err

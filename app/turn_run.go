@@ -61,7 +61,7 @@ type attempt struct {
 // by the attempt's number.
 func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	var r *attempt
-	err := a.yielding(ctx, func() (err error) { r, err = a.claim(ctx, job); return err })
+	err := a.background.Do(ctx, func() (err error) { r, err = a.claim(ctx, job); return err })
 	if err != nil || r == nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	ctx, over := a.telemetry.Turn(ctx, r.turn.ID, r.turn.RoomID, r.turn.AgentID, r.turn.Attempt)
 	defer over()
 	started := a.now()
-	if err = a.yielding(ctx, func() error { return r.load(ctx) }); err == nil {
+	if err = a.background.Do(ctx, func() error { return r.load(ctx) }); err == nil {
 		err = r.speak(ctx)
 	}
 	a.log.InfoContext(ctx, "turn", "room", r.turn.RoomID, "agent", r.turn.AgentID, "attempt", r.turn.Attempt,
@@ -80,7 +80,7 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	failed := err
-	err = a.yielding(end, func() error {
+	err = a.background.Do(end, func() error {
 		switch {
 		case failed == nil:
 			return r.finish(end)
@@ -237,7 +237,7 @@ func (r *attempt) speakNow(ctx context.Context) error {
 
 // partNow is the direct answer to the messages as they are now.
 func (r *attempt) partNow(ctx context.Context) (part part, err error) {
-	if err = r.app.yielding(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
+	if err = r.app.background.Do(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
 		err = r.giveWay(part.messages)
 	}
 	return part, err

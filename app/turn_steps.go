@@ -156,7 +156,7 @@ func (r *attempt) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 // returns errLeaseLost when another attempt has begun.
 func (r *attempt) commit(ctx context.Context, effect func(*store.Tx) error, own ...*store.TurnStep) error {
 	steps := r.keepSteps()
-	err := r.app.yielding(ctx, func() error {
+	err := r.app.background.Do(ctx, func() error {
 		return r.app.db.InTx(ctx, func(tx *store.Tx) error {
 			if effect != nil {
 				if err := effect(tx); err != nil {

@@ -42,7 +42,7 @@ func jobOutcome(err error) jobs.FailureOutcome {
 // decision. It rolls once for each message: the commit that creates the turns also
 // marks what was decided.
 func (a *App) decideInRoom(ctx context.Context, job jobs.DecideInRoom) error {
-	return a.yielding(ctx, func() error { return a.decideOnce(ctx, job.RoomID) })
+	return a.background.Do(ctx, func() error { return a.decideOnce(ctx, job.RoomID) })
 }
 
 func (a *App) decideOnce(ctx context.Context, roomID string) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
@@ -99,7 +100,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		return nodeOutput{}, r.silent(part.node, who.Name+"'s")
 	}
 	most := int(r.app.cfg.Limits.MessageBytes)
-	out := nodeOutput{Output: node.Config.Output, Text: cut(text, most), Cut: len(text) > most || r.wasCut(part.node), by: who}
+	out := nodeOutput{Output: node.Config.Output, Text: store.Cut(text, most), Cut: len(text) > most || r.wasCut(part.node), by: who}
 	if node.Config.Mode == workflow.ModeEvaluate {
 		if err := r.judge(ctx, part, &out, r.output(node.Config.Of).Text); err != nil {
 			return nodeOutput{}, err
@@ -123,7 +124,7 @@ func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft 
 	if err != nil || text == "" {
 		return err
 	}
-	out.Text = cut(text, int(r.app.cfg.Limits.MessageBytes))
+	out.Text = store.Cut(text, int(r.app.cfg.Limits.MessageBytes))
 	out.Verdict, out.Problem = verdictOf(text, draft)
 	return nil
 }
@@ -146,7 +147,7 @@ func (r *graphRun) unread(id string, node workflow.Node) error {
 // converseAnew has an agent speak again, with what a person has said meanwhile. It is
 // called only for a node without a parallel one, see part.show.
 func (r *graphRun) converseAnew(ctx context.Context, part part) (string, error) {
-	if err := r.app.yielding(ctx, func() error { return r.readMessages(ctx) }); err != nil {
+	if err := r.app.background.Do(ctx, func() error { return r.readMessages(ctx) }); err != nil {
 		return "", err
 	}
 	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present))
@@ -274,9 +275,9 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 		content, src.by = node.Config.Text, r.agent
 	}
 	if content == "" {
-		return out, &turnFault{reason: reasonSilent, detail: "there was nothing to say", state: store.TurnStopped}
+		return out, &turnFault{reason: model.ReasonSilent, detail: "there was nothing to say", state: store.TurnStopped}
 	}
-	if err := r.app.yielding(ctx, func() error { return r.reload(ctx) }); err != nil {
+	if err := r.app.background.Do(ctx, func() error { return r.reload(ctx) }); err != nil {
 		return out, err
 	}
 	if err := r.mayNotSpeak(); err != nil { // switched off while it was written

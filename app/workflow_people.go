@@ -58,7 +58,7 @@ func (r *graphRun) startAnew(ctx context.Context) error {
 	r.saved, r.done, r.denied = nil, nil, false
 	clear(r.outputs)
 	clear(r.ends)
-	err := r.app.yielding(ctx, func() error { return r.readMessages(ctx) })
+	err := r.app.background.Do(ctx, func() error { return r.readMessages(ctx) })
 	if err == nil && len(r.messages) == 0 {
 		return errLinesGone
 	}

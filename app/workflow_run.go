@@ -150,7 +150,7 @@ func (r *graphRun) putAside(ctx context.Context) error {
 // nodes.
 func (r *graphRun) mayGoOn(ctx context.Context) error {
 	var paused bool
-	err := r.app.yielding(ctx, func() (err error) { paused, err = r.app.db.TurnPaused(ctx, r.turn.ID); return err })
+	err := r.app.background.Do(ctx, func() (err error) { paused, err = r.app.db.TurnPaused(ctx, r.turn.ID); return err })
 	if err != nil || !paused {
 		return err
 	}
@@ -160,7 +160,7 @@ func (r *graphRun) mayGoOn(ctx context.Context) error {
 // restore reads the room and the results of the steps that earlier attempts have
 // saved.
 func (r *graphRun) restore(ctx context.Context) error {
-	return r.app.yielding(ctx, func() (err error) {
+	return r.app.background.Do(ctx, func() (err error) {
 		if r.course, err = r.app.db.Course(ctx, r.room.CourseID); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -160,7 +161,7 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		f.Sender = plainSender(m.Sender)
 	}
 	if m.AgentType != "" {
-		f.Sender = "[" + AgentLabel(m.AgentType) + "]"
+		f.Sender = "[" + mention.Label(m.AgentType) + "]"
 		f.Metadata.IsAI, f.Metadata.SenderID, f.Metadata.AgentType = true, "", m.AgentType
 	}
 	if v&V2 != 0 {

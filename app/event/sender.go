@@ -3,6 +3,7 @@ package event
 import (
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -16,7 +17,7 @@ const DeletedName = "deleted user"
 func SenderName(m *store.Message) string {
 	switch {
 	case m.ByAgent():
-		return AgentLabel(m.AgentType)
+		return mention.Label(m.AgentType)
 	case m.Sender != nil:
 		return m.Sender.Name()
 	}
@@ -29,15 +30,6 @@ func HistorySender(m *store.Message) string {
 		return SenderName(m)
 	}
 	return plainSender(SenderName(m))
-}
-
-// AgentLabel is the sender of an agent's message, for example "Teacher AI".
-func AgentLabel(agentType string) string {
-	r := []rune(agentType)
-	if len(r) == 0 {
-		return "AI"
-	}
-	return strings.ToUpper(string(r[:1])) + string(r[1:]) + " AI"
 }
 
 // ShownName is a person's name for those who must not see the e-mail address: the people

@@ -218,3 +218,13 @@ func Without(text, name string) string {
 	}
 	return b.String()
 }
+
+// Label is how the room shows who wrote an agent's message, by the agent's type: for
+// example "Teacher AI".
+func Label(agentType string) string {
+	r := []rune(agentType)
+	if len(r) == 0 {
+		return "AI"
+	}
+	return strings.ToUpper(string(r[:1])) + string(r[1:]) + " AI"
+}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 )
@@ -79,4 +80,9 @@ func (h idHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup keeps the ids on derived handlers.
 func (h idHandler) WithGroup(name string) slog.Handler {
 	return idHandler{h.Handler.WithGroup(name)}
+}
+
+// Millis is an attribute with a duration in milliseconds.
+func Millis(key string, d time.Duration) slog.Attr {
+	return slog.Float64(key, float64(d.Microseconds())/1000)
 }

@@ -1,4 +1,4 @@
-package app
+package model
 
 import (
 	"strings"
@@ -32,13 +32,13 @@ func TestMouth(t *testing.T) {
 		"Hello <" + fence + " from=\"never closed":                                   "Hello ",
 	} {
 		for size := 1; size <= len([]rune(in)); size++ {
-			m, out, left := newImitationFilter(fence, "Teacher Bot", "Teacher AI"), "", []rune(in)
+			m, out, left := NewImitationFilter(fence, "Teacher Bot", "Teacher AI"), "", []rune(in)
 			for len(left) > 0 {
 				n := min(size, len(left))
-				out += m.say(string(left[:n]))
+				out += m.Say(string(left[:n]))
 				left = left[n:]
 			}
-			if out += m.rest(); strings.TrimSpace(out) != strings.TrimSpace(want) {
+			if out += m.Rest(); strings.TrimSpace(out) != strings.TrimSpace(want) {
 				t.Errorf("%q in pieces of %d: got %q, want %q", in, size, out, want)
 			}
 		}

@@ -1,4 +1,4 @@
-package app
+package model
 
 import (
 	"encoding/json"
@@ -18,6 +18,8 @@ const (
 	// bytesPerToken is how many bytes of text count as one token. Most texts have
 	// more bytes per token, so a prompt is rather too short than too long.
 	bytesPerToken = 3
+	// messageOverhead is how many bytes a message counts in addition to its texts.
+	messageOverhead = 50
 	// longMessage is how many bytes are kept of a message that is cut for a prompt.
 	longMessage = 2000
 	cutMark     = " [... the rest of this line was left out]"
@@ -50,49 +52,54 @@ func (w *windows) of(req *llm.Request) int {
 // promptBudget is how many tokens a prompt of an agent may have: the agent's own
 // setting, at most that of the configuration. When the model's window is known, the
 // budget leaves room for an answer in it.
-func (a *App) promptBudget(ag *store.Agent, req *llm.Request) int {
+func (c *Caller) promptBudget(ag *store.Agent, req *llm.Request) int {
 	var s struct {
 		PromptTokens int `json:"prompt_tokens"`
 	}
-	most := a.cfg.Turns.PromptTokens
+	most := c.turns.PromptTokens
 	if json.Unmarshal([]byte(ag.Settings), &s) == nil && s.PromptTokens > 0 {
 		most = min(s.PromptTokens, most)
 	}
-	if window := a.windows.of(req); window > 0 {
+	if window := c.windows.of(req); window > 0 {
 		most = min(most, max(window-req.MaxTokens, window/2))
 	}
 	return most
 }
 
-// promptTokens estimates how many tokens a request has.
-func promptTokens(req *llm.Request) int {
+// promptBytes is what a request counts towards its budget, in bytes.
+func promptBytes(req *llm.Request) int {
 	n := len(req.System)
-	for _, m := range req.Messages {
-		n += len(m.Text) + len(m.Name) + 50
-		for _, c := range m.ToolCalls {
-			n += len(c.Arguments)
-		}
+	for i := range req.Messages {
+		n += messageBytes(&req.Messages[i])
 	}
 	for _, t := range req.Tools {
 		n += len(t.Description) + len(t.Schema)
 	}
-	return n / bytesPerToken
+	return n
 }
 
-// prompt is a request that can be made shorter: a conversation, whose oldest messages
+func messageBytes(m *llm.Message) int {
+	n := len(m.Text) + len(m.Name) + messageOverhead
+	for _, c := range m.ToolCalls {
+		n += len(c.Arguments)
+	}
+	return n
+}
+
+// Prompt is a request that can be made shorter: a conversation, whose oldest messages
 // may be left out, and after it everything else that the model is told.
-type prompt struct {
+type Prompt struct {
+	Req   llm.Request
+	Left  int // how many of the oldest messages of the conversation are left out
 	agent *store.Agent
-	req   llm.Request
 	said  []llm.Message // the conversation, oldest first
-	left  int           // how many of the oldest messages of said are left out
 	lead  int           // how many messages of the request show the conversation
 	short bool          // long texts are cut
 }
 
-// newPrompt makes a request to an agent's model about the conversation said.
-func (a *App) newPrompt(ag *store.Agent, system string, said []llm.Message, asked ...llm.Message) *prompt {
-	p := &prompt{agent: ag, req: a.modelRequest(ag, system, slices.Clone(asked)), said: said}
+// NewPrompt makes a request to an agent's model about the conversation said.
+func (c *Caller) NewPrompt(ag *store.Agent, system string, said []llm.Message, asked ...llm.Message) *Prompt {
+	p := &Prompt{agent: ag, Req: c.request(ag, system, slices.Clone(asked)), said: said}
 	p.show(0)
 	return p
 }
@@ -101,8 +108,8 @@ func (a *App) newPrompt(ag *store.Agent, system string, said []llm.Message, aske
 // the request. The request should not begin with the model's own message: such
 // messages are left out up to the first of somebody else. When there are only its
 // own, a fixed user message comes before them.
-func (p *prompt) show(left int) {
-	rest := p.req.Messages[p.lead:]
+func (p *Prompt) show(left int) {
+	rest := p.Req.Messages[p.lead:]
 	if i := slices.IndexFunc(p.said[left:], func(m llm.Message) bool { return m.Role != llm.RoleAssistant }); i > 0 {
 		left += i
 	}
@@ -113,54 +120,62 @@ func (p *prompt) show(left int) {
 	for i := range shown {
 		p.cutLong(&shown[i])
 	}
-	p.left, p.lead = left, len(shown)
-	p.req.Messages = slices.Concat(shown, rest)
+	p.Left, p.lead = left, len(shown)
+	p.Req.Messages = slices.Concat(shown, rest)
 }
 
 // cutLong cuts a long text to its beginning when the prompt has to be short.
-func (p *prompt) cutLong(m *llm.Message) {
+func (p *Prompt) cutLong(m *llm.Message) {
 	if p.short && len(m.Text) > longMessage+len(cutMark) {
-		m.Text = cut(m.Text, longMessage) + cutMark
+		m.Text = store.Cut(m.Text, longMessage) + cutMark
 	}
 }
 
 // cutAll cuts all long texts of others: data, and the results of tools.
-func (p *prompt) cutAll() {
+func (p *Prompt) cutAll() {
 	p.short = true
-	p.show(p.left)
-	for i := range p.req.Messages {
-		if m := &p.req.Messages[i]; m.Data || m.Role == llm.RoleTool {
+	p.show(p.Left)
+	for i := range p.Req.Messages {
+		if m := &p.Req.Messages[i]; m.Data || m.Role == llm.RoleTool {
 			p.cutLong(m)
 		}
 	}
 }
 
-// fit leaves out the oldest messages until the prompt is within the budget. When that
+// Fit leaves out the oldest messages until the prompt is within the budget. When that
 // is not enough, it cuts long texts.
-func (a *App) fit(p *prompt) {
-	budget := a.promptBudget(p.agent, &p.req)
-	for promptTokens(&p.req) > budget && len(p.said)-p.left > 1 {
-		p.show(p.left + 1)
+func (c *Caller) Fit(p *Prompt) {
+	most := (c.promptBudget(p.agent, &p.Req)+1)*bytesPerToken - 1
+	over := promptBytes(&p.Req) - most
+	for over > 0 && len(p.said)-p.Left > 1 {
+		left := p.Left
+		for ; over > 0 && len(p.said)-left > 1; left++ {
+			m := p.said[left]
+			p.cutLong(&m)
+			over -= messageBytes(&m)
+		}
+		p.show(left)
+		over = promptBytes(&p.Req) - most
 	}
-	if promptTokens(&p.req) > budget {
+	if over > 0 {
 		p.cutAll()
 	}
 }
 
-// shorten makes a prompt shorter after its provider refused it for its length: it
+// Shorten makes a prompt shorter after its provider refused it for its length: it
 // leaves out the older half of the conversation and cuts long texts. It returns false
 // when err has another cause, or when nothing can be left out.
-func (a *App) shorten(p *prompt, err error) bool {
+func (c *Caller) Shorten(p *Prompt, err error) bool {
 	var e *llm.Error
 	if !errors.As(err, &e) || e.Kind != llm.TooLong {
 		return false
 	}
 	if e.Window > 0 {
-		a.windows.learn(&p.req, e.Window)
+		c.windows.learn(&p.Req, e.Window)
 	}
-	before := promptTokens(&p.req)
-	p.left += (len(p.said) - p.left) / 2
+	before := promptBytes(&p.Req) / bytesPerToken
+	p.Left += (len(p.said) - p.Left) / 2
 	p.cutAll()
-	a.fit(p)
-	return promptTokens(&p.req) < before
+	c.Fit(p)
+	return promptBytes(&p.Req)/bytesPerToken < before
 }

@@ -1,4 +1,4 @@
-package app
+package model
 
 import (
 	"context"
@@ -36,15 +36,15 @@ func (e *errBoundElsewhere) Error() string {
 	return fmt.Sprintf("the stored key was given for %s at %s", e.provider, e.host)
 }
 
-// sealKey encrypts a key and binds it to the present address of a provider.
-func (a *App) sealKey(provider string, key secret.Text) (token string, err error) {
-	return a.keys.Encrypt(secret.Text(strings.Join([]string{boundPrefix + provider, a.models.Host(provider), key.Reveal()}, "\x1f")))
+// SealKey encrypts a key and binds it to the present address of a provider.
+func (c *Caller) SealKey(provider string, key secret.Text) (token string, err error) {
+	return c.keyring.Encrypt(secret.Text(strings.Join([]string{boundPrefix + provider, c.models.Host(provider), key.Reveal()}, "\x1f")))
 }
 
 // unsealKey decrypts a stored key. A key that was stored before keys were bound has no
 // provider.
-func (a *App) unsealKey(token string) (boundKey, error) {
-	plain, err := a.keys.Decrypt(token)
+func (c *Caller) unsealKey(token string) (boundKey, error) {
+	plain, err := c.keyring.Decrypt(token)
 	if err != nil {
 		return boundKey{}, err
 	}
@@ -59,33 +59,33 @@ func (a *App) unsealKey(token string) (boundKey, error) {
 
 // keyFor returns a stored key for a call to provider. It returns *errBoundElsewhere if
 // the key is bound to another provider or host.
-func (a *App) keyFor(provider, token string) (secret.Text, error) {
-	k, err := a.unsealKey(token)
+func (c *Caller) keyFor(provider, token string) (secret.Text, error) {
+	k, err := c.unsealKey(token)
 	switch {
 	case err != nil:
 		return "", err
-	case k.provider != "" && k.provider != provider, k.host != "" && k.host != a.models.Host(provider):
+	case k.provider != "" && k.provider != provider, k.host != "" && k.host != c.models.Host(provider):
 		return "", &errBoundElsewhere{k.provider, k.host}
 	}
 	return k.key, nil
 }
 
-// bindKeys binds the old, unbound keys of an agent to the provider that they were used
+// BindKeys binds the old, unbound keys of an agent to the provider that they were used
 // with so far. Call it before the agent gets another provider.
-func (a *App) bindKeys(ctx context.Context, tx *store.Tx, before, ag *store.Agent) error {
+func (c *Caller) BindKeys(ctx context.Context, tx *store.Tx, before, ag *store.Agent) error {
 	if ag.ModelProvider == before.ModelProvider {
 		return nil
 	}
 	// A token that cannot be decrypted holds no key and stays as it is.
 	bind := func(token string) (string, error) {
-		k, err := a.unsealKey(token)
+		k, err := c.unsealKey(token)
 		if errors.Is(err, secret.ErrDecrypt) || k.provider != "" {
 			return token, nil
 		}
 		if err != nil {
 			return "", err
 		}
-		return a.sealKey(before.ModelProvider, k.key)
+		return c.SealKey(before.ModelProvider, k.key)
 	}
 	if ag.EncryptedAPIKey != "" && ag.EncryptedAPIKey == before.EncryptedAPIKey {
 		var err error
@@ -112,4 +112,13 @@ func (a *App) bindKeys(ctx context.Context, tx *store.Tx, before, ag *store.Agen
 		}
 	}
 	return nil
+}
+
+// MaskKey is a stored, encrypted key as people may see it.
+func (c *Caller) MaskKey(token string) string {
+	k, err := c.unsealKey(token)
+	if err != nil {
+		return "****"
+	}
+	return secret.Mask(k.key)
 }

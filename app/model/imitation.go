@@ -1,15 +1,15 @@
-package app
+package model
 
 import (
 	"regexp"
 	"strings"
 )
 
-// imitationFilter removes from an answer, while it streams, what a model imitates of
+// ImitationFilter removes from an answer, while it streams, what a model imitates of
 // its transcript: the tags of our fence anywhere, and its own name with a colon at
 // the beginning ("Ada: Hello"). It holds back text that may become one of the two
 // until this is clear.
-type imitationFilter struct {
+type ImitationFilter struct {
 	open, end string // how the opening and the closing tag begin
 	label     *regexp.Regexp
 	names     []string
@@ -28,10 +28,10 @@ const decoration = `[*_\[\]]{0,2}`
 // labelRest matches the beginning of what may come between a name and its colon.
 var labelRest = regexp.MustCompile(`^` + decoration + `\s*(\((A(I( [^)\n]{0,80}(\)` + decoration + `\s*)?)?)?)?)?$`)
 
-// newImitationFilter makes the filter for an agent with these names. Without a fence
+// NewImitationFilter makes the filter for an agent with these names. Without a fence
 // it removes no tags.
-func newImitationFilter(fence string, names ...string) *imitationFilter {
-	m := new(imitationFilter)
+func NewImitationFilter(fence string, names ...string) *ImitationFilter {
+	m := new(ImitationFilter)
 	if fence != "" {
 		m.open, m.end = "<"+fence, "</"+fence
 	}
@@ -48,8 +48,8 @@ func newImitationFilter(fence string, names ...string) *imitationFilter {
 	return m
 }
 
-// say takes the next piece of the answer and returns the text that may be shown now.
-func (m *imitationFilter) say(piece string) string {
+// Say takes the next piece of the answer and returns the text that may be shown now.
+func (m *ImitationFilter) Say(piece string) string {
 	m.held += piece
 	safe, rest := m.untag(m.held, false)
 	if m.begun {
@@ -65,8 +65,8 @@ func (m *imitationFilter) say(piece string) string {
 	return safe
 }
 
-// rest returns the text that was still held back when the answer ended.
-func (m *imitationFilter) rest() string {
+// Rest returns the text that was still held back when the answer ended.
+func (m *ImitationFilter) Rest() string {
 	safe, _ := m.untag(m.held, true)
 	if !m.begun {
 		safe, _ = m.unlabel(safe, true)
@@ -77,7 +77,7 @@ func (m *imitationFilter) rest() string {
 
 // untag removes whole tags from a text. rest may be the beginning of another tag; it
 // is empty when the text has ended.
-func (m *imitationFilter) untag(text string, ended bool) (safe, rest string) {
+func (m *ImitationFilter) untag(text string, ended bool) (safe, rest string) {
 	for {
 		i := m.tag(text)
 		if i < 0 {
@@ -111,7 +111,7 @@ func (m *imitationFilter) untag(text string, ended bool) (safe, rest string) {
 }
 
 // tag returns where the first tag of our fence begins, or -1.
-func (m *imitationFilter) tag(text string) int {
+func (m *ImitationFilter) tag(text string) int {
 	if m.open == "" {
 		return -1
 	}
@@ -124,7 +124,7 @@ func (m *imitationFilter) tag(text string) int {
 
 // unlabel removes the model's own name from the beginning of a text. open tells that
 // the text may still become such a name; it is of no use when the text has ended.
-func (m *imitationFilter) unlabel(text string, ended bool) (out string, open bool) {
+func (m *ImitationFilter) unlabel(text string, ended bool) (out string, open bool) {
 	out = strings.TrimLeft(text, " \t\r\n")
 	if m.label == nil {
 		return out, out == ""

@@ -2,120 +2,18 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
 )
 
 // This file has the model calls that a person waits for: sandbox, threads, generated
-// instructions. It also has what rooms and reports share with them.
-
-// modelRequest is a request to an agent's model with the agent's settings.
-func (a *App) modelRequest(ag *store.Agent, system string, messages []llm.Message) llm.Request {
-	req := llm.Request{Provider: ag.ModelProvider, System: system, Messages: messages, MaxTokens: a.cfg.Turns.MaxTokens}
-	if ag.Model != nil {
-		req.Model = *ag.Model
-	}
-	var s struct {
-		Temperature *float64 `json:"temperature"`
-		MaxTokens   int      `json:"max_tokens"`
-	}
-	if json.Unmarshal([]byte(ag.Settings), &s) == nil {
-		req.Temperature = s.Temperature
-		if s.MaxTokens > 0 {
-			req.MaxTokens = min(s.MaxTokens, a.cfg.Turns.MaxTokens)
-		}
-	}
-	return req
-}
-
-// eachKey makes a model call with one key after the other. When a key fails before
-// any text was shown, the next key takes over.
-func (a *App) eachKey(ctx context.Context, agentID string, keys []chainKey, req llm.Request, call func(req llm.Request, kind string) (shown bool, err error)) error {
-	var err error
-	req.Secrets = plainKeys(keys)
-	for i, key := range keys {
-		req.Key = key.key.Reveal()
-		var shown bool
-		if shown, err = call(req, key.kind); err == nil || shown {
-			a.noteKeyUse(ctx, key, agentID)
-		}
-		if cause := context.Cause(ctx); err != nil && cause != nil {
-			return cause
-		}
-		var failed *llm.Error
-		if !errors.As(err, &failed) {
-			return err
-		}
-		if handOver := a.cooling.failed(req.Provider, key.key, failed, a.now()); !handOver || shown || i == len(keys)-1 {
-			return err
-		}
-		a.log.WarnContext(ctx, "model key failed, the next one takes over", "agent", agentID, "provider", req.Provider, "kind", failed.Kind)
-	}
-	return err
-}
-
-// plainKeys are the keys of a chain in plain text. No answer may show one of them.
-func plainKeys(keys []chainKey) []string {
-	out := make([]string, len(keys))
-	for i, k := range keys {
-		out[i] = k.key.Reveal()
-	}
-	return out
-}
-
-// spoken is a whole answer of a model.
-type spoken struct {
-	text string
-	cut  bool // the text was cut before its end
-}
-
-// answerOf asks a model for a whole answer of at most most bytes; it cuts a longer
-// one. When the prompt is too long for the model, it is shortened and sent once more.
-func (a *App) answerOf(ctx context.Context, keys []chainKey, p *prompt, most int) (said spoken, err error) {
-	a.fit(p)
-	if said, err = a.wholeAnswer(ctx, keys, p, most); a.shorten(p, err) {
-		said, err = a.wholeAnswer(ctx, keys, p, most)
-	}
-	return said, err
-}
-
-func (a *App) wholeAnswer(ctx context.Context, keys []chainKey, p *prompt, most int) (said spoken, err error) {
-	err = a.eachKey(ctx, p.agent.ID, keys, p.req, func(req llm.Request, _ string) (shown bool, err error) {
-		said, err = a.hearOut(ctx, p.agent, req, most)
-		if llm.KindOf(err) == llm.ThoughtAloud {
-			said, err = a.hearOut(ctx, p.agent, req, most) // nobody has seen the answer, and now it is known how this model thinks
-		}
-		return false, err
-	})
-	return said, err
-}
-
-// hearOut makes one call of an agent's model and reads the answer to its end.
-func (a *App) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, most int) (spoken, error) {
-	var b strings.Builder
-	finish, mouth := "", newImitationFilter(req.Fence, ag.Name, event.AgentLabel(ag.Type))
-	for chunk, err := range a.callModel(ctx, req) {
-		if err != nil {
-			return spoken{}, err
-		}
-		b.WriteString(mouth.say(chunk.Text))
-		finish = chunk.Finish
-	}
-	b.WriteString(mouth.rest())
-	text := strings.TrimSpace(b.String())
-	if text == "" {
-		return spoken{}, silentFault(finish, "the")
-	}
-	return spoken{cut(text, most), len(text) > most || cutShort(finish)}, nil
-}
+// instructions.
 
 // errSlow ends a model call that a person waits for after limits.answer_within.
 var errSlow = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
@@ -141,14 +39,14 @@ func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 
 // askModel asks an agent's model while a person waits. mayKnow says that the person
 // may change the agent, and so may know why the model failed.
-func (a *App) askModel(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (spoken, error) {
-	keys, err := a.modelKeys(ctx, ag)
+func (a *App) askModel(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (model.Answer, error) {
+	keys, err := a.model.Keys(ctx, ag)
 	if err != nil {
-		return spoken{}, a.notAnswered(err, mayKnow)
+		return model.Answer{}, a.notAnswered(err, mayKnow)
 	}
 	ctx, done := a.waiting(ctx)
 	defer done()
-	answer, err := a.answerOf(ctx, keys, a.newPrompt(ag, ag.SystemPrompt, said), int(a.cfg.Limits.MessageBytes))
+	answer, err := a.model.Ask(ctx, keys, a.model.NewPrompt(ag, ag.SystemPrompt, said), int(a.cfg.Limits.MessageBytes))
 	return answer, a.notAnswered(err, mayKnow)
 }
 
@@ -160,25 +58,28 @@ const retryModelAfter = 5 * time.Second
 // name the provider and the model, so only those who look after the agent get it.
 func (a *App) notAnswered(err error, mayKnow bool) error {
 	var fault *turnFault
-	var model *llm.Error
+	var unasked *model.Fault
+	var failed *llm.Error
 	e := &Error{Kind: KindUpstream, Code: "model_failed", Message: "The agent could not answer", Err: err}
 	why := ""
 	switch {
-	case errors.As(err, &fault) && fault.reason == reasonNoKey:
-		e.Kind, e.Code, e.Message, why = KindRejected, fault.reason, "Failed to initialize agent", fault.detail
+	case errors.As(err, &unasked) && unasked.Reason == model.ReasonNoKey:
+		e.Kind, e.Code, e.Message, why = KindRejected, unasked.Reason, "Failed to initialize agent", unasked.Detail
+	case errors.As(err, &unasked):
+		e.Code, why = unasked.Reason, unasked.Detail
 	case errors.As(err, &fault) && fault.reason == reasonStopped:
 		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, fault.reason, "The server is restarting; send it again", time.Second
 	case errors.As(err, &fault) && fault.reason == reasonTooLong:
 		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, "timeout", "The agent took too long to answer; try again", time.Second
 	case errors.As(err, &fault):
 		e.Code, why = fault.reason, fault.detail
-	case errors.As(err, &model):
-		e.Code, why = faultOf(err, 1).reason, model.Message
-		switch model.Kind {
+	case errors.As(err, &failed):
+		e.Code, why = faultOf(err, 1).reason, failed.Message
+		switch failed.Kind {
 		case llm.Limited:
-			e.Kind, e.RetryAfter = KindLimited, max(model.RetryAfter, retryModelAfter)
+			e.Kind, e.RetryAfter = KindLimited, max(failed.RetryAfter, retryModelAfter)
 		case llm.Open, llm.Unavailable, llm.Timeout:
-			e.Kind, e.RetryAfter = KindUnavailable, max(model.RetryAfter, retryModelAfter)
+			e.Kind, e.RetryAfter = KindUnavailable, max(failed.RetryAfter, retryModelAfter)
 		}
 	default:
 		return err
