@@ -188,6 +188,11 @@ func (p pass) run(sum *summary, args []string) error {
 	if os.Getenv("GOTMPDIR") == "" {
 		cmd.Env = append(cmd.Env, "GOTMPDIR="+os.TempDir())
 	}
+	// A collector that runs a fourth as often saves a tenth of the time, until the heap is
+	// large.
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400", "GOMEMLIMIT=1GiB")
+	}
 	alive := &progress{to: os.Stdout, packages: len(p.packages)}
 	cmd.Stdout, cmd.Stderr = alive, alive
 	stop := alive.start(15 * time.Second)
