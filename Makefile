@@ -42,13 +42,15 @@ size: build ## Check that the binary is no heavier than it may be
 # rooms and turns (app), streams of models, live feeds, telemetry, jobs,
 # transactions, requests and sockets. It slows SQLite, which is plain Go, ten to
 # fifty times, so these packages run on SQLite without it and on Postgres with
-# it. The others compute, or start the program as processes of its own.
-RACE := ./app ./app/llm ./app/realtime ./app/telemetry ./jobs ./store ./web
+# it. The others compute, or start the program as processes of its own. In each
+# list, what takes longest comes first.
+RACE  := ./web ./app ./store ./jobs ./app/llm ./app/realtime ./app/telemetry ./app/limit
+FIRST := ./web/chaos ./migrations
 # The limit is for a package that hangs; no busy machine makes one reach it.
 TESTFLAGS = -shuffle=on -timeout 45m $(ARGS)
 test: ## Test everything on SQLite and on a throw-away Postgres, with -race where things run at once; ARGS="-run TestX", PKG=./store
 	@echo "building the tests; the first time takes minutes"
-	@$(WITHPG) go run ./store/storetest/suite -race "$(RACE)" -packages "$(or $(PKG),./...)" -- $(TESTFLAGS)
+	@$(WITHPG) go run ./store/storetest/suite -race "$(RACE)" -first "$(FIRST)" -packages "$(or $(PKG),./...)" -- $(TESTFLAGS)
 
 try: ## Run one test at once, on SQLite alone and without -race: make try TEST=TestAgentAnswers PKG=./app
 	COAGENT_TEST_DATABASE=sqlite COAGENT_POSTGRES_BIN=none go test -count=1 -timeout 10m -run '$(TEST)' $(ARGS) $(or $(PKG),./...)

@@ -1,7 +1,7 @@
 // Command suite runs the tests of packages and says at the end what did not
 // run for want of a tool:
 //
-//	go run ./store/storetest/suite -race "./app ./store" -packages ./... -- -shuffle=on
+//	go run ./store/storetest/suite -race "./app ./store" -first ./web/chaos -packages ./... -- -shuffle=on
 //
 // Every test runs on each database once. The packages named by -race run twice:
 // without the race detector on SQLite, which is ten to fifty times slower under
@@ -37,9 +37,10 @@ const databaseEnv = "COAGENT_TEST_DATABASE"
 
 func main() {
 	race := flag.String("race", "", "packages whose tests run once more, with the race detector")
+	first := flag.String("first", "", "packages that take longest among the others, to start with them")
 	packages := flag.String("packages", "./...", "packages to test")
 	flag.Parse()
-	ok, err := run(strings.Fields(*packages), strings.Fields(*race), flag.Args())
+	ok, err := run(strings.Fields(*packages), strings.Fields(*race), strings.Fields(*first), flag.Args())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suite:", err)
 	}
@@ -56,7 +57,7 @@ type pass struct {
 	database string // of databaseEnv, both when empty
 }
 
-func run(packages, race, args []string) (bool, error) {
+func run(packages, race, first, args []string) (bool, error) {
 	all, err := list(packages)
 	if err != nil {
 		return false, err
@@ -65,12 +66,19 @@ func run(packages, race, args []string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if first, err = list(first); err != nil {
+		return false, err
+	}
+	// go test starts packages in the order in which it is given them. One that takes long
+	// would run alone at the end.
 	var once, both []string
-	for _, p := range all {
-		if slices.Contains(twice, p) {
-			both = append(both, p)
-		} else {
-			once = append(once, p)
+	for _, p := range slices.Concat(twice, first, all) {
+		switch {
+		case !slices.Contains(all, p):
+		case slices.Contains(twice, p):
+			both = appendOnce(both, p)
+		default:
+			once = appendOnce(once, p)
 		}
 	}
 	var sum summary
@@ -109,6 +117,13 @@ func run(packages, race, args []string) (bool, error) {
 	}
 	fmt.Println(sum.line())
 	return sum.ok(os.Getenv("CI") == "true"), nil
+}
+
+func appendOnce(all []string, p string) []string {
+	if slices.Contains(all, p) {
+		return all
+	}
+	return append(all, p)
 }
 
 // compile builds the packages, so that the lanes need not each compile the same.
