@@ -43,28 +43,57 @@ func (s *Server) methodsAt(at string) []string {
 	return methods
 }
 
-// fixedNames finds the fixed paths that a wider pattern also matches, with a method that
-// the fixed path does not have.
-func (s *Server) fixedNames() map[string][]string {
-	fixed := map[string][]string{}
+// fixedPaths are the paths that a wider pattern also matches, with a method that the
+// narrower one does not have. A request is looked up among them by its path, or by the
+// number of its segments: few of them have parameters.
+type fixedPaths struct {
+	plain    map[string][]string // the methods by path
+	patterns map[int][]fixedPattern
+}
+
+type fixedPattern struct {
+	path    string
+	methods []string
+}
+
+// fixedNames finds the fixed paths of the table.
+func (s *Server) fixedNames() fixedPaths {
+	fixed := fixedPaths{map[string][]string{}, map[int][]fixedPattern{}}
+	seen := map[string]bool{}
 	for _, r := range s.table {
+		if seen[r.path] {
+			continue
+		}
+		seen[r.path] = true
 		own := s.methodsAt(r.path)
 		if slices.ContainsFunc(s.table, func(wide registered) bool {
 			return wide.path != r.path && matches(wide.path, r.path) && !slices.Contains(own, wide.method)
 		}) {
-			fixed[r.path] = own
+			if strings.Contains(r.path, "{") {
+				n := strings.Count(r.path, "/")
+				fixed.patterns[n] = append(fixed.patterns[n], fixedPattern{r.path, own})
+			} else {
+				fixed.plain[r.path] = own
+			}
 		}
 	}
 	return fixed
 }
 
+// refuses tells whether a fixed path that fits at lacks a method.
+func (f fixedPaths) refuses(method, at string) bool {
+	if methods, found := f.plain[at]; found && !slices.Contains(methods, method) {
+		return true
+	}
+	return slices.ContainsFunc(f.patterns[strings.Count(at, "/")], func(p fixedPattern) bool {
+		return !slices.Contains(p.methods, method) && matches(p.path, at)
+	})
+}
+
 // ownMethods refuses a request that only a wider pattern would take. For example
 // /agents/{id} must not take PUT /agents/system.
 func (s *Server) ownMethods(c *fiber.Ctx) error {
-	for path, methods := range s.fixed {
-		if !matches(path, c.Path()) || slices.Contains(methods, c.Method()) {
-			continue
-		}
+	if s.fixed.refuses(c.Method(), c.Path()) {
 		if own := s.methodsAt(c.Path()); !slices.Contains(own, c.Method()) {
 			return notBy(c, own)
 		}

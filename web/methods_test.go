@@ -26,6 +26,21 @@ func refused(t *testing.T, c *caller, method, path string) (status int, allow st
 	return res.StatusCode, res.Header.Get("Allow")
 }
 
+// Fixed paths with and without parameters are found, and no others.
+func TestFixedPaths(t *testing.T) {
+	t.Parallel()
+	s := &Server{table: []registered{{method: get, path: "/a/{id}"}, {method: put, path: "/a/{id}"}, {method: get, path: "/a/me"},
+		{method: get, path: "/b/{id}/{name}"}, {method: del, path: "/b/{id}/{name}"}, {method: get, path: "/b/own/{name}"}, {method: get, path: "/c"}}}
+	fixed := s.fixedNames()
+	for request, want := range map[string]bool{"PUT /a/me": true, "GET /a/me": false, "PUT /a/you": false, "DELETE /b/own/x": true, "GET /b/own/x": false,
+		"DELETE /b/1/x": false, "DELETE /b/own": false, "DELETE /b/own/x/y": false, "PUT /c": false} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := fixed.refuses(method, path); got != want {
+			t.Errorf("%s: got %v, want %v", request, got, want)
+		}
+	}
+}
+
 // Every address answers a method that it does not take with 405, whatever a
 // wider route would make of it, and names the methods that it does take.
 func TestMethods(t *testing.T) {

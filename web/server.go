@@ -60,8 +60,8 @@ type Server struct {
 	fiber      *fiber.App
 	api        huma.API
 	table      []registered
-	fixed      map[string][]string // see fixedNames
-	origins    map[string]bool     // other origins whose pages may call, in canonical form
+	fixed      fixedPaths
+	origins    map[string]bool // other origins whose pages may call, in canonical form
 	foreigners foreignOrigins
 	proxies    []netip.Prefix // whose X-Forwarded-* headers are believed
 	https      bool
