@@ -9,7 +9,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -74,6 +73,10 @@ func (a *App) parse(token string) (*claims, error) {
 	return nil, errBadCredentials
 }
 
+// maxKnownTokens is how many tokens are cached. Beyond it the expired ones are forgotten,
+// and if none has expired, all.
+const maxKnownTokens = 10_000
+
 // knownTokens caches the claims of tokens with a valid signature, by the tokens'
 // checksums. Such a token comes with every request for some minutes. Its expiry and its
 // session are still checked on every request.
@@ -93,10 +96,10 @@ func (k *knownTokens) claims(token [sha256.Size]byte) *claims {
 func (k *knownTokens) add(token [sha256.Size]byte, c *claims, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.all) >= limit.MaxLimiters {
+	if len(k.all) >= maxKnownTokens {
 		maps.DeleteFunc(k.all, func(_ [sha256.Size]byte, old *claims) bool { return !now.Before(old.ExpiresAt.Time) })
 	}
-	if k.all == nil || len(k.all) >= limit.MaxLimiters {
+	if k.all == nil || len(k.all) >= maxKnownTokens {
 		k.all = map[[sha256.Size]byte]*claims{}
 	}
 	k.all[token] = c

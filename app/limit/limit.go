@@ -28,9 +28,9 @@ func PerMinute(n, burst int) *Limiter {
 	return &Limiter{every: rate.Limit(float64(n) / 60), burst: max(burst, 1), keys: map[string]*rate.Limiter{}}
 }
 
-// MaxLimiters bounds how many buckets are remembered. A full bucket holds no
+// maxBuckets bounds how many buckets are remembered. A full bucket holds no
 // information and can be forgotten.
-const MaxLimiters = 10_000
+const maxBuckets = 10_000
 
 // Take spends one token of a key. If there is none, it returns how long to wait for
 // one.
@@ -39,7 +39,7 @@ func (l *Limiter) Take(key string, now time.Time) (wait time.Duration, ok bool) 
 	defer l.mu.Unlock()
 	b := l.keys[key]
 	if b == nil {
-		if len(l.keys) >= MaxLimiters {
+		if len(l.keys) >= maxBuckets {
 			for k, old := range l.keys {
 				if old.TokensAt(now) >= float64(l.burst) {
 					delete(l.keys, k)
@@ -176,7 +176,7 @@ func (l *Shared) grantOf(key string, now time.Time) *grant {
 	defer l.mu.Unlock()
 	own := l.grants[key]
 	if own == nil {
-		if len(l.grants) >= MaxLimiters {
+		if len(l.grants) >= maxBuckets {
 			maps.DeleteFunc(l.grants, func(_ string, old *grant) bool {
 				if !old.mu.TryLock() {
 					return false
