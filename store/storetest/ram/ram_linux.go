@@ -16,7 +16,7 @@ const (
 
 func find() string {
 	var fs syscall.Statfs_t
-	if syscall.Statfs(shared, &fs) != nil || int64(fs.Type) != tmpfs || int64(fs.Flags)&noExec != 0 {
+	if syscall.Statfs(shared, &fs) != nil || fs.Type != tmpfs || fs.Flags&noExec != 0 {
 		return ""
 	}
 	if fs.Bavail*uint64(fs.Bsize) < enough || syscall.Access(shared, writable) != nil {
