@@ -25,11 +25,6 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 	if err != nil {
 		return nil, err
 	}
-	if !paused && t.State == store.TurnParked {
-		if err := a.canContinue(ctx, t); err != nil {
-			return nil, err
-		}
-	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		// Lock order: room, turn, as everywhere.
 		if _, err := tx.RoomForUpdate(ctx, t.RoomID); err != nil {

@@ -41,25 +41,6 @@ func TestStaffTurnsThatCannotWork(t *testing.T) {
 				return err
 			}
 		}},
-		// Which agents a workflow asks is known when it gets there.
-		"Resume": {ways{"is_active = FALSE": "inactive"}, func(t *testing.T, r *apptest.Rig, c *apptest.Class) func() error {
-			r.UseWorkflow(t, c, "")
-			gate := llmtest.NewGate(0)
-			r.Model.Script(func(req llmtest.Request) llmtest.Response {
-				if isEvaluation(req) {
-					return llmtest.Response{Text: yes}
-				}
-				return llmtest.Response{Text: "draft", Gate: gate}
-			})
-			post(t, r, c.Student, c.Room.ID, "@student?")
-			apptest.Await(t, "the draft to be written", func() bool { return r.Model.Count() == 1 })
-			run := turns(t, r, c.Room.ID)[0].ID
-			_, err := r.PauseRun(t.Context(), c.TA, run)
-			must(t, err)
-			gate.Release()
-			r.Idle(t, c.Room.ID)
-			return func() error { _, err := r.ResumeRun(t.Context(), c.TA, run); return err }
-		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,9 +49,6 @@ func TestStaffTurnsThatCannotWork(t *testing.T) {
 				c := silentClass(t, r)
 				start := way.prepare(t, r, c)
 				agent := c.TeacherAgent.ID
-				if name == "Resume" {
-					agent = c.StudentAgent.ID
-				}
 				row, err := r.DB.Agent(t.Context(), agent)
 				must(t, err)
 				before := turns(t, r, c.Room.ID)
@@ -89,9 +67,7 @@ func TestStaffTurnsThatCannotWork(t *testing.T) {
 						t.Errorf("turn %d is %s %q, want no turn to begin or to end", i, turn.State, turn.Reason)
 					}
 				}
-				if name != "Resume" {
-					r.Model.Script(llmtest.Say("Here again."))
-				}
+				r.Model.Script(llmtest.Say("Here again."))
 				must(t, start())
 				r.Idle(t, c.Room.ID)
 				if all := turns(t, r, c.Room.ID); all[0].State != store.TurnFinished {
