@@ -189,17 +189,27 @@ func (p pass) run(sum *summary, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	// A Postgres of a test has its folder there, and as root its user is another.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return err
+	}
 	events := filepath.Join(dir, "events.json")
 	call := []string{"run", gotestsum, "--format=pkgname", "--hide-summary=skipped", "--jsonfile=" + events}
 	call = append(call, "--packages="+strings.Join(p.packages, " "), "--")
+	// The tests' own files are in memory where that is possible: SQLite waits for its disk
+	// at every commit. What go builds is too much for it. Both go by GOTMPDIR.
+	if ram.Dir() != "" {
+		call = append(call, "-exec=env GOTMPDIR="+dir)
+	}
 	cgo := "CGO_ENABLED=0"
 	if p.race {
 		call, cgo = append(call, "-race"), "CGO_ENABLED=1"
 	}
 	cmd := exec.Command("go", append(call, args...)...)
-	// The tests' own files are in memory where that is possible: SQLite waits for its disk
-	// at every commit. What go builds is too much for it.
-	cmd.Env = append(os.Environ(), cgo, databaseEnv+"="+p.database, "TMPDIR="+dir)
+	cmd.Env = append(os.Environ(), cgo, databaseEnv+"="+p.database)
+	if ram.Dir() != "" {
+		cmd.Env = append(cmd.Env, "TMPDIR="+dir)
+	}
 	if os.Getenv("GOTMPDIR") == "" {
 		cmd.Env = append(cmd.Env, "GOTMPDIR="+os.TempDir())
 	}
