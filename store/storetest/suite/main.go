@@ -107,7 +107,9 @@ func run(packages, race, first, args []string) (bool, error) {
 					continue
 				}
 				fmt.Printf("%d packages %s\n", len(p.packages), p.title)
-				failures[i] = errors.Join(failures[i], p.run(&sum, args))
+				if failures[i] = p.run(&sum, args); failures[i] != nil {
+					return
+				}
 			}
 		})
 	}
@@ -162,22 +164,22 @@ func canRace() bool {
 }
 
 // interruptible runs cmd to its end. It hands on the signals that ask us to stop, so that
-// we live to remove the folder in memory.
-func interruptible(cmd *exec.Cmd) error {
+// we live to remove the folder in memory, and returns the last of them.
+func interruptible(cmd *exec.Cmd) (err error, stopped os.Signal) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
-		return err
+		return err, nil
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
 		select {
-		case sig := <-signals:
-			_ = cmd.Process.Signal(sig) // it may just have ended
+		case stopped = <-signals:
+			_ = cmd.Process.Signal(stopped) // it may just have ended
 		case err := <-ended:
-			return err
+			return err, stopped
 		}
 	}
 }
@@ -221,8 +223,11 @@ func (p pass) run(sum *summary, args []string) error {
 	alive := &progress{to: os.Stdout, packages: len(p.packages)}
 	cmd.Stdout, cmd.Stderr = alive, alive
 	stop := alive.start(15 * time.Second)
-	failed := interruptible(cmd)
+	failed, stopped := interruptible(cmd)
 	stop()
+	if stopped != nil {
+		return fmt.Errorf("stopped by %v", stopped)
+	}
 	file, err := os.Open(events)
 	if err != nil {
 		return fmt.Errorf("no test ran: %w", err)
