@@ -9,12 +9,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The agent types of every class. Agents of other types behave as their category says.
-const (
-	AgentTeacher = "teacher"
-	AgentStudent = "student"
-)
-
 // providerOffline is the built-in provider that needs neither key nor network.
 const providerOffline = "offline"
 

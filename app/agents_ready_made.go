@@ -14,9 +14,9 @@ import (
 // offline provider until somebody gives them a model.
 func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 	teacher, student := a.newAgent(projectID, createdBy), a.newAgent(projectID, createdBy)
-	teacher.Type, teacher.Name = AgentTeacher, "Teacher"
+	teacher.Type, teacher.Name = store.AgentTeacher, "Teacher"
 	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
-	student.Type, student.Name, student.Category = AgentStudent, "Student", categoryParticipant
+	student.Type, student.Name, student.Category = store.AgentStudent, "Student", categoryParticipant
 	student.SystemPrompt = "You are a curious student of this class. Add one short, honest thought or question."
 	teacher.Capabilities = store.ToJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead, CapArtifactWrite, CapMembersRead})
 	student.Capabilities = store.ToJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead})

@@ -275,7 +275,7 @@ func TestActivateAgent(t *testing.T) {
 		r := apptest.NewStopped(t, url)
 		c := r.Class(t)
 		ctx := t.Context()
-		second, err := r.CreateAgent(ctx, c.Teacher, c.Project.ID, app.AgentSettings{Type: app.Some(app.AgentTeacher), Name: app.Some("Second")})
+		second, err := r.CreateAgent(ctx, c.Teacher, c.Project.ID, app.AgentSettings{Type: app.Some(store.AgentTeacher), Name: app.Some("Second")})
 		if err != nil || second.IsActive {
 			t.Fatalf("got %+v, %v", second, err)
 		}
@@ -291,8 +291,8 @@ func TestActivateAgent(t *testing.T) {
 				if ag, err := r.ActivateAgent(ctx, c.Teacher, second.ID); err != nil || !ag.IsActive || ag.ID != second.ID {
 					t.Fatalf("got %+v, %v", ag, err)
 				}
-				want(t, "active teachers", activeOf(list(), app.AgentTeacher), []string{"Second"})
-				want(t, "active students", activeOf(list(), app.AgentStudent), []string{"Student"})
+				want(t, "active teachers", activeOf(list(), store.AgentTeacher), []string{"Second"})
+				want(t, "active students", activeOf(list(), store.AgentStudent), []string{"Student"})
 			}
 			if got, off := logged(t, r, c.TeacherAgent.ID), `agent.activate {"is_active":true} -> {"is_active":false}`; !slices.Contains(got, off) {
 				t.Errorf("who was switched off has lines %q, want %s", got, off)
@@ -308,7 +308,7 @@ func TestActivateAgent(t *testing.T) {
 				})
 			}
 			all.Wait()
-			if got := activeOf(list(), app.AgentTeacher); len(got) != 1 {
+			if got := activeOf(list(), store.AgentTeacher); len(got) != 1 {
 				t.Errorf("active: got %q, want one", got)
 			}
 		})

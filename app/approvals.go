@@ -117,7 +117,7 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 // announceApproval adds the event of an approval. The transaction must hold the lock
 // of the room.
 func (a *App) announceApproval(ctx context.Context, tx *store.Tx, room *store.Room, t *store.Turn, s *store.TurnStep, agentName, decidedBy string) error {
-	seq, err := quietSeq(ctx, tx, room)
+	seq, err := tx.NextQuietSeq(ctx, room)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (a *App) eraseArtifact(ctx context.Context, actor *Actor, head *store.Artif
 	_, err := a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		spent := f.EventSeq
 		var err error
-		if f.EventSeq, err = quietSeq(ctx, tx, room); err != nil {
+		if f.EventSeq, err = tx.NextQuietSeq(ctx, room); err != nil {
 			return err
 		}
 		if err := tx.ReplaceEventBody(ctx, f.RoomID, spent, event.SpentArtifact(f.ID)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
@@ -167,7 +166,7 @@ func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artif
 	if err := a.artifactFits(ctx, tx, f.RoomID, 1, f.ContentBytes); err != nil {
 		return err
 	}
-	if f.EventSeq, err = quietSeq(ctx, tx, room); err != nil {
+	if f.EventSeq, err = tx.NextQuietSeq(ctx, room); err != nil {
 		return err
 	}
 	if err := tx.CreateArtifact(ctx, f); err != nil {
@@ -189,16 +188,6 @@ func (a *App) artifactFits(ctx context.Context, tx *store.Tx, roomID string, mor
 		return errorf(KindTooLarge, "too_large", "The room's artifacts would have %d bytes together, at most %d are possible. Delete some first.", size+bytes, most)
 	}
 	return nil
-}
-
-// quietSeq takes the next seq of a locked room for an event that agents do not answer.
-// If the room has no undecided messages, it still has none afterwards; otherwise they
-// stay undecided.
-func quietSeq(ctx context.Context, tx *store.Tx, room *store.Room) (int64, error) {
-	if room.DecidedSeq >= room.EventSeq {
-		return tx.NextSeqUnheard(ctx, room.ID)
-	}
-	return tx.NextSeq(ctx, room.ID, time.Time{})
 }
 
 // errVersionConflict tells a client that it changed a version that is not the newest.
@@ -267,7 +256,7 @@ func (a *App) editArtifact(ctx context.Context, head *store.Artifact, fn func(*s
 func (a *App) storeArtifact(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, by author, kind string) error {
 	spent := f.EventSeq
 	var err error
-	if f.EventSeq, err = quietSeq(ctx, tx, room); err != nil {
+	if f.EventSeq, err = tx.NextQuietSeq(ctx, room); err != nil {
 		return err
 	}
 	f.ModifiedBy, f.ModifiedByAgent, f.UpdatedAt = by.user, by.agent, a.instant()

@@ -39,7 +39,7 @@ func TestAuditLines(t *testing.T) {
 		t.Run("OnlyWhatChanged", func(t *testing.T) {
 			room, err := r.CreateRoom(ctx, c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some("Old")})
 			must(t, err)
-			_, err = r.UpdateRoom(ctx, c.Teacher, room.ID, app.RoomSettings{Name: app.Some("New"), AIMode: app.Some(app.ModeTeacherOnly)})
+			_, err = r.UpdateRoom(ctx, c.Teacher, room.ID, app.RoomSettings{Name: app.Some("New"), AIMode: app.Some(store.ModeTeacherOnly)})
 			must(t, err)
 			if got, want := logged(t, r, room.ID)[1], `room.update {"name":"Old"} -> {"name":"New"}`; got != want {
 				t.Errorf("got %s, want %s", got, want)

@@ -237,7 +237,7 @@ func TestWorkspaces(t *testing.T) {
 			if err != nil || len(agents) != 2 {
 				t.Fatalf("got %+v, %v, want two agents", agents, err)
 			}
-			for i, kind := range []string{app.AgentTeacher, app.AgentStudent} {
+			for i, kind := range []string{store.AgentTeacher, store.AgentStudent} {
 				if ag := agents[i]; ag.Type != kind || ag.ModelProvider != "offline" || !ag.IsActive || ag.CreatedBy != owner.User.ID {
 					t.Errorf("got %+v, want an active %s on the offline provider", ag, kind)
 				}

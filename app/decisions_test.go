@@ -101,7 +101,7 @@ func TestDecisions(t *testing.T) {
 		})
 		t.Run("Unheard", func(t *testing.T) {
 			r := apptest.New(t, url)
-			c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(app.ModeOff) })
+			c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(store.ModeOff) })
 			post(t, r, c.Student, c.Room.ID, "@teacher")
 			if got := decisions(t, r, c, app.DecisionFilter{Seq: 1}); len(got) != 1 || got[0].Cause != "unheard" {
 				t.Errorf("got %+v", got)

@@ -99,16 +99,16 @@ func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag 
 		if err := Check(actor, ActUseProject, res); err != nil {
 			return nil, false, err
 		}
-		ag, err := a.db.ActiveAgent(ctx, projectID, AgentDesign)
-		if err == nil || notMissing(err) != nil {
+		ag, err := a.db.ActiveAgent(ctx, projectID, store.AgentDesign)
+		if err == nil || store.UnlessMissing(err) != nil {
 			return ag, Check(actor, ActUpdateAgent, res) == nil, err
 		}
 	}
 	mayKnow = Check(actor, ActReadSystemAgents, Resource{}) == nil
-	ag, err = a.db.SystemAgent(ctx, AgentDesign)
+	ag, err = a.db.SystemAgent(ctx, store.AgentDesign)
 	if errors.Is(err, store.ErrNotFound) {
 		fresh := a.newAgent("", "")
-		return &fresh, mayKnow, a.startAs(ctx, &fresh, AgentDesign)
+		return &fresh, mayKnow, a.startAs(ctx, &fresh, store.AgentDesign)
 	}
 	return ag, mayKnow, err
 }

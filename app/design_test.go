@@ -44,7 +44,7 @@ func TestGenerateInstructions(t *testing.T) {
 				t.Errorf("the model was asked %+v, want the instructions of the type", req)
 			}
 		})
-		if _, err := r.SetSystemAgent(t.Context(), c.Admin, app.AgentDesign, app.AgentSettings{SystemPrompt: app.Some("Write well."),
+		if _, err := r.SetSystemAgent(t.Context(), c.Admin, store.AgentDesign, app.AgentSettings{SystemPrompt: app.Some("Write well."),
 			ModelProvider: app.Some("openai"), Model: app.Some("gpt-design"), APIKey: app.Some(secret.Text(apptest.CanaryKey))}); err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestGenerateInstructions(t *testing.T) {
 			if req := generate(t, c.Teacher, in); req.System != "Write well." {
 				t.Errorf("a project without one: the model was asked %+v", req)
 			}
-			newAgentOf(t, r, c, app.AgentDesign)
+			newAgentOf(t, r, c, store.AgentDesign)
 			if req := generate(t, c.Teacher, in); req.System != "Be a design." {
 				t.Errorf("the model was asked %+v", req)
 			}

@@ -34,7 +34,7 @@ func whyNot(t *testing.T, err error) string {
 // askings are all of them, in a class of a dialect.
 func askings(t *testing.T, r *apptest.Rig, c *apptest.Class, d llmtest.Dialect) map[string]asking {
 	t.Helper()
-	for _, kind := range []string{app.AgentAnalytics, app.AgentDesign} {
+	for _, kind := range []string{store.AgentAnalytics, store.AgentDesign} {
 		_, err := r.SetSystemAgent(t.Context(), c.Admin, kind, app.AgentSettings{SystemPrompt: app.Some("Do well."), ModelProvider: app.Some(d.Kind()),
 			Model: app.Some("our/o3-deployment"), APIKey: app.Some(secret.Text("sk-dialect-0123456789")),
 			Settings: app.Opt[json.RawMessage]{Sent: true, Value: json.RawMessage(`{"temperature": 0.3}`)}})

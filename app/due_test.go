@@ -164,9 +164,9 @@ func TestTimeHonoursTheRoom(t *testing.T) {
 			}
 		}
 		for name, hinder := range map[string]func(*testing.T, *apptest.Class){
-			"room_off":    room(app.RoomSettings{AIMode: app.Some(app.ModeOff)}),
+			"room_off":    room(app.RoomSettings{AIMode: app.Some(store.ModeOff)}),
 			"ai_inactive": room(app.RoomSettings{IsAIActive: app.Some(false)}),
-			"mode":        room(app.RoomSettings{AIMode: app.Some(app.ModeTeacherOnly)}),
+			"mode":        room(app.RoomSettings{AIMode: app.Some(store.ModeTeacherOnly)}),
 			"inactive":    agent(app.AgentSettings{IsActive: app.Some(false)}),
 			"schedule":    agent(app.AgentSettings{ScheduleConfig: raw(`{"mode":"whitelist","rules":[]}`)}),
 		} {

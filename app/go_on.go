@@ -139,7 +139,7 @@ func (a *App) storeGuard(ctx context.Context, tx *store.Tx, roomID string, body 
 	if err != nil {
 		return err
 	}
-	seq, err := quietSeq(ctx, tx, room)
+	seq, err := tx.NextQuietSeq(ctx, room)
 	if err != nil {
 		return err
 	}

@@ -175,11 +175,11 @@ func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, e
 	}
 	creator, err := a.db.User(ctx, ag.CreatedBy)
 	if err != nil || !creator.IsActive {
-		return "", notMissing(err)
+		return "", store.UnlessMissing(err)
 	}
 	if ag.ProjectID != "" && !isAdminRole(creator.Role) {
 		if role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID); err != nil || role == "" {
-			return "", notMissing(err)
+			return "", store.UnlessMissing(err)
 		}
 	}
 	return creator.ID, nil

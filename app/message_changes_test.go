@@ -205,7 +205,7 @@ func TestChangedLinesOnSockets(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url)
-		c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(app.ModeOff) })
+		c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(store.ModeOff) })
 		ctx, room := t.Context(), c.Room.ID
 		v2, staff, plain := r.Join(t, c.Student, room, true, -1), r.Join(t, c.Teacher, room, true, -1), r.Join(t, c.Student, room, false, -1)
 		m := post(t, r, c.Student, room, "secret one")
@@ -252,7 +252,7 @@ func TestAgentsReadWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url)
-		c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(app.ModeOff) })
+		c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(store.ModeOff) })
 		ctx, room := t.Context(), c.Room.ID
 		r.Model.Script(counted)
 		deleted, hidden, edited := post(t, r, c.Student, room, "deleted words"), post(t, r, c.Student, room, "hidden words"), post(t, r, c.Student, room, "wrong words")
@@ -265,7 +265,7 @@ func TestAgentsReadWhatIsLeft(t *testing.T) {
 		if _, err := r.EditMessage(ctx, c.Student, room, edited.ID, "right words"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.UpdateRoom(ctx, c.Teacher, room, app.RoomSettings{AIMode: app.Some(app.ModeBoth)}); err != nil {
+		if _, err := r.UpdateRoom(ctx, c.Teacher, room, app.RoomSettings{AIMode: app.Some(store.ModeBoth)}); err != nil {
 			t.Fatal(err)
 		}
 		post(t, r, c.Student, room, "@teacher what was said?")

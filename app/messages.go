@@ -82,7 +82,7 @@ func (a *App) messageIn(content string) (string, error) {
 var errPostedBefore = errors.New("posted before")
 
 // listens reports whether agents may see what is posted in a room.
-func listens(room *store.Room) bool { return room.IsAIActive && room.AIMode != ModeOff }
+func listens(room *store.Room) bool { return room.IsAIActive && room.AIMode != store.ModeOff }
 
 func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
 	listening := listens(room)

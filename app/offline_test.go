@@ -52,13 +52,13 @@ func TestOfflineSaysNothingOfPrompts(t *testing.T) {
 			_, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, settings)
 			must(t, err)
 		}
-		for _, kind := range []string{app.AgentAnalytics, app.AgentDesign} {
+		for _, kind := range []string{store.AgentAnalytics, store.AgentDesign} {
 			_, err := r.SetSystemAgent(t.Context(), c.Admin, kind, settings)
 			must(t, err)
 		}
 		put(t, r, c, "doc", "Notes of "+prompted, `{"text":"`+prompted+`"}`)
 		for _, flow := range []string{"", "direct", "student_teacher_review", "own"} {
-			for _, mode := range []string{app.ModeBoth, app.ModeTeacherOnly} {
+			for _, mode := range []string{store.ModeBoth, store.ModeTeacherOnly} {
 				for _, line := range []string{"@teacher " + prompted, "@student " + prompted, prompted + "?", "@teacher /tool read_chat {}", "@teacher /tool search_chat {\"query\":\"" + prompted + "\"}",
 					"@teacher /tool " + prompted + " {}", "@teacher /tool list_artifacts {broken " + prompted} {
 					room, err := r.UpdateRoom(t.Context(), c.Teacher, c.Room.ID, app.RoomSettings{AIMode: app.Some(mode)})

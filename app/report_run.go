@@ -36,7 +36,7 @@ var errReportLost = &turnFault{reason: reasonLost, detail: "the server stopped i
 // analyst loads the agent that writes reports, and its keys. The error is a *model.Fault
 // if that agent cannot be used.
 func (a *App) analyst(ctx context.Context) (*store.Agent, []model.Key, error) {
-	ag, err := a.db.SystemAgent(ctx, AgentAnalytics)
+	ag, err := a.db.SystemAgent(ctx, store.AgentAnalytics)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !ag.IsActive {
 		return nil, nil, &model.Fault{Reason: reasonNotAble, Detail: "the analytics agent is missing or switched off"}
 	}

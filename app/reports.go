@@ -12,9 +12,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// AgentAnalytics is the type of the agent that writes reports.
-const AgentAnalytics = "analytics"
-
 // reportCourse is the only type of reports, as the API names it.
 const reportCourse = "course_summary"
 

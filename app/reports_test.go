@@ -19,7 +19,7 @@ import (
 // analyst gives the system an analytics agent on the scripted provider.
 func analyst(t *testing.T, r *apptest.Rig) {
 	t.Helper()
-	if _, err := r.SetSystemAgent(t.Context(), r.User(t, app.RoleAdmin, "Ada"), app.AgentAnalytics, app.AgentSettings{SystemPrompt: app.Some("Analyse well."),
+	if _, err := r.SetSystemAgent(t.Context(), r.User(t, app.RoleAdmin, "Ada"), store.AgentAnalytics, app.AgentSettings{SystemPrompt: app.Some("Analyse well."),
 		ModelProvider: app.Some("openai"), Model: app.Some("gpt-4o"), APIKey: app.Some(secret.Text(apptest.CanaryKey))}); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func spoken(t *testing.T, r *apptest.Rig, names ...string) *apptest.Class {
 	t.Helper()
 	c := silentClass(t, r)
 	for _, n := range names {
-		room, err := r.CreateRoom(t.Context(), c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some(n), AIMode: app.Some(app.ModeOff)})
+		room, err := r.CreateRoom(t.Context(), c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some(n), AIMode: app.Some(store.ModeOff)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestReport(t *testing.T) {
 			c := spoken(t, r)
 			_, err := r.GenerateReport(t.Context(), c.Teacher, c.Course.ID)
 			refused(t, err, app.KindRejected, "", "Analytics Agent not configured (Missing API Key)")
-			if _, err := r.SetSystemAgent(t.Context(), c.Admin, app.AgentAnalytics, app.AgentSettings{ModelProvider: app.Some("openai")}); err != nil {
+			if _, err := r.SetSystemAgent(t.Context(), c.Admin, store.AgentAnalytics, app.AgentSettings{ModelProvider: app.Some("openai")}); err != nil {
 				t.Fatal(err)
 			}
 			_, err = r.GenerateReport(t.Context(), c.Teacher, c.Course.ID)
@@ -107,7 +107,7 @@ func TestReport(t *testing.T) {
 		})
 		t.Run("KeylessProviderNeedsNoKey", func(t *testing.T) {
 			c := spoken(t, r, "Roots")
-			if _, err := r.SetSystemAgent(t.Context(), c.Admin, app.AgentAnalytics, app.AgentSettings{ModelProvider: app.Some("offline")}); err != nil {
+			if _, err := r.SetSystemAgent(t.Context(), c.Admin, store.AgentAnalytics, app.AgentSettings{ModelProvider: app.Some("offline")}); err != nil {
 				t.Fatal(err)
 			}
 			if rp := generate(t, r, c); rp.State != store.ReportDone || !strings.Contains(rp.Content, "## Roots") {

@@ -23,7 +23,7 @@ func prune(t *testing.T, r *apptest.Rig) {
 	}
 }
 
-func quiet(s *app.RoomSettings) { s.AIMode = app.Some(app.ModeOff) }
+func quiet(s *app.RoomSettings) { s.AIMode = app.Some(store.ModeOff) }
 
 func TestRetentionOfEvents(t *testing.T) {
 	t.Parallel()

@@ -93,7 +93,7 @@ func (r *attempt) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 		var w *store.Workflow
 		err := r.app.background.Do(ctx, func() (err error) { w, err = r.app.db.Workflow(ctx, name); return err })
 		if err != nil {
-			return nil, notMissing(err)
+			return nil, store.UnlessMissing(err)
 		}
 		g, err := workflow.Parse([]byte(w.Graph))
 		if err != nil {
@@ -197,7 +197,7 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 		return err
 	}
 	for _, t := range traces {
-		seq, err := quietSeq(ctx, tx, room)
+		seq, err := tx.NextQuietSeq(ctx, room)
 		if err != nil {
 			return err
 		}
@@ -240,7 +240,7 @@ func (r *graphRun) leadsToDraft(id string, node workflow.Node) bool {
 		switch {
 		case next.Type == workflow.Agent:
 			return next.Config.Mode == workflow.ModeDraft
-		case next.Type == workflow.Condition && next.Handler == condApproved && next.Config.Of == node.Config.Output:
+		case next.Type == workflow.Condition && next.Handler == workflow.IsApproved && next.Config.Of == node.Config.Output:
 			done = append(done, workflow.Step{Node: p.Ready[0], Label: workflow.LabelRejected})
 		default:
 			return false

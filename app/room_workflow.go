@@ -19,7 +19,7 @@ func (a *App) RoomWorkflow(ctx context.Context, actor *Actor, roomID string) (*s
 		return w, nil
 	}
 	w, err := a.db.Workflow(ctx, room.Workflow)
-	return w, notMissing(err)
+	return w, store.UnlessMissing(err)
 }
 
 // SetRoomWorkflow sets the workflow for a room's next turns: one of its course, or a
@@ -63,7 +63,7 @@ func (a *App) SetRoomWorkflow(ctx context.Context, actor *Actor, roomID string, 
 
 // orIfMissing returns other if err says that something is missing, and err otherwise.
 func orIfMissing(err error, other error) error {
-	if notMissing(err) == nil {
+	if store.UnlessMissing(err) == nil {
 		return other
 	}
 	return err

@@ -8,13 +8,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The values of a room's ai_mode.
-const (
-	ModeOff         = "off"
-	ModeTeacherOnly = "teacher_only"
-	ModeBoth        = "both"
-)
-
 // RoomSettings are the members of a room that its staff set. A member that is not sent
 // keeps the stored value, or gets the default in a new room.
 type RoomSettings struct {
@@ -34,7 +27,7 @@ func (s RoomSettings) apply(r *store.Room) error {
 		return firstOf(err)
 	}
 	errs := []error{name("name", &r.Name), optionalText("description", r.Description, maxText),
-		oneOf("ai_mode", r.AIMode, ModeOff, ModeTeacherOnly, ModeBoth)}
+		oneOf("ai_mode", r.AIMode, store.ModeOff, store.ModeTeacherOnly, store.ModeBoth)}
 	if !(r.AIFrequency >= 0 && r.AIFrequency <= 1) {
 		errs = append(errs, invalid("ai_frequency", "must be between 0 and 1"))
 	}

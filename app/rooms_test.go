@@ -24,7 +24,7 @@ func TestRooms(t *testing.T) {
 		guest := r.User(t, app.RoleGuest, "Gus")
 		t.Run("Create", func(t *testing.T) {
 			room, err := r.CreateRoom(ctx, c.TA, c.Course.ID, app.RoomSettings{Name: app.Some(" Lab ")})
-			if err != nil || room.Name != "Lab" || room.Description != nil || !room.IsAIActive || room.IsAnalyticsActive || room.AIFrequency != 0.5 || room.AIMode != app.ModeTeacherOnly {
+			if err != nil || room.Name != "Lab" || room.Description != nil || !room.IsAIActive || room.IsAnalyticsActive || room.AIFrequency != 0.5 || room.AIMode != store.ModeTeacherOnly {
 				t.Errorf("got %+v, %v, want the defaults", room, err)
 			}
 			_, err = r.CreateRoom(ctx, c.TA, c.Course.ID, app.RoomSettings{})
@@ -37,9 +37,9 @@ func TestRooms(t *testing.T) {
 			refused(t, err, app.KindNotFound, "", "Course not found")
 		})
 		t.Run("ModeOfTheConfiguration", func(t *testing.T) {
-			r := apptest.NewStopped(t, storeOf(t, url), func(c *config.Config) { c.Rooms.AIMode = app.ModeOff })
+			r := apptest.NewStopped(t, storeOf(t, url), func(c *config.Config) { c.Rooms.AIMode = store.ModeOff })
 			c := r.Class(t)
-			for want, mode := range map[string]app.Opt[string]{app.ModeOff: {}, app.ModeBoth: app.Some(app.ModeBoth)} {
+			for want, mode := range map[string]app.Opt[string]{store.ModeOff: {}, store.ModeBoth: app.Some(store.ModeBoth)} {
 				room, err := r.CreateRoom(ctx, c.TA, c.Course.ID, app.RoomSettings{Name: app.Some("Lab"), AIMode: mode})
 				if err != nil || room.AIMode != want {
 					t.Errorf("got %+v, %v, want %s", room, err, want)
@@ -50,7 +50,7 @@ func TestRooms(t *testing.T) {
 			text := "what it is for"
 			update := func(s app.RoomSettings) (*store.Room, error) { return r.UpdateRoom(ctx, c.TA, c.Room.ID, s) }
 			room, err := update(app.RoomSettings{Description: app.Some(text), AIFrequency: app.Some(0.25), IsAnalyticsActive: app.Some(true)})
-			if err != nil || *room.Description != text || room.AIFrequency != 0.25 || !room.IsAnalyticsActive || room.Name != "Cells" || room.AIMode != app.ModeBoth {
+			if err != nil || *room.Description != text || room.AIFrequency != 0.25 || !room.IsAnalyticsActive || room.Name != "Cells" || room.AIMode != store.ModeBoth {
 				t.Errorf("got %+v, %v, want the unsent members as they were", room, err)
 			}
 			room, err = update(app.RoomSettings{})
@@ -74,7 +74,7 @@ func TestRooms(t *testing.T) {
 				}
 			}
 			stored, err := r.Room(ctx, c.Student, c.Room.ID)
-			if err != nil || stored.Name != "Cells" || stored.AIFrequency != 0.25 || stored.AIMode != app.ModeBoth {
+			if err != nil || stored.Name != "Cells" || stored.AIFrequency != 0.25 || stored.AIMode != store.ModeBoth {
 				t.Errorf("after the refusals: got %+v, %v", stored, err)
 			}
 			_, err = r.UpdateRoom(ctx, c.Student, c.Room.ID, app.RoomSettings{})
@@ -84,7 +84,7 @@ func TestRooms(t *testing.T) {
 		})
 		t.Run("TwoAtOnceBothStand", func(t *testing.T) {
 			var both sync.WaitGroup
-			for _, s := range []app.RoomSettings{{Name: app.Some("Renamed")}, {AIFrequency: app.Some(0.75)}, {AIMode: app.Some(app.ModeOff)}} {
+			for _, s := range []app.RoomSettings{{Name: app.Some("Renamed")}, {AIFrequency: app.Some(0.75)}, {AIMode: app.Some(store.ModeOff)}} {
 				both.Go(func() {
 					if _, err := r.UpdateRoom(ctx, c.Teacher, c.Room.ID, s); err != nil {
 						t.Error(err)
@@ -92,7 +92,7 @@ func TestRooms(t *testing.T) {
 				})
 			}
 			both.Wait()
-			if got, err := r.Room(ctx, c.Teacher, c.Room.ID); err != nil || got.Name != "Renamed" || got.AIFrequency != 0.75 || got.AIMode != app.ModeOff {
+			if got, err := r.Room(ctx, c.Teacher, c.Room.ID); err != nil || got.Name != "Renamed" || got.AIFrequency != 0.75 || got.AIMode != store.ModeOff {
 				t.Errorf("got %+v, %v, want all changes", got, err)
 			}
 		})

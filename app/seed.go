@@ -191,7 +191,7 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 	}
 	now, teacher := a.instant(), users[RoleTeacher].ID
 	course := &store.Course{ID: store.NewID(), Title: "Demo course", OwnerID: teacher, CreatedAt: now, Version: 1}
-	room := &store.Room{ID: store.NewID(), CourseID: course.ID, Name: "Welcome", IsAIActive: true, AIFrequency: 1, AIMode: ModeBoth,
+	room := &store.Room{ID: store.NewID(), CourseID: course.ID, Name: "Welcome", IsAIActive: true, AIFrequency: 1, AIMode: store.ModeBoth,
 		CreatedAt: now, Version: 1}
 	org := &store.Organization{ID: store.NewID(), Name: "Demo school", OwnerID: teacher, CreatedAt: now, Version: 1}
 	project := &store.Project{ID: store.NewID(), OrganizationID: org.ID, Name: "Demo agents", CreatedAt: now, Version: 1}
@@ -236,10 +236,10 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 // demoAnalyst writes reports without a model, so that the demo has one to show.
 func (a *App) demoAnalyst(ctx context.Context) (*store.Agent, error) {
 	ag := a.newAgent("", "")
-	if err := a.startAs(ctx, &ag, AgentAnalytics); err != nil {
+	if err := a.startAs(ctx, &ag, store.AgentAnalytics); err != nil {
 		return nil, err
 	}
-	ag.Type, ag.Name, ag.ModelProvider, ag.Model, ag.IsActive = AgentAnalytics, "Analytics", providerOffline, nil, true
+	ag.Type, ag.Name, ag.ModelProvider, ag.Model, ag.IsActive = store.AgentAnalytics, "Analytics", providerOffline, nil, true
 	return &ag, nil
 }
 

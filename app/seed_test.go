@@ -51,12 +51,12 @@ func TestSeedDemo(t *testing.T) {
 		t.Run("AnAdminsAnalystStays", func(t *testing.T) {
 			r := apptest.NewStopped(t, storeOf(t, url), ownFolder(t))
 			ctx := t.Context()
-			_, err := r.SetSystemAgent(ctx, r.User(t, app.RoleAdmin, "Ada"), app.AgentAnalytics,
+			_, err := r.SetSystemAgent(ctx, r.User(t, app.RoleAdmin, "Ada"), store.AgentAnalytics,
 				app.AgentSettings{SystemPrompt: app.Some("Mine"), IsActive: app.Some(false)})
 			must(t, err)
 			_, err = r.SeedDemo(ctx)
 			must(t, err)
-			if ag, err := r.DB.SystemAgent(ctx, app.AgentAnalytics); err != nil || ag.SystemPrompt != "Mine" || ag.IsActive {
+			if ag, err := r.DB.SystemAgent(ctx, store.AgentAnalytics); err != nil || ag.SystemPrompt != "Mine" || ag.IsActive {
 				t.Errorf("got %+v, %v, want what the admin made", ag, err)
 			}
 		})

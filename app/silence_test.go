@@ -39,7 +39,7 @@ func TestSilenceIsTold(t *testing.T) {
 		for name, hinder := range map[string]func(*testing.T, *apptest.Class){
 			"off":          agent(app.AgentSettings{IsActive: app.Some(false)}),
 			"not the time": agent(app.AgentSettings{ScheduleConfig: raw(`{"mode":"whitelist","rules":[]}`)}),
-			"mode":         room(app.RoomSettings{AIMode: app.Some(app.ModeTeacherOnly)}),
+			"mode":         room(app.RoomSettings{AIMode: app.Some(store.ModeTeacherOnly)}),
 			"AI is":        room(app.RoomSettings{IsAIActive: app.Some(false)}),
 			"in this room": func(t *testing.T, c *apptest.Class) {
 				_, err := r.SetRoomAgent(t.Context(), c.Teacher, c.Room.ID, c.StudentAgent.ID, app.RoomAgentSettings{IsActive: app.Some(false)})
@@ -171,7 +171,7 @@ func TestReadyMadeAgentsGiveWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, want := range []string{"Mine", "Mine"} {
-			made, err := r.CreateAgent(t.Context(), c.Teacher, p.ID, app.AgentSettings{Type: app.Some(app.AgentTeacher), Name: app.Some([]string{"Mine", "Next"}[i])})
+			made, err := r.CreateAgent(t.Context(), c.Teacher, p.ID, app.AgentSettings{Type: app.Some(store.AgentTeacher), Name: app.Some([]string{"Mine", "Next"}[i])})
 			if err != nil || made.IsActive != (i == 0) {
 				t.Fatalf("got %+v, %v", made, err)
 			}
@@ -179,7 +179,7 @@ func TestReadyMadeAgentsGiveWay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := fmt.Sprint(activeOf(agents, app.AgentTeacher), activeOf(agents, app.AgentStudent)); got != "["+want+"] [Student]" {
+			if got := fmt.Sprint(activeOf(agents, store.AgentTeacher), activeOf(agents, store.AgentStudent)); got != "["+want+"] [Student]" {
 				t.Errorf("active: got %s", got)
 			}
 		}
@@ -200,7 +200,7 @@ func TestReadyMadeGiveWayToChanges(t *testing.T) {
 		}
 		for name, change := range map[string]func(t *testing.T, project string) *store.Agent{
 			"a clone is switched on": func(t *testing.T, project string) *store.Agent {
-				tpl, err := r.CreateTemplate(t.Context(), c.Teacher, app.AgentSettings{Type: app.Some(app.AgentTeacher), Name: app.Some("Mine")})
+				tpl, err := r.CreateTemplate(t.Context(), c.Teacher, app.AgentSettings{Type: app.Some(store.AgentTeacher), Name: app.Some("Mine")})
 				must(t, err)
 				clone, err := r.CloneTemplate(t.Context(), c.Teacher, tpl.ID, project)
 				if must(t, err); clone.IsActive {
@@ -211,19 +211,19 @@ func TestReadyMadeGiveWayToChanges(t *testing.T) {
 				return ag
 			},
 			"one is switched on": func(t *testing.T, project string) *store.Agent {
-				ag := made(t, project, app.AgentSettings{Type: app.Some(app.AgentTeacher), Name: app.Some("Mine"), IsActive: app.Some(false)})
+				ag := made(t, project, app.AgentSettings{Type: app.Some(store.AgentTeacher), Name: app.Some("Mine"), IsActive: app.Some(false)})
 				ag, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{IsActive: app.Some(true)})
 				must(t, err)
 				return ag
 			},
 			"one gets the type": func(t *testing.T, project string) *store.Agent {
 				ag := made(t, project, app.AgentSettings{Type: app.Some("analytics"), Name: app.Some("Mine"), IsActive: app.Some(true)})
-				ag, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{Type: app.Some(app.AgentTeacher)})
+				ag, err := r.UpdateAgent(t.Context(), c.Teacher, ag.ID, app.AgentSettings{Type: app.Some(store.AgentTeacher)})
 				must(t, err)
 				return ag
 			},
 			"the ready-made one is made one's own": func(t *testing.T, project string) *store.Agent {
-				ag, err := r.SetProjectAgent(t.Context(), c.Teacher, project, app.AgentTeacher, app.AgentSettings{Name: app.Some("Mine")})
+				ag, err := r.SetProjectAgent(t.Context(), c.Teacher, project, store.AgentTeacher, app.AgentSettings{Name: app.Some("Mine")})
 				must(t, err)
 				return ag
 			},
@@ -238,7 +238,7 @@ func TestReadyMadeGiveWayToChanges(t *testing.T) {
 				}
 				agents, err := storetest.All(r.Agents(t.Context(), c.Teacher, p.ID, store.Page{}))
 				must(t, err)
-				if got := fmt.Sprint(activeOf(agents, app.AgentTeacher), activeOf(agents, app.AgentStudent)); got != "[Mine] [Student]" {
+				if got := fmt.Sprint(activeOf(agents, store.AgentTeacher), activeOf(agents, store.AgentStudent)); got != "[Mine] [Student]" {
 					t.Errorf("active: got %s", got)
 				}
 			})

@@ -7,9 +7,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// AgentDesign is the type of the agent that writes other agents' instructions.
-const AgentDesign = "design"
-
 // designPlaceholder is what the client sends as instructions when somebody saves only
 // the design agent's key. Storing it would overwrite the instructions that an admin has
 // written.
@@ -33,7 +30,7 @@ func (a *App) SetSystemAgent(ctx context.Context, actor *Actor, agentType string
 		return nil, err
 	}
 	s.Type = Some(agentType)
-	if agentType == AgentDesign && s.SystemPrompt.Value == designPlaceholder {
+	if agentType == store.AgentDesign && s.SystemPrompt.Value == designPlaceholder {
 		s.SystemPrompt = Opt[string]{}
 	}
 	fresh := a.newAgent("", actor.User.ID)

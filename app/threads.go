@@ -256,11 +256,11 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked
 			return err
 		}
 		if in.ClientID != "" {
-			if asked, err = tx.ThreadMessageByClientID(ctx, id, in.ClientID); notMissing(err) != nil {
+			if asked, err = tx.ThreadMessageByClientID(ctx, id, in.ClientID); store.UnlessMissing(err) != nil {
 				return err
 			}
 			if err == nil {
-				if answered, err = tx.ThreadAnswer(ctx, asked.ID); err == nil || notMissing(err) != nil {
+				if answered, err = tx.ThreadAnswer(ctx, asked.ID); err == nil || store.UnlessMissing(err) != nil {
 					return err
 				}
 				answered = nil
@@ -319,7 +319,7 @@ func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said mo
 		}
 		now := a.instant()
 		// If this claim had expired, another process may have answered first.
-		if answer, err = tx.ThreadAnswer(ctx, asked.ID); notMissing(err) != nil {
+		if answer, err = tx.ThreadAnswer(ctx, asked.ID); store.UnlessMissing(err) != nil {
 			return err
 		} else if err != nil && said.Text != "" {
 			th.LastSeq++

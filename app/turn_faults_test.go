@@ -196,7 +196,7 @@ func TestSwitchedOffInTheMiddle(t *testing.T) {
 			return err
 		},
 		"Mode": func(t *testing.T, r *apptest.Rig, c *apptest.Class) error {
-			_, err := r.UpdateRoom(t.Context(), c.Teacher, c.Room.ID, app.RoomSettings{AIMode: app.Some(app.ModeOff)})
+			_, err := r.UpdateRoom(t.Context(), c.Teacher, c.Room.ID, app.RoomSettings{AIMode: app.Some(store.ModeOff)})
 			return err
 		},
 	} {

@@ -27,8 +27,8 @@ func room(lines ...line) (messages []store.Message) {
 
 func TestReadUpTo(t *testing.T) {
 	t.Parallel()
-	agents := []store.Agent{{ID: "teacher", Type: AgentTeacher, Name: "Ada", Category: categoryInstructor, IsActive: true},
-		{ID: "student", Type: AgentStudent, Name: "小明", Category: categoryParticipant, IsActive: true}}
+	agents := []store.Agent{{ID: "teacher", Type: store.AgentTeacher, Name: "Ada", Category: categoryInstructor, IsActive: true},
+		{ID: "student", Type: store.AgentStudent, Name: "小明", Category: categoryParticipant, IsActive: true}}
 	for name, c := range map[string]struct {
 		trigger int64
 		lines   []line
@@ -58,10 +58,10 @@ func TestTranscript(t *testing.T) {
 	full := "Sue"
 	lines := []store.Message{
 		{Content: "a", Sender: &store.User{FullName: &full, Role: RoleStudent}},
-		{Content: "b", AgentID: "teacher", AgentType: AgentTeacher, AgentName: "Ada"},
-		{Content: "c", AgentID: "student", AgentType: AgentStudent, AgentName: "Ben"},
+		{Content: "b", AgentID: "teacher", AgentType: store.AgentTeacher, AgentName: "Ada"},
+		{Content: "c", AgentID: "student", AgentType: store.AgentStudent, AgentName: "Ben"},
 		{Content: "d"},
-		{Content: "e", AgentType: AgentTeacher, AgentName: "Gone"},
+		{Content: "e", AgentType: store.AgentTeacher, AgentName: "Gone"},
 	}
 	var got []string
 	for _, m := range transcript(&store.Agent{ID: "teacher"}, lines) {

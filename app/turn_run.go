@@ -119,7 +119,7 @@ func (a *App) resumeRoom(ctx context.Context, roomID string) error {
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrStale) {
 		return nil
 	}
-	return notMissing(err)
+	return store.UnlessMissing(err)
 }
 
 // claim leases the turn. It returns nil when there is nothing to do any more.

@@ -125,7 +125,7 @@ func (a *App) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read,
 		return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: waiting.ID, Attempt: waiting.Attempt})
 	}
 	if !errors.Is(err, store.ErrNotFound) || !due {
-		return notMissing(err)
+		return store.UnlessMissing(err)
 	}
 	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
 }
@@ -149,14 +149,6 @@ func speakerIDs(d *turntaking.Decision) (ids []string) {
 		ids = append(ids, c.AgentID)
 	}
 	return ids
-}
-
-// notMissing returns err, or nil when err says that a row does not exist.
-func notMissing(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // sweepLoop sweeps expired leases until ctx ends.

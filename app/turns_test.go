@@ -113,7 +113,7 @@ func TestAgentAnswers(t *testing.T) {
 		want(t, "lines", contents(t, r, c.Room.ID), []string{"What is a cell?", "A cell is the smallest unit of life."})
 
 		answer := r.Lines(t, c.Room.ID, 2)[1]
-		if answer.AgentID != c.TeacherAgent.ID || answer.AgentType != app.AgentTeacher || answer.AgentName != "Teacher" || answer.SenderID != "" {
+		if answer.AgentID != c.TeacherAgent.ID || answer.AgentType != store.AgentTeacher || answer.AgentName != "Teacher" || answer.SenderID != "" {
 			t.Errorf("speaker: got %+v, want the teacher agent", answer)
 		}
 		req := r.Model.Requests()[0]
@@ -250,7 +250,7 @@ func TestMentions(t *testing.T) {
 		})
 		t.Run("NotWhenSwitchedOff", func(t *testing.T) {
 			r, c := start(t)
-			for _, s := range []app.RoomSettings{{IsAIActive: app.Some(false)}, {IsAIActive: app.Some(true), AIMode: app.Some(app.ModeOff)}} {
+			for _, s := range []app.RoomSettings{{IsAIActive: app.Some(false)}, {IsAIActive: app.Some(true), AIMode: app.Some(store.ModeOff)}} {
 				if _, err := r.UpdateRoom(t.Context(), c.Teacher, c.Room.ID, s); err != nil {
 					t.Fatal(err)
 				}
@@ -258,7 +258,7 @@ func TestMentions(t *testing.T) {
 				r.Idle(t, c.Room.ID)
 			}
 			// What was said before is not answered when the agents come back.
-			if _, err := r.UpdateRoom(t.Context(), c.Teacher, c.Room.ID, app.RoomSettings{AIMode: app.Some(app.ModeBoth)}); err != nil {
+			if _, err := r.UpdateRoom(t.Context(), c.Teacher, c.Room.ID, app.RoomSettings{AIMode: app.Some(store.ModeBoth)}); err != nil {
 				t.Fatal(err)
 			}
 			post(t, r, c.Student, c.Room.ID, "hello")

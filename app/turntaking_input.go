@@ -34,14 +34,14 @@ func effectiveIn(ra *store.RoomAgent, now time.Time, zone *time.Location) *turnt
 }
 
 func agentOf(ag *store.Agent) turntaking.Agent {
-	return turntaking.Agent{ID: ag.ID, Name: ag.Name, Type: ag.Type, Part: partOf(ag), Teacher: ag.Type == AgentTeacher,
+	return turntaking.Agent{ID: ag.ID, Name: ag.Name, Type: ag.Type, Part: partOf(ag), Teacher: ag.Type == store.AgentTeacher,
 		On: ag.IsActive, External: ag.IsExternal}
 }
 
 // partOf is the part of an agent in a room: its category. A student agent is a
 // participant, whatever category is stored.
 func partOf(ag *store.Agent) string {
-	if ag.Type == AgentStudent {
+	if ag.Type == store.AgentStudent {
 		return turntaking.Participant
 	}
 	return ag.Category
@@ -57,7 +57,7 @@ func namesOf(agents []store.Agent) turntaking.Names {
 }
 
 func roomOf(r *store.Room) *turntaking.Room {
-	return &turntaking.Room{On: r.IsAIActive && r.AIMode != ModeOff, Participants: r.AIMode == ModeBoth, Frequency: r.AIFrequency,
+	return &turntaking.Room{On: r.IsAIActive && r.AIMode != store.ModeOff, Participants: r.AIMode == store.ModeBoth, Frequency: r.AIFrequency,
 		EventSeq: r.EventSeq, DecidedSeq: r.DecidedSeq, StreakFrom: r.StreakFrom, PersonSeq: r.PersonSeq, PersonAt: r.PersonAt}
 }
 

@@ -22,7 +22,7 @@ func TestDeleteUser(t *testing.T) {
 		ctx := t.Context()
 		admin, super := r.User(t, app.RoleAdmin, "Ada"), r.User(t, app.RoleSuperAdmin, "Root")
 		t.Run("LinesStay", func(t *testing.T) {
-			c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(app.ModeOff) })
+			c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(store.ModeOff) })
 			gone := c.Student.User
 			for _, line := range []string{`I am "quoted" \ <b>`, "second"} {
 				if _, err := r.PostMessage(ctx, c.Student, c.Room.ID, line, store.NewID()); err != nil {
@@ -162,7 +162,7 @@ func TestDeleteUser(t *testing.T) {
 		})
 		// A line is either refused or disowned, however the two meet.
 		t.Run("WhilePosting", func(t *testing.T) {
-			c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(app.ModeOff) })
+			c := r.Class(t, func(s *app.RoomSettings) { s.AIMode = app.Some(store.ModeOff) })
 			var posted atomic.Int32
 			var all sync.WaitGroup
 			for range 6 {

@@ -133,7 +133,7 @@ func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft 
 // denial. It returns nil when the graph leads to a person, who decides instead.
 func (r *graphRun) unread(id string, node workflow.Node) error {
 	problem := r.output(node.Config.Of).Problem
-	if node.Handler != condApproved || problem == "" {
+	if node.Handler != workflow.IsApproved || problem == "" {
 		return nil
 	}
 	for _, e := range r.graph.Edges {
@@ -220,41 +220,28 @@ func (r *graphRun) task(node workflow.Node) []llm.Message {
 	return asked
 }
 
-// The conditions, and the labels that they give.
-const (
-	condApproved = workflow.IsApproved
-	condScore    = "score_at_least"
-	condContains = "contains"
-	condEmpty    = "is_empty"
-	labelYes     = "yes"
-	labelNo      = "no"
-)
-
 // choose evaluates a condition and returns its label.
 func (r *graphRun) choose(node workflow.Node) string {
 	out := r.output(node.Config.Of)
 	is := false
 	switch node.Handler {
-	case condApproved:
+	case workflow.IsApproved:
 		if out.Verdict != nil && out.Verdict.Approved {
 			return workflow.LabelApproved
 		}
 		return workflow.LabelRejected
-	case condScore:
+	case workflow.ScoreAtLeast:
 		is = out.Verdict != nil && out.Verdict.Score != nil && node.Config.Min != nil && *out.Verdict.Score >= *node.Config.Min
-	case condContains:
+	case workflow.Contains:
 		is = node.Config.Text != "" && strings.Contains(strings.ToLower(out.Text), strings.ToLower(node.Config.Text))
-	case condEmpty:
+	case workflow.IsEmpty:
 		is = strings.TrimSpace(out.Text) == ""
 	}
 	if is {
-		return labelYes
+		return workflow.LabelYes
 	}
-	return labelNo
+	return workflow.LabelNo
 }
-
-// The actions besides workflow.Broadcast.
-const actionNote = "note" // stores a text among the A2A messages, for staff
 
 // actionNode posts an output in the name of its author, or stores a note.
 func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {

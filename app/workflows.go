@@ -36,12 +36,12 @@ func (a *App) workflowHandlers() workflow.Handlers {
 			return slices.Contains([]string{workflow.WhoSpeaker, categoryInstructor, categoryParticipant, categoryUtility}, handler)
 		},
 		Conditions: map[string][]string{
-			condApproved: {workflow.LabelApproved, workflow.LabelRejected},
-			condScore:    {labelYes, labelNo},
-			condContains: {labelYes, labelNo},
-			condEmpty:    {labelYes, labelNo},
+			workflow.IsApproved:   {workflow.LabelApproved, workflow.LabelRejected},
+			workflow.ScoreAtLeast: {workflow.LabelYes, workflow.LabelNo},
+			workflow.Contains:     {workflow.LabelYes, workflow.LabelNo},
+			workflow.IsEmpty:      {workflow.LabelYes, workflow.LabelNo},
 		},
-		Actions: []string{workflow.Broadcast, actionNote},
+		Actions: []string{workflow.Broadcast, workflow.Note},
 		Tools:   tools,
 	}
 }

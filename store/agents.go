@@ -7,6 +7,15 @@ import (
 	"github.com/uptrace/bun"
 )
 
+// The types of agents that the program itself makes. Agents of other types behave as
+// their category says.
+const (
+	AgentTeacher   = "teacher"
+	AgentStudent   = "student"
+	AgentDesign    = "design"    // writes other agents' instructions
+	AgentAnalytics = "analytics" // writes reports
+)
+
 // Agent is the configuration of one AI agent. It belongs to a project, or to
 // nobody (a system agent), or to its creator (a template).
 type Agent struct {

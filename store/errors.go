@@ -70,3 +70,11 @@ func translate(err error) error {
 	}
 	return err
 }
+
+// UnlessMissing returns err, or nil when err says that a row does not exist.
+func UnlessMissing(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -41,6 +41,16 @@ func (t *Tx) NextSeqUnheard(ctx context.Context, roomID string) (int64, error) {
 	return nextSeq(ctx, q, roomID)
 }
 
+// NextQuietSeq takes the next seq of a locked room for an event that agents do not
+// answer. If the room has no undecided messages, it still has none afterwards; otherwise
+// they stay undecided.
+func (t *Tx) NextQuietSeq(ctx context.Context, room *Room) (int64, error) {
+	if room.DecidedSeq >= room.EventSeq {
+		return t.NextSeqUnheard(ctx, room.ID)
+	}
+	return t.NextSeq(ctx, room.ID, time.Time{})
+}
+
 // nextSeqOfPerson is NextSeq for a person's message that the room's agents may hear.
 func (t *Tx) nextSeqOfPerson(ctx context.Context, roomID string, lookAt, saidAt time.Time) (int64, error) {
 	q := t.db.NewUpdate().Model((*Room)(nil)).Set("person_seq = event_seq + 1").Set("person_at = ?", saidAt)

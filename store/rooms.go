@@ -8,6 +8,13 @@ import (
 	"github.com/uptrace/bun"
 )
 
+// The values of a room's AIMode.
+const (
+	ModeOff         = "off"
+	ModeTeacherOnly = "teacher_only" // agents that are participants do not speak
+	ModeBoth        = "both"
+)
+
 // Room is where people and agents talk. EventSeq is the seq of its newest event.
 // DecidedSeq is the newest seq about which its agents have decided. DecideAt is when a
 // sweep should have them decide, zero when nothing is due.

@@ -133,7 +133,7 @@ func (s *site) seed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ag := range agents {
-		if ag.Type == app.AgentTeacher {
+		if ag.Type == store.AgentTeacher {
 			s.agent = ag.ID
 		}
 	}
@@ -169,9 +169,9 @@ func (s *site) room(t *testing.T, script llmtest.Script) string {
 	s.mu.Lock()
 	s.scripts[strconv.Quote(name)] = script
 	s.mu.Unlock()
-	mode := app.ModeTeacherOnly
+	mode := store.ModeTeacherOnly
 	if script == nil {
-		mode = app.ModeOff
+		mode = store.ModeOff
 	}
 	r, err := s.App.CreateRoom(t.Context(), s.teacher, s.course, app.RoomSettings{Name: app.Some(name),
 		AIFrequency: app.Some(1.0), AIMode: app.Some(mode)})

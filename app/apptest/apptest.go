@@ -221,7 +221,7 @@ func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
 	must()
 	_, err = r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: c.TA.User.ID}, "ta")
 	must()
-	settings := app.RoomSettings{Name: app.Some("Cells"), AIFrequency: app.Some(1.0), AIMode: app.Some(app.ModeBoth)}
+	settings := app.RoomSettings{Name: app.Some("Cells"), AIFrequency: app.Some(1.0), AIMode: app.Some(store.ModeBoth)}
 	for _, f := range tune {
 		f(&settings)
 	}
@@ -243,7 +243,7 @@ func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
 		if _, err := r.AttachAgent(ctx, c.Teacher, c.Room.ID, ag.ID); err != nil {
 			t.Fatal(err)
 		}
-		if ag.Type == app.AgentTeacher {
+		if ag.Type == store.AgentTeacher {
 			c.TeacherAgent = ag
 		} else {
 			c.StudentAgent = ag

@@ -13,12 +13,16 @@ const (
 	NodeEvaluate = "evaluate"
 )
 
-// The handlers of the shipped graphs.
+// The handlers of nodes: who speaks, what is judged, what is done.
 const (
 	WhoSpeaker    = "speaker" // the agent that was chosen to speak
 	WhoInstructor = "instructor"
 	IsApproved    = "is_approved"
 	Broadcast     = "broadcast" // says an output in the room, in the name of its author
+	Note          = "note"      // an action: stores a text among the A2A messages, for staff
+	ScoreAtLeast  = "score_at_least"
+	Contains      = "contains"
+	IsEmpty       = "is_empty"
 )
 
 // The outputs of the shipped graphs.

@@ -40,10 +40,12 @@ const (
 	End       Type = "end"       // the run is over; Config.Status says how
 )
 
-// The labels of tool and human nodes.
+// The labels of condition, tool and human nodes.
 const (
 	LabelOK       = "ok"
 	LabelError    = "error"
+	LabelYes      = "yes"
+	LabelNo       = "no"
 	LabelApproved = "approved"
 	LabelRejected = "rejected"
 	LabelExpired  = "expired"

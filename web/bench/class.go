@@ -139,9 +139,9 @@ func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) erro
 			return err
 		}
 	}
-	mode := app.ModeOff
+	mode := store.ModeOff
 	if agent {
-		mode = app.ModeTeacherOnly
+		mode = store.ModeTeacherOnly
 	}
 	if err := tx.CreateRoom(ctx, &store.Room{ID: c.room, CourseID: c.course, Name: "Waves", IsAIActive: agent, AIMode: mode, AIFrequency: 1,
 		CreatedAt: now, Version: 1}); err != nil || !agent {
@@ -161,7 +161,7 @@ func (c *class) addAgents(ctx context.Context, tx *store.Tx, trigger store.JSON,
 		return nil, err
 	}
 	for _, name := range names {
-		ag := store.Agent{ID: store.NewID(), ProjectID: project.ID, Type: app.AgentTeacher, Name: name, Category: "instructor", ModelProvider: benchProvider,
+		ag := store.Agent{ID: store.NewID(), ProjectID: project.ID, Type: store.AgentTeacher, Name: name, Category: "instructor", ModelProvider: benchProvider,
 			SystemPrompt: "You teach physics.", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]", ContextWindow: 10, IsActive: true,
 			TriggerConfig: trigger, CreatedBy: owner, CreatedAt: now, UpdatedAt: now, Version: 1}
 		if err := tx.CreateAgents(ctx, []store.Agent{ag}); err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -58,7 +57,7 @@ func (s *lesson) furnish(ctx context.Context, tx *store.Tx) error {
 	var errs []error
 	for i := range lessonRooms - 1 {
 		errs = append(errs, tx.CreateRoom(ctx, &store.Room{ID: store.NewID(), CourseID: s.course, Name: fmt.Sprintf("Group %d", i+1),
-			AIMode: app.ModeOff, CreatedAt: now, Version: 1}))
+			AIMode: store.ModeOff, CreatedAt: now, Version: 1}))
 	}
 	for i := range lessonAnnouncements {
 		errs = append(errs, tx.CreateAnnouncement(ctx, &store.Announcement{ID: store.NewID(), CourseID: s.course, AuthorID: teacher,
@@ -73,7 +72,7 @@ func (s *lesson) furnish(ctx context.Context, tx *store.Tx) error {
 	}
 	// The agent is in the room, but the room's AI is off: nobody should answer what the
 	// bench posts.
-	ag := store.Agent{ID: store.NewID(), Type: app.AgentTeacher, Name: "Galileo", Category: "instructor", ModelProvider: benchProvider,
+	ag := store.Agent{ID: store.NewID(), Type: store.AgentTeacher, Name: "Galileo", Category: "instructor", ModelProvider: benchProvider,
 		SystemPrompt: "You teach physics.", Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]", ContextWindow: 10, IsActive: true,
 		CreatedBy: teacher, CreatedAt: now, UpdatedAt: now, Version: 1}
 	errs = append(errs, tx.CreateAgents(ctx, []store.Agent{ag}))
