@@ -44,7 +44,7 @@ size: build ## Check that the binary is no heavier than it may be
 # fifty times, so these packages run on SQLite without it and on Postgres with
 # it. The others compute, or start the program as processes of its own. In each
 # list, what takes longest comes first.
-RACE  := ./web ./app ./store ./jobs ./app/llm ./app/realtime ./app/telemetry ./app/limit
+RACE  := ./web ./app ./app/turn ./store ./jobs ./app/llm ./app/realtime ./app/telemetry ./app/limit
 FIRST := ./web/chaos ./migrations
 # The limit is for a package that hangs; no busy machine makes one reach it.
 TESTFLAGS = -shuffle=on -timeout 45m $(ARGS)

@@ -216,26 +216,11 @@ func (a *App) knownType(ctx context.Context, field, typeName string) error {
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	names, err := a.agentTypeNames(ctx)
+	names, err := a.db.AgentTypeNames(ctx)
 	if err != nil {
 		return err
 	}
 	return invalid(field, "must be one of %s; an admin can add a type", strings.Join(names, ", "))
-}
-
-// agentTypeNames returns the names of all agent types.
-func (a *App) agentTypeNames(ctx context.Context) (names []string, err error) {
-	types, err := a.db.AgentTypes(ctx, "", true, store.Page{Limit: store.MaxLimit})
-	if err != nil {
-		return nil, err
-	}
-	for t, err := range types.Rows(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, t.TypeName)
-	}
-	return names, nil
 }
 
 // startAs gives a new agent the defaults of its type. It changes nothing if the type

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -292,7 +293,7 @@ func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 	})
 	for _, t := range waiting {
 		if err == nil && t.AskedBy != "" {
-			a.sendSilence(t.RoomID, silence{UserID: t.AskedBy, AgentID: id, Name: ag.Name, Reason: reasonText(turntaking.RuleGone, "")})
+			a.tellSilence(t.RoomID, turn.Silence{UserID: t.AskedBy, AgentID: id, Name: ag.Name, Reason: turntaking.Reason(turntaking.RuleGone, "")})
 		}
 	}
 	return fromStore(err, "Agent config")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -18,8 +19,8 @@ func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
 	student.Type, student.Name, student.Category = store.AgentStudent, "Student", categoryParticipant
 	student.SystemPrompt = "You are a curious student of this class. Add one short, honest thought or question."
-	teacher.Capabilities = store.ToJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead, CapArtifactWrite, CapMembersRead})
-	student.Capabilities = store.ToJSON([]string{CapChatRead, CapChatWrite, CapArtifactRead})
+	teacher.Capabilities = store.ToJSON([]string{turn.CapChatRead, turn.CapChatWrite, turn.CapArtifactRead, turn.CapArtifactWrite, turn.CapMembersRead})
+	student.Capabilities = store.ToJSON([]string{turn.CapChatRead, turn.CapChatWrite, turn.CapArtifactRead})
 	for _, ag := range []*store.Agent{&teacher, &student} {
 		ag.ModelProvider, ag.IsActive = providerOffline, true
 	}

@@ -5,9 +5,9 @@
 //
 // The same noun names the file in every layer. Posting a message is PostMessage in
 // messages.go here; its URL and body are in web/messages.go, its statements in
-// store/messages.go, its table in migrations. access.go says who may do what, turns.go
-// how an agent comes to speak, package app/event what the members of a room see, and
-// package app/config which settings exist.
+// store/messages.go, its table in migrations. access.go says who may do what. Package
+// app/turn is the engine in which agents take turns, app/model the door to their models,
+// app/event what the members of a room see, app/config which settings exist.
 //
 // # Invariants
 //
@@ -34,6 +34,7 @@ import (
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/telemetry"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -67,7 +68,7 @@ type App struct {
 	model     *model.Caller
 	external  *a2a.Client
 	telemetry *telemetry.Telemetry
-	tools     []*tool
+	engine    *turn.Engine
 	queue     *jobs.Queue
 	hub       *realtime.Hub
 	listen    *realtime.Listener
@@ -87,8 +88,6 @@ type App struct {
 	requests   personLimit
 	addresses  personLimit
 	open       limit.Slots // sockets and event streams of each person
-	stops      turnStops
-	typists    typists
 	silences   silences
 	streams    streams
 	recheckNow chan struct{} // tells recheckLoop not to wait, see rightsChanged
@@ -124,15 +123,19 @@ func New(d Deps) (*App, error) {
 		background: limit.NewGate(max(d.Config.Database.Pool/2, 1)),
 		external:   a2a.NewClient(d.Config.External.AllowPrivate),
 	}
-	if a.tools, err = compileTools(); err != nil {
-		return nil, err
-	}
 	a.newLimiters(d.Config.Limits)
 	if a.telemetry, err = a.newTelemetry(); err != nil {
 		return nil, err
 	}
 	a.model = model.New(model.Deps{Turns: d.Config.Turns, DB: d.DB, Log: a.log, Now: d.Now, Keyring: keys, Models: models,
 		Telemetry: a.telemetry, Background: a.background, Lender: a.lendingCreator})
+	a.hub = a.newHub()
+	a.engine, err = turn.New(turn.Deps{Config: d.Config, DB: d.DB, Log: a.log, Now: d.Now, Rand: d.Rand, Hub: a.hub, Model: a.model,
+		Telemetry: a.telemetry, Background: a.background, Tools: []*turn.Tool{a.manageArtifact(true), a.manageArtifact(false)},
+		Tell: a.tellSilence, Sweep: a.sweepReports})
+	if err != nil {
+		return nil, err
+	}
 	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
 		Carry: a.telemetry.Carry, Begin: a.observeJob}
 	if d.Work {
@@ -141,7 +144,7 @@ func New(d Deps) (*App, error) {
 	if a.queue, err = jobs.New(d.DB, options); err != nil {
 		return nil, err
 	}
-	a.hub = a.newHub()
+	a.engine.Use(a.queue)
 	if d.DB.Postgres() {
 		a.listen = a.newListener()
 	}
@@ -210,7 +213,7 @@ func (a *App) Start(ctx context.Context) error {
 	if !a.work {
 		return nil
 	}
-	if err := a.recoverTurns(ctx); err != nil {
+	if err := a.engine.Recover(ctx); err != nil {
 		stop()
 		return err
 	}
@@ -218,8 +221,7 @@ func (a *App) Start(ctx context.Context) error {
 		stop()
 		return err
 	}
-	a.loops.Go(func() { a.sweepLoop(run) })
-	a.loops.Go(func() { a.dueLoop(run) })
+	a.loops.Go(func() { a.engine.Run(run) })
 	return nil
 }
 

@@ -7,48 +7,24 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
-// Signals between the processes on one database that people do not see. They are best
-// effort.
-const (
-	nodesStop  = "stop"  // the turn whose id is the body has to stop
-	nodesTyped = "typed" // the person whose id is the body has sent a message or stopped typing
-	// nodesSilence tells a person on another node why an agent does not answer. The
-	// body is a silence.
-	nodesSilence = "silence"
-)
-
-// signalNodes tells the other processes something about a room. No frame is made of
-// it.
-func (a *App) signalNodes(roomID, what, about string) {
-	a.hub.Signal(roomID, realtime.Signal{Type: what, Body: json.RawMessage(store.ToJSON(about))})
-}
+// signalSilence tells a person on another node why an agent does not answer. The body is
+// a turn.Silence. Like the engine's own signals it is best effort, and no frame is made
+// of it.
+const signalSilence = "silence"
 
 // heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
-	switch s.Type {
-	case event.SignalTyping:
-		var who realtime.Member
-		if json.Unmarshal(s.Body, &who) == nil {
-			a.typists.typing(roomID, who.UserID, a.now())
-		}
-	case nodesSilence:
-		var about silence
-		if json.Unmarshal(s.Body, &about) == nil {
-			a.showSilence(roomID, about)
-		}
-	case nodesTyped, nodesStop:
-		var about string
-		if json.Unmarshal(s.Body, &about) != nil {
-			return
-		}
-		if s.Type == nodesStop {
-			a.stops.stop(about)
-			return
-		}
-		a.typists.done(roomID, about)
+	if s.Type != signalSilence {
+		a.engine.Heard(roomID, s)
+		return
+	}
+	var about turn.Silence
+	if json.Unmarshal(s.Body, &about) == nil {
+		a.showSilence(roomID, about)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -22,7 +23,7 @@ type streamReader struct {
 	// notice. It may come for nothing.
 	changed chan struct{}
 	// notices are what this person alone is told. They are not in the room's log.
-	notices []silence
+	notices []turn.Silence
 }
 
 // maxNotices is how many notices wait for a slow reader. Then the oldest one is dropped.
@@ -88,7 +89,7 @@ func (w *streams) reads(room, userID string) bool {
 }
 
 // notify leaves a notice with the streams of the person that it is for.
-func (w *streams) notify(room string, s silence) {
+func (w *streams) notify(room string, s turn.Silence) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for r := range w.rooms[room] {
@@ -100,7 +101,7 @@ func (w *streams) notify(room string, s silence) {
 }
 
 // take returns the notices of a reader and forgets them.
-func (w *streams) take(r *streamReader) []silence {
+func (w *streams) take(r *streamReader) []turn.Silence {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := r.notices
@@ -175,7 +176,7 @@ type EventStream struct {
 	// Call it once.
 	Stop func()
 
-	notices func() []silence
+	notices func() []turn.Silence
 	room    string
 }
 
@@ -184,7 +185,7 @@ type EventStream struct {
 // read: it decides how much the frames may say.
 func (s *EventStream) Notices(page *EventPage) (frames [][]byte) {
 	for _, n := range s.notices() {
-		frames = append(frames, event.SystemFrame(s.room, n.text(page.variant&event.Staff != 0)))
+		frames = append(frames, event.SystemFrame(s.room, n.Text(page.variant&event.Staff != 0)))
 	}
 	return frames
 }
@@ -199,7 +200,7 @@ func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error)
 	}
 	r, remove := a.streams.add(roomID, who)
 	return &EventStream{Changed: r.changed, End: a.closing, Stop: func() { remove(); a.open.Free(who) },
-		notices: func() []silence { return a.streams.take(r) }, room: roomID}, nil
+		notices: func() []turn.Silence { return a.streams.take(r) }, room: roomID}, nil
 }
 
 func tooManyConnections(most int) *Error {

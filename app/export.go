@@ -42,7 +42,7 @@ func (e *RoomExport) Messages(ctx context.Context) iter.Seq2[*store.Message, err
 				yield(nil, err)
 				return
 			}
-			for i := range asRead(lines, e.staff) {
+			for i := range event.AsRead(lines, e.staff) {
 				if lines[i].Seq > e.Room.EventSeq || !yield(&lines[i], nil) {
 					return
 				}

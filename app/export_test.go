@@ -10,4 +10,4 @@ import (
 func (a *App) Prune(ctx context.Context) error { return a.prune(ctx, jobs.Prune{}) }
 
 // FireDue fires what is due, whether this node is the one that looks or not.
-func (a *App) FireDue(ctx context.Context) error { return a.fireDue(ctx) }
+func (a *App) FireDue(ctx context.Context) error { return a.engine.FireDue(ctx) }

@@ -17,14 +17,6 @@ import (
 // erased.
 const restoreWithin = 15 * time.Minute
 
-// asRead replaces the text of each message with what the reader sees of it.
-func asRead(lines []store.Message, staff bool) []store.Message {
-	for i := range lines {
-		lines[i].Content = event.Readable(lines[i].State(), lines[i].Content, staff)
-	}
-	return lines
-}
-
 // EditMessage replaces the text of the actor's own message. It gives no agent a turn: an
 // agent that the edited text mentions, but the first text did not, does not answer.
 func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content string) (*store.Message, error) {

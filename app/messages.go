@@ -49,11 +49,9 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		return nil, fromStore(err, "Room")
 	}
 	// Only after the commit, so that an agent that waits for this message finds it.
-	if a.typists.done(roomID, actor.User.ID) {
-		a.signalNodes(roomID, nodesTyped, actor.User.ID)
-	}
+	a.engine.Typed(roomID, actor.User.ID)
 	if !listens(room) && mention.May(m.Content) {
-		a.reportRoomOff(ctx, room, m)
+		a.engine.TellRoomOff(ctx, room, m)
 	}
 	a.telemetry.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil

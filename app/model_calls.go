@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -16,7 +17,7 @@ import (
 // instructions.
 
 // errSlow ends a model call that a person waits for after limits.answer_within.
-var errSlow = &turnFault{reason: reasonTooLong, detail: "the answer took too long"}
+var errSlow = &turn.Fault{Reason: turn.ReasonTooLong, Detail: "the answer took too long"}
 
 // waiting bounds a model call that a person waits for. When the process shuts down,
 // the call gets the same time to end as jobs get.
@@ -32,7 +33,7 @@ func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 		grace, end := context.WithTimeout(ctx, a.cfg.Jobs.DrainTimeout)
 		defer end()
 		<-grace.Done()
-		cancel(errStopped)
+		cancel(turn.ErrStopped)
 	}()
 	return ctx, func() { done(); cancel(nil) }
 }
@@ -57,7 +58,7 @@ const retryModelAfter = 5 * time.Second
 // notAnswered is the error that a person gets for a failed model call. The reason may
 // name the provider and the model, so only those who look after the agent get it.
 func (a *App) notAnswered(err error, mayKnow bool) error {
-	var fault *turnFault
+	var fault *turn.Fault
 	var unasked *model.Fault
 	var failed *llm.Error
 	e := &Error{Kind: KindUpstream, Code: "model_failed", Message: "The agent could not answer", Err: err}
@@ -67,14 +68,14 @@ func (a *App) notAnswered(err error, mayKnow bool) error {
 		e.Kind, e.Code, e.Message, why = KindRejected, unasked.Reason, "Failed to initialize agent", unasked.Detail
 	case errors.As(err, &unasked):
 		e.Code, why = unasked.Reason, unasked.Detail
-	case errors.As(err, &fault) && fault.reason == reasonStopped:
-		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, fault.reason, "The server is restarting; send it again", time.Second
-	case errors.As(err, &fault) && fault.reason == reasonTooLong:
+	case errors.As(err, &fault) && fault.Reason == turn.ReasonStopped:
+		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, fault.Reason, "The server is restarting; send it again", time.Second
+	case errors.As(err, &fault) && fault.Reason == turn.ReasonTooLong:
 		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, "timeout", "The agent took too long to answer; try again", time.Second
 	case errors.As(err, &fault):
-		e.Code, why = fault.reason, fault.detail
+		e.Code, why = fault.Reason, fault.Detail
 	case errors.As(err, &failed):
-		e.Code, why = faultOf(err, 1).reason, failed.Message
+		e.Code, why = turn.FaultOf(err, 1).Reason, failed.Message
 		switch failed.Kind {
 		case llm.Limited:
 			e.Kind, e.RetryAfter = KindLimited, max(failed.RetryAfter, retryModelAfter)
@@ -141,7 +142,7 @@ func (a *App) freeCallSlot(ctx context.Context, who string, slot int) {
 	// Free the slot last. The next holder takes the same lease, which resign would
 	// give back.
 	defer a.calls.free(who, slot)
-	a.resign(ctx, callLease(who, slot))
+	a.engine.Resign(ctx, callLease(who, slot))
 }
 
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }
@@ -156,7 +157,7 @@ func (s *modelCallSlots) take(who string, from, most, all int) (slot int, err er
 	case slot >= most:
 		return 0, &Error{Kind: KindLimited, Code: "rate_limited", Message: "You are waiting for other answers; try again when they have come", RetryAfter: retryModelAfter}
 	case s.all >= all:
-		return 0, &Error{Kind: KindUnavailable, Code: reasonOverload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
+		return 0, &Error{Kind: KindUnavailable, Code: turn.ReasonOverload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
 	case s.by == nil:
 		s.by = map[string]map[int]bool{}
 	}

@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/telemetry"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/jobs"
 )
 
@@ -55,9 +57,6 @@ func (a *App) observeJob(ctx context.Context, j jobs.Begun) (context.Context, fu
 	}
 }
 
-// turnRetried is the outcome of an attempt that is followed by another one.
-const turnRetried = "retried"
-
 // postOutcome is the outcome of a message that came over a socket.
 func postOutcome(p *Posted, err error) string {
 	switch {
@@ -69,4 +68,28 @@ func postOutcome(p *Posted, err error) string {
 		return "failed"
 	}
 	return "refused"
+}
+
+// handlers does the jobs of the queue.
+func (a *App) handlers() *jobs.Handlers {
+	h := a.engine.Handlers()
+	h.RunReport, h.Prune, h.OnFailure = a.runReport, a.prune, jobOutcome
+	return &h
+}
+
+// jobOutcome says what the queue does with a job that failed with err.
+func jobOutcome(err error) jobs.FailureOutcome {
+	var e *Error
+	switch {
+	case errors.Is(err, turn.ErrBusy):
+		return jobs.FailureOutcome{Snooze: time.Second}
+	case errors.As(err, &e):
+		switch e.Kind {
+		case KindInvalid, KindRejected, KindForbidden, KindNotFound:
+			return jobs.FailureOutcome{Cancel: true}
+		case KindLimited, KindUnavailable:
+			return jobs.FailureOutcome{Snooze: max(e.RetryAfter, time.Second)}
+		}
+	}
+	return jobs.FailureOutcome{}
 }

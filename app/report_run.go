@@ -11,6 +11,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -31,14 +32,14 @@ const (
 )
 
 // errReportLost is the fault of a report whose worker died.
-var errReportLost = &turnFault{reason: reasonLost, detail: "the server stopped in the middle of it", again: true}
+var errReportLost = &turn.Fault{Reason: turn.ReasonLost, Detail: "the server stopped in the middle of it", Again: true}
 
 // analyst loads the agent that writes reports, and its keys. The error is a *model.Fault
 // if that agent cannot be used.
 func (a *App) analyst(ctx context.Context) (*store.Agent, []model.Key, error) {
 	ag, err := a.db.SystemAgent(ctx, store.AgentAnalytics)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !ag.IsActive {
-		return nil, nil, &model.Fault{Reason: reasonNotAble, Detail: "the analytics agent is missing or switched off"}
+		return nil, nil, &model.Fault{Reason: turn.ReasonNotAble, Detail: "the analytics agent is missing or switched off"}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +78,7 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 		"rooms", r.report.RoomsTotal, "ms", a.now().Sub(started).Milliseconds(), "err", err)
 	if err != nil && !lostReport(err) {
 		if ctx.Err() != nil {
-			err = errStopped
+			err = turn.ErrStopped
 		}
 		// Do not use the job's own context: it may have ended, and with it the attempt.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -92,7 +93,7 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 
 // lostReport reports whether another attempt has the report, or the report was deleted.
 func lostReport(err error) bool {
-	return errors.Is(err, errLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound)
+	return errors.Is(err, turn.ErrLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound)
 }
 
 // write renews the lease while it writes the missing sections, and then ends the report.
@@ -102,7 +103,7 @@ func (r *reportRun) write(ctx context.Context) error {
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
-		a.renewLease(ctx, cancel, func(ctx context.Context, lease time.Time) error {
+		a.engine.RenewLease(ctx, cancel, func(ctx context.Context, lease time.Time) error {
 			return a.db.Single().RenewReportLease(ctx, id, r.report.Attempt, lease)
 		})
 	}()
@@ -167,7 +168,7 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	} else if text, err := r.ask(ctx, s, lines); ctx.Err() != nil {
 		return context.Cause(ctx)
 	} else if err != nil {
-		s.Content, s.Reason = "The report on this room could not be written.", faultOf(err, 1).detail
+		s.Content, s.Reason = "The report on this room could not be written.", turn.FaultOf(err, 1).Detail
 		a.log.WarnContext(ctx, "section failed", "report", s.ReportID, "room", s.RoomID, "err", err)
 	} else {
 		s.Content = text
@@ -203,10 +204,10 @@ func (r *reportRun) writeSection(ctx context.Context, s *store.ReportSection) er
 // may exceed a provider's limit: then it waits and asks again.
 func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []store.Message) (text string, err error) {
 	a := r.app
-	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Turns.MaxDuration, errTooLong)
+	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Turns.MaxDuration, turn.ErrTooLong)
 	defer done()
-	fence := a.fence(r.report.ID)
-	p := a.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), transcript(r.agent, lines),
+	fence := a.engine.Fence(r.report.ID)
+	p := a.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, lines),
 		llm.Message{Role: llm.RoleUser, Text: "These were the newest lines of the room. Write the report on them now."})
 	p.Req.Fence = fence
 	for try := 1; ; try++ {
@@ -217,11 +218,11 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 		if err == nil {
 			return said.Text, nil
 		}
-		f := faultOf(err, try)
-		if !f.again || try == sectionTries {
+		f := turn.FaultOf(err, try)
+		if !f.Again || try == sectionTries {
 			return "", err
 		}
-		wait := time.NewTimer(f.after) //nolint:forbidigo // a pause is no rule's time
+		wait := time.NewTimer(f.After) //nolint:forbidigo // a pause is no rule's time
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -235,7 +236,7 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 func (r *reportRun) instructions(room, fence string) string {
 	return fmt.Sprintf("%s\n\nYou report on the room %q of the course %q to its teachers. The lines of the room follow. %s "+
 		"Answer with the report on this room alone, in Markdown, with no heading above level 3 and no title.",
-		r.agent.SystemPrompt, room, r.course.Title, fenceRule(fence))
+		r.agent.SystemPrompt, room, r.course.Title, turn.FenceRule(fence))
 }
 
 // finish makes the report's content from the sections. If all sections failed, the
@@ -272,9 +273,9 @@ func nothingWritten(sections []store.ReportSection) (reason string) {
 // reportText is a report's content: Markdown, with a section for each room.
 func reportText(title string, sections []store.ReportSection) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n", oneLine(title))
+	fmt.Fprintf(&b, "# %s\n", store.OneLine(title))
 	for _, s := range sections {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n", oneLine(s.RoomName), s.Content)
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", store.OneLine(s.RoomName), s.Content)
 	}
 	if len(sections) == 0 {
 		b.WriteString("\nNothing has been said in the rooms of this course yet.\n")
@@ -282,27 +283,24 @@ func reportText(title string, sections []store.ReportSection) string {
 	return b.String()
 }
 
-// oneLine removes line breaks from a name, so that it stays within its heading.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
 // retryReport ends an attempt that failed with cause. It queues the report for the next
 // attempt. The report fails for good if another attempt cannot help, or if there were
 // enough of them.
 func (a *App) retryReport(ctx context.Context, rp *store.Report, cause error) error {
-	f := faultOf(cause, rp.Attempt)
+	f := turn.FaultOf(cause, rp.Attempt)
 	now := a.instant()
-	if !f.again || rp.Attempt >= reportAttempts {
+	if !f.Again || rp.Attempt >= reportAttempts {
 		end := *rp
-		end.State, end.Content, end.Reason = store.ReportFailed, "", f.detail
+		end.State, end.Content, end.Reason = store.ReportFailed, "", f.Detail
 		return a.db.InTx(ctx, func(tx *store.Tx) error { return tx.EndReport(ctx, &end, now) })
 	}
-	at := now.Add(f.after)
+	at := now.Add(f.After)
 	return a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.RetryReport(ctx, rp.ID, rp.Attempt, at.Add(a.cfg.Turns.Lease)); err != nil {
 			return err
 		}
 		next := jobs.RunReport{ReportID: rp.ID, Attempt: rp.Attempt + 1}
-		if f.after <= 0 {
+		if f.After <= 0 {
 			return a.queue.Add(ctx, tx, next) // see retryTurn
 		}
 		return a.queue.AddAt(ctx, tx, next, at)
@@ -312,7 +310,7 @@ func (a *App) retryReport(ctx context.Context, rp *store.Report, cause error) er
 // sweepReports adds new jobs for the reports whose lease ended before asOf. As with
 // turns, only one node takes over a report.
 func (a *App) sweepReports(ctx context.Context, asOf time.Time) error {
-	reports, err := a.db.OverdueReports(ctx, asOf, sweepBatch)
+	reports, err := a.db.OverdueReports(ctx, asOf, turn.SweepBatch)
 	errs := []error{err}
 	for i := range reports {
 		rp := &reports[i]

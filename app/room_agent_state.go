@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -46,7 +47,7 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 		return nil, err
 	}
 	now := a.instant()
-	effective, r := p.effective, roomOf(room)
+	effective, r := p.Effective, turn.RoomOf(room)
 	s := &AgentState{ResetAt: effective.Cleared(now)}
 	if s.AgentInRoom, err = a.describe(ctx, p, room); err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 	if err != nil {
 		return nil, err
 	}
-	s.Streak = effective.OwnMessages(r, messagesOf(lines), now)
+	s.Streak = effective.OwnMessages(r, turn.MessagesOf(lines), now)
 	s.Asleep = effective.Asleep(r, s.Streak, now)
 	key := [2]string{roomID, agentID}
 	asked := store.Unread{RoomID: roomID, AgentID: agentID, AfterSeq: p.ReadSeq, Since: s.ResetAt}

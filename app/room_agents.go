@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -42,7 +43,7 @@ var errNotAttached = errorf(KindNotFound, "not_found", "Agent not assigned to th
 
 // agentInRoom loads an agent in a room and checks that the actor may do the action
 // there.
-func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID string, action Action) (*roomAgent, *store.Room, error) {
+func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID string, action Action) (*turn.RoomAgent, *store.Room, error) {
 	room, err := a.roomFor(ctx, actor, roomID, action)
 	if err != nil {
 		return nil, nil, err
@@ -54,7 +55,7 @@ func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID str
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.effective(ra, a.instant()), room, nil
+	return a.engine.Effective(ra, a.instant()), room, nil
 }
 
 // RoomAgentSettings returns how an agent is set in a room, and whether it may speak
@@ -67,7 +68,7 @@ func (a *App) RoomAgentSettings(ctx context.Context, actor *Actor, roomID, agent
 	return a.describe(ctx, p, room)
 }
 
-func (a *App) describe(ctx context.Context, p *roomAgent, room *store.Room) (*AgentInRoom, error) {
+func (a *App) describe(ctx context.Context, p *turn.RoomAgent, room *store.Room) (*AgentInRoom, error) {
 	now := a.instant()
 	lines, err := a.db.MessagesSincePerson(ctx, []string{room.ID})
 	if err != nil {
@@ -77,13 +78,13 @@ func (a *App) describe(ctx context.Context, p *roomAgent, room *store.Room) (*Ag
 	if err != nil {
 		return nil, err
 	}
-	effective, r := p.effective, roomOf(room)
+	effective, r := p.Effective, turn.RoomOf(room)
 	out := &AgentInRoom{RoomAgent: p.RoomAgent, Trigger: store.JSON(effective.TriggerText), Schedule: store.JSON(effective.HoursText),
 		ContextMessages: effective.ContextMessages(store.MaxLimit), Overridden: effective.Overridden, Problems: append(same, effective.Problems...)}
 	if now.Before(p.MutedUntil) {
 		out.Muted = p.MutedUntil
 	}
-	if out.Rule, out.Detail = effective.CanSpeak(r, effective.OwnMessages(r, messagesOf(lines), now), now); out.Rule != "" {
+	if out.Rule, out.Detail = effective.CanSpeak(r, effective.OwnMessages(r, turn.MessagesOf(lines), now), now); out.Rule != "" {
 		return out, nil
 	}
 	if out.Detail, err = a.model.Keyless(ctx, p.Agent); out.Detail != "" {
@@ -184,7 +185,7 @@ func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID
 	if err != nil {
 		return nil, fromStore(err, "Agent in this room")
 	}
-	return a.describe(ctx, a.effective(ra, now), room)
+	return a.describe(ctx, a.engine.Effective(ra, now), room)
 }
 
 func roomAgentSize(ra *store.RoomAgent) int {

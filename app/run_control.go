@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -10,17 +11,17 @@ var errRunOver = errorf(KindConflict, "run_over", "The run is over; there is not
 
 // PauseRun makes a run stop before its next node, until staff resume it. It changes
 // nothing if the run is paused already. It returns the run as it is now.
-func (a *App) PauseRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
+func (a *App) PauseRun(ctx context.Context, actor *Actor, id string) (*turn.Named, error) {
 	return a.setPaused(ctx, actor, id, true)
 }
 
 // ResumeRun lets a paused run go on, as soon as none of its nodes waits for a person. It
 // changes nothing if the run is not paused.
-func (a *App) ResumeRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
+func (a *App) ResumeRun(ctx context.Context, actor *Actor, id string) (*turn.Named, error) {
 	return a.setPaused(ctx, actor, id, false)
 }
 
-func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused bool) (*RoomTurn, error) {
+func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused bool) (*turn.Named, error) {
 	t, err := a.runFor(ctx, actor, id, ActControlRun)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 			}
 		}
 		if !paused {
-			if err := a.unpark(ctx, tx, t); err != nil {
+			if err := a.engine.Unpark(ctx, tx, t); err != nil {
 				return err
 			}
 		}
@@ -59,34 +60,9 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 	return a.oneRun(ctx, t)
 }
 
-// unpark puts a parked turn back into the queue, unless a part of it waits for a person.
-// It does not check whether the turn was paused. So a turn that parked at the moment of
-// its resumption goes on when staff resume it again.
-func (a *App) unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error {
-	if t.State != store.TurnParked {
-		return nil
-	}
-	if waits, err := tx.TurnWaits(ctx, t.ID); err != nil || waits {
-		return err
-	}
-	if err := tx.UnparkTurn(ctx, t.ID); err != nil {
-		return err
-	}
-	return a.queueNext(ctx, tx, t.RoomID)
-}
-
-// queueNext queues the room's next turn. If another turn is live, the end of that one
-// does so.
-func (a *App) queueNext(ctx context.Context, tx *store.Tx, roomID string) error {
-	if _, live, _, err := tx.RoomToDecide(ctx, roomID); err != nil || live {
-		return err
-	}
-	return a.nextInRoom(ctx, tx, roomID, 0, 0)
-}
-
 // CancelRun stops a run for good, as StopTurn does. It changes nothing if the run was
 // stopped already.
-func (a *App) CancelRun(ctx context.Context, actor *Actor, id string) (*RoomTurn, error) {
+func (a *App) CancelRun(ctx context.Context, actor *Actor, id string) (*turn.Named, error) {
 	t, err := a.runFor(ctx, actor, id, ActControlRun)
 	if err != nil {
 		return nil, err
@@ -100,7 +76,7 @@ func (a *App) CancelRun(ctx context.Context, actor *Actor, id string) (*RoomTurn
 	return a.oneRun(ctx, t)
 }
 
-func (a *App) oneRun(ctx context.Context, t *store.Turn) (*RoomTurn, error) {
+func (a *App) oneRun(ctx context.Context, t *store.Turn) (*turn.Named, error) {
 	rows, err := a.named(ctx, []store.Turn{*t})
 	return &rows[0], err
 }

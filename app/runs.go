@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/coagent-studio/coagent/app/a2a"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -16,7 +17,7 @@ import (
 // what was decided about the draft: approved or rejected, "" before the first
 // evaluation.
 type Exchange struct {
-	RoomTurn
+	turn.Named
 	Verdict  string
 	Messages []store.A2AMessage
 }
@@ -47,7 +48,7 @@ func (a *App) exchanges(ctx context.Context, rows []store.Exchange) ([]Exchange,
 	}
 	out := make([]Exchange, len(rows))
 	for i, t := range named {
-		out[i] = Exchange{RoomTurn: t, Messages: rows[i].Messages}
+		out[i] = Exchange{Named: t, Messages: rows[i].Messages}
 		for _, m := range rows[i].Messages {
 			if m.Type == a2a.TypeEvaluationResult {
 				out[i].Verdict = verdictWord(m.Content)
@@ -80,7 +81,7 @@ func verdictWord(content store.JSON) string {
 // Runs lists the turns of a room that have a graph, newest first, for its staff. before
 // is the id of a turn: only turns made before it are listed. A before of "" begins with
 // the newest turn.
-func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, limit int) ([]RoomTurn, error) {
+func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, limit int) ([]turn.Named, error) {
 	if _, err := a.roomFor(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, lim
 
 // Run returns a turn that has a graph, with the graph and its steps, for the room's
 // staff.
-func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, error) {
+func (a *App) Run(ctx context.Context, actor *Actor, id string) (*turn.Details, error) {
 	t, err := a.runFor(ctx, actor, id, ActReadTurns)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func (a *App) Run(ctx context.Context, actor *Actor, id string) (*TurnDetails, e
 	if err != nil {
 		return nil, err
 	}
-	return a.turnDetails(ctx, t, names[t.AgentID])
+	return a.engine.Describe(ctx, t, names[t.AgentID])
 }
 
 // runFor loads a run and checks that the actor may do the action in its room. To an
@@ -134,15 +135,15 @@ func (a *App) runFor(ctx context.Context, actor *Actor, id string, action Action
 }
 
 // named adds the names of their agents to turns.
-func (a *App) named(ctx context.Context, rows []store.Turn) ([]RoomTurn, error) {
+func (a *App) named(ctx context.Context, rows []store.Turn) ([]turn.Named, error) {
 	ids := make([]string, len(rows))
 	for i, t := range rows {
 		ids[i] = t.AgentID
 	}
 	names, err := a.db.AgentNames(ctx, ids)
-	out := make([]RoomTurn, len(rows))
+	out := make([]turn.Named, len(rows))
 	for i, t := range rows {
-		out[i] = RoomTurn{t, names[t.AgentID]}
+		out[i] = turn.Named{Turn: t, AgentName: names[t.AgentID]}
 	}
 	return out, err
 }

@@ -124,7 +124,7 @@ func (s *Seat) Typing(ctx context.Context) {
 	if _, ok := s.app.typing.Take(s.who.User.ID, s.app.now()); !ok {
 		return
 	}
-	s.app.typists.typing(s.roomID, s.who.User.ID, s.app.now())
+	s.app.engine.Typing(s.roomID, s.who.User.ID)
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalTyping, From: s.conn, Body: json.RawMessage(store.ToJSON(s.member()))})
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -12,7 +13,7 @@ import (
 // the schema changes a document or a process in valid JSON, and keeps what was
 // there.
 func FuzzToolArguments(f *testing.F) {
-	tools, err := compileTools()
+	tools, err := turn.Compile([]*turn.Tool{(&App{}).manageArtifact(true), (&App{}).manageArtifact(false)})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -25,16 +26,15 @@ func FuzzToolArguments(f *testing.F) {
 	doc := &store.Artifact{Type: ArtifactDoc, Content: `{"a":1,"type":"doc","content":[{"type":"paragraph"}],"z":[1]}`}
 	process := &store.Artifact{Type: ArtifactProcess, Content: `{"nodes":[{"id":"1"}],"zoom":2,"edges":[]}`}
 	f.Fuzz(func(t *testing.T, args string) {
-		callKey(savedCall{Name: "x", Arguments: json.RawMessage(args)})
 		for _, tool := range tools {
-			if tool.check(json.RawMessage(args)) != nil {
+			if tool.Check(json.RawMessage(args)) != nil {
 				continue
 			}
 			if !json.Valid([]byte(args)) {
-				t.Fatalf("%s takes what is no JSON: %q", tool.name, args)
+				t.Fatalf("%s takes what is no JSON: %q", tool.Name, args)
 			}
-			in, err := arguments[artifactArgs](&toolCall{args: json.RawMessage(args)})
-			if err != nil || tool.name != "manage_artifact" || len(in.Content) == 0 {
+			var in artifactArgs
+			if json.Unmarshal([]byte(args), &in) != nil || tool.Name != "manage_artifact" || len(in.Content) == 0 {
 				continue
 			}
 			for _, f := range []*store.Artifact{doc, process} {

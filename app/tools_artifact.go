@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -30,14 +31,14 @@ A process's content is {"nodes":[{"id":"...","type":"...","data":{"label":"..."}
 
 // manageArtifact creates and changes artifacts as the agent. With artifact:delete it
 // also asks for their deletion.
-func manageArtifact(deletes bool) *tool {
-	actions, needs, text := `"create","update","append","add_step"`, []string{CapArtifactWrite}, manageArtifactText
+func (a *App) manageArtifact(deletes bool) *turn.Tool {
+	actions, needs, text := `"create","update","append","add_step"`, []string{turn.CapArtifactWrite}, manageArtifactText
 	if deletes {
-		actions, needs = actions+`,"delete"`, append(needs, CapArtifactDelete)
+		actions, needs = actions+`,"delete"`, append(needs, turn.CapArtifactDelete)
 		text += "\ndelete needs artifact_id."
 	}
-	return &tool{name: "manage_artifact", description: text, needs: needs, plan: planArtifact, run: runArtifact,
-		schema: `{"type":"object","properties":{
+	return &turn.Tool{Name: "manage_artifact", Description: text, Needs: needs, Plan: a.planArtifact, Run: a.runArtifact,
+		Schema: `{"type":"object","properties":{
 			"action":{"type":"string","enum":[` + actions + `]},
 			"artifact_type":{"type":"string","enum":["task","doc","process"]},
 			"artifact_id":{"type":"string","description":"as list_artifacts gives it"},
@@ -50,111 +51,97 @@ func manageArtifact(deletes bool) *tool {
 
 // planArtifact says what a call would do. An artifact that a person has worked on is not
 // replaced or deleted unless a person allows it.
-func planArtifact(ctx context.Context, c *toolCall) (plan, error) {
-	args, err := arguments[artifactArgs](c)
+func (a *App) planArtifact(ctx context.Context, c *turn.Call) (p turn.Plan, err error) {
+	defer func() { err = toolError(err) }()
+	args, err := turn.Arguments[artifactArgs](c)
 	if err != nil {
-		return plan{}, err
+		return turn.Plan{}, err
 	}
 	if args.Action == "create" {
 		switch {
 		case args.Type == "":
-			return plan{}, invalid("artifact_type", "is needed to create")
+			return turn.Plan{}, invalid("artifact_type", "is needed to create")
 		case args.Title == "":
-			return plan{}, invalid("title", "is needed to create")
+			return turn.Plan{}, invalid("title", "is needed to create")
 		}
-		return plan{Effect: effectChange}, nil
+		return turn.Plan{Effect: turn.EffectChange}, nil
 	}
-	db := c.run.app.db
-	f, err := c.run.app.roomArtifact(ctx, db.Queries, c.run.turn.RoomID, args.ID)
+	f, err := turn.RoomArtifact(ctx, a.db.Queries, c.RoomID(), args.ID)
 	if err != nil {
-		return plan{}, err
+		return turn.Plan{}, err
 	}
-	p := plan{Effect: effectChange, ArtifactID: f.ID, Version: f.Version}
+	p = turn.Plan{Effect: turn.EffectChange, ArtifactID: f.ID, Version: f.Version}
 	switch {
 	case args.Action == "delete":
-		p.Effect, p.Summary = effectDestructive, fmt.Sprintf("delete the %s %q", f.Type, f.Title)
+		p.Effect, p.Summary = turn.EffectDestructive, fmt.Sprintf("delete the %s %q", f.Type, f.Title)
 	case args.Action == "update":
-		persons, err := db.PersonInArtifact(ctx, f.ID)
+		persons, err := a.db.PersonInArtifact(ctx, f.ID)
 		if persons {
-			p.Effect, p.Summary = effectDestructive, fmt.Sprintf("change the %s %q, which people have worked on", f.Type, f.Title)
+			p.Effect, p.Summary = turn.EffectDestructive, fmt.Sprintf("change the %s %q, which people have worked on", f.Type, f.Title)
 		}
 		return p, err
 	case (args.Action == "append" || args.Action == "add_step") && len(args.Content) == 0:
-		return plan{}, invalid("content", "is needed to %s", args.Action)
+		return turn.Plan{}, invalid("content", "is needed to %s", args.Action)
 	}
 	return p, nil
 }
 
-// roomArtifact loads an artifact of the agent's own room, without its content. An
-// artifact of any other room is not found.
-func (a *App) roomArtifact(ctx context.Context, q store.Queries, roomID, id string) (*store.Artifact, error) {
-	if id == "" {
-		return nil, invalid("artifact_id", "is needed")
-	}
-	f, err := q.ArtifactHead(ctx, strings.ToLower(store.Cut(id, 100)))
-	if errors.Is(err, store.ErrNotFound) || err == nil && (f.RoomID != roomID || f.Deleted()) {
-		return nil, errorf(KindNotFound, "not_found", "there is no artifact with this artifact_id in the room; list_artifacts tells which there are")
-	}
-	return f, err
-}
-
 // runArtifact does the call as the agent, under the same rules as for everybody's
 // artifacts.
-func runArtifact(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
-	args, err := arguments[artifactArgs](c)
+func (a *App) runArtifact(ctx context.Context, tx *store.Tx, c *turn.Call) (result turn.Result, err error) {
+	defer func() { err = toolError(err) }()
+	args, err := turn.Arguments[artifactArgs](c)
 	if err != nil {
-		return toolResult{}, err
+		return turn.Result{}, err
 	}
 	if args.Action == "create" {
-		return c.createArtifact(ctx, tx, args)
+		return a.createArtifactOf(ctx, tx, c, args)
 	}
 	// Lock the room: then the changes to its artifacts happen one after another, and no
 	// change between reading and writing is lost.
-	a := c.run.app
-	room, err := tx.RoomForUpdate(ctx, c.run.turn.RoomID)
+	room, err := tx.RoomForUpdate(ctx, c.RoomID())
 	if err != nil {
-		return toolResult{}, err
+		return turn.Result{}, err
 	}
-	if _, err := a.roomArtifact(ctx, tx.Queries, room.ID, c.plan.ArtifactID); err != nil {
-		return toolResult{}, err
+	if _, err := turn.RoomArtifact(ctx, tx.Queries, room.ID, c.Plan.ArtifactID); err != nil {
+		return turn.Result{}, err
 	}
-	f, err := tx.Artifact(ctx, c.plan.ArtifactID)
+	f, err := tx.Artifact(ctx, c.Plan.ArtifactID)
 	if err != nil {
-		return toolResult{}, err
+		return turn.Result{}, err
 	}
-	if args.Version != 0 && args.Version != f.Version || c.plan.Effect.waits() && c.plan.Version != f.Version {
-		return toolResult{}, errorf(KindConflict, "stale", "the artifact was changed meanwhile, it is version %d now; read it again", f.Version)
+	if args.Version != 0 && args.Version != f.Version || c.Plan.Effect.Waits() && c.Plan.Version != f.Version {
+		return turn.Result{}, errorf(KindConflict, "stale", "the artifact was changed meanwhile, it is version %d now; read it again", f.Version)
 	}
-	kind, err := c.changeArtifact(ctx, tx, f, args)
+	kind, err := a.changeArtifactOf(ctx, tx, c, f, args)
 	if err == nil {
-		err = a.storeArtifact(ctx, tx, room, f, c.by(), kind)
+		err = a.storeArtifact(ctx, tx, room, f, author{agent: c.AgentID()}, kind)
 	}
 	if err != nil {
-		return toolResult{}, err
+		return turn.Result{}, err
 	}
 	return artifactResult(f, args.Action), nil
 }
 
-func (c *toolCall) createArtifact(ctx context.Context, tx *store.Tx, args artifactArgs) (toolResult, error) {
-	a := c.run.app
+// createArtifactOf makes the artifact that a call asks for.
+func (a *App) createArtifactOf(ctx context.Context, tx *store.Tx, c *turn.Call, args artifactArgs) (turn.Result, error) {
 	n := NewArtifact{Type: args.Type, Title: args.Title, ParentID: strings.ToLower(args.ParentID)}
 	if len(args.Content) > 0 {
 		n.Content = Some(args.Content)
 	}
-	f, err := a.newArtifact(c.by(), c.run.turn.RoomID, n)
+	f, err := a.newArtifact(author{agent: c.AgentID()}, c.RoomID(), n)
 	if err != nil {
-		return toolResult{}, err
+		return turn.Result{}, err
 	}
 	if err := a.storeNewArtifact(ctx, tx, f); err != nil {
-		return toolResult{}, err
+		return turn.Result{}, err
 	}
 	return artifactResult(f, args.Action), nil
 }
 
-// changeArtifact changes an artifact that the transaction has locked, keeps its last
+// changeArtifactOf changes an artifact that the transaction has locked, keeps its last
 // version, and returns the type of the event about it.
-func (c *toolCall) changeArtifact(ctx context.Context, tx *store.Tx, f *store.Artifact, args artifactArgs) (kind string, err error) {
-	a := c.run.app
+func (a *App) changeArtifactOf(ctx context.Context, tx *store.Tx, c *turn.Call, f *store.Artifact, args artifactArgs) (kind string, err error) {
 	if args.Action == "delete" {
 		f.DeletedAt = a.instant()
 		return event.TypeArtifactDelete, nil
@@ -191,17 +178,27 @@ func (c *toolCall) changeArtifact(ctx context.Context, tx *store.Tx, f *store.Ar
 			return "", err
 		}
 	}
-	return event.TypeArtifactUpdate, a.keepVersion(ctx, tx, &before, c.by())
+	return event.TypeArtifactUpdate, a.keepVersion(ctx, tx, &before, author{agent: c.AgentID()})
 }
 
-func artifactResult(f *store.Artifact, action string) toolResult {
-	r := reply(struct {
+func artifactResult(f *store.Artifact, action string) turn.Result {
+	r := turn.Reply(struct {
 		Done    string `json:"done"`
 		ID      string `json:"artifact_id"`
 		Type    string `json:"type"`
 		Title   string `json:"title"`
 		Version int    `json:"version"`
 	}{action, f.ID, f.Type, f.Title, f.Version})
-	r.artifactID = f.ID
+	r.ArtifactID = f.ID
 	return r
+}
+
+// toolError is an error of a rule in words for the model that called a tool. Any other
+// error stays as it is.
+func toolError(err error) error {
+	var known *Error
+	if !errors.As(err, &known) || known.Kind == KindInternal || known.Kind == KindUnavailable {
+		return err
+	}
+	return &turn.ToolError{Code: known.Code, Message: known.Message, Err: err}
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
 // allCaps are those that every tool in this file needs.
-var allCaps = []string{app.CapChatRead, app.CapArtifactRead, app.CapArtifactWrite, app.CapArtifactDelete, app.CapMembersRead, app.CapAgentsAsk}
+var allCaps = []string{turn.CapChatRead, turn.CapArtifactRead, turn.CapArtifactWrite, turn.CapArtifactDelete, turn.CapMembersRead, turn.CapAgentsAsk}
 
 // equip gives the teacher agent capabilities.
 func equip(t testing.TB, r *apptest.Rig, c *apptest.Class, caps ...string) {
@@ -137,11 +138,11 @@ func TestToolsOffered(t *testing.T) {
 	c := silentClass(t, r)
 	for _, rule := range []struct{ caps, want []string }{
 		{nil, nil},
-		{[]string{app.CapChatWrite, "a2a_messaging"}, nil},
-		{[]string{app.CapArtifactRead}, []string{"list_artifacts", "read_artifact"}},
-		{[]string{app.CapArtifactWrite}, []string{"manage_artifact", "list_artifacts", "read_artifact"}},
-		{[]string{app.CapArtifactDelete}, nil},
-		{[]string{app.CapChatRead, app.CapMembersRead, app.CapAgentsAsk}, []string{"search_messages", "list_members", "ask_agent"}},
+		{[]string{turn.CapChatWrite, "a2a_messaging"}, nil},
+		{[]string{turn.CapArtifactRead}, []string{"list_artifacts", "read_artifact"}},
+		{[]string{turn.CapArtifactWrite}, []string{"manage_artifact", "list_artifacts", "read_artifact"}},
+		{[]string{turn.CapArtifactDelete}, nil},
+		{[]string{turn.CapChatRead, turn.CapMembersRead, turn.CapAgentsAsk}, []string{"search_messages", "list_members", "ask_agent"}},
 		{allCaps, []string{"manage_artifact", "list_artifacts", "read_artifact", "search_messages", "list_members", "ask_agent"}},
 	} {
 		equip(t, r, c, rule.caps...)

@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
@@ -22,7 +23,7 @@ func TestUpdateTrigger(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url)
 		c := silentClass(t, r)
-		equip(t, r, c, app.CapTriggerWrite)
+		equip(t, r, c, turn.CapTriggerWrite)
 		other, err := r.CreateRoom(t.Context(), c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some("Other")})
 		if err != nil {
 			t.Fatal(err)

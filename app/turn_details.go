@@ -2,82 +2,13 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
-// RoomTurn is a turn with the name of its agent.
-type RoomTurn struct {
-	store.Turn
-	AgentName string
-}
-
-// TurnDetails is a turn with its whole input and output, for the room's staff. Fence is
-// the name of the tags around the texts of people and tools.
-type TurnDetails struct {
-	RoomTurn
-	Fence string
-	Steps *store.Listing[StepDetails] // read them once, in their order
-}
-
-// StepDetails is a step. A model's step has its prompt and its answer, a tool's step has
-// its arguments and its result.
-type StepDetails struct {
-	store.TurnStep
-	Prompt  *Prompt
-	Answer  *ModelAnswer
-	Call    json.RawMessage // the arguments of a tool
-	Summary string          // what a call that waits for a person is going to do
-	Result  string          // the result that the model got
-	Error   string
-}
-
-// Prompt is what a model got. If Continues is set, the other members are empty: the model
-// got the prompt of that step and what the node has added since.
-type Prompt struct {
-	Continues   int
-	System      string
-	Messages    []PromptMessage
-	Tools       []string
-	Provider    string
-	Model       string
-	Temperature *float64
-	MaxTokens   int
-}
-
-// PromptMessage is one message of a prompt. Seq is the seq of the room's message that it
-// is, 0 if it is none. The text of a room's message is what staff may read of it now.
-type PromptMessage struct {
-	Role string
-	Name string
-	Text string
-	Data bool
-	Seq  int64
-}
-
-// ModelAnswer is a model's answer. MessageID is the message that was made of it.
-type ModelAnswer struct {
-	Text      string
-	MessageID string
-	Finish    string
-	Note      string // why it ended in this way, or what was left out of the request
-	// Reasoning is what the model thought. It may quote messages that the model got, so
-	// it is also "" if one of these was edited, deleted or hidden since.
-	Reasoning string
-	Calls     []AnswerCall
-}
-
-// AnswerCall is a model's call of a tool.
-type AnswerCall struct {
-	Name      string
-	Arguments json.RawMessage
-	Malformed string
-}
-
 // Turns lists the turns of a room, newest first, for its staff.
-func (a *App) Turns(ctx context.Context, actor *Actor, roomID string, p store.Page) ([]RoomTurn, error) {
+func (a *App) Turns(ctx context.Context, actor *Actor, roomID string, p store.Page) ([]turn.Named, error) {
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
 	}
@@ -89,7 +20,7 @@ func (a *App) Turns(ctx context.Context, actor *Actor, roomID string, p store.Pa
 }
 
 // Turn returns a turn of a room with its steps, for the room's staff.
-func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*TurnDetails, error) {
+func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*turn.Details, error) {
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadTurns); err != nil {
 		return nil, err
 	}
@@ -100,184 +31,5 @@ func (a *App) Turn(ctx context.Context, actor *Actor, roomID, id string) (*TurnD
 	if err != nil {
 		return nil, fromStore(err, "Turn")
 	}
-	return a.turnDetails(ctx, &t.Turn, t.AgentName)
-}
-
-// turnDetails loads the whole input and output of a turn.
-func (a *App) turnDetails(ctx context.Context, t *store.Turn, agentName string) (*TurnDetails, error) {
-	steps, err := a.db.ListTurnSteps(ctx, t.ID)
-	if err != nil {
-		return nil, err
-	}
-	d := &turnReader{app: a, turn: t, base: map[string]int{}, changed: map[string]bool{}}
-	return &TurnDetails{RoomTurn: RoomTurn{*t, agentName}, Fence: a.fence(t.ID), Steps: store.Map(steps, d.steps)}, nil
-}
-
-// turnReader replaces the references in steps by what they refer to.
-type turnReader struct {
-	app      *App
-	turn     *store.Turn
-	messages map[int64]store.Message
-	heads    map[string]store.Artifact
-	message  *store.Message // the message that the turn has posted
-	base     map[string]int // the step that has the whole prompt, by node
-	// changed has the nodes whose model got a message that has another text now.
-	changed map[string]bool
-}
-
-// steps returns the details of the next few steps. It loads only what these refer to.
-func (d *turnReader) steps(ctx context.Context, rows []store.TurnStep) ([]StepDetails, error) {
-	if err := d.readMessages(ctx, rows); err != nil {
-		return nil, err
-	}
-	out := make([]StepDetails, len(rows))
-	for i, s := range rows {
-		out[i] = d.step(s)
-	}
-	return out, nil
-}
-
-func (d *turnReader) readMessages(ctx context.Context, steps []store.TurnStep) error {
-	var seqs []int64
-	var ids []string
-	for _, s := range steps {
-		var in modelInput
-		var out toolResult
-		if s.Kind == store.StepModel && json.Unmarshal([]byte(s.Input), &in) == nil {
-			seqs = append(seqs, in.Lines...)
-		}
-		if s.Kind == store.StepTool && json.Unmarshal([]byte(s.Output), &out) == nil {
-			seqs = append(seqs, out.Messages...)
-			for _, ref := range out.Artifacts {
-				ids = append(ids, ref.ID)
-			}
-		}
-	}
-	slices.Sort(ids)
-	heads, err := d.app.db.ArtifactHeadsByID(ctx, d.turn.RoomID, slices.Compact(ids))
-	if err != nil {
-		return err
-	}
-	d.heads = make(map[string]store.Artifact, len(heads))
-	for _, f := range heads {
-		d.heads[f.ID] = f
-	}
-	slices.Sort(seqs)
-	rows, err := d.app.db.MessagesOfTurn(ctx, d.turn.RoomID, d.turn.ID, slices.Compact(seqs))
-	if err != nil {
-		return err
-	}
-	d.messages = make(map[int64]store.Message, len(rows))
-	for _, m := range asRead(rows, true) {
-		d.messages[m.Seq] = m
-		if m.TurnID == d.turn.ID {
-			d.message = &m
-		}
-	}
-	return nil
-}
-
-func (d *turnReader) step(s store.TurnStep) StepDetails {
-	out := StepDetails{TurnStep: s}
-	var failed failedOutput
-	if s.State == store.StepFailed && json.Unmarshal([]byte(s.Output), &failed) == nil {
-		out.Error = failed.Error
-	}
-	switch s.Kind {
-	case store.StepModel:
-		out.Prompt = d.prompt(&s)
-		if s.State == store.StepDone {
-			out.Answer = d.modelAnswer(&s)
-		}
-	case store.StepTool:
-		var in toolInput
-		var result toolResult
-		if json.Unmarshal([]byte(s.Input), &in) == nil {
-			out.Call = in.Arguments
-		}
-		if s.State == store.StepDone && json.Unmarshal([]byte(s.Output), &result) == nil {
-			switch out.Result = result.Text; {
-			case result.Messages != nil:
-				d.note(&s, result.Messages)
-				out.Result = d.app.foundText(d.of(result.Messages), true)
-			case result.Artifacts != nil:
-				out.Result = d.artifacts(result.Artifacts)
-			case result.Erased:
-				out.Result = "(erased)"
-			}
-		}
-	}
-	out.Summary = summaryOf(&s)
-	return out
-}
-
-// artifacts is a list of those artifacts that are not deleted now.
-func (d *turnReader) artifacts(refs []artifactRef) string {
-	out := []listedArtifact{}
-	for _, ref := range refs {
-		if f, ok := d.heads[ref.ID]; ok {
-			out = append(out, listed(&f))
-		}
-	}
-	return string(store.ToJSON(out))
-}
-
-// of returns the messages that exist with these seqs, in their order.
-func (d *turnReader) of(seqs []int64) (lines []store.Message) {
-	for _, seq := range seqs {
-		if m, ok := d.messages[seq]; ok {
-			lines = append(lines, m)
-		}
-	}
-	return lines
-}
-
-// note marks the step's node if a message that the step read is not shown any more, or
-// was edited since.
-func (d *turnReader) note(s *store.TurnStep, seqs []int64) {
-	for _, seq := range seqs {
-		m, ok := d.messages[seq]
-		if !ok || m.State() != store.MessageShown || m.EditedAt.After(s.StartedAt) {
-			d.changed[s.Node] = true
-		}
-	}
-}
-
-func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
-	var in modelInput
-	if json.Unmarshal([]byte(s.Input), &in) != nil {
-		return nil
-	}
-	if in.Same {
-		return &Prompt{Continues: d.base[s.Node]}
-	}
-	d.base[s.Node] = s.N
-	p := &Prompt{System: in.System, Tools: in.Tools, Provider: in.Provider, Model: in.Model, Temperature: in.Temperature, MaxTokens: in.MaxTokens}
-	d.note(s, in.Lines)
-	lines := d.of(in.Lines)
-	for i, m := range transcript(&store.Agent{ID: s.AgentID}, lines) {
-		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data, Seq: lines[i].Seq})
-	}
-	for _, m := range in.Asked {
-		p.Messages = append(p.Messages, PromptMessage{Role: m.Role, Name: m.Name, Text: m.Text, Data: m.Data})
-	}
-	return p
-}
-
-func (d *turnReader) modelAnswer(s *store.TurnStep) *ModelAnswer {
-	var out modelOutput
-	if json.Unmarshal([]byte(s.Output), &out) != nil {
-		return nil
-	}
-	a := &ModelAnswer{Text: out.Text, MessageID: out.Line, Finish: out.Finish, Note: out.Note}
-	if out.Reasoning != nil && !d.changed[s.Node] {
-		a.Reasoning = out.Reasoning.Text
-	}
-	if out.Line != "" && d.message != nil {
-		a.Text = d.message.Content
-	}
-	for _, c := range out.Calls {
-		a.Calls = append(a.Calls, AnswerCall{Name: c.Name, Arguments: c.Arguments, Malformed: c.Malformed})
-	}
-	return a
+	return a.engine.Describe(ctx, &t.Turn, t.AgentName)
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -87,10 +87,10 @@ func TestTurnDetails(t *testing.T) {
 		post(t, r, c.Student, c.Room.ID, "the cell is small")
 		r.Idle(t, c.Room.ID)
 		ask(t, r, c, llmtest.InTurn(use("search_messages", `{"text":"cell"}`), use("list_artifacts", `{}`), use("read_artifact", `{"artifact_id":"`+gone.ID+`"}`), say("I see.")))
-		turn := turns(t, r, c.Room.ID)[0]
-		details := func() (*app.TurnDetails, []app.StepDetails) {
+		id := turns(t, r, c.Room.ID)[0].ID
+		details := func() (*turn.Details, []turn.Step) {
 			t.Helper()
-			d, err := r.Turn(t.Context(), c.TA, c.Room.ID, turn.ID)
+			d, err := r.Turn(t.Context(), c.TA, c.Room.ID, id)
 			must(t, err)
 			steps, err := storetest.All(d.Steps, nil)
 			if err != nil || len(steps) != 7 {

@@ -21,10 +21,6 @@ const maxProblems = 100
 
 // workflowHandlers are the handlers that the nodes of a graph may name.
 func (a *App) workflowHandlers() workflow.Handlers {
-	var tools []string
-	for _, t := range a.tools {
-		tools = append(tools, t.name)
-	}
 	return workflow.Handlers{
 		Agents: func(handler string) bool {
 			if kind, ok := strings.CutPrefix(handler, "type:"); ok {
@@ -42,7 +38,7 @@ func (a *App) workflowHandlers() workflow.Handlers {
 			workflow.IsEmpty:      {workflow.LabelYes, workflow.LabelNo},
 		},
 		Actions: []string{workflow.Broadcast, workflow.Note},
-		Tools:   tools,
+		Tools:   a.engine.ToolNames(),
 	}
 }
 

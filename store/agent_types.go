@@ -52,6 +52,12 @@ func (q Queries) AgentTypes(ctx context.Context, category string, withSystem boo
 		id:   func(at *AgentType) string { return at.ID }})
 }
 
+// AgentTypeNames lists the names of all types, MaxLimit at most.
+func (q Queries) AgentTypeNames(ctx context.Context) (names []string, err error) {
+	err = q.db.NewSelect().Model((*AgentType)(nil)).Column("type_name").OrderExpr("type_name").Limit(MaxLimit).Scan(ctx, &names)
+	return names, translate(err)
+}
+
 // CountAgentsOfType counts the agents of this type.
 func (q Queries) CountAgentsOfType(ctx context.Context, typeName string) (int, error) {
 	n, err := q.db.NewSelect().Model((*Agent)(nil)).Where("a.type = ?", typeName).Count(ctx)

@@ -11,3 +11,6 @@ func Cut(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s[:n], "")
 }
+
+// OneLine removes line breaks from s.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

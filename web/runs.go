@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -74,19 +75,19 @@ type RunMembers struct {
 	Paused   bool   `json:"paused" doc:"Staff have stopped it between two nodes"`
 }
 
-func runForm(t *app.RoomTurn) RunMembers { return RunMembers{turnForm(t), t.Workflow, t.Paused} }
+func runForm(t *turn.Named) RunMembers { return RunMembers{turnForm(t), t.Workflow, t.Paused} }
 
 type runsOut = pageOut[RunMembers]
 
 func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*runsOut, error) {
 	limit := app.WithinPage(in.Limit, store.MaxLimit)
-	rows, err := few(ctx, s, limit, func() ([]app.RoomTurn, error) {
+	rows, err := few(ctx, s, limit, func() ([]turn.Named, error) {
 		return s.app.Runs(ctx, actor, in.RoomID.String(), in.Before.String(), limit)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return paged(ctx, s, rows, runForm, before(limit, func(t *app.RoomTurn) string { return t.ID }))
+	return paged(ctx, s, rows, runForm, before(limit, func(t *turn.Named) string { return t.ID }))
 }
 
 type runDetailsOut struct {
@@ -103,13 +104,13 @@ func (s *Server) run(ctx context.Context, actor *app.Actor, in *oneID) (*runOut,
 	if err != nil {
 		return nil, err
 	}
-	body, err := enclosed(ctx, s, runDetailsOut{runForm(&t.RoomTurn), jsonObject(t.Graph), t.Fence, []stepOut{}}, t.Steps, stepForm)
+	body, err := enclosed(ctx, s, runDetailsOut{runForm(&t.Named), jsonObject(t.Graph), t.Fence, []stepOut{}}, t.Steps, stepForm)
 	return &runOut{body}, err
 }
 
 type oneRunOut struct{ Body RunMembers }
 
-func runAnswer(t *app.RoomTurn, err error) (*oneRunOut, error) {
+func runAnswer(t *turn.Named, err error) (*oneRunOut, error) {
 	if err != nil {
 		return nil, err
 	}

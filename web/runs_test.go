@@ -172,7 +172,12 @@ func TestRunControl(t *testing.T) {
 					t.Errorf("resume: got %v", got)
 				}
 			}
-			w.as(ta).must(t, http.StatusOK, post, v1+"/rooms/"+room+"/approvals/"+step.ID, body{"decision": "approve"})
+			approval := v1 + "/rooms/" + room + "/approvals/" + step.ID
+			// What is approved would end at once, because the agent may not speak there.
+			w.as(ta).must(t, http.StatusConflict, post, approval, body{"decision": "approve"})
+			w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+room+"/agents/"+w.agent)
+			w.as(owner).must(t, http.StatusOK, put, v1+"/rooms/"+room, body{"ai_mode": "both"})
+			w.as(ta).must(t, http.StatusOK, post, approval, body{"decision": "approve"})
 			if got := w.as(ta).must(t, http.StatusOK, get, run).object(t); got["state"] == "parked" {
 				t.Errorf("after the decision: got %v", got["state"])
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/turn"
 )
 
 // TurnMembers are the members that lists and details of turns share.
@@ -26,7 +27,7 @@ type TurnMembers struct {
 	EndedAt          *time.Time `json:"ended_at"`
 }
 
-func turnForm(t *app.RoomTurn) TurnMembers {
+func turnForm(t *turn.Named) TurnMembers {
 	return TurnMembers{ID: t.ID, RoomID: t.RoomID, AgentID: t.AgentID, AgentName: t.AgentName, TriggerSeq: t.TriggerSeq, State: t.State,
 		Reason: nullable(t.Reason), Detail: nullable(t.Detail), Attempt: t.Attempt, PromptTokens: t.PromptTokens, CompletionTokens: t.CompletionTokens,
 		CreatedAt: instant(t.CreatedAt), StartedAt: optionalInstant(t.StartedAt), EndedAt: optionalInstant(t.EndedAt)}
@@ -102,7 +103,7 @@ type (
 	}
 )
 
-func promptForm(p *app.Prompt) *promptOut {
+func promptForm(p *turn.Prompt) *promptOut {
 	if p == nil {
 		return nil
 	}
@@ -113,7 +114,7 @@ func promptForm(p *app.Prompt) *promptOut {
 	return out
 }
 
-func answerForm(a *app.ModelAnswer) *modelAnswerOut {
+func answerForm(a *turn.ModelAnswer) *modelAnswerOut {
 	if a == nil {
 		return nil
 	}
@@ -124,7 +125,7 @@ func answerForm(a *app.ModelAnswer) *modelAnswerOut {
 	return out
 }
 
-func stepForm(s *app.StepDetails) stepOut {
+func stepForm(s *turn.Step) stepOut {
 	return stepOut{ID: s.ID, N: s.N, Node: s.Node, Kind: s.Kind, Name: s.Name, AgentID: nullable(s.AgentID), State: s.State, Attempt: s.Attempt,
 		PromptTokens: s.PromptTokens, CompletionTokens: s.CompletionTokens, StartedAt: instant(s.StartedAt), EndedAt: optionalInstant(s.EndedAt),
 		DueAt: optionalInstant(s.DueAt), DecidedBy: nullable(s.DecidedBy), Note: nullable(s.Note), Summary: nullable(s.Summary),
@@ -139,11 +140,11 @@ type turnsIn struct {
 type turnsOut = pageOut[TurnMembers]
 
 func (s *Server) turns(ctx context.Context, actor *app.Actor, in *turnsIn) (*turnsOut, error) {
-	rows, err := few(ctx, s, in.Limit, func() ([]app.RoomTurn, error) { return s.app.Turns(ctx, actor, in.RoomID.String(), in.page()) })
+	rows, err := few(ctx, s, in.Limit, func() ([]turn.Named, error) { return s.app.Turns(ctx, actor, in.RoomID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}
-	return paged(ctx, s, rows, turnForm, skipping[app.RoomTurn](in.PageIn))
+	return paged(ctx, s, rows, turnForm, skipping[turn.Named](in.PageIn))
 }
 
 type turnIn struct {
@@ -158,7 +159,7 @@ func (s *Server) turn(ctx context.Context, actor *app.Actor, in *turnIn) (*turnO
 	if err != nil {
 		return nil, err
 	}
-	body, err := enclosed(ctx, s, turnDetailsOut{turnForm(&t.RoomTurn), t.Fence, []stepOut{}}, t.Steps, stepForm)
+	body, err := enclosed(ctx, s, turnDetailsOut{turnForm(&t.Named), t.Fence, []stepOut{}}, t.Steps, stepForm)
 	return &turnOut{body}, err
 }
 

@@ -191,3 +191,11 @@ func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
 func SystemFrame(roomID, content string) []byte {
 	return []byte(store.ToJSON(frame{Type: "system", Sender: "System", Content: content, RoomID: roomID}))
 }
+
+// AsRead replaces the text of each message with what the reader sees of it.
+func AsRead(messages []store.Message, staff bool) []store.Message {
+	for i := range messages {
+		messages[i].Content = Readable(messages[i].State(), messages[i].Content, staff)
+	}
+	return messages
+}

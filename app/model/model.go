@@ -65,6 +65,9 @@ func New(d Deps) *Caller {
 		background: d.Background, lender: d.Lender}
 }
 
+// Known tells whether a provider is configured.
+func (c *Caller) Known(provider string) bool { return c.models.Known(provider) }
+
 // The reasons of faults.
 const (
 	ReasonNoKey    = "no_key"       // the agent has no key that its model takes

@@ -100,3 +100,16 @@ func (d *Decision) CutOffNames() (names []string) {
 	}
 	return names
 }
+
+// Reason says why an agent may not speak, in words for staff.
+func Reason(rule, detail string) string {
+	text := map[string]string{
+		RuleExternal: "it is outside this program", RuleRoomOff: "the room's AI is switched off", RuleInactive: "it is switched off",
+		RuleOffHere: "it is switched off in this room", RuleMode: "the room's mode leaves its kind out", RuleMuted: "it is muted",
+		RuleSchedule: "it is not the time for it", RuleNoKey: "its model cannot be asked", RuleGone: "it is not in this room any more", RuleAsleep: "it sleeps", RuleGuard: "agents have said as much as they may until a person goes on",
+	}[rule]
+	if detail != "" {
+		text += ", " + detail
+	}
+	return text
+}

@@ -165,12 +165,12 @@ func canRace() bool {
 
 // interruptible runs cmd to its end. It hands on the signals that ask us to stop, so that
 // we live to remove the folder in memory, and returns the last of them.
-func interruptible(cmd *exec.Cmd) (err error, stopped os.Signal) {
+func interruptible(cmd *exec.Cmd) (stopped os.Signal, err error) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
-		return err, nil
+		return nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -179,7 +179,7 @@ func interruptible(cmd *exec.Cmd) (err error, stopped os.Signal) {
 		case stopped = <-signals:
 			_ = cmd.Process.Signal(stopped) // it may just have ended
 		case err := <-ended:
-			return err, stopped
+			return stopped, err
 		}
 	}
 }
@@ -223,7 +223,7 @@ func (p pass) run(sum *summary, args []string) error {
 	alive := &progress{to: os.Stdout, packages: len(p.packages)}
 	cmd.Stdout, cmd.Stderr = alive, alive
 	stop := alive.start(15 * time.Second)
-	failed, stopped := interruptible(cmd)
+	stopped, failed := interruptible(cmd)
 	stop()
 	if stopped != nil {
 		return fmt.Errorf("stopped by %v", stopped)

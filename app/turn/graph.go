@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"cmp"
@@ -82,7 +82,7 @@ func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 	for {
 		p, err := workflow.Advance(g, run.done)
 		if err != nil {
-			failed = errors.Join(failed, &turnFault{reason: reasonGraph, detail: graphDetail(err), state: store.TurnStopped})
+			failed = errors.Join(failed, &Fault{Reason: reasonGraph, Detail: graphDetail(err), State: store.TurnStopped})
 		}
 		if failed == nil && !p.Ended && len(busy) == 0 {
 			failed = run.mayGoOn(ctx)
@@ -150,7 +150,7 @@ func (r *graphRun) putAside(ctx context.Context) error {
 // nodes.
 func (r *graphRun) mayGoOn(ctx context.Context) error {
 	var paused bool
-	err := r.app.background.Do(ctx, func() (err error) { paused, err = r.app.db.TurnPaused(ctx, r.turn.ID); return err })
+	err := r.engine.background.Do(ctx, func() (err error) { paused, err = r.engine.db.TurnPaused(ctx, r.turn.ID); return err })
 	if err != nil || !paused {
 		return err
 	}
@@ -160,8 +160,8 @@ func (r *graphRun) mayGoOn(ctx context.Context) error {
 // restore reads the room and the results of the steps that earlier attempts have
 // saved.
 func (r *graphRun) restore(ctx context.Context) error {
-	return r.app.background.Do(ctx, func() (err error) {
-		if r.course, err = r.app.db.Course(ctx, r.room.CourseID); err != nil {
+	return r.engine.background.Do(ctx, func() (err error) {
+		if r.course, err = r.engine.db.Course(ctx, r.room.CourseID); err != nil {
 			return err
 		}
 		for _, s := range r.saved {
@@ -192,7 +192,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 
 // readMessages reads the newest messages of the room.
 func (r *graphRun) readMessages(ctx context.Context) (err error) {
-	r.messages, r.heard, err = r.readRoom(ctx, r.roomAgents[r.agent.ID].effective.ContextMessages(store.MaxLimit))
+	r.messages, r.heard, err = r.readRoom(ctx, r.roomAgents[r.agent.ID].Effective.ContextMessages(store.MaxLimit))
 	return err
 }
 
@@ -270,5 +270,5 @@ func (r *graphRun) humanWithin(n workflow.Node) time.Duration {
 	if n.Config.Minutes > 0 {
 		return time.Duration(n.Config.Minutes) * time.Minute
 	}
-	return r.app.cfg.Turns.ApprovalWithin
+	return r.engine.cfg.Turns.ApprovalWithin
 }

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import "github.com/coagent-studio/coagent/app/model"
 
@@ -25,6 +25,6 @@ func (r *attempt) wasCut(node string) bool { return model.WasCut(r.endOf(node)) 
 
 // silent is the fault of a model that answered without text. whose is the word before
 // "model", such as "the".
-func (r *attempt) silent(node, whose string) *turnFault {
-	return faultOf(model.Unspoken(r.endOf(node), whose), r.turn.Attempt)
+func (r *attempt) silent(node, whose string) *Fault {
+	return FaultOf(model.Unspoken(r.endOf(node), whose), r.turn.Attempt)
 }

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 // dueAgents reads the facts for due triggers, in a few statements for all of them. It
 // returns the triggers whose room and agent are still there, with their rows.
-func (a *App) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgent, now time.Time) ([]turntaking.DueAgent, []store.RoomAgent, error) {
+func (e *Engine) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgent, now time.Time) ([]turntaking.DueAgent, []store.RoomAgent, error) {
 	roomIDs, agentIDs := map[string]bool{}, map[string]bool{}
 	for _, r := range rows {
 		roomIDs[r.RoomID], agentIDs[r.AgentID] = true, true
@@ -34,7 +34,7 @@ func (a *App) dueAgents(ctx context.Context, tx *store.Tx, rows []store.RoomAgen
 	if err != nil {
 		return nil, nil, err
 	}
-	found := a.dueFacts(rows, rooms, agents, turns, messages, now)
+	found := e.dueFacts(rows, rooms, agents, turns, messages, now)
 	var asked []store.Unread
 	for i := range found.agents {
 		if d, row := &found.agents[i], &found.rows[i]; d.Trigger.Messages > 0 {
@@ -56,12 +56,12 @@ type dueFacts struct {
 
 // dueFacts combines what was read about due triggers. It leaves out those whose room or
 // agent is gone.
-func (a *App) dueFacts(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[string]*store.Agent, turns []store.Turn,
+func (e *Engine) dueFacts(rows []store.RoomAgent, rooms map[string]*store.Room, agents map[string]*store.Agent, turns []store.Turn,
 	messages []store.Message, now time.Time) (found dueFacts) {
 	busy, said := map[[2]string]bool{}, map[string][]store.Message{}
 	inRooms := map[string]*turntaking.DueRoom{}
 	for id, r := range rooms {
-		inRooms[id] = &turntaking.DueRoom{Room: *roomOf(r)}
+		inRooms[id] = &turntaking.DueRoom{Room: *RoomOf(r)}
 	}
 	for _, t := range turns {
 		busy[[2]string{t.RoomID, t.AgentID}] = true
@@ -81,8 +81,8 @@ func (a *App) dueFacts(rows []store.RoomAgent, rooms map[string]*store.Room, age
 		if ra.Agent = agents[ra.AgentID]; room == nil || ra.Agent == nil {
 			continue
 		}
-		d := turntaking.DueAgent{RoomAgent: effectiveIn(ra, now, a.zone), Room: room, Busy: busy[[2]string{ra.RoomID, ra.AgentID}]}
-		d.Own = d.OwnMessages(&room.Room, messagesOf(said[ra.RoomID]), now)
+		d := turntaking.DueAgent{RoomAgent: effectiveIn(ra, now, e.zone), Room: room, Busy: busy[[2]string{ra.RoomID, ra.AgentID}]}
+		d.Own = d.OwnMessages(&room.Room, MessagesOf(said[ra.RoomID]), now)
 		found.agents, found.rows = append(found.agents, d), append(found.rows, *ra)
 	}
 	return found

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -30,11 +30,11 @@ const (
 )
 
 // dueLoop fires due triggers until ctx ends, while this node holds the lease.
-func (a *App) dueLoop(ctx context.Context) {
-	tick := time.NewTicker(a.cfg.Turns.Due) //nolint:forbidigo // the pace of a loop is no rule's time
+func (e *Engine) dueLoop(ctx context.Context) {
+	tick := time.NewTicker(e.cfg.Turns.Due) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
-	defer a.resign(ctx, dueLeaseName)
-	l := leader{app: a}
+	defer e.Resign(ctx, dueLeaseName)
+	l := leader{engine: e}
 	for {
 		select {
 		case <-ctx.Done():
@@ -43,56 +43,45 @@ func (a *App) dueLoop(ctx context.Context) {
 		}
 		leads, err := l.leads(ctx)
 		if err == nil && leads {
-			err = a.fireDue(ctx)
+			err = e.FireDue(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			a.log.ErrorContext(ctx, "due triggers could not be fired", "err", err)
+			e.log.ErrorContext(ctx, "due triggers could not be fired", "err", err)
 		}
 	}
 }
 
 // leader knows whether this node fires the due triggers.
 type leader struct {
-	app   *App
-	until time.Time // the lease needs no renewal before then
+	engine *Engine
+	until  time.Time // the lease needs no renewal before then
 }
 
 // leads takes the lease or renews it, well before it runs out, and tells whether this
 // node has it. On SQLite there is no other node.
 func (l *leader) leads(ctx context.Context) (bool, error) {
 	now := time.Now() //nolint:forbidigo // a lease is kept by the database's clock, not by that of rules
-	if !l.app.db.Postgres() || now.Before(l.until) {
+	if !l.engine.db.Postgres() || now.Before(l.until) {
 		return true, nil
 	}
-	leads, err := l.app.db.Single().Lead(ctx, dueLeaseName, dueLease)
+	leads, err := l.engine.db.Single().Lead(ctx, dueLeaseName, dueLease)
 	if l.until = (time.Time{}); leads {
 		l.until = now.Add(dueLease / 2)
 	}
 	return leads, err
 }
 
-// resign gives a lease back, so that another node need not wait until it runs out. On
-// SQLite there are no leases.
-func (a *App) resign(ctx context.Context, lease string) {
-	if !a.db.Postgres() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = a.db.Single().Resign(ctx, lease) // if this fails, the lease runs out
-}
-
-// fireDue fires every due trigger or sets its next date.
-func (a *App) fireDue(ctx context.Context) error {
-	now := a.instant()
-	if any, err := a.db.AnyDue(ctx, now); err != nil || !any {
+// FireDue fires every due trigger or sets its next date.
+func (e *Engine) FireDue(ctx context.Context) error {
+	now := e.instant()
+	if any, err := e.db.AnyDue(ctx, now); err != nil || !any {
 		return err
 	}
-	return a.background.Do(ctx, func() error {
+	return e.background.Do(ctx, func() error {
 		for {
-			rows, err := a.fireBatch(ctx, now, dueBatch)
+			rows, err := e.fireBatch(ctx, now, dueBatch)
 			if err != nil {
-				return a.fireEach(ctx, now, err)
+				return e.fireEach(ctx, now, err)
 			}
 			if len(rows) < dueBatch {
 				return nil
@@ -103,10 +92,10 @@ func (a *App) fireDue(ctx context.Context) error {
 
 // fireEach fires one by one the triggers that could not be fired together, so that a
 // fault of one stops no other.
-func (a *App) fireEach(ctx context.Context, now time.Time, cause error) error {
-	a.log.WarnContext(ctx, "due triggers are fired one by one", "err", cause)
+func (e *Engine) fireEach(ctx context.Context, now time.Time, cause error) error {
+	e.log.WarnContext(ctx, "due triggers are fired one by one", "err", cause)
 	for range dueBatch {
-		rows, err := a.fireBatch(ctx, now, 1)
+		rows, err := e.fireBatch(ctx, now, 1)
 		if ctx.Err() != nil || len(rows) == 0 {
 			return errors.Join(err, ctx.Err())
 		}
@@ -114,8 +103,8 @@ func (a *App) fireEach(ctx context.Context, now time.Time, cause error) error {
 			continue
 		}
 		late := store.Rearmed{RoomID: rows[0].RoomID, AgentID: rows[0].AgentID, NextDueAt: now.Add(dueAgain)}
-		a.log.ErrorContext(ctx, "a due trigger could not be fired", "room", late.RoomID, "agent", late.AgentID, "err", err)
-		if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.Rearm(ctx, []store.Rearmed{late}) }); err != nil {
+		e.log.ErrorContext(ctx, "a due trigger could not be fired", "room", late.RoomID, "agent", late.AgentID, "err", err)
+		if err := e.db.InTx(ctx, func(tx *store.Tx) error { return tx.Rearm(ctx, []store.Rearmed{late}) }); err != nil {
 			return err
 		}
 	}
@@ -123,18 +112,18 @@ func (a *App) fireEach(ctx context.Context, now time.Time, cause error) error {
 }
 
 // fireBatch claims due triggers and stores what becomes of them.
-func (a *App) fireBatch(ctx context.Context, now time.Time, limit int) (rows []store.RoomAgent, err error) {
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+func (e *Engine) fireBatch(ctx context.Context, now time.Time, limit int) (rows []store.RoomAgent, err error) {
+	err = e.db.InTx(ctx, func(tx *store.Tx) error {
 		if rows, err = tx.ClaimDue(ctx, now, limit); err != nil || len(rows) == 0 {
 			return err
 		}
 		// Read the facts only after the claim: other changes of these rows wait for
 		// this transaction.
-		due, rows, err := a.dueAgents(ctx, tx, rows, now)
+		due, rows, err := e.dueAgents(ctx, tx, rows, now)
 		if err != nil {
 			return err
 		}
-		return a.storeFired(ctx, tx, rows, turntaking.JudgeDue(due, a.cfg.Turns.MaxStreak, now), now)
+		return e.storeFired(ctx, tx, rows, turntaking.JudgeDue(due, e.cfg.Turns.MaxStreak, now), now)
 	})
 	if err != nil {
 		return rows, fmt.Errorf("fire due triggers: %w", err)
@@ -144,7 +133,7 @@ func (a *App) fireBatch(ctx context.Context, now time.Time, limit int) (rows []s
 
 // storeFired stores what became of triggers, with their turns and jobs. It needs as
 // many statements for all triggers as for one. rows are those of all, in their order.
-func (a *App) storeFired(ctx context.Context, tx *store.Tx, rows []store.RoomAgent, all []turntaking.Fired, now time.Time) error {
+func (e *Engine) storeFired(ctx context.Context, tx *store.Tx, rows []store.RoomAgent, all []turntaking.Fired, now time.Time) error {
 	var decisions []store.Decision
 	var turns []store.Turn
 	var runs []jobs.RunTurn
@@ -161,7 +150,7 @@ func (a *App) storeFired(ctx context.Context, tx *store.Tx, rows []store.RoomAge
 			if f.Waits {
 				t.Position = 1
 			} else {
-				a.queued(&t, now)
+				e.queued(&t, now)
 				runs = append(runs, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt})
 			}
 			turns = append(turns, t)
@@ -177,7 +166,7 @@ func (a *App) storeFired(ctx context.Context, tx *store.Tx, rows []store.RoomAge
 			return err
 		}
 	}
-	if err := a.queue.AddRuns(ctx, tx, runs); err != nil {
+	if err := e.queue.AddRuns(ctx, tx, runs); err != nil {
 		return err
 	}
 	return tx.Rearm(ctx, rearmed)

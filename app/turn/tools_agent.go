@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -14,24 +14,24 @@ import (
 
 // askAgent has another agent of the room answer a question within the turn. That agent
 // sees the same room but is offered no tools, so questions cannot nest.
-func askAgent() *tool {
-	return &tool{name: "ask_agent", needs: []string{CapAgentsAsk},
-		description: "Ask another agent of this room a question and get its answer; the room does not see it. agent is a name as list_members gives it.",
-		schema: `{"type":"object","properties":{"agent":{"type":"string","minLength":1,"maxLength":200},"question":{"type":"string","minLength":1,"maxLength":4000}},` +
+func askAgent() *Tool {
+	return &Tool{Name: "ask_agent", Needs: []string{CapAgentsAsk},
+		Description: "Ask another agent of this room a question and get its answer; the room does not see it. agent is a name as list_members gives it.",
+		Schema: `{"type":"object","properties":{"agent":{"type":"string","minLength":1,"maxLength":200},"question":{"type":"string","minLength":1,"maxLength":4000}},` +
 			`"required":["agent","question"],"additionalProperties":false}`,
-		ask: func(ctx context.Context, c *toolCall) (toolResult, error) {
-			args, err := arguments[struct {
+		ask: func(ctx context.Context, c *Call) (Result, error) {
+			args, err := Arguments[struct {
 				Agent    string `json:"agent"`
 				Question string `json:"question"`
 			}](c)
 			if err != nil {
-				return toolResult{}, err
+				return Result{}, err
 			}
 			return c.askOther(ctx, strings.TrimPrefix(strings.TrimSpace(args.Agent), "@"), args.Question)
 		}}
 }
 
-func (c *toolCall) askOther(ctx context.Context, name, question string) (toolResult, error) {
+func (c *Call) askOther(ctx context.Context, name, question string) (Result, error) {
 	r, self := c.run, c.part.agent
 	others := slices.DeleteFunc(slices.Clone(r.speakers), func(ag store.Agent) bool { return ag.ID == self.ID })
 	i := slices.IndexFunc(others, func(ag store.Agent) bool { return mention.Fold(ag.Name) == mention.Fold(name) })
@@ -40,46 +40,46 @@ func (c *toolCall) askOther(ctx context.Context, name, question string) (toolRes
 		for _, ag := range others {
 			names = append(names, ag.Name)
 		}
-		return toolResult{}, errorf(KindNotFound, "not_found", "no other agent of that name can answer here; there are: %s", strings.Join(names, ", "))
+		return Result{}, toolErrorf("not_found", "no other agent of that name can answer here; there are: %s", strings.Join(names, ", "))
 	}
 	other := &others[i]
 	// The node of the question is the same in every attempt at the turn, so a later
 	// attempt finds its answer.
 	part := part{node: c.part.node + "/ask " + c.node, agent: other}
-	err := r.app.background.Do(ctx, func() (err error) {
-		course, err := r.app.db.Course(ctx, r.room.CourseID)
+	err := r.engine.background.Do(ctx, func() (err error) {
+		course, err := r.engine.db.Course(ctx, r.room.CourseID)
 		if err != nil {
 			return err
 		}
 		part.system = instructions(other, r.room, course, r.fence) +
 			fmt.Sprintf(" This time you answer a question of the agent %q, who alone reads it, and not the room.", self.Name)
-		part.messages, err = r.app.db.ShownMessages(ctx, r.room.ID, 0, other.ContextWindow)
+		part.messages, err = r.engine.db.ShownMessages(ctx, r.room.ID, 0, other.ContextWindow)
 		return err
 	})
 	if err != nil {
-		return toolResult{}, err
+		return Result{}, err
 	}
 	part.asked = []llm.Message{{Role: llm.RoleUser, Data: true, Name: fmt.Sprintf("%s (AI %s)", self.Name, self.Type), Text: question},
 		{Role: llm.RoleUser, Text: "Answer this question now."}}
 	text, err := r.converse(ctx, part)
 	if err != nil {
-		return toolResult{}, c.notAsked(other, err)
+		return Result{}, c.notAsked(other, err)
 	}
 	if text == "" {
-		return toolResult{}, errorf(KindUpstream, model.ReasonSilent, "%s said nothing", other.Name)
+		return Result{}, toolErrorf(model.ReasonSilent, "%s said nothing", other.Name)
 	}
-	return reply(struct {
+	return Reply(struct {
 		Agent  string `json:"agent"`
 		Answer string `json:"answer"`
-	}{other.Name, store.Cut(text, int(r.app.cfg.Limits.MessageBytes))}), nil
+	}{other.Name, store.Cut(text, int(r.engine.cfg.Limits.MessageBytes))}), nil
 }
 
 // notAsked is the result for the asking model if the other agent fails. A turn does not
 // fail because of a question in it.
-func (c *toolCall) notAsked(other *store.Agent, err error) error {
-	f := faultOf(err, 1)
-	if llm.KindOf(err) == "" && f.reason != model.ReasonNoKey {
+func (c *Call) notAsked(other *store.Agent, err error) error {
+	f := FaultOf(err, 1)
+	if llm.KindOf(err) == "" && f.Reason != model.ReasonNoKey {
 		return err
 	}
-	return errorf(KindUpstream, f.reason, "%s could not answer", other.Name)
+	return toolErrorf(f.Reason, "%s could not answer", other.Name)
 }

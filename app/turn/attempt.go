@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -21,19 +21,19 @@ import (
 // would only disturb, so an overloaded server leaves it out.
 const staleAfter = 5 * time.Minute
 
-// errLeaseLost cancels work that another worker has taken over.
-var errLeaseLost = errors.New("the lease is lost")
+// ErrLeaseLost cancels work that another worker has taken over.
+var ErrLeaseLost = errors.New("the lease is lost")
 
 // attempt is one attempt at a turn, in the worker that holds its lease.
 type attempt struct {
-	app      *App
+	engine   *Engine
 	turn     *store.Turn
 	agent    *store.Agent
 	room     *store.Room
 	speakers []store.Agent // the room's agents that may speak
 	// present are all agents of the room, those that may speak first.
 	present    []store.Agent
-	roomAgents map[string]*roomAgent // how all of them are set in the room
+	roomAgents map[string]*RoomAgent // how all of them are set in the room
 	fence      string                // the tag around other people's words in the prompts
 	text       strings.Builder
 	shown      *pacer
@@ -59,45 +59,45 @@ type attempt struct {
 // runTurn lets an agent speak: it claims the turn, streams the model's answer to the
 // room and stores it. Nothing happens twice, because the claim and the end are fenced
 // by the attempt's number.
-func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
+func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	var r *attempt
-	err := a.background.Do(ctx, func() (err error) { r, err = a.claim(ctx, job); return err })
+	err := e.background.Do(ctx, func() (err error) { r, err = e.claim(ctx, job); return err })
 	if err != nil || r == nil {
 		return err
 	}
-	defer a.hub.TurnOver(r.turn.RoomID, r.turn.ID, r.turn.Attempt)
-	ctx, over := a.telemetry.Turn(ctx, r.turn.ID, r.turn.RoomID, r.turn.AgentID, r.turn.Attempt)
+	defer e.hub.TurnOver(r.turn.RoomID, r.turn.ID, r.turn.Attempt)
+	ctx, over := e.telemetry.Turn(ctx, r.turn.ID, r.turn.RoomID, r.turn.AgentID, r.turn.Attempt)
 	defer over()
-	started := a.now()
-	if err = a.background.Do(ctx, func() error { return r.load(ctx) }); err == nil {
+	started := e.now()
+	if err = e.background.Do(ctx, func() error { return r.load(ctx) }); err == nil {
 		err = r.speak(ctx)
 	}
-	a.log.InfoContext(ctx, "turn", "room", r.turn.RoomID, "agent", r.turn.AgentID, "attempt", r.turn.Attempt,
-		"ms", a.now().Sub(started).Milliseconds(), "prompt_tokens", r.usage.PromptTokens,
+	e.log.InfoContext(ctx, "turn", "room", r.turn.RoomID, "agent", r.turn.AgentID, "attempt", r.turn.Attempt,
+		"ms", e.now().Sub(started).Milliseconds(), "prompt_tokens", r.usage.PromptTokens,
 		"completion_tokens", r.usage.CompletionTokens, "err", err)
 	// The job's context may have ended the turn, so the end gets a context of its
 	// own.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	failed := err
-	err = a.background.Do(end, func() error {
+	err = e.background.Do(end, func() error {
 		switch {
 		case failed == nil:
 			return r.finish(end)
 		case errors.Is(failed, errParked):
 			return nil
 		case errors.Is(failed, errAsked) && r.units > 0 && (r.flow == nil || r.flow.said == 0):
-			r.ended = a.instant()
+			r.ended = e.instant()
 			return r.finish(end)
-		case errors.Is(failed, errLeaseLost), errors.Is(failed, store.ErrNotFound):
+		case errors.Is(failed, ErrLeaseLost), errors.Is(failed, store.ErrNotFound):
 			return failed
 		case ctx.Err() != nil:
-			return a.retryTurn(end, r.turn, r.withFault(errStopped))
+			return e.retryTurn(end, r.turn, r.withFault(ErrStopped))
 		}
-		return a.retryTurn(end, r.turn, r.withFault(failed))
+		return e.retryTurn(end, r.turn, r.withFault(failed))
 	})
-	if errors.Is(err, errLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
-		return a.afterLost(end, r.turn)
+	if errors.Is(err, ErrLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
+		return e.afterLost(end, r.turn)
 	}
 	return err
 }
@@ -105,17 +105,17 @@ func (a *App) runTurn(ctx context.Context, job jobs.RunTurn) error {
 // afterLost goes on in the room of a turn that this worker could not end. Normally
 // another attempt has the turn and goes on itself. When the turn was deleted with its
 // agent, nobody else does.
-func (a *App) afterLost(ctx context.Context, t *store.Turn) error {
-	if _, err := a.db.Turn(ctx, t.ID); !errors.Is(err, store.ErrNotFound) {
+func (e *Engine) afterLost(ctx context.Context, t *store.Turn) error {
+	if _, err := e.db.Turn(ctx, t.ID); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return a.resumeRoom(ctx, t.RoomID)
+	return e.resumeRoom(ctx, t.RoomID)
 }
 
 // resumeRoom goes on in a room that has no live turn. It does nothing when the room
 // is gone or a turn has just begun there.
-func (a *App) resumeRoom(ctx context.Context, roomID string) error {
-	err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.nextInRoom(ctx, tx, roomID, 0, 0) })
+func (e *Engine) resumeRoom(ctx context.Context, roomID string) error {
+	err := e.db.InTx(ctx, func(tx *store.Tx) error { return e.nextInRoom(ctx, tx, roomID, 0, 0) })
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrStale) {
 		return nil
 	}
@@ -123,18 +123,18 @@ func (a *App) resumeRoom(ctx context.Context, roomID string) error {
 }
 
 // claim leases the turn. It returns nil when there is nothing to do any more.
-func (a *App) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) {
-	now := a.instant()
-	t, err := a.db.Single().ClaimTurn(ctx, job.TurnID, job.Attempt, a.db.Node(), now, now.Add(a.cfg.Turns.Lease))
+func (e *Engine) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) {
+	now := e.instant()
+	t, err := e.db.Single().ClaimTurn(ctx, job.TurnID, job.Attempt, e.db.Node(), now, now.Add(e.cfg.Turns.Lease))
 	if errors.Is(err, store.ErrStale) {
 		return nil, nil
 	}
-	return &attempt{app: a, turn: t, fence: a.fence(t.ID)}, err
+	return &attempt{engine: e, turn: t, fence: e.Fence(t.ID)}, err
 }
 
 // load reads the agent, the saved steps and the room.
 func (r *attempt) load(ctx context.Context) (err error) {
-	if r.agent, err = r.app.db.Agent(ctx, r.turn.AgentID); err != nil {
+	if r.agent, err = r.engine.db.Agent(ctx, r.turn.AgentID); err != nil {
 		return err
 	}
 	if err := r.loadSteps(ctx); err != nil {
@@ -145,12 +145,12 @@ func (r *attempt) load(ctx context.Context) (err error) {
 
 // reload reads the room and which of its agents may speak.
 func (r *attempt) reload(ctx context.Context) (err error) {
-	if r.room, err = r.app.db.Room(ctx, r.turn.RoomID); err != nil {
+	if r.room, err = r.engine.db.Room(ctx, r.turn.RoomID); err != nil {
 		return err
 	}
-	s := r.app.newSnapshot(r.room)
+	s := r.engine.newSnapshot(r.room)
 	s.Now = r.turn.CreatedAt // a turn that began within an agent's hours may end after them
-	if err := r.app.loadRoomAgents(ctx, s); err != nil {
+	if err := r.engine.loadRoomAgents(ctx, s); err != nil {
 		return err
 	}
 	r.roomAgents = s.rows
@@ -174,7 +174,7 @@ func (r *attempt) mayNotSpeak() error {
 	if slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
 		return nil
 	}
-	return &turnFault{reason: reasonNotAble, detail: "the agent or the room's AI was switched off", state: store.TurnStopped}
+	return &Fault{Reason: ReasonNotAble, Detail: "the agent or the room's AI was switched off", State: store.TurnStopped}
 }
 
 // speak streams the model's answer into r.text and keeps the lease alive.
@@ -183,19 +183,19 @@ func (r *attempt) speak(ctx context.Context) error {
 		return err
 	}
 	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > staleAfter {
-		return &turnFault{reason: reasonOverload, detail: "the server had too much to do; the moment to answer has passed", state: store.TurnStopped}
+		return &Fault{Reason: ReasonOverload, Detail: "the server had too much to do; the moment to answer has passed", State: store.TurnStopped}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ctx, done := context.WithDeadlineCause(ctx, r.turn.StartedAt.Add(r.app.cfg.Turns.MaxDuration), errTooLong)
+	ctx, done := context.WithDeadlineCause(ctx, r.turn.StartedAt.Add(r.engine.cfg.Turns.MaxDuration), ErrTooLong)
 	defer done()
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
-		r.app.renewLease(ctx, cancel, r.beat)
+		r.engine.RenewLease(ctx, cancel, r.beat)
 	}()
 	defer func() { cancel(nil); <-held }()
-	defer r.app.stops.add(r.turn.ID, cancel)()
+	defer r.engine.stops.add(r.turn.ID, cancel)()
 	err := r.speakNow(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errParked) {
 		return cause
@@ -221,7 +221,7 @@ func (r *attempt) speakNow(ctx context.Context) error {
 		return err
 	}
 	r.signal(event.StartOf(r.turn.Attempt))
-	r.shown = &pacer{show: func(d realtime.Delta) { r.app.hub.Delta(r.room.ID, d) }}
+	r.shown = &pacer{show: func(d realtime.Delta) { r.engine.hub.Delta(r.room.ID, d) }}
 	defer r.shown.stop()
 	if g != nil {
 		return r.runGraph(ctx, g)
@@ -237,7 +237,7 @@ func (r *attempt) speakNow(ctx context.Context) error {
 
 // partNow is the direct answer to the messages as they are now.
 func (r *attempt) partNow(ctx context.Context) (part part, err error) {
-	if err = r.app.background.Do(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
+	if err = r.engine.background.Do(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
 		err = r.giveWay(part.messages)
 	}
 	return part, err
@@ -246,9 +246,9 @@ func (r *attempt) partNow(ctx context.Context) (part part, err error) {
 // yieldToTyping waits while people type, at most yield_to_typing per attempt in all.
 // It tells whether it waited.
 func (r *attempt) yieldToTyping(ctx context.Context) (waited bool, err error) {
-	began := r.app.now()
-	waited, err = r.app.typists.wait(ctx, r.room.ID, began.Add(r.app.cfg.Turns.YieldToTyping-r.waited), r.app.now)
-	r.waited += r.app.now().Sub(began)
+	began := r.engine.now()
+	waited, err = r.engine.typists.wait(ctx, r.room.ID, began.Add(r.engine.cfg.Turns.YieldToTyping-r.waited), r.engine.now)
+	r.waited += r.engine.now().Sub(began)
 	return waited, err
 }
 
@@ -272,39 +272,9 @@ func (r *attempt) add(text string) {
 	r.units += realtime.Units(text)
 }
 
-// renewLease renews the lease of a turn or a report until ctx ends. A lost lease
-// cancels the work. beat returns store.ErrStale when another attempt has begun.
-func (a *App) renewLease(ctx context.Context, cancel context.CancelCauseFunc, beat func(ctx context.Context, lease time.Time) error) {
-	tick := time.NewTicker(a.cfg.Turns.Heartbeat) //nolint:forbidigo // the pace of a loop is no rule's time
-	defer tick.Stop()
-	until := a.now().Add(a.cfg.Turns.Lease)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		next := a.instant().Add(a.cfg.Turns.Lease)
-		within, done := context.WithTimeout(ctx, a.cfg.Turns.Heartbeat)
-		err := beat(within, next)
-		done()
-		switch {
-		case err == nil:
-			until = next
-		case errors.Is(err, store.ErrStale), a.now().After(until):
-			// Without its lease, the work may already run in another worker.
-			cancel(errLeaseLost)
-			return
-		case errors.Is(err, errAsked):
-			cancel(errAsked)
-			return
-		}
-	}
-}
-
 // signal tells the room that the attempt begins, or how it ended.
 func (r *attempt) signal(state string) {
 	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != event.StartOf(r.turn.Attempt)}
-	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalTurn, Turn: mark, Body: json.RawMessage(store.ToJSON(event.Turn{
+	r.engine.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalTurn, Turn: mark, Body: json.RawMessage(store.ToJSON(event.Turn{
 		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt}))})
 }

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"bytes"
@@ -24,12 +24,12 @@ type savedCall struct {
 	Signature []byte          `json:"signature,omitempty"` // the provider's signature of the call
 }
 
-// toolInput is what a tool was called with. Call is the place of the call in its
+// ToolInput is what a tool was called with. Call is the place of the call in its
 // answer, from 0.
-type toolInput struct {
+type ToolInput struct {
 	Call      int             `json:"call"`
 	Arguments json.RawMessage `json:"arguments"`
-	Plan      *plan           `json:"plan,omitempty"`
+	Plan      *Plan           `json:"plan,omitempty"`
 }
 
 // answerCalls runs the tools that an answer calls and shows the model their results.
@@ -69,30 +69,30 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 // callTool answers one call: it runs the tool, or says why that cannot be done, or
 // leaves a step that waits for a person.
 func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*store.TurnStep, error) {
-	c := &toolCall{run: t.attempt, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
+	c := &Call{run: t.attempt, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
 		step: t.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
-	in := toolInput{Call: i, Arguments: call.Arguments}
+	in := ToolInput{Call: i, Arguments: call.Arguments}
 	c.step.Input = store.ToJSON(in)
 	tool, err := t.prepare(ctx, c, i, call)
-	if tool != nil && err == nil && tool.plan != nil {
-		in.Plan = &c.plan
-		c.step.Input, c.step.ArtifactID = store.ToJSON(in), c.plan.ArtifactID
+	if tool != nil && err == nil && tool.Plan != nil {
+		in.Plan = &c.Plan
+		c.step.Input, c.step.ArtifactID = store.ToJSON(in), c.Plan.ArtifactID
 	}
 	key := callKey(call)
-	if err == nil && c.plan.Effect.waits() {
+	if err == nil && c.Plan.Effect.Waits() {
 		if t.refused[key] {
 			c.step.State = store.StepRejected
 			c.step.Note = "it was refused in this turn already"
-			t.endStep(c.step, toolResult{}, llm.Usage{})
+			t.endStep(c.step, Result{}, llm.Usage{})
 		} else {
 			t.wait(c.step)
 		}
 		return c.step, nil
 	}
-	if err == nil && c.plan.Effect == effectChange {
+	if err == nil && c.Plan.Effect == EffectChange {
 		// A change would take effect, so count the repeats before it, not after.
 		if fault := t.repeats(call.Name, key, ""); fault != nil {
-			return nil, errors.Join(t.failStep(c.step, errorf(KindConflict, reasonRepeats, "%s", fault.detail)), fault)
+			return nil, errors.Join(t.failStep(c.step, toolErrorf(reasonRepeats, "%s", fault.Detail)), fault)
 		}
 	}
 	if err == nil {
@@ -103,7 +103,7 @@ func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*st
 			return nil, err
 		}
 	}
-	if c.plan.Effect != effectChange || c.step.State == store.StepFailed {
+	if c.Plan.Effect != EffectChange || c.step.State == store.StepFailed {
 		if fault := t.repeats(call.Name, key, string(c.step.Output)); fault != nil {
 			return nil, fault
 		}
@@ -112,47 +112,47 @@ func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*st
 }
 
 // prepare finds the tool of a call, checks the arguments and plans what the call will
-// do. The model is told an *Error.
-func (t *conversation) prepare(ctx context.Context, c *toolCall, i int, call savedCall) (*tool, error) {
+// do. The model is told a *ToolError.
+func (t *conversation) prepare(ctx context.Context, c *Call, i int, call savedCall) (*Tool, error) {
 	tool := t.part.find(call.Name)
 	switch {
 	case call.Malformed != "":
-		return nil, errorf(KindInvalid, "malformed", "the call could not be read: %s", call.Malformed)
+		return nil, toolErrorf("malformed", "the call could not be read: %s", call.Malformed)
 	case tool == nil:
-		return nil, errorf(KindNotFound, "unknown_tool", "there is no tool %q; there are: %s", store.Cut(call.Name, 100), strings.Join(t.part.toolNames(), ", "))
+		return nil, toolErrorf("unknown_tool", "there is no tool %q; there are: %s", store.Cut(call.Name, 100), strings.Join(t.part.toolNames(), ", "))
 	case i >= maxCalls:
-		return nil, errorf(KindLimited, "too_many", "an answer may call %d tools; call this one in the next", maxCalls)
+		return nil, toolErrorf("too_many", "an answer may call %d tools; call this one in the next", maxCalls)
 	}
-	if err := tool.check(call.Arguments); err != nil {
+	if err := tool.Check(call.Arguments); err != nil {
 		return nil, err
 	}
-	c.plan = plan{Effect: effectRead}
-	if tool.plan == nil {
+	c.Plan = Plan{Effect: EffectRead}
+	if tool.Plan == nil {
 		return tool, nil
 	}
-	err := t.app.background.Do(ctx, func() (err error) { c.plan, err = tool.plan(ctx, c); return err })
+	err := t.engine.background.Do(ctx, func() (err error) { c.Plan, err = tool.Plan(ctx, c); return err })
 	return tool, err
 }
 
 // runTool runs a call and saves its step together with its effect.
-func (t *conversation) runTool(ctx context.Context, tool *tool, c *toolCall) error {
-	var result toolResult
+func (t *conversation) runTool(ctx context.Context, tool *Tool, c *Call) error {
+	var result Result
 	if tool.ask != nil {
 		var err error
 		if result, err = tool.ask(ctx, c); err != nil {
 			return err
 		}
-		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.app.instant()
+		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.engine.instant()
 		return t.commit(ctx, nil, c.step)
 	}
 	return t.commit(ctx, func(tx *store.Tx) (err error) {
-		if result, err = tool.run(ctx, tx, c); err != nil {
+		if result, err = tool.Run(ctx, tx, c); err != nil {
 			return err
 		}
-		if result.artifactID != "" {
-			c.step.ArtifactID = result.artifactID
+		if result.ArtifactID != "" {
+			c.step.ArtifactID = result.ArtifactID
 		}
-		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.app.instant()
+		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.engine.instant()
 		return nil
 	}, c.step)
 }
@@ -160,8 +160,8 @@ func (t *conversation) runTool(ctx context.Context, tool *tool, c *toolCall) err
 // failStep ends a step with an error that the model is told. It returns any other
 // error unchanged.
 func (t *conversation) failStep(step *store.TurnStep, err error) error {
-	var known *Error
-	if !errors.As(err, &known) || known.Kind == KindInternal || known.Kind == KindUnavailable {
+	var known *ToolError
+	if !errors.As(err, &known) {
 		return err
 	}
 	step.State = store.StepFailed
@@ -172,21 +172,21 @@ func (t *conversation) failStep(step *store.TurnStep, err error) error {
 // runApproved runs a call that a person has allowed. The object of the call must
 // still be as the person saw it; each tool checks this against the plan.
 func (t *conversation) runApproved(ctx context.Context, step *store.TurnStep, call savedCall) error {
-	var in toolInput
+	var in ToolInput
 	tool := t.part.find(call.Name)
-	if json.Unmarshal([]byte(step.Input), &in) != nil || in.Plan == nil || tool == nil || tool.run == nil {
+	if json.Unmarshal([]byte(step.Input), &in) != nil || in.Plan == nil || tool == nil || tool.Run == nil {
 		return t.endApproved(ctx, step, store.StepFailed, failedOutput{Error: "what was to be done is not known any more, or the agent may not do it now"})
 	}
-	c := &toolCall{run: t.attempt, part: t.part, args: in.Arguments, plan: *in.Plan, step: step}
+	c := &Call{run: t.attempt, part: t.part, args: in.Arguments, Plan: *in.Plan, step: step}
 	err := t.commit(ctx, func(tx *store.Tx) error {
-		result, err := tool.run(ctx, tx, c)
+		result, err := tool.Run(ctx, tx, c)
 		if err != nil {
 			return err
 		}
 		return t.decided(ctx, tx, step, store.StepDone, result)
 	})
-	var known *Error
-	if errors.As(err, &known) && known.Kind != KindInternal && known.Kind != KindUnavailable {
+	var known *ToolError
+	if errors.As(err, &known) {
 		return t.endApproved(ctx, step, store.StepFailed, failedOutput{Reason: known.Code, Error: known.Message})
 	}
 	return err
@@ -197,10 +197,10 @@ func (t *conversation) endApproved(ctx context.Context, step *store.TurnStep, st
 }
 
 func (t *conversation) decided(ctx context.Context, tx *store.Tx, step *store.TurnStep, state string, output any) error {
-	step.State, step.Output, step.EndedAt = state, store.ToJSON(output), t.app.instant()
+	step.State, step.Output, step.EndedAt = state, store.ToJSON(output), t.engine.instant()
 	err := tx.EndStep(ctx, step, store.StepApproved)
 	if errors.Is(err, store.ErrStale) {
-		return errLeaseLost // another attempt has run it
+		return ErrLeaseLost // another attempt has run it
 	}
 	return err
 }
@@ -223,23 +223,23 @@ func (r *attempt) resultText(ctx context.Context, step *store.TurnStep) (string,
 		}
 		return "Error: " + out.Error, nil
 	}
-	var out toolResult
+	var out Result
 	if json.Unmarshal([]byte(step.Output), &out) != nil {
 		return "", errErased
 	}
 	text := ""
-	err := r.app.background.Do(ctx, func() (err error) { text, err = r.app.toolText(ctx, r.turn.RoomID, &out); return err })
+	err := r.engine.background.Do(ctx, func() (err error) { text, err = r.engine.toolText(ctx, r.turn.RoomID, &out); return err })
 	return text, err
 }
 
 // toolText is a result with the messages or artifacts that it refers to, as they may
 // be read now.
-func (a *App) toolText(ctx context.Context, roomID string, out *toolResult) (string, error) {
+func (e *Engine) toolText(ctx context.Context, roomID string, out *Result) (string, error) {
 	switch {
 	case out.Messages != nil:
-		return a.messagesText(ctx, roomID, out.Messages)
+		return e.messagesText(ctx, roomID, out.Messages)
 	case out.Artifacts != nil:
-		return a.artifactsText(ctx, roomID, out.Artifacts)
+		return e.artifactsText(ctx, roomID, out.Artifacts)
 	case out.Erased:
 		return "(erased)", nil
 	}
@@ -267,11 +267,11 @@ const maxRepeats = 3
 
 // repeats counts a call with its outcome, and returns a fault when the turn goes
 // round in circles. The same call with another outcome is no repeat.
-func (t *conversation) repeats(name, key, outcome string) *turnFault {
+func (t *conversation) repeats(name, key, outcome string) *Fault {
 	t.calls[key+"\x00"+outcome]++
 	if t.calls[key+"\x00"+outcome] < maxRepeats {
 		return nil
 	}
-	return &turnFault{reason: reasonRepeats, state: store.TurnStopped,
-		detail: fmt.Sprintf("it called %s %d times with the same arguments", store.Cut(name, 64), maxRepeats)}
+	return &Fault{Reason: reasonRepeats, State: store.TurnStopped,
+		Detail: fmt.Sprintf("it called %s %d times with the same arguments", store.Cut(name, 64), maxRepeats)}
 }

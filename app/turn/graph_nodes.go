@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"cmp"
@@ -45,7 +45,7 @@ func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) node
 	case node.Type == workflow.Human:
 		err = r.humanNode(key, id, node)
 	default:
-		err = &turnFault{reason: reasonGraph, detail: fmt.Sprintf("nothing can be done at %s", id), state: store.TurnStopped}
+		err = &Fault{Reason: reasonGraph, Detail: fmt.Sprintf("nothing can be done at %s", id), State: store.TurnStopped}
 	}
 	if err == nil {
 		r.signalNode(id, node, "finished", out.Label)
@@ -65,7 +65,7 @@ func (r *graphRun) saveNode(ctx context.Context, key, id string, node workflow.N
 				return err
 			}
 		}
-		step.Output, step.EndedAt = store.ToJSON(out), r.app.instant()
+		step.Output, step.EndedAt = store.ToJSON(out), r.engine.instant()
 		return nil
 	}, step)
 }
@@ -86,7 +86,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	case workflow.ModeEvaluate:
 		part.system, part.schema = evaluatorInstructions(who, r.room, r.course, r.fence), verdictSchema
 	case workflow.ModeSay:
-		part.tools = r.app.toolsFor(who)
+		part.tools = r.engine.toolsFor(who)
 		part.show = alone && r.units == 0
 	}
 	text, err := r.converse(ctx, part)
@@ -99,7 +99,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	if text == "" {
 		return nodeOutput{}, r.silent(part.node, who.Name+"'s")
 	}
-	most := int(r.app.cfg.Limits.MessageBytes)
+	most := int(r.engine.cfg.Limits.MessageBytes)
 	out := nodeOutput{Output: node.Config.Output, Text: store.Cut(text, most), Cut: len(text) > most || r.wasCut(part.node), by: who}
 	if node.Config.Mode == workflow.ModeEvaluate {
 		if err := r.judge(ctx, part, &out, r.output(node.Config.Of).Text); err != nil {
@@ -124,7 +124,7 @@ func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft 
 	if err != nil || text == "" {
 		return err
 	}
-	out.Text = store.Cut(text, int(r.app.cfg.Limits.MessageBytes))
+	out.Text = store.Cut(text, int(r.engine.cfg.Limits.MessageBytes))
 	out.Verdict, out.Problem = verdictOf(text, draft)
 	return nil
 }
@@ -141,13 +141,13 @@ func (r *graphRun) unread(id string, node workflow.Node) error {
 			return nil // a person decides
 		}
 	}
-	return &turnFault{reason: reasonUnread, detail: "the reviewer gave no verdict: " + problem}
+	return &Fault{Reason: reasonUnread, Detail: "the reviewer gave no verdict: " + problem}
 }
 
 // converseAnew has an agent speak again, with what a person has said meanwhile. It is
 // called only for a node without a parallel one, see part.show.
 func (r *graphRun) converseAnew(ctx context.Context, part part) (string, error) {
-	if err := r.app.background.Do(ctx, func() error { return r.readMessages(ctx) }); err != nil {
+	if err := r.engine.background.Do(ctx, func() error { return r.readMessages(ctx) }); err != nil {
 		return "", err
 	}
 	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present))
@@ -161,7 +161,7 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 	if handler == workflow.WhoSpeaker || handler == "" {
 		return r.agent, nil
 	}
-	fits := func(ag store.Agent) bool { return partOf(&ag) == handler }
+	fits := func(ag store.Agent) bool { return PartOf(&ag) == handler }
 	if kind, ok := strings.CutPrefix(handler, "type:"); ok {
 		fits = func(ag store.Agent) bool { return ag.Type == kind }
 	} else if id, ok := strings.CutPrefix(handler, "agent:"); ok {
@@ -173,7 +173,7 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 		i = slices.IndexFunc(r.speakers, fits)
 	}
 	if i < 0 {
-		return nil, &turnFault{reason: reasonNotAble, detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler), state: store.TurnStopped}
+		return nil, &Fault{Reason: ReasonNotAble, Detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler), State: store.TurnStopped}
 	}
 	return &r.speakers[i], nil
 }
@@ -262,9 +262,9 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 		content, src.by = node.Config.Text, r.agent
 	}
 	if content == "" {
-		return out, &turnFault{reason: model.ReasonSilent, detail: "there was nothing to say", state: store.TurnStopped}
+		return out, &Fault{Reason: model.ReasonSilent, Detail: "there was nothing to say", State: store.TurnStopped}
 	}
-	if err := r.app.background.Do(ctx, func() error { return r.reload(ctx) }); err != nil {
+	if err := r.engine.background.Do(ctx, func() error { return r.reload(ctx) }); err != nil {
 		return out, err
 	}
 	if err := r.mayNotSpeak(); err != nil { // switched off while it was written
@@ -276,14 +276,14 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	if !first {
 		m.TurnID = "" // only one message of a turn replaces the streamed text
 	}
-	_, stored := r.app.telemetry.MessageStored(ctx, m.ID, m.RoomID)
+	_, stored := r.engine.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
 		added, err := tx.AddMessage(ctx, m, event.OfMessage(m), store.Heard{})
 		if err != nil {
 			return err
 		}
 		if !added {
-			return errLeaseLost // another attempt has stored it
+			return ErrLeaseLost // another attempt has stored it
 		}
 		out.by, out.Line, out.Seq, out.Text = src.by, m.ID, m.Seq, ""
 		return r.send(ctx, tx, r.envelope(a2a.TypeBroadcast, src.by.ID, recipientBroadcast,
@@ -296,7 +296,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 // toolNode calls a tool as the turn's agent, with the arguments from the graph. The
 // call has a step of its own before the step of the node.
 func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
-	t := r.newConversation(&part{node: key, agent: r.agent, tools: r.app.toolsFor(r.agent)})
+	t := r.newConversation(&part{node: key, agent: r.agent, tools: r.engine.toolsFor(r.agent)})
 	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
 	if len(call.Arguments) == 0 {
 		call.Arguments = json.RawMessage(`{}`)
@@ -333,13 +333,13 @@ func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.N
 // humanNode leaves the decision how to go on to a person of the staff.
 func (r *graphRun) humanNode(key, id string, node workflow.Node) error {
 	step := r.newStep(key, store.StepHuman, id, "")
-	step.Input = store.ToJSON(toolInput{Plan: &plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})
+	step.Input = store.ToJSON(ToolInput{Plan: &Plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})
 	r.waitFor(step, r.humanWithin(node))
 	return errParked
 }
 
 // signalNode shows the room that a node begins or is done.
 func (r *graphRun) signalNode(id string, node workflow.Node, state, label string) {
-	r.app.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalWorkflow, Body: json.RawMessage(store.ToJSON(event.Workflow{
+	r.engine.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalWorkflow, Body: json.RawMessage(store.ToJSON(event.Workflow{
 		TurnID: r.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type), State: state, Label: label}))})
 }

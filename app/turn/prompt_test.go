@@ -1,10 +1,11 @@
-package app
+package turn
 
 import (
 	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -27,8 +28,8 @@ func room(lines ...line) (messages []store.Message) {
 
 func TestReadUpTo(t *testing.T) {
 	t.Parallel()
-	agents := []store.Agent{{ID: "teacher", Type: store.AgentTeacher, Name: "Ada", Category: categoryInstructor, IsActive: true},
-		{ID: "student", Type: store.AgentStudent, Name: "小明", Category: categoryParticipant, IsActive: true}}
+	agents := []store.Agent{{ID: "teacher", Type: store.AgentTeacher, Name: "Ada", Category: turntaking.Instructor, IsActive: true},
+		{ID: "student", Type: store.AgentStudent, Name: "小明", Category: turntaking.Participant, IsActive: true}}
 	for name, c := range map[string]struct {
 		trigger int64
 		lines   []line
@@ -57,14 +58,14 @@ func TestTranscript(t *testing.T) {
 	t.Parallel()
 	full := "Sue"
 	lines := []store.Message{
-		{Content: "a", Sender: &store.User{FullName: &full, Role: RoleStudent}},
+		{Content: "a", Sender: &store.User{FullName: &full, Role: "student"}},
 		{Content: "b", AgentID: "teacher", AgentType: store.AgentTeacher, AgentName: "Ada"},
 		{Content: "c", AgentID: "student", AgentType: store.AgentStudent, AgentName: "Ben"},
 		{Content: "d"},
 		{Content: "e", AgentType: store.AgentTeacher, AgentName: "Gone"},
 	}
 	var got []string
-	for _, m := range transcript(&store.Agent{ID: "teacher"}, lines) {
+	for _, m := range Transcript(&store.Agent{ID: "teacher"}, lines) {
 		got = append(got, fmt.Sprintf("%s|%s|%s", m.Role, m.Name, m.Text))
 	}
 	want := []string{"user|Sue (student)|a", "assistant||b", "user|Ben (AI student)|c", "user|deleted user|d", "user|Gone (AI teacher)|e"}

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -23,77 +23,77 @@ type triggerArgs struct {
 // updateTrigger asks to change when the agent speaks by itself. The change is only for
 // this room, stays within the limits that staff have set there, and lasts as long as
 // they say. If staff have set no limits, the agent can change nothing.
-func updateTrigger() *tool {
-	return &tool{name: toolTrigger, needs: []string{CapTriggerWrite}, plan: planTrigger, run: runTrigger,
-		description: "Change when you speak by yourself in this room: message_count is after so many lines of people, time_interval every so many seconds, " +
+func updateTrigger() *Tool {
+	return &Tool{Name: toolTrigger, Needs: []string{CapTriggerWrite}, Plan: planTrigger, Run: runTrigger,
+		Description: "Change when you speak by yourself in this room: message_count is after so many lines of people, time_interval every so many seconds, " +
 			"silence after so many seconds in which nobody spoke. A value beyond what the staff allow becomes the nearest that they do.",
-		schema: `{"type":"object","properties":{"trigger_type":{"type":"string","enum":["message_count","time_interval","silence"]},` +
+		Schema: `{"type":"object","properties":{"trigger_type":{"type":"string","enum":["message_count","time_interval","silence"]},` +
 			`"value":{"type":"number","exclusiveMinimum":0,"maximum":1000000}},"required":["trigger_type","value"],"additionalProperties":false}`}
 }
 
-var errTriggerFixed = errorf(KindForbidden, "forbidden", "the staff of this room let you change nothing of when you speak")
+var errTriggerFixed = toolErrorf("forbidden", "the staff of this room let you change nothing of when you speak")
 
 // mayChangeTrigger reports whether staff let the agent change when it speaks.
-func (p *roomAgent) mayChangeTrigger() bool {
-	_, _, ok := p.effective.Trigger.Changed(schedule.MessageCount, 1)
+func (p *RoomAgent) mayChangeTrigger() bool {
+	_, _, ok := p.Effective.Trigger.Changed(schedule.MessageCount, 1)
 	return ok
 }
 
 // toolsFor returns the tools that an agent is offered in this room.
-func (r *attempt) toolsFor(ag *store.Agent) []*tool {
-	return slices.DeleteFunc(r.app.toolsFor(ag), func(t *tool) bool {
+func (r *attempt) toolsFor(ag *store.Agent) []*Tool {
+	return slices.DeleteFunc(r.engine.toolsFor(ag), func(t *Tool) bool {
 		here := r.roomAgents[ag.ID]
-		return t.name == toolTrigger && (here == nil || !here.mayChangeTrigger())
+		return t.Name == toolTrigger && (here == nil || !here.mayChangeTrigger())
 	})
 }
 
-func planTrigger(_ context.Context, c *toolCall) (plan, error) {
-	args, err := arguments[triggerArgs](c)
+func planTrigger(_ context.Context, c *Call) (Plan, error) {
+	args, err := Arguments[triggerArgs](c)
 	if err != nil {
-		return plan{}, err
+		return Plan{}, err
 	}
 	here := c.run.roomAgents[c.part.agent.ID]
 	if here == nil {
-		return plan{}, errTriggerFixed
+		return Plan{}, errTriggerFixed
 	}
-	patch, lasting, ok := here.effective.Trigger.Changed(args.Type, args.Value)
+	patch, lasting, ok := here.Effective.Trigger.Changed(args.Type, args.Value)
 	if !ok {
-		return plan{}, errTriggerFixed
+		return Plan{}, errTriggerFixed
 	}
 	how := "until it is set anew"
 	if lasting > 0 {
 		how = "for " + lasting.String()
 	}
-	return plan{Effect: effectOutgoing, Summary: fmt.Sprintf("change when it speaks by itself in this room, %s, to %s", how, patch)}, nil
+	return Plan{Effect: EffectOutgoing, Summary: fmt.Sprintf("change when it speaks by itself in this room, %s, to %s", how, patch)}, nil
 }
 
 // runTrigger makes the change, within what the room's settings allow now. The agent's
 // trigger is then judged anew.
-func runTrigger(ctx context.Context, tx *store.Tx, c *toolCall) (toolResult, error) {
-	args, err := arguments[triggerArgs](c)
+func runTrigger(ctx context.Context, tx *store.Tx, c *Call) (Result, error) {
+	args, err := Arguments[triggerArgs](c)
 	if err != nil {
-		return toolResult{}, err
+		return Result{}, err
 	}
-	a, now := c.run.app, c.run.app.instant()
+	e, now := c.run.engine, c.run.engine.instant()
 	ra, err := tx.RoomAgentForUpdate(ctx, c.run.turn.RoomID, c.part.agent.ID)
 	if err != nil {
-		return toolResult{}, err
+		return Result{}, err
 	}
 	if ra.Agent, err = tx.Agent(ctx, ra.AgentID); err != nil {
-		return toolResult{}, err
+		return Result{}, err
 	}
-	patch, lasting, ok := effectiveIn(ra, now, a.zone).Trigger.Changed(args.Type, args.Value)
+	patch, lasting, ok := effectiveIn(ra, now, e.zone).Trigger.Changed(args.Type, args.Value)
 	if !ok {
-		return toolResult{}, errTriggerFixed
+		return Result{}, errTriggerFixed
 	}
 	ra.Override, ra.OverrideUntil, ra.NextDueAt = store.JSON(patch), time.Time{}, now
 	if lasting > 0 {
 		ra.OverrideUntil = now.Add(lasting)
 	}
 	if err := tx.UpdateRoomAgent(ctx, ra); err != nil {
-		return toolResult{}, err
+		return Result{}, err
 	}
-	return reply(struct {
+	return Reply(struct {
 		Changed json.RawMessage `json:"changed"`
 		Until   string          `json:"until,omitempty"`
 	}{json.RawMessage(ra.Override), untilText(ra.OverrideUntil)}), nil

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // storeDecision stores a decision and the turns that follow from it. It returns
 // store.ErrStale when another decision about these messages was faster, and
 // store.ErrExists when a turn has begun in the room.
-func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d *turntaking.Decision) error {
+func (e *Engine) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d *turntaking.Decision) error {
 	if d.From < d.Seq {
 		if err := tx.SetDecided(ctx, roomID, d.From, d.Seq); err != nil {
 			return err
@@ -22,24 +22,24 @@ func (a *App) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d 
 	if d.Cause == "" {
 		return nil
 	}
-	now := a.instant()
+	now := e.instant()
 	row, turns := decisionRows(d, roomID, now)
 	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil {
 		return err
 	}
 	if d.Guard != "" {
-		if err := a.storeGuard(ctx, tx, roomID, event.Guard{State: event.GuardStopped, Guard: d.Guard, DecisionID: row.ID, Agents: d.CutOffNames()}); err != nil {
+		if err := e.storeGuard(ctx, tx, roomID, event.Guard{State: event.GuardStopped, Guard: d.Guard, DecisionID: row.ID, Agents: d.CutOffNames()}); err != nil {
 			return err
 		}
 	}
 	if len(turns) == 0 {
 		return nil
 	}
-	a.queued(&turns[0], now)
+	e.queued(&turns[0], now)
 	if err := tx.CreateTurns(ctx, turns); err != nil {
 		return err
 	}
-	return a.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
+	return e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
 }
 
 // decisionRows returns a decision as it is stored, and its turns, which all wait.
@@ -55,6 +55,6 @@ func decisionRows(d *turntaking.Decision, roomID string, now time.Time) (store.D
 }
 
 // queued marks a turn as queued: its job is added in the same transaction.
-func (a *App) queued(t *store.Turn, now time.Time) {
-	t.State, t.LeaseUntil = store.TurnQueued, now.Add(a.cfg.Turns.Lease)
+func (e *Engine) queued(t *store.Turn, now time.Time) {
+	t.State, t.LeaseUntil = store.TurnQueued, now.Add(e.cfg.Turns.Lease)
 }

@@ -1,9 +1,14 @@
-package app
+package turn
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
+
+	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/store"
 )
 
 const (
@@ -100,4 +105,47 @@ func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now fu
 		}
 		timer.Stop()
 	}
+}
+
+// Signals between the processes on one database that people do not see. They are best
+// effort.
+const (
+	SignalStop  = "stop"  // the turn whose id is the body has to stop
+	SignalTyped = "typed" // the person whose id is the body has sent a message or stopped typing
+)
+
+// Typing notes that a person types in a room.
+func (e *Engine) Typing(roomID, userID string) { e.typists.typing(roomID, userID, e.now()) }
+
+// Typed notes that a person has sent the message or stopped typing, on all nodes.
+func (e *Engine) Typed(roomID, userID string) {
+	if e.typists.done(roomID, userID) {
+		e.signalNodes(roomID, SignalTyped, userID)
+	}
+}
+
+// Heard handles a signal of another process.
+func (e *Engine) Heard(roomID string, s realtime.Signal) {
+	if s.Type == event.SignalTyping {
+		var who realtime.Member
+		if json.Unmarshal(s.Body, &who) == nil {
+			e.Typing(roomID, who.UserID)
+		}
+		return
+	}
+	var about string
+	if json.Unmarshal(s.Body, &about) != nil {
+		return
+	}
+	switch s.Type {
+	case SignalStop:
+		e.stops.stop(about)
+	case SignalTyped:
+		e.typists.done(roomID, about)
+	}
+}
+
+// signalNodes tells the other processes something about a room. No frame is made of it.
+func (e *Engine) signalNodes(roomID, what, about string) {
+	e.hub.Signal(roomID, realtime.Signal{Type: what, Body: json.RawMessage(store.ToJSON(about))})
 }

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type part struct {
 	messages []store.Message // the messages of the room that it is shown
 	heard    int64           // seq of the newest message of a person at that time
 	asked    []llm.Message   // comes after the messages: a question of the program or of another agent
-	tools    []*tool         // the tools that it may call, see toolsFor
+	tools    []*Tool         // the tools that it may call, see toolsFor
 	schema   json.RawMessage // the JSON Schema of the answer, when the answer is data
 	show     bool            // the room sees the text as it streams
 }
@@ -63,7 +63,7 @@ type answer struct {
 // returns.
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	t := r.newConversation(&part)
-	t.prompt = r.app.model.NewPrompt(part.agent, part.system, transcript(part.agent, part.messages), part.asked...)
+	t.prompt = r.engine.model.NewPrompt(part.agent, part.system, Transcript(part.agent, part.messages), part.asked...)
 	t.prompt.Req.Fence, t.prompt.Req.Schema = r.fence, part.schema
 	if len(part.tools) > 0 {
 		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
@@ -127,13 +127,13 @@ func (t *conversation) replay(ctx context.Context) (last *modelOutput, done map[
 
 // remember notes a saved call for the results of its answer and for the guards.
 func (t *conversation) remember(s *store.TurnStep, of *modelOutput, done map[int]*store.TurnStep) {
-	var in toolInput
+	var in ToolInput
 	if json.Unmarshal([]byte(s.Input), &in) != nil || in.Call < 0 || in.Call >= len(of.Calls) {
 		return
 	}
 	done[in.Call] = s
 	key, outcome := callKey(of.Calls[in.Call]), string(s.Output)
-	if in.Plan != nil && in.Plan.Effect == effectChange && s.State != store.StepFailed {
+	if in.Plan != nil && in.Plan.Effect == EffectChange && s.State != store.StepFailed {
 		outcome = ""
 	}
 	t.calls[key+"\x00"+outcome]++
@@ -172,12 +172,12 @@ func (t *conversation) show(text string) {
 func (r *attempt) mayAsk() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	most := r.app.cfg.Turns
+	most := r.engine.cfg.Turns
 	switch {
 	case r.asked >= most.MaxSteps:
-		return &turnFault{reason: reasonSteps, state: store.TurnStopped, detail: fmt.Sprintf("it came to no end in %d steps, which is all that a turn may take", r.asked)}
+		return &Fault{Reason: reasonSteps, State: store.TurnStopped, Detail: fmt.Sprintf("it came to no end in %d steps, which is all that a turn may take", r.asked)}
 	case r.spent >= most.MaxTurnTokens:
-		return &turnFault{reason: reasonTokens, state: store.TurnStopped, detail: fmt.Sprintf("it took %d tokens, a turn may take %d", r.spent, most.MaxTurnTokens)}
+		return &Fault{Reason: reasonTokens, State: store.TurnStopped, Detail: fmt.Sprintf("it took %d tokens, a turn may take %d", r.spent, most.MaxTurnTokens)}
 	}
 	r.asked++
 	return nil
@@ -189,16 +189,16 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 		return nil, err
 	}
 	step := t.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
-	t.app.model.Fit(t.prompt)
+	t.engine.model.Fit(t.prompt)
 	said, err := t.call(ctx)
-	if said.text == "" && t.app.model.Shorten(t.prompt, err) {
+	if said.text == "" && t.engine.model.Shorten(t.prompt, err) {
 		said, err = t.call(ctx)
 	}
 	step.Input = store.ToJSON(t.input())
 	if err != nil {
-		f := faultOf(err, t.turn.Attempt)
+		f := FaultOf(err, t.turn.Attempt)
 		step.State = store.StepFailed
-		t.endStep(step, failedOutput{Reason: f.reason, Error: f.detail}, said.usage)
+		t.endStep(step, failedOutput{Reason: f.Reason, Error: f.Detail}, said.usage)
 		return nil, err
 	}
 	out := &modelOutput{Text: said.text, Finish: said.finish, Note: said.note, Reasoning: said.reasoning, streamed: true}
@@ -212,11 +212,11 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 
 // call streams one answer, with one key of the chain after the other.
 func (t *conversation) call(ctx context.Context) (said answer, err error) {
-	keys, err := t.app.model.Keys(ctx, t.part.agent)
+	keys, err := t.engine.model.Keys(ctx, t.part.agent)
 	if err != nil {
 		return said, err
 	}
-	err = t.app.model.EachKey(ctx, t.part.agent.ID, keys, t.prompt.Req, func(req llm.Request, kind string) (shown bool, err error) {
+	err = t.engine.model.EachKey(ctx, t.part.agent.ID, keys, t.prompt.Req, func(req llm.Request, kind string) (shown bool, err error) {
 		t.usesKey(t.part.agent, kind)
 		said, err = t.stream(ctx, req)
 		return said.text != "", err
@@ -243,7 +243,7 @@ func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer
 		said.text = text.String()
 		return nil
 	}
-	for chunk, err := range t.app.model.Stream(ctx, req) {
+	for chunk, err := range t.engine.model.Stream(ctx, req) {
 		if chunk.Usage != nil {
 			said.usage = *chunk.Usage
 		}
@@ -294,7 +294,7 @@ func (t *conversation) input() modelInput {
 func (p *part) toolNames() []string {
 	var names []string
 	for _, t := range p.tools {
-		names = append(names, t.name)
+		names = append(names, t.Name)
 	}
 	return names
 }

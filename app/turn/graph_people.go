@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -51,14 +51,14 @@ func (r *graphRun) startAnew(ctx context.Context) error {
 		return nil
 	}
 	step := r.newStep("", store.StepHuman, stepHeard, "")
-	step.EndedAt = r.app.instant()
+	step.EndedAt = r.engine.instant()
 	if err := r.commit(ctx, nil, step); err != nil {
 		return err
 	}
 	r.saved, r.done, r.denied = nil, nil, false
 	clear(r.outputs)
 	clear(r.ends)
-	err := r.app.background.Do(ctx, func() error { return r.readMessages(ctx) })
+	err := r.engine.background.Do(ctx, func() error { return r.readMessages(ctx) })
 	if err == nil && len(r.messages) == 0 {
 		return errLinesGone
 	}

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -67,7 +67,7 @@ func (r *attempt) loadSteps(ctx context.Context) (err error) {
 	if r.turn.Attempt == 1 {
 		return nil
 	}
-	if r.saved, err = r.app.db.TurnSteps(ctx, r.turn.ID); err != nil {
+	if r.saved, err = r.engine.db.TurnSteps(ctx, r.turn.ID); err != nil {
 		return err
 	}
 	from := 0
@@ -123,7 +123,7 @@ func (r *attempt) messagesShown(ctx context.Context, node string) ([]store.Messa
 		if s.State != store.StepDone {
 			continue
 		}
-		lines, err := r.app.db.MessagesBySeq(ctx, r.turn.RoomID, seqs)
+		lines, err := r.engine.db.MessagesBySeq(ctx, r.turn.RoomID, seqs)
 		lines = slices.DeleteFunc(lines, func(m store.Message) bool { return m.State() != store.MessageShown })
 		return append([]store.Message{}, lines...), err
 	}
@@ -137,13 +137,13 @@ func (r *attempt) newStep(node, kind, name, agentID string) *store.TurnStep {
 	r.steps++
 	r.acted = r.acted || acts(kind, node)
 	return &store.TurnStep{ID: store.NewID(), TurnID: r.turn.ID, N: r.steps, Node: node, Kind: kind, Name: name, AgentID: agentID,
-		State: store.StepDone, Attempt: r.turn.Attempt, StartedAt: r.app.instant()}
+		State: store.StepDone, Attempt: r.turn.Attempt, StartedAt: r.engine.instant()}
 }
 
 // endStep ends a step and leaves it to the next commit. A failed call counts the
 // tokens that it has cost, too.
 func (r *attempt) endStep(s *store.TurnStep, output any, usage llm.Usage) {
-	s.Output, s.EndedAt = store.ToJSON(output), r.app.instant()
+	s.Output, s.EndedAt = store.ToJSON(output), r.engine.instant()
 	s.PromptTokens, s.CompletionTokens = usage.PromptTokens, usage.CompletionTokens
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -153,11 +153,11 @@ func (r *attempt) endStep(s *store.TurnStep, output any, usage llm.Usage) {
 
 // commit runs effect and saves the steps that have ended, and own, in one
 // transaction. effect also ends own; when it is nil, only the steps are saved. commit
-// returns errLeaseLost when another attempt has begun.
+// returns ErrLeaseLost when another attempt has begun.
 func (r *attempt) commit(ctx context.Context, effect func(*store.Tx) error, own ...*store.TurnStep) error {
 	steps := r.keepSteps()
-	err := r.app.background.Do(ctx, func() error {
-		return r.app.db.InTx(ctx, func(tx *store.Tx) error {
+	err := r.engine.background.Do(ctx, func() error {
+		return r.engine.db.InTx(ctx, func(tx *store.Tx) error {
 			if effect != nil {
 				if err := effect(tx); err != nil {
 					return err
@@ -170,9 +170,9 @@ func (r *attempt) commit(ctx context.Context, effect func(*store.Tx) error, own 
 			if err := tx.SaveSteps(ctx, all); err != nil {
 				return err
 			}
-			err := tx.RenewTurnLease(ctx, r.turn.ID, r.turn.Attempt, r.app.instant().Add(r.app.cfg.Turns.Lease))
+			err := tx.RenewTurnLease(ctx, r.turn.ID, r.turn.Attempt, r.engine.instant().Add(r.engine.cfg.Turns.Lease))
 			if errors.Is(err, store.ErrStale) {
-				return errLeaseLost
+				return ErrLeaseLost
 			}
 			return err
 		})
@@ -226,10 +226,10 @@ func (r *attempt) usesKey(ag *store.Agent, kind string) {
 
 // withFault returns what an error means for the turn, with the tokens and steps of
 // the attempt so far.
-func (r *attempt) withFault(err error) *turnFault {
-	f := *faultOf(err, r.turn.Attempt)
+func (r *attempt) withFault(err error) *Fault {
+	f := *FaultOf(err, r.turn.Attempt)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f.usage, f.steps = r.usage, r.unsaved
+	f.Usage, f.Steps = r.usage, r.unsaved
 	return &f
 }

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"cmp"
@@ -19,58 +19,58 @@ import (
 // attempt, or ends the turn for good: when another attempt makes no sense, when there
 // were enough attempts, or when the next would begin after the turn's longest
 // duration.
-func (a *App) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
-	f := faultOf(cause, t.Attempt)
-	now := a.instant()
+func (e *Engine) retryTurn(ctx context.Context, t *store.Turn, cause error) error {
+	f := FaultOf(cause, t.Attempt)
+	now := e.instant()
 	started := t.StartedAt
 	if started.IsZero() {
 		started = now
 	}
-	at := now.Add(f.after)
-	if !f.again || t.Attempt-t.Resumed >= a.cfg.Turns.MaxAttempts || at.After(started.Add(a.cfg.Turns.MaxDuration)) {
-		return a.endTurn(ctx, t, f)
+	at := now.Add(f.After)
+	if !f.Again || t.Attempt-t.Resumed >= e.cfg.Turns.MaxAttempts || at.After(started.Add(e.cfg.Turns.MaxDuration)) {
+		return e.endTurn(ctx, t, f)
 	}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(a.cfg.Turns.Lease), f.reason, f.detail); err != nil {
+	err := e.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(e.cfg.Turns.Lease), f.Reason, f.Detail); err != nil {
 			return err
 		}
-		if err := tx.SaveSteps(ctx, f.steps); err != nil {
+		if err := tx.SaveSteps(ctx, f.Steps); err != nil {
 			return err
 		}
 		next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
-		if f.after <= 0 {
+		if f.After <= 0 {
 			// A job with a date waits until the queue's leader releases it. The
 			// lost worker may have been that leader.
-			return a.queue.Add(ctx, tx, next)
+			return e.queue.Add(ctx, tx, next)
 		}
-		return a.queue.AddAt(ctx, tx, next, at)
+		return e.queue.AddAt(ctx, tx, next, at)
 	})
 	if errors.Is(err, store.ErrStale) {
-		if stop, err := a.wantsStop(ctx, t); err != nil || stop {
-			return errors.Join(err, a.endTurn(ctx, t, errAsked))
+		if stop, err := e.wantsStop(ctx, t); err != nil || stop {
+			return errors.Join(err, e.endTurn(ctx, t, errAsked))
 		}
 	}
 	if err == nil {
-		a.telemetry.TurnEnded(ctx, turnRetried, f.reason, now.Sub(t.CreatedAt))
+		e.telemetry.TurnEnded(ctx, outcomeRetried, f.Reason, now.Sub(t.CreatedAt))
 	}
 	return err
 }
 
 // endTurn ends a turn for good without a message. The room is told that the turn
 // failed, and its staff also why. The reason is never posted as a message.
-func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
-	now := a.instant()
+func (e *Engine) endTurn(ctx context.Context, t *store.Turn, f *Fault) error {
+	now := e.instant()
 	var end *store.Turn
-	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		end, err = a.storeTurnEnd(ctx, tx, t, f, now)
+	err := e.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		end, err = e.storeTurnEnd(ctx, tx, t, f, now)
 		return err
 	})
 	if err == nil {
-		a.telemetry.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
+		e.telemetry.TurnEnded(ctx, end.State, end.Reason, now.Sub(t.CreatedAt))
 		if end.State == store.TurnFailed {
 			// Do not log the detail: it holds a provider's words and is for the
 			// room's staff.
-			a.log.WarnContext(ctx, "a turn failed", "turn", end.ID, "room", end.RoomID, "agent", end.AgentID, "attempt", end.Attempt, "reason", end.Reason)
+			e.log.WarnContext(ctx, "a turn failed", "turn", end.ID, "room", end.RoomID, "agent", end.AgentID, "attempt", end.Attempt, "reason", end.Reason)
 		}
 	}
 	return err
@@ -78,22 +78,25 @@ func (a *App) endTurn(ctx context.Context, t *store.Turn, f *turnFault) error {
 
 // storeTurnEnd does the work of endTurn in a transaction and returns the turn as it
 // ended.
-func (a *App) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *turnFault, now time.Time) (*store.Turn, error) {
+func (e *Engine) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, f *Fault, now time.Time) (*store.Turn, error) {
 	agent, err := tx.Agent(ctx, t.AgentID)
 	if err != nil {
 		return nil, err
 	}
 	end := *t
-	end.State, end.Reason, end.Detail = cmp.Or(f.state, store.TurnFailed), f.reason, f.detail
-	end.PromptTokens, end.CompletionTokens = f.usage.PromptTokens, f.usage.CompletionTokens
+	end.State, end.Reason, end.Detail = cmp.Or(f.State, store.TurnFailed), f.Reason, f.Detail
+	end.PromptTokens, end.CompletionTokens = f.Usage.PromptTokens, f.Usage.CompletionTokens
 	// When this turn only waited, nothing waits for its end: another turn is live,
 	// or none is.
-	e := turnEnd{turn: &end, waited: t.State == store.TurnWaiting || t.State == store.TurnParked, steps: f.steps, read: t.TriggerSeq}
-	if !f.quiet {
-		e.event = &event.Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail}
+	how := turnEnd{turn: &end, waited: t.State == store.TurnWaiting || t.State == store.TurnParked, steps: f.Steps, read: t.TriggerSeq}
+	if !f.Quiet {
+		how.event = &event.Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail}
 	}
-	return &end, a.commitTurnEnd(ctx, tx, &e, now)
+	return &end, e.commitTurnEnd(ctx, tx, &how, now)
 }
+
+// outcomeRetried is the outcome of an attempt that is followed by another one.
+const outcomeRetried = "retried"
 
 // turnEnd is how a turn ends for good.
 type turnEnd struct {
@@ -114,15 +117,15 @@ type turnEnd struct {
 // It is the only way in which turns end. Lock order, as in package store: the message
 // first (it locks the room and the agent), then the turn. Deleting an agent locks in
 // the same order.
-func (a *App) commitTurnEnd(ctx context.Context, tx *store.Tx, e *turnEnd, now time.Time) (err error) {
-	room, own := e.turn.RoomID, e.said
+func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, now time.Time) (err error) {
+	room, own := end.turn.RoomID, end.said
 	switch {
-	case e.message != nil:
-		if added, err := tx.AddMessage(ctx, e.message, event.OfMessage(e.message), store.Heard{}); err != nil || !added {
+	case end.message != nil:
+		if added, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), store.Heard{}); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
-		own = e.message.Seq
-	case e.event != nil:
+		own = end.message.Seq
+	case end.event != nil:
 		own, err = tx.NextSeq(ctx, room, time.Time{})
 	default:
 		_, err = tx.RoomForUpdate(ctx, room)
@@ -130,29 +133,29 @@ func (a *App) commitTurnEnd(ctx context.Context, tx *store.Tx, e *turnEnd, now t
 	if err != nil {
 		return err
 	}
-	e.turn.EndedAt = now
-	if err := tx.EndTurn(ctx, e.turn, now); err != nil {
+	end.turn.EndedAt = now
+	if err := tx.EndTurn(ctx, end.turn, now); err != nil {
 		return err
 	}
-	if err := tx.SaveSteps(ctx, e.steps); err != nil {
+	if err := tx.SaveSteps(ctx, end.steps); err != nil {
 		return err
 	}
-	if e.event != nil {
-		if err := tx.CreateEvent(ctx, event.New(room, own, event.TypeTurn, e.event, now)); err != nil {
+	if end.event != nil {
+		if err := tx.CreateEvent(ctx, event.New(room, own, event.TypeTurn, end.event, now)); err != nil {
 			return err
 		}
 	}
-	if e.waited {
-		_, err := tx.MarkRead(ctx, room, 0, own, now.Add(a.cfg.Turns.Lease))
+	if end.waited {
+		_, err := tx.MarkRead(ctx, room, 0, own, now.Add(e.cfg.Turns.Lease))
 		return err
 	}
-	if e.calls {
+	if end.calls {
 		own = 0
 	}
-	if err := a.nextInRoom(ctx, tx, room, e.read, own); err != nil {
+	if err := e.nextInRoom(ctx, tx, room, end.read, own); err != nil {
 		return err
 	}
-	return tx.Rearm(ctx, e.rearmed)
+	return tx.Rearm(ctx, end.rearmed)
 }
 
 // end describes the end of a turn that has said something.
@@ -166,10 +169,10 @@ func (r *attempt) end(now time.Time) turnEnd {
 // commitEnd commits the end of a turn that has said something and tells the room. how
 // is the reason that the metrics get.
 func (r *attempt) commitEnd(ctx context.Context, e *turnEnd, how string, now time.Time) error {
-	err := r.app.db.InTx(ctx, func(tx *store.Tx) error { return r.app.commitTurnEnd(ctx, tx, e, now) })
+	err := r.engine.db.InTx(ctx, func(tx *store.Tx) error { return r.engine.commitTurnEnd(ctx, tx, e, now) })
 	if err == nil {
 		r.signal("finished")
-		r.app.telemetry.TurnEnded(ctx, store.TurnFinished, how, now.Sub(r.turn.CreatedAt))
+		r.engine.telemetry.TurnEnded(ctx, store.TurnFinished, how, now.Sub(r.turn.CreatedAt))
 	}
 	return err
 }
@@ -181,7 +184,7 @@ func (r *attempt) finish(ctx context.Context) error {
 	if r.flow != nil && r.ended.IsZero() {
 		return r.flow.finish(ctx)
 	}
-	a, content := r.app, strings.TrimSpace(r.text.String())
+	a, content := r.engine, strings.TrimSpace(r.text.String())
 	if err := r.reload(ctx); err != nil {
 		return err
 	}
@@ -197,7 +200,7 @@ func (r *attempt) finish(ctx context.Context) error {
 	e := r.end(m.CreatedAt)
 	e.message, e.steps, e.calls = m, r.ending(m.ID), mention.May(m.Content)
 	if !r.ended.IsZero() {
-		e.turn.State, e.turn.Reason, e.turn.Detail = errAsked.state, errAsked.reason, errAsked.detail
+		e.turn.State, e.turn.Reason, e.turn.Detail = errAsked.State, errAsked.Reason, errAsked.Detail
 		e.calls = false // an answer that was stopped in the middle calls no agent
 	}
 	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
@@ -208,24 +211,24 @@ func (r *attempt) finish(ctx context.Context) error {
 
 // newMessage makes the message that an agent posts in this turn.
 func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
-	most := int(r.app.cfg.Limits.MessageBytes)
+	most := int(r.engine.cfg.Limits.MessageBytes)
 	long := len(content) > most
 	content = event.EscapeTrace(store.Cut(content, most))
 	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
-		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.app.instant()}
+		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.engine.instant()}
 }
 
 // finish ends a turn whose graph came to its end. The turn is finished when it has
 // said something; otherwise it is stopped, with the reason for staff.
 func (r *graphRun) finish(ctx context.Context) error {
-	a, now := r.app, r.app.instant()
+	a, now := r.engine, r.engine.instant()
 	if r.said == 0 {
-		fault := &turnFault{reason: reasonUnsaid, detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), state: store.TurnStopped}
+		fault := &Fault{Reason: reasonUnsaid, Detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), State: store.TurnStopped}
 		if r.status == workflow.LabelRejected {
-			fault.detail = "a person of the staff has not let it go on"
+			fault.Detail = "a person of the staff has not let it go on"
 		}
 		if r.status == workflow.LabelRejected && r.denied {
-			fault.reason, fault.detail = event.ReasonDenied, "the draft was not approved"
+			fault.Reason, fault.Detail = event.ReasonDenied, "the draft was not approved"
 		}
 		return a.endTurn(ctx, r.turn, r.withFault(fault))
 	}

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"time"
@@ -9,14 +9,15 @@ import (
 
 // This file makes the input of package turntaking from rows.
 
-// roomAgent is an agent in one room: its row, and the settings that are effective there.
-type roomAgent struct {
+// RoomAgent is an agent in one room: its row, and the settings that are effective there.
+type RoomAgent struct {
 	*store.RoomAgent
-	effective *turntaking.RoomAgent
+	Effective *turntaking.RoomAgent
 }
 
-func (a *App) effective(ra *store.RoomAgent, now time.Time) *roomAgent {
-	return &roomAgent{ra, effectiveIn(ra, now, a.zone)}
+// Effective reads the settings of an agent in a room that are effective at now.
+func (e *Engine) Effective(ra *store.RoomAgent, now time.Time) *RoomAgent {
+	return &RoomAgent{ra, effectiveIn(ra, now, e.zone)}
 }
 
 // effectiveIn reads schedules in zone.
@@ -34,13 +35,13 @@ func effectiveIn(ra *store.RoomAgent, now time.Time, zone *time.Location) *turnt
 }
 
 func agentOf(ag *store.Agent) turntaking.Agent {
-	return turntaking.Agent{ID: ag.ID, Name: ag.Name, Type: ag.Type, Part: partOf(ag), Teacher: ag.Type == store.AgentTeacher,
+	return turntaking.Agent{ID: ag.ID, Name: ag.Name, Type: ag.Type, Part: PartOf(ag), Teacher: ag.Type == store.AgentTeacher,
 		On: ag.IsActive, External: ag.IsExternal}
 }
 
-// partOf is the part of an agent in a room: its category. A student agent is a
+// PartOf is the part of an agent in a room: its category. A student agent is a
 // participant, whatever category is stored.
-func partOf(ag *store.Agent) string {
+func PartOf(ag *store.Agent) string {
 	if ag.Type == store.AgentStudent {
 		return turntaking.Participant
 	}
@@ -56,12 +57,14 @@ func namesOf(agents []store.Agent) turntaking.Names {
 	return turntaking.NamesOf(all)
 }
 
-func roomOf(r *store.Room) *turntaking.Room {
+// RoomOf is a room as package turntaking reads it.
+func RoomOf(r *store.Room) *turntaking.Room {
 	return &turntaking.Room{On: r.IsAIActive && r.AIMode != store.ModeOff, Participants: r.AIMode == store.ModeBoth, Frequency: r.AIFrequency,
 		EventSeq: r.EventSeq, DecidedSeq: r.DecidedSeq, StreakFrom: r.StreakFrom, PersonSeq: r.PersonSeq, PersonAt: r.PersonAt}
 }
 
-func messagesOf(rows []store.Message) []turntaking.Message {
+// MessagesOf are messages as package turntaking reads them.
+func MessagesOf(rows []store.Message) []turntaking.Message {
 	all := make([]turntaking.Message, len(rows))
 	for i := range rows {
 		m := &rows[i]

@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 )
 
 // loadRoomAgents reads the room's agents and how they are set there.
-func (a *App) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
-	rows, err := a.db.RoomAgents(ctx, s.room.ID)
+func (e *Engine) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
+	rows, err := e.db.RoomAgents(ctx, s.room.ID)
 	for i := range rows {
-		p := a.effective(&rows[i], s.Now)
+		p := e.Effective(&rows[i], s.Now)
 		s.rows[p.AgentID] = p
-		s.Agents = append(s.Agents, p.effective)
+		s.Agents = append(s.Agents, p.Effective)
 	}
 	return err
 }
@@ -22,7 +22,7 @@ func (a *App) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
 // countUnread counts the people's messages that agents have not read, for agents
 // whose trigger needs the number. It counts in the snapshot, and asks the database
 // only when there may be more messages before the snapshot.
-func (a *App) countUnread(ctx context.Context, s *roomSnapshot) error {
+func (e *Engine) countUnread(ctx context.Context, s *roomSnapshot) error {
 	var asked []store.Unread
 	for _, p := range s.Agents {
 		if p.Trigger.Messages == 0 {
@@ -39,7 +39,7 @@ func (a *App) countUnread(ctx context.Context, s *roomSnapshot) error {
 		}
 		s.Unread[p.ID] = n
 	}
-	counts, err := a.db.CountUnread(ctx, asked)
+	counts, err := e.db.CountUnread(ctx, asked)
 	for k, n := range counts {
 		s.Unread[k[1]] = n
 	}
@@ -59,11 +59,11 @@ func (s *roomSnapshot) rearmed(speakers ...string) []store.Rearmed {
 // rearmed returns the rows of the room's agents after the turn's message: from what
 // the speaker's trigger counts now, and when only time will make it or others speak.
 func (r *attempt) rearmed(now time.Time) []store.Rearmed {
-	s := r.app.newSnapshot(r.room)
+	s := r.engine.newSnapshot(r.room)
 	for _, p := range r.roomAgents {
-		s.Agents = append(s.Agents, p.effective)
+		s.Agents = append(s.Agents, p.Effective)
 	}
-	own := *r.roomAgents[r.agent.ID].effective
+	own := *r.roomAgents[r.agent.ID].Effective
 	own.SpokeAt, own.ReadSeq = now, max(own.ReadSeq, r.read)
 	return append(s.rearmed(r.agent.ID), store.Rearmed{RoomID: r.room.ID, AgentID: r.agent.ID, SpokeAt: now, ReadSeq: r.read,
 		NextDueAt: own.Due(&s.Room, own.Facts(&s.Room, 0, now), 0)})

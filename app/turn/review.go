@@ -1,4 +1,4 @@
-package app
+package turn
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -58,7 +59,7 @@ func (r *attempt) workflow(ctx context.Context) (*workflow.Graph, error) {
 	if r.turn.Graph != "" {
 		g, err := workflow.Parse([]byte(r.turn.Graph))
 		if err != nil {
-			return nil, &turnFault{reason: reasonGraph, detail: "its graph cannot be read: " + err.Error(), state: store.TurnStopped}
+			return nil, &Fault{Reason: reasonGraph, Detail: "its graph cannot be read: " + err.Error(), State: store.TurnStopped}
 		}
 		return g, nil
 	}
@@ -67,8 +68,8 @@ func (r *attempt) workflow(ctx context.Context) (*workflow.Graph, error) {
 		return nil, err
 	}
 	r.turn.Workflow, r.turn.Graph = g.Name, store.ToJSON(g)
-	err = r.app.background.Do(ctx, func() error {
-		return r.app.db.Single().SetTurnGraph(ctx, r.turn.ID, r.turn.Attempt, g.Name, r.turn.Graph)
+	err = r.engine.background.Do(ctx, func() error {
+		return r.engine.db.Single().SetTurnGraph(ctx, r.turn.ID, r.turn.Attempt, g.Name, r.turn.Graph)
 	})
 	return g, err
 }
@@ -80,8 +81,8 @@ func (r *attempt) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 	on, revisions := reviewOf(r.agent)
 	switch name := r.room.Workflow; name {
 	case "":
-		judge := slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return partOf(&ag) == categoryInstructor && ag.ID != r.agent.ID })
-		if !on || !judge || partOf(r.agent) != categoryParticipant {
+		judge := slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return PartOf(&ag) == turntaking.Instructor && ag.ID != r.agent.ID })
+		if !on || !judge || PartOf(r.agent) != turntaking.Participant {
 			return nil, nil
 		}
 		return workflow.Review(revisions), nil
@@ -91,13 +92,13 @@ func (r *attempt) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 		return workflow.Review(revisions), nil
 	default:
 		var w *store.Workflow
-		err := r.app.background.Do(ctx, func() (err error) { w, err = r.app.db.Workflow(ctx, name); return err })
+		err := r.engine.background.Do(ctx, func() (err error) { w, err = r.engine.db.Workflow(ctx, name); return err })
 		if err != nil {
 			return nil, store.UnlessMissing(err)
 		}
 		g, err := workflow.Parse([]byte(w.Graph))
 		if err != nil {
-			return nil, &turnFault{reason: reasonGraph, detail: "the room's workflow cannot be read: " + err.Error(), state: store.TurnStopped}
+			return nil, &Fault{Reason: reasonGraph, Detail: "the room's workflow cannot be read: " + err.Error(), State: store.TurnStopped}
 		}
 		g.Name = w.Name
 		return g, nil
@@ -118,7 +119,7 @@ var verdictSchema = json.RawMessage(`{"type":"object","properties":{"approved":{
 
 func evaluatorInstructions(ag *store.Agent, room *store.Room, course *store.Course, fence string) string {
 	return fmt.Sprintf("%s\n\nYou are %q, the AI %s in the room %q of the course %q, and review what others want to say there. The lines of the room follow, then the draft. %s",
-		ag.SystemPrompt, ag.Name, ag.Type, room.Name, course.Title, fenceRule(fence))
+		ag.SystemPrompt, ag.Name, ag.Type, room.Name, course.Title, FenceRule(fence))
 }
 
 // verdictOf reads a reviewer's answer. An answer that cannot be read is neither
@@ -128,7 +129,7 @@ func evaluatorInstructions(ag *store.Agent, room *store.Room, course *store.Cour
 func verdictOf(text, draft string) (verdict *a2a.EvaluationResult, problem string) {
 	v, err := a2a.ParseVerdict(text)
 	if inner := a2a.Unfenced(text); err == nil && !strings.HasPrefix(strings.TrimSpace(text), "```") && inner != strings.TrimSpace(text) &&
-		strings.Contains(oneLine(draft), oneLine(inner)) {
+		strings.Contains(store.OneLine(draft), store.OneLine(inner)) {
 		err = errors.New("it quotes the draft")
 	}
 	if err != nil {
@@ -149,7 +150,7 @@ const (
 // same correlation id.
 func (r *graphRun) envelope(kind, sender, recipient string, content any) store.A2AMessage {
 	return store.A2AMessage{MessageID: store.NewID(), CorrelationID: r.turn.ID, TurnID: r.turn.ID, RoomID: r.room.ID, Type: kind,
-		SenderID: sender, RecipientID: recipient, Content: store.ToJSON(content), Metadata: store.ToJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.app.instant()}
+		SenderID: sender, RecipientID: recipient, Content: store.ToJSON(content), Metadata: store.ToJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.engine.instant()}
 }
 
 // send stores messages of the exchange. A payload that breaks the protocol ends the
@@ -157,7 +158,7 @@ func (r *graphRun) envelope(kind, sender, recipient string, content any) store.A
 func (r *graphRun) send(ctx context.Context, tx *store.Tx, letters ...store.A2AMessage) error {
 	for _, l := range letters {
 		if err := a2a.Validate(l.Type, json.RawMessage(l.Content)); err != nil {
-			return &turnFault{reason: reasonGraph, detail: fmt.Sprintf("what it wrote is no message of the type %s: %s", l.Type, err), state: store.TurnStopped}
+			return &Fault{Reason: reasonGraph, Detail: fmt.Sprintf("what it wrote is no message of the type %s: %s", l.Type, err), State: store.TurnStopped}
 		}
 	}
 	return tx.CreateA2AMessages(ctx, letters)
@@ -201,7 +202,7 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 		if err != nil {
 			return err
 		}
-		if err := tx.CreateEvent(ctx, event.New(r.room.ID, seq, event.TypeTrace, t, r.app.instant())); err != nil {
+		if err := tx.CreateEvent(ctx, event.New(r.room.ID, seq, event.TypeTrace, t, r.engine.instant())); err != nil {
 			return err
 		}
 	}

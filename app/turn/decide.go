@@ -1,0 +1,135 @@
+package turn
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// snapshotMessages is how many of the newest messages a decision reads.
+const snapshotMessages = 100
+
+// Handlers does the jobs of turns: DecideInRoom and RunTurn.
+func (e *Engine) Handlers() jobs.Handlers {
+	return jobs.Handlers{DecideInRoom: e.decideInRoom, RunTurn: e.runTurn}
+}
+
+// ErrBusy says that a room changes too fast to decide in it. The job is tried again after
+// a moment.
+var ErrBusy = errors.New("the room changes too fast to decide in it")
+
+// decideInRoom lets the room's agents decide about the messages since the last
+// decision. It rolls once for each message: the commit that creates the turns also
+// marks what was decided.
+func (e *Engine) decideInRoom(ctx context.Context, job jobs.DecideInRoom) error {
+	return e.background.Do(ctx, func() error { return e.decideOnce(ctx, job.RoomID) })
+}
+
+func (e *Engine) decideOnce(ctx context.Context, roomID string) error {
+	for range 5 {
+		s, err := e.snapshot(ctx, roomID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil || s == nil {
+			return err
+		}
+		d := turntaking.Decide(s.Snapshot, e.rand)
+		d.Candidates = append(d.Candidates, s.Gone(&d)...)
+		err = e.db.InTx(ctx, func(tx *store.Tx) error {
+			if err := e.storeDecision(ctx, tx, roomID, &d); err != nil {
+				return err
+			}
+			return tx.Rearm(ctx, s.rearmed(speakerIDs(&d)...))
+		})
+		if err == nil {
+			e.reportUnheard(roomID, &d)
+			e.reportNobody(ctx, s, &d)
+		}
+		// Another decision was faster, a turn began, or an agent was deleted
+		// meanwhile: decide about what is left.
+		if !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrReferenced) {
+			return err
+		}
+	}
+	return ErrBusy
+}
+
+// snapshot reads what a decision needs. It returns nil when there is nothing to
+// decide, or when a turn is going on: the end of that turn makes the room decide
+// again.
+func (e *Engine) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error) {
+	room, live, waiting, err := e.db.RoomToDecide(ctx, roomID)
+	switch {
+	case err != nil:
+		return nil, err
+	case room.DecidedSeq >= room.EventSeq, live:
+		return nil, nil
+	case waiting: // the turn ahead of it was deleted with its agent
+		return nil, e.resumeRoom(ctx, roomID)
+	}
+	s := e.newSnapshot(room)
+	if err := e.loadRoomAgents(ctx, s); err != nil {
+		return nil, err
+	}
+	// Read only up to the snapshot's own head. Messages that came while it was read
+	// have decisions of their own.
+	messages, err := e.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotMessages)
+	if err != nil {
+		return nil, err
+	}
+	s.Messages = MessagesOf(messages)
+	return s, errors.Join(e.countUnread(ctx, s), e.findKeyless(ctx, s))
+}
+
+// nextInRoom goes on after a turn: it queues the next waiting turn, or else a
+// decision about the messages that the turn has not read. read is the newest message
+// that the turn has read; own is the turn's own message when that calls nobody, else
+// 0. The caller's transaction is the one that ends the turn.
+func (e *Engine) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read, own int64) error {
+	lookAt := e.instant().Add(e.cfg.Turns.Lease)
+	due, err := tx.MarkRead(ctx, roomID, read, own, lookAt)
+	if err != nil {
+		return err
+	}
+	if due {
+		if err := tx.GiveWay(ctx, roomID, turntaking.CauseAgents, errGaveWay.Reason, errGaveWay.Detail, e.instant()); err != nil {
+			return err
+		}
+	}
+	waiting, err := tx.WaitingTurn(ctx, roomID)
+	if err == nil {
+		if err := tx.QueueTurn(ctx, waiting.ID, lookAt); err != nil {
+			return err
+		}
+		return e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: waiting.ID, Attempt: waiting.Attempt})
+	}
+	if !errors.Is(err, store.ErrNotFound) || !due {
+		return store.UnlessMissing(err)
+	}
+	return e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
+}
+
+// roomSnapshot is the input of a decision, with the rows that it was made of.
+type roomSnapshot struct {
+	turntaking.Snapshot
+	room *store.Room
+	rows map[string]*RoomAgent // by the agent's id
+}
+
+// newSnapshot begins a snapshot of a room.
+func (e *Engine) newSnapshot(room *store.Room) *roomSnapshot {
+	return &roomSnapshot{room: room, rows: map[string]*RoomAgent{}, Snapshot: turntaking.Snapshot{Room: *RoomOf(room), Now: e.now(),
+		MaxStreak: e.cfg.Turns.MaxStreak, Unread: map[string]int{}, Keyless: map[string]string{}}}
+}
+
+// speakerIDs are the agents that speak.
+func speakerIDs(d *turntaking.Decision) (ids []string) {
+	for _, c := range d.Speakers() {
+		ids = append(ids, c.AgentID)
+	}
+	return ids
+}

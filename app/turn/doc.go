@@ -1,0 +1,33 @@
+// Package turn is the engine that lets agents take turns in rooms.
+//
+// It knows rows, models, the queue and the room's hub. It knows nothing of people's
+// rights: package app checks these first and then calls one of the methods of Engine.
+//
+// # The life of a turn
+//
+//	a message         a decision               an attempt, on any node                     the end
+//	──────────▶ DecideInRoom job ──▶ turn ──▶ RunTurn job: claim, prompt, model, tools ──▶ message, event, next turn
+//	                                  ▲            │ parked: a person has to decide
+//	                                  └────────────┘ lost or failed: the next attempt
+//
+// Each arrow is a commit that holds the result of one step and the job of the next. When
+// a process dies in between, the sweep finds what was due by the dates look_at and
+// lease_until. A claim and every later write carry the attempt's number, so nothing
+// happens twice.
+//
+// # Where to find things
+//
+//   - What becomes of new messages: decide.go; what a decision stores: decisions.go.
+//   - What becomes of due triggers: due.go, due_facts.go, trigger_dates.go.
+//   - One attempt, from its claim to its end: attempt.go, end.go, faults.go.
+//   - A conversation with a model, with its tools: conversation.go, tool_calls.go, prompt.go.
+//   - The tools of this package: tools_*.go. Others come with Deps.
+//   - A turn that follows a graph: graph.go, graph_nodes.go, review.go.
+//   - What waits for a person: approvals.go. Stopping, waking, going on: stop.go, wake.go, go_on.go.
+//   - Who types, and who is told why nobody answers: typists.go, silence.go.
+//   - What staff read of a turn: details.go.
+//
+// # Order of locks
+//
+// Room, then turn, then room agent; see package store.
+package turn

@@ -1,0 +1,90 @@
+package turn
+
+import (
+	"errors"
+	"time"
+
+	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// Reasons why a turn ended without a message. Staff read them together with the
+// detail. Package event has those on which frames depend.
+const (
+	ReasonTooLong  = "too_long"
+	ReasonLost     = "lost"
+	ReasonStopped  = "shutdown"
+	ReasonNotAble  = "not_able"
+	reasonInternal = "internal"
+	ReasonOverload = "overload"
+	reasonSteps    = "too_many_steps"
+	reasonTokens   = "too_many_tokens"
+	reasonRepeats  = "repeats_itself"
+	reasonApproval = "approval" // parked until a person has decided
+	reasonErased   = "erased"
+	reasonPrompt   = "prompt_too_long"
+)
+
+// errLinesGone ends a turn that has no message left to answer.
+var errLinesGone = &Fault{Reason: event.ReasonGone, Detail: "the lines that it was about were taken back or hidden", State: store.TurnStopped}
+
+// errErased ends a turn that needs an artifact which was erased for good.
+var errErased = &Fault{Reason: reasonErased, Detail: "an artifact that it was about was erased for good", State: store.TurnStopped}
+
+// errGaveWay ends a turn that answers agents, because a person has spoken since.
+var errGaveWay = &Fault{Reason: event.ReasonGaveWay, Detail: "a person has spoken since", State: store.TurnStopped, Quiet: true}
+
+// errNewerMessage makes the attempt ask the model again: a person has spoken before
+// the room saw anything of the answer.
+var errNewerMessage = &Fault{Reason: event.ReasonGaveWay, Detail: "a person has spoken while it was being written"}
+
+// ErrTooLong ends a turn at its longest duration.
+var ErrTooLong = &Fault{Reason: ReasonTooLong, Detail: "the answer took too long"}
+
+// ErrStopped gives a turn back to the queue when this process shuts down.
+var ErrStopped = &Fault{Reason: ReasonStopped, Detail: "the worker was stopped", Again: true}
+
+// Fault is why an attempt ended without a message.
+type Fault struct {
+	Reason, Detail string
+	State          string        // how the turn ends: failed unless set
+	Quiet          bool          // the room is not told
+	Again          bool          // another attempt may succeed
+	After          time.Duration // how long to wait before it
+	Usage          llm.Usage
+	Steps          []store.TurnStep // steps that the attempt has not saved yet
+}
+
+// Error returns the reason and the detail. The detail is written for the room's
+// staff.
+func (f *Fault) Error() string { return f.Reason + ": " + f.Detail }
+
+// FaultOf says what an error means for the turn.
+func FaultOf(err error, attempt int) *Fault {
+	var fault *Fault
+	var unasked *model.Fault
+	var failed *llm.Error
+	switch {
+	case errors.As(err, &fault):
+		return fault
+	case errors.As(err, &unasked):
+		f := &Fault{Reason: unasked.Reason, Detail: unasked.Detail}
+		if f.Reason == model.ReasonSilent {
+			f.State = store.TurnStopped
+		}
+		return f
+	case !errors.As(err, &failed):
+		return &Fault{Reason: reasonInternal, Detail: "an error of the program; the server's log tells more", Again: true, After: time.Second}
+	}
+	f := &Fault{Reason: string(failed.Kind), Detail: failed.Message}
+	switch failed.Kind {
+	case llm.TooLong:
+		f.Reason = reasonPrompt
+	case llm.BadKey, llm.BadRequest, llm.UnknownProvider, llm.Quota, llm.Filtered, llm.WroteCall:
+	default:
+		f.Again, f.After = true, max(failed.RetryAfter, time.Duration(attempt)*time.Second)
+	}
+	return f
+}
