@@ -103,10 +103,10 @@ type userChange struct {
 	action   Action
 	keep     string // the session that stays when a new password ends the others
 	verified string // the hash that the current password was checked against
+	hash     string // of the new password, or empty
 }
 
 func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*store.User, error) {
-	hash := ""
 	if c.newPassword() != "" {
 		// Check first, so that no password is hashed for an account that the actor may
 		// not change.
@@ -117,19 +117,21 @@ func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*stor
 		if err != nil {
 			return nil, fromStore(err, "User")
 		}
-		if hash, err = a.hashPassword(ctx, actor.asker(), "password", c.newPassword()); err != nil {
+		if c.hash, err = a.hashPassword(ctx, actor.asker(), "password", c.newPassword()); err != nil {
 			return nil, err
 		}
 	}
 	var u *store.User
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		u, err = a.storeChange(ctx, tx, actor, c, hash)
+		u, err = a.storeChange(ctx, tx, actor, c)
 		return err
 	})
 	return u, err
 }
 
-func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c userChange, hash string) (*store.User, error) {
+// storeChange locks the account, changes it, and ends what only the account as it was
+// before allowed.
+func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c userChange) (*store.User, error) {
 	supers, err := a.superAdmins(ctx, tx, actor, c.Role.Sent || c.IsActive.Sent)
 	if err != nil {
 		return nil, err
@@ -142,59 +144,88 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 		return nil, fromStore(err, "User")
 	}
 	before, was := userChanges(u), *u
-	if err := c.apply(u); err != nil {
+	if err := c.change(ctx, tx, u, supers); err != nil {
 		return nil, err
 	}
-	if was.Name() != u.Name() {
-		if err := mayBeCalled(ctx, tx.Queries, u); err != nil {
-			return nil, err
-		}
+	if err := updateUser(ctx, tx, &was, u); err != nil {
+		return nil, err
 	}
-	if wasSuper, isSuper := activeSuper(&was), activeSuper(u); wasSuper && !isSuper {
-		if err := keepsSuperAdmin(supers, u.ID); err != nil {
-			return nil, err
-		}
-	}
-	if hash != "" {
-		if c.verified != "" && c.verified != u.PasswordHash {
-			return nil, errorf(KindConflict, "stale", "The password was changed meanwhile; sign in again")
-		}
-		u.PasswordHash = hash
-	}
-	if err := tx.UpdateUser(ctx, u); errors.Is(err, store.ErrExists) {
-		return nil, errorf(KindRejected, "username_taken", "Username already taken")
-	} else if err != nil {
-		return nil, fromStore(err, "User")
-	}
-	if was.AvatarURL != nil && (u.AvatarURL == nil || *u.AvatarURL != *was.AvatarURL) {
-		if err := tx.DeleteAvatarOf(ctx, u.ID); err != nil {
-			return nil, err
-		}
+	if err := c.endLinks(ctx, tx, &was, u); err != nil {
+		return nil, err
 	}
 	after := userChanges(u)
-	if hash != "" {
+	if c.hash != "" {
 		after["password"] = "set"
-	}
-	if hash != "" || was.Role != u.Role || was.IsActive && !u.IsActive {
-		// The links were made for the account as it was before.
-		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
-			return nil, err
-		}
 	}
 	if err := a.record(ctx, tx, actor, c.action, target{"user", u.ID}, before, after); err != nil {
 		return nil, err
 	}
+	return u, a.endSessionsAfter(ctx, tx, c, &was, u)
+}
+
+// change writes the sent members and the new password to an account, and refuses what
+// only the stored accounts show: a name that somebody else has, the end of the last of
+// the locked super admins, and a password that was changed meanwhile.
+func (c *userChange) change(ctx context.Context, tx *store.Tx, u *store.User, supers []string) error {
+	was := *u
+	if err := c.apply(u); err != nil {
+		return err
+	}
+	if was.Name() != u.Name() {
+		if err := mayBeCalled(ctx, tx.Queries, u); err != nil {
+			return err
+		}
+	}
+	if activeSuper(&was) && !activeSuper(u) {
+		if err := keepsSuperAdmin(supers, u.ID); err != nil {
+			return err
+		}
+	}
+	if c.hash == "" {
+		return nil
+	}
+	if c.verified != "" && c.verified != u.PasswordHash {
+		return errorf(KindConflict, "stale", "The password was changed meanwhile; sign in again")
+	}
+	u.PasswordHash = c.hash
+	return nil
+}
+
+// updateUser stores an account, and deletes the uploaded picture that it no longer shows.
+func updateUser(ctx context.Context, tx *store.Tx, was, u *store.User) error {
+	if err := tx.UpdateUser(ctx, u); errors.Is(err, store.ErrExists) {
+		return errorf(KindRejected, "username_taken", "Username already taken")
+	} else if err != nil {
+		return fromStore(err, "User")
+	}
+	if was.AvatarURL == nil || sameText(was.AvatarURL, u.AvatarURL) {
+		return nil
+	}
+	return tx.DeleteAvatarOf(ctx, u.ID)
+}
+
+// endLinks deletes the links with which the person could set a password, if they were
+// made for an account that was different: with another password or role, or active.
+func (c *userChange) endLinks(ctx context.Context, tx *store.Tx, was, u *store.User) error {
+	if c.hash == "" && was.Role == u.Role && (!was.IsActive || u.IsActive) {
+		return nil
+	}
+	return tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID)
+}
+
+// endSessionsAfter ends the sessions that a change of an account does not allow any more.
+func (a *App) endSessionsAfter(ctx context.Context, tx *store.Tx, c userChange, was, u *store.User) error {
 	switch {
-	case hash != "":
-		err = a.endSessions(ctx, tx, u.ID, c.keep, "new password")
+	case c.hash != "":
+		return a.endSessions(ctx, tx, u.ID, c.keep, "new password")
 	case was.IsActive && !u.IsActive:
-		err = a.endSessions(ctx, tx, u.ID, "", "account made inactive")
+		return a.endSessions(ctx, tx, u.ID, "", "account made inactive")
 	case was.Role == RoleSuperAdmin && u.Role != RoleSuperAdmin:
 		// Also end sessions in which the person acts as somebody else: only the super
 		// admin's role allowed them.
-		err = a.endSessions(ctx, tx, u.ID, "", "no super admin any more")
+		return a.endSessions(ctx, tx, u.ID, "", "no super admin any more")
 	}
-	return u, err
+	return nil
 }
 
 // mayChange refuses a change of this account that the actor may not make.
@@ -213,7 +244,8 @@ func (a *App) mayChange(actor *Actor, u *store.User, c userChange) error {
 
 func isAdminRole(role string) bool { return slices.Contains(rolesOf[admins], role) }
 
-// apply writes the sent members to an account and checks them.
+// apply writes the sent members to an account and checks them. A name or an address that
+// stays as it is may be one that would be refused today.
 func (c *userChange) apply(u *store.User) error {
 	role := u.Role
 	if err := firstOf(errors.Join(c.Role.set("role", &role), c.IsActive.set("is_active", &u.IsActive))); err != nil {
@@ -223,38 +255,62 @@ func (c *userChange) apply(u *store.User) error {
 		return err
 	}
 	u.Role = role
-	if c.FullName.Sent {
-		was := u.FullName
-		c.FullName.setNullable(&u.FullName)
-		if was == nil || u.FullName == nil || *was != *u.FullName { // an old name may stay as it is
-			if err := personName("full_name", u.FullName); err != nil {
-				return err
-			}
-		}
-		u.FullName = blankToNil(u.FullName)
+	if err := c.applyFullName(u); err != nil {
+		return err
 	}
-	if c.Username.Sent {
-		was := u.Username
-		c.Username.setNullable(&u.Username)
-		if was == nil || u.Username == nil || *was != *u.Username {
-			name, err := username("username", u.Username)
-			if err != nil {
-				return err
-			}
-			u.SetUsername(name)
+	if err := c.applyUsername(u); err != nil {
+		return err
+	}
+	return c.applyAvatarURL(u)
+}
+
+func (c *userChange) applyFullName(u *store.User) error {
+	if !c.FullName.Sent {
+		return nil
+	}
+	was := u.FullName
+	c.FullName.setNullable(&u.FullName)
+	if !sameText(was, u.FullName) {
+		if err := personName("full_name", u.FullName); err != nil {
+			return err
 		}
 	}
+	u.FullName = blankToNil(u.FullName)
+	return nil
+}
+
+func (c *userChange) applyUsername(u *store.User) error {
+	if !c.Username.Sent {
+		return nil
+	}
+	was := u.Username
+	c.Username.setNullable(&u.Username)
+	if sameText(was, u.Username) {
+		return nil
+	}
+	name, err := username("username", u.Username)
+	if err != nil {
+		return err
+	}
+	u.SetUsername(name)
+	return nil
+}
+
+func (c *userChange) applyAvatarURL(u *store.User) error {
 	if !c.AvatarURL.Sent {
 		return nil
 	}
 	was := u.AvatarURL
 	c.AvatarURL.setNullable(&u.AvatarURL)
 	u.AvatarURL = blankToNil(u.AvatarURL)
-	if u.AvatarURL != nil && was != nil && *was == *u.AvatarURL {
+	if sameText(was, u.AvatarURL) {
 		return nil
 	}
 	return optionalAvatarURL("avatar_url", u.AvatarURL)
 }
+
+// sameText tells whether two texts are there and equal.
+func sameText(a, b *string) bool { return a != nil && b != nil && *a == *b }
 
 // optionalAvatarURL checks the address of a picture on another server. Every such
 // address of an account is checked with it.
