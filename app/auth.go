@@ -236,72 +236,101 @@ func (a *App) Whoami(ctx context.Context, token string) (*Actor, error) {
 	return nil, errExpired
 }
 
+var errBadRefresh = errorf(KindUnauthenticated, "bad_refresh_token", "Invalid refresh token")
+
 // Refresh exchanges a refresh token for the session's next pair. A page refreshes
 // several times at once, so the refresh token that was used last returns the same pair
 // again for a while. After that a used token ends the session: two devices must have it.
 func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
-	if token == "" {
-		return nil, errorf(KindUnauthenticated, "no_refresh_token", "Refresh token missing")
-	}
-	bad := errorf(KindUnauthenticated, "bad_refresh_token", "Invalid refresh token")
-	c, err := a.parse(token)
+	c, err := a.refreshClaims(token)
 	if err != nil {
-		return nil, bad
+		return nil, err
 	}
-	if c.Type != tokenRefresh {
-		return nil, errorf(KindUnauthenticated, "bad_refresh_token", "Invalid token type")
-	}
-	var tokens *Tokens
-	reused := false
+	var tokens *Tokens // none if the token was used before and the session ended for it
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		s, err := tx.SessionForUpdate(ctx, c.SessionID)
-		if errors.Is(err, store.ErrNotFound) {
-			return bad
-		}
+		s, u, err := a.sessionToRefresh(ctx, tx, c)
 		if err != nil {
 			return err
 		}
-		now := a.instant()
-		if s.UserID != c.Subject || !s.EndedAt.IsZero() || !now.Before(s.ExpiresAt) {
-			return bad
-		}
-		u, err := tx.User(ctx, s.UserID)
-		if err != nil {
-			return err
-		}
-		if !u.IsActive {
-			return errorf(KindUnauthenticated, "inactive", "User not found or inactive")
-		}
+		usedLast := c.Generation == s.Generation-1 && a.instant().Sub(s.RotatedAt) <= a.cfg.Auth.RefreshGrace
 		switch {
 		case c.Generation == s.Generation:
-			s.Generation, s.RotatedAt = s.Generation+1, now
-			if s.ImpersonatorID == "" {
-				s.ExpiresAt = now.Add(a.sessionLife())
-			}
-			if err := tx.RotateSession(ctx, s); err != nil {
-				return err
-			}
-		case c.Generation == s.Generation-1 && now.Sub(s.RotatedAt) <= a.cfg.Auth.RefreshGrace:
-		default:
-			reused = true
-			if err := tx.EndSession(ctx, s.ID, "refresh token reused", now); err != nil {
-				return err
-			}
-			return a.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, didEndSession, target{"session", s.ID},
-				nil, changes{"reason": "refresh token reused"})
+			err = a.rotateSession(ctx, tx, s)
+		case !usedLast:
+			return a.endReusedSession(ctx, tx, s, u)
 		}
-		tokens, err = a.tokens(s)
+		if err == nil {
+			tokens, err = a.tokens(s)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if reused {
+	if tokens == nil {
 		a.log.WarnContext(ctx, "refresh token reused, session ended", "session", c.SessionID)
 		a.sessionEnded(c.SessionID)
-		return nil, bad
+		return nil, errBadRefresh
 	}
 	return tokens, nil
+}
+
+// refreshClaims reads a refresh token.
+func (a *App) refreshClaims(token string) (*claims, error) {
+	if token == "" {
+		return nil, errorf(KindUnauthenticated, "no_refresh_token", "Refresh token missing")
+	}
+	c, err := a.parse(token)
+	if err != nil {
+		return nil, errBadRefresh
+	}
+	if c.Type != tokenRefresh {
+		return nil, errorf(KindUnauthenticated, "bad_refresh_token", "Invalid token type")
+	}
+	return c, nil
+}
+
+// sessionToRefresh locks the session of a refresh token, if it is not over and its person
+// is active.
+func (a *App) sessionToRefresh(ctx context.Context, tx *store.Tx, c *claims) (*store.Session, *store.User, error) {
+	s, err := tx.SessionForUpdate(ctx, c.SessionID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, errBadRefresh
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.UserID != c.Subject || !s.EndedAt.IsZero() || !a.instant().Before(s.ExpiresAt) {
+		return nil, nil, errBadRefresh
+	}
+	u, err := tx.User(ctx, s.UserID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !u.IsActive {
+		return nil, nil, errorf(KindUnauthenticated, "inactive", "User not found or inactive")
+	}
+	return s, u, nil
+}
+
+// rotateSession gives a session its next pair of tokens. Acting as somebody else is not
+// prolonged.
+func (a *App) rotateSession(ctx context.Context, tx *store.Tx, s *store.Session) error {
+	now := a.instant()
+	s.Generation, s.RotatedAt = s.Generation+1, now
+	if s.ImpersonatorID == "" {
+		s.ExpiresAt = now.Add(a.sessionLife())
+	}
+	return tx.RotateSession(ctx, s)
+}
+
+func (a *App) endReusedSession(ctx context.Context, tx *store.Tx, s *store.Session, u *store.User) error {
+	const reason = "refresh token reused"
+	if err := tx.EndSession(ctx, s.ID, reason, a.instant()); err != nil {
+		return err
+	}
+	owner := &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}
+	return a.record(ctx, tx, owner, didEndSession, target{"session", s.ID}, nil, changes{"reason": reason})
 }
 
 // SignOut ends the session of an access token, even of an expired one. It ignores any
