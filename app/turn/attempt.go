@@ -53,7 +53,13 @@ type attempt struct {
 	steps   int               // the number of the last step
 	asked   int               // calls of models, counted for the guards
 	spent   int               // tokens, counted for the guards
-	flow    *graphRun         // the run of the turn's graph; nil for the direct answer
+	flow    flow              // the run of the turn's graph; nil for the direct answer
+}
+
+// flow is a run through a graph, as its attempt needs it.
+type flow interface {
+	hasSaid() bool                    // it has posted a message
+	finish(ctx context.Context) error // ends the turn at the graph's end
 }
 
 // runTurn lets an agent speak: it claims the turn, streams the model's answer to the
@@ -86,7 +92,7 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 			return r.finish(end)
 		case errors.Is(failed, errParked):
 			return nil
-		case errors.Is(failed, errAsked) && r.units > 0 && (r.flow == nil || r.flow.said == 0):
+		case errors.Is(failed, errAsked) && r.units > 0 && (r.flow == nil || !r.flow.hasSaid()):
 			r.ended = e.instant()
 			return r.finish(end)
 		case errors.Is(failed, ErrLeaseLost), errors.Is(failed, store.ErrNotFound):

@@ -27,9 +27,9 @@ type part struct {
 }
 
 // conversation is the way from a part to its text: the answers of the model, and the
-// results of the tools that it called.
+// results of the tools that it called. It leaves its steps to its attempt.
 type conversation struct {
-	*attempt
+	attempt *attempt
 	part    *part
 	prompt  *model.Prompt
 	said    []string        // the texts of the answer, also those that came with tool calls
@@ -94,8 +94,8 @@ const stepGoOn = "go_on"
 // replay puts the steps of earlier attempts into the conversation. It returns the
 // last answer and those of its calls that have been answered already.
 func (t *conversation) replay(ctx context.Context) (last *modelOutput, done map[int]*store.TurnStep, err error) {
-	for i := range t.saved {
-		s := &t.saved[i]
+	for i := range t.attempt.saved {
+		s := &t.attempt.saved[i]
 		switch {
 		case s.Kind == store.StepHuman && s.Name == stepGoOn:
 			clear(t.calls)
@@ -143,7 +143,7 @@ func (t *conversation) remember(s *store.TurnStep, of *modelOutput, done map[int
 // addAnswer puts an answer into the conversation.
 func (t *conversation) addAnswer(said *modelOutput) {
 	t.answers++
-	t.noteEnd(t.part.node, said.Finish)
+	t.attempt.noteEnd(t.part.node, said.Finish)
 	m := llm.Message{Role: llm.RoleAssistant, Text: said.Text, Reasoning: said.Reasoning}
 	for _, c := range said.Calls {
 		m.ToolCalls = append(m.ToolCalls, llm.ToolCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Signature: c.Signature})
@@ -163,7 +163,7 @@ func (t *conversation) addAnswer(said *modelOutput) {
 // show streams a piece of the answer to the room, if the room sees this part.
 func (t *conversation) show(text string) {
 	if t.part.show {
-		t.add(text)
+		t.attempt.add(text)
 	}
 }
 
@@ -185,39 +185,39 @@ func (r *attempt) mayAsk() error {
 
 // ask makes one call of the agent's model and leaves its step to the next commit.
 func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
-	if err := t.mayAsk(); err != nil {
+	if err := t.attempt.mayAsk(); err != nil {
 		return nil, err
 	}
-	step := t.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
-	t.engine.model.Fit(t.prompt)
+	step := t.attempt.newStep(t.part.node, store.StepModel, t.part.agent.Name, t.part.agent.ID)
+	t.attempt.engine.model.Fit(t.prompt)
 	said, err := t.call(ctx)
-	if said.text == "" && t.engine.model.Shorten(t.prompt, err) {
+	if said.text == "" && t.attempt.engine.model.Shorten(t.prompt, err) {
 		said, err = t.call(ctx)
 	}
 	step.Input = store.ToJSON(t.input())
 	if err != nil {
-		f := FaultOf(err, t.turn.Attempt)
+		f := FaultOf(err, t.attempt.turn.Attempt)
 		step.State = store.StepFailed
-		t.endStep(step, failedOutput{Reason: f.Reason, Error: f.Detail}, said.usage)
+		t.attempt.endStep(step, failedOutput{Reason: f.Reason, Error: f.Detail}, said.usage)
 		return nil, err
 	}
 	out := &modelOutput{Text: said.text, Finish: said.finish, Note: said.note, Reasoning: said.reasoning, streamed: true}
 	for _, c := range said.calls {
 		out.Calls = append(out.Calls, savedCall{ID: c.ID, Name: c.Name, Arguments: c.Arguments, Malformed: c.Malformed, Signature: c.Signature})
 	}
-	t.endStep(step, out, said.usage)
+	t.attempt.endStep(step, out, said.usage)
 	t.addAnswer(out)
 	return out, nil
 }
 
 // call streams one answer, with one key of the chain after the other.
 func (t *conversation) call(ctx context.Context) (said answer, err error) {
-	keys, err := t.engine.model.Keys(ctx, t.part.agent)
+	keys, err := t.attempt.engine.model.Keys(ctx, t.part.agent)
 	if err != nil {
 		return said, err
 	}
-	err = t.engine.model.EachKey(ctx, t.part.agent.ID, keys, t.prompt.Req, func(req llm.Request, kind string) (shown bool, err error) {
-		t.usesKey(t.part.agent, kind)
+	err = t.attempt.engine.model.EachKey(ctx, t.part.agent.ID, keys, t.prompt.Req, func(req llm.Request, kind string) (shown bool, err error) {
+		t.attempt.usesKey(t.part.agent, kind)
 		said, err = t.stream(ctx, req)
 		return said.text != "", err
 	})
@@ -227,7 +227,7 @@ func (t *conversation) call(ctx context.Context) (said answer, err error) {
 func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer, err error) {
 	var text strings.Builder
 	ag := t.part.agent
-	mouth := model.FilterFor(ag, t.fence)
+	mouth := model.FilterFor(ag, t.attempt.fence)
 	say := func(piece string) error {
 		if piece == "" {
 			return nil
@@ -243,7 +243,7 @@ func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer
 		said.text = text.String()
 		return nil
 	}
-	for chunk, err := range t.engine.model.Stream(ctx, req) {
+	for chunk, err := range t.attempt.engine.model.Stream(ctx, req) {
 		if chunk.Usage != nil {
 			said.usage = *chunk.Usage
 		}
@@ -265,11 +265,11 @@ func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer
 // errNewerMessage makes the model answer that message, too: once, and only before any
 // tool has run. A turn that answers agents ends with errGaveWay.
 func (t *conversation) mayShow(ctx context.Context) error {
-	if !t.part.show || t.units > 0 {
+	if !t.part.show || t.attempt.units > 0 {
 		return nil
 	}
-	err := t.letPeopleFirst(ctx, t.part.heard, t.answers == 0 && !t.anew)
-	t.anew = t.anew || errors.Is(err, errNewerMessage)
+	err := t.attempt.letPeopleFirst(ctx, t.part.heard, t.answers == 0 && !t.attempt.anew)
+	t.attempt.anew = t.attempt.anew || errors.Is(err, errNewerMessage)
 	return err
 }
 

@@ -221,7 +221,7 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 // finish ends a turn whose graph came to its end. The turn is finished when it has
 // said something; otherwise it is stopped, with the reason for staff.
 func (r *graphRun) finish(ctx context.Context) error {
-	a, now := r.engine, r.engine.instant()
+	a, now := r.attempt.engine, r.attempt.engine.instant()
 	if r.said == 0 {
 		fault := &Fault{Reason: reasonUnsaid, Detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), State: store.TurnStopped}
 		if r.status == workflow.LabelRejected {
@@ -230,9 +230,9 @@ func (r *graphRun) finish(ctx context.Context) error {
 		if r.status == workflow.LabelRejected && r.denied {
 			fault.Reason, fault.Detail = event.ReasonDenied, "the draft was not approved"
 		}
-		return a.endTurn(ctx, r.turn, r.withFault(fault))
+		return a.endTurn(ctx, r.attempt.turn, r.attempt.withFault(fault))
 	}
-	e := r.end(now)
-	e.steps, e.said, e.calls = r.ending(""), r.said, r.calls
-	return r.commitEnd(ctx, &e, r.status, now)
+	e := r.attempt.end(now)
+	e.steps, e.said, e.calls = r.attempt.ending(""), r.said, r.calls
+	return r.attempt.commitEnd(ctx, &e, r.status, now)
 }

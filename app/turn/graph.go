@@ -21,7 +21,7 @@ import (
 // A turn may carry a graph (app/workflow). This file runs the ready nodes of the
 // graph and keeps each result as a step of the turn, so that an attempt continues
 // where the one before it stopped. Nodes of parallel branches run at once. What each
-// kind of node does is in workflow_nodes.go.
+// kind of node does is in graph_nodes.go.
 
 // Reasons why a turn with a graph ended without a message, or was parked.
 const (
@@ -31,9 +31,10 @@ const (
 	reasonPaused = "paused"   // parked until staff resume it
 )
 
-// graphRun is the run of a turn through its graph.
+// graphRun is the run of a turn through its graph. Its attempt holds the lease and the
+// steps, and knows of the run only what flow has.
 type graphRun struct {
-	*attempt
+	attempt  *attempt
 	graph    *workflow.Graph
 	course   *store.Course
 	messages []store.Message // of the room, as the first attempt was shown them
@@ -46,6 +47,9 @@ type graphRun struct {
 	denied  bool                  // a reviewer has not approved a draft
 	status  string                // of the end node that it reached
 }
+
+// hasSaid tells whether the run has posted a message.
+func (r *graphRun) hasSaid() bool { return r.said > 0 }
 
 // nodeOutput is the result of a node; its JSON is the step's output.
 type nodeOutput struct {
@@ -140,17 +144,17 @@ var errResumed = errors.New("the run was resumed")
 
 // putAside parks the turn when none of its branches can go on.
 func (r *graphRun) putAside(ctx context.Context) error {
-	if len(r.waiting) == 0 {
-		return r.parkFor(ctx, reasonPaused, "staff have paused it")
+	if len(r.attempt.waiting) == 0 {
+		return r.attempt.parkFor(ctx, reasonPaused, "staff have paused it")
 	}
-	return r.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
+	return r.attempt.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
 }
 
 // mayGoOn returns errParked when staff have paused the run. It is asked between two
 // nodes.
 func (r *graphRun) mayGoOn(ctx context.Context) error {
 	var paused bool
-	err := r.engine.background.Do(ctx, func() (err error) { paused, err = r.engine.db.TurnPaused(ctx, r.turn.ID); return err })
+	err := r.attempt.engine.background.Do(ctx, func() (err error) { paused, err = r.attempt.engine.db.TurnPaused(ctx, r.attempt.turn.ID); return err })
 	if err != nil || !paused {
 		return err
 	}
@@ -160,11 +164,11 @@ func (r *graphRun) mayGoOn(ctx context.Context) error {
 // restore reads the room and the results of the steps that earlier attempts have
 // saved.
 func (r *graphRun) restore(ctx context.Context) error {
-	return r.engine.background.Do(ctx, func() (err error) {
-		if r.course, err = r.engine.db.Course(ctx, r.room.CourseID); err != nil {
+	return r.attempt.engine.background.Do(ctx, func() (err error) {
+		if r.course, err = r.attempt.engine.db.Course(ctx, r.attempt.room.CourseID); err != nil {
 			return err
 		}
-		for _, s := range r.saved {
+		for _, s := range r.attempt.saved {
 			id, out, ok := r.result(&s)
 			if !ok {
 				continue
@@ -173,18 +177,18 @@ func (r *graphRun) restore(ctx context.Context) error {
 			r.addResult(id, out)
 		}
 		var begun []store.Message
-		if len(r.saved) > 0 {
-			begun, err = r.messagesShown(ctx, r.saved[0].Node)
+		if len(r.attempt.saved) > 0 {
+			begun, err = r.attempt.messagesShown(ctx, r.attempt.saved[0].Node)
 		}
 		if r.messages, r.heard = begun, newest(begun); begun == nil && err == nil {
 			err = r.readMessages(ctx)
 		}
-		if err == nil && len(r.messages) == 0 && r.turn.Cause == turntaking.CausePost {
+		if err == nil && len(r.messages) == 0 && r.attempt.turn.Cause == turntaking.CausePost {
 			return errLinesGone
 		}
-		r.read = readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present)
-		if err == nil && len(r.saved) == 0 {
-			err = r.giveWay(r.messages)
+		r.attempt.read = readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present)
+		if err == nil && len(r.attempt.saved) == 0 {
+			err = r.attempt.giveWay(r.messages)
 		}
 		return err
 	})
@@ -192,7 +196,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 
 // readMessages reads the newest messages of the room.
 func (r *graphRun) readMessages(ctx context.Context) (err error) {
-	r.messages, r.heard, err = r.readRoom(ctx, r.roomAgents[r.agent.ID].Effective.ContextMessages(store.MaxLimit))
+	r.messages, r.heard, err = r.attempt.readRoom(ctx, r.attempt.roomAgents[r.attempt.agent.ID].Effective.ContextMessages(store.MaxLimit))
 	return err
 }
 
@@ -233,8 +237,8 @@ func visitKey(id string, visit int) string {
 // addResult notes the result of a node.
 func (r *graphRun) addResult(id string, out nodeOutput) {
 	r.done = append(r.done, workflow.Step{Node: id, Label: out.Label})
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.attempt.mu.Lock()
+	defer r.attempt.mu.Unlock()
 	if out.Output != "" {
 		r.outputs[out.Output] = out
 	}
@@ -245,23 +249,23 @@ func (r *graphRun) addResult(id string, out nodeOutput) {
 
 // output is the result that a node has stored under a name.
 func (r *graphRun) output(name string) nodeOutput {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.attempt.mu.Lock()
+	defer r.attempt.mu.Unlock()
 	return r.outputs[name]
 }
 
 // outputNames lists the names of all outputs in a fixed order.
 func (r *graphRun) outputNames() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.attempt.mu.Lock()
+	defer r.attempt.mu.Unlock()
 	return slices.Sorted(maps.Keys(r.outputs))
 }
 
 func (r *graphRun) agentByID(id string) *store.Agent {
-	if i := slices.IndexFunc(r.speakers, func(ag store.Agent) bool { return ag.ID == id }); i >= 0 {
-		return &r.speakers[i]
+	if i := slices.IndexFunc(r.attempt.speakers, func(ag store.Agent) bool { return ag.ID == id }); i >= 0 {
+		return &r.attempt.speakers[i]
 	}
-	return r.agent
+	return r.attempt.agent
 }
 
 // humanWithin is how long a person has for a decision at a node. The node's own
@@ -270,5 +274,5 @@ func (r *graphRun) humanWithin(n workflow.Node) time.Duration {
 	if n.Config.Minutes > 0 {
 		return time.Duration(n.Config.Minutes) * time.Minute
 	}
-	return r.engine.cfg.Turns.ApprovalWithin
+	return r.attempt.engine.cfg.Turns.ApprovalWithin
 }

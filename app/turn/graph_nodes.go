@@ -55,17 +55,17 @@ func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) node
 
 // saveNode saves the step of a node that is done, together with what effect stores.
 func (r *graphRun) saveNode(ctx context.Context, key, id string, node workflow.Node, out *nodeOutput, effect func(*store.Tx) error) error {
-	step := r.newStep(key, kindOf(node.Type), cmp.Or(node.Handler, id), "")
+	step := r.attempt.newStep(key, kindOf(node.Type), cmp.Or(node.Handler, id), "")
 	if out.by != nil {
 		step.AgentID = out.by.ID
 	}
-	return r.commit(ctx, func(tx *store.Tx) error {
+	return r.attempt.commit(ctx, func(tx *store.Tx) error {
 		if effect != nil {
 			if err := effect(tx); err != nil {
 				return err
 			}
 		}
-		step.Output, step.EndedAt = store.ToJSON(out), r.engine.instant()
+		step.Output, step.EndedAt = store.ToJSON(out), r.attempt.engine.instant()
 		return nil
 	}, step)
 }
@@ -77,19 +77,19 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		return nodeOutput{}, err
 	}
 	part := part{node: key, agent: who, messages: r.messages, heard: r.heard}
-	part.system = instructions(who, r.room, r.course, r.fence)
-	if why := occasion(r.turn.Cause); why != "" && node.Config.Mode != workflow.ModeEvaluate {
+	part.system = instructions(who, r.attempt.room, r.course, r.attempt.fence)
+	if why := occasion(r.attempt.turn.Cause); why != "" && node.Config.Mode != workflow.ModeEvaluate {
 		part.asked = append(part.asked, llm.Message{Role: llm.RoleUser, Text: why})
 	}
 	part.asked = append(part.asked, r.task(node)...)
 	switch node.Config.Mode {
 	case workflow.ModeEvaluate:
-		part.system, part.schema = evaluatorInstructions(who, r.room, r.course, r.fence), verdictSchema
+		part.system, part.schema = evaluatorInstructions(who, r.attempt.room, r.course, r.attempt.fence), verdictSchema
 	case workflow.ModeSay:
-		part.tools = r.engine.toolsFor(who)
-		part.show = alone && r.units == 0
+		part.tools = r.attempt.engine.toolsFor(who)
+		part.show = alone && r.attempt.units == 0
 	}
-	text, err := r.converse(ctx, part)
+	text, err := r.attempt.converse(ctx, part)
 	if errors.Is(err, errNewerMessage) {
 		text, err = r.converseAnew(ctx, part)
 	}
@@ -97,10 +97,10 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		return nodeOutput{}, err
 	}
 	if text == "" {
-		return nodeOutput{}, r.silent(part.node, who.Name+"'s")
+		return nodeOutput{}, r.attempt.silent(part.node, who.Name+"'s")
 	}
-	most := int(r.engine.cfg.Limits.MessageBytes)
-	out := nodeOutput{Output: node.Config.Output, Text: store.Cut(text, most), Cut: len(text) > most || r.wasCut(part.node), by: who}
+	most := int(r.attempt.engine.cfg.Limits.MessageBytes)
+	out := nodeOutput{Output: node.Config.Output, Text: store.Cut(text, most), Cut: len(text) > most || r.attempt.wasCut(part.node), by: who}
 	if node.Config.Mode == workflow.ModeEvaluate {
 		if err := r.judge(ctx, part, &out, r.output(node.Config.Of).Text); err != nil {
 			return nodeOutput{}, err
@@ -120,11 +120,11 @@ func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft 
 	part.asked = append(slices.Clone(part.asked), llm.Message{Role: llm.RoleAssistant, Text: out.Text},
 		llm.Message{Role: llm.RoleUser, Text: fmt.Sprintf(againTask, out.Problem)})
 	part.node += visitMark + "again"
-	text, err := r.converse(ctx, part)
+	text, err := r.attempt.converse(ctx, part)
 	if err != nil || text == "" {
 		return err
 	}
-	out.Text = store.Cut(text, int(r.engine.cfg.Limits.MessageBytes))
+	out.Text = store.Cut(text, int(r.attempt.engine.cfg.Limits.MessageBytes))
 	out.Verdict, out.Problem = verdictOf(text, draft)
 	return nil
 }
@@ -147,19 +147,19 @@ func (r *graphRun) unread(id string, node workflow.Node) error {
 // converseAnew has an agent speak again, with what a person has said meanwhile. It is
 // called only for a node without a parallel one, see part.show.
 func (r *graphRun) converseAnew(ctx context.Context, part part) (string, error) {
-	if err := r.engine.background.Do(ctx, func() error { return r.readMessages(ctx) }); err != nil {
+	if err := r.attempt.engine.background.Do(ctx, func() error { return r.readMessages(ctx) }); err != nil {
 		return "", err
 	}
-	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present))
+	r.attempt.read = max(r.attempt.read, readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present))
 	part.messages, part.heard = r.messages, r.heard
-	return r.converse(ctx, part)
+	return r.attempt.converse(ctx, part)
 }
 
 // who returns the agent that a node names: "speaker", "type:...", "agent:..." or a
 // category.
 func (r *graphRun) who(handler string) (*store.Agent, error) {
 	if handler == workflow.WhoSpeaker || handler == "" {
-		return r.agent, nil
+		return r.attempt.agent, nil
 	}
 	fits := func(ag store.Agent) bool { return PartOf(&ag) == handler }
 	if kind, ok := strings.CutPrefix(handler, "type:"); ok {
@@ -168,14 +168,14 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 		fits = func(ag store.Agent) bool { return ag.ID == id }
 	}
 	// Prefer another agent than the speaker: nobody should judge their own draft.
-	i := slices.IndexFunc(r.speakers, func(ag store.Agent) bool { return fits(ag) && ag.ID != r.agent.ID })
+	i := slices.IndexFunc(r.attempt.speakers, func(ag store.Agent) bool { return fits(ag) && ag.ID != r.attempt.agent.ID })
 	if i < 0 {
-		i = slices.IndexFunc(r.speakers, fits)
+		i = slices.IndexFunc(r.attempt.speakers, fits)
 	}
 	if i < 0 {
 		return nil, &Fault{Reason: ReasonNotAble, Detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler), State: store.TurnStopped}
 	}
-	return &r.speakers[i], nil
+	return &r.attempt.speakers[i], nil
 }
 
 // task is what a node asks its agent for, with the outputs that the node refers to.
@@ -255,28 +255,28 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 		})
 	}
 	if src.by == nil {
-		src.by = r.agent
+		src.by = r.attempt.agent
 	}
 	content := strings.TrimSpace(src.Text)
 	if node.Config.Of == "" {
-		content, src.by = node.Config.Text, r.agent
+		content, src.by = node.Config.Text, r.attempt.agent
 	}
 	if content == "" {
 		return out, &Fault{Reason: model.ReasonSilent, Detail: "there was nothing to say", State: store.TurnStopped}
 	}
-	if err := r.engine.background.Do(ctx, func() error { return r.reload(ctx) }); err != nil {
+	if err := r.attempt.engine.background.Do(ctx, func() error { return r.attempt.reload(ctx) }); err != nil {
 		return out, err
 	}
-	if err := r.mayNotSpeak(); err != nil { // switched off while it was written
+	if err := r.attempt.mayNotSpeak(); err != nil { // switched off while it was written
 		return out, err
 	}
-	m := r.newMessage(src.by, content)
+	m := r.attempt.newMessage(src.by, content)
 	m.Truncated = m.Truncated || src.Cut
 	first := r.said == 0
 	if !first {
 		m.TurnID = "" // only one message of a turn replaces the streamed text
 	}
-	_, stored := r.engine.telemetry.MessageStored(ctx, m.ID, m.RoomID)
+	_, stored := r.attempt.engine.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
 		added, err := tx.AddMessage(ctx, m, event.OfMessage(m), store.Heard{})
 		if err != nil {
@@ -296,13 +296,13 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 // toolNode calls a tool as the turn's agent, with the arguments from the graph. The
 // call has a step of its own before the step of the node.
 func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
-	t := r.newConversation(&part{node: key, agent: r.agent, tools: r.engine.toolsFor(r.agent)})
+	t := r.attempt.newConversation(&part{node: key, agent: r.attempt.agent, tools: r.attempt.engine.toolsFor(r.attempt.agent)})
 	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
 	if len(call.Arguments) == 0 {
 		call.Arguments = json.RawMessage(`{}`)
 	}
 	var step *store.TurnStep
-	for _, s := range r.savedIn(key) {
+	for _, s := range r.attempt.savedIn(key) {
 		if s.Kind == store.StepTool {
 			step = &s
 		}
@@ -320,11 +320,11 @@ func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.N
 	if step.State == store.StepPending {
 		return nodeOutput{}, errParked
 	}
-	out := nodeOutput{Label: workflow.LabelOK, Output: node.Config.Output, by: r.agent}
+	out := nodeOutput{Label: workflow.LabelOK, Output: node.Config.Output, by: r.attempt.agent}
 	if step.State != store.StepDone {
 		out.Label = workflow.LabelError
 	}
-	if out.Text, err = r.resultText(ctx, step); err != nil {
+	if out.Text, err = r.attempt.resultText(ctx, step); err != nil {
 		return out, err
 	}
 	return out, r.saveNode(ctx, key, id, node, &out, nil)
@@ -332,14 +332,14 @@ func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.N
 
 // humanNode leaves the decision how to go on to a person of the staff.
 func (r *graphRun) humanNode(key, id string, node workflow.Node) error {
-	step := r.newStep(key, store.StepHuman, id, "")
+	step := r.attempt.newStep(key, store.StepHuman, id, "")
 	step.Input = store.ToJSON(ToolInput{Plan: &Plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})
-	r.waitFor(step, r.humanWithin(node))
+	r.attempt.waitFor(step, r.humanWithin(node))
 	return errParked
 }
 
 // signalNode shows the room that a node begins or is done.
 func (r *graphRun) signalNode(id string, node workflow.Node, state, label string) {
-	r.engine.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalWorkflow, Body: json.RawMessage(store.ToJSON(event.Workflow{
-		TurnID: r.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type), State: state, Label: label}))})
+	r.attempt.engine.hub.Signal(r.attempt.room.ID, realtime.Signal{Type: event.SignalWorkflow, Body: json.RawMessage(store.ToJSON(event.Workflow{
+		TurnID: r.attempt.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type), State: state, Label: label}))})
 }

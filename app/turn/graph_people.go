@@ -31,37 +31,37 @@ func heedful(n workflow.Node) bool {
 // read: once, and only before any tool has run or any person has decided. A turn that
 // answers agents ends with errGaveWay instead.
 func (r *graphRun) peopleFirst(ctx context.Context) error {
-	r.mu.Lock()
-	shown, again := r.said > 0 || r.units > 0, !r.anew && !r.acted
-	r.mu.Unlock()
+	r.attempt.mu.Lock()
+	shown, again := r.said > 0 || r.attempt.units > 0, !r.attempt.anew && !r.attempt.acted
+	r.attempt.mu.Unlock()
 	if shown {
 		return nil
 	}
-	return r.letPeopleFirst(ctx, r.heard, again)
+	return r.attempt.letPeopleFirst(ctx, r.heard, again)
 }
 
 // startAnew begins the graph again with the messages as they are now. It stores a
 // step, so that later attempts do not continue what was done before.
 func (r *graphRun) startAnew(ctx context.Context) error {
-	r.anew = true
-	if r.acted { // in a branch parallel to the one that noticed the message
-		if len(r.waiting) > 0 {
+	r.attempt.anew = true
+	if r.attempt.acted { // in a branch parallel to the one that noticed the message
+		if len(r.attempt.waiting) > 0 {
 			return r.putAside(ctx)
 		}
 		return nil
 	}
-	step := r.newStep("", store.StepHuman, stepHeard, "")
-	step.EndedAt = r.engine.instant()
-	if err := r.commit(ctx, nil, step); err != nil {
+	step := r.attempt.newStep("", store.StepHuman, stepHeard, "")
+	step.EndedAt = r.attempt.engine.instant()
+	if err := r.attempt.commit(ctx, nil, step); err != nil {
 		return err
 	}
-	r.saved, r.done, r.denied = nil, nil, false
+	r.attempt.saved, r.done, r.denied = nil, nil, false
 	clear(r.outputs)
-	clear(r.ends)
-	err := r.engine.background.Do(ctx, func() error { return r.readMessages(ctx) })
+	clear(r.attempt.ends)
+	err := r.attempt.engine.background.Do(ctx, func() error { return r.readMessages(ctx) })
 	if err == nil && len(r.messages) == 0 {
 		return errLinesGone
 	}
-	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, r.messages, r.agent.ID, r.present))
+	r.attempt.read = max(r.attempt.read, readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present))
 	return err
 }

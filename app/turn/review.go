@@ -149,8 +149,8 @@ const (
 // envelope makes a message of the turn's exchange. All messages of one turn have the
 // same correlation id.
 func (r *graphRun) envelope(kind, sender, recipient string, content any) store.A2AMessage {
-	return store.A2AMessage{MessageID: store.NewID(), CorrelationID: r.turn.ID, TurnID: r.turn.ID, RoomID: r.room.ID, Type: kind,
-		SenderID: sender, RecipientID: recipient, Content: store.ToJSON(content), Metadata: store.ToJSON(map[string]string{"room_id": r.room.ID}), CreatedAt: r.engine.instant()}
+	return store.A2AMessage{MessageID: store.NewID(), CorrelationID: r.attempt.turn.ID, TurnID: r.attempt.turn.ID, RoomID: r.attempt.room.ID, Type: kind,
+		SenderID: sender, RecipientID: recipient, Content: store.ToJSON(content), Metadata: store.ToJSON(map[string]string{"room_id": r.attempt.room.ID}), CreatedAt: r.attempt.engine.instant()}
 }
 
 // send stores messages of the exchange. A payload that breaks the protocol ends the
@@ -185,7 +185,7 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 	case workflow.ModeEvaluate:
 		author := r.output(node.Config.Of).by
 		if author == nil {
-			author = r.agent
+			author = r.attempt.agent
 		}
 		letters = []store.A2AMessage{r.envelope(a2a.TypeEvaluationResult, out.by.ID, author.ID, out.Verdict)}
 		traces = append(traces, r.verdictTrace(id, node, out, author))
@@ -193,7 +193,7 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 	if err := r.send(ctx, tx, letters...); err != nil || len(traces) == 0 {
 		return err
 	}
-	room, err := tx.RoomForUpdate(ctx, r.room.ID)
+	room, err := tx.RoomForUpdate(ctx, r.attempt.room.ID)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 		if err != nil {
 			return err
 		}
-		if err := tx.CreateEvent(ctx, event.New(r.room.ID, seq, event.TypeTrace, t, r.engine.instant())); err != nil {
+		if err := tx.CreateEvent(ctx, event.New(r.attempt.room.ID, seq, event.TypeTrace, t, r.attempt.engine.instant())); err != nil {
 			return err
 		}
 	}
@@ -210,7 +210,7 @@ func (r *graphRun) correspond(ctx context.Context, tx *store.Tx, id string, node
 }
 
 func (r *graphRun) trace(what, details string) event.Trace {
-	return event.Trace{Event: what, Details: details, TurnID: r.turn.ID}
+	return event.Trace{Event: what, Details: details, TurnID: r.attempt.turn.ID}
 }
 
 // verdictTrace tells how a turn goes on after an evaluation. A rejected draft is a

@@ -54,10 +54,10 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 		waits = waits || steps[i].State == store.StepPending
 	}
 	if waits {
-		return t.park(ctx)
+		return t.attempt.park(ctx)
 	}
 	for i, step := range steps {
-		text, err := t.resultText(ctx, step)
+		text, err := t.attempt.resultText(ctx, step)
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 // leaves a step that waits for a person.
 func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*store.TurnStep, error) {
 	c := &Call{run: t.attempt, part: t.part, args: call.Arguments, node: fmt.Sprintf("%d.%d", t.answers, i),
-		step: t.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
+		step: t.attempt.newStep(t.part.node, store.StepTool, call.Name, t.part.agent.ID)}
 	in := ToolInput{Call: i, Arguments: call.Arguments}
 	c.step.Input = store.ToJSON(in)
 	tool, err := t.prepare(ctx, c, i, call)
@@ -83,9 +83,9 @@ func (t *conversation) callTool(ctx context.Context, i int, call savedCall) (*st
 		if t.refused[key] {
 			c.step.State = store.StepRejected
 			c.step.Note = "it was refused in this turn already"
-			t.endStep(c.step, Result{}, llm.Usage{})
+			t.attempt.endStep(c.step, Result{}, llm.Usage{})
 		} else {
-			t.wait(c.step)
+			t.attempt.wait(c.step)
 		}
 		return c.step, nil
 	}
@@ -130,7 +130,7 @@ func (t *conversation) prepare(ctx context.Context, c *Call, i int, call savedCa
 	if tool.Plan == nil {
 		return tool, nil
 	}
-	err := t.engine.background.Do(ctx, func() (err error) { c.Plan, err = tool.Plan(ctx, c); return err })
+	err := t.attempt.engine.background.Do(ctx, func() (err error) { c.Plan, err = tool.Plan(ctx, c); return err })
 	return tool, err
 }
 
@@ -142,17 +142,17 @@ func (t *conversation) runTool(ctx context.Context, tool *Tool, c *Call) error {
 		if result, err = tool.ask(ctx, c); err != nil {
 			return err
 		}
-		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.engine.instant()
-		return t.commit(ctx, nil, c.step)
+		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.attempt.engine.instant()
+		return t.attempt.commit(ctx, nil, c.step)
 	}
-	return t.commit(ctx, func(tx *store.Tx) (err error) {
+	return t.attempt.commit(ctx, func(tx *store.Tx) (err error) {
 		if result, err = tool.Run(ctx, tx, c); err != nil {
 			return err
 		}
 		if result.ArtifactID != "" {
 			c.step.ArtifactID = result.ArtifactID
 		}
-		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.engine.instant()
+		c.step.Output, c.step.EndedAt = store.ToJSON(result), t.attempt.engine.instant()
 		return nil
 	}, c.step)
 }
@@ -165,7 +165,7 @@ func (t *conversation) failStep(step *store.TurnStep, err error) error {
 		return err
 	}
 	step.State = store.StepFailed
-	t.endStep(step, failedOutput{Reason: known.Code, Error: known.Message}, llm.Usage{})
+	t.attempt.endStep(step, failedOutput{Reason: known.Code, Error: known.Message}, llm.Usage{})
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (t *conversation) runApproved(ctx context.Context, step *store.TurnStep, ca
 		return t.endApproved(ctx, step, store.StepFailed, failedOutput{Error: "what was to be done is not known any more, or the agent may not do it now"})
 	}
 	c := &Call{run: t.attempt, part: t.part, args: in.Arguments, Plan: *in.Plan, step: step}
-	err := t.commit(ctx, func(tx *store.Tx) error {
+	err := t.attempt.commit(ctx, func(tx *store.Tx) error {
 		result, err := tool.Run(ctx, tx, c)
 		if err != nil {
 			return err
@@ -193,11 +193,11 @@ func (t *conversation) runApproved(ctx context.Context, step *store.TurnStep, ca
 }
 
 func (t *conversation) endApproved(ctx context.Context, step *store.TurnStep, state string, output any) error {
-	return t.commit(ctx, func(tx *store.Tx) error { return t.decided(ctx, tx, step, state, output) })
+	return t.attempt.commit(ctx, func(tx *store.Tx) error { return t.decided(ctx, tx, step, state, output) })
 }
 
 func (t *conversation) decided(ctx context.Context, tx *store.Tx, step *store.TurnStep, state string, output any) error {
-	step.State, step.Output, step.EndedAt = state, store.ToJSON(output), t.engine.instant()
+	step.State, step.Output, step.EndedAt = state, store.ToJSON(output), t.attempt.engine.instant()
 	err := tx.EndStep(ctx, step, store.StepApproved)
 	if errors.Is(err, store.ErrStale) {
 		return ErrLeaseLost // another attempt has run it
