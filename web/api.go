@@ -22,22 +22,22 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 )
 
-// route is one line of the table in routes.go.
+// route is one entry of the table in the files routes*.go. add and open set the method,
+// the path and the id, which is the operationId for generated clients.
 type route struct {
-	method, path string
-	id           string // operationId, for generated clients
-	summary      string
-	tag          string
-	status       int               // status of success, 200 when zero
-	also         int               // a second status of success with the same body
-	nullable     bool              // the body of success may be null
-	errors       []int             // in addition to those that every route of its kind has
-	role         app.Action        // what the caller's role must allow; checked before the body is read
-	form         *huma.RequestBody // describes a body that the handler parses itself
-	patient      bool              // waits for a model: patientTimeout bounds it
-	upload       bool              // the body holds a file: http.upload_limit bounds it
-	lateCookie   bool              // the cookie's token may have expired while its session lives
-	large        int64             // about how many bytes making a large answer takes
+	method, path, id string
+	summary          string
+	tag              string
+	status           int               // status of success, 200 when zero
+	also             int               // a second status of success with the same body
+	nullable         bool              // the body of success may be null
+	errors           []int             // in addition to those that every route of its kind has
+	role             app.Action        // what the caller's role must allow; checked before the body is read
+	form             *huma.RequestBody // describes a body that the handler parses itself
+	patient          bool              // waits for a model: patientTimeout bounds it
+	upload           bool              // the body holds a file: http.upload_limit bounds it
+	lateCookie       bool              // the cookie's token may have expired while its session lives
+	large            int64             // about how many bytes making a large answer takes
 }
 
 // registered is a route as the access tests see it.

@@ -27,7 +27,8 @@ type operation struct {
 type handler func(ctx context.Context, in any) (any, error)
 
 // add registers a route for signed-in people.
-func add[I, O any](s *Server, r route, handle func(context.Context, *app.Actor, *I) (*O, error)) {
+func add[I, O any](s *Server, method, path, id string, handle func(context.Context, *app.Actor, *I) (*O, error), r route) {
+	r.method, r.path, r.id = method, path, id
 	register[I](s, s.closed(r, reflect.TypeFor[O]()), func(ctx context.Context, in any) (any, error) {
 		return handle(ctx, actorOf(ctx), in.(*I))
 	})
@@ -43,7 +44,8 @@ type fiberKey struct{}
 
 // open registers a public route. Its handler gets the request itself, for cookies and
 // addresses.
-func open[I, O any](s *Server, r route, handle func(context.Context, *fiber.Ctx, *I) (*O, error)) {
+func open[I, O any](s *Server, method, path, id string, handle func(context.Context, *fiber.Ctx, *I) (*O, error), r route) {
+	r.method, r.path, r.id = method, path, id
 	register[I](s, s.opened(r, reflect.TypeFor[O]()), func(ctx context.Context, in any) (any, error) {
 		c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
 		return handle(ctx, c, in.(*I))

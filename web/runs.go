@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
@@ -127,29 +126,4 @@ func (s *Server) resumeRun(ctx context.Context, actor *app.Actor, in *oneID) (*o
 
 func (s *Server) cancelRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneRunOut, error) {
 	return runAnswer(s.app.CancelRun(ctx, actor, in.ID.String()))
-}
-
-// workflowRoutes registers the routes about the graphs of turns, for staff.
-func (s *Server) workflowRoutes() {
-	const tag, room = "Workflows", v1 + "/rooms/{room_id}"
-	known, edited := []int{missing}, []int{missing, conflict}
-	const one = v1 + "/workflows/{workflow_id}"
-	add(s, route{method: get, path: v1 + "/workflows", id: "listWorkflows", tag: tag, summary: "List the workflows that ship with the program and a course's own, for staff", errors: known}, s.workflows)
-	add(s, route{method: post, path: v1 + "/workflows", id: "createWorkflow", tag: tag, summary: "Make a workflow; 422 names all that is wrong with its graph",
-		status: created, errors: edited}, s.createWorkflow)
-	add(s, route{method: get, path: one, id: "getWorkflow", tag: tag, summary: "Show a workflow with its graph", errors: known}, s.workflow)
-	add(s, route{method: put, path: one, id: "updateWorkflow", tag: tag, summary: "Change what is sent of a workflow; runs that have begun keep their graph", errors: edited}, s.updateWorkflow)
-	add(s, route{method: del, path: one, id: "deleteWorkflow", tag: tag, summary: "Delete a workflow; rooms that have it do what fits their agents",
-		status: gone, also: http.StatusOK, errors: edited}, s.deleteWorkflow)
-	add(s, route{method: get, path: room + "/workflow", id: "getRoomWorkflow", tag: tag, summary: "Tell which workflow a room's turns go through, for staff", errors: known}, s.roomWorkflow)
-	add(s, route{method: put, path: room + "/workflow", id: "setRoomWorkflow", tag: tag, summary: "Have a room's turns go through a workflow from now on", errors: edited}, s.setRoomWorkflow)
-	add(s, route{method: get, path: room + "/a2a", id: "listExchanges", tag: tag, summary: "List what a room's agents wrote to each other, newest first, for staff: drafts, verdicts, scores, feedback",
-		errors: known}, s.exchanges)
-	add(s, route{method: get, path: room + "/runs", id: "listRuns", tag: tag, summary: "List the turns that go through a graph, newest first, for staff", errors: known}, s.runs)
-	add(s, route{method: get, path: v1 + "/runs/{run_id}", id: "getRun", large: manyBytes, tag: tag, summary: "Show a run with its graph and its steps, for staff", errors: known}, s.run)
-	const run = v1 + "/runs/{run_id}"
-	control := []int{missing, conflict}
-	add(s, route{method: post, path: run + "/pause", id: "pauseRun", tag: tag, summary: "Let a run stop between two of its nodes", errors: control}, s.pauseRun)
-	add(s, route{method: post, path: run + "/resume", id: "resumeRun", tag: tag, summary: "Let a paused run go on", errors: control}, s.resumeRun)
-	add(s, route{method: post, path: run + "/cancel", id: "cancelRun", tag: tag, summary: "Stop a run for good", errors: control}, s.cancelRun)
 }

@@ -2,7 +2,7 @@
 // our packages it imports app and leaves of app such as app/realtime, store (for the rows
 // that app returns) and the page. Only this package imports Fiber and huma.
 //
-// A route is one line in routes.go. Its handler is in the file of its noun. The handler
+// A route is one entry in the routes_*.go of its area. Its handler is in the file of its noun. The handler
 // only turns the request into a call of app, and the result into an ...Out struct.
 //
 // # Invariants

@@ -218,16 +218,3 @@ func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decid
 	}
 	return &oneApprovalOut{approvalForm(done)}, nil
 }
-
-// turnRoutes registers the routes about the agents' turns in a room, for its staff.
-func (s *Server) turnRoutes() {
-	const tag = "Turns"
-	known := []int{missing}
-	const room = v1 + "/rooms/{room_id}"
-	add(s, route{method: get, path: room + "/turns", id: "listTurns", tag: tag, summary: "List the turns of a room's agents, newest first, for staff", errors: known}, s.turns)
-	add(s, route{method: get, path: room + "/turns/{turn_id}", id: "getTurn", large: manyBytes, tag: tag, summary: "Show a turn with its exact prompts, tools, tokens and times, for staff",
-		errors: known}, s.turn)
-	add(s, route{method: get, path: room + "/approvals", id: "listApprovals", tag: tag, summary: "List what agents want to do and wait for, for staff", errors: known}, s.approvals)
-	add(s, route{method: post, path: room + "/approvals/{step_id}", id: "decideApproval", tag: tag, summary: "Allow or refuse what an agent wants to do; the first decision counts",
-		errors: []int{missing, conflict}}, s.decideApproval)
-}
