@@ -38,7 +38,7 @@ func (a *App) applySettings(s AgentSettings, ag *store.Agent) error {
 		s.IsActive.set("is_active", &ag.IsActive))); err != nil {
 		return err
 	}
-	if err := firstOf(errors.Join(text("type", ag.Type, 1, 64), name("name", &ag.Name), a.checkCategory(ag),
+	if err := firstOf(errors.Join(text("type", ag.Type, 1, 64), name("name", &ag.Name), checkCategory(ag),
 		a.checkProvider(ag), cleanModel("model", ag), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
 		between("context_window", ag.ContextWindow, 1, 1000))); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (a *App) applySettings(s AgentSettings, ag *store.Agent) error {
 	return a.applyKey(s.APIKey, ag)
 }
 
-func (a *App) checkCategory(ag *store.Agent) error {
+func checkCategory(ag *store.Agent) error {
 	if ag.IsExternal {
 		return oneOf("category", ag.Category, categoryExternal)
 	}

@@ -118,7 +118,7 @@ func (a *App) CreateAgentType(ctx context.Context, actor *Actor, typeName string
 		if err := tx.CreateAgentType(ctx, at); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, nil, typeChanges(at))
+		return a.audit.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, nil, typeChanges(at))
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "agent_type_exists", "Agent type '%s' already exists", typeName)
@@ -150,7 +150,7 @@ func (a *App) UpdateAgentType(ctx context.Context, actor *Actor, typeName string
 		if err := tx.UpdateAgentType(ctx, at); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeChanges(&before), typeChanges(at))
+		return a.audit.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeChanges(&before), typeChanges(at))
 	})
 	return at, typeError(err, typeName)
 }
@@ -182,7 +182,7 @@ func (a *App) DeleteAgentType(ctx context.Context, actor *Actor, typeName string
 		if err := tx.DeleteAgentType(ctx, at.ID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeChanges(at), nil)
+		return a.audit.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, typeChanges(at), nil)
 	}), typeName)
 }
 

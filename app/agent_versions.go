@@ -27,7 +27,7 @@ func (a *App) KeepVersion(ctx context.Context, actor *Actor, agentID, label stri
 		if v, err = a.keep(ctx, tx, actor, ag, label); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActKeepVersion, target{"agent", agentID}, nil, changes{"version_id": v.ID, "version_label": label})
+		return a.audit.record(ctx, tx, actor, ActKeepVersion, target{"agent", agentID}, nil, changes{"version_id": v.ID, "version_label": label})
 	})
 	return v, fromStore(err, "Agent config")
 }
@@ -40,7 +40,7 @@ func (a *App) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Ag
 	if err := tx.CreateAgentVersion(ctx, v, maxVersions); err != nil || ag.CreatedBy == "" {
 		return v, err
 	}
-	return v, a.withinQuota(ctx, tx, ag.CreatedBy)
+	return v, a.quotas.within(ctx, tx, ag.CreatedBy)
 }
 
 // Versions lists an agent's versions, newest first, without their settings.

@@ -87,11 +87,11 @@ func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action A
 		kinds = append(kinds, store.OwnedTemplates)
 	}
 	if ag.ProjectID != "" {
-		if err := a.withinPlace(ctx, tx, actor, store.PlacedAgents, ag.ProjectID); err != nil {
+		if err := a.quotas.withinPlace(ctx, tx, actor, store.PlacedAgents, ag.ProjectID); err != nil {
 			return err
 		}
 	}
-	if err := a.withinQuota(ctx, tx, ag.CreatedBy, kinds...); err != nil {
+	if err := a.quotas.within(ctx, tx, ag.CreatedBy, kinds...); err != nil {
 		return err
 	}
 	return a.recordAgent(ctx, tx, actor, action, nil, ag)
@@ -190,7 +190,7 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 		}
 	}
 	if agentGrew(&before, ag) {
-		if err := a.withinQuota(ctx, tx, ag.CreatedBy); err != nil {
+		if err := a.quotas.within(ctx, tx, ag.CreatedBy); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 			now["api_key"] = "set"
 		}
 	}
-	return a.record(ctx, tx, actor, action, on, old, now)
+	return a.audit.record(ctx, tx, actor, action, on, old, now)
 }
 
 // agentChanges is an agent as the audit log shows it. Its settings may hold a client's

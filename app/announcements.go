@@ -45,10 +45,10 @@ func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s Ann
 		if err := tx.CreateAnnouncement(ctx, an); err != nil {
 			return err
 		}
-		if err := a.inCourse(ctx, tx, actor, store.PlacedAnnouncements, courseID); err != nil {
+		if err := a.quotas.inCourse(ctx, tx, actor, store.PlacedAnnouncements, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", an.ID}, nil, announcementChanges(an))
+		return a.audit.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", an.ID}, nil, announcementChanges(an))
 	})
 	if errors.Is(err, store.ErrReferenced) {
 		return nil, notFound("Course")
@@ -83,11 +83,11 @@ func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s
 			return err
 		}
 		if len(an.Content) > size {
-			if err := a.courseGrew(ctx, tx, an.CourseID); err != nil {
+			if err := a.quotas.courseGrew(ctx, tx, an.CourseID); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, before, announcementChanges(an))
+		return a.audit.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, before, announcementChanges(an))
 	})
 	return an, fromStore(err, "Announcement")
 }
@@ -105,7 +105,7 @@ func (a *App) DeleteAnnouncement(ctx context.Context, actor *Actor, id string) e
 		if err := tx.DeleteAnnouncement(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, announcementChanges(an), nil)
+		return a.audit.record(ctx, tx, actor, ActWriteAnnouncements, target{"announcement", id}, announcementChanges(an), nil)
 	}), "Announcement")
 }
 

@@ -60,8 +60,7 @@ type App struct {
 	cfg       *config.Config
 	db        *store.DB
 	log       *slog.Logger
-	now       func() time.Time
-	rand      func() float64
+	now       clock
 	keys      *secret.Keyring
 	hasher    *Hasher
 	models    *llm.Models
@@ -72,29 +71,23 @@ type App struct {
 	queue     *jobs.Queue
 	hub       *realtime.Hub
 	listen    *realtime.Listener
-	zone      *time.Location // schedules and dates are read in this zone
 	work      bool
 	serve     bool
 
 	guard      signinGuard
 	known      knownTokens
-	posts      personLimit
-	typing     *limit.Limiter
-	edits      personLimit
-	probes     personLimit
-	asks       personLimit // model calls outside rooms
+	limits     *limits
+	quotas     quotas
+	audit      auditLog
+	artifacts  *artifacts
+	pruner     *pruner
 	calls      modelCallSlots
-	handshakes personLimit
-	requests   personLimit
-	addresses  personLimit
-	open       limit.Slots // sockets and event streams of each person
 	silences   silences
 	streams    streams
 	recheckNow chan struct{} // tells recheckLoop not to wait, see rightsChanged
 	tokenUses  tokenUses
-	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
-	background *limit.Gate      // for the agents' database work, see New
-	closing    chan struct{}    // closed when this process shuts down
+	background *limit.Gate   // for the agents' database work, see New
+	closing    chan struct{} // closed when this process shuts down
 	closeOnce  sync.Once
 
 	stop  context.CancelFunc // ends the loops below
@@ -112,10 +105,9 @@ func New(d Deps) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, rand: d.Rand, keys: keys, models: models,
-		hasher: NewHasher(d.Config.Auth.HashConcurrency), zone: d.Config.Location(), work: d.Work, serve: d.Serve,
+	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, keys: keys, models: models,
+		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
-		pictures:   limit.NewFairQueue(1, pictureBounds),
 		recheckNow: make(chan struct{}, 1),
 		// It bounds how much of the agents' database work runs at once, so that
 		// people's requests always find a free connection: under load the agents
@@ -123,7 +115,10 @@ func New(d Deps) (*App, error) {
 		background: limit.NewGate(max(d.Config.Database.Pool/2, 1)),
 		external:   a2a.NewClient(d.Config.External.AllowPrivate),
 	}
-	a.newLimiters(d.Config.Limits)
+	a.limits = newLimits(d.DB, d.Now, d.Config.Limits)
+	a.quotas, a.audit = quotas{most: &d.Config.Quotas}, auditLog{now: d.Now}
+	a.artifacts = &artifacts{db: d.DB, now: d.Now, limits: &d.Config.Limits}
+	a.pruner = &pruner{cfg: d.Config, db: d.DB, log: a.log, now: d.Now, background: a.background}
 	if a.telemetry, err = a.newTelemetry(); err != nil {
 		return nil, err
 	}
@@ -131,7 +126,7 @@ func New(d Deps) (*App, error) {
 		Telemetry: a.telemetry, Background: a.background, Lender: a.lendingCreator})
 	a.hub = a.newHub()
 	a.engine, err = turn.New(turn.Deps{Config: d.Config, DB: d.DB, Log: a.log, Now: d.Now, Rand: d.Rand, Hub: a.hub, Model: a.model,
-		Telemetry: a.telemetry, Background: a.background, Tools: []*turn.Tool{a.manageArtifact(true), a.manageArtifact(false)},
+		Telemetry: a.telemetry, Background: a.background, Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)},
 		Tell: a.tellSilence, Sweep: a.sweepReports})
 	if err != nil {
 		return nil, err
@@ -196,8 +191,13 @@ func (h levelHandler) WithGroup(name string) slog.Handler {
 	return levelHandler{h.Handler.WithGroup(name), h.least}
 }
 
+// clock tells the time. It is the one of Deps.
+type clock func() time.Time
+
 // instant is now as the database stores it: UTC, in microseconds.
-func (a *App) instant() time.Time { return a.now().UTC().Truncate(time.Microsecond) }
+func (c clock) instant() time.Time { return c().UTC().Truncate(time.Microsecond) }
+
+func (a *App) instant() time.Time { return a.now.instant() }
 
 // Start runs the listener, the job queue, the sweep and the due triggers. ctx bounds
 // only the start.

@@ -81,7 +81,7 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 			return errors.Join(err, store.ErrNotFound)
 		}
 		if row.State != store.StepPending || row.Turn.State != store.TurnParked {
-			return a.decidedBefore(ctx, tx, row)
+			return decidedBefore(ctx, tx, row)
 		}
 		s := &row.TurnStep
 		s.State, s.DecidedBy, s.Note = state, actor.User.ID, note
@@ -89,7 +89,7 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 			return err
 		}
 		done = approvalOf(row)
-		return a.record(ctx, tx, actor, ActDecideApproval, target{"turn_step", s.ID}, changes{"state": store.StepPending},
+		return a.audit.record(ctx, tx, actor, ActDecideApproval, target{"turn_step", s.ID}, changes{"state": store.StepPending},
 			changes{"state": state, "room_id": roomID, "agent_id": row.Turn.AgentID, "name": s.Name, "summary": done.Summary, "note": note})
 	})
 	return &done, fromStore(err, "Approval")
@@ -106,7 +106,7 @@ func (a *App) canApprove(ctx context.Context, roomID, stepID string) error {
 }
 
 // decidedBefore is the error for a decision that comes too late.
-func (a *App) decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomStep) error {
+func decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomStep) error {
 	how := map[string]string{store.StepRejected: "rejected", store.StepExpired: "expired"}[row.State]
 	switch {
 	case row.State == store.StepPending:

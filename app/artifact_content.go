@@ -48,8 +48,8 @@ func contentTooLarge(size, most int) error {
 	return errorf(KindTooLarge, "too_large", "content: has %d bytes, at most %d are possible", size, most)
 }
 
-// applyArtifact applies a change that check has accepted to an artifact.
-func (a *App) applyArtifact(f *store.Artifact, c ArtifactChange) error {
+// apply applies a change that check has accepted to an artifact.
+func (s *artifacts) apply(f *store.Artifact, c ArtifactChange) error {
 	if c.Title.Sent {
 		f.Title = c.Title.Value
 	}
@@ -59,7 +59,7 @@ func (a *App) applyArtifact(f *store.Artifact, c ArtifactChange) error {
 	content := store.JSON(c.Content.Value)
 	if f.Type == ArtifactTask && f.Content != "" {
 		content = mergeContent(f.Content, content)
-		if most := int(a.cfg.Limits.ArtifactBytes); len(content) > most {
+		if most := int(s.limits.ArtifactBytes); len(content) > most {
 			return contentTooLarge(len(content), most)
 		}
 	}

@@ -16,21 +16,21 @@ func (a *App) DeleteArtifact(ctx context.Context, actor *Actor, id string, erase
 	if err != nil {
 		return err
 	}
-	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
+	if err := a.limits.edits.spend(ctx, actor.User.ID); err != nil {
 		return err
 	}
 	if erase {
 		return a.eraseArtifact(ctx, actor, head, res)
 	}
-	_, err = a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
+	_, err = a.artifacts.edit(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		if f.Deleted() {
 			return nil
 		}
 		f.DeletedAt = a.instant()
-		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactDelete); err != nil {
+		if err := a.artifacts.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactDelete); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteArtifact, target{"artifact", f.ID}, artifactChanges(f, false), artifactChanges(f, true))
+		return a.audit.record(ctx, tx, actor, ActDeleteArtifact, target{"artifact", f.ID}, artifactChanges(f, false), artifactChanges(f, true))
 	})
 	return err
 }
@@ -39,7 +39,7 @@ func (a *App) eraseArtifact(ctx context.Context, actor *Actor, head *store.Artif
 	if err := Check(actor, ActEraseArtifact, res); err != nil {
 		return err
 	}
-	_, err := a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
+	_, err := a.artifacts.edit(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		spent := f.EventSeq
 		var err error
 		if f.EventSeq, err = tx.NextQuietSeq(ctx, room); err != nil {
@@ -54,7 +54,7 @@ func (a *App) eraseArtifact(ctx context.Context, actor *Actor, head *store.Artif
 		if err := tx.CreateEvent(ctx, event.OfArtifact(f, actor.User.ID, a.instant(), event.TypeArtifactDelete)); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActEraseArtifact, target{"artifact", f.ID}, artifactChanges(f, f.Deleted()), nil)
+		return a.audit.record(ctx, tx, actor, ActEraseArtifact, target{"artifact", f.ID}, artifactChanges(f, f.Deleted()), nil)
 	})
 	return err
 }
@@ -71,24 +71,24 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 			return nil, err
 		}
 	}
-	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
+	if err := a.limits.edits.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
-	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
+	return a.artifacts.edit(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		switch {
 		case !f.Deleted():
 			return nil
 		case !head.Deleted():
 			return store.ErrNotFound // deleted after the actor's right was checked
 		}
-		if err := a.artifactFits(ctx, tx, f.RoomID, 1, f.ContentBytes); err != nil {
+		if err := a.artifacts.fits(ctx, tx, f.RoomID, 1, f.ContentBytes); err != nil {
 			return err
 		}
 		f.DeletedAt = time.Time{}
-		if err := a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate); err != nil {
+		if err := a.artifacts.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActRestoreArtifact, target{"artifact", f.ID}, artifactChanges(f, true), artifactChanges(f, false))
+		return a.audit.record(ctx, tx, actor, ActRestoreArtifact, target{"artifact", f.ID}, artifactChanges(f, true), artifactChanges(f, false))
 	})
 }
 

@@ -15,15 +15,15 @@ const keepVersionEvery = time.Minute
 // keepVersion stores what an artifact was before a change. If another person or an agent
 // made the last change, it always stores a version, so that each of their changes can be
 // undone.
-func (a *App) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artifact, by author) error {
-	now := a.instant()
+func (s *artifacts) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artifact, by author) error {
+	now := s.now.instant()
 	if before.ModifiedBy == by.user && before.ModifiedByAgent == by.agent {
 		lately, err := tx.ArtifactKeptSince(ctx, before.ID, now.Add(-keepVersionEvery))
 		if lately || err != nil {
 			return err
 		}
 	}
-	return tx.KeepArtifactVersion(ctx, before, now, a.cfg.Limits.ArtifactVersions)
+	return tx.KeepArtifactVersion(ctx, before, now, s.limits.ArtifactVersions)
 }
 
 // ArtifactVersions lists the earlier versions of an artifact, newest first and without
@@ -61,10 +61,10 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 	if err != nil {
 		return nil, err
 	}
-	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
+	if err := a.limits.edits.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
-	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
+	return a.artifacts.edit(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		if f.Deleted() {
 			return store.ErrNotFound
 		}
@@ -73,7 +73,7 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 			return fromStore(err, "Version")
 		}
 		if v.ContentBytes > f.ContentBytes {
-			if err := a.artifactFits(ctx, tx, f.RoomID, 0, v.ContentBytes-f.ContentBytes); err != nil {
+			if err := a.artifacts.fits(ctx, tx, f.RoomID, 0, v.ContentBytes-f.ContentBytes); err != nil {
 				return err
 			}
 		}
@@ -81,6 +81,6 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 			return err
 		}
 		f.Title, f.Content, f.ContentBytes = v.Title, v.Content, v.ContentBytes
-		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
+		return a.artifacts.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
 	})
 }

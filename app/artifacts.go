@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -44,6 +45,14 @@ type author struct{ user, agent string }
 
 // authorOf is the actor of a request as an author.
 func authorOf(actor *Actor) author { return author{user: actor.User.ID} }
+
+// artifacts stores artifacts, for people and for agents. Whoever calls it has checked
+// that they may.
+type artifacts struct {
+	db     *store.DB
+	now    clock
+	limits *config.Limits
+}
 
 // Artifacts lists a room's artifacts, newest first. It returns all of them, since a room
 // cannot hold more than one list may have. kind, unless "", is their type.
@@ -119,37 +128,37 @@ func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActWriteArtifact); err != nil {
 		return nil, err
 	}
-	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
+	if err := a.limits.edits.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
-	f, err := a.newArtifact(authorOf(actor), roomID, n)
+	f, err := a.artifacts.make(authorOf(actor), roomID, n)
 	if err != nil {
 		return nil, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storeNewArtifact(ctx, tx, f) })
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.artifacts.add(ctx, tx, f) })
 	return f, fromStore(err, "Workspace")
 }
 
-func (a *App) newArtifact(by author, roomID string, n NewArtifact) (*store.Artifact, error) {
+func (s *artifacts) make(by author, roomID string, n NewArtifact) (*store.Artifact, error) {
 	if !slices.Contains(artifactTypes, n.Type) {
 		return nil, errorf(KindRejected, "invalid_type", "Invalid artifact type. Must be one of: ['%s']", strings.Join(artifactTypes, "', '"))
 	}
-	now := a.instant()
+	now := s.now.instant()
 	f := &store.Artifact{ID: store.NewID(), RoomID: roomID, Type: n.Type, ParentID: n.ParentID, Version: 1, CreatedAt: now, UpdatedAt: now,
 		CreatedBy: by.user, CreatedByAgent: by.agent, ModifiedBy: by.user, ModifiedByAgent: by.agent}
 	if !n.Content.Sent {
 		n.Content = Some(json.RawMessage("{}"))
 	}
 	change := ArtifactChange{Title: Some(n.Title), Content: n.Content}
-	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
+	if err := change.check(int(s.limits.ArtifactBytes)); err != nil {
 		return nil, err
 	}
-	return f, a.applyArtifact(f, change)
+	return f, s.apply(f, change)
 }
 
-// storeNewArtifact locks the room, so that the count of its artifacts is right and the
+// add locks the room, so that the count of its artifacts is right and the
 // parent cannot be deleted meanwhile.
-func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artifact) error {
+func (s *artifacts) add(ctx context.Context, tx *store.Tx, f *store.Artifact) error {
 	room, err := tx.RoomForUpdate(ctx, f.RoomID)
 	if err != nil {
 		return err
@@ -163,7 +172,7 @@ func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artif
 			return err
 		}
 	}
-	if err := a.artifactFits(ctx, tx, f.RoomID, 1, f.ContentBytes); err != nil {
+	if err := s.fits(ctx, tx, f.RoomID, 1, f.ContentBytes); err != nil {
 		return err
 	}
 	if f.EventSeq, err = tx.NextQuietSeq(ctx, room); err != nil {
@@ -175,11 +184,11 @@ func (a *App) storeNewArtifact(ctx context.Context, tx *store.Tx, f *store.Artif
 	return tx.CreateEvent(ctx, event.OfArtifact(f, f.CreatedBy, f.CreatedAt, event.TypeArtifactUpdate))
 }
 
-// artifactFits returns nil if a room can hold so many more artifacts and bytes. A room's
+// fits returns nil if a room can hold so many more artifacts and bytes. A room's
 // artifacts are listed as a whole, so their total size is limited.
-func (a *App) artifactFits(ctx context.Context, tx *store.Tx, roomID string, more int, bytes int64) error {
+func (s *artifacts) fits(ctx context.Context, tx *store.Tx, roomID string, more int, bytes int64) error {
 	n, size, err := tx.ArtifactLoad(ctx, roomID)
-	switch most := int64(a.cfg.Limits.RoomArtifactBytes); {
+	switch most := int64(s.limits.RoomArtifactBytes); {
 	case err != nil:
 		return err
 	case n+more > store.MaxLimit:
@@ -203,10 +212,10 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
 		return nil, err
 	}
-	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
+	if err := a.limits.edits.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
-	return a.editArtifact(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
+	return a.artifacts.edit(ctx, head, func(tx *store.Tx, room *store.Room, f *store.Artifact) error {
 		if f.Deleted() {
 			return store.ErrNotFound
 		}
@@ -214,28 +223,28 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 			return errVersionConflict
 		}
 		before := *f
-		if err := a.applyArtifact(f, change); err != nil {
+		if err := a.artifacts.apply(f, change); err != nil {
 			return err
 		}
 		if more := f.ContentBytes - before.ContentBytes; more > 0 {
-			if err := a.artifactFits(ctx, tx, f.RoomID, 0, more); err != nil {
+			if err := a.artifacts.fits(ctx, tx, f.RoomID, 0, more); err != nil {
 				return err
 			}
 		}
 		if f.Title != before.Title || f.Content != before.Content {
-			if err := a.keepVersion(ctx, tx, &before, authorOf(actor)); err != nil {
+			if err := a.artifacts.keepVersion(ctx, tx, &before, authorOf(actor)); err != nil {
 				return err
 			}
 		}
-		return a.storeArtifact(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
+		return a.artifacts.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
 	})
 }
 
-// editArtifact runs fn on the stored artifact, in a transaction that locks its room. So
+// edit runs fn on the stored artifact, in a transaction that locks its room. So
 // the changes to a room's artifacts happen one after another.
-func (a *App) editArtifact(ctx context.Context, head *store.Artifact, fn func(*store.Tx, *store.Room, *store.Artifact) error) (*store.Artifact, error) {
+func (s *artifacts) edit(ctx context.Context, head *store.Artifact, fn func(*store.Tx, *store.Room, *store.Artifact) error) (*store.Artifact, error) {
 	var f *store.Artifact
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+	err := s.db.InTx(ctx, func(tx *store.Tx) error {
 		room, err := tx.RoomForUpdate(ctx, head.RoomID)
 		if err != nil {
 			return err
@@ -251,15 +260,15 @@ func (a *App) editArtifact(ctx context.Context, head *store.Artifact, fn func(*s
 	return f, fromStore(err, "Artifact")
 }
 
-// storeArtifact stores a changed artifact as its next version. Its new event replaces
+// save stores a changed artifact as its next version. Its new event replaces
 // the last one.
-func (a *App) storeArtifact(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, by author, kind string) error {
+func (s *artifacts) save(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, by author, kind string) error {
 	spent := f.EventSeq
 	var err error
 	if f.EventSeq, err = tx.NextQuietSeq(ctx, room); err != nil {
 		return err
 	}
-	f.ModifiedBy, f.ModifiedByAgent, f.UpdatedAt = by.user, by.agent, a.instant()
+	f.ModifiedBy, f.ModifiedByAgent, f.UpdatedAt = by.user, by.agent, s.now.instant()
 	if err := tx.UpdateArtifact(ctx, f); err != nil {
 		return err
 	}

@@ -49,11 +49,14 @@ type target struct {
 // them: write "set" or "cleared" instead.
 type changes map[string]any
 
+// auditLog is where changes are noted, each in the transaction that makes it.
+type auditLog struct{ now clock }
+
 // record adds one line to the audit log, in the transaction of the change. It keeps only
 // the members that differ between before and after. before is nil for a new thing, after
 // is nil for a deleted one. If nothing differs, it adds no line.
-func (a *App) record(ctx context.Context, tx *store.Tx, actor *Actor, action Action, on target, before, after changes) error {
-	e := &store.AuditEntry{ID: store.NewID(), CreatedAt: a.instant(), ActorID: actor.User.ID, ActorName: actor.User.Email,
+func (l auditLog) record(ctx context.Context, tx *store.Tx, actor *Actor, action Action, on target, before, after changes) error {
+	e := &store.AuditEntry{ID: store.NewID(), CreatedAt: l.now.instant(), ActorID: actor.User.ID, ActorName: actor.User.Email,
 		Action: string(action), TargetType: on.kind, TargetID: on.id, RequestID: telemetry.RequestID(ctx)}
 	if actor.ImpersonatorID != "" {
 		super, err := tx.User(ctx, actor.ImpersonatorID)
@@ -88,7 +91,7 @@ func (a *App) Operate(ctx context.Context, actor *Actor, request string, jobs []
 		return err
 	}
 	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		return a.record(ctx, tx, actor, ActOperate, target{"queue", store.Cut(request, maxName)}, nil, changes{"jobs": fmt.Sprint(jobs)})
+		return a.audit.record(ctx, tx, actor, ActOperate, target{"queue", store.Cut(request, maxName)}, nil, changes{"jobs": fmt.Sprint(jobs)})
 	})
 }
 

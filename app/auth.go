@@ -78,7 +78,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 				return err
 			}
 		}
-		if err := a.forgiveSignin(ctx, tx, attempt); err != nil {
+		if err := forgiveSignin(ctx, tx, attempt); err != nil {
 			return err
 		}
 		tokens, err = a.openSession(ctx, tx, now, client)
@@ -122,7 +122,7 @@ func (a *App) openSession(ctx context.Context, tx *store.Tx, u *store.User, clie
 	if err := tx.EndOldSessions(ctx, u.ID, a.cfg.Quotas.Sessions, "too many newer ones", now); err != nil {
 		return nil, err
 	}
-	if err := a.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionChanges(s)); err != nil {
+	if err := a.audit.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionChanges(s)); err != nil {
 		return nil, err
 	}
 	tokens, err := a.tokens(s)
@@ -154,7 +154,7 @@ func (a *App) AuthenticateLate(ctx context.Context, token string) (*Actor, error
 func (a *App) counted(ctx context.Context) func(*Actor, error) (*Actor, error) {
 	return func(actor *Actor, err error) (*Actor, error) {
 		if err == nil {
-			err = a.spend(ctx, a.requests, actor.User.ID)
+			err = a.limits.requests.spend(ctx, actor.User.ID)
 		}
 		if err != nil {
 			return nil, err
@@ -330,7 +330,7 @@ func (a *App) endReusedSession(ctx context.Context, tx *store.Tx, s *store.Sessi
 		return err
 	}
 	owner := &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}
-	return a.record(ctx, tx, owner, didEndSession, target{"session", s.ID}, nil, changes{"reason": reason})
+	return a.audit.record(ctx, tx, owner, didEndSession, target{"session", s.ID}, nil, changes{"reason": reason})
 }
 
 // SignOut ends the session of an access token, even of an expired one. It ignores any
@@ -373,7 +373,7 @@ func (a *App) endSession(ctx context.Context, tx *store.Tx, id string, action Ac
 	if err := tx.EndSession(ctx, id, reason, a.instant()); err != nil {
 		return err
 	}
-	return a.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, changes{"reason": reason})
+	return a.audit.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, changes{"reason": reason})
 }
 
 // sessionChanges is a session as the audit log shows it.

@@ -43,7 +43,7 @@ var pictureBounds = limit.Bounds{PerAddress: 1, AtAll: 24, Busy: &Error{Kind: Ki
 // makePicture decodes one upload at a time, since each may take 256 MiB and more. People
 // take turns.
 func (a *App) makePicture(ctx context.Context, person string, upload []byte) (image []byte, extension string, err error) {
-	release, err := a.pictures.Acquire(ctx, limit.Asker{Address: person})
+	release, err := a.limits.pictures.Acquire(ctx, limit.Asker{Address: person})
 	if err != nil {
 		return nil, "", err
 	}
@@ -90,7 +90,7 @@ func (a *App) replaceAvatar(ctx context.Context, actor *Actor, v *store.Avatar) 
 		if err := tx.UpdateUser(ctx, u); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActUpdateSelf, target{"user", u.ID}, before, userChanges(u))
+		return a.audit.record(ctx, tx, actor, ActUpdateSelf, target{"user", u.ID}, before, userChanges(u))
 	})
 	return u, fromStore(err, "User")
 }

@@ -23,10 +23,10 @@ func (a *App) CreateCourse(ctx context.Context, actor *Actor, title string, desc
 		if _, err := tx.AddCourseMember(ctx, &store.CourseMember{CourseID: c.ID, UserID: c.OwnerID, Role: RoleTeacher, CreatedAt: c.CreatedAt}); err != nil {
 			return err
 		}
-		if err := a.withinQuota(ctx, tx, c.OwnerID, store.OwnedCourses); err != nil {
+		if err := a.quotas.within(ctx, tx, c.OwnerID, store.OwnedCourses); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateCourse, target{"course", c.ID}, nil, courseChanges(c))
+		return a.audit.record(ctx, tx, actor, ActCreateCourse, target{"course", c.ID}, nil, courseChanges(c))
 	})
 	return c, err
 }
@@ -81,11 +81,11 @@ func (a *App) UpdateCourse(ctx context.Context, actor *Actor, id string, s Cours
 			return err
 		}
 		if longer(described, c.Description) {
-			if err := a.withinQuota(ctx, tx, c.OwnerID); err != nil {
+			if err := a.quotas.within(ctx, tx, c.OwnerID); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActUpdateCourse, target{"course", id}, before, courseChanges(c))
+		return a.audit.record(ctx, tx, actor, ActUpdateCourse, target{"course", id}, before, courseChanges(c))
 	})
 	return c, err
 }
@@ -106,7 +106,7 @@ func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun 
 		if err := tx.DeleteCourse(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteCourse, target{"course", id}, courseChanges(c), nil)
+		return a.audit.record(ctx, tx, actor, ActDeleteCourse, target{"course", id}, courseChanges(c), nil)
 	})
 	if err != nil {
 		return nil, nil, err

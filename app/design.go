@@ -44,7 +44,7 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	if err := Check(actor, ActDesignAgent, Resource{}); err != nil {
 		return "", false, err
 	}
-	if err := a.checkDesign(&d); err != nil {
+	if err := checkDesign(&d); err != nil {
 		return "", false, err
 	}
 	ag, mayKnow, err := a.designer(ctx, actor, d.ProjectID)
@@ -66,10 +66,10 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	if llm.KindOf(err) == llm.BadKey {
 		return "", false, errBadDesignKey
 	}
-	return said.Text, said.Cut, a.notAnswered(err, mayKnow || d.Key.Reveal() != "")
+	return said.Text, said.Cut, notAnswered(err, mayKnow || d.Key.Reveal() != "")
 }
 
-func (a *App) checkDesign(d *Design) error {
+func checkDesign(d *Design) error {
 	d.Requirement, d.TargetAgentType = strings.TrimSpace(d.Requirement), strings.TrimSpace(d.TargetAgentType)
 	for _, p := range []*string{&d.Provider, &d.Suggested, &d.Model} {
 		*p = strings.TrimSpace(*p)

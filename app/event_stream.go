@@ -195,11 +195,11 @@ func (s *EventStream) Notices(page *EventPage) (frames [][]byte) {
 // to read.
 func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error) {
 	who, most := actor.User.ID, a.cfg.Limits.ConnectionsAtOnce
-	if !a.open.Take(who, most) {
+	if !a.limits.open.Take(who, most) {
 		return nil, tooManyConnections(most)
 	}
 	r, remove := a.streams.add(roomID, who)
-	return &EventStream{Changed: r.changed, End: a.closing, Stop: func() { remove(); a.open.Free(who) },
+	return &EventStream{Changed: r.changed, End: a.closing, Stop: func() { remove(); a.limits.open.Free(who) },
 		notices: func() []turn.Silence { return a.streams.take(r) }, room: roomID}, nil
 }
 

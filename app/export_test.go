@@ -7,7 +7,7 @@ import (
 )
 
 // Prune is what the job of this name does.
-func (a *App) Prune(ctx context.Context) error { return a.prune(ctx, jobs.Prune{}) }
+func (a *App) Prune(ctx context.Context) error { return a.pruner.prune(ctx, jobs.Prune{}) }
 
 // FireDue fires what is due, whether this node is the one that looks or not.
 func (a *App) FireDue(ctx context.Context) error { return a.engine.FireDue(ctx) }

@@ -300,7 +300,7 @@ func (a *App) TestStoredAgent(ctx context.Context, actor *Actor, id string) (a2a
 // probe calls an address for a person. The rate is limited, because a test shows what
 // answers at an address.
 func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Probe, error) {
-	if err := a.spend(ctx, a.probes, actor.User.ID); err != nil {
+	if err := a.limits.probes.spend(ctx, actor.User.ID); err != nil {
 		return a2a.Probe{}, err
 	}
 	return a.external.Probe(ctx, to), nil

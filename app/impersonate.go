@@ -36,7 +36,7 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 			return err
 		}
 		as := &Actor{User: *u, ImpersonatorID: actor.User.ID}
-		return a.record(ctx, tx, as, ActImpersonate, target{"session", s.ID}, nil, sessionChanges(s))
+		return a.audit.record(ctx, tx, as, ActImpersonate, target{"session", s.ID}, nil, sessionChanges(s))
 	}); err != nil {
 		return nil, err
 	}

@@ -170,7 +170,7 @@ func (in *importer) person(l rosterLine) (*store.User, string, error) {
 }
 
 func (in *importer) created(ctx context.Context, tx *store.Tx, u *store.User, role string, out *Imported) error {
-	if err := in.app.record(ctx, tx, in.actor, ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
+	if err := in.app.audit.record(ctx, tx, in.actor, ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
 		return err
 	}
 	if _, err := in.enrol(ctx, tx, u.ID, role, store.ViaList); err != nil {
@@ -190,8 +190,8 @@ func (in *importer) enrol(ctx context.Context, tx *store.Tx, userID, role, via s
 	if err != nil || !added {
 		return false, err
 	}
-	if err := in.app.withinPlace(ctx, tx, in.actor, store.PlacedCourseMembers, in.course.ID); err != nil {
+	if err := in.app.quotas.withinPlace(ctx, tx, in.actor, store.PlacedCourseMembers, in.course.ID); err != nil {
 		return false, err
 	}
-	return true, in.app.record(ctx, tx, in.actor, ActEnrolStudent, target{"course", in.course.ID}, nil, memberChanges(userID, role))
+	return true, in.app.audit.record(ctx, tx, in.actor, ActEnrolStudent, target{"course", in.course.ID}, nil, memberChanges(userID, role))
 }

@@ -70,7 +70,7 @@ func (a *App) SetJoinCode(ctx context.Context, actor *Actor, courseID string) (*
 			if err = tx.SetJoinCode(ctx, jc); err != nil {
 				return err
 			}
-			return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, changes{"join_code": "set"})
+			return a.audit.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, changes{"join_code": "set"})
 		})
 	}
 	err := set()
@@ -89,7 +89,7 @@ func (a *App) DeleteJoinCode(ctx context.Context, actor *Actor, courseID string)
 		if err := tx.DeleteJoinCode(ctx, courseID); err != nil {
 			return fromStore(err, "Join code")
 		}
-		return a.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, changes{"join_code": "cleared"})
+		return a.audit.record(ctx, tx, actor, ActSetJoinCode, target{"course", courseID}, nil, changes{"join_code": "cleared"})
 	})
 }
 
@@ -138,7 +138,7 @@ func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by
 		if err := mayEnterAs(ctx, tx.Queries, courseID, &actor.User); err != nil {
 			return err
 		}
-		if err := a.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {
+		if err := a.quotas.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {
 			return err
 		}
 		if also != nil {
@@ -146,7 +146,7 @@ func (a *App) enter(ctx context.Context, actor *Actor, courseID, role string, by
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, by, target{"course", courseID}, nil, memberChanges(actor.User.ID, role))
+		return a.audit.record(ctx, tx, actor, by, target{"course", courseID}, nil, memberChanges(actor.User.ID, role))
 	}), "Course")
 }
 
@@ -199,7 +199,7 @@ func (a *App) Invite(ctx context.Context, actor *Actor, courseID string, in NewI
 		if err := tx.CreateInvitation(ctx, ci); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActInvite, target{"invitation", ci.ID}, nil, invitationChanges(ci))
+		return a.audit.record(ctx, tx, actor, ActInvite, target{"invitation", ci.ID}, nil, invitationChanges(ci))
 	})
 	return ci, token, err
 }
@@ -266,7 +266,7 @@ func (a *App) DeleteInvitation(ctx context.Context, actor *Actor, courseID, id s
 		if err := tx.DeleteInvitation(ctx, id); err != nil {
 			return fromStore(err, "Invitation")
 		}
-		return a.record(ctx, tx, actor, ActInvite, target{"invitation", id}, invitationChanges(ci), nil)
+		return a.audit.record(ctx, tx, actor, ActInvite, target{"invitation", id}, invitationChanges(ci), nil)
 	})
 }
 
@@ -350,10 +350,10 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 		if err := tx.UpdateCourse(ctx, c); err != nil {
 			return err
 		}
-		if err := a.withinQuota(ctx, tx, userID, store.OwnedCourses); err != nil {
+		if err := a.quotas.within(ctx, tx, userID, store.OwnedCourses); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActTransferCourse, target{"course", courseID}, before, courseChanges(c))
+		return a.audit.record(ctx, tx, actor, ActTransferCourse, target{"course", courseID}, before, courseChanges(c))
 	})
 	if err != nil {
 		return nil, err

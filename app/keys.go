@@ -49,10 +49,10 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 		if err := tx.CreateUserKey(ctx, k); err != nil {
 			return err
 		}
-		if err := a.withinQuota(ctx, tx, k.UserID, store.OwnedKeys); err != nil {
+		if err := a.quotas.within(ctx, tx, k.UserID, store.OwnedKeys); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didCreateKey, target{"key", k.ID}, nil, changes{"provider": k.Provider, "alias": k.Alias})
+		return a.audit.record(ctx, tx, actor, didCreateKey, target{"key", k.ID}, nil, changes{"provider": k.Provider, "alias": k.Alias})
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "alias_exists", "Key with this alias already exists.")
@@ -71,7 +71,7 @@ func (a *App) DeleteUserKey(ctx context.Context, actor *Actor, id string) error 
 		if err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didDeleteKey, target{"key", id}, changes{"provider": k.Provider, "alias": k.Alias}, nil)
+		return a.audit.record(ctx, tx, actor, didDeleteKey, target{"key", id}, changes{"provider": k.Provider, "alias": k.Alias}, nil)
 	}), "Key")
 }
 
@@ -137,7 +137,7 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActWriteKeys, target{"agent", agentID}, nil, keyChanges(tokens))
+		return a.audit.record(ctx, tx, actor, ActWriteKeys, target{"agent", agentID}, nil, keyChanges(tokens))
 	})
 	return ag, fromStore(err, "Agent config")
 }
@@ -196,7 +196,7 @@ func (a *App) ShareUserKey(ctx context.Context, actor *Actor, id string, shared 
 		if k, err = tx.ShareUserKey(ctx, actor.User.ID, id, shared, a.instant()); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didShareKey, target{"key", id}, changes{"shared": !shared}, changes{"shared": shared})
+		return a.audit.record(ctx, tx, actor, didShareKey, target{"key", id}, changes{"shared": !shared}, changes{"shared": shared})
 	})
 	return k, fromStore(err, "Key")
 }

@@ -10,48 +10,69 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/store"
 )
+
+// limits are the rates and the slots that keep one person from taking what everybody
+// needs.
+type limits struct {
+	posts      personLimit
+	typing     *limit.Limiter
+	edits      personLimit
+	probes     personLimit
+	asks       personLimit // model calls outside rooms
+	handshakes personLimit
+	requests   personLimit
+	addresses  personLimit
+	open       limit.Slots      // sockets and event streams of each person
+	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
+}
 
 // personLimit is a limit on what a person does, and the text of the error for a person
 // who exceeds it.
 type personLimit struct {
 	*limit.Shared
+	now  clock
 	text string
 }
 
 // spend counts one action of a person. If that exceeds the limit, it returns an error
 // that says when to try again.
-func (a *App) spend(ctx context.Context, l personLimit, who string) error {
-	if wait, ok := l.Take(ctx, who, a.now()); !ok {
+func (l personLimit) spend(ctx context.Context, who string) error {
+	if wait, ok := l.Take(ctx, who, l.now()); !ok {
 		return tooFast(l.text, wait)
 	}
 	return nil
 }
 
-func (a *App) newLimiters(l config.Limits) {
+// newLimits makes the limits. On Postgres all nodes share the rates.
+func newLimits(db *store.DB, now clock, l config.Limits) *limits {
 	var draw limit.Draw
-	if a.db.Postgres() {
+	if db.Postgres() {
 		draw = func(ctx context.Context, key string, n, burst int, flow float64, now time.Time) (int, float64, error) {
-			return a.db.Draw(ctx, key, n, burst, flow, now.UTC().Truncate(time.Microsecond))
+			return db.Draw(ctx, key, n, burst, flow, now.UTC().Truncate(time.Microsecond))
 		}
 	}
 	shared := func(kind, text string, n, burst int) personLimit {
-		return personLimit{limit.SharedPerMinute(draw, kind, n, burst), text}
+		return personLimit{limit.SharedPerMinute(draw, kind, n, burst), now, text}
 	}
-	a.posts = shared("posts", "You write very fast", l.PostsPerMinute, l.PostsBurst)
-	a.typing = limit.PerMinute(l.TypingPerMinute, l.TypingPerMinute/6)
-	a.edits = shared("edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6)
-	a.probes = shared("probes", "Too many connection tests", probesPerMinute, probesPerMinute/3)
-	a.asks = shared("asks", "You ask very fast", l.ModelCallsPerMinute, l.ModelCallsPerMinute/3)
-	a.handshakes = shared("handshakes", "Too many connections", l.HandshakesPerMinute, l.HandshakesPerMinute/4)
-	a.requests = shared("requests", "You send very many requests", l.RequestsPerMinute, l.RequestsBurst)
-	a.addresses = shared("address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst)
+	return &limits{
+		posts:      shared("posts", "You write very fast", l.PostsPerMinute, l.PostsBurst),
+		typing:     limit.PerMinute(l.TypingPerMinute, l.TypingPerMinute/6),
+		edits:      shared("edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6),
+		probes:     shared("probes", "Too many connection tests", probesPerMinute, probesPerMinute/3),
+		asks:       shared("asks", "You ask very fast", l.ModelCallsPerMinute, l.ModelCallsPerMinute/3),
+		handshakes: shared("handshakes", "Too many connections", l.HandshakesPerMinute, l.HandshakesPerMinute/4),
+		requests:   shared("requests", "You send very many requests", l.RequestsPerMinute, l.RequestsBurst),
+		addresses:  shared("address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst),
+		pictures:   limit.NewFairQueue(1, pictureBounds),
+	}
 }
 
 // AdmitAddress counts a request against the limit of its address. A school is usually
 // one address. An IPv6 network of 64 bits counts as one address.
 func (a *App) AdmitAddress(ctx context.Context, address string) error {
-	return a.spend(ctx, a.addresses, limit.NetworkOf(address))
+	return a.limits.addresses.spend(ctx, limit.NetworkOf(address))
 }
 
 // AdmitKnown is for a request from an address that is over its limit. It counts the
@@ -68,7 +89,7 @@ func (a *App) AdmitKnown(ctx context.Context, token string, note secret.Text, re
 	if who == "" {
 		return refusal
 	}
-	return a.spend(ctx, a.addresses, "person "+who)
+	return a.limits.addresses.spend(ctx, "person "+who)
 }
 
 func tooFast(what string, wait time.Duration) *Error {

@@ -76,7 +76,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 		if link, err = a.storeLink(ctx, tx, actor, u.ID, passwordLinkLife); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, changes{"expires_at": event.Timestamp(link.ExpiresAt)})
+		return a.audit.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, changes{"expires_at": event.Timestamp(link.ExpiresAt)})
 	})
 	return link, fromStore(err, "User")
 }
@@ -158,10 +158,10 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 		return nil, err
 	}
 	// A person who forgot the password has failed to sign in before.
-	if err := a.forgiveSignin(ctx, tx, newSignin(u.Email, u, nil, client.Address)); err != nil {
+	if err := forgiveSignin(ctx, tx, newSignin(u.Email, u, nil, client.Address)); err != nil {
 		return nil, err
 	}
-	if err := a.record(ctx, tx, &Actor{User: *u}, didSetPassword, target{"user", u.ID}, nil,
+	if err := a.audit.record(ctx, tx, &Actor{User: *u}, didSetPassword, target{"user", u.ID}, nil,
 		changes{"link_by": link.CreatedBy, "sessions": "ended"}); err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (a *App) tellSameLogins(ctx context.Context) error {
 			continue
 		}
 		if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-			return a.record(ctx, tx, operator(), didFindSameLogin, target{"user", c.User.ID}, nil,
+			return a.audit.record(ctx, tx, operator(), didFindSameLogin, target{"user", c.User.ID}, nil,
 				changes{c.Field: spelled(c.User, c.Field), "same_as": c.Holder.ID, "its_spelling": spelled(c.Holder, c.Field)})
 		}); err != nil {
 			return err

@@ -130,10 +130,10 @@ func (a *App) Enrol(ctx context.Context, actor *Actor, courseID string, who Pers
 		if note, err = sameNameNote(ctx, tx.Queries, courseID, u); err != nil {
 			return err
 		}
-		if err := a.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {
+		if err := a.quotas.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberChanges(u.ID, role))
+		return a.audit.record(ctx, tx, actor, ActEnrolStudent, target{"course", courseID}, nil, memberChanges(u.ID, role))
 	})
 	if err != nil {
 		return "", err
@@ -167,7 +167,7 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 		if err := tx.SetCourseRole(ctx, c.ID, userID, role); err != nil || before == role {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberChanges(userID, before), memberChanges(userID, role))
+		return a.audit.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberChanges(userID, before), memberChanges(userID, role))
 	})
 	if err == nil {
 		a.rightsChanged()
@@ -189,7 +189,7 @@ func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID s
 		if err := tx.RemoveCourseMember(ctx, c.ID, userID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActRemoveMember, target{"course", c.ID}, memberChanges(userID, before), nil)
+		return a.audit.record(ctx, tx, actor, ActRemoveMember, target{"course", c.ID}, memberChanges(userID, before), nil)
 	})
 	if err == nil {
 		a.rightsChanged()

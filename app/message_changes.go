@@ -23,11 +23,11 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
 		return nil, err
 	}
-	content, err := a.messageIn(content)
+	content, err := messageIn(&a.cfg.Limits, content)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
+	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
 	return a.changeMessage(ctx, actor, roomID, id, event.TypeMessageEdited, func(_ *store.Tx, m *store.Message) (bool, error) {
@@ -52,7 +52,7 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 		return err
 	}
 	// Each deletion is an event for everybody in the room, as a message is.
-	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
+	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
 		return err
 	}
 	_, err := a.changeMessage(ctx, actor, roomID, id, event.TypeMessageDeleted, func(tx *store.Tx, m *store.Message) (bool, error) {
@@ -60,7 +60,7 @@ func (a *App) DeleteMessage(ctx context.Context, actor *Actor, roomID, id string
 			return false, err
 		}
 		m.DeletedAt = a.instant()
-		return true, a.record(ctx, tx, actor, didDeleteMessage, target{"message", m.ID}, changes{"room_id": roomID, "seq": m.Seq}, nil)
+		return true, a.audit.record(ctx, tx, actor, didDeleteMessage, target{"message", m.ID}, changes{"room_id": roomID, "seq": m.Seq}, nil)
 	})
 	return err
 }
@@ -71,7 +71,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 		return nil, err
 	}
 	// Each restoration is an event for everybody in the room, as a message is.
-	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
+	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
 	return a.changeMessage(ctx, actor, roomID, id, event.TypeMessageShown, func(tx *store.Tx, m *store.Message) (bool, error) {
@@ -82,7 +82,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 			return false, errorf(KindConflict, "erased", "A deleted line can be restored for 15 minutes only")
 		}
 		m.DeletedAt = time.Time{}
-		return true, a.record(ctx, tx, actor, didRestoreMessage, target{"message", m.ID}, nil, changes{"room_id": roomID, "seq": m.Seq})
+		return true, a.audit.record(ctx, tx, actor, didRestoreMessage, target{"message", m.ID}, nil, changes{"room_id": roomID, "seq": m.Seq})
 	})
 }
 
@@ -116,7 +116,7 @@ func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hi
 	if _, err := a.roomFor(ctx, actor, roomID, ActHideMessage); err != nil {
 		return nil, err
 	}
-	if err := a.spend(ctx, a.edits, actor.User.ID); err != nil {
+	if err := a.limits.edits.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
 	kind := event.TypeMessageShown
@@ -131,7 +131,7 @@ func (a *App) setHidden(ctx context.Context, actor *Actor, roomID, id string, hi
 		if hide {
 			m.HiddenAt = a.instant()
 		}
-		return true, a.record(ctx, tx, actor, ActHideMessage, target{"message", m.ID},
+		return true, a.audit.record(ctx, tx, actor, ActHideMessage, target{"message", m.ID},
 			changes{"room_id": roomID, "seq": m.Seq, "hidden": !hide}, changes{"room_id": roomID, "seq": m.Seq, "hidden": hide})
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/jobs"
@@ -27,11 +28,11 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, err
 	}
-	content, err = a.messageIn(content)
+	content, err = messageIn(&a.cfg.Limits, content)
 	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
 		return nil, firstOf(err)
 	}
-	if err := a.spend(ctx, a.posts, actor.User.ID); err != nil {
+	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
 	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,
@@ -58,14 +59,14 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 }
 
 // tooLong is the error for a message of so many bytes.
-func (a *App) tooLong(bytes int64) error {
-	return errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", bytes, a.cfg.Limits.MessageBytes)
+func tooLong(limits *config.Limits, bytes int64) error {
+	return errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", bytes, limits.MessageBytes)
 }
 
 // messageIn checks the text of a person's message and makes it safe to show.
-func (a *App) messageIn(content string) (string, error) {
-	if len(content) > int(a.cfg.Limits.MessageBytes) {
-		return "", a.tooLong(int64(len(content)))
+func messageIn(limits *config.Limits, content string) (string, error) {
+	if len(content) > int(limits.MessageBytes) {
+		return "", tooLong(limits, int64(len(content)))
 	}
 	if strings.TrimSpace(content) == "" {
 		return "", invalid("text", "must not be empty")

@@ -43,12 +43,12 @@ func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 func (a *App) askModel(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (model.Answer, error) {
 	keys, err := a.model.Keys(ctx, ag)
 	if err != nil {
-		return model.Answer{}, a.notAnswered(err, mayKnow)
+		return model.Answer{}, notAnswered(err, mayKnow)
 	}
 	ctx, done := a.waiting(ctx)
 	defer done()
 	answer, err := a.model.Ask(ctx, keys, a.model.NewPrompt(ag, ag.SystemPrompt, said), int(a.cfg.Limits.MessageBytes))
-	return answer, a.notAnswered(err, mayKnow)
+	return answer, notAnswered(err, mayKnow)
 }
 
 // retryModelAfter is when to ask a model again that did not answer, unless its
@@ -57,7 +57,7 @@ const retryModelAfter = 5 * time.Second
 
 // notAnswered is the error that a person gets for a failed model call. The reason may
 // name the provider and the model, so only those who look after the agent get it.
-func (a *App) notAnswered(err error, mayKnow bool) error {
+func notAnswered(err error, mayKnow bool) error {
 	var fault *turn.Fault
 	var unasked *model.Fault
 	var failed *llm.Error
@@ -112,7 +112,7 @@ func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err e
 		return nil, err
 	}
 	release = func() { a.freeCallSlot(ctx, who, slot) }
-	if err := a.spend(ctx, a.asks, who); err != nil {
+	if err := a.limits.asks.spend(ctx, who); err != nil {
 		release()
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func postOutcome(p *Posted, err error) string {
 // handlers does the jobs of the queue.
 func (a *App) handlers() *jobs.Handlers {
 	h := a.engine.Handlers()
-	h.RunReport, h.Prune, h.OnFailure = a.runReport, a.prune, jobOutcome
+	h.RunReport, h.Prune, h.OnFailure = a.runReport, a.pruner.prune, jobOutcome
 	return &h
 }
 

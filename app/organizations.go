@@ -92,11 +92,11 @@ func (a *App) UpdateOrganization(ctx context.Context, actor *Actor, id string, s
 			return err
 		}
 		if longer(described, o.Description) {
-			if err := a.withinQuota(ctx, tx, o.OwnerID); err != nil {
+			if err := a.quotas.within(ctx, tx, o.OwnerID); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActUpdateOrganization, target{"organization", id}, before, organizationChanges(o))
+		return a.audit.record(ctx, tx, actor, ActUpdateOrganization, target{"organization", id}, before, organizationChanges(o))
 	})
 	return o, err
 }
@@ -114,7 +114,7 @@ func (a *App) DeleteOrganization(ctx context.Context, actor *Actor, id string, d
 		if err := tx.DeleteOrganization(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteOrganization, target{"organization", id}, organizationChanges(o), nil)
+		return a.audit.record(ctx, tx, actor, ActDeleteOrganization, target{"organization", id}, organizationChanges(o), nil)
 	})
 }
 
@@ -167,10 +167,10 @@ func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string
 		if err != nil {
 			return err
 		}
-		if err := a.withinPlace(ctx, tx, actor, store.PlacedOrganizationMembers, id); err != nil {
+		if err := a.quotas.withinPlace(ctx, tx, actor, store.PlacedOrganizationMembers, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, nil, memberChanges(u.ID, role))
+		return a.audit.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, nil, memberChanges(u.ID, role))
 	})
 	return &Member{User: *u, Role: role}, err
 }
@@ -191,7 +191,7 @@ func (a *App) ChangeOrganizationMember(ctx context.Context, actor *Actor, id, us
 		if err := tx.SetOrganizationRole(ctx, id, userID, role); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, memberChanges(userID, before), memberChanges(userID, role))
+		return a.audit.record(ctx, tx, actor, ActManageOrganization, target{"organization", id}, memberChanges(userID, before), memberChanges(userID, role))
 	})
 }
 
@@ -214,23 +214,23 @@ func (a *App) RemoveOrganizationMember(ctx context.Context, actor *Actor, id, us
 		if err := tx.RemoveOrganizationMember(ctx, id, userID); err != nil {
 			return err
 		}
-		if err := a.record(ctx, tx, actor, action, target{"organization", id}, memberChanges(userID, before), nil); err != nil {
+		if err := a.audit.record(ctx, tx, actor, action, target{"organization", id}, memberChanges(userID, before), nil); err != nil {
 			return err
 		}
-		return a.leaveProjects(ctx, tx, actor, userID, id)
+		return leaveProjects(ctx, a.now, a.audit, tx, actor, userID, id)
 	})
 }
 
 // leaveProjects removes a person from the projects of an organisation, or from all
 // projects if organizationID is "". The owner of the organisation takes over each
 // project that would have no admin then.
-func (a *App) leaveProjects(ctx context.Context, tx *store.Tx, actor *Actor, userID, organizationID string) error {
-	passed, err := tx.LeaveProjects(ctx, userID, organizationID, a.instant())
+func leaveProjects(ctx context.Context, now clock, audit auditLog, tx *store.Tx, actor *Actor, userID, organizationID string) error {
+	passed, err := tx.LeaveProjects(ctx, userID, organizationID, now.instant())
 	if err != nil {
 		return err
 	}
 	for _, m := range passed {
-		if err := a.record(ctx, tx, actor, ActManageProject, target{"project", m.ProjectID}, nil, memberChanges(m.UserID, m.Role)); err != nil {
+		if err := audit.record(ctx, tx, actor, ActManageProject, target{"project", m.ProjectID}, nil, memberChanges(m.UserID, m.Role)); err != nil {
 			return err
 		}
 	}
@@ -276,10 +276,10 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 		if err := tx.SetOrganizationRole(ctx, id, old, orgAdmin); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if err := a.withinQuota(ctx, tx, userID, store.OwnedOrganizations); err != nil {
+		if err := a.quotas.within(ctx, tx, userID, store.OwnedOrganizations); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", id}, before, organizationChanges(o))
+		return a.audit.record(ctx, tx, actor, ActTransferOrganization, target{"organization", id}, before, organizationChanges(o))
 	})
 	return o, err
 }
@@ -308,10 +308,10 @@ func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string
 		if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt}); err != nil {
 			return err
 		}
-		if err := a.withinQuota(ctx, tx, o.OwnerID, store.OwnedOrganizations); err != nil {
+		if err := a.quotas.within(ctx, tx, o.OwnerID, store.OwnedOrganizations); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
+		return a.audit.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
 			changes{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
 	})
 	return o, err

@@ -82,11 +82,11 @@ func (a *App) UpdateProject(ctx context.Context, actor *Actor, id string, s Work
 			return err
 		}
 		if p.CreatedBy != "" && longer(described, p.Description) {
-			if err := a.withinQuota(ctx, tx, p.CreatedBy); err != nil {
+			if err := a.quotas.within(ctx, tx, p.CreatedBy); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActUpdateProject, target{"project", id}, before, projectChanges(p))
+		return a.audit.record(ctx, tx, actor, ActUpdateProject, target{"project", id}, before, projectChanges(p))
 	})
 	return p, err
 }
@@ -104,7 +104,7 @@ func (a *App) DeleteProject(ctx context.Context, actor *Actor, id string, dryRun
 		if err := tx.DeleteProject(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteProject, target{"project", id}, projectChanges(p), nil)
+		return a.audit.record(ctx, tx, actor, ActDeleteProject, target{"project", id}, projectChanges(p), nil)
 	})
 }
 
@@ -142,7 +142,7 @@ func (a *App) AddProjectMember(ctx context.Context, actor *Actor, id string, who
 		if err := tx.LinkOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: p.OrganizationID, UserID: u.ID, Role: orgMember, CreatedAt: now}); err != nil {
 			return err
 		}
-		if err := a.withinPlace(ctx, tx, actor, store.PlacedOrganizationMembers, p.OrganizationID); err != nil {
+		if err := a.quotas.withinPlace(ctx, tx, actor, store.PlacedOrganizationMembers, p.OrganizationID); err != nil {
 			return err
 		}
 		err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: id, UserID: u.ID, Role: role, CreatedAt: now})
@@ -152,7 +152,7 @@ func (a *App) AddProjectMember(ctx context.Context, actor *Actor, id string, who
 		if err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageProject, target{"project", id}, nil, memberChanges(u.ID, role))
+		return a.audit.record(ctx, tx, actor, ActManageProject, target{"project", id}, nil, memberChanges(u.ID, role))
 	})
 	return &Member{User: *u, Role: role}, err
 }
@@ -178,7 +178,7 @@ func (a *App) ChangeProjectMember(ctx context.Context, actor *Actor, id, userID,
 		if err := tx.SetProjectRole(ctx, id, userID, role); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageProject, target{"project", id}, memberChanges(userID, before), memberChanges(userID, role))
+		return a.audit.record(ctx, tx, actor, ActManageProject, target{"project", id}, memberChanges(userID, before), memberChanges(userID, role))
 	})
 }
 
@@ -197,7 +197,7 @@ func (a *App) RemoveProjectMember(ctx context.Context, actor *Actor, id, userID 
 		if err := tx.RemoveProjectMember(ctx, id, userID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, action, target{"project", id}, memberChanges(userID, before), nil)
+		return a.audit.record(ctx, tx, actor, action, target{"project", id}, memberChanges(userID, before), nil)
 	})
 }
 
@@ -259,10 +259,10 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 		if err := tx.CreateAgents(ctx, a.firstAgents(p.ID, actor.User.ID)); err != nil {
 			return err
 		}
-		if err := a.withinQuota(ctx, tx, actor.User.ID, store.OwnedProjects); err != nil {
+		if err := a.quotas.within(ctx, tx, actor.User.ID, store.OwnedProjects); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateProject, target{"project", p.ID}, nil,
+		return a.audit.record(ctx, tx, actor, ActCreateProject, target{"project", p.ID}, nil,
 			changes{"organization_id": p.OrganizationID, "name": p.Name, "description": p.Description})
 	})
 	return p, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -12,23 +13,25 @@ import (
 // things that grow, are checked. The check comes after the write and before the commit,
 // so that of two transactions at once the second one counts the first one's.
 
-// quotaOf is how many things of a kind one person may have.
-func (a *App) quotaOf(kind store.Owned) int {
-	q := a.cfg.Quotas
-	return map[store.Owned]int{store.OwnedOrganizations: q.Organizations, store.OwnedProjects: q.Projects, store.OwnedCourses: q.Courses,
-		store.OwnedTemplates: q.Templates, store.OwnedThreads: q.Threads, store.OwnedKeys: q.Keys,
-		store.OwnedTokens: q.AccessTokens}[kind]
+// quotas are how much people, courses, projects and organisations may have.
+type quotas struct{ most *config.Quotas }
+
+// ofPerson is how many things of a kind one person may have.
+func (s quotas) ofPerson(kind store.Owned) int {
+	return map[store.Owned]int{store.OwnedOrganizations: s.most.Organizations, store.OwnedProjects: s.most.Projects, store.OwnedCourses: s.most.Courses,
+		store.OwnedTemplates: s.most.Templates, store.OwnedThreads: s.most.Threads, store.OwnedKeys: s.most.Keys,
+		store.OwnedTokens: s.most.AccessTokens}[kind]
 }
 
-// withinQuota returns an error if a person has too many things of a kind, or stores too
+// within returns an error if a person has too many things of a kind, or stores too
 // many bytes. Call it after the new thing is written.
-func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kinds ...store.Owned) error {
+func (s quotas) within(ctx context.Context, tx *store.Tx, userID string, kinds ...store.Owned) error {
 	u, err := tx.LockPerson(ctx, userID)
 	if err != nil || isAdminRole(u.Role) {
 		return fromStore(err, "User")
 	}
 	for _, kind := range kinds {
-		most := a.quotaOf(kind)
+		most := s.ofPerson(kind)
 		n, err := tx.CountOwned(ctx, kind, userID)
 		if err != nil {
 			return err
@@ -39,25 +42,24 @@ func (a *App) withinQuota(ctx context.Context, tx *store.Tx, userID string, kind
 		}
 	}
 	stored, err := tx.StoredBytes(ctx, userID)
-	if err == nil && stored > int64(a.cfg.Quotas.Stored) {
+	if err == nil && stored > int64(s.most.Stored) {
 		err = errorf(KindConflict, codeQuota, "One person can store %s outside rooms, and this would be more. Delete templates, agents, threads or other things"+
-			" first, or ask the operator to raise quotas.stored.", a.cfg.Quotas.Stored)
+			" first, or ask the operator to raise quotas.stored.", s.most.Stored)
 	}
 	return err
 }
 
-// quotaIn is how many things of a kind one course, project or organisation may have. The
+// ofPlace is how many things of a kind one course, project or organisation may have. The
 // kind is the name of that setting.
-func (a *App) quotaIn(kind store.Placed) int {
-	q := a.cfg.Quotas
-	return map[store.Placed]int{store.PlacedRooms: q.RoomsPerCourse, store.PlacedAnnouncements: q.AnnouncementsPerCourse,
-		store.PlacedReports: q.ReportsPerCourse, store.PlacedWorkflows: q.WorkflowsPerCourse, store.PlacedCourseMembers: q.MembersPerCourse,
-		store.PlacedOrganizationMembers: q.MembersPerOrganization, store.PlacedAgents: q.AgentsPerProject}[kind]
+func (s quotas) ofPlace(kind store.Placed) int {
+	return map[store.Placed]int{store.PlacedRooms: s.most.RoomsPerCourse, store.PlacedAnnouncements: s.most.AnnouncementsPerCourse,
+		store.PlacedReports: s.most.ReportsPerCourse, store.PlacedWorkflows: s.most.WorkflowsPerCourse, store.PlacedCourseMembers: s.most.MembersPerCourse,
+		store.PlacedOrganizationMembers: s.most.MembersPerOrganization, store.PlacedAgents: s.most.AgentsPerProject}[kind]
 }
 
 // withinPlace returns an error if a course, a project or an organisation has too many
 // things of a kind. Call it after the new thing is written.
-func (a *App) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, placeID string) error {
+func (s quotas) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, placeID string) error {
 	if isAdminRole(actor.User.Role) {
 		return nil
 	}
@@ -65,7 +67,7 @@ func (a *App) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind 
 	if err != nil {
 		return fromStore(err, "Place")
 	}
-	if most := a.quotaIn(kind); n > most {
+	if most := s.ofPlace(kind); n > most {
 		things, place, _ := strings.Cut(string(kind), "_per_")
 		err = errorf(KindConflict, codeQuota, "One %s can have %d %s, and these are there. Remove some first, or ask the operator to raise quotas.%s.",
 			place, most, things, kind)
@@ -75,21 +77,21 @@ func (a *App) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kind 
 
 // inCourse returns an error if a course has too many things of a kind, or if its owner
 // stores too many bytes.
-func (a *App) inCourse(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, courseID string) error {
-	if err := a.withinPlace(ctx, tx, actor, kind, courseID); err != nil {
+func (s quotas) inCourse(ctx context.Context, tx *store.Tx, actor *Actor, kind store.Placed, courseID string) error {
+	if err := s.withinPlace(ctx, tx, actor, kind, courseID); err != nil {
 		return err
 	}
-	return a.courseGrew(ctx, tx, courseID)
+	return s.courseGrew(ctx, tx, courseID)
 }
 
 // courseGrew returns an error if a course's owner stores too many bytes. Call it when
 // something in the course has grown.
-func (a *App) courseGrew(ctx context.Context, tx *store.Tx, courseID string) error {
+func (s quotas) courseGrew(ctx context.Context, tx *store.Tx, courseID string) error {
 	c, err := tx.Course(ctx, courseID)
 	if err != nil {
 		return fromStore(err, "Course")
 	}
-	return a.withinQuota(ctx, tx, c.OwnerID)
+	return s.within(ctx, tx, c.OwnerID)
 }
 
 // codeQuota is the error code for what exceeds a quota.

@@ -196,7 +196,7 @@ func (r *reportRun) writeSection(ctx context.Context, s *store.ReportSection) er
 		if err := tx.WriteSection(ctx, s, r.report.Attempt); err != nil {
 			return err
 		}
-		return r.app.courseGrew(ctx, tx, r.course.ID)
+		return r.app.quotas.courseGrew(ctx, tx, r.course.ID)
 	})
 }
 

@@ -63,7 +63,7 @@ func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*
 			if err := tx.CreateReport(ctx, rp); err != nil {
 				return err
 			}
-			if err := a.inCourse(ctx, tx, actor, store.PlacedReports, c.ID); err != nil {
+			if err := a.quotas.inCourse(ctx, tx, actor, store.PlacedReports, c.ID); err != nil {
 				return err
 			}
 			return a.queue.Add(ctx, tx, jobs.RunReport{ReportID: rp.ID, Attempt: 1})
@@ -204,11 +204,11 @@ func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id strin
 			return err
 		}
 		if len(rp.Content) > size {
-			if err := a.courseGrew(ctx, tx, courseID); err != nil {
+			if err := a.quotas.courseGrew(ctx, tx, courseID); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActUpdateReport, target{"report", id}, before, reportChanges(rp))
+		return a.audit.record(ctx, tx, actor, ActUpdateReport, target{"report", id}, before, reportChanges(rp))
 	})
 	return rp, fromStore(err, "Report")
 }
@@ -226,6 +226,6 @@ func (a *App) DeleteReport(ctx context.Context, actor *Actor, courseID, id strin
 		if err := tx.DeleteReport(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteReport, target{"report", id}, reportChanges(rp), nil)
+		return a.audit.record(ctx, tx, actor, ActDeleteReport, target{"report", id}, reportChanges(rp), nil)
 	}), "Report")
 }

@@ -3,8 +3,11 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -37,20 +40,29 @@ type pruning struct {
 	drop  func(tx *store.Tx, ctx context.Context, before time.Time, limit int) (int64, error)
 }
 
-func (a *App) prunings() []pruning {
-	r := a.cfg.Retention
+// pruner deletes what is older than its retention time.
+type pruner struct {
+	cfg        *config.Config
+	db         *store.DB
+	log        *slog.Logger
+	now        clock
+	background *limit.Gate
+}
+
+func (p *pruner) prunings() []pruning {
+	kept := p.cfg.Retention
 	return []pruning{
 		{"sessions", keepSessions, pruneRows, (*store.Tx).DeleteSessionsBefore},
 		{"access tokens", keepSessions, pruneRows, (*store.Tx).DeleteAccessTokensBefore},
 		{"links", keepSessions, pruneRows, (*store.Tx).DeleteLinksBefore},
-		{"failed sign-ins", a.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
+		{"failed sign-ins", p.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
 		{"texts of deleted lines", restoreWithin, pruneRows, (*store.Tx).EraseDeletedMessages},
 		{"limits", keepBuckets, pruneRows, (*store.Tx).DeleteRateBucketsBefore},
 		{"leases", keepGrants, pruneRows, (*store.Tx).DeleteLeasesBefore},
-		{"audit lines", days(r.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
-		{"turns", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
-		{"decisions", days(r.TurnsDays), pruneRows, (*store.Tx).DeleteDecisionsBefore},
-		{"deleted artifacts", days(r.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},
+		{"audit lines", days(kept.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
+		{"turns", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
+		{"decisions", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteDecisionsBefore},
+		{"deleted artifacts", days(kept.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},
 	}
 }
 
@@ -58,28 +70,28 @@ func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 // prune deletes what is older than its retention time, a batch at a time. It may be
 // interrupted anywhere: the next run goes on.
-func (a *App) prune(ctx context.Context, _ jobs.Prune) error {
-	until := a.now().Add(pruneFor)
-	for _, p := range a.prunings() {
-		if p.keep == 0 {
+func (p *pruner) prune(ctx context.Context, _ jobs.Prune) error {
+	until := p.now().Add(pruneFor)
+	for _, of := range p.prunings() {
+		if of.keep == 0 {
 			continue
 		}
-		before := a.instant().Add(-p.keep)
-		n, err := a.dropAll(ctx, p.batch, until, func(tx *store.Tx) (int64, error) { return p.drop(tx, ctx, before, p.batch) })
-		if err := a.pruned(ctx, p.what, n, err); err != nil {
+		before := p.now.instant().Add(-of.keep)
+		n, err := p.dropAll(ctx, of.batch, until, func(tx *store.Tx) (int64, error) { return of.drop(tx, ctx, before, of.batch) })
+		if err := p.pruned(ctx, of.what, n, err); err != nil {
 			return err
 		}
 	}
-	if keep := days(a.cfg.Retention.EventsDays); keep > 0 {
-		n, err := a.pruneEvents(ctx, a.instant().Add(-keep), until)
-		return a.pruned(ctx, "events", n, err)
+	if keep := days(p.cfg.Retention.EventsDays); keep > 0 {
+		n, err := p.pruneEvents(ctx, p.now.instant().Add(-keep), until)
+		return p.pruned(ctx, "events", n, err)
 	}
 	return nil
 }
 
-func (a *App) pruned(ctx context.Context, what string, n int64, err error) error {
+func (p *pruner) pruned(ctx context.Context, what string, n int64, err error) error {
 	if n > 0 {
-		a.log.InfoContext(ctx, "pruned", "what", what, "rows", n)
+		p.log.InfoContext(ctx, "pruned", "what", what, "rows", n)
 	}
 	if err != nil {
 		return fmt.Errorf("prune %s: %w", what, err)
@@ -88,11 +100,11 @@ func (a *App) pruned(ctx context.Context, what string, n int64, err error) error
 }
 
 // dropAll repeats drop until it deletes less than a batch, and counts the rows.
-func (a *App) dropAll(ctx context.Context, batch int, until time.Time, drop func(*store.Tx) (int64, error)) (total int64, err error) {
-	for a.now().Before(until) {
+func (p *pruner) dropAll(ctx context.Context, batch int, until time.Time, drop func(*store.Tx) (int64, error)) (total int64, err error) {
+	for p.now().Before(until) {
 		n := int64(0)
-		err := a.background.Do(ctx, func() error {
-			return a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		err := p.background.Do(ctx, func() error {
+			return p.db.InTx(ctx, func(tx *store.Tx) (err error) {
 				n, err = drop(tx)
 				return err
 			})
@@ -109,14 +121,14 @@ func (a *App) dropAll(ctx context.Context, batch int, until time.Time, drop func
 
 // pruneEvents deletes the oldest events of the rooms' logs. A client that comes back
 // with an older cursor is told to load the history.
-func (a *App) pruneEvents(ctx context.Context, before, until time.Time) (total int64, err error) {
-	for after := ""; a.now().Before(until); {
-		rooms, err := a.db.RoomsWithEventsBefore(ctx, before, after, pruneRooms)
+func (p *pruner) pruneEvents(ctx context.Context, before, until time.Time) (total int64, err error) {
+	for after := ""; p.now().Before(until); {
+		rooms, err := p.db.RoomsWithEventsBefore(ctx, before, after, pruneRooms)
 		if err != nil {
 			return total, err
 		}
 		for _, id := range rooms {
-			n, err := a.dropAll(ctx, pruneRows, until, func(tx *store.Tx) (int64, error) {
+			n, err := p.dropAll(ctx, pruneRows, until, func(tx *store.Tx) (int64, error) {
 				return tx.DeleteEventsBefore(ctx, id, before, pruneRows)
 			})
 			total += n

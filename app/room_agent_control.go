@@ -68,7 +68,7 @@ func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID strin
 		return nil, err
 	}
 	turn, err := a.engine.Wake(ctx, p.RoomAgent, actor.User.ID, func(tx *store.Tx, turn *store.Turn) error {
-		return a.record(ctx, tx, actor, ActWakeAgent, target{"room", roomID}, nil, changes{"agent_id": agentID, "turn_id": turn.ID})
+		return a.audit.record(ctx, tx, actor, ActWakeAgent, target{"room", roomID}, nil, changes{"agent_id": agentID, "turn_id": turn.ID})
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errNotAttached

@@ -173,11 +173,11 @@ func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID
 			return err
 		}
 		if roomAgentSize(ra) > roomAgentSize(&before) {
-			if err := a.courseGrew(ctx, tx, room.CourseID); err != nil {
+			if err := a.quotas.courseGrew(ctx, tx, room.CourseID); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, roomAgentChanges(&before), roomAgentChanges(ra))
+		return a.audit.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, roomAgentChanges(&before), roomAgentChanges(ra))
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errNotAttached
@@ -238,12 +238,12 @@ func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, a
 		if copied, err = tx.CopyRoomAgent(ctx, from, wanted, a.instant()); err != nil || len(copied) == 0 {
 			return err
 		}
-		if err := a.courseGrew(ctx, tx, room.CourseID); err != nil {
+		if err := a.quotas.courseGrew(ctx, tx, room.CourseID); err != nil {
 			return err
 		}
 		after := roomAgentChanges(from)
 		after["copied_to"] = copied
-		return a.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, nil, after)
+		return a.audit.record(ctx, tx, actor, ActSetRoomAgent, target{"room", roomID}, nil, after)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil, errNotAttached

@@ -53,7 +53,7 @@ func (a *App) SetRoomWorkflow(ctx context.Context, actor *Actor, roomID string, 
 		if err := tx.SetRoomWorkflow(ctx, roomID, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActSetWorkflow, target{"room", roomID}, changes{"workflow": room.Workflow}, changes{"workflow": id})
+		return a.audit.record(ctx, tx, actor, ActSetWorkflow, target{"room", roomID}, changes{"workflow": room.Workflow}, changes{"workflow": id})
 	})
 	if err != nil {
 		return nil, fromStore(err, "Room")

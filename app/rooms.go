@@ -52,10 +52,10 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 		if err := tx.CreateRoom(ctx, r); err != nil {
 			return err
 		}
-		if err := a.inCourse(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
+		if err := a.quotas.inCourse(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateRoom, target{"room", r.ID}, nil, roomChanges(r))
+		return a.audit.record(ctx, tx, actor, ActCreateRoom, target{"room", r.ID}, nil, roomChanges(r))
 	})
 	if errors.Is(err, store.ErrReferenced) {
 		return nil, notFound("Course")
@@ -134,11 +134,11 @@ func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSet
 			return err
 		}
 		if longer(described, r.Description) {
-			if err := a.courseGrew(ctx, tx, r.CourseID); err != nil {
+			if err := a.quotas.courseGrew(ctx, tx, r.CourseID); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActUpdateRoom, target{"room", id}, before, roomChanges(r))
+		return a.audit.record(ctx, tx, actor, ActUpdateRoom, target{"room", id}, before, roomChanges(r))
 	})
 	return r, fromStore(err, "Room")
 }
@@ -157,7 +157,7 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 		if err := tx.DeleteRoom(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDeleteRoom, target{"room", id}, changes{"name": r.Name, "course_id": r.CourseID}, nil)
+		return a.audit.record(ctx, tx, actor, ActDeleteRoom, target{"room", id}, changes{"name": r.Name, "course_id": r.CourseID}, nil)
 	})
 	if err != nil {
 		return nil, fromStore(err, "Room")
@@ -186,7 +186,7 @@ func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who
 		if note, err = sameNameNote(ctx, tx.Queries, room.CourseID, u); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActAssignToRoom, target{"room", roomID}, nil, changes{"user_id": u.ID})
+		return a.audit.record(ctx, tx, actor, ActAssignToRoom, target{"room", roomID}, nil, changes{"user_id": u.ID})
 	})
 	if err != nil {
 		return "", err
@@ -226,10 +226,10 @@ func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 		if err != nil || !added {
 			return fromStore(err, "Room")
 		}
-		if err := a.courseGrew(ctx, tx, room.CourseID); err != nil {
+		if err := a.quotas.courseGrew(ctx, tx, room.CourseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActAttachAgent, target{"room", roomID}, nil, changes{"agent_id": agentID})
+		return a.audit.record(ctx, tx, actor, ActAttachAgent, target{"room", roomID}, nil, changes{"agent_id": agentID})
 	})
 	if err != nil {
 		return "", err
@@ -249,7 +249,7 @@ func (a *App) DetachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 		if err := tx.RemoveRoomAgent(ctx, roomID, agentID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActDetachAgent, target{"room", roomID}, changes{"agent_id": agentID}, nil)
+		return a.audit.record(ctx, tx, actor, ActDetachAgent, target{"room", roomID}, changes{"agent_id": agentID}, nil)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return errorf(KindNotFound, "not_found", "Agent not assigned to this room")

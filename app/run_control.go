@@ -41,7 +41,7 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 			if err := tx.SetTurnPaused(ctx, id, paused); err != nil {
 				return err
 			}
-			if err := a.record(ctx, tx, actor, ActControlRun, target{"run", id}, changes{"paused": t.Paused},
+			if err := a.audit.record(ctx, tx, actor, ActControlRun, target{"run", id}, changes{"paused": t.Paused},
 				changes{"paused": paused, "room_id": t.RoomID}); err != nil {
 				return err
 			}

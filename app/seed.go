@@ -185,7 +185,7 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		if err := a.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
+		if err := a.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
 			return err
 		}
 	}

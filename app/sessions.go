@@ -32,7 +32,7 @@ func (a *App) EndSession(ctx context.Context, actor *Actor, id string) error {
 		if err := tx.EndSession(ctx, id, "ended by its owner", now); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didEndSession, target{"session", id}, sessionChanges(s), nil)
+		return a.audit.record(ctx, tx, actor, didEndSession, target{"session", id}, sessionChanges(s), nil)
 	}); err != nil {
 		return fromStore(err, "Session")
 	}
@@ -53,7 +53,7 @@ func (a *App) EndOtherSessions(ctx context.Context, actor *Actor) error {
 		if err := tx.EndSessionsOf(ctx, actor.User.ID, actor.SessionID, "ended by its owner", a.instant()); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didEndSession, target{"user", actor.User.ID}, nil, changes{"sessions": "all but the current one ended"})
+		return a.audit.record(ctx, tx, actor, didEndSession, target{"user", actor.User.ID}, nil, changes{"sessions": "all but the current one ended"})
 	}); err != nil {
 		return err
 	}

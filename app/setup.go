@@ -121,7 +121,7 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
+		return a.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "user_exists", "User already exists")
@@ -190,7 +190,7 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 			return fromStore(err, "User")
 		}
 		// Record it for the operator: the link was printed on the machine.
-		if err := a.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
+		if err := a.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
 			return err
 		}
 		tokens, err = a.openSession(ctx, tx, u, client)

@@ -150,7 +150,7 @@ func (a *App) signinFailed(ctx context.Context, s signin) error {
 
 // forgiveSignin deletes the failures of an attempt that succeeded. If a known device
 // signed in, the failures of others at the account stay.
-func (a *App) forgiveSignin(ctx context.Context, tx *store.Tx, s signin) error {
+func forgiveSignin(ctx context.Context, tx *store.Tx, s signin) error {
 	if s.device != "" {
 		return tx.ForgiveSignin(ctx, s.device)
 	}

@@ -36,14 +36,14 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if actor == nil {
 		return nil, errNotAuthenticated
 	}
-	if err := a.spend(ctx, a.handshakes, actor.User.ID); err != nil {
+	if err := a.limits.handshakes.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
 	room, res, err := a.roomAccess(ctx, actor, roomID, ActJoinRoom)
 	if err != nil {
 		return nil, err
 	}
-	if most := a.cfg.Limits.ConnectionsAtOnce; a.open.Full(actor.User.ID, most) {
+	if most := a.cfg.Limits.ConnectionsAtOnce; a.limits.open.Full(actor.User.ID, most) {
 		return nil, tooManyConnections(most)
 	}
 	turns, err := a.underWay(ctx, roomID)
@@ -63,7 +63,7 @@ func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 		Name: s.who.User.Name(), SessionID: s.who.credential()})
 	// Count the connection only here: Leave would never be called after a handshake that
 	// fails half-way.
-	if s.seated = s.app.open.Take(s.who.User.ID, s.app.cfg.Limits.ConnectionsAtOnce); !s.seated {
+	if s.seated = s.app.limits.open.Take(s.who.User.ID, s.app.cfg.Limits.ConnectionsAtOnce); !s.seated {
 		s.conn.Close(realtime.CloseTooSlow, "too many connections")
 		return s.conn
 	}
@@ -81,7 +81,7 @@ func (s *Seat) Leave() {
 		return
 	}
 	s.seated = false
-	s.app.open.Free(s.who.User.ID)
+	s.app.limits.open.Free(s.who.User.ID)
 	s.app.hub.Leave(s.conn)
 	s.app.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalLeft, Body: json.RawMessage(store.ToJSON(s.member()))})
 }
@@ -121,7 +121,7 @@ func (s *Seat) Typing(ctx context.Context) {
 		s.refuse(ctx, s.mute, "")
 		return
 	}
-	if _, ok := s.app.typing.Take(s.who.User.ID, s.app.now()); !ok {
+	if _, ok := s.app.limits.typing.Take(s.who.User.ID, s.app.now()); !ok {
 		return
 	}
 	s.app.engine.Typing(s.roomID, s.who.User.ID)
@@ -131,7 +131,7 @@ func (s *Seat) Typing(ctx context.Context) {
 // Stop ends an agent's turn, as App.StopTurn does, and answers this socket with the
 // result.
 func (s *Seat) Stop(ctx context.Context, turnID string) {
-	if wait, ok := s.app.typing.Take(s.who.User.ID, s.app.now()); !ok {
+	if wait, ok := s.app.limits.typing.Take(s.who.User.ID, s.app.now()); !ok {
 		s.tell(&Error{Kind: KindLimited, Code: "rate_limited", Message: "You stop very often; try again in a moment", RetryAfter: wait}, "")
 		return
 	}
@@ -161,7 +161,9 @@ func (s *Seat) Complain(ctx context.Context, field, message string) {
 
 // TooLong answers a message of so many bytes. It is over the limit, and its text was not
 // kept.
-func (s *Seat) TooLong(ctx context.Context, bytes int64) { s.refuse(ctx, s.app.tooLong(bytes), "") }
+func (s *Seat) TooLong(ctx context.Context, bytes int64) {
+	s.refuse(ctx, tooLong(&s.app.cfg.Limits, bytes), "")
+}
 
 // Busy answers a frame that the server has no capacity for.
 func (s *Seat) Busy(ctx context.Context) {
@@ -273,14 +275,14 @@ func (a *App) recheck(ctx context.Context) error {
 				return err
 			}
 			for _, id := range ids {
-				a.recheckSeat(seats[id], people[id])
+				recheckSeat(seats[id], people[id])
 			}
 		}
 	}
 	return nil
 }
 
-func (a *App) recheckSeat(s *store.Seat, conns []*realtime.Conn) {
+func recheckSeat(s *store.Seat, conns []*realtime.Conn) {
 	if s == nil {
 		closeAll(conns, realtime.CloseNotMember, "no longer a member")
 		return

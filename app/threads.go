@@ -105,7 +105,7 @@ func (a *App) CreateThread(ctx context.Context, actor *Actor, projectID, agentID
 		if err := tx.CreateThread(ctx, th); err != nil {
 			return err
 		}
-		return a.withinQuota(ctx, tx, th.UserID, store.OwnedThreads)
+		return a.quotas.within(ctx, tx, th.UserID, store.OwnedThreads)
 	}), "Agent")
 }
 
@@ -148,7 +148,7 @@ func (a *App) UpdateThread(ctx context.Context, actor *Actor, id string, s Threa
 		if err := tx.UpdateThread(ctx, th); err != nil || !longer(metadata, th.MetadataJSON) {
 			return err
 		}
-		return a.withinQuota(ctx, tx, th.UserID)
+		return a.quotas.within(ctx, tx, th.UserID)
 	})
 	return th, fromStore(err, "Thread")
 }
@@ -166,7 +166,7 @@ func (a *App) DeleteThread(ctx context.Context, actor *Actor, id string, dryRun 
 		if err := tx.DeleteThread(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didDeleteThread, target{"thread", id}, changes{"project_id": th.ProjectID, "agent_id": th.AgentID}, nil)
+		return a.audit.record(ctx, tx, actor, didDeleteThread, target{"thread", id}, changes{"project_id": th.ProjectID, "agent_id": th.AgentID}, nil)
 	}), "Thread")
 }
 
@@ -279,7 +279,7 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked
 			if err := tx.CreateThreadMessage(ctx, asked); err != nil {
 				return err
 			}
-			if err := a.withinQuota(ctx, tx, th.UserID); err != nil {
+			if err := a.quotas.within(ctx, tx, th.UserID); err != nil {
 				return err
 			}
 		}

@@ -66,10 +66,10 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 		if err := tx.CreateAccessToken(ctx, t); err != nil {
 			return err
 		}
-		if err := a.withinQuota(ctx, tx, t.UserID, store.OwnedTokens); err != nil {
+		if err := a.quotas.within(ctx, tx, t.UserID, store.OwnedTokens); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenChanges(t))
+		return a.audit.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenChanges(t))
 	})
 	if err != nil {
 		return nil, "", fromStore(err, "User")
@@ -100,7 +100,7 @@ func (a *App) RevokeAccessToken(ctx context.Context, actor *Actor, id string) er
 		if err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, didRevokeToken, target{"token", id}, tokenChanges(t), nil)
+		return a.audit.record(ctx, tx, actor, didRevokeToken, target{"token", id}, tokenChanges(t), nil)
 	}); err != nil {
 		return fromStore(err, "Token")
 	}
@@ -126,7 +126,7 @@ func (a *App) RevokeAccessTokensOf(ctx context.Context, actor *Actor, userID str
 		if ids, err = tx.DeleteAccessTokensOf(ctx, userID); err != nil || len(ids) == 0 {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActManageTokens, target{"user", userID}, changes{"tokens": ids}, nil)
+		return a.audit.record(ctx, tx, actor, ActManageTokens, target{"user", userID}, changes{"tokens": ids}, nil)
 	}); err != nil {
 		return err
 	}

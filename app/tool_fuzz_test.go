@@ -13,7 +13,7 @@ import (
 // the schema changes a document or a process in valid JSON, and keeps what was
 // there.
 func FuzzToolArguments(f *testing.F) {
-	tools, err := turn.Compile([]*turn.Tool{(&App{}).manageArtifact(true), (&App{}).manageArtifact(false)})
+	tools, err := turn.Compile([]*turn.Tool{(&artifacts{}).tool(true), (&artifacts{}).tool(false)})
 	if err != nil {
 		f.Fatal(err)
 	}

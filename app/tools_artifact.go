@@ -29,15 +29,15 @@ A task's content is {"status":"todo|in_progress|review|done","priority":"low|med
 A document's content is {"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"..."}]}]}; append takes such a document, one node, a list of nodes, or plain text.
 A process's content is {"nodes":[{"id":"...","type":"...","data":{"label":"..."},"position":{"x":0,"y":0}}],"edges":[{"id":"...","source":"...","target":"..."}]}.`
 
-// manageArtifact creates and changes artifacts as the agent. With artifact:delete it
+// tool creates and changes artifacts as the agent. With artifact:delete it
 // also asks for their deletion.
-func (a *App) manageArtifact(deletes bool) *turn.Tool {
+func (s *artifacts) tool(deletes bool) *turn.Tool {
 	actions, needs, text := `"create","update","append","add_step"`, []string{turn.CapArtifactWrite}, manageArtifactText
 	if deletes {
 		actions, needs = actions+`,"delete"`, append(needs, turn.CapArtifactDelete)
 		text += "\ndelete needs artifact_id."
 	}
-	return &turn.Tool{Name: "manage_artifact", Description: text, Needs: needs, Plan: a.planArtifact, Run: a.runArtifact,
+	return &turn.Tool{Name: "manage_artifact", Description: text, Needs: needs, Plan: s.plan, Run: s.run,
 		Schema: `{"type":"object","properties":{
 			"action":{"type":"string","enum":[` + actions + `]},
 			"artifact_type":{"type":"string","enum":["task","doc","process"]},
@@ -49,9 +49,9 @@ func (a *App) manageArtifact(deletes bool) *turn.Tool {
 			"required":["action"],"additionalProperties":false}`}
 }
 
-// planArtifact says what a call would do. An artifact that a person has worked on is not
+// plan says what a call would do. An artifact that a person has worked on is not
 // replaced or deleted unless a person allows it.
-func (a *App) planArtifact(ctx context.Context, c *turn.Call) (p turn.Plan, err error) {
+func (s *artifacts) plan(ctx context.Context, c *turn.Call) (p turn.Plan, err error) {
 	defer func() { err = toolError(err) }()
 	args, err := turn.Arguments[artifactArgs](c)
 	if err != nil {
@@ -66,7 +66,7 @@ func (a *App) planArtifact(ctx context.Context, c *turn.Call) (p turn.Plan, err 
 		}
 		return turn.Plan{Effect: turn.EffectChange}, nil
 	}
-	f, err := turn.RoomArtifact(ctx, a.db.Queries, c.RoomID(), args.ID)
+	f, err := turn.RoomArtifact(ctx, s.db.Queries, c.RoomID(), args.ID)
 	if err != nil {
 		return turn.Plan{}, err
 	}
@@ -75,7 +75,7 @@ func (a *App) planArtifact(ctx context.Context, c *turn.Call) (p turn.Plan, err 
 	case args.Action == "delete":
 		p.Effect, p.Summary = turn.EffectDestructive, fmt.Sprintf("delete the %s %q", f.Type, f.Title)
 	case args.Action == "update":
-		persons, err := a.db.PersonInArtifact(ctx, f.ID)
+		persons, err := s.db.PersonInArtifact(ctx, f.ID)
 		if persons {
 			p.Effect, p.Summary = turn.EffectDestructive, fmt.Sprintf("change the %s %q, which people have worked on", f.Type, f.Title)
 		}
@@ -86,16 +86,16 @@ func (a *App) planArtifact(ctx context.Context, c *turn.Call) (p turn.Plan, err 
 	return p, nil
 }
 
-// runArtifact does the call as the agent, under the same rules as for everybody's
+// run does the call as the agent, under the same rules as for everybody's
 // artifacts.
-func (a *App) runArtifact(ctx context.Context, tx *store.Tx, c *turn.Call) (result turn.Result, err error) {
+func (s *artifacts) run(ctx context.Context, tx *store.Tx, c *turn.Call) (result turn.Result, err error) {
 	defer func() { err = toolError(err) }()
 	args, err := turn.Arguments[artifactArgs](c)
 	if err != nil {
 		return turn.Result{}, err
 	}
 	if args.Action == "create" {
-		return a.createArtifactOf(ctx, tx, c, args)
+		return s.createFor(ctx, tx, c, args)
 	}
 	// Lock the room: then the changes to its artifacts happen one after another, and no
 	// change between reading and writing is lost.
@@ -113,9 +113,9 @@ func (a *App) runArtifact(ctx context.Context, tx *store.Tx, c *turn.Call) (resu
 	if args.Version != 0 && args.Version != f.Version || c.Plan.Effect.Waits() && c.Plan.Version != f.Version {
 		return turn.Result{}, errorf(KindConflict, "stale", "the artifact was changed meanwhile, it is version %d now; read it again", f.Version)
 	}
-	kind, err := a.changeArtifactOf(ctx, tx, c, f, args)
+	kind, err := s.changeFor(ctx, tx, c, f, args)
 	if err == nil {
-		err = a.storeArtifact(ctx, tx, room, f, author{agent: c.AgentID()}, kind)
+		err = s.save(ctx, tx, room, f, author{agent: c.AgentID()}, kind)
 	}
 	if err != nil {
 		return turn.Result{}, err
@@ -123,27 +123,27 @@ func (a *App) runArtifact(ctx context.Context, tx *store.Tx, c *turn.Call) (resu
 	return artifactResult(f, args.Action), nil
 }
 
-// createArtifactOf makes the artifact that a call asks for.
-func (a *App) createArtifactOf(ctx context.Context, tx *store.Tx, c *turn.Call, args artifactArgs) (turn.Result, error) {
+// createFor makes the artifact that a call asks for.
+func (s *artifacts) createFor(ctx context.Context, tx *store.Tx, c *turn.Call, args artifactArgs) (turn.Result, error) {
 	n := NewArtifact{Type: args.Type, Title: args.Title, ParentID: strings.ToLower(args.ParentID)}
 	if len(args.Content) > 0 {
 		n.Content = Some(args.Content)
 	}
-	f, err := a.newArtifact(author{agent: c.AgentID()}, c.RoomID(), n)
+	f, err := s.make(author{agent: c.AgentID()}, c.RoomID(), n)
 	if err != nil {
 		return turn.Result{}, err
 	}
-	if err := a.storeNewArtifact(ctx, tx, f); err != nil {
+	if err := s.add(ctx, tx, f); err != nil {
 		return turn.Result{}, err
 	}
 	return artifactResult(f, args.Action), nil
 }
 
-// changeArtifactOf changes an artifact that the transaction has locked, keeps its last
+// changeFor changes an artifact that the transaction has locked, keeps its last
 // version, and returns the type of the event about it.
-func (a *App) changeArtifactOf(ctx context.Context, tx *store.Tx, c *turn.Call, f *store.Artifact, args artifactArgs) (kind string, err error) {
+func (s *artifacts) changeFor(ctx context.Context, tx *store.Tx, c *turn.Call, f *store.Artifact, args artifactArgs) (kind string, err error) {
 	if args.Action == "delete" {
-		f.DeletedAt = a.instant()
+		f.DeletedAt = s.now.instant()
 		return event.TypeArtifactDelete, nil
 	}
 	before := *f
@@ -164,21 +164,21 @@ func (a *App) changeArtifactOf(ctx context.Context, tx *store.Tx, c *turn.Call, 
 	if err != nil {
 		return "", err
 	}
-	if err := change.check(int(a.cfg.Limits.ArtifactBytes)); err != nil {
+	if err := change.check(int(s.limits.ArtifactBytes)); err != nil {
 		return "", err
 	}
-	if err := a.applyArtifact(f, change); err != nil {
+	if err := s.apply(f, change); err != nil {
 		return "", err
 	}
 	if f.Title == before.Title && f.Content == before.Content {
 		return "", invalid("content", "nothing would change")
 	}
 	if more := f.ContentBytes - before.ContentBytes; more > 0 {
-		if err := a.artifactFits(ctx, tx, f.RoomID, 0, more); err != nil {
+		if err := s.fits(ctx, tx, f.RoomID, 0, more); err != nil {
 			return "", err
 		}
 	}
-	return event.TypeArtifactUpdate, a.keepVersion(ctx, tx, &before, author{agent: c.AgentID()})
+	return event.TypeArtifactUpdate, s.keepVersion(ctx, tx, &before, author{agent: c.AgentID()})
 }
 
 func artifactResult(f *store.Artifact, action string) turn.Result {

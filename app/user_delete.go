@@ -45,7 +45,7 @@ func mayDelete(actor *Actor, u *store.User) error {
 }
 
 func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id string) (*store.User, error) {
-	supers, err := a.superAdmins(ctx, tx, actor, true)
+	supers, err := lockSuperAdmins(ctx, tx, actor, true)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	if err != nil {
 		return nil, err
 	}
-	if err := a.passOn(ctx, tx, actor, id); err != nil {
+	if err := passOn(ctx, a.now, a.audit, tx, actor, id); err != nil {
 		return nil, err
 	}
 	if err := tx.DisownEvents(ctx, id, event.DeletedName); err != nil {
@@ -87,26 +87,26 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 		// The hub's cached frames of the last minutes still have the person's name.
 		a.hub.Forget()
 	})
-	return u, a.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userChanges(u), nil)
+	return u, a.audit.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userChanges(u), nil)
 }
 
 // passOn makes the actor the owner of what a person owns. A project that only this
 // person could manage goes to the owner of its organisation.
-func (a *App) passOn(ctx context.Context, tx *store.Tx, actor *Actor, id string) error {
-	courses, organizations, err := tx.GiveAway(ctx, id, actor.User.ID, a.instant())
+func passOn(ctx context.Context, now clock, audit auditLog, tx *store.Tx, actor *Actor, id string) error {
+	courses, organizations, err := tx.GiveAway(ctx, id, actor.User.ID, now.instant())
 	if err != nil {
 		return err
 	}
 	before, after := changes{"owner_id": id}, changes{"owner_id": actor.User.ID}
 	for _, c := range courses {
-		if err := a.record(ctx, tx, actor, ActTransferCourse, target{"course", c}, before, after); err != nil {
+		if err := audit.record(ctx, tx, actor, ActTransferCourse, target{"course", c}, before, after); err != nil {
 			return err
 		}
 	}
 	for _, o := range organizations {
-		if err := a.record(ctx, tx, actor, ActTransferOrganization, target{"organization", o}, before, after); err != nil {
+		if err := audit.record(ctx, tx, actor, ActTransferOrganization, target{"organization", o}, before, after); err != nil {
 			return err
 		}
 	}
-	return a.leaveProjects(ctx, tx, actor, id, "")
+	return leaveProjects(ctx, now, audit, tx, actor, id, "")
 }

@@ -112,7 +112,7 @@ func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*stor
 		// not change.
 		u, err := a.db.User(ctx, c.id)
 		if err == nil {
-			err = a.mayChange(actor, u, c)
+			err = mayChange(actor, u, c)
 		}
 		if err != nil {
 			return nil, fromStore(err, "User")
@@ -132,13 +132,13 @@ func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*stor
 // storeChange locks the account, changes it, and ends what only the account as it was
 // before allowed.
 func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c userChange) (*store.User, error) {
-	supers, err := a.superAdmins(ctx, tx, actor, c.Role.Sent || c.IsActive.Sent)
+	supers, err := lockSuperAdmins(ctx, tx, actor, c.Role.Sent || c.IsActive.Sent)
 	if err != nil {
 		return nil, err
 	}
 	u, err := tx.UserForUpdate(ctx, c.id)
 	if err == nil {
-		err = a.mayChange(actor, u, c)
+		err = mayChange(actor, u, c)
 	}
 	if err != nil {
 		return nil, fromStore(err, "User")
@@ -157,7 +157,7 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	if c.hash != "" {
 		after["password"] = "set"
 	}
-	if err := a.record(ctx, tx, actor, c.action, target{"user", u.ID}, before, after); err != nil {
+	if err := a.audit.record(ctx, tx, actor, c.action, target{"user", u.ID}, before, after); err != nil {
 		return nil, err
 	}
 	return u, a.endSessionsAfter(ctx, tx, c, &was, u)
@@ -229,7 +229,7 @@ func (a *App) endSessionsAfter(ctx context.Context, tx *store.Tx, c userChange, 
 }
 
 // mayChange refuses a change of this account that the actor may not make.
-func (a *App) mayChange(actor *Actor, u *store.User, c userChange) error {
+func mayChange(actor *Actor, u *store.User, c userChange) error {
 	if u.ID == actor.User.ID {
 		return nil
 	}
@@ -330,10 +330,10 @@ func optionalAvatarURL(field string, address *string) error {
 
 func activeSuper(u *store.User) bool { return u.Role == RoleSuperAdmin && u.IsActive }
 
-// superAdmins locks the active super admins, if concerned says that a change may affect
+// lockSuperAdmins locks the active super admins, if concerned says that a change may affect
 // them. If two super admins remove each other's role at once, the second one is refused,
 // because it has lost the role.
-func (a *App) superAdmins(ctx context.Context, tx *store.Tx, actor *Actor, concerned bool) ([]string, error) {
+func lockSuperAdmins(ctx context.Context, tx *store.Tx, actor *Actor, concerned bool) ([]string, error) {
 	if !concerned {
 		return nil, nil
 	}

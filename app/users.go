@@ -40,7 +40,7 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
+		return a.audit.record(ctx, tx, actor, ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "user_exists", "User already exists")
@@ -110,7 +110,7 @@ func (a *App) SetPassword(ctx context.Context, login, password string) error {
 		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, operator(), didSetPassword, target{"user", u.ID}, nil, changes{"email": u.Email, "sessions": "ended"})
+		return a.audit.record(ctx, tx, operator(), didSetPassword, target{"user", u.ID}, nil, changes{"email": u.Email, "sessions": "ended"})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -20,7 +21,7 @@ import (
 const maxProblems = 100
 
 // workflowHandlers are the handlers that the nodes of a graph may name.
-func (a *App) workflowHandlers() workflow.Handlers {
+func workflowHandlers(engine *turn.Engine) workflow.Handlers {
 	return workflow.Handlers{
 		Agents: func(handler string) bool {
 			if kind, ok := strings.CutPrefix(handler, "type:"); ok {
@@ -38,7 +39,7 @@ func (a *App) workflowHandlers() workflow.Handlers {
 			workflow.IsEmpty:      {workflow.LabelYes, workflow.LabelNo},
 		},
 		Actions: []string{workflow.Broadcast, workflow.Note},
-		Tools:   a.engine.ToolNames(),
+		Tools:   engine.ToolNames(),
 	}
 }
 
@@ -63,7 +64,7 @@ func builtinWorkflow(id string) *store.Workflow {
 
 // graphText checks a graph and returns it as text. The text keeps what editors have
 // added to it. The error lists all problems of the graph.
-func (a *App) graphText(raw json.RawMessage) (store.JSON, error) {
+func graphText(engine *turn.Engine, raw json.RawMessage) (store.JSON, error) {
 	text, err := boundedObject("graph", raw, "", maxGraph, maxDepth)
 	if err != nil {
 		return "", err
@@ -75,7 +76,7 @@ func (a *App) graphText(raw json.RawMessage) (store.JSON, error) {
 	if err != nil {
 		return "", invalid("graph", "%s", err)
 	}
-	problems := workflow.Check(g, a.workflowHandlers())
+	problems := workflow.Check(g, workflowHandlers(engine))
 	if len(problems) == 0 {
 		return text, nil
 	}
@@ -103,7 +104,7 @@ type WorkflowSettings struct {
 	Version Opt[int64]
 }
 
-func (a *App) applyWorkflow(s WorkflowSettings, w *store.Workflow) error {
+func applyWorkflow(engine *turn.Engine, s WorkflowSettings, w *store.Workflow) error {
 	if err := s.Name.set("name", &w.Name); err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (a *App) applyWorkflow(s WorkflowSettings, w *store.Workflow) error {
 		return invalid("name", "%q ships with the program, choose another name", w.Name)
 	}
 	if s.Graph.Sent || w.Graph == "" {
-		text, err := a.graphText(s.Graph.Value)
+		text, err := graphText(engine, s.Graph.Value)
 		if err != nil {
 			return err
 		}
@@ -151,16 +152,16 @@ func (a *App) CreateWorkflow(ctx context.Context, actor *Actor, courseID string,
 	w := &store.Workflow{ID: store.NewID(), CourseID: courseID, CreatedAt: now, UpdatedAt: now, Version: 1}
 	err := a.changeCourse(ctx, actor, courseID, ActWriteWorkflows, func(tx *store.Tx, _ *store.Course, _ Resource) error {
 		w.CreatedBy = actor.User.ID
-		if err := a.applyWorkflow(s, w); err != nil {
+		if err := applyWorkflow(a.engine, s, w); err != nil {
 			return err
 		}
 		if err := tx.CreateWorkflow(ctx, w); err != nil {
 			return fromStore(err, "Workflow")
 		}
-		if err := a.inCourse(ctx, tx, actor, store.PlacedWorkflows, courseID); err != nil {
+		if err := a.quotas.inCourse(ctx, tx, actor, store.PlacedWorkflows, courseID); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", w.ID}, nil, workflowChanges(w))
+		return a.audit.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", w.ID}, nil, workflowChanges(w))
 	})
 	if err != nil {
 		return nil, err
@@ -230,7 +231,7 @@ func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s Wor
 			return store.ErrStale
 		}
 		before, size := workflowChanges(w), len(w.Graph)
-		if err := a.applyWorkflow(s, w); err != nil {
+		if err := applyWorkflow(a.engine, s, w); err != nil {
 			return err
 		}
 		w.UpdatedAt = a.instant()
@@ -238,11 +239,11 @@ func (a *App) UpdateWorkflow(ctx context.Context, actor *Actor, id string, s Wor
 			return err
 		}
 		if len(w.Graph) > size {
-			if err := a.courseGrew(ctx, tx, w.CourseID); err != nil {
+			if err := a.quotas.courseGrew(ctx, tx, w.CourseID); err != nil {
 				return err
 			}
 		}
-		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, before, workflowChanges(w))
+		return a.audit.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, before, workflowChanges(w))
 	})
 	return w, err
 }
@@ -258,7 +259,7 @@ func (a *App) DeleteWorkflow(ctx context.Context, actor *Actor, id string, dryRu
 		if err := tx.DeleteWorkflow(ctx, id); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, workflowChanges(w), nil)
+		return a.audit.record(ctx, tx, actor, ActWriteWorkflows, target{"workflow", id}, workflowChanges(w), nil)
 	})
 	return counts, err
 }
