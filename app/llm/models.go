@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -67,7 +66,6 @@ type Config struct {
 	OfflinePause time.Duration
 	Transport    http.RoundTripper // for tests; nil makes a pool that applies Limits.Connect
 	Now          func() time.Time  // for Retry-After dates; nil for time.Now
-	Rand         func() float64    // jitter in [0,1); nil for math/rand
 }
 
 // Models routes requests to providers. It is safe for concurrent use.
@@ -75,7 +73,6 @@ type Models struct {
 	providers map[string]*provider
 	limits    Limits
 	retry     Retry
-	rand      func() float64
 	breakers  *breakers
 	memory    *memory
 }
@@ -113,14 +110,10 @@ func New(cfg Config) (*Models, error) {
 			Base:     cmp.Or(cfg.Retry.Base, 200*time.Millisecond),
 			MaxWait:  cmp.Or(cfg.Retry.MaxWait, 5*time.Second),
 		},
-		rand: cfg.Rand,
 		breakers: newBreakers(Breaker{
 			Failures: cmp.Or(cfg.Breaker.Failures, 5),
 			Cooldown: cmp.Or(cfg.Breaker.Cooldown, 30*time.Second),
 		}),
-	}
-	if m.rand == nil {
-		m.rand = rand.Float64
 	}
 	now := cfg.Now
 	if now == nil {

@@ -89,14 +89,23 @@ func TestRetry(t *testing.T) {
 			}
 		})
 	})
-	for jitter, want := range map[float64]time.Duration{0: 300 * time.Millisecond, 0.5: 450 * time.Millisecond} {
-		t.Run(fmt.Sprintf("Jitter%v", jitter), func(t *testing.T) {
+	for attempts, most := range map[int]time.Duration{2: 200 * time.Millisecond, 3: 600 * time.Millisecond, 7: 11200 * time.Millisecond,
+		9: 21200 * time.Millisecond} { // 0.2 + 0.4 + 0.8 + 1.6 + 3.2 s, and then 5 s each
+		t.Run(fmt.Sprintf("Pauses%d", attempts), func(t *testing.T) {
 			t.Parallel()
-			cfg := llm.Config{Rand: func() float64 { return jitter }}
+			cfg := llm.Config{Retry: llm.Retry{Attempts: attempts}, Breaker: llm.Breaker{Failures: 100}, Limits: llm.Limits{Total: time.Hour}}
 			inBubble(t, cfg, func(t *testing.T, r *rig) {
 				r.Script(llmtest.Always(fails))
-				if got := collect(t.Context(), t, r.models, ask("openai", "Why?")); got.took != want {
-					t.Errorf("waited %v, want %v", got.took, want)
+				waits := map[time.Duration]bool{}
+				for range 8 {
+					got := collect(t.Context(), t, r.models, ask("openai", "Why?"))
+					if got.took < most/2-time.Microsecond || got.took > most+time.Microsecond {
+						t.Errorf("waited %v in all, want between %v and %v", got.took, most/2, most)
+					}
+					waits[got.took] = true
+				}
+				if len(waits) == 1 {
+					t.Error("all calls waited equally long; want calls that fail together to return apart")
 				}
 			})
 		})

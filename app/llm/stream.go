@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // Stream calls a model and yields its answer piece by piece. The last element is either
@@ -101,6 +103,7 @@ func (c *call) tell(chunk Chunk) bool {
 // the whole answer has been yielded.
 func (c *call) run() *Error {
 	var last *Error
+	pauses := c.m.newPauses()
 	for n := 1; ; {
 		done, refused := c.m.breakers.allow(c.p, c.r.Key)
 		if refused != nil {
@@ -119,24 +122,28 @@ func (c *call) run() *Error {
 		if !last.retry || c.spoke || n >= c.m.retry.Attempts || last.RetryAfter > c.m.retry.MaxWait {
 			return last
 		}
-		if e := c.sleep(c.m.backoff(n, last.RetryAfter)); e != nil {
+		if e := c.sleep(pauseFor(last.RetryAfter, pauses.NextBackOff())); e != nil {
 			return e
 		}
 		n++
 	}
 }
 
-// backoff is the wait after attempt n, counted from 1. asked is the wait that the
-// provider asked for.
-func (m *Models) backoff(n int, asked time.Duration) time.Duration {
-	base := m.retry.Base << min(n-1, 10)
-	jittered := base/2 + time.Duration(m.rand()*float64(base/2))
+// newPauses returns the pauses between the attempts of one call, see Retry. Three
+// quarters, and up to a third of that more or less, are 50 to 100 %.
+func (m *Models) newPauses() *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{InitialInterval: min(m.retry.Base, m.retry.MaxWait) * 3 / 4,
+		RandomizationFactor: 1. / 3, Multiplier: 2, MaxInterval: m.retry.MaxWait * 3 / 4}
+}
+
+// pauseFor is the wait before the next attempt, if the provider asked for one of asked.
+// The pause is added to it, so that callers who were all told the same moment do not
+// return at the same moment.
+func pauseFor(asked, pause time.Duration) time.Duration {
 	if asked > 0 {
-		// The jitter is added, so that callers who were all told the same moment do not
-		// return at the same moment.
-		return asked + min(jittered, asked/10)
+		return asked + min(pause, asked/10)
 	}
-	return min(jittered, m.retry.MaxWait)
+	return pause
 }
 
 func (c *call) sleep(d time.Duration) *Error {

@@ -50,20 +50,20 @@ func (l *Listener) Ready() bool { return l.ready.Load() }
 
 // Run listens until ctx ends, reconnecting with backoff and jitter.
 func (l *Listener) Run(ctx context.Context) {
-	pause := retryMin
+	pauses := newPauses(retryMin, retryMax)
 	for ctx.Err() == nil {
 		heard, err := l.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if heard {
-			pause = retryMin
+			pauses.Reset()
 		}
+		pause := pauses.NextBackOff()
 		l.cfg.Log.Warn("the database listener lost its connection", "err", err, "retry_in", pause)
-		if !sleep(ctx, jitter(pause)) {
+		if !sleep(ctx, pause) {
 			return
 		}
-		pause = min(2*pause, retryMax)
 	}
 }
 

@@ -2,9 +2,10 @@ package realtime
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 const (
@@ -115,7 +116,7 @@ func (r *room) fetch(from int64) {
 // read reads until it succeeds or the room ends. slots bounds how many rooms read at
 // the same time.
 func (r *room) read(slots chan struct{}, after int64, limit int) []Event {
-	for pause := retryMin; ; pause = min(2*pause, retryMax) {
+	for pauses := newPauses(retryMin, retryMax); ; {
 		select {
 		case slots <- struct{}{}:
 		case <-r.ctx.Done():
@@ -127,7 +128,7 @@ func (r *room) read(slots chan struct{}, after int64, limit int) []Event {
 			return events
 		}
 		r.hub.cfg.Log.Warn("reading a room's events failed", "room_id", r.id, "after", after, "err", err)
-		if !sleep(r.ctx, jitter(pause)) {
+		if !sleep(r.ctx, pauses.NextBackOff()) {
 			return nil
 		}
 	}
@@ -179,7 +180,12 @@ func (r *room) remove(c *Conn) bool {
 // entryOverhead is added to an entry's size, for the memory around its body.
 const entryOverhead = 256
 
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+// newPauses returns the pauses after failures in a row: from 50 to 150 % of first, and
+// then twice as much each time, up to most. They differ by chance, because all rooms and
+// all nodes notice at the same moment that the database is back.
+func newPauses(first, most time.Duration) *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{InitialInterval: first, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: most}
+}
 
 // sleep waits for d. It returns false when ctx ended before that.
 func sleep(ctx context.Context, d time.Duration) bool {

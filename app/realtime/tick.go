@@ -145,10 +145,11 @@ func (h *Hub) poll() {
 		return
 	}
 	h.spawn(func() {
+		pauses := newPauses(pollRetry, pollRetry)
 		for {
 			asked := h.polls.Load()
 			for !h.pollOnce() {
-				if !sleep(h.ctx, jitter(pollRetry)) {
+				if !sleep(h.ctx, pauses.NextBackOff()) {
 					return
 				}
 			}

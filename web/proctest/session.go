@@ -14,26 +14,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/fasthttp/websocket"
 )
 
 func (m *Member) run(ctx context.Context) {
 	defer close(m.ended)
 	node := rand.IntN(len(m.Person.nodes.urls))
-	for pause := 20 * time.Millisecond; ctx.Err() == nil; {
+	pauses := &backoff.ExponentialBackOff{InitialInterval: 20 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2,
+		MaxInterval: 500 * time.Millisecond}
+	for ctx.Err() == nil {
 		began := time.Now()
 		m.session(ctx, m.Person.nodes.urls[node%len(m.Person.nodes.urls)])
 		node++
 		if time.Since(began) > time.Second {
-			pause = 20 * time.Millisecond
+			pauses.Reset()
 		}
-		wait := time.NewTimer(pause/2 + rand.N(pause))
+		wait := time.NewTimer(pauses.NextBackOff())
 		select {
 		case <-ctx.Done():
 			wait.Stop()
 		case <-wait.C:
 		}
-		pause = min(2*pause, 500*time.Millisecond)
 	}
 }
 
