@@ -203,6 +203,27 @@ llm:
 			t.Errorf("got %s, want the defaults", c.Effective())
 		}
 	})
+	t.Run("KeysThatAreNoTexts", func(t *testing.T) {
+		t.Parallel()
+		c, _ := mustLoad(t, map[string]string{"coagent.yaml": `
+llm:
+  providers:
+    lab: &lab {base_url: https://lab.example}
+    true: {<<: *lab, default_model: one}
+`})
+		want := map[string]Provider{"lab": {Kind: "openai", BaseURL: "https://lab.example"},
+			"true": {Kind: "openai", BaseURL: "https://lab.example", DefaultModel: "one"}}
+		if !reflect.DeepEqual(c.LLM.Providers, want) {
+			t.Errorf("got %v, want %v", c.LLM.Providers, want)
+		}
+	})
+	t.Run("PathsWithDots", func(t *testing.T) {
+		t.Parallel()
+		c, _ := mustLoad(t, map[string]string{"coagent.yaml": "llm.providers.lab.base_url: https://lab.example\nhttp: {addr: ':1'}\nhttp.addr: ':2'\n"})
+		if c.LLM.Providers["lab"].BaseURL != "https://lab.example" || c.HTTP.Addr != ":2" {
+			t.Errorf("got %v and %q, want the provider lab and the path that is written out", c.LLM.Providers, c.HTTP.Addr)
+		}
+	})
 	t.Run("DollarInDotEnv", func(t *testing.T) {
 		t.Parallel()
 		for line, want := range map[string]string{

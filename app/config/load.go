@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,9 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v3"
 )
 
 const (
@@ -211,21 +210,45 @@ func (l *loader) addFile(path string, env map[string]rawValue, dir string) {
 		l.problems = append(l.problems, err.Error())
 		return
 	}
-	k := koanf.New(".")
-	if err := k.Load(rawbytes.Provider(text), yaml.Parser()); err != nil {
+	var sections map[string]any
+	if err := yaml.Unmarshal(text, &sections); err != nil {
 		// The text between the backquotes may be a secret.
 		l.problems = append(l.problems, path+": "+quotedByYAML.ReplaceAllString(err.Error(), "a value"))
 		return
 	}
-	for key, value := range k.All() {
-		_, known := l.known[key]
-		switch nested, isMap := value.(map[string]any); {
-		case known && (value == nil || isMap && len(nested) == 0):
+	l.addSection("", sections, path)
+}
+
+// addSection stores the values of a section of the YAML file, and of the sections below.
+// prefix is the section's path and a dot.
+func (l *loader) addSection(prefix string, section map[string]any, file string) {
+	for _, key := range slices.Sorted(maps.Keys(section)) {
+		path, value := prefix+key, section[key]
+		_, known := l.known[path]
+		switch nested, isSection := sectionOf(value); {
+		case isSection && len(nested) > 0:
+			l.addSection(path+".", nested, file)
+		case known && (value == nil || isSection):
 			// A key without a value, or with only comments after it, sets nothing.
-		case !l.put(key, rawValue{value, path}):
-			l.problem(key, path, "is not a setting")
+		case !l.put(path, rawValue{value, file}):
+			l.problem(path, file, "is not a setting")
 		}
 	}
+}
+
+// sectionOf returns a value as a section. Keys that YAML reads as numbers or dates, such
+// as 2024 for a provider, are texts here.
+func sectionOf(value any) (map[string]any, bool) {
+	mixed, ok := value.(map[any]any)
+	if !ok {
+		section, ok := value.(map[string]any)
+		return section, ok
+	}
+	section := make(map[string]any, len(mixed))
+	for key, value := range mixed {
+		section[fmt.Sprint(key)] = value
+	}
+	return section, true
 }
 
 // addEnv reads COAGENT_*.
