@@ -142,7 +142,7 @@ func (a *App) freeCallSlot(ctx context.Context, who string, slot int) {
 	// Free the slot last. The next holder takes the same lease, which resign would
 	// give back.
 	defer a.calls.free(who, slot)
-	a.engine.Resign(ctx, callLease(who, slot))
+	a.db.GiveBackLease(ctx, callLease(who, slot))
 }
 
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }

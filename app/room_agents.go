@@ -55,7 +55,7 @@ func (a *App) agentInRoom(ctx context.Context, actor *Actor, roomID, agentID str
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.engine.Effective(ra, a.instant()), room, nil
+	return turn.Effective(ra, a.instant(), a.cfg.Location()), room, nil
 }
 
 // RoomAgentSettings returns how an agent is set in a room, and whether it may speak
@@ -185,7 +185,7 @@ func (a *App) changeRoomAgent(ctx context.Context, actor *Actor, roomID, agentID
 	if err != nil {
 		return nil, fromStore(err, "Agent in this room")
 	}
-	return a.describe(ctx, a.engine.Effective(ra, now), room)
+	return a.describe(ctx, turn.Effective(ra, now, a.cfg.Location()), room)
 }
 
 func roomAgentSize(ra *store.RoomAgent) int {

@@ -33,7 +33,7 @@ const (
 func (e *Engine) dueLoop(ctx context.Context) {
 	tick := time.NewTicker(e.cfg.Turns.Due) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
-	defer e.Resign(ctx, dueLeaseName)
+	defer e.db.GiveBackLease(ctx, dueLeaseName)
 	l := leader{engine: e}
 	for {
 		select {

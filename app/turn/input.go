@@ -15,9 +15,10 @@ type RoomAgent struct {
 	Effective *turntaking.RoomAgent
 }
 
-// Effective reads the settings of an agent in a room that are effective at now.
-func (e *Engine) Effective(ra *store.RoomAgent, now time.Time) *RoomAgent {
-	return &RoomAgent{ra, effectiveIn(ra, now, e.zone)}
+// Effective reads the settings of an agent in a room that are effective at now. It reads
+// schedules in zone.
+func Effective(ra *store.RoomAgent, now time.Time, zone *time.Location) *RoomAgent {
+	return &RoomAgent{ra, effectiveIn(ra, now, zone)}
 }
 
 // effectiveIn reads schedules in zone.

@@ -37,14 +37,3 @@ func (e *Engine) RenewLease(ctx context.Context, cancel context.CancelCauseFunc,
 		}
 	}
 }
-
-// Resign gives a lease back, so that another node need not wait until it runs out. On
-// SQLite there are no leases.
-func (e *Engine) Resign(ctx context.Context, lease string) {
-	if !e.db.Postgres() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = e.db.Single().Resign(ctx, lease) // if this fails, the lease runs out
-}

@@ -12,7 +12,7 @@ import (
 func (e *Engine) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
 	rows, err := e.db.RoomAgents(ctx, s.room.ID)
 	for i := range rows {
-		p := e.Effective(&rows[i], s.Now)
+		p := Effective(&rows[i], s.Now, e.zone)
 		s.rows[p.AgentID] = p
 		s.Agents = append(s.Agents, p.Effective)
 	}

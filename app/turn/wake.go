@@ -36,7 +36,7 @@ func (e *Engine) Wake(ctx context.Context, ra *store.RoomAgent, userID string, w
 	if err != nil {
 		return nil, err
 	}
-	p := e.Effective(ra, e.instant())
+	p := Effective(ra, e.instant(), e.zone)
 	err = e.db.InTx(ctx, func(tx *store.Tx) error {
 		// Lock order: room, turn, room agent, as wherever agents get turns.
 		room, err := tx.RoomForUpdate(ctx, p.RoomID)
@@ -67,7 +67,7 @@ func (e *Engine) Wake(ctx context.Context, ra *store.RoomAgent, userID string, w
 func (e *Engine) storeWake(ctx context.Context, tx *store.Tx, userID string, p *RoomAgent, room *store.Room, unusable string) (*store.Turn, error) {
 	now := e.instant()
 	ClearSleep(p.RoomAgent, room, now)
-	p = e.Effective(p.RoomAgent, now)
+	p = Effective(p.RoomAgent, now, e.zone)
 	if rule, detail := p.Effective.CanSpeak(RoomOf(room), 0, now); rule != "" {
 		return nil, &Refused{rule, detail}
 	}
@@ -140,7 +140,7 @@ func (e *Engine) CanContinue(ctx context.Context, t *store.Turn) error {
 		return err
 	}
 	began := t.CreatedAt // as the turn itself judges it
-	p := e.Effective(ra, began)
+	p := Effective(ra, began, e.zone)
 	if rule, detail := p.Effective.CanSpeak(RoomOf(room), 0, began); rule != "" {
 		return &Refused{rule, detail}
 	}
