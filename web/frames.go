@@ -11,9 +11,10 @@ import (
 )
 
 // This file describes the frames of both socket protocols for /asyncapi.json. Package
-// app/event makes the frames, and the descriptions embed its structs. Messages, traces
-// and artifacts are written out: for each of them app/event has one struct, whose members
-// depend on the protocol. Tests compare every frame of every socket with these
+// app/event makes and reads the frames, and the descriptions embed its structs. Messages,
+// traces and artifacts are written out: for each of them app/event has one struct, whose
+// members depend on the protocol and stand in the order in which they are sent, which is
+// not that of the document. Tests compare every frame of every socket with these
 // descriptions, and the descriptions with the events of app/event.
 
 // The names of a room's socket protocols in the document.
@@ -180,20 +181,19 @@ type (
 	}
 
 	v2Post struct {
-		Type     string `json:"type" enum:"post"`
-		ClientID string `json:"client_id" minLength:"1" maxLength:"64" doc:"Unique per room and person, so that a post is safe to send again"`
-		Text     string `json:"text"`
+		Type string `json:"type" enum:"post"`
+		event.Post
 	}
 	v2IsTyping struct {
 		Type string `json:"type" enum:"typing"`
 	}
 	v2WantStop struct {
-		Type   string `json:"type" enum:"stop"`
-		TurnID string `json:"turn_id" format:"uuid"`
+		Type string `json:"type" enum:"stop"`
+		event.StopTurn
 	}
 	v2Resume struct {
-		Type  string `json:"type" enum:"resume"`
-		After int64  `json:"after" minimum:"0"`
+		Type string `json:"type" enum:"resume"`
+		event.Resume
 	}
 )
 
@@ -228,11 +228,11 @@ func socketFrames() []frameOf {
 		{"PlainArtifactDelete", chanPlain, event.TypeArtifactDelete, false, "An artifact was deleted", reflect.TypeFor[plainArtifactDelete](),
 			m{"type": "artifact_delete", "artifact_id": anID, "timestamp": anInstant}},
 
-		{"Post", chanV2, "post", true, "Say something, once for each client_id", reflect.TypeFor[v2Post](), m{"type": "post", "client_id": "7f3a", "text": "Good morning!"}},
-		{"IsTyping", chanV2, "typing", true, "Tell the others that the person types", reflect.TypeFor[v2IsTyping](), m{"type": "typing"}},
-		{"Resume", chanV2, "resume", true, "Send the durable frames again that come after a seq", reflect.TypeFor[v2Resume](), m{"type": "resume", "after": 41}},
+		{"Post", chanV2, event.RequestPost, true, "Say something, once for each client_id", reflect.TypeFor[v2Post](), m{"type": "post", "client_id": "7f3a", "text": "Good morning!"}},
+		{"IsTyping", chanV2, event.RequestTyping, true, "Tell the others that the person types", reflect.TypeFor[v2IsTyping](), m{"type": "typing"}},
+		{"Resume", chanV2, event.RequestResume, true, "Send the durable frames again that come after a seq", reflect.TypeFor[v2Resume](), m{"type": "resume", "after": 41}},
 
-		{"WantStop", chanV2, "stop", true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[v2WantStop](), m{"type": "stop", "turn_id": anID}},
+		{"WantStop", chanV2, event.RequestStop, true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[v2WantStop](), m{"type": "stop", "turn_id": anID}},
 
 		{"Message", chanV2, event.TypeMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
 			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 )
 
@@ -183,29 +184,23 @@ func hangUp(ws *websocket.Conn, conn *realtime.Conn) {
 
 // frameV2 executes one frame of coagent.v2.
 func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
-	var f struct {
-		Type     string `json:"type"`
-		ClientID string `json:"client_id"`
-		Text     string `json:"text"`
-		After    int64  `json:"after"`
-		TurnID   string `json:"turn_id"`
-	}
+	var f event.Request
 	if err := json.Unmarshal(data, &f); err != nil {
 		seat.Complain(ctx, "frame", "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
 		return
 	}
 	switch f.Type {
-	case "post":
+	case event.RequestPost:
 		if f.ClientID == "" {
 			seat.Complain(ctx, "client_id", "must have 1 to 64 characters, unique for each line")
 			return
 		}
 		seat.Post(ctx, f.Text, f.ClientID)
-	case "typing":
+	case event.RequestTyping:
 		seat.Typing(ctx)
-	case "resume":
+	case event.RequestResume:
 		seat.Resume(f.After)
-	case "stop":
+	case event.RequestStop:
 		turn, err := uuid.Parse(f.TurnID)
 		if err != nil {
 			seat.Complain(ctx, "turn_id", "must be the id of a turn")
