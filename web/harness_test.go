@@ -299,32 +299,29 @@ func (r *rig) addUser(t testing.TB, role, name string, active bool) store.User {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newID := store.NewID()
-	full, uname := "Full "+name, name+"-"+newID[28:]
-	u := store.User{ID: newID, Email: uname + "@example.org", Username: &uname, FullName: &full, Role: role,
-		PasswordHash: hash, IsActive: active, CreatedAt: time.Now().UTC().Truncate(time.Microsecond), Version: 1}
-	if err := r.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateUser(t.Context(), &u) }); err != nil {
+	u := apptest.NewUser(role, "Full "+name)
+	uname := name + "-" + u.ID[28:]
+	u.Email, u.Username, u.PasswordHash, u.IsActive = uname+"@example.org", &uname, hash, active
+	if err := r.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateUser(t.Context(), u) }); err != nil {
 		t.Fatal(err)
 	}
-	return u
+	return *u
 }
 
 // session opens a session for a user without the cost of a password.
 func (r *rig) session(t testing.TB, userID string) *caller {
 	t.Helper()
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	s := &store.Session{ID: store.NewID(), UserID: userID, Generation: 1, RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+	s := apptest.NewSession(userID, time.Hour)
 	if err := r.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateSession(t.Context(), s) }); err != nil {
 		t.Fatal(err)
 	}
-	return &caller{r: r, token: r.token(t, userID, s.ID, now.Add(time.Hour))}
+	return &caller{r: r, token: r.token(t, userID, s.ID, s.ExpiresAt)}
 }
 
-// token signs an access token as the server does.
+// token signs an access token, see apptest.Token.
 func (r *rig) token(t testing.TB, userID, sessionID string, expires time.Time) string {
 	t.Helper()
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": userID, "sid": sessionID, "exp": expires.Unix()}).
-		SignedString([]byte(r.cfg.Auth.SecretKey.Reveal()))
+	token, err := apptest.Token(r.cfg.Auth.SecretKey.Reveal(), &store.Session{ID: sessionID, UserID: userID}, expires)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ package apptest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -168,17 +167,15 @@ type Class struct {
 // session; nobody can sign in to it.
 func (r *Rig) User(t testing.TB, role, name string) *app.Actor {
 	t.Helper()
-	id := store.NewID()
-	u := store.User{ID: id, Email: name + "-" + id[24:] + "@example.org", FullName: &name, Role: role, IsActive: true,
-		CreatedAt: time.Now().UTC().Truncate(time.Microsecond), Version: 1}
-	session := &store.Session{ID: store.NewID(), UserID: id, Generation: 1, RotatedAt: u.CreatedAt, CreatedAt: u.CreatedAt,
-		ExpiresAt: u.CreatedAt.Add(24 * time.Hour)}
-	if err := r.DB.InTx(t.Context(), func(tx *store.Tx) error {
-		return errors.Join(tx.CreateUser(t.Context(), &u), tx.CreateSession(t.Context(), session))
+	var u *store.User
+	var s *store.Session
+	if err := r.DB.InTx(t.Context(), func(tx *store.Tx) (err error) {
+		u, s, err = AddPerson(t.Context(), tx, role, name)
+		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return &app.Actor{User: u, SessionID: session.ID}
+	return &app.Actor{User: *u, SessionID: s.ID}
 }
 
 // UseWorkflow has the turns of a class's room go through a workflow, see

@@ -12,9 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/jobs"
@@ -125,7 +124,7 @@ func (c *class) store(ctx context.Context, tx *store.Tx, n int, agent bool) erro
 		if i == 0 {
 			role = app.RoleTeacher
 		}
-		p, err := newPerson(ctx, tx, role, fmt.Sprintf("Person %d", i), now)
+		p, err := newPerson(ctx, tx, role, fmt.Sprintf("Person %d", i))
 		if err != nil {
 			return err
 		}
@@ -176,18 +175,11 @@ func (c *class) addAgents(ctx context.Context, tx *store.Tx, trigger store.JSON,
 }
 
 // newPerson adds a signed-in person; nobody can sign in to the account again.
-func newPerson(ctx context.Context, tx *store.Tx, role, name string, now time.Time) (person, error) {
-	p := person{id: store.NewID()}
-	u := &store.User{ID: p.id, Email: p.id + "@school.example", FullName: &name, Role: role, IsActive: true, CreatedAt: now, Version: 1}
-	if err := tx.CreateUser(ctx, u); err != nil {
-		return p, err
+func newPerson(ctx context.Context, tx *store.Tx, role, name string) (person, error) {
+	u, s, err := apptest.AddPerson(ctx, tx, role, name)
+	if err != nil {
+		return person{}, err
 	}
-	s := &store.Session{ID: store.NewID(), UserID: p.id, Generation: 1, RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour)}
-	if err := tx.CreateSession(ctx, s); err != nil {
-		return p, err
-	}
-	var err error
-	p.token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": p.id, "sid": s.ID,
-		"iat": now.Unix(), "exp": now.Add(12 * time.Hour).Unix()}).SignedString([]byte(secretKey))
-	return p, err
+	token, err := apptest.Token(secretKey, s, s.CreatedAt.Add(12*time.Hour))
+	return person{id: u.ID, token: token}, err
 }
