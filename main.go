@@ -175,7 +175,7 @@ func greet(ctx context.Context, cfg *config.Config, r *web.Running) error {
 	if r.SetupToken != "" {
 		fmt.Printf("There is no admin yet. Open this link once to make the first one:\n  %s/setup?token=%s\n", urls[0], r.SetupToken)
 	}
-	demo, err := r.App.DemoFile(ctx)
+	demo, err := r.App.Operator().DemoFile(ctx)
 	if demo != "" {
 		fmt.Printf("Sign in with a demo account; user names and passwords are in %s\n", demo)
 	}
@@ -279,7 +279,7 @@ func (s *seedAdminCmd) Run(ctx context.Context, c *cli) error {
 		if err != nil {
 			return err
 		}
-		u, made, err := o.SeedAdmin(ctx, s.Login, password)
+		u, made, err := o.Operator().SeedAdmin(ctx, s.Login, password)
 		switch {
 		case err != nil:
 			return err
@@ -297,7 +297,7 @@ type seedDemoCmd struct{}
 // Run makes the demo once.
 func (seedDemoCmd) Run(ctx context.Context, c *cli) error {
 	return c.opened(ctx, func(o *app.Opened) error {
-		d, err := o.SeedDemo(ctx)
+		d, err := o.Operator().SeedDemo(ctx)
 		switch {
 		case err != nil:
 			return err
@@ -323,7 +323,7 @@ func (s *setPasswordCmd) Run(ctx context.Context, c *cli) error {
 		if err != nil {
 			return err
 		}
-		if err := o.SetPassword(ctx, s.Login, password); err != nil {
+		if err := o.Operator().SetPassword(ctx, s.Login, password); err != nil {
 			return err
 		}
 		fmt.Printf("set the password of %s, who is signed out everywhere\n", s.Login)

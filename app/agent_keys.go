@@ -22,27 +22,29 @@ func cleanKey(field string, key secret.Text) (secret.Text, error) {
 
 // applyKey encrypts and stores a newly typed key. Clients send back what they read, so
 // an empty key or the mask of the stored key keeps the stored one.
-func (a *App) applyKey(sent Opt[secret.Text], ag *store.Agent) error {
+func (r *agentRules) applyKey(sent Opt[secret.Text], ag *store.Agent) error {
 	if !sent.Sent || sent.Null || strings.TrimSpace(sent.Value.Reveal()) == "" {
 		return nil
 	}
-	if m := a.MaskedKey(ag); m != nil && *m == sent.Value.Reveal() {
+	if m := r.maskedKey(ag); m != nil && *m == sent.Value.Reveal() {
 		return nil
 	}
 	key, err := cleanKey("api_key", sent.Value)
 	if err != nil {
 		return err
 	}
-	token, err := a.model.SealKey(ag.ModelProvider, key)
+	token, err := r.model.SealKey(ag.ModelProvider, key)
 	ag.EncryptedAPIKey = token
 	return err
 }
 
 // MaskedKey is an agent's key as people may see it, nil if it has none.
-func (a *App) MaskedKey(ag *store.Agent) *string {
+func (a *App) MaskedKey(ag *store.Agent) *string { return a.agents.maskedKey(ag) }
+
+func (r *agentRules) maskedKey(ag *store.Agent) *string {
 	if ag.EncryptedAPIKey == "" {
 		return nil
 	}
-	masked := a.model.MaskKey(ag.EncryptedAPIKey)
+	masked := r.model.MaskKey(ag.EncryptedAPIKey)
 	return &masked
 }

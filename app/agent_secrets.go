@@ -18,7 +18,7 @@ var secretMembers = map[string]bool{secretAuthToken: true, secretCallback: true,
 // client's own order, and the secrets encrypted. A secret that is absent, null, "" or
 // its own mask keeps the stored one. A client never sets callback_token; only this
 // program makes one.
-func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
+func (r *agentRules) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	if !sent.Sent {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 	if err != nil || raw == "" {
 		return err
 	}
-	kept, err := a.externalSecrets(ag)
+	kept, err := r.secrets(ag)
 	if err != nil {
 		return err
 	}
@@ -55,17 +55,22 @@ func (a *App) applyExternal(sent Opt[json.RawMessage], ag *store.Agent) error {
 		ag.EncryptedSecrets = ""
 		return nil
 	}
-	ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(store.ToJSON(kept)))
+	ag.EncryptedSecrets, err = r.seal(kept)
 	return err
 }
 
-// externalSecrets decrypts an agent's secrets. The keys of the map are the member names.
-func (a *App) externalSecrets(ag *store.Agent) (map[string]string, error) {
+// seal encrypts an agent's secrets.
+func (r *agentRules) seal(secrets map[string]string) (string, error) {
+	return r.keys.Encrypt(secret.Text(store.ToJSON(secrets)))
+}
+
+// secrets decrypts an agent's secrets. The keys of the map are the member names.
+func (r *agentRules) secrets(ag *store.Agent) (map[string]string, error) {
 	secrets := map[string]string{}
 	if ag.EncryptedSecrets == "" {
 		return secrets, nil
 	}
-	plain, err := a.keys.Decrypt(ag.EncryptedSecrets)
+	plain, err := r.keys.Decrypt(ag.EncryptedSecrets)
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,8 @@ type AgentSettings struct {
 	IsActive       Opt[bool]
 }
 
-// applySettings writes the sent members to an agent and checks the result.
-func (a *App) applySettings(s AgentSettings, ag *store.Agent) error {
+// apply writes the sent members to an agent and checks the result.
+func (r *agentRules) apply(s AgentSettings, ag *store.Agent) error {
 	s.Model.setNullable(&ag.Model)
 	if err := firstOf(errors.Join(s.Type.set("type", &ag.Type), s.Name.set("name", &ag.Name),
 		s.Category.set("category", &ag.Category), s.ModelProvider.set("model_provider", &ag.ModelProvider),
@@ -39,17 +39,17 @@ func (a *App) applySettings(s AgentSettings, ag *store.Agent) error {
 		return err
 	}
 	if err := firstOf(errors.Join(text("type", ag.Type, 1, 64), name("name", &ag.Name), checkCategory(ag),
-		a.checkProvider(ag), cleanModel("model", ag), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
+		r.checkProvider(ag), cleanModel("model", ag), text("system_prompt", ag.SystemPrompt, 0, maxPrompt),
 		between("context_window", ag.ContextWindow, 1, 1000))); err != nil {
 		return err
 	}
 	if err := applyJSON(s, ag); err != nil {
 		return err
 	}
-	if err := a.applyExternal(s.ExternalConfig, ag); err != nil {
+	if err := r.applyExternal(s.ExternalConfig, ag); err != nil {
 		return err
 	}
-	return a.applyKey(s.APIKey, ag)
+	return r.applyKey(s.APIKey, ag)
 }
 
 func checkCategory(ag *store.Agent) error {
@@ -59,11 +59,11 @@ func checkCategory(ag *store.Agent) error {
 	return oneOf("category", ag.Category, categories...)
 }
 
-func (a *App) checkProvider(ag *store.Agent) error {
-	if ag.IsExternal && ag.ModelProvider == categoryExternal || a.models.Known(ag.ModelProvider) {
+func (r *agentRules) checkProvider(ag *store.Agent) error {
+	if ag.IsExternal && ag.ModelProvider == categoryExternal || r.models.Known(ag.ModelProvider) {
 		return nil
 	}
-	return oneOf("model_provider", ag.ModelProvider, a.models.Names()...)
+	return oneOf("model_provider", ag.ModelProvider, r.models.Names()...)
 }
 
 func applyJSON(s AgentSettings, ag *store.Agent) error {

@@ -39,7 +39,7 @@ type AgentTypeSettings struct {
 }
 
 // applyType writes the sent members to an agent type and checks the result.
-func (a *App) applyType(s AgentTypeSettings, at *store.AgentType) error {
+func (r *agentRules) applyType(s AgentTypeSettings, at *store.AgentType) error {
 	s.Description.setNullable(&at.Description)
 	s.Icon.setNullable(&at.Icon)
 	s.Color.setNullable(&at.Color)
@@ -53,7 +53,7 @@ func (a *App) applyType(s AgentTypeSettings, at *store.AgentType) error {
 	if err := firstOf(errors.Join(name("display_name", &at.DisplayName), optionalText("description", at.Description, maxText),
 		oneOf("category", at.Category, append([]string{categoryExternal}, categories...)...), optionalText("icon", at.Icon, 64),
 		optionalText("color", at.Color, 32), optionalText("default_system_prompt", at.DefaultSystemPrompt, maxPrompt),
-		a.checkTypeProvider(at), optionalText("default_model", at.DefaultModel, maxName))); err != nil {
+		r.checkTypeProvider(at), optionalText("default_model", at.DefaultModel, maxName))); err != nil {
 		return err
 	}
 	if s.DefaultSettings.Sent {
@@ -66,11 +66,11 @@ func (a *App) applyType(s AgentTypeSettings, at *store.AgentType) error {
 	return setTexts("default_capabilities", s.DefaultCapabilities, &at.DefaultCapabilities)
 }
 
-func (a *App) checkTypeProvider(at *store.AgentType) error {
-	if at.Category == categoryExternal && at.DefaultModelProvider == categoryExternal || a.models.Known(at.DefaultModelProvider) {
+func (r *agentRules) checkTypeProvider(at *store.AgentType) error {
+	if at.Category == categoryExternal && at.DefaultModelProvider == categoryExternal || r.models.Known(at.DefaultModelProvider) {
 		return nil
 	}
-	return oneOf("default_model_provider", at.DefaultModelProvider, a.models.Names()...)
+	return oneOf("default_model_provider", at.DefaultModelProvider, r.models.Names()...)
 }
 
 // AgentTypes lists agent types, the built-in ones first. category, unless "", limits
@@ -111,7 +111,7 @@ func (a *App) CreateAgentType(ctx context.Context, actor *Actor, typeName string
 	now := a.instant()
 	at := &store.AgentType{ID: store.NewID(), TypeName: typeName, DisplayName: typeName, Category: categoryInstructor, DefaultModelProvider: defaultProvider,
 		DefaultSettings: "{}", DefaultCapabilities: "[]", CreatedBy: actor.User.ID, CreatedAt: now, UpdatedAt: now, Version: 1}
-	if err := a.applyType(s, at); err != nil {
+	if err := a.agents.applyType(s, at); err != nil {
 		return nil, err
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -140,7 +140,7 @@ func (a *App) UpdateAgentType(ctx context.Context, actor *Actor, typeName string
 			return err
 		}
 		before := *at
-		if err := a.applyType(s, at); err != nil {
+		if err := a.agents.applyType(s, at); err != nil {
 			return err
 		}
 		if at.IsSystem && at.Category != before.Category {
@@ -208,15 +208,15 @@ func typeChanges(at *store.AgentType) changes {
 
 // knownType refuses an agent type that does not exist. An agent with a mistyped type
 // would wait for a mention that nobody writes.
-func (a *App) knownType(ctx context.Context, field, typeName string) error {
+func (r *agentRules) knownType(ctx context.Context, field, typeName string) error {
 	if err := text(field, typeName, 1, 64); err != nil {
 		return err
 	}
-	_, err := a.db.AgentType(ctx, typeName)
+	_, err := r.db.AgentType(ctx, typeName)
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	names, err := a.db.AgentTypeNames(ctx)
+	names, err := r.db.AgentTypeNames(ctx)
 	if err != nil {
 		return err
 	}
@@ -225,8 +225,8 @@ func (a *App) knownType(ctx context.Context, field, typeName string) error {
 
 // startAs gives a new agent the defaults of its type. It changes nothing if the type
 // does not exist.
-func (a *App) startAs(ctx context.Context, ag *store.Agent, typeName string) error {
-	at, err := a.db.AgentType(ctx, typeName)
+func (r *agentRules) startAs(ctx context.Context, ag *store.Agent, typeName string) error {
+	at, err := r.db.AgentType(ctx, typeName)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -236,7 +236,7 @@ func (a *App) startAs(ctx context.Context, ag *store.Agent, typeName string) err
 	if at.Category != categoryExternal {
 		ag.Category = at.Category
 	}
-	if a.models.Known(at.DefaultModelProvider) { // the configuration may have lost this provider
+	if r.models.Known(at.DefaultModelProvider) { // the configuration may have lost this provider
 		ag.ModelProvider, ag.Model = at.DefaultModelProvider, at.DefaultModel
 	}
 	ag.Settings, ag.Capabilities = at.DefaultSettings, at.DefaultCapabilities

@@ -24,7 +24,7 @@ func (a *App) KeepVersion(ctx context.Context, actor *Actor, agentID, label stri
 		if err != nil {
 			return err
 		}
-		if v, err = a.keep(ctx, tx, actor, ag, label); err != nil {
+		if v, err = a.agents.keep(ctx, tx, actor, ag, label); err != nil {
 			return err
 		}
 		return a.audit.record(ctx, tx, actor, ActKeepVersion, target{"agent", agentID}, nil, changes{"version_id": v.ID, "version_label": label})
@@ -33,14 +33,14 @@ func (a *App) KeepVersion(ctx context.Context, actor *Actor, agentID, label stri
 }
 
 // keep stores the present settings of an agent. The transaction must hold its lock.
-func (a *App) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, label string) (*store.AgentVersion, error) {
+func (r *agentRules) keep(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, label string) (*store.AgentVersion, error) {
 	v := &store.AgentVersion{ID: store.NewID(), AgentID: ag.ID, Label: label, Name: ag.Name, SystemPrompt: ag.SystemPrompt,
 		ModelProvider: ag.ModelProvider, Model: ag.Model, Settings: ag.Settings, TriggerConfig: ag.TriggerConfig,
-		ScheduleConfig: ag.ScheduleConfig, ContextWindow: ag.ContextWindow, CreatedAt: a.instant(), CreatedBy: actor.User.ID}
+		ScheduleConfig: ag.ScheduleConfig, ContextWindow: ag.ContextWindow, CreatedAt: r.now.instant(), CreatedBy: actor.User.ID}
 	if err := tx.CreateAgentVersion(ctx, v, maxVersions); err != nil || ag.CreatedBy == "" {
 		return v, err
 	}
-	return v, a.quotas.within(ctx, tx, ag.CreatedBy)
+	return v, r.quotas.within(ctx, tx, ag.CreatedBy)
 }
 
 // Versions lists an agent's versions, newest first, without their settings.
@@ -65,14 +65,14 @@ func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, version
 		if err != nil {
 			return fromStore(err, "Version")
 		}
-		if _, err := a.keep(ctx, tx, actor, ag, "before restore of "+a.versionTitle(v)); err != nil {
+		if _, err := a.agents.keep(ctx, tx, actor, ag, "before restore of "+a.versionTitle(v)); err != nil {
 			return err
 		}
-		return a.changeAgent(ctx, tx, actor, ActRestoreVersion, ag, func(ag *store.Agent) error {
+		return a.agents.change(ctx, tx, actor, ActRestoreVersion, ag, func(ag *store.Agent) error {
 			ag.Name, ag.SystemPrompt, ag.ModelProvider, ag.Model = v.Name, v.SystemPrompt, v.ModelProvider, v.Model
 			ag.Settings, ag.TriggerConfig, ag.ScheduleConfig, ag.ContextWindow = v.Settings, v.TriggerConfig, v.ScheduleConfig, v.ContextWindow
 			// A version that was kept long ago may have settings that are not valid now.
-			return firstOf(errors.Join(a.checkProvider(ag), checkTrigger(ag.TriggerConfig), checkSchedule(ag.ScheduleConfig)))
+			return firstOf(errors.Join(a.agents.checkProvider(ag), checkTrigger(ag.TriggerConfig), checkSchedule(ag.ScheduleConfig)))
 		})
 	})
 	return ag, agentError(err)

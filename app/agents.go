@@ -5,6 +5,9 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
@@ -16,9 +19,22 @@ const providerOffline = "offline"
 // defaultProvider is the provider of an agent for which nobody has chosen one.
 const defaultProvider = "gemini"
 
-// newAgent is an agent with every default in place.
-func (a *App) newAgent(projectID, createdBy string) store.Agent {
-	now := a.instant()
+// agentRules are the rules for agents that hold whoever makes or changes them: their
+// defaults, what their settings may be, how their secrets are kept, and the quotas. They
+// decide about no right.
+type agentRules struct {
+	db     *store.DB
+	now    clock
+	keys   *secret.Keyring
+	models *llm.Models
+	model  *model.Caller
+	quotas quotas
+	audit  auditLog
+}
+
+// fresh is an agent with every default in place.
+func (r *agentRules) fresh(projectID, createdBy string) store.Agent {
+	now := r.now.instant()
 	return store.Agent{ID: store.NewID(), ProjectID: projectID, CreatedBy: createdBy, Name: "Default Profile",
 		Category: categoryInstructor, ModelProvider: defaultProvider, Settings: "{}", Capabilities: "[]", UserKeyIDs: "[]",
 		ContextWindow: 10, CreatedAt: now, UpdatedAt: now, Version: 1}
@@ -46,14 +62,14 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 	if err := Check(actor, ActCreateAgent, res); err != nil {
 		return nil, err
 	}
-	ag := a.newAgent(projectID, actor.User.ID)
-	if err := a.knownType(ctx, "type", s.Type.Value); err != nil {
+	ag := a.agents.fresh(projectID, actor.User.ID)
+	if err := a.agents.knownType(ctx, "type", s.Type.Value); err != nil {
 		return nil, err
 	}
-	if err := a.startAs(ctx, &ag, s.Type.Value); err != nil {
+	if err := a.agents.startAs(ctx, &ag, s.Type.Value); err != nil {
 		return nil, err
 	}
-	if err := a.applySettings(s, &ag); err != nil {
+	if err := a.agents.apply(s, &ag); err != nil {
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
@@ -64,18 +80,18 @@ func (a *App) CreateAgent(ctx context.Context, actor *Actor, projectID string, s
 			return fromStore(err, "Project")
 		}
 		if !s.IsActive.Sent {
-			ag.IsActive = !slices.ContainsFunc(siblings, func(s store.Agent) bool { return !a.readyMade(&s) })
+			ag.IsActive = !slices.ContainsFunc(siblings, func(s store.Agent) bool { return !a.agents.readyMade(&s) })
 		}
-		if err := a.giveWayTo(ctx, tx, actor, &ag, siblings); err != nil {
+		if err := a.agents.giveWayTo(ctx, tx, actor, &ag, siblings); err != nil {
 			return err
 		}
-		return a.addAgent(ctx, tx, actor, ActCreateAgent, &ag)
+		return a.agents.add(ctx, tx, actor, ActCreateAgent, &ag)
 	})
 	return &ag, agentError(err)
 }
 
-// addAgent stores a new agent. Every agent that a person makes goes through it.
-func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent) error {
+// add stores a new agent. Every agent that a person makes goes through it.
+func (r *agentRules) add(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent) error {
 	if err := mayChangeKeys(actor, &store.Agent{UserKeyIDs: "[]"}, ag); err != nil {
 		return err
 	}
@@ -87,14 +103,14 @@ func (a *App) addAgent(ctx context.Context, tx *store.Tx, actor *Actor, action A
 		kinds = append(kinds, store.OwnedTemplates)
 	}
 	if ag.ProjectID != "" {
-		if err := a.quotas.withinPlace(ctx, tx, actor, store.PlacedAgents, ag.ProjectID); err != nil {
+		if err := r.quotas.withinPlace(ctx, tx, actor, store.PlacedAgents, ag.ProjectID); err != nil {
 			return err
 		}
 	}
-	if err := a.quotas.within(ctx, tx, ag.CreatedBy, kinds...); err != nil {
+	if err := r.quotas.within(ctx, tx, ag.CreatedBy, kinds...); err != nil {
 		return err
 	}
-	return a.recordAgent(ctx, tx, actor, action, nil, ag)
+	return r.record(ctx, tx, actor, action, nil, ag)
 }
 
 // mayChangeKeys refuses a change of an agent's keys and secrets by a token, or by a
@@ -121,7 +137,7 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 		return nil, err
 	}
 	if s.Type.Sent && s.Type.Value != was.Type {
-		if err := a.knownType(ctx, "type", s.Type.Value); err != nil {
+		if err := a.agents.knownType(ctx, "type", s.Type.Value); err != nil {
 			return nil, err
 		}
 	}
@@ -142,13 +158,13 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 			return err
 		}
 		before := *ag
-		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.applySettings(s, ag) }); err != nil {
+		if err := a.agents.change(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.agents.apply(s, ag) }); err != nil {
 			return err
 		}
 		if before.IsActive && before.Type == ag.Type {
 			return nil
 		}
-		return a.giveWayTo(ctx, tx, actor, ag, siblings)
+		return a.agents.giveWayTo(ctx, tx, actor, ag, siblings)
 	})
 	return ag, agentError(err)
 }
@@ -160,13 +176,13 @@ func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id str
 		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
 			return err
 		}
-		return a.changeAgent(ctx, tx, actor, action, ag, edit)
+		return a.agents.change(ctx, tx, actor, action, ag, edit)
 	})
 	return ag, agentError(err)
 }
 
-// changeAgent edits an agent that the transaction has locked.
-func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent, edit func(*store.Agent) error) error {
+// change edits an agent that the transaction has locked.
+func (r *agentRules) change(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent, edit func(*store.Agent) error) error {
 	before := *ag
 	if err := edit(ag); err != nil {
 		return err
@@ -177,10 +193,10 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 	if err := mayChangeKeys(actor, &before, ag); err != nil {
 		return err
 	}
-	if err := a.model.BindKeys(ctx, tx, &before, ag); err != nil {
+	if err := r.model.BindKeys(ctx, tx, &before, ag); err != nil {
 		return err
 	}
-	ag.UpdatedAt = a.instant()
+	ag.UpdatedAt = r.now.instant()
 	if err := tx.UpdateAgent(ctx, ag); err != nil {
 		return err
 	}
@@ -190,16 +206,16 @@ func (a *App) changeAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 		}
 	}
 	if agentGrew(&before, ag) {
-		if err := a.quotas.within(ctx, tx, ag.CreatedBy); err != nil {
+		if err := r.quotas.within(ctx, tx, ag.CreatedBy); err != nil {
 			return err
 		}
 	}
-	return a.recordAgent(ctx, tx, actor, action, &before, ag)
+	return r.record(ctx, tx, actor, action, &before, ag)
 }
 
-// recordAgent adds a line about an agent to the audit log. before is nil for a new
+// record adds a line about an agent to the audit log. before is nil for a new
 // agent, after is nil for a deleted one.
-func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, action Action, before, after *store.Agent) error {
+func (r *agentRules) record(ctx context.Context, tx *store.Tx, actor *Actor, action Action, before, after *store.Agent) error {
 	var old, now changes
 	on := target{kind: "agent"}
 	if before != nil {
@@ -219,7 +235,7 @@ func (a *App) recordAgent(ctx context.Context, tx *store.Tx, actor *Actor, actio
 			now["api_key"] = "set"
 		}
 	}
-	return a.audit.record(ctx, tx, actor, action, on, old, now)
+	return r.audit.record(ctx, tx, actor, action, on, old, now)
 }
 
 // agentChanges is an agent as the audit log shows it. Its settings may hold a client's
@@ -260,7 +276,7 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 				}
 				off := s
 				off.IsActive = false
-				if err := a.recordAgent(ctx, tx, actor, ActActivateAgent, &s, &off); err != nil {
+				if err := a.agents.record(ctx, tx, actor, ActActivateAgent, &s, &off); err != nil {
 					return err
 				}
 			}
@@ -270,7 +286,7 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 		if err := tx.UpdateAgent(ctx, ag); err != nil {
 			return err
 		}
-		return a.recordAgent(ctx, tx, actor, ActActivateAgent, &before, ag)
+		return a.agents.record(ctx, tx, actor, ActActivateAgent, &before, ag)
 	})
 	return ag, fromStore(err, "Agent config")
 }
@@ -289,7 +305,7 @@ func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 		if err := tx.DeleteAgent(ctx, id); err != nil {
 			return err
 		}
-		return a.recordAgent(ctx, tx, actor, ActDeleteAgent, ag, nil)
+		return a.agents.record(ctx, tx, actor, ActDeleteAgent, ag, nil)
 	})
 	for _, t := range waiting {
 		if err == nil && t.AskedBy != "" {

@@ -13,8 +13,8 @@ import (
 
 // firstAgents are the two agents of a new project. They can answer at once: they use the
 // offline provider until somebody gives them a model.
-func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
-	teacher, student := a.newAgent(projectID, createdBy), a.newAgent(projectID, createdBy)
+func (r *agentRules) firstAgents(projectID, createdBy string) []store.Agent {
+	teacher, student := r.fresh(projectID, createdBy), r.fresh(projectID, createdBy)
 	teacher.Type, teacher.Name = store.AgentTeacher, "Teacher"
 	teacher.SystemPrompt = "You are a patient teacher. Answer briefly and end with a question that leads the class on."
 	student.Type, student.Name, student.Category = store.AgentStudent, "Student", categoryParticipant
@@ -29,8 +29,8 @@ func (a *App) firstAgents(projectID, createdBy string) []store.Agent {
 
 // readyMade reports whether the program made this agent for a new project and nobody has
 // changed its name, instructions, provider or key since.
-func (a *App) readyMade(ag *store.Agent) bool {
-	return slices.ContainsFunc(a.firstAgents(ag.ProjectID, ""), func(made store.Agent) bool {
+func (r *agentRules) readyMade(ag *store.Agent) bool {
+	return slices.ContainsFunc(r.firstAgents(ag.ProjectID, ""), func(made store.Agent) bool {
 		return made.Type == ag.Type && made.Name == ag.Name && made.SystemPrompt == ag.SystemPrompt && made.ModelProvider == ag.ModelProvider &&
 			ag.EncryptedAPIKey == ""
 	})
@@ -38,21 +38,21 @@ func (a *App) readyMade(ag *store.Agent) bool {
 
 // giveWayTo switches off the ready-made agents among siblings if ag, a person's own
 // agent of their type, is active.
-func (a *App) giveWayTo(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, siblings []store.Agent) error {
-	if !ag.IsActive || a.readyMade(ag) {
+func (r *agentRules) giveWayTo(ctx context.Context, tx *store.Tx, actor *Actor, ag *store.Agent, siblings []store.Agent) error {
+	if !ag.IsActive || r.readyMade(ag) {
 		return nil
 	}
 	for i := range siblings {
 		was := siblings[i]
-		if !was.IsActive || was.ID == ag.ID || !a.readyMade(&was) {
+		if !was.IsActive || was.ID == ag.ID || !r.readyMade(&was) {
 			continue
 		}
 		off := was
-		off.IsActive, off.UpdatedAt = false, a.instant()
+		off.IsActive, off.UpdatedAt = false, r.now.instant()
 		if err := tx.UpdateAgent(ctx, &off); err != nil {
 			return err
 		}
-		if err := a.recordAgent(ctx, tx, actor, ActActivateAgent, &was, &off); err != nil {
+		if err := r.record(ctx, tx, actor, ActActivateAgent, &was, &off); err != nil {
 			return err
 		}
 	}

@@ -61,9 +61,6 @@ type App struct {
 	db        *store.DB
 	log       *slog.Logger
 	now       clock
-	keys      *secret.Keyring
-	hasher    *Hasher
-	models    *llm.Models
 	model     *model.Caller
 	external  *a2a.Client
 	telemetry *telemetry.Telemetry
@@ -74,8 +71,10 @@ type App struct {
 	work      bool
 	serve     bool
 
-	guard      signinGuard
-	known      knownTokens
+	sessions   *sessions
+	passwords  *passwords
+	operator   *Operator
+	agents     *agentRules
 	limits     *limits
 	quotas     quotas
 	audit      auditLog
@@ -85,7 +84,6 @@ type App struct {
 	silences   silences
 	streams    streams
 	recheckNow chan struct{} // tells recheckLoop not to wait, see rightsChanged
-	tokenUses  tokenUses
 	background *limit.Gate   // for the agents' database work, see New
 	closing    chan struct{} // closed when this process shuts down
 	closeOnce  sync.Once
@@ -105,8 +103,7 @@ func New(d Deps) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, keys: keys, models: models,
-		hasher: NewHasher(d.Config.Auth.HashConcurrency), work: d.Work, serve: d.Serve,
+	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, work: d.Work, serve: d.Serve,
 		closing:    make(chan struct{}),
 		recheckNow: make(chan struct{}, 1),
 		// It bounds how much of the agents' database work runs at once, so that
@@ -119,12 +116,16 @@ func New(d Deps) (*App, error) {
 	a.quotas, a.audit = quotas{most: &d.Config.Quotas}, auditLog{now: d.Now}
 	a.artifacts = &artifacts{db: d.DB, now: d.Now, limits: &d.Config.Limits}
 	a.pruner = &pruner{cfg: d.Config, db: d.DB, log: a.log, now: d.Now, background: a.background}
-	if a.telemetry, err = a.newTelemetry(); err != nil {
+	a.passwords = &passwords{cfg: d.Config, db: d.DB, now: d.Now, hasher: NewHasher(d.Config.Auth.HashConcurrency)}
+	a.hub = a.newHub()
+	if a.telemetry, err = newTelemetry(d.Config, d.DB, a.hub, models, a.log, d.Now); err != nil {
 		return nil, err
 	}
 	a.model = model.New(model.Deps{Turns: d.Config.Turns, DB: d.DB, Log: a.log, Now: d.Now, Keyring: keys, Models: models,
 		Telemetry: a.telemetry, Background: a.background, Lender: a.lendingCreator})
-	a.hub = a.newHub()
+	a.sessions = &sessions{cfg: d.Config, db: d.DB, now: d.Now, hub: a.hub, audit: a.audit}
+	a.agents = &agentRules{db: d.DB, now: d.Now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit}
+	a.operator = &Operator{cfg: d.Config, db: d.DB, log: a.log, now: d.Now, audit: a.audit, agents: a.agents, passwords: a.passwords}
 	a.engine, err = turn.New(turn.Deps{Config: d.Config, DB: d.DB, Log: a.log, Now: d.Now, Rand: d.Rand, Hub: a.hub, Model: a.model,
 		Telemetry: a.telemetry, Background: a.background, Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)},
 		Tell: a.tellSilence, Sweep: a.sweepReports})

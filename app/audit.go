@@ -31,14 +31,6 @@ const (
 	didRestoreMessage    Action = "message.restore"
 )
 
-// operatorName is the name in the audit log of whoever acts on the machine itself: by
-// the commands, the first start, and the set-up link that it prints.
-const operatorName = "operator"
-
-// operator is the person at the machine, for the audit log. It has no role, so Check
-// allows it nothing.
-func operator() *Actor { return &Actor{User: store.User{ID: operatorName, Email: operatorName}} }
-
 // target is the thing that a line of the audit log is about.
 type target struct {
 	kind string // "user", "agent", "course", ...

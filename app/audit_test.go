@@ -102,9 +102,9 @@ func TestAuditLines(t *testing.T) {
 			}
 		})
 		t.Run("TheOperator", func(t *testing.T) {
-			u, err := r.CreateSuperAdmin(ctx, "boss-"+store.NewID()[24:], "", password)
+			u, err := r.Operator().CreateSuperAdmin(ctx, "boss-"+store.NewID()[24:], "", password)
 			must(t, err)
-			must(t, r.SetPassword(ctx, u.Email, password))
+			must(t, r.Operator().SetPassword(ctx, u.Email, password))
 			rows, err := storetest.All(r.AuditLog(ctx, super, app.AuditFilter{TargetID: u.ID}, "", 10))
 			must(t, err)
 			if len(rows) != 2 || rows[0].Action != "user.set_password" || rows[1].Action != "user.create" || rows[0].ActorID != "operator" {

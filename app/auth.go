@@ -49,16 +49,16 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	attempt := newSignin(login, u, a.device(client.Note), client.Address)
-	done, late, err := a.guardSignin(ctx, &attempt)
+	attempt := newSignin(login, u, a.sessions.device(client.Note), client.Address)
+	done, late, err := a.passwords.admit(ctx, &attempt)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	newHash, err := a.verify(ctx, u, password, limit.Asker{Address: limit.NetworkOf(client.Address), Account: attempt.account,
+	newHash, err := a.passwords.verify(ctx, u, password, limit.Asker{Address: limit.NetworkOf(client.Address), Account: attempt.account,
 		Known: attempt.device != "", Late: late})
 	if errors.Is(err, errWrongPassword) {
-		return nil, a.signinFailed(ctx, attempt)
+		return nil, a.passwords.failed(ctx, attempt)
 	}
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 		if err := forgiveSignin(ctx, tx, attempt); err != nil {
 			return err
 		}
-		tokens, err = a.openSession(ctx, tx, now, client)
+		tokens, err = a.sessions.open(ctx, tx, now, client)
 		return err
 	})
 	return tokens, err
@@ -89,8 +89,8 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 
 // verify checks a password against an account, which is nil if there is none. newHash is
 // not "" if the stored hash is of an older kind; store newHash in its place.
-func (a *App) verify(ctx context.Context, u *store.User, password string, who limit.Asker) (newHash string, err error) {
-	hasher := a.hasher.forAsker(who)
+func (p *passwords) verify(ctx context.Context, u *store.User, password string, who limit.Asker) (newHash string, err error) {
+	hasher := p.hasher.forAsker(who)
 	if u == nil || u.PasswordHash == "" {
 		if err := hasher.VerifyNobody(ctx, password); err != nil {
 			return "", err
@@ -111,35 +111,35 @@ func (a *App) verify(ctx context.Context, u *store.User, password string, who li
 	return newHash, err
 }
 
-// openSession adds a session for a user and makes its first tokens.
-func (a *App) openSession(ctx context.Context, tx *store.Tx, u *store.User, client Client) (*Tokens, error) {
-	now := a.instant()
+// open adds a session for a user and makes its first tokens.
+func (ss *sessions) open(ctx context.Context, tx *store.Tx, u *store.User, client Client) (*Tokens, error) {
+	now := ss.now.instant()
 	s := &store.Session{ID: store.NewID(), UserID: u.ID, Generation: 1, RotatedAt: now, CreatedAt: now,
-		ExpiresAt: now.Add(a.sessionLife()), UserAgent: store.Cut(client.UserAgent, 300), Address: store.Cut(client.Address, 64)}
+		ExpiresAt: now.Add(ss.life()), UserAgent: store.Cut(client.UserAgent, 300), Address: store.Cut(client.Address, 64)}
 	if err := tx.CreateSession(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := tx.EndOldSessions(ctx, u.ID, a.cfg.Quotas.Sessions, "too many newer ones", now); err != nil {
+	if err := tx.EndOldSessions(ctx, u.ID, ss.cfg.Quotas.Sessions, "too many newer ones", now); err != nil {
 		return nil, err
 	}
-	if err := a.audit.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionChanges(s)); err != nil {
+	if err := ss.audit.record(ctx, tx, &Actor{User: *u}, didSignIn, target{"session", s.ID}, nil, sessionChanges(s)); err != nil {
 		return nil, err
 	}
-	tokens, err := a.tokens(s)
+	tokens, err := ss.tokens(s)
 	if err == nil {
 		tokens.user = u
 	}
 	return tokens, err
 }
 
-func (a *App) sessionLife() time.Duration {
-	return time.Duration(a.cfg.Auth.RefreshTokenDays) * 24 * time.Hour
+func (ss *sessions) life() time.Duration {
+	return time.Duration(ss.cfg.Auth.RefreshTokenDays) * 24 * time.Hour
 }
 
 // Authenticate returns the actor behind a session's access token or a personal token,
 // and counts the request.
 func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
-	return a.counted(ctx)(a.authenticate(ctx, token, false))
+	return a.counted(ctx)(a.sessions.authenticate(ctx, token, false))
 }
 
 // AuthenticateLate is Authenticate for the few requests that the existing client sends
@@ -147,7 +147,7 @@ func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
 // its signature is valid. The caller must have checked that the request comes from one
 // of our own pages.
 func (a *App) AuthenticateLate(ctx context.Context, token string) (*Actor, error) {
-	return a.counted(ctx)(a.authenticate(ctx, token, true))
+	return a.counted(ctx)(a.sessions.authenticate(ctx, token, true))
 }
 
 // counted counts a request of the actor, if one was found.
@@ -167,44 +167,44 @@ func (a *App) counted(ctx context.Context) func(*Actor, error) (*Actor, error) {
 // token of a live session if its signature is valid, because a client reconnects without
 // refreshing first.
 func (a *App) AuthenticateSocket(ctx context.Context, token string) (*Actor, error) {
-	return a.authenticate(ctx, token, true)
+	return a.sessions.authenticate(ctx, token, true)
 }
 
-func (a *App) authenticate(ctx context.Context, token string, expiredToo bool) (*Actor, error) {
+func (ss *sessions) authenticate(ctx context.Context, token string, expiredToo bool) (*Actor, error) {
 	if token == "" {
 		return nil, errNotAuthenticated
 	}
 	if IsAccessToken(token) {
-		t, err := a.db.AccessTokenByHash(ctx, hashToken(token))
-		return a.tokenActor(ctx, t, err)
+		t, err := ss.db.AccessTokenByHash(ctx, hashToken(token))
+		return ss.tokenActor(ctx, t, err)
 	}
-	c, err := a.parse(token)
+	c, err := ss.parse(token)
 	if err != nil && (!errors.Is(err, errExpired) || !expiredToo) {
 		return nil, err
 	}
 	if c.Type == tokenRefresh {
 		return nil, errBadCredentials
 	}
-	return a.sessionActor(ctx, c.SessionID, c.Subject)
+	return ss.actor(ctx, c.SessionID, c.Subject)
 }
 
-// sessionActor returns the actor of a live session. The user must be active.
-func (a *App) sessionActor(ctx context.Context, sessionID, userID string) (*Actor, error) {
-	s, err := a.db.Session(ctx, sessionID)
+// actor returns the actor of a live session. The user must be active.
+func (ss *sessions) actor(ctx context.Context, sessionID, userID string) (*Actor, error) {
+	s, err := ss.db.Session(ctx, sessionID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errBadCredentials
 	}
 	if err != nil {
 		return nil, err
 	}
-	if s.UserID != userID || !s.EndedAt.IsZero() || !a.now().Before(s.ExpiresAt) {
+	if s.UserID != userID || !s.EndedAt.IsZero() || !ss.now().Before(s.ExpiresAt) {
 		return nil, errBadCredentials
 	}
 	if !s.User.IsActive {
 		return nil, errInactive
 	}
 	if s.ImpersonatorID != "" {
-		super, err := a.db.User(ctx, s.ImpersonatorID)
+		super, err := ss.db.User(ctx, s.ImpersonatorID)
 		if err != nil {
 			return nil, fromStore(err, "User")
 		}
@@ -242,25 +242,25 @@ var errBadRefresh = errorf(KindUnauthenticated, "bad_refresh_token", "Invalid re
 // several times at once, so the refresh token that was used last returns the same pair
 // again for a while. After that a used token ends the session: two devices must have it.
 func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
-	c, err := a.refreshClaims(token)
+	c, err := a.sessions.refreshClaims(token)
 	if err != nil {
 		return nil, err
 	}
 	var tokens *Tokens // none if the token was used before and the session ended for it
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		s, u, err := a.sessionToRefresh(ctx, tx, c)
+		s, u, err := a.sessions.toRefresh(ctx, tx, c)
 		if err != nil {
 			return err
 		}
 		usedLast := c.Generation == s.Generation-1 && a.instant().Sub(s.RotatedAt) <= a.cfg.Auth.RefreshGrace
 		switch {
 		case c.Generation == s.Generation:
-			err = a.rotateSession(ctx, tx, s)
+			err = a.sessions.rotate(ctx, tx, s)
 		case !usedLast:
-			return a.endReusedSession(ctx, tx, s, u)
+			return a.sessions.endReused(ctx, tx, s, u)
 		}
 		if err == nil {
-			tokens, err = a.tokens(s)
+			tokens, err = a.sessions.tokens(s)
 		}
 		return err
 	})
@@ -269,18 +269,18 @@ func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
 	}
 	if tokens == nil {
 		a.log.WarnContext(ctx, "refresh token reused, session ended", "session", c.SessionID)
-		a.sessionEnded(c.SessionID)
+		a.sessions.closeSockets(c.SessionID)
 		return nil, errBadRefresh
 	}
 	return tokens, nil
 }
 
 // refreshClaims reads a refresh token.
-func (a *App) refreshClaims(token string) (*claims, error) {
+func (ss *sessions) refreshClaims(token string) (*claims, error) {
 	if token == "" {
 		return nil, errorf(KindUnauthenticated, "no_refresh_token", "Refresh token missing")
 	}
-	c, err := a.parse(token)
+	c, err := ss.parse(token)
 	if err != nil {
 		return nil, errBadRefresh
 	}
@@ -290,9 +290,9 @@ func (a *App) refreshClaims(token string) (*claims, error) {
 	return c, nil
 }
 
-// sessionToRefresh locks the session of a refresh token, if it is not over and its person
+// toRefresh locks the session of a refresh token, if it is not over and its person
 // is active.
-func (a *App) sessionToRefresh(ctx context.Context, tx *store.Tx, c *claims) (*store.Session, *store.User, error) {
+func (ss *sessions) toRefresh(ctx context.Context, tx *store.Tx, c *claims) (*store.Session, *store.User, error) {
 	s, err := tx.SessionForUpdate(ctx, c.SessionID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil, errBadRefresh
@@ -300,7 +300,7 @@ func (a *App) sessionToRefresh(ctx context.Context, tx *store.Tx, c *claims) (*s
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.UserID != c.Subject || !s.EndedAt.IsZero() || !a.instant().Before(s.ExpiresAt) {
+	if s.UserID != c.Subject || !s.EndedAt.IsZero() || !ss.now.instant().Before(s.ExpiresAt) {
 		return nil, nil, errBadRefresh
 	}
 	u, err := tx.User(ctx, s.UserID)
@@ -313,30 +313,30 @@ func (a *App) sessionToRefresh(ctx context.Context, tx *store.Tx, c *claims) (*s
 	return s, u, nil
 }
 
-// rotateSession gives a session its next pair of tokens. Acting as somebody else is not
+// rotate gives a session its next pair of tokens. Acting as somebody else is not
 // prolonged.
-func (a *App) rotateSession(ctx context.Context, tx *store.Tx, s *store.Session) error {
-	now := a.instant()
+func (ss *sessions) rotate(ctx context.Context, tx *store.Tx, s *store.Session) error {
+	now := ss.now.instant()
 	s.Generation, s.RotatedAt = s.Generation+1, now
 	if s.ImpersonatorID == "" {
-		s.ExpiresAt = now.Add(a.sessionLife())
+		s.ExpiresAt = now.Add(ss.life())
 	}
 	return tx.RotateSession(ctx, s)
 }
 
-func (a *App) endReusedSession(ctx context.Context, tx *store.Tx, s *store.Session, u *store.User) error {
+func (ss *sessions) endReused(ctx context.Context, tx *store.Tx, s *store.Session, u *store.User) error {
 	const reason = "refresh token reused"
-	if err := tx.EndSession(ctx, s.ID, reason, a.instant()); err != nil {
+	if err := tx.EndSession(ctx, s.ID, reason, ss.now.instant()); err != nil {
 		return err
 	}
 	owner := &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}
-	return a.audit.record(ctx, tx, owner, didEndSession, target{"session", s.ID}, nil, changes{"reason": reason})
+	return ss.audit.record(ctx, tx, owner, didEndSession, target{"session", s.ID}, nil, changes{"reason": reason})
 }
 
 // SignOut ends the session of an access token, even of an expired one. It ignores any
 // other token, because signing out never fails.
 func (a *App) SignOut(ctx context.Context, token string) error {
-	c, err := a.parse(token)
+	c, err := a.sessions.parse(token)
 	if err != nil && !errors.Is(err, errExpired) {
 		return nil // no session to end
 	}
@@ -348,17 +348,17 @@ func (a *App) SignOut(ctx context.Context, token string) error {
 		}
 		id = s.ParentID
 	}
-	if err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.endSession(ctx, tx, id, didSignOut, "signed out") }); err != nil {
+	if err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.sessions.end(ctx, tx, id, didSignOut, "signed out") }); err != nil {
 		return err
 	}
-	a.sessionEnded(c.SessionID)
-	a.sessionEnded(id)
+	a.sessions.closeSockets(c.SessionID)
+	a.sessions.closeSockets(id)
 	return nil
 }
 
-// endSession ends a session and those opened from it, and records that in the audit log
+// end ends a session and those opened from it, and records that in the audit log
 // in the name of its user. It does nothing if the session has ended or does not exist.
-func (a *App) endSession(ctx context.Context, tx *store.Tx, id string, action Action, reason string) error {
+func (ss *sessions) end(ctx context.Context, tx *store.Tx, id string, action Action, reason string) error {
 	s, err := tx.SessionForUpdate(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && !s.EndedAt.IsZero()) {
 		return nil
@@ -370,10 +370,10 @@ func (a *App) endSession(ctx context.Context, tx *store.Tx, id string, action Ac
 	if err != nil {
 		return err
 	}
-	if err := tx.EndSession(ctx, id, reason, a.instant()); err != nil {
+	if err := tx.EndSession(ctx, id, reason, ss.now.instant()); err != nil {
 		return err
 	}
-	return a.audit.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, changes{"reason": reason})
+	return ss.audit.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, changes{"reason": reason})
 }
 
 // sessionChanges is a session as the audit log shows it.
@@ -381,8 +381,8 @@ func sessionChanges(s *store.Session) changes {
 	return changes{"user_agent": s.UserAgent, "address": s.Address, "expires_at": s.ExpiresAt}
 }
 
-// sessionEnded closes the sockets of a session in this process. Other processes close
+// closeSockets closes the sockets of a session in this process. Other processes close
 // theirs when they next recheck the sessions.
-func (a *App) sessionEnded(sessionID string) {
-	a.hub.CloseSession(sessionID, realtime.CloseSessionEnded, "session ended")
+func (ss *sessions) closeSockets(sessionID string) {
+	ss.hub.CloseSession(sessionID, realtime.CloseSessionEnded, "session ended")
 }

@@ -51,7 +51,7 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	if err != nil {
 		return "", false, err
 	}
-	keys, err := a.designKeys(ctx, ag, d)
+	keys, err := a.agents.designKeys(ctx, ag, d)
 	if err != nil {
 		return "", false, err
 	}
@@ -107,28 +107,28 @@ func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag 
 	mayKnow = Check(actor, ActReadSystemAgents, Resource{}) == nil
 	ag, err = a.db.SystemAgent(ctx, store.AgentDesign)
 	if errors.Is(err, store.ErrNotFound) {
-		fresh := a.newAgent("", "")
-		return &fresh, mayKnow, a.startAs(ctx, &fresh, store.AgentDesign)
+		fresh := a.agents.fresh("", "")
+		return &fresh, mayKnow, a.agents.startAs(ctx, &fresh, store.AgentDesign)
 	}
 	return ag, mayKnow, err
 }
 
 // designKeys sets the agent's provider and model as the request asks, and returns the
 // keys for the calls to its model.
-func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]model.Key, error) {
+func (r *agentRules) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]model.Key, error) {
 	ag.SystemPrompt = cmp.Or(d.SystemPrompt, ag.SystemPrompt)
 	if d.Model != "" {
 		ag.Model = &d.Model
 	}
-	own := d.Key.Reveal() != "" && !a.isMaskOf(ag, d.Key)
+	own := d.Key.Reveal() != "" && !r.isMaskOf(ag, d.Key)
 	provider := d.Provider
-	if keyless := a.models.Known(d.Suggested) && !a.models.NeedsKey(d.Suggested); provider == "" && (own || keyless) {
+	if keyless := r.models.Known(d.Suggested) && !r.models.NeedsKey(d.Suggested); provider == "" && (own || keyless) {
 		provider = d.Suggested
 	}
 	other := provider != "" && provider != ag.ModelProvider
 	if other {
-		if !a.models.Known(provider) {
-			return nil, oneOf("provider", provider, a.models.Names()...)
+		if !r.models.Known(provider) {
+			return nil, oneOf("provider", provider, r.models.Names()...)
 		}
 		ag.ModelProvider = provider
 		if d.Model == "" {
@@ -138,10 +138,10 @@ func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]mode
 	switch {
 	case own:
 		return []model.Key{{Plain: d.Key}}, nil
-	case other && a.models.NeedsKey(provider):
+	case other && r.models.NeedsKey(provider):
 		return nil, errNoDesignKey
 	}
-	keys, err := a.model.Keys(ctx, ag)
+	keys, err := r.model.Keys(ctx, ag)
 	var fault *model.Fault
 	if errors.As(err, &fault) {
 		return nil, errNoDesignKey
@@ -150,8 +150,8 @@ func (a *App) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]mode
 }
 
 // isMaskOf reports whether a client has sent back the mask of the stored key.
-func (a *App) isMaskOf(ag *store.Agent, key secret.Text) bool {
-	masked := a.MaskedKey(ag)
+func (r *agentRules) isMaskOf(ag *store.Agent, key secret.Text) bool {
+	masked := r.maskedKey(ag)
 	return masked != nil && *masked == key.Reveal()
 }
 

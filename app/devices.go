@@ -39,20 +39,20 @@ type deviceAccount struct {
 // deviceKey is the key that signs notes. It is derived from the secret of the sessions,
 // but differs from it: a note is never valid as a session's token, nor a token as a
 // note.
-func (a *App) deviceKey() []byte {
-	mac := hmac.New(sha256.New, []byte(a.cfg.Auth.SecretKey.Reveal()))
+func (ss *sessions) deviceKey() []byte {
+	mac := hmac.New(sha256.New, []byte(ss.cfg.Auth.SecretKey.Reveal()))
 	_, _ = mac.Write([]byte("coagent device note"))
 	return mac.Sum(nil)
 }
 
 // device reads a note. It returns nil if the note is not one of ours.
-func (a *App) device(note secret.Text) *device {
+func (ss *sessions) device(note secret.Text) *device {
 	if note == "" || len(note) > deviceBytes {
 		return nil
 	}
 	d := new(device)
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now)).
-		ParseWithClaims(note.Reveal(), d, func(*jwt.Token) (any, error) { return a.deviceKey(), nil })
+	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ss.now)).
+		ParseWithClaims(note.Reveal(), d, func(*jwt.Token) (any, error) { return ss.deviceKey(), nil })
 	if err != nil || d.ID == "" || len(d.Accounts) == 0 {
 		return nil
 	}
@@ -72,7 +72,7 @@ func (a *App) DeviceNote(t *Tokens, note secret.Text) (fresh secret.Text, life t
 	if t.user == nil {
 		return "", 0, nil
 	}
-	d := a.device(note)
+	d := a.sessions.device(note)
 	if d == nil {
 		d = &device{RegisteredClaims: jwt.RegisteredClaims{ID: store.NewID()}}
 	}
@@ -80,6 +80,6 @@ func (a *App) DeviceNote(t *Tokens, note secret.Text) (fresh secret.Text, life t
 	d.Accounts = append([]deviceAccount{{t.user.ID, t.user.DeviceEpoch}}, others...)
 	d.Accounts = d.Accounts[:min(len(d.Accounts), deviceAccounts)]
 	d.ExpiresAt = jwt.NewNumericDate(a.now().Add(deviceLife))
-	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, d).SignedString(a.deviceKey())
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, d).SignedString(a.sessions.deviceKey())
 	return secret.Text(text), deviceLife, err
 }

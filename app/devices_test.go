@@ -136,7 +136,7 @@ func TestKnownDevices(t *testing.T) {
 		})
 		t.Run("UntilThePasswordChanges", func(t *testing.T) {
 			for name, change := range map[string]func(*store.User) error{
-				"ByTheOperator": func(u *store.User) error { return r.SetPassword(ctx, u.Email, password) },
+				"ByTheOperator": func(u *store.User) error { return r.Operator().SetPassword(ctx, u.Email, password) },
 				"ByThePerson": func(u *store.User) error {
 					_, err := r.UpdateSelf(ctx, actorOf(t, r, signIn(t, r, u)), app.UserChanges{Password: app.Some(secret.Text(password)), CurrentPassword: password})
 					return err

@@ -214,7 +214,7 @@ func tooManyConnections(most int) *Error {
 func (a *App) Recheck(ctx context.Context, actor *Actor) (*Actor, error) {
 	if actor.TokenID != "" {
 		t, err := a.db.AccessToken(ctx, actor.TokenID)
-		return a.tokenActor(ctx, t, err)
+		return a.sessions.tokenActor(ctx, t, err)
 	}
-	return a.sessionActor(ctx, actor.SessionID, actor.User.ID)
+	return a.sessions.actor(ctx, actor.SessionID, actor.User.ID)
 }

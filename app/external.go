@@ -75,23 +75,23 @@ func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExter
 	if err := Check(actor, ActCreateExternal, Resource{}); err != nil {
 		return nil, "", err
 	}
-	ag, secrets, err := a.externalAgent(actor, in)
+	ag, secrets, err := a.agents.externalAgent(actor, in)
 	if err != nil {
 		return nil, "", err
 	}
 	callback := newCallbackToken()
 	secrets[secretCallback] = callback.Reveal()
-	if ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(store.ToJSON(secrets))); err != nil {
+	if ag.EncryptedSecrets, err = a.agents.seal(secrets); err != nil {
 		return nil, "", err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.addAgent(ctx, tx, actor, ActCreateExternal, ag) })
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.agents.add(ctx, tx, actor, ActCreateExternal, ag) })
 	return ag, callback, agentError(err)
 }
 
 // externalAgent makes the database row of an external agent. It returns the agent's
 // secrets separately.
-func (a *App) externalAgent(actor *Actor, in NewExternalAgent) (*store.Agent, map[string]string, error) {
-	ag := a.newAgent("", actor.User.ID)
+func (r *agentRules) externalAgent(actor *Actor, in NewExternalAgent) (*store.Agent, map[string]string, error) {
+	ag := r.fresh("", actor.User.ID)
 	ag.Name, ag.Type, ag.SystemPrompt = in.Name, in.Type, in.SystemPrompt
 	ag.Category, ag.ModelProvider, ag.IsExternal, ag.IsActive, ag.Capabilities = categoryExternal, categoryExternal, true, true, `["a2a_messaging"]`
 	cfg := externalConfig{WebhookURL: in.WebhookURL, AuthType: in.AuthType, TimeoutMS: in.TimeoutMS, FallbackMessage: in.FallbackMessage}
@@ -225,8 +225,8 @@ func readExternal(stored store.JSON) externalConfig {
 }
 
 // endpoint is the address of an external agent, with its secrets.
-func (a *App) endpoint(ag *store.Agent) (a2a.Endpoint, error) {
-	secrets, err := a.externalSecrets(ag)
+func (r *agentRules) endpoint(ag *store.Agent) (a2a.Endpoint, error) {
+	secrets, err := r.secrets(ag)
 	if err != nil {
 		return a2a.Endpoint{}, err
 	}
@@ -250,12 +250,12 @@ func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) 
 	}
 	callback := newCallbackToken()
 	_, err := a.editAgent(ctx, actor, ActRotateCallback, id, func(ag *store.Agent) error {
-		secrets, err := a.externalSecrets(ag)
+		secrets, err := a.agents.secrets(ag)
 		if err != nil {
 			return err
 		}
 		secrets[secretCallback] = callback.Reveal()
-		ag.EncryptedSecrets, err = a.keys.Encrypt(secret.Text(store.ToJSON(secrets)))
+		ag.EncryptedSecrets, err = a.agents.seal(secrets)
 		return err
 	})
 	return callback, err
@@ -276,7 +276,7 @@ func (a *App) TestExternalAgent(ctx context.Context, actor *Actor, in NewExterna
 	if err := Check(actor, ActCreateExternal, Resource{}); err != nil {
 		return a2a.Probe{}, err
 	}
-	ag, secrets, err := a.externalAgent(actor, in)
+	ag, secrets, err := a.agents.externalAgent(actor, in)
 	if err != nil {
 		return a2a.Probe{}, err
 	}
@@ -290,7 +290,7 @@ func (a *App) TestStoredAgent(ctx context.Context, actor *Actor, id string) (a2a
 	if err != nil {
 		return a2a.Probe{}, err
 	}
-	to, err := a.endpoint(ag)
+	to, err := a.agents.endpoint(ag)
 	if err != nil {
 		return a2a.Probe{}, err
 	}

@@ -41,7 +41,7 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 		return nil, err
 	}
 	a.log.InfoContext(ctx, "impersonation began", "super_admin", actor.User.ID, "user", u.ID, "session", s.ID)
-	return a.tokens(s)
+	return a.sessions.tokens(s)
 }
 
 // StopImpersonating ends the impersonated session of token and returns tokens of the
@@ -67,7 +67,7 @@ func (a *App) StopImpersonating(ctx context.Context, token, original string) (*T
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.parse(token)
+	c, err := a.sessions.parse(token)
 	if err != nil && !errors.Is(err, errExpired) {
 		return nil, not
 	}
@@ -81,17 +81,17 @@ func (a *App) StopImpersonating(ctx context.Context, token, original string) (*T
 	if err := a.endImpersonation(ctx, acting); err != nil {
 		return nil, err
 	}
-	return a.tokens(own)
+	return a.sessions.tokens(own)
 }
 
 // endImpersonation ends an impersonated session.
 func (a *App) endImpersonation(ctx context.Context, s *store.Session) error {
 	if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		return a.endSession(ctx, tx, s.ID, didStopImpersonating, "impersonation stopped")
+		return a.sessions.end(ctx, tx, s.ID, didStopImpersonating, "impersonation stopped")
 	}); err != nil {
 		return err
 	}
 	a.log.InfoContext(ctx, "impersonation ended", "super_admin", s.ImpersonatorID, "user", s.UserID, "session", s.ID)
-	a.sessionEnded(s.ID)
+	a.sessions.closeSockets(s.ID)
 	return nil
 }

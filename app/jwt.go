@@ -25,16 +25,16 @@ type claims struct {
 // tokens signs the two tokens of a session's current generation. The refresh token holds
 // only what the session's database row has, so every node makes the same one for the
 // same generation.
-func (a *App) tokens(s *store.Session) (*Tokens, error) {
-	access, err := a.sign(claims{SessionID: s.ID, RegisteredClaims: jwt.RegisteredClaims{
+func (ss *sessions) tokens(s *store.Session) (*Tokens, error) {
+	access, err := ss.sign(claims{SessionID: s.ID, RegisteredClaims: jwt.RegisteredClaims{
 		Subject:   s.UserID,
-		IssuedAt:  jwt.NewNumericDate(a.now()),
-		ExpiresAt: jwt.NewNumericDate(a.now().Add(time.Duration(a.cfg.Auth.AccessTokenMinutes) * time.Minute)),
+		IssuedAt:  jwt.NewNumericDate(ss.now()),
+		ExpiresAt: jwt.NewNumericDate(ss.now().Add(time.Duration(ss.cfg.Auth.AccessTokenMinutes) * time.Minute)),
 	}})
 	if err != nil {
 		return nil, err
 	}
-	refresh, err := a.sign(claims{SessionID: s.ID, Type: tokenRefresh, Generation: s.Generation,
+	refresh, err := ss.sign(claims{SessionID: s.ID, Type: tokenRefresh, Generation: s.Generation,
 		RegisteredClaims: jwt.RegisteredClaims{
 			Subject:   s.UserID,
 			IssuedAt:  jwt.NewNumericDate(s.RotatedAt),
@@ -46,26 +46,26 @@ func (a *App) tokens(s *store.Session) (*Tokens, error) {
 	return &Tokens{Access: access, Refresh: refresh, SessionExpires: s.ExpiresAt}, nil
 }
 
-func (a *App) sign(c claims) (string, error) {
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(a.cfg.Auth.SecretKey.Reveal()))
+func (ss *sessions) sign(c claims) (string, error) {
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(ss.cfg.Auth.SecretKey.Reveal()))
 }
 
 // parse checks a token's signature and returns its claims. If the token is expired but
 // its signature is valid, it returns the claims and errExpired.
-func (a *App) parse(token string) (*claims, error) {
+func (ss *sessions) parse(token string) (*claims, error) {
 	key := sha256.Sum256([]byte(token))
-	if c := a.known.claims(key); c != nil {
-		if !a.now().Before(c.ExpiresAt.Time) {
+	if c := ss.known.claims(key); c != nil {
+		if !ss.now().Before(c.ExpiresAt.Time) {
 			return c, errExpired
 		}
 		return c, nil
 	}
 	c := new(claims)
-	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now)).
-		ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return []byte(a.cfg.Auth.SecretKey.Reveal()), nil })
+	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(ss.now)).
+		ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return []byte(ss.cfg.Auth.SecretKey.Reveal()), nil })
 	switch {
 	case err == nil && c.SessionID != "" && c.Subject != "":
-		a.known.add(key, c, a.now())
+		ss.known.add(key, c, ss.now())
 		return c, nil
 	case errors.Is(err, jwt.ErrTokenExpired) && c.SessionID != "" && c.Subject != "":
 		return c, errExpired

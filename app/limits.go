@@ -81,9 +81,9 @@ func (a *App) AdmitAddress(ctx context.Context, address string) error {
 // signed in before. If neither is known, it returns refusal.
 func (a *App) AdmitKnown(ctx context.Context, token string, note secret.Text, refusal error) error {
 	who := ""
-	if c, err := a.parse(token); err == nil || errors.Is(err, errExpired) {
+	if c, err := a.sessions.parse(token); err == nil || errors.Is(err, errExpired) {
 		who = c.Subject
-	} else if d := a.device(note); d != nil {
+	} else if d := a.sessions.device(note); d != nil {
 		who = d.Accounts[0].UserID
 	}
 	if who == "" {

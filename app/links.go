@@ -73,7 +73,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
 			return err
 		}
-		if link, err = a.storeLink(ctx, tx, actor, u.ID, passwordLinkLife); err != nil {
+		if link, err = storeLink(ctx, a.now, tx, actor, u.ID, passwordLinkLife); err != nil {
 			return err
 		}
 		return a.audit.record(ctx, tx, actor, ActMakePasswordLink, target{"user", u.ID}, nil, changes{"expires_at": event.Timestamp(link.ExpiresAt)})
@@ -82,14 +82,14 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 }
 
 // storeLink makes a link. The caller must have checked that the actor may do so.
-func (a *App) storeLink(ctx context.Context, tx *store.Tx, actor *Actor, userID string, life time.Duration) (*PasswordLink, error) {
+func storeLink(ctx context.Context, now clock, tx *store.Tx, actor *Actor, userID string, life time.Duration) (*PasswordLink, error) {
 	raw := make([]byte, 24)
 	if _, err := rand.Read(raw); err != nil {
 		return nil, err
 	}
-	token, now := base64.RawURLEncoding.EncodeToString(raw), a.instant()
+	token, made := base64.RawURLEncoding.EncodeToString(raw), now.instant()
 	l := &store.OneTimeLink{ID: store.NewID(), Purpose: store.LinkPassword, UserID: userID, CreatedBy: actor.User.ID,
-		TokenHash: hashToken(token), CreatedAt: now, ExpiresAt: now.Add(life)}
+		TokenHash: hashToken(token), CreatedAt: made, ExpiresAt: made.Add(life)}
 	return &PasswordLink{URLPath: pathReset + token, Token: token, ExpiresAt: l.ExpiresAt}, tx.CreateOneTimeLink(ctx, l)
 }
 
@@ -98,18 +98,18 @@ func (a *App) storeLink(ctx context.Context, tx *store.Tx, actor *Actor, userID 
 func (a *App) UsePasswordLink(ctx context.Context, token, password string, client Client) (*Tokens, error) {
 	link, err := a.db.OneTimeLink(ctx, store.LinkPassword, hashToken(token), a.instant())
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, a.noSuchLink(ctx, client)
+		return nil, a.passwords.noSuchLink(ctx, client)
 	}
 	if err != nil {
 		return nil, err
 	}
-	hash, err := a.hashPassword(ctx, limit.Asker{Address: limit.NetworkOf(client.Address), Account: link.ID}, "password", password)
+	hash, err := a.passwords.hash(ctx, limit.Asker{Address: limit.NetworkOf(client.Address), Account: link.ID}, "password", password)
 	if err != nil {
 		return nil, err
 	}
 	var tokens *Tokens
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		tokens, err = a.spendLink(ctx, tx, link, hash, client)
+		tokens, err = a.sessions.spendLink(ctx, tx, link, hash, client)
 		return err
 	})
 	return tokens, err
@@ -117,26 +117,26 @@ func (a *App) UsePasswordLink(ctx context.Context, token, password string, clien
 
 // noSuchLink is the error for an invalid link. A client that tries many of them must
 // wait. That never delays a client with a valid link.
-func (a *App) noSuchLink(ctx context.Context, client Client) error {
-	attempt, most, now := signin{address: "links:" + limit.NetworkOf(client.Address)}, a.cfg.Auth.SigninFailuresPerAddress, a.instant()
-	counts, err := a.db.SigninFailures(ctx, attempt.keys(), now.Add(-a.cfg.Auth.SigninWindow), most)
+func (p *passwords) noSuchLink(ctx context.Context, client Client) error {
+	attempt, most, now := signin{address: "links:" + limit.NetworkOf(client.Address)}, p.cfg.Auth.SigninFailuresPerAddress, p.now.instant()
+	counts, err := p.db.SigninFailures(ctx, attempt.keys(), now.Add(-p.cfg.Auth.SigninWindow), most)
 	if err != nil {
 		return err
 	}
 	if c := counts[attempt.address]; c.Count >= most {
-		return tooFast("Too many links that are not valid", max(c.First.Add(a.cfg.Auth.SigninWindow).Sub(now), time.Second))
+		return tooFast("Too many links that are not valid", max(c.First.Add(p.cfg.Auth.SigninWindow).Sub(now), time.Second))
 	}
-	if err := a.signinFailed(ctx, attempt); !errors.Is(err, errWrongPassword) {
+	if err := p.failed(ctx, attempt); !errors.Is(err, errWrongPassword) {
 		return err
 	}
 	return errLinkSpent
 }
 
-func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, hash string, client Client) (*Tokens, error) {
+func (ss *sessions) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, hash string, client Client) (*Tokens, error) {
 	// Lock order: account, link, as everywhere. A link is deleted with its person.
 	u, err := tx.UserForUpdate(ctx, link.UserID)
 	if err == nil {
-		err = tx.UseOneTimeLink(ctx, link.ID, a.instant())
+		err = tx.UseOneTimeLink(ctx, link.ID, ss.now.instant())
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errLinkSpent
@@ -154,14 +154,14 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 	if err := tx.UpdateUser(ctx, u); err != nil {
 		return nil, fromStore(err, "User")
 	}
-	if err := a.endSessions(ctx, tx, u.ID, "", "new password by a link"); err != nil {
+	if err := ss.endAll(ctx, tx, u.ID, "", "new password by a link"); err != nil {
 		return nil, err
 	}
 	// A person who forgot the password has failed to sign in before.
 	if err := forgiveSignin(ctx, tx, newSignin(u.Email, u, nil, client.Address)); err != nil {
 		return nil, err
 	}
-	if err := a.audit.record(ctx, tx, &Actor{User: *u}, didSetPassword, target{"user", u.ID}, nil,
+	if err := ss.audit.record(ctx, tx, &Actor{User: *u}, didSetPassword, target{"user", u.ID}, nil,
 		changes{"link_by": link.CreatedBy, "sessions": "ended"}); err != nil {
 		return nil, err
 	}
@@ -169,5 +169,5 @@ func (a *App) spendLink(ctx context.Context, tx *store.Tx, link *store.OneTimeLi
 	if u, err = tx.User(ctx, u.ID); err != nil {
 		return nil, err
 	}
-	return a.openSession(ctx, tx, u, client)
+	return ss.open(ctx, tx, u, client)
 }

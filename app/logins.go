@@ -29,22 +29,22 @@ func spelled(u store.User, field string) string {
 
 // tellSameLogins gives login keys to accounts that have none. For each account that
 // cannot get one, it adds one line to the audit log.
-func (a *App) tellSameLogins(ctx context.Context) error {
-	clashes, err := a.db.KeyLogins(ctx)
+func (o *Operator) tellSameLogins(ctx context.Context) error {
+	clashes, err := o.db.KeyLogins(ctx)
 	if err != nil {
 		return err
 	}
-	warnOfSameLogins(ctx, a.log, clashes)
+	warnOfSameLogins(ctx, o.log, clashes)
 	for _, c := range clashes {
-		told, err := a.db.AuditEntries(ctx, store.AuditFilter{Action: string(didFindSameLogin), TargetType: "user", TargetID: c.User.ID}, "", 1)
+		told, err := o.db.AuditEntries(ctx, store.AuditFilter{Action: string(didFindSameLogin), TargetType: "user", TargetID: c.User.ID}, "", 1)
 		if err != nil {
 			return err
 		}
 		if told.Len() > 0 {
 			continue
 		}
-		if err := a.db.InTx(ctx, func(tx *store.Tx) error {
-			return a.audit.record(ctx, tx, operator(), didFindSameLogin, target{"user", c.User.ID}, nil,
+		if err := o.db.InTx(ctx, func(tx *store.Tx) error {
+			return o.audit.record(ctx, tx, operator(), didFindSameLogin, target{"user", c.User.ID}, nil,
 				changes{c.Field: spelled(c.User, c.Field), "same_as": c.Holder.ID, "its_spelling": spelled(c.Holder, c.Field)})
 		}); err != nil {
 			return err

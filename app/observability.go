@@ -6,9 +6,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/jobs"
+	"github.com/coagent-studio/coagent/store"
 )
 
 // This file connects what happens in the program to its counters, traces and logs.
@@ -16,16 +20,16 @@ import (
 
 // newTelemetry makes the counters and the tracer. It reads the hub and the queue at each
 // scrape.
-func (a *App) newTelemetry() (*telemetry.Telemetry, error) {
-	c := a.cfg.Telemetry
+func newTelemetry(cfg *config.Config, db *store.DB, hub *realtime.Hub, models *llm.Models, log *slog.Logger, now clock) (*telemetry.Telemetry, error) {
+	c := cfg.Telemetry
 	return telemetry.New(telemetry.Options{Endpoint: c.OTLPEndpoint, Service: c.ServiceName, Sample: c.TraceSample,
-		Instance: a.db.Node(), Providers: a.models.Names(), Log: a.log,
+		Instance: db.Node(), Providers: models.Names(), Log: log,
 		Sockets: func() telemetry.Sockets {
-			s := a.hub.Stats()
+			s := hub.Stats()
 			return telemetry.Sockets{Open: s.Conns, Rooms: s.Rooms, Frames: s.Frames, Slow: s.Slow, Dead: s.Dead,
 				Resyncs: s.Resyncs, SignalsLost: s.SignalsLost}
 		},
-		QueueAges: func(ctx context.Context) (map[string]time.Duration, error) { return jobs.Ages(ctx, a.db, a.now()) },
+		QueueAges: func(ctx context.Context) (map[string]time.Duration, error) { return jobs.Ages(ctx, db, now()) },
 	})
 }
 

@@ -19,10 +19,10 @@ func TestFirstStepsInAnyOrder(t *testing.T) {
 			ctx := t.Context()
 			linked := false
 			steps := map[string]func() error{
-				"admin": func() error { _, _, err := r.SeedAdmin(ctx, root, password); return err },
-				"demo":  func() error { _, err := r.SeedDemo(ctx); return err },
+				"admin": func() error { _, _, err := r.Operator().SeedAdmin(ctx, root, password); return err },
+				"demo":  func() error { _, err := r.Operator().SeedDemo(ctx); return err },
 				"link": func() error {
-					token, err := r.SetupToken(ctx)
+					token, err := r.Operator().SetupToken(ctx)
 					if err != nil || token == "" { // there is a super admin already
 						return err
 					}
@@ -36,12 +36,12 @@ func TestFirstStepsInAnyOrder(t *testing.T) {
 					t.Fatalf("%v: %s: %v", order, step, err)
 				}
 			}
-			must(t, r.SetPassword(ctx, root, "another horse battery"))
+			must(t, r.Operator().SetPassword(ctx, root, "another horse battery"))
 			accounts := map[string]string{root: "another horse battery", app.RoleStudent: ""}
 			if linked {
 				accounts[first] = password
 			}
-			file, err := r.DemoFile(ctx)
+			file, err := r.Operator().DemoFile(ctx)
 			must(t, err)
 			accounts[app.RoleStudent] = accountsIn(t, file)[app.RoleStudent]
 			for login, pw := range accounts {

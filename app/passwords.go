@@ -12,7 +12,9 @@ import (
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/store"
 )
 
 const (
@@ -23,6 +25,15 @@ const (
 	maxArgonRounds   = 64
 	minArgonBytes    = 8 // of salt and key, RFC 9106
 )
+
+// passwords checks who knows an account's password, and slows down those who guess.
+type passwords struct {
+	cfg    *config.Config
+	db     *store.DB
+	now    clock
+	hasher *Hasher
+	guard  signinGuard
+}
 
 // argonParams are the parameters of new hashes: 19 MiB, two passes, one lane
 // (OWASP Password Storage Cheat Sheet).

@@ -256,7 +256,7 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 		if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: p.ID, UserID: actor.User.ID, Role: "admin", CreatedAt: now}); err != nil {
 			return err
 		}
-		if err := tx.CreateAgents(ctx, a.firstAgents(p.ID, actor.User.ID)); err != nil {
+		if err := tx.CreateAgents(ctx, a.agents.firstAgents(p.ID, actor.User.ID)); err != nil {
 			return err
 		}
 		if err := a.quotas.within(ctx, tx, actor.User.ID, store.OwnedProjects); err != nil {

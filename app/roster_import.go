@@ -180,7 +180,7 @@ func (in *importer) created(ctx context.Context, tx *store.Tx, u *store.User, ro
 	if err != nil {
 		return err
 	}
-	link, err := in.app.storeLink(ctx, tx, in.actor, u.ID, rosterLinkLife)
+	link, err := storeLink(ctx, in.app.now, tx, in.actor, u.ID, rosterLinkLife)
 	out.Status, out.Message, out.Link = ImportCreated, "Account made, enrolled as "+role+note, link
 	return err
 }

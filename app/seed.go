@@ -42,11 +42,11 @@ type demoAccount struct {
 // role. Their random passwords are in demo.txt (0600) in the data folder, which is
 // written after everything is stored. A second call changes only that file, and only if
 // it differs from the database.
-func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
-	d := &Demo{File: filepath.Join(a.cfg.DataDir, "demo.txt")}
-	_, err := a.db.Setting(ctx, settingDemo)
+func (o *Operator) SeedDemo(ctx context.Context) (*Demo, error) {
+	d := &Demo{File: filepath.Join(o.cfg.DataDir, "demo.txt")}
+	_, err := o.db.Setting(ctx, settingDemo)
 	if errors.Is(err, store.ErrNotFound) {
-		d.Fresh, err = true, a.makeDemo(ctx)
+		d.Fresh, err = true, o.makeDemo(ctx)
 	}
 	if errors.Is(err, store.ErrExists) { // another process made it, or took a name, at the same moment
 		return nil, errorf(KindConflict, "demo", "Somebody else makes accounts right now. Run the command again.")
@@ -54,7 +54,7 @@ func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := a.demoText(ctx)
+	text, err := o.demoText(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -69,43 +69,43 @@ func (a *App) SeedDemo(ctx context.Context) (*Demo, error) {
 }
 
 // makeDemo stores the whole demo in one transaction.
-func (a *App) makeDemo(ctx context.Context) error {
+func (o *Operator) makeDemo(ctx context.Context) error {
 	users, accounts := map[string]*store.User{}, []demoAccount{}
 	for _, role := range demoRoles {
-		name, err := a.demoName(ctx, role)
+		name, err := o.demoName(ctx, role)
 		if err != nil {
 			return err
 		}
 		password := strings.ToLower(rand.Text()[:14])
 		full := "Demo " + strings.ReplaceAll(role, "_", " ")
-		u, err := a.newUser(ctx, limit.Asker{}, NewUser{Email: name + "@demo.example", Username: &name, FullName: &full, Role: role, Password: &password})
+		u, err := newUser(ctx, o.passwords, o.now, limit.Asker{}, NewUser{Email: name + "@demo.example", Username: &name, FullName: &full, Role: role, Password: &password})
 		if err != nil {
 			return err
 		}
 		users[role] = u
 		accounts = append(accounts, demoAccount{u.ID, name, password, u.PasswordHash})
 	}
-	analyst, err := a.demoAnalyst(ctx)
+	analyst, err := o.demoAnalyst(ctx)
 	if err != nil {
 		return err
 	}
-	remembered, err := a.keys.Encrypt(secret.Text(store.ToJSON(accounts)))
+	remembered, err := o.agents.keys.Encrypt(secret.Text(store.ToJSON(accounts)))
 	if err != nil {
 		return err
 	}
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
+	return o.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.SetSetting(ctx, settingDemo, remembered); err != nil {
 			return err
 		}
-		if err := a.seed(ctx, tx, users); err != nil {
+		if err := o.seed(ctx, tx, users); err != nil {
 			return err
 		}
-		return a.seedAnalyst(ctx, tx, analyst)
+		return o.seedAnalyst(ctx, tx, analyst)
 	})
 }
 
 // demoName is a user name for a role. Nobody has this user name or its e-mail address.
-func (a *App) demoName(ctx context.Context, role string) (string, error) {
+func (o *Operator) demoName(ctx context.Context, role string) (string, error) {
 	for i := 1; ; i++ {
 		name := role
 		switch {
@@ -116,7 +116,7 @@ func (a *App) demoName(ctx context.Context, role string) (string, error) {
 		}
 		free := true
 		for _, login := range []string{name, name + "@demo.example"} {
-			_, err := a.db.UserByLogin(ctx, login)
+			_, err := o.db.UserByLogin(ctx, login)
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return "", err
 			}
@@ -130,8 +130,8 @@ func (a *App) demoName(ctx context.Context, role string) (string, error) {
 
 // demoText lists the demo's accounts that have not changed since they were made. It is
 // "" if the database does not know them, or if none is left.
-func (a *App) demoText(ctx context.Context) (string, error) {
-	remembered, err := a.db.Setting(ctx, settingDemo)
+func (o *Operator) demoText(ctx context.Context) (string, error) {
+	remembered, err := o.db.Setting(ctx, settingDemo)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
@@ -141,7 +141,7 @@ func (a *App) demoText(ctx context.Context) (string, error) {
 	var accounts []demoAccount
 	// Older versions did not store the accounts, and a key may be lost. Then there is
 	// nothing to list.
-	plain, _ := a.keys.Decrypt(remembered)
+	plain, _ := o.agents.keys.Decrypt(remembered)
 	if !json.Valid([]byte(plain.Reveal())) {
 		return "", nil
 	}
@@ -150,7 +150,7 @@ func (a *App) demoText(ctx context.Context) (string, error) {
 	}
 	var lines strings.Builder
 	for _, account := range accounts {
-		u, err := a.db.User(ctx, account.ID)
+		u, err := o.db.User(ctx, account.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return "", err
 		}
@@ -166,12 +166,12 @@ func (a *App) demoText(ctx context.Context) (string, error) {
 
 // DemoFile is the file with the demo's accounts of this database. It is "" if there are
 // none, or if the file belongs to another database.
-func (a *App) DemoFile(ctx context.Context) (string, error) {
-	want, err := a.demoText(ctx)
+func (o *Operator) DemoFile(ctx context.Context) (string, error) {
+	want, err := o.demoText(ctx)
 	if err != nil || want == "" {
 		return "", err
 	}
-	path := filepath.Join(a.cfg.DataDir, "demo.txt")
+	path := filepath.Join(o.cfg.DataDir, "demo.txt")
 	if got, err := os.ReadFile(path); err != nil || string(got) != want {
 		return "", nil //nolint:nilerr // a file that cannot be read is none to tell of
 	}
@@ -179,23 +179,23 @@ func (a *App) DemoFile(ctx context.Context) (string, error) {
 }
 
 // seed adds the demo's database rows.
-func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.User) error {
+func (o *Operator) seed(ctx context.Context, tx *store.Tx, users map[string]*store.User) error {
 	for _, role := range demoRoles {
 		u := users[role]
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		if err := a.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
+		if err := o.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
 			return err
 		}
 	}
-	now, teacher := a.instant(), users[RoleTeacher].ID
+	now, teacher := o.now.instant(), users[RoleTeacher].ID
 	course := &store.Course{ID: store.NewID(), Title: "Demo course", OwnerID: teacher, CreatedAt: now, Version: 1}
 	room := &store.Room{ID: store.NewID(), CourseID: course.ID, Name: "Welcome", IsAIActive: true, AIFrequency: 1, AIMode: store.ModeBoth,
 		CreatedAt: now, Version: 1}
 	org := &store.Organization{ID: store.NewID(), Name: "Demo school", OwnerID: teacher, CreatedAt: now, Version: 1}
 	project := &store.Project{ID: store.NewID(), OrganizationID: org.ID, Name: "Demo agents", CreatedAt: now, Version: 1}
-	agents := a.firstAgents(project.ID, teacher)
+	agents := o.agents.firstAgents(project.ID, teacher)
 	steps := []func() error{
 		func() error { return tx.CreateCourse(ctx, course) },
 		func() error { return tx.CreateRoom(ctx, room) },
@@ -234,9 +234,9 @@ func (a *App) seed(ctx context.Context, tx *store.Tx, users map[string]*store.Us
 }
 
 // demoAnalyst writes reports without a model, so that the demo has one to show.
-func (a *App) demoAnalyst(ctx context.Context) (*store.Agent, error) {
-	ag := a.newAgent("", "")
-	if err := a.startAs(ctx, &ag, store.AgentAnalytics); err != nil {
+func (o *Operator) demoAnalyst(ctx context.Context) (*store.Agent, error) {
+	ag := o.agents.fresh("", "")
+	if err := o.agents.startAs(ctx, &ag, store.AgentAnalytics); err != nil {
 		return nil, err
 	}
 	ag.Type, ag.Name, ag.ModelProvider, ag.Model, ag.IsActive = store.AgentAnalytics, "Analytics", providerOffline, nil, true
@@ -245,14 +245,14 @@ func (a *App) demoAnalyst(ctx context.Context) (*store.Agent, error) {
 
 // seedAnalyst adds the demo's analytics agent. It does not change an agent that an admin
 // has made or switched off.
-func (a *App) seedAnalyst(ctx context.Context, tx *store.Tx, ag *store.Agent) error {
+func (o *Operator) seedAnalyst(ctx context.Context, tx *store.Tx, ag *store.Agent) error {
 	if _, err := tx.SystemAgentForUpdate(ctx, ag.Type); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if err := tx.CreateAgents(ctx, []store.Agent{*ag}); err != nil {
 		return err
 	}
-	return a.recordAgent(ctx, tx, operator(), ActWriteSystemAgents, nil, ag)
+	return o.agents.record(ctx, tx, operator(), ActWriteSystemAgents, nil, ag)
 }
 
 // writePrivate replaces a file. Only its owner may read it.

@@ -31,7 +31,7 @@ func TestSeedDemo(t *testing.T) {
 			r := apptest.New(t, url, ownFolder(t))
 			ctx := t.Context()
 			for _, fresh := range []bool{true, false} {
-				if demo, err := r.SeedDemo(ctx); err != nil || demo.Fresh != fresh {
+				if demo, err := r.Operator().SeedDemo(ctx); err != nil || demo.Fresh != fresh {
 					t.Fatalf("got %+v, %v, want fresh %t", demo, err, fresh)
 				}
 			}
@@ -54,7 +54,7 @@ func TestSeedDemo(t *testing.T) {
 			_, err := r.SetSystemAgent(ctx, r.User(t, app.RoleAdmin, "Ada"), store.AgentAnalytics,
 				app.AgentSettings{SystemPrompt: app.Some("Mine"), IsActive: app.Some(false)})
 			must(t, err)
-			_, err = r.SeedDemo(ctx)
+			_, err = r.Operator().SeedDemo(ctx)
 			must(t, err)
 			if ag, err := r.DB.SystemAgent(ctx, store.AgentAnalytics); err != nil || ag.SystemPrompt != "Mine" || ag.IsActive {
 				t.Errorf("got %+v, %v, want what the admin made", ag, err)
@@ -63,14 +63,14 @@ func TestSeedDemo(t *testing.T) {
 		t.Run("NamesThatAreTaken", func(t *testing.T) {
 			r := apptest.NewStopped(t, storeOf(t, url), ownFolder(t))
 			ctx := t.Context()
-			if _, made, err := r.SeedAdmin(ctx, "root@example.org", password); err != nil || !made {
+			if _, made, err := r.Operator().SeedAdmin(ctx, "root@example.org", password); err != nil || !made {
 				t.Fatalf("made %t, %v", made, err)
 			}
 			name := "Teacher"
 			_, err := r.CreateUser(ctx, r.User(t, app.RoleSuperAdmin, "Root"), app.NewUser{Email: "student@demo.example", Username: &name, Role: app.RoleGuest})
 			must(t, err)
 			for _, fresh := range []bool{true, false} {
-				demo, err := r.SeedDemo(ctx)
+				demo, err := r.Operator().SeedDemo(ctx)
 				if err != nil || demo.Fresh != fresh {
 					t.Fatalf("got %+v, %v, want fresh %t", demo, err, fresh)
 				}
@@ -84,17 +84,17 @@ func TestSeedDemo(t *testing.T) {
 					t.Errorf("got %v", accounts)
 				}
 			}
-			if u, made, err := r.SeedAdmin(ctx, "ROOT@example.org", "another horse battery"); err != nil || made || u.Email != "root@example.org" {
+			if u, made, err := r.Operator().SeedAdmin(ctx, "ROOT@example.org", "another horse battery"); err != nil || made || u.Email != "root@example.org" {
 				t.Errorf("the second time: got %+v, %t, %v", u, made, err)
 			}
-			_, _, err = r.SeedAdmin(ctx, "ta", password)
+			_, _, err = r.Operator().SeedAdmin(ctx, "ta", password)
 			refused(t, err, app.KindConflict, "user_exists", "")
 		})
 		t.Run("NothingOutsideBeforeTheCommit", func(t *testing.T) {
 			r := apptest.NewStopped(t, storeOf(t, url), ownFolder(t))
 			ctx, stop := context.WithCancel(t.Context())
 			stop()
-			if _, err := r.SeedDemo(ctx); err == nil {
+			if _, err := r.Operator().SeedDemo(ctx); err == nil {
 				t.Fatal("made the demo without a database")
 			}
 			path := filepath.Join(r.Config.DataDir, "demo.txt")
@@ -102,28 +102,28 @@ func TestSeedDemo(t *testing.T) {
 				t.Errorf("there is a file: %v", err)
 			}
 			must(t, os.WriteFile(path, []byte("The accounts of another database"), 0o600))
-			if file, err := r.DemoFile(t.Context()); file != "" || err != nil {
+			if file, err := r.Operator().DemoFile(t.Context()); file != "" || err != nil {
 				t.Errorf("tells of %q, %v", file, err)
 			}
-			demo, err := r.SeedDemo(t.Context())
+			demo, err := r.Operator().SeedDemo(t.Context())
 			must(t, err)
 			first := accountsIn(t, demo.File)
 			must(t, os.Remove(demo.File)) // as if the process had ended right after the commit
-			_, err = r.SeedDemo(t.Context())
+			_, err = r.Operator().SeedDemo(t.Context())
 			must(t, err)
 			if again := accountsIn(t, path); len(again) != 6 || !maps.Equal(first, again) {
 				t.Errorf("got %v, then %v", first, again)
 			}
-			must(t, r.SetPassword(t.Context(), "ta", "another horse battery"))
-			if file, err := r.DemoFile(t.Context()); file != "" || err != nil {
+			must(t, r.Operator().SetPassword(t.Context(), "ta", "another horse battery"))
+			if file, err := r.Operator().DemoFile(t.Context()); file != "" || err != nil {
 				t.Errorf("tells of %q, %v, which has an old password", file, err)
 			}
-			_, err = r.SeedDemo(t.Context())
+			_, err = r.Operator().SeedDemo(t.Context())
 			must(t, err)
 			if again := accountsIn(t, path); len(again) != 5 || again["ta"] != "" {
 				t.Errorf("got %v", again)
 			}
-			if file, err := r.DemoFile(t.Context()); file != path || err != nil {
+			if file, err := r.Operator().DemoFile(t.Context()); file != path || err != nil {
 				t.Errorf("tells of %q, %v", file, err)
 			}
 		})

@@ -3,8 +3,23 @@ package app
 import (
 	"context"
 
+	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
+
+// sessions are the ways in which people and their programs prove who they are: sessions
+// with their tokens, personal tokens, and the notes of devices that signed in. It makes
+// them, reads them and ends them. It decides about no right.
+type sessions struct {
+	cfg   *config.Config
+	db    *store.DB
+	now   clock
+	hub   *realtime.Hub
+	audit auditLog
+	known knownTokens
+	uses  tokenUses
+}
 
 // Sessions lists where the actor is signed in, the newest sign-in first. Sessions in
 // which a super admin acts as the actor are included.
@@ -36,7 +51,7 @@ func (a *App) EndSession(ctx context.Context, actor *Actor, id string) error {
 	}); err != nil {
 		return fromStore(err, "Session")
 	}
-	a.sessionEnded(id)
+	a.sessions.closeSockets(id)
 	return nil
 }
 
@@ -59,7 +74,7 @@ func (a *App) EndOtherSessions(ctx context.Context, actor *Actor) error {
 	}
 	for _, s := range open {
 		if s.ID != actor.SessionID {
-			a.sessionEnded(s.ID)
+			a.sessions.closeSockets(s.ID)
 		}
 	}
 	return nil

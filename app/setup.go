@@ -24,14 +24,14 @@ const (
 // CheckEncryption checks that the configured keys are those with which the database was
 // made. The first start encrypts a known word; every later start must be able to decrypt
 // it.
-func (a *App) CheckEncryption(ctx context.Context) error {
-	canary, err := a.db.Setting(ctx, settingCanary)
+func (o *Operator) CheckEncryption(ctx context.Context) error {
+	canary, err := o.db.Setting(ctx, settingCanary)
 	if errors.Is(err, store.ErrNotFound) {
-		fresh, err := a.keys.NewCanary()
+		fresh, err := o.agents.keys.NewCanary()
 		if err != nil {
 			return err
 		}
-		if err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if err := o.db.InTx(ctx, func(tx *store.Tx) (err error) {
 			canary, err = tx.InitSetting(ctx, settingCanary, fresh)
 			return err
 		}); err != nil {
@@ -40,7 +40,7 @@ func (a *App) CheckEncryption(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if err := a.keys.CheckCanary(canary); err != nil {
+	if err := o.agents.keys.CheckCanary(canary); err != nil {
 		return errors.New("the encryption key is not the one this database was made with; " +
 			"set auth.encryption_keys (COAGENT_AUTH_ENCRYPTION_KEYS, ENCRYPTION_KEY) to the old key, or put the new one in front of it")
 	}
@@ -49,19 +49,19 @@ func (a *App) CheckEncryption(ctx context.Context) error {
 
 // EnsureSuperAdmin makes the configured super admin if there is none at the start. It
 // never changes an existing account. made is the new account's e-mail address.
-func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
-	login, password := a.cfg.Auth.SuperAdmin, a.cfg.Auth.SuperAdminPassword.Reveal()
+func (o *Operator) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
+	login, password := o.cfg.Auth.SuperAdmin, o.cfg.Auth.SuperAdminPassword.Reveal()
 	if login == "" || password == "" {
 		return "", nil
 	}
-	if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
+	if has, err := o.db.HasSuperAdmin(ctx); err != nil || has {
 		return "", err
 	}
-	u, err := a.CreateSuperAdmin(ctx, login, "Super Admin", password)
+	u, err := o.CreateSuperAdmin(ctx, login, "Super Admin", password)
 	var known *Error
 	if errors.As(err, &known) && known.Code == "user_exists" {
 		// If two processes start at once, the other one may have made it.
-		if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
+		if has, err := o.db.HasSuperAdmin(ctx); err != nil || has {
 			return "", err
 		}
 		return "", fmt.Errorf("auth.super_admin: an account %q exists but is no super admin; choose another name", login)
@@ -74,13 +74,13 @@ func (a *App) EnsureSuperAdmin(ctx context.Context) (made string, err error) {
 
 // SeedAdmin is CreateSuperAdmin for the command line. It does not change a super admin
 // that exists: made is then false.
-func (a *App) SeedAdmin(ctx context.Context, login, password string) (u *store.User, made bool, err error) {
-	u, err = a.CreateSuperAdmin(ctx, login, "", password)
+func (o *Operator) SeedAdmin(ctx context.Context, login, password string) (u *store.User, made bool, err error) {
+	u, err = o.CreateSuperAdmin(ctx, login, "", password)
 	var known *Error
 	if !errors.As(err, &known) || known.Code != "user_exists" {
 		return u, err == nil, err
 	}
-	if u, err = a.db.UserByLogin(ctx, strings.TrimSpace(login)); err != nil {
+	if u, err = o.db.UserByLogin(ctx, strings.TrimSpace(login)); err != nil {
 		return nil, false, fromStore(err, "User")
 	}
 	if !activeSuper(u) {
@@ -92,7 +92,7 @@ func (a *App) SeedAdmin(ctx context.Context, login, password string) (u *store.U
 // CreateSuperAdmin adds a super admin. If login is an e-mail address, the user name is
 // "admin"; a plain name is used for both. It is for the operator and for the first
 // start.
-func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password string) (*store.User, error) {
+func (o *Operator) CreateSuperAdmin(ctx context.Context, login, fullName, password string) (*store.User, error) {
 	login = strings.TrimSpace(login)
 	uname := login
 	if strings.Contains(login, "@") {
@@ -104,13 +104,13 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 	if err := errors.Join(text("login", login, 1, 254), personName("full_name", &fullName)); err != nil {
 		return nil, firstOf(err)
 	}
-	hash, err := a.hashPassword(ctx, limit.Asker{}, "password", password)
+	hash, err := o.passwords.hash(ctx, limit.Asker{}, "password", password)
 	if err != nil {
 		return nil, err
 	}
 	u := &store.User{ID: store.NewID(), Email: login, Username: &uname, FullName: blankToNil(&fullName),
-		Role: RoleSuperAdmin, PasswordHash: hash, IsActive: true, CreatedAt: a.instant(), Version: 1}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		Role: RoleSuperAdmin, PasswordHash: hash, IsActive: true, CreatedAt: o.now.instant(), Version: 1}
+	err = o.db.InTx(ctx, func(tx *store.Tx) error {
 		// Somebody may have the user name "admin" already. Then the e-mail address is
 		// enough.
 		if taken, err := tx.UserByLogin(ctx, uname); err == nil && uname != login && taken != nil {
@@ -121,7 +121,7 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 		if err := tx.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		return a.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
+		return o.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, errorf(KindRejected, "user_exists", "User already exists")
@@ -131,8 +131,8 @@ func (a *App) CreateSuperAdmin(ctx context.Context, login, fullName, password st
 
 // SetupToken makes the one-time token for the link that creates the first admin. It is
 // "" if there is a super admin. Only its hash is stored, and each start replaces it.
-func (a *App) SetupToken(ctx context.Context) (string, error) {
-	if has, err := a.db.HasSuperAdmin(ctx); err != nil || has {
+func (o *Operator) SetupToken(ctx context.Context) (string, error) {
+	if has, err := o.db.HasSuperAdmin(ctx); err != nil || has {
 		return "", err
 	}
 	raw := make([]byte, 24)
@@ -140,7 +140,7 @@ func (a *App) SetupToken(ctx context.Context) (string, error) {
 		return "", err
 	}
 	token := base64.RawURLEncoding.EncodeToString(raw)
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+	err := o.db.InTx(ctx, func(tx *store.Tx) error {
 		return tx.SetSetting(ctx, settingSetup, hashToken(token))
 	})
 	return token, err
@@ -166,7 +166,7 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 	if err := personName("full_name", &fullName); err != nil {
 		return nil, err
 	}
-	hash, err := a.hashPassword(ctx, limit.Asker{Address: limit.NetworkOf(client.Address), Account: "setup"}, "password", password)
+	hash, err := a.passwords.hash(ctx, limit.Asker{Address: limit.NetworkOf(client.Address), Account: "setup"}, "password", password)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 		if err := a.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
 			return err
 		}
-		tokens, err = a.openSession(ctx, tx, u, client)
+		tokens, err = a.sessions.open(ctx, tx, u, client)
 		return err
 	})
 	return tokens, err

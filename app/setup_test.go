@@ -18,11 +18,11 @@ func TestSetUp(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.NewStopped(t, url)
-		first, err := r.SetupToken(t.Context())
+		first, err := r.Operator().SetupToken(t.Context())
 		if err != nil || len(first) < 32 {
 			t.Fatalf("got %q, %v, want a long token", first, err)
 		}
-		token, err := r.SetupToken(t.Context())
+		token, err := r.Operator().SetupToken(t.Context())
 		if err != nil || token == first {
 			t.Fatalf("got %q, %v, want a new token", token, err)
 		}
@@ -75,7 +75,7 @@ func TestSetUp(t *testing.T) {
 			}
 		})
 		t.Run("NoTokenAnyMore", func(t *testing.T) {
-			if got, err := r.SetupToken(t.Context()); got != "" || err != nil {
+			if got, err := r.Operator().SetupToken(t.Context()); got != "" || err != nil {
 				t.Errorf("got %q, %v, want none", got, err)
 			}
 			refused(t, try(token, "second@example.org", password), app.KindForbidden, "setup_done", "")
@@ -94,7 +94,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 			t.Parallel()
 			storetest.EachURL(t, func(t *testing.T, url string) {
 				r := apptest.NewStopped(t, url, func(cfg *config.Config) { cfg.Auth.SuperAdmin, cfg.Auth.SuperAdminPassword = c.login, password })
-				made, err := r.EnsureSuperAdmin(t.Context())
+				made, err := r.Operator().EnsureSuperAdmin(t.Context())
 				if err != nil || made != c.email {
 					t.Fatalf("got %q, %v, want %q", made, err, c.email)
 				}
@@ -109,7 +109,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 					}
 				}
 				r.Config.Auth.SuperAdmin, r.Config.Auth.SuperAdminPassword = "another@example.org", "another password"
-				if made, err := r.EnsureSuperAdmin(t.Context()); made != "" || err != nil {
+				if made, err := r.Operator().EnsureSuperAdmin(t.Context()); made != "" || err != nil {
 					t.Errorf("with a super admin: got %q, %v, want nothing to happen", made, err)
 				}
 				if got := hash(t, r, u.ID); got != before {
@@ -122,7 +122,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 		t.Parallel()
 		storetest.EachURL(t, func(t *testing.T, url string) {
 			r := apptest.NewStopped(t, url)
-			if made, err := r.EnsureSuperAdmin(t.Context()); made != "" || err != nil {
+			if made, err := r.Operator().EnsureSuperAdmin(t.Context()); made != "" || err != nil {
 				t.Errorf("without a setting: got %q, %v", made, err)
 			}
 			u := account(t, r, app.RoleTeacher)
@@ -130,7 +130,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 			before := hash(t, r, u.ID)
 			for _, login := range []string{u.Email, strings.ToUpper(u.Email), *u.Username} {
 				r.Config.Auth.SuperAdmin, r.Config.Auth.SuperAdminPassword = login, password
-				if made, err := r.EnsureSuperAdmin(t.Context()); made != "" || err == nil || !strings.Contains(err.Error(), "no super admin") {
+				if made, err := r.Operator().EnsureSuperAdmin(t.Context()); made != "" || err == nil || !strings.Contains(err.Error(), "no super admin") {
 					t.Errorf("%q is taken: got %q, %v, want a refusal that says so", login, made, err)
 				}
 			}
@@ -138,7 +138,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 				t.Errorf("the account was touched: %+v, %v", after, err)
 			}
 			r.Config.Auth.SuperAdmin, r.Config.Auth.SuperAdminPassword = "root@example.org", "short"
-			if _, err := r.EnsureSuperAdmin(t.Context()); err == nil || strings.Contains(err.Error(), "short") {
+			if _, err := r.Operator().EnsureSuperAdmin(t.Context()); err == nil || strings.Contains(err.Error(), "short") {
 				t.Errorf("a short password: got %v, want a refusal that does not repeat it", err)
 			}
 		})
@@ -151,7 +151,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 			if _, err := r.CreateUser(t.Context(), r.User(t, app.RoleAdmin, "Ada"), app.NewUser{Email: "x@example.org", Username: &name}); err != nil {
 				t.Fatal(err)
 			}
-			u, err := r.CreateSuperAdmin(t.Context(), "root@example.org", "Root", password)
+			u, err := r.Operator().CreateSuperAdmin(t.Context(), "root@example.org", "Root", password)
 			if err != nil || u.Username != nil {
 				t.Errorf("got %+v, %v, want an account without a user name", u, err)
 			}
@@ -167,7 +167,7 @@ func TestEnsureSuperAdmin(t *testing.T) {
 			var all sync.WaitGroup
 			for range 4 {
 				all.Go(func() {
-					who, err := r.EnsureSuperAdmin(t.Context())
+					who, err := r.Operator().EnsureSuperAdmin(t.Context())
 					if err != nil {
 						t.Error(err)
 					}
@@ -189,7 +189,7 @@ func TestCheckEncryption(t *testing.T) {
 	const old, other = secret.Text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), secret.Text("enl4d3Z1dHNycXBvbm1sa2ppaGdmZWRjYmE5ODc2NTQ=")
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		with := func(keys ...secret.Text) error {
-			return apptest.NewStopped(t, url, func(c *config.Config) { c.Auth.EncryptionKeys = keys }).CheckEncryption(t.Context())
+			return apptest.NewStopped(t, url, func(c *config.Config) { c.Auth.EncryptionKeys = keys }).Operator().CheckEncryption(t.Context())
 		}
 		for _, c := range []struct {
 			name string

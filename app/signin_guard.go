@@ -73,16 +73,16 @@ func (s signin) keys() []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// guardSignin refuses an attempt that comes too soon after failures, whether the account
+// admit refuses an attempt that comes too soon after failures, whether the account
 // exists or not. late is true if its address fails so often that strangers there must
 // wait behind all others. Call done when the result is stored.
-func (a *App) guardSignin(ctx context.Context, s *signin) (done func(), late bool, err error) {
-	auth, now := a.cfg.Auth, a.instant()
-	counts, err := a.db.SigninFailures(ctx, s.keys(), now.Add(-auth.SigninWindow), max(auth.SigninFailuresPerAccount, auth.SigninFailuresPerAddress))
+func (p *passwords) admit(ctx context.Context, s *signin) (done func(), late bool, err error) {
+	auth, now := p.cfg.Auth, p.now.instant()
+	counts, err := p.db.SigninFailures(ctx, s.keys(), now.Add(-auth.SigninWindow), max(auth.SigninFailuresPerAccount, auth.SigninFailuresPerAddress))
 	if err != nil {
 		return nil, false, err
 	}
-	g := &a.guard
+	g := &p.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if s.device != "" {
@@ -136,13 +136,13 @@ func (g *signinGuard) begin(key string) (done func()) {
 	}
 }
 
-// signinFailed stores a failure and returns the error for it. A failure on a known
+// failed stores a failure and returns the error for it. A failure on a known
 // device counts only for that device.
-func (a *App) signinFailed(ctx context.Context, s signin) error {
+func (p *passwords) failed(ctx context.Context, s signin) error {
 	if s.device != "" {
 		s = signin{device: s.device}
 	}
-	if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.AddSigninFailures(ctx, s.keys(), a.instant()) }); err != nil {
+	if err := p.db.InTx(ctx, func(tx *store.Tx) error { return tx.AddSigninFailures(ctx, s.keys(), p.now.instant()) }); err != nil {
 		return err
 	}
 	return errWrongPassword

@@ -239,7 +239,7 @@ func (a *App) recheckLoop(ctx context.Context) {
 		if err := a.recheck(look); err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "the rights behind open sockets could not be checked", "err", err)
 		}
-		if err := a.storeTokenUses(look); err != nil && ctx.Err() == nil {
+		if err := a.sessions.storeUses(look); err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "the last use of tokens could not be stored", "err", err)
 		}
 		cancel()
@@ -258,7 +258,7 @@ func (a *App) recheck(ctx context.Context) error {
 		rooms[c.Room()][c.UserID()] = append(rooms[c.Room()][c.UserID()], c)
 	}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(sessions)), 500) {
-		live, err := a.liveCredentials(ctx, ids)
+		live, err := a.sessions.live(ctx, ids)
 		if err != nil {
 			return err
 		}

@@ -88,15 +88,15 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 		zone, _ := o.now().In(cfg.Location()).Zone()
 		log.InfoContext(ctx, "timezone is not set: schedules and dates are read in the machine's zone", "zone", zone)
 	}
-	if err := o.CheckEncryption(ctx); err != nil {
+	if err := o.operator.CheckEncryption(ctx); err != nil {
 		return o, err
 	}
 	if mode.Serve || mode.Work {
-		if err := o.tellSameLogins(ctx); err != nil {
+		if err := o.operator.tellSameLogins(ctx); err != nil {
 			log.WarnContext(ctx, "addresses and user names could not be compared; the next start does", "err", err)
 		}
 	}
-	if made, err := o.EnsureSuperAdmin(ctx); err != nil {
+	if made, err := o.operator.EnsureSuperAdmin(ctx); err != nil {
 		return o, err
 	} else if made != "" {
 		log.InfoContext(ctx, "made the configured super admin", "account", made)

@@ -33,8 +33,8 @@ func (a *App) SetSystemAgent(ctx context.Context, actor *Actor, agentType string
 	if agentType == store.AgentDesign && s.SystemPrompt.Value == designPlaceholder {
 		s.SystemPrompt = Opt[string]{}
 	}
-	fresh := a.newAgent("", actor.User.ID)
-	if err := a.startAs(ctx, &fresh, agentType); err != nil {
+	fresh := a.agents.fresh("", actor.User.ID)
+	if err := a.agents.startAs(ctx, &fresh, agentType); err != nil {
 		return nil, err
 	}
 	fresh.IsActive = true
@@ -52,15 +52,15 @@ func (a *App) putSystemAgent(ctx context.Context, actor *Actor, fresh store.Agen
 		ag, err = tx.SystemAgentForUpdate(ctx, s.Type.Value)
 		if errors.Is(err, store.ErrNotFound) {
 			ag = &fresh
-			if err := a.applySettings(s, ag); err != nil {
+			if err := a.agents.apply(s, ag); err != nil {
 				return err
 			}
-			return a.addAgent(ctx, tx, actor, ActWriteSystemAgents, ag)
+			return a.agents.add(ctx, tx, actor, ActWriteSystemAgents, ag)
 		}
 		if err != nil {
 			return err
 		}
-		return a.changeAgent(ctx, tx, actor, ActWriteSystemAgents, ag, func(ag *store.Agent) error { return a.applySettings(s, ag) })
+		return a.agents.change(ctx, tx, actor, ActWriteSystemAgents, ag, func(ag *store.Agent) error { return a.agents.apply(s, ag) })
 	})
 	return ag, err
 }

@@ -23,19 +23,19 @@ func (a *App) CreateTemplate(ctx context.Context, actor *Actor, s AgentSettings)
 	if err := Check(actor, ActCreateTemplate, Resource{}); err != nil {
 		return nil, err
 	}
-	if err := a.knownType(ctx, "type", s.Type.Value); err != nil {
+	if err := a.agents.knownType(ctx, "type", s.Type.Value); err != nil {
 		return nil, err
 	}
-	ag := a.newAgent("", actor.User.ID)
-	if err := a.startAs(ctx, &ag, s.Type.Value); err != nil {
+	ag := a.agents.fresh("", actor.User.ID)
+	if err := a.agents.startAs(ctx, &ag, s.Type.Value); err != nil {
 		return nil, err
 	}
 	ag.Name, ag.IsTemplate = "My Agent", true
-	if err := a.applySettings(s, &ag); err != nil {
+	if err := a.agents.apply(s, &ag); err != nil {
 		return nil, err
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		return a.addAgent(ctx, tx, actor, ActCreateTemplate, &ag)
+		return a.agents.add(ctx, tx, actor, ActCreateTemplate, &ag)
 	})
 	return &ag, agentError(err)
 }
@@ -72,7 +72,7 @@ func (a *App) CloneTemplate(ctx context.Context, actor *Actor, id, projectID str
 			return fromStore(err, "Project")
 		}
 		clone.Name = freeName(src.Name, siblings)
-		if err := a.addAgent(ctx, tx, actor, ActCloneTemplate, &clone); !errors.Is(err, store.ErrReferenced) {
+		if err := a.agents.add(ctx, tx, actor, ActCloneTemplate, &clone); !errors.Is(err, store.ErrReferenced) {
 			return err
 		}
 		return notFound("Global agent")
@@ -107,10 +107,10 @@ func (a *App) SyncAgent(ctx context.Context, actor *Actor, id string) (ag *store
 		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
 			return err
 		}
-		if _, err := a.keep(ctx, tx, actor, ag, "before sync with "+parent.Name); err != nil {
+		if _, err := a.agents.keep(ctx, tx, actor, ag, "before sync with "+parent.Name); err != nil {
 			return err
 		}
-		return a.changeAgent(ctx, tx, actor, ActSyncAgent, ag, func(ag *store.Agent) error {
+		return a.agents.change(ctx, tx, actor, ActSyncAgent, ag, func(ag *store.Agent) error {
 			ag.SystemPrompt, ag.ModelProvider, ag.Model, ag.Settings = parent.SystemPrompt, parent.ModelProvider, parent.Model, parent.Settings
 			ag.TriggerConfig, ag.ScheduleConfig, ag.ContextWindow = parent.TriggerConfig, parent.ScheduleConfig, parent.ContextWindow
 			return nil
@@ -133,8 +133,8 @@ func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agen
 		return nil, err
 	}
 	s.Type = Some(agentType)
-	fresh := a.newAgent(projectID, actor.User.ID)
-	if err := a.startAs(ctx, &fresh, agentType); err != nil {
+	fresh := a.agents.fresh(projectID, actor.User.ID)
+	if err := a.agents.startAs(ctx, &fresh, agentType); err != nil {
 		return nil, err
 	}
 	fresh.IsActive = true // it is the first of its type
@@ -145,18 +145,18 @@ func (a *App) SetProjectAgent(ctx context.Context, actor *Actor, projectID, agen
 			return fromStore(err, "Project")
 		}
 		if len(siblings) == 0 {
-			if err := a.applySettings(s, ag); err != nil {
+			if err := a.agents.apply(s, ag); err != nil {
 				return err
 			}
-			return a.addAgent(ctx, tx, actor, ActCreateAgent, ag)
+			return a.agents.add(ctx, tx, actor, ActCreateAgent, ag)
 		}
 		if ag, err = tx.AgentForUpdate(ctx, siblings[0].ID); err != nil {
 			return err
 		}
-		if err := a.changeAgent(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.applySettings(s, ag) }); err != nil {
+		if err := a.agents.change(ctx, tx, actor, ActUpdateAgent, ag, func(ag *store.Agent) error { return a.agents.apply(s, ag) }); err != nil {
 			return err
 		}
-		return a.giveWayTo(ctx, tx, actor, ag, siblings)
+		return a.agents.giveWayTo(ctx, tx, actor, ag, siblings)
 	})
 	return ag, agentError(err)
 }

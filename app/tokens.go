@@ -104,7 +104,7 @@ func (a *App) RevokeAccessToken(ctx context.Context, actor *Actor, id string) er
 	}); err != nil {
 		return fromStore(err, "Token")
 	}
-	a.tokensEnded(id)
+	a.sessions.closeTokens(id)
 	return nil
 }
 
@@ -130,7 +130,7 @@ func (a *App) RevokeAccessTokensOf(ctx context.Context, actor *Actor, userID str
 	}); err != nil {
 		return err
 	}
-	a.tokensEnded(ids...)
+	a.sessions.closeTokens(ids...)
 	return nil
 }
 
@@ -146,14 +146,14 @@ func (a *App) mayManageTokens(ctx context.Context, actor *Actor, userID string) 
 }
 
 // tokenActor returns the actor behind a token.
-func (a *App) tokenActor(ctx context.Context, t *store.AccessToken, err error) (*Actor, error) {
+func (ss *sessions) tokenActor(ctx context.Context, t *store.AccessToken, err error) (*Actor, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errBadCredentials
 	}
 	if err != nil {
 		return nil, err
 	}
-	now := a.instant()
+	now := ss.now.instant()
 	if !now.Before(t.ExpiresAt) {
 		return nil, errBadCredentials
 	}
@@ -165,7 +165,7 @@ func (a *App) tokenActor(ctx context.Context, t *store.AccessToken, err error) (
 		return nil, err
 	}
 	if now.Sub(t.LastUsedAt) >= usedEvery {
-		a.tokenUses.note(t.ID)
+		ss.uses.note(t.ID)
 	}
 	return actor, nil
 }
@@ -194,10 +194,10 @@ func (u *tokenUses) take() []string {
 	return ids
 }
 
-// storeTokenUses stores which tokens were used.
-func (a *App) storeTokenUses(ctx context.Context) error {
-	for ids := range slices.Chunk(a.tokenUses.take(), 500) {
-		if err := a.db.InTx(ctx, func(tx *store.Tx) error { return tx.UseAccessTokens(ctx, ids, a.instant()) }); err != nil {
+// storeUses stores which tokens were used.
+func (ss *sessions) storeUses(ctx context.Context) error {
+	for ids := range slices.Chunk(ss.uses.take(), 500) {
+		if err := ss.db.InTx(ctx, func(tx *store.Tx) error { return tx.UseAccessTokens(ctx, ids, ss.now.instant()) }); err != nil {
 			return err
 		}
 	}
@@ -212,8 +212,8 @@ func (a *Actor) credential() string {
 	return a.SessionID
 }
 
-// liveCredentials returns those of the credentials that have not ended.
-func (a *App) liveCredentials(ctx context.Context, credentials []string) (map[string]bool, error) {
+// live returns those of the credentials that have not ended.
+func (ss *sessions) live(ctx context.Context, credentials []string) (map[string]bool, error) {
 	live := map[string]bool{}
 	var sessions, tokens []string
 	for _, c := range credentials {
@@ -223,14 +223,14 @@ func (a *App) liveCredentials(ctx context.Context, credentials []string) (map[st
 			sessions = append(sessions, c)
 		}
 	}
-	alive, err := a.db.LiveSessions(ctx, sessions, a.instant())
+	alive, err := ss.db.LiveSessions(ctx, sessions, ss.now.instant())
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range alive {
 		live[id] = true
 	}
-	if alive, err = a.db.LiveAccessTokens(ctx, tokens, a.instant()); err != nil {
+	if alive, err = ss.db.LiveAccessTokens(ctx, tokens, ss.now.instant()); err != nil {
 		return nil, err
 	}
 	for _, id := range alive {
@@ -239,10 +239,10 @@ func (a *App) liveCredentials(ctx context.Context, credentials []string) (map[st
 	return live, nil
 }
 
-// tokensEnded closes the sockets of some tokens in this process. Other processes close
+// closeTokens closes the sockets of some tokens in this process. Other processes close
 // theirs when they next recheck the sessions.
-func (a *App) tokensEnded(ids ...string) {
+func (ss *sessions) closeTokens(ids ...string) {
 	for _, id := range ids {
-		a.hub.CloseSession(tokenMark+id, realtime.CloseSessionEnded, "token revoked")
+		ss.hub.CloseSession(tokenMark+id, realtime.CloseSessionEnded, "token revoked")
 	}
 }

@@ -82,7 +82,7 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	tx.AfterCommit(func() {
 		a.hub.CloseUser(id, realtime.CloseSessionEnded, "account deleted")
 		for _, s := range sessions { // also those in which the person acts as somebody else
-			a.sessionEnded(s)
+			a.sessions.closeSockets(s)
 		}
 		// The hub's cached frames of the last minutes still have the person's name.
 		a.hub.Forget()

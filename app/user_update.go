@@ -43,34 +43,34 @@ func (a *App) UpdateSelf(ctx context.Context, actor *Actor, in UserChanges) (*st
 	if err := CheckPassword("password", in.newPassword()); err != nil {
 		return nil, err
 	}
-	if err := a.checkCurrentPassword(ctx, actor, in); err != nil {
+	if err := a.passwords.checkCurrent(ctx, actor, in); err != nil {
 		return nil, err
 	}
 	change.verified = actor.User.PasswordHash
 	return a.changeUser(ctx, actor, change)
 }
 
-// checkCurrentPassword limits guesses as sign-in does. Otherwise somebody who finds an
+// checkCurrent limits guesses as sign-in does. Otherwise somebody who finds an
 // open browser could guess the password.
-func (a *App) checkCurrentPassword(ctx context.Context, actor *Actor, in UserChanges) error {
+func (p *passwords) checkCurrent(ctx context.Context, actor *Actor, in UserChanges) error {
 	current := in.CurrentPassword.Reveal()
 	if current == "" {
 		return invalid("current_password", "send the current password along with a new one")
 	}
 	attempt := newRecheck(actor)
-	done, _, err := a.guardSignin(ctx, &attempt)
+	done, _, err := p.admit(ctx, &attempt)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ok, _, err := a.hasher.forAsker(actor.asker()).Verify(ctx, actor.User.PasswordHash, current)
+	ok, _, err := p.hasher.forAsker(actor.asker()).Verify(ctx, actor.User.PasswordHash, current)
 	if err != nil {
 		return err
 	}
 	if ok {
 		return nil
 	}
-	if err := a.signinFailed(ctx, attempt); !errors.Is(err, errWrongPassword) {
+	if err := p.failed(ctx, attempt); !errors.Is(err, errWrongPassword) {
 		return err
 	}
 	return errorf(KindRejected, "wrong_password", "The current password is not right")
@@ -117,7 +117,7 @@ func (a *App) changeUser(ctx context.Context, actor *Actor, c userChange) (*stor
 		if err != nil {
 			return nil, fromStore(err, "User")
 		}
-		if c.hash, err = a.hashPassword(ctx, actor.asker(), "password", c.newPassword()); err != nil {
+		if c.hash, err = a.passwords.hash(ctx, actor.asker(), "password", c.newPassword()); err != nil {
 			return nil, err
 		}
 	}
@@ -160,7 +160,7 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	if err := a.audit.record(ctx, tx, actor, c.action, target{"user", u.ID}, before, after); err != nil {
 		return nil, err
 	}
-	return u, a.endSessionsAfter(ctx, tx, c, &was, u)
+	return u, a.sessions.endAfter(ctx, tx, c, &was, u)
 }
 
 // change writes the sent members and the new password to an account, and refuses what
@@ -213,17 +213,17 @@ func (c *userChange) endLinks(ctx context.Context, tx *store.Tx, was, u *store.U
 	return tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID)
 }
 
-// endSessionsAfter ends the sessions that a change of an account does not allow any more.
-func (a *App) endSessionsAfter(ctx context.Context, tx *store.Tx, c userChange, was, u *store.User) error {
+// endAfter ends the sessions that a change of an account does not allow any more.
+func (ss *sessions) endAfter(ctx context.Context, tx *store.Tx, c userChange, was, u *store.User) error {
 	switch {
 	case c.hash != "":
-		return a.endSessions(ctx, tx, u.ID, c.keep, "new password")
+		return ss.endAll(ctx, tx, u.ID, c.keep, "new password")
 	case was.IsActive && !u.IsActive:
-		return a.endSessions(ctx, tx, u.ID, "", "account made inactive")
+		return ss.endAll(ctx, tx, u.ID, "", "account made inactive")
 	case was.Role == RoleSuperAdmin && u.Role != RoleSuperAdmin:
 		// Also end sessions in which the person acts as somebody else: only the super
 		// admin's role allowed them.
-		return a.endSessions(ctx, tx, u.ID, "", "no super admin any more")
+		return ss.endAll(ctx, tx, u.ID, "", "no super admin any more")
 	}
 	return nil
 }
@@ -352,17 +352,17 @@ func keepsSuperAdmin(locked []string, without string) error {
 	return errorf(KindRejected, "last_super_admin", "The last active Super Admin must stay; make somebody else one first")
 }
 
-// endSessions ends a person's sessions except keep, and closes their sockets in this
+// endAll ends a person's sessions except keep, and closes their sockets in this
 // process. Other processes close theirs when they next recheck the sessions.
-func (a *App) endSessions(ctx context.Context, tx *store.Tx, userID, keep, reason string) error {
-	now := a.instant()
+func (ss *sessions) endAll(ctx context.Context, tx *store.Tx, userID, keep, reason string) error {
+	now := ss.now.instant()
 	ids, err := tx.LiveSessionsOf(ctx, userID, keep, now)
 	if err != nil {
 		return err
 	}
 	tx.AfterCommit(func() {
 		for _, id := range ids {
-			a.sessionEnded(id)
+			ss.closeSockets(id)
 		}
 	})
 	return tx.EndSessionsOf(ctx, userID, keep, reason, now)

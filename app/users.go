@@ -32,7 +32,7 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 	if err := mayRule(actor, power{beyond: ActCreateAdminUser, accounts: []string{in.Role}}); err != nil {
 		return nil, err
 	}
-	u, err := a.newUser(ctx, actor.asker(), in)
+	u, err := newUser(ctx, a.passwords, a.now, actor.asker(), in)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func userChanges(u *store.User) changes {
 }
 
 // newUser checks the members of an account and hashes its password.
-func (a *App) newUser(ctx context.Context, who limit.Asker, in NewUser) (*store.User, error) {
+func newUser(ctx context.Context, passwords *passwords, now clock, who limit.Asker, in NewUser) (*store.User, error) {
 	if in.Role == "" {
 		in.Role = RoleGuest
 	}
@@ -68,51 +68,26 @@ func (a *App) newUser(ctx context.Context, who limit.Asker, in NewUser) (*store.
 		return nil, err
 	}
 	u := &store.User{ID: store.NewID(), Email: in.Email, Username: uname, FullName: blankToNil(in.FullName),
-		Role: in.Role, AvatarURL: blankToNil(in.AvatarURL), IsActive: true, CreatedAt: a.instant(), Version: 1}
+		Role: in.Role, AvatarURL: blankToNil(in.AvatarURL), IsActive: true, CreatedAt: now.instant(), Version: 1}
 	if in.Password != nil && *in.Password != "" {
-		if u.PasswordHash, err = a.hashPassword(ctx, who, "password", *in.Password); err != nil {
+		if u.PasswordHash, err = passwords.hash(ctx, who, "password", *in.Password); err != nil {
 			return nil, err
 		}
 	}
 	return u, nil
 }
 
-// hashPassword checks a new password against the policy and hashes it.
-func (a *App) hashPassword(ctx context.Context, who limit.Asker, field, password string) (string, error) {
+// hash checks a new password against the policy and hashes it.
+func (p *passwords) hash(ctx context.Context, who limit.Asker, field, password string) (string, error) {
 	if err := CheckPassword(field, password); err != nil {
 		return "", err
 	}
-	return a.hasher.forAsker(who).Hash(ctx, password)
+	return p.hasher.forAsker(who).Hash(ctx, password)
 }
 
 // asker is a signed-in person who waits for the hasher. Each person has a queue of their
 // own, whatever else comes from the same address.
 func (a *Actor) asker() limit.Asker { return limit.Asker{Address: "person " + a.User.ID, Known: true} }
-
-// SetPassword replaces the password of an account, found by e-mail or user name, and
-// ends its sessions. It is for the operator at the machine.
-func (a *App) SetPassword(ctx context.Context, login, password string) error {
-	u, err := a.db.UserByLogin(ctx, login)
-	if err != nil {
-		return fromStore(err, "User")
-	}
-	hash, err := a.hashPassword(ctx, limit.Asker{}, "password", password)
-	if err != nil {
-		return err
-	}
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.SetPasswordHash(ctx, u.ID, hash); err != nil {
-			return fromStore(err, "User")
-		}
-		if err := tx.EndSessionsOf(ctx, u.ID, "", "password set by the operator", a.instant()); err != nil {
-			return err
-		}
-		if err := tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID); err != nil {
-			return err
-		}
-		return a.audit.record(ctx, tx, operator(), didSetPassword, target{"user", u.ID}, nil, changes{"email": u.Email, "sessions": "ended"})
-	})
-}
 
 // blankToNil turns a text with only blanks into nil.
 func blankToNil(s *string) *string {

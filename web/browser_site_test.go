@@ -107,7 +107,7 @@ func (s *site) stop(t *testing.T) {
 func (s *site) seed(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	demo, err := s.App.SeedDemo(ctx)
+	demo, err := s.App.Operator().SeedDemo(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

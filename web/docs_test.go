@@ -169,7 +169,7 @@ func TestExamplesOfThePapers(t *testing.T) {
 		},
 		"addresses are there": func(t *testing.T, w *world) { checkAddresses(t, w) },
 		"requests work": func(t *testing.T, w *world) {
-			if _, _, err := w.opened.SeedAdmin(t.Context(), "root@school.example", testPassword); err != nil {
+			if _, _, err := w.opened.Operator().SeedAdmin(t.Context(), "root@school.example", testPassword); err != nil {
 				t.Fatal(err)
 			}
 			runRequests(t, w)

@@ -46,7 +46,7 @@ func Start(ctx context.Context, cfg *config.Config, log *slog.Logger, version st
 }
 
 func (r *Running) serve(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (err error) {
-	if r.SetupToken, err = r.App.SetupToken(ctx); err != nil {
+	if r.SetupToken, err = r.App.Operator().SetupToken(ctx); err != nil {
 		return err
 	}
 	if r.server, err = NewServer(r.App, cfg, log, version); err != nil {
