@@ -65,7 +65,7 @@ func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, version
 		if err != nil {
 			return fromStore(err, "Version")
 		}
-		if _, err := a.agents.keep(ctx, tx, actor, ag, "before restore of "+a.versionTitle(v)); err != nil {
+		if _, err := a.agents.keep(ctx, tx, actor, ag, "before restore of "+versionTitle(v, a.cfg.Location())); err != nil {
 			return err
 		}
 		return a.agents.change(ctx, tx, actor, ActRestoreVersion, ag, func(ag *store.Agent) error {
@@ -79,9 +79,9 @@ func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, version
 }
 
 // versionTitle is a version's label, or the time when it was kept if it has none.
-func (a *App) versionTitle(v *store.AgentVersion) string {
+func versionTitle(v *store.AgentVersion, zone *time.Location) string {
 	if v.Label != "" {
 		return v.Label
 	}
-	return v.CreatedAt.In(a.cfg.Location()).Format(time.DateTime)
+	return v.CreatedAt.In(zone).Format(time.DateTime)
 }

@@ -19,9 +19,9 @@ const providerOffline = "offline"
 // defaultProvider is the provider of an agent for which nobody has chosen one.
 const defaultProvider = "gemini"
 
-// agentRules are the rules for agents that hold whoever makes or changes them: their
-// defaults, what their settings may be, how their secrets are kept, and the quotas. They
-// decide about no right.
+// agentRules hold for every agent, whoever makes or changes it: the defaults, what its
+// settings may be, who may change its keys, how its secrets are kept, and the quotas.
+// The caller has checked that the actor may do the action.
 type agentRules struct {
 	db     *store.DB
 	now    clock
@@ -182,7 +182,8 @@ func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id str
 }
 
 // change edits an agent that the transaction has locked.
-func (r *agentRules) change(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent, edit func(*store.Agent) error) error {
+func (r *agentRules) change(ctx context.Context, tx *store.Tx, actor *Actor, action Action, ag *store.Agent,
+	edit func(*store.Agent) error) error {
 	before := *ag
 	if err := edit(ag); err != nil {
 		return err
@@ -309,7 +310,8 @@ func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 	})
 	for _, t := range waiting {
 		if err == nil && t.AskedBy != "" {
-			a.tellSilence(t.RoomID, turn.Silence{UserID: t.AskedBy, AgentID: id, Name: ag.Name, Reason: turntaking.Reason(turntaking.RuleGone, "")})
+			a.audience.tell(t.RoomID, turn.Silence{UserID: t.AskedBy, AgentID: id, Name: ag.Name,
+				Reason: turntaking.Reason(turntaking.RuleGone, "")})
 		}
 	}
 	return fromStore(err, "Agent config")

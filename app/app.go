@@ -61,35 +61,36 @@ type App struct {
 	db        *store.DB
 	log       *slog.Logger
 	now       clock
+	queue     *jobs.Queue
+	engine    *turn.Engine
 	model     *model.Caller
 	external  *a2a.Client
 	telemetry *telemetry.Telemetry
-	engine    *turn.Engine
-	queue     *jobs.Queue
-	hub       *realtime.Hub
-	listen    *realtime.Listener
-	work      bool
-	serve     bool
+	process   process
 
-	sessions   *sessions
-	passwords  *passwords
-	operator   *Operator
-	agents     *agentRules
-	limits     *limits
-	quotas     quotas
-	audit      auditLog
-	artifacts  *artifacts
-	pruner     *pruner
-	calls      modelCallSlots
-	silences   silences
-	streams    streams
-	recheckNow chan struct{} // tells recheckLoop not to wait, see rightsChanged
-	background *limit.Gate   // for the agents' database work, see New
-	closing    chan struct{} // closed when this process shuts down
-	closeOnce  sync.Once
+	audit     auditLog
+	quotas    quotas
+	limits    *limits
+	sessions  *sessions
+	passwords *passwords
+	operator  *Operator
+	agents    *agentRules
+	artifacts *artifacts
+	calls     *personCalls
+	threads   *threads
+	reports   *reports
+	audience  *audience
+	rechecks  *rechecks
+}
 
-	stop  context.CancelFunc // ends the loops below
-	loops sync.WaitGroup
+// process is what this process does, and its life.
+type process struct {
+	work, serve bool
+	listen      *realtime.Listener // nil on SQLite
+	closing     chan struct{}      // closed when this process shuts down
+	closeOnce   sync.Once
+	stop        context.CancelFunc // ends the loops below
+	loops       sync.WaitGroup
 }
 
 // New makes an App; nothing runs before Start. It fails when the configuration cannot
@@ -103,50 +104,68 @@ func New(d Deps) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: d.Config, db: d.DB, log: telemetry.Logger(d.Log), now: d.Now, work: d.Work, serve: d.Serve,
-		closing:    make(chan struct{}),
-		recheckNow: make(chan struct{}, 1),
-		// It bounds how much of the agents' database work runs at once, so that
-		// people's requests always find a free connection: under load the agents
-		// wait.
-		background: limit.NewGate(max(d.Config.Database.Pool/2, 1)),
-		external:   a2a.NewClient(d.Config.External.AllowPrivate),
-	}
-	a.limits = newLimits(d.DB, d.Now, d.Config.Limits)
-	a.quotas, a.audit = quotas{most: &d.Config.Quotas}, auditLog{now: d.Now}
-	a.artifacts = &artifacts{db: d.DB, now: d.Now, limits: &d.Config.Limits}
-	a.pruner = &pruner{cfg: d.Config, db: d.DB, log: a.log, now: d.Now, background: a.background}
-	a.passwords = &passwords{cfg: d.Config, db: d.DB, now: d.Now, hasher: NewHasher(d.Config.Auth.HashConcurrency)}
-	a.hub = a.newHub()
-	if a.telemetry, err = newTelemetry(d.Config, d.DB, a.hub, models, a.log, d.Now); err != nil {
+	cfg, db, log, now := d.Config, d.DB, telemetry.Logger(d.Log), clock(d.Now)
+	a := &App{cfg: cfg, db: db, log: log, now: now, external: a2a.NewClient(cfg.External.AllowPrivate),
+		process: process{work: d.Work, serve: d.Serve, closing: make(chan struct{})},
+		audit:   auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg.Limits)}
+	// It bounds how much of the agents' database work runs at once, so that people's
+	// requests always find a free connection: under load the agents wait.
+	background := limit.NewGate(max(cfg.Database.Pool/2, 1))
+	hub := newHub(cfg, db, now, log, a.heardSignal)
+	a.audience = &audience{hub: hub, now: now}
+	if a.telemetry, err = newTelemetry(cfg, db, hub, models, log, now); err != nil {
 		return nil, err
 	}
-	a.model = model.New(model.Deps{Turns: d.Config.Turns, DB: d.DB, Log: a.log, Now: d.Now, Keyring: keys, Models: models,
-		Telemetry: a.telemetry, Background: a.background, Lender: a.lendingCreator})
-	a.sessions = &sessions{cfg: d.Config, db: d.DB, now: d.Now, hub: a.hub, audit: a.audit}
-	a.agents = &agentRules{db: d.DB, now: d.Now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit}
-	a.operator = &Operator{cfg: d.Config, db: d.DB, log: a.log, now: d.Now, audit: a.audit, agents: a.agents, passwords: a.passwords}
-	a.engine, err = turn.New(turn.Deps{Config: d.Config, DB: d.DB, Log: a.log, Now: d.Now, Rand: d.Rand, Hub: a.hub, Model: a.model,
-		Telemetry: a.telemetry, Background: a.background, Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)},
-		Tell: a.tellSilence, Sweep: a.sweepReports})
+	lender := func(ctx context.Context, ag *store.Agent) (string, error) { return lendingCreator(ctx, db, ag) }
+	a.model = model.New(model.Deps{Turns: cfg.Turns, DB: db, Log: log, Now: now, Keyring: keys, Models: models,
+		Telemetry: a.telemetry, Background: background, Lender: lender})
+	a.sessions = &sessions{cfg: cfg, db: db, now: now, hub: hub, audit: a.audit}
+	a.rechecks = &rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}
+	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth.HashConcurrency)}
+	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit}
+	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
+	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits}
+	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
+		closing: a.process.closing}
+	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Model: a.model,
+		Telemetry: a.telemetry, Background: background, Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)},
+		Tell: a.audience.tell, Sweep: a.reports.sweep})
 	if err != nil {
 		return nil, err
 	}
-	options := jobs.Options{QuickWorkers: d.Config.Jobs.Workers, TurnWorkers: d.Config.Jobs.TurnWorkers, PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
-		Carry: a.telemetry.Carry, Begin: a.observeJob}
-	if d.Work {
-		options.Handlers = a.handlers()
-	}
-	if a.queue, err = jobs.New(d.DB, options); err != nil {
+	a.calls = &personCalls{cfg: cfg, db: db, model: a.model, rate: a.limits.asks, closing: a.process.closing}
+	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, calls: a.calls}
+	if err := a.newQueue(newPruner(cfg, db, log, now, background)); err != nil {
 		return nil, err
 	}
-	a.engine.Use(a.queue)
-	if d.DB.Postgres() {
-		a.listen = a.newListener()
+	if db.Postgres() {
+		a.process.listen = newListener(db, a.audience, d.Serve, log)
 	}
-	d.DB.OnCommit(a.publish)
-	d.DB.OnGain(a.dropLinks)
+	db.OnCommit(a.audience.publish)
+	db.OnGain(func(ctx context.Context, tx *store.Tx, userIDs []string) error {
+		return dropLinks(ctx, now, tx, userIDs)
+	})
 	return a, nil
+}
+
+// newQueue makes the job queue and gives it to those who add jobs.
+func (a *App) newQueue(p *pruner) (err error) {
+	options := jobs.Options{QuickWorkers: a.cfg.Jobs.Workers, TurnWorkers: a.cfg.Jobs.TurnWorkers, PruneEvery: pruneEvery,
+		Log: quietQueueLog(a.log), Carry: a.telemetry.Carry,
+		Begin: func(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
+			return observeJob(ctx, a.telemetry, a.now, a.log, j)
+		}}
+	if a.process.work {
+		h := a.engine.Handlers()
+		h.RunReport, h.Prune, h.OnFailure = a.reports.run, p.prune, jobOutcome
+		options.Handlers = &h
+	}
+	if a.queue, err = jobs.New(a.db, options); err != nil {
+		return err
+	}
+	a.engine.Use(a.queue)
+	a.reports.engine, a.reports.queue = a.engine, a.queue
+	return nil
 }
 
 func newModels(cfg *config.Config, pause time.Duration) (*llm.Models, error) {
@@ -204,14 +223,14 @@ func (a *App) instant() time.Time { return a.now.instant() }
 // only the start.
 func (a *App) Start(ctx context.Context) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	a.stop = stop
-	if a.listen != nil {
-		a.loops.Go(func() { a.listen.Run(run) })
+	a.process.stop = stop
+	if a.process.listen != nil {
+		a.process.loops.Go(func() { a.process.listen.Run(run) })
 	}
-	if a.serve {
-		a.loops.Go(func() { a.recheckLoop(run) })
+	if a.process.serve {
+		a.process.loops.Go(func() { a.rechecks.run(run) })
 	}
-	if !a.work {
+	if !a.process.work {
 		return nil
 	}
 	if err := a.engine.Recover(ctx); err != nil {
@@ -222,15 +241,15 @@ func (a *App) Start(ctx context.Context) error {
 		stop()
 		return err
 	}
-	a.loops.Go(func() { a.engine.Run(run) })
+	a.process.loops.Go(func() { a.engine.Run(run) })
 	return nil
 }
 
 // CloseSockets tells all connected clients that this process shuts down. It waits
 // until the last frames are written, or until ctx ends.
 func (a *App) CloseSockets(ctx context.Context) error {
-	a.closeOnce.Do(func() { close(a.closing) })
-	return a.hub.Close(ctx)
+	a.process.closeOnce.Do(func() { close(a.process.closing) })
+	return a.audience.hub.Close(ctx)
 }
 
 // Stop lets running jobs finish until the drain timeout, gives back the turns that
@@ -238,14 +257,14 @@ func (a *App) CloseSockets(ctx context.Context) error {
 // all of this.
 func (a *App) Stop(ctx context.Context) error {
 	var err error
-	if a.work {
+	if a.process.work {
 		err = a.queue.Stop(ctx, a.cfg.Jobs.DrainTimeout)
 	}
-	if a.stop != nil {
-		a.stop()
+	if a.process.stop != nil {
+		a.process.stop()
 	}
 	done := make(chan struct{})
-	go func() { a.loops.Wait(); close(done) }()
+	go func() { a.process.loops.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -266,7 +285,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if err := a.db.CheckSchema(ctx); err != nil {
 		return &Error{Kind: KindUnavailable, Code: "schema", Message: "The database schema does not fit this program", Err: err}
 	}
-	if a.serve && a.listen != nil && !a.listen.Ready() {
+	if a.process.serve && a.process.listen != nil && !a.process.listen.Ready() {
 		return errorf(KindUnavailable, "listener", "Events of other nodes do not arrive")
 	}
 	return nil

@@ -65,7 +65,7 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 		return nil, err
 	}
 	if decision == DecisionApprove {
-		if err := a.canApprove(ctx, roomID, stepID); err != nil {
+		if err := canApprove(ctx, a.db, a.engine, roomID, stepID); err != nil {
 			return nil, err
 		}
 	}
@@ -97,12 +97,12 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 
 // canApprove returns an error if a step waits whose turn could not go on: approving it
 // would do nothing. It can still be refused.
-func (a *App) canApprove(ctx context.Context, roomID, stepID string) error {
-	row, err := a.db.StepInRoom(ctx, roomID, stepID)
+func canApprove(ctx context.Context, db *store.DB, engine *turn.Engine, roomID, stepID string) error {
+	row, err := db.StepInRoom(ctx, roomID, stepID)
 	if err != nil || row.State != store.StepPending || row.Turn.State != store.TurnParked {
 		return fromStore(err, "Approval")
 	}
-	return refusal(a.engine.CanContinue(ctx, &row.Turn))
+	return refusal(engine.CanContinue(ctx, &row.Turn))
 }
 
 // decidedBefore is the error for a decision that comes too late.

@@ -139,7 +139,7 @@ func (ss *sessions) life() time.Duration {
 // Authenticate returns the actor behind a session's access token or a personal token,
 // and counts the request.
 func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
-	return a.counted(ctx)(a.sessions.authenticate(ctx, token, false))
+	return a.limits.countRequest(ctx)(a.sessions.authenticate(ctx, token, false))
 }
 
 // AuthenticateLate is Authenticate for the few requests that the existing client sends
@@ -147,14 +147,14 @@ func (a *App) Authenticate(ctx context.Context, token string) (*Actor, error) {
 // its signature is valid. The caller must have checked that the request comes from one
 // of our own pages.
 func (a *App) AuthenticateLate(ctx context.Context, token string) (*Actor, error) {
-	return a.counted(ctx)(a.sessions.authenticate(ctx, token, true))
+	return a.limits.countRequest(ctx)(a.sessions.authenticate(ctx, token, true))
 }
 
-// counted counts a request of the actor, if one was found.
-func (a *App) counted(ctx context.Context) func(*Actor, error) (*Actor, error) {
+// countRequest counts a request of the actor, if one was found.
+func (l *limits) countRequest(ctx context.Context) func(*Actor, error) (*Actor, error) {
 	return func(actor *Actor, err error) (*Actor, error) {
 		if err == nil {
-			err = a.limits.requests.spend(ctx, actor.User.ID)
+			err = l.requests.spend(ctx, actor.User.ID)
 		}
 		if err != nil {
 			return nil, err
@@ -373,7 +373,8 @@ func (ss *sessions) end(ctx context.Context, tx *store.Tx, id string, action Act
 	if err := tx.EndSession(ctx, id, reason, ss.now.instant()); err != nil {
 		return err
 	}
-	return ss.audit.record(ctx, tx, &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}, action, target{"session", id}, nil, changes{"reason": reason})
+	owner := &Actor{User: *u, ImpersonatorID: s.ImpersonatorID}
+	return ss.audit.record(ctx, tx, owner, action, target{"session", id}, nil, changes{"reason": reason})
 }
 
 // sessionChanges is a session as the audit log shows it.

@@ -26,7 +26,7 @@ func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*stor
 	if len(upload) > maxAvatar {
 		return nil, errorf(KindRejected, "file_too_large", "File too large")
 	}
-	image, extension, err := a.makePicture(ctx, actor.User.ID, upload)
+	image, extension, err := makePicture(ctx, a.limits.pictures, actor.User.ID, upload)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +42,8 @@ var pictureBounds = limit.Bounds{PerAddress: 1, AtAll: 24, Busy: &Error{Kind: Ki
 
 // makePicture decodes one upload at a time, since each may take 256 MiB and more. People
 // take turns.
-func (a *App) makePicture(ctx context.Context, person string, upload []byte) (image []byte, extension string, err error) {
-	release, err := a.limits.pictures.Acquire(ctx, limit.Asker{Address: person})
+func makePicture(ctx context.Context, queue *limit.FairQueue, person string, upload []byte) (image []byte, extension string, err error) {
+	release, err := queue.Acquire(ctx, limit.Asker{Address: person})
 	if err != nil {
 		return nil, "", err
 	}

@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -16,6 +18,15 @@ import (
 // of it.
 const signalSilence = "silence"
 
+// audience are the people who are connected to this process, by sockets and by event
+// streams.
+type audience struct {
+	hub     *realtime.Hub
+	streams streams
+	told    silences
+	now     clock
+}
+
 // heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	if s.Type != signalSilence {
@@ -24,36 +35,36 @@ func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	}
 	var about turn.Silence
 	if json.Unmarshal(s.Body, &about) == nil {
-		a.showSilence(roomID, about)
+		a.audience.show(roomID, about)
 	}
 }
 
 // newListener makes the listener for what other processes on the same database do. A
 // process that only works on jobs has no sockets: it listens only for people who type
 // and turns that stop.
-func (a *App) newListener() *realtime.Listener {
+func newListener(db *store.DB, audience *audience, serve bool, log *slog.Logger) *realtime.Listener {
 	cfg := realtime.ListenConfig{
-		Connect:     a.db.Connect,
+		Connect:     db.Connect,
 		Channels:    []string{store.ChannelWake, store.ChannelSignal},
-		OnReconnect: func() { a.hub.WakeAll(); a.streams.wakeAll() },
-		Log:         a.log.With("part", "listener"),
+		OnReconnect: func() { audience.hub.WakeAll(); audience.streams.wakeAll() },
+		Log:         log.With("part", "listener"),
 		OnNotify: func(channel, payload string) {
 			if channel == store.ChannelSignal {
-				a.hub.HandleSignal([]byte(payload))
+				audience.hub.HandleSignal([]byte(payload))
 				return
 			}
-			for _, w := range a.db.ParseWake(payload) {
-				a.hub.Wake(w.Room, w.Seq)
-				a.streams.wake(w.Room)
+			for _, w := range db.ParseWake(payload) {
+				audience.hub.Wake(w.Room, w.Seq)
+				audience.streams.wake(w.Room)
 			}
 		},
 	}
-	if !a.serve {
+	if !serve {
 		cfg.Channels = []string{store.ChannelSignal}
 		cfg.OnNotify = func(_, payload string) {
 			// Most payloads are streamed text, which nobody needs here.
 			if strings.Contains(payload, realtime.WireSignal) {
-				a.hub.HandleSignal([]byte(payload))
+				audience.hub.HandleSignal([]byte(payload))
 			}
 		}
 	}
@@ -61,35 +72,36 @@ func (a *App) newListener() *realtime.Listener {
 }
 
 // newHub makes the hub that sends the events of the log to the sockets.
-func (a *App) newHub() *realtime.Hub {
-	r := a.cfg.Rooms
-	cfg := realtime.Config{
-		Node: a.db.Node(),
+func newHub(cfg *config.Config, db *store.DB, now clock, log *slog.Logger,
+	heard func(roomID string, s realtime.Signal)) *realtime.Hub {
+	r := cfg.Rooms
+	options := realtime.Config{
+		Node: db.Node(),
 		Read: func(ctx context.Context, room string, after int64, limit int) ([]realtime.Event, error) {
-			rows, err := a.db.Events(ctx, room, after, limit)
+			rows, err := db.Events(ctx, room, after, limit)
 			events := make([]realtime.Event, len(rows))
 			for i := range rows {
 				events[i] = event.Live(&rows[i])
 			}
 			return events, err
 		},
-		Heads:       a.db.EventHeads,
-		Heard:       a.heardSignal,
+		Heads:       db.EventHeads,
+		Heard:       heard,
 		Encode:      event.Encoders(),
 		QueueFrames: r.SocketQueueFrames, QueueBytes: int(r.SocketQueueBytes), Ping: r.Ping, DeadAfter: r.DeadAfter,
-		HistoryBytes: int64(a.cfg.Limits.AnswersAtOnce), HistoryOf: int64(a.cfg.Limits.AnswersPerPerson),
-		PresenceExpiry: r.PresenceExpiry, Poll: r.EventPoll, Log: a.log.With("part", "realtime"), Now: a.now,
+		HistoryBytes: int64(cfg.Limits.AnswersAtOnce), HistoryOf: int64(cfg.Limits.AnswersPerPerson),
+		PresenceExpiry: r.PresenceExpiry, Poll: r.EventPoll, Log: log.With("part", "realtime"), Now: now,
 	}
-	if a.db.Postgres() {
-		cfg.Send = a.db.SendSignal
+	if db.Postgres() {
+		options.Send = db.SendSignal
 	}
-	return realtime.NewHub(cfg)
+	return realtime.NewHub(options)
 }
 
 // publish hands the events of a committed transaction to the sockets of this process.
-func (a *App) publish(events []store.Event) {
+func (au *audience) publish(events []store.Event) {
 	for i := range events {
-		a.hub.Publish(event.Live(&events[i]))
-		a.streams.wake(events[i].RoomID)
+		au.hub.Publish(event.Live(&events[i]))
+		au.streams.wake(events[i].RoomID)
 	}
 }

@@ -52,14 +52,16 @@ func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f Deci
 	}
 	f.Limit = WithinPage(f.Limit, store.MaxLimit)
 	if f.Seq > 0 {
-		about, err := a.decisionsAbout(ctx, room, f.Seq)
+		about, err := decisionsAbout(ctx, a.db, room, f.Seq)
 		return store.Of(about), err
 	}
 	rows, err := a.db.Decisions(ctx, roomID, f.Before, f.Limit)
 	if err != nil {
 		return nil, err
 	}
-	return store.Map(rows, a.seenDecisions), nil
+	return store.Map(rows, func(ctx context.Context, rows []store.Decision) ([]SeenDecision, error) {
+		return seenDecisions(ctx, a.db, rows)
+	}), nil
 }
 
 // aboutMessage is how many decisions there may be about one message: the first one, and
@@ -68,16 +70,16 @@ const aboutMessage = 20
 
 // decisionsAbout returns the decisions about one message. For a message without a
 // decision it returns one that says why there is none.
-func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) ([]SeenDecision, error) {
-	rows, err := a.db.MessageDecisions(ctx, room.ID, seq, aboutMessage)
+func decisionsAbout(ctx context.Context, db *store.DB, room *store.Room, seq int64) ([]SeenDecision, error) {
+	rows, err := db.MessageDecisions(ctx, room.ID, seq, aboutMessage)
 	if err != nil {
 		return nil, err
 	}
 	rows = slices.DeleteFunc(rows, func(d store.Decision) bool { return d.FromSeq >= seq })
 	if len(rows) > 0 || seq > room.DecidedSeq {
-		return a.seenDecisions(ctx, rows)
+		return seenDecisions(ctx, db, rows)
 	}
-	turns, err := a.db.TurnsThatRead(ctx, room.ID, seq)
+	turns, err := db.TurnsThatRead(ctx, room.ID, seq)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +96,12 @@ func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) (
 }
 
 // seenDecisions adds to each agent the turn that it got.
-func (a *App) seenDecisions(ctx context.Context, rows []store.Decision) ([]SeenDecision, error) {
+func seenDecisions(ctx context.Context, db *store.DB, rows []store.Decision) ([]SeenDecision, error) {
 	ids := make([]string, len(rows))
 	for i := range rows {
 		ids[i] = rows[i].ID
 	}
-	turns, err := a.db.TurnsOf(ctx, ids)
+	turns, err := db.TurnsOf(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

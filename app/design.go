@@ -55,12 +55,12 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	if err != nil {
 		return "", false, err
 	}
-	release, err := a.takeCall(ctx, actor)
+	release, err := a.calls.take(ctx, actor)
 	if err != nil {
 		return "", false, err
 	}
 	defer release()
-	wait, done := a.waiting(ctx)
+	wait, done := a.calls.waiting(ctx)
 	defer done()
 	said, err := a.model.Ask(wait, keys, a.model.NewPrompt(ag, ag.SystemPrompt, d.ask()), maxPrompt)
 	if llm.KindOf(err) == llm.BadKey {

@@ -198,9 +198,9 @@ func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error)
 	if !a.limits.open.Take(who, most) {
 		return nil, tooManyConnections(most)
 	}
-	r, remove := a.streams.add(roomID, who)
-	return &EventStream{Changed: r.changed, End: a.closing, Stop: func() { remove(); a.limits.open.Free(who) },
-		notices: func() []turn.Silence { return a.streams.take(r) }, room: roomID}, nil
+	r, remove := a.audience.streams.add(roomID, who)
+	return &EventStream{Changed: r.changed, End: a.process.closing, Stop: func() { remove(); a.limits.open.Free(who) },
+		notices: func() []turn.Silence { return a.audience.streams.take(r) }, room: roomID}, nil
 }
 
 func tooManyConnections(most int) *Error {

@@ -358,6 +358,6 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 	if err != nil {
 		return nil, err
 	}
-	a.rightsChanged()
+	a.rechecks.soon()
 	return c, nil
 }

@@ -169,16 +169,16 @@ func (a *App) ClearAgentKey(ctx context.Context, actor *Actor, agentID string) e
 // lendingCreator returns the creator of an agent, or "" when the creator lends it no
 // keys. Somebody who left the agent's project, or is switched off, no longer pays for
 // it.
-func (a *App) lendingCreator(ctx context.Context, ag *store.Agent) (id string, err error) {
+func lendingCreator(ctx context.Context, db *store.DB, ag *store.Agent) (id string, err error) {
 	if ag.CreatedBy == "" {
 		return "", nil
 	}
-	creator, err := a.db.User(ctx, ag.CreatedBy)
+	creator, err := db.User(ctx, ag.CreatedBy)
 	if err != nil || !creator.IsActive {
 		return "", store.UnlessMissing(err)
 	}
 	if ag.ProjectID != "" && !isAdminRole(creator.Role) {
-		if role, err := a.db.ProjectRole(ctx, ag.ProjectID, creator.ID); err != nil || role == "" {
+		if role, err := db.ProjectRole(ctx, ag.ProjectID, creator.ID); err != nil || role == "" {
 			return "", store.UnlessMissing(err)
 		}
 	}

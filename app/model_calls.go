@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -19,18 +20,29 @@ import (
 // errSlow ends a model call that a person waits for after limits.answer_within.
 var errSlow = &turn.Fault{Reason: turn.ReasonTooLong, Detail: "the answer took too long"}
 
+// personCalls are the model calls of people in this process: how many at once, how often,
+// and for how long.
+type personCalls struct {
+	cfg     *config.Config
+	db      *store.DB
+	model   *model.Caller
+	rate    personLimit
+	slots   modelCallSlots
+	closing <-chan struct{} // closed when this process shuts down
+}
+
 // waiting bounds a model call that a person waits for. When the process shuts down,
 // the call gets the same time to end as jobs get.
-func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
+func (c *personCalls) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Limits.AnswerWithin, errSlow)
+	ctx, done := context.WithTimeoutCause(ctx, c.cfg.Limits.AnswerWithin, errSlow)
 	go func() {
 		select {
 		case <-ctx.Done():
 			return
-		case <-a.closing:
+		case <-c.closing:
 		}
-		grace, end := context.WithTimeout(ctx, a.cfg.Jobs.DrainTimeout)
+		grace, end := context.WithTimeout(ctx, c.cfg.Jobs.DrainTimeout)
 		defer end()
 		<-grace.Done()
 		cancel(turn.ErrStopped)
@@ -38,16 +50,16 @@ func (a *App) waiting(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, func() { done(); cancel(nil) }
 }
 
-// askModel asks an agent's model while a person waits. mayKnow says that the person
+// ask asks an agent's model while a person waits. mayKnow says that the person
 // may change the agent, and so may know why the model failed.
-func (a *App) askModel(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (model.Answer, error) {
-	keys, err := a.model.Keys(ctx, ag)
+func (c *personCalls) ask(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (model.Answer, error) {
+	keys, err := c.model.Keys(ctx, ag)
 	if err != nil {
 		return model.Answer{}, notAnswered(err, mayKnow)
 	}
-	ctx, done := a.waiting(ctx)
+	ctx, done := c.waiting(ctx)
 	defer done()
-	answer, err := a.model.Ask(ctx, keys, a.model.NewPrompt(ag, ag.SystemPrompt, said), int(a.cfg.Limits.MessageBytes))
+	answer, err := c.model.Ask(ctx, keys, c.model.NewPrompt(ag, ag.SystemPrompt, said), int(c.cfg.Limits.MessageBytes))
 	return answer, notAnswered(err, mayKnow)
 }
 
@@ -103,46 +115,46 @@ type modelCallSlots struct {
 // callSlack is how long a call may take in addition to the model's answer.
 const callSlack = 15 * time.Second
 
-// takeCall lets a person make one more model call. The caller must call release at
+// take lets a person make one more model call. The caller must call release at
 // its end.
-func (a *App) takeCall(ctx context.Context, actor *Actor) (release func(), err error) {
+func (c *personCalls) take(ctx context.Context, actor *Actor) (release func(), err error) {
 	who := actor.User.ID
-	slot, err := a.takeCallSlot(ctx, who)
+	slot, err := c.takeSlot(ctx, who)
 	if err != nil {
 		return nil, err
 	}
-	release = func() { a.freeCallSlot(ctx, who, slot) }
-	if err := a.limits.asks.spend(ctx, who); err != nil {
+	release = func() { c.freeSlot(ctx, who, slot) }
+	if err := c.rate.spend(ctx, who); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
 }
 
-// takeCallSlot takes the first of a person's slots that no node holds. A slot of
+// takeSlot takes the first of a person's slots that no node holds. A slot of
 // another node is free again when that node gives it back, or when its lease runs out
 // after that node died.
-func (a *App) takeCallSlot(ctx context.Context, who string) (slot int, err error) {
+func (c *personCalls) takeSlot(ctx context.Context, who string) (slot int, err error) {
 	for ; ; slot++ {
-		if slot, err = a.calls.take(who, slot, a.cfg.Limits.ModelCallsAtOnce, a.cfg.Limits.ModelCalls); err != nil || !a.db.Postgres() {
+		if slot, err = c.slots.take(who, slot, c.cfg.Limits.ModelCallsAtOnce, c.cfg.Limits.ModelCalls); err != nil || !c.db.Postgres() {
 			return slot, err
 		}
-		leads, err := a.db.Single().Lead(ctx, callLease(who, slot), a.cfg.Limits.AnswerWithin+callSlack)
+		leads, err := c.db.Single().Lead(ctx, callLease(who, slot), c.cfg.Limits.AnswerWithin+callSlack)
 		if leads {
 			return slot, nil
 		}
-		a.calls.free(who, slot)
+		c.slots.free(who, slot)
 		if err != nil {
 			return 0, err
 		}
 	}
 }
 
-func (a *App) freeCallSlot(ctx context.Context, who string, slot int) {
+func (c *personCalls) freeSlot(ctx context.Context, who string, slot int) {
 	// Free the slot last. The next holder takes the same lease, which resign would
 	// give back.
-	defer a.calls.free(who, slot)
-	a.db.GiveBackLease(ctx, callLease(who, slot))
+	defer c.slots.free(who, slot)
+	c.db.GiveBackLease(ctx, callLease(who, slot))
 }
 
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }

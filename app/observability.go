@@ -20,7 +20,8 @@ import (
 
 // newTelemetry makes the counters and the tracer. It reads the hub and the queue at each
 // scrape.
-func newTelemetry(cfg *config.Config, db *store.DB, hub *realtime.Hub, models *llm.Models, log *slog.Logger, now clock) (*telemetry.Telemetry, error) {
+func newTelemetry(cfg *config.Config, db *store.DB, hub *realtime.Hub, models *llm.Models, log *slog.Logger,
+	now clock) (*telemetry.Telemetry, error) {
 	c := cfg.Telemetry
 	return telemetry.New(telemetry.Options{Endpoint: c.OTLPEndpoint, Service: c.ServiceName, Sample: c.TraceSample,
 		Instance: db.Node(), Providers: models.Names(), Log: log,
@@ -43,20 +44,21 @@ func (a *App) QueueUI(prefix string) (*jobs.UI, error) {
 }
 
 // observeJob traces a job and logs how it ended.
-func (a *App) observeJob(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
-	ctx, end := a.telemetry.Job(ctx, telemetry.Job{ID: j.ID, Kind: j.Kind, Attempt: j.Attempt, Waited: j.Waited, Carried: j.Carried})
-	started := a.now()
+func observeJob(ctx context.Context, t *telemetry.Telemetry, now clock, log *slog.Logger,
+	j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
+	ctx, end := t.Job(ctx, telemetry.Job{ID: j.ID, Kind: j.Kind, Attempt: j.Attempt, Waited: j.Waited, Carried: j.Carried})
+	started := now()
 	return ctx, func(outcome jobs.Outcome, err error) {
 		level, failed := slog.LevelInfo, outcome == jobs.Failed || outcome == jobs.Discarded
 		if failed {
 			level = slog.LevelWarn
 		}
 		attrs := []slog.Attr{slog.String("kind", j.Kind), slog.String("outcome", string(outcome)), slog.Int("attempt", j.Attempt),
-			telemetry.Millis("ms", a.now().Sub(started)), telemetry.Millis("waited_ms", j.Waited)}
+			telemetry.Millis("ms", now().Sub(started)), telemetry.Millis("waited_ms", j.Waited)}
 		if err != nil {
 			attrs = append(attrs, slog.String("err", err.Error()))
 		}
-		a.log.LogAttrs(ctx, level, "job", attrs...)
+		log.LogAttrs(ctx, level, "job", attrs...)
 		end(string(outcome), failed)
 	}
 }
@@ -72,13 +74,6 @@ func postOutcome(p *Posted, err error) string {
 		return "failed"
 	}
 	return "refused"
-}
-
-// handlers does the jobs of the queue.
-func (a *App) handlers() *jobs.Handlers {
-	h := a.engine.Handlers()
-	h.RunReport, h.Prune, h.OnFailure = a.runReport, a.pruner.prune, jobOutcome
-	return &h
 }
 
 // jobOutcome says what the queue does with a job that failed with err.

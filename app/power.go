@@ -140,8 +140,8 @@ func linkHolds(ctx context.Context, tx *store.Tx, link *store.OneTimeLink, u *st
 
 // dropLinks deletes the links of people who got something in this transaction, if the
 // giver of a link has no right to it. No later change makes such a link valid again.
-func (a *App) dropLinks(ctx context.Context, tx *store.Tx, userIDs []string) error {
-	links, err := tx.LinksOf(ctx, store.LinkPassword, userIDs, a.instant())
+func dropLinks(ctx context.Context, now clock, tx *store.Tx, userIDs []string) error {
+	links, err := tx.LinksOf(ctx, store.LinkPassword, userIDs, now.instant())
 	if err != nil {
 		return err
 	}

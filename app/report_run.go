@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -31,39 +34,55 @@ const (
 	cutSection     = "\n\n*This section was cut before its end.*"
 )
 
+// reports writes reports, as jobs of the queue. The caller has checked that the person
+// may have one.
+type reports struct {
+	cfg        *config.Config
+	db         *store.DB
+	log        *slog.Logger
+	now        clock
+	quotas     quotas
+	model      *model.Caller
+	background *limit.Gate
+	closing    <-chan struct{} // closed when this process shuts down
+	// New sets these two last: the engine sweeps reports too, and the queue runs them.
+	engine *turn.Engine
+	queue  *jobs.Queue
+}
+
 // errReportLost is the fault of a report whose worker died.
 var errReportLost = &turn.Fault{Reason: turn.ReasonLost, Detail: "the server stopped in the middle of it", Again: true}
 
 // analyst loads the agent that writes reports, and its keys. The error is a *model.Fault
 // if that agent cannot be used.
-func (a *App) analyst(ctx context.Context) (*store.Agent, []model.Key, error) {
-	ag, err := a.db.SystemAgent(ctx, store.AgentAnalytics)
+func (rs *reports) analyst(ctx context.Context) (*store.Agent, []model.Key, error) {
+	ag, err := rs.db.SystemAgent(ctx, store.AgentAnalytics)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !ag.IsActive {
 		return nil, nil, &model.Fault{Reason: turn.ReasonNotAble, Detail: "the analytics agent is missing or switched off"}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	keys, err := a.model.Keys(ctx, ag)
+	keys, err := rs.model.Keys(ctx, ag)
 	return ag, keys, err
 }
 
 // reportRun is one attempt to write a report, in the worker that holds its lease.
 type reportRun struct {
-	app    *App
-	report *store.Report
-	course *store.Course
-	agent  *store.Agent
-	keys   []model.Key
-	full   atomic.Pointer[Error] // why no more sections can be stored
+	reports *reports
+	report  *store.Report
+	course  *store.Course
+	agent   *store.Agent
+	keys    []model.Key
+	full    atomic.Pointer[Error] // why no more sections can be stored
 }
 
-// runReport writes a report, or those of its sections that are missing.
-func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
-	r := &reportRun{app: a}
-	err := a.background.Do(ctx, func() (err error) {
-		now := a.instant()
-		r.report, err = a.db.Single().ClaimReport(ctx, job.ReportID, job.Attempt, a.db.Node(), now, now.Add(a.cfg.Turns.Lease))
+// run writes a report, or those of its sections that are missing.
+func (rs *reports) run(ctx context.Context, job jobs.RunReport) error {
+	r := &reportRun{reports: rs}
+	err := rs.background.Do(ctx, func() (err error) {
+		now := rs.now.instant()
+		r.report, err = rs.db.Single().ClaimReport(ctx, job.ReportID, job.Attempt, rs.db.Node(), now, now.Add(rs.cfg.Turns.Lease))
 		return err
 	})
 	if errors.Is(err, store.ErrStale) {
@@ -72,10 +91,10 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 	if err != nil {
 		return err
 	}
-	started := a.now()
+	started := rs.now()
 	err = r.write(ctx)
-	a.log.InfoContext(ctx, "report", "course", r.report.CourseID, "report", r.report.ID, "attempt", r.report.Attempt,
-		"rooms", r.report.RoomsTotal, "ms", a.now().Sub(started).Milliseconds(), "err", err)
+	rs.log.InfoContext(ctx, "report", "course", r.report.CourseID, "report", r.report.ID, "attempt", r.report.Attempt,
+		"rooms", r.report.RoomsTotal, "ms", rs.now().Sub(started).Milliseconds(), "err", err)
 	if err != nil && !lostReport(err) {
 		if ctx.Err() != nil {
 			err = turn.ErrStopped
@@ -83,7 +102,7 @@ func (a *App) runReport(ctx context.Context, job jobs.RunReport) error {
 		// Do not use the job's own context: it may have ended, and with it the attempt.
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		err = a.background.Do(end, func() error { return a.retryReport(end, r.report, err) })
+		err = rs.background.Do(end, func() error { return rs.retry(end, r.report, err) })
 	}
 	if lostReport(err) {
 		return nil
@@ -98,19 +117,19 @@ func lostReport(err error) bool {
 
 // write renews the lease while it writes the missing sections, and then ends the report.
 func (r *reportRun) write(ctx context.Context) error {
-	a, id := r.app, r.report.ID
+	rs, id := r.reports, r.report.ID
 	ctx, cancel := context.WithCancelCause(ctx)
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
-		a.engine.RenewLease(ctx, cancel, func(ctx context.Context, lease time.Time) error {
-			return a.db.Single().RenewReportLease(ctx, id, r.report.Attempt, lease)
+		rs.engine.RenewLease(ctx, cancel, func(ctx context.Context, lease time.Time) error {
+			return rs.db.Single().RenewReportLease(ctx, id, r.report.Attempt, lease)
 		})
 	}()
 	defer func() { cancel(nil); <-held }()
 
 	var sections []store.ReportSection
-	if err := a.background.Do(ctx, func() (err error) { sections, err = r.load(ctx); return err }); err != nil {
+	if err := rs.background.Do(ctx, func() (err error) { sections, err = r.load(ctx); return err }); err != nil {
 		return err
 	}
 	var all sync.WaitGroup
@@ -131,18 +150,18 @@ func (r *reportRun) write(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return a.background.Do(ctx, func() error { return r.finish(ctx) })
+	return rs.background.Do(ctx, func() error { return r.finish(ctx) })
 }
 
 // load reads the report's course and sections, and the agent that writes it.
 func (r *reportRun) load(ctx context.Context) (sections []store.ReportSection, err error) {
-	if r.course, err = r.app.db.Course(ctx, r.report.CourseID); err != nil {
+	if r.course, err = r.reports.db.Course(ctx, r.report.CourseID); err != nil {
 		return nil, err
 	}
-	if r.agent, r.keys, err = r.app.analyst(ctx); err != nil {
+	if r.agent, r.keys, err = r.reports.analyst(ctx); err != nil {
 		return nil, err
 	}
-	return r.app.db.ReportSections(ctx, r.report.ID)
+	return r.reports.db.ReportSections(ctx, r.report.ID)
 }
 
 // section writes about one room. A failure of the model is not an error: the section
@@ -151,11 +170,11 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	a := r.app
+	rs := r.reports
 	var lines []store.Message
 	if s.RoomID != "" {
-		if err := a.background.Do(ctx, func() (err error) {
-			lines, err = a.db.ShownMessages(ctx, s.RoomID, 0, reportMessages)
+		if err := rs.background.Do(ctx, func() (err error) {
+			lines, err = rs.db.ShownMessages(ctx, s.RoomID, 0, reportMessages)
 			return err
 		}); err != nil {
 			return err
@@ -169,16 +188,16 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 		return context.Cause(ctx)
 	} else if err != nil {
 		s.Content, s.Reason = "The report on this room could not be written.", turn.FaultOf(err, 1).Detail
-		a.log.WarnContext(ctx, "section failed", "report", s.ReportID, "room", s.RoomID, "err", err)
+		rs.log.WarnContext(ctx, "section failed", "report", s.ReportID, "room", s.RoomID, "err", err)
 	} else {
 		s.Content = text
 	}
-	err := a.background.Do(ctx, func() error { return r.writeSection(ctx, s) })
+	err := rs.background.Do(ctx, func() error { return r.writeSection(ctx, s) })
 	if full := new(Error); errors.As(err, &full) && full.Code == codeQuota {
 		r.full.Store(full)
 		noRoom(s, full)
-		err = a.background.Do(ctx, func() error {
-			return a.db.InTx(ctx, func(tx *store.Tx) error { return tx.WriteSection(ctx, s, r.report.Attempt) })
+		err = rs.background.Do(ctx, func() error {
+			return rs.db.InTx(ctx, func(tx *store.Tx) error { return tx.WriteSection(ctx, s, r.report.Attempt) })
 		})
 	}
 	return err
@@ -192,26 +211,26 @@ func noRoom(s *store.ReportSection, full *Error) {
 // writeSection stores a section, unless the owner of the course stores too much then. A report
 // may be as large as a person's whole quota, so the check when it begins is not enough.
 func (r *reportRun) writeSection(ctx context.Context, s *store.ReportSection) error {
-	return r.app.db.InTx(ctx, func(tx *store.Tx) error {
+	return r.reports.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.WriteSection(ctx, s, r.report.Attempt); err != nil {
 			return err
 		}
-		return r.app.quotas.courseGrew(ctx, tx, r.course.ID)
+		return r.reports.quotas.courseGrew(ctx, tx, r.course.ID)
 	})
 }
 
 // ask has the model write about a room's messages. Asking about several rooms at once
 // may exceed a provider's limit: then it waits and asks again.
 func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []store.Message) (text string, err error) {
-	a := r.app
-	ctx, done := context.WithTimeoutCause(ctx, a.cfg.Turns.MaxDuration, turn.ErrTooLong)
+	rs := r.reports
+	ctx, done := context.WithTimeoutCause(ctx, rs.cfg.Turns.MaxDuration, turn.ErrTooLong)
 	defer done()
-	fence := a.engine.Fence(r.report.ID)
-	p := a.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, lines),
+	fence := rs.engine.Fence(r.report.ID)
+	p := rs.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, lines),
 		llm.Message{Role: llm.RoleUser, Text: "These were the newest lines of the room. Write the report on them now."})
 	p.Req.Fence = fence
 	for try := 1; ; try++ {
-		said, err := a.model.Ask(ctx, r.keys, p, sectionBytes)
+		said, err := rs.model.Ask(ctx, r.keys, p, sectionBytes)
 		if err == nil && said.Cut {
 			said.Text += cutSection
 		}
@@ -242,8 +261,8 @@ func (r *reportRun) instructions(room, fence string) string {
 // finish makes the report's content from the sections. If all sections failed, the
 // report has failed.
 func (r *reportRun) finish(ctx context.Context) error {
-	a := r.app
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
+	rs := r.reports
+	return rs.db.InTx(ctx, func(tx *store.Tx) error {
 		sections, err := tx.ReportSections(ctx, r.report.ID)
 		if err != nil {
 			return err
@@ -253,7 +272,7 @@ func (r *reportRun) finish(ctx context.Context) error {
 		if reason := nothingWritten(sections); reason != "" {
 			end.State, end.Content, end.Reason = store.ReportFailed, "", reason
 		}
-		return tx.EndReport(ctx, &end, a.instant())
+		return tx.EndReport(ctx, &end, rs.now.instant())
 	})
 }
 
@@ -283,46 +302,46 @@ func reportText(title string, sections []store.ReportSection) string {
 	return b.String()
 }
 
-// retryReport ends an attempt that failed with cause. It queues the report for the next
+// retry ends an attempt that failed with cause. It queues the report for the next
 // attempt. The report fails for good if another attempt cannot help, or if there were
 // enough of them.
-func (a *App) retryReport(ctx context.Context, rp *store.Report, cause error) error {
+func (rs *reports) retry(ctx context.Context, rp *store.Report, cause error) error {
 	f := turn.FaultOf(cause, rp.Attempt)
-	now := a.instant()
+	now := rs.now.instant()
 	if !f.Again || rp.Attempt >= reportAttempts {
 		end := *rp
 		end.State, end.Content, end.Reason = store.ReportFailed, "", f.Detail
-		return a.db.InTx(ctx, func(tx *store.Tx) error { return tx.EndReport(ctx, &end, now) })
+		return rs.db.InTx(ctx, func(tx *store.Tx) error { return tx.EndReport(ctx, &end, now) })
 	}
 	at := now.Add(f.After)
-	return a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.RetryReport(ctx, rp.ID, rp.Attempt, at.Add(a.cfg.Turns.Lease)); err != nil {
+	return rs.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.RetryReport(ctx, rp.ID, rp.Attempt, at.Add(rs.cfg.Turns.Lease)); err != nil {
 			return err
 		}
 		next := jobs.RunReport{ReportID: rp.ID, Attempt: rp.Attempt + 1}
 		if f.After <= 0 {
-			return a.queue.Add(ctx, tx, next) // see retryTurn
+			return rs.queue.Add(ctx, tx, next) // see retryTurn
 		}
-		return a.queue.AddAt(ctx, tx, next, at)
+		return rs.queue.AddAt(ctx, tx, next, at)
 	})
 }
 
-// sweepReports adds new jobs for the reports whose lease ended before asOf. As with
+// sweep adds new jobs for the reports whose lease ended before asOf. As with
 // turns, only one node takes over a report.
-func (a *App) sweepReports(ctx context.Context, asOf time.Time) error {
-	reports, err := a.db.OverdueReports(ctx, asOf, turn.SweepBatch)
+func (rs *reports) sweep(ctx context.Context, asOf time.Time) error {
+	reports, err := rs.db.OverdueReports(ctx, asOf, turn.SweepBatch)
 	errs := []error{err}
 	for i := range reports {
 		rp := &reports[i]
 		if rp.State == store.ReportRunning {
-			a.log.WarnContext(ctx, "report lost its worker", "report", rp.ID, "course", rp.CourseID, "node", rp.Node, "attempt", rp.Attempt)
-			err = a.retryReport(ctx, rp, errReportLost)
+			rs.log.WarnContext(ctx, "report lost its worker", "report", rp.ID, "course", rp.CourseID, "node", rp.Node, "attempt", rp.Attempt)
+			err = rs.retry(ctx, rp, errReportLost)
 		} else {
-			err = a.db.InTx(ctx, func(tx *store.Tx) error {
-				if err := tx.RequeueReport(ctx, rp.ID, rp.Attempt, asOf, a.instant().Add(4*a.cfg.Turns.Lease)); err != nil {
+			err = rs.db.InTx(ctx, func(tx *store.Tx) error {
+				if err := tx.RequeueReport(ctx, rp.ID, rp.Attempt, asOf, rs.now.instant().Add(4*rs.cfg.Turns.Lease)); err != nil {
 					return err
 				}
-				return a.queue.Add(ctx, tx, jobs.RunReport{ReportID: rp.ID, Attempt: rp.Attempt})
+				return rs.queue.Add(ctx, tx, jobs.RunReport{ReportID: rp.ID, Attempt: rp.Attempt})
 			})
 		}
 		if err != nil && !errors.Is(err, store.ErrStale) {

@@ -34,39 +34,39 @@ func (a *App) GenerateReport(ctx context.Context, actor *Actor, courseID string)
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := a.analyst(ctx); err != nil {
+	if _, _, err := a.reports.analyst(ctx); err != nil {
 		var fault *model.Fault
 		if errors.As(err, &fault) {
 			return nil, errNoAnalytics
 		}
 		return nil, err
 	}
-	release, err := a.takeCall(ctx, actor)
+	release, err := a.calls.take(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	rp, err := a.startReport(ctx, actor, c)
+	rp, err := a.reports.start(ctx, actor, c)
 	if err != nil {
 		return nil, err
 	}
-	return a.awaitReport(ctx, rp)
+	return a.reports.await(ctx, rp)
 }
 
-// startReport adds a report and its job, or returns the report that is in progress.
-func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*store.Report, error) {
+// start adds a report and its job, or returns the report that is in progress.
+func (rs *reports) start(ctx context.Context, actor *Actor, c *store.Course) (*store.Report, error) {
 	for range 3 {
-		now := a.instant()
+		now := rs.now.instant()
 		rp := &store.Report{ID: store.NewID(), CourseID: c.ID, CreatedBy: actor.User.ID, ReportType: reportCourse, Title: c.Title,
-			State: store.ReportQueued, Attempt: 1, LeaseUntil: now.Add(a.cfg.Turns.Lease), CreatedAt: now, UpdatedAt: now, Version: 1}
-		err := a.db.InTx(ctx, func(tx *store.Tx) error {
+			State: store.ReportQueued, Attempt: 1, LeaseUntil: now.Add(rs.cfg.Turns.Lease), CreatedAt: now, UpdatedAt: now, Version: 1}
+		err := rs.db.InTx(ctx, func(tx *store.Tx) error {
 			if err := tx.CreateReport(ctx, rp); err != nil {
 				return err
 			}
-			if err := a.quotas.inCourse(ctx, tx, actor, store.PlacedReports, c.ID); err != nil {
+			if err := rs.quotas.inCourse(ctx, tx, actor, store.PlacedReports, c.ID); err != nil {
 				return err
 			}
-			return a.queue.Add(ctx, tx, jobs.RunReport{ReportID: rp.ID, Attempt: 1})
+			return rs.queue.Add(ctx, tx, jobs.RunReport{ReportID: rp.ID, Attempt: 1})
 		})
 		switch {
 		case errors.Is(err, store.ErrReferenced):
@@ -74,7 +74,7 @@ func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*
 		case !errors.Is(err, store.ErrExists):
 			return rp, err
 		}
-		if rp, err = a.db.LiveReport(ctx, c.ID); !errors.Is(err, store.ErrNotFound) {
+		if rp, err = rs.db.LiveReport(ctx, c.ID); !errors.Is(err, store.ErrNotFound) {
 			return rp, err
 		}
 		// That report has just ended, so try again to add one.
@@ -82,15 +82,15 @@ func (a *App) startReport(ctx context.Context, actor *Actor, c *store.Course) (*
 	return nil, errorf(KindUnavailable, "busy_course", "Others ask for reports on this course just now; try again")
 }
 
-// awaitReport waits until a report has ended, the time is up or this process shuts down.
+// await waits until a report has ended, the time is up or this process shuts down.
 // It holds no database connection while it waits.
-func (a *App) awaitReport(ctx context.Context, rp *store.Report) (*store.Report, error) {
-	wait, stop := context.WithTimeout(ctx, max(a.cfg.Limits.AnswerWithin-reportSlack, a.cfg.Limits.AnswerWithin/2))
+func (rs *reports) await(ctx context.Context, rp *store.Report) (*store.Report, error) {
+	wait, stop := context.WithTimeout(ctx, max(rs.cfg.Limits.AnswerWithin-reportSlack, rs.cfg.Limits.AnswerWithin/2))
 	defer stop()
 	tick := time.NewTicker(reportReload) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	for {
-		rp, err := a.db.Report(ctx, rp.ID)
+		rp, err := rs.db.Report(ctx, rp.ID)
 		if err != nil {
 			return nil, fromStore(err, "Report")
 		}
@@ -101,7 +101,7 @@ func (a *App) awaitReport(ctx context.Context, rp *store.Report) (*store.Report,
 		case <-tick.C:
 		case <-wait.Done():
 			return told(rp), nil
-		case <-a.closing:
+		case <-rs.closing:
 			return told(rp), nil
 		}
 	}

@@ -49,6 +49,10 @@ type pruner struct {
 	background *limit.Gate
 }
 
+func newPruner(cfg *config.Config, db *store.DB, log *slog.Logger, now clock, background *limit.Gate) *pruner {
+	return &pruner{cfg: cfg, db: db, log: log, now: now, background: background}
+}
+
 func (p *pruner) prunings() []pruning {
 	kept := p.cfg.Retention
 	return []pruning{

@@ -71,29 +71,29 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 	}
 	s.SinceReset = counts[key]
 	s.NextDueAt = effective.Due(r, effective.Facts(r, s.Unread, now), s.Streak)
-	if err := a.lastMessages(ctx, s, room); err != nil {
+	if err := lastMessages(ctx, a.db, s, room); err != nil {
 		return nil, err
 	}
-	s.Decided, err = a.lastDecision(ctx, roomID, agentID)
+	s.Decided, err = lastDecision(ctx, a.db, roomID, agentID)
 	return s, err
 }
 
-func (a *App) lastMessages(ctx context.Context, s *AgentState, room *store.Room) error {
-	own, err := a.db.LastMessageOf(ctx, room.ID, s.AgentID)
+func lastMessages(ctx context.Context, db *store.DB, s *AgentState, room *store.Room) error {
+	own, err := db.LastMessageOf(ctx, room.ID, s.AgentID)
 	if err == nil {
 		s.AgentMessage = own
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	lines, err := a.db.MessagesBySeq(ctx, room.ID, []int64{room.PersonSeq})
+	lines, err := db.MessagesBySeq(ctx, room.ID, []int64{room.PersonSeq})
 	if err == nil && len(lines) > 0 && lines[0].State() == store.MessageShown {
 		s.PersonMessage = &lines[0]
 	}
 	return err
 }
 
-func (a *App) lastDecision(ctx context.Context, roomID, agentID string) (*AgentDecision, error) {
-	rows, err := a.db.LastDecisions(ctx, roomID, decidedBack)
+func lastDecision(ctx context.Context, db *store.DB, roomID, agentID string) (*AgentDecision, error) {
+	rows, err := db.LastDecisions(ctx, roomID, decidedBack)
 	for _, r := range rows {
 		var all []turntaking.Candidate
 		if json.Unmarshal([]byte(r.Candidates), &all) != nil {

@@ -162,8 +162,8 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
-	a.rightsChanged()
-	a.streams.wake(id)
+	a.rechecks.soon()
+	a.audience.streams.wake(id)
 	return nil, nil
 }
 

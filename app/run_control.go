@@ -77,6 +77,6 @@ func (a *App) CancelRun(ctx context.Context, actor *Actor, id string) (*turn.Nam
 }
 
 func (a *App) oneRun(ctx context.Context, t *store.Turn) (*turn.Named, error) {
-	rows, err := a.named(ctx, []store.Turn{*t})
+	rows, err := withNames(ctx, a.db, []store.Turn{*t})
 	return &rows[0], err
 }

@@ -21,12 +21,12 @@ type underWay struct {
 	turns []store.NamedTurn
 }
 
-// underWay reads the turns that run in a room. Read the room's newest seq first: then
+// readUnderWay reads the turns that run in a room. Read the room's newest seq first: then
 // the end of each of these turns comes after that seq.
-func (a *App) underWay(ctx context.Context, roomID string) (*underWay, error) {
-	u := &underWay{asked: a.now()}
+func readUnderWay(ctx context.Context, db *store.DB, now clock, roomID string) (*underWay, error) {
+	u := &underWay{asked: now()}
 	var err error
-	u.turns, err = a.db.RunningTurns(ctx, roomID)
+	u.turns, err = db.RunningTurns(ctx, roomID)
 	return u, err
 }
 
@@ -42,7 +42,7 @@ func (u *underWay) of(id string) *store.NamedTurn {
 // turnFrames are the coagent.v2 frames of the running turns. They include the turns
 // that this process has heard of, unless those had ended when the database was read,
 // and the turns of other nodes that it has heard nothing of.
-func (a *App) turnFrames(u *underWay, heard []realtime.Turn) (frames [][]byte) {
+func turnFrames(db *store.DB, u *underWay, heard []realtime.Turn) (frames [][]byte) {
 	shown := map[string]bool{}
 	for _, t := range heard {
 		row := u.of(t.ID)
@@ -63,7 +63,7 @@ func (a *App) turnFrames(u *underWay, heard []realtime.Turn) (frames [][]byte) {
 	for i := range u.turns {
 		// This process has not announced some of its own turns: those wait for
 		// people who type.
-		if t := &u.turns[i]; !shown[t.ID] && t.Node != a.db.Node() {
+		if t := &u.turns[i]; !shown[t.ID] && t.Node != db.Node() {
 			frames = append(frames, event.RunningTurn(event.Started(t), 0, ""))
 		}
 	}
@@ -77,9 +77,9 @@ func (a *App) RunningTurns(ctx context.Context, actor *Actor, roomID string) ([]
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadHistory); err != nil {
 		return nil, err
 	}
-	u, err := a.underWay(ctx, roomID)
+	u, err := readUnderWay(ctx, a.db, a.now, roomID)
 	if err != nil {
 		return nil, err
 	}
-	return a.turnFrames(u, a.hub.Turns(roomID)), nil
+	return turnFrames(a.db, u, a.audience.hub.Turns(roomID)), nil
 }

@@ -33,16 +33,18 @@ func (a *App) Exchanges(ctx context.Context, actor *Actor, roomID, before string
 	if err != nil {
 		return nil, err
 	}
-	return store.Map(rows, a.exchanges), nil
+	return store.Map(rows, func(ctx context.Context, rows []store.Exchange) ([]Exchange, error) {
+		return withVerdicts(ctx, a.db, rows)
+	}), nil
 }
 
-// exchanges adds the names and the verdicts to what agents wrote.
-func (a *App) exchanges(ctx context.Context, rows []store.Exchange) ([]Exchange, error) {
+// withVerdicts adds the names and the verdicts to what agents wrote.
+func withVerdicts(ctx context.Context, db *store.DB, rows []store.Exchange) ([]Exchange, error) {
 	turns := make([]store.Turn, len(rows))
 	for i := range rows {
 		turns[i] = rows[i].Turn
 	}
-	named, err := a.named(ctx, turns)
+	named, err := withNames(ctx, db, turns)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +91,7 @@ func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, lim
 	if err != nil {
 		return nil, err
 	}
-	return a.named(ctx, turns)
+	return withNames(ctx, a.db, turns)
 }
 
 // Run returns a turn that has a graph, with the graph and its steps, for the room's
@@ -134,13 +136,13 @@ func (a *App) runFor(ctx context.Context, actor *Actor, id string, action Action
 	return t, nil
 }
 
-// named adds the names of their agents to turns.
-func (a *App) named(ctx context.Context, rows []store.Turn) ([]turn.Named, error) {
+// withNames adds the names of their agents to turns.
+func withNames(ctx context.Context, db *store.DB, rows []store.Turn) ([]turn.Named, error) {
 	ids := make([]string, len(rows))
 	for i, t := range rows {
 		ids[i] = t.AgentID
 	}
-	names, err := a.db.AgentNames(ctx, ids)
+	names, err := db.AgentNames(ctx, ids)
 	out := make([]turn.Named, len(rows))
 	for i, t := range rows {
 		out[i] = turn.Named{Turn: t, AgentName: names[t.AgentID]}

@@ -78,7 +78,8 @@ func (o *Operator) makeDemo(ctx context.Context) error {
 		}
 		password := strings.ToLower(rand.Text()[:14])
 		full := "Demo " + strings.ReplaceAll(role, "_", " ")
-		u, err := newUser(ctx, o.passwords, o.now, limit.Asker{}, NewUser{Email: name + "@demo.example", Username: &name, FullName: &full, Role: role, Password: &password})
+		u, err := newUser(ctx, o.passwords, o.now, limit.Asker{},
+			NewUser{Email: name + "@demo.example", Username: &name, FullName: &full, Role: role, Password: &password})
 		if err != nil {
 			return err
 		}

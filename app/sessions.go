@@ -10,7 +10,7 @@ import (
 
 // sessions are the ways in which people and their programs prove who they are: sessions
 // with their tokens, personal tokens, and the notes of devices that signed in. It makes
-// them, reads them and ends them. It decides about no right.
+// them, reads them and ends them. What the person may do is not decided here.
 type sessions struct {
 	cfg   *config.Config
 	db    *store.DB

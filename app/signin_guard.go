@@ -78,7 +78,8 @@ func (s signin) keys() []string {
 // wait behind all others. Call done when the result is stored.
 func (p *passwords) admit(ctx context.Context, s *signin) (done func(), late bool, err error) {
 	auth, now := p.cfg.Auth, p.now.instant()
-	counts, err := p.db.SigninFailures(ctx, s.keys(), now.Add(-auth.SigninWindow), max(auth.SigninFailuresPerAccount, auth.SigninFailuresPerAddress))
+	counts, err := p.db.SigninFailures(ctx, s.keys(), now.Add(-auth.SigninWindow),
+		max(auth.SigninFailuresPerAccount, auth.SigninFailuresPerAddress))
 	if err != nil {
 		return nil, false, err
 	}

@@ -19,22 +19,22 @@ import (
 // silencePause is for how long the same notice is not sent again.
 const silencePause = time.Minute
 
-// tellSilence shows the notice in this process and makes the other nodes show it.
-func (a *App) tellSilence(roomID string, s turn.Silence) {
-	a.showSilence(roomID, s)
-	a.hub.Signal(roomID, realtime.Signal{Type: signalSilence, Body: json.RawMessage(store.ToJSON(s))})
+// tell shows the notice in this process and makes the other nodes show it.
+func (au *audience) tell(roomID string, s turn.Silence) {
+	au.show(roomID, s)
+	au.hub.Signal(roomID, realtime.Signal{Type: signalSilence, Body: json.RawMessage(store.ToJSON(s))})
 }
 
-// showSilence shows the notice on the person's sockets and event streams of this process.
-func (a *App) showSilence(roomID string, s turn.Silence) {
-	mine := a.hub.Conns(func(c *realtime.Conn) bool { return c.UserID() == s.UserID && c.Room() == roomID })
-	if len(mine) == 0 && !a.streams.reads(roomID, s.UserID) || !a.silences.take(s.UserID+" "+s.AgentID, a.now()) {
+// show shows the notice on the person's sockets and event streams of this process.
+func (au *audience) show(roomID string, s turn.Silence) {
+	mine := au.hub.Conns(func(c *realtime.Conn) bool { return c.UserID() == s.UserID && c.Room() == roomID })
+	if len(mine) == 0 && !au.streams.reads(roomID, s.UserID) || !au.told.take(s.UserID+" "+s.AgentID, au.now()) {
 		return
 	}
 	for _, c := range mine {
 		c.Send(event.SystemFrame(roomID, s.Text(c.Variant()&event.Staff != 0)))
 	}
-	a.streams.notify(roomID, s)
+	au.streams.notify(roomID, s)
 }
 
 // silences remembers which notices were sent in the last minute.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"net"
 	"slices"
@@ -46,7 +47,7 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if most := a.cfg.Limits.ConnectionsAtOnce; a.limits.open.Full(actor.User.ID, most) {
 		return nil, tooManyConnections(most)
 	}
-	turns, err := a.underWay(ctx, roomID)
+	turns, err := readUnderWay(ctx, a.db, a.now, roomID)
 	if err != nil {
 		return nil, err
 	}
@@ -69,9 +70,9 @@ func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	}
 	join := realtime.JoinOptions{After: after, Head: s.head}
 	if v2 {
-		join.Greet = func(heard []realtime.Turn) [][]byte { return s.app.turnFrames(s.turns, heard) }
+		join.Greet = func(heard []realtime.Turn) [][]byte { return turnFrames(s.app.db, s.turns, heard) }
 	}
-	s.app.hub.Join(s.roomID, s.conn, join)
+	s.app.audience.hub.Join(s.roomID, s.conn, join)
 	return s.conn
 }
 
@@ -82,8 +83,8 @@ func (s *Seat) Leave() {
 	}
 	s.seated = false
 	s.app.limits.open.Free(s.who.User.ID)
-	s.app.hub.Leave(s.conn)
-	s.app.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalLeft, Body: json.RawMessage(store.ToJSON(s.member()))})
+	s.app.audience.hub.Leave(s.conn)
+	s.app.audience.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalLeft, Body: json.RawMessage(store.ToJSON(s.member()))})
 }
 
 func (s *Seat) member() realtime.Member {
@@ -125,7 +126,8 @@ func (s *Seat) Typing(ctx context.Context) {
 		return
 	}
 	s.app.engine.Typing(s.roomID, s.who.User.ID)
-	s.app.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalTyping, From: s.conn, Body: json.RawMessage(store.ToJSON(s.member()))})
+	s.app.audience.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalTyping, From: s.conn,
+		Body: json.RawMessage(store.ToJSON(s.member()))})
 }
 
 // Stop ends an agent's turn, as App.StopTurn does, and answers this socket with the
@@ -152,7 +154,7 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 
 // Resume restarts the stream of the room's frames, with those that have a seq above
 // after.
-func (s *Seat) Resume(after int64) { s.app.hub.Resume(s.conn, max(after, 0)) }
+func (s *Seat) Resume(after int64) { s.app.audience.hub.Resume(s.conn, max(after, 0)) }
 
 // Complain answers a frame that is not valid.
 func (s *Seat) Complain(ctx context.Context, field, message string) {
@@ -215,17 +217,26 @@ func (s *Seat) tell(e *Error, clientID string) {
 // leaves time for one query.
 const recheckEvery = 4 * time.Second
 
-// rightsChanged checks this node's sockets now instead of at the next tick. Call it
+// rechecks closes the sockets of those who have lost the right to them.
+type rechecks struct {
+	db       *store.DB
+	hub      *realtime.Hub
+	log      *slog.Logger
+	sessions *sessions
+	asked    chan struct{} // tells run not to wait for its next tick
+}
+
+// soon checks this node's sockets now instead of at the next tick. Call it
 // after the commit, when somebody has lost a right or its resource is gone.
-func (a *App) rightsChanged() {
+func (k *rechecks) soon() {
 	select {
-	case a.recheckNow <- struct{}{}:
+	case k.asked <- struct{}{}:
 	default:
 	}
 }
 
-// recheckLoop closes the sockets of sessions, tokens and memberships that have ended.
-func (a *App) recheckLoop(ctx context.Context) {
+// run closes the sockets of sessions, tokens and memberships that have ended.
+func (k *rechecks) run(ctx context.Context) {
 	tick := time.NewTicker(recheckEvery) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	for {
@@ -233,24 +244,24 @@ func (a *App) recheckLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-a.recheckNow:
+		case <-k.asked:
 		}
 		look, cancel := context.WithTimeout(ctx, recheckEvery)
-		if err := a.recheck(look); err != nil && ctx.Err() == nil {
-			a.log.WarnContext(ctx, "the rights behind open sockets could not be checked", "err", err)
+		if err := k.all(look); err != nil && ctx.Err() == nil {
+			k.log.WarnContext(ctx, "the rights behind open sockets could not be checked", "err", err)
 		}
-		if err := a.sessions.storeUses(look); err != nil && ctx.Err() == nil {
-			a.log.WarnContext(ctx, "the last use of tokens could not be stored", "err", err)
+		if err := k.sessions.storeUses(look); err != nil && ctx.Err() == nil {
+			k.log.WarnContext(ctx, "the last use of tokens could not be stored", "err", err)
 		}
 		cancel()
 	}
 }
 
-// recheck checks all sockets once, with one query per 500 sessions and one per 500
+// all checks all sockets once, with one query per 500 sessions and one per 500
 // people of a room.
-func (a *App) recheck(ctx context.Context) error {
+func (k *rechecks) all(ctx context.Context) error {
 	sessions, rooms := map[string][]*realtime.Conn{}, map[string]map[string][]*realtime.Conn{}
-	for _, c := range a.hub.Conns(nil) {
+	for _, c := range k.hub.Conns(nil) {
 		sessions[c.SessionID()] = append(sessions[c.SessionID()], c)
 		if rooms[c.Room()] == nil {
 			rooms[c.Room()] = map[string][]*realtime.Conn{}
@@ -258,7 +269,7 @@ func (a *App) recheck(ctx context.Context) error {
 		rooms[c.Room()][c.UserID()] = append(rooms[c.Room()][c.UserID()], c)
 	}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(sessions)), 500) {
-		live, err := a.sessions.live(ctx, ids)
+		live, err := k.sessions.live(ctx, ids)
 		if err != nil {
 			return err
 		}
@@ -270,7 +281,7 @@ func (a *App) recheck(ctx context.Context) error {
 	}
 	for room, people := range rooms {
 		for ids := range slices.Chunk(slices.Collect(maps.Keys(people)), 500) {
-			seats, err := a.db.RoomAccesses(ctx, room, ids)
+			seats, err := k.db.RoomAccesses(ctx, room, ids)
 			if err != nil {
 				return err
 			}

@@ -6,10 +6,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
 )
+
+// threads stores what a person and an agent say to each other outside rooms. The caller
+// has checked that the person may.
+type threads struct {
+	cfg    *config.Config
+	db     *store.DB
+	now    clock
+	quotas quotas
+	calls  *personCalls
+}
 
 // ThreadMessage is a person's message to an agent.
 type ThreadMessage struct {
@@ -27,15 +38,15 @@ func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in Thr
 	if err != nil {
 		return "", false, err
 	}
-	if err := a.checkThreadMessage(&in); err != nil {
+	if err := a.threads.check(&in); err != nil {
 		return "", false, err
 	}
-	release, err := a.takeCall(ctx, actor)
+	release, err := a.calls.take(ctx, actor)
 	if err != nil {
 		return "", false, err
 	}
 	defer release()
-	said, err := a.askModel(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
+	said, err := a.calls.ask(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
 	return said.Text, said.Cut, err
 }
 
@@ -55,9 +66,9 @@ func (a *App) usableAgent(ctx context.Context, actor *Actor, id, noun string) (a
 	return ag, Check(actor, ActUpdateAgent, res) == nil, nil
 }
 
-func (a *App) checkThreadMessage(in *ThreadMessage) error {
-	if len(in.Message) > int(a.cfg.Limits.MessageBytes) {
-		return errorf(KindTooLarge, "too_large", "message: has %d bytes, at most %d are possible", len(in.Message), a.cfg.Limits.MessageBytes)
+func (t *threads) check(in *ThreadMessage) error {
+	if len(in.Message) > int(t.cfg.Limits.MessageBytes) {
+		return errorf(KindTooLarge, "too_large", "message: has %d bytes, at most %d are possible", len(in.Message), t.cfg.Limits.MessageBytes)
 	}
 	if strings.TrimSpace(in.Message) == "" {
 		return invalid("message", "must not be empty")
@@ -224,33 +235,33 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	if err := a.mayUseProject(ctx, actor, th.ProjectID); err != nil {
 		return nil, err
 	}
-	if err := a.checkThreadMessage(&in); err != nil {
+	if err := a.threads.check(&in); err != nil {
 		return nil, err
 	}
-	release, err := a.takeCall(ctx, actor)
+	release, err := a.calls.take(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	asked, answered, err := a.askThread(ctx, id, in)
+	asked, answered, err := a.threads.ask(ctx, id, in)
 	if err != nil || answered != nil {
 		return answered, fromStore(err, "Thread")
 	}
-	said, err := a.answerThread(ctx, ag, asked, mayKnow)
+	said, err := a.threads.answer(ctx, ag, asked, mayKnow)
 	// Store the model's answer and free the thread, even if the request was cancelled.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	answer, ended := a.endAsking(end, asked, said)
+	answer, ended := a.threads.endAsking(end, asked, said)
 	if err != nil {
 		return nil, err
 	}
 	return answer, fromStore(ended, "Thread")
 }
 
-// askThread stores a message and claims the thread for the answer to it. A message that
+// ask stores a message and claims the thread for the answer to it. A message that
 // was stored before is returned with its answer, if it has one.
-func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked, answered *store.ThreadMessage, err error) {
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+func (t *threads) ask(ctx context.Context, id string, in ThreadMessage) (asked, answered *store.ThreadMessage, err error) {
+	err = t.db.InTx(ctx, func(tx *store.Tx) error {
 		th, err := tx.ThreadForUpdate(ctx, id)
 		if err != nil {
 			return err
@@ -268,7 +279,7 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked
 				asked = nil
 			}
 		}
-		now := a.instant()
+		now := t.now.instant()
 		if th.Asking != "" && th.AskingUntil.After(now) {
 			return &Error{Kind: KindConflict, Code: "answering", Message: "The agent is still answering; wait for its answer", RetryAfter: retryModelAfter}
 		}
@@ -279,20 +290,20 @@ func (a *App) askThread(ctx context.Context, id string, in ThreadMessage) (asked
 			if err := tx.CreateThreadMessage(ctx, asked); err != nil {
 				return err
 			}
-			if err := a.quotas.within(ctx, tx, th.UserID); err != nil {
+			if err := t.quotas.within(ctx, tx, th.UserID); err != nil {
 				return err
 			}
 		}
-		th.Asking, th.AskingUntil, th.UpdatedAt = asked.ID, now.Add(a.cfg.Limits.AnswerWithin+askSlack), now
+		th.Asking, th.AskingUntil, th.UpdatedAt = asked.ID, now.Add(t.cfg.Limits.AnswerWithin+askSlack), now
 		return tx.UpdateThread(ctx, th)
 	})
 	return asked, answered, err
 }
 
-// answerThread asks the agent's model. The model gets the newest messages up to the one
+// answer asks the agent's model. The model gets the newest messages up to the one
 // that it answers, as many as the agent's context window has.
-func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (model.Answer, error) {
-	lines, err := a.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, ag.ContextWindow)
+func (t *threads) answer(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (model.Answer, error) {
+	lines, err := t.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, ag.ContextWindow)
 	if err != nil {
 		return model.Answer{}, err
 	}
@@ -303,7 +314,7 @@ func (a *App) answerThread(ctx context.Context, ag *store.Agent, asked *store.Th
 			shown[i].Role = llm.RoleAssistant
 		}
 	}
-	return a.askModel(ctx, ag, shown, mayKnow)
+	return t.calls.ask(ctx, ag, shown, mayKnow)
 }
 
 // CutMetadata is the metadata of an answer that was cut before its end.
@@ -311,13 +322,13 @@ var CutMetadata = `{"truncated":true}`
 
 // endAsking stores the answer to a message and frees the thread. It stores nothing if
 // the answer is empty or if the message already has one.
-func (a *App) endAsking(ctx context.Context, asked *store.ThreadMessage, said model.Answer) (answer *store.ThreadMessage, err error) {
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+func (t *threads) endAsking(ctx context.Context, asked *store.ThreadMessage, said model.Answer) (answer *store.ThreadMessage, err error) {
+	err = t.db.InTx(ctx, func(tx *store.Tx) error {
 		th, err := tx.ThreadForUpdate(ctx, asked.ThreadID)
 		if err != nil {
 			return err
 		}
-		now := a.instant()
+		now := t.now.instant()
 		// If this claim had expired, another process may have answered first.
 		if answer, err = tx.ThreadAnswer(ctx, asked.ID); store.UnlessMissing(err) != nil {
 			return err

@@ -16,7 +16,7 @@ func (a *App) Turns(ctx context.Context, actor *Actor, roomID string, p store.Pa
 	if err != nil {
 		return nil, err
 	}
-	return a.named(ctx, rows)
+	return withNames(ctx, a.db, rows)
 }
 
 // Turn returns a turn of a room with its steps, for the room's staff.

@@ -80,12 +80,12 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 		return nil, err
 	}
 	tx.AfterCommit(func() {
-		a.hub.CloseUser(id, realtime.CloseSessionEnded, "account deleted")
+		a.audience.hub.CloseUser(id, realtime.CloseSessionEnded, "account deleted")
 		for _, s := range sessions { // also those in which the person acts as somebody else
 			a.sessions.closeSockets(s)
 		}
 		// The hub's cached frames of the last minutes still have the person's name.
-		a.hub.Forget()
+		a.audience.hub.Forget()
 	})
 	return u, a.audit.record(ctx, tx, actor, ActDeleteUser, target{"user", id}, userChanges(u), nil)
 }

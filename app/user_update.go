@@ -160,7 +160,7 @@ func (a *App) storeChange(ctx context.Context, tx *store.Tx, actor *Actor, c use
 	if err := a.audit.record(ctx, tx, actor, c.action, target{"user", u.ID}, before, after); err != nil {
 		return nil, err
 	}
-	return u, a.sessions.endAfter(ctx, tx, c, &was, u)
+	return u, a.sessions.endAfterChange(ctx, tx, c, &was, u)
 }
 
 // change writes the sent members and the new password to an account, and refuses what
@@ -213,8 +213,8 @@ func (c *userChange) endLinks(ctx context.Context, tx *store.Tx, was, u *store.U
 	return tx.DeleteLinksOf(ctx, store.LinkPassword, u.ID)
 }
 
-// endAfter ends the sessions that a change of an account does not allow any more.
-func (ss *sessions) endAfter(ctx context.Context, tx *store.Tx, c userChange, was, u *store.User) error {
+// endAfterChange ends the sessions that a change of an account does not allow any more.
+func (ss *sessions) endAfterChange(ctx context.Context, tx *store.Tx, c userChange, was, u *store.User) error {
 	switch {
 	case c.hash != "":
 		return ss.endAll(ctx, tx, u.ID, c.keep, "new password")
