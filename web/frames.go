@@ -2,6 +2,7 @@ package web
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -210,66 +211,154 @@ func anArtifact() map[string]any {
 		"parent_artifact_id": nil, "version": 2, "created_by": aThirdID, "last_modified_by": aThirdID, "created_at": anInstant, "updated_at": anInstant, "is_deleted": false}
 }
 
+func aPerson() map[string]any {
+	return map[string]any{"is_ai": false, "sender_id": aThirdID, "id": anID, "seq": 7}
+}
+
 // socketFrames returns all frames of both protocols.
 func socketFrames() []frameOf {
+	return slices.Concat(plainFrames(), requestFrames(), messageFrames(), workFrames(), signalFrames())
+}
+
+// plainFrames returns the frames of the plain protocol.
+func plainFrames() []frameOf {
 	type m = map[string]any
-	person := m{"is_ai": false, "sender_id": aThirdID, "id": anID, "seq": 7}
 	return []frameOf{
-		{"PlainLine", chanPlain, "", true, "A line: the whole text frame is what the person says", reflect.TypeFor[string](), "Good morning!"},
-		{"PlainMessage", chanPlain, event.TypeMessage, false, "Somebody said something; the sender gets it too", reflect.TypeFor[plainMessage](),
-			m{"type": "message", "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person}},
-		{"PlainSystem", chanPlain, "system", false, "A notice of the program; a refusal goes to the refused socket alone", reflect.TypeFor[plainSystem](),
-			m{"type": "system", "sender": "System", "content": "Client #Ada left", "timestamp": "", "room_id": anotherID, "metadata": nil}},
+		{"PlainLine", chanPlain, "", true,
+			"A line: the whole text frame is what the person says", reflect.TypeFor[string](),
+			"Good morning!"},
+		{"PlainMessage", chanPlain, event.TypeMessage, false,
+			"Somebody said something; the sender gets it too", reflect.TypeFor[plainMessage](),
+			m{"type": "message", "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID,
+				"metadata": aPerson()}},
+		{"PlainSystem", chanPlain, "system", false,
+			"A notice of the program; a refusal goes to the refused socket alone", reflect.TypeFor[plainSystem](),
+			m{"type": "system", "sender": "System", "content": "Client #Ada left", "timestamp": "", "room_id": anotherID,
+				"metadata": nil}},
 		{"PlainTrace", chanPlain, event.TypeTrace, false, "Agents are at work with each other", reflect.TypeFor[plainTrace](),
-			m{"type": "a2a_trace", "sender": "[A2A PROPOSAL]", "content": "[A2A]|PROPOSAL|Student drafted a contribution", "timestamp": "", "room_id": anotherID,
+			m{"type": "a2a_trace", "sender": "[A2A PROPOSAL]", "content": "[A2A]|PROPOSAL|Student drafted a contribution",
+				"timestamp": "", "room_id": anotherID,
 				"metadata": m{"is_a2a": true, "event_type": "PROPOSAL"}}},
-		{"PlainArtifactUpdate", chanPlain, event.TypeArtifactUpdate, false, "An artifact was made, changed or restored", reflect.TypeFor[plainArtifactUpdate](),
+		{"PlainArtifactUpdate", chanPlain, event.TypeArtifactUpdate, false,
+			"An artifact was made, changed or restored", reflect.TypeFor[plainArtifactUpdate](),
 			m{"type": "artifact_update", "artifact": anArtifact(), "timestamp": anInstant}},
-		{"PlainArtifactDelete", chanPlain, event.TypeArtifactDelete, false, "An artifact was deleted", reflect.TypeFor[plainArtifactDelete](),
+		{"PlainArtifactDelete", chanPlain, event.TypeArtifactDelete, false,
+			"An artifact was deleted", reflect.TypeFor[plainArtifactDelete](),
 			m{"type": "artifact_delete", "artifact_id": anID, "timestamp": anInstant}},
+	}
+}
 
-		{"Post", chanV2, event.RequestPost, true, "Say something, once for each client_id", reflect.TypeFor[v2Post](), m{"type": "post", "client_id": "7f3a", "text": "Good morning!"}},
-		{"IsTyping", chanV2, event.RequestTyping, true, "Tell the others that the person types", reflect.TypeFor[v2IsTyping](), m{"type": "typing"}},
-		{"Resume", chanV2, event.RequestResume, true, "Send the durable frames again that come after a seq", reflect.TypeFor[v2Resume](), m{"type": "resume", "after": 41}},
+// requestFrames returns what a client of coagent.v2 sends.
+func requestFrames() []frameOf {
+	type m = map[string]any
+	return []frameOf{
+		{"Post", chanV2, event.RequestPost, true,
+			"Say something, once for each client_id", reflect.TypeFor[v2Post](),
+			m{"type": "post", "client_id": "7f3a", "text": "Good morning!"}},
+		{"IsTyping", chanV2, event.RequestTyping, true,
+			"Tell the others that the person types", reflect.TypeFor[v2IsTyping](),
+			m{"type": "typing"}},
+		{"Resume", chanV2, event.RequestResume, true,
+			"Send the durable frames again that come after a seq", reflect.TypeFor[v2Resume](),
+			m{"type": "resume", "after": 41}},
+		{"WantStop", chanV2, event.RequestStop, true,
+			"Stop an agent's turn: staff may, and who asked", reflect.TypeFor[v2WantStop](),
+			m{"type": "stop", "turn_id": anID}},
+	}
+}
 
-		{"WantStop", chanV2, event.RequestStop, true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[v2WantStop](), m{"type": "stop", "turn_id": anID}},
-
+// messageFrames returns what coagent.v2 shows of messages.
+func messageFrames() []frameOf {
+	type m = map[string]any
+	return []frameOf{
 		{"Message", chanV2, event.TypeMessage, false, "Durable: somebody said something", reflect.TypeFor[v2Message](),
-			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant, "room_id": anotherID, "metadata": person, "client_id": "7f3a"}},
-		{"System", chanV2, "system", false, "For this person alone: an agent that was called cannot answer now", reflect.TypeFor[plainSystem](),
-			m{"type": "system", "sender": "System", "content": "Teacher cannot answer now.", "timestamp": "", "room_id": anotherID, "metadata": nil}},
-		{"LineEdited", chanV2, event.TypeMessageEdited, false, "Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
-			m{"type": "message_edited", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good evening!", "edited_at": anInstant}},
-		{"LineDeleted", chanV2, event.TypeMessageDeleted, false, "Durable: who said a line has taken it back", reflect.TypeFor[v2LineDeleted](),
-			m{"type": "message_deleted", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "deleted", "content": "(deleted)"}},
-		{"LineHidden", chanV2, event.TypeMessageHidden, false, "Durable: staff have hidden a line", reflect.TypeFor[v2LineHidden](),
-			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "hidden", "content": "(hidden by staff)"}},
-		{"LineShown", chanV2, event.TypeMessageShown, false, "Durable: a line that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
-			m{"type": "message_shown", "id": aThirdID, "seq": 9, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "state": "shown", "content": "Good morning!"}},
-		{"Turn", chanV2, event.TypeTurn, false, "An agent's turn began, goes on or ended; durable where it ended without a message. Whoever joins gets one first for each turn that runs, with its text so far", reflect.TypeFor[v2TurnEnded](),
+			m{"type": "message", "id": anID, "seq": 7, "sender": "Ada", "content": "Good morning!", "timestamp": anInstant,
+				"room_id": anotherID, "metadata": aPerson(), "client_id": "7f3a"}},
+		{"System", chanV2, "system", false,
+			"For this person alone: an agent that was called cannot answer now", reflect.TypeFor[plainSystem](),
+			m{"type": "system", "sender": "System", "content": "Teacher cannot answer now.", "timestamp": "",
+				"room_id": anotherID, "metadata": nil}},
+		{"LineEdited", chanV2, event.TypeMessageEdited, false,
+			"Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
+			m{"type": "message_edited", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
+				"state": "shown", "content": "Good evening!", "edited_at": anInstant}},
+		{"LineDeleted", chanV2, event.TypeMessageDeleted, false,
+			"Durable: who said a line has taken it back", reflect.TypeFor[v2LineDeleted](),
+			m{"type": "message_deleted", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
+				"state": "deleted", "content": "(deleted)"}},
+		{"LineHidden", chanV2, event.TypeMessageHidden, false,
+			"Durable: staff have hidden a line", reflect.TypeFor[v2LineHidden](),
+			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
+				"state": "hidden", "content": "(hidden by staff)"}},
+		{"LineShown", chanV2, event.TypeMessageShown, false,
+			"Durable: a line that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
+			m{"type": "message_shown", "id": aThirdID, "seq": 9, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
+				"state": "shown", "content": "Good morning!"}},
+	}
+}
+
+// workFrames returns what coagent.v2 shows of the work of agents.
+func workFrames() []frameOf {
+	type m = map[string]any
+	return []frameOf{
+		{"Turn", chanV2, event.TypeTurn, false,
+			"An agent's turn began, goes on or ended; durable where it ended without a message. Whoever joins gets " +
+				"one first for each turn that runs, with its text so far",
+			reflect.TypeFor[v2TurnEnded](),
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
-		{"Guard", chanV2, event.TypeGuard, false, "Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on", reflect.TypeFor[v2Guard](),
-			m{"type": "guard", "id": aThirdID, "seq": 8, "timestamp": anInstant, "state": "stopped", "guard": "agent_row", "decision_id": anotherID, "agents": []string{"Teacher"}}},
+		{"Guard", chanV2, event.TypeGuard, false,
+			"Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on",
+			reflect.TypeFor[v2Guard](),
+			m{"type": "guard", "id": aThirdID, "seq": 8, "timestamp": anInstant, "state": "stopped", "guard": "agent_row",
+				"decision_id": anotherID, "agents": []string{"Teacher"}}},
 		{"Trace", chanV2, event.TypeTrace, false, "Durable: agents are at work with each other", reflect.TypeFor[v2Trace](),
-			m{"type": "a2a_trace", "id": aThirdID, "seq": 8, "sender": "[A2A PROPOSAL]", "content": "[A2A]|PROPOSAL|Student drafted a contribution", "timestamp": anInstant,
+			m{"type": "a2a_trace", "id": aThirdID, "seq": 8, "sender": "[A2A PROPOSAL]",
+				"content": "[A2A]|PROPOSAL|Student drafted a contribution", "timestamp": anInstant,
 				"room_id": anotherID, "metadata": m{"is_a2a": true, "event_type": "PROPOSAL"}, "turn_id": anID}},
-		{"Workflow", chanV2, "workflow", false, "A node of a turn's graph begins or is done; best effort", reflect.TypeFor[v2Workflow](),
-			m{"type": "workflow", "turn_id": anID, "workflow": "student_teacher_review", "node": "evaluate", "node_type": "agent", "state": "started"}},
-		{"ArtifactUpdate", chanV2, event.TypeArtifactUpdate, false, "Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its earlier seqs have no frame", reflect.TypeFor[v2ArtifactUpdate](),
+		{"Workflow", chanV2, "workflow", false,
+			"A node of a turn's graph begins or is done; best effort", reflect.TypeFor[v2Workflow](),
+			m{"type": "workflow", "turn_id": anID, "workflow": "student_teacher_review", "node": "evaluate",
+				"node_type": "agent", "state": "started"}},
+		{"ArtifactUpdate", chanV2, event.TypeArtifactUpdate, false,
+			"Durable: an artifact was made, changed or restored; whoever resumes gets the newest state alone, its " +
+				"earlier seqs have no frame",
+			reflect.TypeFor[v2ArtifactUpdate](),
 			m{"type": "artifact_update", "id": aThirdID, "seq": 8, "artifact": anArtifact(), "timestamp": anInstant}},
-		{"ArtifactDelete", chanV2, event.TypeArtifactDelete, false, "Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
+		{"ArtifactDelete", chanV2, event.TypeArtifactDelete, false,
+			"Durable: an artifact was deleted", reflect.TypeFor[v2ArtifactDelete](),
 			m{"type": "artifact_delete", "id": aThirdID, "seq": 9, "artifact_id": anID, "timestamp": anInstant}},
-		{"Approval", chanV2, event.TypeApproval, false, "Durable, for staff alone: an agent wants to do what a person has to allow, or it was decided; earlier states keep their seq", reflect.TypeFor[v2Approval](),
-			m{"type": "approval", "id": aThirdID, "seq": 9, "timestamp": anInstant, "step_id": anID, "turn_id": anotherID, "agent_id": anID, "agent_name": "Teacher", "kind": "tool",
-				"name": "manage_artifact", "summary": "delete the task \"Write the report\"", "state": "pending", "due_at": anInstant}},
-		{"Delta", chanV2, "delta", false, "A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),
+		{"Approval", chanV2, event.TypeApproval, false,
+			"Durable, for staff alone: an agent wants to do what a person has to allow, or it was decided; earlier " +
+				"states keep their seq",
+			reflect.TypeFor[v2Approval](),
+			m{"type": "approval", "id": aThirdID, "seq": 9, "timestamp": anInstant, "step_id": anID, "turn_id": anotherID,
+				"agent_id": anID, "agent_name": "Teacher", "kind": "tool",
+				"name": "manage_artifact", "summary": "delete the task \"Write the report\"", "state": "pending",
+				"due_at": anInstant}},
+	}
+}
+
+// signalFrames returns the signals of coagent.v2, and the answers to what its client sent.
+func signalFrames() []frameOf {
+	type m = map[string]any
+	return []frameOf{
+		{"Delta", chanV2, "delta", false,
+			"A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),
 			m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 0, "text": "Look, 🌍👩‍🏫: "}},
-		{"Ack", chanV2, "ack", false, "The post is stored", reflect.TypeFor[v2Ack](), m{"type": "ack", "client_id": "7f3a", "id": anID, "seq": 7, "dup": false}},
+		{"Ack", chanV2, "ack", false,
+			"The post is stored", reflect.TypeFor[v2Ack](),
+			m{"type": "ack", "client_id": "7f3a", "id": anID, "seq": 7, "dup": false}},
 		{"Presence", chanV2, "presence", false, "Who is in the room now", reflect.TypeFor[v2Presence](),
 			m{"type": "presence", "members": []m{{"user_id": aThirdID, "name": "Ada"}}}},
-		{"Typing", chanV2, "typing", false, "Somebody types; the socket that says so does not get it back", reflect.TypeFor[v2Typing](), m{"type": "typing", "user_id": aThirdID, "name": "Ada"}},
-		{"Resync", chanV2, "resync", false, "The cursor is older than what is kept: load the history", reflect.TypeFor[v2Resync](), m{"type": "resync", "after": 1200}},
-		{"Stop", chanV2, "stop", false, "The stop is noted; what was said until then is kept", reflect.TypeFor[v2Stop](), m{"type": "stop", "turn_id": anID, "state": "running"}},
+		{"Typing", chanV2, "typing", false,
+			"Somebody types; the socket that says so does not get it back", reflect.TypeFor[v2Typing](),
+			m{"type": "typing", "user_id": aThirdID, "name": "Ada"}},
+		{"Resync", chanV2, "resync", false,
+			"The cursor is older than what is kept: load the history", reflect.TypeFor[v2Resync](),
+			m{"type": "resync", "after": 1200}},
+		{"Stop", chanV2, "stop", false,
+			"The stop is noted; what was said until then is kept", reflect.TypeFor[v2Stop](),
+			m{"type": "stop", "turn_id": anID, "state": "running"}},
 		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
 			m{"type": "error", "code": "rate_limited", "detail": "Too many messages. Wait 3 seconds.", "client_id": "7f3a"}},
 	}
