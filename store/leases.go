@@ -39,13 +39,13 @@ func (t *Tx) Resign(ctx context.Context, name string) error {
 // GiveBackLease is Resign outside of a transaction, for a process that ends or has done
 // its work. It needs no answer: if it fails, the lease runs out. It works also when ctx
 // has ended. On SQLite there are no leases.
-func (db *DB) GiveBackLease(ctx context.Context, name string) {
-	if !db.Postgres() {
+func (d *DB) GiveBackLease(ctx context.Context, name string) {
+	if !d.Postgres() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = db.Single().Resign(ctx, name)
+	_ = d.Single().Resign(ctx, name)
 }
 
 // DeleteLeasesBefore deletes leases that ran out before a time, at most limit.
