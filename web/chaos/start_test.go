@@ -5,6 +5,7 @@ package chaos
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
@@ -96,6 +97,9 @@ func TestFirstStart(t *testing.T) {
 				return err
 			}
 			info, err := d.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // the server has just given a temporary file its name
+			}
 			if err != nil {
 				return err
 			}
