@@ -149,35 +149,49 @@ func (r *attempt) load(ctx context.Context) (err error) {
 	return r.reload(ctx)
 }
 
-// reload reads the room and which of its agents may speak.
-func (r *attempt) reload(ctx context.Context) (err error) {
-	if r.room, err = r.engine.db.Room(ctx, r.turn.RoomID); err != nil {
+// reload reads the room and which of its agents may speak. Nothing else of the attempt may
+// run meanwhile.
+func (r *attempt) reload(ctx context.Context) error {
+	room, s, err := r.look(ctx)
+	if err != nil {
 		return err
 	}
-	s := r.engine.newSnapshot(r.room)
+	r.room, r.roomAgents = room, s.rows
+	speakers, silent := bySpeech(s)
+	r.speakers, r.present = speakers, slices.Concat(speakers, silent)
+	return nil
+}
+
+// look reads the room as it is now, with its agents. It changes nothing of the attempt, so
+// branches of a graph may run beside it.
+func (r *attempt) look(ctx context.Context) (*store.Room, *roomSnapshot, error) {
+	room, err := r.engine.db.Room(ctx, r.turn.RoomID)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := r.engine.newSnapshot(room)
 	s.Now = r.turn.CreatedAt // a turn that began within an agent's hours may end after them
-	if err := r.engine.loadRoomAgents(ctx, s); err != nil {
-		return err
-	}
-	r.roomAgents = s.rows
-	var silent []store.Agent
-	r.speakers = nil
+	return room, s, r.engine.loadRoomAgents(ctx, s)
+}
+
+// bySpeech divides a room's agents into those that may speak and the others.
+func bySpeech(s *roomSnapshot) (speakers, silent []store.Agent) {
 	for _, p := range s.Agents {
 		ag := s.rows[p.ID].Agent
 		if rule, _ := s.CanSpeak(p); rule == "" {
-			r.speakers = append(r.speakers, *ag)
+			speakers = append(speakers, *ag)
 		} else {
 			silent = append(silent, *ag)
 		}
 	}
-	r.present = slices.Concat(r.speakers, silent)
-	return nil
+	return speakers, silent
 }
 
 // mayNotSpeak returns the fault when the agent was removed or switched off, or the
-// room's AI was, since the turn was decided; else nil.
-func (r *attempt) mayNotSpeak() error {
-	if slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
+// room's AI was, since the turn was decided; else nil. speakers are the agents of the room
+// that may speak.
+func (r *attempt) mayNotSpeak(speakers []store.Agent) error {
+	if slices.ContainsFunc(speakers, func(ag store.Agent) bool { return ag.ID == r.agent.ID }) {
 		return nil
 	}
 	return &Fault{Reason: ReasonNotAble, Detail: "the agent or the room's AI was switched off", State: store.TurnStopped}
@@ -185,7 +199,7 @@ func (r *attempt) mayNotSpeak() error {
 
 // speak streams the model's answer into r.text and keeps the lease alive.
 func (r *attempt) speak(ctx context.Context) error {
-	if err := r.mayNotSpeak(); err != nil {
+	if err := r.mayNotSpeak(r.speakers); err != nil {
 		return err
 	}
 	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > staleAfter {
@@ -227,7 +241,9 @@ func (r *attempt) speakNow(ctx context.Context) error {
 		return err
 	}
 	r.signal(event.StartOf(r.turn.Attempt))
-	r.shown = &pacer{show: func(d realtime.Delta) { r.engine.hub.Delta(r.room.ID, d) }}
+	// The pacer's timer runs beside the attempt, which may read its room anew.
+	roomID := r.turn.RoomID
+	r.shown = &pacer{show: func(d realtime.Delta) { r.engine.hub.Delta(roomID, d) }}
 	defer r.shown.stop()
 	if g != nil {
 		return r.runGraph(ctx, g)

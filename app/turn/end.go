@@ -188,7 +188,7 @@ func (r *attempt) finish(ctx context.Context) error {
 	if err := r.reload(ctx); err != nil {
 		return err
 	}
-	if err := r.mayNotSpeak(); err != nil {
+	if err := r.mayNotSpeak(r.speakers); err != nil {
 		return a.endTurn(ctx, r.turn, r.withFault(err))
 	}
 	if content == "" {

@@ -264,10 +264,12 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	if content == "" {
 		return out, &Fault{Reason: model.ReasonSilent, Detail: "there was nothing to say", State: store.TurnStopped}
 	}
-	if err := r.attempt.engine.background.Do(ctx, func() error { return r.attempt.reload(ctx) }); err != nil {
+	var now *roomSnapshot
+	if err := r.attempt.engine.background.Do(ctx, func() (err error) { _, now, err = r.attempt.look(ctx); return err }); err != nil {
 		return out, err
 	}
-	if err := r.attempt.mayNotSpeak(); err != nil { // switched off while it was written
+	speakers, _ := bySpeech(now)
+	if err := r.attempt.mayNotSpeak(speakers); err != nil { // switched off while it was written
 		return out, err
 	}
 	m := r.attempt.newMessage(src.by, content)
