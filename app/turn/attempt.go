@@ -152,11 +152,11 @@ func (r *attempt) load(ctx context.Context) (err error) {
 // reload reads the room and which of its agents may speak. Nothing else of the attempt may
 // run meanwhile.
 func (r *attempt) reload(ctx context.Context) error {
-	room, s, err := r.look(ctx)
+	s, err := r.look(ctx)
 	if err != nil {
 		return err
 	}
-	r.room, r.roomAgents = room, s.rows
+	r.room, r.roomAgents = s.room, s.rows
 	speakers, silent := bySpeech(s)
 	r.speakers, r.present = speakers, slices.Concat(speakers, silent)
 	return nil
@@ -164,14 +164,14 @@ func (r *attempt) reload(ctx context.Context) error {
 
 // look reads the room as it is now, with its agents. It changes nothing of the attempt, so
 // branches of a graph may run beside it.
-func (r *attempt) look(ctx context.Context) (*store.Room, *roomSnapshot, error) {
+func (r *attempt) look(ctx context.Context) (*roomSnapshot, error) {
 	room, err := r.engine.db.Room(ctx, r.turn.RoomID)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s := r.engine.newSnapshot(room)
 	s.Now = r.turn.CreatedAt // a turn that began within an agent's hours may end after them
-	return room, s, r.engine.loadRoomAgents(ctx, s)
+	return s, r.engine.loadRoomAgents(ctx, s)
 }
 
 // bySpeech divides a room's agents into those that may speak and the others.

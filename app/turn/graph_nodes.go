@@ -265,7 +265,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 		return out, &Fault{Reason: model.ReasonSilent, Detail: "there was nothing to say", State: store.TurnStopped}
 	}
 	var now *roomSnapshot
-	if err := r.attempt.engine.background.Do(ctx, func() (err error) { _, now, err = r.attempt.look(ctx); return err }); err != nil {
+	if err := r.attempt.engine.background.Do(ctx, func() (err error) { now, err = r.attempt.look(ctx); return err }); err != nil {
 		return out, err
 	}
 	speakers, _ := bySpeech(now)

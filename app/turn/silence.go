@@ -97,11 +97,7 @@ func (e *Engine) reportNobody(ctx context.Context, s *roomSnapshot, d *turntakin
 // findKeyless finds which of the agents that fresh messages call have no key for
 // their model.
 func (e *Engine) findKeyless(ctx context.Context, s *roomSnapshot) error {
-	asked, agents := map[string]bool{}, make([]turntaking.Agent, len(s.Agents))
-	for i, p := range s.Agents {
-		agents[i] = p.Agent
-	}
-	names := turntaking.NamesOf(agents)
+	asked, names := map[string]bool{}, turntaking.NamesIn(s.Agents)
 	for _, m := range s.Fresh() {
 		if !mention.May(m.Content) {
 			continue

@@ -36,17 +36,16 @@ func (e *Engine) Wake(ctx context.Context, ra *store.RoomAgent, userID string, w
 	if err != nil {
 		return nil, err
 	}
-	p := Effective(ra, e.instant(), e.zone)
 	err = e.db.InTx(ctx, func(tx *store.Tx) error {
 		// Lock order: room, turn, room agent, as wherever agents get turns.
-		room, err := tx.RoomForUpdate(ctx, p.RoomID)
+		room, err := tx.RoomForUpdate(ctx, ra.RoomID)
 		if err != nil {
 			return err
 		}
-		if turn, err = e.storeWake(ctx, tx, userID, p, room, unusable); err != nil {
+		if turn, err = e.storeWake(ctx, tx, userID, ra, room, unusable); err != nil {
 			return err
 		}
-		ra, err := tx.RoomAgentForUpdate(ctx, p.RoomID, p.AgentID)
+		ra, err := tx.RoomAgentForUpdate(ctx, ra.RoomID, ra.AgentID)
 		if err != nil {
 			return err
 		}
@@ -64,11 +63,10 @@ func (e *Engine) Wake(ctx context.Context, ra *store.RoomAgent, userID string, w
 
 // storeWake stores a decision made by staff, with its turn. unusable is why the agent's
 // model cannot be asked.
-func (e *Engine) storeWake(ctx context.Context, tx *store.Tx, userID string, p *RoomAgent, room *store.Room, unusable string) (*store.Turn, error) {
+func (e *Engine) storeWake(ctx context.Context, tx *store.Tx, userID string, ra *store.RoomAgent, room *store.Room, unusable string) (*store.Turn, error) {
 	now := e.instant()
-	ClearSleep(p.RoomAgent, room, now)
-	p = Effective(p.RoomAgent, now, e.zone)
-	if rule, detail := p.Effective.CanSpeak(RoomOf(room), 0, now); rule != "" {
+	ClearSleep(ra, room, now)
+	if rule, detail := effectiveIn(ra, now, e.zone).CanSpeak(RoomOf(room), 0, now); rule != "" {
 		return nil, &Refused{rule, detail}
 	}
 	shown, err := tx.ShownMessages(ctx, room.ID, 0, 1)
@@ -82,7 +80,7 @@ func (e *Engine) storeWake(ctx context.Context, tx *store.Tx, userID string, p *
 	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(unended, func(t store.Turn) bool { return t.AgentID == p.AgentID }) {
+	if slices.ContainsFunc(unended, func(t store.Turn) bool { return t.AgentID == ra.AgentID }) {
 		return nil, &Refused{Rule: turntaking.RuleBusy}
 	}
 	if unusable != "" {
@@ -91,7 +89,7 @@ func (e *Engine) storeWake(ctx context.Context, tx *store.Tx, userID string, p *
 	// This decision does not cover messages that are still undecided: the DecideInRoom
 	// job decides about them.
 	d := turntaking.Decision{Cause: turntaking.CauseWake, From: room.DecidedSeq, Seq: room.DecidedSeq, Candidates: []turntaking.Candidate{
-		{AgentID: p.AgentID, Name: p.Agent.Name, Speaks: true, Rule: turntaking.RuleWoken, AskedBy: userID}}}
+		{AgentID: ra.AgentID, Name: ra.Agent.Name, Speaks: true, Rule: turntaking.RuleWoken, AskedBy: userID}}}
 	row, turns := decisionRows(&d, room.ID, now)
 	if err := tx.CreateDecisions(ctx, []store.Decision{row}); err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func Decide(s Snapshot, roll func() float64) Decision {
 		may[ag.ID] = why == ""
 		d.Candidates = append(d.Candidates, Candidate{AgentID: ag.ID, Name: ag.Name, Rule: why, Detail: detail})
 	}
-	called := s.Called(fresh, namesOf(agents), may, d.Cause)
+	called := s.Called(fresh, NamesIn(agents), may, d.Cause)
 	someMay := false
 	for i := range d.Candidates {
 		c := &d.Candidates[i]
@@ -256,7 +256,8 @@ func NamesOf(agents []Agent) Names {
 	return Names{mention.Of(all)}
 }
 
-func namesOf(agents []*RoomAgent) Names {
+// NamesIn is NamesOf for the agents of a room.
+func NamesIn(agents []*RoomAgent) Names {
 	all := make([]mention.Agent, len(agents))
 	for i, ag := range agents {
 		all[i] = ag.named()

@@ -437,5 +437,5 @@ func BenchmarkDecide(b *testing.B) {
 // mentioned returns the ids of the agents that a text calls, as package mention
 // says. A type that several agents have calls the first of them.
 func mentioned(content string, agents []*RoomAgent) []string {
-	return namesOf(agents).Called(content, nil)
+	return NamesIn(agents).Called(content, nil)
 }
