@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -367,6 +369,30 @@ func TestGoOn(t *testing.T) {
 			if got := r.Lines(t, c.Room.ID, 3)[2].AgentID; got != c.StudentAgent.ID {
 				t.Error("not the agent that was cut off went on")
 			}
+		})
+		t.Run("SeveralStaffAtOnce", func(t *testing.T) {
+			r := apptest.New(t, url, func(c *config.Config) { c.Turns.MaxStreak = 1 })
+			c := r.Class(t)
+			r.Model.Script(counted)
+			post(t, r, c.Student, c.Room.ID, "@teacher @student")
+			want(t, "messages", contents(t, r, c.Room.ID), []string{"@teacher @student", "answer 1"})
+			var went atomic.Int32
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					if one, err := r.GoOn(t.Context(), c.TA, c.Room.ID); err != nil {
+						t.Error(err)
+					} else if one {
+						went.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			r.Idle(t, c.Room.ID)
+			if went.Load() != 1 {
+				t.Errorf("it went on %d times, want once", went.Load())
+			}
+			want(t, "messages", contents(t, r, c.Room.ID), []string{"@teacher @student", "answer 1", "answer 2"})
 		})
 		t.Run("ATurn", func(t *testing.T) {
 			r := apptest.New(t, url, func(c *config.Config) { c.Turns.MaxDuration = 2 * time.Second })

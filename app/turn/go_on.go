@@ -2,6 +2,7 @@ package turn
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/coagent-studio/coagent/app/event"
@@ -31,19 +32,40 @@ func guardReasons() []string {
 // the streak counts anew. It returns *Refused when the agent of the turn may not speak
 // any more.
 func (e *Engine) GoOn(ctx context.Context, roomID, userID string) (wentOn bool, err error) {
-	if err := e.canGoOn(ctx, roomID); err != nil {
+	for range 5 {
+		wentOn, err = e.goOn(ctx, roomID, userID)
+		if !errors.Is(err, store.ErrStale) {
+			break
+		}
+	}
+	return wentOn, err
+}
+
+// goOn is one try of GoOn. It finds what was cut off before it locks the room: whether
+// the agent may go on depends on its keys, and nobody shall wait for these. It returns
+// store.ErrStale when something happens in the room between the two.
+func (e *Engine) goOn(ctx context.Context, roomID, userID string) (wentOn bool, err error) {
+	found, err := e.db.Room(ctx, roomID)
+	if err != nil {
 		return false, err
+	}
+	c, err := e.cutOff(ctx, found)
+	if err != nil || c == nil {
+		return false, err
+	}
+	if c.turn != nil {
+		if err := e.CanContinue(ctx, c.turn); err != nil {
+			return false, err
+		}
 	}
 	err = e.db.InTx(ctx, func(tx *store.Tx) error {
 		room, err := tx.RoomForUpdate(ctx, roomID)
 		if err != nil {
 			return err
 		}
-		c, err := e.cutOff(ctx, tx, room)
-		if err != nil || c == nil {
-			return err
+		if room.EventSeq != found.EventSeq || room.DecidedSeq != found.DecidedSeq {
+			return store.ErrStale
 		}
-		wentOn = true
 		if err := e.storeGuard(ctx, tx, roomID, event.Guard{State: event.GuardContinued, Guard: c.guard, ByID: userID}); err != nil {
 			return err
 		}
@@ -55,23 +77,7 @@ func (e *Engine) GoOn(ctx context.Context, roomID, userID string) (wentOn bool, 
 		}
 		return e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
 	})
-	return wentOn, err
-}
-
-// canGoOn returns *Refused if a guard has ended a turn whose agent may not speak any
-// more.
-func (e *Engine) canGoOn(ctx context.Context, roomID string) error {
-	var c *cutOff
-	if err := e.db.InTx(ctx, func(tx *store.Tx) error {
-		room, err := tx.Room(ctx, roomID)
-		if err == nil {
-			c, err = e.cutOff(ctx, tx, room)
-		}
-		return err
-	}); err != nil || c == nil || c.turn == nil {
-		return err
-	}
-	return e.CanContinue(ctx, c.turn)
+	return err == nil, err
 }
 
 // cutOff is what a guard has stopped: a turn, or the agents that were called by the
@@ -83,8 +89,8 @@ type cutOff struct {
 }
 
 // cutOff finds what a guard has cut off since a person last spoke, or nil.
-func (e *Engine) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*cutOff, error) {
-	made, err := tx.MessageDecisions(ctx, room.ID, 0, recentDecisions)
+func (e *Engine) cutOff(ctx context.Context, room *store.Room) (*cutOff, error) {
+	made, err := e.db.MessageDecisions(ctx, room.ID, 0, recentDecisions)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +98,7 @@ func (e *Engine) cutOff(ctx context.Context, tx *store.Tx, room *store.Room) (*c
 	if i := slices.IndexFunc(made, func(d store.Decision) bool { return d.Cause == turntaking.CausePost }); i >= 0 {
 		asked, made = made[i].Seq, made[:i+1]
 	}
-	turns, err := tx.Turns(ctx, room.ID, store.Page{Limit: recentTurns})
+	turns, err := e.db.Turns(ctx, room.ID, store.Page{Limit: recentTurns})
 	if err != nil {
 		return nil, err
 	}
