@@ -11,15 +11,47 @@ import (
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
+
+// boundedTrigger is a trigger that its agent may change, within bounds.
+const boundedTrigger = `{"trigger":{"enabled_conditions":["message_count"],"message_count":50},
+	"self_modification":{"duration_hours":2,"bounds":{"message_count":{"min":20,"max":40}}}}`
+
+// A node of a graph is offered what the direct answer is: a tool that can do nothing in
+// the room is not there.
+func TestGraphOffersWhatIsUseful(t *testing.T) {
+	t.Parallel()
+	graph := &workflow.Graph{Name: "own", Start: "s", Nodes: map[string]workflow.Node{"s": {Type: workflow.Start}, "end": {Type: workflow.End},
+		"try":  {Type: workflow.Tool, Handler: "update_trigger", Config: workflow.Config{Arguments: json.RawMessage(`{"trigger_type":"message_count","value":3}`)}},
+		"talk": {Type: workflow.Agent, Handler: workflow.WhoSpeaker, Config: workflow.Config{Mode: workflow.ModeSay, Output: "said"}},
+		"post": {Type: workflow.Action, Handler: workflow.Broadcast, Config: workflow.Config{Of: "said"}}},
+		Edges: []workflow.Edge{{From: "s", To: "try"}, {From: "try", To: "end", Condition: workflow.LabelOK},
+			{From: "try", To: "talk", Condition: workflow.LabelError}, {From: "talk", To: "post"}, {From: "post", To: "end"}}}
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url)
+		c := silentClass(t, r)
+		equip(t, r, c, turn.CapTriggerWrite, turn.CapMembersRead)
+		useGraph(t, r, c, graph)
+		ask(t, r, c, llmtest.Say("I may not."))
+		if got := r.Model.Requests(); len(got) != 1 || !slices.Equal(got[0].Tools, []string{"list_members"}) {
+			t.Errorf("the model was asked %+v, want once, with list_members alone", got)
+		}
+		want(t, "messages", contents(t, r, c.Room.ID), []string{"@teacher please", "I may not."})
+		_, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{TriggerConfig: app.Some(json.RawMessage(boundedTrigger))})
+		must(t, err)
+		ask(t, r, c, llmtest.Say("Never said."))
+		if a := waiting(t, r, c); !strings.Contains(a.Summary, "20") {
+			t.Errorf("summary: got %q, want the change of the graph's node", a.Summary)
+		}
+	})
+}
 
 // An agent changes when it speaks where staff let it, in this room alone,
 // within their bounds, and with a person's consent.
 func TestUpdateTrigger(t *testing.T) {
 	t.Parallel()
-	const bounded = `{"trigger":{"enabled_conditions":["message_count"],"message_count":50},
-		"self_modification":{"duration_hours":2,"bounds":{"message_count":{"min":20,"max":40}}}}`
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := apptest.New(t, url)
 		c := silentClass(t, r)
@@ -38,7 +70,7 @@ func TestUpdateTrigger(t *testing.T) {
 				t.Errorf("the model was offered %q and told %s", r.Model.Requests()[0].Tools, got)
 			}
 		})
-		if _, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{TriggerConfig: app.Some(json.RawMessage(bounded))}); err != nil {
+		if _, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{TriggerConfig: app.Some(json.RawMessage(boundedTrigger))}); err != nil {
 			t.Fatal(err)
 		}
 		before := r.Model.Count()

@@ -86,7 +86,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	case workflow.ModeEvaluate:
 		part.system, part.schema = evaluatorInstructions(who, r.attempt.room, r.course, r.attempt.fence), verdictSchema
 	case workflow.ModeSay:
-		part.tools = r.attempt.engine.toolsFor(who)
+		part.tools = r.attempt.toolsFor(who)
 		part.show = alone && r.attempt.units == 0
 	}
 	text, err := r.attempt.converse(ctx, part)
@@ -298,7 +298,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 // toolNode calls a tool as the turn's agent, with the arguments from the graph. The
 // call has a step of its own before the step of the node.
 func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.Node) (nodeOutput, error) {
-	t := r.attempt.newConversation(&part{node: key, agent: r.attempt.agent, tools: r.attempt.engine.toolsFor(r.attempt.agent)})
+	t := r.attempt.newConversation(&part{node: key, agent: r.attempt.agent, tools: r.attempt.toolsFor(r.attempt.agent)})
 	call := savedCall{ID: "call_" + id, Name: node.Handler, Arguments: node.Config.Arguments}
 	if len(call.Arguments) == 0 {
 		call.Arguments = json.RawMessage(`{}`)

@@ -51,6 +51,10 @@ type Tool struct {
 	Plan              func(ctx context.Context, c *Call) (Plan, error)
 	Run               func(ctx context.Context, tx *store.Tx, c *Call) (Result, error)
 
+	// useful says whether a call can do anything for the agent in this room; nil means
+	// yes. A tool that is of no use is not offered.
+	useful func(here *RoomAgent) bool
+
 	ask   func(ctx context.Context, c *Call) (Result, error) // in place of Run: it works outside of a transaction
 	valid *jsonschema.Schema
 }
@@ -127,9 +131,8 @@ func Arguments[T any](c *Call) (args T, err error) {
 // Reply is a result with v as JSON.
 func Reply(v any) Result { return Result{Text: string(store.ToJSON(v))} }
 
-// Compile makes the tools that agents may be offered: more, and those of this
-// package. An error means a bug in a
-// tool.
+// Compile makes the tools that agents may be offered: more, and those of this package. An
+// error means a bug in a tool.
 func Compile(more []*Tool) ([]*Tool, error) {
 	tools := slices.Concat(more, []*Tool{listArtifacts(), readArtifact(), searchMessages(), listMembers(), askAgent(), updateTrigger()})
 	for _, t := range tools {
@@ -148,17 +151,20 @@ func Compile(more []*Tool) ([]*Tool, error) {
 	return tools, nil
 }
 
-// toolsFor returns the tools that an agent's capabilities allow. If several have one
-// name, the first one counts.
-func (e *Engine) toolsFor(ag *store.Agent) []*Tool {
+// toolsFor returns the tools that an agent is offered in this room: those that its
+// capabilities allow and that can do something here. If several have one name, the first
+// one counts.
+func (r *attempt) toolsFor(ag *store.Agent) []*Tool {
 	var have []string
-	if json.Unmarshal([]byte(ag.Capabilities), &have) != nil || len(have) == 0 {
+	here := r.roomAgents[ag.ID]
+	if json.Unmarshal([]byte(ag.Capabilities), &have) != nil || len(have) == 0 || here == nil {
 		return nil
 	}
 	var tools []*Tool
-	for _, t := range e.tools {
+	for _, t := range r.engine.tools {
 		lacks := slices.ContainsFunc(t.Needs, func(need string) bool { return !holds(have, need) })
-		if !lacks && !slices.ContainsFunc(tools, func(o *Tool) bool { return o.Name == t.Name }) {
+		useless := t.useful != nil && !t.useful(here)
+		if !lacks && !useless && !slices.ContainsFunc(tools, func(o *Tool) bool { return o.Name == t.Name }) {
 			tools = append(tools, t)
 		}
 	}

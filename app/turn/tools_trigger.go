@@ -4,15 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/schedule"
 	"github.com/coagent-studio/coagent/store"
 )
-
-const toolTrigger = "update_trigger"
 
 // triggerArgs are the arguments of update_trigger.
 type triggerArgs struct {
@@ -24,7 +21,8 @@ type triggerArgs struct {
 // this room, stays within the limits that staff have set there, and lasts as long as
 // they say. If staff have set no limits, the agent can change nothing.
 func updateTrigger() *Tool {
-	return &Tool{Name: toolTrigger, Needs: []string{CapTriggerWrite}, Plan: planTrigger, Run: runTrigger,
+	return &Tool{Name: "update_trigger", Needs: []string{CapTriggerWrite}, Plan: planTrigger, Run: runTrigger,
+		useful: (*RoomAgent).mayChangeTrigger,
 		Description: "Change when you speak by yourself in this room: message_count is after so many lines of people, time_interval every so many seconds, " +
 			"silence after so many seconds in which nobody spoke. A value beyond what the staff allow becomes the nearest that they do.",
 		Schema: `{"type":"object","properties":{"trigger_type":{"type":"string","enum":["message_count","time_interval","silence"]},` +
@@ -37,14 +35,6 @@ var errTriggerFixed = toolErrorf("forbidden", "the staff of this room let you ch
 func (p *RoomAgent) mayChangeTrigger() bool {
 	_, _, ok := p.Effective.Trigger.Changed(schedule.MessageCount, 1)
 	return ok
-}
-
-// toolsFor returns the tools that an agent is offered in this room.
-func (r *attempt) toolsFor(ag *store.Agent) []*Tool {
-	return slices.DeleteFunc(r.engine.toolsFor(ag), func(t *Tool) bool {
-		here := r.roomAgents[ag.ID]
-		return t.Name == toolTrigger && (here == nil || !here.mayChangeTrigger())
-	})
 }
 
 func planTrigger(_ context.Context, c *Call) (Plan, error) {
