@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
@@ -61,7 +63,7 @@ type Fault struct {
 // staff.
 func (f *Fault) Error() string { return f.Reason + ": " + f.Detail }
 
-// FaultOf says what an error means for the turn.
+// FaultOf says what an error means for the turn, after so many attempts.
 func FaultOf(err error, attempt int) *Fault {
 	var fault *Fault
 	var unasked *model.Fault
@@ -76,7 +78,7 @@ func FaultOf(err error, attempt int) *Fault {
 		}
 		return f
 	case !errors.As(err, &failed):
-		return &Fault{Reason: reasonInternal, Detail: "an error of the program; the server's log tells more", Again: true, After: time.Second}
+		return &Fault{Reason: reasonInternal, Detail: "an error of the program; the server's log tells more", Again: true, After: pauseAfter(attempt)}
 	}
 	f := &Fault{Reason: string(failed.Kind), Detail: failed.Message}
 	switch failed.Kind {
@@ -84,7 +86,18 @@ func FaultOf(err error, attempt int) *Fault {
 		f.Reason = reasonPrompt
 	case llm.BadKey, llm.BadRequest, llm.UnknownProvider, llm.Quota, llm.Filtered, llm.WroteCall:
 	default:
-		f.Again, f.After = true, max(failed.RetryAfter, time.Duration(attempt)*time.Second)
+		f.Again, f.After = true, failed.RetryAfter+pauseAfter(attempt)
 	}
 	return f
+}
+
+// pauseAfter is the pause after so many attempts that failed: from 50 to 150 % of a
+// second, and then twice as much each time. It differs by chance and is added to what a
+// provider asks for, because the turns of a whole class may fail at the same moment.
+func pauseAfter(attempts int) time.Duration {
+	pauses := &backoff.ExponentialBackOff{InitialInterval: time.Second, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 20 * time.Second}
+	for range attempts - 1 {
+		pauses.NextBackOff()
+	}
+	return pauses.NextBackOff()
 }
