@@ -2,6 +2,9 @@ package turntaking
 
 import "time"
 
+// This file decides what becomes of triggers that are due. When one is due is in
+// app/schedule/trigger_due.go; app/turn/due.go finds and fires them.
+
 // decisionComes is how long a trigger waits for the decision about newer messages.
 const decisionComes = 2 * time.Second
 
