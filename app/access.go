@@ -221,7 +221,7 @@ var rules = map[Action]rule{
 	ActGoOn:          {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadDecisions: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActStopTurn:      {roles: admins, relations: courseStaff | IsCreator, text: "Only staff and the person who asked can stop it"},
-	ActChangeMessage: {relations: IsCreator, text: "Only your own lines can be changed"},
+	ActChangeMessage: {relations: IsCreator, text: "Only your own messages can be changed"},
 	ActHideMessage:   {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadHidden:    {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActExportRoom:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},

@@ -98,7 +98,7 @@ var declared = map[Action]struct {
 	ActInvite:         {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActJoinCourse:     {"everybody", "Not enough permissions"},
 
-	ActChangeMessage: {"creator", "Only your own lines can be changed"},
+	ActChangeMessage: {"creator", "Only your own messages can be changed"},
 	ActHideMessage:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadHidden:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActExportRoom:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},

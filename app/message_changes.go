@@ -35,7 +35,7 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 			return false, err
 		}
 		if m.State() == store.MessageDeleted {
-			return false, errorf(KindConflict, "deleted", "This line is deleted")
+			return false, errorf(KindConflict, "deleted", "This message is deleted")
 		}
 		if m.Content == content {
 			return false, nil
@@ -79,7 +79,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 			return false, err
 		}
 		if m.Content == "" || m.DeletedAt.Add(restoreWithin).Before(a.instant()) {
-			return false, errorf(KindConflict, "erased", "A deleted line can be restored for 15 minutes only")
+			return false, errorf(KindConflict, "erased", "A deleted message can be restored for 15 minutes only")
 		}
 		m.DeletedAt = time.Time{}
 		return true, a.audit.record(ctx, tx, actor, didRestoreMessage, target{"message", m.ID}, nil, changes{"room_id": roomID, "seq": m.Seq})
@@ -97,7 +97,7 @@ func ownMessage(actor *Actor, m *store.Message) error {
 		return err
 	}
 	if !m.HiddenAt.IsZero() {
-		return forbidden("This line was hidden by staff")
+		return forbidden("This message was hidden by staff")
 	}
 	return nil
 }

@@ -124,8 +124,8 @@ func TestChangedLines(t *testing.T) {
 				t.Errorf("staff read %s, want the words", all)
 			}
 			_, err = r.EditMessage(ctx, c.Student, room, m.ID, "polite words")
-			refused(t, err, app.KindForbidden, "", "This line was hidden by staff")
-			refused(t, r.DeleteMessage(ctx, c.Student, room, m.ID), app.KindForbidden, "", "This line was hidden by staff")
+			refused(t, err, app.KindForbidden, "", "This message was hidden by staff")
+			refused(t, r.DeleteMessage(ctx, c.Student, room, m.ID), app.KindForbidden, "", "This message was hidden by staff")
 			if got, err := r.ShowMessage(ctx, c.Teacher, room, m.ID); err != nil || got.State() != store.MessageShown {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -144,8 +144,8 @@ func TestChangedLines(t *testing.T) {
 			other := enrolled(t, r, c, "student")
 			for _, who := range []*app.Actor{other, c.TA, c.Teacher, c.Admin} {
 				_, err := r.EditMessage(ctx, who, room, m.ID, "yours")
-				refused(t, err, app.KindForbidden, "", "Only your own lines can be changed")
-				refused(t, r.DeleteMessage(ctx, who, room, m.ID), app.KindForbidden, "", "Only your own lines can be changed")
+				refused(t, err, app.KindForbidden, "", "Only your own messages can be changed")
+				refused(t, r.DeleteMessage(ctx, who, room, m.ID), app.KindForbidden, "", "Only your own messages can be changed")
 			}
 			for _, who := range []*app.Actor{c.Student, other, c.Outsider} {
 				_, err := r.HideMessage(ctx, who, room, m.ID)

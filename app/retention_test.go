@@ -156,7 +156,7 @@ func TestRetention(t *testing.T) {
 			}
 		})
 		t.Run("TheLogTellsOfIt", func(t *testing.T) {
-			for _, what := range []string{"deleted artifacts", "turns", "audit lines", "events"} {
+			for _, what := range []string{"deleted artifacts", "turns", "audit entries", "events"} {
 				if !strings.Contains(r.Log(), what) {
 					t.Errorf("the log tells nothing of %s", what)
 				}

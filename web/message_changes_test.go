@@ -23,7 +23,7 @@ func TestLines(t *testing.T) {
 			if text(line) != text(got) {
 				t.Errorf("the history has %v, want %v", line, got)
 			}
-			wantProblem(t, w.as(admin).do(t, put, at, body{"text": "three"}), 403, "Only your own lines can be changed")
+			wantProblem(t, w.as(admin).do(t, put, at, body{"text": "three"}), 403, "Only your own messages can be changed")
 			wantProblem(t, w.as(owner).do(t, put, at, body{"text": " "}), 422, "text: must not be empty")
 			wantProblem(t, w.as(owner).do(t, put, v1+"/rooms/"+room+"/messages/"+store.NewID(), body{"text": "x"}), 404, "Message not found")
 		},
@@ -37,7 +37,7 @@ func TestLines(t *testing.T) {
 			if line["content"] != "(deleted)" || line["state"] != "deleted" || line["edited_at"] != nil {
 				t.Errorf("got %v", line)
 			}
-			wantProblem(t, w.as(student).do(t, put, at, body{"text": "x"}), 409, "This line is deleted")
+			wantProblem(t, w.as(student).do(t, put, at, body{"text": "x"}), 409, "This message is deleted")
 			if got := w.as(student).must(t, 200, post, at+"/restore").text(t, "content"); got != "one" {
 				t.Errorf("got %q back", got)
 			}

@@ -85,7 +85,7 @@ type Limits struct {
 	PostsPerMinute           int           `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
 	PostsBurst               int           `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
 	TypingPerMinute          int           `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
-	EditsPerMinute           int           `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save, delete and restore, and lines that staff may hide and show; documents are saved with every keystroke."`
+	EditsPerMinute           int           `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save, delete and restore, and messages that staff may hide and show; documents are saved with every keystroke."`
 	HandshakesPerMinute      int           `yaml:"handshakes_per_minute" default:"120" min:"1" max:"100000" doc:"Sockets that one person may open."`
 	ConnectionsAtOnce        int           `yaml:"connections_at_once" default:"100" min:"1" max:"100000" doc:"Sockets and event streams that one person may have open at once in this process; each tab has one or two."`
 	RequestsPerMinute        int           `yaml:"requests_per_minute" default:"3000" min:"1" max:"10000000" doc:"Requests of one person to the API, as a steady rate."`
@@ -141,10 +141,10 @@ type Turns struct {
 	Due           time.Duration `yaml:"due" default:"1s" min:"10ms" max:"1m" doc:"How often one of all nodes looks for agents that are to speak because time has passed."`
 	MaxAttempts   int           `yaml:"max_attempts" default:"3" min:"1" max:"20" doc:"A turn fails for good after so many attempts."`
 	MaxDuration   time.Duration `yaml:"max_duration" default:"5m" min:"1s" max:"1h" doc:"A turn fails for good after so long, all attempts together."`
-	MaxStreak     int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"Agent messages in a row before a person has to speak."`
+	MaxStreak     int           `yaml:"max_agent_row" default:"3" min:"1" max:"100" doc:"The longest streak of agents' messages; then a person has to speak."`
 	YieldToTyping time.Duration `yaml:"yield_to_typing" default:"3s" min:"0s" max:"30s" doc:"How long an answer that has shown nothing yet waits while a person types; 0 turns it off."`
 	MaxTokens     int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
-	PromptTokens  int           `yaml:"prompt_tokens" default:"100000" min:"1000" max:"10000000" doc:"About the most tokens of one prompt, beyond which the oldest lines are left out; prompt_tokens in an agent's settings may say less."`
+	PromptTokens  int           `yaml:"prompt_tokens" default:"100000" min:"1000" max:"10000000" doc:"About the most tokens of one prompt, beyond which the oldest messages are left out; prompt_tokens in an agent's settings may say less."`
 
 	MaxSteps       int           `yaml:"max_steps" default:"8" min:"1" max:"100" doc:"Model calls in one turn, each with the tools that it asks for, before the turn is stopped."`
 	MaxTurnTokens  int           `yaml:"max_turn_tokens" default:"100000" min:"1000" max:"100000000" doc:"Tokens of one turn, prompts and answers together, before it is stopped."`
@@ -165,7 +165,7 @@ type Rooms struct {
 // Retention says how long things are kept, in days.
 type Retention struct {
 	EventsDays  int `yaml:"events_days" default:"90" min:"0" max:"36500" doc:"Entries of the event logs, by which sockets resume; what was said stays in the rooms."`
-	AuditDays   int `yaml:"audit_days" default:"730" min:"0" max:"36500" doc:"Lines of the audit log."`
+	AuditDays   int `yaml:"audit_days" default:"730" min:"0" max:"36500" doc:"Entries of the audit log."`
 	DeletedDays int `yaml:"deleted_days" default:"30" min:"0" max:"36500" doc:"What was deleted and can be restored."`
 	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents, how they ended and how many tokens they took; and why each agent spoke or not."`
 }

@@ -33,7 +33,7 @@ func newCounters(providers []string) *counters {
 		providers:      providers,
 		requests:       counter("http_requests_total", "HTTP requests by the template of their route.", "route", "method", "status"),
 		requestSeconds: histogram("http_request_seconds", "Time to answer an HTTP request.", quick, "route", "method"),
-		socketPosts:    counter("socket_posts_total", "Lines that people sent over sockets.", "outcome"),
+		socketPosts:    counter("socket_posts_total", "Messages that people sent over sockets.", "outcome"),
 		jobs:           counter("jobs_total", "Background jobs that were run.", "kind", "outcome"),
 		jobSeconds:     histogram("job_seconds", "Time that a job ran.", slow, "kind"),
 		jobWaitSeconds: histogram("job_wait_seconds", "Time from when a job was due until it began.", quick, "kind"),
