@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
@@ -30,6 +31,8 @@ type agentRules struct {
 	model  *model.Caller
 	quotas quotas
 	audit  auditLog
+
+	external *a2a.Client // calls agents outside this program
 }
 
 // fresh is an agent with every default in place.

@@ -64,7 +64,6 @@ type App struct {
 	queue     *jobs.Queue
 	engine    *turn.Engine
 	model     *model.Caller
-	external  *a2a.Client
 	telemetry *telemetry.Telemetry
 	process   process
 
@@ -80,17 +79,17 @@ type App struct {
 	threads   *threads
 	reports   *reports
 	audience  *audience
-	rechecks  *rechecks
 }
 
 // process is what this process does, and its life.
 type process struct {
-	work, serve bool
-	listen      *realtime.Listener // nil on SQLite
-	closing     chan struct{}      // closed when this process shuts down
-	closeOnce   sync.Once
-	stop        context.CancelFunc // ends the loops below
-	loops       sync.WaitGroup
+	serve     bool
+	workers   *jobs.Workers      // nil when it works on no jobs
+	listen    *realtime.Listener // nil on SQLite
+	closing   chan struct{}      // closed when this process shuts down
+	closeOnce sync.Once
+	stop      context.CancelFunc // ends the loops below
+	loops     sync.WaitGroup
 }
 
 // New makes an App; nothing runs before Start. It fails when the configuration cannot
@@ -105,38 +104,43 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	cfg, db, log, now := d.Config, d.DB, telemetry.Logger(d.Log), clock(d.Now)
-	a := &App{cfg: cfg, db: db, log: log, now: now, external: a2a.NewClient(cfg.External.AllowPrivate),
-		process: process{work: d.Work, serve: d.Serve, closing: make(chan struct{})},
-		audit:   auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg.Limits)}
+	a := &App{cfg: cfg, db: db, log: log, now: now, process: process{serve: d.Serve, closing: make(chan struct{})},
+		audit: auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg.Limits)}
 	// It bounds how much of the agents' database work runs at once, so that people's
 	// requests always find a free connection: under load the agents wait.
 	background := limit.NewGate(max(cfg.Database.Pool/2, 1))
 	hub := newHub(cfg, db, now, log, a.heardSignal)
-	a.audience = &audience{hub: hub, now: now}
 	if a.telemetry, err = newTelemetry(cfg, db, hub, models, log, now); err != nil {
+		return nil, err
+	}
+	if a.queue, err = jobs.New(db, jobs.Options{Log: quietQueueLog(log), Carry: a.telemetry.Carry}); err != nil {
 		return nil, err
 	}
 	lender := func(ctx context.Context, ag *store.Agent) (string, error) { return lendingCreator(ctx, db, ag) }
 	a.model = model.New(model.Deps{Turns: cfg.Turns, DB: db, Log: log, Now: now, Keyring: keys, Models: models,
 		Telemetry: a.telemetry, Background: background, Lender: lender})
 	a.sessions = &sessions{cfg: cfg, db: db, now: now, hub: hub, audit: a.audit}
-	a.rechecks = &rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}
+	a.audience = &audience{hub: hub, now: now,
+		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}}
 	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth.HashConcurrency)}
-	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit}
+	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
+		external: a2a.NewClient(cfg.External.AllowPrivate)}
 	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
 	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits}
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
-		closing: a.process.closing}
-	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Model: a.model,
-		Telemetry: a.telemetry, Background: background, Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)},
-		Tell: a.audience.tell, Sweep: a.reports.sweep})
+		closing: a.process.closing, queue: a.queue}
+	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
+		Model: a.model, Telemetry: a.telemetry, Background: background,
+		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Tell: a.audience.tell, Sweep: a.reports.sweep})
 	if err != nil {
 		return nil, err
 	}
 	a.calls = &personCalls{cfg: cfg, db: db, model: a.model, rate: a.limits.asks, closing: a.process.closing}
 	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, calls: a.calls}
-	if err := a.newQueue(newPruner(cfg, db, log, now, background)); err != nil {
-		return nil, err
+	if d.Work {
+		if a.process.workers, err = a.newWorkers(newPruner(cfg, db, log, now, background)); err != nil {
+			return nil, err
+		}
 	}
 	if db.Postgres() {
 		a.process.listen = newListener(db, a.audience, d.Serve, log)
@@ -148,24 +152,15 @@ func New(d Deps) (*App, error) {
 	return a, nil
 }
 
-// newQueue makes the job queue and gives it to those who add jobs.
-func (a *App) newQueue(p *pruner) (err error) {
-	options := jobs.Options{QuickWorkers: a.cfg.Jobs.Workers, TurnWorkers: a.cfg.Jobs.TurnWorkers, PruneEvery: pruneEvery,
-		Log: quietQueueLog(a.log), Carry: a.telemetry.Carry,
+// newWorkers makes the workers of the job queue.
+func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
+	h := a.engine.Handlers()
+	h.RunReport, h.Prune, h.OnFailure = a.reports.run, p.prune, jobOutcome
+	return jobs.NewWorkers(a.queue, jobs.Work{Handlers: h, QuickWorkers: a.cfg.Jobs.Workers, TurnWorkers: a.cfg.Jobs.TurnWorkers,
+		PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
 		Begin: func(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
 			return observeJob(ctx, a.telemetry, a.now, a.log, j)
-		}}
-	if a.process.work {
-		h := a.engine.Handlers()
-		h.RunReport, h.Prune, h.OnFailure = a.reports.run, p.prune, jobOutcome
-		options.Handlers = &h
-	}
-	if a.queue, err = jobs.New(a.db, options); err != nil {
-		return err
-	}
-	a.engine.Use(a.queue)
-	a.reports.engine, a.reports.queue = a.engine, a.queue
-	return nil
+		}})
 }
 
 func newModels(cfg *config.Config, pause time.Duration) (*llm.Models, error) {
@@ -228,16 +223,16 @@ func (a *App) Start(ctx context.Context) error {
 		a.process.loops.Go(func() { a.process.listen.Run(run) })
 	}
 	if a.process.serve {
-		a.process.loops.Go(func() { a.rechecks.run(run) })
+		a.process.loops.Go(func() { a.audience.rechecks.run(run) })
 	}
-	if !a.process.work {
+	if a.process.workers == nil {
 		return nil
 	}
 	if err := a.engine.Recover(ctx); err != nil {
 		stop()
 		return err
 	}
-	if err := a.queue.Start(ctx); err != nil {
+	if err := a.process.workers.Start(ctx); err != nil {
 		stop()
 		return err
 	}
@@ -257,8 +252,8 @@ func (a *App) CloseSockets(ctx context.Context) error {
 // all of this.
 func (a *App) Stop(ctx context.Context) error {
 	var err error
-	if a.process.work {
-		err = a.queue.Stop(ctx, a.cfg.Jobs.DrainTimeout)
+	if a.process.workers != nil {
+		err = a.process.workers.Stop(ctx, a.cfg.Jobs.DrainTimeout)
 	}
 	if a.process.stop != nil {
 		a.process.stop()

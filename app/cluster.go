@@ -25,6 +25,8 @@ type audience struct {
 	streams streams
 	told    silences
 	now     clock
+
+	rechecks rechecks
 }
 
 // heardSignal handles a signal of another process.

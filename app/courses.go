@@ -111,7 +111,7 @@ func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun 
 	if err != nil {
 		return nil, nil, err
 	}
-	a.rechecks.soon()
+	a.audience.rechecks.soon()
 	return c, nil, nil
 }
 

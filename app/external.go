@@ -303,7 +303,7 @@ func (a *App) probe(ctx context.Context, actor *Actor, to a2a.Endpoint) (a2a.Pro
 	if err := a.limits.probes.spend(ctx, actor.User.ID); err != nil {
 		return a2a.Probe{}, err
 	}
-	return a.external.Probe(ctx, to), nil
+	return a.agents.external.Probe(ctx, to), nil
 }
 
 // newCallbackToken is 32 random bytes as 43 characters that are valid in a URL.

@@ -358,6 +358,6 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 	if err != nil {
 		return nil, err
 	}
-	a.rechecks.soon()
+	a.audience.rechecks.soon()
 	return c, nil
 }

@@ -170,7 +170,7 @@ func (a *App) ChangeMemberRole(ctx context.Context, actor *Actor, courseID, user
 		return a.audit.record(ctx, tx, actor, ActChangeMember, target{"course", c.ID}, memberChanges(userID, before), memberChanges(userID, role))
 	})
 	if err == nil {
-		a.rechecks.soon()
+		a.audience.rechecks.soon()
 	}
 	return err
 }
@@ -192,7 +192,7 @@ func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID s
 		return a.audit.record(ctx, tx, actor, ActRemoveMember, target{"course", c.ID}, memberChanges(userID, before), nil)
 	})
 	if err == nil {
-		a.rechecks.soon()
+		a.audience.rechecks.soon()
 	}
 	return err
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
-	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -49,11 +49,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
-	// Only after the commit, so that an agent that waits for this message finds it.
-	a.engine.Typed(roomID, actor.User.ID)
-	if !listens(room) && mention.May(m.Content) {
-		a.engine.TellRoomOff(ctx, room, m)
-	}
+	a.engine.Posted(ctx, room, m)
 	a.telemetry.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m}, nil
 }
@@ -80,11 +76,8 @@ func messageIn(limits *config.Limits, content string) (string, error) {
 // errPostedBefore rolls back the transaction of a message that is already stored.
 var errPostedBefore = errors.New("posted before")
 
-// listens reports whether agents may see what is posted in a room.
-func listens(room *store.Room) bool { return room.IsAIActive && room.AIMode != store.ModeOff }
-
 func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
-	listening := listens(room)
+	listening := turn.Listens(room)
 	// Agents that are switched on later do not answer earlier messages, hence Unheard.
 	// If agents listen, the job below decides within milliseconds. DecideAt is for a
 	// sweep, which finds the room if the job's worker dies.

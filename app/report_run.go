@@ -45,9 +45,7 @@ type reports struct {
 	model      *model.Caller
 	background *limit.Gate
 	closing    <-chan struct{} // closed when this process shuts down
-	// New sets these two last: the engine sweeps reports too, and the queue runs them.
-	engine *turn.Engine
-	queue  *jobs.Queue
+	queue      *jobs.Queue
 }
 
 // errReportLost is the fault of a report whose worker died.
@@ -119,14 +117,9 @@ func lostReport(err error) bool {
 func (r *reportRun) write(ctx context.Context) error {
 	rs, id := r.reports, r.report.ID
 	ctx, cancel := context.WithCancelCause(ctx)
-	held := make(chan struct{})
-	go func() {
-		defer close(held)
-		rs.engine.RenewLease(ctx, cancel, func(ctx context.Context, lease time.Time) error {
-			return rs.db.Single().RenewReportLease(ctx, id, r.report.Attempt, lease)
-		})
-	}()
-	defer func() { cancel(nil); <-held }()
+	defer turn.HoldLease(ctx, cancel, &rs.cfg.Turns, rs.now, func(ctx context.Context, lease time.Time) error {
+		return rs.db.Single().RenewReportLease(ctx, id, r.report.Attempt, lease)
+	})()
 
 	var sections []store.ReportSection
 	if err := rs.background.Do(ctx, func() (err error) { sections, err = r.load(ctx); return err }); err != nil {
@@ -225,7 +218,7 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 	rs := r.reports
 	ctx, done := context.WithTimeoutCause(ctx, rs.cfg.Turns.MaxDuration, turn.ErrTooLong)
 	defer done()
-	fence := rs.engine.Fence(r.report.ID)
+	fence := turn.Fence(&rs.cfg.Auth, r.report.ID)
 	p := rs.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, lines),
 		llm.Message{Role: llm.RoleUser, Text: "These were the newest lines of the room. Write the report on them now."})
 	p.Req.Fence = fence

@@ -162,7 +162,7 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
-	a.rechecks.soon()
+	a.audience.rechecks.soon()
 	a.audience.streams.wake(id)
 	return nil, nil
 }

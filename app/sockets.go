@@ -125,9 +125,9 @@ func (s *Seat) Typing(ctx context.Context) {
 	if _, ok := s.app.limits.typing.Take(s.who.User.ID, s.app.now()); !ok {
 		return
 	}
-	s.app.engine.Typing(s.roomID, s.who.User.ID)
-	s.app.audience.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalTyping, From: s.conn,
-		Body: json.RawMessage(store.ToJSON(s.member()))})
+	typing := realtime.Signal{Type: event.SignalTyping, From: s.conn, Body: json.RawMessage(store.ToJSON(s.member()))}
+	s.app.engine.Heard(s.roomID, typing)
+	s.app.audience.hub.Signal(s.roomID, typing)
 }
 
 // Stop ends an agent's turn, as App.StopTurn does, and answers this socket with the
@@ -191,7 +191,7 @@ func (s *Seat) told(ctx context.Context, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind == KindInternal {
 		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.who.User.ID, "err", err)
-		e = errorf(KindUnavailable, "unavailable", "The line could not be stored. Try again in a moment.")
+		e = errorf(KindUnavailable, "unavailable", "The message could not be stored. Try again in a moment.")
 		if errors.Is(err, store.ErrFull) {
 			e = StorageFull(err)
 		}

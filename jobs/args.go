@@ -65,7 +65,7 @@ func (RunReport) InsertOpts() river.InsertOpts {
 const reportTimeout = time.Hour
 
 // Prune deletes what is older than the retention settings allow. The queue adds it by
-// itself, see Options.PruneEvery.
+// itself, see Work.PruneEvery.
 type Prune struct{}
 
 // Kind is the job's name in the database; it never changes.

@@ -53,7 +53,7 @@ func carriedBy(metadata []byte) map[string]string {
 	return carried
 }
 
-// begin calls Options.Begin. The caller must call the returned function even after a
+// begin calls Work.Begin. The caller must call the returned function even after a
 // panic.
 func (w *worker[T]) begin(ctx context.Context, j *river.Job[T]) (context.Context, func(Outcome, error)) {
 	if w.watch == nil {

@@ -31,28 +31,35 @@ func TestNamesInTheDatabase(t *testing.T) {
 	}
 }
 
-func TestNewRefusesAMissingHandler(t *testing.T) {
+func TestWorkersRefuseAMissingHandler(t *testing.T) {
 	t.Parallel()
 	db := storetest.Open(t, store.Options{URL: storetest.SQLite(t)})
+	q, err := jobs.New(db, jobs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	fields := reflect.TypeFor[jobs.Handlers]()
 	for i := range fields.NumField() {
-		h := &jobs.Handlers{
+		h := jobs.Handlers{
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}
-		o := jobs.Options{Handlers: h, QuickWorkers: 1, TurnWorkers: 1, Log: slog.New(slog.DiscardHandler)}
-		if reflect.ValueOf(h).Elem().Field(i).IsNil() {
+		work := func() error {
+			_, err := jobs.NewWorkers(q, jobs.Work{Handlers: h, QuickWorkers: 1, TurnWorkers: 1, Log: slog.New(slog.DiscardHandler)})
+			return err
+		}
+		if reflect.ValueOf(&h).Elem().Field(i).IsNil() {
 			t.Fatalf("this test lacks %s", fields.Field(i).Name)
 		}
-		if _, err := jobs.New(db, o); err != nil {
+		if err := work(); err != nil {
 			t.Errorf("with all handlers: %v", err)
 		}
-		reflect.ValueOf(h).Elem().Field(i).SetZero()
-		if _, err := jobs.New(db, o); err == nil {
-			t.Errorf("New takes a nil %s", fields.Field(i).Name)
+		reflect.ValueOf(&h).Elem().Field(i).SetZero()
+		if err := work(); err == nil {
+			t.Errorf("NewWorkers takes a nil %s", fields.Field(i).Name)
 		}
 	}
 }
@@ -121,10 +128,10 @@ func TestAdd(t *testing.T) {
 		t.Parallel()
 		storetest.EachURL(t, func(t *testing.T, url string) {
 			b := newBench(t, storetest.Open(t, store.Options{URL: url}))
-			if err := b.queue.Start(t.Context()); err != nil {
+			if err := b.workers.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = b.queue.Stop(t.Context(), patience) }()
+			defer func() { _ = b.workers.Stop(t.Context(), patience) }()
 			db := storetest.Open(t, store.Options{URL: url})
 			other, err := jobs.New(db, jobs.Options{Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
@@ -136,21 +143,6 @@ func TestAdd(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.wantNext("from afar")
-		})
-	})
-	t.Run("a queue that only takes jobs in does not start", func(t *testing.T) {
-		t.Parallel()
-		storetest.Each(t, func(t *testing.T, db *store.DB) {
-			q, err := jobs.New(db, jobs.Options{Log: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := q.Start(t.Context()); err == nil {
-				t.Error("it started")
-			}
-			if err := q.Stop(t.Context(), time.Second); err != nil {
-				t.Errorf("stop: %v", err)
-			}
 		})
 	})
 }
@@ -190,10 +182,10 @@ func TestWakeOnSQLite(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBench(t, db)
-	if err := b.queue.Start(t.Context()); err != nil {
+	if err := b.workers.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = b.queue.Stop(t.Context(), patience) }()
+	defer func() { _ = b.workers.Stop(t.Context(), patience) }()
 	var took []time.Duration
 	run := func(args jobs.Args, want string) {
 		begun := time.Now()
@@ -302,22 +294,18 @@ func TestPruneEvery(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ran := make(chan struct{}, 100)
-		q, err := jobs.New(db, jobs.Options{QuickWorkers: 1, TurnWorkers: 1, PruneEvery: time.Second, Log: slog.New(slog.DiscardHandler),
-			Handlers: &jobs.Handlers{
-				DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
-				RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
-				RunReport:    func(context.Context, jobs.RunReport) error { return nil },
-				Prune:        func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
-				OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
-			}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := q.Start(t.Context()); err != nil {
+		_, w := newWorkers(t, db, jobs.Work{QuickWorkers: 1, TurnWorkers: 1, PruneEvery: time.Second, Handlers: jobs.Handlers{
+			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
+			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
+			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
+			Prune:        func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
+			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
+		}})
+		if err := w.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		defer func() {
-			if err := q.Stop(context.WithoutCancel(t.Context()), patience); err != nil {
+			if err := w.Stop(context.WithoutCancel(t.Context()), patience); err != nil {
 				t.Errorf("stop: %v", err)
 			}
 		}()
@@ -332,7 +320,7 @@ func TestQueuesApart(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		waiting, looked := make(chan struct{}, 9), make(chan struct{}, 9)
-		q, err := jobs.New(db, jobs.Options{QuickWorkers: 1, TurnWorkers: 2, Log: slog.New(slog.DiscardHandler), Handlers: &jobs.Handlers{
+		q, w := newWorkers(t, db, jobs.Work{QuickWorkers: 1, TurnWorkers: 2, Handlers: jobs.Handlers{
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { looked <- struct{}{}; return nil },
 			RunTurn: func(ctx context.Context, _ jobs.RunTurn) error {
 				waiting <- struct{}{}
@@ -343,13 +331,10 @@ func TestQueuesApart(t *testing.T) {
 			Prune:     func(context.Context, jobs.Prune) error { return nil },
 			OnFailure: func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}})
-		if err != nil {
+		if err := w.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := q.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = q.Stop(t.Context(), time.Millisecond) }()
+		defer func() { _ = w.Stop(t.Context(), time.Millisecond) }()
 		add := func(args jobs.Args) {
 			if err := db.InTx(t.Context(), func(tx *store.Tx) error { return q.Add(t.Context(), tx, args) }); err != nil {
 				t.Fatal(err)

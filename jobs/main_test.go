@@ -20,12 +20,13 @@ const patience = 30 * time.Second
 
 var errWork = errors.New("the work failed")
 
-// bench is a started queue whose handlers tell the test what they do.
+// bench is a queue with workers whose handlers tell the test what they do.
 type bench struct {
 	*testing.T
-	db    *store.DB
-	queue *jobs.Queue
-	ran   chan string // the room or turn of each run
+	db      *store.DB
+	queue   *jobs.Queue
+	workers *jobs.Workers
+	ran     chan string // the room or turn of each run
 	// work, unless nil, is what a look at a room does.
 	work func(ctx context.Context, roomID string) error
 	fate jobs.FailureOutcome
@@ -39,13 +40,13 @@ func each(t *testing.T, prepare func(*bench), test func(*bench)) {
 		if prepare != nil {
 			prepare(b)
 		}
-		if err := b.queue.Start(t.Context()); err != nil {
+		if err := b.workers.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 			defer cancel()
-			if err := b.queue.Stop(ctx, time.Millisecond); err != nil {
+			if err := b.workers.Stop(ctx, time.Millisecond); err != nil {
 				t.Errorf("stop: %v", err)
 			}
 		})
@@ -56,9 +57,8 @@ func each(t *testing.T, prepare func(*bench), test func(*bench)) {
 func newBench(t *testing.T, db *store.DB) *bench {
 	t.Helper()
 	b := &bench{T: t, db: db, ran: make(chan string, 100)}
-	var err error
-	b.queue, err = jobs.New(db, jobs.Options{
-		Handlers: &jobs.Handlers{
+	b.queue, b.workers = newWorkers(t, db, jobs.Work{
+		Handlers: jobs.Handlers{
 			DecideInRoom: func(ctx context.Context, a jobs.DecideInRoom) error {
 				b.ran <- a.RoomID
 				if b.work != nil {
@@ -82,12 +82,24 @@ func newBench(t *testing.T, db *store.DB) *bench {
 				return b.fate
 			},
 		},
-		QuickWorkers: 4, TurnWorkers: 2, Log: slog.New(slog.DiscardHandler),
+		QuickWorkers: 4, TurnWorkers: 2,
 	})
+	return b
+}
+
+// newWorkers makes a queue and the workers of its jobs.
+func newWorkers(t *testing.T, db *store.DB, work jobs.Work) (*jobs.Queue, *jobs.Workers) {
+	t.Helper()
+	work.Log = slog.New(slog.DiscardHandler)
+	q, err := jobs.New(db, jobs.Options{Log: work.Log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	w, err := jobs.NewWorkers(q, work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q, w
 }
 
 // add commits jobs, and returns what InTx returns.

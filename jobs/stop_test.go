@@ -11,7 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
-// stubborn starts a queue with one look that runs until released or cancelled;
+// stubborn starts workers with one look that runs until released or cancelled;
 // ended says how it came out.
 func stubborn(t *testing.T, db *store.DB) (b *bench, release chan struct{}, ended chan error) {
 	t.Helper()
@@ -28,7 +28,7 @@ func stubborn(t *testing.T, db *store.DB) (b *bench, release chan struct{}, ende
 			return errors.Join(errWork, ctx.Err())
 		}
 	}
-	if err := b.queue.Start(t.Context()); err != nil {
+	if err := b.workers.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
@@ -43,7 +43,7 @@ func TestStop(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, db *store.DB) {
 			b, release, ended := stubborn(t, db)
 			stopped := make(chan error, 1)
-			go func() { stopped <- b.queue.Stop(t.Context(), patience) }()
+			go func() { stopped <- b.workers.Stop(t.Context(), patience) }()
 			b.mustAdd(jobs.DecideInRoom{RoomID: "too late"})
 			select {
 			case err := <-stopped:
@@ -54,7 +54,7 @@ func TestStop(t *testing.T) {
 			if err := errors.Join(wait(t, "end", ended), wait(t, "stop", stopped)); err != nil {
 				t.Error(err)
 			}
-			if err := b.queue.Stop(t.Context(), patience); err != nil {
+			if err := b.workers.Stop(t.Context(), patience); err != nil {
 				t.Errorf("stopping twice: %v", err)
 			}
 		})
@@ -63,7 +63,7 @@ func TestStop(t *testing.T) {
 		t.Parallel()
 		storetest.Each(t, func(t *testing.T, db *store.DB) {
 			b, _, ended := stubborn(t, db)
-			if err := b.queue.Stop(t.Context(), 50*time.Millisecond); err != nil {
+			if err := b.workers.Stop(t.Context(), 50*time.Millisecond); err != nil {
 				t.Error(err)
 			}
 			if err := wait(t, "end", ended); !errors.Is(err, context.Canceled) {
@@ -77,20 +77,20 @@ func TestStop(t *testing.T) {
 			b, _, ended := stubborn(t, db)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if err := b.queue.Stop(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+			if err := b.workers.Stop(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 			if err := wait(t, "end", ended); !errors.Is(err, context.Canceled) {
 				t.Errorf("the job saw %v", err)
 			}
 			// Joins what is left, so that the database closes under nobody.
-			_ = b.queue.Stop(t.Context(), patience)
+			_ = b.workers.Stop(t.Context(), patience)
 		})
 	})
-	t.Run("a queue that never started", func(t *testing.T) {
+	t.Run("workers that never started", func(t *testing.T) {
 		t.Parallel()
 		storetest.Each(t, func(t *testing.T, db *store.DB) {
-			if err := newBench(t, db).queue.Stop(t.Context(), time.Second); err != nil {
+			if err := newBench(t, db).workers.Stop(t.Context(), time.Second); err != nil {
 				t.Error(err)
 			}
 		})
@@ -104,11 +104,11 @@ func TestStartContext(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBench(t, db)
 		ctx, cancel := context.WithCancel(t.Context())
-		if err := b.queue.Start(ctx); err != nil {
+		if err := b.workers.Start(ctx); err != nil {
 			t.Fatal(err)
 		}
 		cancel()
-		defer func() { _ = b.queue.Stop(t.Context(), patience) }()
+		defer func() { _ = b.workers.Stop(t.Context(), patience) }()
 		b.mustAdd(jobs.DecideInRoom{RoomID: "room"})
 		b.wantNext("room")
 	})

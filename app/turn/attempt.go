@@ -135,7 +135,7 @@ func (e *Engine) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) 
 	if errors.Is(err, store.ErrStale) {
 		return nil, nil
 	}
-	return &attempt{engine: e, turn: t, fence: e.Fence(t.ID)}, err
+	return &attempt{engine: e, turn: t, fence: Fence(&e.cfg.Auth, t.ID)}, err
 }
 
 // load reads the agent, the saved steps and the room.
@@ -209,12 +209,7 @@ func (r *attempt) speak(ctx context.Context) error {
 	defer cancel(nil)
 	ctx, done := context.WithDeadlineCause(ctx, r.turn.StartedAt.Add(r.engine.cfg.Turns.MaxDuration), ErrTooLong)
 	defer done()
-	held := make(chan struct{})
-	go func() {
-		defer close(held)
-		r.engine.RenewLease(ctx, cancel, r.beat)
-	}()
-	defer func() { cancel(nil); <-held }()
+	defer HoldLease(ctx, cancel, &r.engine.cfg.Turns, r.engine.now, r.beat)()
 	defer r.engine.stops.add(r.turn.ID, cancel)()
 	err := r.speakNow(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, errParked) {

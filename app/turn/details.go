@@ -84,7 +84,7 @@ func (e *Engine) Describe(ctx context.Context, t *store.Turn, agentName string) 
 		return nil, err
 	}
 	d := &turnReader{engine: e, turn: t, base: map[string]int{}, changed: map[string]bool{}}
-	return &Details{Named: Named{*t, agentName}, Fence: e.Fence(t.ID), Steps: store.Map(steps, d.steps)}, nil
+	return &Details{Named: Named{*t, agentName}, Fence: Fence(&e.cfg.Auth, t.ID), Steps: store.Map(steps, d.steps)}, nil
 }
 
 // turnReader replaces the references in steps by what they refer to.

@@ -15,6 +15,15 @@
 // lease_until. A claim and every later write carry the attempt's number, so nothing
 // happens twice.
 //
+// # The door
+//
+// Package app calls these methods of Engine:
+//
+//   - for a process: Handlers, Recover, Run and FireDue;
+//   - when something has happened in a room: Posted, Heard;
+//   - when staff want something: Wake, Stop, GoOn, Settle, Unpark, with CanContinue before;
+//   - to tell about turns and tools: Describe, ToolNames.
+//
 // # Where to find things
 //
 //   - What becomes of new messages: decide.go; what a decision stores: decisions.go.

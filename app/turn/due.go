@@ -11,12 +11,14 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// How agents come to speak though nobody says anything. The row of an agent in a room
-// has the date on which its trigger may be due. Decisions and turns set this date,
-// never later than the trigger is due. One node, the holder of a lease, searches for
-// dates that have come. It claims these triggers, judges them by what is true now,
-// and then fires them or sets a new date, all in one transaction. Two nodes that both
-// believe they hold the lease do no harm.
+// How agents come to speak though nobody says anything. When a trigger is due is in
+// app/schedule/trigger_due.go, and what becomes of it in app/turntaking/due.go.
+//
+// The row of an agent in a room has the date on which its trigger may be due. Decisions
+// and turns set this date, never later than the trigger is due. One node, the holder of
+// a lease, searches for dates that have come. It claims these triggers, judges them by
+// what is true now, and then fires them or sets a new date, all in one transaction. Two
+// nodes that both believe they hold the lease do no harm.
 
 const (
 	// dueLease is how long a node leads without renewing its lease. After that,
@@ -71,7 +73,7 @@ func (l *leader) leads(ctx context.Context) (bool, error) {
 	return leads, err
 }
 
-// FireDue fires every due trigger or sets its next date.
+// FireDue fires every due trigger or sets its next date, as Run does again and again.
 func (e *Engine) FireDue(ctx context.Context) error {
 	now := e.instant()
 	if any, err := e.db.AnyDue(ctx, now); err != nil || !any {

@@ -24,6 +24,7 @@ type Deps struct {
 	Now        func() time.Time
 	Rand       func() float64
 	Hub        *realtime.Hub
+	Queue      *jobs.Queue
 	Model      *model.Caller
 	Telemetry  *telemetry.Telemetry
 	Background *limit.Gate // for the database work of turns
@@ -35,7 +36,7 @@ type Deps struct {
 	Sweep func(ctx context.Context, asOf time.Time) error
 }
 
-// Engine lets agents take turns. Make it with New, and give it the queue with Use.
+// Engine lets agents take turns. Make it with New.
 type Engine struct {
 	cfg        *config.Config
 	db         *store.DB
@@ -43,6 +44,7 @@ type Engine struct {
 	now        func() time.Time
 	rand       func() float64
 	hub        *realtime.Hub
+	queue      *jobs.Queue
 	model      *model.Caller
 	telemetry  *telemetry.Telemetry
 	background *limit.Gate
@@ -50,7 +52,6 @@ type Engine struct {
 	tell       func(roomID string, s Silence)
 	sweepOther func(ctx context.Context, asOf time.Time) error
 	zone       *time.Location // schedules and dates are read in this zone
-	queue      *jobs.Queue
 
 	stops   turnStops
 	typists typists
@@ -62,12 +63,9 @@ func New(d Deps) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, hub: d.Hub, model: d.Model, telemetry: d.Telemetry,
-		background: d.Background, tools: tools, tell: d.Tell, sweepOther: d.Sweep, zone: d.Config.Location()}, nil
+	return &Engine{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, hub: d.Hub, queue: d.Queue, model: d.Model,
+		telemetry: d.Telemetry, background: d.Background, tools: tools, tell: d.Tell, sweepOther: d.Sweep, zone: d.Config.Location()}, nil
 }
-
-// Use sets the queue, which is made after the Engine, because it gets the handlers.
-func (e *Engine) Use(queue *jobs.Queue) { e.queue = queue }
 
 // Run sweeps what was lost and fires due triggers, until ctx ends.
 func (e *Engine) Run(ctx context.Context) {

@@ -58,9 +58,12 @@ func namesOf(agents []store.Agent) turntaking.Names {
 	return turntaking.NamesOf(all)
 }
 
+// Listens reports whether agents may see what is posted in a room.
+func Listens(r *store.Room) bool { return r.IsAIActive && r.AIMode != store.ModeOff }
+
 // RoomOf is a room as package turntaking reads it.
 func RoomOf(r *store.Room) *turntaking.Room {
-	return &turntaking.Room{On: r.IsAIActive && r.AIMode != store.ModeOff, Participants: r.AIMode == store.ModeBoth, Frequency: r.AIFrequency,
+	return &turntaking.Room{On: Listens(r), Participants: r.AIMode == store.ModeBoth, Frequency: r.AIFrequency,
 		EventSeq: r.EventSeq, DecidedSeq: r.DecidedSeq, StreakFrom: r.StreakFrom, PersonSeq: r.PersonSeq, PersonAt: r.PersonAt}
 }
 

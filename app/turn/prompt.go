@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/turntaking"
@@ -152,8 +153,8 @@ func FenceRule(fence string) string {
 
 // Fence names the tags around other people's words in the prompts of one turn or
 // report. It is the same for every attempt, and nobody can guess it.
-func (e *Engine) Fence(id string) string {
-	mac := hmac.New(sha256.New, []byte("fence:"+e.cfg.Auth.SecretKey.Reveal()))
+func Fence(auth *config.Auth, id string) string {
+	mac := hmac.New(sha256.New, []byte("fence:"+auth.SecretKey.Reveal()))
 	mac.Write([]byte(id))
 	return "data-" + hex.EncodeToString(mac.Sum(nil)[:6])
 }

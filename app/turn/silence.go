@@ -42,9 +42,9 @@ func (e *Engine) reportUnheard(roomID string, d *turntaking.Decision) {
 	}
 }
 
-// TellRoomOff tells the author of a message which of the called agents do not
-// answer, because the room's AI is off. No decision is made in such a room.
-func (e *Engine) TellRoomOff(ctx context.Context, room *store.Room, m *store.Message) {
+// reportRoomOff tells the author of a message which of the called agents do not answer,
+// because the room's AI is off. No decision is made in such a room.
+func (e *Engine) reportRoomOff(ctx context.Context, room *store.Room, m *store.Message) {
 	agents, err := e.db.AgentsInRoom(ctx, room.ID)
 	if err != nil {
 		e.log.WarnContext(ctx, "who was called could not be read", "room", room.ID, "err", err)

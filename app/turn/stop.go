@@ -27,7 +27,7 @@ func (e *Engine) Stop(ctx context.Context, turnID, userID string) (t *store.Turn
 	})
 	if err == nil && t.State == store.TurnRunning {
 		e.stops.stop(t.ID)
-		e.signalNodes(t.RoomID, SignalStop, t.ID)
+		e.signalNodes(t.RoomID, signalStop, t.ID)
 	}
 	return t, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -110,26 +111,28 @@ func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now fu
 // Signals between the processes on one database that people do not see. They are best
 // effort.
 const (
-	SignalStop  = "stop"  // the turn whose id is the body has to stop
-	SignalTyped = "typed" // the person whose id is the body has sent a message or stopped typing
+	signalStop  = "stop"  // the turn whose id is the body has to stop
+	signalTyped = "typed" // the person whose id is the body has sent a message or stopped typing
 )
 
-// Typing notes that a person types in a room.
-func (e *Engine) Typing(roomID, userID string) { e.typists.typing(roomID, userID, e.now()) }
-
-// Typed notes that a person has sent the message or stopped typing, on all nodes.
-func (e *Engine) Typed(roomID, userID string) {
-	if e.typists.done(roomID, userID) {
-		e.signalNodes(roomID, SignalTyped, userID)
+// Posted takes note of a person's message, after its commit, so that an agent that has
+// waited for it finds it. The person types no more. When the room's AI is off, the person
+// is told which of the called agents do not answer.
+func (e *Engine) Posted(ctx context.Context, room *store.Room, m *store.Message) {
+	if e.typists.done(room.ID, m.SenderID) {
+		e.signalNodes(room.ID, signalTyped, m.SenderID)
+	}
+	if !Listens(room) && mention.May(m.Content) {
+		e.reportRoomOff(ctx, room, m)
 	}
 }
 
-// Heard handles a signal of another process.
+// Heard handles a signal of this process, that a person types, or any of another one.
 func (e *Engine) Heard(roomID string, s realtime.Signal) {
 	if s.Type == event.SignalTyping {
 		var who realtime.Member
 		if json.Unmarshal(s.Body, &who) == nil {
-			e.Typing(roomID, who.UserID)
+			e.typists.typing(roomID, who.UserID, e.now())
 		}
 		return
 	}
@@ -138,9 +141,9 @@ func (e *Engine) Heard(roomID string, s realtime.Signal) {
 		return
 	}
 	switch s.Type {
-	case SignalStop:
+	case signalStop:
 		e.stops.stop(about)
-	case SignalTyped:
+	case signalTyped:
 		e.typists.done(roomID, about)
 	}
 }

@@ -263,16 +263,22 @@ func (l *lab) burnOurs(kind string) (perSecond float64, cpu time.Duration, err e
 	}
 	count := newCountdown(burnJobs)
 	err = d.with(l.ctx, func(s *store.DB) error {
-		q, err := jobs.New(s, jobs.Options{Log: quiet, QuickWorkers: queueWorkers, TurnWorkers: 64, Handlers: &jobs.Handlers{
+		q, err := jobs.New(s, jobs.Options{Log: quiet})
+		if err != nil {
+			return err
+		}
+		w, err := jobs.NewWorkers(q, jobs.Work{Log: quiet, QuickWorkers: queueWorkers, TurnWorkers: 64, Handlers: jobs.Handlers{
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return count.ran() },
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
+			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
+			Prune:        func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}})
 		if err != nil {
 			return err
 		}
-		perSecond, cpu, err = l.burn(count, func() error { return q.Start(l.ctx) },
-			func(ctx context.Context) error { return q.Stop(ctx, 10*time.Second) })
+		perSecond, cpu, err = l.burn(count, func() error { return w.Start(l.ctx) },
+			func(ctx context.Context) error { return w.Stop(ctx, 10*time.Second) })
 		return err
 	})
 	return perSecond, cpu, err
