@@ -128,7 +128,7 @@ func New(d Deps) (*App, error) {
 	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
 	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits}
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
-		closing: a.process.closing, queue: a.queue}
+		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
 		Model: a.model, Telemetry: a.telemetry, Background: background,
 		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Tell: a.audience.tell, Sweep: a.reports.sweep})

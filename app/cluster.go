@@ -18,6 +18,10 @@ import (
 // of it.
 const signalSilence = "silence"
 
+// signalReport tells the other nodes that a course's report has ended or is gone. It is
+// sent with the course's id instead of a room's, and no frame is made of it.
+const signalReport = "report"
+
 // audience are the people who are connected to this process, by sockets and by event
 // streams.
 type audience struct {
@@ -31,14 +35,24 @@ type audience struct {
 
 // heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
-	if s.Type != signalSilence {
+	switch s.Type {
+	case signalReport:
+		a.audience.streams.wake(roomID)
+	case signalSilence:
+		var about turn.Silence
+		if json.Unmarshal(s.Body, &about) == nil {
+			a.audience.show(roomID, about)
+		}
+	default:
 		a.engine.Heard(roomID, s)
-		return
 	}
-	var about turn.Silence
-	if json.Unmarshal(s.Body, &about) == nil {
-		a.audience.show(roomID, about)
-	}
+}
+
+// reportEnded wakes those who wait for a course's report, in this process and on the
+// other nodes.
+func (au *audience) reportEnded(courseID string) {
+	au.streams.wake(courseID)
+	au.hub.Signal(courseID, realtime.Signal{Type: signalReport})
 }
 
 // newListener makes the listener for what other processes on the same database do. A

@@ -106,6 +106,7 @@ func (a *App) DeleteCourse(ctx context.Context, actor *Actor, id string, dryRun 
 		if err := tx.DeleteCourse(ctx, id); err != nil {
 			return err
 		}
+		tx.AfterCommit(func() { a.audience.reportEnded(id) })
 		return a.audit.record(ctx, tx, actor, ActDeleteCourse, target{"course", id}, courseChanges(c), nil)
 	})
 	if err != nil {

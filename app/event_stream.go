@@ -10,7 +10,8 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// streams are the readers of rooms that are not sockets: event streams over HTTP.
+// streams are the readers of rooms that are not sockets: event streams over HTTP. Those
+// who wait for a report are readers too, of its course.
 type streams struct {
 	mu    sync.Mutex
 	rooms map[string]map[*streamReader]struct{}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/jobs"
@@ -14,3 +15,14 @@ func (a *App) Prune(ctx context.Context) error {
 
 // FireDue fires what is due, whether this node is the one that looks or not.
 func (a *App) FireDue(ctx context.Context) error { return a.engine.FireDue(ctx) }
+
+// ReloadReports sets how often those who wait for a report read it again.
+func (a *App) ReloadReports(every time.Duration) { a.reports.reload = every }
+
+// WaitsForReport tells whether somebody waits in this process for a course's report.
+func (a *App) WaitsForReport(courseID string) bool { return a.audience.streams.reads(courseID, "") }
+
+// RunReport does the job of a report's attempt in this process.
+func (a *App) RunReport(ctx context.Context, id string, attempt int) error {
+	return a.reports.run(ctx, jobs.RunReport{ReportID: id, Attempt: attempt})
+}

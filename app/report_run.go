@@ -44,6 +44,8 @@ type reports struct {
 	quotas     quotas
 	model      *model.Caller
 	background *limit.Gate
+	audience   *audience
+	reload     time.Duration   // see reportReload
 	closing    <-chan struct{} // closed when this process shuts down
 	queue      *jobs.Queue
 }
@@ -265,8 +267,14 @@ func (r *reportRun) finish(ctx context.Context) error {
 		if reason := nothingWritten(sections); reason != "" {
 			end.State, end.Content, end.Reason = store.ReportFailed, "", reason
 		}
-		return tx.EndReport(ctx, &end, rs.now.instant())
+		return rs.end(ctx, tx, &end, rs.now.instant())
 	})
+}
+
+// end ends an attempt, and after the commit wakes those who wait for the report.
+func (rs *reports) end(ctx context.Context, tx *store.Tx, end *store.Report, now time.Time) error {
+	tx.AfterCommit(func() { rs.audience.reportEnded(end.CourseID) })
+	return tx.EndReport(ctx, end, now)
 }
 
 // nothingWritten is the reason why all sections failed. It is "" if any was written.
@@ -304,7 +312,7 @@ func (rs *reports) retry(ctx context.Context, rp *store.Report, cause error) err
 	if !f.Again || rp.Attempt >= reportAttempts {
 		end := *rp
 		end.State, end.Content, end.Reason = store.ReportFailed, "", f.Detail
-		return rs.db.InTx(ctx, func(tx *store.Tx) error { return tx.EndReport(ctx, &end, now) })
+		return rs.db.InTx(ctx, func(tx *store.Tx) error { return rs.end(ctx, tx, &end, now) })
 	}
 	at := now.Add(f.After)
 	return rs.db.InTx(ctx, func(tx *store.Tx) error {

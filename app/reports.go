@@ -18,8 +18,10 @@ const reportCourse = "course_summary"
 const (
 	// reportSlack is the part of the time for an answer to a client that is not spent on
 	// waiting for the report.
-	reportSlack  = 2 * time.Second
-	reportReload = 250 * time.Millisecond
+	reportSlack = 2 * time.Second
+	// reportReload is how often those who wait read the report again. They are told when
+	// it has ended. This is for signals of other nodes that are lost.
+	reportReload = 5 * time.Second
 )
 
 // errNoAnalytics has the text of the API's contract. It also means that the agent is
@@ -87,22 +89,28 @@ func (rs *reports) start(ctx context.Context, actor *Actor, c *store.Course) (*s
 func (rs *reports) await(ctx context.Context, rp *store.Report) (*store.Report, error) {
 	wait, stop := context.WithTimeout(ctx, max(rs.cfg.Limits.AnswerWithin-reportSlack, rs.cfg.Limits.AnswerWithin/2))
 	defer stop()
-	tick := time.NewTicker(reportReload) //nolint:forbidigo // the pace of a loop is no rule's time
+	reader, remove := rs.audience.streams.add(rp.CourseID, "") // before the first read, so that no end is missed
+	defer remove()
+	tick := time.NewTicker(rs.reload) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
-	for {
-		rp, err := rs.db.Report(ctx, rp.ID)
-		if err != nil {
+	for last := false; ; {
+		now, err := rs.db.Report(ctx, rp.ID)
+		switch {
+		case err == nil:
+			rp = now
+		case ctx.Err() == nil: // otherwise whoever asked has gone
 			return nil, fromStore(err, "Report")
 		}
-		if rp.Ended() {
+		if last || rp.Ended() {
 			return told(rp), nil
 		}
 		select {
+		case <-reader.changed:
 		case <-tick.C:
 		case <-wait.Done():
-			return told(rp), nil
+			last = true // the answer tells how far the report is by then
 		case <-rs.closing:
-			return told(rp), nil
+			last = true
 		}
 	}
 }
@@ -226,6 +234,7 @@ func (a *App) DeleteReport(ctx context.Context, actor *Actor, courseID, id strin
 		if err := tx.DeleteReport(ctx, id); err != nil {
 			return err
 		}
+		tx.AfterCommit(func() { a.audience.reportEnded(courseID) })
 		return a.audit.record(ctx, tx, actor, ActDeleteReport, target{"report", id}, reportChanges(rp), nil)
 	}), "Report")
 }
