@@ -85,7 +85,7 @@ func (a *App) RestoreArtifact(ctx context.Context, actor *Actor, id string) (*st
 			return err
 		}
 		f.DeletedAt = time.Time{}
-		if err := a.artifacts.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate); err != nil {
+		if err := a.artifacts.saveFor(ctx, tx, room, f, actor, false); err != nil {
 			return err
 		}
 		return a.audit.record(ctx, tx, actor, ActRestoreArtifact, target{"artifact", f.ID}, artifactChanges(f, true), artifactChanges(f, false))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -12,18 +11,18 @@ import (
 // artifact. Editors save with every keystroke, and nobody wants each of these back.
 const keepVersionEvery = time.Minute
 
-// keepVersion stores what an artifact was before a change. If another person or an agent
-// made the last change, it always stores a version, so that each of their changes can be
-// undone.
-func (s *artifacts) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artifact, by author) error {
+// keepVersion stores what an artifact was before a change, and tells whether it did. If
+// another person or an agent made the last change, it always stores a version, so that
+// each of their changes can be undone.
+func (s *artifacts) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artifact, by author) (kept bool, err error) {
 	now := s.now.instant()
 	if before.ModifiedBy == by.user && before.ModifiedByAgent == by.agent {
 		lately, err := tx.ArtifactKeptSince(ctx, before.ID, now.Add(-keepVersionEvery))
 		if lately || err != nil {
-			return err
+			return false, err
 		}
 	}
-	return tx.KeepArtifactVersion(ctx, before, now, s.limits.ArtifactVersions)
+	return true, tx.KeepArtifactVersion(ctx, before, now, s.limits.ArtifactVersions)
 }
 
 // ArtifactVersions lists the earlier versions of an artifact, newest first and without
@@ -81,6 +80,6 @@ func (a *App) RestoreArtifactVersion(ctx context.Context, actor *Actor, id strin
 			return err
 		}
 		f.Title, f.Content, f.ContentBytes = v.Title, v.Content, v.ContentBytes
-		return a.artifacts.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
+		return a.artifacts.saveFor(ctx, tx, room, f, actor, true)
 	})
 }

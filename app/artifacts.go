@@ -52,6 +52,7 @@ type artifacts struct {
 	db     *store.DB
 	now    clock
 	limits *config.Limits
+	quotas quotas
 }
 
 // Artifacts lists a room's artifacts, newest first. It returns all of them, since a room
@@ -135,7 +136,12 @@ func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n
 	if err != nil {
 		return nil, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.artifacts.add(ctx, tx, f) })
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := a.artifacts.add(ctx, tx, f); err != nil {
+			return err
+		}
+		return a.quotas.artifactsWithin(ctx, tx, actor.User.ID)
+	})
 	return f, fromStore(err, "Workspace")
 }
 
@@ -231,13 +237,26 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 				return err
 			}
 		}
+		grew := f.ContentBytes > before.ContentBytes
 		if f.Title != before.Title || f.Content != before.Content {
-			if err := a.artifacts.keepVersion(ctx, tx, &before, authorOf(actor)); err != nil {
+			kept, err := a.artifacts.keepVersion(ctx, tx, &before, authorOf(actor))
+			if err != nil {
 				return err
 			}
+			grew = grew || kept
 		}
-		return a.artifacts.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate)
+		return a.artifacts.saveFor(ctx, tx, room, f, actor, grew)
 	})
+}
+
+// saveFor stores what a person made of an artifact, unless the person keeps too much then.
+// grew says that the artifact or its versions have more bytes than before.
+func (s *artifacts) saveFor(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, actor *Actor, grew bool) error {
+	grew = grew || f.ModifiedBy != actor.User.ID // then it begins to count for the actor
+	if err := s.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate); err != nil || !grew {
+		return err
+	}
+	return s.quotas.artifactsWithin(ctx, tx, actor.User.ID)
 }
 
 // edit runs fn on the stored artifact, in a transaction that locks its room. So

@@ -49,6 +49,21 @@ func (s quotas) within(ctx context.Context, tx *store.Tx, userID string, kinds .
 	return err
 }
 
+// artifactsWithin returns an error if a person keeps too many bytes in the artifacts of
+// rooms. Call it after the artifact is written.
+func (s quotas) artifactsWithin(ctx context.Context, tx *store.Tx, userID string) error {
+	u, err := tx.LockPerson(ctx, userID)
+	if err != nil || isAdminRole(u.Role) {
+		return fromStore(err, "User")
+	}
+	n, err := tx.ArtifactBytes(ctx, userID)
+	if err == nil && n > int64(s.most.Artifacts) {
+		err = errorf(KindConflict, codeQuota, "One person can keep %s in the tasks, documents and processes of rooms, with earlier versions and what"+
+			" was deleted, and this would be more. Ask the staff of a room to erase some for good, or the operator to raise quotas.artifacts.", s.most.Artifacts)
+	}
+	return err
+}
+
 // ofPlace is how many things of a kind one course, project or organisation may have. The
 // kind is the name of that setting.
 func (s quotas) ofPlace(kind store.Placed) int {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,6 +177,110 @@ func TestStoredByAReport(t *testing.T) {
 	})
 }
 
+// What one person writes into the artifacts of all rooms has a total, with what was deleted
+// and the versions that are kept. Nobody can use up what somebody else may have.
+func TestArtifactsOfAPerson(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.Quotas.Artifacts = 64 << 10 })
+		c := r.Class(t)
+		ctx := t.Context()
+		second, err := r.CreateRoom(ctx, c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some("Roots")})
+		must(t, err)
+		rooms := []string{c.Room.ID, second.ID}
+		object := func(n int) app.Opt[json.RawMessage] { return content(`{"a":"` + strings.Repeat("x", n-8) + `"}`) }
+		create := func(who *app.Actor, room string) (*store.Artifact, error) {
+			return r.CreateArtifact(ctx, who, room, app.NewArtifact{Type: "doc", Title: "Plan", Content: object(10_000)})
+		}
+		change := func(who *app.Actor, f *store.Artifact, n int) error {
+			_, err := r.UpdateArtifact(ctx, who, f.ID, app.ArtifactChange{Content: object(n)})
+			return err
+		}
+		kept := func(who *app.Actor) int64 {
+			t.Helper()
+			n, err := r.DB.ArtifactBytes(ctx, who.User.ID)
+			must(t, err)
+			return n
+		}
+		full := func(t *testing.T, err error) {
+			t.Helper()
+			if refused(t, err, app.KindConflict, "quota", ""); !strings.Contains(err.Error(), "64KiB") || !strings.Contains(err.Error(), "quotas.artifacts") {
+				t.Errorf("got %v, want the bound and its setting", err)
+			}
+		}
+
+		var made []*store.Artifact
+		for i := range 5 {
+			f, err := create(c.Student, rooms[i%2])
+			must(t, err)
+			made = append(made, f)
+		}
+		for _, room := range rooms {
+			_, err := create(c.Student, room)
+			full(t, err)
+		}
+		t.Run("AtOnce", func(t *testing.T) {
+			var ok atomic.Int32
+			var all sync.WaitGroup
+			for i := range 10 {
+				all.Go(func() {
+					if _, err := create(c.TA, rooms[i%2]); err == nil {
+						ok.Add(1)
+					} else {
+						full(t, err)
+					}
+				})
+			}
+			all.Wait()
+			if ok.Load() != 5 {
+				t.Errorf("%d of 10 at once were made, want 5", ok.Load())
+			}
+		})
+		t.Run("AdminsHaveNoQuota", func(t *testing.T) {
+			for range 7 {
+				_, err := create(c.Admin, rooms[0])
+				must(t, err)
+			}
+		})
+		t.Run("EarlierVersions", func(t *testing.T) {
+			full(t, change(c.Student, made[0], 9_999)) // keeps 10,000 bytes beside these
+			if got := kept(c.Student); got > 64<<10 {
+				t.Errorf("%d bytes are kept after a refusal", got)
+			}
+		})
+		t.Run("ChangedByOthers", func(t *testing.T) {
+			students, teachers := kept(c.Student), kept(c.Teacher)
+			must(t, change(c.Teacher, made[0], 20_000))
+			if got := kept(c.Student); got != students {
+				t.Errorf("a teacher's change counts for the student: %d bytes, then %d", students, got)
+			}
+			if got := kept(c.Teacher); got < teachers+20_000 {
+				t.Errorf("a teacher's change does not count for the teacher: %d bytes, then %d", teachers, got)
+			}
+			full(t, change(c.Student, made[0], 20_000))
+			_, err := r.RestoreArtifactVersion(ctx, c.Student, made[0].ID, 1)
+			full(t, err)
+		})
+		t.Run("DeletedOnesUntilTheyAreErased", func(t *testing.T) {
+			must(t, r.DeleteArtifact(ctx, c.Student, made[1].ID, false))
+			_, err := create(c.Student, rooms[0])
+			full(t, err)
+			_, err = r.RestoreArtifact(ctx, c.Student, made[1].ID) // it counted all the time
+			must(t, err)
+			must(t, r.DeleteArtifact(ctx, c.Teacher, made[1].ID, true))
+			_, err = create(c.Student, rooms[0])
+			must(t, err)
+		})
+		t.Run("WhatIsThereMayShrink", func(t *testing.T) {
+			must(t, r.DeleteArtifact(ctx, c.Teacher, made[2].ID, true))
+			must(t, change(c.Student, made[3], 9_000)) // keeps a version, and none more within a minute
+			r.Config.Quotas.Artifacts = 1
+			must(t, change(c.Student, made[3], 8_000))
+			refused(t, change(c.Student, made[3], 8_001), app.KindConflict, "quota", "")
+		})
+	})
+}
+
 // Every table that a request can fill is counted for a person, or is bounded in another
 // way. A new table needs an entry, and with it an answer.
 func TestEveryTableIsBounded(t *testing.T) {
@@ -183,7 +289,8 @@ func TestEveryTableIsBounded(t *testing.T) {
 		counted = "counted by store.StoredBytes"
 		number  = "bounded by number: a quota, or a place's own bound"
 		once    = "one small row for what is counted or bounded"
-		inRoom  = "in a room: bounded by message rates, room_artifact_bytes and retention"
+		written = "counted by store.ArtifactBytes, and in its room by room_artifact_bytes"
+		inRoom  = "in a room: bounded by message rates and retention"
 		kept    = "bounded by rates and retention"
 		own     = "the program's own: no request chooses how much"
 	)
@@ -194,7 +301,8 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"users": number, "sessions": number, "organization_members": number, "project_members": number, "course_members": number, "room_members": number,
 		"course_invitations": number, "one_time_links": number,
 		"avatars": once, "course_join_codes": once, "agent_keys": once, "user_key_uses": once,
-		"messages": inRoom, "events": inRoom, "artifacts": inRoom, "artifact_versions": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,
+		"artifacts": written, "artifact_versions": written,
+		"messages": inRoom, "events": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,
 		"turn_steps": inRoom, "a2a_messages": inRoom,
 		"signin_failures": kept, "audit_log": kept, "rate_buckets": kept,
 		"agent_types": own, "settings": own, "leases": own, // types of agents are made by admins

@@ -22,7 +22,7 @@ func TestQuotas(t *testing.T) {
 		r := apptest.NewStopped(t, url, func(c *config.Config) {
 			c.Quotas = config.Quotas{Organizations: 3, Projects: 3, Courses: 3, Templates: 3, Threads: 3, Keys: 3, AccessTokens: 3, Sessions: 3, Stored: 256 << 10,
 				RoomsPerCourse: 3, AnnouncementsPerCourse: 3, ReportsPerCourse: 3, WorkflowsPerCourse: 3, MembersPerCourse: 6, MembersPerOrganization: 3,
-				AgentsPerProject: 5}
+				AgentsPerProject: 5, Artifacts: 256 << 10}
 		})
 		c := r.Class(t) // its teacher has one organisation, project and course
 		ctx := t.Context()

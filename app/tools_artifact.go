@@ -178,7 +178,8 @@ func (s *artifacts) changeFor(ctx context.Context, tx *store.Tx, c *turn.Call, f
 			return "", err
 		}
 	}
-	return event.TypeArtifactUpdate, s.keepVersion(ctx, tx, &before, author{agent: c.AgentID()})
+	_, err = s.keepVersion(ctx, tx, &before, author{agent: c.AgentID()})
+	return event.TypeArtifactUpdate, err
 }
 
 func artifactResult(f *store.Artifact, action string) turn.Result {

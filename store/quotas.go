@@ -101,6 +101,16 @@ func (q Queries) CountOwned(ctx context.Context, kind Owned, userID string) (int
 // sum is over a bounded number of rows.
 const rowBytes = 1024
 
+// ArtifactBytes returns about how many bytes a person keeps in the artifacts of all rooms:
+// what the person changed last, deleted ones too, and the earlier versions that the person
+// wrote. So nobody can make what somebody else keeps grow.
+func (q Queries) ArtifactBytes(ctx context.Context, userID string) (int64, error) {
+	var n int64
+	err := q.db.NewSelect().ColumnExpr("CAST((SELECT COALESCE(sum(?1 + content_bytes), 0) FROM artifacts WHERE modified_by = ?0)"+
+		" + (SELECT COALESCE(sum(?1 + content_bytes), 0) FROM artifact_versions WHERE modified_by = ?0) AS BIGINT)", userID, rowBytes).Scan(ctx, &n)
+	return n, translate(err)
+}
+
 // StoredBytes returns about how many bytes a person stores outside rooms. The databases
 // know the lengths of the long texts and do not read the texts for it.
 func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) {

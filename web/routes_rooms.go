@@ -151,7 +151,7 @@ func (s *Server) artifactRoutes() {
 		route{tag: tag, summary: "List a room's tasks, documents and processes, newest first", errors: known})
 	add(s, post, v1+"/workspaces/{room_id}/artifacts", "createArtifact", s.createArtifact,
 		route{tag: tag, summary: "Put a task, a document or a process into a room",
-			large: manyBytes, status: created, errors: []int{rejected, missing, limited}})
+			large: manyBytes, status: created, errors: []int{rejected, missing, conflict, limited}})
 	add(s, get, v1+"/workspaces/artifacts/{artifact_id}", "getArtifact", s.artifact,
 		route{tag: tag, summary: "Show an artifact", large: manyBytes, errors: known})
 	add(s, put, v1+"/workspaces/artifacts/{artifact_id}", "updateArtifact", s.updateArtifact,

@@ -115,6 +115,7 @@ type Quotas struct {
 	AccessTokens  int   `yaml:"access_tokens" default:"50" min:"0" max:"1000" doc:"Personal access tokens of one person."`
 	Sessions      int   `yaml:"sessions" default:"100" min:"1" max:"1000000" doc:"Devices on which one person is signed in; one more signs the oldest out."`
 	Stored        Bytes `yaml:"stored" default:"64MiB" min:"64KiB" max:"1GiB" doc:"All that one person stores outside rooms: agents that they made and their versions, threads, descriptions, the announcements, reports, workflows, rooms and settings of agents in their courses, and 1 KiB for each thing."`
+	Artifacts     Bytes `yaml:"artifacts" default:"128MiB" min:"64KiB" max:"64GiB" doc:"All tasks, documents and processes of all rooms that one person changed last, with what was deleted and the earlier versions that this person wrote, and 1 KiB for each."`
 
 	RoomsPerCourse         int `yaml:"rooms_per_course" default:"1000" min:"0" max:"1000000" doc:"Rooms of one course."`
 	AnnouncementsPerCourse int `yaml:"announcements_per_course" default:"1000" min:"0" max:"1000000" doc:"Announcements of one course."`
