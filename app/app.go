@@ -122,7 +122,7 @@ func New(d Deps) (*App, error) {
 	a.sessions = &sessions{cfg: cfg, db: db, now: now, hub: hub, audit: a.audit}
 	a.audience = &audience{hub: hub, now: now,
 		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}}
-	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth.HashConcurrency)}
+	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth)}
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
 		external: a2a.NewClient(cfg.External.AllowPrivate)}
 	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}

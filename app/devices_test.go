@@ -206,7 +206,7 @@ func TestOneAddressIsASchool(t *testing.T) {
 		if most := r.Config.Auth.SigninFailuresPerAddress; most != 300 {
 			t.Fatalf("%d failures of an address are borne, want 300", most)
 		}
-		hash, err := app.NewHasher(0).Hash(t.Context(), password)
+		hash, err := app.NewHasher(r.Config.Auth).Hash(t.Context(), password)
 		must(t, err)
 		var known, fresh []*store.User
 		for i := range 60 {

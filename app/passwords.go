@@ -36,9 +36,13 @@ type passwords struct {
 }
 
 // argonParams are the parameters of new hashes: 19 MiB, two passes, one lane
-// (OWASP Password Storage Cheat Sheet).
-func argonParams() *argon2id.Params {
-	return &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+// (OWASP Password Storage Cheat Sheet). Cheap ones are the least that argon2 allows.
+func argonParams(cheap bool) *argon2id.Params {
+	p := &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+	if cheap {
+		p.Memory, p.Iterations = 8, 1
+	}
+	return p
 }
 
 // CheckPassword is the rule for new passwords: at least 8 characters, at most
@@ -68,24 +72,26 @@ var hashBounds = limit.Bounds{PerAddress: 256, AtAll: 2048, Busy: &Error{Kind: K
 type Hasher struct {
 	queue  *limit.FairQueue
 	who    limit.Asker
-	nobody string // a well-formed hash that fits no password
+	params *argon2id.Params // of new hashes
+	nobody string           // a well-formed hash that fits no password
 }
 
-// NewHasher makes a Hasher that does concurrency hashes at a time; 0 means one per
+// NewHasher makes a Hasher that does c.HashConcurrency hashes at a time; 0 means one per
 // processor.
-func NewHasher(concurrency int) *Hasher {
+func NewHasher(c config.Auth) *Hasher {
+	concurrency := c.HashConcurrency
 	if concurrency <= 0 {
 		concurrency = runtime.GOMAXPROCS(0)
 	}
-	p := argonParams()
+	p := argonParams(c.CheapHashes())
 	nobody := fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", p.Memory, p.Iterations, p.Parallelism,
 		strings.Repeat("A", 22), strings.Repeat("A", 43))
-	return &Hasher{queue: limit.NewFairQueue(concurrency, hashBounds), nobody: nobody}
+	return &Hasher{queue: limit.NewFairQueue(concurrency, hashBounds), params: p, nobody: nobody}
 }
 
 // forAsker is the same hasher, which waits in the queue for who.
 func (h *Hasher) forAsker(who limit.Asker) *Hasher {
-	return &Hasher{queue: h.queue, who: who, nobody: h.nobody}
+	return &Hasher{queue: h.queue, who: who, params: h.params, nobody: h.nobody}
 }
 
 // Hash returns the argon2id hash of a password in the PHC format. It waits in the queue
@@ -99,7 +105,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer release()
-	hash, err := argon2id.CreateHash(password, argonParams())
+	hash, err := argon2id.CreateHash(password, h.params)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
 	}
@@ -126,7 +132,7 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, upgrade
 	if strings.HasPrefix(hash, "$2") {
 		return verifyBcrypt(hash, password)
 	}
-	return verifyArgon(hash, password)
+	return verifyArgon(hash, password, h.params)
 }
 
 // VerifyNobody takes as long as Verify, for a sign-in to an account that does not exist.
@@ -156,7 +162,7 @@ func verifyBcrypt(hash, password string) (ok, upgrade bool, err error) {
 	return true, true, nil
 }
 
-func verifyArgon(hash, password string) (ok, upgrade bool, err error) {
+func verifyArgon(hash, password string, want *argon2id.Params) (ok, upgrade bool, err error) {
 	// A damaged hash could otherwise panic inside argon2, or its empty key could fit
 	// every password.
 	p, salt, key, err := argon2id.DecodeHash(hash)
@@ -168,6 +174,5 @@ func verifyArgon(hash, password string) (ok, upgrade bool, err error) {
 	if err != nil {
 		return false, false, errBadHash
 	}
-	want := argonParams()
 	return ok, ok && (p.Memory < want.Memory || p.Iterations < want.Iterations), nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/coagent-studio/coagent/app/config"
 )
 
 func TestCheckPassword(t *testing.T) {
@@ -46,7 +48,14 @@ func TestCheckPassword(t *testing.T) {
 func TestHasher(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	h := NewHasher(2)
+	h := NewHasher(config.Auth{HashConcurrency: 2})
+	var cheap config.Auth
+	cheap.HashCheaply(true)
+	quick := NewHasher(cheap)
+	least, err := quick.Hash(ctx, "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
 	hash, err := h.Hash(ctx, "correct horse")
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +78,20 @@ func TestHasher(t *testing.T) {
 			t.Errorf("got the same hash twice (%v), want a new salt", err)
 		}
 	})
+	t.Run("CheapOnesInTests", func(t *testing.T) {
+		t.Parallel()
+		if !strings.HasPrefix(least, "$argon2id$v=19$m=8,t=1,p=1$") || !strings.HasPrefix(quick.nobody, "$argon2id$v=19$m=8,t=1,p=1$") {
+			t.Errorf("got %s and %s", least, quick.nobody)
+		}
+		for _, stored := range []string{hash, least} {
+			if ok, upgrade, err := quick.Verify(ctx, stored, "correct horse"); !ok || upgrade || err != nil {
+				t.Errorf("%s: got %v, %v, %v, want it verified and kept", stored, ok, upgrade, err)
+			}
+		}
+		if def := config.Default(); def.Auth.CheapHashes() {
+			t.Error("hashes are cheap by default")
+		}
+	})
 	for name, tc := range map[string]struct {
 		hash, password string
 		ok, upgrade    bool
@@ -81,6 +104,7 @@ func TestHasher(t *testing.T) {
 		"NotUTF8":      {hash, "\xff", false, false},
 		"WeakArgon":    {weak, "correct horse", true, true},
 		"WeakWrong":    {weak, "wrong horse", false, false},
+		"LeastArgon":   {least, "correct horse", true, true},
 		"Bcrypt2a":     {string(legacy), "correct horse", true, true},
 		"Bcrypt2b":     {"$2b" + string(legacy[3:]), "correct horse", true, true},
 		"Bcrypt2y":     {"$2y" + string(legacy[3:]), "correct horse", true, true},
@@ -141,7 +165,7 @@ func TestHasherBounds(t *testing.T) {
 
 	t.Run("WaitsNoLongerThanContext", func(t *testing.T) {
 		t.Parallel()
-		h := NewHasher(1)
+		h := NewHasher(config.Auth{HashConcurrency: 1})
 		release, err := h.acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -166,14 +190,14 @@ func TestHasherBounds(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := NewHasher(0).VerifyNobody(ctx, "correct horse"); !errors.Is(err, context.Canceled) {
+		if err := NewHasher(config.Auth{}).VerifyNobody(ctx, "correct horse"); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want Canceled", err)
 		}
 	})
 	t.Run("NobodyCostsAsMuchAsSomebody", func(t *testing.T) {
 		t.Parallel()
-		got, _, _, err := argon2id.DecodeHash(NewHasher(1).nobody)
-		if err != nil || *got != *argonParams() {
+		got, _, _, err := argon2id.DecodeHash(NewHasher(config.Auth{HashConcurrency: 1}).nobody)
+		if err != nil || *got != *argonParams(false) {
 			t.Errorf("got %+v and %v, want the parameters of Hash", got, err)
 		}
 	})

@@ -27,9 +27,9 @@ import (
 
 const testPassword = "correct horse battery"
 
-// hashOnce is the hash of testPassword: hashing is slow, above all with -race.
+// hashOnce is the hash of testPassword.
 var hashOnce = sync.OnceValues(func() (string, error) {
-	return app.NewHasher(0).Hash(context.Background(), testPassword)
+	return app.NewHasher(apptest.Config("", "").Auth).Hash(context.Background(), testPassword)
 })
 
 // rig is a whole server as main starts it, and what its log said.

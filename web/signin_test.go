@@ -20,6 +20,7 @@ func TestSignInUnderFlood(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := start(t, url, func(c *config.Config) {
 			c.HTTP.TrustedProxies, c.Auth.HashConcurrency = []string{"127.0.0.1"}, 1
+			c.Auth.HashCheaply(false) // what people wait for here are the hashes
 		})
 		u, teacher := r.addUser(t, app.RoleStudent, "ada", true), r.addUser(t, app.RoleTeacher, "tess", true)
 		from := func(address string) *caller { return r.anon().with("X-Forwarded-For", address) }

@@ -33,6 +33,7 @@ func Config(url, modelURL string) *config.Config {
 	c.Database.Pool = 8
 	c.Timezone = "Asia/Taipei" // the same on every machine
 	c.Auth.SecretKey = "0123456789abcdef0123456789abcdef0123456789abcdef"
+	c.Auth.HashCheaply(true)
 	c.Auth.EncryptionKeys = []secret.Text{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 	c.LLM.OpenAI.BaseURL = modelURL
 	c.LLM.FirstToken, c.LLM.Silence = 10*time.Second, 10*time.Second

@@ -78,7 +78,16 @@ type Auth struct {
 	SigninFailuresPerAccount int           `yaml:"signin_failures_per_account" default:"10" min:"1" max:"100000" doc:"Failed sign-ins of one account within signin_window before strange devices have to space their attempts; devices that signed in before go on."`
 	SigninFailuresPerAddress int           `yaml:"signin_failures_per_address" default:"300" min:"1" max:"1000000" doc:"Failed sign-ins of one address before strange devices there wait behind everybody else; nobody is shut out, because a whole school is one address."`
 	SigninWindow             time.Duration `yaml:"signin_window" default:"15m" min:"1s" max:"24h" doc:"The time in which failed sign-ins are counted."`
+
+	cheapHashes bool // no setting, see HashCheaply
 }
+
+// HashCheaply makes new password hashes cost next to nothing. It is for tests that are not
+// about this cost. Neither a file nor the environment can do it.
+func (a *Auth) HashCheaply(cheaply bool) { a.cheapHashes = cheaply }
+
+// CheapHashes tells what HashCheaply was told.
+func (a *Auth) CheapHashes() bool { return a.cheapHashes }
 
 // Limits bound what one person may do.
 type Limits struct {

@@ -37,6 +37,9 @@ func settingsOf(config any) []setting {
 
 func appendSettings(list []setting, prefix string, v reflect.Value) []setting {
 	for i := range v.NumField() {
+		if !v.Type().Field(i).IsExported() {
+			continue
+		}
 		tag := v.Type().Field(i).Tag
 		s := setting{
 			path: prefix + tag.Get("yaml"), doc: tag.Get("doc"), def: tag.Get("default"),
