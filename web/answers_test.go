@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 )
 
 // room takes n bytes, or reports that there was none.
@@ -34,7 +35,7 @@ func (a *answers) queue(t *testing.T, who string, n int64) <-chan *ticket {
 		ticket, _ := a.take(context.Background(), who, n)
 		got <- ticket
 	}()
-	eventually(t, who+" waits", func() bool { return a.waiting() == before+1 })
+	apptest.Await(t, who+" to wait", func() bool { return a.waiting() == before+1 })
 	return got
 }
 
@@ -94,7 +95,7 @@ func TestAnswersUnderWay(t *testing.T) {
 			ctx, leave := context.WithCancel(t.Context())
 			left := make(chan error, 1)
 			go func() { _, err := a.take(ctx, "cid", 100); left <- err }()
-			eventually(t, "Cid waits", func() bool { return a.waiting() == 1 })
+			apptest.Await(t, "Cid to wait", func() bool { return a.waiting() == 1 })
 			next := a.queue(t, "dan", 50)
 			leave()
 			if err := <-left; err == nil {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -15,7 +16,7 @@ func TestDecisions(t *testing.T) {
 			line := w.as(owner).must(t, 201, post, v1+"/rooms/"+room+"/messages", body{"text": "@teacher hello"}).object(t)
 			at := v1 + "/rooms/" + room + "/decisions"
 			var made map[string]any
-			eventually(t, "the answer", func() bool {
+			apptest.Await(t, "the answer", func() bool {
 				list := w.as(owner).must(t, 200, get, at).list(t)
 				if len(list) == 0 {
 					return false

@@ -20,6 +20,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/store"
@@ -375,7 +376,7 @@ func TestLog(t *testing.T) {
 	r.anon().do(t, post, signInPath, form(u.Email, "hunter2"))
 	r.anon().do(t, get, "/setup?token=hunter2")
 	var line map[string]any
-	eventually(t, "the line of the request", func() bool {
+	apptest.Await(t, "the line of the request", func() bool {
 		for text := range strings.Lines(r.log.String()) {
 			if strings.Contains(text, `"find-me"`) {
 				return json.Unmarshal([]byte(text), &line) == nil

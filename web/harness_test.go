@@ -359,15 +359,3 @@ func (c *caller) must(t testing.TB, status int, method, path string, body ...any
 	}
 	return a
 }
-
-// eventually polls until ok, or fails the test after as long as no machine, however
-// busy, needs for anything here.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}

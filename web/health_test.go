@@ -19,7 +19,7 @@ func TestReady(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		r := start(t, url)
 		// Its listener on Postgres connects beside the first requests.
-		eventually(t, "the server to be ready", func() bool { return r.anon().do(t, get, pathReady).status == 200 })
+		apptest.Await(t, "the server to be ready", func() bool { return r.anon().do(t, get, pathReady).status == 200 })
 		for _, path := range []string{pathHealth, pathReady} {
 			if got := r.anon().must(t, 200, get, path).text(t, "status"); got != "ok" {
 				t.Errorf("%s: got %q, want ok", path, got)

@@ -70,7 +70,7 @@ func converse(t testing.TB, w *world) string {
 	w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/"+room+"/agents/"+agent)
 	w.as(student).must(t, http.StatusCreated, post, v1+"/rooms/"+room+"/messages", body{"text": "a secret question"})
 	var answer string
-	eventually(t, "the agent answers", func() bool {
+	apptest.Await(t, "the agent's answer", func() bool {
 		for _, line := range w.as(student).must(t, http.StatusOK, get, v1+"/chat/messages/"+room).list(t) {
 			if line["agent_id"] == agent {
 				answer, _ = line["id"].(string)
@@ -163,7 +163,7 @@ func TestInternal(t *testing.T) {
 	t.Run("OfAWorker", func(t *testing.T) {
 		r := start(t, storetest.Postgres(t))
 		i := startWorker(t, *r.cfg)
-		eventually(t, "the worker to be ready", func() bool {
+		apptest.Await(t, "the worker to be ready", func() bool {
 			status, _ := asked(t, i.Addr, pathReady)
 			return status == http.StatusOK
 		})

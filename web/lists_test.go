@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -149,7 +150,7 @@ func TestListsAreWhatTheyWere(t *testing.T) {
 		if len(members) != 16 || members[0]["user_id"] != w.users[owner].ID || members[0]["role"] != "teacher" {
 			t.Errorf("got %d members, the first %v", len(members), members[0])
 		}
-		eventually(t, "all is given back", w.server.answers.empty)
+		apptest.Await(t, "all to be given back", w.server.answers.empty)
 	})
 }
 
@@ -204,7 +205,7 @@ func TestUnreadAnswers(t *testing.T) {
 		for range 20 {
 			conns = append(conns, w.ask(t, student, path))
 		}
-		eventually(t, "the student has all that one may have", func() bool { return w.server.answers.held() == 1<<20 })
+		apptest.Await(t, "the student to have all that one may have", func() bool { return w.server.answers.held() == 1<<20 })
 		refused := 0
 		for _, conn := range conns {
 			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -230,7 +231,7 @@ func TestUnreadAnswers(t *testing.T) {
 		for _, conn := range conns {
 			_ = conn.Close()
 		}
-		eventually(t, "all is given back", w.server.answers.empty)
+		apptest.Await(t, "all to be given back", w.server.answers.empty)
 		w.as(student).must(t, http.StatusOK, get, path)
 	})
 }

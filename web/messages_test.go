@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -61,7 +62,7 @@ func TestMessages(t *testing.T) {
 			w.as(owner).must(t, 200, post, v1+"/rooms/"+room+"/agents/"+w.agent)
 			w.as(owner).must(t, 201, post, v1+"/rooms/"+room+"/messages", body{"text": "@teacher hello"})
 			var line map[string]any
-			eventually(t, "the agent's answer", func() bool {
+			apptest.Await(t, "the agent's answer", func() bool {
 				list := w.as(owner).must(t, 200, get, v1+"/chat/messages/"+room).list(t)
 				line = list[len(list)-1]
 				return len(list) > 1

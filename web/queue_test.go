@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -17,7 +18,7 @@ func (w *world) finishedJob(t testing.TB) string {
 	room := w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/", body{"name": store.NewID(), "course_id": w.course, "ai_mode": "both"}).text(t, "id")
 	w.as(owner).must(t, http.StatusCreated, post, v1+"/rooms/"+room+"/messages", body{"text": "hello"})
 	var id string
-	eventually(t, "a job is done", func() bool {
+	apptest.Await(t, "a job to be done", func() bool {
 		done, _ := w.as(admin).must(t, http.StatusOK, get, pathQueue+"/api/jobs?state=completed&limit=100").object(t)["data"].([]any)
 		for _, job := range done {
 			id = text(job.(map[string]any)["id"])

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -102,7 +103,7 @@ func (w *world) readsOfRoutes(t testing.TB) map[string]int {
 // readsOf is what the log says of a request.
 func (w *world) readsOf(t testing.TB, requestID string) (reads int) {
 	t.Helper()
-	eventually(t, "the line of the request "+requestID, func() bool {
+	apptest.Await(t, "the line of the request "+requestID, func() bool {
 		log := w.log.String()
 		from := strings.LastIndex(log, fmt.Sprintf(`"request_id":%q`, requestID))
 		if from < 0 {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
@@ -83,7 +84,7 @@ func TestReportProgressIsReadable(t *testing.T) {
 	made := make(chan answer, 1)
 	go func() { made <- w.as(owner).do(t, post, at+"/generate") }()
 	var running map[string]any
-	eventually(t, "the report to run", func() bool {
+	apptest.Await(t, "the report to run", func() bool {
 		if list := w.as(ta).must(t, 200, get, at).list(t); len(list) == 1 {
 			running = list[0]
 		}

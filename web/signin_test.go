@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -49,7 +50,7 @@ func TestSignInUnderFlood(t *testing.T) {
 		}
 		defer flood.Wait()
 		defer stop.Store(true)
-		eventually(t, "the flood fills the line", func() bool { return answered.Load() > 3 })
+		apptest.Await(t, "the flood to fill the line", func() bool { return answered.Load() > 3 })
 		for name, good := range map[string]func() answer{
 			"from elsewhere": func() answer { return from("192.0.2.2").do(t, post, signInPath, form(u.Email, testPassword)) },
 			"known there":    func() answer { return known.do(t, post, signInPath, form(teacher.Email, testPassword)) },

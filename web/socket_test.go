@@ -13,6 +13,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
@@ -530,7 +531,7 @@ func TestConnectionsAtOnce(t *testing.T) {
 			_ = first.ws.Close()
 			_ = second.ws.Close()
 			for range 2 {
-				eventually(t, "a place", func() bool {
+				apptest.Await(t, "a place", func() bool {
 					_, status := w.stream(t, student, "")
 					return status == http.StatusOK
 				})

@@ -250,10 +250,11 @@ func (r *Rig) Class(t testing.TB, tune ...func(*app.RoomSettings)) *Class {
 	return c
 }
 
-// Await polls until ok returns true, for at most a minute.
+// Await polls until ok returns true. It fails the test after as long as no machine,
+// however busy, needs for anything here.
 func Await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

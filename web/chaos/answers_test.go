@@ -9,7 +9,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coagent-studio/coagent/app/apptest"
 )
+
+// answerPatience is how long a request waits for its turn: see package web.
+const answerPatience = 5 * time.Second
 
 // unread asks n times for a path as somebody, and reads none of the answers.
 func (b *besieged) unread(n int, path, token string) []net.Conn {
@@ -25,9 +30,11 @@ func (b *besieged) hold(what string, ask func() []net.Conn) {
 	conns, most := ask(), uint64(0)
 	// Requests that find no room wait for a moment and are refused then; the
 	// memory is looked at until all of that is over.
-	for end := time.Now().Add(6 * time.Second); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+	begun := time.Now()
+	apptest.Await(b.T, "the end of those who wait", func() bool {
 		most = max(most, memory(b.T, b.serve, "VmRSS"))
-	}
+		return time.Since(begun) > answerPatience+time.Second
+	})
 	b.Logf("%s: %d MiB at most, %d before", what, most>>20, b.calm>>20)
 	if most > b.calm+moreMemory {
 		b.Errorf("%s: got %d MiB, want no more than %d", what, most>>20, (b.calm+moreMemory)>>20)
@@ -36,14 +43,10 @@ func (b *besieged) hold(what string, ask func() []net.Conn) {
 	for _, c := range conns {
 		_ = c.Close()
 	}
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	apptest.Await(b.T, "the person to be served again after "+what, func() bool {
 		a, err := b.w.Students[0].Try(b.Context(), http.MethodGet, "/api/v1/users/me", nil)
-		if err == nil && a.Status == http.StatusOK {
-			break
-		} else if time.Now().After(end) {
-			b.Fatalf("%s: the person is not served again: %v", what, err)
-		}
-	}
+		return err == nil && a.Status == http.StatusOK
+	})
 	b.bounded(what + " that have gone")
 }
 

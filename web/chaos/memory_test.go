@@ -23,6 +23,7 @@ import (
 	"github.com/valyala/fasthttp"
 	"golang.org/x/sys/unix"
 
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/web/proctest"
 )
 
@@ -225,14 +226,9 @@ func TestPromisedBodies(t *testing.T) {
 		for _, c := range silent { // a body that ends makes room
 			_ = c.Close()
 		}
-		for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-			again := b.answered(b.heads(1, head(avatarPath, token, 4)+"abcd"), 0)
-			if again[0] == http.StatusUnprocessableEntity {
-				break
-			} else if time.Now().After(deadline) {
-				t.Fatalf("got %v when all had gone, want 422 for what is no picture", again)
-			}
-		}
+		apptest.Await(t, "422 for what is no picture, when all have gone", func() bool {
+			return b.answered(b.heads(1, head(avatarPath, token, 4)+"abcd"), 0)[0] == http.StatusUnprocessableEntity
+		})
 	}
 }
 
