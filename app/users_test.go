@@ -113,7 +113,15 @@ func TestSearchUsers(t *testing.T) {
 			// As an older program has stored it.
 			strange := "Ｚo\u200be\u0308.old-" + tag + "@x.org"
 			r.Exec(t, "UPDATE users SET email = ?, email_key = ? WHERE id = ?", strange, store.LoginKey(strange), old.User.ID)
+			foreign := r.User(t, app.RoleStudent, "p")
+			host, nick := "ann-"+tag+"@xn--bcher-kva.example", "Ｇroße\u00a0Ta\u200bnte\u0301-"+tag
+			r.Exec(t, "UPDATE users SET email = ?, email_key = ?, username = ?, username_key = ? WHERE id = ?", host, store.LoginKey(host), nick,
+				store.LoginKey(nick), foreign.User.ID)
 			for q, want := range map[string]*app.Actor{
+				// A part of the ordinary spelling of what is stored in another one.
+				"zoë.old-" + tag: old, "OË.OLD-" + tag: old, "zoë.old-" + tag + "@X": old, "ＺＯＥ\u0308.old-" + tag: old, "zoë.old-" + tag + "@x.": old,
+				"ann-" + tag + "@bücher": foreign, "NN-" + tag + "@BÜCH": foreign, "ann-" + tag + "@bu\u0308cher.": foreign,
+				"große tanté-" + tag: foreign, "ROßE\u3000TANTE\u0301-" + tag: foreign, "e tanté-" + tag: foreign, nick[len("Ｇ"):]: foreign,
 				"ZOË-" + strings.ToUpper(tag) + "@BÜCHER.EXAMPLE": who, "zoe\u0308-" + tag + "@xn--bcher-kva.example": who, "ｚｏë－" + tag: who, "ZOE\u0308-" + tag: who,
 				"zo\u200bë-" + tag: who, "ＳＴＲＡßＥ-" + tag: who, "zoë.old-" + tag + "@x.org": old, "ZOE\u0308.OLD-" + tag + "@X.ORG": old, strange: old,
 			} {
@@ -122,6 +130,13 @@ func TestSearchUsers(t *testing.T) {
 				}
 				if found := find(c.Student, q); len(found) != 0 {
 					t.Errorf("%+q: a student found %v, who share no course", q, found)
+				}
+			}
+		})
+		t.Run("NothingVisibleFindsNobody", func(t *testing.T) {
+			for _, q := range []string{"\u200b\u200d", "\ufeff", "\u00ad"} {
+				if found := find(c.Admin, q); len(found) != 0 {
+					t.Errorf("%+q: found %v", q, found)
 				}
 			}
 		})

@@ -75,8 +75,8 @@ func (q Queries) Users(ctx context.Context, p Page) (*Listing[User], error) {
 }
 
 // UserSearch says which accounts to find. Text may be anywhere in the e-mail, the name or
-// the user name, in any case. A whole e-mail or user name is found in every spelling with
-// which its person can sign in.
+// the user name, in any case. An e-mail or user name, whole or a part of it, is found in
+// every spelling with which its person can sign in.
 type UserSearch struct {
 	Text     string
 	Inactive bool   // find inactive accounts too
@@ -92,8 +92,12 @@ func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) 
 			for _, text := range needles(s.Text) {
 				sel = sel.WhereOr("? > 0", q.position("u.search_text", text))
 			}
-			// A query of its own, so that the search goes on reading one index alone.
-			return sel.WhereOr("u.id IN (SELECT id FROM users WHERE email_key = ?0 OR username_key = ?0)", LoginKey(s.Text))
+			// A query of its own, so that the search above goes on reading one index alone.
+			keyed := q.db.NewSelect().TableExpr("users").Column("id").Where("email_key = ?0 OR username_key = ?0", LoginKey(s.Text))
+			for _, part := range keyParts(s.Text) {
+				keyed = keyed.WhereOr("? > 0", q.position("email_key", part)).WhereOr("? > 0", q.position("username_key", part))
+			}
+			return sel.WhereOr("u.id IN (?)", keyed)
 		})
 	}
 	if !s.Inactive {
@@ -112,13 +116,24 @@ func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) 
 // which names are stored, and in the form in which logins are compared, each as lower()
 // may have made it.
 func needles(text string) (all []string) {
-	for _, form := range []string{text, norm.NFC.String(text), norm.NFKC.String(strings.Map(smallLetter, compatible(text)))} {
+	for _, form := range append(keyParts(text), text, norm.NFC.String(text)) {
 		if form != "" {
 			all = append(all, spellings(form)...)
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// keyParts are the forms that a part of a login may have in the login's key: the blanks at
+// its ends stay, and a host in it may be the beginning of one.
+func keyParts(text string) (all []string) {
+	for _, form := range []string{norm.NFKC.String(strings.Map(smallLetter, compatible(text))), LoginKey(text)} {
+		if form != "" && (len(all) == 0 || form != all[0] && strings.Contains(form, "@")) {
+			all = append(all, form)
+		}
+	}
+	return all
 }
 
 // maxCased limits the spellings of a text to 2^4.
