@@ -31,7 +31,6 @@ import (
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
-	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -84,9 +83,9 @@ type App struct {
 // process is what this process does, and its life.
 type process struct {
 	serve     bool
-	workers   *jobs.Workers      // nil when it works on no jobs
-	listen    *realtime.Listener // nil on SQLite
-	closing   chan struct{}      // closed when this process shuts down
+	workers   *jobs.Workers // nil when it works on no jobs
+	cluster   *cluster      // nil on SQLite
+	closing   chan struct{} // closed when this process shuts down
 	closeOnce sync.Once
 	stop      context.CancelFunc // ends the loops below
 	loops     sync.WaitGroup
@@ -143,7 +142,7 @@ func New(d Deps) (*App, error) {
 		}
 	}
 	if db.Postgres() {
-		a.process.listen = newListener(db, a.audience, d.Serve, log)
+		a.process.cluster = newCluster(db, a.audience, a.queue, d.Work, d.Serve, log)
 	}
 	db.OnCommit(a.audience.publish)
 	db.OnGain(func(ctx context.Context, tx *store.Tx, userIDs []string) error {
@@ -219,8 +218,8 @@ func (a *App) instant() time.Time { return a.now.instant() }
 func (a *App) Start(ctx context.Context) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.process.stop = stop
-	if a.process.listen != nil {
-		a.process.loops.Go(func() { a.process.listen.Run(run) })
+	if a.process.cluster != nil {
+		a.process.loops.Go(func() { a.process.cluster.run(run) })
 	}
 	if a.process.serve {
 		a.process.loops.Go(func() { a.audience.rechecks.run(run) })
@@ -280,7 +279,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if err := a.db.CheckSchema(ctx); err != nil {
 		return &Error{Kind: KindUnavailable, Code: "schema", Message: "The database schema does not fit this program", Err: err}
 	}
-	if a.process.serve && a.process.listen != nil && !a.process.listen.Ready() {
+	if a.process.serve && a.process.cluster != nil && !a.process.cluster.listener.Ready() {
 		return errorf(KindUnavailable, "listener", "Events of other nodes do not arrive")
 	}
 	return nil

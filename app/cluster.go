@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -55,36 +58,96 @@ func (au *audience) reportEnded(courseID string) {
 	au.hub.Signal(courseID, realtime.Signal{Type: signalReport})
 }
 
-// newListener makes the listener for what other processes on the same database do. A
-// process that only works on jobs has no sockets: it listens only for people who type
-// and turns that stop.
-func newListener(db *store.DB, audience *audience, serve bool, log *slog.Logger) *realtime.Listener {
-	cfg := realtime.ListenConfig{
-		Connect:     db.Connect,
-		Channels:    []string{store.ChannelWake, store.ChannelSignal},
-		OnReconnect: func() { audience.hub.WakeAll(); audience.streams.wakeAll() },
-		Log:         log.With("part", "listener"),
-		OnNotify: func(channel, payload string) {
-			if channel == store.ChannelSignal {
-				audience.hub.HandleSignal([]byte(payload))
-				return
-			}
-			for _, w := range db.ParseWake(payload) {
-				audience.hub.Wake(w.Room, w.Seq)
-				audience.streams.wake(w.Room)
-			}
-		},
+// cluster is what this process hears of the other processes on the same Postgres. What
+// they notify arrives at once; what they committed and could not notify, within missedEvery.
+type cluster struct {
+	db       *store.DB
+	audience *audience
+	queue    *jobs.Queue
+	log      *slog.Logger
+	// A process that only works on jobs has no sockets: of the rooms it needs only who
+	// types and which turns stop. One that only serves needs no jobs.
+	work, serve bool
+	listener    *realtime.Listener
+}
+
+// missedEvery is how often a process looks for what was committed and not notified.
+const missedEvery = 250 * time.Millisecond
+
+// newCluster makes what listens; nothing runs before run.
+func newCluster(db *store.DB, audience *audience, queue *jobs.Queue, work, serve bool, log *slog.Logger) *cluster {
+	c := &cluster{db: db, audience: audience, queue: queue, work: work, serve: serve, log: log}
+	cfg := realtime.ListenConfig{Connect: db.Connect, Channels: []string{store.ChannelSignal}, OnNotify: c.heard,
+		OnReconnect: func() { audience.hub.WakeAll(); audience.streams.wakeAll() }, Log: log.With("part", "listener")}
+	if serve {
+		cfg.Channels = append(cfg.Channels, store.ChannelWake)
 	}
-	if !serve {
-		cfg.Channels = []string{store.ChannelSignal}
-		cfg.OnNotify = func(_, payload string) {
-			// Most payloads are streamed text, which nobody needs here.
-			if strings.Contains(payload, realtime.WireSignal) {
-				audience.hub.HandleSignal([]byte(payload))
-			}
+	if work {
+		cfg.Channels = append(cfg.Channels, store.ChannelQueues)
+	}
+	c.listener = realtime.NewListener(cfg)
+	return c
+}
+
+// run listens and looks until ctx ends.
+func (c *cluster) run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() { c.listener.Run(ctx) })
+	loops.Go(func() { c.watch(ctx) })
+	loops.Wait()
+}
+
+// heard handles one notification.
+func (c *cluster) heard(channel, payload string) {
+	switch channel {
+	case store.ChannelWake:
+		c.wake(c.db.ParseWake(payload))
+	case store.ChannelQueues:
+		c.queue.Wake(c.db.ParseQueues(payload)...)
+	case store.ChannelSignal:
+		// Most payloads are streamed text, which nobody needs where nobody is connected.
+		if c.serve || strings.Contains(payload, realtime.WireSignal) {
+			c.audience.hub.HandleSignal([]byte(payload))
 		}
 	}
-	return realtime.NewListener(cfg)
+}
+
+// wake makes those who are connected here read what is new in rooms.
+func (c *cluster) wake(rooms []store.Wake) {
+	for _, w := range rooms {
+		c.audience.hub.Wake(w.Room, w.Seq)
+		c.audience.streams.wake(w.Room)
+	}
+}
+
+// watch looks for what other processes have committed and not notified.
+func (c *cluster) watch(ctx context.Context) {
+	var queues []string
+	if c.work {
+		queues = jobs.Queues()
+	}
+	watch, tick, failing := c.db.Watch(queues...), time.NewTicker(missedEvery), false //nolint:forbidigo // the pace of a loop is no rule's time
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		missed, err := watch.Missed(ctx)
+		if err != nil {
+			if !failing && ctx.Err() == nil { // once for many failures in succession
+				c.log.WarnContext(ctx, "looking for what other processes have committed failed", "err", err)
+			}
+			failing = true
+			continue
+		}
+		failing = false
+		if c.serve {
+			c.wake(missed.Rooms)
+		}
+		c.queue.Wake(missed.Queues...)
+	}
 }
 
 // newHub makes the hub that sends the events of the log to the sockets.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
@@ -35,8 +36,8 @@ type client struct {
 	lite *river.Client[*sql.Tx]
 }
 
-// cooldown is the least time between two looks at a queue. A client also tells the other
-// nodes of new jobs no more often than that. With River's default a job starts 100 ms
+// cooldown is the least time between two looks at a queue. A client also wakes a queue no
+// more often than that for what River itself adds. With River's default a job starts 100 ms
 // late.
 const cooldown = 5 * time.Millisecond
 
@@ -44,9 +45,11 @@ const cooldown = 5 * time.Millisecond
 func newClient(db *store.DB, w *wake, cfg *river.Config) (c client, err error) {
 	cfg.FetchCooldown, cfg.FetchPollInterval = cooldown, time.Second
 	if db.Postgres() {
-		c.pg, err = river.NewClient(&listenDriver{riverpgxv5.New(db.Pool()), riverpgxv5.New(db.ListenPool())}, cfg)
+		// No notification arrives through a pooler, so River listens past it.
+		c.pg, err = river.NewClient(&quietDriver[pgx.Tx]{riverpgxv5.New(db.Pool()), w, riverpgxv5.New(db.ListenPool()).GetListener}, cfg)
 	} else {
-		c.lite, err = river.NewClient(&wakeDriver{riversqlite.New(db.Writer()), w}, cfg)
+		listen := func(*riverdriver.GetListenenerParams) riverdriver.Listener { return &liteListener{db: db.Reader()} }
+		c.lite, err = river.NewClient(&quietDriver[*sql.Tx]{riversqlite.New(db.Writer()), w, listen}, cfg)
 	}
 	if err != nil {
 		return c, fmt.Errorf("job queue: %w", err)

@@ -97,7 +97,7 @@ func TestAdd(t *testing.T) {
 			}
 		}, func(b *bench) {
 			err := b.db.InTx(b.Context(), func(tx *store.Tx) error {
-				// The job first: on Postgres its notification must wait for the commit.
+				// The job first: what wakes its worker must wait for the commit.
 				if err := b.queue.Add(b.Context(), tx, jobs.DecideInRoom{RoomID: "room"}); err != nil {
 					return err
 				}

@@ -153,6 +153,15 @@ func (b *bench) row(column string) (value string) {
 	return value
 }
 
+// newest is the id of the newest job.
+func (b *bench) newest() (id string) {
+	b.Helper()
+	if err := b.sql().QueryRowContext(b.Context(), "SELECT CAST(max(id) AS TEXT) FROM river_job").Scan(&id); err != nil {
+		b.Fatal(err)
+	}
+	return id
+}
+
 // waitRow waits until the only job's row says so.
 func (b *bench) waitRow(column, want string) {
 	b.Helper()

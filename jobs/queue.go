@@ -15,7 +15,7 @@ import (
 type Queue struct {
 	client
 	db    *store.DB
-	wake  *wake // SQLite: the queues that commits have just added to
+	wake  *wake
 	carry func(context.Context) map[string]string
 }
 
@@ -28,7 +28,7 @@ type Options struct {
 
 // New makes the queue of a database.
 func New(db *store.DB, o Options) (*Queue, error) {
-	q := &Queue{db: db, wake: newWake(), carry: o.Carry}
+	q := &Queue{db: db, wake: newWake(db.NotifyQueue), carry: o.Carry}
 	var err error
 	q.client, err = newClient(db, q.wake, &river.Config{Logger: o.Log})
 	if err != nil {
@@ -74,9 +74,7 @@ func (q *Queue) AddAt(ctx context.Context, tx *store.Tx, args Args, at time.Time
 	if err != nil {
 		return fmt.Errorf("add job %s: %w", args.Kind(), err)
 	}
-	if q.lite != nil {
-		tx.AfterCommit(func() { q.wake.add(args.InsertOpts().Queue) })
-	}
+	tx.AfterCommit(func() { q.wake.add(args.InsertOpts().Queue) })
 	return nil
 }
 
@@ -100,8 +98,13 @@ func (q *Queue) AddRuns(ctx context.Context, tx *store.Tx, runs []RunTurn) error
 	if err != nil {
 		return fmt.Errorf("add %d jobs %s: %w", len(runs), runs[0].Kind(), err)
 	}
-	if q.lite != nil {
-		tx.AfterCommit(func() { q.wake.add(queueTurns) })
-	}
+	tx.AfterCommit(func() { q.wake.add(queueTurns) })
 	return nil
 }
+
+// Queues are the names of the queues.
+func Queues() []string { return []string{queueQuick, queueTurns} }
+
+// Wake makes the workers of this process look for new jobs in queues, which other
+// processes have added.
+func (q *Queue) Wake(queues ...string) { q.wake.fill(queues...) }

@@ -2,40 +2,43 @@ package jobs
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"sync"
 
 	"github.com/riverqueue/river/riverdriver"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 )
 
-// wakeDriver is River's SQLite driver with a listener that a commit can wake. Without it
-// the driver polls for new jobs every 50 ms; with it a job starts about 3 ms after its
-// commit. It depends on an interface that River does not promise to keep, so the version
-// is pinned and a test measures the wake.
-type wakeDriver struct {
-	*riversqlite.Driver
-	wake *wake
-}
-
-// wake holds the names of the queues to which commits have added jobs since River last
-// asked. Each name is there once, so many jobs in one queue do not hide a job of another.
+// wake holds the names of the queues that got jobs since River last asked. Each name is
+// there once, so many jobs in one queue do not hide a job of another. With it a job starts
+// within some milliseconds of its commit.
 type wake struct {
+	tell func(queue string) // tells the other processes
+
 	mu     sync.Mutex
 	queues []string
 	filled chan struct{} // holds a token while queues is not empty
 }
 
-func newWake() *wake { return &wake{filled: make(chan struct{}, 1)} }
+func newWake(tell func(queue string)) *wake { return &wake{tell: tell, filled: make(chan struct{}, 1)} }
 
-func (w *wake) add(queue string) {
+// add says that queues have new jobs, which are committed, here and to other processes.
+func (w *wake) add(queues ...string) {
+	w.fill(queues...)
+	for _, queue := range queues {
+		w.tell(queue)
+	}
+}
+
+// fill says that queues have new jobs, here alone.
+func (w *wake) fill(queues ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !slices.Contains(w.queues, queue) {
-		w.queues = append(w.queues, queue)
-		w.signal()
+	for _, queue := range queues {
+		if !slices.Contains(w.queues, queue) {
+			w.queues = append(w.queues, queue)
+			w.signal()
+		}
 	}
 }
 
@@ -60,13 +63,7 @@ func (w *wake) signal() {
 	}
 }
 
-var _ riverdriver.Driver[*sql.Tx] = (*wakeDriver)(nil)
-
-// GetListener gives River the listener that it waits on for new jobs.
-func (d *wakeDriver) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
-	return &wakeListener{Listener: d.Driver.GetListener(p), wake: d.wake}
-}
-
+// wakeListener is a listener that wake can wake, too.
 type wakeListener struct {
 	riverdriver.Listener
 	wake    *wake
@@ -78,10 +75,10 @@ type heard struct {
 	err error
 }
 
-// WaitForNotification returns the next notification from the table. When a commit in this
-// process adds a job, it returns a notification of its own at once.
+// WaitForNotification returns the next notification of the database. When a queue gets
+// jobs, it returns a notification of its own at once.
 func (l *wakeListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
-	// Keep the wait on the table running across wakes. Cancelling it could lose the
+	// Keep the wait on the database running across wakes. Cancelling it could lose the
 	// notification that it has just read.
 	if l.pending == nil {
 		ch := make(chan heard, 1)
@@ -95,7 +92,7 @@ func (l *wakeListener) WaitForNotification(ctx context.Context) (*riverdriver.No
 		select {
 		case <-l.wake.filled:
 			if queue, ok := l.wake.take(); ok {
-				return &riverdriver.Notification{Topic: "river_insert", Payload: fmt.Sprintf(`{"queue":%q}`, queue)}, nil
+				return &riverdriver.Notification{Topic: topicInsert, Payload: fmt.Sprintf(`{"queue":%q}`, queue)}, nil
 			}
 		case h := <-l.pending:
 			l.pending = nil

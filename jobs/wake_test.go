@@ -33,13 +33,16 @@ func (l told) WaitForNotification(ctx context.Context) (*riverdriver.Notificatio
 	}
 }
 
+// nobody is no other process.
+func nobody(string) {}
+
 func TestWakeListener(t *testing.T) {
 	t.Parallel()
 	t.Run("tells of each filled queue once", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		l := &wakeListener{Listener: silent{}, wake: newWake()}
+		l := &wakeListener{Listener: silent{}, wake: newWake(nobody)}
 		for range 100 {
 			l.wake.add(queueQuick)
 		}
@@ -66,7 +69,7 @@ func TestWakeListener(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		want := &riverdriver.Notification{Topic: "river_control", Payload: "cancel"}
-		l := &wakeListener{Listener: told{once: make(chan *riverdriver.Notification, 1)}, wake: newWake()}
+		l := &wakeListener{Listener: told{once: make(chan *riverdriver.Notification, 1)}, wake: newWake(nobody)}
 		l.wake.add(queueQuick)
 		if _, err := l.WaitForNotification(ctx); err != nil {
 			t.Fatal(err)
@@ -80,7 +83,7 @@ func TestWakeListener(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		l := &wakeListener{Listener: silent{}, wake: newWake()}
+		l := &wakeListener{Listener: silent{}, wake: newWake(nobody)}
 		if _, err := l.WaitForNotification(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}

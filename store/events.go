@@ -19,8 +19,6 @@ type Event struct {
 	Body          JSON
 	CreatedAt     time.Time
 	AboutSeq      int64 `bun:",nullzero"` // the seq of the earlier message that it is about
-
-	told bool // the statement that added it has also notified the other processes
 }
 
 // NextSeq takes the room's next event number. It locks the room's row until the

@@ -58,6 +58,14 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.CountUnread(ctx, []store.Unread{{RoomID: id, AgentID: id, AfterSeq: 1, Since: at}})
 				return err
 			},
+			"Missed": func() error {
+				if !db.Postgres() {
+					return db.Ping(ctx)
+				}
+				watch := db.Watch("quick")
+				_, err := watch.Missed(ctx)
+				return err
+			},
 			"ClaimDue": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error { _, err := tx.ClaimDue(ctx, at, 5); return err })
 			},

@@ -135,8 +135,8 @@ type Heard struct {
 }
 
 // AddMessage stores a message and its event under the room's next seq and sets the Seq of
-// both. added is as in CreateMessage. On Postgres all of this is one statement, and so is
-// the notification of the other processes: a class waits for it.
+// both. added is as in CreateMessage. On Postgres all of this is one statement: a class
+// waits for it.
 func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
 	if t.PG != nil {
 		return t.addMessageAtOnce(ctx, m, e, h)
@@ -169,25 +169,25 @@ WITH room AS (
 	WHERE id = $1 RETURNING event_seq
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated)
-	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $19::timestamptz, $20::boolean FROM room
+	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
 	SELECT $1, seq, $13, $14, $15::json, $16::timestamptz FROM line RETURNING seq
 )
-SELECT room.event_seq, (SELECT count(pg_notify($17, $18 || ' ' || $1 || ':' || shown.seq)) FROM shown) FROM room`
+SELECT room.event_seq, (SELECT count(*) FROM shown) FROM room`
 
 func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
 	var shown int
 	err = t.Pinned(func() error {
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
-			e.ID, e.Type, string(e.Body), e.CreatedAt, ChannelWake, t.owner.node, null(m.StoppedAt), m.Truncated).Scan(&m.Seq, &shown)
+			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated).Scan(&m.Seq, &shown)
 	})
 	if err != nil || shown == 0 {
 		return false, translate(err)
 	}
-	e.Seq, e.told = m.Seq, true
+	e.Seq = m.Seq
 	t.events = append(t.events, *e)
 	return true, nil
 }

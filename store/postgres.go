@@ -66,8 +66,17 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	// The pgx pool limits and keeps the connections. database/sql only borrows them.
 	b.SetMaxIdleConns(0)
 	db := &DB{write: b, read: b, pool: pool, listen: listen, node: o.Node}
+	db.notifier = newNotifier(o.Node, db.connectToNotify)
 	db.Queries = Queries{b}
 	return db, nil
+}
+
+// connectToNotify is Connect for notifications. Their commits need not wait for the disk:
+// after a crash of the server nobody waits for them any more.
+func (d *DB) connectToNotify(ctx context.Context) (*pgx.Conn, error) {
+	cfg := d.listen.Config().ConnConfig.Copy()
+	cfg.RuntimeParams["synchronous_commit"] = "off"
+	return pgx.ConnectConfig(ctx, cfg)
 }
 
 // poolConfig parses the URL of a setting.

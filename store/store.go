@@ -7,7 +7,7 @@
 //
 // # Invariants
 //
-//   - Nothing leaves the process before the commit (AfterCommit).
+//   - Nothing leaves the process before the commit (AfterCommit), not even a notification.
 //   - A room's events are numbered 1..n without a gap, in the order of their commits.
 //   - A version or an attempt column fences every edit.
 //   - Ids are UUIDv7 text; times are UTC with microseconds.
@@ -53,6 +53,7 @@ type DB struct {
 	read      *bun.DB
 	pool      *pgxpool.Pool // nil on SQLite
 	listen    *pgxpool.Pool // past any pooler; equal to pool where there is no pooler
+	notifier  *notifier     // nil on SQLite
 	path      string        // the database file; empty on Postgres
 	node      string
 	committed func([]Event)
@@ -172,6 +173,7 @@ func createPrivate(path string) error {
 func (d *DB) Close() error {
 	var err error
 	if d.pool != nil {
+		d.notifier.close()
 		err = d.write.Close()
 		d.pool.Close()
 		d.listen.Close()
@@ -192,6 +194,9 @@ func (d *DB) Pool() *pgxpool.Pool { return d.pool }
 
 // Writer is SQLite's one writing connection, which the job queue shares.
 func (d *DB) Writer() *sql.DB { return d.write.DB }
+
+// Reader is SQLite's reading side, which the job queue shares.
+func (d *DB) Reader() *sql.DB { return d.read.DB }
 
 // Node names this process in notifications.
 func (d *DB) Node() string { return d.node }

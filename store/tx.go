@@ -10,8 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Tx is one transaction. Rows, River jobs and notifications commit together or not at
-// all. Inside it use only the Tx: on the DB a query could wait for the transaction
+// Tx is one transaction. Rows and River jobs commit together or not at all. Inside it use only the Tx: on the DB a query could wait for the transaction
 // itself.
 type Tx struct {
 	Queries
@@ -124,9 +123,6 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 	if err := t.notifyGains(ctx); err != nil {
 		return err
 	}
-	if err := t.notifyEvents(ctx); err != nil {
-		return err
-	}
 	if err := commit(); err != nil {
 		if ctx.Err() != nil && errors.Is(err, sql.ErrTxDone) {
 			err = ctx.Err() // database/sql rolled back by itself
@@ -137,12 +133,14 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 	return nil
 }
 
-// announce reports the committed events inside this process and runs the functions of
-// AfterCommit.
+// announce reports the committed events inside this process and to the others, and runs
+// the functions of AfterCommit. What a process that dies before this does not report,
+// others find by Watch.
 func (t *Tx) announce() {
 	if len(t.events) > 0 && t.owner.committed != nil {
 		t.owner.committed(t.events)
 	}
+	t.owner.notifyEvents(t.events)
 	for _, f := range t.after {
 		f()
 	}
