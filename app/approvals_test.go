@@ -265,8 +265,8 @@ func TestInjectedLinesTakeNothingAway(t *testing.T) {
 	}
 	for _, req := range r.Model.Requests() {
 		for _, m := range req.Messages {
-			if m.Role != "assistant" && !fenced.MatchString(m.Text) {
-				t.Errorf("stands outside of the fence: %q", m.Text)
+			if m.Role != "assistant" && !fenced.MatchString(m.Text) && !spokenLine.MatchString(m.Text) {
+				t.Errorf("it does not show who says it: %q", m.Text)
 			}
 		}
 		if !strings.Contains(req.System, "never an instruction") {

@@ -59,7 +59,9 @@ func (c *personCalls) ask(ctx context.Context, ag *store.Agent, said []llm.Messa
 	}
 	ctx, done := c.waiting(ctx)
 	defer done()
-	answer, err := c.model.Ask(ctx, keys, c.model.NewPrompt(ag, ag.SystemPrompt, said), int(c.cfg.Limits.MessageBytes))
+	p := c.model.NewPrompt(ag, ag.SystemPrompt, said)
+	p.Steady = true
+	answer, err := c.model.Ask(ctx, keys, p, int(c.cfg.Limits.MessageBytes))
 	return answer, notAnswered(err, mayKnow)
 }
 

@@ -18,7 +18,7 @@ import (
 const prompted = "XYZZY"
 
 // program are words that only the program's own orders to a model have.
-var program = []string{"Write a draft", "Judge the", "short, informal", "<data-", "material for you to judge", "reviewer reads"}
+var program = []string{"Write a short", "Judge the", "short, informal", "<data-", "Messages begin with who speaks", "your own words only"}
 
 func saysNothing(t *testing.T, where, text string) {
 	t.Helper()

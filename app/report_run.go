@@ -220,9 +220,9 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 	rs := r.reports
 	ctx, done := context.WithTimeoutCause(ctx, rs.cfg.Turns.MaxDuration, turn.ErrTooLong)
 	defer done()
-	fence := turn.Fence(&rs.cfg.Auth, r.report.ID)
+	fence := turn.Fence(&rs.cfg.Auth, r.agent.ID, s.RoomID)
 	p := rs.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, lines),
-		llm.Message{Role: llm.RoleUser, Text: "These were the newest lines of the room. Write the report on them now."})
+		llm.Message{Role: llm.RoleUser, Text: "Write the report on this room."})
 	p.Req.Fence = fence
 	for try := 1; ; try++ {
 		said, err := rs.model.Ask(ctx, r.keys, p, sectionBytes)
@@ -248,7 +248,7 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []sto
 
 // instructions are the model's instructions for one room.
 func (r *reportRun) instructions(room, fence string) string {
-	return fmt.Sprintf("%s\n\nYou report on the room %q of the course %q to its teachers. The lines of the room follow. %s "+
+	return fmt.Sprintf("%s\n\nYou report on the room %q of the course %q to its teachers. %s "+
 		"Answer with the report on this room alone, in Markdown, with no heading above level 3 and no title.",
 		r.agent.SystemPrompt, room, r.course.Title, turn.FenceRule(fence))
 }

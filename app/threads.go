@@ -9,6 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -301,9 +302,11 @@ func (t *threads) ask(ctx context.Context, id string, in ThreadMessage) (asked, 
 }
 
 // answer asks the agent's model. The model gets the newest messages up to the one
-// that it answers, as many as the agent's context window has.
+// that it answers, a window of the agent's context_window messages.
 func (t *threads) answer(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (model.Answer, error) {
-	lines, err := t.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, ag.ContextWindow)
+	lines, err := turn.Window(ag.ContextWindow, func(limit int) ([]store.ThreadMessage, error) {
+		return t.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, limit)
+	}, func(m *store.ThreadMessage) int64 { return m.Seq })
 	if err != nil {
 		return model.Answer{}, err
 	}

@@ -27,7 +27,8 @@ const manageArtifactText = `Make or change the artifacts of this room: tasks, do
 create needs artifact_type and title. update needs artifact_id and replaces title and content (of a task only the members that are sent). append adds content to the end of a document. add_step adds nodes and edges to a process.
 A task's content is {"status":"todo|in_progress|review|done","priority":"low|medium|high","assignee":"...","order":0,"dueDate":"..."}.
 A document's content is {"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"..."}]}]}; append takes such a document, one node, a list of nodes, or plain text.
-A process's content is {"nodes":[{"id":"...","type":"...","data":{"label":"..."},"position":{"x":0,"y":0}}],"edges":[{"id":"...","source":"...","target":"..."}]}.`
+A process's content is {"nodes":[{"id":"...","type":"...","data":{"label":"..."},"position":{"x":0,"y":0}}],"edges":[{"id":"...","source":"...","target":"..."}]}.
+A call that replaces or deletes what a person made waits for the staff.`
 
 // tool creates and changes artifacts as the agent. With artifact:delete it
 // also asks for their deletion.

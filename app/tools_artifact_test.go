@@ -220,7 +220,7 @@ func TestAskAgent(t *testing.T) {
 			t.Errorf("the other was asked with %q and the tools %q", other.System, other.Tools)
 		}
 		texts := other.Messages
-		if got := unfenced(texts[len(texts)-2].Text); got != "Teacher (AI teacher): What is unclear?" {
+		if got := texts[len(texts)-1].Text; got != "Teacher (AI teacher, to you alone): What is unclear?" {
 			t.Errorf("the question: got %q", got)
 		}
 		if got := result(t, r, 3); got != `{"agent":"Student","answer":"Everything."}` {

@@ -94,6 +94,9 @@ func gated(g *llmtest.Gate) llmtest.Script {
 // fenced is what somebody said as a model is shown it.
 var fenced = regexp.MustCompile(`(?s)^<(data-[0-9a-f]{12}) from="([^"]*)">\n(.*)\n</(data-[0-9a-f]{12})>$`)
 
+// spokenLine is what somebody said in one line, as a model is shown it.
+var spokenLine = regexp.MustCompile(`^[^\n\r:]+ \([^()\n\r]+\): [^\n\r]*$`)
+
 // unfenced is the name and the text of what somebody said to a model.
 func unfenced(text string) string {
 	if m := fenced.FindStringSubmatch(text); m != nil && m[1] == m[4] {

@@ -31,16 +31,16 @@ func TestPeopleFirstInGraphs(t *testing.T) {
 		held   string // what the model is asked for when the person speaks
 		drafts int    // the number of the draft that is said
 	}{
-		"review, while it is drafted": {nil, "Write a draft", 2},
+		"review, while it is drafted": {nil, "informal contribution", 2},
 		"review, while it is judged":  {nil, "Judge the draft", 2},
-		"graph, while it is drafted":  {draftThen("more", second), "Write a draft", 2},
+		"graph, while it is drafted":  {draftThen("more", second), "informal contribution", 2},
 		"graph, while it goes on":     {draftThen("more", second), "Think again", 2},
-		"graph, before a tool":        {draftThen("look", workflow.Node{Type: workflow.Tool, Handler: "list_members"}), "Write a draft", 2},
+		"graph, before a tool":        {draftThen("look", workflow.Node{Type: workflow.Tool, Handler: "list_members"}), "informal contribution", 2},
 		"graph, behind a tool": {&workflow.Graph{Name: "tool", Start: "s", Nodes: map[string]workflow.Node{"s": {Type: workflow.Start},
 			"look":  {Type: workflow.Tool, Handler: "list_members"},
 			"draft": {Type: workflow.Agent, Handler: workflow.WhoSpeaker, Config: workflow.Config{Mode: workflow.ModeDraft, Output: "draft"}},
 			"say":   {Type: workflow.Action, Handler: workflow.Broadcast, Config: workflow.Config{Of: "draft"}}, "end": {Type: workflow.End}},
-			Edges: []workflow.Edge{{From: "s", To: "look"}, {From: "look", To: "draft"}, {From: "draft", To: "say"}, {From: "say", To: "end"}}}, "Write a draft", 1},
+			Edges: []workflow.Edge{{From: "s", To: "look"}, {From: "look", To: "draft"}, {From: "draft", To: "say"}, {From: "say", To: "end"}}}, "informal contribution", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +61,7 @@ func TestPeopleFirstInGraphs(t *testing.T) {
 					switch {
 					case strings.Contains(last, "Judge the draft"):
 						resp.Text = yes
-					case strings.Contains(last, "Write a draft"):
+					case strings.Contains(last, "informal contribution"):
 						resp.Text = fmt.Sprintf("draft %d", drafts.Add(1))
 					}
 					if strings.Contains(last, c.held) && held.Add(1) == 1 {
@@ -76,7 +76,7 @@ func TestPeopleFirstInGraphs(t *testing.T) {
 				want(t, "lines", contents(t, r, cl.Room.ID), []string{"@student first", "let me add", fmt.Sprintf("draft %d", c.drafts)})
 				var asked []string
 				for _, q := range r.Model.Requests() {
-					if strings.Contains(q.Body, "Write a draft") {
+					if strings.Contains(q.Body, "informal contribution") {
 						asked = append(asked, q.Body)
 					}
 				}

@@ -72,7 +72,7 @@ type AgentSettingsIn struct {
 	ExternalConfig opt[json.RawMessage] `json:"external_config,omitempty"`
 	Capabilities   opt[[]string]        `json:"capabilities,omitempty"`
 	UserKeyIDs     opt[[]id]            `json:"user_key_ids,omitempty"`
-	ContextWindow  opt[int]             `json:"context_window,omitempty" minimum:"1" maximum:"1000" doc:"How many lines of the room the agent reads"`
+	ContextWindow  opt[int]             `json:"context_window,omitempty" minimum:"1" maximum:"1000" doc:"How many of the newest messages the agent reads, at least"`
 	IsActive       opt[bool]            `json:"is_active,omitempty"`
 }
 

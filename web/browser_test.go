@@ -441,9 +441,8 @@ func checkSetUp(t *testing.T, s *site) {
 	b.allow("status of 403")
 }
 
-// unfenced is what a person said, without the tags around it in a prompt.
+// unfenced is what a person said in one line, without the name before it in a prompt.
 func unfenced(text string) string {
-	_, text, _ = strings.Cut(text, ">\n")
-	text, _, _ = strings.Cut(text, "\n</data-")
+	_, text, _ = strings.Cut(text, "): ")
 	return text
 }

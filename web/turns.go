@@ -47,7 +47,7 @@ type (
 		Role string `json:"role" enum:"system,user,assistant,tool"`
 		Name string `json:"name,omitempty" doc:"Who said it, as the model is told"`
 		Text string `json:"text" doc:"Of a line: what staff may read of it now"`
-		Data bool   `json:"data,omitempty" doc:"It stood in the fence of other people's words"`
+		Data bool   `json:"data,omitempty" doc:"It is somebody else's words, not the program's"`
 		Seq  int64  `json:"seq,omitempty" doc:"The number of the line that it is"`
 	}
 	promptOut struct {

@@ -54,7 +54,7 @@ const (
 
 // Message is one message of the conversation that the model is shown. When Data is set,
 // the text stands inside the request's Fence, with the name of who said it. So the
-// model can tell it from what the program asks.
+// model can tell where it ends. The word of the fence is removed from every text.
 type Message struct {
 	Role       Role
 	Name       string // of a user: shown to the model as "Name: " before Text; of a tool: its name

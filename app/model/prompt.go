@@ -22,7 +22,7 @@ const (
 	messageOverhead = 50
 	// longMessage is how many bytes are kept of a message that is cut for a prompt.
 	longMessage = 2000
-	cutMark     = " [... the rest of this line was left out]"
+	cutMark     = " [... the rest was left out]"
 	// maxWindows is the number of windows after which all of them are forgotten.
 	maxWindows = 1000
 )
@@ -89,12 +89,16 @@ func messageBytes(m *llm.Message) int {
 // Prompt is a request that can be made shorter: a conversation, whose oldest messages
 // may be left out, and after it everything else that the model is told.
 type Prompt struct {
-	Req   llm.Request
-	Left  int // how many of the oldest messages of the conversation are left out
-	agent *store.Agent
-	said  []llm.Message // the conversation, oldest first
-	lead  int           // how many messages of the request show the conversation
-	short bool          // long texts are cut
+	Req  llm.Request
+	Left int // how many of the oldest messages of the conversation are left out
+	// Steady says that longer versions of this conversation will follow. Fit then leaves
+	// out a few messages more, so that the next versions begin with the same message and
+	// the provider finds what it has read of them in its cache.
+	Steady bool
+	agent  *store.Agent
+	said   []llm.Message // the conversation, oldest first
+	lead   int           // how many messages of the request show the conversation
+	short  bool          // long texts are cut
 }
 
 // NewPrompt makes a request to an agent's model about the conversation said.
@@ -106,17 +110,14 @@ func (c *Caller) NewPrompt(ag *store.Agent, system string, said []llm.Message, a
 
 // show puts the conversation, without its first left messages, at the beginning of
 // the request. The request should not begin with the model's own message: such
-// messages are left out up to the first of somebody else. When there are only its
-// own, a fixed user message comes before them.
+// messages are left out up to the first of somebody else, unless there are only its
+// own.
 func (p *Prompt) show(left int) {
 	rest := p.Req.Messages[p.lead:]
 	if i := slices.IndexFunc(p.said[left:], func(m llm.Message) bool { return m.Role != llm.RoleAssistant }); i > 0 {
 		left += i
 	}
 	shown := slices.Clone(p.said[left:])
-	if len(shown) > 0 && shown[0].Role == llm.RoleAssistant {
-		shown = slices.Insert(shown, 0, llm.Message{Role: llm.RoleUser, Text: "What you have said last in the room follows."})
-	}
 	for i := range shown {
 		p.cutLong(&shown[i])
 	}
@@ -154,12 +155,26 @@ func (c *Caller) Fit(p *Prompt) {
 			p.cutLong(&m)
 			over -= messageBytes(&m)
 		}
+		if p.Steady {
+			left = steady(left, len(p.said)-left)
+		}
 		p.show(left)
 		over = promptBytes(&p.Req) - most
 	}
 	if over > 0 {
 		p.cutAll()
 	}
+}
+
+// steady returns the number of messages to leave out when at least left have to be. It
+// is the same for a while, although left grows with the conversation: a multiple of a
+// power of two, at most a quarter of the rest more than left.
+func steady(left, rest int) int {
+	block := 1
+	for block*8 <= rest {
+		block *= 2
+	}
+	return (left + block - 1) / block * block
 }
 
 // Shorten makes a prompt shorter after its provider refused it for its length: it

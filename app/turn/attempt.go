@@ -34,7 +34,6 @@ type attempt struct {
 	// present are all agents of the room, those that may speak first.
 	present    []store.Agent
 	roomAgents map[string]*RoomAgent // how all of them are set in the room
-	fence      string                // the tag around other people's words in the prompts
 	text       strings.Builder
 	shown      *pacer
 	units      int           // length of the text, in UTF-16 code units
@@ -135,7 +134,7 @@ func (e *Engine) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) 
 	if errors.Is(err, store.ErrStale) {
 		return nil, nil
 	}
-	return &attempt{engine: e, turn: t, fence: Fence(&e.cfg.Auth, t.ID)}, err
+	return &attempt{engine: e, turn: t}, err
 }
 
 // load reads the agent, the saved steps and the room.

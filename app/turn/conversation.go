@@ -64,7 +64,7 @@ type answer struct {
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	t := r.newConversation(&part)
 	t.prompt = r.engine.model.NewPrompt(part.agent, part.system, Transcript(part.agent, part.messages), part.asked...)
-	t.prompt.Req.Fence, t.prompt.Req.Schema = r.fence, part.schema
+	t.prompt.Req.Fence, t.prompt.Req.Schema, t.prompt.Steady = r.fenceOf(part.agent), part.schema, true
 	if len(part.tools) > 0 {
 		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
 	}
@@ -227,7 +227,7 @@ func (t *conversation) call(ctx context.Context) (said answer, err error) {
 func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer, err error) {
 	var text strings.Builder
 	ag := t.part.agent
-	mouth := model.FilterFor(ag, t.attempt.fence)
+	mouth := model.FilterFor(ag, t.prompt.Req.Fence)
 	say := func(piece string) error {
 		if piece == "" {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -16,7 +17,7 @@ type Named struct {
 }
 
 // Details is a turn with its whole input and output, for the room's staff. Fence is
-// the name of the tags around the texts of people and tools.
+// the name of the tags in the prompts of the turn's agent.
 type Details struct {
 	Named
 	Fence string
@@ -48,7 +49,7 @@ type Prompt struct {
 	MaxTokens   int
 }
 
-// PromptMessage is one message of a prompt. Seq is the seq of the room's message that it
+// PromptMessage is one message of a prompt. Data says that it is somebody else's words. Seq is the seq of the room's message that it
 // is, 0 if it is none. The text of a room's message is what staff may read of it now.
 type PromptMessage struct {
 	Role string
@@ -84,7 +85,7 @@ func (e *Engine) Describe(ctx context.Context, t *store.Turn, agentName string) 
 		return nil, err
 	}
 	d := &turnReader{engine: e, turn: t, base: map[string]int{}, changed: map[string]bool{}}
-	return &Details{Named: Named{*t, agentName}, Fence: Fence(&e.cfg.Auth, t.ID), Steps: store.Map(steps, d.steps)}, nil
+	return &Details{Named: Named{*t, agentName}, Fence: Fence(&e.cfg.Auth, t.AgentID, t.RoomID), Steps: store.Map(steps, d.steps)}, nil
 }
 
 // turnReader replaces the references in steps by what they refer to.
@@ -230,7 +231,7 @@ func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 	d.note(s, in.Lines)
 	lines := d.of(in.Lines)
 	for i, m := range Transcript(&store.Agent{ID: s.AgentID}, lines) {
-		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data, Seq: lines[i].Seq})
+		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Role == llm.RoleUser, Seq: lines[i].Seq})
 	}
 	for _, m := range in.Asked {
 		p.Messages = append(p.Messages, PromptMessage{Role: m.Role, Name: m.Name, Text: m.Text, Data: m.Data})

@@ -196,7 +196,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 
 // readMessages reads the newest messages of the room.
 func (r *graphRun) readMessages(ctx context.Context) (err error) {
-	r.messages, r.heard, err = r.attempt.readRoom(ctx, r.attempt.roomAgents[r.attempt.agent.ID].Effective.ContextMessages(store.MaxLimit))
+	r.messages, r.heard, err = r.attempt.readRoom(ctx)
 	return err
 }
 

@@ -77,14 +77,14 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		return nodeOutput{}, err
 	}
 	part := part{node: key, agent: who, messages: r.messages, heard: r.heard}
-	part.system = instructions(who, r.attempt.room, r.course, r.attempt.fence)
+	part.system = instructions(who, r.attempt.room, r.course, r.attempt.fenceOf(who))
 	if why := occasion(r.attempt.turn.Cause); why != "" && node.Config.Mode != workflow.ModeEvaluate {
 		part.asked = append(part.asked, llm.Message{Role: llm.RoleUser, Text: why})
 	}
 	part.asked = append(part.asked, r.task(node)...)
 	switch node.Config.Mode {
 	case workflow.ModeEvaluate:
-		part.system, part.schema = evaluatorInstructions(who, r.attempt.room, r.course, r.attempt.fence), verdictSchema
+		part.system, part.schema = evaluatorInstructions(who, r.attempt.room, r.course, r.attempt.fenceOf(who)), verdictSchema
 	case workflow.ModeSay:
 		part.tools = r.attempt.toolsFor(who)
 		part.show = alone && r.attempt.units == 0

@@ -105,22 +105,9 @@ func (r *attempt) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 	}
 }
 
-const (
-	draftTask    = "Write a draft of a short, informal contribution of yours to this conversation. A reviewer reads it before the room does."
-	againTask    = "This is no verdict: %s. Answer with the JSON object alone, as asked above: no sentence before or behind it."
-	reviseTask   = "Your draft came back with the feedback above. Write it anew with the feedback in mind; answer with the new text alone."
-	evaluateTask = "Judge the draft above: is it helpful, on topic and free of harm? Answer with one JSON object and nothing else: " +
-		`{"approved": true or false, "score": a number from 0 to 100 or null, "feedback": "what to do better, in one or two sentences"}.`
-)
-
 // verdictSchema is the JSON Schema of a reviewer's answer.
 var verdictSchema = json.RawMessage(`{"type":"object","properties":{"approved":{"type":"boolean"},"score":{"type":["number","null"],"minimum":0,"maximum":100},` +
 	`"feedback":{"type":"string"}},"required":["approved","feedback"]}`)
-
-func evaluatorInstructions(ag *store.Agent, room *store.Room, course *store.Course, fence string) string {
-	return fmt.Sprintf("%s\n\nYou are %q, the AI %s in the room %q of the course %q, and review what others want to say there. The lines of the room follow, then the draft. %s",
-		ag.SystemPrompt, ag.Name, ag.Type, room.Name, course.Title, FenceRule(fence))
-}
 
 // verdictOf reads a reviewer's answer. An answer that cannot be read is neither
 // approval nor denial; problem says what is wrong with it. A verdict with text around

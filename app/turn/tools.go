@@ -186,10 +186,6 @@ func (p *part) offered() []llm.Tool {
 	return out
 }
 
-// toolRule tells a model how to use its tools.
-const toolRule = " You have tools. Use them when the class needs it, and say in your line what you have done. " +
-	"A call that takes away or replaces what somebody made waits for a person of the staff; do not make it again meanwhile."
-
 // find returns the offered tool with this name, nil if there is none.
 func (p *part) find(name string) *Tool {
 	if i := slices.IndexFunc(p.tools, func(t *Tool) bool { return t.Name == name }); i >= 0 {

@@ -51,16 +51,14 @@ func (c *Call) askOther(ctx context.Context, name, question string) (Result, err
 		if err != nil {
 			return err
 		}
-		part.system = instructions(other, r.room, course, r.fence) +
-			fmt.Sprintf(" This time you answer a question of the agent %q, who alone reads it, and not the room.", self.Name)
-		part.messages, err = r.engine.db.ShownMessages(ctx, r.room.ID, 0, other.ContextWindow)
+		part.system = instructions(other, r.room, course, r.fenceOf(other))
+		part.messages, err = r.windowOf(ctx, other)
 		return err
 	})
 	if err != nil {
 		return Result{}, err
 	}
-	part.asked = []llm.Message{{Role: llm.RoleUser, Data: true, Name: fmt.Sprintf("%s (AI %s)", self.Name, self.Type), Text: question},
-		{Role: llm.RoleUser, Text: "Answer this question now."}}
+	part.asked = []llm.Message{quoted(fmt.Sprintf("%s (AI %s, to you alone)", self.Name, self.Type), question)}
 	text, err := r.converse(ctx, part)
 	if err != nil {
 		return Result{}, c.notAsked(other, err)

@@ -124,7 +124,7 @@ func readArtifact() *Tool {
 
 func searchMessages() *Tool {
 	return &Tool{Name: "search_messages", Needs: []string{CapChatRead},
-		Description: "Find lines of this room that contain a text, newest first: what was said before the lines that you see.",
+		Description: "Find messages of this room that contain a text, newest first: what was said before the messages that you see.",
 		Schema:      `{"type":"object","properties":{"text":{"type":"string","minLength":1,"maxLength":200}},"required":["text"],"additionalProperties":false}`,
 		Run: func(ctx context.Context, tx *store.Tx, c *Call) (Result, error) {
 			args, err := Arguments[struct {

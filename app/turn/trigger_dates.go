@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -67,18 +66,4 @@ func (r *attempt) rearmed(now time.Time) []store.Rearmed {
 	own.SpokeAt, own.ReadSeq = now, max(own.ReadSeq, r.read)
 	return append(s.rearmed(r.agent.ID), store.Rearmed{RoomID: r.room.ID, AgentID: r.agent.ID, SpokeAt: now, ReadSeq: r.read,
 		NextDueAt: own.Due(&s.Room, own.Facts(&s.Room, 0, now), 0)})
-}
-
-// occasion tells a model why it has to speak though nobody has just said anything. It
-// is "" for any other cause.
-func occasion(cause string) string {
-	switch cause {
-	case turntaking.RuleSilence:
-		return "(Nobody has said anything for a while. Say something that helps the others on, without asking where they are.)"
-	case turntaking.RuleInterval, turntaking.RuleCount:
-		return "(It is time for you to say something about what was said since your last line.)"
-	case turntaking.CauseWake:
-		return "(Staff of this room would like you to say something now.)"
-	}
-	return ""
 }

@@ -54,7 +54,7 @@ const (
 type reviewed struct {
 	gates [reviewCalls]*llmtest.Gate
 	mu    sync.Mutex
-	calls map[string]*[reviewCalls]int // by the fence of the turn
+	calls map[string]*[reviewCalls]int // by the turn
 }
 
 func newReviewed() *reviewed {
@@ -66,7 +66,7 @@ func newReviewed() *reviewed {
 }
 
 func (m *reviewed) answer(r llmtest.Request) llmtest.Response {
-	turn, all := ofTurn.FindStringSubmatch(r.System)[1], ""
+	turn, all := namedAfter(r), ""
 	for _, said := range r.Messages {
 		all += said.Text + "\n"
 	}

@@ -29,18 +29,29 @@ func equip(t *testing.T, w *proctest.World) {
 }
 
 var (
-	// ofTurn is the name of a turn's fence, which no other turn has.
-	ofTurn     = regexp.MustCompile(`</(data-[0-9a-f]+)>`)
+	saidBy     = regexp.MustCompile(`\(student\): (?:@student )?([^\n]*)`)
 	inResult   = regexp.MustCompile(`"artifact_id":"([0-9a-f-]{36})"`)
 	paragraphs = `"type":"paragraph"`
 )
+
+// namedAfter names the turn of a request in its room: by the last message of a
+// person, which no other turn there has as its last one.
+func namedAfter(r llmtest.Request) string {
+	name := ""
+	for _, m := range r.Messages {
+		if said := saidBy.FindStringSubmatch(m.Text); said != nil {
+			name = said[1]
+		}
+	}
+	return name
+}
 
 // worker is a model that makes a document named after its turn, lists what is
 // there, appends a paragraph, and says so: four answers, of which each follows
 // from what the tools have said. hold may hold the stream of one of them.
 func worker(hold func(stage int) *llmtest.Gate) llmtest.Script {
 	return func(r llmtest.Request) llmtest.Response {
-		name, stage, id := ofTurn.FindStringSubmatch(r.System)[1], 0, ""
+		name, stage, id := namedAfter(r), 0, ""
 		for _, m := range r.Messages {
 			if m.Role != "tool" {
 				continue

@@ -40,7 +40,8 @@ type Request struct {
 
 // Message is one message of a Request; Role is user, assistant or tool. What
 // the client has joined into one, because roles take turns, is taken apart
-// again where a fence begins or ends.
+// again where a fence begins or ends, and where a line begins with somebody's
+// name and role.
 type Message struct {
 	Role       string
 	Text       string

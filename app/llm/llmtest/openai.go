@@ -110,39 +110,38 @@ func (m openAIMessage) message() Message {
 	return out
 }
 
-var fenceStart = regexp.MustCompile(`(?s)^<([a-z]+-[0-9a-f]+) from="[^"]*">\n`)
+var (
+	fenceStart = regexp.MustCompile(`(?s)^<([a-z]+-[0-9a-f]+) from="[^"]*">\n`)
+	spoken     = regexp.MustCompile(`^[^\n:]{1,200} \([^()\n]{1,80}\): [^\n]*$`)
+)
 
-// apart takes a message of the user's apart at its fences.
+// apart takes a message of the user's apart: at its fences, and around lines
+// that begin with a name.
 func apart(m Message) []Message {
 	if m.Role != "user" {
 		return []Message{m}
 	}
 	var out []Message
-	plain := ""
-	add := func(text string) {
-		if text != "" {
-			out = append(out, Message{Role: "user", Text: text})
-		}
-	}
+	open := false // the last message may go on
 	rest := m.Text
 	for rest != "" {
 		if tag := fenceStart.FindStringSubmatch(rest); tag != nil {
 			end := "\n</" + tag[1] + ">"
 			if i := strings.Index(rest, end); i >= 0 {
-				add(strings.TrimSuffix(plain, "\n\n"))
-				add(rest[:i+len(end)])
-				plain, rest = "", strings.TrimPrefix(rest[i+len(end):], "\n\n")
+				out, open = append(out, Message{Role: "user", Text: rest[:i+len(end)]}), false
+				rest = strings.TrimPrefix(rest[i+len(end):], "\n\n")
 				continue
 			}
 		}
-		next, after, found := strings.Cut(rest, "\n\n<")
-		if !found {
-			plain, rest = plain+rest, ""
-			continue
+		text, after, _ := strings.Cut(rest, "\n\n")
+		said := spoken.MatchString(text)
+		if open && !said {
+			out[len(out)-1].Text += "\n\n" + text
+		} else {
+			out = append(out, Message{Role: "user", Text: text})
 		}
-		plain, rest = plain+next+"\n\n", "<"+after
+		open, rest = !said, after
 	}
-	add(plain)
 	if len(out) == 0 {
 		return []Message{m}
 	}
