@@ -31,10 +31,9 @@ func agentTypeForm(t *store.AgentType) agentTypeOut {
 		IsSystem: t.IsSystem}
 }
 
-type (
-	agentTypesOut   struct{ Body list[agentTypeOut] }
-	oneAgentTypeOut struct{ Body agentTypeOut }
-)
+func oneAgentType(t *store.AgentType, err error) (*oneOut[agentTypeOut], error) {
+	return formed(t, err, agentTypeForm)
+}
 
 // agentTypeIn is the path parameter of one agent type.
 type agentTypeIn struct {
@@ -46,21 +45,16 @@ type agentTypesIn struct {
 	IncludeSystem bool   `query:"include_system" default:"true" doc:"false leaves out the system's own types"`
 }
 
-func (s *Server) agentTypes(ctx context.Context, actor *app.Actor, in *agentTypesIn) (*agentTypesOut, error) {
+func (s *Server) agentTypes(ctx context.Context, actor *app.Actor, in *agentTypesIn) (*listOut[agentTypeOut], error) {
 	rows, err := s.app.AgentTypes(ctx, actor, in.Category, in.IncludeSystem)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, agentTypeForm)
-	return &agentTypesOut{body}, err
+	return whole(ctx, s, rows, agentTypeForm)
 }
 
-func (s *Server) agentType(ctx context.Context, actor *app.Actor, in *agentTypeIn) (*oneAgentTypeOut, error) {
-	t, err := s.app.AgentType(ctx, actor, in.TypeName)
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentTypeOut{agentTypeForm(t)}, nil
+func (s *Server) agentType(ctx context.Context, actor *app.Actor, in *agentTypeIn) (*oneOut[agentTypeOut], error) {
+	return oneAgentType(s.app.AgentType(ctx, actor, in.TypeName))
 }
 
 // AgentTypeSettingsIn are the members of an agent type other than its names.
@@ -90,12 +84,8 @@ type createAgentTypeIn struct {
 	}
 }
 
-func (s *Server) createAgentType(ctx context.Context, actor *app.Actor, in *createAgentTypeIn) (*oneAgentTypeOut, error) {
-	t, err := s.app.CreateAgentType(ctx, actor, in.Body.TypeName, in.Body.settings(in.Body.DisplayName))
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentTypeOut{agentTypeForm(t)}, nil
+func (s *Server) createAgentType(ctx context.Context, actor *app.Actor, in *createAgentTypeIn) (*oneOut[agentTypeOut], error) {
+	return oneAgentType(s.app.CreateAgentType(ctx, actor, in.Body.TypeName, in.Body.settings(in.Body.DisplayName)))
 }
 
 type updateAgentTypeIn struct {
@@ -106,12 +96,8 @@ type updateAgentTypeIn struct {
 	}
 }
 
-func (s *Server) updateAgentType(ctx context.Context, actor *app.Actor, in *updateAgentTypeIn) (*oneAgentTypeOut, error) {
-	t, err := s.app.UpdateAgentType(ctx, actor, in.TypeName, in.Body.settings(in.Body.DisplayName))
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentTypeOut{agentTypeForm(t)}, nil
+func (s *Server) updateAgentType(ctx context.Context, actor *app.Actor, in *updateAgentTypeIn) (*oneOut[agentTypeOut], error) {
+	return oneAgentType(s.app.UpdateAgentType(ctx, actor, in.TypeName, in.Body.settings(in.Body.DisplayName)))
 }
 
 func (s *Server) deleteAgentType(ctx context.Context, actor *app.Actor, in *agentTypeIn) (*empty, error) {

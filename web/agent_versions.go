@@ -32,13 +32,12 @@ func (s *Server) agentUnmasked(a *store.Agent) agentOut {
 	return out
 }
 
-func (s *Server) projectAgents(ctx context.Context, actor *app.Actor, in *oneID) (*agentsOut, error) {
+func (s *Server) projectAgents(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[agentOut], error) {
 	rows, err := s.app.Agents(ctx, actor, in.ID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, s.agentUnmasked)
-	return &agentsOut{body}, err
+	return whole(ctx, s, rows, s.agentUnmasked)
 }
 
 type setProjectAgentIn struct {
@@ -50,12 +49,12 @@ type setProjectAgentIn struct {
 	}
 }
 
-func (s *Server) setProjectAgent(ctx context.Context, actor *app.Actor, in *setProjectAgentIn) (*oneAgentOut, error) {
+func (s *Server) setProjectAgent(ctx context.Context, actor *app.Actor, in *setProjectAgentIn) (*oneOut[agentOut], error) {
 	a, err := s.app.SetProjectAgent(ctx, actor, in.ProjectID.String(), in.AgentType, in.Body.settings(opt[string]{}, in.Body.SystemPrompt))
 	if err != nil {
 		return nil, err
 	}
-	return &oneAgentOut{s.agentUnmasked(a)}, nil
+	return &oneOut[agentOut]{s.agentUnmasked(a)}, nil
 }
 
 type keepVersionIn struct {
@@ -65,14 +64,12 @@ type keepVersionIn struct {
 	}
 }
 
-type oneVersionOut struct{ Body versionOut }
-
-func (s *Server) keepVersion(ctx context.Context, actor *app.Actor, in *keepVersionIn) (*oneVersionOut, error) {
+func (s *Server) keepVersion(ctx context.Context, actor *app.Actor, in *keepVersionIn) (*oneOut[versionOut], error) {
 	v, err := s.app.KeepVersion(ctx, actor, in.ConfigID.String(), in.Body.VersionLabel)
 	if err != nil {
 		return nil, err
 	}
-	return &oneVersionOut{versionForm(v)}, nil
+	return &oneOut[versionOut]{versionForm(v)}, nil
 }
 
 type versionsIn struct {
@@ -80,15 +77,12 @@ type versionsIn struct {
 	PageIn
 }
 
-type versionsOut struct{ Body list[versionOut] }
-
-func (s *Server) versions(ctx context.Context, actor *app.Actor, in *versionsIn) (*versionsOut, error) {
+func (s *Server) versions(ctx context.Context, actor *app.Actor, in *versionsIn) (*listOut[versionOut], error) {
 	rows, err := s.app.Versions(ctx, actor, in.ConfigID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, versionForm)
-	return &versionsOut{body}, err
+	return whole(ctx, s, rows, versionForm)
 }
 
 type restoreVersionIn struct {
@@ -96,10 +90,6 @@ type restoreVersionIn struct {
 	VersionID id `path:"version_id"`
 }
 
-func (s *Server) restoreVersion(ctx context.Context, actor *app.Actor, in *restoreVersionIn) (*oneAgentOut, error) {
-	a, err := s.app.RestoreVersion(ctx, actor, in.ConfigID.String(), in.VersionID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) restoreVersion(ctx context.Context, actor *app.Actor, in *restoreVersionIn) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.RestoreVersion(ctx, actor, in.ConfigID.String(), in.VersionID.String()))
 }

@@ -53,10 +53,9 @@ func (s *Server) agentForm(a *store.Agent) agentOut {
 	return out
 }
 
-type (
-	agentsOut   struct{ Body list[agentOut] }
-	oneAgentOut struct{ Body agentOut }
-)
+func (s *Server) oneAgent(a *store.Agent, err error) (*oneOut[agentOut], error) {
+	return formed(a, err, s.agentForm)
+}
 
 // AgentSettingsIn are the members of an agent other than those that a new one needs. A
 // client may send back everything that it read.
@@ -87,13 +86,12 @@ func (in AgentSettingsIn) settings(kind, prompt opt[string]) app.AgentSettings {
 		Capabilities: in.Capabilities.Opt, UserKeyIDs: keys, ContextWindow: in.ContextWindow.Opt, IsActive: in.IsActive.Opt}
 }
 
-func (s *Server) agents(ctx context.Context, actor *app.Actor, in *oneID) (*agentsOut, error) {
+func (s *Server) agents(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[agentOut], error) {
 	rows, err := s.app.Agents(ctx, actor, in.ID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, s.agentForm)
-	return &agentsOut{body}, err
+	return whole(ctx, s, rows, s.agentForm)
 }
 
 type createAgentIn struct {
@@ -105,12 +103,8 @@ type createAgentIn struct {
 	}
 }
 
-func (s *Server) createAgent(ctx context.Context, actor *app.Actor, in *createAgentIn) (*oneAgentOut, error) {
-	a, err := s.app.CreateAgent(ctx, actor, in.ID.String(), in.Body.settings(in.Body.Type, in.Body.SystemPrompt))
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) createAgent(ctx context.Context, actor *app.Actor, in *createAgentIn) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.CreateAgent(ctx, actor, in.ID.String(), in.Body.settings(in.Body.Type, in.Body.SystemPrompt)))
 }
 
 type updateAgentIn struct {
@@ -122,25 +116,14 @@ type updateAgentIn struct {
 	}
 }
 
-func (s *Server) updateAgent(ctx context.Context, actor *app.Actor, in *updateAgentIn) (*oneAgentOut, error) {
-	a, err := s.app.UpdateAgent(ctx, actor, in.ID.String(), in.Body.settings(in.Body.Type, in.Body.SystemPrompt))
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) updateAgent(ctx context.Context, actor *app.Actor, in *updateAgentIn) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.UpdateAgent(ctx, actor, in.ID.String(), in.Body.settings(in.Body.Type, in.Body.SystemPrompt)))
 }
 
-func (s *Server) activateAgent(ctx context.Context, actor *app.Actor, in *oneID) (*oneAgentOut, error) {
-	a, err := s.app.ActivateAgent(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) activateAgent(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.ActivateAgent(ctx, actor, in.ID.String()))
 }
 
 func (s *Server) deleteAgent(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
-	if err := s.app.DeleteAgent(ctx, actor, in.ID.String()); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
+	return &empty{}, s.app.DeleteAgent(ctx, actor, in.ID.String())
 }

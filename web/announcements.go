@@ -23,7 +23,9 @@ func announcementForm(an *store.Announcement) announcementOut {
 		CreatedAt: instant(an.CreatedAt), UpdatedAt: instant(an.UpdatedAt)}
 }
 
-type oneAnnouncementOut struct{ Body announcementOut }
+func oneAnnouncement(an *store.Announcement, err error) (*oneOut[announcementOut], error) {
+	return formed(an, err, announcementForm)
+}
 
 type announceIn struct {
 	Body struct {
@@ -33,27 +35,21 @@ type announceIn struct {
 	}
 }
 
-func (s *Server) announce(ctx context.Context, actor *app.Actor, in *announceIn) (*oneAnnouncementOut, error) {
-	an, err := s.app.Announce(ctx, actor, in.Body.CourseID.String(), app.AnnouncementTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt})
-	if err != nil {
-		return nil, err
-	}
-	return &oneAnnouncementOut{announcementForm(an)}, nil
+func (s *Server) announce(ctx context.Context, actor *app.Actor, in *announceIn) (*oneOut[announcementOut], error) {
+	return oneAnnouncement(s.app.Announce(ctx, actor, in.Body.CourseID.String(),
+		app.AnnouncementTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt}))
 }
 
 type announcementsIn struct {
 	CourseID id `query:"course_id" required:"true"`
 }
 
-type announcementsOut struct{ Body list[announcementOut] }
-
-func (s *Server) announcements(ctx context.Context, actor *app.Actor, in *announcementsIn) (*announcementsOut, error) {
+func (s *Server) announcements(ctx context.Context, actor *app.Actor, in *announcementsIn) (*listOut[announcementOut], error) {
 	rows, err := s.app.Announcements(ctx, actor, in.CourseID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, announcementForm)
-	return &announcementsOut{body}, err
+	return whole(ctx, s, rows, announcementForm)
 }
 
 type updateAnnouncementIn struct {
@@ -64,17 +60,11 @@ type updateAnnouncementIn struct {
 	}
 }
 
-func (s *Server) updateAnnouncement(ctx context.Context, actor *app.Actor, in *updateAnnouncementIn) (*oneAnnouncementOut, error) {
-	an, err := s.app.UpdateAnnouncement(ctx, actor, in.AnnouncementID.String(), app.AnnouncementTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt})
-	if err != nil {
-		return nil, err
-	}
-	return &oneAnnouncementOut{announcementForm(an)}, nil
+func (s *Server) updateAnnouncement(ctx context.Context, actor *app.Actor, in *updateAnnouncementIn) (*oneOut[announcementOut], error) {
+	return oneAnnouncement(s.app.UpdateAnnouncement(ctx, actor, in.AnnouncementID.String(),
+		app.AnnouncementTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt}))
 }
 
 func (s *Server) deleteAnnouncement(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
-	if err := s.app.DeleteAnnouncement(ctx, actor, in.ID.String()); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
+	return &empty{}, s.app.DeleteAnnouncement(ctx, actor, in.ID.String())
 }

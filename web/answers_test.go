@@ -170,11 +170,12 @@ func streamed(t *testing.T, rows numbers) (string, error) {
 	t.Helper()
 	s := &Server{log: slog.New(slog.DiscardHandler), answers: newAnswers(1<<20, 1<<20)}
 	r := &request{userID: "ann"}
-	l, err := whole(r.within(t.Context()), s, rows, func(s *string) string { return *s })
+	out, err := whole(r.within(t.Context()), s, rows, func(s *string) string { return *s })
 	if err != nil {
 		r.drop()
 		return "", err
 	}
+	l := out.Body
 	near, far := net.Pipe()
 	t.Cleanup(func() { _ = errors.Join(near.Close(), far.Close()) })
 	l.conn, l.ticket, r.ticket = near, r.ticket, nil

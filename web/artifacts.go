@@ -29,16 +29,8 @@ func artifactForm(f *store.Artifact) artifactOut {
 		LastModifiedBy: nullable(f.ModifiedBy), CreatedAt: instant(f.CreatedAt), UpdatedAt: instant(f.UpdatedAt)}
 }
 
-type (
-	artifactsOut   = pageOut[artifactOut]
-	oneArtifactOut struct{ Body artifactOut }
-)
-
-func oneArtifact(f *store.Artifact, err error) (*oneArtifactOut, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &oneArtifactOut{artifactForm(f)}, nil
+func oneArtifact(f *store.Artifact, err error) (*oneOut[artifactOut], error) {
+	return formed(f, err, artifactForm)
 }
 
 type artifactsIn struct {
@@ -49,7 +41,7 @@ type artifactsIn struct {
 	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Of deleted artifacts, how many to list at most; the others are always listed whole"`
 }
 
-func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsIn) (*artifactsOut, error) {
+func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsIn) (*pageOut[artifactOut], error) {
 	if in.Deleted {
 		rows, err := few(ctx, s, in.Limit, func() ([]store.Artifact, error) {
 			return s.app.DeletedArtifacts(ctx, actor, in.RoomID.String(), in.Type, store.Page{Skip: in.Skip, Limit: in.Limit})
@@ -63,8 +55,8 @@ func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsI
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, artifactForm)
-	return &artifactsOut{Body: body}, err
+	all, err := whole(ctx, s, rows, artifactForm)
+	return &pageOut[artifactOut]{Body: all.Body}, err
 }
 
 type createArtifactIn struct {
@@ -77,7 +69,7 @@ type createArtifactIn struct {
 	}
 }
 
-func (s *Server) createArtifact(ctx context.Context, actor *app.Actor, in *createArtifactIn) (*oneArtifactOut, error) {
+func (s *Server) createArtifact(ctx context.Context, actor *app.Actor, in *createArtifactIn) (*oneOut[artifactOut], error) {
 	n := app.NewArtifact{Type: in.Body.Type, Title: in.Body.Title, Content: in.Body.Content.Opt}
 	if in.Body.ParentArtifactID != nil {
 		n.ParentID = in.Body.ParentArtifactID.String()
@@ -85,7 +77,7 @@ func (s *Server) createArtifact(ctx context.Context, actor *app.Actor, in *creat
 	return oneArtifact(s.app.CreateArtifact(ctx, actor, in.RoomID.String(), n))
 }
 
-func (s *Server) artifact(ctx context.Context, actor *app.Actor, in *oneID) (*oneArtifactOut, error) {
+func (s *Server) artifact(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[artifactOut], error) {
 	return oneArtifact(s.app.Artifact(ctx, actor, in.ID.String()))
 }
 
@@ -98,7 +90,7 @@ type updateArtifactIn struct {
 	}
 }
 
-func (s *Server) updateArtifact(ctx context.Context, actor *app.Actor, in *updateArtifactIn) (*oneArtifactOut, error) {
+func (s *Server) updateArtifact(ctx context.Context, actor *app.Actor, in *updateArtifactIn) (*oneOut[artifactOut], error) {
 	return oneArtifact(s.app.UpdateArtifact(ctx, actor, in.ArtifactID.String(), app.ArtifactChange{Title: in.Body.Title.Opt,
 		Content: in.Body.Content.Opt, ExpectedVersion: in.Body.ExpectedVersion.Opt}))
 }
@@ -112,7 +104,7 @@ func (s *Server) deleteArtifact(ctx context.Context, actor *app.Actor, in *delet
 	return nil, s.app.DeleteArtifact(ctx, actor, in.ArtifactID.String(), in.Hard)
 }
 
-func (s *Server) restoreArtifact(ctx context.Context, actor *app.Actor, in *oneID) (*oneArtifactOut, error) {
+func (s *Server) restoreArtifact(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[artifactOut], error) {
 	return oneArtifact(s.app.RestoreArtifact(ctx, actor, in.ID.String()))
 }
 
@@ -131,20 +123,14 @@ func artifactVersionForm(v *store.ArtifactVersion) artifactVersionOut {
 		ContentBytes: v.ContentBytes, LastModifiedBy: nullable(v.ModifiedBy), UpdatedAt: instant(v.UpdatedAt)}
 }
 
-type (
-	artifactVersionsOut   struct{ Body list[artifactVersionOut] }
-	oneArtifactVersionOut struct{ Body artifactVersionOut }
-)
-
-func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *oneID) (*artifactVersionsOut, error) {
+func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[artifactVersionOut], error) {
 	rows, err := few(ctx, s, store.MaxLimit, func() ([]store.ArtifactVersion, error) {
 		return s.app.ArtifactVersions(ctx, actor, in.ID.String())
 	})
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, artifactVersionForm)
-	return &artifactVersionsOut{body}, err
+	return whole(ctx, s, rows, artifactVersionForm)
 }
 
 type artifactVersionIn struct {
@@ -152,14 +138,14 @@ type artifactVersionIn struct {
 	Version    int `path:"version" minimum:"1"`
 }
 
-func (s *Server) artifactVersion(ctx context.Context, actor *app.Actor, in *artifactVersionIn) (*oneArtifactVersionOut, error) {
+func (s *Server) artifactVersion(ctx context.Context, actor *app.Actor, in *artifactVersionIn) (*oneOut[artifactVersionOut], error) {
 	v, err := s.app.ArtifactVersion(ctx, actor, in.ArtifactID.String(), in.Version)
 	if err != nil {
 		return nil, err
 	}
-	return &oneArtifactVersionOut{artifactVersionForm(v)}, nil
+	return &oneOut[artifactVersionOut]{artifactVersionForm(v)}, nil
 }
 
-func (s *Server) restoreArtifactVersion(ctx context.Context, actor *app.Actor, in *artifactVersionIn) (*oneArtifactOut, error) {
+func (s *Server) restoreArtifactVersion(ctx context.Context, actor *app.Actor, in *artifactVersionIn) (*oneOut[artifactOut], error) {
 	return oneArtifact(s.app.RestoreArtifactVersion(ctx, actor, in.ArtifactID.String(), in.Version))
 }

@@ -49,9 +49,7 @@ func textOrNil(s string) *string {
 	return &s
 }
 
-type auditLogOut = pageOut[auditOut]
-
-func (s *Server) auditLog(ctx context.Context, actor *app.Actor, in *auditIn) (*auditLogOut, error) {
+func (s *Server) auditLog(ctx context.Context, actor *app.Actor, in *auditIn) (*pageOut[auditOut], error) {
 	rows, err := s.app.AuditLog(ctx, actor, app.AuditFilter{ActorID: in.ActorID, OnBehalfOf: in.OnBehalfOf, Action: in.Action,
 		TargetType: in.TargetType, TargetID: in.TargetID, Since: in.Since, Until: in.Until}, in.Before.String(), in.Limit)
 	if err != nil {

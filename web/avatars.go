@@ -86,20 +86,12 @@ func fileForm(doc string) *huma.RequestBody {
 			"file": {Type: huma.TypeString, Format: "binary", Description: doc}}}}}}
 }
 
-func (s *Server) setAvatar(ctx context.Context, actor *app.Actor, in *FileIn) (*oneUserOut, error) {
-	u, err := s.app.SetAvatar(ctx, actor, in.file)
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserOut{userForm(u)}, nil
+func (s *Server) setAvatar(ctx context.Context, actor *app.Actor, in *FileIn) (*oneOut[userOut], error) {
+	return oneUser(s.app.SetAvatar(ctx, actor, in.file))
 }
 
-func (s *Server) removeAvatar(ctx context.Context, actor *app.Actor, _ *empty) (*oneUserOut, error) {
-	u, err := s.app.RemoveAvatar(ctx, actor)
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserOut{userForm(u)}, nil
+func (s *Server) removeAvatar(ctx context.Context, actor *app.Actor, _ *empty) (*oneOut[userOut], error) {
+	return oneUser(s.app.RemoveAvatar(ctx, actor))
 }
 
 // avatars registers the path of the pictures, which is not part of the API.

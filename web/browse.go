@@ -39,14 +39,11 @@ func (tableRow) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The columns of the table that hold no secret"}
 }
 
-type rowsOut struct{ Body list[tableRow] }
-
-func (s *Server) rows(ctx context.Context, actor *app.Actor, in *tableIn) (*rowsOut, error) {
+func (s *Server) rows(ctx context.Context, actor *app.Actor, in *tableIn) (*listOut[tableRow], error) {
 	rows, err := s.app.Table(ctx, actor, in.Name, store.Window{Page: store.Page{Skip: in.Offset, Limit: in.Limit},
 		Resolve: in.Resolve, Search: in.Search, From: in.From, Until: in.Until})
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, func(r *json.RawMessage) tableRow { return tableRow(*r) })
-	return &rowsOut{body}, err
+	return whole(ctx, s, rows, func(r *json.RawMessage) tableRow { return tableRow(*r) })
 }

@@ -21,7 +21,9 @@ func courseForm(c *store.Course) courseOut {
 	return courseOut{ID: c.ID, Title: c.Title, Description: c.Description, OwnerID: c.OwnerID, OwnerName: c.OwnerName, CreatedAt: instant(c.CreatedAt)}
 }
 
-type oneCourseOut struct{ Body courseOut }
+func oneCourse(c *store.Course, err error) (*oneOut[courseOut], error) {
+	return formed(c, err, courseForm)
+}
 
 type createCourseIn struct {
 	Body struct {
@@ -30,31 +32,20 @@ type createCourseIn struct {
 	}
 }
 
-func (s *Server) createCourse(ctx context.Context, actor *app.Actor, in *createCourseIn) (*oneCourseOut, error) {
-	c, err := s.app.CreateCourse(ctx, actor, in.Body.Title, in.Body.Description)
-	if err != nil {
-		return nil, err
-	}
-	return &oneCourseOut{courseForm(c)}, nil
+func (s *Server) createCourse(ctx context.Context, actor *app.Actor, in *createCourseIn) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.CreateCourse(ctx, actor, in.Body.Title, in.Body.Description))
 }
 
-type coursesOut struct{ Body list[courseOut] }
-
-func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*coursesOut, error) {
+func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*listOut[courseOut], error) {
 	rows, err := s.app.Courses(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, courseForm)
-	return &coursesOut{body}, err
+	return whole(ctx, s, rows, courseForm)
 }
 
-func (s *Server) course(ctx context.Context, actor *app.Actor, in *oneID) (*oneCourseOut, error) {
-	c, err := s.app.Course(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneCourseOut{courseForm(c)}, nil
+func (s *Server) course(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.Course(ctx, actor, in.ID.String()))
 }
 
 type updateCourseIn struct {
@@ -65,12 +56,9 @@ type updateCourseIn struct {
 	}
 }
 
-func (s *Server) updateCourse(ctx context.Context, actor *app.Actor, in *updateCourseIn) (*oneCourseOut, error) {
-	c, err := s.app.UpdateCourse(ctx, actor, in.CourseID.String(), app.CourseSettings{Title: in.Body.Title.Opt, Description: in.Body.Description.Opt})
-	if err != nil {
-		return nil, err
-	}
-	return &oneCourseOut{courseForm(c)}, nil
+func (s *Server) updateCourse(ctx context.Context, actor *app.Actor, in *updateCourseIn) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.UpdateCourse(ctx, actor, in.CourseID.String(),
+		app.CourseSettings{Title: in.Body.Title.Opt, Description: in.Body.Description.Opt}))
 }
 
 type deleteCourseIn struct {

@@ -80,9 +80,7 @@ type decisionsIn struct {
 	MessageID id    `query:"message_id" doc:"... or with this id"`
 }
 
-type decisionsOut = pageOut[decisionOut]
-
-func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsIn) (*decisionsOut, error) {
+func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsIn) (*pageOut[decisionOut], error) {
 	rows, err := s.app.Decisions(ctx, actor, in.RoomID.String(), app.DecisionFilter{Before: in.Before.String(), Limit: in.Limit, Seq: in.Seq,
 		MessageID: in.MessageID.String()})
 	if err != nil {

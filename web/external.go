@@ -13,13 +13,12 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 )
 
-func (s *Server) externalAgents(ctx context.Context, actor *app.Actor, _ *empty) (*agentsOut, error) {
+func (s *Server) externalAgents(ctx context.Context, actor *app.Actor, _ *empty) (*listOut[agentOut], error) {
 	rows, err := s.app.ExternalAgents(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, s.agentForm)
-	return &agentsOut{body}, err
+	return whole(ctx, s, rows, s.agentForm)
 }
 
 type externalAgentIn struct {
@@ -53,14 +52,14 @@ func (in *externalAgentIn) agent() app.NewExternalAgent {
 	return out
 }
 
-func (s *Server) createExternalAgent(ctx context.Context, actor *app.Actor, in *externalAgentIn) (*oneAgentOut, error) {
+func (s *Server) createExternalAgent(ctx context.Context, actor *app.Actor, in *externalAgentIn) (*oneOut[agentOut], error) {
 	a, callback, err := s.app.CreateExternalAgent(ctx, actor, in.agent())
 	if err != nil {
 		return nil, err
 	}
 	out := s.agentForm(a)
 	out.ExternalConfig = withMember(out.ExternalConfig, "callback_token", callback.Reveal())
-	return &oneAgentOut{out}, nil
+	return &oneOut[agentOut]{out}, nil
 }
 
 // withMember returns a JSON object with one more member at its end.

@@ -39,10 +39,7 @@ func (s *Server) setJoinCode(ctx context.Context, actor *app.Actor, in *oneID) (
 }
 
 func (s *Server) deleteJoinCode(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
-	if err := s.app.DeleteJoinCode(ctx, actor, in.ID.String()); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
+	return &empty{}, s.app.DeleteJoinCode(ctx, actor, in.ID.String())
 }
 
 type joinIn struct {
@@ -51,12 +48,8 @@ type joinIn struct {
 	}
 }
 
-func (s *Server) joinCourse(ctx context.Context, actor *app.Actor, in *joinIn) (*oneCourseOut, error) {
-	c, err := s.app.JoinCourse(ctx, actor, in.Body.Code)
-	if err != nil {
-		return nil, err
-	}
-	return &oneCourseOut{courseForm(c)}, nil
+func (s *Server) joinCourse(ctx context.Context, actor *app.Actor, in *joinIn) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.JoinCourse(ctx, actor, in.Body.Code))
 }
 
 // InvitationOut is an invitation for those who manage it.
@@ -117,9 +110,7 @@ type invitationsIn struct {
 	PageIn
 }
 
-type invitationsOut = pageOut[InvitationOut]
-
-func (s *Server) invitations(ctx context.Context, actor *app.Actor, in *invitationsIn) (*invitationsOut, error) {
+func (s *Server) invitations(ctx context.Context, actor *app.Actor, in *invitationsIn) (*pageOut[InvitationOut], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]store.Invitation, error) {
 		return s.app.Invitations(ctx, actor, in.CourseID.String(), in.page())
 	})
@@ -135,10 +126,7 @@ type invitationIn struct {
 }
 
 func (s *Server) deleteInvitation(ctx context.Context, actor *app.Actor, in *invitationIn) (*empty, error) {
-	if err := s.app.DeleteInvitation(ctx, actor, in.CourseID.String(), in.InvitationID.String()); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
+	return &empty{}, s.app.DeleteInvitation(ctx, actor, in.CourseID.String(), in.InvitationID.String())
 }
 
 type acceptIn struct {
@@ -147,12 +135,8 @@ type acceptIn struct {
 	}
 }
 
-func (s *Server) acceptInvitation(ctx context.Context, actor *app.Actor, in *acceptIn) (*oneCourseOut, error) {
-	c, err := s.app.AcceptInvitation(ctx, actor, in.Body.Token)
-	if err != nil {
-		return nil, err
-	}
-	return &oneCourseOut{courseForm(c)}, nil
+func (s *Server) acceptInvitation(ctx context.Context, actor *app.Actor, in *acceptIn) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.AcceptInvitation(ctx, actor, in.Body.Token))
 }
 
 type transferIn struct {
@@ -162,10 +146,6 @@ type transferIn struct {
 	}
 }
 
-func (s *Server) transferCourse(ctx context.Context, actor *app.Actor, in *transferIn) (*oneCourseOut, error) {
-	c, err := s.app.TransferCourse(ctx, actor, in.CourseID.String(), in.Body.UserID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneCourseOut{courseForm(c)}, nil
+func (s *Server) transferCourse(ctx context.Context, actor *app.Actor, in *transferIn) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.TransferCourse(ctx, actor, in.CourseID.String(), in.Body.UserID.String()))
 }

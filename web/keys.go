@@ -28,18 +28,16 @@ func (s *Server) userKeyForm(k *store.UserKey) userKeyOut {
 		MaskedKey: s.app.MaskToken(k.EncryptedKey), Shared: k.Shared, CreatedAt: instant(k.CreatedAt), UpdatedAt: instant(k.UpdatedAt)}
 }
 
-type (
-	userKeysOut   struct{ Body list[userKeyOut] }
-	oneUserKeyOut struct{ Body userKeyOut }
-)
+func (s *Server) oneUserKey(k *store.UserKey, err error) (*oneOut[userKeyOut], error) {
+	return formed(k, err, s.userKeyForm)
+}
 
-func (s *Server) userKeys(ctx context.Context, actor *app.Actor, _ *empty) (*userKeysOut, error) {
+func (s *Server) userKeys(ctx context.Context, actor *app.Actor, _ *empty) (*listOut[userKeyOut], error) {
 	rows, err := s.app.UserKeys(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, s.userKeyForm)
-	return &userKeysOut{body}, err
+	return whole(ctx, s, rows, s.userKeyForm)
 }
 
 type createUserKeyIn struct {
@@ -51,13 +49,9 @@ type createUserKeyIn struct {
 	}
 }
 
-func (s *Server) createUserKey(ctx context.Context, actor *app.Actor, in *createUserKeyIn) (*oneUserKeyOut, error) {
-	k, err := s.app.CreateUserKey(ctx, actor, app.NewUserKey{Provider: in.Body.Provider, Alias: in.Body.Alias,
-		Key: in.Body.APIKey, Description: in.Body.Description})
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserKeyOut{s.userKeyForm(k)}, nil
+func (s *Server) createUserKey(ctx context.Context, actor *app.Actor, in *createUserKeyIn) (*oneOut[userKeyOut], error) {
+	return s.oneUserKey(s.app.CreateUserKey(ctx, actor, app.NewUserKey{Provider: in.Body.Provider, Alias: in.Body.Alias,
+		Key: in.Body.APIKey, Description: in.Body.Description}))
 }
 
 func (s *Server) deleteUserKey(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
@@ -71,12 +65,8 @@ type shareUserKeyIn struct {
 	}
 }
 
-func (s *Server) shareUserKey(ctx context.Context, actor *app.Actor, in *shareUserKeyIn) (*oneUserKeyOut, error) {
-	k, err := s.app.ShareUserKey(ctx, actor, in.KeyID.String(), in.Body.Shared)
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserKeyOut{s.userKeyForm(k)}, nil
+func (s *Server) shareUserKey(ctx context.Context, actor *app.Actor, in *shareUserKeyIn) (*oneOut[userKeyOut], error) {
+	return s.oneUserKey(s.app.ShareUserKey(ctx, actor, in.KeyID.String(), in.Body.Shared))
 }
 
 // keyUseOut is an agent that has used a person's key.
@@ -95,9 +85,7 @@ type userKeyUsesIn struct {
 	PageIn
 }
 
-type keyUsesOut = pageOut[keyUseOut]
-
-func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *userKeyUsesIn) (*keyUsesOut, error) {
+func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *userKeyUsesIn) (*pageOut[keyUseOut], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]store.KeyUse, error) { return s.app.UserKeyUses(ctx, actor, in.KeyID.String(), in.page()) })
 	if err != nil {
 		return nil, err
@@ -125,12 +113,8 @@ type setAgentKeysIn struct {
 	Body map[string]*secret.Text `doc:"Keys by type: room_key, global_key, backup_key; null or empty deletes"`
 }
 
-func (s *Server) setAgentKeys(ctx context.Context, actor *app.Actor, in *setAgentKeysIn) (*oneAgentOut, error) {
-	ag, err := s.app.SetAgentKeys(ctx, actor, in.ID.String(), in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(ag)}, nil
+func (s *Server) setAgentKeys(ctx context.Context, actor *app.Actor, in *setAgentKeysIn) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.SetAgentKeys(ctx, actor, in.ID.String(), in.Body))
 }
 
 func (s *Server) clearAgentKey(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {

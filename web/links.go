@@ -24,14 +24,12 @@ func linkForm(l *app.PasswordLink) *linkOut {
 	return &linkOut{URLPath: l.URLPath, Token: l.Token, ExpiresAt: instant(l.ExpiresAt)}
 }
 
-type oneLinkOut struct{ Body linkOut }
-
-func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *oneID) (*oneLinkOut, error) {
+func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[linkOut], error) {
 	l, err := s.app.MakePasswordLink(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
-	return &oneLinkOut{*linkForm(l)}, nil
+	return &oneOut[linkOut]{*linkForm(l)}, nil
 }
 
 type usePasswordLinkIn struct {

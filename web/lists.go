@@ -77,10 +77,13 @@ func (list[O]) Schema(r huma.Registry) *huma.Schema {
 	return huma.SchemaFromType(r, reflect.TypeFor[[]O]())
 }
 
+// listOut is the answer with a list.
+type listOut[O any] struct{ Body list[O] }
+
 // whole streams all rows, for the lists of the contract.
-func whole[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (list[O], error) {
+func whole[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (*listOut[O], error) {
 	a, err := stream(ctx, s, rows, form, "[", "]\n")
-	return list[O]{a}, err
+	return &listOut[O]{list[O]{a}}, err
 }
 
 // around is a body that is an object whose last member is a list. The list is sent as in

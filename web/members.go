@@ -32,11 +32,7 @@ type enrolIn struct {
 }
 
 func (s *Server) enrol(ctx context.Context, actor *app.Actor, in *enrolIn) (*messageOut, error) {
-	text, err := s.app.Enrol(ctx, actor, in.CourseID.String(), in.Body.person(), in.Body.Role)
-	if err != nil {
-		return nil, err
-	}
-	return said(text), nil
+	return said(s.app.Enrol(ctx, actor, in.CourseID.String(), in.Body.person(), in.Body.Role))
 }
 
 type memberOut struct {
@@ -47,17 +43,14 @@ type memberOut struct {
 	Role      string  `json:"role" enum:"student,ta,teacher"`
 }
 
-type membersOut struct{ Body list[memberOut] }
-
-func (s *Server) members(ctx context.Context, actor *app.Actor, in *oneID) (*membersOut, error) {
+func (s *Server) members(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[memberOut], error) {
 	rows, err := s.app.CourseMembers(ctx, actor, in.ID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, func(m *app.Member) memberOut {
+	return whole(ctx, s, rows, func(m *app.Member) memberOut {
 		return memberOut{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role}
 	})
-	return &membersOut{body}, err
 }
 
 // MemberIn names a person of a course.
@@ -74,15 +67,9 @@ type changeMemberIn struct {
 }
 
 func (s *Server) changeMember(ctx context.Context, actor *app.Actor, in *changeMemberIn) (*messageOut, error) {
-	if err := s.app.ChangeMemberRole(ctx, actor, in.CourseID.String(), in.UserID.String(), in.Body.Role); err != nil {
-		return nil, err
-	}
-	return said("Role updated"), nil
+	return said("Role updated", s.app.ChangeMemberRole(ctx, actor, in.CourseID.String(), in.UserID.String(), in.Body.Role))
 }
 
 func (s *Server) removeMember(ctx context.Context, actor *app.Actor, in *MemberIn) (*messageOut, error) {
-	if err := s.app.RemoveMember(ctx, actor, in.CourseID.String(), in.UserID.String()); err != nil {
-		return nil, err
-	}
-	return said("User removed from course"), nil
+	return said("User removed from course", s.app.RemoveMember(ctx, actor, in.CourseID.String(), in.UserID.String()))
 }

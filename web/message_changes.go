@@ -13,13 +13,8 @@ type LineIn struct {
 	MessageID id `path:"message_id"`
 }
 
-type oneLineOut struct{ Body lineOut }
-
-func oneMessage(m *store.Message, err error) (*oneLineOut, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &oneLineOut{messageForm(m)}, nil
+func oneMessage(m *store.Message, err error) (*oneOut[lineOut], error) {
+	return formed(m, err, messageForm)
 }
 
 type editMessageIn struct {
@@ -29,25 +24,22 @@ type editMessageIn struct {
 	}
 }
 
-func (s *Server) editMessage(ctx context.Context, actor *app.Actor, in *editMessageIn) (*oneLineOut, error) {
+func (s *Server) editMessage(ctx context.Context, actor *app.Actor, in *editMessageIn) (*oneOut[lineOut], error) {
 	return oneMessage(s.app.EditMessage(ctx, actor, in.RoomID.String(), in.MessageID.String(), in.Body.Text))
 }
 
 func (s *Server) deleteMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*empty, error) {
-	if err := s.app.DeleteMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
+	return &empty{}, s.app.DeleteMessage(ctx, actor, in.RoomID.String(), in.MessageID.String())
 }
 
-func (s *Server) restoreMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
+func (s *Server) restoreMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneOut[lineOut], error) {
 	return oneMessage(s.app.RestoreMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
 }
 
-func (s *Server) hideMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
+func (s *Server) hideMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneOut[lineOut], error) {
 	return oneMessage(s.app.HideMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
 }
 
-func (s *Server) showMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneLineOut, error) {
+func (s *Server) showMessage(ctx context.Context, actor *app.Actor, in *LineIn) (*oneOut[lineOut], error) {
 	return oneMessage(s.app.ShowMessage(ctx, actor, in.RoomID.String(), in.MessageID.String()))
 }

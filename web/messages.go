@@ -57,15 +57,12 @@ type historyIn struct {
 	Limit  int   `query:"limit" minimum:"1" maximum:"1000" doc:"The newest so many; the newest 1000 when left out"`
 }
 
-type historyOut struct{ Body list[lineOut] }
-
-func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (*historyOut, error) {
+func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (*listOut[lineOut], error) {
 	rows, err := s.app.History(ctx, actor, in.RoomID.String(), in.Before, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, messageForm)
-	return &historyOut{body}, err
+	return whole(ctx, s, rows, messageForm)
 }
 
 type postMessageIn struct {

@@ -20,15 +20,16 @@ func organizationForm(o *store.Organization) organizationOut {
 	return organizationOut{ID: o.ID, Name: o.Name, Description: o.Description, OwnerID: o.OwnerID, CreatedAt: instant(o.CreatedAt)}
 }
 
-type organizationsOut struct{ Body list[organizationOut] }
+func oneOrganization(o *store.Organization, err error) (*oneOut[organizationOut], error) {
+	return formed(o, err, organizationForm)
+}
 
-func (s *Server) organizations(ctx context.Context, actor *app.Actor, in *PageIn) (*organizationsOut, error) {
+func (s *Server) organizations(ctx context.Context, actor *app.Actor, in *PageIn) (*listOut[organizationOut], error) {
 	rows, err := s.app.Organizations(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, organizationForm)
-	return &organizationsOut{body}, err
+	return whole(ctx, s, rows, organizationForm)
 }
 
 type createOrganizationIn struct {
@@ -38,22 +39,12 @@ type createOrganizationIn struct {
 	}
 }
 
-type oneOrganizationOut struct{ Body organizationOut }
-
-func (s *Server) createOrganization(ctx context.Context, actor *app.Actor, in *createOrganizationIn) (*oneOrganizationOut, error) {
-	o, err := s.app.CreateOrganization(ctx, actor, in.Body.Name, in.Body.Description)
-	if err != nil {
-		return nil, err
-	}
-	return &oneOrganizationOut{organizationForm(o)}, nil
+func (s *Server) createOrganization(ctx context.Context, actor *app.Actor, in *createOrganizationIn) (*oneOut[organizationOut], error) {
+	return oneOrganization(s.app.CreateOrganization(ctx, actor, in.Body.Name, in.Body.Description))
 }
 
-func (s *Server) organization(ctx context.Context, actor *app.Actor, in *oneID) (*oneOrganizationOut, error) {
-	o, err := s.app.Organization(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneOrganizationOut{organizationForm(o)}, nil
+func (s *Server) organization(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[organizationOut], error) {
+	return oneOrganization(s.app.Organization(ctx, actor, in.ID.String()))
 }
 
 // WorkspaceSettingsIn are the members of an organisation or a project that can be
@@ -72,12 +63,8 @@ type updateOrganizationIn struct {
 	Body           WorkspaceSettingsIn
 }
 
-func (s *Server) updateOrganization(ctx context.Context, actor *app.Actor, in *updateOrganizationIn) (*oneOrganizationOut, error) {
-	o, err := s.app.UpdateOrganization(ctx, actor, in.OrganizationID.String(), in.Body.settings())
-	if err != nil {
-		return nil, err
-	}
-	return &oneOrganizationOut{organizationForm(o)}, nil
+func (s *Server) updateOrganization(ctx context.Context, actor *app.Actor, in *updateOrganizationIn) (*oneOut[organizationOut], error) {
+	return oneOrganization(s.app.UpdateOrganization(ctx, actor, in.OrganizationID.String(), in.Body.settings()))
 }
 
 type deleteOrganizationIn struct {
@@ -86,11 +73,7 @@ type deleteOrganizationIn struct {
 }
 
 func (s *Server) deleteOrganization(ctx context.Context, actor *app.Actor, in *deleteOrganizationIn) (*deletedOut, error) {
-	counts, err := s.app.DeleteOrganization(ctx, actor, in.OrganizationID.String(), in.DryRun)
-	if err != nil {
-		return nil, err
-	}
-	return deleted(counts), nil
+	return deleted(s.app.DeleteOrganization(ctx, actor, in.OrganizationID.String(), in.DryRun))
 }
 
 type transferOrganizationIn struct {
@@ -100,12 +83,8 @@ type transferOrganizationIn struct {
 	}
 }
 
-func (s *Server) transferOrganization(ctx context.Context, actor *app.Actor, in *transferOrganizationIn) (*oneOrganizationOut, error) {
-	o, err := s.app.TransferOrganization(ctx, actor, in.OrganizationID.String(), in.Body.UserID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneOrganizationOut{organizationForm(o)}, nil
+func (s *Server) transferOrganization(ctx context.Context, actor *app.Actor, in *transferOrganizationIn) (*oneOut[organizationOut], error) {
+	return oneOrganization(s.app.TransferOrganization(ctx, actor, in.OrganizationID.String(), in.Body.UserID.String()))
 }
 
 // workspaceMember is one member of an organisation or a project.
@@ -121,17 +100,16 @@ func workspaceMemberForm(m *app.Member) workspaceMember {
 	return workspaceMember{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role}
 }
 
-type (
-	workspaceMembersOut = pageOut[workspaceMember]
-	workspaceMemberOut  struct{ Body workspaceMember }
-)
+func oneWorkspaceMember(m *app.Member, err error) (*oneOut[workspaceMember], error) {
+	return formed(m, err, workspaceMemberForm)
+}
 
 type organizationMembersIn struct {
 	ID id `path:"org_id"`
 	PageIn
 }
 
-func (s *Server) organizationMembers(ctx context.Context, actor *app.Actor, in *organizationMembersIn) (*workspaceMembersOut, error) {
+func (s *Server) organizationMembers(ctx context.Context, actor *app.Actor, in *organizationMembersIn) (*pageOut[workspaceMember], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]app.Member, error) { return s.app.OrganizationMembers(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
@@ -147,12 +125,8 @@ type addOrganizationMemberIn struct {
 	}
 }
 
-func (s *Server) addOrganizationMember(ctx context.Context, actor *app.Actor, in *addOrganizationMemberIn) (*workspaceMemberOut, error) {
-	m, err := s.app.AddOrganizationMember(ctx, actor, in.ID.String(), in.Body.person(), in.Body.Role)
-	if err != nil {
-		return nil, err
-	}
-	return &workspaceMemberOut{workspaceMemberForm(m)}, nil
+func (s *Server) addOrganizationMember(ctx context.Context, actor *app.Actor, in *addOrganizationMemberIn) (*oneOut[workspaceMember], error) {
+	return oneWorkspaceMember(s.app.AddOrganizationMember(ctx, actor, in.ID.String(), in.Body.person(), in.Body.Role))
 }
 
 type organizationMemberIn struct {
@@ -169,15 +143,9 @@ type changeOrganizationMemberIn struct {
 }
 
 func (s *Server) changeOrganizationMember(ctx context.Context, actor *app.Actor, in *changeOrganizationMemberIn) (*messageOut, error) {
-	if err := s.app.ChangeOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String(), in.Body.Role); err != nil {
-		return nil, err
-	}
-	return said("Role updated"), nil
+	return said("Role updated", s.app.ChangeOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String(), in.Body.Role))
 }
 
 func (s *Server) removeOrganizationMember(ctx context.Context, actor *app.Actor, in *organizationMemberIn) (*messageOut, error) {
-	if err := s.app.RemoveOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String()); err != nil {
-		return nil, err
-	}
-	return said("User removed from organization"), nil
+	return said("User removed from organization", s.app.RemoveOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String()))
 }

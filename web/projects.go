@@ -20,20 +20,21 @@ func projectForm(p *store.Project) projectOut {
 	return projectOut{ID: p.ID, OrganizationID: p.OrganizationID, Name: p.Name, Description: p.Description, CreatedAt: instant(p.CreatedAt)}
 }
 
+func oneProject(p *store.Project, err error) (*oneOut[projectOut], error) {
+	return formed(p, err, projectForm)
+}
+
 type projectsIn struct {
 	PageIn
 	OrganizationID id `query:"org_id" doc:"Only projects of this organisation"`
 }
 
-type projectsOut struct{ Body list[projectOut] }
-
-func (s *Server) projects(ctx context.Context, actor *app.Actor, in *projectsIn) (*projectsOut, error) {
+func (s *Server) projects(ctx context.Context, actor *app.Actor, in *projectsIn) (*listOut[projectOut], error) {
 	rows, err := s.app.Projects(ctx, actor, in.OrganizationID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, projectForm)
-	return &projectsOut{body}, err
+	return whole(ctx, s, rows, projectForm)
 }
 
 type createProjectIn struct {
@@ -44,22 +45,12 @@ type createProjectIn struct {
 	}
 }
 
-type oneProjectOut struct{ Body projectOut }
-
-func (s *Server) createProject(ctx context.Context, actor *app.Actor, in *createProjectIn) (*oneProjectOut, error) {
-	p, err := s.app.CreateProject(ctx, actor, in.Body.OrganizationID.String(), in.Body.Name, in.Body.Description)
-	if err != nil {
-		return nil, err
-	}
-	return &oneProjectOut{projectForm(p)}, nil
+func (s *Server) createProject(ctx context.Context, actor *app.Actor, in *createProjectIn) (*oneOut[projectOut], error) {
+	return oneProject(s.app.CreateProject(ctx, actor, in.Body.OrganizationID.String(), in.Body.Name, in.Body.Description))
 }
 
-func (s *Server) project(ctx context.Context, actor *app.Actor, in *oneID) (*oneProjectOut, error) {
-	p, err := s.app.Project(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneProjectOut{projectForm(p)}, nil
+func (s *Server) project(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[projectOut], error) {
+	return oneProject(s.app.Project(ctx, actor, in.ID.String()))
 }
 
 type updateProjectIn struct {
@@ -67,12 +58,8 @@ type updateProjectIn struct {
 	Body      WorkspaceSettingsIn
 }
 
-func (s *Server) updateProject(ctx context.Context, actor *app.Actor, in *updateProjectIn) (*oneProjectOut, error) {
-	p, err := s.app.UpdateProject(ctx, actor, in.ProjectID.String(), in.Body.settings())
-	if err != nil {
-		return nil, err
-	}
-	return &oneProjectOut{projectForm(p)}, nil
+func (s *Server) updateProject(ctx context.Context, actor *app.Actor, in *updateProjectIn) (*oneOut[projectOut], error) {
+	return oneProject(s.app.UpdateProject(ctx, actor, in.ProjectID.String(), in.Body.settings()))
 }
 
 type deleteProjectIn struct {
@@ -81,11 +68,7 @@ type deleteProjectIn struct {
 }
 
 func (s *Server) deleteProject(ctx context.Context, actor *app.Actor, in *deleteProjectIn) (*deletedOut, error) {
-	counts, err := s.app.DeleteProject(ctx, actor, in.ProjectID.String(), in.DryRun)
-	if err != nil {
-		return nil, err
-	}
-	return deleted(counts), nil
+	return deleted(s.app.DeleteProject(ctx, actor, in.ProjectID.String(), in.DryRun))
 }
 
 type projectMembersIn struct {
@@ -93,7 +76,7 @@ type projectMembersIn struct {
 	PageIn
 }
 
-func (s *Server) projectMembers(ctx context.Context, actor *app.Actor, in *projectMembersIn) (*workspaceMembersOut, error) {
+func (s *Server) projectMembers(ctx context.Context, actor *app.Actor, in *projectMembersIn) (*pageOut[workspaceMember], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]app.Member, error) { return s.app.ProjectMembers(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
@@ -109,12 +92,8 @@ type addProjectMemberIn struct {
 	}
 }
 
-func (s *Server) addProjectMember(ctx context.Context, actor *app.Actor, in *addProjectMemberIn) (*workspaceMemberOut, error) {
-	m, err := s.app.AddProjectMember(ctx, actor, in.ID.String(), in.Body.person(), in.Body.Role)
-	if err != nil {
-		return nil, err
-	}
-	return &workspaceMemberOut{workspaceMemberForm(m)}, nil
+func (s *Server) addProjectMember(ctx context.Context, actor *app.Actor, in *addProjectMemberIn) (*oneOut[workspaceMember], error) {
+	return oneWorkspaceMember(s.app.AddProjectMember(ctx, actor, in.ID.String(), in.Body.person(), in.Body.Role))
 }
 
 type projectMemberIn struct {
@@ -131,15 +110,9 @@ type changeProjectMemberIn struct {
 }
 
 func (s *Server) changeProjectMember(ctx context.Context, actor *app.Actor, in *changeProjectMemberIn) (*messageOut, error) {
-	if err := s.app.ChangeProjectMember(ctx, actor, in.ID.String(), in.UserID.String(), in.Body.Role); err != nil {
-		return nil, err
-	}
-	return said("Role updated"), nil
+	return said("Role updated", s.app.ChangeProjectMember(ctx, actor, in.ID.String(), in.UserID.String(), in.Body.Role))
 }
 
 func (s *Server) removeProjectMember(ctx context.Context, actor *app.Actor, in *projectMemberIn) (*messageOut, error) {
-	if err := s.app.RemoveProjectMember(ctx, actor, in.ID.String(), in.UserID.String()); err != nil {
-		return nil, err
-	}
-	return said("User removed from project"), nil
+	return said("User removed from project", s.app.RemoveProjectMember(ctx, actor, in.ID.String(), in.UserID.String()))
 }

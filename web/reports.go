@@ -37,14 +37,12 @@ func reportForm(r *store.Report) reportOut {
 	return out
 }
 
-type oneReportOut struct{ Body reportOut }
+func oneReport(r *store.Report, err error) (*oneOut[reportOut], error) {
+	return formed(r, err, reportForm)
+}
 
-func (s *Server) generateReport(ctx context.Context, actor *app.Actor, in *oneID) (*oneReportOut, error) {
-	r, err := s.app.GenerateReport(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneReportOut{reportForm(r)}, nil
+func (s *Server) generateReport(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[reportOut], error) {
+	return oneReport(s.app.GenerateReport(ctx, actor, in.ID.String()))
 }
 
 type reportsIn struct {
@@ -54,15 +52,12 @@ type reportsIn struct {
 	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to list at most"`
 }
 
-type reportsOut struct{ Body list[reportOut] }
-
-func (s *Server) reports(ctx context.Context, actor *app.Actor, in *reportsIn) (*reportsOut, error) {
+func (s *Server) reports(ctx context.Context, actor *app.Actor, in *reportsIn) (*listOut[reportOut], error) {
 	rows, err := s.app.Reports(ctx, actor, in.CourseID.String(), store.Page{Skip: in.Skip, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, reportForm)
-	return &reportsOut{body}, err
+	return whole(ctx, s, rows, reportForm)
 }
 
 type reportIn struct {
@@ -70,12 +65,8 @@ type reportIn struct {
 	ReportID id `path:"report_id"`
 }
 
-func (s *Server) report(ctx context.Context, actor *app.Actor, in *reportIn) (*oneReportOut, error) {
-	r, err := s.app.Report(ctx, actor, in.CourseID.String(), in.ReportID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneReportOut{reportForm(r)}, nil
+func (s *Server) report(ctx context.Context, actor *app.Actor, in *reportIn) (*oneOut[reportOut], error) {
+	return oneReport(s.app.Report(ctx, actor, in.CourseID.String(), in.ReportID.String()))
 }
 
 type updateReportIn struct {
@@ -87,18 +78,11 @@ type updateReportIn struct {
 	}
 }
 
-func (s *Server) updateReport(ctx context.Context, actor *app.Actor, in *updateReportIn) (*oneReportOut, error) {
-	r, err := s.app.UpdateReport(ctx, actor, in.CourseID.String(), in.ReportID.String(),
-		app.ReportTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt})
-	if err != nil {
-		return nil, err
-	}
-	return &oneReportOut{reportForm(r)}, nil
+func (s *Server) updateReport(ctx context.Context, actor *app.Actor, in *updateReportIn) (*oneOut[reportOut], error) {
+	return oneReport(s.app.UpdateReport(ctx, actor, in.CourseID.String(), in.ReportID.String(),
+		app.ReportTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt}))
 }
 
 func (s *Server) deleteReport(ctx context.Context, actor *app.Actor, in *reportIn) (*empty, error) {
-	if err := s.app.DeleteReport(ctx, actor, in.CourseID.String(), in.ReportID.String()); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
+	return &empty{}, s.app.DeleteReport(ctx, actor, in.CourseID.String(), in.ReportID.String())
 }

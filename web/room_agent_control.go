@@ -97,18 +97,18 @@ type muteAgentIn struct {
 	}
 }
 
-func (s *Server) muteAgent(ctx context.Context, actor *app.Actor, in *muteAgentIn) (*oneRoomAgentOut, error) {
+func (s *Server) muteAgent(ctx context.Context, actor *app.Actor, in *muteAgentIn) (*oneOut[roomAgentOut], error) {
 	return roomAgentAnswer(s.app.MuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), in.Body.Until.Opt, in.Body.Minutes.Opt))
 }
 
-func (s *Server) unmuteAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+func (s *Server) unmuteAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
 	return roomAgentAnswer(s.app.UnmuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }
 
-func (s *Server) putAgentToSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+func (s *Server) putAgentToSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
 	return roomAgentAnswer(s.app.PutToSleep(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }
 
-func (s *Server) clearAgentSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+func (s *Server) clearAgentSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
 	return roomAgentAnswer(s.app.ClearSleep(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }

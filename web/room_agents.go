@@ -60,16 +60,11 @@ func roomAgentForm(p *app.AgentInRoom) roomAgentOut {
 	return out
 }
 
-type oneRoomAgentOut struct{ Body roomAgentOut }
-
-func roomAgentAnswer(p *app.AgentInRoom, err error) (*oneRoomAgentOut, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &oneRoomAgentOut{roomAgentForm(p)}, nil
+func roomAgentAnswer(p *app.AgentInRoom, err error) (*oneOut[roomAgentOut], error) {
+	return formed(p, err, roomAgentForm)
 }
 
-func (s *Server) roomAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneRoomAgentOut, error) {
+func (s *Server) roomAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
 	return roomAgentAnswer(s.app.RoomAgentSettings(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }
 
@@ -85,7 +80,7 @@ type setRoomAgentIn struct {
 	}
 }
 
-func (s *Server) setRoomAgent(ctx context.Context, actor *app.Actor, in *setRoomAgentIn) (*oneRoomAgentOut, error) {
+func (s *Server) setRoomAgent(ctx context.Context, actor *app.Actor, in *setRoomAgentIn) (*oneOut[roomAgentOut], error) {
 	b := in.Body
 	return roomAgentAnswer(s.app.SetRoomAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), app.RoomAgentSettings{IsActive: b.IsActive.Opt,
 		TriggerConfig: b.TriggerConfig.Opt, ScheduleConfig: b.ScheduleConfig.Opt, ContextWindow: b.ContextWindow.Opt, Version: b.Version.Opt}))

@@ -25,7 +25,9 @@ func roomForm(r *store.Room) roomOut {
 		IsAnalyticsActive: r.IsAnalyticsActive, AIFrequency: r.AIFrequency, AIMode: r.AIMode, CreatedAt: instant(r.CreatedAt)}
 }
 
-type oneRoomOut struct{ Body roomOut }
+func oneRoom(r *store.Room, err error) (*oneOut[roomOut], error) {
+	return formed(r, err, roomForm)
+}
 
 // RoomSettingsIn are the members of a room other than its name.
 type RoomSettingsIn struct {
@@ -49,35 +51,24 @@ type createRoomIn struct {
 	}
 }
 
-func (s *Server) createRoom(ctx context.Context, actor *app.Actor, in *createRoomIn) (*oneRoomOut, error) {
-	r, err := s.app.CreateRoom(ctx, actor, in.Body.CourseID.String(), in.Body.settings(in.Body.Name))
-	if err != nil {
-		return nil, err
-	}
-	return &oneRoomOut{roomForm(r)}, nil
+func (s *Server) createRoom(ctx context.Context, actor *app.Actor, in *createRoomIn) (*oneOut[roomOut], error) {
+	return oneRoom(s.app.CreateRoom(ctx, actor, in.Body.CourseID.String(), in.Body.settings(in.Body.Name)))
 }
 
 type roomsIn struct {
 	CourseID id `query:"course_id" required:"true"`
 }
 
-type roomsOut struct{ Body list[roomOut] }
-
-func (s *Server) rooms(ctx context.Context, actor *app.Actor, in *roomsIn) (*roomsOut, error) {
+func (s *Server) rooms(ctx context.Context, actor *app.Actor, in *roomsIn) (*listOut[roomOut], error) {
 	rows, err := s.app.Rooms(ctx, actor, in.CourseID.String(), everything)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, roomForm)
-	return &roomsOut{body}, err
+	return whole(ctx, s, rows, roomForm)
 }
 
-func (s *Server) room(ctx context.Context, actor *app.Actor, in *oneID) (*oneRoomOut, error) {
-	r, err := s.app.Room(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneRoomOut{roomForm(r)}, nil
+func (s *Server) room(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[roomOut], error) {
+	return oneRoom(s.app.Room(ctx, actor, in.ID.String()))
 }
 
 type updateRoomIn struct {
@@ -88,12 +79,8 @@ type updateRoomIn struct {
 	}
 }
 
-func (s *Server) updateRoom(ctx context.Context, actor *app.Actor, in *updateRoomIn) (*oneRoomOut, error) {
-	r, err := s.app.UpdateRoom(ctx, actor, in.RoomID.String(), in.Body.settings(in.Body.Name))
-	if err != nil {
-		return nil, err
-	}
-	return &oneRoomOut{roomForm(r)}, nil
+func (s *Server) updateRoom(ctx context.Context, actor *app.Actor, in *updateRoomIn) (*oneOut[roomOut], error) {
+	return oneRoom(s.app.UpdateRoom(ctx, actor, in.RoomID.String(), in.Body.settings(in.Body.Name)))
 }
 
 type deleteRoomIn struct {
@@ -102,11 +89,7 @@ type deleteRoomIn struct {
 }
 
 func (s *Server) deleteRoom(ctx context.Context, actor *app.Actor, in *deleteRoomIn) (*deletedOut, error) {
-	counts, err := s.app.DeleteRoom(ctx, actor, in.RoomID.String(), in.DryRun)
-	if err != nil {
-		return nil, err
-	}
-	return deleted(counts), nil
+	return deleted(s.app.DeleteRoom(ctx, actor, in.RoomID.String(), in.DryRun))
 }
 
 type assignIn struct {
@@ -115,14 +98,10 @@ type assignIn struct {
 }
 
 func (s *Server) assignToRoom(ctx context.Context, actor *app.Actor, in *assignIn) (*messageOut, error) {
-	text, err := s.app.AssignToRoom(ctx, actor, in.RoomID.String(), in.Body.person())
-	if err != nil {
-		return nil, err
-	}
-	return said(text), nil
+	return said(s.app.AssignToRoom(ctx, actor, in.RoomID.String(), in.Body.person()))
 }
 
-func (s *Server) roomAgents(ctx context.Context, actor *app.Actor, in *oneID) (*agentsOut, error) {
+func (s *Server) roomAgents(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[agentOut], error) {
 	rows, full, err := s.app.RoomAgents(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
@@ -131,8 +110,7 @@ func (s *Server) roomAgents(ctx context.Context, actor *app.Actor, in *oneID) (*
 	if full {
 		form = s.agentForm
 	}
-	body, err := whole(ctx, s, rows, form)
-	return &agentsOut{body}, err
+	return whole(ctx, s, rows, form)
 }
 
 type roomAgentIn struct {
@@ -141,16 +119,9 @@ type roomAgentIn struct {
 }
 
 func (s *Server) attachAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*messageOut, error) {
-	text, err := s.app.AttachAgent(ctx, actor, in.RoomID.String(), in.AgentID.String())
-	if err != nil {
-		return nil, err
-	}
-	return said(text), nil
+	return said(s.app.AttachAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }
 
 func (s *Server) detachAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*messageOut, error) {
-	if err := s.app.DetachAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()); err != nil {
-		return nil, err
-	}
-	return said("Agent removed from room"), nil
+	return said("Agent removed from room", s.app.DetachAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()))
 }

@@ -57,9 +57,7 @@ type runsIn struct {
 	BeforeIn
 }
 
-type exchangesOut = pageOut[exchangeOut]
-
-func (s *Server) exchanges(ctx context.Context, actor *app.Actor, in *runsIn) (*exchangesOut, error) {
+func (s *Server) exchanges(ctx context.Context, actor *app.Actor, in *runsIn) (*pageOut[exchangeOut], error) {
 	rows, err := s.app.Exchanges(ctx, actor, in.RoomID.String(), in.Before.String(), in.Limit)
 	if err != nil {
 		return nil, err
@@ -76,9 +74,7 @@ type RunMembers struct {
 
 func runForm(t *turn.Named) RunMembers { return RunMembers{turnForm(t), t.Workflow, t.Paused} }
 
-type runsOut = pageOut[RunMembers]
-
-func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*runsOut, error) {
+func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*pageOut[RunMembers], error) {
 	limit := app.WithinPage(in.Limit, store.MaxLimit)
 	rows, err := few(ctx, s, limit, func() ([]turn.Named, error) {
 		return s.app.Runs(ctx, actor, in.RoomID.String(), in.Before.String(), limit)
@@ -107,23 +103,18 @@ func (s *Server) run(ctx context.Context, actor *app.Actor, in *oneID) (*runOut,
 	return &runOut{body}, err
 }
 
-type oneRunOut struct{ Body RunMembers }
-
-func runAnswer(t *turn.Named, err error) (*oneRunOut, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &oneRunOut{runForm(t)}, nil
+func runAnswer(t *turn.Named, err error) (*oneOut[RunMembers], error) {
+	return formed(t, err, runForm)
 }
 
-func (s *Server) pauseRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneRunOut, error) {
+func (s *Server) pauseRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[RunMembers], error) {
 	return runAnswer(s.app.PauseRun(ctx, actor, in.ID.String()))
 }
 
-func (s *Server) resumeRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneRunOut, error) {
+func (s *Server) resumeRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[RunMembers], error) {
 	return runAnswer(s.app.ResumeRun(ctx, actor, in.ID.String()))
 }
 
-func (s *Server) cancelRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneRunOut, error) {
+func (s *Server) cancelRun(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[RunMembers], error) {
 	return runAnswer(s.app.CancelRun(ctx, actor, in.ID.String()))
 }

@@ -19,9 +19,7 @@ type sessionOut struct {
 	Impersonated bool      `json:"impersonated" doc:"A super admin acts as this person"`
 }
 
-type sessionsOut = pageOut[sessionOut]
-
-func (s *Server) sessions(ctx context.Context, actor *app.Actor, in *PageIn) (*sessionsOut, error) {
+func (s *Server) sessions(ctx context.Context, actor *app.Actor, in *PageIn) (*pageOut[sessionOut], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]store.Session, error) { return s.app.Sessions(ctx, actor, in.page()) })
 	if err != nil {
 		return nil, err

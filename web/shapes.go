@@ -98,7 +98,20 @@ type saidOut struct {
 
 type messageOut struct{ Body saidOut }
 
-func said(text string) *messageOut { return &messageOut{saidOut{text}} }
+// said returns the answer that says what happened, or the error of what failed.
+func said(text string, err error) (*messageOut, error) { return &messageOut{saidOut{text}}, err }
+
+// oneOut is the answer with one object.
+type oneOut[O any] struct{ Body O }
+
+// formed returns the answer with a row in its public form, or the error of what should
+// have given the row.
+func formed[R, O any](row *R, err error, form func(*R) O) (*oneOut[O], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oneOut[O]{form(row)}, nil
+}
 
 // DryRunIn makes a deletion only count what it would delete too.
 type DryRunIn struct {
@@ -118,12 +131,13 @@ type deletedOut struct {
 	Body   *countsOut
 }
 
-// deleted returns the answer of a deletion. counts is nil unless it was a dry run.
-func deleted(counts store.Counts) *deletedOut {
+// deleted returns the answer of a deletion, or its error. counts is nil unless it was a
+// dry run.
+func deleted(counts store.Counts, err error) (*deletedOut, error) {
 	if counts == nil {
-		return &deletedOut{Status: http.StatusNoContent}
+		return &deletedOut{Status: http.StatusNoContent}, err
 	}
-	return &deletedOut{Status: http.StatusOK, Body: &countsOut{true, counts}}
+	return &deletedOut{Status: http.StatusOK, Body: &countsOut{true, counts}}, err
 }
 
 // orCounts is the body of a deletion: what it deleted, or the counts of a dry run.

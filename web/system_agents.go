@@ -6,13 +6,12 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-func (s *Server) systemAgents(ctx context.Context, actor *app.Actor, _ *empty) (*agentsOut, error) {
+func (s *Server) systemAgents(ctx context.Context, actor *app.Actor, _ *empty) (*listOut[agentOut], error) {
 	rows, err := s.app.SystemAgents(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, s.agentForm)
-	return &agentsOut{body}, err
+	return whole(ctx, s, rows, s.agentForm)
 }
 
 type setSystemAgentIn struct {
@@ -23,10 +22,6 @@ type setSystemAgentIn struct {
 	}
 }
 
-func (s *Server) setSystemAgent(ctx context.Context, actor *app.Actor, in *setSystemAgentIn) (*oneAgentOut, error) {
-	a, err := s.app.SetSystemAgent(ctx, actor, in.AgentType, in.Body.settings(opt[string]{}, in.Body.SystemPrompt))
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) setSystemAgent(ctx context.Context, actor *app.Actor, in *setSystemAgentIn) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.SetSystemAgent(ctx, actor, in.AgentType, in.Body.settings(opt[string]{}, in.Body.SystemPrompt)))
 }

@@ -6,13 +6,12 @@ import (
 	"github.com/coagent-studio/coagent/app"
 )
 
-func (s *Server) templates(ctx context.Context, actor *app.Actor, _ *empty) (*agentsOut, error) {
+func (s *Server) templates(ctx context.Context, actor *app.Actor, _ *empty) (*listOut[agentOut], error) {
 	rows, err := s.app.Templates(ctx, actor, everything)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, s.agentForm)
-	return &agentsOut{body}, err
+	return whole(ctx, s, rows, s.agentForm)
 }
 
 type createTemplateIn struct {
@@ -23,12 +22,8 @@ type createTemplateIn struct {
 	}
 }
 
-func (s *Server) createTemplate(ctx context.Context, actor *app.Actor, in *createTemplateIn) (*oneAgentOut, error) {
-	a, err := s.app.CreateTemplate(ctx, actor, in.Body.settings(in.Body.Type, in.Body.SystemPrompt))
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) createTemplate(ctx context.Context, actor *app.Actor, in *createTemplateIn) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.CreateTemplate(ctx, actor, in.Body.settings(in.Body.Type, in.Body.SystemPrompt)))
 }
 
 type cloneTemplateIn struct {
@@ -36,18 +31,10 @@ type cloneTemplateIn struct {
 	ProjectID id `path:"project_id"`
 }
 
-func (s *Server) cloneTemplate(ctx context.Context, actor *app.Actor, in *cloneTemplateIn) (*oneAgentOut, error) {
-	a, err := s.app.CloneTemplate(ctx, actor, in.ID.String(), in.ProjectID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) cloneTemplate(ctx context.Context, actor *app.Actor, in *cloneTemplateIn) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.CloneTemplate(ctx, actor, in.ID.String(), in.ProjectID.String()))
 }
 
-func (s *Server) syncAgent(ctx context.Context, actor *app.Actor, in *oneID) (*oneAgentOut, error) {
-	a, err := s.app.SyncAgent(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneAgentOut{s.agentForm(a)}, nil
+func (s *Server) syncAgent(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.SyncAgent(ctx, actor, in.ID.String()))
 }

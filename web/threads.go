@@ -24,7 +24,9 @@ func threadForm(th *store.Thread) threadOut {
 		MetadataJSON: th.MetadataJSON, CreatedAt: instant(th.CreatedAt), UpdatedAt: instant(th.UpdatedAt)}
 }
 
-type oneThreadOut struct{ Body threadOut }
+func oneThread(th *store.Thread, err error) (*oneOut[threadOut], error) {
+	return formed(th, err, threadForm)
+}
 
 type threadMessageOut struct {
 	ID           string    `json:"id" format:"uuid"`
@@ -79,13 +81,9 @@ type createThreadIn struct {
 	}
 }
 
-func (s *Server) createThread(ctx context.Context, actor *app.Actor, in *createThreadIn) (*oneThreadOut, error) {
-	th, err := s.app.CreateThread(ctx, actor, in.Body.ProjectID.String(), in.Body.AgentID.String(),
-		app.ThreadSettings{Name: in.Body.Name.Opt, MetadataJSON: in.Body.MetadataJSON.Opt})
-	if err != nil {
-		return nil, err
-	}
-	return &oneThreadOut{threadForm(th)}, nil
+func (s *Server) createThread(ctx context.Context, actor *app.Actor, in *createThreadIn) (*oneOut[threadOut], error) {
+	return oneThread(s.app.CreateThread(ctx, actor, in.Body.ProjectID.String(), in.Body.AgentID.String(),
+		app.ThreadSettings{Name: in.Body.Name.Opt, MetadataJSON: in.Body.MetadataJSON.Opt}))
 }
 
 type threadsIn struct {
@@ -94,9 +92,7 @@ type threadsIn struct {
 	PageIn
 }
 
-type threadsOut = pageOut[threadOut]
-
-func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (*threadsOut, error) {
+func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (*pageOut[threadOut], error) {
 	rows, err := s.app.Threads(ctx, actor, in.AgentID.String(), in.ProjectID.String(), in.page())
 	if err != nil {
 		return nil, err
@@ -104,12 +100,8 @@ func (s *Server) threads(ctx context.Context, actor *app.Actor, in *threadsIn) (
 	return paged(ctx, s, rows, threadForm, skipping[store.Thread](in.PageIn))
 }
 
-func (s *Server) thread(ctx context.Context, actor *app.Actor, in *oneID) (*oneThreadOut, error) {
-	th, err := s.app.Thread(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneThreadOut{threadForm(th)}, nil
+func (s *Server) thread(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[threadOut], error) {
+	return oneThread(s.app.Thread(ctx, actor, in.ID.String()))
 }
 
 type updateThreadIn struct {
@@ -120,12 +112,9 @@ type updateThreadIn struct {
 	}
 }
 
-func (s *Server) updateThread(ctx context.Context, actor *app.Actor, in *updateThreadIn) (*oneThreadOut, error) {
-	th, err := s.app.UpdateThread(ctx, actor, in.ThreadID.String(), app.ThreadSettings{Name: in.Body.Name.Opt, MetadataJSON: in.Body.MetadataJSON.Opt})
-	if err != nil {
-		return nil, err
-	}
-	return &oneThreadOut{threadForm(th)}, nil
+func (s *Server) updateThread(ctx context.Context, actor *app.Actor, in *updateThreadIn) (*oneOut[threadOut], error) {
+	return oneThread(s.app.UpdateThread(ctx, actor, in.ThreadID.String(),
+		app.ThreadSettings{Name: in.Body.Name.Opt, MetadataJSON: in.Body.MetadataJSON.Opt}))
 }
 
 type deleteThreadIn struct {
@@ -134,11 +123,7 @@ type deleteThreadIn struct {
 }
 
 func (s *Server) deleteThread(ctx context.Context, actor *app.Actor, in *deleteThreadIn) (*deletedOut, error) {
-	counts, err := s.app.DeleteThread(ctx, actor, in.ThreadID.String(), in.DryRun)
-	if err != nil {
-		return nil, err
-	}
-	return deleted(counts), nil
+	return deleted(s.app.DeleteThread(ctx, actor, in.ThreadID.String(), in.DryRun))
 }
 
 type talkIn struct {
@@ -149,15 +134,13 @@ type talkIn struct {
 	}
 }
 
-type oneThreadMessageOut struct{ Body threadMessageOut }
-
-func (s *Server) talkInThread(ctx context.Context, actor *app.Actor, in *talkIn) (*oneThreadMessageOut, error) {
+func (s *Server) talkInThread(ctx context.Context, actor *app.Actor, in *talkIn) (*oneOut[threadMessageOut], error) {
 	m, err := s.app.TalkInThread(ctx, actor, in.ThreadID.String(),
 		app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON, ClientID: in.Body.ClientID})
 	if err != nil {
 		return nil, err
 	}
-	return &oneThreadMessageOut{threadMessageForm(m)}, nil
+	return &oneOut[threadMessageOut]{threadMessageForm(m)}, nil
 }
 
 type threadMessagesIn struct {
@@ -165,13 +148,10 @@ type threadMessagesIn struct {
 	Before   id `query:"before" doc:"The id of a message: only those before it, of a thread with more than 1000"`
 }
 
-type threadMessagesOut struct{ Body list[threadMessageOut] }
-
-func (s *Server) threadMessages(ctx context.Context, actor *app.Actor, in *threadMessagesIn) (*threadMessagesOut, error) {
+func (s *Server) threadMessages(ctx context.Context, actor *app.Actor, in *threadMessagesIn) (*listOut[threadMessageOut], error) {
 	rows, err := s.app.ThreadMessages(ctx, actor, in.ThreadID.String(), in.Before.String())
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, threadMessageForm)
-	return &threadMessagesOut{body}, err
+	return whole(ctx, s, rows, threadMessageForm)
 }

@@ -28,15 +28,12 @@ func tokenForm(t *store.AccessToken) TokenOut {
 	return out
 }
 
-type tokensOut struct{ Body list[TokenOut] }
-
-func (s *Server) tokens(ctx context.Context, actor *app.Actor, _ *empty) (*tokensOut, error) {
+func (s *Server) tokens(ctx context.Context, actor *app.Actor, _ *empty) (*listOut[TokenOut], error) {
 	rows, err := s.app.AccessTokens(ctx, actor)
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, tokenForm)
-	return &tokensOut{body}, err
+	return whole(ctx, s, rows, tokenForm)
 }
 
 type createTokenIn struct {
@@ -72,13 +69,12 @@ func (s *Server) revokeToken(ctx context.Context, actor *app.Actor, in *oneID) (
 	return nil, s.app.RevokeAccessToken(ctx, actor, in.ID.String())
 }
 
-func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *oneID) (*tokensOut, error) {
+func (s *Server) tokensOf(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[TokenOut], error) {
 	rows, err := s.app.AccessTokensOf(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, tokenForm)
-	return &tokensOut{body}, err
+	return whole(ctx, s, rows, tokenForm)
 }
 
 func (s *Server) revokeTokensOf(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {

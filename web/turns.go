@@ -137,9 +137,7 @@ type turnsIn struct {
 	PageIn
 }
 
-type turnsOut = pageOut[TurnMembers]
-
-func (s *Server) turns(ctx context.Context, actor *app.Actor, in *turnsIn) (*turnsOut, error) {
+func (s *Server) turns(ctx context.Context, actor *app.Actor, in *turnsIn) (*pageOut[TurnMembers], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]turn.Named, error) { return s.app.Turns(ctx, actor, in.RoomID.String(), in.page()) })
 	if err != nil {
 		return nil, err
@@ -190,9 +188,7 @@ type approvalsIn struct {
 	PageIn
 }
 
-type approvalsOut = pageOut[approvalOut]
-
-func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *approvalsIn) (*approvalsOut, error) {
+func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *approvalsIn) (*pageOut[approvalOut], error) {
 	rows, err := s.app.Approvals(ctx, actor, in.RoomID.String(), in.page())
 	if err != nil {
 		return nil, err
@@ -209,12 +205,10 @@ type decideApprovalIn struct {
 	}
 }
 
-type oneApprovalOut struct{ Body approvalOut }
-
-func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decideApprovalIn) (*oneApprovalOut, error) {
+func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decideApprovalIn) (*oneOut[approvalOut], error) {
 	done, err := s.app.DecideApproval(ctx, actor, in.RoomID.String(), in.StepID.String(), in.Body.Decision, in.Body.Note)
 	if err != nil {
 		return nil, err
 	}
-	return &oneApprovalOut{approvalForm(done)}, nil
+	return &oneOut[approvalOut]{approvalForm(done)}, nil
 }

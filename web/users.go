@@ -28,13 +28,15 @@ func userForm(u *store.User) userOut {
 		AvatarURL: u.AvatarURL, IsActive: u.IsActive, CreatedAt: instant(u.CreatedAt)}
 }
 
-type oneUserOut struct{ Body userOut }
+func oneUser(u *store.User, err error) (*oneOut[userOut], error) {
+	return formed(u, err, userForm)
+}
 
-func (s *Server) me(_ context.Context, actor *app.Actor, _ *empty) (*oneUserOut, error) {
+func (s *Server) me(_ context.Context, actor *app.Actor, _ *empty) (*oneOut[userOut], error) {
 	if err := app.Check(actor, app.ActReadSelf, app.Resource{}); err != nil {
 		return nil, err
 	}
-	return &oneUserOut{userForm(&actor.User)}, nil
+	return &oneOut[userOut]{userForm(&actor.User)}, nil
 }
 
 type createUserIn struct {
@@ -48,25 +50,18 @@ type createUserIn struct {
 	}
 }
 
-func (s *Server) createUser(ctx context.Context, actor *app.Actor, in *createUserIn) (*oneUserOut, error) {
+func (s *Server) createUser(ctx context.Context, actor *app.Actor, in *createUserIn) (*oneOut[userOut], error) {
 	b := in.Body
-	u, err := s.app.CreateUser(ctx, actor, app.NewUser{Email: b.Email, Username: b.Username, FullName: b.FullName,
-		Role: b.Role, AvatarURL: b.AvatarURL, Password: b.Password})
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserOut{userForm(u)}, nil
+	return oneUser(s.app.CreateUser(ctx, actor, app.NewUser{Email: b.Email, Username: b.Username, FullName: b.FullName,
+		Role: b.Role, AvatarURL: b.AvatarURL, Password: b.Password}))
 }
 
-type usersOut struct{ Body list[userOut] }
-
-func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*usersOut, error) {
+func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*listOut[userOut], error) {
 	rows, err := s.app.Users(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, userForm)
-	return &usersOut{body}, err
+	return whole(ctx, s, rows, userForm)
 }
 
 type searchUsersIn struct {
@@ -82,21 +77,16 @@ func (in *searchUsersIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (s *Server) searchUsers(ctx context.Context, actor *app.Actor, in *searchUsersIn) (*usersOut, error) {
+func (s *Server) searchUsers(ctx context.Context, actor *app.Actor, in *searchUsersIn) (*listOut[userOut], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]store.User, error) { return s.app.SearchUsers(ctx, actor, in.Q, in.Limit) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, userForm)
-	return &usersOut{body}, err
+	return whole(ctx, s, rows, userForm)
 }
 
-func (s *Server) user(ctx context.Context, actor *app.Actor, in *oneID) (*oneUserOut, error) {
-	u, err := s.app.User(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserOut{userForm(u)}, nil
+func (s *Server) user(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[userOut], error) {
+	return oneUser(s.app.User(ctx, actor, in.ID.String()))
 }
 
 // OwnChangesIn are the members of an account that its person may change.
@@ -134,12 +124,8 @@ func (s *Server) deleteUser(ctx context.Context, actor *app.Actor, in *deleteUse
 
 type updateMeIn struct{ Body OwnChangesIn }
 
-func (s *Server) updateMe(ctx context.Context, actor *app.Actor, in *updateMeIn) (*oneUserOut, error) {
-	u, err := s.app.UpdateSelf(ctx, actor, in.Body.changes(ctx))
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserOut{userForm(u)}, nil
+func (s *Server) updateMe(ctx context.Context, actor *app.Actor, in *updateMeIn) (*oneOut[userOut], error) {
+	return oneUser(s.app.UpdateSelf(ctx, actor, in.Body.changes(ctx)))
 }
 
 type updateUserIn struct {
@@ -151,12 +137,8 @@ type updateUserIn struct {
 	}
 }
 
-func (s *Server) updateUser(ctx context.Context, actor *app.Actor, in *updateUserIn) (*oneUserOut, error) {
+func (s *Server) updateUser(ctx context.Context, actor *app.Actor, in *updateUserIn) (*oneOut[userOut], error) {
 	changes := in.Body.changes(ctx)
 	changes.Role, changes.IsActive = in.Body.Role.Opt, in.Body.IsActive.Opt
-	u, err := s.app.UpdateUser(ctx, actor, in.UserID.String(), changes)
-	if err != nil {
-		return nil, err
-	}
-	return &oneUserOut{userForm(u)}, nil
+	return oneUser(s.app.UpdateUser(ctx, actor, in.UserID.String(), changes))
 }

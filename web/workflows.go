@@ -40,28 +40,20 @@ func workflowForm(w *store.Workflow) workflowOut {
 		CreatedBy: nullable(w.CreatedBy), CreatedAt: optionalInstant(w.CreatedAt), UpdatedAt: optionalInstant(w.UpdatedAt)}
 }
 
-type oneWorkflowOut struct{ Body workflowOut }
-
-func oneWorkflow(w *store.Workflow, err error) (*oneWorkflowOut, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &oneWorkflowOut{workflowForm(w)}, nil
+func oneWorkflow(w *store.Workflow, err error) (*oneOut[workflowOut], error) {
+	return formed(w, err, workflowForm)
 }
 
 type workflowsIn struct {
 	CourseID id `query:"course_id" required:"true"`
 }
 
-type workflowsOut struct{ Body list[workflowOut] }
-
-func (s *Server) workflows(ctx context.Context, actor *app.Actor, in *workflowsIn) (*workflowsOut, error) {
+func (s *Server) workflows(ctx context.Context, actor *app.Actor, in *workflowsIn) (*listOut[workflowOut], error) {
 	rows, err := few(ctx, s, store.MaxLimit, func() ([]store.Workflow, error) { return s.app.Workflows(ctx, actor, in.CourseID.String()) })
 	if err != nil {
 		return nil, err
 	}
-	body, err := whole(ctx, s, rows, workflowForm)
-	return &workflowsOut{body}, err
+	return whole(ctx, s, rows, workflowForm)
 }
 
 type createWorkflowIn struct {
@@ -72,7 +64,7 @@ type createWorkflowIn struct {
 	}
 }
 
-func (s *Server) createWorkflow(ctx context.Context, actor *app.Actor, in *createWorkflowIn) (*oneWorkflowOut, error) {
+func (s *Server) createWorkflow(ctx context.Context, actor *app.Actor, in *createWorkflowIn) (*oneOut[workflowOut], error) {
 	return oneWorkflow(s.app.CreateWorkflow(ctx, actor, in.Body.CourseID.String(), app.WorkflowSettings{Name: in.Body.Name.Opt, Graph: in.Body.Graph.Opt}))
 }
 
@@ -80,7 +72,7 @@ type workflowIn struct {
 	WorkflowID workflowID `path:"workflow_id" doc:"A UUID; direct or student_teacher_review"`
 }
 
-func (s *Server) workflow(ctx context.Context, actor *app.Actor, in *workflowIn) (*oneWorkflowOut, error) {
+func (s *Server) workflow(ctx context.Context, actor *app.Actor, in *workflowIn) (*oneOut[workflowOut], error) {
 	return oneWorkflow(s.app.Workflow(ctx, actor, in.WorkflowID.String()))
 }
 
@@ -93,7 +85,7 @@ type updateWorkflowIn struct {
 	}
 }
 
-func (s *Server) updateWorkflow(ctx context.Context, actor *app.Actor, in *updateWorkflowIn) (*oneWorkflowOut, error) {
+func (s *Server) updateWorkflow(ctx context.Context, actor *app.Actor, in *updateWorkflowIn) (*oneOut[workflowOut], error) {
 	return oneWorkflow(s.app.UpdateWorkflow(ctx, actor, in.WorkflowID.String(),
 		app.WorkflowSettings{Name: in.Body.Name.Opt, Graph: in.Body.Graph.Opt, Version: in.Body.Version.Opt}))
 }
@@ -104,11 +96,7 @@ type deleteWorkflowIn struct {
 }
 
 func (s *Server) deleteWorkflow(ctx context.Context, actor *app.Actor, in *deleteWorkflowIn) (*deletedOut, error) {
-	counts, err := s.app.DeleteWorkflow(ctx, actor, in.WorkflowID.String(), in.DryRun)
-	if err != nil {
-		return nil, err
-	}
-	return deleted(counts), nil
+	return deleted(s.app.DeleteWorkflow(ctx, actor, in.WorkflowID.String(), in.DryRun))
 }
 
 type roomWorkflowOut struct {
