@@ -95,6 +95,7 @@ func TestSocketFrames(t *testing.T) {
 		}
 	})
 	witness := w.join(t, owner, "", true)
+	witness.next("presence") // it is in the room before anybody types
 	w.say(t, owner, "the first line")
 	turn := w.newTurn(t, assigned)
 	for name, row := range socketTable {
