@@ -82,7 +82,7 @@ func TestReportLeaseIsLost(t *testing.T) {
 		})
 		reached(t, second)
 		first.Release()
-		apptest.Await(t, "the first attempt to end", func() bool { return strings.Contains(r.Log(), "msg=report ") })
+		attemptEnds(t, r, rp)
 		second.Release()
 		oneReport(t, r, c, 2, "Leaves")
 		if strings.Contains(r.Log(), "level=ERROR") {
@@ -147,4 +147,44 @@ func TestTwoNodesTakeAReportOverOnce(t *testing.T) {
 	if got := first.Model.Count(); got != 4 {
 		t.Errorf("the model was asked %d times, want once for each section that was missing", got)
 	}
+}
+
+// Whoever deletes a course or a room while a section of its report is written waits for
+// that, and then deletes it.
+func TestDeletedWhileASectionIsWritten(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		ctx, lease := t.Context(), time.Now().UTC().Add(time.Hour).Truncate(time.Microsecond)
+		for name, deletes := range map[string]func(c *apptest.Class) error{
+			"Course": func(c *apptest.Class) error {
+				_, _, err := r.DeleteCourse(ctx, c.Teacher, c.Course.ID, false)
+				return err
+			},
+			"Room": func(c *apptest.Class) error {
+				_, err := r.DeleteRoom(ctx, c.Teacher, roomNamed(t, r, c, "Roots"), false)
+				return err
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				c := spoken(t, r, "Roots", "Leaves")
+				rp := orphanReport(t, r, c, store.ReportQueued, 1)
+				inTx(t, r, func(tx *store.Tx) error {
+					_, err := tx.ClaimReport(ctx, rp.ID, 1, "a node", lease, lease)
+					return err
+				})
+				write := func(position int) func(*store.Tx) error {
+					return func(tx *store.Tx) error {
+						return tx.WriteSection(ctx, &store.ReportSection{ReportID: rp.ID, Position: position, Content: "Report."}, 1)
+					}
+				}
+				if name == "Room" { // which waits for nothing but its own section
+					must(t, meanwhile(t, r, write(1), write(2), func() error { return deletes(c) }))
+					return
+				}
+				lock := func(tx *store.Tx) error { _, err := tx.ReportForUpdate(ctx, rp.ID); return err }
+				must(t, meanwhile(t, r, lock, write(1), func() error { return deletes(c) }))
+			})
+		}
+	})
 }
