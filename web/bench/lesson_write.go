@@ -29,6 +29,8 @@ type bareMessage struct {
 	CreatedAt time.Time  `json:"created_at"`
 	State     string     `json:"state"`
 	EditedAt  *time.Time `json:"edited_at"`
+	Stopped   bool       `json:"stopped"`
+	Truncated bool       `json:"truncated"`
 }
 
 func (b *bareLesson) history(c *fiber.Ctx) error {
