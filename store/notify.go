@@ -186,7 +186,7 @@ func (n *notifier) run(ctx context.Context, ended chan struct{}) {
 		for _, s := range signals {
 			s.sent <- err
 		}
-		if closed && (err != nil || n.idle()) {
+		if closed { // nothing can have been added since
 			return
 		}
 		pause := notifyEvery
@@ -209,12 +209,6 @@ func (n *notifier) take() (rooms map[string]int64, queues map[string]bool, signa
 	rooms, queues, signals = n.rooms, n.queues, n.signals
 	n.rooms, n.queues, n.signals = map[string]int64{}, map[string]bool{}, nil
 	return rooms, queues, signals, n.closed
-}
-
-func (n *notifier) idle() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.rooms)+len(n.queues)+len(n.signals) == 0
 }
 
 // putBack keeps what could not be sent for the next round.

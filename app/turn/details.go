@@ -49,8 +49,9 @@ type Prompt struct {
 	MaxTokens   int
 }
 
-// PromptMessage is one message of a prompt. Data says that it is somebody else's words. Seq is the seq of the room's message that it
-// is, 0 if it is none. The text of a room's message is what staff may read of it now.
+// PromptMessage is one message of a prompt. Data says that it is somebody else's words.
+// Seq is the seq of the room's message that it is, 0 if it is none. The text of a room's
+// message is what staff may read of it now.
 type PromptMessage struct {
 	Role string
 	Name string

@@ -169,13 +169,7 @@ func Ready(ctx context.Context, url string) bool {
 // probe keeps no connections, so it never delays a stop.
 var probe = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// Signal sends a signal to the process, if it runs.
-func (p *Process) Signal(sig syscall.Signal) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.signal(sig)
-}
-
+// signal sends a signal to the process, if it runs. The caller holds mu.
 func (p *Process) signal(sig syscall.Signal) error {
 	if p.cmd == nil {
 		return os.ErrProcessDone
