@@ -54,7 +54,7 @@ const toolRule = " Say in your reply what your tools did."
 
 // The tasks of the nodes of a graph, see graphRun.task.
 const (
-	draftTask    = "Write a short, informal contribution of yours to this conversation."
+	draftTask    = "Write a draft of a short, informal contribution of yours to this conversation."
 	againTask    = "This is no verdict: %s. Answer with the JSON object alone, as asked above: no sentence before or behind it."
 	reviseTask   = "Write your draft above anew with the feedback in mind; answer with the new text alone."
 	evaluateTask = "Judge the draft above: is it helpful, on topic and free of harm? Answer with one JSON object and nothing else: " +
@@ -107,14 +107,19 @@ func Transcript(ag *store.Agent, lines []store.Message) []llm.Message {
 // quoted is what somebody said. Without the fence, a second line of a text or a colon in
 // a name could look like somebody else's message, or like one of the program.
 func quoted(name, text string) llm.Message {
-	several := strings.ContainsFunc(text, breaksLine) || strings.ContainsAny(name, ":\uFF1A\uFE55\uFE13\u02D0\u2236\uA789")
-	return llm.Message{Role: llm.RoleUser, Data: several, Name: name, Text: text}
+	return llm.Message{Role: llm.RoleUser, Data: severalLines(text) || strings.ContainsFunc(name, isColon), Name: name, Text: text}
 }
 
-// breaksLine tells whether a text goes on in a new line behind r.
-func breaksLine(r rune) bool {
+// severalLines tells whether a text has any kind of line break. It looks for bytes, not
+// for runes, because every prompt asks it about every message.
+func severalLines(text string) bool {
+	return strings.ContainsAny(text, "\n\r\v\f") || strings.Contains(text, "\u0085") || strings.Contains(text, "\u2028") || strings.Contains(text, "\u2029")
+}
+
+// isColon tells whether r looks like the colon behind a name.
+func isColon(r rune) bool {
 	switch r {
-	case '\n', '\r', '\v', '\f', '\u0085', '\u2028', '\u2029':
+	case ':', '\uFF1A', '\uFE55', '\uFE13', '\u02D0', '\u2236', '\uA789':
 		return true
 	}
 	return false
