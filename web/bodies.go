@@ -184,6 +184,9 @@ func unreadable(err error) error {
 // Browsers send such bodies with an expired session, for example.
 const skipBytes = 64 << 10
 
+// skipPause is how long the rest of an unwanted body may keep the client's answer back.
+const skipPause = 250 * time.Millisecond
+
 // finish ends a request that brought a body. The body counts no longer. Its unread rest
 // must not be taken for the next request, so the connection is closed when skipping
 // fails.
@@ -199,7 +202,7 @@ func (in *incoming) skip(nc net.Conn) bool {
 	if in.length >= 0 {
 		left = in.length - in.read
 	}
-	if left > skipBytes || nc.SetReadDeadline(time.Now().Add(swallowPause)) != nil {
+	if left > skipBytes || nc.SetReadDeadline(time.Now().Add(skipPause)) != nil {
 		return false
 	}
 	buf := make([]byte, 4<<10)

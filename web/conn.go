@@ -12,11 +12,12 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The bounds of swallow. A client that sends without end must not exceed them.
+// The bounds of swallow and outlast: wide enough for a telephone that sends a class list
+// or a long message, and a client that sends without end must not exceed them.
 const (
 	swallowBytes = 16 << 20
-	swallowFor   = 2 * time.Second
-	swallowPause = 250 * time.Millisecond // after such a silence the client has sent all, or waits
+	swallowFor   = 20 * time.Second
+	swallowPause = 2 * time.Second // after such a silence the client has sent all, or waits
 )
 
 const (
@@ -40,6 +41,7 @@ type conn struct {
 	metered bool
 	left    int64 // bytes until the next message
 	since   time.Time
+	linger  time.Time // until then each piece that comes gives the peer more time
 }
 
 // Read reads, and ends a socket that sends too much without a message. Without this the
@@ -55,11 +57,22 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.left -= int64(n); c.left+int64(time.Since(c.since).Seconds()*chatterRate) < 0 {
 		return 0, errChatter
 	}
+	if now := time.Now(); now.Before(c.linger) {
+		_ = c.SetReadDeadline(now.Add(swallowPause)) // an error means that the connection is closed
+	}
 	return n, err
 }
 
 // ration lets the peer of a socket send one more message of up to most bytes.
 func (c *conn) ration(most int64) { c.metered, c.left, c.since = true, most+chatterBytes, time.Now() }
+
+// outlast lets the peer of a socket that is being closed send the rest of what it has
+// begun: a browser in the middle of a long frame that finds its connection reset reports
+// no close code, so the page would send the same frame again, for ever.
+func (c *conn) outlast() {
+	c.ration(swallowBytes)
+	c.linger = time.Now().Add(swallowFor)
+}
 
 // Close closes the connection. When the client still sends, Close first reads on: such a
 // client reads the answer only after it has sent everything, and closing a connection

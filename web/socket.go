@@ -106,10 +106,10 @@ func (s *Server) talk(ws *websocket.Conn) {
 	_ = ws.NetConn().SetDeadline(time.Time{})
 	defer slim(ws.NetConn())()
 	conn := seat.Sit(ws.NetConn(), v2, after)
-	defer hangUp(ws, conn)
+	raw := rawConn(ws.NetConn())
+	defer hangUp(ws, conn, raw)
 	defer seat.Leave()
 	limit := int64(s.cfg.Limits.MessageBytes)
-	raw := rawConn(ws.NetConn())
 	ws.SetPingHandler(func(data string) error { conn.Alive(); conn.Pong([]byte(data)); return nil })
 	ws.SetPongHandler(func(string) error { conn.Alive(); return nil })
 	ws.SetCloseHandler(func(int, string) error { return nil })
@@ -173,8 +173,9 @@ func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, 
 // hangUp waits for the writer to end. Then it reads until the peer has answered the close
 // frame or the time for that is over. Closing a socket with unread bytes resets it, and
 // then the peer may never see the reason.
-func hangUp(ws *websocket.Conn, conn *realtime.Conn) {
+func hangUp(ws *websocket.Conn, conn *realtime.Conn, raw *conn) {
 	conn.Wait()
+	raw.outlast()
 	for {
 		if _, _, err := ws.NextReader(); err != nil {
 			return

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -392,6 +393,27 @@ func TestSocketLimits(t *testing.T) {
 			c.send(strings.Repeat("x", 6*64<<10+2<<10))
 			if got := c.closed(); got != realtime.CloseTooLarge {
 				t.Errorf("v2 %v: got %d, want 1009", v2, got)
+			}
+		}
+	})
+	t.Run("a frame that is far too large and slow", func(t *testing.T) {
+		// A browser whose connection is reset before it has sent all reports no code.
+		for _, v2 := range []bool{false, true} {
+			c := w.join(t, owner, "", v2)
+			piece := make([]byte, 256<<10)
+			head := binary.BigEndian.AppendUint64([]byte{0x81, 0x80 | 127}, uint64(48*len(piece)))
+			if _, err := c.ws.NetConn().Write(append(head, 0, 0, 0, 0)); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 48 {
+				if i == 24 {
+					if got := c.closed(); got != realtime.CloseTooLarge {
+						t.Errorf("v2 %v: got %d, want 1009", v2, got)
+					}
+				}
+				if _, err := c.ws.NetConn().Write(piece); err != nil {
+					t.Fatalf("v2 %v: %v after %d of 48 pieces", v2, err, i)
+				}
 			}
 		}
 	})

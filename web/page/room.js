@@ -17,6 +17,8 @@ const ackTimeout = 15000;
 const typingShown = 5000;
 const longestTypist = 24; // characters of a name in the one line that phones have
 const bannerAfter = 1200;
+const longText = 16000;
+const longTries = 3;
 
 export class Room {
   #id;
@@ -37,6 +39,7 @@ export class Room {
   #wasOpen = false;
   #bannerTimer = 0;
   #ackTimers = new Map(); // client id -> timer
+  #tries = new Map(); // client id -> how often it was sent without an answer
   #life = new AbortController();
 
   // listeners: onEnd("session" | "member"), onMessage() for each new line
@@ -258,6 +261,7 @@ export class Room {
     this.#outbox.remove(clientId);
     clearTimeout(this.#ackTimers.get(clientId));
     this.#ackTimers.delete(clientId);
+    this.#tries.delete(clientId);
   }
 
   #refused({ client_id: clientId, detail }) {
@@ -349,13 +353,22 @@ export class Room {
     this.#post(line);
   }
 
+  // A proxy may end the connection for a long frame and say no reason.
   #post({ client_id: clientId, text, refused }) {
-    if (refused || !this.#connection.send({ type: "post", client_id: clientId, text })) return;
+    if (refused || !this.#connection.isOpen) return;
+    const tries = (this.#tries.get(clientId) ?? 0) + 1;
+    if (text.length > longText && tries > longTries) {
+      this.#refuse(clientId, `${longTries} tries failed. It may be too long for this connection; please split it.`);
+      return;
+    }
+    this.#tries.set(clientId, tries);
+    this.#connection.send({ type: "post", client_id: clientId, text });
     clearTimeout(this.#ackTimers.get(clientId));
     this.#ackTimers.set(clientId, setTimeout(() => this.#connection.renew(), ackTimeout));
   }
 
   #retry(clientId) {
+    this.#tries.delete(clientId);
     this.#outbox.retry(clientId);
     const line = this.#outbox.find(clientId);
     this.#showWaiting(line);
