@@ -212,6 +212,13 @@ func killWhileTalking(t *testing.T, s *proctest.Site, w *proctest.World, victims
 		})
 	}
 	killAll(t, victims, either(40, 5))
+	// On a busy machine few turns begin within those kills.
+	for range 30 {
+		if turns := turnsIn(t, s, w.Rooms); turns >= 5 {
+			break
+		}
+		killAll(t, victims, 1)
+	}
 	stop()
 	talking.Wait()
 	if err := s.Settled(within(t, 120*time.Second), w.Rooms...); err != nil {
@@ -224,6 +231,18 @@ func killWhileTalking(t *testing.T, s *proctest.Site, w *proctest.World, victims
 	if turns < 5 {
 		t.Errorf("only %d turns, want more to kill", turns)
 	}
+}
+
+func turnsIn(t *testing.T, s *proctest.Site, rooms []string) (n int) {
+	t.Helper()
+	for _, room := range rooms {
+		turns, err := s.DB().Turns(t.Context(), room, store.Page{Limit: store.MaxLimit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(turns)
+	}
+	return n
 }
 
 // post says a line over HTTP, again and again until it is acknowledged.
