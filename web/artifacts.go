@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -99,6 +101,9 @@ type deleteArtifactIn struct {
 	ArtifactID id   `path:"artifact_id"`
 	Hard       bool `query:"hard_delete" doc:"Remove it for good; for the room's staff"`
 }
+
+// Resolve refuses hard_delete without a value.
+func (*deleteArtifactIn) Resolve(ctx huma.Context) []error { return flagged(ctx, "hard_delete") }
 
 func (s *Server) deleteArtifact(ctx context.Context, actor *app.Actor, in *deleteArtifactIn) (*empty, error) {
 	return nil, s.app.DeleteArtifact(ctx, actor, in.ArtifactID.String(), in.Hard)

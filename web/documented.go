@@ -116,13 +116,15 @@ var byOne = map[string]struct {
 	"MuteAgentInBody": {"oneOf", []string{"until", "minutes"}},
 }
 
-// sayLimits adds to the document the limits that app checks in bodies.
+// sayLimits adds to the document the limits that app checks in bodies and addresses.
 func (s *Server) sayLimits() {
 	doc, alike, peculiar := s.api.OpenAPI(), s.alike(), peculiar()
-	for _, p := range doc.Paths[v1+"/users/search"].Get.Parameters {
+	for _, p := range slices.Concat(doc.Paths[v1+"/users/search"].Get.Parameters, doc.Paths[v1+"/agent-types"].Get.Parameters) {
 		// huma would take an empty q for a missing one, so the tag cannot say that q is
 		// required.
-		p.Required = p.Required || p.Name == "q"
+		if p.Required = p.Required || p.Name == "q"; p.Schema.Type == huma.TypeString {
+			p.Schema.Extensions = upTo(200)
+		}
 	}
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Post, item.Put} {

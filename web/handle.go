@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,6 +75,7 @@ func (s *Server) problemOf(ctx context.Context, err error) *problem {
 	default:
 		p.status, p.Code, p.Detail = http.StatusInternalServerError, "internal", "Internal server error"
 	}
+	p.Errors = located(p.Errors, requestOf(ctx).query)
 	if p.status >= http.StatusInternalServerError {
 		s.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.Int("status", p.status), slog.String("error", err.Error()))
 	}
@@ -90,6 +93,25 @@ func (p *problem) describe(e *app.Error) {
 	if e.Kind == app.KindUnauthenticated {
 		p.header.Set("WWW-Authenticate", "Bearer")
 	}
+}
+
+// located says of members that are in the address that they are not in the body, where
+// app expects all of them.
+func located(fields []app.FieldError, query string) []app.FieldError {
+	if len(fields) == 0 || query == "" {
+		return fields
+	}
+	in, err := url.ParseQuery(query)
+	if err != nil {
+		return fields
+	}
+	fields = slices.Clone(fields)
+	for i, f := range fields {
+		if name := strings.TrimPrefix(f.Field, "body."); in.Has(name) {
+			fields[i].Field = "query." + name
+		}
+	}
+	return fields
 }
 
 // failed writes an error from Fiber or from one of our Fiber handlers.

@@ -22,6 +22,9 @@ type importIn struct {
 
 // Resolve finds the list.
 func (in *importIn) Resolve(ctx huma.Context) []error {
+	if bad := flagged(ctx, "dry_run"); bad != nil {
+		return bad
+	}
 	kind, params, err := mime.ParseMediaType(ctx.Header(fiber.HeaderContentType))
 	switch {
 	case err == nil && kind == fiber.MIMEMultipartForm:

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/coagent-studio/coagent/store"
@@ -44,6 +45,14 @@ func TestMembers(t *testing.T) {
 				t.Errorf("got %v", got)
 			}
 			w.as(owner).must(t, 201, post, v1+"/rooms/"+room+"/messages", body{"text": "hello"})
+			for _, empty := range []string{"?dry_run", "?dry_run=", "?dry_run=&dry_run=true"} {
+				if a := w.as(owner).must(t, 422, del, at+empty); !strings.Contains(a.body, `"field":"query.dry_run","message":"must be true or false"`) {
+					t.Errorf("%s: got %s", empty, a.body)
+				}
+			}
+			if a := w.as(owner).must(t, 422, get, v1+"/users/search?q=%00"); !strings.Contains(a.body, `"field":"query.q"`) {
+				t.Errorf("got %s, want the member named where it is", a.body)
+			}
 			dry := w.as(owner).must(t, 200, del, at+"?dry_run=true").object(t)
 			wantMembers(t, dry, "dry_run", "counts")
 			counts, _ := dry["counts"].(map[string]any)

@@ -11,8 +11,13 @@ import (
 )
 
 func TestRoomAgents(t *testing.T) {
-	// of makes a room with the world's agent and gives the path of the agent there.
-	of := func(t *testing.T, w *world) string { return v1 + "/rooms/" + w.livelyRoom(t) + "/agents/" + w.agent }
+	// of makes a room with the world's agent, where what was said is decided, and gives
+	// the path of the agent there.
+	of := func(t *testing.T, w *world) string {
+		room := w.livelyRoom(t)
+		apptest.Await(t, "the decision", func() bool { return len(w.as(ta).must(t, 200, get, v1+"/rooms/"+room+"/decisions").list(t)) > 0 })
+		return v1 + "/rooms/" + room + "/agents/" + w.agent
+	}
 	eachWorld(t, map[string]func(*testing.T, *world){
 		"settings lie over the agent's own": func(t *testing.T, w *world) {
 			path := of(t, w)

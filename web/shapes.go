@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/google/uuid"
 
 	"github.com/coagent-studio/coagent/app"
@@ -116,6 +117,19 @@ func formed[R, O any](row *R, err error, form func(*R) O) (*oneOut[O], error) {
 // DryRunIn makes a deletion only count what it would delete too.
 type DryRunIn struct {
 	DryRun bool `query:"dry_run" doc:"true deletes nothing and answers 200 with counts of what would go"`
+}
+
+// Resolve refuses a dry run without a value.
+func (*DryRunIn) Resolve(ctx huma.Context) []error { return flagged(ctx, "dry_run") }
+
+// flagged refuses a query parameter that is there without a value. huma takes it for an
+// absent one, so who writes ?dry_run would delete.
+func flagged(ctx huma.Context, name string) []error {
+	at := ctx.URL()
+	if q := at.Query(); q.Has(name) && q.Get(name) == "" {
+		return []error{&huma.ErrorDetail{Location: "query." + name, Message: validation.MsgExpectedBoolean}}
+	}
+	return nil
 }
 
 // countsOut is the answer to a dry run.
