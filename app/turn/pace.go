@@ -12,7 +12,7 @@ const (
 	// shown at once; what a fast model says in between goes out together. One frame
 	// for each token and member would be most of the work in a large class, and
 	// nobody reads faster.
-	deltaPace = 25 * time.Millisecond
+	deltaPace = 60 * time.Millisecond
 	// deltaBytes is how much text is held back at most.
 	deltaBytes = 4096
 )
