@@ -3,14 +3,16 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect"
-	"modernc.org/sqlite"
 )
 
 // connector lends the connections of the pgx pool to database/sql, and so to bun.
@@ -65,81 +67,42 @@ func boundTo(ctx context.Context) []driver.NamedValue {
 // nearly every request runs. It returns the context for this one statement, and the
 // placeholders to write in it.
 func (q Queries) bound(ctx context.Context, values ...any) (context.Context, []any) {
-	marks, named := make([]any, len(values)), make([]driver.NamedValue, len(values))
-	sign := "$"
-	if q.db.Dialect().Name() == dialect.SQLite {
-		sign = "?"
-		if _, reading := q.db.(*bun.DB); !reading {
-			// The writer belongs to River too and has the bare driver's connection.
-			copy(marks, values)
-			return ctx, marks
-		}
+	marks := make([]any, len(values))
+	for i := range values {
+		marks[i] = bun.Safe("$" + strconv.Itoa(i+1))
 	}
+	return q.boundText(ctx, values...), marks
+}
+
+// boundText is bound for a text that has its placeholders: $1, $2 and so on.
+func (q Queries) boundText(ctx context.Context, values ...any) context.Context {
+	named := make([]driver.NamedValue, len(values))
 	for i, v := range values {
-		n := i + 1
-		marks[i], named[i] = bun.Safe(sign+strconv.Itoa(n)), driver.NamedValue{Ordinal: n, Value: v}
-	}
-	return context.WithValue(ctx, boundKey{}, named), marks
-}
-
-// liteConnector opens SQLite connections that keep their prepared bound statements.
-type liteConnector struct{ driver.Connector }
-
-func newLiteConnector(dsn string) (driver.Connector, error) {
-	c, err := sqlite.NewConnector(dsn)
-	return liteConnector{c}, err
-}
-
-func (c liteConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &liteConn{sqliteConn: conn.(sqliteConn), kept: map[string]driver.StmtQueryContext{}}, nil
-}
-
-// sqliteConn has every method of the driver's connection that database/sql uses.
-type sqliteConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.Pinger
-	driver.QueryerContext
-	driver.SessionResetter
-	driver.Validator
-}
-
-// liteConn is the driver's connection with the prepared statements of bound queries.
-// There are few such texts; the statements end with the connection.
-type liteConn struct {
-	sqliteConn
-	kept map[string]driver.StmtQueryContext
-}
-
-// QueryContext runs one statement (database/sql/driver.QueryerContext).
-func (c *liteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	countRead(ctx)
-	values := boundTo(ctx)
-	if values == nil {
-		return c.sqliteConn.QueryContext(ctx, query, args)
-	}
-	stmt := c.kept[query]
-	if stmt == nil {
-		made, err := c.PrepareContext(ctx, query)
-		if err != nil {
-			return nil, err
+		if !q.postgres() {
+			v = liteValue(v)
 		}
-		stmt = made.(driver.StmtQueryContext)
-		c.kept[query] = stmt
+		named[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
 	}
-	return stmt.QueryContext(ctx, values)
+	return context.WithValue(ctx, boundKey{}, named)
 }
 
-// Close ends the kept statements and the connection.
-func (c *liteConn) Close() error {
-	for _, stmt := range c.kept {
-		_ = stmt.(driver.Stmt).Close() // only the error of closing the connection matters
+// liteValue is a value as bun writes it into a statement for SQLite. Times in the database
+// are compared as text, so all of them must have one form.
+func liteValue(v any) driver.Value {
+	switch v := v.(type) {
+	case time.Time:
+		return v.UTC().Format("2006-01-02 15:04:05.999999-07:00")
+	case int:
+		return int64(v)
+	case string:
+		if strings.IndexByte(v, 0) >= 0 {
+			return errNul // liteConn refuses it
+		}
+		if !utf8.ValidString(v) {
+			return string([]rune(v)) // each byte that is no UTF-8 becomes U+FFFD
+		}
 	}
-	return c.sqliteConn.Close()
+	return v
 }
+
+var errNul = errors.New("a text with a NUL byte")

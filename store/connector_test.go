@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 
 	"github.com/coagent-studio/coagent/store"
@@ -40,4 +42,64 @@ func TestPreparedStatementsStayRight(t *testing.T) {
 		}
 		ask()
 	})
+}
+
+// The writer keeps its prepared statements too, and the job queue uses it beside us.
+func TestPreparedStatementsOfTheWriter(t *testing.T) {
+	t.Parallel()
+	db := storetest.Open(t, store.Options{URL: storetest.SQLite(t)})
+	ctx := t.Context()
+	const numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i FROM n"
+	mustBe(t, "InTx", db.InTx(ctx, func(tx *store.Tx) error {
+		// The same text again, while its rows are read.
+		outer, err := tx.Lite.QueryContext(ctx, numbers, 5)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = outer.Close() }()
+		sum := 0
+		for outer.Next() {
+			var i, last int
+			if err := outer.Scan(&i); err != nil {
+				return err
+			}
+			inner, err := tx.Lite.QueryContext(ctx, numbers, i)
+			if err != nil {
+				return err
+			}
+			for inner.Next() {
+				if err := inner.Scan(&last); err != nil {
+					return err
+				}
+				sum += last
+			}
+			mustBe(t, "the inner rows", inner.Close(), nil)
+			// More texts than are kept, so that the outer one would have to go.
+			for n := range 30 {
+				var got int
+				if err := tx.Lite.QueryRowContext(ctx, fmt.Sprintf("SELECT ? + %d", 30*i+n), 1).Scan(&got); err != nil || got != 30*i+n+1 {
+					t.Errorf("got %d (%v), want %d", got, err, 30*i+n+1)
+				}
+			}
+		}
+		if sum != 1+3+6+10+15 {
+			t.Errorf("the sum: got %d, want 35", sum)
+		}
+		return outer.Err()
+	}), nil)
+	// A context that ends while a statement runs does not tear the transaction.
+	mustBe(t, "InTx", db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.SetSetting(ctx, "key", "value"); err != nil {
+			return err
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := tx.Lite.ExecContext(ended, "UPDATE settings SET value = ?", "other")
+		mustBe(t, "with an ended context", err, context.Canceled)
+		return nil
+	}), nil)
+	got, err := db.Setting(ctx, "key")
+	if mustBe(t, "Setting", err, nil); got != "value" {
+		t.Errorf("got %q, want %q", got, "value")
+	}
 }

@@ -49,15 +49,6 @@ func (t *Tx) NextQuietSeq(ctx context.Context, room *Room) (int64, error) {
 	return t.NextSeq(ctx, room.ID, time.Time{})
 }
 
-// nextSeqOfPerson is NextSeq for a person's message that the room's agents may hear.
-func (t *Tx) nextSeqOfPerson(ctx context.Context, roomID string, lookAt, saidAt time.Time) (int64, error) {
-	q := t.db.NewUpdate().Model((*Room)(nil)).Set("person_seq = event_seq + 1").Set("person_at = ?", saidAt)
-	if !lookAt.IsZero() {
-		q = q.Set("look_at = ?", lookAt)
-	}
-	return nextSeq(ctx, q, roomID)
-}
-
 func nextSeq(ctx context.Context, q *bun.UpdateQuery, roomID string) (seq int64, err error) {
 	res, err := q.Set("event_seq = event_seq + 1").Where("r.id = ?", roomID).Returning("event_seq").Exec(ctx, &seq)
 	return seq, changed(res, err, ErrNotFound)
@@ -66,12 +57,28 @@ func nextSeq(ctx context.Context, q *bun.UpdateQuery, roomID string) (seq int64,
 // CreateEvent adds an event under a seq from NextSeq. After the commit this process and
 // the others on the same database are notified of it.
 func (t *Tx) CreateEvent(ctx context.Context, e *Event) error {
-	if err := t.insert(ctx, e); err != nil {
+	if err := t.insertEvent(ctx, e); err != nil {
 		return err
 	}
 	t.events = append(t.events, *e)
 	return nil
 }
+
+func (t *Tx) insertEvent(ctx context.Context, e *Event) error {
+	if t.postgres() {
+		return t.insert(ctx, e)
+	}
+	body, err := e.Body.Value()
+	if err != nil {
+		return err
+	}
+	ctx = t.boundText(ctx, e.RoomID, e.Seq, e.ID, e.Type, null(e.ActorID), body, e.CreatedAt, null(e.AboutSeq))
+	_, err = t.db.ExecContext(ctx, addEvent)
+	return translate(err)
+}
+
+const addEvent = `INSERT INTO events (room_id, seq, id, type, actor_id, body, created_at, about_seq)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
 // ReplaceEventBody replaces the body of an event, for example after a newer event has
 // made the old one pointless. When the log does not keep the event any more, it does

@@ -141,23 +141,32 @@ func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (add
 	if t.PG != nil {
 		return t.addMessageAtOnce(ctx, m, e, h)
 	}
-	switch {
-	case h.Unheard:
-		m.Seq, err = t.NextSeqUnheard(ctx, m.RoomID)
-	case m.ByAgent():
-		m.Seq, err = t.NextSeq(ctx, m.RoomID, h.DecideAt)
-	default:
-		m.Seq, err = t.nextSeqOfPerson(ctx, m.RoomID, h.DecideAt, m.CreatedAt)
+	// Three statements: SQLite has no INSERT inside another statement.
+	agent := null(m.AgentType)
+	bound := t.boundText(ctx, m.RoomID, h.Unheard, null(h.DecideAt), agent, m.CreatedAt)
+	if err = t.db.NewRaw(nextOfMessage).Scan(bound, &m.Seq); err != nil {
+		return false, translate(err)
 	}
-	if err != nil {
-		return false, err
-	}
-	if added, err = t.CreateMessage(ctx, m); err != nil || !added {
+	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
+		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated)
+	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, err
 	}
 	e.Seq = m.Seq
 	return true, t.CreateEvent(ctx, e)
 }
+
+const (
+	nextOfMessage = `UPDATE rooms SET event_seq = event_seq + 1,
+	looked_seq = CASE WHEN $2 THEN event_seq + 1 ELSE looked_seq END,
+	look_at = CASE WHEN $2 THEN NULL ELSE COALESCE($3, look_at) END,
+	person_seq = CASE WHEN $2 OR $4 IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
+	person_at = CASE WHEN $2 OR $4 IS NOT NULL THEN person_at ELSE $5 END
+WHERE id = $1 RETURNING event_seq`
+	addMessage = `INSERT INTO messages
+	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`
+)
 
 const addLine = `
 WITH room AS (

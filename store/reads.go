@@ -14,8 +14,7 @@ func (r *Reads) Count() int64 { return r.n.Load() }
 type readsKey struct{}
 
 // CountReads returns a context under which queries are counted, so that a request can
-// report its number. On SQLite it misses the queries of a writing transaction: that
-// connection belongs to the job queue too.
+// report its number.
 func CountReads(ctx context.Context) (context.Context, *Reads) {
 	r := new(Reads)
 	return context.WithValue(ctx, readsKey{}, r), r

@@ -113,10 +113,11 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	w, err := sql.Open("sqlite", sqliteDSN(path, "cache_size(-16000)"))
+	writer, err := newLiteConnector(sqliteDSN(path, "cache_size(-16000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
+	w := sql.OpenDB(writer)
 	// SQLite has one writer. With a pool of one the others wait in Go, in order.
 	w.SetMaxOpenConns(1)
 	if err := pingLite(ctx, w); err != nil {
