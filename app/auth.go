@@ -175,8 +175,7 @@ func (ss *sessions) authenticate(ctx context.Context, token string, expiredToo b
 		return nil, errNotAuthenticated
 	}
 	if IsAccessToken(token) {
-		t, err := ss.db.AccessTokenByHash(ctx, hashToken(token))
-		return ss.tokenActor(ctx, t, err)
+		return ss.tokenActor(ctx, hashToken(token))
 	}
 	c, err := ss.parse(token)
 	if err != nil && (!errors.Is(err, errExpired) || !expiredToo) {
@@ -190,6 +189,20 @@ func (ss *sessions) authenticate(ctx context.Context, token string, expiredToo b
 
 // actor returns the actor of a live session. The user must be active.
 func (ss *sessions) actor(ctx context.Context, sessionID, userID string) (*Actor, error) {
+	known, epoch, ok := ss.actors.get(sessionID, ss.now())
+	if !ok || known.actor.User.ID != userID {
+		var err error
+		if known, err = ss.readActor(ctx, sessionID, userID); err != nil {
+			return nil, err
+		}
+		ss.actors.keep(sessionID, known, epoch)
+	}
+	actor := known.actor
+	return &actor, nil
+}
+
+func (ss *sessions) readActor(ctx context.Context, sessionID, userID string) (*knownActor, error) {
+	now := ss.now()
 	s, err := ss.db.Session(ctx, sessionID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errBadCredentials
@@ -197,7 +210,7 @@ func (ss *sessions) actor(ctx context.Context, sessionID, userID string) (*Actor
 	if err != nil {
 		return nil, err
 	}
-	if s.UserID != userID || !s.EndedAt.IsZero() || !ss.now().Before(s.ExpiresAt) {
+	if s.UserID != userID || !s.EndedAt.IsZero() || !now.Before(s.ExpiresAt) {
 		return nil, errBadCredentials
 	}
 	if !s.User.IsActive {
@@ -212,7 +225,8 @@ func (ss *sessions) actor(ctx context.Context, sessionID, userID string) (*Actor
 			return nil, errBadCredentials
 		}
 	}
-	return &Actor{User: *s.User, SessionID: s.ID, ImpersonatorID: s.ImpersonatorID}, nil
+	return &knownActor{actor: Actor{User: *s.User, SessionID: s.ID, ImpersonatorID: s.ImpersonatorID}, until: s.ExpiresAt, read: now,
+		of: []string{s.UserID, s.ID, s.ImpersonatorID, s.ParentID}}, nil
 }
 
 // Whoami answers the client's question on every page load. It returns the actor, nil if

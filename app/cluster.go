@@ -64,6 +64,7 @@ type cluster struct {
 	db       *store.DB
 	audience *audience
 	queue    *jobs.Queue
+	actors   *knownActors
 	log      *slog.Logger
 	// A process that only works on jobs has no sockets: of the rooms it needs only who
 	// types and which turns stop. One that only serves needs no jobs.
@@ -75,12 +76,12 @@ type cluster struct {
 const missedEvery = 250 * time.Millisecond
 
 // newCluster makes what listens; nothing runs before run.
-func newCluster(db *store.DB, audience *audience, queue *jobs.Queue, work, serve bool, log *slog.Logger) *cluster {
-	c := &cluster{db: db, audience: audience, queue: queue, work: work, serve: serve, log: log}
+func newCluster(db *store.DB, audience *audience, queue *jobs.Queue, actors *knownActors, work, serve bool, log *slog.Logger) *cluster {
+	c := &cluster{db: db, audience: audience, queue: queue, actors: actors, work: work, serve: serve, log: log}
 	cfg := realtime.ListenConfig{Connect: db.Connect, Channels: []string{store.ChannelSignal}, OnNotify: c.heard,
-		OnReconnect: func() { audience.hub.WakeAll(); audience.streams.wakeAll() }, Log: log.With("part", "listener")}
+		OnReconnect: func() { actors.forgetAll(); audience.hub.WakeAll(); audience.streams.wakeAll() }, Log: log.With("part", "listener")}
 	if serve {
-		cfg.Channels = append(cfg.Channels, store.ChannelWake)
+		cfg.Channels = append(cfg.Channels, store.ChannelWake, store.ChannelAccounts)
 	}
 	if work {
 		cfg.Channels = append(cfg.Channels, store.ChannelQueues)
@@ -103,7 +104,9 @@ func (c *cluster) heard(channel, payload string) {
 	case store.ChannelWake:
 		c.wake(c.db.ParseWake(payload))
 	case store.ChannelQueues:
-		c.queue.Wake(c.db.ParseQueues(payload)...)
+		c.queue.Wake(c.db.ParseIDs(payload)...)
+	case store.ChannelAccounts:
+		c.actors.forget(c.db.ParseIDs(payload))
 	case store.ChannelSignal:
 		// Most payloads are streamed text, which nobody needs where nobody is connected.
 		if c.serve || strings.Contains(payload, realtime.WireSignal) {

@@ -215,7 +215,15 @@ func tooManyConnections(most int) *Error {
 func (a *App) Recheck(ctx context.Context, actor *Actor) (*Actor, error) {
 	if actor.TokenID != "" {
 		t, err := a.db.AccessToken(ctx, actor.TokenID)
-		return a.sessions.tokenActor(ctx, t, err)
+		known, err := a.sessions.readToken(t, err, a.instant())
+		if err != nil {
+			return nil, err
+		}
+		return &known.actor, nil
 	}
-	return a.sessions.actor(ctx, actor.SessionID, actor.User.ID)
+	known, err := a.sessions.readActor(ctx, actor.SessionID, actor.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &known.actor, nil
 }

@@ -18,7 +18,9 @@ type sessions struct {
 	hub   *realtime.Hub
 	audit auditLog
 	known knownTokens
-	uses  tokenUses
+	// actors are the callers of the last seconds.
+	actors knownActors
+	uses   tokenUses
 }
 
 // Sessions lists where the actor is signed in, the newest sign-in first. Sessions in

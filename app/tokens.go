@@ -145,29 +145,42 @@ func (a *App) mayManageTokens(ctx context.Context, actor *Actor, userID string) 
 	return mayRule(actor, power{beyond: ActManageAdminTokens, accounts: []string{u.Role}})
 }
 
-// tokenActor returns the actor behind a token.
-func (ss *sessions) tokenActor(ctx context.Context, t *store.AccessToken, err error) (*Actor, error) {
+// tokenActor returns the actor behind a token with this hash.
+func (ss *sessions) tokenActor(ctx context.Context, hash string) (*Actor, error) {
+	now := ss.now.instant()
+	known, epoch, ok := ss.actors.get(hash, now)
+	if !ok {
+		t, err := ss.db.AccessTokenByHash(ctx, hash)
+		if known, err = ss.readToken(t, err, now); err != nil {
+			return nil, err
+		}
+		ss.actors.keep(hash, known, epoch)
+	}
+	if now.Sub(known.used) >= usedEvery {
+		ss.uses.note(known.actor.TokenID)
+	}
+	actor := known.actor
+	return &actor, nil
+}
+
+func (ss *sessions) readToken(t *store.AccessToken, err error, now time.Time) (*knownActor, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errBadCredentials
 	}
 	if err != nil {
 		return nil, err
 	}
-	now := ss.now.instant()
 	if !now.Before(t.ExpiresAt) {
 		return nil, errBadCredentials
 	}
 	if !t.User.IsActive {
 		return nil, errInactive
 	}
-	actor := &Actor{User: *t.User, TokenID: t.ID, Scopes: []Scope{}}
+	actor := Actor{User: *t.User, TokenID: t.ID, Scopes: []Scope{}}
 	if err := json.Unmarshal([]byte(t.Scopes), &actor.Scopes); err != nil {
 		return nil, err
 	}
-	if now.Sub(t.LastUsedAt) >= usedEvery {
-		ss.uses.note(t.ID)
-	}
-	return actor, nil
+	return &knownActor{actor: actor, used: t.LastUsedAt, until: t.ExpiresAt, read: now, of: []string{t.UserID, t.ID}}, nil
 }
 
 // tokenUses are the tokens that were used since their use was last stored. It is stored

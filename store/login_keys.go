@@ -159,6 +159,7 @@ func (u *User) lacking() (all []login) {
 // giveKey gives an account the key of a login, unless another account has it or the login
 // was changed meanwhile.
 func (t *Tx) giveKey(ctx context.Context, id string, of login) (given bool, err error) {
+	t.changesAccount(id)
 	held := t.db.NewSelect().Model((*User)(nil)).ColumnExpr("1").Where("u.? = ?", of.column(), of.key)
 	n, err := affected(t.db.NewUpdate().Model((*User)(nil)).Set("? = ?", of.column(), of.key).Where("id = ?", id).
 		Where("? = ?", bun.Ident(of.field), of.typed).Where("NOT EXISTS (?)", held).Exec(ctx))

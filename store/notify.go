@@ -19,9 +19,10 @@ const maxPayload = 7999
 
 // The Postgres channels between processes.
 const (
-	ChannelWake   = "coagent_wake"   // "<node> <room>:<seq> ...": these rooms have newer events
-	ChannelQueues = "coagent_queues" // "<node> <queue> ...": these queues have new jobs
-	ChannelSignal = "coagent_signal" // signals that are never stored: typing, presence, text as it streams
+	ChannelWake     = "coagent_wake"     // "<node> <room>:<seq> ...": these rooms have newer events
+	ChannelQueues   = "coagent_queues"   // "<node> <queue> ...": these queues have new jobs
+	ChannelAccounts = "coagent_accounts" // "<node> <id> ...": these accounts, sessions or access tokens have changed
+	ChannelSignal   = "coagent_signal"   // signals that are never stored: typing, presence, text as it streams
 )
 
 // OnCommit sets the function that this process calls after each commit, with the events
@@ -74,6 +75,9 @@ const (
 	// maxRoomsToNotify bounds the rooms that wait while Postgres cannot be reached. The
 	// other processes find the rest when they next ask, see Missed.
 	maxRoomsToNotify = 10_000
+	// maxAccountsToNotify bounds the accounts that wait. What the other processes keep of
+	// the rest expires by itself.
+	maxAccountsToNotify = 1000
 	// maxSignalsToNotify bounds the signals that wait.
 	maxSignalsToNotify = 1000
 )
@@ -91,9 +95,19 @@ type notifier struct {
 	running chan struct{} // closed when run has ended; nil before the first notification
 	stop    context.CancelFunc
 	closed  bool
-	rooms   map[string]int64
-	queues  map[string]bool
-	signals []waitingSignal
+	round
+}
+
+// round is what waits to be sent, or is being sent.
+type round struct {
+	rooms    map[string]int64
+	queues   map[string]bool
+	accounts map[string]bool
+	signals  []waitingSignal
+}
+
+func newRound() round {
+	return round{rooms: map[string]int64{}, queues: map[string]bool{}, accounts: map[string]bool{}}
 }
 
 // waitingSignal is a payload whose sender waits for the result.
@@ -103,7 +117,7 @@ type waitingSignal struct {
 }
 
 func newNotifier(node string, connect func(ctx context.Context) (*pgx.Conn, error)) *notifier {
-	return &notifier{connect: connect, node: node, kick: make(chan struct{}, 1), rooms: map[string]int64{}, queues: map[string]bool{}}
+	return &notifier{connect: connect, node: node, kick: make(chan struct{}, 1), round: newRound()}
 }
 
 var errNotifierClosed = errors.New("the database is closed")
@@ -181,9 +195,9 @@ func (n *notifier) run(ctx context.Context, ended chan struct{}) {
 		case <-ctx.Done():
 			return
 		}
-		rooms, queues, signals, closed := n.take()
-		err := n.send(ctx, &conn, rooms, queues, signals)
-		for _, s := range signals {
+		r, closed := n.take()
+		err := n.send(ctx, &conn, r)
+		for _, s := range r.signals {
 			s.sent <- err
 		}
 		if closed { // nothing can have been added since
@@ -193,7 +207,7 @@ func (n *notifier) run(ctx context.Context, ended chan struct{}) {
 		if err != nil {
 			hangUp(conn)
 			conn, pause = nil, notifyRetry
-			n.putBack(rooms, queues)
+			n.putBack(r)
 		}
 		select {
 		case <-time.After(pause):
@@ -203,40 +217,42 @@ func (n *notifier) run(ctx context.Context, ended chan struct{}) {
 	}
 }
 
-func (n *notifier) take() (rooms map[string]int64, queues map[string]bool, signals []waitingSignal, closed bool) {
+func (n *notifier) take() (r round, closed bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	rooms, queues, signals = n.rooms, n.queues, n.signals
-	n.rooms, n.queues, n.signals = map[string]int64{}, map[string]bool{}, nil
-	return rooms, queues, signals, n.closed
+	r, n.round = n.round, newRound()
+	return r, n.closed
 }
 
-// putBack keeps what could not be sent for the next round.
-func (n *notifier) putBack(rooms map[string]int64, queues map[string]bool) {
+// putBack keeps what could not be sent for the next round. Signals are told of the error
+// instead.
+func (n *notifier) putBack(r round) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for room, seq := range rooms {
+	for room, seq := range r.rooms {
 		n.rooms[room] = max(n.rooms[room], seq)
 	}
-	maps.Copy(n.queues, queues)
+	maps.Copy(n.queues, r.queues)
+	maps.Copy(n.accounts, r.accounts)
 	n.wake()
 }
 
 // send sends one round in one statement. It opens the connection when there is none.
-func (n *notifier) send(ctx context.Context, conn **pgx.Conn, rooms map[string]int64, queues map[string]bool, signals []waitingSignal) error {
+func (n *notifier) send(ctx context.Context, conn **pgx.Conn, r round) error {
 	var channels, payloads []string
 	notify := func(channel string, texts ...string) {
 		for _, text := range texts {
 			channels, payloads = append(channels, channel), append(payloads, text)
 		}
 	}
-	wakes := make([]string, 0, len(rooms))
-	for room, seq := range rooms {
+	wakes := make([]string, 0, len(r.rooms))
+	for room, seq := range r.rooms {
 		wakes = append(wakes, room+":"+strconv.FormatInt(seq, 10))
 	}
 	notify(ChannelWake, n.payloads(wakes)...)
-	notify(ChannelQueues, n.payloads(slices.Collect(maps.Keys(queues)))...)
-	for _, s := range signals {
+	notify(ChannelQueues, n.payloads(slices.Collect(maps.Keys(r.queues)))...)
+	notify(ChannelAccounts, n.payloads(slices.Collect(maps.Keys(r.accounts)))...)
+	for _, s := range r.signals {
 		notify(ChannelSignal, s.payload)
 	}
 	if len(channels) == 0 {
@@ -292,7 +308,7 @@ type Wake struct {
 // notifications, which it has handled already.
 func (d *DB) ParseWake(payload string) []Wake {
 	var wakes []Wake
-	for _, word := range d.ParseQueues(payload) {
+	for _, word := range d.ParseIDs(payload) {
 		room, n, _ := strings.Cut(word, ":")
 		if seq, err := strconv.ParseInt(n, 10, 64); err == nil {
 			wakes = append(wakes, Wake{room, seq})
@@ -301,9 +317,9 @@ func (d *DB) ParseWake(payload string) []Wake {
 	return wakes
 }
 
-// ParseQueues reads a payload of ChannelQueues. It returns nothing for this process's own
+// ParseIDs reads a payload of ChannelQueues or ChannelAccounts. It returns nothing for this process's own
 // notifications.
-func (d *DB) ParseQueues(payload string) []string {
+func (d *DB) ParseIDs(payload string) []string {
 	words := strings.Fields(payload)
 	if len(words) == 0 || words[0] == d.node {
 		return nil

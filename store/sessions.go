@@ -75,6 +75,7 @@ func (t *Tx) RotateSession(ctx context.Context, s *Session) error {
 
 // EndSession ends a session and those opened from it. Ending it twice is no error.
 func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) error {
+	t.changesAccount(id)
 	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
 		Where("id = ? OR parent_id = ?", id, id).Where("ended_at IS NULL").Exec(ctx)
 	return translate(err)
@@ -83,6 +84,7 @@ func (t *Tx) EndSession(ctx context.Context, id, reason string, now time.Time) e
 // EndOldSessions keeps the newest sessions of a person, most of them at the most, and
 // ends the others.
 func (t *Tx) EndOldSessions(ctx context.Context, userID string, most int, reason string, now time.Time) error {
+	t.changesAccount(userID)
 	spare := t.db.NewSelect().Model((*Session)(nil)).Column("s.id").Where("s.user_id = ?", userID).Where("s.impersonator_id IS NULL").
 		Where("s.ended_at IS NULL").OrderExpr("s.id DESC").Limit(1).Offset(int64(most))
 	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("ended_at = ?", now).Set("end_reason = ?", reason).
@@ -94,6 +96,7 @@ func (t *Tx) EndOldSessions(ctx context.Context, userID string, most int, reason
 // else. It spares the session except and those opened from it. The user's devices are
 // unknown from then on, until somebody signs in there again.
 func (t *Tx) EndSessionsOf(ctx context.Context, userID, except, reason string, now time.Time) error {
+	t.changesAccount(userID)
 	// Lock the account's row first, as everywhere.
 	if _, err := t.db.NewUpdate().Model((*User)(nil)).Set("device_epoch = device_epoch + 1").Where("id = ?", userID).Exec(ctx); err != nil {
 		return translate(err)

@@ -58,6 +58,7 @@ type DB struct {
 	node      string
 	committed func([]Event)
 	gained    func(context.Context, *Tx, []string) error
+	accounts  func(ids []string)
 }
 
 // Options say which database to open and how.

@@ -67,6 +67,7 @@ func (t *Tx) CreateAccessToken(ctx context.Context, token *AccessToken) error {
 
 // DeleteAccessToken removes one of a person's tokens and returns it.
 func (t *Tx) DeleteAccessToken(ctx context.Context, userID, id string) (*AccessToken, error) {
+	t.changesAccount(id)
 	token := new(AccessToken)
 	res, err := t.db.NewDelete().Model(token).Where("id = ?", id).Where("user_id = ?", userID).Returning("*").Exec(ctx)
 	return token, changed(res, err, ErrNotFound)
@@ -74,6 +75,7 @@ func (t *Tx) DeleteAccessToken(ctx context.Context, userID, id string) (*AccessT
 
 // DeleteAccessTokensOf removes all of a person's tokens and returns their ids.
 func (t *Tx) DeleteAccessTokensOf(ctx context.Context, userID string) ([]string, error) {
+	t.changesAccount(userID)
 	var ids []string
 	_, err := t.db.NewDelete().Model((*AccessToken)(nil)).Where("user_id = ?", userID).Returning("id").Exec(ctx, &ids)
 	return ids, translate(err)

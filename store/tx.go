@@ -24,6 +24,8 @@ type Tx struct {
 	// that were made here.
 	gainers map[string]bool
 	linked  []string
+	// accounts are the accounts, sessions and access tokens whose rows change here.
+	accounts []string
 }
 
 // Pinned runs fn and keeps the transaction's connection for fn alone meanwhile.
@@ -137,6 +139,7 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 // the functions of AfterCommit. What a process that dies before this does not report,
 // others find by Watch.
 func (t *Tx) announce() {
+	t.owner.AccountsChanged(t.accounts...)
 	if len(t.events) > 0 && t.owner.committed != nil {
 		t.owner.committed(t.events)
 	}

@@ -73,6 +73,7 @@ func (t *Tx) DeleteUser(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	t.changesAccount(id)
 	res, err := t.db.NewDelete().Model((*User)(nil)).Where("id = ?", id).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {
 		return err

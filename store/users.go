@@ -228,6 +228,7 @@ func (t *Tx) UpdateUser(ctx context.Context, u *User) error {
 	}
 	u.Version++
 	t.gains(u.ID) // the role may have changed
+	t.changesAccount(u.ID)
 	res, err := t.db.NewUpdate().Model(u).
 		Column("username", "username_key", "full_name", "role", "avatar_url", "password_hash", "is_active", "version").
 		Where("u.id = ?", u.ID).Where("u.version = ?", u.Version-1).Exec(ctx)
@@ -239,6 +240,7 @@ func (t *Tx) UpdateUser(ctx context.Context, u *User) error {
 
 // SetPasswordHash replaces the stored hash of an account.
 func (t *Tx) SetPasswordHash(ctx context.Context, id, hash string) error {
+	t.changesAccount(id)
 	res, err := t.db.NewUpdate().Model((*User)(nil)).Set("password_hash = ?", hash).
 		Set("version = version + 1").Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)

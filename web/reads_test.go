@@ -37,17 +37,22 @@ func TestReadsPerRequest(t *testing.T) {
 		few := w.readsOfRoutes(t)
 		w.fillUp(t, 30)
 		many := w.readsOfRoutes(t)
-		if len(few) < 25 {
-			t.Errorf("only %d routes were asked", len(few))
+		sum := 0
+		for _, n := range many {
+			sum += n
+		}
+		if len(few) < 25 || sum < len(many) {
+			t.Errorf("only %d routes were asked, with %d queries", len(few), sum)
 		}
 		for at, n := range few {
-			// One more or less is a limit that asks for its next share.
-			if many[at] > n+1 || many[at] < n-1 {
+			// One more or less is a limit that asks for its next share, another a caller
+			// who is not known any more.
+			if many[at] > n+2 || many[at] < n-2 {
 				t.Errorf("%s: %d queries with one row, %d with thirty", at, n, many[at])
 			}
 			path, _, _ := strings.Cut(at, " as ")
-			if most := max(mostReads, moreReads[path]); many[at] < 1 || many[at] > most {
-				t.Errorf("%s: %d queries, want 1 to %d", at, many[at], most)
+			if most := max(mostReads, moreReads[path]); many[at] > most {
+				t.Errorf("%s: %d queries, want at most %d", at, many[at], most)
 			}
 		}
 	})

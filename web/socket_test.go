@@ -176,6 +176,11 @@ func (w *world) exec(t *testing.T, query string, args ...any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, id := range args {
+		if id, ok := id.(string); ok {
+			db.AccountsChanged(id)
+		}
+	}
 }
 
 func TestSocketHandshake(t *testing.T) {

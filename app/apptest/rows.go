@@ -22,6 +22,11 @@ func (r *Rig) Exec(t testing.TB, query string, args ...any) {
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
+	for _, id := range args {
+		if id, ok := id.(string); ok {
+			r.DB.AccountsChanged(id)
+		}
+	}
 }
 
 // Dump is the text of every row of every table, the job queue's included.

@@ -1,0 +1,128 @@
+package app_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+// TestKnownCallers: who has just been asked about is known without the database, and
+// whatever ends or changes a caller counts at once on this node, soon on another, and
+// after five seconds where nobody was told.
+func TestKnownCallers(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		nodes := []*apptest.Rig{r}
+		if r.DB.Postgres() {
+			other := apptest.NewStopped(t, url, func(c *config.Config) { *c = *r.Config })
+			must(t, other.Start(t.Context()))
+			nodes = append(nodes, other)
+		}
+		ctx := t.Context()
+		super := r.User(t, app.RoleSuperAdmin, "Root")
+		type caller struct {
+			*store.User
+			session, token, tokenID string
+			actor                   *app.Actor
+		}
+		arrive := func(t *testing.T) caller {
+			u := account(t, r, app.RoleTeacher)
+			tokens := signIn(t, r, u)
+			who, err := r.Authenticate(ctx, tokens.Access)
+			must(t, err)
+			id, plain, _ := token(t, r, who, app.ScopeRead)
+			c := caller{u, tokens.Access, plain.Reveal(), id, who}
+			for _, node := range nodes {
+				for _, credential := range []string{c.session, c.token} {
+					_, err := node.Authenticate(ctx, credential)
+					must(t, err)
+				}
+			}
+			return c
+		}
+		ended := func(node *apptest.Rig, credential string) bool {
+			_, err := node.Authenticate(ctx, credential)
+			return err != nil
+		}
+		for name, c := range map[string]struct {
+			change  func(c caller) error
+			session bool // the session ends
+			token   bool // the token ends
+		}{
+			"SignOut":          {func(c caller) error { return r.SignOut(ctx, c.session) }, true, false},
+			"EndSession":       {func(c caller) error { return r.EndSession(ctx, c.actor, c.actor.SessionID) }, true, false},
+			"EndOtherSessions": {func(c caller) error { return r.EndOtherSessions(ctx, actorOf(t, r, signIn(t, r, c.User))) }, true, false},
+			"Password": {func(c caller) error {
+				_, err := r.UpdateUser(ctx, super, c.ID, app.UserChanges{Password: app.Some(secret.Text("another battery"))})
+				return err
+			}, true, false},
+			"Inactive": {func(c caller) error {
+				_, err := r.UpdateUser(ctx, super, c.ID, app.UserChanges{IsActive: app.Some(false)})
+				return err
+			}, true, true},
+			"Deleted": {func(c caller) error {
+				_, _, err := r.DeleteUser(ctx, super, c.ID, false)
+				return err
+			}, true, true},
+			"RevokeToken":  {func(c caller) error { return r.RevokeAccessToken(ctx, c.actor, c.tokenID) }, false, true},
+			"RevokeTokens": {func(c caller) error { return r.RevokeAccessTokensOf(ctx, super, c.ID) }, false, true},
+		} {
+			t.Run(name, func(t *testing.T) {
+				who := arrive(t)
+				must(t, c.change(who))
+				if ended(r, who.session) != c.session || ended(r, who.token) != c.token {
+					t.Errorf("here: the session has ended: %v, the token: %v; want %v, %v", ended(r, who.session), ended(r, who.token), c.session, c.token)
+				}
+				for _, node := range nodes {
+					apptest.Await(t, "the other node", func() bool { return ended(node, who.session) == c.session && ended(node, who.token) == c.token })
+				}
+			})
+		}
+		t.Run("Role", func(t *testing.T) {
+			who := arrive(t)
+			_, err := r.UpdateUser(ctx, super, who.ID, app.UserChanges{Role: app.Some(app.RoleGuest)})
+			must(t, err)
+			for _, node := range nodes {
+				apptest.Await(t, "the new role", func() bool {
+					a, err := node.Authenticate(ctx, who.session)
+					return err == nil && a.User.Role == app.RoleGuest
+				})
+			}
+			if a, err := r.Authenticate(ctx, who.token); err != nil || a.User.Role != app.RoleGuest {
+				t.Errorf("got %+v, %v", a, err)
+			}
+		})
+		t.Run("NobodyWasTold", func(t *testing.T) {
+			who := arrive(t)
+			untold(t, r, "UPDATE users SET is_active = FALSE WHERE id = '"+who.ID+"'")
+			if ended(r, who.session) || ended(r, who.token) {
+				t.Error("the database was asked again at once")
+			}
+			for _, node := range nodes {
+				node.Advance(5 * time.Second)
+				if !ended(node, who.session) || !ended(node, who.token) {
+					t.Error("still known after five seconds")
+				}
+			}
+		})
+	})
+}
+
+// untold changes rows past the program, as another program does.
+func untold(t *testing.T, r *apptest.Rig, query string) {
+	t.Helper()
+	var err error
+	if r.DB.Postgres() {
+		_, err = r.DB.Pool().Exec(t.Context(), query)
+	} else {
+		_, err = r.DB.Writer().ExecContext(t.Context(), query)
+	}
+	must(t, err)
+}

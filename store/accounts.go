@@ -1,0 +1,35 @@
+package store
+
+// This file tells those who keep what a session or an access token stands for that it may
+// have changed. It is kept for one request after the other, see OnAccounts.
+
+// OnAccounts sets the function that this process calls with the ids of accounts, sessions
+// and access tokens whose rows have changed: after the commit and before InTx returns.
+// Set it before the first transaction. A session's new expiry and the last use of a token
+// are not told.
+func (d *DB) OnAccounts(fn func(ids []string)) { d.accounts = fn }
+
+// AccountsChanged reports changed accounts, sessions or access tokens in this process and
+// to the others.
+func (d *DB) AccountsChanged(ids ...string) {
+	if len(ids) == 0 {
+		return
+	}
+	if d.accounts != nil {
+		d.accounts(ids)
+	}
+	if d.notifier == nil {
+		return
+	}
+	d.notifier.add(func(n *notifier) {
+		for _, id := range ids {
+			if len(n.accounts) < maxAccountsToNotify {
+				n.accounts[id] = true
+			}
+		}
+	})
+}
+
+// changesAccount records that the row of an account, a session or an access token changes
+// in this transaction.
+func (t *Tx) changesAccount(ids ...string) { t.accounts = append(t.accounts, ids...) }
