@@ -13,7 +13,7 @@ import (
 // stay.
 func Fold(text string) string {
 	text = norm.NFKC.String(visible(text))
-	text = norm.NFKC.String(cases.Fold().String(text))
+	text = norm.NFKC.String(strings.Map(cherokee, cases.Fold().String(text)))
 	var b strings.Builder
 	b.Grow(len(text))
 	blank, begin := false, true // at the beginning of a line
@@ -33,6 +33,15 @@ func Fold(text string) string {
 		}
 	}
 	return strings.Trim(b.String(), "\n")
+}
+
+// cherokee makes a small Cherokee letter a capital, as Unicode folds this script alone.
+// Package cases exchanges the two, so what it has folded could not be compared.
+func cherokee(r rune) rune {
+	if r >= 0xAB70 && r <= 0xABBF || r >= 0x13F8 && r <= 0x13FD {
+		return unicode.ToUpper(r)
+	}
+	return r
 }
 
 func isBreak(r rune) bool {
