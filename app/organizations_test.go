@@ -42,8 +42,7 @@ func meanwhile(t *testing.T, r *apptest.Rig, hold, change func(*store.Tx) error,
 				return yes
 			}
 		} else {
-			before := r.DB.Writer().Stats().WaitCount
-			waiting = func() bool { return r.DB.Writer().Stats().WaitCount > before }
+			waiting = func() bool { return r.DB.Waiting() > 0 }
 		}
 		go func() { done <- act() }()
 		apptest.Await(t, "the other to wait", waiting)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
@@ -22,6 +23,9 @@ var Models = []any{
 
 // ReadSide is the pool behind a DB's own queries.
 func (d *DB) ReadSide() *sql.DB { return d.read.DB }
+
+// KeepGroupsOpen lets groups take members however much time has passed.
+func (d *DB) KeepGroupsOpen() { d.lane.groupFor = time.Hour }
 
 // TableOf is what bun knows of a row struct.
 func (d *DB) TableOf(model any) *schema.Table {

@@ -54,6 +54,7 @@ type DB struct {
 	pool      *pgxpool.Pool // nil on SQLite
 	listen    *pgxpool.Pool // past any pooler; equal to pool where there is no pooler
 	notifier  *notifier     // nil on SQLite
+	lane      lane          // who has SQLite's writer
 	path      string        // the database file; empty on Postgres
 	node      string
 	committed func([]Event)
@@ -133,7 +134,8 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	r := sql.OpenDB(reader)
 	r.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	r.SetMaxIdleConns(max(4, runtime.NumCPU()))
-	db := &DB{write: bun.NewDB(w, sqlitedialect.New()), read: bun.NewDB(r, sqlitedialect.New()), path: path, node: o.Node}
+	db := &DB{write: bun.NewDB(w, sqlitedialect.New()), read: bun.NewDB(r, sqlitedialect.New()), path: path, node: o.Node,
+		lane: lane{groupFor: groupFor}}
 	db.Queries = Queries{db.read}
 	return db, nil
 }

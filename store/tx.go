@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -37,7 +36,8 @@ func (t *Tx) Pinned(fn func() error) error { return t.pin(fn) }
 func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
 
 // InTx runs fn in a transaction. It commits when fn returns nil. It rolls back when fn
-// returns an error or panics, and when ctx ends.
+// returns an error or panics, and when ctx ends. On SQLite several may share one commit,
+// see lane.
 func (d *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	if d.pool == nil {
 		return d.inLiteTx(ctx, fn)
@@ -48,19 +48,6 @@ func (d *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 // Single is a Tx for exactly one statement, which commits by itself. It saves the begin
 // and the commit where there are no events, no jobs and no locks.
 func (d *DB) Single() *Tx { return &Tx{Queries: Queries{d.write}, owner: d} }
-
-func (d *DB) inLiteTx(ctx context.Context, fn func(tx *Tx) error) error {
-	bt, err := d.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", translate(err))
-	}
-	tx := &Tx{Queries: Queries{bt}, owner: d, Lite: bt.Tx, pin: func(f func() error) error { return f() }}
-	if err := tx.run(ctx, fn, bt.Commit, bt.Rollback); err != nil {
-		return err
-	}
-	tx.announce()
-	return nil
-}
 
 // commitTimeout bounds a commit on Postgres, instead of the caller's deadline.
 const commitTimeout = 10 * time.Second
@@ -116,23 +103,25 @@ func (t *Tx) run(ctx context.Context, fn func(tx *Tx) error, commit, rollback fu
 			_ = rollback()
 		}
 	}()
+	if err := t.try(ctx, fn); err != nil {
+		return err
+	}
+	if err := commit(); err != nil {
+		return fmt.Errorf("commit: %w", translate(err))
+	}
+	done = true
+	return nil
+}
+
+// try runs fn and what belongs to it before the commit.
+func (t *Tx) try(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := fn(t); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("transaction: %w", ctx.Err())
 		}
 		return err
 	}
-	if err := t.notifyGains(ctx); err != nil {
-		return err
-	}
-	if err := commit(); err != nil {
-		if ctx.Err() != nil && errors.Is(err, sql.ErrTxDone) {
-			err = ctx.Err() // database/sql rolled back by itself
-		}
-		return fmt.Errorf("commit: %w", translate(err))
-	}
-	done = true
-	return nil
+	return t.notifyGains(ctx)
 }
 
 // announce reports the committed events inside this process and to the others, and runs
