@@ -145,6 +145,8 @@ type Hub struct {
 	spawnMu sync.Mutex
 	ended   bool
 
+	joined chan struct{} // holds a token when the first has joined
+
 	mu     sync.RWMutex
 	closed bool
 	rooms  map[string]*room
@@ -160,6 +162,7 @@ func NewHub(cfg Config) *Hub {
 		rooms:   map[string]*room{},
 		conns:   map[*Conn]struct{}{},
 		dirty:   map[*room]struct{}{},
+		joined:  make(chan struct{}, 1),
 		live:    newLive(),
 	}
 	h.history = newHistory(h.cfg.HistoryBytes, h.cfg.HistoryOf)
@@ -212,6 +215,12 @@ func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *room, behind boo
 	}
 	behind = r.feed.start(c, o.After, true)
 	h.conns[c] = struct{}{}
+	if len(h.conns) == 1 {
+		select {
+		case h.joined <- struct{}{}:
+		default: // the token is there
+		}
+	}
 	r.add(c)
 	c.room.Store(r)
 	return r, behind

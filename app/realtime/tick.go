@@ -4,6 +4,7 @@ import "time"
 
 const (
 	tickEvery  = 100 * time.Millisecond
+	restEvery  = 10 * time.Second // while nobody is connected
 	sweepEvery = 500 * time.Millisecond
 	// slowAfter is how long a write must be stuck before a connection that the window
 	// has overtaken is closed.
@@ -23,7 +24,7 @@ type health struct {
 }
 
 // tick is the hub's only timer. It handles pings, silence, stuck writes, presence and
-// the poll.
+// the poll. While nobody is connected it only forgets what is old.
 func (h *Hub) tick() {
 	t := time.NewTicker(tickEvery)
 	defer t.Stop()
@@ -34,6 +35,8 @@ func (h *Hub) tick() {
 		case <-h.ctx.Done():
 			return
 		case <-t.C:
+		case <-h.joined:
+			t.Reset(tickEvery)
 		}
 		now = h.cfg.Now()
 		h.tellPresence(now)
@@ -49,7 +52,17 @@ func (h *Hub) tick() {
 			polled = now
 			h.poll()
 		}
+		if h.empty() {
+			t.Reset(restEvery)
+		}
 	}
+}
+
+// empty tells whether nobody is connected. Whoever joins fills joined afterwards.
+func (h *Hub) empty() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.conns) == 0
 }
 
 // sweep checks every connection and room.
