@@ -95,11 +95,13 @@ type group struct {
 	cancel  context.CancelFunc
 	until   time.Time // it takes no member after this
 	members int
-	events  []Event       // of the members that succeeded, in their order
-	lost    error         // why nothing of it can be committed
-	ended   bool          // it is rolled back, and no member had succeeded
-	done    chan struct{} // closed after the commit
-	err     error         // of the commit, once done is closed
+	lost    error // why nothing of it can be committed
+	ended   bool  // it is rolled back, and no member had succeeded
+	// accounts and events are what the members that succeeded have changed, in their order.
+	accounts []string
+	events   []Event
+	done     chan struct{} // closed after the commit
+	err      error         // of the commit, once done is closed
 }
 
 // beginGroup begins a transaction for the one who asks and for those who will join. ctx
@@ -183,7 +185,7 @@ func (d *DB) join(ctx context.Context, g *group, tx *Tx, fn func(tx *Tx) error) 
 		}
 	}
 	done = true
-	g.events = append(g.events, tx.events...)
+	g.accounts, g.events = append(g.accounts, tx.accounts...), append(g.events, tx.events...)
 	return nil
 }
 
@@ -212,7 +214,7 @@ func (g *group) exec(text string) error {
 	return err
 }
 
-// finish commits a group, lets the next one have the writer, and announces the events.
+// finish commits a group, lets the next one have the writer, and announces what has changed.
 // Then it tells the members.
 func (d *DB) finish(g *group) {
 	defer close(g.done)
@@ -228,7 +230,7 @@ func (d *DB) finish(g *group) {
 			g.err = g.bt.Commit()
 		}
 	}()
-	if g.err == nil && len(g.events) > 0 && d.committed != nil {
-		d.committed(g.events)
+	if g.err == nil {
+		d.announce(g.accounts, g.events)
 	}
 }

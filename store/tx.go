@@ -59,7 +59,10 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return err
 	}
-	tx.announce()
+	d.announce(tx.accounts, tx.events)
+	for _, f := range tx.after {
+		f()
+	}
 	return nil
 }
 
@@ -124,16 +127,13 @@ func (t *Tx) try(ctx context.Context, fn func(tx *Tx) error) error {
 	return t.notifyGains(ctx)
 }
 
-// announce reports the committed events inside this process and to the others, and runs
-// the functions of AfterCommit. What a process that dies before this does not report,
-// others find by Watch.
-func (t *Tx) announce() {
-	t.owner.AccountsChanged(t.accounts...)
-	if len(t.events) > 0 && t.owner.committed != nil {
-		t.owner.committed(t.events)
+// announce reports committed changes inside this process and to the others: the accounts,
+// sessions and access tokens, and the events in their order. What a process that dies
+// before this does not report, others find by Watch.
+func (d *DB) announce(accounts []string, events []Event) {
+	d.AccountsChanged(accounts...)
+	if len(events) > 0 && d.committed != nil {
+		d.committed(events)
 	}
-	t.owner.notifyEvents(t.events)
-	for _, f := range t.after {
-		f()
-	}
+	d.notifyEvents(events)
 }
