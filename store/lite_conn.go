@@ -71,13 +71,9 @@ type sqliteStmt interface {
 // QueryContext runs one statement (database/sql/driver.QueryerContext).
 func (c *liteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	countRead(ctx)
-	ctx, args, keep, err := c.begin(ctx, args)
+	ctx, args, stmt, err := c.begin(ctx, query, args)
 	if err != nil {
 		return nil, err
-	}
-	stmt, err := c.stmt(ctx, query, keep)
-	if err != nil {
-		return nil, c.failed(err)
 	}
 	if stmt == nil {
 		rows, err := c.sqliteConn.QueryContext(ctx, query, args)
@@ -93,13 +89,9 @@ func (c *liteConn) QueryContext(ctx context.Context, query string, args []driver
 
 // ExecContext runs one statement (database/sql/driver.ExecerContext).
 func (c *liteConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	ctx, args, keep, err := c.begin(ctx, args)
+	ctx, args, stmt, err := c.begin(ctx, query, args)
 	if err != nil {
 		return nil, err
-	}
-	stmt, err := c.stmt(ctx, query, keep)
-	if err != nil {
-		return nil, c.failed(err)
 	}
 	if stmt == nil {
 		res, err := c.sqliteConn.ExecContext(ctx, query, args)
@@ -109,27 +101,31 @@ func (c *liteConn) ExecContext(ctx context.Context, query string, args []driver.
 	return res, c.failed(err)
 }
 
-// begin returns the context and the values of a statement, and whether to keep it
-// prepared. A statement that changes rows rolls its whole transaction back when it is
+// begin returns the context and the values of a statement, and the prepared one, or nil
+// when its text must be run. A statement that changes rows rolls its whole transaction back when it is
 // interrupted, also what others have written in it. So in a transaction a context that
 // ends takes effect between the statements.
-func (c *liteConn) begin(ctx context.Context, args []driver.NamedValue) (context.Context, []driver.NamedValue, bool, error) {
+func (c *liteConn) begin(ctx context.Context, query string, args []driver.NamedValue) (context.Context, []driver.NamedValue, *liteStmt, error) {
 	values, keep := ctx.Value(boundKey{}).([]driver.NamedValue)
 	if keep {
 		args = values
 	}
 	for _, a := range args {
 		if err, ok := a.Value.(error); ok {
-			return nil, nil, false, err
+			return nil, nil, nil, err
 		}
 	}
 	if c.inTx {
 		if err := cmp.Or(c.lost, ctx.Err()); err != nil {
-			return nil, nil, false, err
+			return nil, nil, nil, err
 		}
 		ctx = context.WithoutCancel(ctx)
 	}
-	return ctx, args, keep || len(args) > 0, nil
+	if !keep && len(args) == 0 {
+		return ctx, args, nil, nil
+	}
+	stmt, err := c.stmt(ctx, query)
+	return ctx, args, stmt, c.failed(err)
 }
 
 // failed returns err. After the errors that make SQLite roll a whole transaction back, the
@@ -146,18 +142,15 @@ func (c *liteConn) failed(err error) error {
 	return err
 }
 
-// stmt returns the prepared statement of a text. It returns nil when the text is not to be
-// kept, and while the rows of its last use are being read.
-func (c *liteConn) stmt(ctx context.Context, text string, keep bool) (*liteStmt, error) {
-	if !keep {
-		return nil, nil //nolint:nilnil // the caller runs the text instead
-	}
+// stmt returns the prepared statement of a text, or nil while the rows of its last use are
+// being read.
+func (c *liteConn) stmt(ctx context.Context, text string) (*liteStmt, error) {
 	if e := c.kept[text]; e != nil {
 		c.order.MoveToFront(e)
 		if s := e.Value.(*liteStmt); !s.open {
 			return s, nil
 		}
-		return nil, nil //nolint:nilnil // as above
+		return nil, nil //nolint:nilnil // the caller runs the text instead
 	}
 	made, err := c.PrepareContext(ctx, text)
 	if err != nil {
