@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -308,6 +309,12 @@ func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 		}
 		if err := tx.DeleteAgent(ctx, id); err != nil {
 			return err
+		}
+		// The end of a turn would have gone on in its room. Now nothing ends it.
+		for _, t := range waiting {
+			if err := a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: t.RoomID}); err != nil {
+				return err
+			}
 		}
 		return a.agents.record(ctx, tx, actor, ActDeleteAgent, ag, nil)
 	})

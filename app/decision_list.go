@@ -52,7 +52,7 @@ func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f Deci
 	}
 	f.Limit = WithinPage(f.Limit, store.MaxLimit)
 	if f.Seq > 0 {
-		about, err := decisionsAbout(ctx, a.db, room, f.Seq)
+		about, err := a.decisionsAbout(ctx, room, f.Seq)
 		return store.Of(about), err
 	}
 	rows, err := a.db.Decisions(ctx, roomID, f.Before, f.Limit)
@@ -60,7 +60,7 @@ func (a *App) Decisions(ctx context.Context, actor *Actor, roomID string, f Deci
 		return nil, err
 	}
 	return store.Map(rows, func(ctx context.Context, rows []store.Decision) ([]SeenDecision, error) {
-		return seenDecisions(ctx, a.db, rows)
+		return a.seenDecisions(ctx, room, rows)
 	}), nil
 }
 
@@ -70,20 +70,28 @@ const aboutMessage = 20
 
 // decisionsAbout returns the decisions about one message. For a message without a
 // decision it returns one that says why there is none.
-func decisionsAbout(ctx context.Context, db *store.DB, room *store.Room, seq int64) ([]SeenDecision, error) {
-	rows, err := db.MessageDecisions(ctx, room.ID, seq, aboutMessage)
+func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) ([]SeenDecision, error) {
+	rows, err := a.db.MessageDecisions(ctx, room.ID, seq, aboutMessage)
 	if err != nil {
 		return nil, err
 	}
 	rows = slices.DeleteFunc(rows, func(d store.Decision) bool { return d.FromSeq >= seq })
 	if len(rows) > 0 || seq > room.DecidedSeq {
-		return seenDecisions(ctx, db, rows)
+		return a.seenDecisions(ctx, room, rows)
 	}
-	turns, err := db.TurnsThatRead(ctx, room.ID, seq)
+	turns, err := a.db.TurnsThatRead(ctx, room.ID, seq)
 	if err != nil {
 		return nil, err
 	}
 	if len(turns) == 0 {
+		line, err := a.db.MessagesBySeq(ctx, room.ID, []int64{seq})
+		if err != nil {
+			return nil, err
+		}
+		if len(line) > 0 && line[0].Silent {
+			return a.seenDecisions(ctx, room, []store.Decision{{RoomID: room.ID, FromSeq: seq - 1, Seq: seq, CreatedAt: line[0].CreatedAt,
+				Candidates: line[0].Rolls}})
+		}
 		return []SeenDecision{{Decision: store.Decision{RoomID: room.ID, Cause: causeUnheard, FromSeq: seq - 1, Seq: seq}}}, nil
 	}
 	seen := make([]SeenDecision, len(turns))
@@ -95,15 +103,27 @@ func decisionsAbout(ctx context.Context, db *store.DB, room *store.Room, seq int
 	return seen, nil
 }
 
-// seenDecisions adds to each agent the turn that it got.
-func seenDecisions(ctx context.Context, db *store.DB, rows []store.Decision) ([]SeenDecision, error) {
-	ids := make([]string, len(rows))
-	for i := range rows {
-		ids[i] = rows[i].ID
+// seenDecisions adds to each agent the turn that it got. To summaries of silent messages it
+// adds why no agent has answered.
+func (a *App) seenDecisions(ctx context.Context, room *store.Room, rows []store.Decision) ([]SeenDecision, error) {
+	var ids []string
+	var summaries []store.Decision
+	for _, row := range rows {
+		if row.Summary() {
+			summaries = append(summaries, row)
+		} else {
+			ids = append(ids, row.ID)
+		}
 	}
-	turns, err := db.TurnsOf(ctx, ids)
+	turns, err := a.db.TurnsOf(ctx, ids)
 	if err != nil {
 		return nil, err
+	}
+	var nobody [][]turntaking.Candidate
+	if len(summaries) > 0 {
+		if nobody, err = a.engine.Nobody(ctx, room, summaries); err != nil {
+			return nil, err
+		}
 	}
 	type given struct{ decision, agent string }
 	by := map[given]*store.Turn{}
@@ -113,7 +133,9 @@ func seenDecisions(ctx context.Context, db *store.DB, rows []store.Decision) ([]
 	seen := make([]SeenDecision, len(rows))
 	for i, row := range rows {
 		var all []turntaking.Candidate
-		if err := json.Unmarshal([]byte(row.Candidates), &all); err != nil {
+		if row.Summary() {
+			row.Cause, all, nobody = turntaking.CausePost, nobody[0], nobody[1:]
+		} else if err := json.Unmarshal([]byte(row.Candidates), &all); err != nil {
 			return nil, err
 		}
 		seen[i] = SeenDecision{Decision: row, Agents: make([]SeenCandidate, len(all))}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
-	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -22,7 +21,8 @@ type Posted struct {
 // PostMessage stores a person's message. clientID (0..64 characters) is the client's own
 // id for it: a second post with the same id stores nothing. The message, its event and
 // the job that decides about the room's agents commit together. Once this returns nil,
-// none of them can get lost.
+// none of them can get lost. Without an agent that could answer, or behind a job that is
+// on its way, there is no job.
 func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, clientID string) (*Posted, error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActPostMessage)
 	if err != nil {
@@ -37,7 +37,11 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	}
 	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,
 		CreatedAt: a.instant(), Sender: &actor.User}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storePost(ctx, tx, room, m) })
+	heard, err := a.engine.Hearing(ctx, room, m)
+	if err != nil {
+		return nil, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storePost(ctx, tx, m, heard) })
 	if errors.Is(err, errPostedBefore) {
 		before, err := a.db.MessageByClientID(ctx, roomID, actor.User.ID, clientID)
 		if err != nil {
@@ -76,20 +80,15 @@ func messageIn(limits *config.Limits, content string) (string, error) {
 // errPostedBefore rolls back the transaction of a message that is already stored.
 var errPostedBefore = errors.New("posted before")
 
-func (a *App) storePost(ctx context.Context, tx *store.Tx, room *store.Room, m *store.Message) error {
-	listening := turn.Listens(room)
-	// Agents that are switched on later do not answer earlier messages, hence Unheard.
-	// If agents listen, the job below decides within milliseconds. DecideAt is for a
-	// sweep, which finds the room if the job's worker dies.
-	heard := store.Heard{Unheard: !listening, DecideAt: m.CreatedAt.Add(a.cfg.Turns.Lease)}
-	added, err := tx.AddMessage(ctx, m, event.OfMessage(m), heard)
+func (a *App) storePost(ctx context.Context, tx *store.Tx, m *store.Message, heard store.Heard) error {
+	added, due, err := tx.AddMessage(ctx, m, event.OfMessage(m), heard)
 	if err != nil {
 		return err
 	}
 	if !added {
 		return errPostedBefore
 	}
-	if !listening {
+	if !due {
 		return nil
 	}
 	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: m.RoomID})

@@ -231,6 +231,9 @@ func (a *App) CopyRoomAgentSettings(ctx context.Context, actor *Actor, roomID, a
 		}
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.LockRooms(ctx, append([]string{roomID}, wanted...)); err != nil {
+			return err
+		}
 		from, err := tx.RoomAgentForUpdate(ctx, roomID, agentID)
 		if err != nil {
 			return err

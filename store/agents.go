@@ -67,10 +67,18 @@ func (q Queries) AgentNames(ctx context.Context, ids []string) (map[string]strin
 	return names, translate(err)
 }
 
-// AgentForUpdate returns an agent, locked until the transaction ends.
+// AgentForUpdate returns an agent, locked until the transaction ends, together with its
+// rooms: UpdateAgent changes these too, and rooms are locked before agents.
 func (t *Tx) AgentForUpdate(ctx context.Context, id string) (*Agent, error) {
+	if err := t.lockRooms(ctx, roomsOfAgent, id); err != nil {
+		return nil, err
+	}
 	a := new(Agent)
-	return first(ctx, t.locked(t.db.NewSelect().Model(a).Where("a.id = ?", id)), a)
+	sel := t.db.NewSelect().Model(a).Where("a.id = ?", id)
+	if t.PG != nil {
+		sel = sel.For("NO KEY UPDATE") // turns of the agent may be added meanwhile
+	}
+	return first(ctx, sel, a)
 }
 
 // AgentsInProject lists a project's agents, oldest first.
@@ -93,6 +101,9 @@ func (t *Tx) CreateAgents(ctx context.Context, agents []Agent) error { return t.
 // UpdateAgent writes an agent that was read at a.Version, and increases the version.
 // ErrStale when somebody else changed it meanwhile.
 func (t *Tx) UpdateAgent(ctx context.Context, a *Agent) error {
+	if err := t.lockRooms(ctx, roomsOfAgent, a.ID); err != nil {
+		return err
+	}
 	a.Version++
 	res, err := t.db.NewUpdate().Model(a).ExcludeColumn("id", "project_id", "created_by", "created_at").
 		Where("a.id = ?", a.ID).Where("a.version = ?", a.Version-1).Exec(ctx)
@@ -100,35 +111,56 @@ func (t *Tx) UpdateAgent(ctx context.Context, a *Agent) error {
 		a.Version-- // the caller's copy stays what it read
 		return err
 	}
-	return nil
+	// Only now: no room can get the agent any more before the transaction ends, see
+	// AddRoomAgent.
+	return t.agentsChanged(ctx, roomsOfAgent, a.ID)
 }
 
 // DeactivateSiblings switches off the other agents of the same type in the
 // same project.
 func (t *Tx) DeactivateSiblings(ctx context.Context, a *Agent, now time.Time) error {
+	siblings := roomsOf + "a.project_id = ? AND a.type = ? AND a.id <> ?"
+	if err := t.lockRooms(ctx, siblings, a.ProjectID, a.Type, a.ID); err != nil {
+		return err
+	}
 	_, err := t.db.NewUpdate().Model((*Agent)(nil)).Set("is_active = ?", false).Set("updated_at = ?", now).
 		Set("version = version + 1").Where("project_id = ?", a.ProjectID).Where("type = ?", a.Type).
 		Where("id <> ?", a.ID).Where("is_active").Exec(ctx)
-	return translate(err)
+	if err != nil {
+		return translate(err)
+	}
+	return t.agentsChanged(ctx, siblings, a.ProjectID, a.Type, a.ID)
 }
 
 // DeleteAgent deletes an agent with its links and turns. Its messages stay.
 func (t *Tx) DeleteAgent(ctx context.Context, id string) error {
+	if err := t.agentsChanged(ctx, roomsOfAgent, id); err != nil {
+		return err
+	}
 	res, err := t.db.NewDelete().Model((*Agent)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
 
-// LockAgents locks a project, so that no other transaction changes its agents, and lists
-// its agents of one type. ErrNotFound for an unknown project.
+// LockAgents locks a project, so that no other transaction changes its agents, and the
+// rooms of all its agents. It lists its agents of one type. ErrNotFound for an unknown
+// project.
 func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string) ([]Agent, error) {
-	res, err := t.db.NewUpdate().Model((*Project)(nil)).Set("name = name").Where("id = ?", projectID).Exec(ctx)
-	if err := changed(res, err, ErrNotFound); err != nil {
+	if err := t.lockProject(ctx, projectID); err != nil {
 		return nil, err
 	}
 	var rows []Agent
-	err = t.db.NewSelect().Model(&rows).Where("a.project_id = ?", projectID).Where("a.type = ?", agentType).
+	err := t.db.NewSelect().Model(&rows).Where("a.project_id = ?", projectID).Where("a.type = ?", agentType).
 		OrderExpr("a.created_at, a.id").Limit(MaxLimit).Scan(ctx)
 	return rows, translate(err)
+}
+
+// lockProject locks a project and the rooms of its agents, in this order.
+func (t *Tx) lockProject(ctx context.Context, id string) error {
+	res, err := t.db.NewRaw("UPDATE projects SET name = name WHERE id = ?", id).Exec(ctx)
+	if err := changed(res, err, ErrNotFound); err != nil {
+		return err
+	}
+	return t.lockRooms(ctx, roomsOf+"a.project_id = ?", id)
 }
 
 // TemplatesOf lists a person's own templates, oldest first.
@@ -149,6 +181,9 @@ func (q Queries) ExternalAgents(ctx context.Context, userID string, p Page) (*Li
 
 // DeleteTemplatesOf deletes a person's own templates. Their clones stay.
 func (t *Tx) DeleteTemplatesOf(ctx context.Context, userID string) error {
+	if err := t.agentsChanged(ctx, roomsOf+"a.created_by = ? AND a.is_template", userID); err != nil {
+		return err
+	}
 	_, err := t.db.NewDelete().Model((*Agent)(nil)).Where("created_by = ?", userID).Where("is_template").Exec(ctx)
 	return translate(err)
 }

@@ -115,12 +115,12 @@ func BrowsedTables() []Browsed {
 		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages",
 			"id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at "+
-				"edited_at deleted_at hidden_at stopped_at truncated", "", senderName, roomName),
+				"edited_at deleted_at hidden_at stopped_at truncated silent", "rolls", senderName, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms",
 			"id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode "+
-				"created_at version event_seq looked_seq look_at row_from workflow person_seq person_at", "", courseName),
+				"created_at version event_seq looked_seq look_at row_from workflow person_seq person_at agents_version", "", courseName),
 		browsed("roomagentlink", "room_agents",
 			"room_id agent_id created_at is_active context_window override_until muted_until asleep_at "+
 				"asleep_seq woken_at woken_seq since spoke_at read_seq broke_seq next_due_at version",

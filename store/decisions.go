@@ -22,6 +22,10 @@ type Decision struct {
 	CreatedAt     time.Time
 }
 
+// Summary tells whether this is a summary of silent messages, which is not stored. It has
+// no cause, and its Candidates are the rolls for the last message.
+func (d *Decision) Summary() bool { return d.Cause == "" }
+
 // CreateDecisions adds decisions with one statement.
 func (t *Tx) CreateDecisions(ctx context.Context, rows []Decision) error { return t.insert(ctx, &rows) }
 
@@ -50,21 +54,6 @@ func (q Queries) MessageDecisions(ctx context.Context, roomID string, from int64
 	}
 	err := sel.Limit(int64(limit)).Scan(ctx)
 	return rows, translate(err)
-}
-
-// Decisions lists a room's decisions, newest first. With before it lists only those made
-// before the decision with that id.
-func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int) (*Listing[Decision], error) {
-	sel := q.db.NewSelect().Model((*Decision)(nil)).Where("d.room_id = ?", roomID)
-	if before != "" {
-		sel = sel.Where("d.id < ?", before)
-	}
-	return listing(ctx, listed[Decision]{
-		places: sel.OrderExpr("d.id DESC").Limit(int64(limit)),
-		key:    "d.id", size: q.octets("d.candidates"),
-		rows: func(rows *[]Decision) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
-		id:   func(d *Decision) string { return d.ID },
-	})
 }
 
 // TurnsOf lists the turns that these decisions created, in their order.

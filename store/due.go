@@ -138,6 +138,13 @@ func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	rooms := make([]string, len(rows))
+	for i := range rows {
+		rooms[i] = rows[i].RoomID
+	}
+	if err := t.agentsChanged(ctx, theseRooms, bun.List(rooms)); err != nil {
+		return err
+	}
 	_, err := t.db.NewUpdate().With("rearmed", t.db.NewValues(&rows)).Model((*RoomAgent)(nil)).TableExpr("rearmed").
 		Set("next_due_at = rearmed.next_due_at").Set("spoke_at = COALESCE(rearmed.spoke_at, ra.spoke_at)").
 		Set("read_seq = CASE WHEN rearmed.read_seq > ra.read_seq THEN rearmed.read_seq ELSE ra.read_seq END").
@@ -149,6 +156,9 @@ func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
 // RecheckTriggers makes the triggers of an agent due now in all its rooms, so that they
 // are judged again. They count from now on.
 func (t *Tx) RecheckTriggers(ctx context.Context, agentID string, now time.Time) error {
+	if err := t.agentsChanged(ctx, roomsOfAgent, agentID); err != nil {
+		return err
+	}
 	_, err := t.db.NewUpdate().Model((*RoomAgent)(nil)).Set("since = ?", now).Set("next_due_at = ?", now).
 		Where("agent_id = ?", agentID).Exec(ctx)
 	return translate(err)

@@ -167,7 +167,7 @@ func TestUnheardPerson(t *testing.T) {
 		w.tx(func(ctx context.Context, tx *store.Tx) error {
 			m := &store.Message{ID: store.NewID(), RoomID: w.room.ID, SenderID: w.pupil.ID, Content: "x", CreatedAt: at}
 			e := &store.Event{RoomID: w.room.ID, ID: store.NewID(), Type: "message", Body: "{}", CreatedAt: at}
-			_, err := tx.AddMessage(ctx, m, e, store.Heard{Unheard: true})
+			_, _, err := tx.AddMessage(ctx, m, e, store.Heard{Unheard: true})
 			return err
 		})
 		if r, err := db.Room(t.Context(), w.room.ID); err != nil || r.PersonSeq != 0 || !r.PersonAt.IsZero() || r.EventSeq != 1 {

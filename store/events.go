@@ -43,7 +43,7 @@ func (t *Tx) NextSeqUnheard(ctx context.Context, roomID string) (int64, error) {
 // answer. If the room has no undecided messages, it still has none afterwards; otherwise
 // they stay undecided.
 func (t *Tx) NextQuietSeq(ctx context.Context, room *Room) (int64, error) {
-	if room.DecidedSeq >= room.EventSeq {
+	if !room.Undecided() {
 		return t.NextSeqUnheard(ctx, room.ID)
 	}
 	return t.NextSeq(ctx, room.ID, time.Time{})

@@ -46,6 +46,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"RoomAgents":        func() error { _, err := db.RoomAgents(ctx, id); return err },
 			"RoomAgent":         func() error { _, err := db.RoomAgent(ctx, id, w.agent.ID); return err },
 			"LastLineOf":        func() error { _, err := db.LastMessageOf(ctx, id, w.agent.ID); return err },
+			"LastSilent":        func() error { _, err := db.LastSilent(ctx, id, 5); return err },
 			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
 			"AnyDue":            func() error { _, err := db.AnyDue(ctx, at); return err },
 			"Workflows":         func() error { _, err := db.Workflows(ctx, w.course.ID, store.Page{}); return err },
@@ -247,7 +248,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 	})
 }
 
-var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "")
+var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "")
 
 // fullScan is a line of either database's plan that reads a whole table.
 var fullScan = regexp.MustCompile(`(?m)Seq Scan.*$|^SCAN (?:\w+)$|Filter: .*(look_at|lease_until) <.*$`)

@@ -303,7 +303,7 @@ func BenchmarkPost(b *testing.B) {
 						e := &store.Event{ID: store.NewID(), RoomID: room.ID, Type: "message", Body: `{"id":"x"}`, CreatedAt: m.CreatedAt}
 						ctx, cancel := context.WithTimeout(ctx, time.Minute)
 						if err := db.InTx(ctx, func(tx *store.Tx) error {
-							_, err := tx.AddMessage(ctx, m, e, store.Heard{})
+							_, _, err := tx.AddMessage(ctx, m, e, store.Heard{})
 							return err
 						}); err != nil {
 							b.Error(err)

@@ -96,7 +96,7 @@ func (w *world) say(content string) (seq int64) {
 func post(ctx context.Context, tx *store.Tx, w *world, m store.Message) (int64, error) {
 	m.ID, m.RoomID, m.CreatedAt = store.NewID(), w.room.ID, at
 	e := &store.Event{RoomID: w.room.ID, ID: store.NewID(), Type: "message", Body: "{}", CreatedAt: at}
-	if added, err := tx.AddMessage(ctx, &m, e, store.Heard{}); err != nil {
+	if added, _, err := tx.AddMessage(ctx, &m, e, store.Heard{}); err != nil {
 		return 0, err
 	} else if !added {
 		return 0, errTaken

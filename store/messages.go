@@ -30,6 +30,8 @@ type Message struct {
 	HiddenAt      time.Time `bun:",nullzero"`
 	StoppedAt     time.Time `bun:",nullzero"` // when a person stopped the agent in the middle of it
 	Truncated     bool      // an agent's message that was cut before its end
+	Silent        bool      // no agent could answer it, so no decision was made about it
+	Rolls         JSON      `bun:",nullzero"` // the agents' rolls for it, which were made when it was posted
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"`
 }
@@ -128,77 +130,110 @@ func (t *Tx) CreateMessage(ctx context.Context, m *Message) (added bool, err err
 }
 
 // Heard says how the agents of a room treat a message. DecideAt, unless zero, is when a
-// sweep should have them decide about it. With Unheard they never decide about it.
+// sweep should have them decide about it, if no earlier date is stored. With Unheard they
+// never decide about it.
 type Heard struct {
 	DecideAt time.Time
 	Unheard  bool
+	Silent   *Silence // nil when the agents have to decide
+}
+
+// Silence says that no agent answers a message of a person. It holds only if the room's
+// AgentsVersion is still the same and the message's seq is not above UpTo.
+type Silence struct{ AgentsVersion, UpTo int64 }
+
+// bounds are the values for SQL, NULL without a Silence.
+func (s *Silence) bounds() (version, upTo any) {
+	if s == nil {
+		return nil, nil
+	}
+	return s.AgentsVersion, s.UpTo
 }
 
 // AddMessage stores a message and its event under the room's next seq and sets the Seq of
-// both. added is as in CreateMessage. On Postgres all of this is one statement: a class
-// waits for it.
-func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
+// both. added is as in CreateMessage. due tells whether the agents now have to decide and
+// did not have to before; otherwise a decision that is on its way covers the message too.
+// On Postgres all of this is one statement: a class waits for it.
+//
+// With a Silence that holds, and when all earlier messages are decided about, the message
+// is decided about too. Then m.Silent is set.
+func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (added, due bool, err error) {
 	if t.PG != nil {
 		return t.addMessageAtOnce(ctx, m, e, h)
 	}
 	// Three statements: SQLite has no INSERT inside another statement.
 	agent := null(m.AgentType)
-	bound := t.boundText(ctx, m.RoomID, h.Unheard, null(h.DecideAt), agent, m.CreatedAt)
-	if err = t.db.NewRaw(nextOfMessage).Scan(bound, &m.Seq); err != nil {
-		return false, translate(err)
+	version, upTo := h.Silent.bounds()
+	bound := t.boundText(ctx, m.RoomID, h.Unheard, null(h.DecideAt), agent, m.CreatedAt, version, upTo)
+	if err = t.db.NewRaw(nextOfMessage).Scan(bound, &m.Seq, &m.Silent, &due); err != nil {
+		return false, false, translate(err)
+	}
+	rolls, err := m.Rolls.Value()
+	if err != nil {
+		return false, false, err
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
-		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated)
+		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls)
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
-		return false, err
+		return false, false, err
 	}
 	e.Seq = m.Seq
-	return true, t.CreateEvent(ctx, e)
+	return true, due, t.CreateEvent(ctx, e)
 }
 
 const (
 	nextOfMessage = `UPDATE rooms SET event_seq = event_seq + 1,
-	looked_seq = CASE WHEN $2 THEN event_seq + 1 ELSE looked_seq END,
-	look_at = CASE WHEN $2 THEN NULL ELSE COALESCE($3, look_at) END,
+	looked_seq = CASE WHEN $2 OR ` + silentOne + ` THEN event_seq + 1 ELSE looked_seq END,
+	look_at = CASE WHEN $2 OR ` + silentOne + ` THEN NULL ELSE COALESCE(look_at, $3) END,
 	person_seq = CASE WHEN $2 OR $4 IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
 	person_at = CASE WHEN $2 OR $4 IS NOT NULL THEN person_at ELSE $5 END
-WHERE id = $1 RETURNING event_seq`
+WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(look_at = $3, FALSE)`
+	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
-	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`
+	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
+	rolls)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`
 )
 
 const addLine = `
 WITH room AS (
 	UPDATE rooms SET event_seq = event_seq + 1,
-		looked_seq = CASE WHEN $2::boolean THEN event_seq + 1 ELSE looked_seq END,
-		look_at = CASE WHEN $2::boolean THEN NULL ELSE COALESCE($3::timestamptz, look_at) END,
+		looked_seq = CASE WHEN $2::boolean OR ` + silent + ` THEN event_seq + 1 ELSE looked_seq END,
+		look_at = CASE WHEN $2::boolean OR ` + silent + ` THEN NULL ELSE COALESCE(look_at, $3::timestamptz) END,
 		person_seq = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
 		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
-	WHERE id = $1 RETURNING event_seq
+	WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2::boolean AS silent,
+		COALESCE(look_at = $3::timestamptz, FALSE) AS due
 ), line AS (
-	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated)
-	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean FROM room
+	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
+		silent, rolls)
+	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
+		silent, $19::json FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
 	SELECT $1, seq, $13, $14, $15::json, $16::timestamptz FROM line RETURNING seq
 )
-SELECT room.event_seq, (SELECT count(*) FROM shown) FROM room`
+SELECT room.event_seq, room.silent, room.due, (SELECT count(*) FROM shown) FROM room`
 
-func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (added bool, err error) {
+// silent tells whether a Silence holds for a message. Without one its version is NULL.
+const silent = "($20::bigint IS NOT NULL AND agents_version = $20::bigint AND event_seq < $21::bigint AND looked_seq = event_seq)"
+
+func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard) (added, due bool, err error) {
 	var shown int
+	version, upTo := h.Silent.bounds()
 	err = t.Pinned(func() error {
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
-			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated).Scan(&m.Seq, &shown)
+			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo).
+			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {
-		return false, translate(err)
+		return false, false, translate(err)
 	}
 	e.Seq = m.Seq
 	t.events = append(t.events, *e)
-	return true, nil
+	return true, due, nil
 }
 
 // null returns v for a nullable column: nil when v is the zero value.

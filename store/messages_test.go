@@ -69,16 +69,26 @@ func TestHeard(t *testing.T) {
 			heard  store.Heard
 			looked int64
 			lookAt time.Time
+			asks   bool
 		}{
-			{"nothing", store.Heard{}, 0, time.Time{}},
-			{"a look", store.Heard{DecideAt: due}, 0, due},
-			{"nothing leaves the look", store.Heard{}, 0, due},
-			{"unheard drops it", store.Heard{Unheard: true, DecideAt: due}, 4, time.Time{}},
+			{"nothing", store.Heard{}, 0, time.Time{}, false},
+			{"a look", store.Heard{DecideAt: due}, 0, due, true},
+			{"nothing leaves the look", store.Heard{}, 0, due, false},
+			{"a later one leaves the look", store.Heard{DecideAt: due.Add(time.Second)}, 0, due, false},
+			{"undecided ones are not silent", store.Heard{DecideAt: due.Add(time.Second), Silent: &store.Silence{UpTo: 100}}, 0, due, false},
+			{"unheard drops it", store.Heard{Unheard: true, DecideAt: due}, 6, time.Time{}, false},
+			{"silent", store.Heard{DecideAt: due, Silent: &store.Silence{UpTo: 7}}, 7, time.Time{}, false},
+			{"the count is reached", store.Heard{DecideAt: due, Silent: &store.Silence{UpTo: 7}}, 7, due, true},
+			{"unheard again", store.Heard{Unheard: true}, 9, time.Time{}, false},
+			{"another version", store.Heard{DecideAt: due, Silent: &store.Silence{AgentsVersion: 1, UpTo: 100}}, 9, due, true},
 		} {
 			w.tx(func(ctx context.Context, tx *store.Tx) error {
 				m := &store.Message{ID: store.NewID(), RoomID: w.room.ID, SenderID: w.pupil.ID, Content: "hello", CreatedAt: at}
 				e := &store.Event{RoomID: w.room.ID, ID: m.ID, Type: "message", Body: `{"b": 1, "a": 2}`, CreatedAt: at}
-				added, err := tx.AddMessage(ctx, m, e, step.heard)
+				added, asks, err := tx.AddMessage(ctx, m, e, step.heard)
+				if asks != step.asks {
+					t.Errorf("%s: a decision is due: %v", step.name, asks)
+				}
 				if !added || m.Seq == 0 || e.Seq != m.Seq {
 					t.Errorf("%s: added %v, line %d, event %d", step.name, added, m.Seq, e.Seq)
 				}
@@ -90,12 +100,12 @@ func TestHeard(t *testing.T) {
 			}
 		}
 		events, err := db.Events(t.Context(), w.room.ID, 0, 10)
-		if err != nil || len(events) != 4 || events[3].Body != `{"b": 1, "a": 2}` {
+		if err != nil || len(events) != 10 || events[3].Body != `{"b": 1, "a": 2}` {
 			t.Errorf("events: got %v (%v)", events, err)
 		}
 		err = w.try(func(ctx context.Context, tx *store.Tx) error {
 			m := &store.Message{ID: store.NewID(), RoomID: store.NewID(), SenderID: w.pupil.ID, Content: "hello", CreatedAt: at}
-			_, err := tx.AddMessage(ctx, m, &store.Event{RoomID: m.RoomID, ID: m.ID, Type: "message", Body: "{}", CreatedAt: at}, store.Heard{})
+			_, _, err := tx.AddMessage(ctx, m, &store.Event{RoomID: m.RoomID, ID: m.ID, Type: "message", Body: "{}", CreatedAt: at}, store.Heard{})
 			return err
 		})
 		mustBe(t, "a line in no room", err, store.ErrNotFound)
@@ -293,6 +303,8 @@ func TestTwoWaysOfAddingAMessage(t *testing.T) {
 			{by(store.Message{Content: "stopped", StoppedAt: at, Truncated: true}), store.Heard{}},
 			{store.Message{SenderID: w.pupil.ID, Content: "unheard"}, store.Heard{Unheard: true, DecideAt: due}},
 			{by(store.Message{Content: "of an agent, unheard"}), store.Heard{Unheard: true}},
+			{store.Message{SenderID: w.pupil.ID, Content: "silent", Rolls: "[0.5,0.25]"}, store.Heard{DecideAt: due, Silent: &store.Silence{UpTo: 8}}},
+			{store.Message{SenderID: w.pupil.ID, Content: "not silent", Rolls: "[0.5]"}, store.Heard{DecideAt: due, Silent: &store.Silence{UpTo: 8}}},
 			{store.Message{SenderID: w.pupil.ID, Content: "後"}, store.Heard{}},
 		}
 		var all []string
@@ -308,7 +320,8 @@ func TestTwoWaysOfAddingAMessage(t *testing.T) {
 			m.ID, m.RoomID, m.CreatedAt = store.NewID(), w.room.ID, at.Add(time.Duration(i)*time.Second)
 			e := &store.Event{ID: store.NewID(), RoomID: w.room.ID, Type: "message", Body: `{"b": 1, "a": 2}`, CreatedAt: m.CreatedAt}
 			note("added", w.try(func(ctx context.Context, tx *store.Tx) error {
-				added, err := tx.AddMessage(ctx, &m, e, kinds[i].h)
+				added, asks, err := tx.AddMessage(ctx, &m, e, kinds[i].h)
+				note(fmt.Sprint("due ", asks, ", silent ", m.Silent), nil)
 				if err == nil && !added {
 					err = errTaken
 				}

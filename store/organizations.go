@@ -86,6 +86,14 @@ func (t *Tx) UpdateOrganization(ctx context.Context, o *Organization) error {
 
 // DeleteOrganization removes an organisation with its projects and agents.
 func (t *Tx) DeleteOrganization(ctx context.Context, id string) error {
+	if t.PG != nil {
+		if _, err := t.db.NewRaw("SELECT id FROM projects WHERE organization_id = ? ORDER BY id FOR UPDATE", id).Exec(ctx); err != nil {
+			return translate(err)
+		}
+	}
+	if err := t.agentsChanged(ctx, roomsOf+"a.project_id IN (SELECT id FROM projects WHERE organization_id = ?)", id); err != nil {
+		return err
+	}
 	res, err := t.db.NewDelete().Model((*Organization)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }

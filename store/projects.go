@@ -107,6 +107,12 @@ func (t *Tx) UpdateProject(ctx context.Context, p *Project) error {
 
 // DeleteProject removes a project with its agents.
 func (t *Tx) DeleteProject(ctx context.Context, id string) error {
+	if err := t.lockProject(ctx, id); err != nil {
+		return err
+	}
+	if err := t.agentsChanged(ctx, roomsOf+"a.project_id = ?", id); err != nil {
+		return err
+	}
 	res, err := t.db.NewDelete().Model((*Project)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }

@@ -68,15 +68,33 @@ func (q Queries) RoomAgent(ctx context.Context, roomID, agentID string) (*RoomAg
 }
 
 // RoomAgentForUpdate returns the settings of an agent in a room, without the agent, and
-// locks the row until the transaction ends.
+// locks the room and the row until the transaction ends.
 func (t *Tx) RoomAgentForUpdate(ctx context.Context, roomID, agentID string) (*RoomAgent, error) {
+	if err := t.lockRooms(ctx, theseRooms, roomID); err != nil {
+		return nil, err
+	}
 	ra := new(RoomAgent)
 	return first(ctx, t.locked(t.db.NewSelect().Model(ra).Where("ra.room_id = ?", roomID).Where("ra.agent_id = ?", agentID)), ra)
+}
+
+// LockRooms locks rooms until the transaction ends, in the order of their ids.
+func (t *Tx) LockRooms(ctx context.Context, ids []string) error {
+	return t.lockRooms(ctx, theseRooms, bun.List(ids))
 }
 
 // AddRoomAgent adds an agent to a room, switched on. added is false when it is there
 // already.
 func (t *Tx) AddRoomAgent(ctx context.Context, ra *RoomAgent) (added bool, err error) {
+	if err := t.agentsChanged(ctx, theseRooms, ra.RoomID); err != nil {
+		return false, err
+	}
+	if t.PG != nil {
+		// A change of the agent that has not been committed does not know of this room
+		// yet. Wait for it.
+		if _, err := t.db.NewRaw("SELECT id FROM agents WHERE id = ? FOR SHARE", ra.AgentID).Exec(ctx); err != nil {
+			return false, translate(err)
+		}
+	}
 	ra.IsActive, ra.Version = true, 1
 	return t.insertOnce(ctx, ra)
 }
@@ -85,6 +103,9 @@ func (t *Tx) AddRoomAgent(ctx context.Context, ra *RoomAgent) (added bool, err e
 // and increases the version. ErrStale when somebody else changed them meanwhile. It does
 // not write what happened in the room.
 func (t *Tx) UpdateRoomAgent(ctx context.Context, ra *RoomAgent) error {
+	if err := t.agentsChanged(ctx, theseRooms, ra.RoomID); err != nil {
+		return err
+	}
 	ra.Version++
 	res, err := t.db.NewUpdate().Model(ra).
 		Column("is_active", "trigger_config", "schedule_config", "context_window", "override", "override_until", "muted_until",
@@ -103,6 +124,9 @@ func (t *Tx) CopyRoomAgent(ctx context.Context, from *RoomAgent, roomIDs []strin
 	if len(roomIDs) == 0 {
 		return nil, nil
 	}
+	if err := t.agentsChanged(ctx, theseRooms, bun.List(roomIDs)); err != nil {
+		return nil, err
+	}
 	_, err = t.db.NewUpdate().Model((*RoomAgent)(nil)).Set("is_active = ?", from.IsActive).Set("trigger_config = ?", from.TriggerConfig).
 		Set("schedule_config = ?", from.ScheduleConfig).Set("context_window = NULLIF(?, 0)", from.ContextWindow).
 		Set("override = NULL").Set("override_until = NULL").Set("since = ?", now).Set("next_due_at = ?", now).Set("version = version + 1").
@@ -112,6 +136,9 @@ func (t *Tx) CopyRoomAgent(ctx context.Context, from *RoomAgent, roomIDs []strin
 
 // RemoveRoomAgent removes an agent from a room.
 func (t *Tx) RemoveRoomAgent(ctx context.Context, roomID, agentID string) error {
+	if err := t.agentsChanged(ctx, theseRooms, roomID); err != nil {
+		return err
+	}
 	res, err := t.db.NewDelete().Model((*RoomAgent)(nil)).Where("room_id = ?", roomID).
 		Where("agent_id = ?", agentID).Exec(ctx)
 	return changed(res, err, ErrNotFound)

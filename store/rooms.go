@@ -37,7 +37,11 @@ type Room struct {
 	Workflow          string    `bun:",nullzero"` // workflow of its turns: the name of a built-in one or an id
 	PersonSeq         int64     // seq of the last person's message that agents may hear
 	PersonAt          time.Time `bun:",nullzero"` // and when it was written
+	AgentsVersion     int64     // counts the changes of who may speak here and when
 }
+
+// Undecided tells whether the room has messages about which its agents have not decided.
+func (r *Room) Undecided() bool { return r.DecidedSeq < r.EventSeq }
 
 // RoomMember admits a user to one room.
 type RoomMember struct {
@@ -181,7 +185,7 @@ func (t *Tx) UpdateRoom(ctx context.Context, r *Room) error {
 		r.Version-- // the caller's copy stays what it read
 		return err
 	}
-	return nil
+	return t.agentsChanged(ctx, theseRooms, r.ID)
 }
 
 // DeleteRoom removes a room with all that is in it.

@@ -16,8 +16,9 @@
 // # Lock order
 //
 // A transaction that changes several of these rows locks them in this order: workflow,
-// course, room, message, turn, the turn's steps, agent in a room, person. With another
-// order two transactions could wait for each other.
+// course, project, room, agent, message, turn, the turn's steps, agent in a room, person.
+// Several rooms are locked in the order of their ids. With another order two transactions
+// could wait for each other.
 //
 // NextSeq, AddMessage and RoomForUpdate lock the room. An agent's message takes a shared
 // lock of the agent's row; deleting the agent takes that lock exclusively.

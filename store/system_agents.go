@@ -1,10 +1,6 @@
 package store
 
-import (
-	"context"
-
-	"github.com/uptrace/bun"
-)
+import "context"
 
 // isSystem selects system agents: in no project, no template and not external. An index
 // allows one for each type.
@@ -16,18 +12,16 @@ func (a *Agent) System() bool { return a.ProjectID == "" && !a.IsTemplate && !a.
 // SystemAgent returns the system agent of a type.
 func (q Queries) SystemAgent(ctx context.Context, agentType string) (*Agent, error) {
 	a := new(Agent)
-	return first(ctx, q.systemAgent(a, agentType), a)
+	return first(ctx, q.db.NewSelect().Model(a).Where("a.type = ?", agentType).Where(isSystem), a)
 }
 
-// SystemAgentForUpdate returns the system agent of a type and locks its row until the
-// transaction ends.
+// SystemAgentForUpdate returns the system agent of a type, locked as by AgentForUpdate.
 func (t *Tx) SystemAgentForUpdate(ctx context.Context, agentType string) (*Agent, error) {
-	a := new(Agent)
-	return first(ctx, t.locked(t.systemAgent(a, agentType)), a)
-}
-
-func (q Queries) systemAgent(a *Agent, agentType string) *bun.SelectQuery {
-	return q.db.NewSelect().Model(a).Where("a.type = ?", agentType).Where(isSystem)
+	a, err := t.SystemAgent(ctx, agentType)
+	if err != nil {
+		return nil, err
+	}
+	return t.AgentForUpdate(ctx, a.ID)
 }
 
 // SystemAgents lists the program's own agents by type.

@@ -98,27 +98,29 @@ func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
 }
 
 // SetDecided records that the agents have decided about all messages after from, up to
-// seq. No later decision then makes the random choice for them again. ErrStale when
+// seq. No later decision then makes the random choice for them again. left tells whether
+// there are newer messages, about which the agents have to decide next. ErrStale when
 // another decision came first.
-func (t *Tx) SetDecided(ctx context.Context, roomID string, from, seq int64) error {
-	res, err := t.db.NewUpdate().Model((*Room)(nil)).Set("looked_seq = ?", seq).
+func (t *Tx) SetDecided(ctx context.Context, roomID string, from, seq int64) (left bool, err error) {
+	var row Room
+	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", seq).
 		Set("look_at = CASE WHEN event_seq = ? THEN NULL ELSE look_at END", seq).
-		Where("id = ?", roomID).Where("looked_seq = ?", from).Exec(ctx)
-	return changed(res, err, ErrStale)
+		Where("id = ?", roomID).Where("looked_seq = ?", from).Returning("looked_seq, event_seq").Exec(ctx)
+	return row.Undecided(), changed(res, err, ErrStale)
 }
 
 // MarkRead records that a turn has read all messages up to read, so that no decision is
 // due for them. own is the seq of the turn's own message when it calls no other agent,
-// else 0. due tells whether undecided messages are left; then a sweep finds the room at
-// lookAt.
-func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookAt time.Time) (due bool, err error) {
+// else 0. It returns the room as it is then. If undecided messages are left, a sweep finds
+// the room at lookAt.
+func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookAt time.Time) (*Room, error) {
 	seen := bun.SafeQuery("CASE WHEN looked_seq > ? THEN looked_seq ELSE ? END", read, read)
 	looked := bun.SafeQuery("CASE WHEN ? > 0 AND (?) = ? - 1 THEN ? ELSE (?) END", own, seen, own, own, seen)
 	var row Room
 	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", looked).
 		Set("look_at = CASE WHEN (?) < event_seq THEN ? ELSE NULL END", looked, t.instant(lookAt)).
-		Where("id = ?", roomID).Returning("looked_seq, event_seq").Exec(ctx)
-	return row.DecidedSeq < row.EventSeq, changed(res, err, ErrNotFound)
+		Where("id = ?", roomID).Returning("*").Exec(ctx)
+	return &row, changed(res, err, ErrNotFound)
 }
 
 // RoomToDecide returns a room whose agents may have to decide. live tells whether a turn

@@ -268,14 +268,21 @@ func TestSetLooked(t *testing.T) {
 			w := newWorld(t, db)
 			w.setLog(3, 0)
 			err := w.try(func(ctx context.Context, tx *store.Tx) error {
-				return tx.SetDecided(ctx, w.room.ID, rule.from, rule.seq)
+				left, err := tx.SetDecided(ctx, w.room.ID, rule.from, rule.seq)
+				if err == nil && left != rule.due {
+					t.Errorf("%s: left %v", name, left)
+				}
+				return err
 			})
 			mustBe(t, name, err, rule.want)
 			w.wantLook(name, rule.looked, rule.due, at)
 		}
 		w := newWorld(t, db)
 		w.setLog(3, 0)
-		if won := w.race(10, func(ctx context.Context, tx *store.Tx, _ int) error { return tx.SetDecided(ctx, w.room.ID, 0, 3) }); won != 1 {
+		if won := w.race(10, func(ctx context.Context, tx *store.Tx, _ int) error {
+			_, err := tx.SetDecided(ctx, w.room.ID, 0, 3)
+			return err
+		}); won != 1 {
 			t.Errorf("%d of 10 looks won, want 1", won)
 		}
 	})
@@ -308,7 +315,8 @@ func TestMarkRead(t *testing.T) {
 			later := at.Add(time.Minute)
 			var due bool
 			w.tx(func(ctx context.Context, tx *store.Tx) (err error) {
-				due, err = tx.MarkRead(ctx, w.room.ID, rule.read, rule.own, later)
+				room, err := tx.MarkRead(ctx, w.room.ID, rule.read, rule.own, later)
+				due = room.Undecided()
 				return err
 			})
 			if due != rule.due {
@@ -334,7 +342,8 @@ func (w *world) setLog(head, looked int64) {
 			err = errors.Join(err, serr)
 		}
 		if looked > 0 {
-			err = errors.Join(err, tx.SetDecided(ctx, w.room.ID, 0, looked))
+			_, serr := tx.SetDecided(ctx, w.room.ID, 0, looked)
+			err = errors.Join(err, serr)
 		}
 		return err
 	})

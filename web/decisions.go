@@ -48,7 +48,7 @@ type candidateOut struct {
 }
 
 type decisionOut struct {
-	ID         *string        `json:"id" format:"uuid" doc:"null for a line that none was made about: see cause"`
+	ID         *string        `json:"id" format:"uuid" doc:"null for a line that none was made about: see cause. Lines that no agent could answer have one entry, made now, with an id for before"`
 	RoomID     string         `json:"room_id" format:"uuid"`
 	Cause      string         `json:"cause" doc:"post, agent_lines, go_on or what woke the agents; read: a turn that was under way has read the line; unheard: the room's AI was off"`
 	FromSeq    int64          `json:"from_seq" doc:"It is about the lines after this one"`

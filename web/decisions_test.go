@@ -85,7 +85,7 @@ func TestDecisions(t *testing.T) {
 			e := &store.Event{RoomID: w.room, ID: m.ID, Type: event.TypeMessage, CreatedAt: now,
 				Body: `{"sender":"Teacher AI","agent_type":"teacher","content":"one two","stopped":true}`}
 			if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error {
-				_, err := tx.AddMessage(t.Context(), m, e, store.Heard{Unheard: true})
+				_, _, err := tx.AddMessage(t.Context(), m, e, store.Heard{Unheard: true})
 				return err
 			}); err != nil {
 				t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 func (w *world) finishedJob(t testing.TB) string {
 	t.Helper()
 	room := w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/", body{"name": store.NewID(), "course_id": w.course, "ai_mode": "both"}).text(t, "id")
-	w.as(owner).must(t, http.StatusCreated, post, v1+"/rooms/"+room+"/messages", body{"text": "hello"})
+	w.as(owner).must(t, http.StatusCreated, post, v1+"/rooms/"+room+"/messages", body{"text": "@hello"})
 	var id string
 	apptest.Await(t, "a job to be done", func() bool {
 		done, _ := w.as(admin).must(t, http.StatusOK, get, pathQueue+"/api/jobs?state=completed&limit=100").object(t)["data"].([]any)

@@ -28,7 +28,7 @@ func (w *world) parked(t testing.TB) (room, turn, step string) {
 			Input: `{"call":0,"arguments":{"action":"delete","artifact_id":"x"},"plan":{"effect":"destructive","summary":"delete the task \"Homework\""}}`},
 	}
 	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error {
-		if _, err := tx.AddMessage(t.Context(), line, &store.Event{RoomID: room, ID: line.ID, Type: "message", Body: `{}`, CreatedAt: now}, store.Heard{Unheard: true}); err != nil {
+		if _, _, err := tx.AddMessage(t.Context(), line, &store.Event{RoomID: room, ID: line.ID, Type: "message", Body: `{}`, CreatedAt: now}, store.Heard{Unheard: true}); err != nil {
 			return err
 		}
 		if err := tx.CreateTurns(t.Context(), []store.Turn{row}); err != nil {

@@ -70,7 +70,8 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 			if err := tx.ParkTurn(ctx, r.turn.ID, r.turn.Attempt, reason, detail); err != nil {
 				return err
 			}
-			return a.nextInRoom(ctx, tx, room.ID, r.read, 0)
+			_, err = a.nextInRoom(ctx, tx, room.ID, r.read, 0)
+			return err
 		})
 	})
 	if errors.Is(err, store.ErrStale) {
@@ -174,5 +175,6 @@ func (e *Engine) queueNext(ctx context.Context, tx *store.Tx, roomID string) err
 	if _, live, _, err := tx.RoomToDecide(ctx, roomID); err != nil || live {
 		return err
 	}
-	return e.nextInRoom(ctx, tx, roomID, 0, 0)
+	_, err := e.nextInRoom(ctx, tx, roomID, 0, 0)
+	return err
 }

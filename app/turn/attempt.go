@@ -120,7 +120,10 @@ func (e *Engine) afterLost(ctx context.Context, t *store.Turn) error {
 // resumeRoom goes on in a room that has no live turn. It does nothing when the room
 // is gone or a turn has just begun there.
 func (e *Engine) resumeRoom(ctx context.Context, roomID string) error {
-	err := e.db.InTx(ctx, func(tx *store.Tx) error { return e.nextInRoom(ctx, tx, roomID, 0, 0) })
+	err := e.db.InTx(ctx, func(tx *store.Tx) error {
+		_, err := e.nextInRoom(ctx, tx, roomID, 0, 0)
+		return err
+	})
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrStale) {
 		return nil
 	}

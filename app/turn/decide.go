@@ -37,7 +37,7 @@ func (e *Engine) decideOnce(ctx context.Context, roomID string) error {
 		if err != nil || s == nil {
 			return err
 		}
-		d := turntaking.Decide(s.Snapshot, e.rand)
+		d := turntaking.Decide(s.Snapshot, s.Rolls(e.rand))
 		d.Candidates = append(d.Candidates, s.Gone(&d)...)
 		err = e.db.InTx(ctx, func(tx *store.Tx) error {
 			if err := e.storeDecision(ctx, tx, roomID, &d); err != nil {
@@ -66,10 +66,12 @@ func (e *Engine) snapshot(ctx context.Context, roomID string) (*roomSnapshot, er
 	switch {
 	case err != nil:
 		return nil, err
-	case room.DecidedSeq >= room.EventSeq, live:
+	case live:
 		return nil, nil
 	case waiting: // the turn ahead of it was deleted with its agent
 		return nil, e.resumeRoom(ctx, roomID)
+	case !room.Undecided():
+		return nil, nil
 	}
 	s := e.newSnapshot(room)
 	if err := e.loadRoomAgents(ctx, s); err != nil {
@@ -82,35 +84,41 @@ func (e *Engine) snapshot(ctx context.Context, roomID string) (*roomSnapshot, er
 		return nil, err
 	}
 	s.Messages = MessagesOf(messages)
-	return s, errors.Join(e.countUnread(ctx, s), e.findKeyless(ctx, s))
+	if s.Unread, err = e.unread(ctx, roomID, s.Agents, s.Now); err != nil {
+		return nil, err
+	}
+	return s, e.findKeyless(ctx, s)
 }
 
 // nextInRoom goes on after a turn: it queues the next waiting turn, or else a
 // decision about the messages that the turn has not read. read is the newest message
 // that the turn has read; own is the turn's own message when that calls nobody, else
-// 0. The caller's transaction is the one that ends the turn.
-func (e *Engine) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read, own int64) error {
+// 0. The caller's transaction is the one that ends the turn. It returns the room, which
+// the transaction has locked.
+func (e *Engine) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read, own int64) (*store.Room, error) {
 	lookAt := e.instant().Add(e.cfg.Turns.Lease)
-	due, err := tx.MarkRead(ctx, roomID, read, own, lookAt)
+	room, err := tx.MarkRead(ctx, roomID, read, own, lookAt)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if due {
+	// A message that no agent could answer leaves nothing to decide, and still goes
+	// before what agents have to say to each other.
+	if room.Undecided() || read > 0 && room.PersonSeq > read {
 		if err := tx.GiveWay(ctx, roomID, turntaking.CauseAgents, errGaveWay.Reason, errGaveWay.Detail, e.instant()); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	waiting, err := tx.WaitingTurn(ctx, roomID)
 	if err == nil {
 		if err := tx.QueueTurn(ctx, waiting.ID, lookAt); err != nil {
-			return err
+			return nil, err
 		}
-		return e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: waiting.ID, Attempt: waiting.Attempt})
+		return room, e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: waiting.ID, Attempt: waiting.Attempt})
 	}
-	if !errors.Is(err, store.ErrNotFound) || !due {
-		return store.UnlessMissing(err)
+	if !errors.Is(err, store.ErrNotFound) || !room.Undecided() {
+		return room, store.UnlessMissing(err)
 	}
-	return e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
+	return room, e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
 }
 
 // roomSnapshot is the input of a decision, with the rows that it was made of.

@@ -15,8 +15,16 @@ import (
 // store.ErrExists when a turn has begun in the room.
 func (e *Engine) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d *turntaking.Decision) error {
 	if d.From < d.Seq {
-		if err := tx.SetDecided(ctx, roomID, d.From, d.Seq); err != nil {
+		left, err := tx.SetDecided(ctx, roomID, d.From, d.Seq)
+		if err != nil {
 			return err
+		}
+		// What was posted meanwhile has no job of its own. If turns follow, their end
+		// makes the room decide.
+		if left && len(d.Speakers()) == 0 {
+			if err := e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID}); err != nil {
+				return err
+			}
 		}
 	}
 	if d.Cause == "" {

@@ -20,13 +20,14 @@
 // Package app calls these methods of Engine:
 //
 //   - for a process: Handlers, Recover, Run and FireDue;
-//   - when something has happened in a room: Posted, Heard;
+//   - when something happens in a room: Hearing before a post, then Posted; Heard;
 //   - when staff want something: Wake, Stop, GoOn, Settle, Unpark, with CanContinue before;
 //   - to tell about turns and tools: Describe, ToolNames.
 //
 // # Where to find things
 //
-//   - What becomes of new messages: decide.go; what a decision stores: decisions.go.
+//   - Whether anything has to be decided about a new message: known.go; what becomes of it:
+//     decide.go; what a decision stores: decisions.go.
 //   - What becomes of due triggers: due.go, due_facts.go, trigger_dates.go.
 //   - One attempt, from its claim to its end: attempt.go, end.go, faults.go.
 //   - A conversation with a model, with its tools: conversation.go, tool_calls.go, prompt.go.

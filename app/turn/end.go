@@ -107,10 +107,10 @@ type turnEnd struct {
 	message *store.Message
 	event   *event.Turn
 	steps   []store.TurnStep
-	read    int64           // the newest message that it answers
-	said    int64           // the newest message that it stored before its end
-	calls   bool            // what it said may call an agent, so the room decides about it
-	rearmed []store.Rearmed // the next dates of triggers after this turn
+	read    int64                             // the newest message that it answers
+	said    int64                             // the newest message that it stored before its end
+	calls   bool                              // what it said may call an agent, so the room decides about it
+	rearmed func(*store.Room) []store.Rearmed // the next dates of triggers after this turn; may be nil
 }
 
 // commitTurnEnd stores the end of a turn, with its message, and goes on in the room.
@@ -121,7 +121,7 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 	room, own := end.turn.RoomID, end.said
 	switch {
 	case end.message != nil:
-		if added, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), store.Heard{}); err != nil || !added {
+		if added, _, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), store.Heard{}); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
 		own = end.message.Seq
@@ -146,16 +146,20 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 		}
 	}
 	if end.waited {
-		_, err := tx.MarkRead(ctx, room, 0, own, now.Add(e.cfg.Turns.Lease))
-		return err
+		after, err := tx.MarkRead(ctx, room, 0, own, now.Add(e.cfg.Turns.Lease))
+		if err != nil || !after.Undecided() {
+			return err
+		}
+		return e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: room})
 	}
 	if end.calls {
 		own = 0
 	}
-	if err := e.nextInRoom(ctx, tx, room, end.read, own); err != nil {
+	after, err := e.nextInRoom(ctx, tx, room, end.read, own)
+	if err != nil || end.rearmed == nil {
 		return err
 	}
-	return tx.Rearm(ctx, end.rearmed)
+	return tx.Rearm(ctx, end.rearmed(after))
 }
 
 // end describes the end of a turn that has said something.
@@ -163,7 +167,7 @@ func (r *attempt) end(now time.Time) turnEnd {
 	t := *r.turn
 	t.State, t.Reason, t.Detail, t.ReadSeq = store.TurnFinished, "", "", r.read
 	t.PromptTokens, t.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
-	return turnEnd{turn: &t, read: r.read, rearmed: r.rearmed(now)}
+	return turnEnd{turn: &t, read: r.read, rearmed: func(room *store.Room) []store.Rearmed { return r.rearmed(room, now) }}
 }
 
 // commitEnd commits the end of a turn that has said something and tells the room. how

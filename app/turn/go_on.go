@@ -98,6 +98,13 @@ func (e *Engine) cutOff(ctx context.Context, room *store.Room) (*cutOff, error) 
 	if i := slices.IndexFunc(made, func(d store.Decision) bool { return d.Cause == turntaking.CausePost }); i >= 0 {
 		asked, made = made[i].Seq, made[:i+1]
 	}
+	silent, err := e.db.LastSilent(ctx, room.ID, asked)
+	if err != nil {
+		return nil, err
+	}
+	if silent > 0 {
+		asked, made = silent, slices.DeleteFunc(made, func(d store.Decision) bool { return d.Seq < silent })
+	}
 	turns, err := e.db.Turns(ctx, room.ID, store.Page{Limit: recentTurns})
 	if err != nil {
 		return nil, err

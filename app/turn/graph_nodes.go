@@ -280,7 +280,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	}
 	_, stored := r.attempt.engine.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
-		added, err := tx.AddMessage(ctx, m, event.OfMessage(m), store.Heard{})
+		added, _, err := tx.AddMessage(ctx, m, event.OfMessage(m), store.Heard{})
 		if err != nil {
 			return err
 		}

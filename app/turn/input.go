@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/turntaking"
@@ -74,6 +75,15 @@ func MessagesOf(rows []store.Message) []turntaking.Message {
 		m := &rows[i]
 		all[i] = turntaking.Message{Seq: m.Seq, At: m.CreatedAt, ByAgent: m.ByAgent(), AgentID: m.AgentID, AgentName: m.AgentName,
 			SenderID: m.SenderID, Content: m.Content}
+		all[i].Rolls = rollsOf(m.Rolls)
 	}
 	return all
+}
+
+// rollsOf reads the rolls for a message. Without them the agents roll anew.
+func rollsOf(text store.JSON) (rolls []float64) {
+	if text != "" {
+		_ = json.Unmarshal([]byte(text), &rolls)
+	}
+	return rolls
 }

@@ -61,8 +61,7 @@ func Decide(s Snapshot, roll func() float64) Decision {
 	default:
 		d.Cause = CauseAgents
 	}
-	agents := slices.Clone(s.Agents)
-	sort.SliceStable(agents, func(i, j int) bool { return agents[i].precedence() < agents[j].precedence() })
+	agents := inOrder(s.Agents)
 	may := map[string]bool{}
 	for _, ag := range agents {
 		why, detail := s.CanSpeak(ag)
@@ -86,6 +85,13 @@ func Decide(s Snapshot, roll func() float64) Decision {
 		d.speakUnaddressed(&s, agents, roll)
 	}
 	return d
+}
+
+// inOrder returns agents in the order in which they speak.
+func inOrder(agents []*RoomAgent) []*RoomAgent {
+	agents = slices.Clone(agents)
+	sort.SliceStable(agents, func(i, j int) bool { return agents[i].precedence() < agents[j].precedence() })
+	return agents
 }
 
 // Called returns which agents the messages call, also those that may not speak. For
@@ -230,13 +236,22 @@ func triggered(s *Snapshot, ag *RoomAgent, roll func() float64) verdict {
 		met, by, why := ag.Trigger.Met(ag.Facts(&s.Room, s.Unread[ag.ID], s.Now))
 		return verdict{Speak: met, Rule: by, Detail: why}
 	}
-	switch ag.Part {
-	case Instructor:
-		return rolled(roll(), s.Room.Frequency)
-	case Participant:
-		return rolled(roll(), 0.8*s.Room.Frequency)
+	if chance, ok := ag.chance(&s.Room); ok {
+		return rolled(roll(), chance)
 	}
 	return verdict{Rule: RuleNotCalled}
+}
+
+// chance is how likely an agent without a trigger answers a message that calls nobody. ok
+// is false for an agent that waits until it is called.
+func (a *Agent) chance(r *Room) (chance float64, ok bool) {
+	switch a.Part {
+	case Instructor:
+		return r.Frequency, true
+	case Participant:
+		return 0.8 * r.Frequency, true
+	}
+	return 0, false
 }
 
 // rolled is the verdict of a roll against a chance.

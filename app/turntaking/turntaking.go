@@ -66,4 +66,5 @@ type Message struct {
 	AgentName string
 	SenderID  string // of a person
 	Content   string
+	Rolls     []float64 // that were made for a person's message when it was posted
 }

@@ -18,13 +18,14 @@ const (
 
 // benchDecide measures the CPU of one decision: the job that reads the room, decides
 // about ten agents and stores why. It is the cost of a post on a node, minus its cost on
-// a node that leaves the jobs to others.
+// a node that leaves the jobs to others. The post seems to call somebody, so that the
+// agents have to decide about it.
 func benchDecide(l *lab) error {
 	if l.server == nil {
 		return nil
 	}
 	f := &figure{name: fmt.Sprintf("a look with %d agents: CPU", decideAgents), db: onPostgres, unit: "ms", aim: aim{valueAtMost, 2},
-		note: "without the post, but with what River does for the job: about half"}
+		note: "without the post, but with the job: about half"}
 	working, err := l.silent(false)
 	defer func() { err = errors.Join(err, working.end()) }()
 	if err != nil {
@@ -98,7 +99,7 @@ func (l *lab) posts(a *answering) (each time.Duration, err error) {
 		return 0, err
 	}
 	for range decidePosts {
-		if _, err := l.sayOnce(a.class); err != nil {
+		if _, err := l.sayOnce(a.class, "@nobody "+lineText(lineSize)); err != nil {
 			return 0, err
 		}
 		time.Sleep(decidePause) // the decision ends before the next post

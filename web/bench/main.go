@@ -46,6 +46,7 @@ var benches = []bench{
 	{"idle", "memory of 5,000 idle members", benchIdle},
 	{"slow", "the others' latency while one member stops reading", benchSlow},
 	{"say", "a post until 100 members and its sender know that it is stored", benchSay},
+	{"silent", "a post into a room whose agents stay silent, against one into a room without AI", benchSilent},
 	{"turn", "a post until an agent's answer is stored and seen by 100", benchTurn},
 	{"graph", "three agents at once and a synthesis, against the critical path", benchGraph},
 	{"decide", "a look at a post with ten agents", benchDecide},

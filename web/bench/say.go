@@ -13,26 +13,22 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 
 	"github.com/coagent-studio/coagent/app/event"
-	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
 
 const (
 	sayMembers = 100
 	sayPosts   = 40 // in a round
-	// sayPause separates posts, so that the agents' decision about one post does not run
-	// into the next.
+	// sayPause separates posts, so that what follows from one does not run into the next.
 	sayPause = 10 * time.Millisecond
 )
 
 // benchSay measures the time from a post through a socket until its sender has the ack
-// and all members have the message. It compares this with the sum of two floors: the same
-// rows committed by the bare driver and bare River, and the fan-out of a bare server.
+// and all members have the message. No agent answers, so no job is added. It compares this
+// with the sum of two floors: the same rows committed by the bare driver, and the fan-out
+// of a bare server.
 func benchSay(l *lab) error {
 	for _, kind := range l.databases() {
 		if err := l.say(kind); err != nil {
@@ -47,7 +43,6 @@ func (l *lab) say(kind string) (err error) {
 	if err != nil {
 		return err
 	}
-	// The agent is there so that a post adds a job; in mode off it would not.
 	c, err := db.newClass(l.ctx, sayMembers, true)
 	if err != nil {
 		return err
@@ -60,15 +55,10 @@ func (l *lab) say(kind string) (err error) {
 	if err != nil {
 		return err
 	}
-	s := db.site()
-	// Running the job is not part of the figure, but on SQLite nobody else can run it.
-	s.NoJobs = kind == onPostgres
-	if !s.NoJobs {
-		if err := db.silence(l.ctx, c.room); err != nil {
-			return err
-		}
+	if err := db.silence(l.ctx, c.room); err != nil {
+		return err
 	}
-	r, err := l.rivals(s, c.room, c.people)
+	r, err := l.rivals(db.site(), c.room, c.people)
 	defer func() { err = errors.Join(err, r.end()) }()
 	if err != nil {
 		return err
@@ -93,7 +83,7 @@ func (l *lab) say(kind string) (err error) {
 			return err
 		}
 		for range sayPosts {
-			d, err := l.sayOnce(class)
+			d, err := l.sayOnce(class, lineText(lineSize))
 			if err != nil {
 				return err
 			}
@@ -140,7 +130,7 @@ func (l *lab) say(kind string) (err error) {
 	return nil
 }
 
-// silence makes a room's agents answer no message. They are still asked about each.
+// silence makes a room's agents answer no message that does not call them.
 func (d *database) silence(ctx context.Context, room string) error {
 	return d.with(ctx, func(db *store.DB) error {
 		r, err := db.Room(ctx, room)
@@ -155,7 +145,7 @@ func (d *database) silence(ctx context.Context, room string) error {
 var sayCount atomic.Int64
 
 // sayOnce posts one message and waits for all its effects.
-func (l *lab) sayOnce(c *crowd) (time.Duration, error) {
+func (l *lab) sayOnce(c *crowd, text string) (time.Duration, error) {
 	id := fmt.Sprintf("say-%d", sayCount.Add(1))
 	acked, ack := make(chan struct{}), []byte(`"type":"ack","client_id":"`+id+`"`)
 	var once sync.Once
@@ -169,7 +159,7 @@ func (l *lab) sayOnce(c *crowd) (time.Duration, error) {
 	want := c.lines.Load() + int64(len(c.members))
 	arrived := c.arrival(want)
 	start := time.Now()
-	if err := sender.say(id, lineText(lineSize)); err != nil {
+	if err := sender.say(id, text); err != nil {
 		return 0, err
 	}
 	for _, ch := range []<-chan struct{}{acked, arrived} {
@@ -198,29 +188,21 @@ func (l *lab) echoOnce(c *crowd) (time.Duration, error) {
 	}
 }
 
-// bareCommits commits the rows of a post with the bare driver and bare River.
+// bareCommits commits the rows of a post with the bare driver.
 type bareCommits struct {
 	class *class
 	pool  *pgxpool.Pool
 	lite  *sql.DB
-	pg    riverPG
-	sq    riverLite
 }
 
 func newBareCommits(ctx context.Context, db *database, c *class) (*bareCommits, error) {
 	b := &bareCommits{class: c}
 	var err error
 	if db.kind == onPostgres {
-		if b.pool, err = pgxpool.New(ctx, db.url); err != nil {
-			return nil, err
-		}
-		b.pg, err = river.NewClient(riverpgxv5.New(b.pool), &river.Config{Logger: quiet, FetchCooldown: cooldown})
-		return b, err
+		b.pool, err = pgxpool.New(ctx, db.url)
+	} else {
+		b.lite, err = openLite(db)
 	}
-	if b.lite, err = openLite(db); err != nil {
-		return nil, err
-	}
-	b.sq, err = river.NewClient(riversqlite.New(b.lite), &river.Config{Logger: quiet, FetchCooldown: cooldown})
 	return b, err
 }
 
@@ -242,7 +224,7 @@ const (
 func (b *bareCommits) once(ctx context.Context) (time.Duration, error) {
 	now, id, room, text := time.Now().UTC(), store.NewID(), b.class.room, lineText(lineSize)
 	body := `{"sender":"Bench","content":"` + text + `"}`
-	sender, job := b.class.people[0].id, jobs.DecideInRoom{RoomID: room}
+	sender := b.class.people[0].id
 	var seq int64
 	start := time.Now()
 	if b.pool != nil {
@@ -258,9 +240,6 @@ func (b *bareCommits) once(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		if _, err := tx.Exec(ctx, bareEvent, room, seq, id, event.TypeMessage, body, now); err != nil {
-			return 0, err
-		}
-		if _, err := b.pg.InsertTx(ctx, tx, job, nil); err != nil {
 			return 0, err
 		}
 		if _, err := tx.Exec(ctx, "SELECT pg_notify($1, $2)", store.ChannelWake, room); err != nil {
@@ -281,9 +260,6 @@ func (b *bareCommits) once(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	if _, err := tx.ExecContext(ctx, bareEvent, room, seq, id, event.TypeMessage, body, now); err != nil {
-		return 0, err
-	}
-	if _, err := b.sq.InsertTx(ctx, tx, job, nil); err != nil {
 		return 0, err
 	}
 	err = tx.Commit()
