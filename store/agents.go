@@ -50,7 +50,8 @@ type Agent struct {
 // Agent returns the agent with this id.
 func (q Queries) Agent(ctx context.Context, id string) (*Agent, error) {
 	a := new(Agent)
-	return first(ctx, q.db.NewSelect().Model(a).Where("a.id = ?", id), a)
+	ctx, bound := q.bound(ctx, id)
+	return first(ctx, q.db.NewSelect().Model(a).Where("a.id = ?", bound...), a)
 }
 
 // AgentNames returns the names of agents by their ids, in one statement.

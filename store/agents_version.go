@@ -1,6 +1,11 @@
 package store
 
-import "context"
+import (
+	"context"
+	"slices"
+
+	"github.com/uptrace/bun"
+)
 
 // A room's AgentsVersion counts the changes of who may speak there and when: agents that
 // come and go, their settings and their state in the room, their own settings, and the
@@ -22,6 +27,16 @@ func (t *Tx) agentsChanged(ctx context.Context, rooms string, args ...any) error
 	_, err := t.db.NewRaw("WITH locked AS ("+t.inOrder(rooms)+") UPDATE rooms SET agents_version = agents_version + 1 WHERE id IN (SELECT id FROM locked)",
 		args...).Exec(ctx)
 	return translate(err)
+}
+
+// roomAgentsChanged is agentsChanged for rooms whose ids are known. A version that moves in
+// the same transaction already need not move again.
+func (t *Tx) roomAgentsChanged(ctx context.Context, ids ...string) error {
+	left := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return t.moved[id] })
+	if len(left) == 0 {
+		return nil
+	}
+	return t.agentsChanged(ctx, theseRooms, bun.List(left))
 }
 
 // lockRooms locks rooms until the transaction ends. rooms is SQL for their ids.

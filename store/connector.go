@@ -54,6 +54,14 @@ func (c *driverConn) QueryContext(ctx context.Context, query string, args []driv
 	return c.Conn.QueryContext(ctx, query, args)
 }
 
+// ExecContext runs one statement (database/sql/driver.ExecerContext).
+func (c *driverConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if values := boundTo(ctx); values != nil {
+		args = values
+	}
+	return c.Conn.ExecContext(ctx, query, args)
+}
+
 // boundKey is the context key of a statement's values.
 type boundKey struct{}
 
@@ -78,6 +86,9 @@ func (q Queries) bound(ctx context.Context, values ...any) (context.Context, []a
 func (q Queries) boundText(ctx context.Context, values ...any) context.Context {
 	named := make([]driver.NamedValue, len(values))
 	for i, v := range values {
+		if text, ok := v.(string); ok && !utf8.ValidString(text) {
+			v = string([]rune(text)) // each byte that is no UTF-8 becomes U+FFFD
+		}
 		if !q.postgres() {
 			v = liteValue(v)
 		}
@@ -97,9 +108,6 @@ func liteValue(v any) driver.Value {
 	case string:
 		if strings.IndexByte(v, 0) >= 0 {
 			return errNul // liteConn refuses it
-		}
-		if !utf8.ValidString(v) {
-			return string([]rune(v)) // each byte that is no UTF-8 becomes U+FFFD
 		}
 	}
 	return v

@@ -43,7 +43,8 @@ type CourseMember struct {
 // Course returns the course with this id.
 func (q Queries) Course(ctx context.Context, id string) (*Course, error) {
 	c := new(Course)
-	return first(ctx, q.db.NewSelect().Model(c).Where("c.id = ?", id), c)
+	ctx, bound := q.bound(ctx, id)
+	return first(ctx, q.db.NewSelect().Model(c).Where("c.id = ?", bound...), c)
 }
 
 // CourseAccess returns a course and the user's link role in it, "" without a

@@ -67,13 +67,6 @@ func first[T any](ctx context.Context, q *bun.SelectQuery, row *T) (*T, error) {
 	return row, nil
 }
 
-// insert adds one row or several rows of one table with one statement.
-func (t *Tx) insert(ctx context.Context, rows any) error {
-	t.noteGains(rows)
-	_, err := t.db.NewInsert().Model(rows).Exec(ctx)
-	return translate(err)
-}
-
 // changed turns an update or delete that touched no row into the given error.
 func changed(res interface{ RowsAffected() (int64, error) }, err, none error) error {
 	if err != nil {
@@ -96,9 +89,9 @@ func affected(res interface{ RowsAffected() (int64, error) }, err error) (int64,
 	return n, translate(err)
 }
 
-// instant is a time inside an SQL expression. Postgres would take a bare literal there
-// for text.
-func (t *Tx) instant(at time.Time) schema.QueryWithArgs {
+// instant is a time, or the placeholder of one, inside an SQL expression. Postgres would
+// take it for text there.
+func (t *Tx) instant(at any) schema.QueryWithArgs {
 	if t.owner.Postgres() {
 		return bun.SafeQuery("?::timestamptz", at)
 	}
@@ -112,19 +105,6 @@ func (t *Tx) locked(q *bun.SelectQuery) *bun.SelectQuery {
 		return q.For("UPDATE")
 	}
 	return q
-}
-
-// insertOnce adds a row unless one with its key exists. added tells whether it did.
-func (t *Tx) insertOnce(ctx context.Context, row any) (added bool, err error) {
-	res, err := t.db.NewInsert().Model(row).On("CONFLICT DO NOTHING").Exec(ctx)
-	if err != nil {
-		return false, translate(err)
-	}
-	n, err := res.RowsAffected()
-	if n > 0 {
-		t.noteGains(row)
-	}
-	return n > 0, translate(err)
 }
 
 // deleteBefore deletes rows whose column dated is before a time, at most limit, by their

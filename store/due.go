@@ -142,8 +142,14 @@ func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
 	for i := range rows {
 		rooms[i] = rows[i].RoomID
 	}
-	if err := t.agentsChanged(ctx, theseRooms, bun.List(rooms)); err != nil {
+	if err := t.roomAgentsChanged(ctx, rooms...); err != nil {
 		return err
+	}
+	if len(rows) == 1 {
+		r := &rows[0]
+		bound := t.boundText(ctx, r.RoomID, r.AgentID, null(r.NextDueAt), null(r.SpokeAt), r.ReadSeq, r.BrokeSeq)
+		_, err := t.db.ExecContext(bound, rearmOne)
+		return translate(err)
 	}
 	_, err := t.db.NewUpdate().With("rearmed", t.db.NewValues(&rows)).Model((*RoomAgent)(nil)).TableExpr("rearmed").
 		Set("next_due_at = rearmed.next_due_at").Set("spoke_at = COALESCE(rearmed.spoke_at, ra.spoke_at)").
@@ -152,6 +158,11 @@ func (t *Tx) Rearm(ctx context.Context, rows []Rearmed) error {
 		Where("ra.room_id = rearmed.room_id").Where("ra.agent_id = rearmed.agent_id").Exec(ctx)
 	return translate(err)
 }
+
+// rearmOne is Rearm for one row, as at the end of each turn.
+const rearmOne = `UPDATE room_agents SET next_due_at = $3, spoke_at = COALESCE($4, spoke_at),
+	read_seq = CASE WHEN $5 > read_seq THEN $5 ELSE read_seq END, broke_seq = CASE WHEN $6 > broke_seq THEN $6 ELSE broke_seq END
+WHERE room_id = $1 AND agent_id = $2`
 
 // RecheckTriggers makes the triggers of an agent due now in all its rooms, so that they
 // are judged again. They count from now on.

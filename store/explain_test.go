@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -258,7 +259,6 @@ var bound = regexp.MustCompile(`[$?]\d+`)
 
 func explain(t *testing.T, db *store.DB, query string) string {
 	t.Helper()
-	query = bound.ReplaceAllString(query, "'7'") // fits a text and a number
 	tx, err := raw(t, db).BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -270,9 +270,23 @@ func explain(t *testing.T, db *store.DB, query string) string {
 		if _, err := tx.ExecContext(t.Context(), "SET LOCAL enable_seqscan = off"); err != nil {
 			t.Fatal(err)
 		}
+		most := 0
+		for _, mark := range bound.FindAllString(query, -1) {
+			n, err := strconv.Atoi(mark[1:])
+			mustBe(t, "the error", err, nil)
+			most = max(most, n)
+		}
+		if most > 0 {
+			// The plan for any values, as a prepared statement has it in the end.
+			if _, err := tx.ExecContext(t.Context(), "SET LOCAL plan_cache_mode = force_generic_plan; PREPARE hot AS "+query); err != nil {
+				t.Fatalf("%s: %v", query, err)
+			}
+			defer func() { _, _ = tx.ExecContext(t.Context(), "DEALLOCATE hot") }()
+			query = "EXECUTE hot (" + strings.Repeat("NULL, ", most-1) + "NULL)"
+		}
 		rows, err = tx.QueryContext(t.Context(), "EXPLAIN "+query)
 	} else {
-		rows, err = tx.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query)
+		rows, err = tx.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+bound.ReplaceAllString(query, "'7'")) // fits a text and a number
 	}
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"regexp"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -142,6 +143,11 @@ func (c *liteConn) failed(err error) error {
 	return err
 }
 
+// limitMark finds a placeholder that is all of a LIMIT or OFFSET. SQLite plans by its value, and so
+// parses and plans the statement anew each time that the value is set. With a sign in
+// front it does not look at the value.
+var limitMark = regexp.MustCompile(`(?i)\b(LIMIT|OFFSET)\s+([?$:@])`)
+
 // stmt returns the prepared statement of a text, or nil while the rows of its last use are
 // being read.
 func (c *liteConn) stmt(ctx context.Context, text string) (*liteStmt, error) {
@@ -152,7 +158,7 @@ func (c *liteConn) stmt(ctx context.Context, text string) (*liteStmt, error) {
 		}
 		return nil, nil //nolint:nilnil // the caller runs the text instead
 	}
-	made, err := c.PrepareContext(ctx, text)
+	made, err := c.PrepareContext(ctx, limitMark.ReplaceAllString(text, "$1 +$2"))
 	if err != nil {
 		return nil, err
 	}

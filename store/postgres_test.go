@@ -37,7 +37,7 @@ func TestForeignDefaults(t *testing.T) {
 
 	db := storetest.Open(t, store.Options{URL: url})
 	mustBe(t, "check the connection", db.CheckConnection(t.Context()), nil)
-	mustBe(t, "migrate", db.WithMigrationLock(t.Context(), func(db *store.DB) error {
+	mustBe(t, "migrate", db.WithMigrationLock(t.Context(), func() error {
 		if err := db.Migrate(t.Context()); err != nil {
 			return err
 		}
@@ -63,14 +63,14 @@ func TestForeignDefaults(t *testing.T) {
 	if room.AIFrequency != w.room.AIFrequency {
 		t.Errorf("got the frequency %v, want %v", room.AIFrequency, w.room.AIFrequency)
 	}
-	for _, message := range hard {
-		w.say(message)
+	for _, line := range hard {
+		w.say(line)
 	}
-	messages, err := db.Messages(t.Context(), w.room.ID, 0, 100)
+	lines, err := db.Messages(t.Context(), w.room.ID, 0, 100)
 	mustBe(t, "read the lines", err, nil)
 	for i, want := range hard {
-		if messages[i].Content != want {
-			t.Errorf("got the line %q, want %q", messages[i].Content, want)
+		if lines[i].Content != want {
+			t.Errorf("got the line %q, want %q", lines[i].Content, want)
 		}
 	}
 }

@@ -62,7 +62,8 @@ type RoomAccess struct {
 // Room returns the room with this id.
 func (q Queries) Room(ctx context.Context, id string) (*Room, error) {
 	r := new(Room)
-	return first(ctx, q.db.NewSelect().Model(r).Where("r.id = ?", id), r)
+	ctx, bound := q.bound(ctx, id)
+	return first(ctx, q.db.NewSelect().Model(r).Where("r.id = ?", bound...), r)
 }
 
 // RoomAccess returns a room and the user's relations to it, in one statement.

@@ -17,6 +17,7 @@ import (
 type column struct {
 	sort     string // what Go kind fits
 	nullable bool
+	def      string // the default value
 }
 
 // The row structs and the tables are written by hand, apart from each other;
@@ -42,6 +43,9 @@ func TestSchema(t *testing.T) {
 				delete(have, f.Name)
 				if fits := f.NullZero || f.IsPtr; fits != c.nullable {
 					t.Errorf("%s.%s: the column takes NULL: %v, the field %s writes it: %v", table.Name, f.Name, c.nullable, f.GoName, fits)
+				}
+				if c.nullable && c.def != "" {
+					t.Errorf("%s.%s takes NULL and has the default %s, which a row with a zero value does not get", table.Name, f.Name, c.def)
 				}
 				if got := sortOf(f.IndirectType); got != c.sort {
 					t.Errorf("%s.%s: the column is %s, the field %s", table.Name, f.Name, c.sort, got)
@@ -77,10 +81,10 @@ func sortOf(t reflect.Type) string {
 // writes numbers of transactions.
 func columns(t *testing.T, db *store.DB) map[string]map[string]column {
 	t.Helper()
-	q := `SELECT m.name, c.name, lower(c.type), c."notnull" = 0 AND c.pk = 0 FROM sqlite_master AS m, pragma_table_info(m.name) AS c
+	q := `SELECT m.name, c.name, lower(c.type), c."notnull" = 0 AND c.pk = 0, COALESCE(c.dflt_value, '') FROM sqlite_master AS m, pragma_table_info(m.name) AS c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
 	if db.Postgres() {
-		q = `SELECT c.table_name, column_name, data_type, is_nullable = 'YES' FROM information_schema.columns AS c
+		q = `SELECT c.table_name, column_name, data_type, is_nullable = 'YES', COALESCE(column_default, '') FROM information_schema.columns AS c
 			JOIN information_schema.tables AS t USING (table_schema, table_name)
 			WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND is_generated = 'NEVER'
 				AND data_type <> 'xid8'`
@@ -94,7 +98,7 @@ func columns(t *testing.T, db *store.DB) map[string]map[string]column {
 	for rows.Next() {
 		var table, name, kind string
 		var c column
-		if err := rows.Scan(&table, &name, &kind, &c.nullable); err != nil {
+		if err := rows.Scan(&table, &name, &kind, &c.nullable, &c.def); err != nil {
 			t.Fatal(err)
 		}
 		if strings.HasPrefix(table, "river_") || strings.HasPrefix(table, "schema_migration") {

@@ -54,7 +54,8 @@ type Turn struct {
 // Turn returns the turn with this id.
 func (q Queries) Turn(ctx context.Context, id string) (*Turn, error) {
 	t := new(Turn)
-	return first(ctx, q.db.NewSelect().Model(t).Where("t.id = ?", id), t)
+	ctx, bound := q.bound(ctx, id)
+	return first(ctx, q.db.NewSelect().Model(t).Where("t.id = ?", bound...), t)
 }
 
 // NamedTurn is a turn with the name of its agent.
@@ -103,23 +104,31 @@ func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
 // another decision came first.
 func (t *Tx) SetDecided(ctx context.Context, roomID string, from, seq int64) (left bool, err error) {
 	var row Room
-	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", seq).
-		Set("look_at = CASE WHEN event_seq = ? THEN NULL ELSE look_at END", seq).
-		Where("id = ?", roomID).Where("looked_seq = ?", from).Returning("looked_seq, event_seq").Exec(ctx)
+	ctx, bound := t.bound(ctx, seq, roomID, from)
+	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", bound[0]).
+		Set("look_at = CASE WHEN event_seq = ? THEN NULL ELSE look_at END", bound[0]).
+		Where("id = ?", bound[1]).Where("looked_seq = ?", bound[2]).Returning("looked_seq, event_seq").Exec(ctx)
 	return row.Undecided(), changed(res, err, ErrStale)
 }
 
 // MarkRead records that a turn has read all messages up to read, so that no decision is
 // due for them. own is the seq of the turn's own message when it calls no other agent,
 // else 0. It returns the room as it is then. If undecided messages are left, a sweep finds
-// the room at lookAt.
+// the room at lookAt. It moves the room's AgentsVersion, since the end of a turn writes from
+// where triggers count.
 func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookAt time.Time) (*Room, error) {
-	seen := bun.SafeQuery("CASE WHEN looked_seq > ? THEN looked_seq ELSE ? END", read, read)
-	looked := bun.SafeQuery("CASE WHEN ? > 0 AND (?) = ? - 1 THEN ? ELSE (?) END", own, seen, own, own, seen)
+	ctx, bound := t.bound(ctx, roomID, read, own, lookAt)
+	ownSeq := bun.SafeQuery("CAST(? AS BIGINT)", bound[2])
+	seen := bun.SafeQuery("CASE WHEN looked_seq > ? THEN looked_seq ELSE ? END", bound[1], bound[1])
+	looked := bun.SafeQuery("CASE WHEN ? > 0 AND (?) = ? - 1 THEN ? ELSE (?) END", ownSeq, seen, ownSeq, ownSeq, seen)
 	var row Room
 	res, err := t.db.NewUpdate().Model(&row).Set("looked_seq = ?", looked).
-		Set("look_at = CASE WHEN (?) < event_seq THEN ? ELSE NULL END", looked, t.instant(lookAt)).
-		Where("id = ?", roomID).Returning("*").Exec(ctx)
+		Set("look_at = CASE WHEN (?) < event_seq THEN ? ELSE NULL END", looked, t.instant(bound[3])).
+		Set("agents_version = agents_version + 1").Where("id = ?", bound[0]).Returning("?Columns").Exec(ctx)
+	if t.moved == nil {
+		t.moved = map[string]bool{}
+	}
+	t.moved[roomID] = true
 	return &row, changed(res, err, ErrNotFound)
 }
 
@@ -143,7 +152,8 @@ func (q Queries) RoomToDecide(ctx context.Context, id string) (room *Room, live,
 // one.
 func (q Queries) WaitingTurn(ctx context.Context, roomID string) (*Turn, error) {
 	t := new(Turn)
-	return first(ctx, q.db.NewSelect().Model(t).ExcludeColumn("graph").Where("t.room_id = ?", roomID).
+	ctx, bound := q.bound(ctx, roomID)
+	return first(ctx, q.db.NewSelect().Model(t).ExcludeColumn("graph").Where("t.room_id = ?", bound...).
 		Where("t.state = ?", TurnWaiting).OrderExpr("t.trigger_seq, t.position"), t)
 }
 
@@ -161,9 +171,10 @@ func (t *Tx) QueueTurn(ctx context.Context, id string, lease time.Time) error {
 // when the turn has ended or is gone, or another attempt has begun.
 func (t *Tx) ClaimTurn(ctx context.Context, id string, attempt int, node string, now, lease time.Time) (*Turn, error) {
 	turn := new(Turn)
-	res, err := t.db.NewUpdate().Model(turn).Set("state = ?", TurnRunning).Set("node = ?", node).
-		Set("lease_until = ?", lease).Set("started_at = COALESCE(started_at, ?)", t.instant(now)).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnQueued).Returning("*").Exec(ctx)
+	ctx, bound := t.bound(ctx, id, attempt, node, now, lease)
+	res, err := t.db.NewUpdate().Model(turn).Set("state = ?", TurnRunning).Set("node = ?", bound[2]).
+		Set("lease_until = ?", bound[4]).Set("started_at = COALESCE(started_at, ?)", bound[3]).
+		Where("id = ?", bound[0]).Where("attempt = ?", bound[1]).Where("state = ?", TurnQueued).Returning("?Columns").Exec(ctx)
 	return turn, changed(res, err, ErrStale)
 }
 
@@ -176,8 +187,9 @@ func (t *Tx) RenewTurnLease(ctx context.Context, id string, attempt int, lease t
 // BeatTurn is RenewTurnLease and also tells whether somebody asked the turn to stop.
 func (t *Tx) BeatTurn(ctx context.Context, id string, attempt int, lease time.Time) (stop bool, err error) {
 	var row Turn
-	res, err := t.db.NewUpdate().Model(&row).Set("lease_until = ?", lease).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Returning("stop_at").Exec(ctx)
+	ctx, bound := t.bound(ctx, id, attempt, lease)
+	res, err := t.db.NewUpdate().Model(&row).Set("lease_until = ?", bound[2]).
+		Where("id = ?", bound[0]).Where("attempt = ?", bound[1]).Where("state = ?", TurnRunning).Returning("stop_at").Exec(ctx)
 	return !row.StopAt.IsZero(), changed(res, err, ErrStale)
 }
 
@@ -252,12 +264,14 @@ func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, leas
 // of key and token counts of end. ErrStale when the turn has ended or this attempt is not
 // the current one any more.
 func (t *Tx) EndTurn(ctx context.Context, end *Turn, now time.Time) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", end.State).Set("ended_at = ?", now).
-		Set("lease_until = NULL").Set("reason = NULLIF(?, '')", end.Reason).Set("detail = NULLIF(?, '')", end.Detail).
-		Set("read_seq = COALESCE(NULLIF(?, 0), read_seq)", end.ReadSeq).Set("key_kind = COALESCE(NULLIF(?, ''), key_kind)", end.KeyKind).
-		Set("prompt_tokens = prompt_tokens + ?", end.PromptTokens).
-		Set("completion_tokens = completion_tokens + ?", end.CompletionTokens).
-		Where("id = ?", end.ID).Where("attempt = ?", end.Attempt).
+	ctx, b := t.bound(ctx, end.ID, end.Attempt, end.State, now, null(end.Reason), null(end.Detail), null(end.ReadSeq), null(end.KeyKind),
+		end.PromptTokens, end.CompletionTokens)
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", b[2]).Set("ended_at = ?", b[3]).
+		Set("lease_until = NULL").Set("reason = ?", b[4]).Set("detail = ?", b[5]).
+		Set("read_seq = COALESCE(?, read_seq)", b[6]).Set("key_kind = COALESCE(?, key_kind)", b[7]).
+		Set("prompt_tokens = prompt_tokens + ?", b[8]).
+		Set("completion_tokens = completion_tokens + ?", b[9]).
+		Where("id = ?", b[0]).Where("attempt = ?", b[1]).
 		Where("state IN (?, ?, ?, ?)", TurnQueued, TurnRunning, TurnWaiting, TurnParked).Exec(ctx)
 	return changed(res, err, ErrStale)
 }

@@ -25,6 +25,8 @@ type Tx struct {
 	linked  []string
 	// accounts are the accounts, sessions and access tokens whose rows change here.
 	accounts []string
+	// moved are the rooms whose AgentsVersion moves here.
+	moved map[string]bool
 }
 
 // Pinned runs fn and keeps the transaction's connection for fn alone meanwhile.

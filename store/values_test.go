@@ -25,12 +25,12 @@ func TestText(t *testing.T) {
 		for _, want := range append(hard, strings.Repeat("長", 100_000)) {
 			w.say(want)
 		}
-		messages, err := db.Messages(t.Context(), w.room.ID, 0, 100)
+		lines, err := db.Messages(t.Context(), w.room.ID, 0, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, want := range append(hard, strings.Repeat("長", 100_000)) {
-			if got := messages[i].Content; got != want {
+			if got := lines[i].Content; got != want {
 				t.Errorf("got %.80q, want %.80q", got, want)
 			}
 		}
@@ -69,6 +69,16 @@ func TestTextThatNoColumnHolds(t *testing.T) {
 		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.SetSetting(ctx, "bytes", "a\xffb") })
 		if got, err := db.Setting(t.Context(), "bytes"); got != "a\ufffdb" {
 			t.Errorf("got %q (%v), want %q", got, err, "a\ufffdb")
+		}
+		c := &store.Course{ID: store.NewID(), OwnerID: w.owner.ID, CreatedAt: at, Version: 1}
+		c.Title = "a\x00b"
+		if err := w.try(func(ctx context.Context, tx *store.Tx) error { return tx.CreateCourse(ctx, c) }); err == nil {
+			t.Error("a NUL in a row was taken")
+		}
+		c.Title = "a\xffb"
+		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.CreateCourse(ctx, c) })
+		if got, err := db.Course(t.Context(), c.ID); err != nil || got.Title != "a\ufffdb" {
+			t.Errorf("got %+v (%v), want %q", got, err, "a\ufffdb")
 		}
 	})
 }

@@ -14,8 +14,8 @@ const (
 	maxMonologue  = 100
 	maxHours      = 720
 	maxResetDays  = 365
-	maxWindow     = 10_000
-	defaultWindow = 10
+	maxLines      = 10_000
+	defaultLines  = 10
 	defaultCount  = 10
 	defaultSecond = 60
 )
@@ -117,10 +117,10 @@ func (t *Trigger) readContext(n node) {
 		return
 	}
 	if n.member("type").choice("last_n", "all") == "all" {
-		t.Window = AllMessages
+		t.Lines = AllLines
 		return
 	}
-	t.Window = n.member("n").whole(1, maxWindow, defaultWindow)
+	t.Lines = n.member("n").whole(1, maxLines, defaultLines)
 }
 
 func (t *Trigger) readClose(n node) {
