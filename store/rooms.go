@@ -66,6 +66,12 @@ func (q Queries) Room(ctx context.Context, id string) (*Room, error) {
 	return first(ctx, q.db.NewSelect().Model(r).Where("r.id = ?", bound...), r)
 }
 
+// PersonSeq returns the PersonSeq of the room with this id.
+func (q Queries) PersonSeq(ctx context.Context, id string) (seq int64, err error) {
+	err = q.db.NewRaw("SELECT person_seq FROM rooms WHERE id = $1").Scan(q.boundText(ctx, id), &seq)
+	return seq, translate(err)
+}
+
 // RoomAccess returns a room and the user's relations to it, in one statement.
 func (q Queries) RoomAccess(ctx context.Context, roomID, userID string) (*RoomAccess, error) {
 	var row struct {

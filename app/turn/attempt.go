@@ -140,15 +140,20 @@ func (e *Engine) claim(ctx context.Context, job jobs.RunTurn) (*attempt, error) 
 	return &attempt{engine: e, turn: t}, err
 }
 
-// load reads the agent, the saved steps and the room.
+// load reads the saved steps, the room and the agent.
 func (r *attempt) load(ctx context.Context) (err error) {
-	if r.agent, err = r.engine.db.Agent(ctx, r.turn.AgentID); err != nil {
-		return err
-	}
 	if err := r.loadSteps(ctx); err != nil {
 		return err
 	}
-	return r.reload(ctx)
+	if err := r.reload(ctx); err != nil {
+		return err
+	}
+	if here := r.roomAgents[r.turn.AgentID]; here != nil {
+		r.agent = here.Agent
+		return nil
+	}
+	r.agent, err = r.engine.db.Agent(ctx, r.turn.AgentID)
+	return err
 }
 
 // reload reads the room and which of its agents may speak. Nothing else of the attempt may

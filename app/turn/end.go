@@ -111,7 +111,13 @@ type turnEnd struct {
 	said    int64                             // the newest message that it stored before its end
 	calls   bool                              // what it said may call an agent, so the room decides about it
 	rearmed func(*store.Room) []store.Rearmed // the next dates of triggers after this turn; may be nil
+	// agents, unless zero, is the AgentsVersion that the room must have after the end. With
+	// any other, somebody has changed its agents or settings.
+	agents int64
 }
+
+// errAgentsChanged says that a turn has to look at its room again before its end.
+var errAgentsChanged = errors.New("the agents of the room have changed")
 
 // commitTurnEnd stores the end of a turn, with its message, and goes on in the room.
 // It is the only way in which turns end. Lock order, as in package store: the message
@@ -159,6 +165,9 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 	if err != nil || end.rearmed == nil {
 		return err
 	}
+	if end.agents > 0 && after.AgentsVersion != end.agents {
+		return errAgentsChanged
+	}
 	return tx.Rearm(ctx, end.rearmed(after))
 }
 
@@ -189,19 +198,37 @@ func (r *attempt) finish(ctx context.Context) error {
 		return r.flow.finish(ctx)
 	}
 	a, content := r.engine, strings.TrimSpace(r.text.String())
-	if err := r.reload(ctx); err != nil {
-		return err
+	if content != "" {
+		// Nearly always the room's agents are as they were when the turn began. The
+		// statements of the end tell, so nothing is read for it.
+		if err := r.say(ctx, content); !errors.Is(err, errAgentsChanged) {
+			return err
+		}
 	}
-	if err := r.mayNotSpeak(r.speakers); err != nil {
-		return a.endTurn(ctx, r.turn, r.withFault(err))
+	for {
+		if err := r.reload(ctx); err != nil {
+			return err
+		}
+		if err := r.mayNotSpeak(r.speakers); err != nil {
+			return a.endTurn(ctx, r.turn, r.withFault(err))
+		}
+		if content == "" {
+			return a.endTurn(ctx, r.turn, r.withFault(r.silent("", "the")))
+		}
+		if err := r.say(ctx, content); !errors.Is(err, errAgentsChanged) {
+			return err
+		}
 	}
-	if content == "" {
-		return a.endTurn(ctx, r.turn, r.withFault(r.silent("", "the")))
-	}
+}
+
+// say ends the turn with its message.
+func (r *attempt) say(ctx context.Context, content string) error {
+	a := r.engine
 	m := r.newMessage(r.agent, content)
 	m.Truncated = m.Truncated || r.wasCut("")
 	m.StoppedAt = r.ended
 	e := r.end(m.CreatedAt)
+	e.agents = r.room.AgentsVersion + 1 // the end itself moves it by one
 	e.message, e.steps, e.calls = m, r.ending(m.ID), mention.May(m.Content)
 	if !r.ended.IsZero() {
 		e.turn.State, e.turn.Reason, e.turn.Detail = errAsked.State, errAsked.Reason, errAsked.Detail

@@ -10,23 +10,29 @@ import (
 )
 
 // What this process knows of the agents of rooms. It holds while the room's AgentsVersion
-// is the same, and the statement that stores a message compares the version again. So a
-// post into a room whose agents stay silent reads nothing and starts no job.
+// is the same, which moves with every change of their rows. A turn and the decision before
+// it read the rows once. The statement that stores a message compares the version again, so
+// a post into a room whose agents stay silent reads nothing and starts no job.
 
-// maxKnown is how many rooms are known at most.
-const maxKnown = 2000
+const (
+	maxKnown      = 2000     // rooms
+	maxKnownBytes = 16 << 20 // of their agents' texts
+)
 
 // knownRooms is a cache by the ids of rooms. A full one drops any room: one that is used
 // comes back with its next message.
 type knownRooms struct {
 	mu    sync.Mutex
 	rooms map[string]*knownRoom
+	size  int // of all rooms
 }
 
 type knownRoom struct {
-	turntaking.Known
 	version int64
-	until   time.Time // when a change that an agent made itself ends; zero for never
+	rows    []store.RoomAgent // nobody may change them
+	size    int
+	hears   *turntaking.Known // nil until somebody posts
+	until   time.Time         // when a change that an agent made itself ends; zero for never
 }
 
 func (k *knownRooms) get(id string) *knownRoom {
@@ -41,14 +47,48 @@ func (k *knownRooms) put(id string, room *knownRoom) {
 	if k.rooms == nil {
 		k.rooms = map[string]*knownRoom{}
 	}
-	delete(k.rooms, id)
+	k.drop(id)
 	for other := range k.rooms {
-		if len(k.rooms) < maxKnown {
+		if len(k.rooms) < maxKnown && k.size+room.size <= maxKnownBytes {
 			break
 		}
-		delete(k.rooms, other)
+		k.drop(other)
 	}
-	k.rooms[id] = room
+	if room.size <= maxKnownBytes {
+		k.rooms[id] = room
+		k.size += room.size
+	}
+}
+
+func (k *knownRooms) drop(id string) {
+	if room := k.rooms[id]; room != nil {
+		k.size -= room.size
+		delete(k.rooms, id)
+	}
+}
+
+// agentsOf returns the agents of a room with their settings there, which nobody may change.
+// room was read before: a change in between makes what is read here too new for its
+// version, never too old.
+func (e *Engine) agentsOf(ctx context.Context, room *store.Room) ([]store.RoomAgent, error) {
+	if known := e.known.get(room.ID); known != nil && known.version == room.AgentsVersion {
+		return known.rows, nil
+	}
+	rows, err := e.db.RoomAgents(ctx, room.ID)
+	if err == nil {
+		e.known.put(room.ID, &knownRoom{version: room.AgentsVersion, rows: rows, size: sizeOf(rows)})
+	}
+	return rows, err
+}
+
+// sizeOf is about how many bytes the agents of a room take.
+func sizeOf(rows []store.RoomAgent) (bytes int) {
+	for i := range rows {
+		ra, ag := &rows[i], rows[i].Agent
+		bytes += 1024 + len(ra.TriggerConfig) + len(ra.ScheduleConfig) + len(ra.Override) + len(ag.SystemPrompt) + len(ag.Settings) +
+			len(ag.TriggerConfig) + len(ag.ScheduleConfig) + len(ag.ExternalConfig) + len(ag.EncryptedSecrets) + len(ag.Capabilities)
+	}
+	return bytes
 }
 
 // Hearing says how the agents of a room treat a person's message that is about to be
@@ -63,11 +103,11 @@ func (e *Engine) Hearing(ctx context.Context, room *store.Room, m *store.Message
 		return h, nil
 	}
 	known, r := e.known.get(room.ID), *RoomOf(room)
-	stale := known == nil || known.version != room.AgentsVersion || !known.until.IsZero() && !m.CreatedAt.Before(known.until)
+	stale := known == nil || known.hears == nil || known.version != room.AgentsVersion || !known.until.IsZero() && !m.CreatedAt.Before(known.until)
 	var upTo int64
 	var waits bool
 	if !stale {
-		upTo, waits = known.Waits(r, m.CreatedAt)
+		upTo, waits = known.hears.Waits(r, m.CreatedAt)
 		// The counts are too old to tell whether the message is the last one that an
 		// agent waits for.
 		stale = waits && upTo <= room.EventSeq
@@ -77,12 +117,12 @@ func (e *Engine) Hearing(ctx context.Context, room *store.Room, m *store.Message
 		if known, err = e.readKnown(ctx, room, m.CreatedAt); err != nil {
 			return h, err
 		}
-		upTo, waits = known.Waits(r, m.CreatedAt)
+		upTo, waits = known.hears.Waits(r, m.CreatedAt)
 	}
 	if !waits {
 		return h, nil
 	}
-	rolls, hit := known.Rolled(r, m.CreatedAt, e.rand)
+	rolls, hit := known.hears.Rolled(r, m.CreatedAt, e.rand)
 	if len(rolls) > 0 {
 		m.Rolls = store.ToJSON(rolls)
 	}
@@ -92,22 +132,21 @@ func (e *Engine) Hearing(ctx context.Context, room *store.Room, m *store.Message
 	return h, nil
 }
 
-// readKnown reads the agents of a room. room was read before: a change in between makes
-// what is read here too new for its version, never too old.
+// readKnown finds out how the agents of a room treat messages.
 func (e *Engine) readKnown(ctx context.Context, room *store.Room, now time.Time) (*knownRoom, error) {
-	rows, err := e.db.RoomAgents(ctx, room.ID)
+	rows, err := e.agentsOf(ctx, room)
 	if err != nil {
 		return nil, err
 	}
-	known := &knownRoom{version: room.AgentsVersion, Known: turntaking.Known{AsOf: room.EventSeq}}
+	known := &knownRoom{version: room.AgentsVersion, rows: rows, size: sizeOf(rows), hears: &turntaking.Known{AsOf: room.EventSeq}}
 	for i := range rows {
 		p := effectiveIn(&rows[i], now, e.zone)
-		known.Agents = append(known.Agents, p)
+		known.hears.Agents = append(known.hears.Agents, p)
 		if until := rows[i].OverrideUntil; p.Overridden && !until.IsZero() && (known.until.IsZero() || until.Before(known.until)) {
 			known.until = until
 		}
 	}
-	if known.Unread, err = e.unread(ctx, room.ID, known.Agents, now); err != nil {
+	if known.hears.Unread, err = e.unread(ctx, room.ID, known.hears.Agents, now); err != nil {
 		return nil, err
 	}
 	e.known.put(room.ID, known)
@@ -134,7 +173,7 @@ func (e *Engine) unread(ctx context.Context, roomID string, agents []*turntaking
 // Nobody says for each summary of silent messages why no agent has answered the last of
 // them. It knows the agents' settings of now only.
 func (e *Engine) Nobody(ctx context.Context, room *store.Room, rows []store.Decision) ([][]turntaking.Candidate, error) {
-	agents, err := e.db.RoomAgents(ctx, room.ID)
+	agents, err := e.agentsOf(ctx, room)
 	if err != nil {
 		return nil, err
 	}

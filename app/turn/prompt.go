@@ -47,17 +47,13 @@ func (r *attempt) directPart(ctx context.Context) (part, error) {
 }
 
 // readRoom reads the messages of the room that the turn's agent is shown, and the seq
-// of the newest message of a person. A person's message that comes between the two
-// reads counts as heard only when it is among the messages.
+// of the newest message of a person. A person's message that came after the room was read
+// counts as heard only when it is among the messages.
 func (r *attempt) readRoom(ctx context.Context) (lines []store.Message, heard int64, err error) {
-	room, err := r.engine.db.Room(ctx, r.room.ID)
-	if err != nil {
-		return nil, 0, err
-	}
 	if lines, err = r.windowOf(ctx, r.agent); err != nil {
 		return nil, 0, err
 	}
-	heard = room.PersonSeq
+	heard = r.room.PersonSeq
 	for _, m := range lines {
 		if !m.ByAgent() {
 			heard = max(heard, m.Seq)
@@ -90,8 +86,8 @@ func (r *attempt) letPeopleFirst(ctx context.Context, heard int64, again bool) e
 // hasNewer tells whether a person has posted a message, still shown, that is newer
 // than heard.
 func (r *attempt) hasNewer(ctx context.Context, heard int64) (bool, error) {
-	room, err := r.engine.db.Room(ctx, r.room.ID)
-	if err != nil || room.PersonSeq <= heard {
+	newest, err := r.engine.db.PersonSeq(ctx, r.room.ID)
+	if err != nil || newest <= heard {
 		return false, err
 	}
 	lines, err := r.engine.db.ShownMessages(ctx, r.room.ID, 0, snapshotMessages)

@@ -9,7 +9,7 @@ import (
 
 // loadRoomAgents reads the room's agents and how they are set there.
 func (e *Engine) loadRoomAgents(ctx context.Context, s *roomSnapshot) error {
-	rows, err := e.db.RoomAgents(ctx, s.room.ID)
+	rows, err := e.agentsOf(ctx, s.room)
 	for i := range rows {
 		p := Effective(&rows[i], s.Now, e.zone)
 		s.rows[p.AgentID] = p

@@ -34,11 +34,8 @@ const (
 
 // databases returns the kinds of database that this machine has.
 func (l *lab) databases() []string {
-	switch {
-	case l.server == nil:
+	if l.server == nil {
 		return []string{onSQLite}
-	case l.on == onPostgres:
-		return []string{onPostgres}
 	}
 	return []string{onPostgres, onSQLite}
 }
