@@ -190,6 +190,9 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"InvitationByHash":        func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
 			"Invitations":             func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
 			"ShownMessages":           func() error { _, err := db.ShownMessages(ctx, id, 0, 50); return err },
+			"MessagesToDecide":        func() error { _, err := db.MessagesToDecide(ctx, id, 5, 50); return err },
+			"AgentsThatSpoke":         func() error { _, err := db.AgentsThatSpoke(ctx, id, 5, 50); return err },
+			"PersonSeq":               func() error { _, err := db.PersonSeq(ctx, id); return err },
 			"LinesAfter":              func() error { _, err := db.MessagesAfter(ctx, id, 5, 50); return err },
 			"EraseDeletedLines": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
@@ -249,7 +252,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 	})
 }
 
-var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "")
+var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "", "SCAN recent\n", "")
 
 // fullScan is a line of either database's plan that reads a whole table.
 var fullScan = regexp.MustCompile(`(?m)Seq Scan.*$|^SCAN (?:\w+)$|Filter: .*(look_at|lease_until) <.*$`)

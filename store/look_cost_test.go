@@ -16,7 +16,7 @@ import (
 
 // mostOfLook is the most statements that deciding about a post may take, beside
 // the job queue's own.
-const mostOfLook = 6
+const mostOfLook = 7
 
 // However many agents are in a room, what decides about a post is read and
 // stored with a handful of statements. The test is here for what sees them.

@@ -50,6 +50,29 @@ func (q Queries) ShownMessages(ctx context.Context, roomID string, before int64,
 	return q.newest(ctx, roomID, before, limit, shown)
 }
 
+// MessagesToDecide is ShownMessages without senders, and with what decisions read only.
+func (q Queries) MessagesToDecide(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
+	var rows []Message
+	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
+	err := shown(q.db.NewSelect().Model(&rows).Column("m.seq", "m.created_at", "m.sender_id", "m.agent_id", "m.agent_type", "m.agent_name", "m.content", "m.rolls").
+		Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1])).OrderExpr("m.seq DESC LIMIT ?", bound[2]).Scan(ctx)
+	slices.Reverse(rows)
+	return rows, translate(err)
+}
+
+// AgentsThatSpoke lists the agents of the messages that MessagesToDecide lists, each once
+// with each of its names. It reads only who spoke; the first comes first.
+func (q Queries) AgentsThatSpoke(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
+	var rows []Message
+	err := q.db.NewRaw(agentsThatSpoke).Scan(q.boundText(ctx, roomID, before, int64(limit)), &rows)
+	return rows, translate(err)
+}
+
+const agentsThatSpoke = `SELECT agent_id, agent_type, agent_name FROM (
+	SELECT seq, agent_id, agent_type, agent_name FROM messages
+	WHERE room_id = $1 AND seq < $2 AND deleted_at IS NULL AND hidden_at IS NULL ORDER BY seq DESC LIMIT $3
+) AS recent WHERE agent_type IS NOT NULL GROUP BY agent_id, agent_type, agent_name ORDER BY min(seq)`
+
 func (q Queries) newest(ctx context.Context, roomID string, before int64, limit int, only func(*bun.SelectQuery) *bun.SelectQuery) ([]Message, error) {
 	var rows []Message
 	if before <= 0 {
@@ -61,9 +84,7 @@ func (q Queries) newest(ctx context.Context, roomID string, before int64, limit 
 	if err != nil {
 		return nil, translate(err)
 	}
-	for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
-		rows[i], rows[j] = rows[j], rows[i]
-	}
+	slices.Reverse(rows)
 	return rows, nil
 }
 

@@ -9,9 +9,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// snapshotMessages is how many of the newest messages a decision reads.
-const snapshotMessages = 100
-
 // Handlers does the jobs of turns: DecideInRoom and RunTurn.
 func (e *Engine) Handlers() jobs.Handlers {
 	return jobs.Handlers{DecideInRoom: e.decideInRoom, RunTurn: e.runTurn}
@@ -79,11 +76,9 @@ func (e *Engine) snapshot(ctx context.Context, roomID string) (*roomSnapshot, er
 	}
 	// Read only up to the snapshot's own head. Messages that came while it was read
 	// have decisions of their own.
-	messages, err := e.db.ShownMessages(ctx, roomID, room.EventSeq+1, snapshotMessages)
-	if err != nil {
+	if err := e.readMessages(ctx, s); err != nil {
 		return nil, err
 	}
-	s.Messages = MessagesOf(messages)
 	if s.Unread, err = e.unread(ctx, roomID, s.Agents, s.Now); err != nil {
 		return nil, err
 	}

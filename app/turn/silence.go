@@ -62,8 +62,7 @@ func (e *Engine) reportRoomOff(ctx context.Context, room *store.Room, m *store.M
 // reportNobody tells people who call agents that are not there at all: deleted
 // agents, and types of which the room has no agent.
 func (e *Engine) reportNobody(ctx context.Context, s *roomSnapshot, d *turntaking.Decision) {
-	calls := slices.ContainsFunc(s.Fresh(), func(m turntaking.Message) bool { return !m.ByAgent && mention.May(m.Content) })
-	if d.Cause != turntaking.CausePost || !calls || slices.ContainsFunc(d.Candidates, func(c turntaking.Candidate) bool { return c.Called }) {
+	if d.Cause != turntaking.CausePost || !s.MayCall() || slices.ContainsFunc(d.Candidates, func(c turntaking.Candidate) bool { return c.Called }) {
 		return
 	}
 	types, err := e.db.AgentTypeNames(ctx)
@@ -73,7 +72,7 @@ func (e *Engine) reportNobody(ctx context.Context, s *roomSnapshot, d *turntakin
 	}
 	words := map[string]Silence{}
 	var names []mention.Agent
-	for _, m := range s.Messages {
+	for _, m := range s.Spoken {
 		if m.ByAgent && m.AgentID == "" {
 			id := "name " + m.AgentName
 			names = append(names, mention.Agent{ID: id, Name: m.AgentName})

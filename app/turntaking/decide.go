@@ -12,8 +12,11 @@ import (
 type Snapshot struct {
 	Room     Room
 	Agents   []*RoomAgent // of the room, in the order in which they came in
-	Messages []Message    // the newest of the room, oldest first
+	Messages []Message    // the newest of the room, oldest first; see Enough
 	Now      time.Time
+	// Spoken are messages that have each agent which spoke in the room lately, oldest
+	// first. They are needed when people's fresh messages may call somebody.
+	Spoken []Message
 	// Unread counts, by agent id, the people's messages that an agent has not read,
 	// if its trigger needs the number.
 	Unread map[string]int
@@ -30,6 +33,19 @@ func (s *Snapshot) Fresh() []Message {
 		return nil
 	}
 	return s.Messages[i:]
+}
+
+// Enough tells whether older messages than those of s would change nothing in a decision.
+// For this they must reach back to a person's message that was decided about, which ends
+// the streak of agents' messages, and to the newest one that agents may hear.
+func (s *Snapshot) Enough() bool {
+	return len(s.Messages) > 0 && s.Messages[0].Seq <= s.Room.PersonSeq+1 &&
+		slices.ContainsFunc(s.Messages, func(m Message) bool { return !m.ByAgent && m.Seq <= s.Room.DecidedSeq })
+}
+
+// MayCall tells whether fresh messages of people may call somebody, whoever that is.
+func (s *Snapshot) MayCall() bool {
+	return slices.ContainsFunc(s.Fresh(), func(m Message) bool { return !m.ByAgent && MayCall(m.Content) })
 }
 
 // streak has the agents' messages at the end of the room, oldest first. It begins
@@ -197,8 +213,8 @@ func (s *Snapshot) Gone(d *Decision) []Candidate {
 	}
 	was := map[string]*Candidate{}
 	var names []mention.Agent
-	for i := range s.Messages {
-		m := &s.Messages[i]
+	for i := range s.Spoken {
+		m := &s.Spoken[i]
 		here := slices.ContainsFunc(s.Agents, func(ag *RoomAgent) bool { return ag.ID == m.AgentID || ag.Name == m.AgentName })
 		if !m.ByAgent || m.AgentID == "" || here || was[m.AgentID] != nil {
 			continue
