@@ -15,7 +15,7 @@ import (
 // keys of old accounts, then the job queue's. It logs the accounts whose login keys are
 // equal. If two processes migrate at once, one waits for the other.
 func Migrate(ctx context.Context, db *store.DB, log *slog.Logger) error {
-	return db.WithMigrationLock(ctx, func() error {
+	return db.WithMigrationLock(ctx, func(db *store.DB) error {
 		if err := db.Migrate(ctx); err != nil {
 			return err
 		}

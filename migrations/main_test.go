@@ -49,7 +49,7 @@ func migrateURL(url string) error {
 
 // migrate does what `coagent migrate up` does.
 func migrate(ctx context.Context, db *store.DB) error {
-	return db.WithMigrationLock(ctx, func() error {
+	return db.WithMigrationLock(ctx, func(db *store.DB) error {
 		if err := db.Migrate(ctx); err != nil {
 			return err
 		}

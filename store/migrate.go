@@ -191,24 +191,32 @@ func (d *DB) migrated(ctx context.Context) (bool, error) {
 }
 
 // WithMigrationLock runs fn while no other process migrates this database. A second
-// caller waits. The lock ends with the process that holds it.
-func (d *DB) WithMigrationLock(ctx context.Context, fn func() error) error {
+// caller waits. The lock ends with the process that holds it. fn must do its work through
+// the DB that it gets.
+//
+// On Postgres that DB is the one session that holds the lock. When a process dies, Postgres
+// still finishes the statement that it works on. If another session held the lock, the next
+// process would begin beside that statement.
+func (d *DB) WithMigrationLock(ctx context.Context, fn func(*DB) error) error {
 	if !d.Postgres() {
 		l := flock.New(d.path + ".migrate.lock")
 		if _, err := l.TryLockContext(ctx, 50*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for another migration: %w", err)
 		}
 		defer func() { _ = l.Unlock() }()
-		return fn()
+		return fn(d)
 	}
-	conn, err := d.Connect(ctx)
+	one, err := d.oneSession(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to Postgres: %w", err)
 	}
 	// Closing the session releases the advisory lock in every case.
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLockKey)); err != nil {
+	defer func() {
+		_ = one.write.Close()
+		one.pool.Close()
+	}()
+	if _, err := one.pool.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLockKey)); err != nil {
 		return fmt.Errorf("wait for another migration: %w", err)
 	}
-	return fn()
+	return fn(one)
 }

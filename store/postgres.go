@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -78,6 +79,36 @@ func (d *DB) connectToNotify(ctx context.Context) (*pgx.Conn, error) {
 	cfg.RuntimeParams["synchronous_commit"] = "off"
 	return pgx.ConnectConfig(ctx, cfg)
 }
+
+// errSessionLost ends work that must not go on in another session.
+var errSessionLost = errors.New("the connection to Postgres was lost")
+
+// oneSession opens the database past any pooler with a single session. When the session is
+// lost, every later statement fails. A query beside an open transaction would wait for
+// ever.
+func (d *DB) oneSession(ctx context.Context) (*DB, error) {
+	cfg := d.listen.Config()
+	cfg.MaxConns, cfg.MinConns = 1, 0
+	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter, cfg.MaxConnIdleTime = sessionLives, 0, sessionLives
+	var begun atomic.Bool
+	cfg.BeforeConnect = func(context.Context, *pgx.ConnConfig) error {
+		if begun.Swap(true) {
+			return errSessionLost
+		}
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	b := bun.NewDB(sql.OpenDB(newConnector(pool)), pgdialect.New())
+	b.SetMaxIdleConns(0)
+	return &DB{Queries: Queries{b}, write: b, read: b, pool: pool, listen: d.listen, notifier: d.notifier, node: d.node,
+		committed: d.committed, gained: d.gained, accounts: d.accounts}, nil
+}
+
+// sessionLives is longer than any migration takes.
+const sessionLives = 365 * 24 * time.Hour
 
 // poolConfig parses the URL of a setting.
 func poolConfig(setting, url string) (*pgxpool.Config, error) {

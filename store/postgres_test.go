@@ -37,7 +37,7 @@ func TestForeignDefaults(t *testing.T) {
 
 	db := storetest.Open(t, store.Options{URL: url})
 	mustBe(t, "check the connection", db.CheckConnection(t.Context()), nil)
-	mustBe(t, "migrate", db.WithMigrationLock(t.Context(), func() error {
+	mustBe(t, "migrate", db.WithMigrationLock(t.Context(), func(db *store.DB) error {
 		if err := db.Migrate(t.Context()); err != nil {
 			return err
 		}

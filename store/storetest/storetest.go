@@ -112,7 +112,7 @@ func migrate(ctx context.Context, url string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return db.WithMigrationLock(ctx, func() error {
+	return db.WithMigrationLock(ctx, func(db *store.DB) error {
 		if err := db.Migrate(ctx); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (l *lab) database(kind string) (*database, error) {
 		}
 	}
 	return d, d.with(l.ctx, func(db *store.DB) error {
-		return db.WithMigrationLock(l.ctx, func() error {
+		return db.WithMigrationLock(l.ctx, func(db *store.DB) error {
 			if err := db.Migrate(l.ctx); err != nil {
 				return err
 			}
