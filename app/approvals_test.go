@@ -135,7 +135,7 @@ func TestApprovalExpires(t *testing.T) {
 		equip(t, r, c, allCaps...)
 		f := put(t, r, c, "task", "Homework", `{}`)
 		ask(t, r, c, llmtest.InTurn(use("manage_artifact", `{"action":"delete","artifact_id":"`+f.ID+`"}`), say("Nobody would let me.")))
-		r.Lines(t, c.Room.ID, 2)
+		r.Messages(t, c.Room.ID, 2)
 		want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher please", "Nobody would let me."})
 		if got := result(t, r, 2); !strings.Contains(got, "nobody of the staff allowed it in time") {
 			t.Errorf("the model was told %q", got)

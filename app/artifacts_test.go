@@ -610,7 +610,7 @@ func TestArtifactKeepsAPendingLook(t *testing.T) {
 		if err := r.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r.Lines(t, c.Room.ID, 2)
+		r.Messages(t, c.Room.ID, 2)
 	})
 }
 

@@ -51,7 +51,7 @@ func TestBoundKeys(t *testing.T) {
 				provider(t, app.AgentSettings{ModelProvider: app.Some("openai")})
 			}
 			post(t, r, c.Student, c.Room.ID, "hello")
-			r.Lines(t, c.Room.ID, 2)
+			r.Messages(t, c.Room.ID, 2)
 			if got := keysUsed(r); !slices.Equal(got, []string{apptest.CanaryKey}) {
 				t.Errorf("back at the provider: got %q, want the stored key", got)
 			}
@@ -73,7 +73,7 @@ func TestBoundKeys(t *testing.T) {
 			wantNoKey(t, "was given for openai at ")
 			provider(t, app.AgentSettings{ModelProvider: app.Some("openai")})
 			post(t, r, c.Student, c.Room.ID, "again")
-			r.Lines(t, c.Room.ID, 4)
+			r.Messages(t, c.Room.ID, 4)
 			if got := keysUsed(r); got[len(got)-1] != "key-old" {
 				t.Errorf("got %q, want the old key, which still serves its provider", got)
 			}
@@ -100,7 +100,7 @@ func TestWallet(t *testing.T) {
 		mine, err := r.CreateUserKey(ctx, c.Teacher, app.NewUserKey{Provider: "openai", Alias: "mine", Key: "key-mine"})
 		must(t, err)
 		post(t, r, c.Student, c.Room.ID, "hello")
-		r.Lines(t, c.Room.ID, 2)
+		r.Messages(t, c.Room.ID, 2)
 		if got := keysUsed(r); !slices.Equal(got, []string{"key-mine"}) {
 			t.Fatalf("got %q, want the maker's key", got)
 		}
@@ -149,7 +149,7 @@ func TestWallet(t *testing.T) {
 		}))
 		wantUses(c.Admin, theirs.ID, 0)
 		post(t, r, c.Student, c.Room.ID, "and now?")
-		r.Lines(t, c.Room.ID, 6)
+		r.Messages(t, c.Room.ID, 6)
 		if got := keysUsed(r); got[len(got)-1] != "key-theirs" {
 			t.Errorf("got %q, want the shared key last", got)
 		}

@@ -291,9 +291,9 @@ func TestPeopleFirst(t *testing.T) {
 			post(t, r, c.Student, c.Room.ID, "@teacher what about me?")
 			gate.Release()
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher", "what do you think, @student and @peer?", "@teacher what about me?", "let me see", "answer 3"})
-			lines := r.Lines(t, c.Room.ID, 5)
-			if lines[4].AgentID != c.TeacherAgent.ID {
-				t.Errorf("the last to speak: got %s, want the teacher", lines[4].AgentName)
+			messages := r.Messages(t, c.Room.ID, 5)
+			if messages[4].AgentID != c.TeacherAgent.ID {
+				t.Errorf("the last to speak: got %s, want the teacher", messages[4].AgentName)
 			}
 			var gave int
 			for _, turn := range turns(t, r, c.Room.ID) {
@@ -366,7 +366,7 @@ func TestGoOn(t *testing.T) {
 				t.Error("want it to go on once")
 			}
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher @student", "answer 1", "answer 2"})
-			if got := r.Lines(t, c.Room.ID, 3)[2].AgentID; got != c.StudentAgent.ID {
+			if got := r.Messages(t, c.Room.ID, 3)[2].AgentID; got != c.StudentAgent.ID {
 				t.Error("not the agent that was cut off went on")
 			}
 		})

@@ -44,14 +44,14 @@ func TestDialectsInARoom(t *testing.T) {
 					t.Helper()
 					post(t, r, who, c.Room.ID, text)
 					said += 2
-					lines := r.Lines(t, c.Room.ID, said)
+					messages := r.Messages(t, c.Room.ID, said)
 					r.Idle(t, c.Room.ID)
-					for _, line := range lines {
-						if strings.Contains(line.Content, hidden) {
-							t.Errorf("the room was shown what the model thought: %q", line.Content)
+					for _, message := range messages {
+						if strings.Contains(message.Content, hidden) {
+							t.Errorf("the room was shown what the model thought: %q", message.Content)
 						}
 					}
-					return lines[said-1]
+					return messages[said-1]
 				}
 				failed := func(t *testing.T, reason string) {
 					t.Helper()

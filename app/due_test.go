@@ -271,7 +271,7 @@ func TestDueOnTwoNodes(t *testing.T) {
 	// A node's own loop may have claimed the triggers, and not committed yet, when
 	// the two calls find nothing left: the lines are waited for.
 	for _, room := range rooms {
-		first.Lines(t, room, 2)
+		first.Messages(t, room, 2)
 	}
 	if err := first.FireDue(t.Context()); err != nil {
 		t.Error(err)

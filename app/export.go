@@ -37,20 +37,20 @@ func (a *App) ExportRoom(ctx context.Context, actor *Actor, roomID string) (*Roo
 func (e *RoomExport) Messages(ctx context.Context) iter.Seq2[*store.Message, error] {
 	return func(yield func(*store.Message, error) bool) {
 		for after := int64(0); ; {
-			lines, err := e.app.db.MessagesAfter(ctx, e.Room.ID, after, exportBatch)
+			messages, err := e.app.db.MessagesAfter(ctx, e.Room.ID, after, exportBatch)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for i := range event.AsRead(lines, e.staff) {
-				if lines[i].Seq > e.Room.EventSeq || !yield(&lines[i], nil) {
+			for i := range event.AsRead(messages, e.staff) {
+				if messages[i].Seq > e.Room.EventSeq || !yield(&messages[i], nil) {
 					return
 				}
 			}
-			if len(lines) < exportBatch {
+			if len(messages) < exportBatch {
 				return
 			}
-			after = lines[len(lines)-1].Seq
+			after = messages[len(messages)-1].Seq
 		}
 	}
 }

@@ -77,14 +77,14 @@ func TestKeyChain(t *testing.T) {
 			keychain(t, r, c)
 			r.Model.Script(byKey(map[string]llmtest.Response{apptest.CanaryKey: dead, "key-user-1": busy, "key-user-2": dead, "key-room_key": dead, "key-global_key": busy}))
 			post(t, r, c.Student, c.Room.ID, "hello")
-			r.Lines(t, c.Room.ID, 2)
+			r.Messages(t, c.Room.ID, 2)
 			r.Idle(t, c.Room.ID)
 			want := []string{apptest.CanaryKey, "key-user-1", "key-user-2", "key-room_key", "key-global_key", "key-backup_key"}
 			if got := keysUsed(r); !slices.Equal(got, want) {
 				t.Errorf("keys: got %q, want %q", got, want)
 			}
 			post(t, r, c.Student, c.Room.ID, "and again")
-			r.Lines(t, c.Room.ID, 4)
+			r.Messages(t, c.Room.ID, 4)
 			if got := keysUsed(r)[len(want):]; !slices.Equal(got, []string{"key-backup_key"}) {
 				t.Errorf("while the others cool down: got %q, want the key that worked", got)
 			}
@@ -98,8 +98,8 @@ func TestKeyChain(t *testing.T) {
 			}
 			r.Model.Script(byKey(map[string]llmtest.Response{apptest.CanaryKey: dead}))
 			post(t, r, c.Student, c.Room.ID, "hello")
-			if lines := r.Lines(t, c.Room.ID, 2); lines[1].Content != "fine" {
-				t.Errorf("got %q, want the answer of the second key", lines[1].Content)
+			if messages := r.Messages(t, c.Room.ID, 2); messages[1].Content != "fine" {
+				t.Errorf("got %q, want the answer of the second key", messages[1].Content)
 			}
 			turns, err := r.DB.Turns(t.Context(), c.Room.ID, store.Page{})
 			if err != nil || len(turns) != 1 || turns[0].Attempt != 1 {
@@ -132,7 +132,7 @@ func TestKeyChain(t *testing.T) {
 			must(t, err)
 			must(t, name(c.Teacher, theirs.ID, mine.ID))
 			post(t, r, c.Student, c.Room.ID, "and again")
-			r.Lines(t, c.Room.ID, 3)
+			r.Messages(t, c.Room.ID, 3)
 			if got := keysUsed(r); !slices.Equal(got, []string{"key-mine"}) {
 				t.Errorf("got %q, want the creator's key alone", got)
 			}

@@ -269,7 +269,7 @@ func TestAgentsReadWhatIsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		post(t, r, c.Student, room, "@teacher what was said?")
-		r.Lines(t, room, 5)
+		r.Messages(t, room, 5)
 		req := r.Model.Requests()[0]
 		var all strings.Builder
 		for _, m := range req.Messages {

@@ -105,11 +105,11 @@ func (a *App) History(ctx context.Context, actor *Actor, roomID string, before i
 	if limit <= 0 {
 		limit = store.MaxLimit
 	}
-	lines, err := a.db.ListMessages(ctx, roomID, before, min(limit, store.MaxLimit))
+	messages, err := a.db.ListMessages(ctx, roomID, before, min(limit, store.MaxLimit))
 	if err != nil {
 		return nil, err
 	}
 	staff := Check(actor, ActReadHidden, res) == nil
-	lines.Each = func(m *store.Message) { m.Content = event.Readable(m.State(), m.Content, staff) }
-	return lines, nil
+	messages.Each = func(m *store.Message) { m.Content = event.Readable(m.State(), m.Content, staff) }
+	return messages, nil
 }

@@ -143,8 +143,8 @@ func TestPostMessage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if int64(len(events)) != room.EventSeq || len(r.Lines(t, c.Room.ID, 0)) != len(events) {
-				t.Errorf("got seq %d, %d events and %d lines, want the same", room.EventSeq, len(events), len(r.Lines(t, c.Room.ID, 0)))
+			if int64(len(events)) != room.EventSeq || len(r.Messages(t, c.Room.ID, 0)) != len(events) {
+				t.Errorf("got seq %d, %d events and %d lines, want the same", room.EventSeq, len(events), len(r.Messages(t, c.Room.ID, 0)))
 			}
 		})
 	})

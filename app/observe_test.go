@@ -51,7 +51,7 @@ func TestTraceOfASocketsLine(t *testing.T) {
 		class := r.Class(t)
 		s := r.Join(t, class.Student, class.Room.ID, true, 0)
 		s.Seat.Post(t.Context(), "a secret question", "1")
-		lines := r.Lines(t, class.Room.ID, 2)
+		lines := r.Messages(t, class.Room.ID, 2)
 		r.Stop()
 
 		chain := c.Chain(t, "socket post", "job look_at_room", "job run_turn", "turn", "model call")
@@ -90,7 +90,7 @@ func TestTraceSample(t *testing.T) {
 	class := r.Class(t)
 	s := r.Join(t, class.Student, class.Room.ID, true, 0)
 	s.Seat.Post(t.Context(), "hello", "1")
-	r.Lines(t, class.Room.ID, 2)
+	r.Messages(t, class.Room.ID, 2)
 	r.Stop()
 	if got := c.Spans(); len(got) != 0 {
 		t.Errorf("got %v, want none: a job must not begin a trace that its post left out", got)

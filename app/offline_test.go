@@ -59,7 +59,7 @@ func TestOfflineSaysNothingOfPrompts(t *testing.T) {
 		put(t, r, c, "doc", "Notes of "+prompted, `{"text":"`+prompted+`"}`)
 		for _, flow := range []string{"", "direct", "student_teacher_review", "own"} {
 			for _, mode := range []string{store.ModeBoth, store.ModeTeacherOnly} {
-				for _, line := range []string{"@teacher " + prompted, "@student " + prompted, prompted + "?", "@teacher /tool read_chat {}", "@teacher /tool search_chat {\"query\":\"" + prompted + "\"}",
+				for _, message := range []string{"@teacher " + prompted, "@student " + prompted, prompted + "?", "@teacher /tool read_chat {}", "@teacher /tool search_chat {\"query\":\"" + prompted + "\"}",
 					"@teacher /tool " + prompted + " {}", "@teacher /tool list_artifacts {broken " + prompted} {
 					room, err := r.UpdateRoom(t.Context(), c.Teacher, c.Room.ID, app.RoomSettings{AIMode: app.Some(mode)})
 					must(t, err)
@@ -71,25 +71,25 @@ func TestOfflineSaysNothingOfPrompts(t *testing.T) {
 						r.UseWorkflow(t, c, flow)
 					}
 					s := r.Join(t, c.Student, c.Room.ID, true, -1)
-					post(t, r, c.Student, c.Room.ID, line)
+					post(t, r, c.Student, c.Room.ID, message)
 					r.Idle(t, c.Room.ID)
 					for _, f := range s.Frames("delta") {
 						if text := fmt.Sprint(f.Fields["text"]); strings.Contains(text, prompted) {
-							t.Errorf("%q %s %q: streamed %q", flow, mode, line, text)
+							t.Errorf("%q %s %q: streamed %q", flow, mode, message, text)
 						}
 					}
 					for _, f := range s.Frames("trace") {
 						if strings.Contains(f.Text, prompted) {
-							t.Errorf("%q %s %q: traced %q", flow, mode, line, f.Text)
+							t.Errorf("%q %s %q: traced %q", flow, mode, message, f.Text)
 						}
 					}
 				}
 			}
 		}
 		said := 0
-		lines, err := r.DB.ShownMessages(t.Context(), c.Room.ID, 0, store.MaxLimit)
+		messages, err := r.DB.ShownMessages(t.Context(), c.Room.ID, 0, store.MaxLimit)
 		must(t, err)
-		for _, m := range lines {
+		for _, m := range messages {
 			if m.ByAgent() {
 				said++
 				saysNothing(t, "a line", m.Content)

@@ -166,20 +166,20 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 		return context.Cause(ctx)
 	}
 	rs := r.reports
-	var lines []store.Message
+	var messages []store.Message
 	if s.RoomID != "" {
 		if err := rs.background.Do(ctx, func() (err error) {
-			lines, err = rs.db.ShownMessages(ctx, s.RoomID, 0, reportMessages)
+			messages, err = rs.db.ShownMessages(ctx, s.RoomID, 0, reportMessages)
 			return err
 		}); err != nil {
 			return err
 		}
 	}
-	if len(lines) == 0 {
+	if len(messages) == 0 {
 		s.Content = "What was said in this room is gone."
 	} else if full := r.full.Load(); full != nil {
 		noRoom(s, full) // asking the model would be in vain
-	} else if text, err := r.ask(ctx, s, lines); ctx.Err() != nil {
+	} else if text, err := r.ask(ctx, s, messages); ctx.Err() != nil {
 		return context.Cause(ctx)
 	} else if err != nil {
 		s.Content, s.Reason = "The report on this room could not be written.", turn.FaultOf(err, 1).Detail
@@ -216,12 +216,12 @@ func (r *reportRun) writeSection(ctx context.Context, s *store.ReportSection) er
 
 // ask has the model write about a room's messages. Asking about several rooms at once
 // may exceed a provider's limit: then it waits and asks again.
-func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, lines []store.Message) (text string, err error) {
+func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, messages []store.Message) (text string, err error) {
 	rs := r.reports
 	ctx, done := context.WithTimeoutCause(ctx, rs.cfg.Turns.MaxDuration, turn.ErrTooLong)
 	defer done()
 	fence := turn.Fence(&rs.cfg.Auth, r.agent.ID, s.RoomID)
-	p := rs.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, lines),
+	p := rs.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, messages),
 		llm.Message{Role: llm.RoleUser, Text: "Write the report on this room."})
 	p.Req.Fence = fence
 	for try := 1; ; try++ {

@@ -52,11 +52,11 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 	if s.AgentInRoom, err = a.describe(ctx, p, room); err != nil {
 		return nil, err
 	}
-	lines, err := a.db.MessagesSincePerson(ctx, []string{roomID})
+	messages, err := a.db.MessagesSincePerson(ctx, []string{roomID})
 	if err != nil {
 		return nil, err
 	}
-	s.Streak = effective.OwnMessages(r, turn.MessagesOf(lines), now)
+	s.Streak = effective.OwnMessages(r, turn.MessagesOf(messages), now)
 	s.Asleep = effective.Asleep(r, s.Streak, now)
 	key := [2]string{roomID, agentID}
 	asked := store.Unread{RoomID: roomID, AgentID: agentID, AfterSeq: p.ReadSeq, Since: s.ResetAt}
@@ -85,9 +85,9 @@ func lastMessages(ctx context.Context, db *store.DB, s *AgentState, room *store.
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	lines, err := db.MessagesBySeq(ctx, room.ID, []int64{room.PersonSeq})
-	if err == nil && len(lines) > 0 && lines[0].State() == store.MessageShown {
-		s.PersonMessage = &lines[0]
+	messages, err := db.MessagesBySeq(ctx, room.ID, []int64{room.PersonSeq})
+	if err == nil && len(messages) > 0 && messages[0].State() == store.MessageShown {
+		s.PersonMessage = &messages[0]
 	}
 	return err
 }

@@ -70,7 +70,7 @@ func (a *App) RoomAgentSettings(ctx context.Context, actor *Actor, roomID, agent
 
 func (a *App) describe(ctx context.Context, p *turn.RoomAgent, room *store.Room) (*AgentInRoom, error) {
 	now := a.instant()
-	lines, err := a.db.MessagesSincePerson(ctx, []string{room.ID})
+	messages, err := a.db.MessagesSincePerson(ctx, []string{room.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (a *App) describe(ctx context.Context, p *turn.RoomAgent, room *store.Room)
 	if now.Before(p.MutedUntil) {
 		out.Muted = p.MutedUntil
 	}
-	if out.Rule, out.Detail = effective.CanSpeak(r, effective.OwnMessages(r, turn.MessagesOf(lines), now), now); out.Rule != "" {
+	if out.Rule, out.Detail = effective.CanSpeak(r, effective.OwnMessages(r, turn.MessagesOf(messages), now), now); out.Rule != "" {
 		return out, nil
 	}
 	if out.Detail, err = a.model.Keyless(ctx, p.Agent); out.Detail != "" {

@@ -217,7 +217,7 @@ func TestDeleteRoom(t *testing.T) {
 			// The worker is free again, and the agent speaks elsewhere.
 			other := r.Class(t)
 			post(t, r, other.Student, other.Room.ID, "@teacher hello")
-			r.Lines(t, other.Room.ID, 2)
+			r.Messages(t, other.Room.ID, 2)
 			if strings.Contains(r.Log(), "level=ERROR") {
 				t.Error("the end of the turn was an error")
 			}

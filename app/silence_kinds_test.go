@@ -79,7 +79,7 @@ func TestKindsOfSilence(t *testing.T) {
 			s := r.Join(t, c.TA, c.Room.ID, true, -1)
 			r.Model.Script(llmtest.Say("Here."))
 			post(t, r, c.Student, c.Room.ID, "@Teacher and @Student")
-			r.Lines(t, c.Room.ID, 3)
+			r.Messages(t, c.Room.ID, 3)
 			r.Idle(t, c.Room.ID)
 			must(t, r.DetachAgent(t.Context(), c.Teacher, c.Room.ID, c.StudentAgent.ID))
 			post(t, r, c.TA, c.Room.ID, "@Student still here?")

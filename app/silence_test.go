@@ -142,9 +142,9 @@ func TestAnswersThatAreNone(t *testing.T) {
 					}
 					s := r.Join(t, c.Student, c.Room.ID, true, -1)
 					post(t, r, c.Student, c.Room.ID, "@student well?")
-					line := r.Lines(t, c.Room.ID, 2)[1]
-					if line.Truncated != (name != "Not") {
-						t.Errorf("%s: truncated is %t", flow, line.Truncated)
+					message := r.Messages(t, c.Room.ID, 2)[1]
+					if message.Truncated != (name != "Not") {
+						t.Errorf("%s: truncated is %t", flow, message.Truncated)
 					}
 					f := s.Await(t, "the line", func(f apptest.Frame) bool { return f.Is("message") && f.Fields["agent_id"] != nil })
 					if got, want := f.Fields["truncated"] == true, name != "Not"; got != want {

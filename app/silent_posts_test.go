@@ -201,7 +201,7 @@ func TestBurstIsOneLook(t *testing.T) {
 		burst("@nobody, @teacher")
 		r.Idle(t, c.Room.ID)
 		said := 0
-		for _, m := range r.Lines(t, c.Room.ID, 101) {
+		for _, m := range r.Messages(t, c.Room.ID, 101) {
 			if m.ByAgent() {
 				said++
 			} else if got := decisions(t, r, c, app.DecisionFilter{Seq: m.Seq}); len(got) == 0 || got[0].Cause != "post" && got[0].Cause != "read" {

@@ -57,10 +57,10 @@ func TestStop(t *testing.T) {
 			}
 			gate.Release()
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher @student go", text, "second"})
-			line := r.Lines(t, c.Room.ID, 3)[1]
+			message := r.Messages(t, c.Room.ID, 3)[1]
 			got := turns(t, r, c.Room.ID)[0]
-			if line.StoppedAt.IsZero() || got.State != store.TurnStopped || got.Reason != "stopped" || got.StopBy != c.Student.User.ID || got.AskedBy != c.Student.User.ID {
-				t.Errorf("got the line %+v and the turn %+v", line, got)
+			if message.StoppedAt.IsZero() || got.State != store.TurnStopped || got.Reason != "stopped" || got.StopBy != c.Student.User.ID || got.AskedBy != c.Student.User.ID {
+				t.Errorf("got the line %+v and the turn %+v", message, got)
 			}
 		})
 		t.Run("OnAnotherNode", func(t *testing.T) {

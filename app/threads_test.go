@@ -40,12 +40,12 @@ func newThread(t *testing.T, r *apptest.Rig, c *apptest.Class, agent string) *st
 
 func threadLines(t *testing.T, r *apptest.Rig, c *apptest.Class, id string) []string {
 	t.Helper()
-	lines, err := storetest.All(r.ThreadMessages(t.Context(), c.Teacher, id, ""))
+	messages, err := storetest.All(r.ThreadMessages(t.Context(), c.Teacher, id, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make([]string, len(lines))
-	for i, m := range lines {
+	out := make([]string, len(messages))
+	for i, m := range messages {
 		out[i] = m.Role + "|" + m.Content
 	}
 	return out

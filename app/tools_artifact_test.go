@@ -164,11 +164,11 @@ func TestReadingTools(t *testing.T) {
 			post(t, r, c.Student, c.Room.ID, text)
 		}
 		r.Idle(t, c.Room.ID)
-		lines := r.Lines(t, c.Room.ID, 4)
-		if _, err := r.HideMessage(t.Context(), c.Teacher, c.Room.ID, lines[1].ID); err != nil {
+		messages := r.Messages(t, c.Room.ID, 4)
+		if _, err := r.HideMessage(t.Context(), c.Teacher, c.Room.ID, messages[1].ID); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.DeleteMessage(t.Context(), c.Student, c.Room.ID, lines[2].ID); err != nil {
+		if err := r.DeleteMessage(t.Context(), c.Student, c.Room.ID, messages[2].ID); err != nil {
 			t.Fatal(err)
 		}
 		big := put(t, r, c, "doc", "Big", `{"type":"doc","text":"`+strings.Repeat("x", 40<<10)+`"}`)

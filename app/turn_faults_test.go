@@ -107,10 +107,10 @@ func TestTurnFails(t *testing.T) {
 				warning := `level=WARN msg="a turn failed" turn=` + all[0].ID
 				if c.state == store.TurnFailed {
 					apptest.Await(t, "the warning", func() bool { return strings.Contains(r.Log(), warning) })
-					_, line, _ := strings.Cut(r.Log(), warning)
-					line, _, _ = strings.Cut(line, "\n")
-					if !strings.Contains(line, "room="+cl.Room.ID) || !strings.Contains(line, "reason="+c.reason) || c.detail != "" && strings.Contains(line, c.detail) {
-						t.Errorf("the warning says %q", line)
+					_, message, _ := strings.Cut(r.Log(), warning)
+					message, _, _ = strings.Cut(message, "\n")
+					if !strings.Contains(message, "room="+cl.Room.ID) || !strings.Contains(message, "reason="+c.reason) || c.detail != "" && strings.Contains(message, c.detail) {
+						t.Errorf("the warning says %q", message)
 					}
 				} else if strings.Contains(r.Log(), warning) {
 					t.Errorf("a turn that was %s is logged as failed", c.state)
@@ -235,8 +235,8 @@ func TestAgentIsDeletedInTheMiddle(t *testing.T) {
 			t.Fatal(err)
 		}
 		gate.Release()
-		lines := r.Lines(t, c.Room.ID, 2)
-		if got := lines[1]; got.AgentID != c.StudentAgent.ID || got.Content != "answer 2" {
+		messages := r.Messages(t, c.Room.ID, 2)
+		if got := messages[1]; got.AgentID != c.StudentAgent.ID || got.Content != "answer 2" {
 			t.Errorf("got %q by %s, want the one who waits to go on", got.Content, got.AgentType)
 		}
 		want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher and @student", "answer 2"})
@@ -270,7 +270,7 @@ func TestAgentsAreDeletedWhileTheyEnd(t *testing.T) {
 		all.Wait()
 		for _, c := range classes {
 			r.Idle(t, c.Room.ID)
-			for _, m := range r.Lines(t, c.Room.ID, 1)[1:] {
+			for _, m := range r.Messages(t, c.Room.ID, 1)[1:] {
 				if m.AgentID != "" || m.AgentName != "Teacher" {
 					t.Errorf("got a line of %q (%s), want that of an agent that is gone", m.AgentName, m.AgentID)
 				}

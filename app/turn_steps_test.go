@@ -41,9 +41,9 @@ func TestDirectAnswerIsOneStep(t *testing.T) {
 				t.Fatalf("got %+v, want one model call", got)
 			}
 			// What was said is kept where it can be taken back: in the lines.
-			line := r.Lines(t, c.Room.ID, 2)[1]
+			message := r.Messages(t, c.Room.ID, 2)[1]
 			if in, out := string(got[0].Input), string(got[0].Output); !strings.Contains(in, `"lines":[1]`) || strings.Contains(in, "What is a cell") ||
-				!strings.Contains(out, line.ID) || strings.Contains(out, "small") {
+				!strings.Contains(out, message.ID) || strings.Contains(out, "small") {
 				t.Errorf("got %s and %s, want references to the lines", in, out)
 			}
 			if strings.Contains(string(got[0].Input), apptest.CanaryKey) {
@@ -120,8 +120,8 @@ func TestTurnDetails(t *testing.T) {
 			t.Errorf("last step: got %+v and %+v", last.Prompt, last.Answer)
 		}
 
-		line := r.Lines(t, c.Room.ID, 1)[0]
-		if err := r.DeleteMessage(t.Context(), c.Student, c.Room.ID, line.ID); err != nil {
+		message := r.Messages(t, c.Room.ID, 1)[0]
+		if err := r.DeleteMessage(t.Context(), c.Student, c.Room.ID, message.ID); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.DeleteArtifact(t.Context(), c.Teacher, gone.ID, true); err != nil {

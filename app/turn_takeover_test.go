@@ -171,7 +171,7 @@ func TestLeaseIsLost(t *testing.T) {
 					gate.Release()
 				}
 				apptest.Await(t, "the first attempt to end", func() bool { return strings.Contains(r.Log(), "msg=turn ") })
-				if got := len(r.Lines(t, cl.Room.ID, 0)); got != 1 {
+				if got := len(r.Messages(t, cl.Room.ID, 0)); got != 1 {
 					t.Errorf("got %d lines, want nothing of the first attempt", got)
 				}
 				gate.Release()

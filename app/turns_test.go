@@ -42,7 +42,7 @@ func contents(t *testing.T, r *apptest.Rig, room string) []string {
 	t.Helper()
 	r.Idle(t, room)
 	var out []string
-	for _, m := range r.Lines(t, room, 0) {
+	for _, m := range r.Messages(t, room, 0) {
 		out = append(out, m.Content)
 	}
 	return out
@@ -115,7 +115,7 @@ func TestAgentAnswers(t *testing.T) {
 		post(t, r, c.Student, c.Room.ID, "What is a cell?")
 		want(t, "lines", contents(t, r, c.Room.ID), []string{"What is a cell?", "A cell is the smallest unit of life."})
 
-		answer := r.Lines(t, c.Room.ID, 2)[1]
+		answer := r.Messages(t, c.Room.ID, 2)[1]
 		if answer.AgentID != c.TeacherAgent.ID || answer.AgentType != store.AgentTeacher || answer.AgentName != "Teacher" || answer.SenderID != "" {
 			t.Errorf("speaker: got %+v, want the teacher agent", answer)
 		}
@@ -174,17 +174,17 @@ func TestBurst(t *testing.T) {
 		}
 		posts.Wait()
 		gate.Release()
-		lines := contents(t, r, c.Room.ID)
+		messages := contents(t, r, c.Room.ID)
 
-		if got := len(lines); got != 33 {
-			t.Errorf("got %d lines, want 31 posts and 2 answers: %q", got, lines)
+		if got := len(messages); got != 33 {
+			t.Errorf("got %d lines, want 31 posts and 2 answers: %q", got, messages)
 		}
-		want(t, "the last lines", lines[31:], []string{"answer 1", "answer 2"})
+		want(t, "the last lines", messages[31:], []string{"answer 1", "answer 2"})
 		all := turns(t, r, c.Room.ID)
 		if len(all) != 2 || all[1].State != store.TurnFinished {
 			t.Errorf("turns: got %+v, want two", all)
 		}
-		for i, m := range r.Lines(t, c.Room.ID, 33) {
+		for i, m := range r.Messages(t, c.Room.ID, 33) {
 			if m.Seq != int64(i+1) {
 				t.Errorf("line %d has seq %d", i, m.Seq)
 			}
@@ -205,9 +205,9 @@ func TestMentions(t *testing.T) {
 			r.Model.Script(counted)
 			post(t, r, c.Student, c.Room.ID, "@student and @teacher?")
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@student and @teacher?", "answer 1", "answer 2"})
-			lines := r.Lines(t, c.Room.ID, 3)
-			if lines[1].AgentID != c.TeacherAgent.ID || lines[2].AgentID != c.StudentAgent.ID {
-				t.Errorf("got %s before %s, want the teacher before the student", lines[1].AgentType, lines[2].AgentType)
+			messages := r.Messages(t, c.Room.ID, 3)
+			if messages[1].AgentID != c.TeacherAgent.ID || messages[2].AgentID != c.StudentAgent.ID {
+				t.Errorf("got %s before %s, want the teacher before the student", messages[1].AgentType, messages[2].AgentType)
 			}
 			if got := unfenced(r.Model.Requests()[1].LastUser()); got != "Teacher (AI teacher): answer 1" {
 				t.Errorf("the second was shown %q last, want the first one's answer", got)
@@ -222,7 +222,7 @@ func TestMentions(t *testing.T) {
 			post(t, r, c.Student, c.Room.ID, "nothing")
 			gate.Release()
 			want(t, "lines", contents(t, r, c.Room.ID), []string{"@teacher?", "@student?", "nothing", "answer 1", "answer 2"})
-			if got := r.Lines(t, c.Room.ID, 5)[4].AgentID; got != c.StudentAgent.ID {
+			if got := r.Messages(t, c.Room.ID, 5)[4].AgentID; got != c.StudentAgent.ID {
 				t.Error("the second answer is not the student's")
 			}
 		})
@@ -246,8 +246,8 @@ func TestMentions(t *testing.T) {
 			}
 			held.Release()
 			r.Idle(t, c.Room.ID)
-			lines := r.Lines(t, c.Room.ID, 0)
-			if last := lines[len(lines)-1]; last.AgentID != c.StudentAgent.ID {
+			messages := r.Messages(t, c.Room.ID, 0)
+			if last := messages[len(messages)-1]; last.AgentID != c.StudentAgent.ID {
 				t.Errorf("the last line is %q, want the student's answer", last.Content)
 			}
 		})

@@ -134,12 +134,12 @@ func TestBrowse(t *testing.T) {
 				if _, err := post(ctx, tx, w, store.Message{SenderID: w.pupil.ID, Content: "a slip"}); err != nil {
 					return err
 				}
-				lines, err := tx.Messages(ctx, w.room.ID, 0, 1)
+				messages, err := tx.Messages(ctx, w.room.ID, 0, 1)
 				if err != nil {
 					return err
 				}
-				lines[0].DeletedAt = at
-				return tx.UpdateMessage(ctx, &lines[0], "{}", &store.Event{ID: store.NewID(), Type: "message_deleted", Body: "{}", CreatedAt: at})
+				messages[0].DeletedAt = at
+				return tx.UpdateMessage(ctx, &messages[0], "{}", &store.Event{ID: store.NewID(), Type: "message_deleted", Body: "{}", CreatedAt: at})
 			})
 			if got := look(t, "message", store.Window{Search: "a slip"}); len(got) != 0 {
 				t.Errorf("got %v", got)

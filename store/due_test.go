@@ -123,9 +123,9 @@ func TestWhatATriggerAsksFor(t *testing.T) {
 		if err != nil || len(agents) != 1 || agents[w.agent.ID].Name != w.agent.Name {
 			t.Errorf("agents: got %v (%v)", agents, err)
 		}
-		lines, err := db.MessagesSincePerson(ctx, rooms)
+		messages, err := db.MessagesSincePerson(ctx, rooms)
 		var seqs []int64
-		for _, l := range lines {
+		for _, l := range messages {
 			seqs = append(seqs, l.Seq)
 		}
 		if slices.Sort(seqs); err != nil || !slices.Equal(seqs, []int64{three, four}) {

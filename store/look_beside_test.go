@@ -75,7 +75,7 @@ func TestPostBesideALook(t *testing.T) {
 			t.Errorf("%d jobs while the first is at work, want 1", got)
 		}
 		release()
-		if got := r.Lines(t, c.Room.ID, 4); got[3].Content != "an answer" {
+		if got := r.Messages(t, c.Room.ID, 4); got[3].Content != "an answer" {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -111,7 +111,7 @@ func TestChangeBesideAPost(t *testing.T) {
 		if m := <-posted; m.Silent {
 			t.Error("the post is silent, by what was true before the change")
 		}
-		if got := r.Lines(t, c.Room.ID, 3); got[2].Content != "an answer" {
+		if got := r.Messages(t, c.Room.ID, 3); got[2].Content != "an answer" {
 			t.Errorf("got %+v", got)
 		}
 	})

@@ -19,15 +19,15 @@ import (
 func TestPostsAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		const lines, times = 50, 4
+		const messages, times = 50, 4
 		w := newWorld(t, db)
 		var posting, reading sync.WaitGroup
 		posted := make(chan struct{})
-		reading.Go(func() { readInOrder(t, w, posted, lines) })
+		reading.Go(func() { readInOrder(t, w, posted, messages) })
 		var stored atomic.Int32
-		for i := range lines * times {
+		for i := range messages * times {
 			posting.Go(func() {
-				m := store.Message{SenderID: w.pupil.ID, ClientID: fmt.Sprint("line ", i%lines), Content: "hello"}
+				m := store.Message{SenderID: w.pupil.ID, ClientID: fmt.Sprint("line ", i%messages), Content: "hello"}
 				err := w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := post(ctx, tx, w, m)
 					return err
@@ -44,12 +44,12 @@ func TestPostsAtOnce(t *testing.T) {
 		posting.Wait()
 		close(posted)
 		reading.Wait()
-		if got := stored.Load(); got != lines {
-			t.Errorf("stored: got %d, want %d", got, lines)
+		if got := stored.Load(); got != messages {
+			t.Errorf("stored: got %d, want %d", got, messages)
 		}
 		head, oldest, err := db.EventRange(t.Context(), w.room.ID)
-		if head != lines || oldest != 1 || err != nil {
-			t.Errorf("range: got %d..%d (%v), want 1..%d", oldest, head, err, lines)
+		if head != messages || oldest != 1 || err != nil {
+			t.Errorf("range: got %d..%d (%v), want 1..%d", oldest, head, err, messages)
 		}
 		mismatch := count(t, db, "SELECT count(*) FROM messages AS m FULL JOIN events AS e ON e.room_id = m.room_id AND e.seq = m.seq WHERE e.seq IS NULL OR m.seq IS NULL")
 		if mismatch != 0 {
@@ -145,18 +145,18 @@ func readInOrder(t *testing.T, w *world, posted <-chan struct{}, want int64) {
 func TestTwoHundredPostsAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		const lines = 200
+		const messages = 200
 		w := newWorld(t, db)
-		seen := make([]atomic.Bool, lines+1)
+		seen := make([]atomic.Bool, messages+1)
 		var wg sync.WaitGroup
-		for range lines {
+		for range messages {
 			wg.Go(func() {
 				var seq int64
 				err := w.try(func(ctx context.Context, tx *store.Tx) (err error) {
 					seq, err = post(ctx, tx, w, store.Message{SenderID: w.pupil.ID, Content: "hello"})
 					return err
 				})
-				if err != nil || seq < 1 || seq > lines || seen[seq].Swap(true) {
+				if err != nil || seq < 1 || seq > messages || seen[seq].Swap(true) {
 					t.Errorf("got number %d (%v)", seq, err)
 				}
 			})
@@ -214,12 +214,12 @@ func TestMessagesPage(t *testing.T) {
 			limit       int
 			first, last int64
 		}{{0, 3, 5, 7}, {5, 3, 2, 4}, {2, 3, 1, 1}, {1, 3, 0, 0}, {100, 100, 1, 7}} {
-			lines, err := db.Messages(t.Context(), w.room.ID, rule.before, rule.limit)
+			messages, err := db.Messages(t.Context(), w.room.ID, rule.before, rule.limit)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var first, last int64
-			for _, m := range lines {
+			for _, m := range messages {
 				if first == 0 {
 					first = m.Seq
 				} else if m.Seq != last+1 {

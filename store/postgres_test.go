@@ -63,14 +63,14 @@ func TestForeignDefaults(t *testing.T) {
 	if room.AIFrequency != w.room.AIFrequency {
 		t.Errorf("got the frequency %v, want %v", room.AIFrequency, w.room.AIFrequency)
 	}
-	for _, line := range hard {
-		w.say(line)
+	for _, message := range hard {
+		w.say(message)
 	}
-	lines, err := db.Messages(t.Context(), w.room.ID, 0, 100)
+	messages, err := db.Messages(t.Context(), w.room.ID, 0, 100)
 	mustBe(t, "read the lines", err, nil)
 	for i, want := range hard {
-		if lines[i].Content != want {
-			t.Errorf("got the line %q, want %q", lines[i].Content, want)
+		if messages[i].Content != want {
+			t.Errorf("got the line %q, want %q", messages[i].Content, want)
 		}
 	}
 }

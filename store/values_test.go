@@ -25,12 +25,12 @@ func TestText(t *testing.T) {
 		for _, want := range append(hard, strings.Repeat("長", 100_000)) {
 			w.say(want)
 		}
-		lines, err := db.Messages(t.Context(), w.room.ID, 0, 100)
+		messages, err := db.Messages(t.Context(), w.room.ID, 0, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, want := range append(hard, strings.Repeat("長", 100_000)) {
-			if got := lines[i].Content; got != want {
+			if got := messages[i].Content; got != want {
 				t.Errorf("got %.80q, want %.80q", got, want)
 			}
 		}

@@ -15,7 +15,7 @@ var closeCodes = map[int]string{
 	realtime.CloseGoingAway:    "The server stops; come back, with after=<the last seq>",
 	closeUnsupported:           "A binary frame; send text",
 	realtime.CloseBadText:      "A text frame was not UTF-8",
-	realtime.CloseTooLarge:     "A frame was far larger than a line of limits.message_bytes can be, however it is escaped (6 times that and 1 KiB); a longer line in a smaller frame is refused and the socket stays",
+	realtime.CloseTooLarge:     "A frame was far larger than a message of limits.message_bytes can be, however it is escaped (6 times that and 1 KiB); a longer message in a smaller frame is refused and the socket stays",
 	realtime.CloseSessionEnded: "The session ended; sign in again",
 	realtime.CloseNotMember:    "The person may not be in the room any more",
 	realtime.CloseTooSlow:      "The socket fell behind or fell silent; come back, with after=<the last seq>",
@@ -62,7 +62,7 @@ func asyncAPI(version string) ([]byte, error) {
 		"servers": m{"this": m{"host": "{host}", "protocol": "wss", "description": "Where this document is; ws: where there is no https",
 			"variables": m{"host": m{"default": "127.0.0.1:8000"}}}},
 		"channels": m{
-			chanPlain: channel("The protocol of older clients: a text frame from the client is a line",
+			chanPlain: channel("The protocol of older clients: a text frame from the client is a message",
 				"Without a sub-protocol. Frames flow from the moment of the handshake, or behind ?after=<seq>.", inChannel[chanPlain], nil),
 			chanV2: channel("The sub-protocol coagent.v2: every frame is one JSON object",
 				"Posts are acknowledged and safe to send again; seq numbers what happens in the room, and ?after=<seq> delivers exactly what was missed.", inChannel[chanV2],

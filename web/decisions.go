@@ -15,8 +15,8 @@ type spokenTurnOut struct {
 	Reason    *string    `json:"reason" doc:"Why it ended without the whole answer, or is tried again, in a word"`
 	Detail    *string    `json:"detail" doc:"... in a sentence"`
 	Key       *string    `json:"key" doc:"Which of the agent's keys its model was called with: own, lent (its maker's), room_key, global_key, backup_key, or none for a model that needs none; null while none was"`
-	ReadSeq   *int64     `json:"read_seq" doc:"The newest line that the answer covers"`
-	AskedBy   *string    `json:"asked_by" format:"uuid" doc:"The person whose line it is about"`
+	ReadSeq   *int64     `json:"read_seq" doc:"The newest message that the answer covers"`
+	AskedBy   *string    `json:"asked_by" format:"uuid" doc:"The person whose message it is about"`
 	StoppedBy *string    `json:"stopped_by" format:"uuid"`
 	StoppedAt *time.Time `json:"stopped_at"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -39,7 +39,7 @@ type candidateOut struct {
 	AgentID   string         `json:"agent_id" format:"uuid"`
 	AgentName string         `json:"agent_name"`
 	Speaks    bool           `json:"speaks"`
-	InVain    bool           `json:"called_in_vain,omitempty" doc:"A line calls it and it may not speak: rule says why"`
+	InVain    bool           `json:"called_in_vain,omitempty" doc:"A message calls it and it may not speak: rule says why"`
 	Rule      string         `json:"rule" doc:"What decided, for example mentioned, chance, message_count, schedule, guard, external or inactive"`
 	Detail    *string        `json:"detail" doc:"More about it"`
 	Roll      *float64       `json:"roll" doc:"It speaks when its roll is below its chance"`
@@ -48,10 +48,10 @@ type candidateOut struct {
 }
 
 type decisionOut struct {
-	ID         *string        `json:"id" format:"uuid" doc:"null for a line that none was made about: see cause. Lines that no agent could answer have one entry, made now, with an id for before"`
+	ID         *string        `json:"id" format:"uuid" doc:"null for a message that none was made about: see cause. Messages that no agent could answer have one entry, made now, with an id for before"`
 	RoomID     string         `json:"room_id" format:"uuid"`
-	Cause      string         `json:"cause" doc:"post, agent_lines, go_on or what woke the agents; read: a turn that was under way has read the line; unheard: the room's AI was off"`
-	FromSeq    int64          `json:"from_seq" doc:"It is about the lines after this one"`
+	Cause      string         `json:"cause" doc:"post, agent_lines, go_on or what woke the agents; read: a turn that was under way has read the message; unheard: the room's AI was off"`
+	FromSeq    int64          `json:"from_seq" doc:"It is about the messages after this one"`
 	Seq        int64          `json:"seq" doc:"... up to this one"`
 	Guard      *string        `json:"guard" doc:"What cut agents off: agent_row or agreement; POST /rooms/{room_id}/go-on lets them go on"`
 	CreatedAt  *time.Time     `json:"created_at"`
@@ -76,7 +76,7 @@ type decisionsIn struct {
 	RoomID    id    `path:"room_id"`
 	Before    id    `query:"before" doc:"Only decisions made before the one with this id"`
 	Limit     int   `query:"limit" minimum:"1" maximum:"1000" doc:"100 when left out"`
-	Seq       int64 `query:"seq" minimum:"1" doc:"Only what was decided about the line with this seq"`
+	Seq       int64 `query:"seq" minimum:"1" doc:"Only what was decided about the message with this seq"`
 	MessageID id    `query:"message_id" doc:"... or with this id"`
 }
 

@@ -47,7 +47,7 @@ type (
 	plainSystem struct {
 		Type      string `json:"type" enum:"system"`
 		Sender    string `json:"sender" enum:"System"`
-		Content   string `json:"content" doc:"Who left, why a turn ended without a line, why this socket's line was refused, or that an agent whom its person called cannot answer"`
+		Content   string `json:"content" doc:"Who left, why a turn ended without a message, why this socket's message was refused, or that an agent whom its person called cannot answer"`
 		Timestamp string `json:"timestamp" maxLength:"0" doc:"Always empty"`
 		RoomID    string `json:"room_id" format:"uuid"`
 		Metadata  any    `json:"metadata" doc:"Always null"`
@@ -225,7 +225,7 @@ func plainFrames() []frameOf {
 	type m = map[string]any
 	return []frameOf{
 		{"PlainLine", chanPlain, "", true,
-			"A line: the whole text frame is what the person says", reflect.TypeFor[string](),
+			"A message: the whole text frame is what the person says", reflect.TypeFor[string](),
 			"Good morning!"},
 		{"PlainMessage", chanPlain, event.TypeMessage, false,
 			"Somebody said something; the sender gets it too", reflect.TypeFor[plainMessage](),
@@ -279,19 +279,19 @@ func messageFrames() []frameOf {
 			m{"type": "system", "sender": "System", "content": "Teacher cannot answer now.", "timestamp": "",
 				"room_id": anotherID, "metadata": nil}},
 		{"LineEdited", chanV2, event.TypeMessageEdited, false,
-			"Durable: who said a line has changed it", reflect.TypeFor[v2LineEdited](),
+			"Durable: who said a message has changed it", reflect.TypeFor[v2LineEdited](),
 			m{"type": "message_edited", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
 				"state": "shown", "content": "Good evening!", "edited_at": anInstant}},
 		{"LineDeleted", chanV2, event.TypeMessageDeleted, false,
-			"Durable: who said a line has taken it back", reflect.TypeFor[v2LineDeleted](),
+			"Durable: who said a message has taken it back", reflect.TypeFor[v2LineDeleted](),
 			m{"type": "message_deleted", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
 				"state": "deleted", "content": "(deleted)"}},
 		{"LineHidden", chanV2, event.TypeMessageHidden, false,
-			"Durable: staff have hidden a line", reflect.TypeFor[v2LineHidden](),
+			"Durable: staff have hidden a message", reflect.TypeFor[v2LineHidden](),
 			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
 				"state": "hidden", "content": "(hidden by staff)"}},
 		{"LineShown", chanV2, event.TypeMessageShown, false,
-			"Durable: a line that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
+			"Durable: a message that was taken back or hidden is there again", reflect.TypeFor[v2LineShown](),
 			m{"type": "message_shown", "id": aThirdID, "seq": 9, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
 				"state": "shown", "content": "Good morning!"}},
 	}

@@ -13,7 +13,7 @@ import (
 // lineOut is one message of a room's history.
 type lineOut struct {
 	ID        string     `json:"id" format:"uuid"`
-	Seq       int64      `json:"seq" doc:"The number of the line's event in the room; the next page is before=<the first seq>"`
+	Seq       int64      `json:"seq" doc:"The number of the message's event in the room; the next page is before=<the first seq>"`
 	Sender    string     `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
 	SenderID  *string    `json:"sender_id" format:"uuid"`
 	Content   string     `json:"content"`
@@ -22,7 +22,7 @@ type lineOut struct {
 	AgentName *string    `json:"agent_name"`
 	TurnID    *string    `json:"turn_id" format:"uuid" doc:"The agent's turn that said it"`
 	CreatedAt time.Time  `json:"created_at"`
-	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then a neutral text, of hidden lines for staff their own"`
+	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then a neutral text, of hidden messages for staff their own"`
 	EditedAt  *time.Time `json:"edited_at"`
 	Stopped   bool       `json:"stopped" doc:"An agent was stopped in the middle of it"`
 	Truncated bool       `json:"truncated" doc:"An agent's answer was cut before its end, by a limit or by the provider"`
@@ -53,7 +53,7 @@ func since(t time.Time) *time.Time {
 
 type historyIn struct {
 	RoomID id    `path:"room_id"`
-	Before int64 `query:"before" minimum:"0" doc:"Only lines with a smaller seq"`
+	Before int64 `query:"before" minimum:"0" doc:"Only messages with a smaller seq"`
 	Limit  int   `query:"limit" minimum:"1" maximum:"1000" doc:"The newest so many; the newest 1000 when left out"`
 }
 
@@ -69,7 +69,7 @@ type postMessageIn struct {
 	RoomID id `path:"room_id"`
 	Body   struct {
 		Text     string  `json:"text"`
-		ClientID *string `json:"client_id,omitempty" doc:"The client's own name for the line, 1 to 64 characters: sent again, it is stored once"`
+		ClientID *string `json:"client_id,omitempty" doc:"The client's own name for the message, 1 to 64 characters: sent again, it is stored once"`
 	}
 }
 

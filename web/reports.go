@@ -17,7 +17,7 @@ type reportOut struct {
 	Content     string     `json:"content" doc:"Markdown; until the report is done, and when it failed, a sentence that says so"`
 	State       string     `json:"state" enum:"queued,running,done,failed"`
 	Reason      *string    `json:"reason" doc:"Why the report failed; else null"`
-	RoomsTotal  int        `json:"rooms_total" doc:"Rooms that have lines; is_analytics_active of a room changes nothing"`
+	RoomsTotal  int        `json:"rooms_total" doc:"Rooms that have messages; is_analytics_active of a room changes nothing"`
 	RoomsDone   int        `json:"rooms_done" doc:"Rooms whose section is written"`
 	RoomsFailed int        `json:"rooms_failed" doc:"Those of rooms_done whose section only says that it could not be written"`
 	CreatedBy   *string    `json:"created_by" format:"uuid" doc:"null once the account is gone"`

@@ -17,7 +17,7 @@ type TurnMembers struct {
 	AgentName        string     `json:"agent_name"`
 	TriggerSeq       int64      `json:"trigger_seq" doc:"The newest event of the room when it was decided"`
 	State            string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped" doc:"parked: a person has to decide"`
-	Reason           *string    `json:"reason" doc:"A word for why it ended without a line, waits or is tried again"`
+	Reason           *string    `json:"reason" doc:"A word for why it ended without a message, waits or is tried again"`
 	Detail           *string    `json:"detail" doc:"The same as a sentence"`
 	Attempt          int        `json:"attempt"`
 	PromptTokens     int        `json:"prompt_tokens"`
@@ -46,9 +46,9 @@ type (
 	promptMessageOut struct {
 		Role string `json:"role" enum:"system,user,assistant,tool"`
 		Name string `json:"name,omitempty" doc:"Who said it, as the model is told"`
-		Text string `json:"text" doc:"Of a line: what staff may read of it now"`
+		Text string `json:"text" doc:"Of a message: what staff may read of it now"`
 		Data bool   `json:"data,omitempty" doc:"It is somebody else's words, not the program's"`
-		Seq  int64  `json:"seq,omitempty" doc:"The number of the line that it is"`
+		Seq  int64  `json:"seq,omitempty" doc:"The number of the message that it is"`
 	}
 	promptOut struct {
 		Continues   int                `json:"continues,omitempty" doc:"The prompt of the step with this n, and what has come of it since, in its node"`
@@ -70,7 +70,7 @@ type (
 		LineID    string          `json:"line_id,omitempty" format:"uuid" doc:"The message that it became"`
 		Finish    string          `json:"finish,omitempty" doc:"Why the model ended"`
 		Note      string          `json:"note,omitempty" doc:"Why it ended so, or what was left out of the request"`
-		Reasoning string          `json:"reasoning,omitempty" doc:"What the model thought; left out when a line that it was shown was edited, taken back or hidden since"`
+		Reasoning string          `json:"reasoning,omitempty" doc:"What the model thought; left out when a message that it was shown was edited, taken back or hidden since"`
 		Calls     []answerCallOut `json:"tool_calls,omitempty"`
 	}
 	stepOut struct {

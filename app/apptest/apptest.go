@@ -266,8 +266,8 @@ func Await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// Lines waits until a room has n lines and returns them, oldest first.
-func (r *Rig) Lines(t testing.TB, roomID string, n int) []store.Message {
+// Messages waits until a room has n messages and returns them, oldest first.
+func (r *Rig) Messages(t testing.TB, roomID string, n int) []store.Message {
 	t.Helper()
 	var lines []store.Message
 	Await(t, "the room's lines", func() bool {

@@ -63,7 +63,7 @@ type MessageState struct {
 	MessageID  string `json:"message_id" format:"uuid"`
 	MessageSeq int64  `json:"message_seq" minimum:"1"`
 	State      string `json:"state" enum:"shown,deleted,hidden"`
-	Content    string `json:"content" doc:"A neutral text for who may not read the line"`
+	Content    string `json:"content" doc:"A neutral text for who may not read the message"`
 	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
 }
 
@@ -116,7 +116,7 @@ type Metadata struct {
 	AgentType string `json:"agent_type,omitempty"`
 	ID        string `json:"id,omitempty" format:"uuid"`
 	Seq       int64  `json:"seq,omitempty"`
-	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the line is as it was said"`
+	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the message is as it was said"`
 	EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
 	Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
 	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
@@ -128,7 +128,7 @@ type MessageDetails struct {
 	AgentID   string `json:"agent_id,omitempty" format:"uuid"`
 	AgentName string `json:"agent_name,omitempty"`
 	TurnID    string `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
-	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the line by now; content is then a neutral text, of hidden lines for staff their own"`
+	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the message by now; content is then a neutral text, of hidden messages for staff their own"`
 	EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
 	Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
 	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`

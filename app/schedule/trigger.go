@@ -17,9 +17,9 @@ type Trigger struct {
 	Interval time.Duration // since the agent's last message
 	Silence  time.Duration // since the last message of a person, or of the agent itself
 
-	// Lines is how many messages of the room the model gets. 0 leaves it to
-	// context_window. AllLines means all that fit.
-	Lines int
+	// Window is how many messages of the room the model gets. 0 leaves it to
+	// context_window. AllMessages means all that fit.
+	Window int
 
 	Monologue   int           // a streak of so many own messages puts the agent to sleep; 0 = never
 	UserTimeout time.Duration // so long without a person's message puts it to sleep; 0 = never
@@ -31,8 +31,8 @@ type Trigger struct {
 	isNewForm bool
 }
 
-// AllLines is the value of Lines for an agent that gets the whole room.
-const AllLines = -1
+// AllMessages is the value of Window for an agent that gets the whole room.
+const AllMessages = -1
 
 // Modification says what an agent may change in its own trigger.
 type Modification struct {

@@ -39,11 +39,11 @@ func (t *Trigger) conditions(f Facts) []condition {
 	person, spoke, since := notAfter(f.Person, f.Now), notAfter(f.Spoke, f.Now), notAfter(f.Since, f.Now)
 	if t.Messages > 0 {
 		all = append(all, condition{MessageCount, person, f.Messages >= t.Messages,
-			fmt.Sprintf("%d of %d lines of people since its last turn", f.Messages, t.Messages)})
+			fmt.Sprintf("%d of %d messages of people since its last turn", f.Messages, t.Messages)})
 	}
 	if t.Interval > 0 {
 		c := condition{name: TimeInterval, at: later(later(spoke, since).Add(t.Interval), person), ok: f.Unread && !person.IsZero() && person.Add(t.Interval).After(since),
-			why: fmt.Sprintf("%v since its last line", t.Interval)}
+			why: fmt.Sprintf("%v since its last message", t.Interval)}
 		if !c.ok {
 			c.why = "no person has spoken since its last turn"
 		}

@@ -14,8 +14,8 @@ const (
 	maxMonologue  = 100
 	maxHours      = 720
 	maxResetDays  = 365
-	maxLines      = 10_000
-	defaultLines  = 10
+	maxWindow     = 10_000
+	defaultWindow = 10
 	defaultCount  = 10
 	defaultSecond = 60
 )
@@ -117,10 +117,10 @@ func (t *Trigger) readContext(n node) {
 		return
 	}
 	if n.member("type").choice("last_n", "all") == "all" {
-		t.Lines = AllLines
+		t.Window = AllMessages
 		return
 	}
-	t.Lines = n.member("n").whole(1, maxLines, defaultLines)
+	t.Window = n.member("n").whole(1, maxWindow, defaultWindow)
 }
 
 func (t *Trigger) readClose(n node) {

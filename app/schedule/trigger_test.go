@@ -36,9 +36,9 @@ func TestTriggerForms(t *testing.T) {
 		`{"logic":"and","trigger":{"enabled_conditions":["message_count","user_silent_mins"],"message_count":5,"user_silent_mins":0.5}}`: {Every: true, Messages: 5, Silence: 30 * time.Second},
 		`{"trigger":{"enabled_conditions":["time_interval_mins"],"time_interval_mins":2,"message_count":5}}`:                             {Interval: 2 * time.Minute},
 		`{"trigger":{"enabled_conditions":[]}}`:                                         {},
-		`{"trigger":{"enabled_conditions":[],"context_strategy":{"type":"all","n":5}}}`: {Lines: AllLines},
-		`{"trigger":{"context_strategy":{"type":"last_n"}}}`:                            {Lines: 10},
-		`{"trigger":{"context_strategy":{"type":"last_n","n":50}}}`:                     {Lines: 50},
+		`{"trigger":{"enabled_conditions":[],"context_strategy":{"type":"all","n":5}}}`: {Window: AllMessages},
+		`{"trigger":{"context_strategy":{"type":"last_n"}}}`:                            {Window: 10},
+		`{"trigger":{"context_strategy":{"type":"last_n","n":50}}}`:                     {Window: 50},
 		`{"close":{"strategy":"agent_monologue","monologue_limit":2,"timeout_mins":5}}`: {Chance: true, Monologue: 2},
 		`{"close":{"strategy":"user_timeout","timeout_mins":5}}`:                        {Chance: true, UserTimeout: 5 * time.Minute},
 		`{"close":{"strategy":"none","timeout_mins":5}}`:                                {Chance: true},
@@ -49,7 +49,7 @@ func TestTriggerForms(t *testing.T) {
 			t.Errorf("%s: got a reset %+v", config, got.reset)
 		}
 		if got.Chance != want.Chance || got.Every != want.Every || got.Messages != want.Messages || got.Interval != want.Interval ||
-			got.Silence != want.Silence || got.Lines != want.Lines || got.Monologue != want.Monologue || got.UserTimeout != want.UserTimeout {
+			got.Silence != want.Silence || got.Window != want.Window || got.Monologue != want.Monologue || got.UserTimeout != want.UserTimeout {
 			t.Errorf("%s: got %+v, want %+v", config, got, want)
 		}
 	}

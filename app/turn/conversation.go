@@ -278,12 +278,12 @@ func (t *conversation) input() modelInput {
 	in := modelInput{System: t.prompt.Req.System + t.prompt.Req.ToolRule, Provider: t.prompt.Req.Provider, Model: t.prompt.Req.Model, Temperature: t.prompt.Req.Temperature,
 		MaxTokens: t.prompt.Req.MaxTokens, Tools: t.part.toolNames()}
 	for _, m := range t.part.messages[t.prompt.Left:] {
-		in.Lines = append(in.Lines, m.Seq)
+		in.Messages = append(in.Messages, m.Seq)
 	}
 	for _, m := range t.part.asked {
 		in.Asked = append(in.Asked, askedText{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data})
 	}
-	if t.base != nil && t.base.System == in.System && slices.Equal(t.base.Lines, in.Lines) && slices.Equal(t.base.Asked, in.Asked) {
+	if t.base != nil && t.base.System == in.System && slices.Equal(t.base.Messages, in.Messages) && slices.Equal(t.base.Asked, in.Asked) {
 		return modelInput{Same: true}
 	}
 	t.base = &in

@@ -120,7 +120,7 @@ func (d *turnReader) readMessages(ctx context.Context, steps []store.TurnStep) e
 		var in modelInput
 		var out Result
 		if s.Kind == store.StepModel && json.Unmarshal([]byte(s.Input), &in) == nil {
-			seqs = append(seqs, in.Lines...)
+			seqs = append(seqs, in.Messages...)
 		}
 		if s.Kind == store.StepTool && json.Unmarshal([]byte(s.Output), &out) == nil {
 			seqs = append(seqs, out.Messages...)
@@ -199,13 +199,13 @@ func (d *turnReader) artifacts(refs []ArtifactRef) string {
 }
 
 // of returns the messages that exist with these seqs, in their order.
-func (d *turnReader) of(seqs []int64) (lines []store.Message) {
+func (d *turnReader) of(seqs []int64) (messages []store.Message) {
 	for _, seq := range seqs {
 		if m, ok := d.messages[seq]; ok {
-			lines = append(lines, m)
+			messages = append(messages, m)
 		}
 	}
-	return lines
+	return messages
 }
 
 // note marks the step's node if a message that the step read is not shown any more, or
@@ -229,10 +229,10 @@ func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 	}
 	d.base[s.Node] = s.N
 	p := &Prompt{System: in.System, Tools: in.Tools, Provider: in.Provider, Model: in.Model, Temperature: in.Temperature, MaxTokens: in.MaxTokens}
-	d.note(s, in.Lines)
-	lines := d.of(in.Lines)
-	for i, m := range Transcript(&store.Agent{ID: s.AgentID}, lines) {
-		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Role == llm.RoleUser, Seq: lines[i].Seq})
+	d.note(s, in.Messages)
+	messages := d.of(in.Messages)
+	for i, m := range Transcript(&store.Agent{ID: s.AgentID}, messages) {
+		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Role == llm.RoleUser, Seq: messages[i].Seq})
 	}
 	for _, m := range in.Asked {
 		p.Messages = append(p.Messages, PromptMessage{Role: m.Role, Name: m.Name, Text: m.Text, Data: m.Data})
@@ -245,11 +245,11 @@ func (d *turnReader) modelAnswer(s *store.TurnStep) *ModelAnswer {
 	if json.Unmarshal([]byte(s.Output), &out) != nil {
 		return nil
 	}
-	a := &ModelAnswer{Text: out.Text, MessageID: out.Line, Finish: out.Finish, Note: out.Note}
+	a := &ModelAnswer{Text: out.Text, MessageID: out.MessageID, Finish: out.Finish, Note: out.Note}
 	if out.Reasoning != nil && !d.changed[s.Node] {
 		a.Reasoning = out.Reasoning.Text
 	}
-	if out.Line != "" && d.message != nil {
+	if out.MessageID != "" && d.message != nil {
 		a.Text = d.message.Content
 	}
 	for _, c := range out.Calls {

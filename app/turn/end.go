@@ -254,7 +254,7 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 func (r *graphRun) finish(ctx context.Context) error {
 	a, now := r.attempt.engine, r.attempt.engine.instant()
 	if r.said == 0 {
-		fault := &Fault{Reason: reasonUnsaid, Detail: fmt.Sprintf("the workflow came to its end (%s) without a line", r.status), State: store.TurnStopped}
+		fault := &Fault{Reason: reasonUnsaid, Detail: fmt.Sprintf("the workflow came to its end (%s) without a message", r.status), State: store.TurnStopped}
 		if r.status == workflow.LabelRejected {
 			fault.Detail = "a person of the staff has not let it go on"
 		}

@@ -29,8 +29,8 @@ const (
 	reasonPrompt   = "prompt_too_long"
 )
 
-// errLinesGone ends a turn that has no message left to answer.
-var errLinesGone = &Fault{Reason: event.ReasonGone, Detail: "the lines that it was about were taken back or hidden", State: store.TurnStopped}
+// errMessagesGone ends a turn that has no message left to answer.
+var errMessagesGone = &Fault{Reason: event.ReasonGone, Detail: "the messages that it was about were taken back or hidden", State: store.TurnStopped}
 
 // errErased ends a turn that needs an artifact which was erased for good.
 var errErased = &Fault{Reason: reasonErased, Detail: "an artifact that it was about was erased for good", State: store.TurnStopped}

@@ -53,14 +53,14 @@ func (r *graphRun) hasSaid() bool { return r.said > 0 }
 
 // nodeOutput is the result of a node; its JSON is the step's output.
 type nodeOutput struct {
-	Label   string                `json:"label,omitempty"`  // of the edges that the run follows next
-	Output  string                `json:"output,omitempty"` // the name with which other nodes refer to it
-	Text    string                `json:"text,omitempty"`
-	Verdict *a2a.EvaluationResult `json:"verdict,omitempty"`
-	Problem string                `json:"problem,omitempty"` // why an evaluation could not be read
-	Cut     bool                  `json:"cut,omitempty"`     // the answer was cut before its end
-	Line    string                `json:"line,omitempty"`    // the id of the message that it became
-	Seq     int64                 `json:"seq,omitempty"`     // of that message
+	Label     string                `json:"label,omitempty"`  // of the edges that the run follows next
+	Output    string                `json:"output,omitempty"` // the name with which other nodes refer to it
+	Text      string                `json:"text,omitempty"`
+	Verdict   *a2a.EvaluationResult `json:"verdict,omitempty"`
+	Problem   string                `json:"problem,omitempty"` // why an evaluation could not be read
+	Cut       bool                  `json:"cut,omitempty"`     // the answer was cut before its end
+	MessageID string                `json:"line,omitempty"`    // the id of the message that it became
+	Seq       int64                 `json:"seq,omitempty"`     // of that message
 
 	by *store.Agent // the agent that said it
 }
@@ -184,7 +184,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 			err = r.readMessages(ctx)
 		}
 		if err == nil && len(r.messages) == 0 && r.attempt.turn.Cause == turntaking.CausePost {
-			return errLinesGone
+			return errMessagesGone
 		}
 		r.attempt.read = readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present)
 		if err == nil && len(r.attempt.saved) == 0 {
@@ -244,7 +244,7 @@ func (r *graphRun) addResult(id string, out nodeOutput) {
 	}
 	r.said = max(r.said, out.Seq)
 	r.denied = r.denied || out.Verdict != nil && !out.Verdict.Approved
-	r.calls = r.calls || out.Line != "" && mention.May(out.Text)
+	r.calls = r.calls || out.MessageID != "" && mention.May(out.Text)
 }
 
 // output is the result that a node has stored under a name.

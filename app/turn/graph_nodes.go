@@ -287,7 +287,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 		if !added {
 			return ErrLeaseLost // another attempt has stored it
 		}
-		out.by, out.Line, out.Seq, out.Text = src.by, m.ID, m.Seq, ""
+		out.by, out.MessageID, out.Seq, out.Text = src.by, m.ID, m.Seq, ""
 		return r.send(ctx, tx, r.envelope(a2a.TypeBroadcast, src.by.ID, recipientBroadcast,
 			a2a.Broadcast{Content: m.Content, Format: "text"}))
 	})

@@ -60,7 +60,7 @@ func (r *graphRun) startAnew(ctx context.Context) error {
 	clear(r.attempt.ends)
 	err := r.attempt.engine.background.Do(ctx, func() error { return r.readMessages(ctx) })
 	if err == nil && len(r.messages) == 0 {
-		return errLinesGone
+		return errMessagesGone
 	}
 	r.attempt.read = max(r.attempt.read, readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present))
 	return err

@@ -92,10 +92,10 @@ func (r *attempt) fenceOf(ag *store.Agent) string {
 // Transcript gives every message a speaker. The agent's own messages are the
 // assistant's. A message of somebody else has the name and the role in front, such as
 // "Kai (student): Why?", and stands in the fence when it could be taken for several.
-func Transcript(ag *store.Agent, lines []store.Message) []llm.Message {
-	out := make([]llm.Message, len(lines))
-	for i := range lines {
-		m := &lines[i]
+func Transcript(ag *store.Agent, messages []store.Message) []llm.Message {
+	out := make([]llm.Message, len(messages))
+	for i := range messages {
+		m := &messages[i]
 		out[i] = quoted(speakerOf(m), m.Content)
 		if m.AgentID == ag.ID {
 			out[i] = llm.Message{Role: llm.RoleAssistant, Text: m.Content}

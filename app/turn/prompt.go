@@ -27,7 +27,7 @@ func (r *attempt) directPart(ctx context.Context) (part, error) {
 		}
 	}
 	if len(part.messages) == 0 {
-		return part, errLinesGone
+		return part, errMessagesGone
 	}
 	since := part.messages
 	if begun == nil && since[0].Seq > r.turn.TriggerSeq {
@@ -49,17 +49,17 @@ func (r *attempt) directPart(ctx context.Context) (part, error) {
 // readRoom reads the messages of the room that the turn's agent is shown, and the seq
 // of the newest message of a person. A person's message that came after the room was read
 // counts as heard only when it is among the messages.
-func (r *attempt) readRoom(ctx context.Context) (lines []store.Message, heard int64, err error) {
-	if lines, err = r.windowOf(ctx, r.agent); err != nil {
+func (r *attempt) readRoom(ctx context.Context) (messages []store.Message, heard int64, err error) {
+	if messages, err = r.windowOf(ctx, r.agent); err != nil {
 		return nil, 0, err
 	}
 	heard = r.room.PersonSeq
-	for _, m := range lines {
+	for _, m := range messages {
 		if !m.ByAgent() {
 			heard = max(heard, m.Seq)
 		}
 	}
-	return lines, heard, nil
+	return messages, heard, nil
 }
 
 // letPeopleFirst waits for people who type. When a person has posted a message that is
@@ -90,16 +90,16 @@ func (r *attempt) hasNewer(ctx context.Context, heard int64) (bool, error) {
 	if err != nil || newest <= heard {
 		return false, err
 	}
-	lines, err := r.engine.db.ShownMessages(ctx, r.room.ID, 0, snapshotMessages)
-	return slices.ContainsFunc(lines, func(m store.Message) bool { return m.Seq > heard && !m.ByAgent() }), err
+	messages, err := r.engine.db.ShownMessages(ctx, r.room.ID, 0, snapshotMessages)
+	return slices.ContainsFunc(messages, func(m store.Message) bool { return m.Seq > heard && !m.ByAgent() }), err
 }
 
 // newest is the seq of the last message, or 0.
-func newest(lines []store.Message) int64 {
-	if len(lines) == 0 {
+func newest(messages []store.Message) int64 {
+	if len(messages) == 0 {
 		return 0
 	}
-	return lines[len(lines)-1].Seq
+	return messages[len(messages)-1].Seq
 }
 
 // readUpTo returns the seq of the newest message that an agent's answer covers: a
@@ -108,10 +108,10 @@ func newest(lines []store.Message) int64 {
 // holds also when that agent may not speak, because the decision tells the person
 // why. A word that can mean several agents means the first in agents, so pass those
 // that may speak first.
-func readUpTo(trigger int64, lines []store.Message, self string, agents []store.Agent) int64 {
+func readUpTo(trigger int64, messages []store.Message, self string, agents []store.Agent) int64 {
 	read, names := trigger, namesOf(agents)
 	another := func(id string) bool { return id != self }
-	for _, m := range lines {
+	for _, m := range messages {
 		if m.Seq <= trigger {
 			continue
 		}

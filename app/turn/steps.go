@@ -22,7 +22,7 @@ import (
 type modelInput struct {
 	Same        bool        `json:"same,omitempty"`
 	System      string      `json:"system,omitempty"`
-	Lines       []int64     `json:"lines,omitempty"` // the seqs of the messages
+	Messages    []int64     `json:"lines,omitempty"` // the seqs of the messages
 	Asked       []askedText `json:"asked,omitempty"`
 	Tools       []string    `json:"tools,omitempty"`
 	Provider    string      `json:"provider,omitempty"`
@@ -39,16 +39,16 @@ type askedText struct {
 	Data bool   `json:"data,omitempty"` // somebody else's words
 }
 
-// modelOutput is what a model answered. Line is the id of the message that the answer
+// modelOutput is what a model answered. MessageID is the id of the message that the answer
 // became, if it became one. Erased says that an artifact in the answer was erased for
 // good.
 type modelOutput struct {
-	Text   string      `json:"text,omitempty"`
-	Line   string      `json:"line,omitempty"`
-	Calls  []savedCall `json:"tool_calls,omitempty"`
-	Finish string      `json:"finish,omitempty"`
-	Note   string      `json:"note,omitempty"` // why it ended like this, or what was left out of the request
-	Erased bool        `json:"erased,omitempty"`
+	Text      string      `json:"text,omitempty"`
+	MessageID string      `json:"line,omitempty"`
+	Calls     []savedCall `json:"tool_calls,omitempty"`
+	Finish    string      `json:"finish,omitempty"`
+	Note      string      `json:"note,omitempty"` // why it ended like this, or what was left out of the request
+	Erased    bool        `json:"erased,omitempty"`
 
 	Reasoning *llm.Reasoning `json:"reasoning,omitempty"` // the model's thinking, for staff
 
@@ -118,14 +118,14 @@ func (r *attempt) messagesShown(ctx context.Context, node string) ([]store.Messa
 		}
 		var in modelInput
 		if json.Unmarshal([]byte(s.Input), &in) == nil && !in.Same {
-			seqs = in.Lines
+			seqs = in.Messages
 		}
 		if s.State != store.StepDone {
 			continue
 		}
-		lines, err := r.engine.db.MessagesBySeq(ctx, r.turn.RoomID, seqs)
-		lines = slices.DeleteFunc(lines, func(m store.Message) bool { return m.State() != store.MessageShown })
-		return append([]store.Message{}, lines...), err
+		messages, err := r.engine.db.MessagesBySeq(ctx, r.turn.RoomID, seqs)
+		messages = slices.DeleteFunc(messages, func(m store.Message) bool { return m.State() != store.MessageShown })
+		return append([]store.Message{}, messages...), err
 	}
 	return nil, nil
 }
@@ -208,7 +208,7 @@ func (r *attempt) ending(messageID string) []store.TurnStep {
 	if i := len(steps) - 1; i >= 0 && steps[i].Kind == store.StepModel && steps[i].Node == "" {
 		var out modelOutput
 		if json.Unmarshal([]byte(steps[i].Output), &out) == nil {
-			out.Text, out.Line = "", messageID
+			out.Text, out.MessageID = "", messageID
 			steps[i].Output = store.ToJSON(out)
 		}
 	}

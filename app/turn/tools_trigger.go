@@ -23,7 +23,7 @@ type triggerArgs struct {
 func updateTrigger() *Tool {
 	return &Tool{Name: "update_trigger", Needs: []string{CapTriggerWrite}, Plan: planTrigger, Run: runTrigger,
 		useful: (*RoomAgent).mayChangeTrigger,
-		Description: "Change when you speak by yourself in this room: message_count is after so many lines of people, time_interval every so many seconds, " +
+		Description: "Change when you speak by yourself in this room: message_count is after so many messages of people, time_interval every so many seconds, " +
 			"silence after so many seconds in which nobody spoke. A value beyond what the staff allow becomes the nearest that they do.",
 		Schema: `{"type":"object","properties":{"trigger_type":{"type":"string","enum":["message_count","time_interval","silence"]},` +
 			`"value":{"type":"number","exclusiveMinimum":0,"maximum":1000000}},"required":["trigger_type","value"],"additionalProperties":false}`}

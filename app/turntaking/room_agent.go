@@ -77,11 +77,11 @@ func InRoom(ag Agent, set Settings, state State, now time.Time) *RoomAgent {
 // ContextMessages is how many messages of the room its model gets, at most most.
 func (p *RoomAgent) ContextMessages(most int) int {
 	n := p.context
-	switch lines := p.Trigger.Lines; {
-	case lines == schedule.AllLines:
+	switch window := p.Trigger.Window; {
+	case window == schedule.AllMessages:
 		n = most
-	case lines > 0:
-		n = lines
+	case window > 0:
+		n = window
 	}
 	return min(n, most)
 }
@@ -152,7 +152,7 @@ func (p *RoomAgent) Asleep(r *Room, own int, now time.Time) string {
 	case !p.AsleepAt.IsZero() && r.PersonSeq <= p.AsleepSeq && !p.AsleepAt.Before(p.Cleared(now)):
 		return "until a person speaks"
 	case t.Monologue > 0 && own >= t.Monologue:
-		return fmt.Sprintf("%d lines of its own in a row; until a person speaks", own)
+		return fmt.Sprintf("%d messages of its own in a row; until a person speaks", own)
 	case t.UserTimeout > 0 && !now.Before(Latest(quiet, p.Since).Add(t.UserTimeout)):
 		return fmt.Sprintf("no person has spoken for %v", t.UserTimeout)
 	}
