@@ -66,7 +66,7 @@ func TestChangesWhileAnAgentWrites(t *testing.T) {
 					}
 					got := all[again]
 					said := map[string]int{store.TurnFinished: again + 1}[kind.state]
-					if n := len(r.Lines(t, c.Room.ID, 0)) - again - 1; got.State != kind.state || n != said {
+					if n := len(r.Messages(t, c.Room.ID, 0)) - again - 1; got.State != kind.state || n != said {
 						t.Errorf("the turn is %s (%s) with %d answers so far, want %s with %d", got.State, got.Reason, n, kind.state, said)
 					}
 					if kind.state == store.TurnStopped {
