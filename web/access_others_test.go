@@ -80,11 +80,11 @@ func newOtherCallers(t *testing.T, w *world) *otherCallers {
 	o.revoked = revoked
 	w.as(superAdmin).must(t, http.StatusNoContent, del, tokensPath+"/"+id)
 	id, o.lapsed = token(superAdmin, "read", "write", "admin")
-	w.exec(t, "UPDATE access_tokens SET expires_at = ?1 WHERE id = ?2", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond), id)
+	w.exec(t, "UPDATE access_tokens SET expires_at = ? WHERE id = ?", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond), id)
 	gone := w.addUser(t, app.RoleAdmin, "gone", true)
 	w.callers["gone"] = w.session(t, gone.ID)
 	_, o.ofInactive = token("gone", "read", "write", "admin")
-	w.exec(t, "UPDATE users SET is_active = ?1 WHERE id = ?2", false, gone.ID)
+	w.exec(t, "UPDATE users SET is_active = ? WHERE id = ?", false, gone.ID)
 	o.orphan = w.bearer("coa_" + strings.Repeat("A", 52))
 	return o
 }

@@ -135,11 +135,11 @@ func TestEvents(t *testing.T) {
 			if f := w.join(t, student, "", true).next("turn"); f["turn_id"] != turn.ID || f["state"] != "retrying" {
 				t.Errorf("a socket: got %v", f)
 			}
-			w.exec(t, "DELETE FROM agent_turns WHERE id = ?1", turn.ID)
+			w.exec(t, "DELETE FROM agent_turns WHERE id = ?", turn.ID)
 		})
 		t.Run("a stream of a lost right ends", func(t *testing.T) {
 			events, _ := w.stream(t, assigned, "?after=4")
-			w.exec(t, "DELETE FROM room_members WHERE user_id = ?1", w.users[assigned].ID)
+			w.exec(t, "DELETE FROM room_members WHERE user_id = ?", w.users[assigned].ID)
 			w.say(t, owner, "five")
 			for {
 				e, ok := wait(t, events)
@@ -160,7 +160,7 @@ func TestEvents(t *testing.T) {
 			}
 		})
 		t.Run("a cursor older than what is kept", func(t *testing.T) {
-			w.exec(t, "DELETE FROM events WHERE room_id = ?1 AND seq < 4", w.room)
+			w.exec(t, "DELETE FROM events WHERE room_id = ? AND seq < 4", w.room)
 			got := w.as(ta).must(t, http.StatusOK, get, path+"?after=1").object(t)
 			if got["resync"] != true || len(got["events"].([]any)) != 0 || got["next"] != 5.0 {
 				t.Errorf("JSON: got %v", got)

@@ -164,7 +164,7 @@ func TestImpersonation(t *testing.T) {
 			b, super, _ := begin(t)
 			own := b.cookie(cookieOriginal)
 			w := &world{rig: r}
-			w.exec(t, "UPDATE sessions SET expires_at = ?1 WHERE id = ?2", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond), claim(t, b.cookie(cookieAccess), "sid"))
+			w.exec(t, "UPDATE sessions SET expires_at = ? WHERE id = ?", time.Now().UTC().Add(-time.Second).Truncate(time.Microsecond), claim(t, b.cookie(cookieAccess), "sid"))
 			if a := b.do(t, post, pathRefresh); a.status != 401 {
 				t.Errorf("a refresh after the end: got %d %s", a.status, a.body)
 			}
@@ -178,10 +178,10 @@ func TestImpersonation(t *testing.T) {
 		t.Run("ends when the super admin is none any more, or the person inactive", func(t *testing.T) {
 			w := &world{rig: r}
 			b, super, _ := begin(t)
-			w.exec(t, "UPDATE users SET role = ?1 WHERE id = ?2", "admin", super.ID)
+			w.exec(t, "UPDATE users SET role = ? WHERE id = ?", "admin", super.ID)
 			wantProblem(t, (&caller{r: r, token: b.cookie(cookieAccess)}).do(t, get, v1+"/users/me"), 401, "Could not validate credentials")
 			b, _, pupil := begin(t)
-			w.exec(t, "UPDATE users SET is_active = ?1 WHERE id = ?2", false, pupil.ID)
+			w.exec(t, "UPDATE users SET is_active = ? WHERE id = ?", false, pupil.ID)
 			wantProblem(t, (&caller{r: r, token: b.cookie(cookieAccess)}).do(t, get, v1+"/users/me"), 400, "Inactive user")
 		})
 		t.Run("passwords, tokens and keys stay the person's own", func(t *testing.T) {

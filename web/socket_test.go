@@ -166,21 +166,7 @@ func (c *wire) closed() int {
 
 func (w *world) exec(t *testing.T, query string, args ...any) {
 	t.Helper()
-	db := w.opened.DB
-	var err error
-	if db.Postgres() {
-		_, err = db.Pool().Exec(t.Context(), strings.NewReplacer("?1", "$1", "?2", "$2").Replace(query), args...)
-	} else {
-		_, err = db.Writer().ExecContext(t.Context(), query, args...)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range args {
-		if id, ok := id.(string); ok {
-			db.AccountsChanged(id)
-		}
-	}
+	storetest.Exec(t, w.opened.DB, query, args...)
 }
 
 func TestSocketHandshake(t *testing.T) {
@@ -354,7 +340,7 @@ func TestSocketsOfLostRightsEnd(t *testing.T) {
 		if got := leaving.closed(); got != realtime.CloseSessionEnded {
 			t.Errorf("signed out: got %d, want 4001", got)
 		}
-		w.exec(t, "DELETE FROM course_members WHERE user_id = ?1", w.users[student].ID)
+		w.exec(t, "DELETE FROM course_members WHERE user_id = ?", w.users[student].ID)
 		gone.send(`{"type":"post","client_id":"late","text":"am I still here?"}`)
 		if got := gone.next("error")["code"]; got != "forbidden" {
 			t.Errorf("a post after the membership ended: got %v, want forbidden", got)
@@ -362,8 +348,8 @@ func TestSocketsOfLostRightsEnd(t *testing.T) {
 		if got := gone.closed(); got != realtime.CloseNotMember {
 			t.Errorf("membership ended, on its next frame: got %d, want 4003", got)
 		}
-		w.exec(t, "DELETE FROM room_members WHERE user_id = ?1", w.users[assigned].ID)
-		w.exec(t, "UPDATE users SET is_active = FALSE WHERE id = ?1", w.users[ta].ID)
+		w.exec(t, "DELETE FROM room_members WHERE user_id = ?", w.users[assigned].ID)
+		w.exec(t, "UPDATE users SET is_active = FALSE WHERE id = ?", w.users[ta].ID)
 		start := time.Now()
 		if got := out.closed(); got != realtime.CloseNotMember {
 			t.Errorf("membership ended, in silence: got %d, want 4003", got)

@@ -4,29 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/coagent-studio/coagent/store/storetest"
 )
 
-// Exec runs one statement past all rules, for what only a fault or another
-// program could do; its placeholders are ?.
+// Exec is storetest.Exec on the rig's database.
 func (r *Rig) Exec(t testing.TB, query string, args ...any) {
 	t.Helper()
-	var err error
-	if r.DB.Postgres() {
-		for i := range args {
-			query = strings.Replace(query, "?", fmt.Sprintf("$%d", i+1), 1)
-		}
-		_, err = r.DB.Pool().Exec(t.Context(), query, args...)
-	} else {
-		_, err = r.DB.Writer().ExecContext(t.Context(), query, args...)
-	}
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	for _, id := range args {
-		if id, ok := id.(string); ok {
-			r.DB.AccountsChanged(id)
-		}
-	}
+	storetest.Exec(t, r.DB, query, args...)
 }
 
 // Dump is the text of every row of every table, the job queue's included.
