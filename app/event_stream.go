@@ -210,8 +210,8 @@ func tooManyConnections(most int) *Error {
 	return e
 }
 
-// Recheck returns the actor of a session or a token as of now. It returns an error if
-// the session or the token has ended.
+// Recheck returns the actor of a session or a token as of now, as a request would find it.
+// It returns an error if the session or the token has ended.
 func (a *App) Recheck(ctx context.Context, actor *Actor) (*Actor, error) {
 	if actor.TokenID != "" {
 		t, err := a.db.AccessToken(ctx, actor.TokenID)
@@ -221,9 +221,5 @@ func (a *App) Recheck(ctx context.Context, actor *Actor) (*Actor, error) {
 		}
 		return &known.actor, nil
 	}
-	known, err := a.sessions.readActor(ctx, actor.SessionID, actor.User.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &known.actor, nil
+	return a.sessions.actor(ctx, actor.SessionID, actor.User.ID)
 }

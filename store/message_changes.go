@@ -35,7 +35,7 @@ func shown(q *bun.SelectQuery) *bun.SelectQuery {
 // oldest first, limit at most. Page after page it gives the whole history.
 func (q Queries) MessagesAfter(ctx context.Context, roomID string, after int64, limit int) ([]Message, error) {
 	var rows []Message
-	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).Where("m.seq > ?", after).
+	err := q.db.NewSelect().Model(&rows).Relation("Sender", nameOnly).Where("m.room_id = ?", roomID).Where("m.seq > ?", after).
 		OrderExpr("m.seq").Limit(int64(limit)).Scan(ctx)
 	return rows, translate(err)
 }

@@ -33,7 +33,12 @@ type Message struct {
 	Silent        bool      // no agent could answer it, so no decision was made about it
 	Rolls         JSON      `bun:",nullzero"` // the agents' rolls for it, which were made when it was posted
 
-	Sender *User `bun:"rel:belongs-to,join:sender_id=id"`
+	Sender *User `bun:"rel:belongs-to,join:sender_id=id"` // its name and role only
+}
+
+// nameOnly reads of people what others see: their name and role.
+func nameOnly(sel *bun.SelectQuery) *bun.SelectQuery {
+	return sel.Column("id", "email", "username", "full_name", "role")
 }
 
 // ByAgent tells whether an agent wrote the message.
@@ -79,7 +84,7 @@ func (q Queries) newest(ctx context.Context, roomID string, before int64, limit 
 		before = math.MaxInt64
 	}
 	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
-	err := only(q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1])).
+	err := only(q.db.NewSelect().Model(&rows).Relation("Sender", nameOnly).Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1])).
 		OrderExpr("m.seq DESC LIMIT ?", bound[2]).Scan(ctx) // Limit would put the number into the text
 	if err != nil {
 		return nil, translate(err)
@@ -96,8 +101,10 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", roomID).Where("m.seq < ?", before).
 		OrderExpr("m.seq DESC").Limit(int64(limit))
 	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content"),
-		rows: func(rows *[]Message) *bun.SelectQuery { return q.db.NewSelect().Model(rows).Relation("Sender") },
-		id:   func(m *Message) string { return m.ID }})
+		rows: func(rows *[]Message) *bun.SelectQuery {
+			return q.db.NewSelect().Model(rows).Relation("Sender", nameOnly)
+		},
+		id: func(m *Message) string { return m.ID }})
 	slices.Reverse(l.places)
 	return l, err
 }
@@ -109,7 +116,7 @@ func (q Queries) MessagesBySeq(ctx context.Context, roomID string, seqs []int64)
 		return nil, nil
 	}
 	var rows []Message
-	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).Where("m.seq IN (?)", bun.List(seqs)).
+	err := q.db.NewSelect().Model(&rows).Relation("Sender", nameOnly).Where("m.room_id = ?", roomID).Where("m.seq IN (?)", bun.List(seqs)).
 		OrderExpr("m.seq").Limit(int64(len(seqs))).Scan(ctx)
 	return rows, translate(err)
 }
@@ -130,7 +137,7 @@ func (q Queries) SearchMessages(ctx context.Context, roomID, text string, back, 
 func (q Queries) MessagesOfTurn(ctx context.Context, roomID, turnID string, seqs []int64) ([]Message, error) {
 	var rows []Message
 	said := q.db.NewSelect().TableExpr("messages AS said").Column("said.seq").Where("said.turn_id = ?", turnID)
-	err := q.db.NewSelect().Model(&rows).Relation("Sender").Where("m.room_id = ?", roomID).
+	err := q.db.NewSelect().Model(&rows).Relation("Sender", nameOnly).Where("m.room_id = ?", roomID).
 		Where("m.seq IN (?, (?))", bun.List(append([]int64{0}, seqs...)), said).
 		OrderExpr("m.seq").Limit(int64(len(seqs) + 1)).Scan(ctx)
 	return rows, translate(err)

@@ -2,7 +2,9 @@ package model
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // ImitationFilter removes from an answer, while it streams, what a model imitates of
@@ -10,8 +12,8 @@ import (
 // the beginning ("Ada: Hello"). It holds back text that may become one of the two
 // until this is clear.
 type ImitationFilter struct {
-	open, end string // how the opening and the closing tag begin
-	label     *regexp.Regexp
+	open, end string         // how the opening and the closing tag begin
+	label     *regexp.Regexp // made when an answer may begin with it
 	names     []string
 	held      string
 	begun     bool // some of the answer was let through
@@ -23,7 +25,10 @@ const (
 )
 
 // decoration is what may stand around a name: Markdown or brackets.
-const decoration = `[*_\[\]]{0,2}`
+const (
+	decoration  = `[*_\[\]]{0,2}`
+	decorations = "*_[]"
+)
 
 // labelRest matches the beginning of what may come between a name and its colon.
 var labelRest = regexp.MustCompile(`^` + decoration + `\s*(\((A(I( [^)\n]{0,80}(\)` + decoration + `\s*)?)?)?)?)?$`)
@@ -35,17 +40,37 @@ func NewImitationFilter(fence string, names ...string) *ImitationFilter {
 	if fence != "" {
 		m.open, m.end = "<"+fence, "</"+fence
 	}
-	var quoted []string
 	for _, n := range names {
 		if n = strings.TrimSpace(n); n != "" {
-			m.names, quoted = append(m.names, n), append(quoted, regexp.QuoteMeta(n))
+			m.names = append(m.names, n)
 		}
 	}
-	if len(quoted) > 0 {
+	return m
+}
+
+// labelIn returns where the label at the beginning of a text is; nil without one.
+func (m *ImitationFilter) labelIn(text string) []int {
+	// To compile the expression takes longer than all else here, and hardly any answer
+	// begins like this.
+	first := func(s string) string {
+		_, n := utf8.DecodeRuneInString(s)
+		return s[:n]
+	}
+	begins := first(strings.TrimLeft(text, decorations))
+	if !slices.ContainsFunc(m.names, func(n string) bool {
+		return strings.EqualFold(first(n), begins) || strings.Contains(decorations, first(n))
+	}) {
+		return nil
+	}
+	if m.label == nil {
+		var quoted []string
+		for _, n := range m.names {
+			quoted = append(quoted, regexp.QuoteMeta(n))
+		}
 		m.label = regexp.MustCompile(`(?i)^` + decoration + `(?:` + strings.Join(quoted, "|") + `)` + decoration +
 			`\s*(?:\(AI [^)\n]{0,80}\))?` + decoration + `\s*[:：]` + decoration + `\s*`)
 	}
-	return m
+	return m.label.FindStringIndex(text)
 }
 
 // Say takes the next piece of the answer and returns the text that may be shown now.
@@ -126,11 +151,11 @@ func (m *ImitationFilter) tag(text string) int {
 // the text may still become such a name; it is of no use when the text has ended.
 func (m *ImitationFilter) unlabel(text string, ended bool) (out string, open bool) {
 	out = strings.TrimLeft(text, " \t\r\n")
-	if m.label == nil {
+	if len(m.names) == 0 {
 		return out, out == ""
 	}
 	for range maxLabel {
-		at := m.label.FindStringIndex(out)
+		at := m.labelIn(out)
 		if at == nil {
 			break
 		}
