@@ -76,7 +76,7 @@ fuzz: ## Fuzz every Fuzz target for FUZZTIME=60s each; PKG=./web, FUZZ=Cursor pi
 			echo "$$target in $$pkg"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$pkg || \
 				{ echo "failed: $$target in $$pkg"; exit 1; }; done; done
 
-bench: ## Measure against the floor of the machine, in about a quarter of an hour; ARGS="-only class -size small"
+bench: ## Measure against the floor of the machine, in about twenty minutes; ARGS="-only class -size small"
 	go run ./web/bench $(ARGS)
 
 lint: ## Check format, vet and the linters of .golangci.yml

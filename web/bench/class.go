@@ -34,8 +34,11 @@ const (
 
 // databases returns the kinds of database that this machine has.
 func (l *lab) databases() []string {
-	if l.server == nil {
+	switch {
+	case l.server == nil:
 		return []string{onSQLite}
+	case l.on == onPostgres:
+		return []string{onPostgres}
 	}
 	return []string{onPostgres, onSQLite}
 }

@@ -200,6 +200,11 @@ func (m *member) watch(f func(text []byte)) {
 	m.seen.Store(&f)
 }
 
+// leave closes the connection as a browser does.
+func (m *member) leave() error {
+	return errors.Join(m.write(8, []byte{0x03, 0xe9}), m.conn.Close()) // 1001, going away
+}
+
 // say posts a message through the socket.
 func (m *member) say(clientID, text string) error {
 	return m.write(1, []byte(`{"type":"post","client_id":"`+clientID+`","text":"`+text+`"}`))

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -46,6 +47,7 @@ var benches = []bench{
 	{"idle", "memory of 5,000 idle members", benchIdle},
 	{"slow", "the others' latency while one member stops reading", benchSlow},
 	{"say", "a post until 100 members and its sender know that it is stored", benchSay},
+	{"posts", "posts a second by 1, 8 and 32 writers, against one row in a transaction", benchPosts},
 	{"silent", "a post into a room whose agents stay silent, against one into a room without AI", benchSilent},
 	{"turn", "a post until an agent's answer is stored and seen by 100", benchTurn},
 	{"graph", "three agents at once and a synthesis, against the critical path", benchGraph},
@@ -57,6 +59,7 @@ var benches = []bench{
 	{"read", "a read with sign-in and permission against a bare Fiber and bun route", benchRead},
 	{"class", "what clients call while a class is in session, against bare Fiber and bun routes", benchLesson},
 	{"size", "a post and a page of history among few and among many messages", benchSize},
+	{"rest", "CPU and memory of ten minutes in which nobody does anything", benchRest},
 }
 
 func main() {
@@ -78,7 +81,10 @@ func run(args []string) error {
 	list := flags.Bool("list", false, "name the benches")
 	rounds := flags.Int("rounds", 3, "rounds of each measurement; the table has their medians")
 	rows := flags.Int("rows", 2_000_000, "messages of the large room of bench size on Postgres; a tenth of it on SQLite")
-	size := flags.String("size", "full", "database of bench class: full (100k users, 10k rooms, 2M messages) or small (a fiftieth)")
+	size := flags.String("size", "full", "database of bench class: full (100k users, 10k rooms, 2M messages) or small (a fiftieth); small rests for a minute")
+	on := flags.String("on", "", "measure on this database alone: "+onPostgres+" or "+onSQLite)
+	soak := flags.Duration("soak", 0, "instead of the benches, let a school live for so long, and fail when the server's memory grows")
+	heaps := flags.String("heaps", "", "folder for profiles of the heap in minutes 2 and 7 of a soak")
 	profile := flags.String("profile", "", "folder for CPU profiles of the processes under test")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -97,10 +103,24 @@ func run(args []string) error {
 	if !ok {
 		return fmt.Errorf("-size is full or small, not %q", *size)
 	}
+	if *on != "" && *on != onPostgres && *on != onSQLite {
+		return fmt.Errorf("-on is %s or %s, not %q", onPostgres, onSQLite, *on)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	l := &lab{ctx: ctx, rounds: max(*rounds, 1), rows: *rows, school: scale, profile: *profile}
-	return l.runAll(chosen)
+	l := &lab{ctx: ctx, rounds: max(*rounds, 1), rows: *rows, school: scale, profile: *profile, restFor: restFor, on: *on}
+	if *size == "small" {
+		l.restFor = restSmall
+	}
+	if *soak > 0 {
+		if *heaps != "" {
+			if l.heaps, err = filepath.Abs(*heaps); err != nil {
+				return err
+			}
+		}
+		return l.within(func() error { return l.soak(*soak) })
+	}
+	return l.within(func() error { return l.runAll(chosen) })
 }
 
 func choose(only string) ([]bench, error) {
@@ -125,27 +145,47 @@ type lab struct {
 	rows    int
 	school  school
 	profile string
+	heaps   string
+	on      string // the only kind of database, or ""
 
 	dir    string // temporary, removed at the end
 	server *postgres.Server
 	made   int // databases so far
-	table  table
+	built  string
+
+	restFor time.Duration
+	resting []*resting
+	table   table
 }
 
-func (l *lab) runAll(chosen []bench) (err error) {
+// within gives fn a folder, and Postgres where it is installed.
+func (l *lab) within(fn func() error) (err error) {
 	if l.dir, err = os.MkdirTemp("", "coagent-bench-"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(l.dir)) }()
+	if l.on == onSQLite {
+		return fn()
+	}
 	l.server, err = postgres.Start(l.ctx, postgres.Options{Fsync: true})
-	if errors.Is(err, postgres.ErrNotInstalled) {
+	if errors.Is(err, postgres.ErrNotInstalled) && l.on == "" {
 		fmt.Fprintln(os.Stderr, "bench: no figures for Postgres:", err)
 	} else if err != nil {
 		return err
 	} else {
 		defer func() { err = errors.Join(err, l.server.Close()) }()
 	}
+	return fn()
+}
+
+func (l *lab) runAll(chosen []bench) (err error) {
 	var errs []error
+	if slices.ContainsFunc(chosen, func(b bench) bool { return b.name == "rest" }) {
+		if err := l.beginRest(); err != nil {
+			errs = append(errs, fmt.Errorf("rest: %w", err))
+		}
+		defer func() { err = errors.Join(err, l.endRest()) }()
+	}
 	for _, b := range chosen {
 		start := time.Now()
 		fmt.Fprintf(os.Stderr, "bench: %s (%s) ...", b.name, b.what)

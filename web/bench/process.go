@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -107,9 +106,11 @@ func (p *process) call(op string, args, result any) error {
 
 // usage is what a process has used so far.
 type usage struct {
-	CPU  time.Duration // user and system
-	RSS  int64         // bytes in memory now; 0 where the system does not tell
-	Heap int64         // bytes of live and dead Go objects
+	CPU        time.Duration // user and system
+	Heap       int64         // bytes of live and dead Go objects
+	Go         int64         // bytes that Go's runtime has from the system
+	Goroutines int
+	memory
 }
 
 func (p *process) usage() (u usage, err error) {
@@ -192,6 +193,12 @@ func commonOp(o order) (any, error) {
 	case "settle":
 		debug.FreeOSMemory()
 		return nil, nil
+	case "heap":
+		var file string
+		if err := json.Unmarshal(o.Args, &file); err != nil {
+			return nil, err
+		}
+		return nil, writeHeap(file)
 	case "profile":
 		var file string
 		if err := json.Unmarshal(o.Args, &file); err != nil {
@@ -206,10 +213,22 @@ func commonOp(o order) (any, error) {
 	return nil, fmt.Errorf("no op %q", o.Op)
 }
 
+// writeHeap writes what lives on the heap as a profile.
+func writeHeap(file string) (err error) {
+	runtime.GC() // a profile shows the state of the last collection
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return pprof.Lookup("heap").WriteTo(f, 0)
+}
+
 func ownUsage() usage {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return usage{CPU: ownCPU(), RSS: rss(os.Getpid()), Heap: int64(m.HeapAlloc)}
+	return usage{CPU: ownCPU(), Heap: int64(m.HeapAlloc), Go: int64(m.Sys - m.HeapReleased), Goroutines: runtime.NumGoroutine(),
+		memory: memoryOf(os.Getpid())}
 }
 
 // ownCPU returns the user and system time of this process.
@@ -219,19 +238,4 @@ func ownCPU() time.Duration {
 		return 0
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
-
-// rss returns the resident memory of a process in bytes, on Linux.
-func rss(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		var kib int64
-		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kib); n == 1 {
-			return kib << 10
-		}
-	}
-	return 0
 }

@@ -133,13 +133,18 @@ func (l *lab) say(kind string) (err error) {
 // silence makes a room's agents answer no message that does not call them.
 func (d *database) silence(ctx context.Context, room string) error {
 	return d.with(ctx, func(db *store.DB) error {
-		r, err := db.Room(ctx, room)
-		if err != nil {
-			return err
-		}
-		r.AIFrequency = 0
-		return db.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateRoom(ctx, r) })
+		return db.InTx(ctx, func(tx *store.Tx) error { return setFrequency(ctx, tx, room, 0) })
 	})
+}
+
+// setFrequency sets the chance that a room's agents answer a message that calls none.
+func setFrequency(ctx context.Context, tx *store.Tx, room string, chance float64) error {
+	r, err := tx.Room(ctx, room)
+	if err != nil {
+		return err
+	}
+	r.AIFrequency = chance
+	return tx.UpdateRoom(ctx, r)
 }
 
 var sayCount atomic.Int64

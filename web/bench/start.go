@@ -17,11 +17,9 @@ import (
 
 // benchStart builds the binary as it is shipped and starts it.
 func benchStart(l *lab) error {
-	bin := filepath.Join(l.dir, "coagent")
-	build := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "github.com/coagent-studio/coagent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w: %s", err, out)
+	bin, err := l.binary()
+	if err != nil {
+		return err
 	}
 	info, err := os.Stat(bin)
 	if err != nil {
@@ -36,6 +34,33 @@ func benchStart(l *lab) error {
 	return nil
 }
 
+// binary builds the program as it is shipped, once.
+func (l *lab) binary() (string, error) {
+	if l.built != "" {
+		return l.built, nil
+	}
+	bin := filepath.Join(l.dir, "coagent")
+	build := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "github.com/coagent-studio/coagent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, out)
+	}
+	l.built = bin
+	return bin, nil
+}
+
+// environment is that of a program that serves a fresh database of this kind.
+func (l *lab) environment(kind string) ([]string, error) {
+	env := []string{"PATH=" + os.Getenv("PATH")}
+	if kind != onPostgres {
+		return env, nil
+	}
+	l.made++
+	url, err := l.server.CreateDatabase(l.ctx, fmt.Sprintf("bench%d", l.made))
+	return append(env, "DATABASE_URL="+url, "SECRET_KEY="+secretKey, "COAGENT_DATABASE_AUTO_MIGRATE=true",
+		"ENCRYPTION_KEY=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), err
+}
+
 func (l *lab) starts(kind, bin string) error {
 	fresh := &figure{name: "start to ready, first run", db: kind, unit: "s", aim: aim{valueAtMost, 0.3}}
 	again := &figure{name: "start to ready, existing data", db: kind, unit: "s", aim: aim{valueAtMost, 0.15}}
@@ -45,15 +70,9 @@ func (l *lab) starts(kind, bin string) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
-		env := []string{"PATH=" + os.Getenv("PATH")}
-		if kind == onPostgres {
-			l.made++
-			url, err := l.server.CreateDatabase(l.ctx, fmt.Sprintf("bench%d", l.made))
-			if err != nil {
-				return err
-			}
-			env = append(env, "DATABASE_URL="+url, "SECRET_KEY="+secretKey, "COAGENT_DATABASE_AUTO_MIGRATE=true",
-				"ENCRYPTION_KEY=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+		env, err := l.environment(kind)
+		if err != nil {
+			return err
 		}
 		first, _, err := l.startOnce(bin, dir, env, 0)
 		if err != nil {
@@ -88,7 +107,7 @@ func (l *lab) startOnce(bin, dir string, env []string, idle time.Duration) (read
 	err = await(l.ctx, "coagent to be ready", func() bool { return isReady(l.ctx, addr) })
 	ready = time.Since(began)
 	time.Sleep(idle)
-	used.RSS = rss(cmd.Process.Pid)
+	used.memory = memoryOf(cmd.Process.Pid)
 	err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
 	used.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return ready, used, err

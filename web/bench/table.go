@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -17,9 +18,11 @@ type aim struct {
 }
 
 const (
+	noAim        = "" // a figure beside which others stand
 	ratioAtMost  = "ratio at most"
 	ratioAtLeast = "ratio at least"
 	valueAtMost  = "value at most"
+	valueAtLeast = "value at least"
 	extraAtMost  = "at most so much above the floor"
 )
 
@@ -33,6 +36,7 @@ type figure struct {
 	// CPU of the process under test for one operation, and the floor's.
 	cpu, floorCPU []time.Duration
 	note          string
+	last          string // about the last round
 }
 
 type table struct{ figures []*figure }
@@ -47,11 +51,14 @@ func (t *table) print(to io.Writer) {
 	fmt.Fprintln(w, "name\tdatabase\tmeasured\tfloor\tratio (span)\taim\t\tCPU per op\tfloor's\tnote")
 	for _, f := range t.figures {
 		verdict := "over"
-		if f.ok() {
+		switch {
+		case f.aim.kind == noAim:
+			verdict = ""
+		case f.ok():
 			verdict = "ok"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.name, f.db, f.amount(f.got), f.amount(f.floor),
-			f.ratioText(), f.aimText(), verdict, cpuText(f.cpu), cpuText(f.floorCPU), f.note)
+			f.ratioText(), f.aimText(), verdict, cpuText(f.cpu), cpuText(f.floorCPU), strings.Trim(f.note+"; "+f.last, "; "))
 	}
 	_ = w.Flush() // standard output; nobody is left to tell
 }
@@ -74,6 +81,8 @@ func (f *figure) ok() bool {
 		return median(f.ratios()) <= f.aim.limit
 	case ratioAtLeast:
 		return median(f.ratios()) >= f.aim.limit
+	case valueAtLeast:
+		return median(f.got) >= f.aim.limit
 	case extraAtMost:
 		return median(f.got)-median(f.floor) <= f.aim.limit
 	}
@@ -82,10 +91,14 @@ func (f *figure) ok() bool {
 
 func (f *figure) aimText() string {
 	switch f.aim.kind {
+	case noAim:
+		return "-"
 	case ratioAtMost:
 		return fmt.Sprintf("<= %g x", f.aim.limit)
 	case ratioAtLeast:
 		return fmt.Sprintf(">= %g x", f.aim.limit)
+	case valueAtLeast:
+		return fmt.Sprintf(">= %g %s", f.aim.limit, f.unit)
 	case extraAtMost:
 		return fmt.Sprintf("+ %g %s", f.aim.limit, f.unit)
 	}

@@ -65,6 +65,25 @@ func hasBinaries(dir string) bool {
 	return true
 }
 
+// Tool returns the path of another of Postgres' programs, such as pgbench; "" when it is
+// not installed. It looks beside the server first, and behind a link to it.
+func (s *Server) Tool(name string) string {
+	dirs := []string{s.bin}
+	if server, err := filepath.EvalSymlinks(filepath.Join(s.bin, "postgres")); err == nil {
+		dirs = append(dirs, filepath.Dir(server))
+	}
+	for _, dir := range dirs {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // freePort finds a port outside the ranges for outgoing connections. While a server is
 // down, nobody else may get its port, and a client that keeps trying must not connect to
 // itself.

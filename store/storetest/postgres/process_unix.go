@@ -152,6 +152,18 @@ func (p *process) kill(pid int, sig syscall.Signal) error {
 	return nil
 }
 
+// Processes returns the ids of the server's processes, the postmaster's first; none while
+// it is stopped.
+func (s *Server) Processes() ([]int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return nil, nil
+	}
+	children, err := childrenOf(s.proc.pid)
+	return append([]int{s.proc.pid}, children...), err
+}
+
 // childrenOf lists the direct children of a process.
 func childrenOf(parent int) ([]int, error) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is well formed
