@@ -101,8 +101,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 //   - The log moves into the file only after 64 MiB, and at the end. Until then the
 //     file does not change, so a copy of the folder has a file and a log that fit.
 //
-// Each reading connection caches only 4 MB of pages: there are as many of them as cores,
-// and the system caches the file's pages too.
+// The writer caches 4 MB of pages, and each reading connection 2 MB: there are as many of
+// them as cores, and the system caches the file's pages too. The caches fill up within
+// minutes and are then all that grows in memory on SQLite.
 func sqliteDSN(path string, extra ...string) string {
 	pragmas := append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
 		"foreign_keys(ON)", "temp_store(MEMORY)", "wal_autocheckpoint(16384)"}, extra...)
@@ -116,7 +117,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	writer, err := newLiteConnector(sqliteDSN(path, "cache_size(-16000)"))
+	writer, err := newLiteConnector(sqliteDSN(path, "cache_size(-4000)"))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -127,7 +128,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 		_ = w.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	reader, err := newLiteConnector(sqliteDSN(path, "query_only(ON)", "cache_size(-4000)"))
+	reader, err := newLiteConnector(sqliteDSN(path, "query_only(ON)", "cache_size(-2000)"))
 	if err != nil {
 		_ = w.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
