@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/store/storetest/postgres"
+	"github.com/coagent-studio/coagent/web/bench/scaling"
 )
 
 // bench is one group of figures.
@@ -85,6 +86,7 @@ func run(args []string) error {
 	on := flags.String("on", "", "measure on this database alone: "+onPostgres+" or "+onSQLite)
 	soak := flags.Duration("soak", 0, "instead of the benches, let a school live for so long, and fail when the server's memory grows")
 	heaps := flags.String("heaps", "", "folder for profiles of the heap in minutes 2 and 7 of a soak")
+	tables := flags.Bool("scaling", false, "print the tables of docs/scaling.md; nothing is measured")
 	profile := flags.String("profile", "", "folder for CPU profiles of the processes under test")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -92,6 +94,12 @@ func run(args []string) error {
 	if *list {
 		for _, b := range benches {
 			fmt.Printf("%-8s %s\n", b.name, b.what)
+		}
+		return nil
+	}
+	if *tables {
+		for _, t := range scaling.Tables() {
+			fmt.Println(t)
 		}
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/coagent-studio/coagent/store"
+	"github.com/coagent-studio/coagent/web/bench/scaling"
 )
 
 const (
@@ -125,19 +126,24 @@ func (l *lab) postRates(kind string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, floors.close()) }()
+	var seen reckoning
 	for _, n := range postWriters {
-		if err := l.postsBy(n, off, on, floors); err != nil {
+		if err := l.postsBy(n, off, on, floors, &seen); err != nil {
 			return err
 		}
 	}
-	if err := l.postsInOneRoom(off); err != nil || kind == onSQLite {
+	if err := l.postsInOneRoom(off, &seen); err != nil || kind == onSQLite {
 		return err
 	}
-	return errors.Join(l.postsOnTwo(off), l.postsInside(off))
+	if err := errors.Join(l.postsOnTwo(off, &seen), l.postsInside(off)); err != nil {
+		return err
+	}
+	seen.compare(&l.table)
+	return nil
 }
 
 // postsBy measures n writers.
-func (l *lab) postsBy(n int, off, on *hall, floors *rowFloors) error {
+func (l *lab) postsBy(n int, off, on *hall, floors *rowFloors, seen *reckoning) error {
 	kind := off.db.kind
 	name := func(what string) string { return fmt.Sprintf("posts: %d at once, %s", n, what) }
 	rows := map[rowFloor]*figure{}
@@ -168,6 +174,7 @@ func (l *lab) postsBy(n int, off, on *hall, floors *rowFloors) error {
 			rows[f].add(got, floor)
 		}
 		lesson.add(without, floor)
+		seen.add(scaling.School{Writers: n, Rooms: n}, 1, without, bare[bareRows])
 		silent.add(with, without)
 		cost.got = append(cost.got, microseconds(without.cpu))
 		cost.floor = append(cost.floor, microseconds(bare[bareRows].cpu))
@@ -197,26 +204,34 @@ func (f *figure) add(got, floor pace) {
 }
 
 // postsInOneRoom has all of them post into one room, whose row each post locks.
-func (l *lab) postsInOneRoom(h *hall) error {
+func (l *lab) postsInOneRoom(h *hall, seen *reckoning) error {
 	f := &figure{name: fmt.Sprintf("posts: %d at once, into one room", mostWriters), db: h.db.kind, unit: "/s", note: "floor: each into rooms of their own"}
 	alone := *h
 	alone.rooms = h.rooms[:1]
-	return l.postsAgainst(f, func() (pace, error) { return l.under(alone.posts(mostWriters), h.process) }, h)
+	return l.postsAgainst(f, h, func() (pace, error) {
+		got, err := l.under(alone.posts(mostWriters), h.process)
+		seen.add(scaling.School{Writers: mostWriters, Rooms: 1}, 1, got, pace{})
+		return got, err
+	})
 }
 
 // postsOnTwo compares two processes on one database with one of them.
-func (l *lab) postsOnTwo(h *hall) (err error) {
+func (l *lab) postsOnTwo(h *hall, seen *reckoning) (err error) {
 	second, err := l.spawn(roleCoagent, h.db.site())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, second.stop()) }()
 	f := &figure{name: fmt.Sprintf("posts: %d at once, on two nodes", mostWriters), db: h.db.kind, unit: "/s", aim: aim{ratioAtLeast, 1}, note: "floor: on one"}
-	return l.postsAgainst(f, func() (pace, error) { return l.under(h.posts(mostWriters), h.process, second) }, h)
+	return l.postsAgainst(f, h, func() (pace, error) {
+		got, err := l.under(h.posts(mostWriters), h.process, second)
+		seen.add(scaling.School{Writers: mostWriters, Rooms: mostWriters}, 2, got, pace{})
+		return got, err
+	})
 }
 
 // postsAgainst compares a way to post with that on one node into many rooms.
-func (l *lab) postsAgainst(f *figure, way func() (pace, error), h *hall) error {
+func (l *lab) postsAgainst(f *figure, h *hall, way func() (pace, error)) error {
 	for i := range l.rounds + 1 {
 		got, err := way()
 		if err != nil {

@@ -21,6 +21,7 @@ const (
 	noAim        = "" // a figure beside which others stand
 	ratioAtMost  = "ratio at most"
 	ratioAtLeast = "ratio at least"
+	ratioWithin  = "ratio within a factor"
 	valueAtMost  = "value at most"
 	valueAtLeast = "value at least"
 	extraAtMost  = "at most so much above the floor"
@@ -81,6 +82,9 @@ func (f *figure) ok() bool {
 		return median(f.ratios()) <= f.aim.limit
 	case ratioAtLeast:
 		return median(f.ratios()) >= f.aim.limit
+	case ratioWithin:
+		r := median(f.ratios())
+		return r <= f.aim.limit && r >= 1/f.aim.limit
 	case valueAtLeast:
 		return median(f.got) >= f.aim.limit
 	case extraAtMost:
@@ -97,6 +101,8 @@ func (f *figure) aimText() string {
 		return fmt.Sprintf("<= %g x", f.aim.limit)
 	case ratioAtLeast:
 		return fmt.Sprintf(">= %g x", f.aim.limit)
+	case ratioWithin:
+		return fmt.Sprintf("within %g x", f.aim.limit)
 	case valueAtLeast:
 		return fmt.Sprintf(">= %g %s", f.aim.limit, f.unit)
 	case extraAtMost:

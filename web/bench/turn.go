@@ -121,7 +121,7 @@ func (l *lab) turn(kind string) (err error) {
 	first := &figure{name: "turn: post to the first delta, p50", db: kind, unit: "ms", aim: aim{valueAtMost, limit}}
 	for i := range l.rounds + 1 {
 		var whole, deltas []time.Duration
-		before, err := a.ours.usage()
+		before, err := l.spent([]*process{a.ours})
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (l *lab) turn(kind string) (err error) {
 			whole, deltas = append(whole, t.whole), append(deltas, t.first)
 			time.Sleep(20 * time.Millisecond)
 		}
-		after, err := a.ours.usage()
+		after, err := l.spent([]*process{a.ours})
 		if err != nil {
 			return err
 		}
@@ -141,8 +141,9 @@ func (l *lab) turn(kind string) (err error) {
 			continue // warms up
 		}
 		stored.got, first.got = append(stored.got, milliseconds(median(whole))), append(first.got, milliseconds(median(deltas)))
-		stored.cpu = append(stored.cpu, (after.CPU-before.CPU)/turnPosts)
-		stored.note = fmt.Sprintf("p90 of the last round %.1f ms", milliseconds(quantile(whole, 0.9)))
+		stored.cpu = append(stored.cpu, (after.servers-before.servers)/turnPosts)
+		stored.note = fmt.Sprintf("p90 of the last round %.1f ms, CPU of Postgres %.1f ms", milliseconds(quantile(whole, 0.9)),
+			milliseconds(after.database-before.database)/turnPosts)
 	}
 	l.table.add(stored)
 	l.table.add(first)
