@@ -100,6 +100,7 @@ type group struct {
 	// accounts and events are what the members that succeeded have changed, in their order.
 	accounts []string
 	events   []Event
+	atOnce   []func()
 	done     chan struct{} // closed after the commit
 	err      error         // of the commit, once done is closed
 }
@@ -186,6 +187,7 @@ func (d *DB) join(ctx context.Context, g *group, tx *Tx, fn func(tx *Tx) error) 
 	}
 	done = true
 	g.accounts, g.events = append(g.accounts, tx.accounts...), append(g.events, tx.events...)
+	g.atOnce = append(g.atOnce, tx.atOnce...)
 	return nil
 }
 
@@ -231,6 +233,9 @@ func (d *DB) finish(g *group) {
 		}
 	}()
 	if g.err == nil {
+		for _, f := range g.atOnce {
+			f()
+		}
 		d.announce(g.accounts, g.events)
 	}
 }

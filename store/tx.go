@@ -17,6 +17,7 @@ type Tx struct {
 	PG     pgx.Tx  // set on Postgres; use it inside Pinned
 	Lite   *sql.Tx // set on SQLite
 	pin    func(func() error) error
+	atOnce []func()
 	after  []func()
 	events []Event
 	// gainers are the people who gained something here, see OnGain. linked are the links
@@ -36,6 +37,10 @@ func (t *Tx) Pinned(fn func() error) error { return t.pin(fn) }
 // Several functions run in the order in which they were given. None runs after a
 // rollback.
 func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
+
+// AtCommit runs fn after the transaction has committed, before its changes are announced
+// and AfterCommit's functions run. It must be quick. On SQLite any goroutine may run it.
+func (t *Tx) AtCommit(fn func()) { t.atOnce = append(t.atOnce, fn) }
 
 // InTx runs fn in a transaction. It commits when fn returns nil. It rolls back when fn
 // returns an error or panics, and when ctx ends. On SQLite several may share one commit,
@@ -60,6 +65,9 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx *Tx) error) error {
 	tx, err := d.runPostgres(ctx, fn)
 	if err != nil {
 		return err
+	}
+	for _, f := range tx.atOnce {
+		f()
 	}
 	d.announce(tx.accounts, tx.events)
 	for _, f := range tx.after {

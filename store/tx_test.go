@@ -137,10 +137,11 @@ func TestAfterCommit(t *testing.T) {
 					got = append(got, "first")
 				})
 				tx.AfterCommit(func() { got = append(got, "second") })
+				tx.AtCommit(func() { got = append(got, "at once") })
 				_, err := post(ctx, tx, w, store.Message{SenderID: w.pupil.ID, Content: "hello"})
 				return errors.Join(err, tx.SetSetting(ctx, "key", "value"))
 			})
-			if want := []string{"1 events", "first", "second"}; !slices.Equal(got, want) {
+			if want := []string{"at once", "1 events", "first", "second"}; !slices.Equal(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		})
@@ -161,6 +162,7 @@ func TestAfterCommit(t *testing.T) {
 					defer func() { _ = recover() }()
 					_ = db.InTx(ctx, func(tx *store.Tx) error {
 						tx.AfterCommit(func() { t.Error("AfterCommit ran") })
+						tx.AtCommit(func() { t.Error("AtCommit ran") })
 						if _, err := post(ctx, tx, w, store.Message{SenderID: w.pupil.ID, Content: "hello"}); err != nil {
 							t.Error(err)
 						}

@@ -275,6 +275,15 @@ func (h *Hub) Publish(e Event) {
 	}
 }
 
+// Hold makes what the members of a room are shown from now on wait for release, which must
+// be called very soon and once. Then all of it goes out in one write to each of them.
+func (h *Hub) Hold(roomID string) (release func()) {
+	if r := h.room(roomID); r != nil {
+		return r.hold()
+	}
+	return func() {}
+}
+
 // Wake says that room has events up to seq, or newer events if seq is 0.
 func (h *Hub) Wake(roomID string, seq int64) {
 	if r := h.room(roomID); r != nil && (seq <= 0 || seq > r.feed.newest()) {

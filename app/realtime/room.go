@@ -24,6 +24,8 @@ type room struct {
 	wake   chan struct{}
 
 	mu       sync.Mutex
+	held     int  // how many keep the connections asleep, see Hub.Hold
+	due      bool // they are to be woken then
 	conns    []*Conn
 	presence presence
 }
@@ -62,8 +64,28 @@ func (r *room) poke() {
 func (r *room) pokeAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.held > 0 {
+		r.due = true
+		return
+	}
 	for _, c := range r.conns {
 		c.poke()
+	}
+}
+
+func (r *room) hold() (release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held++
+	return func() {
+		r.mu.Lock()
+		r.held--
+		due := r.due && r.held == 0
+		r.due = r.due && !due
+		r.mu.Unlock()
+		if due {
+			r.pokeAll()
+		}
 	}
 }
 

@@ -182,7 +182,13 @@ func (r *attempt) end(now time.Time) turnEnd {
 // commitEnd commits the end of a turn that has said something and tells the room. how
 // is the reason that the metrics get.
 func (r *attempt) commitEnd(ctx context.Context, e *turnEnd, how string, now time.Time) error {
-	err := r.engine.db.InTx(ctx, func(tx *store.Tx) error { return r.engine.commitTurnEnd(ctx, tx, e, now) })
+	// The message and the signal of the end go out in one write to each member.
+	release := func() {}
+	defer func() { release() }()
+	err := r.engine.db.InTx(ctx, func(tx *store.Tx) error {
+		tx.AtCommit(func() { release = r.engine.hub.Hold(r.room.ID) })
+		return r.engine.commitTurnEnd(ctx, tx, e, now)
+	})
 	if err == nil {
 		r.signal("finished")
 		r.engine.telemetry.TurnEnded(ctx, store.TurnFinished, how, now.Sub(r.turn.CreatedAt))
