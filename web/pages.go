@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -43,17 +44,10 @@ func (s *Server) pages(version string) error {
 	}
 	s.sayLimits()
 	addExamples(s.api.OpenAPI())
-	spec, err := json.Marshal(s.api.OpenAPI())
-	if err != nil {
-		return err
-	}
-	s.plain("/openapi.json", fileOf("openapi.json", spec))
-	s.plain(v1+"/openapi.json", fileOf("openapi.json", spec))
-	sockets, err := asyncAPI(version)
-	if err != nil {
-		return err
-	}
-	s.plain("/asyncapi.json", fileOf("asyncapi.json", sockets))
+	spec := madeFile("openapi.json", func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
+	s.plain("/openapi.json", spec)
+	s.plain(v1+"/openapi.json", spec)
+	s.plain("/asyncapi.json", madeFile("asyncapi.json", func() ([]byte, error) { return asyncAPI(version) }))
 	return s.apiDocs()
 }
 
@@ -85,6 +79,22 @@ func fileOf(name string, body []byte) fiber.Handler {
 		c.Response().SetBodyRaw(body) // no copy for each reader
 		requestOf(c.UserContext()).shared = true
 		return nil
+	}
+}
+
+// madeFile is fileOf for bytes that are made when somebody first asks for them. Most
+// processes are never asked for the descriptions of the API.
+func madeFile(name string, make func() ([]byte, error)) fiber.Handler {
+	file := sync.OnceValues(func() (fiber.Handler, error) {
+		body, err := make()
+		return fileOf(name, body), err
+	})
+	return func(c *fiber.Ctx) error {
+		serve, err := file()
+		if err != nil {
+			return err
+		}
+		return serve(c)
 	}
 }
 
