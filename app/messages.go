@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -88,8 +89,13 @@ func (a *App) storePost(ctx context.Context, tx *store.Tx, m *store.Message, hea
 	if !added {
 		return errPostedBefore
 	}
-	if !due {
-		return nil
+	if !due && !heard.Unheard && turntaking.MayCall(m.Content) {
+		// The look on its way may have found that only turns are live which are aside,
+		// and nobody was called then.
+		due, err = tx.AllAside(ctx, m.RoomID)
+	}
+	if err != nil || !due {
+		return err
 	}
 	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: m.RoomID})
 }

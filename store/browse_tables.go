@@ -89,7 +89,7 @@ func BrowsedTables() []Browsed {
 		browsed("agentturn", "agent_turns",
 			"id room_id agent_id trigger_seq position state attempt lease_until node reason detail "+
 				"prompt_tokens completion_tokens created_at started_at ended_at resumed decision_id cause "+
-				"asked_by read_seq key_kind stop_by stop_at workflow paused", "graph", roomName),
+				"asked_by read_seq key_kind stop_by stop_at workflow paused aside", "graph", roomName),
 		browsed("agenttypemetadata", "agent_types",
 			"id type_name display_name description category icon color default_system_prompt "+
 				"default_model_provider default_model is_system created_by created_at updated_at version",

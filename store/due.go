@@ -55,13 +55,13 @@ func (q Queries) AgentsByID(ctx context.Context, ids []string) (map[string]*Agen
 }
 
 // UnendedTurns lists the turns of rooms that have not ended. It reads only the room, the
-// agent and the state.
+// agent, the state, TriggerSeq and Aside.
 func (q Queries) UnendedTurns(ctx context.Context, roomIDs []string) ([]Turn, error) {
 	var rows []Turn
 	// Each part repeats the condition of an index, so that the database uses it: a room
 	// may have many turns.
 	part := func(where string, states ...any) *bun.SelectQuery {
-		return q.db.NewSelect().Model((*Turn)(nil)).Column("t.room_id", "t.agent_id", "t.state").
+		return q.db.NewSelect().Model((*Turn)(nil)).Column("t.room_id", "t.agent_id", "t.state", "t.trigger_seq", "t.aside").
 			Where("t.room_id IN (?)", bun.List(roomIDs)).Where(where, states...)
 	}
 	err := part("t.state IN (?, ?)", TurnQueued, TurnRunning).UnionAll(part("t.state = ?", TurnWaiting)).

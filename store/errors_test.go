@@ -73,7 +73,7 @@ func TestErrors(t *testing.T) {
 			"MessageByClientID": func() error { _, err := db.MessageByClientID(ctx, w.room.ID, w.pupil.ID, ghost); return err },
 			"Agent":             func() error { _, err := db.Agent(ctx, ghost); return err },
 			"Turn":              func() error { _, err := db.Turn(ctx, ghost); return err },
-			"RoomToLook":        func() error { _, _, _, err := db.RoomToDecide(ctx, ghost); return err },
+			"RoomToLook":        func() error { _, _, err := db.RoomToDecide(ctx, ghost); return err },
 			"WaitingTurn":       func() error { _, err := db.WaitingTurn(ctx, ghost); return err },
 			"Organization":      func() error { _, err := db.Organization(ctx, ghost); return err },
 			"Project":           func() error { _, err := db.Project(ctx, ghost); return err },

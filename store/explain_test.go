@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -79,11 +80,23 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"PokeTriggers": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error { return tx.RecheckTriggers(ctx, id, at) })
 			},
-			"Events":                 func() error { _, err := db.Events(ctx, id, 5, 50); return err },
-			"EventRange":             func() error { _, _, err := db.EventRange(ctx, id); return err },
-			"EventHeads":             func() error { _, err := db.EventHeads(ctx, []string{id}); return err },
-			"AgentsInRoom":           func() error { _, err := db.AgentsInRoom(ctx, id); return err },
-			"RoomToLook":             func() error { _, _, _, err := db.RoomToDecide(ctx, id); return err },
+			"Events":        func() error { _, err := db.Events(ctx, id, 5, 50); return err },
+			"EventRange":    func() error { _, _, err := db.EventRange(ctx, id); return err },
+			"EventHeads":    func() error { _, err := db.EventHeads(ctx, []string{id}); return err },
+			"AgentsInRoom":  func() error { _, err := db.AgentsInRoom(ctx, id); return err },
+			"RoomToLook":    func() error { _, _, err := db.RoomToDecide(ctx, id); return err },
+			"AllAside":      func() error { _, err := db.AllAside(ctx, id); return err },
+			"StrandedRooms": func() error { _, err := db.StrandedRooms(ctx, 5, "post"); return err },
+			"TakeFloor": func() error {
+				err := w.try(func(ctx context.Context, tx *store.Tx) error { return tx.TakeFloor(ctx, id, 1) })
+				if errors.Is(err, store.ErrStale) {
+					return nil
+				}
+				return err
+			},
+			"EndRead": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error { return tx.EndRead(ctx, id, id, "post", 1, "r", "d", at) })
+			},
 			"WaitingTurn":            func() error { _, err := db.WaitingTurn(ctx, id); return err },
 			"Turns":                  func() error { _, err := db.Turns(ctx, id, store.Page{}); return err },
 			"LinesOfTurn":            func() error { _, err := db.MessagesOfTurn(ctx, id, id, []int64{1, 2}); return err },

@@ -76,8 +76,8 @@ func TestParkedTurn(t *testing.T) {
 			t.Errorf("parked: got %+v (%v)", got, err)
 		}
 		w.tx(func(ctx context.Context, tx *store.Tx) error { return tx.CreateTurns(ctx, []store.Turn{other}) })
-		if _, live, waiting, err := db.RoomToDecide(t.Context(), w.room.ID); err != nil || !live || waiting {
-			t.Errorf("got live %v, waiting %v (%v), want the other turn alone", live, waiting, err)
+		if _, turns, err := db.RoomToDecide(t.Context(), w.room.ID); err != nil || turns != (store.RoomTurns{Live: true, Speaking: true}) {
+			t.Errorf("got %+v (%v), want the other turn alone", turns, err)
 		}
 		if won := w.race(10, unpark); won != 1 {
 			t.Errorf("UnparkTurn: %d of 10 won, want 1", won)

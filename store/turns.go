@@ -7,7 +7,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// The states of a turn. At most one turn of a room is queued or running.
+// The states of a turn. A turn that is queued or running is live. At most one live turn
+// of a room is not aside, see floor.go, and an agent has at most one live turn in a room.
 const (
 	TurnWaiting  = "waiting"  // another turn of its room comes first
 	TurnQueued   = "queued"   // a job is on its way
@@ -49,6 +50,7 @@ type Turn struct {
 	KeyKind          string    `bun:",nullzero"` // whose key the model calls used; never the key itself
 	StopBy           string    `bun:",nullzero"` // who asked it to stop; empty until somebody does
 	StopAt           time.Time `bun:",nullzero"`
+	Aside            bool      // it is live and leaves the room's floor to others
 }
 
 // Turn returns the turn with this id.
@@ -132,37 +134,38 @@ func (t *Tx) MarkRead(ctx context.Context, roomID string, read, own int64, lookA
 	return &row, changed(res, err, ErrNotFound)
 }
 
-// RoomToDecide returns a room whose agents may have to decide. live tells whether a turn
-// of the room is queued or running, waiting whether one waits.
-func (q Queries) RoomToDecide(ctx context.Context, id string) (room *Room, live, waiting bool, err error) {
-	var row struct {
-		Room    `bun:",extend"`
-		Live    bool `bun:",scanonly"`
-		Waiting bool `bun:",scanonly"`
-	}
-	ctx, bound := q.bound(ctx, id)
-	err = q.db.NewSelect().Model(&row).ColumnExpr("?TableColumns").
-		ColumnExpr("EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.room_id = r.id AND t.state IN (?, ?)) AS live", TurnQueued, TurnRunning).
-		ColumnExpr("EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.room_id = r.id AND t.state = ?) AS waiting", TurnWaiting).
-		Where("r.id = ?", bound...).Limit(1).Scan(ctx)
-	return &row.Room, row.Live, row.Waiting, translate(err)
+// RoomTurns tells about the turns of a room that have not ended.
+type RoomTurns struct {
+	Live     bool // one is queued or running
+	Speaking bool // a live one has the room's floor
+	Waiting  bool // one waits
 }
 
-// WaitingTurn returns the waiting turn of a room that comes next; ErrNotFound without
-// one.
-func (q Queries) WaitingTurn(ctx context.Context, roomID string) (*Turn, error) {
-	t := new(Turn)
-	ctx, bound := q.bound(ctx, roomID)
-	return first(ctx, q.db.NewSelect().Model(t).ExcludeColumn("graph").Where("t.room_id = ?", bound...).
-		Where("t.state = ?", TurnWaiting).OrderExpr("t.trigger_seq, t.position"), t)
+// RoomToDecide returns a room whose agents may have to decide, with its turns.
+func (q Queries) RoomToDecide(ctx context.Context, id string) (*Room, RoomTurns, error) {
+	var row struct {
+		Room     `bun:",extend"`
+		Live     bool `bun:",scanonly"`
+		Speaking bool `bun:",scanonly"`
+		Waiting  bool `bun:",scanonly"`
+	}
+	ctx, bound := q.bound(ctx, id)
+	const live = "EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.room_id = r.id AND t.state IN (?, ?)"
+	err := q.db.NewSelect().Model(&row).ColumnExpr("?TableColumns").
+		ColumnExpr(live+") AS live", TurnQueued, TurnRunning).
+		ColumnExpr(live+" AND NOT t.aside) AS speaking", TurnQueued, TurnRunning).
+		ColumnExpr("EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.room_id = r.id AND t.state = ?) AS waiting", TurnWaiting).
+		Where("r.id = ?", bound...).Limit(1).Scan(ctx)
+	return &row.Room, RoomTurns{Live: row.Live, Speaking: row.Speaking, Waiting: row.Waiting}, translate(err)
 }
 
 // CreateTurns adds turns with one statement.
 func (t *Tx) CreateTurns(ctx context.Context, turns []Turn) error { return t.insert(ctx, &turns) }
 
-// QueueTurn moves a waiting turn to queued; ErrStale when it does not wait any more.
+// QueueTurn moves a waiting turn to queued and gives it the floor. ErrStale when it does
+// not wait any more.
 func (t *Tx) QueueTurn(ctx context.Context, id string, lease time.Time) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("lease_until = ?", lease).
+	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("aside = FALSE").Set("lease_until = ?", lease).
 		Where("id = ?", id).Where("state = ?", TurnWaiting).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
@@ -283,17 +286,6 @@ func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]
 	err := q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Where("t.state IN (?, ?)", TurnQueued, TurnRunning).
 		Where("t.lease_until < ?", now).OrderExpr("t.lease_until").Limit(int64(limit)).Scan(ctx)
 	return rows, translate(err)
-}
-
-// StrandedRooms lists rooms in which a turn waits and no other turn is queued or running.
-// Deleting an agent leaves such a room: the agent's turn goes with it.
-func (q Queries) StrandedRooms(ctx context.Context, limit int) ([]string, error) {
-	var ids []string
-	live := q.db.NewSelect().TableExpr("agent_turns AS live").ColumnExpr("1").Where("live.room_id = t.room_id").
-		Where("live.state IN (?, ?)", TurnQueued, TurnRunning)
-	err := q.db.NewSelect().Model((*Turn)(nil)).Distinct().Column("t.room_id").Where("t.state = ?", TurnWaiting).
-		Where("NOT EXISTS (?)", live).Limit(int64(limit)).Scan(ctx, &ids)
-	return ids, translate(err)
 }
 
 // OverdueRooms lists rooms whose agents should have decided by now. The job for it is

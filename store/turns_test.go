@@ -157,8 +157,8 @@ func TestTurnFences(t *testing.T) {
 		if got, err := db.Turn(t.Context(), turn.ID); err != nil || got.PromptTokens != 7 || got.CompletionTokens != 3 || !got.EndedAt.Equal(at) {
 			t.Errorf("the end: got %+v (%v)", got, err)
 		}
-		if _, live, waiting, err := db.RoomToDecide(t.Context(), w.room.ID); err != nil || live || waiting {
-			t.Errorf("the room at the end: got live %v, waiting %v (%v), want neither", live, waiting, err)
+		if _, turns, err := db.RoomToDecide(t.Context(), w.room.ID); err != nil || turns != (store.RoomTurns{}) {
+			t.Errorf("the room at the end: got %+v (%v), want no turn", turns, err)
 		}
 	})
 }

@@ -169,10 +169,10 @@ func (e *Engine) Unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error 
 	return e.queueNext(ctx, tx, t.RoomID)
 }
 
-// queueNext queues the room's next turn. If another turn is live, the end of that one
-// does so.
+// queueNext queues the room's next turn. If another turn has the floor, its end does so,
+// or its leaving the floor.
 func (e *Engine) queueNext(ctx context.Context, tx *store.Tx, roomID string) error {
-	if _, live, _, err := tx.RoomToDecide(ctx, roomID); err != nil || live {
+	if _, turns, err := tx.RoomToDecide(ctx, roomID); err != nil || turns.Speaking {
 		return err
 	}
 	_, err := e.nextInRoom(ctx, tx, roomID, 0, 0)

@@ -38,11 +38,13 @@ type attempt struct {
 	shown      *pacer
 	units      int           // length of the text, in UTF-16 code units
 	read       int64         // the newest message that the answer covers, see readUpTo
+	heard      int64         // see part.heard
 	ended      time.Time     // when a person stopped it in the middle
 	waited     time.Duration // how long it waited for people who typed
 	anew       bool          // the model is asked again, because people said more
 	acted      bool          // a tool has run or a person has decided: neither may happen twice
 
+	floor   sync.Mutex // guards turn.Aside while branches of a graph run at once
 	mu      sync.Mutex // guards the fields below: branches of a graph run at once
 	usage   llm.Usage
 	saved   []store.TurnStep  // steps of earlier attempts, in order
@@ -91,6 +93,8 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 			return r.finish(end)
 		case errors.Is(failed, errParked):
 			return nil
+		case errors.Is(failed, errNoFloor):
+			return r.waitForFloor(end)
 		case errors.Is(failed, errAsked) && r.units > 0 && (r.flow == nil || !r.flow.hasSaid()):
 			r.ended = e.instant()
 			return r.finish(end)
@@ -117,8 +121,8 @@ func (e *Engine) afterLost(ctx context.Context, t *store.Turn) error {
 	return e.resumeRoom(ctx, t.RoomID)
 }
 
-// resumeRoom goes on in a room that has no live turn. It does nothing when the room
-// is gone or a turn has just begun there.
+// resumeRoom goes on in a room in which nobody has the floor. It does nothing when the
+// room is gone or a turn has just begun there.
 func (e *Engine) resumeRoom(ctx context.Context, roomID string) error {
 	err := e.db.InTx(ctx, func(tx *store.Tx) error {
 		_, err := e.nextInRoom(ctx, tx, roomID, 0, 0)
@@ -228,28 +232,26 @@ func (r *attempt) speak(ctx context.Context) error {
 // speakNow first lets the people who type finish, then has the agent answer the
 // messages that it reads.
 func (r *attempt) speakNow(ctx context.Context) error {
-	if _, err := r.yieldToTyping(ctx); err != nil {
-		return err
-	}
 	g, err := r.workflow(ctx)
 	if err != nil {
 		return err
 	}
-	var part part
-	if g == nil {
-		part, err = r.partNow(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	r.signal(event.StartOf(r.turn.Attempt))
-	// The pacer's timer runs beside the attempt, which may read its room anew.
-	roomID := r.turn.RoomID
-	r.shown = &pacer{show: func(d realtime.Delta) { r.engine.hub.Delta(roomID, d) }}
-	defer r.shown.stop()
 	if g != nil {
 		return r.runGraph(ctx, g)
 	}
+	// The floor stays with the turn while people type: whoever got it would wait for
+	// them, too.
+	if _, err := r.yieldToTyping(ctx); err != nil {
+		return err
+	}
+	if err := r.takeFloor(ctx); err != nil {
+		return err
+	}
+	part, err := r.partNow(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.begin()()
 	if _, err = r.converse(ctx, part); !errors.Is(err, errNewerMessage) {
 		return err
 	}
@@ -259,11 +261,21 @@ func (r *attempt) speakNow(ctx context.Context) error {
 	return err
 }
 
+// begin tells the room that the attempt begins. From then on it may show text, until end.
+func (r *attempt) begin() (end func()) {
+	r.signal(event.StartOf(r.turn.Attempt))
+	// The pacer's timer runs beside the attempt, which may read its room anew.
+	roomID := r.turn.RoomID
+	r.shown = &pacer{show: func(d realtime.Delta) { r.engine.hub.Delta(roomID, d) }}
+	return r.shown.stop
+}
+
 // partNow is the direct answer to the messages as they are now.
 func (r *attempt) partNow(ctx context.Context) (part part, err error) {
 	if err = r.engine.background.Do(ctx, func() (err error) { part, err = r.directPart(ctx); return err }); err == nil {
 		err = r.giveWay(part.messages)
 	}
+	r.heard = part.heard
 	return part, err
 }
 

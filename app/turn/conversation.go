@@ -68,6 +68,11 @@ func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	if len(part.tools) > 0 {
 		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
 	}
+	if part.show { // what was said before is shown again
+		if err := r.takeFloor(ctx); err != nil {
+			return "", err
+		}
+	}
 	said, done, err := t.replay(ctx)
 	for err == nil {
 		if said != nil && len(said.Calls) == 0 {
@@ -185,6 +190,11 @@ func (r *attempt) mayAsk() error {
 
 // ask makes one call of the agent's model and leaves its step to the next commit.
 func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
+	if t.part.show {
+		if err := t.attempt.takeFloor(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.attempt.mayAsk(); err != nil {
 		return nil, err
 	}

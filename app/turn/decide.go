@@ -35,6 +35,9 @@ func (e *Engine) decideOnce(ctx context.Context, roomID string) error {
 			return err
 		}
 		d := turntaking.Decide(s.Snapshot, s.Rolls(e.rand))
+		if s.Busy != nil && !d.Beside() {
+			return nil
+		}
 		d.Candidates = append(d.Candidates, s.Gone(&d)...)
 		err = e.db.InTx(ctx, func(tx *store.Tx) error {
 			if err := e.storeDecision(ctx, tx, roomID, &d); err != nil {
@@ -56,21 +59,26 @@ func (e *Engine) decideOnce(ctx context.Context, roomID string) error {
 }
 
 // snapshot reads what a decision needs. It returns nil when there is nothing to
-// decide, or when a turn is going on: the end of that turn makes the room decide
-// again.
+// decide, or when a turn has the floor: when it leaves the floor or ends, the room
+// decides again. While all live turns are aside, only people's calls are decided about.
 func (e *Engine) snapshot(ctx context.Context, roomID string) (*roomSnapshot, error) {
-	room, live, waiting, err := e.db.RoomToDecide(ctx, roomID)
+	room, turns, err := e.db.RoomToDecide(ctx, roomID)
 	switch {
 	case err != nil:
 		return nil, err
-	case live:
+	case turns.Speaking, turns.Live && room.PersonSeq <= room.DecidedSeq:
 		return nil, nil
-	case waiting: // the turn ahead of it was deleted with its agent
+	case turns.Waiting && !turns.Live: // the turn ahead of it was deleted with its agent
 		return nil, e.resumeRoom(ctx, roomID)
 	case !room.Undecided():
 		return nil, nil
 	}
 	s := e.newSnapshot(room)
+	if turns.Live {
+		if err := e.findBusy(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	if err := e.loadRoomAgents(ctx, s); err != nil {
 		return nil, err
 	}
@@ -85,11 +93,26 @@ func (e *Engine) snapshot(ctx context.Context, roomID string) (*roomSnapshot, er
 	return s, e.findKeyless(ctx, s)
 }
 
+// findBusy notes which agents of the room have a turn that has not ended.
+func (e *Engine) findBusy(ctx context.Context, s *roomSnapshot) error {
+	unended, err := e.db.UnendedTurns(ctx, []string{s.room.ID})
+	s.Busy = map[string]int64{}
+	for _, t := range unended {
+		if t.State != store.TurnParked {
+			s.Busy[t.AgentID] = max(s.Busy[t.AgentID], t.TriggerSeq)
+		}
+	}
+	return err
+}
+
 // nextInRoom goes on after a turn: it queues the next waiting turn, or else a
 // decision about the messages that the turn has not read. read is the newest message
 // that the turn has read; own is the turn's own message when that calls nobody, else
 // 0. The caller's transaction is the one that ends the turn. It returns the room, which
 // the transaction has locked.
+//
+// Other turns may be live. They need none of the messages that are marked as read: these
+// call nobody but the agent of the turn.
 func (e *Engine) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, read, own int64) (*store.Room, error) {
 	lookAt := e.instant().Add(e.cfg.Turns.Lease)
 	room, err := tx.MarkRead(ctx, roomID, read, own, lookAt)
@@ -103,17 +126,24 @@ func (e *Engine) nextInRoom(ctx context.Context, tx *store.Tx, roomID string, re
 			return nil, err
 		}
 	}
-	waiting, err := tx.WaitingTurn(ctx, roomID)
+	return room, e.startNext(ctx, tx, room)
+}
+
+// startNext gives the floor of a room, if it is free, to the waiting turn that comes next.
+// Without one the room decides about what is undecided. The transaction must hold the
+// lock of the room.
+func (e *Engine) startNext(ctx context.Context, tx *store.Tx, room *store.Room) error {
+	waiting, err := tx.WaitingTurn(ctx, room.ID, turntaking.AskedFor()...)
 	if err == nil {
-		if err := tx.QueueTurn(ctx, waiting.ID, lookAt); err != nil {
-			return nil, err
+		if err := tx.QueueTurn(ctx, waiting.ID, e.instant().Add(e.cfg.Turns.Lease)); err != nil {
+			return err
 		}
-		return room, e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: waiting.ID, Attempt: waiting.Attempt})
+		return e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: waiting.ID, Attempt: waiting.Attempt})
 	}
 	if !errors.Is(err, store.ErrNotFound) || !room.Undecided() {
-		return room, store.UnlessMissing(err)
+		return store.UnlessMissing(err)
 	}
-	return room, e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: roomID})
+	return e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: room.ID})
 }
 
 // roomSnapshot is the input of a decision, with the rows that it was made of.

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
@@ -10,14 +11,18 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// storeDecision stores a decision and the turns that follow from it. It returns
-// store.ErrStale when another decision about these messages was faster, and
-// store.ErrExists when a turn has begun in the room.
+// storeDecision stores a decision and the turns that follow from it. The first turn gets
+// the room's floor; one whose agent is busy is not the first. It returns store.ErrStale
+// when another decision about these messages was faster, and store.ErrExists when a turn
+// has got the floor, or an agent another turn.
 func (e *Engine) storeDecision(ctx context.Context, tx *store.Tx, roomID string, d *turntaking.Decision) error {
 	if d.From < d.Seq {
 		left, err := tx.SetDecided(ctx, roomID, d.From, d.Seq)
 		if err != nil {
 			return err
+		}
+		if left && slices.ContainsFunc(d.Candidates, func(c turntaking.Candidate) bool { return c.Behind > 0 }) {
+			return store.ErrStale // the turn that an agent has may have ended and read what calls it
 		}
 		// What was posted meanwhile has no job of its own. If turns follow, their end
 		// makes the room decide.
@@ -43,11 +48,12 @@ func (e *Engine) storeDecision(ctx context.Context, tx *store.Tx, roomID string,
 	if len(turns) == 0 {
 		return nil
 	}
-	e.queued(&turns[0], now)
+	first := &turns[slices.IndexFunc(d.Speakers(), func(c turntaking.Candidate) bool { return c.Behind == 0 })]
+	e.queued(first, now)
 	if err := tx.CreateTurns(ctx, turns); err != nil {
 		return err
 	}
-	return e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: turns[0].ID, Attempt: 1})
+	return e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: first.ID, Attempt: 1})
 }
 
 // decisionRows returns a decision as it is stored, and its turns, which all wait.
@@ -56,8 +62,12 @@ func decisionRows(d *turntaking.Decision, roomID string, now time.Time) (store.D
 		Candidates: store.ToJSON(append([]turntaking.Candidate{}, d.Candidates...)), CreatedAt: now}
 	var turns []store.Turn
 	for i, c := range d.Speakers() {
-		turns = append(turns, store.Turn{ID: store.NewID(), RoomID: roomID, AgentID: c.AgentID, TriggerSeq: d.Seq, Position: i,
-			State: store.TurnWaiting, Attempt: 1, CreatedAt: now, DecisionID: row.ID, Cause: d.Cause, AskedBy: c.AskedBy})
+		t := store.Turn{ID: store.NewID(), RoomID: roomID, AgentID: c.AgentID, TriggerSeq: d.Seq, Position: i,
+			State: store.TurnWaiting, Attempt: 1, CreatedAt: now, DecisionID: row.ID, Cause: d.Cause, AskedBy: c.AskedBy}
+		if c.Behind > 0 {
+			t.TriggerSeq, t.Position = c.Behind, i+1
+		}
+		turns = append(turns, t)
 	}
 	return row, turns
 }

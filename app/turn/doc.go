@@ -33,6 +33,7 @@
 //   - A conversation with a model, with its tools: conversation.go, tool_calls.go, prompt.go.
 //   - The tools of this package: tools_*.go. Others come with Deps.
 //   - A turn that follows a graph: graph.go, graph_nodes.go, review.go.
+//   - Who may show text, and what goes on beside a turn that shows none: floor.go.
 //   - What waits for a person: approvals.go. Stopping, waking, going on: stop.go, wake.go, go_on.go.
 //   - Who types, and who is told why nobody answers: typists.go, silence.go.
 //   - What staff read of a turn: details.go.

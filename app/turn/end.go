@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
@@ -30,20 +31,31 @@ func (e *Engine) retryTurn(ctx context.Context, t *store.Turn, cause error) erro
 	if !f.Again || t.Attempt-t.Resumed >= e.cfg.Turns.MaxAttempts || at.After(started.Add(e.cfg.Turns.MaxDuration)) {
 		return e.endTurn(ctx, t, f)
 	}
-	err := e.db.InTx(ctx, func(tx *store.Tx) error {
+	next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
+	retry := func(tx *store.Tx) error {
 		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(e.cfg.Turns.Lease), f.Reason, f.Detail); err != nil {
 			return err
 		}
-		if err := tx.SaveSteps(ctx, f.Steps); err != nil {
-			return err
-		}
-		next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
+		return tx.SaveSteps(ctx, f.Steps)
+	}
+	err := e.db.InTx(ctx, func(tx *store.Tx) error {
 		if f.After <= 0 {
 			// A job with a date waits until the queue's leader releases it. The
 			// lost worker may have been that leader.
+			if err := retry(tx); err != nil {
+				return err
+			}
 			return e.queue.Add(ctx, tx, next)
 		}
-		return e.queue.AddAt(ctx, tx, next, at)
+		return e.freeFloor(ctx, tx, t, func() error {
+			if err := retry(tx); err != nil {
+				return err
+			}
+			if err := e.queue.AddAt(ctx, tx, next, at); err != nil || t.Aside {
+				return err
+			}
+			return tx.LeaveFloor(ctx, next.TurnID, next.Attempt)
+		})
 	})
 	if errors.Is(err, store.ErrStale) {
 		if stop, err := e.wantsStop(ctx, t); err != nil || stop {
@@ -108,6 +120,7 @@ type turnEnd struct {
 	event   *event.Turn
 	steps   []store.TurnStep
 	read    int64                             // the newest message that it answers
+	heard   int64                             // the newest message of a person that the agent was shown
 	said    int64                             // the newest message that it stored before its end
 	calls   bool                              // what it said may call an agent, so the room decides about it
 	rearmed func(*store.Room) []store.Rearmed // the next dates of triggers after this turn; may be nil
@@ -158,6 +171,11 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 		}
 		return e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: room})
 	}
+	if end.heard > end.turn.TriggerSeq {
+		if err := tx.EndRead(ctx, room, end.turn.AgentID, turntaking.CausePost, end.heard, reasonRead, "its earlier answer has read the message", now); err != nil {
+			return err
+		}
+	}
 	if end.calls {
 		own = 0
 	}
@@ -174,9 +192,9 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 // end describes the end of a turn that has said something.
 func (r *attempt) end(now time.Time) turnEnd {
 	t := *r.turn
-	t.State, t.Reason, t.Detail, t.ReadSeq = store.TurnFinished, "", "", r.read
+	t.State, t.Reason, t.Detail, t.ReadSeq = store.TurnFinished, "", "", max(r.read, r.heard)
 	t.PromptTokens, t.CompletionTokens = r.usage.PromptTokens, r.usage.CompletionTokens
-	return turnEnd{turn: &t, read: r.read, rearmed: func(room *store.Room) []store.Rearmed { return r.rearmed(room, now) }}
+	return turnEnd{turn: &t, read: r.read, heard: r.heard, rearmed: func(room *store.Room) []store.Rearmed { return r.rearmed(room, now) }}
 }
 
 // commitEnd commits the end of a turn that has said something and tells the room. how

@@ -27,6 +27,8 @@ const (
 	reasonApproval = "approval" // parked until a person has decided
 	reasonErased   = "erased"
 	reasonPrompt   = "prompt_too_long"
+	reasonFloor    = "floor"    // put back until nobody else speaks
+	reasonRead     = "was_read" // an earlier turn of the agent has read the message
 )
 
 // errMessagesGone ends a turn that has no message left to answer.

@@ -76,7 +76,17 @@ type nodeDone struct {
 func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 	run := &graphRun{attempt: r, graph: g, outputs: map[string]nodeOutput{}}
 	r.flow = run
-	if err := run.restore(ctx); err != nil {
+	run.restoreSteps()
+	if p, err := workflow.Advance(g, run.done); err == nil {
+		if err := run.leaveFloorFor(ctx, p.Ready); err != nil {
+			return err
+		}
+	}
+	if _, err := r.yieldToTyping(ctx); err != nil {
+		return err
+	}
+	defer r.begin()()
+	if err := run.restoreMessages(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -89,7 +99,9 @@ func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 			failed = errors.Join(failed, &Fault{Reason: reasonGraph, Detail: graphDetail(err), State: store.TurnStopped})
 		}
 		if failed == nil && !p.Ended && len(busy) == 0 {
-			failed = run.mayGoOn(ctx)
+			if failed = run.mayGoOn(ctx); failed == nil {
+				failed = run.leaveFloorFor(ctx, p.Ready)
+			}
 		}
 		for _, id := range p.Ready {
 			if failed == nil && !busy[id] {
@@ -104,8 +116,8 @@ func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 			switch {
 			case errors.Is(failed, errNewerMessage):
 				failed = run.startAnew(ctx)
-			case errors.Is(failed, errParked):
-				failed = run.putAside(ctx)
+			case errors.Is(failed, errParked), errors.Is(failed, errNoFloor) && len(r.waiting) > 0:
+				failed = run.park(ctx)
 			default:
 				return failed
 			}
@@ -120,7 +132,7 @@ func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 		switch {
 		case res.err == nil:
 			run.addResult(res.id, res.out)
-		case errors.Is(res.err, errParked), errors.Is(res.err, errNewerMessage):
+		case errors.Is(res.err, errParked), errors.Is(res.err, errNewerMessage), errors.Is(res.err, errNoFloor):
 			failed = cmp.Or(failed, res.err) // the parallel branches still finish their current nodes
 		default:
 			failed = res.err
@@ -142,8 +154,8 @@ func graphDetail(err error) string {
 // errResumed says that staff have just resumed the run, so it must not be parked.
 var errResumed = errors.New("the run was resumed")
 
-// putAside parks the turn when none of its branches can go on.
-func (r *graphRun) putAside(ctx context.Context) error {
+// park parks the turn when none of its branches can go on.
+func (r *graphRun) park(ctx context.Context) error {
 	if len(r.attempt.waiting) == 0 {
 		return r.attempt.parkFor(ctx, reasonPaused, "staff have paused it")
 	}
@@ -161,32 +173,39 @@ func (r *graphRun) mayGoOn(ctx context.Context) error {
 	return errParked
 }
 
-// restore reads the room and the results of the steps that earlier attempts have
-// saved.
-func (r *graphRun) restore(ctx context.Context) error {
+// restoreSteps notes the results of the steps that earlier attempts have saved.
+func (r *graphRun) restoreSteps() {
+	for _, s := range r.attempt.saved {
+		id, out, ok := r.result(&s)
+		if !ok {
+			continue
+		}
+		out.by = r.agentByID(s.AgentID)
+		r.addResult(id, out)
+	}
+}
+
+// restoreMessages reads the messages that earlier attempts were shown, or those of the
+// room.
+func (r *graphRun) restoreMessages(ctx context.Context) error {
 	return r.attempt.engine.background.Do(ctx, func() (err error) {
 		if r.course, err = r.attempt.engine.db.Course(ctx, r.attempt.room.CourseID); err != nil {
 			return err
-		}
-		for _, s := range r.attempt.saved {
-			id, out, ok := r.result(&s)
-			if !ok {
-				continue
-			}
-			out.by = r.agentByID(s.AgentID)
-			r.addResult(id, out)
 		}
 		var begun []store.Message
 		if len(r.attempt.saved) > 0 {
 			begun, err = r.attempt.messagesShown(ctx, r.attempt.saved[0].Node)
 		}
-		if r.messages, r.heard = begun, newest(begun); begun == nil && err == nil {
+		r.messages, r.heard, r.attempt.heard = begun, newest(begun), newest(begun)
+		if begun == nil && err == nil {
 			err = r.readMessages(ctx)
 		}
 		if err == nil && len(r.messages) == 0 && r.attempt.turn.Cause == turntaking.CausePost {
 			return errMessagesGone
 		}
-		r.attempt.read = readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present)
+		if err == nil {
+			err = r.attempt.covers(ctx, r.messages)
+		}
 		if err == nil && len(r.attempt.saved) == 0 {
 			err = r.attempt.giveWay(r.messages)
 		}
@@ -197,6 +216,7 @@ func (r *graphRun) restore(ctx context.Context) error {
 // readMessages reads the newest messages of the room.
 func (r *graphRun) readMessages(ctx context.Context) (err error) {
 	r.messages, r.heard, err = r.attempt.readRoom(ctx)
+	r.attempt.heard = r.heard
 	return err
 }
 

@@ -28,6 +28,9 @@ func (r *graphRun) visit(ctx context.Context, id string, n int, alone bool) node
 	if heedful(node) {
 		err = r.peopleFirst(ctx)
 	}
+	if err == nil && r.shows(node, alone) {
+		err = r.attempt.takeFloor(ctx)
+	}
 	switch {
 	case err != nil:
 		return nodeDone{id, out, err}
@@ -87,7 +90,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		part.system, part.schema = evaluatorInstructions(who, r.attempt.room, r.course, r.attempt.fenceOf(who)), verdictSchema
 	case workflow.ModeSay:
 		part.tools = r.attempt.toolsFor(who)
-		part.show = alone && r.attempt.units == 0
+		part.show = r.shows(node, alone)
 	}
 	text, err := r.attempt.converse(ctx, part)
 	if errors.Is(err, errNewerMessage) {
@@ -147,10 +150,9 @@ func (r *graphRun) unread(id string, node workflow.Node) error {
 // converseAnew has an agent speak again, with what a person has said meanwhile. It is
 // called only for a node without a parallel one, see part.show.
 func (r *graphRun) converseAnew(ctx context.Context, part part) (string, error) {
-	if err := r.attempt.engine.background.Do(ctx, func() error { return r.readMessages(ctx) }); err != nil {
+	if err := r.attempt.engine.background.Do(ctx, func() error { return r.readAnew(ctx) }); err != nil {
 		return "", err
 	}
-	r.attempt.read = max(r.attempt.read, readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present))
 	part.messages, part.heard = r.messages, r.heard
 	return r.attempt.converse(ctx, part)
 }

@@ -46,7 +46,7 @@ func (r *graphRun) startAnew(ctx context.Context) error {
 	r.attempt.anew = true
 	if r.attempt.acted { // in a branch parallel to the one that noticed the message
 		if len(r.attempt.waiting) > 0 {
-			return r.putAside(ctx)
+			return r.park(ctx)
 		}
 		return nil
 	}
@@ -58,10 +58,18 @@ func (r *graphRun) startAnew(ctx context.Context) error {
 	r.attempt.saved, r.done, r.denied = nil, nil, false
 	clear(r.outputs)
 	clear(r.attempt.ends)
-	err := r.attempt.engine.background.Do(ctx, func() error { return r.readMessages(ctx) })
+	err := r.attempt.engine.background.Do(ctx, func() error { return r.readAnew(ctx) })
 	if err == nil && len(r.messages) == 0 {
 		return errMessagesGone
 	}
-	r.attempt.read = max(r.attempt.read, readUpTo(r.attempt.turn.TriggerSeq, r.messages, r.attempt.agent.ID, r.attempt.present))
 	return err
+}
+
+// readAnew reads the messages of the room as they are now, and notes which the answer
+// covers.
+func (r *graphRun) readAnew(ctx context.Context) error {
+	if err := r.readMessages(ctx); err != nil {
+		return err
+	}
+	return r.attempt.covers(ctx, r.messages)
 }

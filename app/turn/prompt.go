@@ -29,15 +29,9 @@ func (r *attempt) directPart(ctx context.Context) (part, error) {
 	if len(part.messages) == 0 {
 		return part, errMessagesGone
 	}
-	since := part.messages
-	if begun == nil && since[0].Seq > r.turn.TriggerSeq {
-		// More messages came than the agent's window holds: those outside the
-		// window may call others.
-		if since, err = a.db.ShownMessages(ctx, r.room.ID, 0, snapshotMessages); err != nil {
-			return part, err
-		}
+	if err := r.covers(ctx, part.messages); err != nil {
+		return part, err
 	}
-	r.read = readUpTo(r.turn.TriggerSeq, since, r.agent.ID, r.present)
 	course, err := a.db.Course(ctx, r.room.CourseID)
 	if err != nil {
 		return part, err
@@ -100,6 +94,19 @@ func newest(messages []store.Message) int64 {
 		return 0
 	}
 	return messages[len(messages)-1].Seq
+}
+
+// covers notes which messages an answer to these covers.
+func (r *attempt) covers(ctx context.Context, shown []store.Message) (err error) {
+	if len(shown) > 0 && shown[0].Seq > r.turn.TriggerSeq {
+		// More messages came than the agent's window holds: those outside the
+		// window may call others.
+		if shown, err = r.engine.db.ShownMessages(ctx, r.room.ID, newest(shown)+1, snapshotMessages); err != nil {
+			return err
+		}
+	}
+	r.read = max(r.read, readUpTo(r.turn.TriggerSeq, shown, r.agent.ID, r.present))
+	return nil
 }
 
 // readUpTo returns the seq of the newest message that an agent's answer covers: a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -52,7 +53,7 @@ func (e *Engine) sweep(ctx context.Context, asOf time.Time) error {
 			errs = append(errs, fmt.Errorf("take over turn %s: %w", t.ID, err))
 		}
 	}
-	stranded, err := e.db.StrandedRooms(ctx, SweepBatch)
+	stranded, err := e.db.StrandedRooms(ctx, SweepBatch, turntaking.AskedFor()...)
 	errs = append(errs, err)
 	for _, id := range stranded {
 		if err := e.resumeRoom(ctx, id); err != nil {

@@ -40,6 +40,11 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 	steps, waits := make([]*store.TurnStep, len(calls)), false
 	for i, call := range calls {
 		var err error
+		if tool := t.part.find(call.Name); t.part.show && done[i] == nil && tool.slow() {
+			if err = t.attempt.leaveFloor(ctx); err != nil {
+				return err
+			}
+		}
 		switch step := done[i]; {
 		case step == nil:
 			steps[i], err = t.callTool(ctx, i, call)

@@ -59,6 +59,10 @@ type Tool struct {
 	valid *jsonschema.Schema
 }
 
+// slow tells whether a call may take long: it asks another model. All other tools are a
+// few reads or one transaction.
+func (t *Tool) slow() bool { return t != nil && t.ask != nil }
+
 // Plan is what a call is going to do. Summary is for the person who may have to allow
 // it. Version is the version of the artifact that it changes.
 type Plan struct {

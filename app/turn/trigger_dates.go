@@ -37,10 +37,11 @@ func (r *attempt) rearmed(room *store.Room, now time.Time) []store.Rearmed {
 		s.Agents = append(s.Agents, p.Effective)
 	}
 	own := *r.roomAgents[r.agent.ID].Effective
-	own.SpokeAt, own.ReadSeq = now, max(own.ReadSeq, r.read)
+	read := max(r.read, r.heard)
+	own.SpokeAt, own.ReadSeq = now, max(own.ReadSeq, read)
 	due := own.Due(&s.Room, own.Facts(&s.Room, 0, now), 0)
-	if room.PersonSeq > r.read && own.Trigger.Timed() {
+	if room.PersonSeq > read && own.Trigger.Timed() {
 		due = now // the turn does not know how many messages it has not read; what fires triggers counts them
 	}
-	return append(s.rearmed(r.agent.ID), store.Rearmed{RoomID: room.ID, AgentID: r.agent.ID, SpokeAt: now, ReadSeq: r.read, NextDueAt: due})
+	return append(s.rearmed(r.agent.ID), store.Rearmed{RoomID: room.ID, AgentID: r.agent.ID, SpokeAt: now, ReadSeq: read, NextDueAt: due})
 }

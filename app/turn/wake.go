@@ -27,7 +27,7 @@ func ClearSleep(ra *store.RoomAgent, r *store.Room, now time.Time) {
 }
 
 // Wake gives an agent a turn in a room at once, even if it sleeps, and whatever its
-// trigger says. The new turn waits until another agent's turn in the room has ended. with
+// trigger says. The new turn waits while another agent's turn has the room's floor. with
 // runs in the transaction. It returns *Refused if the agent may not speak or has a turn
 // already, and store.ErrNotFound if it is not in the room.
 func (e *Engine) Wake(ctx context.Context, ra *store.RoomAgent, userID string, with func(*store.Tx, *store.Turn) error) (turn *store.Turn, err error) {
@@ -95,14 +95,19 @@ func (e *Engine) storeWake(ctx context.Context, tx *store.Tx, userID string, ra 
 		return nil, err
 	}
 	t := &turns[0]
-	waits := slices.ContainsFunc(unended, func(t store.Turn) bool { return t.State != store.TurnParked })
-	if waits {
+	if slices.ContainsFunc(unended, func(t store.Turn) bool { return t.State != store.TurnParked }) {
 		t.Position = 1
-	} else {
-		e.queued(t, now)
+		if err := tx.CreateTurns(ctx, turns); err != nil {
+			return nil, err
+		}
+		if err := e.queueNext(ctx, tx, room.ID); err != nil {
+			return nil, err
+		}
+		return tx.Turn(ctx, t.ID)
 	}
-	if err := tx.CreateTurns(ctx, turns); err != nil || waits {
-		return t, err
+	e.queued(t, now)
+	if err := tx.CreateTurns(ctx, turns); err != nil {
+		return nil, err
 	}
 	return t, e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt})
 }

@@ -22,17 +22,47 @@ type Snapshot struct {
 	Unread map[string]int
 	// Keyless says, by agent id, why an agent that is called has no key for its
 	// model.
-	Keyless   map[string]string
+	Keyless map[string]string
+	// Busy has the agents that have a turn, while turns are live and all of them are
+	// aside; else it is nil. The number is the TriggerSeq of an agent's newest turn.
+	Busy      map[string]int64
 	MaxStreak int // the longest streak of agents' messages; then a person has to speak
 }
 
-// Fresh are the messages that no decision was made about.
+// Fresh are the messages that no decision was made about, without those of people that
+// every agent which they call has read in a turn already.
 func (s *Snapshot) Fresh() []Message {
 	i := slices.IndexFunc(s.Messages, func(m Message) bool { return m.Seq > s.Room.DecidedSeq })
 	if i < 0 {
 		return nil
 	}
-	return s.Messages[i:]
+	fresh := s.Messages[i:]
+	if !slices.ContainsFunc(s.Agents, func(ag *RoomAgent) bool { return ag.ReadSeq >= fresh[0].Seq }) {
+		return fresh
+	}
+	names, may := NamesIn(inOrder(s.Agents)), map[string]bool{}
+	for _, ag := range s.Agents {
+		rule, _ := s.CanSpeak(ag)
+		may[ag.ID] = rule == ""
+	}
+	return slices.DeleteFunc(slices.Clone(fresh), func(m Message) bool {
+		called, read := s.read(&m, names, may)
+		return read > 0 && read == called
+	})
+}
+
+// read counts the agents that a person's message calls, and those of them that have read
+// it and spoken then.
+func (s *Snapshot) read(m *Message, names Names, may map[string]bool) (called, read int) {
+	if m.ByAgent {
+		return 0, 0
+	}
+	for _, id := range names.Called(m.Content, may) {
+		if called++; s.readBy(m, id) {
+			read++
+		}
+	}
+	return called, read
 }
 
 // Enough tells whether older messages than those of s would change nothing in a decision.
@@ -84,12 +114,14 @@ func Decide(s Snapshot, roll func() float64) Decision {
 		may[ag.ID] = why == ""
 		d.Candidates = append(d.Candidates, Candidate{AgentID: ag.ID, Name: ag.Name, Rule: why, Detail: detail})
 	}
-	called := s.Called(fresh, NamesIn(agents), may, d.Cause)
+	names := NamesIn(agents)
+	called := s.Called(fresh, names, may, d.Cause)
 	someMay := false
 	for i := range d.Candidates {
 		c := &d.Candidates[i]
 		if c.Callers, c.Called = called[c.AgentID]; c.Called {
 			someMay = someMay || may[c.AgentID]
+			s.behind(c, fresh, names, may)
 		}
 		if len(c.Callers) > 0 {
 			c.AskedBy = c.Callers[len(c.Callers)-1]
@@ -98,7 +130,12 @@ func Decide(s Snapshot, roll func() float64) Decision {
 	if someMay {
 		d.speakCalled(&s)
 	} else {
-		d.speakUnaddressed(&s, agents, roll)
+		// An answer to a message that called somebody answers it for the others, too.
+		left := d.Cause == CausePost && slices.ContainsFunc(fresh, func(m Message) bool {
+			_, read := s.read(&m, names, may)
+			return !m.ByAgent && read == 0
+		})
+		d.speakUnaddressed(&s, agents, left, roll)
 	}
 	return d
 }
@@ -120,7 +157,7 @@ func (s *Snapshot) Called(messages []Message, names Names, may map[string]bool, 
 			continue
 		}
 		for _, id := range names.Called(m.Content, may) {
-			if id == m.AgentID || s.answered(m, id) {
+			if id == m.AgentID || s.answered(m, id) || s.readBy(m, id) {
 				continue
 			}
 			who := s.askedBy(m)
@@ -131,6 +168,33 @@ func (s *Snapshot) Called(messages []Message, names Names, may map[string]bool, 
 		}
 	}
 	return called
+}
+
+// readBy tells whether an agent has read a person's message in a turn and spoken then.
+func (s *Snapshot) readBy(m *Message, agentID string) bool {
+	return !m.ByAgent && m.Seq > s.Room.StreakFrom &&
+		slices.ContainsFunc(s.Agents, func(ag *RoomAgent) bool { return ag.ID == agentID && ag.ReadSeq >= m.Seq })
+}
+
+// behind has a called agent that is busy speak after its turn, unless that turn is about
+// the last message that calls it.
+func (s *Snapshot) behind(c *Candidate, fresh []Message, names Names, may map[string]bool) {
+	about, busy := s.Busy[c.AgentID]
+	if !busy {
+		return
+	}
+	for i := range fresh {
+		if m := &fresh[i]; !m.ByAgent && slices.Contains(names.Called(m.Content, may), c.AgentID) {
+			c.Behind = m.Seq
+		}
+	}
+	switch {
+	case c.Rule != "":
+	case c.Behind <= about:
+		c.Called, c.Rule = false, RuleBusy
+	case c.Behind <= s.Room.StreakFrom: // decided about before; that turn had this seq
+		c.Behind = s.Room.EventSeq
+	}
 }
 
 // answered tells whether an agent has spoken after a message before the point from
@@ -173,15 +237,16 @@ func (d *Decision) speakCalled(s *Snapshot) {
 	}
 }
 
-// speakUnaddressed lets the first agent speak whose trigger or roll says so. Agents'
-// messages that call nobody need no answer.
-func (d *Decision) speakUnaddressed(s *Snapshot, agents []*RoomAgent, roll func() float64) {
+// speakUnaddressed lets the first agent speak whose trigger or roll says so, if a message
+// of a person is left that nobody has answered. Agents' messages that call nobody need no
+// answer.
+func (d *Decision) speakUnaddressed(s *Snapshot, agents []*RoomAgent, left bool, roll func() float64) {
 	taken := false
 	for i := range d.Candidates {
 		c := &d.Candidates[i]
 		switch {
 		case c.Rule != "":
-		case d.Cause != CausePost:
+		case !left:
 			c.Rule = RuleNotCalled
 		case taken:
 			c.Rule = RuleOthers

@@ -1,6 +1,10 @@
 package turntaking
 
-import "github.com/coagent-studio/coagent/app/schedule"
+import (
+	"slices"
+
+	"github.com/coagent-studio/coagent/app/schedule"
+)
 
 // What made a room decide. The names are stored, so they are never renamed.
 const (
@@ -33,7 +37,7 @@ const (
 	RuleNoKey     = "no_key"              // it was called, and has no key for its model
 	RuleGone      = "gone"                // it was called, and is not in the room any more
 	RuleWoken     = "woken"               // staff have woken it
-	RuleBusy      = "busy"                // it is about to speak already
+	RuleBusy      = "busy"                // it has a turn already, which is about these messages, too
 )
 
 // The guards between agents. The names are stored, so they are never renamed.
@@ -65,6 +69,9 @@ type Candidate struct {
 	Roll   *float64 `json:"roll,omitempty"`
 	Chance *float64 `json:"chance,omitempty"`
 
+	// Behind is not 0 when the agent has a turn already: it speaks after that turn, about
+	// the messages up to this seq.
+	Behind  int64    `json:"-"`
 	AskedBy string   `json:"-"` // the person whose message it answers, or who calls it
 	Callers []string `json:"-"` // all people who call it, the last one last
 }
@@ -79,6 +86,16 @@ func (d *Decision) Speakers() []Candidate {
 	}
 	return speak
 }
+
+// Beside tells whether the decision may be made while turns are aside: a person calls an
+// agent that can begin at once.
+func (d *Decision) Beside() bool {
+	return d.Cause == CausePost && slices.ContainsFunc(d.Candidates, func(c Candidate) bool { return c.Called && c.Speaks && c.Behind == 0 })
+}
+
+// AskedFor are the causes of turns for which a person has asked. Such a turn may begin
+// beside turns that are aside.
+func AskedFor() []string { return []string{CausePost, CauseWake} }
 
 // Unheard are the candidates that were called and do not speak, with the reason and
 // the people who called them.
