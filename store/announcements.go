@@ -29,7 +29,8 @@ func (q Queries) Announcement(ctx context.Context, id string) (*Announcement, er
 
 // Announcements lists those of a course, newest first.
 func (q Queries) Announcements(ctx context.Context, courseID string, p Page) (*Listing[Announcement], error) {
-	sel := q.db.NewSelect().Model((*Announcement)(nil)).Where("an.course_id = ?", courseID).OrderExpr("an.created_at DESC, an.id DESC")
+	ctx, bound := q.bound(ctx, courseID)
+	sel := q.db.NewSelect().Model((*Announcement)(nil)).Where("an.course_id = ?", bound...).OrderExpr("an.created_at DESC, an.id DESC")
 	return listing(ctx, listed[Announcement]{places: p.on(sel), key: "an.id", size: q.octets("an.title", "an.content"),
 		rows: func(rows *[]Announcement) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
 		id:   func(an *Announcement) string { return an.ID }})

@@ -69,8 +69,10 @@ func (q Queries) CourseAccess(ctx context.Context, courseID, userID string) (*Co
 func (q Queries) Courses(ctx context.Context, userID string, p Page) (*Listing[Course], error) {
 	sel := q.db.NewSelect().Model((*Course)(nil)).Join("JOIN users AS u ON u.id = c.owner_id").OrderExpr("c.created_at DESC, c.id DESC")
 	if userID != "" {
-		linked := q.db.NewSelect().Model((*CourseMember)(nil)).Column("cm.course_id").Where("cm.user_id = ?", userID)
-		sel = sel.Where("c.owner_id = ? OR c.id IN (?)", userID, linked)
+		var bound []any
+		ctx, bound = q.bound(ctx, userID)
+		linked := q.db.NewSelect().Model((*CourseMember)(nil)).Column("cm.course_id").Where("cm.user_id = ?", bound[0])
+		sel = sel.Where("c.owner_id = ? OR c.id IN (?)", bound[0], linked)
 	}
 	return listing(ctx, listed[Course]{places: p.on(sel), key: "c.id", size: q.octets("c.description"),
 		rows: func(rows *[]Course) *bun.SelectQuery {
@@ -88,8 +90,9 @@ func (q Queries) CourseRole(ctx context.Context, courseID, userID string) (strin
 // CourseMembers lists a course's links with their users, in the order they
 // came in.
 func (q Queries) CourseMembers(ctx context.Context, courseID string, p Page) (*Listing[CourseMember], error) {
-	sel := q.db.NewSelect().Model((*CourseMember)(nil)).Where("cm.course_id = ?", courseID).OrderExpr("cm.created_at, cm.user_id")
-	return listing(ctx, listed[CourseMember]{places: p.on(sel), key: "cm.user_id", size: "1024",
+	ctx, bound := q.bound(ctx, courseID)
+	sel := q.db.NewSelect().Model((*CourseMember)(nil)).Where("cm.course_id = ?", bound...).OrderExpr("cm.created_at, cm.user_id")
+	return listing(ctx, listed[CourseMember]{places: p.on(sel), key: "cm.user_id", size: "1024", varies: true,
 		rows: func(rows *[]CourseMember) *bun.SelectQuery {
 			return q.db.NewSelect().Model(rows).Relation("User").Where("cm.course_id = ?", courseID)
 		},

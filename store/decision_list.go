@@ -65,7 +65,7 @@ func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int
 	list.places = list.places[:min(limit, len(list.places))]
 	list.read = func(ctx context.Context, places []place) ([]Decision, error) {
 		var stored []Decision
-		at, err := readAt(ctx, q.db.NewSelect().Model(&stored), "d.id", places)
+		at, err := readAt(ctx, q.db.NewSelect().Model(&stored), "d.id", places, false)
 		if err != nil {
 			return nil, err
 		}

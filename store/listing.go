@@ -45,6 +45,7 @@ type listed[T any] struct {
 	key    string           // the column that identifies a row, such as "a.id"
 	size   string           // SQL for the bytes of a row's long texts; see Queries.octets
 	rows   func(rows *[]T) *bun.SelectQuery
+	varies bool // the text of rows has values in it
 	id     func(*T) string
 }
 
@@ -53,7 +54,7 @@ func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 	err := l.places.ColumnExpr(l.key+" AS id").ColumnExpr(l.size+" AS size").Scan(ctx, &list.places)
 	list.read = func(ctx context.Context, places []place) ([]T, error) {
 		var rows []T
-		at, err := readAt(ctx, l.rows(&rows), l.key, places)
+		at, err := readAt(ctx, l.rows(&rows), l.key, places, l.varies)
 		// Not slices.SortFunc: it is compiled anew for each type of row, which adds 15 kB
 		// to the binary.
 		sort.Slice(rows, func(i, j int) bool { return at[l.id(&rows[i])] < at[l.id(&rows[j])] })
@@ -62,14 +63,23 @@ func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 	return list, translate(err)
 }
 
-// readAt reads the rows of places and returns the index of each id.
-func readAt(ctx context.Context, rows *bun.SelectQuery, key string, places []place) (map[string]int, error) {
+// readAt reads the rows of places and returns the index of each id. The ids are one value,
+// so that the statement is prepared once however many there are, unless its text varies.
+func readAt(ctx context.Context, rows *bun.SelectQuery, key string, places []place, varies bool) (map[string]int, error) {
 	ids, at := make([]string, len(places)), make(map[string]int, len(places))
 	for i, p := range places {
 		ids[i], at[p.ID] = p.ID, i
 	}
-	err := rows.Where(key+" IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx)
-	return at, translate(err)
+	q := Queries{rows.DB()}
+	switch {
+	case varies:
+		rows = rows.Where(key+" IN (?)", bun.List(ids))
+	case q.postgres():
+		ctx, rows = q.boundText(ctx, ids), rows.Where(key+" = ANY($1)")
+	default:
+		ctx, rows = q.boundText(ctx, string(ToJSON(ids))), rows.Where(key+" IN (SELECT value FROM json_each($1))")
+	}
+	return at, translate(rows.Limit(MaxLimit).Scan(ctx))
 }
 
 // Map returns a list that makes its items from the rows of another list, a portion at a

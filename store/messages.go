@@ -98,8 +98,9 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 	if before <= 0 {
 		before = math.MaxInt64
 	}
-	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", roomID).Where("m.seq < ?", before).
-		OrderExpr("m.seq DESC").Limit(int64(limit))
+	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
+	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1]).
+		OrderExpr("m.seq DESC LIMIT ?", bound[2])
 	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content"),
 		rows: func(rows *[]Message) *bun.SelectQuery {
 			return q.db.NewSelect().Model(rows).Relation("Sender", nameOnly)

@@ -47,8 +47,9 @@ func (q Queries) AgentsInRoom(ctx context.Context, roomID string) ([]Agent, erro
 
 // ListAgentsInRoom is AgentsInRoom as a Listing, which reads the rows in portions.
 func (q Queries) ListAgentsInRoom(ctx context.Context, roomID string) (*Listing[Agent], error) {
+	ctx, bound := q.bound(ctx, roomID)
 	return q.listAgents(ctx, Page{}, q.db.NewSelect().Model((*Agent)(nil)).Join("JOIN room_agents AS ra ON ra.agent_id = a.id").
-		Where("ra.room_id = ?", roomID).OrderExpr("ra.created_at, a.id"))
+		Where("ra.room_id = ?", bound...).OrderExpr("ra.created_at, a.id"))
 }
 
 // RoomAgents lists the agents in a room with their settings there, in the order in which

@@ -162,9 +162,14 @@ func (q Queries) RoomPeople(ctx context.Context, roomID string, limit int) ([]Ro
 // RoomsInCourse lists a course's rooms, oldest first. With a memberID it lists only the
 // rooms of which that user is a member.
 func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p Page) (*Listing[Room], error) {
-	sel := q.db.NewSelect().Model((*Room)(nil)).Where("r.course_id = ?", courseID).OrderExpr("r.created_at, r.id")
+	values := []any{courseID}
 	if memberID != "" {
-		sel = sel.Join("JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", memberID)
+		values = append(values, memberID)
+	}
+	ctx, bound := q.bound(ctx, values...)
+	sel := q.db.NewSelect().Model((*Room)(nil)).Where("r.course_id = ?", bound[0]).OrderExpr("r.created_at, r.id")
+	if memberID != "" {
+		sel = sel.Join("JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", bound[1])
 	}
 	return listing(ctx, listed[Room]{places: p.on(sel), key: "r.id", size: q.octets("r.description"),
 		rows: func(rows *[]Room) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
