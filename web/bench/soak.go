@@ -172,12 +172,12 @@ func (s *soak) comeAndGo(ctx context.Context, i int) error {
 func (s *soak) visit(ctx context.Context, i int) (err error) {
 	room, p := s.rooms[i%soakRooms], s.people[i]
 	// A visit that has begun goes on when the time is over.
-	http1, err := dialHTTP(s.ctx, s.server.addr, p)
+	k, err := dialHTTP(s.ctx, s.server.addr, p)
 	if err != nil {
 		return err
 	}
-	_, err = http1.do(http.MethodGet, "/api/v1/chat/messages/"+room+"?limit=50", "", http.StatusOK)
-	if err := errors.Join(err, http1.conn.Close()); err != nil {
+	_, err = k.do(http.MethodGet, "/api/v1/chat/messages/"+room+"?limit=50", "", http.StatusOK)
+	if err := errors.Join(err, k.conn.Close()); err != nil {
 		return err
 	}
 	m, err := dialRoom(s.ctx, s.server.addr, room, p)
