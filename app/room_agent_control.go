@@ -60,7 +60,7 @@ func (a *App) ClearSleep(ctx context.Context, actor *Actor, roomID, agentID stri
 }
 
 // WakeAgent gives an agent a turn in a room at once, even if it sleeps, and whatever its
-// trigger says. The new turn waits until another agent's turn in the room has ended. It
+// trigger says. The new turn waits while another agent's turn has the room's floor. It
 // is an error if the agent itself has a turn already.
 func (a *App) WakeAgent(ctx context.Context, actor *Actor, roomID, agentID string) (*store.Turn, error) {
 	p, _, err := a.agentInRoom(ctx, actor, roomID, agentID, ActWakeAgent)

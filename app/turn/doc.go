@@ -8,6 +8,7 @@
 //	a message         a decision               an attempt, on any node                     the end
 //	──────────▶ DecideInRoom job ──▶ turn ──▶ RunTurn job: claim, prompt, model, tools ──▶ message, event, next turn
 //	                                  ▲            │ parked: a person has to decide
+//	                                  ├────────────┤ another turn speaks: it waits for the floor
 //	                                  └────────────┘ lost or failed: the next attempt
 //
 // Each arrow is a commit that holds the result of one step and the job of the next. When

@@ -238,6 +238,62 @@ func TestKillAtRandomInReviews(t *testing.T) {
 	}, "COAGENT_TURNS_MAX_ATTEMPTS=20")
 }
 
+// TestKillAtRandomBeside: kill -9 at random while one agent answers beside another one's
+// drafts and reviews.
+func TestKillAtRandomBeside(t *testing.T) {
+	t.Parallel()
+	proctest.Each(t, func(t *testing.T, s *proctest.Site) {
+		reviews := newReviewed()
+		var mu sync.Mutex
+		spoke := 0
+		s.Model.Script(func(r llmtest.Request) llmtest.Response {
+			if strings.Contains(r.System, "review what others want to say") || strings.Contains(r.System, "You learn physics.") {
+				resp := reviews.answer(r)
+				resp.Wait = 100 * time.Millisecond                 // others speak meanwhile
+				resp.Text = strings.ReplaceAll(resp.Text, "@", "") // it calls nobody
+				return resp
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			spoke++
+			return llmtest.Response{Text: fmt.Sprintf("Answer %d.", spoke), ChunkRunes: 4, Delay: 20 * time.Millisecond}
+		})
+		serve := s.Serve()
+		victims := []*proctest.Process{serve}
+		if s.Postgres() {
+			victims = append(victims, s.Worker())
+		}
+		w := s.Populate(proctest.To(false, serve), proctest.Plan{Students: 1, Rooms: 3, Agent: "sk-test"})
+		addPupils(t, w)
+		beside := 0
+		killWhileTalking(t, s, w, victims, "@student and @teacher, message", func(t *testing.T, s *proctest.Site, room string) int {
+			t.Helper()
+			got, err := s.Check(within(t, 20*time.Second), room, nil)
+			if err != nil || got.Whole() != nil {
+				t.Errorf("%v, %v", err, got.Whole())
+			}
+			all, err := s.DB().Turns(t.Context(), room, store.Page{Limit: store.MaxLimit})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, turn := range all {
+				if turn.State != store.TurnFinished && turn.Reason != "was_read" {
+					t.Errorf("turn %s is %s (%s: %s)", turn.ID, turn.State, turn.Reason, turn.Detail)
+				}
+				for _, other := range all[:i] {
+					if !turn.StartedAt.IsZero() && other.StartedAt.Before(turn.EndedAt) && turn.StartedAt.Before(other.EndedAt) && !other.StartedAt.IsZero() {
+						beside++
+					}
+				}
+			}
+			return len(all)
+		})
+		if beside == 0 {
+			t.Error("no turn ran beside another one")
+		}
+	}, "COAGENT_TURNS_MAX_ATTEMPTS=20")
+}
+
 // panel is a graph in which three views are written at once and summed up, and
 // staff decide whether that is said.
 func panel(t *testing.T) json.RawMessage {
