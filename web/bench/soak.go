@@ -138,7 +138,7 @@ func (s *soak) live() error {
 	run(soakMembers+1, s.watch)
 	all.Wait()
 	s.crowd.readers.Wait()
-	return errors.Join(append(errs, s.ctx.Err())...)
+	return errors.Join(errors.Join(errs...), s.ctx.Err())
 }
 
 // about returns a duration around a mean, as of something that may end at any time.
