@@ -67,7 +67,8 @@ func (q Queries) UserKeysByID(ctx context.Context, userID string, ids []string) 
 // UserKeysFor lists a person's keys for a provider by alias.
 func (q Queries) UserKeysFor(ctx context.Context, userID, provider string) ([]UserKey, error) {
 	var rows []UserKey
-	err := q.db.NewSelect().Model(&rows).Where("uk.user_id = ?", userID).Where("uk.provider = ?", provider).
+	ctx, bound := q.bound(ctx, userID, provider)
+	err := q.db.NewSelect().Model(&rows).Where("uk.user_id = ?", bound[0]).Where("uk.provider = ?", bound[1]).
 		OrderExpr("uk.alias").Limit(DefaultLimit).Scan(ctx)
 	return rows, translate(err)
 }
@@ -76,10 +77,11 @@ func (q Queries) UserKeysFor(ctx context.Context, userID, provider string) ([]Us
 // its agents, oldest first, without the keys of butOf.
 func (q Queries) SharedKeys(ctx context.Context, projectID, provider, butOf string) ([]UserKey, error) {
 	var rows []UserKey
+	ctx, bound := q.bound(ctx, projectID, provider, butOf)
 	err := q.db.NewSelect().Model(&rows).
-		Join("JOIN project_members AS pm ON pm.user_id = uk.user_id AND pm.project_id = ?", projectID).
+		Join("JOIN project_members AS pm ON pm.user_id = uk.user_id AND pm.project_id = ?", bound[0]).
 		Join("JOIN users AS u ON u.id = uk.user_id AND u.is_active").
-		Where("uk.shared").Where("uk.provider = ?", provider).Where("uk.user_id <> ?", butOf).
+		Where("uk.shared").Where("uk.provider = ?", bound[1]).Where("uk.user_id <> ?", bound[2]).
 		OrderExpr("uk.created_at, uk.id").Limit(DefaultLimit).Scan(ctx)
 	return rows, translate(err)
 }
@@ -125,7 +127,8 @@ func (t *Tx) DeleteUserKey(ctx context.Context, userID, id string) (*UserKey, er
 // AgentKeys lists an agent's further keys by type.
 func (q Queries) AgentKeys(ctx context.Context, agentID string) ([]AgentKey, error) {
 	var rows []AgentKey
-	err := q.db.NewSelect().Model(&rows).Where("ak.agent_id = ?", agentID).OrderExpr("ak.key_type").Limit(DefaultLimit).Scan(ctx)
+	ctx, bound := q.bound(ctx, agentID)
+	err := q.db.NewSelect().Model(&rows).Where("ak.agent_id = ?", bound...).OrderExpr("ak.key_type").Limit(DefaultLimit).Scan(ctx)
 	return rows, translate(err)
 }
 

@@ -51,8 +51,9 @@ func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, 
 
 // ProjectRole returns the user's role in a project, "" without a link.
 func (q Queries) ProjectRole(ctx context.Context, projectID, userID string) (string, error) {
+	ctx, bound := q.bound(ctx, projectID, userID)
 	return q.role(ctx, q.db.NewSelect().Model((*ProjectMember)(nil)).
-		Where("pm.project_id = ?", projectID).Where("pm.user_id = ?", userID))
+		Where("pm.project_id = ?", bound[0]).Where("pm.user_id = ?", bound[1]))
 }
 
 // CreateProject adds a project; ErrReferenced for an unknown organisation.

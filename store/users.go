@@ -45,7 +45,8 @@ func (u *User) Name() string {
 // User returns the account with this id.
 func (q Queries) User(ctx context.Context, id string) (*User, error) {
 	u := new(User)
-	return first(ctx, q.db.NewSelect().Model(u).Where("u.id = ?", id), u)
+	ctx, bound := q.bound(ctx, id)
+	return first(ctx, q.db.NewSelect().Model(u).Where("u.id = ?", bound...), u)
 }
 
 // UserByEmail finds an account by its e-mail in any spelling. An exact match comes first.

@@ -229,7 +229,7 @@ func (r *attempt) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	for {
+	for range 5 {
 		if err := r.reload(ctx); err != nil {
 			return err
 		}
@@ -243,6 +243,7 @@ func (r *attempt) finish(ctx context.Context) error {
 			return err
 		}
 	}
+	return ErrBusy
 }
 
 // say ends the turn with its message.
