@@ -50,6 +50,7 @@ func TestBrowser(t *testing.T) {
 			rule("lines are edited, taken back and hidden", checkLines)
 			rule("who comes in the middle of an answer sees all of it", checkLateComer)
 			rule("an answer is stopped", checkStop)
+			rule("an agent answers beside one that thinks", checkBeside)
 			rule("staff allow what an agent asks for", checkAllow)
 			rule("a failed turn tells staff alone why", checkFailure)
 			rule("sign-out ends every tab", checkSignOut)
