@@ -34,7 +34,9 @@ func TestStatementsOfALook(t *testing.T) {
 				r.DB.OnQuery(func(query string) {
 					mu.Lock()
 					defer mu.Unlock()
-					all = append(all, query)
+					if !strings.Contains(query, "pg_current_snapshot") { // the poll of what was missed is no part of a look
+						all = append(all, query)
+					}
 				})
 				c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.0) })
 				r.Types(t, c.Admin, "helper")
