@@ -40,7 +40,8 @@ func (c Costs) burst() time.Duration { return c.Server / time.Duration(c.stateme
 // more with one connection is, for the driver, one wake, and for Postgres, one flush. A
 // post pays a wake for each wait, and one flush.
 func (a Alone) Costs(reads int) Costs {
-	c := Costs{Reads: reads, Wake: a.Row - a.RowMany, FlushCPU: a.RowDatabase - a.RowManyDatabase}
+	// On a machine that others use, one connection may measure less than many.
+	c := Costs{Reads: reads, Wake: max(a.Row-a.RowMany, 0), FlushCPU: max(a.RowDatabase-a.RowManyDatabase, 0)}
 	c.Flush = max(a.RowEach-a.Row-a.RowDatabase, 0)
 	c.Client = max(a.Client-c.Wake, 0)
 	c.Server = max(a.Server-time.Duration(c.statements()+1)*c.Wake, 0)

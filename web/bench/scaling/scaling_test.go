@@ -83,6 +83,15 @@ func TestSimulationByHand(t *testing.T) {
 	}
 }
 
+// What a busy machine measures may contradict itself; no cost is less than nothing.
+func TestCostsOfABusyMachine(t *testing.T) {
+	t.Parallel()
+	a := Alone{Client: us, Server: us, Database: us, Row: 2 * us, RowDatabase: 2 * us, RowEach: us, RowMany: 3 * us, RowManyDatabase: 3 * us}
+	if got, want := a.Costs(2), (Costs{Client: us, Server: us, Database: us, Reads: 2}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // Two cores of a node, of which six tenths may be busy, serve lessons that take a hundredth
 // of a core each; and so does Postgres.
 func TestLessonsByHand(t *testing.T) {
