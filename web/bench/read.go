@@ -107,7 +107,7 @@ func (l *lab) read(kind string) error {
 	if err != nil {
 		return err
 	}
-	f := &figure{name: "read a room, signed in, time per request", db: kind, unit: "us", aim: aim{ratioAtMost, 1.8},
+	f := &figure{name: "read a room, signed in, time per request", db: kind, unit: "us", aim: aim{ratioAtMost, 1.5},
 		note: fmt.Sprintf("%d clients, busy", readClients)}
 	readRoom := load{c.people[:readClients], readSlice, func(k *httpClient, _ int) error {
 		_, err := k.do(http.MethodGet, "/api/v1/rooms/"+c.room, "", http.StatusOK)

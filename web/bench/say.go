@@ -74,7 +74,7 @@ func (l *lab) say(kind string) (err error) {
 	defer func() { err = errors.Join(err, commits.close()) }()
 	time.Sleep(2 * time.Second)
 
-	f := &figure{name: fmt.Sprintf("say: post to %d members and ack, p50", sayMembers), db: kind, unit: "ms", aim: aim{ratioAtMost, 1.6}}
+	f := &figure{name: fmt.Sprintf("say: post to %d members and ack, p50", sayMembers), db: kind, unit: "ms", aim: aim{ratioAtMost, 1.5}}
 	var commitTimes, fanTimes []time.Duration
 	for range l.rounds {
 		var got, commit, fan []time.Duration

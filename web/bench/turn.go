@@ -116,7 +116,7 @@ func (l *lab) turn(kind string) (err error) {
 	if err != nil {
 		return err
 	}
-	limit := map[string]float64{onPostgres: 20, onSQLite: 45}[kind]
+	limit := map[string]float64{onPostgres: 20, onSQLite: 25}[kind]
 	stored := &figure{name: fmt.Sprintf("turn: post to the reply at %d members, p50", turnMembers), db: kind, unit: "ms", aim: aim{valueAtMost, limit}}
 	first := &figure{name: "turn: post to the first delta, p50", db: kind, unit: "ms", aim: aim{valueAtMost, limit}}
 	for i := range l.rounds + 1 {
