@@ -189,13 +189,12 @@ func (ss *sessions) authenticate(ctx context.Context, token string, expiredToo b
 
 // actor returns the actor of a live session. The user must be active.
 func (ss *sessions) actor(ctx context.Context, sessionID, userID string) (*Actor, error) {
-	known, epoch, ok := ss.actors.get(sessionID, ss.now())
-	if !ok || known.actor.User.ID != userID {
-		var err error
-		if known, err = ss.readActor(ctx, sessionID, userID); err != nil {
-			return nil, err
-		}
-		ss.actors.keep(sessionID, known, epoch)
+	known, err := ss.actors.find(sessionID, ss.now(), func() (*knownActor, error) { return ss.readActor(ctx, sessionID, userID) })
+	if err != nil {
+		return nil, err
+	}
+	if known.actor.User.ID != userID {
+		return nil, errBadCredentials
 	}
 	actor := known.actor
 	return &actor, nil

@@ -84,13 +84,13 @@ func (a *App) decisionsAbout(ctx context.Context, room *store.Room, seq int64) (
 		return nil, err
 	}
 	if len(turns) == 0 {
-		line, err := a.db.MessagesBySeq(ctx, room.ID, []int64{seq})
+		messages, err := a.db.MessagesBySeq(ctx, room.ID, []int64{seq})
 		if err != nil {
 			return nil, err
 		}
-		if len(line) > 0 && line[0].Silent {
-			return a.seenDecisions(ctx, room, []store.Decision{{RoomID: room.ID, FromSeq: seq - 1, Seq: seq, CreatedAt: line[0].CreatedAt,
-				Candidates: line[0].Rolls}})
+		if len(messages) > 0 && messages[0].Silent {
+			return a.seenDecisions(ctx, room, []store.Decision{{RoomID: room.ID, FromSeq: seq - 1, Seq: seq, CreatedAt: messages[0].CreatedAt,
+				Candidates: messages[0].Rolls}})
 		}
 		return []SeenDecision{{Decision: store.Decision{RoomID: room.ID, Cause: causeUnheard, FromSeq: seq - 1, Seq: seq}}}, nil
 	}

@@ -33,6 +33,19 @@ type knownActor struct {
 	of    []string // the accounts, sessions and tokens that this depends on
 }
 
+// find returns a caller, by read if it is not known.
+func (k *knownActors) find(credential string, now time.Time, read func() (*knownActor, error)) (*knownActor, error) {
+	known, epoch, ok := k.get(credential, now)
+	if ok {
+		return known, nil
+	}
+	known, err := read()
+	if err == nil {
+		k.keep(credential, known, epoch)
+	}
+	return known, err
+}
+
 // get returns a caller. ok is false when the database must be asked; keep the answer with
 // epoch.
 func (k *knownActors) get(credential string, now time.Time) (known *knownActor, epoch uint64, ok bool) {

@@ -148,13 +148,12 @@ func (a *App) mayManageTokens(ctx context.Context, actor *Actor, userID string) 
 // tokenActor returns the actor behind a token with this hash.
 func (ss *sessions) tokenActor(ctx context.Context, hash string) (*Actor, error) {
 	now := ss.now.instant()
-	known, epoch, ok := ss.actors.get(hash, now)
-	if !ok {
+	known, err := ss.actors.find(hash, now, func() (*knownActor, error) {
 		t, err := ss.db.AccessTokenByHash(ctx, hash)
-		if known, err = ss.readToken(t, err, now); err != nil {
-			return nil, err
-		}
-		ss.actors.keep(hash, known, epoch)
+		return ss.readToken(t, err, now)
+	})
+	if err != nil {
+		return nil, err
 	}
 	if now.Sub(known.used) >= usedEvery {
 		ss.uses.note(known.actor.TokenID)

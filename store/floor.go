@@ -34,10 +34,8 @@ func (t *Tx) TakeFloor(ctx context.Context, id string, attempt int) error {
 // which it waits does not count as the turn's time. ErrStale when this attempt is not the
 // current one any more, or somebody asked the turn to stop.
 func (t *Tx) PutBackTurn(ctx context.Context, id string, attempt int, reason, detail string) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
-		Set("resumed = resumed + 1").Set("started_at = NULL").Set("lease_until = NULL").Set("node = NULL").
-		Set("reason = ?", reason).Set("detail = ?", detail).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Where("stop_at IS NULL").Exec(ctx)
+	res, err := t.waitAgain(id).Set("lease_until = NULL").Set("node = NULL").Set("reason = ?", reason).Set("detail = ?", detail).
+		Where("attempt = ?", attempt).Where("state = ?", TurnRunning).Where("stop_at IS NULL").Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 

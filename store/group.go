@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,15 +49,12 @@ func (l *lane) enter(ctx context.Context) (*group, error) {
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
-	for i, other := range l.waiting {
-		if other == turn {
-			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			l.mu.Unlock()
-			return nil, ctx.Err()
-		}
+	defer l.mu.Unlock()
+	if i := slices.Index(l.waiting, turn); i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+		return nil, ctx.Err()
 	}
-	l.mu.Unlock()
-	return <-turn, nil // the writer came in the same moment
+	return <-turn, nil // the writer came in the same moment; it is there already
 }
 
 // pass gives the writer and an open group to the next who waits. Without one it returns
@@ -64,6 +62,11 @@ func (l *lane) enter(ctx context.Context) (*group, error) {
 func (l *lane) pass(g *group) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.give(g)
+}
+
+// give is pass for who holds the lock.
+func (l *lane) give(g *group) bool {
 	if len(l.waiting) == 0 {
 		return false
 	}
@@ -83,10 +86,7 @@ func (d *DB) Waiting() int {
 func (l *lane) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.busy = len(l.waiting) > 0; l.busy {
-		l.waiting[0] <- nil
-		l.waiting = l.waiting[1:]
-	}
+	l.busy = l.give(nil)
 }
 
 // group is a transaction on SQLite with its members. Whoever has the writer has it.

@@ -233,12 +233,17 @@ func (t *Tx) ParkTurn(ctx context.Context, id string, attempt int, reason, detai
 	return changed(res, err, ErrStale)
 }
 
+// waitAgain lets a turn wait as its next attempt, which goes on behind its saved steps. The
+// attempts before do not count as failed, and their time does not count as the turn's.
+func (t *Tx) waitAgain(id string) *bun.UpdateQuery {
+	return t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
+		Set("resumed = resumed + 1").Set("started_at = NULL").Where("id = ?", id)
+}
+
 // UnparkTurn lets a parked turn wait again, as its next attempt. The time for which it
 // was parked does not count as the turn's time. ErrStale when it is not parked.
 func (t *Tx) UnparkTurn(ctx context.Context, id string) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
-		Set("resumed = resumed + 1").Set("started_at = NULL").Set("reason = NULL").Set("detail = NULL").
-		Where("id = ?", id).Where("state = ?", TurnParked).Exec(ctx)
+	res, err := t.waitAgain(id).Set("reason = NULL").Set("detail = NULL").Where("state = ?", TurnParked).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
@@ -246,11 +251,10 @@ func (t *Tx) UnparkTurn(ctx context.Context, id string) error {
 // the reasons. It goes on behind its saved steps. ErrStale when the turn has not ended
 // for one of them.
 func (t *Tx) ReopenTurn(ctx context.Context, id string, reasons []string) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnWaiting).Set("attempt = attempt + 1").
-		Set("resumed = resumed + 1").Set("started_at = NULL").Set("ended_at = NULL").Set("reason = NULL").Set("detail = NULL").
+	res, err := t.waitAgain(id).Set("ended_at = NULL").Set("reason = NULL").Set("detail = NULL").
 		// EndTurn will count all steps again.
 		Set("prompt_tokens = 0").Set("completion_tokens = 0").
-		Where("id = ?", id).Where("ended_at IS NOT NULL").Where("reason IN (?)", bun.List(reasons)).Exec(ctx)
+		Where("ended_at IS NOT NULL").Where("reason IN (?)", bun.List(reasons)).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
