@@ -281,15 +281,7 @@ func TestBesideWaitsForFloor(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		start := func(t *testing.T) (*apptest.Rig, *cast, *llmtest.Gate) {
-			r := apptest.New(t, url)
-			c := besideClass(t, r)
-			draft, speech := c.hold(t, "student 1", 0), c.hold(t, "teacher 1", 2)
-			watch := r.Join(t, c.Teacher, c.Room.ID, true, -1)
-			post(t, r, c.Student, c.Room.ID, "@student?")
-			reached(t, draft)
-			post(t, r, c.Teacher, c.Room.ID, "@teacher?")
-			reached(t, speech)
-			watch.Await(t, "the first words", func(f apptest.Frame) bool { return f.Is("delta") })
+			r, c, draft, speech := besideTwo(t, url)
 			draft.Release()
 			turnOf(t, r, c, c.StudentAgent, "the wait", func(x *store.Turn) bool {
 				return x.State == store.TurnWaiting && x.Attempt == 2 && x.Resumed == 1 && x.Reason == "floor" && x.StartedAt.IsZero()
@@ -337,15 +329,7 @@ func TestBesideStop(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		for _, name := range []string{"Aside", "Speaking"} {
 			t.Run(name, func(t *testing.T) {
-				r := apptest.New(t, url)
-				c := besideClass(t, r)
-				draft, speech := c.hold(t, "student 1", 0), c.hold(t, "teacher 1", 2)
-				watch := r.Join(t, c.Teacher, c.Room.ID, true, -1)
-				post(t, r, c.Student, c.Room.ID, "@student?")
-				reached(t, draft)
-				post(t, r, c.Teacher, c.Room.ID, "@teacher?")
-				reached(t, speech)
-				watch.Await(t, "the first words", func(f apptest.Frame) bool { return f.Is("delta") })
+				r, c, draft, speech := besideTwo(t, url)
 				late := r.Join(t, c.Student, c.Room.ID, true, -1)
 				for _, ag := range []*store.Agent{c.StudentAgent, c.TeacherAgent} {
 					late.Await(t, "both turns", func(f apptest.Frame) bool { return f.Is("turn") && f.Fields["agent_id"] == ag.ID })
