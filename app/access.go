@@ -31,6 +31,8 @@ type Actor struct {
 	// Scopes limit what the token may be used for. They are nil for a session, which may
 	// do everything that its person may do.
 	Scopes []Scope
+
+	known *knownActor // what is kept of the actor, if anything
 }
 
 // Scope is a part of what a person may do. A token is made for one or more scopes.

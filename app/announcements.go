@@ -58,7 +58,7 @@ func (a *App) Announce(ctx context.Context, actor *Actor, courseID string, s Ann
 
 // Announcements lists a course's announcements, newest first.
 func (a *App) Announcements(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Announcement], error) {
-	if _, err := a.courseFor(ctx, actor, courseID, ActReadAnnouncements); err != nil {
+	if _, err := a.courseRead(ctx, actor, courseID, ActReadAnnouncements); err != nil {
 		return nil, err
 	}
 	return a.db.Announcements(ctx, courseID, p)

@@ -196,8 +196,7 @@ func (ss *sessions) actor(ctx context.Context, sessionID, userID string) (*Actor
 	if known.actor.User.ID != userID {
 		return nil, errBadCredentials
 	}
-	actor := known.actor
-	return &actor, nil
+	return known.caller(), nil
 }
 
 func (ss *sessions) readActor(ctx context.Context, sessionID, userID string) (*knownActor, error) {

@@ -130,6 +130,35 @@ func (a *App) course(ctx context.Context, actor *Actor, id string) (*store.Cours
 	return courseIn(ctx, a.db.Queries, actor, id)
 }
 
+// courseRead checks that the actor may do an action that only reads, and returns how the
+// actor stands to the course. It asks the database after a change only.
+func (a *App) courseRead(ctx context.Context, actor *Actor, id string, action Action) (courseAccess, error) {
+	access, err := a.courseAccess(ctx, actor, id)
+	if err != nil {
+		return access, err
+	}
+	return access, Check(actor, action, access.Resource)
+}
+
+// courseAccess returns how the actor stands to a course, for an action that only reads.
+func (a *App) courseAccess(ctx context.Context, actor *Actor, id string) (courseAccess, error) {
+	if actor == nil {
+		return courseAccess{}, errNotAuthenticated
+	}
+	actors := &a.sessions.actors
+	access, epoch, ok := actors.course(actor.known, id, a.instant())
+	if ok {
+		return access, nil
+	}
+	c, res, err := a.course(ctx, actor, id)
+	if err != nil {
+		return courseAccess{}, err
+	}
+	access = courseAccess{c.OwnerID, res}
+	actors.keepCourse(actor.known, id, access, epoch)
+	return access, nil
+}
+
 func courseIn(ctx context.Context, q store.Queries, actor *Actor, id string) (*store.Course, Resource, error) {
 	if actor == nil {
 		return nil, Resource{}, errNotAuthenticated

@@ -13,12 +13,15 @@ const (
 	actorFor = 5 * time.Second
 	// maxKnownActors bounds the callers that are known at once.
 	maxKnownActors = 4096
+	// maxKnownCourses bounds the courses that are known of one caller.
+	maxKnownCourses = 64
 )
 
-// knownActors keeps the callers of the last seconds, so that a signed-in request asks the
-// database for nothing that has not changed. Each change of an account, a session or an
-// access token forgets who depends on it: here before the change returns, on other nodes
-// by their notification, and everywhere after actorFor.
+// knownActors keeps the callers of the last seconds and how they stand to the courses that
+// they ask about, so that a signed-in request asks the database for nothing that has not
+// changed. Each change of an account, a session, an access token, or a course with its
+// people forgets what depends on it: here before the change returns, on other nodes by
+// their notification, and everywhere after actorFor.
 type knownActors struct {
 	mu    sync.Mutex
 	epoch uint64                 // increases with every change
@@ -31,6 +34,22 @@ type knownActor struct {
 	until time.Time // when the session or token expires
 	read  time.Time
 	of    []string // the accounts, sessions and tokens that this depends on
+
+	courses   map[string]courseAccess // by id; no older than read
+	forgotten bool
+}
+
+// caller returns the actor of one request.
+func (a *knownActor) caller() *Actor {
+	actor := a.actor
+	actor.known = a
+	return &actor
+}
+
+// courseAccess is how a caller stands to a course.
+type courseAccess struct {
+	owner string // the id of the course's owner
+	Resource
 }
 
 // find returns a caller, by read if it is not known.
@@ -68,15 +87,48 @@ func (k *knownActors) keep(credential string, a *knownActor, epoch uint64) {
 		return
 	}
 	if len(k.all) >= maxKnownActors {
-		maps.DeleteFunc(k.all, func(_ string, old *knownActor) bool { return !old.fresh(a.read) })
+		k.drop(func(old *knownActor) bool { return !old.fresh(a.read) })
 	}
-	if k.all == nil || len(k.all) >= maxKnownActors {
+	if len(k.all) >= maxKnownActors {
+		k.drop(func(*knownActor) bool { return true })
+	}
+	if old := k.all[credential]; old != nil {
+		old.forgotten = true
+	}
+	if k.all == nil {
 		k.all = map[string]*knownActor{}
 	}
 	k.all[credential] = a
 }
 
-// forget forgets the callers that depend on one of these accounts, sessions or tokens.
+// course returns how a caller stands to a course. ok is false when the database must be
+// asked; keep the answer with epoch.
+func (k *knownActors) course(a *knownActor, id string, now time.Time) (access courseAccess, epoch uint64, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if a == nil || a.forgotten || !a.fresh(now) {
+		return courseAccess{}, k.epoch, false
+	}
+	access, ok = a.courses[id]
+	return access, k.epoch, ok
+}
+
+// keepCourse keeps how a caller stands to a course, unless something has changed since
+// epoch.
+func (k *knownActors) keepCourse(a *knownActor, id string, access courseAccess, epoch uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if a == nil || k.epoch != epoch {
+		return
+	}
+	if a.courses == nil || len(a.courses) >= maxKnownCourses {
+		a.courses = map[string]courseAccess{}
+	}
+	a.courses[id] = access
+}
+
+// forget forgets the callers that depend on one of these accounts, sessions or tokens, and
+// how all callers stand to those of the ids that are courses.
 func (k *knownActors) forget(ids []string) {
 	if len(ids) == 0 {
 		return
@@ -84,7 +136,10 @@ func (k *knownActors) forget(ids []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.epoch++
-	maps.DeleteFunc(k.all, func(_ string, a *knownActor) bool {
+	k.drop(func(a *knownActor) bool {
+		for _, id := range ids {
+			delete(a.courses, id)
+		}
 		return slices.ContainsFunc(a.of, func(id string) bool { return slices.Contains(ids, id) })
 	})
 }
@@ -94,5 +149,13 @@ func (k *knownActors) forgetAll() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.epoch++
-	clear(k.all)
+	k.drop(func(*knownActor) bool { return true })
+}
+
+// drop forgets callers. Requests may hold them still: they learn nothing more from them.
+func (k *knownActors) drop(which func(*knownActor) bool) {
+	maps.DeleteFunc(k.all, func(_ string, a *knownActor) bool {
+		a.forgotten = which(a)
+		return a.forgotten
+	})
 }

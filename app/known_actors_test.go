@@ -115,6 +115,101 @@ func TestKnownCallers(t *testing.T) {
 	})
 }
 
+// TestKnownCourses: how a caller stands to a course is known without the database, and
+// each change of the course or of its people counts as those of the caller do.
+func TestKnownCourses(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		nodes := []*apptest.Rig{r}
+		if r.DB.Postgres() {
+			other := apptest.NewStopped(t, url, func(c *config.Config) { *c = *r.Config })
+			must(t, other.Start(t.Context()))
+			nodes = append(nodes, other)
+		}
+		ctx := t.Context()
+		super := r.User(t, app.RoleSuperAdmin, "Root")
+		// ask reads the reports of a course, which its staff may do.
+		ask := func(node *apptest.Rig, session, course string) (int64, error) {
+			actor, err := node.Authenticate(ctx, session)
+			must(t, err)
+			ctx, reads := store.CountReads(ctx)
+			_, err = node.Reports(ctx, actor, course, store.Page{})
+			return reads.Count(), err
+		}
+		// arrive returns a TA of a new course, whom every node knows.
+		arrive := func(t *testing.T) (owner *app.Actor, ta *store.User, session, course string) {
+			owner, ta = r.User(t, app.RoleTeacher, "Owner"), account(t, r, app.RoleStudent)
+			c, err := r.CreateCourse(ctx, owner, "Course", nil)
+			must(t, err)
+			_, err = r.Enrol(ctx, owner, c.ID, app.Person{ID: ta.ID}, "ta")
+			must(t, err)
+			session = signIn(t, r, ta).Access
+			for _, node := range nodes {
+				apptest.Await(t, "a list for one query", func() bool {
+					reads, err := ask(node, session, c.ID)
+					return err == nil && reads == 1
+				})
+			}
+			return owner, ta, session, c.ID
+		}
+		for name, change := range map[string]func(owner *app.Actor, ta *store.User, course string) error{
+			"Role": func(owner *app.Actor, ta *store.User, course string) error {
+				return r.ChangeMemberRole(ctx, owner, course, ta.ID, "student")
+			},
+			"Removed": func(owner *app.Actor, ta *store.User, course string) error {
+				return r.RemoveMember(ctx, owner, course, ta.ID)
+			},
+			"Course": func(owner *app.Actor, _ *store.User, course string) error {
+				_, _, err := r.DeleteCourse(ctx, owner, course, false)
+				return err
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				owner, ta, session, course := arrive(t)
+				must(t, change(owner, ta, course))
+				if _, err := ask(r, session, course); err == nil {
+					t.Error("here: still allowed")
+				}
+				for _, node := range nodes {
+					apptest.Await(t, "the other node", func() bool { _, err := ask(node, session, course); return err != nil })
+				}
+			})
+		}
+		t.Run("Owner", func(t *testing.T) {
+			owner, ta, session, course := arrive(t)
+			must(t, r.RemoveMember(ctx, owner, course, ta.ID))
+			if _, err := ask(r, session, course); err == nil {
+				t.Error("still allowed")
+			}
+			_, err := r.Enrol(ctx, owner, course, app.Person{ID: ta.ID}, "teacher")
+			must(t, err)
+			if _, err := ask(r, session, course); err != nil {
+				t.Errorf("after the enrolment: %v", err)
+			}
+			_, err = r.TransferCourse(ctx, owner, course, ta.ID)
+			must(t, err)
+			must(t, r.RemoveMember(ctx, super, course, owner.User.ID))
+			for _, node := range nodes {
+				apptest.Await(t, "the new owner", func() bool { _, err := ask(node, session, course); return err == nil })
+			}
+		})
+		t.Run("NobodyWasTold", func(t *testing.T) {
+			_, ta, session, course := arrive(t)
+			untold(t, r, "DELETE FROM course_members WHERE user_id = '"+ta.ID+"'")
+			if _, err := ask(r, session, course); err != nil {
+				t.Error("the database was asked again at once")
+			}
+			for _, node := range nodes {
+				node.Advance(5 * time.Second)
+				if _, err := ask(node, session, course); err == nil {
+					t.Error("still known after five seconds")
+				}
+			}
+		})
+	})
+}
+
 // untold changes rows past the program, as another program does.
 func untold(t *testing.T, r *apptest.Rig, query string) {
 	t.Helper()

@@ -50,20 +50,17 @@ func (l *MemberList) Rows(ctx context.Context) iter.Seq2[*Member, error] {
 // CourseMembers lists the people of a course. The owner is always one of them, as a
 // teacher.
 func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, p store.Page) (*MemberList, error) {
-	c, res, err := a.course(ctx, actor, courseID)
+	access, err := a.courseRead(ctx, actor, courseID, ActReadMembers)
 	if err != nil {
-		return nil, err
-	}
-	if err := Check(actor, ActReadMembers, res); err != nil {
 		return nil, err
 	}
 	links, err := a.db.CourseMembers(ctx, courseID, p)
 	if err != nil {
 		return nil, err
 	}
-	list := &MemberList{links: links, ownerID: c.OwnerID}
-	if p.Skip == 0 && !slices.Contains(links.IDs(), c.OwnerID) {
-		list.owner, err = a.db.User(ctx, c.OwnerID)
+	list := &MemberList{links: links, ownerID: access.owner}
+	if p.Skip == 0 && !slices.Contains(links.IDs(), access.owner) {
+		list.owner, err = a.db.User(ctx, access.owner)
 	}
 	return list, err
 }

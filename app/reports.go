@@ -129,7 +129,7 @@ func told(rp *store.Report) *store.Report {
 
 // Reports lists the reports on a course, newest first.
 func (a *App) Reports(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Report], error) {
-	if _, err := a.courseFor(ctx, actor, courseID, ActReadReports); err != nil {
+	if _, err := a.courseRead(ctx, actor, courseID, ActReadReports); err != nil {
 		return nil, err
 	}
 	rows, err := a.db.Reports(ctx, courseID, p)
@@ -142,7 +142,7 @@ func (a *App) Reports(ctx context.Context, actor *Actor, courseID string, p stor
 
 // Report returns one report on a course, finished or not.
 func (a *App) Report(ctx context.Context, actor *Actor, courseID, id string) (*store.Report, error) {
-	if _, err := a.courseFor(ctx, actor, courseID, ActReadReports); err != nil {
+	if _, err := a.courseRead(ctx, actor, courseID, ActReadReports); err != nil {
 		return nil, err
 	}
 	rp, err := a.db.Report(ctx, id)

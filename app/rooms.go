@@ -72,10 +72,11 @@ func roomChanges(r *store.Room) changes {
 // Rooms lists the rooms of a course that the actor may enter. Members of the course get
 // all rooms; others get those to which they have a link of their own.
 func (a *App) Rooms(ctx context.Context, actor *Actor, courseID string, p store.Page) (*store.Listing[store.Room], error) {
-	_, res, err := a.course(ctx, actor, courseID)
+	access, err := a.courseAccess(ctx, actor, courseID)
 	if err != nil {
 		return nil, err
 	}
+	res := access.Resource
 	if Check(actor, ActListAllRooms, res) == nil {
 		return a.db.RoomsInCourse(ctx, courseID, "", p)
 	}

@@ -158,8 +158,7 @@ func (ss *sessions) tokenActor(ctx context.Context, hash string) (*Actor, error)
 	if now.Sub(known.used) >= usedEvery {
 		ss.uses.note(known.actor.TokenID)
 	}
-	actor := known.actor
-	return &actor, nil
+	return known.caller(), nil
 }
 
 func (ss *sessions) readToken(t *store.AccessToken, err error, now time.Time) (*knownActor, error) {

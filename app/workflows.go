@@ -132,7 +132,7 @@ func workflowChanges(w *store.Workflow) changes {
 // Workflows lists the built-in workflows and those of a course, without their graphs,
 // for the course's staff.
 func (a *App) Workflows(ctx context.Context, actor *Actor, courseID string) ([]store.Workflow, error) {
-	if _, err := a.courseFor(ctx, actor, courseID, ActListWorkflows); err != nil {
+	if _, err := a.courseRead(ctx, actor, courseID, ActListWorkflows); err != nil {
 		return nil, err
 	}
 	own, err := a.db.Workflows(ctx, courseID, store.Page{Limit: store.MaxLimit})

@@ -45,7 +45,7 @@ func (q Queries) Exchanges(ctx context.Context, roomID, before string, limit int
 	turns, err := listing(ctx, listed[Turn]{
 		places: q.runs((*Turn)(nil), roomID, before, limit).Where("EXISTS (?)", letters),
 		key:    "t.id", size: "(SELECT COALESCE(sum(" + q.octets("am.content", "am.metadata") + "), 0) FROM a2a_messages AS am WHERE am.turn_id = t.id)",
-		rows: func(rows *[]Turn) *bun.SelectQuery { return withoutGraph(q.db.NewSelect().Model(rows)) },
+		rows: func(model any) *bun.SelectQuery { return withoutGraph(q.db.NewSelect().Model(model)) },
 		id:   func(t *Turn) string { return t.ID },
 	})
 	if err != nil {

@@ -1,16 +1,19 @@
 package store
 
-// This file tells those who keep what a session or an access token stands for that it may
-// have changed. It is kept for one request after the other, see OnAccounts.
+import "slices"
 
-// OnAccounts sets the function that this process calls with the ids of accounts, sessions
-// and access tokens whose rows have changed: after the commit and before InTx returns.
+// This file tells those who keep what a session or an access token stands for that it may
+// have changed, or how somebody stands to a course. It is kept for one request after the
+// other, see OnAccounts.
+
+// OnAccounts sets the function that this process calls with the ids of accounts, sessions,
+// access tokens and courses that have changed, courses also in their people: after the commit and before InTx returns.
 // Set it before the first transaction. A session's new expiry and the last use of a token
 // are not told.
 func (d *DB) OnAccounts(fn func(ids []string)) { d.accounts = fn }
 
-// AccountsChanged reports changed accounts, sessions or access tokens in this process and
-// to the others.
+// AccountsChanged reports changed accounts, sessions, access tokens or courses in this
+// process and to the others.
 func (d *DB) AccountsChanged(ids ...string) {
 	if len(ids) == 0 {
 		return
@@ -30,6 +33,12 @@ func (d *DB) AccountsChanged(ids ...string) {
 	})
 }
 
-// changesAccount records that the row of an account, a session or an access token changes
-// in this transaction.
-func (t *Tx) changesAccount(ids ...string) { t.accounts = append(t.accounts, ids...) }
+// changesAccount records that an account, a session, an access token or a course changes in
+// this transaction.
+func (t *Tx) changesAccount(ids ...string) {
+	for _, id := range ids {
+		if !slices.Contains(t.accounts, id) {
+			t.accounts = append(t.accounts, id)
+		}
+	}
+}

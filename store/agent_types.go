@@ -48,7 +48,7 @@ func (q Queries) AgentTypes(ctx context.Context, category string, withSystem boo
 	}
 	return listing(ctx, listed[AgentType]{places: p.on(sel), key: "aty.id",
 		size: q.octets("aty.description", "aty.default_system_prompt", "aty.default_settings", "aty.default_capabilities"),
-		rows: func(rows *[]AgentType) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(at *AgentType) string { return at.ID }})
 }
 

@@ -35,8 +35,8 @@ func (q Queries) AgentVersion(ctx context.Context, agentID, id string) (*AgentVe
 func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) (*Listing[AgentVersion], error) {
 	sel := q.db.NewSelect().Model((*AgentVersion)(nil)).Where("av.agent_id = ?", agentID).OrderExpr("av.created_at DESC, av.id DESC")
 	return listing(ctx, listed[AgentVersion]{places: p.on(sel), key: "av.id", size: q.octets("av.system_prompt"),
-		rows: func(rows *[]AgentVersion) *bun.SelectQuery {
-			return q.db.NewSelect().Model(rows).ExcludeColumn("settings", "trigger_config", "schedule_config")
+		rows: func(model any) *bun.SelectQuery {
+			return q.db.NewSelect().Model(model).ExcludeColumn("settings", "trigger_config", "schedule_config")
 		},
 		id: func(v *AgentVersion) string { return v.ID }})
 }

@@ -92,7 +92,7 @@ func (q Queries) listAgents(ctx context.Context, p Page, sel *bun.SelectQuery) (
 	return listing(ctx, listed[Agent]{places: p.on(sel), key: "a.id",
 		size: q.octets("a.system_prompt", "a.settings", "a.trigger_config", "a.schedule_config", "a.external_config", "a.encrypted_secrets",
 			"a.capabilities", "a.user_key_ids", "a.encrypted_api_key"),
-		rows: func(rows *[]Agent) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(a *Agent) string { return a.ID }})
 }
 

@@ -32,7 +32,7 @@ func (q Queries) Announcements(ctx context.Context, courseID string, p Page) (*L
 	ctx, bound := q.bound(ctx, courseID)
 	sel := q.db.NewSelect().Model((*Announcement)(nil)).Where("an.course_id = ?", bound...).OrderExpr("an.created_at DESC, an.id DESC")
 	return listing(ctx, listed[Announcement]{places: p.on(sel), key: "an.id", size: q.octets("an.title", "an.content"),
-		rows: func(rows *[]Announcement) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(an *Announcement) string { return an.ID }})
 }
 

@@ -54,7 +54,7 @@ func (q Queries) Artifacts(ctx context.Context, roomID, kind string, p Page) (*L
 		sel = sel.Where("af.type = ?", kind)
 	}
 	return listing(ctx, listed[Artifact]{places: p.on(sel), key: "af.id", size: "af.content_bytes",
-		rows: func(rows *[]Artifact) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(f *Artifact) string { return f.ID }})
 }
 

@@ -55,7 +55,7 @@ func (q Queries) AuditEntries(ctx context.Context, f AuditFilter, before string,
 	return listing(ctx, listed[AuditEntry]{
 		places: query,
 		key:    "al.id", size: q.octets("al.before", "al.after"),
-		rows: func(rows *[]AuditEntry) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(e *AuditEntry) string { return e.ID },
 	})
 }

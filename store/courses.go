@@ -75,8 +75,8 @@ func (q Queries) Courses(ctx context.Context, userID string, p Page) (*Listing[C
 		sel = sel.Where("c.owner_id = ? OR c.id IN (?)", bound[0], linked)
 	}
 	return listing(ctx, listed[Course]{places: p.on(sel), key: "c.id", size: q.octets("c.description"),
-		rows: func(rows *[]Course) *bun.SelectQuery {
-			return q.db.NewSelect().Model(rows).ColumnExpr("c.*").ColumnExpr("u.full_name AS owner_name").Join("JOIN users AS u ON u.id = c.owner_id")
+		rows: func(model any) *bun.SelectQuery {
+			return q.everything(model).ColumnExpr("u.full_name AS owner_name").Join("LEFT JOIN users AS u ON u.id = c.owner_id")
 		},
 		id: func(c *Course) string { return c.ID }})
 }
@@ -92,11 +92,10 @@ func (q Queries) CourseRole(ctx context.Context, courseID, userID string) (strin
 func (q Queries) CourseMembers(ctx context.Context, courseID string, p Page) (*Listing[CourseMember], error) {
 	ctx, bound := q.bound(ctx, courseID)
 	sel := q.db.NewSelect().Model((*CourseMember)(nil)).Where("cm.course_id = ?", bound...).OrderExpr("cm.created_at, cm.user_id")
-	return listing(ctx, listed[CourseMember]{places: p.on(sel), key: "cm.user_id", size: "1024", varies: true,
-		rows: func(rows *[]CourseMember) *bun.SelectQuery {
-			return q.db.NewSelect().Model(rows).Relation("User").Where("cm.course_id = ?", courseID)
-		},
-		id: func(m *CourseMember) string { return m.UserID }})
+	return listing(ctx, listed[CourseMember]{places: p.on(sel), key: "cm.user_id", size: "1024",
+		in:   within{"cm.course_id", courseID, bound[0]},
+		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("User") },
+		id:   func(m *CourseMember) string { return m.UserID }})
 }
 
 // CreateCourse adds a course.
@@ -108,6 +107,7 @@ func (t *Tx) AddCourseMember(ctx context.Context, m *CourseMember) (added bool, 
 	if m.Via == "" {
 		m.Via = ViaEnrolled
 	}
+	t.changesAccount(m.CourseID)
 	return t.insertOnce(ctx, m)
 }
 
@@ -121,6 +121,7 @@ func (t *Tx) CourseForUpdate(ctx context.Context, id string) (*Course, error) {
 // UpdateCourse writes the title, description and owner of a course that was read at
 // c.Version, and increases the version. ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateCourse(ctx context.Context, c *Course) error {
+	t.changesAccount(c.ID)
 	c.Version++
 	res, err := t.db.NewUpdate().Model(c).Column("title", "description", "owner_id", "version").
 		Where("c.id = ?", c.ID).Where("c.version = ?", c.Version-1).Exec(ctx)
@@ -129,6 +130,7 @@ func (t *Tx) UpdateCourse(ctx context.Context, c *Course) error {
 
 // DeleteCourse removes a course with its rooms and all that is in them.
 func (t *Tx) DeleteCourse(ctx context.Context, id string) error {
+	t.changesAccount(id)
 	res, err := t.db.NewDelete().Model((*Course)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
@@ -136,6 +138,7 @@ func (t *Tx) DeleteCourse(ctx context.Context, id string) error {
 // SetCourseRole gives a linked user another role; ErrNotFound without a link.
 func (t *Tx) SetCourseRole(ctx context.Context, courseID, userID, role string) error {
 	t.gains(userID)
+	t.changesAccount(courseID)
 	res, err := t.db.NewUpdate().Model((*CourseMember)(nil)).Set("role = ?", role).
 		Where("course_id = ?", courseID).Where("user_id = ?", userID).Exec(ctx)
 	return changed(res, err, ErrNotFound)
@@ -144,6 +147,7 @@ func (t *Tx) SetCourseRole(ctx context.Context, courseID, userID, role string) e
 // RemoveCourseMember takes a user out of a course and of its rooms;
 // ErrNotFound without a link.
 func (t *Tx) RemoveCourseMember(ctx context.Context, courseID, userID string) error {
+	t.changesAccount(courseID)
 	res, err := t.db.NewDelete().Model((*CourseMember)(nil)).Where("course_id = ?", courseID).
 		Where("user_id = ?", userID).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {

@@ -65,11 +65,13 @@ func (q Queries) Decisions(ctx context.Context, roomID, before string, limit int
 	list.places = list.places[:min(limit, len(list.places))]
 	list.read = func(ctx context.Context, places []place) ([]Decision, error) {
 		var stored []Decision
-		at, err := readAt(ctx, q.db.NewSelect().Model(&stored), "d.id", places, false)
-		if err != nil {
+		ids, at, all := make([]string, len(places)), make(map[string]int, len(places)), make([]Decision, len(places))
+		for i, p := range places {
+			ids[i], at[p.ID] = p.ID, i
+		}
+		if err := readByID(ctx, q.everything(&stored), "d.id", within{}, ids); err != nil {
 			return nil, err
 		}
-		all := make([]Decision, len(places))
 		for i := range stored {
 			all[at[stored[i].ID]] = stored[i]
 		}

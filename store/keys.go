@@ -48,7 +48,7 @@ type AgentKey struct {
 func (q Queries) UserKeys(ctx context.Context, userID string) (*Listing[UserKey], error) {
 	sel := q.db.NewSelect().Model((*UserKey)(nil)).Where("uk.user_id = ?", userID).OrderExpr("uk.alias").Limit(MaxLimit)
 	return listing(ctx, listed[UserKey]{places: sel, key: "uk.id", size: q.octets("uk.description", "uk.encrypted_key"),
-		rows: func(rows *[]UserKey) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(k *UserKey) string { return k.ID }})
 }
 

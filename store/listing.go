@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"iter"
 	"slices"
 	"sort"
@@ -21,10 +22,11 @@ const (
 
 // Listing is a list as it was at one moment. It knows the ids of the rows, their order
 // and their sizes, and reads the rows in portions. So a long list takes no more memory
-// than a short one, and a slow reader keeps no database connection.
+// than a short one, and a slow reader keeps no database connection. The statement that
+// finds the rows reads the first portion too, so that a short list takes no other.
 //
-// Rows that are deleted meanwhile are left out. New rows are not in it. No row comes
-// twice.
+// Rows that are deleted before their portion is read are left out. New rows are not in it.
+// No row comes twice.
 type Listing[T any] struct {
 	// Each changes every row before a reader gets it; may be nil.
 	Each func(*T)
@@ -37,6 +39,7 @@ type Listing[T any] struct {
 type place struct {
 	ID   string
 	Size int64
+	read int // the number of the row among those that were read with the places, from 1
 }
 
 // listed says which rows a Listing has and how to read them.
@@ -44,42 +47,132 @@ type listed[T any] struct {
 	places *bun.SelectQuery // the rows in their order, without columns
 	key    string           // the column that identifies a row, such as "a.id"
 	size   string           // SQL for the bytes of a row's long texts; see Queries.octets
-	rows   func(rows *[]T) *bun.SelectQuery
-	varies bool // the text of rows has values in it
-	id     func(*T) string
+	// rows reads the rows into a model. It names all its columns, and neither conditions
+	// nor joins of it may leave a row out.
+	rows func(model any) *bun.SelectQuery
+	in   within // where key is unique, unless that is the whole table
+	id   func(*T) string
+}
+
+// within is a part of a table: the rows whose column has a value. bound is the value as
+// the statement of the places has it.
+type within struct {
+	column, value string
+	bound         any
 }
 
 func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 	list := &Listing[T]{}
-	err := l.places.ColumnExpr(l.key+" AS id").ColumnExpr(l.size+" AS size").Scan(ctx, &list.places)
+	var first []T
+	finds := l.rows(new(T)).ColumnExpr("place.id AS _id").ColumnExpr("place.size AS _size")
+	places := l.places.ColumnExpr(l.key + " AS id").ColumnExpr(l.size + " AS size")
+	all, err := readPlaces(ctx, finds, places, l.key, l.in, func() *bun.SelectQuery {
+		first = append(first, *new(T))
+		return l.rows(&first[len(first)-1])
+	})
+	list.places = all
 	list.read = func(ctx context.Context, places []place) ([]T, error) {
-		var rows []T
-		at, err := readAt(ctx, l.rows(&rows), l.key, places, l.varies)
+		rows, at, others := make([]T, 0, len(places)), make(map[string]int, len(places)), make([]string, 0, len(places))
+		for i, p := range places {
+			at[p.ID] = i
+			if p.read > 0 {
+				rows = append(rows, first[p.read-1])
+			} else {
+				others = append(others, p.ID)
+			}
+		}
+		if len(others) > 0 {
+			var more []T
+			if err := readByID(ctx, l.rows(&more), l.key, l.in, others); err != nil {
+				return nil, err
+			}
+			rows = append(rows, more...)
+		}
 		// Not slices.SortFunc: it is compiled anew for each type of row, which adds 15 kB
 		// to the binary.
 		sort.Slice(rows, func(i, j int) bool { return at[l.id(&rows[i])] < at[l.id(&rows[j])] })
-		return rows, err
+		return rows, nil
 	}
 	return list, translate(err)
 }
 
-// readAt reads the rows of places and returns the index of each id. The ids are one value,
-// so that the statement is prepared once however many there are, unless its text varies.
-func readAt(ctx context.Context, rows *bun.SelectQuery, key string, places []place, varies bool) (map[string]int, error) {
-	ids, at := make([]string, len(places)), make(map[string]int, len(places))
-	for i, p := range places {
-		ids[i], at[p.ID] = p.ID, i
+// readPlaces reads places, and with the same statement the rows of those that fit into one
+// portion together. For each of these rows it calls next, which returns a query with the
+// model that the row is read into.
+func readPlaces(ctx context.Context, rows, places *bun.SelectQuery, key string, in within, next func() *bun.SelectQuery) ([]place, error) {
+	// The sum over the first rows grows with each of them, so it keeps their order, too.
+	upTo := "sum(CAST(size + " + strconv.Itoa(rowOverhead) + " AS INTEGER)) OVER (ROWS UNBOUNDED PRECEDING) AS up_to"
+	from := rows.DB().NewSelect().TableExpr("(?) AS place", places).ColumnExpr("id").ColumnExpr("size").ColumnExpr(upTo)
+	table := "(?) AS place LEFT JOIN ?TableName AS ?TableAlias ON " + key + " = place.id AND place.up_to <= " + strconv.Itoa(portion)
+	args := []any{from}
+	if in.column != "" {
+		table, args = table+" AND "+in.column+" = ?", append(args, in.bound)
 	}
+	found, err := rows.ModelTableExpr(table, args...).OrderExpr("place.up_to").Rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = found.Close() }()
+	columns, err := found.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var all []place
+	var p place
+	dest := make([]any, len(columns))
+	for i, column := range columns {
+		switch column {
+		case "_id":
+			dest[i] = &p.ID
+		case "_size":
+			dest[i] = &p.Size
+		default:
+			dest[i] = passed{}
+		}
+	}
+	size, read := int64(0), 0
+	for found.Next() {
+		p.read = 0
+		if err := found.Scan(dest...); err != nil {
+			return nil, err
+		}
+		if size += p.Size + rowOverhead; size <= portion {
+			read++
+			p.read = read
+			if err := next().GetModel().(rowModel).ScanRow(ctx, found); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, p)
+	}
+	return all, found.Err()
+}
+
+// rowModel is what bun reads a row into. Of a row's columns it passes over those whose
+// names begin with "_".
+type rowModel interface {
+	ScanRow(ctx context.Context, rows *sql.Rows) error
+}
+
+// passed is a column that is not read here.
+type passed struct{}
+
+// Scan reads nothing (database/sql.Scanner).
+func (passed) Scan(any) error { return nil }
+
+// readByID reads the rows with these ids, in any order. The ids are one value, so that the
+// statement is prepared once however many there are, unless its text varies.
+func readByID(ctx context.Context, rows *bun.SelectQuery, key string, in within, ids []string) error {
 	q := Queries{rows.DB()}
 	switch {
-	case varies:
-		rows = rows.Where(key+" IN (?)", bun.List(ids))
+	case in.column != "":
+		rows = rows.Where(in.column+" = ?", in.value).Where(key+" IN (?)", bun.List(ids))
 	case q.postgres():
 		ctx, rows = q.boundText(ctx, ids), rows.Where(key+" = ANY($1)")
 	default:
 		ctx, rows = q.boundText(ctx, string(ToJSON(ids))), rows.Where(key+" IN (SELECT value FROM json_each($1))")
 	}
-	return at, translate(rows.Limit(MaxLimit).Scan(ctx))
+	return translate(rows.Limit(MaxLimit).Scan(ctx))
 }
 
 // Map returns a list that makes its items from the rows of another list, a portion at a
@@ -121,6 +214,11 @@ func (q Queries) octets(columns ...string) string {
 		sizes[i] = "COALESCE(octet_length(" + column + "), 0)"
 	}
 	return strings.Join(sizes, " + ")
+}
+
+// everything reads all columns of rows into a model.
+func (q Queries) everything(model any) *bun.SelectQuery {
+	return q.db.NewSelect().Model(model).ColumnExpr("?TableColumns")
 }
 
 // None returns a list without rows.

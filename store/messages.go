@@ -102,10 +102,8 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1]).
 		OrderExpr("m.seq DESC LIMIT ?", bound[2])
 	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content"),
-		rows: func(rows *[]Message) *bun.SelectQuery {
-			return q.db.NewSelect().Model(rows).Relation("Sender", nameOnly)
-		},
-		id: func(m *Message) string { return m.ID }})
+		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("Sender", nameOnly) },
+		id:   func(m *Message) string { return m.ID }})
 	slices.Reverse(l.places)
 	return l, err
 }

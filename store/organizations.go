@@ -40,7 +40,7 @@ func (q Queries) OrganizationsOf(ctx context.Context, userID string, p Page) (*L
 	sel := q.db.NewSelect().Model((*Organization)(nil)).Join("JOIN organization_members AS om ON om.organization_id = o.id").
 		Where("om.user_id = ?", userID).OrderExpr("o.name, o.id")
 	return listing(ctx, listed[Organization]{places: p.on(sel), key: "o.id", size: q.octets("o.description"),
-		rows: func(rows *[]Organization) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(o *Organization) string { return o.ID }})
 }
 

@@ -45,7 +45,7 @@ func (q Queries) ProjectsOf(ctx context.Context, userID, organizationID string, 
 		sel = sel.Where("p.organization_id = ?", organizationID)
 	}
 	return listing(ctx, listed[Project]{places: p.on(sel), key: "p.id", size: q.octets("p.description"),
-		rows: func(rows *[]Project) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(p *Project) string { return p.ID }})
 }
 

@@ -65,7 +65,7 @@ func (q Queries) Report(ctx context.Context, id string) (*Report, error) {
 func (q Queries) Reports(ctx context.Context, courseID string, p Page) (*Listing[Report], error) {
 	sel := q.db.NewSelect().Model((*Report)(nil)).Where("rp.course_id = ?", courseID).OrderExpr("rp.created_at DESC, rp.id DESC")
 	return listing(ctx, listed[Report]{places: p.on(sel), key: "rp.id", size: q.octets("rp.content"),
-		rows: func(rows *[]Report) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(r *Report) string { return r.ID }})
 }
 

@@ -172,7 +172,7 @@ func (q Queries) RoomsInCourse(ctx context.Context, courseID, memberID string, p
 		sel = sel.Join("JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = ?", bound[1])
 	}
 	return listing(ctx, listed[Room]{places: p.on(sel), key: "r.id", size: q.octets("r.description"),
-		rows: func(rows *[]Room) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(r *Room) string { return r.ID }})
 }
 

@@ -66,7 +66,7 @@ func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID strin
 		sel = sel.Where("th.project_id = ?", projectID)
 	}
 	return listing(ctx, listed[Thread]{places: p.on(sel), key: "th.id", size: q.octets("th.metadata_json"),
-		rows: func(rows *[]Thread) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(th *Thread) string { return th.ID }})
 }
 
@@ -123,7 +123,7 @@ func (q Queries) ListThreadMessages(ctx context.Context, threadID string, before
 	sel := q.db.NewSelect().Model((*ThreadMessage)(nil)).Where("tm.thread_id = ?", threadID).Where("tm.seq < ?", before).
 		OrderExpr("tm.seq DESC").Limit(int64(limit))
 	l, err := listing(ctx, listed[ThreadMessage]{places: sel, key: "tm.id", size: q.octets("tm.content", "tm.metadata_json"),
-		rows: func(rows *[]ThreadMessage) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(m *ThreadMessage) string { return m.ID }})
 	slices.Reverse(l.places)
 	return l, err

@@ -43,7 +43,7 @@ func (q Queries) accessToken(ctx context.Context, where, value string) (*AccessT
 func (q Queries) AccessTokens(ctx context.Context, userID string) (*Listing[AccessToken], error) {
 	sel := q.db.NewSelect().Model((*AccessToken)(nil)).Where("at.user_id = ?", userID).OrderExpr("at.id DESC").Limit(MaxLimit)
 	return listing(ctx, listed[AccessToken]{places: sel, key: "at.id", size: "1024",
-		rows: func(rows *[]AccessToken) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(t *AccessToken) string { return t.ID }})
 }
 

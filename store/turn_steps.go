@@ -65,7 +65,7 @@ func (q Queries) ListTurnSteps(ctx context.Context, turnID string) (*Listing[Tur
 	return listing(ctx, listed[TurnStep]{
 		places: q.db.NewSelect().Model((*TurnStep)(nil)).Where("ts.turn_id = ?", turnID).OrderExpr("ts.n").Limit(MaxLimit),
 		key:    "ts.id", size: q.octets("ts.input", "ts.output"),
-		rows: func(rows *[]TurnStep) *bun.SelectQuery { return q.db.NewSelect().Model(rows) },
+		rows: q.everything,
 		id:   func(s *TurnStep) string { return s.ID },
 	})
 }
@@ -98,7 +98,7 @@ type RoomStep struct {
 
 func (q Queries) roomSteps(rows any) *bun.SelectQuery {
 	return q.db.NewSelect().Model(rows).ColumnExpr("ts.*").Relation("Turn", withoutGraph).ColumnExpr("a.name AS agent_name").
-		Join("JOIN agents AS a ON a.id = turn.agent_id")
+		Join("LEFT JOIN agents AS a ON a.id = turn.agent_id")
 }
 
 // PendingSteps lists the steps in a room that wait for a person, oldest first.
@@ -107,7 +107,7 @@ func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*List
 		places: p.on(q.db.NewSelect().TableExpr("turn_steps AS ts").Join("JOIN agent_turns AS t ON t.id = ts.turn_id").Where("t.room_id = ?", roomID).
 			Where("t.state = ?", TurnParked).Where("ts.state = ?", StepPending).OrderExpr("ts.started_at, ts.id")),
 		key: "ts.id", size: q.octets("ts.input", "ts.output"),
-		rows: func(rows *[]RoomStep) *bun.SelectQuery { return q.roomSteps(rows) },
+		rows: q.roomSteps,
 		id:   func(s *RoomStep) string { return s.ID },
 	})
 }

@@ -40,6 +40,7 @@ func (t *Tx) GiveAway(ctx context.Context, from, to string, at time.Time) (cours
 		Scan(ctx, &courses); err != nil {
 		return nil, nil, translate(err)
 	}
+	t.changesAccount(courses...)
 	err = t.db.NewRaw("UPDATE organizations SET owner_id = ?1, version = version + 1 WHERE owner_id = ?0 RETURNING id", from, to).
 		Scan(ctx, &organizations)
 	return courses, organizations, translate(err)
