@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type ConnOptions struct {
 // goroutine.
 type Conn struct {
 	nc    net.Conn
+	raw   syscall.RawConn // of nc; nil if only the writer may use it
 	who   ConnOptions
 	wake  chan struct{}
 	done  chan struct{} // closed when closing begins
@@ -39,6 +41,10 @@ type Conn struct {
 	spoke  atomic.Bool   // the peer sent something since the hub's last check
 	writes atomic.Uint64 // odd while a write is under way
 	room   atomic.Pointer[room]
+
+	writing sync.Mutex // held while somebody collects frames and writes them
+	rest    *batch     // what the writer has to write first, guarded by writing
+	over    bool       // nothing may be written any more, guarded by writing
 
 	cur    cursor // guarded by feed.mu
 	index  int    // index in room.conns, guarded by room.mu
@@ -56,7 +62,7 @@ type Conn struct {
 }
 
 // NewConn starts the writer of nc. nc must be the raw TCP connection, so that a batch
-// is one writev; a wrapper with UnsafeConn() net.Conn is unwrapped. The caller must end
+// is one write; a wrapper with UnsafeConn() net.Conn is unwrapped. The caller must end
 // the Conn with Wait and must not set deadlines on nc.
 func NewConn(nc net.Conn, who ConnOptions) *Conn {
 	if who.Variant >= MaxVariants {
@@ -66,7 +72,7 @@ func NewConn(nc net.Conn, who ConnOptions) *Conn {
 		nc = u.UnsafeConn()
 	}
 	c := &Conn{
-		nc: nc, who: who,
+		nc: nc, raw: rawOf(nc), who: who,
 		wake:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 		ended: make(chan struct{}),
@@ -207,22 +213,36 @@ func (c *Conn) run() {
 	defer close(c.ended)
 	for {
 		<-c.wake
-		for {
-			b := batches.Get().(*batch)
-			last := c.collect(b)
-			full, replayed := b.full(), b.replayed
-			err := c.write(b)
-			b.release()
-			if r := c.room.Load(); replayed && r != nil {
-				r.feed.settled(c)
-			}
-			if err != nil || last {
-				c.finish(err)
-				return
-			}
-			if !full {
-				break
-			}
+		if c.writeAll() {
+			return
+		}
+	}
+}
+
+// writeAll writes what waits for the connection. It returns true when nothing may follow.
+func (c *Conn) writeAll() (over bool) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	for {
+		b, last, more := c.rest, false, true
+		if c.rest = nil; b == nil {
+			b = batches.Get().(*batch)
+			last = c.collect(b)
+			more = b.full()
+		}
+		replayed := b.replayed
+		err := c.write(b)
+		b.release()
+		if r := c.room.Load(); replayed && r != nil {
+			r.feed.settled(c)
+		}
+		if err != nil || last {
+			c.over = true
+			c.finish(err)
+			return true
+		}
+		if !more {
+			return false
 		}
 	}
 }
@@ -232,12 +252,17 @@ func (c *Conn) collect(b *batch) (last bool) {
 	if c.urgent.Swap(false) && c.collectOwn(b) {
 		return true
 	}
+	c.collectRoom(b)
+	return false
+}
+
+// collectRoom adds what the room has for the connection.
+func (c *Conn) collectRoom(b *batch) {
 	if r := c.room.Load(); r != nil {
 		if wait := r.feed.take(c, b); wait > 0 {
 			time.AfterFunc(wait, c.poke)
 		}
 	}
-	return false
 }
 
 func (c *Conn) collectOwn(b *batch) (last bool) {
@@ -274,10 +299,15 @@ func (c *Conn) write(b *batch) (err error) {
 		_, err = b.left.WriteTo(c.nc)
 	}
 	c.writes.Add(1)
+	c.count(b)
+	return err
+}
+
+// count counts the frames of a batch that is written.
+func (c *Conn) count(b *batch) {
 	if r := c.room.Load(); r != nil {
 		r.hub.stats.frames.Add(int64(len(b.frames)))
 	}
-	return err
 }
 
 // finish makes the reader return: at once after a failed write, otherwise when the peer

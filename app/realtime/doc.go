@@ -13,8 +13,9 @@
 // # Invariants
 //
 //  1. A connection gets every event with seq > its start exactly once, in order, whatever the interleaving of
-//     Join, Wake, Publish and Resume. Its position is one number (cursor.next), advanced only by its own
-//     writer under the feed's lock, and every path (feed, replayed page) serves exactly that number next.
+//     Join, Wake, Publish and Resume. Its position is one number (cursor.next), advanced under the
+//     feed's lock by whoever holds Conn.writing, and every path (feed, replayed page) serves exactly that
+//     number next.
 //  2. A feed holds a window of consecutive seqs. It grows only at last+1. A hole, which only retention can
 //     make, empties the window; each connection then finds out from the database whether it lost anything, and
 //     is told so with a resync frame if it did.
@@ -36,13 +37,14 @@
 //
 // The web handler owns the socket: it makes the Conn, joins it, reads from the socket until an error, and then
 // calls Hub.Leave and Conn.Wait before it returns (the WebSocket library pools connections, so a writer that
-// outlived its handler would write into somebody else's socket). The Conn owns the writing side: one goroutine
-// writes everything, pongs and close frames too. Anybody may call Conn.Close, any number of times; the first
+// outlived its handler would write into somebody else's socket). The Conn owns the writing side: its goroutine
+// writes everything, pongs and close frames too. In a room of several, what is new and short is written first by
+// serveAll, which waits for no socket and leaves the rest to that goroutine. Anybody may call Conn.Close, any number of times; the first
 // call wins. It sends a close frame and gives the peer a grace period; after it the hub cuts the TCP
 // connection, which ends the handler's read. The hub closes connections that are slow or silent (4008) and, in
 // Hub.Close, all of them (1001). Rooms end with their last connection; everything else ends in Hub.Close,
 // which returns when no goroutine of the hub is left.
 //
-// Locks are taken in the order liveShard.mu, Hub.mu, room.mu, feed.mu, Conn.mu. Callbacks in Config.Encode run under
+// Locks are taken in the order Conn.writing, liveShard.mu, Hub.mu, room.mu, feed.mu, Conn.mu. Callbacks in Config.Encode run under
 // feed.mu: they must be quick and must not call the hub.
 package realtime

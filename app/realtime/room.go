@@ -26,6 +26,8 @@ type room struct {
 	mu       sync.Mutex
 	held     int  // how many keep the connections asleep, see Hub.Hold
 	due      bool // they are to be woken then
+	serving  bool // serveAll runs
+	more     bool // it has to begin anew
 	conns    []*Conn
 	presence presence
 }
@@ -68,8 +70,15 @@ func (r *room) pokeAll() {
 		r.due = true
 		return
 	}
-	for _, c := range r.conns {
-		c.poke()
+	if len(r.conns) < crowd {
+		for _, c := range r.conns {
+			c.poke()
+		}
+		return
+	}
+	if r.more = true; !r.serving {
+		r.serving = true
+		r.hub.spawn(r.serveAll)
 	}
 }
 
