@@ -263,10 +263,14 @@ func (r *attempt) speakNow(ctx context.Context) error {
 
 // begin tells the room that the attempt begins. From then on it may show text, until end.
 func (r *attempt) begin() (end func()) {
-	r.signal(event.StartOf(r.turn.Attempt))
 	// The pacer's timer runs beside the attempt, which may read its room anew.
-	roomID := r.turn.RoomID
-	r.shown = &pacer{show: func(d realtime.Delta) { r.engine.hub.Delta(roomID, d) }}
+	roomID, hub, started := r.room.ID, r.engine.hub, r.signalOf(event.StartOf(r.turn.Attempt))
+	r.shown = &pacer{
+		show:  func(d realtime.Delta) { hub.Delta(roomID, d) },
+		begin: func() { hub.Signal(roomID, started) },
+		hold:  func() (release func()) { return hub.Hold(roomID) },
+	}
+	r.shown.start()
 	return r.shown.stop
 }
 
@@ -308,9 +312,17 @@ func (r *attempt) add(text string) {
 	r.units += realtime.Units(text)
 }
 
-// signal tells the room that the attempt begins, or how it ended.
+// signal tells the room how the attempt ended.
 func (r *attempt) signal(state string) {
+	if r.shown != nil {
+		r.shown.begun()
+	}
+	r.engine.hub.Signal(r.room.ID, r.signalOf(state))
+}
+
+// signalOf says that the attempt begins, or how it ended.
+func (r *attempt) signalOf(state string) realtime.Signal {
 	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != event.StartOf(r.turn.Attempt)}
-	r.engine.hub.Signal(r.room.ID, realtime.Signal{Type: event.SignalTurn, Turn: mark, Body: json.RawMessage(store.ToJSON(event.Turn{
-		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt}))})
+	return realtime.Signal{Type: event.SignalTurn, Turn: mark, Body: json.RawMessage(store.ToJSON(event.Turn{
+		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt}))}
 }

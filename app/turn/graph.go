@@ -86,6 +86,7 @@ func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 		return err
 	}
 	defer r.begin()()
+	r.shown.begun() // before its nodes
 	if err := run.restoreMessages(ctx); err != nil {
 		return err
 	}

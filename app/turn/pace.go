@@ -17,14 +17,43 @@ const (
 	deltaBytes = 4096
 )
 
-// pacer shows a turn's text as it streams, in deltas at a bounded pace.
+// startPause is for how long the sign that an attempt begins waits for its first words. If
+// these come at once, both go out in one write to each member.
+const startPause = 10 * time.Millisecond
+
+// pacer shows that a turn begins, and its text as it streams, in deltas at a bounded pace.
 type pacer struct {
 	show func(realtime.Delta)
+	// begin shows that the attempt begins; nil once it has been called. While hold has not
+	// been released, what is shown waits for more.
+	begin func()
+	hold  func() (release func())
 
 	mu      sync.Mutex
 	held    realtime.Delta
 	timer   *time.Timer // runs after each delta; nil when the next delta may go out
 	stopped bool
+}
+
+// start begins to wait for the first words.
+func (p *pacer) start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer = time.AfterFunc(startPause, p.due) //nolint:forbidigo // the pace of frames is no rule's time
+}
+
+// begun shows that the attempt begins, unless that was shown before.
+func (p *pacer) begun() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tellBegin()
+}
+
+func (p *pacer) tellBegin() {
+	if begin := p.begin; begin != nil {
+		p.begin = nil
+		begin()
+	}
 }
 
 // add shows a piece of text, or holds it back for a moment. Each piece follows the
@@ -36,12 +65,17 @@ func (p *pacer) add(d realtime.Delta) {
 		d.Offset, d.Text = p.held.Offset, p.held.Text+d.Text
 	}
 	p.held = d
+	if p.begin != nil && p.timer != nil && p.timer.Stop() {
+		p.timer = nil
+		defer p.hold()()
+	}
 	if p.timer == nil || len(d.Text) > deltaBytes {
 		p.flush()
 	}
 }
 
 func (p *pacer) flush() {
+	p.tellBegin()
 	p.show(p.held)
 	p.held.Text = ""
 	if p.timer == nil {
@@ -53,6 +87,7 @@ func (p *pacer) due() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = nil
+	p.tellBegin()
 	if p.held.Text != "" && !p.stopped {
 		p.flush()
 	}
@@ -64,6 +99,7 @@ func (p *pacer) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopped = true
+	p.tellBegin()
 	if p.timer != nil {
 		p.timer.Stop()
 	}

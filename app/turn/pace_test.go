@@ -38,12 +38,39 @@ func TestPacer(t *testing.T) {
 			p.stop()
 			time.Sleep(2 * deltaPace)
 		}, []string{"0 a"}},
+		"the beginning with the first words": {func(p *pacer, piece func(string) realtime.Delta) {
+			p.start()
+			time.Sleep(startPause / 2)
+			p.add(piece("a"))
+			p.add(piece("b"))
+			time.Sleep(2 * deltaPace)
+		}, []string{"(", "begin", "0 a", ")", "1 b"}},
+		"the beginning without words": {func(p *pacer, piece func(string) realtime.Delta) {
+			p.start()
+			time.Sleep(2 * startPause)
+			p.add(piece("a"))
+		}, []string{"begin", "0 a"}},
+		"the beginning before the end": {func(p *pacer, _ func(string) realtime.Delta) {
+			p.start()
+			p.begun()
+			p.begun()
+			p.stop()
+		}, []string{"begin"}},
+		"the beginning at the end": {func(p *pacer, _ func(string) realtime.Delta) {
+			p.start()
+			p.stop()
+			time.Sleep(2 * startPause)
+		}, []string{"begin"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var shown []string
-				p := &pacer{show: func(d realtime.Delta) { shown = append(shown, string(rune('0'+d.Offset))+" "+d.Text) }}
+				note := func(what string) { shown = append(shown, what) }
+				p := &pacer{hold: func() func() { note("("); return func() { note(")") } }, show: func(d realtime.Delta) { note(string(rune('0'+d.Offset)) + " " + d.Text) }}
+				if strings.HasPrefix(name, "the beginning") {
+					p.begin = func() { note("begin") }
+				}
 				offset := 0
 				rule.say(p, func(text string) realtime.Delta {
 					d := realtime.Delta{Offset: offset, Text: text}
