@@ -14,10 +14,18 @@ import (
 // come in any type; all other members are ignored.
 
 // items returns at most most elements of a JSON list, none when raw is not a list.
-func items(raw json.RawMessage, most int) []json.RawMessage {
-	var out []json.RawMessage
+func items(raw json.RawMessage, most int) (out []json.RawMessage) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || raw[0] != '[' {
+		return nil
+	}
+	// A short list that is whole is read without a decoder, which each takes a buffer.
+	if len(raw) <= shortList && json.Unmarshal(raw, &out) == nil {
+		return out[:min(len(out), most)]
+	}
+	out = nil
 	d := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+	if _, err := d.Token(); err != nil {
 		return nil
 	}
 	for len(out) < most && d.More() {
@@ -30,10 +38,13 @@ func items(raw json.RawMessage, most int) []json.RawMessage {
 	return out
 }
 
+// shortList is how many bytes of a list are read at once, however many elements it has.
+const shortList = 4 << 10
+
 // textOf returns a JSON string, or "" when raw is anything else.
 func textOf(raw json.RawMessage) string {
 	var s string
-	if json.Unmarshal(raw, &s) != nil {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
 	return s

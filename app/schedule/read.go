@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -26,10 +25,10 @@ type node struct {
 func read(at, text string) (node, *reader) {
 	r := &reader{}
 	n := node{r: r, at: at}
-	if strings.TrimSpace(text) == "" {
-		text = "null"
+	if text == "null" || strings.TrimSpace(text) == "" {
+		return n, r
 	}
-	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
+	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
 	if err := dec.Decode(&n.v); err != nil {
 		n.fail("must be an object")
