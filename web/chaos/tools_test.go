@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -197,9 +198,10 @@ func TestKillAtRandomInToolLoops(t *testing.T) {
 }
 
 // killWhileTalking kills processes at random while lines are posted into every
-// room of a world, and then checks each room; check returns its turns.
+// room of a world, and then checks each room; check returns its turns. It goes on for a
+// while until there are some turns and until is met.
 func killWhileTalking(t *testing.T, s *proctest.Site, w *proctest.World, victims []*proctest.Process, line string,
-	check func(t *testing.T, s *proctest.Site, room string) (turns int)) {
+	check func(t *testing.T, s *proctest.Site, room string) (turns int), until ...func() bool) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var talking sync.WaitGroup
@@ -213,8 +215,9 @@ func killWhileTalking(t *testing.T, s *proctest.Site, w *proctest.World, victims
 	}
 	killAll(t, victims, either(40, 5))
 	// On a busy machine few turns begin within those kills.
+	until = append(until, func() bool { return turnsIn(t, s, w.Rooms) >= 5 })
 	for range 30 {
-		if turns := turnsIn(t, s, w.Rooms); turns >= 5 {
+		if !slices.ContainsFunc(until, func(met func() bool) bool { return !met() }) {
 			break
 		}
 		killAll(t, victims, 1)
