@@ -3,8 +3,10 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
 )
 
 // topicInsert is the topic of River's notifications that a queue has new jobs.
@@ -66,17 +68,30 @@ func (e *quietExecutor) Begin(ctx context.Context) (riverdriver.ExecutorTx, erro
 // NotifyMany sends notifications, except of new jobs.
 func (e *quietExecutor) NotifyMany(ctx context.Context, p *riverdriver.NotifyManyParams) error {
 	if p.Topic != topicInsert {
+		defer e.wake.notified()
 		return e.Executor.NotifyMany(ctx, p)
 	}
 	e.wake.add(queuesOf(p.Payload)...)
 	return nil
 }
 
+// JobSetStateIfRunningMany stores what became of jobs. Some are to run again soon.
+func (e *quietExecutor) JobSetStateIfRunningMany(ctx context.Context, p *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	rows, err := e.Executor.JobSetStateIfRunningMany(ctx, p)
+	for _, at := range soon(rows) {
+		e.wake.at(at)
+	}
+	return rows, err
+}
+
 // quietTx wakes queues after its commit.
 type quietTx struct {
 	riverdriver.ExecutorTx
-	wake   *wake
-	queues []string
+	wake     *wake
+	outer    *quietTx // the transaction that this one is inside of, if it is River's
+	queues   []string
+	times    []time.Time
+	notified bool
 }
 
 // Begin begins a transaction inside this one.
@@ -85,27 +100,64 @@ func (t *quietTx) Begin(ctx context.Context) (riverdriver.ExecutorTx, error) {
 	if err != nil {
 		return nil, err
 	}
-	// It may wake a queue before the outer commit. Then the workers find nothing yet, and
-	// find the job when they next look.
-	return &quietTx{ExecutorTx: tx, wake: t.wake}, nil
+	return &quietTx{ExecutorTx: tx, wake: t.wake, outer: t}, nil
 }
 
 // NotifyMany sends notifications, except of new jobs.
 func (t *quietTx) NotifyMany(ctx context.Context, p *riverdriver.NotifyManyParams) error {
 	if p.Topic != topicInsert {
+		t.notified = true
 		return t.ExecutorTx.NotifyMany(ctx, p)
 	}
 	t.queues = append(t.queues, queuesOf(p.Payload)...)
 	return nil
 }
 
-// Commit commits and wakes the queues.
-func (t *quietTx) Commit(ctx context.Context) error {
-	err := t.ExecutorTx.Commit(ctx)
-	if err == nil {
-		t.wake.add(t.queues...)
+// JobSchedule makes jobs available whose time is near.
+func (t *quietTx) JobSchedule(ctx context.Context, p *riverdriver.JobScheduleParams) ([]*riverdriver.JobScheduleResult, error) {
+	all, err := t.ExecutorTx.JobSchedule(ctx, p)
+	for _, r := range all {
+		t.times = append(t.times, r.Job.ScheduledAt)
 	}
-	return err
+	return all, err
+}
+
+// JobSetStateIfRunningMany stores what became of jobs. Some are to run again soon.
+func (t *quietTx) JobSetStateIfRunningMany(ctx context.Context, p *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	rows, err := t.ExecutorTx.JobSetStateIfRunningMany(ctx, p)
+	t.times = append(t.times, soon(rows)...)
+	return rows, err
+}
+
+// Commit commits and wakes the queues. What a transaction inside another one has done
+// counts when the outer one commits.
+func (t *quietTx) Commit(ctx context.Context) error {
+	if err := t.ExecutorTx.Commit(ctx); err != nil {
+		return err
+	}
+	if o := t.outer; o != nil {
+		o.queues, o.times, o.notified = append(o.queues, t.queues...), append(o.times, t.times...), o.notified || t.notified
+		return nil
+	}
+	t.wake.add(t.queues...)
+	for _, at := range t.times {
+		t.wake.at(at)
+	}
+	if t.notified {
+		t.wake.notified()
+	}
+	return nil
+}
+
+// soon are the times of the jobs that may begin at a time that is near. River's scheduler
+// takes care of the others.
+func soon(rows []*rivertype.JobRow) (times []time.Time) {
+	for _, j := range rows {
+		if j.State == rivertype.JobStateAvailable {
+			times = append(times, j.ScheduledAt)
+		}
+	}
+	return times
 }
 
 // queuesOf reads the payloads of topicInsert.

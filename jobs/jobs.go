@@ -41,14 +41,20 @@ type client struct {
 // late.
 const cooldown = 5 * time.Millisecond
 
+// pollEvery is how often a queue is looked at for jobs that nobody told of. It is the net
+// below wake, and on Postgres below store.Watch.
+const pollEvery = 5 * time.Second
+
 // newClient makes a client on the database's own connections. It starts nothing.
 func newClient(db *store.DB, w *wake, cfg *river.Config) (c client, err error) {
-	cfg.FetchCooldown, cfg.FetchPollInterval = cooldown, time.Second
+	cfg.FetchCooldown, cfg.FetchPollInterval = cooldown, pollEvery
 	if db.Postgres() {
 		// No notification arrives through a pooler, so River listens past it.
 		c.pg, err = river.NewClient(&quietDriver[pgx.Tx]{riverpgxv5.New(db.Pool()), w, riverpgxv5.New(db.ListenPool()).GetListener}, cfg)
 	} else {
-		listen := func(*riverdriver.GetListenenerParams) riverdriver.Listener { return &liteListener{db: db.Reader()} }
+		listen := func(*riverdriver.GetListenenerParams) riverdriver.Listener {
+			return &liteListener{db: db.Reader(), told: w.told}
+		}
 		c.lite, err = river.NewClient(&quietDriver[*sql.Tx]{riversqlite.New(db.Writer()), w, listen}, cfg)
 	}
 	if err != nil {

@@ -10,14 +10,16 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 )
 
-// liteListenEvery is how often SQLite's table of notifications is read. New jobs do not
-// come this way, only what people do on the page of the queue: pause, resume and cancel.
-const liteListenEvery = time.Second
+// liteListenEvery is how often SQLite's table of notifications is read although this
+// process has written none. New jobs do not come this way, only what people do on the page
+// of the queue: pause, resume and cancel.
+const liteListenEvery = 10 * time.Second
 
 // liteListener reads River's table of notifications on SQLite. River's own listener reads
 // it twenty times a second, for ever.
 type liteListener struct {
-	db *sql.DB // the reading side
+	db   *sql.DB         // the reading side
+	told <-chan struct{} // says that this process has written notifications
 
 	mu     sync.Mutex
 	topics map[string]int64 // the id of the last row before somebody listened to it
@@ -75,6 +77,7 @@ func (l *liteListener) WaitForNotification(ctx context.Context) (*riverdriver.No
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-l.told:
 		case <-tick.C:
 		}
 	}

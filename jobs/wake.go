@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/riverqueue/river/riverdriver"
 )
@@ -14,13 +15,17 @@ import (
 // within some milliseconds of its commit.
 type wake struct {
 	tell func(queue string) // tells the other processes
+	told chan struct{}      // holds a token after notifications of this process that are no new jobs
 
 	mu     sync.Mutex
 	queues []string
-	filled chan struct{} // holds a token while queues is not empty
+	later  map[int64]bool // the seconds at whose end all queues are filled
+	filled chan struct{}  // holds a token while queues is not empty
 }
 
-func newWake(tell func(queue string)) *wake { return &wake{tell: tell, filled: make(chan struct{}, 1)} }
+func newWake(tell func(queue string)) *wake {
+	return &wake{tell: tell, told: make(chan struct{}, 1), later: map[int64]bool{}, filled: make(chan struct{}, 1)}
+}
 
 // add says that queues have new jobs, which are committed, here and to other processes.
 func (w *wake) add(queues ...string) {
@@ -39,6 +44,32 @@ func (w *wake) fill(queues ...string) {
 			w.queues = append(w.queues, queue)
 			w.signal()
 		}
+	}
+}
+
+// at says that a job of this process may begin at a time that is near. Jobs of the same
+// second share a timer.
+func (w *wake) at(t time.Time) {
+	second := t.Unix()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.later[second] {
+		return
+	}
+	w.later[second] = true
+	time.AfterFunc(time.Until(time.Unix(second+1, 0)), func() {
+		w.mu.Lock()
+		delete(w.later, second)
+		w.mu.Unlock()
+		w.fill(Queues()...)
+	})
+}
+
+// notified says that this process has written notifications that are no new jobs.
+func (w *wake) notified() {
+	select {
+	case w.told <- struct{}{}:
+	default: // the token is there
 	}
 }
 

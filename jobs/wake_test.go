@@ -94,3 +94,22 @@ func TestWakeListener(t *testing.T) {
 		}
 	})
 }
+
+// A job whose time is near wakes its queue then, also where nothing else looks so soon.
+func TestWakeAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWake(nobody)
+	soon := time.Now().Add(time.Second)
+	for range 3 {
+		w.at(soon)
+	}
+	if len(w.later) != 1 {
+		t.Errorf("%d timers wait, want 1", len(w.later))
+	}
+	for _, want := range Queues() {
+		<-w.filled
+		if queue, _ := w.take(); queue != want || time.Now().Before(soon) {
+			t.Errorf("got %q at %v, want %q after %v", queue, time.Now(), want, soon)
+		}
+	}
+}

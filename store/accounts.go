@@ -18,6 +18,7 @@ func (d *DB) AccountsChanged(ids ...string) {
 	if len(ids) == 0 {
 		return
 	}
+	d.changes.Add(1)
 	if d.accounts != nil {
 		d.accounts(ids)
 	}

@@ -7,11 +7,16 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// AnyDue tells whether a trigger is due. It is asked every second, so its cost must not
-// grow with the number of rooms.
-func (q Queries) AnyDue(ctx context.Context, now time.Time) (bool, error) {
-	ok, err := q.db.NewSelect().Model((*RoomAgent)(nil)).Where("ra.next_due_at <= ?", now).Exists(ctx)
-	return ok, translate(err)
+// NextDue returns when the next trigger is due; the zero time if there is none. It is asked
+// every second while there are changes, so its cost must not grow with the number of rooms.
+func (q Queries) NextDue(ctx context.Context) (time.Time, error) {
+	ra := new(RoomAgent)
+	ctx, _ = q.bound(ctx)
+	ra, err := first(ctx, q.db.NewSelect().Model(ra).Column("ra.next_due_at").Where("ra.next_due_at IS NOT NULL").OrderExpr("ra.next_due_at"), ra)
+	if err != nil {
+		return time.Time{}, UnlessMissing(err)
+	}
+	return ra.NextDueAt, nil
 }
 
 // ClaimDue returns due triggers, at most limit, the longest due first. It locks them,

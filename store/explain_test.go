@@ -50,7 +50,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"LastLineOf":        func() error { _, err := db.LastMessageOf(ctx, id, w.agent.ID); return err },
 			"LastSilent":        func() error { _, err := db.LastSilent(ctx, id, 5); return err },
 			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
-			"AnyDue":            func() error { _, err := db.AnyDue(ctx, at); return err },
+			"NextDue":           func() error { _, err := db.NextDue(ctx); return err },
+			"NextOverdue":       func() error { _, _, err := db.NextOverdue(ctx); return err },
 			"Workflows":         func() error { _, err := db.Workflows(ctx, w.course.ID, store.Page{}); return err },
 			"RoomsByID":         func() error { _, err := db.RoomsByID(ctx, []string{id}); return err },
 			"AgentsByID":        func() error { _, err := db.AgentsByID(ctx, []string{id}); return err },
@@ -265,7 +266,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 	})
 }
 
-var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "", "SCAN place\n", "", "SCAN recent\n", "")
+var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "", "SCAN place\n", "", "SCAN times\n", "", "SCAN recent\n", "")
 
 // fullScan is a line of either database's plan that reads a whole table.
 var fullScan = regexp.MustCompile(`(?m)Seq Scan.*$|^SCAN (?:\w+)$|Filter: .*(look_at|lease_until) <.*$`)

@@ -18,34 +18,42 @@ type Watch struct {
 	db     *DB
 	queues []string
 	seen   string // what was committed when it last asked: a pg_snapshot, "xmin:xmax:xip,..."
+	jobs   bool   // some of the queues had jobs then
 }
 
 // Watch begins to watch the rooms, and these queues. Postgres only.
 func (d *DB) Watch(queues ...string) *Watch { return &Watch{db: d, queues: queues} }
 
-// missed reads the events of the transactions that have ended since the snapshot ?0: those
-// that had not begun then, and those in ?1 that had. So no commit is lost that ends long
+// missed reads the events of the transactions that have ended since the snapshot $1: those
+// that had not begun then, and those in $2 that had. So no commit is lost that ends long
 // after younger ones. The upper bound leaves out the numbers of another server, from which
 // the rows may have been copied. Its cost grows with what is new, not with the number of
 // rooms.
 const missed = `
 WITH now AS (SELECT pg_current_snapshot() AS snapshot)
 SELECT now.snapshot::text AS snapshot, COALESCE(e.room_id, '') AS room, COALESCE(max(e.seq), 0) AS seq, ARRAY_TO_STRING(ARRAY(
-	SELECT q.name FROM unnest(?2::text[]) AS q (name) WHERE EXISTS (
+	SELECT q.name FROM unnest($3::text[]) AS q (name) WHERE EXISTS (
 		SELECT 1 FROM river_job AS j WHERE j.state = 'available' AND j.queue = q.name)), ' ') AS queues
 FROM now LEFT JOIN LATERAL (
-	SELECT room_id, seq FROM events WHERE xid >= pg_snapshot_xmax(?0::pg_snapshot) AND xid < pg_snapshot_xmax(now.snapshot)
-	UNION ALL SELECT room_id, seq FROM events WHERE xid = ANY (?1::xid8[])
+	SELECT room_id, seq FROM events WHERE xid >= pg_snapshot_xmax($1::pg_snapshot) AND xid < pg_snapshot_xmax(now.snapshot)
+	UNION ALL SELECT room_id, seq FROM events WHERE xid = ANY ($2::xid8[])
 ) AS e ON true
 GROUP BY now.snapshot::text, e.room_id`
 
 // Missed returns what has become new since the last call; the first returns only queues.
-// It includes what this process has committed itself.
+// It includes what this process has committed itself. After a call that did not fail,
+// Changes tells whether anything was committed anywhere.
 func (w *Watch) Missed(ctx context.Context) (*Missed, error) {
+	var now string
+	if err := w.db.pool.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&now); err != nil {
+		return nil, translate(err)
+	}
+	before := w.seen
+	if before == now && !w.jobs { // with a job: it may wait for its time, or for a worker
+		return new(Missed), nil
+	}
 	if w.seen == "" {
-		if err := w.db.db.NewRaw("SELECT pg_current_snapshot()::text").Scan(ctx, &w.seen); err != nil {
-			return nil, translate(err)
-		}
+		w.seen = now
 	}
 	parts := strings.Split(w.seen, ":")
 	if len(parts) != 3 {
@@ -55,16 +63,21 @@ func (w *Watch) Missed(ctx context.Context) (*Missed, error) {
 		Snapshot, Room, Queues string
 		Seq                    int64
 	}
-	err := w.db.db.NewRaw(missed, w.seen, "{"+parts[2]+"}", "{"+strings.Join(w.queues, ",")+"}").Scan(ctx, &rows)
+	ctx = w.db.boundText(ctx, w.seen, "{"+parts[2]+"}", "{"+strings.Join(w.queues, ",")+"}")
+	err := w.db.db.NewRaw(missed).Scan(ctx, &rows)
 	if err != nil {
 		return nil, translate(err)
 	}
 	m := new(Missed)
 	for _, r := range rows {
 		w.seen, m.Queues = r.Snapshot, strings.Fields(r.Queues)
+		w.jobs = len(m.Queues) > 0
 		if r.Room != "" {
 			m.Rooms = append(m.Rooms, Wake{r.Room, r.Seq})
 		}
+	}
+	if w.seen != before {
+		w.db.changes.Add(1)
 	}
 	return m, nil
 }

@@ -114,6 +114,18 @@ func TestMissed(t *testing.T) {
 		})
 		holds(t, watch, map[string]int64{})
 	})
+	t.Run("what others commit is a change", func(t *testing.T) {
+		t.Parallel()
+		w, rooms, watch := open(t)
+		before := w.db.Changes()
+		if _, err := w.db.Pool().Exec(t.Context(), "UPDATE rooms SET name = 'other' WHERE id = $1", rooms[1].ID); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, watch, map[string]int64{})
+		if w.db.Changes() == before {
+			t.Error("the number of changes is the same")
+		}
+	})
 	t.Run("queues with jobs that wait", func(t *testing.T) {
 		t.Parallel()
 		w, _, _ := open(t)
@@ -127,6 +139,10 @@ func TestMissed(t *testing.T) {
 		m, err := watch.Missed(t.Context())
 		if err != nil || !slices.Equal(m.Queues, []string{"quick"}) {
 			t.Errorf("got %v (%v), want quick", m, err)
+		}
+		// It may wait for a worker, so it is told again while nothing changes.
+		if m, err = watch.Missed(t.Context()); err != nil || !slices.Equal(m.Queues, []string{"quick"}) {
+			t.Errorf("again: got %v (%v), want quick", m, err)
 		}
 	})
 }

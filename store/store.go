@@ -33,6 +33,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,6 +62,7 @@ type DB struct {
 	committed func([]Event)
 	gained    func(context.Context, *Tx, []string) error
 	accounts  func(ids []string)
+	changes   atomic.Uint64
 }
 
 // Options say which database to open and how.

@@ -208,6 +208,13 @@ func TestOverdue(t *testing.T) {
 			}
 			return errors.Join(err, tx.CreateTurns(ctx, turns))
 		})
+		next := func(want time.Time, wantWaiting bool) {
+			t.Helper()
+			if got, waiting, err := db.NextOverdue(t.Context()); !got.Equal(want) || waiting != wantWaiting || err != nil {
+				t.Errorf("next: got %v, %v (%v), want %v, %v", got, waiting, err, want, wantWaiting)
+			}
+		}
+		next(at.Add(time.Second), false)
 		for _, rule := range []struct {
 			after, limit        int
 			wantRooms, wantTurn []int
@@ -249,6 +256,10 @@ func TestOverdue(t *testing.T) {
 		if r, err := db.Room(t.Context(), rooms[0].ID); won != 1 || err != nil || !r.DecideAt.Equal(later) {
 			t.Errorf("PostponeLook: %d of 10 won, the room is due %v (%v)", won, r.DecideAt, err)
 		}
+		w.tx(func(ctx context.Context, tx *store.Tx) error {
+			return errors.Join(tx.DeleteRoom(ctx, rooms[2].ID), tx.DeleteRoom(ctx, rooms[1].ID), tx.CreateTurns(ctx, []store.Turn{newTurn(w, 5, store.TurnWaiting)}))
+		})
+		next(at.Add(3*time.Second), true)
 	})
 }
 

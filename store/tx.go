@@ -52,6 +52,11 @@ func (d *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return d.inPostgresTx(ctx, fn)
 }
 
+// Changes returns a number that increases with each transaction of this process, except
+// Single, and on Postgres, while a Watch is asked, with those of all processes. Who has
+// looked for something that only changes can bring need not look again before.
+func (d *DB) Changes() uint64 { return d.changes.Load() }
+
 // Single is a Tx for exactly one statement, which commits by itself. It saves the begin
 // and the commit where there are no events, no jobs and no locks.
 func (d *DB) Single() *Tx { return &Tx{Queries: Queries{d.write}, owner: d} }
@@ -141,6 +146,7 @@ func (t *Tx) try(ctx context.Context, fn func(tx *Tx) error) error {
 // sessions and access tokens, and the events in their order. What a process that dies
 // before this does not report, others find by Watch.
 func (d *DB) announce(accounts []string, events []Event) {
+	d.changes.Add(1)
 	d.AccountsChanged(accounts...)
 	if len(events) > 0 && d.committed != nil {
 		d.committed(events)

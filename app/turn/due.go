@@ -15,8 +15,9 @@ import (
 // app/schedule/trigger_due.go, and what becomes of it in app/turntaking/due.go.
 //
 // The row of an agent in a room has the date on which its trigger may be due. Decisions
-// and turns set this date, never later than the trigger is due. One node, the holder of
-// a lease, searches for dates that have come. It claims these triggers, judges them by
+// and turns set this date, never later than the trigger is due. Each node knows the next of
+// these dates, and asks for it again after changes. When it has come, one node, the holder
+// of a lease, claims the triggers whose dates have come, judges them by
 // what is true now, and then fires them or sets a new date, all in one transaction. Two
 // nodes that both believe they hold the lease do no harm.
 
@@ -36,16 +37,22 @@ func (e *Engine) dueLoop(ctx context.Context) {
 	tick := time.NewTicker(e.cfg.Turns.Due) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
 	defer e.db.GiveBackLease(ctx, dueLeaseName)
-	l := leader{engine: e}
+	l, r := leader{engine: e}, rest{db: e.db}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		leads, err := l.leads(ctx)
-		if err == nil && leads {
-			err = e.FireDue(ctx)
+		if r.lasts(e.instant()) {
+			continue
+		}
+		err := r.look(ctx, e.db.NextDue)
+		if err == nil && r.due(e.instant()) {
+			var leads bool
+			if leads, err = l.leads(ctx); err == nil && leads {
+				err = e.FireDue(ctx)
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			e.log.ErrorContext(ctx, "due triggers could not be fired", "err", err)
@@ -76,9 +83,6 @@ func (l *leader) leads(ctx context.Context) (bool, error) {
 // FireDue fires every due trigger or sets its next date, as Run does again and again.
 func (e *Engine) FireDue(ctx context.Context) error {
 	now := e.instant()
-	if any, err := e.db.AnyDue(ctx, now); err != nil || !any {
-		return err
-	}
 	return e.background.Do(ctx, func() error {
 		for {
 			rows, err := e.fireBatch(ctx, now, dueBatch)

@@ -15,13 +15,25 @@ import (
 func (e *Engine) sweepLoop(ctx context.Context) {
 	tick := time.NewTicker(e.cfg.Turns.Sweep) //nolint:forbidigo // the pace of a loop is no rule's time
 	defer tick.Stop()
+	r := rest{db: e.db}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := e.sweep(ctx, e.instant()); err != nil && ctx.Err() == nil {
+		if r.next.IsZero() && r.lasts(e.instant()) {
+			continue // nothing runs, so nothing can lose its worker
+		}
+		waiting := false
+		err := r.look(ctx, func(ctx context.Context) (next time.Time, err error) {
+			next, waiting, err = e.db.NextOverdue(ctx)
+			return next, err
+		})
+		if err == nil && (waiting || r.due(e.instant())) {
+			err = e.sweep(ctx, e.instant())
+		}
+		if err != nil && ctx.Err() == nil {
 			e.log.ErrorContext(ctx, "sweep failed", "err", err)
 		}
 	}
