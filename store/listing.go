@@ -23,7 +23,7 @@ const (
 // Listing is a list as it was at one moment. It knows the ids of the rows, their order
 // and their sizes, and reads the rows in portions. So a long list takes no more memory
 // than a short one, and a slow reader keeps no database connection. The statement that
-// finds the rows reads the first portion too, so that a short list takes no other.
+// finds the rows mostly reads the first portion too, so that a short list takes no other.
 //
 // Rows that are deleted before their portion is read are left out. New rows are not in it.
 // No row comes twice.
@@ -39,7 +39,7 @@ type Listing[T any] struct {
 type place struct {
 	ID   string
 	Size int64
-	read int // the number of the row among those that were read with the places, from 1
+	read int `bun:"-"` // the number of the row among those that were read with the places, from 1
 }
 
 // listed says which rows a Listing has and how to read them.
@@ -52,6 +52,9 @@ type listed[T any] struct {
 	rows func(model any) *bun.SelectQuery
 	in   within // where key is unique, unless that is the whole table
 	id   func(*T) string
+	// apart says that no rows are read with the places: the list is long and is read from
+	// its other end, so that they would only lie in memory until the end.
+	apart bool
 }
 
 // within is a part of a table: the rows whose column has a value. bound is the value as
@@ -64,13 +67,17 @@ type within struct {
 func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 	list := &Listing[T]{}
 	var first []T
-	finds := l.rows(new(T)).ColumnExpr("place.id AS _id").ColumnExpr("place.size AS _size")
+	var err error
 	places := l.places.ColumnExpr(l.key + " AS id").ColumnExpr(l.size + " AS size")
-	all, err := readPlaces(ctx, finds, places, l.key, l.in, func() *bun.SelectQuery {
-		first = append(first, *new(T))
-		return l.rows(&first[len(first)-1])
-	})
-	list.places = all
+	if l.apart {
+		err = places.Scan(ctx, &list.places)
+	} else {
+		finds := l.rows(new(T)).ColumnExpr("place.id AS _id").ColumnExpr("place.size AS _size")
+		list.places, err = readPlaces(ctx, finds, places, l.key, l.in, func() *bun.SelectQuery {
+			first = append(first, *new(T))
+			return l.rows(&first[len(first)-1])
+		})
+	}
 	list.read = func(ctx context.Context, places []place) ([]T, error) {
 		rows, at, others := make([]T, 0, len(places)), make(map[string]int, len(places)), make([]string, 0, len(places))
 		for i, p := range places {

@@ -103,7 +103,7 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 		OrderExpr("m.seq DESC LIMIT ?", bound[2])
 	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content"),
 		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("Sender", nameOnly) },
-		id:   func(m *Message) string { return m.ID }})
+		id:   func(m *Message) string { return m.ID }, apart: true})
 	slices.Reverse(l.places)
 	return l, err
 }
