@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/llm"
@@ -30,7 +31,7 @@ func (r *agentRules) applyKey(sent Opt[secret.Text], ag *store.Agent) error {
 		return nil
 	}
 	key, err := cleanKey("api_key", sent.Value)
-	if err != nil {
+	if err := firstOf(errors.Join(r.knownProvider("model_provider", ag.ModelProvider), err)); err != nil {
 		return err
 	}
 	token, err := r.model.SealKey(ag.ModelProvider, key)

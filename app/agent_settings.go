@@ -60,11 +60,19 @@ func checkCategory(ag *store.Agent) error {
 }
 
 func (r *agentRules) checkProvider(ag *store.Agent) error {
-	if ag.IsExternal && ag.ModelProvider == categoryExternal || r.models.Known(ag.ModelProvider) {
+	if ag.IsExternal && ag.ModelProvider == categoryExternal {
 		return nil
 	}
-	return oneOf("model_provider", ag.ModelProvider, r.models.Names()...)
+	return r.knownProvider("model_provider", ag.ModelProvider)
 }
+
+// knownProvider refuses the name of a provider that the configuration does not have.
+func (r *agentRules) knownProvider(field, provider string) error {
+	return oneOf(field, provider, r.models.Names()...)
+}
+
+// Providers are the names of all providers of models, in alphabetical order.
+func (a *App) Providers() []string { return a.agents.models.Names() }
 
 func applyJSON(s AgentSettings, ag *store.Agent) error {
 	for _, m := range []struct {

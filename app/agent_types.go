@@ -67,10 +67,10 @@ func (r *agentRules) applyType(s AgentTypeSettings, at *store.AgentType) error {
 }
 
 func (r *agentRules) checkTypeProvider(at *store.AgentType) error {
-	if at.Category == categoryExternal && at.DefaultModelProvider == categoryExternal || r.models.Known(at.DefaultModelProvider) {
+	if at.Category == categoryExternal && at.DefaultModelProvider == categoryExternal {
 		return nil
 	}
-	return oneOf("default_model_provider", at.DefaultModelProvider, r.models.Names()...)
+	return r.knownProvider("default_model_provider", at.DefaultModelProvider)
 }
 
 // AgentTypes lists agent types, the built-in ones first. category, unless "", limits

@@ -168,6 +168,7 @@ func newModels(cfg *config.Config, pause time.Duration) (*llm.Models, error) {
 	providers := map[string]llm.ProviderConfig{
 		"openai":        {Kind: llm.KindOpenAI, BaseURL: l.OpenAI.BaseURL, DefaultModel: l.OpenAI.DefaultModel},
 		"gemini":        {Kind: llm.KindGemini, BaseURL: l.Gemini.BaseURL, DefaultModel: l.Gemini.DefaultModel},
+		"claude":        {Kind: llm.KindClaude, BaseURL: l.Claude.BaseURL, DefaultModel: l.Claude.DefaultModel},
 		providerOffline: {Kind: llm.KindOffline},
 	}
 	for name, p := range l.Providers {

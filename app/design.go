@@ -127,8 +127,8 @@ func (r *agentRules) designKeys(ctx context.Context, ag *store.Agent, d Design) 
 	}
 	other := provider != "" && provider != ag.ModelProvider
 	if other {
-		if !r.models.Known(provider) {
-			return nil, oneOf("provider", provider, r.models.Names()...)
+		if err := r.knownProvider("provider", provider); err != nil {
+			return nil, err
 		}
 		ag.ModelProvider = provider
 		if d.Model == "" {

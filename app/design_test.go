@@ -74,8 +74,8 @@ func TestGenerateInstructions(t *testing.T) {
 		t.Run("providers", func(t *testing.T) {
 			_, _, err := r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Provider = "gemini" }))
 			wantKind(t, err, app.KindRejected, noKey)
-			_, _, err = r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Provider = "claude" }))
-			wantKind(t, err, app.KindInvalid, "provider: must be one of gemini, offline, openai")
+			_, _, err = r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Provider = "nobody" }))
+			wantKind(t, err, app.KindInvalid, "provider: must be one of claude, gemini, offline, openai")
 			got, _, err := r.GenerateInstructions(t.Context(), c.Teacher, wish(func(d *app.Design) { d.Suggested = "offline" }))
 			if err != nil || !strings.HasPrefix(got, "[offline provider]") {
 				t.Errorf("a provider without a key: got %q, %v", got, err)

@@ -17,7 +17,9 @@ import (
 // dialectClass is a class whose agents speak with a server of one dialect.
 func dialectClass(t *testing.T, url string, d llmtest.Dialect) (*apptest.Rig, *apptest.Class) {
 	t.Helper()
-	r := apptest.New(t, url, func(c *config.Config) { c.LLM.Gemini.BaseURL = c.LLM.OpenAI.BaseURL })
+	r := apptest.New(t, url, func(c *config.Config) {
+		c.LLM.Gemini.BaseURL, c.LLM.Claude.BaseURL = c.LLM.OpenAI.BaseURL, c.LLM.OpenAI.BaseURL
+	})
 	r.Model.Speak(d)
 	r.SetRoll(999) // nobody speaks unless called
 	c := r.Class(t, func(s *app.RoomSettings) { s.AIFrequency = app.Some(0.5) })

@@ -34,7 +34,7 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 	}
 	in.Alias = strings.TrimSpace(in.Alias)
 	key, err := cleanKey("api_key", in.Key)
-	if err := firstOf(errors.Join(text("provider", in.Provider, 1, 64), text("alias", in.Alias, 1, maxName),
+	if err := firstOf(errors.Join(a.agents.knownProvider("provider", in.Provider), text("alias", in.Alias, 1, maxName),
 		err, optionalText("description", in.Description, maxText))); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (a *App) SetAgentKeys(ctx context.Context, actor *Actor, agentID string, ke
 			continue
 		}
 		clean, err := cleanKey(kind, *key)
-		if err != nil {
+		if err := firstOf(errors.Join(a.agents.knownProvider("model_provider", ag.ModelProvider), err)); err != nil {
 			return nil, err
 		}
 		if tokens[kind], err = a.model.SealKey(ag.ModelProvider, clean); err != nil {

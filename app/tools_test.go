@@ -85,11 +85,13 @@ func ask(t testing.TB, r *apptest.Rig, c *apptest.Class, script llmtest.Script) 
 
 func TestToolLoop(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"openai", "gemini"} {
+	for _, provider := range []string{"openai", "gemini", "claude"} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			storetest.EachURL(t, func(t *testing.T, url string) {
-				r := apptest.New(t, url, func(cfg *config.Config) { cfg.LLM.Gemini.BaseURL = cfg.LLM.OpenAI.BaseURL })
+				r := apptest.New(t, url, func(cfg *config.Config) {
+					cfg.LLM.Gemini.BaseURL, cfg.LLM.Claude.BaseURL = cfg.LLM.OpenAI.BaseURL, cfg.LLM.OpenAI.BaseURL
+				})
 				c := silentClass(t, r)
 				equip(t, r, c, allCaps...)
 				if _, err := r.UpdateAgent(t.Context(), c.Teacher, c.TeacherAgent.ID, app.AgentSettings{ModelProvider: app.Some(provider),

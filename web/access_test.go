@@ -80,6 +80,10 @@ var accessTable = []row{
 	{"POST /api/v1/users/keys", everyone200, func(testing.TB, *world) ([]string, any) {
 		return nil, body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}
 	}},
+	{"POST /api/v1/users/keys/test", everyone200, sending(body{"provider": "claude", "api_key": apptest.CanaryKey})},
+	{"POST /api/v1/users/keys/{key_id}/test", "404 404 404 404 404 404 200 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{ownersKey(t, w)}, nil
+	}},
 	{"DELETE /api/v1/users/keys/{key_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
 		return []string{ownersKey(t, w)}, nil
 	}},
@@ -299,6 +303,7 @@ var accessTable = []row{
 	}},
 	{"GET /api/v1/agents/{id}/keys", "403 403 403 403 403 403 200 403 200 200 200 200 200", onFreshAgent(nil)},
 	{"PUT /api/v1/agents/{id}/keys", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(body{"room_key": apptest.CanaryKey})},
+	{"POST /api/v1/agents/{id}/keys/test", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"GET /api/v1/admin/audit", adminsOnly, nothing},

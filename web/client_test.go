@@ -207,9 +207,12 @@ func (d *clientDay) profile(t *testing.T) {
 }
 
 func (d *clientDay) keys(t *testing.T) {
-	key := d.teacher.call(t, http.StatusOK, post, "/users/keys", body{"provider": "openai", "alias": "mine", "api_key": "sk-wallet-key-1", "description": ""}).text(t, "id")
-	d.teacher.call(t, http.StatusOK, get, "/users/keys", nil, "id", "alias", "provider", "masked_key", "created_at")
-	d.teacher.call(t, http.StatusNoContent, del, "/users/keys/"+key, nil)
+	// The list that the dialog offers.
+	for _, provider := range []string{"openai", "gemini", "claude"} {
+		key := d.teacher.call(t, http.StatusOK, post, "/users/keys", body{"provider": provider, "alias": "mine", "api_key": "sk-wallet-key-1", "description": ""}).text(t, "id")
+		d.teacher.call(t, http.StatusOK, get, "/users/keys", nil, "id", "alias", "provider", "masked_key", "created_at")
+		d.teacher.call(t, http.StatusNoContent, del, "/users/keys/"+key, nil)
+	}
 }
 
 func (d *clientDay) workspace(t *testing.T) {

@@ -77,6 +77,11 @@ var jsonRules = map[string]func(t *testing.T, w *world, text string){
 		w.as(owner).must(t, http.StatusOK, put, v1+"/rooms/"+w.room+"/workflow", body{"workflow_id": made})
 		w.as(owner).must(t, http.StatusOK, put, v1+"/rooms/"+w.room+"/workflow", body{"workflow_id": nil})
 	},
+	"test": func(t *testing.T, w *world, text string) {
+		if got := w.as(owner).must(t, http.StatusOK, post, v1+"/users/keys/test", text).object(t); got["ok"] != true {
+			t.Errorf("got %v", got)
+		}
+	},
 	"agent": func(t *testing.T, w *world, text string) {
 		w.as(owner).must(t, http.StatusOK, put, v1+"/agents/"+w.agent, text)
 	},

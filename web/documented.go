@@ -48,7 +48,7 @@ func choice(of ...string) keywords {
 
 // alike has the keywords of members that mean the same in every schema.
 func (s *Server) alike() map[string]keywords {
-	providers := choice(append([]string{"gemini", "offline", "openai"}, slices.Sorted(maps.Keys(s.cfg.LLM.Providers))...)...)
+	providers := choice(s.app.Providers()...)
 	category, name, text, prompt, key := choice("instructor", "participant", "utility"), someOf(longName), upTo(longText), upTo(longPrompt), upTo(longKey)
 	labels := keywords{"maxItems": 100, "items": keywords{"type": "string", "minLength": 1, "maxLength": 100, "pattern": noNUL}}
 	address, email := keywords{"maxLength": 2000, "pattern": webAddress}, keywords{"maxLength": 254, "pattern": anEmail}
@@ -71,7 +71,8 @@ func (s *Server) alike() map[string]keywords {
 }
 
 // peculiar has the keywords that are different for a member of one schema.
-func peculiar() map[string]keywords {
+func (s *Server) peculiar() map[string]keywords {
+	providers := choice(s.app.Providers()...)
 	inCourse, inProject := choice(app.RoleStudent, app.RoleTA, app.RoleTeacher), choice("owner", "admin", "editor", "member", "viewer")
 	inOrg, anywhere := choice("admin", "member"), choice(app.RoleGuest, app.RoleStudent, app.RoleTA, app.RoleTeacher, app.RoleAdmin, app.RoleSuperAdmin)
 	kinds, password := choice("external", "instructor", "participant", "utility"), keywords{"minLength": 8, "maxLength": 1024, "pattern": noNUL}
@@ -84,8 +85,9 @@ func peculiar() map[string]keywords {
 		"UsePasswordLinkInBody.password": password, "SetUpInBody.password": password,
 		"CreateArtifactInBody.type": choice("task", "doc", "process"), "CreateArtifactInBody.content": {}, "UpdateArtifactInBody.content": {},
 		"CreateArtifactInBody.title": someOf(500), "UpdateArtifactInBody.title": someOf(500), "UpdateReportInBody.content": someOf(1 << 20),
-		"CreateThreadInBody.name": upTo(longName), "UpdateThreadInBody.name": upTo(longName), "CreateUserKeyInBody.provider": someOf(64),
-		"CreateUserKeyInBody.api_key": someOf(longKey), "EditMessageInBody.text": someOf(64 << 10),
+		"CreateThreadInBody.name": upTo(longName), "UpdateThreadInBody.name": upTo(longName), "EditMessageInBody.text": someOf(64 << 10),
+		"CreateUserKeyInBody.provider": providers, "CreateUserKeyInBody.api_key": someOf(longKey),
+		"TestKeyInBody.provider": providers, "TestKeyInBody.api_key": someOf(longKey),
 	}
 }
 
@@ -118,7 +120,7 @@ var byOne = map[string]struct {
 
 // sayLimits adds to the document the limits that app checks in bodies and addresses.
 func (s *Server) sayLimits() {
-	doc, alike, peculiar := s.api.OpenAPI(), s.alike(), peculiar()
+	doc, alike, peculiar := s.api.OpenAPI(), s.alike(), s.peculiar()
 	for _, p := range slices.Concat(doc.Paths[v1+"/users/search"].Get.Parameters, doc.Paths[v1+"/agent-types"].Get.Parameters) {
 		// huma would take an empty q for a missing one, so the tag cannot say that q is
 		// required.

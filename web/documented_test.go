@@ -27,7 +27,7 @@ func TestSaidLimits(t *testing.T) {
 			t.Errorf("no body has %s", member)
 		}
 	}
-	for member := range peculiar() {
+	for member := range r.server.peculiar() {
 		if !members[member] {
 			t.Errorf("there is no %s", member)
 		}

@@ -62,7 +62,7 @@ func start(t testing.TB, url string, tune ...func(*config.Config)) *rig {
 	t.Helper()
 	model := llmtest.New(t) // so that no test calls a provider outside
 	cfg := apptest.Config("", model.URL)
-	cfg.LLM.Gemini.BaseURL = model.URL
+	cfg.LLM.Gemini.BaseURL, cfg.LLM.Claude.BaseURL = model.URL, model.URL
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		cfg.DataDir = filepath.Dir(path)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -94,6 +95,58 @@ func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *userKeyU
 		return keyUseOut{AgentID: u.AgentID, AgentName: u.AgentName, ProjectID: nullable(u.ProjectID), ProjectName: nullable(u.ProjectName),
 			Calls: u.Calls, FirstUsedAt: instant(u.FirstUsedAt), LastUsedAt: instant(u.LastUsedAt)}
 	}, skipping[store.KeyUse](in.PageIn))
+}
+
+// keyTestOut is whether a model answers with a key.
+type keyTestOut struct {
+	OK        bool    `json:"ok" doc:"The model began to answer"`
+	Provider  string  `json:"provider"`
+	Model     *string `json:"model" doc:"The model that was asked"`
+	LatencyMS float64 `json:"latency_ms" doc:"From the request to the end of the answer; 0 when no call was made"`
+	Reason    *string `json:"reason" doc:"null when it is ok; else such as bad_key, quota, limited, unknown_model, unavailable, timeout" example:"bad_key"`
+	Detail    string  `json:"detail" doc:"The same for people"`
+}
+
+func keyTestForm(t model.KeyTest) keyTestOut {
+	return keyTestOut{OK: t.OK, Provider: t.Provider, Model: nullable(t.Model), LatencyMS: float64(t.Latency.Microseconds()) / 1000,
+		Reason: nullable(t.Reason), Detail: t.Detail}
+}
+
+func oneKeyTest(t model.KeyTest, err error) (*oneOut[keyTestOut], error) {
+	return formed(&t, err, func(t *model.KeyTest) keyTestOut { return keyTestForm(*t) })
+}
+
+type testKeyIn struct {
+	Body struct {
+		_        struct{}    `additionalProperties:"false"`
+		Provider string      `json:"provider"`
+		APIKey   secret.Text `json:"api_key" doc:"It is not stored and never shown"`
+		Model    opt[string] `json:"model,omitempty" doc:"The provider's default model unless it is sent"`
+	}
+}
+
+func (s *Server) testKey(ctx context.Context, actor *app.Actor, in *testKeyIn) (*oneOut[keyTestOut], error) {
+	return oneKeyTest(s.app.TestNewKey(ctx, actor, app.KeyToTest{Provider: in.Body.Provider, Key: in.Body.APIKey, Model: in.Body.Model.Value}))
+}
+
+func (s *Server) testUserKey(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[keyTestOut], error) {
+	return oneKeyTest(s.app.TestUserKey(ctx, actor, in.ID.String()))
+}
+
+type agentKeyTestsOut struct {
+	Body map[string]keyTestOut `doc:"The test of each key: of api_key, room_key, global_key and backup_key those that the agent has"`
+}
+
+func (s *Server) testAgentKeys(ctx context.Context, actor *app.Actor, in *oneID) (*agentKeyTestsOut, error) {
+	tests, err := s.app.TestAgentKeys(ctx, actor, in.ID.String())
+	if err != nil {
+		return nil, err
+	}
+	out := &agentKeyTestsOut{map[string]keyTestOut{}}
+	for kind, t := range tests {
+		out.Body[kind] = keyTestForm(t)
+	}
+	return out, nil
 }
 
 type agentKeysOut struct {

@@ -41,6 +41,10 @@ func (s *Server) userKeyRoutes() {
 		route{tag: tag, summary: "Remove one of the caller's model keys", lateCookie: true, status: gone, errors: known})
 	add(s, put, v1+"/users/keys/{key_id}/shared", "shareUserKey", s.shareUserKey,
 		route{tag: tag, summary: "Let agents of one's projects use the key as their last, or end that", errors: known})
+	add(s, post, v1+"/users/keys/test", "testKey", s.testKey,
+		route{tag: tag, summary: "Ask a model for a word with a key that is not stored", patient: true})
+	add(s, post, v1+"/users/keys/{key_id}/test", "testUserKey", s.testUserKey,
+		route{tag: tag, summary: "Ask a model for a word with one of the caller's model keys", errors: known, patient: true})
 	add(s, get, v1+"/users/keys/{key_id}/uses", "listUserKeyUses", s.userKeyUses,
 		route{tag: tag, summary: "List the agents that used the key, the latest first", errors: known})
 }

@@ -42,6 +42,8 @@ func (s *Server) agentRoutes() {
 		route{tag: tag, summary: "List the further keys of the agent {id}, masked", errors: known})
 	add(s, put, v1+"/agents/{id}/keys", "setAgentKeys", s.setAgentKeys,
 		route{tag: tag, summary: "Set or delete further keys of the agent {id}", errors: edited})
+	add(s, post, v1+"/agents/{id}/keys/test", "testAgentKeys", s.testAgentKeys,
+		route{tag: tag, summary: "Ask the model of the agent {id} for a word with each of the agent's keys", errors: known, patient: true})
 	add(s, del, v1+"/agents/{id}/api_key", "clearAgentKey", s.clearAgentKey,
 		route{tag: tag, summary: "Remove the own key of the agent {id}", status: gone, errors: edited})
 	add(s, put, v1+"/agents/{id}/activate", "activateAgent", s.activateAgent,

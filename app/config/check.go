@@ -29,7 +29,8 @@ func (c *Config) normalise() {
 	for i, origin := range c.HTTP.CORSOrigins {
 		c.HTTP.CORSOrigins[i] = strings.TrimRight(origin, "/")
 	}
-	for _, address := range []*string{&c.HTTP.PublicURL, &c.LLM.OpenAI.BaseURL, &c.LLM.Gemini.BaseURL, &c.Telemetry.OTLPEndpoint} {
+	for _, address := range []*string{&c.HTTP.PublicURL, &c.LLM.OpenAI.BaseURL, &c.LLM.Gemini.BaseURL, &c.LLM.Claude.BaseURL,
+		&c.Telemetry.OTLPEndpoint} {
 		*address = strings.TrimRight(*address, "/")
 	}
 	for name, p := range c.LLM.Providers {
@@ -192,18 +193,27 @@ func (c *Config) checkClocks(add addProblem) {
 	}
 }
 
-var providerName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+var providerName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
 func (c *Config) checkProviders(add addProblem) {
 	checkURL(add, "llm.openai.base_url", c.LLM.OpenAI.BaseURL)
 	checkURL(add, "llm.gemini.base_url", c.LLM.Gemini.BaseURL)
+	checkURL(add, "llm.claude.base_url", c.LLM.Claude.BaseURL)
+	// A built-in provider that speaks another format may be moved to an address that
+	// speaks OpenAI's.
+	moved := map[string]string{"gemini": c.LLM.Gemini.BaseURL, "claude": c.LLM.Claude.BaseURL}
 	for name, p := range c.LLM.Providers {
 		path := providersPrefix + name
 		if !providerName.MatchString(name) {
-			add(path, "must have a name of lower-case letters, digits and _")
+			add(path, "must have a name of lower-case letters, digits, _ and -")
 		}
-		if name == "openai" || name == "gemini" || name == "offline" {
-			add(path, "is built in: choose another name, or set llm.%s", name)
+		switch {
+		case name == "openai":
+			add(path, "is built in: choose another name, or set llm.openai")
+		case name == "offline":
+			add(path, "is built in and calls no model: choose another name")
+		case moved[name] != "":
+			add(path, "has two addresses: remove this one or llm.%s.base_url", name)
 		}
 		if p.BaseURL == "" {
 			add(path+".base_url", "is missing")

@@ -189,7 +189,8 @@ type LLM struct {
 	MaxBytes   Bytes               `yaml:"max_bytes" default:"4MiB" min:"64KiB" max:"64MiB" doc:"Largest answer; a longer one is cut off as a failure."`
 	OpenAI     OpenAI              `yaml:"openai" doc:"OpenAI, or anything that speaks its Chat Completions."`
 	Gemini     Gemini              `yaml:"gemini" doc:"Google Gemini."`
-	Providers  map[string]Provider `yaml:"providers" doc:"More providers by the name that agents use, for example school: {kind: openai, base_url: http://10.0.0.5:11434/v1, default_model: llama3.1}."`
+	Claude     Claude              `yaml:"claude" doc:"Anthropic Claude."`
+	Providers  map[string]Provider `yaml:"providers" doc:"More providers by the name that agents and keys use, for example school: {kind: openai, base_url: http://10.0.0.5:11434/v1, default_model: llama3.1}; gemini and claude too, at an address that speaks OpenAI's format."`
 }
 
 // OpenAI has the address and the model of the built-in provider openai.
@@ -202,6 +203,12 @@ type OpenAI struct {
 type Gemini struct {
 	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means Google's own."`
 	DefaultModel string `yaml:"default_model" default:"gemini-2.5-flash" doc:"Model of agents that name none."`
+}
+
+// Claude has the address and the model of the built-in provider claude.
+type Claude struct {
+	BaseURL      string `yaml:"base_url" doc:"Address of the API; empty means Anthropic's own."`
+	DefaultModel string `yaml:"default_model" default:"claude-sonnet-4-5" doc:"Model of agents that name none."`
 }
 
 // Provider is an additional provider with a name of its own.

@@ -217,6 +217,20 @@ llm:
 			t.Errorf("got %v, want %v", c.LLM.Providers, want)
 		}
 	})
+	t.Run("AnyNameAtAnAddress", func(t *testing.T) {
+		t.Parallel()
+		c, _ := mustLoad(t, map[string]string{"coagent.yaml": `
+llm:
+  providers:
+    claude: {base_url: https://claude.example/v1}
+    deep-seek_2: {base_url: https://deep.example}
+`}, "COAGENT_LLM_PROVIDERS_GEMINI_BASE_URL=https://gemini.example/v1/")
+		want := map[string]Provider{"claude": {Kind: "openai", BaseURL: "https://claude.example/v1"},
+			"deep-seek_2": {Kind: "openai", BaseURL: "https://deep.example"}, "gemini": {Kind: "openai", BaseURL: "https://gemini.example/v1"}}
+		if !reflect.DeepEqual(c.LLM.Providers, want) {
+			t.Errorf("got %v, want %v", c.LLM.Providers, want)
+		}
+	})
 	t.Run("PathsWithDots", func(t *testing.T) {
 		t.Parallel()
 		c, _ := mustLoad(t, map[string]string{"coagent.yaml": "llm.providers.lab.base_url: https://lab.example\nhttp: {addr: ':1'}\nhttp.addr: ':2'\n"})
@@ -371,6 +385,7 @@ func TestLoadConfigProblems(t *testing.T) {
 		"ProviderWithoutURL": {"COAGENT_LLM_PROVIDERS_LAB_KIND=openai", "llm.providers.lab.base_url (COAGENT_LLM_PROVIDERS_LAB_KIND in environment) is missing"},
 		"ProviderKind":       {"COAGENT_LLM_PROVIDERS_LAB_KIND=claude", "must be one of openai"},
 		"ProviderBuiltIn":    {"COAGENT_LLM_PROVIDERS_OPENAI_BASE_URL=http://x", "is built in"},
+		"ProviderOffline":    {"COAGENT_LLM_PROVIDERS_OFFLINE_BASE_URL=http://x", "is built in"},
 		"ProviderName":       {"COAGENT_LLM_PROVIDERS_9_BASE_URL=http://x", "lower-case letters"},
 		"Section":            {"COAGENT_LLM_PROVIDERS=x", "is a section"},
 	} {
@@ -379,6 +394,14 @@ func TestLoadConfigProblems(t *testing.T) {
 			wantLine(t, loadProblems(t, nil, tc.env), tc.want)
 		})
 	}
+	t.Run("ProviderAtTwoAddresses", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range []string{"claude", "gemini"} {
+			upper := strings.ToUpper(name)
+			wantLine(t, loadProblems(t, nil, "COAGENT_LLM_PROVIDERS_"+upper+"_BASE_URL=http://x", "COAGENT_LLM_"+upper+"_BASE_URL=http://y"),
+				"has two addresses", "llm."+name+".base_url")
+		}
+	})
 	t.Run("UnknownFlag", func(t *testing.T) {
 		t.Parallel()
 		_, _, err := Load(Sources{Dir: t.TempDir(), Flags: map[string]string{"http.adr": "x"}})

@@ -164,7 +164,7 @@ var (
 	saysTooMuchWanted = regexp.MustCompile(`max_(?:completion_|output_)?tokens'?[^.]{0,60}too (?:large|high|big)|supports at most \d+ (?:completion|output) tokens|` +
 		`maxoutputtokens[^.]{0,80}(?:range|exceed|at most)`)
 	saysFiltered = regexp.MustCompile(`content_filter|content_policy|responsibleaipolicy|content management policy|safety system|flagged by|` +
-		`moderation|data_inspection_failed|prohibited_content|prompt was blocked|sensitive content|inappropriate content`)
+		`moderation|content filtering policy|data_inspection_failed|prohibited_content|prompt was blocked|sensitive content|inappropriate content`)
 	saysQuota = regexp.MustCompile(`insufficient_quota|insufficient[ _](?:balance|credit|funds)|billing_hard_limit|billing_not_active|payment_required|` +
 		`credit balance|out of credits|requires more credits|exceeded your current quota|account_overdue|arrearage`)
 	saysBadKey  = regexp.MustCompile(`api[ _-]?key|authentication|unauthenticated|unauthorized|invalid_auth|permission_denied|invalid token`)

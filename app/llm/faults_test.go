@@ -58,7 +58,7 @@ func TestFaults(t *testing.T) {
 		{name: "no usage", resp: llmtest.Response{Text: "All.", NoUsage: true}, requests: 1, text: true},
 	}
 	for _, c := range cases {
-		for _, provider := range []string{"openai", "gemini"} {
+		for _, provider := range []string{"openai", "gemini", "claude"} {
 			if c.only != "" && c.only != provider {
 				continue
 			}
@@ -94,7 +94,7 @@ func TestFaults(t *testing.T) {
 
 func TestInvalidUTF8IsReplaced(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"openai", "gemini"} {
+	for _, provider := range []string{"openai", "gemini", "claude"} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			r := onNetwork(t, llm.Config{})
@@ -163,7 +163,7 @@ func TestKeyIsInNoError(t *testing.T) {
 		"stream error": {Text: "So", Fault: llmtest.StreamError},
 	}
 	for name, resp := range echoes {
-		for _, provider := range []string{"openai", "gemini"} {
+		for _, provider := range []string{"openai", "gemini", "claude"} {
 			t.Run(provider+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				r := onNetwork(t, llm.Config{Retry: llm.Retry{Attempts: 1}})
@@ -186,7 +186,7 @@ func TestKeyIsInNoError(t *testing.T) {
 
 func TestCallerLeaves(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"openai", "gemini"} {
+	for _, provider := range []string{"openai", "gemini", "claude"} {
 		t.Run(provider+"/Cancel", func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, llm.Config{}, func(t *testing.T, r *rig) {

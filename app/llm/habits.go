@@ -149,6 +149,9 @@ func (f fault) refusedPart(sent func(part string) bool) string {
 		return ""
 	}
 	words := strings.ToLower(f.message)
+	if saysNoRoom.MatchString(words) {
+		return "" // the limit was taken, and was too small for what the model thought
+	}
 	param := strings.ToLower(f.param)
 	for _, text := range []string{param, words} {
 		if text == "" || text == words && !refusing.MatchString(words) {

@@ -19,14 +19,15 @@ type Kind string
 const (
 	KindOpenAI  Kind = "openai"  // chat completions, as OpenAI and many other servers speak them
 	KindGemini  Kind = "gemini"  // Google's Generative Language API
+	KindClaude  Kind = "claude"  // Anthropic's Messages API
 	KindOffline Kind = "offline" // built in; uses no model and no network
 )
 
 // ProviderConfig describes one provider.
 type ProviderConfig struct {
-	Kind         Kind   // may be empty for the built-in names openai, gemini and offline
+	Kind         Kind   // may be empty for the built-in names claude, gemini, offline and openai
 	BaseURL      string // http or https, for openai including /v1; empty for the public service of a built-in name
-	DefaultModel string // for requests that name none; gpt-4o and gemini-2.0-flash for the built-in names
+	DefaultModel string // for requests that name none; the built-in names have one
 	Keyless      bool   // the server asks for no key, for example one on this machine
 }
 
@@ -81,6 +82,7 @@ type provider struct {
 	name         string
 	baseURL      string
 	defaultModel string
+	maxTokens    int // of answers to requests that name no limit; 0 where none has to be sent
 	needsKey     bool
 	impl         Provider
 }
@@ -89,6 +91,7 @@ func builtIn() map[string]ProviderConfig {
 	return map[string]ProviderConfig{
 		"openai":  {Kind: KindOpenAI, BaseURL: "https://api.openai.com/v1", DefaultModel: "gpt-4o"},
 		"gemini":  {Kind: KindGemini, BaseURL: "https://generativelanguage.googleapis.com", DefaultModel: "gemini-2.0-flash"},
+		"claude":  {Kind: KindClaude, BaseURL: "https://api.anthropic.com", DefaultModel: "claude-sonnet-4-5"},
 		"offline": {Kind: KindOffline, DefaultModel: "offline"},
 	}
 }
@@ -164,23 +167,27 @@ func newProvider(name string, pc ProviderConfig, w *wire, pause time.Duration) (
 	case KindOffline:
 		p.needsKey, p.impl = false, offline{pause: pause}
 		return p, nil
-	case KindOpenAI, KindGemini:
+	case KindOpenAI, KindGemini, KindClaude:
 	default:
-		return nil, fmt.Errorf("llm provider %q: kind %q is not one of openai, gemini, offline", name, pc.Kind)
+		return nil, fmt.Errorf("llm provider %q: kind %q is not one of openai, gemini, claude, offline", name, pc.Kind)
 	}
 	base, err := baseURL(pc.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("llm provider %q: %w", name, err)
 	}
 	p.baseURL = base
-	if pc.Kind == KindOpenAI {
+	if pc.Kind != KindOpenAI && pc.Keyless {
+		return nil, fmt.Errorf("llm provider %q: kind %s always needs a key", name, pc.Kind)
+	}
+	switch pc.Kind {
+	case KindGemini:
+		p.impl = &gemini{baseURL: base, wire: w}
+	case KindClaude:
+		// Its own SDK takes the address without the version; others write it with it.
+		p.maxTokens, p.impl = claudeLimit, &claude{baseURL: strings.TrimSuffix(base, "/v1"), wire: w}
+	default:
 		p.impl = &openAI{baseURL: base, wire: w}
-		return p, nil
 	}
-	if pc.Keyless {
-		return nil, fmt.Errorf("llm provider %q: kind gemini always needs a key", name)
-	}
-	p.impl = &gemini{baseURL: base, wire: w}
 	return p, nil
 }
 

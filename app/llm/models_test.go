@@ -40,12 +40,12 @@ func TestModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := m.Names(), []string{"gemini", "offline", "openai", "school"}; !slices.Equal(got, want) {
+	if got, want := m.Names(), []string{"claude", "gemini", "offline", "openai", "school"}; !slices.Equal(got, want) {
 		t.Errorf("got names %v, want %v", got, want)
 	}
 	for name, want := range map[string]string{
 		"openai": "gpt-4o-mini true true", "gemini": "gemini-2.0-flash true true", "offline": "offline true false",
-		"school": "llama true false", "claude": " false false",
+		"school": "llama true false", "claude": "claude-sonnet-4-5 true true", "nobody": " false false",
 	} {
 		if got := fmt.Sprint(m.DefaultModel(name), " ", m.Known(name), " ", m.NeedsKey(name)); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
@@ -57,7 +57,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	m, err := llm.New(llm.Config{Providers: map[string]llm.ProviderConfig{
 		"openai": {BaseURL: "ftp://x"},
-		"a":      {Kind: "claude", BaseURL: "https://a.test"},
+		"a":      {Kind: "nobody", BaseURL: "https://a.test"},
 		"b":      {Kind: llm.KindOpenAI},
 		"c":      {Kind: llm.KindOpenAI, BaseURL: "https://user:pw@c.test/v1"},
 		"d":      {Kind: llm.KindGemini, BaseURL: "https://d.test", Keyless: true},

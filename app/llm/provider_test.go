@@ -21,7 +21,7 @@ import (
 
 func TestAnswer(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"openai", "gemini"} {
+	for _, provider := range []string{"openai", "gemini", "claude"} {
 		t.Run(provider+"/TextFinishUsage", func(t *testing.T) {
 			t.Parallel()
 			r := onNetwork(t, llm.Config{})
@@ -102,7 +102,7 @@ func TestWhatIsSent(t *testing.T) {
 			{Role: llm.RoleUser, Name: "Ada", Text: "And?"},
 		},
 	}
-	for _, provider := range []string{"openai", "gemini"} {
+	for _, provider := range []string{"openai", "gemini", "claude"} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			r := onNetwork(t, llm.Config{})
@@ -144,7 +144,7 @@ func TestWhatIsSent(t *testing.T) {
 	t.Run("DefaultModelsAndKeyless", func(t *testing.T) {
 		t.Parallel()
 		r := onNetwork(t, llm.Config{})
-		for _, provider := range []string{"openai", "gemini", "mirror"} {
+		for _, provider := range []string{"openai", "gemini", "claude", "mirror"} {
 			req := ask(provider, "Why?")
 			if provider == "mirror" {
 				req.Key = ""
@@ -157,7 +157,7 @@ func TestWhatIsSent(t *testing.T) {
 		for _, sent := range r.Requests() {
 			got = append(got, sent.Model+"|"+sent.Key)
 		}
-		if want := []string{"gpt-4o|" + testKey, "gemini-2.0-flash|" + testKey, "small|"}; !slices.Equal(got, want) {
+		if want := []string{"gpt-4o|" + testKey, "gemini-2.0-flash|" + testKey, "claude-sonnet-4-5|" + testKey, "small|"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
@@ -169,7 +169,7 @@ func TestRefusedBeforeSending(t *testing.T) {
 		change func(*llm.Request)
 		kind   llm.ErrorKind
 	}{
-		"unknown provider": {func(r *llm.Request) { r.Provider = "claude" }, llm.UnknownProvider},
+		"unknown provider": {func(r *llm.Request) { r.Provider = "nobody" }, llm.UnknownProvider},
 		"no key":           {func(r *llm.Request) { r.Key = " " }, llm.BadKey},
 		"key with a line":  {func(r *llm.Request) { r.Key = "a\r\nX-Evil: 1" }, llm.BadKey},
 		"no message":       {func(r *llm.Request) { r.Messages = nil }, llm.BadRequest},
@@ -200,7 +200,7 @@ func TestRefusedBeforeSending(t *testing.T) {
 // However a text is cut, into tokens and into packets, the same text comes out.
 func TestAnySplitGivesTheSameText(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"openai", "gemini"} {
+	for _, provider := range []string{"openai", "gemini", "claude"} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			r := onNetwork(t, llm.Config{})
@@ -227,7 +227,7 @@ func TestManyStreamsAtOnceAreWhole(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
-			provider := []string{"openai", "gemini"}[i%2]
+			provider := []string{"openai", "gemini", "claude"}[i%3]
 			for n := range 5 {
 				line := strings.Repeat(fmt.Sprintf("%d-%d ", i, n), 40)
 				got := collect(t.Context(), t, r.models, ask(provider, line))
@@ -262,7 +262,7 @@ func TestOddEvents(t *testing.T) {
 	m := modelsAt(t, server.URL, llm.Config{Retry: llm.Retry{Attempts: 1}, Breaker: llm.Breaker{Failures: 1000}})
 	for _, e := range events {
 		event.Store(e)
-		for _, provider := range []string{"openai", "gemini"} {
+		for _, provider := range []string{"openai", "gemini", "claude"} {
 			got := collect(t.Context(), t, m, ask(provider, "Why?"))
 			if got.err == nil && got.last.Finish == "" {
 				t.Errorf("%s: %s: got neither finish nor error", provider, e)
@@ -273,7 +273,7 @@ func TestOddEvents(t *testing.T) {
 
 func TestConnectionsAreUsedAgain(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"openai", "gemini"} {
+	for _, provider := range []string{"openai", "gemini", "claude"} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			var dials atomic.Int64

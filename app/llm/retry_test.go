@@ -42,7 +42,7 @@ func TestStatus(t *testing.T) {
 		{status: 529, kind: llm.Unavailable, requests: 3},
 	}
 	for _, c := range cases {
-		for _, provider := range []string{"openai", "gemini"} {
+		for _, provider := range []string{"openai", "gemini", "claude"} {
 			t.Run(fmt.Sprintf("%s/%d%s", provider, c.status, c.retryAfter), func(t *testing.T) {
 				t.Parallel()
 				inBubble(t, llm.Config{Now: time.Now}, func(t *testing.T, r *rig) {

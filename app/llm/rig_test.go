@@ -65,6 +65,7 @@ func providersAt(url string) map[string]llm.ProviderConfig {
 	return map[string]llm.ProviderConfig{
 		"openai": {BaseURL: url + "/v1"},
 		"gemini": {BaseURL: url},
+		"claude": {BaseURL: url},
 		"mirror": {Kind: llm.KindOpenAI, BaseURL: url + "/mirror", DefaultModel: "small", Keyless: true},
 	}
 }

@@ -55,6 +55,9 @@ func (p *provider) prepare(r Request) (Request, *Error) {
 	if r.Model, err = CleanModel(r.Model); err != nil {
 		return r, badRequest("no model is named, or its name is none: %v", err)
 	}
+	if r.MaxTokens <= 0 {
+		r.MaxTokens = p.maxTokens
+	}
 	if len(r.Messages) == 0 {
 		return r, badRequest("there is no message to answer")
 	}

@@ -23,20 +23,24 @@ const (
 	Ollama     Dialect = "ollama"     // reasoning in delta.reasoning, tool calls whole and all with index 0
 	OpenRouter Dialect = "openrouter" // comments, reasoning_details, upstream's words hidden in metadata.raw
 	Gemini     Dialect = "gemini"     // Google's own format, refuses members that it does not know
+	Claude     Dialect = "claude"     // Anthropic's own format, refuses members that it does not know, wants thinking back beside calls
 )
 
 // Dialects lists all but Plain.
 func Dialects() []Dialect {
-	return []Dialect{OpenAI, Azure, DeepSeek, Mistral, VLLM, Ollama, OpenRouter, Gemini}
+	return []Dialect{OpenAI, Azure, DeepSeek, Mistral, VLLM, Ollama, OpenRouter, Gemini, Claude}
 }
 
-// Kind is the wire format of a dialect: openai or gemini.
+// Kind is the wire format of a dialect: openai, gemini or claude.
 func (d Dialect) Kind() string {
-	if d == Gemini {
-		return "gemini"
+	if d == Gemini || d == Claude {
+		return string(d)
 	}
 	return "openai"
 }
+
+// claudeMost is the limit that each model of Claude's takes; the limit has to be sent.
+const claudeMost = 4096
 
 // habits are what a Handler was told about the model that it plays.
 type habits struct {
@@ -99,7 +103,7 @@ func (b *habits) judge(r Request) *refusal {
 		}
 	}
 	for _, p := range b.refuses {
-		if r.has(p) {
+		if r.has(p) && (b.dialect != Claude || p != "max_tokens" || r.MaxTokens > claudeMost) {
 			return b.dialect.refusesParameter(p, r)
 		}
 	}
@@ -152,6 +156,12 @@ func (d Dialect) refusesParameter(p string, r Request) *refusal {
 		return d.fail(400, "JSON mode is not enabled for models/"+r.Model, "INVALID_ARGUMENT", "", nil)
 	case d == Gemini:
 		return d.fail(400, "Unable to submit request because "+geminiNames[p]+p+" isn't supported by the model.", "INVALID_ARGUMENT", "", nil)
+	case d == Claude && p == "max_tokens":
+		return d.fail(400, fmt.Sprintf("max_tokens: %d > %d, which is the maximum allowed number of output tokens for %s", r.MaxTokens, claudeMost, r.Model), "invalid_request_error", "", nil)
+	case d == Claude && p == "temperature":
+		return d.fail(400, "`temperature` is deprecated for this model.", "invalid_request_error", "", nil)
+	case d == Claude:
+		return d.fail(400, p+": Extra inputs are not permitted", "invalid_request_error", "", nil)
 	case d == Ollama && p == "tools":
 		return d.fail(400, "registry.ollama.ai/library/"+r.Model+" does not support tools", "api_error", "", nil)
 	case d == VLLM && p == "tools":
@@ -173,6 +183,8 @@ func (d Dialect) refusesParameter(p string, r Request) *refusal {
 // tooLong is how a dialect says that the prompt does not fit.
 func (d Dialect) tooLong(asked, window int, r Request) *refusal {
 	switch d {
+	case Claude:
+		return d.fail(400, fmt.Sprintf("prompt is too long: %d tokens > %d maximum", asked, window), "invalid_request_error", "", nil)
 	case Gemini:
 		return d.fail(400, fmt.Sprintf("The input token count (%d) exceeds the maximum number of tokens allowed (%d).", asked, window), "INVALID_ARGUMENT", "", nil)
 	case Mistral:
@@ -205,6 +217,8 @@ func (d Dialect) blocked() *refusal {
 			"metadata": object{"reasons": []string{"violence"}, "flagged_input": "...", "provider_name": "OpenAI"}}})}
 	case Gemini:
 		return nil
+	case Claude:
+		return d.fail(400, "Output blocked by content filtering policy", "invalid_request_error", "", nil)
 	}
 	return d.fail(400, "Your request was rejected as a result of our safety system (content_filter).", "invalid_request_error", "", "content_policy_violation")
 }
@@ -215,6 +229,8 @@ func (d Dialect) fail(status int, message, kind, param string, code any) *refusa
 	switch d {
 	case Gemini:
 		body = object{"error": object{"code": status, "message": message, "status": kind, "details": []object{}}}
+	case Claude:
+		body = object{"type": "error", "error": object{"type": kind, "message": message}, "request_id": "req_test"}
 	case Mistral:
 		body = object{"object": "error", "message": message, "type": kind, "param": orNull(param), "code": code}
 	case VLLM:

@@ -1,10 +1,10 @@
 // Package llmtest is a model provider for tests: a real HTTP server that
-// speaks the streaming wire formats of OpenAI and of Gemini, says what a
+// speaks the streaming wire formats of OpenAI, Gemini and Claude, says what a
 // script tells it to, fails in every way that a script asks for, and records
 // what it was asked.
 //
 // Speak makes it as strict as one of the real services. It imports the standard library only and knows nothing of package llm, so
-// that a mistake there cannot hide behind the same mistake here. Both formats
+// that a mistake there cannot hide behind the same mistake here. The formats
 // are told apart by the path; any base path works.
 package llmtest
 
@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// Request is what the server was asked, the same for both formats.
+// Request is what the server was asked, the same for all formats.
 type Request struct {
 	Number      int    // counts from 1
-	Format      string // openai or gemini
-	Key         string // from Authorization or x-goog-api-key
+	Format      string // openai, gemini or claude
+	Key         string // from Authorization, x-goog-api-key or x-api-key
 	Model       string
 	System      string // OpenAI's system messages, joined by blank lines
 	Messages    []Message
@@ -45,9 +45,9 @@ type Request struct {
 type Message struct {
 	Role       string
 	Text       string
-	Reasoning  string // OpenAI only: reasoning_content or reasoning
+	Reasoning  string // OpenAI's reasoning_content or reasoning, Claude's thinking
 	ToolCalls  []ToolCall
-	ToolCallID string // OpenAI only
+	ToolCallID string // not Gemini
 	ToolName   string // Gemini only
 }
 
@@ -257,6 +257,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		f = openAIFormat{}
 	case strings.HasSuffix(req.URL.Path, ":streamGenerateContent"):
 		f = geminiFormat{}
+	case strings.HasSuffix(req.URL.Path, "/v1/messages"):
+		f = claudeFormat{}
 	}
 	if f == nil || req.Method != http.MethodPost {
 		http.NotFound(w, req)
@@ -291,7 +293,7 @@ func (h *Handler) refusal(r *Request) *refusal {
 
 // remember notes calls that reasoning goes with: a dialect may want it back.
 func (h *Handler) remember(r *Request, resp Response) {
-	if r.Dialect != DeepSeek || resp.Reasoning == "" {
+	if r.Dialect != DeepSeek && r.Dialect != Claude || resp.Reasoning == "" {
 		return
 	}
 	h.mu.Lock()
@@ -310,7 +312,7 @@ func (h *Handler) Close() { h.end.Do(func() { close(h.done) }) }
 // Server is a Handler that listens on a free port of this machine.
 type Server struct {
 	*Handler
-	URL  string // the base URL for both formats
+	URL  string // the base URL for all formats
 	http *httptest.Server
 }
 

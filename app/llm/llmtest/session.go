@@ -51,7 +51,7 @@ func (s *session) serve() {
 			s.fail()
 		case s.resp.Raw != "":
 			s.raw()
-		case s.resp.Blocked && s.r.Format == "openai" && blocked != nil:
+		case s.resp.Blocked && s.r.Format != "gemini" && blocked != nil:
 			blocked.write(s.w)
 		case s.resp.Plain:
 			s.answer("application/json", string(s.f.document(s.r, s.resp)))

@@ -17,6 +17,7 @@ var known = map[Dialect]string{
 	Mistral: "model messages stream max_tokens temperature top_p n stop tools tool_choice parallel_tool_calls response_format random_seed",
 	Gemini: "contents systemInstruction tools toolConfig safetySettings generationConfig cachedContent maxOutputTokens temperature " +
 		"responseMimeType responseSchema responseJsonSchema candidateCount topP topK stopSequences thinkingConfig",
+	Claude: "model messages max_tokens system stream temperature top_p top_k stop_sequences tools tool_choice metadata thinking service_tier output_config",
 }
 
 // strict says what of r a dialect never takes; nil when it takes all.
@@ -29,6 +30,8 @@ func (d Dialect) strict(r Request) *refusal {
 			switch d {
 			case Mistral:
 				return d.extraForbidden(m)
+			case Claude:
+				return d.fail(400, m+": Extra inputs are not permitted", "invalid_request_error", "", nil)
 			case Gemini:
 				return d.fail(400, fmt.Sprintf("Invalid JSON payload received. Unknown name \"%s\": Cannot find field.", m), "INVALID_ARGUMENT", "", nil)
 			}
@@ -47,6 +50,8 @@ func (d Dialect) strict(r Request) *refusal {
 		return d.strictMistral(r)
 	case Gemini:
 		return d.strictGemini(r)
+	case Claude:
+		return d.strictClaude(r)
 	}
 	return nil
 }
@@ -54,7 +59,7 @@ func (d Dialect) strict(r Request) *refusal {
 // strictRoles checks the order of the messages: results of tools stand behind
 // their calls, and where a template wants it user and assistant take turns.
 func (d Dialect) strictRoles(r Request) *refusal {
-	if d == Plain || d == Gemini {
+	if d == Plain || d == Gemini || d == Claude {
 		return nil
 	}
 	turns := d == Mistral || d == VLLM
@@ -164,6 +169,44 @@ func (d Dialect) strictGemini(r Request) *refusal {
 		return d.fail(400, "Please ensure that multiturn requests end with a user role or a function response.", "INVALID_ARGUMENT", "", nil)
 	case len(r.Tools) > 0 && r.ResponseFormat == "application/json":
 		return d.fail(400, "Function calling with a response mime type: 'application/json' is unsupported", "INVALID_ARGUMENT", "", nil)
+	}
+	return nil
+}
+
+var claudeID = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+
+func (d Dialect) strictClaude(r Request) *refusal {
+	if r.MaxTokens <= 0 {
+		return d.fail(400, "max_tokens: Field required", "invalid_request_error", "", nil)
+	}
+	if r.Temperature != nil && *r.Temperature > 1 {
+		return d.fail(400, "temperature: range: 0..1", "invalid_request_error", "", nil)
+	}
+	open, last := map[string]bool{}, ""
+	for i, m := range r.wire {
+		switch {
+		case last == "" && m.Role != "user":
+			return d.fail(400, "messages: first message must use the \"user\" role", "invalid_request_error", "", nil)
+		case m.Role == "tool" && !open[m.ToolCallID]:
+			return d.fail(400, fmt.Sprintf("messages.%d.content.0: unexpected `tool_use_id` found in `tool_result` blocks: %s. "+
+				"Each `tool_result` block must have a corresponding `tool_use` block in the previous message.", i, m.ToolCallID), "invalid_request_error", "", nil)
+		case m.Role == "tool":
+			delete(open, m.ToolCallID)
+		case len(open) > 0:
+			return d.fail(400, fmt.Sprintf("messages.%d: `tool_use` ids were found without `tool_result` blocks immediately after", i), "invalid_request_error", "", nil)
+		case m.thought && m.Reasoning == "":
+			return d.fail(400, fmt.Sprintf("messages.%d.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.", i), "invalid_request_error", "", nil)
+		}
+		for _, c := range m.ToolCalls {
+			if !claudeID.MatchString(c.ID) {
+				return d.fail(400, fmt.Sprintf("messages.%d.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'", i), "invalid_request_error", "", nil)
+			}
+			open[c.ID] = true
+		}
+		last = m.Role
+	}
+	if len(open) > 0 || last == "assistant" {
+		return d.fail(400, "This model does not support assistant message prefill. The conversation must end with a user message.", "invalid_request_error", "", nil)
 	}
 	return nil
 }
