@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ import (
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
+	"github.com/coagent-studio/coagent/app/outbound"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -123,7 +125,7 @@ func New(d Deps) (*App, error) {
 		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}}
 	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth)}
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
-		external: a2a.NewClient(cfg.External.AllowPrivate)}
+		external: a2a.NewClient(outsideGuard(cfg.External))}
 	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
 	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits, quotas: a.quotas}
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
@@ -174,9 +176,24 @@ func newModels(cfg *config.Config, pause time.Duration) (*llm.Models, error) {
 	for name, p := range l.Providers {
 		providers[name] = llm.ProviderConfig{Kind: llm.Kind(p.Kind), BaseURL: p.BaseURL, DefaultModel: p.DefaultModel, Keyless: p.Keyless}
 	}
-	return llm.New(llm.Config{Providers: providers, Limits: llm.Limits{
+	return llm.New(llm.Config{Providers: providers, Proxy: l.Proxy, Limits: llm.Limits{
 		Connect: l.Connect, FirstToken: l.FirstToken, Silence: l.Silence, Total: l.Total, MaxBytes: int(l.MaxBytes)},
 		OfflinePause: pause})
+}
+
+// outsideGuard lets calls to addresses that people type in go to public ones, and into
+// the networks that the operator allows.
+func outsideGuard(cfg config.External) *outbound.Guard {
+	var allow []netip.Prefix
+	if cfg.AllowPrivate {
+		allow = outbound.Private()
+	}
+	for _, text := range cfg.Allow {
+		if network, err := outbound.ParseNetwork(text); err == nil { // config has refused what is none
+			allow = append(allow, network)
+		}
+	}
+	return outbound.NewGuard(allow...)
 }
 
 // offlinePause makes the demo's answers stream at about the speed of a reader.

@@ -23,7 +23,7 @@ func TestExternalAgents(t *testing.T) {
 	}))
 	t.Cleanup(peer.Close)
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, func(c *config.Config) { c.External.AllowPrivate = true })
+		r := apptest.NewStopped(t, url, func(c *config.Config) { c.External.Allow = []string{"127.0.0.0/8"} })
 		c, ctx := r.Class(t), t.Context()
 		create := func(tune func(*app.NewExternalAgent)) (*store.Agent, secret.Text) {
 			t.Helper()

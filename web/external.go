@@ -25,7 +25,7 @@ type externalAgentIn struct {
 	Body struct {
 		Name            string           `json:"name"`
 		Type            string           `json:"type,omitempty" default:"external"`
-		WebhookURL      string           `json:"webhook_url" doc:"http or https, at a public address unless external.allow_private is set"`
+		WebhookURL      string           `json:"webhook_url" doc:"http or https, at a public address, or in a network of external.allow"`
 		AuthType        string           `json:"auth_type,omitempty" default:"bearer" doc:"none, bearer or oauth2 (client credentials)"`
 		AuthToken       opt[secret.Text] `json:"auth_token,omitempty" doc:"For bearer; never shown again"`
 		OAuthConfig     opt[oauthIn]     `json:"oauth_config,omitempty" doc:"For oauth2"`

@@ -47,7 +47,7 @@ func TestExternalAgents(t *testing.T) {
 		"test of a connection": func(t *testing.T, w *world) {
 			got := w.as(admin).must(t, 200, post, v1+"/agents/external/test-connection", external).object(t)
 			wantMembers(t, got, "success", "status_code", "latency_ms", "error")
-			if got["success"] != false || got["status_code"] != nil || got["error"] != "The address is not public; an operator can allow private ones with external.allow_private" {
+			if got["success"] != false || got["status_code"] != nil || got["error"] != "The address is not public; an operator can allow its network with external.allow" {
 				t.Errorf("got %v", got)
 			}
 			wantProblem(t, w.as(admin).do(t, get, v1+"/agents/"+w.agent+"/test-connection"), 400, "Not an external agent")

@@ -1,3 +1,10 @@
+// Package a2a talks to agents outside this program, at addresses that people type in.
+//
+// Of this program it imports only package outbound. Invariants:
+//   - Every connection is one that outbound.Guard allows.
+//   - Every call has a deadline, and every answer has a bound on its size.
+//   - Failures are described in this package's own words, never in those of the network
+//     or the peer.
 package a2a
 
 import (
@@ -12,6 +19,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/coagent-studio/coagent/app/outbound"
 )
 
 // The ways to authenticate to an external agent.
@@ -48,13 +57,10 @@ const (
 	maxAnswer    = 64 << 10
 )
 
-// NewClient makes a Client. With private it also calls addresses in private networks
-// and on this machine.
-func NewClient(private bool) *Client {
-	dialer := &net.Dialer{Timeout: probeTimeout, Control: guard(private)}
+// NewClient makes a Client that calls the addresses which guard allows.
+func NewClient(guard *outbound.Guard) *Client {
 	return &Client{&http.Client{
-		Transport: &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: probeTimeout, MaxResponseHeaderBytes: maxAnswer,
-			MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},
+		Transport: guard.Transport(probeTimeout),
 		// A redirect could send the credentials to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -163,8 +169,8 @@ func inWords(err error) string {
 	switch {
 	case errors.As(err, &own):
 		return string(own)
-	case errors.Is(err, errNotPublic):
-		return "The address is not public; an operator can allow private ones with external.allow_private"
+	case errors.Is(err, outbound.ErrRefused):
+		return "The address is not public; an operator can allow its network with external.allow"
 	case errors.As(err, &cert):
 		return "The certificate of the address is not valid"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

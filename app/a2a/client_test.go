@@ -4,33 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/coagent-studio/coagent/app/outbound"
 )
 
 const canary = "canary-5b0c1d"
-
-func TestGuard(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]struct{ public, private bool }{
-		"93.184.215.14": {true, true}, "2606:2800:21f:cb07:6820:80da:af6b:8b2c": {true, true}, "::ffff:93.184.215.14": {true, true},
-		"127.0.0.1": {false, true}, "::1": {false, true}, "::ffff:127.0.0.1": {false, true}, "10.1.2.3": {false, true}, "192.168.1.1": {false, true},
-		"172.16.0.1": {false, true}, "fd00::1": {false, true}, "100.100.100.200": {false, true},
-		"169.254.169.254": {}, "::ffff:169.254.169.254": {}, "fe80::1": {}, "fe80::1%eth0": {}, "0.0.0.0": {}, "::": {}, "224.0.0.1": {}, "ff02::1": {},
-		"255.255.255.255": {}, "240.0.0.1": {}, "0.1.2.3": {}, "198.18.0.1": {}, "192.0.0.192": {}, "64:ff9b::7f00:1": {}, "2002:7f00:1::": {},
-		"2001:db8::1": {}, "2001:0:1::1": {}, "fec0::1": {},
-	} {
-		ip := netip.MustParseAddr(text)
-		if got := allowed(ip, false); got != want.public {
-			t.Errorf("%s: got %v, want %v", text, got, want.public)
-		}
-		if got := allowed(ip, true); got != want.private {
-			t.Errorf("%s, private allowed: got %v, want %v", text, got, want.private)
-		}
-	}
-}
 
 func TestProbe(t *testing.T) {
 	t.Parallel()
@@ -87,11 +68,11 @@ func TestProbe(t *testing.T) {
 		"Teapot":        {Endpoint{WebhookURL: peer.URL}, 418, "The address answers with status 418"},
 		"NobodyThere":   {Endpoint{WebhookURL: gone.URL}, 0, "The address does not answer"},
 		"NoCertificate": {Endpoint{WebhookURL: strings.Replace(peer.URL, "http:", "https:", 1)}, 0, "The address does not answer"},
-		"Metadata":      {Endpoint{WebhookURL: "http://169.254.169.254/latest"}, 0, "The address is not public; an operator can allow private ones with external.allow_private"},
+		"Metadata":      {Endpoint{WebhookURL: "http://169.254.169.254/latest"}, 0, "The address is not public; an operator can allow its network with external.allow"},
 		"BadHeader":     {Endpoint{WebhookURL: peer.URL, AuthType: AuthBearer, AuthToken: "a\r\nX: y"}, 0, "The address does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := NewClient(true).Probe(t.Context(), c.to)
+			got := NewClient(outbound.NewGuard(outbound.Private()...)).Probe(t.Context(), c.to)
 			if got.StatusCode != c.status || got.Problem != c.problem || got.Success != (c.problem == "") || strings.Contains(got.Problem, canary) {
 				t.Errorf("got %+v, want %d %q", got, c.status, c.problem)
 			}
@@ -100,7 +81,7 @@ func TestProbe(t *testing.T) {
 	t.Run("PublicAddressesAlone", func(t *testing.T) {
 		before := called.Load()
 		for _, to := range []string{peer.URL, strings.Replace(peer.URL, "127.0.0.1", "localhost", 1), strings.Replace(peer.URL, "127.0.0.1", "[::ffff:7f00:1]", 1)} {
-			if got := NewClient(false).Probe(t.Context(), Endpoint{WebhookURL: to}); got.Success || !strings.HasPrefix(got.Problem, "The address is not public") {
+			if got := NewClient(outbound.NewGuard()).Probe(t.Context(), Endpoint{WebhookURL: to}); got.Success || !strings.HasPrefix(got.Problem, "The address is not public") {
 				t.Errorf("%s: got %+v", to, got)
 			}
 		}
@@ -111,7 +92,7 @@ func TestProbe(t *testing.T) {
 	t.Run("CertificateOfNobody", func(t *testing.T) {
 		secure := httptest.NewTLSServer(http.NotFoundHandler())
 		defer secure.Close()
-		if got := NewClient(true).Probe(t.Context(), Endpoint{WebhookURL: secure.URL}); got.Problem != "The certificate of the address is not valid" {
+		if got := NewClient(outbound.NewGuard(outbound.Private()...)).Probe(t.Context(), Endpoint{WebhookURL: secure.URL}); got.Problem != "The certificate of the address is not valid" {
 			t.Errorf("got %+v", got)
 		}
 	})

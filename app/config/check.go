@@ -86,6 +86,7 @@ func (c *Config) checkAll(add addProblem) {
 	c.checkAuth(add)
 	c.checkClocks(add)
 	c.checkProviders(add)
+	c.checkOutbound(add)
 	checkURL(add, "telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint)
 }
 
@@ -222,6 +223,20 @@ func (c *Config) checkProviders(add addProblem) {
 	}
 }
 
+func (c *Config) checkOutbound(add addProblem) {
+	for _, network := range c.External.Allow {
+		_, errAddr := netip.ParseAddr(network)
+		p, errPrefix := netip.ParsePrefix(network)
+		if errAddr != nil && (errPrefix != nil || p.Addr().Is4In6()) {
+			add("external.allow", "must list networks such as 10.1.2.0/24, or addresses, not %q", network)
+		}
+	}
+	if u, err := url.Parse(c.LLM.Proxy); c.LLM.Proxy != "" && (err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Trim(u.Path, "/") != "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h") {
+		add("llm.proxy", "must be an address such as http://proxy.school.example:3128, without a user; https://, socks5:// and socks5h:// will do too")
+	}
+}
+
 // warnings returns notices about settings that are allowed but rarely intended.
 func (c *Config) warnings() []string {
 	var list []string
@@ -230,6 +245,9 @@ func (c *Config) warnings() []string {
 	}
 	if c.Auth.SuperAdmin != "" && c.Auth.SuperAdminPassword == "" {
 		list = append(list, "auth.super_admin has no effect without auth.super_admin_password")
+	}
+	if c.External.AllowPrivate {
+		list = append(list, "external.allow_private lets external agents be anywhere in private networks and on this machine: list their networks in external.allow instead")
 	}
 	if runtime.GOOS == "windows" || c.Postgres() {
 		return list

@@ -185,6 +185,7 @@ type LLM struct {
 	Connect    time.Duration       `yaml:"connect" default:"5s" min:"100ms" max:"5m" doc:"Time to reach a provider."`
 	FirstToken time.Duration       `yaml:"first_token" default:"60s" min:"100ms" max:"30m" doc:"Time from the request to the first piece of the answer."`
 	Silence    time.Duration       `yaml:"silence" default:"30s" min:"100ms" max:"30m" doc:"Longest pause between two pieces."`
+	Proxy      string              `yaml:"proxy" doc:"Proxy to the providers, such as http://proxy.school.example:3128 or socks5://; empty means what HTTPS_PROXY and NO_PROXY say."`
 	Total      time.Duration       `yaml:"total" default:"5m" min:"1s" max:"1h" doc:"Longest model call."`
 	MaxBytes   Bytes               `yaml:"max_bytes" default:"4MiB" min:"64KiB" max:"64MiB" doc:"Largest answer; a longer one is cut off as a failure."`
 	OpenAI     OpenAI              `yaml:"openai" doc:"OpenAI, or anything that speaks its Chat Completions."`
@@ -221,7 +222,8 @@ type Provider struct {
 
 // External says at which addresses external agents may be reached.
 type External struct {
-	AllowPrivate bool `yaml:"allow_private" default:"false" doc:"Call external agents in private networks and on this machine too; without it, public addresses alone."`
+	Allow        []string `yaml:"allow" doc:"Networks such as 10.1.2.0/24, or addresses, in which external agents may be too; without it, public addresses alone."`
+	AllowPrivate bool     `yaml:"allow_private" default:"false" doc:"All private networks and this machine at once; list what is needed in allow instead."`
 }
 
 // Log configures the format of the log.

@@ -382,6 +382,10 @@ func TestLoadConfigProblems(t *testing.T) {
 		"Heartbeat":          {"COAGENT_TURNS_HEARTBEAT=4s", "half of turns.lease"},
 		"Lease":              {"COAGENT_TURNS_LEASE=3s", "half of turns.lease"},
 		"DeadAfter":          {"COAGENT_ROOMS_DEAD_AFTER=10s", "more than rooms.ping"},
+		"Allow":              {"COAGENT_EXTERNAL_ALLOW=10.0.0.0/8,school", "external.allow"},
+		"AllowMapped":        {"COAGENT_EXTERNAL_ALLOW=::ffff:10.0.0.0/104", "external.allow"},
+		"LLMProxy":           {"COAGENT_LLM_PROXY=proxy.school.example:3128", "llm.proxy"},
+		"LLMProxyUser":       {"COAGENT_LLM_PROXY=http://u:p@proxy.school.example", "llm.proxy"},
 		"ProviderWithoutURL": {"COAGENT_LLM_PROVIDERS_LAB_KIND=openai", "llm.providers.lab.base_url (COAGENT_LLM_PROVIDERS_LAB_KIND in environment) is missing"},
 		"ProviderKind":       {"COAGENT_LLM_PROVIDERS_LAB_KIND=claude", "must be one of openai"},
 		"ProviderBuiltIn":    {"COAGENT_LLM_PROVIDERS_OPENAI_BASE_URL=http://x", "is built in"},
@@ -408,6 +412,15 @@ func TestLoadConfigProblems(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "http.adr (flag) is not a setting") {
 			t.Errorf("got %v", err)
 		}
+	})
+	t.Run("WhatIsAllowed", func(t *testing.T) {
+		t.Parallel()
+		c, notices := mustLoad(t, nil, "COAGENT_EXTERNAL_ALLOW=10.1.2.0/24,fd00::1,127.0.0.1", "COAGENT_LLM_PROXY=socks5://proxy.school.example:1080")
+		if len(notices) > 0 || len(c.External.Allow) != 3 || c.LLM.Proxy == "" {
+			t.Errorf("got %q, %q and %q", c.External.Allow, c.LLM.Proxy, notices)
+		}
+		_, notices = mustLoad(t, nil, "COAGENT_EXTERNAL_ALLOW_PRIVATE=true")
+		wantLine(t, notices, "external.allow_private", "external.allow instead")
 	})
 	t.Run("UnknownVariableIsANotice", func(t *testing.T) {
 		t.Parallel()

@@ -65,7 +65,8 @@ type Config struct {
 	// OfflinePause is how long the offline provider waits before each piece of an
 	// answer, so that people see it stream. The default is no wait.
 	OfflinePause time.Duration
-	Transport    http.RoundTripper // for tests; nil makes a pool that applies Limits.Connect
+	Proxy        string            // to the providers; empty for what the environment says
+	Transport    http.RoundTripper // for tests; nil makes a pool that applies Limits.Connect and Proxy
 	Now          func() time.Time  // for Retry-After dates; nil for time.Now
 }
 
@@ -124,7 +125,7 @@ func New(cfg Config) (*Models, error) {
 	}
 	transport := cfg.Transport
 	if transport == nil {
-		transport = newTransport(m.limits.Connect)
+		transport = newTransport(m.limits.Connect, cfg.Proxy)
 	}
 	m.memory = newMemory(now)
 	w := newWire(transport, now)

@@ -10,15 +10,25 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 )
 
-// newTransport makes the connection pool that all providers share.
-func newTransport(connect time.Duration) *http.Transport {
+// newTransport makes the connection pool that all providers share. With an empty proxy
+// the environment says which one is used. Neither is used for this machine and for what
+// NO_PROXY lists.
+func newTransport(connect time.Duration, proxy string) *http.Transport {
+	by := httpproxy.FromEnvironment()
+	if proxy != "" {
+		by = &httpproxy.Config{HTTPProxy: proxy, HTTPSProxy: proxy, NoProxy: by.NoProxy}
+	}
+	way := by.ProxyFunc()
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  func(r *http.Request) (*url.URL, error) { return way(r.URL) },
 		DialContext:            (&net.Dialer{Timeout: connect, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    connect,
 		ForceAttemptHTTP2:      true,
