@@ -94,6 +94,13 @@ func (s setting) set(raw any) error {
 }
 
 func (s setting) setList(raw any) error {
+	if s.value.Type() == reflect.TypeFor[[]Price]() {
+		prices, err := pricesIn(raw)
+		if err == nil {
+			s.value.Set(reflect.ValueOf(prices))
+		}
+		return err
+	}
 	items, ok := raw.([]any)
 	if text, isText := raw.(string); isText {
 		for _, part := range parseList(text) {
