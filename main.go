@@ -26,6 +26,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/price"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/web"
 )
@@ -44,6 +45,7 @@ type cli struct {
 	SeedDemo    seedDemoCmd    `cmd:"" help:"Make a demo course with a room, two agents and one user of each role."`
 	SetPassword setPasswordCmd `cmd:"" help:"Set somebody's password and sign them out everywhere; it comes from COAGENT_PASSWORD or standard input."`
 	ShowConfig  configCmd      `cmd:"" name:"config" help:"Print the settings in effect, with *** for secrets."`
+	Prices      pricesCmd      `cmd:"" help:"Prices of models, for the usage and for budgets in money."`
 	Health      healthCmd      `cmd:"" help:"Ask a running server whether it is ready; exits 1 when it is not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
@@ -356,6 +358,33 @@ func (configCmd) Run(c *cli) error {
 		return err
 	}
 	_, err = os.Stdout.Write(cfg.Effective())
+	return err
+}
+
+type pricesCmd struct {
+	Import pricesImportCmd `cmd:"" help:"Read litellm's model_prices_and_context_window.json and print how it differs from prices, and what to paste."`
+}
+
+type pricesImportCmd struct {
+	File  string `arg:"" help:"The list. Download it yourself: this program never fetches it."`
+	All   bool   `help:"Take the models of all providers, not only of those that are configured here."`
+	Write string `placeholder:"FILE" help:"Write the new prices into this file instead of printing them."`
+}
+
+// Run prints the differences on standard error and the new prices on standard output.
+func (p *pricesImportCmd) Run(c *cli) error {
+	cfg, _, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	prices, err := price.Difference(cfg, p.File, p.All, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if p.Write != "" {
+		return os.WriteFile(p.Write, prices, 0o644)
+	}
+	_, err = os.Stdout.Write(prices)
 	return err
 }
 

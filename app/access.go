@@ -268,6 +268,10 @@ var rules = map[Action]rule{
 	ActReadKeys:      {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},
 	ActWriteKeys:     {roles: admins, relations: projectWriters | IsCreator, text: notEnough, scope: scopeSession},
 
+	ActReadUsage:    {roles: admins, relations: IsSelf | courseStaff | projectWriters | IsCreator, text: notEnough, scope: ScopeRead},
+	ActReadBudgets:  {roles: admins, relations: IsSelf | courseTeachers | projectWriters | IsCreator, text: notEnough, scope: ScopeRead},
+	ActWriteBudgets: {roles: admins, relations: courseTeachers | projectWriters | IsCreator, text: notEnough},
+
 	ActListTemplates:  {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateTemplate: {roles: everybody, text: notEnough},
 	ActCloneTemplate:  {relations: IsCreator, text: notEnough},

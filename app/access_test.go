@@ -161,6 +161,13 @@ var declared = map[Action]struct {
 	ActDeleteAgent:   {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 	ActWriteKeys:     {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 
+	ActReadUsage: {"admin super_admin self course_owner course_teacher course_ta project_owner project_admin project_editor creator",
+		"Not enough permissions"},
+	ActReadBudgets: {"admin super_admin self course_owner course_teacher project_owner project_admin project_editor creator",
+		"Not enough permissions"},
+	ActWriteBudgets: {"admin super_admin course_owner course_teacher project_owner project_admin project_editor creator",
+		"Not enough permissions"},
+
 	ActListTemplates:  {"everybody", "Not enough permissions"},
 	ActCreateTemplate: {"everybody", "Not enough permissions"},
 	ActCloneTemplate:  {"creator", "Not enough permissions"},

@@ -142,6 +142,10 @@ const (
 	ActReadKeys      Action = "agent.read_keys"
 	ActWriteKeys     Action = "agent.write_keys"
 
+	ActReadUsage    Action = "usage.read"
+	ActReadBudgets  Action = "budget.list"
+	ActWriteBudgets Action = "budget.update"
+
 	ActListTemplates  Action = "agent.list_templates"
 	ActCreateTemplate Action = "agent.create_template"
 	ActCloneTemplate  Action = "agent.clone"

@@ -29,10 +29,12 @@ import (
 
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/outbound"
+	"github.com/coagent-studio/coagent/app/price"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -65,6 +67,7 @@ type App struct {
 	queue     *jobs.Queue
 	engine    *turn.Engine
 	model     *model.Caller
+	ledger    *ledger.Ledger
 	telemetry *telemetry.Telemetry
 	process   process
 
@@ -117,9 +120,12 @@ func New(d Deps) (*App, error) {
 	if a.queue, err = jobs.New(db, jobs.Options{Log: quietQueueLog(log), Carry: a.telemetry.Carry}); err != nil {
 		return nil, err
 	}
+	if a.ledger, err = newLedger(cfg, db, now, log, background, a.telemetry); err != nil {
+		return nil, err
+	}
 	lender := func(ctx context.Context, ag *store.Agent) (string, error) { return lendingCreator(ctx, db, ag) }
 	a.model = model.New(model.Deps{Turns: cfg.Turns, DB: db, Log: log, Now: now, Keyring: keys, Models: models,
-		Telemetry: a.telemetry, Background: background, Lender: lender})
+		Telemetry: a.telemetry, Background: background, Ledger: a.ledger, Lender: lender})
 	a.sessions = &sessions{cfg: cfg, db: db, now: now, hub: hub, audit: a.audit}
 	a.audience = &audience{hub: hub, now: now,
 		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}}
@@ -132,11 +138,12 @@ func New(d Deps) (*App, error) {
 		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
 		Model: a.model, Telemetry: a.telemetry, Background: background,
-		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Tell: a.audience.tell, Sweep: a.reports.sweep})
+		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Tell: a.audience.tell, Sweep: a.sweep})
 	if err != nil {
 		return nil, err
 	}
-	a.calls = &personCalls{cfg: cfg, db: db, model: a.model, rate: a.limits.asks, closing: a.process.closing}
+	a.ledger.Spent = a.warnOfBudgets
+	a.calls = &personCalls{cfg: cfg, db: db, model: a.model, now: now, rate: a.limits.asks, closing: a.process.closing}
 	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, calls: a.calls}
 	if d.Work {
 		if a.process.workers, err = a.newWorkers(newPruner(cfg, db, log, now, background)); err != nil {
@@ -163,6 +170,31 @@ func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 		Begin: func(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
 			return observeJob(ctx, a.telemetry, a.now, a.log, j)
 		}})
+}
+
+// warnOfBudgets tells staff that most of a call's budgets is spent.
+func (a *App) warnOfBudgets(ctx context.Context, u *store.Usage) {
+	rows, err := u.Held()
+	if err == nil {
+		err = a.engine.WarnOfBudgets(ctx, u.RoomID, rows)
+	}
+	if err != nil {
+		a.log.WarnContext(ctx, "the staff were not told that most of a budget is spent", "usage", u.ID, "err", err)
+	}
+}
+
+// sweep takes over what other processes have left, besides turns.
+func (a *App) sweep(ctx context.Context, asOf time.Time) error {
+	return errors.Join(a.reports.sweep(ctx, asOf), a.ledger.Sweep(ctx, a.instant()))
+}
+
+func newLedger(cfg *config.Config, db *store.DB, now clock, log *slog.Logger, background *limit.Gate, count ledger.Counter) (*ledger.Ledger, error) {
+	prices, err := price.NewTable(cfg.Prices, cfg.Location())
+	if err != nil {
+		return nil, err
+	}
+	return ledger.New(ledger.Deps{DB: db, Log: log, Now: now, Prices: prices, Zone: cfg.Location(), Background: background, Count: count,
+		Within: max(cfg.LLM.Total, cfg.Turns.MaxDuration, cfg.Limits.AnswerWithin) + callSlack}), nil
 }
 
 func newModels(cfg *config.Config, pause time.Duration) (*llm.Models, error) {

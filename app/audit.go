@@ -27,6 +27,8 @@ const (
 	didCreateToken       Action = "token.create"
 	didRevokeToken       Action = "token.revoke"
 	didDeleteThread      Action = "thread.delete"
+	didCreateBudget      Action = "budget.create"
+	didDeleteBudget      Action = "budget.delete"
 	didDeleteMessage     Action = "message.delete"
 	didRestoreMessage    Action = "message.restore"
 )

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
@@ -62,11 +63,12 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	defer release()
 	wait, done := a.calls.waiting(ctx)
 	defer done()
-	said, err := a.model.Ask(wait, keys, a.model.NewPrompt(ag, ag.SystemPrompt, d.ask()), maxPrompt)
+	from := ledger.Origin{Kind: ledger.ForDesign, ProjectID: d.ProjectID, PersonID: actor.User.ID}
+	said, err := a.model.Ask(wait, keys, a.model.NewPrompt(ag, from, ag.SystemPrompt, d.ask()), maxPrompt)
 	if llm.KindOf(err) == llm.BadKey {
 		return "", false, errBadDesignKey
 	}
-	return said.Text, said.Cut, notAnswered(err, mayKnow || d.Key.Reveal() != "")
+	return said.Text, said.Cut, notAnswered(err, mayKnow || d.Key.Reveal() != "", a.now())
 }
 
 func checkDesign(d *Design) error {
@@ -137,7 +139,7 @@ func (r *agentRules) designKeys(ctx context.Context, ag *store.Agent, d Design) 
 	}
 	switch {
 	case own:
-		return []model.Key{{Plain: d.Key}}, nil
+		return []model.Key{{Plain: d.Key, Kind: model.KeyTyped}}, nil
 	case other && r.models.NeedsKey(provider):
 		return nil, errNoDesignKey
 	}

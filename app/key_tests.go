@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
@@ -37,7 +38,7 @@ func (a *App) TestNewKey(ctx context.Context, actor *Actor, in KeyToTest) (t mod
 		}
 	}
 	err = a.testing(ctx, actor, func(ctx context.Context) error {
-		t, err = a.model.TestKey(ctx, in.Provider, in.Model, key)
+		t, err = a.model.TestKey(ctx, ledger.Origin{Kind: ledger.ForKeyTest, PersonID: actor.User.ID}, in.Provider, in.Model, key)
 		return err
 	})
 	return t, err
@@ -57,7 +58,8 @@ func (a *App) TestUserKey(ctx context.Context, actor *Actor, id string) (t model
 		return t, notFound("Key")
 	}
 	err = a.testing(ctx, actor, func(ctx context.Context) error {
-		t, err = a.model.TestStoredKey(ctx, keys[0].Provider, "", keys[0].EncryptedKey)
+		from, of := ledger.Origin{Kind: ledger.ForKeyTest, PersonID: actor.User.ID}, ledger.Key{ID: id, Owner: actor.User.ID, Kind: model.KeyTested}
+		t, err = a.model.TestStoredKey(ctx, from, of, keys[0].Provider, "", keys[0].EncryptedKey)
 		return err
 	})
 	return t, err
@@ -85,6 +87,7 @@ func (a *App) TestAgentKeys(ctx context.Context, actor *Actor, agentID string) (
 	if ag.Model != nil {
 		asked = *ag.Model
 	}
+	from := ledger.Origin{Kind: ledger.ForKeyTest, AgentID: ag.ID, ProjectID: ag.ProjectID, PersonID: actor.User.ID}
 	var mu sync.Mutex
 	var faults []error
 	tests := map[string]model.KeyTest{}
@@ -92,7 +95,7 @@ func (a *App) TestAgentKeys(ctx context.Context, actor *Actor, agentID string) (
 		var wg sync.WaitGroup
 		for kind, token := range tokens {
 			wg.Go(func() {
-				t, err := a.model.TestStoredKey(ctx, ag.ModelProvider, asked, token)
+				t, err := a.model.TestStoredKey(ctx, from, ledger.Key{Kind: kind}, ag.ModelProvider, asked, token)
 				mu.Lock()
 				defer mu.Unlock()
 				tests[kind], faults = t, append(faults, err)
@@ -113,5 +116,5 @@ func (a *App) testing(ctx context.Context, actor *Actor, test func(context.Conte
 	defer release()
 	ctx, done := a.calls.waiting(ctx)
 	defer done()
-	return notAnswered(test(ctx), false)
+	return notAnswered(test(ctx), false, a.now())
 }

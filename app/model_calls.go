@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -26,6 +27,7 @@ type personCalls struct {
 	cfg     *config.Config
 	db      *store.DB
 	model   *model.Caller
+	now     clock
 	rate    personLimit
 	slots   modelCallSlots
 	closing <-chan struct{} // closed when this process shuts down
@@ -51,18 +53,18 @@ func (c *personCalls) waiting(ctx context.Context) (context.Context, context.Can
 }
 
 // ask asks an agent's model while a person waits. mayKnow says that the person
-// may change the agent, and so may know why the model failed.
-func (c *personCalls) ask(ctx context.Context, ag *store.Agent, said []llm.Message, mayKnow bool) (model.Answer, error) {
+// may change the agent, and so may know why the model failed. from is what it is for.
+func (c *personCalls) ask(ctx context.Context, ag *store.Agent, from ledger.Origin, said []llm.Message, mayKnow bool) (model.Answer, error) {
 	keys, err := c.model.Keys(ctx, ag)
 	if err != nil {
-		return model.Answer{}, notAnswered(err, mayKnow)
+		return model.Answer{}, notAnswered(err, mayKnow, c.now())
 	}
 	ctx, done := c.waiting(ctx)
 	defer done()
-	p := c.model.NewPrompt(ag, ag.SystemPrompt, said)
+	p := c.model.NewPrompt(ag, from, ag.SystemPrompt, said)
 	p.Steady = true
 	answer, err := c.model.Ask(ctx, keys, p, int(c.cfg.Limits.MessageBytes))
-	return answer, notAnswered(err, mayKnow)
+	return answer, notAnswered(err, mayKnow, c.now())
 }
 
 // retryModelAfter is when to ask a model again that did not answer, unless its
@@ -71,13 +73,20 @@ const retryModelAfter = 5 * time.Second
 
 // notAnswered is the error that a person gets for a failed model call. The reason may
 // name the provider and the model, so only those who look after the agent get it.
-func notAnswered(err error, mayKnow bool) error {
+func notAnswered(err error, mayKnow bool, now time.Time) error {
 	var fault *turn.Fault
 	var unasked *model.Fault
 	var failed *llm.Error
+	var refused *ledger.Refused
 	e := &Error{Kind: KindUpstream, Code: "model_failed", Message: "The agent could not answer", Err: err}
 	why := ""
 	switch {
+	case errors.As(err, &refused):
+		e.Kind, e.Code, e.Message, why = KindLimited, refused.Reason, "The budget does not allow this answer", refused.Error()
+		if at := refused.RenewsAt; !at.IsZero() {
+			e.Message = "The budget is used up; it renews at " + at.Format(time.RFC3339)
+			e.RetryAfter = max(at.Sub(now), time.Second)
+		}
 	case errors.As(err, &unasked) && unasked.Reason == model.ReasonNoKey:
 		e.Kind, e.Code, e.Message, why = KindRejected, unasked.Reason, "Failed to initialize agent", unasked.Detail
 	case errors.As(err, &unasked):

@@ -292,6 +292,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		written = "counted by store.ArtifactBytes, and in its room by room_artifact_bytes"
 		inRoom  = "in a room: bounded by message rates and retention"
 		kept    = "bounded by rates and retention"
+		paid    = "a small row for each call of a model, whose rate is bounded; kept for good, see docs/operate.md"
 		own     = "the program's own: no request chooses how much"
 	)
 	bounds := map[string]string{
@@ -302,6 +303,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"course_invitations": number, "one_time_links": number,
 		"avatars": once, "course_join_codes": once, "agent_keys": once, "user_key_uses": once,
 		"artifacts": written, "artifact_versions": written,
+		"usage": paid, "budgets": number, "budget_rows": once, "budget_notices": once, "budget_waits": once,
 		"messages": inRoom, "events": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,
 		"turn_steps": inRoom, "a2a_messages": inRoom,
 		"signin_failures": kept, "audit_log": kept, "rate_buckets": kept,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
@@ -221,7 +222,8 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, messages []
 	ctx, done := context.WithTimeoutCause(ctx, rs.cfg.Turns.MaxDuration, turn.ErrTooLong)
 	defer done()
 	fence := turn.Fence(&rs.cfg.Auth, r.agent.ID, s.RoomID)
-	p := rs.model.NewPrompt(r.agent, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, messages),
+	from := ledger.Origin{Kind: ledger.ForReport, ReportID: r.report.ID, RoomID: s.RoomID, CourseID: r.course.ID, PersonID: r.report.CreatedBy}
+	p := rs.model.NewPrompt(r.agent, from, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, messages),
 		llm.Message{Role: llm.RoleUser, Text: "Write the report on this room."})
 	p.Req.Fence = fence
 	for try := 1; ; try++ {

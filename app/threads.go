@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turn"
@@ -47,7 +48,7 @@ func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in Thr
 		return "", false, err
 	}
 	defer release()
-	said, err := a.calls.ask(ctx, ag, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
+	said, err := a.calls.ask(ctx, ag, ledger.Origin{Kind: ledger.ForSandbox, PersonID: actor.User.ID}, []llm.Message{{Role: llm.RoleUser, Text: in.Message}}, mayKnow)
 	return said.Text, said.Cut, err
 }
 
@@ -248,7 +249,7 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	if err != nil || answered != nil {
 		return answered, fromStore(err, "Thread")
 	}
-	said, err := a.threads.answer(ctx, ag, asked, mayKnow)
+	said, err := a.threads.answer(ctx, ag, th, asked, mayKnow)
 	// Store the model's answer and free the thread, even if the request was cancelled.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -303,7 +304,7 @@ func (t *threads) ask(ctx context.Context, id string, in ThreadMessage) (asked, 
 
 // answer asks the agent's model. The model gets the newest messages up to the one
 // that it answers, a window of the agent's context_window messages.
-func (t *threads) answer(ctx context.Context, ag *store.Agent, asked *store.ThreadMessage, mayKnow bool) (model.Answer, error) {
+func (t *threads) answer(ctx context.Context, ag *store.Agent, th *store.Thread, asked *store.ThreadMessage, mayKnow bool) (model.Answer, error) {
 	lines, err := turn.Window(ag.ContextWindow, func(limit int) ([]store.ThreadMessage, error) {
 		return t.db.ThreadMessages(ctx, asked.ThreadID, asked.Seq+1, limit)
 	}, func(m *store.ThreadMessage) int64 { return m.Seq })
@@ -317,7 +318,7 @@ func (t *threads) answer(ctx context.Context, ag *store.Agent, asked *store.Thre
 			shown[i].Role = llm.RoleAssistant
 		}
 	}
-	return t.calls.ask(ctx, ag, shown, mayKnow)
+	return t.calls.ask(ctx, ag, ledger.Origin{Kind: ledger.ForThread, ThreadID: th.ID, ProjectID: th.ProjectID, PersonID: th.UserID}, shown, mayKnow)
 }
 
 // CutMetadata is the metadata of an answer that was cut before its end.

@@ -33,6 +33,8 @@ var withheld = map[string]string{
 	// What people say to agents alone is theirs.
 	"threads":         "name metadata_json",
 	"thread_messages": "content metadata_json client_id",
+	// The routes of usage and budgets show them, summed and with names.
+	"usage": "*", "budgets": "*", "budget_rows": "*", "budget_notices": "*", "budget_waits": "*",
 }
 
 // Every column of every table is either shown or withheld by name, so that a

@@ -51,13 +51,22 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"LastSilent":        func() error { _, err := db.LastSilent(ctx, id, 5); return err },
 			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
 			"NextDue":           func() error { _, err := db.NextDue(ctx); return err },
-			"NextOverdue":       func() error { _, _, err := db.NextOverdue(ctx); return err },
-			"Workflows":         func() error { _, err := db.Workflows(ctx, w.course.ID, store.Page{}); return err },
-			"RoomsByID":         func() error { _, err := db.RoomsByID(ctx, []string{id}); return err },
-			"AgentsByID":        func() error { _, err := db.AgentsByID(ctx, []string{id}); return err },
-			"UnendedTurns":      func() error { _, err := db.UnendedTurns(ctx, []string{id}); return err },
-			"TurnsToEnd":        func() error { _, err := db.TurnsToEnd(ctx, id); return err },
-			"LinesSincePerson":  func() error { _, err := db.MessagesSincePerson(ctx, []string{id}); return err },
+			"Budgets": func() error {
+				_, err := db.Budgets(ctx, []store.Scope{{Kind: store.ScopeRoom, ID: id}, {Kind: store.ScopeCourse, ID: id}, {Kind: store.ScopeKey, ID: id}}, ledgerStarts)
+				return err
+			},
+			"OverdueUsage": func() error { _, err := db.OverdueUsage(ctx, at, 10); return err },
+			"UsageSums": func() error {
+				_, err := db.UsageSums(ctx, store.UsageFilter{CourseID: id, From: at, Until: at.AddDate(0, 1, 0)}, []string{"day", "agent_id"}, store.Page{})
+				return err
+			},
+			"NextOverdue":      func() error { _, _, err := db.NextOverdue(ctx); return err },
+			"Workflows":        func() error { _, err := db.Workflows(ctx, w.course.ID, store.Page{}); return err },
+			"RoomsByID":        func() error { _, err := db.RoomsByID(ctx, []string{id}); return err },
+			"AgentsByID":       func() error { _, err := db.AgentsByID(ctx, []string{id}); return err },
+			"UnendedTurns":     func() error { _, err := db.UnendedTurns(ctx, []string{id}); return err },
+			"TurnsToEnd":       func() error { _, err := db.TurnsToEnd(ctx, id); return err },
+			"LinesSincePerson": func() error { _, err := db.MessagesSincePerson(ctx, []string{id}); return err },
 			"CountUnread": func() error {
 				_, err := db.CountUnread(ctx, []store.Unread{{RoomID: id, AgentID: id, AfterSeq: 1, Since: at}})
 				return err

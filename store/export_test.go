@@ -18,7 +18,7 @@ var Models = []any{
 	(*UserKey)(nil), (*AgentKey)(nil), (*KeyUse)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
 	(*Announcement)(nil), (*Report)(nil), (*ReportSection)(nil),
 	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil), (*Thread)(nil), (*ThreadMessage)(nil),
-	(*lease)(nil), (*JoinCode)(nil), (*Invitation)(nil),
+	(*lease)(nil), (*JoinCode)(nil), (*Invitation)(nil), (*Usage)(nil), (*Budget)(nil), (*BudgetRow)(nil), (*BudgetNotice)(nil), (*BudgetWait)(nil),
 }
 
 // ReadSide is the pool behind a DB's own queries.

@@ -15,8 +15,9 @@ import (
 
 // mostOfTurn is the most statements from a post to the end of the answer, in a room in
 // which this happened before. The job queue's own do not count, nor what Postgres does as
-// one statement with a message.
-const mostOfTurn = 29
+// one statement with a message. Two are the books of the model call: which budgets it has,
+// and what it used.
+const mostOfTurn = 31
 
 // The test is here for what sees the statements.
 func TestStatementsOfATurn(t *testing.T) {

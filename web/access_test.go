@@ -37,8 +37,10 @@ const (
 	courseStaffOnly = "403 403 403 403 200 200 200 403 403 403 403 200 200"
 	// the same for what others do not learn of
 	hiddenFromOthers = "404 404 404 404 200 200 200 404 404 404 404 200 200"
-	ownersOnly       = "403 403 403 403 403 403 200 403 403 403 403 403 403"
-	roomStaff        = "403 403 403 403 200 200 200 403 403 403 403 200 200"
+	// the teachers of the course, without its assistants
+	courseTeachersOnly = "403 403 403 403 403 200 200 403 403 403 403 200 200"
+	ownersOnly         = "403 403 403 403 403 403 200 403 403 403 403 403 403"
+	roomStaff          = "403 403 403 403 200 200 200 403 403 403 403 200 200"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -307,6 +309,16 @@ var accessTable = []row{
 	{"DELETE /api/v1/agents/{id}/api_key", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"DELETE /api/v1/agents/{id}", "403 403 403 403 403 403 204 403 403 204 204 204 204", onFreshAgent(nil)},
 	{"GET /api/v1/admin/audit", adminsOnly, nothing},
+	{"GET /api/v1/usage", roomStaff, func(_ testing.TB, w *world) ([]string, any) { return []string{"?course_id=" + w.course}, nil }},
+	{"GET /api/v1/budgets", courseTeachersOnly, func(_ testing.TB, w *world) ([]string, any) {
+		return []string{"?scope_kind=course&scope_id=" + w.course}, nil
+	}},
+	{"POST /api/v1/budgets", "403 403 403 403 403 201 201 403 403 403 403 201 201", func(t testing.TB, w *world) ([]string, any) {
+		return nil, body{"scope_kind": "room", "scope_id": w.room, "period": "day", "unit": "tokens", "cap": 1000}
+	}},
+	{"GET /api/v1/budgets/{budget_id}", courseTeachersOnly, onBudget(nil)},
+	{"PUT /api/v1/budgets/{budget_id}", courseTeachersOnly, onBudget(body{"cap": "2000"})},
+	{"DELETE /api/v1/budgets/{budget_id}", "403 403 403 403 403 204 204 403 403 403 403 204 204", onBudget(nil)},
 	{"GET /api/v1/admin/db/tables", "400 400 400 400 400 400 400 400 400 400 400 200 200", nothing},
 	{"GET /api/v1/admin/db/tables/{table_name}", "400 400 400 400 400 400 400 400 400 400 400 200 200", func(testing.TB, *world) ([]string, any) {
 		return []string{"user"}, nil
@@ -401,6 +413,13 @@ func nothing(testing.TB, *world) ([]string, any) { return nil, nil }
 
 func sending(b body) func(testing.TB, *world) ([]string, any) {
 	return func(testing.TB, *world) ([]string, any) { return nil, b }
+}
+
+// onBudget is a budget of the world's room.
+func onBudget(b any) func(testing.TB, *world) ([]string, any) {
+	return func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.newBudget(t, "room", w.room)}, b
+	}
 }
 
 func onCourse(b any) func(testing.TB, *world) ([]string, any) {

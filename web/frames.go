@@ -47,7 +47,7 @@ type (
 	plainSystem struct {
 		Type      string `json:"type" enum:"system"`
 		Sender    string `json:"sender" enum:"System"`
-		Content   string `json:"content" doc:"Who left, why a turn ended without a message, why this socket's message was refused, or that an agent whom its person called cannot answer"`
+		Content   string `json:"content" doc:"Who left, why a turn ended without a message, that a budget is used up, why this socket's message was refused, or that an agent whom its person called cannot answer"`
 		Timestamp string `json:"timestamp" maxLength:"0" doc:"Always empty"`
 		RoomID    string `json:"room_id" format:"uuid"`
 		Metadata  any    `json:"metadata" doc:"Always null"`
@@ -117,6 +117,11 @@ type (
 		ID        string    `json:"id,omitempty" format:"uuid" doc:"Only where the turn ended without a message, which is durable"`
 		Seq       int64     `json:"seq,omitempty" minimum:"1"`
 		Timestamp time.Time `json:"timestamp,omitempty"`
+	}
+	v2Budget struct {
+		Type string `json:"type" enum:"budget"`
+		event.Budget
+		event.Durable
 	}
 	v2Guard struct {
 		Type string `json:"type" enum:"guard"`
@@ -306,6 +311,10 @@ func workFrames() []frameOf {
 				"one first for each turn that runs, with its text so far",
 			reflect.TypeFor[v2TurnEnded](),
 			m{"type": "turn", "turn_id": anID, "agent_id": anotherID, "agent_name": "Teacher", "state": "started", "attempt": 1}},
+		{"Budget", chanV2, event.TypeBudget, false,
+			"Durable: a budget is empty, so agents pause; or, for staff alone, 80 % of it are spent", reflect.TypeFor[v2Budget](),
+			m{"type": "budget", "id": aThirdID, "seq": 8, "timestamp": anInstant, "state": "empty", "budget_id": anotherID,
+				"scope_kind": "course", "renews_at": anInstant}},
 		{"Guard", chanV2, event.TypeGuard, false,
 			"Durable, for staff alone: a guard keeps agents from going on among themselves, or staff let them go on",
 			reflect.TypeFor[v2Guard](),

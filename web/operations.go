@@ -251,6 +251,14 @@ func (a answerParts) send(api huma.API, hc huma.Context, out reflect.Value) {
 		stream(hc)
 		return
 	}
+	if other, ok := body.(textual); ok {
+		if kind, text := other.asText(); kind != "" {
+			hc.SetHeader(fiber.HeaderContentType, kind)
+			hc.SetStatus(status)
+			_, _ = hc.BodyWriter().Write(text) // it goes into memory
+			return
+		}
+	}
 	hc.SetHeader(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 	hc.SetStatus(status)
 	if status == http.StatusNoContent {

@@ -36,6 +36,7 @@ const (
 	TypeTurn           = "turn"            // a turn ended without a message: Turn
 	TypeGuard          = "guard"           // a guard stopped agents, or staff let them go on; for staff only: Guard
 	TypeApproval       = "approval"        // what waits for staff, and what was decided; for staff only: Approval
+	TypeBudget         = "budget"          // a budget is empty, or for staff only: most of it is spent: Budget
 	TypeTrace          = "a2a_trace"       // how agents work together: Trace
 
 	TypeArtifactUpdate = "artifact_update" // an artifact was made, changed or restored: Artifact
@@ -110,6 +111,8 @@ func Frame(e realtime.Event, v realtime.Variant) []byte {
 		return encodeArtifact(e, v)
 	case TypeApproval:
 		return encodeApproval(e, v)
+	case TypeBudget:
+		return encodeBudget(e, v)
 	case TypeGuard:
 		return encodeGuard(e, v)
 	case TypeTrace:

@@ -34,6 +34,12 @@ func TestFramesOfEachVariant(t *testing.T) {
 	}{
 		"Guard": {event(TypeGuard, Guard{State: GuardStopped, Guard: "agent_row", DecisionID: "d1", Agents: []string{"Ada"}}),
 			"", "", "", `{"type":"guard","state":"stopped","guard":"agent_row","decision_id":"d1","agents":["Ada"]` + end},
+		"BudgetEmpty": {event(TypeBudget, Budget{State: BudgetEmpty, BudgetID: "b1", ScopeKind: "room", RenewsAt: "2026-04-01T00:00:00.000000Z", Detail: "the budget of this room is used up"}),
+			system("The budget for the answers of agents is used up. It renews at 2026-04-01 00:00 UTC."), system("The budget of this room is used up."),
+			`{"type":"budget","state":"empty","budget_id":"b1","scope_kind":"room","renews_at":"2026-04-01T00:00:00.000000Z"` + end,
+			`{"type":"budget","state":"empty","budget_id":"b1","scope_kind":"room","renews_at":"2026-04-01T00:00:00.000000Z","detail":"the budget of this room is used up"` + end},
+		"BudgetLow": {event(TypeBudget, Budget{State: BudgetLow, BudgetID: "b1", ScopeKind: "room", Detail: "most is spent"}), "", system("Most is spent."), "",
+			`{"type":"budget","state":"low","budget_id":"b1","scope_kind":"room","detail":"most is spent"` + end},
 		"Approval": {event(TypeApproval, approval), "", system("Ada waits for the staff: it wants to draw <a> cat."), "", asked + `"state":"pending"` + end},
 		"Expired":  {event(TypeApproval, expired), "", system("Nobody decided in time whether Ada may draw <a> cat."), "", asked + `"state":"expired"` + end},
 		"Refused": {event(TypeApproval, refused), "", system("Sue has refused that Ada may draw <a> cat."), "",

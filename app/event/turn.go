@@ -12,7 +12,7 @@ type Turn struct {
 	TurnID    string `json:"turn_id" format:"uuid"`
 	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
-	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff; its text so far comes again when it goes on"`
+	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff or for a budget; its text so far comes again when it goes on"`
 	Attempt   int    `json:"attempt" minimum:"0"`
 	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone"`
 	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`

@@ -255,7 +255,9 @@ func (s *claudeStream) count(usage json.RawMessage, chunk *Chunk) {
 	if n, ok := countOf(u.OutputTokens); ok {
 		s.usage.CompletionTokens = n
 	}
-	chunk.Usage = &Usage{PromptTokens: s.usage.PromptTokens, CompletionTokens: s.usage.CompletionTokens}
+	s.usage.CachedTokens, s.usage.CacheWriteTokens = s.prompt[1], s.prompt[2]
+	soFar := s.usage
+	chunk.Usage = &soFar
 }
 
 // end returns the last chunk of a complete answer.

@@ -58,13 +58,18 @@ const (
 	claudeLeast = 4096
 )
 
+// claudeTokens is the limit that is sent.
+func claudeTokens(r Request, h habits) int {
+	if h.drop[partLimit] || h.renamed {
+		return min(r.MaxTokens, claudeLeast)
+	}
+	return r.MaxTokens
+}
+
 // claudeRequest makes the body of r for a model with these habits. Thinking is sent back
 // only in messages whose Reasoning.From is from.
 func claudeRequest(r Request, h habits, from string) claudeBody {
-	out := claudeBody{Model: r.Model, MaxTokens: r.MaxTokens, Stream: true}
-	if h.drop[partLimit] || h.renamed {
-		out.MaxTokens = min(out.MaxTokens, claudeLeast)
-	}
+	out := claudeBody{Model: r.Model, MaxTokens: claudeTokens(r, h), Stream: true}
 	if r.Temperature != nil && !h.drop["temperature"] {
 		// OpenAI's scale ends at 2, this one at 1.
 		warm := min(*r.Temperature, 1)

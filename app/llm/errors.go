@@ -27,6 +27,7 @@ const (
 	Quota           ErrorKind = "quota"            // the key's account has no credit left
 	Filtered        ErrorKind = "filtered"         // the provider refuses to answer this prompt
 	WroteCall       ErrorKind = "wrote_call"       // the answer was only a tool call, written as text
+	Refused         ErrorKind = "refused"          // not made, because the request's Meter refused it
 	ThoughtAloud    ErrorKind = "thought_aloud"    // thinking was shown as text; the next call holds the text back until the thinking ends
 )
 
@@ -74,7 +75,7 @@ func KindOf(err error) ErrorKind {
 // feedsBreaker reports whether e is a sign that the provider is not healthy.
 func (e *Error) feedsBreaker() bool {
 	switch e.Kind {
-	case BadKey, BadRequest, Canceled, UnknownProvider, Open, TooLong, Quota, Filtered, WroteCall, ThoughtAloud:
+	case BadKey, BadRequest, Canceled, UnknownProvider, Open, TooLong, Quota, Filtered, WroteCall, Refused, ThoughtAloud:
 		return false
 	default:
 		return !e.spare

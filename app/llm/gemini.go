@@ -207,13 +207,14 @@ func geminiFinish(reason string) string {
 }
 
 func geminiUsage(raw json.RawMessage) *Usage {
-	var u struct{ PromptTokenCount, CandidatesTokenCount, ThoughtsTokenCount json.RawMessage }
+	var u struct{ PromptTokenCount, CandidatesTokenCount, ThoughtsTokenCount, CachedContentTokenCount json.RawMessage }
 	if isNull(raw) || json.Unmarshal(raw, &u) != nil {
 		return nil
 	}
 	out := &Usage{}
 	out.PromptTokens, _ = countOf(u.PromptTokenCount)
 	out.ReasoningTokens, _ = countOf(u.ThoughtsTokenCount)
+	out.CachedTokens, _ = countOf(u.CachedContentTokenCount)
 	said, _ := countOf(u.CandidatesTokenCount)
 	out.CompletionTokens = said + out.ReasoningTokens
 	return out

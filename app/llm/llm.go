@@ -107,6 +107,7 @@ type Request struct {
 	Schema      json.RawMessage // JSON Schema of the answer, for providers that support one
 	Temperature *float64        // the provider's default when nil
 	MaxTokens   int             // of the answer; the provider's default when 0
+	Meter       Meter           `json:"-"` // told of each attempt; without one no call is made
 }
 
 // Usage counts the tokens of one call as the provider reports them.
@@ -114,6 +115,8 @@ type Usage struct {
 	PromptTokens     int
 	CompletionTokens int // including those of the reasoning
 	ReasoningTokens  int
+	CachedTokens     int // of the prompt: what the provider had read before
+	CacheWriteTokens int // of the prompt: what the provider keeps for later, where that has a price
 }
 
 // Chunk is a piece of the answer. The last one carries Finish, all tool calls,

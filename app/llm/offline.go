@@ -24,6 +24,7 @@ type offline struct{ pause time.Duration }
 // Stream implements Provider.
 func (o offline) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
+		attemptOf(ctx).sent.Store(true)
 		call, text := offlineAnswer(r)
 		usage := Usage{PromptTokens: promptTokens(r), CompletionTokens: tokens(text)}
 		if call != nil {

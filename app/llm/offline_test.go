@@ -90,7 +90,7 @@ func TestOffline(t *testing.T) {
 	})
 	t.Run("NobodySpoke", func(t *testing.T) {
 		t.Parallel()
-		got := answer(t, llm.Request{Provider: "offline", Messages: []llm.Message{{Role: llm.RoleAssistant, Text: "Welcome"}}})
+		got := answer(t, llm.Request{Meter: llm.NoMeter{}, Provider: "offline", Messages: []llm.Message{{Role: llm.RoleAssistant, Text: "Welcome"}}})
 		if got.text != "[offline provider] Nobody has said anything yet." {
 			t.Errorf("got %q", got.text)
 		}
@@ -103,6 +103,7 @@ func ExampleModels_Stream() {
 		panic(err)
 	}
 	request := llm.Request{
+		Meter:    llm.NoMeter{},
 		Provider: "offline",
 		Tools:    []llm.Tool{{Name: "now", Schema: json.RawMessage(`{"type":"object"}`)}},
 		Messages: []llm.Message{{Role: llm.RoleUser, Name: "Ada", Text: "What time is it? /tool now"}},

@@ -299,6 +299,8 @@ func usageOf(raw json.RawMessage) *Usage {
 		PromptTokens     json.RawMessage `json:"prompt_tokens"`
 		CompletionTokens json.RawMessage `json:"completion_tokens"`
 		Details          json.RawMessage `json:"completion_tokens_details"`
+		PromptDetails    json.RawMessage `json:"prompt_tokens_details"`
+		CacheHit         json.RawMessage `json:"prompt_cache_hit_tokens"` // DeepSeek's name for the cached ones
 	}
 	if isNull(raw) || json.Unmarshal(raw, &u) != nil {
 		return nil
@@ -307,10 +309,20 @@ func usageOf(raw json.RawMessage) *Usage {
 		ReasoningTokens json.RawMessage `json:"reasoning_tokens"`
 	}
 	_ = json.Unmarshal(u.Details, &d)
+	var in struct {
+		CachedTokens json.RawMessage `json:"cached_tokens"`
+		CacheWrite   json.RawMessage `json:"cache_write_tokens"`
+	}
+	_ = json.Unmarshal(u.PromptDetails, &in)
 	out := &Usage{}
 	out.PromptTokens, _ = countOf(u.PromptTokens)
 	out.CompletionTokens, _ = countOf(u.CompletionTokens)
 	out.ReasoningTokens, _ = countOf(d.ReasoningTokens)
+	var named bool
+	if out.CachedTokens, named = countOf(in.CachedTokens); !named {
+		out.CachedTokens, _ = countOf(u.CacheHit)
+	}
+	out.CacheWriteTokens, _ = countOf(in.CacheWrite)
 	return out
 }
 

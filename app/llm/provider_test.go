@@ -89,7 +89,8 @@ func TestWhatIsSent(t *testing.T) {
 	t.Parallel()
 	temperature := 0.0
 	req := llm.Request{
-		Key: testKey, Model: "some-model", System: "You teach.", Temperature: &temperature, MaxTokens: 77,
+		Meter: llm.NoMeter{},
+		Key:   testKey, Model: "some-model", System: "You teach.", Temperature: &temperature, MaxTokens: 77,
 		Tools: []llm.Tool{{Name: "lookup", Description: "Looks up.", Schema: json.RawMessage(`{"type":"object"}`)}, {Name: "now"}},
 		Messages: []llm.Message{
 			{Role: llm.RoleUser, Name: "Ada\nBob", Text: "What is light?"},

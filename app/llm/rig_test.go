@@ -103,7 +103,7 @@ func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 // ask is a request with one line by Ada.
 func ask(provider, text string) llm.Request {
 	return llm.Request{
-		Provider: provider, Key: testKey, System: "You teach physics.",
+		Meter: llm.NoMeter{}, Provider: provider, Key: testKey, System: "You teach physics.",
 		Messages: []llm.Message{{Role: llm.RoleUser, Name: "Ada", Text: text}},
 	}
 }

@@ -25,6 +25,10 @@ func (m *Models) Stream(ctx context.Context, r Request) iter.Seq2[Chunk, error] 
 			e.Provider = p.name
 			yield(Chunk{}, e)
 		}
+		if r.Meter == nil {
+			fail(&Error{Kind: Refused, Message: "the call was not made, because nobody books it"})
+			return
+		}
 		r, refused := p.prepare(r)
 		if refused != nil {
 			fail(refused)
@@ -165,13 +169,19 @@ func (c *call) sleep(d time.Duration) *Error {
 func (c *call) attempt(done func(*Error)) (fault *Error) {
 	settled := false
 	a := c.newAttempt()
+	end := func(Metered) {}
 	defer func() {
 		a.release()
 		if c.left || !settled {
 			fault = &Error{Kind: Canceled, Message: "the consumer stopped"}
 		}
 		done(fault)
+		end(a.metered(fault))
 	}()
+	if end, fault = c.begin(a); fault != nil {
+		settled = true
+		return fault
+	}
 	fault = c.consume(a)
 	settled = true
 	return fault
@@ -189,6 +199,7 @@ func (c *call) consume(a *attempt) *Error {
 			if !more {
 				return h.finish()
 			}
+			a.note(p.chunk)
 			if p.err != nil {
 				return h.fail(p.err)
 			}
@@ -270,6 +281,13 @@ type attempt struct {
 	source string              // identifies the provider, address and model, see Reasoning.From
 	hide   func(string) string // makes a provider's text fit for an error
 	done   atomic.Bool         // set by the provider's goroutine when the answer has ended properly
+
+	// For the Meter. The transport and the provider's goroutine set the first two.
+	sent    atomic.Bool // the request has left
+	refused atomic.Bool // the provider answered that it would not work on it
+	usage   *Usage
+	heard   int
+	whole   bool
 }
 
 // piece is an element of a provider's stream.

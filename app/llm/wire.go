@@ -74,7 +74,7 @@ const (
 func (w *wire) post(ctx context.Context, url string, header http.Header, body []byte) iter.Seq2[event, error] {
 	return func(yield func(event, error) bool) {
 		a := attemptOf(ctx)
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(a.traced(ctx), http.MethodPost, url, bytes.NewReader(body))
 		if err != nil {
 			yield(event{}, badRequest("the address of the provider and its model make no URL"))
 			return
@@ -90,7 +90,9 @@ func (w *wire) post(ctx context.Context, url string, header http.Header, body []
 		}
 		in := &payload{rc: resp.Body, left: wireFactor * a.limits.MaxBytes, limit: a.limits.MaxBytes}
 		defer in.finish(a)
+		a.sent.Store(true) // not every transport tells it
 		if fault := w.refuse(resp, in, a.hide); fault != nil {
+			a.refused.Store(resp.StatusCode < 200 || resp.StatusCode > 299)
 			yield(event{}, fault)
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/telemetry"
@@ -33,20 +34,40 @@ func (c *Caller) request(ag *store.Agent, system string, messages []llm.Message)
 	return req
 }
 
-// EachKey makes a call of an agent's model with one key after the other. When a key
-// fails before any text was shown, the next key takes over. call gets the request with
-// the key in it, and the kind of the key.
-func (c *Caller) EachKey(ctx context.Context, agentID string, keys []Key, req llm.Request, call func(req llm.Request, kind string) (shown bool, err error)) error {
+// Call is a call of a model with one key. It is made by booked alone, so that each call is
+// booked.
+type Call struct {
+	KeyKind string // why the agent may use its key
+	req     llm.Request
+}
+
+// booked makes a call of a request with a key, which is booked as one of from.
+func (c *Caller) booked(req llm.Request, from ledger.Origin, key Key) *Call {
+	req.Key = key.Plain.Reveal()
+	req.Meter = c.ledger.Meter(from, ledger.Key{ID: key.userKeyID, Owner: key.owner, Kind: key.Kind})
+	return &Call{KeyKind: key.Kind, req: req}
+}
+
+// EachKey makes the call of a prompt with one key after the other. When a key fails before
+// any text was shown, or when a budget of the key is empty, the next key takes over.
+func (c *Caller) EachKey(ctx context.Context, p *Prompt, keys []Key, call func(call *Call) (shown bool, err error)) error {
+	if p.from.Kind == "" {
+		return errNoOrigin
+	}
 	var err error
+	req, agentID := p.Req, p.agent.ID
 	req.Secrets = plainKeys(keys)
 	for i, key := range keys {
-		req.Key = key.Plain.Reveal()
 		var shown bool
-		if shown, err = call(req, key.Kind); err == nil || shown {
+		if shown, err = call(c.booked(req, p.from, key)); err == nil || shown {
 			c.noteKeyUse(ctx, key, agentID)
 		}
 		if cause := context.Cause(ctx); err != nil && cause != nil {
 			return cause
+		}
+		var no *ledger.Refused
+		if errors.As(err, &no) && no.Budget.ScopeKind == store.ScopeKey && !shown && i < len(keys)-1 {
+			continue
 		}
 		var failed *llm.Error
 		if !errors.As(err, &failed) {
@@ -59,6 +80,9 @@ func (c *Caller) EachKey(ctx context.Context, agentID string, keys []Key, req ll
 	}
 	return err
 }
+
+// errNoOrigin is a fault of the program: a prompt was made by nobody for nothing.
+var errNoOrigin = errors.New("a model was to be called, and nothing says for what")
 
 // plainKeys are the keys of a chain in plain text. No answer may show one of them.
 func plainKeys(keys []Key) []string {
@@ -87,10 +111,10 @@ func (c *Caller) Ask(ctx context.Context, keys []Key, p *Prompt, most int) (said
 }
 
 func (c *Caller) askOnce(ctx context.Context, keys []Key, p *Prompt, most int) (said Answer, err error) {
-	err = c.EachKey(ctx, p.agent.ID, keys, p.Req, func(req llm.Request, _ string) (shown bool, err error) {
-		said, err = c.hearOut(ctx, p.agent, req, most)
+	err = c.EachKey(ctx, p, keys, func(call *Call) (shown bool, err error) {
+		said, err = c.hearOut(ctx, p.agent, call, most)
 		if llm.KindOf(err) == llm.ThoughtAloud {
-			said, err = c.hearOut(ctx, p.agent, req, most) // nobody has seen the answer, and now it is known how this model thinks
+			said, err = c.hearOut(ctx, p.agent, call, most) // nobody has seen the answer, and now it is known how this model thinks
 		}
 		return false, err
 	})
@@ -98,10 +122,10 @@ func (c *Caller) askOnce(ctx context.Context, keys []Key, p *Prompt, most int) (
 }
 
 // hearOut makes one call of an agent's model and reads the answer to its end.
-func (c *Caller) hearOut(ctx context.Context, ag *store.Agent, req llm.Request, most int) (Answer, error) {
+func (c *Caller) hearOut(ctx context.Context, ag *store.Agent, call *Call, most int) (Answer, error) {
 	var b strings.Builder
-	finish, mouth := "", FilterFor(ag, req.Fence)
-	for chunk, err := range c.Stream(ctx, req) {
+	finish, mouth := "", FilterFor(ag, call.req.Fence)
+	for chunk, err := range c.Stream(ctx, call) {
 		if err != nil {
 			return Answer{}, err
 		}
@@ -124,10 +148,11 @@ func FilterFor(ag *store.Agent, fence string) *ImitationFilter {
 // outcomeAbandoned is the outcome of a call whose answer was not read to its end.
 const outcomeAbandoned = "abandoned"
 
-// Stream calls a model once with the key of the request, and counts, traces and logs the
-// call.
-func (c *Caller) Stream(ctx context.Context, req llm.Request) iter.Seq2[llm.Chunk, error] {
+// Stream calls a model once, and books, counts, traces and logs the call. It ends with a
+// *ledger.Refused when a budget does not allow it.
+func (c *Caller) Stream(ctx context.Context, call *Call) iter.Seq2[llm.Chunk, error] {
 	return func(yield func(llm.Chunk, error) bool) {
+		req := call.req
 		ctx, end := c.telemetry.ModelCall(ctx, req.Provider)
 		started, outcome, usage := c.now(), outcomeAbandoned, llm.Usage{}
 		defer func() {

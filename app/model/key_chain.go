@@ -14,10 +14,12 @@ import (
 // The kinds of keys that a model is called with, besides AgentKeyTypes.
 const (
 	keyOwn    = "own"    // the agent's own key
+	KeyTested = "tested" // one that its owner tries
 	keyLent   = "lent"   // a key of the agent's creator that the agent names
 	keyMaker  = "maker"  // another key of the agent's creator for the provider
 	keyShared = "shared" // a key that a member of the agent's project lets its agents use
 	keyNone   = "none"   // the model needs no key
+	KeyTyped  = "typed"  // one that came with the request and is stored nowhere
 )
 
 // AgentKeyTypes are the types of an agent's further keys, in the order in which they are
@@ -30,6 +32,7 @@ type Key struct {
 	Kind      string      // why it is in the chain, such as own or shared
 	token     string      // the encrypted key, as it is stored
 	userKeyID string      // of a person's key, else ""
+	owner     string      // that person
 }
 
 // Keys is the chain of keys that an agent calls its model with. The order is:
@@ -101,7 +104,7 @@ func (c *Caller) furtherKeys(ctx context.Context, ag *store.Agent) ([]Key, error
 	}
 	for _, id := range named {
 		if i := slices.IndexFunc(mine, func(k store.UserKey) bool { return k.ID == id }); i >= 0 {
-			sealed = append(sealed, Key{Kind: keyLent, token: mine[i].EncryptedKey, userKeyID: id})
+			sealed = append(sealed, Key{Kind: keyLent, token: mine[i].EncryptedKey, userKeyID: id, owner: mine[i].UserID})
 		}
 	}
 	stored, err := c.db.AgentKeys(ctx, ag.ID)
@@ -117,7 +120,7 @@ func (c *Caller) furtherKeys(ctx context.Context, ag *store.Agent) ([]Key, error
 		// Everybody may use a system agent, so its creator's keys count only when
 		// they are shared.
 		if !slices.Contains(named, k.ID) && (k.Shared || !ag.System()) {
-			sealed = append(sealed, Key{Kind: keyMaker, token: k.EncryptedKey, userKeyID: k.ID})
+			sealed = append(sealed, Key{Kind: keyMaker, token: k.EncryptedKey, userKeyID: k.ID, owner: k.UserID})
 		}
 	}
 	if ag.ProjectID == "" {
@@ -125,7 +128,7 @@ func (c *Caller) furtherKeys(ctx context.Context, ag *store.Agent) ([]Key, error
 	}
 	shared, err := c.db.SharedKeys(ctx, ag.ProjectID, ag.ModelProvider, ag.CreatedBy)
 	for _, k := range shared {
-		sealed = append(sealed, Key{Kind: keyShared, token: k.EncryptedKey, userKeyID: k.ID})
+		sealed = append(sealed, Key{Kind: keyShared, token: k.EncryptedKey, userKeyID: k.ID, owner: k.UserID})
 	}
 	return sealed, err
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/secret"
@@ -38,6 +39,7 @@ type Deps struct {
 	Models     *llm.Models
 	Telemetry  *telemetry.Telemetry
 	Background *limit.Gate // for the database work of calls
+	Ledger     *ledger.Ledger
 	// Lender returns the person whose keys an agent may use: its creator, or "" when
 	// the creator does not lend it keys any more.
 	Lender func(ctx context.Context, ag *store.Agent) (userID string, err error)
@@ -53,6 +55,7 @@ type Caller struct {
 	models     *llm.Models
 	telemetry  *telemetry.Telemetry
 	background *limit.Gate
+	ledger     *ledger.Ledger
 	lender     func(ctx context.Context, ag *store.Agent) (userID string, err error)
 
 	cooling coolingKeys
@@ -62,7 +65,7 @@ type Caller struct {
 // New makes a Caller.
 func New(d Deps) *Caller {
 	return &Caller{turns: d.Turns, db: d.DB, log: d.Log, now: d.Now, keyring: d.Keyring, models: d.Models, telemetry: d.Telemetry,
-		background: d.Background, lender: d.Lender}
+		background: d.Background, ledger: d.Ledger, lender: d.Lender}
 }
 
 // Known tells whether a provider is configured.

@@ -1,11 +1,13 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
 
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -96,14 +98,17 @@ type Prompt struct {
 	// the provider finds what it has read of them in its cache.
 	Steady bool
 	agent  *store.Agent
+	from   ledger.Origin
 	said   []llm.Message // the conversation, oldest first
 	lead   int           // how many messages of the request show the conversation
 	short  bool          // long texts are cut
 }
 
-// NewPrompt makes a request to an agent's model about the conversation said.
-func (c *Caller) NewPrompt(ag *store.Agent, system string, said []llm.Message, asked ...llm.Message) *Prompt {
-	p := &Prompt{agent: ag, Req: c.request(ag, system, slices.Clone(asked)), said: said}
+// NewPrompt makes a request to an agent's model about the conversation said. from says what
+// it is for; it is kept with what the calls use.
+func (c *Caller) NewPrompt(ag *store.Agent, from ledger.Origin, system string, said []llm.Message, asked ...llm.Message) *Prompt {
+	from.AgentID, from.ProjectID = ag.ID, cmp.Or(from.ProjectID, ag.ProjectID)
+	p := &Prompt{agent: ag, from: from, Req: c.request(ag, system, slices.Clone(asked)), said: said}
 	p.show(0)
 	return p
 }

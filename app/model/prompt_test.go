@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -21,7 +22,7 @@ func TestFit(t *testing.T) {
 		for i := range said {
 			said[i] = llm.Message{Role: []llm.Role{llm.RoleUser, llm.RoleAssistant}[r.IntN(2)], Name: "Sue", Text: strings.Repeat("word ", r.IntN(200))}
 		}
-		whole := c.NewPrompt(&store.Agent{}, "You teach.", said)
+		whole := c.NewPrompt(&store.Agent{}, ledger.Origin{}, "You teach.", said)
 		c.Fit(whole)
 		most := c.promptBudget(&store.Agent{}, &whole.Req)
 		if tokens := promptBytes(&whole.Req) / bytesPerToken; tokens > most && len(said)-whole.Left > 1 && !whole.short {
@@ -30,7 +31,7 @@ func TestFit(t *testing.T) {
 		// With one message more, or with all up to the next that is not the model's own,
 		// it would be too long.
 		for left := whole.Left - 1; left >= 0; left-- {
-			more := c.NewPrompt(&store.Agent{}, "You teach.", said)
+			more := c.NewPrompt(&store.Agent{}, ledger.Origin{}, "You teach.", said)
 			more.show(left)
 			if more.Left == whole.Left {
 				continue
@@ -54,7 +55,7 @@ func TestSteadyFit(t *testing.T) {
 		moves, begins, asked := 0, "", 0
 		for i := range 300 {
 			said = append(said, llm.Message{Role: llm.RoleUser, Name: fmt.Sprintf("Sue %d", i), Text: strings.Repeat("word ", 5+r.IntN(10))})
-			p, most := c.NewPrompt(&store.Agent{}, "You teach.", said), c.NewPrompt(&store.Agent{}, "You teach.", said)
+			p, most := c.NewPrompt(&store.Agent{}, ledger.Origin{}, "You teach.", said), c.NewPrompt(&store.Agent{}, ledger.Origin{}, "You teach.", said)
 			p.Steady = true
 			c.Fit(p)
 			c.Fit(most)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/secret"
 )
@@ -37,7 +38,11 @@ type KeyTest struct {
 
 // TestKey asks a model for a few tokens with a key. It asks the provider's default model
 // when model is "". An error means that the test was not done.
-func (c *Caller) TestKey(ctx context.Context, provider, model string, key secret.Text) (KeyTest, error) {
+func (c *Caller) TestKey(ctx context.Context, from ledger.Origin, provider, model string, key secret.Text) (KeyTest, error) {
+	return c.testKey(ctx, from, provider, model, Key{Plain: key, Kind: KeyTyped})
+}
+
+func (c *Caller) testKey(ctx context.Context, from ledger.Origin, provider, model string, key Key) (KeyTest, error) {
 	t := KeyTest{Provider: provider, Model: cmp.Or(model, c.models.DefaultModel(provider))}
 	switch {
 	case !c.models.Known(provider):
@@ -51,11 +56,14 @@ func (c *Caller) TestKey(ctx context.Context, provider, model string, key secret
 	limited, done := context.WithTimeout(ctx, testWithin)
 	defer done()
 	started := c.now()
-	err := c.oneAnswer(limited, llm.Request{Provider: provider, Model: t.Model, Key: key.Reveal(), MaxTokens: testTokens,
-		Messages: []llm.Message{{Role: llm.RoleUser, Text: "Answer with one word: ready"}}})
+	err := c.oneAnswer(limited, c.booked(llm.Request{Provider: provider, Model: t.Model, MaxTokens: testTokens,
+		Messages: []llm.Message{{Role: llm.RoleUser, Text: "Answer with one word: ready"}}}, from, key))
 	t.Latency = c.now().Sub(started)
 	var failed *llm.Error
+	var refused *ledger.Refused
 	switch {
+	case errors.As(err, &refused):
+		t.Reason, t.Detail = refused.Reason, refused.Error()
 	case err == nil, errors.As(err, &failed) && failed.Began():
 		t.OK, t.Detail = true, "The key works"
 	case errors.Is(limited.Err(), context.DeadlineExceeded):
@@ -70,13 +78,13 @@ func (c *Caller) TestKey(ctx context.Context, provider, model string, key secret
 	return t, nil
 }
 
-// TestStoredKey is TestKey with a stored key.
-func (c *Caller) TestStoredKey(ctx context.Context, provider, model, token string) (KeyTest, error) {
+// TestStoredKey is TestKey with a stored key. of says whose it is.
+func (c *Caller) TestStoredKey(ctx context.Context, from ledger.Origin, of ledger.Key, provider, model, token string) (KeyTest, error) {
 	key, err := c.keyFor(provider, token)
 	var elsewhere *errBoundElsewhere
 	switch {
 	case !c.models.Known(provider):
-		return c.TestKey(ctx, provider, model, "")
+		return c.TestKey(ctx, from, provider, model, "")
 	case errors.As(err, &elsewhere):
 		return KeyTest{Provider: provider, Reason: testElsewhere, Detail: "Enter the key again: " + elsewhere.Error()}, nil
 	case errors.Is(err, secret.ErrDecrypt):
@@ -84,12 +92,12 @@ func (c *Caller) TestStoredKey(ctx context.Context, provider, model, token strin
 	case err != nil:
 		return KeyTest{}, err
 	}
-	return c.TestKey(ctx, provider, model, key)
+	return c.testKey(ctx, from, provider, model, Key{Plain: key, Kind: of.Kind, userKeyID: of.ID, owner: of.Owner})
 }
 
 // oneAnswer makes a call of a model and forgets the answer.
-func (c *Caller) oneAnswer(ctx context.Context, req llm.Request) error {
-	for _, err := range c.Stream(ctx, req) {
+func (c *Caller) oneAnswer(ctx context.Context, call *Call) error {
+	for _, err := range c.Stream(ctx, call) {
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,8 @@ type counters struct {
 	modelCalls     *prometheus.CounterVec
 	modelSeconds   *prometheus.HistogramVec
 	tokens         *prometheus.CounterVec
+	budgetRefused  *prometheus.CounterVec
+	usageOdd       *prometheus.CounterVec
 }
 
 func newCounters(providers []string) *counters {
@@ -42,6 +44,9 @@ func newCounters(providers []string) *counters {
 		modelCalls:     counter("model_calls_total", "Calls of models, each with one key.", "provider", "outcome"),
 		modelSeconds:   histogram("model_call_seconds", "Time of a model call, to the end of its answer.", slow, "provider"),
 		tokens:         counter("model_tokens_total", "Tokens as the providers count them; type is prompt or completion.", "provider", "type"),
+		budgetRefused:  counter("budget_refused_total", "Calls of models that a budget did not allow.", "reason"),
+		usageOdd: counter("model_usage_odd_total", "Calls of models whose use was not as booked: expired (charged with the worst case) or "+
+			"overrun (more than the worst case).", "what"),
 	}
 }
 
@@ -55,7 +60,7 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 
 func (c *counters) all() []prometheus.Collector {
 	return []prometheus.Collector{c.requests, c.requestSeconds, c.socketPosts, c.jobs, c.jobSeconds, c.jobWaitSeconds,
-		c.turns, c.turnSeconds, c.modelCalls, c.modelSeconds, c.tokens}
+		c.turns, c.turnSeconds, c.modelCalls, c.modelSeconds, c.tokens, c.budgetRefused, c.usageOdd}
 }
 
 func (c *counters) request(route, method string, status int, took time.Duration) {

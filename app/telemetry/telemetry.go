@@ -210,3 +210,15 @@ func (t *Telemetry) Posted(ctx context.Context, id, room string, seq int64) {
 		span.SetAttributes(attribute.String("message.id", id), attribute.String("room.id", room), attribute.Int64("message.seq", seq))
 	}
 }
+
+// BudgetRefused counts a call of a model that a budget did not allow. reason is one of the
+// program's own words.
+func (t *Telemetry) BudgetRefused(reason string) {
+	t.counted.budgetRefused.WithLabelValues(reason).Inc()
+}
+
+// UsageExpired counts a call that was not settled in time.
+func (t *Telemetry) UsageExpired() { t.counted.usageOdd.WithLabelValues("expired").Inc() }
+
+// UsageOverrun counts a call that used more than its worst case.
+func (t *Telemetry) UsageOverrun() { t.counted.usageOdd.WithLabelValues("overrun").Inc() }

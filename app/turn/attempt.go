@@ -93,6 +93,8 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 			return r.finish(end)
 		case errors.Is(failed, errParked):
 			return nil
+		case ctx.Err() == nil && emptyBudget(failed) != nil:
+			return r.waitForBudget(end, emptyBudget(failed))
 		case errors.Is(failed, errNoFloor):
 			return r.waitForFloor(end)
 		case errors.Is(failed, errAsked) && r.units > 0 && (r.flow == nil || !r.flow.hasSaid()):

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
@@ -63,7 +64,7 @@ type answer struct {
 // returns.
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	t := r.newConversation(&part)
-	t.prompt = r.engine.model.NewPrompt(part.agent, part.system, Transcript(part.agent, part.messages), part.asked...)
+	t.prompt = r.engine.model.NewPrompt(part.agent, r.origin(), part.system, Transcript(part.agent, part.messages), part.asked...)
 	t.prompt.Req.Fence, t.prompt.Req.Schema, t.prompt.Steady = r.fenceOf(part.agent), part.schema, true
 	if len(part.tools) > 0 {
 		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
@@ -226,15 +227,20 @@ func (t *conversation) call(ctx context.Context) (said answer, err error) {
 	if err != nil {
 		return said, err
 	}
-	err = t.attempt.engine.model.EachKey(ctx, t.part.agent.ID, keys, t.prompt.Req, func(req llm.Request, kind string) (shown bool, err error) {
-		t.attempt.usesKey(t.part.agent, kind)
-		said, err = t.stream(ctx, req)
+	err = t.attempt.engine.model.EachKey(ctx, t.prompt, keys, func(call *model.Call) (shown bool, err error) {
+		t.attempt.usesKey(t.part.agent, call.KeyKind)
+		said, err = t.stream(ctx, call)
 		return said.text != "", err
 	})
 	return said, err
 }
 
-func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer, err error) {
+// origin is what is kept with what the turn's calls use.
+func (r *attempt) origin() ledger.Origin {
+	return ledger.Origin{Kind: ledger.ForTurn, TurnID: r.turn.ID, RoomID: r.turn.RoomID, CourseID: r.room.CourseID, PersonID: r.turn.AskedBy}
+}
+
+func (t *conversation) stream(ctx context.Context, call *model.Call) (said answer, err error) {
 	var text strings.Builder
 	ag := t.part.agent
 	mouth := model.FilterFor(ag, t.prompt.Req.Fence)
@@ -253,7 +259,7 @@ func (t *conversation) stream(ctx context.Context, req llm.Request) (said answer
 		said.text = text.String()
 		return nil
 	}
-	for chunk, err := range t.attempt.engine.model.Stream(ctx, req) {
+	for chunk, err := range t.attempt.engine.model.Stream(ctx, call) {
 		if chunk.Usage != nil {
 			said.usage = *chunk.Usage
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
@@ -70,9 +71,12 @@ func FaultOf(err error, attempt int) *Fault {
 	var fault *Fault
 	var unasked *model.Fault
 	var failed *llm.Error
+	var refused *ledger.Refused
 	switch {
 	case errors.As(err, &fault):
 		return fault
+	case errors.As(err, &refused):
+		return &Fault{Reason: refused.Reason, Detail: refused.Error()}
 	case errors.As(err, &unasked):
 		f := &Fault{Reason: unasked.Reason, Detail: unasked.Detail}
 		if f.Reason == model.ReasonSilent {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
@@ -128,7 +129,7 @@ func BenchmarkPrompt(b *testing.B) {
 	caller := model.New(model.Deps{Turns: config.Turns{PromptTokens: 100_000, MaxTokens: 1000}})
 	b.ReportAllocs()
 	for b.Loop() {
-		p := caller.NewPrompt(ag, instructions(ag, &store.Room{Name: "Cells"}, &store.Course{Title: "Biology"}, Fence(auth, ag.ID, "room")), Transcript(ag, lines))
+		p := caller.NewPrompt(ag, ledger.Origin{}, instructions(ag, &store.Room{Name: "Cells"}, &store.Course{Title: "Biology"}, Fence(auth, ag.ID, "room")), Transcript(ag, lines))
 		caller.Fit(p)
 	}
 }

@@ -85,7 +85,7 @@ func (e *Engine) sweep(ctx context.Context, asOf time.Time) error {
 			errs = append(errs, fmt.Errorf("look at room %s: %w", id, err))
 		}
 	}
-	return errors.Join(append(errs, e.sweepOther(ctx, asOf), e.expireApprovals(ctx, e.instant()))...)
+	return errors.Join(append(errs, e.sweepOther(ctx, asOf), e.expireApprovals(ctx, e.instant()), e.wakeForBudgets(ctx, e.instant()))...)
 }
 
 // takeOver gives an overdue turn a fresh job. A running turn has lost its worker,

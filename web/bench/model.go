@@ -130,7 +130,7 @@ func ourCall(ctx context.Context, models *llm.Models, cut *atomic.Int64) (t call
 	start := time.Now()
 	var text strings.Builder
 	finish := ""
-	for chunk, err := range models.Stream(ctx, llm.Request{Provider: benchProvider, System: "You teach physics.",
+	for chunk, err := range models.Stream(ctx, llm.Request{Meter: llm.NoMeter{}, Provider: benchProvider, System: "You teach physics.",
 		Messages: []llm.Message{{Role: llm.RoleUser, Name: "Ada", Text: "Why?"}}}) {
 		if err != nil {
 			return t, err
