@@ -47,7 +47,8 @@ type amount string
 
 // Schema allows a number or a text.
 func (amount) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeNumber}, {Type: huma.TypeString}}, Description: "A decimal number, also as a text; it is read exactly"}
+	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeNumber}, {Type: huma.TypeString}},
+		Description: "A decimal number, also as a text; it is read exactly"}
 }
 
 // UnmarshalJSON keeps the digits as they came.
@@ -137,7 +138,8 @@ type usageOut struct {
 }
 
 func usageSumForm(s *store.UsageSum) usageSumOut {
-	return usageSumOut{Calls: s.Calls, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens, CachedTokens: s.CachedTokens, CacheWriteTokens: s.CacheWriteTokens,
+	return usageSumOut{Calls: s.Calls, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
+		CachedTokens: s.CachedTokens, CacheWriteTokens: s.CacheWriteTokens,
 		ThinkingTokens: s.ThinkingTokens, Cost: exact(money.Nano(s.Cost)), Currency: textOrNil(s.Currency), Failed: s.Failed, Unreported: s.Unreported}
 }
 
@@ -186,7 +188,8 @@ func (b usageBody) asText() (string, []byte) {
 		line = append(line, header[g]...)
 	}
 	// A write into memory does not fail.
-	_ = w.Write(append(line, "calls", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "thinking_tokens", "cost", "currency", "failed", "unreported"))
+	_ = w.Write(append(line, "calls", "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "thinking_tokens",
+		"cost", "currency", "failed", "unreported"))
 	for i := range b.Rows {
 		r := &b.Rows[i]
 		line = line[:0]

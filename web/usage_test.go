@@ -102,7 +102,7 @@ func TestUsageSums(t *testing.T) {
 				if got := a.header.Get("Content-Type"); !strings.HasPrefix(got, mimeCSV) {
 					t.Errorf("got content type %q", got)
 				}
-				rows, err := csv.NewReader(strings.NewReader(string(a.body))).ReadAll()
+				rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
 				if err != nil || len(rows) != 2 || rows[0][0] != "room_id" || rows[1][0] != room {
 					t.Fatalf("got %v, %v", rows, err)
 				}
@@ -187,7 +187,7 @@ func TestBudgets(t *testing.T) {
 				}
 			}
 			a := w.as(owner).do(t, post, path, body{"scope_kind": "course", "scope_id": w.course, "period": "day", "unit": "tokens", "cap": 1000, "lmit": 1})
-			if a.status != 422 || !strings.Contains(string(a.body), "lmit") {
+			if a.status != 422 || !strings.Contains(a.body, "lmit") {
 				t.Errorf("an unknown member: got %d %s", a.status, a.body)
 			}
 			if a := w.as(student).do(t, get, path); a.status != 403 {
