@@ -258,6 +258,8 @@ var rules = map[Action]rule{
 	ActReadThread:  {relations: IsCreator, text: notEnough, scope: ScopeRead},
 	ActWriteThread: {relations: IsCreator, text: notEnough},
 
+	ActDecideInThread: {relations: IsCreator, text: notEnough},
+
 	ActListAgents:    {roles: admins, relations: projectReaders, text: notEnough, scope: ScopeRead},
 	ActCreateAgent:   {roles: admins, relations: projectWriters, text: notEnough},
 	ActReadAgent:     {roles: admins, relations: projectReaders | IsCreator, text: notEnough, scope: ScopeRead},

@@ -151,6 +151,8 @@ var declared = map[Action]struct {
 	ActReadThread:  {"creator", "Not enough permissions"},
 	ActWriteThread: {"creator", "Not enough permissions"},
 
+	ActDecideInThread: {"creator", "Not enough permissions"},
+
 	ActListAgents:    {"admin super_admin project_owner project_admin project_editor project_member project_viewer", "Not enough permissions"},
 	ActReadAgent:     {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},
 	ActReadKeys:      {"admin super_admin project_owner project_admin project_editor project_member project_viewer creator", "Not enough permissions"},

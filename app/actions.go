@@ -132,6 +132,8 @@ const (
 	ActReadThread  Action = "thread.read"
 	ActWriteThread Action = "thread.write"
 
+	ActDecideInThread Action = "thread.decide_approval"
+
 	ActListAgents    Action = "agent.list"
 	ActCreateAgent   Action = "agent.create"
 	ActReadAgent     Action = "agent.read"

@@ -113,7 +113,7 @@ func New(d Deps) (*App, error) {
 	// It bounds how much of the agents' database work runs at once, so that people's
 	// requests always find a free connection: under load the agents wait.
 	background := limit.NewGate(max(cfg.Database.Pool/2, 1))
-	hub := newHub(cfg, db, now, log, a.heardSignal)
+	hub := newHub(cfg, db, now, log, a.heardSignal, func(roomID string) { a.audience.streams.spoken(roomID) })
 	if a.telemetry, err = newTelemetry(cfg, db, hub, models, log, now); err != nil {
 		return nil, err
 	}
@@ -143,8 +143,8 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	a.ledger.Spent = a.warnOfBudgets
-	a.calls = &personCalls{cfg: cfg, db: db, model: a.model, now: now, rate: a.limits.asks, closing: a.process.closing}
-	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, calls: a.calls}
+	a.calls = &personCalls{cfg: cfg, db: db, rate: a.limits.asks, closing: a.process.closing}
+	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, engine: a.engine}
 	if d.Work {
 		if a.process.workers, err = a.newWorkers(newPruner(cfg, db, log, now, background)); err != nil {
 			return nil, err

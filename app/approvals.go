@@ -42,6 +42,11 @@ func (a *App) Approvals(ctx context.Context, actor *Actor, roomID string, p stor
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadApprovals); err != nil {
 		return nil, err
 	}
+	return a.pendingApprovals(ctx, roomID, p)
+}
+
+// pendingApprovals lists the steps that wait for a person in a room.
+func (a *App) pendingApprovals(ctx context.Context, roomID string, p store.Page) (*store.Listing[Approval], error) {
 	rows, err := a.db.PendingSteps(ctx, roomID, p)
 	if err != nil {
 		return nil, err
@@ -61,6 +66,12 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActDecideApproval); err != nil {
 		return nil, err
 	}
+	return a.decide(ctx, actor, ActDecideApproval, roomID, stepID, decision, note)
+}
+
+// decide does the work of DecideApproval. The caller has checked that the actor may do the
+// action.
+func (a *App) decide(ctx context.Context, actor *Actor, action Action, roomID, stepID, decision, note string) (*Approval, error) {
 	if err := firstOf(errors.Join(oneOf("decision", decision, DecisionApprove, DecisionReject), text("note", note, 0, maxNote))); err != nil {
 		return nil, err
 	}
@@ -89,7 +100,7 @@ func (a *App) DecideApproval(ctx context.Context, actor *Actor, roomID, stepID, 
 			return err
 		}
 		done = approvalOf(row)
-		return a.audit.record(ctx, tx, actor, ActDecideApproval, target{"turn_step", s.ID}, changes{"state": store.StepPending},
+		return a.audit.record(ctx, tx, actor, action, target{"turn_step", s.ID}, changes{"state": store.StepPending},
 			changes{"state": state, "room_id": roomID, "agent_id": row.Turn.AgentID, "name": s.Name, "summary": done.Summary, "note": note})
 	})
 	return &done, fromStore(err, "Approval")

@@ -61,6 +61,11 @@ func (a *App) Artifacts(ctx context.Context, actor *Actor, roomID, kind string) 
 	if _, _, err := a.workspace(ctx, actor, roomID, "Workspace", ActReadArtifacts); err != nil {
 		return nil, err
 	}
+	return a.artifactsIn(ctx, roomID, kind)
+}
+
+// artifactsIn lists the artifacts of a room for Artifacts.
+func (a *App) artifactsIn(ctx context.Context, roomID, kind string) (*store.Listing[store.Artifact], error) {
 	if kind != "" && !slices.Contains(artifactTypes, kind) {
 		return store.None[store.Artifact](), nil
 	}

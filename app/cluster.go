@@ -25,6 +25,10 @@ const signalSilence = "silence"
 // sent with the course's id instead of a room's, and no frame is made of it.
 const signalReport = "report"
 
+// signalThread tells the other nodes that a thread is gone, so that nobody waits for an
+// answer in it. No frame is made of it.
+const signalThread = "thread"
+
 // audience are the people who are connected to this process, by sockets and by event
 // streams.
 type audience struct {
@@ -39,7 +43,7 @@ type audience struct {
 // heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	switch s.Type {
-	case signalReport:
+	case signalReport, signalThread:
 		a.audience.streams.wake(roomID)
 	case signalSilence:
 		var about turn.Silence
@@ -56,6 +60,28 @@ func (a *App) heardSignal(roomID string, s realtime.Signal) {
 func (au *audience) reportEnded(courseID string) {
 	au.streams.wake(courseID)
 	au.hub.Signal(courseID, realtime.Signal{Type: signalReport})
+}
+
+// threadGone wakes those who wait for an answer in a thread or read it, in this process
+// and on the other nodes.
+func (au *audience) threadGone(id string) {
+	au.streams.wake(id)
+	au.hub.Signal(id, realtime.Signal{Type: signalThread})
+}
+
+// threadsGo deletes something with its threads in a transaction, and tells those who wait
+// for answers there. of is as in store.ThreadsToEnd.
+func (au *audience) threadsGo(ctx context.Context, tx *store.Tx, of, id string, del func() error) error {
+	gone, err := tx.ThreadsToEnd(ctx, of, id)
+	if err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		for _, thread := range gone {
+			au.threadGone(thread)
+		}
+	})
+	return del()
 }
 
 // cluster is what this process hears of the other processes on the same Postgres. What
@@ -155,7 +181,7 @@ func (c *cluster) watch(ctx context.Context) {
 
 // newHub makes the hub that sends the events of the log to the sockets.
 func newHub(cfg *config.Config, db *store.DB, now clock, log *slog.Logger,
-	heard func(roomID string, s realtime.Signal)) *realtime.Hub {
+	heard func(roomID string, s realtime.Signal), spoken func(roomID string)) *realtime.Hub {
 	r := cfg.Rooms
 	options := realtime.Config{
 		Node: db.Node(),
@@ -169,6 +195,7 @@ func newHub(cfg *config.Config, db *store.DB, now clock, log *slog.Logger,
 		},
 		Heads:       db.EventHeads,
 		Heard:       heard,
+		Spoken:      spoken,
 		Encode:      event.Encoders(),
 		QueueFrames: r.SocketQueueFrames, QueueBytes: int(r.SocketQueueBytes), Ping: r.Ping, DeadAfter: r.DeadAfter,
 		HistoryBytes: int64(cfg.Limits.AnswersAtOnce), HistoryOf: int64(cfg.Limits.AnswersPerPerson),

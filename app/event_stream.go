@@ -23,6 +23,8 @@ type streamReader struct {
 	// changed says that there may be something to read: a newer event in the room, or a
 	// notice. It may come for nothing.
 	changed chan struct{}
+	// spoken says the same of the text of an answer under way.
+	spoken chan struct{}
 	// notices are what this person alone is told. They are not in the room's log.
 	notices []turn.Silence
 }
@@ -31,7 +33,7 @@ type streamReader struct {
 const maxNotices = 32
 
 func (w *streams) add(room, userID string) (r *streamReader, remove func()) {
-	r = &streamReader{userID: userID, changed: make(chan struct{}, 1)}
+	r = &streamReader{userID: userID, changed: make(chan struct{}, 1), spoken: make(chan struct{}, 1)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.rooms == nil {
@@ -70,10 +72,22 @@ func wakeReaders(readers map[*streamReader]struct{}) {
 	}
 }
 
-func (r *streamReader) wake() {
+func (r *streamReader) wake() { notify(r.changed) }
+
+// notify leaves a token in a channel for one.
+func notify(c chan<- struct{}) {
 	select {
-	case r.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
+	}
+}
+
+// spoken tells the readers of a room that an agent says something there.
+func (w *streams) spoken(room string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.rooms[room] {
+		notify(r.spoken)
 	}
 }
 
@@ -142,11 +156,15 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 	if err != nil {
 		return nil, err
 	}
+	return a.eventPage(ctx, roomID, after, limit, event.VariantFor(true, Check(actor, ActSeeFailures, res) == nil), room)
+}
+
+// eventPage reads a part of a room's log for Events.
+func (a *App) eventPage(ctx context.Context, roomID string, after int64, limit int, variant realtime.Variant, room func(bytes int64) error) (*EventPage, error) {
 	head, oldest, err := a.db.EventRange(ctx, roomID)
 	if err != nil {
 		return nil, fromStore(err, "Room")
 	}
-	variant := event.VariantFor(true, Check(actor, ActSeeFailures, res) == nil)
 	after = min(max(after, 0), head)
 	if after+1 < oldest {
 		return &EventPage{Next: head, Resync: true, variant: variant}, nil
@@ -173,12 +191,16 @@ func (a *App) Events(ctx context.Context, actor *Actor, roomID string, after int
 // whenever the room may have newer events, or there may be notices. End is closed when the process shuts down.
 type EventStream struct {
 	Changed, End <-chan struct{}
+	// Spoken gets a value whenever Deltas may have more.
+	Spoken <-chan struct{}
 	// Stop ends the stream and no longer counts it as one of the actor's connections.
 	// Call it once.
 	Stop func()
 
 	notices func() []turn.Silence
 	room    string
+	turns   func() []realtime.Turn
+	heard   map[string]heardTurn // what Deltas has returned, by the id of the turn
 }
 
 // Notices returns the frames that are for the reader alone and that came since the last
@@ -200,7 +222,8 @@ func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error)
 		return nil, tooManyConnections(most)
 	}
 	r, remove := a.audience.streams.add(roomID, who)
-	return &EventStream{Changed: r.changed, End: a.process.closing, Stop: func() { remove(); a.limits.open.Free(who) },
+	return &EventStream{Changed: r.changed, Spoken: r.spoken, End: a.process.closing, heard: map[string]heardTurn{},
+		turns: func() []realtime.Turn { return a.audience.hub.Turns(roomID) }, Stop: func() { remove(); a.limits.open.Free(who) },
 		notices: func() []turn.Silence { return a.audience.streams.take(r) }, room: roomID}, nil
 }
 

@@ -26,8 +26,6 @@ var errSlow = &turn.Fault{Reason: turn.ReasonTooLong, Detail: "the answer took t
 type personCalls struct {
 	cfg     *config.Config
 	db      *store.DB
-	model   *model.Caller
-	now     clock
 	rate    personLimit
 	slots   modelCallSlots
 	closing <-chan struct{} // closed when this process shuts down
@@ -50,21 +48,6 @@ func (c *personCalls) waiting(ctx context.Context) (context.Context, context.Can
 		cancel(turn.ErrStopped)
 	}()
 	return ctx, func() { done(); cancel(nil) }
-}
-
-// ask asks an agent's model while a person waits. mayKnow says that the person
-// may change the agent, and so may know why the model failed. from is what it is for.
-func (c *personCalls) ask(ctx context.Context, ag *store.Agent, from ledger.Origin, said []llm.Message, mayKnow bool) (model.Answer, error) {
-	keys, err := c.model.Keys(ctx, ag)
-	if err != nil {
-		return model.Answer{}, notAnswered(err, mayKnow, c.now())
-	}
-	ctx, done := c.waiting(ctx)
-	defer done()
-	p := c.model.NewPrompt(ag, from, ag.SystemPrompt, said)
-	p.Steady = true
-	answer, err := c.model.Ask(ctx, keys, p, int(c.cfg.Limits.MessageBytes))
-	return answer, notAnswered(err, mayKnow, c.now())
 }
 
 // retryModelAfter is when to ask a model again that did not answer, unless its
@@ -170,6 +153,10 @@ func (c *personCalls) freeSlot(ctx context.Context, who string, slot int) {
 
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }
 
+// errTooManyCalls is the error for a person who waits for as many answers as one may.
+var errTooManyCalls = &Error{Kind: KindLimited, Code: "rate_limited", Message: "You are waiting for other answers; try again when they have come",
+	RetryAfter: retryModelAfter}
+
 // take gives out a person's first free slot, counting from the slot from.
 func (s *modelCallSlots) take(who string, from, most, all int) (slot int, err error) {
 	s.mu.Lock()
@@ -178,7 +165,7 @@ func (s *modelCallSlots) take(who string, from, most, all int) (slot int, err er
 	}
 	switch {
 	case slot >= most:
-		return 0, &Error{Kind: KindLimited, Code: "rate_limited", Message: "You are waiting for other answers; try again when they have come", RetryAfter: retryModelAfter}
+		return 0, errTooManyCalls
 	case s.all >= all:
 		return 0, &Error{Kind: KindUnavailable, Code: turn.ReasonOverload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
 	case s.by == nil:

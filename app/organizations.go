@@ -111,7 +111,7 @@ func (a *App) DeleteOrganization(ctx context.Context, actor *Actor, id string, d
 		return a.db.OrganizationContents(ctx, id)
 	}
 	return nil, a.changeOrganization(ctx, actor, id, ActDeleteOrganization, func(tx *store.Tx, o *store.Organization, _ Resource) error {
-		if err := tx.DeleteOrganization(ctx, id); err != nil {
+		if err := a.audience.threadsGo(ctx, tx, store.ThreadsOfOrganization, id, func() error { return tx.DeleteOrganization(ctx, id) }); err != nil {
 			return err
 		}
 		return a.audit.record(ctx, tx, actor, ActDeleteOrganization, target{"organization", id}, organizationChanges(o), nil)

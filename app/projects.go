@@ -101,7 +101,7 @@ func (a *App) DeleteProject(ctx context.Context, actor *Actor, id string, dryRun
 		return a.db.ProjectContents(ctx, id)
 	}
 	return nil, a.changeProject(ctx, actor, id, ActDeleteProject, func(tx *store.Tx, p *store.Project, _ Resource) error {
-		if err := tx.DeleteProject(ctx, id); err != nil {
+		if err := a.audience.threadsGo(ctx, tx, store.ThreadsOfProject, id, func() error { return tx.DeleteProject(ctx, id) }); err != nil {
 			return err
 		}
 		return a.audit.record(ctx, tx, actor, ActDeleteProject, target{"project", id}, projectChanges(p), nil)

@@ -20,6 +20,8 @@ const (
 	keepBuckets = 24 * time.Hour
 	// keepGrants is an age at which no grant can be extended any more.
 	keepGrants = 24 * time.Hour
+	// keepStateless is an age at which nobody waits for the answer in a stateless thread.
+	keepStateless = time.Hour
 	// pruneEvery is short because the interval begins anew with every start. A laptop
 	// may run for only one lesson a day.
 	pruneEvery = 10 * time.Minute
@@ -65,6 +67,7 @@ func (p *pruner) prunings() []pruning {
 		{"leases", keepGrants, pruneRows, (*store.Tx).DeleteLeasesBefore},
 		{"audit entries", days(kept.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
 		{"turns", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
+		{"stateless threads", keepStateless, pruneRows, (*store.Tx).DeleteStatelessBefore},
 		{"decisions", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteDecisionsBefore},
 		{"deleted artifacts", days(kept.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},
 	}

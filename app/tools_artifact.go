@@ -38,7 +38,7 @@ func (s *artifacts) tool(deletes bool) *turn.Tool {
 		actions, needs = actions+`,"delete"`, append(needs, turn.CapArtifactDelete)
 		text += "\ndelete needs artifact_id."
 	}
-	return &turn.Tool{Name: "manage_artifact", Description: text, Needs: needs, Plan: s.plan, Run: s.run,
+	return &turn.Tool{Name: "manage_artifact", Description: text, Needs: needs, Alone: true, Plan: s.plan, Run: s.run,
 		Schema: `{"type":"object","properties":{
 			"action":{"type":"string","enum":[` + actions + `]},
 			"artifact_type":{"type":"string","enum":["task","doc","process"]},

@@ -67,7 +67,8 @@ func TestUsageOfEveryDoor(t *testing.T) {
 		if _, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadMessage{Message: "hello"}); err != nil {
 			t.Fatal(err)
 		}
-		want(3, store.Usage{Origin: "thread", AgentID: c.TeacherAgent.ID, PersonID: c.Teacher.User.ID, ProjectID: c.Project.ID, ThreadID: th.ID, KeyKind: "own"})
+		want(3, store.Usage{Origin: "thread", AgentID: c.TeacherAgent.ID, PersonID: c.Teacher.User.ID, ProjectID: c.Project.ID, ThreadID: th.ID,
+			KeyKind: "own", TurnID: turns(t, r, th.ID)[0].ID})
 		if _, _, err := r.GenerateInstructions(t.Context(), c.Teacher, app.Design{Requirement: "Be kind", TargetAgentType: "teacher", Suggested: "openai",
 			Key: "sk-own-123456789"}); err != nil {
 			t.Fatal(err)

@@ -45,6 +45,9 @@ func mayDelete(actor *Actor, u *store.User) error {
 }
 
 func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id string) (*store.User, error) {
+	if err := tx.LockThreadsOf(ctx, id); err != nil {
+		return nil, err
+	}
 	supers, err := lockSuperAdmins(ctx, tx, actor, true)
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	if err := tx.DeleteTemplatesOf(ctx, id); err != nil {
 		return nil, err
 	}
-	if err := tx.DeleteUser(ctx, id); err != nil {
+	if err := a.audience.threadsGo(ctx, tx, store.ThreadsOfPerson, id, func() error { return tx.DeleteUser(ctx, id) }); err != nil {
 		return nil, err
 	}
 	tx.AfterCommit(func() {

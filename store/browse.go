@@ -45,7 +45,10 @@ func (q Queries) Browse(ctx context.Context, b *Browsed, w Window) (*Listing[jso
 
 // browsedPlaces selects the keys and the sizes of the rows in a window, the newest first.
 func (q Queries) browsedPlaces(b *Browsed, w Window) *bun.SelectQuery {
-	sel := q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table)).ColumnExpr(b.keyText() + " AS id").ColumnExpr(b.size(q) + " AS size")
+	sel := q.db.NewSelect().TableExpr("? AS t", b.rows()).ColumnExpr(b.keyText() + " AS id").ColumnExpr(b.size(q) + " AS size")
+	if b.where != "" {
+		sel = sel.Where(b.where)
+	}
 	if w.Resolve {
 		for _, r := range b.relations {
 			sel = sel.Join(r.join)
@@ -61,6 +64,14 @@ func (q Queries) browsedPlaces(b *Browsed, w Window) *bun.SelectQuery {
 		sel = sel.OrderExpr("t.id DESC")
 	}
 	return sel
+}
+
+// rows is what stands behind FROM.
+func (b *Browsed) rows() any {
+	if b.from != "" {
+		return bun.Safe(b.from)
+	}
+	return bun.Ident(b.Table)
 }
 
 // dated narrows to the rows that were made in the window's time.
@@ -125,7 +136,7 @@ func (b *Browsed) column(name string) schema.QueryWithArgs {
 // browsed reads the rows at these places, in their order. A row that was deleted
 // meanwhile is left out.
 func (q Queries) browsed(ctx context.Context, b *Browsed, resolve bool, places []place) ([]json.RawMessage, error) {
-	sel, members := b.shown(q.db.NewSelect().TableExpr("? AS t", bun.Ident(b.Table)).ColumnExpr(b.keyText()), resolve)
+	sel, members := b.shown(q.db.NewSelect().TableExpr("? AS t", b.rows()).ColumnExpr(b.keyText()), resolve)
 	rows, err := b.at(sel, places).Limit(int64(len(places))).Rows(ctx)
 	if err != nil {
 		return nil, translate(err)

@@ -11,6 +11,8 @@ type Browsed struct {
 	Name      string
 	Table     string
 	Columns   []string
+	from      string   // SQL to read instead of Table, when the rows of that name have no table of their own
+	where     string   // which rows are shown; all when empty
 	json      []string // the Columns whose text is a JSON value
 	key       []string // the Columns that identify a row; of two the first holds no slash
 	search    []string
@@ -66,6 +68,28 @@ func browsed(name, table, columns, json string, relations ...relation) Browsed {
 	return b
 }
 
+// of makes the entry show only the rows for which a condition holds.
+func (b Browsed) of(where string) Browsed {
+	b.where = where
+	return b
+}
+
+// What a person and an agent say and make alone is theirs: operators see that there are
+// such messages, and not what is in them.
+const (
+	inNoThread = "NOT EXISTS (SELECT 1 FROM threads AS th WHERE th.id = t.room_id)"
+	ofNoThread = "NOT EXISTS (SELECT 1 FROM artifacts AS f JOIN threads AS th ON th.id = f.room_id WHERE f.id = t.artifact_id)"
+	inThreads  = "(SELECT m.id, m.room_id AS thread_id, m.seq, CASE WHEN m.agent_type IS NULL THEN 'user' ELSE 'assistant' END AS role, m.answers," +
+		" m.created_at FROM messages AS m JOIN threads AS th ON th.id = m.room_id)"
+)
+
+// browsedFrom makes an entry for rows that SQL makes of others.
+func browsedFrom(name, from, columns string) Browsed {
+	b := browsed(name, "", columns, "")
+	b.from = from
+	return b
+}
+
 // BrowsedTables lists the tables that operators may see, by name.
 func BrowsedTables() []Browsed {
 	return []Browsed{
@@ -85,7 +109,7 @@ func BrowsedTables() []Browsed {
 		browsed("agentdecision", "agent_decisions",
 			"id room_id cause from_seq seq guard created_at", "candidates", roomName),
 		browsed("agentthread", "threads",
-			"id project_id agent_id user_id last_seq asking asking_until created_at updated_at version", "", userEmail),
+			"id project_id agent_id user_id stateless created_at updated_at version", "", userEmail),
 		browsed("agentturn", "agent_turns",
 			"id room_id agent_id trigger_seq position state attempt lease_until node reason detail "+
 				"prompt_tokens completion_tokens created_at started_at ended_at resumed decision_id cause "+
@@ -103,23 +127,23 @@ func BrowsedTables() []Browsed {
 			"id course_id author_id title content created_at updated_at version", "", courseName),
 		browsed("artifact", "artifacts",
 			"id room_id type title parent_id version event_seq created_by created_by_agent modified_by "+
-				"modified_by_agent created_at updated_at deleted_at content_bytes", "content", roomName),
+				"modified_by_agent created_at updated_at deleted_at content_bytes", "content", roomName).of(inNoThread),
 		browsed("artifactversion", "artifact_versions",
-			"artifact_id version title modified_by modified_by_agent updated_at kept_at content_bytes", "content"),
+			"artifact_id version title modified_by modified_by_agent updated_at kept_at content_bytes", "content").of(ofNoThread),
 		browsed("audit_log", "audit_log",
 			"id created_at actor_id actor_name on_behalf_of action target_type target_id request_id", "before after"),
 		browsed("course", "courses", "id title description owner_id created_at version", "", ownerName),
 		browsed("course_invitation", "course_invitations",
 			"id course_id created_by role max_uses uses created_at expires_at", "", courseName),
-		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName),
+		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName).of(inNoThread),
 		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages",
 			"id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at "+
-				"edited_at deleted_at hidden_at stopped_at truncated silent", "rolls", senderName, roomName),
+				"edited_at deleted_at hidden_at stopped_at truncated silent answers", "rolls", senderName, roomName).of(inNoThread),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms",
-			"id course_id name description is_ai_active is_analytics_active ai_frequency ai_mode "+
+			"id course_id thread_id name description is_ai_active is_analytics_active ai_frequency ai_mode "+
 				"created_at version event_seq looked_seq look_at row_from workflow person_seq person_at agents_version", "", courseName),
 		browsed("roomagentlink", "room_agents",
 			"room_id agent_id created_at is_active context_window override_until muted_until asleep_at "+
@@ -128,7 +152,7 @@ func BrowsedTables() []Browsed {
 		browsed("session", "sessions",
 			"id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at "+
 				"end_reason user_agent address", "", userEmail),
-		browsed("threadmessage", "thread_messages", "id thread_id seq role answers created_at", ""),
+		browsedFrom("threadmessage", inThreads, "id thread_id seq role answers created_at"),
 		// Without inputs and outputs: those are shown where the rights to their contents
 		// are checked again.
 		browsed("turnstep", "turn_steps",

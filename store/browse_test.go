@@ -31,8 +31,8 @@ var withheld = map[string]string{
 	// What may be read of it by now is shown by the route of the turn alone.
 	"turn_steps": "input output note",
 	// What people say to agents alone is theirs.
-	"threads":         "name metadata_json",
-	"thread_messages": "content metadata_json client_id",
+	"threads":  "name metadata_json",
+	"messages": "metadata_json",
 	// The routes of usage and budgets show them, summed and with names.
 	"usage": "*", "budgets": "*", "budget_rows": "*", "budget_notices": "*", "budget_waits": "*",
 }

@@ -24,11 +24,11 @@ var (
 	heldByOrganization = []held{
 		{"projects", "projects", "organization_id = ?"}, {"members", "organization_members", "organization_id = ?"},
 		{"agents", "agents", "project_id IN (SELECT p.id FROM projects AS p WHERE p.organization_id = ?)"},
-		{"threads", "threads", "project_id IN (SELECT p.id FROM projects AS p WHERE p.organization_id = ?)"},
+		{"threads", "threads", "NOT stateless AND project_id IN (SELECT p.id FROM projects AS p WHERE p.organization_id = ?)"},
 	}
 	heldByProject = []held{
 		{"agents", "agents", "project_id = ?"}, {"members", "project_members", "project_id = ?"},
-		{"threads", "threads", "project_id = ?"},
+		{"threads", "threads", "project_id = ? AND NOT stateless"},
 		{"agents_in_rooms", "room_agents", "agent_id IN (SELECT a.id FROM agents AS a WHERE a.project_id = ?)"},
 	}
 	heldByCourse = []held{

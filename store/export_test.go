@@ -17,7 +17,7 @@ var Models = []any{
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Event)(nil), (*Turn)(nil), (*TurnStep)(nil), (*Decision)(nil), (*A2AMessage)(nil), (*Workflow)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*KeyUse)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
 	(*Announcement)(nil), (*Report)(nil), (*ReportSection)(nil),
-	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil), (*Thread)(nil), (*ThreadMessage)(nil),
+	(*Artifact)(nil), (*ArtifactVersion)(nil), (*AgentType)(nil), (*AgentVersion)(nil), (*Thread)(nil),
 	(*lease)(nil), (*JoinCode)(nil), (*Invitation)(nil), (*Usage)(nil), (*Budget)(nil), (*BudgetRow)(nil), (*BudgetNotice)(nil), (*BudgetWait)(nil),
 }
 

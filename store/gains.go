@@ -64,9 +64,14 @@ func (c *Course) gainedBy() string             { return c.OwnerID }
 func (o *Organization) gainedBy() string       { return o.OwnerID }
 func (k *UserKey) gainedBy() string            { return k.UserID }
 func (at *AccessToken) gainedBy() string       { return at.UserID }
-func (th *Thread) gainedBy() string            { return th.UserID }
-func (a *Agent) gainedBy() string              { return a.CreatedBy }
-func (ci *Invitation) gainedBy() string        { return ci.CreatedBy }
+func (th *Thread) gainedBy() string {
+	if th.Stateless { // nobody keeps it
+		return ""
+	}
+	return th.UserID
+}
+func (a *Agent) gainedBy() string       { return a.CreatedBy }
+func (ci *Invitation) gainedBy() string { return ci.CreatedBy }
 
 // Standing is everything that a person has, and that somebody who may sign in as them
 // would get. Owns tells whether they have things that nobody else governs; Places are
@@ -90,7 +95,7 @@ type Standpoint struct {
 const ownThings = "EXISTS (SELECT 1 FROM organization_members WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM organizations WHERE owner_id = ?0)" +
 	" OR EXISTS (SELECT 1 FROM project_members WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM courses WHERE owner_id = ?0)" +
 	" OR EXISTS (SELECT 1 FROM user_keys WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM access_tokens WHERE user_id = ?0)" +
-	" OR EXISTS (SELECT 1 FROM threads WHERE user_id = ?0) OR EXISTS (SELECT 1 FROM agents WHERE created_by = ?0)" +
+	" OR EXISTS (SELECT 1 FROM threads WHERE user_id = ?0 AND NOT stateless) OR EXISTS (SELECT 1 FROM agents WHERE created_by = ?0)" +
 	" OR EXISTS (SELECT 1 FROM course_invitations WHERE created_by = ?0)"
 
 // StandingOf returns what userID has, and the role of otherID in each course of userID.

@@ -31,7 +31,9 @@ type Message struct {
 	StoppedAt     time.Time `bun:",nullzero"` // when a person stopped the agent in the middle of it
 	Truncated     bool      // an agent's message that was cut before its end
 	Silent        bool      // no agent could answer it, so no decision was made about it
-	Rolls         JSON      `bun:",nullzero"` // the agents' rolls for it, which were made when it was posted
+	Rolls         JSON      `bun:",nullzero"`     // the agents' rolls for it, which were made when it was posted
+	MetadataJSON  *string   `bun:"metadata_json"` // a text that the sender's client owns
+	Answers       string    `bun:",nullzero"`     // in a thread, the message that an agent's message answers
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"` // its name and role only
 }
@@ -101,7 +103,7 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
 	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1]).
 		OrderExpr("m.seq DESC LIMIT ?", bound[2])
-	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content"),
+	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content", "m.metadata_json"),
 		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("Sender", nameOnly) },
 		id:   func(m *Message) string { return m.ID }, apart: true})
 	slices.Reverse(l.places)
@@ -140,6 +142,27 @@ func (q Queries) MessagesOfTurn(ctx context.Context, roomID, turnID string, seqs
 		Where("m.seq IN (?, (?))", bun.List(append([]int64{0}, seqs...)), said).
 		OrderExpr("m.seq").Limit(int64(len(seqs) + 1)).Scan(ctx)
 	return rows, translate(err)
+}
+
+// MessageIDs returns the ids of a room's messages that have these seqs, by their seqs.
+func (q Queries) MessageIDs(ctx context.Context, roomID string, seqs []int64) (map[int64]string, error) {
+	by := make(map[int64]string, len(seqs))
+	if len(seqs) == 0 {
+		return by, nil
+	}
+	var rows []Message
+	err := q.db.NewSelect().Model(&rows).Column("m.id", "m.seq").Where("m.room_id = ?", roomID).Where("m.seq IN (?)", bun.List(seqs)).
+		Limit(int64(len(seqs))).Scan(ctx)
+	for _, m := range rows {
+		by[m.Seq] = m.ID
+	}
+	return by, translate(err)
+}
+
+// TurnMessage returns the message that a turn has written; ErrNotFound when there is none.
+func (q Queries) TurnMessage(ctx context.Context, turnID string) (*Message, error) {
+	m := new(Message)
+	return first(ctx, q.db.NewSelect().Model(m).Where("m.turn_id = ?", turnID), m)
 }
 
 // MessageByClientID returns the message that a sender posted with this ClientID.
@@ -200,7 +223,7 @@ func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (add
 		return false, false, err
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
-		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls)
+		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers))
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, false, err
 	}
@@ -218,8 +241,8 @@ WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(l
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
-	rolls)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`
+	rolls, metadata_json, answers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`
 )
 
 const addLine = `
@@ -233,9 +256,9 @@ WITH room AS (
 		COALESCE(look_at = $3::timestamptz, FALSE) AS due
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
-		silent, rolls)
+		silent, rolls, metadata_json, answers)
 	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
-		silent, $19::json FROM room
+		silent, $19::json, $22, $23 FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -252,7 +275,8 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 	err = t.Pinned(func() error {
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
-			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo).
+			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo,
+			textOrNull(m.MetadataJSON), null(m.Answers)).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {
@@ -270,6 +294,14 @@ func null[T comparable](v T) any {
 		return nil
 	}
 	return v
+}
+
+// textOrNull is a text for a nullable column that tells "" from NULL.
+func textOrNull(text *string) any {
+	if text == nil {
+		return nil
+	}
+	return *text
 }
 
 // LastMessageOf returns the newest message of an agent in a room that is neither deleted

@@ -86,6 +86,9 @@ func (t *Tx) UpdateOrganization(ctx context.Context, o *Organization) error {
 
 // DeleteOrganization removes an organisation with its projects and agents.
 func (t *Tx) DeleteOrganization(ctx context.Context, id string) error {
+	if err := t.lockRooms(ctx, "SELECT th.id FROM threads AS th JOIN projects AS p ON p.id = th.project_id WHERE p.organization_id = ?", id); err != nil {
+		return err
+	}
 	if t.PG != nil {
 		if _, err := t.db.NewRaw("SELECT id FROM projects WHERE organization_id = ? ORDER BY id FOR UPDATE", id).Exec(ctx); err != nil {
 			return translate(err)

@@ -108,6 +108,9 @@ func (t *Tx) UpdateProject(ctx context.Context, p *Project) error {
 
 // DeleteProject removes a project with its agents.
 func (t *Tx) DeleteProject(ctx context.Context, id string) error {
+	if err := t.lockRooms(ctx, "SELECT th.id FROM threads AS th WHERE th.project_id = ?", id); err != nil {
+		return err
+	}
 	if err := t.lockProject(ctx, id); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ var ownedRows = map[Owned]string{
 	OwnedProjects:      "SELECT count(*) FROM projects WHERE created_by = ?",
 	OwnedCourses:       "SELECT count(*) FROM courses WHERE owner_id = ?",
 	OwnedTemplates:     "SELECT count(*) FROM agents WHERE created_by = ? AND is_template",
-	OwnedThreads:       "SELECT count(*) FROM threads WHERE user_id = ?",
+	OwnedThreads:       "SELECT count(*) FROM threads WHERE user_id = ? AND NOT stateless",
 	OwnedKeys:          "SELECT count(*) FROM user_keys WHERE user_id = ?",
 	OwnedTokens:        "SELECT count(*) FROM access_tokens WHERE user_id = ?",
 }
@@ -143,9 +143,12 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 	err := q.db.NewSelect().ColumnExpr("CAST("+
 		"(SELECT COALESCE(sum("+config("a")+" + COALESCE("+size+"(a.external_config), 0)), 0) FROM agents AS a WHERE a.created_by = ?0)"+
 		" + (SELECT COALESCE(sum("+config("v")+"), 0) FROM agents AS a JOIN agent_versions AS v ON v.agent_id = a.id WHERE a.created_by = ?0)"+
-		" + (SELECT COALESCE(sum(?1 + COALESCE(octet_length(metadata_json), 0)), 0) FROM threads WHERE user_id = ?0)"+
+		" + (SELECT COALESCE(sum(?1 + COALESCE(octet_length(metadata_json), 0)), 0) FROM threads WHERE user_id = ?0 AND NOT stateless)"+
 		" + (SELECT COALESCE(sum(?1 + octet_length(m.content) + COALESCE(octet_length(m.metadata_json), 0)), 0) FROM threads AS th"+
-		" JOIN thread_messages AS m ON m.thread_id = th.id WHERE th.user_id = ?0)"+
+		" JOIN messages AS m ON m.room_id = th.id WHERE th.user_id = ?0)"+
+		" + (SELECT COALESCE(sum(?1 + f.content_bytes), 0) FROM threads AS th JOIN artifacts AS f ON f.room_id = th.id WHERE th.user_id = ?0)"+
+		" + (SELECT COALESCE(sum(?1 + v.content_bytes), 0) FROM threads AS th JOIN artifacts AS f ON f.room_id = th.id"+
+		" JOIN artifact_versions AS v ON v.artifact_id = f.id WHERE th.user_id = ?0)"+
 		" + "+inCourses("announcements", "octet_length(x.content)")+" + "+inCourses("workflows", size+"(x.graph)")+
 		" + "+inCourses("reports", "octet_length(COALESCE(x.content, ''))")+" + "+sections+
 		" + "+inCourses("rooms", "COALESCE(octet_length(x.description), 0)")+" + "+inRooms+

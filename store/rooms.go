@@ -18,10 +18,14 @@ const (
 // Room is where people and agents talk. EventSeq is the seq of its newest event.
 // DecidedSeq is the newest seq about which its agents have decided. DecideAt is when a
 // sweep should have them decide, zero when nothing is due.
+//
+// A room belongs to a course, or it is the room of a thread: then ThreadID is its id and
+// CourseID is empty. No course's people find a thread's room, see RoomAccess.
 type Room struct {
 	bun.BaseModel     `bun:"table:rooms,alias:r"`
 	ID                string `bun:",pk"`
-	CourseID          string
+	CourseID          string `bun:",nullzero"`
+	ThreadID          string `bun:",nullzero"`
 	Name              string
 	Description       *string
 	IsAIActive        bool `bun:"is_ai_active"`
@@ -72,7 +76,8 @@ func (q Queries) PersonSeq(ctx context.Context, id string) (seq int64, err error
 	return seq, translate(err)
 }
 
-// RoomAccess returns a room and the user's relations to it, in one statement.
+// RoomAccess returns a room and the user's relations to it, in one statement. A thread's
+// room is not found: only its thread leads to it.
 func (q Queries) RoomAccess(ctx context.Context, roomID, userID string) (*RoomAccess, error) {
 	var row struct {
 		Room       `bun:",extend"`

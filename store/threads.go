@@ -2,27 +2,23 @@ package store
 
 import (
 	"context"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
 )
 
-// Thread is a conversation of one person with one agent. AgentID is empty once the agent
-// is gone. Asking is the message that the agent is answering now; this claim ends at
-// AskingUntil.
+// Thread is a conversation of one person with one agent, in a room of its own that has
+// the same id. AgentID is empty once the agent is gone. A stateless thread is for one
+// question and is thrown away with its answer; its ProjectID may be empty.
 type Thread struct {
 	bun.BaseModel `bun:"table:threads,alias:th"`
 	ID            string `bun:",pk"`
-	ProjectID     string
+	ProjectID     string `bun:",nullzero"`
 	AgentID       string `bun:",nullzero"`
 	UserID        string
 	Name          *string
 	MetadataJSON  *string `bun:"metadata_json"`
-	LastSeq       int64
-	Asking        string    `bun:",nullzero"`
-	AskingUntil   time.Time `bun:",nullzero"`
+	Stateless     bool
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	Version       int
@@ -34,19 +30,39 @@ const (
 	ThreadAssistant = "assistant"
 )
 
-// ThreadMessage is one message of a thread. In an agent's message Answers is the message
-// that it answers. Each message is answered once.
+// ThreadMessage is a message of a thread's room as the thread shows it. In an agent's
+// message Answers is the message that it answers. Each message is answered once.
 type ThreadMessage struct {
-	bun.BaseModel `bun:"table:thread_messages,alias:tm"`
-	ID            string `bun:",pk"`
-	ThreadID      string
-	Seq           int64
-	Role          string
-	Content       string
-	MetadataJSON  *string `bun:"metadata_json"`
-	ClientID      string  `bun:",nullzero"` // the sender's own id for it; a resend with it adds nothing
-	Answers       string  `bun:",nullzero"`
-	CreatedAt     time.Time
+	ID           string
+	ThreadID     string
+	Seq          int64
+	Role         string
+	Content      string
+	MetadataJSON *string
+	ClientID     string
+	Answers      string
+	TurnID       string
+	Cut          bool // an agent's message that was cut before its end
+	Stopped      bool // the agent was stopped in the middle of it
+	CreatedAt    time.Time
+}
+
+// InThread is a message of a thread's room as the thread shows it.
+func (m *Message) InThread() *ThreadMessage {
+	t := &ThreadMessage{ID: m.ID, ThreadID: m.RoomID, Seq: m.Seq, Role: ThreadUser, Content: m.Content, MetadataJSON: m.MetadataJSON,
+		ClientID: m.ClientID, Answers: m.Answers, TurnID: m.TurnID, Cut: m.Truncated, Stopped: !m.StoppedAt.IsZero(), CreatedAt: m.CreatedAt}
+	if m.ByAgent() {
+		t.Role = ThreadAssistant
+	}
+	return t
+}
+
+func inThread(_ context.Context, rows []Message) ([]ThreadMessage, error) {
+	out := make([]ThreadMessage, len(rows))
+	for i := range rows {
+		out[i] = *rows[i].InThread()
+	}
+	return out, nil
 }
 
 // Thread returns the thread with this id.
@@ -55,10 +71,10 @@ func (q Queries) Thread(ctx context.Context, id string) (*Thread, error) {
 	return first(ctx, q.db.NewSelect().Model(th).Where("th.id = ?", id), th)
 }
 
-// ThreadsOf lists a person's threads, last used first. With agentID it lists only those
-// with that agent, with projectID only those in that project.
+// ThreadsOf lists a person's threads, last used first, without stateless ones. With agentID
+// it lists only those with that agent, with projectID only those in that project.
 func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID string, p Page) (*Listing[Thread], error) {
-	sel := q.db.NewSelect().Model((*Thread)(nil)).Where("th.user_id = ?", userID).OrderExpr("th.updated_at DESC, th.id DESC")
+	sel := q.db.NewSelect().Model((*Thread)(nil)).Where("th.user_id = ?", userID).Where("NOT th.stateless").OrderExpr("th.updated_at DESC, th.id DESC")
 	if agentID != "" {
 		sel = sel.Where("th.agent_id = ?", agentID)
 	}
@@ -70,86 +86,131 @@ func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID strin
 		id:   func(th *Thread) string { return th.ID }})
 }
 
-// ThreadForUpdate returns a thread and locks its row until the transaction ends. A
-// transaction that adds a message holds this lock.
+// ThreadForUpdate returns a thread and locks its row until the transaction ends. Lock the
+// thread's room before it.
 func (t *Tx) ThreadForUpdate(ctx context.Context, id string) (*Thread, error) {
 	th := new(Thread)
 	return first(ctx, t.locked(t.db.NewSelect().Model(th).Where("th.id = ?", id)), th)
 }
 
-// CreateThread adds a thread; ErrReferenced when its project or agent is gone.
-func (t *Tx) CreateThread(ctx context.Context, th *Thread) error { return t.insert(ctx, th) }
+// CreateThread adds a thread with its room; ErrReferenced when its project or agent is
+// gone.
+func (t *Tx) CreateThread(ctx context.Context, th *Thread) error {
+	if err := t.insert(ctx, th); err != nil {
+		return err
+	}
+	return t.insert(ctx, &Room{ID: th.ID, ThreadID: th.ID, AIMode: ModeOff, CreatedAt: th.CreatedAt, Version: 1})
+}
 
 // UpdateThread writes a thread that was read at th.Version, and increases the version.
 // ErrStale when it was changed meanwhile.
 func (t *Tx) UpdateThread(ctx context.Context, th *Thread) error {
 	th.Version++
-	res, err := t.db.NewUpdate().Model(th).ExcludeColumn("id", "project_id", "agent_id", "user_id", "created_at").
+	res, err := t.db.NewUpdate().Model(th).ExcludeColumn("id", "project_id", "agent_id", "user_id", "stateless", "created_at").
 		Where("th.id = ?", th.ID).Where("th.version = ?", th.Version-1).Exec(ctx)
 	return changed(res, err, ErrStale)
 }
 
-// DeleteThread deletes a thread with its messages.
+// TouchThread records that a thread was used now.
+func (t *Tx) TouchThread(ctx context.Context, id string, now time.Time) error {
+	res, err := t.db.NewUpdate().Model((*Thread)(nil)).Set("updated_at = ?", now).Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// DeleteThread deletes a thread with its room and all that is in it. It locks the room
+// first, as the turns in it do.
 func (t *Tx) DeleteThread(ctx context.Context, id string) error {
+	if err := t.lockRooms(ctx, theseRooms, id); err != nil {
+		return err
+	}
 	res, err := t.db.NewDelete().Model((*Thread)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
 
+// LockThreadsOf locks the rooms of all threads of a person. Whoever deletes the person
+// calls it before it locks the account: a message in a thread locks the account last.
+func (t *Tx) LockThreadsOf(ctx context.Context, userID string) error {
+	return t.lockRooms(ctx, "SELECT th.id FROM threads AS th WHERE th.user_id = ?", userID)
+}
+
+// The things with which threads are deleted: conditions on a thread, with an id.
+const (
+	ThreadsOfPerson       = "th.user_id = ?"
+	ThreadsOfProject      = "th.project_id = ?"
+	ThreadsOfOrganization = "th.project_id IN (SELECT p.id FROM projects AS p WHERE p.organization_id = ?)"
+)
+
+// ThreadsToEnd lists the threads of a thing in which a turn has not ended, at most 1000.
+func (q Queries) ThreadsToEnd(ctx context.Context, of, id string) ([]string, error) {
+	var ids []string
+	unended := q.db.NewSelect().Model((*Turn)(nil)).ColumnExpr("1").Where("t.room_id = th.id").
+		Where("(t.state IN (?, ?) OR t.state = ? OR t.state = ?)", TurnQueued, TurnRunning, TurnWaiting, TurnParked)
+	err := q.db.NewSelect().Model((*Thread)(nil)).Column("th.id").Where(of, id).Where("EXISTS (?)", unended).Limit(MaxLimit).Scan(ctx, &ids)
+	return ids, translate(err)
+}
+
+// DeleteStatelessBefore deletes stateless threads that were made before a time, at most
+// limit. The process that waited for their answers has died.
+func (t *Tx) DeleteStatelessBefore(ctx context.Context, before time.Time, limit int) (int64, error) {
+	var ids []string
+	err := t.db.NewSelect().Model((*Thread)(nil)).Column("th.id").Where("th.stateless").Where("th.created_at < ?", before).
+		OrderExpr("th.created_at").Limit(int64(limit)).Scan(ctx, &ids)
+	if err != nil || len(ids) == 0 {
+		return 0, translate(err)
+	}
+	if err := t.lockRooms(ctx, theseRooms, bun.List(ids)); err != nil {
+		return 0, err
+	}
+	res, err := t.db.NewDelete().Model((*Thread)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
+	return affected(res, err)
+}
+
 // ThreadContents counts what is deleted along with a thread.
 func (q Queries) ThreadContents(ctx context.Context, id string) (Counts, error) {
-	return q.counts(ctx, id, []held{{"messages", "thread_messages", "thread_id = ?"}})
+	return q.counts(ctx, id, []held{{"messages", "messages", "room_id = ?"}})
 }
 
-// ThreadMessages lists the newest messages of a thread, oldest first. It takes those with
-// a seq below before (0 = no bound), limit at most.
-func (q Queries) ThreadMessages(ctx context.Context, threadID string, before int64, limit int) ([]ThreadMessage, error) {
-	if before <= 0 {
-		before = math.MaxInt64
-	}
-	var rows []ThreadMessage
-	err := q.db.NewSelect().Model(&rows).Where("tm.thread_id = ?", threadID).Where("tm.seq < ?", before).
-		OrderExpr("tm.seq DESC").Limit(int64(limit)).Scan(ctx)
-	for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
-		rows[i], rows[j] = rows[j], rows[i]
-	}
-	return rows, translate(err)
-}
-
-// ListThreadMessages is ThreadMessages as a Listing, which reads the texts in portions.
+// ListThreadMessages lists the newest messages of a thread, oldest first. It takes those
+// with a seq below before (0 = no bound), limit at most.
 func (q Queries) ListThreadMessages(ctx context.Context, threadID string, before int64, limit int) (*Listing[ThreadMessage], error) {
-	if before <= 0 {
-		before = math.MaxInt64
+	rows, err := q.ListMessages(ctx, threadID, before, limit)
+	if err != nil {
+		return nil, err
 	}
-	sel := q.db.NewSelect().Model((*ThreadMessage)(nil)).Where("tm.thread_id = ?", threadID).Where("tm.seq < ?", before).
-		OrderExpr("tm.seq DESC").Limit(int64(limit))
-	l, err := listing(ctx, listed[ThreadMessage]{places: sel, key: "tm.id", size: q.octets("tm.content", "tm.metadata_json"),
-		rows: q.everything,
-		id:   func(m *ThreadMessage) string { return m.ID }})
-	slices.Reverse(l.places)
-	return l, err
+	return Map(rows, inThread), nil
 }
 
-// ThreadMessage returns a message of a thread.
-func (q Queries) ThreadMessage(ctx context.Context, threadID, id string) (*ThreadMessage, error) {
-	m := new(ThreadMessage)
-	return first(ctx, q.db.NewSelect().Model(m).Where("tm.id = ?", id).Where("tm.thread_id = ?", threadID), m)
-}
-
-// ThreadMessageByClientID returns the message that was sent with this ClientID.
-func (q Queries) ThreadMessageByClientID(ctx context.Context, threadID, clientID string) (*ThreadMessage, error) {
-	m := new(ThreadMessage)
-	return first(ctx, q.db.NewSelect().Model(m).Where("tm.thread_id = ?", threadID).Where("tm.client_id = ?", clientID), m)
+// ThreadMessages is ListThreadMessages for a few messages, with all texts at once.
+func (q Queries) ThreadMessages(ctx context.Context, threadID string, before int64, limit int) ([]ThreadMessage, error) {
+	rows, err := q.Messages(ctx, threadID, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return inThread(ctx, rows)
 }
 
 // ThreadAnswer returns the message that answers a message; ErrNotFound while there is
 // none.
 func (q Queries) ThreadAnswer(ctx context.Context, messageID string) (*ThreadMessage, error) {
-	m := new(ThreadMessage)
-	return first(ctx, q.db.NewSelect().Model(m).Where("tm.answers = ?", messageID), m)
+	m := new(Message)
+	m, err := first(ctx, q.db.NewSelect().Model(m).Where("m.answers = ?", messageID), m)
+	if err != nil {
+		return nil, err
+	}
+	return m.InThread(), nil
 }
 
-// CreateThreadMessage adds a message. The caller has locked the thread and taken the
-// message's seq from it.
-func (t *Tx) CreateThreadMessage(ctx context.Context, m *ThreadMessage) error {
-	return t.insert(ctx, m)
+// AnswersTo lists the messages that answer these messages, by the id of what they answer.
+func (q Queries) AnswersTo(ctx context.Context, messageIDs []string) (map[string]string, error) {
+	by := make(map[string]string, len(messageIDs))
+	if len(messageIDs) == 0 {
+		return by, nil
+	}
+	var rows []Message
+	err := q.db.NewSelect().Model(&rows).Column("m.id", "m.answers").Where("m.answers IN (?)", bun.List(messageIDs)).
+		Limit(int64(len(messageIDs))).Scan(ctx)
+	for _, m := range rows {
+		by[m.Answers] = m.ID
+	}
+	return by, translate(err)
 }

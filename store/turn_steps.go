@@ -101,6 +101,18 @@ func (q Queries) roomSteps(rows any) *bun.SelectQuery {
 		Join("LEFT JOIN agents AS a ON a.id = turn.agent_id")
 }
 
+// LastFailedCall returns the output of the last call of a model in a turn that failed;
+// ErrNotFound when none has.
+func (q Queries) LastFailedCall(ctx context.Context, turnID string) (JSON, error) {
+	s := new(TurnStep)
+	s, err := first(ctx, q.db.NewSelect().Model(s).Column("ts.output").Where("ts.turn_id = ?", turnID).Where("ts.kind = ?", StepModel).
+		Where("ts.state = ?", StepFailed).OrderExpr("ts.n DESC"), s)
+	if err != nil {
+		return "", err
+	}
+	return s.Output, nil
+}
+
 // PendingSteps lists the steps in a room that wait for a person, oldest first.
 func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*Listing[RoomStep], error) {
 	return listing(ctx, listed[RoomStep]{
@@ -110,6 +122,14 @@ func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*List
 		rows: q.roomSteps,
 		id:   func(s *RoomStep) string { return s.ID },
 	})
+}
+
+// PendingStepsOf lists the steps of one turn that wait for a person, oldest first.
+func (q Queries) PendingStepsOf(ctx context.Context, turnID string) ([]RoomStep, error) {
+	var rows []RoomStep
+	err := q.roomSteps(&rows).Where("ts.turn_id = ?", turnID).Where("ts.state = ?", StepPending).Where("turn.state = ?", TurnParked).
+		OrderExpr("ts.n").Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
 }
 
 // StepInRoom returns a step of a turn in a room; ErrNotFound when the room has no such

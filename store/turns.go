@@ -258,6 +258,42 @@ func (t *Tx) ReopenTurn(ctx context.Context, id string, reasons []string) error 
 	return changed(res, err, ErrStale)
 }
 
+// ReopenAlone lets an ended turn of a thread wait again, as its next attempt, if it has not
+// answered. It goes on behind its saved steps, even if a person had stopped it. ErrStale
+// when the turn has not ended or has answered.
+func (t *Tx) ReopenAlone(ctx context.Context, id string) error {
+	said := t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.turn_id = ?", id)
+	res, err := t.waitAgain(id).Set("ended_at = NULL").Set("reason = NULL").Set("detail = NULL").Set("stop_by = NULL").Set("stop_at = NULL").
+		Set("lease_until = NULL").Set("node = NULL").Set("prompt_tokens = 0").Set("completion_tokens = 0"). // EndTurn will count all steps again
+		Where("ended_at IS NOT NULL").Where("NOT EXISTS (?)", said).Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+// TurnAbout returns an agent's turn about one message of a room.
+func (q Queries) TurnAbout(ctx context.Context, roomID, agentID string, seq int64) (*Turn, error) {
+	turn := new(Turn)
+	return first(ctx, q.db.NewSelect().Model(turn).ExcludeColumn("graph").Where("t.room_id = ?", roomID).Where("t.agent_id = ?", agentID).
+		Where("t.trigger_seq = ?", seq), turn)
+}
+
+// UnendedTurn returns a turn of a room that has not ended; ErrNotFound when there is none.
+func (q Queries) UnendedTurn(ctx context.Context, roomID string) (*Turn, error) {
+	turn := new(Turn)
+	// The condition on the states repeats those of indexes.
+	return first(ctx, q.db.NewSelect().Model(turn).ExcludeColumn("graph").Where("t.room_id = ?", roomID).
+		Where("(t.state IN (?, ?) OR t.state = ? OR t.state = ?)", TurnQueued, TurnRunning, TurnWaiting, TurnParked).
+		OrderExpr("t.created_at DESC, t.id DESC"), turn)
+}
+
+// CountAlone counts the turns in threads that a person has under way. The causes repeat
+// the condition of an index.
+func (q Queries) CountAlone(ctx context.Context, userID string) (int, error) {
+	var n int
+	err := q.db.NewSelect().Model((*Turn)(nil)).ColumnExpr("count(*)").Where("t.asked_by = ?", userID).Where("t.cause IN ('thread', 'stateless')").
+		Where("t.state IN (?, ?)", TurnQueued, TurnRunning).Scan(ctx, &n)
+	return n, translate(err)
+}
+
 // RequeueTurn extends the lease of a queued attempt that a sweep found overdue. ErrStale
 // when it is not overdue any more.
 func (t *Tx) RequeueTurn(ctx context.Context, id string, attempt int, asOf, lease time.Time) error {

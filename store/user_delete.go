@@ -9,12 +9,13 @@ import (
 // messages stay.
 var heldByUser = []held{
 	{"courses_transferred", "courses", "owner_id = ?"}, {"organizations_transferred", "organizations", "owner_id = ?"},
-	{"messages", "messages", "sender_id = ?"}, {"keys", "user_keys", "user_id = ?"},
+	{"messages", "messages", "sender_id = ? AND room_id NOT IN (SELECT th.id FROM threads AS th WHERE th.user_id = messages.sender_id)"},
+	{"keys", "user_keys", "user_id = ?"},
 	{"courses", "course_members", "user_id = ?"}, {"rooms", "room_members", "user_id = ?"},
 	{"projects", "project_members", "user_id = ?"},
 	{"projects_transferred", "project_members", "user_id = ? AND role IN ('owner', 'admin') AND NOT EXISTS (SELECT 1 FROM project_members AS other" +
 		" WHERE other.project_id = project_members.project_id AND other.user_id <> project_members.user_id AND other.role IN ('owner', 'admin'))"},
-	{"threads", "threads", "user_id = ?"},
+	{"threads", "threads", "user_id = ? AND NOT stateless"},
 }
 
 // UserContents counts what deleting the user affects.

@@ -142,6 +142,7 @@ var auditTable = []auditRow{
 		return c.do(t, post, v1+"/runs/"+run+"/resume")
 	}},
 	{"POST /api/v1/rooms/{room_id}/approvals/{step_id}", owner, app.ActDecideApproval, "turn_step", nil},
+	{"POST /api/v1/threads/{thread_id}/approvals/{step_id}", owner, app.ActDecideInThread, "turn_step", nil},
 	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}", owner, "message.delete", "message", nil},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/restore", owner, "message.restore", "message", func(t testing.TB, w *world, c *caller, _ row) answer {
 		line := v1 + "/rooms/" + w.room + "/messages/" + c.must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"}).text(t, "id")
@@ -222,6 +223,9 @@ var unaudited = map[string]string{
 	"POST /api/v1/threads":                              isTalk,
 	"PUT /api/v1/threads/{thread_id}":                   isTalk,
 	"POST /api/v1/threads/{thread_id}/messages":         isTalk,
+
+	"POST /api/v1/threads/{thread_id}/turns":                isTalk,
+	"POST /api/v1/threads/{thread_id}/turns/{turn_id}/stop": isTalk,
 
 	"POST /api/v1/threads/stateless/{agent_id}":                                  asksOnly,
 	"POST /api/v1/agents/generate":                                               asksOnly,

@@ -121,11 +121,5 @@ type stoppedTurnOut struct {
 }
 
 func (s *Server) stopTurn(ctx context.Context, actor *app.Actor, in *stopTurnIn) (*stoppedTurnOut, error) {
-	t, err := s.app.StopTurn(ctx, actor, in.RoomID.String(), in.TurnID.String())
-	if err != nil {
-		return nil, err
-	}
-	out := &stoppedTurnOut{}
-	out.Body.TurnID, out.Body.State = t.ID, t.State
-	return out, nil
+	return stopped(s.app.StopTurn(ctx, actor, in.RoomID.String(), in.TurnID.String()))
 }

@@ -25,11 +25,12 @@ const (
 	streamWrite = 20 * time.Second
 )
 
-// streamed adds the stream to the documented answers of the events' route.
-func (s *Server) streamed(path string) {
+// streamed adds the stream to the documented answers of the events' route. more is said of
+// it beside what is true of all streams.
+func (s *Server) streamed(path, more string) {
 	s.api.OpenAPI().Paths[path].Get.Responses[strconv.Itoa(http.StatusOK)].Content["text/event-stream"] = &huma.MediaType{
 		Schema: &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: id is the seq, event the type, data the frame of coagent.v2 as in /asyncapi.json. " +
-			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; at its beginning an event turn without an id tells of each turn that runs, with its text so far; an event system without an id tells you alone that an agent which you called cannot answer now; a comment every few seconds shows that the stream lives."},
+			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; at its beginning an event turn without an id tells of each turn that runs, with its text so far; an event system without an id tells you alone that an agent which you called cannot answer now; a comment every few seconds shows that the stream lives" + more + "."},
 		Example: "id: 7\nevent: message\ndata: {\"type\":\"message\",\"seq\":7,\"content\":\"Good morning!\"}\n\n"}
 }
 
@@ -49,9 +50,15 @@ type eventsOut struct {
 }
 
 func (s *Server) events(ctx context.Context, actor *app.Actor, in *eventsIn) (*eventsOut, error) {
+	return s.eventList(ctx, func(room func(int64) error) (*app.EventPage, error) {
+		return s.app.Events(ctx, actor, in.RoomID.String(), in.After, in.Limit, room)
+	})
+}
+
+func (s *Server) eventList(ctx context.Context, read func(room func(int64) error) (*app.EventPage, error)) (*eventsOut, error) {
 	// Reserve three times the bytes: an event is in memory as it was read, as a frame,
 	// and in the answer.
-	page, err := s.app.Events(ctx, actor, in.RoomID.String(), in.After, in.Limit, func(n int64) error { return s.reserve(ctx, requestOf(ctx), 3*n) })
+	page, err := read(func(n int64) error { return s.reserve(ctx, requestOf(ctx), 3*n) })
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +74,11 @@ func (s *Server) events(ctx context.Context, actor *app.Actor, in *eventsIn) (*e
 // streamEvents answers with a stream of server-sent events when the client accepts one.
 // Otherwise it passes the request on to the route with the same address.
 func (s *Server) streamEvents(c *fiber.Ctx) error {
+	return s.streamOf(c, "room_id", &eventStream{server: s, read: s.app.Events, running: s.app.RunningTurns})
+}
+
+// streamOf runs a stream of the room or the thread that a parameter of the path names.
+func (s *Server) streamOf(c *fiber.Ctx, param string, stream *eventStream) error {
 	if !strings.Contains(c.Get(fiber.HeaderAccept), "text/event-stream") {
 		return c.Next()
 	}
@@ -76,10 +88,10 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 		return err
 	}
 	requestOf(ctx).userID = actor.User.ID
-	room, err := uuid.Parse(c.Params("room_id"))
+	room, err := uuid.Parse(c.Params(param))
 	if err != nil {
-		return &app.Error{Kind: app.KindInvalid, Code: "invalid", Message: "room_id: must be a UUID",
-			Fields: []app.FieldError{{Field: "path.room_id", Message: "must be a UUID"}}}
+		return &app.Error{Kind: app.KindInvalid, Code: "invalid", Message: param + ": must be a UUID",
+			Fields: []app.FieldError{{Field: "path." + param, Message: "must be a UUID"}}}
 	}
 	cursor := c.Get("Last-Event-ID")
 	if cursor == "" {
@@ -90,14 +102,16 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 		return &app.Error{Kind: app.KindInvalid, Code: "invalid", Message: "after: must be a whole number, 0 or more",
 			Fields: []app.FieldError{{Field: "query.after", Message: "must be a whole number, 0 or more"}}}
 	}
-	stream := &eventStream{server: s, actor: actor, room: room.String(), after: after, request: requestOf(ctx)}
+	stream.actor, stream.room, stream.after, stream.request = actor, room.String(), after, requestOf(ctx)
 	if err := stream.load(ctx); err != nil {
 		stream.written()
 		return err
 	}
-	if stream.turns, err = s.app.RunningTurns(ctx, actor, stream.room); err != nil {
-		stream.written()
-		return err
+	if stream.running != nil {
+		if stream.turns, err = stream.running(ctx, actor, stream.room); err != nil {
+			stream.written()
+			return err
+		}
 	}
 	if len(stream.turns) > 0 {
 		if stream.ticket == nil {
@@ -127,9 +141,14 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 	return nil
 }
 
-// eventStream streams a room's events to one client over HTTP.
+// eventStream streams the events of a room or a thread to one client over HTTP.
 type eventStream struct {
-	server   *Server
+	server *Server
+	// read reads a part of the log.
+	read func(ctx context.Context, actor *app.Actor, id string, after int64, limit int, room func(int64) error) (*app.EventPage, error)
+	// running reads the frames of the turns that run at the beginning; nil with deltas.
+	running  func(ctx context.Context, actor *app.Actor, id string) ([][]byte, error)
+	deltas   bool // the client gets the text of answers under way
 	actor    *app.Actor
 	room     string
 	after    int64
@@ -143,7 +162,7 @@ type eventStream struct {
 
 // load reads the next part of the log. It checks the caller's right every time.
 func (e *eventStream) load(ctx context.Context) (err error) {
-	e.page, err = e.server.app.Events(ctx, e.actor, e.room, e.after, 0, func(n int64) (err error) {
+	e.page, err = e.read(ctx, e.actor, e.room, e.after, 0, func(n int64) (err error) {
 		// Reserve twice the bytes: an event is in memory as it was read and as a frame.
 		e.ticket, err = e.server.answers.take(ctx, e.actor.User.ID, 2*n)
 		return err
@@ -179,21 +198,48 @@ func (e *eventStream) run(w *bufio.Writer) {
 		if e.write(w) != nil {
 			return
 		}
-		if !e.page.More {
-			select {
-			case <-e.watch.End:
-				return
-			case <-e.watch.Changed:
-			case <-beat.C:
-				if _, err := w.WriteString(": here\n\n"); err != nil {
-					return
-				}
-			}
-		}
-		if !e.again() {
+		if !e.page.More && !e.wait(w, beat.C) || !e.again() {
 			return
 		}
 	}
+}
+
+// wait returns when there may be more in the log, or it is time to check the caller's
+// right again. Until then it sends what agents say. It returns false at the end.
+func (e *eventStream) wait(w *bufio.Writer, beat <-chan time.Time) bool {
+	var spoken <-chan struct{}
+	if e.deltas {
+		spoken = e.watch.Spoken
+	}
+	for {
+		select {
+		case <-e.watch.End:
+			return false
+		case <-e.watch.Changed:
+			return true
+		case <-beat:
+			_, err := w.WriteString(": here\n\n")
+			return err == nil
+		case <-spoken:
+			if e.say(w) != nil {
+				return false
+			}
+		}
+	}
+}
+
+// say sends the text of answers under way. It is not in the log, so these events have no
+// id.
+func (e *eventStream) say(w *bufio.Writer) error {
+	if err := e.deadline(); err != nil {
+		return err
+	}
+	for _, f := range e.watch.Deltas() {
+		fmt.Fprintf(w, "event: %s\ndata: ", f.Type)
+		_, _ = w.Write(f.Data)
+		_, _ = w.WriteString("\n\n")
+	}
+	return w.Flush()
 }
 
 func (e *eventStream) again() bool {
@@ -228,6 +274,9 @@ func (e *eventStream) write(w *bufio.Writer) error {
 		fmt.Fprintf(w, "event: system\ndata: %s\n\n", frame)
 	}
 	e.after = e.page.Next
+	if e.deltas && !e.page.More {
+		return e.say(w)
+	}
 	return w.Flush()
 }
 

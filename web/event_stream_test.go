@@ -17,7 +17,13 @@ type sse struct{ id, event, data string }
 // stream opens a room's events as a stream; the channel closes with it.
 func (w *world) stream(t *testing.T, who, query string, header ...string) (<-chan sse, int) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), get, "http://"+w.Addr.String()+v1+"/rooms/"+w.room+"/events"+query, nil)
+	return w.streamAt(t, who, v1+"/rooms/"+w.room+"/events"+query, header...)
+}
+
+// streamAt is stream with the path of the events.
+func (w *world) streamAt(t *testing.T, who, path string, header ...string) (<-chan sse, int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), get, "http://"+w.Addr.String()+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

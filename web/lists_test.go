@@ -17,6 +17,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -63,10 +64,10 @@ func (w *world) heavy(t *testing.T) (thread string) {
 	}
 	thread = c.must(t, 200, post, v1+"/threads/", body{"project_id": w.project, "agent_id": w.agent}).text(t, "id")
 	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error {
-		for i := range 20 {
-			m := &store.ThreadMessage{ID: store.NewID(), ThreadID: thread, Seq: int64(i + 1), Role: store.ThreadUser, Content: word,
+		for range 20 {
+			m := &store.Message{ID: store.NewID(), RoomID: thread, SenderID: w.users[owner].ID, Content: word,
 				CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
-			if err := tx.CreateThreadMessage(t.Context(), m); err != nil {
+			if _, _, err := tx.AddMessage(t.Context(), m, event.OfMessage(m), store.Heard{Unheard: true}); err != nil {
 				return err
 			}
 		}

@@ -23,7 +23,9 @@ var moreReads = map[string]int{
 	// These are counted before they are read, a portion at a time.
 	v1 + "/runs/{run_id}":                   7,
 	v1 + "/rooms/{room_id}/turns/{turn_id}": 6,
-	v1 + "/rooms/{room_id}/a2a":             6,
+	// Whether the person may change the agent takes as many as in all routes of agents.
+	v1 + "/threads/{thread_id}/turns/{turn_id}": 10,
+	v1 + "/rooms/{room_id}/a2a":                 6,
 }
 
 // A list takes as many queries for thirty rows as for one: what it shows of

@@ -53,6 +53,7 @@ func (s *Server) routes(version string) error {
 	s.artifactRoutes()
 	s.threadRoutes()
 	s.usageRoutes()
+	s.threadTurnRoutes()
 	s.sockets()
 	open(s, get, v1+"/a2a/health", "a2aHealth", s.a2aHealth,
 		route{tag: "Agents", summary: "Tell external agents that this server hears them"})

@@ -87,7 +87,7 @@ func (s *Server) messageRoutes() {
 		route{tag: tag, summary: "List a room's durable events after a seq; with Accept: text/event-stream as a live " +
 			"stream (id = seq, Last-Event-ID)",
 			large: manyBytes, errors: known})
-	s.streamed(pathEvents)
+	s.streamed(pathEvents, "")
 	add(s, get, v1+"/chat/messages/{room_id}", "listMessages", s.history,
 		route{tag: tag, summary: "List what was said in a room, oldest first", errors: known})
 }

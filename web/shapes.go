@@ -47,6 +47,19 @@ func (opt[T]) Schema(r huma.Registry) *huma.Schema {
 	return &s
 }
 
+// maybe is an object, or null.
+type maybe[T any] struct{ object *T }
+
+// MarshalJSON gives the object, or null.
+func (m maybe[T]) MarshalJSON() ([]byte, error) { return json.Marshal(m.object) }
+
+// Schema returns the schema of the object, or null.
+func (maybe[T]) Schema(r huma.Registry) *huma.Schema {
+	s := *huma.SchemaFromType(r, reflect.TypeFor[T]())
+	s.Nullable = true
+	return &s
+}
+
 // jsonObject is a JSON object of a client, with its members in the order in which they
 // were sent.
 type jsonObject store.JSON

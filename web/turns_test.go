@@ -17,9 +17,16 @@ import (
 func (w *world) parked(t testing.TB) (room, turn, step string) {
 	t.Helper()
 	room = w.as(owner).must(t, http.StatusOK, post, v1+"/rooms/", body{"name": "Parked", "course_id": w.course, "ai_mode": "off"}).text(t, "id")
+	turn, step = w.parkIn(t, room, student, "")
+	return room, turn, step
+}
+
+// parkIn is parked in a room that is there, after a message of somebody.
+func (w *world) parkIn(t testing.TB, room, asks, cause string) (turn, step string) {
+	t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	row := store.Turn{ID: store.NewID(), RoomID: room, AgentID: w.agent, State: store.TurnParked, Attempt: 1, Reason: "approval", CreatedAt: now, StartedAt: now}
-	line := &store.Message{ID: store.NewID(), RoomID: room, SenderID: w.users[student].ID, Content: "What is due?", CreatedAt: now}
+	row := store.Turn{ID: store.NewID(), RoomID: room, AgentID: w.agent, State: store.TurnParked, Attempt: 1, Reason: "approval", CreatedAt: now, StartedAt: now, Cause: cause}
+	line := &store.Message{ID: store.NewID(), RoomID: room, SenderID: w.users[asks].ID, Content: "What is due?", CreatedAt: now}
 	steps := []store.TurnStep{
 		{ID: store.NewID(), TurnID: row.ID, N: 1, Kind: store.StepModel, Name: "Agent", AgentID: w.agent, State: store.StepDone, Attempt: 1, StartedAt: now, EndedAt: now,
 			PromptTokens: 12, CompletionTokens: 3, Input: `{"system":"Be kind.","lines":[1],"tools":["manage_artifact"],"provider":"openai","model":"gpt-4o"}`,
@@ -31,6 +38,9 @@ func (w *world) parked(t testing.TB) (room, turn, step string) {
 		if _, _, err := tx.AddMessage(t.Context(), line, &store.Event{RoomID: room, ID: line.ID, Type: "message", Body: `{}`, CreatedAt: now}, store.Heard{Unheard: true}); err != nil {
 			return err
 		}
+		if cause != "" {
+			row.TriggerSeq = line.Seq
+		}
 		if err := tx.CreateTurns(t.Context(), []store.Turn{row}); err != nil {
 			return err
 		}
@@ -38,7 +48,7 @@ func (w *world) parked(t testing.TB) (room, turn, step string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return room, row.ID, steps[1].ID
+	return row.ID, steps[1].ID
 }
 
 func TestTurns(t *testing.T) {

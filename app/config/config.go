@@ -109,7 +109,7 @@ type Limits struct {
 	AnswersPerPerson         Bytes         `yaml:"answers_per_person" default:"8MiB" min:"1MiB" max:"1GiB" doc:"Memory for large answers to one person that are made or not yet read; more of them wait for a moment."`
 	AnswersAtOnce            Bytes         `yaml:"answers_at_once" default:"64MiB" min:"1MiB" max:"16GiB" doc:"The same for all people of this process."`
 	ModelCallsPerMinute      int           `yaml:"model_calls_per_minute" default:"30" min:"1" max:"100000" doc:"Answers of models that one person may ask for outside rooms: sandbox, threads, instructions, reports."`
-	ModelCallsAtOnce         int           `yaml:"model_calls_at_once" default:"3" min:"1" max:"1000" doc:"How many of those one person may wait for at once, on all nodes together."`
+	ModelCallsAtOnce         int           `yaml:"model_calls_at_once" default:"3" min:"1" max:"1000" doc:"How many of those one person may have under way at once, on all nodes together."`
 	ModelCalls               int           `yaml:"model_calls" default:"100" min:"1" max:"100000" doc:"How many of those all people of this process may wait for at once."`
 	AnswerWithin             time.Duration `yaml:"answer_within" default:"50s" min:"100ms" max:"55s" doc:"How long such a request waits for the model; browsers and proxies give up after a minute."`
 }

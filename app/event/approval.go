@@ -22,10 +22,10 @@ type Approval struct {
 	DecidedBy string `json:"decided_by,omitempty" doc:"The name of who decided"`
 }
 
-// encodeApproval makes the frame of an approval, for staff only.
+// encodeApproval makes the frame of an approval, for those who may decide.
 func encodeApproval(e realtime.Event, v realtime.Variant) []byte {
 	var body Approval
-	if v&Staff == 0 || json.Unmarshal(e.Body, &body) != nil {
+	if v&(Staff|Own) == 0 || json.Unmarshal(e.Body, &body) != nil {
 		return nil
 	}
 	if v&V2 == 0 {

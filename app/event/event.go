@@ -48,6 +48,7 @@ const (
 	SignalTurn     = "turn"     // a turn began, goes on or ended: Turn
 	SignalWorkflow = "workflow" // where a turn is in its graph: Workflow
 	SignalTyping   = "typing"   // a person types: realtime.Member
+	SignalDelta    = "delta"    // a piece of an answer under way: Delta
 	SignalLeft     = "left"     // a person has left: realtime.Member
 )
 
@@ -62,10 +63,11 @@ func Live(e *store.Event) realtime.Event {
 		Rewrites: isMessageEvent(e.Type)}
 }
 
-// The bits of a frame's variant: one for the protocol, one for the reader.
+// The bits of a frame's variant: one for the protocol, two for the reader.
 const (
 	V2    realtime.Variant = 1 << iota // coagent.v2; otherwise the plain protocol
 	Staff                              // the reader is staff of the room
+	Own                                // the reader talks to the agent alone, in a thread
 )
 
 // VariantFor is the variant of the frames for one socket.

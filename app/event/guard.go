@@ -25,7 +25,7 @@ type Guard struct {
 // encodeGuard makes the frame of a Guard. Only staff get it.
 func encodeGuard(e realtime.Event, v realtime.Variant) []byte {
 	var g Guard
-	if v != V2|Staff || json.Unmarshal(e.Body, &g) != nil {
+	if v&(V2|Staff) != V2|Staff || json.Unmarshal(e.Body, &g) != nil {
 		return nil
 	}
 	return []byte(store.ToJSON(struct {

@@ -14,7 +14,7 @@ type Turn struct {
 	AgentName string `json:"agent_name"`
 	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff or for a budget; its text so far comes again when it goes on"`
 	Attempt   int    `json:"attempt" minimum:"0"`
-	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone"`
+	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone, and for the person of a thread"`
 	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
 }
 
@@ -32,7 +32,7 @@ const (
 var toldOtherwise = map[string]bool{ReasonAsked: true, ReasonGaveWay: true, ReasonGone: true, ReasonDenied: true}
 
 // encodeTurn makes the frame of a turn that ended without a message. Only staff get the
-// reason and the detail.
+// detail. They and the person of a thread get the reason.
 func encodeTurn(e realtime.Event, v realtime.Variant) []byte {
 	var t Turn
 	if json.Unmarshal(e.Body, &t) != nil {
@@ -41,14 +41,22 @@ func encodeTurn(e realtime.Event, v realtime.Variant) []byte {
 	if v&V2 == 0 {
 		return encodePlainFailure(e, t, v)
 	}
-	if v&Staff == 0 {
-		t.Reason, t.Detail = "", ""
-	}
+	t.readBy(v)
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		Turn
 		Durable
 	}{e.Type, t, durableOf(e)}))
+}
+
+// readBy takes out what a reader may not know.
+func (t *Turn) readBy(v realtime.Variant) {
+	if v&Staff != 0 {
+		return
+	}
+	if t.Detail = ""; v&Own == 0 {
+		t.Reason = ""
+	}
 }
 
 // encodePlainFailure makes a system message for plain sockets when a turn ended without
@@ -70,9 +78,7 @@ func encodeTurnSignal(s realtime.Signal, v realtime.Variant) []byte {
 	if json.Unmarshal(s.Body, &t) != nil {
 		return nil
 	}
-	if v&Staff == 0 {
-		t.Reason, t.Detail = "", ""
-	}
+	t.readBy(v)
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		Turn
@@ -115,10 +121,15 @@ func encodeDelta(_ string, d realtime.Delta, v realtime.Variant) []byte {
 	if v&V2 == 0 {
 		return nil
 	}
+	return DeltaFrame(d)
+}
+
+// DeltaFrame is the coagent.v2 frame of a piece of an answer.
+func DeltaFrame(d realtime.Delta) []byte {
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		Delta
-	}{"delta", Delta{d.TurnID, d.Attempt, d.Offset, d.Text}}))
+	}{SignalDelta, Delta{d.TurnID, d.Attempt, d.Offset, d.Text}}))
 }
 
 // Workflow is the body of SignalWorkflow.

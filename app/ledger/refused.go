@@ -21,11 +21,15 @@ type Refused struct {
 	Budget   store.BudgetNow
 	Worst    int64     // what the call might have used, in the budget's unit
 	RenewsAt time.Time // zero when waiting for that is in vain
+	Why      string    // the sentence of a refusal of which only that was kept
 	what     string    // the model
 }
 
 // Error says why in a sentence for those who look after the budget.
 func (r *Refused) Error() string {
+	if r.Why != "" {
+		return r.Why
+	}
 	switch r.Reason {
 	case NoPrice:
 		return fmt.Sprintf("%s refuses %s, which has no price in %s; set one in prices of the configuration", r.Name(), r.what, r.Budget.Unit)

@@ -60,6 +60,10 @@ type Config struct {
 	// in its room. It must not block.
 	Heard func(room string, s Signal)
 
+	// Spoken is called when something was heard of an answer under way in a room, whether
+	// or not anybody here is in it. It must not block, and must not call the hub.
+	Spoken func(room string)
+
 	Encode Encoders
 
 	QueueFrames    int           // frames that a connection may be behind while a write is stuck [1024]

@@ -123,6 +123,9 @@ func (h *Hub) showNoted(roomID string, e *entry, note func(*liveShard)) {
 	if r != nil {
 		r.pokeAll()
 	}
+	if h.cfg.Spoken != nil {
+		h.cfg.Spoken(roomID)
+	}
 }
 
 // HandleSignal handles a payload from another node. It ignores this node's own payloads

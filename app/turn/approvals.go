@@ -82,7 +82,7 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 		return err
 	}
 	r.signal(store.TurnParked)
-	if r.turn.AskedBy != "" {
+	if r.turn.AskedBy != "" && !r.alone() {
 		a.tell(r.room.ID, Silence{UserID: r.turn.AskedBy, AgentID: r.agent.ID, Name: r.agent.Name, Reason: detail})
 	}
 	a.telemetry.TurnEnded(ctx, store.TurnParked, reason, a.now().Sub(r.turn.CreatedAt))

@@ -42,6 +42,8 @@ type attempt struct {
 	ended      time.Time     // when a person stopped it in the middle
 	waited     time.Duration // how long it waited for people who typed
 	anew       bool          // the model is asked again, because people said more
+	project    string        // alone with a person: the thread's project
+	answers    string        // alone with a person: the id of the message that it answers
 	acted      bool          // a tool has run or a person has decided: neither may happen twice
 
 	floor   sync.Mutex // guards turn.Aside while branches of a graph run at once
@@ -93,7 +95,7 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 			return r.finish(end)
 		case errors.Is(failed, errParked):
 			return nil
-		case ctx.Err() == nil && emptyBudget(failed) != nil:
+		case ctx.Err() == nil && emptyBudget(failed) != nil && !r.alone():
 			return r.waitForBudget(end, emptyBudget(failed))
 		case errors.Is(failed, errNoFloor):
 			return r.waitForFloor(end)
@@ -154,6 +156,9 @@ func (r *attempt) load(ctx context.Context) (err error) {
 	if err := r.reload(ctx); err != nil {
 		return err
 	}
+	if r.agent != nil {
+		return nil
+	}
 	if here := r.roomAgents[r.turn.AgentID]; here != nil {
 		r.agent = here.Agent
 		return nil
@@ -165,6 +170,9 @@ func (r *attempt) load(ctx context.Context) (err error) {
 // reload reads the room and which of its agents may speak. Nothing else of the attempt may
 // run meanwhile.
 func (r *attempt) reload(ctx context.Context) error {
+	if r.alone() {
+		return r.loadAlone(ctx)
+	}
 	s, err := r.look(ctx)
 	if err != nil {
 		return err
@@ -215,7 +223,7 @@ func (r *attempt) speak(ctx context.Context) error {
 	if err := r.mayNotSpeak(r.speakers); err != nil {
 		return err
 	}
-	if r.turn.Attempt == 1 && r.turn.Position == 0 && r.turn.StartedAt.Sub(r.turn.CreatedAt) > staleAfter {
+	if r.turn.Attempt == 1 && r.turn.Position == 0 && !r.alone() && r.turn.StartedAt.Sub(r.turn.CreatedAt) > staleAfter {
 		return &Fault{Reason: ReasonOverload, Detail: "the server had too much to do; the moment to answer has passed", State: store.TurnStopped}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -64,30 +64,37 @@ type answer struct {
 // returns.
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	t := r.newConversation(&part)
-	t.prompt = r.engine.model.NewPrompt(part.agent, r.origin(), part.system, Transcript(part.agent, part.messages), part.asked...)
-	t.prompt.Req.Fence, t.prompt.Req.Schema, t.prompt.Steady = r.fenceOf(part.agent), part.schema, true
+	said, fence := r.transcript(&part)
+	t.prompt = r.engine.model.NewPrompt(part.agent, r.origin(), part.system, said, part.asked...)
+	t.prompt.Req.Fence, t.prompt.Req.Schema, t.prompt.Steady = fence, part.schema, true
 	if len(part.tools) > 0 {
 		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
+		if r.alone() {
+			t.prompt.Req.ToolRule = ""
+			for i := range t.prompt.Req.Tools {
+				t.prompt.Req.Tools[i].Description += aloneRule(fence)
+			}
+		}
 	}
 	if part.show { // what was said before is shown again
 		if err := r.takeFloor(ctx); err != nil {
 			return "", err
 		}
 	}
-	said, done, err := t.replay(ctx)
+	last, done, err := t.replay(ctx)
 	for err == nil {
-		if said != nil && len(said.Calls) == 0 {
+		if last != nil && len(last.Calls) == 0 {
 			if part.node != "" {
 				err = r.commit(ctx, nil)
 			}
 			return strings.Join(t.said, "\n\n"), err
 		}
-		if said != nil {
-			if err = t.answerCalls(ctx, said.Calls, done); err != nil {
+		if last != nil {
+			if err = t.answerCalls(ctx, last.Calls, done); err != nil {
 				break
 			}
 		}
-		said, err = t.ask(ctx)
+		last, err = t.ask(ctx)
 		done = nil
 	}
 	return "", err
@@ -209,7 +216,7 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 	if err != nil {
 		f := FaultOf(err, t.attempt.turn.Attempt)
 		step.State = store.StepFailed
-		t.attempt.endStep(step, failedOutput{Reason: f.Reason, Error: f.Detail}, said.usage)
+		t.attempt.endStep(step, failedCall(err, f), said.usage)
 		return nil, err
 	}
 	out := &modelOutput{Text: said.text, Finish: said.finish, Note: said.note, Reasoning: said.reasoning, streamed: true}
@@ -237,6 +244,9 @@ func (t *conversation) call(ctx context.Context) (said answer, err error) {
 
 // origin is what is kept with what the turn's calls use.
 func (r *attempt) origin() ledger.Origin {
+	if r.alone() {
+		return r.originAlone()
+	}
 	return ledger.Origin{Kind: ledger.ForTurn, TurnID: r.turn.ID, RoomID: r.turn.RoomID, CourseID: r.room.CourseID, PersonID: r.turn.AskedBy}
 }
 
@@ -281,7 +291,7 @@ func (t *conversation) stream(ctx context.Context, call *model.Call) (said answe
 // errNewerMessage makes the model answer that message, too: once, and only before any
 // tool has run. A turn that answers agents ends with errGaveWay.
 func (t *conversation) mayShow(ctx context.Context) error {
-	if !t.part.show || t.attempt.units > 0 {
+	if !t.part.show || t.attempt.units > 0 || t.attempt.alone() {
 		return nil
 	}
 	err := t.attempt.letPeopleFirst(ctx, t.part.heard, t.answers == 0 && !t.attempt.anew)

@@ -70,7 +70,7 @@ func (e *Engine) snapshot(ctx context.Context, roomID string) (*roomSnapshot, er
 		return nil, nil
 	case turns.Waiting && !turns.Live: // the turn ahead of it was deleted with its agent
 		return nil, e.resumeRoom(ctx, roomID)
-	case !room.Undecided():
+	case !room.Undecided(), room.ThreadID != "": // in a thread each message has its turn at once
 		return nil, nil
 	}
 	s := e.newSnapshot(room)

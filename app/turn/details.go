@@ -231,7 +231,11 @@ func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 	p := &Prompt{System: in.System, Tools: in.Tools, Provider: in.Provider, Model: in.Model, Temperature: in.Temperature, MaxTokens: in.MaxTokens}
 	d.note(s, in.Messages)
 	messages := d.of(in.Messages)
-	for i, m := range Transcript(&store.Agent{ID: s.AgentID}, messages) {
+	said := Transcript(&store.Agent{ID: s.AgentID}, messages)
+	if isAlone(d.turn) {
+		said = plainly(messages)
+	}
+	for i, m := range said {
 		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Role == llm.RoleUser, Seq: messages[i].Seq})
 	}
 	for _, m := range in.Asked {

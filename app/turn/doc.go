@@ -22,6 +22,7 @@
 //
 //   - for a process: Handlers, Recover, Run and FireDue;
 //   - when something happens in a room: Hearing before a post, then Posted; Heard;
+//   - when a person talks to one agent alone: AnswerAlone, ReopenAlone, LastFailure;
 //   - when staff want something: Wake, Stop, GoOn, Settle, Unpark, with CanContinue before;
 //   - to tell about turns and tools: Describe, ToolNames.
 //
@@ -33,6 +34,7 @@
 //   - One attempt, from its claim to its end: attempt.go, end.go, faults.go.
 //   - A conversation with a model, with its tools: conversation.go, tool_calls.go, prompt.go.
 //   - The tools of this package: tools_*.go. Others come with Deps.
+//   - A turn in a thread, in which a person and an agent talk alone: alone.go.
 //   - A turn that follows a graph: graph.go, graph_nodes.go, review.go.
 //   - Who may show text, and what goes on beside a turn that shows none: floor.go.
 //   - What waits for a person: approvals.go. Stopping, waking, going on: stop.go, wake.go, go_on.go.

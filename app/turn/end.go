@@ -140,7 +140,7 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 	room, own := end.turn.RoomID, end.said
 	switch {
 	case end.message != nil:
-		if added, _, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), store.Heard{}); err != nil || !added {
+		if added, _, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), store.Heard{Unheard: isAlone(end.turn)}); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
 		own = end.message.Seq
@@ -158,6 +158,11 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 	}
 	if err := tx.SaveSteps(ctx, end.steps); err != nil {
 		return err
+	}
+	if end.message != nil && isAlone(end.turn) {
+		if err := tx.TouchThread(ctx, room, now); err != nil {
+			return err
+		}
 	}
 	if end.event != nil {
 		if err := tx.CreateEvent(ctx, event.New(room, own, event.TypeTurn, end.event, now)); err != nil {
@@ -259,6 +264,9 @@ func (r *attempt) say(ctx context.Context, content string) error {
 		e.turn.State, e.turn.Reason, e.turn.Detail = errAsked.State, errAsked.Reason, errAsked.Detail
 		e.calls = false // an answer that was stopped in the middle calls no agent
 	}
+	if r.alone() { // its agents are not those of a course's room, and nobody else hears it
+		e.agents, e.rearmed, e.calls = 0, nil, false
+	}
 	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.commitEnd(ctx, &e, "", m.CreatedAt)
 	stored(err)
@@ -269,8 +277,10 @@ func (r *attempt) say(ctx context.Context, content string) error {
 func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	most := int(r.engine.cfg.Limits.MessageBytes)
 	long := len(content) > most
-	content = event.EscapeTrace(store.Cut(content, most))
-	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
+	if content = store.Cut(content, most); !r.alone() {
+		content = event.EscapeTrace(content)
+	}
+	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, Answers: r.answers, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
 		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.engine.instant()}
 }
 

@@ -124,6 +124,18 @@ func (e *Engine) cutOff(ctx context.Context, room *store.Room) (*cutOff, error) 
 
 // reopen queues again a turn that a guard has ended.
 func (e *Engine) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID string) error {
+	if err := e.countAnew(ctx, tx, t, userID); err != nil {
+		return err
+	}
+	if err := tx.ReopenTurn(ctx, t.ID, guardReasons()); err != nil {
+		return err
+	}
+	return e.queueNext(ctx, tx, t.RoomID)
+}
+
+// countAnew adds the step from which the guards of a turn count anew. It also says who
+// has let the turn go on.
+func (e *Engine) countAnew(ctx context.Context, tx *store.Tx, t *store.Turn, userID string) error {
 	steps, err := tx.TurnSteps(ctx, t.ID)
 	if err != nil {
 		return err
@@ -134,13 +146,7 @@ func (e *Engine) reopen(ctx context.Context, tx *store.Tx, t *store.Turn, userID
 	if len(steps) > 0 {
 		next.N = steps[len(steps)-1].N + 1
 	}
-	if err := tx.SaveSteps(ctx, []store.TurnStep{next}); err != nil {
-		return err
-	}
-	if err := tx.ReopenTurn(ctx, t.ID, guardReasons()); err != nil {
-		return err
-	}
-	return e.queueNext(ctx, tx, t.RoomID)
+	return tx.SaveSteps(ctx, []store.TurnStep{next})
 }
 
 // storeGuard tells the room's staff that a guard has cut agents off, or that they go

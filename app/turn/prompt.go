@@ -13,6 +13,9 @@ import (
 // its instructions, the house rules and the messages. An attempt that continues after
 // saved steps is shown the same messages as the first attempt.
 func (r *attempt) directPart(ctx context.Context) (part, error) {
+	if r.alone() {
+		return r.partAlone(ctx)
+	}
 	a, part := r.engine, part{agent: r.agent, show: true}
 	if why := occasion(r.turn.Cause); why != "" {
 		part.asked = []llm.Message{{Role: llm.RoleUser, Text: why}}

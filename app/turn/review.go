@@ -56,6 +56,9 @@ func reviewOf(ag *store.Agent) (on bool, revisions int) {
 // to judge. nil is the direct answer. Without an instructor agent there is no review:
 // nobody could approve the draft.
 func (r *attempt) workflow(ctx context.Context) (*workflow.Graph, error) {
+	if r.alone() {
+		return nil, nil
+	}
 	if r.turn.Graph != "" {
 		g, err := workflow.Parse([]byte(r.turn.Graph))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
@@ -59,6 +60,23 @@ type modelOutput struct {
 type failedOutput struct {
 	Reason string `json:"reason,omitempty"`
 	Error  string `json:"error"`
+	// RetryAfter is for how many seconds the provider wants to be left alone.
+	RetryAfter float64 `json:"retry_after,omitempty"`
+	// RenewsAt is when the budget renews that did not allow the call.
+	RenewsAt time.Time `json:"renews_at,omitzero"`
+}
+
+// failedCall is the output of a call of a model that failed.
+func failedCall(err error, f *Fault) failedOutput {
+	out := failedOutput{Reason: f.Reason, Error: f.Detail}
+	var failed *llm.Error
+	if errors.As(err, &failed) {
+		out.RetryAfter = failed.RetryAfter.Seconds()
+	}
+	if no := emptyBudget(err); no != nil {
+		out.RenewsAt = no.RenewsAt
+	}
+	return out
 }
 
 // loadSteps reads the steps that earlier attempts of the turn have saved. The first
@@ -228,6 +246,9 @@ func (r *attempt) usesKey(ag *store.Agent, kind string) {
 // the attempt so far.
 func (r *attempt) withFault(err error) *Fault {
 	f := *FaultOf(err, r.turn.Attempt)
+	if r.alone() {
+		f.once(err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.Usage, f.Steps = r.usage, r.unsaved

@@ -15,6 +15,9 @@ import (
 // signal to the worker only makes it faster. What was said until then stays, marked
 // as stopped.
 
+// ReasonAsked is the reason of a turn that a person has stopped.
+func ReasonAsked() string { return errAsked.Reason }
+
 // errAsked ends a turn that a person has stopped.
 var errAsked = &Fault{Reason: event.ReasonAsked, Detail: "a person has stopped it", State: store.TurnStopped}
 

@@ -10,6 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/turntaking"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -48,6 +49,7 @@ type Tool struct {
 	Name, Description string
 	Schema            string   // JSON Schema 2020-12 of the arguments
 	Needs             []string // capabilities
+	Alone             bool     // it is of use to an agent that talks to one person alone
 	Plan              func(ctx context.Context, c *Call) (Plan, error)
 	Run               func(ctx context.Context, tx *store.Tx, c *Call) (Result, error)
 
@@ -161,13 +163,13 @@ func Compile(more []*Tool) ([]*Tool, error) {
 func (r *attempt) toolsFor(ag *store.Agent) []*Tool {
 	var have []string
 	here := r.roomAgents[ag.ID]
-	if json.Unmarshal([]byte(ag.Capabilities), &have) != nil || len(have) == 0 || here == nil {
+	if json.Unmarshal([]byte(ag.Capabilities), &have) != nil || len(have) == 0 || here == nil && r.turn.Cause != turntaking.CauseThread {
 		return nil
 	}
 	var tools []*Tool
 	for _, t := range r.engine.tools {
 		lacks := slices.ContainsFunc(t.Needs, func(need string) bool { return !holds(have, need) })
-		useless := t.useful != nil && !t.useful(here)
+		useless := here == nil && !t.Alone || here != nil && t.useful != nil && !t.useful(here)
 		if !lacks && !useless && !slices.ContainsFunc(tools, func(o *Tool) bool { return o.Name == t.Name }) {
 			tools = append(tools, t)
 		}

@@ -40,7 +40,7 @@ func RoomArtifact(ctx context.Context, q store.Queries, roomID, id string) (*sto
 }
 
 func listArtifacts() *Tool {
-	return &Tool{Name: "list_artifacts", Needs: []string{CapArtifactRead},
+	return &Tool{Name: "list_artifacts", Alone: true, Needs: []string{CapArtifactRead},
 		Description: "List the artifacts of this room (tasks, documents, processes), newest first, without their contents.",
 		Schema:      `{"type":"object","properties":{"artifact_type":{"type":"string","enum":["task","doc","process"]}},"additionalProperties":false}`,
 		Run: func(ctx context.Context, tx *store.Tx, c *Call) (Result, error) {
@@ -94,7 +94,7 @@ func listed(f *store.Artifact) listedArtifact {
 }
 
 func readArtifact() *Tool {
-	return &Tool{Name: "read_artifact", Needs: []string{CapArtifactRead},
+	return &Tool{Name: "read_artifact", Alone: true, Needs: []string{CapArtifactRead},
 		Description: "Read one artifact of this room with its content.",
 		Schema:      `{"type":"object","properties":{"artifact_id":{"type":"string"}},"required":["artifact_id"],"additionalProperties":false}`,
 		Run: func(ctx context.Context, tx *store.Tx, c *Call) (Result, error) {
@@ -123,7 +123,7 @@ func readArtifact() *Tool {
 }
 
 func searchMessages() *Tool {
-	return &Tool{Name: "search_messages", Needs: []string{CapChatRead},
+	return &Tool{Name: "search_messages", Alone: true, Needs: []string{CapChatRead},
 		Description: "Find messages of this room that contain a text, newest first: what was said before the messages that you see.",
 		Schema:      `{"type":"object","properties":{"text":{"type":"string","minLength":1,"maxLength":200}},"required":["text"],"additionalProperties":false}`,
 		Run: func(ctx context.Context, tx *store.Tx, c *Call) (Result, error) {

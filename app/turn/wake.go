@@ -135,6 +135,13 @@ func (e *Engine) CanContinue(ctx context.Context, t *store.Turn) error {
 	if err != nil {
 		return err
 	}
+	if isAlone(t) {
+		ag, err := e.db.Agent(ctx, t.AgentID)
+		if err != nil {
+			return err
+		}
+		return e.canAsk(ctx, ag)
+	}
 	ra, err := e.db.RoomAgent(ctx, t.RoomID, t.AgentID)
 	if errors.Is(err, store.ErrNotFound) {
 		return &Refused{Rule: turntaking.RuleGone}
@@ -150,7 +157,12 @@ func (e *Engine) CanContinue(ctx context.Context, t *store.Turn) error {
 	if t.Workflow != "" {
 		return nil // a workflow may ask other agents
 	}
-	unusable, err := e.cannotAsk(ctx, p.Agent)
+	return e.canAsk(ctx, p.Agent)
+}
+
+// canAsk returns *Refused if an agent's model cannot be asked.
+func (e *Engine) canAsk(ctx context.Context, ag *store.Agent) error {
+	unusable, err := e.cannotAsk(ctx, ag)
 	if err == nil && unusable != "" {
 		err = &Refused{turntaking.RuleNoKey, unusable}
 	}

@@ -11,7 +11,10 @@ const (
 	CausePost   = "post"        // a person's message
 	CauseAgents = "agent_lines" // only agents' messages
 	CauseGoOn   = "go_on"       // staff let the agents go on after a guard had stopped them
+	CauseThread = "thread"      // a person's message to one agent alone
 	CauseWake   = "wake"        // staff woke an agent; decisions that time causes have the names of RuleInterval, RuleSilence and RuleCount
+
+	CauseStateless = "stateless" // a person's question in a thread that is thrown away
 )
 
 // Why an agent speaks or does not; staff read them together with the detail. They are

@@ -1,0 +1,231 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store"
+)
+
+const pathThreadEvents = v1 + "/threads/{thread_id}/events"
+
+// ThreadTurnMembers are the members that lists and details of a thread's turns share.
+type ThreadTurnMembers struct {
+	ID         string     `json:"id" format:"uuid"`
+	ThreadID   string     `json:"thread_id" format:"uuid"`
+	AgentID    string     `json:"agent_id" format:"uuid"`
+	Cause      string     `json:"cause" enum:"thread,stateless"`
+	QuestionID string     `json:"question_id" format:"uuid" doc:"Your message that it answers"`
+	AnswerID   *string    `json:"answer_id" format:"uuid" doc:"The message that answers it"`
+	State      string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped" doc:"parked: you have to decide, see the approvals"`
+	Reason     *string    `json:"reason" doc:"A word for why it ended without an answer, waits or is tried again"`
+	Detail     *string    `json:"detail" doc:"The same as a sentence, for who may change the agent"`
+	CreatedAt  time.Time  `json:"created_at"`
+	StartedAt  *time.Time `json:"started_at"`
+	EndedAt    *time.Time `json:"ended_at"`
+}
+
+func threadTurnForm(t *app.ThreadTurn) ThreadTurnMembers {
+	return ThreadTurnMembers{ID: t.ID, ThreadID: t.RoomID, AgentID: t.AgentID, Cause: t.Cause, QuestionID: t.QuestionID, AnswerID: nullable(t.AnswerID),
+		State: t.State, Reason: nullable(t.Reason), Detail: nullable(t.Detail), CreatedAt: instant(t.CreatedAt),
+		StartedAt: optionalInstant(t.StartedAt), EndedAt: optionalInstant(t.EndedAt)}
+}
+
+type askInThreadIn struct {
+	ThreadID id `path:"thread_id"`
+	Body     struct {
+		_ struct{} `additionalProperties:"false"`
+		ThreadLineIn
+		ClientID string `json:"client_id,omitempty" doc:"The client's own name for the message: sent again under it, it is neither stored nor answered twice"`
+	}
+}
+
+type askedInThreadOut struct {
+	Body struct {
+		Turn    maybe[ThreadTurnMembers] `json:"turn" doc:"null when the message was answered so long ago that only its answer is kept"`
+		Message threadMessageOut         `json:"message" doc:"Your message"`
+		Answer  maybe[threadMessageOut]  `json:"answer" doc:"null while there is none"`
+	}
+}
+
+func (s *Server) askInThread(ctx context.Context, actor *app.Actor, in *askInThreadIn) (*askedInThreadOut, error) {
+	m, t, answer, err := s.app.AskInThread(ctx, actor, in.ThreadID.String(),
+		app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON, ClientID: in.Body.ClientID})
+	if err != nil {
+		return nil, err
+	}
+	out := &askedInThreadOut{}
+	if out.Body.Message = threadMessageForm(m); t != nil {
+		form := threadTurnForm(t)
+		out.Body.Turn.object = &form
+	}
+	out.Body.Answer = answerOrNull(answer)
+	return out, nil
+}
+
+func answerOrNull(m *store.ThreadMessage) (out maybe[threadMessageOut]) {
+	if m != nil {
+		form := threadMessageForm(m)
+		out.object = &form
+	}
+	return out
+}
+
+type threadTurnsIn struct {
+	ThreadID id `path:"thread_id"`
+	PageIn
+}
+
+func (s *Server) threadTurns(ctx context.Context, actor *app.Actor, in *threadTurnsIn) (*pageOut[ThreadTurnMembers], error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]app.ThreadTurn, error) {
+		return s.app.ThreadTurns(ctx, actor, in.ThreadID.String(), in.page())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return paged(ctx, s, rows, threadTurnForm, skipping[app.ThreadTurn](in.PageIn))
+}
+
+type threadTurnIn struct {
+	ThreadID id `path:"thread_id"`
+	TurnID   id `path:"turn_id"`
+}
+
+type threadTurnDetailsOut struct {
+	ThreadTurnMembers
+	Message   maybe[threadMessageOut] `json:"message" doc:"The answer"`
+	Approvals []approvalOut           `json:"approvals" doc:"What waits for your decision"`
+	Steps     []stepOut               `json:"steps" doc:"For who may change the agent"`
+}
+
+type threadTurnOut struct {
+	Body around[threadTurnDetailsOut]
+}
+
+func (s *Server) threadTurn(ctx context.Context, actor *app.Actor, in *threadTurnIn) (*threadTurnOut, error) {
+	t, err := s.app.ThreadTurn(ctx, actor, in.ThreadID.String(), in.TurnID.String())
+	if err != nil {
+		return nil, err
+	}
+	out := threadTurnDetailsOut{ThreadTurnMembers: threadTurnForm(&t.ThreadTurn), Message: answerOrNull(t.Answer),
+		Approvals: make([]approvalOut, len(t.Approvals)), Steps: []stepOut{}}
+	for i := range t.Approvals {
+		out.Approvals[i] = approvalForm(&t.Approvals[i])
+	}
+	body, err := enclosed(ctx, s, out, t.Steps, stepForm)
+	return &threadTurnOut{body}, err
+}
+
+func (s *Server) stopThreadTurn(ctx context.Context, actor *app.Actor, in *threadTurnIn) (*stoppedTurnOut, error) {
+	return stopped(s.app.StopThreadTurn(ctx, actor, in.ThreadID.String(), in.TurnID.String()))
+}
+
+func (s *Server) threadApprovals(ctx context.Context, actor *app.Actor, in *threadTurnsIn) (*pageOut[approvalOut], error) {
+	rows, err := s.app.ThreadApprovals(ctx, actor, in.ThreadID.String(), in.page())
+	if err != nil {
+		return nil, err
+	}
+	return paged(ctx, s, rows, approvalForm, skipping[app.Approval](in.PageIn))
+}
+
+type decideInThreadIn struct {
+	ThreadID id `path:"thread_id"`
+	StepID   id `path:"step_id"`
+	Body     struct {
+		_        struct{} `additionalProperties:"false"`
+		Decision string   `json:"decision" enum:"approve,reject"`
+		Note     string   `json:"note,omitempty" doc:"The agent is told it when it is refused"`
+	}
+}
+
+func (s *Server) decideInThread(ctx context.Context, actor *app.Actor, in *decideInThreadIn) (*oneOut[approvalOut], error) {
+	done, err := s.app.DecideThreadApproval(ctx, actor, in.ThreadID.String(), in.StepID.String(), in.Body.Decision, in.Body.Note)
+	if err != nil {
+		return nil, err
+	}
+	return &oneOut[approvalOut]{approvalForm(done)}, nil
+}
+
+type threadEventsIn struct {
+	ThreadID id    `path:"thread_id"`
+	After    int64 `query:"after" minimum:"0" doc:"The last seq that you have"`
+	Limit    int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+func (s *Server) threadEvents(ctx context.Context, actor *app.Actor, in *threadEventsIn) (*eventsOut, error) {
+	return s.eventList(ctx, func(room func(int64) error) (*app.EventPage, error) {
+		return s.app.ThreadEvents(ctx, actor, in.ThreadID.String(), in.After, in.Limit, room)
+	})
+}
+
+// streamThread is streamEvents for a thread. Its streams also have the text of the answer
+// under way.
+func (s *Server) streamThread(c *fiber.Ctx) error {
+	return s.streamOf(c, "thread_id", &eventStream{server: s, read: s.app.ThreadEvents, deltas: true})
+}
+
+type threadArtifactsIn struct {
+	ThreadID id     `path:"thread_id"`
+	Type     string `query:"artifact_type" doc:"task, doc or process; all of them when left out"`
+}
+
+func (s *Server) threadArtifacts(ctx context.Context, actor *app.Actor, in *threadArtifactsIn) (*listOut[artifactOut], error) {
+	rows, err := s.app.ThreadArtifacts(ctx, actor, in.ThreadID.String(), in.Type)
+	if err != nil {
+		return nil, err
+	}
+	return whole(ctx, s, rows, artifactForm)
+}
+
+type threadArtifactIn struct {
+	ThreadID   id `path:"thread_id"`
+	ArtifactID id `path:"artifact_id"`
+}
+
+func (s *Server) threadArtifact(ctx context.Context, actor *app.Actor, in *threadArtifactIn) (*oneOut[artifactOut], error) {
+	return oneArtifact(s.app.ThreadArtifact(ctx, actor, in.ThreadID.String(), in.ArtifactID.String()))
+}
+
+// threadTurnRoutes registers the routes about the turns in a thread, for its person.
+func (s *Server) threadTurnRoutes() {
+	const tag = "Threads"
+	known, edited := []int{missing}, []int{missing, conflict}
+	const turns, approvals = v1 + "/threads/{thread_id}/turns", v1 + "/threads/{thread_id}/approvals"
+	add(s, post, turns, "askInThread", s.askInThread,
+		route{tag: tag, summary: "Say something to a thread's agent, once for each client_id, and read the answer later: by its turn or from the events",
+			status: http.StatusAccepted, errors: []int{missing, conflict, limited}})
+	add(s, get, turns, "listThreadTurns", s.threadTurns,
+		route{tag: tag, summary: "List the turns of a thread's agent, newest first", errors: known})
+	add(s, get, turns+"/{turn_id}", "getThreadTurn", s.threadTurn,
+		route{tag: tag, summary: "Show a turn with its answer, and what waits for your decision", large: manyBytes, errors: known})
+	add(s, post, turns+"/{turn_id}/stop", "stopThreadTurn", s.stopThreadTurn,
+		route{tag: tag, summary: "Stop a turn; what the agent has said is kept", errors: known})
+	add(s, get, approvals, "listThreadApprovals", s.threadApprovals,
+		route{tag: tag, summary: "List what the agent wants to do in a thread and waits for", errors: known})
+	add(s, post, approvals+"/{step_id}", "decideInThread", s.decideInThread,
+		route{tag: tag, summary: "Allow or refuse what the agent wants to do; the first decision counts", errors: edited})
+	s.fiber.Add(get, v1+"/threads/:thread_id/events", s.streamThread)
+	add(s, get, pathThreadEvents, "listThreadEvents", s.threadEvents,
+		route{tag: tag, summary: "List a thread's durable events after a seq; with Accept: text/event-stream as a live " +
+			"stream (id = seq, Last-Event-ID)",
+			large: manyBytes, errors: known})
+	s.streamed(pathThreadEvents, "; an event delta without an id has the next piece of the text")
+	add(s, get, v1+"/threads/{thread_id}/artifacts", "listThreadArtifacts", s.threadArtifacts,
+		route{tag: tag, summary: "List what the agent has made in a thread, newest first", large: manyBytes, errors: known})
+	add(s, get, v1+"/threads/{thread_id}/artifacts/{artifact_id}", "getThreadArtifact", s.threadArtifact,
+		route{tag: tag, summary: "Show what the agent has made", large: manyBytes, errors: known})
+}
+
+// stopped is the answer about a turn that somebody has stopped.
+func stopped(t *store.Turn, err error) (*stoppedTurnOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := &stoppedTurnOut{}
+	out.Body.TurnID, out.Body.State = t.ID, t.State
+	return out, nil
+}
