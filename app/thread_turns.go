@@ -370,11 +370,11 @@ func (a *App) DecideThreadApproval(ctx context.Context, actor *Actor, id, stepID
 }
 
 // ThreadArtifacts lists what the agent has made in a thread, newest first.
-func (a *App) ThreadArtifacts(ctx context.Context, actor *Actor, id, kind string) (*store.Listing[store.Artifact], error) {
+func (a *App) ThreadArtifacts(ctx context.Context, actor *Actor, id string) (*store.Listing[store.Artifact], error) {
 	if _, err := a.threadFor(ctx, actor, id, ActReadThread); err != nil {
 		return nil, err
 	}
-	return a.artifactsIn(ctx, id, kind)
+	return a.artifactsIn(ctx, id, "")
 }
 
 // ThreadArtifact returns one artifact of a thread. A deleted one is not found.

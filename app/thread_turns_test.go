@@ -66,7 +66,7 @@ func (r *threadRig) said(t *testing.T) []string {
 
 func (r *threadRig) made(t *testing.T) []store.Artifact {
 	t.Helper()
-	all, err := storetest.All(r.ThreadArtifacts(t.Context(), r.c.Teacher, r.th.ID, ""))
+	all, err := storetest.All(r.ThreadArtifacts(t.Context(), r.c.Teacher, r.th.ID))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,11 +85,6 @@ func (s *Server) versions(ctx context.Context, actor *app.Actor, in *versionsIn)
 	return whole(ctx, s, rows, versionForm)
 }
 
-type restoreVersionIn struct {
-	ConfigID  id `path:"config_id"`
-	VersionID id `path:"version_id"`
-}
-
-func (s *Server) restoreVersion(ctx context.Context, actor *app.Actor, in *restoreVersionIn) (*oneOut[agentOut], error) {
-	return s.oneAgent(s.app.RestoreVersion(ctx, actor, in.ConfigID.String(), in.VersionID.String()))
+func (s *Server) restoreVersion(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.RestoreVersion(ctx, actor, in.First.String(), in.Second.String()))
 }

@@ -108,11 +108,6 @@ func (s *Server) goOn(ctx context.Context, actor *app.Actor, in *oneID) (*wentOn
 	return out, nil
 }
 
-type stopTurnIn struct {
-	RoomID id `path:"room_id"`
-	TurnID id `path:"turn_id"`
-}
-
 type stoppedTurnOut struct {
 	Body struct {
 		TurnID string `json:"turn_id" format:"uuid"`
@@ -120,6 +115,6 @@ type stoppedTurnOut struct {
 	}
 }
 
-func (s *Server) stopTurn(ctx context.Context, actor *app.Actor, in *stopTurnIn) (*stoppedTurnOut, error) {
-	return stopped(s.app.StopTurn(ctx, actor, in.RoomID.String(), in.TurnID.String()))
+func (s *Server) stopTurn(ctx context.Context, actor *app.Actor, in *twoIDs) (*stoppedTurnOut, error) {
+	return stopped(s.app.StopTurn(ctx, actor, in.First.String(), in.Second.String()))
 }

@@ -34,10 +34,11 @@ func (s *Server) streamed(path, more string) {
 		Example: "id: 7\nevent: message\ndata: {\"type\":\"message\",\"seq\":7,\"content\":\"Good morning!\"}\n\n"}
 }
 
+// eventsIn asks for the events of what the id in the address names.
 type eventsIn struct {
-	RoomID id    `path:"room_id"`
-	After  int64 `query:"after" minimum:"0" doc:"The last seq that you have"`
-	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	ID    id
+	After int64 `query:"after" minimum:"0" doc:"The last seq that you have"`
+	Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
 type eventsOut struct {
@@ -51,7 +52,7 @@ type eventsOut struct {
 
 func (s *Server) events(ctx context.Context, actor *app.Actor, in *eventsIn) (*eventsOut, error) {
 	return s.eventList(ctx, func(room func(int64) error) (*app.EventPage, error) {
-		return s.app.Events(ctx, actor, in.RoomID.String(), in.After, in.Limit, room)
+		return s.app.Events(ctx, actor, in.ID.String(), in.After, in.Limit, room)
 	})
 }
 

@@ -120,13 +120,8 @@ func (s *Server) invitations(ctx context.Context, actor *app.Actor, in *invitati
 	return paged(ctx, s, rows, invitationForm, skipping[store.Invitation](in.PageIn))
 }
 
-type invitationIn struct {
-	CourseID     id `path:"course_id"`
-	InvitationID id `path:"invitation_id"`
-}
-
-func (s *Server) deleteInvitation(ctx context.Context, actor *app.Actor, in *invitationIn) (*empty, error) {
-	return &empty{}, s.app.DeleteInvitation(ctx, actor, in.CourseID.String(), in.InvitationID.String())
+func (s *Server) deleteInvitation(ctx context.Context, actor *app.Actor, in *twoIDs) (*empty, error) {
+	return &empty{}, s.app.DeleteInvitation(ctx, actor, in.First.String(), in.Second.String())
 }
 
 type acceptIn struct {

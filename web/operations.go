@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,29 +78,55 @@ func register[I any](s *Server, op *operation, handle handler) {
 // the path, so that all these routes share one type.
 type oneID struct{ ID id }
 
-var oneIDType = reflect.TypeFor[oneID]()
+// twoIDs is oneID for an address with two ids, in their order.
+type twoIDs struct{ First, Second id }
 
-// documentIn documents the parameter of a oneID, which huma does not see.
+// pageOf is the request of a list in pages, of what the id in the address names.
+type pageOf struct {
+	ID id
+	PageIn
+}
+
+// idRequests are the requests whose ids huma does not see.
+var idRequests = []reflect.Type{reflect.TypeFor[oneID](), reflect.TypeFor[twoIDs](), reflect.TypeFor[pageOf](), reflect.TypeFor[eventsIn]()}
+
+// documentIn documents the ids of a request that huma does not see.
 func (op *operation) documentIn(schemas huma.Registry, in reflect.Type) {
-	if in != oneIDType {
+	if !slices.Contains(idRequests, in) {
 		return
 	}
-	schema := huma.SchemaFromField(schemas, in.Field(0), "")
-	name := pathParam.FindStringSubmatch(op.Path)[1]
-	op.Parameters = []*huma.Param{{Name: name, In: "path", Description: schema.Description, Required: true, Schema: schema}}
+	op.Parameters = nil
+	for _, param := range pathParam.FindAllStringSubmatch(op.Path, -1) {
+		schema := huma.SchemaFromField(schemas, in.Field(0), "")
+		op.Parameters = append(op.Parameters, &huma.Param{Name: param[1], In: "path", Description: schema.Description, Required: true, Schema: schema})
+	}
 }
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
 // Resolve reads and checks the id in the address, as huma would.
-func (in *oneID) Resolve(ctx huma.Context) []error {
-	param := ctx.Operation().Parameters[0]
-	value := ctx.Param(param.Name)
-	at, res := huma.NewPathBuffer(nil, 0), &huma.ValidateResult{}
-	at.Push(param.In)
-	at.Push(param.Name)
-	huma.Validate(nil, param.Schema, at, huma.ModeWriteToServer, value, res)
-	in.ID = id(value)
+func (in *oneID) Resolve(ctx huma.Context) []error { return resolveIDs(ctx, &in.ID) }
+
+// Resolve reads and checks both ids.
+func (in *twoIDs) Resolve(ctx huma.Context) []error { return resolveIDs(ctx, &in.First, &in.Second) }
+
+// Resolve reads and checks the id.
+func (in *pageOf) Resolve(ctx huma.Context) []error { return resolveIDs(ctx, &in.ID) }
+
+// Resolve reads and checks the id.
+func (in *eventsIn) Resolve(ctx huma.Context) []error { return resolveIDs(ctx, &in.ID) }
+
+func resolveIDs(ctx huma.Context, into ...*id) []error {
+	res := &huma.ValidateResult{}
+	for i, to := range into {
+		param := ctx.Operation().Parameters[i]
+		value := ctx.Param(param.Name)
+		at := huma.NewPathBuffer(nil, 0)
+		at.Push(param.In)
+		at.Push(param.Name)
+		huma.Validate(nil, param.Schema, at, huma.ModeWriteToServer, value, res)
+		*to = id(value)
+	}
 	return res.Errors
 }
 

@@ -129,11 +129,6 @@ func (s *Server) addOrganizationMember(ctx context.Context, actor *app.Actor, in
 	return oneWorkspaceMember(s.app.AddOrganizationMember(ctx, actor, in.ID.String(), in.Body.person(), in.Body.Role))
 }
 
-type organizationMemberIn struct {
-	ID     id `path:"org_id"`
-	UserID id `path:"user_id"`
-}
-
 type changeOrganizationMemberIn struct {
 	ID     id `path:"org_id"`
 	UserID id `path:"user_id"`
@@ -146,6 +141,6 @@ func (s *Server) changeOrganizationMember(ctx context.Context, actor *app.Actor,
 	return said("Role updated", s.app.ChangeOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String(), in.Body.Role))
 }
 
-func (s *Server) removeOrganizationMember(ctx context.Context, actor *app.Actor, in *organizationMemberIn) (*messageOut, error) {
-	return said("User removed from organization", s.app.RemoveOrganizationMember(ctx, actor, in.ID.String(), in.UserID.String()))
+func (s *Server) removeOrganizationMember(ctx context.Context, actor *app.Actor, in *twoIDs) (*messageOut, error) {
+	return said("User removed from organization", s.app.RemoveOrganizationMember(ctx, actor, in.First.String(), in.Second.String()))
 }

@@ -96,11 +96,6 @@ func (s *Server) addProjectMember(ctx context.Context, actor *app.Actor, in *add
 	return oneWorkspaceMember(s.app.AddProjectMember(ctx, actor, in.ID.String(), in.Body.person(), in.Body.Role))
 }
 
-type projectMemberIn struct {
-	ID     id `path:"project_id"`
-	UserID id `path:"user_id"`
-}
-
 type changeProjectMemberIn struct {
 	ID     id `path:"project_id"`
 	UserID id `path:"user_id"`
@@ -113,6 +108,6 @@ func (s *Server) changeProjectMember(ctx context.Context, actor *app.Actor, in *
 	return said("Role updated", s.app.ChangeProjectMember(ctx, actor, in.ID.String(), in.UserID.String(), in.Body.Role))
 }
 
-func (s *Server) removeProjectMember(ctx context.Context, actor *app.Actor, in *projectMemberIn) (*messageOut, error) {
-	return said("User removed from project", s.app.RemoveProjectMember(ctx, actor, in.ID.String(), in.UserID.String()))
+func (s *Server) removeProjectMember(ctx context.Context, actor *app.Actor, in *twoIDs) (*messageOut, error) {
+	return said("User removed from project", s.app.RemoveProjectMember(ctx, actor, in.First.String(), in.Second.String()))
 }

@@ -60,13 +60,8 @@ func (s *Server) reports(ctx context.Context, actor *app.Actor, in *reportsIn) (
 	return whole(ctx, s, rows, reportForm)
 }
 
-type reportIn struct {
-	CourseID id `path:"course_id"`
-	ReportID id `path:"report_id"`
-}
-
-func (s *Server) report(ctx context.Context, actor *app.Actor, in *reportIn) (*oneOut[reportOut], error) {
-	return oneReport(s.app.Report(ctx, actor, in.CourseID.String(), in.ReportID.String()))
+func (s *Server) report(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[reportOut], error) {
+	return oneReport(s.app.Report(ctx, actor, in.First.String(), in.Second.String()))
 }
 
 type updateReportIn struct {
@@ -83,6 +78,6 @@ func (s *Server) updateReport(ctx context.Context, actor *app.Actor, in *updateR
 		app.ReportTexts{Title: in.Body.Title.Opt, Content: in.Body.Content.Opt}))
 }
 
-func (s *Server) deleteReport(ctx context.Context, actor *app.Actor, in *reportIn) (*empty, error) {
-	return &empty{}, s.app.DeleteReport(ctx, actor, in.CourseID.String(), in.ReportID.String())
+func (s *Server) deleteReport(ctx context.Context, actor *app.Actor, in *twoIDs) (*empty, error) {
+	return &empty{}, s.app.DeleteReport(ctx, actor, in.First.String(), in.Second.String())
 }

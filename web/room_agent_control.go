@@ -51,8 +51,8 @@ type agentStateOut struct {
 	}
 }
 
-func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*agentStateOut, error) {
-	st, err := s.app.AgentState(ctx, actor, in.RoomID.String(), in.AgentID.String())
+func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *twoIDs) (*agentStateOut, error) {
+	st, err := s.app.AgentState(ctx, actor, in.First.String(), in.Second.String())
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +78,8 @@ type wokenOut struct {
 	}
 }
 
-func (s *Server) wakeAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*wokenOut, error) {
-	turn, err := s.app.WakeAgent(ctx, actor, in.RoomID.String(), in.AgentID.String())
+func (s *Server) wakeAgent(ctx context.Context, actor *app.Actor, in *twoIDs) (*wokenOut, error) {
+	turn, err := s.app.WakeAgent(ctx, actor, in.First.String(), in.Second.String())
 	if err != nil {
 		return nil, err
 	}
@@ -101,14 +101,14 @@ func (s *Server) muteAgent(ctx context.Context, actor *app.Actor, in *muteAgentI
 	return roomAgentAnswer(s.app.MuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), in.Body.Until.Opt, in.Body.Minutes.Opt))
 }
 
-func (s *Server) unmuteAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.UnmuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+func (s *Server) unmuteAgent(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
+	return roomAgentAnswer(s.app.UnmuteAgent(ctx, actor, in.First.String(), in.Second.String()))
 }
 
-func (s *Server) putAgentToSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.PutToSleep(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+func (s *Server) putAgentToSleep(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
+	return roomAgentAnswer(s.app.PutToSleep(ctx, actor, in.First.String(), in.Second.String()))
 }
 
-func (s *Server) clearAgentSleep(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.ClearSleep(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+func (s *Server) clearAgentSleep(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
+	return roomAgentAnswer(s.app.ClearSleep(ctx, actor, in.First.String(), in.Second.String()))
 }

@@ -64,8 +64,8 @@ func roomAgentAnswer(p *app.AgentInRoom, err error) (*oneOut[roomAgentOut], erro
 	return formed(p, err, roomAgentForm)
 }
 
-func (s *Server) roomAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.RoomAgentSettings(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+func (s *Server) roomAgent(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
+	return roomAgentAnswer(s.app.RoomAgentSettings(ctx, actor, in.First.String(), in.Second.String()))
 }
 
 type setRoomAgentIn struct {

@@ -113,15 +113,10 @@ func (s *Server) roomAgents(ctx context.Context, actor *app.Actor, in *oneID) (*
 	return whole(ctx, s, rows, form)
 }
 
-type roomAgentIn struct {
-	RoomID  id `path:"room_id"`
-	AgentID id `path:"agent_id"`
+func (s *Server) attachAgent(ctx context.Context, actor *app.Actor, in *twoIDs) (*messageOut, error) {
+	return said(s.app.AttachAgent(ctx, actor, in.First.String(), in.Second.String()))
 }
 
-func (s *Server) attachAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*messageOut, error) {
-	return said(s.app.AttachAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()))
-}
-
-func (s *Server) detachAgent(ctx context.Context, actor *app.Actor, in *roomAgentIn) (*messageOut, error) {
-	return said("Agent removed from room", s.app.DetachAgent(ctx, actor, in.RoomID.String(), in.AgentID.String()))
+func (s *Server) detachAgent(ctx context.Context, actor *app.Actor, in *twoIDs) (*messageOut, error) {
+	return said("Agent removed from room", s.app.DetachAgent(ctx, actor, in.First.String(), in.Second.String()))
 }

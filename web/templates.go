@@ -26,13 +26,8 @@ func (s *Server) createTemplate(ctx context.Context, actor *app.Actor, in *creat
 	return s.oneAgent(s.app.CreateTemplate(ctx, actor, in.Body.settings(in.Body.Type, in.Body.SystemPrompt)))
 }
 
-type cloneTemplateIn struct {
-	ID        id `path:"id"`
-	ProjectID id `path:"project_id"`
-}
-
-func (s *Server) cloneTemplate(ctx context.Context, actor *app.Actor, in *cloneTemplateIn) (*oneOut[agentOut], error) {
-	return s.oneAgent(s.app.CloneTemplate(ctx, actor, in.ID.String(), in.ProjectID.String()))
+func (s *Server) cloneTemplate(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[agentOut], error) {
+	return s.oneAgent(s.app.CloneTemplate(ctx, actor, in.First.String(), in.Second.String()))
 }
 
 func (s *Server) syncAgent(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[agentOut], error) {

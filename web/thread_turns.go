@@ -75,24 +75,14 @@ func answerOrNull(m *store.ThreadMessage) (out maybe[threadMessageOut]) {
 	return out
 }
 
-type threadTurnsIn struct {
-	ThreadID id `path:"thread_id"`
-	PageIn
-}
-
-func (s *Server) threadTurns(ctx context.Context, actor *app.Actor, in *threadTurnsIn) (*pageOut[ThreadTurnMembers], error) {
+func (s *Server) threadTurns(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[ThreadTurnMembers], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]app.ThreadTurn, error) {
-		return s.app.ThreadTurns(ctx, actor, in.ThreadID.String(), in.page())
+		return s.app.ThreadTurns(ctx, actor, in.ID.String(), in.page())
 	})
 	if err != nil {
 		return nil, err
 	}
 	return paged(ctx, s, rows, threadTurnForm, skipping[app.ThreadTurn](in.PageIn))
-}
-
-type threadTurnIn struct {
-	ThreadID id `path:"thread_id"`
-	TurnID   id `path:"turn_id"`
 }
 
 type threadTurnDetailsOut struct {
@@ -106,8 +96,8 @@ type threadTurnOut struct {
 	Body around[threadTurnDetailsOut]
 }
 
-func (s *Server) threadTurn(ctx context.Context, actor *app.Actor, in *threadTurnIn) (*threadTurnOut, error) {
-	t, err := s.app.ThreadTurn(ctx, actor, in.ThreadID.String(), in.TurnID.String())
+func (s *Server) threadTurn(ctx context.Context, actor *app.Actor, in *twoIDs) (*threadTurnOut, error) {
+	t, err := s.app.ThreadTurn(ctx, actor, in.First.String(), in.Second.String())
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +110,12 @@ func (s *Server) threadTurn(ctx context.Context, actor *app.Actor, in *threadTur
 	return &threadTurnOut{body}, err
 }
 
-func (s *Server) stopThreadTurn(ctx context.Context, actor *app.Actor, in *threadTurnIn) (*stoppedTurnOut, error) {
-	return stopped(s.app.StopThreadTurn(ctx, actor, in.ThreadID.String(), in.TurnID.String()))
+func (s *Server) stopThreadTurn(ctx context.Context, actor *app.Actor, in *twoIDs) (*stoppedTurnOut, error) {
+	return stopped(s.app.StopThreadTurn(ctx, actor, in.First.String(), in.Second.String()))
 }
 
-func (s *Server) threadApprovals(ctx context.Context, actor *app.Actor, in *threadTurnsIn) (*pageOut[approvalOut], error) {
-	rows, err := s.app.ThreadApprovals(ctx, actor, in.ThreadID.String(), in.page())
+func (s *Server) threadApprovals(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[approvalOut], error) {
+	rows, err := s.app.ThreadApprovals(ctx, actor, in.ID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
@@ -150,15 +140,9 @@ func (s *Server) decideInThread(ctx context.Context, actor *app.Actor, in *decid
 	return &oneOut[approvalOut]{approvalForm(done)}, nil
 }
 
-type threadEventsIn struct {
-	ThreadID id    `path:"thread_id"`
-	After    int64 `query:"after" minimum:"0" doc:"The last seq that you have"`
-	Limit    int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-}
-
-func (s *Server) threadEvents(ctx context.Context, actor *app.Actor, in *threadEventsIn) (*eventsOut, error) {
+func (s *Server) threadEvents(ctx context.Context, actor *app.Actor, in *eventsIn) (*eventsOut, error) {
 	return s.eventList(ctx, func(room func(int64) error) (*app.EventPage, error) {
-		return s.app.ThreadEvents(ctx, actor, in.ThreadID.String(), in.After, in.Limit, room)
+		return s.app.ThreadEvents(ctx, actor, in.ID.String(), in.After, in.Limit, room)
 	})
 }
 
@@ -168,26 +152,16 @@ func (s *Server) streamThread(c *fiber.Ctx) error {
 	return s.streamOf(c, "thread_id", &eventStream{server: s, read: s.app.ThreadEvents, deltas: true})
 }
 
-type threadArtifactsIn struct {
-	ThreadID id     `path:"thread_id"`
-	Type     string `query:"artifact_type" doc:"task, doc or process; all of them when left out"`
-}
-
-func (s *Server) threadArtifacts(ctx context.Context, actor *app.Actor, in *threadArtifactsIn) (*listOut[artifactOut], error) {
-	rows, err := s.app.ThreadArtifacts(ctx, actor, in.ThreadID.String(), in.Type)
+func (s *Server) threadArtifacts(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[artifactOut], error) {
+	rows, err := s.app.ThreadArtifacts(ctx, actor, in.ID.String())
 	if err != nil {
 		return nil, err
 	}
 	return whole(ctx, s, rows, artifactForm)
 }
 
-type threadArtifactIn struct {
-	ThreadID   id `path:"thread_id"`
-	ArtifactID id `path:"artifact_id"`
-}
-
-func (s *Server) threadArtifact(ctx context.Context, actor *app.Actor, in *threadArtifactIn) (*oneOut[artifactOut], error) {
-	return oneArtifact(s.app.ThreadArtifact(ctx, actor, in.ThreadID.String(), in.ArtifactID.String()))
+func (s *Server) threadArtifact(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[artifactOut], error) {
+	return oneArtifact(s.app.ThreadArtifact(ctx, actor, in.First.String(), in.Second.String()))
 }
 
 // threadTurnRoutes registers the routes about the turns in a thread, for its person.

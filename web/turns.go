@@ -132,28 +132,18 @@ func stepForm(s *turn.Step) stepOut {
 		Prompt: promptForm(s.Prompt), Answer: answerForm(s.Answer), Arguments: jsonObject(s.Call), Result: nullable(s.Result), Error: nullable(s.Error)}
 }
 
-type turnsIn struct {
-	RoomID id `path:"room_id"`
-	PageIn
-}
-
-func (s *Server) turns(ctx context.Context, actor *app.Actor, in *turnsIn) (*pageOut[TurnMembers], error) {
-	rows, err := few(ctx, s, in.Limit, func() ([]turn.Named, error) { return s.app.Turns(ctx, actor, in.RoomID.String(), in.page()) })
+func (s *Server) turns(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[TurnMembers], error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]turn.Named, error) { return s.app.Turns(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}
 	return paged(ctx, s, rows, turnForm, skipping[turn.Named](in.PageIn))
 }
 
-type turnIn struct {
-	RoomID id `path:"room_id"`
-	TurnID id `path:"turn_id"`
-}
-
 type turnOut struct{ Body around[turnDetailsOut] }
 
-func (s *Server) turn(ctx context.Context, actor *app.Actor, in *turnIn) (*turnOut, error) {
-	t, err := s.app.Turn(ctx, actor, in.RoomID.String(), in.TurnID.String())
+func (s *Server) turn(ctx context.Context, actor *app.Actor, in *twoIDs) (*turnOut, error) {
+	t, err := s.app.Turn(ctx, actor, in.First.String(), in.Second.String())
 	if err != nil {
 		return nil, err
 	}
@@ -183,13 +173,8 @@ func approvalForm(a *app.Approval) approvalOut {
 		DecidedBy: nullable(a.Step.DecidedBy), Note: nullable(a.Step.Note), Arguments: jsonObject(a.Call)}
 }
 
-type approvalsIn struct {
-	RoomID id `path:"room_id"`
-	PageIn
-}
-
-func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *approvalsIn) (*pageOut[approvalOut], error) {
-	rows, err := s.app.Approvals(ctx, actor, in.RoomID.String(), in.page())
+func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[approvalOut], error) {
+	rows, err := s.app.Approvals(ctx, actor, in.ID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
