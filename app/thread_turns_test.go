@@ -533,3 +533,28 @@ func TestThreadWithoutTurns(t *testing.T) {
 		want(t, "the thread", r.said(t), []string{"user|one", "assistant|hi", "user|two", "assistant|ho"})
 	})
 }
+
+// An empty budget ends a thread's turn at once, for a person waits. The turn goes on when
+// the message comes again and the budget allows it.
+func TestThreadBudget(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := newThreadRig(t, url, priced)
+		r.Model.Script(llmtest.Say("hi"))
+		small := budget(t, r.Rig, r.c, store.ScopeAgent, r.c.TeacherAgent.ID, store.PeriodDay, store.UnitTokens, "1")
+		_, err := r.talk(t.Context(), "hello", "a")
+		if app.KindOf(err) != app.KindLimited || r.Model.Count() != 0 {
+			t.Fatalf("got %v after %d calls, want the budget's refusal", err, r.Model.Count())
+		}
+		turns, err := r.ThreadTurns(t.Context(), r.c.Teacher, r.th.ID, store.Page{})
+		if err != nil || len(turns) != 1 || turns[0].State != store.TurnFailed || turns[0].Reason != "budget" {
+			t.Errorf("got %+v (%v)", turns, err)
+		}
+		if err := r.DeleteBudget(t.Context(), r.c.Admin, small.ID); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := r.talk(t.Context(), "hello", "a"); err != nil || m.TurnID != turns[0].ID {
+			t.Errorf("got %+v (%v), want the answer of the same turn", m, err)
+		}
+	})
+}
