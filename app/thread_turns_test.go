@@ -228,7 +228,8 @@ func TestThreadStop(t *testing.T) {
 			}
 			m := <-got
 			gate.Release()
-			if m == nil || !strings.HasPrefix("a very long answer that ends here", m.Content) || m.MetadataJSON == nil || *m.MetadataJSON != `{"stopped":true}` {
+			const whole = "a very long answer that ends here"
+			if m == nil || !strings.HasPrefix(whole, m.Content) || m.MetadataJSON == nil || *m.MetadataJSON != `{"stopped":true}` {
 				t.Errorf("got %+v, want the text so far", m)
 			}
 			again, err := r.talk(t.Context(), "one", "a")

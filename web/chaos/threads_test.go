@@ -57,7 +57,7 @@ type said struct{ ID, Content string }
 
 // insist sends a message until it is answered, as a client does that must not lose it.
 func (c *conversation) insist(ctx context.Context, message string) (said, error) {
-	last := ""
+	var last string
 	for {
 		a, err := c.p.Try(ctx, http.MethodPost, c.at("/messages"), map[string]string{"message": message, "client_id": message})
 		if err == nil && a.Status == http.StatusOK {
