@@ -10,14 +10,11 @@ package a2a
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/outbound"
@@ -50,7 +47,10 @@ func (e Endpoint) String() string { return e.WebhookURL }
 func (e Endpoint) GoString() string { return e.WebhookURL }
 
 // Client calls external agents; it is safe for concurrent use.
-type Client struct{ http *http.Client }
+type Client struct {
+	http   *http.Client
+	tokens tokens
+}
 
 const (
 	probeTimeout = 10 * time.Second
@@ -59,7 +59,7 @@ const (
 
 // NewClient makes a Client that calls the addresses which guard allows.
 func NewClient(guard *outbound.Guard) *Client {
-	return &Client{&http.Client{
+	return &Client{http: &http.Client{
 		Transport: guard.Transport(probeTimeout),
 		// A redirect could send the credentials to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -75,11 +75,12 @@ type Probe struct {
 }
 
 // Probe sends a request to an external agent's address and waits at most 10 s. Any
-// status below 400 is a success.
+// status below 400 is a success. It asks for a new access token, since it tests that too.
 func (c *Client) Probe(ctx context.Context, e Endpoint) Probe {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	req, err := c.request(ctx, http.MethodGet, e)
+	c.tokens.forget(e.OAuth)
+	req, err := c.request(ctx, http.MethodGet, e, http.NoBody, time.Now())
 	if err != nil {
 		return Probe{Problem: inWords(err)}
 	}
@@ -99,8 +100,11 @@ func (c *Client) Probe(ctx context.Context, e Endpoint) Probe {
 }
 
 // request makes a request to an endpoint, with its credentials.
-func (c *Client) request(ctx context.Context, method string, e Endpoint) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, e.WebhookURL, http.NoBody)
+func (c *Client) request(ctx context.Context, method string, e Endpoint, body io.Reader, now time.Time) (*http.Request, error) {
+	if e.WebhookURL == "" {
+		return nil, problem("No webhook_url is set")
+	}
+	req, err := http.NewRequestWithContext(ctx, method, e.WebhookURL, body)
 	if err != nil {
 		return nil, problem("The address is malformed")
 	}
@@ -112,45 +116,13 @@ func (c *Client) request(ctx context.Context, method string, e Endpoint) (*http.
 		}
 		req.Header.Set("Authorization", "Bearer "+e.AuthToken)
 	case AuthOAuth2:
-		token, err := c.token(ctx, e.OAuth)
+		token, err := c.token(ctx, e.OAuth, now)
 		if err != nil {
 			return nil, err
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, nil
-}
-
-// token asks for an access token with the client's credentials.
-func (c *Client) token(ctx context.Context, o OAuth) (string, error) {
-	if o.TokenURL == "" || o.ClientID == "" || o.ClientSecret == "" {
-		return "", problem("OAuth needs token_url, client_id and client_secret")
-	}
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {o.ClientID}, "client_secret": {o.ClientSecret}}
-	if o.Scope != "" {
-		form.Set("scope", o.Scope)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.TokenURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", problem("The token address is malformed")
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	res, err := c.http.Do(req)
-	if err != nil {
-		return "", problem("The token address: " + inWords(err))
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return "", problem(fmt.Sprintf("The token address answers with status %d", res.StatusCode))
-	}
-	var answer struct {
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&answer); err != nil || answer.AccessToken == "" {
-		return "", problem("The token address does not answer with an access_token")
-	}
-	return answer.AccessToken, nil
 }
 
 // problem is a failure described for a person.
@@ -163,15 +135,17 @@ func (p problem) Error() string { return string(p) }
 // hosts and addresses that must stay private.
 func inWords(err error) string {
 	var own problem
+	var call *CallError
 	var unresolved *net.DNSError
-	var cert *tls.CertificateVerificationError
 	var timeout net.Error
 	switch {
 	case errors.As(err, &own):
 		return string(own)
+	case errors.As(err, &call):
+		return call.Problem
 	case errors.Is(err, outbound.ErrRefused):
 		return "The address is not public; an operator can allow its network with external.allow"
-	case errors.As(err, &cert):
+	case badCertificate(err):
 		return "The certificate of the address is not valid"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "The address does not answer in time"
@@ -179,4 +153,9 @@ func inWords(err error) string {
 		return "The host of the address is not known"
 	}
 	return "The address does not answer"
+}
+
+func badCertificate(err error) bool {
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &cert)
 }
