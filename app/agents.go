@@ -33,7 +33,8 @@ type agentRules struct {
 	quotas quotas
 	audit  auditLog
 
-	external *a2a.Client // calls agents outside this program
+	external     *a2a.Client // calls agents outside this program
+	messageBytes int         // what one of their messages may have
 }
 
 // fresh is an agent with every default in place.

@@ -131,14 +131,14 @@ func New(d Deps) (*App, error) {
 		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}}
 	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth)}
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
-		external: a2a.NewClient(outsideGuard(cfg.External))}
+		external: a2a.NewClient(outsideGuard(cfg.External)), messageBytes: int(cfg.Limits.MessageBytes)}
 	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
 	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits, quotas: a.quotas}
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
 		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
 		Model: a.model, Telemetry: a.telemetry, Background: background,
-		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Tell: a.audience.tell, Sweep: a.sweep})
+		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Peer: a.agents.peer, Tell: a.audience.tell, Sweep: a.sweep})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type limits struct {
 	handshakes personLimit
 	requests   personLimit
 	addresses  personLimit
+	outside    personLimit      // messages of each agent outside this program
 	open       limit.Slots      // sockets and event streams of each person
 	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
 }
@@ -65,6 +66,7 @@ func newLimits(db *store.DB, now clock, l config.Limits) *limits {
 		handshakes: shared("handshakes", "Too many connections", l.HandshakesPerMinute, l.HandshakesPerMinute/4),
 		requests:   shared("requests", "You send very many requests", l.RequestsPerMinute, l.RequestsBurst),
 		addresses:  shared("address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst),
+		outside:    shared("outside", "The agent sends very fast", l.PostsPerMinute, l.PostsBurst),
 		pictures:   limit.NewFairQueue(1, pictureBounds),
 	}
 }

@@ -301,11 +301,11 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"room_agents": counted, "user_keys": counted, "access_tokens": counted,
 		"users": number, "sessions": number, "organization_members": number, "project_members": number, "course_members": number, "room_members": number,
 		"course_invitations": number, "one_time_links": number,
-		"avatars": once, "course_join_codes": once, "agent_keys": once, "user_key_uses": once,
+		"avatars": once, "course_join_codes": once, "agent_keys": once, "user_key_uses": once, "agent_breakers": once,
 		"artifacts": written, "artifact_versions": written,
 		"usage": paid, "budgets": number, "budget_rows": once, "budget_notices": once, "budget_waits": once,
 		"messages": inRoom, "events": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,
-		"turn_steps": inRoom, "a2a_messages": inRoom,
+		"turn_steps": inRoom, "a2a_messages": inRoom, "outside_messages": inRoom,
 		"signin_failures": kept, "audit_log": kept, "rate_buckets": kept,
 		"agent_types": own, "settings": own, "leases": own, // types of agents are made by admins
 	}

@@ -52,9 +52,6 @@ func TestSilenceIsTold(t *testing.T) {
 				_, err := r.UpdateAgent(t.Context(), c.Teacher, c.StudentAgent.ID, app.AgentSettings{ModelProvider: app.Some("gemini")})
 				must(t, err)
 			},
-			"outside this program": func(t *testing.T, c *apptest.Class) {
-				r.Exec(t, "UPDATE agents SET is_external = TRUE, category = 'external' WHERE id = ?", c.StudentAgent.ID)
-			},
 			"muted": func(t *testing.T, c *apptest.Class) {
 				if _, err := r.MuteAgent(t.Context(), c.Teacher, c.Room.ID, c.StudentAgent.ID, app.Opt[time.Time]{}, app.Some(5)); err != nil {
 					t.Fatal(err)

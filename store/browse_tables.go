@@ -38,6 +38,7 @@ var (
 // keys are the key columns of the tables whose rows have no id.
 var keys = map[string]string{
 	"a2a_messages":         "message_id",
+	"agent_breakers":       "agent_id",
 	"agent_keys":           "agent_id key_type",
 	"report_sections":      "report_id position",
 	"artifact_versions":    "artifact_id version",
@@ -98,6 +99,7 @@ func BrowsedTables() []Browsed {
 			"content metadata", roomName),
 		browsed("access_token", "access_tokens",
 			"id user_id name created_at expires_at last_used_at", "scopes", userEmail),
+		browsed("agent_breaker", "agent_breakers", "agent_id failures open_until", ""),
 		browsed("agent_key", "agent_keys", "agent_id key_type created_at", ""),
 		browsed("agentconfig", "agents",
 			"id project_id parent_id type name category model_provider model system_prompt context_window "+

@@ -415,7 +415,7 @@ var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
 	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
 	"GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json",
-	"GET /api/v1/openapi.json", "GET /api/v1/a2a/health",
+	"GET /api/v1/openapi.json", "GET /api/v1/a2a/health", "POST /api/v1/a2a/webhook",
 }
 
 func nothing(testing.TB, *world) ([]string, any) { return nil, nil }

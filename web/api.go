@@ -36,6 +36,7 @@ type route struct {
 	form             *huma.RequestBody // describes a body that the handler parses itself
 	patient          bool              // waits for a model: patientTimeout bounds it
 	upload           bool              // the body holds a file: http.upload_limit bounds it
+	peer             bool              // an agent outside this program calls it: its token is checked before the body is read
 	lateCookie       bool              // the cookie's token may have expired while its session lives
 	large            int64             // about how many bytes making a large answer takes
 }

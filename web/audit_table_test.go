@@ -215,6 +215,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/runs/{run_id}/cancel":           "the turn keeps who has stopped it",
 	"POST /api/v1/analytics/{course_id}/generate": "it takes nothing away, and the report says who asked for it",
 
+	"POST /api/v1/a2a/webhook":                          isTalk,
 	"POST /api/v1/rooms/{room_id}/messages":             isTalk,
 	"PUT /api/v1/rooms/{room_id}/messages/{message_id}": isTalk,
 	"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop": isTalk,

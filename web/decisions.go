@@ -40,7 +40,7 @@ type candidateOut struct {
 	AgentName string         `json:"agent_name"`
 	Speaks    bool           `json:"speaks"`
 	InVain    bool           `json:"called_in_vain,omitempty" doc:"A message calls it and it may not speak: rule says why"`
-	Rule      string         `json:"rule" doc:"What decided, for example mentioned, chance, message_count, schedule, guard, external or inactive"`
+	Rule      string         `json:"rule" doc:"What decided, for example mentioned, chance, message_count, schedule, guard, hears or inactive"`
 	Detail    *string        `json:"detail" doc:"More about it"`
 	Roll      *float64       `json:"roll" doc:"It speaks when its roll is below its chance"`
 	Chance    *float64       `json:"chance"`

@@ -118,6 +118,8 @@ func TestBlocksOfThePapersAreKnown(t *testing.T) {
 		"sh run", // requests, see TestExamplesOfThePapers
 		"yaml",   // see TestConfigurationsOfThePapers
 		"text",   // a drawing
+		"http",   // what a server of others gets
+		"python", // such a server
 	}
 	for what := range jsonRules {
 		known = append(known, "json "+what)

@@ -58,6 +58,9 @@ func (s *Server) opened(r route, answer reflect.Type) *operation {
 	op.Middlewares = huma.Middlewares{s.received(s.cfg.HTTP.OpenBodyLimit), func(ctx huma.Context, next func(huma.Context)) {
 		next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
 	}}
+	if r.peer {
+		op.Middlewares = huma.Middlewares{s.fromPeer, s.received(s.bodyLimit(r))}
+	}
 	return op
 }
 

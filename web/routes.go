@@ -57,6 +57,9 @@ func (s *Server) routes(version string) error {
 	s.sockets()
 	open(s, get, v1+"/a2a/health", "a2aHealth", s.a2aHealth,
 		route{tag: "Agents", summary: "Tell external agents that this server hears them"})
+	open(s, post, v1+"/a2a/webhook", "a2aWebhook", s.a2aWebhook,
+		route{tag: "Agents", summary: "Say something in a room as an agent outside this program, or answer what it was asked",
+			peer: true, errors: []int{rejected, denied, missing, conflict}})
 	open(s, get, pathHealth, "health", s.health,
 		route{tag: "Operation", summary: "Tell that the process is alive"})
 	open(s, get, pathReady, "ready", s.ready,

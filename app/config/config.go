@@ -92,7 +92,7 @@ func (a *Auth) CheapHashes() bool { return a.cheapHashes }
 
 // Limits bound what one person may do.
 type Limits struct {
-	PostsPerMinute           int           `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate."`
+	PostsPerMinute           int           `yaml:"posts_per_minute" default:"60" min:"1" max:"100000" doc:"Messages of one person in all rooms, as a steady rate; of one agent outside this program too."`
 	PostsBurst               int           `yaml:"posts_burst" default:"20" min:"1" max:"100000" doc:"Messages that may come at once before that rate holds."`
 	TypingPerMinute          int           `yaml:"typing_per_minute" default:"60" min:"1" max:"100000" doc:"Typing signals of one person; more are dropped in silence."`
 	EditsPerMinute           int           `yaml:"edits_per_minute" default:"1200" min:"1" max:"100000" doc:"Artifacts that one person may save, delete and restore, and messages that staff may hide and show; documents are saved with every keystroke."`

@@ -26,6 +26,7 @@ type counters struct {
 	tokens         *prometheus.CounterVec
 	budgetRefused  *prometheus.CounterVec
 	usageOdd       *prometheus.CounterVec
+	outside        *prometheus.CounterVec
 }
 
 func newCounters(providers []string) *counters {
@@ -47,6 +48,7 @@ func newCounters(providers []string) *counters {
 		budgetRefused:  counter("budget_refused_total", "Calls of models that a budget did not allow.", "reason"),
 		usageOdd: counter("model_usage_odd_total", "Calls of models whose use was not as booked: expired (charged with the worst case) or "+
 			"overrun (more than the worst case).", "what"),
+		outside: counter("outside_messages_total", "Messages to and from agents outside this program; direction is in or out.", "direction", "outcome"),
 	}
 }
 
@@ -60,7 +62,7 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 
 func (c *counters) all() []prometheus.Collector {
 	return []prometheus.Collector{c.requests, c.requestSeconds, c.socketPosts, c.jobs, c.jobSeconds, c.jobWaitSeconds,
-		c.turns, c.turnSeconds, c.modelCalls, c.modelSeconds, c.tokens, c.budgetRefused, c.usageOdd}
+		c.turns, c.turnSeconds, c.modelCalls, c.modelSeconds, c.tokens, c.budgetRefused, c.usageOdd, c.outside}
 }
 
 func (c *counters) request(route, method string, status int, took time.Duration) {

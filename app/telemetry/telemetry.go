@@ -186,6 +186,12 @@ func (t *Telemetry) ModelCall(ctx context.Context, provider string) (context.Con
 	}
 }
 
+// OutsideMessage counts a message to an agent outside this program (out) or from one (in).
+// outcome is a word of the program.
+func (t *Telemetry) OutsideMessage(direction, outcome string) {
+	t.counted.outside.WithLabelValues(direction, outcome).Inc()
+}
+
 // OutcomeOK is the outcome of a model call that returned a whole answer.
 const OutcomeOK = "ok"
 

@@ -44,6 +44,7 @@ type attempt struct {
 	anew       bool          // the model is asked again, because people said more
 	project    string        // alone with a person: the thread's project
 	answers    string        // alone with a person: the id of the message that it answers
+	fallback   *Fault        // what it says instead of an agent that could not be reached
 	acted      bool          // a tool has run or a person has decided: neither may happen twice
 
 	floor   sync.Mutex // guards turn.Aside while branches of a graph run at once
@@ -242,6 +243,9 @@ func (r *attempt) speak(ctx context.Context) error {
 // speakNow first lets the people who type finish, then has the agent answer the
 // messages that it reads.
 func (r *attempt) speakNow(ctx context.Context) error {
+	if r.agent.IsExternal {
+		return r.speakOutside(ctx)
+	}
 	g, err := r.workflow(ctx)
 	if err != nil {
 		return err

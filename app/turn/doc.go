@@ -21,7 +21,7 @@
 // Package app calls these methods of Engine:
 //
 //   - for a process: Handlers, Recover, Run and FireDue;
-//   - when something happens in a room: Hearing before a post, then Posted; Heard;
+//   - when something happens in a room: Hearing before a post, then Posted; Heard; TakeOutside;
 //   - when a person talks to one agent alone: AnswerAlone, ReopenAlone, LastFailure;
 //   - when staff want something: Wake, Stop, GoOn, Settle, Unpark, with CanContinue before;
 //   - to tell about turns and tools: Describe, ToolNames.
@@ -36,6 +36,7 @@
 //   - The tools of this package: tools_*.go. Others come with Deps.
 //   - A turn in a thread, in which a person and an agent talk alone: alone.go.
 //   - A turn that follows a graph: graph.go, graph_nodes.go, review.go.
+//   - Agents outside this program: outside_out.go asks them, outside_in.go takes what they send.
 //   - Who may show text, and what goes on beside a turn that shows none: floor.go.
 //   - What waits for a person: approvals.go. Stopping, waking, going on: stop.go, wake.go, go_on.go.
 //   - Who types, and who is told why nobody answers: typists.go, silence.go.

@@ -169,6 +169,9 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 			return err
 		}
 	}
+	if end.calls {
+		own = 0
+	}
 	if end.waited {
 		after, err := tx.MarkRead(ctx, room, 0, own, now.Add(e.cfg.Turns.Lease))
 		if err != nil || !after.Undecided() {
@@ -180,9 +183,6 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 		if err := tx.EndRead(ctx, room, end.turn.AgentID, turntaking.CausePost, end.heard, reasonRead, "its earlier answer has read the message", now); err != nil {
 			return err
 		}
-	}
-	if end.calls {
-		own = 0
 	}
 	after, err := e.nextInRoom(ctx, tx, room, end.read, own)
 	if err != nil || end.rearmed == nil {
@@ -267,8 +267,14 @@ func (r *attempt) say(ctx context.Context, content string) error {
 	if r.alone() { // its agents are not those of a course's room, and nobody else hears it
 		e.agents, e.rearmed, e.calls = 0, nil, false
 	}
+	how := ""
+	if f := r.fallback; f != nil {
+		// The agent's own answer may still come, so this one is not the turn's.
+		m.TurnID, e.calls, how = "", false, f.Reason
+		e.turn.State, e.turn.Reason, e.turn.Detail = store.TurnFailed, f.Reason, f.Detail
+	}
 	_, stored := a.telemetry.MessageStored(ctx, m.ID, m.RoomID)
-	err := r.commitEnd(ctx, &e, "", m.CreatedAt)
+	err := r.commitEnd(ctx, &e, how, m.CreatedAt)
 	stored(err)
 	return err
 }

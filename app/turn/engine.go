@@ -29,6 +29,8 @@ type Deps struct {
 	Telemetry  *telemetry.Telemetry
 	Background *limit.Gate // for the database work of turns
 	Tools      []*Tool     // what agents may call besides the tools of this package
+	// Peer tells how an agent outside this program is reached.
+	Peer func(ag *store.Agent) (*Peer, error)
 	// Tell shows a person why an agent does not answer.
 	Tell func(roomID string, s Silence)
 	// Sweep takes over other work whose lease ran out before asOf. The sweep of turns
@@ -49,6 +51,7 @@ type Engine struct {
 	telemetry  *telemetry.Telemetry
 	background *limit.Gate
 	tools      []*Tool
+	peer       func(ag *store.Agent) (*Peer, error)
 	tell       func(roomID string, s Silence)
 	sweepOther func(ctx context.Context, asOf time.Time) error
 	zone       *time.Location // schedules and dates are read in this zone
@@ -65,7 +68,7 @@ func New(d Deps) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, hub: d.Hub, queue: d.Queue, model: d.Model,
-		telemetry: d.Telemetry, background: d.Background, tools: tools, tell: d.Tell, sweepOther: d.Sweep, zone: d.Config.Location()}, nil
+		telemetry: d.Telemetry, background: d.Background, tools: tools, peer: d.Peer, tell: d.Tell, sweepOther: d.Sweep, zone: d.Config.Location()}, nil
 }
 
 // Run sweeps what was lost and fires due triggers, until ctx ends.

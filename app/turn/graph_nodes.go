@@ -169,10 +169,11 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 	} else if id, ok := strings.CutPrefix(handler, "agent:"); ok {
 		fits = func(ag store.Agent) bool { return ag.ID == id }
 	}
+	inside := func(ag store.Agent) bool { return fits(ag) && !ag.IsExternal }
 	// Prefer another agent than the speaker: nobody should judge their own draft.
-	i := slices.IndexFunc(r.attempt.speakers, func(ag store.Agent) bool { return fits(ag) && ag.ID != r.attempt.agent.ID })
+	i := slices.IndexFunc(r.attempt.speakers, func(ag store.Agent) bool { return inside(ag) && ag.ID != r.attempt.agent.ID })
 	if i < 0 {
-		i = slices.IndexFunc(r.attempt.speakers, fits)
+		i = slices.IndexFunc(r.attempt.speakers, inside)
 	}
 	if i < 0 {
 		return nil, &Fault{Reason: ReasonNotAble, Detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler), State: store.TurnStopped}

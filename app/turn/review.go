@@ -84,7 +84,9 @@ func (r *attempt) graphOfRoom(ctx context.Context) (*workflow.Graph, error) {
 	on, revisions := reviewOf(r.agent)
 	switch name := r.room.Workflow; name {
 	case "":
-		judge := slices.ContainsFunc(r.speakers, func(ag store.Agent) bool { return PartOf(&ag) == turntaking.Instructor && ag.ID != r.agent.ID })
+		judge := slices.ContainsFunc(r.speakers, func(ag store.Agent) bool {
+			return PartOf(&ag) == turntaking.Instructor && ag.ID != r.agent.ID && !ag.IsExternal
+		})
 		if !on || !judge || PartOf(r.agent) != turntaking.Participant {
 			return nil, nil
 		}

@@ -33,7 +33,7 @@ func askAgent() *Tool {
 
 func (c *Call) askOther(ctx context.Context, name, question string) (Result, error) {
 	r, self := c.run, c.part.agent
-	others := slices.DeleteFunc(slices.Clone(r.speakers), func(ag store.Agent) bool { return ag.ID == self.ID })
+	others := slices.DeleteFunc(slices.Clone(r.speakers), func(ag store.Agent) bool { return ag.ID == self.ID || ag.IsExternal })
 	i := slices.IndexFunc(others, func(ag store.Agent) bool { return mention.Fold(ag.Name) == mention.Fold(name) })
 	if i < 0 {
 		var names []string

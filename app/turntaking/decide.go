@@ -239,7 +239,8 @@ func (d *Decision) speakCalled(s *Snapshot) {
 
 // speakUnaddressed lets the first agent speak whose trigger or roll says so, if a message
 // of a person is left that nobody has answered. Agents' messages that call nobody need no
-// answer.
+// answer. An agent that hears each message speaks besides: most often it has nothing to
+// say, and nobody knows before it was asked.
 func (d *Decision) speakUnaddressed(s *Snapshot, agents []*RoomAgent, left bool, roll func() float64) {
 	taken := false
 	for i := range d.Candidates {
@@ -248,12 +249,13 @@ func (d *Decision) speakUnaddressed(s *Snapshot, agents []*RoomAgent, left bool,
 		case c.Rule != "":
 		case !left:
 			c.Rule = RuleNotCalled
-		case taken:
+		case taken && !agents[i].hears():
 			c.Rule = RuleOthers
 		default:
 			v := triggered(s, agents[i], roll)
 			c.Speaks, c.Rule, c.Detail, c.Roll, c.Chance = v.Speak, v.Rule, v.Detail, v.Roll, v.Chance
-			if taken = v.Speak; taken {
+			taken = taken || v.Speak && !agents[i].hears()
+			if v.Speak {
 				c.AskedBy = s.askedBy(&s.Messages[len(s.Messages)-1])
 			}
 		}
@@ -308,7 +310,8 @@ type verdict struct {
 // triggered tells whether messages that call nobody make an agent speak. An agent
 // with a trigger speaks when the trigger's conditions hold. Other agents roll once
 // against the room's frequency, participants against 80 % of it, so that they do not
-// drown the class. Agents of any other part wait until they are called.
+// drown the class. An agent outside this program hears each message. Agents of any other
+// part wait until they are called.
 func triggered(s *Snapshot, ag *RoomAgent, roll func() float64) verdict {
 	if len(ag.Problems) > 0 && !ag.Trigger.Chance {
 		return verdict{Rule: RuleTrigger, Detail: ag.Problems[0]}
@@ -317,11 +320,18 @@ func triggered(s *Snapshot, ag *RoomAgent, roll func() float64) verdict {
 		met, by, why := ag.Trigger.Met(ag.Facts(&s.Room, s.Unread[ag.ID], s.Now))
 		return verdict{Speak: met, Rule: by, Detail: why}
 	}
+	if ag.hears() {
+		return verdict{Speak: true, Rule: RuleHears}
+	}
 	if chance, ok := ag.chance(&s.Room); ok {
 		return rolled(roll(), chance)
 	}
 	return verdict{Rule: RuleNotCalled}
 }
+
+// hears tells whether an agent hears each message of a person: it is outside this program,
+// and nothing says when it speaks.
+func (p *RoomAgent) hears() bool { return p.External && p.Trigger.Chance }
 
 // chance is how likely an agent without a trigger answers a message that calls nobody. ok
 // is false for an agent that waits until it is called.

@@ -29,7 +29,7 @@ const (
 	RuleNotCalled = "not_called"          // it speaks only when called, and nobody called it
 	RuleOthers    = "others"              // others were called, or an agent before it speaks
 	RuleGuard     = "guard"               // it was called, and a guard cut it off
-	RuleExternal  = "external"            // it runs outside this program and takes no turns
+	RuleHears     = "hears"               // it runs outside this program, has no trigger, and hears each message of a person
 	RuleRoomOff   = "room_off"            // the room's AI is switched off
 	RuleInactive  = "inactive"            // the agent is switched off
 	RuleMode      = "mode"                // the room's mode excludes agents of its kind
@@ -124,7 +124,7 @@ func (d *Decision) CutOffNames() (names []string) {
 // Reason says why an agent may not speak, in words for staff.
 func Reason(rule, detail string) string {
 	text := map[string]string{
-		RuleExternal: "it is outside this program", RuleRoomOff: "the room's AI is switched off", RuleInactive: "it is switched off",
+		RuleRoomOff: "the room's AI is switched off", RuleInactive: "it is switched off",
 		RuleOffHere: "it is switched off in this room", RuleMode: "the room's mode leaves its kind out", RuleMuted: "it is muted",
 		RuleSchedule: "it is not the time for it", RuleNoKey: "its model cannot be asked", RuleGone: "it is not in this room any more", RuleAsleep: "it sleeps", RuleGuard: "agents have said as much as they may until a person goes on",
 	}[rule]

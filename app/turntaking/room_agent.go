@@ -105,8 +105,6 @@ func (p *RoomAgent) Facts(r *Room, unread int, now time.Time) schedule.Facts {
 // hours.
 func (p *RoomAgent) canEverSpeak(r *Room, own int, now time.Time) (rule, detail string) {
 	switch {
-	case p.External:
-		return RuleExternal, ""
 	case !r.On:
 		return RuleRoomOff, ""
 	case !p.Agent.On:

@@ -26,7 +26,6 @@ func TestCanSpeak(t *testing.T) {
 		"Able":            {want: ""},
 		"OffHere":         {tune: func(w *world) { w.state.On = false }, want: RuleOffHere},
 		"Off":             {tune: func(w *world) { w.agent.On = false }, want: RuleInactive},
-		"External":        {tune: func(w *world) { w.agent.External = true }, want: RuleExternal},
 		"RoomOff":         {tune: func(w *world) { w.room.On = false }, want: RuleRoomOff},
 		"Mode":            {tune: func(w *world) { w.room.Participants, w.agent.Part = false, Participant }, want: RuleMode},
 		"Muted":           {tune: func(w *world) { w.state.MutedUntil = noon.Add(time.Second) }, want: RuleMuted},

@@ -44,11 +44,14 @@ func (k *Known) Rolled(r Room, now time.Time, roll func() float64) (rolls []floa
 	r = afterPost(r, now)
 	for _, p := range inOrder(k.Agents) {
 		chance, rolling := p.chance(&r)
-		if !rolling || !p.Trigger.Chance {
+		if !p.hears() && (!rolling || !p.Trigger.Chance) {
 			continue
 		}
 		if rule, _ := p.CanSpeak(&r, 0, now); rule != "" {
 			continue
+		}
+		if p.hears() {
+			return rolls, true
 		}
 		rolls = append(rolls, roll())
 		if rolls[len(rolls)-1] < chance {
