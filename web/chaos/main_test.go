@@ -24,6 +24,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(peerEnv); addr != "" {
+		os.Exit(servePeer(addr))
+	}
 	code := proctest.Main(m)
 	if long() {
 		table.print()
