@@ -117,9 +117,10 @@ func outsideRig(t *testing.T, url string, tune ...func(*config.Config)) *apptest
 // said waits for n messages and returns the last one.
 func (c *outsideClass) said(t *testing.T, n int) store.Message {
 	t.Helper()
-	all := c.r.Messages(t, c.Room.ID, n)
+	c.r.Messages(t, c.Room.ID, n)
 	c.r.Idle(t, c.Room.ID)
-	if all = c.r.Messages(t, c.Room.ID, n); len(all) != n {
+	all := c.r.Messages(t, c.Room.ID, n)
+	if len(all) != n {
 		t.Fatalf("got %d messages, want %d: %+v", len(all), n, all)
 	}
 	return all[n-1]
@@ -368,13 +369,15 @@ func TestOutsideTurns(t *testing.T) {
 				calls  int
 				detail string
 			}{
-				"no JSON":  {saying("<html>"), 1, "Its answer is no JSON object"},
-				"a list":   {saying(`["x"]`), 1, "Its answer is no JSON object"},
-				"huge":     {saying(`{"content":"` + strings.Repeat("x", 300_000) + `"}`), 1, "Its answer has more than 147456 bytes"},
-				"4xx":      {status(422), 1, "It answers with status 422"},
-				"redirect": {func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "http://169.254.169.254/", 302) }, 1, "It answers with status 302"},
-				"5xx":      {status(503), 3, "It answers with status 503"},
-				"dropped":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 3, "The address does not answer"},
+				"no JSON": {saying("<html>"), 1, "Its answer is no JSON object"},
+				"a list":  {saying(`["x"]`), 1, "Its answer is no JSON object"},
+				"huge":    {saying(`{"content":"` + strings.Repeat("x", 300_000) + `"}`), 1, "Its answer has more than 147456 bytes"},
+				"4xx":     {status(422), 1, "It answers with status 422"},
+				"redirect": {func(w http.ResponseWriter, q *http.Request) {
+					http.Redirect(w, q, "http://169.254.169.254/", http.StatusFound)
+				}, 1, "It answers with status 302"},
+				"5xx":     {status(503), 3, "It answers with status 503"},
+				"dropped": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 3, "The address does not answer"},
 			} {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
