@@ -118,6 +118,7 @@ func TestBlocksOfThePapersAreKnown(t *testing.T) {
 		"sh run", // requests, see TestExamplesOfThePapers
 		"yaml",   // see TestConfigurationsOfThePapers
 		"text",   // a drawing
+		"bash",   // calls with what only the reader has
 		"http",   // what a server of others gets
 		"python", // such a server
 	}
