@@ -264,6 +264,10 @@ func (c clock) instant() time.Time { return c().UTC().Truncate(time.Microsecond)
 
 func (a *App) instant() time.Time { return a.now.instant() }
 
+// listenWithin is how long a start waits for the listener. Without it the server starts, and
+// says that it is not ready.
+const listenWithin = 3 * time.Second
+
 // Start runs the listener, the job queue, the sweep and the due triggers. ctx bounds
 // only the start.
 func (a *App) Start(ctx context.Context) error {
@@ -271,6 +275,10 @@ func (a *App) Start(ctx context.Context) error {
 	a.process.stop = stop
 	if a.process.cluster != nil {
 		a.process.loops.Go(func() { a.process.cluster.run(run) })
+		// Who is told that the server is ready must not read that it is not.
+		begin, done := context.WithTimeout(ctx, listenWithin)
+		defer done()
+		a.process.cluster.listener.WaitReady(begin)
 	}
 	if a.process.serve {
 		a.process.loops.Go(func() { a.audience.rechecks.run(run) })

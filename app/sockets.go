@@ -298,6 +298,10 @@ func recheckSeat(s *store.Seat, conns []*realtime.Conn) {
 		closeAll(conns, realtime.CloseNotMember, "no longer a member")
 		return
 	}
+	if !s.User.IsActive { // since the sessions were looked at
+		closeAll(conns, realtime.CloseSessionEnded, "session ended")
+		return
+	}
 	actor, res := &Actor{User: s.User}, roomResource(&s.RoomAccess)
 	if Check(actor, ActJoinRoom, res) != nil {
 		closeAll(conns, realtime.CloseNotMember, "no longer a member")

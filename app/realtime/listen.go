@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,8 @@ type ListenConfig struct {
 type Listener struct {
 	cfg   ListenConfig
 	ready atomic.Bool
+	begun chan struct{} // closed when listening begins for the first time
+	once  sync.Once
 }
 
 // NewListener returns a listener. It does nothing until Run.
@@ -42,11 +45,19 @@ func NewListener(cfg ListenConfig) *Listener {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Listener{cfg: cfg}
+	return &Listener{cfg: cfg, begun: make(chan struct{})}
 }
 
 // Ready reports whether the listener is listening now.
 func (l *Listener) Ready() bool { return l.ready.Load() }
+
+// WaitReady waits until the listener has begun to listen, or ctx ends.
+func (l *Listener) WaitReady(ctx context.Context) {
+	select {
+	case <-l.begun:
+	case <-ctx.Done():
+	}
+}
 
 // Run listens until ctx ends, reconnecting with backoff and jitter.
 func (l *Listener) Run(ctx context.Context) {
@@ -75,6 +86,7 @@ func (l *Listener) session(ctx context.Context) (heard bool, err error) {
 	}
 	defer l.hangUp(conn)
 	l.ready.Store(true)
+	l.once.Do(func() { close(l.begun) })
 	defer l.ready.Store(false)
 	l.cfg.Log.Debug("the database listener is listening", "channels", l.cfg.Channels)
 	l.cfg.OnReconnect()
