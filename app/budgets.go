@@ -133,8 +133,8 @@ func (a *App) CreateBudget(ctx context.Context, actor *Actor, in NewBudget) (*Se
 	return a.seenBudget(b), err
 }
 
-// scopeExists refuses a budget for a person who does not exist. The others are looked up
-// where rights are checked.
+// scopeExists refuses a budget for what does not exist: admins may read and delete the
+// budgets of what is gone, but make none.
 func (a *App) scopeExists(ctx context.Context, s store.Scope) error {
 	var err error
 	switch s.Kind {

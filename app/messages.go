@@ -7,8 +7,6 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
-	"github.com/coagent-studio/coagent/app/turntaking"
-	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -82,22 +80,11 @@ func messageIn(limits *config.Limits, content string) (string, error) {
 var errPostedBefore = errors.New("posted before")
 
 func (a *App) storePost(ctx context.Context, tx *store.Tx, m *store.Message, heard store.Heard) error {
-	added, due, err := tx.AddMessage(ctx, m, event.OfMessage(m), heard)
-	if err != nil {
-		return err
-	}
-	if !added {
+	added, err := a.engine.Post(ctx, tx, m, heard)
+	if err == nil && !added {
 		return errPostedBefore
 	}
-	if !due && !heard.Unheard && turntaking.MayCall(m.Content) {
-		// The look on its way may have found that only turns are live which are aside,
-		// and nobody was called then.
-		due, err = tx.AllAside(ctx, m.RoomID)
-	}
-	if err != nil || !due {
-		return err
-	}
-	return a.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: m.RoomID})
+	return err
 }
 
 // History lists messages of a room, oldest first: the newest limit messages whose seq is

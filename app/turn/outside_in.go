@@ -9,7 +9,6 @@ import (
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/turntaking"
-	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -244,15 +243,9 @@ func (o *outsideTaken) endTurn(ctx context.Context, tx *store.Tx, s *roomSnapsho
 // post stores a message that ends no turn that still goes on.
 func (o *outsideTaken) post(ctx context.Context, tx *store.Tx, s *roomSnapshot, here *RoomAgent) error {
 	e, m := o.engine, o.message
-	added, due, err := tx.AddMessage(ctx, m, event.OfMessage(m), store.Heard{DecideAt: m.CreatedAt.Add(e.cfg.Turns.Lease)})
+	added, err := e.Post(ctx, tx, m, store.Heard{DecideAt: m.CreatedAt.Add(e.cfg.Turns.Lease)})
 	if err == nil && !added {
 		err = answeredBefore
-	}
-	if err == nil && !due && turntaking.MayCall(m.Content) {
-		due, err = tx.AllAside(ctx, m.RoomID) // see the app's storePost
-	}
-	if err == nil && due {
-		err = e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: m.RoomID})
 	}
 	if err != nil {
 		return err
