@@ -201,7 +201,7 @@ func (r *agentRules) peer(ag *store.Agent) (*turn.Peer, error) {
 		return nil, err
 	}
 	cfg := readExternal(ag.ExternalConfig)
-	to, most := cfg.endpoint(secrets), 2*int64(r.messageBytes)+maxEnvelope
+	to, most := cfg.endpoint(secrets), maxEscape*int64(r.messageBytes)+maxEnvelope
 	timeout := time.Duration(cfg.TimeoutMS) * time.Millisecond
 	if timeout <= 0 {
 		timeout = 30 * time.Second
@@ -211,5 +211,9 @@ func (r *agentRules) peer(ag *store.Agent) (*turn.Peer, error) {
 	}}, nil
 }
 
-// maxEnvelope is how many bytes the answer of an agent may have besides its text.
-const maxEnvelope = 16 << 10
+const (
+	// maxEnvelope is how many bytes the answer of an agent may have besides its text.
+	maxEnvelope = 16 << 10
+	// maxEscape is how many bytes of JSON one byte of a text can take, as in \u003c.
+	maxEscape = 6
+)

@@ -371,7 +371,7 @@ func TestOutsideTurns(t *testing.T) {
 			}{
 				"no JSON": {saying("<html>"), 1, "Its answer is no JSON object"},
 				"a list":  {saying(`["x"]`), 1, "Its answer is no JSON object"},
-				"huge":    {saying(`{"content":"` + strings.Repeat("x", 300_000) + `"}`), 1, "Its answer has more than 147456 bytes"},
+				"huge":    {saying(`{"content":"` + strings.Repeat("x", 500_000) + `"}`), 1, "Its answer has more than 409600 bytes"},
 				"4xx":     {status(422), 1, "It answers with status 422"},
 				"redirect": {func(w http.ResponseWriter, q *http.Request) {
 					http.Redirect(w, q, "http://169.254.169.254/", http.StatusFound)
@@ -398,6 +398,25 @@ func TestOutsideTurns(t *testing.T) {
 						}
 					}
 				})
+			}
+		})
+		t.Run("Long", func(t *testing.T) {
+			most := int(r.Config.Limits.MessageBytes)
+			for name, s := range map[string]struct {
+				written string
+				bytes   int
+				cut     bool
+			}{
+				"escaped":  {strings.Repeat(`\u003c`, most), most, false}, // six bytes for each
+				"accents":  {strings.Repeat(`\u00e9`, most/2), most, false},
+				"too long": {strings.Repeat("x", most+1), most, true},
+			} {
+				c := newOutsideClass(t, r)
+				c.peer.then(saying(`{"content":"` + s.written + `"}`))
+				post(t, r, c.Student, c.Room.ID, "hello")
+				if m := c.said(t, 2); m.AgentID != c.far.ID || len(m.Content) != s.bytes || m.Truncated != s.cut {
+					t.Errorf("%s: got %d bytes, truncated %v", name, len(m.Content), m.Truncated)
+				}
 			}
 		})
 		t.Run("AnswersLater", func(t *testing.T) {

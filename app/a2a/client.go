@@ -27,6 +27,8 @@ const (
 	AuthOAuth2 = "oauth2" // client credentials (RFC 6749, 4.4)
 )
 
+const bearer = "Bearer "
+
 // Endpoint is the address of an external agent and how to authenticate there.
 type Endpoint struct {
 	WebhookURL string
@@ -114,13 +116,13 @@ func (c *Client) request(ctx context.Context, method string, e Endpoint, body io
 		if e.AuthToken == "" {
 			return nil, problem("No auth_token is set; set one, or choose auth_type none")
 		}
-		req.Header.Set("Authorization", "Bearer "+e.AuthToken)
+		req.Header.Set("Authorization", bearer+e.AuthToken)
 	case AuthOAuth2:
 		token, err := c.token(ctx, e.OAuth, now)
 		if err != nil {
 			return nil, err
 		}
-		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Authorization", bearer+token)
 	}
 	return req, nil
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/outbound"
@@ -103,7 +104,7 @@ func (c *Client) Deliver(ctx context.Context, d Delivery) (Answer, error) {
 	if err == nil && res.StatusCode == http.StatusUnauthorized && d.To.AuthType == AuthOAuth2 {
 		// The agent may have forgotten a token before its end.
 		_ = res.Body.Close()
-		c.tokens.forget(d.To.OAuth)
+		c.tokens.refused(d.To.OAuth, strings.TrimPrefix(res.Request.Header.Get("Authorization"), bearer))
 		res, err = c.post(ctx, &d)
 	}
 	if err != nil {
@@ -115,13 +116,24 @@ func (c *Client) Deliver(ctx context.Context, d Delivery) (Answer, error) {
 		return Answer{Later: true}, nil
 	case code == http.StatusNoContent:
 		return Answer{}, nil
-	case code >= http.StatusInternalServerError, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
-		return Answer{}, &CallError{Problem: fmt.Sprintf("It answers with status %d", code), Again: true, After: retryAfter(res.Header, d.At)}
 	case code != http.StatusOK && code != http.StatusCreated:
-		return Answer{}, &CallError{Problem: fmt.Sprintf("It answers with status %d", code)}
+		return Answer{}, badStatus("It", res, d.At)
 	}
 	return read(res.Body, d.Most)
 }
+
+// badStatus is the error for a status that is no success. Of some another try makes sense.
+func badStatus(who string, res *http.Response, now time.Time) *CallError {
+	err := &CallError{Problem: fmt.Sprintf("%s answers with status %d", who, res.StatusCode)}
+	switch code := res.StatusCode; {
+	case code >= http.StatusInternalServerError, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
+		err.Again, err.After = true, retryAfter(res.Header, now)
+	}
+	return err
+}
+
+// withoutMark removes the byte order mark that some programs begin a text with.
+func withoutMark(raw []byte) []byte { return bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF")) }
 
 // read reads the answer of an agent.
 func read(body io.Reader, most int64) (Answer, error) {
@@ -132,7 +144,7 @@ func read(body io.Reader, most int64) (Answer, error) {
 	if int64(len(raw)) > most {
 		return Answer{}, &CallError{Problem: fmt.Sprintf("Its answer has more than %d bytes", most)}
 	}
-	if len(bytes.TrimSpace(raw)) == 0 {
+	if raw = bytes.TrimSpace(withoutMark(raw)); len(raw) == 0 {
 		return Answer{}, nil
 	}
 	var answer struct {

@@ -72,6 +72,8 @@ func TestDeliver(t *testing.T) {
 		"Created":   {says(201, `{"content":{"draft":"hi"}}`), Answer{Text: "hi"}, CallError{}},
 		"Nothing":   {says(200, " \n"), Answer{}, CallError{}},
 		"Later":     {says(202, "<html>"), Answer{Later: true}, CallError{}},
+		"Mark":      {says(200, "\xEF\xBB\xBF"+`{"content":"hi"}`), Answer{Text: "hi"}, CallError{}},
+		"MarkOnly":  {says(200, "\xEF\xBB\xBF\r\n"), Answer{}, CallError{}},
 		"Prose":     {says(200, `hi`), Answer{}, CallError{Problem: "Its answer is no JSON object"}},
 		"Text only": {says(200, `"hi"`), Answer{}, CallError{Problem: "Its answer is no JSON object"}},
 		"Large":     {says(200, `{"content":"`+strings.Repeat("x", 100)+`"}`), Answer{}, CallError{Problem: "Its answer has more than 100 bytes"}},
@@ -164,5 +166,104 @@ func TestTokensAreKept(t *testing.T) {
 	})
 	if err := call(sentAt.Add(73 * time.Second)); err == nil || given.Load() != 4 || asked.Load() != 14 {
 		t.Errorf("refused for good: got %v, %d tokens, %d calls", err, given.Load(), asked.Load())
+	}
+}
+
+// What a server of access tokens may answer, and for how long the token is kept then.
+func TestTokenAnswers(t *testing.T) {
+	t.Parallel()
+	var answer atomic.Value
+	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path == "/token" {
+			answer.Load().(http.HandlerFunc)(w, q)
+		}
+	}))
+	t.Cleanup(peer.Close)
+	says := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	const none = "The token address does not answer with an access_token"
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		life   time.Duration
+		err    CallError
+	}{
+		"Number":   {says(200, `{"access_token":"t","expires_in":100}`), 100 * time.Second, CallError{}},
+		"Text":     {says(200, `{"access_token":"t","expires_in":"100"}`), 100 * time.Second, CallError{}},
+		"Fraction": {says(200, `{"access_token":"t","expires_in":100.5}`), 100500 * time.Millisecond, CallError{}},
+		"Created":  {says(201, `{"access_token":"t","expires_in":" 100 "}`), 100 * time.Second, CallError{}},
+		"Mark":     {says(200, "\xEF\xBB\xBF"+`{"access_token":"t"}`), tokenLife, CallError{}},
+		"Null":     {says(200, `{"access_token":"t","expires_in":null}`), tokenLife, CallError{}},
+		"Negative": {says(200, `{"access_token":"t","expires_in":-5}`), tokenLife, CallError{}},
+		"Word":     {says(200, `{"access_token":"t","expires_in":"soon"}`), tokenLife, CallError{}},
+		"NaN":      {says(200, `{"access_token":"t","expires_in":"NaN"}`), tokenLife, CallError{}},
+		"Object":   {says(200, `{"access_token":"t","expires_in":{"s":1}}`), tokenLife, CallError{}},
+		"Ages":     {says(200, `{"access_token":"t","expires_in":1e999}`), maxLife, CallError{}},
+		"Infinite": {says(200, `{"access_token":"t","expires_in":"Infinity"}`), maxLife, CallError{}},
+		"HTML":     {says(200, `<html>`), 0, CallError{Problem: none}},
+		"Empty":    {says(200, ``), 0, CallError{Problem: none}},
+		"NoText":   {says(200, `{"access_token":5}`), 0, CallError{Problem: none}},
+		"Huge":     {says(200, `{"access_token":"`+strings.Repeat("x", 1<<20)+`"}`), 0, CallError{Problem: none}},
+		"Header":   {says(200, `{"access_token":"t\r\nX-Evil: 1"}`), 0, CallError{Problem: "The token address answers with an access_token that no header can hold"}},
+		"Refused":  {says(401, `{"error":"invalid_client"}`), 0, CallError{Problem: "The token address answers with status 401"}},
+		"Moved":    {says(307, ``), 0, CallError{Problem: "The token address answers with status 307"}},
+		"Busy":     {says(429, ``), 0, CallError{Problem: "The token address answers with status 429", Again: true, After: 7 * time.Second}},
+		"Down":     {says(503, ``), 0, CallError{Problem: "The token address answers with status 503", Again: true, After: 7 * time.Second}},
+		"CutOff": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, `{"access_`)
+		}, 0, CallError{Problem: "The token address: The address does not answer", Again: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer.Store(tt.answer)
+			c := NewClient(outbound.NewGuard(outbound.Private()...))
+			oauth := OAuth{TokenURL: peer.URL + "/token", ClientID: "us", ClientSecret: "s"}
+			_, err := c.Deliver(t.Context(), Delivery{To: Endpoint{WebhookURL: peer.URL, AuthType: AuthOAuth2, OAuth: oauth}, Body: []byte(`{}`), At: sentAt, Most: 100})
+			var call CallError
+			if p := (*CallError)(nil); errors.As(err, &p) {
+				call = *p
+			}
+			if call != tt.err || err == nil && c.tokens.of(oauth).until != sentAt.Add(tt.life) {
+				t.Errorf("got %v and %+v, want %v and %+v", c.tokens.of(oauth).until.Sub(sentAt), call, tt.life, tt.err)
+			}
+		})
+	}
+}
+
+// Calls that were refused with an old token at the same time get one new token together.
+func TestRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	const calls = 8
+	var given atomic.Int32
+	var old sync.WaitGroup
+	old.Add(calls)
+	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		switch {
+		case q.URL.Path == "/token":
+			fmt.Fprintf(w, `{"access_token":"t%d"}`, given.Add(1))
+		case q.Header.Get("Authorization") == "Bearer t1":
+			old.Done()
+			old.Wait() // all calls have come with the old token
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(peer.Close)
+	c := NewClient(outbound.NewGuard(outbound.Private()...))
+	to := Endpoint{WebhookURL: peer.URL, AuthType: AuthOAuth2, OAuth: OAuth{TokenURL: peer.URL + "/token", ClientID: "us", ClientSecret: "s"}}
+	var group sync.WaitGroup
+	for range calls {
+		group.Go(func() {
+			if _, err := c.Deliver(t.Context(), Delivery{To: to, Body: []byte(`{}`), At: sentAt, Most: 100}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if n := given.Load(); n != 2 {
+		t.Errorf("%d tokens were asked for, want 2", n)
 	}
 }

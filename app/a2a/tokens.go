@@ -3,10 +3,10 @@ package a2a
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +21,7 @@ type tokens struct {
 // token is the token of one client. One call asks for it, and the others wait for that.
 type token struct {
 	asking chan struct{} // holds one value while nobody asks
-	text   string
+	text   string        // changed under tokens.mu, by who asks
 	until  time.Time
 }
 
@@ -60,6 +60,16 @@ func (t *tokens) forget(o OAuth) {
 	delete(t.by, o)
 }
 
+// refused drops the token of a client that an agent has refused. One that another call has
+// got in its place stays.
+func (t *tokens) refused(o OAuth, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := t.by[o]; now != nil && now.text == text {
+		delete(t.by, o)
+	}
+}
+
 // token returns an access token, which it asks for with the client's credentials when it
 // has none.
 func (c *Client) token(ctx context.Context, o OAuth, now time.Time) (string, error) {
@@ -76,16 +86,18 @@ func (c *Client) token(ctx context.Context, o OAuth, now time.Time) (string, err
 	if t.text != "" && now.Before(t.until.Add(-tokenMargin)) {
 		return t.text, nil
 	}
-	text, life, err := c.newToken(ctx, o)
+	text, life, err := c.newToken(ctx, o, now)
 	if err != nil {
 		return "", err
 	}
+	c.tokens.mu.Lock()
 	t.text, t.until = text, now.Add(life)
+	c.tokens.mu.Unlock()
 	return text, nil
 }
 
 // newToken asks for an access token.
-func (c *Client) newToken(ctx context.Context, o OAuth) (text string, life time.Duration, err error) {
+func (c *Client) newToken(ctx context.Context, o OAuth, now time.Time) (text string, life time.Duration, err error) {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {o.ClientID}, "client_secret": {o.ClientSecret}}
 	if o.Scope != "" {
 		form.Set("scope", o.Scope)
@@ -100,28 +112,40 @@ func (c *Client) newToken(ctx context.Context, o OAuth) (text string, life time.
 	req.Header.Set("Accept", "application/json")
 	res, err := c.http.Do(req)
 	if err != nil {
-		call := failed(err)
-		call.Problem = "The token address: " + call.Problem
-		return "", 0, call
+		return "", 0, atTokenURL(err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return "", 0, &CallError{Problem: fmt.Sprintf("The token address answers with status %d", res.StatusCode),
-			Again: res.StatusCode >= http.StatusInternalServerError}
+	if code := res.StatusCode; code != http.StatusOK && code != http.StatusCreated {
+		return "", 0, badStatus("The token address", res, now)
+	}
+	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return "", 0, atTokenURL(err)
 	}
 	var answer struct {
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   float64 `json:"expires_in"`
+		AccessToken string          `json:"access_token"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&answer); err != nil || answer.AccessToken == "" {
+	if err := json.Unmarshal(withoutMark(raw), &answer); err != nil || answer.AccessToken == "" {
 		return "", 0, problem("The token address does not answer with an access_token")
 	}
 	if strings.ContainsFunc(answer.AccessToken, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return "", 0, problem("The token address answers with an access_token that no header can hold")
 	}
-	life = tokenLife
-	if answer.ExpiresIn > 0 {
-		life = time.Duration(min(answer.ExpiresIn, maxLife.Seconds()) * float64(time.Second))
+	return answer.AccessToken, lifeOf(answer.ExpiresIn), nil
+}
+
+func atTokenURL(err error) *CallError {
+	call := failed(err)
+	call.Problem = "The token address: " + call.Problem
+	return call
+}
+
+// lifeOf reads expires_in. Some servers send it as a text.
+func lifeOf(seconds json.RawMessage) time.Duration {
+	n, _ := strconv.ParseFloat(strings.Trim(string(seconds), `" `), 64) // 0 for what is no number
+	if n > 0 {
+		return time.Duration(min(n, maxLife.Seconds()) * float64(time.Second))
 	}
-	return answer.AccessToken, life, nil
+	return tokenLife
 }
