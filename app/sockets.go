@@ -156,9 +156,10 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 // after.
 func (s *Seat) Resume(after int64) { s.app.audience.hub.Resume(s.conn, max(after, 0)) }
 
-// Complain answers a frame that is not valid.
-func (s *Seat) Complain(ctx context.Context, field, message string) {
-	s.refuse(ctx, invalid(field, "%s", message), "")
+// Complain answers a frame that is not valid. clientID is that of a post, as far as it is
+// known.
+func (s *Seat) Complain(ctx context.Context, clientID, field, message string) {
+	s.refuse(ctx, invalid(field, "%s", message), clientID)
 }
 
 // TooLong answers a message of so many bytes. It is over the limit, and its text was not

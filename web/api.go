@@ -49,7 +49,7 @@ type registered struct {
 }
 
 // apiConfig is huma's configuration for the contract: no $schema members, no Link
-// headers, no routes of huma's own; unknown members are ignored.
+// headers, no routes of huma's own. Of unknown members see names.
 func apiConfig(version string) huma.Config {
 	cfg := huma.DefaultConfig("CoAgent Studio", version)
 	cfg.CreateHooks = nil
@@ -60,7 +60,7 @@ func apiConfig(version string) huma.Config {
 		"json":             {Marshal: marshal, Unmarshal: unmarshal},
 	}
 	cfg.Info.Description = "Rooms in which a class and AI agents talk in real time. Every error is a JSON object whose detail is a text; " +
-		"members of a body that are not listed here are ignored."
+		"a body whose schema has additionalProperties false is refused for a member that is not listed, or that comes twice; in other bodies such members are ignored."
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"cookie": {Type: "apiKey", In: "cookie", Name: cookieAccess, Description: "What signing in sets; browsers send it by themselves."},
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The same token in the Authorization header."},
@@ -239,7 +239,7 @@ func (s *Server) bodyLimit(r route) config.Bytes {
 	return s.cfg.HTTP.BodyLimit
 }
 
-// received reads the body before huma asks for it.
+// received reads the body before huma asks for it, and checks the names in it.
 func (s *Server) received(most config.Bytes) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		person := ""
@@ -247,6 +247,10 @@ func (s *Server) received(most config.Bytes) func(huma.Context, func(huma.Contex
 			person = actor.User.ID
 		}
 		if err := s.receive(humafiber.Unwrap(ctx), most, person); err != nil {
+			s.fail(ctx, err)
+			return
+		}
+		if err := s.namesFit(ctx); err != nil {
 			s.fail(ctx, err)
 			return
 		}

@@ -65,7 +65,7 @@ func asyncAPI(version string) ([]byte, error) {
 			chanPlain: channel("The protocol of older clients: a text frame from the client is a message",
 				"Without a sub-protocol. Frames flow from the moment of the handshake, or behind ?after=<seq>.", inChannel[chanPlain], nil),
 			chanV2: channel("The sub-protocol coagent.v2: every frame is one JSON object",
-				"Posts are acknowledged and safe to send again; seq numbers what happens in the room, and ?after=<seq> delivers exactly what was missed.", inChannel[chanV2],
+				"A frame with a member that its type does not have, or that is there twice, has no effect: the answer is an error frame with the code invalid that names it. Posts are acknowledged and safe to send again; seq numbers what happens in the room, and ?after=<seq> delivers exactly what was missed.", inChannel[chanV2],
 				m{"type": "object", "required": []string{"Sec-WebSocket-Protocol"}, "properties": m{"Sec-WebSocket-Protocol": m{"type": "string", "const": protocolV2}}}),
 		},
 		"operations": operations,

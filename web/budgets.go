@@ -61,12 +61,11 @@ func (s *Server) oneBudget(b *app.SeenBudget, err error) (*oneOut[budgetOut], er
 
 type createBudgetIn struct {
 	Body struct {
-		_         struct{} `json:"-" additionalProperties:"false"`
-		ScopeKind string   `json:"scope_kind" enum:"key,person,course,room,agent"`
-		ScopeID   id       `json:"scope_id"`
-		Period    string   `json:"period" enum:"day,week,month,total"`
-		Unit      string   `json:"unit" doc:"tokens, or the code of a currency that the models have prices in" example:"USD"`
-		Cap       amount   `json:"cap"`
+		ScopeKind string `json:"scope_kind" enum:"key,person,course,room,agent"`
+		ScopeID   id     `json:"scope_id"`
+		Period    string `json:"period" enum:"day,week,month,total"`
+		Unit      string `json:"unit" doc:"tokens, or the code of a currency that the models have prices in" example:"USD"`
+		Cap       amount `json:"cap"`
 	}
 }
 
@@ -83,9 +82,8 @@ func (s *Server) budget(ctx context.Context, actor *app.Actor, in *oneID) (*oneO
 type updateBudgetIn struct {
 	BudgetID id `path:"budget_id"`
 	Body     struct {
-		_       struct{} `json:"-" additionalProperties:"false"`
-		Cap     amount   `json:"cap"`
-		Version *int64   `json:"version,omitempty" doc:"The version that the change was made to: 409 when there is a newer one"`
+		Cap     amount `json:"cap"`
+		Version *int64 `json:"version,omitempty" doc:"The version that the change was made to: 409 when there is a newer one"`
 	}
 }
 

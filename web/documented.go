@@ -146,6 +146,61 @@ func (s *Server) sayLimits() {
 	}
 }
 
+// sayNames adds to the document which bodies are refused for members that they do not
+// list. A schema that an answer or a body of the older contract has too stays open, though
+// Server.namesFit refuses other members in it where its operation is strict.
+func (s *Server) sayNames() {
+	doc := s.api.OpenAPI()
+	strict, open := map[*huma.Schema]bool{}, map[*huma.Schema]bool{}
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
+			if op == nil {
+				continue
+			}
+			if op.RequestBody != nil {
+				into := open
+				if isStrict(op) {
+					into = strict
+				}
+				for _, content := range op.RequestBody.Content {
+					collect(doc.Components.Schemas, content.Schema, into)
+				}
+			}
+			for _, response := range op.Responses {
+				for _, content := range response.Content {
+					collect(doc.Components.Schemas, content.Schema, open)
+				}
+			}
+		}
+	}
+	for schema := range strict {
+		if schema.Properties != nil && !open[schema] {
+			schema.AdditionalProperties = false
+		}
+	}
+}
+
+// collect adds a schema and all that it consists of.
+func collect(schemas huma.Registry, schema *huma.Schema, into map[*huma.Schema]bool) {
+	if schema == nil || into[schema] {
+		return
+	}
+	into[schema] = true
+	if schema.Ref != "" {
+		collect(schemas, schemas.SchemaFromRef(schema.Ref), into)
+	}
+	for _, member := range schema.Properties {
+		collect(schemas, member, into)
+	}
+	for _, of := range slices.Concat(schema.AnyOf, schema.OneOf, schema.AllOf) {
+		collect(schemas, of, into)
+	}
+	if of, ok := schema.AdditionalProperties.(*huma.Schema); ok {
+		collect(schemas, of, into)
+	}
+	collect(schemas, schema.Items, into)
+}
+
 func describe(body *huma.Schema, name string, alike, peculiar map[string]keywords) {
 	kept := keeps[name]
 	if body.Properties["trigger_config"] != nil {

@@ -76,7 +76,7 @@ func TestWholeNumbers(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	c, at := w.as(superAdmin), v1+"/courses/"+w.course+"/invitations"
 	for number, want := range map[string]int{"3": 201, "3.0": 201, "3e0": 201, "0.3e1": 201, "30E-1": 201, "3.5": 422, "1e300": 422, "9007199254740993.0": 422, "-0.0": 422, "\"3.0\"": 422} {
-		a := c.do(t, post, at, `{"note":"1.0","max_uses":`+number+`}`)
+		a := c.do(t, post, at, `{"max_uses":`+number+`}`)
 		if a.status/100 != want/100 {
 			t.Errorf("max_uses %s: got %d %s, want %d", number, a.status, a.body, want)
 		}

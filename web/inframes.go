@@ -2,9 +2,13 @@ package web
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 const (
@@ -71,4 +75,33 @@ func (l *largeFrames) read(r io.Reader, limit int64, v2 bool, late func()) (f in
 		l.give(f.held)
 	}
 	return f, err
+}
+
+// v2Frames are the frames that clients of coagent.v2 may send, by their types.
+type v2Frames struct {
+	schemas huma.Registry
+	of      map[string]*huma.Schema
+}
+
+func newV2Frames() *v2Frames {
+	v := &v2Frames{huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), map[string]*huma.Schema{}}
+	for _, f := range socketFrames() {
+		if f.fromClient && f.protocol == chanV2 {
+			v.of[f.kind] = v.schemas.Schema(f.shape, true, f.name+"Payload")
+		}
+	}
+	return v
+}
+
+func (v *v2Frames) known(kind string) bool { return v.of[kind] != nil }
+
+// wrongName returns the first member of a frame that its type does not have, and what to
+// do about it. field is "" if there is none.
+func (v *v2Frames) wrongName(kind string, data []byte) (field, message string) {
+	n := names{schemas: v.schemas, strict: true}
+	var d *huma.ErrorDetail
+	if n.read(data, "frame", v.of[kind]); len(n.faults) > 0 && errors.As(n.faults[0], &d) {
+		return strings.TrimPrefix(d.Location, "frame."), d.Message
+	}
+	return "", ""
 }

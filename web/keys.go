@@ -118,7 +118,6 @@ func oneKeyTest(t model.KeyTest, err error) (*oneOut[keyTestOut], error) {
 
 type testKeyIn struct {
 	Body struct {
-		_        struct{}    `additionalProperties:"false"`
 		Provider string      `json:"provider"`
 		APIKey   secret.Text `json:"api_key" doc:"It is not stored and never shown"`
 		Model    opt[string] `json:"model,omitempty" doc:"The provider's default model unless it is sent"`

@@ -43,6 +43,7 @@ func (s *Server) pages(version string) error {
 		s.plain("/", s.home(index))
 	}
 	s.sayLimits()
+	s.sayNames()
 	addExamples(s.api.OpenAPI())
 	spec := madeFile("openapi.json", func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
 	s.plain("/openapi.json", spec)

@@ -67,7 +67,8 @@ type Server struct {
 	https      bool
 	bodies     *bodies
 	large      largeFrames // of sockets
-	ui         *ui         // nil without web.ui_dir
+	v2         *v2Frames
+	ui         *ui // nil without web.ui_dir
 	answers    *answers
 	ln         *drainListener
 	// draining makes every answer close its connection.
@@ -77,8 +78,8 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log, telemetry: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), origins: allowedOrigins(cfg),
-		answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
+	s := &Server{app: a, cfg: cfg, log: log, telemetry: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), v2: newV2Frames(),
+		origins: allowedOrigins(cfg), answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
 	var err error
 	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {
 		return nil, err

@@ -163,7 +163,7 @@ func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, 
 	case !f.whole:
 		seat.TooLong(ctx, f.size)
 	case f.v2:
-		frameV2(ctx, seat, f.data)
+		s.frameV2(ctx, seat, f.data)
 	default:
 		seat.Post(ctx, string(f.data), "")
 	}
@@ -184,16 +184,22 @@ func hangUp(ws *websocket.Conn, conn *realtime.Conn, raw *conn) {
 }
 
 // frameV2 executes one frame of coagent.v2.
-func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
+func (s *Server) frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 	var f event.Request
 	if err := json.Unmarshal(data, &f); err != nil {
-		seat.Complain(ctx, "frame", "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
+		seat.Complain(ctx, "", "frame", "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
 		return
+	}
+	if s.v2.known(f.Type) {
+		if field, message := s.v2.wrongName(f.Type, data); field != "" {
+			seat.Complain(ctx, f.ClientID, field, message)
+			return
+		}
 	}
 	switch f.Type {
 	case event.RequestPost:
 		if f.ClientID == "" {
-			seat.Complain(ctx, "client_id", "must have 1 to 64 characters, unique for each line")
+			seat.Complain(ctx, "", "client_id", "must have 1 to 64 characters, unique for each line")
 			return
 		}
 		seat.Post(ctx, f.Text, f.ClientID)
@@ -204,11 +210,11 @@ func frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 	case event.RequestStop:
 		turn, err := uuid.Parse(f.TurnID)
 		if err != nil {
-			seat.Complain(ctx, "turn_id", "must be the id of a turn")
+			seat.Complain(ctx, "", "turn_id", "must be the id of a turn")
 			return
 		}
 		seat.Stop(ctx, turn.String())
 	default:
-		seat.Complain(ctx, "type", "must be one of post, typing, resume, stop")
+		seat.Complain(ctx, "", "type", "must be one of post, typing, resume, stop")
 	}
 }

@@ -38,7 +38,6 @@ func threadTurnForm(t *app.ThreadTurn) ThreadTurnMembers {
 type askInThreadIn struct {
 	ThreadID id `path:"thread_id"`
 	Body     struct {
-		_ struct{} `additionalProperties:"false"`
 		ThreadLineIn
 		ClientID string `json:"client_id,omitempty" doc:"The client's own name for the message: sent again under it, it is neither stored nor answered twice"`
 	}
@@ -126,9 +125,8 @@ type decideInThreadIn struct {
 	ThreadID id `path:"thread_id"`
 	StepID   id `path:"step_id"`
 	Body     struct {
-		_        struct{} `additionalProperties:"false"`
-		Decision string   `json:"decision" enum:"approve,reject"`
-		Note     string   `json:"note,omitempty" doc:"The agent is told it when it is refused"`
+		Decision string `json:"decision" enum:"approve,reject"`
+		Note     string `json:"note,omitempty" doc:"The agent is told it when it is refused"`
 	}
 }
 
