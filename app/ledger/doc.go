@@ -103,7 +103,8 @@ func (l *Ledger) Sweep(ctx context.Context, asOf time.Time) error {
 			continue
 		}
 		l.Count.UsageExpired()
-		l.Log.WarnContext(ctx, "a model call was not settled in time and is charged with the worst case", "usage", u.ID, "turn", u.TurnID, "agent", u.AgentID)
+		l.Log.WarnContext(ctx, "a model call was not settled in time and is charged with the worst case",
+			"usage", u.ID, "turn", u.TurnID, "agent", u.AgentID)
 		l.spent(ctx, u)
 	}
 	return errors.Join(errs...)

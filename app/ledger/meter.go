@@ -35,8 +35,13 @@ type attempt struct {
 	guess func() price.Tokens // what the request has, where the provider does not count
 }
 
-// bytesPerToken is for estimates: most texts have more bytes in a token.
-const bytesPerToken = 3
+const (
+	// bytesPerToken is for estimates: most texts have more bytes in a token.
+	bytesPerToken = 3
+	// mostBytesPerToken is for the least that an answer can have: no text has more bytes in
+	// a token over its length.
+	mostBytesPerToken = 16
+)
 
 // settleWithin bounds the end of the books of an attempt. The caller's context may have ended.
 const settleWithin = 10 * time.Second
@@ -44,8 +49,9 @@ const settleWithin = 10 * time.Second
 // Begin implements llm.Meter.
 func (m *meter) Begin(ctx context.Context, w llm.Worst) (end func(llm.Metered), err error) {
 	l, now := m.ledger, m.ledger.instant()
-	a := &attempt{price: l.Prices.Find(w.Provider, w.Model, now), usage: store.Usage{ID: store.NewID(), Origin: m.from.Kind, TurnID: m.from.TurnID,
-		AgentID: m.from.AgentID, RoomID: m.from.RoomID, ThreadID: m.from.ThreadID, ReportID: m.from.ReportID, CourseID: m.from.CourseID,
+	a := &attempt{price: l.Prices.Find(w.Provider, w.Model, now), usage: store.Usage{ID: store.NewID(), Origin: m.from.Kind,
+		TurnID: m.from.TurnID, AgentID: m.from.AgentID, RoomID: m.from.RoomID,
+		ThreadID: m.from.ThreadID, ReportID: m.from.ReportID, CourseID: m.from.CourseID,
 		ProjectID: m.from.ProjectID, PersonID: m.from.PersonID, KeyID: m.key.ID, KeyOwner: m.key.Owner, KeyKind: m.key.Kind,
 		Provider: w.Provider, Model: w.Model, StartedAt: now, Day: now.In(l.Zone).Format(time.DateOnly)}}
 	if a.price != nil {
@@ -72,8 +78,8 @@ func (m *meter) Begin(ctx context.Context, w llm.Worst) (end func(llm.Metered), 
 
 // scopes are what budgets of a call may be about.
 func scopes(u *store.Usage) []store.Scope {
-	all := []store.Scope{{Kind: store.ScopeKey, ID: u.KeyID}, {Kind: store.ScopePerson, ID: u.PersonID}, {Kind: store.ScopeCourse, ID: u.CourseID},
-		{Kind: store.ScopeRoom, ID: u.RoomID}, {Kind: store.ScopeAgent, ID: u.AgentID}}
+	all := []store.Scope{{Kind: store.ScopeKey, ID: u.KeyID}, {Kind: store.ScopePerson, ID: u.PersonID},
+		{Kind: store.ScopeCourse, ID: u.CourseID}, {Kind: store.ScopeRoom, ID: u.RoomID}, {Kind: store.ScopeAgent, ID: u.AgentID}}
 	return slices.DeleteFunc(all, func(s store.Scope) bool { return s.ID == "" })
 }
 
@@ -211,6 +217,19 @@ func (l *Ledger) settle(ctx context.Context, a *attempt, done llm.Metered) error
 	return nil
 }
 
+// worstOf is what a held call is charged with where the provider did not count its input or
+// its output: what was held for that part, or more if the provider has told more so far, or
+// if more was heard than the answer's limit allows.
+func worstOf(told price.Tokens, held *store.Usage, input, output bool, heard int64) price.Tokens {
+	if !input {
+		told.Input = max(told.Input, held.InputTokens)
+	}
+	if !output {
+		told.Output = max(told.Output, held.OutputTokens, heard/mostBytesPerToken)
+	}
+	return told
+}
+
 // count sets the numbers of an attempt that is over.
 func (l *Ledger) count(a *attempt, done llm.Metered) {
 	u := &a.usage
@@ -227,24 +246,27 @@ func (l *Ledger) count(a *attempt, done llm.Metered) {
 			Written: int64(r.CacheWriteTokens)}.Bounded()
 		u.ThinkingTokens = min(max(int64(r.ReasoningTokens), 0), told.Output)
 	}
+	cost := (*price.Price).Cost
+	// No request has 0 tokens, and no answer with text in it. A provider that says so does
+	// not count: many servers send zeros instead of nothing.
+	whole := done.Usage != nil && done.Whole
+	input, output := whole && told.Input > 0, whole && (told.Output > 0 || done.Bytes == 0)
 	switch {
-	case done.Usage != nil && done.Whole:
+	case input && output:
 		u.Basis = store.BasisReported
 	case a.held:
-		// What was held is charged, or what the provider has told so far if that is more.
 		u.Basis = store.BasisWorst
-		if told.Input <= u.InputTokens && told.Output <= u.OutputTokens {
-			return
-		}
-		told.Input, told.Output = max(told.Input, u.InputTokens), max(told.Output, u.OutputTokens)
+		told = worstOf(told, u, input, output, int64(done.Bytes))
+		cost = func(p *price.Price, n price.Tokens) int64 { return p.Worst(n.Input, n.Output) }
 	default:
 		u.Basis = store.BasisEstimate
-		told.Input = cmp.Or(told.Input, a.guess().Input)
-		told.Output = max(told.Output, int64((done.Bytes+bytesPerToken-1)/bytesPerToken))
+		if told.Input = cmp.Or(told.Input, a.guess().Input); !output {
+			told.Output = max(told.Output, int64((done.Bytes+bytesPerToken-1)/bytesPerToken))
+		}
 	}
 	u.InputTokens, u.OutputTokens, u.CachedTokens, u.CacheWriteTokens = told.Input, told.Output, told.Cached, told.Written
 	if a.price != nil {
-		u.Cost = a.price.Cost(told)
+		u.Cost = cost(a.price, told)
 	}
 	u.Overrun = a.held && (u.InputTokens+u.OutputTokens > u.WorstTokens || u.Cost > u.WorstCost)
 }

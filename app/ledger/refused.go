@@ -34,13 +34,15 @@ func (r *Refused) Error() string {
 	case NoPrice:
 		return fmt.Sprintf("%s refuses %s, which has no price in %s; set one in prices of the configuration", r.Name(), r.what, r.Budget.Unit)
 	case NoLimit:
-		return fmt.Sprintf("%s refuses %s, which takes no limit of its answer; set its max_output in prices of the configuration", r.Name(), r.what)
+		return fmt.Sprintf("%s refuses %s, which takes no limit of its answer; set its max_output in prices of the configuration",
+			r.Name(), r.what)
 	}
 	if r.Worst > r.Budget.Cap {
 		return fmt.Sprintf("%s is smaller than what one call may use: %s; raise it, or lower the limits of prompt and answer",
 			r.Name(), Amount(r.Worst, r.Budget.Unit))
 	}
-	text := fmt.Sprintf("%s is used up: %s are left, and a call may use %s", r.Name(), Amount(r.Budget.Left(), r.Budget.Unit), Amount(r.Worst, r.Budget.Unit))
+	text := fmt.Sprintf("%s is used up: %s are left, and a call may use %s",
+		r.Name(), Amount(r.Budget.Left(), r.Budget.Unit), Amount(r.Worst, r.Budget.Unit))
 	if r.RenewsAt.IsZero() {
 		return text + "; it does not renew"
 	}
@@ -52,7 +54,8 @@ func (r *Refused) Name() string { return Name(&r.Budget.Budget) }
 
 // Name names a budget.
 func Name(b *store.Budget) string {
-	period := map[string]string{store.PeriodDay: "a day", store.PeriodWeek: "a week", store.PeriodMonth: "a month", store.PeriodTotal: "in all"}[b.Period]
+	period := map[string]string{store.PeriodDay: "a day", store.PeriodWeek: "a week",
+		store.PeriodMonth: "a month", store.PeriodTotal: "in all"}[b.Period]
 	return fmt.Sprintf("the budget of %s %s of this %s", Amount(b.Cap, b.Unit), period, b.ScopeKind)
 }
 

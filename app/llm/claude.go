@@ -247,12 +247,12 @@ func (s *claudeStream) count(usage json.RawMessage, chunk *Chunk) {
 	s.usage.PromptTokens = 0
 	for i, raw := range []json.RawMessage{u.InputTokens, u.CacheRead, u.CacheCreation} {
 		// A later event may have some of the numbers, or all of them.
-		if n, ok := countOf(raw); ok && n > 0 {
+		if n, ok := tokensOf(raw); ok && n > 0 {
 			s.prompt[i] = n
 		}
 		s.usage.PromptTokens += s.prompt[i]
 	}
-	if n, ok := countOf(u.OutputTokens); ok {
+	if n, ok := tokensOf(u.OutputTokens); ok {
 		s.usage.CompletionTokens = n
 	}
 	s.usage.CachedTokens, s.usage.CacheWriteTokens = s.prompt[1], s.prompt[2]

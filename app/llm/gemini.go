@@ -212,10 +212,10 @@ func geminiUsage(raw json.RawMessage) *Usage {
 		return nil
 	}
 	out := &Usage{}
-	out.PromptTokens, _ = countOf(u.PromptTokenCount)
-	out.ReasoningTokens, _ = countOf(u.ThoughtsTokenCount)
-	out.CachedTokens, _ = countOf(u.CachedContentTokenCount)
-	said, _ := countOf(u.CandidatesTokenCount)
+	out.PromptTokens, _ = tokensOf(u.PromptTokenCount)
+	out.ReasoningTokens, _ = tokensOf(u.ThoughtsTokenCount)
+	out.CachedTokens, _ = tokensOf(u.CachedContentTokenCount)
+	said, _ := tokensOf(u.CandidatesTokenCount)
 	out.CompletionTokens = said + out.ReasoningTokens
 	return out
 }

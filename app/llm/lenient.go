@@ -72,6 +72,16 @@ func countOf(raw json.RawMessage) (n int, ok bool) {
 	return int(f), true
 }
 
+// mostTokens is the most tokens of a kind that are counted for one call. No model has so
+// many. It keeps what a hostile server says in the range of the sums and the database.
+const mostTokens = 100_000_000
+
+// tokensOf is countOf for a number of tokens.
+func tokensOf(raw json.RawMessage) (n int, ok bool) {
+	n, ok = countOf(raw)
+	return min(n, mostTokens), ok
+}
+
 // isNull reports whether a member is missing or empty: null, "", {}, [] or false.
 func isNull(raw json.RawMessage) bool {
 	switch string(bytes.TrimSpace(raw)) {

@@ -315,14 +315,14 @@ func usageOf(raw json.RawMessage) *Usage {
 	}
 	_ = json.Unmarshal(u.PromptDetails, &in)
 	out := &Usage{}
-	out.PromptTokens, _ = countOf(u.PromptTokens)
-	out.CompletionTokens, _ = countOf(u.CompletionTokens)
-	out.ReasoningTokens, _ = countOf(d.ReasoningTokens)
+	out.PromptTokens, _ = tokensOf(u.PromptTokens)
+	out.CompletionTokens, _ = tokensOf(u.CompletionTokens)
+	out.ReasoningTokens, _ = tokensOf(d.ReasoningTokens)
 	var named bool
-	if out.CachedTokens, named = countOf(in.CachedTokens); !named {
-		out.CachedTokens, _ = countOf(u.CacheHit)
+	if out.CachedTokens, named = tokensOf(in.CachedTokens); !named {
+		out.CachedTokens, _ = tokensOf(u.CacheHit)
 	}
-	out.CacheWriteTokens, _ = countOf(in.CacheWrite)
+	out.CacheWriteTokens, _ = tokensOf(in.CacheWrite)
 	return out
 }
 

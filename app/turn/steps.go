@@ -112,10 +112,14 @@ func acts(kind, node string) bool {
 	return kind == store.StepTool || kind == store.StepHuman && node != ""
 }
 
+// mostTokens is the most of one attempt. The database adds those of a turn, and has no number for
+// more than twenty of them.
+const mostTokens = 100_000_000
+
 // count adds to the tokens that the turn has cost.
 func (r *attempt) count(u llm.Usage) {
-	r.usage.PromptTokens += u.PromptTokens
-	r.usage.CompletionTokens += u.CompletionTokens
+	r.usage.PromptTokens = min(r.usage.PromptTokens+u.PromptTokens, mostTokens)
+	r.usage.CompletionTokens = min(r.usage.CompletionTokens+u.CompletionTokens, mostTokens)
 	r.spent += u.PromptTokens + u.CompletionTokens
 }
 
