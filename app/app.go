@@ -172,17 +172,6 @@ func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 		}})
 }
 
-// warnOfBudgets tells staff that most of a call's budgets is spent.
-func (a *App) warnOfBudgets(ctx context.Context, u *store.Usage) {
-	rows, err := u.Held()
-	if err == nil {
-		err = a.engine.WarnOfBudgets(ctx, u.RoomID, rows)
-	}
-	if err != nil {
-		a.log.WarnContext(ctx, "the staff were not told that most of a budget is spent", "usage", u.ID, "err", err)
-	}
-}
-
 // sweep takes over what other processes have left, besides turns.
 func (a *App) sweep(ctx context.Context, asOf time.Time) error {
 	return errors.Join(a.reports.sweep(ctx, asOf), a.ledger.Sweep(ctx, a.instant()))

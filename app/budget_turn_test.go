@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -165,6 +166,92 @@ func TestWaitForBudgetIsKept(t *testing.T) {
 			t.Errorf("got %+v, and %d requests", all, r.Model.Count())
 		}
 		storetest.Balanced(t, again.DB)
+	})
+}
+
+// A budget that renews while no process runs wakes what waits, once, when one starts again.
+func TestBudgetRenewsWhileDown(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url, priced)
+		c := silentClass(t, r)
+		r.Model.Script(llmtest.Always(llmtest.Response{Text: "one two three four", NoUsage: true}))
+		budget(t, r, c, store.ScopeRoom, c.Room.ID, store.PeriodDay, store.UnitTokens, "10000")
+		post(t, r, c.Student, c.Room.ID, "@"+c.TeacherAgent.Name+" first")
+		r.Messages(t, c.Room.ID, 2)
+		post(t, r, c.Student, c.Room.ID, "@"+c.TeacherAgent.Name+" second")
+		parked(t, r, c.Room.ID, 2)
+		r.Stop()
+		again := apptest.New(t, url, priced, func(cfg *config.Config) { cfg.LLM.OpenAI.BaseURL = r.Model.URL })
+		again.SetRoll(999)
+		again.Advance(24 * time.Hour)
+		again.Messages(t, c.Room.ID, 4)
+		again.Idle(t, c.Room.ID)
+		all := turns(t, again, c.Room.ID)
+		if len(all) != 2 || all[1].State != store.TurnFinished || r.Model.Count() != 2 {
+			t.Errorf("got %+v, and %d requests", all, r.Model.Count())
+		}
+		told := eventsOf(t, again, c.Room.ID, "budget")
+		if n := strings.Count(strings.Join(told, ""), `"empty"`); n != 1 {
+			t.Errorf("the room was told %d times that the budget is empty, want once: %q", n, told)
+		}
+	})
+}
+
+// Calls outside rooms tell of a low budget, too, once for each: in the room that the budget is
+// about where somebody spoke last, and admins in the audit log.
+func TestLowBudgetOutsideRooms(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url, priced)
+		c := silentClass(t, r)
+		r.Model.Script(llmtest.Say("one two three four"))
+		key, err := r.CreateUserKey(t.Context(), c.Teacher, app.NewUserKey{Provider: "openai", Alias: "first", Key: "sk-first-123456789"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ag := newAgentOf(t, r, c, "teacher", func(s *app.AgentSettings) {
+			s.UserKeyIDs = app.Some([]string{key.ID})
+			s.APIKey = app.Opt[secret.Text]{}
+		})
+		quiet, err := r.CreateRoom(t.Context(), c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some("Quiet")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, room := range []string{quiet.ID, c.Room.ID} {
+			if _, err := r.AttachAgent(t.Context(), c.Teacher, room, ag.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		post(t, r, c.Student, c.Room.ID, "hello")
+		r.Idle(t, c.Room.ID)
+		scopes := map[string]string{store.ScopePerson: c.Teacher.User.ID, store.ScopeKey: key.ID, store.ScopeAgent: ag.ID}
+		ids := map[string]string{}
+		for kind, id := range scopes {
+			ids[kind] = budget(t, r, c, kind, id, store.PeriodMonth, store.UnitTokens, "100000").ID
+		}
+		ask := func() {
+			t.Helper()
+			if _, _, err := r.Simulate(t.Context(), c.Teacher, ag.ID, app.ThreadMessage{Message: "hello"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ask()
+		r.Exec(t, "UPDATE budget_rows SET spent = 79995")
+		ask()
+		ask()
+		told := eventsOf(t, r, c.Room.ID, "budget")
+		if len(told) != 2 || len(eventsOf(t, r, quiet.ID, "budget")) != 0 {
+			t.Errorf("got %q, want one notice for the agent and one for the key, in the room of the last message", told)
+		}
+		for kind, id := range ids {
+			if n := audited(t, r, "budget.low", id); n != 1 {
+				t.Errorf("the budget of a %s is %d times in the audit log, want once", kind, n)
+			}
+			if in := strings.Contains(strings.Join(told, ""), id); in != (kind != store.ScopePerson) {
+				t.Errorf("a notice about the budget of a %s: %v", kind, in)
+			}
+		}
 	})
 }
 

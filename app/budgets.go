@@ -39,7 +39,7 @@ func (a *App) Budgets(ctx context.Context, actor *Actor, scope store.Scope, p st
 		}
 		rows, err = a.db.AllBudgets(ctx, a.ledger.Starts(), p)
 	} else {
-		if err := a.mayBudget(ctx, actor, scope, ActReadBudgets); err != nil {
+		if _, err := a.mayBudget(ctx, actor, scope, ActReadBudgets); err != nil {
 			return nil, err
 		}
 		rows, err = a.db.Budgets(ctx, []store.Scope{scope}, a.ledger.Starts())
@@ -56,24 +56,26 @@ func (a *App) seenBudget(b *store.BudgetNow) *SeenBudget {
 }
 
 // mayBudget checks that the actor may read or change the budgets of a scope. Those of a key
-// are for its owner alone, those of what is gone for admins.
-func (a *App) mayBudget(ctx context.Context, actor *Actor, scope store.Scope, action Action) error {
+// are for its owner alone, those of what is gone for admins: gone is the error that anybody
+// else gets for it. Whether a person exists is not looked up.
+func (a *App) mayBudget(ctx context.Context, actor *Actor, scope store.Scope, action Action) (gone, err error) {
 	if actor == nil {
-		return errNotAuthenticated
+		return nil, errNotAuthenticated
 	}
-	if err := oneOf("scope_kind", scope.Kind, store.ScopeKey, store.ScopePerson, store.ScopeCourse, store.ScopeRoom, store.ScopeAgent); err != nil {
-		return err
+	if err := oneOf("scope_kind", scope.Kind, store.ScopeKey, store.ScopePerson, store.ScopeCourse, store.ScopeRoom,
+		store.ScopeAgent); err != nil {
+		return nil, err
 	}
 	res, err := a.scopeResource(ctx, actor, scope)
 	switch {
 	case scope.Kind == store.ScopeKey && err == nil:
-		return Check(actor, ActOwnKeys, Resource{})
+		return nil, Check(actor, ActOwnKeys, Resource{})
 	case err != nil && KindOf(err) == KindNotFound && actor.isAdmin() && scope.Kind != store.ScopeKey:
-		return Check(actor, action, Resource{})
+		return err, Check(actor, action, Resource{})
 	case err != nil:
-		return err
+		return nil, err
 	}
-	return Check(actor, action, res)
+	return nil, Check(actor, action, res)
 }
 
 // Budget shows a budget.
@@ -93,15 +95,22 @@ func (a *App) budgetFor(ctx context.Context, actor *Actor, id string, action Act
 	if err != nil {
 		return nil, fromStore(err, "Budget")
 	}
-	return b, a.mayBudget(ctx, actor, b.Scope(), action)
+	_, err = a.mayBudget(ctx, actor, b.Scope(), action)
+	return b, err
 }
 
-// CreateBudget makes a budget. It counts calls that begin from now on.
+// CreateBudget makes a budget. It counts calls that begin from now on. Nobody makes one of
+// what is gone.
 func (a *App) CreateBudget(ctx context.Context, actor *Actor, in NewBudget) (*SeenBudget, error) {
-	if err := a.mayBudget(ctx, actor, in.Scope, ActWriteBudgets); err != nil {
-		return nil, err
+	gone, err := a.mayBudget(ctx, actor, in.Scope, ActWriteBudgets)
+	if err == nil {
+		err = gone
 	}
-	if err := a.scopeExists(ctx, in.Scope); err != nil {
+	if err == nil && in.Scope.Kind == store.ScopePerson {
+		_, err = a.db.User(ctx, in.Scope.ID)
+		err = fromStore(err, "User")
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := oneOf("period", in.Period, store.PeriodDay, store.PeriodWeek, store.PeriodMonth, store.PeriodTotal); err != nil {
@@ -115,8 +124,8 @@ func (a *App) CreateBudget(ctx context.Context, actor *Actor, in NewBudget) (*Se
 		return nil, err
 	}
 	now := a.instant()
-	b := &store.BudgetNow{Budget: store.Budget{ID: store.NewID(), ScopeKind: in.Scope.Kind, ScopeID: in.Scope.ID, Period: in.Period, Unit: in.Unit, Cap: most,
-		CreatedBy: actor.User.ID, CreatedAt: now, UpdatedAt: now, Version: 1}}
+	b := &store.BudgetNow{Budget: store.Budget{ID: store.NewID(), ScopeKind: in.Scope.Kind, ScopeID: in.Scope.ID, Period: in.Period,
+		Unit: in.Unit, Cap: most, CreatedBy: actor.User.ID, CreatedAt: now, UpdatedAt: now, Version: 1}}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		have, err := tx.Budgets(ctx, []store.Scope{in.Scope}, a.ledger.Starts())
 		if err != nil {
@@ -131,27 +140,6 @@ func (a *App) CreateBudget(ctx context.Context, actor *Actor, in NewBudget) (*Se
 		return a.audit.record(ctx, tx, actor, didCreateBudget, target{"budget", b.ID}, nil, budgetFacts(&b.Budget))
 	})
 	return a.seenBudget(b), err
-}
-
-// scopeExists refuses a budget for what does not exist: admins may read and delete the
-// budgets of what is gone, but make none.
-func (a *App) scopeExists(ctx context.Context, s store.Scope) error {
-	var err error
-	switch s.Kind {
-	case store.ScopePerson:
-		_, err = a.db.User(ctx, s.ID)
-		err = fromStore(err, "User")
-	case store.ScopeCourse:
-		_, err = a.db.Course(ctx, s.ID)
-		err = fromStore(err, "Course")
-	case store.ScopeRoom:
-		_, err = a.db.Room(ctx, s.ID)
-		err = fromStore(err, "Room")
-	case store.ScopeAgent:
-		_, err = a.db.Agent(ctx, s.ID)
-		err = fromStore(err, "Agent")
-	}
-	return err
 }
 
 func budgetCap(text, unit string) (int64, error) {

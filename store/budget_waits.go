@@ -64,7 +64,8 @@ func (q Queries) NewerTurn(ctx context.Context, t *Turn) (bool, error) {
 func (q Queries) ParkedForBudget(ctx context.Context, roomID, agentID string) ([]Turn, error) {
 	var rows []Turn
 	err := q.db.NewSelect().Model(&rows).ExcludeColumn("graph").Join("JOIN budget_waits AS bw ON bw.turn_id = t.id").
-		Where("t.room_id = ?", roomID).Where("t.agent_id = ?", agentID).Where("t.state = ?", TurnParked).OrderExpr("t.id").Limit(DefaultLimit).Scan(ctx)
+		Where("t.room_id = ?", roomID).Where("t.agent_id = ?", agentID).Where("t.state = ?", TurnParked).
+		OrderExpr("t.id").Limit(DefaultLimit).Scan(ctx)
 	return rows, translate(err)
 }
 
@@ -78,4 +79,27 @@ func (q Queries) LowBudgets(ctx context.Context, rowIDs []string) ([]BudgetRow, 
 	err := q.db.NewSelect().Model(&rows).Where("br.id IN (?)", bun.List(rowIDs)).Where("NOT br.warned").Where("br.cap > 0").
 		Where("br.spent >= br.cap - br.cap / 5").OrderExpr("br.id").Scan(ctx)
 	return rows, translate(err)
+}
+
+// RoomOfScope returns the id of the room in which a person spoke last, of the rooms of a
+// course or an agent, or, for a key, of the courses of its owner. "" says that there is none.
+func (q Queries) RoomOfScope(ctx context.Context, s Scope) (string, error) {
+	var ids []string
+	sel := q.db.NewSelect().Model((*Room)(nil)).Column("r.id").Where("r.thread_id IS NULL")
+	switch s.Kind {
+	case ScopeCourse:
+		sel = sel.Where("r.course_id = ?", s.ID)
+	case ScopeAgent:
+		sel = sel.Join("JOIN room_agents AS ra ON ra.room_id = r.id").Where("ra.agent_id = ?", s.ID)
+	case ScopeKey:
+		sel = sel.Join("JOIN courses AS c ON c.id = r.course_id").Join("JOIN user_keys AS uk ON uk.user_id = c.owner_id").
+			Where("uk.id = ?", s.ID)
+	default:
+		return "", nil
+	}
+	err := sel.OrderExpr("COALESCE(r.person_at, r.created_at) DESC, r.id").Limit(1).Scan(ctx, &ids)
+	if err != nil || len(ids) == 0 {
+		return "", translate(err)
+	}
+	return ids[0], nil
 }

@@ -136,7 +136,8 @@ func (q Queries) budgets(ctx context.Context, now PeriodStarts, which func(sel *
 	var rows []BudgetNow
 	ctx, bound := q.bound(ctx, append([]any{now[PeriodDay], now[PeriodWeek], now[PeriodMonth], now[PeriodTotal]}, args...)...)
 	err := which(q.db.NewSelect().Model(&rows).ColumnExpr("bu.*").
-		ColumnExpr("br.id IS NOT NULL AS begun, COALESCE(br.spent, 0) AS spent, COALESCE(br.held, 0) AS held, COALESCE(br.warned, FALSE) AS warned").
+		ColumnExpr("br.id IS NOT NULL AS begun, COALESCE(br.spent, 0) AS spent, COALESCE(br.held, 0) AS held").
+		ColumnExpr("COALESCE(br.warned, FALSE) AS warned").
 		Join("LEFT JOIN budget_rows AS br ON br.budget_id = bu.id AND br.stripe = 0 AND br.period_start = "+
 			"CASE bu.period WHEN 'day' THEN ? WHEN 'week' THEN ? WHEN 'month' THEN ? ELSE ? END", bound[:4]...).
 		OrderExpr("bu.id"), bound[4:]).Scan(ctx)
@@ -251,7 +252,8 @@ func (t *Tx) Unreserve(ctx context.Context, u *Usage) (late bool, err error) {
 	return t.settle(ctx, u, forget, amount(0, 0))
 }
 
-func (t *Tx) settle(ctx context.Context, u *Usage, from func(state string) (bool, error), used schema.QueryWithArgs) (late bool, err error) {
+func (t *Tx) settle(ctx context.Context, u *Usage, from func(state string) (bool, error),
+	used schema.QueryWithArgs) (late bool, err error) {
 	worst := amount(u.WorstTokens, u.WorstCost)
 	set := bun.SafeQuery("held = held - ?, spent = spent + ?", worst, used)
 	found, err := from(UsageHeld)

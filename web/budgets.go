@@ -36,9 +36,10 @@ func budgetForm(b *app.SeenBudget) budgetOut {
 		}
 		return exact(money.Nano(n))
 	}
-	return budgetOut{ID: b.ID, ScopeKind: b.ScopeKind, ScopeID: b.ScopeID, Period: b.Period, Unit: b.Unit, Cap: in(b.Cap), Spent: in(b.Spent), Held: in(b.Held),
-		Left: in(b.Left()), PeriodStart: textOrNil(b.PeriodStart), RenewsAt: since(b.RenewsAt), CreatedBy: textOrNil(b.CreatedBy),
-		CreatedAt: instant(b.CreatedAt), UpdatedAt: instant(b.UpdatedAt), Version: b.Version}
+	return budgetOut{ID: b.ID, ScopeKind: b.ScopeKind, ScopeID: b.ScopeID, Period: b.Period, Unit: b.Unit,
+		Cap: in(b.Cap), Spent: in(b.Spent), Held: in(b.Held), Left: in(b.Left()),
+		PeriodStart: textOrNil(b.PeriodStart), RenewsAt: since(b.RenewsAt),
+		CreatedBy: textOrNil(b.CreatedBy), CreatedAt: instant(b.CreatedAt), UpdatedAt: instant(b.UpdatedAt), Version: b.Version}
 }
 
 type budgetsIn struct {
@@ -71,8 +72,8 @@ type createBudgetIn struct {
 
 func (s *Server) createBudget(ctx context.Context, actor *app.Actor, in *createBudgetIn) (*oneOut[budgetOut], error) {
 	b := &in.Body
-	return s.oneBudget(s.app.CreateBudget(ctx, actor, app.NewBudget{Scope: store.Scope{Kind: b.ScopeKind, ID: b.ScopeID.String()}, Period: b.Period, Unit: b.Unit,
-		Cap: string(b.Cap)}))
+	return s.oneBudget(s.app.CreateBudget(ctx, actor, app.NewBudget{Scope: store.Scope{Kind: b.ScopeKind, ID: b.ScopeID.String()},
+		Period: b.Period, Unit: b.Unit, Cap: string(b.Cap)}))
 }
 
 func (s *Server) budget(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[budgetOut], error) {

@@ -20,7 +20,8 @@ import (
 const reasonBudget = ledger.Empty
 
 // errOutdated ends a turn that waited for a budget while the room went on.
-var errOutdated = &Fault{Reason: "outdated", Detail: "it waited for a budget, and newer messages came meanwhile", State: store.TurnStopped, Quiet: true}
+var errOutdated = &Fault{Reason: "outdated", Detail: "it waited for a budget, and newer messages came meanwhile",
+	State: store.TurnStopped, Quiet: true}
 
 // emptyBudget returns the refusal of a budget for which the turn can wait, or nil.
 func emptyBudget(err error) *ledger.Refused {
@@ -57,7 +58,8 @@ func (r *attempt) waitForBudget(ctx context.Context, no *ledger.Refused) error {
 				return err
 			}
 		}
-		if err := tx.WaitForBudget(ctx, &store.BudgetWait{TurnID: r.turn.ID, BudgetID: no.Budget.ID, Worst: no.Worst, CreatedAt: e.instant()}); err != nil {
+		wait := store.BudgetWait{TurnID: r.turn.ID, BudgetID: no.Budget.ID, Worst: no.Worst, CreatedAt: e.instant()}
+		if err := tx.WaitForBudget(ctx, &wait); err != nil {
 			return err
 		}
 		if err := e.noticeBudget(ctx, tx, room, no); err != nil {
@@ -104,38 +106,14 @@ func (e *Engine) storeBudgetEvent(ctx context.Context, tx *store.Tx, room *store
 	return tx.CreateEvent(ctx, event.New(room.ID, seq, event.TypeBudget, body, e.instant()))
 }
 
-// WarnOfBudgets tells the staff of a call's room, once in each period, that 80 % of a budget
-// are spent. Calls outside rooms leave that to the next call in one.
-func (e *Engine) WarnOfBudgets(ctx context.Context, roomID string, rowIDs []string) error {
-	low, err := e.db.LowBudgets(ctx, rowIDs)
-	if err != nil || roomID == "" {
-		return err
+// NoticeLowBudget tells the staff of a room that most of a budget is spent. The transaction
+// must hold the lock of the room.
+func (e *Engine) NoticeLowBudget(ctx context.Context, tx *store.Tx, room *store.Room, b *store.BudgetNow, detail string) error {
+	body := event.Budget{State: event.BudgetLow, BudgetID: b.ID, ScopeKind: b.ScopeKind, Detail: detail}
+	if at := ledger.RenewsAt(b.Period, e.now(), e.zone); !at.IsZero() {
+		body.RenewsAt = event.Timestamp(at)
 	}
-	for _, row := range low {
-		err := e.db.InTx(ctx, func(tx *store.Tx) error {
-			room, err := tx.RoomForUpdate(ctx, roomID)
-			if err != nil {
-				return err
-			}
-			if fresh, err := tx.WarnOfBudget(ctx, row.ID); err != nil || !fresh {
-				return err
-			}
-			b, err := tx.Budget(ctx, row.BudgetID, ledger.Starts(e.now(), e.zone))
-			if err != nil {
-				return err
-			}
-			body := event.Budget{State: event.BudgetLow, BudgetID: b.ID, ScopeKind: b.ScopeKind,
-				Detail: fmt.Sprintf("%s is spent up to %s", ledger.Name(&b.Budget), ledger.Amount(row.Spent, row.Unit))}
-			if at := ledger.RenewsAt(b.Period, e.now(), e.zone); !at.IsZero() {
-				body.RenewsAt = event.Timestamp(at)
-			}
-			return e.storeBudgetEvent(ctx, tx, room, body)
-		})
-		if store.UnlessMissing(err) != nil {
-			return err
-		}
-	}
-	return nil
+	return e.storeBudgetEvent(ctx, tx, room, body)
 }
 
 // wakeForBudgets lets turns go on whose budgets have enough left again. Of those that wait
