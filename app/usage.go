@@ -62,7 +62,7 @@ func (a *App) Usage(ctx context.Context, actor *Actor, q UsageQuery) (*UsageRepo
 	if report.Totals, err = a.db.UsageSums(ctx, q.Of, nil, store.Page{Limit: store.MaxLimit}); err != nil {
 		return nil, err
 	}
-	report.Rows, err = a.namedUsage(ctx, sums)
+	report.Rows, err = a.namedUsage(ctx, actor, sums)
 	return report, err
 }
 
@@ -116,7 +116,8 @@ func (a *App) mayReadUsage(ctx context.Context, actor *Actor, f *store.UsageFilt
 		f.PersonID = actor.User.ID
 	}
 	var denied error
-	for _, s := range []store.Scope{{Kind: store.ScopePerson, ID: f.PersonID}, {Kind: store.ScopeKey, ID: f.KeyID}, {Kind: store.ScopeCourse, ID: f.CourseID},
+	for _, s := range []store.Scope{{Kind: store.ScopePerson, ID: f.PersonID}, {Kind: store.ScopeKey, ID: f.KeyID},
+		{Kind: store.ScopeCourse, ID: f.CourseID},
 		{Kind: store.ScopeRoom, ID: f.RoomID}, {Kind: store.ScopeAgent, ID: f.AgentID}} {
 		if s.ID == "" {
 			continue
@@ -167,8 +168,9 @@ func (a *App) scopeResource(ctx context.Context, actor *Actor, s store.Scope) (r
 	return res, err
 }
 
-// namedUsage adds the names of what the sums are about.
-func (a *App) namedUsage(ctx context.Context, sums []store.UsageSum) ([]UsageRow, error) {
+// namedUsage adds the names of what the sums are about. What a person calls a key is for
+// that person and admins: students whose calls it paid get its id alone.
+func (a *App) namedUsage(ctx context.Context, actor *Actor, sums []store.UsageSum) ([]UsageRow, error) {
 	rows := make([]UsageRow, len(sums))
 	for i, s := range sums {
 		rows[i].UsageSum = s
@@ -187,7 +189,18 @@ func (a *App) namedUsage(ctx context.Context, sums []store.UsageSum) ([]UsageRow
 			}
 		}
 		slices.Sort(ids)
-		names, err := a.db.NamesOf(ctx, kind, slices.Compact(ids))
+		ids = slices.Compact(ids)
+		if kind == "key" && !actor.isAdmin() {
+			own, err := a.db.UserKeysByID(ctx, actor.User.ID, ids)
+			if err != nil {
+				return nil, err
+			}
+			ids = ids[:0]
+			for i := range own {
+				ids = append(ids, own[i].ID)
+			}
+		}
+		names, err := a.db.NamesOf(ctx, kind, ids)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -89,22 +90,31 @@ type UsageSum struct {
 	CachedTokens     int64
 	CacheWriteTokens int64
 	ThinkingTokens   int64
-	Cost             int64
+	Cost             int64 // the largest number when the sum is larger
 	Failed           int64 // calls that did not end well
 	Unreported       int64 // calls whose numbers the provider did not count
 }
 
-// usageSums are the sums of UsageSum. Postgres would make larger numbers of them.
+// usageSums are the sums of UsageSum. Postgres would make larger numbers of them. Costs are
+// summed in two parts, because a hostile provider can make the sum too large for a number.
 const usageSums = `count(*) AS calls, CAST(COALESCE(sum(us.input_tokens), 0) AS BIGINT) AS input_tokens,
 	CAST(COALESCE(sum(us.output_tokens), 0) AS BIGINT) AS output_tokens, CAST(COALESCE(sum(us.cached_tokens), 0) AS BIGINT) AS cached_tokens,
 	CAST(COALESCE(sum(us.cache_write_tokens), 0) AS BIGINT) AS cache_write_tokens,
-	CAST(COALESCE(sum(us.thinking_tokens), 0) AS BIGINT) AS thinking_tokens, CAST(COALESCE(sum(us.cost), 0) AS BIGINT) AS cost,
+	CAST(COALESCE(sum(us.thinking_tokens), 0) AS BIGINT) AS thinking_tokens,
+	CAST(COALESCE(sum(us.cost / 1000000000), 0) AS BIGINT) AS cost_whole, CAST(COALESCE(sum(us.cost % 1000000000), 0) AS BIGINT) AS cost_rest,
 	count(CASE WHEN us.outcome <> 'ok' THEN 1 END) AS failed, count(CASE WHEN us.basis <> 'reported' THEN 1 END) AS unreported`
+
+// costPart is the number at which usageSums cuts the costs in two.
+const costPart = 1_000_000_000
 
 // UsageSums sums the calls by columns of UsageGroups and by currency, in the order of the
 // columns, the latest day first. Calls that are under way do not count yet.
 func (q Queries) UsageSums(ctx context.Context, f UsageFilter, columns []string, p Page) ([]UsageSum, error) {
-	var rows []UsageSum
+	var parts []struct {
+		UsageSum  `bun:",extend"`
+		CostWhole int64
+		CostRest  int64
+	}
 	query := q.usage(f).ColumnExpr("COALESCE(us.currency, '') AS currency").ColumnExpr(usageSums)
 	for _, c := range columns {
 		query = query.ColumnExpr("COALESCE(us.?, '') AS ?", bun.Ident(c), bun.Ident(c)).GroupExpr("us.?", bun.Ident(c))
@@ -114,7 +124,15 @@ func (q Queries) UsageSums(ctx context.Context, f UsageFilter, columns []string,
 			query = query.OrderExpr("COALESCE(us.?, '')", bun.Ident(c))
 		}
 	}
-	err := p.on(query.GroupExpr("us.currency").OrderExpr("COALESCE(us.currency, '')")).Scan(ctx, &rows)
+	err := p.on(query.GroupExpr("us.currency").OrderExpr("COALESCE(us.currency, '')")).Scan(ctx, &parts)
+	rows := make([]UsageSum, len(parts))
+	for i, p := range parts {
+		rows[i] = p.UsageSum
+		rows[i].Cost = math.MaxInt64
+		if whole := p.CostWhole + p.CostRest/costPart; whole < math.MaxInt64/costPart {
+			rows[i].Cost = whole*costPart + p.CostRest%costPart
+		}
+	}
 	return rows, translate(err)
 }
 

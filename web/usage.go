@@ -23,8 +23,8 @@ const pathUsage = v1 + "/usage"
 func (s *Server) usageRoutes() {
 	const tag = "Usage and budgets"
 	add(s, get, pathUsage, "getUsage", s.usage,
-		route{tag: tag, summary: "Sum what calls of models used: all of it for admins, of a course or room for its staff, of an agent for those who may " +
-			"change it, of a key for its owner, and for everybody what they caused; with format=csv or Accept: text/csv as a table",
+		route{tag: tag, summary: "Sum what calls of models used: all of it for admins, of a course or room for its staff, of an agent for those " +
+			"who may change it, of a key for its owner, and for everybody what they caused; with format=csv or Accept: text/csv as a table",
 			large: manyBytes, errors: []int{missing}})
 	usage := s.api.OpenAPI().Paths[pathUsage].Get.Responses["200"]
 	usage.Content[mimeCSV] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: "A header, then the rows of the page"},
@@ -33,7 +33,8 @@ func (s *Server) usageRoutes() {
 	add(s, get, v1+"/budgets", "listBudgets", s.budgets,
 		route{tag: tag, summary: "List the budgets of a key, person, course, room or agent; admins also all budgets", errors: []int{missing}})
 	add(s, post, v1+"/budgets", "createBudget", s.createBudget,
-		route{tag: tag, summary: "Make a budget. It counts calls of models that begin from now on", status: created, errors: []int{missing, conflict}})
+		route{tag: tag, summary: "Make a budget. It counts calls of models that begin from now on", status: created,
+			errors: []int{missing, conflict}})
 	add(s, get, v1+"/budgets/{budget_id}", "getBudget", s.budget,
 		route{tag: tag, summary: "Show a budget with what is spent, held and left of it", errors: []int{missing}})
 	add(s, put, v1+"/budgets/{budget_id}", "updateBudget", s.updateBudget,
@@ -140,12 +141,14 @@ type usageOut struct {
 func usageSumForm(s *store.UsageSum) usageSumOut {
 	return usageSumOut{Calls: s.Calls, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
 		CachedTokens: s.CachedTokens, CacheWriteTokens: s.CacheWriteTokens,
-		ThinkingTokens: s.ThinkingTokens, Cost: exact(money.Nano(s.Cost)), Currency: textOrNil(s.Currency), Failed: s.Failed, Unreported: s.Unreported}
+		ThinkingTokens: s.ThinkingTokens, Cost: exact(money.Nano(s.Cost)), Currency: textOrNil(s.Currency),
+		Failed: s.Failed, Unreported: s.Unreported}
 }
 
 func usageRowForm(r *app.UsageRow) usageRowOut {
-	return usageRowOut{Day: r.Day, CourseID: textOrNil(r.CourseID), Course: textOrNil(r.Course), RoomID: textOrNil(r.RoomID), Room: textOrNil(r.Room),
-		AgentID: textOrNil(r.AgentID), Agent: textOrNil(r.Agent), PersonID: textOrNil(r.PersonID), Person: textOrNil(r.Person),
+	return usageRowOut{Day: r.Day, CourseID: textOrNil(r.CourseID), Course: textOrNil(r.Course),
+		RoomID: textOrNil(r.RoomID), Room: textOrNil(r.Room), AgentID: textOrNil(r.AgentID), Agent: textOrNil(r.Agent),
+		PersonID: textOrNil(r.PersonID), Person: textOrNil(r.Person),
 		KeyID: textOrNil(r.KeyID), Key: textOrNil(r.Key), Provider: r.Provider, Model: r.Model, usageSumOut: usageSumForm(&r.UsageSum)}
 }
 
@@ -157,12 +160,14 @@ func (s *Server) usage(ctx context.Context, actor *app.Actor, in *usageIn) (*usa
 		}
 	}
 	report, err := s.app.Usage(ctx, actor, app.UsageQuery{From: in.From, To: in.To, GroupBy: groups, Page: in.page(), Of: store.UsageFilter{
-		CourseID: in.CourseID.String(), RoomID: in.RoomID.String(), AgentID: in.AgentID.String(), KeyID: in.KeyID.String(), PersonID: in.PersonID.String()}})
+		CourseID: in.CourseID.String(), RoomID: in.RoomID.String(), AgentID: in.AgentID.String(),
+		KeyID: in.KeyID.String(), PersonID: in.PersonID.String()}})
 	if err != nil {
 		return nil, err
 	}
-	out := &usageOut{Body: usageBody{From: instant(report.From), Until: since(report.Until), GroupBy: groups, Rows: listOf(report.Rows, usageRowForm),
-		Totals: listOf(report.Totals, usageSumForm), csv: in.Format == "csv" || in.Format == "" && strings.HasPrefix(in.accept, mimeCSV)}}
+	out := &usageOut{Body: usageBody{From: instant(report.From), Until: since(report.Until), GroupBy: groups,
+		Rows: listOf(report.Rows, usageRowForm), Totals: listOf(report.Totals, usageSumForm),
+		csv: in.Format == "csv" || in.Format == "" && strings.HasPrefix(in.accept, mimeCSV)}}
 	if len(report.Rows) >= in.Limit {
 		out.Link = requestOf(ctx).next("skip", strconv.Itoa(in.Skip+in.Limit))
 	}
@@ -181,8 +186,9 @@ func (b usageBody) asText() (string, []byte) {
 	}
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
-	header := map[string][]string{"day": {"day"}, "course": {"course_id", "course_title"}, "room": {"room_id", "room_name"}, "agent": {"agent_id", "agent_name"},
-		"person": {"person_id", "person_name"}, "key": {"key_id", "key_alias"}, "model": {"provider", "model"}}
+	header := map[string][]string{"day": {"day"}, "course": {"course_id", "course_title"}, "room": {"room_id", "room_name"},
+		"agent": {"agent_id", "agent_name"}, "person": {"person_id", "person_name"},
+		"key": {"key_id", "key_alias"}, "model": {"provider", "model"}}
 	var line []string
 	for _, g := range b.GroupBy {
 		line = append(line, header[g]...)
@@ -194,8 +200,9 @@ func (b usageBody) asText() (string, []byte) {
 		r := &b.Rows[i]
 		line = line[:0]
 		for _, g := range b.GroupBy {
-			line = append(line, map[string][]string{"day": {r.Day}, "course": {cell(r.CourseID), cell(r.Course)}, "room": {cell(r.RoomID), cell(r.Room)},
-				"agent": {cell(r.AgentID), cell(r.Agent)}, "person": {cell(r.PersonID), cell(r.Person)}, "key": {cell(r.KeyID), cell(r.Key)},
+			line = append(line, map[string][]string{"day": {r.Day}, "course": {cell(r.CourseID), cell(r.Course)},
+				"room": {cell(r.RoomID), cell(r.Room)}, "agent": {cell(r.AgentID), cell(r.Agent)},
+				"person": {cell(r.PersonID), cell(r.Person)}, "key": {cell(r.KeyID), cell(r.Key)},
 				"model": {cell(&r.Provider), cell(&r.Model)}}[g]...)
 		}
 		for _, n := range []int64{r.Calls, r.InputTokens, r.OutputTokens, r.CachedTokens, r.CacheWriteTokens, r.ThinkingTokens} {
@@ -208,12 +215,13 @@ func (b usageBody) asText() (string, []byte) {
 }
 
 // cell is a text for a table. A spreadsheet takes a text with one of these beginnings for a
-// formula, and names are written by anybody: an apostrophe says that it is none.
+// formula, some also in their wide forms, and names are written by anybody: an apostrophe
+// says that it is none.
 func cell(text *string) string {
 	if text == nil {
 		return ""
 	}
-	if strings.IndexAny(*text, "=+-@\t\r\n") == 0 {
+	if strings.IndexAny(*text, "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20") == 0 {
 		return "'" + *text
 	}
 	return *text

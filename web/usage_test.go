@@ -144,6 +144,42 @@ func TestUsageSums(t *testing.T) {
 			calls(student, "&course_id="+store.NewID(), 404)
 			calls(admin, "&course_id="+store.NewID(), 200) // of what was deleted too
 		},
+		"keys of others": func(t *testing.T, w *world) {
+			key := ownersKey(t, w)
+			course, room := w.newRoom(t, owner)
+			const february = "?from=2026-02-01&to=2026-02-28"
+			w.used(t, store.Usage{CourseID: course, RoomID: room, PersonID: w.users[student].ID, KeyID: key, KeyOwner: w.users[owner].ID, StartedAt: day.AddDate(0, -1, 0), InputTokens: 1})
+			for who, shown := range map[string]bool{owner: true, admin: true, student: false} {
+				query := february + "&group_by=key&person_id=" + w.users[student].ID
+				if who == owner {
+					query += "&course_id=" + course
+				}
+				found := false
+				for _, r := range w.as(who).must(t, 200, get, v1+"/usage"+query).object(t)["rows"].([]any) {
+					if row := r.(map[string]any); row["key_id"] == key {
+						found = true
+						if (row["key_alias"] != nil) != shown {
+							t.Errorf("%s: got %v, want the name of the key: %v", who, row, shown)
+						}
+					}
+				}
+				if !found {
+					t.Errorf("%s does not see the key's calls", who)
+				}
+			}
+		},
+		"more than a number": func(t *testing.T, w *world) {
+			course, room := w.newRoom(t, owner)
+			for range 3 {
+				w.used(t, store.Usage{CourseID: course, RoomID: room, StartedAt: day, Cost: 4e18 + 1, Currency: "USD"})
+			}
+			w.used(t, store.Usage{CourseID: course, RoomID: room, StartedAt: day, Cost: 1_999_999_999, Currency: "EUR"},
+				store.Usage{CourseID: course, RoomID: room, StartedAt: day, Cost: 1_000_000_002, Currency: "EUR"})
+			got := w.as(owner).must(t, 200, get, v1+"/usage"+march+"&group_by=room&course_id="+course).body
+			if !strings.Contains(got, `"cost":9223372036.854775807`) || !strings.Contains(got, `"cost":3.000000001`) {
+				t.Errorf("got %s", got)
+			}
+		},
 	})
 }
 
