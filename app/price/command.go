@@ -28,7 +28,8 @@ func Difference(cfg *config.Config, path string, all bool, notes io.Writer) ([]b
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	merged, difference := Merge(cfg.Prices, imported)
-	if _, err := fmt.Fprintf(notes, "%d models in the list, %d prices in the configuration; differences:\n", len(imported), len(cfg.Prices)); err != nil {
+	if _, err := fmt.Fprintf(notes, "%d models in the list, %d prices in the configuration; differences:\n",
+		len(imported), len(cfg.Prices)); err != nil {
 		return nil, err
 	}
 	for _, line := range difference {

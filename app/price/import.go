@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/money"
@@ -39,30 +41,39 @@ func Import(r io.Reader, wanted func(provider string) bool) ([]config.Price, err
 	case len(raw) > maxList:
 		return nil, fmt.Errorf("the file is larger than %d MiB: that is no price list", maxList>>20)
 	}
-	var models map[string]json.RawMessage
-	if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte("\ufeff")), &models); err != nil {
-		return nil, fmt.Errorf("this is no price list: it must be a JSON object with a member for each model, such as "+
-			"litellm's model_prices_and_context_window.json: %w", err)
-	}
 	var prices []config.Price
-	known := false
-	for name, raw := range models {
+	known, before := false, map[string]string{} // the versions of the prices, by pattern
+	err = eachModel(bytes.TrimPrefix(raw, []byte("\ufeff")), func(name string, raw json.RawMessage) error {
 		var m listed
 		if name == "sample_spec" {
-			continue // it explains the members
+			return nil // it explains the members
 		}
 		if err := json.Unmarshal(raw, &m); err != nil {
-			return nil, fmt.Errorf("model %q: its members are not those of a price list: %w", name, err)
+			return fmt.Errorf("model %.300q: its members are not those of a price list: %w", name, err)
 		}
 		known = known || m.Provider != ""
 		if m.Mode != "chat" && m.Mode != "responses" || missing(m.Input) || missing(m.Output) || !wanted(m.Provider) {
-			continue
+			return nil
 		}
 		p, err := m.price(name)
 		if err != nil {
-			return nil, fmt.Errorf("model %q: %w", name, err)
+			return fmt.Errorf("model %.300q: %w", name, err)
 		}
-		prices = append(prices, p)
+		// Models are found in any case, so two that differ in case alone are the same.
+		pattern := strings.ToLower(name)
+		same := p
+		same.Model = pattern
+		switch was, twice := before[pattern]; {
+		case twice && was != version(same):
+			return fmt.Errorf("model %q is in the list twice, with different prices; remove one", name)
+		case !twice:
+			before[pattern] = version(same)
+			prices = append(prices, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if !known {
 		return nil, errors.New("this is no price list: no model in it has a litellm_provider")
@@ -71,12 +82,46 @@ func Import(r io.Reader, wanted func(provider string) bool) ([]config.Price, err
 	return prices, nil
 }
 
+// eachModel calls do for each member of the list, also for one that is there twice: a map
+// would keep the last one alone.
+func eachModel(raw []byte, do func(name string, model json.RawMessage) error) error {
+	no := func(err error) error {
+		return fmt.Errorf("this is no price list: it must be a JSON object with a member for each model, such as "+
+			"litellm's model_prices_and_context_window.json: %w", err)
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return no(err)
+	}
+	// All of it is one object, so each token is a name or a bracket.
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := d.Token(); err != nil {
+		return no(err)
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return no(err)
+		}
+		var model json.RawMessage
+		if err := d.Decode(&model); err != nil {
+			return no(err)
+		}
+		if err := do(fmt.Sprint(name), model); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // price is a listed model as an entry of the configuration.
 func (m *listed) price(name string) (p config.Price, err error) {
 	p = config.Price{Model: name, Currency: config.DefaultCurrency}
-	if strings.ContainsAny(name, "* \t\n") || len(name) > 200 {
+	// The difference is shown on a terminal, so the name must have nothing that one obeys.
+	odd := func(r rune) bool { return r == '*' || r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r) }
+	if name == "" || len(name) > 200 || strings.ContainsFunc(name, odd) {
 		return p, errors.New("the name is none of a model")
 	}
 	if p.Input, err = perMillion("input_cost_per_token", m.Input); err != nil {

@@ -145,6 +145,23 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// one is a member of a price list, and model a list of one.
+func one(name, input string) string {
+	return `"` + name + `": {"litellm_provider": "x", "mode": "chat", "output_cost_per_token": 1e-6, "input_cost_per_token": ` + input + `}`
+}
+
+func model(name, input string) string { return "{" + one(name, input) + "}" }
+
+// A model that is listed twice at one price is taken once.
+func TestImportTwice(t *testing.T) {
+	t.Parallel()
+	list := "{" + one("a", `1e-6`) + "," + one("A", `0.000001`) + "," + one("b", `0`) + "}"
+	got, err := price.Import(strings.NewReader(list), func(string) bool { return true })
+	if err != nil || len(got) != 2 || got[0].Model != "a" || got[1].Model != "b" {
+		t.Errorf("got %+v, %v, want a and b", got, err)
+	}
+}
+
 // An odd file is refused with words that say what is wrong.
 func TestImportOdd(t *testing.T) {
 	t.Parallel()
@@ -160,9 +177,27 @@ func TestImportOdd(t *testing.T) {
 		`{"a": {"litellm_provider": "x", "mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e9}}`:    "output_cost_per_token",
 		`{"a": {"litellm_provider": "x", "mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": [1]}}`:    "output_cost_per_token",
 		`{"a b": {"litellm_provider": "x", "mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}}`: "name",
+		model("a\\u001b[2J", `1e-6`):                              "name",
+		model("a\u202eb", `1e-6`):                                 "name",
+		model("a\x07", `1e-6`):                                    "no price list",
+		model("", `1e-6`):                                         "name",
+		model("\xff", `1e-6`):                                     "name",
+		model(strings.Repeat("a", 100_000), `1e-6`):               "name",
+		model("a", `1e400`):                                       "input_cost_per_token must be a number",
+		model("a", `1e-400`):                                      "input_cost_per_token must be a number",
+		model("a", `"NaN"`):                                       "input_cost_per_token must be a number",
+		model("a", `true`):                                        "input_cost_per_token must be a number",
+		model("a", `{}`):                                          "input_cost_per_token must be a number",
+		model("a", `1`+strings.Repeat("0", 100_000)):              "input_cost_per_token must be a number",
+		"{" + one("a", `1e-6`) + "," + one("a", `2e-6`) + "}":     "twice",
+		"{" + one("Gpt", `1e-6`) + "," + one("gPT", `2e-6`) + "}": "twice",
+		model("a", `1e-6`) + "{}":                                 "no price list",
+		strings.Repeat(`{"a":`, 20_000):                           "no price list",
+		`null`:                                                    "litellm_provider",
+		`{"a": {"litellm_provider": ["x"], "mode": "chat"}}`:      `model "a"`,
 	} {
-		if got, err := price.Import(strings.NewReader(text), func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%.60s: got %v, %v, want an error with %q", text, got, err, says)
+		if got, err := price.Import(strings.NewReader(text), func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), says) || len(err.Error()) > 1000 {
+			t.Errorf("%.60s: got %v, %.300v, want a short error with %q", text, got, err, says)
 		}
 	}
 }
