@@ -574,6 +574,66 @@ func TestOutsideLoops(t *testing.T) {
 	})
 }
 
+// An agent that hangs in many rooms leaves workers to other agents, and the turns that
+// wait for it lose no attempt.
+func TestOutsideHangs(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := outsideRig(t, url, func(c *config.Config) { c.Jobs.TurnWorkers, c.Turns.MaxAttempts = 2, 1 })
+		c := newOutsideClass(t, r)
+		c.onlyCalled(t)
+		r.Model.Script(llmtest.Say("an answer"))
+		release := make(chan struct{})
+		c.peer.then(func(w http.ResponseWriter, q *http.Request) {
+			select {
+			case <-release:
+			case <-q.Context().Done():
+			}
+			saying(`{"content":"at last"}`)(w, q)
+		})
+		rooms := []string{c.Room.ID}
+		for range 3 {
+			room := silentClass(t, r).Room.ID
+			if _, err := r.AttachAgent(t.Context(), c.Admin, room, c.far.ID); err != nil {
+				t.Fatal(err)
+			}
+			rooms = append(rooms, room)
+		}
+		for _, room := range rooms {
+			post(t, r, c.Admin, room, "@Far hello")
+		}
+		c.peer.calls(t, 1)
+		other := silentClass(t, r)
+		post(t, r, other.Student, other.Room.ID, "@teacher hello")
+		r.Messages(t, other.Room.ID, 2)
+		apptest.Await(t, "turns that were put back", func() bool {
+			back := 0
+			for _, room := range rooms {
+				if turn := turns(t, r, room)[0]; turn.Reason == "outside_busy" && turn.Resumed > 0 {
+					back++
+				}
+			}
+			return back == len(rooms)-1
+		})
+		if calls := c.peer.calls(t, 1); len(calls) != 1 {
+			t.Errorf("the agent was asked %d times at once, want once", len(calls))
+		}
+		close(release)
+		for _, room := range rooms {
+			r.Messages(t, room, 2)
+			r.Idle(t, room)
+			if turn := turns(t, r, room)[0]; turn.State != store.TurnFinished || turn.Attempt-turn.Resumed != 1 {
+				t.Errorf("got %+v", turn)
+			}
+		}
+		for _, e := range c.peer.calls(t, len(rooms)) {
+			if e.Metadata.Attempt != 1 {
+				t.Errorf("got the attempt %d, want the first", e.Metadata.Attempt)
+			}
+		}
+	})
+}
+
 // What an agent outside the program says is data for other agents' models.
 func TestOutsideInjection(t *testing.T) {
 	t.Parallel()

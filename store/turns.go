@@ -39,7 +39,7 @@ type Turn struct {
 	CreatedAt        time.Time
 	StartedAt        time.Time `bun:",nullzero"`
 	EndedAt          time.Time `bun:",nullzero"`
-	Resumed          int       // how often it went on after it was parked or had ended
+	Resumed          int       // how often it went on after it was parked, was put back or had ended
 	Workflow         string    `bun:",nullzero"` // name of its graph; "" is the direct answer
 	Graph            JSON      `bun:",nullzero"` // the graph as it was when the turn began
 	Paused           bool      // paused by staff between two nodes
@@ -218,10 +218,20 @@ func (t *Tx) GiveWay(ctx context.Context, roomID, cause, reason, detail string, 
 // RetryTurn queues a turn again as the next attempt. ErrStale when this attempt is not
 // the current one any more, or somebody asked the turn to stop.
 func (t *Tx) RetryTurn(ctx context.Context, id string, attempt int, lease time.Time, reason, detail string) error {
-	res, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("attempt = ?", attempt+1).
-		Set("lease_until = ?", lease).Set("node = NULL").Set("reason = ?", reason).Set("detail = ?", detail).
-		Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?, ?)", TurnQueued, TurnRunning).Where("stop_at IS NULL").Exec(ctx)
+	res, err := t.nextAttempt(id, attempt, lease, reason, detail).Exec(ctx)
 	return changed(res, err, ErrStale)
+}
+
+// DelayTurn is RetryTurn for an attempt that has tried nothing and does not count.
+func (t *Tx) DelayTurn(ctx context.Context, id string, attempt int, lease time.Time, reason, detail string) error {
+	res, err := t.nextAttempt(id, attempt, lease, reason, detail).Set("resumed = resumed + 1").Exec(ctx)
+	return changed(res, err, ErrStale)
+}
+
+func (t *Tx) nextAttempt(id string, attempt int, lease time.Time, reason, detail string) *bun.UpdateQuery {
+	return t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnQueued).Set("attempt = ?", attempt+1).
+		Set("lease_until = ?", lease).Set("node = NULL").Set("reason = ?", reason).Set("detail = ?", detail).
+		Where("id = ?", id).Where("attempt = ?", attempt).Where("state IN (?, ?)", TurnQueued, TurnRunning).Where("stop_at IS NULL")
 }
 
 // ParkTurn parks a running attempt until a person has decided. ErrStale when this attempt

@@ -28,12 +28,16 @@ func (e *Engine) retryTurn(ctx context.Context, t *store.Turn, cause error) erro
 		started = now
 	}
 	at := now.Add(f.After)
-	if !f.Again || t.Attempt-t.Resumed >= e.cfg.Turns.MaxAttempts || at.After(started.Add(e.cfg.Turns.MaxDuration)) {
+	if !f.Again || !f.Free && t.Attempt-t.Resumed >= e.cfg.Turns.MaxAttempts || at.After(started.Add(e.cfg.Turns.MaxDuration)) {
 		return e.endTurn(ctx, t, f)
 	}
 	next := jobs.RunTurn{TurnID: t.ID, Attempt: t.Attempt + 1}
 	retry := func(tx *store.Tx) error {
-		if err := tx.RetryTurn(ctx, t.ID, t.Attempt, at.Add(e.cfg.Turns.Lease), f.Reason, f.Detail); err != nil {
+		again := tx.RetryTurn
+		if f.Free {
+			again = tx.DelayTurn
+		}
+		if err := again(ctx, t.ID, t.Attempt, at.Add(e.cfg.Turns.Lease), f.Reason, f.Detail); err != nil {
 			return err
 		}
 		return tx.SaveSteps(ctx, f.Steps)

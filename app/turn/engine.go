@@ -56,6 +56,7 @@ type Engine struct {
 	sweepOther func(ctx context.Context, asOf time.Time) error
 	zone       *time.Location // schedules and dates are read in this zone
 
+	outside outsideSlots
 	stops   turnStops
 	typists typists
 	known   knownRooms
@@ -68,7 +69,8 @@ func New(d Deps) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, hub: d.Hub, queue: d.Queue, model: d.Model,
-		telemetry: d.Telemetry, background: d.Background, tools: tools, peer: d.Peer, tell: d.Tell, sweepOther: d.Sweep, zone: d.Config.Location()}, nil
+		telemetry: d.Telemetry, background: d.Background, tools: tools, peer: d.Peer, tell: d.Tell, sweepOther: d.Sweep, zone: d.Config.Location(),
+		outside: outsideSlots{most: d.Config.Jobs.TurnWorkers}}, nil
 }
 
 // Run sweeps what was lost and fires due triggers, until ctx ends.

@@ -57,6 +57,7 @@ type Fault struct {
 	State          string        // how the turn ends: failed unless set
 	Quiet          bool          // the room is not told
 	Again          bool          // another attempt may succeed
+	Free           bool          // this one does not count as an attempt, though its time does
 	After          time.Duration // how long to wait before it
 	Usage          llm.Usage
 	Steps          []store.TurnStep // steps that the attempt has not saved yet

@@ -85,10 +85,14 @@ func (r *attempt) savedOutside() *modelOutput {
 // askOutside calls the agent and saves its answer. A fault that makes another attempt
 // sensible is returned; after the last attempt the fallback is the answer.
 func (r *attempt) askOutside(ctx context.Context, part *part) (*modelOutput, error) {
+	e := r.engine
+	if !e.outside.take(r.agent.ID) {
+		return nil, busy()
+	}
+	defer e.outside.free(r.agent.ID)
 	if err := r.leaveFloor(ctx); err != nil {
 		return nil, err
 	}
-	e := r.engine
 	peer, err := e.peer(r.agent)
 	if err != nil {
 		return nil, err
@@ -216,7 +220,7 @@ func (r *attempt) envelope(part *part, now time.Time) *a2a.Envelope {
 		}
 	}
 	meta := a2a.Metadata{RoomID: r.room.ID, RoomName: r.room.Name, AgentID: r.agent.ID, AgentName: r.agent.Name,
-		SenderName: saidBy(&about), Cause: r.turn.Cause, Attempt: r.turn.Attempt, History: []a2a.Said{}}
+		SenderName: saidBy(&about), Cause: r.turn.Cause, Attempt: r.turn.Attempt - r.turn.Resumed, History: []a2a.Said{}}
 	left := maxHistory
 	for _, m := range slices.Backward(part.messages) {
 		if left -= len(m.Content); left < 0 {
