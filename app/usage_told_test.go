@@ -1,12 +1,14 @@
 package app_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -102,4 +104,41 @@ func TestUsageAsToldByProviders(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A budget counts one currency: a price in another one is none, and is never converted.
+func TestBudgetOfAnotherCurrency(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url, func(c *config.Config) {
+			c.Prices = []config.Price{{Model: "openai/*", Input: 80e12, Output: 320e12, Currency: "TWD"}}
+		})
+		c := silentClass(t, r)
+		r.Model.Script(llmtest.Say("one two three four"))
+		ask := func() error {
+			_, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello there"})
+			return err
+		}
+		own := budget(t, r, c, store.ScopeAgent, c.TeacherAgent.ID, store.PeriodDay, "TWD", "100")
+		budget(t, r, c, store.ScopeAgent, c.TeacherAgent.ID, store.PeriodDay, store.UnitTokens, "100000")
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+		u := usage(t, r, 1)[0]
+		if got, err := r.Budget(t.Context(), c.Admin, own.ID); err != nil || got.Spent != u.Cost || u.Cost != u.InputTokens*80_000+u.OutputTokens*320_000 {
+			t.Errorf("got %+v (%v) after %+v", got, err, u)
+		}
+		other := budget(t, r, c, store.ScopeAgent, c.TeacherAgent.ID, store.PeriodDay, "USD", "100")
+		var e *app.Error
+		if err := ask(); !errors.As(err, &e) || e.Code != "budget_no_price" || !strings.Contains(e.Message, "no price in USD") {
+			t.Errorf("got %v", err)
+		}
+		if err := r.DeleteBudget(t.Context(), c.Admin, other.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := ask(); err != nil {
+			t.Error(err)
+		}
+		storetest.Balanced(t, r.DB)
+	})
 }

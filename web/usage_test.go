@@ -168,6 +168,16 @@ func TestUsageSums(t *testing.T) {
 				}
 			}
 		},
+		"far times": func(t *testing.T, w *world) {
+			for _, query := range []string{"?from=0001-01-01&to=9999-12-31", "?to=9999-12-31", "?to=0001-01-01", "?from=9999-12-31", "?from=0000-01-01",
+				"?from=0000-01-01T00:00:00%2B23:59", "?to=9999-12-31T23:59:59-23:59", "?from=2026-02-30", "?from=2026-03-01T00:00:60Z", "?from=2026-3-1",
+				"?from=%00", "?from=+2026-03-01"} {
+				a := w.as(admin).do(t, get, v1+"/usage"+query+"&group_by=day,room,course,agent,person,model,key")
+				if a.status != 200 && a.status != 422 {
+					t.Errorf("%s: got %d %s", query, a.status, a.body)
+				}
+			}
+		},
 		"more than a number": func(t *testing.T, w *world) {
 			course, room := w.newRoom(t, owner)
 			for range 3 {
