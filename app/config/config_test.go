@@ -406,6 +406,19 @@ func TestLoadConfigProblems(t *testing.T) {
 				"has two addresses", "llm."+name+".base_url")
 		}
 	})
+	t.Run("ProviderWithoutMembers", func(t *testing.T) {
+		t.Parallel()
+		for text, want := range map[string][]string{
+			"": {"llm.providers.lab.base_url", "is missing"}, "{}": {"llm.providers.lab.base_url", "is missing"},
+			"http://x/v1": {"llm.providers.lab (", "is a section"}, "[http://x/v1]": {"llm.providers.lab (", "is a section"},
+			"{base_url: http://x, url: http://y}": {"llm.providers.lab.url", "is not a setting"},
+		} {
+			got := loadProblems(t, map[string]string{"coagent.yaml": "llm:\n  providers:\n    lab: " + text + "\n"})
+			if wantLine(t, got, want...); len(got) != 1 {
+				t.Errorf("%q: got %q", text, got)
+			}
+		}
+	})
 	t.Run("UnknownFlag", func(t *testing.T) {
 		t.Parallel()
 		_, _, err := Load(Sources{Dir: t.TempDir(), Flags: map[string]string{"http.adr": "x"}})

@@ -230,6 +230,10 @@ func (l *loader) addSection(prefix string, section map[string]any, file string) 
 			l.addSection(path+".", nested, file)
 		case known && (value == nil || isSection):
 			// A key without a value, or with only comments after it, sets nothing.
+		case prefix == providersPrefix && (value == nil || isSection) && l.addProvider(key):
+			// The check of all providers says what this one misses.
+		case prefix == providersPrefix:
+			l.problem(path, file, "is a section: write {base_url: ...}")
 		case !l.put(path, rawValue{value, file}):
 			l.problem(path, file, "is not a setting")
 		}
