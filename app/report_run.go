@@ -250,9 +250,9 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, messages []
 
 // instructions are the model's instructions for one room.
 func (r *reportRun) instructions(room, fence string) string {
-	return fmt.Sprintf("%s\n\nYou report on the room %q of the course %q to its teachers. %s "+
+	return fmt.Sprintf("%s\n\nYou report on the room %s of the course %s to its teachers. %s "+
 		"Answer with the report on this room alone, in Markdown, with no heading above level 3 and no title.",
-		r.agent.SystemPrompt, room, r.course.Title, turn.FenceRule(fence))
+		r.agent.SystemPrompt, turn.NameOf(room), turn.NameOf(r.course.Title), turn.FenceRule(fence))
 }
 
 // finish makes the report's content from the sections. If all sections failed, the

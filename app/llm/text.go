@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // clean makes a provider's text fit to store and show: valid UTF-8, and no
@@ -18,80 +16,6 @@ func clean(s string) string {
 		s = strings.ReplaceAll(s, "\x00", "")
 	}
 	return s
-}
-
-// spoken is the text as the model reads it. A named person's message begins with the
-// name, and data stands inside its fence. The word of the fence is in no text itself.
-// No message is empty where providers refuse an empty one.
-func (m Message) spoken(fence string) string {
-	text := without(clean(m.Text), fence)
-	if m.Role == RoleTool && text == "" {
-		text = "(no output)"
-	}
-	// A name with several lines could look like somebody else's message.
-	name := without(strings.Join(strings.Fields(clean(m.Name)), " "), fence)
-	switch {
-	case m.Data && fence != "" && text != "":
-		return fenced(fence, name, text)
-	case m.Role == RoleUser && name != "":
-		return name + ": " + text
-	}
-	return text
-}
-
-// fenced puts a text between tags. Neither the name nor the text has the word of the
-// fence in it, so nothing in them can close it.
-func fenced(fence, name, text string) string {
-	name = strings.NewReplacer(`"`, "'", "<", "(", ">", ")").Replace(name)
-	return "<" + fence + ` from="` + name + "\">\n" + text + "\n</" + fence + ">"
-}
-
-// without replaces a word in a text by "(...)", also where it is written in upper case
-// or full width, or with invisible characters in it.
-func without(text, word string) string {
-	if word == "" {
-		return text
-	}
-	var out strings.Builder
-	first, copied := plainRune(rune(word[0])), 0
-	for i, r := range text {
-		if i < copied || plainRune(r) != first {
-			continue
-		}
-		if n := wordLength(text[i:], word); n > 0 {
-			out.WriteString(text[copied:i] + "(...)")
-			copied = i + n
-		}
-	}
-	if copied == 0 {
-		return text
-	}
-	return out.String() + text[copied:]
-}
-
-// wordLength returns how many bytes of text the word takes at its beginning, or 0 when
-// text begins with something else. The word is ASCII.
-func wordLength(text, word string) int {
-	k := 0
-	for i, r := range text {
-		switch {
-		case plainRune(r) == plainRune(rune(word[k])):
-			if k++; k == len(word) {
-				return i + utf8.RuneLen(r)
-			}
-		case k == 0 || !unicode.In(r, unicode.Cf, unicode.Mn, unicode.Me):
-			return 0
-		}
-	}
-	return 0
-}
-
-// plainRune is r in lower case, and in its usual width when it has full width.
-func plainRune(r rune) rune {
-	if '\uFF01' <= r && r <= '\uFF5E' {
-		r -= '\uFF01' - '!'
-	}
-	return unicode.ToLower(r)
 }
 
 // toolCalls assembles calls that arrive in fragments.

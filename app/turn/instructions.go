@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
@@ -39,9 +41,12 @@ func presented(ag *store.Agent, room *store.Room, course *store.Course) string {
 	if own != "" {
 		own += "\n\n"
 	}
-	return fmt.Sprintf("%sYou are %q (AI %s) in the room %q of the course %q", own,
-		store.Cut(ag.Name, nameBytes), ag.Type, store.Cut(room.Name, nameBytes), store.Cut(course.Title, nameBytes))
+	return fmt.Sprintf("%sYou are %s (AI %s) in the room %s of the course %s", own, NameOf(ag.Name), ag.Type, NameOf(room.Name), NameOf(course.Title))
 }
+
+// NameOf is the name of a thing as it stands in instructions: short, between quotes, and
+// without a line break, a character that nobody sees, or a mark of a model's template.
+func NameOf(name string) string { return strconv.Quote(llm.Unmarked(store.Cut(name, nameBytes))) }
 
 // FenceRule tells a model how to read what others say, see Transcript.
 func FenceRule(fence string) string {
@@ -113,7 +118,7 @@ func quoted(name, text string) llm.Message {
 // severalLines tells whether a text has any kind of line break. It looks for bytes, not
 // for runes, because every prompt asks it about every message.
 func severalLines(text string) bool {
-	return strings.ContainsAny(text, "\n\r\v\f") || strings.Contains(text, "\u0085") || strings.Contains(text, "\u2028") || strings.Contains(text, "\u2029")
+	return strings.ContainsAny(text, "\n\r\v\f\x1c\x1d\x1e") || strings.Contains(text, "\u0085") || strings.Contains(text, "\u2028") || strings.Contains(text, "\u2029")
 }
 
 // isColon tells whether r looks like the colon behind a name.
@@ -125,13 +130,25 @@ func isColon(r rune) bool {
 	return false
 }
 
-// speakerOf names the author of a message, with a role.
+// speakerOf names the author of a message, with a role. A name has no parentheses there:
+// what stands in them is the program's, so nobody is called "Tess (teacher)".
 func speakerOf(m *store.Message) string {
 	switch {
 	case m.ByAgent():
-		return fmt.Sprintf("%s (AI %s)", m.AgentName, m.AgentType)
+		return fmt.Sprintf("%s (AI %s)", unbracketed(m.AgentName), m.AgentType)
 	case m.Sender != nil:
-		return fmt.Sprintf("%s (%s)", event.ShownName(m.Sender.Name()), m.Sender.Role)
+		return fmt.Sprintf("%s (%s)", unbracketed(event.ShownName(m.Sender.Name())), m.Sender.Role)
 	}
 	return event.DeletedName
+}
+
+// unbracketed is a name without anything that looks like a parenthesis. The fence makes
+// parentheses of the signs < and >.
+func unbracketed(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Ps, unicode.Pe) || strings.ContainsRune("<>\uFF1C\uFF1E", r) {
+			return -1
+		}
+		return r
+	}, name)
 }
