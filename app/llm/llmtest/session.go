@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // format is one wire format: how requests are read and answers written.
@@ -281,7 +282,13 @@ func cutPieces(text string, n int) []string {
 	return out
 }
 
-// halves cuts s in two.
-func halves(s string) (first, second string) { return s[:len(s)/2], s[len(s)/2:] }
+// halves cuts s in two, between characters.
+func halves(s string) (first, second string) {
+	i := len(s) / 2
+	for i > 0 && !utf8.RuneStart(s[i]) {
+		i--
+	}
+	return s[:i], s[i:]
+}
 
 func words(s string) int { return len(strings.Fields(s)) }
