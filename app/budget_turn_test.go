@@ -124,6 +124,38 @@ func TestTurnWaitsForBudget(t *testing.T) {
 	}
 }
 
+// A budget that was raised and is used up again is told of again: who is in the room would
+// else wait without a word.
+func TestRaisedBudgetIsEmptyAgain(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.New(t, url, priced)
+		c := silentClass(t, r)
+		r.Model.Script(llmtest.Always(llmtest.Response{Text: "one two three four", NoUsage: true}))
+		b := budget(t, r, c, store.ScopeRoom, c.Room.ID, store.PeriodTotal, store.UnitTokens, "10000")
+		call := "@" + c.TeacherAgent.Name + " "
+		post(t, r, c.Student, c.Room.ID, call+"first")
+		r.Messages(t, c.Room.ID, 2)
+		post(t, r, c.Student, c.Room.ID, call+"second")
+		parked(t, r, c.Room.ID, 2)
+		if _, err := r.UpdateBudget(t.Context(), c.Teacher, b.ID, "20000", nil); err != nil {
+			t.Fatal(err)
+		}
+		r.Messages(t, c.Room.ID, 4)
+		post(t, r, c.Student, c.Room.ID, call+"third")
+		parked(t, r, c.Room.ID, 3)
+		empty := 0
+		for _, body := range eventsOf(t, r, c.Room.ID, "budget") {
+			if strings.Contains(body, `"empty"`) {
+				empty++
+			}
+		}
+		if empty != 2 {
+			t.Errorf("the room was told %d times that the budget is used up, want once before and once after the raise", empty)
+		}
+	})
+}
+
 // shownLast is all that the model was shown last.
 func shownLast(r *apptest.Rig) string {
 	var b strings.Builder

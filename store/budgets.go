@@ -159,7 +159,13 @@ func (t *Tx) UpdateBudget(ctx context.Context, b *Budget) error {
 		return err
 	}
 	b.Version++
-	// At 80 % of the new cap staff are told again.
+	// At 80 % of the new cap staff are told again, and rooms when that is used up.
+	rows := func() *bun.SelectQuery {
+		return t.db.NewSelect().Model((*BudgetRow)(nil)).Column("br.id").Where("br.budget_id = ?", b.ID)
+	}
+	if _, err = t.db.NewDelete().Model((*BudgetNotice)(nil)).Where("row_id IN (?)", rows()).Exec(ctx); err != nil {
+		return translate(err)
+	}
 	_, err = t.db.NewUpdate().Model((*BudgetRow)(nil)).Set("warned = ?", false).Set("cap = ?", b.Cap).Where("budget_id = ?", b.ID).Exec(ctx)
 	return translate(err)
 }

@@ -85,7 +85,8 @@ func (r *attempt) waitForBudget(ctx context.Context, no *ledger.Refused) error {
 	return nil
 }
 
-// noticeBudget tells a room of an empty budget, once in each period. The transaction must
+// noticeBudget tells a room of an empty budget, once in each period, and once more after
+// the budget was changed. The transaction must
 // hold the lock of the room.
 func (e *Engine) noticeBudget(ctx context.Context, tx *store.Tx, room *store.Room, no *ledger.Refused) error {
 	if fresh, err := tx.NoteBudget(ctx, &no.Budget, room.ID, e.instant()); err != nil || !fresh {
