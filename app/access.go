@@ -126,11 +126,12 @@ type rule struct {
 	hidden    bool
 	text      string
 	rejected  bool  // a denial is a 400, as the API's contract says
+	bots      bool  // a bot may do it too, if its relations allow it; without this a bot may not
 	scope     Scope // ScopeWrite when empty
 }
 
 var rules = map[Action]rule{
-	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 
 	ActCreateUser:      {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts", scope: scopeSession},
@@ -187,6 +188,12 @@ var rules = map[Action]rule{
 	ActUpdateCourse:  {roles: admins, relations: courseTeachers, text: notEnough},
 	ActDeleteCourse:  {roles: admins, relations: IsCourseOwner, text: notEnough},
 
+	// A bot stays when its maker goes, and reads what is said in its rooms. So those make
+	// and change it who answer for the course. Assistants see which there are.
+	ActReadBots:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
+	ActManageBots: {roles: admins, relations: courseTeachers, text: notEnough},
+	ActBotTokens:  {roles: admins, relations: courseTeachers, text: notEnough, scope: scopeSession},
+
 	ActChangeMember:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActPromoteMember: {roles: admins, relations: courseTeachers, text: "TAs cannot promote to TA/Teacher"},
 	ActChangeStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot modify TAs/Teachers"},
@@ -208,26 +215,26 @@ var rules = map[Action]rule{
 	ActDeleteReport:   {roles: admins, relations: courseStaff, text: notEnough},
 
 	ActReadMembers:  {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
-	ActListRooms:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActListRooms:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead, bots: true},
 	ActListAllRooms: {roles: admins, relations: courseMembers, text: notEnough, scope: ScopeRead},
 	ActCreateRoom:   {roles: admins, relations: courseStaff, text: notEnough},
 
-	ActReadRoom:      {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActReadRoom:      {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead, bots: true},
 	ActUpdateRoom:    {roles: admins, relations: courseStaff, text: notEnough},
 	ActDeleteRoom:    {roles: admins, relations: courseStaff, text: notEnough},
 	ActAssignToRoom:  {roles: admins, relations: courseStaff, text: notEnough},
-	ActReadHistory:   {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
-	ActJoinRoom:      {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead},
-	ActPostMessage:   {roles: admins, relations: roomMembers, text: notEnough},
+	ActReadHistory:   {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead, bots: true},
+	ActJoinRoom:      {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead, bots: true},
+	ActPostMessage:   {roles: admins, relations: roomMembers, text: notEnough, bots: true},
 	ActSeeFailures:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActGoOn:          {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadDecisions: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActStopTurn:      {roles: admins, relations: courseStaff | IsCreator, text: "Only staff and the person who asked can stop it"},
-	ActChangeMessage: {relations: IsCreator, text: "Only your own messages can be changed"},
+	ActChangeMessage: {relations: IsCreator, text: "Only your own messages can be changed", bots: true},
 	ActHideMessage:   {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadHidden:    {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActExportRoom:    {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
-	ActReadFaces:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActReadFaces:     {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead, bots: true},
 	ActAttachAgent:   {roles: admins, relations: courseStaff, text: notEnough},
 	ActDetachAgent:   {roles: admins, relations: courseStaff, text: notEnough},
 
@@ -246,7 +253,7 @@ var rules = map[Action]rule{
 	ActReadApprovals:  {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActDecideApproval: {roles: admins, relations: courseStaff, text: notEnough},
 
-	ActReadArtifacts:   {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead},
+	ActReadArtifacts:   {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead, bots: true},
 	ActWriteArtifact:   {roles: admins, relations: roomMembers, hidden: true},
 	ActDeleteArtifact:  {roles: admins, relations: roomMembers, hidden: true},
 	ActSeeDeleted:      {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
@@ -306,6 +313,9 @@ func Check(actor *Actor, action Action, on Resource) error {
 		return errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
 	}
 	r, known := rules[action]
+	if actor.User.IsBot() && !r.bots {
+		return denialOfBot(r, on)
+	}
 	if known && actor.User.IsActive && (on.Relations&r.relations != 0 || slices.Contains(rolesOf[r.roles], actor.User.Role)) {
 		return actor.holds(r.scope)
 	}
@@ -325,6 +335,14 @@ func denial(action Action, on Resource) error {
 		return errorf(KindRejected, "forbidden", "%s", r.text)
 	}
 	return forbidden(r.text)
+}
+
+// denialOfBot is the error for a bot that does what only people do.
+func denialOfBot(r rule, on Resource) error {
+	if r.hidden {
+		return notFound(on.Noun)
+	}
+	return errorf(KindForbidden, "bot", "A bot cannot do this: it reads and posts in its rooms")
 }
 
 // codeScope is the error code for a token that lacks a scope.

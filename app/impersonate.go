@@ -21,6 +21,9 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 	if err != nil {
 		return nil, fromStore(err, "User")
 	}
+	if u.IsBot() {
+		return nil, errIsBot
+	}
 	if err := mayRule(actor, power{beyond: ActImpersonate, accounts: []string{u.Role}}); err != nil {
 		return nil, err
 	}

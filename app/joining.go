@@ -320,6 +320,9 @@ func (a *App) TransferCourse(ctx context.Context, actor *Actor, courseID, userID
 	if err != nil {
 		return nil, fromStore(err, "User")
 	}
+	if u.IsBot() {
+		return nil, errIsBot
+	}
 	var c *store.Course
 	err = a.changeCourse(ctx, actor, courseID, ActTransferCourse, func(tx *store.Tx, held *store.Course, res Resource) error {
 		if c = held; c.OwnerID == userID {

@@ -45,6 +45,9 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 	if err := Check(actor, ActReadUser, res); err != nil {
 		return nil, err
 	}
+	if u.IsBot() {
+		return nil, errIsBot
+	}
 	if u.ID == actor.User.ID {
 		return nil, errorf(KindRejected, "own_password", "Change your own password in your profile")
 	}

@@ -93,7 +93,7 @@ func mayBeCalled(ctx context.Context, q store.Queries, u *store.User) error {
 		return err
 	}
 	if taken := looksLike(u.Name(), agents); taken != "" {
-		return invalid(shownField(u), "is or looks like %q, the name of an agent in one of the person's rooms; choose another", taken)
+		return invalid(shownField(u), "is or looks like %q, the name of an agent or a bot in one of the person's rooms; choose another", taken)
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func shownField(u *store.User) string {
 func mayEnterAs(ctx context.Context, q store.Queries, courseID string, u *store.User) error {
 	taken, err := agentLike(ctx, q, courseID, u)
 	if err == nil && taken != "" {
-		err = errorf(KindRejected, "name_of_agent", "Your name is or looks like %q, the name of an agent in this course. Change it in your profile first.", taken)
+		err = errorf(KindRejected, "name_of_agent", "Your name is or looks like %q, the name of an agent or a bot in this course. Change it in your profile first.", taken)
 	}
 	return err
 }
@@ -125,13 +125,13 @@ func sameNameNote(ctx context.Context, q store.Queries, courseID string, u *stor
 	if err != nil || taken == "" {
 		return "", err
 	}
-	return fmt.Sprintf("; the name is or looks like that of the agent %q, rename one of them", taken), nil
+	return fmt.Sprintf("; the name is or looks like that of the agent or bot %q, rename one of them", taken), nil
 }
 
-// agentLike is the name of an agent of a course that a person's name is or looks like; ""
-// if there is none.
+// agentLike is the name of an agent or a bot of a course that a person's name is or looks
+// like; "" if there is none.
 func agentLike(ctx context.Context, q store.Queries, courseID string, u *store.User) (string, error) {
-	agents, err := q.AgentNamesInCourse(ctx, courseID)
+	agents, err := q.AgentNamesInCourse(ctx, courseID, u.ID)
 	return looksLike(u.Name(), agents), err
 }
 

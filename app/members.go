@@ -72,7 +72,17 @@ type Person struct {
 	Email string
 }
 
+// person returns the account of a person. A bot is none: it has its place in its course.
 func (a *App) person(ctx context.Context, p Person) (*store.User, error) {
+	u, err := a.account(ctx, p)
+	if err == nil && u.IsBot() {
+		return nil, errIsBot
+	}
+	return u, err
+}
+
+// account returns the account of a person or a bot.
+func (a *App) account(ctx context.Context, p Person) (*store.User, error) {
 	var u *store.User
 	var err error
 	switch {

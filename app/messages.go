@@ -17,7 +17,7 @@ type Posted struct {
 	Dup     bool
 }
 
-// PostMessage stores a person's message. clientID (0..64 characters) is the client's own
+// PostMessage stores a message of a person or a bot. clientID (0..64 characters) is the client's own
 // id for it: a second post with the same id stores nothing. The message, its event and
 // the job that decides about the room's agents commit together. Once this returns nil,
 // none of them can get lost. Without an agent that could answer, or behind a job that is
@@ -36,6 +36,9 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	}
 	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,
 		CreatedAt: a.instant(), Sender: &actor.User}
+	if actor.User.IsBot() {
+		m.BotName = actor.User.Name()
+	}
 	heard, err := a.engine.Hearing(ctx, room, m)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,9 @@ func (o *Operator) SetPassword(ctx context.Context, login, password string) erro
 	if err != nil {
 		return fromStore(err, "User")
 	}
+	if u.IsBot() {
+		return errIsBot
+	}
 	hash, err := o.passwords.hash(ctx, limit.Asker{}, "password", password)
 	if err != nil {
 		return err

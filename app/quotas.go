@@ -20,7 +20,7 @@ type quotas struct{ most *config.Quotas }
 func (s quotas) ofPerson(kind store.Owned) int {
 	return map[store.Owned]int{store.OwnedOrganizations: s.most.Organizations, store.OwnedProjects: s.most.Projects, store.OwnedCourses: s.most.Courses,
 		store.OwnedTemplates: s.most.Templates, store.OwnedThreads: s.most.Threads, store.OwnedKeys: s.most.Keys,
-		store.OwnedTokens: s.most.AccessTokens}[kind]
+		store.OwnedTokens: s.most.AccessTokens, store.OwnedBots: s.most.Bots}[kind]
 }
 
 // within returns an error if a person has too many things of a kind, or stores too
@@ -69,7 +69,8 @@ func (s quotas) artifactsWithin(ctx context.Context, tx *store.Tx, userID string
 func (s quotas) ofPlace(kind store.Placed) int {
 	return map[store.Placed]int{store.PlacedRooms: s.most.RoomsPerCourse, store.PlacedAnnouncements: s.most.AnnouncementsPerCourse,
 		store.PlacedReports: s.most.ReportsPerCourse, store.PlacedWorkflows: s.most.WorkflowsPerCourse, store.PlacedCourseMembers: s.most.MembersPerCourse,
-		store.PlacedOrganizationMembers: s.most.MembersPerOrganization, store.PlacedAgents: s.most.AgentsPerProject}[kind]
+		store.PlacedOrganizationMembers: s.most.MembersPerOrganization, store.PlacedAgents: s.most.AgentsPerProject,
+		store.PlacedBots: s.most.BotsPerCourse}[kind]
 }
 
 // withinPlace returns an error if a course, a project or an organisation has too many

@@ -168,15 +168,18 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 	return nil, nil
 }
 
-// AssignToRoom links a person to one room. The returned text says what happened.
+// AssignToRoom links a person to one room, or a bot to a room of its course. The returned text says what happened.
 func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who Person) (string, error) {
 	room, err := a.roomFor(ctx, actor, roomID, ActAssignToRoom)
 	if err != nil {
 		return "", err
 	}
-	u, err := a.person(ctx, who)
+	u, err := a.account(ctx, who)
 	if err != nil {
 		return "", err
+	}
+	if u.IsBot() && u.BotCourseID != room.CourseID {
+		return "", errIsBot
 	}
 	added, note := false, ""
 	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {

@@ -133,6 +133,9 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 	} else if err != nil {
 		return err
 	}
+	if known.IsBot() {
+		return invalid("email", "is the address of a bot, which is in no class list")
+	}
 	if known.ID == in.course.OwnerID {
 		out.Status, out.Message = ImportAlready, "Owner of the course"
 		return nil

@@ -61,7 +61,7 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 	s.v2 = v2
 	s.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: event.VariantFor(v2, s.staff), UserID: s.who.User.ID,
-		Name: s.who.User.Name(), SessionID: s.who.credential()})
+		Name: s.who.User.Name(), Kind: shownKind(&s.who.User), SessionID: s.who.credential()})
 	// Count the connection only here: Leave would never be called after a handshake that
 	// fails half-way.
 	if s.seated = s.app.limits.open.Take(s.who.User.ID, s.app.cfg.Limits.ConnectionsAtOnce); !s.seated {
@@ -88,7 +88,15 @@ func (s *Seat) Leave() {
 }
 
 func (s *Seat) member() realtime.Member {
-	return realtime.Member{UserID: s.who.User.ID, Name: s.who.User.Name()}
+	return realtime.Member{UserID: s.who.User.ID, Name: s.who.User.Name(), Kind: shownKind(&s.who.User)}
+}
+
+// shownKind is the kind of an account as presence shows it.
+func shownKind(u *store.User) string {
+	if u.IsBot() {
+		return u.Kind
+	}
+	return ""
 }
 
 // actor is the person as of now. It is an error if the session, the token or the account

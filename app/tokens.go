@@ -46,35 +46,51 @@ func (a *App) CreateAccessToken(ctx context.Context, actor *Actor, in NewAccessT
 	if err := Check(actor, ActOwnTokens, Resource{}); err != nil {
 		return nil, "", err
 	}
-	errs := []error{name("name", &in.Name), between("expires_in_days", in.Days, 1, maxTokenDays)}
-	if len(in.Scopes) == 0 {
-		errs = append(errs, invalid("scopes", "must name at least one of read, write, admin"))
-	}
-	for _, s := range in.Scopes {
-		errs = append(errs, oneOf("scopes", string(s), string(ScopeRead), string(ScopeWrite), string(ScopeAdmin)))
-	}
-	if err := firstOf(errors.Join(errs...)); err != nil {
+	if err := in.check(ScopeRead, ScopeWrite, ScopeAdmin); err != nil {
 		return nil, "", err
 	}
-	slices.Sort(in.Scopes)
-	in.Scopes = slices.Compact(in.Scopes)
-	plain := tokenMark + rand.Text() + rand.Text() // 260 bits
-	now := a.instant()
-	t := &store.AccessToken{ID: store.NewID(), UserID: actor.User.ID, Name: in.Name, Scopes: store.ToJSON(in.Scopes),
-		Hash: hashToken(plain), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.CreateAccessToken(ctx, t); err != nil {
-			return err
-		}
-		if err := a.quotas.within(ctx, tx, t.UserID, store.OwnedTokens); err != nil {
-			return err
-		}
-		return a.audit.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenChanges(t))
+	var made *MadeToken
+	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		made, err = a.storeToken(ctx, tx, actor, actor.User.ID, in)
+		return err
 	})
 	if err != nil {
 		return nil, "", fromStore(err, "User")
 	}
-	return t, secret.Text(plain), nil
+	return made.AccessToken, made.Secret, nil
+}
+
+// check checks what somebody has chosen for a token that may have these scopes.
+func (in *NewAccessToken) check(scopes ...Scope) error {
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = string(s)
+	}
+	errs := []error{name("name", &in.Name), between("expires_in_days", in.Days, 1, maxTokenDays)}
+	if len(in.Scopes) == 0 {
+		errs = append(errs, invalid("scopes", "must name at least one of %s", strings.Join(names, ", ")))
+	}
+	for _, s := range in.Scopes {
+		errs = append(errs, oneOf("scopes", string(s), names...))
+	}
+	slices.Sort(in.Scopes)
+	in.Scopes = slices.Compact(in.Scopes)
+	return firstOf(errors.Join(errs...))
+}
+
+// storeToken makes a token for an account, in the name of the actor.
+func (a *App) storeToken(ctx context.Context, tx *store.Tx, actor *Actor, userID string, in NewAccessToken) (*MadeToken, error) {
+	plain := tokenMark + rand.Text() + rand.Text() // 260 bits
+	now := a.instant()
+	t := &store.AccessToken{ID: store.NewID(), UserID: userID, Name: in.Name, Scopes: store.ToJSON(in.Scopes),
+		Hash: hashToken(plain), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, in.Days)}
+	if err := tx.CreateAccessToken(ctx, t); err != nil {
+		return nil, err
+	}
+	if err := a.quotas.within(ctx, tx, userID, store.OwnedTokens); err != nil {
+		return nil, err
+	}
+	return &MadeToken{t, secret.Text(plain)}, a.audit.record(ctx, tx, actor, didCreateToken, target{"token", t.ID}, nil, tokenChanges(t))
 }
 
 // tokenChanges is a token as the audit log shows it.
@@ -178,7 +194,8 @@ func (ss *sessions) readToken(t *store.AccessToken, err error, now time.Time) (*
 	if err := json.Unmarshal([]byte(t.Scopes), &actor.Scopes); err != nil {
 		return nil, err
 	}
-	return &knownActor{actor: actor, used: t.LastUsedAt, until: t.ExpiresAt, read: now, of: []string{t.UserID, t.ID}}, nil
+	// A bot ends with its course.
+	return &knownActor{actor: actor, used: t.LastUsedAt, until: t.ExpiresAt, read: now, of: []string{t.UserID, t.ID, t.User.BotCourseID}}, nil
 }
 
 // tokenUses are the tokens that were used since their use was last stored. It is stored

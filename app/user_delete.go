@@ -41,6 +41,9 @@ func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bo
 
 // mayDelete refuses to delete an account that the actor may not delete.
 func mayDelete(actor *Actor, u *store.User) error {
+	if u.IsBot() {
+		return errIsBot
+	}
 	return mayRule(actor, power{beyond: ActDeleteAdminUser, accounts: []string{u.Role}})
 }
 

@@ -233,6 +233,9 @@ func mayChange(actor *Actor, u *store.User, c userChange) error {
 	if u.ID == actor.User.ID {
 		return nil
 	}
+	if u.IsBot() {
+		return errIsBot
+	}
 	if err := mayRule(actor, power{beyond: ActUpdateAdminUser, accounts: []string{u.Role}}); err != nil {
 		return err
 	}

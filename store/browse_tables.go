@@ -140,7 +140,7 @@ func BrowsedTables() []Browsed {
 		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName).of(inNoThread),
 		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages",
-			"id room_id seq sender_id agent_id agent_type agent_name turn_id client_id content created_at "+
+			"id room_id seq sender_id agent_id agent_type agent_name bot_name turn_id client_id content created_at "+
 				"edited_at deleted_at hidden_at stopped_at truncated silent answers", "rolls", senderName, roomName).of(inNoThread),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
@@ -161,7 +161,7 @@ func BrowsedTables() []Browsed {
 			"id turn_id n node kind name agent_id artifact_id state prompt_tokens completion_tokens "+
 				"attempt started_at ended_at due_at decided_by", ""),
 		browsed("user", "users",
-			"id email username full_name role avatar_url is_active created_at version device_epoch", ""),
+			"id email username full_name role avatar_url is_active created_at version device_epoch kind bot_course_id", ""),
 		browsed("user_api_key", "user_keys",
 			"id user_id provider alias description shared created_at updated_at", "", userEmail),
 		browsed("user_api_key_use", "user_key_uses", "user_key_id agent_id calls first_used_at last_used_at", ""),

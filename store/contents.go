@@ -32,7 +32,7 @@ var (
 		{"agents_in_rooms", "room_agents", "agent_id IN (SELECT a.id FROM agents AS a WHERE a.project_id = ?)"},
 	}
 	heldByCourse = []held{
-		{"rooms", "rooms", "course_id = ?"}, {"members", "course_members", "course_id = ?"},
+		{"rooms", "rooms", "course_id = ?"}, {"members", "course_members", "course_id = ?"}, {"bots", "users", "bot_course_id = ?"},
 		{"announcements", "announcements", "course_id = ?"}, {"messages", "messages", roomsOfCourse},
 		{"agents", "room_agents", roomsOfCourse}, {"turns", "agent_turns", roomsOfCourse},
 		{"artifacts", "artifacts", roomsOfCourse}, {"reports", "reports", "course_id = ?"},

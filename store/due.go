@@ -83,12 +83,12 @@ func (q Queries) TurnsToEnd(ctx context.Context, agentID string) ([]Turn, error)
 	return rows, translate(err)
 }
 
-// MessagesSincePerson lists the agents' messages in rooms after the last message of a
-// person. It reads only the room, the agent, the seq and the date.
+// MessagesSincePerson lists the messages of agents and bots in rooms after the last message
+// of a person. It reads only the room, the agent, the seq and the date.
 func (q Queries) MessagesSincePerson(ctx context.Context, roomIDs []string) ([]Message, error) {
 	var rows []Message
 	err := shown(q.db.NewSelect().Model(&rows).Column("m.room_id", "m.agent_id", "m.seq", "m.created_at").Join("JOIN rooms AS r ON r.id = m.room_id").
-		Where("m.room_id IN (?)", bun.List(roomIDs)).Where("m.seq > r.person_seq").Where("m.agent_type IS NOT NULL")).Scan(ctx)
+		Where("m.room_id IN (?)", bun.List(roomIDs)).Where("m.seq > r.person_seq").Where("m.agent_type IS NOT NULL OR m.bot_name IS NOT NULL")).Scan(ctx)
 	return rows, translate(err)
 }
 
@@ -113,7 +113,7 @@ func (q Queries) CountUnread(ctx context.Context, asked []Unread) (map[[2]string
 		return counts, nil
 	}
 	lines := shown(q.db.NewSelect().Model((*Message)(nil)).ColumnExpr("1").Where("m.room_id = unread.room_id").
-		Where("m.seq > unread.after_seq").Where("m.created_at >= unread.since").Where("m.agent_type IS NULL")).Limit(maxUnread)
+		Where("m.seq > unread.after_seq").Where("m.created_at >= unread.since").Where("m.agent_type IS NULL").Where("m.bot_name IS NULL")).Limit(maxUnread)
 	var rows []struct {
 		RoomID, AgentID string
 		N               int

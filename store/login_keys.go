@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -59,11 +60,12 @@ func smallLetter(r rune) rune {
 	return unicode.ToLower(unicode.ToUpper(r))
 }
 
-// BeforeAppendModel gives a new account its keys.
+// BeforeAppendModel gives a new account its keys and its kind.
 func (u *User) BeforeAppendModel(_ context.Context, query bun.Query) error {
 	if _, adds := query.(*bun.InsertQuery); adds {
 		u.EmailKey = LoginKey(u.Email)
 		u.SetUsername(u.Username)
+		u.Kind = cmp.Or(u.Kind, KindPerson)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -10,8 +11,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// Message is one message in a room. A person wrote it (SenderID), or an agent in a turn
-// (AgentID, TurnID). Seq is the number of its event in the room.
+// Message is one message in a room. A person wrote it (SenderID), a bot (SenderID and
+// BotName), or an agent in a turn (AgentID, TurnID). Seq is the number of its event in the room.
 type Message struct {
 	bun.BaseModel `bun:"table:messages,alias:m"`
 	ID            string `bun:",pk"`
@@ -22,6 +23,7 @@ type Message struct {
 	AgentType     string `bun:",nullzero"`
 	AgentName     string `bun:",nullzero"`
 	TurnID        string `bun:",nullzero"`
+	BotName       string `bun:",nullzero"` // of the bot that wrote it, as it was then
 	ClientID      string `bun:",nullzero"` // the sender's own id for it; a resend with it adds nothing
 	Content       string
 	CreatedAt     time.Time
@@ -38,13 +40,19 @@ type Message struct {
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"` // its name and role only
 }
 
-// nameOnly reads of people what others see: their name and role.
+// nameOnly reads of people what others see: their name, role and kind.
 func nameOnly(sel *bun.SelectQuery) *bun.SelectQuery {
-	return sel.Column("id", "email", "username", "full_name", "role")
+	return sel.Column("id", "email", "username", "full_name", "role", "kind")
 }
 
 // ByAgent tells whether an agent wrote the message.
 func (m *Message) ByAgent() bool { return m.AgentType != "" }
+
+// ByBot tells whether a bot wrote the message.
+func (m *Message) ByBot() bool { return m.BotName != "" }
+
+// ByPerson tells whether a person wrote the message.
+func (m *Message) ByPerson() bool { return !m.ByAgent() && !m.ByBot() }
 
 // Messages lists the newest messages of a room with their senders, oldest first. It takes
 // those with a seq below before (0 = no bound), limit at most.
@@ -61,7 +69,7 @@ func (q Queries) ShownMessages(ctx context.Context, roomID string, before int64,
 func (q Queries) MessagesToDecide(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
 	var rows []Message
 	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
-	err := shown(q.db.NewSelect().Model(&rows).Column("m.seq", "m.created_at", "m.sender_id", "m.agent_id", "m.agent_type", "m.agent_name", "m.content", "m.rolls").
+	err := shown(q.db.NewSelect().Model(&rows).Column("m.seq", "m.created_at", "m.sender_id", "m.agent_id", "m.agent_type", "m.agent_name", "m.bot_name", "m.content", "m.rolls").
 		Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1])).OrderExpr("m.seq DESC LIMIT ?", bound[2]).Scan(ctx)
 	slices.Reverse(rows)
 	return rows, translate(err)
@@ -214,7 +222,8 @@ func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (add
 	// Three statements: SQLite has no INSERT inside another statement.
 	agent := null(m.AgentType)
 	version, upTo := h.Silent.bounds()
-	bound := t.boundText(ctx, m.RoomID, h.Unheard, null(h.DecideAt), agent, m.CreatedAt, version, upTo)
+	// $4 is set for a message that no person wrote.
+	bound := t.boundText(ctx, m.RoomID, h.Unheard, null(h.DecideAt), null(cmp.Or(m.AgentType, m.BotName)), m.CreatedAt, version, upTo)
 	if err = t.db.NewRaw(nextOfMessage).Scan(bound, &m.Seq, &m.Silent, &due); err != nil {
 		return false, false, translate(err)
 	}
@@ -223,7 +232,7 @@ func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (add
 		return false, false, err
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
-		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers))
+		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName))
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, false, err
 	}
@@ -241,8 +250,8 @@ WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(l
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
-	rolls, metadata_json, answers)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`
+	rolls, metadata_json, answers, bot_name)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`
 )
 
 const addLine = `
@@ -250,15 +259,15 @@ WITH room AS (
 	UPDATE rooms SET event_seq = event_seq + 1,
 		looked_seq = CASE WHEN $2::boolean OR ` + silent + ` THEN event_seq + 1 ELSE looked_seq END,
 		look_at = CASE WHEN $2::boolean OR ` + silent + ` THEN NULL ELSE COALESCE(look_at, $3::timestamptz) END,
-		person_seq = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
-		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
+		person_seq = CASE WHEN $2::boolean OR $7::text IS NOT NULL OR $24::text IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
+		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL OR $24::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
 	WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2::boolean AS silent,
 		COALESCE(look_at = $3::timestamptz, FALSE) AS due
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
-		silent, rolls, metadata_json, answers)
+		silent, rolls, metadata_json, answers, bot_name)
 	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
-		silent, $19::json, $22, $23 FROM room
+		silent, $19::json, $22, $23, $24::text FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -276,7 +285,7 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
 			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo,
-			textOrNull(m.MetadataJSON), null(m.Answers)).
+			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName)).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {

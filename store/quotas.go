@@ -18,6 +18,7 @@ const (
 	OwnedThreads       Owned = "threads"
 	OwnedKeys          Owned = "keys"
 	OwnedTokens        Owned = "access_tokens"
+	OwnedBots          Owned = "bots"
 )
 
 // ownedRows has the statement that counts the rows of each kind. An index finds them by
@@ -30,6 +31,7 @@ var ownedRows = map[Owned]string{
 	OwnedThreads:       "SELECT count(*) FROM threads WHERE user_id = ? AND NOT stateless",
 	OwnedKeys:          "SELECT count(*) FROM user_keys WHERE user_id = ?",
 	OwnedTokens:        "SELECT count(*) FROM access_tokens WHERE user_id = ?",
+	OwnedBots:          "SELECT count(*) FROM courses AS c JOIN users AS u ON u.bot_course_id = c.id WHERE c.owner_id = ?",
 }
 
 // Placed is a kind of thing inside a place, for example rooms in a course. Its text is
@@ -45,6 +47,7 @@ const (
 	PlacedCourseMembers       Placed = "members_per_course"
 	PlacedOrganizationMembers Placed = "members_per_organization"
 	PlacedAgents              Placed = "agents_per_project"
+	PlacedBots                Placed = "bots_per_course"
 )
 
 // placed has, for each kind, the table of the place and the statement that counts. An
@@ -57,6 +60,7 @@ var placed = map[Placed]struct{ place, rows string }{
 	PlacedCourseMembers:       {"courses", "SELECT count(*) FROM course_members WHERE course_id = ?"},
 	PlacedOrganizationMembers: {"organizations", "SELECT count(*) FROM organization_members WHERE organization_id = ?"},
 	PlacedAgents:              {"projects", "SELECT count(*) FROM agents WHERE project_id = ?"},
+	PlacedBots:                {"courses", "SELECT count(*) FROM users WHERE bot_course_id = ?"},
 }
 
 // CountPlaced counts the things of a kind in a place. It locks the place's row until the

@@ -208,7 +208,7 @@ func (t *Tx) AskToStop(ctx context.Context, id, userID string, now time.Time) er
 // turn's TriggerSeq: the answer to agents gives way to that person.
 func (t *Tx) GiveWay(ctx context.Context, roomID, cause, reason, detail string, now time.Time) error {
 	since := shown(t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.room_id = t.room_id").
-		Where("m.seq > t.trigger_seq").Where("m.agent_type IS NULL"))
+		Where("m.seq > t.trigger_seq").Where("m.agent_type IS NULL").Where("m.bot_name IS NULL"))
 	_, err := t.db.NewUpdate().Model((*Turn)(nil)).Set("state = ?", TurnStopped).Set("reason = ?", reason).Set("detail = ?", detail).
 		Set("ended_at = ?", now).Where("t.room_id = ?", roomID).Where("t.state = ?", TurnWaiting).Where("t.cause = ?", cause).
 		Where("EXISTS (?)", since).Exec(ctx)

@@ -28,9 +28,20 @@ type User struct {
 	DeviceEpoch   int    // increases when the devices that signed in become unknown
 	EmailKey      string `bun:",nullzero"` // LoginKey of Email, "" while another account has it
 	UsernameKey   string `bun:",nullzero"`
+	Kind          string // KindPerson or KindBot; it never changes
+	BotCourseID   string `bun:",nullzero"` // the course that a bot belongs to
 
 	SearchText string `bun:",scanonly"` // computed by the database
 }
+
+// The kinds of accounts.
+const (
+	KindPerson = "person"
+	KindBot    = "bot" // a program in the rooms of one course
+)
+
+// IsBot reports whether the account is a program's.
+func (u *User) IsBot() bool { return u.Kind == KindBot }
 
 // Name returns what others see: the full name, else the user name, else the e-mail.
 func (u *User) Name() string {
@@ -85,9 +96,9 @@ type UserSearch struct {
 	Limit    int
 }
 
-// SearchUsers finds accounts, in the order of their e-mails.
+// SearchUsers finds the accounts of people, in the order of their e-mails.
 func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) {
-	found := q.db.NewSelect().Model((*User)(nil)).Column("u.id")
+	found := q.db.NewSelect().Model((*User)(nil)).Column("u.id").Where("u.kind = ?", KindPerson)
 	if s.Text != "" {
 		found = found.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
 			for _, text := range needles(s.Text) {

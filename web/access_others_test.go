@@ -63,6 +63,7 @@ type otherCallers struct {
 	w                                   *world
 	reader, writer, full, pupil         *caller // tokens
 	revoked, lapsed, ofInactive, orphan *caller
+	bot                                 *caller
 }
 
 func newOtherCallers(t *testing.T, w *world) *otherCallers {
@@ -85,6 +86,7 @@ func newOtherCallers(t *testing.T, w *world) *otherCallers {
 	w.callers["gone"] = w.session(t, gone.ID)
 	_, o.ofInactive = token("gone", "read", "write", "admin")
 	w.exec(t, "UPDATE users SET is_active = ? WHERE id = ?", false, gone.ID)
+	o.bot = w.watcher(t)
 	o.orphan = w.bearer("coa_" + strings.Repeat("A", 52))
 	return o
 }
@@ -119,6 +121,34 @@ func (o *otherCallers) check(t *testing.T, r row, want []string) {
 	o.token(t, r, "the super admin's token for everything", o.full, super, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
 	o.token(t, r, "the student's token for everything", o.pupil, pupil, app.ScopeRead, app.ScopeWrite, app.ScopeAdmin)
 	o.impersonated(t, r, pupil)
+	o.asBot(t, r)
+}
+
+// botRoutes are what a bot may do, and the answers to it; everything else it may not.
+var botRoutes = map[string]int{
+	"GET /api/v1/users/me":                  200,
+	"GET /api/v1/rooms/":                    200,
+	"GET /api/v1/rooms/{room_id}":           200,
+	"GET /api/v1/rooms/{room_id}/agents":    200,
+	"GET /api/v1/rooms/{room_id}/events":    200,
+	"GET /api/v1/chat/messages/{room_id}":   200,
+	"POST /api/v1/rooms/{room_id}/messages": 201,
+}
+
+// asBot asks as a bot that is in the world's room.
+func (o *otherCallers) asBot(t *testing.T, r row) {
+	t.Helper()
+	a := r.ask(t, o.w, o.bot)
+	if want, may := botRoutes[r.route]; may {
+		if a.status != want {
+			t.Errorf("a bot: got %d %s, want %d", a.status, a.body, want)
+		}
+		return
+	}
+	// A body that nobody could send is refused before anybody is asked.
+	if a.status != http.StatusForbidden && a.status != http.StatusNotFound && (a.status != http.StatusUnprocessableEntity || !strings.HasPrefix(r.want, "422")) {
+		t.Errorf("a bot: got %d %s, want it refused", a.status, a.body)
+	}
 }
 
 // late asks with the cookie of a live session whose token has run out: the

@@ -49,6 +49,7 @@ var socketTable = map[string]string{
 	"super admin: admin":                     "403",
 	"other course's student: read write":     "403",
 	"super admin: read write admin, revoked": "401",
+	"bot":                                    "101 ok ok ok bot",
 }
 
 // socketCaller is the caller that a row of socketTable names.
@@ -57,6 +58,9 @@ func (w *world) socketCaller(t *testing.T, name string) *caller {
 	if as, ok := strings.CutPrefix(name, "super admin as "); ok {
 		in := w.as(superAdmin).must(t, http.StatusOK, post, v1+"/login/impersonate/"+w.users[as].ID)
 		return &caller{r: w.rig, token: cookieValue(t, in, cookieAccess)}
+	}
+	if name == "bot" {
+		return w.watcher(t)
 	}
 	if who, rest, ok := strings.Cut(name, ": "); ok {
 		rest, revoked := strings.CutSuffix(rest, ", revoked")
@@ -172,7 +176,7 @@ func TestStreamAccess(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]int{anonymous: 401, endedSession: 401, expiredToken: 401, inactive: 400, "student: read": 200,
-		"student: write": 403, "other course's student: read": 403, "super admin: admin": 403, "super admin: read, revoked": 401} {
+		"student: write": 403, "other course's student: read": 403, "super admin: admin": 403, "super admin: read, revoked": 401, "bot": 200} {
 		c := w.socketCaller(t, name)
 		header := []string{}
 		if bearer := c.extra.Get("Authorization"); bearer != "" {

@@ -164,6 +164,20 @@ var accessTable = []row{
 	{"DELETE /api/v1/courses/{course_id}/members/{user_id}", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
 		return []string{w.course, w.newMember(t)}, nil
 	}},
+	{"GET /api/v1/courses/{course_id}/bots", courseStaffOnly, onCourse(nil)},
+	{"POST /api/v1/courses/{course_id}/bots", "403 403 403 403 403 201 201 403 403 403 403 201 201", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.course}, body{"name": "Bot " + store.NewID()}
+	}},
+	{"PATCH /api/v1/courses/{course_id}/bots/{bot_id}", courseTeachersOnly, onBot(func(w *world) body { return body{"room_ids": []string{w.room}} })},
+	{"DELETE /api/v1/courses/{course_id}/bots/{bot_id}", "403 403 403 403 403 204 204 403 403 403 403 204 204", onBot(nil)},
+	{"GET /api/v1/courses/{course_id}/bots/{bot_id}/tokens", courseTeachersOnly, onBot(nil)},
+	{"POST /api/v1/courses/{course_id}/bots/{bot_id}/tokens", "403 403 403 403 403 201 201 403 403 403 403 201 201",
+		onBot(func(*world) body { return body{"name": "program", "expires_in_days": 1} })},
+	{"DELETE /api/v1/courses/{course_id}/bots/{bot_id}/tokens/{token_id}", "403 403 403 403 403 204 204 403 403 403 403 204 204",
+		func(t testing.TB, w *world) ([]string, any) {
+			bot, token := w.newBot(t)
+			return []string{w.course, bot, token.text(t, "id")}, nil
+		}},
 	{"POST /api/v1/courses/{course_id}/transfer", "403 403 403 403 403 403 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
 		course, _ := onDoomedCourse(t, w)
 		return course, body{"user_id": w.users[otherTeacher].ID}

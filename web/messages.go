@@ -16,6 +16,7 @@ type lineOut struct {
 	Seq       int64      `json:"seq" doc:"The number of the message's event in the room; the next page is before=<the first seq>"`
 	Sender    string     `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
 	SenderID  *string    `json:"sender_id" format:"uuid"`
+	Kind      string     `json:"sender_kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for people and agents"`
 	Content   string     `json:"content"`
 	AgentType *string    `json:"agent_type"`
 	AgentID   *string    `json:"agent_id" format:"uuid"`
@@ -29,7 +30,7 @@ type lineOut struct {
 }
 
 func messageForm(m *store.Message) lineOut {
-	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: event.HistorySender(m), SenderID: nullable(m.SenderID), Content: m.Content,
+	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: event.HistorySender(m), SenderID: nullable(m.SenderID), Kind: event.SenderKind(m), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
 }

@@ -178,7 +178,7 @@ func (s *Server) enter(op *operation) {
 
 func operationAt(item *huma.PathItem, method string) *huma.Operation {
 	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post,
-		http.MethodPut: item.Put, http.MethodDelete: item.Delete}[method]
+		http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete}[method]
 }
 
 func (s *Server) operation(r route, answer reflect.Type, public bool) *operation {

@@ -9,10 +9,11 @@ const (
 )
 
 const (
-	get  = http.MethodGet
-	post = http.MethodPost
-	put  = http.MethodPut
-	del  = http.MethodDelete
+	get   = http.MethodGet
+	post  = http.MethodPost
+	put   = http.MethodPut
+	del   = http.MethodDelete
+	patch = http.MethodPatch
 )
 
 const (
@@ -39,6 +40,7 @@ func (s *Server) routes(version string) error {
 	s.workspaceRoutes()
 	s.courseRoutes()
 	s.joiningRoutes()
+	s.botRoutes()
 	s.announcementRoutes()
 	s.reportRoutes()
 	s.roomRoutes()

@@ -21,11 +21,13 @@ type userOut struct {
 	AvatarURL *string   `json:"avatar_url"`
 	IsActive  bool      `json:"is_active"`
 	CreatedAt time.Time `json:"created_at"`
+	Kind      string    `json:"kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for a person"`
+	CourseID  string    `json:"course_id,omitempty" format:"uuid" doc:"The course that a bot belongs to; absent for a person"`
 }
 
 func userForm(u *store.User) userOut {
 	return userOut{ID: u.ID, Email: u.Email, Username: u.Username, FullName: u.FullName, Role: u.Role,
-		AvatarURL: u.AvatarURL, IsActive: u.IsActive, CreatedAt: instant(u.CreatedAt)}
+		AvatarURL: u.AvatarURL, IsActive: u.IsActive, CreatedAt: instant(u.CreatedAt), Kind: kindOf(u), CourseID: u.BotCourseID}
 }
 
 func oneUser(u *store.User, err error) (*oneOut[userOut], error) {

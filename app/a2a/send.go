@@ -38,7 +38,8 @@ type Metadata struct {
 	AgentID       string `json:"agent_id"`
 	AgentName     string `json:"agent_name"`
 	SenderName    string `json:"sender_name"`
-	Cause         string `json:"cause"` // why the agent is asked: post, agent_lines, wake, time_interval and so on
+	SenderIsBot   bool   `json:"sender_is_bot,omitempty"` // a program with an account of its own
+	Cause         string `json:"cause"`                   // why the agent is asked: post, agent_lines, wake, time_interval and so on
 	Attempt       int    `json:"attempt"`
 	HistoryLength int    `json:"history_length"` // of History
 	History       []Said `json:"history"`        // the newest messages of the room, oldest first
@@ -50,6 +51,7 @@ type Said struct {
 	Sender    string `json:"sender"`
 	SenderID  string `json:"sender_id"`
 	IsAI      bool   `json:"is_ai"`
+	IsBot     bool   `json:"is_bot,omitempty"`
 	Content   string `json:"content"`
 	CreatedAt string `json:"created_at"`
 }

@@ -46,7 +46,7 @@ func Config(url, modelURL string) *config.Config {
 	c.Limits.EditsPerMinute = 100_000
 	c.Quotas = config.Quotas{Organizations: 100_000, Projects: 100_000, Courses: 100_000, Templates: 100_000, Threads: 100_000, Keys: 100_000,
 		AccessTokens: 1000, Sessions: 100_000, RoomsPerCourse: 100_000, AnnouncementsPerCourse: 100_000, ReportsPerCourse: 100_000, WorkflowsPerCourse: 100,
-		MembersPerCourse: 100_000, MembersPerOrganization: 100_000, AgentsPerProject: 100_000, Stored: 1 << 30, Artifacts: 1 << 30}
+		MembersPerCourse: 100_000, MembersPerOrganization: 100_000, AgentsPerProject: 100_000, Bots: 100_000, BotsPerCourse: 1000, Stored: 1 << 30, Artifacts: 1 << 30}
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000
 	c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 10_000_000, 10_000_000
 	return c

@@ -123,6 +123,7 @@ type Quotas struct {
 	Threads       int   `yaml:"threads" default:"200" min:"0" max:"1000000" doc:"Threads of one person."`
 	Keys          int   `yaml:"keys" default:"50" min:"0" max:"1000000" doc:"Model keys in the wallet of one person."`
 	AccessTokens  int   `yaml:"access_tokens" default:"50" min:"0" max:"1000" doc:"Personal access tokens of one person."`
+	Bots          int   `yaml:"bots" default:"200" min:"0" max:"1000000" doc:"Bots in all courses that one person owns."`
 	Sessions      int   `yaml:"sessions" default:"100" min:"1" max:"1000000" doc:"Devices on which one person is signed in; one more signs the oldest out."`
 	Stored        Bytes `yaml:"stored" default:"64MiB" min:"64KiB" max:"1GiB" doc:"All that one person stores outside rooms: agents that they made and their versions, threads, descriptions, the announcements, reports, workflows, rooms and settings of agents in their courses, and 1 KiB for each thing."`
 	Artifacts     Bytes `yaml:"artifacts" default:"128MiB" min:"64KiB" max:"64GiB" doc:"All tasks, documents and processes of all rooms that one person changed last, with what was deleted and the earlier versions that this person wrote, and 1 KiB for each."`
@@ -132,6 +133,7 @@ type Quotas struct {
 	ReportsPerCourse       int `yaml:"reports_per_course" default:"500" min:"0" max:"1000000" doc:"Reports on one course."`
 	WorkflowsPerCourse     int `yaml:"workflows_per_course" default:"100" min:"0" max:"1000" doc:"Workflows of one course."`
 	MembersPerCourse       int `yaml:"members_per_course" default:"20000" min:"1" max:"1000000" doc:"People of one course."`
+	BotsPerCourse          int `yaml:"bots_per_course" default:"20" min:"0" max:"1000" doc:"Bots of one course."`
 	MembersPerOrganization int `yaml:"members_per_organization" default:"20000" min:"1" max:"1000000" doc:"People of one organisation."`
 	AgentsPerProject       int `yaml:"agents_per_project" default:"500" min:"2" max:"1000000" doc:"Agents of one project, the two that it begins with among them."`
 }

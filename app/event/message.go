@@ -41,15 +41,16 @@ type Message struct {
 	Content   string `json:"content"`         // "" when State is deleted
 	State     string `json:"state,omitempty"` // deleted or hidden
 	EditedAt  string `json:"edited_at,omitempty"`
-	Stopped   bool   `json:"stopped,omitempty"`   // somebody stopped the agent while it answered
-	Truncated bool   `json:"truncated,omitempty"` // the agent's answer was cut before its end
+	Kind      string `json:"sender_kind,omitempty"` // "bot" for a bot
+	Stopped   bool   `json:"stopped,omitempty"`     // somebody stopped the agent while it answered
+	Truncated bool   `json:"truncated,omitempty"`   // the agent's answer was cut before its end
 }
 
 // OfMessage is the durable event of a message. The message must have its seq.
 func OfMessage(m *store.Message) *store.Event {
 	body := Message{SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, AgentType: m.AgentType,
 		TurnID: m.TurnID, ClientID: m.ClientID, Content: kept(m), EditedAt: editedAt(m), Sender: SenderName(m), Stopped: !m.StoppedAt.IsZero(),
-		Truncated: m.Truncated}
+		Truncated: m.Truncated, Kind: SenderKind(m)}
 	if state := m.State(); state != store.MessageShown {
 		body.State = state
 	}
@@ -113,6 +114,7 @@ func isMessageEvent(kind string) bool {
 type Metadata struct {
 	IsAI      bool   `json:"is_ai"`
 	SenderID  string `json:"sender_id,omitempty" format:"uuid"`
+	Kind      string `json:"sender_kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for people and agents"`
 	AgentType string `json:"agent_type,omitempty"`
 	ID        string `json:"id,omitempty" format:"uuid"`
 	Seq       int64  `json:"seq,omitempty"`
@@ -125,6 +127,7 @@ type Metadata struct {
 // MessageDetails has the members that a message has in frames of coagent.v2 alone.
 type MessageDetails struct {
 	ClientID  string `json:"client_id,omitempty" doc:"What the sender's own post named it"`
+	Kind      string `json:"sender_kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for people and agents"`
 	AgentID   string `json:"agent_id,omitempty" format:"uuid"`
 	AgentName string `json:"agent_name,omitempty"`
 	TurnID    string `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
@@ -155,7 +158,7 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		return nil
 	}
 	f := frame{Type: e.Type, Sender: m.Sender, Content: Readable(m.State, m.Content, v&Staff != 0), Timestamp: Timestamp(e.At),
-		RoomID: e.Room, Metadata: &Metadata{SenderID: m.SenderID, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt,
+		RoomID: e.Room, Metadata: &Metadata{SenderID: m.SenderID, Kind: m.Kind, ID: e.ID, Seq: e.Seq, State: m.State, EditedAt: m.EditedAt,
 			Stopped: m.Stopped, Truncated: m.Truncated}}
 	if v&V2 == 0 {
 		f.Sender = plainSender(m.Sender)
@@ -166,7 +169,7 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 	}
 	if v&V2 != 0 {
 		f.ID, f.Seq = e.ID, e.Seq
-		f.MessageDetails = MessageDetails{ClientID: m.ClientID, AgentID: m.AgentID, AgentName: m.AgentName, TurnID: m.TurnID,
+		f.MessageDetails = MessageDetails{ClientID: m.ClientID, Kind: m.Kind, AgentID: m.AgentID, AgentName: m.AgentName, TurnID: m.TurnID,
 			State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped, Truncated: m.Truncated}
 	}
 	return []byte(store.ToJSON(f))

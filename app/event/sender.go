@@ -12,14 +12,16 @@ import (
 // DeletedName is shown as the name of a person whose account is deleted.
 const DeletedName = "deleted user"
 
-// SenderName is the author of a message as the history shows it: a person's name, or the
-// kind of agent, for example "Teacher AI".
+// SenderName is the author of a message as the history shows it: the name of a person or a
+// bot, or the kind of agent, for example "Teacher AI".
 func SenderName(m *store.Message) string {
 	switch {
 	case m.ByAgent():
 		return mention.Label(m.AgentType)
 	case m.Sender != nil:
 		return m.Sender.Name()
+	case m.ByBot(): // its account is deleted
+		return m.BotName
 	}
 	return DeletedName
 }
@@ -39,6 +41,14 @@ func ShownName(name string) string {
 		return "Someone"
 	}
 	return name
+}
+
+// SenderKind is "bot" for the message of a bot, and "" for any other.
+func SenderKind(m *store.Message) string {
+	if m.ByBot() {
+		return store.KindBot
+	}
+	return ""
 }
 
 // plainSender is a person's name for the existing client. That client marks everybody

@@ -24,6 +24,7 @@ type ConnOptions struct {
 	Variant   Variant
 	UserID    string // "" means not shown in presence
 	Name      string // the name that presence shows
+	Kind      string // the kind that presence shows; "" for a person
 	SessionID string
 }
 

@@ -15,10 +15,11 @@ const (
 	maxBeatBytes = maxText
 )
 
-// Member is a person who is in a room now.
+// Member is a person or a bot in a room now.
 type Member struct {
 	UserID string `json:"user_id" format:"uuid"`
 	Name   string `json:"name"`
+	Kind   string `json:"kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for a person"`
 }
 
 // presence is who is in a room, on this node and on others. It is guarded by room.mu.
@@ -32,29 +33,32 @@ type presence struct {
 	due    time.Time // when the changes are sent; zero if there are none
 	told   []Member  // what the members here were sent last
 
-	announced map[string]string // what was announced to other nodes; nil if nothing yet
+	announced map[string]shownAs // what was announced to other nodes; nil if nothing yet
 	gen       int64
 	all       bool // a node asked for the whole list
 }
 
+// shownAs is what presence shows of somebody.
+type shownAs struct{ name, kind string }
+
 type person struct {
-	name  string
+	shownAs
 	conns int
 }
 
 type remoteNode struct {
 	gen         int64
-	people      map[string]string
+	people      map[string]shownAs
 	known       bool // people is complete
 	seen, asked time.Time
 }
 
-// presenceChange is what a node announces: people who came, as id and name, and the ids
-// of people who left.
+// presenceChange is what a node announces: people who came, as id, name and kind, and the
+// ids of people who left. Older programs send and read no kind.
 type presenceChange struct {
 	Gen  int64       `json:"g"`
 	All  bool        `json:"f,omitempty"` // the change is the whole list, and replaces what was known
-	In   [][2]string `json:"i,omitempty"`
+	In   [][3]string `json:"i,omitempty"`
 	Left []string    `json:"l,omitempty"`
 }
 
@@ -68,10 +72,10 @@ func (p *presence) join(who ConnOptions) {
 	}
 	if x := p.local[who.UserID]; x != nil {
 		x.conns++
-		x.name = who.Name
+		x.shownAs = shownAs{who.Name, who.Kind}
 		return
 	}
-	p.local[who.UserID] = &person{name: who.Name, conns: 1}
+	p.local[who.UserID] = &person{shownAs: shownAs{who.Name, who.Kind}, conns: 1}
 }
 
 func (p *presence) leave(who ConnOptions) {
@@ -87,16 +91,16 @@ func (p *presence) leave(who ConnOptions) {
 // members returns everybody, sorted by name. A person on several nodes is returned
 // once.
 func (p *presence) members() []Member {
-	names := map[string]string{}
+	all := map[string]shownAs{}
 	for _, n := range p.remote {
-		maps.Copy(names, n.people)
+		maps.Copy(all, n.people)
 	}
 	for id, x := range p.local {
-		names[id] = x.name
+		all[id] = x.shownAs
 	}
-	members := make([]Member, 0, len(names))
-	for id, name := range names {
-		members = append(members, Member{id, name})
+	members := make([]Member, 0, len(all))
+	for id, as := range all {
+		members = append(members, Member{id, as.name, as.kind})
 	}
 	sort.Slice(members, func(i, j int) bool {
 		a, b := &members[i], &members[j]
@@ -108,9 +112,9 @@ func (p *presence) members() []Member {
 // changes returns what must be announced to other nodes, split to fit into payloads,
 // and notes it as announced.
 func (p *presence) changes() []presenceChange {
-	now := map[string]string{}
+	now := map[string]shownAs{}
 	for id, x := range p.local {
-		now[id] = x.name
+		now[id] = x.shownAs
 	}
 	all := p.all || p.announced == nil
 	var out []presenceChange
@@ -128,10 +132,10 @@ func (p *presence) changes() []presenceChange {
 		size += n
 		return &out[len(out)-1]
 	}
-	for id, name := range now {
-		if old, known := p.announced[id]; all || !known || old != name {
-			c := room(jsonLength(id) + jsonLength(name) + 8)
-			c.In = append(c.In, [2]string{id, name})
+	for id, as := range now {
+		if old, known := p.announced[id]; all || !known || old != as {
+			c := room(jsonLength(id) + jsonLength(as.name) + jsonLength(as.kind) + 11)
+			c.In = append(c.In, [3]string{id, as.name, as.kind})
 		}
 	}
 	for id := range p.announced {
@@ -150,7 +154,7 @@ func (p *presence) hear(node string, c presenceChange, now time.Time) (changed, 
 	n := p.remoteNode(node, now)
 	switch {
 	case c.All:
-		n.people, n.known = map[string]string{}, true
+		n.people, n.known = map[string]shownAs{}, true
 	case !n.known || c.Gen > n.gen+1:
 		return false, n.mayAsk(now)
 	case c.Gen <= n.gen:
@@ -158,7 +162,7 @@ func (p *presence) hear(node string, c presenceChange, now time.Time) (changed, 
 	}
 	n.gen = c.Gen
 	for _, m := range c.In {
-		n.people[m[0]] = m[1]
+		n.people[m[0]] = shownAs{m[1], m[2]}
 	}
 	for _, id := range c.Left {
 		delete(n.people, id)

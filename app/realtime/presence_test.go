@@ -93,7 +93,7 @@ func (c *client) expectPresence(t testing.TB, want ...string) {
 func TestPresenceHears(t *testing.T) {
 	t.Parallel()
 	now := newFakeClock().Now()
-	all := presenceChange{Gen: 7, All: true, In: [][2]string{{"ann", "Ann"}}}
+	all := presenceChange{Gen: 7, All: true, In: [][3]string{{"ann", "Ann"}}}
 	for _, tc := range []struct {
 		name         string
 		heard        []presenceChange
@@ -101,12 +101,12 @@ func TestPresenceHears(t *testing.T) {
 		want         []string
 	}{
 		{"All", []presenceChange{all}, true, false, []string{"ann"}},
-		{"ChangeThatFollows", []presenceChange{all, {Gen: 8, In: [][2]string{{"bob", "Bob"}}, Left: []string{"ann"}}}, true, false, []string{"bob"}},
+		{"ChangeThatFollows", []presenceChange{all, {Gen: 8, In: [][3]string{{"bob", "Bob"}}, Left: []string{"ann"}}}, true, false, []string{"bob"}},
 		{"ChangeThatDoesNotFollow", []presenceChange{all, {Gen: 9, Left: []string{"ann"}}}, false, true, []string{"ann"}},
 		{"ChangeHeardTwice", []presenceChange{all, {Gen: 7, Left: []string{"ann"}}}, false, false, []string{"ann"}},
-		{"ChangeOfAnUnknownNode", []presenceChange{{Gen: 2, In: [][2]string{{"bob", "Bob"}}}}, false, true, nil},
+		{"ChangeOfAnUnknownNode", []presenceChange{{Gen: 2, In: [][3]string{{"bob", "Bob"}}}}, false, true, nil},
 		{"AskedOnceASecond", []presenceChange{all, {Gen: 9}, {Gen: 10}}, false, false, []string{"ann"}},
-		{"AllAgainReplaces", []presenceChange{all, {Gen: 1, All: true, In: [][2]string{{"eve", "Eve"}}}}, true, false, []string{"eve"}},
+		{"AllAgainReplaces", []presenceChange{all, {Gen: 1, All: true, In: [][3]string{{"eve", "Eve"}}}}, true, false, []string{"eve"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -309,7 +309,7 @@ func (r *attempt) yieldToTyping(ctx context.Context) (waited bool, err error) {
 // giveWay returns errGaveWay when the turn answers agents and a person has spoken
 // since; else nil.
 func (r *attempt) giveWay(messages []store.Message) error {
-	if r.turn.Cause == turntaking.CauseAgents && slices.ContainsFunc(messages, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && !m.ByAgent() }) {
+	if r.turn.Cause == turntaking.CauseAgents && slices.ContainsFunc(messages, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && m.ByPerson() }) {
 		return errGaveWay
 	}
 	return nil

@@ -46,7 +46,7 @@ func (e *Engine) decideOnce(ctx context.Context, roomID string) error {
 			return tx.Rearm(ctx, s.rearmed(speakerIDs(&d)...))
 		})
 		if err == nil {
-			e.reportUnheard(roomID, &d)
+			e.reportUnheard(s, &d)
 			e.reportNobody(ctx, s, &d)
 		}
 		// Another decision was faster, a turn began, or an agent was deleted

@@ -73,7 +73,7 @@ func MessagesOf(rows []store.Message) []turntaking.Message {
 	all := make([]turntaking.Message, len(rows))
 	for i := range rows {
 		m := &rows[i]
-		all[i] = turntaking.Message{Seq: m.Seq, At: m.CreatedAt, ByAgent: m.ByAgent(), AgentID: m.AgentID, AgentName: m.AgentName,
+		all[i] = turntaking.Message{Seq: m.Seq, At: m.CreatedAt, ByAgent: m.ByAgent(), ByBot: m.ByBot(), AgentID: m.AgentID, AgentName: m.AgentName,
 			SenderID: m.SenderID, Content: m.Content}
 		all[i].Rolls = rollsOf(m.Rolls)
 	}

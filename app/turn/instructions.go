@@ -136,6 +136,8 @@ func speakerOf(m *store.Message) string {
 	switch {
 	case m.ByAgent():
 		return fmt.Sprintf("%s (AI %s)", unbracketed(m.AgentName), m.AgentType)
+	case m.ByBot():
+		return fmt.Sprintf("%s (bot)", unbracketed(event.SenderName(m)))
 	case m.Sender != nil:
 		return fmt.Sprintf("%s (%s)", unbracketed(event.ShownName(m.Sender.Name())), m.Sender.Role)
 	}

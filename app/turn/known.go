@@ -91,15 +91,15 @@ func sizeOf(rows []store.RoomAgent) (bytes int) {
 	return bytes
 }
 
-// Hearing says how the agents of a room treat a person's message that is about to be
-// stored, and sets the rolls that it makes for the message. room is as it was just read.
+// Hearing says how the agents of a room treat a message of a person or a bot that is about
+// to be stored, and sets the rolls that it makes for the message. room is as it was just read.
 //
 // Agents that are switched on later do not answer earlier messages, hence Unheard. If
 // agents have to decide, a job does so within milliseconds. DecideAt is for a sweep,
 // which finds the room if the job's worker dies.
 func (e *Engine) Hearing(ctx context.Context, room *store.Room, m *store.Message) (store.Heard, error) {
 	h := store.Heard{Unheard: !Listens(room), DecideAt: m.CreatedAt.Add(e.cfg.Turns.Lease)}
-	if h.Unheard || turntaking.MayCall(m.Content) {
+	if h.Unheard || turntaking.MayCall(m.Content) || m.ByBot() {
 		return h, nil
 	}
 	known, r := e.known.get(room.ID), *RoomOf(room)

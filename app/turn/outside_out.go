@@ -220,13 +220,13 @@ func (r *attempt) envelope(part *part, now time.Time) *a2a.Envelope {
 		}
 	}
 	meta := a2a.Metadata{RoomID: r.room.ID, RoomName: r.room.Name, AgentID: r.agent.ID, AgentName: r.agent.Name,
-		SenderName: saidBy(&about), Cause: r.turn.Cause, Attempt: r.turn.Attempt - r.turn.Resumed, History: []a2a.Said{}}
+		SenderName: saidBy(&about), SenderIsBot: about.ByBot(), Cause: r.turn.Cause, Attempt: r.turn.Attempt - r.turn.Resumed, History: []a2a.Said{}}
 	left := maxHistory
 	for _, m := range slices.Backward(part.messages) {
 		if left -= len(m.Content); left < 0 {
 			break
 		}
-		meta.History = append(meta.History, a2a.Said{ID: m.ID, Sender: saidBy(&m), SenderID: cmp.Or(m.SenderID, m.AgentID), IsAI: m.ByAgent(),
+		meta.History = append(meta.History, a2a.Said{ID: m.ID, Sender: saidBy(&m), SenderID: cmp.Or(m.SenderID, m.AgentID), IsAI: m.ByAgent(), IsBot: m.ByBot(),
 			Content: m.Content, CreatedAt: event.Timestamp(m.CreatedAt)})
 	}
 	slices.Reverse(meta.History)

@@ -52,7 +52,7 @@ func (r *attempt) readRoom(ctx context.Context) (messages []store.Message, heard
 	}
 	heard = r.room.PersonSeq
 	for _, m := range messages {
-		if !m.ByAgent() {
+		if m.ByPerson() {
 			heard = max(heard, m.Seq)
 		}
 	}
@@ -88,7 +88,7 @@ func (r *attempt) hasNewer(ctx context.Context, heard int64) (bool, error) {
 		return false, err
 	}
 	messages, err := r.engine.db.ShownMessages(ctx, r.room.ID, 0, snapshotMessages)
-	return slices.ContainsFunc(messages, func(m store.Message) bool { return m.Seq > heard && !m.ByAgent() }), err
+	return slices.ContainsFunc(messages, func(m store.Message) bool { return m.Seq > heard && m.ByPerson() }), err
 }
 
 // newest is the seq of the last message, or 0.

@@ -30,14 +30,14 @@ func (s Silence) Text(staff bool) string {
 
 // reportUnheard tells people that the agents which they called may not speak. When
 // agents' messages made the room decide, it tells only about a guard that cut the
-// agents off.
-func (e *Engine) reportUnheard(roomID string, d *turntaking.Decision) {
+// agents off. A bot that calls an agent is told like a person.
+func (e *Engine) reportUnheard(s *roomSnapshot, d *turntaking.Decision) {
 	for _, c := range d.Unheard() {
-		if d.Cause != turntaking.CausePost && c.Rule != turntaking.RuleGuard {
-			continue
-		}
 		for _, who := range c.Callers {
-			e.tell(roomID, Silence{UserID: who, AgentID: c.AgentID, Name: c.Name, Reason: turntaking.Reason(c.Rule, c.Detail)})
+			if d.Cause != turntaking.CausePost && c.Rule != turntaking.RuleGuard && !s.IsBot(who) {
+				continue
+			}
+			e.tell(s.room.ID, Silence{UserID: who, AgentID: c.AgentID, Name: c.Name, Reason: turntaking.Reason(c.Rule, c.Detail)})
 		}
 	}
 }
@@ -62,7 +62,7 @@ func (e *Engine) reportRoomOff(ctx context.Context, room *store.Room, m *store.M
 // reportNobody tells people who call agents that are not there at all: deleted
 // agents, and types of which the room has no agent.
 func (e *Engine) reportNobody(ctx context.Context, s *roomSnapshot, d *turntaking.Decision) {
-	if d.Cause != turntaking.CausePost || !s.MayCall() || slices.ContainsFunc(d.Candidates, func(c turntaking.Candidate) bool { return c.Called }) {
+	if d.Cause != turntaking.CausePost && !s.BotAsks() || !s.MayCall() || slices.ContainsFunc(d.Candidates, func(c turntaking.Candidate) bool { return c.Called }) {
 		return
 	}
 	types, err := e.db.AgentTypeNames(ctx)
@@ -84,7 +84,7 @@ func (e *Engine) reportNobody(ctx context.Context, s *roomSnapshot, d *turntakin
 		names = append(names, mention.Agent{ID: id, Type: t})
 		words[id] = Silence{AgentID: id, Name: mention.Label(t), Reason: "there is none of this type in this room"}
 	}
-	for id, callers := range s.Called(s.Fresh(), turntaking.Names{Names: mention.Of(names)}, nil, d.Cause) {
+	for id, callers := range s.Called(s.Fresh(), turntaking.Names{Names: mention.Of(names)}, nil, turntaking.CausePost) {
 		for _, who := range callers {
 			word := words[id]
 			word.UserID = who

@@ -181,6 +181,9 @@ func listMembers() *Tool {
 				Agents []member `json:"agents"`
 			}
 			for _, p := range people {
+				if p.IsBot() {
+					p.Part = store.KindBot
+				}
 				out.People = append(out.People, member{event.ShownName(p.Name()), p.Part})
 			}
 			for _, ag := range agents {

@@ -131,7 +131,7 @@ func (e *Engine) Posted(ctx context.Context, room *store.Room, m *store.Message)
 func (e *Engine) Heard(roomID string, s realtime.Signal) {
 	if s.Type == event.SignalTyping {
 		var who realtime.Member
-		if json.Unmarshal(s.Body, &who) == nil {
+		if json.Unmarshal(s.Body, &who) == nil && who.Kind == "" { // nobody waits for a program
 			e.typists.typing(roomID, who.UserID, e.now())
 		}
 		return

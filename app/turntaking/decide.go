@@ -70,19 +70,20 @@ func (s *Snapshot) read(m *Message, names Names, may map[string]bool) (called, r
 // the streak of agents' messages, and to the newest one that agents may hear.
 func (s *Snapshot) Enough() bool {
 	return len(s.Messages) > 0 && s.Messages[0].Seq <= s.Room.PersonSeq+1 &&
-		slices.ContainsFunc(s.Messages, func(m Message) bool { return !m.ByAgent && m.Seq <= s.Room.DecidedSeq })
+		slices.ContainsFunc(s.Messages, func(m Message) bool { return m.ByPerson() && m.Seq <= s.Room.DecidedSeq })
 }
 
-// MayCall tells whether fresh messages of people may call somebody, whoever that is.
+// MayCall tells whether fresh messages of people or bots may call somebody, whoever that is.
 func (s *Snapshot) MayCall() bool {
 	return slices.ContainsFunc(s.Fresh(), func(m Message) bool { return !m.ByAgent && MayCall(m.Content) })
 }
 
-// streak has the agents' messages at the end of the room, oldest first. It begins
-// after the point from which staff let the agents go on.
+// streak has the messages of agents and bots at the end of the room, oldest first. It
+// begins after the point from which staff let the agents go on. A bot that answers each
+// answer would otherwise go on for ever.
 func (s *Snapshot) streak() []Message {
 	i := len(s.Messages)
-	for i > 0 && s.Messages[i-1].ByAgent && s.Messages[i-1].Seq > s.Room.StreakFrom {
+	for i > 0 && !s.Messages[i-1].ByPerson() && s.Messages[i-1].Seq > s.Room.StreakFrom {
 		i--
 	}
 	return s.Messages[i:]
@@ -92,7 +93,8 @@ func (s *Snapshot) streak() []Message {
 // in the order of their parts, but no more than the longest streak allows. When none
 // was called, the first agent speaks whose trigger or roll says so. People go before
 // agents: while a person waits for an answer, calls in agents' messages do not count,
-// and neither does the streak so far. roll returns a number in [0, 1).
+// and neither does the streak so far. A bot's message is answered when it calls an agent,
+// and as far as the guards allow. roll returns a number in [0, 1).
 func Decide(s Snapshot, roll func() float64) Decision {
 	fresh := s.Fresh()
 	d := Decision{From: s.Room.DecidedSeq, Seq: s.Room.EventSeq}
@@ -100,7 +102,7 @@ func Decide(s Snapshot, roll func() float64) Decision {
 		return d
 	}
 	switch {
-	case slices.ContainsFunc(fresh, func(m Message) bool { return !m.ByAgent && m.Seq > s.Room.StreakFrom }):
+	case slices.ContainsFunc(fresh, func(m Message) bool { return m.ByPerson() && m.Seq > s.Room.StreakFrom }):
 		d.Cause = CausePost
 	case s.Room.DecidedSeq < s.Room.StreakFrom:
 		d.Cause = CauseGoOn
@@ -133,7 +135,7 @@ func Decide(s Snapshot, roll func() float64) Decision {
 		// An answer to a message that called somebody answers it for the others, too.
 		left := d.Cause == CausePost && slices.ContainsFunc(fresh, func(m Message) bool {
 			_, read := s.read(&m, names, may)
-			return !m.ByAgent && read == 0
+			return m.ByPerson() && read == 0
 		})
 		d.speakUnaddressed(&s, agents, left, roll)
 	}
@@ -205,12 +207,22 @@ func (s *Snapshot) answered(m *Message, agentID string) bool {
 		slices.ContainsFunc(s.Messages, func(l Message) bool { return l.AgentID == agentID && l.Seq > m.Seq })
 }
 
-// askedBy is the person behind a message: its author, or, for an agent's message, the
-// person who spoke last before it.
+// askedBy is who is behind a message: its author, or, for an agent's message, the person
+// or bot that spoke last before it.
 func (s *Snapshot) askedBy(m *Message) string {
 	for i := len(s.Messages) - 1; i >= 0; i-- {
 		if l := &s.Messages[i]; l.Seq <= m.Seq && !l.ByAgent {
 			return l.SenderID
+		}
+	}
+	return ""
+}
+
+// lastPerson is the person who spoke last.
+func (s *Snapshot) lastPerson() string {
+	for i := len(s.Messages) - 1; i >= 0; i-- {
+		if m := &s.Messages[i]; m.ByPerson() {
+			return m.SenderID
 		}
 	}
 	return ""
@@ -256,7 +268,7 @@ func (d *Decision) speakUnaddressed(s *Snapshot, agents []*RoomAgent, left bool,
 			c.Speaks, c.Rule, c.Detail, c.Roll, c.Chance = v.Speak, v.Rule, v.Detail, v.Roll, v.Chance
 			taken = taken || v.Speak && !agents[i].hears()
 			if v.Speak {
-				c.AskedBy = s.askedBy(&s.Messages[len(s.Messages)-1])
+				c.AskedBy = s.lastPerson()
 			}
 		}
 	}
@@ -272,10 +284,20 @@ func (s *Snapshot) CanSpeak(ag *RoomAgent) (rule, detail string) {
 	return rule, detail
 }
 
-// Gone returns the agents that people's fresh messages call and that have spoken in
+// BotAsks tells whether a bot wrote one of the fresh messages.
+func (s *Snapshot) BotAsks() bool {
+	return slices.ContainsFunc(s.Fresh(), func(m Message) bool { return m.ByBot })
+}
+
+// IsBot tells whether the author of a fresh message is a bot.
+func (s *Snapshot) IsBot(senderID string) bool {
+	return slices.ContainsFunc(s.Fresh(), func(m Message) bool { return m.ByBot && m.SenderID == senderID })
+}
+
+// Gone returns the agents that fresh messages of people and bots call and that have spoken in
 // the room lately, but are not in it any more.
 func (s *Snapshot) Gone(d *Decision) []Candidate {
-	if d.Cause != CausePost {
+	if d.Cause != CausePost && !s.BotAsks() {
 		return nil
 	}
 	was := map[string]*Candidate{}
@@ -290,7 +312,7 @@ func (s *Snapshot) Gone(d *Decision) []Candidate {
 		names = append(names, mention.Agent{ID: m.AgentID, Name: m.AgentName})
 	}
 	var found []Candidate
-	for id, callers := range s.Called(s.Fresh(), Names{mention.Of(names)}, nil, d.Cause) {
+	for id, callers := range s.Called(s.Fresh(), Names{mention.Of(names)}, nil, CausePost) {
 		c := *was[id]
 		c.Callers = callers
 		found = append(found, c)

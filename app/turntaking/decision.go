@@ -9,7 +9,7 @@ import (
 // What made a room decide. The names are stored, so they are never renamed.
 const (
 	CausePost   = "post"        // a person's message
-	CauseAgents = "agent_lines" // only agents' messages
+	CauseAgents = "agent_lines" // only messages of agents and bots
 	CauseGoOn   = "go_on"       // staff let the agents go on after a guard had stopped them
 	CauseThread = "thread"      // a person's message to one agent alone
 	CauseWake   = "wake"        // staff woke an agent; decisions that time causes have the names of RuleInterval, RuleSilence and RuleCount

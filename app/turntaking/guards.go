@@ -8,8 +8,8 @@ import (
 	"github.com/coagent-studio/coagent/app/mention"
 )
 
-// This file keeps agents from talking with each other for ever. A person's message ends
-// every guard, and staff may let the agents go on.
+// This file keeps agents from talking with each other for ever, and with bots, which count
+// like agents. A person's message ends every guard, and staff may let the agents go on.
 
 // idleMessages is how many messages without anything new the agents may post one
 // after another.

@@ -122,7 +122,7 @@ func (s *Snapshot) Rolls(roll func() float64) func() float64 {
 		least, without := math.Inf(1), false
 		for _, m := range s.Fresh() {
 			switch {
-			case m.ByAgent:
+			case !m.ByPerson():
 			case agent < len(m.Rolls):
 				least = min(least, m.Rolls[agent])
 			default:

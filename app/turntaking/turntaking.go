@@ -62,9 +62,14 @@ type Message struct {
 	Seq       int64
 	At        time.Time
 	ByAgent   bool
+	ByBot     bool   // a bot wrote it: a program, which may call agents, and is no person
 	AgentID   string // "" if the agent was deleted
 	AgentName string
-	SenderID  string // of a person
+	SenderID  string // of a person or a bot
 	Content   string
 	Rolls     []float64 // that were made for a person's message when it was posted
 }
+
+// ByPerson tells whether a person wrote the message. Only such a message ends the guards
+// and is answered without a call.
+func (m *Message) ByPerson() bool { return !m.ByAgent && !m.ByBot }

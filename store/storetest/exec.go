@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,16 +14,7 @@ import (
 // arguments.
 func Exec(tb testing.TB, db *store.DB, query string, args ...any) {
 	tb.Helper()
-	var err error
-	if db.Postgres() {
-		for i := range args {
-			query = strings.Replace(query, "?", "$"+strconv.Itoa(i+1), 1)
-		}
-		_, err = db.Pool().Exec(tb.Context(), query, args...)
-	} else {
-		_, err = db.Writer().ExecContext(tb.Context(), query, args...)
-	}
-	if err != nil {
+	if err := TryExec(tb.Context(), db, query, args...); err != nil {
 		tb.Fatalf("%s: %v", query, err)
 	}
 	for _, id := range args {
@@ -30,4 +22,17 @@ func Exec(tb testing.TB, db *store.DB, query string, args ...any) {
 			db.AccountsChanged(id)
 		}
 	}
+}
+
+// TryExec runs one statement as Exec does, and returns why the database refuses it.
+func TryExec(ctx context.Context, db *store.DB, query string, args ...any) error {
+	if !db.Postgres() {
+		_, err := db.Writer().ExecContext(ctx, query, args...)
+		return err
+	}
+	for i := range args {
+		query = strings.Replace(query, "?", "$"+strconv.Itoa(i+1), 1)
+	}
+	_, err := db.Pool().Exec(ctx, query, args...)
+	return err
 }

@@ -120,7 +120,7 @@ export class MessageList {
     this.#place(item);
     if (live && !message.own) {
       this.#newest.hidden = this.#atEnd;
-      announce(`${message.name}${message.kind === "agent" ? ", AI" : ""}: ${message.text}`);
+      announce(`${message.name}${message.kind === "agent" ? ", AI" : ""}${message.bot ? ", bot" : ""}: ${message.text}`);
     }
   }
 
@@ -253,6 +253,7 @@ export class MessageList {
     item.head.replaceChildren(
       el("span", { class: "name", dir: "auto" }, own ? "You" : name),
       ...(kind === "agent" ? [el("abbr", { class: "badge", title: "This is an AI agent, not a person" }, "AI")] : []),
+      ...(item.bot ? [el("abbr", { class: "badge", title: "This is a program, not a person" }, "BOT")] : []),
       el("time", { datetime: at.toISOString(), title: exactTimeOf(at) }, timeOf(at)),
     );
     item.body.textContent = item.state === "deleted" ? (own ? "You deleted this line." : "This line was deleted.") : item.text;

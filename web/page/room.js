@@ -177,6 +177,7 @@ export class Room {
       content: frame.content,
       created_at: frame.timestamp,
       sender_id: about.sender_id,
+      sender_kind: about.sender_kind,
       agent_type: about.is_ai ? (about.agent_type ?? "agent") : null,
       agent_id: frame.agent_id,
       agent_name: frame.agent_name,
@@ -205,6 +206,7 @@ export class Room {
       id: row.id,
       seq: row.seq,
       kind: isAgent ? "agent" : "person",
+      bot: row.sender_kind === "bot",
       own: !isAgent && row.sender_id === this.#me.id,
       name: isAgent ? row.agent_name || agent?.name || labelOf(row.sender) : row.sender || "Unknown",
       senderKey: isAgent ? row.agent_id || row.agent_type : row.sender_id || row.sender,
@@ -424,7 +426,7 @@ export class Room {
   }
 
   #showPresence(members) {
-    const people = new Map(members.map(({ user_id: id, name }) => [id, name]));
+    const people = new Map(members.map(({ user_id: id, name, kind }) => [id, kind === "bot" ? `${name} (bot)` : name]));
     const count = byId("presence-count");
     count.textContent = people.size === 0 ? "–" : `${people.size} here`;
     count.title = [...people.values()].join(", ");
