@@ -121,7 +121,8 @@ func (r *agentRules) add(ctx context.Context, tx *store.Tx, actor *Actor, action
 // mayChangeKeys refuses a change of an agent's keys and secrets by a token, or by a
 // person who acts as somebody else. Every change of an agent is checked with it.
 func mayChangeKeys(actor *Actor, before, after *store.Agent) error {
-	if before.EncryptedAPIKey == after.EncryptedAPIKey && before.EncryptedSecrets == after.EncryptedSecrets && before.UserKeyIDs == after.UserKeyIDs {
+	if before.EncryptedAPIKey == after.EncryptedAPIKey && before.EncryptedSecrets == after.EncryptedSecrets &&
+		before.UserKeyIDs == after.UserKeyIDs {
 		return nil
 	}
 	return actor.holds(scopeSession)
@@ -176,7 +177,8 @@ func (a *App) UpdateAgent(ctx context.Context, actor *Actor, id string, s AgentS
 
 // editAgent changes an agent as it is stored now. If two people edit it at once, both
 // changes stand, because each changes only the members that were sent.
-func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id string, edit func(*store.Agent) error) (ag *store.Agent, err error) {
+func (a *App) editAgent(ctx context.Context, actor *Actor, action Action, id string, edit func(*store.Agent) error) (
+	ag *store.Agent, err error) {
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
 			return err
@@ -194,7 +196,7 @@ func (r *agentRules) change(ctx context.Context, tx *store.Tx, actor *Actor, act
 		return err
 	}
 	if ag.UserKeyIDs != before.UserKeyIDs && ag.CreatedBy != actor.User.ID {
-		return &Error{Kind: KindForbidden, Code: "forbidden", Message: "user_key_ids: only the agent's creator, whose keys they are, can change them"}
+		return errorf(KindForbidden, "forbidden", "user_key_ids: only the agent's creator, whose keys they are, can change them")
 	}
 	if err := mayChangeKeys(actor, &before, ag); err != nil {
 		return err
@@ -204,6 +206,13 @@ func (r *agentRules) change(ctx context.Context, tx *store.Tx, actor *Actor, act
 	}
 	ag.UpdatedAt = r.now.instant()
 	if err := tx.UpdateAgent(ctx, ag); err != nil {
+		return err
+	}
+	readdressed, err := r.readdressed(&before, ag)
+	if err == nil && readdressed {
+		err = tx.CloseBreaker(ctx, ag.ID)
+	}
+	if err != nil {
 		return err
 	}
 	if ag.TriggerConfig != before.TriggerConfig || ag.ScheduleConfig != before.ScheduleConfig {

@@ -88,7 +88,7 @@ func (a *App) decide(ctx context.Context, actor *Actor, action Action, roomID, s
 			return fromStore(err, "Room")
 		}
 		row, err := tx.StepInRoom(ctx, roomID, stepID)
-		if err != nil || row.DueAt.IsZero() {
+		if err != nil || row.DueAt.IsZero() || row.Kind == store.StepModel { // that waits for an agent
 			return errors.Join(err, store.ErrNotFound)
 		}
 		if row.State != store.StepPending || row.Turn.State != store.TurnParked {

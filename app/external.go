@@ -93,7 +93,8 @@ func (a *App) CreateExternalAgent(ctx context.Context, actor *Actor, in NewExter
 func (r *agentRules) externalAgent(actor *Actor, in NewExternalAgent) (*store.Agent, map[string]string, error) {
 	ag := r.fresh("", actor.User.ID)
 	ag.Name, ag.Type, ag.SystemPrompt = in.Name, in.Type, in.SystemPrompt
-	ag.Category, ag.ModelProvider, ag.IsExternal, ag.IsActive, ag.Capabilities = categoryExternal, categoryExternal, true, true, `["a2a_messaging"]`
+	ag.Category, ag.ModelProvider, ag.Capabilities = categoryExternal, categoryExternal, `["a2a_messaging"]`
+	ag.IsExternal, ag.IsActive = true, true
 	cfg := externalConfig{WebhookURL: in.WebhookURL, AuthType: in.AuthType, TimeoutMS: in.TimeoutMS, FallbackMessage: in.FallbackMessage}
 	if ag.Type == "" {
 		ag.Type = categoryExternal
@@ -125,7 +126,8 @@ func (r *agentRules) externalAgent(actor *Actor, in NewExternalAgent) (*store.Ag
 
 // check refuses a configuration with which no call could be made.
 func (c *externalConfig) check(secrets map[string]string) error {
-	if err := firstOf(errors.Join(webURL("webhook_url", c.WebhookURL), oneOf("auth_type", c.AuthType, a2a.AuthNone, a2a.AuthBearer, a2a.AuthOAuth2),
+	if err := firstOf(errors.Join(webURL("webhook_url", c.WebhookURL),
+		oneOf("auth_type", c.AuthType, a2a.AuthNone, a2a.AuthBearer, a2a.AuthOAuth2),
 		between("timeout_ms", c.TimeoutMS, 1000, 120_000), text("fallback_message", c.FallbackMessage, 0, maxText))); err != nil {
 		return err
 	}
@@ -237,7 +239,8 @@ func (r *agentRules) endpoint(ag *store.Agent) (a2a.Endpoint, error) {
 func (c *externalConfig) endpoint(secrets map[string]string) a2a.Endpoint {
 	e := a2a.Endpoint{WebhookURL: c.WebhookURL, AuthType: c.AuthType, AuthToken: secrets[secretAuthToken]}
 	if c.OAuth != nil {
-		e.OAuth = a2a.OAuth{TokenURL: c.OAuth.TokenURL, ClientID: c.OAuth.ClientID, ClientSecret: secrets[secretClientSecret], Scope: c.OAuth.Scope}
+		e.OAuth = a2a.OAuth{TokenURL: c.OAuth.TokenURL, ClientID: c.OAuth.ClientID, ClientSecret: secrets[secretClientSecret],
+			Scope: c.OAuth.Scope}
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -25,14 +26,14 @@ type OutsideMessage struct {
 	ID            string // its own id for the message, with which nothing is stored twice; "" for none
 	Type          string // one of a2a.Types
 	To            string // broadcast, or the id of an agent in the room
-	CorrelationID string // the id of the message that it answers; "" for none
+	CorrelationID string // the id of the message that it answers, which was sent to it; "" for none
 	Content       json.RawMessage
 	RoomID        string
 }
 
 // OutsideReceipt tells the sender what became of its message.
 type OutsideReceipt struct {
-	MessageID  string // of the stored message; of this call alone when nothing was stored
+	MessageID  string // of the stored message or the answered question; of this call alone when nothing was stored
 	Dispatched bool
 	Problem    string // why nothing was stored
 }
@@ -93,15 +94,19 @@ func (a *App) TakeOutside(ctx context.Context, ag *store.Agent, in OutsideMessag
 	if r, err := a.takenBefore(ctx, ag, &in, digest); r != nil || err != nil {
 		return r, err
 	}
-	out := turn.Outside{Agent: ag, Content: content, TurnID: in.CorrelationID}
+	out := turn.Outside{Agent: ag, Content: content, Answers: in.CorrelationID}
 	err = aimOutside(&out, &in)
-	var m *store.Message
+	var taken turn.Taken
 	if err == nil {
-		m, err = a.engine.TakeOutside(ctx, out, func(tx *store.Tx, m *store.Message) error {
+		taken, err = a.engine.TakeOutside(ctx, out, func(tx *store.Tx, taken turn.Taken) error {
 			if in.ID == "" {
 				return nil
 			}
-			added, err := tx.CreateOutsideMessage(ctx, &store.OutsideMessage{AgentID: ag.ID, OutsideID: in.ID, Digest: digest, MessageID: m.ID, CreatedAt: m.CreatedAt})
+			sent := &store.OutsideMessage{AgentID: ag.ID, OutsideID: in.ID, Digest: digest, StepID: taken.StepID, CreatedAt: taken.At}
+			if taken.Message != nil {
+				sent.MessageID = taken.Message.ID
+			}
+			added, err := tx.CreateOutsideMessage(ctx, sent)
 			if err == nil && !added {
 				err = errPostedBefore
 			}
@@ -117,12 +122,20 @@ func (a *App) TakeOutside(ctx context.Context, ag *store.Agent, in OutsideMessag
 		}
 		return r, err
 	case errors.As(err, &not):
+		// The same message may have been taken at this moment, and has used up what it answers.
+		if r, err := a.takenBefore(ctx, ag, &in, digest); r != nil || err != nil {
+			return r, err
+		}
 		a.telemetry.OutsideMessage("in", "refused")
 		return &OutsideReceipt{MessageID: store.NewID(), Problem: string(not)}, nil
 	case err != nil:
 		return nil, fromStore(err, "Room")
 	}
 	a.telemetry.OutsideMessage("in", "ok")
+	m := taken.Message
+	if m == nil {
+		return &OutsideReceipt{MessageID: taken.StepID, Dispatched: true}, nil
+	}
 	a.telemetry.Posted(ctx, m.ID, m.RoomID, m.Seq)
 	return &OutsideReceipt{MessageID: m.ID, Dispatched: true}, nil
 }
@@ -172,7 +185,7 @@ func (a *App) takenBefore(ctx context.Context, ag *store.Agent, in *OutsideMessa
 		return nil, errorf(KindConflict, "id_reused", "id: another message was sent with it before; send each message with an id of its own")
 	}
 	a.telemetry.OutsideMessage("in", "again")
-	return &OutsideReceipt{MessageID: before.MessageID, Dispatched: true}, nil
+	return &OutsideReceipt{MessageID: cmp.Or(before.MessageID, before.StepID), Dispatched: true}, nil
 }
 
 // aimOutside finds out where a message goes.
@@ -206,9 +219,10 @@ func (r *agentRules) peer(ag *store.Agent) (*turn.Peer, error) {
 	if timeout <= 0 {
 		timeout = 30 * time.Second
 	}
-	return &turn.Peer{Timeout: timeout, Fallback: cfg.FallbackMessage, Ask: func(ctx context.Context, body []byte, at time.Time) (a2a.Answer, error) {
+	ask := func(ctx context.Context, body []byte, at time.Time) (a2a.Answer, error) {
 		return r.external.Deliver(ctx, a2a.Delivery{To: to, Key: secrets[secretCallback], Body: body, At: at, Most: most})
-	}}, nil
+	}
+	return &turn.Peer{Timeout: timeout, Fallback: cfg.FallbackMessage, Ask: ask}, nil
 }
 
 const (

@@ -25,6 +25,7 @@ type AgentState struct {
 	ResetAt            time.Time
 	NextDueAt          time.Time // when its trigger will make it speak by time alone; zero if it will not
 	Decided            *AgentDecision
+	Unreachable        *Unreachable // of an agent outside this program that failed the last time
 }
 
 // AgentDecision is the last decision about an agent.
@@ -74,7 +75,10 @@ func (a *App) AgentState(ctx context.Context, actor *Actor, roomID, agentID stri
 	if err := lastMessages(ctx, a.db, s, room); err != nil {
 		return nil, err
 	}
-	s.Decided, err = lastDecision(ctx, a.db, roomID, agentID)
+	if s.Decided, err = lastDecision(ctx, a.db, roomID, agentID); err != nil {
+		return nil, err
+	}
+	s.Unreachable, err = a.reach(ctx, p.Agent)
 	return s, err
 }
 

@@ -33,7 +33,6 @@ func (a *App) TalkInThread(ctx context.Context, actor *Actor, id string, in Thre
 	}
 	defer release()
 	if p.answer != nil {
-		asSaid(p.answer)
 		return p.answer, nil
 	}
 	return a.awaitAnswer(ctx, reader, p)
@@ -55,8 +54,10 @@ func (a *App) Simulate(ctx context.Context, actor *Actor, agentID string, in Thr
 	}
 	defer release()
 	now := a.instant()
-	th := &store.Thread{ID: store.NewID(), ProjectID: ag.ProjectID, AgentID: ag.ID, UserID: actor.User.ID, Stateless: true, CreatedAt: now, UpdatedAt: now, Version: 1}
-	p := &threadPost{thread: th, mayKnow: mayKnow, in: ThreadMessage{Message: in.Message}, cause: turntaking.CauseStateless, most: a.cfg.Limits.ModelCallsAtOnce}
+	th := &store.Thread{ID: store.NewID(), ProjectID: ag.ProjectID, AgentID: ag.ID, UserID: actor.User.ID, Stateless: true,
+		CreatedAt: now, UpdatedAt: now, Version: 1}
+	p := &threadPost{thread: th, mayKnow: mayKnow, in: ThreadMessage{Message: in.Message}, cause: turntaking.CauseStateless,
+		most: a.cfg.Limits.ModelCallsAtOnce}
 	reader, remove := a.audience.streams.add(th.ID, actor.User.ID)
 	defer remove()
 	if err := a.threads.post(ctx, actor, p); err != nil {
@@ -124,7 +125,8 @@ func (a *App) talk(ctx context.Context, actor *Actor, p *threadPost) (release fu
 }
 
 // awaitAnswer waits for the end of a post's turn and returns the answer, or the error for
-// who waits. reader was added before the post.
+// who waits. If an agent outside this program wants to answer later, it waits for that, too.
+// reader was added before the post.
 func (a *App) awaitAnswer(ctx context.Context, reader *streamReader, p *threadPost) (*store.ThreadMessage, error) {
 	waiting, done := a.calls.waiting(ctx)
 	defer done()
@@ -136,7 +138,7 @@ func (a *App) awaitAnswer(ctx context.Context, reader *streamReader, p *threadPo
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			return nil, a.turnGone(ctx, p)
-		case err == nil && (!t.EndedAt.IsZero() || t.State == store.TurnParked):
+		case err == nil && (!t.EndedAt.IsZero() || t.State == store.TurnParked) && t.Reason != turn.ReasonLater():
 			return a.answerOf(ctx, t, p.mayKnow)
 		case err == nil:
 			select {
@@ -165,9 +167,7 @@ func (a *App) turnGone(ctx context.Context, p *threadPost) error {
 func (a *App) answerOf(ctx context.Context, t *store.Turn, mayKnow bool) (*store.ThreadMessage, error) {
 	m, err := a.db.TurnMessage(ctx, t.ID)
 	if err == nil {
-		said := m.InThread()
-		asSaid(said)
-		return said, nil
+		return m.InThread(), nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return nil, err
@@ -190,6 +190,9 @@ var errWaitsForYou = errorf(KindConflict, "approval", "The agent waits for your 
 
 // endOf is the error that ended a turn, made of what its row keeps.
 func endOf(t *store.Turn, last turn.Failure) error {
+	if t.Reason == turn.ReasonOutside() && last.Kind != "" { // it gets the codes of a model that fails in the same way
+		return &llm.Error{Kind: llm.ErrorKind(last.Kind), Message: t.Detail, RetryAfter: last.RetryAfter}
+	}
 	switch t.Reason {
 	case model.ReasonNoKey, model.ReasonSilent, model.ReasonThought:
 		return &model.Fault{Reason: t.Reason, Detail: t.Detail}

@@ -76,7 +76,8 @@ func (p *threadPost) find(ctx context.Context, q store.Queries) (err error) {
 }
 
 // errAnswering is the error for a second message while the agent answers the first.
-var errAnswering = &Error{Kind: KindConflict, Code: "answering", Message: "The agent is still answering; wait for its answer", RetryAfter: retryModelAfter}
+var errAnswering = &Error{Kind: KindConflict, Code: "answering", RetryAfter: retryModelAfter,
+	Message: "The agent is still answering; wait for its answer"}
 
 // post stores a message with its turn in one transaction, together with the thread if that
 // is stateless. A message that was sent before is not stored again. If it has an answer or
@@ -188,7 +189,8 @@ type ThreadTurnDetails struct {
 // waiting for the answer. A message that was sent before with the same ClientID is not
 // stored again; its turn goes on if it ended without an answer. The turn is nil if the
 // message was answered so long ago that only the answer is kept.
-func (a *App) AskInThread(ctx context.Context, actor *Actor, id string, in ThreadMessage) (*store.ThreadMessage, *ThreadTurn, *store.ThreadMessage, error) {
+func (a *App) AskInThread(ctx context.Context, actor *Actor, id string, in ThreadMessage) (
+	message *store.ThreadMessage, t *ThreadTurn, answer *store.ThreadMessage, err error) {
 	p, err := a.mayTalk(ctx, actor, id, &in)
 	if err != nil {
 		return nil, nil, nil, err
@@ -199,16 +201,12 @@ func (a *App) AskInThread(ctx context.Context, actor *Actor, id string, in Threa
 	if err := a.threads.post(ctx, actor, p); err != nil {
 		return nil, nil, nil, fromStore(err, "Thread")
 	}
-	var t *ThreadTurn
 	if p.turn != nil {
 		t = &ThreadTurn{Turn: *p.turn, QuestionID: p.message.ID}
 		if p.answer != nil {
 			t.AnswerID = p.answer.ID
 		}
 		t.knownTo(p.mayKnow)
-	}
-	if p.answer != nil {
-		asSaid(p.answer)
 	}
 	return p.message.InThread(), t, p.answer, nil
 }
@@ -298,7 +296,6 @@ func (a *App) ThreadTurn(ctx context.Context, actor *Actor, id, turnID string) (
 	for i := range said {
 		if m := &said[i]; m.TurnID == turnID {
 			d.Answer, d.AnswerID = m.InThread(), m.ID
-			asSaid(d.Answer)
 		} else {
 			d.QuestionID = m.ID
 		}

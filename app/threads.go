@@ -43,9 +43,6 @@ func (a *App) usableAgent(ctx context.Context, actor *Actor, id, noun string) (a
 	if err := Check(actor, ActUseAgent, res); err != nil {
 		return nil, false, err
 	}
-	if ag.IsExternal {
-		return nil, false, errorf(KindRejected, "external_agent", "External agents cannot be tried out here")
-	}
 	return ag, Check(actor, ActUpdateAgent, res) == nil, nil
 }
 
@@ -90,8 +87,8 @@ func (a *App) CreateThread(ctx context.Context, actor *Actor, projectID, agentID
 		return nil, notFound("Agent")
 	}
 	now, title, metadata := a.instant(), "New Thread", "{}"
-	th := &store.Thread{ID: store.NewID(), ProjectID: projectID, AgentID: agentID, UserID: actor.User.ID, Name: &title, MetadataJSON: &metadata,
-		CreatedAt: now, UpdatedAt: now, Version: 1}
+	th := &store.Thread{ID: store.NewID(), ProjectID: projectID, AgentID: agentID, UserID: actor.User.ID,
+		Name: &title, MetadataJSON: &metadata, CreatedAt: now, UpdatedAt: now, Version: 1}
 	if err := s.apply(th); err != nil {
 		return nil, err
 	}
@@ -165,7 +162,8 @@ func (a *App) DeleteThread(ctx context.Context, actor *Actor, id string, dryRun 
 			return err
 		}
 		tx.AfterCommit(func() { a.audience.threadGone(id) })
-		return a.audit.record(ctx, tx, actor, didDeleteThread, target{"thread", id}, changes{"project_id": th.ProjectID, "agent_id": th.AgentID}, nil)
+		return a.audit.record(ctx, tx, actor, didDeleteThread, target{"thread", id},
+			changes{"project_id": th.ProjectID, "agent_id": th.AgentID}, nil)
 	})
 	return nil, fromStore(err, "Thread")
 }
@@ -184,30 +182,7 @@ func (a *App) ThreadMessages(ctx context.Context, actor *Actor, id, before strin
 		}
 		seq = m.Seq
 	}
-	rows, err := a.db.ListThreadMessages(ctx, id, seq, store.MaxLimit)
-	if err != nil {
-		return nil, err
-	}
-	rows.Each = asSaid
-	return rows, nil
-}
-
-// The metadata of an answer that was cut before its end, and of one in the middle of which
-// the agent was stopped.
-var (
-	CutMetadata     = `{"truncated":true}`
-	stoppedMetadata = `{"stopped":true}`
-)
-
-// asSaid gives an answer that is not whole the metadata that says so.
-func asSaid(m *store.ThreadMessage) {
-	switch {
-	case m.Role != store.ThreadAssistant:
-	case m.Stopped:
-		m.MetadataJSON = &stoppedMetadata
-	case m.Cut:
-		m.MetadataJSON = &CutMetadata
-	}
+	return a.db.ListThreadMessages(ctx, id, seq, store.MaxLimit)
 }
 
 // threadFor loads a thread and checks that the actor may do the action to it.

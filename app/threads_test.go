@@ -122,7 +122,7 @@ func TestSimulate(t *testing.T) {
 		t.Run("external", func(t *testing.T) {
 			r.Exec(t, "UPDATE agents SET is_external = TRUE, category = 'external' WHERE id = ?", c.StudentAgent.ID)
 			_, _, err := r.Simulate(t.Context(), c.Teacher, c.StudentAgent.ID, app.ThreadMessage{Message: "hello"})
-			wantKind(t, err, app.KindRejected, "External agents cannot be tried out here")
+			wantKind(t, err, app.KindUpstream, "The agent could not answer: No webhook_url is set")
 		})
 	})
 }

@@ -50,6 +50,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"LastLineOf":        func() error { _, err := db.LastMessageOf(ctx, id, w.agent.ID); return err },
 			"OutsideMessage":    func() error { _, err := db.OutsideMessage(ctx, w.agent.ID, "x"); return err },
 			"Breaker":           func() error { _, err := db.Breaker(ctx, w.agent.ID); return err },
+			"Breakers":          func() error { _, err := db.Breakers(ctx, []string{w.agent.ID}); return err },
+			"Step":              func() error { _, err := db.Step(ctx, id); return err },
 			"LastSilent":        func() error { _, err := db.LastSilent(ctx, id, 5); return err },
 			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
 			"NextDue":           func() error { _, err := db.NextDue(ctx); return err },

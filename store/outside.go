@@ -8,13 +8,15 @@ import (
 )
 
 // OutsideMessage is a message that an agent outside this program has sent under an id of
-// its own. Digest is of what it sent; a message with the same id must have the same.
+// its own. Digest is of what it sent; a message with the same id must have the same. It has
+// become a message of a room, or the answer to a step of a turn.
 type OutsideMessage struct {
 	bun.BaseModel `bun:"table:outside_messages,alias:om"`
 	AgentID       string `bun:",pk"`
 	OutsideID     string `bun:",pk"`
 	Digest        string
-	MessageID     string
+	MessageID     string `bun:",nullzero"`
+	StepID        string `bun:",nullzero"`
 	CreatedAt     time.Time
 }
 
@@ -43,6 +45,20 @@ type Breaker struct {
 func (q Queries) Breaker(ctx context.Context, agentID string) (*Breaker, error) {
 	b := new(Breaker)
 	return first(ctx, q.db.NewSelect().Model(b).Where("br.agent_id = ?", agentID), b)
+}
+
+// Breakers returns the breakers of those of the agents that were not reached the last time.
+func (q Queries) Breakers(ctx context.Context, agentIDs []string) (map[string]*Breaker, error) {
+	by := make(map[string]*Breaker, len(agentIDs))
+	if len(agentIDs) == 0 {
+		return by, nil
+	}
+	var rows []Breaker
+	err := q.db.NewSelect().Model(&rows).Where("br.agent_id IN (?)", bun.List(agentIDs)).Scan(ctx)
+	for i := range rows {
+		by[rows[i].AgentID] = &rows[i]
+	}
+	return by, translate(err)
 }
 
 // TryAgain keeps a breaker open for one try, until when. ErrStale when somebody else

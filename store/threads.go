@@ -43,19 +43,33 @@ type ThreadMessage struct {
 	Answers      string
 	TurnID       string
 	Cut          bool // an agent's message that was cut before its end
-	Stopped      bool // the agent was stopped in the middle of it
 	CreatedAt    time.Time
 }
 
-// InThread is a message of a thread's room as the thread shows it.
+// InThread is a message of a thread's room as the thread shows it. An answer that is not
+// whole has the metadata that says so.
 func (m *Message) InThread() *ThreadMessage {
 	t := &ThreadMessage{ID: m.ID, ThreadID: m.RoomID, Seq: m.Seq, Role: ThreadUser, Content: m.Content, MetadataJSON: m.MetadataJSON,
-		ClientID: m.ClientID, Answers: m.Answers, TurnID: m.TurnID, Cut: m.Truncated, Stopped: !m.StoppedAt.IsZero(), CreatedAt: m.CreatedAt}
-	if m.ByAgent() {
-		t.Role = ThreadAssistant
+		ClientID: m.ClientID, Answers: m.Answers, TurnID: m.TurnID, Cut: m.Truncated, CreatedAt: m.CreatedAt}
+	if !m.ByAgent() {
+		return t
+	}
+	t.Role = ThreadAssistant
+	switch {
+	case !m.StoppedAt.IsZero():
+		t.MetadataJSON = &stoppedMetadata
+	case m.Truncated:
+		t.MetadataJSON = &CutMetadata
 	}
 	return t
 }
+
+// The metadata of an answer that was cut before its end, and of one in the middle of which
+// the agent was stopped.
+var (
+	CutMetadata     = `{"truncated":true}`
+	stoppedMetadata = `{"stopped":true}`
+)
 
 func inThread(_ context.Context, rows []Message) ([]ThreadMessage, error) {
 	out := make([]ThreadMessage, len(rows))
@@ -74,7 +88,8 @@ func (q Queries) Thread(ctx context.Context, id string) (*Thread, error) {
 // ThreadsOf lists a person's threads, last used first, without stateless ones. With agentID
 // it lists only those with that agent, with projectID only those in that project.
 func (q Queries) ThreadsOf(ctx context.Context, userID, agentID, projectID string, p Page) (*Listing[Thread], error) {
-	sel := q.db.NewSelect().Model((*Thread)(nil)).Where("th.user_id = ?", userID).Where("NOT th.stateless").OrderExpr("th.updated_at DESC, th.id DESC")
+	sel := q.db.NewSelect().Model((*Thread)(nil)).Where("th.user_id = ?", userID).Where("NOT th.stateless").
+		OrderExpr("th.updated_at DESC, th.id DESC")
 	if agentID != "" {
 		sel = sel.Where("th.agent_id = ?", agentID)
 	}

@@ -20,10 +20,10 @@ const (
 // The states of a step.
 const (
 	StepDone     = "done"
-	StepPending  = "pending"  // waits for a person until DueAt
+	StepPending  = "pending"  // waits until DueAt: for a person, or as a StepModel for an agent outside this program
 	StepApproved = "approved" // a person allowed it; it has not run yet
 	StepRejected = "rejected" // a person refused it
-	StepExpired  = "expired"  // nobody decided in time
+	StepExpired  = "expired"  // nobody decided or answered in time
 	StepFailed   = "failed"   // Output says why
 )
 
@@ -113,11 +113,15 @@ func (q Queries) LastFailedCall(ctx context.Context, turnID string) (JSON, error
 	return s.Output, nil
 }
 
+// ofPeople selects the steps that wait for a person.
+const ofPeople = "ts.kind <> '" + StepModel + "'"
+
 // PendingSteps lists the steps in a room that wait for a person, oldest first.
 func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*Listing[RoomStep], error) {
 	return listing(ctx, listed[RoomStep]{
-		places: p.on(q.db.NewSelect().TableExpr("turn_steps AS ts").Join("JOIN agent_turns AS t ON t.id = ts.turn_id").Where("t.room_id = ?", roomID).
-			Where("t.state = ?", TurnParked).Where("ts.state = ?", StepPending).OrderExpr("ts.started_at, ts.id")),
+		places: p.on(q.db.NewSelect().TableExpr("turn_steps AS ts").Join("JOIN agent_turns AS t ON t.id = ts.turn_id").
+			Where("t.room_id = ?", roomID).Where("t.state = ?", TurnParked).Where("ts.state = ?", StepPending).Where(ofPeople).
+			OrderExpr("ts.started_at, ts.id")),
 		key: "ts.id", size: q.octets("ts.input", "ts.output"),
 		rows: q.roomSteps,
 		id:   func(s *RoomStep) string { return s.ID },
@@ -128,7 +132,7 @@ func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*List
 func (q Queries) PendingStepsOf(ctx context.Context, turnID string) ([]RoomStep, error) {
 	var rows []RoomStep
 	err := q.roomSteps(&rows).Where("ts.turn_id = ?", turnID).Where("ts.state = ?", StepPending).Where("turn.state = ?", TurnParked).
-		OrderExpr("ts.n").Limit(MaxLimit).Scan(ctx)
+		Where(ofPeople).OrderExpr("ts.n").Limit(MaxLimit).Scan(ctx)
 	return rows, translate(err)
 }
 
@@ -139,7 +143,13 @@ func (q Queries) StepInRoom(ctx context.Context, roomID, id string) (*RoomStep, 
 	return first(ctx, q.roomSteps(s).Where("ts.id = ?", id).Where("turn.room_id = ?", roomID), s)
 }
 
-// OverdueSteps lists the steps that still wait for a person after their DueAt.
+// Step returns a step with its turn; ErrNotFound when there is none with this id.
+func (q Queries) Step(ctx context.Context, id string) (*RoomStep, error) {
+	s := new(RoomStep)
+	return first(ctx, q.roomSteps(s).Where("ts.id = ?", id), s)
+}
+
+// OverdueSteps lists the steps that still wait after their DueAt.
 func (q Queries) OverdueSteps(ctx context.Context, now time.Time, limit int) ([]RoomStep, error) {
 	var rows []RoomStep
 	err := q.roomSteps(&rows).Where("ts.state = ?", StepPending).Where("ts.due_at < ?", now).Where("turn.state = ?", TurnParked).
@@ -147,7 +157,8 @@ func (q Queries) OverdueSteps(ctx context.Context, now time.Time, limit int) ([]
 	return rows, translate(err)
 }
 
-// TurnWaits tells whether a step of the turn waits for a person.
+// TurnWaits tells whether a step of the turn waits for a person or for an agent outside
+// this program.
 func (q Queries) TurnWaits(ctx context.Context, turnID string) (bool, error) {
 	ok, err := q.db.NewSelect().Model((*TurnStep)(nil)).Where("ts.turn_id = ?", turnID).Where("ts.state = ?", StepPending).Exists(ctx)
 	return ok, translate(err)

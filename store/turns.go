@@ -339,7 +339,7 @@ func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]
 }
 
 // NextOverdue returns the earliest time at which a turn, a decision, a report, a step that
-// waits for a person or a call of a model is overdue, see OverdueTurns, OverdueRooms,
+// waits or a call of a model is overdue, see OverdueTurns, OverdueRooms,
 // OverdueReports, OverdueSteps and OverdueUsage; the zero time if there is none. waiting
 // tells whether turns wait, of which StrandedRooms or BudgetWaitsOver may list some.
 func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool, err error) {
@@ -354,7 +354,8 @@ func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool,
 		UNION ALL SELECT (SELECT look_at FROM rooms WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1)
 		UNION ALL SELECT (SELECT lease_until FROM reports WHERE state IN ('queued', 'running') ORDER BY lease_until LIMIT 1)
 		UNION ALL SELECT (SELECT expires_at FROM usage WHERE state = 'held' ORDER BY expires_at LIMIT 1)
-		UNION ALL SELECT (SELECT due_at FROM turn_steps WHERE state = 'pending' ORDER BY due_at LIMIT 1)) AS times
+		UNION ALL SELECT (SELECT ts.due_at FROM turn_steps AS ts WHERE ts.state = 'pending'
+			AND EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.id = ts.turn_id AND t.state = 'parked') ORDER BY ts.due_at LIMIT 1)) AS times
 			WHERE at IS NOT NULL ORDER BY at LIMIT 1) AS next,
 		EXISTS (SELECT 1 FROM agent_turns WHERE state = 'waiting') OR EXISTS (SELECT 1 FROM budget_waits) AS waiting`).Scan(ctx, &row)
 	return row.Next, row.Waiting, translate(err)

@@ -34,6 +34,22 @@ type agentOut struct {
 	UpdatedAt      *time.Time `json:"updated_at"`
 	MaskedAPIKey   *string    `json:"masked_api_key"`
 	UserKeyIDs     jsonTexts  `json:"user_key_ids"`
+
+	Unreachable *unreachableOut `json:"unreachable,omitempty" doc:"In the list of external agents, of one that failed the last time"`
+}
+
+// unreachableOut says that an agent outside this program failed the last time.
+type unreachableOut struct {
+	Failures     int        `json:"failures" doc:"In a row"`
+	AskedAgainAt *time.Time `json:"asked_again_at" doc:"Until then nobody asks it, and then one try decides; null while every call is tried"`
+	Detail       string     `json:"detail" doc:"The same in words"`
+}
+
+func unreachableForm(u *app.Unreachable) *unreachableOut {
+	if u == nil {
+		return nil
+	}
+	return &unreachableOut{u.Failures, optionalInstant(u.AskedAgainAt), u.Detail}
 }
 
 // agentFace returns what people in a room may know of an agent.

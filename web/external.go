@@ -18,7 +18,11 @@ func (s *Server) externalAgents(ctx context.Context, actor *app.Actor, _ *empty)
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, s.agentForm)
+	return whole(ctx, s, s.app.WithReach(rows), func(a *app.ReachedAgent) agentOut {
+		out := s.agentForm(&a.Agent)
+		out.Unreachable = unreachableForm(a.Unreachable)
+		return out
+	})
 }
 
 type externalAgentIn struct {
@@ -30,7 +34,7 @@ type externalAgentIn struct {
 		AuthToken       opt[secret.Text] `json:"auth_token,omitempty" doc:"For bearer; never shown again"`
 		OAuthConfig     opt[oauthIn]     `json:"oauth_config,omitempty" doc:"For oauth2"`
 		TimeoutMS       int              `json:"timeout_ms,omitempty" default:"30000" minimum:"1000" maximum:"120000"`
-		FallbackMessage string           `json:"fallback_message,omitempty" doc:"What the room reads when the agent cannot be reached"`
+		FallbackMessage string           `json:"fallback_message,omitempty" doc:"What a room reads when it cannot be reached; not a thread"`
 		SystemPrompt    string           `json:"system_prompt,omitempty"`
 	}
 }

@@ -47,26 +47,26 @@ type a2aWebhookIn struct {
 	AgentID    string `header:"X-Agent-ID" doc:"The agent's id"`
 	AgentToken string `header:"X-Agent-Token" doc:"Its callback_token, always"`
 	Body       struct {
-		ID            opt[string]       `json:"id,omitempty" doc:"Your own id for this message, up to 200 characters: sent again with it, nothing is stored twice and the answer is the same"`
-		Type          string            `json:"type,omitempty" default:"broadcast" doc:"user_message, proposal, evaluation_request, evaluation_result, broadcast or system"`
+		ID            opt[string]       `json:"id,omitempty" doc:"Your own id for this message, up to 200 characters: sent again with it, it is stored once"`
+		Type          string            `json:"type,omitempty" default:"broadcast" doc:"user_message, proposal, evaluation_request or _result, broadcast or system"`
 		SenderID      string            `json:"sender_id" doc:"Anything; the author is the agent whose token it is"`
-		RecipientID   string            `json:"recipient_id,omitempty" default:"broadcast" doc:"broadcast, or the id of an agent in the room, which is called as by a mention"`
-		Content       anyJSON           `json:"content" doc:"A text, or an object with a text as content, draft, text or message; anything else is shown as JSON"`
-		CorrelationID opt[string]       `json:"correlation_id,omitempty" doc:"The id of the message that this one answers: then it is the answer of that turn, once"`
+		RecipientID   string            `json:"recipient_id,omitempty" default:"broadcast" doc:"broadcast, or the id of an agent in the room, which is called"`
+		Content       anyJSON           `json:"content" doc:"A text, or an object with a text as content, draft, text or message; or any JSON"`
+		CorrelationID opt[string]       `json:"correlation_id,omitempty" doc:"The id of the message that this one answers: a turn's in a room or thread, or a question"`
 		Metadata      opt[outsideWhere] `json:"metadata,omitempty"`
 	}
 }
 
 // outsideWhere is the only part of metadata that this program reads.
 type outsideWhere struct {
-	RoomID anyJSON `json:"room_id,omitempty" doc:"The room that reads the message; not needed with the correlation_id of a turn"`
+	RoomID anyJSON `json:"room_id,omitempty" doc:"The room that reads the message; not needed with a correlation_id that you were sent"`
 }
 
 type a2aWebhookOut struct {
 	Body struct {
 		Success    bool    `json:"success" doc:"The call was understood; always true"`
-		MessageID  string  `json:"message_id" format:"uuid" doc:"Of the message in the room; of this call alone when nothing was stored"`
-		Dispatched bool    `json:"dispatched" doc:"The message is stored in the room"`
+		MessageID  string  `json:"message_id" format:"uuid" doc:"Of the message in the room, or the question; of this call alone when nothing was stored"`
+		Dispatched bool    `json:"dispatched" doc:"The message is stored, or has answered"`
 		Error      *string `json:"error" doc:"Why it is not"`
 	}
 }
@@ -74,8 +74,8 @@ type a2aWebhookOut struct {
 func (s *Server) a2aWebhook(ctx context.Context, _ *fiber.Ctx, in *a2aWebhookIn) (*a2aWebhookOut, error) {
 	ag, _ := ctx.Value(peerKey{}).(*store.Agent)
 	b := &in.Body
-	got, err := s.app.TakeOutside(ctx, ag, app.OutsideMessage{ID: b.ID.Value, Type: b.Type, To: b.RecipientID, CorrelationID: b.CorrelationID.Value,
-		Content: json.RawMessage(b.Content), RoomID: a2a.Text(json.RawMessage(b.Metadata.Value.RoomID))})
+	got, err := s.app.TakeOutside(ctx, ag, app.OutsideMessage{ID: b.ID.Value, Type: b.Type, To: b.RecipientID,
+		CorrelationID: b.CorrelationID.Value, Content: json.RawMessage(b.Content), RoomID: a2a.Text(json.RawMessage(b.Metadata.Value.RoomID))})
 	if err != nil {
 		return nil, err
 	}

@@ -46,8 +46,9 @@ type agentStateOut struct {
 		SinceReset  int                     `json:"user_messages_since_reset" doc:"10000 at most"`
 		ResetAt     *time.Time              `json:"reset_at" doc:"When the state was last cleared by state_reset"`
 		Override    orNull[overrideOut]     `json:"override" doc:"What the agent itself has changed of its trigger for now"`
-		NextDueAt   *time.Time              `json:"next_due_at" doc:"When time alone will make it speak, within its schedule; null when it will not"`
+		NextDueAt   *time.Time              `json:"next_due_at" doc:"When time alone will make it speak, in its schedule; null: it will not"`
 		LastDecided orNull[lastDecisionOut] `json:"last_decision"`
+		Unreachable *unreachableOut         `json:"unreachable,omitempty" doc:"Of an agent outside this program that failed the last time"`
 	}
 }
 
@@ -68,6 +69,7 @@ func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *twoIDs) (
 	if d := st.Decided; d != nil {
 		b.LastDecided.of = &lastDecisionOut{d.ID, d.Cause, d.Seq, instant(d.At), d.Speaks, d.Rule, d.Detail}
 	}
+	b.Unreachable = unreachableForm(st.Unreachable)
 	return out, nil
 }
 

@@ -38,7 +38,8 @@ type threadMessageOut struct {
 }
 
 func threadMessageForm(m *store.ThreadMessage) threadMessageOut {
-	return threadMessageOut{ID: m.ID, ThreadID: m.ThreadID, Role: m.Role, Content: m.Content, MetadataJSON: m.MetadataJSON, CreatedAt: instant(m.CreatedAt)}
+	return threadMessageOut{ID: m.ID, ThreadID: m.ThreadID, Role: m.Role, Content: m.Content, MetadataJSON: m.MetadataJSON,
+		CreatedAt: instant(m.CreatedAt)}
 }
 
 // ThreadLineIn is a person's message to an agent.
@@ -60,14 +61,15 @@ type replyOut struct {
 }
 
 func (s *Server) simulate(ctx context.Context, actor *app.Actor, in *simulateIn) (*replyOut, error) {
-	reply, cut, err := s.app.Simulate(ctx, actor, in.AgentID.String(), app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
+	reply, cut, err := s.app.Simulate(ctx, actor, in.AgentID.String(),
+		app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
 	if err != nil {
 		return nil, err
 	}
 	out := new(replyOut)
 	out.Body.Reply = reply
 	if cut {
-		out.Body.MetadataJSON = &app.CutMetadata
+		out.Body.MetadataJSON = &store.CutMetadata
 	}
 	return out, nil
 }

@@ -139,7 +139,6 @@ func inWords(err error) string {
 	var own problem
 	var call *CallError
 	var unresolved *net.DNSError
-	var timeout net.Error
 	switch {
 	case errors.As(err, &own):
 		return string(own)
@@ -149,12 +148,18 @@ func inWords(err error) string {
 		return "The address is not public; an operator can allow its network with external.allow"
 	case badCertificate(err):
 		return "The certificate of the address is not valid"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case !inTime(err):
 		return "The address does not answer in time"
 	case errors.As(err, &unresolved):
 		return "The host of the address is not known"
 	}
 	return "The address does not answer"
+}
+
+// inTime tells whether a call has failed before its time was over.
+func inTime(err error) bool {
+	var timeout net.Error
+	return !errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &timeout) && timeout.Timeout())
 }
 
 func badCertificate(err error) bool {

@@ -34,12 +34,13 @@ type Envelope struct {
 // Metadata says where a message belongs.
 type Metadata struct {
 	RoomID        string `json:"room_id"`
-	RoomName      string `json:"room_name"`
+	RoomName      string `json:"room_name"`           // in a thread, the thread's name
+	ThreadID      string `json:"thread_id,omitempty"` // of a thread of one person; it is also the id of its room
 	AgentID       string `json:"agent_id"`
 	AgentName     string `json:"agent_name"`
 	SenderName    string `json:"sender_name"`
 	SenderIsBot   bool   `json:"sender_is_bot,omitempty"` // a program with an account of its own
-	Cause         string `json:"cause"`                   // why the agent is asked: post, agent_lines, wake, time_interval and so on
+	Cause         string `json:"cause"`                   // why it is asked: post, agent_lines, wake, thread, ask_agent, workflow and so on
 	Attempt       int    `json:"attempt"`
 	HistoryLength int    `json:"history_length"` // of History
 	History       []Said `json:"history"`        // the newest messages of the room, oldest first
@@ -86,11 +87,34 @@ type Answer struct {
 	Later bool   // it will answer by the webhook
 }
 
+// The kinds of failed calls of which the next one may succeed, with the names that failed
+// calls of models have.
+const (
+	CallTimeout     = "timeout"
+	CallUnavailable = "unavailable"
+	CallOpen        = "open" // not made: earlier ones have failed
+)
+
 // CallError is why a call has failed, in words of this program.
 type CallError struct {
 	Problem string
 	Again   bool          // another try may succeed
 	After   time.Duration // how long the agent wants to be left alone before it
+	Late    bool          // it was not answered in time
+	Open    bool          // it was not made, because earlier ones have failed
+}
+
+// Kind is one of the kinds above, or "" when the agent is at fault, or how it is set.
+func (e *CallError) Kind() string {
+	switch {
+	case e.Open:
+		return CallOpen
+	case e.Late:
+		return CallTimeout
+	case e.Again:
+		return CallUnavailable
+	}
+	return ""
 }
 
 // Error returns the words.
@@ -185,7 +209,7 @@ func failed(err error) *CallError {
 	}
 	var own problem
 	final := errors.As(err, &own) || errors.Is(err, outbound.ErrRefused) || badCertificate(err)
-	return &CallError{Problem: inWords(err), Again: !final}
+	return &CallError{Problem: inWords(err), Again: !final, Late: !final && !inTime(err)}
 }
 
 // retryAfter reads the header Retry-After: seconds, or a date.

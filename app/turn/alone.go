@@ -23,6 +23,15 @@ import (
 //   - The model is told the agent's own instructions and what was said, as it is.
 //   - A person waits. So a failure of the model ends the turn at once, and is not tried
 //     again. What a crash has interrupted goes on as everywhere.
+//   - An agent outside this program has no fallback here: the person is told that it
+//     failed, and may send the message again.
+
+// inThread is what a turn in a thread knows of it.
+type inThread struct {
+	project string // the thread's
+	name    string // the thread's
+	answers string // the id of the message that the turn answers
+}
 
 // alone tells whether the turn is one of a thread.
 func (r *attempt) alone() bool { return isAlone(r.turn) }
@@ -36,7 +45,8 @@ func isAlone(t *store.Turn) bool {
 // returns store.ErrReferenced when the agent is gone.
 func (e *Engine) AnswerAlone(ctx context.Context, tx *store.Tx, m *store.Message, agentID, cause string) (*store.Turn, error) {
 	now := e.instant()
-	t := store.Turn{ID: store.NewID(), RoomID: m.RoomID, AgentID: agentID, TriggerSeq: m.Seq, Attempt: 1, CreatedAt: now, Cause: cause, AskedBy: m.SenderID}
+	t := store.Turn{ID: store.NewID(), RoomID: m.RoomID, AgentID: agentID, TriggerSeq: m.Seq, Attempt: 1, CreatedAt: now,
+		Cause: cause, AskedBy: m.SenderID}
 	e.queued(&t, now)
 	if err := tx.CreateTurns(ctx, []store.Turn{t}); err != nil {
 		return nil, err
@@ -65,7 +75,9 @@ func (e *Engine) ReopenAlone(ctx context.Context, tx *store.Tx, t *store.Turn, u
 
 // Failure is what is known of the last call of a model in a turn that failed: how long the
 // provider wants to be left alone, and when the budget renews that did not allow the call.
+// Kind is the kind of a failed call of an agent outside this program.
 type Failure struct {
+	Kind       string
 	RetryAfter time.Duration
 	RenewsAt   time.Time
 }
@@ -77,7 +89,7 @@ func (e *Engine) LastFailure(ctx context.Context, turnID string) (Failure, error
 	if err != nil || json.Unmarshal([]byte(text), &out) != nil {
 		return Failure{}, store.UnlessMissing(err)
 	}
-	return Failure{RetryAfter: time.Duration(out.RetryAfter * float64(time.Second)), RenewsAt: out.RenewsAt}, nil
+	return Failure{Kind: out.Kind, RetryAfter: time.Duration(out.RetryAfter * float64(time.Second)), RenewsAt: out.RenewsAt}, nil
 }
 
 // originAlone is the origin of calls in a thread. Of a thread that is thrown away only the
@@ -86,7 +98,8 @@ func (r *attempt) originAlone() ledger.Origin {
 	if r.turn.Cause == turntaking.CauseStateless {
 		return ledger.Origin{Kind: ledger.ForSandbox, PersonID: r.turn.AskedBy}
 	}
-	return ledger.Origin{Kind: ledger.ForThread, TurnID: r.turn.ID, ThreadID: r.turn.RoomID, ProjectID: r.project, PersonID: r.turn.AskedBy}
+	return ledger.Origin{Kind: ledger.ForThread, TurnID: r.turn.ID, ThreadID: r.turn.RoomID, ProjectID: r.thread.project,
+		PersonID: r.turn.AskedBy}
 }
 
 // loadAlone reads the room and its one agent.
@@ -101,7 +114,10 @@ func (r *attempt) loadAlone(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.project = th.ProjectID
+	r.thread.project = th.ProjectID
+	if th.Name != nil {
+		r.thread.name = *th.Name
+	}
 	r.speakers = []store.Agent{*r.agent}
 	r.present = r.speakers
 	return nil
@@ -124,7 +140,7 @@ func (r *attempt) partAlone(ctx context.Context) (part, error) {
 	if i < 0 {
 		return part, errMessagesGone
 	}
-	r.read, r.answers = r.turn.TriggerSeq, messages[i].ID
+	r.read, r.thread.answers = r.turn.TriggerSeq, messages[i].ID
 	part.messages, part.system, part.tools = messages, r.agent.SystemPrompt, r.toolsFor(r.agent)
 	return part, nil
 }

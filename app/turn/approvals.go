@@ -30,12 +30,20 @@ func (r *attempt) waitFor(s *store.TurnStep, within time.Duration) {
 	r.waiting = append(r.waiting, *s)
 }
 
-// park parks the turn until a person has decided, and then returns errParked. In a
+// park parks the turn until nothing in it waits any more, and then returns errParked. In a
 // graph it only returns errParked: the graph parks the turn when none of its branches
 // can go on.
 func (r *attempt) park(ctx context.Context) error {
 	if r.flow != nil {
 		return errParked
+	}
+	return r.parkToWait(ctx)
+}
+
+// parkToWait parks the turn until nothing in it waits any more.
+func (r *attempt) parkToWait(ctx context.Context) error {
+	if len(r.waiting) == 0 && r.later {
+		return r.parkFor(ctx, reasonLater, "it waits for the answer of an agent outside this program")
 	}
 	return r.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
 }
@@ -70,6 +78,11 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 			if err := tx.ParkTurn(ctx, r.turn.ID, r.turn.Attempt, reason, detail); err != nil {
 				return err
 			}
+			if reason == reasonLater { // the answer may have come at this moment
+				if err := unparkIfReady(ctx, tx, r.turn.ID); err != nil {
+					return err
+				}
+			}
 			_, err = a.nextInRoom(ctx, tx, room.ID, r.read, 0)
 			return err
 		})
@@ -91,7 +104,8 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 
 // announceApproval adds the event of an approval. The transaction must hold the lock
 // of the room.
-func (e *Engine) announceApproval(ctx context.Context, tx *store.Tx, room *store.Room, t *store.Turn, s *store.TurnStep, agentName, decidedBy string) error {
+func (e *Engine) announceApproval(ctx context.Context, tx *store.Tx, room *store.Room, t *store.Turn, s *store.TurnStep,
+	agentName, decidedBy string) error {
 	seq, err := tx.NextQuietSeq(ctx, room)
 	if err != nil {
 		return err
@@ -129,7 +143,8 @@ func (e *Engine) Settle(ctx context.Context, tx *store.Tx, room *store.Room, row
 	return e.Unpark(ctx, tx, &row.Turn)
 }
 
-// expireApprovals refuses the steps that nobody has decided in time.
+// expireApprovals refuses the steps that nobody has decided in time, and ends those that
+// no agent has answered in time.
 func (e *Engine) expireApprovals(ctx context.Context, now time.Time) error {
 	overdue, err := e.db.OverdueSteps(ctx, now, SweepBatch)
 	errs := []error{err}
@@ -144,6 +159,9 @@ func (e *Engine) expireApprovals(ctx context.Context, now time.Time) error {
 				return err // a person has decided meanwhile
 			}
 			row.State = store.StepExpired
+			if isQuestion(&row.TurnStep) {
+				return e.settleAsked(ctx, tx, row)
+			}
 			return e.Settle(ctx, tx, room, row, "")
 		})
 		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrStale) {
@@ -153,7 +171,7 @@ func (e *Engine) expireApprovals(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// Unpark puts a parked turn back into the queue, unless a part of it waits for a person.
+// Unpark puts a parked turn back into the queue, unless a part of it waits.
 // It does not check whether the turn was paused. So a turn that parked at the moment of
 // its resumption goes on when staff resume it again.
 func (e *Engine) Unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error {
@@ -167,6 +185,14 @@ func (e *Engine) Unpark(ctx context.Context, tx *store.Tx, t *store.Turn) error 
 		return err
 	}
 	return e.queueNext(ctx, tx, t.RoomID)
+}
+
+// unparkIfReady lets a turn wait for the floor that was just parked, if nothing in it waits.
+func unparkIfReady(ctx context.Context, tx *store.Tx, turnID string) error {
+	if waits, err := tx.TurnWaits(ctx, turnID); err != nil || waits {
+		return err
+	}
+	return tx.UnparkTurn(ctx, turnID)
 }
 
 // queueNext queues the room's next turn. If another turn has the floor, its end does so,

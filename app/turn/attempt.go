@@ -42,10 +42,9 @@ type attempt struct {
 	ended      time.Time     // when a person stopped it in the middle
 	waited     time.Duration // how long it waited for people who typed
 	anew       bool          // the model is asked again, because people said more
-	project    string        // alone with a person: the thread's project
-	answers    string        // alone with a person: the id of the message that it answers
-	fallback   *Fault        // what it says instead of an agent that could not be reached
-	acted      bool          // a tool has run or a person has decided: neither may happen twice
+	acted      bool          // a tool has run, a person has decided, an outside agent was asked: none may happen twice
+	thread     inThread      // of a turn in a thread
+	outside    outsideTurn   // of a turn of an agent outside this program
 
 	floor   sync.Mutex // guards turn.Aside while branches of a graph run at once
 	mu      sync.Mutex // guards the fields below: branches of a graph run at once
@@ -58,6 +57,7 @@ type attempt struct {
 	asked   int               // calls of models, counted for the guards
 	spent   int               // tokens, counted for the guards
 	flow    flow              // the run of the turn's graph; nil for the direct answer
+	later   bool              // an agent outside this program will answer one of its questions later
 }
 
 // flow is a run through a graph, as its attempt needs it.
@@ -110,7 +110,8 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 		}
 		return e.retryTurn(end, r.turn, r.withFault(failed))
 	})
-	if errors.Is(err, ErrLeaseLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
+	if errors.Is(err, ErrLeaseLost) || errors.Is(err, store.ErrStale) ||
+		errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
 		return e.afterLost(end, r.turn)
 	}
 	return err
@@ -309,15 +310,16 @@ func (r *attempt) yieldToTyping(ctx context.Context) (waited bool, err error) {
 // giveWay returns errGaveWay when the turn answers agents and a person has spoken
 // since; else nil.
 func (r *attempt) giveWay(messages []store.Message) error {
-	if r.turn.Cause == turntaking.CauseAgents && slices.ContainsFunc(messages, func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && m.ByPerson() }) {
+	newer := func(m store.Message) bool { return m.Seq > r.turn.TriggerSeq && m.ByPerson() }
+	if r.turn.Cause == turntaking.CauseAgents && slices.ContainsFunc(messages, newer) {
 		return errGaveWay
 	}
 	return nil
 }
 
-// errParked ends an attempt whose turn waits for a person. The wait is committed
-// already.
-var errParked = errors.New("the turn waits for a person")
+// errParked ends an attempt whose turn waits for a person, or for an agent outside this
+// program. The wait is committed already.
+var errParked = errors.New("the turn waits for a person or an outside agent")
 
 // add shows a piece of the answer to the room.
 func (r *attempt) add(text string) {

@@ -86,7 +86,8 @@ func (e *Engine) endTurn(ctx context.Context, t *store.Turn, f *Fault) error {
 		if end.State == store.TurnFailed {
 			// Do not log the detail: it holds a provider's words and is for the
 			// room's staff.
-			e.log.WarnContext(ctx, "a turn failed", "turn", end.ID, "room", end.RoomID, "agent", end.AgentID, "attempt", end.Attempt, "reason", end.Reason)
+			e.log.WarnContext(ctx, "a turn failed", "turn", end.ID, "room", end.RoomID, "agent", end.AgentID, "attempt", end.Attempt,
+				"reason", end.Reason)
 		}
 	}
 	return err
@@ -105,8 +106,9 @@ func (e *Engine) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, 
 	// When this turn only waited, nothing waits for its end: another turn is live,
 	// or none is.
 	how := turnEnd{turn: &end, waited: t.State == store.TurnWaiting || t.State == store.TurnParked, steps: f.Steps, read: t.TriggerSeq}
-	if !f.Quiet {
-		how.event = &event.Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt, Reason: end.Reason, Detail: end.Detail}
+	if !f.Quiet || isAlone(t) { // whoever waits for a thread's turn reads its end
+		how.event = &event.Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt,
+			Reason: end.Reason, Detail: end.Detail}
 	}
 	return &end, e.commitTurnEnd(ctx, tx, &how, now)
 }
@@ -144,7 +146,8 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 	room, own := end.turn.RoomID, end.said
 	switch {
 	case end.message != nil:
-		if added, _, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), store.Heard{Unheard: isAlone(end.turn)}); err != nil || !added {
+		heard := store.Heard{Unheard: isAlone(end.turn)}
+		if added, _, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), heard); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
 		own = end.message.Seq
@@ -184,7 +187,9 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 		return e.queue.Add(ctx, tx, jobs.DecideInRoom{RoomID: room})
 	}
 	if end.heard > end.turn.TriggerSeq {
-		if err := tx.EndRead(ctx, room, end.turn.AgentID, turntaking.CausePost, end.heard, reasonRead, "its earlier answer has read the message", now); err != nil {
+		err := tx.EndRead(ctx, room, end.turn.AgentID, turntaking.CausePost, end.heard, reasonRead,
+			"its earlier answer has read the message", now)
+		if err != nil {
 			return err
 		}
 	}
@@ -272,7 +277,7 @@ func (r *attempt) say(ctx context.Context, content string) error {
 		e.agents, e.rearmed, e.calls = 0, nil, false
 	}
 	how := ""
-	if f := r.fallback; f != nil {
+	if f := r.outside.fallback; f != nil {
 		// The agent's own answer may still come, so this one is not the turn's.
 		m.TurnID, e.calls, how = "", false, f.Reason
 		e.turn.State, e.turn.Reason, e.turn.Detail = store.TurnFailed, f.Reason, f.Detail
@@ -290,8 +295,8 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	if content = store.Cut(content, most); !r.alone() {
 		content = event.EscapeTrace(content)
 	}
-	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, Answers: r.answers, AgentID: by.ID, AgentType: by.Type, AgentName: by.Name,
-		Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.engine.instant()}
+	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, Answers: r.thread.answers,
+		AgentID: by.ID, AgentType: by.Type, AgentName: by.Name, Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.engine.instant()}
 }
 
 // finish ends a turn whose graph came to its end. The turn is finished when it has
@@ -299,7 +304,8 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 func (r *graphRun) finish(ctx context.Context) error {
 	a, now := r.attempt.engine, r.attempt.engine.instant()
 	if r.said == 0 {
-		fault := &Fault{Reason: reasonUnsaid, Detail: fmt.Sprintf("the workflow came to its end (%s) without a message", r.status), State: store.TurnStopped}
+		fault := &Fault{Reason: reasonUnsaid, State: store.TurnStopped,
+			Detail: fmt.Sprintf("the workflow came to its end (%s) without a message", r.status)}
 		if r.status == workflow.LabelRejected {
 			fault.Detail = "a person of the staff has not let it go on"
 		}

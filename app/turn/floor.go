@@ -120,7 +120,11 @@ func (r *attempt) waitForFloor(ctx context.Context) error {
 func (r *graphRun) shows(n workflow.Node, alone bool) bool {
 	switch n.Type {
 	case workflow.Agent:
-		return n.Config.Mode == workflow.ModeSay && alone && r.attempt.units == 0
+		if n.Config.Mode != workflow.ModeSay || !alone || r.attempt.units > 0 {
+			return false
+		}
+		who, err := r.who(n.Handler)
+		return err == nil && !who.IsExternal // what one outside says comes at once, after a long time
 	case workflow.Action:
 		return n.Handler == workflow.Broadcast
 	}

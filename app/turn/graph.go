@@ -117,7 +117,7 @@ func (r *attempt) runGraph(ctx context.Context, g *workflow.Graph) error {
 			switch {
 			case errors.Is(failed, errNewerMessage):
 				failed = run.startAnew(ctx)
-			case errors.Is(failed, errParked), errors.Is(failed, errNoFloor) && len(r.waiting) > 0:
+			case errors.Is(failed, errParked), errors.Is(failed, errNoFloor) && (len(r.waiting) > 0 || r.later):
 				failed = run.park(ctx)
 			default:
 				return failed
@@ -157,17 +157,18 @@ var errResumed = errors.New("the run was resumed")
 
 // park parks the turn when none of its branches can go on.
 func (r *graphRun) park(ctx context.Context) error {
-	if len(r.attempt.waiting) == 0 {
+	if len(r.attempt.waiting) == 0 && !r.attempt.later {
 		return r.attempt.parkFor(ctx, reasonPaused, "staff have paused it")
 	}
-	return r.attempt.parkFor(ctx, reasonApproval, "it waits for a person of the staff")
+	return r.attempt.parkToWait(ctx)
 }
 
 // mayGoOn returns errParked when staff have paused the run. It is asked between two
 // nodes.
 func (r *graphRun) mayGoOn(ctx context.Context) error {
 	var paused bool
-	err := r.attempt.engine.background.Do(ctx, func() (err error) { paused, err = r.attempt.engine.db.TurnPaused(ctx, r.attempt.turn.ID); return err })
+	e, turnID := r.attempt.engine, r.attempt.turn.ID
+	err := e.background.Do(ctx, func() (err error) { paused, err = e.db.TurnPaused(ctx, turnID); return err })
 	if err != nil || !paused {
 		return err
 	}
@@ -289,9 +290,9 @@ func (r *graphRun) agentByID(id string) *store.Agent {
 	return r.attempt.agent
 }
 
-// humanWithin is how long a person has for a decision at a node. The node's own
-// minutes come before the configuration.
-func (r *graphRun) humanWithin(n workflow.Node) time.Duration {
+// waitsWithin is how long a person has for a decision at a node, and an agent outside this
+// program for a late answer. The node's own minutes come before the configuration.
+func (r *graphRun) waitsWithin(n workflow.Node) time.Duration {
 	if n.Config.Minutes > 0 {
 		return time.Duration(n.Config.Minutes) * time.Minute
 	}

@@ -92,7 +92,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		part.tools = r.attempt.toolsFor(who)
 		part.show = r.shows(node, alone)
 	}
-	text, err := r.attempt.converse(ctx, part)
+	text, err := r.speak(ctx, &part, node)
 	if errors.Is(err, errNewerMessage) {
 		text, err = r.converseAnew(ctx, part)
 	}
@@ -105,7 +105,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	most := int(r.attempt.engine.cfg.Limits.MessageBytes)
 	out := nodeOutput{Output: node.Config.Output, Text: store.Cut(text, most), Cut: len(text) > most || r.attempt.wasCut(part.node), by: who}
 	if node.Config.Mode == workflow.ModeEvaluate {
-		if err := r.judge(ctx, part, &out, r.output(node.Config.Of).Text); err != nil {
+		if err := r.judge(ctx, part, node, &out); err != nil {
 			return nodeOutput{}, err
 		}
 	}
@@ -114,16 +114,26 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 	return out, err
 }
 
+// speak has the agent of a node speak. One outside this program is asked at its address.
+func (r *graphRun) speak(ctx context.Context, part *part, node workflow.Node) (string, error) {
+	if !part.agent.IsExternal {
+		return r.attempt.converse(ctx, *part)
+	}
+	return r.attempt.consult(ctx, &question{node: part.node, agent: part.agent, by: r.attempt.agent, cause: causeWorkflow,
+		text: inOneText(part.asked), asked: part.asked, messages: part.messages, within: r.waitsWithin(node), tries: true})
+}
+
 // judge reads an evaluation. When it cannot be read, the reviewer is asked once more
 // and told what was wrong.
-func (r *graphRun) judge(ctx context.Context, part part, out *nodeOutput, draft string) error {
+func (r *graphRun) judge(ctx context.Context, part part, node workflow.Node, out *nodeOutput) error {
+	draft := r.output(node.Config.Of).Text
 	if out.Verdict, out.Problem = verdictOf(out.Text, draft); out.Problem == "" {
 		return nil
 	}
 	part.asked = append(slices.Clone(part.asked), llm.Message{Role: llm.RoleAssistant, Text: out.Text},
 		llm.Message{Role: llm.RoleUser, Text: fmt.Sprintf(againTask, out.Problem)})
 	part.node += visitMark + "again"
-	text, err := r.attempt.converse(ctx, part)
+	text, err := r.speak(ctx, &part, node)
 	if err != nil || text == "" {
 		return err
 	}
@@ -170,13 +180,18 @@ func (r *graphRun) who(handler string) (*store.Agent, error) {
 		fits = func(ag store.Agent) bool { return ag.ID == id }
 	}
 	inside := func(ag store.Agent) bool { return fits(ag) && !ag.IsExternal }
-	// Prefer another agent than the speaker: nobody should judge their own draft.
+	// Prefer another agent than the speaker: nobody should judge their own draft. An agent
+	// of this program comes before one outside, which may not answer.
 	i := slices.IndexFunc(r.attempt.speakers, func(ag store.Agent) bool { return inside(ag) && ag.ID != r.attempt.agent.ID })
 	if i < 0 {
 		i = slices.IndexFunc(r.attempt.speakers, inside)
 	}
 	if i < 0 {
-		return nil, &Fault{Reason: ReasonNotAble, Detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler), State: store.TurnStopped}
+		i = slices.IndexFunc(r.attempt.speakers, fits)
+	}
+	if i < 0 {
+		return nil, &Fault{Reason: ReasonNotAble, State: store.TurnStopped,
+			Detail: fmt.Sprintf("the workflow asks for %s, and no such agent may speak in the room", handler)}
 	}
 	return &r.attempt.speakers[i], nil
 }
@@ -339,12 +354,13 @@ func (r *graphRun) toolNode(ctx context.Context, key, id string, node workflow.N
 func (r *graphRun) humanNode(key, id string, node workflow.Node) error {
 	step := r.attempt.newStep(key, store.StepHuman, id, "")
 	step.Input = store.ToJSON(ToolInput{Plan: &Plan{Summary: cmp.Or(node.Config.Text, "go on with "+r.graph.Name)}})
-	r.attempt.waitFor(step, r.humanWithin(node))
+	r.attempt.waitFor(step, r.waitsWithin(node))
 	return errParked
 }
 
 // signalNode shows the room that a node begins or is done.
 func (r *graphRun) signalNode(id string, node workflow.Node, state, label string) {
-	r.attempt.engine.hub.Signal(r.attempt.room.ID, realtime.Signal{Type: event.SignalWorkflow, Body: json.RawMessage(store.ToJSON(event.Workflow{
-		TurnID: r.attempt.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type), State: state, Label: label}))})
+	body := store.ToJSON(event.Workflow{TurnID: r.attempt.turn.ID, Workflow: r.graph.Name, Node: id, NodeType: string(node.Type),
+		State: state, Label: label})
+	r.attempt.engine.hub.Signal(r.attempt.room.ID, realtime.Signal{Type: event.SignalWorkflow, Body: json.RawMessage(body)})
 }

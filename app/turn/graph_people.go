@@ -44,8 +44,8 @@ func (r *graphRun) peopleFirst(ctx context.Context) error {
 // step, so that later attempts do not continue what was done before.
 func (r *graphRun) startAnew(ctx context.Context) error {
 	r.attempt.anew = true
-	if r.attempt.acted { // in a branch parallel to the one that noticed the message
-		if len(r.attempt.waiting) > 0 {
+	if r.attempt.acted || r.attempt.later { // in a branch parallel to the one that noticed the message
+		if len(r.attempt.waiting) > 0 || r.attempt.later {
 			return r.park(ctx)
 		}
 		return nil

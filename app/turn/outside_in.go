@@ -13,7 +13,8 @@ import (
 )
 
 // This file takes what agents outside this program send on their own account, or as the
-// answer to a turn that waits for it, or has waited.
+// answer to a turn that waits for it, or has waited. Answers in threads and to questions
+// of other agents' turns are in outside_answers.go.
 
 // Outside is a message that an agent outside this program sends. Package app knows that
 // it is this agent.
@@ -22,7 +23,16 @@ type Outside struct {
 	RoomID  string // "" for the room of the turn
 	To      string // the agent that it calls; "" for nobody but whom its text calls
 	Content string
-	TurnID  string // the turn that it answers, if that is a turn of the agent
+	// Answers is the id of what it answers, if that is a turn of the agent or a question to
+	// it in another agent's turn.
+	Answers string
+}
+
+// Taken is what has become of a message: a message of a room, or the answer to a step.
+type Taken struct {
+	Message *store.Message
+	StepID  string // if there is no message
+	At      time.Time
 }
 
 // NotTaken is why a message was not stored, in words for the program that has sent it.
@@ -36,19 +46,21 @@ const (
 	answeredBefore  = NotTaken("The turn of correlation_id has its answer already")
 	notToBeAnswered = NotTaken("The turn of correlation_id waits for no answer any more")
 
+	answeredLate = "it was answered late, by the webhook"
+
 	// lateAnswers is how long after the end of a turn its answer may come.
 	lateAnswers = 24 * time.Hour
 )
 
 // TakeOutside stores a message of an agent outside this program, if a turn of the agent
 // could say it now: it is in the room, neither switched off, muted nor outside its hours,
-// and agents have not said enough to each other. An answer to a turn needs no new
-// permission to speak; it counts once, also when it comes late. with runs in the
-// transaction. The error is a NotTaken when the message may not be stored.
-func (e *Engine) TakeOutside(ctx context.Context, in Outside, with func(*store.Tx, *store.Message) error) (m *store.Message, err error) {
+// and agents have not said enough to each other. An answer needs no new permission to
+// speak; it counts once, also when it comes late. with runs in the transaction. The error
+// is a NotTaken when the message may not be stored.
+func (e *Engine) TakeOutside(ctx context.Context, in Outside, with func(*store.Tx, Taken) error) (taken Taken, err error) {
 	err = e.background.Do(ctx, func() error {
 		o := &outsideTaken{engine: e, Outside: in}
-		if err := o.findTurn(ctx); err != nil {
+		if err := o.findAsked(ctx); err != nil {
 			return err
 		}
 		err := store.ErrStale
@@ -60,55 +72,79 @@ func (e *Engine) TakeOutside(ctx context.Context, in Outside, with func(*store.T
 		if err != nil {
 			return err
 		}
-		m = o.message
+		taken = o.taken()
 		if o.ended != nil {
 			// Whoever still waits for the agent in this turn need not.
 			e.stops.stop(o.ended.ID)
-			e.signalNodes(m.RoomID, signalStop, o.ended.ID)
-			e.telemetry.TurnEnded(ctx, store.TurnFinished, reasonOutside, m.CreatedAt.Sub(o.ended.CreatedAt))
+			e.signalNodes(o.ended.RoomID, signalStop, o.ended.ID)
+			e.telemetry.TurnEnded(ctx, store.TurnFinished, reasonOutside, taken.At.Sub(o.ended.CreatedAt))
 		}
 		return nil
 	})
-	return m, err
+	return taken, err
 }
 
 // outsideTaken is a message on its way into its room.
 type outsideTaken struct {
 	Outside
 	engine  *Engine
-	turn    *store.Turn // that it answers; nil for none
-	ended   *store.Turn // the turn that it has ended
+	turn    *store.Turn     // that it answers; nil for none
+	step    *store.RoomStep // the question in another agent's turn that it answers; nil for none
+	ended   *store.Turn     // the turn that it has ended
 	message *store.Message
 }
 
-// findTurn finds the turn that the message answers. Any other id means nothing to this
-// program, as the ids of the agent's own conversations do.
-func (o *outsideTaken) findTurn(ctx context.Context) error {
-	if o.TurnID != "" {
-		t, err := o.engine.db.Turn(ctx, o.TurnID)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
+func (o *outsideTaken) taken() Taken {
+	if o.step != nil {
+		return Taken{StepID: o.step.ID, At: o.step.EndedAt}
+	}
+	return Taken{Message: o.message, At: o.message.CreatedAt}
+}
+
+// findAsked finds what the message answers, and the room of that. Any other id means
+// nothing to this program, as the ids of the agent's own conversations do.
+func (o *outsideTaken) findAsked(ctx context.Context) error {
+	asked, err := "", error(nil)
+	if o.Answers != "" {
+		if asked, err = o.roomOfAsked(ctx); err != nil {
 			return err
-		case t.AgentID == o.Agent.ID && t.Workflow == "":
-			o.turn = t
 		}
 	}
 	switch {
-	case o.turn == nil && o.RoomID == "":
+	case asked == "" && o.RoomID == "":
 		return NotTaken("metadata.room_id is missing: name the room that shall read this")
-	case o.turn == nil:
+	case asked == "":
 	case o.RoomID == "":
-		o.RoomID = o.turn.RoomID
-	case o.RoomID != o.turn.RoomID:
+		o.RoomID = asked
+	case o.RoomID != asked:
 		return NotTaken("metadata.room_id: the turn of correlation_id is in another room; leave one of the two out")
 	}
 	return nil
 }
 
+// roomOfAsked returns the room of the turn or question that the message answers, "" if it
+// answers none.
+func (o *outsideTaken) roomOfAsked(ctx context.Context) (string, error) {
+	t, err := o.engine.db.Turn(ctx, o.Answers)
+	switch {
+	case err == nil && t.AgentID == o.Agent.ID && t.Workflow == "":
+		o.turn = t
+		return t.RoomID, nil
+	case err == nil:
+		return "", nil
+	case !errors.Is(err, store.ErrNotFound):
+		return "", err
+	}
+	step, err := o.engine.db.Step(ctx, o.Answers)
+	if err != nil || step.AgentID != o.Agent.ID || !isQuestion(&step.TurnStep) {
+		return "", store.UnlessMissing(err)
+	}
+	o.step = step
+	return step.Turn.RoomID, nil
+}
+
 // take stores the message and what follows from it.
-func (o *outsideTaken) take(ctx context.Context, tx *store.Tx, with func(*store.Tx, *store.Message) error) error {
-	e := o.engine
+func (o *outsideTaken) take(ctx context.Context, tx *store.Tx, with func(*store.Tx, Taken) error) error {
 	room, err := tx.RoomForUpdate(ctx, o.RoomID)
 	if errors.Is(err, store.ErrNotFound) {
 		return noSuchRoom
@@ -116,6 +152,22 @@ func (o *outsideTaken) take(ctx context.Context, tx *store.Tx, with func(*store.
 	if err != nil {
 		return err
 	}
+	put := o.takeInRoom
+	switch {
+	case o.step != nil:
+		put = o.takeAnswer
+	case room.ThreadID != "":
+		put = o.takeInThread
+	}
+	if err := put(ctx, tx, room); err != nil {
+		return err
+	}
+	return with(tx, o.taken())
+}
+
+// takeInRoom stores the message in a course's room.
+func (o *outsideTaken) takeInRoom(ctx context.Context, tx *store.Tx, room *store.Room) error {
+	e := o.engine
 	s, err := e.lockedSnapshot(ctx, tx, room)
 	if err != nil {
 		return err
@@ -142,19 +194,15 @@ func (o *outsideTaken) take(ctx context.Context, tx *store.Tx, with func(*store.
 		}
 	}
 	o.ended = nil
-	o.message = &store.Message{ID: store.NewID(), RoomID: room.ID, AgentID: here.AgentID, AgentType: here.Agent.Type, AgentName: here.Agent.Name,
-		Content: content, CreatedAt: e.instant()}
+	o.message = &store.Message{ID: store.NewID(), RoomID: room.ID, AgentID: here.AgentID, AgentType: here.Agent.Type,
+		AgentName: here.Agent.Name, Content: content, CreatedAt: e.instant()}
 	if o.turn != nil {
 		o.message.TurnID = o.turn.ID
 	}
-	put := o.post
 	if o.turn != nil && o.turn.EndedAt.IsZero() {
-		put = o.endTurn
+		return o.endTurn(ctx, tx, s, here)
 	}
-	if err := put(ctx, tx, s, here); err != nil {
-		return err
-	}
-	return with(tx, o.message)
+	return o.post(ctx, tx, s, here)
 }
 
 // lockedSnapshot reads the agents of a room that the transaction has locked.
@@ -208,7 +256,7 @@ func (o *outsideTaken) maySpeak(ctx context.Context, tx *store.Tx, s *roomSnapsh
 	if rule == "" {
 		return nil
 	}
-	return NotTaken(fmt.Sprintf("The agent may not speak in this room now (%s): %s", rule, turntaking.Reason(rule, detail)))
+	return mayNotNow(rule, detail)
 }
 
 // addressed is a text that calls an agent of the room, as a mention does.
@@ -228,16 +276,22 @@ func addressed(s *roomSnapshot, to, from, text string) (string, error) {
 
 // endTurn ends the turn with the message, as its own attempt would.
 func (o *outsideTaken) endTurn(ctx context.Context, tx *store.Tx, s *roomSnapshot, here *RoomAgent) error {
-	e, m, end := o.engine, o.message, *o.turn
+	e, m, how := o.engine, o.message, o.end()
+	how.calls = mention.May(m.Content)
+	how.rearmed = func(after *store.Room) []store.Rearmed {
+		return e.rearmedOutside(s, after, here, how.turn.ReadSeq, m.CreatedAt)
+	}
+	return e.commitTurnEnd(ctx, tx, how, m.CreatedAt)
+}
+
+// end describes the end of the turn with the message.
+func (o *outsideTaken) end() *turnEnd {
+	end := *o.turn
 	end.State, end.Reason, end.Detail, end.ReadSeq = store.TurnFinished, "", "", o.turn.TriggerSeq
 	end.PromptTokens, end.CompletionTokens = 0, 0 // counted before
-	how := turnEnd{turn: &end, waited: o.turn.State == store.TurnWaiting || o.turn.State == store.TurnParked, message: m,
-		read: o.turn.TriggerSeq, calls: mention.May(m.Content),
-		rearmed: func(after *store.Room) []store.Rearmed {
-			return e.rearmedOutside(s, after, here, end.ReadSeq, m.CreatedAt)
-		}}
 	o.ended = &end
-	return e.commitTurnEnd(ctx, tx, &how, m.CreatedAt)
+	return &turnEnd{turn: &end, waited: o.turn.State == store.TurnWaiting || o.turn.State == store.TurnParked, message: o.message,
+		read: o.turn.TriggerSeq}
 }
 
 // post stores a message that ends no turn that still goes on.
@@ -251,7 +305,7 @@ func (o *outsideTaken) post(ctx context.Context, tx *store.Tx, s *roomSnapshot, 
 		return err
 	}
 	if o.turn != nil {
-		if err := tx.AnswerLate(ctx, o.turn.ID, "it was answered late, by the webhook"); err != nil {
+		if err := tx.AnswerLate(ctx, o.turn.ID, answeredLate); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,8 @@ import (
 // The turn of an agent outside this program asks the agent's address instead of a model.
 // It holds no floor while it waits. The answer is saved as a step before the turn takes
 // the floor to say it, so an attempt that continues asks nobody again. An attempt that
-// lost its worker in the middle of the call asks again, with the same id.
+// lost its worker in the middle of the call asks again, with the same id. What such an
+// agent is asked within the turn of another one is in outside_asked.go.
 
 // Peer is how an agent outside this program is reached.
 type Peer struct {
@@ -34,12 +35,25 @@ const (
 	reasonLater   = "outside_answer" // it will answer by the webhook
 )
 
+// ReasonLater is the reason of a turn whose agent will answer by the webhook. A turn in a
+// thread has ended with it, and its answer may still come.
+func ReasonLater() string { return reasonLater }
+
+// ReasonOutside is the reason of a turn whose agent outside this program failed.
+func ReasonOutside() string { return reasonOutside }
+
+// outsideTurn is what a turn of an agent outside this program knows of its answer.
+type outsideTurn struct {
+	fallback *Fault // why it says the fallback; nil when it says what the agent answered
+}
+
 // finishFallback marks a saved answer that is not the agent's own.
 const finishFallback = "fallback"
 
-// The breaker of an agent, as the system before this one had it.
+// The breaker of an agent, as the system before this one had it. After BreakerFailures
+// failures in a row it is open.
 const (
-	breakerFailures = 5
+	BreakerFailures = 5
 	breakerOpen     = time.Minute
 	breakerTry      = 10 * time.Second // is added to the time for one try
 )
@@ -56,26 +70,30 @@ func (r *attempt) speakOutside(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.letPeopleFirst(ctx, part.heard, false); err != nil {
-		return err
+	if !r.alone() {
+		if err := r.letPeopleFirst(ctx, part.heard, false); err != nil {
+			return err
+		}
 	}
 	if err := r.takeFloor(ctx); err != nil {
 		return err
 	}
 	if said.Finish == finishFallback {
-		r.fallback = &Fault{Reason: reasonOutside, Detail: said.Note}
+		r.outside.fallback = &Fault{Reason: reasonOutside, Detail: said.Note}
 	}
 	defer r.begin()()
 	r.add(said.Text)
 	return nil
 }
 
-// savedOutside returns the answer that an earlier attempt has saved.
+// savedOutside returns the answer that an earlier attempt has saved. One without a text is
+// none: the agent said nothing then, or wanted to answer later, and is asked again.
 func (r *attempt) savedOutside() *modelOutput {
 	steps := r.savedIn("")
 	for i := len(steps) - 1; i >= 0; i-- {
 		out := new(modelOutput)
-		if steps[i].Kind == store.StepModel && steps[i].State == store.StepDone && json.Unmarshal([]byte(steps[i].Output), out) == nil {
+		if steps[i].Kind == store.StepModel && steps[i].State == store.StepDone &&
+			json.Unmarshal([]byte(steps[i].Output), out) == nil && out.Text != "" {
 			return out
 		}
 	}
@@ -90,8 +108,10 @@ func (r *attempt) askOutside(ctx context.Context, part *part) (*modelOutput, err
 		return nil, busy()
 	}
 	defer e.outside.free(r.agent.ID)
-	if err := r.leaveFloor(ctx); err != nil {
-		return nil, err
+	if !r.alone() {
+		if err := r.leaveFloor(ctx); err != nil {
+			return nil, err
+		}
 	}
 	peer, err := e.peer(r.agent)
 	if err != nil {
@@ -103,7 +123,7 @@ func (r *attempt) askOutside(ctx context.Context, part *part) (*modelOutput, err
 	}
 	step := r.newStep("", store.StepModel, r.agent.Name, r.agent.ID)
 	step.Input = store.ToJSON(in)
-	answer, err := r.call(ctx, peer, part)
+	answer, err := r.call(ctx, r.agent, peer, func(now time.Time) *a2a.Envelope { return r.envelope(part, now) })
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -113,9 +133,9 @@ func (r *attempt) askOutside(ctx context.Context, part *part) (*modelOutput, err
 		if fault == nil {
 			return nil, err
 		}
-		if fault.Again && !r.isLast(fault.After) || strings.TrimSpace(peer.Fallback) == "" {
+		if fault.Again && !r.isLast(fault.After) || strings.TrimSpace(peer.Fallback) == "" || r.alone() {
 			step.State = store.StepFailed
-			r.endStep(step, failedOutput{Reason: fault.Reason, Error: fault.Detail}, llm.Usage{})
+			r.endStep(step, failedOutside(err, fault), llm.Usage{})
 			return nil, fault
 		}
 		out = &modelOutput{Text: strings.TrimSpace(peer.Fallback), Finish: finishFallback, Note: fault.Detail}
@@ -144,23 +164,35 @@ func outsideFault(err error, attempts int) *Fault {
 	return &Fault{Reason: reasonOutside, Detail: call.Problem, Again: call.Again, After: max(pause, call.After)}
 }
 
+// failedOutside is the output of a failed call.
+func failedOutside(err error, f *Fault) failedOutput {
+	out := failedOutput{Reason: f.Reason, Error: f.Detail}
+	var call *a2a.CallError
+	if errors.As(err, &call) {
+		out.Kind, out.RetryAfter = call.Kind(), call.After.Seconds()
+	}
+	return out
+}
+
 // isLast tells whether there is no attempt after this one and a pause, see retryTurn.
 func (r *attempt) isLast(pause time.Duration) bool {
 	most := r.engine.cfg.Turns
 	return r.turn.Attempt-r.turn.Resumed >= most.MaxAttempts || r.engine.now().Add(pause).After(r.turn.StartedAt.Add(most.MaxDuration))
 }
 
-// call asks the agent, unless its breaker is open, and tells the breaker how that went.
-func (r *attempt) call(ctx context.Context, peer *Peer, part *part) (answer a2a.Answer, err error) {
+// call asks an agent, unless its breaker is open, and tells the breaker how that went.
+func (r *attempt) call(ctx context.Context, ag *store.Agent, peer *Peer, envelope func(now time.Time) *a2a.Envelope) (
+	answer a2a.Answer, err error) {
 	e, now := r.engine, r.engine.instant()
 	// Leave time for the fallback before the turn's longest duration is over.
 	within := min(peer.Timeout, r.turn.StartedAt.Add(e.cfg.Turns.MaxDuration).Sub(now)-time.Second)
 	failedBefore := false
-	if err := e.background.Do(ctx, func() (err error) { failedBefore, err = e.admit(ctx, r.agent.ID, now, within); return err }); err != nil {
+	err = e.background.Do(ctx, func() (err error) { failedBefore, err = e.admit(ctx, ag.ID, now, within); return err })
+	if err != nil {
 		return answer, err
 	}
 	asking, done := context.WithTimeout(ctx, within)
-	answer, err = peer.Ask(asking, []byte(store.ToJSON(r.envelope(part, now))), now)
+	answer, err = peer.Ask(asking, []byte(store.ToJSON(envelope(now))), now)
 	done()
 	var call *a2a.CallError
 	if ctx.Err() != nil || err != nil && !errors.As(err, &call) {
@@ -172,10 +204,10 @@ func (r *attempt) call(ctx context.Context, peer *Peer, part *part) (answer a2a.
 	case err != nil:
 		outcome = "failed"
 		tell = func() error {
-			return e.db.Single().CountFailure(ctx, r.agent.ID, breakerFailures, e.instant().Add(breakerOpen))
+			return e.db.Single().CountFailure(ctx, ag.ID, BreakerFailures, e.instant().Add(breakerOpen))
 		}
 	case failedBefore:
-		tell = func() error { return e.db.Single().CloseBreaker(ctx, r.agent.ID) }
+		tell = func() error { return e.db.Single().CloseBreaker(ctx, ag.ID) }
 	}
 	e.telemetry.OutsideMessage("out", outcome)
 	if broken := e.background.Do(ctx, tell); broken != nil {
@@ -201,7 +233,8 @@ func (e *Engine) admit(ctx context.Context, agentID string, now time.Time, withi
 	}
 	if err == nil || errors.Is(err, store.ErrStale) {
 		e.telemetry.OutsideMessage("out", "not_asked")
-		err = &a2a.CallError{Problem: "It has failed several times in a row, so it is not asked for a minute"}
+		err = &a2a.CallError{Problem: "It has failed several times in a row, so it is not asked for a minute", Open: true,
+			After: max(b.OpenUntil.Sub(now), 0)}
 	}
 	return true, err
 }
@@ -219,10 +252,21 @@ func (r *attempt) envelope(part *part, now time.Time) *a2a.Envelope {
 			break
 		}
 	}
-	meta := a2a.Metadata{RoomID: r.room.ID, RoomName: r.room.Name, AgentID: r.agent.ID, AgentName: r.agent.Name,
-		SenderName: saidBy(&about), SenderIsBot: about.ByBot(), Cause: r.turn.Cause, Attempt: r.turn.Attempt - r.turn.Resumed, History: []a2a.Said{}}
+	meta := r.metadata(r.agent, part.messages)
+	meta.SenderName, meta.SenderIsBot, meta.Cause = saidBy(&about), about.ByBot(), r.turn.Cause
+	return &a2a.Envelope{ID: r.turn.ID, Type: a2a.TypeUserMessage, SenderID: cmp.Or(about.SenderID, about.AgentID, "system"),
+		RecipientID: r.agent.ID, Content: about.Content, Metadata: meta, CreatedAt: event.Timestamp(now)}
+}
+
+// metadata says where an agent is asked, with the newest of the messages that it may read.
+func (r *attempt) metadata(ag *store.Agent, messages []store.Message) a2a.Metadata {
+	meta := a2a.Metadata{RoomID: r.room.ID, RoomName: r.room.Name, ThreadID: r.room.ThreadID, AgentID: ag.ID, AgentName: ag.Name,
+		Attempt: r.turn.Attempt - r.turn.Resumed, History: []a2a.Said{}}
+	if r.alone() {
+		meta.RoomName = r.thread.name
+	}
 	left := maxHistory
-	for _, m := range slices.Backward(part.messages) {
+	for _, m := range slices.Backward(messages) {
 		if left -= len(m.Content); left < 0 {
 			break
 		}
@@ -231,8 +275,7 @@ func (r *attempt) envelope(part *part, now time.Time) *a2a.Envelope {
 	}
 	slices.Reverse(meta.History)
 	meta.HistoryLength = len(meta.History)
-	return &a2a.Envelope{ID: r.turn.ID, Type: a2a.TypeUserMessage, SenderID: cmp.Or(about.SenderID, about.AgentID, "system"),
-		RecipientID: r.agent.ID, Content: about.Content, Metadata: meta, CreatedAt: event.Timestamp(now)}
+	return meta
 }
 
 // saidBy is the name of a message's author.

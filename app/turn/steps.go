@@ -60,6 +60,7 @@ type modelOutput struct {
 type failedOutput struct {
 	Reason string `json:"reason,omitempty"`
 	Error  string `json:"error"`
+	Kind   string `json:"kind,omitempty"` // of a failed call of an agent outside this program
 	// RetryAfter is for how many seconds the provider wants to be left alone.
 	RetryAfter float64 `json:"retry_after,omitempty"`
 	// RenewsAt is when the budget renews that did not allow the call.
@@ -91,7 +92,7 @@ func (r *attempt) loadSteps(ctx context.Context) (err error) {
 	from := 0
 	for i, s := range r.saved {
 		r.steps = s.N
-		r.acted = r.acted || acts(s.Kind, s.Node)
+		r.acted = r.acted || acts(s.Kind, s.Node) || isQuestion(&s)
 		if s.Kind == store.StepHuman && s.Name == stepHeard {
 			from, r.anew = i+1, true
 		}

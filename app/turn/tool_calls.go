@@ -34,8 +34,8 @@ type ToolInput struct {
 
 // answerCalls runs the tools that an answer calls and shows the model their results.
 // done holds the calls that earlier attempts have answered, by their place. It
-// returns errParked when a call has to wait for a person; the other calls have run
-// then.
+// returns errParked when a call has to wait, for a person or for an agent outside this
+// program; the other calls have run then.
 func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done map[int]*store.TurnStep) error {
 	steps, waits := make([]*store.TurnStep, len(calls)), false
 	for i, call := range calls {
@@ -53,6 +53,10 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 		default:
 			steps[i] = step
 		}
+		if errors.Is(err, errParked) { // whom it asks will answer later; then the call is made again
+			waits = true
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -66,7 +70,8 @@ func (t *conversation) answerCalls(ctx context.Context, calls []savedCall, done 
 		if err != nil {
 			return err
 		}
-		t.prompt.Req.Messages = append(t.prompt.Req.Messages, llm.Message{Role: llm.RoleTool, Name: calls[i].Name, ToolCallID: calls[i].ID, Text: text, Data: true})
+		t.prompt.Req.Messages = append(t.prompt.Req.Messages,
+			llm.Message{Role: llm.RoleTool, Name: calls[i].Name, ToolCallID: calls[i].ID, Text: text, Data: true})
 	}
 	return nil
 }
@@ -124,7 +129,8 @@ func (t *conversation) prepare(ctx context.Context, c *Call, i int, call savedCa
 	case call.Malformed != "":
 		return nil, toolErrorf("malformed", "the call could not be read: %s", call.Malformed)
 	case tool == nil:
-		return nil, toolErrorf("unknown_tool", "there is no tool %q; there are: %s", store.Cut(call.Name, 100), strings.Join(t.part.toolNames(), ", "))
+		return nil, toolErrorf("unknown_tool", "there is no tool %q; there are: %s", store.Cut(call.Name, 100),
+			strings.Join(t.part.toolNames(), ", "))
 	case i >= maxCalls:
 		return nil, toolErrorf("too_many", "an answer may call %d tools; call this one in the next", maxCalls)
 	}
@@ -180,7 +186,8 @@ func (t *conversation) runApproved(ctx context.Context, step *store.TurnStep, ca
 	var in ToolInput
 	tool := t.part.find(call.Name)
 	if json.Unmarshal([]byte(step.Input), &in) != nil || in.Plan == nil || tool == nil || tool.Run == nil {
-		return t.endApproved(ctx, step, store.StepFailed, failedOutput{Error: "what was to be done is not known any more, or the agent may not do it now"})
+		return t.endApproved(ctx, step, store.StepFailed,
+			failedOutput{Error: "what was to be done is not known any more, or the agent may not do it now"})
 	}
 	c := &Call{run: t.attempt, part: t.part, args: in.Arguments, Plan: *in.Plan, step: step}
 	err := t.attempt.commit(ctx, func(tx *store.Tx) error {

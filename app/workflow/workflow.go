@@ -69,7 +69,7 @@ type Config struct {
 	Text        string          `json:"text,omitempty"`        // condition, action, human: a text to look for, to say, to ask
 	Min         *float64        `json:"min,omitempty"`         // condition: the least score
 	Arguments   json.RawMessage `json:"arguments,omitempty"`   // tool: a JSON object
-	Minutes     int             `json:"minutes,omitempty"`     // human: the time to decide
+	Minutes     int             `json:"minutes,omitempty"`     // human: the time to decide; agent: for a late answer from outside
 	Join        string          `json:"join,omitempty"`        // parallel: where its branches meet
 	Status      string          `json:"status,omitempty"`      // end: how the run ended, for example approved
 	MaxVisits   int             `json:"max_visits,omitempty"`  // after so many visits, edges to the node are closed
