@@ -78,10 +78,10 @@ func TestOutsideAgentAlone(t *testing.T) {
 	t.Parallel()
 	proctest.Each(t, func(t *testing.T, s *proctest.Site) {
 		serve, victim := servedBy(t, s)
-		w := s.Populate(proctest.To(true, serve), proctest.Plan{Students: 1, Rooms: 1})
+		w := s.Populate(proctest.To(true, serve), proctest.Plan{Students: 1, Rooms: 1, Agent: "sk-test"})
 		f := newFarAway(t, s, w, serve.URL)
 		var projects []struct{ ID string }
-		w.Admin.Call(t, http.MethodGet, "/api/v1/projects", nil, &projects)
+		w.Teacher.Call(t, http.MethodGet, "/api/v1/projects", nil, &projects)
 		var th struct{ ID string }
 		w.Admin.Call(t, http.MethodPost, threads, map[string]string{"project_id": projects[0].ID, "agent_id": f.Agent}, &th)
 		c := &conversation{s, w.Admin, th.ID}
