@@ -301,5 +301,3 @@ func asError(err error) app.Error {
 	}
 	return app.Error{}
 }
-
-func codeOf(err error) string { return asError(err).Code }
