@@ -227,7 +227,7 @@ func TestInjection(t *testing.T) {
 		z := newZoo(r)
 		analyst(t, r)
 		for name, inlet := range map[string]func(*testing.T, *apptest.Rig, *zoo){
-			"message": injectMessages, "webhook": injectWebhook, "outside answer": injectOutsideAnswers, "thread": injectThread, "thread turn": injectThreadTurns,
+			"message": injectMessages, "bot": injectBot, "webhook": injectWebhook, "outside answer": injectOutsideAnswers, "thread": injectThread, "thread turn": injectThreadTurns,
 			"sandbox": injectSandbox, "tool results": injectToolResults, "nested agent": injectNested, "names": injectNames, "workflow": injectWorkflow, "design": injectDesign,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -271,6 +271,19 @@ func injectMessages(t *testing.T, r *apptest.Rig, z *zoo) {
 	if read < 50 {
 		t.Errorf("the report reads %d messages of the student, want 50 and more", read)
 	}
+}
+
+// injectBot has a program say the texts under its own account.
+func injectBot(t *testing.T, r *apptest.Rig, z *zoo) {
+	c := silentClass(t, r)
+	_, bot := newBot(t, r, c, "Quiz")
+	h := newHall(t, r, z, c, "bot")
+	h.attackRoom(t, "Quiz (bot)", func(text string) string {
+		post(t, r, h.Student, h.room, "hm") // so that the guard against loops never ends the answers
+		h.settled(t)
+		post(t, r, bot, h.room, "@teacher "+text)
+		return "@teacher " + text
+	})
 }
 
 func injectWebhook(t *testing.T, r *apptest.Rig, z *zoo) {

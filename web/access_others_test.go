@@ -133,6 +133,11 @@ var botRoutes = map[string]int{
 	"GET /api/v1/rooms/{room_id}/events":    200,
 	"GET /api/v1/chat/messages/{room_id}":   200,
 	"POST /api/v1/rooms/{room_id}/messages": 201,
+
+	"GET /api/v1/workspaces/{room_id}/artifacts":                        200,
+	"GET /api/v1/workspaces/artifacts/{artifact_id}":                    200,
+	"GET /api/v1/workspaces/artifacts/{artifact_id}/versions":           200,
+	"GET /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}": 200,
 }
 
 // asBot asks as a bot that is in the world's room.
