@@ -196,7 +196,7 @@ func (h *hall) decided(t *testing.T) {
 // triggerStays checks that no agent has changed when it speaks.
 func (h *hall) triggerStays(t *testing.T) {
 	t.Helper()
-	ra, err := h.r.DB.RoomAgent(t.Context(), h.Class.Room.ID, h.TeacherAgent.ID)
+	ra, err := h.r.DB.RoomAgent(t.Context(), h.Room.ID, h.TeacherAgent.ID)
 	if err != nil || ra.Override != "" {
 		t.Errorf("the trigger became %q (%v)", ra.Override, err)
 	}

@@ -159,7 +159,7 @@ func inWords(err error) string {
 // inTime tells whether a call has failed before its time was over.
 func inTime(err error) bool {
 	var timeout net.Error
-	return !errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &timeout) && timeout.Timeout())
+	return !errors.Is(err, context.DeadlineExceeded) && (!errors.As(err, &timeout) || !timeout.Timeout())
 }
 
 func badCertificate(err error) bool {

@@ -104,8 +104,9 @@ func (o *outsideTaken) taken() Taken {
 // findAsked finds what the message answers, and the room of that. Any other id means
 // nothing to this program, as the ids of the agent's own conversations do.
 func (o *outsideTaken) findAsked(ctx context.Context) error {
-	asked, err := "", error(nil)
+	var asked string
 	if o.Answers != "" {
+		var err error
 		if asked, err = o.roomOfAsked(ctx); err != nil {
 			return err
 		}
