@@ -43,10 +43,7 @@ func (s *Server) projectAgents(ctx context.Context, actor *app.Actor, in *oneID)
 type setProjectAgentIn struct {
 	ProjectID id     `path:"project_id"`
 	AgentType string `path:"agent_type" maxLength:"64"`
-	Body      struct {
-		AgentSettingsIn
-		SystemPrompt opt[string] `json:"system_prompt,omitempty"`
-	}
+	Body      agentChanges
 }
 
 func (s *Server) setProjectAgent(ctx context.Context, actor *app.Actor, in *setProjectAgentIn) (*oneOut[agentOut], error) {
@@ -72,17 +69,12 @@ func (s *Server) keepVersion(ctx context.Context, actor *app.Actor, in *keepVers
 	return &oneOut[versionOut]{versionForm(v)}, nil
 }
 
-type versionsIn struct {
-	ConfigID id `path:"config_id"`
-	PageIn
-}
-
-func (s *Server) versions(ctx context.Context, actor *app.Actor, in *versionsIn) (*listOut[versionOut], error) {
-	rows, err := s.app.Versions(ctx, actor, in.ConfigID.String(), in.page())
+func (s *Server) versions(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[versionOut], error) {
+	rows, err := s.app.Versions(ctx, actor, in.ID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, versionForm)
+	return linked(ctx, s, rows, versionForm, in.PageIn)
 }
 
 func (s *Server) restoreVersion(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[agentOut], error) {

@@ -110,13 +110,22 @@ func (s *Server) agents(ctx context.Context, actor *app.Actor, in *oneID) (*list
 	return whole(ctx, s, rows, s.agentForm)
 }
 
+// newAgent is the body with a new agent.
+type newAgent struct {
+	AgentSettingsIn
+	Type         opt[string] `json:"type"`
+	SystemPrompt opt[string] `json:"system_prompt"`
+}
+
+// agentChanges is the body with what changes of an agent whose type the address names.
+type agentChanges struct {
+	AgentSettingsIn
+	SystemPrompt opt[string] `json:"system_prompt,omitempty"`
+}
+
 type createAgentIn struct {
 	ID   id `path:"id"`
-	Body struct {
-		AgentSettingsIn
-		Type         opt[string] `json:"type"`
-		SystemPrompt opt[string] `json:"system_prompt"`
-	}
+	Body newAgent
 }
 
 func (s *Server) createAgent(ctx context.Context, actor *app.Actor, in *createAgentIn) (*oneOut[agentOut], error) {

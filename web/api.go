@@ -27,6 +27,8 @@ import (
 type route struct {
 	method, path, id string
 	summary          string
+	description      string
+	example          string // JSON of a body that is accepted; a test sends it
 	tag              string
 	status           int               // status of success, 200 when zero
 	also             int               // a second status of success with the same body
@@ -37,6 +39,7 @@ type route struct {
 	patient          bool              // waits for a model: patientTimeout bounds it
 	upload           bool              // the body holds a file: http.upload_limit bounds it
 	peer             bool              // an agent outside this program calls it: its token is checked before the body is read
+	twin             bool              // another spelling of an address that is documented; clients need one
 	lateCookie       bool              // the cookie's token may have expired while its session lives
 	large            int64             // about how many bytes making a large answer takes
 }
@@ -59,8 +62,12 @@ func apiConfig(version string) huma.Config {
 		"application/json": {Marshal: marshal, Unmarshal: unmarshal},
 		"json":             {Marshal: marshal, Unmarshal: unmarshal},
 	}
-	cfg.Info.Description = "Rooms in which a class and AI agents talk in real time. Every error is a JSON object whose detail is a text; " +
-		"a body whose schema has additionalProperties false is refused for a member that is not listed, or that comes twice; in other bodies such members are ignored."
+	cfg.Info.Description = "Rooms in which a class and AI agents talk in real time. Every error is a Problem. An id is a UUID in any spelling; answers use " +
+		"lower case with hyphens. A body whose schema has additionalProperties false is refused for a member that is not listed, or that comes twice; in other " +
+		"bodies such members are ignored. A list that comes in pages has a Link to the next one, which is missing behind the last page."
+	cfg.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
+	cfg.Servers = []*huma.Server{{URL: "/", Description: "Where this document is"}}
+	cfg.Tags = documentTags()
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"cookie": {Type: "apiKey", In: "cookie", Name: cookieAccess, Description: "What signing in sets; browsers send it by themselves."},
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The same token in the Authorization header."},

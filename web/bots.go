@@ -13,21 +13,31 @@ func (s *Server) botRoutes() {
 	known, edited := []int{missing}, []int{missing, conflict}
 	const bots = v1 + "/courses/{course_id}/bots"
 	add(s, get, bots, "listBots", s.bots,
-		route{tag: tag, summary: "List the bots of a course, newest first; for its staff", errors: known})
+		route{tag: tag, summary: "List the bots of a course, newest first; for its staff",
+			description: "Each with the rooms in which it reads and posts.", errors: known})
 	add(s, post, bots, "createBot", s.createBot,
 		route{tag: tag, summary: "Make a bot: the account of a program in rooms of the course, with tokens and without a password; " +
 			"with token its first one too, which is shown this once",
-			status: created, errors: edited})
+			description: "For the course's teachers. The bot uses the routes of rooms as a person does, with its token in the Authorization header.",
+			example:     `{"name":"Quiz","room_ids":[],"token":{"name":"Quiz server","expires_in_days":90}}`,
+			status:      created, errors: edited})
 	add(s, patch, bots+"/{bot_id}", "updateBot", s.updateBot,
-		route{tag: tag, summary: "Change what is sent of a bot; an inactive one is out of its rooms at once", errors: edited})
+		route{tag: tag, summary: "Change what is sent of a bot; an inactive one is out of its rooms at once",
+			description: "For the course's teachers. room_ids replaces all of its rooms.",
+			example:     `{"name":"Quiz of Monday"}`, errors: edited})
 	add(s, del, bots+"/{bot_id}", "deleteBot", s.deleteBot,
-		route{tag: tag, summary: "Delete a bot with its tokens; its messages stay under its name", status: gone, errors: known})
+		route{tag: tag, summary: "Delete a bot with its tokens; its messages stay under its name",
+			description: "For the course's teachers.", status: gone, errors: known})
 	add(s, get, bots+"/{bot_id}/tokens", "listBotTokens", s.botTokens,
-		route{tag: tag, summary: "List the tokens of a bot", errors: known})
+		route{tag: tag, summary: "List the tokens of a bot",
+			description: "For the course's teachers. Their secrets are never shown.", errors: known})
 	add(s, post, bots+"/{bot_id}/tokens", "createBotToken", s.createBotToken,
-		route{tag: tag, summary: "Make a token for a bot; it is shown this once", status: created, errors: edited})
+		route{tag: tag, summary: "Make a token for a bot; it is shown this once",
+			description: "For the course's teachers. It may do what its scopes and the bot allow.",
+			example:     `{"name":"Quiz server","scopes":["read","write"],"expires_in_days":90}`, status: created, errors: edited})
 	add(s, del, bots+"/{bot_id}/tokens/{token_id}", "revokeBotToken", s.revokeBotToken,
-		route{tag: tag, summary: "Revoke a token of a bot; its sockets are closed", status: gone, errors: known})
+		route{tag: tag, summary: "Revoke a token of a bot; its sockets are closed",
+			description: "For the course's teachers. The bot's other tokens stay.", status: gone, errors: known})
 }
 
 // BotOut is a bot. It is exported because an answer embeds it.
@@ -46,13 +56,8 @@ func botForm(b *app.Bot) BotOut {
 		CreatedAt: instant(b.CreatedAt)}
 }
 
-type botsIn struct {
-	CourseID id `path:"course_id"`
-	PageIn
-}
-
-func (s *Server) bots(ctx context.Context, actor *app.Actor, in *botsIn) (*pageOut[BotOut], error) {
-	rows, err := few(ctx, s, in.Limit, func() ([]app.Bot, error) { return s.app.Bots(ctx, actor, in.CourseID.String(), in.page()) })
+func (s *Server) bots(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[BotOut], error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]app.Bot, error) { return s.app.Bots(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}

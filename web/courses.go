@@ -36,12 +36,12 @@ func (s *Server) createCourse(ctx context.Context, actor *app.Actor, in *createC
 	return oneCourse(s.app.CreateCourse(ctx, actor, in.Body.Title, in.Body.Description))
 }
 
-func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*listOut[courseOut], error) {
+func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*pageOut[courseOut], error) {
 	rows, err := s.app.Courses(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, courseForm)
+	return linked(ctx, s, rows, courseForm, *in)
 }
 
 func (s *Server) course(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[courseOut], error) {
@@ -61,15 +61,10 @@ func (s *Server) updateCourse(ctx context.Context, actor *app.Actor, in *updateC
 		app.CourseSettings{Title: in.Body.Title.Opt, Description: in.Body.Description.Opt}))
 }
 
-type deleteCourseIn struct {
-	CourseID id `path:"course_id"`
-	DryRunIn
-}
-
 type deletedCourseOut struct{ Body orCounts[courseOut] }
 
-func (s *Server) deleteCourse(ctx context.Context, actor *app.Actor, in *deleteCourseIn) (*deletedCourseOut, error) {
-	c, counts, err := s.app.DeleteCourse(ctx, actor, in.CourseID.String(), in.DryRun)
+func (s *Server) deleteCourse(ctx context.Context, actor *app.Actor, in *deletionOf) (*deletedCourseOut, error) {
+	c, counts, err := s.app.DeleteCourse(ctx, actor, in.ID.String(), in.DryRun)
 	if err != nil {
 		return nil, err
 	}

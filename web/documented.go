@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/a2a"
 )
 
 // keywords are JSON Schema keywords that the document adds to a member of a body. app
@@ -86,6 +87,7 @@ func (s *Server) peculiar() map[string]keywords {
 		"CreateArtifactInBody.type": choice("task", "doc", "process"), "CreateArtifactInBody.content": {}, "UpdateArtifactInBody.content": {},
 		"CreateArtifactInBody.title": someOf(500), "UpdateArtifactInBody.title": someOf(500), "UpdateReportInBody.content": someOf(1 << 20),
 		"CreateThreadInBody.name": upTo(longName), "UpdateThreadInBody.name": upTo(longName), "EditMessageInBody.text": someOf(64 << 10),
+		"A2aWebhookInBody.type":        choice(a2a.Types...),
 		"CreateUserKeyInBody.provider": providers, "CreateUserKeyInBody.api_key": someOf(longKey),
 		"TestKeyInBody.provider": providers, "TestKeyInBody.api_key": someOf(longKey),
 	}
@@ -105,6 +107,7 @@ var keeps = map[string][]string{
 	"UpdateUserInBody":         {"role", "is_active"},
 	"UpdateWorkflowInBody":     {"name", "graph"},
 	"UpdateArtifactInBody":     {"title", "content"},
+	"UpdateBotInBody":          {"name", "is_active"},
 }
 
 // byOne are bodies that name something by exactly one or by at least one of several
@@ -129,7 +132,7 @@ func (s *Server) sayLimits() {
 		}
 	}
 	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Post, item.Put} {
+		for _, op := range []*huma.Operation{item.Post, item.Put, item.Patch} {
 			if op == nil || op.RequestBody == nil {
 				continue
 			}
@@ -153,7 +156,7 @@ func (s *Server) sayNames() {
 	doc := s.api.OpenAPI()
 	strict, open := map[*huma.Schema]bool{}, map[*huma.Schema]bool{}
 	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if op == nil {
 				continue
 			}

@@ -391,7 +391,11 @@ func thenOf(name string) []any {
 func frameSchemas(r huma.Registry) map[string]*huma.Schema {
 	all := map[string]*huma.Schema{}
 	for _, f := range socketFrames() {
-		all[f.name] = r.Schema(f.shape, true, f.name+"Payload")
+		all[f.name] = f.schema(r)
 	}
 	return all
+}
+
+func (f *frameOf) schema(r huma.Registry) *huma.Schema {
+	return r.Schema(f.shape, true, f.name+"Payload")
 }

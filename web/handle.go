@@ -159,6 +159,7 @@ func (s *Server) fail(ctx huma.Context, err error) {
 // installProblems makes huma answer with our errors. huma keeps its error functions in
 // package variables, so they are set once for the process.
 var installProblems = sync.OnceFunc(func() {
+	huma.DefaultArrayNullable = false // no answer has null for a list
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		return validationProblem(requestOf(ctx.Context()).id, status, msg, errs)
 	}

@@ -105,14 +105,9 @@ func (s *Server) invite(ctx context.Context, actor *app.Actor, in *inviteIn) (*n
 	return out, nil
 }
 
-type invitationsIn struct {
-	CourseID id `path:"course_id"`
-	PageIn
-}
-
-func (s *Server) invitations(ctx context.Context, actor *app.Actor, in *invitationsIn) (*pageOut[InvitationOut], error) {
+func (s *Server) invitations(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[InvitationOut], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]store.Invitation, error) {
-		return s.app.Invitations(ctx, actor, in.CourseID.String(), in.page())
+		return s.app.Invitations(ctx, actor, in.ID.String(), in.page())
 	})
 	if err != nil {
 		return nil, err

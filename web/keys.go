@@ -81,13 +81,8 @@ type keyUseOut struct {
 	LastUsedAt  time.Time `json:"last_used_at"`
 }
 
-type userKeyUsesIn struct {
-	KeyID id `path:"key_id"`
-	PageIn
-}
-
-func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *userKeyUsesIn) (*pageOut[keyUseOut], error) {
-	rows, err := few(ctx, s, in.Limit, func() ([]store.KeyUse, error) { return s.app.UserKeyUses(ctx, actor, in.KeyID.String(), in.page()) })
+func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[keyUseOut], error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]store.KeyUse, error) { return s.app.UserKeyUses(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err
 	}

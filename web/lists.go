@@ -12,11 +12,14 @@ import (
 	"net"
 	"reflect"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/valyala/fasthttp"
+
+	"github.com/coagent-studio/coagent/store"
 )
 
 const (
@@ -84,6 +87,19 @@ type listOut[O any] struct{ Body list[O] }
 func whole[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O) (*listOut[O], error) {
 	a, err := stream(ctx, s, rows, form, "[", "]\n")
 	return &listOut[O]{list[O]{a}}, err
+}
+
+// linked is whole for the lists of the contract of which a client asks for a part.
+func linked[R, O any](ctx context.Context, s *Server, rows *store.Listing[R], form func(*R) O, p PageIn) (*pageOut[O], error) {
+	all, err := whole(ctx, s, rows, form)
+	if err != nil {
+		return nil, err
+	}
+	out := &pageOut[O]{Body: all.Body}
+	if n := rows.Len(); n >= p.Limit {
+		out.Link = requestOf(ctx).next("skip", strconv.Itoa(p.Skip+n))
+	}
+	return out, nil
 }
 
 // around is a body that is an object whose last member is a list. The list is sent as in

@@ -285,3 +285,38 @@ func TestPagesLeadOn(t *testing.T) {
 		}
 	})
 }
+
+// A list of the contract of which a client asks for a part says where to go on.
+func TestPartsOfListsLink(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for range 3 {
+			w.newRoom(t, owner)
+			org := w.as(owner).must(t, 200, post, v1+"/organizations", body{"name": "More"}).text(t, "id")
+			w.as(owner).must(t, 200, post, v1+"/projects", body{"name": "More", "organization_id": org})
+			w.as(owner).must(t, 200, post, v1+"/agent-config/"+w.agent+"/versions", body{"version_label": ""})
+		}
+		for path, who := range map[string]string{"/courses/": owner, "/organizations": owner, "/projects": owner, "/users/": admin, "/agent-config/" + w.agent + "/versions": owner} {
+			all := w.as(who).must(t, 200, get, v1+path)
+			if link := all.header.Get("Link"); link != "" {
+				t.Errorf("%s: the whole list has the link %s", path, link)
+			}
+			var ids []any
+			for next := "?limit=2"; next != ""; {
+				part := w.as(who).must(t, 200, get, v1+path+next)
+				for _, row := range part.list(t) {
+					ids = append(ids, row["id"])
+				}
+				next, _, _ = strings.Cut(strings.TrimPrefix(part.header.Get("Link"), "<"), ">")
+			}
+			var want []any
+			for _, row := range all.list(t) {
+				want = append(want, row["id"])
+			}
+			if !slices.Equal(ids, want) || len(want) < 3 {
+				t.Errorf("%s: the parts have %v, the whole %v", path, ids, want)
+			}
+		}
+	})
+}

@@ -32,10 +32,10 @@ import (
 var olderOperations = []string{
 	"updateMe", "updateUser", "createUser", "createUserKey", "createOrganization", "createProject", "simulateAgent", "createThread", "createThreadBare",
 	"talkInThread", "createCourse", "updateCourse", "enrol", "changeMember", "createRoom", "updateRoom", "assignToRoom", "announce", "generateInstructions",
-	"setSystemAgent", "createAgent", "updateAgent", "setAgentKeys", "createTemplate", "createExternalAgent", "testExternalAgent", "setProjectAgent",
-	"keepVersion", "createAgentType", "a2aWebhook", "createArtifact", "updateArtifact",
+	"setSystemAgent", "createAgent", "updateAgent", "setAgentKeys", "createTemplate", "createExternalAgent", "testExternalAgent", "setAgentConfig",
+	"keepAgentVersion", "createAgentType", "a2aWebhook", "createArtifact", "updateArtifact",
 	"refresh", "signOut", "whoami", "impersonate", "stopImpersonating", "deleteUser", "deleteUserKey", "deleteCourse", "removeMember", "deleteRoom",
-	"attachAgent", "detachAgent", "activateAgent", "deleteAgent", "cloneTemplate", "syncAgent", "restoreVersion", "deleteAgentType", "generateReport",
+	"attachAgent", "detachAgent", "activateAgent", "deleteAgent", "cloneTemplate", "syncAgent", "restoreAgentVersion", "deleteAgentType", "generateReport",
 	"deleteArtifact",
 }
 

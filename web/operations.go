@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -90,8 +91,26 @@ type pageOf struct {
 	PageIn
 }
 
+// deletionOf is the request to delete what the id in the address names, or to count what
+// would go with it.
+type deletionOf struct {
+	ID id
+	DryRunIn
+}
+
+// decisionIn is the decision on what an agent wants to do. The first id in the address is
+// that of the room or the thread, the second that of the step.
+type decisionIn struct {
+	First, Second id
+	Body          struct {
+		Decision string `json:"decision" enum:"approve,reject"`
+		Note     string `json:"note,omitempty" doc:"The agent is told it when it is refused"`
+	}
+}
+
 // idRequests are the requests whose ids huma does not see.
-var idRequests = []reflect.Type{reflect.TypeFor[oneID](), reflect.TypeFor[twoIDs](), reflect.TypeFor[pageOf](), reflect.TypeFor[eventsIn]()}
+var idRequests = []reflect.Type{reflect.TypeFor[oneID](), reflect.TypeFor[twoIDs](), reflect.TypeFor[pageOf](), reflect.TypeFor[eventsIn](),
+	reflect.TypeFor[deletionOf](), reflect.TypeFor[decisionIn]()}
 
 // documentIn documents the ids of a request that huma does not see.
 func (op *operation) documentIn(schemas huma.Registry, in reflect.Type) {
@@ -118,6 +137,16 @@ func (in *pageOf) Resolve(ctx huma.Context) []error { return resolveIDs(ctx, &in
 
 // Resolve reads and checks the id.
 func (in *eventsIn) Resolve(ctx huma.Context) []error { return resolveIDs(ctx, &in.ID) }
+
+// Resolve reads and checks the id and the flag. huma asks the outermost type alone.
+func (in *deletionOf) Resolve(ctx huma.Context) []error {
+	return append(resolveIDs(ctx, &in.ID), in.DryRunIn.Resolve(ctx)...)
+}
+
+// Resolve reads and checks both ids.
+func (in *decisionIn) Resolve(ctx huma.Context) []error {
+	return resolveIDs(ctx, &in.First, &in.Second)
+}
 
 func resolveIDs(ctx huma.Context, into ...*id) []error {
 	res := &huma.ValidateResult{}
@@ -152,15 +181,22 @@ func (s *Server) answered(ctx context.Context, op *operation, handle handler, in
 	return &huma.StreamResponse{Body: func(hc huma.Context) { op.answer.send(s.api, hc, reflect.ValueOf(out)) }}, nil
 }
 
-// enter adds a route to the table. It also documents what huma cannot express: a second
-// status of success, and a body that may be null.
+// enter adds a route to the table. It also documents what huma cannot express: an example
+// of the body, a second status of success, and a body that may be null.
 func (s *Server) enter(op *operation) {
 	r := op.route
 	s.table = append(s.table, registered{r.method, r.path, op.Security == nil, false})
+	documented := operationAt(s.api.OpenAPI().Paths[r.path], r.method)
+	if r.twin {
+		documented.Extensions = map[string]any{isTwin: true}
+	}
+	if r.example != "" {
+		documented.RequestBody.Content[fiber.MIMEApplicationJSON].Example = json.RawMessage(r.example)
+	}
 	if r.also == 0 && !r.nullable {
 		return
 	}
-	responses := operationAt(s.api.OpenAPI().Paths[r.path], r.method).Responses
+	responses := documented.Responses
 	success := responses[fmt.Sprint(op.DefaultStatus)]
 	if r.nullable {
 		body := success.Content[fiber.MIMEApplicationJSON]
@@ -186,7 +222,8 @@ func (s *Server) operation(r route, answer reflect.Type, public bool) *operation
 		r.status = http.StatusOK
 	}
 	op := &operation{route: r, answer: partsOf(answer)}
-	op.Operation = huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Tags: []string{r.tag},
+	op.Operation = huma.Operation{Method: r.method, Path: r.path, OperationID: r.id, Summary: r.summary, Description: r.description,
+		Tags:          []string{r.tag},
 		DefaultStatus: r.status,
 		// received has read the body before huma asks for it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1}

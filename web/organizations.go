@@ -24,12 +24,12 @@ func oneOrganization(o *store.Organization, err error) (*oneOut[organizationOut]
 	return formed(o, err, organizationForm)
 }
 
-func (s *Server) organizations(ctx context.Context, actor *app.Actor, in *PageIn) (*listOut[organizationOut], error) {
+func (s *Server) organizations(ctx context.Context, actor *app.Actor, in *PageIn) (*pageOut[organizationOut], error) {
 	rows, err := s.app.Organizations(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, organizationForm)
+	return linked(ctx, s, rows, organizationForm, *in)
 }
 
 type createOrganizationIn struct {
@@ -67,13 +67,8 @@ func (s *Server) updateOrganization(ctx context.Context, actor *app.Actor, in *u
 	return oneOrganization(s.app.UpdateOrganization(ctx, actor, in.OrganizationID.String(), in.Body.settings()))
 }
 
-type deleteOrganizationIn struct {
-	OrganizationID id `path:"org_id"`
-	DryRunIn
-}
-
-func (s *Server) deleteOrganization(ctx context.Context, actor *app.Actor, in *deleteOrganizationIn) (*deletedOut, error) {
-	return deleted(s.app.DeleteOrganization(ctx, actor, in.OrganizationID.String(), in.DryRun))
+func (s *Server) deleteOrganization(ctx context.Context, actor *app.Actor, in *deletionOf) (*deletedOut, error) {
+	return deleted(s.app.DeleteOrganization(ctx, actor, in.ID.String(), in.DryRun))
 }
 
 type transferOrganizationIn struct {
@@ -104,12 +99,7 @@ func oneWorkspaceMember(m *app.Member, err error) (*oneOut[workspaceMember], err
 	return formed(m, err, workspaceMemberForm)
 }
 
-type organizationMembersIn struct {
-	ID id `path:"org_id"`
-	PageIn
-}
-
-func (s *Server) organizationMembers(ctx context.Context, actor *app.Actor, in *organizationMembersIn) (*pageOut[workspaceMember], error) {
+func (s *Server) organizationMembers(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[workspaceMember], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]app.Member, error) { return s.app.OrganizationMembers(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -44,8 +43,8 @@ func (s *Server) pages(version string) error {
 	}
 	s.sayLimits()
 	s.sayNames()
-	addExamples(s.api.OpenAPI())
-	spec := madeFile("openapi.json", func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
+	addFrames(s.api.OpenAPI().Components.Schemas)
+	spec := madeFile("openapi.json", s.openAPI)
 	s.plain("/openapi.json", spec)
 	s.plain(v1+"/openapi.json", spec)
 	s.plain("/asyncapi.json", madeFile("asyncapi.json", func() ([]byte, error) { return asyncAPI(version) }))

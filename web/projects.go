@@ -29,12 +29,12 @@ type projectsIn struct {
 	OrganizationID id `query:"org_id" doc:"Only projects of this organisation"`
 }
 
-func (s *Server) projects(ctx context.Context, actor *app.Actor, in *projectsIn) (*listOut[projectOut], error) {
+func (s *Server) projects(ctx context.Context, actor *app.Actor, in *projectsIn) (*pageOut[projectOut], error) {
 	rows, err := s.app.Projects(ctx, actor, in.OrganizationID.String(), in.page())
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, projectForm)
+	return linked(ctx, s, rows, projectForm, in.PageIn)
 }
 
 type createProjectIn struct {
@@ -62,21 +62,11 @@ func (s *Server) updateProject(ctx context.Context, actor *app.Actor, in *update
 	return oneProject(s.app.UpdateProject(ctx, actor, in.ProjectID.String(), in.Body.settings()))
 }
 
-type deleteProjectIn struct {
-	ProjectID id `path:"project_id"`
-	DryRunIn
+func (s *Server) deleteProject(ctx context.Context, actor *app.Actor, in *deletionOf) (*deletedOut, error) {
+	return deleted(s.app.DeleteProject(ctx, actor, in.ID.String(), in.DryRun))
 }
 
-func (s *Server) deleteProject(ctx context.Context, actor *app.Actor, in *deleteProjectIn) (*deletedOut, error) {
-	return deleted(s.app.DeleteProject(ctx, actor, in.ProjectID.String(), in.DryRun))
-}
-
-type projectMembersIn struct {
-	ID id `path:"project_id"`
-	PageIn
-}
-
-func (s *Server) projectMembers(ctx context.Context, actor *app.Actor, in *projectMembersIn) (*pageOut[workspaceMember], error) {
+func (s *Server) projectMembers(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[workspaceMember], error) {
 	rows, err := few(ctx, s, in.Limit, func() ([]app.Member, error) { return s.app.ProjectMembers(ctx, actor, in.ID.String(), in.page()) })
 	if err != nil {
 		return nil, err

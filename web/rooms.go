@@ -83,13 +83,8 @@ func (s *Server) updateRoom(ctx context.Context, actor *app.Actor, in *updateRoo
 	return oneRoom(s.app.UpdateRoom(ctx, actor, in.RoomID.String(), in.Body.settings(in.Body.Name)))
 }
 
-type deleteRoomIn struct {
-	RoomID id `path:"room_id"`
-	DryRunIn
-}
-
-func (s *Server) deleteRoom(ctx context.Context, actor *app.Actor, in *deleteRoomIn) (*deletedOut, error) {
-	return deleted(s.app.DeleteRoom(ctx, actor, in.RoomID.String(), in.DryRun))
+func (s *Server) deleteRoom(ctx context.Context, actor *app.Actor, in *deletionOf) (*deletedOut, error) {
+	return deleted(s.app.DeleteRoom(ctx, actor, in.ID.String(), in.DryRun))
 }
 
 type assignIn struct {

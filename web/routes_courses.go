@@ -6,30 +6,54 @@ func (s *Server) courseRoutes() {
 	const tag = "Courses"
 	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, post, v1+"/courses/", "createCourse", s.createCourse,
-		route{tag: tag, summary: "Make a course", role: app.ActCreateCourse, errors: []int{conflict}})
+		route{tag: tag, summary: "Make a course",
+			description: "For teachers and admins. The caller becomes its owner.",
+			example:     `{"title":"Physics 101","description":"Light and colour"}`,
+			role:        app.ActCreateCourse, errors: []int{conflict}})
 	add(s, get, v1+"/courses/", "listCourses", s.courses,
-		route{tag: tag, summary: "List the courses that the caller can open"})
+		route{tag: tag, summary: "List the courses that the caller can open",
+			description: "Those that the caller owns or is enrolled in; all of them for admins."})
 	add(s, get, v1+"/courses/{course_id}", "getCourse", s.course,
-		route{tag: tag, summary: "Show a course", errors: known})
+		route{tag: tag, summary: "Show a course",
+			description: "For the people of the course.",
+			errors:      known})
 	add(s, put, v1+"/courses/{course_id}", "updateCourse", s.updateCourse,
-		route{tag: tag, summary: "Change what is sent of a course", errors: edited})
+		route{tag: tag, summary: "Change what is sent of a course",
+			description: "For its teachers. A member that is not sent keeps its value.",
+			example:     `{"description":"Light, colour and sound"}`,
+			errors:      edited})
 	add(s, del, v1+"/courses/{course_id}", "deleteCourse", s.deleteCourse,
-		route{tag: tag, summary: "Delete a course with its rooms and all that is in them", errors: edited})
+		route{tag: tag, summary: "Delete a course with its rooms and all that is in them",
+			description: "For its owner and admins. With dry_run nothing goes, and what would go is counted.",
+			errors:      edited})
 	add(s, post, v1+"/courses/{course_id}/enroll", "enrol", s.enrol,
-		route{tag: tag, summary: "Take somebody into a course", errors: edited})
+		route{tag: tag, summary: "Take somebody into a course",
+			description: "For the course's staff, students alone for assistants. The person is named by id or e-mail address.",
+			example:     `{"user_email":"ada@example.org","role":"student"}`,
+			errors:      edited})
 	add(s, post, v1+"/courses/{course_id}/members/import", "importMembers", s.importMembers,
 		route{tag: tag, summary: "Take a class list into a course, CSV of 1 MiB and 2000 people at most; makes the " +
 			"accounts that are missing",
-			form: listForm(), upload: true, errors: edited})
+			description: "For the course's staff. With dry_run nothing is changed, and each line says what would happen to it.",
+			form:        listForm(), upload: true, errors: edited})
 	add(s, get, v1+"/courses/{course_id}/members", "listMembers", s.members,
-		route{tag: tag, summary: "List the people of a course", errors: known})
+		route{tag: tag, summary: "List the people of a course",
+			description: "For the people of the course: who is in it, and as what.",
+			errors:      known})
 	add(s, put, v1+"/courses/{course_id}/members/{user_id}", "changeMember", s.changeMember,
-		route{tag: tag, summary: "Give a member of a course another role", errors: known})
+		route{tag: tag, summary: "Give a member of a course another role",
+			description: "For the course's staff. Assistants cannot make staff.",
+			example:     `{"role":"ta"}`,
+			errors:      known})
 	add(s, del, v1+"/courses/{course_id}/members/{user_id}", "removeMember", s.removeMember,
-		route{tag: tag, summary: "Take somebody out of a course and its rooms", errors: known})
+		route{tag: tag, summary: "Take somebody out of a course and its rooms",
+			description: "For the course's staff. The owner cannot be removed; what the person said stays.",
+			errors:      known})
 	add(s, post, v1+"/courses/{course_id}/transfer", "transferCourse", s.transferCourse,
 		route{tag: tag, summary: "Make somebody else the owner of a course; the old owner stays as a teacher",
-			errors: edited})
+			description: "For its owner and admins.",
+			example:     `{"user_id":"0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"}`,
+			errors:      edited})
 }
 
 // joiningRoutes registers the ways into a course: join codes and invitations.
@@ -37,34 +61,64 @@ func (s *Server) joiningRoutes() {
 	const tag = "Courses"
 	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, get, v1+"/courses/{course_id}/join-code", "getJoinCode", s.joinCode,
-		route{tag: tag, summary: "Show the code by which students join a course", errors: known})
+		route{tag: tag, summary: "Show the code by which students join a course",
+			description: "For the course's staff. 404 while there is none.",
+			errors:      known})
 	add(s, put, v1+"/courses/{course_id}/join-code", "setJoinCode", s.setJoinCode,
-		route{tag: tag, summary: "Make a join code, or a new one in place of the old", errors: edited})
+		route{tag: tag, summary: "Make a join code, or a new one in place of the old",
+			description: "For the course's staff. The old code is refused from now on.",
+			errors:      edited})
 	add(s, del, v1+"/courses/{course_id}/join-code", "deleteJoinCode", s.deleteJoinCode,
-		route{tag: tag, summary: "Remove the join code", status: gone, errors: known})
+		route{tag: tag, summary: "Remove the join code",
+			description: "For the course's staff. Who came by it stays.",
+			status:      gone, errors: known})
 	add(s, post, v1+"/courses/join", "joinCourse", s.joinCourse,
-		route{tag: tag, summary: "Join a course as a student with its code", errors: []int{missing, conflict, limited}})
+		route{tag: tag, summary: "Join a course as a student with its code",
+			description: "For everybody who is signed in. Wrong codes are counted, and after a few one has to wait.",
+			example:     `{"code":"KF7-QXM"}`,
+			errors:      []int{missing, conflict, limited}})
 	add(s, post, v1+"/courses/{course_id}/invitations", "invite", s.invite,
-		route{tag: tag, summary: "Make an invitation link; its token is shown this once", errors: edited})
+		route{tag: tag, summary: "Make an invitation link; its token is shown this once",
+			description: "For the course's staff, students alone for assistants. Who has the link gets the role.",
+			example:     `{"role":"student","max_uses":30,"expires_in_hours":48}`,
+			errors:      edited})
 	add(s, get, v1+"/courses/{course_id}/invitations", "listInvitations", s.invitations,
-		route{tag: tag, summary: "List a course's invitation links, newest first", errors: known})
+		route{tag: tag, summary: "List a course's invitation links, newest first",
+			description: "For the course's staff. The tokens are not shown again.",
+			errors:      known})
 	add(s, del, v1+"/courses/{course_id}/invitations/{invitation_id}", "deleteInvitation", s.deleteInvitation,
-		route{tag: tag, summary: "Take an invitation link back", status: gone, errors: known})
+		route{tag: tag, summary: "Take an invitation link back",
+			description: "For the course's staff. Who came by it stays.",
+			status:      gone, errors: known})
 	add(s, post, v1+"/courses/accept-invitation", "acceptInvitation", s.acceptInvitation,
-		route{tag: tag, summary: "Join a course with the token of an invitation link", errors: edited})
+		route{tag: tag, summary: "Join a course with the token of an invitation link",
+			description: "For everybody who is signed in. The caller gets the role of the invitation, which may be used up or out " +
+				"of date.",
+			example: `{"token":"4Zt0mR2bq8"}`,
+			errors:  edited})
 }
 
 func (s *Server) announcementRoutes() {
 	const tag = "Courses"
 	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, post, v1+"/announcements/", "announce", s.announce,
-		route{tag: tag, summary: "Tell something to all members of a course", errors: edited})
+		route{tag: tag, summary: "Tell something to all members of a course",
+			description: "For the course's staff.",
+			example:     `{"course_id":"0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90","title":"Exam","content":"On Friday at nine."}`,
+			errors:      edited})
 	add(s, get, v1+"/announcements/", "listAnnouncements", s.announcements,
-		route{tag: tag, summary: "List a course's announcements, newest first", errors: known})
+		route{tag: tag, summary: "List a course's announcements, newest first",
+			description: "For the people of the course.",
+			errors:      known})
 	add(s, put, v1+"/announcements/{announcement_id}", "updateAnnouncement", s.updateAnnouncement,
-		route{tag: tag, summary: "Change what is sent of an announcement", errors: edited})
+		route{tag: tag, summary: "Change what is sent of an announcement",
+			description: "For the course's staff. A member that is not sent keeps its value.",
+			example:     `{"content":"On Friday at ten."}`,
+			errors:      edited})
 	add(s, del, v1+"/announcements/{announcement_id}", "deleteAnnouncement", s.deleteAnnouncement,
-		route{tag: tag, summary: "Take an announcement back", status: gone, errors: known})
+		route{tag: tag, summary: "Take an announcement back",
+			description: "For the course's staff.",
+			status:      gone, errors: known})
 }
 
 func (s *Server) reportRoutes() {
@@ -73,13 +127,24 @@ func (s *Server) reportRoutes() {
 	add(s, post, v1+"/analytics/{course_id}/generate", "generateReport", s.generateReport,
 		route{tag: tag, summary: "Have the analytics agent report on every room of a course that has lines; answers when " +
 			"the report is done, or with one in state running after a while",
+			description: "For the course's staff. A course has one report in progress at a time; who asks meanwhile waits for the " +
+				"same.",
 			large: manyBytes, patient: true, errors: []int{rejected, missing, conflict, limited}})
 	add(s, get, v1+"/analytics/{course_id}", "listReports", s.reports,
-		route{tag: tag, summary: "List the reports on a course, newest first", errors: known})
+		route{tag: tag, summary: "List the reports on a course, newest first",
+			description: "For the course's staff. The texts are in the reports themselves.",
+			errors:      known})
 	add(s, get, v1+"/analytics/{course_id}/reports/{report_id}", "getReport", s.report,
-		route{tag: tag, summary: "Show a report and how far it is", large: manyBytes, errors: known})
+		route{tag: tag, summary: "Show a report and how far it is",
+			description: "For the course's staff. rooms_done of rooms_total says how far it is.",
+			large:       manyBytes, errors: known})
 	add(s, put, v1+"/analytics/{course_id}/reports/{report_id}", "updateReport", s.updateReport,
-		route{tag: tag, summary: "Change what is sent of a finished report", large: manyBytes, errors: edited})
+		route{tag: tag, summary: "Change what is sent of a finished report",
+			description: "For the course's staff. A member that is not sent keeps its value.",
+			example:     `{"title":"The first week"}`,
+			large:       manyBytes, errors: edited})
 	add(s, del, v1+"/analytics/{course_id}/reports/{report_id}", "deleteReport", s.deleteReport,
-		route{tag: tag, summary: "Delete a report; one that is being written is given up", status: gone, errors: known})
+		route{tag: tag, summary: "Delete a report; one that is being written is given up",
+			description: "For the course's staff.",
+			status:      gone, errors: known})
 }

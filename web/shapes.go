@@ -19,8 +19,11 @@ type id string
 
 // Schema describes an id. By it huma refuses what is no UUID.
 func (id) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Format: "uuid", Description: "Any spelling of a UUID; answers use lower case with hyphens"}
+	return &huma.Schema{Type: huma.TypeString, Format: "uuid", Description: idText}
 }
+
+// idText is what /openapi.json says of all ids at once.
+const idText = "Any spelling of a UUID; answers use lower case with hyphens"
 
 // String returns the canonical form, lower case with hyphens (RFC 9562).
 func (i id) String() string {

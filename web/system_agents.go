@@ -16,10 +16,7 @@ func (s *Server) systemAgents(ctx context.Context, actor *app.Actor, _ *empty) (
 
 type setSystemAgentIn struct {
 	AgentType string `path:"agent_type" maxLength:"64"`
-	Body      struct {
-		AgentSettingsIn
-		SystemPrompt opt[string] `json:"system_prompt,omitempty"`
-	}
+	Body      agentChanges
 }
 
 func (s *Server) setSystemAgent(ctx context.Context, actor *app.Actor, in *setSystemAgentIn) (*oneOut[agentOut], error) {

@@ -14,13 +14,7 @@ func (s *Server) templates(ctx context.Context, actor *app.Actor, _ *empty) (*li
 	return whole(ctx, s, rows, s.agentForm)
 }
 
-type createTemplateIn struct {
-	Body struct {
-		AgentSettingsIn
-		Type         opt[string] `json:"type"`
-		SystemPrompt opt[string] `json:"system_prompt"`
-	}
-}
+type createTemplateIn struct{ Body newAgent }
 
 func (s *Server) createTemplate(ctx context.Context, actor *app.Actor, in *createTemplateIn) (*oneOut[agentOut], error) {
 	return s.oneAgent(s.app.CreateTemplate(ctx, actor, in.Body.settings(in.Body.Type, in.Body.SystemPrompt)))

@@ -121,17 +121,8 @@ func (s *Server) threadApprovals(ctx context.Context, actor *app.Actor, in *page
 	return paged(ctx, s, rows, approvalForm, skipping[app.Approval](in.PageIn))
 }
 
-type decideInThreadIn struct {
-	ThreadID id `path:"thread_id"`
-	StepID   id `path:"step_id"`
-	Body     struct {
-		Decision string `json:"decision" enum:"approve,reject"`
-		Note     string `json:"note,omitempty" doc:"The agent is told it when it is refused"`
-	}
-}
-
-func (s *Server) decideInThread(ctx context.Context, actor *app.Actor, in *decideInThreadIn) (*oneOut[approvalOut], error) {
-	done, err := s.app.DecideThreadApproval(ctx, actor, in.ThreadID.String(), in.StepID.String(), in.Body.Decision, in.Body.Note)
+func (s *Server) decideInThread(ctx context.Context, actor *app.Actor, in *decisionIn) (*oneOut[approvalOut], error) {
+	done, err := s.app.DecideThreadApproval(ctx, actor, in.First.String(), in.Second.String(), in.Body.Decision, in.Body.Note)
 	if err != nil {
 		return nil, err
 	}
@@ -169,27 +160,46 @@ func (s *Server) threadTurnRoutes() {
 	const turns, approvals = v1 + "/threads/{thread_id}/turns", v1 + "/threads/{thread_id}/approvals"
 	add(s, post, turns, "askInThread", s.askInThread,
 		route{tag: tag, summary: "Say something to a thread's agent, once for each client_id, and read the answer later: by its turn or from the events",
-			status: http.StatusAccepted, errors: []int{missing, conflict, limited}})
+			description: "For who began it. Answers at once with the turn; the answer comes by the thread's events. Sent again with " +
+				"the same client_id, it is asked once.",
+			example: `{"message":"What is light?","client_id":"7f3a"}`,
+			status:  http.StatusAccepted, errors: []int{missing, conflict, limited}})
 	add(s, get, turns, "listThreadTurns", s.threadTurns,
-		route{tag: tag, summary: "List the turns of a thread's agent, newest first", errors: known})
+		route{tag: tag, summary: "List the turns of a thread's agent, newest first",
+			description: "For who began the thread.",
+			errors:      known})
 	add(s, get, turns+"/{turn_id}", "getThreadTurn", s.threadTurn,
-		route{tag: tag, summary: "Show a turn with its answer, and what waits for your decision", large: manyBytes, errors: known})
+		route{tag: tag, summary: "Show a turn with its answer, and what waits for your decision",
+			description: "For who began the thread: the question, its steps and what waits for a decision.",
+			large:       manyBytes, errors: known})
 	add(s, post, turns+"/{turn_id}/stop", "stopThreadTurn", s.stopThreadTurn,
-		route{tag: tag, summary: "Stop a turn; what the agent has said is kept", errors: known})
+		route{tag: tag, summary: "Stop a turn; what the agent has said is kept",
+			description: "For who began the thread. What the agent has said until then is kept.",
+			errors:      known})
 	add(s, get, approvals, "listThreadApprovals", s.threadApprovals,
-		route{tag: tag, summary: "List what the agent wants to do in a thread and waits for", errors: known})
+		route{tag: tag, summary: "List what the agent wants to do in a thread and waits for",
+			description: "For who began the thread.",
+			errors:      known})
 	add(s, post, approvals+"/{step_id}", "decideInThread", s.decideInThread,
-		route{tag: tag, summary: "Allow or refuse what the agent wants to do; the first decision counts", errors: edited})
+		route{tag: tag, summary: "Allow or refuse what the agent wants to do; the first decision counts",
+			description: "For who began the thread. The agent goes on at once; a refused one is told the note.",
+			example:     `{"decision":"reject","note":"Keep the old one."}`,
+			errors:      edited})
 	s.fiber.Add(get, v1+"/threads/:thread_id/events", s.streamThread)
 	add(s, get, pathThreadEvents, "listThreadEvents", s.threadEvents,
 		route{tag: tag, summary: "List a thread's durable events after a seq; with Accept: text/event-stream as a live " +
 			"stream (id = seq, Last-Event-ID)",
-			large: manyBytes, errors: known})
+			description: "For who began the thread. Go on with after=next while more is true.",
+			large:       manyBytes, errors: known})
 	s.streamed(pathThreadEvents, "; an event delta without an id has the next piece of the text")
 	add(s, get, v1+"/threads/{thread_id}/artifacts", "listThreadArtifacts", s.threadArtifacts,
-		route{tag: tag, summary: "List what the agent has made in a thread, newest first", large: manyBytes, errors: known})
+		route{tag: tag, summary: "List what the agent has made in a thread, newest first",
+			description: "For who began the thread: what its agent made in it.",
+			large:       manyBytes, errors: known})
 	add(s, get, v1+"/threads/{thread_id}/artifacts/{artifact_id}", "getThreadArtifact", s.threadArtifact,
-		route{tag: tag, summary: "Show what the agent has made", large: manyBytes, errors: known})
+		route{tag: tag, summary: "Show what the agent has made",
+			description: "For who began the thread.",
+			large:       manyBytes, errors: known})
 }
 
 // stopped is the answer about a turn that somebody has stopped.

@@ -119,13 +119,8 @@ func (s *Server) updateThread(ctx context.Context, actor *app.Actor, in *updateT
 		app.ThreadSettings{Name: in.Body.Name.Opt, MetadataJSON: in.Body.MetadataJSON.Opt}))
 }
 
-type deleteThreadIn struct {
-	ThreadID id `path:"thread_id"`
-	DryRunIn
-}
-
-func (s *Server) deleteThread(ctx context.Context, actor *app.Actor, in *deleteThreadIn) (*deletedOut, error) {
-	return deleted(s.app.DeleteThread(ctx, actor, in.ThreadID.String(), in.DryRun))
+func (s *Server) deleteThread(ctx context.Context, actor *app.Actor, in *deletionOf) (*deletedOut, error) {
+	return deleted(s.app.DeleteThread(ctx, actor, in.ID.String(), in.DryRun))
 }
 
 type talkIn struct {

@@ -181,17 +181,8 @@ func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *pageOf) (*
 	return paged(ctx, s, rows, approvalForm, skipping[app.Approval](in.PageIn))
 }
 
-type decideApprovalIn struct {
-	RoomID id `path:"room_id"`
-	StepID id `path:"step_id"`
-	Body   struct {
-		Decision string `json:"decision" enum:"approve,reject"`
-		Note     string `json:"note,omitempty" doc:"The agent is told it when it is refused"`
-	}
-}
-
-func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decideApprovalIn) (*oneOut[approvalOut], error) {
-	done, err := s.app.DecideApproval(ctx, actor, in.RoomID.String(), in.StepID.String(), in.Body.Decision, in.Body.Note)
+func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decisionIn) (*oneOut[approvalOut], error) {
+	done, err := s.app.DecideApproval(ctx, actor, in.First.String(), in.Second.String(), in.Body.Decision, in.Body.Note)
 	if err != nil {
 		return nil, err
 	}

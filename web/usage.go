@@ -25,22 +25,36 @@ func (s *Server) usageRoutes() {
 	add(s, get, pathUsage, "getUsage", s.usage,
 		route{tag: tag, summary: "Sum what calls of models used: all of it for admins, of a course or room for its staff, of an agent for those " +
 			"who may change it, of a key for its owner, and for everybody what they caused; with format=csv or Accept: text/csv as a table",
+			description: "Each row has the sums of one group; totals are those of all pages. Costs are exact decimal numbers, by " +
+				"currency.",
 			large: manyBytes, errors: []int{missing}})
 	usage := s.api.OpenAPI().Paths[pathUsage].Get.Responses["200"]
 	usage.Content[mimeCSV] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: "A header, then the rows of the page"},
 		Example: "day,calls,input_tokens,output_tokens,cached_tokens,cache_write_tokens,thinking_tokens,cost,currency,failed,unreported\n" +
 			"2026-11-29,12,5210,812,0,0,0,0.021145,USD,0,0\n"}
 	add(s, get, v1+"/budgets", "listBudgets", s.budgets,
-		route{tag: tag, summary: "List the budgets of a key, person, course, room or agent; admins also all budgets", errors: []int{missing}})
+		route{tag: tag, summary: "List the budgets of a key, person, course, room or agent; admins also all budgets",
+			description: "Each says what is spent, held by calls that run, and left.",
+			errors:      []int{missing}})
 	add(s, post, v1+"/budgets", "createBudget", s.createBudget,
-		route{tag: tag, summary: "Make a budget. It counts calls of models that begin from now on", status: created,
-			errors: []int{missing, conflict}})
+		route{tag: tag, summary: "Make a budget. It counts calls of models that begin from now on",
+			description: "For teachers of the course or room, who may change the agent, the owner of the key, and admins. When it " +
+				"is empty, agents pause until it renews.",
+			example: `{"scope_kind":"course","scope_id":"0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90","period":"month","unit":"tokens","cap":2000000}`,
+			status:  created, errors: []int{missing, conflict}})
 	add(s, get, v1+"/budgets/{budget_id}", "getBudget", s.budget,
-		route{tag: tag, summary: "Show a budget with what is spent, held and left of it", errors: []int{missing}})
+		route{tag: tag, summary: "Show a budget with what is spent, held and left of it",
+			description: "For who may make it.",
+			errors:      []int{missing}})
 	add(s, put, v1+"/budgets/{budget_id}", "updateBudget", s.updateBudget,
-		route{tag: tag, summary: "Change the cap of a budget; below what is spent, nothing new starts", errors: []int{missing, conflict}})
+		route{tag: tag, summary: "Change the cap of a budget; below what is spent, nothing new starts",
+			description: "For who may make it. With version a newer one is not overwritten.",
+			example:     `{"cap":3000000}`,
+			errors:      []int{missing, conflict}})
 	add(s, del, v1+"/budgets/{budget_id}", "deleteBudget", s.deleteBudget,
-		route{tag: tag, summary: "Delete a budget; what was used stays in the usage", status: gone, errors: []int{missing}})
+		route{tag: tag, summary: "Delete a budget; what was used stays in the usage",
+			description: "For who may make it.",
+			status:      gone, errors: []int{missing}})
 }
 
 // amount is an exact decimal number. A client may send it as a number or a text.

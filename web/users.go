@@ -58,12 +58,12 @@ func (s *Server) createUser(ctx context.Context, actor *app.Actor, in *createUse
 		Role: b.Role, AvatarURL: b.AvatarURL, Password: b.Password}))
 }
 
-func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*listOut[userOut], error) {
+func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*pageOut[userOut], error) {
 	rows, err := s.app.Users(ctx, actor, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, userForm)
+	return linked(ctx, s, rows, userForm, *in)
 }
 
 type searchUsersIn struct {
@@ -105,15 +105,10 @@ func (in OwnChangesIn) changes(ctx context.Context) app.UserChanges {
 		Password: in.Password.Opt, CurrentPassword: in.CurrentPassword, Client: requestOf(ctx).client}
 }
 
-type deleteUserIn struct {
-	UserID id `path:"user_id"`
-	DryRunIn
-}
-
 type deletedUserOut struct{ Body orCounts[userOut] }
 
-func (s *Server) deleteUser(ctx context.Context, actor *app.Actor, in *deleteUserIn) (*deletedUserOut, error) {
-	u, counts, err := s.app.DeleteUser(ctx, actor, in.UserID.String(), in.DryRun)
+func (s *Server) deleteUser(ctx context.Context, actor *app.Actor, in *deletionOf) (*deletedUserOut, error) {
+	u, counts, err := s.app.DeleteUser(ctx, actor, in.ID.String(), in.DryRun)
 	if err != nil {
 		return nil, err
 	}

@@ -1,72 +1,12 @@
 package web
 
 import (
-	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/gofiber/fiber/v2"
-
-	"github.com/coagent-studio/coagent/app"
 )
 
-// addExamples gives every body without an example one made from its schema. An `example`
-// tag on a member comes first, then what the member's name and form suggest.
-func addExamples(doc *huma.OpenAPI) {
-	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete, item.Patch} {
-			if op == nil {
-				continue
-			}
-			if op.RequestBody != nil {
-				for _, content := range op.RequestBody.Content {
-					exemplify(doc, content)
-				}
-			}
-			for status, res := range op.Responses {
-				content := res.Content[fiber.MIMEApplicationJSON]
-				code, err := strconv.Atoi(status)
-				switch {
-				case content == nil || content.Example != nil:
-				case err == nil && code >= http.StatusBadRequest:
-					content.Example = errorExample(code)
-				default:
-					exemplify(doc, content)
-				}
-			}
-		}
-	}
-}
-
-func exemplify(doc *huma.OpenAPI, content *huma.MediaType) {
-	if content.Example == nil && content.Schema != nil {
-		content.Example = exampleOf(doc.Components.Schemas, "", content.Schema, 0)
-	}
-}
-
-// errorExample returns a likely error of a status.
-func errorExample(status int) any {
-	detail, code := http.StatusText(status), httpCode(status)
-	for kind, s := range statusOf {
-		if s == status && kind != app.KindRejected {
-			code = string(kind)
-		}
-	}
-	p := map[string]any{"detail": detail, "code": code, "request_id": anID}
-	switch status {
-	case http.StatusUnprocessableEntity:
-		p["detail"], p["code"] = "title: is missing", string(app.KindInvalid)
-		p["errors"] = []map[string]any{{"field": "body.title", "message": "is missing"}}
-	case http.StatusUnauthorized:
-		p["detail"] = "Not authenticated"
-	case http.StatusForbidden:
-		p["detail"] = "Not enough permissions"
-	}
-	return p
-}
-
-// maxExample limits the depth of examples for schemas that contain themselves.
+// maxExample limits the depth of generated examples for schemas that contain themselves.
 const maxExample = 6
 
 func exampleOf(r huma.Registry, name string, s *huma.Schema, depth int) any {

@@ -1,0 +1,296 @@
+package web
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// This file makes /openapi.json. The document of huma is what requests are checked by, and
+// it lists every answer of every operation. The published one is a source of clients: it
+// says each thing once, by reference, and leaves out what says nothing.
+
+type object = map[string]any
+
+// openAPI returns /openapi.json.
+func (s *Server) openAPI() ([]byte, error) {
+	doc, err := decoded(s.api.OpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	components := doc["components"].(object)
+	if err := addColumns(components["schemas"].(object)); err != nil {
+		return nil, err
+	}
+	withoutTwins(doc["paths"].(object))
+	shared := object{}
+	p := &publisher{components: components, shared: shared, counted: map[string]map[string]int{}}
+	p.eachOperation(doc, p.lean)
+	p.eachOperation(doc, p.count)
+	p.eachOperation(doc, p.share)
+	maps.Copy(components, shared)
+	components["responses"] = p.responses()
+	doc["security"] = p.security
+	plain(doc)
+	return json.Marshal(doc)
+}
+
+// decoded returns a document of huma as the values of its JSON, which can be changed
+// without changing what requests are checked by.
+func decoded(doc any) (object, error) {
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	out := object{}
+	return out, json.Unmarshal(text, &out)
+}
+
+// plain leaves out of a document that an object may have other members, which is so
+// unless a schema says otherwise. Generators would make every member of every object
+// optional of it, so that they find no misspelt name. An object without any listed member
+// keeps it in the form that they read as an object of anything.
+func plain(v any) {
+	switch v := v.(type) {
+	case object:
+		if v["description"] == idText {
+			delete(v, "description")
+		}
+		if v["additionalProperties"] == true {
+			delete(v, "additionalProperties")
+			if v["properties"] == nil {
+				v["additionalProperties"] = object{}
+			}
+		}
+		for name, below := range v {
+			if name != "example" && name != "examples" {
+				plain(below)
+			}
+		}
+	case []any:
+		for _, below := range v {
+			plain(below)
+		}
+	}
+}
+
+// isTwin marks an operation whose address is another spelling of one that is published.
+const isTwin = "x-internal"
+
+func withoutTwins(paths object) {
+	for path, item := range paths {
+		item := item.(object)
+		maps.DeleteFunc(item, func(_ string, op any) bool { return op.(object)[isTwin] == true })
+		if len(item) == 0 {
+			delete(paths, path)
+		}
+	}
+}
+
+// publisher makes the operations of a document lean.
+type publisher struct {
+	components, shared object
+	security           any                       // of all operations but those that are public
+	counted            map[string]map[string]int // how often a part is used, by kind and name and its JSON
+}
+
+func (p *publisher) eachOperation(doc object, do func(op object)) {
+	paths := doc["paths"].(object)
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		item := paths[path].(object)
+		for _, method := range slices.Sorted(maps.Keys(item)) {
+			do(item[method].(object))
+		}
+	}
+}
+
+// inDefault are the errors that the document describes once for all operations.
+var inDefault = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestEntityTooLarge,
+	http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
+
+// lean says by reference what operations have alike.
+func (p *publisher) lean(op object) {
+	if op["security"] == nil {
+		op["security"] = []any{}
+	} else {
+		p.security = op["security"]
+		delete(op, "security")
+	}
+	responses := op["responses"].(object)
+	for status := range responses {
+		code, err := strconv.Atoi(status)
+		switch {
+		case err != nil || code < http.StatusBadRequest:
+		case slices.Contains(inDefault, code):
+			delete(responses, status)
+		default:
+			responses[status] = refTo("responses", responseName(code))
+		}
+	}
+	responses["default"] = refTo("responses", "Error")
+	summary, _ := op["summary"].(string)
+	for _, param := range parametersOf(op) {
+		leanParameter(param, summary)
+	}
+}
+
+// leanParameter says once what huma says twice. An id is described by what it is the id
+// of; for a parameter that is called id alone, the summary says that before {id}.
+func leanParameter(param object, summary string) {
+	schema, _ := param["schema"].(object)
+	if param["description"] == schema["description"] {
+		delete(schema, "description")
+	}
+	if schema["type"] != huma.TypeArray {
+		delete(param, "explode")
+	}
+	name := param["name"].(string)
+	if schema["format"] != "uuid" || param["description"] != idText {
+		return
+	}
+	of := strings.ReplaceAll(strings.TrimSuffix(name, "_id"), "_", " ")
+	if found := beforeID.FindStringSubmatch(summary); name == "id" && found != nil {
+		of = found[1]
+	}
+	param["description"] = "Id of the " + of
+}
+
+var beforeID = regexp.MustCompile(`(\w+) \{id\}`)
+
+func parametersOf(op object) []object {
+	var all []object
+	params, _ := op["parameters"].([]any)
+	for _, param := range params {
+		all = append(all, param.(object))
+	}
+	return all
+}
+
+// eachShared calls do for the parts of an operation that others may have too. do may
+// return another part in place of one.
+func eachShared(op object, do func(kind, name string, part object) object) {
+	params, _ := op["parameters"].([]any)
+	for i, param := range params {
+		param := param.(object)
+		params[i] = do("parameters", param["name"].(string), param)
+	}
+	for _, response := range op["responses"].(object) {
+		headers, _ := response.(object)["headers"].(object)
+		for name, header := range headers {
+			headers[name] = do("headers", name, header.(object))
+		}
+	}
+}
+
+func (p *publisher) count(op object) {
+	eachShared(op, func(kind, name string, part object) object {
+		of := kind + " " + name
+		if p.counted[of] == nil {
+			p.counted[of] = map[string]int{}
+		}
+		p.counted[of][jsonOf(part)]++
+		return part
+	})
+}
+
+// share moves parts into the components: of each name the part that is used most, if it
+// is used more than once.
+func (p *publisher) share(op object) {
+	eachShared(op, func(kind, name string, part object) object {
+		counts, text := p.counted[kind+" "+name], jsonOf(part)
+		for other, n := range counts {
+			if n > counts[text] || n == counts[text] && other < text {
+				return part
+			}
+		}
+		if counts[text] < 2 {
+			return part
+		}
+		if p.shared[kind] == nil {
+			p.shared[kind] = object{}
+		}
+		p.shared[kind].(object)[name] = part
+		return refTo(kind, name)
+	})
+}
+
+// responses describes the errors.
+func (p *publisher) responses() object {
+	body := object{"application/json": object{"schema": refTo("schemas", "Problem")}}
+	all := object{"Error": object{"content": body,
+		"description": "Any other error: 400 and 422 for a request that is wrong, 401 without a session, 403 without the right, 404 for " +
+			"what is not there or not to be known of, 413 for a request that is too large, 429 and 503 with Retry-After in seconds, 500 for a fault of the server",
+		"headers": object{"Retry-After": object{"description": "With 429 and 503", "schema": object{"type": "integer"}}}}}
+	for code, text := range map[int]string{http.StatusConflict: "Something else is in the way; code says what", http.StatusBadGateway: "A model did not answer"} {
+		all[responseName(code)] = object{"description": text, "content": body}
+	}
+	return all
+}
+
+func responseName(status int) string { return strings.ReplaceAll(http.StatusText(status), " ", "") }
+
+func refTo(kind, name string) object { return object{"$ref": "#/components/" + kind + "/" + name} }
+
+func jsonOf(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // it was read from JSON
+	}
+	return string(text)
+}
+
+// The tags of the operations, in the order in which pages show them.
+var tags = [][2]string{
+	{"Sign-in", "Sessions, the first account, and links for a new password"},
+	{"Users", "Accounts, and a person's own keys, tokens and sessions"},
+	{"Courses", "Courses with their people, the ways into them, and announcements"},
+	{"Rooms", "Rooms, what is said in them, and the agents in them"},
+	{"Turns", "What agents did in a room and wait for, for its staff"},
+	{"Artifacts", "The tasks, documents and processes of a room"},
+	{"Agents", "Agents of projects, templates, and agents outside this program"},
+	{"Bots", "Programs that speak in rooms under accounts of their own"},
+	{"Agent types", "What agents can be"},
+	{"Threads", "Conversations of one person with one agent"},
+	{"Workflows", "The graphs that turns go through, and runs of them"},
+	{"Workspaces", "Organisations and projects, which own agents"},
+	{"Analytics", "Reports on courses"},
+	{"Usage and budgets", "What calls of models cost, and what bounds it"},
+	{"Administration", "The audit log and the tables, for admins"},
+	{"Operation", "For whoever keeps the server running"},
+}
+
+func documentTags() (all []*huma.Tag) {
+	for _, t := range tags {
+		all = append(all, &huma.Tag{Name: t[0], Description: t[1]})
+	}
+	return all
+}
+
+// addFrames describes the frames of the room's socket for generators, which read no
+// AsyncAPI: what the server sends and what it takes, told apart by type.
+func addFrames(schemas huma.Registry) {
+	for _, union := range []struct {
+		name, text string
+		fromClient bool
+	}{
+		{"RoomFrame", "What the server sends over a room's socket with coagent.v2, see /asyncapi.json. Pass over a frame whose type you do not know", false},
+		{"RoomRequest", "What the server takes over a room's socket with coagent.v2", true},
+	} {
+		all := &huma.Schema{Description: union.text, Discriminator: &huma.Discriminator{PropertyName: "type", Mapping: map[string]string{}}}
+		for _, f := range socketFrames() {
+			if f.protocol == chanV2 && f.fromClient == union.fromClient {
+				schema := f.schema(schemas)
+				schemas.SchemaFromRef(schema.Ref).AdditionalProperties = !f.fromClient // as the socket takes it
+				all.OneOf = append(all.OneOf, schema)
+				all.Discriminator.Mapping[f.kind] = schema.Ref
+			}
+		}
+		schemas.Map()[union.name] = all
+	}
+}
