@@ -14,12 +14,13 @@ RELEASE  := $(or $(shell sed -n 's/^\#\# \(v[0-9][^ ]*\).*/\1/p' CHANGELOG.md | 
 SIZE     := 47448064
 BUILD    := go build -ldflags "-s -w -X main.version=$(VERSION)"
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+OASDIFF  := go run github.com/oasdiff/oasdiff@v1.38.0
 # Starts a throw-away Postgres for one command.
 WITHPG   := go run ./store/storetest/withpg --
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build size test try prove fuzz bench chaos lint fmt migration release clean
+.PHONY: help run dev build size test try prove fuzz bench chaos lint client fmt migration release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,11 @@ lint: ## Check format, vet and the linters of .golangci.yml
 	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	$(GOLANGCI) run ./...
+
+client: ## Check that /openapi.json is a source of clients: types, a program against them, a lint, and nothing that the last release had is gone; needs Node
+	npm --prefix web/client ci --ignore-scripts --no-audit --no-fund
+	node web/client/check.mjs
+	$(OASDIFF) breaking --fail-on ERR --err-ignore web/client/narrowed.txt web/client/build/released.json web/client/build/now.json
 
 fmt: ## Format the source
 	go fmt ./...
