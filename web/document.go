@@ -30,14 +30,20 @@ func (s *Server) openAPI() ([]byte, error) {
 	}
 	withoutTwins(doc["paths"].(object))
 	shared := object{}
-	p := &publisher{components: components, shared: shared, counted: map[string]map[string]int{}}
-	p.eachOperation(doc, p.lean)
-	p.eachOperation(doc, p.count)
-	p.eachOperation(doc, p.share)
+	p := &publisher{shared: shared}
+	eachOperation(doc, p.lean)
+	for _, parts := range []eachPart{eachSmall, eachAnswer} { // an answer has headers, which are parts themselves
+		p.counted = map[string]map[string]int{}
+		eachOperation(doc, func(op object) { parts(op, p.count) })
+		eachOperation(doc, func(op object) { parts(op, p.share) })
+	}
+	responses := p.responses()
+	maps.Copy(responses, shared["responses"].(object))
 	maps.Copy(components, shared)
-	components["responses"] = p.responses()
+	components["responses"] = responses
 	doc["security"] = p.security
 	plain(doc)
+	compose(doc)
 	return json.Marshal(doc)
 }
 
@@ -95,12 +101,12 @@ func withoutTwins(paths object) {
 
 // publisher makes the operations of a document lean.
 type publisher struct {
-	components, shared object
-	security           any                       // of all operations but those that are public
-	counted            map[string]map[string]int // how often a part is used, by kind and name and its JSON
+	shared   object                    // the parts that several operations have, by kind and name
+	security any                       // of all operations but those that are public
+	counted  map[string]map[string]int // how often a part is used, by kind and name and its JSON
 }
 
-func (p *publisher) eachOperation(doc object, do func(op object)) {
+func eachOperation(doc object, do func(op object)) {
 	paths := doc["paths"].(object)
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		item := paths[path].(object)
@@ -172,9 +178,11 @@ func parametersOf(op object) []object {
 	return all
 }
 
-// eachShared calls do for the parts of an operation that others may have too. do may
-// return another part in place of one.
-func eachShared(op object, do func(kind, name string, part object) object) {
+// eachPart calls do for parts of an operation that others may have too. do may return
+// another part in place of one.
+type eachPart func(op object, do func(kind, name string, part object) object)
+
+func eachSmall(op object, do func(kind, name string, part object) object) {
 	params, _ := op["parameters"].([]any)
 	for i, param := range params {
 		param := param.(object)
@@ -188,36 +196,45 @@ func eachShared(op object, do func(kind, name string, part object) object) {
 	}
 }
 
-func (p *publisher) count(op object) {
-	eachShared(op, func(kind, name string, part object) object {
-		of := kind + " " + name
-		if p.counted[of] == nil {
-			p.counted[of] = map[string]int{}
+// eachAnswer is for answers with one named schema, which gives them their name.
+func eachAnswer(op object, do func(kind, name string, part object) object) {
+	responses := op["responses"].(object)
+	for status, response := range responses {
+		content, _ := response.(object)["content"].(object)
+		media, _ := content["application/json"].(object)
+		schema, _ := media["schema"].(object)
+		if ref, ok := schema["$ref"].(string); ok && len(content) == 1 {
+			responses[status] = do("responses", ref[strings.LastIndexByte(ref, '/')+1:], response.(object))
 		}
-		p.counted[of][jsonOf(part)]++
-		return part
-	})
+	}
 }
 
-// share moves parts into the components: of each name the part that is used most, if it
+func (p *publisher) count(kind, name string, part object) object {
+	of := kind + " " + name
+	if p.counted[of] == nil {
+		p.counted[of] = map[string]int{}
+	}
+	p.counted[of][jsonOf(part)]++
+	return part
+}
+
+// share moves a part into the components: of each name the part that is used most, if it
 // is used more than once.
-func (p *publisher) share(op object) {
-	eachShared(op, func(kind, name string, part object) object {
-		counts, text := p.counted[kind+" "+name], jsonOf(part)
-		for other, n := range counts {
-			if n > counts[text] || n == counts[text] && other < text {
-				return part
-			}
-		}
-		if counts[text] < 2 {
+func (p *publisher) share(kind, name string, part object) object {
+	counts, text := p.counted[kind+" "+name], jsonOf(part)
+	for other, n := range counts {
+		if n > counts[text] || n == counts[text] && other < text {
 			return part
 		}
-		if p.shared[kind] == nil {
-			p.shared[kind] = object{}
-		}
-		p.shared[kind].(object)[name] = part
-		return refTo(kind, name)
-	})
+	}
+	if counts[text] < 2 {
+		return part
+	}
+	if p.shared[kind] == nil {
+		p.shared[kind] = object{}
+	}
+	p.shared[kind].(object)[name] = part
+	return refTo(kind, name)
 }
 
 // responses describes the errors.

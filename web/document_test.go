@@ -124,6 +124,42 @@ func TestDocumentIsLean(t *testing.T) {
 	}
 }
 
+// What the published schemas of answers are put together from is what huma checks by.
+func TestComposedSchemas(t *testing.T) {
+	t.Parallel()
+	r := start(t, storetest.SQLite(t))
+	doc, composed := publishedOf(t, r), 0
+	var members func(name string) (all, needed []string)
+	members = func(name string) (all, needed []string) {
+		schema := lookUp(doc, "#/components/schemas/"+name).(object)
+		own, _ := schema["properties"].(object)
+		all = slices.Collect(maps.Keys(own))
+		required, _ := schema["required"].([]any)
+		for _, member := range required {
+			needed = append(needed, member.(string))
+		}
+		parts, _ := schema["allOf"].([]any)
+		for _, part := range parts {
+			composed++
+			more, also := members(strings.TrimPrefix(part.(object)["$ref"].(string), "#/components/schemas/"))
+			all, needed = append(all, more...), append(needed, also...)
+		}
+		slices.Sort(all)
+		slices.Sort(needed)
+		return all, needed
+	}
+	for name, schema := range r.server.api.OpenAPI().Components.Schemas.Map() {
+		all, needed := members(name)
+		want := slices.Sorted(slices.Values(schema.Required))
+		if !slices.Equal(all, slices.Sorted(maps.Keys(schema.Properties))) || !slices.Equal(needed, want) {
+			t.Errorf("%s has the members %v and needs %v", name, all, needed)
+		}
+	}
+	if composed < 5 {
+		t.Errorf("%d schemas are made of others", composed)
+	}
+}
+
 // lookUp returns what a reference of a document names.
 func lookUp(doc object, ref string) any {
 	var at any = doc
