@@ -151,10 +151,10 @@ func New(d Deps) (*App, error) {
 		}
 	}
 	if db.Postgres() {
-		a.process.cluster = newCluster(db, a.audience, a.queue, &a.sessions.actors, d.Work, d.Serve, log)
+		a.process.cluster = newCluster(db, a.audience, a.queue, a.accountsChanged, d.Work, d.Serve, log)
 	}
 	db.OnCommit(a.audience.publish)
-	db.OnAccounts(a.sessions.actors.forget)
+	db.OnAccounts(a.accountsChanged)
 	db.OnGain(func(ctx context.Context, tx *store.Tx, userIDs []string) error {
 		return dropLinks(ctx, now, tx, userIDs)
 	})

@@ -84,13 +84,24 @@ func (au *audience) threadsGo(ctx context.Context, tx *store.Tx, of, id string, 
 	return del()
 }
 
+// accountsChanged forgets what is kept of accounts, sessions, access tokens, courses and
+// rooms that have changed, or whose people have. Without ids it forgets everything.
+func (a *App) accountsChanged(ids []string) {
+	if len(ids) == 0 {
+		a.sessions.actors.forgetAll()
+	} else {
+		a.sessions.actors.forget(ids)
+	}
+	a.engine.ForgetPeople(ids...)
+}
+
 // cluster is what this process hears of the other processes on the same Postgres. What
 // they notify arrives at once; what they committed and could not notify, within missedEvery.
 type cluster struct {
 	db       *store.DB
 	audience *audience
 	queue    *jobs.Queue
-	actors   *knownActors
+	changed  func(ids []string) // see App.accountsChanged
 	log      *slog.Logger
 	// A process that only works on jobs has no sockets: of the rooms it needs only who
 	// types and which turns stop. One that only serves needs no jobs.
@@ -102,12 +113,13 @@ type cluster struct {
 const missedEvery = 250 * time.Millisecond
 
 // newCluster makes what listens; nothing runs before run.
-func newCluster(db *store.DB, audience *audience, queue *jobs.Queue, actors *knownActors, work, serve bool, log *slog.Logger) *cluster {
-	c := &cluster{db: db, audience: audience, queue: queue, actors: actors, work: work, serve: serve, log: log}
+func newCluster(db *store.DB, audience *audience, queue *jobs.Queue, changed func(ids []string), work, serve bool, log *slog.Logger) *cluster {
+	c := &cluster{db: db, audience: audience, queue: queue, changed: changed, work: work, serve: serve, log: log}
 	cfg := realtime.ListenConfig{Connect: db.Connect, Channels: []string{store.ChannelSignal}, OnNotify: c.heard,
-		OnReconnect: func() { actors.forgetAll(); audience.hub.WakeAll(); audience.streams.wakeAll() }, Log: log.With("part", "listener")}
+		OnReconnect: func() { changed(nil); audience.hub.WakeAll(); audience.streams.wakeAll() }, Log: log.With("part", "listener")}
+	cfg.Channels = append(cfg.Channels, store.ChannelAccounts)
 	if serve {
-		cfg.Channels = append(cfg.Channels, store.ChannelWake, store.ChannelAccounts)
+		cfg.Channels = append(cfg.Channels, store.ChannelWake)
 	}
 	if work {
 		cfg.Channels = append(cfg.Channels, store.ChannelQueues)
@@ -132,7 +144,9 @@ func (c *cluster) heard(channel, payload string) {
 	case store.ChannelQueues:
 		c.queue.Wake(c.db.ParseIDs(payload)...)
 	case store.ChannelAccounts:
-		c.actors.forget(c.db.ParseIDs(payload))
+		if ids := c.db.ParseIDs(payload); len(ids) > 0 {
+			c.changed(ids)
+		}
 	case store.ChannelSignal:
 		// Most payloads are streamed text, which nobody needs where nobody is connected.
 		if c.serve || strings.Contains(payload, realtime.WireSignal) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -17,20 +18,23 @@ import (
 // erased.
 const restoreWithin = 15 * time.Minute
 
-// EditMessage replaces the text of the actor's own message. It gives no agent a turn: an
+// EditMessage replaces the text of the actor's own message. Whom it mentions is found out
+// anew: who is mentioned for the first time is told, and who is not mentioned any more
+// loses the mention. It gives no agent a turn: an
 // agent that the edited text mentions, but the first text did not, does not answer.
 func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content string) (*store.Message, error) {
-	if _, err := a.roomFor(ctx, actor, roomID, ActPostMessage); err != nil {
+	room, res, err := a.roomAccess(ctx, actor, roomID, ActPostMessage)
+	if err != nil {
 		return nil, err
 	}
-	content, err := messageIn(&a.cfg.Limits, content)
+	content, err = messageIn(&a.cfg.Limits, content)
 	if err != nil {
 		return nil, err
 	}
 	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
-	return a.changeMessage(ctx, actor, roomID, id, event.TypeMessageEdited, func(_ *store.Tx, m *store.Message) (bool, error) {
+	return a.changeMessage(ctx, actor, roomID, id, event.TypeMessageEdited, func(tx *store.Tx, m *store.Message) (bool, error) {
 		if err := ownMessage(actor, m); err != nil {
 			return false, err
 		}
@@ -41,7 +45,14 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 			return false, nil
 		}
 		m.Content, m.EditedAt = content, a.instant()
-		return true, nil
+		calling := turn.Calling{Everyone: Check(actor, ActCallEveryone, res) == nil, Earlier: event.MentionsOf(m)}
+		for _, it := range calling.Earlier { // who was meant by a name is meant by it still
+			calling.Meant = append(calling.Meant, it.ID)
+		}
+		if _, err := a.engine.Call(ctx, tx.Queries, room, m, calling); err != nil {
+			return false, err
+		}
+		return true, tx.ReplaceMentions(ctx, m)
 	})
 }
 
@@ -156,6 +167,6 @@ func (a *App) changeMessage(ctx context.Context, actor *Actor, roomID, id, kind 
 	}
 	// Staff, who hide messages, may read hidden ones. For all others ownMessage has
 	// refused a hidden one.
-	m.Content = event.Readable(m.State(), m.Content, true)
+	event.Redact(m, true)
 	return m, nil
 }

@@ -3,18 +3,32 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
 
 // Posted is a stored message. Dup is true if the message was stored before with the same
 // ClientID, and this call stored nothing.
+//
+// NotCalled are those whom the text or PostWith.Mentions names and whom the message does
+// not call.
 type Posted struct {
-	Message *store.Message
-	Dup     bool
+	Message   *store.Message
+	Dup       bool
+	NotCalled []event.Mention
+}
+
+// PostWith is what a message may come with.
+type PostWith struct {
+	// Mentions are those who are meant where several have the name that the text calls.
+	Mentions []event.MentionID
 }
 
 // PostMessage stores a message of a person or a bot. clientID (0..64 characters) is the client's own
@@ -22,14 +36,20 @@ type Posted struct {
 // the job that decides about the room's agents commit together. Once this returns nil,
 // none of them can get lost. Without an agent that could answer, or behind a job that is
 // on its way, there is no job.
-func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, clientID string) (*Posted, error) {
-	room, err := a.roomFor(ctx, actor, roomID, ActPostMessage)
+func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, clientID string, with ...PostWith) (*Posted, error) {
+	room, res, err := a.roomAccess(ctx, actor, roomID, ActPostMessage)
 	if err != nil {
 		return nil, err
 	}
 	content, err = messageIn(&a.cfg.Limits, content)
 	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
 		return nil, firstOf(err)
+	}
+	calling := turn.Calling{Everyone: Check(actor, ActCallEveryone, res) == nil}
+	for _, w := range with {
+		if calling.Meant, err = meantIn(w.Mentions); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
@@ -43,13 +63,18 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, err
 	}
+	not, err := a.engine.Call(ctx, a.db.Queries, room, m, calling)
+	if err != nil {
+		return nil, err
+	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storePost(ctx, tx, m, heard) })
 	if errors.Is(err, errPostedBefore) {
 		before, err := a.db.MessageByClientID(ctx, roomID, actor.User.ID, clientID)
 		if err != nil {
 			return nil, err
 		}
-		before.Sender, before.Content = &actor.User, event.Readable(before.State(), before.Content, false)
+		before.Sender = &actor.User
+		event.Redact(before, false)
 		return &Posted{Message: before, Dup: true}, nil
 	}
 	if err != nil {
@@ -57,7 +82,25 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	}
 	a.engine.Posted(ctx, room, m)
 	a.telemetry.Posted(ctx, m.ID, roomID, m.Seq)
-	return &Posted{Message: m}, nil
+	return &Posted{Message: m, NotCalled: not}, nil
+}
+
+// meantIn reads the ids of those who are meant.
+func meantIn(mentions []event.MentionID) (ids []string, err error) {
+	if len(mentions) > event.MaxMentions {
+		return nil, invalid("mentions", "has %d members, at most %d are possible", len(mentions), event.MaxMentions)
+	}
+	for i, it := range mentions {
+		if it.Kind != event.MentionPerson && it.Kind != event.MentionAgent {
+			return nil, invalid(fmt.Sprintf("mentions[%d].kind", i), "must be %s or %s", event.MentionPerson, event.MentionAgent)
+		}
+		id, err := uuid.Parse(it.ID)
+		if err != nil {
+			return nil, invalid(fmt.Sprintf("mentions[%d].id", i), "must be the id of a person or an agent")
+		}
+		ids = append(ids, id.String())
+	}
+	return ids, nil
 }
 
 // tooLong is the error for a message of so many bytes.
@@ -106,6 +149,6 @@ func (a *App) History(ctx context.Context, actor *Actor, roomID string, before i
 		return nil, err
 	}
 	staff := Check(actor, ActReadHidden, res) == nil
-	messages.Each = func(m *store.Message) { m.Content = event.Readable(m.State(), m.Content, staff) }
+	messages.Each = func(m *store.Message) { event.Redact(m, staff) }
 	return messages, nil
 }

@@ -106,12 +106,12 @@ func (s *Seat) actor(ctx context.Context) (*Actor, error) { return s.app.Recheck
 // Post stores a message from the socket and answers the socket. coagent.v2 gets an ack
 // or an error. The plain protocol gets a system message if the message was refused;
 // otherwise its own message comes back to it, as to everybody.
-func (s *Seat) Post(ctx context.Context, content, clientID string) {
+func (s *Seat) Post(ctx context.Context, content, clientID string, with ...PostWith) {
 	ctx, end := s.app.telemetry.SocketPost(ctx, s.roomID, s.who.User.ID)
 	actor, err := s.actor(ctx)
 	var posted *Posted
 	if err == nil {
-		posted, err = s.app.PostMessage(ctx, actor, s.roomID, content, clientID)
+		posted, err = s.app.PostMessage(ctx, actor, s.roomID, content, clientID, with...)
 	}
 	end(postOutcome(posted, err))
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Seat) Post(ctx context.Context, content, clientID string) {
 		return
 	}
 	if s.v2 {
-		s.conn.Send(event.Ack{ClientID: clientID, ID: posted.Message.ID, Seq: posted.Message.Seq, Dup: posted.Dup}.Frame())
+		s.conn.Send(event.Ack{ClientID: clientID, ID: posted.Message.ID, Seq: posted.Message.Seq, Dup: posted.Dup, NotCalled: posted.NotCalled}.Frame())
 	}
 }
 

@@ -48,6 +48,7 @@ func (q Queries) RoomsOf(ctx context.Context, userIDs []string) (map[string][]st
 // SetRoomsOf gives an account a place in these rooms of a course and in no other room.
 // ErrReferenced when one of them is no room of the course.
 func (t *Tx) SetRoomsOf(ctx context.Context, userID, courseID string, roomIDs []string, now time.Time) error {
+	t.changesAccount(userID)
 	drop := t.db.NewDelete().Model((*RoomMember)(nil)).Where("user_id = ?", userID)
 	if len(roomIDs) > 0 {
 		n, err := t.db.NewSelect().Model((*Room)(nil)).Where("r.course_id = ?", courseID).Where("r.id IN (?)", bun.List(roomIDs)).Count(ctx)

@@ -43,6 +43,7 @@ var keys = map[string]string{
 	"report_sections":      "report_id position",
 	"artifact_versions":    "artifact_id version",
 	"leases":               "name",
+	"mentions":             "user_id message_id",
 	"room_agents":          "room_id agent_id",
 	"user_key_uses":        "user_key_id agent_id",
 	"course_members":       "course_id user_id",
@@ -141,7 +142,8 @@ func BrowsedTables() []Browsed {
 		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages",
 			"id room_id seq sender_id agent_id agent_type agent_name bot_name turn_id client_id content created_at "+
-				"edited_at deleted_at hidden_at stopped_at truncated silent answers", "rolls", senderName, roomName).of(inNoThread),
+				"edited_at deleted_at hidden_at stopped_at truncated silent answers", "rolls mentions", senderName, roomName).of(inNoThread),
+		browsed("message_mention", "mentions", "user_id message_id room_id seq created_at read_at", "", userEmail, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms",

@@ -46,15 +46,26 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"Messages before":   func() error { _, err := db.Messages(ctx, id, 100, 50); return err },
 			"MessageByClientID": func() error { _, err := db.MessageByClientID(ctx, id, w.pupil.ID, "x"); return err },
 			"RoomAgents":        func() error { _, err := db.RoomAgents(ctx, id); return err },
-			"RoomAgent":         func() error { _, err := db.RoomAgent(ctx, id, w.agent.ID); return err },
-			"LastLineOf":        func() error { _, err := db.LastMessageOf(ctx, id, w.agent.ID); return err },
-			"OutsideMessage":    func() error { _, err := db.OutsideMessage(ctx, w.agent.ID, "x"); return err },
-			"Breaker":           func() error { _, err := db.Breaker(ctx, w.agent.ID); return err },
-			"Breakers":          func() error { _, err := db.Breakers(ctx, []string{w.agent.ID}); return err },
-			"Step":              func() error { _, err := db.Step(ctx, id); return err },
-			"LastSilent":        func() error { _, err := db.LastSilent(ctx, id, 5); return err },
-			"LastDecisions":     func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
-			"NextDue":           func() error { _, err := db.NextDue(ctx); return err },
+			"PeopleToCall":      func() error { _, err := db.PeopleToCall(ctx, id, 100); return err },
+			"Mentions": func() error {
+				_, err := db.Mentions(ctx, store.Reader{UserID: w.pupil.ID}, store.MentionSearch{Unread: true, Limit: 50})
+				return err
+			},
+			"ReadMentionsIn": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.ReadMentionsIn(ctx, w.pupil.ID, id, 5, at)
+					return err
+				})
+			},
+			"RoomAgent":      func() error { _, err := db.RoomAgent(ctx, id, w.agent.ID); return err },
+			"LastLineOf":     func() error { _, err := db.LastMessageOf(ctx, id, w.agent.ID); return err },
+			"OutsideMessage": func() error { _, err := db.OutsideMessage(ctx, w.agent.ID, "x"); return err },
+			"Breaker":        func() error { _, err := db.Breaker(ctx, w.agent.ID); return err },
+			"Breakers":       func() error { _, err := db.Breakers(ctx, []string{w.agent.ID}); return err },
+			"Step":           func() error { _, err := db.Step(ctx, id); return err },
+			"LastSilent":     func() error { _, err := db.LastSilent(ctx, id, 5); return err },
+			"LastDecisions":  func() error { _, err := db.LastDecisions(ctx, id, 50); return err },
+			"NextDue":        func() error { _, err := db.NextDue(ctx); return err },
 			"Budgets": func() error {
 				_, err := db.Budgets(ctx, []store.Scope{{Kind: store.ScopeRoom, ID: id}, {Kind: store.ScopeCourse, ID: id}, {Kind: store.ScopeKey, ID: id}}, ledgerStarts)
 				return err

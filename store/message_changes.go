@@ -54,7 +54,7 @@ func (t *Tx) MessageForUpdate(ctx context.Context, roomID, id string) (*Message,
 // events that show the message or are about it, and adds e, which is about it too.
 // Afterwards no event contains the old text.
 func (t *Tx) UpdateMessage(ctx context.Context, m *Message, line JSON, e *Event) error {
-	res, err := t.db.NewUpdate().Model(m).Column("content", "edited_at", "deleted_at", "hidden_at").Where("m.id = ?", m.ID).Exec(ctx)
+	res, err := t.db.NewUpdate().Model(m).Column("content", "edited_at", "deleted_at", "hidden_at", "mentions").Where("m.id = ?", m.ID).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {
 		return err
 	}
@@ -94,7 +94,10 @@ func (t *Tx) EraseDeletedMessages(ctx context.Context, before time.Time, limit i
 	if err != nil {
 		return 0, translate(err)
 	}
-	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Where("id IN (?)", bun.List(ids)).Exec(ctx)
+	if _, err := t.db.NewDelete().Model((*Mention)(nil)).Where("message_id IN (?)", bun.List(ids)).Exec(ctx); err != nil {
+		return 0, translate(err)
+	}
+	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Set("mentions = NULL").Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	if err != nil {
 		return 0, translate(err)
 	}

@@ -36,8 +36,12 @@ type Message struct {
 	Rolls         JSON      `bun:",nullzero"`     // the agents' rolls for it, which were made when it was posted
 	MetadataJSON  *string   `bun:"metadata_json"` // a text that the sender's client owns
 	Answers       string    `bun:",nullzero"`     // in a thread, the message that an agent's message answers
+	Mentions      JSON      `bun:",nullzero"`     // whom it calls by an "@", as package event encodes it
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"` // its name and role only
+
+	// Called are those whom AddMessage tells that the message mentions them.
+	Called Called `bun:"-"`
 }
 
 // nameOnly reads of people what others see: their name, role and kind.
@@ -216,9 +220,17 @@ func (s *Silence) bounds() (version, upTo any) {
 // With a Silence that holds, and when all earlier messages are decided about, the message
 // is decided about too. Then m.Silent is set.
 func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (added, due bool, err error) {
+	add := t.addMessageInSteps
 	if t.PG != nil {
-		return t.addMessageAtOnce(ctx, m, e, h)
+		add = t.addMessageAtOnce
 	}
+	if added, due, err = add(ctx, m, e, h); err == nil && added {
+		err = t.AddMentions(ctx, m)
+	}
+	return added, due, err
+}
+
+func (t *Tx) addMessageInSteps(ctx context.Context, m *Message, e *Event, h Heard) (added, due bool, err error) {
 	// Three statements: SQLite has no INSERT inside another statement.
 	agent := null(m.AgentType)
 	version, upTo := h.Silent.bounds()
@@ -232,7 +244,7 @@ func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (add
 		return false, false, err
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
-		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName))
+		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)))
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, false, err
 	}
@@ -250,8 +262,8 @@ WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(l
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
-	rolls, metadata_json, answers, bot_name)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`
+	rolls, metadata_json, answers, bot_name, mentions)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING`
 )
 
 const addLine = `
@@ -265,9 +277,9 @@ WITH room AS (
 		COALESCE(look_at = $3::timestamptz, FALSE) AS due
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
-		silent, rolls, metadata_json, answers, bot_name)
+		silent, rolls, metadata_json, answers, bot_name, mentions)
 	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
-		silent, $19::json, $22, $23, $24::text FROM room
+		silent, $19::json, $22, $23, $24::text, $25::json FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -285,7 +297,7 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
 			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo,
-			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName)).
+			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions))).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {

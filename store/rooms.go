@@ -213,5 +213,6 @@ func (t *Tx) DeleteRoom(ctx context.Context, id string) error {
 
 // AddRoomMember admits a user; added is false when the user was a member already.
 func (t *Tx) AddRoomMember(ctx context.Context, m *RoomMember) (added bool, err error) {
+	t.changesAccount(m.RoomID)
 	return t.insertOnce(ctx, m)
 }

@@ -138,6 +138,8 @@ var botRoutes = map[string]int{
 	"GET /api/v1/workspaces/artifacts/{artifact_id}":                    200,
 	"GET /api/v1/workspaces/artifacts/{artifact_id}/versions":           200,
 	"GET /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}": 200,
+	"GET /api/v1/users/me/mentions":                                     200,
+	"PUT /api/v1/users/me/mentions/read":                                200,
 }
 
 // asBot asks as a bot that is in the world's room.

@@ -103,6 +103,8 @@ var accessTable = []row{
 		return []string{w.as(owner).must(t, http.StatusCreated, post, v1+"/users/me/tokens",
 			body{"name": "CI", "scopes": []string{"read"}, "expires_in_days": 1}).text(t, "id")}, nil
 	}},
+	{"GET /api/v1/users/me/mentions", everyone200, nothing},
+	{"PUT /api/v1/users/me/mentions/read", everyone200, sending(body{"ids": []string{store.NewID()}})},
 	{"GET /api/v1/users/me/sessions", everyone200, nothing},
 	{"DELETE /api/v1/users/me/sessions", "204 204 204 204 204 204 204 204 204 204 204 204 204", nothing},
 	{"DELETE /api/v1/users/me/sessions/{session_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {

@@ -223,6 +223,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/a2a/webhook":                          isTalk,
 	"POST /api/v1/rooms/{room_id}/messages":             isTalk,
 	"PUT /api/v1/rooms/{room_id}/messages/{message_id}": isTalk,
+	"PUT /api/v1/users/me/mentions/read":                "it is the person's own mark",
 	"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop": isTalk,
 	"POST /api/v1/rooms/{room_id}/go-on":                isTalk,
 	"POST /api/v1/threads/":                             isTalk,

@@ -27,12 +27,14 @@ type lineOut struct {
 	EditedAt  *time.Time `json:"edited_at"`
 	Stopped   bool       `json:"stopped" doc:"An agent was stopped in the middle of it"`
 	Truncated bool       `json:"truncated" doc:"An agent's answer was cut before its end, by a limit or by the provider"`
+
+	Mentions []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls by an @, in the order of the calls; absent when it calls nobody"`
 }
 
 func messageForm(m *store.Message) lineOut {
 	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: event.HistorySender(m), SenderID: nullable(m.SenderID), Kind: event.SenderKind(m), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
-		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt)}
+		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt), Mentions: event.MentionsOf(m)}
 }
 
 // nullable returns nil for an empty text.
@@ -71,6 +73,8 @@ type postMessageIn struct {
 	Body   struct {
 		Text     string  `json:"text"`
 		ClientID *string `json:"client_id,omitempty" doc:"The client's own name for the message, 1 to 64 characters: sent again, it is stored once"`
+
+		Mentions []event.MentionID `json:"mentions,omitempty" maxItems:"50" nullable:"false" doc:"Who is meant, where several have the name that the text calls by an @"`
 	}
 }
 
@@ -85,6 +89,9 @@ type postedOut struct {
 		Sender    string    `json:"sender"`
 		SenderID  string    `json:"sender_id" format:"uuid"`
 		CreatedAt time.Time `json:"created_at"`
+
+		Mentions  []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls, in the order of the calls"`
+		NotCalled []event.Mention `json:"not_called,omitempty" nullable:"false" doc:"Whom the text or mentions name, and the message does not call: everyone, which is for staff; an id that the text does not name or that is not in this room; any above 50"`
 	}
 }
 
@@ -93,7 +100,7 @@ func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMess
 	if in.Body.ClientID != nil {
 		clientID = *in.Body.ClientID
 	}
-	posted, err := s.app.PostMessage(ctx, actor, in.RoomID.String(), in.Body.Text, clientID)
+	posted, err := s.app.PostMessage(ctx, actor, in.RoomID.String(), in.Body.Text, clientID, app.PostWith{Mentions: in.Body.Mentions})
 	if err != nil {
 		return nil, err
 	}
@@ -104,5 +111,6 @@ func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMess
 	b := &out.Body
 	b.ID, b.Seq, b.RoomID, b.ClientID, b.Content = m.ID, m.Seq, m.RoomID, nullable(m.ClientID), m.Content
 	b.Sender, b.SenderID, b.CreatedAt = event.SenderName(m), m.SenderID, instant(m.CreatedAt)
+	b.Mentions, b.NotCalled = event.MentionsOf(m), posted.NotCalled
 	return out, nil
 }

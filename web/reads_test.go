@@ -73,6 +73,7 @@ func (w *world) fillUp(t testing.TB, n int) {
 		c.must(t, 200, post, at("/rooms/"), body{"name": word, "course_id": w.course, "ai_mode": "off"})
 		c.must(t, 200, post, at("/rooms/"+w.room+"/agents/"+w.newAgent(t)))
 		c.must(t, 201, post, at("/rooms/"+w.room+"/messages"), body{"text": word})
+		w.as(ta).must(t, 201, post, at("/rooms/"+w.room+"/messages"), body{"text": "@Full owner " + word})
 		c.must(t, 200, post, at("/announcements/"), body{"title": word, "content": word, "course_id": w.course})
 		w.newRun(t, w.room)
 		w.newWorkflow(t)

@@ -142,6 +142,13 @@ func (s *Server) userRoutes() {
 		route{tag: tag, summary: "Leave the caller without a picture",
 			description: "Who asks for its old address gets nothing."})
 	s.avatars()
+	add(s, get, v1+"/users/me/mentions", "listMentions", s.mentions,
+		route{tag: tag, summary: "List the messages that mention the caller, newest first, over all rooms that the caller may read",
+			description: "Deleted and hidden messages are left out, and what was said where the caller may not be any more."})
+	add(s, put, v1+"/users/me/mentions/read", "readMentions", s.readMentions,
+		route{tag: tag, summary: "Mark mentions of the caller as read: those in some messages, or all up to one",
+			description: "Send ids, up_to or both. What is read stays read.",
+			example:     `{"ids":["` + anID + `"]}`})
 	add(s, get, v1+"/users/", "listUsers", s.users,
 		route{tag: tag, summary: "List all accounts, newest first",
 			description: "For admins.",

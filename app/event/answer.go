@@ -11,6 +11,8 @@ type Ack struct {
 	ID       string `json:"id" format:"uuid"`
 	Seq      int64  `json:"seq"`
 	Dup      bool   `json:"dup" doc:"The post had been stored before"`
+
+	NotCalled []Mention `json:"not_called,omitempty" doc:"Whom the text or mentions name, and the message does not call: everyone, which is for staff; an id that the text does not name or that is not in this room; any above 50"`
 }
 
 // Frame is the answer as it is sent.

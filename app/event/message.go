@@ -44,6 +44,8 @@ type Message struct {
 	Kind      string `json:"sender_kind,omitempty"` // "bot" for a bot
 	Stopped   bool   `json:"stopped,omitempty"`     // somebody stopped the agent while it answered
 	Truncated bool   `json:"truncated,omitempty"`   // the agent's answer was cut before its end
+
+	Mentions []Mention `json:"mentions,omitempty"`
 }
 
 // OfMessage is the durable event of a message. The message must have its seq.
@@ -53,6 +55,9 @@ func OfMessage(m *store.Message) *store.Event {
 		Truncated: m.Truncated, Kind: SenderKind(m)}
 	if state := m.State(); state != store.MessageShown {
 		body.State = state
+	}
+	if m.State() != store.MessageDeleted {
+		body.Mentions = MentionsOf(m)
 	}
 	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: TypeMessage, Body: store.ToJSON(body), CreatedAt: m.CreatedAt}
 }
@@ -66,11 +71,17 @@ type MessageState struct {
 	State      string `json:"state" enum:"shown,deleted,hidden"`
 	Content    string `json:"content" doc:"A neutral text for who may not read the message"`
 	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
+
+	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls now"`
 }
 
 // StateOf is the body of an event about an earlier message.
 func StateOf(m *store.Message) MessageState {
-	return MessageState{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)}
+	s := MessageState{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)}
+	if s.State != store.MessageDeleted {
+		s.Mentions = MentionsOf(m)
+	}
+	return s
 }
 
 // Readable is what a reader sees of a message's text.
@@ -135,6 +146,8 @@ type MessageDetails struct {
 	EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
 	Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
 	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
+
+	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls by an @, in the order of the calls"`
 }
 
 // frame has the members of a message frame. Both protocols have those up to metadata;
@@ -171,6 +184,9 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		f.ID, f.Seq = e.ID, e.Seq
 		f.MessageDetails = MessageDetails{ClientID: m.ClientID, Kind: m.Kind, AgentID: m.AgentID, AgentName: m.AgentName, TurnID: m.TurnID,
 			State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped, Truncated: m.Truncated}
+		if whole(m.State, v&Staff != 0) {
+			f.MessageDetails.Mentions = m.Mentions
+		}
 	}
 	return []byte(store.ToJSON(f))
 }
@@ -183,6 +199,9 @@ func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
 		return nil
 	}
 	l.Content = Readable(l.State, l.Content, v&Staff != 0)
+	if !whole(l.State, v&Staff != 0) {
+		l.Mentions = nil
+	}
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		MessageState
@@ -195,10 +214,10 @@ func SystemFrame(roomID, content string) []byte {
 	return []byte(store.ToJSON(frame{Type: "system", Sender: "System", Content: content, RoomID: roomID}))
 }
 
-// AsRead replaces the text of each message with what the reader sees of it.
+// AsRead leaves of each message what the reader sees of it.
 func AsRead(messages []store.Message, staff bool) []store.Message {
 	for i := range messages {
-		messages[i].Content = Readable(messages[i].State(), messages[i].Content, staff)
+		Redact(&messages[i], staff)
 	}
 	return messages
 }

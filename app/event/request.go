@@ -22,6 +22,14 @@ type Request struct {
 type Post struct {
 	ClientID string `json:"client_id" minLength:"1" maxLength:"64" doc:"Unique per room and person, so that a post is safe to send again"`
 	Text     string `json:"text"`
+
+	Mentions []MentionID `json:"mentions,omitempty" maxItems:"50" doc:"Who is meant, where several have the name that the text calls by an @"`
+}
+
+// MentionID names somebody of a room.
+type MentionID struct {
+	Kind string `json:"kind" enum:"person,agent"`
+	ID   string `json:"id" format:"uuid"`
 }
 
 // Resume asks for the durable frames after a seq.

@@ -1,5 +1,5 @@
-// Package mention finds out whom a message calls: "@" and an agent's name or type, or
-// the word for a teacher. Of several names that match, the longest counts.
+// Package mention finds out whom a message calls: "@" and the name of a person or an
+// agent, or an agent's type, or the word for a teacher. Of several names that match, the longest counts.
 //
 // People type names as their keyboards allow. So names and messages are compared in
 // NFKC with case folding, several blanks count as one, and invisible characters do not
@@ -17,7 +17,7 @@ import (
 // TeacherWord calls the teacher without an "@", or the agent that teaches instead.
 const TeacherWord = "老師"
 
-// Agent is an agent that can be called.
+// Agent is an agent, or a person, that can be called.
 type Agent struct {
 	ID, Name, Type string
 
@@ -27,7 +27,7 @@ type Agent struct {
 
 // Names are the names of a room, prepared for searching.
 type Names struct {
-	labels   []label // the longest first
+	labels   []label // by their first letter, and of each letter the longest first
 	teachers []string
 }
 
@@ -70,7 +70,10 @@ func Of(agents []Agent) *Names {
 			n.teachers = append(n.teachers, ag.ID)
 		}
 	}
-	sort.SliceStable(n.labels, func(i, j int) bool { return len(n.labels[i].text) > len(n.labels[j].text) })
+	sort.SliceStable(n.labels, func(i, j int) bool {
+		x, y := n.labels[i].text, n.labels[j].text
+		return x[0] < y[0] || x[0] == y[0] && len(x) > len(y)
+	})
 	return n
 }
 
@@ -86,8 +89,42 @@ func (n *Names) In(line string) [][]string {
 	if len(n.labels) == 0 {
 		return nil
 	}
-	text := []rune(Fold(withoutCode(line)))
-	var calls [][]string
+	calls, text := callsByName(line, n.at)
+	if len(n.teachers) > 0 && strings.Contains(mailAddress.ReplaceAllString(string(text), "\n"), TeacherWord) {
+		calls = append(calls, n.teachers)
+	}
+	return calls
+}
+
+// HasAt tells whether a text has a character that Fold makes an "@".
+func HasAt(text string) bool { return strings.ContainsAny(text, "@﹫＠") }
+
+// ByName lists the calls of a message by an "@" and a name, as In does. The longest name
+// counts, whichever of the groups it belongs to. A name that is in several groups means
+// the ids of all of them, in the order of the groups.
+func ByName(line string, groups ...*Names) [][]string {
+	calls, _ := callsByName(line, func(text []rune) *label {
+		var found *label
+		for _, n := range groups {
+			switch l := n.at(text); {
+			case l == nil || found != nil && len(l.text) < len(found.text):
+			case found == nil || len(l.text) > len(found.text):
+				found = l
+			default:
+				found = &label{found.text, slices.Concat(found.ids, l.ids)}
+			}
+		}
+		return found
+	})
+	return calls
+}
+
+// finder returns the longest name that a folded text begins with, nil for none.
+type finder func(text []rune) *label
+
+// callsByName returns the calls by name, and the folded text without them.
+func callsByName(line string, find finder) (calls [][]string, text []rune) {
+	text = []rune(Fold(withoutCode(line)))
 	end, begins := -1, true // the end of the call before; whether an "@" here is outside of a word (the "@" of a mail address is not)
 	for i := range text {
 		if text[i] != '@' {
@@ -97,8 +134,8 @@ func (n *Names) In(line string) [][]string {
 		if i < end || i != end && !begins {
 			continue
 		}
-		l := n.at(text[i+1:])
-		if l == nil || n.isAddress(text, i, i+1+len(l.text), i == end) {
+		l := find(text[i+1:])
+		if l == nil || isAddress(text, i, i+1+len(l.text), i == end, find) {
 			continue
 		}
 		end = i + 1 + len(l.text)
@@ -107,15 +144,16 @@ func (n *Names) In(line string) [][]string {
 			text[j] = '\n' // a name that contains TeacherWord must not call the teacher too
 		}
 	}
-	if len(n.teachers) > 0 && strings.Contains(mailAddress.ReplaceAllString(string(text), "\n"), TeacherWord) {
-		calls = append(calls, n.teachers)
-	}
-	return calls
+	return calls, text
 }
 
 // at returns the longest name that text begins with as a word of its own.
 func (n *Names) at(text []rune) *label {
-	for i := range n.labels {
+	if len(text) == 0 {
+		return nil
+	}
+	from := sort.Search(len(n.labels), func(i int) bool { return n.labels[i].text[0] >= text[0] })
+	for i := from; i < len(n.labels) && n.labels[i].text[0] == text[0]; i++ {
 		if l := &n.labels[i]; starts(text, l.text) {
 			return l
 		}
@@ -135,7 +173,7 @@ var mailAddress = regexp.MustCompile(`(?:[a-z0-9._%+'-]+|[^\x00-\x7f\p{P}\p{Z}]+
 //   - of a page (site.example/@teacher)
 //   - of a package (@teacher/core)
 //   - of somebody on another server (@teacher@social.example, @teacher:chat.example)
-func (n *Names) isAddress(text []rune, at, end int, afterCall bool) bool {
+func isAddress(text []rune, at, end int, afterCall bool, find finder) bool {
 	if at > 0 && !afterCall {
 		switch before := text[at-1]; {
 		case before == '/':
@@ -154,9 +192,9 @@ func (n *Names) isAddress(text []rune, at, end int, afterCall bool) bool {
 	rest := text[end+1:]
 	switch text[end] {
 	case '/':
-		return (isASCIIWord(rest[0]) || strings.ContainsRune("._-~", rest[0])) && n.at(rest) == nil
+		return (isASCIIWord(rest[0]) || strings.ContainsRune("._-~", rest[0])) && find(rest) == nil
 	case '@', ':':
-		return domain(rest) > 0 && n.at(rest) == nil
+		return domain(rest) > 0 && find(rest) == nil
 	}
 	return false
 }

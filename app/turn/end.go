@@ -276,6 +276,9 @@ func (r *attempt) say(ctx context.Context, content string) error {
 	if r.alone() { // its agents are not those of a course's room, and nobody else hears it
 		e.agents, e.rearmed, e.calls = 0, nil, false
 	}
+	if err := r.findCalled(ctx, m); err != nil {
+		return err
+	}
 	how := ""
 	if f := r.outside.fallback; f != nil {
 		// The agent's own answer may still come, so this one is not the turn's.
@@ -297,6 +300,13 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	}
 	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, Answers: r.thread.answers,
 		AgentID: by.ID, AgentType: by.Type, AgentName: by.Name, Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.engine.instant()}
+}
+
+// findCalled finds out which people an agent's message calls. An agent calls others by what
+// they decide about it, and never everybody.
+func (r *attempt) findCalled(ctx context.Context, m *store.Message) error {
+	_, err := r.engine.Call(ctx, r.engine.db.Queries, r.room, m, Calling{People: true})
+	return err
 }
 
 // finish ends a turn whose graph came to its end. The turn is finished when it has

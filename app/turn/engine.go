@@ -60,6 +60,7 @@ type Engine struct {
 	stops   turnStops
 	typists typists
 	known   knownRooms
+	people  knownPeople
 }
 
 // New makes an Engine. It fails when the schema of a tool is wrong, which is a bug.

@@ -292,6 +292,9 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	}
 	m := r.attempt.newMessage(src.by, content)
 	m.Truncated = m.Truncated || src.Cut
+	if err := r.attempt.findCalled(ctx, m); err != nil {
+		return out, err
+	}
 	first := r.said == 0
 	if !first {
 		m.TurnID = "" // only one message of a turn replaces the streamed text

@@ -197,6 +197,9 @@ func (o *outsideTaken) takeInRoom(ctx context.Context, tx *store.Tx, room *store
 	o.ended = nil
 	o.message = &store.Message{ID: store.NewID(), RoomID: room.ID, AgentID: here.AgentID, AgentType: here.Agent.Type,
 		AgentName: here.Agent.Name, Content: content, CreatedAt: e.instant()}
+	if _, err := e.Call(ctx, tx.Queries, room, o.message, Calling{People: true}); err != nil {
+		return err
+	}
 	if o.turn != nil {
 		o.message.TurnID = o.turn.ID
 	}

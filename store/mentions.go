@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Mention tells a person that a message of a room calls them.
+type Mention struct {
+	bun.BaseModel `bun:"table:mentions,alias:mn"`
+	UserID        string `bun:",pk"`
+	MessageID     string `bun:",pk"`
+	RoomID        string
+	Seq           int64
+	CreatedAt     time.Time
+	ReadAt        time.Time `bun:",nullzero"`
+}
+
+// mayBeIn are the people who may be in a room, without admins. It is plain SQL because bun
+// would put brackets around the parts of a UNION, which SQLite does not accept.
+const mayBeIn = "SELECT cm.user_id FROM course_members AS cm JOIN rooms AS r ON r.course_id = cm.course_id WHERE r.id = ?0" +
+	" UNION SELECT c.owner_id FROM courses AS c JOIN rooms AS r ON r.course_id = c.id WHERE r.id = ?0" +
+	" UNION SELECT user_id FROM room_members WHERE room_id = ?0"
+
+// PeopleToCall lists the active people and bots who may be in a room, without admins, with
+// the members of which their names are made.
+func (q Queries) PeopleToCall(ctx context.Context, roomID string, limit int) ([]User, error) {
+	var rows []User
+	err := q.db.NewSelect().Model(&rows).Column("u.id", "u.email", "u.username", "u.full_name").Where("u.is_active").
+		Where("u.id IN (?)", bun.SafeQuery(mayBeIn, roomID)).OrderExpr("u.id").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// Called are those whom a message calls: these people, or everybody who may be in the room.
+type Called struct {
+	People   []string
+	Everyone bool
+}
+
+// AddMentions writes a message into the inboxes of those whom it calls, except its
+// sender's. Who has been told already is not told again.
+func (t *Tx) AddMentions(ctx context.Context, m *Message) error {
+	if len(m.Called.People) == 0 && !m.Called.Everyone {
+		return nil
+	}
+	of := bun.SafeQuery("u.id IN (?)", bun.List(m.Called.People))
+	if m.Called.Everyone {
+		of = bun.SafeQuery("u.is_active AND u.id IN ("+mayBeIn+")", m.RoomID)
+	}
+	_, err := t.db.NewRaw("INSERT INTO mentions (user_id, message_id, room_id, seq, created_at)"+
+		" SELECT u.id, ?, ?, ?, ? FROM users AS u WHERE u.id <> ? AND ? ON CONFLICT DO NOTHING",
+		m.ID, m.RoomID, m.Seq, t.instant(m.CreatedAt), m.SenderID, of).Exec(ctx)
+	return translate(err)
+}
+
+// ReplaceMentions is AddMentions for a message that was edited. Who is not called any more
+// loses the mention.
+func (t *Tx) ReplaceMentions(ctx context.Context, m *Message) error {
+	if !m.Called.Everyone {
+		drop := t.db.NewDelete().Model((*Mention)(nil)).Where("message_id = ?", m.ID)
+		if len(m.Called.People) > 0 {
+			drop = drop.Where("user_id NOT IN (?)", bun.List(m.Called.People))
+		}
+		if _, err := drop.Exec(ctx); err != nil {
+			return translate(err)
+		}
+	}
+	return t.AddMentions(ctx, m)
+}
+
+// Reader is somebody who reads what is said in rooms. An Admin may read the rooms of every
+// course.
+type Reader struct {
+	UserID string
+	Admin  bool
+}
+
+// Found is a message in a list over rooms: the beginning of its text, who sent it, and
+// where.
+type Found struct {
+	MessageID, RoomID, RoomName, CourseID string
+	Seq                                   int64
+	SenderID, AgentID                     string
+	AgentType, AgentName, BotName         string
+	SenderEmail                           string
+	SenderUsername, SenderFullName        *string
+	Content                               string
+	CreatedAt                             time.Time
+	ReadAt                                time.Time // of a mention
+}
+
+// Message is the message with its sender.
+func (f *Found) Message() *Message {
+	m := &Message{ID: f.MessageID, RoomID: f.RoomID, Seq: f.Seq, SenderID: f.SenderID, AgentID: f.AgentID, AgentType: f.AgentType,
+		AgentName: f.AgentName, BotName: f.BotName, Content: f.Content, CreatedAt: f.CreatedAt}
+	if f.SenderID != "" {
+		m.Sender = &User{ID: f.SenderID, Email: f.SenderEmail, Username: f.SenderUsername, FullName: f.SenderFullName}
+	}
+	return m
+}
+
+// readable begins a query for messages (m) that everybody in their room (r) may read, and the
+// reader too. from joins what else decides.
+func (q Queries) readable(who Reader, from string) *bun.SelectQuery {
+	sel := q.db.NewSelect().TableExpr(from).ColumnExpr("m.id AS message_id, m.room_id, r.name AS room_name, r.course_id, m.seq, m.sender_id, m.agent_id").
+		ColumnExpr("m.agent_type, m.agent_name, m.bot_name, s.email AS sender_email, s.username AS sender_username, s.full_name AS sender_full_name").
+		ColumnExpr("substr(m.content, 1, 1000) AS content, m.created_at").
+		Join("JOIN rooms AS r ON r.id = m.room_id").Join("JOIN courses AS c ON c.id = r.course_id").Join("LEFT JOIN users AS s ON s.id = m.sender_id").
+		Where("m.deleted_at IS NULL").Where("m.hidden_at IS NULL")
+	if who.Admin {
+		return sel
+	}
+	return sel.Where("(c.owner_id = ?0 OR EXISTS (SELECT 1 FROM course_members AS cm WHERE cm.course_id = c.id AND cm.user_id = ?0)"+
+		" OR EXISTS (SELECT 1 FROM room_members AS rm WHERE rm.room_id = r.id AND rm.user_id = ?0))", who.UserID)
+}
+
+// MentionSearch says which mentions of a person to list.
+type MentionSearch struct {
+	RoomID string // "" for all
+	Unread bool
+	Before string // only of messages with a smaller id
+	Limit  int
+}
+
+// Mentions lists the messages that mention a person and that the person may read now,
+// newest first.
+func (q Queries) Mentions(ctx context.Context, who Reader, s MentionSearch) ([]Found, error) {
+	var rows []Found
+	sel := q.readable(who, "mentions AS mn JOIN messages AS m ON m.id = mn.message_id").ColumnExpr("mn.read_at").Where("mn.user_id = ?", who.UserID)
+	if s.RoomID != "" {
+		sel = sel.Where("mn.room_id = ?", s.RoomID)
+	}
+	if s.Unread {
+		sel = sel.Where("mn.read_at IS NULL")
+	}
+	if s.Before != "" {
+		sel = sel.Where("mn.message_id < ?", s.Before)
+	}
+	err := sel.OrderExpr("mn.message_id DESC").Limit(int64(s.Limit)).Scan(ctx, &rows)
+	return rows, translate(err)
+}
+
+// ReadMentions marks a person's mentions in messages as read. It returns how many it has
+// marked.
+func (t *Tx) ReadMentions(ctx context.Context, userID string, messageIDs []string, at time.Time) (int64, error) {
+	return affected(t.db.NewUpdate().Model((*Mention)(nil)).Set("read_at = ?", at).Where("user_id = ?", userID).
+		Where("message_id IN (?)", bun.List(messageIDs)).Where("read_at IS NULL").Exec(ctx))
+}
+
+// ReadMentionsUpTo marks all mentions of a person up to a message as read, also those that
+// the person may not read now.
+func (t *Tx) ReadMentionsUpTo(ctx context.Context, userID, messageID string, at time.Time) (int64, error) {
+	return affected(t.db.NewUpdate().Model((*Mention)(nil)).Set("read_at = ?", at).Where("user_id = ?", userID).
+		Where("message_id <= ?", messageID).Where("read_at IS NULL").Exec(ctx))
+}
+
+// ReadMentionsIn marks a person's mentions in a room up to a seq as read.
+func (t *Tx) ReadMentionsIn(ctx context.Context, userID, roomID string, seq int64, at time.Time) (int64, error) {
+	return affected(t.db.NewUpdate().Model((*Mention)(nil)).Set("read_at = ?", at).Where("user_id = ?", userID).
+		Where("room_id = ?", roomID).Where("seq <= ?", seq).Where("read_at IS NULL").Exec(ctx))
+}
