@@ -116,6 +116,9 @@ var declared = map[Action]struct {
 	ActReadFaces:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadHistory:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
 	ActJoinRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
+	ActCallEveryone: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActReadMentions: {"everybody", "Not enough permissions"},
+	ActMarkMentions: {"everybody", "Not enough permissions"},
 	ActPostMessage:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
 	ActUpdateRoom:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActAssignToRoom: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
@@ -163,6 +166,10 @@ var declared = map[Action]struct {
 	ActDeleteAgent:   {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 	ActWriteKeys:     {"admin super_admin project_owner project_admin project_editor creator", "Not enough permissions"},
 
+	ActReadBots:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActManageBots: {"admin super_admin course_owner course_teacher", "Not enough permissions"},
+	ActBotTokens:  {"admin super_admin course_owner course_teacher", "Not enough permissions"},
+
 	ActReadUsage: {"admin super_admin self course_owner course_teacher course_ta project_owner project_admin project_editor creator",
 		"Not enough permissions"},
 	ActReadBudgets: {"admin super_admin self course_owner course_teacher project_owner project_admin project_editor creator",
@@ -190,6 +197,11 @@ var declared = map[Action]struct {
 	ActWriteAgentTypes:   {"admin super_admin", "Not enough permissions"},
 }
 
+// botsMay is what bots may do, where their places let them; nothing else, whatever they are
+// related to.
+var botsMay = []Action{ActReadSelf, ActListRooms, ActReadRoom, ActReadHistory, ActJoinRoom, ActPostMessage, ActChangeMessage, ActReadFaces,
+	ActReadArtifacts, ActReadMentions, ActMarkMentions}
+
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	for action := range rules {
@@ -215,6 +227,13 @@ func TestAccess(t *testing.T) {
 					checkDenial(t, err, d.denial)
 				}
 			}
+			t.Run("Bot", func(t *testing.T) {
+				bot := &Actor{User: store.User{Role: RoleGuest, Kind: store.KindBot, IsActive: true}}
+				err := Check(bot, action, Resource{Noun: "Thing", Relations: ^Relation(0)})
+				if got, want := err == nil, slices.Contains(botsMay, action); got != want {
+					t.Errorf("got allowed %v, want %v", got, want)
+				}
+			})
 			t.Run("Inactive", func(t *testing.T) {
 				err := Check(&Actor{User: store.User{Role: RoleSuperAdmin}}, action, Resource{Noun: "Thing", Relations: ^Relation(0)})
 				if err == nil {

@@ -72,14 +72,14 @@ func TestNobodyIsCalledLikeAnAgent(t *testing.T) {
 			}
 			namesake := r.User(t, app.RoleStudent, "Socrates")
 			said, err := r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: namesake.User.ID}, app.RoleStudent)
-			if err != nil || !strings.Contains(said, `the agent "Socrates"`) {
+			if err != nil || !strings.Contains(said, `the agent or bot "Socrates"`) {
 				t.Errorf("enrolled: got %q, %v", said, err)
 			}
 			if got := problems(); !strings.Contains(got, `the person "Socrates"`) {
 				t.Errorf("the agent's settings: got %q", got)
 			}
 			rows, err := r.ImportMembers(ctx, c.Teacher, c.Course.ID, []byte("email,full_name\n"+store.NewID()+"@x.org,SOCRATES\n"+store.NewID()+"@x.org,Crito\n"), false)
-			if err != nil || len(rows) != 2 || !strings.Contains(rows[0].Message, `the agent "Socrates"`) || strings.Contains(rows[1].Message, "agent") {
+			if err != nil || len(rows) != 2 || !strings.Contains(rows[0].Message, `the agent or bot "Socrates"`) || strings.Contains(rows[1].Message, "agent") {
 				t.Errorf("got %+v, %v", rows, err)
 			}
 		})
