@@ -132,7 +132,7 @@ func TestMemberNames(t *testing.T) {
 			`{"title":"B","title":"A"}`:                                "A",
 			`{"title":5,"title":"A"}`:                                  "A",
 			`{"title":"A","description":"x","description":null}`:       "A",
-			" {\"title\" : \"A\" , \"Title\" :\"B\"} ":                 "A",
+			"\t{\"title\"\t:\n\"A\"\t,\"Title\":\"B\"}\n":              "A",
 			`{"Title":"A"}`:                                            "",
 			`{"title":"A","title":null}`:                               "",
 			`{"tıtle":"A"}`:                                            "",

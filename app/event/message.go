@@ -185,7 +185,7 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		f.MessageDetails = MessageDetails{ClientID: m.ClientID, Kind: m.Kind, AgentID: m.AgentID, AgentName: m.AgentName, TurnID: m.TurnID,
 			State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped, Truncated: m.Truncated}
 		if whole(m.State, v&Staff != 0) {
-			f.MessageDetails.Mentions = m.Mentions
+			f.Mentions = m.Mentions
 		}
 	}
 	return []byte(store.ToJSON(f))
