@@ -103,8 +103,11 @@ func TestWakeAtATime(t *testing.T) {
 	for range 3 {
 		w.at(soon)
 	}
-	if len(w.later) != 1 {
-		t.Errorf("%d timers wait, want 1", len(w.later))
+	w.mu.Lock()
+	timers := len(w.later)
+	w.mu.Unlock()
+	if timers != 1 {
+		t.Errorf("%d timers wait, want 1", timers)
 	}
 	for _, want := range Queues() {
 		<-w.filled
