@@ -82,7 +82,10 @@ func (a *App) CreateBot(ctx context.Context, actor *Actor, courseID string, in N
 			return err
 		}
 		if in.Token != nil {
-			if token, err = a.makeBotToken(ctx, tx, actor, res, b.ID, *in.Token); err != nil {
+			if err := Check(actor, ActBotTokens, res); err != nil {
+				return err
+			}
+			if token, err = a.makeBotToken(ctx, tx, actor, b.ID, *in.Token); err != nil {
 				return err
 			}
 		}
@@ -279,8 +282,8 @@ func (a *App) BotTokens(ctx context.Context, actor *Actor, courseID, id string) 
 
 // CreateBotToken makes a token for a bot.
 func (a *App) CreateBotToken(ctx context.Context, actor *Actor, courseID, id string, in NewAccessToken) (made *MadeToken, err error) {
-	err = a.changeBot(ctx, actor, courseID, id, ActBotTokens, func(tx *store.Tx, _ *Bot, res Resource) error {
-		made, err = a.makeBotToken(ctx, tx, actor, res, id, in)
+	err = a.changeBot(ctx, actor, courseID, id, ActBotTokens, func(tx *store.Tx, _ *Bot, _ Resource) error {
+		made, err = a.makeBotToken(ctx, tx, actor, id, in)
 		return err
 	})
 	return made, err
@@ -288,10 +291,7 @@ func (a *App) CreateBotToken(ctx context.Context, actor *Actor, courseID, id str
 
 // makeBotToken makes a token for a bot within a transaction. Without scopes it may read
 // and write.
-func (a *App) makeBotToken(ctx context.Context, tx *store.Tx, actor *Actor, res Resource, botID string, in NewAccessToken) (*MadeToken, error) {
-	if err := Check(actor, ActBotTokens, res); err != nil {
-		return nil, err
-	}
+func (a *App) makeBotToken(ctx context.Context, tx *store.Tx, actor *Actor, botID string, in NewAccessToken) (*MadeToken, error) {
 	if len(in.Scopes) == 0 {
 		in.Scopes = []Scope{ScopeRead, ScopeWrite}
 	}

@@ -60,11 +60,9 @@ func (q Queries) agentNames(ctx context.Context, rooms string, args ...any) ([]s
 // PeopleNamesInRoom lists the names, as others see them, of the people who can be in a
 // room.
 func (q Queries) PeopleNamesInRoom(ctx context.Context, roomID string) ([]string, error) {
-	in := bun.SafeQuery("SELECT cm.user_id FROM course_members AS cm JOIN rooms AS r ON r.course_id = cm.course_id WHERE r.id = ?0"+
-		" UNION SELECT c.owner_id FROM courses AS c JOIN rooms AS r ON r.course_id = c.id WHERE r.id = ?0"+
-		" UNION SELECT user_id FROM room_members WHERE room_id = ?0", roomID)
 	var rows []User
-	err := q.db.NewSelect().Model(&rows).Column("u.email", "u.username", "u.full_name").Where("u.id IN (?)", in).OrderExpr("u.id").Limit(MaxLimit).Scan(ctx)
+	err := q.db.NewSelect().Model(&rows).Column("u.email", "u.username", "u.full_name").
+		Where("u.id IN (?)", bun.SafeQuery(mayBeIn, roomID)).OrderExpr("u.id").Limit(MaxLimit).Scan(ctx)
 	names := make([]string, len(rows))
 	for i := range rows {
 		names[i] = rows[i].Name()

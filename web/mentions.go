@@ -77,14 +77,11 @@ type markedOut struct {
 }
 
 func (s *Server) readMentions(ctx context.Context, actor *app.Actor, in *readMentionsIn) (*oneOut[markedOut], error) {
-	ids, upTo := make([]string, len(in.Body.IDs)), ""
-	for i, it := range in.Body.IDs {
-		ids[i] = it.String()
-	}
+	upTo := ""
 	if in.Body.UpTo != nil {
 		upTo = in.Body.UpTo.String()
 	}
-	n, err := s.app.ReadMentions(ctx, actor, ids, upTo)
+	n, err := s.app.ReadMentions(ctx, actor, texts(in.Body.IDs), upTo)
 	if err != nil {
 		return nil, err
 	}

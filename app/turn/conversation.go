@@ -303,12 +303,7 @@ func (t *conversation) mayShow(ctx context.Context) error {
 func (t *conversation) input() modelInput {
 	in := modelInput{System: t.prompt.Req.System + t.prompt.Req.ToolRule, Provider: t.prompt.Req.Provider, Model: t.prompt.Req.Model, Temperature: t.prompt.Req.Temperature,
 		MaxTokens: t.prompt.Req.MaxTokens, Tools: t.part.toolNames()}
-	for _, m := range t.part.messages[t.prompt.Left:] {
-		in.Messages = append(in.Messages, m.Seq)
-	}
-	for _, m := range t.part.asked {
-		in.Asked = append(in.Asked, askedText{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data})
-	}
+	in.read(t.part.messages[t.prompt.Left:], t.part.asked)
 	if t.base != nil && t.base.System == in.System && slices.Equal(t.base.Messages, in.Messages) && slices.Equal(t.base.Asked, in.Asked) {
 		return modelInput{Same: true}
 	}

@@ -78,13 +78,9 @@ func (o *outsideTaken) takeAnswer(ctx context.Context, tx *store.Tx, room *store
 	case step.State != store.StepPending, !t.EndedAt.IsZero(), !t.StopAt.IsZero():
 		return notToBeAnswered
 	}
-	s, err := e.lockedSnapshot(ctx, tx, room)
+	s, here, err := o.lockedSnapshot(ctx, tx, room)
 	if err != nil {
 		return err
-	}
-	here := s.rows[o.Agent.ID]
-	if here == nil {
-		return noSuchRoom
 	}
 	if rule, detail := here.Effective.CanSpeak(&s.Room, 0, step.Turn.CreatedAt); rule != "" { // as the turn itself judges it
 		return mayNotNow(rule, detail)

@@ -138,12 +138,7 @@ func (r *attempt) questionOf(ctx context.Context, q *question) (*store.TurnStep,
 		return nil, err
 	}
 	in := modelInput{Provider: q.agent.ModelProvider}
-	for _, m := range q.messages {
-		in.Messages = append(in.Messages, m.Seq)
-	}
-	for _, m := range q.asked {
-		in.Asked = append(in.Asked, askedText{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data})
-	}
+	in.read(q.messages, q.asked)
 	step := r.newStep(q.node, store.StepModel, q.agent.Name, q.agent.ID)
 	step.State, step.DueAt, step.Input = store.StepPending, step.StartedAt.Add(q.within), store.ToJSON(in)
 	r.mu.Lock()

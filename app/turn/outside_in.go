@@ -169,13 +169,9 @@ func (o *outsideTaken) take(ctx context.Context, tx *store.Tx, with func(*store.
 // takeInRoom stores the message in a course's room.
 func (o *outsideTaken) takeInRoom(ctx context.Context, tx *store.Tx, room *store.Room) error {
 	e := o.engine
-	s, err := e.lockedSnapshot(ctx, tx, room)
+	s, here, err := o.lockedSnapshot(ctx, tx, room)
 	if err != nil {
 		return err
-	}
-	here := s.rows[o.Agent.ID]
-	if here == nil {
-		return noSuchRoom
 	}
 	if o.turn != nil {
 		if o.turn, err = tx.Turn(ctx, o.turn.ID); err != nil {
@@ -209,16 +205,20 @@ func (o *outsideTaken) takeInRoom(ctx context.Context, tx *store.Tx, room *store
 	return o.post(ctx, tx, s, here)
 }
 
-// lockedSnapshot reads the agents of a room that the transaction has locked.
-func (e *Engine) lockedSnapshot(ctx context.Context, tx *store.Tx, room *store.Room) (*roomSnapshot, error) {
-	s := e.newSnapshot(room)
+// lockedSnapshot reads the agents of a room that the transaction has locked, with the
+// sender among them.
+func (o *outsideTaken) lockedSnapshot(ctx context.Context, tx *store.Tx, room *store.Room) (s *roomSnapshot, here *RoomAgent, err error) {
+	s = o.engine.newSnapshot(room)
 	rows, err := tx.RoomAgents(ctx, room.ID)
 	for i := range rows {
-		p := Effective(&rows[i], s.Now, e.zone)
+		p := Effective(&rows[i], s.Now, o.engine.zone)
 		s.rows[p.AgentID] = p
 		s.Agents = append(s.Agents, p.Effective)
 	}
-	return s, err
+	if here = s.rows[o.Agent.ID]; here == nil && err == nil {
+		err = noSuchRoom
+	}
+	return s, here, err
 }
 
 // mayAnswer tells whether a turn waits for an answer, or has waited for one that came too

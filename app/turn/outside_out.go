@@ -118,16 +118,14 @@ func (r *attempt) askOutside(ctx context.Context, part *part) (*modelOutput, err
 		return nil, err
 	}
 	in := modelInput{Provider: r.agent.ModelProvider}
-	for _, m := range part.messages {
-		in.Messages = append(in.Messages, m.Seq)
-	}
+	in.read(part.messages, nil)
 	step := r.newStep("", store.StepModel, r.agent.Name, r.agent.ID)
 	step.Input = store.ToJSON(in)
 	answer, err := r.call(ctx, r.agent, peer, func(now time.Time) *a2a.Envelope { return r.envelope(part, now) })
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	out := &modelOutput{Text: strings.TrimSpace(answer.Text), Finish: "stop"}
+	out := &modelOutput{Text: strings.TrimSpace(answer.Text), Finish: finishSaid}
 	if err != nil {
 		fault := outsideFault(err, r.turn.Attempt-r.turn.Resumed)
 		if fault == nil {

@@ -32,6 +32,16 @@ type modelInput struct {
 	MaxTokens   int         `json:"max_tokens,omitempty"`
 }
 
+// read sets what was read: messages of the room, and what was asked after them.
+func (in *modelInput) read(messages []store.Message, asked []llm.Message) {
+	for _, m := range messages {
+		in.Messages = append(in.Messages, m.Seq)
+	}
+	for _, m := range asked {
+		in.Asked = append(in.Asked, askedText{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Data})
+	}
+}
+
 // askedText is what a model was asked after the messages of the room.
 type askedText struct {
 	Role string `json:"role"`
