@@ -229,6 +229,8 @@ var rules = map[Action]rule{
 	ActCallEveryone:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadMentions:  {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 	ActMarkMentions:  {roles: everybody, text: notEnough, bots: true},
+	ActListMyRooms:   {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
+	ActMarkRoom:      {roles: admins, relations: roomMembers, hidden: true, bots: true},
 	ActSeeFailures:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActGoOn:          {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadDecisions: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},

@@ -119,6 +119,8 @@ var declared = map[Action]struct {
 	ActCallEveryone: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadMentions: {"everybody", "Not enough permissions"},
 	ActMarkMentions: {"everybody", "Not enough permissions"},
+	ActListMyRooms:  {"everybody", "Not enough permissions"},
+	ActMarkRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActPostMessage:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
 	ActUpdateRoom:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActAssignToRoom: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
@@ -200,7 +202,7 @@ var declared = map[Action]struct {
 // botsMay is what bots may do, where their places let them; nothing else, whatever they are
 // related to.
 var botsMay = []Action{ActReadSelf, ActListRooms, ActReadRoom, ActReadHistory, ActJoinRoom, ActPostMessage, ActChangeMessage, ActReadFaces,
-	ActReadArtifacts, ActReadMentions, ActMarkMentions}
+	ActReadArtifacts, ActReadMentions, ActMarkMentions, ActListMyRooms, ActMarkRoom}
 
 func TestAccess(t *testing.T) {
 	t.Parallel()

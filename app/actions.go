@@ -97,6 +97,8 @@ const (
 	ActCallEveryone  Action = "message.call_everyone"
 	ActReadMentions  Action = "self.mentions"
 	ActMarkMentions  Action = "self.mark_mentions"
+	ActListMyRooms   Action = "self.rooms"
+	ActMarkRoom      Action = "room.mark"
 	ActPostMessage   Action = "room.post"
 	ActChangeMessage Action = "message.change"
 	ActHideMessage   Action = "message.hide"

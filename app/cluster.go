@@ -43,7 +43,7 @@ type audience struct {
 // heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	switch s.Type {
-	case signalReport, signalThread:
+	case signalReport, signalThread, signalMarks:
 		a.audience.streams.wake(roomID)
 	case signalSilence:
 		var about turn.Silence

@@ -54,6 +54,11 @@ func (a *App) ReadMentions(ctx context.Context, actor *Actor, ids []string, upTo
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		n = 0
+		tx.AfterCommit(func() {
+			if n > 0 {
+				a.audience.marksChanged(actor.User.ID, "")
+			}
+		})
 		if len(ids) > 0 {
 			if n, err = tx.ReadMentions(ctx, actor.User.ID, ids, a.instant()); err != nil {
 				return err

@@ -301,7 +301,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"room_agents": counted, "user_keys": counted, "access_tokens": counted,
 		"users": number, "sessions": number, "organization_members": number, "project_members": number, "course_members": number, "room_members": number,
 		"course_invitations": number, "one_time_links": number,
-		"avatars": once, "course_join_codes": once, "agent_keys": once, "user_key_uses": once, "agent_breakers": once,
+		"avatars": once, "course_join_codes": once, "agent_keys": once, "user_key_uses": once, "agent_breakers": once, "room_marks": once,
 		"artifacts": written, "artifact_versions": written,
 		"usage": paid, "budgets": number, "budget_rows": once, "budget_notices": once, "budget_waits": once,
 		"messages": inRoom, "events": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,

@@ -49,6 +49,7 @@ var keys = map[string]string{
 	"course_members":       "course_id user_id",
 	"organization_members": "organization_id user_id",
 	"project_members":      "project_id user_id",
+	"room_marks":           "user_id room_id",
 	"room_members":         "room_id user_id",
 }
 
@@ -148,7 +149,8 @@ func BrowsedTables() []Browsed {
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms",
 			"id course_id thread_id name description is_ai_active is_analytics_active ai_frequency ai_mode "+
-				"created_at version event_seq looked_seq look_at row_from workflow person_seq person_at agents_version", "", courseName),
+				"created_at version event_seq looked_seq look_at row_from workflow person_seq person_at agents_version unread_after", "", courseName),
+		browsed("room_mark", "room_marks", "user_id room_id read_seq unread_at notify pinned_at", "", userEmail, roomName),
 		browsed("roomagentlink", "room_agents",
 			"room_id agent_id created_at is_active context_window override_until muted_until asleep_at "+
 				"asleep_seq woken_at woken_seq since spoke_at read_seq broke_seq next_due_at version",

@@ -51,6 +51,16 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.Mentions(ctx, store.Reader{UserID: w.pupil.ID}, store.MentionSearch{Unread: true, Limit: 50})
 				return err
 			},
+			"MyRooms": func() error {
+				_, err := db.MyRooms(ctx, store.Reader{UserID: w.pupil.ID}, store.MyRoomSearch{Limit: 50})
+				return err
+			},
+			"ReadRoom": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error {
+					_, err := tx.ReadRoom(ctx, w.pupil.ID, id, 1)
+					return err
+				})
+			},
 			"ReadMentionsIn": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.ReadMentionsIn(ctx, w.pupil.ID, id, 5, at)
@@ -298,7 +308,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 	})
 }
 
-var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "", "SCAN place\n", "", "SCAN times\n", "", "SCAN recent\n", "")
+var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "", "SCAN place\n", "", "SCAN times\n", "", "SCAN recent\n", "",
+	"SCAN mine\n", "", "SCAN page\n", "", "SCAN newest\n", "", "SCAN counted\n", "")
 
 // fullScan is a line of either database's plan that reads a whole table.
 var fullScan = regexp.MustCompile(`(?m)Seq Scan.*$|^SCAN (?:\w+)$|Filter: .*(look_at|lease_until) <.*$`)

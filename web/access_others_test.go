@@ -140,6 +140,10 @@ var botRoutes = map[string]int{
 	"GET /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}": 200,
 	"GET /api/v1/users/me/mentions":                                     200,
 	"PUT /api/v1/users/me/mentions/read":                                200,
+	"GET /api/v1/users/me/rooms":                                        200,
+	"PUT /api/v1/users/me/rooms/{room_id}":                              200,
+	"PUT /api/v1/rooms/{room_id}/read":                                  200,
+	"POST /api/v1/rooms/{room_id}/unread":                               200,
 }
 
 // asBot asks as a bot that is in the world's room.

@@ -40,7 +40,9 @@ const (
 	// the teachers of the course, without its assistants
 	courseTeachersOnly = "403 403 403 403 403 200 200 403 403 403 403 200 200"
 	ownersOnly         = "403 403 403 403 403 403 200 403 403 403 403 403 403"
-	roomStaff          = "403 403 403 403 200 200 200 403 403 403 403 200 200"
+	// those who may enter the room; others do not learn of it
+	roomPeopleOnly = "404 200 200 404 200 200 200 404 404 404 404 200 200"
+	roomStaff      = "403 403 403 403 200 200 200 403 403 403 403 200 200"
 )
 
 // accessTable is who may do what. A route that is missing here fails the test.
@@ -105,6 +107,13 @@ var accessTable = []row{
 	}},
 	{"GET /api/v1/users/me/mentions", everyone200, nothing},
 	{"PUT /api/v1/users/me/mentions/read", everyone200, sending(body{"ids": []string{store.NewID()}})},
+	{"GET /api/v1/users/me/rooms", everyone200, nothing},
+	{"PUT /api/v1/users/me/rooms/{room_id}", roomPeopleOnly, onRoom(body{"notify": "mentions", "pinned": true})},
+	{"PUT /api/v1/rooms/{room_id}/read", roomPeopleOnly, onRoom(body{"seq": 1})},
+	{"POST /api/v1/rooms/{room_id}/unread", roomPeopleOnly, func(t testing.TB, w *world) ([]string, any) {
+		w.as(owner).must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"})
+		return []string{w.room}, body{"seq": 1}
+	}},
 	{"GET /api/v1/users/me/sessions", everyone200, nothing},
 	{"DELETE /api/v1/users/me/sessions", "204 204 204 204 204 204 204 204 204 204 204 204 204", nothing},
 	{"DELETE /api/v1/users/me/sessions/{session_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {

@@ -206,6 +206,7 @@ var auditTable = []auditRow{
 const (
 	asksOnly     = "it changes nothing"
 	isTalk       = "what people and agents say is its own record"
+	ownMark      = "it is the person's own mark"
 	keptVersions = "every version is kept with who made it"
 )
 
@@ -223,7 +224,10 @@ var unaudited = map[string]string{
 	"POST /api/v1/a2a/webhook":                          isTalk,
 	"POST /api/v1/rooms/{room_id}/messages":             isTalk,
 	"PUT /api/v1/rooms/{room_id}/messages/{message_id}": isTalk,
-	"PUT /api/v1/users/me/mentions/read":                "it is the person's own mark",
+	"PUT /api/v1/users/me/mentions/read":                ownMark,
+	"PUT /api/v1/users/me/rooms/{room_id}":              ownMark,
+	"PUT /api/v1/rooms/{room_id}/read":                  ownMark,
+	"POST /api/v1/rooms/{room_id}/unread":               ownMark,
 	"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop": isTalk,
 	"POST /api/v1/rooms/{room_id}/go-on":                isTalk,
 	"POST /api/v1/threads/":                             isTalk,

@@ -149,6 +149,14 @@ func (s *Server) userRoutes() {
 		route{tag: tag, summary: "Mark mentions of the caller as read: those in some messages, or all up to one",
 			description: "Send ids, up_to or both. What is read stays read.",
 			example:     `{"ids":["` + anID + `"]}`})
+	add(s, get, v1+"/users/me/rooms", "listMyRooms", s.myRooms,
+		route{tag: tag, summary: "List the rooms that the caller may enter, the newest room first, with what is new in each and what the caller may do there",
+			description: "A client opens with it. Admins get the rooms of courses in which they are and those that they have pinned; all asks for every room."})
+	add(s, put, v1+"/users/me/rooms/{room_id}", "setMyRoom", s.setMyRoom,
+		route{tag: tag, summary: "Change how the caller hears of a room, and whether it is pinned",
+			description: "For those who may enter the room. It holds on all devices of the caller. A member that is not sent keeps its value.",
+			example:     `{"notify":"mentions","pinned":true}`,
+			errors:      known})
 	add(s, get, v1+"/users/", "listUsers", s.users,
 		route{tag: tag, summary: "List all accounts, newest first",
 			description: "For admins.",

@@ -134,6 +134,16 @@ func (s *Server) messageRoutes() {
 		route{tag: tag, summary: "Show a hidden line again",
 			description: "For the course's staff.",
 			errors:      known})
+	add(s, put, v1+"/rooms/{room_id}/read", "markRead", s.markRead,
+		route{tag: tag, summary: "Mark a room as read up to a seq, for all devices of the caller",
+			description: "For those who may enter the room. A mark never goes down by it, nor above last_seq. Mentions up to there are read too.",
+			example:     `{"seq":42}`,
+			errors:      known})
+	add(s, post, v1+"/rooms/{room_id}/unread", "markUnread", s.markUnread,
+		route{tag: tag, summary: "Mark a room as unread from a message on",
+			description: "For those who may enter the room. It is the one way down; mentions from there on are unread again.",
+			example:     `{"seq":42}`,
+			errors:      known})
 	add(s, get, v1+"/rooms/{room_id}/export", "exportRoom", s.exportRoom,
 		route{tag: tag, summary: "Download all that was said in a room",
 			description: "For those who may enter the room, as Markdown or JSON.",

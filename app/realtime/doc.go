@@ -26,8 +26,9 @@
 //     has moved past it is closed with 4008 and resumes; one that is merely late replays from the database.
 //  4. Replay has backpressure: a connection asks for its next page of history only when the last one is
 //     written. Pages are aligned and shared, so that 500 who return at once cost a few queries.
-//  5. A room has state and a goroutine only while it has local connections. A wake-up for any other room is a
-//     failed map lookup.
+//  5. A room has a goroutine only while it has local connections. A wake-up for any other room is a failed map
+//     lookup. Of other rooms the hub keeps who is in them on other nodes (elsewhere), and forgets it with the
+//     node: a node that was not heard of for Config.PresenceExpiry is gone.
 //  6. Whoever joins in the middle of an answer gets its text so far, and the deltas from there on: both are
 //     settled under the lock of the room's liveShard.
 //  7. No failed read loses anything: reads are retried with backoff, and every Config.Poll the heads of all
@@ -45,6 +46,7 @@
 // Hub.Close, all of them (1001). Rooms end with their last connection; everything else ends in Hub.Close,
 // which returns when no goroutine of the hub is left.
 //
-// Locks are taken in the order Conn.writing, liveShard.mu, Hub.mu, room.mu, feed.mu, Conn.mu. Callbacks in Config.Encode run under
-// feed.mu: they must be quick and must not call the hub.
+// Locks are taken in the order Conn.writing, liveShard.mu, Hub.mu, room.mu, feed.mu, Conn.mu; and
+// elsewhere.mu after all of them. Callbacks in Config.Encode run under feed.mu: they must be quick and must not
+// call the hub.
 package realtime

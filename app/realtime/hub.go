@@ -138,6 +138,7 @@ type Hub struct {
 	out            *outbox       // nil without Send
 	live           *live
 	history        *history
+	elsewhere      elsewhere
 	polls          atomic.Int32 // polls that were asked for and have not ended
 	stats          struct {
 		frames, slow, dead, resyncs atomic.Int64
@@ -211,6 +212,7 @@ func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *room, behind boo
 	r := h.rooms[roomID]
 	if r == nil {
 		r = newRoom(h, roomID, o.Head)
+		r.presence.remote = h.elsewhere.take(roomID)
 		h.rooms[roomID] = r
 		h.ask(roomID)
 	}
@@ -243,6 +245,10 @@ func (h *Hub) Leave(c *Conn) {
 	r.feed.leave(c)
 	if empty {
 		delete(h.rooms, r.id)
+		r.mu.Lock()
+		h.elsewhere.keep(r.id, r.presence.remote)
+		r.presence.remote = map[string]*remoteNode{}
+		r.mu.Unlock()
 	}
 	h.mu.Unlock()
 	if empty {

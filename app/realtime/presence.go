@@ -363,12 +363,11 @@ func (r *room) forgetNode(node string) bool {
 	return known
 }
 
-// Members returns who is in a room, sorted by name. It returns nil for a room that has
-// no connections on this node.
+// Members returns who is in a room, on any node, sorted by name.
 func (h *Hub) Members(roomID string) []Member {
 	r := h.room(roomID)
 	if r == nil {
-		return nil
+		return h.elsewhere.members(roomID)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

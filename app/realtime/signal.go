@@ -158,13 +158,20 @@ func (h *Hub) handle(node string, w wire) {
 			h.showDelta(w.Room, *w.D)
 		}
 	case kindPresence:
-		if r := h.room(w.Room); r != nil && w.P != nil {
+		if w.P == nil {
+			return
+		}
+		if r := h.room(w.Room); r != nil {
 			h.hearPresence(r, node, *w.P, now)
+		} else {
+			h.hearElsewhere(w.Room, node, w.P, 0, now)
 		}
 	case kindBeat:
 		for id, gen := range w.Gens {
 			if r := h.room(id); r != nil {
 				h.hearBeat(r, node, gen, now)
+			} else {
+				h.hearElsewhere(id, node, nil, gen, now)
 			}
 		}
 	case kindAsk:
@@ -174,6 +181,7 @@ func (h *Hub) handle(node string, w wire) {
 	case kindForget:
 		h.forget()
 	case kindBye:
+		h.elsewhere.forget(func(from string, _ *remoteNode) bool { return from == node })
 		for _, r := range h.openRooms() {
 			if r.forgetNode(node) {
 				h.presenceChanged(r)

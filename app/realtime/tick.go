@@ -71,9 +71,11 @@ func (h *Hub) sweep(now time.Time) {
 		h.check(c, now)
 	}
 	h.live.forgetBefore(now.Add(-liveFor))
+	old := now.Add(-h.cfg.PresenceExpiry)
+	h.elsewhere.forget(func(_ string, n *remoteNode) bool { return n.seen.Before(old) })
 	for _, r := range h.openRooms() {
 		r.feed.forget(now.Add(-windowAge))
-		if r.expirePresence(now.Add(-h.cfg.PresenceExpiry)) {
+		if r.expirePresence(old) {
 			h.presenceChanged(r)
 		}
 	}
