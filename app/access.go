@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -315,7 +316,7 @@ var rules = map[Action]rule{
 // rule is denied.
 func Check(actor *Actor, action Action, on Resource) error {
 	if actor == nil {
-		return errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
+		return errorf(KindUnauthenticated, wording.Unauthenticated, "Not authenticated")
 	}
 	r, known := rules[action]
 	if actor.User.IsBot() && !r.bots {
@@ -337,7 +338,7 @@ func denial(action Action, on Resource) error {
 		r.text = notEnough
 	}
 	if r.rejected {
-		return errorf(KindRejected, "forbidden", "%s", r.text)
+		return errorf(KindRejected, wording.Forbidden, "%s", wording.Of(r.text))
 	}
 	return forbidden(r.text)
 }
@@ -347,11 +348,8 @@ func denialOfBot(r rule, on Resource) error {
 	if r.hidden {
 		return notFound(on.Noun)
 	}
-	return errorf(KindForbidden, "bot", "A bot cannot do this: it reads and posts in its rooms")
+	return errorf(KindForbidden, wording.Bot, "A bot cannot do this: it reads and posts in its rooms")
 }
-
-// codeScope is the error code for a token that lacks a scope.
-const codeScope = "scope"
 
 // holds checks the scope. It returns an error if the actor's token lacks the scope. It
 // also returns one for scopeSession while the actor acts as somebody else: a person's
@@ -362,13 +360,13 @@ func (a *Actor) holds(scope Scope) error {
 	}
 	switch {
 	case scope == scopeSession && a.ImpersonatorID != "":
-		return errorf(KindForbidden, "impersonating", "Stop acting as somebody else first")
+		return errorf(KindForbidden, wording.Impersonating, "Stop acting as somebody else first")
 	case a.Scopes == nil || slices.Contains(a.Scopes, scope):
 		return nil
 	case scope == scopeSession:
-		return errorf(KindForbidden, codeScope, "A token cannot do this; sign in instead")
+		return errorf(KindForbidden, wording.Scope, "A token cannot do this; sign in instead")
 	}
-	return errorf(KindForbidden, codeScope, "This token lacks the scope %q", scope)
+	return errorf(KindForbidden, wording.Scope, "This token lacks the scope %q", scope)
 }
 
 // The relation for each role that a link in the database can have.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -121,7 +122,7 @@ func (a *App) CreateAgentType(ctx context.Context, actor *Actor, typeName string
 		return a.audit.record(ctx, tx, actor, ActWriteAgentTypes, target{"agent_type", at.ID}, nil, typeChanges(at))
 	})
 	if errors.Is(err, store.ErrExists) {
-		return nil, errorf(KindRejected, "agent_type_exists", "Agent type '%s' already exists", typeName)
+		return nil, errorf(KindRejected, wording.AgentTypeExists, "Agent type '%s' already exists", typeName)
 	}
 	return at, err
 }
@@ -144,7 +145,7 @@ func (a *App) UpdateAgentType(ctx context.Context, actor *Actor, typeName string
 			return err
 		}
 		if at.IsSystem && at.Category != before.Category {
-			return errorf(KindRejected, "system_type", "Cannot change the category of system type '%s'", typeName)
+			return errorf(KindRejected, wording.SystemType, "Cannot change the category of system type '%s'", typeName)
 		}
 		at.UpdatedAt = a.instant()
 		if err := tx.UpdateAgentType(ctx, at); err != nil {
@@ -169,14 +170,14 @@ func (a *App) DeleteAgentType(ctx context.Context, actor *Actor, typeName string
 			return err
 		}
 		if at.IsSystem {
-			return errorf(KindRejected, "system_type", "Cannot delete system type '%s'", typeName)
+			return errorf(KindRejected, wording.SystemType, "Cannot delete system type '%s'", typeName)
 		}
 		n, err := tx.CountAgentsOfType(ctx, typeName)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			return errorf(KindConflict, "agent_type_used", "Agents of type '%s': %d. Delete them or give them another type first.",
+			return errorf(KindConflict, wording.AgentTypeUsed, "Agents of type '%s': %d. Delete them or give them another type first.",
 				typeName, n)
 		}
 		if err := tx.DeleteAgentType(ctx, at.ID); err != nil {
@@ -196,7 +197,7 @@ func typeError(err error, typeName string) error {
 	if len(typeName) > 64 {
 		typeName = typeName[:64] + "..."
 	}
-	return errorf(KindNotFound, "not_found", "Agent type '%s' not found", typeName)
+	return errorf(KindNotFound, wording.NotFound, "Agent type '%s' not found", typeName)
 }
 
 // typeChanges is an agent type as the audit log shows it.

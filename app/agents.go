@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -131,7 +132,7 @@ func mayChangeKeys(actor *Actor, before, after *store.Agent) error {
 // agentError turns the store's error about an agent into one for the person.
 func agentError(err error) error {
 	if errors.Is(err, store.ErrExists) {
-		return errorf(KindRejected, "agent_exists", "A brain with this name already exists for this agent type.")
+		return errorf(KindRejected, wording.AgentExists, "A brain with this name already exists for this agent type.")
 	}
 	return fromStore(err, "Agent config")
 }
@@ -196,7 +197,7 @@ func (r *agentRules) change(ctx context.Context, tx *store.Tx, actor *Actor, act
 		return err
 	}
 	if ag.UserKeyIDs != before.UserKeyIDs && ag.CreatedBy != actor.User.ID {
-		return errorf(KindForbidden, "forbidden", "user_key_ids: only the agent's creator, whose keys they are, can change them")
+		return errorf(KindForbidden, wording.Forbidden, "user_key_ids: only the agent's creator, whose keys they are, can change them")
 	}
 	if err := mayChangeKeys(actor, &before, ag); err != nil {
 		return err

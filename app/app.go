@@ -38,6 +38,7 @@ import (
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/telemetry"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -322,13 +323,13 @@ func (a *App) Stop(ctx context.Context) error {
 // KindUnavailable.
 func (a *App) Ready(ctx context.Context) error {
 	if err := a.db.Ping(ctx); err != nil {
-		return &Error{Kind: KindUnavailable, Code: "database", Message: "The database does not answer", Err: err}
+		return &Error{Kind: KindUnavailable, Code: wording.Database, Message: "The database does not answer", Err: err}
 	}
 	if err := a.db.CheckSchema(ctx); err != nil {
-		return &Error{Kind: KindUnavailable, Code: "schema", Message: "The database schema does not fit this program", Err: err}
+		return &Error{Kind: KindUnavailable, Code: wording.Schema, Message: "The database schema does not fit this program", Err: err}
 	}
 	if a.process.serve && a.process.cluster != nil && !a.process.cluster.listener.Ready() {
-		return errorf(KindUnavailable, "listener", "Events of other nodes do not arrive")
+		return errorf(KindUnavailable, wording.Listener, "Events of other nodes do not arrive")
 	}
 	return nil
 }

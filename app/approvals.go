@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -118,22 +119,22 @@ func canApprove(ctx context.Context, db *store.DB, engine *turn.Engine, roomID, 
 
 // decidedBefore is the error for a decision that comes too late.
 func decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomStep) error {
-	how := map[string]string{store.StepRejected: "rejected", store.StepExpired: "expired"}[row.State]
+	how := wording.Of("approved")
 	switch {
 	case row.State == store.StepPending:
-		return errorf(KindConflict, "turn_over", "The turn is over; nothing waits any more")
+		return errorf(KindConflict, wording.TurnOver, "The turn is over; nothing waits any more")
 	case row.State == store.StepExpired:
-		return errorf(KindConflict, "expired", "Nobody decided in time; this counts as refused")
-	case how == "":
-		how = "approved"
+		return errorf(KindConflict, wording.Expired, "Nobody decided in time; this counts as refused")
+	case row.State == store.StepRejected:
+		how = wording.Of("rejected")
 	}
-	who := "Somebody"
+	who := wording.Of("Somebody")
 	if row.DecidedBy != "" {
 		u, err := tx.User(ctx, row.DecidedBy)
 		if err != nil {
 			return err
 		}
-		who = event.ShownName(u.Name())
+		who = wording.Of("%s", event.ShownName(u.Name()))
 	}
-	return errorf(KindConflict, "decided", "%s has %s this already", who, how)
+	return errorf(KindConflict, wording.Decided, "%s has %s this already", who, how)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -45,7 +46,7 @@ func artifactContent(raw json.RawMessage, most int) (store.JSON, error) {
 }
 
 func contentTooLarge(size, most int) error {
-	return errorf(KindTooLarge, "too_large", "content: has %d bytes, at most %d are possible", size, most)
+	return errorf(KindTooLarge, wording.TooLarge, "content: has %d bytes, at most %d are possible", size, most)
 }
 
 // apply applies a change that check has accepted to an artifact.

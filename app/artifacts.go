@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -152,7 +153,7 @@ func (a *App) CreateArtifact(ctx context.Context, actor *Actor, roomID string, n
 
 func (s *artifacts) make(by author, roomID string, n NewArtifact) (*store.Artifact, error) {
 	if !slices.Contains(artifactTypes, n.Type) {
-		return nil, errorf(KindRejected, "invalid_type", "Invalid artifact type. Must be one of: ['%s']", strings.Join(artifactTypes, "', '"))
+		return nil, errorf(KindRejected, wording.InvalidType, "Invalid artifact type. Must be one of: ['%s']", strings.Join(artifactTypes, "', '"))
 	}
 	now := s.now.instant()
 	f := &store.Artifact{ID: store.NewID(), RoomID: roomID, Type: n.Type, ParentID: n.ParentID, Version: 1, CreatedAt: now, UpdatedAt: now,
@@ -203,15 +204,15 @@ func (s *artifacts) fits(ctx context.Context, tx *store.Tx, roomID string, more 
 	case err != nil:
 		return err
 	case n+more > store.MaxLimit:
-		return errorf(KindTooLarge, "too_many", "The room has %d artifacts, which is all that it can hold. Delete some first.", n)
+		return errorf(KindTooLarge, wording.TooMany, "The room has %d artifacts, which is all that it can hold. Delete some first.", n)
 	case size+bytes > most:
-		return errorf(KindTooLarge, "too_large", "The room's artifacts would have %d bytes together, at most %d are possible. Delete some first.", size+bytes, most)
+		return errorf(KindTooLarge, wording.TooLarge, "The room's artifacts would have %d bytes together, at most %d are possible. Delete some first.", size+bytes, most)
 	}
 	return nil
 }
 
 // errVersionConflict tells a client that it changed a version that is not the newest.
-var errVersionConflict = errorf(KindConflict, "stale", "Version conflict. Please refresh and retry.")
+var errVersionConflict = errorf(KindConflict, wording.Stale, "Version conflict. Please refresh and retry.")
 
 // UpdateArtifact changes an artifact and shows it to everybody in the room. If several
 // expect the same version, only one succeeds.

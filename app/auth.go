@@ -9,6 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -31,11 +32,11 @@ type Tokens struct {
 }
 
 var (
-	errNotAuthenticated = errorf(KindUnauthenticated, "unauthenticated", "Not authenticated")
-	errBadCredentials   = errorf(KindUnauthenticated, "bad_token", "Could not validate credentials")
-	errExpired          = errorf(KindUnauthenticated, "token_expired", "Could not validate credentials")
-	errInactive         = errorf(KindRejected, "inactive", "Inactive user")
-	errWrongPassword    = errorf(KindRejected, "wrong_password", "Incorrect username/email or password")
+	errNotAuthenticated = errorf(KindUnauthenticated, wording.Unauthenticated, "Not authenticated")
+	errBadCredentials   = errorf(KindUnauthenticated, wording.BadToken, "Could not validate credentials")
+	errExpired          = errorf(KindUnauthenticated, wording.TokenExpired, "Could not validate credentials")
+	errInactive         = errorf(KindRejected, wording.Inactive, "Inactive user")
+	errWrongPassword    = errorf(KindRejected, wording.WrongPassword, "Incorrect username/email or password")
 )
 
 // SignIn opens a session for the account with this e-mail or user name. Neither the

@@ -47,7 +47,7 @@ func signIn(t *testing.T, r *apptest.Rig, u *store.User) *app.Tokens {
 func refused(t *testing.T, err error, kind app.Kind, code, text string) {
 	t.Helper()
 	var e *app.Error
-	if !errors.As(err, &e) || e.Kind != kind || (code != "" && e.Code != code) || (text != "" && e.Message != text) {
+	if !errors.As(err, &e) || e.Kind != kind || (code != "" && string(e.Code) != code) || (text != "" && e.Message != text) {
 		t.Errorf("got error %v, want %s (%s) %q", err, kind, code, text)
 	}
 }

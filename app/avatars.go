@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/picture"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -24,7 +25,7 @@ func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*stor
 		return nil, err
 	}
 	if len(upload) > maxAvatar {
-		return nil, errorf(KindRejected, "file_too_large", "File too large")
+		return nil, errorf(KindRejected, wording.FileTooLarge, "File too large")
 	}
 	image, extension, err := makePicture(ctx, a.limits.pictures, actor.User.ID, upload)
 	if err != nil {
@@ -37,7 +38,7 @@ func (a *App) SetAvatar(ctx context.Context, actor *Actor, upload []byte) (*stor
 // pictureBounds limits the pictures that are being made. A large one takes seconds, and
 // each upload that waits is kept in memory. One person has at most one at work and one
 // waiting.
-var pictureBounds = limit.Bounds{PerAddress: 1, AtAll: 24, Busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 10 * time.Second,
+var pictureBounds = limit.Bounds{PerAddress: 1, AtAll: 24, Busy: &Error{Kind: KindUnavailable, Code: wording.Busy, RetryAfter: 10 * time.Second,
 	Message: "Other pictures are still being read. Try again in 10 s."}}
 
 // makePicture decodes one upload at a time, since each may take 256 MiB and more. People
@@ -51,9 +52,9 @@ func makePicture(ctx context.Context, queue *limit.FairQueue, person string, upl
 	image, extension, err = picture.Square(upload)
 	switch {
 	case errors.Is(err, picture.ErrNoPicture):
-		return nil, "", errorf(KindRejected, "invalid_file_type", "Invalid file type")
+		return nil, "", errorf(KindRejected, wording.InvalidFileType, "Invalid file type")
 	case errors.Is(err, picture.ErrTooLarge):
-		return nil, "", errorf(KindRejected, "image_too_large", "Image too large: at most %d million pixels, fewer where each takes many bytes",
+		return nil, "", errorf(KindRejected, wording.ImageTooLarge, "Image too large: at most %d million pixels, fewer where each takes many bytes",
 			picture.MaxPixels/1_000_000)
 	}
 	return image, extension, err

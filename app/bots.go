@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -25,7 +26,7 @@ const maxBotRooms = 200
 const botMail = "@bot.invalid"
 
 // errIsBot is the error for whoever takes a bot's account for a person's.
-var errIsBot = errorf(KindRejected, "is_bot", "This account is a bot. It belongs to its course alone and has tokens in place of a password:"+
+var errIsBot = errorf(KindRejected, wording.IsBot, "This account is a bot. It belongs to its course alone and has tokens in place of a password:"+
 	" change it with the bots of the course.")
 
 // Bot is a bot with the rooms in which it is.

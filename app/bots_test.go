@@ -22,7 +22,7 @@ func second[T any](_ T, err error) error { return err }
 func codeOf(err error) string {
 	var known *app.Error
 	if errors.As(err, &known) {
-		return known.Code
+		return string(known.Code)
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -44,7 +45,7 @@ func (a *App) Table(ctx context.Context, actor *Actor, name string, w store.Wind
 	defer cancel()
 	rows, err := a.db.Browse(look, &tables[i], w)
 	if err != nil && errors.Is(look.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, errorf(KindUnavailable, "too_much", "The table is too large to be searched like this; narrow it down by dates")
+		return nil, errorf(KindUnavailable, wording.TooMuch, "The table is too large to be searched like this; narrow it down by dates")
 	}
 	return rows, err
 }

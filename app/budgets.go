@@ -6,6 +6,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/money"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -132,7 +133,7 @@ func (a *App) CreateBudget(ctx context.Context, actor *Actor, in NewBudget) (*Se
 			return err
 		}
 		if len(have) >= maxBudgets {
-			return errorf(KindConflict, codeQuota, "There are %d budgets already, more are not possible; change one of them", len(have))
+			return errorf(KindConflict, wording.Quota, "There are %d budgets already, more are not possible; change one of them", len(have))
 		}
 		if err := tx.CreateBudget(ctx, &b.Budget); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -35,8 +36,8 @@ type Design struct {
 
 // Error texts that are part of the API's contract.
 var (
-	errNoDesignKey  = errorf(KindRejected, "no_key", "API Key is required. Please set it in the Design Agent settings for this course.")
-	errBadDesignKey = errorf(KindRejected, string(llm.BadKey), "Invalid API Key provided.")
+	errNoDesignKey  = errorf(KindRejected, wording.NoKey, "API Key is required. Please set it in the Design Agent settings for this course.")
+	errBadDesignKey = errorf(KindRejected, wording.BadKey, "Invalid API Key provided.")
 )
 
 // GenerateInstructions has a design agent write the instructions of another agent. cut

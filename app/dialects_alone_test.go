@@ -28,7 +28,7 @@ func whyNot(t *testing.T, err error) string {
 	if e == nil {
 		return ""
 	}
-	return e.Code
+	return string(e.Code)
 }
 
 // askings are all of them, in a class of a dialect.

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -31,8 +34,9 @@ const (
 // for the person who caused it. Err is only for the log.
 type Error struct {
 	Kind       Kind
-	Code       string // stable, machine readable, for example "course_not_found"; "" means the Kind
-	Message    string
+	Code       wording.Code
+	Message    string       // in English
+	Text       wording.Text // the same in every language; without it, Message is the pattern of one
 	Fields     []FieldError
 	RetryAfter time.Duration // for KindLimited and KindUnavailable; zero when unknown
 	Err        error
@@ -40,8 +44,35 @@ type Error struct {
 
 // FieldError names one wrong member of the request and says how to correct it.
 type FieldError struct {
-	Field   string `json:"field" doc:"The member, for example body.name"`
-	Message string `json:"message" doc:"What is wrong with it and what to send instead"`
+	Field   string
+	Message string       // in English
+	Text    wording.Text // the same in every language; without it, Message is the pattern of one
+}
+
+// Wording is the text of the error in every language.
+func (e *Error) Wording() wording.Text { return wordingOf(e.Text, e.Message) }
+
+// Wording is the text about the member in every language.
+func (f FieldError) Wording() wording.Text { return wordingOf(f.Text, f.Message) }
+
+// In is the error for the person in a language.
+func (e *Error) In(lang wording.Lang) string {
+	if lang == wording.English || len(e.Fields) == 0 {
+		return e.Wording().In(lang)
+	}
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		_, member, _ := strings.Cut(f.Field, ".")
+		parts[i] = wording.Of("%s: %s", cmp.Or(member, f.Field), f.Wording()).In(lang)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func wordingOf(text wording.Text, message string) wording.Text {
+	if text.Pattern == "" {
+		return wording.Of(message)
+	}
+	return text
 }
 
 // Error is the text for the log: the message, then the cause.
@@ -55,50 +86,58 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
-func errorf(kind Kind, code, format string, args ...any) *Error {
-	return &Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...)}
+func errorf(kind Kind, code wording.Code, format string, args ...any) *Error {
+	return &Error{Kind: kind, Code: code, Message: fmt.Sprintf(format, args...), Text: wording.Of(format, args...)}
 }
 
 // invalid is the error for one bad member: field is the name the client sent.
 func invalid(field, format string, args ...any) *Error {
 	msg := fmt.Sprintf(format, args...)
-	return &Error{Kind: KindInvalid, Code: "invalid", Message: field + ": " + msg,
-		Fields: []FieldError{{Field: "body." + field, Message: msg}}}
+	return &Error{Kind: KindInvalid, Code: wording.Invalid, Message: field + ": " + msg,
+		Fields: []FieldError{{Field: "body." + field, Message: msg, Text: wording.Of(format, args...)}}}
 }
 
-func forbidden(message string) *Error { return errorf(KindForbidden, "forbidden", "%s", message) }
+func forbidden(message string) *Error {
+	return errorf(KindForbidden, wording.Forbidden, "%s", wording.Of(message))
+}
 
 // notFound is the error for a thing that does not exist, or that this person may not
 // know of. noun is capitalised, for example "Course".
-func notFound(noun string) *Error { return errorf(KindNotFound, "not_found", "%s not found", noun) }
+func notFound(noun string) *Error {
+	return errorf(KindNotFound, wording.NotFound, "%s not found", wording.Of(noun))
+}
 
 // fromStore turns a store error into an Error with the right kind and with noun in its
 // text. It returns nil and any *Error unchanged.
 func fromStore(err error, noun string) error {
-	var known *Error
-	switch {
+	var known, e *Error
+	switch thing := wording.Of(noun); {
 	case err == nil:
 		return nil
 	case errors.As(err, &known):
 		return err
 	case errors.Is(err, store.ErrNotFound):
-		return &Error{Kind: KindNotFound, Code: "not_found", Message: noun + " not found", Err: err}
+		e = notFound(noun)
 	case errors.Is(err, store.ErrExists):
-		return &Error{Kind: KindConflict, Code: "exists", Message: noun + " already exists", Err: err}
+		e = errorf(KindConflict, wording.Exists, "%s already exists", thing)
 	case errors.Is(err, store.ErrReferenced):
-		return &Error{Kind: KindConflict, Code: "referenced", Message: noun + " is gone or still in use; load it again", Err: err}
+		e = errorf(KindConflict, wording.Referenced, "%s is gone or still in use; load it again", thing)
 	case errors.Is(err, store.ErrFull):
-		return StorageFull(err)
+		e = StorageFull(nil)
 	case errors.Is(err, store.ErrStale):
-		return &Error{Kind: KindConflict, Code: "stale", Message: noun + " was changed by somebody else; load it again", Err: err}
+		e = errorf(KindConflict, wording.Stale, "%s was changed by somebody else; load it again", thing)
+	default:
+		return err
 	}
-	return err
+	e.Err = err
+	return e
 }
 
 // StorageFull is the error for a person when the disk or the database is full. err is
 // the cause.
 func StorageFull(err error) *Error {
-	return &Error{Kind: KindUnavailable, Code: "storage_full", Message: "The server has no space left to store this. Tell its operator.", Err: err}
+	return &Error{Kind: KindUnavailable, Code: wording.StorageFull, Err: err,
+		Message: "The server has no space left to store this. Tell its operator."}
 }
 
 // KindOf is the kind of err. It is KindInternal for an error of unknown kind.

@@ -7,6 +7,7 @@ import (
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -228,7 +229,7 @@ func (a *App) OpenEventStream(actor *Actor, roomID string) (*EventStream, error)
 }
 
 func tooManyConnections(most int) *Error {
-	e := errorf(KindLimited, "too_many_connections", "You have %d connections open, which is the most. Close some windows first.", most)
+	e := errorf(KindLimited, wording.TooManyConnections, "You have %d connections open, which is the most. Close some windows first.", most)
 	e.RetryAfter = recheckEvery
 	return e
 }

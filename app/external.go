@@ -11,6 +11,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -268,7 +269,7 @@ func (a *App) RotateCallbackToken(ctx context.Context, actor *Actor, id string) 
 func (a *App) externalFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Agent, error) {
 	ag, err := a.agentFor(ctx, actor, id, action, "Agent config")
 	if err == nil && !ag.IsExternal {
-		return nil, errorf(KindRejected, "not_external", "Not an external agent")
+		return nil, errorf(KindRejected, wording.NotExternal, "Not an external agent")
 	}
 	return ag, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -28,7 +29,7 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 		return nil, err
 	}
 	if u.Role == RoleSuperAdmin || !u.IsActive {
-		return nil, errorf(KindForbidden, "forbidden", "Only active users who are no Super Admins can be impersonated")
+		return nil, errorf(KindForbidden, wording.Forbidden, "Only active users who are no Super Admins can be impersonated")
 	}
 	now := a.instant()
 	s := &store.Session{ID: store.NewID(), UserID: u.ID, ImpersonatorID: actor.User.ID, ParentID: actor.SessionID, Generation: 1,
@@ -52,7 +53,7 @@ func (a *App) Impersonate(ctx context.Context, actor *Actor, userID string, clie
 // belong to the parent session, and that session must be live: an expired token is not
 // enough by itself.
 func (a *App) StopImpersonating(ctx context.Context, token, original string) (*Tokens, error) {
-	not := errorf(KindRejected, "not_impersonating", "Not impersonating")
+	not := errorf(KindRejected, wording.NotImpersonating, "Not impersonating")
 	if original == "" || IsAccessToken(original) {
 		return nil, not
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -29,7 +30,7 @@ const (
 	maxInvitationsOf = 1000
 )
 
-var errInvitation = errorf(KindNotFound, "invitation", "This invitation is not valid any more. Ask for a new one.")
+var errInvitation = errorf(KindNotFound, wording.Invitation, "This invitation is not valid any more. Ask for a new one.")
 
 // newJoinCode makes a random code, without the hyphen with which it is shown.
 func newJoinCode() (string, error) {
@@ -212,9 +213,9 @@ func roomForInvitation(ctx context.Context, tx *store.Tx, ci *store.Invitation) 
 	case err != nil:
 		return err
 	case ofCourse >= maxInvitations:
-		return errorf(KindConflict, "too_many_invitations", "The course has %d invitation links, which is the most. Take some back first.", ofCourse)
+		return errorf(KindConflict, wording.TooManyInvitations, "The course has %d invitation links, which is the most. Take some back first.", ofCourse)
 	case ofGiver >= maxInvitationsOf:
-		return errorf(KindConflict, "too_many_invitations", "You have made %d invitation links that still work, which is the most. Take some back first.", ofGiver)
+		return errorf(KindConflict, wording.TooManyInvitations, "You have made %d invitation links that still work, which is the most. Take some back first.", ofGiver)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -55,7 +56,7 @@ func (a *App) CreateUserKey(ctx context.Context, actor *Actor, in NewUserKey) (*
 		return a.audit.record(ctx, tx, actor, didCreateKey, target{"key", k.ID}, nil, changes{"provider": k.Provider, "alias": k.Alias})
 	})
 	if errors.Is(err, store.ErrExists) {
-		return nil, errorf(KindRejected, "alias_exists", "Key with this alias already exists.")
+		return nil, errorf(KindRejected, wording.AliasExists, "Key with this alias already exists.")
 	}
 	return k, err
 }

@@ -3,13 +3,12 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -95,15 +94,7 @@ func (a *App) AdmitKnown(ctx context.Context, token string, note secret.Text, re
 }
 
 func tooFast(what string, wait time.Duration) *Error {
-	e := errorf(KindLimited, "rate_limited", "%s. Try again in %s.", what, inWords(wait))
+	e := errorf(KindLimited, wording.RateLimited, "%s. Try again in %s.", wording.Of(what), wording.Wait(wait))
 	e.RetryAfter = wait
 	return e
-}
-
-// inWords is a wait in words for a person.
-func inWords(d time.Duration) string {
-	if s := int(math.Ceil(d.Seconds())); s < 120 {
-		return fmt.Sprintf("%d s", max(s, 1))
-	}
-	return fmt.Sprintf("%d minutes", int(math.Ceil(d.Minutes())))
 }

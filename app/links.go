@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -31,7 +32,7 @@ type PasswordLink struct {
 	ExpiresAt time.Time
 }
 
-var errLinkSpent = errorf(KindForbidden, "link_spent", "This link is not valid any more. Ask for a new one.")
+var errLinkSpent = errorf(KindForbidden, wording.LinkSpent, "This link is not valid any more. Ask for a new one.")
 
 // MakePasswordLink makes a link with which a person sets a new password. It makes the
 // person's earlier links invalid. Admins may do that for everybody but admins. Others
@@ -49,7 +50,7 @@ func (a *App) MakePasswordLink(ctx context.Context, actor *Actor, userID string)
 		return nil, errIsBot
 	}
 	if u.ID == actor.User.ID {
-		return nil, errorf(KindRejected, "own_password", "Change your own password in your profile")
+		return nil, errorf(KindRejected, wording.OwnPassword, "Change your own password in your profile")
 	}
 	may := mayActAs(ctx, a.db.Queries, actor, u)
 	if may == nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -113,7 +114,7 @@ func shownField(u *store.User) string {
 func mayEnterAs(ctx context.Context, q store.Queries, courseID string, u *store.User) error {
 	taken, err := agentLike(ctx, q, courseID, u)
 	if err == nil && taken != "" {
-		err = errorf(KindRejected, "name_of_agent", "Your name is or looks like %q, the name of an agent or a bot in this course. Change it in your profile first.", taken)
+		err = errorf(KindRejected, wording.NameOfAgent, "Your name is or looks like %q, the name of an agent or a bot in this course. Change it in your profile first.", taken)
 	}
 	return err
 }

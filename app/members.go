@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -209,11 +210,11 @@ func (a *App) RemoveMember(ctx context.Context, actor *Actor, courseID, userID s
 // member.
 func memberToChange(ctx context.Context, tx *store.Tx, c *store.Course, userID, ownerText, noneText string) (role string, err error) {
 	if userID == c.OwnerID {
-		return "", errorf(KindRejected, "is_owner", "%s", ownerText)
+		return "", errorf(KindRejected, wording.IsOwner, "%s", wording.Of(ownerText))
 	}
 	role, err = tx.CourseRole(ctx, c.ID, userID)
 	if err == nil && role == "" {
-		err = errorf(KindNotFound, "not_found", "%s", noneText)
+		err = errorf(KindNotFound, wording.NotFound, "%s", wording.Of(noneText))
 	}
 	return role, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -39,7 +40,7 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 			return false, err
 		}
 		if m.State() == store.MessageDeleted {
-			return false, errorf(KindConflict, "deleted", "This message is deleted")
+			return false, errorf(KindConflict, wording.Deleted, "This message is deleted")
 		}
 		if m.Content == content {
 			return false, nil
@@ -90,7 +91,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 			return false, err
 		}
 		if m.Content == "" || m.DeletedAt.Add(restoreWithin).Before(a.instant()) {
-			return false, errorf(KindConflict, "erased", "A deleted message can be restored for 15 minutes only")
+			return false, errorf(KindConflict, wording.Erased, "A deleted message can be restored for 15 minutes only")
 		}
 		m.DeletedAt = time.Time{}
 		return true, a.audit.record(ctx, tx, actor, didRestoreMessage, target{"message", m.ID}, nil, changes{"room_id": roomID, "seq": m.Seq})

@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -105,7 +106,7 @@ func meantIn(mentions []event.MentionID) (ids []string, err error) {
 
 // tooLong is the error for a message of so many bytes.
 func tooLong(limits *config.Limits, bytes int64) error {
-	return errorf(KindTooLarge, "too_large", "text: has %d bytes, at most %d are possible", bytes, limits.MessageBytes)
+	return errorf(KindTooLarge, wording.TooLarge, "text: has %d bytes, at most %d are possible", bytes, limits.MessageBytes)
 }
 
 // messageIn checks the text of a person's message and makes it safe to show.

@@ -12,6 +12,7 @@ import (
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -61,40 +62,41 @@ func notAnswered(err error, mayKnow bool, now time.Time) error {
 	var unasked *model.Fault
 	var failed *llm.Error
 	var refused *ledger.Refused
-	e := &Error{Kind: KindUpstream, Code: "model_failed", Message: "The agent could not answer", Err: err}
-	why := ""
+	kind, code, text, why := KindUpstream, wording.ModelFailed, wording.Of("The agent could not answer"), wording.Text{}
+	var wait time.Duration
 	switch {
 	case errors.As(err, &refused):
-		e.Kind, e.Code, e.Message, why = KindLimited, refused.Reason, "The budget does not allow this answer", refused.Error()
+		kind, code, text, why = KindLimited, wording.Code(refused.Reason), wording.Of("The budget does not allow this answer"), refused.Wording()
 		if at := refused.RenewsAt; !at.IsZero() {
-			e.Message = "The budget is used up; it renews at " + at.Format(time.RFC3339)
-			e.RetryAfter = max(at.Sub(now), time.Second)
+			text, wait = wording.Of("The budget is used up; it renews at %s", at.Format(time.RFC3339)), max(at.Sub(now), time.Second)
 		}
 	case errors.As(err, &unasked) && unasked.Reason == model.ReasonNoKey:
-		e.Kind, e.Code, e.Message, why = KindRejected, unasked.Reason, "Failed to initialize agent", unasked.Detail
+		kind, code, text, why = KindRejected, wording.Code(unasked.Reason), wording.Of("Failed to initialize agent"), wording.Of("%s", unasked.Detail)
 	case errors.As(err, &unasked):
-		e.Code, why = unasked.Reason, unasked.Detail
+		code, why = wording.Code(unasked.Reason), wording.Of("%s", unasked.Detail)
 	case errors.As(err, &fault) && fault.Reason == turn.ReasonStopped:
-		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, fault.Reason, "The server is restarting; send it again", time.Second
+		kind, code, wait = KindUnavailable, wording.Code(fault.Reason), time.Second
+		text = wording.Of("The server is restarting; send it again")
 	case errors.As(err, &fault) && fault.Reason == turn.ReasonTooLong:
-		e.Kind, e.Code, e.Message, e.RetryAfter = KindUnavailable, "timeout", "The agent took too long to answer; try again", time.Second
+		kind, code, wait = KindUnavailable, wording.Timeout, time.Second
+		text = wording.Of("The agent took too long to answer; try again")
 	case errors.As(err, &fault):
-		e.Code, why = fault.Reason, fault.Detail
+		code, why = wording.Code(fault.Reason), wording.Of("%s", fault.Detail)
 	case errors.As(err, &failed):
-		e.Code, why = turn.FaultOf(err, 1).Reason, failed.Message
+		code, why = wording.Code(turn.FaultOf(err, 1).Reason), wording.Of("%s", failed.Message)
 		switch failed.Kind {
 		case llm.Limited:
-			e.Kind, e.RetryAfter = KindLimited, max(failed.RetryAfter, retryModelAfter)
+			kind, wait = KindLimited, max(failed.RetryAfter, retryModelAfter)
 		case llm.Open, llm.Unavailable, llm.Timeout:
-			e.Kind, e.RetryAfter = KindUnavailable, max(failed.RetryAfter, retryModelAfter)
+			kind, wait = KindUnavailable, max(failed.RetryAfter, retryModelAfter)
 		}
 	default:
 		return err
 	}
-	if why != "" && mayKnow {
-		e.Message += ": " + why
+	if why.Pattern != "" && mayKnow {
+		text = wording.Of("%s: %s", text, why)
 	}
-	return e
+	return &Error{Kind: kind, Code: code, Message: text.String(), Text: text, RetryAfter: wait, Err: err}
 }
 
 // modelCallSlots bounds the model calls in this process that people wait for. The
@@ -154,7 +156,7 @@ func (c *personCalls) freeSlot(ctx context.Context, who string, slot int) {
 func callLease(who string, slot int) string { return fmt.Sprintf("call:%s:%d", who, slot) }
 
 // errTooManyCalls is the error for a person who waits for as many answers as one may.
-var errTooManyCalls = &Error{Kind: KindLimited, Code: "rate_limited", Message: "You are waiting for other answers; try again when they have come",
+var errTooManyCalls = &Error{Kind: KindLimited, Code: wording.RateLimited, Message: "You are waiting for other answers; try again when they have come",
 	RetryAfter: retryModelAfter}
 
 // take gives out a person's first free slot, counting from the slot from.
@@ -167,7 +169,7 @@ func (s *modelCallSlots) take(who string, from, most, all int) (slot int, err er
 	case slot >= most:
 		return 0, errTooManyCalls
 	case s.all >= all:
-		return 0, &Error{Kind: KindUnavailable, Code: turn.ReasonOverload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
+		return 0, &Error{Kind: KindUnavailable, Code: wording.Overload, Message: "Too many people wait for an answer just now; try again in a moment", RetryAfter: retryModelAfter}
 	case s.by == nil:
 		s.by = map[string]map[int]bool{}
 	}

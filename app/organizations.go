@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -142,7 +143,7 @@ func (a *App) acquainted(ctx context.Context, actor *Actor, who Person) (*store.
 	return u, err
 }
 
-var errMember = errorf(KindConflict, "member", "User is already a member; change the role instead")
+var errMember = errorf(KindConflict, wording.Member, "User is already a member; change the role instead")
 
 // AddOrganizationMember adds a person to an organisation, as member or admin.
 func (a *App) AddOrganizationMember(ctx context.Context, actor *Actor, id string, who Person, role string) (*Member, error) {
@@ -245,9 +246,9 @@ func organizationMember(ctx context.Context, tx *store.Tx, o *store.Organization
 	case err != nil:
 		return "", err
 	case userID == o.OwnerID && ownerText != "":
-		return "", errorf(KindRejected, "is_owner", "%s", ownerText)
+		return "", errorf(KindRejected, wording.IsOwner, "%s", wording.Of(ownerText))
 	case role == "":
-		return "", errorf(KindNotFound, "not_found", "User not found in organization")
+		return "", errorf(KindNotFound, wording.NotFound, "User not found in organization")
 	}
 	return role, nil
 }
@@ -266,7 +267,7 @@ func (a *App) TransferOrganization(ctx context.Context, actor *Actor, id, userID
 		if u, err := tx.User(ctx, userID); err != nil {
 			return err
 		} else if !u.IsActive {
-			return errorf(KindRejected, "inactive", "This account is inactive")
+			return errorf(KindRejected, wording.Inactive, "This account is inactive")
 		}
 		before, old := organizationChanges(o), o.OwnerID
 		o.OwnerID = userID

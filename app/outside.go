@@ -17,6 +17,7 @@ import (
 	"github.com/coagent-studio/coagent/app/a2a"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -47,11 +48,11 @@ const (
 // callback token.
 func (a *App) OutsideAgent(ctx context.Context, id string, token secret.Text) (*store.Agent, error) {
 	if strings.TrimSpace(id) == "" {
-		return nil, errorf(KindRejected, "agent_id_missing", "X-Agent-ID header required")
+		return nil, errorf(KindRejected, wording.AgentIDMissing, "X-Agent-ID header required")
 	}
 	known, err := uuid.Parse(strings.TrimSpace(id))
 	if err != nil {
-		return nil, errorf(KindRejected, "agent_id_invalid", "Invalid X-Agent-ID format")
+		return nil, errorf(KindRejected, wording.AgentIDInvalid, "Invalid X-Agent-ID format")
 	}
 	ag, err := a.db.Agent(ctx, known.String())
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -74,7 +75,7 @@ func (a *App) OutsideAgent(ctx context.Context, id string, token secret.Text) (*
 	case !found:
 		return nil, notFound("External agent")
 	case !equal:
-		return nil, errorf(KindUnauthenticated, "agent_token_invalid", "Invalid agent token")
+		return nil, errorf(KindUnauthenticated, wording.AgentTokenInvalid, "Invalid agent token")
 	}
 	if err := a.limits.outside.spend(ctx, ag.ID); err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func (a *App) TakeOutside(ctx context.Context, ag *store.Agent, in OutsideMessag
 	case errors.Is(err, errPostedBefore):
 		r, err := a.takenBefore(ctx, ag, &in, digest)
 		if r == nil && err == nil { // its message was deleted at this moment
-			err = errorf(KindConflict, "stale", "id: try again")
+			err = errorf(KindConflict, wording.Stale, "id: try again")
 		}
 		return r, err
 	case errors.As(err, &not):
@@ -160,7 +161,7 @@ func (in *OutsideMessage) check(most int) (string, error) {
 	case content == "":
 		return "", invalid("content", "must not be empty")
 	case len(content) > most:
-		return "", errorf(KindTooLarge, "too_large", "content: has %d bytes, at most %d are possible", len(content), most)
+		return "", errorf(KindTooLarge, wording.TooLarge, "content: has %d bytes, at most %d are possible", len(content), most)
 	}
 	return content, nil
 }
@@ -182,7 +183,7 @@ func (a *App) takenBefore(ctx context.Context, ag *store.Agent, in *OutsideMessa
 		return nil, store.UnlessMissing(err)
 	}
 	if before.Digest != digest {
-		return nil, errorf(KindConflict, "id_reused", "id: another message was sent with it before; send each message with an id of its own")
+		return nil, errorf(KindConflict, wording.IDReused, "id: another message was sent with it before; send each message with an id of its own")
 	}
 	a.telemetry.OutsideMessage("in", "again")
 	return &OutsideReceipt{MessageID: cmp.Or(before.MessageID, before.StepID), Dispatched: true}, nil

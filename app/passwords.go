@@ -14,6 +14,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -64,7 +65,7 @@ func hashable(password string) bool {
 
 // hashBounds limits how many wait to hash a password. A hash takes some tens of
 // milliseconds, so even the full queue of one address is done within seconds.
-var hashBounds = limit.Bounds{PerAddress: 256, AtAll: 2048, Busy: &Error{Kind: KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
+var hashBounds = limit.Bounds{PerAddress: 256, AtAll: 2048, Busy: &Error{Kind: KindUnavailable, Code: wording.Busy, RetryAfter: 5 * time.Second,
 	Message: "Very many passwords are being checked for your address right now. Try again in 5 s."}}
 
 // Hasher hashes and verifies passwords. It does only a limited number at a time, because

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -210,7 +211,7 @@ func projectMember(ctx context.Context, tx *store.Tx, actor *Actor, id, userID s
 		return "", err
 	}
 	if role == "" {
-		return "", errorf(KindNotFound, "not_found", "User not found in project")
+		return "", errorf(KindNotFound, wording.NotFound, "User not found in project")
 	}
 	if actor.User.ID != userID { // members may remove themselves
 		if err := mayRule(actor, power{beyond: ActChangeProjectOwner, on: on, roles: []string{role}}); err != nil {
@@ -222,7 +223,7 @@ func projectMember(ctx context.Context, tx *store.Tx, actor *Actor, id, userID s
 	}
 	other, err := tx.HasOtherProjectAdmin(ctx, id, userID)
 	if err == nil && !other {
-		err = errorf(KindRejected, "last_admin", "A project keeps its last admin; name another one first")
+		err = errorf(KindRejected, wording.LastAdmin, "A project keeps its last admin; name another one first")
 	}
 	return role, err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -37,13 +38,13 @@ func (s quotas) within(ctx context.Context, tx *store.Tx, userID string, kinds .
 			return err
 		}
 		if n > most {
-			return errorf(KindConflict, codeQuota, "One person can have %d %s, and these are there. Delete some first, or ask the operator to raise quotas.%s.",
-				most, strings.ReplaceAll(string(kind), "_", " "), kind)
+			return errorf(KindConflict, wording.Quota, "One person can have %d %s, and these are there. Delete some first, or ask the operator to raise quotas.%s.",
+				most, wording.Of(strings.ReplaceAll(string(kind), "_", " ")), kind)
 		}
 	}
 	stored, err := tx.StoredBytes(ctx, userID)
 	if err == nil && stored > int64(s.most.Stored) {
-		err = errorf(KindConflict, codeQuota, "One person can store %s outside rooms, and this would be more. Delete templates, agents, threads or other things"+
+		err = errorf(KindConflict, wording.Quota, "One person can store %s outside rooms, and this would be more. Delete templates, agents, threads or other things"+
 			" first, or ask the operator to raise quotas.stored.", s.most.Stored)
 	}
 	return err
@@ -58,7 +59,7 @@ func (s quotas) artifactsWithin(ctx context.Context, tx *store.Tx, userID string
 	}
 	n, err := tx.ArtifactBytes(ctx, userID)
 	if err == nil && n > int64(s.most.Artifacts) {
-		err = errorf(KindConflict, codeQuota, "One person can keep %s in the tasks, documents and processes of rooms, with earlier versions and what"+
+		err = errorf(KindConflict, wording.Quota, "One person can keep %s in the tasks, documents and processes of rooms, with earlier versions and what"+
 			" was deleted, and this would be more. Ask the staff of a room to erase some for good, or the operator to raise quotas.artifacts.", s.most.Artifacts)
 	}
 	return err
@@ -85,8 +86,8 @@ func (s quotas) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kin
 	}
 	if most := s.ofPlace(kind); n > most {
 		things, place, _ := strings.Cut(string(kind), "_per_")
-		err = errorf(KindConflict, codeQuota, "One %s can have %d %s, and these are there. Remove some first, or ask the operator to raise quotas.%s.",
-			place, most, things, kind)
+		err = errorf(KindConflict, wording.Quota, "One %s can have %d %s, and these are there. Remove some first, or ask the operator to raise quotas.%s.",
+			wording.Of(place), most, wording.Of(things), kind)
 	}
 	return err
 }
@@ -109,9 +110,6 @@ func (s quotas) courseGrew(ctx context.Context, tx *store.Tx, courseID string) e
 	}
 	return s.within(ctx, tx, c.OwnerID)
 }
-
-// codeQuota is the error code for what exceeds a quota.
-const codeQuota = "quota"
 
 // longer tells whether a text that may be missing has become longer.
 func longer(before, after *string) bool {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
-var errBadRefresh = errorf(KindUnauthenticated, "bad_refresh_token", "Invalid refresh token")
+var errBadRefresh = errorf(KindUnauthenticated, wording.BadRefreshToken, "Invalid refresh token")
 
 // Refresh exchanges a refresh token for the session's next pair. A page refreshes
 // several times at once, so the refresh token that was used last returns the same pair
@@ -49,14 +50,14 @@ func (a *App) Refresh(ctx context.Context, token string) (*Tokens, error) {
 // refreshClaims reads a refresh token.
 func (ss *sessions) refreshClaims(token string) (*claims, error) {
 	if token == "" {
-		return nil, errorf(KindUnauthenticated, "no_refresh_token", "Refresh token missing")
+		return nil, errorf(KindUnauthenticated, wording.NoRefreshToken, "Refresh token missing")
 	}
 	c, err := ss.parse(token)
 	if err != nil {
 		return nil, errBadRefresh
 	}
 	if c.Type != tokenRefresh {
-		return nil, errorf(KindUnauthenticated, "bad_refresh_token", "Invalid token type")
+		return nil, errorf(KindUnauthenticated, wording.BadRefreshToken, "Invalid token type")
 	}
 	return c, nil
 }
@@ -79,7 +80,7 @@ func (ss *sessions) toRefresh(ctx context.Context, tx *store.Tx, c *claims) (*st
 		return nil, nil, err
 	}
 	if !u.IsActive {
-		return nil, nil, errorf(KindUnauthenticated, "inactive", "User not found or inactive")
+		return nil, nil, errorf(KindUnauthenticated, wording.Inactive, "User not found or inactive")
 	}
 	return s, u, nil
 }

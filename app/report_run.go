@@ -16,6 +16,7 @@ import (
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -189,7 +190,7 @@ func (r *reportRun) section(ctx context.Context, s *store.ReportSection) error {
 		s.Content = text
 	}
 	err := rs.background.Do(ctx, func() error { return r.writeSection(ctx, s) })
-	if full := new(Error); errors.As(err, &full) && full.Code == codeQuota {
+	if full := new(Error); errors.As(err, &full) && full.Code == wording.Quota {
 		r.full.Store(full)
 		noRoom(s, full)
 		err = rs.background.Do(ctx, func() error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/model"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/jobs"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -26,7 +27,7 @@ const (
 
 // errNoAnalytics has the text of the API's contract. It also means that the agent is
 // missing or switched off.
-var errNoAnalytics = errorf(KindRejected, "no_analytics_agent", "Analytics Agent not configured (Missing API Key)")
+var errNoAnalytics = errorf(KindRejected, wording.NoAnalyticsAgent, "Analytics Agent not configured (Missing API Key)")
 
 // GenerateReport has the analytics agent write about the rooms of a course. It returns
 // the report when it is done, or unfinished if that takes too long. A course has only
@@ -81,7 +82,7 @@ func (rs *reports) start(ctx context.Context, actor *Actor, c *store.Course) (*s
 		}
 		// That report has just ended, so try again to add one.
 	}
-	return nil, errorf(KindUnavailable, "busy_course", "Others ask for reports on this course just now; try again")
+	return nil, errorf(KindUnavailable, wording.BusyCourse, "Others ask for reports on this course just now; try again")
 }
 
 // await waits until a report has ended, the time is up or this process shuts down.
@@ -201,7 +202,7 @@ func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id strin
 			return err
 		}
 		if rp.State != store.ReportDone {
-			return errorf(KindConflict, "not_done", "Only a finished report can be changed")
+			return errorf(KindConflict, wording.NotDone, "Only a finished report can be changed")
 		}
 		before, size := reportChanges(rp), len(rp.Content)
 		if err := s.apply(rp); err != nil {

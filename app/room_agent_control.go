@@ -7,6 +7,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -84,9 +85,9 @@ func refusal(err error) error {
 	case !errors.As(err, &no):
 		return err
 	case no.Rule == turntaking.RuleBusy:
-		return errorf(KindConflict, no.Rule, "The agent is about to speak already")
+		return errorf(KindConflict, wording.Code(no.Rule), "The agent is about to speak already")
 	case no.Rule == turn.RuleNoMessages:
-		return errorf(KindConflict, no.Rule, "Nothing has been said in this room yet")
+		return errorf(KindConflict, wording.Code(no.Rule), "Nothing has been said in this room yet")
 	}
-	return errorf(KindConflict, no.Rule, "The agent cannot speak now: %s", turntaking.Reason(no.Rule, no.Detail))
+	return errorf(KindConflict, wording.Code(no.Rule), "The agent cannot speak now: %s", turntaking.Why(no.Rule, no.Detail))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/coagent-studio/coagent/app/schedule"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -39,7 +40,7 @@ type AgentInRoom struct {
 	Problems     []string // settings that cannot be read, and others that have its name
 }
 
-var errNotAttached = errorf(KindNotFound, "not_found", "Agent not assigned to this room")
+var errNotAttached = errorf(KindNotFound, wording.NotFound, "Agent not assigned to this room")
 
 // agentInRoom loads an agent in a room and checks that the actor may do the action
 // there.

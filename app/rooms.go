@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -256,7 +257,7 @@ func (a *App) DetachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 		return a.audit.record(ctx, tx, actor, ActDetachAgent, target{"room", roomID}, changes{"agent_id": agentID}, nil)
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return errorf(KindNotFound, "not_found", "Agent not assigned to this room")
+		return errorf(KindNotFound, wording.NotFound, "Agent not assigned to this room")
 	}
 	return err
 }

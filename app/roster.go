@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // The limits of a class list. Each is checked before the work that it limits.
@@ -88,7 +88,7 @@ var sepLine = regexp.MustCompile(`(?i)^"?sep=([,;\t|])"?[,;\t|]*[ \t]*$`)
 // header is zero.
 func rosterText(data []byte) (string, error) {
 	if len(data) > maxRosterBytes {
-		return "", errorf(KindTooLarge, "too_large", "The list has %d bytes, at most %d are possible", len(data), maxRosterBytes)
+		return "", errorf(KindTooLarge, wording.TooLarge, "The list has %d bytes, at most %d are possible", len(data), maxRosterBytes)
 	}
 	var order binary.ByteOrder
 	switch {
@@ -159,7 +159,7 @@ var rosterNames = map[string][]string{
 // rosterColumns reads the header and returns the position of each column.
 func rosterColumns(header string, comma rune) (map[string]int, error) {
 	cells, fault := splitLine(header, comma)
-	if fault != "" {
+	if fault.Pattern != "" {
 		return nil, invalid("file", "the header %s", fault)
 	}
 	columns, rank := map[string]int{}, map[string]int{}
@@ -188,13 +188,13 @@ func noHeader() error {
 }
 
 // splitLine splits a line into its cells, or says why it cannot.
-func splitLine(line string, comma rune) (cells []string, fault string) {
+func splitLine(line string, comma rune) (cells []string, fault wording.Text) {
 	line = strings.TrimRight(line, string(comma)+" ")
 	switch {
 	case len(line) > maxRosterLine:
-		return nil, fmt.Sprintf("has %d bytes, at most %d are possible", len(line), maxRosterLine)
+		return nil, wording.Of("has %d bytes, at most %d are possible", len(line), maxRosterLine)
 	case strings.Count(line, string(comma)) >= maxRosterColumns:
-		return nil, fmt.Sprintf("has more than %d columns", maxRosterColumns)
+		return nil, wording.Of("has more than %d columns", maxRosterColumns)
 	}
 	r := csv.NewReader(strings.NewReader(line))
 	r.Comma, r.FieldsPerRecord = comma, -1
@@ -206,9 +206,9 @@ func splitLine(line string, comma rune) (cells []string, fault string) {
 		cells, err = r.Read()
 	}
 	if line != "" && err != nil {
-		return nil, "has a quotation mark (\") that nothing closes, or one within a quoted cell: take it out, or write it twice"
+		return nil, wording.Of("has a quotation mark (\") that nothing closes, or one within a quoted cell: take it out, or write it twice")
 	}
-	return cells, ""
+	return cells, wording.Text{}
 }
 
 // beginsQuoted matches the begin of a cell that starts with a quotation mark.
@@ -219,20 +219,20 @@ var beginsQuoted = regexp.MustCompile(`(?:^|[,;\t|])[ ]*"`)
 func rosterRecord(lines []string, at *int, comma rune, columns map[string]int) (row rosterRow, empty bool) {
 	row = rosterRow{rosterLine: rosterLine{number: *at + 1}, last: *at + 1}
 	cells, fault := splitLine(lines[*at], comma)
-	if fault != "" {
+	if fault.Pattern != "" {
 		if whole, n := brokenCell(lines[*at:], comma); n > 1 {
-			cells, fault = whole, ""
+			cells, fault = whole, wording.Text{}
 			*at += n - 1
 			row.last = *at + 1
 		}
 	}
-	row.fault = fault
+	row.fault = fault.String()
 	for name, to := range map[string]*string{"email": &row.email, "full_name": &row.fullName, "username": &row.username, "role": &row.role} {
 		if at, ok := columns[name]; ok && at < len(cells) {
 			*to = strings.TrimSpace(cells[at])
 		}
 	}
-	return row, fault == "" && !slices.ContainsFunc(cells, func(f string) bool { return strings.TrimSpace(f) != "" })
+	return row, row.fault == "" && !slices.ContainsFunc(cells, func(f string) bool { return strings.TrimSpace(f) != "" })
 }
 
 // maxCellLines is how many lines one cell may have.
@@ -246,7 +246,7 @@ func brokenCell(lines []string, comma rune) (cells []string, n int) {
 		if next := lines[n-1]; strings.ContainsAny(next, "@＠") || strings.TrimSpace(next) == "" {
 			return nil, 0
 		}
-		if cells, fault := splitLine(strings.Join(lines[:n], "\n"), comma); fault == "" {
+		if cells, fault := splitLine(strings.Join(lines[:n], "\n"), comma); fault.Pattern == "" {
 			return cells, n
 		}
 	}

@@ -4,10 +4,11 @@ import (
 	"context"
 
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
-var errRunOver = errorf(KindConflict, "run_over", "The run is over; there is nothing left to pause, resume or cancel")
+var errRunOver = errorf(KindConflict, wording.RunOver, "The run is over; there is nothing left to pause, resume or cancel")
 
 // PauseRun makes a run stop before its next node, until staff resume it. It changes
 // nothing if the run is paused already. It returns the run as it is now.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/limit"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -49,7 +50,7 @@ func (o *Operator) SeedDemo(ctx context.Context) (*Demo, error) {
 		d.Fresh, err = true, o.makeDemo(ctx)
 	}
 	if errors.Is(err, store.ErrExists) { // another process made it, or took a name, at the same moment
-		return nil, errorf(KindConflict, "demo", "Somebody else makes accounts right now. Run the command again.")
+		return nil, errorf(KindConflict, wording.Demo, "Somebody else makes accounts right now. Run the command again.")
 	}
 	if err != nil {
 		return nil, err

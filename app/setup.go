@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -84,7 +85,7 @@ func (o *Operator) SeedAdmin(ctx context.Context, login, password string) (u *st
 		return nil, false, fromStore(err, "User")
 	}
 	if !activeSuper(u) {
-		return nil, false, errorf(KindConflict, "user_exists", "An account %s exists, and is no active super admin. Choose another e-mail or name.", u.Name())
+		return nil, false, errorf(KindConflict, wording.UserExists, "An account %s exists, and is no active super admin. Choose another e-mail or name.", u.Name())
 	}
 	return u, false, nil
 }
@@ -124,7 +125,7 @@ func (o *Operator) CreateSuperAdmin(ctx context.Context, login, fullName, passwo
 		return o.audit.record(ctx, tx, operator(), ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
 	})
 	if errors.Is(err, store.ErrExists) {
-		return nil, errorf(KindRejected, "user_exists", "User already exists")
+		return nil, errorf(KindRejected, wording.UserExists, "User already exists")
 	}
 	return u, err
 }
@@ -149,7 +150,7 @@ func (o *Operator) SetupToken(ctx context.Context) (string, error) {
 // SetUp makes the first super admin with the set-up token, which is then used up, and
 // signs that admin in.
 func (a *App) SetUp(ctx context.Context, token, login, fullName, password string, client Client) (*Tokens, error) {
-	spent := errorf(KindForbidden, "setup_done", "This set-up link is not valid any more. Restart coagent for a new one, or sign in.")
+	spent := errorf(KindForbidden, wording.SetupDone, "This set-up link is not valid any more. Restart coagent for a new one, or sign in.")
 	want, err := a.db.Setting(ctx, settingSetup)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, spent

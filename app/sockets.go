@@ -12,6 +12,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -28,6 +29,7 @@ type Seat struct {
 	mute   error // why the person may only read, nil if they may post
 	seated bool  // it counts as one of the person's open connections
 	v2     bool
+	lang   wording.Lang
 	conn   *realtime.Conn
 }
 
@@ -54,6 +56,9 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	return &Seat{app: a, who: actor, roomID: roomID, head: room.EventSeq, turns: turns,
 		staff: Check(actor, ActSeeFailures, res) == nil, mute: Check(actor, ActPostMessage, res)}, nil
 }
+
+// Speak chooses the language in which the socket is told why a frame had no effect.
+func (s *Seat) Speak(lang wording.Lang) { s.lang = lang }
 
 // Sit starts the writing side of the socket. It sends the room's frames with a seq above
 // after. If after is negative, it sends those since Enter. v2 chooses the sub-protocol
@@ -142,7 +147,7 @@ func (s *Seat) Typing(ctx context.Context) {
 // result.
 func (s *Seat) Stop(ctx context.Context, turnID string) {
 	if wait, ok := s.app.limits.typing.Take(s.who.User.ID, s.app.now()); !ok {
-		s.tell(&Error{Kind: KindLimited, Code: "rate_limited", Message: "You stop very often; try again in a moment", RetryAfter: wait}, "")
+		s.tell(&Error{Kind: KindLimited, Code: wording.RateLimited, Message: "You stop very often; try again in a moment", RetryAfter: wait}, "")
 		return
 	}
 	actor, err := s.actor(ctx)
@@ -167,7 +172,7 @@ func (s *Seat) Resume(after int64) { s.app.audience.hub.Resume(s.conn, max(after
 // Complain answers a frame that is not valid. clientID is that of a post, as far as it is
 // known.
 func (s *Seat) Complain(ctx context.Context, clientID, field, message string) {
-	s.refuse(ctx, invalid(field, "%s", message), clientID)
+	s.refuse(ctx, invalid(field, "%s", wording.Recognise(message)), clientID)
 }
 
 // TooLong answers a message of so many bytes. It is over the limit, and its text was not
@@ -178,7 +183,7 @@ func (s *Seat) TooLong(ctx context.Context, bytes int64) {
 
 // Busy answers a frame that the server has no capacity for.
 func (s *Seat) Busy(ctx context.Context) {
-	s.refuse(ctx, errorf(KindUnavailable, "busy", "The server is taking in as much as it can hold. Try again in a moment."), "")
+	s.refuse(ctx, errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment."), "")
 }
 
 // refuse tells this socket alone why its frame had no effect. It closes the socket if
@@ -189,7 +194,7 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 	switch {
 	case e.Kind == KindUnauthenticated || e == errInactive:
 		s.conn.Close(realtime.CloseSessionEnded, "session ended")
-	case e.Code == codeScope: // the socket may stay: a token that only reads is allowed here
+	case e.Code == wording.Scope: // the socket may stay: a token that only reads is allowed here
 	case e.Kind == KindForbidden || e.Kind == KindNotFound:
 		s.conn.Close(realtime.CloseNotMember, "no longer a member")
 	}
@@ -200,7 +205,7 @@ func (s *Seat) told(ctx context.Context, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind == KindInternal {
 		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.who.User.ID, "err", err)
-		e = errorf(KindUnavailable, "unavailable", "The message could not be stored. Try again in a moment.")
+		e = errorf(KindUnavailable, wording.Unavailable, "The message could not be stored. Try again in a moment.")
 		if errors.Is(err, store.ErrFull) {
 			e = StorageFull(err)
 		}
@@ -211,11 +216,8 @@ func (s *Seat) told(ctx context.Context, err error) *Error {
 // tell sends an error to this socket alone: its frame had no effect.
 func (s *Seat) tell(e *Error, clientID string) {
 	if s.v2 {
-		code := e.Code
-		if code == "" {
-			code = string(e.Kind)
-		}
-		s.conn.Send(event.Refusal{Code: code, Detail: e.Message, ClientID: clientID}.Frame())
+		message := e.In(s.lang)
+		s.conn.Send(event.Refusal{Code: string(e.Code), Detail: e.Message, Message: message, Params: e.Wording().Params(), ClientID: clientID}.Frame())
 	} else {
 		s.conn.Send(event.SystemFrame(s.roomID, e.Message))
 	}

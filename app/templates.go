@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -51,7 +52,7 @@ func (a *App) CloneTemplate(ctx context.Context, actor *Actor, id, projectID str
 		if err := Check(actor, ActReadAgent, res); err != nil {
 			return nil, err
 		}
-		return nil, errorf(KindRejected, "no_template", "Source agent is not a template")
+		return nil, errorf(KindRejected, wording.NoTemplate, "Source agent is not a template")
 	}
 	if err := Check(actor, ActCloneTemplate, res); err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (a *App) SyncAgent(ctx context.Context, actor *Actor, id string) (ag *store
 		return nil, err
 	}
 	if ag.ParentID == "" {
-		return nil, errorf(KindRejected, "no_parent", "Agent has no parent template to sync from")
+		return nil, errorf(KindRejected, wording.NoParent, "Agent has no parent template to sync from")
 	}
 	parent, err := a.agentFor(ctx, actor, ag.ParentID, ActUseAgent, "Parent template")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -176,7 +177,7 @@ func (a *App) answerOf(ctx context.Context, t *store.Turn, mayKnow bool) (*store
 	case t.State == store.TurnParked:
 		return nil, errWaitsForYou
 	case t.Reason == turn.ReasonAsked():
-		return nil, errorf(KindConflict, "stopped", "The answer was stopped; send the message again to get one")
+		return nil, errorf(KindConflict, wording.Stopped, "The answer was stopped; send the message again to get one")
 	}
 	last, err := a.engine.LastFailure(ctx, t.ID)
 	if err != nil {
@@ -186,7 +187,7 @@ func (a *App) answerOf(ctx context.Context, t *store.Turn, mayKnow bool) (*store
 }
 
 // errWaitsForYou is the error for who waits for a turn that waits for them.
-var errWaitsForYou = errorf(KindConflict, "approval", "The agent waits for your decision; see the approvals of the thread")
+var errWaitsForYou = errorf(KindConflict, wording.Approval, "The agent waits for your decision; see the approvals of the thread")
 
 // endOf is the error that ended a turn, made of what its row keeps.
 func endOf(t *store.Turn, last turn.Failure) error {

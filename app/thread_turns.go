@@ -7,6 +7,7 @@ import (
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -76,7 +77,7 @@ func (p *threadPost) find(ctx context.Context, q store.Queries) (err error) {
 }
 
 // errAnswering is the error for a second message while the agent answers the first.
-var errAnswering = &Error{Kind: KindConflict, Code: "answering", RetryAfter: retryModelAfter,
+var errAnswering = &Error{Kind: KindConflict, Code: wording.Answering, RetryAfter: retryModelAfter,
 	Message: "The agent is still answering; wait for its answer"}
 
 // post stores a message with its turn in one transaction, together with the thread if that

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -48,7 +49,7 @@ func (a *App) usableAgent(ctx context.Context, actor *Actor, id, noun string) (a
 
 func (t *threads) check(in *ThreadMessage) error {
 	if len(in.Message) > int(t.cfg.Limits.MessageBytes) {
-		return errorf(KindTooLarge, "too_large", "message: has %d bytes, at most %d are possible", len(in.Message), t.cfg.Limits.MessageBytes)
+		return errorf(KindTooLarge, wording.TooLarge, "message: has %d bytes, at most %d are possible", len(in.Message), t.cfg.Limits.MessageBytes)
 	}
 	if strings.TrimSpace(in.Message) == "" {
 		return invalid("message", "must not be empty")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -112,7 +113,7 @@ func (s *artifacts) run(ctx context.Context, tx *store.Tx, c *turn.Call) (result
 		return turn.Result{}, err
 	}
 	if args.Version != 0 && args.Version != f.Version || c.Plan.Effect.Waits() && c.Plan.Version != f.Version {
-		return turn.Result{}, errorf(KindConflict, "stale", "the artifact was changed meanwhile, it is version %d now; read it again", f.Version)
+		return turn.Result{}, errorf(KindConflict, wording.Stale, "the artifact was changed meanwhile, it is version %d now; read it again", f.Version)
 	}
 	kind, err := s.changeFor(ctx, tx, c, f, args)
 	if err == nil {
@@ -202,5 +203,5 @@ func toolError(err error) error {
 	if !errors.As(err, &known) || known.Kind == KindInternal || known.Kind == KindUnavailable {
 		return err
 	}
-	return &turn.ToolError{Code: known.Code, Message: known.Message, Err: err}
+	return &turn.ToolError{Code: string(known.Code), Message: known.Message, Err: err}
 }

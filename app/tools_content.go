@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -26,7 +27,7 @@ func appended(f *store.Artifact, more json.RawMessage) (none Opt[json.RawMessage
 	}
 	old, ok := listOf(f.Content, "content")
 	if !ok {
-		return none, errorf(KindConflict, "shape", "the document's content is no list of nodes; update it as a whole")
+		return none, errorf(KindConflict, wording.Shape, "the document's content is no list of nodes; update it as a whole")
 	}
 	sent := oneMember("content", slices.Concat(old, add))
 	if len(membersOf(f.Content)) == 0 {

@@ -23,7 +23,7 @@ func checkSchedule(text store.JSON) error {
 func badConfig(err error) error {
 	var p *schedule.Problem
 	if errors.As(err, &p) {
-		return invalid(p.Field, "%s", p.Message)
+		return invalid(p.Field, "%s", p.Text)
 	}
 	return err
 }

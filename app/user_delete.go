@@ -5,6 +5,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -15,7 +16,7 @@ import (
 // account is returned as it was.
 func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bool) (*store.User, store.Counts, error) {
 	if actor != nil && actor.User.ID == id {
-		return nil, nil, errorf(KindRejected, "own_account", "Cannot delete your own account")
+		return nil, nil, errorf(KindRejected, wording.OwnAccount, "Cannot delete your own account")
 	}
 	if err := Check(actor, ActDeleteUser, Resource{}); err != nil {
 		return nil, nil, err

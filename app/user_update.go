@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -73,7 +74,7 @@ func (p *passwords) checkCurrent(ctx context.Context, actor *Actor, in UserChang
 	if err := p.failed(ctx, attempt); !errors.Is(err, errWrongPassword) {
 		return err
 	}
-	return errorf(KindRejected, "wrong_password", "The current password is not right")
+	return errorf(KindRejected, wording.WrongPassword, "The current password is not right")
 }
 
 // UpdateUser changes another person's account. A new password ends all sessions of that
@@ -81,7 +82,7 @@ func (p *passwords) checkCurrent(ctx context.Context, actor *Actor, in UserChang
 func (a *App) UpdateUser(ctx context.Context, actor *Actor, userID string, in UserChanges) (*store.User, error) {
 	if actor != nil && actor.User.ID == userID {
 		if actor.User.Role == RoleSuperAdmin && in.Role.Sent && in.Role.Value != RoleSuperAdmin {
-			return nil, errorf(KindRejected, "own_role", "Super Admins cannot change their own role")
+			return nil, errorf(KindRejected, wording.OwnRole, "Super Admins cannot change their own role")
 		}
 		return a.UpdateSelf(ctx, actor, in)
 	}
@@ -185,7 +186,7 @@ func (c *userChange) change(ctx context.Context, tx *store.Tx, u *store.User, su
 		return nil
 	}
 	if c.verified != "" && c.verified != u.PasswordHash {
-		return errorf(KindConflict, "stale", "The password was changed meanwhile; sign in again")
+		return errorf(KindConflict, wording.Stale, "The password was changed meanwhile; sign in again")
 	}
 	u.PasswordHash = c.hash
 	return nil
@@ -194,7 +195,7 @@ func (c *userChange) change(ctx context.Context, tx *store.Tx, u *store.User, su
 // updateUser stores an account, and deletes the uploaded picture that it no longer shows.
 func updateUser(ctx context.Context, tx *store.Tx, was, u *store.User) error {
 	if err := tx.UpdateUser(ctx, u); errors.Is(err, store.ErrExists) {
-		return errorf(KindRejected, "username_taken", "Username already taken")
+		return errorf(KindRejected, wording.UsernameTaken, "Username already taken")
 	} else if err != nil {
 		return fromStore(err, "User")
 	}
@@ -352,7 +353,7 @@ func keepsSuperAdmin(locked []string, without string) error {
 	if slices.ContainsFunc(locked, func(id string) bool { return id != without }) {
 		return nil
 	}
-	return errorf(KindRejected, "last_super_admin", "The last active Super Admin must stay; make somebody else one first")
+	return errorf(KindRejected, wording.LastSuperAdmin, "The last active Super Admin must stay; make somebody else one first")
 }
 
 // endAll ends a person's sessions except keep, and closes their sockets in this

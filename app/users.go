@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -43,7 +44,7 @@ func (a *App) CreateUser(ctx context.Context, actor *Actor, in NewUser) (*store.
 		return a.audit.record(ctx, tx, actor, ActCreateUser, target{"user", u.ID}, nil, userChanges(u))
 	})
 	if errors.Is(err, store.ErrExists) {
-		return nil, errorf(KindRejected, "user_exists", "User already exists")
+		return nil, errorf(KindRejected, wording.UserExists, "User already exists")
 	}
 	return u, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/coagent-studio/coagent/app/turn"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/app/workflow"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -88,7 +89,7 @@ func graphText(engine *turn.Engine, raw json.RawMessage) (store.JSON, error) {
 		if p.At != "" {
 			field += "." + p.At
 		}
-		bad.Fields = append(bad.Fields, FieldError{Field: field, Message: p.Text})
+		bad.Fields = append(bad.Fields, FieldError{Field: field, Message: p.Text, Text: p.Wording})
 	}
 	return "", bad
 }
@@ -208,7 +209,7 @@ func (a *App) changeWorkflow(ctx context.Context, actor *Actor, id string, fn fu
 		if err := Check(actor, ActReadBuiltin, Resource{}); err != nil {
 			return err
 		}
-		return errorf(KindConflict, "built_in", "%s ships with the program and stays as it is; make a workflow of your own", id)
+		return errorf(KindConflict, wording.BuiltIn, "%s ships with the program and stays as it is; make a workflow of your own", id)
 	}
 	if _, err := a.workflowFor(ctx, actor, id, ActWriteWorkflows); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 const (
@@ -84,7 +85,7 @@ func (a *answers) take(ctx context.Context, who string, n int64) (*ticket, error
 	return nil, a.giveUp(t)
 }
 
-var errTooManyAnswers = &app.Error{Kind: app.KindUnavailable, Code: "answers_under_way", RetryAfter: 2 * time.Second,
+var errTooManyAnswers = &app.Error{Kind: app.KindUnavailable, Code: wording.AnswersUnderWay, RetryAfter: 2 * time.Second,
 	Message: "Too many large answers are still being read. Read those that you asked for, then try again in a moment."}
 
 // giveUp removes a ticket from its queue. When the ticket was granted meanwhile, giveUp

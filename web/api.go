@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"math"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // route is one entry of the table in the files routes*.go. add and open set the method,
@@ -139,10 +139,10 @@ func structure(data []byte) iter.Seq[byte] {
 // unmarshal is json.Unmarshal with errors that a person can act on.
 func unmarshal(data []byte, v any) error {
 	if tooDeep(data) {
-		return fmt.Errorf("nests more than %d levels deep: send a flatter one", maxDepth)
+		return wording.Errorf("nests more than %d levels deep: send a flatter one", maxDepth)
 	}
 	if most := max(maxValues, len(data)/bytesPerValue); tooMany(data, most) {
-		return fmt.Errorf("holds more than %d values: send fewer at once", most)
+		return wording.Errorf("holds more than %d values: send fewer at once", most)
 	}
 	err := json.Unmarshal(data, v)
 	if whole := wholeNumbers(err, data); whole != nil {
@@ -152,12 +152,12 @@ func unmarshal(data []byte, v any) error {
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("must be valid JSON: %w at byte %d", err, syntax.Offset)
+		return wording.Errorf("must be valid JSON: %v at byte %d", err, syntax.Offset)
 	case errors.As(err, &kind) && kind.Field != "":
 		member := kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]
-		return fmt.Errorf("%s does not fit: it holds a %s", member, kind.Value)
+		return wording.Errorf("%s does not fit: it holds a %s", member, kind.Value)
 	case errors.As(err, &kind):
-		return fmt.Errorf("holds a %s that does not fit", kind.Value)
+		return wording.Errorf("holds a %s that does not fit", kind.Value)
 	}
 	return err
 }

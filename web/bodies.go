@@ -13,6 +13,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // One address or person may have http.bodies_limit divided by these. An address gets more
@@ -22,7 +23,7 @@ const (
 	personShare  = 4
 )
 
-var errBusy = &app.Error{Kind: app.KindUnavailable, Code: "busy", RetryAfter: 5 * time.Second,
+var errBusy = &app.Error{Kind: app.KindUnavailable, Code: wording.Busy, RetryAfter: 5 * time.Second,
 	Message: "The server is taking in as much as it can hold. Try again in 5 s."}
 
 // bodies counts all bodies that the process reads or works on. A body counts with its

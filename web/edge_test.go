@@ -106,7 +106,7 @@ func TestEdge(t *testing.T) {
 				t.Errorf("the error repeats what was sent: %s", a.body)
 			}
 			var p struct {
-				Errors []app.FieldError `json:"errors"`
+				Errors []fieldError `json:"errors"`
 			}
 			if err := json.Unmarshal([]byte(a.body), &p); err != nil || len(p.Errors) != 1 || p.Errors[0].Field != "body.description" {
 				t.Errorf("got %s, want the wrong member in errors", a.body)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 const (
@@ -91,7 +92,7 @@ func (s *Server) streamOf(c *fiber.Ctx, param string, stream *eventStream) error
 	requestOf(ctx).userID = actor.User.ID
 	room, err := uuid.Parse(c.Params(param))
 	if err != nil {
-		return &app.Error{Kind: app.KindInvalid, Code: "invalid", Message: param + ": must be a UUID",
+		return &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: param + ": must be a UUID", Text: wording.Of("%s: must be a UUID", param),
 			Fields: []app.FieldError{{Field: "path." + param, Message: "must be a UUID"}}}
 	}
 	cursor := c.Get("Last-Event-ID")
@@ -100,7 +101,7 @@ func (s *Server) streamOf(c *fiber.Ctx, param string, stream *eventStream) error
 	}
 	after, err := strconv.ParseInt(cursor, 10, 64)
 	if err != nil || after < 0 {
-		return &app.Error{Kind: app.KindInvalid, Code: "invalid", Message: "after: must be a whole number, 0 or more",
+		return &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: "after: must be a whole number, 0 or more",
 			Fields: []app.FieldError{{Field: "query.after", Message: "must be a whole number, 0 or more"}}}
 	}
 	stream.actor, stream.room, stream.after, stream.request = actor, room.String(), after, requestOf(ctx)

@@ -182,8 +182,12 @@ type (
 		event.Stop
 	}
 	v2Error struct {
-		Type string `json:"type" enum:"error"`
-		event.Refusal
+		Type     string      `json:"type" enum:"error"`
+		Code     problemCode `json:"code"`
+		Detail   string      `json:"detail"`
+		Message  string      `json:"message" doc:"detail in the language of the handshake's Accept-Language"`
+		Params   textParams  `json:"params,omitempty" doc:"The values in the text"`
+		ClientID string      `json:"client_id,omitempty"`
 	}
 
 	v2Post struct {
@@ -369,7 +373,8 @@ func signalFrames() []frameOf {
 			"The stop is noted; what was said until then is kept", reflect.TypeFor[v2Stop](),
 			m{"type": "stop", "turn_id": anID, "state": "running"}},
 		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
-			m{"type": "error", "code": "rate_limited", "detail": "Too many messages. Wait 3 seconds.", "client_id": "7f3a"}},
+			m{"type": "error", "code": "rate_limited", "detail": "You write very fast. Try again in 3 s.",
+				"message": "您發言得太快。請在 3 秒後再試。", "params": m{"what": "You write very fast", "wait": 3}, "client_id": "7f3a"}},
 	}
 }
 

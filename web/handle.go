@@ -19,6 +19,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -39,10 +40,12 @@ var statusOf = map[app.Kind]int{
 
 // problem is the body of every error.
 type problem struct {
-	Detail    string           `json:"detail" doc:"What went wrong, for the person; always one text" example:"Course not found"`
-	Code      string           `json:"code" doc:"The same for programs" example:"not_found"`
-	Errors    []app.FieldError `json:"errors,omitempty" doc:"Each member of the request that is wrong"`
-	RequestID string           `json:"request_id" doc:"Names this request in the server's log"`
+	Detail    string       `json:"detail" doc:"What went wrong, in English; always one text" example:"Course not found"`
+	Message   string       `json:"message" doc:"The same in the language of Accept-Language" example:"Course not found"`
+	Code      problemCode  `json:"code" doc:"The same for programs, see docs/problems.md" example:"not_found"`
+	Params    textParams   `json:"params,omitempty" doc:"The values in the text"`
+	Errors    []fieldError `json:"errors,omitempty" doc:"Each member of the request that is wrong"`
+	RequestID string       `json:"request_id" doc:"Names this request in the server's log"`
 
 	status int
 	header http.Header
@@ -63,29 +66,33 @@ func (s *Server) problemOf(ctx context.Context, err error) *problem {
 	if errors.As(err, &known) {
 		return known
 	}
-	p := &problem{RequestID: requestOf(ctx).id, header: http.Header{}}
 	var e *app.Error
 	switch {
 	case errors.As(err, &e) && e.Kind != app.KindInternal:
-		p.describe(e)
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
-		p.describe(&app.Error{Kind: app.KindUnavailable, Code: "timeout", Message: "The server took too long. Try again in a moment."})
+		e = &app.Error{Kind: app.KindUnavailable, Code: wording.Timeout, Message: "The server took too long. Try again in a moment."}
 	case errors.Is(err, store.ErrFull):
-		p.describe(app.StorageFull(err))
+		e = app.StorageFull(err)
 	default:
-		p.status, p.Code, p.Detail = http.StatusInternalServerError, "internal", "Internal server error"
+		e = &app.Error{Kind: app.KindInternal, Code: wording.Internal, Message: "Internal server error"}
 	}
-	p.Errors = located(p.Errors, requestOf(ctx).query)
+	p := newProblem(requestOf(ctx), statusOf[e.Kind], e)
 	if p.status >= http.StatusInternalServerError {
 		s.log.LogAttrs(ctx, slog.LevelError, "request failed", slog.Int("status", p.status), slog.String("error", err.Error()))
 	}
 	return p
 }
 
-func (p *problem) describe(e *app.Error) {
-	p.status, p.Code, p.Detail, p.Errors = statusOf[e.Kind], e.Code, e.Message, e.Fields
-	if p.Code == "" {
-		p.Code = string(e.Kind)
+// newProblem makes the answer for an error, in the language of the person.
+func newProblem(r *request, status int, e *app.Error) *problem {
+	lang := r.language()
+	said := *e
+	said.Fields = located(e.Fields, r.query)
+	p := &problem{Detail: e.Message, Message: said.In(lang), Code: problemCode(e.Code), Params: said.Wording().Params(), RequestID: r.id,
+		status: status, header: http.Header{}}
+	for _, f := range said.Fields {
+		text := f.Wording()
+		p.Errors = append(p.Errors, fieldError{f.Field, text.In(lang), fieldCode(text.Code()), text.Params()})
 	}
 	if e.RetryAfter > 0 {
 		p.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
@@ -93,6 +100,7 @@ func (p *problem) describe(e *app.Error) {
 	if e.Kind == app.KindUnauthenticated {
 		p.header.Set("WWW-Authenticate", "Bearer")
 	}
+	return p
 }
 
 // located says of members that are in the address that they are not in the body, where
@@ -120,7 +128,7 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 	ctx := c.UserContext()
 	var fe *fiber.Error
 	if errors.As(err, &fe) {
-		err = &problem{status: fe.Code, Code: httpCode(fe.Code), Detail: fiberText(fe.Code), RequestID: requestOf(ctx).id}
+		err = newProblem(requestOf(ctx), fe.Code, fiberFault(fe.Code))
 	}
 	p := s.problemOf(ctx, err)
 	for name, values := range p.header {
@@ -131,23 +139,33 @@ func (s *Server) failed(c *fiber.Ctx, err error) error {
 	return c.Status(p.status).JSON(p)
 }
 
-// fiberText is the text for a request that Fiber refuses before it reaches a route.
-func fiberText(status int) string {
+// fiberFault is the error for a request that Fiber or huma refuses before it reaches a
+// rule.
+func fiberFault(status int) *app.Error {
+	e := &app.Error{Code: httpCode(status)}
 	switch status {
 	case http.StatusRequestEntityTooLarge:
-		return "The request is too large"
+		e.Message = "The request is too large"
 	case http.StatusRequestHeaderFieldsTooLarge:
-		return "The header of the request is too large; delete this site's cookies and try again"
+		e.Message = "The header of the request is too large; delete this site's cookies and try again"
+	default:
+		e.Message = http.StatusText(status)
 	}
-	return http.StatusText(status)
+	return e
 }
 
 // httpCode returns the machine-readable code of a status: 404 is "not_found".
-func httpCode(status int) string {
-	if status == http.StatusRequestEntityTooLarge {
-		return string(app.KindTooLarge)
+func httpCode(status int) wording.Code {
+	code := wording.Code(strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_"))
+	switch {
+	case status == http.StatusRequestEntityTooLarge:
+		return wording.TooLarge
+	case slices.Contains(wording.Codes(false), string(code)):
+		return code
+	case status >= http.StatusInternalServerError:
+		return wording.Internal
 	}
-	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+	return wording.BadRequest
 }
 
 // fail writes an error from a middleware of huma.
@@ -161,10 +179,10 @@ func (s *Server) fail(ctx huma.Context, err error) {
 var installProblems = sync.OnceFunc(func() {
 	huma.DefaultArrayNullable = false // no answer has null for a list
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
-		return validationProblem(requestOf(ctx.Context()).id, status, msg, errs)
+		return validationProblem(requestOf(ctx.Context()), status, msg, errs)
 	}
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
-		return validationProblem("", status, msg, errs)
+		return validationProblem(new(request), status, msg, errs)
 	}
 	validation.MsgExpectedBoolean = "must be true or false"
 	validation.MsgExpectedNumber = "must be a number"
@@ -196,12 +214,14 @@ var plainer = map[string]string{
 
 // validationProblem is the answer to a request that does not fit its schema. It never
 // repeats values: a body may contain a password.
-func validationProblem(requestID string, status int, msg string, errs []error) *problem {
-	p := &problem{status: status, RequestID: requestID, Detail: msg, Code: httpCode(status)}
+func validationProblem(r *request, status int, msg string, errs []error) *problem {
 	unreadable := status == http.StatusUnsupportedMediaType
-	if status == http.StatusBadRequest || unreadable || status == http.StatusUnprocessableEntity {
-		p.status, p.Code = http.StatusUnprocessableEntity, "invalid"
+	if status != http.StatusBadRequest && !unreadable && status != http.StatusUnprocessableEntity {
+		e := fiberFault(status)
+		e.Message = msg
+		return newProblem(r, status, e)
 	}
+	e := &app.Error{Kind: app.KindInvalid, Code: wording.Invalid}
 	for _, err := range errs {
 		field := app.FieldError{Field: "body", Message: err.Error()}
 		var d *huma.ErrorDetail
@@ -214,22 +234,20 @@ func validationProblem(requestID string, status int, msg string, errs []error) *
 		if unreadable && strings.HasPrefix(field.Message, huma.ErrUnknownContentType.Error()) {
 			field.Message = "must be JSON, with Content-Type: application/json"
 		}
-		p.addField(field)
+		e.Fields = append(e.Fields, field)
 	}
-	if len(errs) == 0 && p.status == http.StatusUnprocessableEntity {
-		p.addField(app.FieldError{Field: "body", Message: msg})
+	if len(errs) == 0 {
+		e.Fields = []app.FieldError{{Field: "body", Message: msg}}
 	}
-	if len(p.Errors) > 0 {
-		p.Detail = sentence(p.Errors)
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		if better, ok := plainer[f.Message]; ok {
+			f.Message = better
+		}
+		f.Text = wording.Recognise(f.Message)
 	}
-	return p
-}
-
-func (p *problem) addField(f app.FieldError) {
-	if better, ok := plainer[f.Message]; ok {
-		f.Message = better
-	}
-	p.Errors = append(p.Errors, f)
+	e.Message = sentence(e.Fields)
+	return newProblem(r, http.StatusUnprocessableEntity, e)
 }
 
 // sentence joins all wrong members into one text. It leaves out the "body." that only

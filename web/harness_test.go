@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/golang-jwt/jwt/v5"
@@ -22,6 +24,7 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/llm/llmtest"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -216,6 +219,7 @@ func (c *caller) do(t testing.TB, method, path string, body ...any) answer {
 	if c.token != "" {
 		req.AddCookie(&http.Cookie{Name: cookieAccess, Value: c.token})
 	}
+	req.Header.Set("Accept-Language", "zh-TW") // which detail does not follow
 	for name, values := range c.extra {
 		req.Header[name] = values
 	}
@@ -233,7 +237,42 @@ func (c *caller) do(t testing.TB, method, path string, body ...any) answer {
 	}
 	a := answer{res.StatusCode, res.Header, string(text)}
 	c.r.checkAnswer(t, method, req.URL.EscapedPath(), a)
+	if a.status >= 400 && strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
+		lang := wording.Best(req.Header.Get("Accept-Language"))
+		if a.status == http.StatusRequestHeaderFieldsTooLarge || strings.HasPrefix(path, pathQueue) {
+			lang = "" // the head was not read, or the page of the queue, which is English, has written the text
+		}
+		checkWording(t, method+" "+path, a, lang)
+	}
 	return a
+}
+
+// checkWording checks that an error has a code of the closed set, and so has each wrong
+// member, and that what is for people is in their language.
+func checkWording(t testing.TB, what string, a answer, lang wording.Lang) {
+	t.Helper()
+	var p problem
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil {
+		t.Errorf("%s: %v in %s", what, err, a.body)
+	}
+	if !slices.Contains(wording.Codes(false), string(p.Code)) {
+		t.Errorf("%s: the code %q is not in the closed set: %s", what, p.Code, a.body)
+	}
+	said := []string{p.Message}
+	for _, e := range p.Errors {
+		said = append(said, e.Message)
+		if !slices.Contains(wording.Codes(true), string(e.Code)) {
+			t.Errorf("%s: the code %q of %s is not in the closed set", what, e.Code, e.Field)
+		}
+	}
+	for _, s := range said {
+		if s == "" || lang == wording.TraditionalChinese && !strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+			t.Errorf("%s: %q is not in %s: %s", what, s, lang, a.body)
+		}
+	}
+	if lang == wording.English && len(p.Errors) == 0 && p.Message != p.Detail {
+		t.Errorf("%s: message is %q, want the detail %q", what, p.Message, p.Detail)
+	}
 }
 
 // secrets must be in no answer of any test.

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // boundsOf returns how long a request may take to send its body after the head has come.
@@ -52,12 +53,12 @@ func eachField(raw []byte, visit func(name, value string)) {
 // section 11.2). It also refuses compressed bodies: a few bytes can unpack to any number.
 func (s *Server) checkHead(c *fiber.Ctx) error {
 	fault := headFault(&c.Request().Header)
-	if nc, ok := c.Context().Conn().(*conn); ok && fault == "" && nc.bare.take(&c.Request().Header) {
-		fault = bareLine
+	if nc, ok := c.Context().Conn().(*conn); ok && fault.Pattern == "" && nc.bare.take(&c.Request().Header) {
+		fault = wording.Of(bareLine)
 	}
-	if fault != "" {
+	if fault.Pattern != "" {
 		endUnread(c.Context())
-		return &app.Error{Kind: app.KindRejected, Code: "bad_request", Message: fault}
+		return &app.Error{Kind: app.KindRejected, Code: wording.BadRequest, Message: fault.String(), Text: fault}
 	}
 	packed := false
 	eachField(c.Request().Header.RawHeaders(), func(name, value string) {
@@ -65,8 +66,8 @@ func (s *Server) checkHead(c *fiber.Ctx) error {
 	})
 	if packed {
 		c.Set(fiber.HeaderAcceptEncoding, "identity")
-		return &problem{status: http.StatusUnsupportedMediaType, Code: httpCode(http.StatusUnsupportedMediaType),
-			Detail: "Send the body without a Content-Encoding: this server unpacks nothing", RequestID: requestOf(c.UserContext()).id}
+		return newProblem(requestOf(c.UserContext()), http.StatusUnsupportedMediaType, &app.Error{Code: wording.UnsupportedMediaType,
+			Message: "Send the body without a Content-Encoding: this server unpacks nothing"})
 	}
 	return c.Next()
 }
@@ -77,10 +78,10 @@ const bareLine = "End each line of the head with CR and LF"
 var single = []string{fiber.HeaderHost, fiber.HeaderContentLength, fiber.HeaderTransferEncoding, fiber.HeaderContentType,
 	fiber.HeaderAuthorization, fiber.HeaderOrigin, fiber.HeaderXForwardedHost}
 
-// headFault returns what is wrong with a head, "" when nothing is.
-func headFault(head *fasthttp.RequestHeader) string {
+// headFault returns what is wrong with a head, an empty text when nothing is.
+func headFault(head *fasthttp.RequestHeader) wording.Text {
 	raw := head.RawHeaders()
-	if fault := messageFault(raw); fault != "" {
+	if fault := messageFault(raw); fault.Pattern != "" {
 		return fault
 	}
 	seen := map[string]string{}
@@ -97,18 +98,18 @@ func headFault(head *fasthttp.RequestHeader) string {
 		}
 	})
 	if twice != "" {
-		return "Send " + twice + " once"
+		return wording.Of("Send %s once", twice)
 	}
 	encoding, chunked := seen[fiber.HeaderTransferEncoding]
 	_, measured := seen[fiber.HeaderContentLength]
 	version := string(head.Protocol())
 	switch {
 	case version != "HTTP/1.1" && version != "HTTP/1.0":
-		return "Speak HTTP/1.1"
+		return wording.Of("Speak HTTP/1.1")
 	case chunked && measured:
-		return "Send Content-Length or Transfer-Encoding, not both"
+		return wording.Of("Send Content-Length or Transfer-Encoding, not both")
 	case chunked && (version != "HTTP/1.1" || !strings.EqualFold(encoding, "chunked")):
-		return "The only Transfer-Encoding that is understood is chunked, of HTTP/1.1"
+		return wording.Of("The only Transfer-Encoding that is understood is chunked, of HTTP/1.1")
 	}
 	host, named := seen[fiber.HeaderHost]
 	return hostFault(head, version, host, named)
@@ -116,39 +117,39 @@ func headFault(head *fasthttp.RequestHeader) string {
 
 // messageFault finds line ends that not every program takes for one, and headers that
 // continue on the next line.
-func messageFault(raw []byte) string {
+func messageFault(raw []byte) wording.Text {
 	for i, b := range raw {
 		switch {
 		case b == '\n' && (i == 0 || raw[i-1] != '\r'), b == '\r' && (i+1 == len(raw) || raw[i+1] != '\n'):
-			return bareLine
+			return wording.Of(bareLine)
 		case (b == ' ' || b == '\t') && (i == 0 || raw[i-1] == '\n'):
-			return "Send each header on one line"
+			return wording.Of("Send each header on one line")
 		}
 	}
 	for line := range bytes.Lines(raw) {
 		name, _, _ := bytes.Cut(line, []byte(":"))
 		if bytes.ContainsAny(name, " \t") {
-			return "The name of a header holds no blanks"
+			return wording.Of("The name of a header holds no blanks")
 		}
 	}
-	return ""
+	return wording.Text{}
 }
 
 // hostFault compares the host that a request names with its target.
-func hostFault(head *fasthttp.RequestHeader, version, host string, named bool) string {
+func hostFault(head *fasthttp.RequestHeader, version, host string, named bool) wording.Text {
 	if host == "" && (version == "HTTP/1.1" || named) {
-		return "Send a Host"
+		return wording.Of("Send a Host")
 	}
 	if strings.ContainsAny(host, "/\\@?#, \t\"<>^`{|}") {
-		return "The Host is not one"
+		return wording.Of("The Host is not one")
 	}
 	target := string(head.RequestURI())
 	if strings.HasPrefix(target, "/") || target == "*" || string(head.Method()) == http.MethodConnect {
-		return ""
+		return wording.Text{}
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !strings.EqualFold(u.Host, host) {
-		return "The target of the request and its Host differ"
+		return wording.Of("The target of the request and its Host differ")
 	}
-	return ""
+	return wording.Text{}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -67,7 +68,7 @@ func (s *Server) namesFit(ctx huma.Context) error {
 		return nil
 	}
 	if len(n.faults) > 0 {
-		return validationProblem(requestOf(ctx.Context()).id, http.StatusUnprocessableEntity, "", n.faults)
+		return validationProblem(requestOf(ctx.Context()), http.StatusUnprocessableEntity, "", n.faults)
 	}
 	if len(n.hidden) > 0 {
 		req.SetBodyRaw(n.without(body))
@@ -176,7 +177,7 @@ func (n *names) check(in *nameLevel, where span) {
 	before, again := in.seen[in.name]
 	switch {
 	case again && n.strict:
-		n.fault(in, "is there twice: send it once")
+		n.fault(in, wording.Of("is there twice: send it once"))
 	case again:
 		n.hidden = append(n.hidden, before)
 	case known:
@@ -193,9 +194,9 @@ func (n *names) check(in *nameLevel, where span) {
 	}
 }
 
-func (n *names) fault(in *nameLevel, message string) {
+func (n *names) fault(in *nameLevel, text wording.Text) {
 	if len(n.faults) < maxNameFaults {
-		n.faults = append(n.faults, &huma.ErrorDetail{Location: in.at + "." + store.Cut(in.name, shownName), Message: message})
+		n.faults = append(n.faults, &huma.ErrorDetail{Location: in.at + "." + store.Cut(in.name, shownName), Message: text.String()})
 	}
 }
 
@@ -224,14 +225,14 @@ func (l *nameLevel) alike() string {
 }
 
 // remedy says what to send in place of a name that is not known.
-func (l *nameLevel) remedy() string {
+func (l *nameLevel) remedy() wording.Text {
 	if name := l.alike(); name != "" {
-		return "is not known here: write " + name
+		return wording.Of("is not known here: write %s", name)
 	}
 	if len(l.schema.Properties) == 0 {
-		return "is not known here: nothing is read, so leave it out"
+		return wording.Of("is not known here: nothing is read, so leave it out")
 	}
-	return "is not known here: leave it out, or send one of " + strings.Join(slices.Sorted(maps.Keys(l.schema.Properties)), ", ")
+	return wording.Of("is not known here: leave it out, or send one of %s", strings.Join(slices.Sorted(maps.Keys(l.schema.Properties)), ", "))
 }
 
 // without is the text with the hidden names replaced by the empty one, which no struct has.

@@ -13,10 +13,11 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/web/page"
 )
 
-var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: "foreign_origin",
+var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: wording.ForeignOrigin,
 	Message: "This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
 		"to let the pages of another site in, list it in http.cors_origins."}
 

@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 const (
@@ -112,8 +113,6 @@ func queueProblem(c *fiber.Ctx) error {
 	if json.Unmarshal(c.Response().Body(), &sent) != nil || sent.Message == "" {
 		sent.Message = http.StatusText(status)
 	}
-	return c.JSON(struct {
-		problem
-		Message string `json:"message"`
-	}{problem{Detail: sent.Message, Code: httpCode(status), RequestID: requestOf(c.UserContext()).id}, sent.Message})
+	text := wording.Of("%s", sent.Message) // River's page speaks English alone
+	return c.JSON(newProblem(requestOf(c.UserContext()), status, &app.Error{Code: httpCode(status), Message: sent.Message, Text: text}))
 }

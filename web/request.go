@@ -16,6 +16,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/telemetry"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -33,6 +34,7 @@ type request struct {
 	query   string       // query string of the URL
 	ticket  *ticket      // reserved bytes for its answer
 	stream  *arrayStream // the list that it asked for
+	sent    *fiber.Ctx   // the request itself, until it is answered
 	shared  bool         // the bytes of its answer are shared by all requests, so they are not counted
 }
 
@@ -54,6 +56,16 @@ func (r *request) within(ctx context.Context) context.Context {
 	return telemetry.WithRequestID(context.WithValue(ctx, requestKey{}, r), r.id)
 }
 
+// language is the language of the person, as far as the request says.
+func (r *request) language() wording.Lang {
+	if r.sent == nil {
+		return wording.English
+	}
+	return languageOf(r.sent)
+}
+
+func languageOf(c *fiber.Ctx) wording.Lang { return wording.Best(c.Get(fiber.HeaderAcceptLanguage)) }
+
 // actorOf returns the caller; nil on a public route.
 func actorOf(ctx context.Context) *app.Actor {
 	a, _ := ctx.Value(actorKey{}).(*app.Actor)
@@ -69,7 +81,7 @@ func begin(c *fiber.Ctx, proposed string) *request {
 	if !saneRequestID(proposed) {
 		proposed = store.NewID()
 	}
-	r := &request{id: proposed}
+	r := &request{id: proposed, sent: c}
 	c.SetUserContext(r.within(c.UserContext()))
 	c.Set(requestIDHeader, r.id)
 	return r
@@ -90,7 +102,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	start := time.Now()
 	r := begin(c, c.Get(requestIDHeader))
 	r.address, r.query = s.clientAddress(c), string(c.Request().URI().QueryString())
-	defer r.drop() // after a panic too
+	defer func() { r.drop(); r.sent = nil }() // after a panic too
 	ctx, cancel := context.WithTimeout(c.UserContext(), requestTimeout)
 	defer cancel()
 	ctx, reads := store.CountReads(ctx)

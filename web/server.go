@@ -10,7 +10,8 @@
 //   - Rows of the store are never encoded, so no hash or key can leak.
 //   - Who is calling is settled before the body is read.
 //   - Ids are brought to lower-case canonical form here.
-//   - Every error leaves as {"detail", "code", "errors"?, "request_id"} with a text as detail.
+//   - Every error leaves as {"detail", "message", "code", "params"?, "errors"?, "request_id"} with a
+//     text as detail.
 //   - Nothing that a client can send is answered with 500.
 package web
 

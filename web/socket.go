@@ -16,6 +16,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/realtime"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 const (
@@ -68,7 +69,7 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	r := requestOf(c.UserContext())
 	r.userID = actor.User.ID
 	// Clients of the plain protocol know only one refusal, 403.
-	missing := &problem{status: http.StatusForbidden, Code: "not_found", Detail: "Room not found", RequestID: r.id}
+	missing := newProblem(r, http.StatusForbidden, &app.Error{Code: wording.NotFound, Message: "Room not found"})
 	room, err := uuid.Parse(c.Params("room_id"))
 	if err != nil {
 		return missing
@@ -80,6 +81,7 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	seat.Speak(languageOf(c))
 	c.Locals(seatKey, seat)
 	c.Locals(requestLoc, r)
 	return c.Next()

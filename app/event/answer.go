@@ -39,9 +39,11 @@ func (s Stop) Frame() []byte {
 
 // Refusal says why a frame of the socket had no effect.
 type Refusal struct {
-	Code     string `json:"code"`
-	Detail   string `json:"detail"`
-	ClientID string `json:"client_id,omitempty"`
+	Code     string         `json:"code"`
+	Detail   string         `json:"detail"`
+	Message  string         `json:"message"` // Detail in the language of the person
+	Params   map[string]any `json:"params,omitempty"`
+	ClientID string         `json:"client_id,omitempty"`
 }
 
 // Frame is the answer as it is sent.

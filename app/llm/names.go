@@ -1,11 +1,12 @@
 package llm
 
 import (
-	"errors"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // maxModelName bounds the name of a model, in bytes.
@@ -18,13 +19,13 @@ func CleanModel(name string) (string, error) {
 	name = bare(name)
 	switch {
 	case name == "":
-		return "", errors.New("name a model")
+		return "", wording.Errorf("name a model")
 	case len(name) > maxModelName:
-		return "", errors.New("a model's name has at most 200 bytes")
+		return "", wording.Errorf("a model's name has at most 200 bytes")
 	case strings.ContainsFunc(name, func(r rune) bool { return r == utf8.RuneError || unicode.IsSpace(r) || !unicode.IsPrint(r) }):
-		return "", errors.New("a model's name has no blanks and no invisible characters inside")
+		return "", wording.Errorf("a model's name has no blanks and no invisible characters inside")
 	case strings.Contains(name, "://"):
-		return "", errors.New("this is an address, not the name of a model")
+		return "", wording.Errorf("this is an address, not the name of a model")
 	}
 	return name, nil
 }
@@ -43,13 +44,13 @@ func CleanKey(key string) (string, error) {
 	}
 	switch {
 	case key == "", strings.EqualFold(key, "bearer"):
-		return "", errors.New("there is no key")
+		return "", wording.Errorf("there is no key")
 	case !printable(key):
-		return "", errors.New("the key has characters that no key has: copy it anew, whole and alone")
+		return "", wording.Errorf("the key has characters that no key has: copy it anew, whole and alone")
 	case strings.Contains(key, "://"):
-		return "", errors.New("this is an address, not a key")
+		return "", wording.Errorf("this is an address, not a key")
 	case strings.Contains(key, "***"), strings.Contains(key, "..."):
-		return "", errors.New("this is a key with its middle hidden: copy it where it is shown whole")
+		return "", wording.Errorf("this is a key with its middle hidden: copy it where it is shown whole")
 	}
 	return key, nil
 }

@@ -4,12 +4,12 @@
 package money
 
 import (
-	"errors"
-	"fmt"
 	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // NanoDigits are the decimals of a cost: it is counted in billionths of its currency.
@@ -19,7 +19,7 @@ const NanoDigits = 9
 const RateDigits = 12
 
 // ErrDecimal says that a text is no decimal number which is not negative.
-var ErrDecimal = errors.New("must be a number such as 0.15, and not negative")
+var ErrDecimal = wording.Errorf("must be a number such as 0.15, and not negative")
 
 // decimal bounds the exponent: with a large one, the number alone would fill the memory.
 var decimal = regexp.MustCompile(`^\+?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][-+]?\d{1,2})?$`)
@@ -32,7 +32,7 @@ func Parse(text string, digits int) (int64, error) {
 		return 0, err
 	}
 	if !units.IsInt() {
-		return 0, fmt.Errorf("has more than %d decimals", digits)
+		return 0, wording.Errorf("has more than %d decimals", digits)
 	}
 	return whole(units.Num())
 }
@@ -65,7 +65,7 @@ func inUnits(text string, digits int) (*big.Rat, error) {
 
 func whole(n *big.Int) (int64, error) {
 	if !n.IsInt64() {
-		return 0, errors.New("is too large")
+		return 0, wording.Errorf("is too large")
 	}
 	return n.Int64(), nil
 }

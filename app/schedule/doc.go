@@ -12,12 +12,17 @@
 // It imports nothing of ours.
 package schedule
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/coagent-studio/coagent/app/wording"
+)
 
 // Problem is an error in one member of a configuration.
 type Problem struct {
-	Field   string // its path, for example trigger_config.trigger.message_count
-	Message string // what is wrong with it and what to send instead
+	Field   string       // its path, for example trigger_config.trigger.message_count
+	Message string       // what is wrong with it and what to send instead
+	Text    wording.Text // the same in every language
 }
 
 // Error returns the path and the message.
@@ -30,5 +35,5 @@ const (
 )
 
 func problem(field, format string, args ...any) *Problem {
-	return &Problem{Field: field, Message: fmt.Sprintf(format, args...)}
+	return &Problem{Field: field, Message: fmt.Sprintf(format, args...), Text: wording.Of(format, args...)}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // What made a room decide. The names are stored, so they are never renamed.
@@ -122,14 +123,17 @@ func (d *Decision) CutOffNames() (names []string) {
 }
 
 // Reason says why an agent may not speak, in words for staff.
-func Reason(rule, detail string) string {
-	text := map[string]string{
-		RuleRoomOff: "the room's AI is switched off", RuleInactive: "it is switched off",
-		RuleOffHere: "it is switched off in this room", RuleMode: "the room's mode leaves its kind out", RuleMuted: "it is muted",
-		RuleSchedule: "it is not the time for it", RuleNoKey: "its model cannot be asked", RuleGone: "it is not in this room any more", RuleAsleep: "it sleeps", RuleGuard: "agents have said as much as they may until a person goes on",
+func Reason(rule, detail string) string { return Why(rule, detail).String() }
+
+// Why is Reason in every language. The detail stays as it is.
+func Why(rule, detail string) wording.Text {
+	text := map[string]wording.Text{
+		RuleRoomOff: wording.Of("the room's AI is switched off"), RuleInactive: wording.Of("it is switched off"),
+		RuleOffHere: wording.Of("it is switched off in this room"), RuleMode: wording.Of("the room's mode leaves its kind out"), RuleMuted: wording.Of("it is muted"),
+		RuleSchedule: wording.Of("it is not the time for it"), RuleNoKey: wording.Of("its model cannot be asked"), RuleGone: wording.Of("it is not in this room any more"), RuleAsleep: wording.Of("it sleeps"), RuleGuard: wording.Of("agents have said as much as they may until a person goes on"),
 	}[rule]
 	if detail != "" {
-		text += ", " + detail
+		return wording.Of("%s, %s", text, detail)
 	}
 	return text
 }

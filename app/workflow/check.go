@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // Handlers are the handlers that nodes may name.
@@ -24,7 +26,10 @@ const (
 
 // Problem is one thing that is wrong with a graph. At is the place: a node's id, or an
 // edge as "from -> to". It is empty for the whole graph.
-type Problem struct{ At, Text string }
+type Problem struct {
+	At, Text string
+	Wording  wording.Text // Text in every language
+}
 
 // String returns the problem as a sentence.
 func (p Problem) String() string {
@@ -61,7 +66,7 @@ type checker struct {
 }
 
 func (c *checker) say(at, format string, args ...any) {
-	c.found = append(c.found, Problem{at, fmt.Sprintf(format, args...)})
+	c.found = append(c.found, Problem{at, fmt.Sprintf(format, args...), wording.Of(format, args...)})
 }
 
 func (c *checker) size() {

@@ -16,11 +16,12 @@ package workflow
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // Type is what a node does.
@@ -103,15 +104,15 @@ type Graph struct {
 // Parse reads a graph. It does not check the graph; Check does.
 func Parse(data []byte) (*Graph, error) {
 	if len(data) > maxBytes {
-		return nil, fmt.Errorf("has %d bytes, at most %d are possible", len(data), maxBytes)
+		return nil, wording.Errorf("has %d bytes, at most %d are possible", len(data), maxBytes)
 	}
 	g := new(Graph)
 	if err := json.Unmarshal(data, g); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) && wrong.Field != "" {
-			return nil, fmt.Errorf("%s: is %s where %s is expected", wrong.Field, wrong.Value, jsonKind(wrong.Type.Kind().String()))
+			return nil, wording.Errorf("%s: is %s where %s is expected", wrong.Field, wrong.Value, jsonKind(wrong.Type.Kind().String()))
 		}
-		return nil, errors.New("is no graph: expected an object with name, start_node, nodes and edges")
+		return nil, wording.Errorf("is no graph: expected an object with name, start_node, nodes and edges")
 	}
 	return g, nil
 }

@@ -1,0 +1,45 @@
+package web
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/coagent-studio/coagent/app/wording"
+)
+
+// fieldError is what an answer says about one wrong member of the request.
+type fieldError struct {
+	Field   string     `json:"field" doc:"The member, for example body.name"`
+	Message string     `json:"message" doc:"What is wrong with it and what to send instead, in the language of Accept-Language"`
+	Code    fieldCode  `json:"code" doc:"The same for programs" example:"empty"`
+	Params  textParams `json:"params,omitempty" doc:"The values in the message"`
+}
+
+// problemCode is the code of a problem; fieldCode that of one wrong member. Both sets are
+// in docs/problems.md.
+type (
+	problemCode wording.Code
+	fieldCode   wording.Code
+)
+
+// Schema lists the codes of problems.
+func (problemCode) Schema(huma.Registry) *huma.Schema { return codeSchema(false) }
+
+// Schema lists the codes of members.
+func (fieldCode) Schema(huma.Registry) *huma.Schema { return codeSchema(true) }
+
+func codeSchema(member bool) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, code := range wording.Codes(member) {
+		s.Enum = append(s.Enum, code)
+	}
+	return s
+}
+
+// textParams are the values in a text by their names.
+type textParams map[string]any
+
+// Schema says that a value is a text, a number, or true or false.
+func (textParams) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: &huma.Schema{
+		AnyOf: []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeNumber}, {Type: huma.TypeBoolean}}}}
+}
