@@ -16,7 +16,7 @@ const keepVersionEvery = time.Minute
 // each of their changes can be undone.
 func (s *artifacts) keepVersion(ctx context.Context, tx *store.Tx, before *store.Artifact, by author) (kept bool, err error) {
 	now := s.now.instant()
-	if before.ModifiedBy == by.user && before.ModifiedByAgent == by.agent {
+	if before.ModifiedBy == by.user() && before.ModifiedByAgent == by.agent {
 		lately, err := tx.ArtifactKeptSince(ctx, before.ID, now.Add(-keepVersionEvery))
 		if lately || err != nil {
 			return false, err

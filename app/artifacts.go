@@ -41,11 +41,28 @@ type ArtifactChange struct {
 	ExpectedVersion Opt[int]
 }
 
-// author is who makes or changes an artifact: a person, or an agent.
-type author struct{ user, agent string }
+// author is who makes or changes an artifact: a person, or an agent in a turn.
+type author struct {
+	person                 *store.User // nil for an agent
+	agent, agentName, turn string
+}
 
 // authorOf is the actor of a request as an author.
-func authorOf(actor *Actor) author { return author{user: actor.User.ID} }
+func authorOf(actor *Actor) author { return author{person: &actor.User} }
+
+// user is the person's id, "" for an agent.
+func (by author) user() string {
+	if by.person == nil {
+		return ""
+	}
+	return by.person.ID
+}
+
+// signs notes in an artifact that the author has changed it.
+func (by author) signs(f *store.Artifact) {
+	f.Modifier, f.ModifiedBy = by.person, by.user()
+	f.ModifiedByAgent, f.ModifiedAgentName, f.ModifiedTurnID = by.agent, by.agentName, by.turn
+}
 
 // artifacts stores artifacts, for people and for agents. Whoever calls it has checked
 // that they may.
@@ -157,7 +174,8 @@ func (s *artifacts) make(by author, roomID string, n NewArtifact) (*store.Artifa
 	}
 	now := s.now.instant()
 	f := &store.Artifact{ID: store.NewID(), RoomID: roomID, Type: n.Type, ParentID: n.ParentID, Version: 1, CreatedAt: now, UpdatedAt: now,
-		CreatedBy: by.user, CreatedByAgent: by.agent, ModifiedBy: by.user, ModifiedByAgent: by.agent}
+		CreatedBy: by.user(), CreatedByAgent: by.agent}
+	by.signs(f)
 	if !n.Content.Sent {
 		n.Content = Some(json.RawMessage("{}"))
 	}
@@ -293,12 +311,13 @@ func (s *artifacts) save(ctx context.Context, tx *store.Tx, room *store.Room, f 
 	if f.EventSeq, err = tx.NextQuietSeq(ctx, room); err != nil {
 		return err
 	}
-	f.ModifiedBy, f.ModifiedByAgent, f.UpdatedAt = by.user, by.agent, s.now.instant()
+	f.UpdatedAt = s.now.instant()
+	by.signs(f)
 	if err := tx.UpdateArtifact(ctx, f); err != nil {
 		return err
 	}
 	if err := tx.ReplaceEventBody(ctx, f.RoomID, spent, event.SpentArtifact(f.ID)); err != nil {
 		return err
 	}
-	return tx.CreateEvent(ctx, event.OfArtifact(f, by.user, f.UpdatedAt, kind))
+	return tx.CreateEvent(ctx, event.OfArtifact(f, by.user(), f.UpdatedAt, kind))
 }

@@ -117,7 +117,7 @@ func (s *artifacts) run(ctx context.Context, tx *store.Tx, c *turn.Call) (result
 	}
 	kind, err := s.changeFor(ctx, tx, c, f, args)
 	if err == nil {
-		err = s.save(ctx, tx, room, f, author{agent: c.AgentID()}, kind)
+		err = s.save(ctx, tx, room, f, agentOf(c), kind)
 	}
 	if err != nil {
 		return turn.Result{}, err
@@ -131,7 +131,7 @@ func (s *artifacts) createFor(ctx context.Context, tx *store.Tx, c *turn.Call, a
 	if len(args.Content) > 0 {
 		n.Content = Some(args.Content)
 	}
-	f, err := s.make(author{agent: c.AgentID()}, c.RoomID(), n)
+	f, err := s.make(agentOf(c), c.RoomID(), n)
 	if err != nil {
 		return turn.Result{}, err
 	}
@@ -180,8 +180,13 @@ func (s *artifacts) changeFor(ctx context.Context, tx *store.Tx, c *turn.Call, f
 			return "", err
 		}
 	}
-	_, err = s.keepVersion(ctx, tx, &before, author{agent: c.AgentID()})
+	_, err = s.keepVersion(ctx, tx, &before, agentOf(c))
 	return event.TypeArtifactUpdate, err
+}
+
+// agentOf is the agent that calls a tool as an author.
+func agentOf(c *turn.Call) author {
+	return author{agent: c.AgentID(), agentName: c.AgentName(), turn: c.TurnID()}
 }
 
 func artifactResult(f *store.Artifact, action string) turn.Result {

@@ -10,23 +10,27 @@ import (
 // ArtifactVersion is the state of an artifact before a change, with who had made that
 // state and when (UpdatedAt). KeptAt is when it was replaced.
 type ArtifactVersion struct {
-	bun.BaseModel   `bun:"table:artifact_versions,alias:av"`
-	ArtifactID      string `bun:",pk"`
-	Version         int    `bun:",pk"`
-	Title           string
-	ModifiedBy      string `bun:",nullzero"`
-	ModifiedByAgent string `bun:",nullzero"`
-	UpdatedAt       time.Time
-	KeptAt          time.Time
-	ContentBytes    int64
-	Content         JSON
+	bun.BaseModel     `bun:"table:artifact_versions,alias:av"`
+	ArtifactID        string `bun:",pk"`
+	Version           int    `bun:",pk"`
+	Title             string
+	ModifiedBy        string `bun:",nullzero"`
+	ModifiedByAgent   string `bun:",nullzero"`
+	ModifiedAgentName string `bun:",nullzero"`
+	ModifiedTurnID    string `bun:",nullzero"`
+	UpdatedAt         time.Time
+	KeptAt            time.Time
+	ContentBytes      int64
+	Content           JSON
+
+	Modifier *User `bun:"rel:belongs-to,join:modified_by=id"` // its name only
 }
 
 // ArtifactVersions lists the kept versions of an artifact without their
 // contents, newest first.
 func (q Queries) ArtifactVersions(ctx context.Context, artifactID string) ([]ArtifactVersion, error) {
 	var rows []ArtifactVersion
-	err := q.db.NewSelect().Model(&rows).ExcludeColumn("content").Where("av.artifact_id = ?", artifactID).
+	err := q.db.NewSelect().Model(&rows).ExcludeColumn("content").Relation("Modifier", nameOnly).Where("av.artifact_id = ?", artifactID).
 		OrderExpr("av.version DESC").Limit(MaxLimit).Scan(ctx)
 	return rows, translate(err)
 }
@@ -34,7 +38,7 @@ func (q Queries) ArtifactVersions(ctx context.Context, artifactID string) ([]Art
 // ArtifactVersion returns one kept version of an artifact.
 func (q Queries) ArtifactVersion(ctx context.Context, artifactID string, version int) (*ArtifactVersion, error) {
 	v := new(ArtifactVersion)
-	return first(ctx, q.db.NewSelect().Model(v).Where("av.artifact_id = ?", artifactID).Where("av.version = ?", version), v)
+	return first(ctx, q.db.NewSelect().Model(v).Relation("Modifier", nameOnly).Where("av.artifact_id = ?", artifactID).Where("av.version = ?", version), v)
 }
 
 // ArtifactKeptSince tells whether a version of an artifact was kept after t.
@@ -49,7 +53,8 @@ func (q Queries) ArtifactKeptSince(ctx context.Context, artifactID string, t tim
 // the oldest versions when there are more than most.
 func (t *Tx) KeepArtifactVersion(ctx context.Context, f *Artifact, now time.Time, most int) error {
 	err := t.insert(ctx, &ArtifactVersion{ArtifactID: f.ID, Version: f.Version, Title: f.Title, ModifiedBy: f.ModifiedBy,
-		ModifiedByAgent: f.ModifiedByAgent, UpdatedAt: f.UpdatedAt, KeptAt: now, ContentBytes: f.ContentBytes, Content: f.Content})
+		ModifiedByAgent: f.ModifiedByAgent, ModifiedAgentName: f.ModifiedAgentName, ModifiedTurnID: f.ModifiedTurnID,
+		UpdatedAt: f.UpdatedAt, KeptAt: now, ContentBytes: f.ContentBytes, Content: f.Content})
 	if err != nil {
 		return err
 	}

@@ -23,11 +23,16 @@ type Artifact struct {
 	CreatedByAgent  string `bun:",nullzero"`
 	ModifiedBy      string `bun:",nullzero"`
 	ModifiedByAgent string `bun:",nullzero"`
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	DeletedAt       time.Time `bun:",nullzero"`
-	ContentBytes    int64
-	Content         JSON
+	// ModifiedAgentName is what that agent was called; it stays when the agent is deleted.
+	ModifiedAgentName string `bun:",nullzero"`
+	ModifiedTurnID    string `bun:",nullzero"` // the turn in which the agent changed it
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	DeletedAt         time.Time `bun:",nullzero"`
+	ContentBytes      int64
+	Content           JSON
+
+	Modifier *User `bun:"rel:belongs-to,join:modified_by=id"` // its name only
 }
 
 // Deleted tells whether the artifact is deleted and kept only to be restored.
@@ -36,7 +41,7 @@ func (f *Artifact) Deleted() bool { return !f.DeletedAt.IsZero() }
 // Artifact returns the artifact with this id, deleted or not.
 func (q Queries) Artifact(ctx context.Context, id string) (*Artifact, error) {
 	f := new(Artifact)
-	return first(ctx, q.db.NewSelect().Model(f).Where("af.id = ?", id), f)
+	return first(ctx, q.db.NewSelect().Model(f).Relation("Modifier", nameOnly).Where("af.id = ?", id), f)
 }
 
 // ArtifactHead is Artifact without the content.
@@ -54,7 +59,7 @@ func (q Queries) Artifacts(ctx context.Context, roomID, kind string, p Page) (*L
 		sel = sel.Where("af.type = ?", kind)
 	}
 	return listing(ctx, listed[Artifact]{places: p.on(sel), key: "af.id", size: "af.content_bytes",
-		rows: q.everything,
+		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("Modifier", nameOnly) },
 		id:   func(f *Artifact) string { return f.ID }})
 }
 
@@ -94,7 +99,7 @@ func (q Queries) PersonInArtifact(ctx context.Context, id string) (bool, error) 
 // the last deleted first.
 func (q Queries) DeletedArtifacts(ctx context.Context, roomID, kind string, p Page) ([]Artifact, error) {
 	var rows []Artifact
-	sel := q.db.NewSelect().Model(&rows).ExcludeColumn("content").Where("af.room_id = ?", roomID).
+	sel := q.db.NewSelect().Model(&rows).ExcludeColumn("content").Relation("Modifier", nameOnly).Where("af.room_id = ?", roomID).
 		Where("af.deleted_at IS NOT NULL").OrderExpr("af.deleted_at DESC, af.id DESC")
 	if kind != "" {
 		sel = sel.Where("af.type = ?", kind)
@@ -118,7 +123,8 @@ func (t *Tx) CreateArtifact(ctx context.Context, f *Artifact) error { return t.i
 func (t *Tx) UpdateArtifact(ctx context.Context, f *Artifact) error {
 	f.Version++
 	res, err := t.db.NewUpdate().Model(f).
-		Column("title", "content", "content_bytes", "version", "event_seq", "modified_by", "modified_by_agent", "updated_at", "deleted_at").
+		Column("title", "content", "content_bytes", "version", "event_seq", "modified_by", "modified_by_agent",
+			"modified_agent_name", "modified_turn_id", "updated_at", "deleted_at").
 		Where("af.id = ?", f.ID).Where("af.version = ?", f.Version-1).Exec(ctx)
 	if err := changed(res, err, ErrStale); err != nil {
 		f.Version-- // the caller's copy stays what it read

@@ -131,9 +131,9 @@ func BrowsedTables() []Browsed {
 			"id course_id author_id title content created_at updated_at version", "", courseName),
 		browsed("artifact", "artifacts",
 			"id room_id type title parent_id version event_seq created_by created_by_agent modified_by "+
-				"modified_by_agent created_at updated_at deleted_at content_bytes", "content", roomName).of(inNoThread),
+				"modified_by_agent modified_agent_name modified_turn_id created_at updated_at deleted_at content_bytes", "content", roomName).of(inNoThread),
 		browsed("artifactversion", "artifact_versions",
-			"artifact_id version title modified_by modified_by_agent updated_at kept_at content_bytes", "content").of(ofNoThread),
+			"artifact_id version title modified_by modified_by_agent modified_agent_name modified_turn_id updated_at kept_at content_bytes", "content").of(ofNoThread),
 		browsed("audit_log", "audit_log",
 			"id created_at actor_id actor_name on_behalf_of action target_type target_id request_id", "before after"),
 		browsed("course", "courses", "id title description owner_id created_at version", "", ownerName),

@@ -8,10 +8,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 )
 
-type artifactOut struct {
+// ArtifactMembers are the members of an artifact that the frames show too.
+type ArtifactMembers struct {
 	ID               string     `json:"id" format:"uuid"`
 	RoomID           string     `json:"room_id" format:"uuid"`
 	Type             string     `json:"type" enum:"task,doc,process"`
@@ -25,10 +27,28 @@ type artifactOut struct {
 	UpdatedAt        time.Time  `json:"updated_at"`
 }
 
+type artifactOut struct {
+	ArtifactMembers
+	CreatedByAgentID *string `json:"created_by_agent_id" format:"uuid"`
+	Modification
+}
+
+// Modification says who made something what it is.
+type Modification struct {
+	LastModifiedName    string  `json:"last_modified_name" doc:"The person, \"deleted user\" when the account is gone, or the agent as it was called then"`
+	LastModifiedAgentID *string `json:"last_modified_agent_id" format:"uuid" doc:"null for a person, and for an agent that is gone"`
+	LastModifiedTurnID  *string `json:"last_modified_turn_id" format:"uuid" doc:"In which turn the agent did it"`
+}
+
+func modification(person *store.User, agentName, agentID, turnID string) Modification {
+	return Modification{event.AuthorName(person, agentName), nullable(agentID), nullable(turnID)}
+}
+
 func artifactForm(f *store.Artifact) artifactOut {
-	return artifactOut{ID: f.ID, RoomID: f.RoomID, Type: f.Type, Title: f.Title, Content: jsonObject(f.Content),
+	return artifactOut{ArtifactMembers: ArtifactMembers{ID: f.ID, RoomID: f.RoomID, Type: f.Type, Title: f.Title, Content: jsonObject(f.Content),
 		ParentArtifactID: nullable(f.ParentID), Version: f.Version, CreatedBy: nullable(f.CreatedBy),
-		LastModifiedBy: nullable(f.ModifiedBy), CreatedAt: instant(f.CreatedAt), UpdatedAt: instant(f.UpdatedAt)}
+		LastModifiedBy: nullable(f.ModifiedBy), CreatedAt: instant(f.CreatedAt), UpdatedAt: instant(f.UpdatedAt)},
+		CreatedByAgentID: nullable(f.CreatedByAgent), Modification: modification(f.Modifier, f.ModifiedAgentName, f.ModifiedByAgent, f.ModifiedTurnID)}
 }
 
 func oneArtifact(f *store.Artifact, err error) (*oneOut[artifactOut], error) {
@@ -121,11 +141,13 @@ type artifactVersionOut struct {
 	ContentBytes   int64      `json:"content_bytes"`
 	LastModifiedBy *string    `json:"last_modified_by" format:"uuid" doc:"Who had made it so; null for an agent, and for a user who is gone"`
 	UpdatedAt      time.Time  `json:"updated_at" doc:"When it became so"`
+	Modification
 }
 
 func artifactVersionForm(v *store.ArtifactVersion) artifactVersionOut {
 	return artifactVersionOut{ArtifactID: v.ArtifactID, Version: v.Version, Title: v.Title, Content: jsonObject(v.Content),
-		ContentBytes: v.ContentBytes, LastModifiedBy: nullable(v.ModifiedBy), UpdatedAt: instant(v.UpdatedAt)}
+		ContentBytes: v.ContentBytes, LastModifiedBy: nullable(v.ModifiedBy), UpdatedAt: instant(v.UpdatedAt),
+		Modification: modification(v.Modifier, v.ModifiedAgentName, v.ModifiedByAgent, v.ModifiedTurnID)}
 }
 
 func (s *Server) artifactVersions(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[artifactVersionOut], error) {

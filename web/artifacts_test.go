@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +11,10 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
-var artifactMembers = []string{"id", "room_id", "type", "title", "content", "parent_artifact_id", "version", "created_by", "last_modified_by", "created_at", "updated_at"}
+var (
+	artifactShownMembers = []string{"id", "room_id", "type", "title", "content", "parent_artifact_id", "version", "created_by", "last_modified_by", "created_at", "updated_at"}
+	artifactMembers      = slices.Concat(artifactShownMembers, []string{"created_by_agent_id", "last_modified_name", "last_modified_agent_id", "last_modified_turn_id"})
+)
 
 func TestArtifacts(t *testing.T) {
 	eachWorld(t, map[string]func(*testing.T, *world){
@@ -101,9 +105,10 @@ func TestArtifacts(t *testing.T) {
 			if len(list) != 1 {
 				t.Fatalf("got %v, want one version", list)
 			}
-			wantMembers(t, list[0], "artifact_id", "version", "title", "content", "content_bytes", "last_modified_by", "updated_at")
+			wantMembers(t, list[0], "artifact_id", "version", "title", "content", "content_bytes", "last_modified_by", "updated_at",
+				"last_modified_name", "last_modified_agent_id", "last_modified_turn_id")
 			wantTime(t, list[0]["updated_at"])
-			if list[0]["version"] != 1.0 || list[0]["title"] != "Something" || list[0]["content"] != nil || list[0]["last_modified_by"] != w.users[owner].ID {
+			if list[0]["version"] != 1.0 || list[0]["title"] != "Something" || list[0]["content"] != nil || list[0]["last_modified_by"] != w.users[owner].ID || list[0]["last_modified_name"] != "Full owner" {
 				t.Errorf("got %v", list)
 			}
 			if a := w.as(student).must(t, 200, get, at+"/versions/1"); !strings.Contains(a.body, `"content":{"order":1,"status":"todo"}`) {
@@ -164,7 +169,7 @@ func TestArtifacts(t *testing.T) {
 			wantMembers(t, artifact, "type", "artifact", "timestamp")
 			wantTime(t, artifact["timestamp"])
 			state := artifact["artifact"].(map[string]any)
-			wantMembers(t, state, append([]string{"is_deleted"}, artifactMembers...)...)
+			wantMembers(t, state, append([]string{"is_deleted"}, artifactShownMembers...)...)
 			if state["id"] != made || state["room_id"] != w.room || state["is_deleted"] != false {
 				t.Errorf("got %v", state)
 			}

@@ -62,6 +62,7 @@ type (
 	}
 	artifactShown struct {
 		ArtifactMembers
+		event.ArtifactAgents
 		IsDeleted bool `json:"is_deleted"`
 	}
 	plainArtifactUpdate struct {
@@ -75,9 +76,6 @@ type (
 		Timestamp  time.Time `json:"timestamp"`
 	}
 )
-
-// ArtifactMembers are the members of an artifact that the routes show too.
-type ArtifactMembers = artifactOut
 
 type (
 	v2Message struct {

@@ -31,6 +31,16 @@ type ArtifactState struct {
 	CreatedAt        string          `json:"created_at"`
 	UpdatedAt        string          `json:"updated_at"`
 	IsDeleted        bool            `json:"is_deleted"`
+	ArtifactAgents
+}
+
+// ArtifactAgents are the agents that have made and changed an artifact. What people did
+// has none of them.
+type ArtifactAgents struct {
+	CreatedByAgentID      string `json:"created_by_agent_id,omitempty" format:"uuid"`
+	LastModifiedAgentID   string `json:"last_modified_agent_id,omitempty" format:"uuid"`
+	LastModifiedAgentName string `json:"last_modified_agent_name,omitempty"`
+	LastModifiedTurnID    string `json:"last_modified_turn_id,omitempty" format:"uuid"`
 }
 
 // OfArtifact is the durable event of an artifact whose EventSeq is set. It has the
@@ -41,7 +51,9 @@ func OfArtifact(f *store.Artifact, actorID string, at time.Time, kind string) *s
 		body.Artifact = json.RawMessage(store.ToJSON(ArtifactState{ID: f.ID, RoomID: f.RoomID, Type: f.Type, Title: f.Title,
 			Content: json.RawMessage(f.Content), ParentArtifactID: orNull(f.ParentID), Version: f.Version,
 			CreatedBy: orNull(f.CreatedBy), LastModifiedBy: orNull(f.ModifiedBy),
-			CreatedAt: Timestamp(f.CreatedAt), UpdatedAt: Timestamp(f.UpdatedAt), IsDeleted: f.Deleted()}))
+			CreatedAt: Timestamp(f.CreatedAt), UpdatedAt: Timestamp(f.UpdatedAt), IsDeleted: f.Deleted(),
+			ArtifactAgents: ArtifactAgents{CreatedByAgentID: f.CreatedByAgent, LastModifiedAgentID: f.ModifiedByAgent,
+				LastModifiedAgentName: f.ModifiedAgentName, LastModifiedTurnID: f.ModifiedTurnID}}))
 	}
 	e := New(f.RoomID, f.EventSeq, kind, body, at)
 	e.ActorID = actorID

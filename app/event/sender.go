@@ -26,6 +26,18 @@ func SenderName(m *store.Message) string {
 	return DeletedName
 }
 
+// AuthorName is who has changed something that people and agents work on: the agent's name
+// as it was then, or the person's. person is nil when the account is deleted.
+func AuthorName(person *store.User, agent string) string {
+	switch {
+	case agent != "":
+		return agent
+	case person != nil:
+		return ShownName(person.Name())
+	}
+	return DeletedName
+}
+
 // HistorySender is SenderName for the list that the existing client reads.
 func HistorySender(m *store.Message) string {
 	if m.ByAgent() {

@@ -107,8 +107,14 @@ type Call struct {
 // RoomID is the room of the turn.
 func (c *Call) RoomID() string { return c.run.turn.RoomID }
 
+// TurnID is the turn in which the agent calls.
+func (c *Call) TurnID() string { return c.run.turn.ID }
+
 // AgentID is the agent that calls.
 func (c *Call) AgentID() string { return c.part.agent.ID }
+
+// AgentName is what that agent is called.
+func (c *Call) AgentName() string { return c.part.agent.Name }
 
 // ToolError is an error that the model is told as the result of its call.
 type ToolError struct {
