@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -152,4 +154,62 @@ func (a *App) History(ctx context.Context, actor *Actor, roomID string, before i
 	staff := Check(actor, ActReadHidden, res) == nil
 	messages.Each = func(m *store.Message) { event.Redact(m, staff) }
 	return messages, nil
+}
+
+// historyBytes is about how many bytes of texts one part of a history has, unless a single
+// message has more.
+const historyBytes = 1 << 20
+
+// HistoryQuery asks for a part of a room's history: before a seq, after one, or around a
+// point. Without any of them it is the newest messages.
+type HistoryQuery struct {
+	Before int64
+	After  *int64
+	Around string // a seq, the id of a message, or a time in RFC 3339
+	Limit  int
+}
+
+// HistoryPage lists a part of a room's history, oldest first, and says whether there is more
+// on either side.
+func (a *App) HistoryPage(ctx context.Context, actor *Actor, roomID string, h HistoryQuery) (*store.MessagePage, error) {
+	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
+	if err != nil {
+		return nil, err
+	}
+	part := store.HistoryPart{Before: h.Before, After: h.After, Limit: h.Limit, Bytes: historyBytes}
+	if h.Around != "" {
+		if h.Before > 0 || h.After != nil {
+			return nil, invalid("around", "send it alone, without before and after")
+		}
+		if part.Around, err = a.pointIn(ctx, roomID, h.Around); err != nil {
+			return nil, err
+		}
+	} else if h.Before > 0 && h.After != nil {
+		return nil, invalid("after", "send before or after, not both")
+	}
+	page, err := a.db.MessagePage(ctx, roomID, part)
+	if err != nil {
+		return nil, err
+	}
+	staff := Check(actor, ActReadHidden, res) == nil
+	page.Messages.Each = func(m *store.Message) { event.Redact(m, staff) }
+	return page, nil
+}
+
+// pointIn finds the seq of a point in a room's history.
+func (a *App) pointIn(ctx context.Context, roomID, point string) (int64, error) {
+	if seq, err := strconv.ParseInt(point, 10, 64); err == nil && seq > 0 {
+		return seq, nil
+	}
+	if id, err := uuid.Parse(point); err == nil {
+		seq, err := a.db.SeqOf(ctx, roomID, id.String())
+		return seq, fromStore(err, "Message")
+	}
+	// A plus sign that is not escaped arrives as a blank.
+	at, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(point, " ", "+"))
+	if err != nil || at.Year() < 1 || at.Year() > 9999 {
+		return 0, invalid("around", "must be a seq, the id of a message, or a time such as 2026-03-02T08:15:00Z")
+	}
+	seq, err := a.db.SeqAt(ctx, roomID, at)
+	return seq, fromStore(err, "Room")
 }

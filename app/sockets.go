@@ -183,7 +183,9 @@ func (s *Seat) TooLong(ctx context.Context, bytes int64) {
 
 // Busy answers a frame that the server has no capacity for.
 func (s *Seat) Busy(ctx context.Context) {
-	s.refuse(ctx, errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment."), "")
+	e := errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment.")
+	e.RetryAfter = busyRetry
+	s.refuse(ctx, e, "")
 }
 
 // refuse tells this socket alone why its frame had no effect. It closes the socket if
@@ -206,6 +208,7 @@ func (s *Seat) told(ctx context.Context, err error) *Error {
 	if !errors.As(err, &e) || e.Kind == KindInternal {
 		s.app.log.ErrorContext(ctx, "socket frame failed", "room", s.roomID, "user", s.who.User.ID, "err", err)
 		e = errorf(KindUnavailable, wording.Unavailable, "The message could not be stored. Try again in a moment.")
+		e.RetryAfter = busyRetry
 		if errors.Is(err, store.ErrFull) {
 			e = StorageFull(err)
 		}
@@ -217,11 +220,15 @@ func (s *Seat) told(ctx context.Context, err error) *Error {
 func (s *Seat) tell(e *Error, clientID string) {
 	if s.v2 {
 		message := e.In(s.lang)
-		s.conn.Send(event.Refusal{Code: string(e.Code), Detail: e.Message, Message: message, Params: e.Wording().Params(), ClientID: clientID}.Frame())
+		s.conn.Send(event.Refusal{Code: string(e.Code), Detail: e.Message, Message: message, Params: e.Wording().Params(), ClientID: clientID,
+			RetryAfter: e.RetrySeconds()}.Frame())
 	} else {
 		s.conn.Send(event.SystemFrame(s.roomID, e.Message))
 	}
 }
+
+// busyRetry is how long a client waits with a frame that the server had no capacity for.
+const busyRetry = 2 * time.Second
 
 // recheckEvery is how often the sessions and memberships behind the open sockets are
 // checked again. A lost right must close sockets on every node within 5 s; this interval

@@ -32,18 +32,24 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 		w.open(s)
 		ctx, id := t.Context(), w.room.ID
 		for name, ask := range map[string]func() error{
-			"User":              func() error { _, err := db.User(ctx, w.pupil.ID); return err },
-			"UserByLogin":       func() error { _, err := db.UserByLogin(ctx, w.pupil.Email); return err },
-			"UserByEmail":       func() error { _, err := db.UserByEmail(ctx, w.pupil.Email); return err },
-			"HasSuperAdmin":     func() error { _, err := db.HasSuperAdmin(ctx); return err },
-			"Session":           func() error { _, err := db.Session(ctx, s.ID); return err },
-			"LiveSessions":      func() error { _, err := db.LiveSessions(ctx, []string{s.ID}, at); return err },
-			"RoomAccess":        func() error { _, err := db.RoomAccess(ctx, id, w.pupil.ID); return err },
-			"CourseAccess":      func() error { _, _, err := db.CourseAccess(ctx, w.course.ID, w.pupil.ID); return err },
-			"RoomAccesses":      func() error { _, err := db.RoomAccesses(ctx, id, []string{w.pupil.ID}); return err },
-			"RoomsInCourse":     func() error { _, err := db.RoomsInCourse(ctx, w.course.ID, w.pupil.ID, store.Page{}); return err },
-			"Messages":          func() error { _, err := db.Messages(ctx, id, 0, 50); return err },
-			"Messages before":   func() error { _, err := db.Messages(ctx, id, 100, 50); return err },
+			"User":            func() error { _, err := db.User(ctx, w.pupil.ID); return err },
+			"UserByLogin":     func() error { _, err := db.UserByLogin(ctx, w.pupil.Email); return err },
+			"UserByEmail":     func() error { _, err := db.UserByEmail(ctx, w.pupil.Email); return err },
+			"HasSuperAdmin":   func() error { _, err := db.HasSuperAdmin(ctx); return err },
+			"Session":         func() error { _, err := db.Session(ctx, s.ID); return err },
+			"LiveSessions":    func() error { _, err := db.LiveSessions(ctx, []string{s.ID}, at); return err },
+			"RoomAccess":      func() error { _, err := db.RoomAccess(ctx, id, w.pupil.ID); return err },
+			"CourseAccess":    func() error { _, _, err := db.CourseAccess(ctx, w.course.ID, w.pupil.ID); return err },
+			"RoomAccesses":    func() error { _, err := db.RoomAccesses(ctx, id, []string{w.pupil.ID}); return err },
+			"RoomsInCourse":   func() error { _, err := db.RoomsInCourse(ctx, w.course.ID, w.pupil.ID, store.Page{}); return err },
+			"Messages":        func() error { _, err := db.Messages(ctx, id, 0, 50); return err },
+			"Messages before": func() error { _, err := db.Messages(ctx, id, 100, 50); return err },
+			"MessagePage": func() error {
+				_, err := db.MessagePage(ctx, id, store.HistoryPart{Around: 5, Limit: 50})
+				return err
+			},
+			"SeqOf":             func() error { _, err := db.SeqOf(ctx, id, store.NewID()); return err },
+			"SeqAt":             func() error { _, err := db.SeqAt(ctx, id, at); return err },
 			"MessageByClientID": func() error { _, err := db.MessageByClientID(ctx, id, w.pupil.ID, "x"); return err },
 			"RoomAgents":        func() error { _, err := db.RoomAgents(ctx, id); return err },
 			"PeopleToCall":      func() error { _, err := db.PeopleToCall(ctx, id, 100); return err },
@@ -309,7 +315,8 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 }
 
 var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "", "SCAN place\n", "", "SCAN times\n", "", "SCAN recent\n", "",
-	"SCAN mine\n", "", "SCAN page\n", "", "SCAN newest\n", "", "SCAN counted\n", "")
+	"SCAN mine\n", "", "SCAN page\n", "", "SCAN newest\n", "", "SCAN counted\n", "",
+	"SCAN older\n", "", "SCAN newer\n", "", "SCAN search\n", "")
 
 // fullScan is a line of either database's plan that reads a whole table.
 var fullScan = regexp.MustCompile(`(?m)Seq Scan.*$|^SCAN (?:\w+)$|Filter: .*(look_at|lease_until) <.*$`)

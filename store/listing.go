@@ -78,12 +78,19 @@ func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 			return l.rows(&first[len(first)-1])
 		})
 	}
-	list.read = func(ctx context.Context, places []place) ([]T, error) {
+	list.read = l.reader(&first)
+	return list, translate(err)
+}
+
+// reader returns what reads rows by their places. first are those that were read with the
+// places.
+func (l listed[T]) reader(first *[]T) func(ctx context.Context, places []place) ([]T, error) {
+	return func(ctx context.Context, places []place) ([]T, error) {
 		rows, at, others := make([]T, 0, len(places)), make(map[string]int, len(places)), make([]string, 0, len(places))
 		for i, p := range places {
 			at[p.ID] = i
 			if p.read > 0 {
-				rows = append(rows, first[p.read-1])
+				rows = append(rows, (*first)[p.read-1])
 			} else {
 				others = append(others, p.ID)
 			}
@@ -100,7 +107,6 @@ func listing[T any](ctx context.Context, l listed[T]) (*Listing[T], error) {
 		sort.Slice(rows, func(i, j int) bool { return at[l.id(&rows[i])] < at[l.id(&rows[j])] })
 		return rows, nil
 	}
-	return list, translate(err)
 }
 
 // readPlaces reads places, and with the same statement the rows of those that fit into one

@@ -115,11 +115,16 @@ func (q Queries) ListMessages(ctx context.Context, roomID string, before int64, 
 	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
 	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1]).
 		OrderExpr("m.seq DESC LIMIT ?", bound[2])
-	l, err := listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content", "m.metadata_json"),
-		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("Sender", nameOnly) },
-		id:   func(m *Message) string { return m.ID }, apart: true})
+	l, err := listing(ctx, q.listedMessages(sel))
 	slices.Reverse(l.places)
 	return l, err
+}
+
+// listedMessages are messages with their senders. Lists of them are long.
+func (q Queries) listedMessages(places *bun.SelectQuery) listed[Message] {
+	return listed[Message]{places: places, key: "m.id", size: "1024 + " + q.octets("m.content", "m.metadata_json"),
+		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("Sender", nameOnly) },
+		id:   func(m *Message) string { return m.ID }, apart: true}
 }
 
 // MessagesBySeq lists the messages of a room that have these seqs, with their senders,

@@ -132,6 +132,7 @@ var botRoutes = map[string]int{
 	"GET /api/v1/rooms/{room_id}/agents":    200,
 	"GET /api/v1/rooms/{room_id}/events":    200,
 	"GET /api/v1/chat/messages/{room_id}":   200,
+	"GET /api/v1/rooms/{room_id}/messages":  200,
 	"POST /api/v1/rooms/{room_id}/messages": 201,
 
 	"GET /api/v1/workspaces/{room_id}/artifacts":                        200,

@@ -266,6 +266,7 @@ var accessTable = []row{
 		return []string{w.room, agent}, nil
 	}},
 	{"POST /api/v1/rooms/{room_id}/messages", "403 201 201 403 201 201 201 403 403 403 403 201 201", onRoom(body{"text": "hello"})},
+	{"GET /api/v1/rooms/{room_id}/messages", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"PUT /api/v1/rooms/{room_id}/messages/{message_id}", "403 403 403 403 403 403 200 403 403 403 403 403 403", onLine(body{"text": "edited"})},
 	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}", "403 403 403 403 403 403 204 403 403 403 403 403 403", onLine(nil)},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/restore", "403 403 403 403 403 403 200 403 403 403 403 403 403", onLine(nil)},

@@ -372,7 +372,7 @@ func signalFrames() []frameOf {
 			m{"type": "stop", "turn_id": anID, "state": "running"}},
 		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
 			m{"type": "error", "code": "rate_limited", "detail": "You write very fast. Try again in 3 s.",
-				"message": "您發言得太快。請在 3 秒後再試。", "params": m{"what": "You write very fast", "wait": 3}, "client_id": "7f3a"}},
+				"message": "您發言得太快。請在 3 秒後再試。", "params": m{"what": "You write very fast", "wait": 3}, "client_id": "7f3a", "retry_after": 3}},
 	}
 }
 

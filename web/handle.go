@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -95,7 +94,7 @@ func newProblem(r *request, status int, e *app.Error) *problem {
 		p.Errors = append(p.Errors, fieldError{f.Field, text.In(lang), fieldCode(text.Code()), text.Params()})
 	}
 	if e.RetryAfter > 0 {
-		p.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+		p.header.Set("Retry-After", strconv.Itoa(e.RetrySeconds()))
 	}
 	if e.Kind == app.KindUnauthenticated {
 		p.header.Set("WWW-Authenticate", "Bearer")

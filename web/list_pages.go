@@ -79,6 +79,12 @@ func paged[R, O any](ctx context.Context, s *Server, rows pageSource[R], form fu
 	return out, nil
 }
 
+// asks tells whether the address has a parameter.
+func (r *request) asks(param string) bool {
+	query, err := url.ParseQuery(r.query)
+	return err == nil && query.Has(param)
+}
+
 // next returns a link to the same address with another cursor.
 func (r *request) next(param, value string) string {
 	query, err := url.ParseQuery(r.query)

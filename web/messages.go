@@ -68,6 +68,36 @@ func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (
 	return whole(ctx, s, rows, messageForm)
 }
 
+type messagePageIn struct {
+	RoomID id     `path:"room_id"`
+	Before int64  `query:"before" minimum:"0" doc:"Only messages with a smaller seq"`
+	After  int64  `query:"after" minimum:"0" doc:"Only messages with a larger seq, the oldest of them first; 0 is from the beginning"`
+	Around string `query:"around" maxLength:"64" doc:"Messages on both sides of a seq, of a message (its id) or of a time such as 2026-03-02T08:15:00Z"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+type messagePageOut struct {
+	At         int64     `json:"at,omitempty" doc:"With around, the seq of the message there: the first at or after the point, or else the newest"`
+	MoreBefore bool      `json:"more_before" doc:"There are older messages: go on with before=<the first seq>"`
+	MoreAfter  bool      `json:"more_after" doc:"There are newer messages: go on with after=<the last seq>"`
+	Messages   []lineOut `json:"messages" doc:"Oldest first, at most about 1 MiB"`
+}
+
+type messagesOut struct{ Body around[messagePageOut] }
+
+func (s *Server) messagePage(ctx context.Context, actor *app.Actor, in *messagePageIn) (*messagesOut, error) {
+	q := app.HistoryQuery{Before: in.Before, Around: in.Around, Limit: in.Limit}
+	if in.After > 0 || requestOf(ctx).asks("after") { // 0 is not the same as nothing
+		q.After = &in.After
+	}
+	p, err := s.app.HistoryPage(ctx, actor, in.RoomID.String(), q)
+	if err != nil {
+		return nil, err
+	}
+	body, err := enclosed(ctx, s, messagePageOut{p.At, p.MoreBefore, p.MoreAfter, []lineOut{}}, p.Messages, messageForm)
+	return &messagesOut{body}, err
+}
+
 type postMessageIn struct {
 	RoomID id `path:"room_id"`
 	Body   struct {

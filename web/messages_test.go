@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -55,6 +56,34 @@ func TestMessages(t *testing.T) {
 			wantProblem(t, w.as(owner).do(t, get, at+"?limit=0"), 422, "limit: must be 1 or more")
 			wantProblem(t, w.as(owner).do(t, get, at+"?before=-1"), 422, "before: must be 0 or more")
 			wantProblem(t, w.as(owner).do(t, get, v1+"/chat/messages/"+store.NewID()), 404, "Room not found")
+		},
+		"parts of the history": func(t *testing.T, w *world) {
+			_, room := w.newRoom(t, owner)
+			at := v1 + "/rooms/" + room + "/messages"
+			second := ""
+			for _, text := range []string{"a", "b", "c"} {
+				if id := w.as(owner).must(t, 201, post, at, body{"text": text}).text(t, "id"); text == "b" {
+					second = id
+				}
+			}
+			for query, want := range map[string]string{"": "abc false false 0", "?limit=2": "bc true false 0", "?before=3&limit=1": "b true true 0",
+				"?after=0&limit=1": "a false true 0", "?after=3": " true false 0", "?around=2&limit=1": "b true true 2",
+				"?around=" + second + "&limit=2": "ab false true 2", "?around=2026-01-01T00:00:00%2B02:00&limit=1": "a false true 1"} {
+				o := w.as(owner).must(t, 200, get, at+query).object(t)
+				got := ""
+				for _, m := range o["messages"].([]any) {
+					got += m.(map[string]any)["content"].(string)
+				}
+				seq, _ := o["at"].(float64)
+				if got := fmt.Sprint(got, " ", o["more_before"], " ", o["more_after"], " ", seq); got != want {
+					t.Errorf("%q: got %q, want %q", query, got, want)
+				}
+			}
+			wantProblem(t, w.as(owner).do(t, get, at+"?after=-1"), 422, "after: must be 0 or more")
+			wantProblem(t, w.as(owner).do(t, get, at+"?limit=0"), 422, "limit: must be 1 or more")
+			wantProblem(t, w.as(owner).do(t, get, at+"?before=2&after=0"), 422, "after: send before or after, not both")
+			wantProblem(t, w.as(owner).do(t, get, at+"?around=now"), 422, "around: must be a seq, the id of a message, or a time such as 2026-03-02T08:15:00Z")
+			wantProblem(t, w.as(owner).do(t, get, at+"?around="+store.NewID()), 404, "Message not found")
 		},
 		"an agent's line carries its name": func(t *testing.T, w *world) {
 			course, _ := w.newRoom(t, owner)

@@ -113,6 +113,10 @@ func (s *Server) messageRoutes() {
 				"client_id, it is stored once.",
 			example: `{"text":"@Teacher, good morning!","client_id":"7f3a"}`,
 			status:  created, also: http.StatusOK, errors: []int{missing, limited}})
+	add(s, get, v1+"/rooms/{room_id}/messages", "getMessages", s.messagePage,
+		route{tag: tag, summary: "List a part of what was said in a room: the newest, or before, after or around a point",
+			description: "For those who may enter the room. Hidden and deleted messages have their place without their text.",
+			errors:      known})
 	add(s, put, v1+"/rooms/{room_id}/messages/{message_id}", "editMessage", s.editMessage,
 		route{tag: tag, summary: "Change the text of one's own line",
 			description: "For who said it. Agents are not called again.",

@@ -494,8 +494,8 @@ func TestRateLimits(t *testing.T) {
 	c := w.join(t, owner, "", true)
 	for i, want := range []string{"ack", "ack", "error"} {
 		c.send(`{"type":"post","client_id":"r` + httpStatus(i) + `","text":"quick"}`)
-		if f := c.next(want); want == "error" && f["code"] != "rate_limited" {
-			t.Errorf("got %v, want rate_limited", f)
+		if f := c.next(want); want == "error" && (f["code"] != "rate_limited" || f["retry_after"] != 60.0) {
+			t.Errorf("got %v, want rate_limited, and when to come again", f)
 		}
 	}
 	a := w.as(owner).do(t, post, v1+"/rooms/"+w.room+"/messages", body{"text": "quick"})

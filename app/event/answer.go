@@ -44,6 +44,8 @@ type Refusal struct {
 	Message  string         `json:"message"` // Detail in the language of the person
 	Params   map[string]any `json:"params,omitempty"`
 	ClientID string         `json:"client_id,omitempty"`
+
+	RetryAfter int `json:"retry_after,omitempty" minimum:"1" doc:"Send it again after so many seconds; absent where waiting does not help"`
 }
 
 // Frame is the answer as it is sent.
