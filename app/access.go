@@ -132,6 +132,8 @@ type rule struct {
 }
 
 var rules = map[Action]rule{
+	ActPreview: {roles: everybody, text: notEnough, scope: ScopeRead},
+
 	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 
 	ActCreateUser:      {roles: admins, text: notEnough, scope: ScopeAdmin},

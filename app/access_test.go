@@ -118,6 +118,7 @@ var declared = map[Action]struct {
 	ActJoinRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
 	ActCallEveryone: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadMentions: {"everybody", "Not enough permissions"},
+	ActPreview:      {"everybody", "Not enough permissions"},
 	ActMarkMentions: {"everybody", "Not enough permissions"},
 	ActListMyRooms:  {"everybody", "Not enough permissions"},
 	ActMarkRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},

@@ -96,6 +96,7 @@ const (
 	ActJoinRoom      Action = "room.join"
 	ActCallEveryone  Action = "message.call_everyone"
 	ActReadMentions  Action = "self.mentions"
+	ActPreview       Action = "schedule.preview"
 	ActMarkMentions  Action = "self.mark_mentions"
 	ActListMyRooms   Action = "self.rooms"
 	ActMarkRoom      Action = "room.mark"

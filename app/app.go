@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/a2a"
@@ -84,6 +85,7 @@ type App struct {
 	threads   *threads
 	reports   *reports
 	audience  *audience
+	isSetUp   atomic.Bool // see Meta
 }
 
 // process is what this process does, and its life.

@@ -84,6 +84,7 @@ var accessTable = []row{
 	{"POST /api/v1/users/keys", everyone200, func(testing.TB, *world) ([]string, any) {
 		return nil, body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}
 	}},
+	{"POST /api/v1/schedules/preview", everyone200, sending(body{"trigger_config": body{"type": "time_interval", "value": 60}})},
 	{"POST /api/v1/users/keys/test", everyone200, sending(body{"provider": "claude", "api_key": apptest.CanaryKey})},
 	{"POST /api/v1/users/keys/{key_id}/test", "404 404 404 404 404 404 200 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
 		return []string{ownersKey(t, w)}, nil
@@ -441,7 +442,7 @@ var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
 	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
 	"GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json",
-	"GET /api/v1/openapi.json", "GET /api/v1/a2a/health", "POST /api/v1/a2a/webhook",
+	"GET /api/v1/openapi.json", "GET /api/v1/a2a/health", "POST /api/v1/a2a/webhook", "GET /api/v1/meta",
 }
 
 func nothing(testing.TB, *world) ([]string, any) { return nil, nil }

@@ -242,6 +242,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/agents/generate":                                               asksOnly,
 	"POST /api/v1/agents/external/test-connection":                               asksOnly,
 	"POST /api/v1/agents/{id}/keys/test":                                         asksOnly,
+	"POST /api/v1/schedules/preview":                                             asksOnly,
 	"POST /api/v1/users/keys/test":                                               asksOnly,
 	"POST /api/v1/users/keys/{key_id}/test":                                      asksOnly,
 	"POST /api/v1/workspaces/{room_id}/artifacts":                                keptVersions,

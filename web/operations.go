@@ -206,7 +206,10 @@ func (s *Server) enter(op *operation) {
 		twin := *success
 		twin.Description = http.StatusText(r.also)
 		responses[fmt.Sprint(r.also)] = &twin
-		if r.status == http.StatusNoContent {
+		switch {
+		case r.also == http.StatusNotModified:
+			twin.Content = nil
+		case r.status == http.StatusNoContent:
 			success.Content = nil
 		}
 	}

@@ -67,6 +67,10 @@ func (s *Server) routes(version string) error {
 				"stored.",
 			example: `{"sender_id":"tutor","type":"broadcast","content":"Good morning!","metadata":{"room_id":"0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"}}`,
 			peer:    true, errors: []int{rejected, denied, missing, conflict}})
+	open(s, get, v1+"/meta", "meta", s.meta,
+		route{tag: "Operation", summary: "Tell what a client has to know before anybody has signed in",
+			description: "Anybody may read it: whether the server is set up, its version, languages, zone, providers and limits. It has an ETag.",
+			also:        http.StatusNotModified})
 	open(s, get, pathHealth, "health", s.health,
 		route{tag: "Operation", summary: "Tell that the process is alive",
 			description: "Needs nothing but the process, so that nobody restarts it because a database is away."})

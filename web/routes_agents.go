@@ -146,6 +146,11 @@ func (s *Server) agentVersionRoutes() {
 func (s *Server) agentTypeRoutes() {
 	const tag = "Agent types"
 	known, edited := []int{missing}, []int{missing, conflict}
+	add(s, post, v1+"/schedules/preview", "previewSchedule", s.previewSchedule,
+		route{tag: "Agents", summary: "Say in words when an agent with these settings speaks, with the next times",
+			description: "Everybody signed in may ask. Nothing is stored. Times are computed as in rooms; warnings name what is probably not meant.",
+			example: `{"trigger_config":{"trigger":{"enabled_conditions":["user_silent_mins"],"user_silent_mins":10}},` +
+				`"schedule_config":{"mode":"whitelist","rules":[{"type":"day_of_week","days":[1,3],"time_range":["08:00","09:59"]}]},"timezone":"Asia/Taipei"}`})
 	add(s, get, v1+"/agent-types", "listAgentTypes", s.agentTypes,
 		route{tag: tag, summary: "List what agents can be, the system's own types first",
 			description: "For teachers and admins. The program's own types cannot be deleted.",

@@ -223,6 +223,40 @@ func (w Wait) seconds() int { return max(int((time.Duration(w)+time.Second-1)/ti
 // String is the time in English words.
 func (w Wait) String() string { return w.In(English) }
 
+// Span is a length of time, in the largest unit that counts it whole.
+type Span time.Duration
+
+// In is the length in words.
+func (s Span) In(l Lang) string {
+	switch d := time.Duration(s); {
+	case d%(24*time.Hour) == 0 && d > 24*time.Hour:
+		return Of("%d days", int(d/(24*time.Hour))).In(l)
+	case d%time.Hour == 0 && d > time.Hour:
+		return Of("%d hours", int(d/time.Hour)).In(l)
+	case d%time.Minute == 0 && d > time.Minute:
+		return Of("%d minutes", int(d/time.Minute)).In(l)
+	}
+	return Of("%v seconds", time.Duration(s).Seconds()).In(l)
+}
+
+// String is the length in English words.
+func (s Span) String() string { return s.In(English) }
+
+// List are texts one after the other.
+type List []Text
+
+// In is the list with the signs of a language between its texts.
+func (all List) In(l Lang) string {
+	parts := make([]string, len(all))
+	for i, t := range all {
+		parts[i] = t.In(l)
+	}
+	return strings.Join(parts, map[Lang]string{English: ", ", TraditionalChinese: "、"}[l])
+}
+
+// String is the list in English.
+func (all List) String() string { return all.In(English) }
+
 // Entry is what en.json says about a pattern.
 type Entry struct {
 	Code   Code     `json:"code,omitempty"`

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// MetaOut is what a client has to know before anybody has signed in.
+type MetaOut struct {
+	SetUp     bool          `json:"set_up" doc:"false until the first super admin was made, with the link that the server's start prints"`
+	Version   string        `json:"version"`
+	Languages []string      `json:"languages" doc:"In which messages of errors are, the default first" example:"[\"en\",\"zh-TW\"]"`
+	Timezone  *string       `json:"timezone" doc:"IANA name of the zone in which schedules are read; null for that of the machine"`
+	UTCOffset int           `json:"utc_offset_minutes" doc:"Of that zone now"`
+	Providers []string      `json:"providers" doc:"Of models"`
+	Protocols []string      `json:"protocols" doc:"Sub-protocols of a room's socket, the newest last"`
+	Limits    metaLimitsOut `json:"limits"`
+}
+
+type metaLimitsOut struct {
+	MessageBytes    int64 `json:"message_bytes"`
+	ArtifactBytes   int64 `json:"artifact_bytes"`
+	AvatarBytes     int64 `json:"avatar_bytes"`
+	BodyBytes       int64 `json:"body_bytes" doc:"Of a request that brings no file"`
+	RestoreSeconds  int   `json:"restore_seconds" doc:"For so long a deleted message can be restored"`
+	MaxStreak       int   `json:"max_streak" doc:"Messages of agents in a row before a person has to speak"`
+	ApprovalSeconds int   `json:"approval_seconds" doc:"For so long an agent waits for a person's decision"`
+	DeletedDays     int   `json:"deleted_days" doc:"For so long what was deleted is kept; 0 is for ever"`
+	EventsDays      int   `json:"events_days" doc:"For so long a socket can resume; 0 is for ever"`
+}
+
+type metaOut struct {
+	Status       int
+	ETag         string `header:"ETag"`
+	CacheControl string `header:"Cache-Control"`
+	Body         MetaOut
+}
+
+func (s *Server) meta(ctx context.Context, c *fiber.Ctx, _ *struct{}) (*metaOut, error) {
+	m, err := s.app.Meta(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &metaOut{Status: http.StatusOK, CacheControl: "public, no-cache", Body: MetaOut{SetUp: m.SetUp, Version: s.api.OpenAPI().Info.Version,
+		Timezone: nullable(m.Timezone), UTCOffset: m.UTCOffset, Providers: m.Providers, Protocols: []string{protocolV2}, Limits: metaLimitsOut(m.Limits)}}
+	for _, l := range m.Languages {
+		out.Body.Languages = append(out.Body.Languages, string(l))
+	}
+	text, err := json.Marshal(out.Body)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	out.ETag = `"` + hex.EncodeToString(sum[:12]) + `"`
+	if strings.Contains(c.Get(fiber.HeaderIfNoneMatch), out.ETag) {
+		out.Status = http.StatusNotModified // which is sent without a body
+	}
+	return out, nil
+}

@@ -1,0 +1,37 @@
+package web
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/store/storetest"
+)
+
+func TestMeta(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := start(t, url)
+		path := v1 + "/meta"
+		before := r.anon().do(t, get, path)
+		if before.status != 200 || before.object(t)["set_up"] != false {
+			t.Fatalf("got %d %s, want a server that is not set up", before.status, before.body)
+		}
+		if again := r.anon().with("If-None-Match", before.header.Get("ETag")).do(t, get, path); again.status != 304 || again.body != "" {
+			t.Errorf("got %d %q, want 304 without a body", again.status, again.body)
+		}
+		r.addUser(t, app.RoleSuperAdmin, "root", true)
+		after := r.anon().with("If-None-Match", before.header.Get("ETag")).do(t, get, path)
+		got := after.object(t)
+		if after.status != 200 || got["set_up"] != true || got["version"] == "" || text(got["languages"]) != `["en","zh-TW"]` {
+			t.Errorf("got %d %s, want a server that is set up", after.status, after.body)
+		}
+		limits, _ := got["limits"].(map[string]any)
+		if limits["message_bytes"] != float64(r.cfg.Limits.MessageBytes) || limits["restore_seconds"] != 900.0 {
+			t.Errorf("got limits %v", limits)
+		}
+		if !strings.Contains(text(got["providers"]), `"openai"`) {
+			t.Errorf("got providers %v", got["providers"])
+		}
+	})
+}
