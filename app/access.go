@@ -153,6 +153,7 @@ var rules = map[Action]rule{
 	ActSetOtherPassword: {roles: admins, text: notEnough, scope: scopeSession},
 	ActMakePasswordLink: {roles: admins, relations: IsTeacherOfPerson, text: notEnough, scope: scopeSession},
 	ActDeleteUser:       {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActRemoveArrival:    {roles: admins, relations: IsTeacherOfPerson, text: notEnough, scope: scopeSession},
 	ActDeleteAdminUser:  {roles: superAdmins, text: "Only Super Admins can delete Admin accounts", scope: scopeSession},
 
 	ActImpersonate: {roles: superAdmins, text: "The user doesn't have enough privileges", scope: scopeSession},

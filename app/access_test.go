@@ -43,6 +43,7 @@ var declared = map[Action]struct {
 	ActSetOtherPassword: {"admin super_admin", "Not enough permissions"},
 	ActMakePasswordLink: {"admin super_admin teacher_of_person", "Not enough permissions"},
 	ActDeleteUser:       {"admin super_admin", "Not enough permissions"},
+	ActRemoveArrival:    {"admin super_admin teacher_of_person", "Not enough permissions"},
 	ActDeleteAdminUser:  {"super_admin", "Only Super Admins can delete Admin accounts"},
 	ActOwnTokens:        {"everybody", "Not enough permissions"},
 	ActOwnSessions:      {"everybody", "Not enough permissions"},

@@ -23,6 +23,7 @@ const (
 	ActSetOtherPassword Action = "user.password"
 	ActMakePasswordLink Action = "user.password_link"
 	ActDeleteUser       Action = "user.delete"
+	ActRemoveArrival    Action = "user.delete_arrival"
 	ActDeleteAdminUser  Action = "user.delete_admin"
 
 	ActImpersonate Action = "user.impersonate"

@@ -112,7 +112,7 @@ func New(d Deps) (*App, error) {
 	}
 	cfg, db, log, now := d.Config, d.DB, telemetry.Logger(d.Log), clock(d.Now)
 	a := &App{cfg: cfg, db: db, log: log, now: now, process: process{serve: d.Serve, closing: make(chan struct{})},
-		audit: auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg.Limits)}
+		audit: auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg.Limits, cfg.Auth)}
 	// It bounds how much of the agents' database work runs at once, so that people's
 	// requests always find a free connection: under load the agents wait.
 	background := limit.NewGate(max(cfg.Database.Pool/2, 1))

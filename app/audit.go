@@ -50,14 +50,14 @@ type auditLog struct{ now clock }
 // the members that differ between before and after. before is nil for a new thing, after
 // is nil for a deleted one. If nothing differs, it adds no line.
 func (l auditLog) record(ctx context.Context, tx *store.Tx, actor *Actor, action Action, on target, before, after changes) error {
-	e := &store.AuditEntry{ID: store.NewID(), CreatedAt: l.now.instant(), ActorID: actor.User.ID, ActorName: actor.User.Email,
+	e := &store.AuditEntry{ID: store.NewID(), CreatedAt: l.now.instant(), ActorID: actor.User.ID, ActorName: loginOf(&actor.User),
 		Action: string(action), TargetType: on.kind, TargetID: on.id, RequestID: telemetry.RequestID(ctx)}
 	if actor.ImpersonatorID != "" {
 		super, err := tx.User(ctx, actor.ImpersonatorID)
 		if err != nil {
 			return err
 		}
-		e.ActorID, e.ActorName, e.OnBehalfOf = super.ID, super.Email, actor.User.ID
+		e.ActorID, e.ActorName, e.OnBehalfOf = super.ID, loginOf(super), actor.User.ID
 	}
 	old, now := differing(before, after), differing(after, before)
 	if after != nil && len(old) == 0 && len(now) == 0 {

@@ -26,6 +26,9 @@ type limits struct {
 	outside    personLimit      // messages of each agent outside this program
 	open       limit.Slots      // sockets and event streams of each person
 	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
+
+	// New accounts of people who come in by themselves, and the codes that they try.
+	newPerWay, newPerAddress, newAtAll, codeTries personLimit
 }
 
 // personLimit is a limit on what a person does, and the text of the error for a person
@@ -46,7 +49,7 @@ func (l personLimit) spend(ctx context.Context, who string) error {
 }
 
 // newLimits makes the limits. On Postgres all nodes share the rates.
-func newLimits(db *store.DB, now clock, l config.Limits) *limits {
+func newLimits(db *store.DB, now clock, l config.Limits, auth config.Auth) *limits {
 	var draw limit.Draw
 	if db.Postgres() {
 		draw = func(ctx context.Context, key string, n, burst int, flow float64, now time.Time) (int, float64, error) {
@@ -56,7 +59,15 @@ func newLimits(db *store.DB, now clock, l config.Limits) *limits {
 	shared := func(kind, text string, n, burst int) personLimit {
 		return personLimit{limit.SharedPerMinute(draw, kind, n, burst), now, text}
 	}
+	hourly := func(kind, text string, n int) personLimit {
+		return personLimit{limit.SharedPerHour(draw, kind, n), now, text}
+	}
 	return &limits{
+		newPerWay:     hourly("new_way", "Very many people came in by this code or invitation", auth.NewAccountsPerCode),
+		newPerAddress: hourly("new_address", "Very many accounts were made from your address", auth.NewAccountsPerAddress),
+		newAtAll:      hourly("new_all", "Very many accounts are being made", auth.NewAccounts),
+		codeTries:     hourly("code_tries", "Very many join codes are being tried", codeTriesPerHour),
+
 		posts:      shared("posts", "You write very fast", l.PostsPerMinute, l.PostsBurst),
 		typing:     limit.PerMinute(l.TypingPerMinute, l.TypingPerMinute/6),
 		edits:      shared("edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6),

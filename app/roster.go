@@ -35,10 +35,12 @@ type rosterRow struct {
 	rosterLine
 	last  int
 	fault string
+
+	withEmails bool // the list has a column of addresses
 }
 
 // readRoster reads a class list: CSV (RFC 4180) with a header that names the columns
-// email, full_name, username and role. Only email is required.
+// email, full_name, username and role. One of the first three is required.
 //
 // It accepts what spreadsheets write: UTF-8 or UTF-16, any line ends, semicolons or tabs
 // instead of commas, and a line "sep=;" before the header. Every line that is not empty
@@ -177,14 +179,16 @@ func rosterColumns(header string, comma rune) (map[string]int, error) {
 			}
 		}
 	}
-	if _, ok := columns["email"]; !ok {
-		return nil, noHeader()
+	for _, who := range []string{"email", "username", "full_name"} {
+		if _, ok := columns[who]; ok {
+			return columns, nil
+		}
 	}
-	return columns, nil
+	return nil, noHeader()
 }
 
 func noHeader() error {
-	return invalid("file", "begin with a line that names the columns: email, full_name, username, role")
+	return invalid("file", "begin with a line that names the columns: email, full_name, username, role; one of the first three is enough")
 }
 
 // splitLine splits a line into its cells, or says why it cannot.
@@ -219,7 +223,8 @@ var beginsQuoted = regexp.MustCompile(`(?:^|[,;\t|])[ ]*"`)
 func rosterRecord(lines []string, at *int, comma rune, columns map[string]int) (row rosterRow, empty bool) {
 	row = rosterRow{rosterLine: rosterLine{number: *at + 1}, last: *at + 1}
 	cells, fault := splitLine(lines[*at], comma)
-	if fault.Pattern != "" {
+	_, row.withEmails = columns["email"]
+	if fault.Pattern != "" && row.withEmails { // without addresses nobody can tell whether the next line is a person
 		if whole, n := brokenCell(lines[*at:], comma); n > 1 {
 			cells, fault = whole, wording.Text{}
 			*at += n - 1

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -20,8 +21,11 @@ const (
 
 // Imported is the result for one line of a class list.
 type Imported struct {
-	Line    int // number of the line in the file
-	Email   string
+	Line  int // number of the line in the file
+	Email string
+	// Name and Username are those of the account, for the sheet that staff hand out.
+	Name, Username string
+
 	Status  string
 	Message string
 	Link    *PasswordLink // only for a new account
@@ -40,6 +44,9 @@ type importer struct {
 	course    *store.Course
 	on        Resource // the course, with the actor's relations to it
 	firstLine map[string]int
+	listed    map[string]string // see listedPeople
+
+	withEmails bool // the list has a column of addresses
 }
 
 // ImportMembers adds the people of a class list to a course. It creates accounts for
@@ -58,7 +65,7 @@ func (a *App) ImportMembers(ctx context.Context, actor *Actor, courseID string, 
 	if err != nil {
 		return nil, err
 	}
-	in := &importer{app: a, actor: actor, course: c, on: res, firstLine: map[string]int{}}
+	in := &importer{app: a, actor: actor, course: c, on: res, firstLine: map[string]int{}, withEmails: len(lines) > 0 && lines[0].withEmails}
 	all := make([]Imported, 0, len(lines))
 	for chunk := range slices.Chunk(lines, importChunk) {
 		var done []Imported
@@ -109,23 +116,26 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 	if err != nil {
 		return err
 	}
-	key := store.LoginKey(u.Email)
+	key := l.key(u)
 	if first, twice := in.firstLine[key]; twice {
+		if l.email == "" && l.username == "" {
+			return invalid("full_name", "is the same as in line %d; add a user name to tell the two apart", first)
+		}
 		out.Status, out.Message = ImportAlready, fmt.Sprintf("The same person as in line %d", first)
 		return nil
 	}
 	in.firstLine[key] = l.number
-	known, err := tx.UserByEmail(ctx, l.email)
+	known, err := in.known(ctx, tx, l, u)
 	if errors.Is(err, store.ErrNotFound) {
-		added, err := tx.CreateUserOnce(ctx, u)
+		added, err := in.create(ctx, tx, l, u)
 		if err != nil {
 			return err
 		}
 		if added {
 			return in.created(ctx, tx, u, role, out)
 		}
-		// Another transaction has just stored the e-mail, or somebody has the user name.
-		if known, err = tx.UserByEmail(ctx, l.email); errors.Is(err, store.ErrNotFound) {
+		// Another transaction has just stored the account, or somebody has the user name.
+		if known, err = in.known(ctx, tx, l, u); errors.Is(err, store.ErrNotFound) {
 			return invalid("username", "is taken by somebody else")
 		} else if err != nil {
 			return err
@@ -133,6 +143,7 @@ func (in *importer) line(ctx context.Context, tx *store.Tx, l rosterLine, out *I
 	} else if err != nil {
 		return err
 	}
+	out.name(known)
 	if known.IsBot() {
 		return invalid("email", "is the address of a bot, which is in no class list")
 	}
@@ -157,8 +168,15 @@ func (in *importer) person(l rosterLine) (*store.User, string, error) {
 		role = RoleStudent
 	}
 	mail := l.email
-	if err := firstOf(errors.Join(email("email", &mail), personName("full_name", &l.fullName),
-		oneOf("role", role, RoleStudent, RoleTA, RoleTeacher))); err != nil {
+	noEmail := mail == ""
+	if noEmail {
+		if l.username == "" && (in.withEmails || letters(l.fullName) == "") {
+			return nil, "", invalid("email", "must not be empty; somebody without an address needs a user name, or a name in a list without addresses")
+		}
+	} else if err := email("email", &mail); err != nil {
+		return nil, "", err
+	}
+	if err := firstOf(errors.Join(personName("full_name", &l.fullName), oneOf("role", role, RoleStudent, RoleTA, RoleTeacher))); err != nil {
 		return nil, "", err
 	}
 	uname, err := username("username", &l.username)
@@ -168,11 +186,90 @@ func (in *importer) person(l rosterLine) (*store.User, string, error) {
 	if err := mayRule(in.actor, power{beyond: ActEnrolStaff, on: in.on, roles: []string{role}}); err != nil {
 		return nil, "", err
 	}
-	return &store.User{ID: store.NewID(), Email: mail, Username: uname, FullName: blankToNil(&l.fullName), Role: RoleStudent,
-		IsActive: true, CreatedAt: in.app.instant(), Version: 1}, role, nil
+	u := personWithoutEmail(l.fullName, uname, in.app.instant())
+	if !noEmail {
+		u.Email = mail
+	}
+	return u, role, nil
+}
+
+// key is equal for two lines about the same person.
+func (l rosterLine) key(u *store.User) string {
+	switch {
+	case l.email != "":
+		return store.LoginKey(u.Email)
+	case u.Username != nil:
+		return "user name " + store.LoginKey(*u.Username)
+	}
+	return "name " + mention.Fold(u.Name())
+}
+
+// known returns the account of a line's person. Somebody of whom the list has only the name
+// is known if a list has made an account of that name for this course before; so sending a
+// list again changes nothing.
+func (in *importer) known(ctx context.Context, tx *store.Tx, l rosterLine, u *store.User) (*store.User, error) {
+	switch {
+	case l.email != "":
+		return tx.UserByEmail(ctx, l.email)
+	case u.Username != nil && l.username != "":
+		return tx.UserByUsername(ctx, *u.Username)
+	}
+	listed, err := in.listedPeople(ctx, tx.Queries)
+	if err != nil {
+		return nil, err
+	}
+	if id, ok := listed[*u.FullName]; ok {
+		return tx.User(ctx, id)
+	}
+	return nil, store.ErrNotFound
+}
+
+// listedPeople has the ids of those without an e-mail, by their names, whom class lists had
+// made for the course before this one. It is read once for a list.
+func (in *importer) listedPeople(ctx context.Context, q store.Queries) (map[string]string, error) {
+	if in.listed != nil {
+		return in.listed, nil
+	}
+	listed := map[string]string{}
+	for after := ""; ; {
+		people, err := q.ListedPeople(ctx, in.course.ID, "%"+noMail, after)
+		if err != nil {
+			return nil, err
+		}
+		for i := range people {
+			if n := people[i].FullName; n != nil {
+				listed[*n] = people[i].ID
+			}
+		}
+		if len(people) < store.MaxLimit {
+			in.listed = listed
+			return listed, nil
+		}
+		after = people[len(people)-1].ID
+	}
+}
+
+// create makes the account of a line. A person without an e-mail gets a user name.
+func (in *importer) create(ctx context.Context, tx *store.Tx, l rosterLine, u *store.User) (added bool, err error) {
+	if l.email != "" || u.Username != nil {
+		return tx.CreateUserOnce(ctx, u)
+	}
+	names, err := freeUsernames(ctx, tx.Queries, madeUsernames(u.Name(), u.ID))
+	if err != nil {
+		return false, err
+	}
+	return true, createNamed(ctx, tx, u, names)
+}
+
+// name says whose account it is.
+func (out *Imported) name(u *store.User) {
+	if out.Name = u.Name(); u.Username != nil {
+		out.Username = *u.Username
+	}
 }
 
 func (in *importer) created(ctx context.Context, tx *store.Tx, u *store.User, role string, out *Imported) error {
+	out.name(u)
 	if err := in.app.audit.record(ctx, tx, in.actor, ActCreateUser, target{"user", u.ID}, nil, userChanges(u)); err != nil {
 		return err
 	}

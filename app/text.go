@@ -78,6 +78,9 @@ func email(field string, value *string) error {
 	if a, err := mail.ParseAddress(*value); err != nil || a.Address != *value {
 		return invalid(field, "is not an e-mail address, send one like ada@example.org")
 	}
+	if lower := strings.ToLower(*value); strings.HasSuffix(lower, noMail) || strings.HasSuffix(lower, botMail) {
+		return invalid(field, "is no address: %s is kept for accounts that have none", lower[strings.LastIndexByte(lower, '@')+1:])
+	}
 	return identifier(field, (*value)[:strings.LastIndexByte(*value, '@')])
 }
 

@@ -34,7 +34,7 @@ func (a *App) DeleteUser(ctx context.Context, actor *Actor, id string, dryRun bo
 	}
 	var u *store.User
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		u, err = a.removeUser(ctx, tx, actor, id)
+		u, err = a.removeUser(ctx, tx, actor, id, nil)
 		return fromStore(err, "User")
 	})
 	return u, nil, err
@@ -48,7 +48,8 @@ func mayDelete(actor *Actor, u *store.User) error {
 	return mayRule(actor, power{beyond: ActDeleteAdminUser, accounts: []string{u.Role}})
 }
 
-func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id string) (*store.User, error) {
+// removeUser removes an account that it has locked, if also, which may be nil, agrees.
+func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id string, also func(*store.User) error) (*store.User, error) {
 	if err := tx.LockThreadsOf(ctx, id); err != nil {
 		return nil, err
 	}
@@ -62,6 +63,11 @@ func (a *App) removeUser(ctx context.Context, tx *store.Tx, actor *Actor, id str
 	}
 	if err := mayDelete(actor, u); err != nil {
 		return nil, err
+	}
+	if also != nil {
+		if err := also(u); err != nil {
+			return nil, err
+		}
 	}
 	if activeSuper(u) {
 		if err := keepsSuperAdmin(supers, u.ID); err != nil {

@@ -296,6 +296,9 @@ func (c *userChange) applyUsername(u *store.User) error {
 	if err != nil {
 		return err
 	}
+	if name == nil && WithoutEmail(u) {
+		return invalid("username", "must not be empty: the account has no e-mail address to sign in with")
+	}
 	u.SetUsername(name)
 	return nil
 }

@@ -169,7 +169,7 @@ func BrowsedTables() []Browsed {
 		browsed("user_api_key", "user_keys",
 			"id user_id provider alias description shared created_at updated_at", "", userEmail),
 		browsed("user_api_key_use", "user_key_uses", "user_key_id agent_id calls first_used_at last_used_at", ""),
-		browsed("usercourselink", "course_members", "course_id user_id role via created_at", "", userEmail, courseName),
+		browsed("usercourselink", "course_members", "course_id user_id role via created_at came_by account_made", "", userEmail, courseName),
 		browsed("userorganizationlink", "organization_members",
 			"organization_id user_id role created_at", "", userEmail),
 		browsed("userprojectlink", "project_members", "project_id user_id role created_at", "", userEmail),

@@ -29,6 +29,7 @@ var withheld = map[string]string{
 	"user_keys":          "encrypted_key",
 	"access_tokens":      "hash",
 	"course_invitations": "token_hash",
+	"course_members":     "came_with", // it may be a code that still opens the course
 	// What may be read of it by now is shown by the route of the turn alone.
 	"turn_steps": "input output note",
 	// What people say to agents alone is theirs.

@@ -27,6 +27,12 @@ const (
 	ViaJoined   = "joined"   // the person asked: join code or invitation
 )
 
+// The ways in which people come into a course by themselves.
+const (
+	CameByCode       = "code"
+	CameByInvitation = "invitation"
+)
+
 // CourseMember links a user to a course with a role: student, ta or teacher.
 // Via is ViaEnrolled when it is empty.
 type CourseMember struct {
@@ -36,6 +42,9 @@ type CourseMember struct {
 	Role          string
 	Via           string
 	CreatedAt     time.Time
+	CameBy        string `bun:",nullzero"` // CameByCode or CameByInvitation, "" for somebody whom staff took in
+	CameWith      string `bun:",nullzero"` // the code as it was, or the id of the invitation
+	AccountMade   bool   // coming in has made the account
 
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }

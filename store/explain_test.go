@@ -248,14 +248,19 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 			"LastFailedCall":        func() error { _, err := db.LastFailedCall(ctx, id); return err },
 			"PendingStepsOf":        func() error { _, err := db.PendingStepsOf(ctx, id); return err },
 			"ThreadAnswer":          func() error { _, err := db.ThreadAnswer(ctx, id); return err },
-			"CourseByJoinCode":      func() error { _, err := db.CourseByJoinCode(ctx, "x"); return err },
-			"InvitationByHash":      func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
-			"Invitations":           func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
-			"ShownMessages":         func() error { _, err := db.ShownMessages(ctx, id, 0, 50); return err },
-			"MessagesToDecide":      func() error { _, err := db.MessagesToDecide(ctx, id, 5, 50); return err },
-			"AgentsThatSpoke":       func() error { _, err := db.AgentsThatSpoke(ctx, id, 5, 50); return err },
-			"PersonSeq":             func() error { _, err := db.PersonSeq(ctx, id); return err },
-			"LinesAfter":            func() error { _, err := db.MessagesAfter(ctx, id, 5, 50); return err },
+			"OpenJoinCode":          func() error { _, err := db.OpenJoinCode(ctx, "x"); return err },
+			"Arrivals": func() error {
+				_, err := db.Arrivals(ctx, store.Arrivals{CourseID: "x"}, store.Page{Limit: 1})
+				return err
+			},
+			"TakenUsernames":   func() error { _, err := db.TakenUsernames(ctx, []string{"x"}); return err },
+			"InvitationByHash": func() error { _, err := db.InvitationByHash(ctx, "x"); return err },
+			"Invitations":      func() error { _, err := db.Invitations(ctx, w.course.ID, store.Page{}); return err },
+			"ShownMessages":    func() error { _, err := db.ShownMessages(ctx, id, 0, 50); return err },
+			"MessagesToDecide": func() error { _, err := db.MessagesToDecide(ctx, id, 5, 50); return err },
+			"AgentsThatSpoke":  func() error { _, err := db.AgentsThatSpoke(ctx, id, 5, 50); return err },
+			"PersonSeq":        func() error { _, err := db.PersonSeq(ctx, id); return err },
+			"LinesAfter":       func() error { _, err := db.MessagesAfter(ctx, id, 5, 50); return err },
 			"EraseDeletedLines": func() error {
 				return w.try(func(ctx context.Context, tx *store.Tx) error {
 					_, err := tx.EraseDeletedMessages(ctx, at, 5)

@@ -13,6 +13,8 @@ type JoinCode struct {
 	CourseID      string `bun:",pk"`
 	Code          string
 	CreatedAt     time.Time
+	ClosedAt      time.Time `bun:",nullzero"` // from then on nobody joins with it, until it is opened again
+	MakesAccounts bool      // it also lets people in who have no account
 }
 
 // Invitation is a link into a course. At most MaxUses people may use it, before
@@ -36,19 +38,67 @@ func (q Queries) JoinCode(ctx context.Context, courseID string) (*JoinCode, erro
 	return first(ctx, q.db.NewSelect().Model(jc).Where("jc.course_id = ?", courseID), jc)
 }
 
-// CourseByJoinCode finds the course that a code belongs to.
-func (q Queries) CourseByJoinCode(ctx context.Context, code string) (*Course, error) {
-	c := new(Course)
-	return first(ctx, q.db.NewSelect().Model(c).Join("JOIN course_join_codes AS jc ON jc.course_id = c.id").
-		Where("jc.code = ?", code), c)
+// OpenJoinCode finds a code that is open; ErrNotFound for one that is closed or unknown.
+func (q Queries) OpenJoinCode(ctx context.Context, code string) (*JoinCode, error) {
+	jc := new(JoinCode)
+	return first(ctx, q.db.NewSelect().Model(jc).Where("jc.code = ?", code).Where("jc.closed_at IS NULL"), jc)
 }
 
 // SetJoinCode sets a course's join code and replaces the old one. ErrExists when another
-// course has this code, ErrReferenced for an unknown course.
+// course has this code, ErrReferenced for an unknown course. The new one is open. Whether
+// it makes accounts stays as it was.
 func (t *Tx) SetJoinCode(ctx context.Context, jc *JoinCode) error {
 	_, err := t.db.NewInsert().Model(jc).On("CONFLICT (course_id) DO UPDATE").
-		Set("code = EXCLUDED.code").Set("created_at = EXCLUDED.created_at").Exec(ctx)
+		Set("code = EXCLUDED.code").Set("created_at = EXCLUDED.created_at").Set("closed_at = NULL").Returning("makes_accounts").Exec(ctx)
 	return translate(err)
+}
+
+// UpdateJoinCode writes whether a code is closed and makes accounts.
+func (t *Tx) UpdateJoinCode(ctx context.Context, jc *JoinCode) error {
+	res, err := t.db.NewUpdate().Model(jc).Column("closed_at", "makes_accounts").WherePK().Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// Arrivals says which people to list who came into a course by themselves.
+type Arrivals struct {
+	CourseID string
+	Made     bool   // only those whose account was made on the way
+	With     string // only those who came with this code or invitation
+}
+
+// Arrivals lists people who came into a course by themselves, the latest first.
+func (q Queries) Arrivals(ctx context.Context, a Arrivals, p Page) ([]CourseMember, error) {
+	var rows []CourseMember
+	sel := q.db.NewSelect().Model(&rows).Relation("User").Where("cm.course_id = ?", a.CourseID).Where("cm.came_by IS NOT NULL")
+	if a.Made {
+		sel = sel.Where("cm.account_made")
+	}
+	if a.With != "" {
+		sel = sel.Where("cm.came_with = ?", a.With)
+	}
+	err := p.on(sel.OrderExpr("cm.created_at DESC, cm.user_id DESC")).Scan(ctx)
+	return rows, translate(err)
+}
+
+// CourseMember returns somebody's link to a course; ErrNotFound without one.
+func (q Queries) CourseMember(ctx context.Context, courseID, userID string) (*CourseMember, error) {
+	m := new(CourseMember)
+	return first(ctx, q.db.NewSelect().Model(m).Where("cm.course_id = ?", courseID).Where("cm.user_id = ?", userID), m)
+}
+
+// TakenUsernames returns which of some user names are taken, by their keys.
+func (q Queries) TakenUsernames(ctx context.Context, names []string) (map[string]bool, error) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = LoginKey(name)
+	}
+	var found []string
+	err := q.db.NewSelect().Model((*User)(nil)).Column("u.username_key").Where("u.username_key IN (?)", bun.List(keys)).Scan(ctx, &found)
+	taken := make(map[string]bool, len(found))
+	for _, key := range found {
+		taken[key] = true
+	}
+	return taken, translate(err)
 }
 
 // DeleteJoinCode removes a course's join code; ErrNotFound when it has none.

@@ -67,6 +67,22 @@ func (q Queries) UserByEmail(ctx context.Context, email string) (*User, error) {
 		OrderExpr("CASE WHEN u.email = ? THEN 0 WHEN lower(u.email) = lower(?) THEN 1 ELSE 2 END", email, email), u)
 }
 
+// UserByUsername finds an account by its user name in any spelling.
+func (q Queries) UserByUsername(ctx context.Context, name string) (*User, error) {
+	u := new(User)
+	return first(ctx, q.db.NewSelect().Model(u).Where("lower(u.username) = lower(?) OR u.username_key = ?", name, LoginKey(name)).
+		OrderExpr("CASE WHEN u.username = ? THEN 0 WHEN lower(u.username) = lower(?) THEN 1 ELSE 2 END", name, name), u)
+}
+
+// ListedPeople lists, from behind an id, the accounts that class lists have made for a
+// course with an address like mail.
+func (q Queries) ListedPeople(ctx context.Context, courseID, mail, after string) ([]User, error) {
+	var rows []User
+	err := q.db.NewSelect().Model(&rows).Join("JOIN course_members AS cm ON cm.user_id = u.id").Where("cm.course_id = ?", courseID).
+		Where("cm.via = 'list'").Where("u.email LIKE ?", mail).Where("u.id > ?", after).OrderExpr("u.id").Limit(MaxLimit).Scan(ctx)
+	return rows, translate(err)
+}
+
 // UserByLogin finds an account by e-mail or user name in any spelling. An e-mail comes
 // before a user name, so nobody can take another's e-mail as a user name. An exact match
 // comes before both: two accounts from before there were keys may differ only in

@@ -203,6 +203,11 @@ var accessTable = []row{
 		w.as(owner).must(t, http.StatusOK, put, v1+"/courses/"+w.course+"/join-code")
 		return []string{w.course}, nil
 	}},
+	{"PATCH /api/v1/courses/{course_id}/join-code", "403 403 403 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		w.as(owner).must(t, http.StatusOK, put, v1+"/courses/"+w.course+"/join-code")
+		return []string{w.course}, body{"open": false}
+	}},
+	{"GET /api/v1/courses/{course_id}/arrivals", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"POST /api/v1/courses/join", everyone200, func(t testing.TB, w *world) ([]string, any) {
 		course, _ := w.newRoom(t, owner)
 		return nil, body{"code": w.as(owner).must(t, http.StatusOK, put, v1+"/courses/"+course+"/join-code").text(t, "code")}

@@ -40,6 +40,7 @@ type route struct {
 	upload           bool              // the body holds a file: http.upload_limit bounds it
 	peer             bool              // an agent outside this program calls it: its token is checked before the body is read
 	twin             bool              // another spelling of an address that is documented; clients need one
+	visitors         bool              // people without a session may come too: the handler's actor is nil then
 	lateCookie       bool              // the cookie's token may have expired while its session lives
 	large            int64             // about how many bytes making a large answer takes
 }
@@ -242,6 +243,9 @@ func (a adapted) Header(name string) string {
 func (s *Server) bodyLimit(r route) config.Bytes {
 	if r.upload {
 		return s.cfg.HTTP.UploadLimit
+	}
+	if r.visitors {
+		return s.cfg.HTTP.OpenBodyLimit
 	}
 	return s.cfg.HTTP.BodyLimit
 }

@@ -101,6 +101,7 @@ var auditTable = []auditRow{
 	{"POST /api/v1/courses/{course_id}/bots/{bot_id}/tokens", coTeacher, "token.create", "token", nil},
 	{"DELETE /api/v1/courses/{course_id}/bots/{bot_id}/tokens/{token_id}", coTeacher, "token.revoke", "token", nil},
 	{"PUT /api/v1/courses/{course_id}/join-code", owner, app.ActSetJoinCode, "course", nil},
+	{"PATCH /api/v1/courses/{course_id}/join-code", owner, app.ActSetJoinCode, "course", nil},
 	{"DELETE /api/v1/courses/{course_id}/join-code", owner, app.ActSetJoinCode, "course", nil},
 	{"POST /api/v1/courses/join", student, app.ActJoinCourse, "course", nil},
 	{"POST /api/v1/courses/{course_id}/invitations", owner, app.ActInvite, "invitation", nil},

@@ -85,7 +85,7 @@ func (s *Server) peculiar() map[string]keywords {
 		"AddProjectMemberInBody.role": inProject, "ChangeProjectMemberInBody.role": inProject,
 		"CreateUserInBody.role": anywhere, "UpdateUserInBody.role": anywhere,
 		"CreateAgentTypeInBody.category": kinds, "UpdateAgentTypeInBody.category": kinds,
-		"UsePasswordLinkInBody.password": password, "SetUpInBody.password": password,
+		"UsePasswordLinkInBody.password": password, "NewcomerIn.password": password, "SetUpInBody.password": password,
 		"CreateArtifactInBody.type": choice("task", "doc", "process"), "CreateArtifactInBody.content": {}, "UpdateArtifactInBody.content": {},
 		"CreateArtifactInBody.title": someOf(500), "UpdateArtifactInBody.title": someOf(500), "UpdateReportInBody.content": someOf(1 << 20),
 		"CreateThreadInBody.name": upTo(longName), "UpdateThreadInBody.name": upTo(longName), "EditMessageInBody.text": someOf(64 << 10),
@@ -121,6 +121,7 @@ var byOne = map[string]struct {
 }{
 	"EnrolInBody": {"anyOf", []string{"user_email", "user_id"}}, "AddOrganizationMemberInBody": {"anyOf", []string{"user_email", "user_id"}},
 	"AddProjectMemberInBody": {"anyOf", []string{"user_email", "user_id"}}, "PersonIn": {"anyOf", []string{"user_email", "user_id"}},
+	"JoinInBody":      {"oneOf", []string{"code", "token"}},
 	"MuteAgentInBody": {"oneOf", []string{"until", "minutes"}},
 }
 

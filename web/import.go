@@ -42,14 +42,16 @@ func (in *importIn) Resolve(ctx huma.Context) []error {
 
 // listForm describes the body. huma sees only bytes.
 func listForm() *huma.RequestBody {
-	form := fileForm("CSV with a header: email, full_name, username, role")
+	form := fileForm("CSV with a header: email, full_name, username, role; an e-mail, a user name or a name is enough of each person")
 	form.Content[mimeCSV] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: "email,full_name,username,role\nada@example.org,Ada Lovelace,ada,student\n"}
 	return form
 }
 
 type importedOut struct {
 	Line    int      `json:"line" doc:"Of the file, from 1"`
-	Email   string   `json:"email"`
+	Email   string   `json:"email" doc:"As the list has it; blank for somebody without one"`
+	Name    string   `json:"name,omitempty" doc:"Of the account"`
+	Login   string   `json:"username,omitempty" doc:"Of the account; made from the name for somebody without an e-mail"`
 	Status  string   `json:"status" enum:"created,enrolled,already,error"`
 	Message string   `json:"message"`
 	Link    *linkOut `json:"link,omitempty" doc:"Of a new account: with it the person sets a password. Shown this once"`
@@ -77,7 +79,7 @@ func (s *Server) importMembers(ctx context.Context, actor *app.Actor, in *import
 	counts := map[string]*int{app.ImportCreated: &b.Created, app.ImportEnrolled: &b.Changed, app.ImportAlready: &b.Already, app.ImportError: &b.Errors}
 	b.Lines = listOf(rows, func(r *app.Imported) importedOut {
 		*counts[r.Status]++
-		return importedOut{Line: r.Line, Email: r.Email, Status: r.Status, Message: r.Message, Link: linkForm(r.Link)}
+		return importedOut{Line: r.Line, Email: r.Email, Name: r.Name, Login: r.Username, Status: r.Status, Message: r.Message, Link: linkForm(r.Link)}
 	})
 	return out, nil
 }

@@ -2,16 +2,23 @@ package web
 
 import (
 	"context"
+	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
 type joinCodeOut struct {
 	Body struct {
-		Code      string    `json:"code" doc:"To be shown to the class; case, blanks and hyphens do not matter"`
-		CreatedAt time.Time `json:"created_at"`
+		Code          string    `json:"code" doc:"To be shown to the class; case, blanks and hyphens do not matter"`
+		CreatedAt     time.Time `json:"created_at"`
+		Open          bool      `json:"open" doc:"A closed one is refused like a wrong one"`
+		MakesAccounts bool      `json:"makes_accounts" doc:"It lets in people who have no account"`
 	}
 }
 
@@ -19,6 +26,7 @@ func joinCodeForm(jc *store.JoinCode) *joinCodeOut {
 	out := &joinCodeOut{}
 	half := len(jc.Code) / 2
 	out.Body.Code, out.Body.CreatedAt = jc.Code[:half]+"-"+jc.Code[half:], instant(jc.CreatedAt)
+	out.Body.Open, out.Body.MakesAccounts = jc.ClosedAt.IsZero(), jc.MakesAccounts
 	return out
 }
 
@@ -42,14 +50,141 @@ func (s *Server) deleteJoinCode(ctx context.Context, actor *app.Actor, in *oneID
 	return &empty{}, s.app.DeleteJoinCode(ctx, actor, in.ID.String())
 }
 
-type joinIn struct {
-	Body struct {
-		Code string `json:"code"`
+type updateJoinCodeIn struct {
+	CourseID id `path:"course_id"`
+	Body     struct {
+		Open          opt[bool] `json:"open,omitempty"`
+		MakesAccounts opt[bool] `json:"makes_accounts,omitempty"`
 	}
 }
 
-func (s *Server) joinCourse(ctx context.Context, actor *app.Actor, in *joinIn) (*oneOut[courseOut], error) {
-	return oneCourse(s.app.JoinCourse(ctx, actor, in.Body.Code))
+func (s *Server) updateJoinCode(ctx context.Context, actor *app.Actor, in *updateJoinCodeIn) (*joinCodeOut, error) {
+	jc, err := s.app.UpdateJoinCode(ctx, actor, in.CourseID.String(), app.JoinCodeChanges{Open: in.Body.Open.Opt, MakesAccounts: in.Body.MakesAccounts.Opt})
+	if err != nil {
+		return nil, err
+	}
+	return joinCodeForm(jc), nil
+}
+
+// NewcomerIn is the account that somebody makes on the way into a course.
+type NewcomerIn struct {
+	FullName string      `json:"full_name" doc:"The name that others see"`
+	Username *string     `json:"username,omitempty" doc:"To sign in with; made from the name when left out"`
+	Password secret.Text `json:"password"`
+	ClientID *id         `json:"client_id,omitempty" doc:"Made by the client. Sent again with the same password it finds the same account"`
+}
+
+type joinIn struct {
+	Body struct {
+		Code    string      `json:"code,omitempty" doc:"Or send token"`
+		Token   string      `json:"token,omitempty" doc:"Of an invitation link"`
+		Account *NewcomerIn `json:"account,omitempty" doc:"For somebody without a session: makes the account and signs in"`
+	}
+}
+
+// CourseOut is courseOut by a name that other answers embed: huma ignores unexported ones.
+type CourseOut = courseOut
+
+// joinedOut is a course into which somebody came, with the cookies of a new account.
+type joinedOut struct {
+	SetCookie []http.Cookie `header:"Set-Cookie"`
+	Body      struct {
+		CourseOut
+		User *userOut `json:"user,omitempty" doc:"The account that was made"`
+	}
+}
+
+func joined(c *store.Course) *joinedOut {
+	out := &joinedOut{}
+	out.Body.CourseOut = courseForm(c)
+	return out
+}
+
+// Resolve refuses a body with both ways in, or with none.
+func (in *joinIn) Resolve(huma.Context) []error {
+	if (in.Body.Code == "") == (in.Body.Token == "") {
+		return []error{&huma.ErrorDetail{Location: "body.code", Message: "send either code or token"}}
+	}
+	return nil
+}
+
+func (s *Server) joinCourse(ctx context.Context, actor *app.Actor, in *joinIn) (*joinedOut, error) {
+	b := in.Body
+	if actor == nil && b.Account != nil {
+		return s.joinAsNewcomer(ctx, in)
+	}
+	if actor != nil && b.Account != nil {
+		return nil, &app.Error{Kind: app.KindConflict, Code: wording.SignedIn, Message: "You are signed in. Leave account out to join as yourself, or sign out first."}
+	}
+	var c *store.Course
+	var err error
+	if b.Token != "" {
+		c, err = s.app.AcceptInvitation(ctx, actor, b.Token)
+	} else {
+		c, err = s.app.JoinCourse(ctx, actor, b.Code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return joined(c), nil
+}
+
+func (s *Server) joinAsNewcomer(ctx context.Context, in *joinIn) (*joinedOut, error) {
+	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
+	defer cancel()
+	b, client := in.Body, requestOf(ctx).client
+	who := app.Newcomer{Code: b.Code, Token: b.Token, FullName: b.Account.FullName, Username: b.Account.Username, Password: b.Account.Password}
+	if b.Account.ClientID != nil {
+		who.ClientID = b.Account.ClientID.String()
+	}
+	arrived, err := s.app.JoinAsNewcomer(ctx, who, client)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := s.signedIn(arrived.Tokens, client.Note)
+	if err != nil {
+		return nil, err
+	}
+	out, u := joined(arrived.Course), userForm(arrived.User)
+	out.SetCookie, out.Body.User = signed.SetCookie, &u
+	return out, nil
+}
+
+type arrivalsIn struct {
+	CourseID    id     `path:"course_id"`
+	AccountMade bool   `query:"account_made" doc:"true lists only those whose account was made on the way"`
+	CameWith    string `query:"came_with" maxLength:"64" doc:"Only those who came with this code or with the invitation of this id"`
+	PageIn
+}
+
+// Resolve checks the flag.
+func (in *arrivalsIn) Resolve(ctx huma.Context) []error { return flagged(ctx, "account_made") }
+
+// ArrivalOut is somebody who came into a course with a code or an invitation.
+type ArrivalOut struct {
+	UserID      string    `json:"user_id" format:"uuid"`
+	Name        string    `json:"name"`
+	Username    *string   `json:"username"`
+	Role        string    `json:"role" enum:"student,ta,teacher"`
+	CameBy      string    `json:"came_by" enum:"code,invitation"`
+	CameWith    string    `json:"came_with" doc:"The code as it was, or the id of the invitation"`
+	AccountMade bool      `json:"account_made" doc:"The account was made on the way"`
+	JoinedAt    time.Time `json:"joined_at"`
+}
+
+func arrivalForm(m *store.CourseMember) ArrivalOut {
+	return ArrivalOut{UserID: m.UserID, Name: m.User.Name(), Username: m.User.Username, Role: m.Role, CameBy: m.CameBy, CameWith: m.CameWith,
+		AccountMade: m.AccountMade, JoinedAt: instant(m.CreatedAt)}
+}
+
+func (s *Server) arrivals(ctx context.Context, actor *app.Actor, in *arrivalsIn) (*pageOut[ArrivalOut], error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]store.CourseMember, error) {
+		return s.app.Arrivals(ctx, actor, store.Arrivals{CourseID: in.CourseID.String(), Made: in.AccountMade, With: in.CameWith}, in.page())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return paged(ctx, s, rows, arrivalForm, skipping[store.CourseMember](in.PageIn))
 }
 
 // InvitationOut is an invitation for those who manage it.

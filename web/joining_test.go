@@ -15,7 +15,7 @@ func TestJoining(t *testing.T) {
 			at := v1 + "/courses/" + course + "/join-code"
 			wantProblem(t, w.as(owner).do(t, get, at), 404, "Join code not found")
 			made := w.as(owner).must(t, 200, put, at).object(t)
-			wantMembers(t, made, "code", "created_at")
+			wantMembers(t, made, "code", "created_at", "open", "makes_accounts")
 			code, _ := made["code"].(string)
 			if !regexp.MustCompile(`^[A-Z2-9]{4}-[A-Z2-9]{4}$`).MatchString(code) {
 				t.Errorf("got code %q", code)
@@ -28,6 +28,43 @@ func TestJoining(t *testing.T) {
 			w.as(owner).must(t, 204, del, at)
 			wantProblem(t, w.as(student).do(t, post, v1+"/courses/join", body{"code": code}), 404, "Join code not found")
 			wantProblem(t, w.as(student).do(t, post, v1+"/courses/join", body{"code": " "}), 422, "code: must not be empty")
+		},
+		"newcomer": func(t *testing.T, w *world) {
+			course, _ := w.newRoom(t, owner)
+			at := v1 + "/courses/" + course
+			code := w.as(owner).must(t, 200, put, at+"/join-code").text(t, "code")
+			account := body{"full_name": "Ada Byron", "password": "correct horse battery"}
+			const join = v1 + "/courses/join"
+			wantProblem(t, w.anon().do(t, post, join, body{"code": code}), 401, "Not authenticated")
+			a := w.anon().must(t, 200, post, join, body{"code": code, "account": account})
+			made, _ := a.object(t)["user"].(object)
+			if a.text(t, "id") != course || made["username"] != "ada.byron" || made["no_email"] != true {
+				t.Errorf("got %s", a.body)
+			}
+			if got := len(a.header.Values("Set-Cookie")); got != 3 {
+				t.Errorf("got %d cookies, want those of a session and the device's", got)
+			}
+			wantProblem(t, w.as(student).do(t, post, join, body{"code": code, "account": account}), 409,
+				"You are signed in. Leave account out to join as yourself, or sign out first.")
+			for sent, detail := range map[string]string{`{}`: "code: send either code or token", `{"code":"A","token":"B"}`: "code: send either code or token",
+				`{"code":"` + code + `","account":{"full_name":"A","password":"x"}}`:       "password: use at least 8 characters",
+				`{"code":"` + code + `","account":{"full_name":"A"}}`:                      "account.password: is missing",
+				`{"code":"` + code + `","account":{"full_name":"A","password":"x","z":1}}`: "account.z: is not a member of this request, take it out"} {
+				if got := w.anon().do(t, post, join, sent); got.status != 422 || !strings.Contains(string(got.body), strings.SplitN(detail, ":", 2)[0]) {
+					t.Errorf("%s: got %d %s, want %s", sent, got.status, got.body, detail)
+				}
+			}
+			list := w.as(owner).must(t, 200, get, at+"/arrivals?account_made=true&came_with="+strings.ReplaceAll(code, "-", "")).list(t)
+			if len(list) != 1 || list[0]["user_id"] != made["id"] || list[0]["came_by"] != "code" || list[0]["name"] != "Ada Byron" {
+				t.Errorf("got %v", list)
+			}
+			w.as(owner).must(t, 200, del, at+"/members/"+made["id"].(string)+"?account=true")
+			wantProblem(t, w.as(admin).do(t, get, v1+"/users/"+made["id"].(string)), 404, "User not found")
+			off := w.as(owner).must(t, 200, patch, at+"/join-code", body{"open": false}).object(t)
+			if off["open"] != false || off["makes_accounts"] != true {
+				t.Errorf("got %v", off)
+			}
+			wantProblem(t, w.anon().do(t, post, join, body{"code": code, "account": account}), 404, "Join code not found")
 		},
 		"invitation": func(t *testing.T, w *world) {
 			course, _ := w.newRoom(t, owner)

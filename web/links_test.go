@@ -71,7 +71,8 @@ func TestImport(t *testing.T) {
 		"refused": func(t *testing.T, w *world) {
 			path := v1 + "/courses/" + w.course + "/members/import"
 			csv := w.as(owner).with("Content-Type", "text/csv")
-			wantProblem(t, csv.do(t, post, path, "name\nAda\n"), 422, "file: begin with a line that names the columns: email, full_name, username, role")
+			wantProblem(t, csv.do(t, post, path, "nickname\nAda\n"), 422,
+				"file: begin with a line that names the columns: email, full_name, username, role; one of the first three is enough")
 			wantProblem(t, csv.do(t, post, path, "email\n"+string(make([]byte, 1<<20))), 413, "The list has 1048582 bytes, at most 1048576 are possible")
 			wantProblem(t, w.as(owner).do(t, post, path, body{}), 422, "body: must be text/csv, or a form with the list as its file")
 			wantProblem(t, csv.do(t, post, v1+"/courses/"+store.NewID()+"/members/import", "email\n"), 404, "Course not found")

@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/coagent-studio/coagent/app"
 )
 
@@ -70,6 +72,17 @@ func (s *Server) changeMember(ctx context.Context, actor *app.Actor, in *changeM
 	return said("Role updated", s.app.ChangeMemberRole(ctx, actor, in.CourseID.String(), in.UserID.String(), in.Body.Role))
 }
 
-func (s *Server) removeMember(ctx context.Context, actor *app.Actor, in *MemberIn) (*messageOut, error) {
+type removeMemberIn struct {
+	MemberIn
+	Account bool `query:"account" doc:"true removes the account too"`
+}
+
+// Resolve checks the flag.
+func (in *removeMemberIn) Resolve(ctx huma.Context) []error { return flagged(ctx, "account") }
+
+func (s *Server) removeMember(ctx context.Context, actor *app.Actor, in *removeMemberIn) (*messageOut, error) {
+	if in.Account {
+		return said("Account removed", s.app.RemoveArrival(ctx, actor, in.CourseID.String(), in.UserID.String()))
+	}
 	return said("User removed from course", s.app.RemoveMember(ctx, actor, in.CourseID.String(), in.UserID.String()))
 }

@@ -239,6 +239,9 @@ func (s *Server) operation(r route, answer reflect.Type, public bool) *operation
 		op.Security = []map[string][]string{{"cookie": {}}, {"bearer": {}}, {"password": {}}}
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden)
 	}
+	if r.visitors {
+		op.Security = append(op.Security, map[string][]string{})
+	}
 	if r.method != http.MethodGet {
 		op.Errors = append(op.Errors, http.StatusForbidden, http.StatusRequestEntityTooLarge)
 	}

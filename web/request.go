@@ -201,6 +201,10 @@ func (s *Server) authenticated(at route) func(huma.Context, func(huma.Context)) 
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c, r := humafiber.Unwrap(ctx), requestOf(ctx.Context())
 		r.token, r.client = accessToken(c), s.client(c)
+		if at.visitors && r.token == "" {
+			next(ctx)
+			return
+		}
 		actor, err := s.actor(c, at)
 		if err == nil && at.role != "" {
 			err = app.Check(actor, at.role, app.Resource{})

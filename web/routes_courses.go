@@ -47,8 +47,9 @@ func (s *Server) courseRoutes() {
 			errors:      known})
 	add(s, del, v1+"/courses/{course_id}/members/{user_id}", "removeMember", s.removeMember,
 		route{tag: tag, summary: "Take somebody out of a course and its rooms",
-			description: "For the course's staff. The owner cannot be removed; what the person said stays.",
-			errors:      known})
+			description: "For the course's staff. The owner cannot be removed; what the person said stays. With account=true the account goes too, " +
+				"if it was made on the way in and has nothing outside courses that the caller teaches.",
+			errors: known})
 	add(s, post, v1+"/courses/{course_id}/transfer", "transferCourse", s.transferCourse,
 		route{tag: tag, summary: "Make somebody else the owner of a course; the old owner stays as a teacher",
 			description: "For its owner and admins.",
@@ -72,11 +73,21 @@ func (s *Server) joiningRoutes() {
 		route{tag: tag, summary: "Remove the join code",
 			description: "For the course's staff. Who came by it stays.",
 			status:      gone, errors: known})
+	add(s, patch, v1+"/courses/{course_id}/join-code", "updateJoinCode", s.updateJoinCode,
+		route{tag: tag, summary: "Close the join code, open it again, or say whether it makes accounts",
+			description: "For the course's staff. A member that is not sent keeps its value.",
+			example:     `{"open":false}`,
+			errors:      edited})
 	add(s, post, v1+"/courses/join", "joinCourse", s.joinCourse,
-		route{tag: tag, summary: "Join a course as a student with its code",
-			description: "For everybody who is signed in. Wrong codes are counted, and after a few one has to wait.",
-			example:     `{"code":"KF7-QXM"}`,
-			errors:      []int{missing, conflict, limited}})
+		route{tag: tag, summary: "Join a course with its code or an invitation; makes the account of somebody who has none",
+			description: "Who is signed in joins as themselves. Without a session send account: it is made and signed in at once. Wrong " +
+				"codes are counted, and after a few one has to wait; so are new accounts.",
+			example:  `{"code":"KF7-QXM"}`,
+			visitors: true, errors: []int{missing, conflict, limited}})
+	add(s, get, v1+"/courses/{course_id}/arrivals", "listArrivals", s.arrivals,
+		route{tag: tag, summary: "List who came into a course with a code or an invitation, the latest first",
+			description: "For the course's staff. Whom staff took in is not in it.",
+			errors:      known})
 	add(s, post, v1+"/courses/{course_id}/invitations", "invite", s.invite,
 		route{tag: tag, summary: "Make an invitation link; its token is shown this once",
 			description: "For the course's staff, students alone for assistants. Who has the link gets the role.",

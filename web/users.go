@@ -23,11 +23,12 @@ type userOut struct {
 	CreatedAt time.Time `json:"created_at"`
 	Kind      string    `json:"kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for a person"`
 	CourseID  string    `json:"course_id,omitempty" format:"uuid" doc:"The course that a bot belongs to; absent for a person"`
+	NoEmail   bool      `json:"no_email,omitempty" doc:"true when email is only a placeholder: the person has none"`
 }
 
 func userForm(u *store.User) userOut {
 	return userOut{ID: u.ID, Email: u.Email, Username: u.Username, FullName: u.FullName, Role: u.Role,
-		AvatarURL: u.AvatarURL, IsActive: u.IsActive, CreatedAt: instant(u.CreatedAt), Kind: kindOf(u), CourseID: u.BotCourseID}
+		AvatarURL: u.AvatarURL, IsActive: u.IsActive, CreatedAt: instant(u.CreatedAt), Kind: kindOf(u), CourseID: u.BotCourseID, NoEmail: app.WithoutEmail(u)}
 }
 
 func oneUser(u *store.User, err error) (*oneOut[userOut], error) {

@@ -80,6 +80,11 @@ type Auth struct {
 	SigninFailuresPerAddress int           `yaml:"signin_failures_per_address" default:"300" min:"1" max:"1000000" doc:"Failed sign-ins of one address before strange devices there wait behind everybody else; nobody is shut out, because a whole school is one address."`
 	SigninWindow             time.Duration `yaml:"signin_window" default:"15m" min:"1s" max:"24h" doc:"The time in which failed sign-ins are counted."`
 
+	SelfMadeAccounts      bool `yaml:"self_made_accounts" default:"true" doc:"Let people who have a course's open join code or an invitation make their own account; staff can forbid it for their code."`
+	NewAccountsPerCode    int  `yaml:"new_accounts_per_code" default:"600" min:"1" max:"1000000" doc:"Accounts that people make with one code or invitation in an hour, half of them at once."`
+	NewAccountsPerAddress int  `yaml:"new_accounts_per_address" default:"600" min:"1" max:"1000000" doc:"Accounts that people make from one address in an hour, half of them at once; a whole school may be one."`
+	NewAccounts           int  `yaml:"new_accounts" default:"5000" min:"1" max:"10000000" doc:"Accounts that people make in an hour in all, half of them at once."`
+
 	cheapHashes bool // no setting, see HashCheaply
 }
 

@@ -139,6 +139,15 @@ func SharedPerMinute(draw Draw, kind string, n, burst int) *Shared {
 	return &Shared{draw: draw, kind: kind, alone: PerMinute(n, burst), grants: map[string]*grant{}}
 }
 
+// SharedPerHour makes a limiter that allows at most n in any hour: half of them at once,
+// and the other half spread over the hour.
+func SharedPerHour(draw Draw, kind string, n int) *Shared {
+	half := max(n/2, 1)
+	l := SharedPerMinute(draw, kind, 1, half)
+	l.alone.every = rate.Limit(float64(half) / time.Hour.Seconds())
+	return l
+}
+
 // Take spends one token of a key. If there is none, it returns how long to wait for
 // one.
 func (l *Shared) Take(ctx context.Context, key string, now time.Time) (wait time.Duration, ok bool) {

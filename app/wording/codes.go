@@ -17,6 +17,9 @@ const (
 	AgentIDMissing              Code = "agent_id_missing"
 	AgentIDInvalid              Code = "agent_id_invalid"
 	Forbidden                   Code = "forbidden"
+	NoNewAccounts               Code = "no_new_accounts"
+	AccountNotMadeHere          Code = "account_not_made_here"
+	SignedIn                    Code = "signed_in"
 	Bot                         Code = "bot"
 	IsBot                       Code = "is_bot"
 	Scope                       Code = "scope"
@@ -187,6 +190,9 @@ func Meanings() []Meaning {
 		{AgentIDMissing, "The header X-Agent-ID is missing.", "Send it.", true, false},
 		{AgentIDInvalid, "The header X-Agent-ID is no id.", "Send the id of the agent.", true, false},
 		{Forbidden, "The person may not do this.", "Ask somebody who may.", true, false},
+		{NoNewAccounts, "Nobody can make an account here, or not with this code.", "Ask the staff of the course for one.", true, false},
+		{AccountNotMadeHere, "The account was not made on the way into the course.", "Remove the person from the course alone.", true, false},
+		{SignedIn, "The person is signed in, and sent an account to make.", "Leave it out, or sign out first.", true, false},
 		{Bot, "Bots may not do this.", "Have a person do it.", true, false},
 		{IsBot, "The account is a bot.", "Choose a person.", true, false},
 		{Scope, "The token lacks a scope, or tokens may not do this at all.", "Use a token that has it, or sign in.", true, false},
