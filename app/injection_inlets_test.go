@@ -205,6 +205,13 @@ func (h *hall) triggerStays(t *testing.T) {
 // attackRoom sends every text by an inlet into a room, as somebody.
 func (h *hall) attackRoom(t *testing.T, speaker string, send func(text string) (sent string)) {
 	h.harmless(t, func() { post(t, h.r, h.Student, h.room, "@teacher hello") })
+	h.attacked(t, speaker, send)
+}
+
+// attacked sends every text by an inlet into a room, once the harmless system message is
+// known.
+func (h *hall) attacked(t *testing.T, speaker string, send func(text string) (sent string)) {
+	t.Helper()
 	for _, a := range injections(t) {
 		text, shown := h.begin(&a)
 		sent := send(text)
@@ -227,7 +234,7 @@ func TestInjection(t *testing.T) {
 		z := newZoo(r)
 		analyst(t, r)
 		for name, inlet := range map[string]func(*testing.T, *apptest.Rig, *zoo){
-			"message": injectMessages, "bot": injectBot, "webhook": injectWebhook, "outside answer": injectOutsideAnswers, "thread": injectThread, "thread turn": injectThreadTurns,
+			"message": injectMessages, "reply": injectReplies, "bot": injectBot, "webhook": injectWebhook, "outside answer": injectOutsideAnswers, "thread": injectThread, "thread turn": injectThreadTurns,
 			"sandbox": injectSandbox, "tool results": injectToolResults, "nested agent": injectNested, "names": injectNames, "workflow": injectWorkflow, "design": injectDesign,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -270,6 +277,20 @@ func injectMessages(t *testing.T, r *apptest.Rig, z *zoo) {
 	}
 	if read < 50 {
 		t.Errorf("the report reads %d messages of the student, want 50 and more", read)
+	}
+}
+
+// injectReplies has the texts as replies, in a thread in which an agent is called.
+func injectReplies(t *testing.T, r *apptest.Rig, z *zoo) {
+	h := newHall(t, r, z, silentClass(t, r), "reply")
+	root := post(t, r, h.Student, h.room, "hm")
+	h.harmless(t, func() { reply(t, r, h.Student, root, "@teacher hello") })
+	h.attacked(t, "Sue (student, in this thread)", func(text string) string {
+		reply(t, r, h.Student, root, "@teacher "+text)
+		return "@teacher " + text
+	})
+	if one := turns(t, r, h.room); one[len(one)-1].RootID != root.ID {
+		t.Errorf("the last turn is %+v", one[len(one)-1])
 	}
 }
 

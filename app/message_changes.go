@@ -159,6 +159,14 @@ func (a *App) changeMessage(ctx context.Context, actor *Actor, roomID, id, kind 
 		if changed, err := change(tx, m); err != nil || !changed {
 			return err
 		}
+		if m.RootID != "" {
+			if m.ThreadSize, err = tx.RecountReplies(ctx, m); err != nil {
+				return err
+			}
+		}
+		if err := tx.ShowRoot(ctx, m, store.ToJSON(event.RootOf(m))); err != nil {
+			return err
+		}
 		body := store.ToJSON(event.StateOf(m))
 		return tx.UpdateMessage(ctx, m, event.OfMessage(m).Body,
 			&store.Event{ID: store.NewID(), Type: kind, Body: body, CreatedAt: a.instant()})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type Posted struct {
 type PostWith struct {
 	// Mentions are those who are meant where several have the name that the text calls.
 	Mentions []event.MentionID
+	// ReplyTo is the id of the message that it replies to, "" for none.
+	ReplyTo string
 }
 
 // PostMessage stores a message of a person or a bot. clientID (0..64 characters) is the client's own
@@ -49,8 +52,12 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		return nil, firstOf(err)
 	}
 	calling := turn.Calling{Everyone: Check(actor, ActCallEveryone, res) == nil}
+	replyTo := ""
 	for _, w := range with {
 		if calling.Meant, err = meantIn(w.Mentions); err != nil {
+			return nil, err
+		}
+		if replyTo, err = replyIn(w.ReplyTo); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +65,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		return nil, err
 	}
 	m := &store.Message{ID: store.NewID(), RoomID: roomID, SenderID: actor.User.ID, ClientID: clientID, Content: content,
-		CreatedAt: a.instant(), Sender: &actor.User}
+		CreatedAt: a.instant(), Sender: &actor.User, InReplyTo: replyTo}
 	if actor.User.IsBot() {
 		m.BotName = actor.User.Name()
 	}
@@ -71,9 +78,13 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storePost(ctx, tx, m, heard) })
-	if errors.Is(err, errPostedBefore) {
+	no := noReply(err)
+	if errors.Is(err, errPostedBefore) || no != nil && clientID != "" {
 		before, err := a.db.MessageByClientID(ctx, roomID, actor.User.ID, clientID)
-		if err != nil {
+		switch {
+		case no != nil && errors.Is(err, store.ErrNotFound):
+			return nil, no
+		case err != nil:
 			return nil, err
 		}
 		before.Sender = &actor.User
@@ -81,7 +92,7 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		return &Posted{Message: before, Dup: true}, nil
 	}
 	if err != nil {
-		return nil, fromStore(err, "Room")
+		return nil, cmp.Or(no, fromStore(err, "Room"))
 	}
 	a.engine.Posted(ctx, room, m)
 	a.telemetry.Posted(ctx, m.ID, roomID, m.Seq)

@@ -27,13 +27,19 @@ func inTx(t *testing.T, r *apptest.Rig, fn func(tx *store.Tx) error) {
 // worker or job is gone: its lease ran out a minute ago.
 func orphan(t *testing.T, r *apptest.Rig, c *apptest.Class, state string, attempt int) store.Turn {
 	t.Helper()
+	return orphanOf(t, r, c, state, attempt, "")
+}
+
+// orphanOf is an orphan that answers in the thread of a message.
+func orphanOf(t *testing.T, r *apptest.Rig, c *apptest.Class, state string, attempt int, rootID string) store.Turn {
+	t.Helper()
 	room, err := r.DB.Room(t.Context(), c.Room.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	past := time.Now().UTC().Add(-time.Minute).Truncate(time.Microsecond)
 	turn := store.Turn{ID: store.NewID(), RoomID: c.Room.ID, AgentID: c.TeacherAgent.ID, TriggerSeq: room.EventSeq, State: state,
-		Attempt: attempt, LeaseUntil: past, CreatedAt: past}
+		Attempt: attempt, LeaseUntil: past, CreatedAt: past, RootID: rootID}
 	if state == store.TurnRunning {
 		turn.Node, turn.StartedAt = "a dead node", past
 	}

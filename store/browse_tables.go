@@ -117,7 +117,7 @@ func BrowsedTables() []Browsed {
 		browsed("agentturn", "agent_turns",
 			"id room_id agent_id trigger_seq position state attempt lease_until node reason detail "+
 				"prompt_tokens completion_tokens created_at started_at ended_at resumed decision_id cause "+
-				"asked_by read_seq key_kind stop_by stop_at workflow paused aside", "graph", roomName),
+				"asked_by read_seq key_kind stop_by stop_at workflow paused aside root_id", "graph", roomName),
 		browsed("agenttypemetadata", "agent_types",
 			"id type_name display_name description category icon color default_system_prompt "+
 				"default_model_provider default_model is_system created_by created_at updated_at version",
@@ -143,8 +143,9 @@ func BrowsedTables() []Browsed {
 		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages",
 			"id room_id seq sender_id agent_id agent_type agent_name bot_name turn_id client_id content created_at "+
-				"edited_at deleted_at hidden_at stopped_at truncated silent answers", "rolls mentions", senderName, roomName).of(inNoThread),
-		browsed("message_mention", "mentions", "user_id message_id room_id seq created_at read_at", "", userEmail, roomName),
+				"edited_at deleted_at hidden_at stopped_at truncated silent answers root_id reply_count last_reply_seq last_reply_at",
+			"rolls mentions reply_to repliers", senderName, roomName).of(inNoThread),
+		browsed("message_mention", "mentions", "user_id message_id room_id seq created_at read_at kind", "", userEmail, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms",

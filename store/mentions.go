@@ -2,12 +2,19 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
 )
 
-// Mention tells a person that a message of a room calls them.
+// The kinds of a Mention. They are stored, so they are never renamed.
+const (
+	MentionCall  = "mention" // the message calls the person
+	MentionReply = "reply"   // it is a reply to a message of the person, whom it may call too
+)
+
+// Mention tells a person that a message of a room calls them, or replies to them.
 type Mention struct {
 	bun.BaseModel `bun:"table:mentions,alias:mn"`
 	UserID        string `bun:",pk"`
@@ -16,6 +23,7 @@ type Mention struct {
 	Seq           int64
 	CreatedAt     time.Time
 	ReadAt        time.Time `bun:",nullzero"`
+	Kind          string
 }
 
 // mayBeIn are the people who may be in a room, without admins. It is plain SQL because bun
@@ -34,24 +42,27 @@ func (q Queries) PeopleToCall(ctx context.Context, roomID string, limit int) ([]
 }
 
 // Called are those whom a message calls: these people, or everybody who may be in the room.
+// Replied are the people to whom it replies.
 type Called struct {
 	People   []string
 	Everyone bool
+	Replied  []string
 }
 
-// AddMentions writes a message into the inboxes of those whom it calls, except its
-// sender's. Who has been told already is not told again.
+// AddMentions writes a message into the inboxes of those whom it calls and to whom it
+// replies, except its sender's. Who has been told already is not told again.
 func (t *Tx) AddMentions(ctx context.Context, m *Message) error {
-	if len(m.Called.People) == 0 && !m.Called.Everyone {
+	if len(m.Called.People) == 0 && !m.Called.Everyone && len(m.Called.Replied) == 0 {
 		return nil
 	}
-	of := bun.SafeQuery("u.id IN (?)", bun.List(m.Called.People))
+	replied := bun.List(append([]string{""}, m.Called.Replied...)) // no list may be empty
+	of := bun.SafeQuery("u.id IN (?)", bun.List(slices.Concat(m.Called.People, m.Called.Replied)))
 	if m.Called.Everyone {
-		of = bun.SafeQuery("u.is_active AND u.id IN ("+mayBeIn+")", m.RoomID)
+		of = bun.SafeQuery("u.is_active AND u.id IN ("+mayBeIn+") OR u.id IN (?1)", m.RoomID, replied)
 	}
-	_, err := t.db.NewRaw("INSERT INTO mentions (user_id, message_id, room_id, seq, created_at)"+
-		" SELECT u.id, ?, ?, ?, ? FROM users AS u WHERE u.id <> ? AND ? ON CONFLICT DO NOTHING",
-		m.ID, m.RoomID, m.Seq, t.instant(m.CreatedAt), m.SenderID, of).Exec(ctx)
+	_, err := t.db.NewRaw("INSERT INTO mentions (user_id, message_id, room_id, seq, created_at, kind)"+
+		" SELECT u.id, ?, ?, ?, ?, CASE WHEN u.id IN (?) THEN ? ELSE ? END FROM users AS u WHERE u.id <> ? AND (?) ON CONFLICT DO NOTHING",
+		m.ID, m.RoomID, m.Seq, t.instant(m.CreatedAt), replied, MentionReply, MentionCall, m.SenderID, of).Exec(ctx)
 	return translate(err)
 }
 
@@ -59,7 +70,7 @@ func (t *Tx) AddMentions(ctx context.Context, m *Message) error {
 // loses the mention.
 func (t *Tx) ReplaceMentions(ctx context.Context, m *Message) error {
 	if !m.Called.Everyone {
-		drop := t.db.NewDelete().Model((*Mention)(nil)).Where("message_id = ?", m.ID)
+		drop := t.db.NewDelete().Model((*Mention)(nil)).Where("message_id = ?", m.ID).Where("kind = ?", MentionCall)
 		if len(m.Called.People) > 0 {
 			drop = drop.Where("user_id NOT IN (?)", bun.List(m.Called.People))
 		}
@@ -88,7 +99,9 @@ type Found struct {
 	SenderUsername, SenderFullName        *string
 	Content                               string
 	CreatedAt                             time.Time
+	RootID                                string    // of a reply
 	ReadAt                                time.Time // of a mention
+	Kind                                  string    // of a mention
 }
 
 // Message is the message with its sender.
@@ -106,7 +119,7 @@ func (f *Found) Message() *Message {
 func (q Queries) readable(who Reader, from string) *bun.SelectQuery {
 	sel := q.db.NewSelect().TableExpr(from).ColumnExpr("m.id AS message_id, m.room_id, r.name AS room_name, r.course_id, m.seq, m.sender_id, m.agent_id").
 		ColumnExpr("m.agent_type, m.agent_name, m.bot_name, s.email AS sender_email, s.username AS sender_username, s.full_name AS sender_full_name").
-		ColumnExpr("substr(m.content, 1, 1000) AS content, m.created_at").
+		ColumnExpr("substr(m.content, 1, 1000) AS content, m.created_at, m.root_id").
 		Join("JOIN rooms AS r ON r.id = m.room_id").Join("JOIN courses AS c ON c.id = r.course_id").Join("LEFT JOIN users AS s ON s.id = m.sender_id").
 		Where("m.deleted_at IS NULL").Where("m.hidden_at IS NULL")
 	if who.Admin {
@@ -128,7 +141,7 @@ type MentionSearch struct {
 // newest first.
 func (q Queries) Mentions(ctx context.Context, who Reader, s MentionSearch) ([]Found, error) {
 	var rows []Found
-	sel := q.readable(who, "mentions AS mn JOIN messages AS m ON m.id = mn.message_id").ColumnExpr("mn.read_at").Where("mn.user_id = ?", who.UserID)
+	sel := q.readable(who, "mentions AS mn JOIN messages AS m ON m.id = mn.message_id").ColumnExpr("mn.read_at, mn.kind").Where("mn.user_id = ?", who.UserID)
 	if s.RoomID != "" {
 		sel = sel.Where("mn.room_id = ?", s.RoomID)
 	}

@@ -38,10 +38,26 @@ type Message struct {
 	Answers       string    `bun:",nullzero"`     // in a thread, the message that an agent's message answers
 	Mentions      JSON      `bun:",nullzero"`     // whom it calls by an "@", as package event encodes it
 
+	// Of a reply: the message under which it hangs, and what readers see of that, as package
+	// event encodes it.
+	RootID  string `bun:",nullzero"`
+	ReplyTo JSON   `bun:",nullzero"`
+	// Of a message with replies: how many are shown, the seq of the newest that ever was and
+	// the time of the newest that is shown, and the last Repliers.
+	ReplyCount   int
+	LastReplySeq int64     `bun:",nullzero"`
+	LastReplyAt  time.Time `bun:",nullzero"`
+	Repliers     JSON      `bun:",nullzero"`
+
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"` // its name and role only
 
 	// Called are those whom AddMessage tells that the message mentions them.
 	Called Called `bun:"-"`
+	// InReplyTo is the id of the message that a person replies to, when it is about to be
+	// stored.
+	InReplyTo string `bun:"-"`
+	// ThreadSize is how many replies the thread of a reply has now, as far as its event tells.
+	ThreadSize int `bun:"-"`
 }
 
 // nameOnly reads of people what others see: their name, role and kind.
@@ -73,7 +89,7 @@ func (q Queries) ShownMessages(ctx context.Context, roomID string, before int64,
 func (q Queries) MessagesToDecide(ctx context.Context, roomID string, before int64, limit int) ([]Message, error) {
 	var rows []Message
 	ctx, bound := q.bound(ctx, roomID, before, int64(limit))
-	err := shown(q.db.NewSelect().Model(&rows).Column("m.seq", "m.created_at", "m.sender_id", "m.agent_id", "m.agent_type", "m.agent_name", "m.bot_name", "m.content", "m.rolls").
+	err := shown(q.db.NewSelect().Model(&rows).Column("m.seq", "m.created_at", "m.sender_id", "m.agent_id", "m.agent_type", "m.agent_name", "m.bot_name", "m.content", "m.rolls", "m.root_id").
 		Where("m.room_id = ?", bound[0]).Where("m.seq < ?", bound[1])).OrderExpr("m.seq DESC LIMIT ?", bound[2]).Scan(ctx)
 	slices.Reverse(rows)
 	return rows, translate(err)
@@ -249,7 +265,8 @@ func (t *Tx) addMessageInSteps(ctx context.Context, m *Message, e *Event, h Hear
 		return false, false, err
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
-		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)))
+		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)),
+		null(m.RootID), null(string(m.ReplyTo)))
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, false, err
 	}
@@ -267,8 +284,8 @@ WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(l
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
-	rolls, metadata_json, answers, bot_name, mentions)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING`
+	rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT DO NOTHING`
 )
 
 const addLine = `
@@ -282,9 +299,9 @@ WITH room AS (
 		COALESCE(look_at = $3::timestamptz, FALSE) AS due
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
-		silent, rolls, metadata_json, answers, bot_name, mentions)
+		silent, rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to)
 	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
-		silent, $19::json, $22, $23, $24::text, $25::json FROM room
+		silent, $19::json, $22, $23, $24::text, $25::json, $26::text, $27::json FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -302,7 +319,7 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
 			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo,
-			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions))).
+			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)), null(m.RootID), null(string(m.ReplyTo))).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {

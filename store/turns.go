@@ -51,6 +51,7 @@ type Turn struct {
 	StopBy           string    `bun:",nullzero"` // who asked it to stop; empty until somebody does
 	StopAt           time.Time `bun:",nullzero"`
 	Aside            bool      // it is live and leaves the room's floor to others
+	RootID           string    `bun:",nullzero"` // the message under which its answer hangs, as a reply
 }
 
 // Turn returns the turn with this id.
@@ -79,7 +80,7 @@ func (q Queries) RunningTurns(ctx context.Context, roomID string) ([]NamedTurn, 
 	var rows []NamedTurn
 	// The condition on two states repeats the condition of an index, so that the database
 	// uses it.
-	err := q.db.NewSelect().Model(&rows).Column("t.id", "t.agent_id", "t.attempt", "t.node").ColumnExpr("a.name AS agent_name").
+	err := q.db.NewSelect().Model(&rows).Column("t.id", "t.agent_id", "t.attempt", "t.node", "t.root_id").ColumnExpr("a.name AS agent_name").
 		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.room_id = ?", roomID).
 		Where("t.state IN (?, ?)", TurnQueued, TurnRunning).Where("t.state = ?", TurnRunning).Scan(ctx)
 	return rows, translate(err)

@@ -63,6 +63,9 @@ func (t *Tx) DisownEvents(ctx context.Context, userID, name string) error {
 		" WHERE type = 'message' AND (room_id, seq) IN (SELECT room_id, seq FROM messages WHERE sender_id = ?0)", userID, name).Exec(ctx); err != nil {
 		return translate(err)
 	}
+	if err := t.disownRoots(ctx, userID, name); err != nil {
+		return err
+	}
 	_, err := t.db.NewRaw("UPDATE events SET actor_id = NULL, body = "+made+" WHERE (room_id, seq) IN"+
 		" (SELECT room_id, event_seq FROM artifacts WHERE created_by = ?0 OR modified_by = ?0)", userID, `"`+userID+`"`).Exec(ctx)
 	return translate(err)

@@ -321,6 +321,11 @@ var accessTable = []row{
 		return []string{w.room, w.newTurn(t, assigned)}, nil
 	}},
 	{"GET /api/v1/rooms/{room_id}/export", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
+	{"GET /api/v1/rooms/{room_id}/messages/{message_id}/replies", "403 200 200 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		path, _ := onLine(nil)(t, w)
+		w.as(ta).must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "a reply", "reply_to": path[1]})
+		return path, nil
+	}},
 	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/agents/{id}", "403 403 403 403 403 403 200 403 200 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {

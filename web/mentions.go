@@ -23,6 +23,7 @@ type SaidThereOut struct {
 	AgentName *string   `json:"agent_name"`
 	Excerpt   string    `json:"excerpt" doc:"The beginning on one line, at most 140 characters"`
 	CreatedAt time.Time `json:"created_at"`
+	RootID    *string   `json:"root_id" format:"uuid" doc:"Of a reply: the message under which it hangs"`
 }
 
 func saidThereForm(f *app.SaidThere) SaidThereOut {
@@ -36,16 +37,19 @@ func saidThereForm(f *app.SaidThere) SaidThereOut {
 	}
 	return SaidThereOut{MessageID: f.MessageID, RoomID: f.RoomID, RoomName: f.RoomName, CourseID: f.CourseID, Seq: f.Seq, Sender: f.Sender,
 		SenderID: nullable(f.SenderID), Kind: kind, AgentID: nullable(f.AgentID), AgentName: nullable(f.AgentName), Excerpt: f.Excerpt,
-		CreatedAt: instant(f.CreatedAt)}
+		CreatedAt: instant(f.CreatedAt), RootID: nullable(f.RootID)}
 }
 
 // mentionOut is a mention in the caller's inbox.
 type mentionOut struct {
 	SaidThereOut
 	ReadAt *time.Time `json:"read_at"`
+	Why    string     `json:"kind" enum:"mention,reply" doc:"mention: it calls the caller; reply: it replies to the caller, whom it may call too"`
 }
 
-func mentionForm(f *app.SaidThere) mentionOut { return mentionOut{saidThereForm(f), since(f.ReadAt)} }
+func mentionForm(f *app.SaidThere) mentionOut {
+	return mentionOut{saidThereForm(f), since(f.ReadAt), f.Found.Kind}
+}
 
 type mentionsIn struct {
 	Unread bool `query:"unread" doc:"Only those that are not read"`

@@ -29,12 +29,31 @@ type lineOut struct {
 	Truncated bool       `json:"truncated" doc:"An agent's answer was cut before its end, by a limit or by the provider"`
 
 	Mentions []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls by an @, in the order of the calls; absent when it calls nobody"`
+
+	ReplyTo *event.ReplyTo `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: the message under which it hangs"`
+	Replies *repliesOut    `json:"replies,omitempty" nullable:"false" doc:"The replies under the message; absent without any"`
+}
+
+// repliesOut are the replies to a message, without those that are deleted or hidden.
+type repliesOut struct {
+	Count    int             `json:"count" minimum:"1"`
+	LastSeq  int64           `json:"last_seq" doc:"Of the newest, also if that is not shown any more"`
+	LastAt   time.Time       `json:"last_at"`
+	Repliers []store.Replier `json:"repliers" nullable:"false" doc:"Who replied last, the latest first, 3 at most"`
+}
+
+func repliesForm(m *store.Message) *repliesOut {
+	if m.ReplyCount == 0 {
+		return nil
+	}
+	return &repliesOut{m.ReplyCount, m.LastReplySeq, instant(m.LastReplyAt), append([]store.Replier{}, store.RepliersOf(m)...)}
 }
 
 func messageForm(m *store.Message) lineOut {
 	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: event.HistorySender(m), SenderID: nullable(m.SenderID), Kind: event.SenderKind(m), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
-		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt), Mentions: event.MentionsOf(m)}
+		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt), Mentions: event.MentionsOf(m),
+		ReplyTo: event.ReplyToOf(m), Replies: repliesForm(m)}
 }
 
 // nullable returns nil for an empty text.
@@ -104,6 +123,7 @@ type postMessageIn struct {
 		Text     string  `json:"text"`
 		ClientID *string `json:"client_id,omitempty" doc:"The client's own name for the message, 1 to 64 characters: sent again, it is stored once"`
 
+		ReplyTo  *id               `json:"reply_to,omitempty" doc:"The message that this replies to; a reply to a reply hangs under the same message"`
 		Mentions []event.MentionID `json:"mentions,omitempty" maxItems:"50" nullable:"false" doc:"Who is meant, where several have the name that the text calls by an @"`
 	}
 }
@@ -120,6 +140,7 @@ type postedOut struct {
 		SenderID  string    `json:"sender_id" format:"uuid"`
 		CreatedAt time.Time `json:"created_at"`
 
+		ReplyTo   *event.ReplyTo  `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: the message under which it hangs"`
 		Mentions  []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls, in the order of the calls"`
 		NotCalled []event.Mention `json:"not_called,omitempty" nullable:"false" doc:"Whom the text or mentions name, and the message does not call: everyone, which is for staff; an id that the text does not name or that is not in this room; any above 50"`
 	}
@@ -130,7 +151,11 @@ func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMess
 	if in.Body.ClientID != nil {
 		clientID = *in.Body.ClientID
 	}
-	posted, err := s.app.PostMessage(ctx, actor, in.RoomID.String(), in.Body.Text, clientID, app.PostWith{Mentions: in.Body.Mentions})
+	with := app.PostWith{Mentions: in.Body.Mentions}
+	if in.Body.ReplyTo != nil {
+		with.ReplyTo = in.Body.ReplyTo.String()
+	}
+	posted, err := s.app.PostMessage(ctx, actor, in.RoomID.String(), in.Body.Text, clientID, with)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +166,6 @@ func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMess
 	b := &out.Body
 	b.ID, b.Seq, b.RoomID, b.ClientID, b.Content = m.ID, m.Seq, m.RoomID, nullable(m.ClientID), m.Content
 	b.Sender, b.SenderID, b.CreatedAt = event.SenderName(m), m.SenderID, instant(m.CreatedAt)
-	b.Mentions, b.NotCalled = event.MentionsOf(m), posted.NotCalled
+	b.ReplyTo, b.Mentions, b.NotCalled = event.ReplyToOf(m), event.MentionsOf(m), posted.NotCalled
 	return out, nil
 }

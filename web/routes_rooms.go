@@ -112,7 +112,7 @@ func (s *Server) messageRoutes() {
 			description: "For those who may write in the room. Agents that it mentions are called. Sent again with the same " +
 				"client_id, it is stored once.",
 			example: `{"text":"@Teacher, good morning!","client_id":"7f3a"}`,
-			status:  created, also: http.StatusOK, errors: []int{missing, limited}})
+			status:  created, also: http.StatusOK, errors: []int{missing, conflict, limited}})
 	add(s, get, v1+"/rooms/{room_id}/messages", "getMessages", s.messagePage,
 		route{tag: tag, summary: "List a part of what was said in a room: the newest, or before, after or around a point",
 			description: "For those who may enter the room. Hidden and deleted messages have their place without their text.",
@@ -147,6 +147,10 @@ func (s *Server) messageRoutes() {
 		route{tag: tag, summary: "Mark a room as unread from a message on",
 			description: "For those who may enter the room. It is the one way down; mentions from there on are unread again.",
 			example:     `{"seq":42}`,
+			errors:      known})
+	add(s, get, v1+"/rooms/{room_id}/messages/{message_id}/replies", "listReplies", s.replies,
+		route{tag: tag, summary: "List the replies under a message, or of the thread of a reply, oldest first",
+			description: "For those who may enter the room. Hidden and deleted replies have their place without their text.",
 			errors:      known})
 	add(s, get, v1+"/rooms/{room_id}/export", "exportRoom", s.exportRoom,
 		route{tag: tag, summary: "Download all that was said in a room",

@@ -42,8 +42,9 @@ type Metadata struct {
 	SenderIsBot   bool   `json:"sender_is_bot,omitempty"` // a program with an account of its own
 	Cause         string `json:"cause"`                   // why it is asked: post, agent_lines, wake, thread, ask_agent, workflow and so on
 	Attempt       int    `json:"attempt"`
-	HistoryLength int    `json:"history_length"` // of History
-	History       []Said `json:"history"`        // the newest messages of the room, oldest first
+	ReplyTo       string `json:"reply_to,omitempty"` // the message under which the answer will be a reply; the last of History are its thread
+	HistoryLength int    `json:"history_length"`     // of History
+	History       []Said `json:"history"`            // the newest messages of the room, oldest first
 }
 
 // Said is one message of the room's history.

@@ -37,6 +37,9 @@ func Redact(m *store.Message, staff bool) {
 	if !whole(m.State(), staff) {
 		m.Mentions = ""
 	}
+	if m.ReplyTo != "" && !staff {
+		m.ReplyTo = store.ToJSON(ReplyToOf(m).readBy(false))
+	}
 }
 
 // whole tells whether a reader sees all of a message in this state.

@@ -46,6 +46,9 @@ type Message struct {
 	Truncated bool   `json:"truncated,omitempty"`   // the agent's answer was cut before its end
 
 	Mentions []Mention `json:"mentions,omitempty"`
+
+	ReplyTo *ReplyTo `json:"reply_to,omitempty"`
+	Replies int      `json:"replies,omitempty"`
 }
 
 // OfMessage is the durable event of a message. The message must have its seq.
@@ -59,6 +62,7 @@ func OfMessage(m *store.Message) *store.Event {
 	if m.State() != store.MessageDeleted {
 		body.Mentions = MentionsOf(m)
 	}
+	body.ReplyTo, body.Replies = ReplyToOf(m), m.ThreadSize
 	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: TypeMessage, Body: store.ToJSON(body), CreatedAt: m.CreatedAt}
 }
 
@@ -73,6 +77,9 @@ type MessageState struct {
 	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
 
 	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls now"`
+
+	RootID  string `json:"root_id,omitempty" format:"uuid" doc:"Of a reply: the message under which it hangs"`
+	Replies *int   `json:"replies,omitempty" minimum:"0" doc:"Of a reply: how many replies of its thread are shown now"`
 }
 
 // StateOf is the body of an event about an earlier message.
@@ -80,6 +87,9 @@ func StateOf(m *store.Message) MessageState {
 	s := MessageState{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)}
 	if s.State != store.MessageDeleted {
 		s.Mentions = MentionsOf(m)
+	}
+	if s.RootID = m.RootID; s.RootID != "" {
+		s.Replies = &m.ThreadSize
 	}
 	return s
 }
@@ -148,6 +158,9 @@ type MessageDetails struct {
 	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
 
 	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls by an @, in the order of the calls"`
+
+	ReplyTo *ReplyTo `json:"reply_to,omitempty" doc:"Of a reply: the message under which it hangs"`
+	Replies int      `json:"replies,omitempty" doc:"Of a reply: how many replies of its thread were shown with it"`
 }
 
 // frame has the members of a message frame. Both protocols have those up to metadata;
@@ -187,6 +200,7 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		if whole(m.State, v&Staff != 0) {
 			f.Mentions = m.Mentions
 		}
+		f.ReplyTo, f.Replies = m.ReplyTo.readBy(v&Staff != 0), m.Replies
 	}
 	return []byte(store.ToJSON(f))
 }

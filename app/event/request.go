@@ -23,6 +23,7 @@ type Post struct {
 	ClientID string `json:"client_id" minLength:"1" maxLength:"64" doc:"Unique per room and person, so that a post is safe to send again"`
 	Text     string `json:"text"`
 
+	ReplyTo  string      `json:"reply_to,omitempty" format:"uuid" doc:"The message that this replies to; a reply to a reply hangs under the same message"`
 	Mentions []MentionID `json:"mentions,omitempty" maxItems:"50" doc:"Who is meant, where several have the name that the text calls by an @"`
 }
 

@@ -16,6 +16,7 @@ type Turn struct {
 	Attempt   int    `json:"attempt" minimum:"0"`
 	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone, and for the person of a thread"`
 	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
+	RootID    string `json:"root_id,omitempty" format:"uuid" doc:"The message under which the answer hangs, as a reply"`
 }
 
 // The reasons of stopped turns that the room has heard of otherwise. The engine of turns
@@ -95,7 +96,7 @@ func StartOf(attempt int) string {
 
 // Started says that an attempt of a turn has begun.
 func Started(t *store.NamedTurn) Turn {
-	return Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: t.AgentName, State: StartOf(t.Attempt), Attempt: t.Attempt}
+	return Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: t.AgentName, State: StartOf(t.Attempt), Attempt: t.Attempt, RootID: t.RootID}
 }
 
 // RunningTurn is the coagent.v2 frame of a turn that runs, for a person who joins the

@@ -155,7 +155,7 @@ func aloneRule(fence string) string {
 // what others say. Alone, a message is what the person said, without a name before it.
 func (r *attempt) transcript(p *part) (said []llm.Message, fence string) {
 	if !r.alone() {
-		return Transcript(p.agent, p.messages), r.fenceOf(p.agent)
+		return Transcript(p.agent, p.messages, r.turn.RootID), r.fenceOf(p.agent)
 	}
 	if len(p.tools) > 0 {
 		fence = r.fenceOf(p.agent)

@@ -63,7 +63,7 @@ func decisionRows(d *turntaking.Decision, roomID string, now time.Time) (store.D
 	var turns []store.Turn
 	for i, c := range d.Speakers() {
 		t := store.Turn{ID: store.NewID(), RoomID: roomID, AgentID: c.AgentID, TriggerSeq: d.Seq, Position: i,
-			State: store.TurnWaiting, Attempt: 1, CreatedAt: now, DecisionID: row.ID, Cause: d.Cause, AskedBy: c.AskedBy}
+			State: store.TurnWaiting, Attempt: 1, CreatedAt: now, DecisionID: row.ID, Cause: d.Cause, AskedBy: c.AskedBy, RootID: c.RootID}
 		if c.Behind > 0 {
 			t.TriggerSeq, t.Position = c.Behind, i+1
 		}

@@ -108,7 +108,7 @@ func (e *Engine) storeTurnEnd(ctx context.Context, tx *store.Tx, t *store.Turn, 
 	how := turnEnd{turn: &end, waited: t.State == store.TurnWaiting || t.State == store.TurnParked, steps: f.Steps, read: t.TriggerSeq}
 	if !f.Quiet || isAlone(t) { // whoever waits for a thread's turn reads its end
 		how.event = &event.Turn{TurnID: t.ID, AgentID: t.AgentID, AgentName: agent.Name, State: end.State, Attempt: t.Attempt,
-			Reason: end.Reason, Detail: end.Detail}
+			Reason: end.Reason, Detail: end.Detail, RootID: t.RootID}
 	}
 	return &end, e.commitTurnEnd(ctx, tx, &how, now)
 }
@@ -147,7 +147,7 @@ func (e *Engine) commitTurnEnd(ctx context.Context, tx *store.Tx, end *turnEnd, 
 	switch {
 	case end.message != nil:
 		heard := store.Heard{Unheard: isAlone(end.turn)}
-		if added, _, err := tx.AddMessage(ctx, end.message, event.OfMessage(end.message), heard); err != nil || !added {
+		if added, _, err := addMessage(ctx, tx, end.message, heard); err != nil || !added {
 			return errors.Join(err, store.ErrStale)
 		}
 		own = end.message.Seq
@@ -298,7 +298,7 @@ func (r *attempt) newMessage(by *store.Agent, content string) *store.Message {
 	if content = store.Cut(content, most); !r.alone() {
 		content = event.EscapeTrace(content)
 	}
-	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, Answers: r.thread.answers,
+	return &store.Message{ID: store.NewID(), RoomID: r.room.ID, Answers: r.thread.answers, RootID: r.turn.RootID,
 		AgentID: by.ID, AgentType: by.Type, AgentName: by.Name, Truncated: long, TurnID: r.turn.ID, Content: content, CreatedAt: r.engine.instant()}
 }
 

@@ -80,7 +80,7 @@ func (r *graphRun) agentNode(ctx context.Context, key string, node workflow.Node
 		return nodeOutput{}, err
 	}
 	part := part{node: key, agent: who, messages: r.messages, heard: r.heard}
-	part.system = instructions(who, r.attempt.room, r.course, r.attempt.fenceOf(who))
+	part.system = r.attempt.instructionsFor(who, r.course)
 	if why := occasion(r.attempt.turn.Cause); why != "" && node.Config.Mode != workflow.ModeEvaluate {
 		part.asked = append(part.asked, llm.Message{Role: llm.RoleUser, Text: why})
 	}
@@ -301,7 +301,7 @@ func (r *graphRun) actionNode(ctx context.Context, key, id string, node workflow
 	}
 	_, stored := r.attempt.engine.telemetry.MessageStored(ctx, m.ID, m.RoomID)
 	err := r.saveNode(ctx, key, id, node, &out, func(tx *store.Tx) error {
-		added, _, err := tx.AddMessage(ctx, m, event.OfMessage(m), store.Heard{})
+		added, _, err := addMessage(ctx, tx, m, store.Heard{})
 		if err != nil {
 			return err
 		}

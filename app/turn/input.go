@@ -74,7 +74,7 @@ func MessagesOf(rows []store.Message) []turntaking.Message {
 	for i := range rows {
 		m := &rows[i]
 		all[i] = turntaking.Message{Seq: m.Seq, At: m.CreatedAt, ByAgent: m.ByAgent(), ByBot: m.ByBot(), AgentID: m.AgentID, AgentName: m.AgentName,
-			SenderID: m.SenderID, Content: m.Content}
+			SenderID: m.SenderID, Content: m.Content, RootID: m.RootID}
 		all[i].Rolls = rollsOf(m.Rolls)
 	}
 	return all

@@ -96,12 +96,13 @@ func (r *attempt) fenceOf(ag *store.Agent) string {
 
 // Transcript gives every message a speaker. The agent's own messages are the
 // assistant's. A message of somebody else has the name and the role in front, such as
-// "Kai (student): Why?", and stands in the fence when it could be taken for several.
-func Transcript(ag *store.Agent, messages []store.Message) []llm.Message {
+// "Kai (student): Why?", and stands in the fence when it could be taken for several. Those
+// of the thread of rootID, unless that is "", are marked: "Kai (student, in this thread)".
+func Transcript(ag *store.Agent, messages []store.Message, rootID string) []llm.Message {
 	out := make([]llm.Message, len(messages))
 	for i := range messages {
 		m := &messages[i]
-		out[i] = quoted(speakerOf(m), m.Content)
+		out[i] = quoted(speakerOf(m, isInThread(m, rootID)), m.Content)
 		if m.AgentID == ag.ID {
 			out[i] = llm.Message{Role: llm.RoleAssistant, Text: m.Content}
 		}
@@ -132,14 +133,20 @@ func isColon(r rune) bool {
 
 // speakerOf names the author of a message, with a role. A name has no parentheses there:
 // what stands in them is the program's, so nobody is called "Tess (teacher)".
-func speakerOf(m *store.Message) string {
+func speakerOf(m *store.Message, inThread bool) string {
+	mark := ""
+	if inThread {
+		mark = ", in this thread"
+	}
 	switch {
 	case m.ByAgent():
-		return fmt.Sprintf("%s (AI %s)", unbracketed(m.AgentName), m.AgentType)
+		return fmt.Sprintf("%s (AI %s%s)", unbracketed(m.AgentName), m.AgentType, mark)
 	case m.ByBot():
-		return fmt.Sprintf("%s (bot)", unbracketed(event.SenderName(m)))
+		return fmt.Sprintf("%s (bot%s)", unbracketed(event.SenderName(m)), mark)
 	case m.Sender != nil:
-		return fmt.Sprintf("%s (%s)", unbracketed(event.ShownName(m.Sender.Name())), m.Sender.Role)
+		return fmt.Sprintf("%s (%s%s)", unbracketed(event.ShownName(m.Sender.Name())), m.Sender.Role, mark)
+	case inThread:
+		return event.DeletedName + " (in this thread)"
 	}
 	return event.DeletedName
 }

@@ -197,7 +197,7 @@ func (o *outsideTaken) takeInRoom(ctx context.Context, tx *store.Tx, room *store
 		return err
 	}
 	if o.turn != nil {
-		o.message.TurnID = o.turn.ID
+		o.message.TurnID, o.message.RootID = o.turn.ID, o.turn.RootID
 	}
 	if o.turn != nil && o.turn.EndedAt.IsZero() {
 		return o.endTurn(ctx, tx, s, here)

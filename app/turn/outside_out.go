@@ -260,7 +260,7 @@ func (r *attempt) envelope(part *part, now time.Time) *a2a.Envelope {
 func (r *attempt) metadata(ag *store.Agent, messages []store.Message) a2a.Metadata {
 	meta := a2a.Metadata{RoomID: r.room.ID, RoomName: r.room.Name, ThreadID: r.room.ThreadID, AgentID: ag.ID, AgentName: ag.Name,
 		Attempt: r.turn.Attempt - r.turn.Resumed, History: []a2a.Said{}}
-	if r.alone() {
+	if meta.ReplyTo = r.turn.RootID; r.alone() {
 		meta.RoomName = r.thread.name
 	}
 	left := maxHistory

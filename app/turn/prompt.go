@@ -39,7 +39,7 @@ func (r *attempt) directPart(ctx context.Context) (part, error) {
 	if err != nil {
 		return part, err
 	}
-	part.system, part.tools = instructions(r.agent, r.room, course, r.fenceOf(r.agent)), r.toolsFor(r.agent)
+	part.system, part.tools = r.instructionsFor(r.agent, course), r.toolsFor(r.agent)
 	return part, nil
 }
 
@@ -91,18 +91,18 @@ func (r *attempt) hasNewer(ctx context.Context, heard int64) (bool, error) {
 	return slices.ContainsFunc(messages, func(m store.Message) bool { return m.Seq > heard && m.ByPerson() }), err
 }
 
-// newest is the seq of the last message, or 0.
-func newest(messages []store.Message) int64 {
-	if len(messages) == 0 {
-		return 0
+// newest is the seq of the newest message, or 0.
+func newest(messages []store.Message) (seq int64) {
+	for i := range messages {
+		seq = max(seq, messages[i].Seq)
 	}
-	return messages[len(messages)-1].Seq
+	return seq
 }
 
 // covers notes which messages an answer to these covers.
 func (r *attempt) covers(ctx context.Context, shown []store.Message) (err error) {
-	if len(shown) > 0 && shown[0].Seq > r.turn.TriggerSeq {
-		// More messages came than the agent's window holds: those outside the
+	if r.turn.RootID != "" || len(shown) > 0 && shown[0].Seq > r.turn.TriggerSeq {
+		// Those of a thread are not all messages of the room since its root. Or more messages came than the agent's window holds: those outside the
 		// window may call others.
 		if shown, err = r.engine.db.ShownMessages(ctx, r.room.ID, newest(shown)+1, snapshotMessages); err != nil {
 			return err

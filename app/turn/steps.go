@@ -158,7 +158,7 @@ func (r *attempt) messagesShown(ctx context.Context, node string) ([]store.Messa
 		}
 		messages, err := r.engine.db.MessagesBySeq(ctx, r.turn.RoomID, seqs)
 		messages = slices.DeleteFunc(messages, func(m store.Message) bool { return m.State() != store.MessageShown })
-		return append([]store.Message{}, messages...), err
+		return append([]store.Message{}, r.threadLast(messages)...), err
 	}
 	return nil, nil
 }

@@ -53,7 +53,7 @@ func (c *Call) askOther(ctx context.Context, name, text string) (Result, error) 
 		if err != nil {
 			return err
 		}
-		part.system = instructions(other, r.room, course, r.fenceOf(other))
+		part.system = r.instructionsFor(other, course)
 		part.messages, err = r.windowOf(ctx, other)
 		return err
 	})

@@ -156,7 +156,7 @@ func (e *Engine) foundText(rows []store.Message, all bool) string {
 	out := []line{}
 	for _, m := range rows {
 		if all || m.State() == store.MessageShown {
-			out = append(out, line{speakerOf(&m), m.CreatedAt.In(e.cfg.Location()).Format(time.DateTime), m.Content})
+			out = append(out, line{speakerOf(&m, false), m.CreatedAt.In(e.cfg.Location()).Format(time.DateTime), m.Content})
 		}
 	}
 	return string(store.ToJSON(out))

@@ -48,9 +48,15 @@ func Window[M any](n int, newest func(limit int) ([]M, error), seq func(*M) int6
 // whatever comes and goes, that stays the roundest for a while.
 func roundness(seq int64) int { return bits.TrailingZeros64(uint64(seq)) }
 
-// windowOf reads the messages of the room that one of its agents is shown.
+// windowOf reads the messages of the room that one of its agents is shown, and those of the
+// thread in which the turn is.
 func (r *attempt) windowOf(ctx context.Context, ag *store.Agent) ([]store.Message, error) {
-	return Window(r.roomAgents[ag.ID].Effective.ContextMessages(store.MaxLimit),
+	n := r.roomAgents[ag.ID].Effective.ContextMessages(store.MaxLimit)
+	messages, err := Window(n,
 		func(limit int) ([]store.Message, error) { return r.engine.db.ShownMessages(ctx, r.room.ID, 0, limit) },
 		func(m *store.Message) int64 { return m.Seq })
+	if err != nil {
+		return nil, err
+	}
+	return r.withThread(ctx, messages, n)
 }

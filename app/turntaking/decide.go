@@ -128,6 +128,9 @@ func Decide(s Snapshot, roll func() float64) Decision {
 		if len(c.Callers) > 0 {
 			c.AskedBy = c.Callers[len(c.Callers)-1]
 		}
+		if c.Called {
+			c.RootID = s.threadOf(fresh, names, may, c.AgentID, d.Cause)
+		}
 	}
 	if someMay {
 		d.speakCalled(&s)
@@ -269,6 +272,7 @@ func (d *Decision) speakUnaddressed(s *Snapshot, agents []*RoomAgent, left bool,
 			taken = taken || v.Speak && !agents[i].hears()
 			if v.Speak {
 				c.AskedBy = s.lastPerson()
+				c.RootID = s.threadAnswered(agents[i])
 			}
 		}
 	}

@@ -78,6 +78,7 @@ type Candidate struct {
 	Behind  int64    `json:"-"`
 	AskedBy string   `json:"-"` // the person whose message it answers, or who calls it
 	Callers []string `json:"-"` // all people who call it, the last one last
+	RootID  string   `json:"-"` // the thread in which it answers, "" for none
 }
 
 // Speakers are the candidates that speak, in order.

@@ -67,6 +67,7 @@ type Message struct {
 	AgentName string
 	SenderID  string // of a person or a bot
 	Content   string
+	RootID    string    // of the thread in which it is, "" for none
 	Rolls     []float64 // that were made for a person's message when it was posted
 }
 
