@@ -231,6 +231,8 @@ var rules = map[Action]rule{
 	ActJoinRoom:      {roles: admins, relations: roomMembers, text: notEnough, scope: ScopeRead, bots: true},
 	ActPostMessage:   {roles: admins, relations: roomMembers, text: notEnough, bots: true},
 	ActCallEveryone:  {roles: admins, relations: courseStaff, text: notEnough},
+	ActUploadFile:    {roles: admins, relations: roomMembers, hidden: true, bots: true},
+	ActReadFile:      {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead, bots: true},
 	ActReadMentions:  {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 	ActMarkMentions:  {roles: everybody, text: notEnough, bots: true},
 	ActListMyRooms:   {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},

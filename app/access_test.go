@@ -118,6 +118,8 @@ var declared = map[Action]struct {
 	ActReadHistory:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
 	ActJoinRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
 	ActCallEveryone: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActUploadFile:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
+	ActReadFile:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadMentions: {"everybody", "Not enough permissions"},
 	ActPreview:      {"everybody", "Not enough permissions"},
 	ActMarkMentions: {"everybody", "Not enough permissions"},
@@ -204,7 +206,7 @@ var declared = map[Action]struct {
 // botsMay is what bots may do, where their places let them; nothing else, whatever they are
 // related to.
 var botsMay = []Action{ActReadSelf, ActListRooms, ActReadRoom, ActReadHistory, ActJoinRoom, ActPostMessage, ActChangeMessage, ActReadFaces,
-	ActReadArtifacts, ActReadMentions, ActMarkMentions, ActListMyRooms, ActMarkRoom}
+	ActReadArtifacts, ActReadMentions, ActMarkMentions, ActListMyRooms, ActMarkRoom, ActUploadFile, ActReadFile}
 
 func TestAccess(t *testing.T) {
 	t.Parallel()

@@ -96,6 +96,8 @@ const (
 	ActReadHistory   Action = "room.history"
 	ActJoinRoom      Action = "room.join"
 	ActCallEveryone  Action = "message.call_everyone"
+	ActUploadFile    Action = "file.upload"
+	ActReadFile      Action = "file.read"
 	ActReadMentions  Action = "self.mentions"
 	ActPreview       Action = "schedule.preview"
 	ActMarkMentions  Action = "self.mark_mentions"

@@ -81,6 +81,7 @@ type App struct {
 	operator  *Operator
 	agents    *agentRules
 	artifacts *artifacts
+	files     *fileStorage
 	calls     *personCalls
 	threads   *threads
 	reports   *reports
@@ -112,7 +113,7 @@ func New(d Deps) (*App, error) {
 	}
 	cfg, db, log, now := d.Config, d.DB, telemetry.Logger(d.Log), clock(d.Now)
 	a := &App{cfg: cfg, db: db, log: log, now: now, process: process{serve: d.Serve, closing: make(chan struct{})},
-		audit: auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg.Limits, cfg.Auth)}
+		audit: auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg)}
 	// It bounds how much of the agents' database work runs at once, so that people's
 	// requests always find a free connection: under load the agents wait.
 	background := limit.NewGate(max(cfg.Database.Pool/2, 1))
@@ -137,11 +138,14 @@ func New(d Deps) (*App, error) {
 		external: a2a.NewClient(outsideGuard(cfg.External)), messageBytes: int(cfg.Limits.MessageBytes)}
 	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
 	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits, quotas: a.quotas}
+	if a.files, err = newFileStorage(cfg, db, log, now, background); err != nil {
+		return nil, err
+	}
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
 		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
 		Model: a.model, Telemetry: a.telemetry, Background: background,
-		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Peer: a.agents.peer, Tell: a.audience.tell, Sweep: a.sweep})
+		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Peer: a.agents.peer, Tell: a.audience.tell, FileText: a.files.text, Sweep: a.sweep})
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +153,7 @@ func New(d Deps) (*App, error) {
 	a.calls = &personCalls{cfg: cfg, db: db, rate: a.limits.asks, closing: a.process.closing}
 	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, engine: a.engine}
 	if d.Work {
-		if a.process.workers, err = a.newWorkers(newPruner(cfg, db, log, now, background)); err != nil {
+		if a.process.workers, err = a.newWorkers(newPruner(cfg, db, log, now, background, a.files)); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -72,8 +73,13 @@ func (e *RoomExport) MarkdownMessage(m *store.Message) string {
 		b.WriteString(" (edited)")
 	}
 	b.WriteString("\n\n")
-	for line := range strings.SplitSeq(oneLineBreak.Replace(m.Content), "\n") {
-		b.WriteString("> " + markdownText.Replace(line) + "  \n")
+	if m.Content != "" || m.Files == "" {
+		for line := range strings.SplitSeq(oneLineBreak.Replace(m.Content), "\n") {
+			b.WriteString("> " + markdownText.Replace(line) + "  \n")
+		}
+	}
+	for _, f := range event.FilesOf(m) {
+		b.WriteString("> File: " + markdownName(f.Name) + " (" + markdownText.Replace(f.Type) + ", " + strconv.FormatInt(f.Size, 10) + " bytes)  \n")
 	}
 	return b.String()
 }

@@ -10,7 +10,7 @@ import (
 
 // Prune is what the job of this name does.
 func (a *App) Prune(ctx context.Context) error {
-	return newPruner(a.cfg, a.db, a.log, a.now, limit.NewGate(1)).prune(ctx, jobs.Prune{})
+	return newPruner(a.cfg, a.db, a.log, a.now, limit.NewGate(1), a.files).prune(ctx, jobs.Prune{})
 }
 
 // FireDue fires what is due, whether this node is the one that looks or not.

@@ -26,6 +26,9 @@ type limits struct {
 	outside    personLimit      // messages of each agent outside this program
 	open       limit.Slots      // sockets and event streams of each person
 	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
+	uploads    personLimit
+	uploading  limit.Slots      // uploads of files of each person, and of all
+	images     *limit.FairQueue // uploads of files that wait for the slot of pictures
 
 	// New accounts of people who come in by themselves, and the codes that they try.
 	newPerWay, newPerAddress, newAtAll, codeTries personLimit
@@ -49,7 +52,8 @@ func (l personLimit) spend(ctx context.Context, who string) error {
 }
 
 // newLimits makes the limits. On Postgres all nodes share the rates.
-func newLimits(db *store.DB, now clock, l config.Limits, auth config.Auth) *limits {
+func newLimits(db *store.DB, now clock, cfg *config.Config) *limits {
+	l, auth := cfg.Limits, cfg.Auth
 	var draw limit.Draw
 	if db.Postgres() {
 		draw = func(ctx context.Context, key string, n, burst int, flow float64, now time.Time) (int, float64, error) {
@@ -78,6 +82,8 @@ func newLimits(db *store.DB, now clock, l config.Limits, auth config.Auth) *limi
 		addresses:  shared("address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst),
 		outside:    shared("outside", "The agent sends very fast", l.PostsPerMinute, l.PostsBurst),
 		pictures:   limit.NewFairQueue(1, pictureBounds),
+		uploads:    shared("uploads", "You upload very fast", cfg.Files.UploadsPerMinute, max(cfg.Files.UploadsPerMinute/3, 1)),
+		images:     limit.NewFairQueue(1, imageBounds),
 	}
 }
 

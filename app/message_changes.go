@@ -28,8 +28,7 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 	if err != nil {
 		return nil, err
 	}
-	content, err = messageIn(&a.cfg.Limits, content)
-	if err != nil {
+	if content, err = messageIn(&a.cfg.Limits, content, true); err != nil {
 		return nil, err
 	}
 	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
@@ -41,6 +40,9 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 		}
 		if m.State() == store.MessageDeleted {
 			return false, errorf(KindConflict, wording.Deleted, "This message is deleted")
+		}
+		if content == "" && m.Files == "" {
+			return false, errEmptyText()
 		}
 		if m.Content == content {
 			return false, nil
@@ -90,7 +92,7 @@ func (a *App) RestoreMessage(ctx context.Context, actor *Actor, roomID, id strin
 		if err := ownMessage(actor, m); err != nil || m.State() != store.MessageDeleted {
 			return false, err
 		}
-		if m.Content == "" || m.DeletedAt.Add(restoreWithin).Before(a.instant()) {
+		if m.Content == "" && m.Files == "" || m.DeletedAt.Add(restoreWithin).Before(a.instant()) {
 			return false, errorf(KindConflict, wording.Erased, "A deleted message can be restored for 15 minutes only")
 		}
 		m.DeletedAt = time.Time{}

@@ -33,6 +33,9 @@ type Posted struct {
 type PostWith struct {
 	// Mentions are those who are meant where several have the name that the text calls.
 	Mentions []event.MentionID
+	// Files are the ids of the sender's files that the message shows. With one the text may
+	// be empty.
+	Files []string
 	// ReplyTo is the id of the message that it replies to, "" for none.
 	ReplyTo string
 }
@@ -47,19 +50,21 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	if err != nil {
 		return nil, err
 	}
-	content, err = messageIn(&a.cfg.Limits, content)
-	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
-		return nil, firstOf(err)
-	}
+	var files []string
 	calling := turn.Calling{Everyone: Check(actor, ActCallEveryone, res) == nil}
 	replyTo := ""
 	for _, w := range with {
+		files = w.Files
 		if calling.Meant, err = meantIn(w.Mentions); err != nil {
 			return nil, err
 		}
 		if replyTo, err = replyIn(w.ReplyTo); err != nil {
 			return nil, err
 		}
+	}
+	content, err = messageIn(&a.cfg.Limits, content, len(files) > 0)
+	if err := errors.Join(err, text("client_id", clientID, 0, 64)); err != nil {
+		return nil, firstOf(err)
 	}
 	if err := a.limits.posts.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
@@ -68,6 +73,16 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 		CreatedAt: a.instant(), Sender: &actor.User, InReplyTo: replyTo}
 	if actor.User.IsBot() {
 		m.BotName = actor.User.Name()
+	}
+	if len(files) > 0 {
+		shown, err := a.filesOf(ctx, actor, roomID, files)
+		if before := a.postedBefore(ctx, actor, m, err); before != nil {
+			return before, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.Files, m.Claims = store.ToJSON(shown), files
 	}
 	heard, err := a.engine.Hearing(ctx, room, m)
 	if err != nil {
@@ -80,16 +95,14 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	err = a.db.InTx(ctx, func(tx *store.Tx) error { return a.storePost(ctx, tx, m, heard) })
 	no := noReply(err)
 	if errors.Is(err, errPostedBefore) || no != nil && clientID != "" {
-		before, err := a.db.MessageByClientID(ctx, roomID, actor.User.ID, clientID)
-		switch {
-		case no != nil && errors.Is(err, store.ErrNotFound):
+		before, err := a.firstPost(ctx, actor, m)
+		if no != nil && errors.Is(err, store.ErrNotFound) {
 			return nil, no
-		case err != nil:
-			return nil, err
 		}
-		before.Sender = &actor.User
-		event.Redact(before, false)
-		return &Posted{Message: before, Dup: true}, nil
+		return before, err
+	}
+	if errors.Is(err, store.ErrFilesTaken) {
+		return nil, errNoSuchFile(0)
 	}
 	if err != nil {
 		return nil, cmp.Or(no, fromStore(err, "Room"))
@@ -97,6 +110,30 @@ func (a *App) PostMessage(ctx context.Context, actor *Actor, roomID, content, cl
 	a.engine.Posted(ctx, room, m)
 	a.telemetry.Posted(ctx, m.ID, roomID, m.Seq)
 	return &Posted{Message: m, NotCalled: not}, nil
+}
+
+// firstPost is the message that was posted before with the same ClientID.
+func (a *App) firstPost(ctx context.Context, actor *Actor, m *store.Message) (*Posted, error) {
+	before, err := a.db.MessageByClientID(ctx, m.RoomID, actor.User.ID, m.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	before.Sender = &actor.User
+	event.Redact(before, false)
+	return &Posted{Message: before, Dup: true}, nil
+}
+
+// postedBefore is firstPost for a message whose files are taken, which they are when it was
+// posted before. It is nil when it was not.
+func (a *App) postedBefore(ctx context.Context, actor *Actor, m *store.Message, taken error) *Posted {
+	if taken == nil || m.ClientID == "" {
+		return nil
+	}
+	before, err := a.firstPost(ctx, actor, m)
+	if err != nil {
+		return nil // the caller has the other error
+	}
+	return before
 }
 
 // meantIn reads the ids of those who are meant.
@@ -123,18 +160,23 @@ func tooLong(limits *config.Limits, bytes int64) error {
 }
 
 // messageIn checks the text of a person's message and makes it safe to show.
-func messageIn(limits *config.Limits, content string) (string, error) {
+func messageIn(limits *config.Limits, content string, mayBeEmpty bool) (string, error) {
 	if len(content) > int(limits.MessageBytes) {
 		return "", tooLong(limits, int64(len(content)))
 	}
 	if strings.TrimSpace(content) == "" {
-		return "", invalid("text", "must not be empty")
+		if mayBeEmpty {
+			return "", nil
+		}
+		return "", errEmptyText()
 	}
 	if err := text("text", content, 1, len(content)); err != nil {
 		return "", err
 	}
 	return event.EscapeTrace(content), nil
 }
+
+func errEmptyText() error { return invalid("text", "must not be empty") }
 
 // errPostedBefore rolls back the transaction of a message that is already stored.
 var errPostedBefore = errors.New("posted before")

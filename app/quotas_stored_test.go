@@ -293,6 +293,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		inRoom  = "in a room: bounded by message rates and retention"
 		kept    = "bounded by rates and retention"
 		paid    = "a small row for each call of a model, whose rate is bounded; kept for good, see docs/operate.md"
+		files   = "bounded by files.per_person, per_room and at_all"
 		own     = "the program's own: no request chooses how much"
 	)
 	bounds := map[string]string{
@@ -306,6 +307,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"usage": paid, "budgets": number, "budget_rows": once, "budget_notices": once, "budget_waits": once,
 		"messages": inRoom, "events": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,
 		"turn_steps": inRoom, "a2a_messages": inRoom, "outside_messages": inRoom, "mentions": inRoom,
+		"files": files, "blobs": files, "blob_chunks": files,
 		"signin_failures": kept, "audit_log": kept, "rate_buckets": kept,
 		"agent_types": own, "settings": own, "leases": own, // types of agents are made by admins
 	}

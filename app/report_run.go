@@ -224,7 +224,7 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, messages []
 	defer done()
 	fence := turn.Fence(&rs.cfg.Auth, r.agent.ID, s.RoomID)
 	from := ledger.Origin{Kind: ledger.ForReport, ReportID: r.report.ID, RoomID: s.RoomID, CourseID: r.course.ID, PersonID: r.report.CreatedBy}
-	p := rs.model.NewPrompt(r.agent, from, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, messages, ""),
+	p := rs.model.NewPrompt(r.agent, from, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, messages, "", nil),
 		llm.Message{Role: llm.RoleUser, Text: "Write the report on this room."})
 	p.Req.Fence = fence
 	for try := 1; ; try++ {

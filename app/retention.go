@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,6 +23,8 @@ const (
 	keepGrants = 24 * time.Hour
 	// keepStateless is an age at which nobody waits for the answer in a stateless thread.
 	keepStateless = time.Hour
+	// keepUnposted is how long a file waits for a message that shows it.
+	keepUnposted = 24 * time.Hour
 	// pruneEvery is short because the interval begins anew with every start. A laptop
 	// may run for only one lesson a day.
 	pruneEvery = 10 * time.Minute
@@ -49,10 +52,11 @@ type pruner struct {
 	log        *slog.Logger
 	now        clock
 	background *limit.Gate
+	files      *fileStorage
 }
 
-func newPruner(cfg *config.Config, db *store.DB, log *slog.Logger, now clock, background *limit.Gate) *pruner {
-	return &pruner{cfg: cfg, db: db, log: log, now: now, background: background}
+func newPruner(cfg *config.Config, db *store.DB, log *slog.Logger, now clock, background *limit.Gate, files *fileStorage) *pruner {
+	return &pruner{cfg: cfg, db: db, log: log, now: now, background: background, files: files}
 }
 
 func (p *pruner) prunings() []pruning {
@@ -69,6 +73,8 @@ func (p *pruner) prunings() []pruning {
 		{"turns", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},
 		{"stateless threads", keepStateless, pruneRows, (*store.Tx).DeleteStatelessBefore},
 		{"decisions", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteDecisionsBefore},
+		{"files without a message", keepUnposted, pruneRows, (*store.Tx).DeleteUnpostedFilesBefore},
+		{"content of files", days(kept.FilesDays), pruneRows, (*store.Tx).DropContentBefore},
 		{"deleted artifacts", days(kept.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},
 	}
 }
@@ -91,9 +97,25 @@ func (p *pruner) prune(ctx context.Context, _ jobs.Prune) error {
 	}
 	if keep := days(p.cfg.Retention.EventsDays); keep > 0 {
 		n, err := p.pruneEvents(ctx, p.now.instant().Add(-keep), until)
-		return p.pruned(ctx, "events", n, err)
+		if err := p.pruned(ctx, "events", n, err); err != nil {
+			return err
+		}
 	}
-	return nil
+	n, err := p.dropContent(ctx, until)
+	return p.pruned(ctx, "content that no file has", n, err)
+}
+
+// dropContent drops what no file has any more. It comes last: what is deleted above leaves
+// its content to it. A store that fails keeps nothing else from being pruned.
+func (p *pruner) dropContent(ctx context.Context, until time.Time) (total int64, err error) {
+	for p.now().Before(until) && ctx.Err() == nil {
+		n, failed := p.files.sweep(ctx, pruneLarge)
+		err = errors.Join(err, failed)
+		if total += n; n < pruneLarge {
+			break
+		}
+	}
+	return total, err
 }
 
 func (p *pruner) pruned(ctx context.Context, what string, n int64, err error) error {

@@ -92,6 +92,11 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 		return o, err
 	}
 	if mode.Serve || mode.Work {
+		if err := o.files.check(ctx); err != nil {
+			return o, err
+		}
+	}
+	if mode.Serve || mode.Work {
 		if err := o.operator.tellSameLogins(ctx); err != nil {
 			log.WarnContext(ctx, "addresses and user names could not be compared; the next start does", "err", err)
 		}

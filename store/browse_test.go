@@ -20,6 +20,7 @@ var withheld = map[string]string{
 	"signin_failures":    "*",
 	"rate_buckets":       "*",
 	"avatars":            "*",
+	"blob_chunks":        "*",
 	"outside_messages":   "*",
 	"course_join_codes":  "*",
 	"one_time_links":     "*",

@@ -73,6 +73,14 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 					return err
 				})
 			},
+			"File":              func() error { _, err := db.FileContent(ctx, id, store.BlobOriginal); return err },
+			"FileByClientID":    func() error { _, err := db.FileByClientID(ctx, id, w.pupil.ID, "x"); return err },
+			"FilesInRoom":       func() error { _, err := db.FilesInRoom(ctx, id, true, id, 50); return err },
+			"FileBytesOfPerson": func() error { _, err := db.FileBytesOfPerson(ctx, w.pupil.ID); return err },
+			"FileBytesInRoom":   func() error { _, err := db.FileBytesInRoom(ctx, id); return err },
+			"BlobsToDrop": func() error {
+				return w.try(func(ctx context.Context, tx *store.Tx) error { _, err := tx.BlobsToDrop(ctx, at, 50); return err })
+			},
 			"RoomAgent":      func() error { _, err := db.RoomAgent(ctx, id, w.agent.ID); return err },
 			"LastLineOf":     func() error { _, err := db.LastMessageOf(ctx, id, w.agent.ID); return err },
 			"OutsideMessage": func() error { _, err := db.OutsideMessage(ctx, w.agent.ID, "x"); return err },

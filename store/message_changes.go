@@ -73,12 +73,12 @@ func (t *Tx) UpdateMessage(ctx context.Context, m *Message, line JSON, e *Event)
 }
 
 // EraseDeletedMessages empties the texts of messages that were deleted before a time,
-// limit at most. It also removes the reasoning of models in turns that may have read
+// limit at most, and removes their files. It also removes the reasoning of models in turns that may have read
 // those messages: the reasoning may quote them.
 func (t *Tx) EraseDeletedMessages(ctx context.Context, before time.Time, limit int) (int64, error) {
 	var ids []string
 	err := t.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.deleted_at < ?", before).
-		Where("m.deleted_at IS NOT NULL").Where("m.content <> ''").Limit(int64(limit)).Scan(ctx, &ids)
+		Where("m.deleted_at IS NOT NULL").Where("(m.content <> '' OR m.files IS NOT NULL)").Limit(int64(limit)).Scan(ctx, &ids)
 	if err != nil || len(ids) == 0 {
 		return 0, translate(err)
 	}
@@ -97,7 +97,10 @@ func (t *Tx) EraseDeletedMessages(ctx context.Context, before time.Time, limit i
 	if _, err := t.db.NewDelete().Model((*Mention)(nil)).Where("message_id IN (?)", bun.List(ids)).Exec(ctx); err != nil {
 		return 0, translate(err)
 	}
-	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Set("mentions = NULL").Where("id IN (?)", bun.List(ids)).Exec(ctx)
+	if _, err := t.db.NewDelete().Model((*File)(nil)).Where("message_id IN (?)", bun.List(ids)).Exec(ctx); err != nil {
+		return 0, translate(err)
+	}
+	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Set("mentions = NULL").Set("files = NULL").Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	if err != nil {
 		return 0, translate(err)
 	}

@@ -37,6 +37,7 @@ type Message struct {
 	MetadataJSON  *string   `bun:"metadata_json"` // a text that the sender's client owns
 	Answers       string    `bun:",nullzero"`     // in a thread, the message that an agent's message answers
 	Mentions      JSON      `bun:",nullzero"`     // whom it calls by an "@", as package event encodes it
+	Files         JSON      `bun:",nullzero"`     // the files that it shows, as package event encodes them
 
 	// Of a reply: the message under which it hangs, and what readers see of that, as package
 	// event encodes it.
@@ -53,6 +54,8 @@ type Message struct {
 
 	// Called are those whom AddMessage tells that the message mentions them.
 	Called Called `bun:"-"`
+	// Claims are the ids of the sender's files that AddMessage gives to the message.
+	Claims []string `bun:"-"`
 	// InReplyTo is the id of the message that a person replies to, when it is about to be
 	// stored.
 	InReplyTo string `bun:"-"`
@@ -245,7 +248,10 @@ func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (add
 	if t.PG != nil {
 		add = t.addMessageAtOnce
 	}
-	if added, due, err = add(ctx, m, e, h); err == nil && added {
+	if added, due, err = add(ctx, m, e, h); err != nil || !added {
+		return added, due, err
+	}
+	if err = t.claimFiles(ctx, m); err == nil {
 		err = t.AddMentions(ctx, m)
 	}
 	return added, due, err
@@ -266,7 +272,7 @@ func (t *Tx) addMessageInSteps(ctx context.Context, m *Message, e *Event, h Hear
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
 		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)),
-		null(m.RootID), null(string(m.ReplyTo)))
+		null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files)))
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, false, err
 	}
@@ -284,8 +290,8 @@ WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(l
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
-	rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT DO NOTHING`
+	rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING`
 )
 
 const addLine = `
@@ -299,9 +305,9 @@ WITH room AS (
 		COALESCE(look_at = $3::timestamptz, FALSE) AS due
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
-		silent, rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to)
+		silent, rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files)
 	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
-		silent, $19::json, $22, $23, $24::text, $25::json, $26::text, $27::json FROM room
+		silent, $19::json, $22, $23, $24::text, $25::json, $26::text, $27::json, $28::json FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -319,7 +325,7 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
 			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo,
-			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)), null(m.RootID), null(string(m.ReplyTo))).
+			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)), null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files))).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {

@@ -135,6 +135,13 @@ var botRoutes = map[string]int{
 	"GET /api/v1/rooms/{room_id}/messages":  200,
 	"POST /api/v1/rooms/{room_id}/messages": 201,
 
+	"POST /api/v1/rooms/{room_id}/files":    201,
+	"GET /api/v1/rooms/{room_id}/files":     200,
+	"GET /api/v1/files/{file_id}":           200,
+	"GET /api/v1/files/{file_id}/image":     200,
+	"GET /api/v1/files/{file_id}/thumbnail": 200,
+	"DELETE /api/v1/files/{file_id}":        404,
+
 	"GET /api/v1/workspaces/{room_id}/artifacts":                        200,
 	"GET /api/v1/workspaces/artifacts/{artifact_id}":                    200,
 	"GET /api/v1/workspaces/artifacts/{artifact_id}/versions":           200,

@@ -326,6 +326,14 @@ var accessTable = []row{
 		w.as(ta).must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "a reply", "reply_to": path[1]})
 		return path, nil
 	}},
+	{"POST /api/v1/rooms/{room_id}/files", "404 201 201 404 201 201 201 404 404 404 404 201 201", onRoom(body{"a": 1})},
+	{"GET /api/v1/rooms/{room_id}/files", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
+	{"GET /api/v1/files/{file_id}", "404 200 200 404 200 200 200 404 404 404 404 200 200", onFile},
+	{"GET /api/v1/files/{file_id}/image", "404 200 200 404 200 200 200 404 404 404 404 200 200", onFile},
+	{"GET /api/v1/files/{file_id}/thumbnail", "404 200 200 404 200 200 200 404 404 404 404 200 200", onFile},
+	{"DELETE /api/v1/files/{file_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.uploadAs(t, owner, "a.txt", []byte("hello"))}, nil
+	}},
 	{"GET /api/v1/chat/messages/{room_id}", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/rooms/{room_id}/events", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
 	{"GET /api/v1/agents/{id}", "403 403 403 403 403 403 200 403 200 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
@@ -506,6 +514,9 @@ var external = body{"name": "Far", "type": "external", "webhook_url": "http://12
 func onExternal(t testing.TB, w *world) ([]string, any) {
 	return []string{w.as(admin).must(t, http.StatusOK, post, v1+"/agents/external/create", external).text(t, "id")}, nil
 }
+
+// onFile is a picture in a message of the world's owner.
+func onFile(t testing.TB, w *world) ([]string, any) { return []string{w.postedFile(t)}, nil }
 
 func onOrganization(b any) func(testing.TB, *world) ([]string, any) {
 	return func(t testing.TB, w *world) ([]string, any) { return []string{w.organization(t)}, b }

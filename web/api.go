@@ -38,6 +38,7 @@ type route struct {
 	form             *huma.RequestBody // describes a body that the handler parses itself
 	patient          bool              // waits for a model: patientTimeout bounds it
 	upload           bool              // the body holds a file: http.upload_limit bounds it
+	streams          bool              // the handler itself reads the body, by pieces
 	peer             bool              // an agent outside this program calls it: its token is checked before the body is read
 	twin             bool              // another spelling of an address that is documented; clients need one
 	visitors         bool              // people without a session may come too: the handler's actor is nil then

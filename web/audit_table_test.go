@@ -229,6 +229,8 @@ var unaudited = map[string]string{
 	"PUT /api/v1/users/me/rooms/{room_id}":              ownMark,
 	"PUT /api/v1/rooms/{room_id}/read":                  ownMark,
 	"POST /api/v1/rooms/{room_id}/unread":               ownMark,
+	"POST /api/v1/rooms/{room_id}/files":                isTalk,
+	"DELETE /api/v1/files/{file_id}":                    "nobody but its uploader has seen it",
 	"POST /api/v1/rooms/{room_id}/turns/{turn_id}/stop": isTalk,
 	"POST /api/v1/rooms/{room_id}/go-on":                isTalk,
 	"POST /api/v1/threads/":                             isTalk,

@@ -268,6 +268,7 @@ var tags = [][2]string{
 	{"Users", "Accounts, and a person's own keys, tokens and sessions"},
 	{"Courses", "Courses with their people, the ways into them, and announcements"},
 	{"Rooms", "Rooms, what is said in them, and the agents in them"},
+	{"Files", "Files and pictures in rooms"},
 	{"Turns", "What agents did in a room and wait for, for its staff"},
 	{"Artifacts", "The tasks, documents and processes of a room"},
 	{"Agents", "Agents of projects, templates, and agents outside this program"},

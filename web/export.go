@@ -121,7 +121,17 @@ func writeJSON(ctx context.Context, w *bufio.Writer, e *app.RoomExport, each fun
 // attachment returns a Content-Disposition (RFC 6266) that names the file after the room:
 // in ASCII for every client, and in full in the encoding of RFC 5987.
 func attachment(name, extension string) string {
-	ascii := strings.Trim(strings.Map(func(r rune) rune {
+	ascii := asciiName(name)
+	if ascii == "" {
+		ascii = "room"
+	}
+	full := strings.ReplaceAll(url.QueryEscape(strings.NewReplacer("/", "-", `\`, "-").Replace(name)), "+", "%20")
+	return fmt.Sprintf(`attachment; filename="%s.%s"; filename*=UTF-8''%s.%s`, ascii, extension, full, extension)
+}
+
+// asciiName is what is left of a name in letters that every client knows.
+func asciiName(name string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
 			return r
@@ -130,9 +140,4 @@ func attachment(name, extension string) string {
 		}
 		return -1
 	}, name), "-")
-	if ascii == "" {
-		ascii = "room"
-	}
-	full := strings.ReplaceAll(url.QueryEscape(strings.NewReplacer("/", "-", `\`, "-").Replace(name)), "+", "%20")
-	return fmt.Sprintf(`attachment; filename="%s.%s"; filename*=UTF-8''%s.%s`, ascii, extension, full, extension)
 }

@@ -153,10 +153,10 @@ func TestMemberNames(t *testing.T) {
 			`{"text":"A","TEXT":null}`:                          "TEXT: is not known here: write text",
 			`{"text":"A","text":"A"}`:                           "text: is there twice: send it once",
 			`{"text":"A","te\u0078t":"A"}`:                      "text: is there twice: send it once",
-			`{"text":"A","":1}`:                                 ": is not known here: leave it out, or send one of client_id, mentions, reply_to, text",
-			`{"text":"A","role":null}`:                          "role: is not known here: leave it out, or send one of client_id, mentions, reply_to, text",
-			`{"text":"A","a":1,"b":[{"text":1}],"a":2}`:         "a: is not known here: leave it out, or send one of client_id, mentions, reply_to, text; b: is not known here: leave it out, or send one of client_id, mentions, reply_to, text; a: is not known here: leave it out, or send one of client_id, mentions, reply_to, text",
-			`{"text":"A","` + strings.Repeat("x", 500) + `":1}`: strings.Repeat("x", shownName) + ": is not known here: leave it out, or send one of client_id, mentions, reply_to, text",
+			`{"text":"A","":1}`:                                 ": is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text",
+			`{"text":"A","role":null}`:                          "role: is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text",
+			`{"text":"A","a":1,"b":[{"text":1}],"a":2}`:         "a: is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text; b: is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text; a: is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text",
+			`{"text":"A","` + strings.Repeat("x", 500) + `":1}`: strings.Repeat("x", shownName) + ": is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text",
 		} {
 			if a := c.do(t, post, at, sent); want == "" && a.status != http.StatusCreated || want != "" && (a.status != 422 || a.text(t, "detail") != want) {
 				t.Errorf("%s: got %d %s, want %q", sent, a.status, a.body, want)
@@ -186,11 +186,11 @@ func TestUnknownMembersOfFrames(t *testing.T) {
 		w := newWorld(t, url)
 		c := w.join(t, student, "", true)
 		for frame, want := range map[string]string{
-			`{"type":"post","client_id":"c","text":"x","color":"red"}`:  "color: is not known here: leave it out, or send one of client_id, mentions, reply_to, text, type",
-			`{"type":"post","client_id":"c","text":"x","after":1}`:      "after: is not known here: leave it out, or send one of client_id, mentions, reply_to, text, type",
+			`{"type":"post","client_id":"c","text":"x","color":"red"}`:  "color: is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text, type",
+			`{"type":"post","client_id":"c","text":"x","after":1}`:      "after: is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text, type",
 			`{"type":"post","client_id":"c","text":"x","Text":"y"}`:     "Text: is not known here: write text",
 			`{"type":"post","client_id":"c","text":"x","text":"y"}`:     "text: is there twice: send it once",
-			`{"type":"post","client_id":"c","text":"x","role":null}`:    "role: is not known here: leave it out, or send one of client_id, mentions, reply_to, text, type",
+			`{"type":"post","client_id":"c","text":"x","role":null}`:    "role: is not known here: leave it out, or send one of client_id, files, mentions, reply_to, text, type",
 			`{"Type":"post","client_id":"c","text":"x"}`:                "Type: is not known here: write type",
 			`{"type":"typing","text":"x"}`:                              "text: is not known here: leave it out, or send one of type",
 			`{"type":"resume","after":1,"limit":5}`:                     "limit: is not known here: leave it out, or send one of after, type",

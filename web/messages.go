@@ -29,6 +29,7 @@ type lineOut struct {
 	Truncated bool       `json:"truncated" doc:"An agent's answer was cut before its end, by a limit or by the provider"`
 
 	Mentions []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls by an @, in the order of the calls; absent when it calls nobody"`
+	Files    []event.File    `json:"files,omitempty" nullable:"false" doc:"The files that it shows; absent without any"`
 
 	ReplyTo *event.ReplyTo `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: the message under which it hangs"`
 	Replies *repliesOut    `json:"replies,omitempty" nullable:"false" doc:"The replies under the message; absent without any"`
@@ -53,7 +54,7 @@ func messageForm(m *store.Message) lineOut {
 	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: event.HistorySender(m), SenderID: nullable(m.SenderID), Kind: event.SenderKind(m), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt), Mentions: event.MentionsOf(m),
-		ReplyTo: event.ReplyToOf(m), Replies: repliesForm(m)}
+		ReplyTo: event.ReplyToOf(m), Replies: repliesForm(m), Files: event.FilesOf(m)}
 }
 
 // nullable returns nil for an empty text.
@@ -125,6 +126,7 @@ type postMessageIn struct {
 
 		ReplyTo  *id               `json:"reply_to,omitempty" doc:"The message that this replies to; a reply to a reply hangs under the same message"`
 		Mentions []event.MentionID `json:"mentions,omitempty" maxItems:"50" nullable:"false" doc:"Who is meant, where several have the name that the text calls by an @"`
+		Files    []string          `json:"files,omitempty" maxItems:"50" nullable:"false" doc:"Ids of files that you have uploaded to the room; with one the text may be empty"`
 	}
 }
 
@@ -140,6 +142,7 @@ type postedOut struct {
 		SenderID  string    `json:"sender_id" format:"uuid"`
 		CreatedAt time.Time `json:"created_at"`
 
+		Files     []event.File    `json:"files,omitempty" nullable:"false"`
 		ReplyTo   *event.ReplyTo  `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: the message under which it hangs"`
 		Mentions  []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls, in the order of the calls"`
 		NotCalled []event.Mention `json:"not_called,omitempty" nullable:"false" doc:"Whom the text or mentions name, and the message does not call: everyone, which is for staff; an id that the text does not name or that is not in this room; any above 50"`
@@ -151,7 +154,7 @@ func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMess
 	if in.Body.ClientID != nil {
 		clientID = *in.Body.ClientID
 	}
-	with := app.PostWith{Mentions: in.Body.Mentions}
+	with := app.PostWith{Mentions: in.Body.Mentions, Files: in.Body.Files}
 	if in.Body.ReplyTo != nil {
 		with.ReplyTo = in.Body.ReplyTo.String()
 	}
@@ -166,6 +169,6 @@ func (s *Server) postMessage(ctx context.Context, actor *app.Actor, in *postMess
 	b := &out.Body
 	b.ID, b.Seq, b.RoomID, b.ClientID, b.Content = m.ID, m.Seq, m.RoomID, nullable(m.ClientID), m.Content
 	b.Sender, b.SenderID, b.CreatedAt = event.SenderName(m), m.SenderID, instant(m.CreatedAt)
-	b.ReplyTo, b.Mentions, b.NotCalled = event.ReplyToOf(m), event.MentionsOf(m), posted.NotCalled
+	b.ReplyTo, b.Mentions, b.NotCalled, b.Files = event.ReplyToOf(m), event.MentionsOf(m), posted.NotCalled, event.FilesOf(m)
 	return out, nil
 }

@@ -39,26 +39,36 @@ func add[I, O any](s *Server, method, path, id string, handle func(context.Conte
 func (s *Server) closed(r route, answer reflect.Type) *operation {
 	op := s.operation(r, answer, false)
 	op.Middlewares = huma.Middlewares{s.authenticated(r), s.received(s.bodyLimit(r))}
+	if r.streams {
+		op.Middlewares[1] = withFiber
+	}
 	return op
 }
 
 type fiberKey struct{}
+
+// withFiber gives the handler of a route the request itself, see fiberOf.
+func withFiber(ctx huma.Context, next func(huma.Context)) {
+	next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
+}
+
+func fiberOf(ctx context.Context) *fiber.Ctx {
+	c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
+	return c
+}
 
 // open registers a public route. Its handler gets the request itself, for cookies and
 // addresses.
 func open[I, O any](s *Server, method, path, id string, handle func(context.Context, *fiber.Ctx, *I) (*O, error), r route) {
 	r.method, r.path, r.id = method, path, id
 	register[I](s, s.opened(r, reflect.TypeFor[O]()), func(ctx context.Context, in any) (any, error) {
-		c, _ := ctx.Value(fiberKey{}).(*fiber.Ctx)
-		return handle(ctx, c, in.(*I))
+		return handle(ctx, fiberOf(ctx), in.(*I))
 	})
 }
 
 func (s *Server) opened(r route, answer reflect.Type) *operation {
 	op := s.operation(r, answer, true)
-	op.Middlewares = huma.Middlewares{s.received(s.cfg.HTTP.OpenBodyLimit), func(ctx huma.Context, next func(huma.Context)) {
-		next(huma.WithValue(ctx, fiberKey{}, humafiber.Unwrap(ctx)))
-	}}
+	op.Middlewares = huma.Middlewares{s.received(s.cfg.HTTP.OpenBodyLimit), withFiber}
 	if r.peer {
 		op.Middlewares = huma.Middlewares{s.fromPeer, s.received(s.bodyLimit(r))}
 	}
@@ -190,6 +200,9 @@ func (s *Server) enter(op *operation) {
 	if r.twin {
 		documented.Extensions = map[string]any{isTwin: true}
 	}
+	if r.streams {
+		documented.RequestBody = r.form
+	}
 	if r.example != "" {
 		documented.RequestBody.Content[fiber.MIMEApplicationJSON].Example = json.RawMessage(r.example)
 	}
@@ -231,7 +244,7 @@ func (s *Server) operation(r route, answer reflect.Type, public bool) *operation
 		// received has read the body before huma asks for it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1}
 	op.answer.document(s.api.OpenAPI().Components.Schemas, &op.Operation)
-	if r.form != nil {
+	if r.form != nil && !r.streams { // huma would read a body of which it knows
 		op.RequestBody, op.SkipValidateBody = r.form, true
 	}
 	op.Errors = append(op.Errors, r.errors...)

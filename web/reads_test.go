@@ -76,6 +76,7 @@ func (w *world) fillUp(t testing.TB, n int) {
 		w.as(ta).must(t, 201, post, at("/rooms/"+w.room+"/messages"), body{"text": "A reply", "reply_to": said})
 		w.as(ta).must(t, 201, post, at("/rooms/"+w.room+"/messages"), body{"text": "@Full owner " + word})
 		c.must(t, 200, post, at("/announcements/"), body{"title": word, "content": word, "course_id": w.course})
+		w.postedFile(t)
 		w.newRun(t, w.room)
 		w.newWorkflow(t)
 		c.must(t, 201, post, at("/workspaces/"+w.room+"/artifacts"), body{"type": "doc", "title": word, "content": body{}})

@@ -46,6 +46,7 @@ func (s *Server) routes(version string) error {
 	s.roomRoutes()
 	s.roomAgentRoutes()
 	s.messageRoutes()
+	s.fileRoutes()
 	s.turnRoutes()
 	s.workflowRoutes()
 	s.agentRoutes()

@@ -1,6 +1,12 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/coagent-studio/coagent/store"
+)
 
 func (s *Server) roomRoutes() {
 	const tag = "Rooms"
@@ -168,6 +174,39 @@ func (s *Server) messageRoutes() {
 		route{tag: tag, summary: "List what was said in a room, oldest first",
 			description: "For those who may enter the room. Hidden and deleted messages have their place without their text.",
 			errors:      known})
+}
+
+func (s *Server) fileRoutes() {
+	const tag = "Files"
+	known := []int{missing}
+	add(s, post, v1+"/rooms/{room_id}/files", "uploadFile", s.uploadFile,
+		route{tag: tag, summary: "Upload a file to a room, once for each client_id; 200 when it had been uploaded before",
+			description: "For those who may write in the room. The file is the caller's alone until a message names it in files, and " +
+				"goes after a day without one. Its type is found by its content.",
+			form: uploadForm(), streams: true, status: created, also: http.StatusOK, errors: []int{rejected, missing, conflict, limited}})
+	add(s, get, v1+"/rooms/{room_id}/files", "listFiles", s.roomFiles,
+		route{tag: tag, summary: "List the files of a room's messages, newest first",
+			description: "For those who may enter the room; those of hidden messages for staff alone.",
+			errors:      known})
+	add(s, get, v1+"/files/{file_id}", "downloadFile", s.originalFile,
+		route{tag: tag, summary: "Download a file as it was uploaded; a range of it with Range",
+			description: "For those who may read the message that shows it; before that for its uploader.",
+			streams:     true, errors: []int{missing, http.StatusRequestedRangeNotSatisfiable}})
+	add(s, get, v1+"/files/{file_id}/image", "imageOfFile", s.imageOfFile(store.BlobImage),
+		route{tag: tag, summary: "Show a picture of the size of a screen that was made of a file",
+			description: "For those who may download the file. It has no more than the pixels.",
+			streams:     true, errors: []int{missing, http.StatusRequestedRangeNotSatisfiable}})
+	add(s, get, v1+"/files/{file_id}/thumbnail", "thumbnailOfFile", s.imageOfFile(store.BlobThumbnail),
+		route{tag: tag, summary: "Show a small picture that was made of a file",
+			description: "For those who may download the file.",
+			streams:     true, errors: []int{missing, http.StatusRequestedRangeNotSatisfiable}})
+	add(s, del, v1+"/files/{file_id}", "deleteFile", s.deleteFile,
+		route{tag: tag, summary: "Delete a file that no message shows yet",
+			description: "For its uploader. Those of messages go with their message.",
+			status:      gone, errors: []int{missing, conflict}})
+	for path, kind := range map[string]string{"": fiber.MIMEOctetStream, "/image": "image/*", "/thumbnail": "image/*"} {
+		s.sends(v1+"/files/{file_id}"+path, kind)
+	}
 }
 
 // turnRoutes registers the routes about the agents' turns in a room, for its staff.

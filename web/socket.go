@@ -204,7 +204,7 @@ func (s *Server) frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 			seat.Complain(ctx, "", "client_id", "must have 1 to 64 characters, unique for each line")
 			return
 		}
-		seat.Post(ctx, f.Text, f.ClientID, app.PostWith{Mentions: f.Mentions, ReplyTo: f.ReplyTo})
+		seat.Post(ctx, f.Text, f.ClientID, app.PostWith{Mentions: f.Mentions, ReplyTo: f.ReplyTo, Files: f.Files})
 	case event.RequestTyping:
 		seat.Typing(ctx)
 	case event.RequestResume:

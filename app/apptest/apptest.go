@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -49,6 +50,8 @@ func Config(url, modelURL string) *config.Config {
 		MembersPerCourse: 100_000, MembersPerOrganization: 100_000, AgentsPerProject: 100_000, Bots: 100_000, BotsPerCourse: 1000, Stored: 1 << 30, Artifacts: 1 << 30}
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000
 	c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 10_000_000, 10_000_000
+	c.Files.TempDir = os.TempDir()
+	c.Files.UploadsPerMinute = 100_000
 	return c
 }
 

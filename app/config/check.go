@@ -30,7 +30,7 @@ func (c *Config) normalise() {
 		c.HTTP.CORSOrigins[i] = strings.TrimRight(origin, "/")
 	}
 	for _, address := range []*string{&c.HTTP.PublicURL, &c.LLM.OpenAI.BaseURL, &c.LLM.Gemini.BaseURL, &c.LLM.Claude.BaseURL,
-		&c.Telemetry.OTLPEndpoint} {
+		&c.Files.S3.Endpoint, &c.Telemetry.OTLPEndpoint} {
 		*address = strings.TrimRight(*address, "/")
 	}
 	for name, p := range c.LLM.Providers {
@@ -87,8 +87,35 @@ func (c *Config) checkAll(add addProblem) {
 	c.checkClocks(add)
 	c.checkProviders(add)
 	c.checkOutbound(add)
+	c.checkFiles(add)
 	checkURL(add, "telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint)
 }
+
+// checkFiles wants all settings of the store that new files go to.
+func (c *Config) checkFiles(add addProblem) {
+	s3 := &c.Files.S3
+	checkURL(add, "files.s3.endpoint", s3.Endpoint)
+	for path, value := range map[string]string{"endpoint": s3.Endpoint, "region": s3.Region, "bucket": s3.Bucket,
+		"access_key": s3.AccessKey.Reveal(), "secret_key": s3.SecretKey.Reveal()} {
+		if value == "" && c.Files.Storage == "s3" {
+			add("files.s3."+path, "must be set where files.storage is s3")
+		}
+	}
+	if s3.Bucket != "" && !bucketName.MatchString(s3.Bucket) {
+		add("files.s3.bucket", "must be the name of a bucket, such as coagent-files")
+	}
+	if !prefixOfObjects.MatchString(s3.Prefix) || strings.Contains(s3.Prefix, "//") || strings.HasPrefix(s3.Prefix, "/") {
+		add("files.s3.prefix", "must be letters, digits, _, - and single slashes, such as coagent/")
+	}
+	if f := &c.Files; f.Unposted < f.UploadLimit {
+		add("files.unposted", "must be at least files.upload_limit (%v), not %v", f.UploadLimit, f.Unposted)
+	}
+}
+
+var (
+	bucketName      = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	prefixOfObjects = regexp.MustCompile(`^[A-Za-z0-9_/-]{0,200}$`)
+)
 
 func (c *Config) checkHTTP(add addProblem) {
 	checkAddr(add, "http.addr", c.HTTP.Addr)

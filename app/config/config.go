@@ -5,6 +5,7 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
 	"time"
 	_ "time/tzdata" // the container image, built from scratch, has no zone files
@@ -26,6 +27,7 @@ type Config struct {
 	Auth      Auth      `yaml:"auth" doc:"Sign-in, sessions and keys. On SQLite missing keys are generated at the first start."`
 	Limits    Limits    `yaml:"limits" doc:"What one person may do, so that nobody can drown a class."`
 	Quotas    Quotas    `yaml:"quotas" doc:"What one person may store; admins may more. What is there stays when a quota is lowered."`
+	Files     Files     `yaml:"files" doc:"Files and pictures in rooms: where they lie, and how much of them."`
 	Jobs      Jobs      `yaml:"jobs" doc:"Background work."`
 	Turns     Turns     `yaml:"turns" doc:"One agent's answer to a room, from the look at it to the stored message."`
 	Rooms     Rooms     `yaml:"rooms" doc:"Sockets and the event log behind them."`
@@ -143,6 +145,53 @@ type Quotas struct {
 	AgentsPerProject       int `yaml:"agents_per_project" default:"500" min:"2" max:"1000000" doc:"Agents of one project, the two that it begins with among them."`
 }
 
+// Files says where the files of rooms lie, and bounds them.
+type Files struct {
+	Storage          string `yaml:"storage" default:"database" oneof:"database,folder,s3" doc:"Where new files lie: in the database, in dir, or in s3. Files that are there stay where they are and are found."`
+	Dir              string `yaml:"dir" doc:"Folder of the files, common to all nodes; empty means files in data_dir."`
+	TempDir          string `yaml:"temp_dir" doc:"Folder in which an upload waits until it is whole, on a disk with uploads_at_once times upload_limit of space; empty means data_dir on SQLite, and the system's folder on Postgres."`
+	UploadLimit      Bytes  `yaml:"upload_limit" default:"25MiB" min:"64KiB" max:"1GiB" doc:"Largest file."`
+	PerMessage       int    `yaml:"per_message" default:"10" min:"1" max:"50" doc:"Files of one message."`
+	PerRoom          Bytes  `yaml:"per_room" default:"2GiB" min:"1MiB" max:"1024GiB" doc:"All files of one room, with the pictures made of them and 1 KiB for each."`
+	PerPerson        Bytes  `yaml:"per_person" default:"1GiB" min:"1MiB" max:"1024GiB" doc:"All files that one person has uploaded; admins may more."`
+	Unposted         Bytes  `yaml:"unposted" default:"128MiB" min:"1MiB" max:"1024GiB" doc:"Those of them that no message shows; they go after a day."`
+	AtAll            Bytes  `yaml:"at_all" default:"64GiB" min:"16MiB" max:"1048576GiB" doc:"The files of all rooms together; uploads at the same time may exceed it by their own size."`
+	UploadsPerMinute int    `yaml:"uploads_per_minute" default:"60" min:"1" max:"100000" doc:"Uploads of one person, as a steady rate; a third of it may come at once."`
+	UploadsPerPerson int    `yaml:"uploads_per_person" default:"4" min:"1" max:"1000" doc:"Uploads of one person that this process takes in at once."`
+	UploadsAtOnce    int    `yaml:"uploads_at_once" default:"16" min:"1" max:"10000" doc:"Uploads of all people that this process takes in at once."`
+	S3               S3     `yaml:"s3" doc:"An S3-compatible store."`
+}
+
+// S3 says where an S3-compatible store is.
+type S3 struct {
+	Endpoint  string      `yaml:"endpoint" doc:"Address of the store, such as https://s3.eu-central-1.amazonaws.com or http://minio:9000."`
+	Region    string      `yaml:"region" default:"us-east-1" doc:"Region that requests are signed for."`
+	Bucket    string      `yaml:"bucket" doc:"Bucket, which must be there; it needs no versions and must not be public."`
+	Prefix    string      `yaml:"prefix" doc:"What the names of all objects begin with, such as coagent/."`
+	PathStyle bool        `yaml:"path_style" default:"true" doc:"Put the bucket into the path, as MinIO, Ceph and most others want; false puts it before the host, as Amazon wants."`
+	AccessKey secret.Text `yaml:"access_key" doc:"Key that may read, write and delete objects of the bucket, and ask whether it is there."`
+	SecretKey secret.Text `yaml:"secret_key" doc:"Its secret."`
+}
+
+// FilesDir is the folder of files whose storage is folder.
+func (c *Config) FilesDir() string {
+	if c.Files.Dir != "" {
+		return c.Files.Dir
+	}
+	return filepath.Join(c.DataDir, "files")
+}
+
+// UploadsDir is the folder in which uploads wait until they are whole.
+func (c *Config) UploadsDir() string {
+	switch {
+	case c.Files.TempDir != "":
+		return c.Files.TempDir
+	case c.Postgres():
+		return os.TempDir()
+	}
+	return c.DataDir
+}
+
 // Jobs says where and how background work runs.
 type Jobs struct {
 	InServe      bool          `yaml:"in_serve" default:"true" doc:"Let serve work on jobs too; false leaves them to coagent worker (Postgres only)."`
@@ -185,6 +234,7 @@ type Retention struct {
 	EventsDays  int `yaml:"events_days" default:"90" min:"0" max:"36500" doc:"Entries of the event logs, by which sockets resume; what was said stays in the rooms."`
 	AuditDays   int `yaml:"audit_days" default:"730" min:"0" max:"36500" doc:"Entries of the audit log."`
 	DeletedDays int `yaml:"deleted_days" default:"30" min:"0" max:"36500" doc:"What was deleted and can be restored."`
+	FilesDays   int `yaml:"files_days" default:"0" min:"0" max:"36500" doc:"Content of files in rooms; their names stay in the messages."`
 	TurnsDays   int `yaml:"turns_days" default:"365" min:"0" max:"36500" doc:"Ended turns of agents, how they ended and how many tokens they took; and why each agent spoke or not."`
 }
 

@@ -46,6 +46,7 @@ type Message struct {
 	Truncated bool   `json:"truncated,omitempty"`   // the agent's answer was cut before its end
 
 	Mentions []Mention `json:"mentions,omitempty"`
+	Files    []File    `json:"files,omitempty"`
 
 	ReplyTo *ReplyTo `json:"reply_to,omitempty"`
 	Replies int      `json:"replies,omitempty"`
@@ -60,7 +61,7 @@ func OfMessage(m *store.Message) *store.Event {
 		body.State = state
 	}
 	if m.State() != store.MessageDeleted {
-		body.Mentions = MentionsOf(m)
+		body.Mentions, body.Files = MentionsOf(m), keptFiles(m)
 	}
 	body.ReplyTo, body.Replies = ReplyToOf(m), m.ThreadSize
 	return &store.Event{RoomID: m.RoomID, Seq: m.Seq, ID: m.ID, Type: TypeMessage, Body: store.ToJSON(body), CreatedAt: m.CreatedAt}
@@ -77,6 +78,7 @@ type MessageState struct {
 	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
 
 	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls now"`
+	Files    []File    `json:"files,omitempty" doc:"The files that it shows"`
 
 	RootID  string `json:"root_id,omitempty" format:"uuid" doc:"Of a reply: the message under which it hangs"`
 	Replies *int   `json:"replies,omitempty" minimum:"0" doc:"Of a reply: how many replies of its thread are shown now"`
@@ -86,7 +88,7 @@ type MessageState struct {
 func StateOf(m *store.Message) MessageState {
 	s := MessageState{MessageID: m.ID, MessageSeq: m.Seq, State: m.State(), Content: kept(m), EditedAt: editedAt(m)}
 	if s.State != store.MessageDeleted {
-		s.Mentions = MentionsOf(m)
+		s.Mentions, s.Files = MentionsOf(m), keptFiles(m)
 	}
 	if s.RootID = m.RootID; s.RootID != "" {
 		s.Replies = &m.ThreadSize
@@ -158,6 +160,7 @@ type MessageDetails struct {
 	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
 
 	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls by an @, in the order of the calls"`
+	Files    []File    `json:"files,omitempty" doc:"The files that it shows"`
 
 	ReplyTo *ReplyTo `json:"reply_to,omitempty" doc:"Of a reply: the message under which it hangs"`
 	Replies int      `json:"replies,omitempty" doc:"Of a reply: how many replies of its thread were shown with it"`
@@ -168,7 +171,7 @@ type MessageDetails struct {
 type frame struct {
 	Type      string    `json:"type"`
 	Sender    string    `json:"sender,omitempty"`
-	Content   string    `json:"content,omitempty"`
+	Content   string    `json:"content"`
 	Timestamp string    `json:"timestamp"`
 	RoomID    string    `json:"room_id"`
 	Metadata  *Metadata `json:"metadata"`
@@ -188,6 +191,9 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 			Stopped: m.Stopped, Truncated: m.Truncated}}
 	if v&V2 == 0 {
 		f.Sender = plainSender(m.Sender)
+		if f.Content == "" {
+			f.Content = namesOf(m.Files)
+		}
 	}
 	if m.AgentType != "" {
 		f.Sender = "[" + mention.Label(m.AgentType) + "]"
@@ -198,7 +204,7 @@ func encodeMessage(e realtime.Event, v realtime.Variant) []byte {
 		f.MessageDetails = MessageDetails{ClientID: m.ClientID, Kind: m.Kind, AgentID: m.AgentID, AgentName: m.AgentName, TurnID: m.TurnID,
 			State: m.State, EditedAt: m.EditedAt, Stopped: m.Stopped, Truncated: m.Truncated}
 		if whole(m.State, v&Staff != 0) {
-			f.Mentions = m.Mentions
+			f.Mentions, f.Files = m.Mentions, withAddresses(m.Files)
 		}
 		f.ReplyTo, f.Replies = m.ReplyTo.readBy(v&Staff != 0), m.Replies
 	}
@@ -214,8 +220,9 @@ func encodeMessageState(e realtime.Event, v realtime.Variant) []byte {
 	}
 	l.Content = Readable(l.State, l.Content, v&Staff != 0)
 	if !whole(l.State, v&Staff != 0) {
-		l.Mentions = nil
+		l.Mentions, l.Files = nil, nil
 	}
+	withAddresses(l.Files)
 	return []byte(store.ToJSON(struct {
 		Type string `json:"type"`
 		MessageState

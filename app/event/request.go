@@ -25,6 +25,7 @@ type Post struct {
 
 	ReplyTo  string      `json:"reply_to,omitempty" format:"uuid" doc:"The message that this replies to; a reply to a reply hangs under the same message"`
 	Mentions []MentionID `json:"mentions,omitempty" maxItems:"50" doc:"Who is meant, where several have the name that the text calls by an @"`
+	Files    []string    `json:"files,omitempty" maxItems:"50" doc:"Ids of files that you have uploaded to the room; with one the text may be empty"`
 }
 
 // MentionID names somebody of a room.

@@ -1,4 +1,4 @@
-// Package picture makes small square pictures from uploads. It decides by the content
+// Package picture makes small pictures from uploads, square or whole. It decides by the content
 // alone, never by a name or a declared type. Only the pixels of the upload get into the
 // result: no metadata and no hidden bytes.
 //
@@ -68,40 +68,104 @@ func (f format) fits(data []byte) bool {
 	return true
 }
 
+// Made is a picture that was made of an upload: a JPEG, or a PNG when a part of it is
+// transparent.
+type Made struct {
+	Encoded       []byte
+	Type          string // image/jpeg or image/png
+	Width, Height int
+}
+
+// Is tells whether an upload that begins so may be a picture.
+func Is(head []byte) bool {
+	for _, f := range formats() {
+		if f.fits(head) {
+			return true
+		}
+	}
+	return false
+}
+
 // Square decodes an upload, turns it upright, cuts out the square in its middle, and
 // scales that down to at most Side pixels. The result is a JPEG, or a PNG when a part
 // of it is transparent. extension is jpg or png. The error is ErrNoPicture or
 // ErrTooLarge.
 func Square(data []byte) (encoded []byte, extension string, err error) {
+	d, err := decode(data)
+	if err != nil {
+		return nil, "", err
+	}
+	encoded, kind, err := encode(upright(scaled(d.img, d.at, d.canvas), orientation(data)))
+	return encoded, map[string]string{typeJPEG: "jpg", typePNG: "png"}[kind], err
+}
+
+// Fit decodes an upload and turns it upright. It makes a picture of the whole for each of
+// sides, which are in falling order: the longer side has at most so many pixels, and never
+// more than the upload has. width and height are those of the upload. The error is as of
+// Square.
+func Fit(data []byte, sides ...int) (made []Made, width, height int, err error) {
+	d, err := decode(data)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	width, height = d.canvas.X, d.canvas.Y
+	var last *image.RGBA
+	for _, side := range sides {
+		if last == nil {
+			last = upright(fitted(d.img, d.at, d.canvas, side), orientation(data))
+			d.img = nil // its memory is needed no more
+		} else {
+			last = fitted(last, image.Point{}, last.Bounds().Size(), side)
+		}
+		m := Made{Width: last.Bounds().Dx(), Height: last.Bounds().Dy()}
+		if m.Encoded, m.Type, err = encode(last); err != nil {
+			return nil, 0, 0, err
+		}
+		made = append(made, m)
+	}
+	if orientation(data) >= firstLying {
+		width, height = height, width
+	}
+	return made, width, height, nil
+}
+
+// decoded is an upload as pixels. The picture lies at the point at on the canvas.
+type decoded struct {
+	img        image.Image
+	at, canvas image.Point
+}
+
+// decode decodes an upload whose pixels fit into the memory for them.
+func decode(data []byte) (d decoded, err error) {
 	for _, f := range formats() {
 		if !f.fits(data) {
 			continue
 		}
-		pixels, at, canvas := data, image.Point{}, image.Point{}
+		pixels := data
 		switch {
 		case bytes.HasPrefix(data, []byte("RIFF")):
-			pixels, at, canvas = firstFrame(data)
+			pixels, d.at, d.canvas = firstFrame(data)
 		case bytes.HasPrefix(data, []byte("\xff\xd8")):
 			// Some cameras and programs omit the end mark.
 			pixels = append(bytes.Clone(data), 0xff, 0xd9)
 		}
 		cfg, err := f.config(bytes.NewReader(pixels))
 		if err != nil || cfg.Width < 1 || cfg.Height < 1 {
-			return nil, "", ErrNoPicture
+			return d, ErrNoPicture
 		}
 		if cfg.Width > MaxPixels/cfg.Height || cfg.Width*cfg.Height*bytesOf(cfg.ColorModel, data) > maxBytes {
-			return nil, "", ErrTooLarge
+			return d, ErrTooLarge
 		}
-		if canvas == (image.Point{}) {
-			canvas = image.Pt(cfg.Width, cfg.Height)
+		if d.canvas == (image.Point{}) {
+			d.canvas = image.Pt(cfg.Width, cfg.Height)
 		}
-		img, err := f.decode(bytes.NewReader(pixels))
-		if err != nil || !img.Bounds().Add(at).In(image.Rectangle{Max: canvas}) || img.Bounds().Empty() {
-			return nil, "", ErrNoPicture
+		d.img, err = f.decode(bytes.NewReader(pixels))
+		if err != nil || !d.img.Bounds().Add(d.at).In(image.Rectangle{Max: d.canvas}) || d.img.Bounds().Empty() {
+			return d, ErrNoPicture
 		}
-		return encode(upright(scaled(img, at, canvas), orientation(data)))
+		return d, nil
 	}
-	return nil, "", ErrNoPicture
+	return d, ErrNoPicture
 }
 
 // bytesOf returns how many bytes a pixel needs while this kind of picture is decoded.
@@ -145,37 +209,64 @@ func scaled(img image.Image, at, canvas image.Point) *image.RGBA {
 	return small
 }
 
+// fitted returns the whole canvas, its longer side no longer than side.
+func fitted(img image.Image, at, canvas image.Point, side int) *image.RGBA {
+	size := canvas
+	if longer := max(size.X, size.Y); longer > side {
+		size = image.Pt(max(size.X*side/longer, 1), max(size.Y*side/longer, 1))
+	}
+	small := image.NewRGBA(image.Rectangle{Max: size})
+	on := func(p image.Point, up image.Point) image.Point {
+		return image.Pt((p.X*size.X+up.X)/canvas.X, (p.Y*size.Y+up.Y)/canvas.Y)
+	}
+	seen := img.Bounds().Add(at)
+	draw.CatmullRom.Scale(small, image.Rectangle{on(seen.Min, image.Point{}), on(seen.Max, canvas.Sub(image.Pt(1, 1)))}, img, img.Bounds(), draw.Src, nil)
+	return small
+}
+
+// firstLying is the first of the EXIF orientations of pictures that lie on a side.
+const firstLying = 5
+
 // upright undoes an EXIF orientation (Exif 2.32, tag 0x0112).
 func upright(img *image.RGBA, orientation int) *image.RGBA {
-	n := img.Bounds().Dx()
-	last := n - 1
+	w, h := img.Bounds().Dx()-1, img.Bounds().Dy()-1
 	at := map[int]func(x, y int) (int, int){
-		2: func(x, y int) (int, int) { return last - x, y },
-		3: func(x, y int) (int, int) { return last - x, last - y },
-		4: func(x, y int) (int, int) { return x, last - y },
+		2: func(x, y int) (int, int) { return w - x, y },
+		3: func(x, y int) (int, int) { return w - x, h - y },
+		4: func(x, y int) (int, int) { return x, h - y },
 		5: func(x, y int) (int, int) { return y, x },
-		6: func(x, y int) (int, int) { return y, last - x },
-		7: func(x, y int) (int, int) { return last - y, last - x },
-		8: func(x, y int) (int, int) { return last - y, x },
+		6: func(x, y int) (int, int) { return y, h - x },
+		7: func(x, y int) (int, int) { return w - y, h - x },
+		8: func(x, y int) (int, int) { return w - y, x },
 	}[orientation]
 	if at == nil {
 		return img
 	}
-	turned := image.NewRGBA(img.Bounds())
-	for y := range n {
-		for x := range n {
+	size := img.Bounds().Size()
+	if orientation >= firstLying {
+		size = image.Pt(size.Y, size.X)
+	}
+	turned := image.NewRGBA(image.Rectangle{Max: size})
+	for y := range size.Y {
+		for x := range size.X {
 			turned.SetRGBA(x, y, img.RGBAAt(at(x, y)))
 		}
 	}
 	return turned
 }
 
+// The types of what encode makes.
+const (
+	typeJPEG = "image/jpeg"
+	typePNG  = "image/png"
+)
+
 func encode(img *image.RGBA) ([]byte, string, error) {
 	var out bytes.Buffer
 	if !img.Opaque() {
 		err := png.Encode(&out, img)
-		return out.Bytes(), "png", err
+		return out.Bytes(), typePNG, err
 	}
 	err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 88})
-	return out.Bytes(), "jpg", err
+	return out.Bytes(), typeJPEG, err
 }

@@ -153,14 +153,16 @@ func aloneRule(fence string) string {
 
 // transcript is what a part's model is shown of the room, and the name of the tags around
 // what others say. Alone, a message is what the person said, without a name before it.
-func (r *attempt) transcript(p *part) (said []llm.Message, fence string) {
+func (r *attempt) transcript(ctx context.Context, p *part) (said []llm.Message, fence string, err error) {
 	if !r.alone() {
-		return Transcript(p.agent, p.messages, r.turn.RootID), r.fenceOf(p.agent)
+		var texts map[string]string
+		err := r.engine.background.Do(ctx, func() (err error) { texts, err = r.engine.fileTextsOf(ctx, p.messages); return err })
+		return Transcript(p.agent, p.messages, r.turn.RootID, texts), r.fenceOf(p.agent), err
 	}
 	if len(p.tools) > 0 {
 		fence = r.fenceOf(p.agent)
 	}
-	return plainly(p.messages), fence
+	return plainly(p.messages), fence, nil
 }
 
 // plainly are the messages of a thread as its model is shown them.

@@ -64,7 +64,10 @@ type answer struct {
 // returns.
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 	t := r.newConversation(&part)
-	said, fence := r.transcript(&part)
+	said, fence, err := r.transcript(ctx, &part)
+	if err != nil {
+		return "", err
+	}
 	t.prompt = r.engine.model.NewPrompt(part.agent, r.origin(), part.system, said, part.asked...)
 	t.prompt.Req.Fence, t.prompt.Req.Schema, t.prompt.Steady = fence, part.schema, true
 	if len(part.tools) > 0 {

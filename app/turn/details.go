@@ -231,7 +231,7 @@ func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 	p := &Prompt{System: in.System, Tools: in.Tools, Provider: in.Provider, Model: in.Model, Temperature: in.Temperature, MaxTokens: in.MaxTokens}
 	d.note(s, in.Messages)
 	messages := d.of(in.Messages)
-	said := Transcript(&store.Agent{ID: s.AgentID}, messages, d.turn.RootID)
+	said := Transcript(&store.Agent{ID: s.AgentID}, messages, d.turn.RootID, nil)
 	if isAlone(d.turn) {
 		said = plainly(messages)
 	}

@@ -33,6 +33,8 @@ type Deps struct {
 	Peer func(ag *store.Agent) (*Peer, error)
 	// Tell shows a person why an agent does not answer.
 	Tell func(roomID string, s Silence)
+	// FileText reads the files that messages show.
+	FileText FileText
 	// Sweep takes over other work whose lease ran out before asOf. The sweep of turns
 	// calls it.
 	Sweep func(ctx context.Context, asOf time.Time) error
@@ -53,6 +55,7 @@ type Engine struct {
 	tools      []*Tool
 	peer       func(ag *store.Agent) (*Peer, error)
 	tell       func(roomID string, s Silence)
+	fileText   FileText
 	sweepOther func(ctx context.Context, asOf time.Time) error
 	zone       *time.Location // schedules and dates are read in this zone
 
@@ -70,7 +73,7 @@ func New(d Deps) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, hub: d.Hub, queue: d.Queue, model: d.Model,
-		telemetry: d.Telemetry, background: d.Background, tools: tools, peer: d.Peer, tell: d.Tell, sweepOther: d.Sweep, zone: d.Config.Location(),
+		telemetry: d.Telemetry, background: d.Background, tools: tools, peer: d.Peer, tell: d.Tell, sweepOther: d.Sweep, fileText: d.FileText, zone: d.Config.Location(),
 		outside: outsideSlots{most: d.Config.Jobs.TurnWorkers}}, nil
 }
 

@@ -98,11 +98,12 @@ func (r *attempt) fenceOf(ag *store.Agent) string {
 // assistant's. A message of somebody else has the name and the role in front, such as
 // "Kai (student): Why?", and stands in the fence when it could be taken for several. Those
 // of the thread of rootID, unless that is "", are marked: "Kai (student, in this thread)".
-func Transcript(ag *store.Agent, messages []store.Message, rootID string) []llm.Message {
+// What a message shows of files follows its text, with what is known of their texts.
+func Transcript(ag *store.Agent, messages []store.Message, rootID string, fileTexts map[string]string) []llm.Message {
 	out := make([]llm.Message, len(messages))
 	for i := range messages {
 		m := &messages[i]
-		out[i] = quoted(speakerOf(m, isInThread(m, rootID)), m.Content)
+		out[i] = quoted(speakerOf(m, isInThread(m, rootID)), withFiles(m, fileTexts))
 		if m.AgentID == ag.ID {
 			out[i] = llm.Message{Role: llm.RoleAssistant, Text: m.Content}
 		}

@@ -253,7 +253,7 @@ func (r *attempt) envelope(part *part, now time.Time) *a2a.Envelope {
 	meta := r.metadata(r.agent, part.messages)
 	meta.SenderName, meta.SenderIsBot, meta.Cause = saidBy(&about), about.ByBot(), r.turn.Cause
 	return &a2a.Envelope{ID: r.turn.ID, Type: a2a.TypeUserMessage, SenderID: cmp.Or(about.SenderID, about.AgentID, "system"),
-		RecipientID: r.agent.ID, Content: about.Content, Metadata: meta, CreatedAt: event.Timestamp(now)}
+		RecipientID: r.agent.ID, Content: withFiles(&about, nil), Metadata: meta, CreatedAt: event.Timestamp(now)}
 }
 
 // metadata says where an agent is asked, with the newest of the messages that it may read.
@@ -265,11 +265,12 @@ func (r *attempt) metadata(ag *store.Agent, messages []store.Message) a2a.Metada
 	}
 	left := maxHistory
 	for _, m := range slices.Backward(messages) {
-		if left -= len(m.Content); left < 0 {
+		content := withFiles(&m, nil)
+		if left -= len(content); left < 0 {
 			break
 		}
 		meta.History = append(meta.History, a2a.Said{ID: m.ID, Sender: saidBy(&m), SenderID: cmp.Or(m.SenderID, m.AgentID), IsAI: m.ByAgent(), IsBot: m.ByBot(),
-			Content: m.Content, CreatedAt: event.Timestamp(m.CreatedAt)})
+			Content: content, CreatedAt: event.Timestamp(m.CreatedAt)})
 	}
 	slices.Reverse(meta.History)
 	meta.HistoryLength = len(meta.History)

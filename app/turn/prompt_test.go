@@ -69,7 +69,7 @@ func TestTranscript(t *testing.T) {
 		{Content: "e", AgentType: store.AgentTeacher, AgentName: "Gone"},
 	}
 	var got []string
-	for _, m := range Transcript(&store.Agent{ID: "teacher"}, lines, "") {
+	for _, m := range Transcript(&store.Agent{ID: "teacher"}, lines, "", nil) {
 		got = append(got, fmt.Sprintf("%s|%s|%s|%t", m.Role, m.Name, m.Text, m.Data))
 	}
 	want := []string{"user|Sue (student)|a|false", "assistant||b|false", "user|Ben (AI student)|c|false", "user|deleted user|d\nTess (teacher): obey|true",
@@ -129,7 +129,7 @@ func BenchmarkPrompt(b *testing.B) {
 	caller := model.New(model.Deps{Turns: config.Turns{PromptTokens: 100_000, MaxTokens: 1000}})
 	b.ReportAllocs()
 	for b.Loop() {
-		p := caller.NewPrompt(ag, ledger.Origin{}, instructions(ag, &store.Room{Name: "Cells"}, &store.Course{Title: "Biology"}, Fence(auth, ag.ID, "room")), Transcript(ag, lines, ""))
+		p := caller.NewPrompt(ag, ledger.Origin{}, instructions(ag, &store.Room{Name: "Cells"}, &store.Course{Title: "Biology"}, Fence(auth, ag.ID, "room")), Transcript(ag, lines, "", nil))
 		caller.Fit(p)
 	}
 }

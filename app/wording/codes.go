@@ -66,6 +66,11 @@ const (
 	NameOfAgent                 Code = "name_of_agent"
 	TooManyInvitations          Code = "too_many_invitations"
 	Quota                       Code = "quota"
+	UploadsUnderWay             Code = "uploads_under_way"
+	FilesUnavailable            Code = "files_unavailable"
+	NotKept                     Code = "not_kept"
+	Posted                      Code = "posted"
+	RangeNotSatisfiable         Code = "requested_range_not_satisfiable"
 	Decided                     Code = "decided"
 	Expired                     Code = "expired"
 	Approval                    Code = "approval"
@@ -239,6 +244,11 @@ func Meanings() []Meaning {
 		{NameOfAgent, "The person's name is or looks like that of an agent.", "Change it in the profile.", true, false},
 		{TooManyInvitations, "There are too many invitations that still work.", "Take some back.", true, false},
 		{Quota, "A quota is used up.", "Delete something, or ask the operator for more.", true, false},
+		{UploadsUnderWay, "As many uploads of the person are under way as may be.", "Wait for one of them.", true, false},
+		{FilesUnavailable, "The store of files does not answer.", "Wait as long as Retry-After says.", true, false},
+		{NotKept, "The content of the file is not kept any more.", "Ask who uploaded it.", true, false},
+		{Posted, "A message shows the file.", "Delete the message.", true, false},
+		{RangeNotSatisfiable, "The file is shorter than the range that is asked for.", "Ask for a range within it.", true, false},
 		{Decided, "Somebody has decided this already.", "Load it again.", true, false},
 		{Expired, "The time to decide is over.", "Load it again.", true, false},
 		{Approval, "The agent waits for a decision.", "See the approvals of the thread.", true, false},

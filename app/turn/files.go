@@ -1,0 +1,73 @@
+package turn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/store"
+)
+
+// What agents read of the files that messages show: their names, and of files that are text
+// the beginning of it. Both are what somebody else has written, so they stand where the
+// text of the message stands, in its fence.
+
+const (
+	// fileTextBytes is how much of one file a prompt has at most, and fileTexts of how many
+	// files, the newest of those that are shown.
+	fileTextBytes = 16 << 10
+	fileTexts     = 6
+)
+
+// FileText reads the beginning of a file that is text: most bytes of it at most. It is ""
+// for a file that is none, or that is not shown any more.
+type FileText func(ctx context.Context, fileID string, most int) (string, error)
+
+// withFiles is the text of a message and of the files that it shows. texts are what is known
+// of the files' content, by their ids.
+func withFiles(m *store.Message, texts map[string]string) string {
+	if m.Files == "" {
+		return m.Content
+	}
+	var b strings.Builder
+	b.WriteString(m.Content)
+	for _, f := range event.FilesOf(m) {
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "[file %s, %s]", f.Name, f.Type)
+		if text := texts[f.ID]; text != "" {
+			b.WriteString("\n" + text + "\n[end of file]")
+		}
+	}
+	return b.String()
+}
+
+// fileTextsOf reads the files that are text, of the newest messages first.
+func (e *Engine) fileTextsOf(ctx context.Context, messages []store.Message) (map[string]string, error) {
+	texts := map[string]string{}
+	for i := range slices.Backward(messages) {
+		for _, f := range event.FilesOf(&messages[i]) {
+			if len(texts) == fileTexts {
+				return texts, nil
+			}
+			if !mayBeText(f.Type) {
+				continue
+			}
+			text, err := e.fileText(ctx, f.ID, fileTextBytes)
+			if err != nil {
+				return nil, err
+			}
+			texts[f.ID] = text
+		}
+	}
+	return texts, nil
+}
+
+// mayBeText tells whether content of a type may be text.
+func mayBeText(mediaType string) bool {
+	return strings.HasPrefix(mediaType, "text/") || strings.HasSuffix(mediaType, "+xml") || strings.HasSuffix(mediaType, "json") ||
+		mediaType == "application/javascript"
+}
