@@ -136,6 +136,10 @@ var rules = map[Action]rule{
 
 	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 
+	ActListMyApprovals: {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActReadPreferences: {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActSetPreferences:  {roles: everybody, text: notEnough},
+
 	ActCreateUser:      {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts", scope: scopeSession},
 

@@ -49,6 +49,10 @@ var declared = map[Action]struct {
 	ActOwnSessions:      {"everybody", "Not enough permissions"},
 	ActManageTokens:     {"admin super_admin", "Not enough permissions"},
 
+	ActListMyApprovals: {"everybody", "Not enough permissions"},
+	ActReadPreferences: {"everybody", "Not enough permissions"},
+	ActSetPreferences:  {"everybody", "Not enough permissions"},
+
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
 	ActReadAudit:    {"admin super_admin", "Not enough permissions"},
 	ActBrowse:       {"admin super_admin", "400 The user doesn't have enough privileges"},

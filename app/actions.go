@@ -7,6 +7,10 @@ type Action string
 const (
 	ActReadSelf Action = "self.read"
 
+	ActListMyApprovals Action = "self.approvals"
+	ActReadPreferences Action = "self.preferences"
+	ActSetPreferences  Action = "self.set_preferences"
+
 	ActCreateUser      Action = "user.create"
 	ActCreateAdminUser Action = "user.create_admin"
 

@@ -46,6 +46,41 @@ func (a *App) Approvals(ctx context.Context, actor *Actor, roomID string, p stor
 	return a.pendingApprovals(ctx, roomID, p)
 }
 
+// MyApproval is an approval with its room.
+type MyApproval struct {
+	Approval
+	Room store.Room
+}
+
+// MyApprovals lists the steps that wait for a person in all rooms of the courses that the
+// actor runs, the oldest first.
+func (a *App) MyApprovals(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[MyApproval], error) {
+	if err := Check(actor, ActListMyApprovals, Resource{}); err != nil {
+		return nil, err
+	}
+	rows, err := a.db.MyPendingSteps(ctx, actor.User.ID, p)
+	if err != nil {
+		return nil, err
+	}
+	return store.Map(rows, func(ctx context.Context, rows []store.RoomStep) ([]MyApproval, error) {
+		ids := make([]string, len(rows))
+		for i := range rows {
+			ids[i] = rows[i].Turn.RoomID
+		}
+		rooms, err := a.db.RoomsByID(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]MyApproval, 0, len(rows))
+		for i := range rows {
+			if room := rooms[rows[i].Turn.RoomID]; room != nil { // else it has just gone
+				out = append(out, MyApproval{approvalOf(&rows[i]), *room})
+			}
+		}
+		return out, nil
+	}), nil
+}
+
 // pendingApprovals lists the steps that wait for a person in a room.
 func (a *App) pendingApprovals(ctx context.Context, roomID string, p store.Page) (*store.Listing[Approval], error) {
 	rows, err := a.db.PendingSteps(ctx, roomID, p)

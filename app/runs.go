@@ -94,6 +94,18 @@ func (a *App) Runs(ctx context.Context, actor *Actor, roomID, before string, lim
 	return withNames(ctx, a.db, turns)
 }
 
+// CourseRuns is Runs for all rooms of a course.
+func (a *App) CourseRuns(ctx context.Context, actor *Actor, courseID, before string, limit int) ([]turn.Named, error) {
+	if _, err := a.courseFor(ctx, actor, courseID, ActReadTurns); err != nil {
+		return nil, err
+	}
+	turns, err := a.db.RunsInCourse(ctx, courseID, before, WithinPage(limit, store.MaxLimit))
+	if err != nil {
+		return nil, err
+	}
+	return withNames(ctx, a.db, turns)
+}
+
 // Run returns a turn that has a graph, with the graph and its steps, for the room's
 // staff.
 func (a *App) Run(ctx context.Context, actor *Actor, id string) (*turn.Details, error) {

@@ -168,7 +168,7 @@ func BrowsedTables() []Browsed {
 			"id turn_id n node kind name agent_id artifact_id state prompt_tokens completion_tokens "+
 				"attempt started_at ended_at due_at decided_by", ""),
 		browsed("user", "users",
-			"id email username full_name role avatar_url is_active created_at version device_epoch kind bot_course_id", ""),
+			"id email username full_name role avatar_url is_active created_at version device_epoch kind bot_course_id", "preferences"),
 		browsed("user_api_key", "user_keys",
 			"id user_id provider alias description shared created_at updated_at", "", userEmail),
 		browsed("user_api_key_use", "user_key_uses", "user_key_id agent_id calls first_used_at last_used_at", ""),

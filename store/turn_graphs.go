@@ -39,6 +39,18 @@ func (q Queries) Runs(ctx context.Context, roomID, before string, limit int) ([]
 	return rows, translate(err)
 }
 
+// RunsInCourse is Runs for all rooms of a course.
+func (q Queries) RunsInCourse(ctx context.Context, courseID, before string, limit int) ([]Turn, error) {
+	var rows []Turn
+	s := withoutGraph(q.db.NewSelect().Model(&rows)).Where("t.room_id IN (SELECT r.id FROM rooms AS r WHERE r.course_id = ?)", courseID).
+		Where("t.workflow IS NOT NULL")
+	if before != "" {
+		s = s.Where("t.id < ?", before)
+	}
+	err := s.OrderExpr("t.id DESC").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
 // withoutGraph leaves out the graph of a turn, which may be large.
 func withoutGraph(s *bun.SelectQuery) *bun.SelectQuery { return s.ExcludeColumn("graph") }
 

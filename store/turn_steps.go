@@ -128,6 +128,23 @@ func (q Queries) PendingSteps(ctx context.Context, roomID string, p Page) (*List
 	})
 }
 
+// MyPendingSteps lists the steps that wait for a person in the rooms of the courses that a
+// person runs, oldest first.
+func (q Queries) MyPendingSteps(ctx context.Context, userID string, p Page) (*Listing[RoomStep], error) {
+	return listing(ctx, listed[RoomStep]{
+		places: p.on(q.db.NewSelect().TableExpr("turn_steps AS ts").Join("JOIN agent_turns AS t ON t.id = ts.turn_id").
+			Where("t.room_id IN (SELECT r.id FROM rooms AS r WHERE r.course_id IN ("+coursesRunBy+"))", userID).
+			Where("t.state = ?", TurnParked).Where("ts.state = ?", StepPending).Where(ofPeople).OrderExpr("ts.started_at, ts.id")),
+		key: "ts.id", size: q.octets("ts.input", "ts.output"),
+		rows: q.roomSteps,
+		id:   func(s *RoomStep) string { return s.ID },
+	})
+}
+
+// coursesRunBy selects the courses of which a person, ?0, is staff.
+const coursesRunBy = "SELECT cm.course_id FROM course_members AS cm WHERE cm.user_id = ?0 AND cm.role IN ('teacher', 'ta')" +
+	" UNION SELECT c.id FROM courses AS c WHERE c.owner_id = ?0"
+
 // PendingStepsOf lists the steps of one turn that wait for a person, oldest first.
 func (q Queries) PendingStepsOf(ctx context.Context, turnID string) ([]RoomStep, error) {
 	var rows []RoomStep

@@ -30,6 +30,7 @@ type User struct {
 	UsernameKey   string `bun:",nullzero"`
 	Kind          string // KindPerson or KindBot; it never changes
 	BotCourseID   string `bun:",nullzero"` // the course that a bot belongs to
+	Preferences   JSON   `bun:",nullzero"` // how the person likes the program, as app encodes it
 
 	SearchText string `bun:",scanonly"` // computed by the database
 }
@@ -273,5 +274,12 @@ func (t *Tx) SetPasswordHash(ctx context.Context, id, hash string) error {
 	t.changesAccount(id)
 	res, err := t.db.NewUpdate().Model((*User)(nil)).Set("password_hash = ?", hash).
 		Set("version = version + 1").Where("id = ?", id).Exec(ctx)
+	return changed(res, err, ErrNotFound)
+}
+
+// SetPreferences writes how a person likes the program.
+func (t *Tx) SetPreferences(ctx context.Context, userID string, p JSON) error {
+	t.changesAccount(userID)
+	res, err := t.db.NewUpdate().Model((*User)(nil)).Set("preferences = ?", p).Where("id = ?", userID).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }

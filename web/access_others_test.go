@@ -153,6 +153,7 @@ var botRoutes = map[string]int{
 	"PUT /api/v1/users/me/rooms/{room_id}":                              200,
 	"PUT /api/v1/rooms/{room_id}/read":                                  200,
 	"POST /api/v1/rooms/{room_id}/unread":                               200,
+	"GET /api/v1/rooms/{room_id}/people":                                200,
 }
 
 // asBot asks as a bot that is in the world's room.

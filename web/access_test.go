@@ -115,6 +115,11 @@ var accessTable = []row{
 		w.as(owner).must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "hello"})
 		return []string{w.room}, body{"seq": 1}
 	}},
+	{"GET /api/v1/users/me/preferences", everyone200, nothing},
+	{"PUT /api/v1/users/me/preferences", everyone200, sending(body{"theme": "dark"})},
+	{"GET /api/v1/users/me/approvals", everyone200, nothing},
+	{"GET /api/v1/courses/{course_id}/runs", courseStaffOnly, onCourse(nil)},
+	{"GET /api/v1/rooms/{room_id}/people", roomPeopleOnly, onRoom(nil)},
 	{"GET /api/v1/users/me/sessions", everyone200, nothing},
 	{"DELETE /api/v1/users/me/sessions", "204 204 204 204 204 204 204 204 204 204 204 204 204", nothing},
 	{"DELETE /api/v1/users/me/sessions/{session_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {

@@ -228,6 +228,7 @@ var unaudited = map[string]string{
 	"PUT /api/v1/users/me/mentions/read":                ownMark,
 	"PUT /api/v1/users/me/rooms/{room_id}":              ownMark,
 	"PUT /api/v1/rooms/{room_id}/read":                  ownMark,
+	"PUT /api/v1/users/me/preferences":                  "it is how the person likes the program",
 	"POST /api/v1/rooms/{room_id}/unread":               ownMark,
 	"POST /api/v1/rooms/{room_id}/files":                isTalk,
 	"DELETE /api/v1/files/{file_id}":                    "nobody but its uploader has seen it",

@@ -9,7 +9,6 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/a2a"
-	"github.com/coagent-studio/coagent/store"
 )
 
 // keywords are JSON Schema keywords that the document adds to a member of a body. app
@@ -60,7 +59,8 @@ func (s *Server) alike() map[string]keywords {
 		"system_prompt": prompt, "default_system_prompt": prompt, "custom_system_prompt": prompt,
 		"icon": upTo(64), "color": upTo(32), "client_id": upTo(64), "code": someOf(64), "token": someOf(longName), "target_agent_type": someOf(64),
 		"type_name": {"pattern": `^[a-z][a-z0-9_-]{0,63}$`}, "category": category, "ai_mode": choice("off", "teacher_only", "both"),
-		"notify":         choice(store.NotifyAll, store.NotifyMentions, store.NotifyNone),
+		"notify": choice(app.Notifies...), "locale": choice(app.Locales...), "theme": choice(app.Themes...),
+		"density": choice(app.Densities...), "send_key": choice(app.SendKeys...), "time_zone": {"maxLength": 64, "pattern": `^[A-Za-z][A-Za-z0-9_+/-]*$`},
 		"model_provider": providers, "default_model_provider": providers, "auth_type": choice("none", "bearer", "oauth2"),
 		"model": upTo(longName), "default_model": upTo(longName), "custom_model": upTo(longName), "provider": upTo(64), "custom_provider": upTo(64),
 		"capabilities": labels, "default_capabilities": labels, "api_key": key, "custom_api_key": key, "auth_token": key,
@@ -111,6 +111,7 @@ var keeps = map[string][]string{
 	"UpdateArtifactInBody":     {"title", "content"},
 	"UpdateBotInBody":          {"name", "is_active"},
 	"SetMyRoomInBody":          {"pinned"},
+	"SetPreferencesInBody":     {"theme", "density", "send_key", "notify", "sound"},
 }
 
 // byOne are bodies that name something by exactly one or by at least one of several

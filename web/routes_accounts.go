@@ -157,6 +157,13 @@ func (s *Server) userRoutes() {
 			description: "For those who may enter the room. It holds on all devices of the caller. A member that is not sent keeps its value.",
 			example:     `{"notify":"mentions","pinned":true}`,
 			errors:      known})
+	add(s, get, v1+"/users/me/preferences", "getPreferences", s.preferences,
+		route{tag: tag, summary: "Show how the caller likes the program",
+			description: "On all devices of the caller. What was never set has its default."})
+	add(s, put, v1+"/users/me/preferences", "setPreferences", s.setPreferences,
+		route{tag: tag, summary: "Change language, time zone, look, keys, notifications and sound of the caller",
+			description: "A member that is not sent keeps its value; null leaves locale and time_zone to the device.",
+			example:     `{"locale":"zh-TW","time_zone":"Asia/Taipei","theme":"dark","send_key":"ctrl_enter","notify":"mentions"}`})
 	add(s, get, v1+"/users/", "listUsers", s.users,
 		route{tag: tag, summary: "List all accounts, newest first",
 			description: "For admins.",

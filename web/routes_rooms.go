@@ -33,6 +33,10 @@ func (s *Server) roomRoutes() {
 		route{tag: tag, summary: "Delete a room with all that was said in it",
 			description: "For the course's staff. With dry_run nothing goes, and what would go is counted.",
 			status:      gone, also: http.StatusOK, errors: edited})
+	add(s, get, v1+"/rooms/{room_id}/people", "listRoomPeople", s.roomPeople,
+		route{tag: tag, summary: "List who may be in a room, teachers first, and who is online; without e-mail addresses",
+			description: "For those who may enter the room. Admins are not in it. Go on with skip.",
+			errors:      known})
 	add(s, post, v1+"/rooms/{room_id}/assign", "assignToRoom", s.assignToRoom,
 		route{tag: tag, summary: "Admit somebody to one room",
 			description: "For the course's staff. The person need not be in the course, and sees this room alone.",
@@ -279,6 +283,13 @@ func (s *Server) workflowRoutes() {
 		route{tag: tag, summary: "List the turns that go through a graph, newest first, for staff",
 			description: "Each run is the turn whose graph it follows. Go on with before.",
 			errors:      known})
+	add(s, get, v1+"/courses/{course_id}/runs", "listCourseRuns", s.courseRuns,
+		route{tag: tag, summary: "List the runs of all rooms of a course, newest first, for staff",
+			description: "As listRuns. Go on with before.",
+			errors:      known})
+	add(s, get, v1+"/users/me/approvals", "listMyApprovals", s.myApprovals,
+		route{tag: tag, summary: "List what agents wait for in all rooms of the courses that the caller runs, the oldest first",
+			description: "Each with its room. Those who run no course get an empty list."})
 	add(s, get, v1+"/runs/{run_id}", "getRun", s.run,
 		route{tag: tag, summary: "Show a run with its graph and its steps, for staff",
 			description: "The steps say what each node did, with its tokens and times.",

@@ -85,6 +85,22 @@ func (s *Server) runs(ctx context.Context, actor *app.Actor, in *runsIn) (*pageO
 	return paged(ctx, s, rows, runForm, before(limit, func(t *turn.Named) string { return t.ID }))
 }
 
+type courseRunsIn struct {
+	CourseID id `path:"course_id"`
+	BeforeIn
+}
+
+func (s *Server) courseRuns(ctx context.Context, actor *app.Actor, in *courseRunsIn) (*pageOut[RunMembers], error) {
+	limit := app.WithinPage(in.Limit, store.MaxLimit)
+	rows, err := few(ctx, s, limit, func() ([]turn.Named, error) {
+		return s.app.CourseRuns(ctx, actor, in.CourseID.String(), in.Before.String(), limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return paged(ctx, s, rows, runForm, before(limit, func(t *turn.Named) string { return t.ID }))
+}
+
 type runDetailsOut struct {
 	RunMembers
 	Graph jsonObject `json:"graph" doc:"As it was when the run began"`

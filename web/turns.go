@@ -181,6 +181,24 @@ func (s *Server) approvals(ctx context.Context, actor *app.Actor, in *pageOf) (*
 	return paged(ctx, s, rows, approvalForm, skipping[app.Approval](in.PageIn))
 }
 
+// myApprovalOut is an approval with its room.
+type myApprovalOut struct {
+	RoomID   string      `json:"room_id" format:"uuid"`
+	RoomName string      `json:"room_name"`
+	CourseID string      `json:"course_id" format:"uuid"`
+	Approval approvalOut `json:"approval"`
+}
+
+func (s *Server) myApprovals(ctx context.Context, actor *app.Actor, in *PageIn) (*pageOut[myApprovalOut], error) {
+	rows, err := s.app.MyApprovals(ctx, actor, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return paged(ctx, s, rows, func(m *app.MyApproval) myApprovalOut {
+		return myApprovalOut{RoomID: m.Room.ID, RoomName: m.Room.Name, CourseID: m.Room.CourseID, Approval: approvalForm(&m.Approval)}
+	}, skipping[app.MyApproval](*in))
+}
+
 func (s *Server) decideApproval(ctx context.Context, actor *app.Actor, in *decisionIn) (*oneOut[approvalOut], error) {
 	done, err := s.app.DecideApproval(ctx, actor, in.First.String(), in.Second.String(), in.Body.Decision, in.Body.Note)
 	if err != nil {

@@ -24,6 +24,8 @@ type userOut struct {
 	Kind      string    `json:"kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for a person"`
 	CourseID  string    `json:"course_id,omitempty" format:"uuid" doc:"The course that a bot belongs to; absent for a person"`
 	NoEmail   bool      `json:"no_email,omitempty" doc:"true when email is only a placeholder: the person has none"`
+
+	Preferences *PreferencesOut `json:"preferences,omitempty" doc:"Of the caller alone, in /users/me"`
 }
 
 func userForm(u *store.User) userOut {
@@ -39,7 +41,13 @@ func (s *Server) me(_ context.Context, actor *app.Actor, _ *empty) (*oneOut[user
 	if err := app.Check(actor, app.ActReadSelf, app.Resource{}); err != nil {
 		return nil, err
 	}
-	return &oneOut[userOut]{userForm(&actor.User)}, nil
+	out := userForm(&actor.User)
+	if !actor.User.IsBot() {
+		p := app.PreferencesOf(&actor.User)
+		mine := preferencesForm(&p)
+		out.Preferences = &mine
+	}
+	return &oneOut[userOut]{out}, nil
 }
 
 type createUserIn struct {

@@ -1,0 +1,32 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/coagent-studio/coagent/app"
+)
+
+// personThereOut is somebody who may be in a room, without the e-mail address.
+type personThereOut struct {
+	UserID    string     `json:"user_id" format:"uuid"`
+	Name      string     `json:"name" doc:"As others see it in the room"`
+	Kind      string     `json:"kind" enum:"person,bot"`
+	Role      string     `json:"role" enum:"owner,teacher,ta,student,guest,bot"`
+	AvatarURL *string    `json:"avatar_url"`
+	Online    bool       `json:"online" doc:"Connected to any room, on any node"`
+	Here      bool       `json:"here" doc:"In this room now"`
+	SeenAt    *time.Time `json:"last_seen_at" doc:"About; null for who has not signed in"`
+}
+
+func personThereForm(p *app.PersonThere) personThereOut {
+	return personThereOut{UserID: p.ID, Name: p.Name(), Kind: p.Kind, Role: p.Role, AvatarURL: p.AvatarURL, Online: p.Online, Here: p.Here, SeenAt: since(p.SeenAt)}
+}
+
+func (s *Server) roomPeople(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[personThereOut], error) {
+	rows, err := few(ctx, s, in.Limit, func() ([]app.PersonThere, error) { return s.app.RoomPeople(ctx, actor, in.ID.String(), in.page()) })
+	if err != nil {
+		return nil, err
+	}
+	return paged(ctx, s, rows, personThereForm, skipping[app.PersonThere](in.PageIn))
+}
