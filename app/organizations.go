@@ -302,18 +302,21 @@ func (a *App) CreateOrganization(ctx context.Context, actor *Actor, title string
 		return nil, firstOf(err)
 	}
 	o := &store.Organization{ID: store.NewID(), Name: title, Description: description, OwnerID: actor.User.ID, CreatedAt: a.instant(), Version: 1}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.CreateOrganization(ctx, o); err != nil {
-			return err
-		}
-		if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt}); err != nil {
-			return err
-		}
-		if err := a.quotas.within(ctx, tx, o.OwnerID, store.OwnedOrganizations); err != nil {
-			return err
-		}
-		return a.audit.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
-			changes{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
-	})
+	err := a.db.InTx(ctx, func(tx *store.Tx) error { return a.addOrganization(ctx, tx, actor, o) })
 	return o, err
+}
+
+// addOrganization stores a new organisation with its owner.
+func (a *App) addOrganization(ctx context.Context, tx *store.Tx, actor *Actor, o *store.Organization) error {
+	if err := tx.CreateOrganization(ctx, o); err != nil {
+		return err
+	}
+	if err := tx.AddOrganizationMember(ctx, &store.OrganizationMember{OrganizationID: o.ID, UserID: o.OwnerID, Role: "owner", CreatedAt: o.CreatedAt}); err != nil {
+		return err
+	}
+	if err := a.quotas.within(ctx, tx, o.OwnerID, store.OwnedOrganizations); err != nil {
+		return err
+	}
+	return a.audit.record(ctx, tx, actor, ActCreateOrganization, target{"organization", o.ID}, nil,
+		changes{"name": o.Name, "description": o.Description, "owner_id": o.OwnerID})
 }

@@ -251,22 +251,28 @@ func (a *App) CreateProject(ctx context.Context, actor *Actor, organizationID, t
 			return firstOf(err)
 		}
 		p.Name = title
-		if err := tx.CreateProject(ctx, p); err != nil {
-			return err
-		}
-		if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: p.ID, UserID: actor.User.ID, Role: "admin", CreatedAt: now}); err != nil {
-			return err
-		}
-		if err := tx.CreateAgents(ctx, a.agents.firstAgents(p.ID, actor.User.ID)); err != nil {
-			return err
-		}
-		if err := a.quotas.within(ctx, tx, actor.User.ID, store.OwnedProjects); err != nil {
-			return err
-		}
-		return a.audit.record(ctx, tx, actor, ActCreateProject, target{"project", p.ID}, nil,
-			changes{"organization_id": p.OrganizationID, "name": p.Name, "description": p.Description})
+		return a.addProject(ctx, tx, actor, p)
 	})
 	return p, err
+}
+
+// addProject stores a new project of the actor with its first agents. The transaction
+// must hold the lock of its organisation.
+func (a *App) addProject(ctx context.Context, tx *store.Tx, actor *Actor, p *store.Project) error {
+	if err := tx.CreateProject(ctx, p); err != nil {
+		return err
+	}
+	if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: p.ID, UserID: actor.User.ID, Role: "admin", CreatedAt: p.CreatedAt}); err != nil {
+		return err
+	}
+	if err := tx.CreateAgents(ctx, a.agents.firstAgents(p.ID, actor.User.ID)); err != nil {
+		return err
+	}
+	if err := a.quotas.within(ctx, tx, actor.User.ID, store.OwnedProjects); err != nil {
+		return err
+	}
+	return a.audit.record(ctx, tx, actor, ActCreateProject, target{"project", p.ID}, nil,
+		changes{"organization_id": p.OrganizationID, "name": p.Name, "description": p.Description})
 }
 
 // projectResource is a project as a resource for Check. It is an error if the project

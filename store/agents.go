@@ -143,10 +143,10 @@ func (t *Tx) DeleteAgent(ctx context.Context, id string) error {
 }
 
 // LockAgents locks a project, so that no other transaction changes its agents, and the
-// rooms of all its agents. It lists its agents of one type. ErrNotFound for an unknown
-// project.
-func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string) ([]Agent, error) {
-	if err := t.lockProject(ctx, projectID); err != nil {
+// rooms of all its agents, together with further ones. It lists its agents of one type.
+// ErrNotFound for an unknown project.
+func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string, rooms ...string) ([]Agent, error) {
+	if err := t.lockProject(ctx, projectID, rooms...); err != nil {
 		return nil, err
 	}
 	var rows []Agent
@@ -155,11 +155,15 @@ func (t *Tx) LockAgents(ctx context.Context, projectID, agentType string) ([]Age
 	return rows, translate(err)
 }
 
-// lockProject locks a project and the rooms of its agents, in this order.
-func (t *Tx) lockProject(ctx context.Context, id string) error {
+// lockProject locks a project and the rooms of its agents, in this order, the rooms
+// together with further ones.
+func (t *Tx) lockProject(ctx context.Context, id string, rooms ...string) error {
 	res, err := t.db.NewRaw("UPDATE projects SET name = name WHERE id = ?", id).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {
 		return err
+	}
+	if len(rooms) > 0 {
+		return t.lockRooms(ctx, roomsOf+"a.project_id = ? UNION SELECT id FROM rooms WHERE id IN (?)", id, bun.List(rooms))
 	}
 	return t.lockRooms(ctx, roomsOf+"a.project_id = ?", id)
 }

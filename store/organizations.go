@@ -132,3 +132,10 @@ func (t *Tx) RemoveOrganizationMember(ctx context.Context, organizationID, userI
 		Where("user_id = ?", userID).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
+
+// FirstOrganizationOf returns the oldest organisation that a person owns. ErrNotFound if
+// there is none.
+func (q Queries) FirstOrganizationOf(ctx context.Context, userID string) (*Organization, error) {
+	o := new(Organization)
+	return first(ctx, q.db.NewSelect().Model(o).Where("o.owner_id = ?", userID).OrderExpr("o.created_at, o.id").Limit(1), o)
+}

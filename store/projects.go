@@ -151,3 +151,14 @@ func (t *Tx) RemoveProjectMember(ctx context.Context, projectID, userID string) 
 		Where("user_id = ?", userID).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }
+
+// ProjectOfCourseAgents returns the id of the oldest project in which a person may change
+// agents, and of which an agent is in a room of a course. ErrNotFound if there is none.
+func (q Queries) ProjectOfCourseAgents(ctx context.Context, userID, courseID string) (id string, err error) {
+	err = q.db.NewSelect().Model((*Project)(nil)).Column("p.id").Join("JOIN project_members AS pm ON pm.project_id = p.id").
+		Where("pm.user_id = ?", userID).Where("pm.role IN ('owner', 'admin', 'editor')").
+		Where("EXISTS (SELECT 1 FROM agents AS a JOIN room_agents AS ra ON ra.agent_id = a.id JOIN rooms AS r ON r.id = ra.room_id"+
+			" WHERE a.project_id = p.id AND r.course_id = ?)", courseID).
+		OrderExpr("p.created_at, p.id").Limit(1).Scan(ctx, &id)
+	return id, translate(err)
+}

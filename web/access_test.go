@@ -258,6 +258,10 @@ var accessTable = []row{
 	}},
 	{"GET /api/v1/rooms/{room_id}/agents", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
 	// A TA runs the room but may not use the project's agents, whose keys are paid for.
+	{"POST /api/v1/rooms/{room_id}/agents", "403 403 403 403 403 403 201 403 403 403 403 201 201", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.room}, body{"type": "student", "name": store.NewID(), "system_prompt": "", "model_provider": "offline", "project_id": w.project,
+			"is_active": false}
+	}},
 	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}", "403 403 403 403 404 404 200 403 403 403 403 200 200", func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.room, w.agent}, nil
 	}},

@@ -125,6 +125,7 @@ var auditTable = []auditRow{
 	{"POST /api/v1/rooms/{room_id}/assign", ta, app.ActAssignToRoom, "room", func(t testing.TB, w *world, c *caller, _ row) answer {
 		return c.do(t, post, v1+"/rooms/"+w.room+"/assign", body{"user_id": w.addUser(t, app.RoleStudent, "joiner", true).ID})
 	}},
+	{"POST /api/v1/rooms/{room_id}/agents", owner, app.ActAttachAgent, "room", nil},
 	{"POST /api/v1/rooms/{room_id}/agents/{agent_id}", owner, app.ActAttachAgent, "room", func(t testing.TB, w *world, c *caller, _ row) answer {
 		return c.do(t, post, v1+"/rooms/"+w.room+"/agents/"+w.newAgent(t))
 	}},

@@ -114,3 +114,38 @@ func (s *Server) copyRoomAgent(ctx context.Context, actor *app.Actor, in *copyRo
 	out.Body.Copied, out.Body.Without = append([]string{}, copied...), append([]string{}, without...)
 	return out, nil
 }
+
+type createRoomAgentIn struct {
+	ID   id `path:"room_id"`
+	Body struct {
+		AgentSettingsIn
+		Type         opt[string]     `json:"type"`
+		SystemPrompt opt[string]     `json:"system_prompt"`
+		ProjectID    opt[id]         `json:"project_id,omitempty" doc:"Owns the agent; without it a project of the caller with agents in the course, or a new one"`
+		Room         newRoomSettings `json:"room,omitempty" doc:"What is laid over the agent's settings in this room"`
+	}
+}
+
+type newRoomSettings struct {
+	IsActive       opt[bool]            `json:"is_active,omitempty"`
+	TriggerConfig  opt[json.RawMessage] `json:"trigger_config,omitempty"`
+	ScheduleConfig opt[json.RawMessage] `json:"schedule_config,omitempty"`
+	ContextWindow  opt[int]             `json:"context_window,omitempty"`
+}
+
+// createdRoomAgentOut is an agent that was made for a room, and how it is set there.
+type createdRoomAgentOut struct {
+	Agent agentOut     `json:"agent"`
+	Room  roomAgentOut `json:"room"`
+}
+
+func (s *Server) createRoomAgent(ctx context.Context, actor *app.Actor, in *createRoomAgentIn) (*oneOut[createdRoomAgentOut], error) {
+	b := in.Body
+	ag, set, err := s.app.CreateAgentInRoom(ctx, actor, in.ID.String(), app.NewRoomAgent{ProjectID: b.ProjectID.Value.String(),
+		Agent: b.AgentSettingsIn.settings(b.Type, b.SystemPrompt), Room: app.RoomAgentSettings{IsActive: b.Room.IsActive.Opt,
+			TriggerConfig: b.Room.TriggerConfig.Opt, ScheduleConfig: b.Room.ScheduleConfig.Opt, ContextWindow: b.Room.ContextWindow.Opt}})
+	if err != nil {
+		return nil, err
+	}
+	return &oneOut[createdRoomAgentOut]{createdRoomAgentOut{s.agentForm(ag), roomAgentForm(set)}}, nil
+}

@@ -51,6 +51,12 @@ func (s *Server) roomAgentRoutes() {
 		route{tag: tag, summary: "List a room's agents; only their public face for those who are not staff",
 			description: "For those who may enter the room.",
 			errors:      known})
+	add(s, post, v1+"/rooms/{room_id}/agents", "createRoomAgent", s.createRoomAgent,
+		route{tag: tag, summary: "Make an agent and put it into a room",
+			description: "For the course's staff who may make agents in the project. All of it happens or nothing. Without project_id it goes to a " +
+				"project of the caller with agents in the course, or to a new one.",
+			example: `{"type":"teacher","name":"Zeno","system_prompt":"Teach by asking questions.","model_provider":"offline","room":{"context_window":20}}`,
+			status:  http.StatusCreated, errors: []int{rejected, missing, conflict}})
 	add(s, post, v1+"/rooms/{room_id}/agents/{agent_id}", "attachAgent", s.attachAgent,
 		route{tag: tag, summary: "Put an agent into a room",
 			description: "For the course's staff who may use the project's agents.",
