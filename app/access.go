@@ -239,6 +239,7 @@ var rules = map[Action]rule{
 	ActReadFile:      {roles: admins, relations: roomMembers, hidden: true, scope: ScopeRead, bots: true},
 	ActReadMentions:  {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 	ActMarkMentions:  {roles: everybody, text: notEnough, bots: true},
+	ActFindMessages:  {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 	ActListMyRooms:   {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 	ActMarkRoom:      {roles: admins, relations: roomMembers, hidden: true, bots: true},
 	ActSeeFailures:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},

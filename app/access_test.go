@@ -127,6 +127,7 @@ var declared = map[Action]struct {
 	ActReadMentions: {"everybody", "Not enough permissions"},
 	ActPreview:      {"everybody", "Not enough permissions"},
 	ActMarkMentions: {"everybody", "Not enough permissions"},
+	ActFindMessages: {"everybody", "Not enough permissions"},
 	ActListMyRooms:  {"everybody", "Not enough permissions"},
 	ActMarkRoom:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActPostMessage:  {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
@@ -210,7 +211,7 @@ var declared = map[Action]struct {
 // botsMay is what bots may do, where their places let them; nothing else, whatever they are
 // related to.
 var botsMay = []Action{ActReadSelf, ActListRooms, ActReadRoom, ActReadHistory, ActJoinRoom, ActPostMessage, ActChangeMessage, ActReadFaces,
-	ActReadArtifacts, ActReadMentions, ActMarkMentions, ActListMyRooms, ActMarkRoom, ActUploadFile, ActReadFile}
+	ActReadArtifacts, ActReadMentions, ActMarkMentions, ActFindMessages, ActListMyRooms, ActMarkRoom, ActUploadFile, ActReadFile}
 
 func TestAccess(t *testing.T) {
 	t.Parallel()

@@ -105,6 +105,7 @@ const (
 	ActReadMentions  Action = "self.mentions"
 	ActPreview       Action = "schedule.preview"
 	ActMarkMentions  Action = "self.mark_mentions"
+	ActFindMessages  Action = "message.search"
 	ActListMyRooms   Action = "self.rooms"
 	ActMarkRoom      Action = "room.mark"
 	ActPostMessage   Action = "room.post"

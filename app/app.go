@@ -83,6 +83,7 @@ type App struct {
 	artifacts *artifacts
 	files     *fileStorage
 	calls     *personCalls
+	indexer   *indexer
 	threads   *threads
 	reports   *reports
 	audience  *audience
@@ -152,6 +153,7 @@ func New(d Deps) (*App, error) {
 	a.ledger.Spent = a.warnOfBudgets
 	a.calls = &personCalls{cfg: cfg, db: db, rate: a.limits.asks, closing: a.process.closing}
 	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, engine: a.engine}
+	a.indexer = &indexer{db: db, log: log, background: background}
 	if d.Work {
 		if a.process.workers, err = a.newWorkers(newPruner(cfg, db, log, now, background, a.files)); err != nil {
 			return nil, err
@@ -291,6 +293,7 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.process.loops.Go(func() { a.engine.Run(run) })
+	a.process.loops.Go(func() { a.indexer.run(run) })
 	return nil
 }
 

@@ -23,6 +23,8 @@ type limits struct {
 	handshakes personLimit
 	requests   personLimit
 	addresses  personLimit
+	searches   personLimit
+	searching  *limit.Gate      // searches of all people at once
 	outside    personLimit      // messages of each agent outside this program
 	open       limit.Slots      // sockets and event streams of each person
 	pictures   *limit.FairQueue // for the one slot in which an upload is decoded
@@ -81,6 +83,8 @@ func newLimits(db *store.DB, now clock, cfg *config.Config) *limits {
 		requests:   shared("requests", "You send very many requests", l.RequestsPerMinute, l.RequestsBurst),
 		addresses:  shared("address", "Very many requests come from your address", l.AddressRequestsPerMinute, l.AddressRequestsBurst),
 		outside:    shared("outside", "The agent sends very fast", l.PostsPerMinute, l.PostsBurst),
+		searches:   shared("searches", "You search very fast", l.SearchesPerMinute, max(l.SearchesPerMinute/4, 1)),
+		searching:  limit.NewGate(l.SearchesAtOnce),
 		pictures:   limit.NewFairQueue(1, pictureBounds),
 		uploads:    shared("uploads", "You upload very fast", cfg.Files.UploadsPerMinute, max(cfg.Files.UploadsPerMinute/3, 1)),
 		images:     limit.NewFairQueue(1, imageBounds),

@@ -316,7 +316,8 @@ func TestEveryTableIsBounded(t *testing.T) {
 		var tables []string
 		for line := range strings.Lines(r.Dump(t)) {
 			name, found := strings.CutPrefix(strings.TrimSpace(line), "== ")
-			if found && !strings.HasPrefix(name, "river") && !strings.HasPrefix(name, "schema_migration") && !strings.HasPrefix(name, "sqlite_") {
+			if found && !strings.HasPrefix(name, "river") && !strings.HasPrefix(name, "schema_migration") && !strings.HasPrefix(name, "sqlite_") &&
+				!strings.HasPrefix(name, "message_words") { // an index of messages
 				tables = append(tables, name)
 			}
 		}

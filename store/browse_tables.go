@@ -145,7 +145,7 @@ func BrowsedTables() []Browsed {
 		browsed("lease", "leases", "name node until", ""),
 		browsed("message", "messages",
 			"id room_id seq sender_id agent_id agent_type agent_name bot_name turn_id client_id content created_at "+
-				"edited_at deleted_at hidden_at stopped_at truncated silent answers root_id reply_count last_reply_seq last_reply_at",
+				"edited_at deleted_at hidden_at stopped_at truncated silent answers search_pos root_id reply_count last_reply_seq last_reply_at",
 			"rolls mentions reply_to repliers files", senderName, roomName).of(inNoThread),
 		browsed("message_mention", "mentions", "user_id message_id room_id seq created_at read_at kind", "", userEmail, roomName),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),

@@ -114,20 +114,26 @@ func (f *Found) Message() *Message {
 	return m
 }
 
+// excerptOf is how much of a text an excerpt is made of.
+const excerptOf = 1000
+
 // readable begins a query for messages (m) that everybody in their room (r) may read, and the
-// reader too. from joins what else decides.
-func (q Queries) readable(who Reader, from string) *bun.SelectQuery {
+// reader too, with so many characters of their texts. from joins what else decides.
+func (q Queries) readable(who Reader, chars int, from string) *bun.SelectQuery {
 	sel := q.db.NewSelect().TableExpr(from).ColumnExpr("m.id AS message_id, m.room_id, r.name AS room_name, r.course_id, m.seq, m.sender_id, m.agent_id").
 		ColumnExpr("m.agent_type, m.agent_name, m.bot_name, s.email AS sender_email, s.username AS sender_username, s.full_name AS sender_full_name").
-		ColumnExpr("substr(m.content, 1, 1000) AS content, m.created_at, m.root_id").
+		ColumnExpr("substr(m.content, 1, ?) AS content, m.created_at, m.root_id", chars).
 		Join("JOIN rooms AS r ON r.id = m.room_id").Join("JOIN courses AS c ON c.id = r.course_id").Join("LEFT JOIN users AS s ON s.id = m.sender_id").
 		Where("m.deleted_at IS NULL").Where("m.hidden_at IS NULL")
 	if who.Admin {
 		return sel
 	}
-	return sel.Where("(c.owner_id = ?0 OR EXISTS (SELECT 1 FROM course_members AS cm WHERE cm.course_id = c.id AND cm.user_id = ?0)"+
-		" OR EXISTS (SELECT 1 FROM room_members AS rm WHERE rm.room_id = r.id AND rm.user_id = ?0))", who.UserID)
+	return sel.Where(mayRead, who.UserID)
 }
+
+// mayRead says of a room (r) and its course (c) that somebody may read there.
+const mayRead = "(c.owner_id = ?0 OR EXISTS (SELECT 1 FROM course_members AS cm WHERE cm.course_id = c.id AND cm.user_id = ?0)" +
+	" OR EXISTS (SELECT 1 FROM room_members AS rm WHERE rm.room_id = r.id AND rm.user_id = ?0))"
 
 // MentionSearch says which mentions of a person to list.
 type MentionSearch struct {
@@ -141,7 +147,7 @@ type MentionSearch struct {
 // newest first.
 func (q Queries) Mentions(ctx context.Context, who Reader, s MentionSearch) ([]Found, error) {
 	var rows []Found
-	sel := q.readable(who, "mentions AS mn JOIN messages AS m ON m.id = mn.message_id").ColumnExpr("mn.read_at, mn.kind").Where("mn.user_id = ?", who.UserID)
+	sel := q.readable(who, excerptOf, "mentions AS mn JOIN messages AS m ON m.id = mn.message_id").ColumnExpr("mn.read_at, mn.kind").Where("mn.user_id = ?", who.UserID)
 	if s.RoomID != "" {
 		sel = sel.Where("mn.room_id = ?", s.RoomID)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"github.com/coagent-studio/coagent/store/words"
 )
 
 // Message is one message in a room. A person wrote it (SenderID), a bot (SenderID and
@@ -38,6 +40,7 @@ type Message struct {
 	Answers       string    `bun:",nullzero"`     // in a thread, the message that an agent's message answers
 	Mentions      JSON      `bun:",nullzero"`     // whom it calls by an "@", as package event encodes it
 	Files         JSON      `bun:",nullzero"`     // the files that it shows, as package event encodes them
+	SearchPos     int64     `bun:",nullzero"`     // its place in time among what searches find, see placeFree
 
 	// Of a reply: the message under which it hangs, and what readers see of that, as package
 	// event encodes it.
@@ -272,7 +275,7 @@ func (t *Tx) addMessageInSteps(ctx context.Context, m *Message, e *Event, h Hear
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
 		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)),
-		null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files)))
+		null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files)), words.PosOf(m.CreatedAt))
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, false, err
 	}
@@ -290,8 +293,9 @@ WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(l
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
-	rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING`
+	rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files, search_pos)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+	CASE WHEN (SELECT course_id FROM rooms WHERE id = $1) IS NOT NULL THEN ` + placeFree + ` END) ON CONFLICT DO NOTHING`
 )
 
 const addLine = `
@@ -302,12 +306,13 @@ WITH room AS (
 		person_seq = CASE WHEN $2::boolean OR $7::text IS NOT NULL OR $24::text IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
 		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL OR $24::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
 	WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2::boolean AS silent,
-		COALESCE(look_at = $3::timestamptz, FALSE) AS due
+		COALESCE(look_at = $3::timestamptz, FALSE) AS due, course_id
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
-		silent, rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files)
+		silent, rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files, search_pos, words)
 	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
-		silent, $19::json, $22, $23, $24::text, $25::json, $26::text, $27::json, $28::json FROM room
+		silent, $19::json, $22, $23, $24::text, $25::json, $26::text, $27::json, $28::json,
+		CASE WHEN course_id IS NOT NULL THEN $29::bigint END, CASE WHEN course_id IS NOT NULL THEN $30::tsvector || ` + courseMark + ` END FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
 	INSERT INTO events (room_id, seq, id, type, body, created_at)
@@ -325,7 +330,8 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 		return t.PG.QueryRow(ctx, addLine, m.RoomID, h.Unheard, null(h.DecideAt),
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
 			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo,
-			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)), null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files))).
+			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)), null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files)),
+			words.PosOf(m.CreatedAt), m.vector()).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {

@@ -148,6 +148,7 @@ var botRoutes = map[string]int{
 	"GET /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}": 200,
 	"GET /api/v1/users/me/mentions":                                     200,
 	"GET /api/v1/rooms/{room_id}/messages/{message_id}/replies":         200,
+	"GET /api/v1/search":                                                200,
 	"PUT /api/v1/users/me/mentions/read":                                200,
 	"GET /api/v1/users/me/rooms":                                        200,
 	"PUT /api/v1/users/me/rooms/{room_id}":                              200,

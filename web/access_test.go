@@ -107,6 +107,7 @@ var accessTable = []row{
 			body{"name": "CI", "scopes": []string{"read"}, "expires_in_days": 1}).text(t, "id")}, nil
 	}},
 	{"GET /api/v1/users/me/mentions", everyone200, nothing},
+	{"GET /api/v1/search", everyone200, func(testing.TB, *world) ([]string, any) { return []string{"?q=hello"}, nil }},
 	{"PUT /api/v1/users/me/mentions/read", everyone200, sending(body{"ids": []string{store.NewID()}})},
 	{"GET /api/v1/users/me/rooms", everyone200, nothing},
 	{"PUT /api/v1/users/me/rooms/{room_id}", roomPeopleOnly, onRoom(body{"notify": "mentions", "pinned": true})},

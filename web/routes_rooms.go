@@ -123,6 +123,11 @@ func (s *Server) roomAgentRoutes() {
 func (s *Server) messageRoutes() {
 	const tag = "Rooms"
 	known := []int{missing}
+	add(s, get, v1+"/search", "searchMessages", s.search,
+		route{tag: tag, summary: "Find messages in the rooms that the caller may read, newest or best first",
+			description: "Words, \"a phrase\", -without, from:NAME, in:ROOM, before: and after:DATE, has:link, has:mention, has:reply, has:file. The last word may be the " +
+				"beginning of one. Deleted and hidden messages and threads are never found.",
+			errors: []int{missing, limited}})
 	add(s, post, v1+"/rooms/{room_id}/messages", "postMessage", s.postMessage,
 		route{tag: tag, summary: "Say something, once for each client_id; 200 when it had been said before",
 			description: "For those who may write in the room. Agents that it mentions are called. Sent again with the same " +

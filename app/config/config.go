@@ -109,6 +109,8 @@ type Limits struct {
 	RequestsBurst            int           `yaml:"requests_burst" default:"600" min:"1" max:"10000000" doc:"Requests that may come at once before that rate holds."`
 	AddressRequestsPerMinute int           `yaml:"address_requests_per_minute" default:"30000" min:"1" max:"10000000" doc:"Requests of one address to the API; a whole school may be one."`
 	AddressRequestsBurst     int           `yaml:"address_requests_burst" default:"6000" min:"1" max:"10000000" doc:"Requests of one address that may come at once before that rate holds."`
+	SearchesPerMinute        int           `yaml:"searches_per_minute" default:"240" min:"1" max:"100000" doc:"Searches for messages of one person; a client may search with every letter that is typed."`
+	SearchesAtOnce           int           `yaml:"searches_at_once" default:"2" min:"1" max:"1000" doc:"Searches for messages that this process does at once; the others wait for a moment."`
 	MessageBytes             Bytes         `yaml:"message_bytes" default:"64KiB" min:"1KiB" max:"1MiB" doc:"Largest message."`
 	ArtifactBytes            Bytes         `yaml:"artifact_bytes" default:"1MiB" min:"1KiB" max:"64MiB" doc:"Largest content of one task, document or process."`
 	RoomArtifactBytes        Bytes         `yaml:"room_artifact_bytes" default:"32MiB" min:"1MiB" max:"1GiB" doc:"Contents of all artifacts of a room together; a list of them is as large."`

@@ -89,6 +89,7 @@ func settings(s site) *config.Config {
 	c.Auth.SecretKey = secretKey
 	c.Auth.EncryptionKeys = []secret.Text{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 	c.Limits.PostsPerMinute, c.Limits.PostsBurst, c.Limits.HandshakesPerMinute = 100_000, 100_000, 100_000
+	c.Limits.SearchesPerMinute = 100_000
 	c.Limits.EditsPerMinute, c.Limits.ConnectionsAtOnce = 10_000_000, 100_000
 	c.Limits.RequestsPerMinute, c.Limits.RequestsBurst = 10_000_000, 10_000_000
 	c.Limits.AddressRequestsPerMinute, c.Limits.AddressRequestsBurst = 10_000_000, 10_000_000

@@ -105,6 +105,9 @@ func (s school) fill(ctx context.Context, db *store.DB) error {
 			id("b", "i") + ", " + id("r", fmt.Sprintf("(i - 1) / %d + 1", each)) + fmt.Sprintf(", (i - 1) %% %d + 1, ", each) +
 				id("u", fmt.Sprintf("(i - 1) %% %d + 1", s.users)) + ", '" + lineText(lineSize) + "', " + now},
 	} {
+		if f.n == 0 {
+			continue
+		}
 		query := "INSERT INTO " + f.into + " SELECT " + f.values + " FROM " + fmt.Sprintf(series, f.n)
 		var err error
 		if db.Postgres() {

@@ -60,6 +60,7 @@ var benches = []bench{
 	{"read", "a read with sign-in and permission against a bare Fiber and bun route", benchRead},
 	{"class", "what clients call while a class is in session, against bare Fiber and bun routes", benchLesson},
 	{"size", "a post and a page of history among few and among many messages", benchSize},
+	{"search", "words in 2 million messages, as an admin and as a student", benchSearch},
 	{"rest", "CPU and memory of ten minutes in which nobody does anything", benchRest},
 }
 
@@ -81,7 +82,7 @@ func run(args []string) error {
 	only := flags.String("only", "", "run these benches alone, comma separated")
 	list := flags.Bool("list", false, "name the benches")
 	rounds := flags.Int("rounds", 3, "rounds of each measurement; the table has their medians")
-	rows := flags.Int("rows", 2_000_000, "messages of the large room of bench size on Postgres; a tenth of it on SQLite")
+	rows := flags.Int("rows", 2_000_000, "messages of the large room of bench size on Postgres, a tenth of it on SQLite; all messages of bench search")
 	size := flags.String("size", "full", "database of bench class: full (100k users, 10k rooms, 2M messages) or small (a fiftieth); small rests for a minute")
 	on := flags.String("on", "", "measure on this database alone: "+onPostgres+" or "+onSQLite)
 	soak := flags.Duration("soak", 0, "instead of the benches, let a school live for so long, and fail when the server's memory grows")
