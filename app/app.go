@@ -118,7 +118,7 @@ func New(d Deps) (*App, error) {
 	// It bounds how much of the agents' database work runs at once, so that people's
 	// requests always find a free connection: under load the agents wait.
 	background := limit.NewGate(max(cfg.Database.Pool/2, 1))
-	hub := newHub(cfg, db, now, log, a.heardSignal, func(roomID string) { a.audience.streams.spoken(roomID) })
+	hub := newHub(cfg, db, now, log, a.heardSignal, func(roomID string) { a.audience.spoken(roomID) })
 	if a.telemetry, err = newTelemetry(cfg, db, hub, models, log, now); err != nil {
 		return nil, err
 	}
@@ -132,8 +132,10 @@ func New(d Deps) (*App, error) {
 	a.model = model.New(model.Deps{Turns: cfg.Turns, DB: db, Log: log, Now: now, Keyring: keys, Models: models,
 		Telemetry: a.telemetry, Background: background, Ledger: a.ledger, Lender: lender})
 	a.sessions = &sessions{cfg: cfg, db: db, now: now, hub: hub, audit: a.audit}
-	a.audience = &audience{hub: hub, now: now,
-		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, asked: make(chan struct{}, 1)}}
+	follow := newFollowers(db, hub, log.With("part", "followers"), now)
+	follow.mine = a.myRooms
+	a.audience = &audience{hub: hub, now: now, followers: follow,
+		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, followers: follow, asked: make(chan struct{}, 1)}}
 	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth)}
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
 		external: a2a.NewClient(outsideGuard(cfg.External)), messageBytes: int(cfg.Limits.MessageBytes)}
@@ -280,6 +282,7 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	if a.process.serve {
 		a.process.loops.Go(func() { a.audience.rechecks.run(run) })
+		a.process.loops.Go(func() { a.audience.followers.run(run) })
 	}
 	if a.process.workers == nil {
 		return nil

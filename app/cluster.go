@@ -32,10 +32,11 @@ const signalThread = "thread"
 // audience are the people who are connected to this process, by sockets and by event
 // streams.
 type audience struct {
-	hub     *realtime.Hub
-	streams streams
-	told    silences
-	now     clock
+	hub       *realtime.Hub
+	streams   streams
+	followers *followers
+	told      silences
+	now       clock
 
 	rechecks rechecks
 }
@@ -43,8 +44,14 @@ type audience struct {
 // heardSignal handles a signal of another process.
 func (a *App) heardSignal(roomID string, s realtime.Signal) {
 	switch s.Type {
-	case signalReport, signalThread, signalMarks:
+	case signalReport, signalThread:
 		a.audience.streams.wake(roomID)
+	case signalMarks: // with a person's id as the room's
+		a.audience.streams.wake(roomID)
+		var about MarksChanged
+		if json.Unmarshal(s.Body, &about) == nil {
+			a.audience.followers.marked(roomID, about.RoomID)
+		}
 	case signalSilence:
 		var about turn.Silence
 		if json.Unmarshal(s.Body, &about) == nil {
@@ -84,6 +91,12 @@ func (au *audience) threadsGo(ctx context.Context, tx *store.Tx, of, id string, 
 	return del()
 }
 
+// spoken tells those who follow a room that an agent says something there.
+func (au *audience) spoken(roomID string) {
+	au.streams.spoken(roomID)
+	au.followers.spoken(roomID)
+}
+
 // accountsChanged forgets what is kept of accounts, sessions, access tokens, courses and
 // rooms that have changed, or whose people have. Without ids it forgets everything.
 func (a *App) accountsChanged(ids []string) {
@@ -93,6 +106,7 @@ func (a *App) accountsChanged(ids []string) {
 		a.sessions.actors.forget(ids)
 	}
 	a.engine.ForgetPeople(ids...)
+	a.audience.followers.changed(ids)
 }
 
 // cluster is what this process hears of the other processes on the same Postgres. What
@@ -160,6 +174,7 @@ func (c *cluster) wake(rooms []store.Wake) {
 	for _, w := range rooms {
 		c.audience.hub.Wake(w.Room, w.Seq)
 		c.audience.streams.wake(w.Room)
+		c.audience.followers.wake(w.Room, w.Seq)
 	}
 }
 
@@ -227,4 +242,5 @@ func (au *audience) publish(events []store.Event) {
 		au.hub.Publish(event.Live(&events[i]))
 		au.streams.wake(events[i].RoomID)
 	}
+	au.followers.published(events)
 }

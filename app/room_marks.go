@@ -22,6 +22,7 @@ type MarksChanged struct {
 // marksChanged tells those who follow what a person has to read, on all nodes.
 func (au *audience) marksChanged(userID, roomID string) {
 	au.streams.wake(userID)
+	au.followers.marked(userID, roomID)
 	au.hub.Signal(userID, realtime.Signal{Type: signalMarks, Body: json.RawMessage(store.ToJSON(MarksChanged{roomID}))})
 }
 

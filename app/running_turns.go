@@ -17,16 +17,27 @@ import (
 
 // underWay are the turns of a room that ran at one moment.
 type underWay struct {
-	asked time.Time // just before the turns were read
-	turns []store.NamedTurn
+	asked  time.Time // just before the turns were read
+	turns  []store.NamedTurn
+	parked []store.NamedTurn // those that wait for a person, or for a budget
+}
+
+func (u *underWay) add(t store.NamedTurn) {
+	if t.State == store.TurnParked {
+		u.parked = append(u.parked, t)
+	} else {
+		u.turns = append(u.turns, t)
+	}
 }
 
 // readUnderWay reads the turns that run in a room. Read the room's newest seq first: then
 // the end of each of these turns comes after that seq.
 func readUnderWay(ctx context.Context, db *store.DB, now clock, roomID string) (*underWay, error) {
 	u := &underWay{asked: now()}
-	var err error
-	u.turns, err = db.RunningTurns(ctx, roomID)
+	turns, err := db.TurnsUnderWay(ctx, roomID)
+	for _, t := range turns {
+		u.add(t)
+	}
 	return u, err
 }
 
@@ -39,7 +50,7 @@ func (u *underWay) of(id string) *store.NamedTurn {
 	return &u.turns[i]
 }
 
-// turnFrames are the coagent.v2 frames of the running turns. They include the turns
+// turnFrames are the coagent.v2 frames of the running and the parked turns. They include the turns
 // that this process has heard of, unless those had ended when the database was read,
 // and the turns of other nodes that it has heard nothing of.
 func turnFrames(db *store.DB, u *underWay, heard []realtime.Turn) (frames [][]byte) {
@@ -67,10 +78,17 @@ func turnFrames(db *store.DB, u *underWay, heard []realtime.Turn) (frames [][]by
 			frames = append(frames, event.RunningTurn(event.Started(t), 0, ""))
 		}
 	}
+	for i := range u.parked {
+		if t := &u.parked[i]; !shown[t.ID] { // it has gone on meanwhile
+			about := event.Started(t)
+			about.State = store.TurnParked
+			frames = append(frames, event.RunningTurn(about, 0, ""))
+		}
+	}
 	return frames
 }
 
-// RunningTurns are the coagent.v2 frames of the turns that run in a room now, each
+// RunningTurns are the coagent.v2 frames of the turns that run in a room now or are parked, each
 // with its text so far. Read the room's events first: then the ends of these turns
 // come after those events.
 func (a *App) RunningTurns(ctx context.Context, actor *Actor, roomID string) ([][]byte, error) {

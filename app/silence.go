@@ -27,12 +27,17 @@ func (au *audience) tell(roomID string, s turn.Silence) {
 
 // show shows the notice on the person's sockets and event streams of this process.
 func (au *audience) show(roomID string, s turn.Silence) {
-	mine := au.hub.Conns(func(c *realtime.Conn) bool { return c.UserID() == s.UserID && c.Room() == roomID })
+	mine := au.hub.Conns(func(c *realtime.Conn) bool {
+		_, in := c.Place(roomID)
+		return in && c.UserID() == s.UserID
+	})
 	if len(mine) == 0 && !au.streams.reads(roomID, s.UserID) || !au.told.take(s.UserID+" "+s.AgentID, au.now()) {
 		return
 	}
 	for _, c := range mine {
-		c.Send(event.SystemFrame(roomID, s.Text(c.Variant()&event.Staff != 0)))
+		if p, in := c.Place(roomID); in {
+			c.Send(event.SystemFrame(roomID, s.Text(p.Variant&event.Staff != 0)))
+		}
 	}
 	au.streams.notify(roomID, s)
 }

@@ -27,9 +27,12 @@ type Seat struct {
 	turns  *underWay
 	staff  bool
 	mute   error // why the person may only read, nil if they may post
-	seated bool  // it counts as one of the person's open connections
+	joined event.Joined
+	seated bool // it counts as one of the person's open connections
 	v2     bool
 	lang   wording.Lang
+	many   bool // the socket follows several rooms, so each frame names its room
+	absent bool // the person is not shown in the room
 	conn   *realtime.Conn
 }
 
@@ -42,19 +45,32 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if err := a.limits.handshakes.spend(ctx, actor.User.ID); err != nil {
 		return nil, err
 	}
-	room, res, err := a.roomAccess(ctx, actor, roomID, ActJoinRoom)
+	access, err := a.db.RoomAccess(ctx, roomID, actor.User.ID)
+	if err != nil {
+		return nil, fromStore(err, "Room")
+	}
+	seat, err := a.seatIn(actor, access)
 	if err != nil {
 		return nil, err
 	}
 	if most := a.cfg.Limits.ConnectionsAtOnce; a.limits.open.Full(actor.User.ID, most) {
 		return nil, tooManyConnections(most)
 	}
-	turns, err := readUnderWay(ctx, a.db, a.now, roomID)
-	if err != nil {
+	if seat.turns, err = readUnderWay(ctx, a.db, a.now, roomID); err != nil {
 		return nil, err
 	}
-	return &Seat{app: a, who: actor, roomID: roomID, head: room.EventSeq, turns: turns,
-		staff: Check(actor, ActSeeFailures, res) == nil, mute: Check(actor, ActPostMessage, res)}, nil
+	return seat, nil
+}
+
+// seatIn is the actor's seat in a room, if they may be there.
+func (a *App) seatIn(actor *Actor, access *store.RoomAccess) (*Seat, error) {
+	res, room := roomResource(access), &access.Room
+	if err := Check(actor, ActJoinRoom, res); err != nil {
+		return nil, err
+	}
+	role, can := actor.roomStanding(access)
+	return &Seat{app: a, who: actor, roomID: room.ID, head: room.EventSeq, staff: Check(actor, ActSeeFailures, res) == nil,
+		mute: Check(actor, ActPostMessage, res), joined: event.Joined{RoomID: room.ID, Head: room.EventSeq, Role: role, Can: event.RoomCan(can)}}, nil
 }
 
 // Speak chooses the language in which the socket is told why a frame had no effect.
@@ -73,12 +89,51 @@ func (s *Seat) Sit(nc net.Conn, v2 bool, after int64) *realtime.Conn {
 		s.conn.Close(realtime.CloseTooSlow, "too many connections")
 		return s.conn
 	}
-	join := realtime.JoinOptions{After: after, Head: s.head}
-	if v2 {
-		join.Greet = func(heard []realtime.Turn) [][]byte { return turnFrames(s.app.db, s.turns, heard) }
+	s.join(after)
+	return s.conn
+}
+
+// join puts the connection into the room. With coagent.v2 it is told first how the room is.
+func (s *Seat) join(after int64) {
+	join := realtime.JoinOptions{After: after, Head: s.head, Absent: s.absent}
+	if s.many {
+		join.Variant = event.VariantFor(true, s.staff) | event.Many
+	}
+	if s.v2 {
+		s.joined.Typing = s.app.engine.Typing(s.roomID)
+		s.joined.Members = s.app.audience.hub.Members(s.roomID)
+		if me := s.member(); !s.absent && !slices.ContainsFunc(s.joined.Members, func(m realtime.Member) bool { return m.UserID == me.UserID }) {
+			s.joined.Members = append(s.joined.Members, me)
+		}
+		if s.joined.Members == nil {
+			s.joined.Members = []realtime.Member{}
+		}
+		join.Greet = func(heard []realtime.Turn) [][]byte {
+			frames := append([][]byte{s.joined.Frame()}, turnFrames(s.app.db, s.turns, heard)...)
+			if s.many {
+				for i := range frames {
+					frames[i] = event.InRoom(s.roomID, frames[i])
+				}
+			}
+			return frames
+		}
 	}
 	s.app.audience.hub.Join(s.roomID, s.conn, join)
-	return s.conn
+}
+
+// left tells the sockets that stay that the person has gone.
+func (s *Seat) left() {
+	if !s.absent {
+		s.app.audience.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalLeft, Body: json.RawMessage(store.ToJSON(s.member()))})
+	}
+}
+
+// send sends a frame to this socket alone.
+func (s *Seat) send(frame []byte) {
+	if s.many && s.roomID != "" {
+		frame = event.InRoom(s.roomID, frame)
+	}
+	s.conn.Send(frame)
 }
 
 // Leave takes the socket out of the room and tells the sockets that stay.
@@ -89,7 +144,7 @@ func (s *Seat) Leave() {
 	s.seated = false
 	s.app.limits.open.Free(s.who.User.ID)
 	s.app.audience.hub.Leave(s.conn)
-	s.app.audience.hub.Signal(s.roomID, realtime.Signal{Type: event.SignalLeft, Body: json.RawMessage(store.ToJSON(s.member()))})
+	s.left()
 }
 
 func (s *Seat) member() realtime.Member {
@@ -124,7 +179,7 @@ func (s *Seat) Post(ctx context.Context, content, clientID string, with ...PostW
 		return
 	}
 	if s.v2 {
-		s.conn.Send(event.Ack{ClientID: clientID, ID: posted.Message.ID, Seq: posted.Message.Seq, Dup: posted.Dup, NotCalled: posted.NotCalled}.Frame())
+		s.send(event.Ack{ClientID: clientID, ID: posted.Message.ID, Seq: posted.Message.Seq, Dup: posted.Dup, NotCalled: posted.NotCalled}.Frame())
 	}
 }
 
@@ -162,12 +217,12 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 		s.tell(s.told(ctx, err), "")
 		return
 	}
-	s.conn.Send(event.Stop{TurnID: t.ID, State: t.State}.Frame())
+	s.send(event.Stop{TurnID: t.ID, State: t.State}.Frame())
 }
 
 // Resume restarts the stream of the room's frames, with those that have a seq above
 // after.
-func (s *Seat) Resume(after int64) { s.app.audience.hub.Resume(s.conn, max(after, 0)) }
+func (s *Seat) Resume(after int64) { s.app.audience.hub.Resume(s.conn, s.roomID, max(after, 0)) }
 
 // Complain answers a frame that is not valid. clientID is that of a post, as far as it is
 // known.
@@ -196,6 +251,7 @@ func (s *Seat) refuse(ctx context.Context, err error, clientID string) {
 	switch {
 	case e.Kind == KindUnauthenticated || e == errInactive:
 		s.conn.Close(realtime.CloseSessionEnded, "session ended")
+	case s.many: // it has other rooms
 	case e.Code == wording.Scope: // the socket may stay: a token that only reads is allowed here
 	case e.Kind == KindForbidden || e.Kind == KindNotFound:
 		s.conn.Close(realtime.CloseNotMember, "no longer a member")
@@ -220,7 +276,7 @@ func (s *Seat) told(ctx context.Context, err error) *Error {
 func (s *Seat) tell(e *Error, clientID string) {
 	if s.v2 {
 		message := e.In(s.lang)
-		s.conn.Send(event.Refusal{Code: string(e.Code), Detail: e.Message, Message: message, Params: e.Wording().Params(), ClientID: clientID,
+		s.send(event.Refusal{Code: string(e.Code), Detail: e.Message, Message: message, Params: e.Wording().Params(), ClientID: clientID,
 			RetryAfter: e.RetrySeconds()}.Frame())
 	} else {
 		s.conn.Send(event.SystemFrame(s.roomID, e.Message))
@@ -237,11 +293,12 @@ const recheckEvery = 4 * time.Second
 
 // rechecks closes the sockets of those who have lost the right to them.
 type rechecks struct {
-	db       *store.DB
-	hub      *realtime.Hub
-	log      *slog.Logger
-	sessions *sessions
-	asked    chan struct{} // tells run not to wait for its next tick
+	db        *store.DB
+	hub       *realtime.Hub
+	log       *slog.Logger
+	sessions  *sessions
+	followers *followers
+	asked     chan struct{} // tells run not to wait for its next tick
 }
 
 // soon checks this node's sockets now instead of at the next tick. Call it
@@ -281,10 +338,12 @@ func (k *rechecks) all(ctx context.Context) error {
 	sessions, rooms := map[string][]*realtime.Conn{}, map[string]map[string][]*realtime.Conn{}
 	for _, c := range k.hub.Conns(nil) {
 		sessions[c.SessionID()] = append(sessions[c.SessionID()], c)
-		if rooms[c.Room()] == nil {
-			rooms[c.Room()] = map[string][]*realtime.Conn{}
+		for _, p := range c.Places() {
+			if rooms[p.Room] == nil {
+				rooms[p.Room] = map[string][]*realtime.Conn{}
+			}
+			rooms[p.Room][c.UserID()] = append(rooms[p.Room][c.UserID()], c)
 		}
-		rooms[c.Room()][c.UserID()] = append(rooms[c.Room()][c.UserID()], c)
 	}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(sessions)), 500) {
 		live, err := k.sessions.live(ctx, ids)
@@ -304,16 +363,16 @@ func (k *rechecks) all(ctx context.Context) error {
 				return err
 			}
 			for _, id := range ids {
-				recheckSeat(seats[id], people[id])
+				k.recheckSeat(room, seats[id], people[id])
 			}
 		}
 	}
 	return nil
 }
 
-func recheckSeat(s *store.Seat, conns []*realtime.Conn) {
+func (k *rechecks) recheckSeat(room string, s *store.Seat, conns []*realtime.Conn) {
 	if s == nil {
-		closeAll(conns, realtime.CloseNotMember, "no longer a member")
+		k.putOut(room, conns)
 		return
 	}
 	if !s.User.IsActive { // since the sessions were looked at
@@ -322,14 +381,29 @@ func recheckSeat(s *store.Seat, conns []*realtime.Conn) {
 	}
 	actor, res := &Actor{User: s.User}, roomResource(&s.RoomAccess)
 	if Check(actor, ActJoinRoom, res) != nil {
-		closeAll(conns, realtime.CloseNotMember, "no longer a member")
+		k.putOut(room, conns)
 		return
 	}
 	staff := Check(actor, ActSeeFailures, res) == nil
 	for _, c := range conns {
-		if staff != (c.Variant()&event.Staff != 0) {
+		if p, in := c.Place(room); in && staff != (p.Variant&event.Staff != 0) {
 			// The client reconnects at once and then gets what its new role may see.
-			c.Close(realtime.CloseGoingAway, "role changed")
+			if f := k.followers.of(c); f != nil {
+				f.lost(room, "role_changed")
+			} else {
+				c.Close(realtime.CloseGoingAway, "role changed")
+			}
+		}
+	}
+}
+
+// putOut ends what people get of a room that they may not be in.
+func (k *rechecks) putOut(room string, conns []*realtime.Conn) {
+	for _, c := range conns {
+		if f := k.followers.of(c); f != nil {
+			f.lost(room, "not_member")
+		} else {
+			c.Close(realtime.CloseNotMember, "no longer a member")
 		}
 	}
 }

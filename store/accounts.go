@@ -7,7 +7,7 @@ import "slices"
 // other, see OnAccounts.
 
 // OnAccounts sets the function that this process calls with the ids of accounts, sessions,
-// access tokens and courses that have changed, courses also in their people: after the commit and before InTx returns.
+// access tokens, courses and rooms that have changed, courses also in their people and rooms: after the commit and before InTx returns.
 // Set it before the first transaction. A session's new expiry and the last use of a token
 // are not told.
 func (d *DB) OnAccounts(fn func(ids []string)) { d.accounts = fn }

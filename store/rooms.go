@@ -190,11 +190,17 @@ func (q Queries) HasRoomIn(ctx context.Context, courseID, userID string) (bool, 
 }
 
 // CreateRoom adds a room; ErrReferenced for an unknown course.
-func (t *Tx) CreateRoom(ctx context.Context, r *Room) error { return t.insert(ctx, r) }
+func (t *Tx) CreateRoom(ctx context.Context, r *Room) error {
+	if r.CourseID != "" { // the room of a thread is its person's alone
+		t.changesAccount(r.CourseID)
+	}
+	return t.insert(ctx, r)
+}
 
 // UpdateRoom writes the settings of a room that was read at r.Version, and increases the
 // version. ErrStale when somebody else changed the room meanwhile.
 func (t *Tx) UpdateRoom(ctx context.Context, r *Room) error {
+	t.changesAccount(r.ID)
 	r.Version++
 	res, err := t.db.NewUpdate().Model(r).
 		Column("name", "description", "is_ai_active", "is_analytics_active", "ai_frequency", "ai_mode", "version").
@@ -208,6 +214,7 @@ func (t *Tx) UpdateRoom(ctx context.Context, r *Room) error {
 
 // DeleteRoom removes a room with all that is in it.
 func (t *Tx) DeleteRoom(ctx context.Context, id string) error {
+	t.changesAccount(id)
 	res, err := t.db.NewDelete().Model((*Room)(nil)).Where("id = ?", id).Exec(ctx)
 	return changed(res, err, ErrNotFound)
 }

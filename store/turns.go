@@ -74,18 +74,6 @@ func (q Queries) TurnWithName(ctx context.Context, id string) (*NamedTurn, error
 		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.id = ?", id), t)
 }
 
-// RunningTurns lists the turns of a room that a worker runs. It reads only the id, the
-// agent, the attempt and the node.
-func (q Queries) RunningTurns(ctx context.Context, roomID string) ([]NamedTurn, error) {
-	var rows []NamedTurn
-	// The condition on two states repeats the condition of an index, so that the database
-	// uses it.
-	err := q.db.NewSelect().Model(&rows).Column("t.id", "t.agent_id", "t.attempt", "t.node", "t.root_id").ColumnExpr("a.name AS agent_name").
-		Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.room_id = ?", roomID).
-		Where("t.state IN (?, ?)", TurnQueued, TurnRunning).Where("t.state = ?", TurnRunning).Scan(ctx)
-	return rows, translate(err)
-}
-
 // Turns lists a room's turns, newest first.
 func (q Queries) Turns(ctx context.Context, roomID string, p Page) ([]Turn, error) {
 	var rows []Turn

@@ -462,13 +462,17 @@ var accessTable = []row{
 	{"PATCH /admin/queue/{path...}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues/quick"}, body{} }},
 }
 
-// socketRoute checks its callers by itself: see TestSocketAccess.
-const socketRoute = "GET /api/v1/chat/ws/{room_id}"
+// These check their callers by themselves: see TestSocketAccess and TestMySocketFrames.
+const (
+	socketRoute   = "GET /api/v1/chat/ws/{room_id}"
+	mySocketRoute = "GET " + pathMySocket
+	myStreamRoute = "GET " + pathMyEvents
+)
 
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
 	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
-	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
+	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, mySocketRoute, myStreamRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
 	"GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json",
 	"GET /api/v1/openapi.json", "GET /api/v1/a2a/health", "POST /api/v1/a2a/webhook", "GET /api/v1/meta",
 }

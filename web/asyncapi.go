@@ -27,7 +27,7 @@ func asyncAPI(version string) ([]byte, error) {
 	type m = map[string]any
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	schemas := frameSchemas(registry)
-	messages, inChannel, operations := m{}, map[string]m{chanPlain: {}, chanV2: {}}, m{}
+	messages, inChannel, operations := m{}, map[string]m{chanPlain: {}, chanV2: {}, chanMe: {}}, m{}
 	for _, f := range socketFrames() {
 		contentType := "application/json"
 		if f.kind == "" {
@@ -39,14 +39,18 @@ func asyncAPI(version string) ([]byte, error) {
 		}
 		messages[f.name] = m{"name": f.name, "title": f.name, "summary": f.summary, "contentType": contentType,
 			"payload": schemas[f.name], "examples": examples}
-		inChannel[f.protocol][f.name] = m{"$ref": "#/components/messages/" + f.name}
+		for protocol, in := range inChannel {
+			if f.isOf(protocol) {
+				in[f.name] = m{"$ref": "#/components/messages/" + f.name}
+			}
+		}
 	}
 	security := []m{{"$ref": "#/components/securitySchemes/cookie"}, {"$ref": "#/components/securitySchemes/bearer"}}
 	for protocol := range inChannel {
 		for action, fromClient := range map[string]bool{"receive": true, "send": false} {
 			var refs []m
 			for _, f := range socketFrames() {
-				if f.protocol == protocol && f.fromClient == fromClient {
+				if f.isOf(protocol) && f.fromClient == fromClient {
 					refs = append(refs, m{"$ref": "#/channels/" + protocol + "/messages/" + f.name})
 				}
 			}
@@ -56,7 +60,7 @@ func asyncAPI(version string) ([]byte, error) {
 	}
 	return json.Marshal(m{
 		"asyncapi": "3.0.0",
-		"info": m{"title": "CoAgent Studio rooms", "version": version, "description": "The socket of a room. Clients pass over frames whose type, and members whose name, they do not know. " +
+		"info": m{"title": "CoAgent Studio rooms", "version": version, "description": "The sockets of a room and of a person. Clients pass over frames whose type, and members whose name, they do not know. " +
 			"The handshake is refused with 400, 401, 403 or 429 and an error as in /openapi.json; an expired token of a live session is let in."},
 		"defaultContentType": "application/json",
 		"servers": m{"this": m{"host": "{host}", "protocol": "wss", "description": "Where this document is; ws: where there is no https",
@@ -67,6 +71,7 @@ func asyncAPI(version string) ([]byte, error) {
 			chanV2: channel("The sub-protocol coagent.v2: every frame is one JSON object",
 				"A frame with a member that its type does not have, or that is there twice, has no effect: the answer is an error frame with the code invalid that names it. Posts are acknowledged and safe to send again; seq numbers what happens in the room, and ?after=<seq> delivers exactly what was missed.", inChannel[chanV2],
 				m{"type": "object", "required": []string{"Sec-WebSocket-Protocol"}, "properties": m{"Sec-WebSocket-Protocol": m{"type": "string", "const": protocolV2}}}),
+			chanMe: mySocketChannel(inChannel[chanMe]),
 		},
 		"operations": operations,
 		"components": m{"messages": messages, "schemas": registry.Map(), "securitySchemes": m{
@@ -74,6 +79,19 @@ func asyncAPI(version string) ([]byte, error) {
 			"bearer": m{"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 		}},
 	})
+}
+
+// mySocketChannel describes the socket of a person.
+func mySocketChannel(messages map[string]any) map[string]any {
+	c := channel("One socket for all rooms of a person, with the sub-protocol coagent.me.v1",
+		"The first frame tells of all rooms; then each change does. The frames of rooms come after subscribe, and name their room. After a lost connection "+
+			"connect again and subscribe with your last seq of each room: nothing is missed, and none comes twice. GET "+pathMyEvents+
+			"?rooms=<ids, by commas>&after=<seqs, by commas> is the same as server-sent events; its event end has the close code.", messages, nil)
+	c["address"] = pathMySocket
+	delete(c, "parameters")
+	c["bindings"] = map[string]any{"ws": map[string]any{"method": "GET", "headers": map[string]any{"type": "object", "properties": map[string]any{
+		"Sec-WebSocket-Protocol": map[string]any{"type": "string", "const": protocolMe}}}}}
+	return c
 }
 
 // channel describes the socket in one of its protocols.

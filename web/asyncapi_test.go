@@ -57,7 +57,7 @@ var strictFrames = sync.OnceValues(func() (map[string]*huma.Schema, huma.Registr
 func frameProblems(protocol string, frame map[string]any) (problems []string) {
 	schemas, registry := strictFrames()
 	for _, f := range socketFrames() {
-		if f.protocol != protocol || f.fromClient || f.kind != frame["type"] {
+		if !f.isOf(protocol) || f.fromClient || f.kind != frame["type"] {
 			continue
 		}
 		found := new(huma.ValidateResult)

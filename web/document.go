@@ -299,10 +299,16 @@ func addFrames(schemas huma.Registry) {
 	}{
 		{"RoomFrame", "What the server sends over a room's socket with coagent.v2, see /asyncapi.json. Pass over a frame whose type you do not know", false},
 		{"RoomRequest", "What the server takes over a room's socket with coagent.v2", true},
+		{"MyFrame", "What the server sends over a person's socket, see /asyncapi.json. Pass over a frame whose type you do not know", false},
+		{"MyRequest", "What the server takes over a person's socket", true},
 	} {
+		protocol := chanV2
+		if strings.HasPrefix(union.name, "My") {
+			protocol = chanMe
+		}
 		all := &huma.Schema{Description: union.text, Discriminator: &huma.Discriminator{PropertyName: "type", Mapping: map[string]string{}}}
 		for _, f := range socketFrames() {
-			if f.protocol == chanV2 && f.fromClient == union.fromClient {
+			if f.isOf(protocol) && f.fromClient == union.fromClient {
 				schema := f.schema(schemas)
 				schemas.SchemaFromRef(schema.Ref).AdditionalProperties = !f.fromClient // as the socket takes it
 				all.OneOf = append(all.OneOf, schema)

@@ -22,7 +22,19 @@ import (
 const (
 	chanPlain = "plain"
 	chanV2    = "coagentV2"
+	chanMe    = "coagentMe" // the socket of a person
 )
+
+// isOf tells whether a protocol has the frame. The socket of a person gets the frames of the
+// rooms that it subscribes to, too.
+func (f *frameOf) isOf(protocol string) bool {
+	return f.protocol == protocol || protocol == chanMe && f.protocol == chanV2 && !f.fromClient
+}
+
+// OfRoom is the room of a frame on a socket that follows several.
+type OfRoom struct {
+	RoomID string `json:"room_id,omitempty" format:"uuid" doc:"On the socket of a person: the frame's room"`
+}
 
 // frameOf describes one kind of frame.
 type frameOf struct {
@@ -89,26 +101,31 @@ type (
 	}
 	v2LineEdited struct {
 		Type string `json:"type" enum:"message_edited"`
+		OfRoom
 		event.MessageState
 		event.Durable
 	}
 	v2LineDeleted struct {
 		Type string `json:"type" enum:"message_deleted"`
+		OfRoom
 		event.MessageState
 		event.Durable
 	}
 	v2LineHidden struct {
 		Type string `json:"type" enum:"message_hidden"`
+		OfRoom
 		event.MessageState
 		event.Durable
 	}
 	v2LineShown struct {
 		Type string `json:"type" enum:"message_shown"`
+		OfRoom
 		event.MessageState
 		event.Durable
 	}
 	v2TurnEnded struct {
 		Type string `json:"type" enum:"turn"`
+		OfRoom
 		event.Turn
 		Text      string    `json:"text,omitempty" doc:"In the first frames after you join, of each turn that runs: what it has said so far; the deltas that follow go on from there"`
 		Offset    int       `json:"offset,omitempty" minimum:"0" doc:"Where text begins, counted as in a delta; above 0 where the server has missed what comes before"`
@@ -118,11 +135,13 @@ type (
 	}
 	v2Budget struct {
 		Type string `json:"type" enum:"budget"`
+		OfRoom
 		event.Budget
 		event.Durable
 	}
 	v2Guard struct {
 		Type string `json:"type" enum:"guard"`
+		OfRoom
 		event.Guard
 		event.Durable
 	}
@@ -137,55 +156,120 @@ type (
 	}
 	v2Workflow struct {
 		Type string `json:"type" enum:"workflow"`
+		OfRoom
 		event.Workflow
 	}
 	v2ArtifactUpdate struct {
 		Type string `json:"type" enum:"artifact_update"`
+		OfRoom
 		event.Durable
 		Artifact artifactShown `json:"artifact"`
 	}
 	v2ArtifactDelete struct {
 		Type string `json:"type" enum:"artifact_delete"`
+		OfRoom
 		event.Durable
 		ArtifactID string `json:"artifact_id" format:"uuid"`
 	}
 	v2Approval struct {
 		Type string `json:"type" enum:"approval"`
+		OfRoom
 		event.Approval
 		event.Durable
 	}
 	v2Delta struct {
 		Type string `json:"type" enum:"delta"`
+		OfRoom
 		event.Delta
 	}
 	v2Ack struct {
 		Type string `json:"type" enum:"ack"`
+		OfRoom
 		event.Ack
 	}
 	v2Member   realtime.Member
 	v2Presence struct {
-		Type    string     `json:"type" enum:"presence"`
+		Type string `json:"type" enum:"presence"`
+		OfRoom
 		Members []v2Member `json:"members"`
 	}
 	v2Typing struct {
 		Type string `json:"type" enum:"typing"`
+		OfRoom
 		realtime.Member
 	}
 	v2Resync struct {
 		Type string `json:"type" enum:"resync"`
+		OfRoom
 		event.Resync
 	}
 	v2Stop struct {
 		Type string `json:"type" enum:"stop"`
+		OfRoom
 		event.Stop
 	}
 	v2Error struct {
-		Type     string      `json:"type" enum:"error"`
+		Type string `json:"type" enum:"error"`
+		OfRoom
 		Code     problemCode `json:"code"`
 		Detail   string      `json:"detail"`
 		Message  string      `json:"message" doc:"detail in the language of the handshake's Accept-Language"`
 		Params   textParams  `json:"params,omitempty" doc:"The values in the text"`
 		ClientID string      `json:"client_id,omitempty"`
+
+		RetryAfter int `json:"retry_after,omitempty" minimum:"1" doc:"Send it again after so many seconds; absent where waiting does not help"`
+	}
+
+	v2Joined struct {
+		Type string `json:"type" enum:"joined"`
+		event.Joined
+	}
+
+	meRooms struct {
+		Type string `json:"type" enum:"rooms"`
+		event.Rooms
+	}
+	meMention struct {
+		Type string `json:"type" enum:"mention"`
+		event.MentionNews
+	}
+	meGone struct {
+		Type string `json:"type" enum:"unsubscribed"`
+		event.Gone
+	}
+	meRoomGone struct {
+		Type string `json:"type" enum:"room_gone"`
+		event.RoomGone
+	}
+	meAccount struct {
+		Type string `json:"type" enum:"account"`
+	}
+
+	// MeInRoom names the room that a frame of a person's socket is about.
+	MeInRoom struct {
+		RoomID string `json:"room_id" format:"uuid"`
+	}
+	meSubscribe struct {
+		Type string `json:"type" enum:"subscribe"`
+		event.Subscribe
+	}
+	meUnsubscribe struct {
+		Type string `json:"type" enum:"unsubscribe"`
+		event.Unsubscribe
+	}
+	mePost struct {
+		Type string `json:"type" enum:"post"`
+		MeInRoom
+		event.Post
+	}
+	meIsTyping struct {
+		Type string `json:"type" enum:"typing"`
+		MeInRoom
+	}
+	meWantStop struct {
+		Type string `json:"type" enum:"stop"`
+		MeInRoom
+		event.StopTurn
 	}
 
 	v2Post struct {
@@ -222,9 +306,9 @@ func aPerson() map[string]any {
 	return map[string]any{"is_ai": false, "sender_id": aThirdID, "id": anID, "seq": 7}
 }
 
-// socketFrames returns all frames of both protocols.
+// socketFrames returns all frames of all protocols.
 func socketFrames() []frameOf {
-	return slices.Concat(plainFrames(), requestFrames(), messageFrames(), workFrames(), signalFrames())
+	return slices.Concat(plainFrames(), requestFrames(), messageFrames(), workFrames(), signalFrames(), myFrames())
 }
 
 // plainFrames returns the frames of the plain protocol.
@@ -353,6 +437,12 @@ func workFrames() []frameOf {
 func signalFrames() []frameOf {
 	type m = map[string]any
 	return []frameOf{
+		{"Joined", chanV2, "joined", false,
+			"The first frame: how the room is, and what you may do there", reflect.TypeFor[v2Joined](),
+			m{"type": "joined", "room_id": anotherID, "head": 41, "my_role": "student", "can": m{"post": true, "call_everyone": false,
+				"write_artifacts": true, "export": true, "hide": false, "stop": false, "see_decisions": false, "approve": false, "edit": false,
+				"delete": false, "manage_people": false, "manage_agents": false, "set_workflow": false},
+				"members": []m{{"user_id": aThirdID, "name": "Ada"}}, "typing": []m{}}},
 		{"Delta", chanV2, "delta", false,
 			"A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),
 			m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 0, "text": "Look, 🌍👩‍🏫: "}},
@@ -373,6 +463,39 @@ func signalFrames() []frameOf {
 		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
 			m{"type": "error", "code": "rate_limited", "detail": "You write very fast. Try again in 3 s.",
 				"message": "您發言得太快。請在 3 秒後再試。", "params": m{"what": "You write very fast", "wait": 3}, "client_id": "7f3a", "retry_after": 3}},
+	}
+}
+
+// myFrames returns the frames of a person's socket beside those of rooms.
+func myFrames() []frameOf {
+	type m = map[string]any
+	said := func(more m) m {
+		all := m{"message_id": anID, "seq": 7, "sender": "Ada", "sender_id": aThirdID, "excerpt": "@Bob, good morning!", "created_at": anInstant}
+		for name, v := range more {
+			all[name] = v
+		}
+		return all
+	}
+	return []frameOf{
+		{"Subscribe", chanMe, event.RequestSubscribe, true, "Get the frames of rooms, each as over the room's socket with coagent.v2", reflect.TypeFor[meSubscribe](),
+			m{"type": "subscribe", "rooms": []m{{"room_id": anotherID, "after": 41}}}},
+		{"Unsubscribe", chanMe, event.RequestUnsubscribe, true, "Get them no more", reflect.TypeFor[meUnsubscribe](),
+			m{"type": "unsubscribe", "room_ids": []string{anotherID}}},
+		{"MyPost", chanMe, event.RequestPost, true, "Say something in a room, once for each client_id", reflect.TypeFor[mePost](),
+			m{"type": "post", "room_id": anotherID, "client_id": "7f3a", "text": "Good morning!"}},
+		{"MyTyping", chanMe, event.RequestTyping, true, "Tell the others in a room that you type; the room must be subscribed to", reflect.TypeFor[meIsTyping](),
+			m{"type": "typing", "room_id": anotherID}},
+		{"MyStop", chanMe, event.RequestStop, true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[meWantStop](),
+			m{"type": "stop", "room_id": anotherID, "turn_id": anID}},
+		{"MyRooms", chanMe, "rooms", false, "How your rooms are now; changes come together, four times a second at most", reflect.TypeFor[meRooms](),
+			m{"type": "rooms", "all": true, "rooms": []m{{"room_id": anotherID, "course_id": aThirdID, "name": "Monday", "last_seq": 7, "read_seq": 5,
+				"unread": 1, "mentions": 1, "online": 3, "last_message": said(nil), "agents_at_work": []m{{"turn_id": anID, "agent_id": anotherID, "agent_name": "Darwin"}}}}}},
+		{"MyMention", chanMe, "mention", false, "A new message calls you", reflect.TypeFor[meMention](), said(m{"type": "mention", "room_id": anotherID})},
+		{"Unsubscribed", chanMe, "unsubscribed", false, "No more frames of a room come", reflect.TypeFor[meGone](),
+			m{"type": "unsubscribed", "room_id": anotherID, "reason": "not_member"}},
+		{"RoomGone", chanMe, "room_gone", false, "A room is not among your rooms any more", reflect.TypeFor[meRoomGone](), m{"type": "room_gone", "room_id": anotherID}},
+		{"AccountChanged", chanMe, "account", false, "Your account, role or preferences have changed: read /users/me again", reflect.TypeFor[meAccount](),
+			m{"type": "account"}},
 	}
 }
 

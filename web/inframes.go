@@ -77,16 +77,16 @@ func (l *largeFrames) read(r io.Reader, limit int64, v2 bool, late func()) (f in
 	return f, err
 }
 
-// v2Frames are the frames that clients of coagent.v2 may send, by their types.
+// v2Frames are the frames that clients of a protocol may send, by their types.
 type v2Frames struct {
 	schemas huma.Registry
 	of      map[string]*huma.Schema
 }
 
-func newV2Frames() *v2Frames {
+func newV2Frames(protocol string) *v2Frames {
 	v := &v2Frames{huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), map[string]*huma.Schema{}}
 	for _, f := range socketFrames() {
-		if f.fromClient && f.protocol == chanV2 {
+		if f.fromClient && f.protocol == protocol {
 			v.of[f.kind] = v.schemas.Schema(f.shape, true, f.name+"Payload")
 		}
 	}

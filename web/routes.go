@@ -58,6 +58,8 @@ func (s *Server) routes(version string) error {
 	s.usageRoutes()
 	s.threadTurnRoutes()
 	s.sockets()
+	s.mySocket()
+	s.myStream()
 	open(s, get, v1+"/a2a/health", "a2aHealth", s.a2aHealth,
 		route{tag: "Agents", summary: "Tell external agents that this server hears them",
 			description: "Answers without a session. An agent outside this program may ask it before it calls the webhook."})

@@ -68,7 +68,7 @@ type Server struct {
 	https      bool
 	bodies     *bodies
 	large      largeFrames // of sockets
-	v2         *v2Frames
+	v2, mine   *v2Frames
 	ui         *ui // nil without web.ui_dir
 	answers    *answers
 	ln         *drainListener
@@ -79,7 +79,7 @@ type Server struct {
 // NewServer makes the server with all its routes; nothing listens yet.
 func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string) (*Server, error) {
 	installProblems()
-	s := &Server{app: a, cfg: cfg, log: log, telemetry: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), v2: newV2Frames(),
+	s := &Server{app: a, cfg: cfg, log: log, telemetry: a.Telemetry(), https: overHTTPS(cfg), bodies: newBodies(&cfg.HTTP), v2: newV2Frames(chanV2), mine: newV2Frames(chanMe),
 		origins: allowedOrigins(cfg), answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
 	var err error
 	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {

@@ -108,9 +108,15 @@ func (s *Server) talk(ws *websocket.Conn) {
 	_ = ws.NetConn().SetDeadline(time.Time{})
 	defer slim(ws.NetConn())()
 	conn := seat.Sit(ws.NetConn(), v2, after)
+	s.readFrames(ws, conn, seat.Leave, v2, func(f inFrame) { s.act(life, seat, f) })
+}
+
+// readFrames gives each frame of a socket to act, until the socket ends. It calls
+// leave then, and returns when the writer has ended.
+func (s *Server) readFrames(ws *websocket.Conn, conn *realtime.Conn, leave func(), v2 bool, act func(inFrame)) {
 	raw := rawConn(ws.NetConn())
 	defer hangUp(ws, conn, raw)
-	defer seat.Leave()
+	defer leave()
 	limit := int64(s.cfg.Limits.MessageBytes)
 	ws.SetPingHandler(func(data string) error { conn.Alive(); conn.Pong([]byte(data)); return nil })
 	ws.SetPongHandler(func(string) error { conn.Alive(); return nil })
@@ -132,14 +138,14 @@ func (s *Server) talk(ws *websocket.Conn) {
 			return
 		}
 		conn.Alive()
-		if !s.act(life, seat, conn, kind, f) {
+		if !s.take(conn, kind, f, act) {
 			return
 		}
 	}
 }
 
-// act executes one frame. It returns false when the socket is closed.
-func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, kind int, f inFrame) bool {
+// take gives one frame to act, unless no protocol has such a frame or the socket is closing.
+func (s *Server) take(conn *realtime.Conn, kind int, f inFrame, act func(inFrame)) bool {
 	defer s.large.give(f.held)
 	select {
 	case <-conn.Done():
@@ -157,6 +163,12 @@ func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, 
 		conn.Close(realtime.CloseBadText, "send UTF-8")
 		return false
 	}
+	act(f)
+	return true
+}
+
+// act executes one frame of a room's socket.
+func (s *Server) act(life context.Context, seat *app.Seat, f inFrame) {
 	ctx, cancel := context.WithTimeout(life, frameTimeout)
 	defer cancel()
 	switch {
@@ -169,7 +181,6 @@ func (s *Server) act(life context.Context, seat *app.Seat, conn *realtime.Conn, 
 	default:
 		seat.Post(ctx, string(f.data), "")
 	}
-	return true
 }
 
 // hangUp waits for the writer to end. Then it reads until the peer has answered the close
@@ -198,6 +209,11 @@ func (s *Server) frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 			return
 		}
 	}
+	s.execute(ctx, seat, &f)
+}
+
+// execute does what a frame of coagent.v2 asks for.
+func (s *Server) execute(ctx context.Context, seat *app.Seat, f *event.Request) {
 	switch f.Type {
 	case event.RequestPost:
 		if f.ClientID == "" {

@@ -31,7 +31,7 @@ type wire struct {
 	ended    chan error
 }
 
-// dial opens a socket; status is that of the handshake, ws nil when refused.
+// dial opens a room's socket, or without a room a person's; status is that of the handshake, ws nil when refused.
 func (w *world) dial(t testing.TB, who, room, query string, v2 bool, header ...string) (c *wire, status int) {
 	t.Helper()
 	h := http.Header{}
@@ -45,7 +45,11 @@ func (w *world) dial(t testing.TB, who, room, query string, v2 bool, header ...s
 	if v2 {
 		d.Subprotocols = []string{protocolV2}
 	}
-	ws, res, err := d.DialContext(t.Context(), "ws://"+w.Addr.String()+v1+"/chat/ws/"+room+query, h)
+	path := v1 + "/chat/ws/" + room + query
+	if room == "" {
+		d.Subprotocols, path = []string{protocolMe}, pathMySocket
+	}
+	ws, res, err := d.DialContext(t.Context(), "ws://"+w.Addr.String()+path, h)
 	if res != nil {
 		defer func() { _ = res.Body.Close() }()
 		status = res.StatusCode
@@ -56,6 +60,9 @@ func (w *world) dial(t testing.TB, who, room, query string, v2 bool, header ...s
 	c = &wire{t: t, ws: ws, protocol: chanPlain, frames: make(chan map[string]any, 1000), ended: make(chan error, 1)}
 	if v2 {
 		c.protocol = chanV2
+	}
+	if room == "" {
+		c.protocol = chanMe
 	}
 	go c.read()
 	t.Cleanup(func() { _ = ws.Close() })

@@ -63,11 +63,15 @@ func Live(e *store.Event) realtime.Event {
 		Rewrites: isMessageEvent(e.Type)}
 }
 
+// AboutMessage tells whether an event of this type changes an earlier message.
+func AboutMessage(kind string) bool { return isMessageEvent(kind) }
+
 // The bits of a frame's variant: one for the protocol, two for the reader.
 const (
 	V2    realtime.Variant = 1 << iota // coagent.v2; otherwise the plain protocol
 	Staff                              // the reader is staff of the room
 	Own                                // the reader talks to the agent alone, in a thread
+	Many                               // the socket follows several rooms, so each frame names its room
 )
 
 // VariantFor is the variant of the frames for one socket.
@@ -97,8 +101,28 @@ func durableOf(e realtime.Event) Durable { return Durable{e.ID, e.Seq, Timestamp
 
 // Encoders make the frames of all that happens in a room.
 func Encoders() realtime.Encoders {
-	return realtime.Encoders{Event: Frame, Signal: encodeSignal, Delta: encodeDelta,
-		Presence: encodePresence, Resync: encodeResync, Hold: holdArtifact}
+	return realtime.Encoders{Hold: holdArtifact,
+		Event: func(e realtime.Event, v realtime.Variant) []byte { return named(e.Room, v, Frame(e, v&^Many)) },
+		Signal: func(room string, s realtime.Signal, v realtime.Variant) []byte {
+			return named(room, v, encodeSignal(room, s, v&^Many))
+		},
+		Delta: func(room string, d realtime.Delta, v realtime.Variant) []byte {
+			return named(room, v, encodeDelta(room, d, v))
+		},
+		Presence: func(room string, members []realtime.Member, v realtime.Variant) []byte {
+			return named(room, v, encodePresence(room, members, v))
+		},
+		Resync: func(room string, head int64, v realtime.Variant) []byte {
+			return named(room, v, encodeResync(room, head, v))
+		}}
+}
+
+// named puts the room's id into a frame for a socket that follows several rooms.
+func named(room string, v realtime.Variant, frame []byte) []byte {
+	if v&Many == 0 {
+		return frame
+	}
+	return InRoom(room, frame)
 }
 
 // Frame makes the frame of a durable event for one variant. It is nil if the variant

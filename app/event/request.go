@@ -8,7 +8,41 @@ const (
 	RequestTyping = "typing" // tell the others that the person types
 	RequestResume = "resume" // send again what comes after a seq: Resume
 	RequestStop   = "stop"   // stop a turn: StopTurn
+
+	RequestSubscribe   = "subscribe"   // follow rooms, on a person's socket: Subscribe
+	RequestUnsubscribe = "unsubscribe" // follow them no more: Unsubscribe
 )
+
+// MyRequest is one frame of a client of a person's socket. Type says which of the other
+// members count.
+type MyRequest struct {
+	Type   string `json:"type"`
+	RoomID string `json:"room_id"`
+	Post
+	StopTurn
+	Subscribe
+	Unsubscribe
+}
+
+// MaxSubscribe is how many rooms one frame can name.
+const MaxSubscribe = 100
+
+// Subscribe asks for the frames of rooms.
+type Subscribe struct {
+	Rooms []RoomAfter `json:"rooms" minItems:"1" maxItems:"100"`
+}
+
+// RoomAfter is a room to follow.
+type RoomAfter struct {
+	RoomID string `json:"room_id" format:"uuid"`
+	After  *int64 `json:"after,omitempty" minimum:"0" doc:"Your last seq there: what follows it comes; absent: from now on"`
+	Absent bool   `json:"absent,omitempty" doc:"Do not show me as present there"`
+}
+
+// Unsubscribe ends the frames of rooms.
+type Unsubscribe struct {
+	RoomIDs []string `json:"room_ids" minItems:"1" maxItems:"100"`
+}
 
 // Request is one frame of a client. Type says which of the other members count.
 type Request struct {

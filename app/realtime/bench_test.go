@@ -32,6 +32,24 @@ func BenchmarkFanout(b *testing.B) {
 				s.hub.Publish(Event{Room: room1, Seq: int64(i)})
 			})
 		})
+		// The same to people whose connections follow 49 more rooms.
+		b.Run(fmt.Sprintf("persons/members=%d/burst=%d", members, burst), func(b *testing.B) {
+			s := setup(b, func(cfg *Config) {
+				cfg.Encode.Event = func(e Event, _ Variant) []byte { return []byte(body) }
+				cfg.Encode.Presence = nil
+			})
+			var readers counters
+			for range members {
+				c := s.join(b, room1, ConnOptions{}, JoinOptions{})
+				for i := range 49 {
+					s.hub.Join(fmt.Sprint("room ", i), c.conn, JoinOptions{Variant: 8})
+				}
+				readers.add(c.nc)
+			}
+			measure(b, members, burst, len(TextFrame([]byte(body))), &readers, func(i int) {
+				s.hub.Publish(Event{Room: room1, Seq: int64(i)})
+			})
+		})
 		b.Run(fmt.Sprintf("floor/members=%d/burst=%d", members, burst), func(b *testing.B) {
 			var readers counters
 			var queues []chan []byte

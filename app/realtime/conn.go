@@ -41,18 +41,17 @@ type Conn struct {
 	urgent atomic.Bool   // something guarded by mu waits for the writer
 	spoke  atomic.Bool   // the peer sent something since the hub's last check
 	writes atomic.Uint64 // odd while a write is under way
-	room   atomic.Pointer[room]
+	hub    atomic.Pointer[Hub]
 
 	writing sync.Mutex // held while somebody collects frames and writes them
 	rest    *batch     // what the writer has to write first, guarded by writing
 	over    bool       // nothing may be written any more, guarded by writing
 
-	cur    cursor // guarded by feed.mu
-	index  int    // index in room.conns, guarded by room.mu
-	owed   bool   // the peer has not been sent the presence yet, guarded by room.mu
 	health health // used by the hub's ticker only
 
 	mu      sync.Mutex
+	seats   []*seat // its places in rooms
+	ready   []*seat // those whose rooms may have something for it
 	own     [][]byte
 	ownSize int
 	pong    []byte
@@ -88,17 +87,6 @@ func (c *Conn) UserID() string { return c.who.UserID }
 // SessionID returns the id of the session that authorised the connection.
 func (c *Conn) SessionID() string { return c.who.SessionID }
 
-// Variant returns the encoding that the connection wants.
-func (c *Conn) Variant() Variant { return c.who.Variant }
-
-// Room returns the id of the room that the connection is in, or "".
-func (c *Conn) Room() string {
-	if r := c.room.Load(); r != nil {
-		return r.id
-	}
-	return ""
-}
-
 // Send queues one JSON text for this connection alone. It returns false when the
 // connection is closing. It also returns false when too much waits already; it then
 // closes the connection (4008).
@@ -119,6 +107,13 @@ func (c *Conn) Send(text []byte) bool {
 	c.mu.Unlock()
 	c.interrupt()
 	return true
+}
+
+// Waiting returns how many texts for this connection alone wait to be written.
+func (c *Conn) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.own)
 }
 
 // greet queues the first texts of the connection. They may be longer than Send allows.
@@ -231,11 +226,11 @@ func (c *Conn) writeAll() (over bool) {
 			last = c.collect(b)
 			more = b.full()
 		}
-		replayed := b.replayed
+		replayed := append([]*seat(nil), b.replayed...)
 		err := c.write(b)
 		b.release()
-		if r := c.room.Load(); replayed && r != nil {
-			r.feed.settled(c)
+		for _, s := range replayed {
+			s.room.feed.settled(s)
 		}
 		if err != nil || last {
 			c.over = true
@@ -253,16 +248,25 @@ func (c *Conn) collect(b *batch) (last bool) {
 	if c.urgent.Swap(false) && c.collectOwn(b) {
 		return true
 	}
-	c.collectRoom(b)
+	for !b.full() {
+		s := c.nextReady()
+		if s == nil {
+			return false
+		}
+		s.collect(b)
+		if b.full() { // there may be more
+			c.mu.Lock()
+			s.waits()
+			c.mu.Unlock()
+		}
+	}
 	return false
 }
 
-// collectRoom adds what the room has for the connection.
-func (c *Conn) collectRoom(b *batch) {
-	if r := c.room.Load(); r != nil {
-		if wait := r.feed.take(c, b); wait > 0 {
-			time.AfterFunc(wait, c.poke)
-		}
+// collect adds what the room has for the seat.
+func (s *seat) collect(b *batch) {
+	if wait := s.room.feed.take(s, b); wait > 0 {
+		time.AfterFunc(wait, s.poke)
 	}
 }
 
@@ -306,8 +310,8 @@ func (c *Conn) write(b *batch) (err error) {
 
 // count counts the frames of a batch that is written.
 func (c *Conn) count(b *batch) {
-	if r := c.room.Load(); r != nil {
-		r.hub.stats.frames.Add(int64(len(b.frames)))
+	if h := c.hub.Load(); h != nil {
+		h.stats.frames.Add(int64(len(b.frames)))
 	}
 }
 
@@ -337,7 +341,7 @@ type batch struct {
 	left   net.Buffers
 	bytes  int
 
-	replayed bool // it holds frames from pages of history
+	replayed []*seat // those that it holds frames of from pages of history
 }
 
 func (b *batch) add(frame []byte) {
@@ -349,6 +353,7 @@ func (b *batch) full() bool { return len(b.frames) >= batchFrames || b.bytes >= 
 
 func (b *batch) release() {
 	clear(b.frames)
-	b.frames, b.left, b.bytes, b.replayed = b.frames[:0], nil, 0, false
+	clear(b.replayed)
+	b.frames, b.left, b.bytes, b.replayed = b.frames[:0], nil, 0, b.replayed[:0]
 	batches.Put(b)
 }

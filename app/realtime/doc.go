@@ -34,6 +34,12 @@
 //  7. No failed read loses anything: reads are retried with backoff, and every Config.Poll the heads of all
 //     active rooms are compared in one query.
 //
+// # Rooms of a connection
+//
+// A connection has a seat in each room that it follows: one for a room's socket, up to hundreds for a
+// person's. A seat has the cursor and the encoding. Its room puts it into Conn.ready, and the writer serves the
+// seats that are ready one after the other.
+//
 // # Life cycle, and who may close what
 //
 // The web handler owns the socket: it makes the Conn, joins it, reads from the socket until an error, and then

@@ -217,7 +217,7 @@ func TestResync(t *testing.T) {
 		c := b.join(t, room1, ConnOptions{}, JoinOptions{})
 		// The client knows of 1..3 from elsewhere, and no wake has come yet.
 		b.log.postN(room1, 4)
-		b.hub.Resume(c.conn, 3)
+		b.hub.Resume(c.conn, room1, 3)
 		c.expectSeqs(t, 4, 4)
 	})
 
@@ -233,7 +233,7 @@ func TestResync(t *testing.T) {
 			}
 		})
 		c := b.join(t, room1, ConnOptions{}, JoinOptions{})
-		b.hub.Resume(c.conn, 50)
+		b.hub.Resume(c.conn, room1, 50)
 		// The pong shows that the writer has looked at the feed, and found nothing to believe yet.
 		c.conn.Pong(nil)
 		if op, _, err := c.readFrame(); err != nil || op != opPong {
@@ -251,7 +251,7 @@ func TestResync(t *testing.T) {
 		b.log.postN(room1, 300)
 		c := b.join(t, room1, ConnOptions{}, JoinOptions{After: 298, Head: 300})
 		c.expectSeqs(t, 299, 300)
-		b.hub.Resume(c.conn, 0)
+		b.hub.Resume(c.conn, room1, 0)
 		c.expectSeqs(t, 1, 300)
 	})
 

@@ -31,7 +31,7 @@ type feed struct {
 	history *history
 	pages   []*page
 	epoch   int64             // counts the events that rewrote older ones; pages of an earlier epoch are invalid
-	waiting map[int64][]*Conn // those who wait for a page that is being read, by its first seq
+	waiting map[int64][]*seat // those who wait for a page that is being read, by its first seq
 }
 
 // cursor is a connection's place in a feed.
@@ -203,13 +203,13 @@ func (f *feed) endRound() bool {
 	return awaited
 }
 
-// start sets c to the event after the seq after. A connection joins and resumes with
+// start sets s to the event after the seq after. A connection joins and resumes with
 // it. true means that the cursor is beyond the feed, so the database must be read to
 // check it.
-func (f *feed) start(c *Conn, after int64, joins bool) bool {
+func (f *feed) start(s *seat, after int64, joins bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	cur := &c.cur
+	cur := &s.cur
 	switch {
 	case joins:
 		cur.since = f.base + int64(len(f.entries))
@@ -225,61 +225,65 @@ func (f *feed) start(c *Conn, after int64, joins bool) bool {
 	return cur.checking
 }
 
-// overtaken reports whether the window has moved past c, which was following it.
-func (f *feed) overtaken(c *Conn) bool {
+// overtaken reports whether the window has moved past s, which was following it.
+func (f *feed) overtaken(s *seat) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return c.cur.pos >= 0 && c.cur.pos < f.base
+	return s.cur.pos >= 0 && s.cur.pos < f.base
 }
 
-// take moves the next frames for c into b. If wait is positive, call it again after
+// take moves the next frames for s into b. If wait is positive, call it again after
 // wait, even without a wake.
-func (f *feed) take(c *Conn, b *batch) (wait time.Duration) {
+func (f *feed) take(s *seat, b *batch) (wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	cur := &c.cur
+	cur := &s.cur
 	if cur.gone {
 		return 0
 	}
-	defer func() { b.replayed = len(cur.written) > 0 }()
+	defer func() {
+		if len(cur.written) > 0 {
+			b.replayed = append(b.replayed, s)
+		}
+	}()
 	if cur.checking {
 		if f.finished <= cur.round {
 			return 0
 		}
 		cur.checking = false
 		if cur.next > f.last+1 {
-			f.lost(c, b)
+			f.lost(s, b)
 		}
 	}
 	for !b.full() {
 		switch {
 		case cur.pos >= f.base:
-			return f.follow(c, b)
+			return f.follow(s, b)
 		case cur.next >= f.first:
 			cur.pos = f.place(cur)
-			f.hold(c, nil)
-		case cur.page == nil && !cur.waiting && f.history.full(c.who.UserID):
+			f.hold(s, nil)
+		case cur.page == nil && !cur.waiting && f.history.full(s.conn.who.UserID):
 			return historyWait
-		case !f.replay(c, b):
+		case !f.replay(s, b):
 			return 0
 		}
 	}
 	return 0
 }
 
-// follow serves c from the window.
-func (f *feed) follow(c *Conn, b *batch) (wait time.Duration) {
-	cur := &c.cur
+// follow serves s from the window.
+func (f *feed) follow(s *seat, b *batch) (wait time.Duration) {
+	cur := &s.cur
 	for end := f.base + int64(len(f.entries)); cur.pos < end && !b.full(); cur.pos++ {
 		e := f.entries[cur.pos-f.base]
 		if e.seq == 0 && cur.pos < cur.since || e.seq != 0 && e.seq < cur.next {
 			continue
 		}
-		if e.from == c {
+		if e.from == s.conn {
 			continue
 		}
-		fr := e.frame(c.who.Variant)
-		if fr.hold > 0 && e.actor == c.who.UserID {
+		fr := e.frame(s.variant)
+		if fr.hold > 0 && e.actor == s.conn.who.UserID {
 			if wait = e.at.Add(fr.hold).Sub(f.now()); wait > 0 {
 				return wait
 			}
@@ -300,12 +304,12 @@ func (f *feed) place(cur *cursor) int64 {
 	return max(f.base, min(f.base+int64(i), cur.since))
 }
 
-// lost tells c that the events that it asked for are not kept, and continues from the
+// lost tells s that the events that it asked for are not kept, and continues from the
 // newest event.
-func (f *feed) lost(c *Conn, b *batch) {
-	if text := f.resync(f.last, c.who.Variant); text != nil {
+func (f *feed) lost(s *seat, b *batch) {
+	if text := f.resync(f.last, s.variant); text != nil {
 		b.add(TextFrame(text))
 	}
-	c.cur.next, c.cur.pos = f.last+1, -1
-	f.hold(c, nil)
+	s.cur.next, s.cur.pos = f.last+1, -1
+	f.hold(s, nil)
 }

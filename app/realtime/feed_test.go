@@ -54,12 +54,12 @@ func TestFeedGrow(t *testing.T) {
 func TestRewrittenEventsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	var fetched []int64
-	f := feed{maxFrames: 400, maxBytes: 1 << 20, now: time.Now, first: 3, last: 2, waiting: map[int64][]*Conn{},
+	f := feed{maxFrames: 400, maxBytes: 1 << 20, now: time.Now, first: 3, last: 2, waiting: map[int64][]*seat{},
 		fetch: func(from int64) { fetched = append(fetched, from) }}
 	text := func(s string) func(Variant) ([]byte, time.Duration) {
 		return func(Variant) ([]byte, time.Duration) { return []byte(s), 0 }
 	}
-	taken := func(c *Conn) (all string) {
+	taken := func(c *seat) (all string) {
 		b := newBatch()
 		defer b.release()
 		f.take(c, b)
@@ -69,7 +69,7 @@ func TestRewrittenEventsAreReadAgain(t *testing.T) {
 		return all
 	}
 	old := []*entry{{seq: 1, encode: text("old one")}, {seq: 2, encode: text("old two")}}
-	late, next := &Conn{}, &Conn{}
+	late, next := &seat{conn: &Conn{}}, &seat{conn: &Conn{}}
 	f.start(late, 0, true)
 	f.start(next, 0, true)
 	taken(late)
@@ -90,7 +90,7 @@ func TestRewrittenEventsAreReadAgain(t *testing.T) {
 	if _, ok := f.answer(1, f.reading(), append(fresh, &entry{seq: 4, encode: text("rewritten")})); !ok {
 		t.Error("the second page was refused")
 	}
-	for _, c := range []*Conn{late, next} {
+	for _, c := range []*seat{late, next} {
 		got := taken(c)
 		if strings.Contains(got, "old") || !strings.Contains(got, "new three") || !strings.HasSuffix(got, "again") {
 			t.Errorf("got %q, want the log as it is now", got)
@@ -106,9 +106,9 @@ func TestPagesEndByTheirBytes(t *testing.T) {
 			events = append(events, &entry{seq: seq + 1, size: size, encode: func(Variant) ([]byte, time.Duration) { return []byte("x"), 0 }})
 		}
 		fetched := 0
-		f := feed{maxFrames: 4, maxBytes: 1 << 20, now: time.Now, first: pageSize + 1, last: pageSize, waiting: map[int64][]*Conn{},
+		f := feed{maxFrames: 4, maxBytes: 1 << 20, now: time.Now, first: pageSize + 1, last: pageSize, waiting: map[int64][]*seat{},
 			fetch: func(int64) { fetched++ }}
-		c, got := &Conn{}, 0
+		c, got := &seat{conn: &Conn{}}, 0
 		f.start(c, 0, true)
 		for reads := 0; got < pageSize && reads <= pageSize; {
 			b := newBatch()

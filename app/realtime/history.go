@@ -65,11 +65,11 @@ func (h *history) charge(user string, n int64) {
 	}
 }
 
-// hold makes p the page that c replays, nil for none. The frames of the previous page
-// may be in the batch that is being filled or written, so c keeps that page until
+// hold makes p the page that s replays, nil for none. The frames of the previous page
+// may be in the batch that is being filled or written, so s keeps that page until
 // settle.
-func (f *feed) hold(c *Conn, p *page) {
-	cur := &c.cur
+func (f *feed) hold(s *seat, p *page) {
+	cur := &s.cur
 	if p == cur.page {
 		return
 	}
@@ -80,32 +80,32 @@ func (f *feed) hold(c *Conn, p *page) {
 		return
 	}
 	f.use(p, 1)
-	f.history.charge(c.who.UserID, p.bytes())
+	f.history.charge(s.conn.who.UserID, p.bytes())
 }
 
-// settle releases the pages whose frames c has written.
-func (f *feed) settle(c *Conn) {
-	for _, p := range c.cur.written {
-		f.history.charge(c.who.UserID, -p.bytes())
+// settle releases the pages whose frames s has written.
+func (f *feed) settle(s *seat) {
+	for _, p := range s.cur.written {
+		f.history.charge(s.conn.who.UserID, -p.bytes())
 		f.use(p, -1)
 	}
-	c.cur.written = nil
+	s.cur.written = nil
 }
 
 // settled is settle for the writer, when no write is under way.
-func (f *feed) settled(c *Conn) {
+func (f *feed) settled(s *seat) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.settle(c)
+	f.settle(s)
 }
 
-// leave releases all pages of c and serves it no more.
-func (f *feed) leave(c *Conn) {
+// leave releases all pages of s and serves it no more.
+func (f *feed) leave(s *seat) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.hold(c, nil)
-	f.settle(c)
-	c.cur.gone = true
+	f.hold(s, nil)
+	f.settle(s)
+	s.cur.gone = true
 }
 
 // use counts the users of a page. The page counts as memory while it has at least one.

@@ -12,7 +12,7 @@ func TestUnreadHistory(t *testing.T) {
 	t.Parallel()
 	const events = 4 * pageSize
 	h := newHistory(1<<20, 600<<10)
-	f := feed{maxFrames: 4, maxBytes: 1 << 20, now: time.Now, first: events + 1, last: events, history: h, waiting: map[int64][]*Conn{},
+	f := feed{maxFrames: 4, maxBytes: 1 << 20, now: time.Now, first: events + 1, last: events, history: h, waiting: map[int64][]*seat{},
 		fetch: func(int64) {}}
 	read := func(from int64) {
 		var entries []*entry
@@ -23,13 +23,13 @@ func TestUnreadHistory(t *testing.T) {
 			t.Fatal("the page was not wanted")
 		}
 	}
-	member := func(user string, after int64) *Conn {
-		c := &Conn{who: ConnOptions{UserID: user}}
+	member := func(user string, after int64) *seat {
+		c := &seat{conn: &Conn{who: ConnOptions{UserID: user}}}
 		f.start(c, after, true)
 		return c
 	}
 	// replays has c take what it gets, and reports whether that is anything.
-	replays := func(c *Conn) bool {
+	replays := func(c *seat) bool {
 		b := &batch{}
 		f.take(c, b)
 		for from := range f.waiting {
@@ -40,7 +40,7 @@ func TestUnreadHistory(t *testing.T) {
 	}
 	used := func() string { return fmt.Sprint(h.used>>10, " KiB, Ann's ", h.of["ann"]>>10) }
 
-	var stuck []*Conn
+	var stuck []*seat
 	late := member("ann", 0)
 	for replays(late) {
 		if stuck = append(stuck, late); len(stuck) > 10 {

@@ -9,7 +9,7 @@ import (
 )
 
 // MaxVariants bounds Variant.
-const MaxVariants = 8
+const MaxVariants = 16
 
 // Variant is the encoding that a connection wants, less than MaxVariants. The caller
 // decides what the numbers mean (plain or v2 protocol, member or staff).
@@ -116,6 +116,10 @@ type JoinOptions struct {
 	// under way. The deltas that follow continue these texts. It runs under a lock: it
 	// must be quick, and must not call the hub.
 	Greet func([]Turn) [][]byte
+	// Variant is the encoding that the connection gets in this room, if it is not its own.
+	Variant Variant
+	// Absent keeps the person out of the room's presence.
+	Absent bool
 }
 
 // Stats are counters since the start, and the numbers of what is open now.
@@ -180,29 +184,54 @@ func NewHub(cfg Config) *Hub {
 	return h
 }
 
-// Join puts c into room. From then on c gets the room's frames. A connection may join
-// only one room, and only once.
+// Join puts c into room. From then on c gets the room's frames. A connection may be in
+// several rooms, in each of them once. Calls for one connection come one after the other.
 func (h *Hub) Join(roomID string, c *Conn, o JoinOptions) {
-	r, behind := h.enter(roomID, c, o)
-	if r == nil {
+	s, behind := h.enter(roomID, c, o)
+	if s == nil {
 		c.Close(CloseGoingAway, "going away")
 		return
 	}
-	h.presenceChanged(r)
-	if behind || o.Head > r.feed.newest() {
-		r.poke()
+	h.presenceChanged(s.room)
+	if behind || o.Head > s.room.feed.newest() {
+		s.room.poke()
 	}
-	c.poke()
+	s.poke()
+}
+
+// Attach adds a connection that is in no room yet.
+func (h *Hub) Attach(c *Conn) {
+	h.mu.Lock()
+	closed := h.closed
+	if !closed {
+		h.attach(c)
+	}
+	h.mu.Unlock()
+	if closed {
+		c.Close(CloseGoingAway, "going away")
+	}
+}
+
+// attach adds a connection. The caller holds h.mu.
+func (h *Hub) attach(c *Conn) {
+	c.hub.Store(h)
+	h.conns[c] = struct{}{}
+	if len(h.conns) == 1 {
+		select {
+		case h.joined <- struct{}{}:
+		default: // the token is there
+		}
+	}
 }
 
 // enter adds c to a room. behind says that the room's log must be read for it. A closed
 // hub has no rooms.
-func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *room, behind bool) {
-	s := h.live.shard(roomID)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *seat, behind bool) {
+	sh := h.live.shard(roomID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	if o.Greet != nil {
-		c.greet(o.Greet(s.turns(roomID)))
+		c.greet(o.Greet(sh.turns(roomID)))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -219,30 +248,46 @@ func (h *Hub) enter(roomID string, c *Conn, o JoinOptions) (in *room, behind boo
 	if o.After < 0 {
 		o.After = o.Head
 	}
-	behind = r.feed.start(c, o.After, true)
-	h.conns[c] = struct{}{}
-	if len(h.conns) == 1 {
-		select {
-		case h.joined <- struct{}{}:
-		default: // the token is there
-		}
+	s := &seat{conn: c, room: r, variant: o.Variant, absent: o.Absent}
+	if s.variant == 0 {
+		s.variant = c.who.Variant
 	}
-	r.add(c)
-	c.room.Store(r)
-	return r, behind
+	behind = r.feed.start(s, o.After, true)
+	h.attach(c)
+	r.add(s)
+	c.addSeat(s)
+	return s, behind
 }
 
-// Leave removes c from its room. It may be called more than once.
+// Leave removes c from its rooms and from the hub. It may be called more than once.
 func (h *Hub) Leave(c *Conn) {
+	for _, s := range c.allSeats() {
+		h.leave(s)
+	}
 	h.mu.Lock()
-	r := c.room.Load()
-	if _, in := h.conns[c]; !in {
+	defer h.mu.Unlock()
+	delete(h.conns, c)
+}
+
+// LeaveRoom removes c from one room. Nothing of the room is sent to it after what is sent
+// later. It returns false when c is not there.
+func (h *Hub) LeaveRoom(c *Conn, roomID string) bool {
+	s := c.in(roomID)
+	if s != nil {
+		h.leave(s)
+	}
+	return s != nil
+}
+
+func (h *Hub) leave(s *seat) {
+	h.mu.Lock()
+	r := s.room
+	if !s.conn.dropSeat(s) {
 		h.mu.Unlock()
 		return
 	}
-	delete(h.conns, c)
-	empty := r.remove(c)
-	r.feed.leave(c)
+	empty := r.remove(s)
+	r.feed.leave(s)
 	if empty {
 		delete(h.rooms, r.id)
 		r.mu.Lock()
@@ -260,17 +305,17 @@ func (h *Hub) Leave(c *Conn) {
 	h.presenceChanged(r)
 }
 
-// Resume restarts c's stream after the event with seq after. The peer may ask for it at
-// any time.
-func (h *Hub) Resume(c *Conn, after int64) {
-	r := c.room.Load()
-	if r == nil {
+// Resume restarts the stream of a room that c is in after the event with seq after. The
+// peer may ask for it at any time.
+func (h *Hub) Resume(c *Conn, roomID string, after int64) {
+	s := c.in(roomID)
+	if s == nil {
 		return
 	}
-	if r.feed.start(c, after, false) {
-		r.poke()
+	if s.room.feed.start(s, after, false) {
+		s.room.poke()
 	}
-	c.poke()
+	s.poke()
 }
 
 // Publish passes on an event that was committed just now. If it is the room's next

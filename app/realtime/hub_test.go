@@ -278,7 +278,7 @@ func followAtRandom(t *testing.T, b *bundle, c *client, after, total int64, r *r
 		if asked < 0 && resumes < 3 && r.IntN(200) == 0 {
 			resumes++
 			asked = r.Int64N(last + 1)
-			b.hub.Resume(c.conn, asked)
+			b.hub.Resume(c.conn, room1, asked)
 		}
 	}
 }

@@ -178,6 +178,20 @@ func (h *Hub) Turns(roomID string) []Turn {
 	return s.turns(roomID)
 }
 
+// AtWork returns the bodies of the signals that began the answers under way in a room, in
+// no order. Answers whose signal was missed are left out.
+func (h *Hub) AtWork(roomID string) (about []json.RawMessage) {
+	s := h.live.shard(roomID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.rooms[roomID] {
+		if a.about != nil {
+			about = append(about, a.about)
+		}
+	}
+	return about
+}
+
 // TurnOver ends an attempt at a turn in this process, without a signal.
 func (h *Hub) TurnOver(roomID, turnID string, attempt int) {
 	s := h.live.shard(roomID)

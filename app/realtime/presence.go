@@ -193,7 +193,7 @@ func (n *remoteNode) mayAsk(now time.Time) bool {
 func (h *Hub) presenceChanged(r *room) {
 	r.mu.Lock()
 	if r.presence.due.IsZero() {
-		window := h.cfg.PresenceWindow + time.Duration(len(r.conns))*perMember
+		window := h.cfg.PresenceWindow + time.Duration(len(r.seats))*perMember
 		r.presence.due = h.cfg.Now().Add(min(window, max(maxWindow, h.cfg.PresenceWindow)))
 	}
 	r.mu.Unlock()
@@ -230,15 +230,15 @@ func (h *Hub) tellRoom(r *room) {
 	members := r.presence.members()
 	changed := !slices.Equal(members, r.presence.told)
 	r.presence.told = members
-	var owed []*Conn
-	for _, c := range r.conns {
-		if c.owed {
-			c.owed = false
-			owed = append(owed, c)
+	var owed []*seat
+	for _, s := range r.seats {
+		if s.owed {
+			s.owed = false
+			owed = append(owed, s)
 		}
 	}
 	var changes []presenceChange
-	if h.out != nil && len(r.conns) > 0 {
+	if h.out != nil && len(r.seats) > 0 {
 		changes = r.presence.changes()
 	}
 	r.mu.Unlock()
@@ -254,9 +254,9 @@ func (h *Hub) tellRoom(r *room) {
 		r.signal(len(members)*entryOverhead/4, encode)
 		return
 	}
-	for _, c := range owed {
-		if text := encode(c.who.Variant); text != nil {
-			c.Send(text)
+	for _, s := range owed {
+		if text := encode(s.variant); text != nil {
+			s.conn.Send(text)
 		}
 	}
 }

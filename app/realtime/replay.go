@@ -55,37 +55,37 @@ func newPages(entries []*entry, epoch int64, at time.Time) []*page {
 	return pages
 }
 
-// replay serves c from a page of history. It returns false when c must wait for a page.
-func (f *feed) replay(c *Conn, b *batch) bool {
-	cur := &c.cur
+// replay serves s from a page of history. It returns false when s must wait for a page.
+func (f *feed) replay(s *seat, b *batch) bool {
+	cur := &s.cur
 	if cur.waiting {
 		return false
 	}
 	if cur.page != nil && cur.page.epoch != f.epoch {
-		f.hold(c, nil)
+		f.hold(s, nil)
 		cur.asked = 0
 	}
 	answer := cur.page
 	if !answer.covers(cur.next) {
-		f.hold(c, f.kept(cur.next))
+		f.hold(s, f.kept(cur.next))
 	}
 	if cur.page == nil {
 		if answer != nil && cur.asked == cur.next {
 			// The page was read for exactly this seq, and the feed knows that the seq
 			// was committed. So retention has deleted it.
-			f.lost(c, b)
+			f.lost(s, b)
 			return true
 		}
-		f.ask(c)
+		f.ask(s)
 		return false
 	}
 	for p := cur.page; cur.next <= p.hi && !b.full(); cur.next++ {
-		if fr := p.entries[cur.next-p.lo].frame(c.who.Variant); fr.bytes != nil {
+		if fr := p.entries[cur.next-p.lo].frame(s.variant); fr.bytes != nil {
 			b.add(fr.bytes)
 		}
 	}
 	if cur.next > cur.page.hi {
-		f.hold(c, nil)
+		f.hold(s, nil)
 		cur.asked = 0
 	}
 	return true
@@ -100,12 +100,12 @@ func (f *feed) kept(seq int64) *page {
 	return nil
 }
 
-// ask makes c wait for the page with its next event. The first to ask starts the read.
-func (f *feed) ask(c *Conn) {
-	cur := &c.cur
+// ask makes s wait for the page with its next event. The first to ask starts the read.
+func (f *feed) ask(s *seat) {
+	cur := &s.cur
 	cur.waiting, cur.asked = true, cur.next
 	from := cur.next - (cur.next-1)%pageSize
-	f.waiting[from] = append(f.waiting[from], c)
+	f.waiting[from] = append(f.waiting[from], s)
 	if len(f.waiting[from]) == 1 {
 		f.fetch(from)
 	}
@@ -118,34 +118,34 @@ func (f *feed) reading() int64 {
 	return f.epoch
 }
 
-// answer gives the entries of a read to the connections that wait for them. It returns
-// these connections, and the caller wakes them. It returns false when events were
+// answer gives the entries of a read to the seats that wait for them. It returns
+// these seats, and the caller wakes them. It returns false when events were
 // rewritten after the read began, in epoch; then the read must be repeated.
-func (f *feed) answer(from, epoch int64, entries []*entry) ([]*Conn, bool) {
+func (f *feed) answer(from, epoch int64, entries []*entry) ([]*seat, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if epoch != f.epoch {
 		return nil, false
 	}
-	conns := f.waiting[from]
+	seats := f.waiting[from]
 	delete(f.waiting, from)
 	pages := newPages(entries, epoch, f.now())
 	none := &page{lo: 1, hi: 0, epoch: epoch}
 	first := len(pages) // the first page that a connection waits for
-	for _, c := range conns {
-		if c.cur.gone {
+	for _, s := range seats {
+		if s.cur.gone {
 			continue
 		}
-		c.cur.waiting = false
-		if i := slices.IndexFunc(pages, func(p *page) bool { return p.covers(c.cur.next) }); i >= 0 {
+		s.cur.waiting = false
+		if i := slices.IndexFunc(pages, func(p *page) bool { return p.covers(s.cur.next) }); i >= 0 {
 			first = min(first, i)
-			f.hold(c, pages[i])
+			f.hold(s, pages[i])
 		} else {
-			f.hold(c, none)
+			f.hold(s, none)
 		}
 	}
 	f.keep(pages[first:])
-	return conns, true
+	return seats, true
 }
 
 // keep keeps pages for connections that need them a moment later. Of many it keeps the

@@ -28,7 +28,7 @@ type room struct {
 	due      bool // they are to be woken then
 	serving  bool // serveAll runs
 	more     bool // it has to begin anew
-	conns    []*Conn
+	seats    []*seat
 	presence presence
 }
 
@@ -40,7 +40,7 @@ func newRoom(h *Hub, id string, head int64) *room {
 	r.feed = feed{
 		maxFrames: h.cfg.QueueFrames, maxBytes: h.cfg.QueueBytes, now: h.cfg.Now,
 		first: head + 1, last: head, checked: -1, history: h.history,
-		waiting: map[int64][]*Conn{},
+		waiting: map[int64][]*seat{},
 		resync: func(head int64, v Variant) []byte {
 			if h.cfg.Encode.Resync == nil {
 				return nil
@@ -70,9 +70,9 @@ func (r *room) pokeAll() {
 		r.due = true
 		return
 	}
-	if len(r.conns) < crowd {
-		for _, c := range r.conns {
-			c.poke()
+	if len(r.seats) < crowd {
+		for _, s := range r.seats {
+			s.poke()
 		}
 		return
 	}
@@ -134,9 +134,9 @@ func (r *room) fetch(from int64) {
 		if r.ctx.Err() != nil {
 			return
 		}
-		conns, ok := r.feed.answer(from, epoch, r.entries(events))
-		for _, c := range conns {
-			c.poke()
+		seats, ok := r.feed.answer(from, epoch, r.entries(events))
+		for _, s := range seats {
+			s.poke()
 		}
 		if ok {
 			return
@@ -186,25 +186,29 @@ func signalEntry(size int, encode func(Variant) []byte) *entry {
 	return &entry{size: size + entryOverhead, encode: func(v Variant) ([]byte, time.Duration) { return encode(v), 0 }}
 }
 
-func (r *room) add(c *Conn) {
+func (r *room) add(s *seat) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.index = len(r.conns)
-	r.conns = append(r.conns, c)
-	c.owed = true
-	r.presence.join(c.who)
+	s.index = len(r.seats)
+	r.seats = append(r.seats, s)
+	s.owed = true
+	if !s.absent {
+		r.presence.join(s.conn.who)
+	}
 }
 
-// remove removes c. It reports whether c was the last connection.
-func (r *room) remove(c *Conn) bool {
+// remove removes s. It reports whether s was the last seat.
+func (r *room) remove(s *seat) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last := len(r.conns) - 1
-	r.conns[c.index] = r.conns[last]
-	r.conns[c.index].index = c.index
-	r.conns[last] = nil
-	r.conns = r.conns[:last]
-	r.presence.leave(c.who)
+	last := len(r.seats) - 1
+	r.seats[s.index] = r.seats[last]
+	r.seats[s.index].index = s.index
+	r.seats[last] = nil
+	r.seats = r.seats[:last]
+	if !s.absent {
+		r.presence.leave(s.conn.who)
+	}
 	return last == 0
 }
 

@@ -15,12 +15,12 @@ const (
 	quickBytes = 16 << 10
 )
 
-// serveAll writes what waits for the connections of a room, until nothing new has come
+// serveAll writes what waits for the seats of a room, until nothing new has come
 // meanwhile. To wake a writer for each connection costs a good part of what its write costs,
 // and nearly always the socket takes a frame at once. The writers do the rest: what is
 // long, what a connection alone gets, and what a full socket does not take.
 func (r *room) serveAll() {
-	var conns []*Conn
+	var seats []*seat
 	for {
 		r.mu.Lock()
 		if r.more = false; r.held > 0 { // whoever releases it serves all
@@ -28,9 +28,9 @@ func (r *room) serveAll() {
 			r.mu.Unlock()
 			return
 		}
-		conns = append(conns[:0], r.conns...)
+		seats = append(seats[:0], r.seats...)
 		r.mu.Unlock()
-		serve(conns)
+		serve(seats)
 		r.mu.Lock()
 		if !r.more {
 			r.serving = false
@@ -41,33 +41,34 @@ func (r *room) serveAll() {
 	}
 }
 
-// serve serves connections, many of them on all processors.
-func serve(conns []*Conn) {
+// serve serves seats, many of them on all processors.
+func serve(seats []*seat) {
 	var next atomic.Int64
 	work := func() {
 		w := newQuickWriter()
 		for {
 			from := int(next.Add(share)) - share
-			if from >= len(conns) {
+			if from >= len(seats) {
 				return
 			}
-			for _, c := range conns[from:min(from+share, len(conns))] {
-				c.serve(w)
+			for _, s := range seats[from:min(from+share, len(seats))] {
+				s.serve(w)
 			}
 		}
 	}
 	var helpers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), (len(conns)+share-1)/share) - 1 {
+	for range min(runtime.GOMAXPROCS(0), (len(seats)+share-1)/share) - 1 {
 		helpers.Go(work)
 	}
 	work()
 	helpers.Wait()
 }
 
-// serve writes what the room has for c, unless c's writer has to do it.
-func (c *Conn) serve(w *quickWriter) {
+// serve writes what the room has for s, unless its connection's writer has to do it.
+func (s *seat) serve(w *quickWriter) {
+	c := s.conn
 	if c.raw == nil || c.urgent.Load() || !c.writing.TryLock() {
-		c.poke()
+		s.poke()
 		return
 	}
 	defer c.writing.Unlock()
@@ -75,14 +76,14 @@ func (c *Conn) serve(w *quickWriter) {
 		return
 	}
 	if c.rest != nil {
-		c.poke()
+		s.poke()
 		return
 	}
 	b := batches.Get().(*batch)
-	c.collectRoom(b)
-	if len(b.frames) > 0 && (b.replayed || b.full() || !c.writeNow(w, b)) {
+	s.collect(b)
+	if len(b.frames) > 0 && (len(b.replayed) > 0 || b.full() || !c.writeNow(w, b)) {
 		c.rest = b
-		c.poke()
+		s.poke()
 		return
 	}
 	b.release()

@@ -38,7 +38,7 @@ func TestSignals(t *testing.T) {
 		first.expectSeqs(t, 2, 2)
 		second := b.join(t, room1, ConnOptions{}, JoinOptions{After: 0, Head: 2})
 		second.expectSeqs(t, 1, 2)
-		b.hub.Resume(first.conn, 0)
+		b.hub.Resume(first.conn, room1, 0)
 		first.expectSeqs(t, 1, 2)
 		b.hub.Signal(room1, Signal{Type: "typing"})
 		first.expect(t, "typing")

@@ -109,7 +109,7 @@ func (h *Hub) check(c *Conn, now time.Time) {
 	default:
 	}
 	switch {
-	case stuck > h.cfg.WriteTimeout || stuck >= slowAfter && c.room.Load().feed.overtaken(c):
+	case stuck > h.cfg.WriteTimeout || stuck >= slowAfter && c.overtaken():
 		h.stats.slow.Add(1)
 		c.Close(CloseTooSlow, "too slow")
 	case now.Sub(s.heard) > h.cfg.DeadAfter:
@@ -121,6 +121,16 @@ func (h *Hub) check(c *Conn, now time.Time) {
 		s.pinged = now
 		c.Ping()
 	}
+}
+
+// overtaken reports whether a window has moved past the connection, which was following it.
+func (c *Conn) overtaken() bool {
+	for _, s := range c.allSeats() {
+		if s.room.feed.overtaken(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // stuckFor returns how long the same write has been under way, as far as the sweeps

@@ -1,8 +1,10 @@
 package turn
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,16 +25,39 @@ const (
 // typists knows who types in which room, so that agents let people speak first.
 type typists struct {
 	mu    sync.Mutex
-	rooms map[string]map[string]time.Time // until when a person counts as typing
-	ended chan struct{}                   // closed when a person is done; nil while nobody waits for it
+	rooms map[string]map[string]typist
+	ended chan struct{} // closed when a person is done; nil while nobody waits for it
+}
+
+// typist is a person who types.
+type typist struct {
+	who   realtime.Member
+	until time.Time // when the person does not count as typing any more
+}
+
+// Typing returns who types in a room, sorted by name.
+func (e *Engine) Typing(roomID string) []realtime.Member { return e.typists.in(roomID, e.now()) }
+
+func (t *typists) in(roomID string, now time.Time) []realtime.Member {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.until(roomID, now)
+	all := []realtime.Member{}
+	for _, it := range t.rooms[roomID] {
+		all = append(all, it.who)
+	}
+	slices.SortFunc(all, func(a, b realtime.Member) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UserID, b.UserID))
+	})
+	return all
 }
 
 // typing notes that a person types.
-func (t *typists) typing(roomID, userID string, now time.Time) {
+func (t *typists) typing(roomID string, who realtime.Member, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.rooms == nil {
-		t.rooms = map[string]map[string]time.Time{}
+		t.rooms = map[string]map[string]typist{}
 	}
 	if len(t.rooms) >= maxTypingRooms {
 		for id := range t.rooms {
@@ -40,9 +65,9 @@ func (t *typists) typing(roomID, userID string, now time.Time) {
 		}
 	}
 	if t.rooms[roomID] == nil {
-		t.rooms[roomID] = map[string]time.Time{}
+		t.rooms[roomID] = map[string]typist{}
 	}
-	t.rooms[roomID][userID] = now.Add(typingFor)
+	t.rooms[roomID][who.UserID] = typist{who, now.Add(typingFor)}
 }
 
 // done notes that a person has sent the message or stopped typing. known tells
@@ -64,11 +89,11 @@ func (t *typists) done(roomID, userID string) (known bool) {
 // until returns when the last person who types in a room stops counting as typing. It
 // removes entries that have expired. The caller holds t.mu.
 func (t *typists) until(roomID string, now time.Time) (last time.Time) {
-	for user, until := range t.rooms[roomID] {
-		if !until.After(now) {
+	for user, it := range t.rooms[roomID] {
+		if !it.until.After(now) {
 			delete(t.rooms[roomID], user)
-		} else if until.After(last) {
-			last = until
+		} else if it.until.After(last) {
+			last = it.until
 		}
 	}
 	if len(t.rooms[roomID]) == 0 {
@@ -132,7 +157,7 @@ func (e *Engine) Heard(roomID string, s realtime.Signal) {
 	if s.Type == event.SignalTyping {
 		var who realtime.Member
 		if json.Unmarshal(s.Body, &who) == nil && who.Kind == "" { // nobody waits for a program
-			e.typists.typing(roomID, who.UserID, e.now())
+			e.typists.typing(roomID, who, e.now())
 		}
 		return
 	}

@@ -92,6 +92,7 @@ const (
 	Shape                       Code = "shape"
 	RateLimited                 Code = "rate_limited"
 	TooManyConnections          Code = "too_many_connections"
+	NotSubscribed               Code = "not_subscribed"
 	Limited                     Code = "limited"
 	Budget                      Code = "budget"
 	BudgetNoPrice               Code = "budget_no_price"
@@ -270,6 +271,7 @@ func Meanings() []Meaning {
 		{Shape, "The content of the artifact has another shape.", "Change it as a whole.", true, false},
 		{RateLimited, "The person does this too often.", "Wait as long as Retry-After says.", true, false},
 		{TooManyConnections, "The person has too many connections open.", "Close some.", true, false},
+		{NotSubscribed, "The person's socket does not follow the room.", "Subscribe to it first.", true, false},
 		{Limited, "The provider of the model refuses more requests for now.", "Wait as long as Retry-After says.", true, false},
 		{Budget, "A budget is used up.", "Wait until it renews, or raise it.", true, false},
 		{BudgetNoPrice, "A budget counts money, and the model has no price.", "Set its price in the configuration.", true, false},

@@ -1,0 +1,129 @@
+package event
+
+import (
+	"time"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
+// This file defines what a person's socket gets beside the frames of the rooms that it
+// follows.
+
+// Rooms tells how the person's rooms are now. What it says of a room replaces what was said
+// before.
+type Rooms struct {
+	All   bool       `json:"all" doc:"These are all of the person's rooms: the first frame, and after changes of what the person may enter. Otherwise those that have changed"`
+	More  bool       `json:"more,omitempty" doc:"There are more rooms than the 500 newest, which are all that this socket tells of"`
+	Rooms []RoomNews `json:"rooms" nullable:"false"`
+}
+
+// RoomNews is what is new in one of the person's rooms.
+type RoomNews struct {
+	RoomID   string `json:"room_id" format:"uuid"`
+	CourseID string `json:"course_id" format:"uuid"`
+	Name     string `json:"name"`
+	LastSeq  int64  `json:"last_seq" minimum:"0" doc:"Of the room's newest event"`
+	ReadSeq  int64  `json:"read_seq" minimum:"0"`
+	Unread   int    `json:"unread" minimum:"0" maximum:"100" doc:"Messages of others; 100 stands for 100 or more"`
+	Mentions int    `json:"mentions" minimum:"0" maximum:"100" doc:"Unread ones; 100 stands for 100 or more"`
+	Online   int    `json:"online" minimum:"0" doc:"How many people are in the room now"`
+	Last     *Said  `json:"last_message,omitempty" doc:"The newest that everybody there may read; absent when there is none"`
+	AtWork   []Work `json:"agents_at_work" nullable:"false" doc:"Agents that answer now"`
+}
+
+// Said is a message as a list shows it.
+type Said struct {
+	MessageID string `json:"message_id" format:"uuid"`
+	Seq       int64  `json:"seq" minimum:"1"`
+	Sender    string `json:"sender"`
+	SenderID  string `json:"sender_id,omitempty" format:"uuid" doc:"Absent for agents"`
+	AgentID   string `json:"agent_id,omitempty" format:"uuid"`
+	Excerpt   string `json:"excerpt" doc:"The beginning on one line, at most 140 characters"`
+	CreatedAt string `json:"created_at" format:"date-time"`
+}
+
+// Work is an agent that answers in a room.
+type Work struct {
+	TurnID    string `json:"turn_id" format:"uuid"`
+	AgentID   string `json:"agent_id" format:"uuid"`
+	AgentName string `json:"agent_name"`
+}
+
+// MentionNews says that a message calls the person.
+type MentionNews struct {
+	RoomID string `json:"room_id" format:"uuid"`
+	Said
+}
+
+// Gone says that a socket does not follow a room any more.
+type Gone struct {
+	RoomID string `json:"room_id" format:"uuid"`
+	Reason string `json:"reason" enum:"asked,not_member,role_changed" doc:"not_member: you may not enter it any more, or it is gone; role_changed: subscribe again, with your last seq"`
+}
+
+// RoomGone says that a room is not among the person's rooms any more.
+type RoomGone struct {
+	RoomID string `json:"room_id" format:"uuid"`
+}
+
+// SaidAt fills in what a list shows of a message.
+func SaidAt(id string, seq int64, m *Message, at time.Time) Said {
+	return Said{MessageID: id, Seq: seq, Sender: shownSender(m), SenderID: m.SenderID, AgentID: m.AgentID, Excerpt: Excerpt(m.Content), CreatedAt: Timestamp(at)}
+}
+
+// shownSender is an agent's name, or that of the person.
+func shownSender(m *Message) string {
+	if m.AgentName != "" {
+		return m.AgentName
+	}
+	return m.Sender
+}
+
+// Calls tells whether a message calls a person, by name or as everyone. Nobody calls
+// themselves.
+func (m *Message) Calls(userID string) bool {
+	if m.SenderID == userID {
+		return false
+	}
+	for _, c := range m.Mentions {
+		if c.Kind == MentionEveryone || c.Kind == MentionPerson && c.ID == userID {
+			return true
+		}
+	}
+	return false
+}
+
+// Frame is the frame as it is sent.
+func (r Rooms) Frame() []byte {
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		Rooms
+	}{"rooms", r}))
+}
+
+// Frame is the frame as it is sent.
+func (m MentionNews) Frame() []byte {
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		MentionNews
+	}{"mention", m}))
+}
+
+// Frame is the frame as it is sent.
+func (g Gone) Frame() []byte {
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		Gone
+	}{"unsubscribed", g}))
+}
+
+// Frame is the frame as it is sent.
+func (g RoomGone) Frame() []byte {
+	return []byte(store.ToJSON(struct {
+		Type string `json:"type"`
+		RoomGone
+	}{"room_gone", g}))
+}
+
+// AccountFrame says that the person's own account, role or preferences have changed.
+func AccountFrame() []byte { return []byte(`{"type":"account"}`) }
