@@ -64,8 +64,18 @@ type uploadedOut struct {
 	Body   fileOut
 }
 
-// uploadFile reads a file piece by piece from a form or as the whole body.
+// uploadFile stores what the request brings.
 func (s *Server) uploadFile(ctx context.Context, actor *app.Actor, in *uploadIn) (*uploadedOut, error) {
+	out, err := s.takeFile(ctx, actor, in)
+	var fe *fiber.Error
+	if errors.As(err, &fe) { // of a body that is too large, or did not come whole
+		return nil, newProblem(requestOf(ctx), fe.Code, fiberFault(fe.Code))
+	}
+	return out, err
+}
+
+// takeFile reads a file piece by piece from a form or as the whole body.
+func (s *Server) takeFile(ctx context.Context, actor *app.Actor, in *uploadIn) (*uploadedOut, error) {
 	up, err := s.app.BeginUpload(ctx, actor, in.RoomID.String(), in.ClientID)
 	if err != nil {
 		return nil, err
