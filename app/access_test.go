@@ -104,6 +104,10 @@ var declared = map[Action]struct {
 	ActJoinCourse:     {"everybody", "Not enough permissions"},
 
 	ActChangeMessage: {"creator", "Only your own messages can be changed"},
+	ActReact:         {"admin super_admin course_owner course_teacher course_ta course_student room_member", "Not enough permissions"},
+	ActPinMessage:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
+	ActOwnBookmarks:  {"everybody", "Not enough permissions"},
+	ActReadBookmarks: {"everybody", "Not enough permissions"},
 	ActHideMessage:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadHidden:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActExportRoom:    {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
@@ -211,7 +215,7 @@ var declared = map[Action]struct {
 // botsMay is what bots may do, where their places let them; nothing else, whatever they are
 // related to.
 var botsMay = []Action{ActReadSelf, ActListRooms, ActReadRoom, ActReadHistory, ActJoinRoom, ActPostMessage, ActChangeMessage, ActReadFaces,
-	ActReadArtifacts, ActReadMentions, ActMarkMentions, ActFindMessages, ActListMyRooms, ActMarkRoom, ActUploadFile, ActReadFile}
+	ActReadArtifacts, ActReadMentions, ActMarkMentions, ActReact, ActFindMessages, ActListMyRooms, ActMarkRoom, ActUploadFile, ActReadFile}
 
 func TestAccess(t *testing.T) {
 	t.Parallel()

@@ -185,7 +185,7 @@ func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 
 // sweep takes over what other processes have left, besides turns.
 func (a *App) sweep(ctx context.Context, asOf time.Time) error {
-	return errors.Join(a.reports.sweep(ctx, asOf), a.ledger.Sweep(ctx, a.instant()))
+	return errors.Join(a.reports.sweep(ctx, asOf), a.tellDueReactions(ctx), a.ledger.Sweep(ctx, a.instant()))
 }
 
 func newLedger(cfg *config.Config, db *store.DB, now clock, log *slog.Logger, background *limit.Gate, count ledger.Counter) (*ledger.Ledger, error) {

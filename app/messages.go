@@ -205,8 +205,7 @@ func (a *App) History(ctx context.Context, actor *Actor, roomID string, before i
 		return nil, err
 	}
 	staff := Check(actor, ActReadHidden, res) == nil
-	messages.Each = func(m *store.Message) { event.Redact(m, staff) }
-	return messages, nil
+	return a.withOwn(ctx, actor, messages, func(m *store.Message) { event.Redact(m, staff) })
 }
 
 // historyBytes is about how many bytes of texts one part of a history has, unless a single
@@ -245,8 +244,8 @@ func (a *App) HistoryPage(ctx context.Context, actor *Actor, roomID string, h Hi
 		return nil, err
 	}
 	staff := Check(actor, ActReadHidden, res) == nil
-	page.Messages.Each = func(m *store.Message) { event.Redact(m, staff) }
-	return page, nil
+	_, err = a.withOwn(ctx, actor, page.Messages, func(m *store.Message) { event.Redact(m, staff) })
+	return page, err
 }
 
 // pointIn finds the seq of a point in a room's history.

@@ -57,6 +57,5 @@ func (a *App) Replies(ctx context.Context, actor *Actor, roomID, id string, afte
 		return nil, err
 	}
 	staff := Check(actor, ActReadHidden, res) == nil
-	replies.Each = func(m *store.Message) { event.Redact(m, staff) }
-	return replies, nil
+	return a.withOwn(ctx, actor, replies, func(m *store.Message) { event.Redact(m, staff) })
 }

@@ -101,7 +101,12 @@ func (t *Tx) EraseDeletedMessages(ctx context.Context, before time.Time, limit i
 	if _, err := t.db.NewDelete().Model((*File)(nil)).Where("message_id IN (?)", bun.List(ids)).Exec(ctx); err != nil {
 		return 0, translate(err)
 	}
-	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Set("mentions = NULL").Set("files = NULL").Where("id IN (?)", bun.List(ids)).Exec(ctx)
+	for _, model := range []any{(*Reaction)(nil), (*Pin)(nil), (*Bookmark)(nil)} {
+		if _, err := t.db.NewDelete().Model(model).Where("message_id IN (?)", bun.List(ids)).Exec(ctx); err != nil {
+			return 0, translate(err)
+		}
+	}
+	res, err := t.db.NewUpdate().Model((*Message)(nil)).Set("content = ''").Set("mentions = NULL").Set("files = NULL").Set("reactions = NULL").Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	if err != nil {
 		return 0, translate(err)
 	}

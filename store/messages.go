@@ -52,6 +52,11 @@ type Message struct {
 	LastReplySeq int64     `bun:",nullzero"`
 	LastReplyAt  time.Time `bun:",nullzero"`
 	Repliers     JSON      `bun:",nullzero"`
+	// Of a message with reactions: how many there are of each, as package event encodes it;
+	// when the room was told of them last, and whether it has to be told again.
+	Reactions       JSON      `bun:",nullzero"`
+	ReactionsToldAt time.Time `bun:",nullzero"`
+	ReactionsDue    bool
 
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"` // its name and role only
 
@@ -59,6 +64,8 @@ type Message struct {
 	Called Called `bun:"-"`
 	// Claims are the ids of the sender's files that AddMessage gives to the message.
 	Claims []string `bun:"-"`
+	// Mine are the emoji that the reader has given to it.
+	Mine []string `bun:"-"`
 	// InReplyTo is the id of the message that a person replies to, when it is about to be
 	// stored.
 	InReplyTo string `bun:"-"`

@@ -66,6 +66,9 @@ func (t *Tx) DisownEvents(ctx context.Context, userID, name string) error {
 	if err := t.disownRoots(ctx, userID, name); err != nil {
 		return err
 	}
+	if err := t.dropReactionsOf(ctx, userID); err != nil {
+		return err
+	}
 	_, err := t.db.NewRaw("UPDATE events SET actor_id = NULL, body = "+made+" WHERE (room_id, seq) IN"+
 		" (SELECT room_id, event_seq FROM artifacts WHERE created_by = ?0 OR modified_by = ?0)", userID, `"`+userID+`"`).Exec(ctx)
 	return translate(err)

@@ -331,6 +331,32 @@ var accessTable = []row{
 		return []string{w.room, w.newTurn(t, assigned)}, nil
 	}},
 	{"GET /api/v1/rooms/{room_id}/export", "404 200 200 404 200 200 200 404 404 404 404 200 200", onRoom(nil)},
+	{"PUT /api/v1/rooms/{room_id}/messages/{message_id}/reactions", "403 200 200 403 200 200 200 403 403 403 403 200 200", onLine(body{"emoji": "👍"})},
+	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}/reactions", "403 200 200 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		path, _ := onLine(nil)(t, w)
+		return append(path, "?emoji=%F0%9F%91%8D"), nil
+	}},
+	{"GET /api/v1/rooms/{room_id}/messages/{message_id}/reactions", "403 200 200 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
+		path, _ := onLine(nil)(t, w)
+		w.as(ta).must(t, http.StatusOK, put, v1+"/rooms/"+w.room+"/messages/"+path[1]+"/reactions", body{"emoji": "👍"})
+		return path, nil
+	}},
+	{"PUT /api/v1/rooms/{room_id}/messages/{message_id}/pin", "403 403 403 403 204 204 204 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		for _, pin := range w.as(owner).must(t, http.StatusOK, get, v1+"/rooms/"+w.room+"/pins").list(t) {
+			w.as(owner).must(t, http.StatusNoContent, del, v1+"/rooms/"+w.room+"/messages/"+fmt.Sprint(pin["message_id"])+"/pin")
+		}
+		return onLine(nil)(t, w)
+	}},
+	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}/pin", "403 403 403 403 204 204 204 403 403 403 403 204 204", onLine(nil)},
+	{"GET /api/v1/rooms/{room_id}/pins", "403 200 200 403 200 200 200 403 403 403 403 200 200", onRoom(nil)},
+	{"GET /api/v1/users/me/bookmarks", everyone200, nothing},
+	{"PUT /api/v1/users/me/bookmarks/{message_id}", "404 204 204 404 204 204 204 404 404 404 404 204 204", func(t testing.TB, w *world) ([]string, any) {
+		path, _ := onLine(nil)(t, w)
+		return path[1:], body{"note": "For the exam"}
+	}},
+	{"DELETE /api/v1/users/me/bookmarks/{message_id}", "204 204 204 204 204 204 204 204 204 204 204 204 204", func(testing.TB, *world) ([]string, any) {
+		return []string{store.NewID()}, nil
+	}},
 	{"GET /api/v1/rooms/{room_id}/messages/{message_id}/replies", "403 200 200 403 200 200 200 403 403 403 403 200 200", func(t testing.TB, w *world) ([]string, any) {
 		path, _ := onLine(nil)(t, w)
 		w.as(ta).must(t, http.StatusCreated, post, v1+"/rooms/"+w.room+"/messages", body{"text": "a reply", "reply_to": path[1]})

@@ -157,6 +157,13 @@ var auditTable = []auditRow{
 		return c.do(t, post, line+"/restore")
 	}},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/hide", ta, app.ActHideMessage, "message", nil},
+	{"PUT /api/v1/rooms/{room_id}/messages/{message_id}/pin", ta, app.ActPinMessage, "message", nil},
+	{"DELETE /api/v1/rooms/{room_id}/messages/{message_id}/pin", ta, app.ActPinMessage, "message", func(t testing.TB, w *world, c *caller, _ row) answer {
+		path, _ := onLine(nil)(t, w)
+		line := v1 + "/rooms/" + w.room + "/messages/" + path[1]
+		c.must(t, http.StatusNoContent, put, line+"/pin")
+		return c.must(t, http.StatusNoContent, del, line+"/pin")
+	}},
 	{"POST /api/v1/rooms/{room_id}/messages/{message_id}/unhide", ta, app.ActHideMessage, "message", func(t testing.TB, w *world, c *caller, _ row) answer {
 		path, _ := onLine(nil)(t, w)
 		line := v1 + "/rooms/" + w.room + "/messages/" + path[1]
@@ -239,6 +246,11 @@ var unaudited = map[string]string{
 	"POST /api/v1/threads":                              isTalk,
 	"PUT /api/v1/threads/{thread_id}":                   isTalk,
 	"POST /api/v1/threads/{thread_id}/messages":         isTalk,
+
+	"PUT /api/v1/rooms/{room_id}/messages/{message_id}/reactions":    isTalk,
+	"DELETE /api/v1/rooms/{room_id}/messages/{message_id}/reactions": isTalk,
+	"PUT /api/v1/users/me/bookmarks/{message_id}":                    ownMark,
+	"DELETE /api/v1/users/me/bookmarks/{message_id}":                 ownMark,
 
 	"POST /api/v1/threads/{thread_id}/turns":                isTalk,
 	"POST /api/v1/threads/{thread_id}/turns/{turn_id}/stop": isTalk,

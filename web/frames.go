@@ -279,6 +279,16 @@ type (
 	v2IsTyping struct {
 		Type string `json:"type" enum:"typing"`
 	}
+	v2Reaction struct {
+		Type string `json:"type" enum:"reaction"`
+		event.Reactions
+		event.Durable
+	}
+	v2Pin struct {
+		Type string `json:"type" enum:"pin"`
+		event.Pin
+		event.Durable
+	}
 	v2WantStop struct {
 		Type string `json:"type" enum:"stop"`
 		event.StopTurn
@@ -377,6 +387,13 @@ func messageFrames() []frameOf {
 			"Durable: who said a message has taken it back", reflect.TypeFor[v2LineDeleted](),
 			m{"type": "message_deleted", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
 				"state": "deleted", "content": "(deleted)"}},
+		{"Reaction", chanV2, event.TypeReaction, false,
+			"Durable: the reactions to a message have changed; at most two a second for one message", reflect.TypeFor[v2Reaction](),
+			m{"type": "reaction", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
+				"reactions": []m{{"emoji": "👍", "count": 3}}}},
+		{"Pin", chanV2, event.TypePin, false,
+			"Durable: staff have pinned a message, or taken the pin away", reflect.TypeFor[v2Pin](),
+			m{"type": "pin", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "pinned": true}},
 		{"LineHidden", chanV2, event.TypeMessageHidden, false,
 			"Durable: staff have hidden a message", reflect.TypeFor[v2LineHidden](),
 			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,

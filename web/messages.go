@@ -33,6 +33,8 @@ type lineOut struct {
 
 	ReplyTo *event.ReplyTo `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: the message under which it hangs"`
 	Replies *repliesOut    `json:"replies,omitempty" nullable:"false" doc:"The replies under the message; absent without any"`
+
+	Reactions []reactionOut `json:"reactions,omitempty" nullable:"false" doc:"What people gave to the message, in the order of their first; absent without any"`
 }
 
 // repliesOut are the replies to a message, without those that are deleted or hidden.
@@ -54,7 +56,7 @@ func messageForm(m *store.Message) lineOut {
 	return lineOut{State: m.State(), EditedAt: since(m.EditedAt), Stopped: !m.StoppedAt.IsZero(), Truncated: m.Truncated, ID: m.ID, Seq: m.Seq, Sender: event.HistorySender(m), SenderID: nullable(m.SenderID), Kind: event.SenderKind(m), Content: m.Content,
 		AgentType: nullable(m.AgentType), AgentID: nullable(m.AgentID), AgentName: nullable(m.AgentName),
 		TurnID: nullable(m.TurnID), CreatedAt: instant(m.CreatedAt), Mentions: event.MentionsOf(m),
-		ReplyTo: event.ReplyToOf(m), Replies: repliesForm(m), Files: event.FilesOf(m)}
+		ReplyTo: event.ReplyToOf(m), Replies: repliesForm(m), Files: event.FilesOf(m), Reactions: reactionsForm(m)}
 }
 
 // nullable returns nil for an empty text.

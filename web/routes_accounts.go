@@ -149,6 +149,18 @@ func (s *Server) userRoutes() {
 		route{tag: tag, summary: "Mark mentions of the caller as read: those in some messages, or all up to one",
 			description: "Send ids, up_to or both. What is read stays read.",
 			example:     `{"ids":["` + anID + `"]}`})
+	add(s, get, v1+"/users/me/bookmarks", "listBookmarks", s.bookmarks,
+		route{tag: tag, summary: "List the caller's bookmarks, newest first",
+			description: "Only the caller sees them. Messages that the caller may not read now are left out."})
+	add(s, put, v1+"/users/me/bookmarks/{message_id}", "setBookmark", s.setBookmark,
+		route{tag: tag, summary: "Keep a message, with a note of one's own",
+			description: "For those who may read it. 1000 at most.",
+			example:     `{"note":"For the exam"}`,
+			status:      gone, errors: []int{missing, conflict, limited}})
+	add(s, del, v1+"/users/me/bookmarks/{message_id}", "deleteBookmark", s.deleteBookmark,
+		route{tag: tag, summary: "Delete one of the caller's bookmarks, if it is there",
+			description: "The message stays.",
+			status:      gone})
 	add(s, get, v1+"/users/me/rooms", "listMyRooms", s.myRooms,
 		route{tag: tag, summary: "List the rooms that the caller may enter, the newest room first, with what is new in each and what the caller may do there",
 			description: "A client opens with it. Admins get the rooms of courses in which they are and those that they have pinned; all asks for every room."})

@@ -169,6 +169,31 @@ func (s *Server) messageRoutes() {
 			description: "For those who may enter the room. It is the one way down; mentions from there on are unread again.",
 			example:     `{"seq":42}`,
 			errors:      known})
+	add(s, put, v1+"/rooms/{room_id}/messages/{message_id}/reactions", "addReaction", s.addReaction,
+		route{tag: tag, summary: "Give an emoji to a message, once each",
+			description: "For those who may write in the room. 20 different emoji at most.",
+			example:     `{"emoji":"👍"}`,
+			errors:      []int{missing, conflict, limited}})
+	add(s, del, v1+"/rooms/{room_id}/messages/{message_id}/reactions", "removeReaction", s.removeReaction,
+		route{tag: tag, summary: "Take one's own emoji back",
+			description: "For those who may write in the room.",
+			errors:      []int{missing, conflict, limited}})
+	add(s, get, v1+"/rooms/{room_id}/messages/{message_id}/reactions", "listReactions", s.reactors,
+		route{tag: tag, summary: "List who has reacted to a message, the first one first",
+			description: "For those who may enter the room.",
+			errors:      known})
+	add(s, put, v1+"/rooms/{room_id}/messages/{message_id}/pin", "pinMessage", s.pin,
+		route{tag: tag, summary: "Pin a message for all of its room; 50 at most",
+			description: "For the course's staff.",
+			status:      gone, errors: []int{missing, conflict, limited}})
+	add(s, del, v1+"/rooms/{room_id}/messages/{message_id}/pin", "unpinMessage", s.unpin,
+		route{tag: tag, summary: "Take the pin of a message away",
+			description: "For the course's staff.",
+			status:      gone, errors: []int{missing, limited}})
+	add(s, get, v1+"/rooms/{room_id}/pins", "listPins", s.pins,
+		route{tag: tag, summary: "List the pinned messages of a room, the newest pin first",
+			description: "For those who may enter the room. Deleted and hidden messages are left out.",
+			errors:      known})
 	add(s, get, v1+"/rooms/{room_id}/messages/{message_id}/replies", "listReplies", s.replies,
 		route{tag: tag, summary: "List the replies under a message, or of the thread of a reply, oldest first",
 			description: "For those who may enter the room. Hidden and deleted replies have their place without their text.",

@@ -33,6 +33,8 @@ const (
 	TypeMessageDeleted = "message_deleted" // the author has deleted it: MessageState
 	TypeMessageHidden  = "message_hidden"  // staff have hidden a message: MessageState
 	TypeMessageShown   = "message_shown"   // a deleted or hidden message is shown again: MessageState
+	TypeReaction       = "reaction"        // the reactions to a message have changed: Reactions
+	TypePin            = "pin"             // staff have pinned a message, or taken the pin away: Pin
 	TypeTurn           = "turn"            // a turn ended without a message: Turn
 	TypeGuard          = "guard"           // a guard stopped agents, or staff let them go on; for staff only: Guard
 	TypeApproval       = "approval"        // what waits for staff, and what was decided; for staff only: Approval
@@ -145,6 +147,10 @@ func Frame(e realtime.Event, v realtime.Variant) []byte {
 		return encodeTrace(e, v)
 	case TypeTurn:
 		return encodeTurn(e, v)
+	case TypeReaction:
+		return encodeOnMessage[Reactions](e, v)
+	case TypePin:
+		return encodeOnMessage[Pin](e, v)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func MentionsOf(m *store.Message) (all []Mention) {
 func Redact(m *store.Message, staff bool) {
 	m.Content = Readable(m.State(), m.Content, staff)
 	if !whole(m.State(), staff) {
-		m.Mentions, m.Files = "", ""
+		m.Mentions, m.Files, m.Reactions, m.Mine = "", "", "", nil
 	}
 	if m.ReplyTo != "" && !staff {
 		m.ReplyTo = store.ToJSON(ReplyToOf(m).readBy(false))
