@@ -216,7 +216,7 @@ func (workerCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	o, err := app.Open(ctx, cfg, log, app.Mode{Work: true})
+	o, err := app.Open(ctx, cfg, log, app.Mode{Work: true, Version: version})
 	if err != nil {
 		return err
 	}

@@ -168,6 +168,9 @@ var rules = map[Action]rule{
 	ActManageTokens:      {roles: admins, text: notEnough, scope: scopeSession},
 	ActManageAdminTokens: {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: scopeSession},
 
+	ActManageSessions:      {roles: admins, text: notEnough, scope: scopeSession},
+	ActManageAdminSessions: {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: scopeSession},
+
 	ActListOrganizations:  {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActCreateOrganization: {roles: everybody, text: notEnough},
 	ActListProjects:       {roles: everybody, text: notEnough, scope: ScopeRead},
@@ -320,9 +323,10 @@ var rules = map[Action]rule{
 	ActReadAgentTypes:    {roles: teachersUp, text: notEnough, scope: ScopeRead},
 	ActWriteAgentTypes:   {roles: admins, text: notEnough, scope: ScopeAdmin},
 
-	ActOperate:   {roles: admins, text: notEnough, scope: ScopeAdmin},
-	ActReadAudit: {roles: admins, text: notEnough, scope: ScopeAdmin},
-	ActBrowse:    {roles: admins, text: "The user doesn't have enough privileges", rejected: true, scope: ScopeAdmin},
+	ActReadSystem: {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActOperate:    {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActReadAudit:  {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActBrowse:     {roles: admins, text: "The user doesn't have enough privileges", rejected: true, scope: ScopeAdmin},
 }
 
 // Check returns nil if the actor may do the action to the resource. Otherwise it returns

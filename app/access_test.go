@@ -53,17 +53,21 @@ var declared = map[Action]struct {
 	ActReadPreferences: {"everybody", "Not enough permissions"},
 	ActSetPreferences:  {"everybody", "Not enough permissions"},
 
+	ActReadSystem:   {"admin super_admin", "Not enough permissions"},
 	ActOperate:      {"admin super_admin", "Not enough permissions"},
 	ActReadAudit:    {"admin super_admin", "Not enough permissions"},
 	ActBrowse:       {"admin super_admin", "400 The user doesn't have enough privileges"},
 	ActCreateCourse: {"teacher admin super_admin", "Not enough permissions"},
 
-	ActManageAdminTokens:  {"super_admin", "Only Super Admins can modify other Admins"},
-	ActCreateAdminUser:    {"super_admin", "Only Super Admins can create Admin accounts"},
-	ActListOrganizations:  {"everybody", "Not enough permissions"},
-	ActCreateOrganization: {"everybody", "Not enough permissions"},
-	ActListProjects:       {"everybody", "Not enough permissions"},
-	ActCreateProject:      {"admin super_admin org_owner org_admin org_member", "Not enough permissions in organization"},
+	ActManageAdminTokens: {"super_admin", "Only Super Admins can modify other Admins"},
+
+	ActManageSessions:      {"admin super_admin", "Not enough permissions"},
+	ActManageAdminSessions: {"super_admin", "Only Super Admins can modify other Admins"},
+	ActCreateAdminUser:     {"super_admin", "Only Super Admins can create Admin accounts"},
+	ActListOrganizations:   {"everybody", "Not enough permissions"},
+	ActCreateOrganization:  {"everybody", "Not enough permissions"},
+	ActListProjects:        {"everybody", "Not enough permissions"},
+	ActCreateProject:       {"admin super_admin org_owner org_admin org_member", "Not enough permissions in organization"},
 
 	ActReadOrganization:     {"admin super_admin org_owner org_admin org_member", "Not enough permissions"},
 	ActUpdateOrganization:   {"admin super_admin org_owner org_admin", "Not enough permissions"},

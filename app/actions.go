@@ -38,6 +38,9 @@ const (
 	ActManageTokens      Action = "user.tokens"
 	ActManageAdminTokens Action = "user.tokens_of_admin"
 
+	ActManageSessions      Action = "user.sessions"
+	ActManageAdminSessions Action = "user.sessions_of_admin"
+
 	ActListOrganizations  Action = "organization.list"
 	ActCreateOrganization Action = "organization.create"
 
@@ -188,7 +191,8 @@ const (
 	ActReadAgentTypes    Action = "agent_type.read"
 	ActWriteAgentTypes   Action = "agent_type.write"
 
-	ActOperate   Action = "program.operate"
-	ActReadAudit Action = "audit.read"
-	ActBrowse    Action = "program.browse"
+	ActReadSystem Action = "program.read"
+	ActOperate    Action = "program.operate"
+	ActReadAudit  Action = "audit.read"
+	ActBrowse     Action = "program.browse"
 )

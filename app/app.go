@@ -55,6 +55,7 @@ type Deps struct {
 	// Work says that this process works on jobs; Serve says that people connect to
 	// it.
 	Work, Serve bool
+	Version     string // of the program, as admins see it
 	// OfflinePause is how long the offline provider waits before each piece of an answer;
 	// 0 means about as long as a reader takes for it.
 	OfflinePause time.Duration
@@ -92,6 +93,9 @@ type App struct {
 
 // process is what this process does, and its life.
 type process struct {
+	id        string // as the other processes know it
+	version   string
+	started   time.Time
 	serve     bool
 	workers   *jobs.Workers // nil when it works on no jobs
 	cluster   *cluster      // nil on SQLite
@@ -113,7 +117,7 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	cfg, db, log, now := d.Config, d.DB, telemetry.Logger(d.Log), clock(d.Now)
-	a := &App{cfg: cfg, db: db, log: log, now: now, process: process{serve: d.Serve, closing: make(chan struct{})},
+	a := &App{cfg: cfg, db: db, log: log, now: now, process: process{id: db.Node(), version: d.Version, started: now.instant(), serve: d.Serve, closing: make(chan struct{})},
 		audit: auditLog{now: now}, quotas: quotas{most: &cfg.Quotas}, limits: newLimits(db, now, cfg)}
 	// It bounds how much of the agents' database work runs at once, so that people's
 	// requests always find a free connection: under load the agents wait.
@@ -275,6 +279,7 @@ func (a *App) Start(ctx context.Context) error {
 	a.process.stop = stop
 	if a.process.cluster != nil {
 		a.process.loops.Go(func() { a.process.cluster.run(run) })
+		a.process.loops.Go(func() { a.tellOthers(run) })
 		// Who is told that the server is ready must not read that it is not.
 		begin, done := context.WithTimeout(ctx, listenWithin)
 		defer done()

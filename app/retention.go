@@ -68,6 +68,7 @@ func (p *pruner) prunings() []pruning {
 		{"failed sign-ins", p.cfg.Auth.SigninWindow, pruneRows, (*store.Tx).DeleteSigninFailuresBefore},
 		{"texts of deleted messages", restoreWithin, pruneRows, (*store.Tx).EraseDeletedMessages},
 		{"limits", keepBuckets, pruneRows, (*store.Tx).DeleteRateBucketsBefore},
+		{"processes", forgetNodes, pruneRows, (*store.Tx).DeleteNodesBefore},
 		{"leases", keepGrants, pruneRows, (*store.Tx).DeleteLeasesBefore},
 		{"audit entries", days(kept.AuditDays), pruneRows, (*store.Tx).DeleteAuditEntriesBefore},
 		{"turns", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteTurnsBefore},

@@ -20,6 +20,8 @@ import (
 type Mode struct {
 	Serve bool // it serves HTTP requests
 	Work  bool // it runs jobs from the queue
+
+	Version string // of the program
 }
 
 // Opened is an App with its database, checked and ready to start.
@@ -80,7 +82,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 		return o, err
 	}
 	//nolint:forbidigo // the one place where the real clock and real chance come in
-	o.App, err = New(Deps{Config: cfg, DB: o.DB, Log: log, Now: time.Now, Rand: rand.Float64, Work: mode.Work, Serve: mode.Serve})
+	o.App, err = New(Deps{Config: cfg, DB: o.DB, Log: log, Now: time.Now, Rand: rand.Float64, Work: mode.Work, Serve: mode.Serve, Version: mode.Version})
 	if err != nil {
 		return o, err
 	}

@@ -36,6 +36,7 @@ var withheld = map[string]string{
 	// What people say to agents alone is theirs.
 	"threads":  "name metadata_json",
 	"messages": "metadata_json",
+	"nodes":    "*", // admins have their own list
 	// The routes of usage and budgets show them, summed and with names.
 	"usage": "*", "budgets": "*", "budget_rows": "*", "budget_notices": "*", "budget_waits": "*",
 }

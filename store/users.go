@@ -119,17 +119,7 @@ func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) 
 	bots := q.db.NewSelect().TableExpr("users").Column("id").Where("bot_course_id IS NOT NULL")
 	found := q.db.NewSelect().Model((*User)(nil)).Column("u.id").Where("u.id NOT IN (?)", bots)
 	if s.Text != "" {
-		found = found.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
-			for _, text := range needles(s.Text) {
-				sel = sel.WhereOr("? > 0", q.position("u.search_text", text))
-			}
-			// A query of its own, so that the search above goes on reading one index alone.
-			keyed := q.db.NewSelect().TableExpr("users").Column("id").Where("email_key = ?0 OR username_key = ?0", LoginKey(s.Text))
-			for _, part := range keyParts(s.Text) {
-				keyed = keyed.WhereOr("? > 0", q.position("email_key", part)).WhereOr("? > 0", q.position("username_key", part))
-			}
-			return sel.WhereOr("u.id IN (?)", keyed)
-		})
+		found = q.textIn(found, s.Text)
 	}
 	if !s.Inactive {
 		found = found.Where("u.is_active")
@@ -141,6 +131,21 @@ func (q Queries) SearchUsers(ctx context.Context, s UserSearch) ([]User, error) 
 	var rows []User
 	err := q.db.NewSelect().Model(&rows).Where("u.id IN (?)", found).OrderExpr("u.search_text, u.id").Limit(int64(s.Limit)).Scan(ctx)
 	return rows, translate(err)
+}
+
+// textIn keeps the accounts in which a text is found, as UserSearch says.
+func (q Queries) textIn(found *bun.SelectQuery, part string) *bun.SelectQuery {
+	return found.WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+		for _, text := range needles(part) {
+			sel = sel.WhereOr("? > 0", q.position("u.search_text", text))
+		}
+		// A query of its own, so that the search above goes on reading one index alone.
+		keyed := q.db.NewSelect().TableExpr("users").Column("id").Where("email_key = ?0 OR username_key = ?0", LoginKey(part))
+		for _, p := range keyParts(part) {
+			keyed = keyed.WhereOr("? > 0", q.position("email_key", p)).WhereOr("? > 0", q.position("username_key", p))
+		}
+		return sel.WhereOr("u.id IN (?)", keyed)
+	})
 }
 
 // needles are the texts that a search looks for: the text as it was typed, in the form in

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -480,6 +481,25 @@ var accessTable = []row{
 		return []string{w.as(admin).must(t, http.StatusCreated, post, v1+"/agent-types",
 			body{"type_name": "t-" + store.NewID(), "display_name": "Doomed"}).text(t, "type_name")}, nil
 	}},
+	{"GET /api/v1/admin/users", adminsOnly, nothing},
+	{"GET /api/v1/admin/audit/search", adminsOnly, nothing},
+	{"GET /api/v1/admin/system", adminsOnly, nothing},
+	{"GET /api/v1/admin/users/{user_id}/sessions", adminsOnly, func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.users[otherStudent].ID}, nil
+	}},
+	{"DELETE /api/v1/admin/users/{user_id}/sessions", "403 403 403 403 403 403 403 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		return []string{w.addUser(t, app.RoleStudent, "signed in", true).ID}, nil
+	}},
+	{"DELETE /api/v1/admin/users/{user_id}/sessions/{session_id}", "403 403 403 403 403 403 403 403 403 403 403 204 204",
+		func(t testing.TB, w *world) ([]string, any) {
+			u := w.addUser(t, app.RoleStudent, "signed in", true)
+			w.session(t, u.ID)
+			list, err := w.opened.DB.SessionsOf(t.Context(), u.ID, time.Now(), store.Page{Limit: 1})
+			if err != nil || len(list) != 1 {
+				t.Fatalf("got %v, %v", list, err)
+			}
+			return []string{u.ID, list[0].ID}, nil
+		}},
 	{"GET /admin/queue/{path...}", adminsOnly, func(testing.TB, *world) ([]string, any) { return []string{"api/queues"}, nil }},
 	{"POST /admin/queue/{path...}", adminsOnly, func(t testing.TB, w *world) ([]string, any) {
 		return []string{"api/jobs/cancel"}, body{"ids": []string{w.finishedJob(t)}}

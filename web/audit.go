@@ -9,6 +9,14 @@ import (
 )
 
 type auditIn struct {
+	AuditFilterIn
+	Before id  `query:"before" doc:"Go on behind the line with this id"`
+	Limit  int `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+// AuditFilterIn narrows the audit log. It is exported, like every struct that requests
+// embed: huma ignores others.
+type AuditFilterIn struct {
 	ActorID    string    `query:"actor_id" doc:"Who sat at the keyboard; operator for the machine itself"`
 	OnBehalfOf string    `query:"on_behalf_of" doc:"Whom the actor impersonated"`
 	Action     string    `query:"action" example:"user.create"`
@@ -16,8 +24,11 @@ type auditIn struct {
 	TargetID   string    `query:"target_id"`
 	Since      time.Time `query:"since" doc:"From this instant on"`
 	Until      time.Time `query:"until" doc:"Before this instant"`
-	Before     id        `query:"before" doc:"Go on behind the line with this id"`
-	Limit      int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+func (in *AuditFilterIn) filter() app.AuditFilter {
+	return app.AuditFilter{ActorID: in.ActorID, OnBehalfOf: in.OnBehalfOf, Action: in.Action, TargetType: in.TargetType, TargetID: in.TargetID,
+		Since: in.Since, Until: in.Until}
 }
 
 // auditOut is one change that somebody made.
@@ -50,8 +61,7 @@ func textOrNil(s string) *string {
 }
 
 func (s *Server) auditLog(ctx context.Context, actor *app.Actor, in *auditIn) (*pageOut[auditOut], error) {
-	rows, err := s.app.AuditLog(ctx, actor, app.AuditFilter{ActorID: in.ActorID, OnBehalfOf: in.OnBehalfOf, Action: in.Action,
-		TargetType: in.TargetType, TargetID: in.TargetID, Since: in.Since, Until: in.Until}, in.Before.String(), in.Limit)
+	rows, err := s.app.AuditLog(ctx, actor, in.filter(), in.Before.String(), in.Limit)
 	if err != nil {
 		return nil, err
 	}

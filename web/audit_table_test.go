@@ -45,6 +45,8 @@ var auditTable = []auditRow{
 		return c.with("Content-Type", mimeCSV).do(t, post, v1+"/courses/"+w.course+"/members/import", "email\n"+store.NewID()+"@example.org\n")
 	}},
 	{"DELETE /api/v1/users/{user_id}", admin, app.ActDeleteUser, "user", nil},
+	{"DELETE /api/v1/admin/users/{user_id}/sessions", admin, app.ActManageSessions, "user", nil},
+	{"DELETE /api/v1/admin/users/{user_id}/sessions/{session_id}", admin, app.ActManageSessions, "session", nil},
 	{"POST /api/v1/login/access-token", otherStudent, "session.sign_in", "session", func(t testing.TB, w *world, _ *caller, _ row) answer {
 		return w.anon().do(t, post, signInPath, form(w.users[otherStudent].Email, testPassword))
 	}},

@@ -53,6 +53,7 @@ func (s *Server) routes(version string) error {
 	s.agentVersionRoutes()
 	s.agentTypeRoutes()
 	s.adminRoutes()
+	s.adminListRoutes()
 	s.artifactRoutes()
 	s.threadRoutes()
 	s.usageRoutes()

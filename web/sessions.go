@@ -24,10 +24,7 @@ func (s *Server) sessions(ctx context.Context, actor *app.Actor, in *PageIn) (*p
 	if err != nil {
 		return nil, err
 	}
-	return paged(ctx, s, rows, func(row *store.Session) sessionOut {
-		return sessionOut{ID: row.ID, Device: row.UserAgent, Address: row.Address, CreatedAt: instant(row.CreatedAt),
-			ExpiresAt: instant(row.ExpiresAt), Current: row.ID == actor.SessionID, Impersonated: row.ImpersonatorID != ""}
-	}, skipping[store.Session](*in))
+	return paged(ctx, s, rows, func(row *store.Session) sessionOut { return sessionForm(row, actor.SessionID) }, skipping[store.Session](*in))
 }
 
 func (s *Server) endSession(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {

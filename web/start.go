@@ -34,7 +34,7 @@ type Running struct {
 // ctx bounds only the start.
 func Start(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (*Running, error) {
 	log = telemetry.Logger(log)
-	o, err := app.Open(ctx, cfg, log, app.Mode{Serve: true, Work: cfg.Jobs.InServe})
+	o, err := app.Open(ctx, cfg, log, app.Mode{Serve: true, Work: cfg.Jobs.InServe, Version: version})
 	if err != nil {
 		return nil, err
 	}
