@@ -49,7 +49,7 @@ func (q Queries) CountBookmarks(ctx context.Context, userID string) (int, error)
 // than all of it.
 func (q Queries) Readable(ctx context.Context, who Reader, messageID string) (bool, error) {
 	var rows []Found
-	err := q.readable(who, "messages AS m").Where("m.id = ?", messageID).Limit(1).Scan(ctx, &rows)
+	err := q.readable(who, excerptOf, "messages AS m").Where("m.id = ?", messageID).Limit(1).Scan(ctx, &rows)
 	return len(rows) > 0, translate(err)
 }
 
@@ -64,7 +64,7 @@ type BookmarkSearch struct {
 // first.
 func (q Queries) Bookmarks(ctx context.Context, who Reader, s BookmarkSearch) ([]Bookmarked, error) {
 	var rows []Bookmarked
-	sel := q.readable(who, "bookmarks AS bk JOIN messages AS m ON m.id = bk.message_id").
+	sel := q.readable(who, excerptOf, "bookmarks AS bk JOIN messages AS m ON m.id = bk.message_id").
 		ColumnExpr("bk.id AS bookmark_id, bk.note, bk.created_at AS bookmarked_at").Where("bk.user_id = ?", who.UserID)
 	if s.RoomID != "" {
 		sel = sel.Where("m.room_id = ?", s.RoomID)

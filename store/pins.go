@@ -42,7 +42,7 @@ type Pinned struct {
 // too, the newest pin first.
 func (q Queries) Pins(ctx context.Context, who Reader, roomID string, limit int) ([]Pinned, error) {
 	var rows []Pinned
-	err := q.readable(who, "room_pins AS pn JOIN messages AS m ON m.id = pn.message_id").ColumnExpr("pn.pinned_at, pn.pinned_by").
+	err := q.readable(who, excerptOf, "room_pins AS pn JOIN messages AS m ON m.id = pn.message_id").ColumnExpr("pn.pinned_at, pn.pinned_by").
 		Where("pn.room_id = ?", roomID).OrderExpr("pn.pinned_at DESC, pn.message_id DESC").Limit(int64(limit)).Scan(ctx, &rows)
 	return rows, translate(err)
 }
