@@ -155,12 +155,12 @@ func canApprove(ctx context.Context, db *store.DB, engine *turn.Engine, roomID, 
 // decidedBefore is the error for a decision that comes too late.
 func decidedBefore(ctx context.Context, tx *store.Tx, row *store.RoomStep) error {
 	how := wording.Of("approved")
-	switch {
-	case row.State == store.StepPending:
+	switch row.State {
+	case store.StepPending:
 		return errorf(KindConflict, wording.TurnOver, "The turn is over; nothing waits any more")
-	case row.State == store.StepExpired:
+	case store.StepExpired:
 		return errorf(KindConflict, wording.Expired, "Nobody decided in time; this counts as refused")
-	case row.State == store.StepRejected:
+	case store.StepRejected:
 		how = wording.Of("rejected")
 	}
 	who := wording.Of("Somebody")

@@ -67,7 +67,7 @@ func reserved(base string) bool {
 	if !is {
 		digit, is = strings.CutPrefix(base, "LPT")
 	}
-	return is && utf8.RuneCountInString(digit) == 1 && strings.Contains("0123456789¹²³", digit)
+	return is && utf8.RuneCountInString(digit) == 1 && strings.ContainsAny(digit, "0123456789¹²³")
 }
 
 // shortName shortens a name before its extension, and never inside a character.

@@ -62,7 +62,9 @@ func notAnswered(err error, mayKnow bool, now time.Time) error {
 	var unasked *model.Fault
 	var failed *llm.Error
 	var refused *ledger.Refused
-	kind, code, text, why := KindUpstream, wording.ModelFailed, wording.Of("The agent could not answer"), wording.Text{}
+	kind, text := KindUpstream, wording.Of("The agent could not answer")
+	var code wording.Code
+	var why wording.Text
 	var wait time.Duration
 	switch {
 	case errors.As(err, &refused):

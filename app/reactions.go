@@ -48,7 +48,7 @@ func (a *App) React(ctx context.Context, actor *Actor, roomID, id, text string, 
 			return err
 		}
 		r := &store.Reaction{MessageID: id, UserID: actor.User.ID, Emoji: one, CreatedAt: a.instant()}
-		changed := false
+		var changed bool
 		if on {
 			changed, err = addReaction(ctx, tx, r)
 		} else {
@@ -172,7 +172,8 @@ func (a *App) Reactions(ctx context.Context, actor *Actor, roomID, id, text stri
 	if err != nil {
 		return nil, fromStore(err, "Message")
 	}
-	if m.State() == store.MessageDeleted || m.State() == store.MessageHidden && Check(actor, ActReadHidden, res) != nil {
+	state, mayKnow := m.State(), Check(actor, ActReadHidden, res) == nil
+	if state == store.MessageDeleted || state == store.MessageHidden && !mayKnow {
 		return []store.Reaction{}, nil
 	}
 	return a.db.Reactions(ctx, id, text, p)

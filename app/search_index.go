@@ -56,7 +56,7 @@ func (x *indexer) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+		case <-time.After(pause): //nolint:forbidigo // ...
 		}
 	}
 }

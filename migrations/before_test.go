@@ -145,6 +145,7 @@ func TestAdoptionKeepsRows(t *testing.T) {
 		was := inBoth(columns(t, db), columns(t, latest))
 		had := rows(t, db, was)
 		mustBe(t, "migrate", db.Migrate(t.Context()), nil)
+		run(t, db, "DELETE FROM settings WHERE key = 'search_backfill'") // what a later step notes for itself
 		wantSame(t, "rows", rows(t, db, was), had)
 		wantMigrations(t, db, true)
 		if left := query(t, db, "SELECT name FROM schema_migrations WHERE name < '0101'"); len(left) > 0 {

@@ -55,7 +55,8 @@ func (q Queries) FilteredUsers(ctx context.Context, f UserFilter) ([]User, error
 	case UsersByEmail:
 		order = "u.search_text, u.id"
 		if f.After != nil {
-			found = found.Where("(u.search_text, u.id) > (?, ?)", f.After.SearchText, f.After.ID)
+			// The row is compared in the database, which computes search_text.
+			found = found.Where("(u.search_text, u.id) > (SELECT a.search_text, a.id FROM users AS a WHERE a.id = ?)", f.After.ID)
 		}
 	case UsersOldest:
 		order = "u.id"

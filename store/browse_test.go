@@ -37,6 +37,8 @@ var withheld = map[string]string{
 	"threads":  "name metadata_json",
 	"messages": "metadata_json",
 	"nodes":    "*", // admins have their own list
+	// What a person keeps for themselves.
+	"bookmarks": "*",
 	// The routes of usage and budgets show them, summed and with names.
 	"usage": "*", "budgets": "*", "budget_rows": "*", "budget_notices": "*", "budget_waits": "*",
 }

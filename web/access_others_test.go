@@ -37,7 +37,7 @@ func (r row) needs() app.Scope {
 
 // sessionRoutes are for people who are signed in as themselves: no token and
 // nobody who acts as somebody else gets in.
-var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/users/me/sessions", "/password",
+var sessionRoutes = []string{"/login/impersonate/", "/users/keys", "/users/me/tokens", "/sessions", "/password",
 	"/tokens", "/keys", "/api_key", "/callback_token", "/agents/external/create", "/agents/external/test-connection"}
 
 // lateCookieRoutes take the expired token of a live session from the cookie:
@@ -51,6 +51,7 @@ var scopes = map[string]app.Scope{
 	// The row's agent is in no project; in one its writers may.
 	"GET /api/v1/agents/{id}/test-connection": app.ScopeWrite,
 	"GET /api/v1/agents/{id}/keys":            app.ScopeRead, // masked
+	"POST /api/v1/schedules/preview":          app.ScopeRead, // it changes nothing
 	// Their bodies have a key; without one a token does.
 	"POST /api/v1/agents/global":             "session",
 	"PUT /api/v1/agents/system/{agent_type}": "session",

@@ -48,9 +48,11 @@ type accountsIn struct {
 	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
-// UserOut and SessionOut are userOut and sessionOut by names that other answers embed.
+// These are userOut and sessionOut by names that other answers embed.
 type (
-	UserOut    = userOut
+	// UserOut is a person.
+	UserOut = userOut
+	// SessionOut is a session of a person.
 	SessionOut = sessionOut
 )
 

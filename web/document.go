@@ -244,7 +244,8 @@ func (p *publisher) responses() object {
 		"description": "Any other error: 400 and 422 for a request that is wrong, 401 without a session, 403 without the right, 404 for " +
 			"what is not there or not to be known of, 413 for a request that is too large, 429 and 503 with Retry-After in seconds, 500 for a fault of the server",
 		"headers": object{"Retry-After": object{"description": "With 429 and 503", "schema": object{"type": "integer"}}}}}
-	for code, text := range map[int]string{http.StatusConflict: "Something else is in the way; code says what", http.StatusBadGateway: "A model did not answer"} {
+	for code, text := range map[int]string{http.StatusConflict: "Something else is in the way; code says what", http.StatusBadGateway: "A model did not answer",
+		http.StatusRequestedRangeNotSatisfiable: "The file has no such range"} {
 		all[responseName(code)] = object{"description": text, "content": body}
 	}
 	return all

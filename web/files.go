@@ -183,9 +183,10 @@ func (b *uploadBody) drain() error {
 
 // file is the file in the body, with its name if it comes with one.
 func (b *uploadBody) file(contentType string) (io.Reader, string, error) {
-	kind, params, err := mime.ParseMediaType(contentType)
-	if err != nil || kind != fiber.MIMEMultipartForm {
-		return b, "", nil // a browser says what it takes the file for
+	// Any other type, or none, is what a browser takes the file for: the body is the file.
+	kind, params, _ := mime.ParseMediaType(contentType)
+	if kind != fiber.MIMEMultipartForm {
+		return b, "", nil
 	}
 	if params["boundary"] == "" {
 		return nil, "", errNoBoundary

@@ -50,7 +50,7 @@ func TestJoining(t *testing.T) {
 				`{"code":"` + code + `","account":{"full_name":"A","password":"x"}}`:       "password: use at least 8 characters",
 				`{"code":"` + code + `","account":{"full_name":"A"}}`:                      "account.password: is missing",
 				`{"code":"` + code + `","account":{"full_name":"A","password":"x","z":1}}`: "account.z: is not a member of this request, take it out"} {
-				if got := w.anon().do(t, post, join, sent); got.status != 422 || !strings.Contains(string(got.body), strings.SplitN(detail, ":", 2)[0]) {
+				if got := w.anon().do(t, post, join, sent); got.status != 422 || !strings.Contains(got.body, strings.SplitN(detail, ":", 2)[0]) {
 					t.Errorf("%s: got %d %s, want %s", sent, got.status, got.body, detail)
 				}
 			}

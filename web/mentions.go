@@ -48,7 +48,7 @@ type mentionOut struct {
 }
 
 func mentionForm(f *app.SaidThere) mentionOut {
-	return mentionOut{saidThereForm(f), since(f.ReadAt), f.Found.Kind}
+	return mentionOut{saidThereForm(f), since(f.ReadAt), f.Kind}
 }
 
 type mentionsIn struct {

@@ -41,7 +41,7 @@ type addReactionIn struct {
 type removeReactionIn struct {
 	RoomID    id     `path:"room_id"`
 	MessageID id     `path:"message_id"`
-	Emoji     string `query:"emoji" required:"true" minLength:"1" maxLength:"64" doc:"The emoji" example:"👍"`
+	Emoji     string `query:"emoji" required:"true" minLength:"1" maxLength:"64" doc:"The emoji"`
 }
 
 func (s *Server) addReaction(ctx context.Context, actor *app.Actor, in *addReactionIn) (*oneOut[reactionsOut], error) {
@@ -63,7 +63,7 @@ func (s *Server) react(ctx context.Context, actor *app.Actor, room, message id, 
 type reactorsIn struct {
 	RoomID    id     `path:"room_id"`
 	MessageID id     `path:"message_id"`
-	Emoji     string `query:"emoji" maxLength:"64" doc:"Only those with this emoji" example:"👍"`
+	Emoji     string `query:"emoji" maxLength:"64" doc:"Only those with this emoji"`
 	Skip      int    `query:"skip" minimum:"0" maximum:"10000" default:"0" doc:"How many to leave out"`
 	Limit     int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }

@@ -97,7 +97,7 @@ func (s *S3) Put(ctx context.Context, key string, c Content) error {
 	if c.Size > 0 {
 		body = io.NopCloser(c.Reader) // the caller closes it
 	}
-	res, err := s.do(ctx, http.MethodPut, key, hex.EncodeToString(c.SHA256[:]), body, c.Size, nil)
+	res, err := s.do(ctx, http.MethodPut, key, hex.EncodeToString(c.SHA256[:]), body, c.Size, nil) //nolint:bodyclose // ended does
 	return ended(res, err, http.StatusOK)
 }
 
@@ -108,7 +108,7 @@ func (s *S3) Open(ctx context.Context, key string, offset, n int64) (io.ReadClos
 		header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+n-1))
 		want = http.StatusPartialContent
 	}
-	res, err := s.do(ctx, http.MethodGet, key, nothing, nil, 0, header)
+	res, err := s.do(ctx, http.MethodGet, key, nothing, nil, 0, header) //nolint:bodyclose // ended does, or who reads
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (s *S3) Open(ctx context.Context, key string, offset, n int64) (io.ReadClos
 
 // Delete removes the object. A store that keeps versions keeps them.
 func (s *S3) Delete(ctx context.Context, key string) error {
-	res, err := s.do(ctx, http.MethodDelete, key, nothing, nil, 0, nil)
+	res, err := s.do(ctx, http.MethodDelete, key, nothing, nil, 0, nil) //nolint:bodyclose // ended does
 	if err = ended(res, err, http.StatusNoContent, http.StatusOK); errors.Is(err, ErrGone) {
 		return nil
 	}
@@ -132,7 +132,7 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 
 // Check asks for the bucket.
 func (s *S3) Check(ctx context.Context) error {
-	res, err := s.do(ctx, http.MethodHead, "", nothing, nil, 0, nil)
+	res, err := s.do(ctx, http.MethodHead, "", nothing, nil, 0, nil) //nolint:bodyclose // ended does
 	err = ended(res, err, http.StatusOK)
 	if errors.Is(err, ErrGone) {
 		return fmt.Errorf("%w: there is no bucket of this name", ErrRefused)

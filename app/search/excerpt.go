@@ -100,7 +100,7 @@ type excerpt struct {
 
 func (e *excerpt) copy(text string, from, to int) {
 	for i, r := range text[from:to] {
-		if e.runes >= excerptLength && !(unicode.Is(unicode.M, r) && e.runes < 2*excerptLength) {
+		if e.runes >= excerptLength && (!unicode.Is(unicode.M, r) || e.runes >= 2*excerptLength) {
 			e.full = true
 			return
 		}

@@ -12,6 +12,7 @@ func Foreign() []string {
 		"unexpected property",
 		"expected string to be RFC 3339 date-time",
 		"expected string to be RFC 3339 date",
+		"invalid date/time for format %s",
 		"expected string to be RFC 5322 email: %v",
 		"expected string to be RFC 3986 uri: %v",
 		"expected value to match at least one schema but matched none",

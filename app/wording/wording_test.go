@@ -359,7 +359,7 @@ func (r *reader) literal(l *ast.CompositeLit, within string) {
 	of, name := nameOf(l.Type)
 	if l.Type == nil { // an element of a list or a map whose type says what it is
 		name = map[bool]string{true: "rule", false: "FieldError"}[has(l, "text")]
-		if !has(l, "text") && !(has(l, "Field") && has(l, "Message")) {
+		if !has(l, "text") && (!has(l, "Field") || !has(l, "Message")) {
 			return
 		}
 	}

@@ -121,7 +121,7 @@ func (p Phrase) Find(text []Word) (found [][2]int) {
 
 func (p Phrase) matches(text []Word) bool {
 	for i, w := range p.Words {
-		if text[i].Text != w.Text && !(p.Prefix && strings.HasPrefix(text[i].Text, w.Text)) {
+		if text[i].Text != w.Text && (!p.Prefix || !strings.HasPrefix(text[i].Text, w.Text)) {
 			return false
 		}
 	}
