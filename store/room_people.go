@@ -9,7 +9,7 @@ import (
 type PersonThere struct {
 	User   `bun:",extend"`
 	Rank   int       `bun:",scanonly"` // 0 for the owner of the course, then teacher, ta, student, guest
-	SeenAt time.Time `bun:",scanonly"` // when a session or a token of theirs was used last, about; zero for never
+	SeenAt time.Time `bun:",scanonly"` // when a session of theirs was last renewed; zero for never
 }
 
 // PeopleThere lists the active people and bots who may be in a room, without admins:

@@ -55,7 +55,7 @@ func TestImport(t *testing.T) {
 			if !ok || first["line"] != 2.0 || first["email"] != mail || first["status"] != "created" {
 				t.Errorf("got %v", first)
 			}
-			wantMembers(t, first, "line", "email", "status", "message", "link")
+			wantMembers(t, first, "line", "email", "name", "status", "message", "link")
 			if got := w.as(owner).send(t, path, "list.csv", "text/csv", []byte(list)).object(t); got["already"] != 1.0 {
 				t.Errorf("as a form, again: got %v", got)
 			}
