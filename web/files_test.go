@@ -325,14 +325,5 @@ func TestUploadBounds(t *testing.T) {
 			}
 			w.uploads(t, at, http.StatusCreated) // the slots of those that were cut are free again
 		})
-		t.Run("AtOnce", func(t *testing.T) {
-			for range 2 {
-				begin("Content-Length: 10")
-			}
-			if a := w.uploads(t, at, http.StatusTooManyRequests); !strings.Contains(a.body, "uploads_under_way") {
-				t.Errorf("got %s", a.body)
-			}
-			w.as(ta).must(t, 201, post, at, "x")
-		})
 	})
 }
