@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -231,7 +232,12 @@ func (c *caller) do(t testing.TB, method, path string, body ...any) answer {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return answer{res.StatusCode, res.Header, ""}
 	}
-	text, err := io.ReadAll(res.Body)
+	// A stream has no end, see streamAt: here its beginning is the answer.
+	read := io.ReadAll
+	if res.Header.Get("Content-Type") == "text/event-stream" {
+		read = firstEvent
+	}
+	text, err := read(res.Body)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -245,6 +251,18 @@ func (c *caller) do(t testing.TB, method, path string, body ...any) answer {
 		checkWording(t, method+" "+path, a, lang)
 	}
 	return a
+}
+
+// firstEvent reads a stream up to the end of its first event or comment.
+func firstEvent(stream io.Reader) ([]byte, error) {
+	var text []byte
+	for in := bufio.NewReader(stream); !bytes.HasSuffix(text, []byte("\n\n")); {
+		some, err := in.ReadBytes('\n')
+		if text = append(text, some...); err != nil {
+			return text, err
+		}
+	}
+	return text, nil
 }
 
 // checkWording checks that an error has a code of the closed set, and so has each wrong
