@@ -129,7 +129,8 @@ func (f *Follower) hear(n *myNews, m *event.Message, said *event.Said) {
 		return
 	}
 	n.seq = said.Seq
-	if f.changed[n.RoomID] = true; m.SenderID == f.who.User.ID || said.Seq <= n.ReadSeq {
+	f.counted(n.RoomID)
+	if m.SenderID == f.who.User.ID || said.Seq <= n.ReadSeq {
 		return
 	}
 	n.Unread = min(n.Unread+1, store.MaxUnread)
@@ -141,8 +142,15 @@ func (f *Follower) hear(n *myNews, m *event.Message, said *event.Said) {
 	}
 }
 
-// tell sends what has changed. The caller holds followers.mu.
-func (f *Follower) tell() {
+// counted says that counts of a room have changed by what was said there. Who subscribes to
+// the room hears it anyway. The caller holds followers.mu.
+func (f *Follower) counted(roomID string) {
+	f.changed[roomID] = f.changed[roomID] || f.subs[roomID] == nil
+}
+
+// tell sends what has changed, and tells whether some of it can wait until late. The caller
+// holds followers.mu.
+func (f *Follower) tell(late bool) (waits bool) {
 	if f.account {
 		f.conn.Send(event.AccountFrame())
 	}
@@ -155,23 +163,33 @@ func (f *Follower) tell() {
 	for _, m := range f.mentions {
 		f.conn.Send(m.Frame())
 	}
-	if f.all || len(f.changed) > 0 {
-		frame := event.Rooms{All: f.all, More: f.all && f.more, Rooms: []event.RoomNews{}}
-		for id, r := range f.rooms {
-			n := r.by[f]
-			if n == nil || !f.all && !f.changed[id] {
-				continue
-			}
-			n.LastSeq, n.Online, n.AtWork, n.Last = max(n.LastSeq, r.seq), r.online, r.atWork, r.last
-			if n.AtWork == nil {
-				n.AtWork = []event.Work{}
-			}
-			frame.Rooms = append(frame.Rooms, n.RoomNews)
+	frame := event.Rooms{All: f.all, More: f.all && f.more, Rooms: []event.RoomNews{}}
+	if f.all {
+		for id := range f.rooms {
+			f.changed[id] = true
 		}
+	}
+	for id, now := range f.changed {
+		if waits = waits || !now && !late; !now && !late {
+			continue
+		}
+		delete(f.changed, id)
+		r := f.rooms[id]
+		if r == nil || r.by[f] == nil {
+			continue
+		}
+		n := r.by[f]
+		n.LastSeq, n.Online, n.AtWork, n.Last = max(n.LastSeq, r.seq), r.online, r.atWork, r.last
+		if n.AtWork == nil {
+			n.AtWork = []event.Work{}
+		}
+		frame.Rooms = append(frame.Rooms, n.RoomNews)
+	}
+	if f.all || len(frame.Rooms) > 0 {
 		f.conn.Send(frame.Frame())
 	}
 	f.account, f.all, f.gone, f.mentions = false, false, nil, nil
-	clear(f.changed)
+	return waits
 }
 
 // lose ends a subscription. The caller holds followers.mu.

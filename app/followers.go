@@ -17,7 +17,8 @@ import (
 const (
 	// followPace is the least time between two rounds: news of rooms are told together.
 	followPace = 250 * time.Millisecond
-	// presencePace is how often the numbers of people in rooms are compared.
+	// presencePace is how often the numbers of people in rooms are compared, and those who
+	// subscribe to a room are told its counts, to which each message would add.
 	presencePace = 2 * time.Second
 	// MaxFollowed is of how many rooms a person's socket tells.
 	MaxFollowed = 500
@@ -56,6 +57,8 @@ type followers struct {
 	all   map[*realtime.Conn]*Follower
 	rooms map[string]*followedRoom
 	subs  int             // the rooms that all of them subscribe to together
+	waits bool            // the counts of rooms that people hear themselves are told
+	late  bool            // in the next round
 	ids   map[string]bool // courses and rooms that have changed: who is in them now is read
 }
 
@@ -267,10 +270,14 @@ func (fs *followers) run(ctx context.Context) {
 }
 
 // countPeople makes the next round tell of the rooms into which people came, or which they
-// left.
+// left, and what could wait.
 func (fs *followers) countPeople() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if fs.waits {
+		fs.waits, fs.late = false, true
+		notify(fs.work)
+	}
 	for id, r := range fs.rooms {
 		if n := len(fs.hub.Members(id)); n != r.online {
 			fs.touch(r)
@@ -546,18 +553,24 @@ func (fs *followers) tell(rooms map[string]*followedRoom) {
 		told := r.online == online && slices.Equal(r.atWork, atWork)
 		r.online, r.atWork = online, atWork
 		for f, n := range r.by {
-			if !told || n.LastSeq < r.seq {
+			if !told {
 				f.changed[id] = true
+			} else if n.LastSeq < r.seq {
+				f.counted(id)
 			}
 		}
 	}
 	for _, f := range fs.all {
 		if f.conn.Waiting() >= waitingFrames {
+			fs.waits = true
 			notify(fs.work) // later, when it has read
 			continue
 		}
-		f.tell()
+		if f.tell(fs.late) {
+			fs.waits = true
+		}
 	}
+	fs.late = false
 }
 
 // workOf lists the agents that answer in a room, in one order.

@@ -43,19 +43,26 @@ type member struct {
 // linePrefix is the beginning of a message's frame in both protocols.
 var linePrefix = []byte(`{"type":"message"`)
 
+// dial opens a socket on which a person hears what is said in a room.
+type dial func(ctx context.Context, addr, room string, p person) (*member, error)
+
 // joinRoom opens a coagent.v2 socket for each person.
 func joinRoom(ctx context.Context, addr, room string, people []person) (*crowd, error) {
+	return joinBy(ctx, dialRoom, addr, room, people)
+}
+
+func joinBy(ctx context.Context, by dial, addr, room string, people []person) (*crowd, error) {
 	c := &crowd{}
 	for _, p := range people {
-		if err := c.join(ctx, addr, room, p); err != nil {
+		if err := c.join(ctx, by, addr, room, p); err != nil {
 			return nil, errors.Join(err, c.leave())
 		}
 	}
 	return c, nil
 }
 
-func (c *crowd) join(ctx context.Context, addr, room string, p person) error {
-	m, err := dialRoom(ctx, addr, room, p)
+func (c *crowd) join(ctx context.Context, by dial, addr, room string, p person) error {
+	m, err := by(ctx, addr, room, p)
 	if err != nil {
 		return err
 	}
@@ -67,13 +74,25 @@ func (c *crowd) join(ctx context.Context, addr, room string, p person) error {
 
 // dialRoom does the handshake (RFC 6455, section 4.1). Nobody reads yet.
 func dialRoom(ctx context.Context, addr, room string, p person) (*member, error) {
-	return handshake(ctx, addr, room, p, new(net.Dialer))
+	return handshake(ctx, addr, chatPath+room, "coagent.v2", p, new(net.Dialer))
+}
+
+// dialMine is dialRoom for the socket of the person, who subscribes to a room.
+func dialMine(ctx context.Context, addr, room string, p person) (*member, error) {
+	m, err := handshake(ctx, addr, "/api/v1/users/me/ws", "coagent.me.v1", p, new(net.Dialer))
+	if err != nil {
+		return nil, err
+	}
+	if err := m.write(1, []byte(`{"type":"subscribe","rooms":[{"room_id":"`+room+`"}]}`)); err != nil {
+		return nil, errors.Join(err, m.conn.Close())
+	}
+	return m, nil
 }
 
 // dialDeaf is dialRoom with the smallest receive buffer, so that the server soon notices
 // an unread connection.
 func dialDeaf(ctx context.Context, addr, room string, p person) (*member, error) {
-	return handshake(ctx, addr, room, p, &net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+	return handshake(ctx, addr, chatPath+room, "coagent.v2", p, &net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		if e := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) }); e != nil {
 			return e
@@ -82,14 +101,16 @@ func dialDeaf(ctx context.Context, addr, room string, p person) (*member, error)
 	}})
 }
 
-func handshake(ctx context.Context, addr, room string, p person, d *net.Dialer) (*member, error) {
+const chatPath = "/api/v1/chat/ws/"
+
+func handshake(ctx context.Context, addr, path, protocol string, p person, d *net.Dialer) (*member, error) {
 	m, err := dialRaw(ctx, addr, d)
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintf(m.conn, "GET /api/v1/chat/ws/%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: coagent.v2\r\n"+
-		"Authorization: Bearer %s\r\n\r\n", room, addr, p.token)
+	_, err = fmt.Fprintf(m.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\n"+
+		"Authorization: Bearer %s\r\n\r\n", path, addr, protocol, p.token)
 	if err != nil {
 		return nil, errors.Join(err, m.conn.Close())
 	}

@@ -45,6 +45,7 @@ type bench struct {
 var benches = []bench{
 	{"start", "start to ready, idle memory, size of the binary", benchStart},
 	{"fanout", "events to 500 and 1,000 members, in a burst and paced", benchFanout},
+	{"mine", "events to people with one socket each for their 50 rooms, against sockets of the room", benchMine},
 	{"idle", "memory of 5,000 idle members", benchIdle},
 	{"slow", "the others' latency while one member stops reading", benchSlow},
 	{"say", "a post until 100 members and its sender know that it is stored", benchSay},
