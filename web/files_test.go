@@ -228,20 +228,6 @@ func TestFiles(t *testing.T) {
 	})
 }
 
-// uploads uploads until the answer has a status.
-func (w *world) uploads(t testing.TB, at string, want int) answer {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		a := w.as(student).do(t, post, at, "x")
-		if a.status == want {
-			return a
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("got %d %s, want %d", a.status, a.body, want)
-		}
-	}
-}
-
 // bomb is a PNG of a few bytes that claims to be this large.
 func bomb(w, h uint32) []byte {
 	b := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR")
@@ -318,12 +304,52 @@ func TestUploadBounds(t *testing.T) {
 			for _, sent := range []int{0, 1, 1000, 30_000, 59_999} {
 				nc := begin("Content-Length: 60000")
 				_, _ = io.WriteString(nc, strings.Repeat("x", sent))
-				_ = nc.Close()
+				_ = nc.(*net.TCPConn).CloseWrite()
+				if got := answered(nc); got != "400" { // then the upload is over, and its slot free
+					t.Errorf("%d bytes: got %s", sent, got)
+				}
 			}
 			if after := left(); after != before {
 				t.Errorf("cut uploads left %s, want %s", after, before)
 			}
-			w.uploads(t, at, http.StatusCreated) // the slots of those that were cut are free again
+		})
+		t.Run("AtOnce", func(t *testing.T) {
+			// Of three that begin at the same time two go on, whichever these are. The third
+			// one's answer tells that they do.
+			type reply struct {
+				n      int
+				status string
+				body   string
+			}
+			all, replies := make([]net.Conn, 3), make(chan reply, 3)
+			for n := range all {
+				all[n] = begin("Content-Length: 10\r\nConnection: close")
+				_ = all[n].SetReadDeadline(time.Now().Add(20 * time.Second))
+				go func() {
+					b, _ := io.ReadAll(all[n])
+					head, body, _ := strings.Cut(string(b), "\r\n\r\n")
+					replies <- reply{n, strings.TrimPrefix(head, "HTTP/1.1 ")[:min(3, len(head))], body}
+				}()
+			}
+			refused := <-replies
+			if refused.status != "429" || !strings.Contains(refused.body, "uploads_under_way") {
+				t.Errorf("got %+v", refused)
+			}
+			if a := w.as(student).do(t, post, at, "x"); a.status != http.StatusTooManyRequests || !strings.Contains(a.body, "uploads_under_way") {
+				t.Errorf("got %d %s", a.status, a.body)
+			}
+			w.as(ta).must(t, 201, post, at, "x")
+			for n, nc := range all {
+				if n != refused.n {
+					_, _ = io.WriteString(nc, "0123456789")
+				}
+			}
+			for range 2 {
+				if r := <-replies; r.status != "201" {
+					t.Errorf("got %+v", r)
+				}
+			}
+			w.as(student).must(t, 201, post, at, "x")
 		})
 	})
 }
