@@ -152,7 +152,7 @@ func New(d Deps) (*App, error) {
 		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
 		Model: a.model, Telemetry: a.telemetry, Background: background,
-		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Peer: a.agents.peer, Tell: a.audience.tell, FileText: a.files.text, Sweep: a.sweep})
+		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Peer: a.agents.peer, Tell: a.audience.tell, FileText: a.files.text, Pictures: a.files.pictures, Sweep: a.sweep})
 	if err != nil {
 		return nil, err
 	}

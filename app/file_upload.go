@@ -16,6 +16,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/blob"
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/picture"
 	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
@@ -29,7 +30,7 @@ const (
 	maxPicture = 32 << 20
 	// imageSide and thumbnailSide are the longer sides of the pictures that are made, in
 	// pixels. Models that see scale larger ones down to about imageSide.
-	imageSide     = 1568
+	imageSide     = llm.PictureSide
 	thumbnailSide = 320
 )
 

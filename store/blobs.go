@@ -94,6 +94,14 @@ func (q Queries) BlobChunk(ctx context.Context, blobID string, number int) ([]by
 	return c.Data, err
 }
 
+// BlobChunks returns the pieces of several blobs, in the order of their numbers, limit at
+// most.
+func (q Queries) BlobChunks(ctx context.Context, blobIDs []string, limit int) ([]BlobChunk, error) {
+	var rows []BlobChunk
+	err := q.db.NewSelect().Model(&rows).Where("bc.blob_id IN (?)", bun.List(blobIDs)).OrderExpr("bc.blob_id, bc.number").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
 // DropBlobChunks removes pieces of a blob, limit at most, and returns how many.
 func (t *Tx) DropBlobChunks(ctx context.Context, blobID string, limit int) (int64, error) {
 	some := t.db.NewSelect().Model((*BlobChunk)(nil)).Column("bc.number").Where("bc.blob_id = ?", blobID).Limit(int64(limit))

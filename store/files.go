@@ -172,3 +172,19 @@ func (q Queries) FileContent(ctx context.Context, id, kind string) (*FileContent
 		Join("LEFT JOIN messages AS m ON m.id = fi.message_id").Join("LEFT JOIN blobs AS b ON b.file_id = fi.id AND b.kind = ?", kind).
 		Where("fi.id = ?", id), c)
 }
+
+// Picture is the image that was made of a picture.
+type Picture struct {
+	FileID, BlobID, Type, Storage string
+	Size                          int64
+}
+
+// PicturesShown returns the images of those of the files that messages of a room show now.
+func (q Queries) PicturesShown(ctx context.Context, roomID string, fileIDs []string) ([]Picture, error) {
+	var rows []Picture
+	err := q.db.NewSelect().TableExpr("files AS fi").ColumnExpr("fi.id AS file_id, b.id AS blob_id, b.type, b.storage, b.size").
+		Join("JOIN messages AS m ON m.id = fi.message_id").Join("JOIN blobs AS b ON b.file_id = fi.id AND b.kind = ?", BlobImage).
+		Where("fi.id IN (?)", bun.List(fileIDs)).Where("fi.room_id = ?", roomID).Where("m.room_id = ?", roomID).
+		Where("m.deleted_at IS NULL").Where("m.hidden_at IS NULL").Limit(int64(len(fileIDs))).Scan(ctx, &rows)
+	return rows, translate(err)
+}

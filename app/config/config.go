@@ -215,6 +215,8 @@ type Turns struct {
 	MaxTokens     int           `yaml:"max_tokens" default:"4096" min:"16" max:"1000000" doc:"Most tokens of one answer."`
 	PromptTokens  int           `yaml:"prompt_tokens" default:"100000" min:"1000" max:"10000000" doc:"About the most tokens of one prompt, beyond which the oldest messages are left out; prompt_tokens in an agent's settings may say less."`
 
+	Pictures       int           `yaml:"pictures" default:"4" min:"0" max:"20" doc:"The newest pictures of a room that an agent is shown whose model sees; 0 shows none."`
+	PictureBytes   Bytes         `yaml:"picture_bytes" default:"4MiB" min:"64KiB" max:"16MiB" doc:"All pictures of one prompt together; each turn under way has them in memory a few times."`
 	MaxSteps       int           `yaml:"max_steps" default:"8" min:"1" max:"100" doc:"Model calls in one turn, each with the tools that it asks for, before the turn is stopped."`
 	MaxTurnTokens  int           `yaml:"max_turn_tokens" default:"100000" min:"1000" max:"100000000" doc:"Tokens of one turn, prompts and answers together, before it is stopped."`
 	ApprovalWithin time.Duration `yaml:"approval_within" default:"24h" min:"1s" max:"720h" doc:"A tool call that waits for a person counts as refused after so long."`

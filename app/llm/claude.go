@@ -87,6 +87,7 @@ type claudeBlock struct {
 // The types of blocks that are used.
 const (
 	claudeText     = "text"
+	claudeImage    = "image" // only sent
 	claudeCall     = "tool_use"
 	claudeResult   = "tool_result" // only sent
 	claudeThinking = "thinking"

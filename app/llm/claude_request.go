@@ -22,10 +22,11 @@ type claudeMessage struct {
 	Content []claudePart `json:"content"`
 }
 
-// claudePart is a text, a call of a tool, its result, or thinking.
+// claudePart is a text, a picture, a call of a tool, its result, or thinking.
 type claudePart struct {
 	Type      string          `json:"type"`
 	Text      string          `json:"text,omitempty"`
+	Source    *claudeSource   `json:"source,omitempty"` // of a picture
 	ID        string          `json:"id,omitempty"`
 	Name      string          `json:"name,omitempty"`
 	Input     json.RawMessage `json:"input,omitempty"`
@@ -35,6 +36,13 @@ type claudePart struct {
 	Signature string          `json:"signature,omitempty"`
 	Data      string          `json:"data,omitempty"` // of redacted thinking
 	Cache     *claudeCache    `json:"cache_control,omitempty"`
+}
+
+// claudeSource is a picture.
+type claudeSource struct {
+	Type      string `json:"type"`
+	MediaType string `json:"media_type"`
+	Data      []byte `json:"data"`
 }
 
 // claudeCache marks the end of a beginning that later requests repeat. This provider
@@ -77,6 +85,9 @@ func claudeRequest(r Request, h habits, from string) claudeBody {
 	}
 	if h.drop[partTools] {
 		r.Tools = nil
+	}
+	if h.drop[partPictures] {
+		r = r.withoutPictures()
 	}
 	for _, t := range r.Tools {
 		if len(t.Schema) == 0 {
@@ -127,10 +138,15 @@ func claudeParts(m Message, h habits) []claudePart {
 			parts = append(parts, thinking...)
 		}
 	}
-	switch {
-	case strings.TrimSpace(m.Text) != "":
-		parts = append(parts, claudePart{Type: claudeText, Text: m.Text})
-	case len(m.ToolCalls) == 0:
+	before := len(parts)
+	m.inParts(func(text string) {
+		if strings.TrimSpace(text) != "" {
+			parts = append(parts, claudePart{Type: claudeText, Text: text})
+		}
+	}, func(p Picture) {
+		parts = append(parts, claudePart{Type: claudeImage, Source: &claudeSource{"base64", p.Type, p.Data}})
+	})
+	if len(parts) == before && len(m.ToolCalls) == 0 {
 		parts = append(parts, claudePart{Type: claudeText, Text: "-"}) // blanks alone are refused
 	}
 	for _, c := range m.ToolCalls {

@@ -22,9 +22,16 @@ type geminiContent struct {
 
 type geminiPart struct {
 	Text             string          `json:"text,omitempty"`
+	InlineData       *geminiPixels   `json:"inlineData,omitempty"`
 	FunctionCall     *geminiFunction `json:"functionCall,omitempty"`
 	FunctionResponse *geminiResult   `json:"functionResponse,omitempty"`
 	ThoughtSignature []byte          `json:"thoughtSignature,omitempty"`
+}
+
+// geminiPixels is a picture.
+type geminiPixels struct {
+	MIMEType string `json:"mimeType"`
+	Data     []byte `json:"data"`
 }
 
 type geminiFunction struct {
@@ -72,6 +79,9 @@ func geminiRequest(r Request, h habits) geminiBody {
 	if h.drop[partTools] {
 		r.Tools = nil
 	}
+	if h.drop[partPictures] {
+		r = r.withoutPictures()
+	}
 	if r.Schema != nil && len(r.Tools) == 0 && h.form == formSchema {
 		// The schema itself is not sent: older models refuse it.
 		out.GenerationConfig.ResponseMIMEType = "application/json"
@@ -111,9 +121,13 @@ func geminiParts(before []Message, m Message) []geminiPart {
 		return []geminiPart{{FunctionResponse: &geminiResult{Name: toolName(before, m), Response: map[string]string{"output": m.Text}}}}
 	}
 	var parts []geminiPart
-	if m.Text != "" {
-		parts = append(parts, geminiPart{Text: m.Text})
-	}
+	m.inParts(func(text string) {
+		if text != "" {
+			parts = append(parts, geminiPart{Text: text})
+		}
+	}, func(p Picture) {
+		parts = append(parts, geminiPart{InlineData: &geminiPixels{p.Type, p.Data}})
+	})
 	for _, c := range m.ToolCalls {
 		parts = append(parts, geminiPart{FunctionCall: &geminiFunction{Name: c.Name, Args: objectOrEmpty(c.Arguments)}, ThoughtSignature: c.Signature})
 	}

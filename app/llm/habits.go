@@ -104,11 +104,12 @@ func (m *memory) learn(key modelKey, change func(*habits)) {
 // The names of the parts of a request that a model may refuse. A single member's name
 // is the name of the member itself.
 const (
-	partSystem = "system"
-	partTools  = "tools"
-	partForm   = "response_format"
-	partLimit  = "max_tokens"
-	partIDs    = "tool_call_id"
+	partSystem   = "system"
+	partTools    = "tools"
+	partForm     = "response_format"
+	partLimit    = "max_tokens"
+	partIDs      = "tool_call_id"
+	partPictures = "pictures"
 )
 
 // partWords are the words that providers use for the parts of a request when they
@@ -144,13 +145,16 @@ var saysNoTools = regexp.MustCompile(`(?:support|requir|implement|enabl)[^.]{0,4
 // sent.
 func (f fault) refusedPart(sent func(part string) bool) string {
 	switch f.status {
-	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusNotFound, http.StatusNotImplemented, http.StatusInternalServerError:
+	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusNotFound, http.StatusNotImplemented, http.StatusInternalServerError:
 	default:
 		return ""
 	}
 	words := strings.ToLower(f.message)
 	if saysNoRoom.MatchString(words) {
 		return "" // the limit was taken, and was too small for what the model thought
+	}
+	if sent(partPictures) && f.refusesPictures() {
+		return partPictures
 	}
 	param := strings.ToLower(f.param)
 	for _, text := range []string{param, words} {
@@ -226,6 +230,8 @@ func (r Request) has(part string) bool {
 	switch part {
 	case partSystem:
 		return r.instructions() != ""
+	case partPictures:
+		return r.hasPictures()
 	case partTools, "tool_choice":
 		return len(r.Tools) > 0
 	case partForm:
@@ -270,7 +276,9 @@ func (c *call) adapt(e *Error) bool {
 	if part == "" || !c.habits.without(part, *e.fault) {
 		return false
 	}
-	c.adapted = append(c.adapted, adaptation{part, *e.fault, saysTooLong.MatchString(strings.ToLower(e.fault.message))})
+	words := strings.ToLower(e.fault.message)
+	passing := saysTooLong.MatchString(words) || part == partPictures && onePicture.MatchString(words)
+	c.adapted = append(c.adapted, adaptation{part, *e.fault, passing})
 	return true
 }
 

@@ -218,6 +218,7 @@ func (h *hearing) conclude(written string) *Error {
 	}
 	h.thought(last)
 	last.Note = joinNotes(last.Note, c.habits.leftOut(c.r.has))
+	last.Blind = c.habits.drop[partPictures] && c.r.hasPictures()
 	c.succeeded()
 	c.tell(*last)
 	return nil

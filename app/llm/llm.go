@@ -62,6 +62,7 @@ type Message struct {
 	Data       bool       // Text is what a person, another agent or a tool said
 	ToolCalls  []ToolCall // of the assistant
 	ToolCallID string     // of a tool: the ID of the call that this answers
+	Pictures   []Picture  // of a user: shown behind Text to a model that takes them
 	Reasoning  *Reasoning // of the assistant: what its Chunk had beside the calls; sent back only to the provider that gave it
 }
 
@@ -128,6 +129,7 @@ type Chunk struct {
 	Finish    string
 	Note      string // for staff: why it ended, or what was left out of the request
 	Usage     *Usage
+	Blind     bool // pictures were left out, because the model does not take them
 
 	maybe string // a finish reason that came together with text: the end only if nothing follows
 	begun bool   // the provider has begun its answer, even if nothing can be shown yet

@@ -26,6 +26,7 @@ type Worst struct {
 	MaxTokens       int  // the limit of the answer that is sent; 0 when the model takes none
 	request         *Request
 	source          string
+	perPicture      int // tokens
 }
 
 // What a request counts beside the bytes of its texts, in tokens. No text has more tokens
@@ -38,7 +39,8 @@ const (
 	tokensWithTools  = 1024
 )
 
-// PromptTokens is the most tokens that the request can have.
+// PromptTokens is the most tokens that the request can have. Pictures count what its
+// provider says that one counts at most.
 func (w Worst) PromptTokens() int {
 	r := w.request
 	n := tokensBefore + len(r.instructions()) + len(r.Schema)
@@ -49,7 +51,7 @@ func (w Worst) PromptTokens() int {
 		n += len(t.Name) + len(t.Description) + len(t.Schema) + tokensPerTool
 	}
 	for _, m := range r.shaped(w.source) {
-		n += len(m.Text) + len(m.Name) + len(m.ToolCallID) + tokensPerMessage
+		n += len(m.Text) + len(m.Name) + len(m.ToolCallID) + tokensPerMessage + len(m.Pictures)*w.perPicture
 		for _, c := range m.ToolCalls {
 			n += len(c.ID) + len(c.Name) + len(c.Arguments) + len(c.Signature) + tokensPerMessage
 		}
@@ -72,8 +74,13 @@ type Metered struct {
 // begin tells the meter of an attempt. end is never nil.
 func (c *call) begin(a *attempt) (end func(Metered), refused *Error) {
 	none := func(Metered) {}
+	r := &c.r
+	if c.habits.drop[partPictures] {
+		plain := c.r.withoutPictures()
+		r = &plain
+	}
 	end, err := c.r.Meter.Begin(c.ctx, Worst{Provider: c.p.name, Model: c.r.Model, Free: c.p.baseURL == "", MaxTokens: c.limitSent(),
-		request: &c.r, source: a.source})
+		request: r, source: a.source, perPicture: c.p.pictureTokens(c.r.Model)})
 	if err != nil {
 		return none, &Error{Kind: Refused, Message: "the call was not made, because its use cannot be booked", Err: err}
 	}

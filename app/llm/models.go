@@ -81,6 +81,7 @@ type Models struct {
 
 type provider struct {
 	name         string
+	kind         Kind
 	baseURL      string
 	defaultModel string
 	maxTokens    int // of answers to requests that name no limit; 0 where none has to be sent
@@ -163,7 +164,7 @@ func override(base, pc ProviderConfig) ProviderConfig {
 }
 
 func newProvider(name string, pc ProviderConfig, w *wire, pause time.Duration) (*provider, error) {
-	p := &provider{name: name, defaultModel: pc.DefaultModel, needsKey: !pc.Keyless}
+	p := &provider{name: name, kind: pc.Kind, defaultModel: pc.DefaultModel, needsKey: !pc.Keyless}
 	switch pc.Kind {
 	case KindOffline:
 		p.needsKey, p.impl = false, offline{pause: pause}

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -24,6 +25,9 @@ func openAIBody(r Request, h habits, from string) ([]byte, error) {
 	}
 	if h.drop[partTools] {
 		r.Tools = nil
+	}
+	if h.drop[partPictures] {
+		r = r.withoutPictures()
 	}
 	for _, t := range r.Tools {
 		if len(t.Schema) == 0 {
@@ -115,7 +119,7 @@ func openAIMessage(m Message, h habits) (json.RawMessage, error) {
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, err
 	}
-	if members["content"], err = json.Marshal(m.Text); err != nil {
+	if members["content"], err = openAIContent(m); err != nil {
 		return nil, err
 	}
 	if t := m.Reasoning; t != nil && !h.drop[t.Member] {
@@ -128,6 +132,21 @@ func openAIMessage(m Message, h habits) (json.RawMessage, error) {
 		return nil, err
 	}
 	return json.Marshal(members)
+}
+
+// openAIContent is a text, or a list of texts and pictures.
+func openAIContent(m Message) (json.RawMessage, error) {
+	if len(m.Pictures) == 0 {
+		return json.Marshal(m.Text)
+	}
+	var parts []openai.ChatMessagePart
+	m.inParts(func(text string) {
+		parts = append(parts, openai.ChatMessagePart{Type: openai.ChatMessagePartTypeText, Text: text})
+	}, func(p Picture) {
+		data := "data:" + p.Type + ";base64," + base64.StdEncoding.EncodeToString(p.Data)
+		parts = append(parts, openai.ChatMessagePart{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: data}})
+	})
+	return json.Marshal(parts)
 }
 
 // callID returns the ID of a call in a form that the model accepts.

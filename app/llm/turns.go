@@ -38,10 +38,13 @@ func (r Request) shaped(from string) []Message {
 	var out []Message
 	for _, m := range r.Messages {
 		m.Text = m.spoken(r.Fence)
-		if m.Role == RoleSystem || m.Text == "" && len(m.ToolCalls) == 0 {
+		if m.Role != RoleUser {
+			m.Pictures = nil
+		}
+		if m.Role == RoleSystem || m.Text == "" && len(m.ToolCalls) == 0 && len(m.Pictures) == 0 {
 			continue
 		}
-		m.ToolCalls = slices.Clone(m.ToolCalls)
+		m.ToolCalls, m.Pictures = slices.Clone(m.ToolCalls), behind(m.Pictures, len(m.Text))
 		if m.Reasoning != nil && (m.Reasoning.From != from || m.Reasoning.Member == "" || len(m.ToolCalls) == 0) {
 			m.Reasoning = nil
 		}
@@ -67,7 +70,9 @@ func follow(out []Message, m Message) []Message {
 	case m.Role == RoleUser && last.Role == RoleTool:
 		out = append(out, Message{Role: RoleAssistant, Text: wordsBetween})
 	case m.Role == last.Role && m.Role != RoleTool && len(last.ToolCalls) == 0:
-		last.Text = strings.TrimPrefix(last.Text+"\n\n"+m.Text, "\n\n")
+		joined := last.Text + "\n\n" + m.Text
+		last.Text = strings.TrimPrefix(joined, "\n\n")
+		last.Pictures = append(last.Pictures, behind(m.Pictures, len(last.Text)-len(m.Text))...)
 		last.Text = strings.TrimSuffix(last.Text, "\n\n")
 		last.ToolCalls, last.Reasoning = m.ToolCalls, m.Reasoning
 		return out
@@ -85,5 +90,6 @@ func folded(instructions string, messages []Message) []Message {
 		return append([]Message{{Role: RoleUser, Text: instructions}}, messages...)
 	}
 	messages[0].Text = instructions + "\n\n" + messages[0].Text
+	messages[0].Pictures = behind(messages[0].Pictures, len(instructions)+2)
 	return messages
 }

@@ -24,7 +24,9 @@ const (
 	messageOverhead = 50
 	// longMessage is how many bytes are kept of a message that is cut for a prompt.
 	longMessage = 2000
-	cutMark     = " [... the rest was left out]"
+	// pictureShare is which part of a prompt pictures may take: one in so many.
+	pictureShare = 2
+	cutMark      = " [... the rest was left out]"
 	// maxWindows is the number of windows after which all of them are forgotten.
 	maxWindows = 1000
 )
@@ -68,12 +70,14 @@ func (c *Caller) promptBudget(ag *store.Agent, req *llm.Request) int {
 	return most
 }
 
-// promptBytes is what a request counts towards its budget, in bytes.
-func promptBytes(req *llm.Request) int {
+// promptBytes is what a request counts towards its budget, in bytes. A picture counts as
+// the text that has as many tokens.
+func (c *Caller) promptBytes(req *llm.Request) int {
 	n := len(req.System)
 	for i := range req.Messages {
 		n += messageBytes(&req.Messages[i])
 	}
+	n += c.pictureBytes(req, picturesIn(req.Messages))
 	for _, t := range req.Tools {
 		n += len(t.Description) + len(t.Schema)
 	}
@@ -84,6 +88,21 @@ func messageBytes(m *llm.Message) int {
 	n := len(m.Text) + len(m.Name) + messageOverhead
 	for _, c := range m.ToolCalls {
 		n += len(c.Arguments)
+	}
+	return n
+}
+
+// pictureBytes is what n pictures count.
+func (c *Caller) pictureBytes(req *llm.Request, n int) int {
+	if n == 0 {
+		return 0
+	}
+	return n * c.models.PictureTokens(req.Provider, req.Model) * bytesPerToken
+}
+
+func picturesIn(messages []llm.Message) (n int) {
+	for i := range messages {
+		n += len(messages[i].Pictures)
 	}
 	return n
 }
@@ -151,24 +170,70 @@ func (p *Prompt) cutAll() {
 // Fit leaves out the oldest messages until the prompt is within the budget. When that
 // is not enough, it cuts long texts.
 func (c *Caller) Fit(p *Prompt) {
-	most := (c.promptBudget(p.agent, &p.Req)+1)*bytesPerToken - 1
-	over := promptBytes(&p.Req) - most
+	budget := c.promptBudget(p.agent, &p.Req)
+	if n := picturesIn(p.said); n > 0 {
+		p.keepPictures(min(n, budget/pictureShare/c.models.PictureTokens(p.Req.Provider, p.Req.Model)))
+	}
+	most := (budget+1)*bytesPerToken - 1
+	over := c.promptBytes(&p.Req) - most
 	for over > 0 && len(p.said)-p.Left > 1 {
 		left := p.Left
 		for ; over > 0 && len(p.said)-left > 1; left++ {
 			m := p.said[left]
 			p.cutLong(&m)
-			over -= messageBytes(&m)
+			over -= messageBytes(&m) + c.pictureBytes(&p.Req, len(m.Pictures))
 		}
 		if p.Steady {
 			left = steady(left, len(p.said)-left)
 		}
 		p.show(left)
-		over = promptBytes(&p.Req) - most
+		over = c.promptBytes(&p.Req) - most
 	}
 	if over > 0 {
 		p.cutAll()
 	}
+}
+
+// keepPictures leaves out all but the newest n pictures. Their names stay in the texts.
+func (p *Prompt) keepPictures(n int) {
+	if picturesIn(p.said) <= n {
+		return
+	}
+	p.said = slices.Clone(p.said)
+	for i := len(p.said) - 1; i >= 0; i-- {
+		all := p.said[i].Pictures
+		keep := min(n, len(all))
+		p.said[i].Pictures = slices.Clone(all[len(all)-keep:])
+		n -= keep
+	}
+	p.show(p.Left)
+}
+
+// Pictures are the ids of the pictures that the request shows.
+func (p *Prompt) Pictures() (ids []string) {
+	for _, m := range p.Req.Messages {
+		for _, picture := range m.Pictures {
+			ids = append(ids, picture.ID)
+		}
+	}
+	return ids
+}
+
+// SeesPictures tells whether an agent's model is shown pictures. The agent's settings say
+// so, else what is known of the model.
+func (c *Caller) SeesPictures(ag *store.Agent) bool {
+	var s struct {
+		Pictures *bool `json:"pictures"`
+	}
+	if json.Unmarshal([]byte(ag.Settings), &s) == nil && s.Pictures != nil {
+		return *s.Pictures
+	}
+	name := ""
+	if ag.Model != nil {
+		name = *ag.Model
+	}
+	sees, _ := c.models.Sees(ag.ModelProvider, name)
+	return sees
 }
 
 // steady returns the number of messages to leave out when at least left have to be. It
@@ -193,9 +258,10 @@ func (c *Caller) Shorten(p *Prompt, err error) bool {
 	if e.Window > 0 {
 		c.windows.learn(&p.Req, e.Window)
 	}
-	before := promptBytes(&p.Req) / bytesPerToken
+	before := c.promptBytes(&p.Req) / bytesPerToken
+	p.keepPictures(0)
 	p.Left += (len(p.said) - p.Left) / 2
 	p.cutAll()
 	c.Fit(p)
-	return promptBytes(&p.Req)/bytesPerToken < before
+	return c.promptBytes(&p.Req)/bytesPerToken < before
 }

@@ -25,7 +25,7 @@ func TestFit(t *testing.T) {
 		whole := c.NewPrompt(&store.Agent{}, ledger.Origin{}, "You teach.", said)
 		c.Fit(whole)
 		most := c.promptBudget(&store.Agent{}, &whole.Req)
-		if tokens := promptBytes(&whole.Req) / bytesPerToken; tokens > most && len(said)-whole.Left > 1 && !whole.short {
+		if tokens := c.promptBytes(&whole.Req) / bytesPerToken; tokens > most && len(said)-whole.Left > 1 && !whole.short {
 			t.Fatalf("%d tokens for a budget of %d, with %d messages", tokens, most, len(said)-whole.Left)
 		}
 		// With one message more, or with all up to the next that is not the model's own,
@@ -36,7 +36,7 @@ func TestFit(t *testing.T) {
 			if more.Left == whole.Left {
 				continue
 			}
-			if tokens := promptBytes(&more.Req) / bytesPerToken; tokens <= most {
+			if tokens := c.promptBytes(&more.Req) / bytesPerToken; tokens <= most {
 				t.Fatalf("%d of %d messages are left out, but %d tokens with only %d left out fit into %d", whole.Left, len(said), tokens, more.Left, most)
 			}
 			break
@@ -59,7 +59,7 @@ func TestSteadyFit(t *testing.T) {
 			p.Steady = true
 			c.Fit(p)
 			c.Fit(most)
-			if tokens := promptBytes(&p.Req) / bytesPerToken; tokens > c.promptBudget(&store.Agent{}, &p.Req) {
+			if tokens := c.promptBytes(&p.Req) / bytesPerToken; tokens > c.promptBudget(&store.Agent{}, &p.Req) {
 				t.Fatalf("%d tokens are more than the budget", tokens)
 			}
 			if have, fit := len(said)-p.Left, len(said)-most.Left; have < fit-fit/4 {

@@ -157,7 +157,11 @@ func (r *attempt) transcript(ctx context.Context, p *part) (said []llm.Message, 
 	if !r.alone() {
 		var texts map[string]string
 		err := r.engine.background.Do(ctx, func() (err error) { texts, err = r.engine.fileTextsOf(ctx, p.messages); return err })
-		return Transcript(p.agent, p.messages, r.turn.RootID, texts), r.fenceOf(p.agent), err
+		if err != nil {
+			return nil, "", err
+		}
+		said = Transcript(p.agent, p.messages, r.turn.RootID, texts)
+		return said, r.fenceOf(p.agent), r.showPictures(ctx, p.agent, p.messages, said)
 	}
 	if len(p.tools) > 0 {
 		fence = r.fenceOf(p.agent)

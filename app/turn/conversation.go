@@ -53,6 +53,7 @@ type answer struct {
 
 	reasoning *llm.Reasoning
 	note      string
+	blind     bool // the model got no pictures, because it takes none
 }
 
 // converse has an agent speak and returns its text. It asks the model, runs the tools
@@ -215,7 +216,7 @@ func (t *conversation) ask(ctx context.Context) (*modelOutput, error) {
 	if said.text == "" && t.attempt.engine.model.Shorten(t.prompt, err) {
 		said, err = t.call(ctx)
 	}
-	step.Input = store.ToJSON(t.input())
+	step.Input = store.ToJSON(t.input(said.blind))
 	if err != nil {
 		f := FaultOf(err, t.attempt.turn.Attempt)
 		step.State = store.StepFailed
@@ -283,7 +284,7 @@ func (t *conversation) stream(ctx context.Context, call *model.Call) (said answe
 			return said, err
 		}
 		said.finish, said.calls = chunk.Finish, chunk.ToolCalls // the last chunk carries them
-		said.reasoning, said.note = chunk.Reasoning, chunk.Note
+		said.reasoning, said.note, said.blind = chunk.Reasoning, chunk.Note, chunk.Blind
 	}
 	err = say(mouth.Rest())
 	return said, err
@@ -303,11 +304,15 @@ func (t *conversation) mayShow(ctx context.Context) error {
 }
 
 // input is what the step keeps of the request that was just made.
-func (t *conversation) input() modelInput {
+func (t *conversation) input(blind bool) modelInput {
 	in := modelInput{System: t.prompt.Req.System + t.prompt.Req.ToolRule, Provider: t.prompt.Req.Provider, Model: t.prompt.Req.Model, Temperature: t.prompt.Req.Temperature,
 		MaxTokens: t.prompt.Req.MaxTokens, Tools: t.part.toolNames()}
 	in.read(t.part.messages[t.prompt.Left:], t.part.asked)
-	if t.base != nil && t.base.System == in.System && slices.Equal(t.base.Messages, in.Messages) && slices.Equal(t.base.Asked, in.Asked) {
+	if !blind {
+		in.Pictures = t.prompt.Pictures()
+	}
+	if t.base != nil && t.base.System == in.System && slices.Equal(t.base.Messages, in.Messages) && slices.Equal(t.base.Asked, in.Asked) &&
+		slices.Equal(t.base.Pictures, in.Pictures) {
 		return modelInput{Same: true}
 	}
 	t.base = &in

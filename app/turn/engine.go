@@ -35,6 +35,7 @@ type Deps struct {
 	Tell func(roomID string, s Silence)
 	// FileText reads the files that messages show.
 	FileText FileText
+	Pictures Pictures
 	// Sweep takes over other work whose lease ran out before asOf. The sweep of turns
 	// calls it.
 	Sweep func(ctx context.Context, asOf time.Time) error
@@ -56,6 +57,7 @@ type Engine struct {
 	peer       func(ag *store.Agent) (*Peer, error)
 	tell       func(roomID string, s Silence)
 	fileText   FileText
+	pictures   Pictures
 	sweepOther func(ctx context.Context, asOf time.Time) error
 	zone       *time.Location // schedules and dates are read in this zone
 
@@ -73,7 +75,7 @@ func New(d Deps) (*Engine, error) {
 		return nil, err
 	}
 	return &Engine{cfg: d.Config, db: d.DB, log: d.Log, now: d.Now, rand: d.Rand, hub: d.Hub, queue: d.Queue, model: d.Model,
-		telemetry: d.Telemetry, background: d.Background, tools: tools, peer: d.Peer, tell: d.Tell, sweepOther: d.Sweep, fileText: d.FileText, zone: d.Config.Location(),
+		telemetry: d.Telemetry, background: d.Background, tools: tools, peer: d.Peer, tell: d.Tell, sweepOther: d.Sweep, fileText: d.FileText, pictures: d.Pictures, zone: d.Config.Location(),
 		outside: outsideSlots{most: d.Config.Jobs.TurnWorkers}}, nil
 }
 

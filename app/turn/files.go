@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/store"
 )
 
-// What agents read of the files that messages show: their names, and of files that are text
-// the beginning of it. Both are what somebody else has written, so they stand where the
+// What agents get of the files that messages show: their names, of files that are text the
+// beginning of it, and pictures if their model sees. Names and texts are what somebody else has written, so they stand where the
 // text of the message stands, in its fence.
 
 const (
@@ -24,6 +25,10 @@ const (
 // FileText reads the beginning of a file that is text: most bytes of it at most. It is ""
 // for a file that is none, or that is not shown any more.
 type FileText func(ctx context.Context, fileID string, most int) (string, error)
+
+// Pictures reads the images of those of the files that messages of a room show now, by the
+// ids of the files: most bytes at most, where files that come first have precedence.
+type Pictures func(ctx context.Context, roomID string, fileIDs []string, most int64) (map[string]llm.Picture, error)
 
 // withFiles is the text of a message and of the files that it shows. texts are what is known
 // of the files' content, by their ids.
@@ -64,6 +69,39 @@ func (e *Engine) fileTextsOf(ctx context.Context, messages []store.Message) (map
 		}
 	}
 	return texts, nil
+}
+
+// showPictures gives the newest pictures of messages to said, which shows these messages to
+// an agent, if its model sees. The others know them by their names.
+func (r *attempt) showPictures(ctx context.Context, ag *store.Agent, messages []store.Message, said []llm.Message) error {
+	e := r.engine
+	most := e.cfg.Turns.Pictures
+	if most == 0 || !e.model.SeesPictures(ag) {
+		return nil
+	}
+	var ids []string
+	for i := range slices.Backward(messages) {
+		for _, f := range slices.Backward(event.FilesOf(&messages[i])) {
+			if f.Image != "" && len(ids) < most {
+				ids = append(ids, f.ID)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := e.pictures(ctx, r.turn.RoomID, ids, int64(e.cfg.Turns.PictureBytes))
+	if err != nil {
+		return err
+	}
+	for i := range messages {
+		for _, f := range event.FilesOf(&messages[i]) {
+			if p, ok := found[f.ID]; ok {
+				said[i].Pictures = append(said[i].Pictures, p)
+			}
+		}
+	}
+	return nil
 }
 
 // mayBeText tells whether content of a type may be text.

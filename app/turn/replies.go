@@ -118,5 +118,8 @@ func (r *attempt) instructionsFor(ag *store.Agent, course *store.Course) string 
 	if r.turn.RootID != "" {
 		text += threadRule
 	}
+	if r.engine.model.SeesPictures(ag) {
+		text += pictureRule
+	}
 	return text
 }

@@ -25,6 +25,7 @@ type modelInput struct {
 	System      string      `json:"system,omitempty"`
 	Messages    []int64     `json:"lines,omitempty"` // the seqs of the messages
 	Asked       []askedText `json:"asked,omitempty"`
+	Pictures    []string    `json:"pictures,omitempty"` // the ids of the files that it saw
 	Tools       []string    `json:"tools,omitempty"`
 	Provider    string      `json:"provider,omitempty"`
 	Model       string      `json:"model,omitempty"`

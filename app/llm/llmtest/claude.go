@@ -17,8 +17,13 @@ type claudeMessage struct {
 }
 
 type claudePart struct {
-	Type      string          `json:"type"`
-	Text      string          `json:"text"`
+	Type   string `json:"type"`
+	Text   string `json:"text"`
+	Source *struct {
+		Type      string `json:"type"`
+		MediaType string `json:"media_type"`
+		Data      []byte `json:"data"`
+	} `json:"source"`
 	ID        string          `json:"id"`
 	Name      string          `json:"name"`
 	Input     json.RawMessage `json:"input"`
@@ -97,6 +102,11 @@ func (m claudeMessage) parts() ([]Message, error) {
 			}
 			said.Reasoning += p.Thinking
 		case "redacted_thinking":
+		case "image":
+			if p.Source == nil || p.Source.Type != "base64" || len(p.Source.Data) == 0 || m.Role != "user" {
+				return nil, fmt.Errorf("messages: image: source is no picture")
+			}
+			out = withPicture(out, Picture{p.Source.MediaType, p.Source.Data})
 		default:
 			if strings.TrimSpace(p.Text) == "" {
 				return nil, fmt.Errorf("messages: text content blocks must contain non-whitespace text")

@@ -133,6 +133,9 @@ func (r Request) has(parameter string) bool {
 	if parameter == "system" {
 		return r.System != ""
 	}
+	if parameter == pictures {
+		return slices.ContainsFunc(r.Messages, func(m Message) bool { return len(m.Pictures) > 0 })
+	}
 	if r.Format == "gemini" {
 		name := parameter
 		if own := geminiNames[parameter]; own != "" {
@@ -143,8 +146,36 @@ func (r Request) has(parameter string) bool {
 	return slices.Contains(r.Members, parameter)
 }
 
+// pictures is the name of pictures for Refuse.
+const pictures = "pictures"
+
+// refusesPictures is how a dialect says that its model sees nothing.
+func (d Dialect) refusesPictures(r Request) *refusal {
+	switch d {
+	case DeepSeek:
+		return d.fail(400, "Failed to deserialize the JSON body into the target type: messages[1]: unknown variant `image_url`, expected `text` at line 1 column 305",
+			"invalid_request_error", "", "invalid_request_error")
+	case Mistral:
+		return d.fail(400, "Image input is not enabled for this model", "invalid_request_invalid_args", "", "3051")
+	case VLLM:
+		return d.fail(400, r.Model+" is not a multimodal model", "BadRequestError", "", nil)
+	case Ollama:
+		return d.fail(500, "this model is missing data required for image input", "api_error", "", nil)
+	case OpenRouter:
+		return d.fail(404, "No endpoints found that support image input", "", "", 404)
+	case Gemini:
+		return d.fail(400, "Image input modality is not enabled for models/"+r.Model, "INVALID_ARGUMENT", "", nil)
+	case Claude:
+		return d.fail(400, "'"+r.Model+"' does not support image input.", "invalid_request_error", "", nil)
+	}
+	return d.fail(400, "Invalid content type. image_url is only supported by certain models.", "invalid_request_error", "messages.[1].content.[1].type", nil)
+}
+
 // refusesParameter is how a dialect says that its model does not take p.
 func (d Dialect) refusesParameter(p string, r Request) *refusal {
+	if p == pictures {
+		return d.refusesPictures(r)
+	}
 	switch {
 	case p == "system" && d == Gemini:
 		return d.fail(400, "Developer instruction is not enabled for models/"+r.Model, "INVALID_ARGUMENT", "", nil)

@@ -15,7 +15,11 @@ type geminiFormat struct{}
 type geminiContent struct {
 	Role  string `json:"role"`
 	Parts []struct {
-		Text         string `json:"text"`
+		Text       string `json:"text"`
+		InlineData *struct {
+			MIMEType string `json:"mimeType"`
+			Data     []byte `json:"data"`
+		} `json:"inlineData"`
 		FunctionCall *struct {
 			Name string          `json:"name"`
 			Args json.RawMessage `json:"args"`
@@ -93,6 +97,8 @@ func (c geminiContent) messages() []Message {
 	var out []Message
 	for _, p := range c.Parts {
 		switch {
+		case p.InlineData != nil:
+			out = withPicture(out, Picture{p.InlineData.MIMEType, p.InlineData.Data})
 		case p.FunctionCall != nil:
 			out = append(out, Message{Role: role, ToolCalls: []ToolCall{{Name: p.FunctionCall.Name, Arguments: string(p.FunctionCall.Args)}}})
 		case p.FunctionResponse != nil:

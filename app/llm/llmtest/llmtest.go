@@ -47,8 +47,15 @@ type Message struct {
 	Text       string
 	Reasoning  string // OpenAI's reasoning_content or reasoning, Claude's thinking
 	ToolCalls  []ToolCall
-	ToolCallID string // not Gemini
-	ToolName   string // Gemini only
+	ToolCallID string    // not Gemini
+	ToolName   string    // Gemini only
+	Pictures   []Picture // behind Text
+}
+
+// Picture is a picture in a message of the user's.
+type Picture struct {
+	Type string
+	Data []byte
 }
 
 // wireMessage is a message of OpenAI's as it was sent, and what the strict look at.

@@ -1,6 +1,7 @@
 package llmtest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -54,7 +55,13 @@ func (openAIFormat) decode(req *http.Request) (Request, error) {
 			out.System = strings.TrimSpace(out.System + "\n\n" + msg.Text)
 			continue
 		}
-		out.Messages = append(out.Messages, apart(msg)...)
+		all := []Message{msg}
+		if m.parts != nil {
+			all = m.parts
+		}
+		for _, part := range all {
+			out.Messages = append(out.Messages, apart(part)...)
+		}
 	}
 	for _, t := range in.Tools {
 		out.Tools = append(out.Tools, t.Function.Name)
@@ -78,6 +85,7 @@ type openAIMessage struct {
 	ReasoningDetails []object `json:"reasoning_details"`
 
 	text    *string
+	parts   []Message // of a content that is a list
 	members []string
 }
 
@@ -92,7 +100,49 @@ func (m *openAIMessage) UnmarshalJSON(raw []byte) error {
 		return nil
 	}
 	m.text = new("")
+	if m.Content[0] == '[' {
+		return m.readParts()
+	}
 	return json.Unmarshal(m.Content, m.text)
+}
+
+// readParts reads a list of texts and pictures. Each picture goes to the text before it.
+func (m *openAIMessage) readParts() error {
+	var parts []struct {
+		Type     string
+		Text     *string
+		ImageURL *struct{ URL string } `json:"image_url"`
+	}
+	if err := json.Unmarshal(m.Content, &parts); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		switch {
+		case p.Type == "text" && p.Text != nil && p.ImageURL == nil:
+			*m.text += *p.Text
+			m.parts = append(m.parts, Message{Role: m.Role, Text: *p.Text})
+		case p.Type == "image_url" && p.ImageURL != nil && p.Text == nil && m.Role == "user":
+			kind, data, ok := strings.Cut(strings.TrimPrefix(p.ImageURL.URL, "data:"), ";base64,")
+			raw, err := base64.StdEncoding.DecodeString(data)
+			if !ok || err != nil || len(raw) == 0 {
+				return fmt.Errorf("image_url: invalid base64 image_url")
+			}
+			m.parts = withPicture(m.parts, Picture{kind, raw})
+		default:
+			return fmt.Errorf("content: unknown part %q", p.Type)
+		}
+	}
+	return nil
+}
+
+// withPicture puts a picture behind the last message.
+func withPicture(all []Message, p Picture) []Message {
+	if len(all) == 0 || all[len(all)-1].Role != "user" {
+		all = append(all, Message{Role: "user"})
+	}
+	last := &all[len(all)-1]
+	last.Pictures = append(last.Pictures, p)
+	return all
 }
 
 func (m openAIMessage) message() Message {
@@ -145,6 +195,7 @@ func apart(m Message) []Message {
 	if len(out) == 0 {
 		return []Message{m}
 	}
+	out[len(out)-1].Pictures = m.Pictures
 	return out
 }
 
