@@ -42,9 +42,9 @@ type accountsIn struct {
 	Role     string `query:"role" enum:"guest,student,ta,teacher,admin,super_admin"`
 	Active   string `query:"active" enum:"true,false" doc:"Both when left out"`
 	Kind     string `query:"kind" enum:"person,bot"`
-	CourseID id     `query:"course_id" doc:"The people and bots of a course"`
+	CourseID id     `query:"course_id" doc:"Only of this course"`
 	Sort     string `query:"sort" enum:"newest,oldest,email" default:"newest"`
-	After    id     `query:"after" doc:"Go on behind the account with this id"`
+	After    id     `query:"after" doc:"Only those after the one with this id"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
@@ -102,7 +102,7 @@ type auditSearchIn struct {
 	Q string `query:"q" maxLength:"200" doc:"A part of a name, an id or a changed member, in any case of Latin letters"`
 	AuditFilterIn
 	Sort  string `query:"sort" enum:"newest,oldest" default:"newest"`
-	After id     `query:"after" doc:"Go on behind the entry with this id"`
+	After id     `query:"after" doc:"Only those after the one with this id"`
 	Limit int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 

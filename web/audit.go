@@ -10,7 +10,7 @@ import (
 
 type auditIn struct {
 	AuditFilterIn
-	Before id  `query:"before" doc:"Go on behind the line with this id"`
+	Before id  `query:"before" doc:"Only those before the one with this id"`
 	Limit  int `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 

@@ -40,8 +40,8 @@ func bookmarkForm(b *app.BookmarkedThere) bookmarkOut {
 }
 
 type bookmarksIn struct {
-	RoomID id  `query:"room_id" doc:"Only those in one room"`
-	Before id  `query:"before" doc:"Only bookmarks before the one with this id"`
+	RoomID id  `query:"room_id" doc:"Only in this room"`
+	Before id  `query:"before" doc:"Only those before the one with this id"`
 	Limit  int `query:"limit" minimum:"1" maximum:"100" default:"50"`
 }
 

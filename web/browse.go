@@ -20,8 +20,8 @@ func (s *Server) tables(_ context.Context, actor *app.Actor, _ *empty) (*tablesO
 
 type tableIn struct {
 	Name    string    `path:"table_name" example:"room"`
-	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many rows at most"`
-	Offset  int       `query:"offset" minimum:"0" maximum:"1000000" default:"0" doc:"How many to leave out"`
+	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Offset  int       `query:"offset" minimum:"0" maximum:"1000000" default:"0"`
 	Resolve bool      `query:"resolve_relations" doc:"Adds what references stand for, for example sender_name"`
 	Search  string    `query:"search" doc:"Part of an id, a name or a text, in any case"`
 	From    time.Time `query:"start_date" doc:"Made at this instant or later"`

@@ -74,7 +74,7 @@ func decisionForm(d *app.SeenDecision) decisionOut {
 
 type decisionsIn struct {
 	RoomID    id    `path:"room_id"`
-	Before    id    `query:"before" doc:"Only decisions made before the one with this id"`
+	Before    id    `query:"before" doc:"Only those before the one with this id"`
 	Limit     int   `query:"limit" minimum:"1" maximum:"1000" doc:"100 when left out"`
 	Seq       int64 `query:"seq" minimum:"1" doc:"Only what was decided about the message with this seq"`
 	MessageID id    `query:"message_id" doc:"... or with this id"`

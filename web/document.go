@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -43,7 +44,9 @@ func (s *Server) openAPI() ([]byte, error) {
 	components["responses"] = responses
 	doc["security"] = p.security
 	plain(doc)
-	compose(doc)
+	shareTwins(components["schemas"].(object))
+	shareNamed(doc)
+	compose(components["schemas"].(object), s.api.OpenAPI().Components.Schemas)
 	return json.Marshal(doc)
 }
 
@@ -147,7 +150,8 @@ func (p *publisher) lean(op object) {
 }
 
 // leanParameter says once what huma says twice. An id is described by what it is the id
-// of; for a parameter that is called id alone, the summary says that before {id}.
+// of, unless its name says that; for a parameter that is called id alone, the summary does
+// before {id}. What its bounds say of a number's size needs no format.
 func leanParameter(param object, summary string) {
 	schema, _ := param["schema"].(object)
 	if param["description"] == schema["description"] {
@@ -156,15 +160,16 @@ func leanParameter(param object, summary string) {
 	if schema["type"] != huma.TypeArray {
 		delete(param, "explode")
 	}
-	name := param["name"].(string)
-	if schema["format"] != "uuid" || param["description"] != idText {
+	if most, ok := schema["maximum"].(float64); ok && most <= math.MaxInt32 {
+		delete(schema, "format")
+	}
+	if param["description"] != idText {
 		return
 	}
-	of := strings.ReplaceAll(strings.TrimSuffix(name, "_id"), "_", " ")
-	if found := beforeID.FindStringSubmatch(summary); name == "id" && found != nil {
-		of = found[1]
+	delete(param, "description")
+	if found := beforeID.FindStringSubmatch(summary); param["name"] == "id" && found != nil {
+		param["description"] = "Id of the " + found[1]
 	}
-	param["description"] = "Id of the " + of
 }
 
 var beforeID = regexp.MustCompile(`(\w+) \{id\}`)
@@ -196,15 +201,20 @@ func eachSmall(op object, do func(kind, name string, part object) object) {
 	}
 }
 
-// eachAnswer is for answers with one named schema, which gives them their name.
+// eachAnswer is for answers with one named schema, or a list of them, which gives them their
+// name.
 func eachAnswer(op object, do func(kind, name string, part object) object) {
 	responses := op["responses"].(object)
 	for status, response := range responses {
 		content, _ := response.(object)["content"].(object)
 		media, _ := content["application/json"].(object)
 		schema, _ := media["schema"].(object)
+		suffix := ""
+		if items, ok := schema["items"].(object); ok {
+			schema, suffix = items, "List"
+		}
 		if ref, ok := schema["$ref"].(string); ok && len(content) == 1 {
-			responses[status] = do("responses", ref[strings.LastIndexByte(ref, '/')+1:], response.(object))
+			responses[status] = do("responses", ref[strings.LastIndexByte(ref, '/')+1:]+suffix, response.(object))
 		}
 	}
 }
@@ -218,17 +228,21 @@ func (p *publisher) count(kind, name string, part object) object {
 	return part
 }
 
-// share moves a part into the components: of each name the part that is used most, if it
-// is used more than once.
+// share moves a part that is used more than once into the components. The one that is used
+// most has the name, and the others have a number behind it.
 func (p *publisher) share(kind, name string, part object) object {
 	counts, text := p.counted[kind+" "+name], jsonOf(part)
-	for other, n := range counts {
-		if n > counts[text] || n == counts[text] && other < text {
-			return part
-		}
-	}
 	if counts[text] < 2 {
 		return part
+	}
+	place := 1
+	for other, n := range counts {
+		if n > counts[text] || n == counts[text] && other < text {
+			place++
+		}
+	}
+	if place > 1 {
+		name += strconv.Itoa(place)
 	}
 	if p.shared[kind] == nil {
 		p.shared[kind] = object{}
@@ -300,7 +314,7 @@ func addFrames(schemas huma.Registry) {
 	}{
 		{"RoomFrame", "What the server sends over a room's socket with coagent.v2, see /asyncapi.json. Pass over a frame whose type you do not know", false},
 		{"RoomRequest", "What the server takes over a room's socket with coagent.v2", true},
-		{"MyFrame", "What the server sends over a person's socket, see /asyncapi.json. Pass over a frame whose type you do not know", false},
+		{"MyFrame", "What the server sends over a person's socket, see /asyncapi.json. room_id is the room of a frame. Pass over a frame whose type you do not know", false},
 		{"MyRequest", "What the server takes over a person's socket", true},
 	} {
 		protocol := chanV2

@@ -242,7 +242,7 @@ func uploadForm() *huma.RequestBody {
 
 type roomFilesIn struct {
 	RoomID id  `path:"room_id"`
-	Before id  `query:"before" doc:"Only files before the one with this id; send the last id of a page"`
+	Before id  `query:"before" doc:"Only those before the one with this id"`
 	Limit  int `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 

@@ -31,9 +31,9 @@ func (f *frameOf) isOf(protocol string) bool {
 	return f.protocol == protocol || protocol == chanMe && f.protocol == chanV2 && !f.fromClient
 }
 
-// OfRoom is the room of a frame on a socket that follows several.
+// OfRoom is the room of a frame on the socket of a person, which follows several rooms.
 type OfRoom struct {
-	RoomID string `json:"room_id,omitempty" format:"uuid" doc:"On the socket of a person: the frame's room"`
+	RoomID string `json:"room_id,omitempty" format:"uuid"`
 }
 
 // frameOf describes one kind of frame.

@@ -53,8 +53,8 @@ func mentionForm(f *app.SaidThere) mentionOut {
 
 type mentionsIn struct {
 	Unread bool `query:"unread" doc:"Only those that are not read"`
-	RoomID id   `query:"room_id" doc:"Only those in one room"`
-	Before id   `query:"before" doc:"Only those in messages before the one with this id"`
+	RoomID id   `query:"room_id" doc:"Only in this room"`
+	Before id   `query:"before" doc:"Only those before the one with this id"`
 	Limit  int  `query:"limit" minimum:"1" maximum:"100" default:"50"`
 }
 

@@ -84,10 +84,10 @@ func myRoomForm(m *app.MyRoom) myRoomOut {
 }
 
 type myRoomsIn struct {
-	RoomID   id   `query:"room_id" doc:"Only this one"`
-	CourseID id   `query:"course_id" doc:"Only those of one course"`
+	RoomID   id   `query:"room_id" doc:"Only in this room"`
+	CourseID id   `query:"course_id" doc:"Only of this course"`
 	All      bool `query:"all" doc:"For admins: also those of courses in which they are not"`
-	Before   id   `query:"before" doc:"Only rooms made before the one with this id"`
+	Before   id   `query:"before" doc:"Only those before the one with this id"`
 	Limit    int  `query:"limit" minimum:"1" maximum:"200" default:"100"`
 }
 

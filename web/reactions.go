@@ -64,7 +64,7 @@ type reactorsIn struct {
 	RoomID    id     `path:"room_id"`
 	MessageID id     `path:"message_id"`
 	Emoji     string `query:"emoji" maxLength:"64" doc:"Only those with this emoji"`
-	Skip      int    `query:"skip" minimum:"0" maximum:"10000" default:"0" doc:"How many to leave out"`
+	Skip      int    `query:"skip" minimum:"0" maximum:"10000" default:"0"`
 	Limit     int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 

@@ -11,7 +11,7 @@ import (
 type repliesIn struct {
 	RoomID    id    `path:"room_id"`
 	MessageID id    `path:"message_id"`
-	After     int64 `query:"after" minimum:"0" doc:"Only replies with a larger seq"`
+	After     int64 `query:"after" minimum:"0" doc:"Only those with a larger seq"`
 	Limit     int   `query:"limit" minimum:"1" maximum:"200" default:"100"`
 }
 

@@ -48,8 +48,8 @@ func (s *Server) generateReport(ctx context.Context, actor *app.Actor, in *oneID
 type reportsIn struct {
 	CourseID id `path:"course_id"`
 	// Reports are long: a page of them is smaller than other pages.
-	Skip  int `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"How many to leave out"`
-	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many to list at most"`
+	Skip  int `query:"skip" minimum:"0" maximum:"1000000" default:"0"`
+	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20"`
 }
 
 func (s *Server) reports(ctx context.Context, actor *app.Actor, in *reportsIn) (*listOut[reportOut], error) {

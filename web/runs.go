@@ -12,7 +12,7 @@ import (
 // BeforeIn is a page that goes backwards from the newest. Each route sets the maximum of
 // limit.
 type BeforeIn struct {
-	Before id  `query:"before" doc:"Only those made before the one with this id"`
+	Before id  `query:"before" doc:"Only those before the one with this id"`
 	Limit  int `query:"limit" minimum:"1" maximum:"1000" doc:"100 when left out, which for exchanges is the most"`
 }
 

@@ -42,8 +42,8 @@ type searchOut struct {
 
 type searchIn struct {
 	Q        string `query:"q" required:"true" doc:"Words, phrases in quotes, -without, from: in: before: after: has:" example:"\"second law\" from:me"`
-	RoomID   id     `query:"room_id" doc:"Only in one room"`
-	CourseID id     `query:"course_id" doc:"Only in the rooms of one course"`
+	RoomID   id     `query:"room_id" doc:"Only in this room"`
+	CourseID id     `query:"course_id" doc:"Only of this course"`
 	Sort     string `query:"sort" enum:"newest,best" default:"newest" doc:"best ranks the newest 300 that are found"`
 	TZ       string `query:"tz" maxLength:"64" doc:"Time zone of the dates, such as Asia/Taipei; the server's by default"`
 	Cursor   string `query:"cursor" maxLength:"100"`

@@ -96,8 +96,8 @@ func storedJSON(text, empty string) []byte {
 // PageIn is the part of a list that a client asks for. It is exported, like every struct
 // that requests embed: huma ignores others.
 type PageIn struct {
-	Skip  int `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"How many to leave out"`
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to list at most"`
+	Skip  int `query:"skip" minimum:"0" maximum:"1000000" default:"0"`
+	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
 func (p PageIn) page() store.Page { return store.Page{Skip: p.Skip, Limit: p.Limit} }

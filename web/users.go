@@ -77,7 +77,7 @@ func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*page
 
 type searchUsersIn struct {
 	Q     string `query:"q" doc:"A part of the e-mail, the name or the user name, in any case; empty finds everybody"`
-	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"How many to list at most"`
+	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"10"`
 }
 
 // Resolve checks that q is there. huma's own check would refuse an empty q too.

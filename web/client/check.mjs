@@ -45,11 +45,25 @@ if (errors) process.exit(1);
 const released = JSON.parse(gunzipSync(readFileSync(join(here, "released.json.gz"))).toString());
 const now = JSON.parse(readFileSync(file, "utf8"));
 for (const path of Object.keys(released.paths)) if (released.paths[`${path}/`] && !now.paths[path]) delete released.paths[path];
+// A member that stands in a part of a schema is one of the schema.
+function whole(schema) {
+  if (schema.$ref) return whole(now.components.schemas[schema.$ref.split("/").pop()]);
+  const parts = (schema.allOf ?? []).map(whole);
+  return { properties: Object.assign({}, ...parts.map((part) => part.properties), schema.properties), required: [...parts, schema].flatMap((part) => part.required ?? []) };
+}
+for (const schema of Object.values(now.components.schemas)) {
+  if (schema.$ref || schema.allOf) Object.assign(schema, whole(schema), { type: "object" });
+  for (const word of ["$ref", "allOf"]) delete schema[word];
+}
 const untold = (schema) => schema && !schema.properties && !schema.$ref && (schema.additionalProperties === true || Object.keys(schema).length === 0);
 for (const [name, schema] of Object.entries(released.components.schemas)) {
   for (const [member, was] of Object.entries(schema.properties ?? {})) {
     const is = now.components.schemas[name]?.properties?.[member];
     if (is && untold(was)) now.components.schemas[name].properties[member] = was;
+    // An object or null: by reference, as it was written out.
+    if (is?.anyOf?.length === 2 && was.properties && was.type.includes("null")) {
+      now.components.schemas[name].properties[member] = { ...now.components.schemas[is.anyOf[0].$ref.split("/").pop()], type: was.type };
+    }
     if (is?.items && was.items && untold(was.items)) is.items = was.items;
   }
 }
