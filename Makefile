@@ -89,7 +89,7 @@ lint: ## Check format, vet and the linters of .golangci.yml
 client: ## Check that /openapi.json is a source of clients: types, a program against them, a lint, and nothing that the last release had is gone; needs Node
 	npm --prefix web/client ci --ignore-scripts --no-audit --no-fund
 	node web/client/check.mjs
-	$(OASDIFF) breaking --flatten-allof --fail-on ERR --err-ignore web/client/narrowed.txt web/client/build/released.json web/client/build/now.json
+	$(OASDIFF) breaking --flatten-allof --flatten-params --fail-on ERR --err-ignore web/client/narrowed.txt web/client/build/released.json web/client/build/now.json
 
 fmt: ## Format the source
 	go fmt ./...

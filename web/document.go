@@ -47,6 +47,7 @@ func (s *Server) openAPI() ([]byte, error) {
 	shareTwins(components["schemas"].(object))
 	shareNamed(doc)
 	compose(components["schemas"].(object), s.api.OpenAPI().Components.Schemas)
+	withoutRepeats(doc["paths"].(object))
 	return json.Marshal(doc)
 }
 
@@ -102,6 +103,40 @@ func withoutTwins(paths object) {
 	}
 }
 
+// withoutRepeats says the parameters that all operations of an address have, such as the
+// ids in it, once for the address.
+func withoutRepeats(paths object) {
+	for _, item := range paths {
+		item, common := item.(object), map[string]int{}
+		for _, op := range item {
+			for _, param := range parametersOf(op.(object)) {
+				common[jsonOf(param)]++
+			}
+		}
+		if len(item) < 2 {
+			continue
+		}
+		maps.DeleteFunc(common, func(_ string, n int) bool { return n < len(item) })
+		var all []any
+		for _, method := range slices.Sorted(maps.Keys(item)) {
+			op := item[method].(object)
+			params, _ := op["parameters"].([]any)
+			all, op["parameters"] = nil, slices.DeleteFunc(slices.Clone(params), func(param any) bool { return common[jsonOf(param)] > 0 })
+			for _, param := range params {
+				if common[jsonOf(param)] > 0 {
+					all = append(all, param)
+				}
+			}
+			if len(op["parameters"].([]any)) == 0 {
+				delete(op, "parameters")
+			}
+		}
+		if len(all) > 0 {
+			item["parameters"] = all
+		}
+	}
+}
+
 // publisher makes the operations of a document lean.
 type publisher struct {
 	shared   object                    // the parts that several operations have, by kind and name
@@ -114,7 +149,9 @@ func eachOperation(doc object, do func(op object)) {
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		item := paths[path].(object)
 		for _, method := range slices.Sorted(maps.Keys(item)) {
-			do(item[method].(object))
+			if op, ok := item[method].(object); ok {
+				do(op)
+			}
 		}
 	}
 }

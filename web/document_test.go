@@ -16,7 +16,7 @@ import (
 )
 
 // maxDocument is how large /openapi.json may be, in bytes.
-const maxDocument = 312_000
+const maxDocument = 310_000
 
 // publishedOf is /openapi.json of a server.
 func publishedOf(t testing.TB, r *rig) object {
@@ -102,7 +102,11 @@ func TestDocumentIsLean(t *testing.T) {
 	operations := 0
 	for path, item := range doc["paths"].(object) {
 		for method, op := range item.(object) {
-			op, at := op.(object), method+" "+path
+			op, ok := op.(object)
+			if !ok {
+				continue // what the operations have in common
+			}
+			at := method + " " + path
 			operations++
 			if op["description"] == nil || op["description"] == op["summary"] {
 				t.Errorf("%s has no description", at)
@@ -214,7 +218,8 @@ func bodiesOf(doc object) map[string]object {
 	all := map[string]object{}
 	for _, item := range doc["paths"].(object) {
 		for _, op := range item.(object) {
-			body, _ := op.(object)["requestBody"].(object)
+			op, _ := op.(object)
+			body, _ := op["requestBody"].(object)
 			content, _ := body["content"].(object)
 			for _, media := range content {
 				schema, _ := media.(object)["schema"].(object)

@@ -20,7 +20,7 @@ const { title, version } = doc.info;
 strip(doc);
 doc.info = { title, version };
 for (const item of Object.values(doc.paths)) {
-  for (const op of Object.values(item)) for (const response of Object.values(op.responses)) if (!response.$ref) response.description = "-";
+  for (const op of Object.values(item)) if (op.responses) for (const response of Object.values(op.responses)) if (!response.$ref) response.description = "-";
 }
 for (const response of Object.values(doc.components.responses)) response.description = "-";
 writeFileSync(join(here, "narrowed.txt"), "");
