@@ -220,6 +220,7 @@ var rules = map[Action]rule{
 	ActReadAnnouncements:  {roles: admins, relations: courseMembers, hidden: true, scope: ScopeRead},
 	ActWriteAnnouncements: {roles: admins, relations: courseStaff, text: notEnough},
 
+	ActReadFigures:    {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActReadReports:    {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActGenerateReport: {roles: admins, relations: courseStaff, text: notEnough},
 	ActUpdateReport:   {roles: admins, relations: courseStaff, text: notEnough},

@@ -119,6 +119,7 @@ var declared = map[Action]struct {
 	ActReadAnnouncements:  {"admin super_admin course_owner course_teacher course_ta course_student", ""},
 	ActWriteAnnouncements: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
+	ActReadFigures:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActReadReports:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActGenerateReport: {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 	ActUpdateReport:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},

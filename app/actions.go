@@ -88,6 +88,7 @@ const (
 
 	ActReadAnnouncements  Action = "announcement.read"
 	ActWriteAnnouncements Action = "announcement.write"
+	ActReadFigures        Action = "figures.read"
 	ActReadReports        Action = "report.read"
 	ActGenerateReport     Action = "report.generate"
 	ActUpdateReport       Action = "report.update"

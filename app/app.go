@@ -84,7 +84,7 @@ type App struct {
 	artifacts *artifacts
 	files     *fileStorage
 	calls     *personCalls
-	indexer   *indexer
+	backfills []*backfill
 	threads   *threads
 	reports   *reports
 	audience  *audience
@@ -159,7 +159,13 @@ func New(d Deps) (*App, error) {
 	a.ledger.Spent = a.warnOfBudgets
 	a.calls = &personCalls{cfg: cfg, db: db, rate: a.limits.asks, closing: a.process.closing}
 	a.threads = &threads{cfg: cfg, db: db, now: now, quotas: a.quotas, engine: a.engine}
-	a.indexer = &indexer{db: db, log: log, background: background}
+	a.backfills = []*backfill{
+		{what: "search", lease: "search_index", left: db.SearchBackfill, part: (*store.Tx).IndexMessages},
+		{what: "figures", lease: "figures", left: db.TalkBackfill, part: (*store.Tx).CountTalk},
+	}
+	for _, b := range a.backfills {
+		b.db, b.log, b.background = db, log, background
+	}
 	if d.Work {
 		if a.process.workers, err = a.newWorkers(newPruner(cfg, db, log, now, background, a.files)); err != nil {
 			return nil, err
@@ -168,6 +174,7 @@ func New(d Deps) (*App, error) {
 	if db.Postgres() {
 		a.process.cluster = newCluster(db, a.audience, a.queue, a.accountsChanged, d.Work, d.Serve, log)
 	}
+	db.CountDaysIn(cfg.Location())
 	db.OnCommit(a.audience.publish)
 	db.OnAccounts(a.accountsChanged)
 	db.OnGain(func(ctx context.Context, tx *store.Tx, userIDs []string) error {
@@ -301,7 +308,9 @@ func (a *App) Start(ctx context.Context) error {
 		return err
 	}
 	a.process.loops.Go(func() { a.engine.Run(run) })
-	a.process.loops.Go(func() { a.indexer.run(run) })
+	for _, b := range a.backfills {
+		a.process.loops.Go(func() { b.run(run) })
+	}
 	return nil
 }
 

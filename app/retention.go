@@ -102,6 +102,16 @@ func (p *pruner) prune(ctx context.Context, _ jobs.Prune) error {
 			return err
 		}
 	}
+	// A node of an earlier version, which still runs during an update, counts nothing.
+	if _, err := p.dropAll(ctx, 1, until, func(tx *store.Tx) (int64, error) {
+		done, err := tx.CountTalk(ctx, backfillRows)
+		if done || err != nil {
+			return 0, err
+		}
+		return 1, nil
+	}); err != nil {
+		return fmt.Errorf("count messages for figures: %w", err)
+	}
 	n, err := p.dropContent(ctx, until)
 	return p.pruned(ctx, "content that no file has", n, err)
 }

@@ -46,6 +46,7 @@ var keys = map[string]string{
 	"mentions":             "user_id message_id",
 	"message_reactions":    "message_id user_id emoji",
 	"room_pins":            "room_id message_id",
+	"talk_days":            "room_id day kind who",
 	"room_agents":          "room_id agent_id",
 	"user_key_uses":        "user_key_id agent_id",
 	"course_members":       "course_id user_id",

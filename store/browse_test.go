@@ -35,8 +35,10 @@ var withheld = map[string]string{
 	"turn_steps": "input output note",
 	// What people say to agents alone is theirs.
 	"threads":  "name metadata_json",
-	"messages": "metadata_json",
-	"nodes":    "*", // admins have their own list
+	"messages": "metadata_json word_count day",
+	// The figures of a course show it, summed and with names.
+	"talk_days": "*",
+	"nodes":     "*", // admins have their own list
 	// What a person keeps for themselves.
 	"bookmarks": "*",
 	// The routes of usage and budgets show them, summed and with names.

@@ -13,7 +13,7 @@ import (
 var Models = []any{
 	(*setting)(nil), (*User)(nil), (*Avatar)(nil), (*OneTimeLink)(nil), (*Session)(nil),
 	(*Organization)(nil), (*OrganizationMember)(nil), (*Project)(nil), (*ProjectMember)(nil),
-	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil), (*RoomMark)(nil),
+	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil), (*RoomMark)(nil), (*TalkDay)(nil),
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Mention)(nil), (*Reaction)(nil), (*Pin)(nil), (*Bookmark)(nil), (*Node)(nil), (*File)(nil), (*Blob)(nil), (*BlobChunk)(nil), (*Event)(nil), (*Turn)(nil), (*TurnStep)(nil), (*Decision)(nil), (*A2AMessage)(nil), (*OutsideMessage)(nil), (*Breaker)(nil), (*Workflow)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*KeyUse)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
 	(*Announcement)(nil), (*Report)(nil), (*ReportSection)(nil),

@@ -54,7 +54,8 @@ func (t *Tx) MessageForUpdate(ctx context.Context, roomID, id string) (*Message,
 // events that show the message or are about it, and adds e, which is about it too.
 // Afterwards no event contains the old text.
 func (t *Tx) UpdateMessage(ctx context.Context, m *Message, line JSON, e *Event) error {
-	update := t.db.NewUpdate().Model(m).Column("content", "edited_at", "deleted_at", "hidden_at", "mentions").Where("m.id = ?", m.ID)
+	t.count(m) // also of one from before there were figures: CountTalk leaves it out then
+	update := t.db.NewUpdate().Model(m).Column("content", "word_count", "day", "edited_at", "deleted_at", "hidden_at", "mentions").Where("m.id = ?", m.ID)
 	res, err := t.findable(update, m).Exec(ctx)
 	if err := changed(res, err, ErrNotFound); err != nil {
 		return err

@@ -58,6 +58,10 @@ type Message struct {
 	ReactionsToldAt time.Time `bun:",nullzero"`
 	ReactionsDue    bool
 
+	// What the figures of the course count, see CountWords: nil and "" while it is not counted.
+	WordCount *int
+	Day       string `bun:",nullzero"`
+
 	Sender *User `bun:"rel:belongs-to,join:sender_id=id"` // its name and role only
 
 	// Called are those whom AddMessage tells that the message mentions them.
@@ -222,6 +226,7 @@ func (q Queries) MessageByClientID(ctx context.Context, roomID, senderID, client
 // has posted with this ClientID before, or the turn already has a message. Then roll the
 // transaction back: the seq is used up.
 func (t *Tx) CreateMessage(ctx context.Context, m *Message) (added bool, err error) {
+	t.count(m)
 	return t.insertOnce(ctx, m)
 }
 
@@ -254,6 +259,7 @@ func (s *Silence) bounds() (version, upTo any) {
 // With a Silence that holds, and when all earlier messages are decided about, the message
 // is decided about too. Then m.Silent is set.
 func (t *Tx) AddMessage(ctx context.Context, m *Message, e *Event, h Heard) (added, due bool, err error) {
+	t.count(m)
 	add := t.addMessageInSteps
 	if t.PG != nil {
 		add = t.addMessageAtOnce
@@ -282,7 +288,7 @@ func (t *Tx) addMessageInSteps(ctx context.Context, m *Message, e *Event, h Hear
 	}
 	bound = t.boundText(ctx, m.RoomID, m.Seq, m.ID, null(m.SenderID), null(m.AgentID), agent, null(m.AgentName), null(m.TurnID),
 		null(m.ClientID), m.Content, m.CreatedAt, null(m.StoppedAt), m.Truncated, m.Silent, rolls, textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)),
-		null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files)), words.PosOf(m.CreatedAt))
+		null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files)), words.PosOf(m.CreatedAt), int64(*m.WordCount), m.Day)
 	if n, err := affected(t.db.ExecContext(bound, addMessage)); err != nil || n == 0 {
 		return false, false, err
 	}
@@ -300,8 +306,8 @@ WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(l
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
-	rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files, search_pos)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+	rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files, word_count, day, search_pos)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $24, $25,
 	CASE WHEN (SELECT course_id FROM rooms WHERE id = $1) IS NOT NULL THEN ` + placeFree + ` END) ON CONFLICT DO NOTHING`
 )
 
@@ -316,9 +322,9 @@ WITH room AS (
 		COALESCE(look_at = $3::timestamptz, FALSE) AS due, course_id
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
-		silent, rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files, search_pos, words)
+		silent, rolls, metadata_json, answers, bot_name, mentions, root_id, reply_to, files, word_count, day, search_pos, words)
 	SELECT $1, event_seq, $4, $5, $6, $7::text, $8, $9, $10, $11, $12::timestamptz, $17::timestamptz, $18::boolean,
-		silent, $19::json, $22, $23, $24::text, $25::json, $26::text, $27::json, $28::json,
+		silent, $19::json, $22, $23, $24::text, $25::json, $26::text, $27::json, $28::json, $31::integer, $32::text,
 		CASE WHEN course_id IS NOT NULL THEN $29::bigint END, CASE WHEN course_id IS NOT NULL THEN $30::tsvector || ` + courseMark + ` END FROM room
 	ON CONFLICT DO NOTHING RETURNING seq
 ), shown AS (
@@ -338,7 +344,7 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 			m.ID, null(m.SenderID), null(m.AgentID), null(m.AgentType), null(m.AgentName), null(m.TurnID), null(m.ClientID), m.Content, m.CreatedAt,
 			e.ID, e.Type, string(e.Body), e.CreatedAt, null(m.StoppedAt), m.Truncated, null(string(m.Rolls)), version, upTo,
 			textOrNull(m.MetadataJSON), null(m.Answers), null(m.BotName), null(string(m.Mentions)), null(m.RootID), null(string(m.ReplyTo)), null(string(m.Files)),
-			words.PosOf(m.CreatedAt), m.vector()).
+			words.PosOf(m.CreatedAt), m.vector(), *m.WordCount, m.Day).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
 	if err != nil || shown == 0 {

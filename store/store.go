@@ -63,6 +63,7 @@ type DB struct {
 	gained    func(context.Context, *Tx, []string) error
 	accounts  func(ids []string)
 	changes   atomic.Uint64
+	zone      *time.Location // of the days of figures; nil is UTC
 }
 
 // Options say which database to open and how.

@@ -26,6 +26,8 @@ var moreReads = map[string]int{
 	// Whether the person may change the agent takes as many as in all routes of agents.
 	v1 + "/threads/{thread_id}/turns/{turn_id}": 10,
 	v1 + "/rooms/{room_id}/a2a":                 6,
+	// Sums, each by another index, and what agents cost.
+	v1 + "/courses/{course_id}/figures": 8,
 }
 
 // A list takes as many queries for thirty rows as for one: what it shows of

@@ -56,6 +56,7 @@ func (s *Server) routes(version string) error {
 	s.adminListRoutes()
 	s.artifactRoutes()
 	s.threadRoutes()
+	s.figureRoutes()
 	s.usageRoutes()
 	s.threadTurnRoutes()
 	s.sockets()
