@@ -96,7 +96,7 @@ func (a *App) JoinAsNewcomer(ctx context.Context, in Newcomer, client Client) (*
 		return nil, err
 	}
 	who := limit.Asker{Address: limit.NetworkOf(client.Address), Account: "join " + way.with}
-	if u.PasswordHash, err = a.passwords.hash(ctx, who, "password", in.Password.Reveal()); err != nil {
+	if u.PasswordHash, err = a.passwords.hash(ctx, who, "account.password", in.Password.Reveal()); err != nil {
 		return nil, err
 	}
 	out := &Arrived{Course: way.course, User: u}
@@ -125,15 +125,19 @@ func (a *App) JoinAsNewcomer(ctx context.Context, in Newcomer, client Client) (*
 
 // account checks what a newcomer chose, and returns the account without its hash.
 func (in *Newcomer) account(now time.Time) (*store.User, error) {
-	if err := firstOf(errors.Join(name("full_name", &in.FullName), personName("full_name", &in.FullName))); err != nil {
+	err := name("account.full_name", &in.FullName)
+	if err == nil {
+		err = personName("account.full_name", &in.FullName)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if letters(in.FullName) == "" {
-		return nil, invalid("full_name", "must have a letter or a digit")
+		return nil, invalid("account.full_name", "must have a letter or a digit")
 	}
-	uname, err := username("username", in.Username)
+	uname, err := username("account.username", in.Username)
 	if err == nil {
-		err = CheckPassword("password", in.Password.Reveal())
+		err = CheckPassword("account.password", in.Password.Reveal())
 	}
 	if err != nil {
 		return nil, err
