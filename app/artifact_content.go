@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/merge"
 	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -75,14 +76,14 @@ func mergeContent(stored, sent store.JSON) store.JSON {
 	members := membersOf(stored)
 	place := make(map[string]int, len(members))
 	for i, m := range members {
-		place[m.name] = i
+		place[m.Name] = i
 	}
 	for _, m := range membersOf(sent) {
-		if i, known := place[m.name]; known {
-			members[i].value = m.value
+		if i, known := place[m.Name]; known {
+			members[i].Value = m.Value
 			continue
 		}
-		place[m.name] = len(members)
+		place[m.Name] = len(members)
 		members = append(members, m)
 	}
 	var b bytes.Buffer
@@ -91,44 +92,13 @@ func mergeContent(stored, sent store.JSON) store.JSON {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(string(store.ToJSON(m.name)))
+		b.WriteString(string(store.ToJSON(m.Name)))
 		b.WriteByte(':')
-		b.Write(m.value)
+		b.Write(m.Value)
 	}
 	b.WriteByte('}')
 	return store.JSON(b.String())
 }
 
-type jsonMember struct {
-	name  string
-	value json.RawMessage
-}
-
-// membersOf returns the members of a valid JSON object in their order. If two have one
-// name, the first place and the last value count, as in a browser.
-func membersOf(object store.JSON) []jsonMember {
-	dec := json.NewDecoder(strings.NewReader(string(object)))
-	if _, err := dec.Token(); err != nil {
-		return nil
-	}
-	var members []jsonMember
-	place := map[string]int{}
-	for dec.More() {
-		var m jsonMember
-		tok, err := dec.Token()
-		if err != nil {
-			break
-		}
-		m.name, _ = tok.(string)
-		if dec.Decode(&m.value) != nil {
-			break
-		}
-		if i, known := place[m.name]; known {
-			members[i].value = m.value
-			continue
-		}
-		place[m.name] = len(members)
-		members = append(members, m)
-	}
-	return members
-}
+// membersOf returns the members of a valid JSON object in their order.
+func membersOf(object store.JSON) []merge.Member { return merge.Members(string(object)) }

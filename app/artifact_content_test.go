@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/coagent-studio/coagent/app/merge"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -58,18 +59,18 @@ func FuzzArtifactContent(f *testing.F) {
 		}
 		was, now, is := membersOf(stored), membersOf(sent), membersOf(merged)
 		for i, m := range was {
-			if is[i].name != m.name {
-				t.Fatalf("%s with %s: %s moved %q", stored, sent, merged, m.name)
+			if is[i].Name != m.Name {
+				t.Fatalf("%s with %s: %s moved %q", stored, sent, merged, m.Name)
 			}
 		}
 		for _, m := range is {
 			from := was
-			if slices.ContainsFunc(now, func(n jsonMember) bool { return n.name == m.name }) {
+			if slices.ContainsFunc(now, func(n merge.Member) bool { return n.Name == m.Name }) {
 				from = now
 			}
-			i := slices.IndexFunc(from, func(n jsonMember) bool { return n.name == m.name })
-			if i < 0 || string(from[i].value) != string(m.value) {
-				t.Fatalf("%s with %s: %s has a wrong %q", stored, sent, merged, m.name)
+			i := slices.IndexFunc(from, func(n merge.Member) bool { return n.Name == m.Name })
+			if i < 0 || string(from[i].Value) != string(m.Value) {
+				t.Fatalf("%s with %s: %s has a wrong %q", stored, sent, merged, m.Name)
 			}
 		}
 	})

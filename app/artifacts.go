@@ -39,6 +39,9 @@ type ArtifactChange struct {
 	Content Opt[json.RawMessage] // replaces the content; for a task only the sent members
 	// ExpectedVersion, if sent, is the version that the client changed.
 	ExpectedVersion Opt[int]
+	// BaseVersion, if sent, is the version that the client changed, too. If there is a newer
+	// one, what both have changed is merged.
+	BaseVersion Opt[int]
 }
 
 // author is who makes or changes an artifact: a person, or an agent in a turn.
@@ -253,7 +256,7 @@ func (a *App) UpdateArtifact(ctx context.Context, actor *Actor, id string, chang
 			return errVersionConflict
 		}
 		before := *f
-		if err := a.artifacts.apply(f, change); err != nil {
+		if err := a.artifacts.mergeOrApply(ctx, tx, f, change); err != nil {
 			return err
 		}
 		if more := f.ContentBytes - before.ContentBytes; more > 0 {
@@ -295,7 +298,11 @@ func (s *artifacts) edit(ctx context.Context, head *store.Artifact, fn func(*sto
 		if f, err = tx.Artifact(ctx, head.ID); err != nil {
 			return err
 		}
-		return fn(tx, room, f)
+		before := *f
+		if err := fn(tx, room, f); err != nil {
+			return err
+		}
+		return s.keepBase(ctx, tx, &before, f)
 	})
 	if errors.Is(err, store.ErrStale) {
 		err = errVersionConflict

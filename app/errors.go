@@ -39,8 +39,15 @@ type Error struct {
 	Message    string       // in English
 	Text       wording.Text // the same in every language; without it, Message is the pattern of one
 	Fields     []FieldError
+	Conflicts  []Conflict    // for wording.MergeConflict
 	RetryAfter time.Duration // for KindLimited and KindUnavailable; zero when unknown
 	Err        error
+}
+
+// Conflict is a block of an artifact that two have changed in different ways.
+type Conflict struct {
+	Block         string
+	Yours, Theirs *string // nil when that side has deleted it, or never had it
 }
 
 // FieldError names one wrong member of the request and says how to correct it.

@@ -76,6 +76,7 @@ func (p *pruner) prunings() []pruning {
 		{"decisions", days(kept.TurnsDays), pruneRows, (*store.Tx).DeleteDecisionsBefore},
 		{"files without a message", keepUnposted, pruneRows, (*store.Tx).DeleteUnpostedFilesBefore},
 		{"content of files", days(kept.FilesDays), pruneRows, (*store.Tx).DropContentBefore},
+		{"bases of artifacts", keepBases, pruneRows, (*store.Tx).DeleteArtifactBasesBefore},
 		{"deleted artifacts", days(kept.DeletedDays), pruneLarge, (*store.Tx).EraseArtifactsBefore},
 	}
 }

@@ -51,8 +51,8 @@ func FuzzToolArguments(f *testing.F) {
 				}
 				members := membersOf(got)
 				for i, was := range membersOf(f.Content) {
-					if len(members) <= i || members[i].name != was.name {
-						t.Fatalf("%q loses the member %s: %s", args, was.name, got)
+					if len(members) <= i || members[i].Name != was.Name {
+						t.Fatalf("%q loses the member %s: %s", args, was.Name, got)
 					}
 				}
 			}

@@ -25,7 +25,7 @@ type artifactArgs struct {
 }
 
 const manageArtifactText = `Make or change the artifacts of this room: tasks, documents and processes.
-create needs artifact_type and title. update needs artifact_id and replaces title and content (of a task only the members that are sent). append adds content to the end of a document. add_step adds nodes and edges to a process.
+create needs artifact_type and title. update needs artifact_id and replaces title and content (of a task only the members that are sent); read the artifact first. What others change meanwhile is kept, and where both change one block you are told. append adds content to the end of a document. add_step adds nodes and edges to a process.
 A task's content is {"status":"todo|in_progress|review|done","priority":"low|medium|high","assignee":"...","order":0,"dueDate":"..."}.
 A document's content is {"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"..."}]}]}; append takes such a document, one node, a list of nodes, or plain text.
 A process's content is {"nodes":[{"id":"...","type":"...","data":{"label":"..."},"position":{"x":0,"y":0}}],"edges":[{"id":"...","source":"...","target":"..."}]}.
@@ -77,6 +77,9 @@ func (s *artifacts) plan(ctx context.Context, c *turn.Call) (p turn.Plan, err er
 	case args.Action == "delete":
 		p.Effect, p.Summary = turn.EffectDestructive, fmt.Sprintf("delete the %s %q", f.Type, f.Title)
 	case args.Action == "update":
+		if _, err := s.seen(ctx, s.db.Queries, c, f, args); err != nil {
+			return turn.Plan{}, err
+		}
 		persons, err := s.db.PersonInArtifact(ctx, f.ID)
 		if persons {
 			p.Effect, p.Summary = turn.EffectDestructive, fmt.Sprintf("change the %s %q, which people have worked on", f.Type, f.Title)
@@ -112,17 +115,22 @@ func (s *artifacts) run(ctx context.Context, tx *store.Tx, c *turn.Call) (result
 	if err != nil {
 		return turn.Result{}, err
 	}
-	if args.Version != 0 && args.Version != f.Version || c.Plan.Effect.Waits() && c.Plan.Version != f.Version {
+	late := args.Version != 0 && args.Version != f.Version && (args.Action != "update" || args.Version > f.Version)
+	if late || c.Plan.Effect.Waits() && c.Plan.Version != f.Version {
 		return turn.Result{}, errorf(KindConflict, wording.Stale, "the artifact was changed meanwhile, it is version %d now; read it again", f.Version)
 	}
-	kind, err := s.changeFor(ctx, tx, c, f, args)
+	before := *f
+	kind, merged, err := s.changeFor(ctx, tx, c, f, args)
 	if err == nil {
 		err = s.save(ctx, tx, room, f, agentOf(c), kind)
+	}
+	if err == nil {
+		err = s.keepBase(ctx, tx, &before, f)
 	}
 	if err != nil {
 		return turn.Result{}, err
 	}
-	return artifactResult(f, args.Action), nil
+	return artifactResult(f, args.Action, merged), nil
 }
 
 // createFor makes the artifact that a call asks for.
@@ -138,15 +146,16 @@ func (s *artifacts) createFor(ctx context.Context, tx *store.Tx, c *turn.Call, a
 	if err := s.add(ctx, tx, f); err != nil {
 		return turn.Result{}, err
 	}
-	return artifactResult(f, args.Action), nil
+	return artifactResult(f, args.Action, false), nil
 }
 
 // changeFor changes an artifact that the transaction has locked, keeps its last
-// version, and returns the type of the event about it.
-func (s *artifacts) changeFor(ctx context.Context, tx *store.Tx, c *turn.Call, f *store.Artifact, args artifactArgs) (kind string, err error) {
+// version, and returns the type of the event about it. merged says that others have changed
+// it since the agent read it.
+func (s *artifacts) changeFor(ctx context.Context, tx *store.Tx, c *turn.Call, f *store.Artifact, args artifactArgs) (kind string, merged bool, err error) {
 	if args.Action == "delete" {
 		f.DeletedAt = s.now.instant()
-		return event.TypeArtifactDelete, nil
+		return event.TypeArtifactDelete, false, nil
 	}
 	before := *f
 	change := ArtifactChange{}
@@ -162,26 +171,36 @@ func (s *artifacts) changeFor(ctx context.Context, tx *store.Tx, c *turn.Call, f
 		if len(args.Content) > 0 {
 			change.Content = Some(args.Content)
 		}
+		version, err := s.seen(ctx, tx.Queries, c, f, args)
+		if err != nil {
+			return "", false, err
+		}
+		if version == 0 {
+			version = args.Version
+		}
+		if merged = version != 0 && version != f.Version; merged {
+			change.BaseVersion = Some(version)
+		}
 	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if err := change.check(int(s.limits.ArtifactBytes)); err != nil {
-		return "", err
+		return "", false, err
 	}
-	if err := s.apply(f, change); err != nil {
-		return "", err
+	if err := s.mergeOrApply(ctx, tx, f, change); err != nil {
+		return "", false, conflictForModel(err)
 	}
 	if f.Title == before.Title && f.Content == before.Content {
-		return "", invalid("content", "nothing would change")
+		return "", false, invalid("content", "nothing would change")
 	}
 	if more := f.ContentBytes - before.ContentBytes; more > 0 {
 		if err := s.fits(ctx, tx, f.RoomID, 0, more); err != nil {
-			return "", err
+			return "", false, err
 		}
 	}
 	_, err = s.keepVersion(ctx, tx, &before, agentOf(c))
-	return event.TypeArtifactUpdate, err
+	return event.TypeArtifactUpdate, merged, err
 }
 
 // agentOf is the agent that calls a tool as an author.
@@ -189,14 +208,12 @@ func agentOf(c *turn.Call) author {
 	return author{agent: c.AgentID(), agentName: c.AgentName(), turn: c.TurnID()}
 }
 
-func artifactResult(f *store.Artifact, action string) turn.Result {
-	r := turn.Reply(struct {
-		Done    string `json:"done"`
-		ID      string `json:"artifact_id"`
-		Type    string `json:"type"`
-		Title   string `json:"title"`
-		Version int    `json:"version"`
-	}{action, f.ID, f.Type, f.Title, f.Version})
+func artifactResult(f *store.Artifact, action string, merged bool) turn.Result {
+	out := artifactDone{Done: action, ID: f.ID, Type: f.Type, Title: f.Title, Version: f.Version, Merged: merged}
+	if merged {
+		out.Note = "others have changed it since you read it, and their changes are kept; read it again before you replace it"
+	}
+	r := turn.Reply(out)
 	r.ArtifactID = f.ID
 	return r
 }

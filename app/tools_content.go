@@ -167,8 +167,8 @@ func idText(v any) string {
 // member; ok is false if the member is not a list.
 func listOf(object store.JSON, name string) (list []json.RawMessage, ok bool) {
 	for _, m := range membersOf(object) {
-		if m.name == name {
-			return list, json.Unmarshal(m.value, &list) == nil
+		if m.Name == name {
+			return list, json.Unmarshal(m.Value, &list) == nil
 		}
 	}
 	return nil, true

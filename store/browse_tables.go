@@ -41,6 +41,7 @@ var keys = map[string]string{
 	"agent_breakers":       "agent_id",
 	"agent_keys":           "agent_id key_type",
 	"report_sections":      "report_id position",
+	"artifact_bases":       "artifact_id version",
 	"artifact_versions":    "artifact_id version",
 	"leases":               "name",
 	"mentions":             "user_id message_id",
@@ -135,6 +136,7 @@ func BrowsedTables() []Browsed {
 		browsed("artifact", "artifacts",
 			"id room_id type title parent_id version event_seq created_by created_by_agent modified_by "+
 				"modified_by_agent modified_agent_name modified_turn_id created_at updated_at deleted_at content_bytes", "content", roomName).of(inNoThread),
+		browsed("artifact_base", "artifact_bases", "artifact_id version kept_at written", "delta").of(ofNoThread),
 		browsed("artifactversion", "artifact_versions",
 			"artifact_id version title modified_by modified_by_agent modified_agent_name modified_turn_id updated_at kept_at content_bytes", "content").of(ofNoThread),
 		browsed("audit_log", "audit_log",

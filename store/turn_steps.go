@@ -70,6 +70,15 @@ func (q Queries) ListTurnSteps(ctx context.Context, turnID string) (*Listing[Tur
 	})
 }
 
+// ArtifactSteps lists what an agent's calls in a turn told it about an artifact, the newest
+// first: the names and outputs of the steps.
+func (q Queries) ArtifactSteps(ctx context.Context, turnID, agentID, artifactID string, limit int) ([]TurnStep, error) {
+	var rows []TurnStep
+	err := q.db.NewSelect().Model(&rows).Column("ts.name", "ts.output").Where("ts.turn_id = ?", turnID).Where("ts.artifact_id = ?", artifactID).
+		Where("ts.agent_id = ?", agentID).Where("ts.kind = ?", StepTool).Where("ts.state = ?", StepDone).OrderExpr("ts.n DESC").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
 // SaveSteps adds steps with one statement. In the same transaction call RenewTurnLease or
 // end the turn, so that an attempt which lost its lease adds no steps. Lock the turn
 // last, after the rows that the step's effect has locked.

@@ -109,12 +109,13 @@ type updateArtifactIn struct {
 		Title           opt[string]          `json:"title,omitempty"`
 		Content         opt[json.RawMessage] `json:"content,omitempty" doc:"Replaces what is there; of a task only the members that it has"`
 		ExpectedVersion opt[int]             `json:"expected_version,omitempty" doc:"The version that the change was made to: 409 when there is a newer one"`
+		BaseVersion     opt[int]             `json:"base_version,omitempty" doc:"The same, but what was changed since is merged by blocks: 409 merge_conflict with conflicts where both have changed one, base_gone after an hour"`
 	}
 }
 
 func (s *Server) updateArtifact(ctx context.Context, actor *app.Actor, in *updateArtifactIn) (*oneOut[artifactOut], error) {
 	return oneArtifact(s.app.UpdateArtifact(ctx, actor, in.ArtifactID.String(), app.ArtifactChange{Title: in.Body.Title.Opt,
-		Content: in.Body.Content.Opt, ExpectedVersion: in.Body.ExpectedVersion.Opt}))
+		Content: in.Body.Content.Opt, ExpectedVersion: in.Body.ExpectedVersion.Opt, BaseVersion: in.Body.BaseVersion.Opt}))
 }
 
 type deleteArtifactIn struct {

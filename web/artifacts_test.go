@@ -69,6 +69,24 @@ func TestArtifacts(t *testing.T) {
 			wantProblem(t, w.as(student).do(t, put, at+doc, body{"expected_version": 3, "title": "Late"}), 409, "Version conflict. Please refresh and retry.")
 			wantProblem(t, w.as(student).do(t, put, at+store.NewID(), body{}), 404, "Artifact not found")
 		},
+		"merge": func(t *testing.T, w *world) {
+			at := v1 + "/workspaces/artifacts/" + w.newArtifact(t, "task")
+			w.as(owner).must(t, 200, put, at, `{"content":{"status":"done"},"base_version":1}`)
+			a := w.as(student).must(t, 200, put, at, `{"content":{"order":5,"status":"todo"},"title":"Mine","base_version":1,"expected_version":2}`)
+			if !strings.Contains(a.body, `"content":{"order":5,"status":"done"}`) || a.text(t, "title") != "Mine" {
+				t.Errorf("got %s, want both changes", a.body)
+			}
+			refused := w.as(student).do(t, put, at, `{"content":{"status":"review"},"base_version":1}`)
+			wantProblem(t, refused, 409, "1 blocks were changed by you and by others; the artifact is version 3 now. Choose for each, then save again.")
+			if got := text(refused.object(t)["conflicts"]); got != `[{"block":"content.status","theirs":"done","yours":"review"}]` {
+				t.Errorf("got the conflicts %s", got)
+			}
+			wantProblem(t, w.as(student).do(t, put, at, `{"title":"x","base_version":9}`), 422, "base_version: is newer than the artifact, which is version 3")
+			for _, bad := range []string{`"1"`, "1.5", "9223372036854775808", "-1", "[]"} {
+				w.as(student).must(t, 422, put, at, `{"title":"x","base_version":`+bad+`}`)
+			}
+			w.as(student).must(t, 200, put, at, `{"title":"x","base_version":null}`)
+		},
 		"delete and restore": func(t *testing.T, w *world) {
 			made := w.newArtifact(t, "process")
 			at, list := v1+"/workspaces/artifacts/"+made, v1+"/workspaces/"+w.room+"/artifacts"

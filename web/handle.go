@@ -39,12 +39,13 @@ var statusOf = map[app.Kind]int{
 
 // problem is the body of every error.
 type problem struct {
-	Detail    string       `json:"detail" doc:"What went wrong, in English; always one text" example:"Course not found"`
-	Message   string       `json:"message" doc:"The same in the language of Accept-Language" example:"Course not found"`
-	Code      problemCode  `json:"code" doc:"The same for programs, see docs/problems.md" example:"not_found"`
-	Params    textParams   `json:"params,omitempty" doc:"The values in the text"`
-	Errors    []fieldError `json:"errors,omitempty" doc:"Each member of the request that is wrong"`
-	RequestID string       `json:"request_id" doc:"Names this request in the server's log"`
+	Detail    string        `json:"detail" doc:"What went wrong, in English; always one text" example:"Course not found"`
+	Message   string        `json:"message" doc:"The same in the language of Accept-Language" example:"Course not found"`
+	Code      problemCode   `json:"code" doc:"The same for programs, see docs/problems.md" example:"not_found"`
+	Params    textParams    `json:"params,omitempty" doc:"The values in the text"`
+	Errors    []fieldError  `json:"errors,omitempty" doc:"Each member of the request that is wrong"`
+	Conflicts []conflictOut `json:"conflicts,omitempty" doc:"Of merge_conflict: the first 20 blocks that both have changed"`
+	RequestID string        `json:"request_id" doc:"Names this request in the server's log"`
 
 	status int
 	header http.Header
@@ -92,6 +93,9 @@ func newProblem(r *request, status int, e *app.Error) *problem {
 	for _, f := range said.Fields {
 		text := f.Wording()
 		p.Errors = append(p.Errors, fieldError{f.Field, text.In(lang), fieldCode(text.Code()), text.Params()})
+	}
+	for _, c := range e.Conflicts {
+		p.Conflicts = append(p.Conflicts, conflictOut(c))
 	}
 	if e.RetryAfter > 0 {
 		p.header.Set("Retry-After", strconv.Itoa(e.RetrySeconds()))

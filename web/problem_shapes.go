@@ -14,6 +14,13 @@ type fieldError struct {
 	Params  textParams `json:"params,omitempty" doc:"The values in the message"`
 }
 
+// conflictOut is a block of an artifact that two have changed in different ways.
+type conflictOut struct {
+	Block  string  `json:"block" example:"content.status"`
+	Yours  *string `json:"yours" doc:"Its text, at most 2000 bytes; null if deleted"`
+	Theirs *string `json:"theirs"`
+}
+
 // problemCode is the code of a problem; fieldCode that of one wrong member. Both sets are
 // in docs/problems.md.
 type (

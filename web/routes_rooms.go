@@ -362,7 +362,7 @@ func (s *Server) artifactRoutes() {
 			large:       manyBytes, errors: known})
 	add(s, put, v1+"/workspaces/artifacts/{artifact_id}", "updateArtifact", s.updateArtifact,
 		route{tag: tag, summary: "Change an artifact's title or content",
-			description: "For those who may enter the room. With expected_version a newer one is not overwritten: 409.",
+			description: "For those who may enter the room. With expected_version a newer one is not overwritten: 409. With base_version the change is merged into it.",
 			example:     `{"content":{"status":"done"},"expected_version":1}`,
 			large:       manyBytes, errors: []int{missing, conflict, limited}})
 	add(s, del, v1+"/workspaces/artifacts/{artifact_id}", "deleteArtifact", s.deleteArtifact,

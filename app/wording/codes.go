@@ -90,6 +90,8 @@ const (
 	NotExternal                 Code = "not_external"
 	NoAnalyticsAgent            Code = "no_analytics_agent"
 	Shape                       Code = "shape"
+	MergeConflict               Code = "merge_conflict"
+	BaseGone                    Code = "base_gone"
 	RateLimited                 Code = "rate_limited"
 	TooManyConnections          Code = "too_many_connections"
 	NotSubscribed               Code = "not_subscribed"
@@ -269,6 +271,8 @@ func Meanings() []Meaning {
 		{NotExternal, "The agent runs in this program.", "Choose one that runs outside.", true, false},
 		{NoAnalyticsAgent, "The analytics agent has no key.", "Give it one in the settings of system agents.", true, false},
 		{Shape, "The content of the artifact has another shape.", "Change it as a whole.", true, false},
+		{MergeConflict, "Both have changed the same blocks of the artifact.", "Choose for each of conflicts, then send it with the new version as base.", true, false},
+		{BaseGone, "What the artifact was at the base version is not known any more.", "Load it again and make the change to that.", true, false},
 		{RateLimited, "The person does this too often.", "Wait as long as Retry-After says.", true, false},
 		{TooManyConnections, "The person has too many connections open.", "Close some.", true, false},
 		{NotSubscribed, "The person's socket does not follow the room.", "Subscribe to it first.", true, false},
