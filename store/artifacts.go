@@ -115,6 +115,23 @@ func (q Queries) ArtifactLoad(ctx context.Context, roomID string) (n int, size i
 	return n, size, translate(err)
 }
 
+// BoardCard is a task as its room's board orders it: the members status and order of its
+// content as JSON, empty where it has none.
+type BoardCard struct {
+	ID     string
+	Status JSON `bun:",nullzero"`
+	Place  JSON `bun:",nullzero"`
+}
+
+// BoardCards lists a room's tasks, newest first.
+func (q Queries) BoardCards(ctx context.Context, roomID string) ([]BoardCard, error) {
+	var rows []BoardCard
+	err := q.db.NewSelect().Model((*Artifact)(nil)).ColumnExpr("af.id").ColumnExpr("af.content -> 'status' AS status").
+		ColumnExpr("af.content -> 'order' AS place").Where("af.room_id = ?", roomID).Where("af.type = 'task'").Where("af.deleted_at IS NULL").
+		OrderExpr("af.created_at DESC, af.id DESC").Limit(MaxLimit).Scan(ctx, &rows)
+	return rows, translate(err)
+}
+
 // CreateArtifact adds an artifact.
 func (t *Tx) CreateArtifact(ctx context.Context, f *Artifact) error { return t.insert(ctx, f) }
 

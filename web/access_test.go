@@ -411,6 +411,8 @@ var accessTable = []row{
 	{"GET /api/v1/workspaces/artifacts/{artifact_id}", "404 200 200 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, false)},
 	{"PUT /api/v1/workspaces/artifacts/{artifact_id}", "404 200 200 404 200 200 200 404 404 404 404 200 200",
 		onFreshArtifact(body{"title": "Read", "content": body{"status": "done"}, "expected_version": 1}, false)},
+	{"PUT /api/v1/workspaces/artifacts/{artifact_id}/position", "404 200 200 404 200 200 200 404 404 404 404 200 200",
+		onFreshArtifact(body{"column": "done"}, false)},
 	{"DELETE /api/v1/workspaces/artifacts/{artifact_id}", "404 204 204 404 204 204 204 404 404 404 404 204 204", onFreshArtifact(nil, false)},
 	// Whoever deleted it may undo that too: see TestArtifacts.
 	{"POST /api/v1/workspaces/artifacts/{artifact_id}/restore", "404 404 404 404 200 200 200 404 404 404 404 200 200", onFreshArtifact(nil, true)},

@@ -118,6 +118,26 @@ func (s *Server) updateArtifact(ctx context.Context, actor *app.Actor, in *updat
 		Content: in.Body.Content.Opt, ExpectedVersion: in.Body.ExpectedVersion.Opt, BaseVersion: in.Body.BaseVersion.Opt}))
 }
 
+type moveCardIn struct {
+	ArtifactID id `path:"artifact_id"`
+	Body       struct {
+		Column opt[string] `json:"column,omitempty" maxLength:"100" doc:"The task's status; its own when left out"`
+		After  *id         `json:"after,omitempty" doc:"Right behind this task"`
+		Before *id         `json:"before,omitempty" doc:"Right before this task; without both at the end"`
+	}
+}
+
+func (s *Server) moveCard(ctx context.Context, actor *app.Actor, in *moveCardIn) (*oneOut[artifactOut], error) {
+	to := app.CardMove{Column: in.Body.Column.Opt}
+	if in.Body.After != nil {
+		to.After = in.Body.After.String()
+	}
+	if in.Body.Before != nil {
+		to.Before = in.Body.Before.String()
+	}
+	return oneArtifact(s.app.MoveCard(ctx, actor, in.ArtifactID.String(), to))
+}
+
 type deleteArtifactIn struct {
 	ArtifactID id   `path:"artifact_id"`
 	Hard       bool `query:"hard_delete" doc:"Remove it for good; for the room's staff"`

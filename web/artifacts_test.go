@@ -87,6 +87,24 @@ func TestArtifacts(t *testing.T) {
 			}
 			w.as(student).must(t, 200, put, at, `{"title":"x","base_version":null}`)
 		},
+		"move a card": func(t *testing.T, w *world) {
+			_, room := w.newRoom(t, owner)
+			var ids []string
+			for _, order := range []int{1, 2, 3} {
+				ids = append(ids, w.as(owner).must(t, 201, post, v1+"/workspaces/"+room+"/artifacts", body{"type": "task", "title": "x",
+					"content": body{"status": "todo", "order": order}}).text(t, "id"))
+			}
+			at := v1 + "/workspaces/artifacts/" + ids[2] + "/position"
+			a := w.as(owner).must(t, 200, put, at, body{"after": strings.ToUpper(ids[0]), "before": ids[1]})
+			if !strings.Contains(a.body, `"order":1.5,"status":"todo"`) {
+				t.Errorf("got %s", a.body)
+			}
+			wantProblem(t, w.as(owner).do(t, put, at, body{"after": store.NewID()}), 422, "after: is no task of this room")
+			for _, bad := range []any{body{"after": "x"}, body{"column": nil}, body{"column": ""}, body{"column": strings.Repeat("x", 101)}, body{"column": "\x00"}, body{"Column": "x"},
+				body{"more": 1}, `{"column":"\ud800"}`, `[]`, `{"after":null,"column":3}`} {
+				w.as(owner).must(t, 422, put, at, bad)
+			}
+		},
 		"delete and restore": func(t *testing.T, w *world) {
 			made := w.newArtifact(t, "process")
 			at, list := v1+"/workspaces/artifacts/"+made, v1+"/workspaces/"+w.room+"/artifacts"

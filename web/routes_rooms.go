@@ -365,6 +365,11 @@ func (s *Server) artifactRoutes() {
 			description: "For those who may enter the room. With expected_version a newer one is not overwritten: 409. With base_version the change is merged into it.",
 			example:     `{"content":{"status":"done"},"expected_version":1}`,
 			large:       manyBytes, errors: []int{missing, conflict, limited}})
+	add(s, put, v1+"/workspaces/artifacts/{artifact_id}/position", "moveCard", s.moveCard,
+		route{tag: tag, summary: "Move a task on the board, to a column and between two tasks",
+			description: "For those who may enter the room. Sets its status and order; 409 stale if a neighbour was moved meanwhile.",
+			example:     `{"column":"done"}`,
+			large:       manyBytes, errors: []int{missing, conflict, limited}})
 	add(s, del, v1+"/workspaces/artifacts/{artifact_id}", "deleteArtifact", s.deleteArtifact,
 		route{tag: tag, summary: "Delete an artifact, so that it can be restored",
 			description: "For those who may enter the room. Its versions stay with it.",
