@@ -144,7 +144,7 @@ func New(d Deps) (*App, error) {
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
 		external: a2a.NewClient(outsideGuard(cfg.External)), messageBytes: int(cfg.Limits.MessageBytes)}
 	a.operator = &Operator{cfg: cfg, db: db, log: log, now: now, audit: a.audit, agents: a.agents, passwords: a.passwords}
-	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits, quotas: a.quotas}
+	a.artifacts = &artifacts{db: db, now: now, limits: &cfg.Limits, quotas: a.quotas, audience: a.audience}
 	if a.files, err = newFileStorage(cfg, db, log, now, background); err != nil {
 		return nil, err
 	}

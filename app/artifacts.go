@@ -74,6 +74,8 @@ type artifacts struct {
 	now    clock
 	limits *config.Limits
 	quotas quotas
+
+	audience *audience // is shown which agents change what
 }
 
 // Artifacts lists a room's artifacts, newest first. It returns all of them, since a room

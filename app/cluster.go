@@ -36,6 +36,7 @@ type audience struct {
 	streams   streams
 	followers *followers
 	told      silences
+	editors   editors
 	now       clock
 
 	rechecks rechecks
@@ -57,6 +58,8 @@ func (a *App) heardSignal(roomID string, s realtime.Signal) {
 		if json.Unmarshal(s.Body, &about) == nil {
 			a.audience.show(roomID, about)
 		}
+	case event.SignalEditing:
+		a.heardEditing(roomID, s)
 	default:
 		a.engine.Heard(roomID, s)
 	}

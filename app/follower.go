@@ -331,8 +331,8 @@ func (f *Follower) In(roomID string) *Seat {
 	if s := f.subs[roomID]; s != nil {
 		return s
 	}
-	return &Seat{app: f.app, who: f.who, roomID: roomID, conn: f.conn, lang: f.lang, v2: true, many: true,
-		mute: errorf(KindConflict, wording.NotSubscribed, "Subscribe to the room first.")}
+	first := errorf(KindConflict, wording.NotSubscribed, "Subscribe to the room first.")
+	return &Seat{app: f.app, who: f.who, roomID: roomID, conn: f.conn, lang: f.lang, v2: true, many: true, mute: first, noEdit: first}
 }
 
 // Complain answers a frame that is not valid.

@@ -17,6 +17,7 @@ import (
 type limits struct {
 	posts      personLimit
 	typing     *limit.Limiter
+	editing    *limit.Limiter
 	edits      personLimit
 	reactions  personLimit
 	probes     personLimit
@@ -77,6 +78,7 @@ func newLimits(db *store.DB, now clock, cfg *config.Config) *limits {
 
 		posts:      shared("posts", "You write very fast", l.PostsPerMinute, l.PostsBurst),
 		typing:     limit.PerMinute(l.TypingPerMinute, l.TypingPerMinute/6),
+		editing:    limit.PerMinute(l.TypingPerMinute, l.TypingPerMinute/6),
 		edits:      shared("edits", "You save very fast", l.EditsPerMinute, l.EditsPerMinute/6),
 		reactions:  shared("reactions", "You react very fast", reactionsPerMinute, reactionsPerMinute/3),
 		probes:     shared("probes", "Too many connection tests", probesPerMinute, probesPerMinute/3),

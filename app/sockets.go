@@ -27,6 +27,7 @@ type Seat struct {
 	turns  *underWay
 	staff  bool
 	mute   error // why the person may only read, nil if they may post
+	noEdit error // why the person may not change artifacts, nil if they may
 	joined event.Joined
 	seated bool // it counts as one of the person's open connections
 	v2     bool
@@ -70,7 +71,7 @@ func (a *App) seatIn(actor *Actor, access *store.RoomAccess) (*Seat, error) {
 	}
 	role, can := actor.roomStanding(access)
 	return &Seat{app: a, who: actor, roomID: room.ID, head: room.EventSeq, staff: Check(actor, ActSeeFailures, res) == nil,
-		mute: Check(actor, ActPostMessage, res), joined: event.Joined{RoomID: room.ID, Head: room.EventSeq, Role: role, Can: event.RoomCan(can)}}, nil
+		mute: Check(actor, ActPostMessage, res), noEdit: Check(actor, ActWriteArtifact, res), joined: event.Joined{RoomID: room.ID, Head: room.EventSeq, Role: role, Can: event.RoomCan(can)}}, nil
 }
 
 // Speak chooses the language in which the socket is told why a frame had no effect.
@@ -100,7 +101,7 @@ func (s *Seat) join(after int64) {
 		join.Variant = event.VariantFor(true, s.staff) | event.Many
 	}
 	if s.v2 {
-		s.joined.Typing = s.app.engine.Typing(s.roomID)
+		s.joined.Typing, s.joined.Editing = s.app.engine.Typing(s.roomID), s.app.audience.editors.in(s.roomID, s.app.now())
 		s.joined.Members = s.app.audience.hub.Members(s.roomID)
 		if me := s.member(); !s.absent && !slices.ContainsFunc(s.joined.Members, func(m realtime.Member) bool { return m.UserID == me.UserID }) {
 			s.joined.Members = append(s.joined.Members, me)

@@ -84,11 +84,20 @@ func (s *artifacts) plan(ctx context.Context, c *turn.Call) (p turn.Plan, err er
 		if persons {
 			p.Effect, p.Summary = turn.EffectDestructive, fmt.Sprintf("change the %s %q, which people have worked on", f.Type, f.Title)
 		}
+		s.writes(c, f, p)
 		return p, err
 	case (args.Action == "append" || args.Action == "add_step") && len(args.Content) == 0:
 		return turn.Plan{}, invalid("content", "is needed to %s", args.Action)
 	}
+	s.writes(c, f, p)
 	return p, nil
+}
+
+// writes shows the room that an agent is about to change an artifact, if it need not wait.
+func (s *artifacts) writes(c *turn.Call, f *store.Artifact, p turn.Plan) {
+	if !p.Effect.Waits() {
+		s.audience.editing(c.RoomID(), nil, event.Editing{ArtifactID: f.ID, AgentID: c.AgentID(), Name: c.AgentName()})
+	}
 }
 
 // run does the call as the agent, under the same rules as for everybody's

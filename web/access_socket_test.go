@@ -14,7 +14,7 @@ import (
 // frameKinds are the frames that a client of coagent.v2 can send; what a plain
 // socket sends is always a line. A kind that the server knows and this list
 // does not fails the test.
-var frameKinds = []string{"post", "typing", "resume", "stop"}
+var frameKinds = []string{"post", "typing", "resume", "stop", "editing"}
 
 // socketTable is who gets into the world's room, and what becomes of each of
 // frameKinds that they send there: ok, or the code of the refusal. Tokens are
@@ -22,34 +22,34 @@ var frameKinds = []string{"post", "typing", "resume", "stop"}
 var socketTable = map[string]string{
 	anonymous:    "401",
 	guest:        "403",
-	student:      "101 ok ok ok forbidden",
-	assigned:     "101 ok ok ok ok",
+	student:      "101 ok ok ok forbidden ok",
+	assigned:     "101 ok ok ok ok ok",
 	otherStudent: "403",
-	ta:           "101 ok ok ok ok",
-	coTeacher:    "101 ok ok ok ok",
-	owner:        "101 ok ok ok ok",
+	ta:           "101 ok ok ok ok ok",
+	coTeacher:    "101 ok ok ok ok ok",
+	owner:        "101 ok ok ok ok ok",
 	otherTeacher: "403",
 	viewer:       "403",
 	editor:       "403",
 	projectAdmin: "403",
-	admin:        "101 ok ok ok ok",
-	superAdmin:   "101 ok ok ok ok",
+	admin:        "101 ok ok ok ok ok",
+	superAdmin:   "101 ok ok ok ok ok",
 	inactive:     "400",
 	endedSession: "401",
-	expiredToken: "101 ok ok ok ok", // clients reconnect without refreshing first
+	expiredToken: "101 ok ok ok ok ok", // clients reconnect without refreshing first
 
-	"super admin as student":                 "101 ok ok ok forbidden",
+	"super admin as student":                 "101 ok ok ok forbidden ok",
 	"super admin as other course's student":  "403",
-	"student: read":                          "101 scope scope ok forbidden",
+	"student: read":                          "101 scope scope ok forbidden scope",
 	"student: write":                         "403",
 	"student: admin":                         "403",
-	"student: read write":                    "101 ok ok ok forbidden",
-	"super admin: read":                      "101 scope scope ok scope",
-	"super admin: read write":                "101 ok ok ok ok",
+	"student: read write":                    "101 ok ok ok forbidden ok",
+	"super admin: read":                      "101 scope scope ok scope scope",
+	"super admin: read write":                "101 ok ok ok ok ok",
 	"super admin: admin":                     "403",
 	"other course's student: read write":     "403",
 	"super admin: read write admin, revoked": "401",
-	"bot":                                    "101 ok ok ok bot",
+	"bot":                                    "101 ok ok ok bot bot",
 }
 
 // socketCaller is the caller that a row of socketTable names.
@@ -101,7 +101,7 @@ func TestSocketFrames(t *testing.T) {
 	witness := w.join(t, owner, "", true)
 	witness.next("presence") // it is in the room before anybody types
 	w.say(t, owner, "the first line")
-	turn := w.newTurn(t, assigned)
+	turn, artifact := w.newTurn(t, assigned), w.newArtifact(t, "doc")
 	for name, row := range socketTable {
 		want := strings.Fields(row)
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestSocketFrames(t *testing.T) {
 				t.Fatalf("the row has %d answers, want one for each of %v", len(want)-1, frameKinds)
 			}
 			for i, kind := range frameKinds {
-				v2.frameBecomes(t, witness, kind, turn, want[i+1])
+				v2.frameBecomes(t, witness, kind, turn, artifact, want[i+1])
 			}
 			for _, kind := range frameKinds { // all of them are lines there
 				plain.lineBecomes(t, `{"type":"`+kind+`"} of `+name, want[1])
@@ -128,10 +128,10 @@ func TestSocketFrames(t *testing.T) {
 }
 
 // frameBecomes sends one frame of coagent.v2 and looks for what it must lead to.
-func (c *wire) frameBecomes(t *testing.T, witness *wire, kind, turn, want string) {
+func (c *wire) frameBecomes(t *testing.T, witness *wire, kind, turn, artifact, want string) {
 	t.Helper()
 	c.send(map[string]string{"post": `{"type":"post","client_id":"frame","text":"said"}`, "typing": `{"type":"typing"}`,
-		"resume": `{"type":"resume","after":0}`, "stop": `{"type":"stop","turn_id":"` + turn + `"}`}[kind])
+		"resume": `{"type":"resume","after":0}`, "stop": `{"type":"stop","turn_id":"` + turn + `"}`, "editing": `{"type":"editing","artifact_id":"` + artifact + `"}`}[kind])
 	if want != "ok" {
 		if got := c.next("error"); got["code"] != want {
 			t.Errorf("%s: got %v, want a refusal with code %s", kind, got, want)
@@ -141,8 +141,8 @@ func (c *wire) frameBecomes(t *testing.T, witness *wire, kind, turn, want string
 	switch kind {
 	case "post":
 		c.next("ack")
-	case "typing":
-		witness.next("typing")
+	case "typing", "editing":
+		witness.next(kind)
 	case "stop":
 		if got := c.next("stop")["turn_id"]; got != turn {
 			t.Errorf("stop: got the turn %v", got)

@@ -198,6 +198,11 @@ type (
 		OfRoom
 		realtime.Member
 	}
+	v2Editing struct {
+		Type string `json:"type" enum:"editing"`
+		OfRoom
+		event.Editing
+	}
 	v2Resync struct {
 		Type string `json:"type" enum:"resync"`
 		OfRoom
@@ -266,6 +271,11 @@ type (
 		Type string `json:"type" enum:"typing"`
 		MeInRoom
 	}
+	meIsEditing struct {
+		Type string `json:"type" enum:"editing"`
+		MeInRoom
+		event.Edit
+	}
 	meWantStop struct {
 		Type string `json:"type" enum:"stop"`
 		MeInRoom
@@ -278,6 +288,10 @@ type (
 	}
 	v2IsTyping struct {
 		Type string `json:"type" enum:"typing"`
+	}
+	v2IsEditing struct {
+		Type string `json:"type" enum:"editing"`
+		event.Edit
 	}
 	v2Reaction struct {
 		Type string `json:"type" enum:"reaction"`
@@ -359,6 +373,9 @@ func requestFrames() []frameOf {
 		{"IsTyping", chanV2, event.RequestTyping, true,
 			"Tell the others that the person types", reflect.TypeFor[v2IsTyping](),
 			m{"type": "typing"}},
+		{"IsEditing", chanV2, event.RequestEditing, true,
+			"Tell the others that the person changes an artifact, every 5 seconds", reflect.TypeFor[v2IsEditing](),
+			m{"type": "editing", "artifact_id": anID, "block_id": "3"}},
 		{"Resume", chanV2, event.RequestResume, true,
 			"Send the durable frames again that come after a seq", reflect.TypeFor[v2Resume](),
 			m{"type": "resume", "after": 41}},
@@ -459,7 +476,7 @@ func signalFrames() []frameOf {
 			m{"type": "joined", "room_id": anotherID, "head": 41, "my_role": "student", "can": m{"post": true, "call_everyone": false,
 				"write_artifacts": true, "export": true, "hide": false, "stop": false, "see_decisions": false, "approve": false, "edit": false,
 				"delete": false, "manage_people": false, "manage_agents": false, "set_workflow": false},
-				"members": []m{{"user_id": aThirdID, "name": "Ada"}}, "typing": []m{}}},
+				"members": []m{{"user_id": aThirdID, "name": "Ada"}}, "typing": []m{}, "editing": []m{}}},
 		{"Delta", chanV2, "delta", false,
 			"A piece of an answer while the model speaks; best effort, the message is what counts", reflect.TypeFor[v2Delta](),
 			m{"type": "delta", "turn_id": anID, "attempt": 1, "offset": 0, "text": "Look, 🌍👩‍🏫: "}},
@@ -471,6 +488,9 @@ func signalFrames() []frameOf {
 		{"Typing", chanV2, "typing", false,
 			"Somebody types; the socket that says so does not get it back", reflect.TypeFor[v2Typing](),
 			m{"type": "typing", "user_id": aThirdID, "name": "Ada"}},
+		{"Editing", chanV2, "editing", false,
+			"Somebody changes an artifact; the socket that says so does not get it back", reflect.TypeFor[v2Editing](),
+			m{"type": "editing", "artifact_id": anID, "block_id": "3", "user_id": aThirdID, "name": "Ada"}},
 		{"Resync", chanV2, "resync", false,
 			"The cursor is older than what is kept: load the history", reflect.TypeFor[v2Resync](),
 			m{"type": "resync", "after": 1200}},
@@ -502,6 +522,8 @@ func myFrames() []frameOf {
 			m{"type": "post", "room_id": anotherID, "client_id": "7f3a", "text": "Good morning!"}},
 		{"MyTyping", chanMe, event.RequestTyping, true, "Tell the others in a room that you type; the room must be subscribed to", reflect.TypeFor[meIsTyping](),
 			m{"type": "typing", "room_id": anotherID}},
+		{"MyEditing", chanMe, event.RequestEditing, true, "Tell the others in a room that you change an artifact", reflect.TypeFor[meIsEditing](),
+			m{"type": "editing", "room_id": anotherID, "artifact_id": anID}},
 		{"MyStop", chanMe, event.RequestStop, true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[meWantStop](),
 			m{"type": "stop", "room_id": anotherID, "turn_id": anID}},
 		{"MyRooms", chanMe, "rooms", false, "How your rooms are now; changes come together, four times a second at most", reflect.TypeFor[meRooms](),

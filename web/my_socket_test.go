@@ -16,38 +16,38 @@ import (
 )
 
 // myFrameKinds are the frames that a client of a person's socket can send.
-var myFrameKinds = []string{"subscribe", "unsubscribe", "post", "typing", "stop"}
+var myFrameKinds = []string{"subscribe", "unsubscribe", "post", "typing", "stop", "editing"}
 
 // mySocketTable is who gets a socket of their own, and what becomes of each of myFrameKinds
 // about the world's room: ok, or the code of the refusal. Whoever is in no room has a socket
 // all the same: it tells when that changes.
 var mySocketTable = map[string]string{
 	anonymous:    "401",
-	guest:        "101 forbidden ok forbidden not_subscribed not_found",
-	student:      "101 ok ok ok ok forbidden",
-	assigned:     "101 ok ok ok ok ok",
-	otherStudent: "101 forbidden ok forbidden not_subscribed not_found",
-	ta:           "101 ok ok ok ok ok",
-	coTeacher:    "101 ok ok ok ok ok",
-	owner:        "101 ok ok ok ok ok",
-	otherTeacher: "101 forbidden ok forbidden not_subscribed not_found",
-	viewer:       "101 forbidden ok forbidden not_subscribed not_found",
-	editor:       "101 forbidden ok forbidden not_subscribed not_found",
-	projectAdmin: "101 forbidden ok forbidden not_subscribed not_found",
-	admin:        "101 ok ok ok ok ok",
-	superAdmin:   "101 ok ok ok ok ok",
+	guest:        "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
+	student:      "101 ok ok ok ok forbidden ok",
+	assigned:     "101 ok ok ok ok ok ok",
+	otherStudent: "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
+	ta:           "101 ok ok ok ok ok ok",
+	coTeacher:    "101 ok ok ok ok ok ok",
+	owner:        "101 ok ok ok ok ok ok",
+	otherTeacher: "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
+	viewer:       "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
+	editor:       "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
+	projectAdmin: "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
+	admin:        "101 ok ok ok ok ok ok",
+	superAdmin:   "101 ok ok ok ok ok ok",
 	inactive:     "400",
 	endedSession: "401",
-	expiredToken: "101 ok ok ok ok ok",
+	expiredToken: "101 ok ok ok ok ok ok",
 
-	"super admin as student":                 "101 ok ok ok ok forbidden",
-	"student: read":                          "101 ok ok scope scope forbidden",
+	"super admin as student":                 "101 ok ok ok ok forbidden ok",
+	"student: read":                          "101 ok ok scope scope forbidden scope",
 	"student: write":                         "403",
-	"student: read write":                    "101 ok ok ok ok forbidden",
-	"super admin: read":                      "101 ok ok scope scope scope",
+	"student: read write":                    "101 ok ok ok ok forbidden ok",
+	"super admin: read":                      "101 ok ok scope scope scope scope",
 	"super admin: admin":                     "403",
 	"super admin: read write admin, revoked": "401",
-	"bot":                                    "101 ok ok ok ok bot",
+	"bot":                                    "101 ok ok ok ok bot bot",
 }
 
 // me opens a person's socket.
@@ -97,7 +97,7 @@ func TestMySocketFrames(t *testing.T) {
 	witness := w.join(t, owner, "", true)
 	witness.next("presence")
 	w.say(t, owner, "the first line")
-	turn := w.newTurn(t, assigned)
+	turn, artifact := w.newTurn(t, assigned), w.newArtifact(t, "doc")
 	w.me(t, owner).send(`{"type":"burn"}`)
 	for name, row := range mySocketTable {
 		want := strings.Fields(row)
@@ -114,9 +114,10 @@ func TestMySocketFrames(t *testing.T) {
 			}
 			c.next("rooms")
 			at := func(kind, more string) string { return fmt.Sprintf(`{"type":%q,"room_id":%q%s}`, kind, w.room, more) }
-			for _, kind := range []string{"subscribe", "post", "typing", "stop", "unsubscribe"} {
+			for _, kind := range []string{"subscribe", "post", "typing", "stop", "editing", "unsubscribe"} {
 				c.send(map[string]string{"subscribe": subscribeTo(w.room, 0), "unsubscribe": `{"type":"unsubscribe","room_ids":["` + w.room + `"]}`,
-					"post": at("post", `,"client_id":"mine","text":"said"`), "typing": at("typing", ""), "stop": at("stop", `,"turn_id":"`+turn+`"`)}[kind])
+					"post": at("post", `,"client_id":"mine","text":"said"`), "typing": at("typing", ""), "stop": at("stop", `,"turn_id":"`+turn+`"`),
+					"editing": at("editing", `,"artifact_id":"`+artifact+`"`)}[kind])
 				if becomes := want[1+slices.Index(myFrameKinds, kind)]; becomes != "ok" {
 					if f := c.next("error"); f["code"] != becomes {
 						t.Errorf("%s: got %v, want a refusal with code %s", kind, f, becomes)
@@ -130,8 +131,8 @@ func TestMySocketFrames(t *testing.T) {
 					}
 				case "post":
 					c.about("ack", w.room)
-				case "typing":
-					witness.next("typing")
+				case "typing", "editing":
+					witness.next(kind)
 				case "stop":
 					c.about("stop", w.room)
 				case "unsubscribe":
@@ -304,6 +305,48 @@ func TestJoined(t *testing.T) {
 	}
 }
 
+// Who changes an artifact is shown to the others in its room, and to nobody else.
+func TestEditing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.SQLite(t))
+	artifact, gone := w.newArtifact(t, "doc"), w.newArtifact(t, "doc")
+	w.as(owner).must(t, 204, del, v1+"/workspaces/artifacts/"+gone)
+	_, room := w.newRoom(t, owner)
+	foreign := w.as(owner).must(t, 201, post, v1+"/workspaces/"+room+"/artifacts", body{"type": "doc", "title": "x"}).text(t, "id")
+	first, second := w.join(t, owner, "", true), w.join(t, student, "", true)
+	first.send(`{"type":"editing","artifact_id":"` + strings.ToUpper(artifact) + `","block_id":"3"}`)
+	want := map[string]any{"type": "editing", "artifact_id": artifact, "block_id": "3", "user_id": w.users[owner].ID, "name": "Full owner"}
+	if got := second.next("editing"); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	third := w.join(t, assigned, "", true)
+	delete(want, "type")
+	if got := third.next("joined")["editing"]; fmt.Sprint(got) != fmt.Sprint([]any{want}) {
+		t.Errorf("who comes in: got %v, want %v", got, want)
+	}
+	for text, want := range map[string]string{
+		`{"type":"editing","artifact_id":"` + gone + `"}`:          "artifact_id: is no artifact of this room",
+		`{"type":"editing","artifact_id":"` + foreign + `"}`:       "artifact_id: is no artifact of this room",
+		`{"type":"editing","artifact_id":"` + store.NewID() + `"}`: "artifact_id: is no artifact of this room",
+		`{"type":"editing"}`: "artifact_id: must be a UUID",
+		`{"type":"editing","artifact_id":"` + artifact + `","block_id":"` + strings.Repeat("x", 65) + `"}`: "block_id: has 65 characters, at most 64 are possible",
+		`{"type":"editing","artifact_id":"` + artifact + `","block_id":"\u0000"}`:                          "block_id: remove the NUL character",
+		`{"type":"editing","artifact_id":"` + artifact + `","blok":1}`:                                     "blok",
+	} {
+		second.send(text)
+		if got := fmt.Sprint(second.next("error")["detail"]); !strings.Contains(got, want) {
+			t.Errorf("%.80s: got %q, want %q", text, got, want)
+		}
+	}
+	first.send(`{"type":"editing","artifact_id":"` + artifact + `","done":true}`)
+	if got := second.next("editing"); got["done"] != true {
+		t.Errorf("done: got %v", got)
+	}
+	if got := w.join(t, student, "", true).next("joined")["editing"]; fmt.Sprint(got) != "[]" {
+		t.Errorf("after that: got %v", got)
+	}
+}
+
 // The stream of a person has what the socket has, and goes on where it was.
 func TestMyStream(t *testing.T) {
 	t.Parallel()
@@ -399,7 +442,7 @@ func TestFirstRequests(t *testing.T) {
 	requests++
 	c.send(subscribeTo(w.room, int(history[len(history)-1].(map[string]any)["seq"].(float64))))
 	joined := c.about("joined", w.room)
-	for _, member := range []string{"my_role", "can", "members", "typing", "head"} {
+	for _, member := range []string{"my_role", "can", "members", "typing", "editing", "head"} {
 		if joined[member] == nil {
 			t.Errorf("the room lacks %s", member)
 		}

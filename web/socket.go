@@ -223,6 +223,14 @@ func (s *Server) execute(ctx context.Context, seat *app.Seat, f *event.Request) 
 		seat.Post(ctx, f.Text, f.ClientID, app.PostWith{Mentions: f.Mentions, ReplyTo: f.ReplyTo, Files: f.Files})
 	case event.RequestTyping:
 		seat.Typing(ctx)
+	case event.RequestEditing:
+		artifact, err := uuid.Parse(f.ArtifactID)
+		if err != nil {
+			seat.Complain(ctx, "", "artifact_id", "must be a UUID")
+			return
+		}
+		f.ArtifactID = artifact.String()
+		seat.Editing(ctx, f.Edit)
 	case event.RequestResume:
 		seat.Resume(f.After)
 	case event.RequestStop:
@@ -233,6 +241,6 @@ func (s *Server) execute(ctx context.Context, seat *app.Seat, f *event.Request) 
 		}
 		seat.Stop(ctx, turn.String())
 	default:
-		seat.Complain(ctx, "", "type", "must be one of post, typing, resume, stop")
+		seat.Complain(ctx, "", "type", "must be one of post, typing, resume, stop, editing")
 	}
 }

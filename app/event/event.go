@@ -50,6 +50,7 @@ const (
 	SignalTurn     = "turn"     // a turn began, goes on or ended: Turn
 	SignalWorkflow = "workflow" // where a turn is in its graph: Workflow
 	SignalTyping   = "typing"   // a person types: realtime.Member
+	SignalEditing  = "editing"  // somebody changes an artifact: Editing
 	SignalDelta    = "delta"    // a piece of an answer under way: Delta
 	SignalLeft     = "left"     // a person has left: realtime.Member
 )
@@ -166,6 +167,8 @@ func encodeSignal(room string, s realtime.Signal, v realtime.Variant) []byte {
 		return encodeWorkflow(s, v)
 	case SignalTyping:
 		return encodeTyping(s)
+	case SignalEditing:
+		return encodeEditing(s)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ type Joined struct {
 	Can     RoomCan           `json:"can"`
 	Members []realtime.Member `json:"members" doc:"Who is in the room, you too"`
 	Typing  []realtime.Member `json:"typing"`
+	Editing []Editing         `json:"editing"`
 }
 
 // RoomCan is what a person may do in a room now.

@@ -4,10 +4,11 @@ package event
 
 // The types of a Request.
 const (
-	RequestPost   = "post"   // say something: Post
-	RequestTyping = "typing" // tell the others that the person types
-	RequestResume = "resume" // send again what comes after a seq: Resume
-	RequestStop   = "stop"   // stop a turn: StopTurn
+	RequestPost    = "post"    // say something: Post
+	RequestTyping  = "typing"  // tell the others that the person types
+	RequestResume  = "resume"  // send again what comes after a seq: Resume
+	RequestStop    = "stop"    // stop a turn: StopTurn
+	RequestEditing = "editing" // tell the others that the person changes an artifact: Edit
 
 	RequestSubscribe   = "subscribe"   // follow rooms, on a person's socket: Subscribe
 	RequestUnsubscribe = "unsubscribe" // follow them no more: Unsubscribe
@@ -20,6 +21,7 @@ type MyRequest struct {
 	RoomID string `json:"room_id"`
 	Post
 	StopTurn
+	Edit
 	Subscribe
 	Unsubscribe
 }
@@ -50,6 +52,7 @@ type Request struct {
 	Post
 	Resume
 	StopTurn
+	Edit
 }
 
 // Post is a message that a person says.
@@ -71,6 +74,13 @@ type MentionID struct {
 // Resume asks for the durable frames after a seq.
 type Resume struct {
 	After int64 `json:"after" minimum:"0"`
+}
+
+// Edit says that the person changes an artifact, or is done with it.
+type Edit struct {
+	ArtifactID string `json:"artifact_id" format:"uuid"`
+	BlockID    string `json:"block_id,omitempty" maxLength:"64" doc:"Where in it"`
+	Done       bool   `json:"done,omitempty"`
 }
 
 // StopTurn asks to stop an agent's turn.
