@@ -99,7 +99,7 @@ func TestMoveCard(t *testing.T) {
 		})
 		t.Run("WithoutOrders", func(t *testing.T) {
 			bare := `{"status":"todo"}`
-			c, ids := board(t, bare, bare, `{"status":"todo","order":"x"}`, `{"status":"todo","order":1e999}`, bare)
+			c, ids := board(t, bare, bare, `{"status":"todo","order":"x"}`, `{"status":"todo","order":1e300}`, bare)
 			want(t, "at first", column(t, r, c, "todo")[:3], []string{"e", "b", "a"})
 			_, err := r.MoveCard(ctx, c.Student, ids[0], app.CardMove{Before: ids[1]})
 			must(t, err)

@@ -166,7 +166,7 @@ func joined(kind string, parts []part) State {
 		if b.Len() > 1 && b.Bytes()[b.Len()-1] != '{' {
 			b.WriteByte(',')
 		}
-		text, _ := json.Marshal(name) //nolint:errchkjson // a string
+		text, _ := json.Marshal(name)
 		b.Write(text)
 		b.WriteByte(':')
 	}
