@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/textdiff"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -40,6 +43,91 @@ func TestAgentVersions(t *testing.T) {
 			}
 			if got, err := r.RestoreVersion(ctx, c.Teacher, id, list[0].ID); err != nil || got.Name != "Bad" || got.Settings != `{"temperature":2}` || got.Model != nil {
 				t.Errorf("got %+v, %v, want the restore undone", got, err)
+			}
+		})
+		t.Run("KeepsAllThatMakesAnAgent", func(t *testing.T) {
+			key, err := r.CreateUserKey(ctx, c.Teacher, app.NewUserKey{Provider: "openai", Alias: "mine", Key: "sk-mine-0123456789"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made, err := r.CreateAgent(ctx, c.Teacher, c.Project.ID, app.AgentSettings{Type: app.Some("teacher"), Name: app.Some("Whole"),
+				SystemPrompt: app.Some("Ask.\nListen.\nAnswer."), Capabilities: app.Some([]string{"create_task"}), UserKeyIDs: app.Some([]string{key.ID}),
+				Settings: raw(`{"temperature":0.5,"max_tokens":100}`), ExternalConfig: raw(`{"note":"x"}`), ContextWindow: app.Some(7)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := r.KeepVersion(ctx, c.Teacher, made.ID, "whole")
+			if err != nil || !v.Whole() {
+				t.Fatalf("got %+v, %v", v, err)
+			}
+			changed, err := r.UpdateAgent(ctx, c.Teacher, made.ID, app.AgentSettings{Type: app.Some("student"), Category: app.Some("participant"), Name: app.Some("Other"),
+				SystemPrompt: app.Some("Ask.\nWait.\nAnswer."), Capabilities: app.Some([]string{"create_task", "update_task"}), UserKeyIDs: app.Some([]string{}),
+				Settings: raw(`{"max_tokens":100,"temperature":1}`), ExternalConfig: raw(`{"note":"y"}`), Model: app.Some("gpt-4o")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := r.VersionDiff(ctx, c.Teacher, made.ID, v.ID, "")
+			if err != nil || len(d.NotKept) != 0 {
+				t.Fatalf("got %+v, %v", d, err)
+			}
+			got := map[string]string{}
+			for _, ch := range d.Changes {
+				is := ""
+				for _, l := range ch.Lines {
+					if l.Op != textdiff.Same {
+						is += string(l.Op) + " " + strings.TrimSpace(l.Text) + ";"
+					}
+				}
+				if ch.After != nil {
+					is = "to " + *ch.After
+				}
+				got[ch.Field] = is
+			}
+			want := map[string]string{"name": "to Other", "type": "to student", "category": "to participant", "model": "to gpt-4o",
+				"system_prompt": "removed Listen.;added Wait.;", "settings": `removed "temperature": 0.5;added "temperature": 1;`,
+				"capabilities": `removed "create_task";added "create_task",;added "update_task";`, "external_config": `removed "note": "x";added "note": "y";`,
+				"user_key_ids": `removed [;removed "` + key.ID + `";removed ];added [];`}
+			if !maps.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+			// Who may change the agent but not its creator's keys cannot restore them.
+			_, err = r.RestoreVersion(ctx, c.Admin, made.ID, v.ID)
+			refused(t, err, app.KindForbidden, "", "user_key_ids: only the agent's creator, whose keys they are, can change them")
+			if now := stored(t, r, made.ID); now.Name != "Other" || now.Version != changed.Version {
+				t.Errorf("got %+v, want nothing restored", now)
+			}
+			back, err := r.RestoreVersion(ctx, c.Teacher, made.ID, v.ID)
+			if err != nil || back.Type != "teacher" || back.Category != made.Category || back.Capabilities != made.Capabilities ||
+				back.UserKeyIDs != made.UserKeyIDs || back.ContextWindow != 7 || back.Model != nil {
+				t.Errorf("got %+v, %v, want it as it was", back, err)
+			}
+			if d, err := r.VersionDiff(ctx, c.Teacher, made.ID, v.ID, ""); err != nil || len(d.Changes) != 0 {
+				t.Errorf("got %+v, %v, want no difference after the restore", d, err)
+			}
+			other, err := r.KeepVersion(ctx, c.Teacher, c.StudentAgent.ID, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = r.VersionDiff(ctx, c.Teacher, made.ID, v.ID, other.ID)
+			refused(t, err, app.KindNotFound, "", "Version not found")
+		})
+		t.Run("FromBeforeAllWasKept", func(t *testing.T) {
+			old := &store.AgentVersion{ID: store.NewID(), AgentID: id, Name: "Old one", SystemPrompt: "Old.", ModelProvider: "openai", Settings: "{}", ContextWindow: 5, CreatedAt: r.Now()}
+			if err := r.DB.InTx(ctx, func(tx *store.Tx) error { return tx.CreateAgentVersion(ctx, old, 100) }); err != nil {
+				t.Fatal(err)
+			}
+			before := stored(t, r, id)
+			v, err := r.Version(ctx, c.Teacher, id, old.ID)
+			if err != nil || v.Whole() || v.Type != "" || v.SystemPrompt != "Old." {
+				t.Fatalf("got %+v, %v", v, err)
+			}
+			d, err := r.VersionDiff(ctx, c.Teacher, id, old.ID, "")
+			if err != nil || !slices.Equal(d.NotKept, []string{"type", "category", "capabilities", "external_config", "user_key_ids"}) || len(d.Changes) == 0 {
+				t.Errorf("got %+v, %v", d, err)
+			}
+			got, err := r.RestoreVersion(ctx, c.Teacher, id, old.ID)
+			if err != nil || got.Name != "Old one" || got.Type != before.Type || got.Category != before.Category || got.Capabilities != before.Capabilities {
+				t.Errorf("got %+v, %v, want what was not kept left as it is", got, err)
 			}
 		})
 		t.Run("AnotherAgentsVersion", func(t *testing.T) {

@@ -23,7 +23,18 @@ type AgentVersion struct {
 	ContextWindow  int
 	CreatedAt      time.Time
 	CreatedBy      string `bun:",nullzero"`
+
+	// What follows is empty in a version from before these were kept, see Whole.
+	Type           string `bun:",nullzero"`
+	Category       string `bun:",nullzero"`
+	Capabilities   JSON   `bun:",nullzero"`
+	ExternalConfig JSON   `bun:",nullzero"` // without secrets
+	UserKeyIDs     JSON   `bun:"user_key_ids,nullzero"`
 }
+
+// Whole tells whether all that makes an agent was kept. Old versions have neither type nor
+// category, capabilities, external configuration and ids of keys.
+func (v *AgentVersion) Whole() bool { return v.Type != "" }
 
 // AgentVersion returns one version of an agent.
 func (q Queries) AgentVersion(ctx context.Context, agentID, id string) (*AgentVersion, error) {
@@ -36,7 +47,7 @@ func (q Queries) AgentVersions(ctx context.Context, agentID string, p Page) (*Li
 	sel := q.db.NewSelect().Model((*AgentVersion)(nil)).Where("av.agent_id = ?", agentID).OrderExpr("av.created_at DESC, av.id DESC")
 	return listing(ctx, listed[AgentVersion]{places: p.on(sel), key: "av.id", size: q.octets("av.system_prompt"),
 		rows: func(model any) *bun.SelectQuery {
-			return q.db.NewSelect().Model(model).ExcludeColumn("settings", "trigger_config", "schedule_config")
+			return q.db.NewSelect().Model(model).ExcludeColumn("settings", "trigger_config", "schedule_config", "capabilities", "external_config", "user_key_ids")
 		},
 		id: func(v *AgentVersion) string { return v.ID }})
 }

@@ -113,7 +113,7 @@ func BrowsedTables() []Browsed {
 			"settings trigger_config schedule_config capabilities user_key_ids"),
 		browsed("agentconfigversion", "agent_versions",
 			"id agent_id label name system_prompt model_provider model context_window created_at "+
-				"created_by", "settings trigger_config schedule_config"),
+				"created_by type category", "settings trigger_config schedule_config capabilities user_key_ids"),
 		browsed("agentdecision", "agent_decisions",
 			"id room_id cause from_seq seq guard created_at", "candidates", roomName),
 		browsed("agentthread", "threads",

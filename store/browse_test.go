@@ -26,6 +26,7 @@ var withheld = map[string]string{
 	"one_time_links":     "*",
 	"users":              "password_hash search_text email_key username_key",
 	"agents":             "encrypted_api_key encrypted_secrets external_config",
+	"agent_versions":     "external_config",
 	"agent_keys":         "encrypted_key",
 	"user_keys":          "encrypted_key",
 	"access_tokens":      "hash",

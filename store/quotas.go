@@ -146,7 +146,8 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 	var n int64
 	err := q.db.NewSelect().ColumnExpr("CAST("+
 		"(SELECT COALESCE(sum("+config("a")+" + COALESCE("+size+"(a.external_config), 0)), 0) FROM agents AS a WHERE a.created_by = ?0)"+
-		" + (SELECT COALESCE(sum("+config("v")+"), 0) FROM agents AS a JOIN agent_versions AS v ON v.agent_id = a.id WHERE a.created_by = ?0)"+
+		" + (SELECT COALESCE(sum("+config("v")+" + COALESCE("+size+"(v.external_config), 0) + COALESCE("+size+"(v.capabilities), 0)"+
+		" + COALESCE("+size+"(v.user_key_ids), 0)), 0) FROM agents AS a JOIN agent_versions AS v ON v.agent_id = a.id WHERE a.created_by = ?0)"+
 		" + (SELECT COALESCE(sum(?1 + COALESCE(octet_length(metadata_json), 0)), 0) FROM threads WHERE user_id = ?0 AND NOT stateless)"+
 		" + (SELECT COALESCE(sum(?1 + octet_length(m.content) + COALESCE(octet_length(m.metadata_json), 0)), 0) FROM threads AS th"+
 		" JOIN messages AS m ON m.room_id = th.id WHERE th.user_id = ?0)"+

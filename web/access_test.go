@@ -436,10 +436,9 @@ var accessTable = []row{
 	}},
 	{"POST /api/v1/agent-config/{config_id}/versions", "403 403 403 403 403 403 200 403 403 200 200 200 200", onFreshAgent(body{"version_label": "v1"})},
 	{"GET /api/v1/agent-config/{config_id}/versions", "403 403 403 403 403 403 200 403 200 200 200 200 200", onFreshAgent(nil)},
-	{"POST /api/v1/agent-config/{config_id}/versions/{version_id}/restore", "403 403 403 403 403 403 200 403 403 200 200 200 200", func(t testing.TB, w *world) ([]string, any) {
-		agent := w.newAgent(t)
-		return []string{agent, w.as(owner).must(t, http.StatusOK, post, v1+"/agent-config/"+agent+"/versions", body{"version_label": ""}).text(t, "id")}, nil
-	}},
+	{"POST /api/v1/agent-config/{config_id}/versions/{version_id}/restore", "403 403 403 403 403 403 200 403 403 200 200 200 200", onKeptVersion},
+	{"GET /api/v1/agent-config/{config_id}/versions/{version_id}", "403 403 403 403 403 403 200 403 200 200 200 200 200", onKeptVersion},
+	{"GET /api/v1/agent-config/{config_id}/versions/{version_id}/diff", "403 403 403 403 403 403 200 403 200 200 200 200 200", onKeptVersion},
 	{"GET /api/v1/agents/external/list", everyone200, nothing},
 	{"POST /api/v1/agents/external/create", adminsOnly, sending(external)},
 	{"POST /api/v1/agents/external/test-connection", adminsOnly, sending(external)},
@@ -640,6 +639,12 @@ func onFreshArtifact(b any, deleted bool) func(testing.TB, *world) ([]string, an
 		}
 		return []string{made}, b
 	}
+}
+
+// onKeptVersion names an agent and a version of it.
+func onKeptVersion(t testing.TB, w *world) ([]string, any) {
+	agent := w.newAgent(t)
+	return []string{agent, w.as(owner).must(t, http.StatusOK, post, v1+"/agent-config/"+agent+"/versions", body{"version_label": ""}).text(t, "id")}, nil
 }
 
 // onChangedArtifact names an artifact and its first version.

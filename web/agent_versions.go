@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -22,6 +24,85 @@ type versionOut struct {
 func versionForm(v *store.AgentVersion) versionOut {
 	return versionOut{ID: v.ID, ConfigID: v.AgentID, VersionLabel: v.Label, SystemPrompt: v.SystemPrompt, ModelProvider: v.ModelProvider,
 		Model: v.Model, CreatedAt: instant(v.CreatedAt), CreatedBy: nullable(v.CreatedBy)}
+}
+
+// versionWholeOut is a version with all that it keeps.
+type versionWholeOut struct {
+	versionOut
+	Whole          bool       `json:"whole" doc:"false for a version from before type, category, capabilities, external_config and user_key_ids were kept: there these are null or empty, and a restore leaves them as they are"`
+	Name           string     `json:"name"`
+	Type           *string    `json:"type"`
+	Category       *string    `json:"category"`
+	Settings       jsonObject `json:"settings"`
+	TriggerConfig  jsonObject `json:"trigger_config"`
+	ScheduleConfig jsonObject `json:"schedule_config"`
+	ContextWindow  int        `json:"context_window"`
+	Capabilities   jsonTexts  `json:"capabilities"`
+	ExternalConfig jsonObject `json:"external_config" doc:"Without its secrets"`
+	UserKeyIDs     jsonTexts  `json:"user_key_ids"`
+}
+
+func versionWholeForm(v *store.AgentVersion) versionWholeOut {
+	return versionWholeOut{versionOut: versionForm(v), Whole: v.Whole(), Name: v.Name, Type: nullable(v.Type), Category: nullable(v.Category),
+		Settings: jsonObject(v.Settings), TriggerConfig: jsonObject(v.TriggerConfig), ScheduleConfig: jsonObject(v.ScheduleConfig),
+		ContextWindow: v.ContextWindow, Capabilities: jsonTexts(v.Capabilities), ExternalConfig: jsonObject(v.ExternalConfig),
+		UserKeyIDs: jsonTexts(v.UserKeyIDs)}
+}
+
+func (s *Server) version(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[versionWholeOut], error) {
+	v, err := s.app.Version(ctx, actor, in.First.String(), in.Second.String())
+	return formed(v, err, versionWholeForm)
+}
+
+type versionDiffOut struct {
+	Changes []versionChangeOut `json:"changes"`
+	NotKept []string           `json:"not_kept" doc:"What one of the two does not have, so that it is not compared"`
+}
+
+type versionChangeOut struct {
+	Field  versionField  `json:"field"`
+	Before *string       `json:"before" doc:"null for none, and where lines say it"`
+	After  *string       `json:"after"`
+	Lines  []diffLineOut `json:"lines" doc:"Of a long text, and of an object or a list as JSON; else empty"`
+}
+
+type diffLineOut struct {
+	Op   string `json:"op" enum:"same,removed,added"`
+	Text string `json:"text"`
+}
+
+// versionField is the name of a member of a version.
+type versionField string
+
+// Schema lists the names.
+func (versionField) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, name := range app.VersionFields() {
+		s.Enum = append(s.Enum, name)
+	}
+	return s
+}
+
+type versionDiffIn struct {
+	ConfigID  id `path:"config_id"`
+	VersionID id `path:"version_id"`
+	With      id `query:"with" doc:"A later version; without it, what the agent is now"`
+}
+
+func (s *Server) versionDiff(ctx context.Context, actor *app.Actor, in *versionDiffIn) (*oneOut[versionDiffOut], error) {
+	d, err := s.app.VersionDiff(ctx, actor, in.ConfigID.String(), in.VersionID.String(), in.With.String())
+	if err != nil {
+		return nil, err
+	}
+	out := versionDiffOut{Changes: make([]versionChangeOut, len(d.Changes)), NotKept: append([]string{}, d.NotKept...)}
+	for i, c := range d.Changes {
+		lines := make([]diffLineOut, len(c.Lines))
+		for j, l := range c.Lines {
+			lines[j] = diffLineOut{string(l.Op), l.Text}
+		}
+		out.Changes[i] = versionChangeOut{versionField(c.Field), c.Before, c.After, lines}
+	}
+	return &oneOut[versionDiffOut]{out}, nil
 }
 
 // agentUnmasked returns an agent without the mask of its key, as the routes under

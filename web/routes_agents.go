@@ -129,18 +129,23 @@ func (s *Server) agentVersionRoutes() {
 			errors:  edited})
 	add(s, post, v1+"/agent-config/{config_id}/versions", "keepAgentVersion", s.keepVersion,
 		route{tag: tag, summary: "Keep what an agent is now",
-			description: "Keeps instructions, model, settings, trigger and schedule under a name of one's own, for who may change " +
-				"the agent.",
-			example: `{"version_label":"Before the exam"}`,
-			errors:  edited})
+			description: "Keeps all that makes the agent but its keys, under a name of one's own, for who may change it.",
+			example:     `{"version_label":"Before the exam"}`,
+			errors:      edited})
 	add(s, get, v1+"/agent-config/{config_id}/versions", "listAgentVersions", s.versions,
 		route{tag: tag, summary: "List what is kept of an agent, newest first",
 			description: "For people of the agent's project. Versions are made by keeping one, and before one is restored.",
 			errors:      known})
 	add(s, post, v1+"/agent-config/{config_id}/versions/{version_id}/restore", "restoreAgentVersion", s.restoreVersion,
 		route{tag: tag, summary: "Make an agent again what it was; what it was until now is kept first",
-			description: "For who may change the agent. Keys, name and type stay as they are.",
-			errors:      edited})
+			description: "For who may change the agent. Its own keys and secrets stay, and whether it is on. Refused as a change is: " +
+				"user_key_ids for all but its creator, an address to which its secrets may not go.",
+			errors: edited})
+	add(s, get, v1+"/agent-config/{config_id}/versions/{version_id}", "readAgentVersion", s.version,
+		route{tag: tag, summary: "Read a version of an agent", description: "For people of the agent's project.", errors: known})
+	add(s, get, v1+"/agent-config/{config_id}/versions/{version_id}/diff", "compareAgentVersions", s.versionDiff,
+		route{tag: tag, summary: "Compare a version with another, or with what the agent is now",
+			description: "For people of the agent's project.", errors: known})
 }
 
 func (s *Server) agentTypeRoutes() {
