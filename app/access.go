@@ -136,6 +136,8 @@ var rules = map[Action]rule{
 
 	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 
+	ActListModels: {roles: everybody, text: notEnough, scope: ScopeRead},
+
 	ActListMyApprovals: {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActReadPreferences: {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActSetPreferences:  {roles: everybody, text: notEnough},

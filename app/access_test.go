@@ -134,6 +134,7 @@ var declared = map[Action]struct {
 	ActUploadFile:   {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadFile:     {"admin super_admin course_owner course_teacher course_ta course_student room_member", ""},
 	ActReadMentions: {"everybody", "Not enough permissions"},
+	ActListModels:   {"everybody", "Not enough permissions"},
 	ActPreview:      {"everybody", "Not enough permissions"},
 	ActMarkMentions: {"everybody", "Not enough permissions"},
 	ActFindMessages: {"everybody", "Not enough permissions"},

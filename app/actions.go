@@ -107,6 +107,7 @@ const (
 	ActUploadFile    Action = "file.upload"
 	ActReadFile      Action = "file.read"
 	ActReadMentions  Action = "self.mentions"
+	ActListModels    Action = "model.list"
 	ActPreview       Action = "schedule.preview"
 	ActMarkMentions  Action = "self.mark_mentions"
 	ActFindMessages  Action = "message.search"

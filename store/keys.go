@@ -86,6 +86,23 @@ func (q Queries) SharedKeys(ctx context.Context, projectID, provider, butOf stri
 	return rows, translate(err)
 }
 
+// UserKeysToUse lists the keys that a person may use: their own, and with a project those
+// that active members of it share with its agents. The own ones come first, and of each the
+// oldest.
+func (q Queries) UserKeysToUse(ctx context.Context, userID, projectID string) ([]UserKey, error) {
+	own := q.db.NewSelect().Model((*UserKey)(nil)).ColumnExpr("uk.*").Where("uk.user_id = ?", userID).OrderExpr("uk.created_at, uk.id").Limit(DefaultLimit)
+	var rows []UserKey
+	if err := own.Scan(ctx, &rows); err != nil || projectID == "" {
+		return rows, translate(err)
+	}
+	var shared []UserKey
+	err := q.db.NewSelect().Model(&shared).
+		Join("JOIN project_members AS pm ON pm.user_id = uk.user_id AND pm.project_id = ?", projectID).
+		Join("JOIN users AS u ON u.id = uk.user_id AND u.is_active").
+		Where("uk.shared").Where("uk.user_id <> ?", userID).OrderExpr("uk.created_at, uk.id").Limit(DefaultLimit).Scan(ctx)
+	return append(rows, shared...), translate(err)
+}
+
 // ShareUserKey sets whether one of a person's keys is shared, and returns the key.
 func (t *Tx) ShareUserKey(ctx context.Context, userID, id string, shared bool, now time.Time) (*UserKey, error) {
 	k := new(UserKey)

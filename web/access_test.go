@@ -86,6 +86,7 @@ var accessTable = []row{
 		return nil, body{"provider": "openai", "alias": store.NewID(), "api_key": apptest.CanaryKey}
 	}},
 	{"POST /api/v1/schedules/preview", everyone200, sending(body{"trigger_config": body{"type": "time_interval", "value": 60}})},
+	{"GET /api/v1/models", everyone200, nothing},
 	{"POST /api/v1/users/keys/test", everyone200, sending(body{"provider": "claude", "api_key": apptest.CanaryKey})},
 	{"POST /api/v1/users/keys/{key_id}/test", "404 404 404 404 404 404 200 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
 		return []string{ownersKey(t, w)}, nil

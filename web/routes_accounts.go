@@ -64,6 +64,12 @@ func (s *Server) userKeyRoutes() {
 			description: "Shared, it is the last that agents of the owner's projects try.",
 			example:     `{"shared":true}`,
 			errors:      known})
+	add(s, get, v1+"/models", "listModels", s.models,
+		route{tag: "Agents", summary: "List the models that one can choose for an agent",
+			description: "Everybody signed in may ask, and sees the providers that need no key or for which they have one. For who may make agents " +
+				"of project_id, also those for which its people share a key; for who may change agent_id, also that of the agent's own keys. " +
+				"A provider is asked once in ten minutes; one that does not answer has a fault, and its models are those that are known.",
+			errors: []int{missing}})
 	add(s, post, v1+"/users/keys/test", "testKey", s.testKey,
 		route{tag: tag, summary: "Ask a model for a word with a key that is not stored",
 			description: "The key is used once and not stored. ok is false with a reason where the provider refuses it.",

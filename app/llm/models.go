@@ -77,6 +77,7 @@ type Models struct {
 	retry     Retry
 	breakers  *breakers
 	memory    *memory
+	wire      *wire
 }
 
 type provider struct {
@@ -130,6 +131,7 @@ func New(cfg Config) (*Models, error) {
 	}
 	m.memory = newMemory(now)
 	w := newWire(transport, now)
+	m.wire = w
 	all := builtIn()
 	for name, pc := range cfg.Providers {
 		all[name] = override(all[name], pc)

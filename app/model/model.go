@@ -13,6 +13,7 @@
 //   - What is left out of a prompt that is too long: Prompt, in prompt.go.
 //   - What a model imitates of its transcript: imitation.go.
 //   - A call, and a whole answer: call.go.
+//   - Which models a key can ask: catalogue.go.
 package model
 
 import (
@@ -60,12 +61,13 @@ type Caller struct {
 
 	cooling coolingKeys
 	windows windows
+	lists   *lists
 }
 
 // New makes a Caller.
 func New(d Deps) *Caller {
 	return &Caller{turns: d.Turns, db: d.DB, log: d.Log, now: d.Now, keyring: d.Keyring, models: d.Models, telemetry: d.Telemetry,
-		background: d.Background, ledger: d.Ledger, lender: d.Lender}
+		background: d.Background, ledger: d.Ledger, lender: d.Lender, lists: newLists()}
 }
 
 // Known tells whether a provider is configured.

@@ -189,6 +189,7 @@ type Handler struct {
 	end      sync.Once
 	habits   habits
 	refused  []Refusal
+	listing  listing
 }
 
 // NewHandler makes a Handler; script may be nil for Echo.
@@ -258,6 +259,10 @@ func (h *Handler) record(r *Request) Response {
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/models") {
+		h.listModels(w, req)
+		return
+	}
 	var f format
 	switch {
 	case strings.HasSuffix(req.URL.Path, "/chat/completions"):
