@@ -132,27 +132,38 @@ func (a *App) awaitAnswer(ctx context.Context, reader *streamReader, p *threadPo
 	waiting, done := a.calls.waiting(ctx)
 	defer done()
 	for {
-		t, err := a.db.Turn(waiting, p.turn.ID)
-		if err == nil {
-			p.turn = t
+		m, err := a.answerNow(waiting, p)
+		if m != nil || err != nil {
+			return m, err
 		}
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return nil, a.turnGone(ctx, p)
-		case err == nil && (!t.EndedAt.IsZero() || t.State == store.TurnParked) && t.Reason != turn.ReasonLater():
-			return a.answerOf(ctx, t, p.mayKnow)
-		case err == nil:
-			select {
-			case <-reader.changed:
-				continue
-			case <-waiting.Done():
-			}
+		select {
+		case <-reader.changed:
+		case <-waiting.Done():
+			return nil, notAnswered(context.Cause(waiting), p.mayKnow, a.now())
 		}
-		if cause := context.Cause(waiting); cause != nil {
-			return nil, notAnswered(cause, p.mayKnow, a.now())
-		}
-		return nil, err
 	}
+}
+
+// answerNow returns the answer of a post's turn, or the error of a turn that ended without
+// one. While the turn goes on it returns neither.
+func (a *App) answerNow(waiting context.Context, p *threadPost) (*store.ThreadMessage, error) {
+	ctx := context.WithoutCancel(waiting)
+	t, err := a.db.Turn(waiting, p.turn.ID)
+	if err == nil {
+		p.turn = t
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, a.turnGone(ctx, p)
+	case err == nil && (!t.EndedAt.IsZero() || t.State == store.TurnParked) && t.Reason != turn.ReasonLater():
+		return a.answerOf(ctx, t, p.mayKnow)
+	case err == nil:
+		return nil, nil
+	}
+	if cause := context.Cause(waiting); cause != nil {
+		return nil, notAnswered(cause, p.mayKnow, a.now())
+	}
+	return nil, err
 }
 
 // turnGone is the error for a turn that was deleted with its thread or its agent.

@@ -62,7 +62,7 @@ func TestUsageOfEveryDoor(t *testing.T) {
 		if _, _, err := r.Simulate(t.Context(), c.Teacher, c.TeacherAgent.ID, app.ThreadMessage{Message: "hello"}); err != nil {
 			t.Fatal(err)
 		}
-		want(2, store.Usage{Origin: "sandbox", AgentID: c.TeacherAgent.ID, PersonID: c.Teacher.User.ID, ProjectID: c.Project.ID, KeyKind: "own"})
+		want(2, store.Usage{Origin: "sandbox", TurnID: storetest.Usage(t, r.DB)[1].TurnID, AgentID: c.TeacherAgent.ID, PersonID: c.Teacher.User.ID, ProjectID: c.Project.ID, KeyKind: "own"})
 		th := newThread(t, r, c, c.TeacherAgent.ID)
 		if _, err := r.TalkInThread(t.Context(), c.Teacher, th.ID, app.ThreadMessage{Message: "hello"}); err != nil {
 			t.Fatal(err)

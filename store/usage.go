@@ -75,6 +75,7 @@ var UsageGroups = map[string][]string{
 // UsageFilter says which calls count: those that started from From on and before Until. A
 // zero member narrows nothing.
 type UsageFilter struct {
+	TurnID                                     string
 	From, Until                                time.Time
 	CourseID, RoomID, AgentID, KeyID, PersonID string
 }
@@ -146,7 +147,7 @@ func (q Queries) usage(f UsageFilter) *bun.SelectQuery {
 		query = query.Where("us.started_at < ?", f.Until.UTC())
 	}
 	for _, c := range []struct{ column, value string }{{"course_id", f.CourseID}, {"room_id", f.RoomID}, {"agent_id", f.AgentID},
-		{"key_id", f.KeyID}, {"person_id", f.PersonID}} {
+		{"key_id", f.KeyID}, {"person_id", f.PersonID}, {"turn_id", f.TurnID}} {
 		if c.value != "" {
 			query = query.Where("us.? = ?", bun.Ident(c.column), c.value)
 		}

@@ -448,6 +448,10 @@ var accessTable = []row{
 	{"POST /api/v1/threads/stateless/{agent_id}", agentUsers, func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.agent}, body{"message": "hello"}
 	}},
+	{"POST /api/v1/threads/stateless/{agent_id}/stream", agentUsers, func(_ testing.TB, w *world) ([]string, any) {
+		return []string{w.agent}, body{"message": "hello"}
+	}},
+	{"POST /api/v1/threads/{thread_id}/messages/stream", ownersOnly, onThread(body{"message": "hello", "client_id": "1", "metadata_json": "{}"})},
 	{"POST /api/v1/threads/", agentUsers, newThread},
 	{"POST /api/v1/threads", agentUsers, newThread},
 	{"GET /api/v1/threads/", everyone200, nothing},

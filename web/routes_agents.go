@@ -193,6 +193,12 @@ func (s *Server) threadRoutes() {
 			description: "For who may use the project's agents. Nothing is remembered between two calls.",
 			example:     `{"message":"What is light?"}`,
 			patient:     true, errors: asking})
+	add(s, post, v1+"/threads/stateless/{agent_id}/stream", "listenToAgent", s.listenToSandbox,
+		route{tag: tag, summary: "Let an agent answer one message, and hear the answer as it comes",
+			description: "As simulateAgent, as server-sent events. start has the prompt for who may change the agent; who leaves ends the call.",
+			example:     `{"message":"What is light?"}`,
+			errors:      asking})
+	s.heard(v1 + "/threads/stateless/{agent_id}/stream")
 	// Clients call the collection with and without the slash.
 	for _, all := range []struct {
 		path, suffix string
@@ -226,6 +232,12 @@ func (s *Server) threadRoutes() {
 			description: "For who began it. Waits for the answer; askInThread does not.",
 			example:     `{"message":"What is light?","client_id":"7f3a"}`,
 			patient:     true, errors: append([]int{conflict}, asking...)})
+	add(s, post, v1+"/threads/{thread_id}/messages/stream", "listenInThread", s.listenInThread,
+		route{tag: tag, summary: "Say something to a thread's agent, and hear its answer as it comes",
+			description: "As talkInThread, as server-sent events. Who leaves does not stop the turn; its answer is kept.",
+			example:     `{"message":"What is light?","client_id":"7f3b"}`,
+			errors:      append([]int{conflict}, asking...)})
+	s.heard(v1 + "/threads/{thread_id}/messages/stream")
 	add(s, get, v1+"/threads/{thread_id}/messages", "listThreadMessages", s.threadMessages,
 		route{tag: tag, summary: "List what was said in a thread, oldest first, the newest 1000 at most",
 			description: "For who began the thread.",

@@ -73,6 +73,9 @@ func New(d Deps) *Caller {
 // Known tells whether a provider is configured.
 func (c *Caller) Known(provider string) bool { return c.models.Known(provider) }
 
+// DefaultModel is the model of a provider for agents that name none, "" if it has none.
+func (c *Caller) DefaultModel(provider string) string { return c.models.DefaultModel(provider) }
+
 // The reasons of faults.
 const (
 	ReasonNoKey    = "no_key"       // the agent has no key that its model takes

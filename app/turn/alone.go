@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,6 +74,43 @@ func (e *Engine) ReopenAlone(ctx context.Context, tx *store.Tx, t *store.Turn, u
 	return again, e.queue.Add(ctx, tx, jobs.RunTurn{TurnID: again.ID, Attempt: again.Attempt})
 }
 
+// SentPrompt is what a model gets: its instructions and the messages as it reads them, with
+// the tags around what others say, and the tools that it may call.
+type SentPrompt struct {
+	System      string
+	Messages    []llm.Message
+	Tools       []llm.Tool
+	Provider    string
+	Model       string
+	Temperature *float64
+	MaxTokens   int
+}
+
+// PromptAlone returns what the model of a thread's agent gets when its turn begins. It is
+// made in the same way, of the same rows. It returns nil for an agent outside this program,
+// which gets no prompt.
+func (e *Engine) PromptAlone(ctx context.Context, t *store.Turn) (*SentPrompt, error) {
+	own := *t
+	r := &attempt{engine: e, turn: &own}
+	if err := r.loadAlone(ctx); err != nil || r.agent.IsExternal {
+		return nil, err
+	}
+	part, err := r.partAlone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.prepare(ctx, &part)
+	if err != nil {
+		return nil, err
+	}
+	e.model.Fit(c.prompt)
+	req := &c.prompt.Req
+	out := &SentPrompt{Tools: req.Tools, Provider: req.Provider, Model: cmp.Or(req.Model, e.model.DefaultModel(req.Provider)),
+		Temperature: req.Temperature, MaxTokens: req.MaxTokens}
+	out.System, out.Messages = req.AsSent()
+	return out, nil
+}
+
 // Failure is what is known of the last call of a model in a turn that failed: how long the
 // provider wants to be left alone, and when the budget renews that did not allow the call.
 // Kind is the kind of a failed call of an agent outside this program.
@@ -93,10 +131,10 @@ func (e *Engine) LastFailure(ctx context.Context, turnID string) (Failure, error
 }
 
 // originAlone is the origin of calls in a thread. Of a thread that is thrown away only the
-// person stays.
+// person and the id of the turn stay.
 func (r *attempt) originAlone() ledger.Origin {
 	if r.turn.Cause == turntaking.CauseStateless {
-		return ledger.Origin{Kind: ledger.ForSandbox, PersonID: r.turn.AskedBy}
+		return ledger.Origin{Kind: ledger.ForSandbox, TurnID: r.turn.ID, PersonID: r.turn.AskedBy}
 	}
 	return ledger.Origin{Kind: ledger.ForThread, TurnID: r.turn.ID, ThreadID: r.turn.RoomID, ProjectID: r.thread.project,
 		PersonID: r.turn.AskedBy}

@@ -64,21 +64,9 @@ type answer struct {
 // with the turn's end. The last step of a graph's node commits before converse
 // returns.
 func (r *attempt) converse(ctx context.Context, part part) (string, error) {
-	t := r.newConversation(&part)
-	said, fence, err := r.transcript(ctx, &part)
+	t, err := r.prepare(ctx, &part)
 	if err != nil {
 		return "", err
-	}
-	t.prompt = r.engine.model.NewPrompt(part.agent, r.origin(), part.system, said, part.asked...)
-	t.prompt.Req.Fence, t.prompt.Req.Schema, t.prompt.Steady = fence, part.schema, true
-	if len(part.tools) > 0 {
-		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
-		if r.alone() {
-			t.prompt.Req.ToolRule = ""
-			for i := range t.prompt.Req.Tools {
-				t.prompt.Req.Tools[i].Description += aloneRule(fence)
-			}
-		}
 	}
 	if part.show { // what was said before is shown again
 		if err := r.takeFloor(ctx); err != nil {
@@ -102,6 +90,27 @@ func (r *attempt) converse(ctx context.Context, part part) (string, error) {
 		done = nil
 	}
 	return "", err
+}
+
+// prepare begins a conversation with its prompt, before anything was asked.
+func (r *attempt) prepare(ctx context.Context, part *part) (*conversation, error) {
+	t := r.newConversation(part)
+	said, fence, err := r.transcript(ctx, part)
+	if err != nil {
+		return nil, err
+	}
+	t.prompt = r.engine.model.NewPrompt(part.agent, r.origin(), part.system, said, part.asked...)
+	t.prompt.Req.Fence, t.prompt.Req.Schema, t.prompt.Steady = fence, part.schema, true
+	if len(part.tools) > 0 {
+		t.prompt.Req.Tools, t.prompt.Req.ToolRule = part.offered(), toolRule
+		if r.alone() {
+			t.prompt.Req.ToolRule = ""
+			for i := range t.prompt.Req.Tools {
+				t.prompt.Req.Tools[i].Description += aloneRule(fence)
+			}
+		}
+	}
+	return t, nil
 }
 
 // stepGoOn is the name of the step with which a person lets a stopped turn go on. The
