@@ -243,6 +243,10 @@ func (f *Follower) Subscribe(ctx context.Context, rooms []event.RoomAfter) {
 	if err == nil {
 		turns, err = f.app.db.TurnsUnderWay(ctx, ids...)
 	}
+	var read map[string]int64
+	if err == nil {
+		read, err = f.app.db.ReadSeqs(ctx, actor.User.ID, ids...)
+	}
 	if err != nil {
 		f.refuse(ctx, err, "")
 		return
@@ -258,13 +262,21 @@ func (f *Follower) Subscribe(ctx context.Context, rooms []event.RoomAfter) {
 		if rooms[i].After != nil {
 			after = *rooms[i].After
 		}
-		if err := f.subscribe(actor, id, access[id], u, after, rooms[i].Absent); err != nil {
+		if err := f.subscribe(actor, id, access[id], subscription{u, read, after, rooms[i].Absent}); err != nil {
 			f.refuse(ctx, err, id)
 		}
 	}
 }
 
-func (f *Follower) subscribe(actor *Actor, roomID string, access *store.RoomAccess, turns *underWay, after int64, absent bool) error {
+// subscription is what was read of a room that a socket subscribes to, and how it does.
+type subscription struct {
+	turns  *underWay
+	read   map[string]int64 // see Queries.ReadSeqs
+	after  int64            // negative for from now on
+	absent bool
+}
+
+func (f *Follower) subscribe(actor *Actor, roomID string, access *store.RoomAccess, to subscription) error {
 	if access == nil {
 		return notFound("Room")
 	}
@@ -272,7 +284,8 @@ func (f *Follower) subscribe(actor *Actor, roomID string, access *store.RoomAcce
 	if err != nil {
 		return err
 	}
-	seat.turns, seat.conn, seat.lang, seat.v2, seat.many, seat.absent = turns, f.conn, f.lang, true, true, absent
+	seat.turns, seat.conn, seat.lang, seat.v2, seat.many, seat.absent = to.turns, f.conn, f.lang, true, true, to.absent
+	seat.hasRead(to.read)
 	fs := f.app.audience.followers
 	fs.mu.Lock()
 	again := f.subs[roomID] != nil
@@ -295,10 +308,10 @@ func (f *Follower) subscribe(actor *Actor, roomID string, access *store.RoomAcce
 	}
 	fs.mu.Unlock()
 	if again { // from another place in the log
-		f.app.audience.hub.Resume(f.conn, roomID, max(after, 0))
+		f.app.audience.hub.Resume(f.conn, roomID, max(to.after, 0))
 		return nil
 	}
-	seat.join(after)
+	seat.join(to.after)
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f.subs[roomID] != seat { // it was lost meanwhile

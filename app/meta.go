@@ -10,6 +10,7 @@ import (
 // people.
 type Meta struct {
 	SetUp     bool // there is a super admin
+	SignUp    bool // people make their own accounts, with a join code or an invitation
 	Languages []wording.Lang
 	Timezone  string // its IANA name; "" for that of the machine
 	UTCOffset int    // of that zone now, in minutes
@@ -40,7 +41,7 @@ func (a *App) Meta(ctx context.Context) (*Meta, error) {
 	}
 	c := a.cfg
 	_, offset := a.now().In(c.Location()).Zone()
-	return &Meta{SetUp: a.isSetUp.Load(), Languages: wording.Langs(), Timezone: c.Timezone, UTCOffset: offset / 60, Providers: a.Providers(),
+	return &Meta{SetUp: a.isSetUp.Load(), SignUp: c.Auth.SelfMadeAccounts, Languages: wording.Langs(), Timezone: c.Timezone, UTCOffset: offset / 60, Providers: a.Providers(),
 		Limits: MetaLimits{MessageBytes: int64(c.Limits.MessageBytes), ArtifactBytes: int64(c.Limits.ArtifactBytes), AvatarBytes: maxAvatar,
 			BodyBytes: int64(c.HTTP.BodyLimit), RestoreSeconds: int(restoreWithin.Seconds()), MaxStreak: c.Turns.MaxStreak,
 			ApprovalSeconds: int(c.Turns.ApprovalWithin.Seconds()), DeletedDays: c.Retention.DeletedDays, EventsDays: c.Retention.EventsDays}}, nil

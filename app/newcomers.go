@@ -145,10 +145,13 @@ func (in *Newcomer) account(now time.Time) (*store.User, error) {
 	return personWithoutEmail(in.FullName, uname, now), nil
 }
 
+// placeholderEmail is the address of an account that has none.
+func placeholderEmail(id string) string { return "p-" + id + noMail }
+
 // personWithoutEmail is a new account of a person who has no e-mail address.
 func personWithoutEmail(fullName string, uname *string, now time.Time) *store.User {
 	id := store.NewID()
-	return &store.User{ID: id, Email: "p-" + id + noMail, Username: uname, FullName: blankToNil(&fullName), Role: RoleStudent, IsActive: true,
+	return &store.User{ID: id, Email: placeholderEmail(id), Username: uname, FullName: blankToNil(&fullName), Role: RoleStudent, IsActive: true,
 		CreatedAt: now, Version: 1}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -37,6 +39,30 @@ func PreferencesOf(u *store.User) Preferences {
 	// What is stored was written from a Preferences; without anything the defaults stay.
 	_ = json.Unmarshal([]byte(u.Preferences), &p)
 	return p
+}
+
+// LanguageOf is the language in which a person wants to be told something, English unless
+// they have chosen. u may be nil.
+func LanguageOf(u *store.User) wording.Lang {
+	if u != nil && u.Preferences != "" {
+		if lang := wording.Lang(PreferencesOf(u).Locale); slices.Contains(wording.Langs(), lang) {
+			return lang
+		}
+	}
+	return wording.English
+}
+
+// Zone is the time zone of the actor, or another if they have chosen none.
+func (a *Actor) Zone(otherwise *time.Location) *time.Location {
+	if a.User.Preferences == "" {
+		return otherwise
+	}
+	if name := PreferencesOf(&a.User).TimeZone; name != "" {
+		if zone, err := time.LoadLocation(name); err == nil {
+			return zone
+		}
+	}
+	return otherwise
 }
 
 // PreferencesChange is a change of preferences. A member that is not sent keeps its value.

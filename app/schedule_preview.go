@@ -12,7 +12,8 @@ import (
 
 // Preview is what a trigger and a schedule mean.
 type Preview struct {
-	Zone     *time.Location
+	Zone     *time.Location // in which its hours are
+	Shown    *time.Location // that of the person, in which times are shown
 	Words    []wording.Text
 	Open     bool          // the agent may speak now
 	Windows  []OpenTime    // the next times in which it may; the first may have begun
@@ -58,13 +59,13 @@ func (a *App) PreviewSchedule(actor *Actor, in ToPreview) (*Preview, error) {
 	if err := Check(actor, ActPreview, Resource{}); err != nil {
 		return nil, err
 	}
-	p := &Preview{Zone: a.cfg.Location()}
+	p := &Preview{Zone: a.cfg.Location(), Shown: actor.Zone(a.cfg.Location())}
 	if in.Zone != "" {
 		zone, err := time.LoadLocation(in.Zone)
 		if err != nil || in.Zone == "Local" {
 			return nil, invalid("timezone", "must be the name of a time zone, such as Asia/Taipei")
 		}
-		p.Zone = zone
+		p.Zone, p.Shown = zone, zone
 	}
 	from := in.From
 	switch {
@@ -95,11 +96,22 @@ func (a *App) PreviewSchedule(actor *Actor, in ToPreview) (*Preview, error) {
 	return p, nil
 }
 
+// zoneName is the name of a zone; that of a machine is told by its offset.
+func zoneName(zone *time.Location, at time.Time) string {
+	if zone == time.Local {
+		return at.In(zone).Format("UTC-07:00")
+	}
+	return zone.String()
+}
+
 func (p *Preview) read(trigger *schedule.Trigger, triggerText store.JSON, hours *schedule.Schedule, from time.Time) {
 	if triggerText != "" {
 		p.Words = trigger.Words()
 	}
 	p.Words = append(p.Words, hours.Words()...)
+	if p.Shown.String() != p.Zone.String() && !hours.Always() {
+		p.Words = append(p.Words, wording.Of("Its hours are those of the time zone %s.", zoneName(p.Zone, from)))
+	}
 	p.Open, p.Windows = hours.Open(from), openTimes(hours, from)
 	p.Times = speakTimes(trigger, hours, from)
 	note := func(code string, text wording.Text) { p.Warnings = append(p.Warnings, PreviewNote{code, text}) }

@@ -54,6 +54,11 @@ func (a *App) Enter(ctx context.Context, actor *Actor, roomID string) (*Seat, er
 	if err != nil {
 		return nil, err
 	}
+	read, err := a.db.ReadSeqs(ctx, actor.User.ID, roomID)
+	if err != nil {
+		return nil, err
+	}
+	seat.hasRead(read)
 	if most := a.cfg.Limits.ConnectionsAtOnce; a.limits.open.Full(actor.User.ID, most) {
 		return nil, tooManyConnections(most)
 	}
@@ -71,7 +76,15 @@ func (a *App) seatIn(actor *Actor, access *store.RoomAccess) (*Seat, error) {
 	}
 	role, can := actor.roomStanding(access)
 	return &Seat{app: a, who: actor, roomID: room.ID, head: room.EventSeq, staff: Check(actor, ActSeeFailures, res) == nil,
-		mute: Check(actor, ActPostMessage, res), noEdit: Check(actor, ActWriteArtifact, res), joined: event.Joined{RoomID: room.ID, Head: room.EventSeq, Role: role, Can: event.RoomCan(can)}}, nil
+		mute: Check(actor, ActPostMessage, res), noEdit: Check(actor, ActWriteArtifact, res), joined: event.Joined{RoomID: room.ID,
+			Head: room.EventSeq, ReadSeq: room.UnreadAfter, Role: role, Can: event.RoomCan(can)}}, nil
+}
+
+// hasRead notes how far the person has read in the room, as ReadSeqs says.
+func (s *Seat) hasRead(seqs map[string]int64) {
+	if seq, marked := seqs[s.roomID]; marked {
+		s.joined.ReadSeq = seq
+	}
 }
 
 // Speak chooses the language in which the socket is told why a frame had no effect.

@@ -31,16 +31,16 @@ func (a *Actor) standing(res Resource) string {
 
 // RoomCan is what a person may do in a room now.
 type RoomCan struct {
-	Post, CallEveryone, WriteArtifacts, Export            bool
-	Hide, Stop, SeeDecisions, Approve                     bool
+	Post, React, CallEveryone, WriteArtifacts, Export     bool
+	Hide, Pin, Stop, SeeDecisions, Approve                bool
 	Edit, Delete, ManagePeople, ManageAgents, SetWorkflow bool
 }
 
 func (a *Actor) roomCan(res Resource) RoomCan {
 	may := func(action Action) bool { return Check(a, action, res) == nil }
 	return RoomCan{
-		Post: may(ActPostMessage), CallEveryone: may(ActCallEveryone), WriteArtifacts: may(ActWriteArtifact), Export: may(ActExportRoom),
-		Hide: may(ActHideMessage), Stop: may(ActStopTurn), SeeDecisions: may(ActReadDecisions), Approve: may(ActDecideApproval),
+		Post: may(ActPostMessage), React: may(ActReact), CallEveryone: may(ActCallEveryone), WriteArtifacts: may(ActWriteArtifact), Export: may(ActExportRoom),
+		Hide: may(ActHideMessage), Pin: may(ActPinMessage), Stop: may(ActStopTurn), SeeDecisions: may(ActReadDecisions), Approve: may(ActDecideApproval),
 		Edit: may(ActUpdateRoom), Delete: may(ActDeleteRoom), ManagePeople: may(ActAssignToRoom), ManageAgents: may(ActAttachAgent),
 		SetWorkflow: may(ActSetWorkflow),
 	}

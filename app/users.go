@@ -12,7 +12,7 @@ import (
 
 // NewUser has what an admin enters for a new account.
 type NewUser struct {
-	Email     string
+	Email     string // "" with a user name for a person who has none
 	Username  *string
 	FullName  *string
 	Role      string // "" means guest
@@ -60,7 +60,11 @@ func newUser(ctx context.Context, passwords *passwords, now clock, who limit.Ask
 	if in.Role == "" {
 		in.Role = RoleGuest
 	}
-	if err := errors.Join(email("email", &in.Email), oneOf("role", in.Role, rolesOf[everybody]...),
+	wrongEmail := email("email", &in.Email)
+	if strings.TrimSpace(in.Email) == "" && blankToNil(in.Username) != nil { // a user name is enough to sign in
+		in.Email, wrongEmail = placeholderEmail(store.NewID()), nil
+	}
+	if err := errors.Join(wrongEmail, oneOf("role", in.Role, rolesOf[everybody]...),
 		personName("full_name", in.FullName), optionalAvatarURL("avatar_url", in.AvatarURL)); err != nil {
 		return nil, firstOf(err)
 	}

@@ -37,6 +37,18 @@ const readRoom = `INSERT INTO room_marks (user_id, room_id, read_seq) VALUES ($1
 ON CONFLICT (user_id, room_id) DO UPDATE SET read_seq = excluded.read_seq, unread_at = NULL
 WHERE room_marks.read_seq IS NULL OR room_marks.read_seq < excluded.read_seq`
 
+// ReadSeqs returns how far a person has read in rooms where they have marked it, by room.
+func (q Queries) ReadSeqs(ctx context.Context, userID string, roomIDs ...string) (map[string]int64, error) {
+	var rows []RoomMark
+	err := q.db.NewSelect().Model(&rows).Column("k.room_id", "k.read_seq").Where("k.user_id = ?", userID).
+		Where("k.room_id IN (?)", bun.List(roomIDs)).Where("k.read_seq IS NOT NULL").Limit(int64(len(roomIDs))).Scan(ctx)
+	seqs := make(map[string]int64, len(rows))
+	for _, m := range rows {
+		seqs[m.RoomID] = *m.ReadSeq
+	}
+	return seqs, translate(err)
+}
+
 // UnreadRoom puts the mark of a person in a room right before seq, up or down, and makes
 // the person's mentions from there on unread again.
 func (t *Tx) UnreadRoom(ctx context.Context, userID, roomID string, seq int64, at time.Time) error {

@@ -248,6 +248,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/threads":                              isTalk,
 	"PUT /api/v1/threads/{thread_id}":                   isTalk,
 	"POST /api/v1/threads/{thread_id}/messages":         isTalk,
+	"POST /api/v1/threads/{thread_id}/messages/stream":  isTalk,
 
 	"PUT /api/v1/rooms/{room_id}/messages/{message_id}/reactions":    isTalk,
 	"DELETE /api/v1/rooms/{room_id}/messages/{message_id}/reactions": isTalk,
@@ -258,6 +259,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/threads/{thread_id}/turns/{turn_id}/stop": isTalk,
 
 	"POST /api/v1/threads/stateless/{agent_id}":                                  asksOnly,
+	"POST /api/v1/threads/stateless/{agent_id}/stream":                           asksOnly,
 	"POST /api/v1/agents/generate":                                               asksOnly,
 	"POST /api/v1/agents/external/test-connection":                               asksOnly,
 	"POST /api/v1/agents/{id}/keys/test":                                         asksOnly,

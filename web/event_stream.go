@@ -89,7 +89,7 @@ func (s *Server) streamOf(c *fiber.Ctx, param string, stream *eventStream) error
 	if err != nil {
 		return err
 	}
-	requestOf(ctx).userID = actor.User.ID
+	requestOf(ctx).userID, requestOf(ctx).person = actor.User.ID, &actor.User
 	room, err := uuid.Parse(c.Params(param))
 	if err != nil {
 		return &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: param + ": must be a UUID", Text: wording.Of("%s: must be a UUID", param),

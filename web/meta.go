@@ -14,6 +14,7 @@ import (
 // MetaOut is what a client has to know before anybody has signed in.
 type MetaOut struct {
 	SetUp     bool          `json:"set_up" doc:"false until the first super admin was made, with the link that the server's start prints"`
+	SignUp    bool          `json:"sign_up" doc:"People make their own accounts, with a join code or an invitation"`
 	Version   string        `json:"version"`
 	Languages []string      `json:"languages" doc:"In which messages of errors are, the default first" example:"[\"en\",\"zh-TW\"]"`
 	Timezone  *string       `json:"timezone" doc:"IANA name of the zone in which schedules are read; null for that of the machine"`
@@ -47,7 +48,7 @@ func (s *Server) meta(ctx context.Context, c *fiber.Ctx, _ *struct{}) (*metaOut,
 	if err != nil {
 		return nil, err
 	}
-	out := &metaOut{Status: http.StatusOK, CacheControl: "public, no-cache", Body: MetaOut{SetUp: m.SetUp, Version: s.api.OpenAPI().Info.Version,
+	out := &metaOut{Status: http.StatusOK, CacheControl: "public, no-cache", Body: MetaOut{SetUp: m.SetUp, SignUp: m.SignUp, Version: s.api.OpenAPI().Info.Version,
 		Timezone: nullable(m.Timezone), UTCOffset: m.UTCOffset, Providers: m.Providers, Protocols: []string{protocolV2}, Limits: metaLimitsOut(m.Limits)}}
 	for _, l := range m.Languages {
 		out.Body.Languages = append(out.Body.Languages, string(l))

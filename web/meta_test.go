@@ -23,7 +23,7 @@ func TestMeta(t *testing.T) {
 		r.addUser(t, app.RoleSuperAdmin, "root", true)
 		after := r.anon().with("If-None-Match", before.header.Get("ETag")).do(t, get, path)
 		got := after.object(t)
-		if after.status != 200 || got["set_up"] != true || got["version"] == "" || text(got["languages"]) != `["en","zh-TW"]` {
+		if after.status != 200 || got["set_up"] != true || got["sign_up"] != true || got["version"] == "" || text(got["languages"]) != `["en","zh-TW"]` {
 			t.Errorf("got %d %s, want a server that is set up", after.status, after.body)
 		}
 		limits, _ := got["limits"].(map[string]any)

@@ -53,7 +53,7 @@ func (s *Server) streamMine(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	f.Speak(languageOf(c))
+	f.Speak(languageOf(c, &actor.User))
 	c.Set(fiber.HeaderContentType, "text/event-stream")
 	c.Set("X-Accel-Buffering", "no")
 	nc := c.Context().Conn()

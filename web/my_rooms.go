@@ -47,10 +47,12 @@ type agentAtWorkOut struct {
 // roomCanOut is what the caller may do in a room now.
 type roomCanOut struct {
 	Post           bool `json:"post"`
+	React          bool `json:"react"`
 	CallEveryone   bool `json:"call_everyone"`
 	WriteArtifacts bool `json:"write_artifacts"`
 	Export         bool `json:"export"`
 	Hide           bool `json:"hide" doc:"Messages of others"`
+	Pin            bool `json:"pin"`
 	Stop           bool `json:"stop" doc:"Any turn; who asked for a turn may stop it anyway"`
 	SeeDecisions   bool `json:"see_decisions"`
 	Approve        bool `json:"approve"`

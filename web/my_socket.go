@@ -55,7 +55,7 @@ func (s *Server) followHandshake(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	f.Speak(languageOf(c))
+	f.Speak(languageOf(c, &actor.User))
 	c.Locals(seatKey, f)
 	c.Locals(requestLoc, r)
 	return c.Next()

@@ -27,8 +27,10 @@ const requestIDHeader = "X-Request-ID"
 type request struct {
 	id     string
 	userID string
-	client app.Client // the device, on routes with a signed-in caller
-	token  string     // the caller's access token
+	person *store.User  // the caller, once that is known
+	lang   wording.Lang // once it was asked for, of what is written after the answer began
+	client app.Client   // the device, on routes with a signed-in caller
+	token  string       // the caller's access token
 
 	address string       // the client's address
 	query   string       // query string of the URL
@@ -56,15 +58,25 @@ func (r *request) within(ctx context.Context) context.Context {
 	return telemetry.WithRequestID(context.WithValue(ctx, requestKey{}, r), r.id)
 }
 
-// language is the language of the person, as far as the request says.
+// language is the language of the person, as far as the request or the person has said.
 func (r *request) language() wording.Lang {
-	if r.sent == nil {
-		return wording.English
+	switch {
+	case r.lang != "":
+		return r.lang
+	case r.sent == nil:
+		return app.LanguageOf(r.person)
 	}
-	return languageOf(r.sent)
+	return languageOf(r.sent, r.person)
 }
 
-func languageOf(c *fiber.Ctx) wording.Lang { return wording.Best(c.Get(fiber.HeaderAcceptLanguage)) }
+// languageOf is what a request asks for; without Accept-Language it is what the person has
+// set. person may be nil.
+func languageOf(c *fiber.Ctx, person *store.User) wording.Lang {
+	if accept := c.Get(fiber.HeaderAcceptLanguage); accept != "" {
+		return wording.Best(accept)
+	}
+	return app.LanguageOf(person)
+}
 
 // actorOf returns the caller; nil on a public route.
 func actorOf(ctx context.Context) *app.Actor {
@@ -213,7 +225,7 @@ func (s *Server) authenticated(at route) func(huma.Context, func(huma.Context)) 
 			s.fail(ctx, err)
 			return
 		}
-		r.userID = actor.User.ID
+		r.userID, r.person = actor.User.ID, &actor.User
 		next(huma.WithValue(ctx, actorKey{}, actor))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/event"
 )
 
 // personThereOut is somebody who may be in a room, without the e-mail address.
@@ -20,7 +21,7 @@ type personThereOut struct {
 }
 
 func personThereForm(p *app.PersonThere) personThereOut {
-	return personThereOut{UserID: p.ID, Name: p.Name(), Kind: p.Kind, Role: p.Role, AvatarURL: p.AvatarURL, Online: p.Online, Here: p.Here, SeenAt: since(p.SeenAt)}
+	return personThereOut{UserID: p.ID, Name: event.ShownName(p.Name()), Kind: p.Kind, Role: p.Role, AvatarURL: p.AvatarURL, Online: p.Online, Here: p.Here, SeenAt: since(p.SeenAt)}
 }
 
 func (s *Server) roomPeople(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[personThereOut], error) {

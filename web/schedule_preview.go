@@ -21,7 +21,7 @@ type previewScheduleIn struct {
 
 // schedulePreviewOut says what a trigger and a schedule mean.
 type schedulePreviewOut struct {
-	Timezone string           `json:"timezone"`
+	Timezone string           `json:"timezone" doc:"Of local: the one that was sent, else that of your preferences, else the server's. Hours are read in the one that was sent, else in the server's"`
 	Words    []string         `json:"words" doc:"Sentences, in the language of Accept-Language"`
 	OpenNow  bool             `json:"open_now" doc:"The agent may speak at from"`
 	Windows  []openTimeOut    `json:"windows" maxItems:"5" doc:"The next times in which the agent may speak"`
@@ -63,8 +63,8 @@ func (s *Server) previewSchedule(ctx context.Context, actor *app.Actor, in *prev
 		return nil, err
 	}
 	lang := requestOf(ctx).language()
-	local := func(t time.Time) localTimeOut { return localTimeOut{instant(t), t.In(p.Zone).Format(time.RFC3339)} }
-	out := schedulePreviewOut{Timezone: p.Zone.String(), OpenNow: p.Open, Words: []string{}, Windows: []openTimeOut{}, Times: []localTimeOut{},
+	local := func(t time.Time) localTimeOut { return localTimeOut{instant(t), t.In(p.Shown).Format(time.RFC3339)} }
+	out := schedulePreviewOut{Timezone: p.Shown.String(), OpenNow: p.Open, Words: []string{}, Windows: []openTimeOut{}, Times: []localTimeOut{},
 		Warnings: []previewNoteOut{}}
 	for _, w := range p.Words {
 		out.Words = append(out.Words, w.In(lang))

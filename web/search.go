@@ -45,13 +45,13 @@ type searchIn struct {
 	RoomID   id     `query:"room_id" doc:"Only in this room"`
 	CourseID id     `query:"course_id" doc:"Only of this course"`
 	Sort     string `query:"sort" enum:"newest,best" default:"newest" doc:"best ranks the newest 300 that are found"`
-	TZ       string `query:"tz" maxLength:"64" doc:"Time zone of the dates, such as Asia/Taipei; the server's by default"`
+	TZ       string `query:"tz" maxLength:"64" doc:"Time zone of the dates, such as Asia/Taipei; else that of your preferences, else the server's"`
 	Cursor   string `query:"cursor" maxLength:"100"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"50" default:"20"`
 }
 
 func (s *Server) search(ctx context.Context, actor *app.Actor, in *searchIn) (*oneOut[searchOut], error) {
-	q := app.MessageQuery{Text: in.Q, RoomID: in.RoomID.String(), CourseID: in.CourseID.String(), Best: in.Sort == "best", Zone: s.cfg.Location(), Limit: in.Limit}
+	q := app.MessageQuery{Text: in.Q, RoomID: in.RoomID.String(), CourseID: in.CourseID.String(), Best: in.Sort == "best", Zone: actor.Zone(s.cfg.Location()), Limit: in.Limit}
 	var err error
 	if in.TZ != "" {
 		if q.Zone, err = time.LoadLocation(in.TZ); err != nil {

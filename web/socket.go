@@ -81,7 +81,7 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	seat.Speak(languageOf(c))
+	seat.Speak(languageOf(c, &actor.User))
 	c.Locals(seatKey, seat)
 	c.Locals(requestLoc, r)
 	return c.Next()

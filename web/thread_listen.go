@@ -130,7 +130,10 @@ func (s *Server) listenInThread(ctx context.Context, actor *app.Actor, in *talkI
 
 // listening answers with a stream. Its writer closes l, also when nobody reads.
 func (s *Server) listening(ctx context.Context, l *app.Listening) *listenOut {
-	r := requestOf(ctx)
+	// The request itself is used for the next one when this one has its answer, so the
+	// language is found out now.
+	r := *requestOf(ctx)
+	r.lang, r.sent = r.language(), nil
 	return &listenOut{ContentType: "text/event-stream", Buffering: "no", Body: func(hc huma.Context) {
 		c := humafiber.Unwrap(hc).Context()
 		conn := c.Conn()

@@ -52,7 +52,7 @@ func (s *Server) me(_ context.Context, actor *app.Actor, _ *empty) (*oneOut[user
 
 type createUserIn struct {
 	Body struct {
-		Email     string  `json:"email"`
+		Email     string  `json:"email,omitempty" doc:"May be left out of an account with a user name"`
 		Username  *string `json:"username,omitempty" doc:"Blank counts as none"`
 		FullName  *string `json:"full_name,omitempty"`
 		Role      string  `json:"role,omitempty" doc:"guest when left out"`

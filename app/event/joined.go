@@ -14,6 +14,7 @@ type Joined struct {
 	Head    int64             `json:"head" minimum:"0" doc:"The room's newest seq when you came"`
 	Role    string            `json:"my_role" enum:"owner,teacher,ta,student,guest,bot,admin"`
 	Can     RoomCan           `json:"can"`
+	ReadSeq int64             `json:"read_seq" minimum:"0" doc:"How far you have read; what has a larger seq is new"`
 	Members []realtime.Member `json:"members" doc:"Who is in the room, you too"`
 	Typing  []realtime.Member `json:"typing"`
 	Editing []Editing         `json:"editing"`
@@ -22,10 +23,12 @@ type Joined struct {
 // RoomCan is what a person may do in a room now.
 type RoomCan struct {
 	Post           bool `json:"post"`
+	React          bool `json:"react"`
 	CallEveryone   bool `json:"call_everyone"`
 	WriteArtifacts bool `json:"write_artifacts"`
 	Export         bool `json:"export"`
 	Hide           bool `json:"hide" doc:"Messages of others"`
+	Pin            bool `json:"pin"`
 	Stop           bool `json:"stop" doc:"Any turn; who asked for a turn may stop it anyway"`
 	SeeDecisions   bool `json:"see_decisions"`
 	Approve        bool `json:"approve"`
