@@ -64,7 +64,7 @@ func TestListening(t *testing.T) {
 			if err != nil || end.Answer.Content != "Light is a wave." || end.First <= 0 || end.All < end.First || end.Provider != ag.ModelProvider {
 				t.Fatalf("got %+v, %v", end, err)
 			}
-			if !strings.Contains(text, "Light") {
+			if !strings.Contains(text, `"text":"Ligh`) {
 				t.Errorf("streamed %q", text)
 			}
 			last := r.Model.Requests()[r.Model.Count()-1]
