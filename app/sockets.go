@@ -75,8 +75,10 @@ func (a *App) seatIn(actor *Actor, access *store.RoomAccess) (*Seat, error) {
 		return nil, err
 	}
 	role, can := actor.roomStanding(access)
+	artifact := res
+	artifact.Noun = "Artifact"
 	return &Seat{app: a, who: actor, roomID: room.ID, head: room.EventSeq, staff: Check(actor, ActSeeFailures, res) == nil,
-		mute: Check(actor, ActPostMessage, res), noEdit: Check(actor, ActWriteArtifact, res), joined: event.Joined{RoomID: room.ID,
+		mute: Check(actor, ActPostMessage, res), noEdit: Check(actor, ActWriteArtifact, artifact), joined: event.Joined{RoomID: room.ID,
 			Head: room.EventSeq, ReadSeq: room.UnreadAfter, Role: role, Can: event.RoomCan(can)}}, nil
 }
 

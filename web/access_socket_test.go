@@ -49,7 +49,7 @@ var socketTable = map[string]string{
 	"super admin: admin":                     "403",
 	"other course's student: read write":     "403",
 	"super admin: read write admin, revoked": "401",
-	"bot":                                    "101 ok ok ok bot bot",
+	"bot":                                    "101 ok ok ok bot not_found",
 }
 
 // socketCaller is the caller that a row of socketTable names.

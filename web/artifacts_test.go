@@ -101,7 +101,7 @@ func TestArtifacts(t *testing.T) {
 			}
 			wantProblem(t, w.as(owner).do(t, put, at, body{"after": store.NewID()}), 422, "after: is no task of this room")
 			for _, bad := range []any{body{"after": "x"}, body{"column": nil}, body{"column": ""}, body{"column": strings.Repeat("x", 101)}, body{"column": "\x00"}, body{"Column": "x"},
-				body{"more": 1}, `{"column":"\ud800"}`, `[]`, `{"after":null,"column":3}`} {
+				body{"more": 1}, `[]`, `{"after":null,"column":3}`} {
 				w.as(owner).must(t, 422, put, at, bad)
 			}
 		},

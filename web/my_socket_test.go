@@ -47,7 +47,7 @@ var mySocketTable = map[string]string{
 	"super admin: read":                      "101 ok ok scope scope scope scope",
 	"super admin: admin":                     "403",
 	"super admin: read write admin, revoked": "401",
-	"bot":                                    "101 ok ok ok ok bot bot",
+	"bot":                                    "101 ok ok ok ok bot not_found",
 }
 
 // me opens a person's socket.
