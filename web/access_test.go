@@ -487,6 +487,8 @@ var accessTable = []row{
 		return []string{w.as(admin).must(t, http.StatusCreated, post, v1+"/agent-types",
 			body{"type_name": "t-" + store.NewID(), "display_name": "Doomed"}).text(t, "type_name")}, nil
 	}},
+	{"GET /api/v1/courses/{course_id}/overview", "403 200 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"GET /api/v1/courses/{course_id}/agents", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"GET /api/v1/courses/{course_id}/figures", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"GET /api/v1/admin/users", adminsOnly, nothing},
 	{"GET /api/v1/admin/audit/search", adminsOnly, nothing},

@@ -15,6 +15,10 @@ type courseOut struct {
 	OwnerID     string    `json:"owner_id" format:"uuid"`
 	OwnerName   *string   `json:"owner_name" doc:"In lists only"`
 	CreatedAt   time.Time `json:"created_at"`
+
+	MyRole string           `json:"my_role,omitempty" enum:"owner,teacher,ta,student,admin" doc:"In lists and where the course is shown, as can and counts"`
+	Can    *courseCanOut    `json:"can,omitempty" doc:"What the caller may do"`
+	Counts *courseCountsOut `json:"counts,omitempty"`
 }
 
 func courseForm(c *store.Course) courseOut {
@@ -41,11 +45,20 @@ func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*pa
 	if err != nil {
 		return nil, err
 	}
-	return linked(ctx, s, rows, courseForm, *in)
+	mine, err := s.app.MyCourses(ctx, actor, rows.IDs())
+	if err != nil {
+		return nil, err
+	}
+	return linked(ctx, s, rows, func(c *store.Course) courseOut { return myCourseForm(c, mine) }, *in)
 }
 
 func (s *Server) course(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[courseOut], error) {
-	return oneCourse(s.app.Course(ctx, actor, in.ID.String()))
+	c, err := s.app.Course(ctx, actor, in.ID.String())
+	if err != nil {
+		return nil, err
+	}
+	mine, err := s.app.MyCourses(ctx, actor, []string{c.ID})
+	return &oneOut[courseOut]{myCourseForm(c, mine)}, err
 }
 
 type updateCourseIn struct {

@@ -120,10 +120,20 @@ func TestListsAreWhatTheyWere(t *testing.T) {
 		add("/announcements/?course_id="+w.course, former(t, news, announcementForm))
 		courses, err := storetest.All(w.App.Courses(ctx, by, store.Page{}))
 		must(err)
-		add("/courses/", former(t, courses, courseForm))
+		ids := func(n int, id func(i int) string) (all []string) {
+			for i := range n {
+				all = append(all, id(i))
+			}
+			return all
+		}
+		inCourses, err := w.App.MyCourses(ctx, by, ids(len(courses), func(i int) string { return courses[i].ID }))
+		must(err)
+		add("/courses/", former(t, courses, func(c *store.Course) courseOut { return myCourseForm(c, inCourses) }))
 		rooms, err := storetest.All(w.App.Rooms(ctx, by, w.course, everything))
 		must(err)
-		add("/rooms/?course_id="+w.course, former(t, rooms, roomForm))
+		inRooms, err := w.App.RoomStandings(ctx, by, ids(len(rooms), func(i int) string { return rooms[i].ID }))
+		must(err)
+		add("/rooms/?course_id="+w.course, former(t, rooms, func(r *store.Room) roomOut { return roomFormOf(r, inRooms) }))
 		orgs, err := storetest.All(w.App.Organizations(ctx, by, store.Page{}))
 		must(err)
 		add("/organizations", former(t, orgs, organizationForm))

@@ -28,6 +28,9 @@ var moreReads = map[string]int{
 	v1 + "/rooms/{room_id}/a2a":                 6,
 	// Sums, each by another index, and what agents cost.
 	v1 + "/courses/{course_id}/figures": 8,
+	// What takes a request for each room otherwise.
+	v1 + "/courses/{course_id}/overview": 7,
+	v1 + "/courses/{course_id}/agents":   6,
 }
 
 // A list takes as many queries for thirty rows as for one: what it shows of

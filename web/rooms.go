@@ -18,6 +18,10 @@ type roomOut struct {
 	AIFrequency       float64   `json:"ai_frequency"`
 	AIMode            string    `json:"ai_mode" enum:"off,teacher_only,both"`
 	CreatedAt         time.Time `json:"created_at"`
+
+	MyRole string         `json:"my_role,omitempty" enum:"owner,teacher,ta,student,guest,bot,admin" doc:"In lists and where the room is shown, as can and counts"`
+	Can    *roomCanOut    `json:"can,omitempty" doc:"What the caller may do"`
+	Counts *roomCountsOut `json:"counts,omitempty"`
 }
 
 func roomForm(r *store.Room) roomOut {
@@ -64,11 +68,20 @@ func (s *Server) rooms(ctx context.Context, actor *app.Actor, in *roomsIn) (*lis
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, roomForm)
+	mine, err := s.app.RoomStandings(ctx, actor, rows.IDs())
+	if err != nil {
+		return nil, err
+	}
+	return whole(ctx, s, rows, func(r *store.Room) roomOut { return roomFormOf(r, mine) })
 }
 
 func (s *Server) room(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[roomOut], error) {
-	return oneRoom(s.app.Room(ctx, actor, in.ID.String()))
+	r, err := s.app.Room(ctx, actor, in.ID.String())
+	if err != nil {
+		return nil, err
+	}
+	mine, err := s.app.RoomStandings(ctx, actor, []string{r.ID})
+	return &oneOut[roomOut]{roomFormOf(r, mine)}, err
 }
 
 type updateRoomIn struct {

@@ -39,6 +39,7 @@ func (s *Server) routes(version string) error {
 	s.userRoutes()
 	s.workspaceRoutes()
 	s.courseRoutes()
+	s.myCourseRoutes()
 	s.joiningRoutes()
 	s.botRoutes()
 	s.announcementRoutes()
