@@ -12,12 +12,12 @@ func (s *Server) adminListRoutes() {
 	const tag = "Administration"
 	known := []int{missing}
 	add(s, get, v1+"/admin/users", "listAccounts", s.accounts,
-		route{tag: tag, summary: "List accounts with a search, filters, an order and a total",
-			description: "For admins. Go on with after, the id of the last account.",
+		route{tag: tag, summary: "List accounts",
+			description: "For admins.",
 			role:        app.ActListUsers})
 	add(s, get, v1+"/admin/audit/search", "searchAuditLog", s.searchAudit,
 		route{tag: tag, summary: "Search the audit log, with a total",
-			description: "For admins. q is looked for in who, what and the changed members. Go on with after, the id of the last entry.",
+			description: "For admins. q is looked for in who, what and the changed members.",
 			large:       manyBytes, role: app.ActReadAudit})
 	add(s, get, v1+"/admin/users/{user_id}/sessions", "listSessionsOf", s.sessionsOf,
 		route{tag: tag, summary: "List where somebody is signed in",
@@ -25,20 +25,20 @@ func (s *Server) adminListRoutes() {
 			role:        app.ActManageSessions, errors: known})
 	add(s, del, v1+"/admin/users/{user_id}/sessions", "endSessionsOf", s.endSessionsOf,
 		route{tag: tag, summary: "Sign somebody out everywhere",
-			description: "As for the list. Access tokens stay, see revokeTokensOf.",
+			description: "For admins. Access tokens stay, see revokeTokensOf.",
 			role:        app.ActManageSessions, status: gone, errors: known})
 	add(s, del, v1+"/admin/users/{user_id}/sessions/{session_id}", "endSessionOf", s.endSessionOf,
 		route{tag: tag, summary: "Sign somebody out on one device",
-			description: "As for the list.",
+			description: "For admins; sessions of admins are for super admins.",
 			role:        app.ActManageSessions, status: gone, errors: known})
 	add(s, get, v1+"/admin/system", "getSystem", s.system,
-		route{tag: tag, summary: "Show the processes, the job queue and what the database takes",
-			description: "For admins. A process that told nothing for a minute is not alive.",
+		route{tag: tag, summary: "Show the processes, the job queue and the database's size",
+			description: "For admins. A process that was silent for a minute is not alive.",
 			role:        app.ActReadSystem})
 }
 
 type accountsIn struct {
-	Q        string `query:"q" maxLength:"200" doc:"A part of the e-mail, the name or the user name, in any case"`
+	Q        string `query:"q" maxLength:"200" doc:"A part of the e-mail, name or user name"`
 	Role     string `query:"role" enum:"guest,student,ta,teacher,admin,super_admin"`
 	Active   string `query:"active" enum:"true,false" doc:"Both when left out"`
 	Kind     string `query:"kind" enum:"person,bot"`
@@ -59,8 +59,8 @@ type (
 // accountOut is an account as admins see it.
 type accountOut struct {
 	UserOut
-	Sessions   int        `json:"sessions" doc:"Where the person is signed in now"`
-	LastSeenAt *time.Time `json:"last_seen_at" doc:"When a session was last renewed; null for never, or long ago"`
+	Sessions   int        `json:"sessions"`
+	LastSeenAt *time.Time `json:"last_seen_at" doc:"When a session was last renewed; null: never, or long ago"`
 }
 
 type accountsOut struct {
@@ -99,7 +99,7 @@ func (s *Server) accounts(ctx context.Context, actor *app.Actor, in *accountsIn)
 }
 
 type auditSearchIn struct {
-	Q string `query:"q" maxLength:"200" doc:"A part of a name, an id or a changed member, in any case of Latin letters"`
+	Q string `query:"q" maxLength:"200" doc:"A part of a name, an id or a changed member"`
 	AuditFilterIn
 	Sort  string `query:"sort" enum:"newest,oldest" default:"newest"`
 	After id     `query:"after" doc:"Only those after the one with this id"`
@@ -108,7 +108,7 @@ type auditSearchIn struct {
 
 type auditPageOut struct {
 	Body struct {
-		Total   int64      `json:"total" doc:"Of all pages, up to 10000"`
+		Total   int64      `json:"total" doc:"Up to 10000"`
 		AtLeast bool       `json:"at_least" doc:"There are more than total"`
 		Entries []auditOut `json:"entries"`
 		Next    *string    `json:"next" format:"uuid" doc:"For after; null behind the last page"`
@@ -147,7 +147,7 @@ func sessionForm(row *store.Session, current string) sessionOut {
 // sessionOfOut is a session as admins see it.
 type sessionOfOut struct {
 	SessionOut
-	LastSeenAt time.Time `json:"last_seen_at" doc:"When it was last renewed"`
+	LastSeenAt time.Time `json:"last_seen_at" doc:"Last renewed"`
 }
 
 func (s *Server) sessionsOf(ctx context.Context, actor *app.Actor, in *pageOf) (*pageOut[sessionOfOut], error) {
@@ -172,11 +172,11 @@ type nodeOut struct {
 	ID          string    `json:"id"`
 	Version     string    `json:"version"`
 	Alive       bool      `json:"alive"`
-	Serves      bool      `json:"serves" doc:"People connect to it"`
-	Works       bool      `json:"works" doc:"It works on jobs"`
+	Serves      bool      `json:"serves"`
+	Works       bool      `json:"works"`
 	StartedAt   time.Time `json:"started_at"`
 	SeenAt      time.Time `json:"seen_at"`
-	Connections int       `json:"connections" doc:"Sockets of rooms"`
+	Connections int       `json:"connections"`
 }
 
 type queueOut struct {
@@ -195,7 +195,7 @@ type systemOut struct {
 		Nodes         []nodeOut  `json:"nodes"`
 		Queues        []queueOut `json:"queues" doc:"Jobs that have not ended well"`
 		DatabaseBytes int64      `json:"database_bytes"`
-		Tables        []tableOut `json:"tables" doc:"The largest; empty for a large SQLite file"`
+		Tables        []tableOut `json:"tables" doc:"The largest; none of a large SQLite file"`
 	}
 }
 

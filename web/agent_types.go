@@ -41,8 +41,8 @@ type agentTypeIn struct {
 }
 
 type agentTypesIn struct {
-	Category      string `query:"category" doc:"Only types of this category"`
-	IncludeSystem bool   `query:"include_system" default:"true" doc:"false leaves out the system's own types"`
+	Category      string `query:"category"`
+	IncludeSystem bool   `query:"include_system" default:"true"`
 }
 
 func (s *Server) agentTypes(ctx context.Context, actor *app.Actor, in *agentTypesIn) (*listOut[agentTypeOut], error) {
@@ -60,7 +60,7 @@ func (s *Server) agentType(ctx context.Context, actor *app.Actor, in *agentTypeI
 // AgentTypeSettingsIn are the members of an agent type other than its names.
 type AgentTypeSettingsIn struct {
 	Description          opt[string]          `json:"description,omitempty"`
-	Category             opt[string]          `json:"category,omitempty" doc:"instructor, participant, utility or external: how agents of the type behave in a room"`
+	Category             opt[string]          `json:"category,omitempty" doc:"How agents of the type behave in a room"`
 	Icon                 opt[string]          `json:"icon,omitempty"`
 	Color                opt[string]          `json:"color,omitempty"`
 	DefaultSystemPrompt  opt[string]          `json:"default_system_prompt,omitempty"`
@@ -79,7 +79,7 @@ func (in AgentTypeSettingsIn) settings(displayName opt[string]) app.AgentTypeSet
 type createAgentTypeIn struct {
 	Body struct {
 		AgentTypeSettingsIn
-		TypeName    string      `json:"type_name" doc:"Small letters, digits, _ and -; it never changes"`
+		TypeName    string      `json:"type_name" doc:"It never changes"`
 		DisplayName opt[string] `json:"display_name"`
 	}
 }
@@ -108,7 +108,7 @@ type agentTypeSchemaOut struct {
 	Body struct {
 		TypeName   string            `json:"type_name"`
 		Category   string            `json:"category"`
-		Defaults   agentTypeDefaults `json:"defaults" doc:"What a new agent of the type starts with"`
+		Defaults   agentTypeDefaults `json:"defaults"`
 		IsExternal bool              `json:"is_external"`
 	}
 }

@@ -138,7 +138,7 @@ func (s *Server) setProjectAgent(ctx context.Context, actor *app.Actor, in *setP
 type keepVersionIn struct {
 	ConfigID id `path:"config_id"`
 	Body     struct {
-		VersionLabel string `json:"version_label" doc:"May be empty"`
+		VersionLabel string `json:"version_label"`
 	}
 }
 

@@ -35,14 +35,14 @@ type agentOut struct {
 	MaskedAPIKey   *string    `json:"masked_api_key"`
 	UserKeyIDs     jsonTexts  `json:"user_key_ids"`
 
-	Unreachable *unreachableOut `json:"unreachable,omitempty" doc:"In the list of external agents, of one that failed the last time"`
+	Unreachable *unreachableOut `json:"unreachable,omitempty" doc:"Of an external agent that failed the last time"`
 }
 
 // unreachableOut says that an agent outside this program failed the last time.
 type unreachableOut struct {
 	Failures     int        `json:"failures" doc:"In a row"`
-	AskedAgainAt *time.Time `json:"asked_again_at" doc:"Until then nobody asks it, and then one try decides; null while every call is tried"`
-	Detail       string     `json:"detail" doc:"The same in words"`
+	AskedAgainAt *time.Time `json:"asked_again_at" doc:"Until then nobody asks it; null: it is asked"`
+	Detail       string     `json:"detail"`
 }
 
 func unreachableForm(u *app.Unreachable) *unreachableOut {
@@ -80,14 +80,14 @@ type AgentSettingsIn struct {
 	Category       opt[string]          `json:"category,omitempty"`
 	ModelProvider  opt[string]          `json:"model_provider,omitempty"`
 	Model          opt[string]          `json:"model,omitempty"`
-	APIKey         opt[secret.Text]     `json:"api_key,omitempty" doc:"Absent, null, empty and its mask all keep the stored key"`
+	APIKey         opt[secret.Text]     `json:"api_key,omitempty" doc:"Absent, null, empty or masked: as before"`
 	Settings       opt[json.RawMessage] `json:"settings,omitempty"`
 	TriggerConfig  opt[json.RawMessage] `json:"trigger_config,omitempty"`
 	ScheduleConfig opt[json.RawMessage] `json:"schedule_config,omitempty"`
 	ExternalConfig opt[json.RawMessage] `json:"external_config,omitempty"`
 	Capabilities   opt[[]string]        `json:"capabilities,omitempty"`
 	UserKeyIDs     opt[[]id]            `json:"user_key_ids,omitempty"`
-	ContextWindow  opt[int]             `json:"context_window,omitempty" minimum:"1" maximum:"1000" doc:"How many of the newest messages the agent reads, at least"`
+	ContextWindow  opt[int]             `json:"context_window,omitempty" minimum:"1" maximum:"1000" doc:"The newest messages that it reads, at least"`
 	IsActive       opt[bool]            `json:"is_active,omitempty"`
 }
 

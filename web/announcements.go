@@ -11,7 +11,7 @@ import (
 type announcementOut struct {
 	ID        string    `json:"id" format:"uuid"`
 	CourseID  string    `json:"course_id" format:"uuid"`
-	AuthorID  *string   `json:"author_id" format:"uuid" doc:"null once the account is gone"`
+	AuthorID  *string   `json:"author_id" format:"uuid" doc:"null: account gone"`
 	Title     string    `json:"title"`
 	Content   string    `json:"content"`
 	CreatedAt time.Time `json:"created_at"`

@@ -65,8 +65,8 @@ func apiConfig(version string) huma.Config {
 		"json":             {Marshal: marshal, Unmarshal: unmarshal},
 	}
 	cfg.Info.Description = "Rooms in which a class and AI agents talk in real time. Every error is a Problem. An id is a UUID in any spelling; answers use " +
-		"lower case with hyphens. A body whose schema has additionalProperties false is refused for a member that is not listed, or that comes twice; in other " +
-		"bodies such members are ignored. A list that comes in pages has a Link to the next one, which is missing behind the last page."
+		"lower case with hyphens. A body whose schema has additionalProperties or unevaluatedProperties false is refused for a member that is not listed, or that comes twice; in other " +
+		"bodies such members are ignored. A change keeps what is not sent. A list that comes in pages has a Link to the next one, which is missing behind the last page."
 	cfg.Info.License = &huma.License{Name: "MIT", Identifier: "MIT"}
 	cfg.Servers = []*huma.Server{{URL: "/", Description: "Where this document is"}}
 	cfg.Tags = documentTags()

@@ -18,10 +18,10 @@ type ArtifactMembers struct {
 	RoomID           string     `json:"room_id" format:"uuid"`
 	Type             string     `json:"type" enum:"task,doc,process"`
 	Title            string     `json:"title"`
-	Content          jsonObject `json:"content" doc:"In the order it was sent; null in the list of deleted artifacts"`
+	Content          jsonObject `json:"content" doc:"null in the list of deleted artifacts"`
 	ParentArtifactID *string    `json:"parent_artifact_id" format:"uuid"`
 	Version          int        `json:"version"`
-	CreatedBy        *string    `json:"created_by" format:"uuid" doc:"null for an agent, and for a user who is gone"`
+	CreatedBy        *string    `json:"created_by" format:"uuid" doc:"null: an agent, or account gone"`
 	LastModifiedBy   *string    `json:"last_modified_by" format:"uuid"`
 	CreatedAt        time.Time  `json:"created_at"`
 	UpdatedAt        time.Time  `json:"updated_at"`
@@ -35,9 +35,9 @@ type artifactOut struct {
 
 // Modification says who made something what it is.
 type Modification struct {
-	LastModifiedName    string  `json:"last_modified_name" doc:"The person, \"deleted user\" when the account is gone, or the agent as it was called then"`
-	LastModifiedAgentID *string `json:"last_modified_agent_id" format:"uuid" doc:"null for a person, and for an agent that is gone"`
-	LastModifiedTurnID  *string `json:"last_modified_turn_id" format:"uuid" doc:"In which turn the agent did it"`
+	LastModifiedName    string  `json:"last_modified_name" doc:"The person, \"deleted user\", or the agent's name then"`
+	LastModifiedAgentID *string `json:"last_modified_agent_id" format:"uuid" doc:"null: a person, or agent gone"`
+	LastModifiedTurnID  *string `json:"last_modified_turn_id" format:"uuid"`
 }
 
 func modification(person *store.User, agentName, agentID, turnID string) Modification {
@@ -57,10 +57,10 @@ func oneArtifact(f *store.Artifact, err error) (*oneOut[artifactOut], error) {
 
 type artifactsIn struct {
 	RoomID  id     `path:"room_id"`
-	Type    string `query:"artifact_type" doc:"task, doc or process; all of them when left out"`
-	Deleted bool   `query:"deleted" doc:"List what can be restored instead; for the room's staff"`
-	Skip    int    `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"Of deleted artifacts, how many to leave out"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Of deleted artifacts, how many to list at most; the others are always listed whole"`
+	Type    string `query:"artifact_type" doc:"task, doc or process"`
+	Deleted bool   `query:"deleted" doc:"What can be restored instead; for staff"`
+	Skip    int    `query:"skip" minimum:"0" maximum:"1000000" default:"0" doc:"Of deleted artifacts alone"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Of deleted artifacts alone"`
 }
 
 func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsIn) (*pageOut[artifactOut], error) {
@@ -84,9 +84,9 @@ func (s *Server) artifacts(ctx context.Context, actor *app.Actor, in *artifactsI
 type createArtifactIn struct {
 	RoomID id `path:"room_id"`
 	Body   struct {
-		Type             string               `json:"type" doc:"task, doc or process"`
+		Type             string               `json:"type"`
 		Title            string               `json:"title"`
-		Content          opt[json.RawMessage] `json:"content,omitempty" doc:"Any object; {} when left out"`
+		Content          opt[json.RawMessage] `json:"content,omitempty"`
 		ParentArtifactID *id                  `json:"parent_artifact_id,omitempty" doc:"Another artifact of the room"`
 	}
 }
@@ -107,8 +107,8 @@ type updateArtifactIn struct {
 	ArtifactID id `path:"artifact_id"`
 	Body       struct {
 		Title           opt[string]          `json:"title,omitempty"`
-		Content         opt[json.RawMessage] `json:"content,omitempty" doc:"Replaces what is there; of a task only the members that it has"`
-		ExpectedVersion opt[int]             `json:"expected_version,omitempty" doc:"The version that the change was made to: 409 when there is a newer one"`
+		Content         opt[json.RawMessage] `json:"content,omitempty" doc:"Of a task only the members that it has"`
+		ExpectedVersion opt[int]             `json:"expected_version,omitempty" doc:"409 when there is a newer one"`
 		BaseVersion     opt[int]             `json:"base_version,omitempty" doc:"The same, but what was changed since is merged by blocks: 409 merge_conflict with conflicts where both have changed one, base_gone after an hour"`
 	}
 }
@@ -140,7 +140,7 @@ func (s *Server) moveCard(ctx context.Context, actor *app.Actor, in *moveCardIn)
 
 type deleteArtifactIn struct {
 	ArtifactID id   `path:"artifact_id"`
-	Hard       bool `query:"hard_delete" doc:"Remove it for good; for the room's staff"`
+	Hard       bool `query:"hard_delete" doc:"For good; for staff"`
 }
 
 // Resolve refuses hard_delete without a value.
@@ -160,7 +160,7 @@ type artifactVersionOut struct {
 	Title          string     `json:"title"`
 	Content        jsonObject `json:"content" doc:"null in lists"`
 	ContentBytes   int64      `json:"content_bytes"`
-	LastModifiedBy *string    `json:"last_modified_by" format:"uuid" doc:"Who had made it so; null for an agent, and for a user who is gone"`
+	LastModifiedBy *string    `json:"last_modified_by" format:"uuid" doc:"Who had made it so; null: an agent, or account gone"`
 	UpdatedAt      time.Time  `json:"updated_at" doc:"When it became so"`
 	Modification
 }

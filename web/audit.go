@@ -36,13 +36,13 @@ type auditOut struct {
 	ID         string     `json:"id" format:"uuid"`
 	CreatedAt  time.Time  `json:"created_at"`
 	ActorID    string     `json:"actor_id"`
-	ActorName  string     `json:"actor_name" doc:"Their e-mail at the time"`
-	OnBehalfOf *string    `json:"on_behalf_of" doc:"The account that the actor impersonated"`
+	ActorName  string     `json:"actor_name" doc:"Their e-mail then"`
+	OnBehalfOf *string    `json:"on_behalf_of" doc:"Whom the actor impersonated"`
 	Action     string     `json:"action"`
 	TargetType string     `json:"target_type"`
 	TargetID   string     `json:"target_id"`
-	Before     jsonObject `json:"before" doc:"The members that changed, as they were; null for something new"`
-	After      jsonObject `json:"after" doc:"The same as they are now; null for something deleted"`
+	Before     jsonObject `json:"before" doc:"What changed; null: new"`
+	After      jsonObject `json:"after" doc:"null: deleted"`
 	RequestID  *string    `json:"request_id"`
 }
 

@@ -193,7 +193,7 @@ func (s *Server) whoami(ctx context.Context, c *fiber.Ctx, _ *empty) (*whoamiOut
 
 type setUpIn struct {
 	Body struct {
-		Token    string  `json:"token" doc:"From the link that the server printed at its start"`
+		Token    string  `json:"token" doc:"From the link that the server printed"`
 		Email    string  `json:"email"`
 		FullName *string `json:"full_name,omitempty"`
 		Password string  `json:"password"`

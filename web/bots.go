@@ -13,31 +13,30 @@ func (s *Server) botRoutes() {
 	known, edited := []int{missing}, []int{missing, conflict}
 	const bots = v1 + "/courses/{course_id}/bots"
 	add(s, get, bots, "listBots", s.bots,
-		route{tag: tag, summary: "List the bots of a course, newest first; for its staff",
-			description: "Each with the rooms in which it reads and posts.", errors: known})
+		route{tag: tag, summary: "List the bots of a course, newest first",
+			description: "For the course's staff.", errors: known})
 	add(s, post, bots, "createBot", s.createBot,
-		route{tag: tag, summary: "Make a bot: the account of a program in rooms of the course, with tokens and without a password; " +
-			"with token its first one too, which is shown this once",
-			description: "For the course's teachers. The bot uses the routes of rooms as a person does, with its token in the Authorization header.",
+		route{tag: tag, summary: "Make a bot: an account for a program in rooms of the course",
+			description: "For the course's teachers. With token its first one too, shown this once. It uses the routes of rooms with it.",
 			example:     `{"name":"Quiz","room_ids":[],"token":{"name":"Quiz server","expires_in_days":90}}`,
 			status:      created, errors: edited})
 	add(s, patch, bots+"/{bot_id}", "updateBot", s.updateBot,
-		route{tag: tag, summary: "Change what is sent of a bot; an inactive one is out of its rooms at once",
-			description: "For the course's teachers. room_ids replaces all of its rooms.",
+		route{tag: tag, summary: "Change a bot; an inactive one is out of its rooms at once",
+			description: "For the course's teachers.",
 			example:     `{"name":"Quiz of Monday"}`, errors: edited})
 	add(s, del, bots+"/{bot_id}", "deleteBot", s.deleteBot,
 		route{tag: tag, summary: "Delete a bot with its tokens; its messages stay under its name",
 			description: "For the course's teachers.", status: gone, errors: known})
 	add(s, get, bots+"/{bot_id}/tokens", "listBotTokens", s.botTokens,
 		route{tag: tag, summary: "List the tokens of a bot",
-			description: "For the course's teachers. Their secrets are never shown.", errors: known})
+			description: "For the course's teachers. Without their secrets.", errors: known})
 	add(s, post, bots+"/{bot_id}/tokens", "createBotToken", s.createBotToken,
-		route{tag: tag, summary: "Make a token for a bot; it is shown this once",
-			description: "For the course's teachers. It may do what its scopes and the bot allow.",
+		route{tag: tag, summary: "Make a token for a bot",
+			description: "For the course's teachers. It is shown this once.",
 			example:     `{"name":"Quiz server","scopes":["read","write"],"expires_in_days":90}`, status: created, errors: edited})
 	add(s, del, bots+"/{bot_id}/tokens/{token_id}", "revokeBotToken", s.revokeBotToken,
 		route{tag: tag, summary: "Revoke a token of a bot; its sockets are closed",
-			description: "For the course's teachers. The bot's other tokens stay.", status: gone, errors: known})
+			description: "For the course's teachers.", status: gone, errors: known})
 }
 
 // BotOut is a bot. It is exported because an answer embeds it.
@@ -46,7 +45,7 @@ type BotOut struct {
 	Kind      string    `json:"kind" enum:"bot"`
 	Name      string    `json:"name"`
 	CourseID  string    `json:"course_id" format:"uuid"`
-	RoomIDs   []string  `json:"room_ids" nullable:"false" doc:"The rooms in which it reads and posts"`
+	RoomIDs   []string  `json:"room_ids" nullable:"false"`
 	IsActive  bool      `json:"is_active"`
 	CreatedAt time.Time `json:"created_at"`
 }
@@ -67,8 +66,8 @@ func (s *Server) bots(ctx context.Context, actor *app.Actor, in *pageOf) (*pageO
 // botTokenIn is what staff choose for a token of a bot.
 type botTokenIn struct {
 	Name          string   `json:"name" doc:"What it is for" example:"Quiz server"`
-	Scopes        []string `json:"scopes,omitempty" nullable:"false" doc:"What it may be used for: read, write; both when left out" example:"[\"read\",\"write\"]"`
-	ExpiresInDays int      `json:"expires_in_days" doc:"1 to 365" example:"90"`
+	Scopes        []string `json:"scopes,omitempty" nullable:"false" doc:"Without it read and write" example:"[\"read\",\"write\"]"`
+	ExpiresInDays int      `json:"expires_in_days" example:"90"`
 }
 
 func (in *botTokenIn) chosen() app.NewAccessToken {
@@ -82,8 +81,8 @@ func (in *botTokenIn) chosen() app.NewAccessToken {
 type createBotIn struct {
 	CourseID id `path:"course_id"`
 	Body     struct {
-		Name    string      `json:"name" doc:"Not like the name of anybody in the course" example:"Quiz"`
-		RoomIDs []id        `json:"room_ids,omitempty" nullable:"false" maxItems:"200" doc:"The rooms of the course in which it reads and posts; none when left out"`
+		Name    string      `json:"name" doc:"Nobody else's in the course" example:"Quiz"`
+		RoomIDs []id        `json:"room_ids,omitempty" nullable:"false" maxItems:"200" doc:"Of the course; without it none"`
 		Token   *botTokenIn `json:"token,omitempty" doc:"Make its first token too"`
 	}
 }
@@ -91,7 +90,7 @@ type createBotIn struct {
 // NewBotTokenOut is a new token of a bot. It is exported because an answer embeds it.
 type NewBotTokenOut struct {
 	TokenOut
-	Token string `json:"token" doc:"The token itself, for Authorization: Bearer; it is never shown again"`
+	Token string `json:"token" doc:"For Authorization: Bearer; shown this once"`
 }
 
 func newBotToken(t *app.MadeToken) NewBotTokenOut {
@@ -101,7 +100,7 @@ func newBotToken(t *app.MadeToken) NewBotTokenOut {
 type newBotOut struct {
 	Body struct {
 		BotOut
-		Token *NewBotTokenOut `json:"token,omitempty" doc:"Its first token, if one was asked for"`
+		Token *NewBotTokenOut `json:"token,omitempty" doc:"If one was asked for"`
 	}
 }
 
@@ -144,7 +143,7 @@ type updateBotIn struct {
 	Body struct {
 		Name     opt[string] `json:"name,omitempty"`
 		IsActive opt[bool]   `json:"is_active,omitempty"`
-		RoomIDs  []id        `json:"room_ids,omitempty" nullable:"true" maxItems:"200" doc:"All rooms in which it is from now on; absent or null for the same as before"`
+		RoomIDs  []id        `json:"room_ids,omitempty" nullable:"true" maxItems:"200" doc:"All of its rooms; without it as before"`
 	}
 }
 

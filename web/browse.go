@@ -22,10 +22,10 @@ type tableIn struct {
 	Name    string    `path:"table_name" example:"room"`
 	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Offset  int       `query:"offset" minimum:"0" maximum:"1000000" default:"0"`
-	Resolve bool      `query:"resolve_relations" doc:"Adds what references stand for, for example sender_name"`
-	Search  string    `query:"search" doc:"Part of an id, a name or a text, in any case"`
-	From    time.Time `query:"start_date" doc:"Made at this instant or later"`
-	Until   time.Time `query:"end_date" doc:"Made at this instant or earlier"`
+	Resolve bool      `query:"resolve_relations" doc:"Adds names to ids, such as sender_name"`
+	Search  string    `query:"search" doc:"Part of an id, a name or a text"`
+	From    time.Time `query:"start_date"`
+	Until   time.Time `query:"end_date"`
 }
 
 // tableRow is a row of a table. The table decides which members it has.

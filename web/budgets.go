@@ -15,12 +15,12 @@ type budgetOut struct {
 	ID          string     `json:"id" format:"uuid"`
 	ScopeKind   string     `json:"scope_kind" enum:"key,person,course,room,agent"`
 	ScopeID     string     `json:"scope_id" format:"uuid"`
-	Period      string     `json:"period" enum:"day,week,month,total" doc:"Days, weeks from Monday and months begin in the server's time zone"`
+	Period      string     `json:"period" enum:"day,week,month,total" doc:"In the server's time zone; weeks from Monday"`
 	Unit        string     `json:"unit" doc:"tokens, or the code of a currency" example:"USD"`
 	Cap         exact      `json:"cap" example:"20"`
-	Spent       exact      `json:"spent" doc:"More than cap only where a provider has counted more than was possible, or cap was lowered"`
-	Held        exact      `json:"held" doc:"The worst case of the calls that are under way"`
-	Left        exact      `json:"left" doc:"A call starts when its worst case is not more than this"`
+	Spent       exact      `json:"spent" doc:"Above cap if a provider counted more, or cap was lowered"`
+	Held        exact      `json:"held" doc:"The worst case of calls under way"`
+	Left        exact      `json:"left" doc:"A call starts if its worst case fits"`
 	PeriodStart *string    `json:"period_start" format:"date" doc:"null for total"`
 	RenewsAt    *time.Time `json:"renews_at" doc:"null for total"`
 	CreatedBy   *string    `json:"created_by" format:"uuid"`
@@ -65,7 +65,7 @@ type createBudgetIn struct {
 		ScopeKind string `json:"scope_kind" enum:"key,person,course,room,agent"`
 		ScopeID   id     `json:"scope_id"`
 		Period    string `json:"period" enum:"day,week,month,total"`
-		Unit      string `json:"unit" doc:"tokens, or the code of a currency that the models have prices in" example:"USD"`
+		Unit      string `json:"unit" doc:"tokens, or a currency in which models have prices" example:"USD"`
 		Cap       amount `json:"cap"`
 	}
 }
@@ -84,7 +84,7 @@ type updateBudgetIn struct {
 	BudgetID id `path:"budget_id"`
 	Body     struct {
 		Cap     amount `json:"cap"`
-		Version *int64 `json:"version,omitempty" doc:"The version that the change was made to: 409 when there is a newer one"`
+		Version *int64 `json:"version,omitempty" doc:"409 when there is a newer one"`
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 type spokenTurnOut struct {
 	ID        string     `json:"id" format:"uuid"`
 	State     string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped"`
-	Reason    *string    `json:"reason" doc:"Why it ended without the whole answer, or is tried again, in a word"`
-	Detail    *string    `json:"detail" doc:"... in a sentence"`
-	Key       *string    `json:"key" doc:"Which of the agent's keys its model was called with: own, lent (its maker's), room_key, global_key, backup_key, or none for a model that needs none; null while none was"`
-	ReadSeq   *int64     `json:"read_seq" doc:"The newest message that the answer covers"`
-	AskedBy   *string    `json:"asked_by" format:"uuid" doc:"The person whose message it is about"`
+	Reason    *string    `json:"reason" doc:"Why no whole answer, or tried again"`
+	Detail    *string    `json:"detail"`
+	Key       *string    `json:"key" doc:"own, lent (its maker's), room_key, global_key, backup_key, or none where none is needed"`
+	ReadSeq   *int64     `json:"read_seq" doc:"The newest message that it covers"`
+	AskedBy   *string    `json:"asked_by" format:"uuid" doc:"Whose message it is about"`
 	StoppedBy *string    `json:"stopped_by" format:"uuid"`
 	StoppedAt *time.Time `json:"stopped_at"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -39,23 +39,23 @@ type candidateOut struct {
 	AgentID   string         `json:"agent_id" format:"uuid"`
 	AgentName string         `json:"agent_name"`
 	Speaks    bool           `json:"speaks"`
-	InVain    bool           `json:"called_in_vain,omitempty" doc:"A message calls it and it may not speak: rule says why"`
-	Rule      string         `json:"rule" doc:"What decided, for example mentioned, chance, message_count, schedule, guard, hears or inactive"`
-	Detail    *string        `json:"detail" doc:"More about it"`
+	InVain    bool           `json:"called_in_vain,omitempty" doc:"Called, but it may not speak: see rule"`
+	Rule      string         `json:"rule" doc:"Such as mentioned, chance, message_count, schedule, guard, hears, inactive"`
+	Detail    *string        `json:"detail"`
 	Roll      *float64       `json:"roll" doc:"It speaks when its roll is below its chance"`
 	Chance    *float64       `json:"chance"`
-	Turn      *spokenTurnOut `json:"turn,omitempty" doc:"Of an agent that speaks"`
+	Turn      *spokenTurnOut `json:"turn,omitempty"`
 }
 
 type decisionOut struct {
-	ID         *string        `json:"id" format:"uuid" doc:"null for a message that none was made about: see cause. Messages that no agent could answer have one entry, made now, with an id for before"`
+	ID         *string        `json:"id" format:"uuid" doc:"null where none was made: see cause"`
 	RoomID     string         `json:"room_id" format:"uuid"`
-	Cause      string         `json:"cause" doc:"post, agent_lines, go_on or what woke the agents; read: a turn that was under way has read the message; unheard: the room's AI was off"`
-	FromSeq    int64          `json:"from_seq" doc:"It is about the messages after this one"`
+	Cause      string         `json:"cause" doc:"post, agent_lines, go_on or what woke the agents; read: a turn under way has read it; unheard: AI was off"`
+	FromSeq    int64          `json:"from_seq" doc:"It is about the messages after this"`
 	Seq        int64          `json:"seq" doc:"... up to this one"`
-	Guard      *string        `json:"guard" doc:"What cut agents off: agent_row or agreement; POST /rooms/{room_id}/go-on lets them go on"`
+	Guard      *string        `json:"guard" doc:"What cut agents off until go-on: agent_row or agreement"`
 	CreatedAt  *time.Time     `json:"created_at"`
-	Candidates []candidateOut `json:"candidates" doc:"Every agent of the room, in the order in which they would speak"`
+	Candidates []candidateOut `json:"candidates" doc:"In the order in which they would speak"`
 }
 
 func decisionForm(d *app.SeenDecision) decisionOut {
@@ -76,8 +76,8 @@ type decisionsIn struct {
 	RoomID    id    `path:"room_id"`
 	Before    id    `query:"before" doc:"Only those before the one with this id"`
 	Limit     int   `query:"limit" minimum:"1" maximum:"1000" doc:"100 when left out"`
-	Seq       int64 `query:"seq" minimum:"1" doc:"Only what was decided about the message with this seq"`
-	MessageID id    `query:"message_id" doc:"... or with this id"`
+	Seq       int64 `query:"seq" minimum:"1" doc:"Of the message that it is about"`
+	MessageID id    `query:"message_id" doc:"Of that message"`
 }
 
 func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsIn) (*pageOut[decisionOut], error) {
@@ -94,7 +94,7 @@ func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsI
 
 type wentOnOut struct {
 	Body struct {
-		Continued bool `json:"continued" doc:"false when no guard had cut the agents off"`
+		Continued bool `json:"continued" doc:"false: nothing had cut them off"`
 	}
 }
 

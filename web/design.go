@@ -13,21 +13,21 @@ type generateIn struct {
 		Requirement        string           `json:"requirement"`
 		TargetAgentType    string           `json:"target_agent_type" example:"teacher"`
 		CourseContext      opt[string]      `json:"course_context,omitempty"`
-		ProjectID          opt[id]          `json:"project_id,omitempty" doc:"A project whose active design agent serves in place of the program's own"`
-		CourseID           opt[string]      `json:"course_id,omitempty" doc:"Accepted and not used"`
-		CustomSystemPrompt opt[string]      `json:"custom_system_prompt,omitempty" doc:"In place of the design agent's instructions"`
-		CustomProvider     opt[string]      `json:"custom_provider,omitempty" doc:"In place of the design agent's provider; needs a key of one's own unless the provider needs none"`
+		ProjectID          opt[id]          `json:"project_id,omitempty" doc:"Whose active design agent serves, not the program's"`
+		CourseID           opt[string]      `json:"course_id,omitempty" doc:"Not used"`
+		CustomSystemPrompt opt[string]      `json:"custom_system_prompt,omitempty" doc:"In place of the design agent's"`
+		CustomProvider     opt[string]      `json:"custom_provider,omitempty" doc:"In place of the design agent's; with a key, unless it needs none"`
 		CustomModel        opt[string]      `json:"custom_model,omitempty"`
 		CustomAPIKey       opt[secret.Text] `json:"custom_api_key,omitempty"`
-		APIKey             opt[secret.Text] `json:"api_key,omitempty" doc:"Used when custom_api_key is not sent"`
-		Provider           opt[string]      `json:"provider,omitempty" doc:"That of the key which is sent; without one it counts only if it needs none"`
+		APIKey             opt[secret.Text] `json:"api_key,omitempty" doc:"Without custom_api_key"`
+		Provider           opt[string]      `json:"provider,omitempty" doc:"Of the key that is sent"`
 	}
 }
 
 type generatedOut struct {
 	Body struct {
 		GeneratedPrompt string `json:"generated_prompt"`
-		Truncated       bool   `json:"truncated,omitempty" doc:"It was cut before its end"`
+		Truncated       bool   `json:"truncated,omitempty" doc:"Cut before its end"`
 	}
 }
 

@@ -250,7 +250,7 @@ func eachAnswer(op object, do func(kind, name string, part object) object) {
 		if items, ok := schema["items"].(object); ok {
 			schema, suffix = items, "List"
 		}
-		if ref, ok := schema["$ref"].(string); ok && len(content) == 1 {
+		if ref, ok := schema["$ref"].(string); ok {
 			responses[status] = do("responses", ref[strings.LastIndexByte(ref, '/')+1:]+suffix, response.(object))
 		}
 	}
@@ -292,9 +292,9 @@ func (p *publisher) share(kind, name string, part object) object {
 func (p *publisher) responses() object {
 	body := object{"application/json": object{"schema": refTo("schemas", "Problem")}}
 	all := object{"Error": object{"content": body,
-		"description": "Any other error: 400 and 422 for a request that is wrong, 401 without a session, 403 without the right, 404 for " +
-			"what is not there or not to be known of, 413 for a request that is too large, 429 and 503 with Retry-After in seconds, 500 for a fault of the server",
-		"headers": object{"Retry-After": object{"description": "With 429 and 503", "schema": object{"type": "integer"}}}}}
+		"description": "400 and 422: the request is wrong; 401: no session; 403: no right; 404: not there, or not to be known of; 413: too large; " +
+			"429 and 503: come back after Retry-After seconds; 500: a fault of the server",
+		"headers": object{"Retry-After": object{"schema": object{"type": "integer"}}}}}
 	for code, text := range map[int]string{http.StatusConflict: "Something else is in the way; code says what", http.StatusBadGateway: "A model did not answer",
 		http.StatusRequestedRangeNotSatisfiable: "The file has no such range"} {
 		all[responseName(code)] = object{"description": text, "content": body}
@@ -359,12 +359,17 @@ func addFrames(schemas huma.Registry) {
 			protocol = chanMe
 		}
 		all := &huma.Schema{Description: union.text, Discriminator: &huma.Discriminator{PropertyName: "type", Mapping: map[string]string{}}}
+		if union.name == "MyFrame" { // with those of rooms, which have their own
+			all.OneOf, all.Discriminator = []*huma.Schema{{Ref: refTo("schemas", "RoomFrame")["$ref"].(string)}}, nil
+		}
 		for _, f := range socketFrames() {
-			if f.isOf(protocol) && f.fromClient == union.fromClient {
+			if f.protocol == protocol && f.fromClient == union.fromClient {
 				schema := f.schema(schemas)
 				schemas.SchemaFromRef(schema.Ref).AdditionalProperties = !f.fromClient // as the socket takes it
 				all.OneOf = append(all.OneOf, schema)
-				all.Discriminator.Mapping[f.kind] = schema.Ref
+				if all.Discriminator != nil {
+					all.Discriminator.Mapping[f.kind] = schema.Ref
+				}
 			}
 		}
 		schemas.Map()[union.name] = all

@@ -14,8 +14,8 @@ import (
 const leastShared = 5
 
 // composer writes a schema that has all members of others as those and what it adds, as
-// the structs behind them embed each other. A schema that forbids other members stays as it
-// is, since each of its parts would forbid those of the others.
+// the structs behind them embed each other. A schema that forbids other members is never a
+// part, since it would forbid those of the whole.
 type composer struct {
 	schemas object
 	texts   map[string]map[string]string // the members of each schema as JSON
@@ -54,6 +54,12 @@ func compose(schemas object, registry huma.Registry) {
 			all = append(all, refTo("schemas", part))
 		}
 		schema["allOf"] = all
+		delete(schema, "type") // its parts have it
+		if schema["additionalProperties"] != nil {
+			// That would forbid the members of the parts.
+			delete(schema, "additionalProperties")
+			schema["unevaluatedProperties"] = false
+		}
 		if schema["required"] = required; len(required) == 0 {
 			delete(schema, "required")
 		}
@@ -196,7 +202,10 @@ func (c *composer) has(whole, part string) bool {
 		return false
 	}
 	schema, other := c.schemas[whole].(object), c.schemas[part].(object)
-	for _, word := range []string{"additionalProperties", "anyOf", "oneOf"} {
+	if other["additionalProperties"] != nil || schema["additionalProperties"] != nil && schema["additionalProperties"] != false {
+		return false
+	}
+	for _, word := range []string{"anyOf", "oneOf"} {
 		if schema[word] != nil || other[word] != nil {
 			return false
 		}

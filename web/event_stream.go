@@ -26,12 +26,13 @@ const (
 	streamWrite = 20 * time.Second
 )
 
-// streamed adds the stream to the documented answers of the events' route. more is said of
-// it beside what is true of all streams.
-func (s *Server) streamed(path, more string) {
+// streamed adds the stream to the documented answers of a route of events.
+func (s *Server) streamed(path string) {
 	s.api.OpenAPI().Paths[path].Get.Responses[strconv.Itoa(http.StatusOK)].Content["text/event-stream"] = &huma.MediaType{
-		Schema: &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: id is the seq, event the type, data the frame of coagent.v2 as in /asyncapi.json. " +
-			"Last-Event-ID or after resumes; event resync says that after is older than what is kept; at its beginning an event turn without an id tells of each turn that runs, with its text so far; an event system without an id tells you alone that an agent which you called cannot answer now; a comment every few seconds shows that the stream lives" + more + "."},
+		Schema: &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: id is the seq, event the type, data the frame of coagent.v2. " +
+			"Last-Event-ID or after resumes; resync: after is older than what is kept. At its beginning a turn without an id tells of each turn " +
+			"that runs, with its text so far. Without an id come also system, when an agent that you called cannot answer, and in a thread delta, " +
+			"the next piece of the text. A comment every few seconds shows that the stream lives."},
 		Example: "id: 7\nevent: message\ndata: {\"type\":\"message\",\"seq\":7,\"content\":\"Good morning!\"}\n\n"}
 }
 
@@ -44,10 +45,10 @@ type eventsIn struct {
 
 type eventsOut struct {
 	Body struct {
-		Events []json.RawMessage `json:"events" doc:"Durable frames of coagent.v2, oldest first"`
+		Events []json.RawMessage `json:"events" doc:"Durable, oldest first"`
 		Next   int64             `json:"next" doc:"Go on with after=next"`
-		More   bool              `json:"more" doc:"There is more behind next"`
-		Resync bool              `json:"resync" doc:"after is older than what is kept: load the history, then go on from next"`
+		More   bool              `json:"more"`
+		Resync bool              `json:"resync" doc:"after is too old: load the history, then go on from next"`
 	}
 }
 

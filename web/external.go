@@ -29,12 +29,12 @@ type externalAgentIn struct {
 	Body struct {
 		Name            string           `json:"name"`
 		Type            string           `json:"type,omitempty" default:"external"`
-		WebhookURL      string           `json:"webhook_url" doc:"http or https, at a public address, or in a network of external.allow"`
-		AuthType        string           `json:"auth_type,omitempty" default:"bearer" doc:"none, bearer or oauth2 (client credentials)"`
+		WebhookURL      string           `json:"webhook_url" doc:"At a public address, or in external.allow"`
+		AuthType        string           `json:"auth_type,omitempty" default:"bearer" doc:"oauth2: client credentials"`
 		AuthToken       opt[secret.Text] `json:"auth_token,omitempty" doc:"For bearer; never shown again"`
 		OAuthConfig     opt[oauthIn]     `json:"oauth_config,omitempty" doc:"For oauth2"`
 		TimeoutMS       int              `json:"timeout_ms,omitempty" default:"30000" minimum:"1000" maximum:"120000"`
-		FallbackMessage string           `json:"fallback_message,omitempty" doc:"What a room reads when it cannot be reached; not a thread"`
+		FallbackMessage string           `json:"fallback_message,omitempty" doc:"Said in rooms when it cannot be reached"`
 		SystemPrompt    string           `json:"system_prompt,omitempty"`
 	}
 }
@@ -80,7 +80,7 @@ func withMember(object jsonObject, name, value string) jsonObject {
 
 type probeOut struct {
 	Body struct {
-		Success    bool     `json:"success" doc:"Something answered with a status below 400"`
+		Success    bool     `json:"success" doc:"A status below 400 came back"`
 		StatusCode *int     `json:"status_code"`
 		LatencyMS  *float64 `json:"latency_ms"`
 		Error      *string  `json:"error"`
@@ -115,7 +115,7 @@ func (s *Server) testStoredAgent(ctx context.Context, actor *app.Actor, in *oneI
 
 type callbackTokenOut struct {
 	Body struct {
-		CallbackToken string `json:"callback_token" doc:"Shown this once"`
+		CallbackToken string `json:"callback_token"`
 	}
 }
 

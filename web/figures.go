@@ -30,7 +30,7 @@ func (s *Server) figureRoutes() {
 
 type figuresIn struct {
 	CourseID id     `path:"course_id"`
-	RoomID   id     `query:"room_id" doc:"Only this room"`
+	RoomID   id     `query:"room_id" doc:"Only in this room"`
 	From     string `query:"from" doc:"A date in the server's time zone"`
 	To       string `query:"to" doc:"The last day; up to 366 in all"`
 	Format   string `query:"format" enum:"json,csv"`

@@ -43,8 +43,8 @@ const (
 type fileOut struct {
 	event.File
 	RoomID     string    `json:"room_id" format:"uuid"`
-	MessageID  *string   `json:"message_id" format:"uuid" doc:"The message that shows it; null while there is none"`
-	UploaderID *string   `json:"uploader_id" format:"uuid" doc:"null when the account is deleted"`
+	MessageID  *string   `json:"message_id" format:"uuid" doc:"null: no message shows it yet"`
+	UploaderID *string   `json:"uploader_id" format:"uuid" doc:"null: account gone"`
 	CreatedAt  time.Time `json:"created_at"`
 }
 
@@ -55,8 +55,8 @@ func roomFileForm(f *store.File) fileOut {
 
 type uploadIn struct {
 	RoomID   id     `path:"room_id"`
-	Name     string `query:"name" maxLength:"1000" doc:"Of the file; in a form, that of the part when it is left out"`
-	ClientID string `query:"client_id" maxLength:"64" doc:"The client's own name for the upload: sent again, the file is stored once"`
+	Name     string `query:"name" maxLength:"1000" doc:"Without it that of the form's part"`
+	ClientID string `query:"client_id" maxLength:"64" doc:"Your name for the upload: sent again, it is stored once"`
 }
 
 type uploadedOut struct {

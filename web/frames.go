@@ -59,7 +59,7 @@ type (
 	plainSystem struct {
 		Type      string `json:"type" enum:"system"`
 		Sender    string `json:"sender" enum:"System"`
-		Content   string `json:"content" doc:"Who left, why a turn ended without a message, that a budget is used up, why this socket's message was refused, or that an agent whom its person called cannot answer"`
+		Content   string `json:"content" doc:"What a person is told: who left, why no answer comes, why a message was refused"`
 		Timestamp string `json:"timestamp" maxLength:"0" doc:"Always empty"`
 		RoomID    string `json:"room_id" format:"uuid"`
 		Metadata  any    `json:"metadata" doc:"Always null"`
@@ -127,9 +127,9 @@ type (
 		Type string `json:"type" enum:"turn"`
 		OfRoom
 		event.Turn
-		Text      string    `json:"text,omitempty" doc:"In the first frames after you join, of each turn that runs: what it has said so far; the deltas that follow go on from there"`
-		Offset    int       `json:"offset,omitempty" minimum:"0" doc:"Where text begins, counted as in a delta; above 0 where the server has missed what comes before"`
-		ID        string    `json:"id,omitempty" format:"uuid" doc:"Only where the turn ended without a message, which is durable"`
+		Text      string    `json:"text,omitempty" doc:"After you join: what the turn has said so far; deltas go on from there"`
+		Offset    int       `json:"offset,omitempty" minimum:"0" doc:"Where text begins, as in a delta"`
+		ID        string    `json:"id,omitempty" format:"uuid" doc:"Where it ended without a message"`
 		Seq       int64     `json:"seq,omitempty" minimum:"1"`
 		Timestamp time.Time `json:"timestamp,omitempty"`
 	}
@@ -218,11 +218,11 @@ type (
 		OfRoom
 		Code     problemCode `json:"code"`
 		Detail   string      `json:"detail"`
-		Message  string      `json:"message" doc:"detail in the language of the handshake's Accept-Language"`
-		Params   textParams  `json:"params,omitempty" doc:"The values in the text"`
+		Message  string      `json:"message" doc:"detail in the handshake's language"`
+		Params   textParams  `json:"params,omitempty"`
 		ClientID string      `json:"client_id,omitempty"`
 
-		RetryAfter int `json:"retry_after,omitempty" minimum:"1" doc:"Send it again after so many seconds; absent where waiting does not help"`
+		RetryAfter int `json:"retry_after,omitempty" minimum:"1" doc:"Seconds; absent where waiting does not help"`
 	}
 
 	v2Joined struct {

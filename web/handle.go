@@ -39,13 +39,13 @@ var statusOf = map[app.Kind]int{
 
 // problem is the body of every error.
 type problem struct {
-	Detail    string        `json:"detail" doc:"What went wrong, in English; always one text" example:"Course not found"`
-	Message   string        `json:"message" doc:"The same in the language of Accept-Language" example:"Course not found"`
-	Code      problemCode   `json:"code" doc:"The same for programs, see docs/problems.md" example:"not_found"`
-	Params    textParams    `json:"params,omitempty" doc:"The values in the text"`
-	Errors    []fieldError  `json:"errors,omitempty" doc:"Each member of the request that is wrong"`
+	Detail    string        `json:"detail" doc:"What went wrong, in English" example:"Course not found"`
+	Message   string        `json:"message" doc:"detail in the language of Accept-Language" example:"Course not found"`
+	Code      problemCode   `json:"code" doc:"See docs/problems.md" example:"not_found"`
+	Params    textParams    `json:"params,omitempty"`
+	Errors    []fieldError  `json:"errors,omitempty"`
 	Conflicts []conflictOut `json:"conflicts,omitempty" doc:"Of merge_conflict: the first 20 blocks that both have changed"`
-	RequestID string        `json:"request_id" doc:"Names this request in the server's log"`
+	RequestID string        `json:"request_id" doc:"As in the server's log"`
 
 	status int
 	header http.Header

@@ -15,7 +15,7 @@ const mimeCSV = "text/csv"
 // importIn is a class list, as the body itself or as the part "file" of a form.
 type importIn struct {
 	CourseID id   `path:"course_id"`
-	DryRun   bool `query:"dry_run" doc:"true changes nothing and tells what would happen"`
+	DryRun   bool `query:"dry_run" doc:"Only tell what would happen"`
 	RawBody  []byte
 	list     []byte
 }
@@ -48,13 +48,13 @@ func listForm() *huma.RequestBody {
 }
 
 type importedOut struct {
-	Line    int      `json:"line" doc:"Of the file, from 1"`
-	Email   string   `json:"email" doc:"As the list has it; blank for somebody without one"`
-	Name    string   `json:"name,omitempty" doc:"Of the account"`
-	Login   string   `json:"username,omitempty" doc:"Of the account; made from the name for somebody without an e-mail"`
+	Line    int      `json:"line"`
+	Email   string   `json:"email" doc:"As in the list"`
+	Name    string   `json:"name,omitempty"`
+	Login   string   `json:"username,omitempty" doc:"Made from the name where there is no e-mail"`
 	Status  string   `json:"status" enum:"created,enrolled,already,error"`
 	Message string   `json:"message"`
-	Link    *linkOut `json:"link,omitempty" doc:"Of a new account: with it the person sets a password. Shown this once"`
+	Link    *linkOut `json:"link,omitempty" doc:"With it the person sets a password; shown this once"`
 }
 
 type importOut struct {

@@ -15,10 +15,10 @@ import (
 
 type joinCodeOut struct {
 	Body struct {
-		Code          string    `json:"code" doc:"To be shown to the class; case, blanks and hyphens do not matter"`
+		Code          string    `json:"code" doc:"Case, blanks and hyphens do not matter"`
 		CreatedAt     time.Time `json:"created_at"`
-		Open          bool      `json:"open" doc:"A closed one is refused like a wrong one"`
-		MakesAccounts bool      `json:"makes_accounts" doc:"It lets in people who have no account"`
+		Open          bool      `json:"open"`
+		MakesAccounts bool      `json:"makes_accounts" doc:"It lets in people without an account"`
 	}
 }
 
@@ -68,17 +68,17 @@ func (s *Server) updateJoinCode(ctx context.Context, actor *app.Actor, in *updat
 
 // NewcomerIn is the account that somebody makes on the way into a course.
 type NewcomerIn struct {
-	FullName string      `json:"full_name" doc:"The name that others see"`
-	Username *string     `json:"username,omitempty" doc:"To sign in with; made from the name when left out"`
+	FullName string      `json:"full_name"`
+	Username *string     `json:"username,omitempty" doc:"Without it made from the name"`
 	Password secret.Text `json:"password"`
-	ClientID *id         `json:"client_id,omitempty" doc:"Made by the client. Sent again with the same password it finds the same account"`
+	ClientID *id         `json:"client_id,omitempty" doc:"Made by you; sent again with the same password, it finds the account"`
 }
 
 type joinIn struct {
 	Body struct {
-		Code    string      `json:"code,omitempty" doc:"Or send token"`
+		Code    string      `json:"code,omitempty"`
 		Token   string      `json:"token,omitempty" doc:"Of an invitation link"`
-		Account *NewcomerIn `json:"account,omitempty" doc:"For somebody without a session: makes the account and signs in"`
+		Account *NewcomerIn `json:"account,omitempty" doc:"Without a session: the account to make"`
 	}
 }
 
@@ -90,7 +90,7 @@ type joinedOut struct {
 	SetCookie []http.Cookie `header:"Set-Cookie"`
 	Body      struct {
 		CourseOut
-		User *userOut `json:"user,omitempty" doc:"The account that was made"`
+		User *userOut `json:"user,omitempty" doc:"The new account"`
 	}
 }
 
@@ -152,8 +152,8 @@ func (s *Server) joinAsNewcomer(ctx context.Context, in *joinIn) (*joinedOut, er
 
 type arrivalsIn struct {
 	CourseID    id     `path:"course_id"`
-	AccountMade bool   `query:"account_made" doc:"true lists only those whose account was made on the way"`
-	CameWith    string `query:"came_with" maxLength:"64" doc:"Only those who came with this code or with the invitation of this id"`
+	AccountMade bool   `query:"account_made" doc:"Only those whose account was made on the way"`
+	CameWith    string `query:"came_with" maxLength:"64" doc:"A code, or the id of an invitation"`
 	PageIn
 }
 
@@ -167,8 +167,8 @@ type ArrivalOut struct {
 	Username    *string   `json:"username"`
 	Role        string    `json:"role" enum:"student,ta,teacher"`
 	CameBy      string    `json:"came_by" enum:"code,invitation"`
-	CameWith    string    `json:"came_with" doc:"The code as it was, or the id of the invitation"`
-	AccountMade bool      `json:"account_made" doc:"The account was made on the way"`
+	CameWith    string    `json:"came_with" doc:"The code, or the id of the invitation"`
+	AccountMade bool      `json:"account_made"`
 	JoinedAt    time.Time `json:"joined_at"`
 }
 
@@ -207,16 +207,16 @@ func invitationForm(ci *store.Invitation) InvitationOut {
 type newInvitationOut struct {
 	Body struct {
 		InvitationOut
-		Token string `json:"token" doc:"Shown this once; POST /courses/accept-invitation takes it"`
+		Token string `json:"token"`
 	}
 }
 
 type inviteIn struct {
 	CourseID id `path:"course_id"`
 	Body     struct {
-		Role           string   `json:"role,omitempty" doc:"student, ta or teacher; student when left out"`
-		ExpiresInHours opt[int] `json:"expires_in_hours,omitempty" doc:"1 to 8760; a week when left out"`
-		MaxUses        opt[int] `json:"max_uses,omitempty" doc:"1 to 1000; one person when left out"`
+		Role           string   `json:"role,omitempty" doc:"Without it student"`
+		ExpiresInHours opt[int] `json:"expires_in_hours,omitempty" doc:"Without it a week"`
+		MaxUses        opt[int] `json:"max_uses,omitempty" doc:"Without it 1"`
 	}
 }
 
@@ -267,7 +267,7 @@ func (s *Server) acceptInvitation(ctx context.Context, actor *app.Actor, in *acc
 type transferIn struct {
 	CourseID id `path:"course_id"`
 	Body     struct {
-		UserID id `json:"user_id" doc:"An active teacher of the course, or anybody active who may have courses"`
+		UserID id `json:"user_id" doc:"A teacher of the course, or who may have courses"`
 	}
 }
 

@@ -19,7 +19,7 @@ type userKeyOut struct {
 	Alias       string    `json:"alias"`
 	Description *string   `json:"description"`
 	MaskedKey   string    `json:"masked_key"`
-	Shared      bool      `json:"shared" doc:"Agents of the projects in which the caller is a member may use it when they have no other key"`
+	Shared      bool      `json:"shared" doc:"Others' agents in the caller's projects use it when they have no other"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
 }
@@ -43,8 +43,8 @@ func (s *Server) userKeys(ctx context.Context, actor *app.Actor, _ *empty) (*lis
 
 type createUserKeyIn struct {
 	Body struct {
-		Provider    string      `json:"provider" doc:"The provider it is for, such as openai or gemini"`
-		Alias       string      `json:"alias" doc:"Your own name for it"`
+		Provider    string      `json:"provider"`
+		Alias       string      `json:"alias" doc:"Unique among your keys"`
 		APIKey      secret.Text `json:"api_key"`
 		Description *string     `json:"description,omitempty"`
 	}
@@ -62,7 +62,7 @@ func (s *Server) deleteUserKey(ctx context.Context, actor *app.Actor, in *oneID)
 type shareUserKeyIn struct {
 	KeyID id `path:"key_id"`
 	Body  struct {
-		Shared bool `json:"shared" doc:"Let agents that others made, in projects in which the caller is a member, use the key when they have no other"`
+		Shared bool `json:"shared" doc:"Let others' agents in the caller's projects use it when they have no other"`
 	}
 }
 
@@ -76,7 +76,7 @@ type keyUseOut struct {
 	AgentName   string    `json:"agent_name"`
 	ProjectID   *string   `json:"project_id" format:"uuid"`
 	ProjectName *string   `json:"project_name"`
-	Calls       int64     `json:"calls" doc:"Answers that were paid with the key"`
+	Calls       int64     `json:"calls"`
 	FirstUsedAt time.Time `json:"first_used_at"`
 	LastUsedAt  time.Time `json:"last_used_at"`
 }
@@ -94,12 +94,12 @@ func (s *Server) userKeyUses(ctx context.Context, actor *app.Actor, in *pageOf) 
 
 // keyTestOut is whether a model answers with a key.
 type keyTestOut struct {
-	OK        bool    `json:"ok" doc:"The model began to answer"`
+	OK        bool    `json:"ok"`
 	Provider  string  `json:"provider"`
-	Model     *string `json:"model" doc:"The model that was asked"`
-	LatencyMS float64 `json:"latency_ms" doc:"From the request to the end of the answer; 0 when no call was made"`
-	Reason    *string `json:"reason" doc:"null when it is ok; else such as bad_key, quota, limited, unknown_model, unavailable, timeout" example:"bad_key"`
-	Detail    string  `json:"detail" doc:"The same for people"`
+	Model     *string `json:"model"`
+	LatencyMS float64 `json:"latency_ms" doc:"0: no call was made"`
+	Reason    *string `json:"reason" doc:"Such as bad_key, quota, limited, unknown_model, unavailable, timeout" example:"bad_key"`
+	Detail    string  `json:"detail"`
 }
 
 func keyTestForm(t model.KeyTest) keyTestOut {
@@ -114,8 +114,8 @@ func oneKeyTest(t model.KeyTest, err error) (*oneOut[keyTestOut], error) {
 type testKeyIn struct {
 	Body struct {
 		Provider string      `json:"provider"`
-		APIKey   secret.Text `json:"api_key" doc:"It is not stored and never shown"`
-		Model    opt[string] `json:"model,omitempty" doc:"The provider's default model unless it is sent"`
+		APIKey   secret.Text `json:"api_key" doc:"Not stored"`
+		Model    opt[string] `json:"model,omitempty" doc:"Without it the provider's default"`
 	}
 }
 

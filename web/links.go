@@ -12,8 +12,8 @@ import (
 
 // linkOut is a link in the one answer that shows it.
 type linkOut struct {
-	URLPath   string    `json:"url_path" doc:"Behind this server's address; it opens a form for the new password"`
-	Token     string    `json:"token" doc:"Shown this once"`
+	URLPath   string    `json:"url_path" doc:"Behind this server's address: a form for the password"`
+	Token     string    `json:"token"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -35,7 +35,7 @@ func (s *Server) makePasswordLink(ctx context.Context, actor *app.Actor, in *one
 type usePasswordLinkIn struct {
 	Body struct {
 		Token    string      `json:"token" doc:"From the link"`
-		Password secret.Text `json:"password" doc:"The new one"`
+		Password secret.Text `json:"password"`
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 
 // PersonIn names a person by e-mail or id. With both, the id counts.
 type PersonIn struct {
-	UserEmail *string `json:"user_email,omitempty" doc:"Or send user_id"`
-	UserID    *id     `json:"user_id,omitempty" doc:"Goes before user_email"`
+	UserEmail *string `json:"user_email,omitempty" doc:"Without user_id"`
+	UserID    *id     `json:"user_id,omitempty"`
 }
 
 func (p PersonIn) person() app.Person {
@@ -29,7 +29,7 @@ type enrolIn struct {
 	CourseID id `path:"course_id"`
 	Body     struct {
 		PersonIn
-		Role string `json:"role,omitempty" doc:"student, ta or teacher; student when left out"`
+		Role string `json:"role,omitempty" doc:"Without it student"`
 	}
 }
 
@@ -64,7 +64,7 @@ type MemberIn struct {
 type changeMemberIn struct {
 	MemberIn
 	Body struct {
-		Role string `json:"role" doc:"student, ta or teacher"`
+		Role string `json:"role"`
 	}
 }
 
@@ -74,7 +74,7 @@ func (s *Server) changeMember(ctx context.Context, actor *app.Actor, in *changeM
 
 type removeMemberIn struct {
 	MemberIn
-	Account bool `query:"account" doc:"true removes the account too"`
+	Account bool `query:"account" doc:"Removes the account too"`
 }
 
 // Resolve checks the flag.

@@ -16,14 +16,14 @@ type SaidThereOut struct {
 	RoomName  string    `json:"room_name"`
 	CourseID  string    `json:"course_id" format:"uuid"`
 	Seq       int64     `json:"seq"`
-	Sender    string    `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
+	Sender    string    `json:"sender" doc:"A name, or a kind of agent such as Teacher AI"`
 	SenderID  *string   `json:"sender_id" format:"uuid"`
 	Kind      string    `json:"sender_kind" enum:"person,agent,bot"`
 	AgentID   *string   `json:"agent_id" format:"uuid"`
 	AgentName *string   `json:"agent_name"`
-	Excerpt   string    `json:"excerpt" doc:"The beginning on one line, at most 140 characters"`
+	Excerpt   string    `json:"excerpt" doc:"One line, 140 characters at most"`
 	CreatedAt time.Time `json:"created_at"`
-	RootID    *string   `json:"root_id" format:"uuid" doc:"Of a reply: the message under which it hangs"`
+	RootID    *string   `json:"root_id" format:"uuid" doc:"Of a reply: what it hangs under"`
 }
 
 func saidThereForm(f *app.SaidThere) SaidThereOut {
@@ -44,7 +44,7 @@ func saidThereForm(f *app.SaidThere) SaidThereOut {
 type mentionOut struct {
 	SaidThereOut
 	ReadAt *time.Time `json:"read_at"`
-	Why    string     `json:"kind" enum:"mention,reply" doc:"mention: it calls the caller; reply: it replies to the caller, whom it may call too"`
+	Why    string     `json:"kind" enum:"mention,reply" doc:"Does it call the caller, or reply to them?"`
 }
 
 func mentionForm(f *app.SaidThere) mentionOut {
@@ -52,7 +52,7 @@ func mentionForm(f *app.SaidThere) mentionOut {
 }
 
 type mentionsIn struct {
-	Unread bool `query:"unread" doc:"Only those that are not read"`
+	Unread bool `query:"unread"`
 	RoomID id   `query:"room_id" doc:"Only in this room"`
 	Before id   `query:"before" doc:"Only those before the one with this id"`
 	Limit  int  `query:"limit" minimum:"1" maximum:"100" default:"50"`
@@ -70,14 +70,14 @@ func (s *Server) mentions(ctx context.Context, actor *app.Actor, in *mentionsIn)
 
 type readMentionsIn struct {
 	Body struct {
-		IDs  []id `json:"ids,omitempty" maxItems:"200" doc:"Ids of messages"`
-		UpTo *id  `json:"up_to,omitempty" doc:"All in messages up to the one with this id"`
+		IDs  []id `json:"ids,omitempty" maxItems:"200" doc:"Of messages"`
+		UpTo *id  `json:"up_to,omitempty" doc:"The id of a message"`
 	}
 }
 
 // markedOut says how many have changed.
 type markedOut struct {
-	Read int64 `json:"read" minimum:"0" doc:"How many were not read before"`
+	Read int64 `json:"read" minimum:"0" doc:"How many became read"`
 }
 
 func (s *Server) readMentions(ctx context.Context, actor *app.Actor, in *readMentionsIn) (*oneOut[markedOut], error) {

@@ -13,36 +13,36 @@ import (
 // lineOut is one message of a room's history.
 type lineOut struct {
 	ID        string     `json:"id" format:"uuid"`
-	Seq       int64      `json:"seq" doc:"The number of the message's event in the room; the next page is before=<the first seq>"`
-	Sender    string     `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
+	Seq       int64      `json:"seq" doc:"The next page is before=<the first seq>"`
+	Sender    string     `json:"sender" doc:"A name, or a kind of agent such as Teacher AI"`
 	SenderID  *string    `json:"sender_id" format:"uuid"`
-	Kind      string     `json:"sender_kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for people and agents"`
+	Kind      string     `json:"sender_kind,omitempty" enum:"bot" doc:"Absent for people and agents"`
 	Content   string     `json:"content"`
 	AgentType *string    `json:"agent_type"`
 	AgentID   *string    `json:"agent_id" format:"uuid"`
 	AgentName *string    `json:"agent_name"`
-	TurnID    *string    `json:"turn_id" format:"uuid" doc:"The agent's turn that said it"`
+	TurnID    *string    `json:"turn_id" format:"uuid"`
 	CreatedAt time.Time  `json:"created_at"`
-	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then a neutral text, of hidden messages for staff their own"`
+	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then neutral, for staff the hidden one"`
 	EditedAt  *time.Time `json:"edited_at"`
-	Stopped   bool       `json:"stopped" doc:"An agent was stopped in the middle of it"`
-	Truncated bool       `json:"truncated" doc:"An agent's answer was cut before its end, by a limit or by the provider"`
+	Stopped   bool       `json:"stopped" doc:"Stopped in the middle"`
+	Truncated bool       `json:"truncated" doc:"Cut before its end"`
 
-	Mentions []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls by an @, in the order of the calls; absent when it calls nobody"`
-	Files    []event.File    `json:"files,omitempty" nullable:"false" doc:"The files that it shows; absent without any"`
+	Mentions []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom it calls; absent: nobody"`
+	Files    []event.File    `json:"files,omitempty" nullable:"false" doc:"Absent without any"`
 
-	ReplyTo *event.ReplyTo `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: the message under which it hangs"`
-	Replies *repliesOut    `json:"replies,omitempty" nullable:"false" doc:"The replies under the message; absent without any"`
+	ReplyTo *event.ReplyTo `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: what it hangs under"`
+	Replies *repliesOut    `json:"replies,omitempty" nullable:"false" doc:"Absent without any"`
 
-	Reactions []reactionOut `json:"reactions,omitempty" nullable:"false" doc:"What people gave to the message, in the order of their first; absent without any"`
+	Reactions []reactionOut `json:"reactions,omitempty" nullable:"false" doc:"Absent without any"`
 }
 
 // repliesOut are the replies to a message, without those that are deleted or hidden.
 type repliesOut struct {
 	Count    int             `json:"count" minimum:"1"`
-	LastSeq  int64           `json:"last_seq" doc:"Of the newest, also if that is not shown any more"`
+	LastSeq  int64           `json:"last_seq"`
 	LastAt   time.Time       `json:"last_at"`
-	Repliers []store.Replier `json:"repliers" nullable:"false" doc:"Who replied last, the latest first, 3 at most"`
+	Repliers []store.Replier `json:"repliers" nullable:"false" doc:"The latest first, 3 at most"`
 }
 
 func repliesForm(m *store.Message) *repliesOut {
@@ -79,7 +79,7 @@ func since(t time.Time) *time.Time {
 type historyIn struct {
 	RoomID id    `path:"room_id"`
 	Before int64 `query:"before" minimum:"0" doc:"Only messages with a smaller seq"`
-	Limit  int   `query:"limit" minimum:"1" maximum:"1000" doc:"The newest so many; the newest 1000 when left out"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"1000" doc:"The newest so many; 1000 when left out"`
 }
 
 func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (*listOut[lineOut], error) {
@@ -93,16 +93,16 @@ func (s *Server) history(ctx context.Context, actor *app.Actor, in *historyIn) (
 type messagePageIn struct {
 	RoomID id     `path:"room_id"`
 	Before int64  `query:"before" minimum:"0" doc:"Only messages with a smaller seq"`
-	After  int64  `query:"after" minimum:"0" doc:"Only messages with a larger seq, the oldest of them first; 0 is from the beginning"`
-	Around string `query:"around" maxLength:"64" doc:"Messages on both sides of a seq, of a message (its id) or of a time such as 2026-03-02T08:15:00Z"`
+	After  int64  `query:"after" minimum:"0" doc:"Only those with a larger seq, the oldest first"`
+	Around string `query:"around" maxLength:"64" doc:"A seq, the id of a message, or a time such as 2026-03-02T08:15:00Z"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
 type messagePageOut struct {
-	At         int64     `json:"at,omitempty" doc:"With around, the seq of the message there: the first at or after the point, or else the newest"`
-	MoreBefore bool      `json:"more_before" doc:"There are older messages: go on with before=<the first seq>"`
-	MoreAfter  bool      `json:"more_after" doc:"There are newer messages: go on with after=<the last seq>"`
-	Messages   []lineOut `json:"messages" doc:"Oldest first, at most about 1 MiB"`
+	At         int64     `json:"at,omitempty" doc:"With around: the seq of the message there"`
+	MoreBefore bool      `json:"more_before" doc:"Go on with before=<the first seq>"`
+	MoreAfter  bool      `json:"more_after" doc:"Go on with after=<the last seq>"`
+	Messages   []lineOut `json:"messages" doc:"Oldest first, about 1 MiB at most"`
 }
 
 type messagesOut struct{ Body around[messagePageOut] }
@@ -124,11 +124,11 @@ type postMessageIn struct {
 	RoomID id `path:"room_id"`
 	Body   struct {
 		Text     string  `json:"text"`
-		ClientID *string `json:"client_id,omitempty" doc:"The client's own name for the message, 1 to 64 characters: sent again, it is stored once"`
+		ClientID *string `json:"client_id,omitempty" doc:"Your name for the message: sent again, it is stored once"`
 
-		ReplyTo  *id               `json:"reply_to,omitempty" doc:"The message that this replies to; a reply to a reply hangs under the same message"`
-		Mentions []event.MentionID `json:"mentions,omitempty" maxItems:"50" nullable:"false" doc:"Who is meant, where several have the name that the text calls by an @"`
-		Files    []string          `json:"files,omitempty" maxItems:"50" nullable:"false" doc:"Ids of files that you have uploaded to the room; with one the text may be empty"`
+		ReplyTo  *id               `json:"reply_to,omitempty" doc:"A message; a reply to a reply hangs under the same"`
+		Mentions []event.MentionID `json:"mentions,omitempty" maxItems:"50" nullable:"false" doc:"Who is meant, where several have the name behind an @"`
+		Files    []string          `json:"files,omitempty" maxItems:"50" nullable:"false" doc:"Ids of your uploads; with one the text may be empty"`
 	}
 }
 
@@ -145,9 +145,9 @@ type postedOut struct {
 		CreatedAt time.Time `json:"created_at"`
 
 		Files     []event.File    `json:"files,omitempty" nullable:"false"`
-		ReplyTo   *event.ReplyTo  `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: the message under which it hangs"`
-		Mentions  []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom the message calls, in the order of the calls"`
-		NotCalled []event.Mention `json:"not_called,omitempty" nullable:"false" doc:"Whom the text or mentions name, and the message does not call: everyone, which is for staff; an id that the text does not name or that is not in this room; any above 50"`
+		ReplyTo   *event.ReplyTo  `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: what it hangs under"`
+		Mentions  []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom it calls"`
+		NotCalled []event.Mention `json:"not_called,omitempty" nullable:"false" doc:"Named but not called: everyone, which is for staff; who is not in the text or the room; any above 50"`
 	}
 }
 

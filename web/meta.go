@@ -13,14 +13,14 @@ import (
 
 // MetaOut is what a client has to know before anybody has signed in.
 type MetaOut struct {
-	SetUp     bool          `json:"set_up" doc:"false until the first super admin was made, with the link that the server's start prints"`
+	SetUp     bool          `json:"set_up" doc:"false until there is a super admin"`
 	SignUp    bool          `json:"sign_up" doc:"People make their own accounts, with a join code or an invitation"`
 	Version   string        `json:"version"`
-	Languages []string      `json:"languages" doc:"In which messages of errors are, the default first" example:"[\"en\",\"zh-TW\"]"`
-	Timezone  *string       `json:"timezone" doc:"IANA name of the zone in which schedules are read; null for that of the machine"`
-	UTCOffset int           `json:"utc_offset_minutes" doc:"Of that zone now"`
-	Providers []string      `json:"providers" doc:"Of models"`
-	Protocols []string      `json:"protocols" doc:"Sub-protocols of a room's socket, the newest last"`
+	Languages []string      `json:"languages" doc:"Of errors, the default first" example:"[\"en\",\"zh-TW\"]"`
+	Timezone  *string       `json:"timezone" doc:"IANA name, for schedules; null: the machine's"`
+	UTCOffset int           `json:"utc_offset_minutes" doc:"Now"`
+	Providers []string      `json:"providers"`
+	Protocols []string      `json:"protocols" doc:"Of a room's socket, the newest last"`
 	Limits    metaLimitsOut `json:"limits"`
 }
 
@@ -28,12 +28,12 @@ type metaLimitsOut struct {
 	MessageBytes    int64 `json:"message_bytes"`
 	ArtifactBytes   int64 `json:"artifact_bytes"`
 	AvatarBytes     int64 `json:"avatar_bytes"`
-	BodyBytes       int64 `json:"body_bytes" doc:"Of a request that brings no file"`
-	RestoreSeconds  int   `json:"restore_seconds" doc:"For so long a deleted message can be restored"`
-	MaxStreak       int   `json:"max_streak" doc:"Messages of agents in a row before a person has to speak"`
-	ApprovalSeconds int   `json:"approval_seconds" doc:"For so long an agent waits for a person's decision"`
-	DeletedDays     int   `json:"deleted_days" doc:"For so long what was deleted is kept; 0 is for ever"`
-	EventsDays      int   `json:"events_days" doc:"For so long a socket can resume; 0 is for ever"`
+	BodyBytes       int64 `json:"body_bytes" doc:"Of a request without a file"`
+	RestoreSeconds  int   `json:"restore_seconds" doc:"Of a deleted message"`
+	MaxStreak       int   `json:"max_streak" doc:"Messages of agents in a row"`
+	ApprovalSeconds int   `json:"approval_seconds" doc:"How long an agent waits for a decision"`
+	DeletedDays     int   `json:"deleted_days" doc:"How long deleted things are kept; 0 is for ever"`
+	EventsDays      int   `json:"events_days" doc:"How long a socket can resume; 0 is for ever"`
 }
 
 type metaOut struct {

@@ -20,7 +20,7 @@ type providerModelsOut struct {
 
 type modelListFault struct {
 	Reason string `json:"reason" example:"unavailable"`
-	Detail string `json:"detail" doc:"The same for people"`
+	Detail string `json:"detail"`
 }
 
 type modelOut struct {

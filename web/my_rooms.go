@@ -12,12 +12,12 @@ import (
 // MyMarksOut is how far the caller has read in a room, and what is new there.
 type MyMarksOut struct {
 	RoomID       string     `json:"room_id" format:"uuid"`
-	LastSeq      int64      `json:"last_seq" minimum:"0" doc:"Of the room's newest event"`
-	ReadSeq      int64      `json:"read_seq" minimum:"0" doc:"What has a larger seq is new; messages from before the caller came do not count"`
-	Unread       int        `json:"unread" minimum:"0" maximum:"100" doc:"Messages of others; 100 stands for 100 or more"`
-	Mentions     int        `json:"mentions" minimum:"0" maximum:"100" doc:"Unread ones of the caller; 100 stands for 100 or more"`
-	MarkedUnread bool       `json:"marked_unread" doc:"The caller has put the mark back, and not read on since"`
-	Notify       *string    `json:"notify" enum:"all,mentions,none" doc:"What the caller hears of; none mutes the room, null leaves it to the caller's preferences"`
+	LastSeq      int64      `json:"last_seq" minimum:"0"`
+	ReadSeq      int64      `json:"read_seq" minimum:"0" doc:"What has a larger seq is new"`
+	Unread       int        `json:"unread" minimum:"0" maximum:"100" doc:"Messages of others; 100 for 100 or more"`
+	Mentions     int        `json:"mentions" minimum:"0" maximum:"100" doc:"Unread; 100 for 100 or more"`
+	MarkedUnread bool       `json:"marked_unread" doc:"Put back, and not read on since"`
+	Notify       *string    `json:"notify" enum:"all,mentions,none" doc:"null: as in the preferences"`
 	PinnedAt     *time.Time `json:"pinned_at"`
 }
 
@@ -28,8 +28,8 @@ type myRoomOut struct {
 	CourseID    string              `json:"course_id" format:"uuid"`
 	CourseTitle string              `json:"course_title"`
 	AIMode      string              `json:"ai_mode" enum:"off,teacher_only,both"`
-	Last        maybe[SaidThereOut] `json:"last_message" doc:"The newest that everybody there may read"`
-	Online      []realtime.Member   `json:"online" maxItems:"20" doc:"Who is in the room now, on any node; the first 20 by name"`
+	Last        maybe[SaidThereOut] `json:"last_message" doc:"The newest that everybody may read"`
+	Online      []realtime.Member   `json:"online" maxItems:"20" doc:"The first 20 by name"`
 	OnlineCount int                 `json:"online_count" minimum:"0"`
 	AtWork      []agentAtWorkOut    `json:"agents_at_work"`
 	Role        string              `json:"my_role" enum:"owner,teacher,ta,student,guest,bot,admin"`
@@ -51,12 +51,12 @@ type roomCanOut struct {
 	CallEveryone   bool `json:"call_everyone"`
 	WriteArtifacts bool `json:"write_artifacts"`
 	Export         bool `json:"export"`
-	Hide           bool `json:"hide" doc:"Messages of others"`
+	Hide           bool `json:"hide"`
 	Pin            bool `json:"pin"`
-	Stop           bool `json:"stop" doc:"Any turn; who asked for a turn may stop it anyway"`
+	Stop           bool `json:"stop" doc:"Any turn; anybody may stop their own"`
 	SeeDecisions   bool `json:"see_decisions"`
 	Approve        bool `json:"approve"`
-	Edit           bool `json:"edit" doc:"The room's settings"`
+	Edit           bool `json:"edit"`
 	Delete         bool `json:"delete"`
 	ManagePeople   bool `json:"manage_people"`
 	ManageAgents   bool `json:"manage_agents"`
@@ -88,7 +88,7 @@ func myRoomForm(m *app.MyRoom) myRoomOut {
 type myRoomsIn struct {
 	RoomID   id   `query:"room_id" doc:"Only in this room"`
 	CourseID id   `query:"course_id" doc:"Only of this course"`
-	All      bool `query:"all" doc:"For admins: also those of courses in which they are not"`
+	All      bool `query:"all" doc:"For admins: also of courses in which they are not"`
 	Before   id   `query:"before" doc:"Only those before the one with this id"`
 	Limit    int  `query:"limit" minimum:"1" maximum:"200" default:"100"`
 }
@@ -123,7 +123,7 @@ func (s *Server) markUnread(ctx context.Context, actor *app.Actor, in *markIn) (
 type setMyRoomIn struct {
 	RoomID id `path:"room_id"`
 	Body   struct {
-		Notify opt[string] `json:"notify,omitempty" doc:"null leaves it to the caller's preferences"`
+		Notify opt[string] `json:"notify,omitempty" doc:"null: as in the preferences"`
 		Pinned opt[bool]   `json:"pinned,omitempty"`
 	}
 }

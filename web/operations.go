@@ -114,7 +114,7 @@ type decisionIn struct {
 	First, Second id
 	Body          struct {
 		Decision string `json:"decision" enum:"approve,reject"`
-		Note     string `json:"note,omitempty" doc:"The agent is told it when it is refused"`
+		Note     string `json:"note,omitempty" doc:"Told to the agent when refused"`
 	}
 }
 

@@ -74,7 +74,7 @@ func (s *Server) deleteOrganization(ctx context.Context, actor *app.Actor, in *d
 type transferOrganizationIn struct {
 	OrganizationID id `path:"org_id"`
 	Body           struct {
-		UserID id `json:"user_id" doc:"A member, who becomes the owner"`
+		UserID id `json:"user_id" doc:"A member"`
 	}
 }
 
@@ -111,7 +111,7 @@ type addOrganizationMemberIn struct {
 	ID   id `path:"org_id"`
 	Body struct {
 		PersonIn
-		Role string `json:"role,omitempty" default:"member" doc:"admin or member; the owner's passes on by a transfer"`
+		Role string `json:"role,omitempty" default:"member"`
 	}
 }
 
@@ -123,7 +123,7 @@ type changeOrganizationMemberIn struct {
 	ID     id `path:"org_id"`
 	UserID id `path:"user_id"`
 	Body   struct {
-		Role string `json:"role" doc:"admin or member; the owner's passes on by a transfer"`
+		Role string `json:"role"`
 	}
 }
 

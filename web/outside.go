@@ -45,28 +45,28 @@ func (anyJSON) Schema(huma.Registry) *huma.Schema { return &huma.Schema{} }
 
 type a2aWebhookIn struct {
 	AgentID    string `header:"X-Agent-ID" doc:"The agent's id"`
-	AgentToken string `header:"X-Agent-Token" doc:"Its callback_token, always"`
+	AgentToken string `header:"X-Agent-Token" doc:"Its callback_token"`
 	Body       struct {
-		ID            opt[string]       `json:"id,omitempty" doc:"Your own id for this message, up to 200 characters: sent again with it, it is stored once"`
-		Type          string            `json:"type,omitempty" default:"broadcast" doc:"user_message, proposal, evaluation_request or _result, broadcast or system"`
-		SenderID      string            `json:"sender_id" doc:"Anything; the author is the agent whose token it is"`
-		RecipientID   string            `json:"recipient_id,omitempty" default:"broadcast" doc:"broadcast, or the id of an agent in the room, which is called"`
-		Content       anyJSON           `json:"content" doc:"A text, or an object with a text as content, draft, text or message; or any JSON"`
-		CorrelationID opt[string]       `json:"correlation_id,omitempty" doc:"The id of the message that this one answers: a turn's in a room or thread, or a question"`
+		ID            opt[string]       `json:"id,omitempty" doc:"Your id for it, up to 200 characters: sent again, it is stored once"`
+		Type          string            `json:"type,omitempty" default:"broadcast"`
+		SenderID      string            `json:"sender_id" doc:"Not used: the token names the author"`
+		RecipientID   string            `json:"recipient_id,omitempty" default:"broadcast" doc:"broadcast, or the id of an agent to call"`
+		Content       anyJSON           `json:"content" doc:"A text, an object with it as content, draft, text or message, or any JSON"`
+		CorrelationID opt[string]       `json:"correlation_id,omitempty" doc:"The id of the message that this one answers"`
 		Metadata      opt[outsideWhere] `json:"metadata,omitempty"`
 	}
 }
 
 // outsideWhere is the only part of metadata that this program reads.
 type outsideWhere struct {
-	RoomID anyJSON `json:"room_id,omitempty" doc:"The room that reads the message; not needed with a correlation_id that you were sent"`
+	RoomID anyJSON `json:"room_id,omitempty" doc:"Not needed with a correlation_id"`
 }
 
 type a2aWebhookOut struct {
 	Body struct {
-		Success    bool    `json:"success" doc:"The call was understood; always true"`
-		MessageID  string  `json:"message_id" format:"uuid" doc:"Of the message in the room, or the question; of this call alone when nothing was stored"`
-		Dispatched bool    `json:"dispatched" doc:"The message is stored, or has answered"`
+		Success    bool    `json:"success" doc:"Always true"`
+		MessageID  string  `json:"message_id" format:"uuid" doc:"Of the message in the room, or the question"`
+		Dispatched bool    `json:"dispatched" doc:"It is stored, or has answered"`
 		Error      *string `json:"error" doc:"Why it is not"`
 	}
 }

@@ -11,7 +11,7 @@ import (
 type pinOut struct {
 	SaidThereOut
 	PinnedAt time.Time `json:"pinned_at"`
-	PinnedBy *string   `json:"pinned_by" format:"uuid" doc:"Null when the account is deleted"`
+	PinnedBy *string   `json:"pinned_by" format:"uuid" doc:"null: account gone"`
 }
 
 func pinForm(p *app.PinnedThere) pinOut {

@@ -8,12 +8,12 @@ import (
 
 // PreferencesOut is how a person likes the program, on all devices.
 type PreferencesOut struct {
-	Locale   *string `json:"locale" enum:"en,zh-TW" doc:"null leaves it to the device"`
-	TimeZone *string `json:"time_zone" doc:"A name of the IANA database; null leaves it to the device" example:"Asia/Taipei"`
+	Locale   *string `json:"locale" enum:"en,zh-TW" doc:"null: the device's"`
+	TimeZone *string `json:"time_zone" doc:"IANA name; null: the device's" example:"Asia/Taipei"`
 	Theme    string  `json:"theme" enum:"system,light,dark"`
 	Density  string  `json:"density" enum:"comfortable,compact"`
 	SendKey  string  `json:"send_key" enum:"enter,ctrl_enter"`
-	Notify   string  `json:"notify" enum:"all,mentions,none" doc:"Of rooms for which nothing else is set"`
+	Notify   string  `json:"notify" enum:"all,mentions,none" doc:"Where a room has no other"`
 	Sound    bool    `json:"sound"`
 }
 
@@ -30,7 +30,7 @@ func (s *Server) preferences(ctx context.Context, actor *app.Actor, _ *empty) (*
 type setPreferencesIn struct {
 	Body struct {
 		Locale   opt[string] `json:"locale,omitempty"`
-		TimeZone opt[string] `json:"time_zone,omitempty" doc:"A name of the IANA database"`
+		TimeZone opt[string] `json:"time_zone,omitempty" doc:"IANA name"`
 		Theme    opt[string] `json:"theme,omitempty"`
 		Density  opt[string] `json:"density,omitempty"`
 		SendKey  opt[string] `json:"send_key,omitempty"`

@@ -8,10 +8,10 @@ import (
 
 // fieldError is what an answer says about one wrong member of the request.
 type fieldError struct {
-	Field   string     `json:"field" doc:"The member, for example body.name"`
-	Message string     `json:"message" doc:"What is wrong with it and what to send instead, in the language of Accept-Language"`
-	Code    fieldCode  `json:"code" doc:"The same for programs" example:"empty"`
-	Params  textParams `json:"params,omitempty" doc:"The values in the message"`
+	Field   string     `json:"field" doc:"Such as body.name"`
+	Message string     `json:"message" doc:"What to send instead, in the language of Accept-Language"`
+	Code    fieldCode  `json:"code" example:"empty"`
+	Params  textParams `json:"params,omitempty"`
 }
 
 // conflictOut is a block of an artifact that two have changed in different ways.

@@ -26,7 +26,7 @@ func oneProject(p *store.Project, err error) (*oneOut[projectOut], error) {
 
 type projectsIn struct {
 	PageIn
-	OrganizationID id `query:"org_id" doc:"Only projects of this organisation"`
+	OrganizationID id `query:"org_id"`
 }
 
 func (s *Server) projects(ctx context.Context, actor *app.Actor, in *projectsIn) (*pageOut[projectOut], error) {
@@ -78,7 +78,7 @@ type addProjectMemberIn struct {
 	ID   id `path:"project_id"`
 	Body struct {
 		PersonIn
-		Role string `json:"role,omitempty" default:"member" doc:"owner, admin, editor, member or viewer"`
+		Role string `json:"role,omitempty" default:"member"`
 	}
 }
 
@@ -90,7 +90,7 @@ type changeProjectMemberIn struct {
 	ID     id `path:"project_id"`
 	UserID id `path:"user_id"`
 	Body   struct {
-		Role string `json:"role" doc:"owner, admin, editor, member or viewer"`
+		Role string `json:"role"`
 	}
 }
 

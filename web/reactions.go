@@ -14,7 +14,7 @@ import (
 type reactionOut struct {
 	Emoji string `json:"emoji"`
 	Count int    `json:"count" minimum:"1"`
-	Mine  bool   `json:"mine" doc:"The caller has given it"`
+	Mine  bool   `json:"mine" doc:"Given by the caller"`
 }
 
 func reactionsForm(m *store.Message) (all []reactionOut) {
@@ -34,14 +34,14 @@ type addReactionIn struct {
 	RoomID    id `path:"room_id"`
 	MessageID id `path:"message_id"`
 	Body      struct {
-		Emoji string `json:"emoji" minLength:"1" maxLength:"64" doc:"One emoji"`
+		Emoji string `json:"emoji" minLength:"1" maxLength:"64"`
 	}
 }
 
 type removeReactionIn struct {
 	RoomID    id     `path:"room_id"`
 	MessageID id     `path:"message_id"`
-	Emoji     string `query:"emoji" required:"true" minLength:"1" maxLength:"64" doc:"The emoji"`
+	Emoji     string `query:"emoji" required:"true" minLength:"1" maxLength:"64"`
 }
 
 func (s *Server) addReaction(ctx context.Context, actor *app.Actor, in *addReactionIn) (*oneOut[reactionsOut], error) {
@@ -63,7 +63,7 @@ func (s *Server) react(ctx context.Context, actor *app.Actor, room, message id, 
 type reactorsIn struct {
 	RoomID    id     `path:"room_id"`
 	MessageID id     `path:"message_id"`
-	Emoji     string `query:"emoji" maxLength:"64" doc:"Only those with this emoji"`
+	Emoji     string `query:"emoji" maxLength:"64"`
 	Skip      int    `query:"skip" minimum:"0" maximum:"10000" default:"0"`
 	Limit     int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }

@@ -11,19 +11,19 @@ import (
 type reportOut struct {
 	ID          string     `json:"id" format:"uuid"`
 	CourseID    string     `json:"course_id" format:"uuid"`
-	RoomID      *string    `json:"room_id" format:"uuid" doc:"Always null: a report is on the whole course"`
+	RoomID      *string    `json:"room_id" format:"uuid" doc:"Always null"`
 	ReportType  string     `json:"report_type" enum:"course_summary"`
 	Title       string     `json:"title"`
-	Content     string     `json:"content" doc:"Markdown; until the report is done, and when it failed, a sentence that says so"`
+	Content     string     `json:"content" doc:"Markdown; a sentence while it is not done"`
 	State       string     `json:"state" enum:"queued,running,done,failed"`
-	Reason      *string    `json:"reason" doc:"Why the report failed; else null"`
-	RoomsTotal  int        `json:"rooms_total" doc:"Rooms that have messages; is_analytics_active of a room changes nothing"`
-	RoomsDone   int        `json:"rooms_done" doc:"Rooms whose section is written"`
-	RoomsFailed int        `json:"rooms_failed" doc:"Those of rooms_done whose section only says that it could not be written"`
-	CreatedBy   *string    `json:"created_by" format:"uuid" doc:"null once the account is gone"`
+	Reason      *string    `json:"reason" doc:"Why it failed"`
+	RoomsTotal  int        `json:"rooms_total" doc:"Rooms that have messages"`
+	RoomsDone   int        `json:"rooms_done"`
+	RoomsFailed int        `json:"rooms_failed" doc:"Of rooms_done: those without a section"`
+	CreatedBy   *string    `json:"created_by" format:"uuid" doc:"null: account gone"`
 	CreatedAt   time.Time  `json:"created_at"`
 	UpdatedAt   time.Time  `json:"updated_at"`
-	EndedAt     *time.Time `json:"ended_at" doc:"null until the report is done or has failed"`
+	EndedAt     *time.Time `json:"ended_at"`
 }
 
 func reportForm(r *store.Report) reportOut {

@@ -36,19 +36,19 @@ type agentStateOut struct {
 	Body struct {
 		RoomID      string                  `json:"room_id" format:"uuid"`
 		AgentID     string                  `json:"agent_id" format:"uuid"`
-		AgentLine   orNull[stateLineOut]    `json:"last_agent_message" doc:"The agent's own"`
-		PersonLine  orNull[stateLineOut]    `json:"last_user_message" doc:"Of those that agents may hear"`
+		AgentLine   orNull[stateLineOut]    `json:"last_agent_message"`
+		PersonLine  orNull[stateLineOut]    `json:"last_user_message"`
 		Asleep      bool                    `json:"asleep" doc:"Passed over until a person speaks"`
 		AsleepWhy   *string                 `json:"asleep_because"`
 		MutedUntil  *time.Time              `json:"muted_until"`
-		InARow      int                     `json:"messages_in_a_row" doc:"Of the agent, since a person spoke"`
-		Unread      int                     `json:"unread_user_messages" doc:"Since the agent's last turn; 10000 at most"`
+		InARow      int                     `json:"messages_in_a_row" doc:"Since a person spoke"`
+		Unread      int                     `json:"unread_user_messages" doc:"Since its last turn; 10000 at most"`
 		SinceReset  int                     `json:"user_messages_since_reset" doc:"10000 at most"`
-		ResetAt     *time.Time              `json:"reset_at" doc:"When the state was last cleared by state_reset"`
-		Override    orNull[overrideOut]     `json:"override" doc:"What the agent itself has changed of its trigger for now"`
-		NextDueAt   *time.Time              `json:"next_due_at" doc:"When time alone will make it speak, in its schedule; null: it will not"`
+		ResetAt     *time.Time              `json:"reset_at" doc:"By state_reset"`
+		Override    orNull[overrideOut]     `json:"override" doc:"What the agent itself changed of its trigger"`
+		NextDueAt   *time.Time              `json:"next_due_at" doc:"When time alone makes it speak"`
 		LastDecided orNull[lastDecisionOut] `json:"last_decision"`
-		Unreachable *unreachableOut         `json:"unreachable,omitempty" doc:"Of an agent outside this program that failed the last time"`
+		Unreachable *unreachableOut         `json:"unreachable,omitempty" doc:"Of an external agent that failed the last time"`
 	}
 }
 
@@ -76,7 +76,7 @@ func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *twoIDs) (
 type wokenOut struct {
 	Body struct {
 		TurnID string `json:"turn_id" format:"uuid"`
-		State  string `json:"state" enum:"queued,waiting" doc:"waiting when another turn of the room comes first"`
+		State  string `json:"state" enum:"queued,waiting" doc:"waiting: another turn comes first"`
 	}
 }
 
@@ -94,8 +94,8 @@ type muteAgentIn struct {
 	RoomID  id `path:"room_id"`
 	AgentID id `path:"agent_id"`
 	Body    struct {
-		Until   opt[time.Time] `json:"until,omitempty" doc:"A time in the future, within a year; or"`
-		Minutes opt[int]       `json:"minutes,omitempty" doc:"for so long"`
+		Until   opt[time.Time] `json:"until,omitempty" doc:"Within a year; or minutes"`
+		Minutes opt[int]       `json:"minutes,omitempty"`
 	}
 }
 

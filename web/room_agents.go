@@ -26,23 +26,23 @@ func configsForm(trigger, schedule store.JSON, window int) agentConfigsOut {
 
 type overrideOut struct {
 	TriggerConfig jsonObject `json:"trigger_config"`
-	Until         *time.Time `json:"until" doc:"null for good"`
+	Until         *time.Time `json:"until" doc:"null: for good"`
 }
 
 type roomAgentOut struct {
 	RoomID     string              `json:"room_id" format:"uuid"`
 	AgentID    string              `json:"agent_id" format:"uuid"`
-	Version    int                 `json:"version" doc:"Send it along with a change, which is then refused when somebody else was faster"`
-	IsActive   bool                `json:"is_active" doc:"Switched on in this room"`
-	MutedUntil *time.Time          `json:"muted_until" doc:"null when it is not muted"`
-	Own        agentConfigsOut     `json:"own" doc:"What is set in this room; null leaves it to the agent's own settings"`
-	Inherited  agentConfigsOut     `json:"inherited" doc:"The agent's own settings"`
-	Override   orNull[overrideOut] `json:"override" doc:"What the agent itself has changed of its trigger for now"`
-	Effective  agentConfigsOut     `json:"effective" doc:"What holds: the agent's own, under what is set here, under the override; context_window with the trigger's context_strategy"`
-	Available  bool                `json:"available" doc:"It may speak now"`
-	Reason     *string             `json:"reason" doc:"Why it may not, as in decisions, or no_key"`
-	Detail     *string             `json:"detail" doc:"More about that"`
-	Problems   []string            `json:"problems" doc:"What of the stored settings cannot be read, and so has no effect"`
+	Version    int                 `json:"version" doc:"Send it with a change: 409 when it is old"`
+	IsActive   bool                `json:"is_active"`
+	MutedUntil *time.Time          `json:"muted_until"`
+	Own        agentConfigsOut     `json:"own" doc:"Set here; null: inherited"`
+	Inherited  agentConfigsOut     `json:"inherited"`
+	Override   orNull[overrideOut] `json:"override" doc:"What the agent itself changed of its trigger"`
+	Effective  agentConfigsOut     `json:"effective" doc:"What holds: inherited, under own, under override"`
+	Available  bool                `json:"available"`
+	Reason     *string             `json:"reason" doc:"As in decisions, or no_key"`
+	Detail     *string             `json:"detail"`
+	Problems   []string            `json:"problems" doc:"What cannot be read, and has no effect"`
 }
 
 func roomAgentForm(p *app.AgentInRoom) roomAgentOut {
@@ -73,7 +73,7 @@ type setRoomAgentIn struct {
 	AgentID id `path:"agent_id"`
 	Body    struct {
 		IsActive       opt[bool]            `json:"is_active,omitempty"`
-		TriggerConfig  opt[json.RawMessage] `json:"trigger_config,omitempty" doc:"Members over those of the agent's own; null removes them"`
+		TriggerConfig  opt[json.RawMessage] `json:"trigger_config,omitempty" doc:"Laid over the agent's own, by members"`
 		ScheduleConfig opt[json.RawMessage] `json:"schedule_config,omitempty"`
 		ContextWindow  opt[int]             `json:"context_window,omitempty"`
 		Version        opt[int]             `json:"version,omitempty"`
@@ -90,14 +90,14 @@ type copyRoomAgentIn struct {
 	RoomID  id `path:"room_id"`
 	AgentID id `path:"agent_id"`
 	Body    struct {
-		RoomIDs []id `json:"room_ids,omitempty" nullable:"true" maxItems:"1000" doc:"Rooms of the same course; absent or null for all that the agent is in"`
+		RoomIDs []id `json:"room_ids,omitempty" nullable:"true" maxItems:"1000" doc:"Of the same course; without it all that the agent is in"`
 	}
 }
 
 type copiedOut struct {
 	Body struct {
-		Copied  []string `json:"copied" doc:"The rooms in which the agent is now set as here"`
-		Without []string `json:"without" doc:"Those of room_ids in which the agent is not"`
+		Copied  []string `json:"copied"`
+		Without []string `json:"without" doc:"Rooms in which the agent is not"`
 	}
 }
 
@@ -121,8 +121,8 @@ type createRoomAgentIn struct {
 		AgentSettingsIn
 		Type         opt[string]     `json:"type"`
 		SystemPrompt opt[string]     `json:"system_prompt"`
-		ProjectID    opt[id]         `json:"project_id,omitempty" doc:"Owns the agent; without it a project of the caller with agents in the course, or a new one"`
-		Room         newRoomSettings `json:"room,omitempty" doc:"What is laid over the agent's settings in this room"`
+		ProjectID    opt[id]         `json:"project_id,omitempty" doc:"Without it one of the caller's with agents in the course, or a new one"`
+		Room         newRoomSettings `json:"room,omitempty" doc:"Laid over the agent's settings in this room"`
 	}
 }
 

@@ -11,13 +11,13 @@ import (
 // personThereOut is somebody who may be in a room, without the e-mail address.
 type personThereOut struct {
 	UserID    string     `json:"user_id" format:"uuid"`
-	Name      string     `json:"name" doc:"As others see it in the room"`
+	Name      string     `json:"name"`
 	Kind      string     `json:"kind" enum:"person,bot"`
 	Role      string     `json:"role" enum:"owner,teacher,ta,student,guest,bot"`
 	AvatarURL *string    `json:"avatar_url"`
-	Online    bool       `json:"online" doc:"Connected to any room, on any node"`
-	Here      bool       `json:"here" doc:"In this room now"`
-	SeenAt    *time.Time `json:"last_seen_at" doc:"About; null for who has not signed in"`
+	Online    bool       `json:"online" doc:"In any room"`
+	Here      bool       `json:"here"`
+	SeenAt    *time.Time `json:"last_seen_at" doc:"About; null: never"`
 }
 
 func personThereForm(p *app.PersonThere) personThereOut {

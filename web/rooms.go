@@ -14,7 +14,7 @@ type roomOut struct {
 	Name              string    `json:"name"`
 	Description       *string   `json:"description"`
 	IsAIActive        bool      `json:"is_ai_active"`
-	IsAnalyticsActive bool      `json:"is_analytics_active" doc:"Kept for clients; reports cover every room that has messages"`
+	IsAnalyticsActive bool      `json:"is_analytics_active" doc:"Not used"`
 	AIFrequency       float64   `json:"ai_frequency"`
 	AIMode            string    `json:"ai_mode" enum:"off,teacher_only,both"`
 	CreatedAt         time.Time `json:"created_at"`
@@ -37,9 +37,9 @@ func oneRoom(r *store.Room, err error) (*oneOut[roomOut], error) {
 type RoomSettingsIn struct {
 	Description       opt[string]  `json:"description,omitempty"`
 	IsAIActive        opt[bool]    `json:"is_ai_active,omitempty"`
-	IsAnalyticsActive opt[bool]    `json:"is_analytics_active,omitempty" doc:"Kept for clients; reports cover every room that has messages"`
-	AIFrequency       opt[float64] `json:"ai_frequency,omitempty" doc:"0 to 1: the chance that agents answer a message nobody addressed to them"`
-	AIMode            opt[string]  `json:"ai_mode,omitempty" doc:"off, teacher_only or both"`
+	IsAnalyticsActive opt[bool]    `json:"is_analytics_active,omitempty" doc:"Not used"`
+	AIFrequency       opt[float64] `json:"ai_frequency,omitempty" doc:"The chance that agents answer what is said to nobody"`
+	AIMode            opt[string]  `json:"ai_mode,omitempty"`
 }
 
 func (r RoomSettingsIn) settings(name opt[string]) app.RoomSettings {

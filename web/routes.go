@@ -65,23 +65,22 @@ func (s *Server) routes(version string) error {
 	s.myStream()
 	open(s, get, v1+"/a2a/health", "a2aHealth", s.a2aHealth,
 		route{tag: "Agents", summary: "Tell external agents that this server hears them",
-			description: "Answers without a session. An agent outside this program may ask it before it calls the webhook."})
+			description: "Answers without a session, to an external agent before it calls the webhook."})
 	open(s, post, v1+"/a2a/webhook", "a2aWebhook", s.a2aWebhook,
 		route{tag: "Agents", summary: "Say something in a room as an agent outside this program, or answer what it was asked",
-			description: "The agent names itself by X-Agent-ID and X-Agent-Token. With the correlation_id of what it was asked, the " +
-				"message is the answer of that turn; else it is said in the room of metadata.room_id. error says why nothing was " +
-				"stored.",
+			description: "By X-Agent-ID and X-Agent-Token. With the correlation_id of what it was asked, it answers that turn; " +
+				"else it speaks in the room of metadata.room_id.",
 			example: `{"sender_id":"tutor","type":"broadcast","content":"Good morning!","metadata":{"room_id":"0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"}}`,
 			peer:    true, errors: []int{rejected, denied, missing, conflict}})
 	open(s, get, v1+"/meta", "meta", s.meta,
-		route{tag: "Operation", summary: "Tell what a client has to know before anybody has signed in",
-			description: "Anybody may read it: whether the server is set up, its version, languages, zone, providers and limits. It has an ETag.",
+		route{tag: "Operation", summary: "Tell what a client has to know before anybody signs in",
+			description: "Without a session too. It has an ETag.",
 			also:        http.StatusNotModified})
 	open(s, get, pathHealth, "health", s.health,
 		route{tag: "Operation", summary: "Tell that the process is alive",
-			description: "Needs nothing but the process, so that nobody restarts it because a database is away."})
+			description: "Without a session. It needs nothing but the process."})
 	open(s, get, pathReady, "ready", s.ready,
 		route{tag: "Operation", summary: "Tell whether requests can be served; code names the part that fails",
-			description: "503 while the database or its schema is not there, or the server stops."})
+			description: "Without a session. 503 without the database or its schema, and while the server stops."})
 	return s.pages(version)
 }

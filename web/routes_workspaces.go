@@ -7,7 +7,7 @@ func (s *Server) workspaceRoutes() {
 	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, get, v1+"/organizations", "listOrganizations", s.organizations,
 		route{tag: tag, summary: "List the caller's organisations",
-			description: "Those that the caller owns or is a member of."})
+			description: "For everybody: those owned, or of which the caller is a member."})
 	add(s, post, v1+"/organizations", "createOrganization", s.createOrganization,
 		route{tag: tag, summary: "Make an organisation",
 			description: "For everybody who is signed in. The caller becomes its owner.",
@@ -15,7 +15,7 @@ func (s *Server) workspaceRoutes() {
 			errors:      []int{conflict}})
 	add(s, get, v1+"/projects", "listProjects", s.projects,
 		route{tag: tag, summary: "List the caller's projects",
-			description: "Those in which the caller is a member."})
+			description: "For everybody: those in which the caller is a member."})
 	add(s, post, v1+"/projects", "createProject", s.createProject,
 		route{tag: tag, summary: "Make a project with its first two agents",
 			description: "For admins of the organisation. The caller becomes its admin.",
@@ -27,13 +27,13 @@ func (s *Server) workspaceRoutes() {
 			description: "For its members.",
 			errors:      known})
 	add(s, put, v1+"/organizations/{org_id}", "updateOrganization", s.updateOrganization,
-		route{tag: tag, summary: "Change what is sent of an organisation",
-			description: "For its admins. A member that is not sent keeps its value.",
+		route{tag: tag, summary: "Change an organisation",
+			description: "For its admins.",
 			example:     `{"description":"All classes"}`,
 			errors:      edited})
 	add(s, del, v1+"/organizations/{org_id}", "deleteOrganization", s.deleteOrganization,
 		route{tag: tag, summary: "Delete an organisation with its projects and their agents",
-			description: "For its owner and admins. With dry_run nothing goes, and what would go is counted.",
+			description: "For its owner and admins.",
 			status:      gone, also: http.StatusOK, errors: edited})
 	add(s, post, v1+"/organizations/{org_id}/transfer", "transferOrganization", s.transferOrganization,
 		route{tag: tag, summary: "Make another member the owner of an organisation",
@@ -46,7 +46,7 @@ func (s *Server) workspaceRoutes() {
 			errors:      known})
 	add(s, post, v1+"/organizations/{org_id}/members", "addOrganizationMember", s.addOrganizationMember,
 		route{tag: tag, summary: "Take somebody into an organisation",
-			description: "For its admins. The person is named by id or e-mail address.",
+			description: "For its admins.",
 			example:     `{"user_email":"ada@example.org","role":"member"}`,
 			errors:      edited})
 	add(s, put, v1+"/organizations/{org_id}/members/{user_id}", "changeOrganizationMember", s.changeOrganizationMember,
@@ -55,7 +55,7 @@ func (s *Server) workspaceRoutes() {
 			example:     `{"role":"admin"}`,
 			errors:      known})
 	add(s, del, v1+"/organizations/{org_id}/members/{user_id}", "removeOrganizationMember", s.removeOrganizationMember,
-		route{tag: tag, summary: "Take somebody, or oneself, out of an organisation and its projects",
+		route{tag: tag, summary: "Take somebody out of an organisation and its projects",
 			description: "For its admins, and for oneself. The owner stays.",
 			errors:      edited})
 
@@ -64,13 +64,13 @@ func (s *Server) workspaceRoutes() {
 			description: "For its members.",
 			errors:      known})
 	add(s, put, v1+"/projects/{project_id}", "updateProject", s.updateProject,
-		route{tag: tag, summary: "Change what is sent of a project",
-			description: "For its admins. A member that is not sent keeps its value.",
+		route{tag: tag, summary: "Change a project",
+			description: "For its admins.",
 			example:     `{"description":"For all classes"}`,
 			errors:      edited})
 	add(s, del, v1+"/projects/{project_id}", "deleteProject", s.deleteProject,
 		route{tag: tag, summary: "Delete a project with its agents; what they said stays",
-			description: "For its admins. With dry_run nothing goes, and what would go is counted.",
+			description: "For its admins.",
 			status:      gone, also: http.StatusOK, errors: edited})
 	add(s, get, v1+"/projects/{project_id}/members", "listProjectMembers", s.projectMembers,
 		route{tag: tag, summary: "List the people of a project",
@@ -78,7 +78,7 @@ func (s *Server) workspaceRoutes() {
 			errors:      known})
 	add(s, post, v1+"/projects/{project_id}/members", "addProjectMember", s.addProjectMember,
 		route{tag: tag, summary: "Take somebody into a project and its organisation",
-			description: "For its admins. The person is named by id or e-mail address.",
+			description: "For its admins.",
 			example:     `{"user_email":"ada@example.org","role":"editor"}`,
 			errors:      edited})
 	add(s, put, v1+"/projects/{project_id}/members/{user_id}", "changeProjectMember", s.changeProjectMember,
@@ -87,7 +87,7 @@ func (s *Server) workspaceRoutes() {
 			example:     `{"role":"viewer"}`,
 			errors:      known})
 	add(s, del, v1+"/projects/{project_id}/members/{user_id}", "removeProjectMember", s.removeProjectMember,
-		route{tag: tag, summary: "Take somebody, or oneself, out of a project",
+		route{tag: tag, summary: "Take somebody out of a project",
 			description: "For its admins, and for oneself.",
 			errors:      known})
 }

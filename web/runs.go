@@ -22,23 +22,23 @@ type (
 		Type          string     `json:"type" enum:"user_message,proposal,evaluation_request,evaluation_result,broadcast,system"`
 		SenderID      string     `json:"sender_id" doc:"An agent's id, or system"`
 		RecipientID   string     `json:"recipient_id" doc:"An agent's id, broadcast or all"`
-		Content       jsonObject `json:"content" doc:"What its type has: a draft, a verdict with score and feedback, ..."`
-		CorrelationID string     `json:"correlation_id" doc:"What the messages of one exchange have in common"`
+		Content       jsonObject `json:"content"`
+		CorrelationID string     `json:"correlation_id" doc:"The same in one exchange"`
 		Metadata      jsonObject `json:"metadata"`
 		CreatedAt     time.Time  `json:"created_at"`
 	}
 	exchangeOut struct {
-		ID        string        `json:"id" format:"uuid" doc:"Of the turn; before takes it"`
+		ID        string        `json:"id" format:"uuid"`
 		TurnID    string        `json:"turn_id" format:"uuid"`
 		AgentID   string        `json:"agent_id" format:"uuid" doc:"Who was to speak"`
 		AgentName string        `json:"agent_name"`
-		Workflow  string        `json:"workflow" doc:"The name of the graph that the turn goes through"`
+		Workflow  string        `json:"workflow"`
 		State     string        `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped"`
 		Reason    *string       `json:"reason"`
-		Verdict   *string       `json:"verdict" enum:"approved,rejected" doc:"The last one; null before the first"`
+		Verdict   *string       `json:"verdict" enum:"approved,rejected" doc:"The last one"`
 		CreatedAt time.Time     `json:"created_at"`
 		EndedAt   *time.Time    `json:"ended_at"`
-		Messages  []envelopeOut `json:"messages" doc:"In their order"`
+		Messages  []envelopeOut `json:"messages" doc:"Oldest first"`
 	}
 )
 
@@ -68,8 +68,8 @@ func (s *Server) exchanges(ctx context.Context, actor *app.Actor, in *runsIn) (*
 // RunMembers are the members that lists and details of runs share.
 type RunMembers struct {
 	TurnMembers
-	Workflow string `json:"workflow" doc:"The name of the graph"`
-	Paused   bool   `json:"paused" doc:"Staff have stopped it between two nodes"`
+	Workflow string `json:"workflow"`
+	Paused   bool   `json:"paused" doc:"Between two nodes"`
 }
 
 func runForm(t *turn.Named) RunMembers { return RunMembers{turnForm(t), t.Workflow, t.Paused} }
@@ -103,9 +103,9 @@ func (s *Server) courseRuns(ctx context.Context, actor *app.Actor, in *courseRun
 
 type runDetailsOut struct {
 	RunMembers
-	Graph jsonObject `json:"graph" doc:"As it was when the run began"`
-	Fence string     `json:"fence" doc:"The name of the tags around what people and tools said"`
-	Steps []stepOut  `json:"steps" doc:"What was done, node by node"`
+	Graph jsonObject `json:"graph" doc:"As it was at the beginning"`
+	Fence string     `json:"fence" doc:"Name of the tags around what people and tools said"`
+	Steps []stepOut  `json:"steps"`
 }
 
 type runOut struct{ Body around[runDetailsOut] }

@@ -14,8 +14,8 @@ type previewScheduleIn struct {
 	Body struct {
 		TriggerConfig  opt[json.RawMessage] `json:"trigger_config,omitempty"`
 		ScheduleConfig opt[json.RawMessage] `json:"schedule_config,omitempty"`
-		Timezone       string               `json:"timezone,omitempty" maxLength:"64" doc:"IANA name; the server's without it" example:"Asia/Taipei"`
-		From           opt[time.Time]       `json:"from,omitempty" doc:"Now without it"`
+		Timezone       string               `json:"timezone,omitempty" maxLength:"64" doc:"IANA name; without it the server's" example:"Asia/Taipei"`
+		From           opt[time.Time]       `json:"from,omitempty" doc:"Without it now"`
 	}
 }
 
@@ -23,20 +23,20 @@ type previewScheduleIn struct {
 type schedulePreviewOut struct {
 	Timezone string           `json:"timezone" doc:"Of local: the one that was sent, else that of your preferences, else the server's. Hours are read in the one that was sent, else in the server's"`
 	Words    []string         `json:"words" doc:"Sentences, in the language of Accept-Language"`
-	OpenNow  bool             `json:"open_now" doc:"The agent may speak at from"`
-	Windows  []openTimeOut    `json:"windows" maxItems:"5" doc:"The next times in which the agent may speak"`
-	Times    []localTimeOut   `json:"times" maxItems:"5" doc:"When it would speak if a person had just spoken, and answered each of its messages at once"`
+	OpenNow  bool             `json:"open_now"`
+	Windows  []openTimeOut    `json:"windows" maxItems:"5" doc:"When it may speak"`
+	Times    []localTimeOut   `json:"times" maxItems:"5" doc:"When it would speak if people answered at once"`
 	Warnings []previewNoteOut `json:"warnings" doc:"What is probably not meant"`
 }
 
 type localTimeOut struct {
 	At    time.Time `json:"at"`
-	Local string    `json:"local" doc:"The same in the time zone" example:"2026-01-31T08:00:00+08:00"`
+	Local string    `json:"local" doc:"In the time zone" example:"2026-01-31T08:00:00+08:00"`
 }
 
 type openTimeOut struct {
 	From  localTimeOut        `json:"from"`
-	Until maybe[localTimeOut] `json:"until" doc:"null when it has no end"`
+	Until maybe[localTimeOut] `json:"until" doc:"null: no end"`
 }
 
 type previewNoteOut struct {

@@ -23,12 +23,12 @@ type markOut struct {
 // foundOut is a message that was found.
 type foundOut struct {
 	SaidThereOut
-	Marks []markOut `json:"marks" nullable:"false" doc:"What was found in excerpt, which is cut around the first of it: offsets in UTF-16 units, as JavaScript counts. Plain text, no HTML"`
+	Marks []markOut `json:"marks" nullable:"false" doc:"What was found in excerpt: offsets in UTF-16 units, as JavaScript counts"`
 }
 
 // indexOut says how much of the earlier messages can be found yet.
 type indexOut struct {
-	Complete bool  `json:"complete" doc:"False after an update, while earlier messages are put into the index, the newest first"`
+	Complete bool  `json:"complete" doc:"false after an update, while older messages are indexed"`
 	Done     int64 `json:"done" minimum:"0"`
 	Total    int64 `json:"total" minimum:"0"`
 }
@@ -36,15 +36,15 @@ type indexOut struct {
 // searchOut is a part of the messages that a search has found.
 type searchOut struct {
 	Results []foundOut `json:"results" nullable:"false"`
-	Next    *string    `json:"next" doc:"Send it as cursor for those that follow; null behind the last"`
+	Next    *string    `json:"next" doc:"For cursor; null behind the last page"`
 	Index   indexOut   `json:"index"`
 }
 
 type searchIn struct {
-	Q        string `query:"q" required:"true" doc:"Words, phrases in quotes, -without, from: in: before: after: has:" example:"\"second law\" from:me"`
+	Q        string `query:"q" required:"true" example:"\"second law\" from:me"`
 	RoomID   id     `query:"room_id" doc:"Only in this room"`
 	CourseID id     `query:"course_id" doc:"Only of this course"`
-	Sort     string `query:"sort" enum:"newest,best" default:"newest" doc:"best ranks the newest 300 that are found"`
+	Sort     string `query:"sort" enum:"newest,best" default:"newest" doc:"best ranks the newest 300"`
 	TZ       string `query:"tz" maxLength:"64" doc:"Time zone of the dates, such as Asia/Taipei; else that of your preferences, else the server's"`
 	Cursor   string `query:"cursor" maxLength:"100"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"50" default:"20"`

@@ -11,12 +11,12 @@ import (
 // sessionOut is one device on which a person is signed in.
 type sessionOut struct {
 	ID           string    `json:"id" format:"uuid"`
-	Device       string    `json:"device" doc:"What the browser or program calls itself"`
-	Address      string    `json:"address" doc:"Where it signed in from"`
+	Device       string    `json:"device" doc:"As the browser calls itself"`
+	Address      string    `json:"address"`
 	CreatedAt    time.Time `json:"created_at"`
-	ExpiresAt    time.Time `json:"expires_at" doc:"Unless it is used before"`
-	Current      bool      `json:"current" doc:"The session of this request"`
-	Impersonated bool      `json:"impersonated" doc:"A super admin acts as this person"`
+	ExpiresAt    time.Time `json:"expires_at"`
+	Current      bool      `json:"current" doc:"Of this request"`
+	Impersonated bool      `json:"impersonated" doc:"By a super admin"`
 }
 
 func (s *Server) sessions(ctx context.Context, actor *app.Actor, in *PageIn) (*pageOut[sessionOut], error) {

@@ -110,7 +110,7 @@ type empty struct{}
 
 // saidOut is the answer of routes that only report what happened.
 type saidOut struct {
-	Message string `json:"message" doc:"What happened"`
+	Message string `json:"message"`
 }
 
 type messageOut struct{ Body saidOut }
@@ -151,7 +151,7 @@ func flagged(ctx huma.Context, name string) []error {
 // countsOut is the answer to a dry run.
 type countsOut struct {
 	DryRun bool         `json:"dry_run" enum:"true"`
-	Counts store.Counts `json:"counts" doc:"What would be deleted along, by kind"`
+	Counts store.Counts `json:"counts" doc:"By kind"`
 }
 
 // deletedOut is 204 without a body, or 200 with the counts of a dry run. The route needs

@@ -19,11 +19,11 @@ type ThreadTurnMembers struct {
 	ThreadID   string     `json:"thread_id" format:"uuid"`
 	AgentID    string     `json:"agent_id" format:"uuid"`
 	Cause      string     `json:"cause" enum:"thread,stateless"`
-	QuestionID string     `json:"question_id" format:"uuid" doc:"Your message that it answers"`
-	AnswerID   *string    `json:"answer_id" format:"uuid" doc:"The message that answers it"`
-	State      string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped" doc:"parked: you have to decide, see the approvals"`
-	Reason     *string    `json:"reason" doc:"A word for why it ended without an answer, waits or is tried again"`
-	Detail     *string    `json:"detail" doc:"The same as a sentence, for who may change the agent"`
+	QuestionID string     `json:"question_id" format:"uuid"`
+	AnswerID   *string    `json:"answer_id" format:"uuid"`
+	State      string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped" doc:"parked: see the approvals"`
+	Reason     *string    `json:"reason" doc:"Why it ended so, waits or is tried again"`
+	Detail     *string    `json:"detail" doc:"For who may change the agent"`
 	CreatedAt  time.Time  `json:"created_at"`
 	StartedAt  *time.Time `json:"started_at"`
 	EndedAt    *time.Time `json:"ended_at"`
@@ -39,15 +39,15 @@ type askInThreadIn struct {
 	ThreadID id `path:"thread_id"`
 	Body     struct {
 		ThreadLineIn
-		ClientID string `json:"client_id,omitempty" doc:"The client's own name for the message: sent again under it, it is neither stored nor answered twice"`
+		ClientID string `json:"client_id,omitempty" doc:"Your name for the message: sent again, it is asked once"`
 	}
 }
 
 type askedInThreadOut struct {
 	Body struct {
-		Turn    maybe[ThreadTurnMembers] `json:"turn" doc:"null when the message was answered so long ago that only its answer is kept"`
-		Message threadMessageOut         `json:"message" doc:"Your message"`
-		Answer  maybe[threadMessageOut]  `json:"answer" doc:"null while there is none"`
+		Turn    maybe[ThreadTurnMembers] `json:"turn" doc:"null: long ago, only the answer is kept"`
+		Message threadMessageOut         `json:"message"`
+		Answer  maybe[threadMessageOut]  `json:"answer"`
 	}
 }
 
@@ -86,8 +86,8 @@ func (s *Server) threadTurns(ctx context.Context, actor *app.Actor, in *pageOf) 
 
 type threadTurnDetailsOut struct {
 	ThreadTurnMembers
-	Message   maybe[threadMessageOut] `json:"message" doc:"The answer"`
-	Approvals []approvalOut           `json:"approvals" doc:"What waits for your decision"`
+	Message   maybe[threadMessageOut] `json:"message"`
+	Approvals []approvalOut           `json:"approvals"`
 	Steps     []stepOut               `json:"steps" doc:"For who may change the agent"`
 }
 
@@ -159,22 +159,21 @@ func (s *Server) threadTurnRoutes() {
 	known, edited := []int{missing}, []int{missing, conflict}
 	const turns, approvals = v1 + "/threads/{thread_id}/turns", v1 + "/threads/{thread_id}/approvals"
 	add(s, post, turns, "askInThread", s.askInThread,
-		route{tag: tag, summary: "Say something to a thread's agent, once for each client_id, and read the answer later: by its turn or from the events",
-			description: "For who began it. Answers at once with the turn; the answer comes by the thread's events. Sent again with " +
-				"the same client_id, it is asked once.",
-			example: `{"message":"What is light?","client_id":"7f3a"}`,
-			status:  http.StatusAccepted, errors: []int{missing, conflict, limited}})
+		route{tag: tag, summary: "Say something to a thread's agent, once for each client_id, and read the answer later",
+			description: "For who began it. The answer comes with the turn and by the thread's events.",
+			example:     `{"message":"What is light?","client_id":"7f3a"}`,
+			status:      http.StatusAccepted, errors: []int{missing, conflict, limited}})
 	add(s, get, turns, "listThreadTurns", s.threadTurns,
 		route{tag: tag, summary: "List the turns of a thread's agent, newest first",
 			description: "For who began the thread.",
 			errors:      known})
 	add(s, get, turns+"/{turn_id}", "getThreadTurn", s.threadTurn,
 		route{tag: tag, summary: "Show a turn with its answer, and what waits for your decision",
-			description: "For who began the thread: the question, its steps and what waits for a decision.",
+			description: "For who began the thread.",
 			large:       manyBytes, errors: known})
 	add(s, post, turns+"/{turn_id}/stop", "stopThreadTurn", s.stopThreadTurn,
 		route{tag: tag, summary: "Stop a turn; what the agent has said is kept",
-			description: "For who began the thread. What the agent has said until then is kept.",
+			description: "For who began the thread.",
 			errors:      known})
 	add(s, get, approvals, "listThreadApprovals", s.threadApprovals,
 		route{tag: tag, summary: "List what the agent wants to do in a thread and waits for",
@@ -182,19 +181,18 @@ func (s *Server) threadTurnRoutes() {
 			errors:      known})
 	add(s, post, approvals+"/{step_id}", "decideInThread", s.decideInThread,
 		route{tag: tag, summary: "Allow or refuse what the agent wants to do; the first decision counts",
-			description: "For who began the thread. The agent goes on at once; a refused one is told the note.",
+			description: "For who began the thread. The agent goes on at once.",
 			example:     `{"decision":"reject","note":"Keep the old one."}`,
 			errors:      edited})
 	s.fiber.Add(get, v1+"/threads/:thread_id/events", s.streamThread)
 	add(s, get, pathThreadEvents, "listThreadEvents", s.threadEvents,
-		route{tag: tag, summary: "List a thread's durable events after a seq; with Accept: text/event-stream as a live " +
-			"stream (id = seq, Last-Event-ID)",
+		route{tag: tag, summary: "List a thread's durable events after a seq, or stream them with Accept: text/event-stream",
 			description: "For who began the thread. Go on with after=next while more is true.",
 			large:       manyBytes, errors: known})
-	s.streamed(pathThreadEvents, "; an event delta without an id has the next piece of the text")
+	s.streamed(pathThreadEvents)
 	add(s, get, v1+"/threads/{thread_id}/artifacts", "listThreadArtifacts", s.threadArtifacts,
 		route{tag: tag, summary: "List what the agent has made in a thread, newest first",
-			description: "For who began the thread: what its agent made in it.",
+			description: "For who began the thread.",
 			large:       manyBytes, errors: known})
 	add(s, get, v1+"/threads/{thread_id}/artifacts/{artifact_id}", "getThreadArtifact", s.threadArtifact,
 		route{tag: tag, summary: "Show what the agent has made",

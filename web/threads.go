@@ -11,10 +11,10 @@ import (
 type threadOut struct {
 	ID           string    `json:"id" format:"uuid"`
 	ProjectID    string    `json:"project_id" format:"uuid"`
-	AgentID      *string   `json:"agent_id" format:"uuid" doc:"null once the agent is gone"`
+	AgentID      *string   `json:"agent_id" format:"uuid" doc:"null: agent gone"`
 	UserID       string    `json:"user_id" format:"uuid"`
 	Name         *string   `json:"name"`
-	MetadataJSON *string   `json:"metadata_json" example:"{}" doc:"A text that the client owns"`
+	MetadataJSON *string   `json:"metadata_json" example:"{}" doc:"The client's own"`
 	CreatedAt    time.Time `json:"created_at"`
 	UpdatedAt    time.Time `json:"updated_at"`
 }
@@ -56,7 +56,7 @@ type simulateIn struct {
 type replyOut struct {
 	Body struct {
 		Reply        string  `json:"reply"`
-		MetadataJSON *string `json:"metadata_json" doc:"Null, or that the answer was cut before its end" example:"{\"truncated\":true}"`
+		MetadataJSON *string `json:"metadata_json" doc:"Whether the answer was cut before its end" example:"{\"truncated\":true}"`
 	}
 }
 
@@ -78,7 +78,7 @@ type createThreadIn struct {
 	Body struct {
 		ProjectID    id          `json:"project_id"`
 		AgentID      id          `json:"agent_id"`
-		Name         opt[string] `json:"name,omitempty" doc:"New Thread unless it is sent"`
+		Name         opt[string] `json:"name,omitempty" doc:"Without it New Thread"`
 		MetadataJSON opt[string] `json:"metadata_json,omitempty" example:"{}"`
 	}
 }
@@ -89,8 +89,8 @@ func (s *Server) createThread(ctx context.Context, actor *app.Actor, in *createT
 }
 
 type threadsIn struct {
-	AgentID   id `query:"agent_id" doc:"Only those with this agent"`
-	ProjectID id `query:"project_id" doc:"Only those in this project"`
+	AgentID   id `query:"agent_id"`
+	ProjectID id `query:"project_id"`
 	PageIn
 }
 
@@ -127,7 +127,7 @@ type talkIn struct {
 	ThreadID id `path:"thread_id"`
 	Body     struct {
 		ThreadLineIn
-		ClientID string `json:"client_id,omitempty" doc:"The client's own name for the message: sent again under it, it is neither stored nor answered twice"`
+		ClientID string `json:"client_id,omitempty" doc:"Your name for the message: sent again, it is asked once"`
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *Server) talkInThread(ctx context.Context, actor *app.Actor, in *talkIn)
 
 type threadMessagesIn struct {
 	ThreadID id `path:"thread_id"`
-	Before   id `query:"before" doc:"The id of a message: only those before it, of a thread with more than 1000"`
+	Before   id `query:"before" doc:"Only messages before the one with this id"`
 }
 
 func (s *Server) threadMessages(ctx context.Context, actor *app.Actor, in *threadMessagesIn) (*listOut[threadMessageOut], error) {

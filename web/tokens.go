@@ -16,7 +16,7 @@ type TokenOut struct {
 	Scopes     jsonTexts  `json:"scopes"`
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  time.Time  `json:"expires_at"`
-	LastUsedAt *time.Time `json:"last_used_at" doc:"To the minute; null until the first use"`
+	LastUsedAt *time.Time `json:"last_used_at" doc:"To the minute"`
 }
 
 func tokenForm(t *store.AccessToken) TokenOut {
@@ -39,15 +39,15 @@ func (s *Server) tokens(ctx context.Context, actor *app.Actor, _ *empty) (*listO
 type createTokenIn struct {
 	Body struct {
 		Name          string   `json:"name" doc:"What it is for" example:"Grade export"`
-		Scopes        []string `json:"scopes" doc:"What it may be used for: read, write, admin" example:"[\"read\"]"`
-		ExpiresInDays int      `json:"expires_in_days" doc:"1 to 365" example:"90"`
+		Scopes        []string `json:"scopes" example:"[\"read\"]"`
+		ExpiresInDays int      `json:"expires_in_days" example:"90"`
 	}
 }
 
 type newTokenOut struct {
 	Body struct {
 		TokenOut
-		Token string `json:"token" doc:"The token itself, for Authorization: Bearer; it is never shown again"`
+		Token string `json:"token" doc:"For Authorization: Bearer; shown this once"`
 	}
 }
 

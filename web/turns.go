@@ -15,15 +15,15 @@ type TurnMembers struct {
 	RoomID           string     `json:"room_id" format:"uuid"`
 	AgentID          string     `json:"agent_id" format:"uuid"`
 	AgentName        string     `json:"agent_name"`
-	TriggerSeq       int64      `json:"trigger_seq" doc:"The newest event of the room when it was decided"`
+	TriggerSeq       int64      `json:"trigger_seq" doc:"The room's newest then"`
 	State            string     `json:"state" enum:"waiting,queued,running,parked,finished,failed,stopped" doc:"parked: a person has to decide"`
-	Reason           *string    `json:"reason" doc:"A word for why it ended without a message, waits or is tried again"`
-	Detail           *string    `json:"detail" doc:"The same as a sentence"`
+	Reason           *string    `json:"reason" doc:"Why it ended so, waits or is tried again"`
+	Detail           *string    `json:"detail"`
 	Attempt          int        `json:"attempt"`
 	PromptTokens     int        `json:"prompt_tokens"`
 	CompletionTokens int        `json:"completion_tokens"`
 	CreatedAt        time.Time  `json:"created_at"`
-	StartedAt        *time.Time `json:"started_at" doc:"Of the attempts since it was last parked"`
+	StartedAt        *time.Time `json:"started_at" doc:"Since it was last parked"`
 	EndedAt          *time.Time `json:"ended_at"`
 }
 
@@ -45,40 +45,40 @@ func optionalInstant(t time.Time) *time.Time {
 type (
 	promptMessageOut struct {
 		Role string `json:"role" enum:"system,user,assistant,tool"`
-		Name string `json:"name,omitempty" doc:"Who said it, as the model is told"`
-		Text string `json:"text" doc:"Of a message: what staff may read of it now"`
-		Data bool   `json:"data,omitempty" doc:"It is somebody else's words, not the program's"`
-		Seq  int64  `json:"seq,omitempty" doc:"The number of the message that it is"`
+		Name string `json:"name,omitempty"`
+		Text string `json:"text" doc:"Of a message: what staff may read now"`
+		Data bool   `json:"data,omitempty" doc:"Somebody else's words, not the program's"`
+		Seq  int64  `json:"seq,omitempty" doc:"Of a message"`
 	}
 	promptOut struct {
-		Continues   int                `json:"continues,omitempty" doc:"The prompt of the step with this n, and what has come of it since, in its node"`
+		Continues   int                `json:"continues,omitempty" doc:"The prompt of the step with this n, and what came of it"`
 		System      string             `json:"system,omitempty"`
 		Messages    []promptMessageOut `json:"messages,omitempty"`
-		Tools       []string           `json:"tools,omitempty" doc:"The names of the tools that were offered"`
+		Tools       []string           `json:"tools,omitempty" doc:"Those that were offered"`
 		Provider    string             `json:"provider,omitempty"`
-		Model       string             `json:"model,omitempty" doc:"Absent where it was the provider's default"`
+		Model       string             `json:"model,omitempty" doc:"Absent: the provider's default"`
 		Temperature *float64           `json:"temperature,omitempty"`
 		MaxTokens   int                `json:"max_tokens,omitempty"`
 	}
 	answerCallOut struct {
 		Name      string          `json:"name"`
 		Arguments json.RawMessage `json:"arguments"`
-		Malformed string          `json:"malformed,omitempty" doc:"Why the call could not be read"`
+		Malformed string          `json:"malformed,omitempty" doc:"Why it could not be read"`
 	}
 	modelAnswerOut struct {
 		Text      string          `json:"text"`
-		LineID    string          `json:"line_id,omitempty" format:"uuid" doc:"The message that it became"`
-		Finish    string          `json:"finish,omitempty" doc:"Why the model ended"`
-		Note      string          `json:"note,omitempty" doc:"Why it ended so, or what was left out of the request"`
-		Reasoning string          `json:"reasoning,omitempty" doc:"What the model thought; left out when a message that it was shown was edited, taken back or hidden since"`
+		LineID    string          `json:"line_id,omitempty" format:"uuid"`
+		Finish    string          `json:"finish,omitempty" doc:"Why it ended"`
+		Note      string          `json:"note,omitempty" doc:"More about finish, or what was left out of the request"`
+		Reasoning string          `json:"reasoning,omitempty" doc:"Left out when a message it read was edited, deleted or hidden since"`
 		Calls     []answerCallOut `json:"tool_calls,omitempty"`
 	}
 	stepOut struct {
 		ID               string          `json:"id" format:"uuid"`
-		N                int             `json:"n" doc:"Its place among the steps of the turn"`
-		Node             string          `json:"node" doc:"The place in the turn's graph; empty in the direct answer"`
+		N                int             `json:"n"`
+		Node             string          `json:"node" doc:"Empty in the direct answer"`
 		Kind             string          `json:"kind" enum:"model,tool,agent,condition,action,human"`
-		Name             string          `json:"name" doc:"Of the agent whose model it was, or of the tool"`
+		Name             string          `json:"name" doc:"Of the agent, or of the tool"`
 		AgentID          *string         `json:"agent_id" format:"uuid"`
 		State            string          `json:"state" enum:"done,pending,approved,rejected,expired,failed"`
 		Attempt          int             `json:"attempt"`
@@ -86,19 +86,19 @@ type (
 		CompletionTokens int             `json:"completion_tokens"`
 		StartedAt        time.Time       `json:"started_at"`
 		EndedAt          *time.Time      `json:"ended_at"`
-		DueAt            *time.Time      `json:"due_at" doc:"Until when it waits, or waited, for a person"`
+		DueAt            *time.Time      `json:"due_at"`
 		DecidedBy        *string         `json:"decided_by" format:"uuid"`
 		Note             *string         `json:"note"`
-		Summary          *string         `json:"summary" doc:"What it wants to do, of what waits for a person"`
+		Summary          *string         `json:"summary" doc:"What it wants to do"`
 		Prompt           *promptOut      `json:"prompt,omitempty"`
 		Answer           *modelAnswerOut `json:"answer,omitempty"`
-		Arguments        jsonObject      `json:"arguments" doc:"Of a tool"`
-		Result           *string         `json:"result" doc:"What the model was told of a tool"`
+		Arguments        jsonObject      `json:"arguments"`
+		Result           *string         `json:"result" doc:"What the model was told"`
 		Error            *string         `json:"error"`
 	}
 	turnDetailsOut struct {
 		TurnMembers
-		Fence string    `json:"fence" doc:"The name of the tags around what people and tools said"`
+		Fence string    `json:"fence" doc:"Name of the tags around what people and tools said"`
 		Steps []stepOut `json:"steps"`
 	}
 )
@@ -157,14 +157,14 @@ type approvalOut struct {
 	AgentID   string     `json:"agent_id" format:"uuid"`
 	AgentName string     `json:"agent_name"`
 	Kind      string     `json:"kind" enum:"tool,human"`
-	Name      string     `json:"name" doc:"Of the tool, or of the node in the turn's graph"`
+	Name      string     `json:"name" doc:"Of the tool, or the node"`
 	Summary   string     `json:"summary" doc:"What it wants to do"`
 	State     string     `json:"state" enum:"pending,approved,rejected,expired"`
 	CreatedAt time.Time  `json:"created_at"`
-	DueAt     time.Time  `json:"due_at" doc:"Nobody's decision until then counts as a refusal"`
+	DueAt     time.Time  `json:"due_at" doc:"No decision until then is a refusal"`
 	DecidedBy *string    `json:"decided_by" format:"uuid"`
 	Note      *string    `json:"note"`
-	Arguments jsonObject `json:"arguments" doc:"What the tool was called with"`
+	Arguments jsonObject `json:"arguments"`
 }
 
 func approvalForm(a *app.Approval) approvalOut {

@@ -23,36 +23,35 @@ const pathUsage = v1 + "/usage"
 func (s *Server) usageRoutes() {
 	const tag = "Usage and budgets"
 	add(s, get, pathUsage, "getUsage", s.usage,
-		route{tag: tag, summary: "Sum what calls of models used: all of it for admins, of a course or room for its staff, of an agent for those " +
-			"who may change it, of a key for its owner, and for everybody what they caused; with format=csv or Accept: text/csv as a table",
-			description: "Each row has the sums of one group; totals are those of all pages. Costs are exact decimal numbers, by " +
-				"currency.",
+		route{tag: tag, summary: "Sum what calls of models used",
+			description: "All of it for admins, of a course or room for its staff, of an agent for who may change it, of a key for " +
+				"its owner, and for everybody their own. A table with format=csv or Accept: text/csv.",
 			large: manyBytes, errors: []int{missing}})
 	usage := s.api.OpenAPI().Paths[pathUsage].Get.Responses["200"]
 	usage.Content[mimeCSV] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: "A header, then the rows of the page"},
 		Example: "day,calls,input_tokens,output_tokens,cached_tokens,cache_write_tokens,thinking_tokens,cost,currency,failed,unreported\n" +
 			"2026-11-29,12,5210,812,0,0,0,0.021145,USD,0,0\n"}
 	add(s, get, v1+"/budgets", "listBudgets", s.budgets,
-		route{tag: tag, summary: "List the budgets of a key, person, course, room or agent; admins also all budgets",
-			description: "Each says what is spent, held by calls that run, and left.",
+		route{tag: tag, summary: "List the budgets of a key, person, course, room or agent; for admins of all",
+			description: "For who may make them.",
 			errors:      []int{missing}})
 	add(s, post, v1+"/budgets", "createBudget", s.createBudget,
-		route{tag: tag, summary: "Make a budget. It counts calls of models that begin from now on",
+		route{tag: tag, summary: "Make a budget for calls of models from now on",
 			description: "For teachers of the course or room, who may change the agent, the owner of the key, and admins. When it " +
-				"is empty, agents pause until it renews.",
+				"is empty, agents pause.",
 			example: `{"scope_kind":"course","scope_id":"0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90","period":"month","unit":"tokens","cap":2000000}`,
 			status:  created, errors: []int{missing, conflict}})
 	add(s, get, v1+"/budgets/{budget_id}", "getBudget", s.budget,
-		route{tag: tag, summary: "Show a budget with what is spent, held and left of it",
+		route{tag: tag, summary: "Show a budget",
 			description: "For who may make it.",
 			errors:      []int{missing}})
 	add(s, put, v1+"/budgets/{budget_id}", "updateBudget", s.updateBudget,
 		route{tag: tag, summary: "Change the cap of a budget; below what is spent, nothing new starts",
-			description: "For who may make it. With version a newer one is not overwritten.",
+			description: "For who may make it. Below what is spent, nothing new starts.",
 			example:     `{"cap":3000000}`,
 			errors:      []int{missing, conflict}})
 	add(s, del, v1+"/budgets/{budget_id}", "deleteBudget", s.deleteBudget,
-		route{tag: tag, summary: "Delete a budget; what was used stays in the usage",
+		route{tag: tag, summary: "Delete a budget; its usage stays",
 			description: "For who may make it.",
 			status:      gone, errors: []int{missing}})
 }
@@ -63,7 +62,7 @@ type amount string
 // Schema allows a number or a text.
 func (amount) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeNumber}, {Type: huma.TypeString}},
-		Description: "A decimal number, also as a text; it is read exactly"}
+		Description: "Read exactly, also as a text"}
 }
 
 // UnmarshalJSON keeps the digits as they came.
@@ -86,13 +85,13 @@ func (exact) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma
 func (e exact) MarshalJSON() ([]byte, error) { return []byte(e), nil }
 
 type usageIn struct {
-	From     string `query:"from" doc:"From this date on, in the server's time zone, or from this instant on; 31 days before to when left out" example:"2026-11-01"`
-	To       string `query:"to" doc:"To this date, which counts too, or before this instant" example:"2026-11-30"`
-	GroupBy  string `query:"group_by" doc:"Any of day, room, course, agent, person, model, key, with commas; nothing gives one sum. Calls in different currencies are never summed" example:"day,agent"`
+	From     string `query:"from" doc:"From this date in the server's time zone, or this instant, on; 31 days before to when left out" example:"2026-11-01"`
+	To       string `query:"to" doc:"To this date, inclusive, or before this instant" example:"2026-11-30"`
+	GroupBy  string `query:"group_by" doc:"Any of day, room, course, agent, person, model, key, with commas; without it one sum for each currency" example:"day,agent"`
 	CourseID id     `query:"course_id"`
 	RoomID   id     `query:"room_id"`
 	AgentID  id     `query:"agent_id"`
-	KeyID    id     `query:"key_id" doc:"A key of a person's wallet"`
+	KeyID    id     `query:"key_id"`
 	PersonID id     `query:"person_id" doc:"Who caused the calls"`
 	Format   string `query:"format" enum:"json,csv"`
 	PageIn
@@ -108,16 +107,16 @@ func (in *usageIn) Resolve(ctx huma.Context) []error {
 
 // usageSumOut is what some calls used.
 type usageSumOut struct {
-	Calls            int64   `json:"calls" doc:"Attempts at a model; one call may need several"`
+	Calls            int64   `json:"calls" doc:"Attempts"`
 	InputTokens      int64   `json:"input_tokens"`
-	OutputTokens     int64   `json:"output_tokens" doc:"With those of thinking"`
+	OutputTokens     int64   `json:"output_tokens" doc:"With thinking_tokens"`
 	CachedTokens     int64   `json:"cached_tokens" doc:"Part of input_tokens"`
 	CacheWriteTokens int64   `json:"cache_write_tokens" doc:"Part of input_tokens"`
 	ThinkingTokens   int64   `json:"thinking_tokens" doc:"Part of output_tokens"`
 	Cost             exact   `json:"cost"`
-	Currency         *string `json:"currency" doc:"null for calls of models without a price"`
-	Failed           int64   `json:"failed" doc:"Calls that did not end well"`
-	Unreported       int64   `json:"unreported" doc:"Calls whose tokens the provider did not tell: an estimate, or what a budget had held"`
+	Currency         *string `json:"currency" doc:"null: models without a price"`
+	Failed           int64   `json:"failed"`
+	Unreported       int64   `json:"unreported" doc:"Calls without the provider's count: estimated, or what a budget held"`
 }
 
 type usageRowOut struct {
@@ -139,10 +138,10 @@ type usageRowOut struct {
 
 type usageBody struct {
 	From    time.Time     `json:"from"`
-	Until   *time.Time    `json:"until" doc:"null: until now"`
+	Until   *time.Time    `json:"until" doc:"null: now"`
 	GroupBy []string      `json:"group_by"`
 	Rows    []usageRowOut `json:"rows"`
-	Totals  []usageSumOut `json:"totals" doc:"Of all pages, for each currency"`
+	Totals  []usageSumOut `json:"totals" doc:"Of all pages, by currency"`
 
 	csv bool
 }

@@ -21,11 +21,11 @@ type userOut struct {
 	AvatarURL *string   `json:"avatar_url"`
 	IsActive  bool      `json:"is_active"`
 	CreatedAt time.Time `json:"created_at"`
-	Kind      string    `json:"kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for a person"`
-	CourseID  string    `json:"course_id,omitempty" format:"uuid" doc:"The course that a bot belongs to; absent for a person"`
-	NoEmail   bool      `json:"no_email,omitempty" doc:"true when email is only a placeholder: the person has none"`
+	Kind      string    `json:"kind,omitempty" enum:"bot" doc:"Absent for a person"`
+	CourseID  string    `json:"course_id,omitempty" format:"uuid" doc:"Of a bot"`
+	NoEmail   bool      `json:"no_email,omitempty" doc:"email is only a placeholder"`
 
-	Preferences *PreferencesOut `json:"preferences,omitempty" doc:"Of the caller alone, in /users/me"`
+	Preferences *PreferencesOut `json:"preferences,omitempty" doc:"Only in /users/me"`
 }
 
 func userForm(u *store.User) userOut {
@@ -55,9 +55,9 @@ type createUserIn struct {
 		Email     string  `json:"email,omitempty" doc:"May be left out of an account with a user name"`
 		Username  *string `json:"username,omitempty" doc:"Blank counts as none"`
 		FullName  *string `json:"full_name,omitempty"`
-		Role      string  `json:"role,omitempty" doc:"guest when left out"`
+		Role      string  `json:"role,omitempty" doc:"Without it guest"`
 		AvatarURL *string `json:"avatar_url,omitempty" example:"https://example.org/ada.png"`
-		Password  *string `json:"password,omitempty" doc:"Without one nobody can sign in until it is set"`
+		Password  *string `json:"password,omitempty" doc:"Without it nobody can sign in until it is set"`
 	}
 }
 
@@ -76,7 +76,7 @@ func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*page
 }
 
 type searchUsersIn struct {
-	Q     string `query:"q" doc:"A part of the e-mail, the name or the user name, in any case; empty finds everybody"`
+	Q     string `query:"q" doc:"A part of the e-mail, name or user name; empty finds everybody"`
 	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"10"`
 }
 
@@ -104,9 +104,9 @@ func (s *Server) user(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut
 type OwnChangesIn struct {
 	FullName        opt[string]      `json:"full_name,omitempty"`
 	Username        opt[string]      `json:"username,omitempty" doc:"Blank counts as none"`
-	AvatarURL       opt[string]      `json:"avatar_url,omitempty" example:"https://example.org/ada.png" doc:"The stored one, an https address, or null for none"`
-	Password        opt[secret.Text] `json:"password,omitempty" doc:"A new password; absent, null and blank keep the stored one. It ends the other sessions"`
-	CurrentPassword secret.Text      `json:"current_password,omitempty" doc:"Needed for one's own new password"`
+	AvatarURL       opt[string]      `json:"avatar_url,omitempty" example:"https://example.org/ada.png" doc:"The stored one, or an https address"`
+	Password        opt[secret.Text] `json:"password,omitempty" doc:"Ends the other sessions; absent, null or blank: as before"`
+	CurrentPassword secret.Text      `json:"current_password,omitempty" doc:"For one's own new password"`
 }
 
 func (in OwnChangesIn) changes(ctx context.Context) app.UserChanges {
@@ -138,8 +138,8 @@ type updateUserIn struct {
 	UserID id `path:"user_id"`
 	Body   struct {
 		OwnChangesIn
-		Role     opt[string] `json:"role,omitempty" doc:"Ignored for oneself"`
-		IsActive opt[bool]   `json:"is_active,omitempty" doc:"false signs the person out; ignored for oneself"`
+		Role     opt[string] `json:"role,omitempty" doc:"Not for oneself"`
+		IsActive opt[bool]   `json:"is_active,omitempty" doc:"false signs out; not for oneself"`
 	}
 }
 

@@ -24,11 +24,11 @@ func (i workflowID) String() string {
 }
 
 type workflowOut struct {
-	ID        string     `json:"id" example:"01900000-0000-7000-8000-000000000001" doc:"A UUID; the name of one that ships with the program"`
-	CourseID  *string    `json:"course_id" format:"uuid" doc:"null for one that ships with the program"`
+	ID        string     `json:"id" example:"01900000-0000-7000-8000-000000000001" doc:"A UUID, or the name of a built-in one"`
+	CourseID  *string    `json:"course_id" format:"uuid" doc:"null: built in"`
 	Name      string     `json:"name"`
-	BuiltIn   bool       `json:"built_in" doc:"It ships with the program and stays as it is"`
-	Graph     jsonObject `json:"graph" doc:"As it was sent; null in lists"`
+	BuiltIn   bool       `json:"built_in" doc:"It ships with the program"`
+	Graph     jsonObject `json:"graph" doc:"null in lists"`
 	Version   int64      `json:"version"`
 	CreatedBy *string    `json:"created_by" format:"uuid"`
 	CreatedAt *time.Time `json:"created_at"`
@@ -60,7 +60,7 @@ type createWorkflowIn struct {
 	Body struct {
 		CourseID id                   `json:"course_id"`
 		Name     opt[string]          `json:"name"`
-		Graph    opt[json.RawMessage] `json:"graph" doc:"name, start_node, nodes by their ids, edges; see docs/agents.md"`
+		Graph    opt[json.RawMessage] `json:"graph" doc:"See docs/agents.md"`
 	}
 }
 
@@ -69,7 +69,7 @@ func (s *Server) createWorkflow(ctx context.Context, actor *app.Actor, in *creat
 }
 
 type workflowIn struct {
-	WorkflowID workflowID `path:"workflow_id" doc:"A UUID; direct or student_teacher_review"`
+	WorkflowID workflowID `path:"workflow_id" doc:"A UUID, direct or student_teacher_review"`
 }
 
 func (s *Server) workflow(ctx context.Context, actor *app.Actor, in *workflowIn) (*oneOut[workflowOut], error) {
@@ -80,8 +80,8 @@ type updateWorkflowIn struct {
 	WorkflowID workflowID `path:"workflow_id"`
 	Body       struct {
 		Name    opt[string]          `json:"name,omitempty"`
-		Graph   opt[json.RawMessage] `json:"graph,omitempty" doc:"Replaces the whole graph"`
-		Version opt[int64]           `json:"version,omitempty" doc:"The version that the change was made to: 409 when there is a newer one"`
+		Graph   opt[json.RawMessage] `json:"graph,omitempty" doc:"The whole graph"`
+		Version opt[int64]           `json:"version,omitempty" doc:"409 when there is a newer one"`
 	}
 }
 
@@ -101,7 +101,7 @@ func (s *Server) deleteWorkflow(ctx context.Context, actor *app.Actor, in *delet
 
 type roomWorkflowOut struct {
 	Body struct {
-		WorkflowID *string `json:"workflow_id" doc:"null: what fits the room's agents"`
+		WorkflowID *string `json:"workflow_id" doc:"null: what fits the agents"`
 		Name       *string `json:"name"`
 	}
 }
@@ -124,7 +124,7 @@ func (s *Server) roomWorkflow(ctx context.Context, actor *app.Actor, in *oneID) 
 type setRoomWorkflowIn struct {
 	RoomID id `path:"room_id"`
 	Body   struct {
-		WorkflowID *string `json:"workflow_id" nullable:"true" example:"student_teacher_review" doc:"A UUID; direct or student_teacher_review; null for what fits the room's agents"`
+		WorkflowID *string `json:"workflow_id" nullable:"true" example:"student_teacher_review" doc:"A UUID, direct or student_teacher_review; null: what fits the agents"`
 	}
 }
 

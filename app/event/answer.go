@@ -10,9 +10,9 @@ type Ack struct {
 	ClientID string `json:"client_id"`
 	ID       string `json:"id" format:"uuid"`
 	Seq      int64  `json:"seq"`
-	Dup      bool   `json:"dup" doc:"The post had been stored before"`
+	Dup      bool   `json:"dup" doc:"It had been stored before"`
 
-	NotCalled []Mention `json:"not_called,omitempty" doc:"Whom the text or mentions name, and the message does not call: everyone, which is for staff; an id that the text does not name or that is not in this room; any above 50"`
+	NotCalled []Mention `json:"not_called,omitempty" doc:"Named but not called: everyone, which is for staff; who is not in the text or the room; any above 50"`
 }
 
 // Frame is the answer as it is sent.
@@ -26,7 +26,7 @@ func (a Ack) Frame() []byte {
 // Stop says that a turn is to stop.
 type Stop struct {
 	TurnID string `json:"turn_id" format:"uuid"`
-	State  string `json:"state" enum:"running,finished,failed,stopped" doc:"running: it ends in a moment, as a turn frame or a message will say"`
+	State  string `json:"state" enum:"running,finished,failed,stopped" doc:"running: a turn frame or a message follows"`
 }
 
 // Frame is the answer as it is sent.
@@ -45,7 +45,7 @@ type Refusal struct {
 	Params   map[string]any `json:"params,omitempty"`
 	ClientID string         `json:"client_id,omitempty"`
 
-	RetryAfter int `json:"retry_after,omitempty" minimum:"1" doc:"Send it again after so many seconds; absent where waiting does not help"`
+	RetryAfter int `json:"retry_after,omitempty" minimum:"1" doc:"Seconds; absent where waiting does not help"`
 }
 
 // Frame is the answer as it is sent.

@@ -15,11 +15,11 @@ type Approval struct {
 	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
 	Kind      string `json:"kind" enum:"tool,human"`
-	Name      string `json:"name" doc:"Of the tool, or of the node in the turn's graph"`
-	Summary   string `json:"summary,omitempty" doc:"What the agent wants to do"`
+	Name      string `json:"name" doc:"Of the tool, or the node"`
+	Summary   string `json:"summary,omitempty" doc:"What it wants to do"`
 	State     string `json:"state" enum:"pending,approved,rejected,expired"`
 	DueAt     string `json:"due_at,omitempty" format:"date-time"`
-	DecidedBy string `json:"decided_by,omitempty" doc:"The name of who decided"`
+	DecidedBy string `json:"decided_by,omitempty" doc:"Their name"`
 }
 
 // encodeApproval makes the frame of an approval, for those who may decide.

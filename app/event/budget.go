@@ -17,11 +17,11 @@ const (
 
 // Budget is the body of TypeBudget.
 type Budget struct {
-	State     string `json:"state" enum:"empty,low" doc:"empty: agents pause until it renews or is raised, once for each budget and period, and again after a change of the budget. low: 80 % are spent; for staff alone"`
+	State     string `json:"state" enum:"empty,low" doc:"empty: agents pause until it renews or is raised; low: 80 % are spent, for staff"`
 	BudgetID  string `json:"budget_id" format:"uuid"`
 	ScopeKind string `json:"scope_kind" enum:"key,person,course,room,agent"`
-	RenewsAt  string `json:"renews_at,omitempty" format:"date-time" doc:"Absent for a budget that does not renew"`
-	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
+	RenewsAt  string `json:"renews_at,omitempty" format:"date-time" doc:"Absent if it never does"`
+	Detail    string `json:"detail,omitempty" doc:"For staff"`
 }
 
 // encodeBudget makes the frame of a Budget. Plain sockets get a system message. Only staff

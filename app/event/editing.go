@@ -11,7 +11,7 @@ import (
 type Editing struct {
 	ArtifactID string `json:"artifact_id" format:"uuid"`
 	BlockID    string `json:"block_id,omitempty" doc:"Where in it, as the client says"`
-	UserID     string `json:"user_id,omitempty" format:"uuid" doc:"absent for an agent"`
+	UserID     string `json:"user_id,omitempty" format:"uuid" doc:"Absent for an agent"`
 	AgentID    string `json:"agent_id,omitempty" format:"uuid"`
 	Name       string `json:"name"`
 	Done       bool   `json:"done,omitempty" doc:"No more; otherwise it counts for 12 seconds"`

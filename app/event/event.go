@@ -96,7 +96,7 @@ func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.
 // Durable has the members at the end of each coagent.v2 frame of a durable event.
 type Durable struct {
 	ID        string `json:"id" format:"uuid"`
-	Seq       int64  `json:"seq" minimum:"1" doc:"Number of the event in its room: 1, 2, 3 and so on without a gap"`
+	Seq       int64  `json:"seq" minimum:"1" doc:"1, 2, 3 and so on in its room, without a gap"`
 	Timestamp string `json:"timestamp" format:"date-time"`
 }
 
@@ -185,7 +185,7 @@ func encodePlainSignal(room string, s realtime.Signal) []byte {
 
 // Resync says that a socket cannot get what it missed.
 type Resync struct {
-	After int64 `json:"after" doc:"The cursor to go on from, after the history was loaded"`
+	After int64 `json:"after" doc:"Load the history, then go on from this"`
 }
 
 func encodeResync(_ string, head int64, v realtime.Variant) []byte {

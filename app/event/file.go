@@ -13,14 +13,14 @@ const PathFiles = "/api/v1/files/"
 // addresses, which follow from its id.
 type File struct {
 	ID        string `json:"id" format:"uuid"`
-	Name      string `json:"name" doc:"As the uploader named it, made safe to show"`
-	Type      string `json:"type" doc:"Media type of the content, whatever the uploader said" example:"image/png"`
+	Name      string `json:"name" doc:"Safe to show"`
+	Type      string `json:"type" doc:"Media type of the content" example:"image/png"`
 	Size      int64  `json:"size" minimum:"1"`
-	Width     int    `json:"width,omitempty" doc:"Of a picture, in pixels; it has image and thumbnail too"`
+	Width     int    `json:"width,omitempty" doc:"Of a picture, which has image and thumbnail too"`
 	Height    int    `json:"height,omitempty"`
 	URL       string `json:"url,omitempty" doc:"The original, as a download"`
-	Image     string `json:"image,omitempty" doc:"A picture of the size of a screen that was made of the original; without what a camera writes beside the pixels"`
-	Thumbnail string `json:"thumbnail,omitempty" doc:"The same, small"`
+	Image     string `json:"image,omitempty" doc:"Of the size of a screen, without what a camera writes beside the pixels"`
+	Thumbnail string `json:"thumbnail,omitempty"`
 }
 
 // FileOf is a file as messages keep it.

@@ -16,10 +16,10 @@ const (
 // Guard is the body of TypeGuard.
 type Guard struct {
 	State      string   `json:"state" enum:"stopped,continued"`
-	Guard      string   `json:"guard" doc:"agent_row, agreement, or why a turn was stopped in the middle of its work"`
-	DecisionID string   `json:"decision_id,omitempty" format:"uuid" doc:"See GET /rooms/{room_id}/decisions"`
-	Agents     []string `json:"agents,omitempty" doc:"Those that were cut off"` // by name
-	ByID       string   `json:"by_id,omitempty" format:"uuid" doc:"Who let them go on"`
+	Guard      string   `json:"guard" doc:"agent_row, agreement, or why a turn was stopped"`
+	DecisionID string   `json:"decision_id,omitempty" format:"uuid" doc:"See listDecisions"`
+	Agents     []string `json:"agents,omitempty"` // by name
+	ByID       string   `json:"by_id,omitempty" format:"uuid"`
 }
 
 // encodeGuard makes the frame of a Guard. Only staff get it.

@@ -11,11 +11,11 @@ import (
 // person may do there. A turn frame follows for each turn that runs or is parked.
 type Joined struct {
 	RoomID  string            `json:"room_id" format:"uuid"`
-	Head    int64             `json:"head" minimum:"0" doc:"The room's newest seq when you came"`
+	Head    int64             `json:"head" minimum:"0" doc:"The room's newest seq"`
 	Role    string            `json:"my_role" enum:"owner,teacher,ta,student,guest,bot,admin"`
 	Can     RoomCan           `json:"can"`
 	ReadSeq int64             `json:"read_seq" minimum:"0" doc:"How far you have read; what has a larger seq is new"`
-	Members []realtime.Member `json:"members" doc:"Who is in the room, you too"`
+	Members []realtime.Member `json:"members" doc:"You too"`
 	Typing  []realtime.Member `json:"typing"`
 	Editing []Editing         `json:"editing"`
 }
@@ -27,12 +27,12 @@ type RoomCan struct {
 	CallEveryone   bool `json:"call_everyone"`
 	WriteArtifacts bool `json:"write_artifacts"`
 	Export         bool `json:"export"`
-	Hide           bool `json:"hide" doc:"Messages of others"`
+	Hide           bool `json:"hide"`
 	Pin            bool `json:"pin"`
-	Stop           bool `json:"stop" doc:"Any turn; who asked for a turn may stop it anyway"`
+	Stop           bool `json:"stop" doc:"Any turn; anybody may stop their own"`
 	SeeDecisions   bool `json:"see_decisions"`
 	Approve        bool `json:"approve"`
-	Edit           bool `json:"edit" doc:"The room's settings"`
+	Edit           bool `json:"edit"`
 	Delete         bool `json:"delete"`
 	ManagePeople   bool `json:"manage_people"`
 	ManageAgents   bool `json:"manage_agents"`

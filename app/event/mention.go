@@ -18,9 +18,9 @@ const MaxMentions = 50
 
 // Mention is one whom a message calls by an "@".
 type Mention struct {
-	Kind string `json:"kind" enum:"person,agent,everyone" doc:"person also for a bot; everyone: all who may be in the room"`
-	ID   string `json:"id,omitempty" format:"uuid" doc:"Absent for everyone"`
-	Name string `json:"name,omitempty" doc:"As it was when the message was posted or edited; absent for everyone"`
+	Kind string `json:"kind" enum:"person,agent,everyone" doc:"person also for a bot"`
+	ID   string `json:"id,omitempty" format:"uuid"`
+	Name string `json:"name,omitempty" doc:"As it was then; absent for everyone"`
 }
 
 // MentionsOf are those whom a message calls, in the order of the calls.

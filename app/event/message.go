@@ -74,14 +74,14 @@ type MessageState struct {
 	MessageID  string `json:"message_id" format:"uuid"`
 	MessageSeq int64  `json:"message_seq" minimum:"1"`
 	State      string `json:"state" enum:"shown,deleted,hidden"`
-	Content    string `json:"content" doc:"A neutral text for who may not read the message"`
+	Content    string `json:"content" doc:"Neutral for who may not read it"`
 	EditedAt   string `json:"edited_at,omitempty" format:"date-time"`
 
-	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls now"`
-	Files    []File    `json:"files,omitempty" doc:"The files that it shows"`
+	Mentions []Mention `json:"mentions,omitempty"`
+	Files    []File    `json:"files,omitempty"`
 
-	RootID  string `json:"root_id,omitempty" format:"uuid" doc:"Of a reply: the message under which it hangs"`
-	Replies *int   `json:"replies,omitempty" minimum:"0" doc:"Of a reply: how many replies of its thread are shown now"`
+	RootID  string `json:"root_id,omitempty" format:"uuid" doc:"Of a reply: what it hangs under"`
+	Replies *int   `json:"replies,omitempty" minimum:"0" doc:"Of a reply: how many are shown in its thread"`
 }
 
 // StateOf is the body of an event about an earlier message.
@@ -137,33 +137,33 @@ func isMessageEvent(kind string) bool {
 type Metadata struct {
 	IsAI      bool   `json:"is_ai"`
 	SenderID  string `json:"sender_id,omitempty" format:"uuid"`
-	Kind      string `json:"sender_kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for people and agents"`
+	Kind      string `json:"sender_kind,omitempty" enum:"bot" doc:"Absent for people and agents"`
 	AgentType string `json:"agent_type,omitempty"`
 	ID        string `json:"id,omitempty" format:"uuid"`
 	Seq       int64  `json:"seq,omitempty"`
-	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the message is as it was said"`
+	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while it is as it was said"`
 	EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
-	Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
-	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
+	Stopped   bool   `json:"stopped,omitempty" doc:"Stopped in the middle"`
+	Truncated bool   `json:"truncated,omitempty" doc:"Cut before its end"`
 }
 
 // MessageDetails has the members that a message has in frames of coagent.v2 alone.
 type MessageDetails struct {
-	ClientID  string `json:"client_id,omitempty" doc:"What the sender's own post named it"`
-	Kind      string `json:"sender_kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for people and agents"`
+	ClientID  string `json:"client_id,omitempty" doc:"Of the sender's own post"`
+	Kind      string `json:"sender_kind,omitempty" enum:"bot" doc:"Absent for people and agents"`
 	AgentID   string `json:"agent_id,omitempty" format:"uuid"`
 	AgentName string `json:"agent_name,omitempty"`
-	TurnID    string `json:"turn_id,omitempty" format:"uuid" doc:"The turn whose deltas this replaces"`
-	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"What has become of the message by now; content is then a neutral text, of hidden messages for staff their own"`
+	TurnID    string `json:"turn_id,omitempty" format:"uuid" doc:"Its deltas are replaced by this"`
+	State     string `json:"state,omitempty" enum:"deleted,hidden" doc:"content is then neutral, for staff the hidden one"`
 	EditedAt  string `json:"edited_at,omitempty" format:"date-time"`
-	Stopped   bool   `json:"stopped,omitempty" doc:"An agent was stopped in the middle of it"`
-	Truncated bool   `json:"truncated,omitempty" doc:"An agent's answer was cut before its end"`
+	Stopped   bool   `json:"stopped,omitempty" doc:"Stopped in the middle"`
+	Truncated bool   `json:"truncated,omitempty" doc:"Cut before its end"`
 
-	Mentions []Mention `json:"mentions,omitempty" doc:"Whom the message calls by an @, in the order of the calls"`
-	Files    []File    `json:"files,omitempty" doc:"The files that it shows"`
+	Mentions []Mention `json:"mentions,omitempty" doc:"Whom it calls"`
+	Files    []File    `json:"files,omitempty"`
 
-	ReplyTo *ReplyTo `json:"reply_to,omitempty" doc:"Of a reply: the message under which it hangs"`
-	Replies int      `json:"replies,omitempty" doc:"Of a reply: how many replies of its thread were shown with it"`
+	ReplyTo *ReplyTo `json:"reply_to,omitempty" doc:"Of a reply: what it hangs under"`
+	Replies int      `json:"replies,omitempty" doc:"Of a reply: how many are shown in its thread"`
 }
 
 // frame has the members of a message frame. Both protocols have those up to metadata;

@@ -12,8 +12,8 @@ import (
 // Rooms tells how the person's rooms are now. What it says of a room replaces what was said
 // before.
 type Rooms struct {
-	All   bool       `json:"all" doc:"These are all of the person's rooms: the first frame, and after changes of what the person may enter. Otherwise those that have changed"`
-	More  bool       `json:"more,omitempty" doc:"There are more rooms than the 500 newest, which are all that this socket tells of"`
+	All   bool       `json:"all" doc:"All rooms: at first, and when you may enter others. Else those that have changed"`
+	More  bool       `json:"more,omitempty" doc:"There are more than the 500 newest, of which this socket tells"`
 	Rooms []RoomNews `json:"rooms" nullable:"false"`
 }
 
@@ -22,13 +22,13 @@ type RoomNews struct {
 	RoomID   string `json:"room_id" format:"uuid"`
 	CourseID string `json:"course_id" format:"uuid"`
 	Name     string `json:"name"`
-	LastSeq  int64  `json:"last_seq" minimum:"0" doc:"Of the room's newest event"`
+	LastSeq  int64  `json:"last_seq" minimum:"0"`
 	ReadSeq  int64  `json:"read_seq" minimum:"0"`
-	Unread   int    `json:"unread" minimum:"0" maximum:"100" doc:"Messages of others; 100 stands for 100 or more"`
-	Mentions int    `json:"mentions" minimum:"0" maximum:"100" doc:"Unread ones; 100 stands for 100 or more"`
-	Online   int    `json:"online" minimum:"0" doc:"How many people are in the room now"`
-	Last     *Said  `json:"last_message,omitempty" doc:"The newest that everybody there may read; absent when there is none"`
-	AtWork   []Work `json:"agents_at_work" nullable:"false" doc:"Agents that answer now"`
+	Unread   int    `json:"unread" minimum:"0" maximum:"100" doc:"Messages of others; 100 for 100 or more"`
+	Mentions int    `json:"mentions" minimum:"0" maximum:"100" doc:"Unread; 100 for 100 or more"`
+	Online   int    `json:"online" minimum:"0" doc:"People in the room now"`
+	Last     *Said  `json:"last_message,omitempty" doc:"The newest that everybody may read"`
+	AtWork   []Work `json:"agents_at_work" nullable:"false"`
 }
 
 // Said is a message as a list shows it.
@@ -38,7 +38,7 @@ type Said struct {
 	Sender    string `json:"sender"`
 	SenderID  string `json:"sender_id,omitempty" format:"uuid" doc:"Absent for agents"`
 	AgentID   string `json:"agent_id,omitempty" format:"uuid"`
-	Excerpt   string `json:"excerpt" doc:"The beginning on one line, at most 140 characters"`
+	Excerpt   string `json:"excerpt" doc:"One line, 140 characters at most"`
 	CreatedAt string `json:"created_at" format:"date-time"`
 }
 
@@ -58,7 +58,7 @@ type MentionNews struct {
 // Gone says that a socket does not follow a room any more.
 type Gone struct {
 	RoomID string `json:"room_id" format:"uuid"`
-	Reason string `json:"reason" enum:"asked,not_member,role_changed" doc:"not_member: you may not enter it any more, or it is gone; role_changed: subscribe again, with your last seq"`
+	Reason string `json:"reason" enum:"asked,not_member,role_changed" doc:"not_member: gone, or not yours to enter; role_changed: subscribe again with your last seq"`
 }
 
 // RoomGone says that a room is not among the person's rooms any more.

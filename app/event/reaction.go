@@ -17,14 +17,14 @@ type ReactionCount struct {
 type Reactions struct {
 	MessageID  string          `json:"message_id" format:"uuid"`
 	MessageSeq int64           `json:"message_seq" minimum:"1"`
-	Reactions  []ReactionCount `json:"reactions" nullable:"false" doc:"All that the message has now, in the order of their first; empty when the last one was taken back"`
+	Reactions  []ReactionCount `json:"reactions" nullable:"false" doc:"All that it has now"`
 }
 
 // Pin is the body of TypePin.
 type Pin struct {
 	MessageID  string `json:"message_id" format:"uuid"`
 	MessageSeq int64  `json:"message_seq" minimum:"1"`
-	Pinned     bool   `json:"pinned" doc:"false: it is not pinned any more"`
+	Pinned     bool   `json:"pinned"`
 }
 
 // ReactionsOf are the reactions to a message, in the order of their first.

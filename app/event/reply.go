@@ -11,9 +11,9 @@ import (
 type ReplyTo struct {
 	ID      string `json:"id" format:"uuid"`
 	Seq     int64  `json:"seq" minimum:"1"`
-	Sender  string `json:"sender" doc:"A person's name, or the kind of agent such as Teacher AI"`
-	Excerpt string `json:"excerpt,omitempty" doc:"The beginning on one line, at most 140 characters; absent while the reader may not read it"`
-	State   string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while the message is as it was said"`
+	Sender  string `json:"sender" doc:"A name, or a kind of agent such as Teacher AI"`
+	Excerpt string `json:"excerpt,omitempty" doc:"One line, 140 characters at most; absent for who may not read it"`
+	State   string `json:"state,omitempty" enum:"deleted,hidden" doc:"Absent while it is as it was said"`
 }
 
 // RootOf is what the replies to a message show of it.

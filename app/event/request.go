@@ -37,8 +37,8 @@ type Subscribe struct {
 // RoomAfter is a room to follow.
 type RoomAfter struct {
 	RoomID string `json:"room_id" format:"uuid"`
-	After  *int64 `json:"after,omitempty" minimum:"0" doc:"Your last seq there: what follows it comes; absent: from now on"`
-	Absent bool   `json:"absent,omitempty" doc:"Do not show me as present there"`
+	After  *int64 `json:"after,omitempty" minimum:"0" doc:"Your last seq there; absent: from now on"`
+	Absent bool   `json:"absent,omitempty" doc:"Do not show me there"`
 }
 
 // Unsubscribe ends the frames of rooms.
@@ -57,12 +57,12 @@ type Request struct {
 
 // Post is a message that a person says.
 type Post struct {
-	ClientID string `json:"client_id" minLength:"1" maxLength:"64" doc:"Unique per room and person, so that a post is safe to send again"`
+	ClientID string `json:"client_id" minLength:"1" maxLength:"64" doc:"Unique per room and person: sent again, it is stored once"`
 	Text     string `json:"text"`
 
-	ReplyTo  string      `json:"reply_to,omitempty" format:"uuid" doc:"The message that this replies to; a reply to a reply hangs under the same message"`
-	Mentions []MentionID `json:"mentions,omitempty" maxItems:"50" doc:"Who is meant, where several have the name that the text calls by an @"`
-	Files    []string    `json:"files,omitempty" maxItems:"50" doc:"Ids of files that you have uploaded to the room; with one the text may be empty"`
+	ReplyTo  string      `json:"reply_to,omitempty" format:"uuid" doc:"A message; a reply to a reply hangs under the same"`
+	Mentions []MentionID `json:"mentions,omitempty" maxItems:"50" doc:"Who is meant, where several have the name behind an @"`
+	Files    []string    `json:"files,omitempty" maxItems:"50" doc:"Ids of your uploads; with one the text may be empty"`
 }
 
 // MentionID names somebody of a room.

@@ -12,11 +12,11 @@ type Turn struct {
 	TurnID    string `json:"turn_id" format:"uuid"`
 	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
-	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff or for a budget; its text so far comes again when it goes on"`
+	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff or a budget; its text comes again later"`
 	Attempt   int    `json:"attempt" minimum:"0"`
-	Reason    string `json:"reason,omitempty" doc:"For staff of the room alone, and for the person of a thread"`
-	Detail    string `json:"detail,omitempty" doc:"For staff of the room alone"`
-	RootID    string `json:"root_id,omitempty" format:"uuid" doc:"The message under which the answer hangs, as a reply"`
+	Reason    string `json:"reason,omitempty" doc:"For staff, and the person of a thread"`
+	Detail    string `json:"detail,omitempty" doc:"For staff"`
+	RootID    string `json:"root_id,omitempty" format:"uuid" doc:"What the answer hangs under"`
 }
 
 // The reasons of stopped turns that the room has heard of otherwise. The engine of turns
@@ -114,7 +114,7 @@ func RunningTurn(t Turn, offset int, text string) []byte {
 type Delta struct {
 	TurnID  string `json:"turn_id" format:"uuid"`
 	Attempt int    `json:"attempt"`
-	Offset  int    `json:"offset" minimum:"0" doc:"Where text goes in the turn's text so far, in UTF-16 code units: a character beyond U+FFFF, such as an emoji, counts 2, every other 1, as in the length of a string in JavaScript. Text of an older attempt is dropped"`
+	Offset  int    `json:"offset" minimum:"0" doc:"Where text goes in the turn's text, in UTF-16 code units, as JavaScript counts. Text of an older attempt is dropped"`
 	Text    string `json:"text"`
 }
 
@@ -136,11 +136,11 @@ func DeltaFrame(d realtime.Delta) []byte {
 // Workflow is the body of SignalWorkflow.
 type Workflow struct {
 	TurnID   string `json:"turn_id" format:"uuid"`
-	Workflow string `json:"workflow" doc:"Name of the graph that the turn goes through"`
+	Workflow string `json:"workflow"`
 	Node     string `json:"node"`
 	NodeType string `json:"node_type" enum:"agent,condition,action,tool,human"`
 	State    string `json:"state" enum:"started,finished"`
-	Label    string `json:"label,omitempty" doc:"The way that the node led on; for staff"`
+	Label    string `json:"label,omitempty" doc:"The edge taken; for staff"`
 }
 
 func encodeWorkflow(s realtime.Signal, v realtime.Variant) []byte {

@@ -19,7 +19,7 @@ const (
 type Member struct {
 	UserID string `json:"user_id" format:"uuid"`
 	Name   string `json:"name"`
-	Kind   string `json:"kind,omitempty" enum:"bot" doc:"bot for the account of a program; absent for a person"`
+	Kind   string `json:"kind,omitempty" enum:"bot" doc:"Absent for a person"`
 }
 
 // presence is who is in a room, on this node and on others. It is guarded by room.mu.
