@@ -244,9 +244,10 @@ func (c *caller) do(t testing.TB, method, path string, body ...any) answer {
 	a := answer{res.StatusCode, res.Header, string(text)}
 	c.r.checkAnswer(t, method, req.URL.EscapedPath(), a)
 	if a.status >= 400 && strings.HasPrefix(a.header.Get("Content-Type"), "application/json") {
-		lang := wording.Best(req.Header.Get("Accept-Language"))
-		if a.status == http.StatusRequestHeaderFieldsTooLarge || strings.HasPrefix(path, pathQueue) {
-			lang = "" // the head was not read, or the page of the queue, which is English, has written the text
+		accept := req.Header.Get("Accept-Language")
+		lang := wording.Best(accept)
+		if accept == "" || a.status == http.StatusRequestHeaderFieldsTooLarge || strings.HasPrefix(path, pathQueue) {
+			lang = "" // what the person has set decides, the head was not read, or the page of the queue, which is English, has written the text
 		}
 		checkWording(t, method+" "+path, a, lang)
 	}

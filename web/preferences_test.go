@@ -15,11 +15,7 @@ func TestPreferencesAreUsed(t *testing.T) {
 			u := w.addUser(t, app.RoleStudent, "speaker", true)
 			me := w.session(t, u.ID)
 			missing := func(accept string) string {
-				c := me
-				if accept != "" {
-					c = me.with("Accept-Language", accept)
-				}
-				return c.must(t, http.StatusNotFound, get, v1+"/rooms/00000000-0000-7000-8000-000000000000").text(t, "message")
+				return me.with("Accept-Language", accept).must(t, http.StatusNotFound, get, v1+"/rooms/00000000-0000-7000-8000-000000000000").text(t, "message")
 			}
 			english := missing("")
 			me.must(t, http.StatusOK, put, v1+"/users/me/preferences", body{"locale": "zh-TW", "time_zone": "Asia/Taipei"})
