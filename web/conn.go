@@ -36,6 +36,7 @@ type conn struct {
 	*net.TCPConn
 	unread atomic.Bool // it is closed before everything was read
 	bare   bareLines
+	ended  bool // the client sends no more; read and written by the one that serves it
 
 	// For sockets only; used by their one reader alone.
 	metered bool
@@ -48,6 +49,7 @@ type conn struct {
 // socket's library would read on: it reports neither empty fragments nor pings to us.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
+	c.ended = c.ended || errors.Is(err, io.EOF)
 	if !c.metered {
 		c.bare.see(p[:n])
 	}

@@ -103,9 +103,6 @@ func (s *Server) takeFile(ctx context.Context, actor *app.Actor, in *uploadIn) (
 	if err != nil {
 		return nil, err
 	}
-	if err := body.drain(); err != nil { // the end of the form
-		return nil, err
-	}
 	out := &uploadedOut{Status: http.StatusCreated, Body: roomFileForm(f)}
 	if dup {
 		out.Status = http.StatusOK
@@ -162,7 +159,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	switch {
 	case int64(b.in.read) > b.most:
 		return 0, fiber.ErrRequestEntityTooLarge
-	case errors.Is(err, io.EOF) && (b.in.length < 0 || b.in.read == b.in.length), b.in.read == b.in.length:
+	case b.in.endsWith(err), b.in.read == b.in.length:
 		b.in.whole = true
 		if n > 0 {
 			err = nil
@@ -203,20 +200,30 @@ func (b *uploadBody) file(contentType string) (io.Reader, string, error) {
 		case err != nil:
 			return nil, "", errFormCut
 		case part.FormName() == "file":
-			return formFile{part}, partName(part), nil
+			return formFile{part, b}, partName(part), nil
 		}
 	}
 	return nil, "", errNoFile
 }
 
-// formFile says of a form that breaks off that the client has not sent it all.
-type formFile struct{ part *multipart.Part }
+// formFile says of a form that breaks off that the client has not sent it all. Its end is that
+// of the form: a file is not stored before all has come.
+type formFile struct {
+	part *multipart.Part
+	body *uploadBody
+}
 
 // Read reads the file in the part.
 func (f formFile) Read(p []byte) (int, error) {
 	n, err := f.part.Read(p)
+	if errors.Is(err, io.EOF) {
+		if err := f.body.drain(); err != nil {
+			return n, err
+		}
+		return n, io.EOF
+	}
 	var own *fiber.Error
-	if err != nil && !errors.Is(err, io.EOF) && !errors.As(err, &own) {
+	if err != nil && !errors.As(err, &own) {
 		err = errFormCut
 	}
 	return n, err

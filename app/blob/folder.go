@@ -109,21 +109,24 @@ func (f *Folder) Check(context.Context) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// Spool makes a file in a folder for content that comes from elsewhere. It has no name any
-// more where the system allows that, so that a kill leaves nothing; otherwise done removes
-// it.
+// Spool makes a file in a folder for content that comes from elsewhere. It has no name where
+// the system allows that, so that a kill leaves nothing; otherwise it loses its name at once,
+// or done removes it.
 func Spool(folder string) (file *os.File, done func(), err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, nil, fault(err)
+	}
+	if file, err = unnamed(folder); err == nil {
+		return file, func() { _ = file.Close() }, nil // nobody needs its content any more
 	}
 	file, err = os.CreateTemp(folder, "upload-*")
 	if err != nil {
 		return nil, nil, fault(err)
 	}
-	unnamed := os.Remove(file.Name()) == nil
+	nameless := os.Remove(file.Name()) == nil
 	return file, func() {
 		_ = file.Close() // nobody needs its content any more
-		if !unnamed {
+		if !nameless {
 			_ = os.Remove(file.Name()) // the system's own tidying is left
 		}
 	}, nil
