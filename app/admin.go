@@ -155,6 +155,9 @@ type System struct {
 	Queues []store.QueueCount
 	Bytes  int64
 	Tables []store.TableSize
+	// FileStorage is where new files lie, and FileBytes is what all have, wherever they lie.
+	FileStorage string
+	FileBytes   int64
 }
 
 const (
@@ -191,7 +194,11 @@ func (a *App) System(ctx context.Context, actor *Actor) (*System, error) {
 	if s.Queues, err = a.db.QueueCounts(ctx); err != nil {
 		return nil, err
 	}
-	s.Bytes, s.Tables, err = a.db.StorageSizes(ctx, maxTables)
+	if s.Bytes, s.Tables, err = a.db.StorageSizes(ctx, maxTables); err != nil {
+		return nil, err
+	}
+	s.FileStorage = a.cfg.Files.Storage
+	s.FileBytes, err = a.db.BlobBytes(ctx)
 	return s, err
 }
 

@@ -235,7 +235,7 @@ func TestInjection(t *testing.T) {
 		analyst(t, r)
 		for name, inlet := range map[string]func(*testing.T, *apptest.Rig, *zoo){
 			"message": injectMessages, "reply": injectReplies, "bot": injectBot, "webhook": injectWebhook, "outside answer": injectOutsideAnswers, "thread": injectThread, "thread turn": injectThreadTurns,
-			"sandbox": injectSandbox, "tool results": injectToolResults, "nested agent": injectNested, "names": injectNames, "workflow": injectWorkflow, "design": injectDesign,
+			"sandbox": injectSandbox, "tool results": injectToolResults, "nested agent": injectNested, "names": injectNames, "workflow": injectWorkflow, "design": injectDesign, "file": injectFiles, "file name": injectFileNames,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

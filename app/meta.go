@@ -21,6 +21,8 @@ type Meta struct {
 // MetaLimits are the bounds that a client should know before it sends something.
 type MetaLimits struct {
 	MessageBytes, ArtifactBytes, AvatarBytes, BodyBytes int64
+	FileBytes                                           int64
+	FilesPerMessage                                     int
 	RestoreSeconds                                      int // for so long a deleted message can be restored
 	MaxStreak                                           int
 	ApprovalSeconds                                     int
@@ -43,6 +45,6 @@ func (a *App) Meta(ctx context.Context) (*Meta, error) {
 	_, offset := a.now().In(c.Location()).Zone()
 	return &Meta{SetUp: a.isSetUp.Load(), SignUp: c.Auth.SelfMadeAccounts, Languages: wording.Langs(), Timezone: c.Timezone, UTCOffset: offset / 60, Providers: a.Providers(),
 		Limits: MetaLimits{MessageBytes: int64(c.Limits.MessageBytes), ArtifactBytes: int64(c.Limits.ArtifactBytes), AvatarBytes: maxAvatar,
-			BodyBytes: int64(c.HTTP.BodyLimit), RestoreSeconds: int(restoreWithin.Seconds()), MaxStreak: c.Turns.MaxStreak,
+			BodyBytes: int64(c.HTTP.BodyLimit), FileBytes: int64(c.Files.UploadLimit), FilesPerMessage: c.Files.PerMessage, RestoreSeconds: int(restoreWithin.Seconds()), MaxStreak: c.Turns.MaxStreak,
 			ApprovalSeconds: int(c.Turns.ApprovalWithin.Seconds()), DeletedDays: c.Retention.DeletedDays, EventsDays: c.Retention.EventsDays}}, nil
 }

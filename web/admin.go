@@ -195,6 +195,8 @@ type systemOut struct {
 		Nodes         []nodeOut  `json:"nodes"`
 		Queues        []queueOut `json:"queues" doc:"Jobs that have not ended well"`
 		DatabaseBytes int64      `json:"database_bytes"`
+		FileStorage   string     `json:"file_storage" enum:"database,folder,s3" doc:"Of new files"`
+		FileBytes     int64      `json:"file_bytes"`
 		Tables        []tableOut `json:"tables" doc:"The largest; none of a large SQLite file"`
 	}
 }
@@ -210,6 +212,6 @@ func (s *Server) system(ctx context.Context, actor *app.Actor, _ *empty) (*syste
 	})
 	out.Body.Queues = listOf(sys.Queues, func(q *store.QueueCount) queueOut { return queueOut{q.Queue, q.State, q.Jobs} })
 	out.Body.Tables = listOf(sys.Tables, func(t *store.TableSize) tableOut { return tableOut{t.Name, t.Bytes} })
-	out.Body.DatabaseBytes = sys.Bytes
+	out.Body.DatabaseBytes, out.Body.FileStorage, out.Body.FileBytes = sys.Bytes, sys.FileStorage, sys.FileBytes
 	return out, nil
 }

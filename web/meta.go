@@ -29,6 +29,8 @@ type metaLimitsOut struct {
 	ArtifactBytes   int64 `json:"artifact_bytes"`
 	AvatarBytes     int64 `json:"avatar_bytes"`
 	BodyBytes       int64 `json:"body_bytes" doc:"Of a request without a file"`
+	FileBytes       int64 `json:"file_bytes"`
+	FilesPerMessage int   `json:"files_per_message"`
 	RestoreSeconds  int   `json:"restore_seconds" doc:"Of a deleted message"`
 	MaxStreak       int   `json:"max_streak" doc:"Messages of agents in a row"`
 	ApprovalSeconds int   `json:"approval_seconds" doc:"How long an agent waits for a decision"`

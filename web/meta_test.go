@@ -27,7 +27,8 @@ func TestMeta(t *testing.T) {
 			t.Errorf("got %d %s, want a server that is set up", after.status, after.body)
 		}
 		limits, _ := got["limits"].(map[string]any)
-		if limits["message_bytes"] != float64(r.cfg.Limits.MessageBytes) || limits["restore_seconds"] != 900.0 {
+		if limits["message_bytes"] != float64(r.cfg.Limits.MessageBytes) || limits["restore_seconds"] != 900.0 ||
+			limits["file_bytes"] != float64(r.cfg.Files.UploadLimit) || limits["files_per_message"] != float64(r.cfg.Files.PerMessage) {
 			t.Errorf("got limits %v", limits)
 		}
 		if !strings.Contains(text(got["providers"]), `"openai"`) {

@@ -49,6 +49,14 @@ type (
 		Text string `json:"text" doc:"Of a message: what staff may read now"`
 		Data bool   `json:"data,omitempty" doc:"Somebody else's words, not the program's"`
 		Seq  int64  `json:"seq,omitempty" doc:"Of a message"`
+
+		Files []promptFileOut `json:"files,omitempty" doc:"Those that the model got"`
+	}
+	promptFileOut struct {
+		ID    string `json:"id" format:"uuid"`
+		Name  string `json:"name"`
+		Type  string `json:"type"`
+		Given string `json:"given" enum:"picture,text"`
 	}
 	promptOut struct {
 		Continues   int                `json:"continues,omitempty" doc:"The prompt of the step with this n, and what came of it"`
@@ -109,7 +117,11 @@ func promptForm(p *turn.Prompt) *promptOut {
 	}
 	out := &promptOut{Continues: p.Continues, System: p.System, Tools: p.Tools, Provider: p.Provider, Model: p.Model, Temperature: p.Temperature, MaxTokens: p.MaxTokens}
 	for _, m := range p.Messages {
-		out.Messages = append(out.Messages, promptMessageOut(m))
+		message := promptMessageOut{Role: m.Role, Name: m.Name, Text: m.Text, Data: m.Data, Seq: m.Seq}
+		for _, f := range m.Files {
+			message.Files = append(message.Files, promptFileOut(f))
+		}
+		out.Messages = append(out.Messages, message)
 	}
 	return out
 }

@@ -198,6 +198,7 @@ func (r *attempt) transcript(ctx context.Context, p *part) (said []llm.Message, 
 		if err != nil {
 			return nil, "", err
 		}
+		p.texts = texts
 		said = Transcript(p.agent, p.messages, r.turn.RootID, texts)
 		return said, r.fenceOf(p.agent), r.showPictures(ctx, p.agent, p.messages, said)
 	}

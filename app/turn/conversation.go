@@ -18,13 +18,14 @@ import (
 type part struct {
 	node     string // of the turn's graph; "" is the direct answer
 	agent    *store.Agent
-	system   string          // the agent's instructions and the house rules
-	messages []store.Message // the messages of the room that it is shown
-	heard    int64           // seq of the newest message of a person at that time
-	asked    []llm.Message   // comes after the messages: a question of the program or of another agent
-	tools    []*Tool         // the tools that it may call, see toolsFor
-	schema   json.RawMessage // the JSON Schema of the answer, when the answer is data
-	show     bool            // the room sees the text as it streams
+	system   string            // the agent's instructions and the house rules
+	messages []store.Message   // the messages of the room that it is shown
+	texts    map[string]string // what it reads of the messages' files, by their ids
+	heard    int64             // seq of the newest message of a person at that time
+	asked    []llm.Message     // comes after the messages: a question of the program or of another agent
+	tools    []*Tool           // the tools that it may call, see toolsFor
+	schema   json.RawMessage   // the JSON Schema of the answer, when the answer is data
+	show     bool              // the room sees the text as it streams
 }
 
 // conversation is the way from a part to its text: the answers of the model, and the
@@ -320,8 +321,9 @@ func (t *conversation) input(blind bool) modelInput {
 	if !blind {
 		in.Pictures = t.prompt.Pictures()
 	}
+	in.Texts = textsIn(t.part.messages[t.prompt.Left:], t.part.texts)
 	if t.base != nil && t.base.System == in.System && slices.Equal(t.base.Messages, in.Messages) && slices.Equal(t.base.Asked, in.Asked) &&
-		slices.Equal(t.base.Pictures, in.Pictures) {
+		slices.Equal(t.base.Pictures, in.Pictures) && slices.Equal(t.base.Texts, in.Texts) {
 		return modelInput{Same: true}
 	}
 	t.base = &in

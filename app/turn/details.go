@@ -58,7 +58,19 @@ type PromptMessage struct {
 	Text string
 	Data bool
 	Seq  int64
+	// Files are those of the message of which the model got more than the name, as staff may
+	// read them now.
+	Files []PromptFile
 }
+
+// The forms in which a model gets a file.
+const (
+	GivenPicture = "picture"
+	GivenText    = "text" // its beginning
+)
+
+// PromptFile is a file that a model got.
+type PromptFile struct{ ID, Name, Type, Given string }
 
 // ModelAnswer is a model's answer. MessageID is the message that was made of it.
 type ModelAnswer struct {
@@ -236,12 +248,29 @@ func (d *turnReader) prompt(s *store.TurnStep) *Prompt {
 		said = plainly(messages)
 	}
 	for i, m := range said {
-		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Role == llm.RoleUser, Seq: messages[i].Seq})
+		p.Messages = append(p.Messages, PromptMessage{Role: string(m.Role), Name: m.Name, Text: m.Text, Data: m.Role == llm.RoleUser, Seq: messages[i].Seq,
+			Files: in.filesOf(&messages[i])})
 	}
 	for _, m := range in.Asked {
 		p.Messages = append(p.Messages, PromptMessage{Role: m.Role, Name: m.Name, Text: m.Text, Data: m.Data})
 	}
 	return p
+}
+
+// filesOf are those files of a message that the model got.
+func (in *modelInput) filesOf(m *store.Message) (files []PromptFile) {
+	if m.Files == "" {
+		return nil
+	}
+	for _, f := range event.FilesOf(m) {
+		switch {
+		case slices.Contains(in.Pictures, f.ID):
+			files = append(files, PromptFile{f.ID, f.Name, f.Type, GivenPicture})
+		case slices.Contains(in.Texts, f.ID):
+			files = append(files, PromptFile{f.ID, f.Name, f.Type, GivenText})
+		}
+	}
+	return files
 }
 
 func (d *turnReader) modelAnswer(s *store.TurnStep) *ModelAnswer {

@@ -104,6 +104,21 @@ func (r *attempt) showPictures(ctx context.Context, ag *store.Agent, messages []
 	return nil
 }
 
+// textsIn are the ids of those files of messages of which something is read.
+func textsIn(messages []store.Message, texts map[string]string) (ids []string) {
+	if len(texts) == 0 {
+		return nil
+	}
+	for i := range messages {
+		for _, f := range event.FilesOf(&messages[i]) {
+			if texts[f.ID] != "" {
+				ids = append(ids, f.ID)
+			}
+		}
+	}
+	return ids
+}
+
 // mayBeText tells whether content of a type may be text.
 func mayBeText(mediaType string) bool {
 	return strings.HasPrefix(mediaType, "text/") || strings.HasSuffix(mediaType, "+xml") || strings.HasSuffix(mediaType, "json") ||

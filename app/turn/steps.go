@@ -26,6 +26,7 @@ type modelInput struct {
 	Messages    []int64     `json:"lines,omitempty"` // the seqs of the messages
 	Asked       []askedText `json:"asked,omitempty"`
 	Pictures    []string    `json:"pictures,omitempty"` // the ids of the files that it saw
+	Texts       []string    `json:"texts,omitempty"`    // of those whose beginning it read
 	Tools       []string    `json:"tools,omitempty"`
 	Provider    string      `json:"provider,omitempty"`
 	Model       string      `json:"model,omitempty"`
