@@ -93,6 +93,7 @@ const (
 type Resource struct {
 	Noun      string
 	Relations Relation
+	Archived  bool // it is in an archived course, where one only reads
 }
 
 const (
@@ -127,6 +128,7 @@ type rule struct {
 	hidden    bool
 	text      string
 	rejected  bool  // a denial is a 400, as the API's contract says
+	archived  bool  // it changes something and may be done in an archived course too
 	bots      bool  // a bot may do it too, if its relations allow it; without this a bot may not
 	scope     Scope // ScopeWrite when empty
 }
@@ -199,7 +201,8 @@ var rules = map[Action]rule{
 	ActImportMembers: {roles: admins, relations: courseStaff, text: notEnough, scope: scopeSession},
 	ActEnrolStaff:    {roles: admins, relations: IsCourseOwner | IsCourseTeacher, text: "TAs can enroll students only"},
 	ActUpdateCourse:  {roles: admins, relations: courseTeachers, text: notEnough},
-	ActDeleteCourse:  {roles: admins, relations: IsCourseOwner, text: notEnough},
+	ActDeleteCourse:  {roles: admins, relations: IsCourseOwner, text: notEnough, archived: true},
+	ActArchiveCourse: {roles: admins, relations: courseTeachers, text: notEnough, archived: true},
 
 	// A bot stays when its maker goes, and reads what is said in its rooms. So those make
 	// and change it who answer for the course. Assistants see which there are.
@@ -210,10 +213,10 @@ var rules = map[Action]rule{
 	ActChangeMember:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActPromoteMember: {roles: admins, relations: courseTeachers, text: "TAs cannot promote to TA/Teacher"},
 	ActChangeStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot modify TAs/Teachers"},
-	ActRemoveMember:  {roles: admins, relations: courseStaff, text: notEnough},
-	ActRemoveStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot remove TAs/Teachers"},
+	ActRemoveMember:  {roles: admins, relations: courseStaff, text: notEnough, archived: true},
+	ActRemoveStaff:   {roles: admins, relations: courseTeachers, text: "TAs cannot remove TAs/Teachers", archived: true},
 
-	ActTransferCourse: {roles: admins, relations: IsCourseOwner, text: notEnough},
+	ActTransferCourse: {roles: admins, relations: IsCourseOwner, text: notEnough, archived: true},
 	ActReadJoinCode:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActSetJoinCode:    {roles: admins, relations: courseStaff, text: notEnough},
 	ActInvite:         {roles: admins, relations: courseStaff, text: notEnough},
@@ -247,11 +250,11 @@ var rules = map[Action]rule{
 	ActMarkMentions:  {roles: everybody, text: notEnough, bots: true},
 	ActFindMessages:  {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
 	ActListMyRooms:   {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
-	ActMarkRoom:      {roles: admins, relations: roomMembers, hidden: true, bots: true},
+	ActMarkRoom:      {roles: admins, relations: roomMembers, hidden: true, bots: true, archived: true},
 	ActSeeFailures:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActGoOn:          {roles: admins, relations: courseStaff, text: notEnough},
 	ActReadDecisions: {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
-	ActStopTurn:      {roles: admins, relations: courseStaff | IsCreator, text: "Only staff and the person who asked can stop it"},
+	ActStopTurn:      {roles: admins, relations: courseStaff | IsCreator, text: "Only staff and the person who asked can stop it", archived: true},
 	ActChangeMessage: {relations: IsCreator, text: "Only your own messages can be changed", bots: true},
 	ActReact:         {roles: admins, relations: roomMembers, text: notEnough, bots: true},
 	ActPinMessage:    {roles: admins, relations: courseStaff, text: notEnough},
@@ -344,6 +347,9 @@ func Check(actor *Actor, action Action, on Resource) error {
 		return denialOfBot(r, on)
 	}
 	if known && actor.User.IsActive && (on.Relations&r.relations != 0 || slices.Contains(rolesOf[r.roles], actor.User.Role)) {
+		if on.Archived && r.scope != ScopeRead && !r.archived {
+			return errArchived
+		}
 		return actor.holds(r.scope)
 	}
 	return denial(action, on)
@@ -407,5 +413,5 @@ func roomResource(a *store.RoomAccess) Resource {
 	if a.IsMember {
 		rel |= IsRoomMember
 	}
-	return Resource{Noun: "Room", Relations: rel}
+	return Resource{Noun: "Room", Relations: rel, Archived: !a.Room.ArchivedAt.IsZero()}
 }

@@ -73,6 +73,7 @@ const (
 	ActReadMembers   Action = "course.members"
 
 	ActUpdateCourse  Action = "course.update"
+	ActArchiveCourse Action = "course.archive"
 	ActDeleteCourse  Action = "course.delete"
 	ActChangeMember  Action = "course.change_member"
 	ActPromoteMember Action = "course.promote_member"

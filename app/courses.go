@@ -32,7 +32,8 @@ func (a *App) CreateCourse(ctx context.Context, actor *Actor, title string, desc
 }
 
 // Courses lists all courses for admins. Others get those that they own or are linked to.
-func (a *App) Courses(ctx context.Context, actor *Actor, p store.Page) (*store.Listing[store.Course], error) {
+// Without archived it leaves out those that are archived; with it they are the list.
+func (a *App) Courses(ctx context.Context, actor *Actor, archived bool, p store.Page) (*store.Listing[store.Course], error) {
 	if err := Check(actor, ActListCourses, Resource{}); err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (a *App) Courses(ctx context.Context, actor *Actor, p store.Page) (*store.L
 	if actor.isAdmin() {
 		of = ""
 	}
-	return a.db.Courses(ctx, of, p)
+	return a.db.Courses(ctx, of, archived, p)
 }
 
 // Course returns one course.
@@ -167,7 +168,7 @@ func courseIn(ctx context.Context, q store.Queries, actor *Actor, id string) (*s
 	if err != nil {
 		return nil, Resource{}, fromStore(err, "Course")
 	}
-	res := Resource{Noun: "Course", Relations: courseRelation[role]}
+	res := Resource{Noun: "Course", Relations: courseRelation[role], Archived: !c.ArchivedAt.IsZero()}
 	if c.OwnerID == actor.User.ID {
 		res.Relations |= IsCourseOwner
 	}

@@ -61,7 +61,7 @@ func TestCourses(t *testing.T) {
 		})
 		t.Run("List", func(t *testing.T) {
 			for who, want := range map[*app.Actor]bool{c.Admin: true, c.Teacher: true, c.TA: true, c.Student: true, c.Outsider: false} {
-				all, err := storetest.All(r.Courses(ctx, who, store.Page{Limit: 1000}))
+				all, err := storetest.All(r.Courses(ctx, who, false, store.Page{Limit: 1000}))
 				found := 0
 				for _, course := range all {
 					if course.ID == c.Course.ID {

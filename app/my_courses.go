@@ -11,7 +11,7 @@ import (
 
 // CourseCan is what a person may do with a course now.
 type CourseCan struct {
-	Edit, Delete, Transfer, CreateRooms, Enrol, EnrolStaff, Announce, Report bool
+	Edit, Delete, Archive, Transfer, CreateRooms, Enrol, EnrolStaff, Announce, Report bool
 }
 
 // MyCourse is how the actor stands to a course, and what the course has for them.
@@ -30,7 +30,7 @@ type RoomStanding struct {
 
 func courseCan(a *Actor, res Resource) CourseCan {
 	may := func(action Action) bool { return Check(a, action, res) == nil }
-	return CourseCan{Edit: may(ActUpdateCourse), Delete: may(ActDeleteCourse), Transfer: may(ActTransferCourse), CreateRooms: may(ActCreateRoom),
+	return CourseCan{Edit: may(ActUpdateCourse), Delete: may(ActDeleteCourse), Archive: may(ActArchiveCourse), Transfer: may(ActTransferCourse), CreateRooms: may(ActCreateRoom),
 		Enrol: may(ActEnrolStudent), EnrolStaff: may(ActEnrolStaff), Announce: may(ActWriteAnnouncements), Report: may(ActReadFigures)}
 }
 
@@ -43,7 +43,7 @@ func (a *App) MyCourses(ctx context.Context, actor *Actor, ids []string) (map[st
 	rows, err := a.db.MyCourses(ctx, actor.User.ID, ids)
 	mine := make(map[string]MyCourse, len(rows))
 	for id, row := range rows {
-		res := Resource{Noun: "Course", Relations: courseRelation[row.Role]}
+		res := Resource{Noun: "Course", Relations: courseRelation[row.Role], Archived: row.Archived}
 		if row.IsOwner {
 			res.Relations |= IsCourseOwner
 		}
@@ -63,7 +63,7 @@ func (a *App) RoomStandings(ctx context.Context, actor *Actor, ids []string) (ma
 	rows, err := a.db.CountsOfRooms(ctx, actor.User.ID, ids)
 	mine := make(map[string]RoomStanding, len(rows))
 	for id, row := range rows {
-		res := roomResource(&store.RoomAccess{CourseRole: row.CourseRole, IsOwner: row.IsOwner, IsMember: row.IsMember})
+		res := roomResource(&store.RoomAccess{Room: store.Room{ArchivedAt: row.ArchivedAt}, CourseRole: row.CourseRole, IsOwner: row.IsOwner, IsMember: row.IsMember})
 		if Check(actor, ActReadRoom, res) == nil {
 			mine[id] = RoomStanding{row, actor.standing(res), actor.roomCan(res)}
 		}

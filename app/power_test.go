@@ -141,7 +141,7 @@ func (w *people) governs(t *testing.T, giver, id string) bool {
 	tokens, err4 := storetest.All(w.DB.AccessTokens(ctx, id))
 	threads, err5 := storetest.All(w.DB.ThreadsOf(ctx, id, "", "", page))
 	templates, err6 := storetest.All(w.DB.TemplatesOf(ctx, id, page))
-	courses, err7 := storetest.All(w.DB.Courses(ctx, id, page))
+	courses, err7 := storetest.All(w.DB.Courses(ctx, id, false, page))
 	must(t, errors.Join(err1, err2, err3, err4, err5, err6, err7))
 	if len(orgs)+len(projects)+len(keys)+len(tokens)+len(threads)+len(templates) > 0 || u.Role != app.RoleStudent && u.Role != app.RoleGuest {
 		return false

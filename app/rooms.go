@@ -53,6 +53,9 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 		if err := tx.CreateRoom(ctx, r); err != nil {
 			return err
 		}
+		if err := stillOpen(ctx, tx, courseID); err != nil {
+			return err
+		}
 		if err := a.quotas.inCourse(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func TestSeedDemo(t *testing.T) {
 			u, err := r.DB.UserByLogin(ctx, app.RoleTeacher)
 			must(t, err)
 			teacher := &app.Actor{User: *u}
-			courses, err := storetest.All(r.Courses(ctx, teacher, store.Page{Limit: 2}))
+			courses, err := storetest.All(r.Courses(ctx, teacher, false, store.Page{Limit: 2}))
 			must(t, err)
 			rooms, err := storetest.All(r.Rooms(ctx, teacher, courses[0].ID, store.Page{Limit: 2}))
 			must(t, err)

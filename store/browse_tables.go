@@ -142,7 +142,7 @@ func BrowsedTables() []Browsed {
 		browsed("audit_log", "audit_log",
 			"id created_at actor_id actor_name on_behalf_of action target_type target_id request_id", "before after"),
 		browsed("blob", "blobs", "id file_id kind type size storage drop_after dropping", ""),
-		browsed("course", "courses", "id title description owner_id created_at version", "", ownerName),
+		browsed("course", "courses", "id title description owner_id created_at version archived_at", "", ownerName),
 		browsed("course_invitation", "course_invitations",
 			"id course_id created_by role max_uses uses created_at expires_at", "", courseName),
 		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName).of(inNoThread),
@@ -159,7 +159,7 @@ func BrowsedTables() []Browsed {
 		browsed("project", "projects", "id organization_id name description created_by created_at version", ""),
 		browsed("room", "rooms",
 			"id course_id thread_id name description is_ai_active is_analytics_active ai_frequency ai_mode "+
-				"created_at version event_seq looked_seq look_at row_from workflow person_seq person_at agents_version unread_after", "", courseName),
+				"created_at version event_seq looked_seq look_at row_from workflow person_seq person_at agents_version unread_after archived_at", "", courseName),
 		browsed("room_mark", "room_marks", "user_id room_id read_seq unread_at notify pinned_at", "", userEmail, roomName),
 		browsed("roomagentlink", "room_agents",
 			"room_id agent_id created_at is_active context_window override_until muted_until asleep_at "+

@@ -16,6 +16,7 @@ type Course struct {
 	OwnerID       string
 	CreatedAt     time.Time
 	Version       int
+	ArchivedAt    time.Time `bun:",nullzero"`
 
 	OwnerName *string `bun:",scanonly"`
 }
@@ -74,9 +75,14 @@ func (q Queries) CourseAccess(ctx context.Context, courseID, userID string) (*Co
 }
 
 // Courses lists courses with their owners' names, newest first. With userID it lists only
-// those that the user owns or is linked to.
-func (q Queries) Courses(ctx context.Context, userID string, p Page) (*Listing[Course], error) {
+// those that the user owns or is linked to. They are either archived or not.
+func (q Queries) Courses(ctx context.Context, userID string, archived bool, p Page) (*Listing[Course], error) {
 	sel := q.db.NewSelect().Model((*Course)(nil)).Join("JOIN users AS u ON u.id = c.owner_id").OrderExpr("c.created_at DESC, c.id DESC")
+	if archived {
+		sel = sel.Where("c.archived_at IS NOT NULL")
+	} else {
+		sel = sel.Where("c.archived_at IS NULL")
+	}
 	if userID != "" {
 		var bound []any
 		ctx, bound = q.bound(ctx, userID)
@@ -135,6 +141,26 @@ func (t *Tx) UpdateCourse(ctx context.Context, c *Course) error {
 	res, err := t.db.NewUpdate().Model(c).Column("title", "description", "owner_id", "version").
 		Where("c.id = ?", c.ID).Where("c.version = ?", c.Version-1).Exec(ctx)
 	return changed(res, err, ErrStale)
+}
+
+// SetCourseArchived archives a course with its rooms, or opens it again with a zero time. The
+// caller has locked the course.
+func (t *Tx) SetCourseArchived(ctx context.Context, c *Course, at time.Time) error {
+	c.ArchivedAt = at
+	c.Version++
+	res, err := t.db.NewUpdate().Model(c).Column("archived_at", "version").Where("c.id = ?", c.ID).Where("c.version = ?", c.Version-1).Exec(ctx)
+	if err := changed(res, err, ErrStale); err != nil {
+		return err
+	}
+	var rooms []string
+	when := any(nil)
+	if !at.IsZero() {
+		when = t.instant(at)
+	}
+	err = t.db.NewRaw("WITH locked AS ("+t.inOrder("SELECT r.id FROM rooms AS r WHERE r.course_id = ?0")+") UPDATE rooms SET archived_at = ?1,"+
+		" agents_version = agents_version + 1 WHERE id IN (SELECT id FROM locked) RETURNING id", c.ID, when).Scan(ctx, &rooms)
+	t.changesAccount(append(rooms, c.ID)...)
+	return translate(err)
 }
 
 // DeleteCourse removes a course with its rooms and all that is in them.

@@ -121,7 +121,7 @@ func TestListingStatements(t *testing.T) {
 			t.Errorf("members: got %v by %d queries", people, reads)
 		}
 		courses, reads := readAll(t, func(ctx context.Context) (*store.Listing[store.Course], error) {
-			return db.Courses(ctx, other.ID, store.Page{})
+			return db.Courses(ctx, other.ID, false, store.Page{})
 		}, func(c *store.Course) string {
 			if c.ID == own.ID && (c.OwnerName == nil || *c.OwnerName != name) {
 				t.Errorf("the owner's name is %v", c.OwnerName)

@@ -9,6 +9,7 @@ import (
 
 // MyCourse is a course as one person has it.
 type MyCourse struct {
+	Archived         bool
 	CourseID         string
 	Role             string // the person's link to the course, "" without one
 	IsOwner          bool
@@ -18,6 +19,7 @@ type MyCourse struct {
 
 // RoomCounts are the numbers of a room as one person has it, and how the person stands to it.
 type RoomCounts struct {
+	ArchivedAt       time.Time
 	RoomID           string
 	CourseRole       string
 	IsOwner          bool
@@ -53,7 +55,7 @@ func (q Queries) MyCourses(ctx context.Context, userID string, ids []string) (ma
 		return mine, nil
 	}
 	var rows []MyCourse
-	err := q.db.NewRaw(`SELECT c.id AS course_id, COALESCE(cm.role, '') AS role, c.owner_id = ?0 AS is_owner,
+	err := q.db.NewRaw(`SELECT c.id AS course_id, COALESCE(cm.role, '') AS role, c.owner_id = ?0 AS is_owner, c.archived_at IS NOT NULL AS archived,
 	(SELECT count(*) FROM course_members AS x WHERE x.course_id = c.id) AS members,
 	(SELECT count(*) FROM rooms AS x WHERE x.course_id = c.id) AS rooms,
 	CASE WHEN cm.user_id IS NULL AND c.owner_id <> ?0 THEN 0 ELSE (SELECT CAST(COALESCE(sum(`+unreadIn(cameAt)+`), 0) AS BIGINT) FROM rooms AS r
@@ -77,7 +79,7 @@ func (q Queries) CountsOfRooms(ctx context.Context, userID string, ids []string)
 		return counts, nil
 	}
 	var rows []RoomCounts
-	err := q.db.NewRaw(`SELECT r.id AS room_id, COALESCE(cm.role, '') AS course_role, c.owner_id = ?0 AS is_owner, rm.user_id IS NOT NULL AS is_member,
+	err := q.db.NewRaw(`SELECT r.id AS room_id, COALESCE(cm.role, '') AS course_role, c.owner_id = ?0 AS is_owner, rm.user_id IS NOT NULL AS is_member, r.archived_at,
 	(SELECT count(*) FROM course_members AS x WHERE x.course_id = r.course_id) + (SELECT count(*) FROM room_members AS x WHERE x.room_id = r.id
 		AND NOT EXISTS (SELECT 1 FROM course_members AS y WHERE y.course_id = r.course_id AND y.user_id = x.user_id)) AS members,
 	(SELECT count(*) FROM room_agents AS x WHERE x.room_id = r.id) AS agents,

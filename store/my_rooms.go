@@ -123,6 +123,9 @@ func mineOf(who Reader, s MyRoomSearch) string {
 	if s.Before != "" {
 		only += " AND r.id < ?3"
 	}
+	if s.RoomID == "" && s.CourseID == "" {
+		only += " AND r.archived_at IS NULL"
+	}
 	ways := "SELECT r.id AS room_id, cm.created_at AS came_at FROM course_members AS cm JOIN rooms AS r ON r.course_id = cm.course_id WHERE cm.user_id = ?0" + only +
 		" UNION ALL SELECT r.id, c.created_at FROM courses AS c JOIN rooms AS r ON r.course_id = c.id WHERE c.owner_id = ?0" + only +
 		" UNION ALL SELECT r.id, rm.created_at FROM room_members AS rm JOIN rooms AS r ON r.id = rm.room_id WHERE rm.user_id = ?0" + only

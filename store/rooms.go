@@ -42,6 +42,7 @@ type Room struct {
 	PersonSeq         int64     // seq of the last person's message that agents may hear
 	PersonAt          time.Time `bun:",nullzero"` // and when it was written
 	AgentsVersion     int64     // counts the changes of who may speak here and when
+	ArchivedAt        time.Time `bun:",nullzero"` // its course is archived: one only reads
 	UnreadAfter       int64     // messages up to this seq are from before there were marks, and count as read
 }
 

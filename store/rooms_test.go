@@ -106,7 +106,7 @@ func TestCourses(t *testing.T) {
 		for user, want := range map[string][]string{
 			"": {"Second", "Course"}, w.owner.ID: {"Second", "Course"}, w.pupil.ID: {"Second"}, store.NewID(): {},
 		} {
-			courses, err := storetest.All(db.Courses(t.Context(), user, store.Page{}))
+			courses, err := storetest.All(db.Courses(t.Context(), user, false, store.Page{}))
 			if err != nil || len(courses) != len(want) {
 				t.Fatalf("got %+v (%v), want %v", courses, err, want)
 			}

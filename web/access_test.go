@@ -488,6 +488,8 @@ var accessTable = []row{
 			body{"type_name": "t-" + store.NewID(), "display_name": "Doomed"}).text(t, "type_name")}, nil
 	}},
 	{"GET /api/v1/courses/{course_id}/overview", "403 200 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"POST /api/v1/courses/{course_id}/archive", "403 403 403 403 403 200 200 403 403 403 403 200 200", onDoomedCourse},
+	{"DELETE /api/v1/courses/{course_id}/archive", "403 403 403 403 403 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"GET /api/v1/courses/{course_id}/agents", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"GET /api/v1/courses/{course_id}/figures", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"GET /api/v1/admin/users", adminsOnly, nothing},

@@ -96,6 +96,12 @@ var auditTable = []auditRow{
 	}},
 	{"PUT /api/v1/courses/{course_id}/members/{user_id}", owner, app.ActChangeMember, "course", sent(body{"role": "ta"})},
 	{"DELETE /api/v1/courses/{course_id}/members/{user_id}", ta, app.ActRemoveMember, "course", nil},
+	{"POST /api/v1/courses/{course_id}/archive", owner, app.ActArchiveCourse, "course", nil},
+	{"DELETE /api/v1/courses/{course_id}/archive", owner, app.ActArchiveCourse, "course", func(t testing.TB, w *world, c *caller, _ row) answer {
+		course, _ := onDoomedCourse(t, w)
+		w.as(owner).must(t, http.StatusOK, post, v1+"/courses/"+course[0]+"/archive")
+		return c.do(t, del, v1+"/courses/"+course[0]+"/archive")
+	}},
 	{"POST /api/v1/courses/{course_id}/transfer", owner, app.ActTransferCourse, "course", nil},
 	{"POST /api/v1/courses/{course_id}/bots", coTeacher, app.ActManageBots, "bot", nil},
 	{"PATCH /api/v1/courses/{course_id}/bots/{bot_id}", coTeacher, app.ActManageBots, "bot", sent(body{"is_active": false})},

@@ -119,7 +119,7 @@ func (s *site) seed(t *testing.T) {
 	if s.teacher, err = s.App.Authenticate(ctx, tokens.Access); err != nil {
 		t.Fatal(err)
 	}
-	courses, err := storetest.All(s.App.Courses(ctx, s.teacher, store.Page{Limit: 10}))
+	courses, err := storetest.All(s.App.Courses(ctx, s.teacher, false, store.Page{Limit: 10}))
 	if err != nil || len(courses) != 1 {
 		t.Fatalf("got %d courses (%v), want the demo's", len(courses), err)
 	}

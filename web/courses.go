@@ -16,13 +16,15 @@ type courseOut struct {
 	OwnerName   *string   `json:"owner_name" doc:"In lists only"`
 	CreatedAt   time.Time `json:"created_at"`
 
+	ArchivedAt *time.Time `json:"archived_at,omitempty" doc:"Present while the course is archived, and so only read"`
+
 	MyRole string           `json:"my_role,omitempty" enum:"owner,teacher,ta,student,admin" doc:"In lists and where the course is shown, as can and counts"`
 	Can    *courseCanOut    `json:"can,omitempty" doc:"What the caller may do"`
 	Counts *courseCountsOut `json:"counts,omitempty"`
 }
 
 func courseForm(c *store.Course) courseOut {
-	return courseOut{ID: c.ID, Title: c.Title, Description: c.Description, OwnerID: c.OwnerID, OwnerName: c.OwnerName, CreatedAt: instant(c.CreatedAt)}
+	return courseOut{ID: c.ID, Title: c.Title, Description: c.Description, OwnerID: c.OwnerID, OwnerName: c.OwnerName, CreatedAt: instant(c.CreatedAt), ArchivedAt: since(c.ArchivedAt)}
 }
 
 func oneCourse(c *store.Course, err error) (*oneOut[courseOut], error) {
@@ -40,8 +42,21 @@ func (s *Server) createCourse(ctx context.Context, actor *app.Actor, in *createC
 	return oneCourse(s.app.CreateCourse(ctx, actor, in.Body.Title, in.Body.Description))
 }
 
-func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*pageOut[courseOut], error) {
-	rows, err := s.app.Courses(ctx, actor, in.page())
+type coursesIn struct {
+	Archived bool `query:"archived" doc:"Those that are archived, in place of the others"`
+	PageIn
+}
+
+func (s *Server) archiveCourse(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.ArchiveCourse(ctx, actor, in.ID.String()))
+}
+
+func (s *Server) reopenCourse(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[courseOut], error) {
+	return oneCourse(s.app.ReopenCourse(ctx, actor, in.ID.String()))
+}
+
+func (s *Server) courses(ctx context.Context, actor *app.Actor, in *coursesIn) (*pageOut[courseOut], error) {
+	rows, err := s.app.Courses(ctx, actor, in.Archived, in.page())
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +64,7 @@ func (s *Server) courses(ctx context.Context, actor *app.Actor, in *PageIn) (*pa
 	if err != nil {
 		return nil, err
 	}
-	return linked(ctx, s, rows, func(c *store.Course) courseOut { return myCourseForm(c, mine) }, *in)
+	return linked(ctx, s, rows, func(c *store.Course) courseOut { return myCourseForm(c, mine) }, in.PageIn)
 }
 
 func (s *Server) course(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[courseOut], error) {

@@ -118,7 +118,7 @@ func TestListsAreWhatTheyWere(t *testing.T) {
 		news, err := storetest.All(w.App.Announcements(ctx, by, w.course, everything))
 		must(err)
 		add("/announcements/?course_id="+w.course, former(t, news, announcementForm))
-		courses, err := storetest.All(w.App.Courses(ctx, by, store.Page{}))
+		courses, err := storetest.All(w.App.Courses(ctx, by, false, store.Page{}))
 		must(err)
 		ids := func(n int, id func(i int) string) (all []string) {
 			for i := range n {

@@ -14,6 +14,14 @@ func (s *Server) myCourseRoutes() {
 		route{tag: "Courses", summary: "Show the home of a course: its rooms as the caller has them, the newest announcement, what waits for staff",
 			description: "For the people of the course.",
 			large:       manyBytes, errors: known})
+	add(s, post, v1+"/courses/{course_id}/archive", "archiveCourse", s.archiveCourse,
+		route{tag: "Courses", summary: "Archive a course: all can read it, nothing in it changes, no agent speaks",
+			description: "For its teachers. It leaves the lists; writing gets 409 with the code archived. Turns under way are stopped.",
+			errors:      []int{missing, conflict}})
+	add(s, del, v1+"/courses/{course_id}/archive", "reopenCourse", s.reopenCourse,
+		route{tag: "Courses", summary: "Open an archived course again",
+			description: "For its teachers.",
+			errors:      []int{missing, conflict}})
 	add(s, get, v1+"/courses/{course_id}/agents", "listCourseAgents", s.courseAgents,
 		route{tag: "Agents", summary: "List the agents in all rooms of a course, and what each does there now",
 			description: "For the course's staff.",
@@ -24,6 +32,7 @@ func (s *Server) myCourseRoutes() {
 type courseCanOut struct {
 	Edit        bool `json:"edit"`
 	Delete      bool `json:"delete"`
+	Archive     bool `json:"archive"`
 	Transfer    bool `json:"transfer"`
 	CreateRooms bool `json:"create_rooms"`
 	Enrol       bool `json:"enrol"`

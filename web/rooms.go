@@ -19,6 +19,8 @@ type roomOut struct {
 	AIMode            string    `json:"ai_mode" enum:"off,teacher_only,both"`
 	CreatedAt         time.Time `json:"created_at"`
 
+	ArchivedAt *time.Time `json:"archived_at,omitempty" doc:"Present while its course is archived"`
+
 	MyRole string         `json:"my_role,omitempty" enum:"owner,teacher,ta,student,guest,bot,admin" doc:"In lists and where the room is shown, as can and counts"`
 	Can    *roomCanOut    `json:"can,omitempty" doc:"What the caller may do"`
 	Counts *roomCountsOut `json:"counts,omitempty"`
@@ -26,7 +28,7 @@ type roomOut struct {
 
 func roomForm(r *store.Room) roomOut {
 	return roomOut{ID: r.ID, CourseID: r.CourseID, Name: r.Name, Description: r.Description, IsAIActive: r.IsAIActive,
-		IsAnalyticsActive: r.IsAnalyticsActive, AIFrequency: r.AIFrequency, AIMode: r.AIMode, CreatedAt: instant(r.CreatedAt)}
+		IsAnalyticsActive: r.IsAnalyticsActive, AIFrequency: r.AIFrequency, AIMode: r.AIMode, CreatedAt: instant(r.CreatedAt), ArchivedAt: since(r.ArchivedAt)}
 }
 
 func oneRoom(r *store.Room, err error) (*oneOut[roomOut], error) {

@@ -60,7 +60,9 @@ func namesOf(agents []store.Agent) turntaking.Names {
 }
 
 // Listens reports whether agents may see what is posted in a room.
-func Listens(r *store.Room) bool { return r.IsAIActive && r.AIMode != store.ModeOff }
+func Listens(r *store.Room) bool {
+	return r.IsAIActive && r.AIMode != store.ModeOff && r.ArchivedAt.IsZero()
+}
 
 // RoomOf is a room as package turntaking reads it.
 func RoomOf(r *store.Room) *turntaking.Room {

@@ -66,6 +66,7 @@ const (
 	NameOfAgent                 Code = "name_of_agent"
 	TooManyInvitations          Code = "too_many_invitations"
 	Quota                       Code = "quota"
+	Archived                    Code = "archived"
 	UploadsUnderWay             Code = "uploads_under_way"
 	FilesUnavailable            Code = "files_unavailable"
 	NotKept                     Code = "not_kept"
@@ -246,6 +247,7 @@ func Meanings() []Meaning {
 		{OwnRole, "Super admins do not change their own role.", "Ask another one.", true, false},
 		{NameOfAgent, "The person's name is or looks like that of an agent.", "Change it in the profile.", true, false},
 		{TooManyInvitations, "There are too many invitations that still work.", "Take some back.", true, false},
+		{Archived, "The course is archived.", "Read it; its teachers can open it again.", true, false},
 		{Quota, "A quota is used up.", "Delete something, or ask the operator for more.", true, false},
 		{UploadsUnderWay, "As many uploads of the person are under way as may be.", "Wait for one of them.", true, false},
 		{FilesUnavailable, "The store of files does not answer.", "Wait as long as Retry-After says.", true, false},
