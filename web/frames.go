@@ -473,8 +473,8 @@ func signalFrames() []frameOf {
 	return []frameOf{
 		{"Joined", chanV2, "joined", false,
 			"The first frame: how the room is, and what you may do there", reflect.TypeFor[v2Joined](),
-			m{"type": "joined", "room_id": anotherID, "head": 41, "my_role": "student", "can": m{"post": true, "call_everyone": false,
-				"write_artifacts": true, "export": true, "hide": false, "stop": false, "see_decisions": false, "approve": false, "edit": false,
+			m{"type": "joined", "room_id": anotherID, "head": 41, "read_seq": 38, "my_role": "student", "can": m{"post": true, "react": true,
+				"call_everyone": false, "write_artifacts": true, "export": true, "hide": false, "pin": false, "stop": false, "see_decisions": false, "approve": false, "edit": false,
 				"delete": false, "manage_people": false, "manage_agents": false, "set_workflow": false},
 				"members": []m{{"user_id": aThirdID, "name": "Ada"}}, "typing": []m{}, "editing": []m{}}},
 		{"Delta", chanV2, "delta", false,
