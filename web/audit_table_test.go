@@ -274,6 +274,7 @@ var unaudited = map[string]string{
 	"POST /api/v1/users/keys/{key_id}/test":                                      asksOnly,
 	"POST /api/v1/workspaces/{room_id}/artifacts":                                keptVersions,
 	"PUT /api/v1/workspaces/artifacts/{artifact_id}":                             keptVersions,
+	"PUT /api/v1/workspaces/artifacts/{artifact_id}/position":                    keptVersions,
 	"POST /api/v1/workspaces/artifacts/{artifact_id}/versions/{version}/restore": keptVersions,
 }
 

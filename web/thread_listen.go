@@ -111,7 +111,22 @@ func endHeard(a *app.Answered) heardEnd {
 	return out
 }
 
-func (s *Server) listenToSandbox(ctx context.Context, actor *app.Actor, in *simulateIn) (*listenOut, error) {
+// listenIn and listenInThreadIn are as those of the answers that come whole, which are older
+// and pass over members that they do not know.
+type listenIn struct {
+	AgentID id `path:"agent_id"`
+	Body    struct{ ThreadLineIn }
+}
+
+type listenInThreadIn struct {
+	ThreadID id `path:"thread_id"`
+	Body     struct {
+		ThreadLineIn
+		ClientID string `json:"client_id,omitempty" doc:"Your name for the message: sent again, it is asked once"`
+	}
+}
+
+func (s *Server) listenToSandbox(ctx context.Context, actor *app.Actor, in *listenIn) (*listenOut, error) {
 	l, err := s.app.ListenToSandbox(ctx, actor, in.AgentID.String(), app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON})
 	if err != nil {
 		return nil, err
@@ -119,7 +134,7 @@ func (s *Server) listenToSandbox(ctx context.Context, actor *app.Actor, in *simu
 	return s.listening(ctx, l), nil
 }
 
-func (s *Server) listenInThread(ctx context.Context, actor *app.Actor, in *talkIn) (*listenOut, error) {
+func (s *Server) listenInThread(ctx context.Context, actor *app.Actor, in *listenInThreadIn) (*listenOut, error) {
 	l, err := s.app.ListenInThread(ctx, actor, in.ThreadID.String(),
 		app.ThreadMessage{Message: in.Body.Message, MetadataJSON: in.Body.MetadataJSON, ClientID: in.Body.ClientID})
 	if err != nil {
