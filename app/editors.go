@@ -102,9 +102,9 @@ func (a *App) heardEditing(roomID string, s realtime.Signal) {
 
 // editing shows the sockets of a room that somebody changes an artifact. from is the socket
 // that says so, if it is one.
-func (a *audience) editing(roomID string, from *realtime.Conn, it event.Editing) {
-	a.editors.heard(roomID, a.now(), it)
-	a.hub.Signal(roomID, realtime.Signal{Type: event.SignalEditing, From: from, Body: json.RawMessage(store.ToJSON(it))})
+func (au *audience) editing(roomID string, from *realtime.Conn, it event.Editing) {
+	au.editors.heard(roomID, au.now(), it)
+	au.hub.Signal(roomID, realtime.Signal{Type: event.SignalEditing, From: from, Body: json.RawMessage(store.ToJSON(it))})
 }
 
 // Editing shows all other sockets of the room that the person changes an artifact of it. It

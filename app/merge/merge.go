@@ -87,7 +87,7 @@ func filled(b, t, m []part, c Change) (base, mine []part) {
 		}
 	}
 	for i := range m {
-		if _, there := inT[m[i].key()]; !unsaid(&m[i]) && !(there && c.Partial) {
+		if _, there := inT[m[i].key()]; !unsaid(&m[i]) && (!there || !c.Partial) {
 			mine = append(mine, m[i])
 		}
 	}
