@@ -208,7 +208,7 @@ var rules = map[Action]rule{
 	// and change it who answer for the course. Assistants see which there are.
 	ActReadBots:   {roles: admins, relations: courseStaff, text: notEnough, scope: ScopeRead},
 	ActManageBots: {roles: admins, relations: courseTeachers, text: notEnough},
-	ActBotTokens:  {roles: admins, relations: courseTeachers, text: notEnough, scope: scopeSession},
+	ActBotTokens:  {roles: admins, relations: courseTeachers, text: notEnough, scope: scopeSession, archived: true},
 
 	ActChangeMember:  {roles: admins, relations: courseStaff, text: notEnough},
 	ActPromoteMember: {roles: admins, relations: courseTeachers, text: "TAs cannot promote to TA/Teacher"},

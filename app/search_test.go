@@ -206,6 +206,7 @@ func TestSearchOfEarlierMessages(t *testing.T) {
 		c := r.Class(t, silentRoom)
 		for _, text := range []string{"ginger one", "ginger two", "ginger three", "ginger four"} {
 			post(t, r, c.Student, c.Room.ID, text)
+			r.Advance(time.Second) // those of one millisecond may come in any order
 		}
 		hidden := post(t, r, c.Student, c.Room.ID, "ginger hidden")
 		must(t, second(r.HideMessage(t.Context(), c.TA, c.Room.ID, hidden.ID)))

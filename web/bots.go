@@ -26,7 +26,7 @@ func (s *Server) botRoutes() {
 			example:     `{"name":"Quiz of Monday"}`, errors: edited})
 	add(s, del, bots+"/{bot_id}", "deleteBot", s.deleteBot,
 		route{tag: tag, summary: "Delete a bot with its tokens; its messages stay under its name",
-			description: "For the course's teachers.", status: gone, errors: known})
+			description: "For the course's teachers.", status: gone, errors: []int{missing, conflict}})
 	add(s, get, bots+"/{bot_id}/tokens", "listBotTokens", s.botTokens,
 		route{tag: tag, summary: "List the tokens of a bot",
 			description: "For the course's teachers. Without their secrets.", errors: known})

@@ -314,6 +314,7 @@ func TestEditing(t *testing.T) {
 	_, room := w.newRoom(t, owner)
 	foreign := w.as(owner).must(t, 201, post, v1+"/workspaces/"+room+"/artifacts", body{"type": "doc", "title": "x"}).text(t, "id")
 	first, second := w.join(t, owner, "", true), w.join(t, student, "", true)
+	second.next("joined") // signals reach those who are there
 	first.send(`{"type":"editing","artifact_id":"` + strings.ToUpper(artifact) + `","block_id":"3"}`)
 	want := map[string]any{"type": "editing", "artifact_id": artifact, "block_id": "3", "user_id": w.users[owner].ID, "name": "Full owner"}
 	if got := second.next("editing"); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -185,7 +185,7 @@ func (s *Server) threadRoutes() {
 			example:     `{"message":"What is light?"}`,
 			patient:     true, errors: asking})
 	add(s, post, v1+"/threads/stateless/{agent_id}/stream", "listenToAgent", s.listenToSandbox,
-		route{tag: tag, summary: "Let an agent answer one message, and hear the answer as it comes",
+		route{tag: tag, summary: "Let an agent answer one message, and hear it as it comes",
 			description: "As simulateAgent, as server-sent events. start has the prompt for who may change the agent; who leaves " +
 				"ends the call.",
 			example: `{"message":"What is light?"}`,
@@ -224,7 +224,7 @@ func (s *Server) threadRoutes() {
 			example:     `{"message":"What is light?","client_id":"7f3a"}`,
 			patient:     true, errors: append([]int{conflict}, asking...)})
 	add(s, post, v1+"/threads/{thread_id}/messages/stream", "listenInThread", s.listenInThread,
-		route{tag: tag, summary: "Say something to a thread's agent, and hear its answer as it comes",
+		route{tag: tag, summary: "Say something to a thread's agent, and hear its answer",
 			description: "As talkInThread, as server-sent events. Who leaves does not stop the turn; its answer is kept.",
 			example:     `{"message":"What is light?","client_id":"7f3b"}`,
 			errors:      append([]int{conflict}, asking...)})

@@ -43,7 +43,7 @@ func (s *Server) courseRoutes() {
 		route{tag: tag, summary: "Give a member of a course another role",
 			description: "For the course's staff. Assistants cannot make staff.",
 			example:     `{"role":"ta"}`,
-			errors:      known})
+			errors:      edited})
 	add(s, del, v1+"/courses/{course_id}/members/{user_id}", "removeMember", s.removeMember,
 		route{tag: tag, summary: "Take somebody out of a course and its rooms",
 			description: "For the course's staff. The owner stays, and what was said. With account the account goes too, if it was " +
@@ -71,7 +71,7 @@ func (s *Server) joiningRoutes() {
 	add(s, del, v1+"/courses/{course_id}/join-code", "deleteJoinCode", s.deleteJoinCode,
 		route{tag: tag, summary: "Remove the join code",
 			description: "For the course's staff. Who came by it stays.",
-			status:      gone, errors: known})
+			status:      gone, errors: edited})
 	add(s, patch, v1+"/courses/{course_id}/join-code", "updateJoinCode", s.updateJoinCode,
 		route{tag: tag, summary: "Close the join code, open it again, or say whether it makes accounts",
 			description: "For the course's staff.",
@@ -99,7 +99,7 @@ func (s *Server) joiningRoutes() {
 	add(s, del, v1+"/courses/{course_id}/invitations/{invitation_id}", "deleteInvitation", s.deleteInvitation,
 		route{tag: tag, summary: "Take an invitation link back",
 			description: "For the course's staff. Who came by it stays.",
-			status:      gone, errors: known})
+			status:      gone, errors: edited})
 	add(s, post, v1+"/courses/accept-invitation", "acceptInvitation", s.acceptInvitation,
 		route{tag: tag, summary: "Join a course with the token of an invitation link",
 			description: "For everybody who is signed in. The caller gets the role of the invitation.",
@@ -127,7 +127,7 @@ func (s *Server) announcementRoutes() {
 	add(s, del, v1+"/announcements/{announcement_id}", "deleteAnnouncement", s.deleteAnnouncement,
 		route{tag: tag, summary: "Take an announcement back",
 			description: "For the course's staff.",
-			status:      gone, errors: known})
+			status:      gone, errors: edited})
 }
 
 func (s *Server) reportRoutes() {
@@ -154,5 +154,5 @@ func (s *Server) reportRoutes() {
 	add(s, del, v1+"/analytics/{course_id}/reports/{report_id}", "deleteReport", s.deleteReport,
 		route{tag: tag, summary: "Delete a report, or give up one in progress",
 			description: "For the course's staff.",
-			status:      gone, errors: known})
+			status:      gone, errors: edited})
 }

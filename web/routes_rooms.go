@@ -41,7 +41,7 @@ func (s *Server) roomRoutes() {
 		route{tag: tag, summary: "Admit somebody to one room",
 			description: "For the course's staff. The person may see this room alone.",
 			example:     `{"user_email":"ada@example.org"}`,
-			errors:      known})
+			errors:      edited})
 }
 
 func (s *Server) roomAgentRoutes() {
@@ -59,11 +59,11 @@ func (s *Server) roomAgentRoutes() {
 	add(s, post, v1+"/rooms/{room_id}/agents/{agent_id}", "attachAgent", s.attachAgent,
 		route{tag: tag, summary: "Put an agent into a room",
 			description: "For the course's staff who may use the project's agents.",
-			errors:      known})
+			errors:      edited})
 	add(s, del, v1+"/rooms/{room_id}/agents/{agent_id}", "detachAgent", s.detachAgent,
 		route{tag: tag, summary: "Take an agent out of a room",
 			description: "For the course's staff. What it said stays.",
-			errors:      known})
+			errors:      edited})
 	add(s, get, v1+"/rooms/{room_id}/agents/{agent_id}/settings", "getRoomAgent", s.roomAgent,
 		route{tag: tag, summary: "Show how an agent is set in a room, and why it may not speak",
 			description: "For the course's staff.",
@@ -77,7 +77,7 @@ func (s *Server) roomAgentRoutes() {
 		route{tag: tag, summary: "Set an agent in the course's other rooms as it is set here",
 			description: "For the course's staff.",
 			example:     `{"room_ids":null}`,
-			errors:      known})
+			errors:      edited})
 	add(s, get, v1+"/rooms/{room_id}/agents/{agent_id}/state", "getAgentState", s.agentState,
 		route{tag: tag, summary: "Show what happened to an agent in a room, and when it is due",
 			description: "For the course's staff. Its trigger is worked out from that.",
@@ -119,7 +119,7 @@ func (s *Server) roomAgentRoutes() {
 
 func (s *Server) messageRoutes() {
 	const tag = "Rooms"
-	known := []int{missing}
+	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, get, v1+"/search", "searchMessages", s.search,
 		route{tag: tag, summary: "Find messages in the rooms that the caller may read, newest or best first",
 			description: `For everybody. Words, "a phrase", -without, from:NAME, in:ROOM, before: and after:DATE, has:link, has:mention, has:reply, has:file; the last word may be a beginning.` +
@@ -142,7 +142,7 @@ func (s *Server) messageRoutes() {
 	add(s, del, v1+"/rooms/{room_id}/messages/{message_id}", "deleteMessage", s.deleteMessage,
 		route{tag: tag, summary: "Take one's own message back; it can be restored for 15 minutes",
 			description: "For who said it.",
-			status:      gone, errors: []int{missing, limited}})
+			status:      gone, errors: []int{missing, limited, conflict}})
 	add(s, post, v1+"/rooms/{room_id}/messages/{message_id}/restore", "restoreMessage", s.restoreMessage,
 		route{tag: tag, summary: "Bring one's own deleted message back",
 			description: "For who said it.",
@@ -150,11 +150,11 @@ func (s *Server) messageRoutes() {
 	add(s, post, v1+"/rooms/{room_id}/messages/{message_id}/hide", "hideMessage", s.hideMessage,
 		route{tag: tag, summary: "Hide a message from everybody but staff",
 			description: "For the course's staff. Agents do not read it either.",
-			errors:      known})
+			errors:      edited})
 	add(s, post, v1+"/rooms/{room_id}/messages/{message_id}/unhide", "unhideMessage", s.showMessage,
 		route{tag: tag, summary: "Show a hidden message again",
 			description: "For the course's staff.",
-			errors:      known})
+			errors:      edited})
 	add(s, put, v1+"/rooms/{room_id}/read", "markRead", s.markRead,
 		route{tag: tag, summary: "Mark a room as read up to a seq",
 			description: "For who may enter the room. A mark never goes down by it. Mentions up to there are read too.",
@@ -185,7 +185,7 @@ func (s *Server) messageRoutes() {
 	add(s, del, v1+"/rooms/{room_id}/messages/{message_id}/pin", "unpinMessage", s.unpin,
 		route{tag: tag, summary: "Unpin a message",
 			description: "For the course's staff.",
-			status:      gone, errors: []int{missing, limited}})
+			status:      gone, errors: []int{missing, limited, conflict}})
 	add(s, get, v1+"/rooms/{room_id}/pins", "listPins", s.pins,
 		route{tag: tag, summary: "List the pinned messages of a room, newest pin first",
 			description: "For who may enter the room.",

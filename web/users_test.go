@@ -39,7 +39,7 @@ func TestUsers(t *testing.T) {
 			wantProblem(t, w.anon().do(t, post, v1+"/users/", "{"), 401, "Not authenticated")
 		},
 		"invalid": func(t *testing.T, w *world) {
-			wantProblem(t, w.as(admin).do(t, post, v1+"/users/", body{"email": nil}), 422, "email: must be a text")
+			wantProblem(t, w.as(admin).do(t, post, v1+"/users/", body{"email": nil}), 422, "email: must not be empty")
 			wantProblem(t, w.as(admin).do(t, post, v1+"/users/", body{"email": "a@b.org", "role": "king"}), 422,
 				"role: must be one of guest, student, ta, teacher, admin, super_admin")
 		},
