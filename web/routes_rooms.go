@@ -122,7 +122,7 @@ func (s *Server) messageRoutes() {
 	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, get, v1+"/search", "searchMessages", s.search,
 		route{tag: tag, summary: "Find messages in the rooms that the caller may read, newest or best first",
-			description: `For everybody. Words, "a phrase", -without, from:NAME, in:ROOM, before: and after:DATE, has:link, has:mention, has:reply, has:file; the last word may be a beginning.` +
+			description: `For everybody. Words, "a phrase", -without, from:NAME, in:ROOM, before: and after:DATE, has:link, ` +
 				`has:mention, has:reply, has:file; the last word may be a beginning.`,
 			errors: []int{missing, limited}})
 	add(s, post, v1+"/rooms/{room_id}/messages", "postMessage", s.postMessage,

@@ -122,7 +122,7 @@ type listenInThreadIn struct {
 	ThreadID id `path:"thread_id"`
 	Body     struct {
 		ThreadLineIn
-		ClientID string `json:"client_id,omitempty"`
+		ClientID string `json:"client_id,omitempty" doc:"Your name for the message: sent again, it is asked once"`
 	}
 }
 
