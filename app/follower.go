@@ -65,7 +65,7 @@ func (a *App) Follow(ctx context.Context, actor *Actor) (*Follower, error) {
 // Speak chooses the language in which the connection is told why a frame had no effect.
 func (f *Follower) Speak(lang wording.Lang) { f.lang = lang }
 
-// Sit starts the writing side of the connection. The first frame tells of all rooms.
+// Sit starts the writing side of the connection. A frame that tells of all rooms follows.
 func (f *Follower) Sit(nc net.Conn) *realtime.Conn {
 	f.conn = realtime.NewConn(nc, realtime.ConnOptions{Variant: event.V2 | event.Many, UserID: f.who.User.ID,
 		Name: f.who.User.Name(), Kind: shownKind(&f.who.User), SessionID: f.who.credential()})

@@ -84,7 +84,7 @@ func asyncAPI(version string) ([]byte, error) {
 // mySocketChannel describes the socket of a person.
 func mySocketChannel(messages map[string]any) map[string]any {
 	c := channel("One socket for all rooms of a person, with the sub-protocol coagent.me.v1",
-		"The first frame tells of all rooms; then each change does. The frames of rooms come after subscribe, and name their room. After a lost connection "+
+		"A frame tells of all rooms; then each change does. The frames of rooms come after subscribe, and name their room. After a lost connection "+
 			"connect again and subscribe with your last seq of each room: nothing is missed, and none comes twice. GET "+pathMyEvents+
 			"?rooms=<ids, by commas>&after=<seqs, by commas> is the same as server-sent events; its event end has the close code.", messages, nil)
 	c["address"] = pathMySocket

@@ -390,7 +390,7 @@ func TestMyStream(t *testing.T) {
 			}
 		}
 	}
-	next(events, "rooms")
+	// Neither the list of rooms nor the rooms that are subscribed to wait for the other.
 	if e := next(events, "message"); e.id != "1,1" || !strings.Contains(e.data, other) {
 		t.Errorf("got %+v", e)
 	}
