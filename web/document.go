@@ -157,8 +157,8 @@ func eachOperation(doc object, do func(op object)) {
 }
 
 // inDefault are the errors that the document describes once for all operations.
-var inDefault = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestEntityTooLarge,
-	http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
+var inDefault = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
+	http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
 // lean says by reference what operations have alike.
 func (p *publisher) lean(op object) {
@@ -292,10 +292,10 @@ func (p *publisher) share(kind, name string, part object) object {
 func (p *publisher) responses() object {
 	body := object{"application/json": object{"schema": refTo("schemas", "Problem")}}
 	all := object{"Error": object{"content": body,
-		"description": "400 and 422: the request is wrong; 401: no session; 403: no right; 404: not there, or not to be known of; 413: too large; " +
-			"429 and 503: come back after Retry-After seconds; 500: a fault of the server",
+		"description": "400 and 422: the request is wrong; 401: no session; 403: no right; 404: not there, or not to be known of; " +
+			"409: something else is in the way, code says what; 413: too large; 429 and 503: come back after Retry-After seconds; 500: a fault of the server",
 		"headers": object{"Retry-After": object{"schema": object{"type": "integer"}}}}}
-	for code, text := range map[int]string{http.StatusConflict: "Something else is in the way; code says what", http.StatusBadGateway: "A model did not answer",
+	for code, text := range map[int]string{http.StatusBadGateway: "A model did not answer",
 		http.StatusRequestedRangeNotSatisfiable: "The file has no such range"} {
 		all[responseName(code)] = object{"description": text, "content": body}
 	}
