@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,8 +21,7 @@ const (
 	pathEvents = v1 + "/rooms/{room_id}/events"
 	// streamBeat is how often a silent stream sends a sign of life. A lost right ends the
 	// stream within this time too.
-	streamBeat  = 4 * time.Second
-	streamWrite = 20 * time.Second
+	streamBeat = 4 * time.Second
 )
 
 // streamed adds the stream to the documented answers of a route of events.
@@ -133,11 +131,9 @@ func (s *Server) streamOf(c *fiber.Ctx, param string, stream *eventStream) error
 	conn := c.Context().Conn()
 	// The writer starts at once, even when the answer fails later.
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		// The server's own deadline is for answers that end. A stream sets a new one for
-		// each write.
-		stream.deadline = func() error { return conn.SetWriteDeadline(time.Now().Add(streamWrite)) }
 		defer s.caught(ctx)
-		stream.run(w)
+		stream.out = eventWriter{w, conn}
+		stream.run()
 	})
 	// Do not use SendStatus: it would read the stream to its end.
 	c.Status(http.StatusOK)
@@ -150,17 +146,17 @@ type eventStream struct {
 	// read reads a part of the log.
 	read func(ctx context.Context, actor *app.Actor, id string, after int64, limit int, room func(int64) error) (*app.EventPage, error)
 	// running reads the frames of the turns that run at the beginning; nil with deltas.
-	running  func(ctx context.Context, actor *app.Actor, id string) ([][]byte, error)
-	deltas   bool // the client gets the text of answers under way
-	actor    *app.Actor
-	room     string
-	after    int64
-	request  *request
-	deadline func() error
-	page     *app.EventPage
-	turns    [][]byte // the frames of the turns that run now
-	ticket   *ticket  // the reserved bytes of the page, until it is written
-	watch    *app.EventStream
+	running func(ctx context.Context, actor *app.Actor, id string) ([][]byte, error)
+	deltas  bool // the client gets the text of answers under way
+	actor   *app.Actor
+	room    string
+	after   int64
+	request *request
+	out     eventWriter
+	page    *app.EventPage
+	turns   [][]byte // the frames of the turns that run now
+	ticket  *ticket  // the reserved bytes of the page, until it is written
+	watch   *app.EventStream
 }
 
 // load reads the next part of the log. It checks the caller's right every time.
@@ -175,33 +171,30 @@ func (e *eventStream) load(ctx context.Context) (err error) {
 
 // greet sends the answers that agents are writing now, as joining a socket does. They are
 // not in the log, so their events have no id.
-func (e *eventStream) greet(w *bufio.Writer) {
+func (e *eventStream) greet() {
 	for _, frame := range e.turns {
-		fmt.Fprintf(w, "event: turn\ndata: %s\n\n", frame)
+		e.out.event("", "turn", frame)
 	}
 	e.turns = nil
 }
 
 // run writes until the client leaves or loses its right, or until the server ends.
-func (e *eventStream) run(w *bufio.Writer) {
+func (e *eventStream) run() {
 	defer e.watch.Stop()
 	defer e.written()
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
 	// Send a first comment: the headers leave with the first bytes. In a silent room a
 	// client would otherwise wait until the first beat and believe the stream closed.
-	if e.deadline() != nil {
+	if e.out.comment() != nil {
 		return
 	}
-	if _, err := w.WriteString(": here\n\n"); err != nil {
-		return
-	}
-	e.greet(w)
+	e.greet()
 	for {
-		if e.write(w) != nil {
+		if e.write() != nil {
 			return
 		}
-		if !e.page.More && !e.wait(w, beat.C) || !e.again() {
+		if !e.page.More && !e.wait(beat.C) || !e.again() {
 			return
 		}
 	}
@@ -209,7 +202,7 @@ func (e *eventStream) run(w *bufio.Writer) {
 
 // wait returns when there may be more in the log, or it is time to check the caller's
 // right again. Until then it sends what agents say. It returns false at the end.
-func (e *eventStream) wait(w *bufio.Writer, beat <-chan time.Time) bool {
+func (e *eventStream) wait(beat <-chan time.Time) bool {
 	var spoken <-chan struct{}
 	if e.deltas {
 		spoken = e.watch.Spoken
@@ -221,10 +214,9 @@ func (e *eventStream) wait(w *bufio.Writer, beat <-chan time.Time) bool {
 		case <-e.watch.Changed:
 			return true
 		case <-beat:
-			_, err := w.WriteString(": here\n\n")
-			return err == nil
+			return e.out.comment() == nil
 		case <-spoken:
-			if e.say(w) != nil {
+			if e.say() != nil {
 				return false
 			}
 		}
@@ -233,16 +225,11 @@ func (e *eventStream) wait(w *bufio.Writer, beat <-chan time.Time) bool {
 
 // say sends the text of answers under way. It is not in the log, so these events have no
 // id.
-func (e *eventStream) say(w *bufio.Writer) error {
-	if err := e.deadline(); err != nil {
-		return err
-	}
+func (e *eventStream) say() error {
 	for _, f := range e.watch.Deltas() {
-		fmt.Fprintf(w, "event: %s\ndata: ", f.Type)
-		_, _ = w.Write(f.Data)
-		_, _ = w.WriteString("\n\n")
+		e.out.event("", f.Type, f.Data)
 	}
-	return w.Flush()
+	return e.out.flush()
 }
 
 func (e *eventStream) again() bool {
@@ -256,31 +243,24 @@ func (e *eventStream) again() bool {
 	return err == nil
 }
 
-// write sends the loaded page (https://html.spec.whatwg.org/#server-sent-events).
-func (e *eventStream) write(w *bufio.Writer) error {
+// write sends the loaded page.
+func (e *eventStream) write() error {
 	defer e.written()
-	// Set the deadline before the first byte: what does not fit into the buffer is sent
-	// at once.
-	if err := e.deadline(); err != nil {
-		return err
-	}
 	if e.page.Resync {
-		fmt.Fprintf(w, "id: %d\nevent: resync\ndata: {\"type\":\"resync\",\"after\":%d}\n\n", e.page.Next, e.page.Next)
+		next := strconv.FormatInt(e.page.Next, 10)
+		e.out.event(next, "resync", []byte(`{"type":"resync","after":`+next+`}`))
 	}
 	for _, ev := range e.page.Events {
-		fmt.Fprintf(w, "id: %d\nevent: %s\ndata: ", ev.Seq, ev.Type)
-		// Do not use Fprintf: it would copy a large frame.
-		_, _ = w.Write(ev.Frame)
-		_, _ = w.WriteString("\n\n") // w keeps an error until Flush
+		e.out.event(strconv.FormatInt(ev.Seq, 10), ev.Type, ev.Frame)
 	}
 	for _, frame := range e.watch.Notices(e.page) {
-		fmt.Fprintf(w, "event: system\ndata: %s\n\n", frame)
+		e.out.event("", "system", frame)
 	}
 	e.after = e.page.Next
 	if e.deltas && !e.page.More {
-		return e.say(w)
+		return e.say()
 	}
-	return w.Flush()
+	return e.out.flush()
 }
 
 // written releases the page and its reserved bytes.

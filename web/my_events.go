@@ -59,8 +59,8 @@ func (s *Server) streamMine(c *fiber.Ctx) error {
 	nc := c.Context().Conn()
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		defer s.caught(ctx)
-		e := &eventsConn{w: w, nc: nc, rooms: slices.Clone(rooms), over: make(chan struct{})}
-		if e.comment() != nil { // the headers leave with the first bytes
+		e := &eventsConn{out: eventWriter{w, nc}, rooms: slices.Clone(rooms), over: make(chan struct{})}
+		if e.out.comment() != nil { // the headers leave with the first bytes
 			return
 		}
 		conn := f.Sit(e)
@@ -112,8 +112,7 @@ func streamedRooms(ids, after string) ([]event.RoomAfter, error) {
 // eventsConn turns the frames that a realtime.Conn writes into server-sent events. A Conn
 // writes one frame at a time.
 type eventsConn struct {
-	w     *bufio.Writer
-	nc    net.Conn          // that of the answer
+	out   eventWriter
 	rooms []event.RoomAfter // with how far each has come: the id of an event
 	conn  atomic.Pointer[realtime.Conn]
 	once  sync.Once
@@ -125,16 +124,6 @@ const (
 	opClose = 0x8
 )
 
-func (e *eventsConn) comment() error {
-	if err := e.nc.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
-		return err
-	}
-	if _, err := e.w.WriteString(": here\n\n"); err != nil {
-		return err
-	}
-	return e.w.Flush()
-}
-
 // Write takes one whole frame.
 func (e *eventsConn) Write(frame []byte) (int, error) {
 	op, payload := frame[0]&0xF, frame[2:]
@@ -144,22 +133,21 @@ func (e *eventsConn) Write(frame []byte) (int, error) {
 	case 127:
 		payload = frame[10:]
 	}
-	if err := e.nc.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
-		return 0, err
-	}
+	var err error
 	switch op {
 	case opText:
-		e.event(payload)
+		err = e.frame(payload)
 	case opClose:
 		code, reason := 0, ""
 		if len(payload) >= 2 {
 			code, reason = int(binary.BigEndian.Uint16(payload)), string(payload[2:])
 		}
-		fmt.Fprintf(e.w, "event: end\ndata: {\"type\":\"end\",\"code\":%d,\"reason\":%q}\n\n", code, reason)
+		e.out.event("", "end", fmt.Appendf(nil, `{"type":"end","code":%d,"reason":%q}`, code, reason))
+		err = e.out.flush()
 	default: // a ping
-		_, _ = e.w.WriteString(": here\n\n")
+		err = e.out.comment()
 	}
-	if err := e.w.Flush(); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	if c := e.conn.Load(); c != nil {
@@ -168,7 +156,8 @@ func (e *eventsConn) Write(frame []byte) (int, error) {
 	return len(frame), nil
 }
 
-func (e *eventsConn) event(payload []byte) {
+// frame sends one frame. Its id is how far each room has come.
+func (e *eventsConn) frame(payload []byte) error {
 	var f struct {
 		Type   string
 		RoomID string `json:"room_id"`
@@ -191,33 +180,29 @@ func (e *eventsConn) event(payload []byte) {
 			at.After = &f.Seq
 		}
 	}
-	if len(e.rooms) > 0 {
-		_, _ = e.w.WriteString("id: ")
-		for i, at := range e.rooms {
-			if i > 0 {
-				_ = e.w.WriteByte(',')
-			}
-			if at.After != nil {
-				fmt.Fprint(e.w, *at.After)
-			}
+	var id []byte
+	for i, at := range e.rooms {
+		if i > 0 {
+			id = append(id, ',')
 		}
-		_ = e.w.WriteByte('\n')
+		if at.After != nil {
+			id = strconv.AppendInt(id, *at.After, 10)
+		}
 	}
-	fmt.Fprintf(e.w, "event: %s\ndata: ", f.Type)
-	_, _ = e.w.Write(payload)
-	_, _ = e.w.WriteString("\n\n") // w keeps an error until Flush
+	e.out.event(string(id), f.Type, payload)
+	return e.out.flush()
 }
 
 func (e *eventsConn) end() { e.once.Do(func() { close(e.over) }) }
 
 // Close ends the stream, and a write that is stuck.
-func (e *eventsConn) Close() error { e.end(); return e.nc.SetWriteDeadline(time.Now()) }
+func (e *eventsConn) Close() error { e.end(); return e.out.conn.SetWriteDeadline(time.Now()) }
 
 // SetReadDeadline comes when the close frame is written, for the peer's answer. Here is none.
 func (e *eventsConn) SetReadDeadline(time.Time) error { e.end(); return nil }
 
 // SetWriteDeadline bounds the write that is under way. Each later one has its own.
-func (e *eventsConn) SetWriteDeadline(t time.Time) error { return e.nc.SetWriteDeadline(t) }
+func (e *eventsConn) SetWriteDeadline(t time.Time) error { return e.out.conn.SetWriteDeadline(t) }
 
 // SetDeadline does nothing.
 func (e *eventsConn) SetDeadline(time.Time) error { return nil }

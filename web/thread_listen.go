@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -156,7 +155,7 @@ func (s *Server) listening(ctx context.Context, l *app.Listening) *listenOut {
 			ctx := r.within(context.Background())
 			defer s.caught(ctx)
 			defer l.Close()
-			h := &hearing{server: s, w: w, conn: conn, listening: l}
+			h := &hearing{server: s, out: eventWriter{w, conn}, listening: l}
 			h.run(ctx)
 		})
 	}}
@@ -165,8 +164,7 @@ func (s *Server) listening(ctx context.Context, l *app.Listening) *listenOut {
 // hearing writes one answer to one client.
 type hearing struct {
 	server    *Server
-	w         *bufio.Writer
-	conn      net.Conn
+	out       eventWriter
 	listening *app.Listening
 }
 
@@ -212,7 +210,7 @@ func (h *hearing) wait(ctx context.Context, beat <-chan time.Time) bool {
 				return false
 			}
 		case <-beat:
-			if h.write(": here\n\n", nil) != nil {
+			if h.out.comment() != nil {
 				return false
 			}
 			check, done := context.WithTimeout(ctx, requestTimeout)
@@ -233,33 +231,23 @@ func (h *hearing) fail(ctx context.Context, err error) {
 }
 
 func (h *hearing) say() error {
-	for _, f := range h.listening.Deltas() {
-		if err := h.write("event: "+f.Type+"\ndata: ", f.Data); err != nil {
-			return err
-		}
+	deltas := h.listening.Deltas()
+	for _, f := range deltas {
+		h.out.event("", f.Type, f.Data)
 	}
-	return nil
+	if len(deltas) == 0 {
+		return nil
+	}
+	return h.out.flush()
 }
 
-func (h *hearing) send(event string, data any) error {
+func (h *hearing) send(kind string, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
 		return err
 	}
-	return h.write("event: "+event+"\ndata: ", text)
-}
-
-// write sends one event, or a comment without data.
-func (h *hearing) write(head string, data []byte) error {
-	if err := h.conn.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
-		return err
-	}
-	_, _ = h.w.WriteString(head) // w keeps an error until Flush
-	if data != nil {
-		_, _ = h.w.Write(data)
-		_, _ = h.w.WriteString("\n\n")
-	}
-	return h.w.Flush()
+	h.out.event("", kind, text)
+	return h.out.flush()
 }
 
 // heard documents the stream of a route.
