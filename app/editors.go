@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/expiring"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -18,35 +19,22 @@ const (
 	// editingFor is how long somebody counts as changing an artifact after they said so.
 	// Clients say it again every 5 seconds.
 	editingFor = 12 * time.Second
-	// maxEditors bounds who is shown in a room, and maxEditedRooms is the number of rooms
-	// from which expired entries are removed. The rate of each person bounds the rest.
-	maxEditors     = 200
-	maxEditedRooms = 1000
-	maxBlockID     = 64 // characters
+	maxBlockID = 64 // characters
 )
 
 // editors knows who changes which artifact, room by room, for those who come in.
 type editors struct {
 	mu    sync.Mutex
-	rooms map[string]map[editorKey]edited
+	rooms expiring.Rooms[editorKey, event.Editing]
 }
 
 type editorKey struct{ artifact, who string }
 
-type edited struct {
-	event.Editing
-	until time.Time
-}
-
 // in returns who changes what in a room, sorted by name.
 func (e *editors) in(roomID string, now time.Time) []event.Editing {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.expire(roomID, now)
-	all := []event.Editing{}
-	for _, it := range e.rooms[roomID] {
-		all = append(all, it.Editing)
-	}
+	all := e.rooms.In(roomID, now)
+	e.mu.Unlock()
 	slices.SortFunc(all, func(a, b event.Editing) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UserID+a.AgentID, b.UserID+b.AgentID), cmp.Compare(a.ArtifactID, b.ArtifactID))
 	})
@@ -59,37 +47,10 @@ func (e *editors) heard(roomID string, now time.Time, it event.Editing) {
 	defer e.mu.Unlock()
 	key := editorKey{it.ArtifactID, it.UserID + it.AgentID}
 	if it.Done {
-		delete(e.rooms[roomID], key)
-		e.expire(roomID, now)
+		e.rooms.Remove(roomID, key)
 		return
 	}
-	if e.rooms == nil {
-		e.rooms = map[string]map[editorKey]edited{}
-	}
-	if len(e.rooms) >= maxEditedRooms {
-		for id := range e.rooms {
-			e.expire(id, now)
-		}
-	}
-	e.expire(roomID, now)
-	if e.rooms[roomID] == nil {
-		e.rooms[roomID] = map[editorKey]edited{}
-	}
-	if _, known := e.rooms[roomID][key]; known || len(e.rooms[roomID]) < maxEditors {
-		e.rooms[roomID][key] = edited{it, now.Add(editingFor)}
-	}
-}
-
-// expire removes entries of a room that are over. The caller holds e.mu.
-func (e *editors) expire(roomID string, now time.Time) {
-	for key, it := range e.rooms[roomID] {
-		if !it.until.After(now) {
-			delete(e.rooms[roomID], key)
-		}
-	}
-	if len(e.rooms[roomID]) == 0 {
-		delete(e.rooms, roomID)
-	}
+	e.rooms.Put(roomID, key, it, now, now.Add(editingFor))
 }
 
 // heardEditing handles such a signal of another process.

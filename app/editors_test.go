@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -26,8 +25,8 @@ func TestEditors(t *testing.T) {
 		if got := e.in("r", now.Add(12*time.Second)); len(got) != 1 || got[0].Name != "ann" {
 			t.Errorf("after 12 s: got %v", got)
 		}
-		if got := e.in("r", now.Add(time.Minute)); got == nil || len(got) != 0 || len(e.rooms) != 1 {
-			t.Errorf("after a minute: got %v and %d rooms", got, len(e.rooms))
+		if got := e.in("r", now.Add(time.Minute)); got == nil || len(got) != 0 {
+			t.Errorf("after a minute: got %v", got)
 		}
 	})
 	t.Run("Done", func(t *testing.T) {
@@ -39,24 +38,6 @@ func TestEditors(t *testing.T) {
 		e.heard("r", now, event.Editing{ArtifactID: "a", UserID: "ann", Done: true})
 		if got := e.in("r", now); len(got) != 1 || got[0].ArtifactID != "b" {
 			t.Errorf("got %v, want the other artifact", got)
-		}
-	})
-	t.Run("Bounds", func(t *testing.T) {
-		t.Parallel()
-		var e editors
-		for i := range 2 * maxEditors {
-			e.heard("r", now, at("a", fmt.Sprint(i)))
-		}
-		e.heard("r", now, event.Editing{ArtifactID: "a", UserID: "1", BlockID: "9"})
-		if got := e.in("r", now); len(got) != maxEditors {
-			t.Errorf("got %d in a room, want %d", len(got), maxEditors)
-		}
-		for i := range 2 * maxEditedRooms {
-			e.heard(fmt.Sprint(i), now, at("a", "ann"))
-			now = now.Add(time.Second)
-		}
-		if len(e.rooms) > maxEditedRooms {
-			t.Errorf("got %d rooms, want those of the last seconds", len(e.rooms))
 		}
 	})
 }

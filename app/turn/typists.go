@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/expiring"
 	"github.com/coagent-studio/coagent/app/mention"
 	"github.com/coagent-studio/coagent/app/realtime"
 	"github.com/coagent-studio/coagent/store"
@@ -18,21 +19,13 @@ const (
 	// typingFor is how long a person counts as typing after a typing frame. Clients
 	// send one every 3 seconds.
 	typingFor = 4 * time.Second
-	// maxTypingRooms is the number of rooms from which expired entries are removed.
-	maxTypingRooms = 1000
 )
 
 // typists knows who types in which room, so that agents let people speak first.
 type typists struct {
 	mu    sync.Mutex
-	rooms map[string]map[string]typist
-	ended chan struct{} // closed when a person is done; nil while nobody waits for it
-}
-
-// typist is a person who types.
-type typist struct {
-	who   realtime.Member
-	until time.Time // when the person does not count as typing any more
+	rooms expiring.Rooms[string, realtime.Member] // by the id of the person
+	ended chan struct{}                           // closed when a person is done; nil while nobody waits for it
 }
 
 // Typing returns who types in a room, sorted by name.
@@ -40,12 +33,8 @@ func (e *Engine) Typing(roomID string) []realtime.Member { return e.typists.in(r
 
 func (t *typists) in(roomID string, now time.Time) []realtime.Member {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.until(roomID, now)
-	all := []realtime.Member{}
-	for _, it := range t.rooms[roomID] {
-		all = append(all, it.who)
-	}
+	all := t.rooms.In(roomID, now)
+	t.mu.Unlock()
 	slices.SortFunc(all, func(a, b realtime.Member) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UserID, b.UserID))
 	})
@@ -56,18 +45,7 @@ func (t *typists) in(roomID string, now time.Time) []realtime.Member {
 func (t *typists) typing(roomID string, who realtime.Member, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.rooms == nil {
-		t.rooms = map[string]map[string]typist{}
-	}
-	if len(t.rooms) >= maxTypingRooms {
-		for id := range t.rooms {
-			t.until(id, now)
-		}
-	}
-	if t.rooms[roomID] == nil {
-		t.rooms[roomID] = map[string]typist{}
-	}
-	t.rooms[roomID][who.UserID] = typist{who, now.Add(typingFor)}
+	t.rooms.Put(roomID, who.UserID, who, now, now.Add(typingFor))
 }
 
 // done notes that a person has sent the message or stopped typing. known tells
@@ -75,31 +53,11 @@ func (t *typists) typing(roomID string, who realtime.Member, now time.Time) {
 func (t *typists) done(roomID, userID string) (known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, known = t.rooms[roomID][userID]; !known {
-		return false
-	}
-	delete(t.rooms[roomID], userID)
-	if t.ended != nil {
+	if known = t.rooms.Remove(roomID, userID); known && t.ended != nil {
 		close(t.ended)
 		t.ended = nil
 	}
-	return true
-}
-
-// until returns when the last person who types in a room stops counting as typing. It
-// removes entries that have expired. The caller holds t.mu.
-func (t *typists) until(roomID string, now time.Time) (last time.Time) {
-	for user, it := range t.rooms[roomID] {
-		if !it.until.After(now) {
-			delete(t.rooms[roomID], user)
-		} else if it.until.After(last) {
-			last = it.until
-		}
-	}
-	if len(t.rooms[roomID]) == 0 {
-		delete(t.rooms, roomID)
-	}
-	return last
+	return known
 }
 
 // wait returns when nobody types in a room, or at end. waited tells whether it had to
@@ -108,7 +66,7 @@ func (t *typists) wait(ctx context.Context, roomID string, end time.Time, now fu
 	for ; ; waited = true {
 		at := now()
 		t.mu.Lock()
-		until := t.until(roomID, at)
+		until := t.rooms.Until(roomID, at)
 		if until.After(end) {
 			until = end
 		}
