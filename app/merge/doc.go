@@ -9,5 +9,5 @@
 // Of the version that both began with, only an Outline is needed: what blocks there were, by
 // their hashes. It is small, so that it can be kept for versions whose content is gone.
 //
-// Package merge is pure. It imports nothing of ours.
+// Package merge is pure. Of ours it imports package lcs alone.
 package merge

@@ -1,6 +1,10 @@
 package merge
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/coagent-studio/coagent/app/lcs"
+)
 
 // hunk says that base[b0:b1] became side[s0:s1].
 type hunk struct{ b0, b1, s0, s1 int }
@@ -108,4 +112,15 @@ func union(a, b []item) (out []item) {
 		i, j = pair[0]+1, pair[1]+1
 	}
 	return append(append(out, a[i:]...), b[j:]...)
+}
+
+// common pairs the places of equal nodes.
+func common(a, b []item) [][2]int { return lcs.Pairs(hashes(a), hashes(b)) }
+
+func hashes(nodes []item) []string {
+	out := make([]string, len(nodes))
+	for i, it := range nodes {
+		out[i] = it.hash
+	}
+	return out
 }

@@ -1,26 +1,27 @@
-package merge
+// Package lcs finds what two lists have in common, in their order. It is pure, and bounded.
+package lcs
 
 import "sort"
 
-// mostCells bounds the table of a longest common subsequence.
+// mostCells bounds the table of a longest common subsequence: of 4 megabytes.
 const mostCells = 1 << 20
 
-// common pairs the places of equal nodes of two lists, in rising order. It is a longest
-// common subsequence of short lists. Long ones are first cut at the nodes that each has
+// Pairs returns the places of equal elements of two lists, in rising order. It is a longest
+// common subsequence of short lists. Long ones are first cut at the elements that each has
 // once (patience diff); what is too long even then has nothing in common.
-func common(a, b []item) [][2]int {
+func Pairs[T comparable](a, b []T) [][2]int {
 	var pairs [][2]int
 	pair(a, b, 0, 0, &pairs)
 	return pairs
 }
 
-func pair(a, b []item, fromA, fromB int, pairs *[][2]int) {
-	for len(a) > 0 && len(b) > 0 && a[0].hash == b[0].hash {
+func pair[T comparable](a, b []T, fromA, fromB int, pairs *[][2]int) {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		*pairs = append(*pairs, [2]int{fromA, fromB})
 		a, b, fromA, fromB = a[1:], b[1:], fromA+1, fromB+1
 	}
 	tail := 0
-	for len(a) > tail && len(b) > tail && a[len(a)-1-tail].hash == b[len(b)-1-tail].hash {
+	for len(a) > tail && len(b) > tail && a[len(a)-1-tail] == b[len(b)-1-tail] {
 		tail++
 	}
 	a, b = a[:len(a)-tail], b[:len(b)-tail]
@@ -43,12 +44,12 @@ func pair(a, b []item, fromA, fromB int, pairs *[][2]int) {
 }
 
 // longest adds a longest common subsequence, by the table of its lengths.
-func longest(a, b []item, fromA, fromB int, pairs *[][2]int) {
+func longest[T comparable](a, b []T, fromA, fromB int, pairs *[][2]int) {
 	width := len(b) + 1
 	length := make([]int32, (len(a)+1)*width)
 	for i := len(a) - 1; i >= 0; i-- {
 		for j := len(b) - 1; j >= 0; j-- {
-			if a[i].hash == b[j].hash {
+			if a[i] == b[j] {
 				length[i*width+j] = length[(i+1)*width+j+1] + 1
 			} else {
 				length[i*width+j] = max(length[(i+1)*width+j], length[i*width+j+1])
@@ -57,7 +58,7 @@ func longest(a, b []item, fromA, fromB int, pairs *[][2]int) {
 	}
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch {
-		case a[i].hash == b[j].hash:
+		case a[i] == b[j]:
 			*pairs = append(*pairs, [2]int{fromA + i, fromB + j})
 			i, j = i+1, j+1
 		case length[(i+1)*width+j] >= length[i*width+j+1]:
@@ -68,26 +69,26 @@ func longest(a, b []item, fromA, fromB int, pairs *[][2]int) {
 	}
 }
 
-// anchors pairs the nodes that each list has once, as many as stand in the same order.
-func anchors(a, b []item) [][2]int {
+// anchors pairs the elements that each list has once, as many as stand in the same order.
+func anchors[T comparable](a, b []T) [][2]int {
 	type places struct{ inA, inB, a, b int }
-	of := map[string]*places{}
+	of := map[T]*places{}
 	for i, it := range a {
-		p := of[it.hash]
+		p := of[it]
 		if p == nil {
 			p = &places{}
-			of[it.hash] = p
+			of[it] = p
 		}
 		p.inA, p.a = p.inA+1, i
 	}
 	for j, it := range b {
-		if p := of[it.hash]; p != nil {
+		if p := of[it]; p != nil {
 			p.inB, p.b = p.inB+1, j
 		}
 	}
 	var once [][2]int
 	for i, it := range a {
-		if p := of[it.hash]; p.inA == 1 && p.inB == 1 {
+		if p := of[it]; p.inA == 1 && p.inB == 1 {
 			once = append(once, [2]int{i, p.b})
 		}
 	}
