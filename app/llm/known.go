@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,10 +37,8 @@ var known = map[Kind][]ListedModel{
 	},
 }
 
-// model is a known model; all of them see images.
 func model(id, label string, context, output int) ListedModel {
-	sees := true
-	return ListedModel{ID: id, Label: label, Context: context, Output: output, SeesImages: &sees}
+	return ListedModel{ID: id, Label: label, Context: context, Output: output}
 }
 
 // KnownModels are the models of a provider that are known without asking it: those of a
@@ -49,7 +48,10 @@ func (m *Models) KnownModels(provider string) []ListedModel {
 	if p == nil {
 		return nil
 	}
-	out := slices.Clone(m.describedBy(p))
+	out := slices.Clone(known[p.service()])
+	for i := range out {
+		out[i].complete(p.service())
+	}
 	if id := p.defaultModel; id != "" && !slices.ContainsFunc(out, func(m ListedModel) bool { return m.ID == id }) {
 		out = append(out, ListedModel{ID: id, Label: id})
 	}
@@ -57,35 +59,39 @@ func (m *Models) KnownModels(provider string) []ListedModel {
 	return out
 }
 
-// describedBy are the known models of a provider that is a public service.
-func (m *Models) describedBy(p *provider) []ListedModel {
+// service tells by its host which of the public services the provider is; "" is another.
+func (p *provider) service() Kind {
+	at, err := url.Parse(p.baseURL)
+	if err != nil || at.Host == "" {
+		return ""
+	}
 	for _, public := range builtIn() {
-		if public.BaseURL != "" && strings.TrimSuffix(public.BaseURL, "/v1") == strings.TrimSuffix(p.baseURL, "/v1") {
-			return known[public.Kind]
+		if own, err := url.Parse(public.BaseURL); err == nil && own.Host == at.Host {
+			return public.Kind
 		}
 	}
-	return nil
+	return ""
 }
 
 // dated matches what services add to the name of a model: the date of its version.
 var dated = regexp.MustCompile(`-(\d{4}-\d\d-\d\d|\d{8}|\d{3}|latest)$`)
 
-// complete adds what is known of a model and its provider does not say.
-func (m *ListedModel) complete(known []ListedModel) {
+// complete adds what is known of a model of a public service and the service does not say.
+func (m *ListedModel) complete(service Kind) {
+	if sees, known := service.sees(m.ID); known && m.SeesImages == nil {
+		m.SeesImages = &sees
+	}
 	name := dated.ReplaceAllString(m.ID, "")
-	i := slices.IndexFunc(known, func(k ListedModel) bool { return k.ID == m.ID || k.ID == name })
+	i := slices.IndexFunc(known[service], func(k ListedModel) bool { return k.ID == m.ID || k.ID == name })
 	if i < 0 {
 		return
 	}
-	k := known[i]
+	k := known[service][i]
 	if m.Context == 0 {
 		m.Context = k.Context
 	}
 	if m.Output == 0 {
 		m.Output = k.Output
-	}
-	if m.SeesImages == nil {
-		m.SeesImages = k.SeesImages
 	}
 	if m.Label == m.ID && k.ID == m.ID {
 		m.Label = k.Label

@@ -2,7 +2,6 @@ package llm
 
 import (
 	"cmp"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -80,30 +79,18 @@ func (m *Models) Sees(provider, model string) (sees, known bool) {
 	if p == nil || p.kind == KindOffline {
 		return false, p != nil
 	}
-	if !p.public() {
-		return false, false
-	}
-	name := strings.ToLower(cmp.Or(model, p.defaultModel))
-	for _, f := range families(p.kind) {
+	return p.service().sees(cmp.Or(model, p.defaultModel))
+}
+
+// sees tells of a public service whether a model takes pictures, and whether that is known.
+func (k Kind) sees(model string) (sees, known bool) {
+	name := strings.ToLower(model)
+	for _, f := range families(k) {
 		if is, _ := path.Match(f.pattern, name); is {
 			return f.sees, true
 		}
 	}
 	return false, false
-}
-
-// public tells whether the provider is one of the services that this program knows.
-func (p *provider) public() bool {
-	at, err := url.Parse(p.baseURL)
-	if err != nil {
-		return false
-	}
-	for _, pc := range builtIn() {
-		if own, err := url.Parse(pc.BaseURL); err == nil && pc.Kind == p.kind && own.Host == at.Host {
-			return true
-		}
-	}
-	return false
 }
 
 // PictureTokens is the most tokens that one picture counts at a model.
@@ -115,14 +102,15 @@ func (m *Models) PictureTokens(provider, model string) int {
 }
 
 func (p *provider) pictureTokens(model string) int {
+	service := p.service()
 	switch {
-	case p.kind == KindGemini:
-		return geminiPicture
-	case p.kind == KindClaude:
-		return claudePicture
 	case strings.Contains(strings.ToLower(model), "4o-mini"):
-		return openAIMiniPicture
-	case p.public():
+		return openAIMiniPicture // wherever it runs
+	case service == KindGemini, p.kind == KindGemini:
+		return geminiPicture
+	case service == KindClaude, p.kind == KindClaude:
+		return claudePicture
+	case service == KindOpenAI:
 		return openAIPicture
 	}
 	return otherPicture

@@ -128,7 +128,8 @@ func TestPictureTokens(t *testing.T) {
 // Of the public services' models it is known which see. Of no other server's.
 func TestSees(t *testing.T) {
 	t.Parallel()
-	public, err := llm.New(llm.Config{Providers: map[string]llm.ProviderConfig{"far": {Kind: llm.KindOpenAI, BaseURL: "https://llm.example.org/v1", DefaultModel: "gpt-4o"}}})
+	public, err := llm.New(llm.Config{Providers: map[string]llm.ProviderConfig{"far": {Kind: llm.KindOpenAI, BaseURL: "https://llm.example.org/v1", DefaultModel: "gpt-4o"},
+		"via": {Kind: llm.KindOpenAI, BaseURL: "https://generativelanguage.googleapis.com/v1beta/openai", DefaultModel: "gemini-2.5-pro"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,14 +138,16 @@ func TestSees(t *testing.T) {
 		"openai/o3-mini": {false, true}, "openai/o1-mini": {false, true}, "openai/gpt-3.5-turbo": {false, true}, "openai/gpt-4": {false, true},
 		"openai/gpt-4o-audio-preview": {false, true}, "openai/ft:mine": {false, false}, "gemini/": {true, true}, "gemini/gemini-2.5-pro": {true, true},
 		"gemini/gemma-3-1b-it": {false, true}, "claude/": {true, true}, "claude/claude-2.1": {false, true}, "claude/claude-3-haiku-20240307": {true, true},
-		"offline/": {false, true}, "far/": {false, false}, "far/gpt-4o": {false, false}, "none/x": {false, false},
+		"offline/": {false, true}, "far/": {false, false}, "far/gpt-4o": {false, false},
+		"via/": {true, true}, "via/gemma-3-1b-it": {false, true}, "via/gpt-4o": {false, false}, "none/x": {false, false},
 	} {
 		provider, model, _ := strings.Cut(name, "/")
 		if sees, known := public.Sees(provider, model); sees != want[0] || known != want[1] {
 			t.Errorf("%s: got %v, %v, want %v", name, sees, known, want)
 		}
 	}
-	if got := []int{public.PictureTokens("openai", ""), public.PictureTokens("openai", "gpt-4o-mini"), public.PictureTokens("far", "gpt-4o-mini")}; !slices.Equal(got, []int{3779, 48169, 48169}) {
+	if got := []int{public.PictureTokens("openai", ""), public.PictureTokens("openai", "gpt-4o-mini"), public.PictureTokens("far", "gpt-4o-mini"),
+		public.PictureTokens("via", "")}; !slices.Equal(got, []int{3779, 48169, 48169, 3612}) {
 		t.Errorf("got %v", got)
 	}
 }
