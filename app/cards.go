@@ -126,6 +126,7 @@ func (s *artifacts) move(ctx context.Context, tx *store.Tx, room *store.Room, f 
 
 // place finds where among the cards of the column the task is to stand.
 func (to *CardMove) place(rows, cards []store.BoardCard) (at int, err error) {
+	moved := errorf(KindConflict, wording.Stale, "A task beside which this one is to stand was moved meanwhile. Load the board again.")
 	find := func(field, id string, none int) (int, error) {
 		if id == "" {
 			return none, nil
@@ -135,7 +136,7 @@ func (to *CardMove) place(rows, cards []store.BoardCard) (at int, err error) {
 			return i, nil
 		}
 		if slices.ContainsFunc(rows, is) {
-			return 0, errorf(KindConflict, wording.Stale, "A task beside which this one is to stand was moved meanwhile. Load the board again.")
+			return 0, moved
 		}
 		return 0, invalid(field, "is no task of this room")
 	}
@@ -150,7 +151,7 @@ func (to *CardMove) place(rows, cards []store.BoardCard) (at int, err error) {
 	case to.After == "":
 		return before, nil
 	case before <= after:
-		return 0, errorf(KindConflict, wording.Stale, "A task beside which this one is to stand was moved meanwhile. Load the board again.")
+		return 0, moved
 	}
 	return after + 1, nil // others may have come between them
 }

@@ -8,9 +8,7 @@ import (
 	"image/color"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,51 +19,6 @@ import (
 	"github.com/coagent-studio/coagent/store/storetest"
 )
 
-// bucket is an S3-compatible store. Signatures are tested in package blob.
-type bucket struct {
-	mu      sync.Mutex
-	objects map[string][]byte
-	// fail is asked before and after a request has its effect: true breaks the connection.
-	fail func(method string, done bool) bool
-}
-
-func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	body, err := io.ReadAll(r.Body)
-	if err != nil || b.fail != nil && b.fail(r.Method, false) {
-		panic(http.ErrAbortHandler)
-	}
-	content, there := b.objects[r.URL.Path]
-	switch {
-	case r.Method == http.MethodPut:
-		b.objects[r.URL.Path] = body
-	case r.Method == http.MethodDelete:
-		delete(b.objects, r.URL.Path)
-		w.WriteHeader(http.StatusNoContent)
-	case r.Method == http.MethodHead:
-	case !there:
-		w.WriteHeader(http.StatusNotFound)
-	default:
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
-	}
-	if b.fail != nil && b.fail(r.Method, true) {
-		panic(http.ErrAbortHandler)
-	}
-}
-
-func (b *bucket) breaks(fail func(method string, done bool) bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fail = fail
-}
-
-func (b *bucket) count() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.objects)
-}
-
 // Wherever an upload is cut, and whatever the store does, nothing of it is left once its time
 // is over; what was acknowledged is there, in all of its forms, until its message is gone.
 func TestUploadsAreCut(t *testing.T) {
@@ -74,12 +27,10 @@ func TestUploadsAreCut(t *testing.T) {
 		t.Run(storage, func(t *testing.T) {
 			t.Parallel()
 			storetest.EachURL(t, func(t *testing.T, url string) {
-				b, dir := &bucket{objects: map[string][]byte{}}, t.TempDir()
-				srv := httptest.NewServer(b)
-				t.Cleanup(srv.Close)
+				b, dir := apptest.NewBucket(t), t.TempDir()
 				r := apptest.NewStopped(t, url, func(c *config.Config) {
 					c.Files.Storage, c.Files.Dir, c.Files.TempDir = storage, dir, t.TempDir()
-					c.Files.S3 = config.S3{Endpoint: srv.URL, Region: "test", Bucket: "files", PathStyle: true, AccessKey: "id", SecretKey: "secret"}
+					c.Files.S3 = b.S3()
 				})
 				cutUploads(t, r, b, storage)
 			})
@@ -87,7 +38,7 @@ func TestUploadsAreCut(t *testing.T) {
 	}
 }
 
-func cutUploads(t *testing.T, r *apptest.Rig, b *bucket, storage string) {
+func cutUploads(t *testing.T, r *apptest.Rig, b *apptest.Bucket, storage string) {
 	t.Helper()
 	c := r.Class(t)
 	image := photo(t, 900, color.RGBA{10, 200, 90, 255})
@@ -108,7 +59,7 @@ func cutUploads(t *testing.T, r *apptest.Rig, b *bucket, storage string) {
 		if got := len(inFolders(t, r.Config.Files.Dir)); storage == "folder" && got != pieces {
 			t.Errorf("%s: %d files lie in the folder, want %d", what, got, pieces)
 		}
-		if got := b.count(); storage == "s3" && got != pieces {
+		if got := b.Count(""); storage == "s3" && got != pieces {
 			t.Errorf("%s: %d objects are stored, want %d", what, got, pieces)
 		}
 		if names := inFolders(t, r.Config.Files.TempDir); len(names) > 0 {
@@ -135,7 +86,7 @@ func cutUploads(t *testing.T, r *apptest.Rig, b *bucket, storage string) {
 		// after it has it, and then does not delete for a while.
 		for n := range 6 {
 			puts := 0
-			b.breaks(func(method string, done bool) bool {
+			b.Disturb(func(method string, done bool) bool {
 				if method == http.MethodDelete {
 					return true
 				}
@@ -148,7 +99,7 @@ func cutUploads(t *testing.T, r *apptest.Rig, b *bucket, storage string) {
 				t.Errorf("%d: got %v", n, err)
 			}
 		}
-		b.breaks(nil)
+		b.Disturb(nil)
 		left("broken by the store", kept, 3)
 	}
 	must(t, r.DeleteMessage(t.Context(), c.Student, c.Room.ID, p.Message.ID))
@@ -157,8 +108,8 @@ func cutUploads(t *testing.T, r *apptest.Rig, b *bucket, storage string) {
 	must(t, r.Prune(t.Context()))
 	n, err := r.DB.BlobBytes(t.Context())
 	must(t, err)
-	if n != 0 || storage == "s3" && b.count() > 0 || storage == "folder" && len(inFolders(t, r.Config.Files.Dir)) > 0 {
-		t.Errorf("%d bytes, %d objects are left of a deleted message", n, b.count())
+	if n != 0 || storage == "s3" && b.Count("") > 0 || storage == "folder" && len(inFolders(t, r.Config.Files.Dir)) > 0 {
+		t.Errorf("%d bytes, %d objects are left of a deleted message", n, b.Count(""))
 	}
 	for _, kind := range []string{store.BlobOriginal, store.BlobImage, store.BlobThumbnail} {
 		_, err := r.FileContent(t.Context(), c.TA, f.ID, kind)

@@ -3,12 +3,9 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,47 +20,6 @@ import (
 	"github.com/coagent-studio/coagent/web/proctest"
 )
 
-// objects is a small S3-compatible store that takes its time.
-type objects struct {
-	mu  sync.Mutex
-	all map[string][]byte
-}
-
-func (o *objects) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return // the client is gone: nothing is kept
-	}
-	pause(r.Context(), between(0, 20*time.Millisecond))
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	content, there := o.all[r.URL.Path]
-	switch {
-	case r.Method == http.MethodPut:
-		o.all[r.URL.Path] = body
-	case r.Method == http.MethodDelete:
-		delete(o.all, r.URL.Path)
-		w.WriteHeader(http.StatusNoContent)
-	case r.Method == http.MethodHead:
-	case !there:
-		w.WriteHeader(http.StatusNotFound)
-	default:
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
-	}
-}
-
-// under counts the objects whose path begins so.
-func (o *objects) under(prefix string) (n int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for path := range o.all {
-		if strings.HasPrefix(path, prefix) {
-			n++
-		}
-	}
-	return n
-}
-
 // TestUploadsKilled: kill -9 in the middle of uploads. What was acknowledged is there, with
 // each of its bytes; of all else nothing is left once its time is over.
 func TestUploadsKilled(t *testing.T) {
@@ -71,18 +27,19 @@ func TestUploadsKilled(t *testing.T) {
 	for _, storage := range []string{"database", "folder", "s3"} {
 		t.Run(storage, func(t *testing.T) {
 			t.Parallel()
-			o, dir := &objects{all: map[string][]byte{}}, t.TempDir()
-			srv := httptest.NewServer(o)
-			t.Cleanup(srv.Close)
+			b, dir := apptest.NewBucket(t), t.TempDir()
+			b.Disturb(func(string, bool) bool { pause(t.Context(), between(0, 10*time.Millisecond)); return false })
+			s3 := b.S3()
 			proctest.Each(t, func(t *testing.T, s *proctest.Site) {
 				folder, temp := filepath.Join(dir, s.Database()), t.TempDir()
 				s.Set("COAGENT_FILES_DIR="+folder, "COAGENT_FILES_TEMP_DIR="+temp, "COAGENT_FILES_S3_PREFIX="+s.Database()+"/")
 				killedUploads(t, s, func(c *config.Config) {
 					c.Files.Storage, c.Files.Dir, c.Files.TempDir = storage, folder, temp
-					c.Files.S3 = config.S3{Endpoint: srv.URL, Region: "test", Bucket: "files", Prefix: s.Database() + "/", PathStyle: true, AccessKey: "id", SecretKey: "secret"}
-				}, o)
-			}, "COAGENT_FILES_STORAGE="+storage, "COAGENT_FILES_S3_ENDPOINT="+srv.URL, "COAGENT_FILES_S3_BUCKET=files", "COAGENT_FILES_S3_REGION=test",
-				"COAGENT_FILES_S3_ACCESS_KEY=id", "COAGENT_FILES_S3_SECRET_KEY=secret", "COAGENT_FILES_UPLOADS_PER_MINUTE=100000", "COAGENT_FILES_PER_PERSON=10GiB",
+					c.Files.S3 = s3
+					c.Files.S3.Prefix = s.Database() + "/"
+				}, b)
+			}, "COAGENT_FILES_STORAGE="+storage, "COAGENT_FILES_S3_ENDPOINT="+s3.Endpoint, "COAGENT_FILES_S3_BUCKET="+s3.Bucket, "COAGENT_FILES_S3_REGION="+s3.Region,
+				"COAGENT_FILES_S3_ACCESS_KEY="+s3.AccessKey.Reveal(), "COAGENT_FILES_S3_SECRET_KEY="+s3.SecretKey.Reveal(), "COAGENT_FILES_UPLOADS_PER_MINUTE=100000", "COAGENT_FILES_PER_PERSON=10GiB",
 				"COAGENT_FILES_UNPOSTED=10GiB")
 		})
 	}
@@ -95,7 +52,7 @@ type attempt struct {
 	content          string
 }
 
-func killedUploads(t *testing.T, s *proctest.Site, tune func(*config.Config), o *objects) {
+func killedUploads(t *testing.T, s *proctest.Site, tune func(*config.Config), b *apptest.Bucket) {
 	t.Helper()
 	serve := s.Serve()
 	nodes := proctest.To(false, serve)
@@ -141,7 +98,7 @@ func killedUploads(t *testing.T, s *proctest.Site, tune func(*config.Config), o 
 	if err := serve.Kill9(); err != nil {
 		t.Fatal(err)
 	}
-	swept(t, s, tune, o, room, all)
+	swept(t, s, tune, b, room, all)
 	// What was acknowledged comes back from the real process.
 	if _, err := serve.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -165,7 +122,7 @@ func killedUploads(t *testing.T, s *proctest.Site, tune func(*config.Config), o 
 
 // swept lets time go by, has a process of the same installation sweep, and compares what is
 // left with the files that there are.
-func swept(t *testing.T, s *proctest.Site, tune func(*config.Config), o *objects, room string, all []attempt) {
+func swept(t *testing.T, s *proctest.Site, tune func(*config.Config), b *apptest.Bucket, room string, all []attempt) {
 	t.Helper()
 	url := s.DatabaseURL
 	if url == "" {
@@ -209,7 +166,7 @@ func swept(t *testing.T, s *proctest.Site, tune func(*config.Config), o *objects
 			t.Errorf("%d files lie in the folder, want %d", n, pieces)
 		}
 	case "s3":
-		if n := o.under("/files/" + r.Config.Files.S3.Prefix); n != pieces {
+		if n := b.Count(r.Config.Files.S3.Prefix); n != pieces {
 			t.Errorf("%d objects are stored, want %d", n, pieces)
 		}
 	}
