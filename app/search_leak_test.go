@@ -12,6 +12,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -26,7 +27,9 @@ var searches = flag.Int("searches", 300, "how many generated searches to compare
 func TestSearchLeaks(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
-		r := apptest.NewStopped(t, url, searchOften)
+		r := apptest.NewStopped(t, url, searchOften, func(c *config.Config) {
+			c.Files.UploadsPerMinute, c.Files.PerPerson = 100_000, 1<<40
+		})
 		w := newSearchWorld(t, r)
 		for i := range *searches {
 			if i%8 == 0 {
@@ -158,7 +161,7 @@ func (w *searchWorld) post() {
 	}
 	if p := oneOfThem(w, w.people); by.RoomID == room.ID && w.chance(75) {
 		if w.may[[2]string{p.User.ID, room.ID}] {
-			must(w.t, second(w.r.PostMessage(ctx, p, room.ID, by.Content, "")))
+			must(w.t, second(w.r.PostMessage(ctx, p, room.ID, by.Content, "", w.with(p, room.ID))))
 		}
 	} else {
 		must(w.t, w.r.DB.InTx(ctx, func(tx *store.Tx) error {
@@ -167,6 +170,26 @@ func (w *searchWorld) post() {
 		}))
 	}
 	w.load(by.RoomID)
+}
+
+// with makes some messages reply to another one, and some show a file.
+func (w *searchWorld) with(p *app.Actor, roomID string) (with app.PostWith) {
+	var there []string
+	for id, m := range w.messages {
+		if m.RoomID == roomID && m.DeletedAt.IsZero() && m.HiddenAt.IsZero() {
+			there = append(there, id)
+		}
+	}
+	if len(there) > 0 && w.chance(30) {
+		slices.Sort(there)
+		with.ReplyTo = oneOfThem(w, there)
+	}
+	if w.chance(10) {
+		f, err := uploadTo(w.t.Context(), w.r, p, roomID, "heat.txt", strings.NewReader("law of tea"))
+		must(w.t, err)
+		with.Files = []string{f.ID}
+	}
+	return with
 }
 
 // change does one thing that changes what somebody can find.
@@ -265,8 +288,13 @@ func (w *searchWorld) ask() *searchAsked {
 			}
 		case 10:
 			text, fits := "has:link", func(m *searchedRow) bool { return strings.Contains(m.Content, "https://") }
-			if w.chance(50) {
+			switch w.rnd.IntN(4) {
+			case 0:
 				text, fits = "has:mention", func(m *searchedRow) bool { return m.Mentions != "" }
+			case 1:
+				text, fits = "has:reply", func(m *searchedRow) bool { return m.RootID != "" }
+			case 2:
+				text, fits = "has:file", func(m *searchedRow) bool { return m.Files != "" }
 			}
 			if w.chance(30) {
 				text, fits = "-"+text, not(fits)
