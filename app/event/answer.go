@@ -1,7 +1,5 @@
 package event
 
-import "github.com/coagent-studio/coagent/store"
-
 // This file defines what one socket of coagent.v2 gets as the answer to its own frame.
 // Nobody else sees it.
 
@@ -17,10 +15,7 @@ type Ack struct {
 
 // Frame is the answer as it is sent.
 func (a Ack) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Ack
-	}{"ack", a}))
+	return typed("ack", a)
 }
 
 // Stop says that a turn is to stop.
@@ -31,10 +26,7 @@ type Stop struct {
 
 // Frame is the answer as it is sent.
 func (s Stop) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Stop
-	}{"stop", s}))
+	return typed("stop", s)
 }
 
 // Refusal says why a frame of the socket had no effect.
@@ -50,8 +42,5 @@ type Refusal struct {
 
 // Frame is the answer as it is sent.
 func (r Refusal) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Refusal
-	}{"error", r}))
+	return typed("error", r)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"github.com/coagent-studio/coagent/app/realtime"
-	"github.com/coagent-studio/coagent/store"
 )
 
 // Editing says who changes an artifact just now: a person, a bot or an agent.
@@ -23,8 +22,5 @@ func encodeEditing(s realtime.Signal) []byte {
 	if json.Unmarshal(s.Body, &e) != nil || e.ArtifactID == "" {
 		return nil
 	}
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Editing
-	}{s.Type, e}))
+	return typed(s.Type, e)
 }

@@ -192,8 +192,16 @@ func encodeResync(_ string, head int64, v realtime.Variant) []byte {
 	if v&V2 == 0 {
 		return nil
 	}
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Resync
-	}{"resync", Resync{head}}))
+	return typed("resync", Resync{head})
+}
+
+// typed is a frame that has no place in the log: its kind, and what it tells.
+func typed(kind string, body any) []byte {
+	text := store.ToJSON(body)
+	frame := make([]byte, 0, len(text)+len(kind)+10)
+	frame = append(append(frame, `{"type":"`...), kind...)
+	if text == "{}" {
+		return append(frame, `"}`...)
+	}
+	return append(append(frame, `",`...), text[1:]...)
 }

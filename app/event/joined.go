@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/coagent-studio/coagent/app/realtime"
-	"github.com/coagent-studio/coagent/store"
 )
 
 // Joined is the first frame that a socket gets of a room: how the room is now, and what its
@@ -41,10 +40,7 @@ type RoomCan struct {
 
 // Frame is the frame as it is sent.
 func (j Joined) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Joined
-	}{"joined", j}))
+	return typed("joined", j)
 }
 
 // InRoom puts the id of a frame's room into it, right behind its type, for sockets that

@@ -13,10 +13,7 @@ func encodeTyping(s realtime.Signal) []byte {
 	if json.Unmarshal(s.Body, &who) != nil {
 		return nil
 	}
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		realtime.Member
-	}{s.Type, who}))
+	return typed(s.Type, who)
 }
 
 func encodePresence(_ string, members []realtime.Member, v realtime.Variant) []byte {

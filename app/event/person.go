@@ -1,10 +1,6 @@
 package event
 
-import (
-	"time"
-
-	"github.com/coagent-studio/coagent/store"
-)
+import "time"
 
 // This file defines what a person's socket gets beside the frames of the rooms that it
 // follows.
@@ -95,34 +91,22 @@ func (m *Message) Calls(userID string) bool {
 
 // Frame is the frame as it is sent.
 func (r Rooms) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Rooms
-	}{"rooms", r}))
+	return typed("rooms", r)
 }
 
 // Frame is the frame as it is sent.
 func (m MentionNews) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		MentionNews
-	}{"mention", m}))
+	return typed("mention", m)
 }
 
 // Frame is the frame as it is sent.
 func (g Gone) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Gone
-	}{"unsubscribed", g}))
+	return typed("unsubscribed", g)
 }
 
 // Frame is the frame as it is sent.
 func (g RoomGone) Frame() []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		RoomGone
-	}{"room_gone", g}))
+	return typed("room_gone", g)
 }
 
 // AccountFrame says that the person's own account, role or preferences have changed.

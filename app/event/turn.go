@@ -80,10 +80,7 @@ func encodeTurnSignal(s realtime.Signal, v realtime.Variant) []byte {
 		return nil
 	}
 	t.readBy(v)
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Turn
-	}{s.Type, t}))
+	return typed(s.Type, t)
 }
 
 // StartOf is the state in a turn's frame when an attempt begins.
@@ -127,10 +124,7 @@ func encodeDelta(_ string, d realtime.Delta, v realtime.Variant) []byte {
 
 // DeltaFrame is the coagent.v2 frame of a piece of an answer.
 func DeltaFrame(d realtime.Delta) []byte {
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Delta
-	}{SignalDelta, Delta{d.TurnID, d.Attempt, d.Offset, d.Text}}))
+	return typed(SignalDelta, Delta{d.TurnID, d.Attempt, d.Offset, d.Text})
 }
 
 // Workflow is the body of SignalWorkflow.
@@ -151,8 +145,5 @@ func encodeWorkflow(s realtime.Signal, v realtime.Variant) []byte {
 	if v&Staff == 0 {
 		w.Label = ""
 	}
-	return []byte(store.ToJSON(struct {
-		Type string `json:"type"`
-		Workflow
-	}{s.Type, w}))
+	return typed(s.Type, w)
 }
