@@ -236,6 +236,23 @@ func (s *Seat) Stop(ctx context.Context, turnID string) {
 	s.send(event.Stop{TurnID: t.ID, State: t.State}.Frame())
 }
 
+// React gives a message an emoji or takes it back, as App.React does, and answers this
+// socket with all reactions to it.
+func (s *Seat) React(ctx context.Context, messageID, emoji string, on bool) {
+	actor, err := s.actor(ctx)
+	if err != nil {
+		s.refuse(ctx, err, "")
+		return
+	}
+	m, err := s.app.React(ctx, actor, s.roomID, messageID, emoji, on)
+	if err != nil {
+		// The message may be gone while the room is there, so the socket stays open.
+		s.tell(s.told(ctx, err), "")
+		return
+	}
+	s.send(event.ReactedTo(m).Frame())
+}
+
 // Resume restarts the stream of the room's frames, with those that have a seq above
 // after.
 func (s *Seat) Resume(after int64) { s.app.audience.hub.Resume(s.conn, s.roomID, max(after, 0)) }

@@ -14,7 +14,7 @@ import (
 // frameKinds are the frames that a client of coagent.v2 can send; what a plain
 // socket sends is always a line. A kind that the server knows and this list
 // does not fails the test.
-var frameKinds = []string{"post", "typing", "resume", "stop", "editing"}
+var frameKinds = []string{"post", "typing", "resume", "stop", "editing", "react"}
 
 // socketTable is who gets into the world's room, and what becomes of each of
 // frameKinds that they send there: ok, or the code of the refusal. Tokens are
@@ -22,34 +22,34 @@ var frameKinds = []string{"post", "typing", "resume", "stop", "editing"}
 var socketTable = map[string]string{
 	anonymous:    "401",
 	guest:        "403",
-	student:      "101 ok ok ok forbidden ok",
-	assigned:     "101 ok ok ok ok ok",
+	student:      "101 ok ok ok forbidden ok ok",
+	assigned:     "101 ok ok ok ok ok ok",
 	otherStudent: "403",
-	ta:           "101 ok ok ok ok ok",
-	coTeacher:    "101 ok ok ok ok ok",
-	owner:        "101 ok ok ok ok ok",
+	ta:           "101 ok ok ok ok ok ok",
+	coTeacher:    "101 ok ok ok ok ok ok",
+	owner:        "101 ok ok ok ok ok ok",
 	otherTeacher: "403",
 	viewer:       "403",
 	editor:       "403",
 	projectAdmin: "403",
-	admin:        "101 ok ok ok ok ok",
-	superAdmin:   "101 ok ok ok ok ok",
+	admin:        "101 ok ok ok ok ok ok",
+	superAdmin:   "101 ok ok ok ok ok ok",
 	inactive:     "400",
 	endedSession: "401",
-	expiredToken: "101 ok ok ok ok ok", // clients reconnect without refreshing first
+	expiredToken: "101 ok ok ok ok ok ok", // clients reconnect without refreshing first
 
-	"super admin as student":                 "101 ok ok ok forbidden ok",
+	"super admin as student":                 "101 ok ok ok forbidden ok ok",
 	"super admin as other course's student":  "403",
-	"student: read":                          "101 scope scope ok forbidden scope",
+	"student: read":                          "101 scope scope ok forbidden scope scope",
 	"student: write":                         "403",
 	"student: admin":                         "403",
-	"student: read write":                    "101 ok ok ok forbidden ok",
-	"super admin: read":                      "101 scope scope ok scope scope",
-	"super admin: read write":                "101 ok ok ok ok ok",
+	"student: read write":                    "101 ok ok ok forbidden ok ok",
+	"super admin: read":                      "101 scope scope ok scope scope scope",
+	"super admin: read write":                "101 ok ok ok ok ok ok",
 	"super admin: admin":                     "403",
 	"other course's student: read write":     "403",
 	"super admin: read write admin, revoked": "401",
-	"bot":                                    "101 ok ok ok bot not_found",
+	"bot":                                    "101 ok ok ok bot not_found ok",
 }
 
 // socketCaller is the caller that a row of socketTable names.
@@ -100,7 +100,7 @@ func TestSocketFrames(t *testing.T) {
 	})
 	witness := w.join(t, owner, "", true)
 	witness.next("presence") // it is in the room before anybody types
-	w.say(t, owner, "the first line")
+	first := w.say(t, owner, "the first line")["id"].(string)
 	turn, artifact := w.newTurn(t, assigned), w.newArtifact(t, "doc")
 	for name, row := range socketTable {
 		want := strings.Fields(row)
@@ -118,7 +118,7 @@ func TestSocketFrames(t *testing.T) {
 				t.Fatalf("the row has %d answers, want one for each of %v", len(want)-1, frameKinds)
 			}
 			for i, kind := range frameKinds {
-				v2.frameBecomes(t, witness, kind, turn, artifact, want[i+1])
+				v2.frameBecomes(t, witness, kind, turn, artifact, first, want[i+1])
 			}
 			for _, kind := range frameKinds { // all of them are lines there
 				plain.lineBecomes(t, `{"type":"`+kind+`"} of `+name, want[1])
@@ -128,10 +128,11 @@ func TestSocketFrames(t *testing.T) {
 }
 
 // frameBecomes sends one frame of coagent.v2 and looks for what it must lead to.
-func (c *wire) frameBecomes(t *testing.T, witness *wire, kind, turn, artifact, want string) {
+func (c *wire) frameBecomes(t *testing.T, witness *wire, kind, turn, artifact, message, want string) {
 	t.Helper()
 	c.send(map[string]string{"post": `{"type":"post","client_id":"frame","text":"said"}`, "typing": `{"type":"typing"}`,
-		"resume": `{"type":"resume","after":0}`, "stop": `{"type":"stop","turn_id":"` + turn + `"}`, "editing": `{"type":"editing","artifact_id":"` + artifact + `"}`}[kind])
+		"resume": `{"type":"resume","after":0}`, "stop": `{"type":"stop","turn_id":"` + turn + `"}`, "editing": `{"type":"editing","artifact_id":"` + artifact + `"}`,
+		"react": `{"type":"react","message_id":"` + message + `","emoji":"👍"}`}[kind])
 	if want != "ok" {
 		if got := c.next("error"); got["code"] != want {
 			t.Errorf("%s: got %v, want a refusal with code %s", kind, got, want)
@@ -146,6 +147,11 @@ func (c *wire) frameBecomes(t *testing.T, witness *wire, kind, turn, artifact, w
 	case "stop":
 		if got := c.next("stop")["turn_id"]; got != turn {
 			t.Errorf("stop: got the turn %v", got)
+		}
+	case "react":
+		got := c.next("react")
+		if got["message_id"] != message || got["reactions"].([]any)[0].(map[string]any)["mine"] != true {
+			t.Errorf("react: got %v", got)
 		}
 	case "resume":
 		for c.next("message")["content"] != "the first line" {

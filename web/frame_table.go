@@ -61,6 +61,9 @@ func requestFrames() []frameOf {
 		{"WantStop", chanV2, event.RequestStop, true,
 			"Stop an agent's turn: staff may, and who asked", reflect.TypeFor[v2WantStop](),
 			m{"type": "stop", "turn_id": anID}},
+		{"React", chanV2, event.RequestReact, true,
+			"Give a message an emoji, or take it back", reflect.TypeFor[v2React](),
+			m{"type": "react", "message_id": anID, "emoji": "👍"}},
 	}
 }
 
@@ -176,6 +179,9 @@ func signalFrames() []frameOf {
 		{"Stop", chanV2, "stop", false,
 			"The stop is noted; what was said until then is kept", reflect.TypeFor[v2Stop](),
 			m{"type": "stop", "turn_id": anID, "state": "running"}},
+		{"Reacted", chanV2, "react", false,
+			"The reactions to a message after your own; the others get a reaction frame", reflect.TypeFor[v2Reacted](),
+			m{"type": "react", "message_id": anID, "reactions": []m{{"emoji": "👍", "count": 2, "mine": true}}}},
 		{"Error", chanV2, "error", false, "A frame of this socket had no effect", reflect.TypeFor[v2Error](),
 			m{"type": "error", "code": "rate_limited", "detail": "You write very fast. Try again in 3 s.",
 				"message": "您發言得太快。請在 3 秒後再試。", "params": m{"what": "You write very fast", "wait": 3}, "client_id": "7f3a", "retry_after": 3}},
@@ -205,6 +211,8 @@ func myFrames() []frameOf {
 			m{"type": "editing", "room_id": anotherID, "artifact_id": anID}},
 		{"MyStop", chanMe, event.RequestStop, true, "Stop an agent's turn: staff may, and who asked", reflect.TypeFor[meWantStop](),
 			m{"type": "stop", "room_id": anotherID, "turn_id": anID}},
+		{"MyReact", chanMe, event.RequestReact, true, "Give a message an emoji, or take it back", reflect.TypeFor[meReact](),
+			m{"type": "react", "room_id": anotherID, "message_id": anID, "emoji": "👍"}},
 		{"MyRooms", chanMe, "rooms", false, "How your rooms are now; changes come together, four times a second at most", reflect.TypeFor[meRooms](),
 			m{"type": "rooms", "all": true, "rooms": []m{{"room_id": anotherID, "course_id": aThirdID, "name": "Monday", "last_seq": 7, "read_seq": 5,
 				"unread": 1, "mentions": 1, "online": 3, "last_message": said(nil), "agents_at_work": []m{{"turn_id": anID, "agent_id": anotherID, "agent_name": "Darwin"}}}}}},

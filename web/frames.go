@@ -278,6 +278,11 @@ type (
 		MeInRoom
 		event.StopTurn
 	}
+	meReact struct {
+		Type string `json:"type" enum:"react"`
+		MeInRoom
+		event.React
+	}
 
 	v2Post struct {
 		Type string `json:"type" enum:"post"`
@@ -292,17 +297,28 @@ type (
 	}
 	v2Reaction struct {
 		Type string `json:"type" enum:"reaction"`
+		OfRoom
 		event.Reactions
 		event.Durable
 	}
 	v2Pin struct {
 		Type string `json:"type" enum:"pin"`
+		OfRoom
 		event.Pin
 		event.Durable
 	}
 	v2WantStop struct {
 		Type string `json:"type" enum:"stop"`
 		event.StopTurn
+	}
+	v2React struct {
+		Type string `json:"type" enum:"react"`
+		event.React
+	}
+	v2Reacted struct {
+		Type string `json:"type" enum:"react"`
+		OfRoom
+		event.Reacted
 	}
 	v2Resume struct {
 		Type string `json:"type" enum:"resume"`

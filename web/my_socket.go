@@ -104,14 +104,14 @@ func (s *Server) frameMe(ctx context.Context, f *app.Follower, data []byte) {
 		f.Subscribe(ctx, in.Rooms)
 	case event.RequestUnsubscribe:
 		f.Unsubscribe(ctx, in.RoomIDs)
-	case event.RequestPost, event.RequestTyping, event.RequestStop, event.RequestEditing:
+	case event.RequestPost, event.RequestTyping, event.RequestStop, event.RequestReact, event.RequestEditing:
 		room, err := uuid.Parse(in.RoomID)
 		if err != nil {
 			f.Complain(ctx, "room_id", "must be the id of a room")
 			return
 		}
-		s.execute(ctx, f.In(room.String()), &event.Request{Type: in.Type, Post: in.Post, StopTurn: in.StopTurn, Edit: in.Edit})
+		s.execute(ctx, f.In(room.String()), &event.Request{Type: in.Type, Post: in.Post, StopTurn: in.StopTurn, React: in.React, Edit: in.Edit})
 	default:
-		f.Complain(ctx, "type", "must be one of subscribe, unsubscribe, post, typing, stop, editing")
+		f.Complain(ctx, "type", "must be one of subscribe, unsubscribe, post, typing, stop, editing, react")
 	}
 }

@@ -16,38 +16,38 @@ import (
 )
 
 // myFrameKinds are the frames that a client of a person's socket can send.
-var myFrameKinds = []string{"subscribe", "unsubscribe", "post", "typing", "stop", "editing"}
+var myFrameKinds = []string{"subscribe", "unsubscribe", "post", "typing", "stop", "editing", "react"}
 
 // mySocketTable is who gets a socket of their own, and what becomes of each of myFrameKinds
 // about the world's room: ok, or the code of the refusal. Whoever is in no room has a socket
 // all the same: it tells when that changes.
 var mySocketTable = map[string]string{
 	anonymous:    "401",
-	guest:        "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
-	student:      "101 ok ok ok ok forbidden ok",
-	assigned:     "101 ok ok ok ok ok ok",
-	otherStudent: "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
-	ta:           "101 ok ok ok ok ok ok",
-	coTeacher:    "101 ok ok ok ok ok ok",
-	owner:        "101 ok ok ok ok ok ok",
-	otherTeacher: "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
-	viewer:       "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
-	editor:       "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
-	projectAdmin: "101 forbidden ok forbidden not_subscribed not_found not_subscribed",
-	admin:        "101 ok ok ok ok ok ok",
-	superAdmin:   "101 ok ok ok ok ok ok",
+	guest:        "101 forbidden ok forbidden not_subscribed not_found not_subscribed forbidden",
+	student:      "101 ok ok ok ok forbidden ok ok",
+	assigned:     "101 ok ok ok ok ok ok ok",
+	otherStudent: "101 forbidden ok forbidden not_subscribed not_found not_subscribed forbidden",
+	ta:           "101 ok ok ok ok ok ok ok",
+	coTeacher:    "101 ok ok ok ok ok ok ok",
+	owner:        "101 ok ok ok ok ok ok ok",
+	otherTeacher: "101 forbidden ok forbidden not_subscribed not_found not_subscribed forbidden",
+	viewer:       "101 forbidden ok forbidden not_subscribed not_found not_subscribed forbidden",
+	editor:       "101 forbidden ok forbidden not_subscribed not_found not_subscribed forbidden",
+	projectAdmin: "101 forbidden ok forbidden not_subscribed not_found not_subscribed forbidden",
+	admin:        "101 ok ok ok ok ok ok ok",
+	superAdmin:   "101 ok ok ok ok ok ok ok",
 	inactive:     "400",
 	endedSession: "401",
-	expiredToken: "101 ok ok ok ok ok ok",
+	expiredToken: "101 ok ok ok ok ok ok ok",
 
-	"super admin as student":                 "101 ok ok ok ok forbidden ok",
-	"student: read":                          "101 ok ok scope scope forbidden scope",
+	"super admin as student":                 "101 ok ok ok ok forbidden ok ok",
+	"student: read":                          "101 ok ok scope scope forbidden scope scope",
 	"student: write":                         "403",
-	"student: read write":                    "101 ok ok ok ok forbidden ok",
-	"super admin: read":                      "101 ok ok scope scope scope scope",
+	"student: read write":                    "101 ok ok ok ok forbidden ok ok",
+	"super admin: read":                      "101 ok ok scope scope scope scope scope",
 	"super admin: admin":                     "403",
 	"super admin: read write admin, revoked": "401",
-	"bot":                                    "101 ok ok ok ok bot not_found",
+	"bot":                                    "101 ok ok ok ok bot not_found ok",
 }
 
 // me opens a person's socket.
@@ -96,7 +96,7 @@ func TestMySocketFrames(t *testing.T) {
 	}
 	witness := w.join(t, owner, "", true)
 	witness.next("presence")
-	w.say(t, owner, "the first line")
+	first := w.say(t, owner, "the first line")["id"].(string)
 	turn, artifact := w.newTurn(t, assigned), w.newArtifact(t, "doc")
 	w.me(t, owner).send(`{"type":"burn"}`)
 	for name, row := range mySocketTable {
@@ -114,10 +114,10 @@ func TestMySocketFrames(t *testing.T) {
 			}
 			c.next("rooms")
 			at := func(kind, more string) string { return fmt.Sprintf(`{"type":%q,"room_id":%q%s}`, kind, w.room, more) }
-			for _, kind := range []string{"subscribe", "post", "typing", "stop", "editing", "unsubscribe"} {
+			for _, kind := range []string{"subscribe", "post", "typing", "stop", "editing", "react", "unsubscribe"} {
 				c.send(map[string]string{"subscribe": subscribeTo(w.room, 0), "unsubscribe": `{"type":"unsubscribe","room_ids":["` + w.room + `"]}`,
 					"post": at("post", `,"client_id":"mine","text":"said"`), "typing": at("typing", ""), "stop": at("stop", `,"turn_id":"`+turn+`"`),
-					"editing": at("editing", `,"artifact_id":"`+artifact+`"`)}[kind])
+					"editing": at("editing", `,"artifact_id":"`+artifact+`"`), "react": at("react", `,"message_id":"`+first+`","emoji":"👍"`)}[kind])
 				if becomes := want[1+slices.Index(myFrameKinds, kind)]; becomes != "ok" {
 					if f := c.next("error"); f["code"] != becomes {
 						t.Errorf("%s: got %v, want a refusal with code %s", kind, f, becomes)
@@ -133,8 +133,8 @@ func TestMySocketFrames(t *testing.T) {
 					c.about("ack", w.room)
 				case "typing", "editing":
 					witness.next(kind)
-				case "stop":
-					c.about("stop", w.room)
+				case "stop", "react":
+					c.about(kind, w.room)
 				case "unsubscribe":
 					if want[1] == "ok" {
 						c.about("unsubscribed", w.room)

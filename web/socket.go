@@ -240,7 +240,14 @@ func (s *Server) execute(ctx context.Context, seat *app.Seat, f *event.Request) 
 			return
 		}
 		seat.Stop(ctx, turn.String())
+	case event.RequestReact:
+		message, err := uuid.Parse(f.MessageID)
+		if err != nil {
+			seat.Complain(ctx, "", "message_id", "must be the id of a message")
+			return
+		}
+		seat.React(ctx, message.String(), f.Emoji, !f.Remove)
 	default:
-		seat.Complain(ctx, "", "type", "must be one of post, typing, resume, stop, editing")
+		seat.Complain(ctx, "", "type", "must be one of post, typing, resume, stop, editing, react")
 	}
 }

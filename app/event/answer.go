@@ -1,5 +1,11 @@
 package event
 
+import (
+	"slices"
+
+	"github.com/coagent-studio/coagent/store"
+)
+
 // This file defines what one socket of coagent.v2 gets as the answer to its own frame.
 // Nobody else sees it.
 
@@ -27,6 +33,33 @@ type Stop struct {
 // Frame is the answer as it is sent.
 func (s Stop) Frame() []byte {
 	return typed("stop", s)
+}
+
+// Reacted answers a React with all reactions to the message. The others get the event.
+type Reacted struct {
+	MessageID string       `json:"message_id" format:"uuid"`
+	Reactions []MyReaction `json:"reactions"`
+}
+
+// MyReaction is one emoji that a message has got.
+type MyReaction struct {
+	Emoji string `json:"emoji"`
+	Count int    `json:"count" minimum:"1"`
+	Mine  bool   `json:"mine" doc:"You have given it"`
+}
+
+// ReactedTo is the answer about a message with its reactions.
+func ReactedTo(m *store.Message) Reacted {
+	out := Reacted{m.ID, []MyReaction{}}
+	for _, r := range ReactionsOf(m) {
+		out.Reactions = append(out.Reactions, MyReaction{r.Emoji, r.Count, slices.Contains(m.Mine, r.Emoji)})
+	}
+	return out
+}
+
+// Frame is the answer as it is sent.
+func (r Reacted) Frame() []byte {
+	return typed("react", r)
 }
 
 // Refusal says why a frame of the socket had no effect.

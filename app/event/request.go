@@ -8,6 +8,7 @@ const (
 	RequestTyping  = "typing"  // tell the others that the person types
 	RequestResume  = "resume"  // send again what comes after a seq: Resume
 	RequestStop    = "stop"    // stop a turn: StopTurn
+	RequestReact   = "react"   // give a message an emoji, or take it back: React
 	RequestEditing = "editing" // tell the others that the person changes an artifact: Edit
 
 	RequestSubscribe   = "subscribe"   // follow rooms, on a person's socket: Subscribe
@@ -21,6 +22,7 @@ type MyRequest struct {
 	RoomID string `json:"room_id"`
 	Post
 	StopTurn
+	React
 	Edit
 	Subscribe
 	Unsubscribe
@@ -52,6 +54,7 @@ type Request struct {
 	Post
 	Resume
 	StopTurn
+	React
 	Edit
 }
 
@@ -74,6 +77,13 @@ type MentionID struct {
 // Resume asks for the durable frames after a seq.
 type Resume struct {
 	After int64 `json:"after" minimum:"0"`
+}
+
+// React gives an emoji to a message. The one who has given it may remove it.
+type React struct {
+	MessageID string `json:"message_id" format:"uuid"`
+	Emoji     string `json:"emoji" minLength:"1" maxLength:"64" doc:"One emoji"`
+	Remove    bool   `json:"remove,omitempty" doc:"Take it back"`
 }
 
 // Edit says that the person changes an artifact, or is done with it.
