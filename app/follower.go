@@ -125,6 +125,12 @@ func (f *Follower) knows(ids []string) bool {
 
 // hear counts a new message of a room. The caller holds followers.mu.
 func (f *Follower) hear(n *myNews, m *event.Message, said *event.Said) {
+	calls := said.Seq > n.ReadSeq && m.Calls(f.who.User.ID)
+	if said.Seq > n.told {
+		if n.told = said.Seq; calls {
+			f.call(n.RoomID, said)
+		}
+	}
 	if said.Seq <= n.seq {
 		return
 	}
@@ -134,11 +140,15 @@ func (f *Follower) hear(n *myNews, m *event.Message, said *event.Said) {
 		return
 	}
 	n.Unread = min(n.Unread+1, store.MaxUnread)
-	if m.Calls(f.who.User.ID) {
+	if calls {
 		n.Mentions = min(n.Mentions+1, store.MaxUnread)
-		if len(f.mentions) < maxMentionsTold {
-			f.mentions = append(f.mentions, event.MentionNews{RoomID: n.RoomID, Said: *said})
-		}
+	}
+}
+
+// call tells the person that a message calls them. The caller holds followers.mu.
+func (f *Follower) call(roomID string, said *event.Said) {
+	if len(f.mentions) < maxMentionsTold {
+		f.mentions = append(f.mentions, event.MentionNews{RoomID: roomID, Said: *said})
 	}
 }
 

@@ -23,6 +23,8 @@ const (
 	// maxNews is how many events of a room wait for a round. With more, or with a hole, the
 	// round reads them.
 	maxNews = 100
+	// maxCalls is of how many calls by edits of one room a round tells. The counts have all.
+	maxCalls = 1000
 	// roomsAtOnce is of how many rooms one statement reads events.
 	roomsAtOnce = 20
 	// reloadsAtOnce is how many people's lists one round reads.
@@ -66,6 +68,7 @@ type followedRoom struct {
 	seq     int64         // up to which the events are told
 	events  []store.Event // that follow on seq
 	behind  bool          // there are others, which must be read
+	edited  *int64        // edits behind this seq may have called people
 	dirty   bool
 	checked time.Time // when the rights of all in by were checked
 	online  int
@@ -76,7 +79,8 @@ type followedRoom struct {
 // myNews is what is new for one person in one room.
 type myNews struct {
 	event.RoomNews
-	seq int64 // up to which the counts hold
+	seq  int64 // up to which the counts hold
+	told int64 // up to which the person was told of calls; a list that is read again does not tell
 }
 
 func newFollowers(db *store.DB, hub *realtime.Hub, log *slog.Logger, now clock) *followers {

@@ -69,6 +69,9 @@ func (fs *followers) round(ctx context.Context) error {
 	if err := fs.read(ctx, dirty); err != nil {
 		return err
 	}
+	if err := fs.called(ctx, dirty); err != nil {
+		return err
+	}
 	fs.tell(dirty)
 	return nil
 }
@@ -167,16 +170,17 @@ func (fs *followers) follow(f *Follower, m *MyRoom) {
 		f.stale[id] = true
 		notify(fs.work)
 	}
-	n := &myNews{seq: m.Room.EventSeq, RoomNews: event.RoomNews{RoomID: id, CourseID: m.Room.CourseID, Name: m.Room.Name,
+	n := &myNews{seq: m.Room.EventSeq, told: m.Room.EventSeq, RoomNews: event.RoomNews{RoomID: id, CourseID: m.Room.CourseID, Name: m.Room.Name,
 		LastSeq: m.Room.EventSeq, ReadSeq: m.ReadSeq(), Unread: m.Unread, Mentions: m.Mentions}}
-	if r.by[f] == nil {
+	if before := r.by[f]; before != nil {
+		n.told = before.told
+	} else {
 		f.rooms[id] = r
 	}
 	r.by[f] = n
 	if m.Room.EventSeq >= r.seq || r.last == nil {
 		if r.last = nil; m.Last != nil {
-			r.last = &event.Said{MessageID: m.Last.MessageID, Seq: m.Last.Seq, Sender: m.Last.Sender, SenderID: m.Last.SenderID, AgentID: m.Last.AgentID,
-				Excerpt: m.Last.Excerpt, CreatedAt: event.Timestamp(m.Last.CreatedAt)}
+			r.last = new(saidOf(m.Last))
 		}
 	}
 	f.changed[id] = true
@@ -292,6 +296,9 @@ func (fs *followers) hear(roomID string, r *followedRoom, events []store.Event) 
 			continue
 		}
 		hole := e.Seq > r.seq+1
+		if r.edited == nil && (hole || event.Recalls(e.Type, e.Body)) {
+			r.edited = new(r.seq)
+		}
 		r.seq = e.Seq
 		switch {
 		case hole, event.AboutMessage(e.Type):
@@ -311,6 +318,72 @@ func (fs *followers) hear(roomID string, r *followedRoom, events []store.Event) 
 			}
 		}
 	}
+}
+
+// called tells those whom edits have called, in rooms where there were some. The log does not
+// say it: its earlier events are rewritten by each later change of a message.
+func (fs *followers) called(ctx context.Context, rooms map[string]*followedRoom) error {
+	for id, r := range rooms {
+		fs.mu.Lock()
+		after, upTo := r.edited, r.seq
+		people := map[string][]*Follower{}
+		for f := range r.by {
+			people[f.who.User.ID] = append(people[f.who.User.ID], f)
+		}
+		fs.mu.Unlock()
+		if after == nil {
+			continue
+		}
+		for ids := range slices.Chunk(keysOf(people), 500) {
+			if err := fs.calledOf(ctx, id, *after, upTo, ids, people); err != nil {
+				fs.mu.Lock()
+				fs.touch(r)
+				fs.mu.Unlock()
+				return err
+			}
+		}
+		fs.mu.Lock()
+		r.edited = nil
+		fs.mu.Unlock()
+	}
+	return nil
+}
+
+// calledOf is called for some people of one room.
+func (fs *followers) calledOf(ctx context.Context, roomID string, after, upTo int64, ids []string, people map[string][]*Follower) error {
+	calls, err := fs.db.CalledByEdits(ctx, roomID, after, upTo, ids, maxCalls)
+	if err != nil || len(calls) == 0 {
+		return err
+	}
+	messages := map[string]event.Said{}
+	for i := range calls {
+		messages[calls[i].MessageID] = event.Said{}
+	}
+	found, err := fs.db.Said(ctx, keysOf(messages))
+	if err != nil {
+		return err
+	}
+	clear(messages)
+	for _, m := range saidThere(found) {
+		messages[m.MessageID] = saidOf(&m)
+	}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for i := range calls {
+		said, shown := messages[calls[i].MessageID]
+		for _, f := range people[calls[i].UserID] {
+			if shown && f.rooms[roomID] != nil {
+				f.call(roomID, &said)
+			}
+		}
+	}
+	return nil
+}
+
+// saidOf is a message as the sockets of people show it.
+func saidOf(m *SaidThere) event.Said {
+	return event.Said{MessageID: m.MessageID, Seq: m.Seq, Sender: m.Sender, SenderID: m.SenderID, AgentID: m.AgentID,
+		Excerpt: m.Excerpt, CreatedAt: event.Timestamp(m.CreatedAt)}
 }
 
 // tell sends everybody what has changed.

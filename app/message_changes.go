@@ -21,8 +21,8 @@ const restoreWithin = 15 * time.Minute
 
 // EditMessage replaces the text of the actor's own message. Whom it mentions is found out
 // anew: who is mentioned for the first time is told, and who is not mentioned any more
-// loses the mention. It gives no agent a turn: an
-// agent that the edited text mentions, but the first text did not, does not answer.
+// loses the mention. It gives no agent a turn: an agent that the edited text mentions, but
+// the first text did not, does not answer.
 func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content string) (*store.Message, error) {
 	room, res, err := a.roomAccess(ctx, actor, roomID, ActPostMessage)
 	if err != nil {
@@ -49,13 +49,16 @@ func (a *App) EditMessage(ctx context.Context, actor *Actor, roomID, id, content
 		}
 		m.Content, m.EditedAt = content, a.instant()
 		calling := turn.Calling{Everyone: Check(actor, ActCallEveryone, res) == nil, Earlier: event.MentionsOf(m)}
+		everyone := false
 		for _, it := range calling.Earlier { // who was meant by a name is meant by it still
 			calling.Meant = append(calling.Meant, it.ID)
+			everyone = everyone || it.Kind == event.MentionEveryone
 		}
 		if _, err := a.engine.Call(ctx, tx.Queries, room, m, calling); err != nil {
 			return false, err
 		}
-		return true, tx.ReplaceMentions(ctx, m)
+		m.Called.Before = everyone
+		return true, nil
 	})
 }
 
@@ -169,9 +172,11 @@ func (a *App) changeMessage(ctx context.Context, actor *Actor, roomID, id, kind 
 		if err := tx.ShowRoot(ctx, m, store.ToJSON(event.RootOf(m))); err != nil {
 			return err
 		}
-		body := store.ToJSON(event.StateOf(m))
-		return tx.UpdateMessage(ctx, m, event.OfMessage(m).Body,
-			&store.Event{ID: store.NewID(), Type: kind, Body: body, CreatedAt: a.instant()})
+		e := &store.Event{ID: store.NewID(), Type: kind, Body: store.ToJSON(event.StateOf(m)), CreatedAt: a.instant()}
+		if err := tx.UpdateMessage(ctx, m, event.OfMessage(m).Body, e); err != nil || kind != event.TypeMessageEdited {
+			return err
+		}
+		return tx.ReplaceMentions(ctx, m, e.Seq)
 	})
 	if err != nil {
 		return nil, fromStore(err, "Message")

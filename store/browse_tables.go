@@ -152,7 +152,7 @@ func BrowsedTables() []Browsed {
 			"id room_id seq sender_id agent_id agent_type agent_name bot_name turn_id client_id content created_at "+
 				"edited_at deleted_at hidden_at stopped_at truncated silent answers search_pos root_id reply_count last_reply_seq last_reply_at "+
 				"reactions_told_at reactions_due", "rolls mentions reply_to repliers files reactions", senderName, roomName).of(inNoThread),
-		browsed("message_mention", "mentions", "user_id message_id room_id seq created_at read_at kind", "", userEmail, roomName),
+		browsed("message_mention", "mentions", "user_id message_id room_id seq created_at read_at kind called_seq", "", userEmail, roomName),
 		browsed("message_pin", "room_pins", "room_id message_id pinned_by pinned_at", "", roomName),
 		browsed("message_reaction", "message_reactions", "message_id user_id emoji created_at", "", userEmail),
 		browsed("organization", "organizations", "id name description owner_id created_at version", "", ownerName),

@@ -45,6 +45,11 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.Mentions(ctx, store.Reader{UserID: w.pupil.ID}, store.MentionSearch{Unread: true, Limit: 50})
 				return err
 			},
+			"CalledByEdits": func() error {
+				_, err := db.CalledByEdits(ctx, id, 1, 5, []string{w.pupil.ID}, 50)
+				return err
+			},
+			"Said": func() error { _, err := db.Said(ctx, []string{id}); return err },
 			"MyRooms": func() error {
 				_, err := db.MyRooms(ctx, store.Reader{UserID: w.pupil.ID}, store.MyRoomSearch{Limit: 50})
 				return err

@@ -24,6 +24,7 @@ type Mention struct {
 	CreatedAt     time.Time
 	ReadAt        time.Time `bun:",nullzero"`
 	Kind          string
+	CalledSeq     int64 `bun:",nullzero"` // of the edit that called the person; 0 when the message did from the beginning
 }
 
 // mayBeIn are the people who may be in a room, without admins. It is plain SQL because bun
@@ -46,29 +47,33 @@ func (q Queries) PeopleToCall(ctx context.Context, roomID string, limit int) ([]
 type Called struct {
 	People   []string
 	Everyone bool
+	Before   bool // it called everybody before it was edited, so nobody is called anew
 	Replied  []string
 }
 
 // AddMentions writes a message into the inboxes of those whom it calls and to whom it
 // replies, except its sender's. Who has been told already is not told again.
-func (t *Tx) AddMentions(ctx context.Context, m *Message) error {
+func (t *Tx) AddMentions(ctx context.Context, m *Message) error { return t.addMentions(ctx, m, nil) }
+
+// addMentions is AddMentions, with the seq of the edit that calls.
+func (t *Tx) addMentions(ctx context.Context, m *Message, calledSeq *int64) error {
 	if len(m.Called.People) == 0 && !m.Called.Everyone && len(m.Called.Replied) == 0 {
 		return nil
 	}
 	replied := bun.List(append([]string{""}, m.Called.Replied...)) // no list may be empty
 	of := bun.SafeQuery("u.id IN (?)", bun.List(slices.Concat(m.Called.People, m.Called.Replied)))
-	if m.Called.Everyone {
+	if m.Called.Everyone && !m.Called.Before {
 		of = bun.SafeQuery("u.is_active AND u.id IN ("+mayBeIn+") OR u.id IN (?1)", m.RoomID, replied)
 	}
-	_, err := t.db.NewRaw("INSERT INTO mentions (user_id, message_id, room_id, seq, created_at, kind)"+
-		" SELECT u.id, ?, ?, ?, ?, CASE WHEN u.id IN (?) THEN ? ELSE ? END FROM users AS u WHERE u.id <> ? AND (?) ON CONFLICT DO NOTHING",
-		m.ID, m.RoomID, m.Seq, t.instant(m.CreatedAt), replied, MentionReply, MentionCall, m.SenderID, of).Exec(ctx)
+	_, err := t.db.NewRaw("INSERT INTO mentions (user_id, message_id, room_id, seq, created_at, called_seq, kind)"+
+		" SELECT u.id, ?, ?, ?, ?, CAST(? AS BIGINT), CASE WHEN u.id IN (?) THEN ? ELSE ? END FROM users AS u WHERE u.id <> ? AND (?) ON CONFLICT DO NOTHING",
+		m.ID, m.RoomID, m.Seq, t.instant(m.CreatedAt), calledSeq, replied, MentionReply, MentionCall, m.SenderID, of).Exec(ctx)
 	return translate(err)
 }
 
-// ReplaceMentions is AddMentions for a message that was edited. Who is not called any more
-// loses the mention.
-func (t *Tx) ReplaceMentions(ctx context.Context, m *Message) error {
+// ReplaceMentions is AddMentions for a message that was edited, which is the event of the
+// room with this seq. Who is not called any more loses the mention.
+func (t *Tx) ReplaceMentions(ctx context.Context, m *Message, seq int64) error {
 	if !m.Called.Everyone {
 		drop := t.db.NewDelete().Model((*Mention)(nil)).Where("message_id = ?", m.ID).Where("kind = ?", MentionCall)
 		if len(m.Called.People) > 0 {
@@ -78,7 +83,24 @@ func (t *Tx) ReplaceMentions(ctx context.Context, m *Message) error {
 			return translate(err)
 		}
 	}
-	return t.AddMentions(ctx, m)
+	return t.addMentions(ctx, m, &seq)
+}
+
+// CalledByEdits lists the unread mentions of these people in a room that edits with a seq
+// above after, up to upTo, have made, in the order of the edits.
+func (q Queries) CalledByEdits(ctx context.Context, roomID string, after, upTo int64, userIDs []string, limit int) ([]Mention, error) {
+	var rows []Mention
+	err := q.db.NewSelect().Model(&rows).Column("mn.user_id", "mn.message_id").Where("mn.room_id = ?", roomID).Where("mn.called_seq IS NOT NULL").
+		Where("mn.called_seq > ?", after).Where("mn.called_seq <= ?", upTo).Where("mn.user_id IN (?)", bun.List(userIDs)).
+		Where("mn.read_at IS NULL").OrderExpr("mn.called_seq, mn.user_id").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
+// Said returns those of the messages that everybody in their rooms may read.
+func (q Queries) Said(ctx context.Context, ids []string) ([]Found, error) {
+	var rows []Found
+	err := q.readable(Reader{Admin: true}, excerptOf, "messages AS m").Where("m.id IN (?)", bun.List(ids)).Limit(int64(len(ids))).Scan(ctx, &rows)
+	return rows, translate(err)
 }
 
 // Reader is somebody who reads what is said in rooms. An Admin may read the rooms of every

@@ -216,7 +216,7 @@ func myFrames() []frameOf {
 		{"MyRooms", chanMe, "rooms", false, "How your rooms are now; changes come together, four times a second at most", reflect.TypeFor[meRooms](),
 			m{"type": "rooms", "all": true, "rooms": []m{{"room_id": anotherID, "course_id": aThirdID, "name": "Monday", "last_seq": 7, "read_seq": 5,
 				"unread": 1, "mentions": 1, "online": 3, "last_message": said(nil), "agents_at_work": []m{{"turn_id": anID, "agent_id": anotherID, "agent_name": "Darwin"}}}}}},
-		{"MyMention", chanMe, "mention", false, "A new message calls you", reflect.TypeFor[meMention](), said(m{"type": "mention", "room_id": anotherID})},
+		{"MyMention", chanMe, "mention", false, "A message calls you, since now or since an edit", reflect.TypeFor[meMention](), said(m{"type": "mention", "room_id": anotherID})},
 		{"Unsubscribed", chanMe, "unsubscribed", false, "No more frames of a room come", reflect.TypeFor[meGone](),
 			m{"type": "unsubscribed", "room_id": anotherID, "reason": "not_member"}},
 		{"RoomGone", chanMe, "room_gone", false, "A room is not among your rooms any more", reflect.TypeFor[meRoomGone](), m{"type": "room_gone", "room_id": anotherID}},

@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/mention"
@@ -130,6 +131,17 @@ func isMessageEvent(kind string) bool {
 		return true
 	}
 	return false
+}
+
+// Recalls tells whether an event is an edit of a message that may call people now. An event
+// that was read without its body may.
+func Recalls(kind string, body store.JSON) bool {
+	if kind != TypeMessageEdited || body == "" {
+		return kind == TypeMessageEdited
+	}
+	var s MessageState
+	return json.Unmarshal([]byte(body), &s) == nil &&
+		slices.ContainsFunc(s.Mentions, func(it Mention) bool { return it.Kind != MentionAgent })
 }
 
 // Metadata is the member of the plain protocol's frames to which new members may be
