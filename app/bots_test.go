@@ -223,7 +223,7 @@ func TestBotsStayBots(t *testing.T) {
 			"lists the bots":     second(r.Bots(ctx, bot, c.Course.ID, store.Page{Limit: 10})),
 			"exports the room":   second(r.ExportRoom(ctx, bot, c.Room.ID)),
 			"changes the room":   second(r.UpdateRoom(ctx, bot, c.Room.ID, app.RoomSettings{Name: app.Some("Mine")})),
-			"reads another room": second(r.Room(ctx, bot, elsewhere.ID)),
+			"reads another room": second(r.OpenRoom(ctx, bot, elsewhere.ID, app.RoomParts{})),
 		} {
 			if kind := app.KindOf(err); kind != app.KindForbidden && kind != app.KindNotFound {
 				t.Errorf("it %s: got %v", what, err)
@@ -296,7 +296,7 @@ func TestBotsGo(t *testing.T) {
 		}
 		_, err = r.UpdateBot(ctx, c.Teacher, c.Course.ID, b.ID, app.BotChanges{IsActive: app.Some(true), RoomIDs: app.Some([]string{})})
 		must(t, err)
-		if _, err := r.Room(ctx, bot, c.Room.ID); app.KindOf(err) != app.KindNotFound {
+		if _, err := r.OpenRoom(ctx, bot, c.Room.ID, app.RoomParts{}); app.KindOf(err) != app.KindNotFound {
 			t.Errorf("out of the room: got %v", err)
 		}
 		if _, err := r.UpdateBot(ctx, c.Teacher, c.Course.ID, b.ID, app.BotChanges{RoomIDs: app.Some([]string{store.NewID()})}); app.KindOf(err) != app.KindInvalid {

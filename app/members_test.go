@@ -122,7 +122,7 @@ func TestRemoveMember(t *testing.T) {
 			if got := here.AwaitClose(t); got != realtime.CloseNotMember {
 				t.Errorf("the socket was closed with %d, want 4003", got)
 			}
-			_, err := r.Room(t.Context(), c.Student, c.Room.ID)
+			_, err := r.OpenRoom(t.Context(), c.Student, c.Room.ID, app.RoomParts{})
 			refused(t, err, app.KindNotFound, "", "Room not found")
 			there.Seat.Post(t.Context(), "still in the other course's room", "c1")
 			there.Await(t, "the ack", func(f apptest.Frame) bool { return f.Is("ack") })

@@ -15,6 +15,8 @@ type Meta struct {
 	Timezone  string // its IANA name; "" for that of the machine
 	UTCOffset int    // of that zone now, in minutes
 	Providers []string
+	Email     bool // it sends e-mail
+	Features  []string
 	Limits    MetaLimits
 }
 
@@ -23,10 +25,18 @@ type MetaLimits struct {
 	MessageBytes, ArtifactBytes, AvatarBytes, BodyBytes int64
 	FileBytes                                           int64
 	FilesPerMessage                                     int
+	PersonFileBytes, RoomFileBytes                      int64
+	Pins, Bookmarks, Emoji                              int
 	RestoreSeconds                                      int // for so long a deleted message can be restored
 	MaxStreak                                           int
 	ApprovalSeconds                                     int
 	DeletedDays, EventsDays                             int
+}
+
+// features are what this version has beside the contract of older clients. A client that
+// also talks to other versions shows what its server names. Names are added, never changed.
+func features() []string {
+	return []string{"bookmarks", "files", "mentions", "person_socket", "pins", "react_frame", "reactions", "read_marks", "replies", "room_include", "search"}
 }
 
 // Meta tells what a client has to know before anybody has signed in. Once the server is
@@ -44,7 +54,9 @@ func (a *App) Meta(ctx context.Context) (*Meta, error) {
 	c := a.cfg
 	_, offset := a.now().In(c.Location()).Zone()
 	return &Meta{SetUp: a.isSetUp.Load(), SignUp: c.Auth.SelfMadeAccounts, Languages: wording.Langs(), Timezone: c.Timezone, UTCOffset: offset / 60, Providers: a.Providers(),
+		Features: features(),
 		Limits: MetaLimits{MessageBytes: int64(c.Limits.MessageBytes), ArtifactBytes: int64(c.Limits.ArtifactBytes), AvatarBytes: maxAvatar,
-			BodyBytes: int64(c.HTTP.BodyLimit), FileBytes: int64(c.Files.UploadLimit), FilesPerMessage: c.Files.PerMessage, RestoreSeconds: int(restoreWithin.Seconds()), MaxStreak: c.Turns.MaxStreak,
+			BodyBytes: int64(c.HTTP.BodyLimit), FileBytes: int64(c.Files.UploadLimit), FilesPerMessage: c.Files.PerMessage,
+			PersonFileBytes: int64(c.Files.PerPerson), RoomFileBytes: int64(c.Files.PerRoom), Pins: maxPins, Bookmarks: maxBookmarks, Emoji: maxEmoji, RestoreSeconds: int(restoreWithin.Seconds()), MaxStreak: c.Turns.MaxStreak,
 			ApprovalSeconds: int(c.Turns.ApprovalWithin.Seconds()), DeletedDays: c.Retention.DeletedDays, EventsDays: c.Retention.EventsDays}}, nil
 }

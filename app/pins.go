@@ -78,6 +78,11 @@ func (a *App) Pins(ctx context.Context, actor *Actor, roomID string) ([]PinnedTh
 	if _, err := a.roomFor(ctx, actor, roomID, ActReadHistory); err != nil {
 		return nil, err
 	}
+	return a.pins(ctx, actor, roomID)
+}
+
+// pins is Pins for who may read the room.
+func (a *App) pins(ctx context.Context, actor *Actor, roomID string) ([]PinnedThere, error) {
 	rows, err := a.db.Pins(ctx, actor.reader(), roomID, maxPins)
 	all := make([]PinnedThere, len(rows))
 	for i, said := range saidThere(foundIn(rows, func(p *store.Pinned) store.Found { return p.Found })) {

@@ -97,11 +97,6 @@ func (a *App) Rooms(ctx context.Context, actor *Actor, courseID string, p store.
 	return a.db.RoomsInCourse(ctx, courseID, actor.User.ID, p)
 }
 
-// Room returns one room.
-func (a *App) Room(ctx context.Context, actor *Actor, id string) (*store.Room, error) {
-	return a.roomFor(ctx, actor, id, ActReadRoom)
-}
-
 // roomFor loads a room and checks that the actor may do the action there.
 func (a *App) roomFor(ctx context.Context, actor *Actor, id string, action Action) (*store.Room, error) {
 	r, _, err := a.roomAccess(ctx, actor, id, action)

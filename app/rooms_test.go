@@ -73,8 +73,8 @@ func TestRooms(t *testing.T) {
 					t.Errorf("%s: got %v, want an invalid error", name, err)
 				}
 			}
-			stored, err := r.Room(ctx, c.Student, c.Room.ID)
-			if err != nil || stored.Name != "Cells" || stored.AIFrequency != 0.25 || stored.AIMode != store.ModeBoth {
+			stored, err := r.OpenRoom(ctx, c.Student, c.Room.ID, app.RoomParts{})
+			if err != nil || stored.Room.Name != "Cells" || stored.Room.AIFrequency != 0.25 || stored.Room.AIMode != store.ModeBoth {
 				t.Errorf("after the refusals: got %+v, %v", stored, err)
 			}
 			_, err = r.UpdateRoom(ctx, c.Student, c.Room.ID, app.RoomSettings{})
@@ -92,7 +92,7 @@ func TestRooms(t *testing.T) {
 				})
 			}
 			both.Wait()
-			if got, err := r.Room(ctx, c.Teacher, c.Room.ID); err != nil || got.Name != "Renamed" || got.AIFrequency != 0.75 || got.AIMode != store.ModeOff {
+			if got, err := r.OpenRoom(ctx, c.Teacher, c.Room.ID, app.RoomParts{}); err != nil || got.Room.Name != "Renamed" || got.Room.AIFrequency != 0.75 || got.Room.AIMode != store.ModeOff {
 				t.Errorf("got %+v, %v, want all changes", got, err)
 			}
 		})
@@ -123,12 +123,12 @@ func TestRooms(t *testing.T) {
 		})
 		t.Run("Read", func(t *testing.T) {
 			for _, who := range []*app.Actor{c.Admin, c.Teacher, c.TA, c.Student, guest} {
-				if _, err := r.Room(ctx, who, c.Room.ID); err != nil {
+				if _, err := r.OpenRoom(ctx, who, c.Room.ID, app.RoomParts{}); err != nil {
 					t.Errorf("%s: %v", who.User.Role, err)
 				}
 			}
 			for _, id := range []string{c.Room.ID, store.NewID()} { // one cannot tell them apart
-				_, err := r.Room(ctx, c.Outsider, id)
+				_, err := r.OpenRoom(ctx, c.Outsider, id, app.RoomParts{})
 				refused(t, err, app.KindNotFound, "not_found", "Room not found")
 			}
 		})

@@ -95,6 +95,11 @@ func (a *App) RunningTurns(ctx context.Context, actor *Actor, roomID string) ([]
 	if _, _, err := a.roomAccess(ctx, actor, roomID, ActReadHistory); err != nil {
 		return nil, err
 	}
+	return a.runningTurns(ctx, roomID)
+}
+
+// runningTurns is RunningTurns for who may read the room.
+func (a *App) runningTurns(ctx context.Context, roomID string) ([][]byte, error) {
 	u, err := readUnderWay(ctx, a.db, a.now, roomID)
 	if err != nil {
 		return nil, err

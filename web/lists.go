@@ -115,18 +115,36 @@ func (around[A]) Schema(r huma.Registry) *huma.Schema {
 // empty list.
 func enclosed[R, O, A any](ctx context.Context, s *Server, object A, rows rowSource[R], form func(*R) O) (around[A], error) {
 	const tail = "]}\n"
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(object); err != nil {
-		return around[A]{}, fmt.Errorf("encode what a list is in: %w", err)
+	text, err := encoded(object)
+	if err != nil {
+		return around[A]{}, err
 	}
-	head, ok := strings.CutSuffix(b.String(), tail)
+	head, ok := strings.CutSuffix(text, tail)
 	if !ok {
 		return around[A]{}, fmt.Errorf("the last member of a %T is no empty list", object)
 	}
 	a, err := stream(ctx, s, rows, form, head, tail)
 	return around[A]{a}, err
+}
+
+// alone is the object without a list, where a client did not ask for one.
+func alone[A any](ctx context.Context, s *Server, object A) (around[A], error) {
+	text, err := encoded(object)
+	if err != nil {
+		return around[A]{}, err
+	}
+	a, err := stream(ctx, s, loaded[struct{}]{}, func(row *struct{}) struct{} { return *row }, text, "")
+	return around[A]{a}, err
+}
+
+func encoded(object any) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(object); err != nil {
+		return "", fmt.Errorf("encode what a list is in: %w", err)
+	}
+	return b.String(), nil
 }
 
 func stream[R, O any](ctx context.Context, s *Server, rows rowSource[R], form func(*R) O, head, tail string) (*arrayStream, error) {

@@ -21,6 +21,9 @@ type MetaOut struct {
 	UTCOffset int           `json:"utc_offset_minutes" doc:"Now"`
 	Providers []string      `json:"providers"`
 	Protocols []string      `json:"protocols" doc:"Of a room's socket, the newest last"`
+	Mine      []string      `json:"my_protocols" doc:"Of a person's socket"`
+	Email     bool          `json:"email" doc:"The server sends e-mail; false: links for passwords are handed over by people"`
+	Features  []string      `json:"features" doc:"What a client may show; a server without one does not name it"`
 	Limits    metaLimitsOut `json:"limits"`
 }
 
@@ -31,6 +34,11 @@ type metaLimitsOut struct {
 	BodyBytes       int64 `json:"body_bytes" doc:"Of a request without a file"`
 	FileBytes       int64 `json:"file_bytes"`
 	FilesPerMessage int   `json:"files_per_message"`
+	PersonFileBytes int64 `json:"person_file_bytes" doc:"All files of a person"`
+	RoomFileBytes   int64 `json:"room_file_bytes"`
+	Pins            int   `json:"pins" doc:"Of a room"`
+	Bookmarks       int   `json:"bookmarks"`
+	Emoji           int   `json:"emoji" doc:"Different ones on a message"`
 	RestoreSeconds  int   `json:"restore_seconds" doc:"Of a deleted message"`
 	MaxStreak       int   `json:"max_streak" doc:"Messages of agents in a row"`
 	ApprovalSeconds int   `json:"approval_seconds" doc:"How long an agent waits for a decision"`
@@ -51,7 +59,8 @@ func (s *Server) meta(ctx context.Context, c *fiber.Ctx, _ *struct{}) (*metaOut,
 		return nil, err
 	}
 	out := &metaOut{Status: http.StatusOK, CacheControl: "public, no-cache", Body: MetaOut{SetUp: m.SetUp, SignUp: m.SignUp, Version: s.api.OpenAPI().Info.Version,
-		Timezone: nullable(m.Timezone), UTCOffset: m.UTCOffset, Providers: m.Providers, Protocols: []string{protocolV2}, Limits: metaLimitsOut(m.Limits)}}
+		Timezone: nullable(m.Timezone), UTCOffset: m.UTCOffset, Providers: m.Providers, Protocols: []string{protocolV2},
+		Mine: []string{protocolMe}, Email: m.Email, Features: m.Features, Limits: metaLimitsOut(m.Limits)}}
 	for _, l := range m.Languages {
 		out.Body.Languages = append(out.Body.Languages, string(l))
 	}

@@ -31,6 +31,20 @@ func TestMeta(t *testing.T) {
 			limits["file_bytes"] != float64(r.cfg.Files.UploadLimit) || limits["files_per_message"] != float64(r.cfg.Files.PerMessage) {
 			t.Errorf("got limits %v", limits)
 		}
+		if limits["person_file_bytes"] != float64(r.cfg.Files.PerPerson) || limits["room_file_bytes"] != float64(r.cfg.Files.PerRoom) || limits["pins"] != 50.0 {
+			t.Errorf("got limits %v", limits)
+		}
+		if features := text(got["features"]); !strings.Contains(features, `"search"`) || !strings.Contains(features, `"room_include"`) {
+			t.Errorf("got features %s", features)
+		}
+		if text(got["my_protocols"]) != `["coagent.me.v1"]` || got["email"] != false {
+			t.Errorf("got %s", after.body)
+		}
+		root := r.session(t, r.addUser(t, app.RoleTeacher, "keys", true).ID)
+		root.must(t, 200, post, v1+"/users/keys", body{"provider": "claude", "alias": "mine", "api_key": "key"})
+		if keyed := r.anon().do(t, get, path); keyed.body != after.body {
+			t.Errorf("a key shows: %s", keyed.body)
+		}
 		if !strings.Contains(text(got["providers"]), `"openai"`) {
 			t.Errorf("got providers %v", got["providers"])
 		}

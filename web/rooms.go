@@ -24,6 +24,8 @@ type roomOut struct {
 	MyRole string         `json:"my_role,omitempty" enum:"owner,teacher,ta,student,guest,bot,admin" doc:"In lists and where the room is shown, as can and counts"`
 	Can    *roomCanOut    `json:"can,omitempty" doc:"What the caller may do"`
 	Counts *roomCountsOut `json:"counts,omitempty"`
+
+	RoomPartsOut
 }
 
 func roomForm(r *store.Room) roomOut {
@@ -75,15 +77,6 @@ func (s *Server) rooms(ctx context.Context, actor *app.Actor, in *roomsIn) (*lis
 		return nil, err
 	}
 	return whole(ctx, s, rows, func(r *store.Room) roomOut { return roomFormOf(r, mine) })
-}
-
-func (s *Server) room(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[roomOut], error) {
-	r, err := s.app.Room(ctx, actor, in.ID.String())
-	if err != nil {
-		return nil, err
-	}
-	mine, err := s.app.RoomStandings(ctx, actor, []string{r.ID})
-	return &oneOut[roomOut]{roomFormOf(r, mine)}, err
 }
 
 type updateRoomIn struct {

@@ -21,7 +21,7 @@ func (s *Server) roomRoutes() {
 			description: "For the people of the course, and those who are admitted to single rooms.",
 			errors:      known})
 	add(s, get, v1+"/rooms/{room_id}", "getRoom", s.room,
-		route{tag: tag, summary: "Show a room",
+		route{tag: tag, summary: "Show a room; with include all that a client opens it with",
 			description: "For who may enter the room.",
 			errors:      known})
 	add(s, put, v1+"/rooms/{room_id}", "updateRoom", s.updateRoom,
