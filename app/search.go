@@ -26,8 +26,10 @@ const (
 	ranked = 300
 	// searchFor is the longest time of one search.
 	searchFor = 5 * time.Second
-	// most that a name in a search may mean.
-	mostNamed = 50
+	// mostNamed is how many people or rooms a name in a search may mean, and mostLooked how
+	// many people with these letters in their names are looked at for it.
+	mostNamed  = 50
+	mostLooked = 1000
 )
 
 // MessageQuery is a search for messages.
@@ -224,11 +226,13 @@ func (a *App) senders(ctx context.Context, actor *Actor, who []search.Person) (g
 // sendersNamed are the people around the actor who have a name, and the agents and bots
 // that had it when they wrote.
 func (a *App) sendersNamed(ctx context.Context, actor *Actor, name string) ([][]string, error) {
-	people, err := a.db.PeopleAround(ctx, actor.reader(), name, mostNamed+1)
+	people, err := a.db.PeopleAround(ctx, actor.reader(), name, mostLooked+1)
 	if err != nil {
 		return nil, err
 	}
-	if len(people) > mostNamed {
+	unsure := len(people) > mostLooked
+	people = slices.DeleteFunc(people, func(u store.User) bool { return !hasName(&u, name) })
+	if unsure || len(people) > mostNamed {
 		return nil, invalid("q", "from:%s means more than %d people; write more of the name, or the id", name, mostNamed)
 	}
 	var then []string
@@ -237,9 +241,7 @@ func (a *App) sendersNamed(ctx context.Context, actor *Actor, name string) ([][]
 	}
 	groups := [][]string{then}
 	for i := range people {
-		if hasName(&people[i], name) {
-			groups = append(groups, []string{words.FactSender(people[i].ID)})
-		}
+		groups = append(groups, []string{words.FactSender(people[i].ID)})
 	}
 	return groups, nil
 }
@@ -277,12 +279,12 @@ func (a *App) roomsNamed(ctx context.Context, actor *Actor, names []string) (ids
 		if err != nil {
 			return nil, err
 		}
-		if len(rooms) > mostNamed {
-			return nil, invalid("q", "in:%s means more than %d rooms; write more of the name, or the id", name, mostNamed)
-		}
 		whole := slices.DeleteFunc(slices.Clone(rooms), func(r store.Room) bool { return !sameWords(r.Name, name) })
 		if len(whole) > 0 {
 			rooms = whole
+		}
+		if len(rooms) > mostNamed {
+			return nil, invalid("q", "in:%s means more than %d rooms; write more of the name, or the id", name, mostNamed)
 		}
 		for i := range rooms {
 			ids = append(ids, rooms[i].ID)

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +146,29 @@ func TestSearchMessages(t *testing.T) {
 			wantFound(t, r, c.TA, "in:"+lab.ID, "salt by Tom")
 			wantFound(t, r, c.TA, "-in:lab salt", "salt by Sue")
 			wantFound(t, r, c.TA, "in:elsewhere salt")
+		})
+		// Whose name is the one that was written is meant, however many have it in theirs.
+		t.Run("NamesWithinOthers", func(t *testing.T) {
+			c := r.Class(t, silentRoom)
+			for i := range 60 {
+				p := r.User(t, app.RoleStudent, fmt.Sprintf("Anna%d Zimmermann", i))
+				must(t, second(r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: p.User.ID}, "")))
+				must(t, second(r.CreateRoom(ctx, c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some(fmt.Sprintf("Hall 1%d", i)), AIMode: app.Some(store.ModeOff)})))
+			}
+			ann := r.User(t, app.RoleStudent, "Ann Zimmer")
+			must(t, second(r.Enrol(ctx, c.Teacher, c.Course.ID, app.Person{ID: ann.User.ID}, "")))
+			hall, err := r.CreateRoom(ctx, c.Teacher, c.Course.ID, app.RoomSettings{Name: app.Some("Hall 1"), AIMode: app.Some(store.ModeOff)})
+			must(t, err)
+			post(t, r, ann, hall.ID, "thyme by Ann")
+			for _, who := range []*app.Actor{c.TA, c.Admin} {
+				wantFound(t, r, who, `in:"hall 1" thyme`, "thyme by Ann")
+				wantFound(t, r, who, `from:ann thyme`, "thyme by Ann")
+				for _, many := range []string{"in:hall thyme", "from:zimmermann thyme"} {
+					if _, err := r.SearchMessages(ctx, who, app.MessageQuery{Text: many, Zone: time.UTC, Limit: 5}); err == nil || !strings.Contains(err.Error(), "means more than 50") {
+						t.Errorf("%s: got %v", many, err)
+					}
+				}
+			}
 		})
 		t.Run("Pages", func(t *testing.T) {
 			c := r.Class(t, silentRoom)
