@@ -81,13 +81,22 @@ func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, version
 	if err != nil {
 		return nil, fromStore(err, "Version")
 	}
+	return a.agents.become(ctx, actor, ActRestoreVersion, was, "before restore of "+versionTitle(v, a.cfg.Location()),
+		func(*store.Agent) *store.AgentVersion { return v })
+}
+
+// become makes an agent what a version is, which may depend on what the agent is now. It
+// first keeps that as a version with this label. was is the agent as it was read before.
+func (r *agentRules) become(ctx context.Context, actor *Actor, action Action, was *store.Agent, label string,
+	version func(*store.Agent) *store.AgentVersion) (ag *store.Agent, err error) {
+	v := version(was)
 	retyped := v.Whole() && v.Type != was.Type
 	if retyped {
-		if err := a.agents.knownType(ctx, "type", v.Type); err != nil {
+		if err := r.knownType(ctx, "type", v.Type); err != nil {
 			return nil, err
 		}
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+	err = r.db.InTx(ctx, func(tx *store.Tx) error {
 		var siblings []store.Agent
 		if retyped && was.ProjectID != "" {
 			// Lock order: project, agent, as wherever both are written.
@@ -95,19 +104,19 @@ func (a *App) RestoreVersion(ctx context.Context, actor *Actor, agentID, version
 				return err
 			}
 		}
-		if ag, err = tx.AgentForUpdate(ctx, agentID); err != nil {
+		if ag, err = tx.AgentForUpdate(ctx, was.ID); err != nil {
 			return err
 		}
-		if _, err := a.agents.keep(ctx, tx, actor, ag, "before restore of "+versionTitle(v, a.cfg.Location())); err != nil {
+		if _, err := r.keep(ctx, tx, actor, ag, label); err != nil {
 			return err
 		}
-		if err := a.agents.change(ctx, tx, actor, ActRestoreVersion, ag, func(ag *store.Agent) error { return a.agents.restore(v, ag) }); err != nil {
+		if err := r.change(ctx, tx, actor, action, ag, func(ag *store.Agent) error { return r.restore(version(ag), ag) }); err != nil {
 			return err
 		}
 		if !retyped {
 			return nil
 		}
-		return a.agents.giveWayTo(ctx, tx, actor, ag, siblings)
+		return r.giveWayTo(ctx, tx, actor, ag, siblings)
 	})
 	return ag, agentError(err)
 }

@@ -42,7 +42,11 @@ func (a *App) MoveCard(ctx context.Context, actor *Actor, id string, to CardMove
 		if f.Deleted() {
 			return store.ErrNotFound
 		}
-		return a.artifacts.move(ctx, tx, room, f, to, actor)
+		grew, moved, err := a.artifacts.move(ctx, tx, room, f, to, authorOf(actor))
+		if err != nil || !moved {
+			return err
+		}
+		return a.artifacts.saveFor(ctx, tx, room, f, actor, grew)
 	})
 }
 
@@ -66,11 +70,13 @@ func (to *CardMove) check(f *store.Artifact) error {
 	return firstOf(errors.Join(errs...))
 }
 
-// move sets the column and the order of a task whose room is locked.
-func (s *artifacts) move(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, to CardMove, actor *Actor) error {
+// move sets the column and the order of a task whose room is locked, and keeps its last
+// version. The caller saves the task. grew says that it or its versions have more bytes than
+// before, moved that it did not stand there already.
+func (s *artifacts) move(ctx context.Context, tx *store.Tx, room *store.Room, f *store.Artifact, to CardMove, by author) (grew, moved bool, err error) {
 	rows, err := tx.BoardCards(ctx, f.RoomID)
 	if err != nil {
-		return err
+		return false, false, err
 	}
 	own := rows[slices.IndexFunc(rows, func(c store.BoardCard) bool { return c.ID == f.ID })]
 	column := columnOf(own.Status)
@@ -78,7 +84,7 @@ func (s *artifacts) move(ctx context.Context, tx *store.Tx, room *store.Room, f 
 		column = to.Column.Value
 	}
 	if column == "" {
-		return invalid("column", "is needed: the task stands in none")
+		return false, false, invalid("column", "is needed: the task stands in none")
 	}
 	cards := columnCards(rows, column)
 	self := slices.IndexFunc(cards, func(c store.BoardCard) bool { return c.ID == f.ID })
@@ -87,20 +93,20 @@ func (s *artifacts) move(ctx context.Context, tx *store.Tx, room *store.Room, f 
 	}
 	at, err := to.place(rows, cards)
 	if err != nil {
-		return err
+		return false, false, err
 	}
 	orders := make([]float64, len(cards))
 	for i, c := range cards {
 		orders[i] = orderOf(c.Place)
 	}
 	if self == at && own.Place != "" && board.Between(orders, at, orderOf(own.Place)) {
-		return nil // it stands there, for example because the request came twice
+		return false, false, nil // it stands there, for example because the request came twice
 	}
-	order, moved := board.Place(orders, at)
+	order, others := board.Place(orders, at)
 	for i := range cards {
-		if n, ok := moved[i]; ok {
-			if err := s.reorder(ctx, tx, room, cards[i].ID, n, actor); err != nil {
-				return err
+		if n, ok := others[i]; ok {
+			if err := s.reorder(ctx, tx, room, cards[i].ID, n, by); err != nil {
+				return false, false, err
 			}
 		}
 	}
@@ -110,18 +116,15 @@ func (s *artifacts) move(ctx context.Context, tx *store.Tx, room *store.Room, f 
 	}
 	before := *f
 	if err := s.apply(f, ArtifactChange{Content: Some(json.RawMessage(sent))}); err != nil {
-		return err
+		return false, false, err
 	}
 	if more := f.ContentBytes - before.ContentBytes; more > 0 {
 		if err := s.fits(ctx, tx, f.RoomID, 0, more); err != nil {
-			return err
+			return false, false, err
 		}
 	}
-	kept, err := s.keepVersion(ctx, tx, &before, authorOf(actor))
-	if err != nil {
-		return err
-	}
-	return s.saveFor(ctx, tx, room, f, actor, kept || f.ContentBytes > before.ContentBytes)
+	kept, err := s.keepVersion(ctx, tx, &before, by)
+	return kept || f.ContentBytes > before.ContentBytes, true, err
 }
 
 // place finds where among the cards of the column the task is to stand.
@@ -157,7 +160,7 @@ func (to *CardMove) place(rows, cards []store.BoardCard) (at int, err error) {
 }
 
 // reorder gives another task of the column a new order.
-func (s *artifacts) reorder(ctx context.Context, tx *store.Tx, room *store.Room, id string, order float64, actor *Actor) error {
+func (s *artifacts) reorder(ctx context.Context, tx *store.Tx, room *store.Room, id string, order float64, by author) error {
 	f, err := tx.Artifact(ctx, id)
 	if err != nil {
 		return err
@@ -166,7 +169,7 @@ func (s *artifacts) reorder(ctx context.Context, tx *store.Tx, room *store.Room,
 	if err := s.apply(f, ArtifactChange{Content: Some(json.RawMessage(numbered(order)))}); err != nil {
 		return err
 	}
-	if err := s.save(ctx, tx, room, f, authorOf(actor), event.TypeArtifactUpdate); err != nil {
+	if err := s.save(ctx, tx, room, f, by, event.TypeArtifactUpdate); err != nil {
 		return err
 	}
 	return s.keepBase(ctx, tx, &before, f)

@@ -91,8 +91,9 @@ func freeName(want string, siblings []store.Agent) string {
 	return free
 }
 
-// SyncAgent gives a clone the present settings of its template. The clone keeps its
-// name, its key and whether it is on. Its old settings are kept as a version.
+// SyncAgent gives a clone the present settings of its template: all that makes an agent, as a
+// version has it. The clone keeps its name, its keys and whether it is on. Its old settings
+// are kept as a version. What the actor could not set is refused, as of RestoreVersion.
 func (a *App) SyncAgent(ctx context.Context, actor *Actor, id string) (ag *store.Agent, err error) {
 	if ag, err = a.agentFor(ctx, actor, id, ActSyncAgent, "Agent config"); err != nil {
 		return nil, err
@@ -104,20 +105,11 @@ func (a *App) SyncAgent(ctx context.Context, actor *Actor, id string) (ag *store
 	if err != nil {
 		return nil, err
 	}
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		if ag, err = tx.AgentForUpdate(ctx, id); err != nil {
-			return err
-		}
-		if _, err := a.agents.keep(ctx, tx, actor, ag, "before sync with "+parent.Name); err != nil {
-			return err
-		}
-		return a.agents.change(ctx, tx, actor, ActSyncAgent, ag, func(ag *store.Agent) error {
-			ag.SystemPrompt, ag.ModelProvider, ag.Model, ag.Settings = parent.SystemPrompt, parent.ModelProvider, parent.Model, parent.Settings
-			ag.TriggerConfig, ag.ScheduleConfig, ag.ContextWindow = parent.TriggerConfig, parent.ScheduleConfig, parent.ContextWindow
-			return nil
-		})
+	return a.agents.become(ctx, actor, ActSyncAgent, ag, "before sync with "+parent.Name, func(ag *store.Agent) *store.AgentVersion {
+		v := versionOf(parent)
+		v.Name, v.UserKeyIDs = ag.Name, ag.UserKeyIDs
+		return v
 	})
-	return ag, agentError(err)
 }
 
 // SetProjectAgent changes the sent members of a project's oldest agent of a type. It

@@ -2,6 +2,9 @@ package app_test
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
+	"slices"
 	"sync"
 	"testing"
 
@@ -86,6 +89,33 @@ func TestTemplates(t *testing.T) {
 			}
 			if list, err := storetest.All(r.Versions(ctx, c.Teacher, ag.ID, store.Page{})); err != nil || len(list) != 1 || list[0].SystemPrompt != "Wonder." {
 				t.Errorf("got %+v, %v, want what it was", list, err)
+			}
+		})
+		t.Run("SyncTakesAllThatMakesAnAgent", func(t *testing.T) {
+			ag := clone()
+			if _, err := r.UpdateAgent(ctx, c.Teacher, tpl.ID, app.AgentSettings{Type: app.Some("teacher"), Category: app.Some("instructor"), Name: app.Some("Renamed"),
+				SystemPrompt: app.Some("Listen."), ModelProvider: app.Some("gemini"), Model: app.Some("gemini-2.0-flash"), Capabilities: app.Some([]string{"create_task"}),
+				Settings: raw(`{"temperature":1}`), TriggerConfig: raw(`{"type":"manual"}`), ScheduleConfig: raw(`{"mode":"whitelist","rules":[{"type":"everyday","time_range":["08:00","09:00"]}]}`), ExternalConfig: raw(`{"note":"new"}`),
+				ContextWindow: app.Some(9)}); err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.SyncAgent(ctx, c.Teacher, ag.ID)
+			must(t, err)
+			// Every member of an agent is here: one that is added is copied, or stays.
+			stays := []string{"BaseModel", "ID", "ProjectID", "ParentID", "Name", "EncryptedAPIKey", "EncryptedSecrets", "UserKeyIDs", "IsActive", "IsTemplate", "IsExternal",
+				"CreatedBy", "CreatedAt", "UpdatedAt", "Version"}
+			was, is, of := reflect.ValueOf(*ag), reflect.ValueOf(*stored(t, r, got.ID)), reflect.ValueOf(*stored(t, r, tpl.ID))
+			for i := range is.NumField() {
+				name := is.Type().Field(i).Name
+				is, of, was := fmt.Sprint(reflect.Indirect(is.Field(i))), fmt.Sprint(reflect.Indirect(of.Field(i))), fmt.Sprint(reflect.Indirect(was.Field(i)))
+				switch {
+				case !slices.Contains(stays, name) && is != of:
+					t.Errorf("%s: got %s, want %s", name, is, of)
+				case !slices.Contains(stays, name) && is == was:
+					t.Errorf("%s: the test does not change it in the template", name)
+				case slices.Contains(stays, name) && is != was && name != "UpdatedAt" && name != "Version":
+					t.Errorf("%s: got %s, want %s as before", name, is, was)
+				}
 			}
 		})
 		t.Run("SyncNeedsTheTemplateToo", func(t *testing.T) {

@@ -22,10 +22,22 @@ type artifactArgs struct {
 	Content  json.RawMessage `json:"content"`
 	ParentID string          `json:"parent_artifact_id"`
 	Version  int             `json:"expected_version"`
+	Column   string          `json:"column"`
+	After    string          `json:"after"`
+	Before   string          `json:"before"`
+}
+
+// move is where the arguments want a task to stand.
+func (a *artifactArgs) move() CardMove {
+	to := CardMove{After: strings.ToLower(a.After), Before: strings.ToLower(a.Before)}
+	if a.Column != "" {
+		to.Column = Some(a.Column)
+	}
+	return to
 }
 
 const manageArtifactText = `Make or change the artifacts of this room: tasks, documents and processes.
-create needs artifact_type and title. update needs artifact_id and replaces title and content (of a task only the members that are sent); read the artifact first. What others change meanwhile is kept, and where both change one block you are told. append adds content to the end of a document. add_step adds nodes and edges to a process.
+create needs artifact_type and title. update needs artifact_id and replaces title and content (of a task only the members that are sent); read the artifact first. What others change meanwhile is kept, and where both change one block you are told. append adds content to the end of a document. add_step adds nodes and edges to a process. move puts a task into a column of the board, right behind the task after, right before the task before, or at the column's end.
 A task's content is {"status":"todo|in_progress|review|done","priority":"low|medium|high","assignee":"...","order":0,"dueDate":"..."}.
 A document's content is {"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"..."}]}]}; append takes such a document, one node, a list of nodes, or plain text.
 A process's content is {"nodes":[{"id":"...","type":"...","data":{"label":"..."},"position":{"x":0,"y":0}}],"edges":[{"id":"...","source":"...","target":"..."}]}.
@@ -34,7 +46,7 @@ A call that replaces or deletes what a person made waits for the staff.`
 // tool creates and changes artifacts as the agent. With artifact:delete it
 // also asks for their deletion.
 func (s *artifacts) tool(deletes bool) *turn.Tool {
-	actions, needs, text := `"create","update","append","add_step"`, []string{turn.CapArtifactWrite}, manageArtifactText
+	actions, needs, text := `"create","update","append","add_step","move"`, []string{turn.CapArtifactWrite}, manageArtifactText
 	if deletes {
 		actions, needs = actions+`,"delete"`, append(needs, turn.CapArtifactDelete)
 		text += "\ndelete needs artifact_id."
@@ -46,6 +58,9 @@ func (s *artifacts) tool(deletes bool) *turn.Tool {
 			"artifact_id":{"type":"string","description":"as list_artifacts gives it"},
 			"title":{"type":"string","minLength":1,"maxLength":500},
 			"content":{"type":["object","array","string"]},
+			"column":{"type":"string","minLength":1,"maxLength":100,"description":"of move: a status; without it the task stays in its column"},
+			"after":{"type":"string","description":"of move: the artifact_id of a task in that column"},
+			"before":{"type":"string","description":"of move: the artifact_id of a task in that column"},
 			"parent_artifact_id":{"type":"string","description":"of create: an artifact of this room that it belongs to"},
 			"expected_version":{"type":"integer","minimum":1,"description":"the version that was read; the change is refused when it is another by now"}},
 			"required":["action"],"additionalProperties":false}`}
@@ -86,11 +101,30 @@ func (s *artifacts) plan(ctx context.Context, c *turn.Call) (p turn.Plan, err er
 		}
 		s.writes(c, f, p)
 		return p, err
+	case args.Action == "move":
+		to := args.move()
+		if err := to.check(f); err != nil {
+			return turn.Plan{}, err
+		}
+		persons, err := s.db.PersonInArtifact(ctx, f.ID)
+		if persons {
+			p.Effect, p.Summary = turn.EffectDestructive, moveSummary(f, args.Column)
+		}
+		s.writes(c, f, p)
+		return p, err
 	case (args.Action == "append" || args.Action == "add_step") && len(args.Content) == 0:
 		return turn.Plan{}, invalid("content", "is needed to %s", args.Action)
 	}
 	s.writes(c, f, p)
 	return p, nil
+}
+
+// moveSummary says what staff allow.
+func moveSummary(f *store.Artifact, column string) string {
+	if column == "" {
+		return fmt.Sprintf("move the task %q, which people have worked on", f.Title)
+	}
+	return fmt.Sprintf("move the task %q, which people have worked on, to %q", f.Title, column)
 }
 
 // writes shows the room that an agent is about to change an artifact, if it need not wait.
@@ -128,6 +162,9 @@ func (s *artifacts) run(ctx context.Context, tx *store.Tx, c *turn.Call) (result
 	if late || c.Plan.Effect.Waits() && c.Plan.Version != f.Version {
 		return turn.Result{}, errorf(KindConflict, wording.Stale, "the artifact was changed meanwhile, it is version %d now; read it again", f.Version)
 	}
+	if args.Action == "move" {
+		return s.moveFor(ctx, tx, room, c, f, args)
+	}
 	before := *f
 	kind, merged, err := s.changeFor(ctx, tx, c, f, args)
 	if err == nil {
@@ -140,6 +177,25 @@ func (s *artifacts) run(ctx context.Context, tx *store.Tx, c *turn.Call) (result
 		return turn.Result{}, err
 	}
 	return artifactResult(f, args.Action, merged), nil
+}
+
+// moveFor moves a task on the board.
+func (s *artifacts) moveFor(ctx context.Context, tx *store.Tx, room *store.Room, c *turn.Call, f *store.Artifact, args artifactArgs) (turn.Result, error) {
+	before := *f
+	_, moved, err := s.move(ctx, tx, room, f, args.move(), agentOf(c))
+	if err != nil {
+		return turn.Result{}, err
+	}
+	if !moved {
+		return turn.Result{}, invalid("artifact_id", "the task stands there already")
+	}
+	if err := s.save(ctx, tx, room, f, agentOf(c), event.TypeArtifactUpdate); err != nil {
+		return turn.Result{}, err
+	}
+	if err := s.keepBase(ctx, tx, &before, f); err != nil {
+		return turn.Result{}, err
+	}
+	return artifactResult(f, args.Action, false), nil
 }
 
 // createFor makes the artifact that a call asks for.

@@ -31,6 +31,9 @@ const lookedAt = 20
 type artifactTold struct {
 	artifactDone
 	Beginning string `json:"content_begins"`
+	Part      string `json:"content_part"`
+	From      int    `json:"from"`
+	Next      int    `json:"next_from"`
 }
 
 // seen is the version of an artifact that an agent knows in its turn: the one that it read,
@@ -42,7 +45,7 @@ func (s *artifacts) seen(ctx context.Context, q store.Queries, c *turn.Call, f *
 	if err != nil {
 		return 0, err
 	}
-	cut, merged := false, false
+	cut, merged, next := false, false, 0
 	for i := len(steps) - 1; i >= 0; i-- {
 		var result turn.Result
 		var t artifactTold
@@ -50,8 +53,13 @@ func (s *artifacts) seen(ctx context.Context, q store.Queries, c *turn.Call, f *
 			continue
 		}
 		switch {
+		case t.Part != "":
+			// It has seen all when the parts of one version follow on each other up to the last.
+			if cut && t.Version == version && t.From == next {
+				next, cut = t.Next, t.Next != 0
+			}
 		case t.Done == "" || t.Done == "create":
-			version, cut, merged = t.Version, t.Beginning != "", false
+			version, cut, merged, next = t.Version, t.Beginning != "", false, t.Next
 		case version == t.Version-1:
 			version = t.Version
 		}
@@ -68,8 +76,8 @@ func (s *artifacts) seen(ctx context.Context, q store.Queries, c *turn.Call, f *
 		return 0, &turn.ToolError{Code: "read_first", Message: "you have not read this artifact in this turn, and update replaces its whole content: " +
 			"read it with read_artifact first, or add to it with append or add_step"}
 	case cut:
-		return 0, &turn.ToolError{Code: "read_in_part", Message: "you have seen only the beginning of its content, and update replaces all of it: " +
-			"add to it with append or add_step, or make a new artifact"}
+		return 0, &turn.ToolError{Code: "read_in_part", Message: "you have seen only a part of its content as it is now, and update replaces all of it: " +
+			"read the rest with read_artifact and from, or add to it with append or add_step, or make a new artifact"}
 	case merged:
 		return 0, &turn.ToolError{Code: "read_first", Message: "others have changed this artifact too, and you have not seen what came of it: read it again with read_artifact"}
 	case args.Version != 0 && args.Version != f.Version && args.Version != version:

@@ -64,7 +64,7 @@ func TestAgentsMerge(t *testing.T) {
 		t.Run("InPart", func(t *testing.T) {
 			f := doc(t, strings.Repeat("long ", 8000), "end")
 			s.play(t, read(f), update(f, "short"), say("Well."))
-			if got := last(); !strings.Contains(got, "only the beginning of its content") || now(f).Version != 1 {
+			if got := last(); !strings.Contains(got, "only a part of its content") || now(f).Version != 1 {
 				t.Errorf("got %s, version %d", got, now(f).Version)
 			}
 			s.play(t, read(f), manage(obj{"action": "append", "artifact_id": f.ID, "content": "more"}), say("Done."))

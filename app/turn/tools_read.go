@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sort"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/store"
@@ -24,6 +26,7 @@ const (
 type readArgs struct {
 	Type string `json:"artifact_type"`
 	ID   string `json:"artifact_id"`
+	From int    `json:"from"`
 }
 
 // RoomArtifact loads an artifact of a room, without its content. An artifact of any other
@@ -83,6 +86,37 @@ type listedArtifact struct {
 	ChangedBy string          `json:"last_changed_by"` // person or agent
 	Content   json.RawMessage `json:"content,omitempty"`
 	Beginning string          `json:"content_begins,omitempty"`
+	Part      string          `json:"content_part,omitempty"`
+	From      int             `json:"from,omitempty"`
+	Next      int             `json:"next_from,omitempty"`
+	Note      string          `json:"note,omitempty"`
+}
+
+// show puts the content into what a model reads, or a part of it that begins at a byte.
+func (l *listedArtifact) show(content string, from int) error {
+	if from == 0 && len(content) <= readBytes {
+		l.Content = json.RawMessage(content)
+		return nil
+	}
+	if from >= len(content) {
+		return toolErrorf("invalid", "from: the content has %d bytes, so there is nothing from there on", len(content))
+	}
+	for !utf8.RuneStart(content[from]) { // a model may have counted
+		from--
+	}
+	part := store.Cut(content[from:], readBytes)
+	if l.From = from; from == 0 {
+		l.Beginning = part
+	} else {
+		l.Part = part
+	}
+	if left := len(content) - from - len(part); left > 0 {
+		l.Next = from + len(part)
+		l.Note = fmt.Sprintf("%d of %d bytes are left: read on with from %d", left, len(content), l.Next)
+	} else {
+		l.Note = "this is the last part"
+	}
+	return nil
 }
 
 func listed(f *store.Artifact) listedArtifact {
@@ -95,8 +129,9 @@ func listed(f *store.Artifact) listedArtifact {
 
 func readArtifact() *Tool {
 	return &Tool{Name: "read_artifact", Alone: true, Needs: []string{CapArtifactRead},
-		Description: "Read one artifact of this room with its content.",
-		Schema:      `{"type":"object","properties":{"artifact_id":{"type":"string"}},"required":["artifact_id"],"additionalProperties":false}`,
+		Description: "Read one artifact of this room with its content. A long content comes in parts, and each says from where to read on.",
+		Schema: `{"type":"object","properties":{"artifact_id":{"type":"string"},
+			"from":{"type":"integer","minimum":0,"description":"the next_from of the part before"}},"required":["artifact_id"],"additionalProperties":false}`,
 		Run: func(ctx context.Context, tx *store.Tx, c *Call) (Result, error) {
 			args, err := Arguments[readArgs](c)
 			if err != nil {
@@ -111,10 +146,8 @@ func readArtifact() *Tool {
 				return Result{}, err
 			}
 			out := listed(f)
-			if len(f.Content) <= readBytes {
-				out.Content = json.RawMessage(f.Content)
-			} else {
-				out.Beginning = store.Cut(string(f.Content), readBytes)
+			if err := out.show(string(f.Content), args.From); err != nil {
+				return Result{}, err
 			}
 			r := Reply(out)
 			r.ArtifactID = f.ID
