@@ -66,12 +66,13 @@ func (a *App) Announcements(ctx context.Context, actor *Actor, courseID string, 
 
 // UpdateAnnouncement changes the sent texts of an announcement.
 func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s AnnouncementTexts) (*store.Announcement, error) {
-	if err := a.announcementFor(ctx, actor, id); err != nil {
+	courseID, err := a.announcementFor(ctx, actor, id)
+	if err != nil {
 		return nil, err
 	}
 	var an *store.Announcement
-	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		if an, err = tx.AnnouncementForUpdate(ctx, id); err != nil {
+	err = a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if an, err = openAnnouncement(ctx, tx, courseID, id); err != nil {
 			return err
 		}
 		before, size := announcementChanges(an), len(an.Content)
@@ -94,11 +95,12 @@ func (a *App) UpdateAnnouncement(ctx context.Context, actor *Actor, id string, s
 
 // DeleteAnnouncement deletes an announcement.
 func (a *App) DeleteAnnouncement(ctx context.Context, actor *Actor, id string) error {
-	if err := a.announcementFor(ctx, actor, id); err != nil {
+	courseID, err := a.announcementFor(ctx, actor, id)
+	if err != nil {
 		return err
 	}
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
-		an, err := tx.AnnouncementForUpdate(ctx, id)
+		an, err := openAnnouncement(ctx, tx, courseID, id)
 		if err != nil {
 			return err
 		}
@@ -109,23 +111,31 @@ func (a *App) DeleteAnnouncement(ctx context.Context, actor *Actor, id string) e
 	}), "Announcement")
 }
 
+// openAnnouncement locks an announcement of a course that is not archived.
+func openAnnouncement(ctx context.Context, tx *store.Tx, courseID, id string) (*store.Announcement, error) {
+	if err := tx.OpenCourse(ctx, courseID); err != nil {
+		return nil, err
+	}
+	return tx.AnnouncementForUpdate(ctx, id)
+}
+
 // announcementFor checks that the actor may change an announcement. To an actor who may
 // not read it, it is not found.
-func (a *App) announcementFor(ctx context.Context, actor *Actor, id string) error {
+func (a *App) announcementFor(ctx context.Context, actor *Actor, id string) (courseID string, err error) {
 	if actor == nil {
-		return errNotAuthenticated
+		return "", errNotAuthenticated
 	}
 	an, err := a.db.Announcement(ctx, id)
 	if err != nil {
-		return fromStore(err, "Announcement")
+		return "", fromStore(err, "Announcement")
 	}
 	_, res, err := a.course(ctx, actor, an.CourseID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	res.Noun = "Announcement"
 	if err := Check(actor, ActReadAnnouncements, res); err != nil {
-		return err
+		return "", err
 	}
-	return Check(actor, ActWriteAnnouncements, res)
+	return an.CourseID, Check(actor, ActWriteAnnouncements, res)
 }

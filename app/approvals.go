@@ -119,7 +119,7 @@ func (a *App) decide(ctx context.Context, actor *Actor, action Action, roomID, s
 	state := map[string]string{DecisionApprove: store.StepApproved, DecisionReject: store.StepRejected}[decision]
 	var done Approval
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		room, err := tx.RoomForUpdate(ctx, roomID)
+		room, err := tx.OpenRoomForUpdate(ctx, roomID)
 		if err != nil {
 			return fromStore(err, "Room")
 		}

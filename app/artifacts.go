@@ -194,7 +194,7 @@ func (s *artifacts) make(by author, roomID string, n NewArtifact) (*store.Artifa
 // add locks the room, so that the count of its artifacts is right and the
 // parent cannot be deleted meanwhile.
 func (s *artifacts) add(ctx context.Context, tx *store.Tx, f *store.Artifact) error {
-	room, err := tx.RoomForUpdate(ctx, f.RoomID)
+	room, err := tx.OpenRoomForUpdate(ctx, f.RoomID)
 	if err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func (s *artifacts) saveFor(ctx context.Context, tx *store.Tx, room *store.Room,
 func (s *artifacts) edit(ctx context.Context, head *store.Artifact, fn func(*store.Tx, *store.Room, *store.Artifact) error) (*store.Artifact, error) {
 	var f *store.Artifact
 	err := s.db.InTx(ctx, func(tx *store.Tx) error {
-		room, err := tx.RoomForUpdate(ctx, head.RoomID)
+		room, err := tx.OpenRoomForUpdate(ctx, head.RoomID)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -41,20 +42,12 @@ func (a *App) setArchived(ctx context.Context, actor *Actor, id string, at time.
 			return nil
 		}
 		before := changes{"archived": !c.ArchivedAt.IsZero()}
-		if err := tx.SetCourseArchived(ctx, c, at); err != nil {
+		told := store.Event{Type: event.TypeArchived, Body: store.ToJSON(event.Archived{Archived: !at.IsZero()}), CreatedAt: a.instant()}
+		if err := tx.SetCourseArchived(ctx, c, at, told); err != nil {
 			return err
 		}
+		tx.AfterCommit(a.audience.rechecks.soon)
 		return a.audit.record(ctx, tx, actor, ActArchiveCourse, target{"course", id}, before, changes{"archived": !at.IsZero()})
 	})
 	return c, err
-}
-
-// stillOpen refuses what would add to a course that has just been archived. The caller has
-// added a row that refers to the course, so on Postgres an archiving is over or waits.
-func stillOpen(ctx context.Context, tx *store.Tx, courseID string) error {
-	c, err := tx.Course(ctx, courseID)
-	if err == nil && !c.ArchivedAt.IsZero() {
-		return errArchived
-	}
-	return err
 }

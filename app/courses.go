@@ -184,6 +184,12 @@ func (a *App) changeCourse(ctx context.Context, actor *Actor, id string, action 
 		return err
 	}
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if action == ActArchiveCourse {
+			// Before the course: whoever changes a room may lock its course after it.
+			if err := tx.LockRoomsOf(ctx, id); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.CourseForUpdate(ctx, id); err != nil {
 			return err
 		}

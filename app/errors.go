@@ -136,6 +136,8 @@ func fromStore(err error, noun string) error {
 		e = errorf(KindConflict, wording.Referenced, "%s is gone or still in use; load it again", thing)
 	case errors.Is(err, store.ErrFull):
 		e = StorageFull(nil)
+	case errors.Is(err, store.ErrArchived):
+		return errArchived
 	case errors.Is(err, store.ErrStale):
 		e = errorf(KindConflict, wording.Stale, "%s was changed by somebody else; load it again", thing)
 	default:

@@ -147,7 +147,7 @@ func (u *Upload) Receive(ctx context.Context, name string, body io.Reader) (f *s
 // commit adds the file within the quotas of its room and its uploader. The locks of both
 // make uploads at the same time count each other.
 func (u *Upload) commit(ctx context.Context, tx *store.Tx, f *store.File, blobIDs []string) error {
-	if _, err := tx.RoomForUpdate(ctx, f.RoomID); err != nil {
+	if _, err := tx.OpenRoomForUpdate(ctx, f.RoomID); err != nil {
 		return err
 	}
 	if err := tx.CreateFile(ctx, f, blobIDs); err != nil {

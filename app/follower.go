@@ -36,7 +36,7 @@ type Follower struct {
 	subs     map[string]*Seat // the rooms that it subscribes to
 	changed  map[string]bool  // rooms that it is to be told of
 	stale    map[string]bool  // rooms whose counts must be read
-	gone     []string         // rooms that it does not follow any more
+	gone     []event.RoomGone // rooms that it does not follow any more
 	mentions []event.MentionNews
 	reload   bool // its list must be read
 	all      bool // it was read
@@ -164,11 +164,14 @@ func (f *Follower) tell(late bool) (waits bool) {
 	if f.account {
 		f.conn.Send(event.AccountFrame())
 	}
-	for _, id := range f.gone {
-		if f.rooms[id] == nil { // it may have come back
-			f.lose(id, "not_member")
-			f.conn.Send(event.RoomGone{RoomID: id}.Frame())
+	for _, g := range f.gone {
+		if f.rooms[g.RoomID] != nil { // it has come back
+			continue
 		}
+		if !g.Archived {
+			f.lose(g.RoomID, "not_member")
+		}
+		f.conn.Send(g.Frame())
 	}
 	for _, m := range f.mentions {
 		f.conn.Send(m.Frame())

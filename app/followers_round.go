@@ -133,6 +133,10 @@ func (fs *followers) load(ctx context.Context, f *Follower, roomID string) error
 	if err != nil {
 		return err
 	}
+	archived, err := fs.archived(ctx, f, actor, roomID, rows)
+	if err != nil {
+		return err
+	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if fs.all[f.conn] != f {
@@ -149,13 +153,36 @@ func (fs *followers) load(ctx context.Context, f *Follower, roomID string) error
 	for id, lost := range had {
 		if lost {
 			fs.drop(f, id)
-			f.gone = append(f.gone, id)
+			f.gone = append(f.gone, event.RoomGone{RoomID: id, Archived: archived[id]})
 		}
 	}
 	if roomID == "" {
 		f.all, f.more = true, len(rows) == MaxFollowed
 	}
 	return nil
+}
+
+// archived returns which of the rooms that are missing in a list only left it because their
+// course was archived. It asks only if there are any.
+func (fs *followers) archived(ctx context.Context, f *Follower, actor *Actor, roomID string, rows []MyRoom) (map[string]bool, error) {
+	fs.mu.Lock()
+	var missing []string
+	for id := range f.rooms {
+		if (roomID == "" || id == roomID) && !slices.ContainsFunc(rows, func(m MyRoom) bool { return m.Room.ID == id }) {
+			missing = append(missing, id)
+		}
+	}
+	fs.mu.Unlock()
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	found, err := fs.db.RoomAccessesOf(ctx, actor.User.ID, missing)
+	archived := make(map[string]bool, len(found))
+	for id, access := range found {
+		res := roomResource(access)
+		archived[id] = res.Archived && Check(actor, ActReadHistory, res) == nil
+	}
+	return archived, err
 }
 
 // follow takes over what was read of a person's room. The caller holds fs.mu.
@@ -226,7 +253,7 @@ func (fs *followers) check(ctx context.Context, rooms map[string]*followedRoom) 
 				if s := seats[user]; s == nil || !s.User.IsActive || Check(&Actor{User: s.User}, ActReadHistory, roomResource(&s.RoomAccess)) != nil {
 					for _, f := range people[user] {
 						fs.drop(f, id)
-						f.gone = append(f.gone, id)
+						f.gone = append(f.gone, event.RoomGone{RoomID: id})
 					}
 				}
 			}

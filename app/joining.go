@@ -203,8 +203,8 @@ func (a *App) comeIn(ctx context.Context, tx *store.Tx, actor *Actor, way *wayIn
 	if err != nil || !added {
 		return err
 	}
-	if err := stillOpen(ctx, tx, courseID); err != nil {
-		return err
+	if err := tx.OpenCourse(ctx, courseID); err != nil {
+		return fromStore(err, "Course")
 	}
 	if err := mayEnterAs(ctx, tx.Queries, courseID, &actor.User); err != nil {
 		return err

@@ -21,7 +21,7 @@ func (a *App) PinMessage(ctx context.Context, actor *Actor, roomID, id string, o
 		return err
 	}
 	err := a.db.InTx(ctx, func(tx *store.Tx) error {
-		room, err := tx.RoomForUpdate(ctx, roomID)
+		room, err := tx.OpenRoomForUpdate(ctx, roomID)
 		if err != nil {
 			return fromStore(err, "Room")
 		}

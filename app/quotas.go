@@ -101,12 +101,16 @@ func (s quotas) inCourse(ctx context.Context, tx *store.Tx, actor *Actor, kind s
 	return s.courseGrew(ctx, tx, courseID)
 }
 
-// courseGrew returns an error if a course's owner stores too many bytes. Call it when
-// something in the course has grown.
+// courseGrew returns an error if a course's owner stores too many bytes, or if the course
+// has just been archived. Call it when something in the course has grown: what was written
+// refers to the course or to a locked room of it, so an archiving is over or waits.
 func (s quotas) courseGrew(ctx context.Context, tx *store.Tx, courseID string) error {
 	c, err := tx.Course(ctx, courseID)
 	if err != nil {
 		return fromStore(err, "Course")
+	}
+	if !c.ArchivedAt.IsZero() {
+		return errArchived
 	}
 	return s.within(ctx, tx, c.OwnerID)
 }

@@ -40,7 +40,7 @@ func (a *App) React(ctx context.Context, actor *Actor, roomID, id, text string, 
 		return nil, err
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		room, err := tx.RoomForUpdate(ctx, roomID)
+		room, err := tx.OpenRoomForUpdate(ctx, roomID)
 		if err != nil {
 			return fromStore(err, "Room")
 		}

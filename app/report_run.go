@@ -212,7 +212,12 @@ func (r *reportRun) writeSection(ctx context.Context, s *store.ReportSection) er
 		if err := tx.WriteSection(ctx, s, r.report.Attempt); err != nil {
 			return err
 		}
-		return r.reports.quotas.courseGrew(ctx, tx, r.course.ID)
+		// Not courseGrew: a report that was asked for before the course was archived is written.
+		c, err := tx.Course(ctx, r.course.ID)
+		if err != nil {
+			return fromStore(err, "Course")
+		}
+		return r.reports.quotas.within(ctx, tx, c.OwnerID)
 	})
 }
 

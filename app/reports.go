@@ -197,6 +197,9 @@ func (a *App) UpdateReport(ctx context.Context, actor *Actor, courseID, id strin
 	}
 	var rp *store.Report
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
+		if err := tx.OpenCourse(ctx, courseID); err != nil {
+			return err
+		}
 		rp, err = tx.ReportForUpdate(ctx, id)
 		if err := reportOf(courseID, rp, err); err != nil {
 			return err
@@ -228,6 +231,9 @@ func (a *App) DeleteReport(ctx context.Context, actor *Actor, courseID, id strin
 		return err
 	}
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.OpenCourse(ctx, courseID); err != nil {
+			return err
+		}
 		rp, err := tx.ReportForUpdate(ctx, id)
 		if err := reportOf(courseID, rp, err); err != nil {
 			return err

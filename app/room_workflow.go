@@ -43,7 +43,7 @@ func (a *App) SetRoomWorkflow(ctx context.Context, actor *Actor, roomID string, 
 				return orIfMissing(err, unknown)
 			}
 		}
-		room, err := tx.RoomForUpdate(ctx, roomID)
+		room, err := tx.OpenRoomForUpdate(ctx, roomID)
 		if err != nil {
 			return err
 		}

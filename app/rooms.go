@@ -53,9 +53,6 @@ func (a *App) CreateRoom(ctx context.Context, actor *Actor, courseID string, s R
 		if err := tx.CreateRoom(ctx, r); err != nil {
 			return err
 		}
-		if err := stillOpen(ctx, tx, courseID); err != nil {
-			return err
-		}
 		if err := a.quotas.inCourse(ctx, tx, actor, store.PlacedRooms, courseID); err != nil {
 			return err
 		}
@@ -123,7 +120,7 @@ func (a *App) UpdateRoom(ctx context.Context, actor *Actor, id string, s RoomSet
 	}
 	var r *store.Room
 	err := a.db.InTx(ctx, func(tx *store.Tx) (err error) {
-		if r, err = tx.RoomForUpdate(ctx, id); err != nil {
+		if r, err = tx.OpenRoomForUpdate(ctx, id); err != nil {
 			return err
 		}
 		before, described := roomChanges(r), r.Description
@@ -157,6 +154,9 @@ func (a *App) DeleteRoom(ctx context.Context, actor *Actor, id string, dryRun bo
 		if err := tx.DeleteRoom(ctx, id); err != nil {
 			return err
 		}
+		if err := tx.OpenCourse(ctx, r.CourseID); err != nil {
+			return err
+		}
 		return a.audit.record(ctx, tx, actor, ActDeleteRoom, target{"room", id}, changes{"name": r.Name, "course_id": r.CourseID}, nil)
 	})
 	if err != nil {
@@ -185,6 +185,9 @@ func (a *App) AssignToRoom(ctx context.Context, actor *Actor, roomID string, who
 		added, err = tx.AddRoomMember(ctx, &store.RoomMember{RoomID: roomID, UserID: u.ID, CreatedAt: a.instant()})
 		if err != nil || !added {
 			return fromStore(err, "Room")
+		}
+		if err := tx.OpenCourse(ctx, room.CourseID); err != nil {
+			return fromStore(err, "Course")
 		}
 		if note, err = sameNameNote(ctx, tx.Queries, room.CourseID, u); err != nil {
 			return err
@@ -245,12 +248,16 @@ func (a *App) AttachAgent(ctx context.Context, actor *Actor, roomID, agentID str
 
 // DetachAgent takes an agent out of a room. Its messages stay.
 func (a *App) DetachAgent(ctx context.Context, actor *Actor, roomID, agentID string) error {
-	if _, err := a.roomFor(ctx, actor, roomID, ActDetachAgent); err != nil {
+	room, err := a.roomFor(ctx, actor, roomID, ActDetachAgent)
+	if err != nil {
 		return err
 	}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.RemoveRoomAgent(ctx, roomID, agentID); err != nil {
 			return err
+		}
+		if err := tx.OpenCourse(ctx, room.CourseID); err != nil {
+			return fromStore(err, "Course")
 		}
 		return a.audit.record(ctx, tx, actor, ActDetachAgent, target{"room", roomID}, changes{"agent_id": agentID}, nil)
 	})

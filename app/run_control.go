@@ -29,7 +29,7 @@ func (a *App) setPaused(ctx context.Context, actor *Actor, id string, paused boo
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		// Lock order: room, turn, as everywhere.
-		if _, err := tx.RoomForUpdate(ctx, t.RoomID); err != nil {
+		if _, err := tx.OpenRoomForUpdate(ctx, t.RoomID); err != nil {
 			return err
 		}
 		if t, err = tx.Turn(ctx, id); err != nil {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
@@ -26,8 +27,8 @@ type Seat struct {
 	head   int64
 	turns  *underWay
 	staff  bool
-	mute   error // why the person may only read, nil if they may post
-	noEdit error // why the person may not change artifacts, nil if they may
+	mute   error // why the person may only read, nil if they may post while the course is open, see silenced
+	noEdit error // why the person may not change artifacts, nil if they may while it is
 	joined event.Joined
 	seated bool // it counts as one of the person's open connections
 	v2     bool
@@ -75,11 +76,14 @@ func (a *App) seatIn(actor *Actor, access *store.RoomAccess) (*Seat, error) {
 		return nil, err
 	}
 	role, can := actor.roomStanding(access)
+	archived := res.Archived
+	a.audience.rechecks.found(room.ID, archived)
+	res.Archived = false // that can change while the socket is open
 	artifact := res
 	artifact.Noun = "Artifact"
 	return &Seat{app: a, who: actor, roomID: room.ID, head: room.EventSeq, staff: Check(actor, ActSeeFailures, res) == nil,
 		mute: Check(actor, ActPostMessage, res), noEdit: Check(actor, ActWriteArtifact, artifact), joined: event.Joined{RoomID: room.ID,
-			Head: room.EventSeq, ReadSeq: room.UnreadAfter, Role: role, Can: event.RoomCan(can)}}, nil
+			Head: room.EventSeq, Archived: archived, ReadSeq: room.UnreadAfter, Role: role, Can: event.RoomCan(can)}}, nil
 }
 
 // hasRead notes how far the person has read in the room, as ReadSeqs says.
@@ -87,6 +91,14 @@ func (s *Seat) hasRead(seqs map[string]int64) {
 	if seq, marked := seqs[s.roomID]; marked {
 		s.joined.ReadSeq = seq
 	}
+}
+
+// silenced is why the person may not post now: mute, or that the course is archived.
+func (s *Seat) silenced() error {
+	if s.mute == nil && s.app.audience.rechecks.archived(s.roomID) {
+		return errArchived
+	}
+	return s.mute
 }
 
 // Speak chooses the language in which the socket is told why a frame had no effect.
@@ -202,8 +214,8 @@ func (s *Seat) Post(ctx context.Context, content, clientID string, with ...PostW
 // Typing shows all other sockets of the room that the person types. It is best effort:
 // it is dropped if it comes too often.
 func (s *Seat) Typing(ctx context.Context) {
-	if s.mute != nil {
-		s.refuse(ctx, s.mute, "")
+	if err := s.silenced(); err != nil {
+		s.refuse(ctx, err, "")
 		return
 	}
 	if _, ok := s.app.limits.typing.Take(s.who.User.ID, s.app.now()); !ok {
@@ -332,6 +344,37 @@ type rechecks struct {
 	sessions  *sessions
 	followers *followers
 	asked     chan struct{} // tells run not to wait for its next tick
+
+	mu   sync.Mutex
+	shut map[string]bool // rooms of archived courses in which somebody is
+}
+
+// found notes whether the course of a room is archived.
+func (k *rechecks) found(roomID string, archived bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case !archived:
+		delete(k.shut, roomID)
+	case k.shut == nil:
+		k.shut = map[string]bool{roomID: true}
+	default:
+		k.shut[roomID] = true
+	}
+}
+
+// archived tells whether the course of a room was archived when it was last looked at.
+func (k *rechecks) archived(roomID string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.shut[roomID]
+}
+
+// only forgets the rooms in which nobody is any more.
+func (k *rechecks) only(rooms map[string]map[string][]*realtime.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.shut, func(id string, _ bool) bool { return rooms[id] == nil })
 }
 
 // soon checks this node's sockets now instead of at the next tick. Call it
@@ -389,6 +432,7 @@ func (k *rechecks) all(ctx context.Context) error {
 			}
 		}
 	}
+	k.only(rooms)
 	for room, people := range rooms {
 		for ids := range slices.Chunk(slices.Collect(maps.Keys(people)), 500) {
 			seats, err := k.db.RoomAccesses(ctx, room, ids)
@@ -412,6 +456,7 @@ func (k *rechecks) recheckSeat(room string, s *store.Seat, conns []*realtime.Con
 		closeAll(conns, realtime.CloseSessionEnded, "session ended")
 		return
 	}
+	k.found(room, !s.Room.ArchivedAt.IsZero())
 	actor, res := &Actor{User: s.User}, roomResource(&s.RoomAccess)
 	if Check(actor, ActJoinRoom, res) != nil {
 		k.putOut(room, conns)

@@ -147,7 +147,7 @@ func (s *artifacts) run(ctx context.Context, tx *store.Tx, c *turn.Call) (result
 	}
 	// Lock the room: then the changes to its artifacts happen one after another, and no
 	// change between reading and writing is lost.
-	room, err := tx.RoomForUpdate(ctx, c.RoomID())
+	room, err := tx.OpenRoomForUpdate(ctx, c.RoomID())
 	if err != nil {
 		return turn.Result{}, err
 	}

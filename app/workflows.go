@@ -211,10 +211,14 @@ func (a *App) changeWorkflow(ctx context.Context, actor *Actor, id string, fn fu
 		}
 		return errorf(KindConflict, wording.BuiltIn, "%s ships with the program and stays as it is; make a workflow of your own", id)
 	}
-	if _, err := a.workflowFor(ctx, actor, id, ActWriteWorkflows); err != nil {
+	seen, err := a.workflowFor(ctx, actor, id, ActWriteWorkflows)
+	if err != nil {
 		return err
 	}
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
+		if err := tx.OpenCourse(ctx, seen.CourseID); err != nil {
+			return err
+		}
 		w, err := tx.WorkflowForUpdate(ctx, id)
 		if err != nil {
 			return err

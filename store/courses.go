@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -143,24 +144,64 @@ func (t *Tx) UpdateCourse(ctx context.Context, c *Course) error {
 	return changed(res, err, ErrStale)
 }
 
+// OpenCourse keeps a course from being archived until the transaction ends. ErrArchived when
+// it is archived.
+func (t *Tx) OpenCourse(ctx context.Context, id string) error {
+	c := new(Course)
+	sel := t.db.NewSelect().Model(c).Column("id", "archived_at").Where("c.id = ?", id)
+	if t.PG != nil {
+		sel = sel.For("KEY SHARE") // CourseForUpdate, which an archiving holds, waits for it
+	}
+	c, err := first(ctx, sel, c)
+	if err == nil && !c.ArchivedAt.IsZero() {
+		err = ErrArchived
+	}
+	return err
+}
+
+// LockRoomsOf locks the rooms of a course until the transaction ends.
+func (t *Tx) LockRoomsOf(ctx context.Context, courseID string) error {
+	return t.lockRooms(ctx, roomsInCourse, courseID)
+}
+
+const roomsInCourse = "SELECT r.id FROM rooms AS r WHERE r.course_id = ?0"
+
 // SetCourseArchived archives a course with its rooms, or opens it again with a zero time. The
-// caller has locked the course.
-func (t *Tx) SetCourseArchived(ctx context.Context, c *Course, at time.Time) error {
+// log of each room gets the event, whose type, body and time told has. The caller has locked
+// the course.
+func (t *Tx) SetCourseArchived(ctx context.Context, c *Course, at time.Time, told Event) error {
 	c.ArchivedAt = at
 	c.Version++
 	res, err := t.db.NewUpdate().Model(c).Column("archived_at", "version").Where("c.id = ?", c.ID).Where("c.version = ?", c.Version-1).Exec(ctx)
 	if err := changed(res, err, ErrStale); err != nil {
 		return err
 	}
-	var rooms []string
+	var rooms []Room
 	when := any(nil)
 	if !at.IsZero() {
 		when = t.instant(at)
 	}
-	err = t.db.NewRaw("WITH locked AS ("+t.inOrder("SELECT r.id FROM rooms AS r WHERE r.course_id = ?0")+") UPDATE rooms SET archived_at = ?1,"+
-		" agents_version = agents_version + 1 WHERE id IN (SELECT id FROM locked) RETURNING id", c.ID, when).Scan(ctx, &rooms)
-	t.changesAccount(append(rooms, c.ID)...)
-	return translate(err)
+	err = t.db.NewRaw("WITH locked AS ("+t.inOrder(roomsInCourse)+") UPDATE rooms SET archived_at = ?1,"+
+		" agents_version = agents_version + 1, event_seq = event_seq + 1,"+
+		" looked_seq = CASE WHEN looked_seq = event_seq THEN event_seq + 1 ELSE looked_seq END"+ // agents do not answer it
+		" WHERE id IN (SELECT id FROM locked) RETURNING id, event_seq", c.ID, when).Scan(ctx, &rooms)
+	if err != nil {
+		return translate(err)
+	}
+	t.changesAccount(c.ID)
+	events := make([]Event, len(rooms))
+	for i, r := range rooms {
+		t.changesAccount(r.ID)
+		events[i] = told
+		events[i].ID, events[i].RoomID, events[i].Seq = NewID(), r.ID, r.EventSeq
+	}
+	for part := range slices.Chunk(events, MaxLimit) {
+		if err := t.insert(ctx, &part); err != nil {
+			return err
+		}
+	}
+	t.events = append(t.events, events...)
+	return nil
 }
 
 // DeleteCourse removes a course with its rooms and all that is in them.

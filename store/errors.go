@@ -24,6 +24,10 @@ var ErrFull = errors.New("no space left for the database")
 // still refers to it.
 var ErrReferenced = errors.New("referenced row is missing or still in use")
 
+// ErrArchived says that a room's course is archived, so that nothing can be added to it or
+// changed.
+var ErrArchived = errors.New("the course is archived")
+
 // Postgres' codes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 const (
 	pgUniqueViolation     = "23505"

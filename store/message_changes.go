@@ -43,7 +43,7 @@ func (q Queries) MessagesAfter(ctx context.Context, roomID string, after int64, 
 // MessageForUpdate locks the room, so that no other transaction changes its messages, and
 // returns a message with its sender. ErrNotFound when the room has no such message.
 func (t *Tx) MessageForUpdate(ctx context.Context, roomID, id string) (*Message, error) {
-	if _, err := t.RoomForUpdate(ctx, roomID); err != nil {
+	if _, err := t.OpenRoomForUpdate(ctx, roomID); err != nil {
 		return nil, err
 	}
 	m := new(Message)

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -254,6 +255,7 @@ func (s *Silence) bounds() (version, upTo any) {
 // AddMessage stores a message and its event under the room's next seq and sets the Seq of
 // both. added is as in CreateMessage. due tells whether the agents now have to decide and
 // did not have to before; otherwise a decision that is on its way covers the message too.
+// ErrArchived when the room's course has been archived meanwhile.
 // On Postgres all of this is one statement: a class waits for it.
 //
 // With a Silence that holds, and when all earlier messages are decided about, the message
@@ -280,7 +282,7 @@ func (t *Tx) addMessageInSteps(ctx context.Context, m *Message, e *Event, h Hear
 	// $4 is set for a message that no person wrote.
 	bound := t.boundText(ctx, m.RoomID, h.Unheard, null(h.DecideAt), null(cmp.Or(m.AgentType, m.BotName)), m.CreatedAt, version, upTo)
 	if err = t.db.NewRaw(nextOfMessage).Scan(bound, &m.Seq, &m.Silent, &due); err != nil {
-		return false, false, translate(err)
+		return false, false, t.whyNoSeq(ctx, m.RoomID, err)
 	}
 	rolls, err := m.Rolls.Value()
 	if err != nil {
@@ -302,7 +304,7 @@ const (
 	look_at = CASE WHEN $2 OR ` + silentOne + ` THEN NULL ELSE COALESCE(look_at, $3) END,
 	person_seq = CASE WHEN $2 OR $4 IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
 	person_at = CASE WHEN $2 OR $4 IS NOT NULL THEN person_at ELSE $5 END
-WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(look_at = $3, FALSE)`
+WHERE id = $1 AND archived_at IS NULL RETURNING event_seq, looked_seq = event_seq AND NOT $2, COALESCE(look_at = $3, FALSE)`
 	silentOne  = "($6 IS NOT NULL AND agents_version = $6 AND event_seq < $7 AND looked_seq = event_seq)"
 	addMessage = `INSERT INTO messages
 	(room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated, silent,
@@ -318,7 +320,7 @@ WITH room AS (
 		look_at = CASE WHEN $2::boolean OR ` + silent + ` THEN NULL ELSE COALESCE(look_at, $3::timestamptz) END,
 		person_seq = CASE WHEN $2::boolean OR $7::text IS NOT NULL OR $24::text IS NOT NULL THEN person_seq ELSE event_seq + 1 END,
 		person_at = CASE WHEN $2::boolean OR $7::text IS NOT NULL OR $24::text IS NOT NULL THEN person_at ELSE $12::timestamptz END
-	WHERE id = $1 RETURNING event_seq, looked_seq = event_seq AND NOT $2::boolean AS silent,
+	WHERE id = $1 AND archived_at IS NULL RETURNING event_seq, looked_seq = event_seq AND NOT $2::boolean AS silent,
 		COALESCE(look_at = $3::timestamptz, FALSE) AS due, course_id
 ), line AS (
 	INSERT INTO messages (room_id, seq, id, sender_id, agent_id, agent_type, agent_name, turn_id, client_id, content, created_at, stopped_at, truncated,
@@ -347,12 +349,28 @@ func (t *Tx) addMessageAtOnce(ctx context.Context, m *Message, e *Event, h Heard
 			words.PosOf(m.CreatedAt), m.vector(), *m.WordCount, m.Day).
 			Scan(&m.Seq, &m.Silent, &due, &shown)
 	})
-	if err != nil || shown == 0 {
-		return false, false, translate(err)
+	if err != nil {
+		return false, false, t.whyNoSeq(ctx, m.RoomID, err)
+	}
+	if shown == 0 {
+		return false, false, nil
 	}
 	e.Seq = m.Seq
 	t.events = append(t.events, *e)
 	return true, due, nil
+}
+
+// whyNoSeq tells why a room has not given a message its seq: it is in an archived course, or
+// gone. Only a message that is refused costs this statement.
+func (t *Tx) whyNoSeq(ctx context.Context, roomID string, err error) error {
+	if err = translate(err); !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	_, err = t.openRoom(ctx, t.db.NewSelect().Where("r.id = ?", roomID))
+	if err == nil { // it was opened again in this moment
+		err = ErrStale
+	}
+	return err
 }
 
 // null returns v for a nullable column: nil when v is the zero value.

@@ -69,9 +69,12 @@ func (q Queries) RoomAgent(ctx context.Context, roomID, agentID string) (*RoomAg
 }
 
 // RoomAgentForUpdate returns the settings of an agent in a room, without the agent, and
-// locks the room and the row until the transaction ends.
+// locks the room and the row until the transaction ends. ErrArchived in an archived course.
 func (t *Tx) RoomAgentForUpdate(ctx context.Context, roomID, agentID string) (*RoomAgent, error) {
 	if err := t.lockRooms(ctx, theseRooms, roomID); err != nil {
+		return nil, err
+	}
+	if _, err := t.openRoom(ctx, t.db.NewSelect().Where("r.id = ?", roomID)); err != nil {
 		return nil, err
 	}
 	ra := new(RoomAgent)

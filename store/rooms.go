@@ -110,13 +110,15 @@ type Seat struct {
 }
 
 // RoomAccesses returns the seats of several people in one room by their ids, in one
-// statement. People and rooms that are gone are left out.
+// statement. People and rooms that are gone are left out. Of the room it reads only whether
+// it is archived.
 func (q Queries) RoomAccesses(ctx context.Context, roomID string, userIDs []string) (map[string]*Seat, error) {
 	var rows []struct {
 		User       `bun:",extend"`
-		CourseRole string `bun:",scanonly"`
-		IsOwner    bool   `bun:",scanonly"`
-		IsMember   bool   `bun:",scanonly"`
+		CourseRole string    `bun:",scanonly"`
+		IsOwner    bool      `bun:",scanonly"`
+		IsMember   bool      `bun:",scanonly"`
+		Archived   time.Time `bun:",scanonly,nullzero"`
 	}
 	seats := make(map[string]*Seat, len(userIDs))
 	if len(userIDs) == 0 {
@@ -126,13 +128,14 @@ func (q Queries) RoomAccesses(ctx context.Context, roomID string, userIDs []stri
 		ColumnExpr("COALESCE(cm.role, '') AS course_role").
 		ColumnExpr("c.owner_id = u.id AS is_owner").
 		ColumnExpr("rm.user_id IS NOT NULL AS is_member").
+		ColumnExpr("r.archived_at AS archived").
 		Join("JOIN rooms AS r ON r.id = ?", roomID).
 		Join("JOIN courses AS c ON c.id = r.course_id").
 		Join("LEFT JOIN course_members AS cm ON cm.course_id = r.course_id AND cm.user_id = u.id").
 		Join("LEFT JOIN room_members AS rm ON rm.room_id = r.id AND rm.user_id = u.id").
 		Where("u.id IN (?)", bun.List(userIDs)).Limit(int64(len(userIDs))).Scan(ctx)
 	for _, r := range rows {
-		seats[r.ID] = &Seat{User: r.User, RoomAccess: RoomAccess{CourseRole: r.CourseRole, IsOwner: r.IsOwner, IsMember: r.IsMember}}
+		seats[r.ID] = &Seat{User: r.User, RoomAccess: RoomAccess{Room: Room{ArchivedAt: r.Archived}, CourseRole: r.CourseRole, IsOwner: r.IsOwner, IsMember: r.IsMember}}
 	}
 	return seats, translate(err)
 }

@@ -89,6 +89,21 @@ func (t *Tx) RoomForUpdate(ctx context.Context, id string) (*Room, error) {
 	return first(ctx, t.locked(t.db.NewSelect().Model(r).Where("r.id = ?", id)), r)
 }
 
+// OpenRoomForUpdate is RoomForUpdate for a change that nobody makes in an archived course:
+// then it is ErrArchived.
+func (t *Tx) OpenRoomForUpdate(ctx context.Context, id string) (*Room, error) {
+	return t.openRoom(ctx, t.locked(t.db.NewSelect().Where("r.id = ?", id)))
+}
+
+func (t *Tx) openRoom(ctx context.Context, sel *bun.SelectQuery) (*Room, error) {
+	r := new(Room)
+	r, err := first(ctx, sel.Model(r), r)
+	if err == nil && !r.ArchivedAt.IsZero() {
+		return nil, ErrArchived
+	}
+	return r, err
+}
+
 // SetDecided records that the agents have decided about all messages after from, up to
 // seq. No later decision then makes the random choice for them again. left tells whether
 // there are newer messages, about which the agents have to decide next. ErrStale when

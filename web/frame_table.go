@@ -93,6 +93,9 @@ func messageFrames() []frameOf {
 		{"Pin", chanV2, event.TypePin, false,
 			"Durable: staff have pinned a message, or taken the pin away", reflect.TypeFor[v2Pin](),
 			m{"type": "pin", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7, "pinned": true}},
+		{"Archived", chanV2, event.TypeArchived, false,
+			"Durable: the room's course was archived, or opened again; then ask anew what you may do", reflect.TypeFor[v2Archived](),
+			m{"type": "archived", "id": aThirdID, "seq": 8, "timestamp": anInstant, "archived": true}},
 		{"LineHidden", chanV2, event.TypeMessageHidden, false,
 			"Durable: staff have hidden a message", reflect.TypeFor[v2LineHidden](),
 			m{"type": "message_hidden", "id": aThirdID, "seq": 8, "timestamp": anInstant, "message_id": anID, "message_seq": 7,
@@ -155,7 +158,7 @@ func signalFrames() []frameOf {
 	return []frameOf{
 		{"Joined", chanV2, "joined", false,
 			"The first frame: how the room is, and what you may do there", reflect.TypeFor[v2Joined](),
-			m{"type": "joined", "room_id": anotherID, "head": 41, "read_seq": 38, "my_role": "student", "can": m{"post": true, "react": true,
+			m{"type": "joined", "room_id": anotherID, "head": 41, "archived": false, "read_seq": 38, "my_role": "student", "can": m{"post": true, "react": true,
 				"call_everyone": false, "write_artifacts": true, "export": true, "hide": false, "pin": false, "stop": false, "see_decisions": false, "approve": false, "edit": false,
 				"delete": false, "manage_people": false, "manage_agents": false, "set_workflow": false},
 				"members": []m{{"user_id": aThirdID, "name": "Ada"}}, "typing": []m{}, "editing": []m{}}},

@@ -307,6 +307,12 @@ type (
 		event.Pin
 		event.Durable
 	}
+	v2Archived struct {
+		Type string `json:"type" enum:"archived"`
+		OfRoom
+		event.Archived
+		event.Durable
+	}
 	v2WantStop struct {
 		Type string `json:"type" enum:"stop"`
 		event.StopTurn

@@ -251,6 +251,41 @@ func TestMySocket(t *testing.T) {
 				}
 			}
 		})
+		t.Run("an archived course is told of", func(t *testing.T) {
+			w.as(owner).must(t, 200, post, v1+"/courses/"+course+"/archive")
+			gone := map[any]bool{}
+			for told := 0; len(gone) < 2 || told < 2; {
+				select {
+				case f := <-c.frames:
+					switch f["type"] {
+					case "room_gone":
+						gone[f["room_id"]] = f["archived"] == true
+					case "archived":
+						told++
+					case "unsubscribed":
+						t.Errorf("got %v", f)
+					}
+				case <-time.After(10 * time.Second):
+					t.Fatalf("got %v, and %d frames in the rooms", gone, told)
+				}
+			}
+			if !gone[first] || !gone[second] {
+				t.Errorf("got %v, want that both are archived", gone)
+			}
+			c.send(fmt.Sprintf(`{"type":"post","room_id":%q,"client_id":"y","text":"three"}`, second))
+			if f := c.next("error"); f["code"] != "archived" {
+				t.Errorf("got %v", f)
+			}
+			w.as(owner).must(t, 200, del, v1+"/courses/"+course+"/archive")
+			if f := c.about("archived", first); f["archived"] != false {
+				t.Errorf("got %v", f)
+			}
+			for back := map[any]bool{}; !back[first] || !back[second]; {
+				for _, r := range c.next("rooms")["rooms"].([]any) {
+					back[r.(map[string]any)["room_id"]] = true
+				}
+			}
+		})
 		t.Run("a lost membership ends them", func(t *testing.T) {
 			w.as(owner).must(t, 200, del, v1+"/courses/"+course+"/members/"+w.users[guest].ID)
 			gone := map[string]bool{}

@@ -35,6 +35,7 @@ const (
 	TypeMessageShown   = "message_shown"   // a deleted or hidden message is shown again: MessageState
 	TypeReaction       = "reaction"        // the reactions to a message have changed: Reactions
 	TypePin            = "pin"             // staff have pinned a message, or taken the pin away: Pin
+	TypeArchived       = "archived"        // the room's course was archived, or opened again: Archived
 	TypeTurn           = "turn"            // a turn ended without a message: Turn
 	TypeGuard          = "guard"           // a guard stopped agents, or staff let them go on; for staff only: Guard
 	TypeApproval       = "approval"        // what waits for staff, and what was decided; for staff only: Approval
@@ -149,9 +150,11 @@ func Frame(e realtime.Event, v realtime.Variant) []byte {
 	case TypeTurn:
 		return encodeTurn(e, v)
 	case TypeReaction:
-		return encodeOnMessage[Reactions](e, v)
+		return encodeForV2[Reactions](e, v)
 	case TypePin:
-		return encodeOnMessage[Pin](e, v)
+		return encodeForV2[Pin](e, v)
+	case TypeArchived:
+		return encodeForV2[Archived](e, v)
 	}
 	return nil
 }

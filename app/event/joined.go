@@ -9,14 +9,20 @@ import (
 // Joined is the first frame that a socket gets of a room: how the room is now, and what its
 // person may do there. A turn frame follows for each turn that runs or is parked.
 type Joined struct {
-	RoomID  string            `json:"room_id" format:"uuid"`
-	Head    int64             `json:"head" minimum:"0" doc:"The room's newest seq"`
-	Role    string            `json:"my_role" enum:"owner,teacher,ta,student,guest,bot,admin"`
-	Can     RoomCan           `json:"can"`
-	ReadSeq int64             `json:"read_seq" minimum:"0" doc:"How far you have read; what has a larger seq is new"`
-	Members []realtime.Member `json:"members" doc:"You too"`
-	Typing  []realtime.Member `json:"typing"`
-	Editing []Editing         `json:"editing"`
+	RoomID   string            `json:"room_id" format:"uuid"`
+	Head     int64             `json:"head" minimum:"0" doc:"The room's newest seq"`
+	Role     string            `json:"my_role" enum:"owner,teacher,ta,student,guest,bot,admin"`
+	Can      RoomCan           `json:"can"`
+	Archived bool              `json:"archived" doc:"Its course is: one only reads"`
+	ReadSeq  int64             `json:"read_seq" minimum:"0" doc:"How far you have read; what has a larger seq is new"`
+	Members  []realtime.Member `json:"members" doc:"You too"`
+	Typing   []realtime.Member `json:"typing"`
+	Editing  []Editing         `json:"editing"`
+}
+
+// Archived is the body of TypeArchived.
+type Archived struct {
+	Archived bool `json:"archived" doc:"false: opened again"`
 }
 
 // RoomCan is what a person may do in a room now.

@@ -59,7 +59,8 @@ type Gone struct {
 
 // RoomGone says that a room is not among the person's rooms any more.
 type RoomGone struct {
-	RoomID string `json:"room_id" format:"uuid"`
+	RoomID   string `json:"room_id" format:"uuid"`
+	Archived bool   `json:"archived,omitempty" doc:"Its course was archived: you can read it still, and a subscription stays"`
 }
 
 // SaidAt fills in what a list shows of a message.

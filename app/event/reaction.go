@@ -36,9 +36,8 @@ func ReactionsOf(m *store.Message) []ReactionCount {
 	return all
 }
 
-// encodeOnMessage makes the frame of an event about what was added to a message. The plain
-// protocol has no such frames.
-func encodeOnMessage[B any](e realtime.Event, v realtime.Variant) []byte {
+// encodeForV2 makes the frame of an event that the plain protocol does not have.
+func encodeForV2[B any](e realtime.Event, v realtime.Variant) []byte {
 	var body B
 	if v&V2 == 0 || json.Unmarshal(e.Body, &body) != nil {
 		return nil

@@ -93,7 +93,7 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	err = e.background.Do(end, func() error {
 		switch {
 		case failed == nil:
-			return r.finish(end)
+			return r.conclude(end)
 		case errors.Is(failed, errParked):
 			return nil
 		case ctx.Err() == nil && emptyBudget(failed) != nil && !r.alone():
@@ -102,7 +102,7 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 			return r.waitForFloor(end)
 		case errors.Is(failed, errAsked) && r.units > 0 && (r.flow == nil || !r.flow.hasSaid()):
 			r.ended = e.instant()
-			return r.finish(end)
+			return r.conclude(end)
 		case errors.Is(failed, ErrLeaseLost), errors.Is(failed, store.ErrNotFound):
 			return failed
 		case ctx.Err() != nil:
@@ -113,6 +113,16 @@ func (e *Engine) runTurn(ctx context.Context, job jobs.RunTurn) error {
 	if errors.Is(err, ErrLeaseLost) || errors.Is(err, store.ErrStale) ||
 		errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReferenced) {
 		return e.afterLost(end, r.turn)
+	}
+	return err
+}
+
+// conclude ends a turn that has come to its end. What it says is dropped if the course was
+// archived before it could be stored.
+func (r *attempt) conclude(ctx context.Context) error {
+	err := r.finish(ctx)
+	if errors.Is(err, store.ErrArchived) {
+		return r.engine.endTurn(ctx, r.turn, r.withFault(err))
 	}
 	return err
 }

@@ -45,6 +45,9 @@ var errGaveWay = &Fault{Reason: event.ReasonGaveWay, Detail: "a person has spoke
 // the room saw anything of the answer.
 var errNewerMessage = &Fault{Reason: event.ReasonGaveWay, Detail: "a person has spoken while it was being written"}
 
+// errArchived ends a turn whose course has been archived.
+var errArchived = &Fault{Reason: ReasonNotAble, Detail: "the course was archived", State: store.TurnStopped}
+
 // ErrTooLong ends a turn at its longest duration.
 var ErrTooLong = &Fault{Reason: ReasonTooLong, Detail: "the answer took too long"}
 
@@ -76,6 +79,8 @@ func FaultOf(err error, attempt int) *Fault {
 	switch {
 	case errors.As(err, &fault):
 		return fault
+	case errors.Is(err, store.ErrArchived):
+		return errArchived
 	case errors.As(err, &refused):
 		return &Fault{Reason: refused.Reason, Detail: refused.Error()}
 	case errors.As(err, &unasked):

@@ -59,7 +59,7 @@ func (e *Engine) goOn(ctx context.Context, roomID, userID string) (wentOn bool, 
 		}
 	}
 	err = e.db.InTx(ctx, func(tx *store.Tx) error {
-		room, err := tx.RoomForUpdate(ctx, roomID)
+		room, err := tx.OpenRoomForUpdate(ctx, roomID)
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func (e *Engine) Wake(ctx context.Context, ra *store.RoomAgent, userID string, w
 	}
 	err = e.db.InTx(ctx, func(tx *store.Tx) error {
 		// Lock order: room, turn, room agent, as wherever agents get turns.
-		room, err := tx.RoomForUpdate(ctx, ra.RoomID)
+		room, err := tx.OpenRoomForUpdate(ctx, ra.RoomID)
 		if err != nil {
 			return err
 		}
