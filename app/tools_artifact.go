@@ -186,8 +186,8 @@ func (s *artifacts) moveFor(ctx context.Context, tx *store.Tx, room *store.Room,
 	if err != nil {
 		return turn.Result{}, err
 	}
-	if !moved {
-		return turn.Result{}, invalid("artifact_id", "the task stands there already")
+	if !moved { // it stands there already
+		return artifactResult(f, args.Action, false), nil
 	}
 	if err := s.save(ctx, tx, room, f, agentOf(c), event.TypeArtifactUpdate); err != nil {
 		return turn.Result{}, err

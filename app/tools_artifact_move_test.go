@@ -61,9 +61,13 @@ func TestAgentsMoveCards(t *testing.T) {
 			if f := stored(two); !strings.Contains(string(f.Content), `"status":"done"`) {
 				t.Errorf("got %s", f.Content)
 			}
+			was := stored(two).Version
+			s.play(t, move(two, obj{}), say("It stands there."))
+			if got := last(); !strings.Contains(got, `"done":"move"`) || stored(two).Version != was {
+				t.Errorf("where it stands already: got %s", got)
+			}
 			other := put(t, r, silentClass(t, r), "task", "Elsewhere", `{"status":"todo"}`)
 			for told, call := range map[string]llmtest.Response{
-				"the task stands there already":  move(two, obj{}),
 				"Only tasks stand on the board":  manage(obj{"action": "move", "artifact_id": s.doc, "column": "done"}),
 				"is no task of this room":        move(one, obj{"after": other.ID}),
 				"was moved meanwhile":            move(one, obj{"before": two.ID}),
