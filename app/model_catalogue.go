@@ -136,13 +136,16 @@ func (a *App) listModels(ctx context.Context, ag *store.Agent, of []ProviderMode
 	return out, nil
 }
 
-// describeModels adds the prices, and what providers have said of their models in answers.
+// describeModels adds the prices, what their list says of models, and what providers have said of their models in answers.
 func (a *App) describeModels(provider string, listed []llm.ListedModel) []ModelChoice {
 	out, now := make([]ModelChoice, len(listed)), a.now()
 	for i, m := range listed {
 		out[i] = ModelChoice{m, a.ledger.Prices.Find(provider, m.ID, now)}
 		if p := out[i].Price; p != nil && m.Output == 0 {
 			out[i].Output = p.MaxOutput
+		}
+		if p := out[i].Price; p != nil && m.SeesImages == nil {
+			out[i].SeesImages = p.SeesImages
 		}
 		if m.Context == 0 {
 			out[i].Context = a.model.Window(provider, m.ID)

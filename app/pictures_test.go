@@ -3,9 +3,11 @@ package app_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -133,6 +135,46 @@ func TestTurnShowsFiles(t *testing.T) {
 		g.given(t, "leaf.jpg picture, notes.txt text")
 		must(t, r.DeleteMessage(t.Context(), g.Student, g.Room.ID, leaf.ID))
 		g.given(t, "notes.txt text")
+	})
+}
+
+// Of a model that nothing else is known of, the list of prices says whether it sees; the
+// agent's settings have the last word.
+func TestPricesSayWhatSees(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		sees := true
+		r := apptest.New(t, url, func(c *config.Config) {
+			c.Prices = []config.Price{{Model: "our-*", Currency: "USD", SeesImages: &sees}, {Model: "our-blind", Currency: "USD"}}
+		})
+		r.Model.Script(llmtest.Say("I see."))
+		for settings, want := range map[string]string{`{}`: "leaf.jpg", `{"pictures":false}`: ""} {
+			g := newGallery(t, r, "openai", settings)
+			g.show(t, g.Room.ID, "leaf.jpg", "", 10, color.White)
+			if _, names := g.asked(t, "look"); names != want {
+				t.Errorf("with settings %s it got %q, want %q", settings, names, want)
+			}
+		}
+		blind := newGallery(t, r, "openai", `{}`)
+		must(t, second(r.UpdateAgent(t.Context(), blind.Teacher, blind.TeacherAgent.ID, app.AgentSettings{Model: app.Some("our-blind")})))
+		blind.show(t, blind.Room.ID, "leaf.jpg", "", 10, color.White)
+		if _, names := blind.asked(t, "look"); names != "" {
+			t.Errorf("a model whose price says nothing got %q", names)
+		}
+		r.Model.Lists(http.StatusOK, `{"data":[{"id":"our-model"},{"id":"our-blind"}]}`, nil)
+		all, err := r.Models(t.Context(), blind.Teacher, app.ModelsWanted{AgentID: blind.TeacherAgent.ID})
+		must(t, err)
+		got := map[string]string{}
+		for _, p := range all {
+			for _, m := range p.Models {
+				if strings.HasPrefix(m.ID, "our-") {
+					got[m.ID] = fmt.Sprint(m.SeesImages != nil && *m.SeesImages)
+				}
+			}
+		}
+		if fmt.Sprint(got) != "map[our-blind:false our-model:true]" {
+			t.Errorf("got %v", got)
+		}
 	})
 }
 

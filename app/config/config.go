@@ -33,7 +33,7 @@ type Config struct {
 	Rooms     Rooms     `yaml:"rooms" doc:"Sockets and the event log behind them."`
 	Retention Retention `yaml:"retention" doc:"How many days things are kept; 0 keeps them for ever. What is older goes within minutes."`
 	LLM       LLM       `yaml:"llm" doc:"Model providers. Keys are not set here: they belong to agents and users, encrypted in the database."`
-	Prices    []Price   `yaml:"prices" doc:"What models cost for a million tokens, such as [{model: gpt-4o*, input: 2.5, output: 10, cached_input: 1.25, currency: USD, valid_from: 2026-01-31}]; coagent prices import makes such a list. Of all that match a model, or provider/model, and are valid, the one with the most letters besides * counts, then the latest valid_from, then the last. cached_input and cache_write are input where missing; max_output is the longest answer of a model that takes no limit."`
+	Prices    []Price   `yaml:"prices" doc:"What models cost for a million tokens, such as [{model: gpt-4o*, input: 2.5, output: 10, cached_input: 1.25, currency: USD, valid_from: 2026-01-31}]; coagent prices import makes such a list. Of all that match a model, or provider/model, and are valid, the one with the most letters besides * counts, then the latest valid_from, then the last. cached_input and cache_write are input where missing; max_output is the longest answer of a model that takes no limit; sees_images: true says that it takes pictures."`
 	External  External  `yaml:"external" doc:"Agents outside this program, at addresses that admins type in."`
 	Log       Log       `yaml:"log" doc:"What the process says about itself on standard error."`
 	Telemetry Telemetry `yaml:"telemetry" doc:"OpenTelemetry traces."`

@@ -25,7 +25,10 @@ type Price struct {
 	CacheWrite  *Rate `yaml:"cache_write,omitempty"`
 	// MaxOutput is the most tokens that the model ever answers with, 0 when not known. A
 	// budget needs it for a model that takes no limit.
-	MaxOutput int    `yaml:"max_output,omitempty"`
+	MaxOutput int `yaml:"max_output,omitempty"`
+	// SeesImages tells whether the model takes pictures, where that is known.
+	SeesImages *bool `yaml:"sees_images,omitempty"`
+
 	Currency  string `yaml:"currency"`
 	ValidFrom string `yaml:"valid_from,omitempty"` // a date; "" is since ever
 }
@@ -115,12 +118,18 @@ func priceIn(raw any) (p Price, err error) {
 			if p.MaxOutput, err = strconv.Atoi(fmt.Sprint(value)); err != nil || p.MaxOutput < 0 || p.MaxOutput > 1e9 {
 				return p, fmt.Errorf("max_output must be a number of tokens, not %v", value)
 			}
+		case "sees_images":
+			sees, isBool := value.(bool)
+			if !isBool {
+				return p, fmt.Errorf("sees_images must be true or false, not %v", value)
+			}
+			p.SeesImages = &sees
 		case "valid_from":
 			if p.ValidFrom, err = dateIn(value); err != nil {
 				return p, err
 			}
 		default:
-			return p, fmt.Errorf("%s is no member of a price: model, input, output, cached_input, cache_write, max_output, currency, valid_from", name)
+			return p, fmt.Errorf("%s is no member of a price: model, input, output, cached_input, cache_write, max_output, sees_images, currency, valid_from", name)
 		}
 	}
 	switch {

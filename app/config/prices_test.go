@@ -12,6 +12,7 @@ const testPrices = `prices:
     output: 0.000000000001
     cache_write: 1e-3
     max_output: 4096
+    sees_images: false
     currency: TWD
 `
 
@@ -28,7 +29,7 @@ func TestPrices(t *testing.T) {
 		if a.Model != "gpt-4o*" || a.Input != 2.5e12 || a.Output != 10e12 || *a.CachedInput != 1.25e12 || a.CacheWrite != nil || a.Currency != "USD" || a.ValidFrom != "2026-01-31" {
 			t.Errorf("got %+v", a)
 		}
-		if b.Input != 0 || b.Output != 1 || *b.CacheWrite != 1e9 || b.MaxOutput != 4096 || b.Currency != "TWD" || b.ValidFrom != "" {
+		if b.Input != 0 || b.Output != 1 || *b.CacheWrite != 1e9 || b.MaxOutput != 4096 || a.SeesImages != nil || b.SeesImages == nil || *b.SeesImages || b.Currency != "TWD" || b.ValidFrom != "" {
 			t.Errorf("got %+v", b)
 		}
 	}
@@ -61,6 +62,7 @@ func TestPricesRefused(t *testing.T) {
 		"{model: a, input: 1, output: 1, valid_from: 2026-02-30}":       "must be a date",
 		"{model: a, input: 1, output: 1, per_image: 3}":                 "per_image is no member",
 		"{model: a, input: 1, output: 1, max_output: -5}":               "number of tokens",
+		"{model: a, input: 1, output: 1, sees_images: yes please}":      "true or false",
 		"{model: 5, input: 1, output: 1}":                               "between quotes",
 		"{model: a b, input: 1, output: 1}":                             "without blanks",
 		"free":                                                          "must be {model",

@@ -220,7 +220,7 @@ func (p *Prompt) Pictures() (ids []string) {
 }
 
 // SeesPictures tells whether an agent's model is shown pictures. The agent's settings say
-// so, else what is known of the model.
+// so, else what is known of the model, else the list of prices.
 func (c *Caller) SeesPictures(ag *store.Agent) bool {
 	var s struct {
 		Pictures *bool `json:"pictures"`
@@ -232,8 +232,12 @@ func (c *Caller) SeesPictures(ag *store.Agent) bool {
 	if ag.Model != nil {
 		name = *ag.Model
 	}
-	sees, _ := c.models.Sees(ag.ModelProvider, name)
-	return sees
+	sees, known := c.models.Sees(ag.ModelProvider, name)
+	if known {
+		return sees
+	}
+	p := c.ledger.Prices.Find(ag.ModelProvider, cmp.Or(name, c.models.DefaultModel(ag.ModelProvider)), c.now())
+	return p != nil && p.SeesImages != nil && *p.SeesImages
 }
 
 // steady returns the number of messages to leave out when at least left have to be. It

@@ -29,6 +29,7 @@ type listed struct {
 	Cached     json.RawMessage `json:"cache_read_input_token_cost"`
 	CacheWrite json.RawMessage `json:"cache_creation_input_token_cost"`
 	MaxOutput  json.RawMessage `json:"max_output_tokens"`
+	Vision     json.RawMessage `json:"supports_vision"`
 }
 
 // Import reads litellm's price list and returns the prices of its chat models, by name.
@@ -147,6 +148,12 @@ func (m *listed) price(name string) (p config.Price, err error) {
 	if n, ok := wholeNumber(m.MaxOutput); ok && n <= 1e9 {
 		p.MaxOutput = int(n)
 	}
+	switch strings.Trim(string(m.Vision), `"`) { // where it is missing, that is not known
+	case "true":
+		p.SeesImages = new(true)
+	case "false":
+		p.SeesImages = new(false)
+	}
 	return p, nil
 }
 
@@ -199,6 +206,9 @@ func describe(p config.Price) string {
 	}
 	if p.MaxOutput > 0 {
 		text += fmt.Sprintf(", max_output %d", p.MaxOutput)
+	}
+	if p.SeesImages != nil {
+		text += fmt.Sprintf(", sees_images %v", *p.SeesImages)
 	}
 	return text + " " + p.Currency
 }

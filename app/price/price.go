@@ -59,8 +59,12 @@ func version(p config.Price) string {
 		}
 		return r.String()
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n%d\n%s\n%s", p.Model, p.Input, p.Output, rate(p.CachedInput), rate(p.CacheWrite),
-		p.MaxOutput, p.Currency, p.ValidFrom))
+	text := fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n%d\n%s\n%s", p.Model, p.Input, p.Output, rate(p.CachedInput), rate(p.CacheWrite),
+		p.MaxOutput, p.Currency, p.ValidFrom)
+	if p.SeesImages != nil { // the books name entries from before there was this member
+		text = fmt.Appendf(text, "\n%v", *p.SeesImages)
+	}
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:6])
 }
 

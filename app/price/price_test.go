@@ -111,8 +111,8 @@ func TestCost(t *testing.T) {
 }
 
 const list = `{"sample_spec": {"input_cost_per_token": "a number", "litellm_provider": "one of", "mode": "one of"},
-	"gpt-4o-mini": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07, "cache_read_input_token_cost": 7.5e-08, "max_output_tokens": 16384},
-	"claude-x": {"litellm_provider": "anthropic", "mode": "chat", "input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05, "cache_creation_input_token_cost": 3.75e-06, "max_output_tokens": "64000"},
+	"gpt-4o-mini": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07, "cache_read_input_token_cost": 7.5e-08, "max_output_tokens": 16384, "supports_vision": true},
+	"claude-x": {"litellm_provider": "anthropic", "mode": "chat", "input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05, "cache_creation_input_token_cost": 3.75e-06, "max_output_tokens": "64000", "supports_vision": "maybe"},
 	"o-pro": {"litellm_provider": "openai", "mode": "responses", "input_cost_per_token": 0.00015, "output_cost_per_token": 0.0006},
 	"dall-e": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_pixel": 1e-8},
 	"half": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6}}`
@@ -130,6 +130,9 @@ func TestImport(t *testing.T) {
 	all, err := price.Import(strings.NewReader("\ufeff"+list), func(string) bool { return true })
 	if err != nil || len(all) != 3 || all[0].CacheWrite.String() != "3.75" || all[0].MaxOutput != 64000 {
 		t.Errorf("got %+v, %v", all, err)
+	}
+	if got[0].SeesImages == nil || !*got[0].SeesImages || all[0].SeesImages != nil {
+		t.Errorf("pictures: got %v and %v", got[0].SeesImages, all[0].SeesImages)
 	}
 	have := []config.Price{{Model: "gpt-4o-mini", Input: got[0].Input, Output: got[0].Input, Currency: "USD"}, {Model: "own", Currency: "TWD"}}
 	merged, difference := price.Merge(have, got)
