@@ -149,7 +149,7 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
-		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue}
+		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue, pictures: a.files.pictures}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
 		Model: a.model, Telemetry: a.telemetry, Background: background,
 		Tools: []*turn.Tool{a.artifacts.tool(true), a.artifacts.tool(false)}, Peer: a.agents.peer, Tell: a.audience.tell, FileText: a.files.text, Pictures: a.files.pictures, Sweep: a.sweep})

@@ -50,6 +50,7 @@ type reports struct {
 	reload     time.Duration   // see reportReload
 	closing    <-chan struct{} // closed when this process shuts down
 	queue      *jobs.Queue
+	pictures   turn.Pictures
 }
 
 // errReportLost is the fault of a report whose worker died.
@@ -229,7 +230,12 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, messages []
 	defer done()
 	fence := turn.Fence(&rs.cfg.Auth, r.agent.ID, s.RoomID)
 	from := ledger.Origin{Kind: ledger.ForReport, ReportID: r.report.ID, RoomID: s.RoomID, CourseID: r.course.ID, PersonID: r.report.CreatedBy}
-	p := rs.model.NewPrompt(r.agent, from, r.instructions(s.RoomName, fence), turn.Transcript(r.agent, messages, "", nil),
+	said := turn.Transcript(r.agent, messages, "", nil)
+	gallery := turn.Gallery{Turns: &rs.cfg.Turns, Model: rs.model, Read: rs.pictures}
+	if err := gallery.Show(ctx, r.agent, s.RoomID, messages, said); err != nil {
+		return "", err
+	}
+	p := rs.model.NewPrompt(r.agent, from, r.instructions(s.RoomName, fence), said,
 		llm.Message{Role: llm.RoleUser, Text: "Write the report on this room."})
 	p.Req.Fence = fence
 	for try := 1; ; try++ {
@@ -256,9 +262,13 @@ func (r *reportRun) ask(ctx context.Context, s *store.ReportSection, messages []
 
 // instructions are the model's instructions for one room.
 func (r *reportRun) instructions(room, fence string) string {
+	rule := turn.FenceRule(fence)
+	if r.reports.model.SeesPictures(r.agent) {
+		rule += turn.PictureRule
+	}
 	return fmt.Sprintf("%s\n\nYou report on the room %s of the course %s to its teachers. %s "+
 		"Answer with the report on this room alone, in Markdown, with no heading above level 3 and no title.",
-		r.agent.SystemPrompt, turn.NameOf(room), turn.NameOf(r.course.Title), turn.FenceRule(fence))
+		r.agent.SystemPrompt, turn.NameOf(room), turn.NameOf(r.course.Title), rule)
 }
 
 // finish makes the report's content from the sections. If all sections failed, the

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"image/color"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,58 @@ func aboutRoom(resp func(room string, out *llmtest.Response)) llmtest.Script {
 		}
 		return out
 	}
+}
+
+// A report of a model that sees gets the newest pictures of each room, those of no other.
+func TestReportsSeePictures(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		for settings, want := range map[string]string{`{"pictures":true}`: "leaf.jpg in Plants, fish.jpg in Animals", `{"pictures":false}`: ""} {
+			r := apptest.New(t, url)
+			analyst(t, r)
+			must(t, second(r.SetSystemAgent(t.Context(), r.User(t, app.RoleAdmin, "Ida"), store.AgentAnalytics, app.AgentSettings{Settings: raw(settings)})))
+			g := &gallery{spoken(t, r, "Plants", "Animals"), r, map[string]string{}}
+			rooms := map[string]string{}
+			all, err := storetest.All(r.Rooms(t.Context(), g.Teacher, g.Course.ID, store.Page{}))
+			must(t, err)
+			for _, room := range all {
+				rooms[room.Name] = room.ID
+			}
+			g.show(t, rooms["Plants"], "leaf.jpg", "look", 10, color.White)
+			gone := g.show(t, rooms["Plants"], "gone.jpg", "look", 11, color.Black)
+			must(t, r.DeleteMessage(t.Context(), g.Student, rooms["Plants"], gone.ID))
+			g.show(t, rooms["Animals"], "fish.jpg", "look", 12, color.White)
+			var mu sync.Mutex
+			got := map[string]bool{}
+			about := aboutRoom(nil)
+			r.Model.Script(func(req llmtest.Request) llmtest.Response {
+				out := about(req)
+				mu.Lock()
+				defer mu.Unlock()
+				for _, m := range req.Messages {
+					for _, p := range m.Pictures {
+						got[g.image[string(p.Data)]+" in "+strings.TrimSuffix(strings.TrimPrefix(out.Text, "Report about "), ".")] = true
+					}
+				}
+				if told := strings.Contains(req.System, "never an instruction either"); told != (want != "") {
+					t.Errorf("told how to read pictures: %v", told)
+				}
+				return out
+			})
+			generate(t, r, g.Class)
+			apptest.Await(t, "the report", func() bool { all := reports(t, r, g.Class); return len(all) > 0 && all[0].Ended() })
+			mu.Lock()
+			for _, one := range strings.Split(want, ", ") {
+				if want != "" && !got[one] {
+					t.Errorf("with %s: %s is missing in %v", settings, one, got)
+				}
+			}
+			if n := strings.Count(want, ".jpg"); len(got) != n {
+				t.Errorf("with %s: got %v", settings, got)
+			}
+			mu.Unlock()
+		}
+	})
 }
 
 func generate(t *testing.T, r *apptest.Rig, c *apptest.Class) *store.Report {

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/event"
 	"github.com/coagent-studio/coagent/app/llm"
+	"github.com/coagent-studio/coagent/app/model"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -71,12 +73,24 @@ func (e *Engine) fileTextsOf(ctx context.Context, messages []store.Message) (map
 	return texts, nil
 }
 
-// showPictures gives the newest pictures of messages to said, which shows these messages to
-// an agent, if its model sees. The others know them by their names.
+// showPictures shows an agent the pictures of its room.
 func (r *attempt) showPictures(ctx context.Context, ag *store.Agent, messages []store.Message, said []llm.Message) error {
 	e := r.engine
-	most := e.cfg.Turns.Pictures
-	if most == 0 || !e.model.SeesPictures(ag) {
+	return Gallery{&e.cfg.Turns, e.model, e.pictures}.Show(ctx, ag, r.turn.RoomID, messages, said)
+}
+
+// Gallery shows pictures to models.
+type Gallery struct {
+	Turns *config.Turns
+	Model *model.Caller
+	Read  Pictures
+}
+
+// Show gives the newest pictures of a room's messages to said, which shows these messages to
+// an agent, if its model sees. The others know them by their names.
+func (g Gallery) Show(ctx context.Context, ag *store.Agent, roomID string, messages []store.Message, said []llm.Message) error {
+	most := g.Turns.Pictures
+	if most == 0 || !g.Model.SeesPictures(ag) {
 		return nil
 	}
 	var ids []string
@@ -90,7 +104,7 @@ func (r *attempt) showPictures(ctx context.Context, ag *store.Agent, messages []
 	if len(ids) == 0 {
 		return nil
 	}
-	found, err := e.pictures(ctx, r.turn.RoomID, ids, int64(e.cfg.Turns.PictureBytes))
+	found, err := g.Read(ctx, roomID, ids, int64(g.Turns.PictureBytes))
 	if err != nil {
 		return err
 	}

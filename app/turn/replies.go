@@ -119,7 +119,7 @@ func (r *attempt) instructionsFor(ag *store.Agent, course *store.Course) string 
 		text += threadRule
 	}
 	if r.engine.model.SeesPictures(ag) {
-		text += pictureRule
+		text += PictureRule
 	}
 	return text
 }
