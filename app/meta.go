@@ -53,10 +53,12 @@ func (a *App) Meta(ctx context.Context) (*Meta, error) {
 	}
 	c := a.cfg
 	_, offset := a.now().In(c.Location()).Zone()
-	return &Meta{SetUp: a.isSetUp.Load(), SignUp: c.Auth.SelfMadeAccounts, Languages: wording.Langs(), Timezone: c.Timezone, UTCOffset: offset / 60, Providers: a.Providers(),
+	return &Meta{SetUp: a.isSetUp.Load(), SignUp: c.Auth.SelfMadeAccounts,
+		Languages: wording.Langs(), Timezone: c.Timezone, UTCOffset: offset / 60, Providers: a.Providers(),
 		Features: features(),
 		Limits: MetaLimits{MessageBytes: int64(c.Limits.MessageBytes), ArtifactBytes: int64(c.Limits.ArtifactBytes), AvatarBytes: maxAvatar,
 			BodyBytes: int64(c.HTTP.BodyLimit), FileBytes: int64(c.Files.UploadLimit), FilesPerMessage: c.Files.PerMessage,
-			PersonFileBytes: int64(c.Files.PerPerson), RoomFileBytes: int64(c.Files.PerRoom), Pins: maxPins, Bookmarks: maxBookmarks, Emoji: maxEmoji, RestoreSeconds: int(restoreWithin.Seconds()), MaxStreak: c.Turns.MaxStreak,
+			PersonFileBytes: int64(c.Files.PerPerson), RoomFileBytes: int64(c.Files.PerRoom), Pins: maxPins, Bookmarks: maxBookmarks, Emoji: maxEmoji,
+			RestoreSeconds: int(restoreWithin.Seconds()), MaxStreak: c.Turns.MaxStreak,
 			ApprovalSeconds: int(c.Turns.ApprovalWithin.Seconds()), DeletedDays: c.Retention.DeletedDays, EventsDays: c.Retention.EventsDays}}, nil
 }
