@@ -198,7 +198,7 @@ func TestUnknownMembersOfFrames(t *testing.T) {
 			`{"type":"typing","text":"x"}`:                              "text: is not known here: leave it out, or send one of type",
 			`{"type":"resume","after":1,"limit":5}`:                     "limit: is not known here: leave it out, or send one of after, type",
 			`{"type":"stop","turn_id":"` + store.NewID() + `","why":1}`: "why: is not known here: leave it out, or send one of turn_id, type",
-			`{"type":"dance","color":"red"}`:                            "type: must be one of post, typing, resume, stop, editing",
+			`{"type":"dance","color":"red"}`:                            "type: must be one of post, typing, resume, stop, editing, react",
 		} {
 			c.send(frame)
 			e := c.next("error")

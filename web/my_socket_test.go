@@ -473,7 +473,13 @@ func TestFirstRequests(t *testing.T) {
 			t.Errorf("the side list lacks %s", member)
 		}
 	}
-	requests := 0
+	requests := 1
+	opened := w.as(student).must(t, 200, get, v1+"/rooms/"+w.room+"?include=agents,me,running,pins").object(t)
+	for _, member := range []string{"name", "my_role", "can", "me", "agents", "running", "pins"} {
+		if _, there := opened[member]; !there {
+			t.Errorf("a room that is opened lacks %s", member)
+		}
+	}
 	history := w.as(student).must(t, 200, get, v1+"/rooms/"+w.room+"/messages").object(t)["messages"].([]any)
 	requests++
 	c.send(subscribeTo(w.room, int(history[len(history)-1].(map[string]any)["seq"].(float64))))
@@ -487,7 +493,7 @@ func TestFirstRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range []string{"| 0 requests, 1 frame of the socket |", fmt.Sprintf("| %d request (history), 1 frame sent (`subscribe`) |", requests)} {
+	for _, row := range []string{"| 0 requests, 1 frame of the socket |", fmt.Sprintf("| %d requests (`?include=`, history), 1 frame sent (`subscribe`) |", requests)} {
 		if !strings.Contains(string(text), row) {
 			t.Errorf("docs/api.md does not say %q", row)
 		}
