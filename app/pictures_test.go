@@ -243,7 +243,7 @@ func TestPicturesAreBounded(t *testing.T) {
 		if _, names := g.asked(t, "look"); names != "b.jpg c.jpg" {
 			t.Errorf("got %s: half of 60,000 tokens are two pictures of 12,544", names)
 		}
-		held := budget(t, r, g.Class, store.ScopeRoom, g.Room.ID, store.PeriodDay, store.UnitTokens, "30000")
+		held := budget(t, r, g.Class, store.ScopeRoom, g.Room.ID, store.PeriodDay, store.UnitTokens, "40000")
 		g.asked(t, "and now")
 		if u := usage(t, r, 2)[1]; u.WorstTokens < 2*12_544 || u.InputTokens > 100 || u.Basis != store.BasisReported {
 			t.Errorf("got %d held, %d charged (%s)", u.WorstTokens, u.InputTokens, u.Basis)
