@@ -96,7 +96,7 @@ func TestReportsSeePictures(t *testing.T) {
 			mu.Lock()
 			for _, one := range strings.Split(want, ", ") {
 				if want != "" && !got[one] {
-					t.Errorf("with %s: %s is missing in %v", settings, one, got)
+					t.Errorf("with %s: %s is missing in %v of the report %+v", settings, one, got, reports(t, r, g.Class)[0])
 				}
 			}
 			if n := strings.Count(want, ".jpg"); len(got) != n {
