@@ -203,6 +203,9 @@ var rules = map[Action]rule{
 	ActUpdateCourse:  {roles: admins, relations: courseTeachers, text: notEnough},
 	ActDeleteCourse:  {roles: admins, relations: IsCourseOwner, text: notEnough, archived: true},
 	ActArchiveCourse: {roles: admins, relations: courseTeachers, text: notEnough, archived: true},
+	ActCopyCourse:    {roles: admins, relations: courseTeachers, text: notEnough, archived: true},
+	ActReadCopy:      {relations: IsCreator, hidden: true, scope: ScopeRead},
+	ActCancelCopy:    {relations: IsCreator, hidden: true},
 
 	// A bot stays when its maker goes, and reads what is said in its rooms. So those make
 	// and change it who answer for the course. Assistants see which there are.

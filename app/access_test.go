@@ -101,6 +101,9 @@ var declared = map[Action]struct {
 	ActRemoveStaff:   {"admin super_admin course_owner course_teacher", "TAs cannot remove TAs/Teachers"},
 	ActDeleteRoom:    {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},
 
+	ActCopyCourse:     {"admin super_admin course_owner course_teacher", "Not enough permissions"},
+	ActReadCopy:       {"creator", ""},
+	ActCancelCopy:     {"creator", ""},
 	ActArchiveCourse:  {"admin super_admin course_owner course_teacher", "Not enough permissions"},
 	ActTransferCourse: {"admin super_admin course_owner", "Not enough permissions"},
 	ActReadJoinCode:   {"admin super_admin course_owner course_teacher course_ta", "Not enough permissions"},

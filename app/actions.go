@@ -74,6 +74,9 @@ const (
 
 	ActUpdateCourse  Action = "course.update"
 	ActArchiveCourse Action = "course.archive"
+	ActCopyCourse    Action = "course.copy"
+	ActReadCopy      Action = "course_copy.read"
+	ActCancelCopy    Action = "course_copy.cancel"
 	ActDeleteCourse  Action = "course.delete"
 	ActChangeMember  Action = "course.change_member"
 	ActPromoteMember Action = "course.promote_member"

@@ -87,6 +87,7 @@ type App struct {
 	backfills []*backfill
 	threads   *threads
 	reports   *reports
+	copying   chan struct{} // holds a token for each copy of a course that this process makes
 	audience  *audience
 	isSetUp   atomic.Bool // see Meta
 }
@@ -148,6 +149,7 @@ func New(d Deps) (*App, error) {
 	if a.files, err = newFileStorage(cfg, db, log, now, background); err != nil {
 		return nil, err
 	}
+	a.copying = make(chan struct{}, 1)
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
 		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue, pictures: a.files.pictures}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,
@@ -186,7 +188,7 @@ func New(d Deps) (*App, error) {
 // newWorkers makes the workers of the job queue.
 func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 	h := a.engine.Handlers()
-	h.RunReport, h.Prune, h.OnFailure = a.reports.run, p.prune, jobOutcome
+	h.RunReport, h.CopyCourse, h.Prune, h.OnFailure = a.reports.run, a.runCopy, p.prune, jobOutcome
 	return jobs.NewWorkers(a.queue, jobs.Work{Handlers: h, QuickWorkers: a.cfg.Jobs.Workers, TurnWorkers: a.cfg.Jobs.TurnWorkers,
 		PruneEvery: pruneEvery, Log: quietQueueLog(a.log),
 		Begin: func(ctx context.Context, j jobs.Begun) (context.Context, func(jobs.Outcome, error)) {
@@ -196,7 +198,7 @@ func (a *App) newWorkers(p *pruner) (*jobs.Workers, error) {
 
 // sweep takes over what other processes have left, besides turns.
 func (a *App) sweep(ctx context.Context, asOf time.Time) error {
-	return errors.Join(a.reports.sweep(ctx, asOf), a.tellDueReactions(ctx), a.ledger.Sweep(ctx, a.instant()))
+	return errors.Join(a.reports.sweep(ctx, asOf), a.sweepCopies(ctx, asOf), a.tellDueReactions(ctx), a.ledger.Sweep(ctx, a.instant()))
 }
 
 func newLedger(cfg *config.Config, db *store.DB, now clock, log *slog.Logger, background *limit.Gate, count ledger.Counter) (*ledger.Ledger, error) {

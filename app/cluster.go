@@ -53,6 +53,8 @@ func (a *App) heardSignal(roomID string, s realtime.Signal) {
 		if json.Unmarshal(s.Body, &about) == nil {
 			a.audience.followers.marked(roomID, about.RoomID)
 		}
+	case signalCopy: // with a person's id as the room's
+		a.audience.followers.copied(roomID, s.Body)
 	case signalSilence:
 		var about turn.Silence
 		if json.Unmarshal(s.Body, &about) == nil {

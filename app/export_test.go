@@ -26,3 +26,9 @@ func (a *App) WaitsForReport(courseID string) bool { return a.audience.streams.r
 func (a *App) RunReport(ctx context.Context, id string, attempt int) error {
 	return a.reports.run(ctx, jobs.RunReport{ReportID: id, Attempt: attempt})
 }
+
+// RunCopy does the job of a copy's attempt in this process.
+func (a *App) RunCopy(ctx context.Context, job jobs.CopyCourse) error { return a.runCopy(ctx, job) }
+
+// SweepCopies takes over the copies whose lease ended before asOf.
+func (a *App) SweepCopies(ctx context.Context, asOf time.Time) error { return a.sweepCopies(ctx, asOf) }

@@ -38,8 +38,7 @@ func (s quotas) within(ctx context.Context, tx *store.Tx, userID string, kinds .
 			return err
 		}
 		if n > most {
-			return errorf(KindConflict, wording.Quota, "One person can have %d %s, and these are there. Delete some first, or ask the operator to raise quotas.%s.",
-				most, wording.Of(strings.ReplaceAll(string(kind), "_", " ")), kind)
+			return tooManyOwned(kind, most)
 		}
 	}
 	stored, err := tx.StoredBytes(ctx, userID)
@@ -85,11 +84,9 @@ func (s quotas) withinPlace(ctx context.Context, tx *store.Tx, actor *Actor, kin
 		return fromStore(err, "Place")
 	}
 	if most := s.ofPlace(kind); n > most {
-		things, place, _ := strings.Cut(string(kind), "_per_")
-		err = errorf(KindConflict, wording.Quota, "One %s can have %d %s, and these are there. Remove some first, or ask the operator to raise quotas.%s.",
-			wording.Of(place), most, wording.Of(things), kind)
+		return tooManyPlaced(kind, most)
 	}
-	return err
+	return nil
 }
 
 // inCourse returns an error if a course has too many things of a kind, or if its owner
@@ -113,6 +110,19 @@ func (s quotas) courseGrew(ctx context.Context, tx *store.Tx, courseID string) e
 		return errArchived
 	}
 	return s.within(ctx, tx, c.OwnerID)
+}
+
+// tooManyOwned is the error for a person who has as many things of a kind as they may.
+func tooManyOwned(kind store.Owned, most int) *Error {
+	return errorf(KindConflict, wording.Quota, "One person can have %d %s, and these are there. Delete some first, or ask the operator to raise quotas.%s.",
+		most, wording.Of(strings.ReplaceAll(string(kind), "_", " ")), kind)
+}
+
+// tooManyPlaced is the error for a place that has as many things of a kind as it may.
+func tooManyPlaced(kind store.Placed, most int) *Error {
+	things, place, _ := strings.Cut(string(kind), "_per_")
+	return errorf(KindConflict, wording.Quota, "One %s can have %d %s, and these are there. Remove some first, or ask the operator to raise quotas.%s.",
+		wording.Of(place), most, wording.Of(things), kind)
 }
 
 // longer tells whether a text that may be missing has become longer.

@@ -306,7 +306,7 @@ func TestEveryTableIsBounded(t *testing.T) {
 		"artifacts": written, "artifact_versions": written,
 		"usage": paid, "budgets": number, "budget_rows": once, "budget_notices": once, "budget_waits": once,
 		"messages": inRoom, "events": inRoom, "agent_decisions": inRoom, "agent_turns": inRoom,
-		"turn_steps": inRoom, "a2a_messages": inRoom, "outside_messages": inRoom, "mentions": inRoom, "message_reactions": inRoom, "talk_days": inRoom, "room_pins": number, "bookmarks": number,
+		"turn_steps": inRoom, "a2a_messages": inRoom, "outside_messages": inRoom, "mentions": inRoom, "message_reactions": inRoom, "talk_days": inRoom, "room_pins": number, "course_copies": number, "bookmarks": number,
 		"files": files, "blobs": files, "blob_chunks": files,
 		"signin_failures": kept, "audit_log": kept, "rate_buckets": kept, "artifact_bases": kept,
 		"agent_types": own, "settings": own, "leases": own, "nodes": own, // types of agents are made by admins

@@ -64,6 +64,23 @@ func (RunReport) InsertOpts() river.InsertOpts {
 // reportTimeout bounds one attempt. The next attempt does the rest.
 const reportTimeout = time.Hour
 
+// CopyCourse makes the copy of a course. Attempt fences it as in RunTurn.
+type CopyCourse struct {
+	CopyID  string `json:"copy_id"`
+	Attempt int    `json:"attempt"`
+}
+
+// Kind is the job's name in the database; it never changes.
+func (CopyCourse) Kind() string { return "copy_course" }
+
+// InsertOpts are the queue and the limits of the job.
+func (CopyCourse) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueQuick, MaxAttempts: 3}
+}
+
+// copyTimeout is shorter than the lease of a copy.
+const copyTimeout = 100 * time.Second
+
 // Prune deletes what is older than the retention settings allow. The queue adds it by
 // itself, see Work.PruneEvery.
 type Prune struct{}

@@ -15,6 +15,7 @@ type Handlers struct {
 	DecideInRoom func(context.Context, DecideInRoom) error
 	RunTurn      func(context.Context, RunTurn) error
 	RunReport    func(context.Context, RunReport) error
+	CopyCourse   func(context.Context, CopyCourse) error
 	Prune        func(context.Context, Prune) error
 	// OnFailure decides what happens to a job that failed with err.
 	OnFailure func(err error) FailureOutcome
@@ -54,6 +55,7 @@ func NewWorkers(q *Queue, w Work) (*Workers, error) {
 		add(ws, w, decideTimeout, h.DecideInRoom),
 		add(ws, w, turnTimeout, h.RunTurn),
 		add(ws, w, reportTimeout, h.RunReport),
+		add(ws, w, copyTimeout, h.CopyCourse),
 		add(ws, w, pruneTimeout, h.Prune),
 	); err != nil {
 		return nil, err

@@ -143,6 +143,8 @@ func BrowsedTables() []Browsed {
 			"id created_at actor_id actor_name on_behalf_of action target_type target_id request_id", "before after"),
 		browsed("blob", "blobs", "id file_id kind type size storage drop_after dropping", ""),
 		browsed("course", "courses", "id title description owner_id created_at version archived_at", "", ownerName),
+		browsed("course_copy", "course_copies",
+			"id course_id created_by title project_id state reason attempt lease_until done total agents_left new_course_id created_at ended_at", "parts", courseName),
 		browsed("course_invitation", "course_invitations",
 			"id course_id created_by role max_uses uses created_at expires_at", "", courseName),
 		browsed("event", "events", "room_id seq id type about_seq actor_id created_at", "body", roomName).of(inNoThread),

@@ -490,6 +490,12 @@ var accessTable = []row{
 	{"GET /api/v1/courses/{course_id}/overview", "403 200 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"POST /api/v1/courses/{course_id}/archive", "403 403 403 403 403 200 200 403 403 403 403 200 200", onDoomedCourse},
 	{"DELETE /api/v1/courses/{course_id}/archive", "403 403 403 403 403 200 200 403 403 403 403 200 200", onCourse(nil)},
+	{"POST /api/v1/courses/{course_id}/copies", "403 403 403 403 403 202 202 403 403 403 403 202 202", func(t testing.TB, w *world) ([]string, any) {
+		endCopies(t, w)
+		return []string{w.course}, body{"title": "Copy"}
+	}},
+	{"GET /api/v1/courses/{course_id}/copies/{copy_id}", "404 404 404 404 404 404 200 404 404 404 404 404 404", onCopy},
+	{"DELETE /api/v1/courses/{course_id}/copies/{copy_id}", "404 404 404 404 404 404 200 404 404 404 404 404 404", onCopy},
 	{"GET /api/v1/courses/{course_id}/agents", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"GET /api/v1/courses/{course_id}/figures", "403 403 403 403 200 200 200 403 403 403 403 200 200", onCourse(nil)},
 	{"GET /api/v1/admin/users", adminsOnly, nothing},
@@ -556,6 +562,22 @@ func onDoomedCourse(t testing.TB, w *world) ([]string, any) {
 	course := w.as(owner).must(t, http.StatusOK, post, v1+"/courses/", body{"title": "Doomed"}).text(t, "id")
 	w.as(owner).must(t, http.StatusOK, post, v1+"/courses/"+course+"/enroll", body{"user_id": w.users[coTeacher].ID, "role": "teacher"})
 	return []string{course}, nil
+}
+
+// onCopy is a copy that the world's owner has asked for, and that no job makes.
+func onCopy(t testing.TB, w *world) ([]string, any) {
+	endCopies(t, w)
+	c := &store.CourseCopy{ID: store.NewID(), CourseID: w.course, CreatedBy: w.users[owner].ID, Title: "Copy", Parts: "{}", State: store.CopyQueued, Attempt: 1,
+		LeaseUntil: time.Now().Add(time.Hour), CreatedAt: time.Now()}
+	if err := w.opened.DB.InTx(t.Context(), func(tx *store.Tx) error { return tx.CreateCopy(t.Context(), c, 20) }); err != nil {
+		t.Fatal(err)
+	}
+	return []string{w.course, c.ID}, nil
+}
+
+// endCopies ends all copies: a person can have one that is under way.
+func endCopies(t testing.TB, w *world) {
+	storetest.Exec(t, w.opened.DB, "UPDATE course_copies SET state = 'cancelled', ended_at = created_at WHERE ended_at IS NULL")
 }
 
 func onAnnouncement(b any) func(testing.TB, *world) ([]string, any) {

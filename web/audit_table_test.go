@@ -96,6 +96,8 @@ var auditTable = []auditRow{
 	}},
 	{"PUT /api/v1/courses/{course_id}/members/{user_id}", owner, app.ActChangeMember, "course", sent(body{"role": "ta"})},
 	{"DELETE /api/v1/courses/{course_id}/members/{user_id}", ta, app.ActRemoveMember, "course", nil},
+	{"POST /api/v1/courses/{course_id}/copies", owner, app.ActCopyCourse, "course", nil},
+	{"DELETE /api/v1/courses/{course_id}/copies/{copy_id}", owner, app.ActCancelCopy, "course_copy", nil},
 	{"POST /api/v1/courses/{course_id}/archive", owner, app.ActArchiveCourse, "course", nil},
 	{"DELETE /api/v1/courses/{course_id}/archive", owner, app.ActArchiveCourse, "course", func(t testing.TB, w *world, c *caller, _ row) answer {
 		course, _ := onDoomedCourse(t, w)

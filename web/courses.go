@@ -16,7 +16,7 @@ type courseOut struct {
 	OwnerName   *string   `json:"owner_name" doc:"In lists only"`
 	CreatedAt   time.Time `json:"created_at"`
 
-	ArchivedAt *time.Time `json:"archived_at,omitempty" doc:"Present while the course is archived, and so only read"`
+	ArchivedAt *time.Time `json:"archived_at,omitempty" doc:"While it is"`
 
 	MyRole string           `json:"my_role,omitempty" enum:"owner,teacher,ta,student,admin" doc:"In lists and where the course is shown, as can and counts"`
 	Can    *courseCanOut    `json:"can,omitempty" doc:"What the caller may do"`

@@ -239,6 +239,10 @@ type (
 		Type string `json:"type" enum:"unsubscribed"`
 		event.Gone
 	}
+	meCourseCopy struct {
+		Type string `json:"type" enum:"course_copy"`
+		event.CourseCopy
+	}
 	meRoomGone struct {
 		Type string `json:"type" enum:"room_gone"`
 		event.RoomGone

@@ -19,7 +19,7 @@ type roomOut struct {
 	AIMode            string    `json:"ai_mode" enum:"off,teacher_only,both"`
 	CreatedAt         time.Time `json:"created_at"`
 
-	ArchivedAt *time.Time `json:"archived_at,omitempty" doc:"Present while its course is archived"`
+	ArchivedAt *time.Time `json:"archived_at,omitempty" doc:"While its course is"`
 
 	MyRole string         `json:"my_role,omitempty" enum:"owner,teacher,ta,student,guest,bot,admin" doc:"In lists and where the room is shown, as can and counts"`
 	Can    *roomCanOut    `json:"can,omitempty" doc:"What the caller may do"`

@@ -40,6 +40,7 @@ func (s *Server) routes(version string) error {
 	s.workspaceRoutes()
 	s.courseRoutes()
 	s.myCourseRoutes()
+	s.courseCopyRoutes()
 	s.joiningRoutes()
 	s.botRoutes()
 	s.announcementRoutes()

@@ -64,9 +64,8 @@ func (s *Server) userKeyRoutes() {
 			errors:      known})
 	add(s, get, v1+"/models", "listModels", s.models,
 		route{tag: "Agents", summary: "List the models that one can choose for an agent",
-			description: "For everybody: the providers that need no key or for which the caller has one; for who may make agents of project_id, also " +
-				"those of its shared keys; for who may change agent_id, also those of its keys. A provider that does not answer has a fault, " +
-				"and its models are those that are known.",
+			description: "For everybody: the providers that need no key or for which the caller has one, and those of the keys of project_id or agent_id. " +
+				"One that does not answer has a fault, and its known models.",
 			errors: []int{missing}})
 	add(s, post, v1+"/users/keys/test", "testKey", s.testKey,
 		route{tag: tag, summary: "Ask a model for a word with a key that is not stored",

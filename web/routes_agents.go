@@ -129,9 +129,8 @@ func (s *Server) agentVersionRoutes() {
 			errors:      known})
 	add(s, post, v1+"/agent-config/{config_id}/versions/{version_id}/restore", "restoreAgentVersion", s.restoreVersion,
 		route{tag: tag, summary: "Make an agent again what it was, after keeping what it is",
-			description: "For who may change the agent. Its own keys and secrets stay, and whether it is on. Refused as a change is: " +
-				"user_key_ids for all but its creator, an address to which its secrets may not go.",
-			errors: edited})
+			description: "For who may change the agent. Its own keys and secrets stay, and whether it is on. Refused as a change is.",
+			errors:      edited})
 	add(s, get, v1+"/agent-config/{config_id}/versions/{version_id}", "readAgentVersion", s.version,
 		route{tag: tag, summary: "Read a version of an agent", description: "For people of the agent's project.", errors: known})
 	add(s, get, v1+"/agent-config/{config_id}/versions/{version_id}/diff", "compareAgentVersions", s.versionDiff,

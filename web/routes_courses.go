@@ -80,7 +80,7 @@ func (s *Server) joiningRoutes() {
 	add(s, post, v1+"/courses/join", "joinCourse", s.joinCourse,
 		route{tag: tag, summary: "Join a course with its code or an invitation",
 			description: "For everybody; without a session send account: it is made and signed in. Wrong codes and new accounts " +
-				"are counted, and after a few one has to wait.",
+				"are bounded.",
 			example:  `{"code":"KF7-QXM"}`,
 			visitors: true, errors: []int{missing, conflict, limited}})
 	add(s, get, v1+"/courses/{course_id}/arrivals", "listArrivals", s.arrivals,

@@ -13,7 +13,7 @@ type Joined struct {
 	Head     int64             `json:"head" minimum:"0" doc:"The room's newest seq"`
 	Role     string            `json:"my_role" enum:"owner,teacher,ta,student,guest,bot,admin"`
 	Can      RoomCan           `json:"can"`
-	Archived bool              `json:"archived" doc:"Its course is: one only reads"`
+	Archived bool              `json:"archived"`
 	ReadSeq  int64             `json:"read_seq" minimum:"0" doc:"How far you have read; what has a larger seq is new"`
 	Members  []realtime.Member `json:"members" doc:"You too"`
 	Typing   []realtime.Member `json:"typing"`
@@ -22,7 +22,7 @@ type Joined struct {
 
 // Archived is the body of TypeArchived.
 type Archived struct {
-	Archived bool `json:"archived" doc:"false: opened again"`
+	Archived bool `json:"archived"`
 }
 
 // RoomCan is what a person may do in a room now.

@@ -60,8 +60,18 @@ type Gone struct {
 // RoomGone says that a room is not among the person's rooms any more.
 type RoomGone struct {
 	RoomID   string `json:"room_id" format:"uuid"`
-	Archived bool   `json:"archived,omitempty" doc:"Its course was archived: you can read it still, and a subscription stays"`
+	Archived bool   `json:"archived,omitempty"`
 }
+
+// CourseCopy says that a copy of a course is over, for which the person has asked.
+type CourseCopy struct {
+	CopyID   string `json:"copy_id" format:"uuid"`
+	State    string `json:"state"`
+	CourseID string `json:"course_id,omitempty" format:"uuid"`
+}
+
+// Frame is the frame as it is sent.
+func (c CourseCopy) Frame() []byte { return typed("course_copy", c) }
 
 // SaidAt fills in what a list shows of a message.
 func SaidAt(id string, seq int64, m *Message, at time.Time) Said {

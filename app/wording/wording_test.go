@@ -416,7 +416,7 @@ func (r *reader) note(e ast.Expr, s said, maker, within string) {
 // passes tells whether a function hands on texts that its callers made.
 func (r *reader) passes(function string) bool {
 	_, maker := makers[r.pkg+"."+function]
-	return maker || slices.Contains([]string{"denial", "denialOfBot", "spend", "In", "wordingOf", "Recognise", "Bare", "Why", "within", "withinPlace",
+	return maker || slices.Contains([]string{"denial", "denialOfBot", "spend", "In", "wordingOf", "Recognise", "Bare", "Why", "tooManyOwned", "tooManyPlaced",
 		"validationProblem", "fiberFault", "fault", "Resolve", "filePart", "flagged", "frameV2", "checkHead", "queueProblem"}, function)
 }
 

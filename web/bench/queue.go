@@ -271,6 +271,7 @@ func (l *lab) burnOurs(kind string) (perSecond float64, cpu time.Duration, err e
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return count.ran() },
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
+			CopyCourse:   func(context.Context, jobs.CopyCourse) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}})
