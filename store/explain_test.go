@@ -220,7 +220,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 }
 
 var ownRows = strings.NewReplacer("SCAN lines\n", "", "SCAN people\n", "", "SCAN unread\n", "", "SCAN rearmed\n", "", "SCAN gap\n", "", "SCAN place\n", "", "SCAN times\n", "", "SCAN recent\n", "",
-	"SCAN mine\n", "", "SCAN page\n", "", "SCAN newest\n", "", "SCAN counted\n", "",
+	"SCAN mine\n", "", "SCAN live\n", "", "SCAN page\n", "", "SCAN newest\n", "", "SCAN counted\n", "",
 	"SCAN one\n", "", "SCAN older\n", "", "SCAN links\n", "", "SCAN found\n", "", "SCAN d\n", "", "SCAN newer\n", "", "SCAN search\n", "")
 
 // fullScan is a line of either database's plan that reads a whole table.

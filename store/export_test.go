@@ -16,7 +16,7 @@ var Models = []any{
 	(*Course)(nil), (*CourseMember)(nil), (*Room)(nil), (*RoomMember)(nil), (*RoomMark)(nil), (*TalkDay)(nil),
 	(*Agent)(nil), (*RoomAgent)(nil), (*Message)(nil), (*Mention)(nil), (*Reaction)(nil), (*Pin)(nil), (*Bookmark)(nil), (*Node)(nil), (*File)(nil), (*Blob)(nil), (*BlobChunk)(nil), (*Event)(nil), (*Turn)(nil), (*TurnStep)(nil), (*Decision)(nil), (*A2AMessage)(nil), (*OutsideMessage)(nil), (*Breaker)(nil), (*Workflow)(nil),
 	(*UserKey)(nil), (*AgentKey)(nil), (*KeyUse)(nil), (*SigninFailure)(nil), (*AuditEntry)(nil), (*AccessToken)(nil), (*RateBucket)(nil),
-	(*Announcement)(nil), (*Report)(nil), (*ReportSection)(nil),
+	(*Announcement)(nil), (*Report)(nil), (*ReportSection)(nil), (*CourseCopy)(nil),
 	(*Artifact)(nil), (*ArtifactVersion)(nil), (*ArtifactBase)(nil), (*AgentType)(nil), (*AgentVersion)(nil), (*Thread)(nil),
 	(*lease)(nil), (*JoinCode)(nil), (*Invitation)(nil), (*Usage)(nil), (*Budget)(nil), (*BudgetRow)(nil), (*BudgetNotice)(nil), (*BudgetWait)(nil),
 }
