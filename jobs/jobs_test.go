@@ -20,9 +20,10 @@ import (
 func TestNamesInTheDatabase(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string]jobs.Args{
-		`look_at_room quick {"room_id":"r"}`:         jobs.DecideInRoom{RoomID: "r"},
-		`run_turn turns {"turn_id":"t","attempt":2}`: jobs.RunTurn{TurnID: "t", Attempt: 2},
-		`prune quick {}`:                             jobs.Prune{},
+		`look_at_room quick {"room_id":"r"}`:            jobs.DecideInRoom{RoomID: "r"},
+		`run_turn turns {"turn_id":"t","attempt":2}`:    jobs.RunTurn{TurnID: "t", Attempt: 2},
+		`copy_course quick {"copy_id":"c","attempt":2}`: jobs.CopyCourse{CopyID: "c", Attempt: 2},
+		`prune quick {}`: jobs.Prune{},
 	} {
 		body, err := json.Marshal(args)
 		if got := args.Kind() + " " + args.InsertOpts().Queue + " " + string(body); got != want || err != nil {
@@ -43,6 +44,7 @@ func TestWorkersRefuseAMissingHandler(t *testing.T) {
 		h := jobs.Handlers{
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
+			CopyCourse:   func(context.Context, jobs.CopyCourse) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
@@ -297,6 +299,7 @@ func TestPruneEvery(t *testing.T) {
 		_, w := newWorkers(t, db, jobs.Work{QuickWorkers: 1, TurnWorkers: 1, PruneEvery: time.Second, Handlers: jobs.Handlers{
 			DecideInRoom: func(context.Context, jobs.DecideInRoom) error { return nil },
 			RunTurn:      func(context.Context, jobs.RunTurn) error { return nil },
+			CopyCourse:   func(context.Context, jobs.CopyCourse) error { return nil },
 			RunReport:    func(context.Context, jobs.RunReport) error { return nil },
 			Prune:        func(context.Context, jobs.Prune) error { ran <- struct{}{}; return nil },
 			OnFailure:    func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
@@ -327,9 +330,10 @@ func TestQueuesApart(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			},
-			RunReport: func(context.Context, jobs.RunReport) error { return nil },
-			Prune:     func(context.Context, jobs.Prune) error { return nil },
-			OnFailure: func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
+			CopyCourse: func(context.Context, jobs.CopyCourse) error { return nil },
+			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
+			Prune:      func(context.Context, jobs.Prune) error { return nil },
+			OnFailure:  func(error) jobs.FailureOutcome { return jobs.FailureOutcome{} },
 		}})
 		if err := w.Start(t.Context()); err != nil {
 			t.Fatal(err)

@@ -70,7 +70,8 @@ func newBench(t *testing.T, db *store.DB) *bench {
 				b.ran <- a.TurnID
 				return nil
 			},
-			RunReport: func(context.Context, jobs.RunReport) error { return nil },
+			CopyCourse: func(context.Context, jobs.CopyCourse) error { return nil },
+			RunReport:  func(context.Context, jobs.RunReport) error { return nil },
 			Prune: func(context.Context, jobs.Prune) error {
 				b.ran <- "prune"
 				return nil
