@@ -264,6 +264,12 @@ func TestArchiveIsTold(t *testing.T) {
 			}
 			return false
 		})
+		before := len(open.Frames("error"))
+		open.Seat.Editing(ctx, event.Edit{ArtifactID: store.NewID()})
+		apptest.Await(t, "that nobody is shown to edit any more", func() bool {
+			all := open.Frames("error")
+			return len(all) > before && refusal(all[len(all)-1])
+		})
 		if _, err := r.ReopenCourse(ctx, c.Teacher, c.Course.ID); err != nil {
 			t.Fatal(err)
 		}

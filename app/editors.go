@@ -71,8 +71,8 @@ func (au *audience) editing(roomID string, from *realtime.Conn, it event.Editing
 // Editing shows all other sockets of the room that the person changes an artifact of it. It
 // is best effort: it is dropped if it comes too often.
 func (s *Seat) Editing(ctx context.Context, e event.Edit) {
-	if s.noEdit != nil {
-		s.tell(s.told(ctx, s.noEdit), "")
+	if err := s.now(s.noEdit); err != nil {
+		s.tell(s.told(ctx, err), "")
 		return
 	}
 	if err := text("block_id", e.BlockID, 0, maxBlockID); err != nil {

@@ -27,7 +27,7 @@ type Seat struct {
 	head   int64
 	turns  *underWay
 	staff  bool
-	mute   error // why the person may only read, nil if they may post while the course is open, see silenced
+	mute   error // why the person may only read, nil if they may post while the course is open, see now
 	noEdit error // why the person may not change artifacts, nil if they may while it is
 	joined event.Joined
 	seated bool // it counts as one of the person's open connections
@@ -93,12 +93,13 @@ func (s *Seat) hasRead(seqs map[string]int64) {
 	}
 }
 
-// silenced is why the person may not post now: mute, or that the course is archived.
-func (s *Seat) silenced() error {
-	if s.mute == nil && s.app.audience.rechecks.archived(s.roomID) {
+// now is why the person may not do something: the reason that their role gives, or that the
+// course is archived.
+func (s *Seat) now(reason error) error {
+	if reason == nil && s.app.audience.rechecks.archived(s.roomID) {
 		return errArchived
 	}
-	return s.mute
+	return reason
 }
 
 // Speak chooses the language in which the socket is told why a frame had no effect.
@@ -214,7 +215,7 @@ func (s *Seat) Post(ctx context.Context, content, clientID string, with ...PostW
 // Typing shows all other sockets of the room that the person types. It is best effort:
 // it is dropped if it comes too often.
 func (s *Seat) Typing(ctx context.Context) {
-	if err := s.silenced(); err != nil {
+	if err := s.now(s.mute); err != nil {
 		s.refuse(ctx, err, "")
 		return
 	}
