@@ -99,9 +99,7 @@ func (a *App) mayHaveCopy(ctx context.Context, actor *Actor, c *store.CourseCopy
 		return err
 	}
 	if live >= liveCopies {
-		e := errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment.")
-		e.RetryAfter = copyPause
-		return e
+		return busy()
 	}
 	if actor.isAdmin() {
 		return nil

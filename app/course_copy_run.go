@@ -21,7 +21,6 @@ import (
 
 const (
 	copyAttempts = 3
-	copyPause    = 2 * time.Second // before a copy looks again for a free worker
 	// The most that one copy has: its transaction keeps others from writing on SQLite.
 	maxCopiedArtifacts = 2000
 	maxCopiedBytes     = 32 << 20
@@ -65,9 +64,7 @@ func (a *App) runCopy(ctx context.Context, job jobs.CopyCourse) error {
 	case a.copying <- struct{}{}:
 		defer func() { <-a.copying }()
 	default:
-		e := errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment.")
-		e.RetryAfter = copyPause
-		return e
+		return busy()
 	}
 	c, err := a.db.Single().ClaimCopy(ctx, job.CopyID, job.Attempt, a.instant().Add(copyLease))
 	if errors.Is(err, store.ErrStale) {

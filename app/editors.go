@@ -71,7 +71,7 @@ func (au *audience) editing(roomID string, from *realtime.Conn, it event.Editing
 // Editing shows all other sockets of the room that the person changes an artifact of it. It
 // is best effort: it is dropped if it comes too often.
 func (s *Seat) Editing(ctx context.Context, e event.Edit) {
-	if err := s.now(s.noEdit); err != nil {
+	if err := s.denied(s.noEdit); err != nil {
 		s.tell(s.told(ctx, err), "")
 		return
 	}

@@ -312,9 +312,7 @@ func (f *Follower) subscribe(actor *Actor, roomID string, access *store.RoomAcce
 		return errorf(KindLimited, wording.TooMany, "A socket can subscribe to %d rooms. Unsubscribe from some first.", maxSubscriptions)
 	case fs.subs >= maxSubscriptionsAtAll:
 		fs.mu.Unlock()
-		e := errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment.")
-		e.RetryAfter = busyRetry
-		return e
+		return busy()
 	default:
 		f.subs[roomID] = seat
 		fs.subs++

@@ -27,7 +27,7 @@ type Seat struct {
 	head   int64
 	turns  *underWay
 	staff  bool
-	mute   error // why the person may only read, nil if they may post while the course is open, see now
+	mute   error // why the person may only read, nil if they may post while the course is open, see denied
 	noEdit error // why the person may not change artifacts, nil if they may while it is
 	joined event.Joined
 	seated bool // it counts as one of the person's open connections
@@ -93,9 +93,9 @@ func (s *Seat) hasRead(seqs map[string]int64) {
 	}
 }
 
-// now is why the person may not do something: the reason that their role gives, or that the
+// denied is why the person may not do something now: the reason that their role gives, or that the
 // course is archived.
-func (s *Seat) now(reason error) error {
+func (s *Seat) denied(reason error) error {
 	if reason == nil && s.app.audience.rechecks.archived(s.roomID) {
 		return errArchived
 	}
@@ -215,7 +215,7 @@ func (s *Seat) Post(ctx context.Context, content, clientID string, with ...PostW
 // Typing shows all other sockets of the room that the person types. It is best effort:
 // it is dropped if it comes too often.
 func (s *Seat) Typing(ctx context.Context) {
-	if err := s.now(s.mute); err != nil {
+	if err := s.denied(s.mute); err != nil {
 		s.refuse(ctx, err, "")
 		return
 	}
@@ -284,9 +284,7 @@ func (s *Seat) TooLong(ctx context.Context, bytes int64) {
 
 // Busy answers a frame that the server has no capacity for.
 func (s *Seat) Busy(ctx context.Context) {
-	e := errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment.")
-	e.RetryAfter = busyRetry
-	s.refuse(ctx, e, "")
+	s.refuse(ctx, busy(), "")
 }
 
 // refuse tells this socket alone why its frame had no effect. It closes the socket if
@@ -329,8 +327,15 @@ func (s *Seat) tell(e *Error, clientID string) {
 	}
 }
 
-// busyRetry is how long a client waits with a frame that the server had no capacity for.
+// busyRetry is how long to wait with what the server had no capacity for.
 const busyRetry = 2 * time.Second
+
+// busy is the error for what the server has no capacity for now.
+func busy() *Error {
+	e := errorf(KindUnavailable, wording.Busy, "The server is taking in as much as it can hold. Try again in a moment.")
+	e.RetryAfter = busyRetry
+	return e
+}
 
 // recheckEvery is how often the sessions and memberships behind the open sockets are
 // checked again. A lost right must close sockets on every node within 5 s; this interval

@@ -48,9 +48,9 @@ func (m *Models) KnownModels(provider string) []ListedModel {
 	if p == nil {
 		return nil
 	}
-	out := slices.Clone(known[p.service()])
+	out := slices.Clone(known[p.service])
 	for i := range out {
-		out[i].complete(p.service())
+		out[i].complete(p.service)
 	}
 	if id := p.defaultModel; id != "" && !slices.ContainsFunc(out, func(m ListedModel) bool { return m.ID == id }) {
 		out = append(out, ListedModel{ID: id, Label: id})
@@ -59,9 +59,9 @@ func (m *Models) KnownModels(provider string) []ListedModel {
 	return out
 }
 
-// service tells by its host which of the public services the provider is; "" is another.
-func (p *provider) service() Kind {
-	at, err := url.Parse(p.baseURL)
+// serviceAt tells by the host which of the public services is at an address; "" is another.
+func serviceAt(baseURL string) Kind {
+	at, err := url.Parse(baseURL)
 	if err != nil || at.Host == "" {
 		return ""
 	}

@@ -76,7 +76,7 @@ func (m *Models) List(ctx context.Context, provider, key string) ([]ListedModel,
 		return nil, &Error{Kind: Broken, Provider: provider, Message: "what it lists are no models"}
 	}
 	for i := range models {
-		models[i].complete(p.service())
+		models[i].complete(p.service)
 	}
 	return models, nil
 }

@@ -84,6 +84,7 @@ type provider struct {
 	name         string
 	kind         Kind
 	baseURL      string
+	service      Kind // which of the public services it is, "" for another
 	defaultModel string
 	maxTokens    int // of answers to requests that name no limit; 0 where none has to be sent
 	needsKey     bool
@@ -179,7 +180,7 @@ func newProvider(name string, pc ProviderConfig, w *wire, pause time.Duration) (
 	if err != nil {
 		return nil, fmt.Errorf("llm provider %q: %w", name, err)
 	}
-	p.baseURL = base
+	p.baseURL, p.service = base, serviceAt(base)
 	if pc.Kind != KindOpenAI && pc.Keyless {
 		return nil, fmt.Errorf("llm provider %q: kind %s always needs a key", name, pc.Kind)
 	}

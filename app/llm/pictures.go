@@ -79,7 +79,7 @@ func (m *Models) Sees(provider, model string) (sees, known bool) {
 	if p == nil || p.kind == KindOffline {
 		return false, p != nil
 	}
-	return p.service().sees(cmp.Or(model, p.defaultModel))
+	return p.service.sees(cmp.Or(model, p.defaultModel))
 }
 
 // sees tells of a public service whether a model takes pictures, and whether that is known.
@@ -102,15 +102,14 @@ func (m *Models) PictureTokens(provider, model string) int {
 }
 
 func (p *provider) pictureTokens(model string) int {
-	service := p.service()
 	switch {
 	case strings.Contains(strings.ToLower(model), "4o-mini"):
 		return openAIMiniPicture // wherever it runs
-	case service == KindGemini, p.kind == KindGemini:
+	case p.service == KindGemini, p.kind == KindGemini:
 		return geminiPicture
-	case service == KindClaude, p.kind == KindClaude:
+	case p.service == KindClaude, p.kind == KindClaude:
 		return claudePicture
-	case service == KindOpenAI:
+	case p.service == KindOpenAI:
 		return openAIPicture
 	}
 	return otherPicture
