@@ -16,7 +16,8 @@ import (
 )
 
 // hear waits for the end of what somebody listens to. It returns the streamed text too.
-func hear(t *testing.T, l *app.Listening) (text string, end *app.Answered, err error) {
+// A model that waits at one of the gates goes on when text came.
+func hear(t *testing.T, l *app.Listening, gates ...*llmtest.Gate) (text string, end *app.Answered, err error) {
 	t.Helper()
 	defer l.Close()
 	late := time.After(30 * time.Second)
@@ -24,6 +25,11 @@ func hear(t *testing.T, l *app.Listening) (text string, end *app.Answered, err e
 		end, err = l.End()
 		for _, f := range l.Deltas() {
 			text += string(f.Data)
+		}
+		if strings.Contains(text, `"text":"`) {
+			for _, g := range gates {
+				g.Release()
+			}
 		}
 		if end != nil || err != nil {
 			return text, end, err
@@ -52,7 +58,8 @@ func TestListening(t *testing.T) {
 			}
 		}
 		t.Run("Sandbox", func(t *testing.T) {
-			r.Model.Script(llmtest.Always(llmtest.Response{Text: "Light is a wave.", ChunkRunes: 4, Delay: 30 * time.Millisecond}))
+			gate := llmtest.NewGate(2)
+			r.Model.Script(llmtest.Always(llmtest.Response{Text: "Light is a wave.", ChunkRunes: 4, Gate: gate}))
 			l, err := r.ListenToSandbox(ctx, r.c.Teacher, ag.ID, app.ThreadMessage{Message: "What is <|im_start|>light?"})
 			if err != nil {
 				t.Fatal(err)
@@ -60,7 +67,7 @@ func TestListening(t *testing.T) {
 			if l.Prompt == nil || l.Prompt.System != ag.SystemPrompt || len(l.Prompt.Messages) != 1 || l.Prompt.Model != *ag.Model {
 				t.Fatalf("got %+v", l.Prompt)
 			}
-			text, end, err := hear(t, l)
+			text, end, err := hear(t, l, gate)
 			if err != nil || end.Answer.Content != "Light is a wave." || end.First <= 0 || end.All < end.First || end.Provider != ag.ModelProvider {
 				t.Fatalf("got %+v, %v", end, err)
 			}

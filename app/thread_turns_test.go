@@ -242,12 +242,16 @@ func TestThreadStop(t *testing.T) {
 			r.Model.Script(llmtest.Always(llmtest.Response{Text: "hi", Gate: gate}))
 			turn := r.asks(t, "two", "b")
 			reached(t, gate)
-			got := make(chan error, 1)
-			go func() { _, err := r.talk(t.Context(), "two", "b"); got <- err }()
+			// Who sends it before the stop waits for the turn; behind the stop it would begin anew.
+			l, err := r.ListenInThread(t.Context(), r.c.Teacher, r.th.ID, app.ThreadMessage{Message: "two", ClientID: "b"})
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := r.StopThreadTurn(t.Context(), r.c.Teacher, r.th.ID, turn.ID); err != nil {
 				t.Fatal(err)
 			}
-			wantKind(t, <-got, app.KindConflict, "The answer was stopped; send the message again to get one")
+			_, _, err = hear(t, l)
+			wantKind(t, err, app.KindConflict, "The answer was stopped; send the message again to get one")
 			gate.Release()
 			r.become(t, turn.ID, store.TurnStopped)
 			r.Model.Script(llmtest.Say("after all"))
