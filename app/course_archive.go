@@ -37,7 +37,9 @@ func (a *App) ReopenCourse(ctx context.Context, actor *Actor, id string) (*store
 
 func (a *App) setArchived(ctx context.Context, actor *Actor, id string, at time.Time) (*store.Course, error) {
 	var c *store.Course
-	err := a.changeCourse(ctx, actor, id, ActArchiveCourse, func(tx *store.Tx, held *store.Course, _ Resource) error {
+	// The rooms before the course: whoever changes a room may lock its course after it.
+	rooms := func(tx *store.Tx) error { return tx.LockRoomsOf(ctx, id) }
+	err := a.changeCourseBehind(ctx, actor, id, ActArchiveCourse, rooms, func(tx *store.Tx, held *store.Course, _ Resource) error {
 		if c = held; c.ArchivedAt.IsZero() == at.IsZero() {
 			return nil
 		}

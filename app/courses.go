@@ -180,15 +180,19 @@ func courseIn(ctx context.Context, q store.Queries, actor *Actor, id string) (*s
 // right does not make others wait, and under the lock, when nobody can change the
 // answer.
 func (a *App) changeCourse(ctx context.Context, actor *Actor, id string, action Action, fn func(*store.Tx, *store.Course, Resource) error) error {
+	return a.changeCourseBehind(ctx, actor, id, action, func(*store.Tx) error { return nil }, fn)
+}
+
+// changeCourseBehind is changeCourse for who needs other locks, which first takes before that
+// of the course.
+func (a *App) changeCourseBehind(ctx context.Context, actor *Actor, id string, action Action,
+	first func(*store.Tx) error, fn func(*store.Tx, *store.Course, Resource) error) error {
 	if _, err := a.courseFor(ctx, actor, id, action); err != nil {
 		return err
 	}
 	return fromStore(a.db.InTx(ctx, func(tx *store.Tx) error {
-		if action == ActArchiveCourse {
-			// Before the course: whoever changes a room may lock its course after it.
-			if err := tx.LockRoomsOf(ctx, id); err != nil {
-				return err
-			}
+		if err := first(tx); err != nil {
+			return err
 		}
 		if _, err := tx.CourseForUpdate(ctx, id); err != nil {
 			return err

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -197,7 +198,7 @@ func (fs *followers) changed(ids []string) {
 // they may have been taken in just now.
 func (fs *followers) joined(ctx context.Context) error {
 	fs.mu.Lock()
-	ids, users := keysOf(fs.ids), map[string]bool{}
+	ids, users := slices.Collect(maps.Keys(fs.ids)), map[string]bool{}
 	clear(fs.ids)
 	for _, f := range fs.all {
 		if !f.reload {
@@ -209,7 +210,7 @@ func (fs *followers) joined(ctx context.Context) error {
 		return nil
 	}
 	in := map[string]bool{}
-	for part := range slices.Chunk(keysOf(users), 500) {
+	for part := range slices.Chunk(slices.Collect(maps.Keys(users)), 500) {
 		found, err := fs.db.PeopleIn(ctx, ids, part)
 		if err != nil {
 			fs.changed(nil)

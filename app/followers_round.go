@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -76,144 +76,6 @@ func (fs *followers) round(ctx context.Context) error {
 	return nil
 }
 
-// reload reads the lists of those whose lists have changed by more than new messages.
-func (fs *followers) reload(ctx context.Context) error {
-	type load struct {
-		f    *Follower
-		room string // "" for all
-	}
-	var loads []load
-	fs.mu.Lock()
-	for _, f := range fs.all {
-		if len(loads) >= reloadsAtOnce {
-			notify(fs.work)
-			break
-		}
-		if f.reload || len(f.stale) > 5 {
-			loads = append(loads, load{f, ""})
-			continue
-		}
-		for id := range f.stale {
-			loads = append(loads, load{f, id})
-		}
-	}
-	for _, l := range loads { // what changes from now on is read again
-		if l.room == "" {
-			l.f.reload = false
-			clear(l.f.stale)
-		}
-		delete(l.f.stale, l.room)
-	}
-	fs.mu.Unlock()
-	for i, l := range loads {
-		err := fs.load(ctx, l.f, l.room)
-		if err == nil {
-			continue
-		}
-		fs.mu.Lock()
-		for _, l := range loads[i:] {
-			l.f.reload = true
-		}
-		fs.mu.Unlock()
-		return err
-	}
-	return nil
-}
-
-// load reads a person's list, or one room of it.
-func (fs *followers) load(ctx context.Context, f *Follower, roomID string) error {
-	actor, err := f.app.Recheck(ctx, f.who)
-	if KindOf(err) == KindUnauthenticated || errors.Is(err, errInactive) {
-		return nil // the rechecks close the socket
-	}
-	if err != nil {
-		return err
-	}
-	rows, err := fs.mine(ctx, actor, store.MyRoomSearch{RoomID: roomID, Limit: MaxFollowed})
-	if err != nil {
-		return err
-	}
-	archived, err := fs.archived(ctx, f, actor, roomID, rows)
-	if err != nil {
-		return err
-	}
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if fs.all[f.conn] != f {
-		return nil
-	}
-	had := make(map[string]bool, len(f.rooms))
-	for id := range f.rooms {
-		had[id] = roomID == "" || id == roomID
-	}
-	for i := range rows {
-		had[rows[i].Room.ID] = false
-		fs.follow(f, &rows[i])
-	}
-	for id, lost := range had {
-		if lost {
-			fs.drop(f, id)
-			f.gone = append(f.gone, event.RoomGone{RoomID: id, Archived: archived[id]})
-		}
-	}
-	if roomID == "" {
-		f.all, f.more = true, len(rows) == MaxFollowed
-	}
-	return nil
-}
-
-// archived returns which of the rooms that are missing in a list only left it because their
-// course was archived. It asks only if there are any.
-func (fs *followers) archived(ctx context.Context, f *Follower, actor *Actor, roomID string, rows []MyRoom) (map[string]bool, error) {
-	fs.mu.Lock()
-	var missing []string
-	for id := range f.rooms {
-		if (roomID == "" || id == roomID) && !slices.ContainsFunc(rows, func(m MyRoom) bool { return m.Room.ID == id }) {
-			missing = append(missing, id)
-		}
-	}
-	fs.mu.Unlock()
-	if len(missing) == 0 {
-		return nil, nil
-	}
-	found, err := fs.db.RoomAccessesOf(ctx, actor.User.ID, missing)
-	archived := make(map[string]bool, len(found))
-	for id, access := range found {
-		res := roomResource(access)
-		archived[id] = res.Archived && Check(actor, ActReadHistory, res) == nil
-	}
-	return archived, err
-}
-
-// follow takes over what was read of a person's room. The caller holds fs.mu.
-func (fs *followers) follow(f *Follower, m *MyRoom) {
-	id := m.Room.ID
-	r := fs.rooms[id]
-	if r == nil {
-		r = &followedRoom{by: map[*Follower]*myNews{}, seq: m.Room.EventSeq, checked: fs.now()}
-		fs.rooms[id] = r
-	}
-	if m.Room.EventSeq < r.seq { // it was read before what the others have heard
-		f.stale[id] = true
-		notify(fs.work)
-	}
-	n := &myNews{seq: m.Room.EventSeq, told: m.Room.EventSeq, RoomNews: event.RoomNews{RoomID: id, CourseID: m.Room.CourseID, Name: m.Room.Name,
-		LastSeq: m.Room.EventSeq, ReadSeq: m.ReadSeq(), Unread: m.Unread, Mentions: m.Mentions}}
-	if before := r.by[f]; before != nil {
-		n.told = before.told
-	} else {
-		f.rooms[id] = r
-	}
-	r.by[f] = n
-	if m.Room.EventSeq >= r.seq || r.last == nil {
-		if r.last = nil; m.Last != nil {
-			r.last = new(saidOf(m.Last))
-		}
-	}
-	f.changed[id] = true
-	fs.touch(r)
-}
-
 // dirty takes the rooms that this round looks at.
 func (fs *followers) dirty() map[string]*followedRoom {
 	fs.mu.Lock()
@@ -243,7 +105,7 @@ func (fs *followers) check(ctx context.Context, rooms map[string]*followedRoom) 
 		if len(people) == 0 {
 			continue
 		}
-		for ids := range slices.Chunk(keysOf(people), 500) {
+		for ids := range slices.Chunk(slices.Collect(maps.Keys(people)), 500) {
 			seats, err := fs.db.RoomAccesses(ctx, id, ids)
 			if err != nil {
 				return err
@@ -264,14 +126,6 @@ func (fs *followers) check(ctx context.Context, rooms map[string]*followedRoom) 
 		fs.mu.Unlock()
 	}
 	return nil
-}
-
-func keysOf[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	return keys
 }
 
 // read takes the events of rooms: those in memory, and from the database those that are
@@ -361,7 +215,7 @@ func (fs *followers) called(ctx context.Context, rooms map[string]*followedRoom)
 		if after == nil {
 			continue
 		}
-		for ids := range slices.Chunk(keysOf(people), 500) {
+		for ids := range slices.Chunk(slices.Collect(maps.Keys(people)), 500) {
 			if err := fs.calledOf(ctx, id, *after, upTo, ids, people); err != nil {
 				fs.mu.Lock()
 				fs.touch(r)
@@ -386,7 +240,7 @@ func (fs *followers) calledOf(ctx context.Context, roomID string, after, upTo in
 	for i := range calls {
 		messages[calls[i].MessageID] = event.Said{}
 	}
-	found, err := fs.db.Said(ctx, keysOf(messages))
+	found, err := fs.db.Said(ctx, slices.Collect(maps.Keys(messages)))
 	if err != nil {
 		return err
 	}
