@@ -13,12 +13,16 @@ const (
 )
 
 // Bookmark keeps a message that the actor may read now for the actor alone, with a note,
-// which may be empty. A bookmark that is there gets the note.
-func (a *App) Bookmark(ctx context.Context, actor *Actor, messageID, note string) error {
+// which may be empty. A bookmark that is there gets the note; nil leaves the one that it has.
+func (a *App) Bookmark(ctx context.Context, actor *Actor, messageID string, note *string) error {
 	if err := Check(actor, ActOwnBookmarks, Resource{}); err != nil {
 		return err
 	}
-	if err := text("note", note, 0, maxBookmarkNote); err != nil {
+	b := &store.Bookmark{ID: store.NewID(), UserID: actor.User.ID, MessageID: messageID, CreatedAt: a.instant()}
+	if note != nil {
+		b.Note = *note
+	}
+	if err := text("note", b.Note, 0, maxBookmarkNote); err != nil {
 		return err
 	}
 	if err := a.limits.edits.spend(ctx, actor.User.ID); err != nil {
@@ -32,8 +36,7 @@ func (a *App) Bookmark(ctx context.Context, actor *Actor, messageID, note string
 		return notFound("Message")
 	}
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
-		b := &store.Bookmark{ID: store.NewID(), UserID: actor.User.ID, MessageID: messageID, Note: note, CreatedAt: a.instant()}
-		if err := tx.SetBookmark(ctx, b); err != nil {
+		if err := tx.SetBookmark(ctx, b, note != nil); err != nil {
 			return err
 		}
 		n, err := tx.CountBookmarks(ctx, actor.User.ID)

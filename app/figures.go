@@ -27,7 +27,7 @@ type Figures struct {
 	From, To, Zone   string
 	Counting         bool // messages from before there were figures are still being counted
 	Messages, Words  int64
-	Days, SilentDays int // between From and To, on which something or nothing was said
+	Days, SilentDays int // between From and To, on which something or nothing was said, see sumDays
 	LongestSilence   int // the most days in a row on which nothing was
 	People, Agents   []Speaker
 	PerDay, PerRoom  []store.TalkSum
@@ -50,11 +50,15 @@ func (a *App) Figures(ctx context.Context, actor *Actor, q FiguresQuery) (*Figur
 	if _, err := a.courseRead(ctx, actor, q.CourseID, ActReadFigures); err != nil {
 		return nil, err
 	}
-	of, err := a.talkQuery(ctx, q)
+	of, err := a.talkQuery(q)
 	if err != nil {
 		return nil, err
 	}
-	f := &Figures{From: of.From, To: of.To, Zone: a.cfg.Location().String()}
+	begun, err := a.begun(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	f := &Figures{From: of.From, To: of.To, Zone: zoneName(a.cfg.Location(), a.now())}
 	left, err := a.db.TalkBackfill(ctx)
 	if err != nil {
 		return nil, err
@@ -63,7 +67,8 @@ func (a *App) Figures(ctx context.Context, actor *Actor, q FiguresQuery) (*Figur
 	if f.PerDay, err = a.db.TalkBy(ctx, of, store.TalkByDay, maxFiguresDays); err != nil {
 		return nil, err
 	}
-	f.sumDays()
+	zone := a.cfg.Location()
+	f.sumDays(begun.In(zone).Format(time.DateOnly), a.now().In(zone).Format(time.DateOnly))
 	if f.PerRoom, err = a.db.TalkBy(ctx, of, store.TalkByRoom, maxFigures); err != nil {
 		return nil, err
 	}
@@ -77,18 +82,28 @@ func (a *App) Figures(ctx context.Context, actor *Actor, q FiguresQuery) (*Figur
 	return f, err
 }
 
-// talkQuery checks a query and fills in its period.
-func (a *App) talkQuery(ctx context.Context, q FiguresQuery) (of store.TalkQuery, err error) {
-	of = store.TalkQuery{CourseID: q.CourseID, RoomID: q.RoomID}
-	if q.RoomID != "" {
-		room, err := a.db.Room(ctx, q.RoomID)
-		if err == nil && room.CourseID != q.CourseID {
-			err = store.ErrNotFound
-		}
+// begun is when the course of a query was made, or its room.
+func (a *App) begun(ctx context.Context, q FiguresQuery) (time.Time, error) {
+	if q.RoomID == "" {
+		c, err := a.db.Course(ctx, q.CourseID)
 		if err != nil {
-			return of, fromStore(err, "Room")
+			return time.Time{}, fromStore(err, "Course")
 		}
+		return c.CreatedAt, nil
 	}
+	room, err := a.db.Room(ctx, q.RoomID)
+	if err == nil && room.CourseID != q.CourseID {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return time.Time{}, fromStore(err, "Room")
+	}
+	return room.CreatedAt, nil
+}
+
+// talkQuery checks a query and fills in its period.
+func (a *App) talkQuery(q FiguresQuery) (of store.TalkQuery, err error) {
+	of = store.TalkQuery{CourseID: q.CourseID, RoomID: q.RoomID}
 	to, err := date("to", q.To, a.now().In(a.cfg.Location()))
 	if err != nil {
 		return of, err
@@ -176,8 +191,9 @@ func (a *App) costsOfAgents(ctx context.Context, f *Figures, of store.TalkQuery)
 	return err
 }
 
-// sumDays fills in what the days say together, and on how many nothing was said.
-func (f *Figures) sumDays() {
+// sumDays fills in what the days say together, and on how many nothing was said. No day is
+// silent before there was a course or a room, nor one that is still to come.
+func (f *Figures) sumDays(begun, today string) {
 	said := make(map[string]bool, len(f.PerDay))
 	for i := range f.PerDay {
 		d := &f.PerDay[i]
@@ -188,8 +204,11 @@ func (f *Figures) sumDays() {
 	f.Days = len(said)
 	streak := 0
 	for at, err := time.Parse(time.DateOnly, f.From); err == nil && at.Format(time.DateOnly) <= f.To; at = at.AddDate(0, 0, 1) {
-		if said[at.Format(time.DateOnly)] {
+		switch day := at.Format(time.DateOnly); {
+		case said[day]:
 			streak = 0
+			continue
+		case day < begun || day > today:
 			continue
 		}
 		streak++

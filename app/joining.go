@@ -206,7 +206,7 @@ func (a *App) comeIn(ctx context.Context, tx *store.Tx, actor *Actor, way *wayIn
 	if err := tx.OpenCourse(ctx, courseID); err != nil {
 		return fromStore(err, "Course")
 	}
-	if err := mayEnterAs(ctx, tx.Queries, courseID, &actor.User); err != nil {
+	if err := mayEnterAs(ctx, tx.Queries, courseID, &actor.User, made); err != nil {
 		return err
 	}
 	if err := a.quotas.withinPlace(ctx, tx, actor, store.PlacedCourseMembers, courseID); err != nil {

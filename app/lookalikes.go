@@ -110,10 +110,15 @@ func shownField(u *store.User) string {
 	return "email"
 }
 
-// mayEnterAs refuses to add a person to a course in which an agent has the same name.
-func mayEnterAs(ctx context.Context, q store.Queries, courseID string, u *store.User) error {
+// mayEnterAs refuses to add a person to a course in which an agent has the same name. Whose
+// account is only being made has no profile yet, and chooses another name at once.
+func mayEnterAs(ctx context.Context, q store.Queries, courseID string, u *store.User, made bool) error {
 	taken, err := agentLike(ctx, q, courseID, u)
-	if err == nil && taken != "" {
+	switch {
+	case err != nil || taken == "":
+	case made:
+		err = errorf(KindRejected, wording.NameOfAgent, "Your name is or looks like %q, the name of an agent or a bot in this course. Choose another.", taken)
+	default:
 		err = errorf(KindRejected, wording.NameOfAgent, "Your name is or looks like %q, the name of an agent or a bot in this course. Change it in your profile first.", taken)
 	}
 	return err

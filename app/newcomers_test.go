@@ -139,7 +139,7 @@ func TestNewcomers(t *testing.T) {
 				}
 			}
 			_, err := r.JoinAsNewcomer(ctx, newcomer(jc.Code, c.TeacherAgent.Name), from("10.0.0.1"))
-			refused(t, err, app.KindRejected, "name_of_agent", "")
+			refused(t, err, app.KindRejected, "name_of_agent", fmt.Sprintf("Your name is or looks like %q, the name of an agent or a bot in this course. Choose another.", c.TeacherAgent.Name))
 			if r.Dump(t) != before {
 				t.Error("something is stored of those who were refused")
 			}

@@ -220,18 +220,19 @@ func TestBookmarks(t *testing.T) {
 			return all
 		}
 		one, two := post(t, r, c.Teacher, c.Room.ID, "one"), post(t, r, c.Teacher, c.Room.ID, "two")
-		must(t, r.Bookmark(ctx, c.Student, two.ID, ""))
-		must(t, r.Bookmark(ctx, c.Student, one.ID, "read"))
-		must(t, r.Bookmark(ctx, c.Student, two.ID, "again"))
+		must(t, r.Bookmark(ctx, c.Student, two.ID, new("")))
+		must(t, r.Bookmark(ctx, c.Student, one.ID, new("read")))
+		must(t, r.Bookmark(ctx, c.Student, two.ID, new("again")))
+		must(t, r.Bookmark(ctx, c.Student, two.ID, nil)) // keeps the note
 		all := store.BookmarkSearch{}
 		want(t, "Sue", kept(c.Student, all), []string{"one:read", "two:again"})
 		want(t, "another room", kept(c.Student, store.BookmarkSearch{RoomID: store.NewID()}), nil)
 		want(t, "Tom", kept(c.TA, all), nil)
-		refused(t, r.Bookmark(ctx, c.Outsider, one.ID, ""), app.KindNotFound, "", "Message not found")
-		refused(t, r.Bookmark(ctx, c.Student, one.ID, strings.Repeat("x", 501)), app.KindInvalid, "", "")
+		refused(t, r.Bookmark(ctx, c.Outsider, one.ID, new("")), app.KindNotFound, "", "Message not found")
+		refused(t, r.Bookmark(ctx, c.Student, one.ID, new(strings.Repeat("x", 501))), app.KindInvalid, "", "")
 		must(t, second(r.HideMessage(ctx, c.TA, c.Room.ID, one.ID)))
 		want(t, "without what is hidden", kept(c.Student, all), []string{"two:again"})
-		refused(t, r.Bookmark(ctx, c.TA, one.ID, ""), app.KindNotFound, "", "")
+		refused(t, r.Bookmark(ctx, c.TA, one.ID, new("")), app.KindNotFound, "", "")
 		must(t, r.DeleteBookmark(ctx, c.Student, two.ID))
 		must(t, r.DeleteBookmark(ctx, c.Student, two.ID))
 		must(t, second(r.ShowMessage(ctx, c.TA, c.Room.ID, one.ID)))

@@ -14,6 +14,7 @@ import (
 type Preview struct {
 	Zone     *time.Location // in which its hours are
 	Shown    *time.Location // that of the person, in which times are shown
+	ShownAs  string         // the name of Shown
 	Words    []wording.Text
 	Open     bool          // the agent may speak now
 	Windows  []OpenTime    // the next times in which it may; the first may have begun
@@ -96,7 +97,8 @@ func (a *App) PreviewSchedule(actor *Actor, in ToPreview) (*Preview, error) {
 	return p, nil
 }
 
-// zoneName is the name of a zone; that of a machine is told by its offset.
+// zoneName is the name of a zone. That of a machine has none that means anything elsewhere, and
+// is told by its offset.
 func zoneName(zone *time.Location, at time.Time) string {
 	if zone == time.Local {
 		return at.In(zone).Format("UTC-07:00")
@@ -105,6 +107,7 @@ func zoneName(zone *time.Location, at time.Time) string {
 }
 
 func (p *Preview) read(trigger *schedule.Trigger, triggerText store.JSON, hours *schedule.Schedule, from time.Time) {
+	p.ShownAs = zoneName(p.Shown, from)
 	if triggerText != "" {
 		p.Words = trigger.Words()
 	}

@@ -26,10 +26,16 @@ type Bookmarked struct {
 	BookmarkedAt time.Time
 }
 
-// SetBookmark keeps a bookmark. One that is there already gets the note, and keeps its id
-// and its time.
-func (t *Tx) SetBookmark(ctx context.Context, b *Bookmark) error {
-	_, err := t.db.NewInsert().Model(b).On("CONFLICT (user_id, message_id) DO UPDATE").Set("note = excluded.note").Exec(ctx)
+// SetBookmark keeps a bookmark. One that is there already keeps its id and its time, and gets
+// the note if it is renoted.
+func (t *Tx) SetBookmark(ctx context.Context, b *Bookmark, renote bool) error {
+	q := t.db.NewInsert().Model(b)
+	if renote {
+		q = q.On("CONFLICT (user_id, message_id) DO UPDATE").Set("note = excluded.note")
+	} else {
+		q = q.On("CONFLICT (user_id, message_id) DO NOTHING")
+	}
+	_, err := q.Exec(ctx)
 	return translate(err)
 }
 

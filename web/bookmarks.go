@@ -11,7 +11,7 @@ import (
 type setBookmarkIn struct {
 	MessageID id `path:"message_id"`
 	Body      struct {
-		Note string `json:"note,omitempty" maxLength:"500"`
+		Note *string `json:"note,omitempty" maxLength:"500"`
 	}
 }
 

@@ -124,6 +124,8 @@ func (s *Server) upload(c *fiber.Ctx) (*uploadBody, error) {
 var (
 	errNoFile = &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: "file: is missing, send it as the body, or in the part file of a form",
 		Fields: []app.FieldError{{Field: "body.file", Message: "is missing, send it as the body, or in the part file of a form"}}}
+	errTwoFiles = &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: "file: is there more than once, send each file in a request of its own",
+		Fields: []app.FieldError{{Field: "body.file", Message: "is there more than once, send each file in a request of its own"}}}
 	errNoBoundary = &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: "body: is a form without a boundary",
 		Fields: []app.FieldError{{Field: "body", Message: "is a form without a boundary"}}}
 	errFormCut = &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: "body: is not a readable form",
@@ -189,15 +191,17 @@ func (b *uploadBody) file(contentType string) (io.Reader, string, error) {
 		case err != nil:
 			return nil, "", errFormCut
 		case part.FormName() == "file":
-			return formFile{part, b}, partName(part), nil
+			return formFile{form, part, b}, partName(part), nil
 		}
 	}
 	return nil, "", errNoFile
 }
 
 // formFile says of a form that breaks off that the client has not sent it all. Its end is that
-// of the form: a file is not stored before all has come.
+// of the form: a file is not stored before all has come, and not beside another one, which
+// would be lost.
 type formFile struct {
+	form *multipart.Reader
 	part *multipart.Part
 	body *uploadBody
 }
@@ -206,7 +210,7 @@ type formFile struct {
 func (f formFile) Read(p []byte) (int, error) {
 	n, err := f.part.Read(p)
 	if errors.Is(err, io.EOF) {
-		if err := f.body.drain(); err != nil {
+		if err := f.alone(); err != nil {
 			return n, err
 		}
 		return n, io.EOF
@@ -216,6 +220,20 @@ func (f formFile) Read(p []byte) (int, error) {
 		err = errFormCut
 	}
 	return n, err
+}
+
+// alone reads the rest of the form, which must not hold another file.
+func (f formFile) alone() error {
+	for range maxParts {
+		part, err := f.form.NextRawPart()
+		if err != nil {
+			break
+		}
+		if part.FormName() == "file" {
+			return errTwoFiles
+		}
+	}
+	return f.body.drain()
 }
 
 // partName is the name of the file in a part, as the client wrote it. FileName of package

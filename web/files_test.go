@@ -163,6 +163,10 @@ func TestFiles(t *testing.T) {
 				"cut form": func() (answer, int, string) {
 					return c.with("Content-Type", "multipart/form-data; boundary=b").do(t, post, at(w), "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nhalf"), 422, "not a readable form"
 				},
+				"two files": func() (answer, int, string) {
+					part := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n"
+					return c.with("Content-Type", "multipart/form-data; boundary=b").do(t, post, at(w), part+"--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nx\r\n"+part+"--b--\r\n"), 422, "more than once"
+				},
 				"bomb": func() (answer, int, string) {
 					return c.do(t, post, at(w)+"?name=x.png", string(bomb(60_000, 60_000))), 400, "Image too large"
 				},

@@ -90,7 +90,8 @@ func (s *Server) follow(ws *websocket.Conn) {
 func (s *Server) frameMe(ctx context.Context, f *app.Follower, data []byte) {
 	var in event.MyRequest
 	if err := json.Unmarshal(data, &in); err != nil {
-		f.Complain(ctx, "frame", "send one JSON object such as {\"type\":\"subscribe\",\"rooms\":[{\"room_id\":\"...\",\"after\":0}]}")
+		field, message := frameFault(err, "send one JSON object such as {\"type\":\"subscribe\",\"rooms\":[{\"room_id\":\"...\",\"after\":0}]}")
+		f.Complain(ctx, field, message)
 		return
 	}
 	if s.mine.known(in.Type) {

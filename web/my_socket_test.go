@@ -146,9 +146,11 @@ func TestMySocketFrames(t *testing.T) {
 	t.Run("what is no frame", func(t *testing.T) {
 		c := w.me(t, student)
 		for text, want := range map[string]string{
-			`{"type":"burn"}`:                 "type: must be one of " + strings.Join(myFrameKinds, ", "),
-			`[]`:                              "frame: send one JSON object",
-			`{"type":"subscribe","rooms":[]}`: "rooms: must have 1 to 100 members",
+			`{"type":"burn"}`:                     "type: must be one of " + strings.Join(myFrameKinds, ", "),
+			`[]`:                                  "frame: send one JSON object",
+			`{"type":"subscribe","rooms":[]}`:     "rooms: must have 1 to 100 members",
+			`{"type":"unsubscribe","room_ids":7}`: "room_ids: holds a number that does not fit",
+			`{"type":"subscribe","rooms":[{"room_id":"` + w.room + `","after":99999999999999999999}]}`:  "rooms.after: holds a number 99999999999999999999 that does not fit",
 			`{"type":"subscribe","rooms":[{"room_id":"x"}]}`:                                            "rooms[0]: must have the id of a room",
 			`{"type":"subscribe","rooms":[{"room_id":"` + w.room + `","after":-1}]}`:                    "rooms[0]: must have the id of a room",
 			`{"type":"subscribe","rooms":[{"room_id":"` + w.room + `","aftre":1}]}`:                     "aftre",

@@ -51,7 +51,7 @@ func TestReactFrame(t *testing.T) {
 				react(message, `,"emoji":"👍","take_back":true`):             "take_back",
 				react(store.NewID(), `,"emoji":"👍"`):                        "Message not found",
 				react(other, `,"emoji":"👍"`):                                "This message is deleted or hidden",
-				`{"type":"react","message_id":"` + message + `","emoji":7}`: "frame",
+				`{"type":"react","message_id":"` + message + `","emoji":7}`: "emoji: holds a number that does not fit",
 			} {
 				room.send(frame)
 				if got := fmt.Sprint(room.next("error")["detail"]); !strings.Contains(got, want) {

@@ -64,7 +64,7 @@ func (s *Server) previewSchedule(ctx context.Context, actor *app.Actor, in *prev
 	}
 	lang := requestOf(ctx).language()
 	local := func(t time.Time) localTimeOut { return localTimeOut{instant(t), t.In(p.Shown).Format(time.RFC3339)} }
-	out := schedulePreviewOut{Timezone: p.Shown.String(), OpenNow: p.Open, Words: []string{}, Windows: []openTimeOut{}, Times: []localTimeOut{},
+	out := schedulePreviewOut{Timezone: p.ShownAs, OpenNow: p.Open, Words: []string{}, Windows: []openTimeOut{}, Times: []localTimeOut{},
 		Warnings: []previewNoteOut{}}
 	for _, w := range p.Words {
 		out.Words = append(out.Words, w.In(lang))

@@ -196,11 +196,22 @@ func hangUp(ws *websocket.Conn, conn *realtime.Conn, raw *conn) {
 	}
 }
 
+// frameFault says what is wrong with a frame that was not understood: the member that holds
+// something else than it may, or else how a frame looks.
+func frameFault(err error, form string) (field, message string) {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return kind.Field, "holds a " + kind.Value + " that does not fit"
+	}
+	return "frame", form
+}
+
 // frameV2 executes one frame of coagent.v2.
 func (s *Server) frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 	var f event.Request
 	if err := json.Unmarshal(data, &f); err != nil {
-		seat.Complain(ctx, "", "frame", "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
+		field, message := frameFault(err, "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
+		seat.Complain(ctx, f.ClientID, field, message)
 		return
 	}
 	if s.v2.known(f.Type) {
