@@ -357,15 +357,24 @@ func (a *App) agentResource(ctx context.Context, actor *Actor, id, noun string) 
 	if err != nil {
 		return nil, res, fromStore(err, noun)
 	}
+	role := ""
 	if ag.ProjectID != "" {
-		role, err := a.db.ProjectRole(ctx, ag.ProjectID, actor.User.ID)
-		if err != nil {
+		if role, err = a.db.ProjectRole(ctx, ag.ProjectID, actor.User.ID); err != nil {
 			return nil, res, err
 		}
-		res.Relations = projRelation[role]
-	} else if ag.CreatedBy == actor.User.ID && !ag.System() {
-		// Not for a system agent: whoever made it may not be an admin any more.
-		res.Relations = IsCreator
 	}
+	res.Relations = agentRelations(actor, ag, role)
 	return ag, res, nil
+}
+
+// agentRelations is how the actor stands to an agent, with this role in its project.
+func agentRelations(actor *Actor, ag *store.Agent, role string) Relation {
+	switch {
+	case ag.ProjectID != "":
+		return projRelation[role]
+	case ag.CreatedBy == actor.User.ID && !ag.System():
+		// Not for a system agent: whoever made it may not be an admin any more.
+		return IsCreator
+	}
+	return 0
 }

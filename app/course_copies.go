@@ -21,6 +21,8 @@ const (
 	// copyLease is for how long a copy belongs to a worker, or waits for its job. It is longer
 	// than an attempt can be.
 	copyLease = 2 * time.Minute
+	// copyPace is the least time between two words about how far a copy is.
+	copyPace = 250 * time.Millisecond
 )
 
 // CopyParts are what a copy has of its course, besides the description.
@@ -43,41 +45,21 @@ type NewCopy struct {
 // CopyCourse begins a copy of a course, which the actor will own. A job makes it. Nothing of
 // it is to be seen before all of it is there.
 func (a *App) CopyCourse(ctx context.Context, actor *Actor, courseID string, in NewCopy) (*store.CourseCopy, error) {
-	if _, err := a.courseFor(ctx, actor, courseID, ActCopyCourse); err != nil {
+	p, err := a.planCopy(ctx, actor, courseID, &in)
+	if err != nil {
 		return nil, err
 	}
-	if err := Check(actor, ActCreateCourse, Resource{}); err != nil {
+	live, err := a.db.LiveCopies(ctx, liveCopies)
+	if err != nil {
 		return nil, err
 	}
-	if err := name("title", &in.Title); err != nil {
-		return nil, err
-	}
-	if !in.Rooms && (in.Agents || in.Artifacts) {
-		return nil, invalid("rooms", "must be true, because agents and artifacts are in rooms")
-	}
-	if in.ProjectID != "" {
-		res, err := a.projectResource(ctx, actor, in.ProjectID)
-		if err == nil {
-			err = Check(actor, ActCreateAgent, res)
-		}
-		if err != nil {
-			return nil, err
-		}
+	if live >= liveCopies {
+		return nil, busy()
 	}
 	now := a.instant()
 	c := &store.CourseCopy{ID: store.NewID(), CourseID: courseID, CreatedBy: actor.User.ID, Title: in.Title, ProjectID: in.ProjectID,
-		Parts: store.ToJSON(in.CopyParts), State: store.CopyQueued, Attempt: 1, LeaseUntil: now.Add(copyLease), CreatedAt: now}
-	if in.Rooms {
-		rooms, err := a.db.RoomsToCopy(ctx, courseID)
-		if err != nil {
-			return nil, err
-		}
-		c.Total = len(rooms)
-	}
-	if err := a.mayHaveCopy(ctx, actor, c); err != nil {
-		return nil, err
-	}
-	err := a.db.InTx(ctx, func(tx *store.Tx) error {
+		Parts: store.ToJSON(in.CopyParts), State: store.CopyQueued, Attempt: 1, LeaseUntil: now.Add(copyLease), Total: p.size.Rooms, CreatedAt: now}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.CreateCopy(ctx, c, keptCopies); err != nil {
 			return err
 		}
@@ -90,31 +72,6 @@ func (a *App) CopyCourse(ctx context.Context, actor *Actor, courseID string, in 
 		return nil, errorf(KindConflict, wording.TooMany, "A copy of yours is under way. Wait for its end, or cancel it.")
 	}
 	return c, fromStore(err, "Course")
-}
-
-// mayHaveCopy refuses a copy that could not be made: the job checks it again, with all else.
-func (a *App) mayHaveCopy(ctx context.Context, actor *Actor, c *store.CourseCopy) error {
-	live, err := a.db.LiveCopies(ctx, liveCopies)
-	if err != nil {
-		return err
-	}
-	if live >= liveCopies {
-		return busy()
-	}
-	if actor.isAdmin() {
-		return nil
-	}
-	owned, err := a.db.CountOwned(ctx, store.OwnedCourses, actor.User.ID)
-	if err != nil {
-		return err
-	}
-	if most := a.quotas.ofPerson(store.OwnedCourses); owned >= most {
-		return tooManyOwned(store.OwnedCourses, most)
-	}
-	if most := a.quotas.ofPlace(store.PlacedRooms); c.Total > most {
-		return tooManyPlaced(store.PlacedRooms, most)
-	}
-	return nil
 }
 
 // CourseCopy returns a copy, for who has asked for it.
@@ -158,24 +115,24 @@ func (a *App) CancelCopy(ctx context.Context, actor *Actor, courseID, id string)
 		if err := tx.EndCopy(ctx, c, a.instant()); err != nil {
 			return err
 		}
-		tx.AfterCommit(func() { a.audience.copyEnded(c) })
+		tx.AfterCommit(func() { a.audience.tellCopy(c) })
 		return a.audit.record(ctx, tx, actor, ActCancelCopy, target{"course_copy", id}, changes{"state": was}, changes{"state": c.State})
 	})
 	return c, fromStore(err, "Copy")
 }
 
-// signalCopy tells all nodes that a copy of a person is over. It is sent with the person's id
+// signalCopy tells all nodes how far a copy of a person is. It is sent with the person's id
 // instead of a room's.
 const signalCopy = "course_copy"
 
-// copyEnded tells who has asked for a copy that it is over.
-func (au *audience) copyEnded(c *store.CourseCopy) {
-	body := json.RawMessage(store.ToJSON(event.CourseCopy{CopyID: c.ID, State: c.State, CourseID: c.NewCourseID}))
+// tellCopy tells who has asked for a copy how far it is, or that it is over.
+func (au *audience) tellCopy(c *store.CourseCopy) {
+	body := json.RawMessage(store.ToJSON(event.CourseCopy{CopyID: c.ID, State: c.State, Done: c.Done, Total: c.Total, CourseID: c.NewCourseID}))
 	au.followers.copied(c.CreatedBy, body)
 	au.hub.Signal(c.CreatedBy, realtime.Signal{Type: signalCopy, Body: body})
 }
 
-// copied tells a person that a copy is over.
+// copied tells a person of a copy.
 func (fs *followers) copied(userID string, body json.RawMessage) {
 	var about event.CourseCopy
 	if json.Unmarshal(body, &about) != nil {

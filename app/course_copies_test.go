@@ -226,8 +226,8 @@ func TestCopyCourseCut(t *testing.T) {
 			t.Errorf("got %+v and %s, want %s", got, state(), done)
 		}
 		// What is over a quota fails, in words, and leaves nothing.
-		r.Config.Quotas.Artifacts = 1
 		cp = begin()
+		r.Config.Quotas.Artifacts = 1
 		must(t, r.RunCopy(ctx, jobs.CopyCourse{CopyID: cp.ID, Attempt: 1}))
 		if got := now(cp); got.State != store.CopyFailed || !strings.Contains(got.Reason, "quotas.artifacts") || state() != done {
 			t.Errorf("got %+v and %s, want %s", got, state(), done)

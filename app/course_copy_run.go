@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,28 +18,18 @@ import (
 // checks it, room by room. Then one transaction writes the new course and ends the copy, so a
 // killed attempt leaves nothing, and the next one makes no second course.
 
-const (
-	copyAttempts = 3
-	// The most that one copy has: its transaction keeps others from writing on SQLite.
-	maxCopiedArtifacts = 2000
-	maxCopiedBytes     = 32 << 20
-	maxCopiedSeats     = 1000
-)
+const copyAttempts = 3
 
 // copyRun is one attempt at a copy, in its worker.
 type copyRun struct {
+	*copyPlan
 	app   *App
 	copy  *store.CourseCopy
 	parts CopyParts
-	actor *Actor
-	from  *store.Course
 	rooms []copiedRoom
-	// agents are those of the seats by their ids: how their seats are copied.
-	agents map[string]*copiedAgent
-	clones int
-	home   *homeOfAgents
-	to     *store.Course
-	now    time.Time
+	told  time.Time // when its person was last told how far it is
+	to    *store.Course
+	now   time.Time
 }
 
 type copiedRoom struct {
@@ -48,14 +37,6 @@ type copiedRoom struct {
 	id        string
 	seats     []store.RoomAgent
 	artifacts []store.Artifact
-}
-
-// copiedAgent is an agent of the course for the copy: it gets a clone, or sits there itself,
-// or is left out.
-type copiedAgent struct {
-	from  *store.Agent
-	clone *store.Agent
-	seat  bool
 }
 
 // runCopy makes a copy, if this process has none under way.
@@ -73,7 +54,7 @@ func (a *App) runCopy(ctx context.Context, job jobs.CopyCourse) error {
 	if err != nil {
 		return err
 	}
-	r := &copyRun{app: a, copy: c, agents: map[string]*copiedAgent{}}
+	r := &copyRun{app: a, copy: c}
 	if err = r.read(ctx); err == nil {
 		err = r.write(ctx)
 	}
@@ -103,7 +84,7 @@ func (a *App) retryCopy(ctx context.Context, c *store.CourseCopy, cause error) e
 		if final {
 			end.Reason = refusal.Message
 		}
-		tx.AfterCommit(func() { a.audience.copyEnded(&end) })
+		tx.AfterCommit(func() { a.audience.tellCopy(&end) })
 		return tx.EndCopy(ctx, &end, a.instant())
 	})
 	if errors.Is(err, store.ErrStale) { // it was cancelled, or another attempt has it
@@ -145,78 +126,81 @@ func (r *copyRun) read(ctx context.Context) error {
 	if err != nil {
 		return fromStore(err, "User")
 	}
-	r.actor = &Actor{User: *u}
-	if r.from, err = a.courseFor(ctx, r.actor, c.CourseID, ActCopyCourse); err != nil {
+	if r.copyPlan, err = a.planCopy(ctx, &Actor{User: *u}, c.CourseID, &NewCopy{Title: c.Title, ProjectID: c.ProjectID, CopyParts: r.parts}); err != nil {
 		return err
 	}
-	if err := Check(r.actor, ActCreateCourse, Resource{}); err != nil {
-		return err
-	}
-	if !r.parts.Rooms {
-		return nil
-	}
-	rooms, err := a.db.RoomsToCopy(ctx, c.CourseID)
-	if err != nil {
-		return err
-	}
-	c.Done, c.Total = 0, len(rooms)
-	artifacts, seats, bytes := 0, 0, int64(0)
-	for _, room := range rooms {
-		one := copiedRoom{from: room, id: store.NewID()}
-		if one.seats, err = a.db.RoomAgents(ctx, room.ID); err != nil {
+	var rooms []store.Room
+	if r.parts.Rooms {
+		if rooms, err = a.db.RoomsToCopy(ctx, c.CourseID); err != nil {
 			return err
 		}
-		for i := range one.seats {
-			if err := r.readAgent(ctx, one.seats[i].Agent); err != nil {
-				return err
-			}
-		}
-		if r.parts.Artifacts {
-			if one.artifacts, err = a.db.ArtifactSizes(ctx, room.ID); err != nil {
-				return err
-			}
-		}
-		for _, f := range one.artifacts {
-			bytes += f.ContentBytes
-		}
-		artifacts, seats = artifacts+len(one.artifacts), seats+len(one.seats)
-		if artifacts > maxCopiedArtifacts || bytes > maxCopiedBytes || seats > maxCopiedSeats {
-			return errorf(KindTooLarge, wording.TooLarge, "A copy can have %d artifacts with %d bytes and %d agents in rooms, and this would be more. Copy the course without"+
-				" artifacts", maxCopiedArtifacts, maxCopiedBytes, maxCopiedSeats)
-		}
-		r.rooms = append(r.rooms, one)
-		c.Done++
-		if err := a.db.Single().CopyProgress(ctx, c); err != nil {
-			return err // it was cancelled
-		}
 	}
-	if r.clones == 0 {
-		return nil
-	}
-	r.home, err = a.homeOfAgents(ctx, r.actor, &store.Room{CourseID: c.CourseID}, c.ProjectID)
-	return err
-}
-
-// readAgent decides what the copy has of an agent: nobody gets a right by it that they do
-// not have.
-func (r *copyRun) readAgent(ctx context.Context, ag *store.Agent) error {
-	if r.agents[ag.ID] != nil {
-		return nil
-	}
-	from, res, err := r.app.agentResource(ctx, r.actor, ag.ID, "Agent")
-	if err != nil {
+	// What has come since the plan counts too.
+	c.Done, c.Total, r.size.Seats, r.size.Artifacts, r.size.Bytes = 0, len(rooms), 0, 0, 0
+	if err := r.progress(ctx); err != nil {
 		return err
 	}
-	one := &copiedAgent{from: from, seat: Check(r.actor, ActUseAgent, res) == nil}
-	if r.parts.Agents && from.ProjectID != "" && !from.IsExternal && Check(r.actor, ActReadAgent, res) == nil {
-		clone := *from
-		clone.ID, clone.ParentID, clone.CreatedBy = store.NewID(), "", r.actor.User.ID
-		clone.EncryptedAPIKey, clone.EncryptedSecrets, clone.UserKeyIDs = "", "", "[]"
-		clone.Version = 1
-		one.clone = &clone
-		r.clones++
+	for _, room := range rooms {
+		if err := r.readRoom(ctx, room); err != nil {
+			return err
+		}
+		if err := copyFits(&r.size); err != nil {
+			return err
+		}
+		c.Done++
+		if err := r.progress(ctx); err != nil {
+			return err
+		}
 	}
-	r.agents[ag.ID] = one
+	return nil
+}
+
+func (r *copyRun) readRoom(ctx context.Context, room store.Room) (err error) {
+	one := copiedRoom{from: room, id: store.NewID()}
+	if one.seats, err = r.app.db.SeatsToCopy(ctx, room.ID, maxCopiedSeats+1); err != nil {
+		return err
+	}
+	for _, seat := range one.seats {
+		ag := r.agents[seat.AgentID]
+		if ag == nil {
+			return turn.ErrStopped // it came after the plan: the next attempt has it
+		}
+		if !ag.own || ag.clone != nil {
+			continue
+		}
+		if ag.clone, err = r.app.db.Agent(ctx, seat.AgentID); err != nil {
+			return err
+		}
+		ag.clone.ID, ag.clone.ParentID, ag.clone.CreatedBy = store.NewID(), "", r.actor.User.ID
+		ag.clone.EncryptedAPIKey, ag.clone.EncryptedSecrets, ag.clone.UserKeyIDs = "", "", "[]"
+		ag.clone.Version = 1
+	}
+	if r.parts.Artifacts {
+		if one.artifacts, err = r.app.db.ArtifactSizes(ctx, room.ID, maxCopiedArtifacts+1); err != nil {
+			return err
+		}
+	}
+	for _, f := range one.artifacts {
+		r.size.Bytes += f.ContentBytes
+	}
+	r.size.Artifacts += len(one.artifacts)
+	r.size.Seats += len(one.seats)
+	r.rooms = append(r.rooms, one)
+	return nil
+}
+
+// progress tells how many rooms are read: the first time, at the end, and between them as
+// often as people can follow. ErrStale when the copy was cancelled.
+func (r *copyRun) progress(ctx context.Context) error {
+	now := r.app.now()
+	if r.copy.Done > 0 && r.copy.Done < r.copy.Total && now.Sub(r.told) < copyPace {
+		return nil
+	}
+	r.told = now
+	if err := r.app.db.Single().CopyProgress(ctx, r.copy); err != nil {
+		return err
+	}
+	r.app.audience.tellCopy(r.copy)
 	return nil
 }
 
@@ -242,7 +226,7 @@ func (r *copyRun) write(ctx context.Context) error {
 			return err
 		}
 		end.State, end.NewCourseID, end.AgentsLeft = store.CopyDone, r.to.ID, r.left()
-		tx.AfterCommit(func() { a.audience.copyEnded(&end) })
+		tx.AfterCommit(func() { a.audience.tellCopy(&end) })
 		return tx.EndCopy(ctx, &end, r.now)
 	})
 	return err
@@ -263,7 +247,7 @@ func (r *copyRun) left() (n int) {
 // writeAgents makes the clones, each under a name that is free in its project. It comes
 // first: a project is locked before rooms.
 func (r *copyRun) writeAgents(ctx context.Context, tx *store.Tx) error {
-	if r.clones == 0 {
+	if r.home == nil {
 		return nil
 	}
 	if err := r.home.make(ctx, tx); err != nil {
@@ -404,10 +388,7 @@ func (r *copyRun) writeMembers(ctx context.Context, tx *store.Tx) error {
 	if !r.parts.Members {
 		return nil
 	}
-	own := Resource{Noun: "Course", Relations: IsCourseOwner | IsCourseTeacher}
-	roles := slices.DeleteFunc([]string{RoleStudent, RoleTA, RoleTeacher}, func(role string) bool {
-		return Check(r.actor, ActEnrolStudent, own) != nil || mayRule(r.actor, power{beyond: ActEnrolStaff, on: own, roles: []string{role}}) != nil
-	})
+	roles := copiedRoles(r.actor)
 	for after := ""; len(roles) > 0; {
 		members, err := tx.MembersToCopy(ctx, r.from.ID, after, roles)
 		if err != nil || len(members) == 0 {

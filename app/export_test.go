@@ -27,6 +27,9 @@ func (a *App) RunReport(ctx context.Context, id string, attempt int) error {
 	return a.reports.run(ctx, jobs.RunReport{ReportID: id, Attempt: attempt})
 }
 
+// CopyLease is for how long a copy belongs to a worker.
+const CopyLease = copyLease
+
 // RunCopy does the job of a copy's attempt in this process.
 func (a *App) RunCopy(ctx context.Context, job jobs.CopyCourse) error { return a.runCopy(ctx, job) }
 

@@ -58,10 +58,15 @@ func (s quotas) artifactsWithin(ctx context.Context, tx *store.Tx, userID string
 	}
 	n, err := tx.ArtifactBytes(ctx, userID)
 	if err == nil && n > int64(s.most.Artifacts) {
-		err = errorf(KindConflict, wording.Quota, "One person can keep %s in the tasks, documents and processes of rooms, with earlier versions and what"+
-			" was deleted, and this would be more. Ask the staff of a room to erase some for good, or the operator to raise quotas.artifacts.", s.most.Artifacts)
+		err = s.tooManyArtifacts()
 	}
 	return err
+}
+
+// tooManyArtifacts is the error for a person who keeps as much in artifacts as they may.
+func (s quotas) tooManyArtifacts() *Error {
+	return errorf(KindConflict, wording.Quota, "One person can keep %s in the tasks, documents and processes of rooms, with earlier versions and what"+
+		" was deleted, and this would be more. Ask the staff of a room to erase some for good, or the operator to raise quotas.artifacts.", s.most.Artifacts)
 }
 
 // ofPlace is how many things of a kind one course, project or organisation may have. The

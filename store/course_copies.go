@@ -30,7 +30,7 @@ type CourseCopy struct {
 	Reason        string `bun:",nullzero"` // a sentence for its person
 	Attempt       int
 	LeaseUntil    time.Time `bun:",nullzero"`
-	Done          int       // rooms that are prepared
+	Done          int       // rooms that are read
 	Total         int       // rooms
 	AgentsLeft    int       // seats of agents that its person may neither read nor use
 	NewCourseID   string    `bun:",nullzero"`
@@ -107,12 +107,64 @@ func (q Queries) OverdueCopies(ctx context.Context, now time.Time, limit int) ([
 	return rows, translate(err)
 }
 
+// CopySize is how much of a course a copy would have.
+type CopySize struct {
+	Rooms, Seats, Artifacts, Workflows, Announcements, Members int
+	Bytes                                                      int64 // of the artifacts
+}
+
+// CopySize counts what a course has for a copy that takes members in these roles. Of the
+// artifacts and of the seats it counts most and one at most.
+func (q Queries) CopySize(ctx context.Context, courseID string, roles []string, most int) (*CopySize, error) {
+	artifacts := q.db.NewSelect().TableExpr("artifacts AS af").ColumnExpr("af.content_bytes").Join("JOIN rooms AS r ON r.id = af.room_id").
+		Where("r.course_id = ?", courseID).Where("af.deleted_at IS NULL").Limit(int64(most) + 1)
+	seats := q.db.NewSelect().TableExpr("room_agents AS ra").ColumnExpr("1").Join("JOIN rooms AS r ON r.id = ra.room_id").
+		Where("r.course_id = ?", courseID).Limit(int64(most) + 1)
+	members := q.db.NewSelect().TableExpr("course_members AS cm").ColumnExpr("count(*)").Join("JOIN users AS u ON u.id = cm.user_id AND u.is_active").
+		Where("cm.course_id = ?", courseID).Where("cm.role IN (?)", bun.List(roles))
+	size := new(CopySize)
+	err := q.db.NewSelect().TableExpr("(?) AS counted", artifacts).
+		ColumnExpr("count(*) AS artifacts").ColumnExpr("CAST(COALESCE(sum(counted.content_bytes), 0) AS BIGINT) AS bytes").
+		ColumnExpr("(SELECT count(*) FROM (?) AS found) AS seats", seats).ColumnExpr("(?) AS members", members).
+		ColumnExpr("(SELECT count(*) FROM rooms WHERE course_id = ?) AS rooms", courseID).
+		ColumnExpr("(SELECT count(*) FROM workflows WHERE course_id = ?) AS workflows", courseID).
+		ColumnExpr("(SELECT count(*) FROM announcements WHERE course_id = ?) AS announcements", courseID).Scan(ctx, size)
+	return size, translate(err)
+}
+
+// AgentToCopy is what decides whether a copy has an agent: the members of the agent that
+// rights depend on, and the role of a person in its project.
+type AgentToCopy struct {
+	ID, ProjectID, CreatedBy, Role string
+	IsTemplate, IsExternal         bool
+}
+
+// AgentsToCopy lists the agents in the rooms of a course, limit at most.
+func (q Queries) AgentsToCopy(ctx context.Context, courseID, userID string, limit int) ([]AgentToCopy, error) {
+	var rows []AgentToCopy
+	err := q.db.NewSelect().TableExpr("agents AS a").Join("LEFT JOIN project_members AS pm ON pm.project_id = a.project_id AND pm.user_id = ?", userID).
+		ColumnExpr("a.id, COALESCE(a.project_id, '') AS project_id, COALESCE(a.created_by, '') AS created_by, COALESCE(pm.role, '') AS role").
+		ColumnExpr("a.is_template, a.is_external").
+		Where("a.id IN (SELECT ra.agent_id FROM room_agents AS ra JOIN rooms AS r ON r.id = ra.room_id WHERE r.course_id = ?)", courseID).
+		OrderExpr("a.id").Limit(int64(limit)).Scan(ctx, &rows)
+	return rows, translate(err)
+}
+
+// SeatsToCopy lists the settings of the agents in a room, in the order in which they came,
+// limit at most.
+func (q Queries) SeatsToCopy(ctx context.Context, roomID string, limit int) ([]RoomAgent, error) {
+	var rows []RoomAgent
+	err := q.db.NewSelect().Model(&rows).Column("ra.agent_id", "ra.trigger_config", "ra.schedule_config", "ra.context_window").
+		Where("ra.room_id = ?", roomID).OrderExpr("ra.created_at, ra.agent_id").Limit(int64(limit)).Scan(ctx)
+	return rows, translate(err)
+}
+
 // ArtifactSizes lists the artifacts of a room that are not deleted, parents first, with their
-// ids, parents and sizes alone.
-func (q Queries) ArtifactSizes(ctx context.Context, roomID string) ([]Artifact, error) {
+// ids, parents and sizes alone, limit at most.
+func (q Queries) ArtifactSizes(ctx context.Context, roomID string, limit int) ([]Artifact, error) {
 	var rows []Artifact
 	err := q.db.NewSelect().Model(&rows).Column("af.id", "af.parent_id", "af.content_bytes").Where("af.room_id = ?", roomID).
-		Where("af.deleted_at IS NULL").OrderExpr("af.created_at, af.id").Limit(MaxLimit).Scan(ctx)
+		Where("af.deleted_at IS NULL").OrderExpr("af.created_at, af.id").Limit(int64(limit)).Scan(ctx)
 	return rows, translate(err)
 }
 

@@ -19,6 +19,7 @@ var wholeTables = map[string]string{
 	"BlobBytes":       "sums all sizes, at most once a minute in a process",
 	"Browse":          "its tables are named by the caller, see TestBrowse",
 	"BudgetWaitsOver": "the turns that wait for a budget, which the sweeper looks through",
+	"CountIn":         "what it counts is named by the caller, see TestHotQueriesUseAnIndex",
 	"CountOwned":      "what it counts is named by the caller, see TestHotQueriesUseAnIndex",
 	"Nodes":           "a row for each process",
 	"UsageSums":       "what it groups by is named by the caller, see TestHotQueriesUseAnIndex",

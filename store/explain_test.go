@@ -147,6 +147,7 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				})
 			},
 			"CountOwned": func() error { _, err := db.CountOwned(ctx, store.OwnedProjects, w.pupil.ID); return err },
+			"CountIn":    func() error { _, err := db.CountIn(ctx, store.PlacedAgents, store.NewID()); return err },
 			"SearchUsers": func() error {
 				_, err := db.SearchUsers(ctx, store.UserSearch{Text: "Ü", Limit: 10})
 				return err

@@ -77,8 +77,13 @@ func (t *Tx) CountPlaced(ctx context.Context, kind Placed, placeID string) (int,
 	}
 	// Count in a separate statement: it sees what was committed while this transaction
 	// waited for the lock.
+	return t.CountIn(ctx, kind, placeID)
+}
+
+// CountIn counts the things of a kind in a place, without a lock.
+func (q Queries) CountIn(ctx context.Context, kind Placed, placeID string) (int, error) {
 	var n int
-	err := t.db.NewSelect().ColumnExpr("(?)", bun.SafeQuery(placed[kind].rows, placeID)).Scan(ctx, &n)
+	err := q.db.NewSelect().ColumnExpr("(?)", bun.SafeQuery(placed[kind].rows, placeID)).Scan(ctx, &n)
 	return n, translate(err)
 }
 
@@ -101,9 +106,9 @@ func (q Queries) CountOwned(ctx context.Context, kind Owned, userID string) (int
 	return n, translate(err)
 }
 
-// rowBytes counts for each row beside its texts. So many small rows are not free, and the
+// RowBytes counts for each row beside its texts. So many small rows are not free, and the
 // sum is over a bounded number of rows.
-const rowBytes = 1024
+const RowBytes = 1024
 
 // ArtifactBytes returns about how many bytes a person keeps in the artifacts of all rooms:
 // what the person changed last, deleted ones too, and the earlier versions that the person
@@ -111,7 +116,7 @@ const rowBytes = 1024
 func (q Queries) ArtifactBytes(ctx context.Context, userID string) (int64, error) {
 	var n int64
 	err := q.db.NewSelect().ColumnExpr("CAST((SELECT COALESCE(sum(?1 + content_bytes), 0) FROM artifacts WHERE modified_by = ?0)"+
-		" + (SELECT COALESCE(sum(?1 + content_bytes), 0) FROM artifact_versions WHERE modified_by = ?0) AS BIGINT)", userID, rowBytes).Scan(ctx, &n)
+		" + (SELECT COALESCE(sum(?1 + content_bytes), 0) FROM artifact_versions WHERE modified_by = ?0) AS BIGINT)", userID, RowBytes).Scan(ctx, &n)
 	return n, translate(err)
 }
 
@@ -159,6 +164,6 @@ func (q Queries) StoredBytes(ctx context.Context, userID string) (int64, error) 
 		" + "+inCourses("rooms", "COALESCE(octet_length(x.description), 0)")+" + "+inRooms+
 		" + (SELECT ?1 * count(*) FROM access_tokens WHERE user_id = ?0)"+
 		" + "+described("organizations", "owner_id")+" + "+described("projects", "created_by")+" + "+described("courses", "owner_id")+
-		" + "+described("user_keys", "user_id")+" AS BIGINT)", userID, rowBytes).Scan(ctx, &n)
+		" + "+described("user_keys", "user_id")+" AS BIGINT)", userID, RowBytes).Scan(ctx, &n)
 	return n, translate(err)
 }

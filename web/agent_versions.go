@@ -29,7 +29,7 @@ func versionForm(v *store.AgentVersion) versionOut {
 // versionWholeOut is a version with all that it keeps.
 type versionWholeOut struct {
 	versionOut
-	Whole          bool       `json:"whole" doc:"false for a version from before type, category, capabilities, external_config and user_key_ids were kept: there these are null or empty, and a restore leaves them as they are"`
+	Whole          bool       `json:"whole" doc:"false for a version from before type, category, capabilities, external_config and user_key_ids were kept: these are null or empty, and a restore leaves them"`
 	Name           string     `json:"name"`
 	Type           *string    `json:"type"`
 	Category       *string    `json:"category"`

@@ -223,8 +223,8 @@ func myFrames() []frameOf {
 		{"Unsubscribed", chanMe, "unsubscribed", false, "No more frames of a room come", reflect.TypeFor[meGone](),
 			m{"type": "unsubscribed", "room_id": anotherID, "reason": "not_member"}},
 		{"RoomGone", chanMe, "room_gone", false, "A room is not among your rooms any more", reflect.TypeFor[meRoomGone](), m{"type": "room_gone", "room_id": anotherID}},
-		{"CourseCopied", chanMe, "course_copy", false, "A copy of a course is over, for which you asked", reflect.TypeFor[meCourseCopy](),
-			m{"type": "course_copy", "copy_id": anID, "state": "done", "course_id": aThirdID}},
+		{"CourseCopied", chanMe, "course_copy", false, "How far your copy of a course is, and that it is over", reflect.TypeFor[meCourseCopy](),
+			m{"type": "course_copy", "copy_id": anID, "state": "done", "done": 3, "total": 3, "course_id": aThirdID}},
 		{"AccountChanged", chanMe, "account", false, "Your account, role or preferences have changed: read /users/me again", reflect.TypeFor[meAccount](),
 			m{"type": "account"}},
 	}

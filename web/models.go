@@ -13,7 +13,7 @@ type modelsOut struct {
 type providerModelsOut struct {
 	Provider     string                `json:"provider" example:"openai"`
 	DefaultModel *string               `json:"default_model" doc:"Of agents that name none"`
-	Key          string                `json:"key" enum:"none,own,shared,agent" doc:"Whose key it was asked with: none is needed, the caller's, one that is shared in the project, one of the agent"`
+	Key          string                `json:"key" enum:"none,own,shared,agent" doc:"Whose key it was asked with; shared: in the project"`
 	Fault        maybe[modelListFault] `json:"fault" doc:"Why the provider did not list its models; then these are the known ones"`
 	Models       []modelOut            `json:"models"`
 }

@@ -253,6 +253,6 @@ func (h *hearing) send(kind string, data any) error {
 // heard documents the stream of a route.
 func (s *Server) heard(path string) {
 	s.api.OpenAPI().Paths[path].Post.Responses[fmt.Sprint(http.StatusOK)].Content = map[string]*huma.MediaType{"text/event-stream": {
-		Schema:  &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: start, turn and delta as in a thread's events, then end or error, see docs/api.md"},
+		Schema:  &huma.Schema{Type: huma.TypeString, Description: "Server-sent events: start, turn and delta as in a thread's events, then end or error"},
 		Example: "event: start\ndata: {\"type\":\"start\",\"turn_id\":null,\"prompt\":null}\n\n"}}
 }

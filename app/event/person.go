@@ -63,10 +63,13 @@ type RoomGone struct {
 	Archived bool   `json:"archived,omitempty"`
 }
 
-// CourseCopy says that a copy of a course is over, for which the person has asked.
+// CourseCopy says how far a copy of a course is, for which the person has asked, and that it
+// is over.
 type CourseCopy struct {
 	CopyID   string `json:"copy_id" format:"uuid"`
 	State    string `json:"state"`
+	Done     int    `json:"done"` // rooms that are read
+	Total    int    `json:"total"`
 	CourseID string `json:"course_id,omitempty" format:"uuid"`
 }
 

@@ -30,9 +30,29 @@ func TryExec(ctx context.Context, db *store.DB, query string, args ...any) error
 		_, err := db.Writer().ExecContext(ctx, query, args...)
 		return err
 	}
-	for i := range args {
+	_, err := db.Pool().Exec(ctx, numbered(query, len(args)), args...)
+	return err
+}
+
+// numbered is a statement with the placeholders of Postgres.
+func numbered(query string, n int) string {
+	for i := range n {
 		query = strings.Replace(query, "?", "$"+strconv.Itoa(i+1), 1)
 	}
-	_, err := db.Pool().Exec(ctx, query, args...)
-	return err
+	return query
+}
+
+// Count runs a statement that counts. Its placeholders are ?.
+func Count(tb testing.TB, db *store.DB, query string, args ...any) (n int) {
+	tb.Helper()
+	var err error
+	if db.Postgres() {
+		err = db.Pool().QueryRow(tb.Context(), numbered(query, len(args)), args...).Scan(&n)
+	} else {
+		err = db.Reader().QueryRowContext(tb.Context(), query, args...).Scan(&n)
+	}
+	if err != nil {
+		tb.Fatalf("%s: %v", query, err)
+	}
+	return n
 }
