@@ -342,10 +342,11 @@ func (q Queries) OverdueTurns(ctx context.Context, now time.Time, limit int) ([]
 	return rows, translate(err)
 }
 
-// NextOverdue returns the earliest time at which a turn, a decision, a report, a step that
-// waits or a call of a model is overdue, see OverdueTurns, OverdueRooms,
-// OverdueReports, OverdueSteps and OverdueUsage; the zero time if there is none. waiting
-// tells whether turns wait, of which StrandedRooms or BudgetWaitsOver may list some.
+// NextOverdue returns the earliest time at which a turn, a decision, a report, a copy of a
+// course, a step that waits or a call of a model is overdue, see OverdueTurns, OverdueRooms,
+// OverdueReports, OverdueCopies, OverdueSteps and OverdueUsage; the zero time if there is
+// none. waiting tells whether turns wait, of which StrandedRooms or BudgetWaitsOver may list
+// some, or reactions, see ReactionsDue.
 func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool, err error) {
 	var row struct {
 		Next    time.Time
@@ -357,11 +358,13 @@ func (q Queries) NextOverdue(ctx context.Context) (next time.Time, waiting bool,
 		SELECT (SELECT lease_until FROM agent_turns WHERE state IN ('queued', 'running') ORDER BY lease_until LIMIT 1) AS at
 		UNION ALL SELECT (SELECT look_at FROM rooms WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1)
 		UNION ALL SELECT (SELECT lease_until FROM reports WHERE state IN ('queued', 'running') ORDER BY lease_until LIMIT 1)
+		UNION ALL SELECT (SELECT lease_until FROM course_copies WHERE state IN ('queued', 'running') ORDER BY lease_until LIMIT 1)
 		UNION ALL SELECT (SELECT expires_at FROM usage WHERE state = 'held' ORDER BY expires_at LIMIT 1)
 		UNION ALL SELECT (SELECT ts.due_at FROM turn_steps AS ts WHERE ts.state = 'pending'
 			AND EXISTS (SELECT 1 FROM agent_turns AS t WHERE t.id = ts.turn_id AND t.state = 'parked') ORDER BY ts.due_at LIMIT 1)) AS times
 			WHERE at IS NOT NULL ORDER BY at LIMIT 1) AS next,
-		EXISTS (SELECT 1 FROM agent_turns WHERE state = 'waiting') OR EXISTS (SELECT 1 FROM budget_waits) AS waiting`).Scan(ctx, &row)
+		EXISTS (SELECT 1 FROM agent_turns WHERE state = 'waiting') OR EXISTS (SELECT 1 FROM budget_waits)
+			OR EXISTS (SELECT 1 FROM messages WHERE reactions_due) AS waiting`).Scan(ctx, &row)
 	return row.Next, row.Waiting, translate(err)
 }
 

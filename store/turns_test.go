@@ -215,6 +215,11 @@ func TestOverdue(t *testing.T) {
 			}
 		}
 		next(at.Add(time.Second), false)
+		w.say("hello")
+		storetest.Exec(t, db, "UPDATE messages SET reactions_due = ? WHERE room_id = ?", true, w.room.ID)
+		next(at.Add(time.Second), true)
+		storetest.Exec(t, db, "UPDATE messages SET reactions_due = ? WHERE room_id = ?", false, w.room.ID)
+		next(at.Add(time.Second), false)
 		for _, rule := range []struct {
 			after, limit        int
 			wantRooms, wantTurn []int
@@ -260,6 +265,11 @@ func TestOverdue(t *testing.T) {
 			return errors.Join(tx.DeleteRoom(ctx, rooms[2].ID), tx.DeleteRoom(ctx, rooms[1].ID), tx.CreateTurns(ctx, []store.Turn{newTurn(w, 5, store.TurnWaiting)}))
 		})
 		next(at.Add(3*time.Second), true)
+		w.tx(func(ctx context.Context, tx *store.Tx) error {
+			return tx.CreateCopy(ctx, &store.CourseCopy{ID: store.NewID(), CourseID: w.course.ID, CreatedBy: w.owner.ID, Title: "Copy", Parts: "{}",
+				State: store.CopyRunning, Attempt: 1, LeaseUntil: at.Add(2 * time.Second), CreatedAt: at}, 1)
+		})
+		next(at.Add(2*time.Second), true)
 	})
 }
 
