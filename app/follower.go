@@ -360,8 +360,8 @@ func (f *Follower) In(roomID string) *Seat {
 }
 
 // Complain answers a frame that is not valid.
-func (f *Follower) Complain(ctx context.Context, field, message string) {
-	f.refuse(ctx, invalid(field, "%s", message), "")
+func (f *Follower) Complain(ctx context.Context, clientID, field, message string) {
+	f.In("").Complain(ctx, clientID, field, message)
 }
 
 // Busy answers a frame that the server has no capacity for.

@@ -90,13 +90,16 @@ func (s *Server) follow(ws *websocket.Conn) {
 func (s *Server) frameMe(ctx context.Context, f *app.Follower, data []byte) {
 	var in event.MyRequest
 	if err := json.Unmarshal(data, &in); err != nil {
-		field, message := frameFault(err, "send one JSON object such as {\"type\":\"subscribe\",\"rooms\":[{\"room_id\":\"...\",\"after\":0}]}")
-		f.Complain(ctx, field, message)
+		if field, message, ok := misfit(err); ok {
+			f.Complain(ctx, in.ClientID, field, message)
+			return
+		}
+		f.Complain(ctx, "", "frame", "send one JSON object such as {\"type\":\"subscribe\",\"rooms\":[{\"room_id\":\"...\",\"after\":0}]}")
 		return
 	}
 	if s.mine.known(in.Type) {
 		if field, message := s.mine.wrongName(in.Type, data); field != "" {
-			f.Complain(ctx, field, message)
+			f.Complain(ctx, in.ClientID, field, message)
 			return
 		}
 	}
@@ -108,11 +111,11 @@ func (s *Server) frameMe(ctx context.Context, f *app.Follower, data []byte) {
 	case event.RequestPost, event.RequestTyping, event.RequestStop, event.RequestReact, event.RequestEditing:
 		room, err := uuid.Parse(in.RoomID)
 		if err != nil {
-			f.Complain(ctx, "room_id", "must be the id of a room")
+			f.Complain(ctx, in.ClientID, "room_id", "must be the id of a room")
 			return
 		}
 		s.execute(ctx, f.In(room.String()), &event.Request{Type: in.Type, Post: in.Post, StopTurn: in.StopTurn, React: in.React, Edit: in.Edit})
 	default:
-		f.Complain(ctx, "type", "must be one of subscribe, unsubscribe, post, typing, stop, editing, react")
+		f.Complain(ctx, "", "type", "must be one of subscribe, unsubscribe, post, typing, stop, editing, react")
 	}
 }

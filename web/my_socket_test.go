@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
@@ -144,16 +145,18 @@ func TestMySocketFrames(t *testing.T) {
 		})
 	}
 	t.Run("what is no frame", func(t *testing.T) {
-		c := w.me(t, student)
+		c, _ := w.dial(t, student, "", "", false, "Accept-Language", "zh-TW")
 		for text, want := range map[string]string{
-			`{"type":"burn"}`:                     "type: must be one of " + strings.Join(myFrameKinds, ", "),
-			`[]`:                                  "frame: send one JSON object",
-			`{"type":"subscribe","rooms":[]}`:     "rooms: must have 1 to 100 members",
-			`{"type":"unsubscribe","room_ids":7}`: "room_ids: holds a number that does not fit",
+			`{"type":"burn"}`:                          "type: must be one of " + strings.Join(myFrameKinds, ", "),
+			`[]`:                                       "frame: send one JSON object",
+			`{"type":"subscribe","rooms":[]}`:          "rooms: must have 1 to 100 members",
+			`{"type":"unsubscribe","room_ids":7}`:      "room_ids: holds a number that does not fit",
+			`{"type":"post","client_id":"1","text":7}`: "text: holds a number that does not fit",
+			`{"type":"post","room_id":"` + w.room + `","text":"x","client_id":"1","zap":1}`:             "zap: is not known here",
 			`{"type":"subscribe","rooms":[{"room_id":"` + w.room + `","after":99999999999999999999}]}`:  "rooms.after: holds a number 99999999999999999999 that does not fit",
 			`{"type":"subscribe","rooms":[{"room_id":"x"}]}`:                                            "rooms[0]: must have the id of a room",
 			`{"type":"subscribe","rooms":[{"room_id":"` + w.room + `","after":-1}]}`:                    "rooms[0]: must have the id of a room",
-			`{"type":"subscribe","rooms":[{"room_id":"` + w.room + `","aftre":1}]}`:                     "aftre",
+			`{"type":"subscribe","rooms":[{"room_id":"` + w.room + `","aftre":1}]}`:                     "rooms[0].aftre",
 			`{"type":"subscribe","rooms":[{"room_id":"` + store.NewID() + `"}]}`:                        "Room not found",
 			`{"type":"unsubscribe","room_ids":["x"]}`:                                                   "room_ids: must be ids of rooms",
 			`{"type":"post","client_id":"1","text":"x"}`:                                                "room_id: must be the id of a room",
@@ -163,8 +166,15 @@ func TestMySocketFrames(t *testing.T) {
 			`{"type":"subscribe","rooms":[` + strings.Repeat(`{"room_id":"`+w.room+`"},`, 100) + `{}]}`: "rooms: must have",
 		} {
 			c.send(text)
-			if got := fmt.Sprint(c.next("error")["detail"]); !strings.Contains(got, want) {
+			f := c.next("error")
+			if got := fmt.Sprint(f["detail"]); !strings.HasPrefix(got, want) {
 				t.Errorf("%.80s: got %q, want %q", text, got, want)
+			}
+			if message := fmt.Sprint(f["message"]); !strings.ContainsFunc(message, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+				t.Errorf("%.80s: %q is not in the language of the handshake", text, message)
+			}
+			if strings.Contains(text, `"client_id":"1"`) && f["client_id"] != "1" {
+				t.Errorf("%.80s: got %v, which does not say of which post", text, f)
 			}
 		}
 	})

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gofiber/contrib/websocket"
@@ -196,22 +198,28 @@ func hangUp(ws *websocket.Conn, conn *realtime.Conn, raw *conn) {
 	}
 }
 
-// frameFault says what is wrong with a frame that was not understood: the member that holds
-// something else than it may, or else how a frame looks.
-func frameFault(err error, form string) (field, message string) {
+// misfit names the member of a frame that holds something else than it may, and what.
+func misfit(err error) (field, message string, ok bool) {
 	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) && kind.Field != "" {
-		return kind.Field, "holds a " + kind.Value + " that does not fit"
+	if !errors.As(err, &kind) {
+		return "", "", false
 	}
-	return "frame", form
+	// Structs that a frame is made of stand before the member, under their names in Go.
+	for field = kind.Field; field != "" && unicode.IsUpper(rune(field[0])); {
+		_, field, _ = strings.Cut(field, ".")
+	}
+	return field, "holds a " + kind.Value + " that does not fit", field != ""
 }
 
 // frameV2 executes one frame of coagent.v2.
 func (s *Server) frameV2(ctx context.Context, seat *app.Seat, data []byte) {
 	var f event.Request
 	if err := json.Unmarshal(data, &f); err != nil {
-		field, message := frameFault(err, "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
-		seat.Complain(ctx, f.ClientID, field, message)
+		if field, message, ok := misfit(err); ok {
+			seat.Complain(ctx, f.ClientID, field, message)
+			return
+		}
+		seat.Complain(ctx, "", "frame", "send one JSON object such as {\"type\":\"post\",\"client_id\":\"1\",\"text\":\"Hello\"}")
 		return
 	}
 	if s.v2.known(f.Type) {
@@ -228,7 +236,7 @@ func (s *Server) execute(ctx context.Context, seat *app.Seat, f *event.Request) 
 	switch f.Type {
 	case event.RequestPost:
 		if f.ClientID == "" {
-			seat.Complain(ctx, "", "client_id", "must have 1 to 64 characters, unique for each line")
+			seat.Complain(ctx, "", "client_id", "must have 1 to 64 characters, unique for each message")
 			return
 		}
 		seat.Post(ctx, f.Text, f.ClientID, app.PostWith{Mentions: f.Mentions, ReplyTo: f.ReplyTo, Files: f.Files})
