@@ -196,6 +196,11 @@ type spooled struct {
 	text bool // all of it is UTF-8 text
 }
 
+// FileTooLarge is the error for a file that has more than the limit.
+func (a *App) FileTooLarge() error {
+	return errorf(KindTooLarge, wording.TooLarge, "The file has more than %s, the most that is possible", a.cfg.Files.UploadLimit)
+}
+
 // spool reads an upload to its end.
 func (a *App) spool(ctx context.Context, body io.Reader) (*spooled, func(), error) {
 	file, done, err := blob.Spool(a.cfg.UploadsDir())
@@ -209,7 +214,7 @@ func (a *App) spool(ctx context.Context, body io.Reader) (*spooled, func(), erro
 		got := piece[:n]
 		in.size += int64(n)
 		if in.size > most {
-			err = errorf(KindTooLarge, wording.TooLarge, "The file has more than %s, the most that is possible", a.cfg.Files.UploadLimit)
+			err = a.FileTooLarge()
 		} else if _, failed := file.Write(got); failed != nil {
 			err = a.spoolFailed(ctx, failed)
 		}

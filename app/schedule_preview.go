@@ -37,11 +37,12 @@ const (
 	NoteNeverDue   = "never_due"
 	NoteOnlyCalled = "only_called"
 	NoteSleeps     = "sleeps_first"
+	NoteUnknown    = "unknown_member"
 )
 
 // PreviewNotes are all codes of remarks.
 func PreviewNotes() []string {
-	return []string{NoteNeverOpen, NoteNeverDue, NoteOnlyCalled, NoteSleeps}
+	return []string{NoteNeverOpen, NoteNeverDue, NoteOnlyCalled, NoteSleeps, NoteUnknown}
 }
 
 // previewed is how many times a preview shows.
@@ -94,6 +95,11 @@ func (a *App) PreviewSchedule(actor *Actor, in ToPreview) (*Preview, error) {
 		}
 	}
 	p.read(trigger, triggerText, hours, from)
+	for _, at := range []string{schedule.UnknownInTrigger(string(triggerText)), schedule.UnknownInSchedule(string(scheduleText))} {
+		if at != "" {
+			p.Warnings = append(p.Warnings, PreviewNote{NoteUnknown, wording.Of("%s means nothing here. Is it misspelt?", at)})
+		}
+	}
 	return p, nil
 }
 

@@ -116,7 +116,7 @@ func (s *Server) upload(c *fiber.Ctx) (*uploadBody, error) {
 	}
 	most := int64(s.cfg.Files.UploadLimit) + formBytes
 	if int64(in.length) > most {
-		return nil, fiber.ErrRequestEntityTooLarge
+		return nil, s.app.FileTooLarge()
 	}
 	return &uploadBody{in: in, conn: c.Context().Conn(), end: time.Now().Add(uploadTime), most: most}, nil
 }

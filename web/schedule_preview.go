@@ -21,7 +21,7 @@ type previewScheduleIn struct {
 
 // schedulePreviewOut says what a trigger and a schedule mean.
 type schedulePreviewOut struct {
-	Timezone string           `json:"timezone" doc:"Of local: the one that was sent, else that of your preferences, else the server's. Hours are read in the one that was sent, else in the server's"`
+	Timezone string           `json:"timezone" doc:"Of local: the one sent, else that of your preferences, else the server's. Hours are read in the one sent, else in the server's"`
 	Words    []string         `json:"words" doc:"Sentences, in the language of Accept-Language"`
 	OpenNow  bool             `json:"open_now"`
 	Windows  []openTimeOut    `json:"windows" maxItems:"5" doc:"When it may speak"`

@@ -47,7 +47,8 @@ func TestPreviewSchedule(t *testing.T) {
 		},
 		"what can never be": func(t *testing.T, w *world) {
 			for code, sent := range map[string]body{
-				"never_open": {"schedule_config": body{"mode": "whitelist", "rules": []body{}}},
+				"unknown_member": {"schedule_config": body{"specs": "x"}},
+				"never_open":     {"schedule_config": body{"mode": "whitelist", "rules": []body{}}},
 				"sleeps_first": {"trigger_config": body{"trigger": body{"enabled_conditions": []string{"user_silent_mins"}, "user_silent_mins": 30},
 					"close": body{"strategy": "user_timeout", "timeout_mins": 10}}},
 			} {

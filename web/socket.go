@@ -27,6 +27,7 @@ const (
 	// in which a text frame is a message.
 	protocolV2 = "coagent.v2"
 	seatKey    = "seat"
+	afterKey   = "after"
 	requestLoc = "request"
 	// closeUnsupported is the close code after a binary frame (RFC 6455, section 7.4.1).
 	closeUnsupported = 1003
@@ -76,6 +77,13 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	if err != nil {
 		return missing
 	}
+	after := int64(-1)
+	if text := c.Query("after"); text != "" {
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+			return &app.Error{Kind: app.KindInvalid, Code: wording.Invalid, Message: "after: must be the seq of an event, 0 or more",
+				Fields: []app.FieldError{{Field: "query.after", Message: "must be the seq of an event, 0 or more"}}}
+		}
+	}
 	seat, err := s.app.Enter(c.UserContext(), actor, room.String())
 	if app.KindOf(err) == app.KindNotFound {
 		return missing
@@ -85,6 +93,7 @@ func (s *Server) handshake(c *fiber.Ctx) error {
 	}
 	seat.Speak(languageOf(c, &actor.User))
 	c.Locals(seatKey, seat)
+	c.Locals(afterKey, after)
 	c.Locals(requestLoc, r)
 	return c.Next()
 }
@@ -101,10 +110,7 @@ func (s *Server) talk(ws *websocket.Conn) {
 		life = r.within(life) // its log lines have the request id of the handshake
 	}
 	v2 := ws.Subprotocol() == protocolV2
-	after := int64(-1)
-	if n, err := strconv.ParseInt(ws.Query("after"), 10, 64); err == nil && n >= 0 {
-		after = n
-	}
+	after, _ := ws.Locals(afterKey).(int64)
 	// The server's deadlines were for the request. From now on the hub notices a dead
 	// peer.
 	_ = ws.NetConn().SetDeadline(time.Time{})

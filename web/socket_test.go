@@ -189,6 +189,13 @@ func TestSocketHandshake(t *testing.T) {
 			}
 		})
 	}
+	t.Run("after", func(t *testing.T) {
+		for query, want := range map[string]int{"?after=": 101, "?after=7": 101, "?after=x": 422, "?after=-1": 422, "?after=9223372036854775808": 422} {
+			if _, got := w.dial(t, student, w.room, query, true); got != want {
+				t.Errorf("%s: got %d, want %d", query, got, want)
+			}
+		}
+	})
 	t.Run("foreign origin", func(t *testing.T) {
 		if _, got := w.dial(t, owner, w.room, "", false, "Origin", "http://evil.example"); got != http.StatusForbidden {
 			t.Errorf("got %d, want 403", got)
