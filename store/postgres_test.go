@@ -17,7 +17,7 @@ var foreignDefaults = map[string]string{
 	"bytea_output": "escape", "datestyle": "German, DMY", "intervalstyle": "sql_standard", "timezone": "Asia/Kathmandu",
 	"extra_float_digits": "-15", "standard_conforming_strings": "off", "array_nulls": "off", "transform_null_equals": "on",
 	"default_transaction_isolation": "serializable", "client_encoding": "LATIN1", "default_text_search_config": "simple",
-	"lc_messages": "C", "backslash_quote": "on", "quote_all_identifiers": "on",
+	"lc_messages": "C", "backslash_quote": "on", "quote_all_identifiers": "on", "jit": "on", "jit_above_cost": "0",
 }
 
 // TestForeignDefaults: whatever the database's own settings are, what is
@@ -44,6 +44,11 @@ func TestForeignDefaults(t *testing.T) {
 		return jobs.Migrate(t.Context(), db, nil)
 	}), nil)
 	mustBe(t, "check the schema", db.CheckSchema(t.Context()), nil)
+	var jit string
+	mustBe(t, "ask for jit", db.Pool().QueryRow(t.Context(), "SHOW jit").Scan(&jit), nil)
+	if jit != "off" {
+		t.Error("plans are compiled, which takes longer than our statements")
+	}
 
 	w := newWorld(t, db)
 	image := make([]byte, 256)

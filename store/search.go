@@ -229,8 +229,8 @@ func (q Queries) findInVectors(who Reader, s MessageSearch, from, until int64) *
 	var ends []int64
 	for _, span := range words.SpansBefore(from, until) {
 		mark := ""
-		if span.Mark != "" {
-			mark = "'" + span.Mark + "'"
+		if len(span.Marks) > 0 {
+			mark = "'" + strings.Join(span.Marks, "' | '") + "'"
 		}
 		marks, ends = append(marks, mark), append(ends, span.Until)
 	}

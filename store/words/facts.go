@@ -128,18 +128,20 @@ func Spans(pos int64) []string {
 	return marks
 }
 
-// Span is a part of time for a search: what has the lexeme, and is before Until. Without a
-// lexeme it is all of the time before.
+// Span is a part of time for a search: what has one of the lexemes, and is before Until.
+// Without a lexeme it is all of the time before.
 type Span struct {
-	Mark  string
+	Marks []string
 	Until int64
 }
 
-// oldSpans is how many of the longest spans a search reads one by one.
+// oldSpans is how many of the longest spans a search names.
 const oldSpans = 8
 
 // SpansBefore lists the spans that cover the places in time from from until until, the
-// newest first.
+// newest first. The newest is one by itself, and all others of one length are one together:
+// each time the search reads up to eight times as far, so that who finds little reads the
+// index seldom, and who finds much reads at most eight times what is asked for.
 func SpansBefore(from, until int64) (spans []Span) {
 	if from >= until {
 		return nil
@@ -155,7 +157,11 @@ func SpansBefore(from, until int64) (spans []Span) {
 			if top && i == oldSpans {
 				return append(spans, Span{Until: end})
 			}
-			spans = append(spans, Span{spanMark(level, n), end})
+			if i == 0 || level == 0 && i == 1 {
+				spans = append(spans, Span{Until: end})
+			}
+			last := &spans[len(spans)-1]
+			last.Marks = append(last.Marks, spanMark(level, n))
 			n--
 			if !top && n&7 == 7 {
 				break // what is older lies outside of the longer span

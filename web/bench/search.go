@@ -238,6 +238,10 @@ func (g *language) fill(ctx context.Context, db *store.DB, n int) error {
 	write := g.fillLite
 	if db.Postgres() {
 		write = g.fillPostgres
+		// An index that is made at once, as by a restore, takes a tenth of the time.
+		if _, err := db.Pool().Exec(ctx, "DROP INDEX messages_words"); err != nil {
+			return err
+		}
 	}
 	for from := 0; from < n; from += searchBatch {
 		batch := make([]store.Message, min(searchBatch, n-from))
@@ -257,8 +261,14 @@ func (g *language) fill(ctx context.Context, db *store.DB, n int) error {
 		}
 	}
 	if db.Postgres() {
-		_, err := db.Pool().Exec(ctx, "VACUUM ANALYZE")
-		return err
+		for _, sql := range []string{
+			"SET maintenance_work_mem = '1GB'; CREATE INDEX messages_words ON messages USING gin (words) WITH (fastupdate = off)", "VACUUM ANALYZE",
+		} {
+			if _, err := db.Pool().Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	_, err := db.Writer().ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
 	return err
