@@ -2,6 +2,12 @@ module github.com/coagent-studio/coagent
 
 go 1.26.0
 
+// Packages of Node have Go files in them.
+ignore (
+	./web/client/node_modules
+	./web/ui/node_modules
+)
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/alexedwards/argon2id v1.0.0

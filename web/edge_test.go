@@ -123,7 +123,7 @@ func TestEdge(t *testing.T) {
 			}
 		},
 		"security headers": func(t *testing.T, w *world) {
-			for _, path := range []string{"/", "/nope", v1 + "/users/me", "/studio/app.js"} {
+			for _, path := range []string{"/", "/nope.txt", v1 + "/users/me", "/studio/app.js"} {
 				a := w.anon().with("Accept", "text/html").do(t, get, path)
 				for name, want := range map[string]string{"Content-Security-Policy": page.Policy, "X-Content-Type-Options": "nosniff",
 					"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",

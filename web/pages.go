@@ -101,7 +101,7 @@ func madeFile(name string, make func() ([]byte, error)) fiber.Handler {
 // unmatched answers a request that no route took. It tries these in order: 405 when
 // another method has a route; a redirect to the path with or without a closing slash when
 // that exists (the contract's collections have one spelling each); a file or the page of
-// the client in web.ui_dir; 404.
+// the client in web.ui_dir, or else of the studio; 404.
 func (s *Server) unmatched(c *fiber.Ctx) error {
 	at := c.Path()
 	if err := s.otherMethods(c); err != nil {
@@ -115,7 +115,7 @@ func (s *Server) unmatched(c *fiber.Ctx) error {
 		if s.ui != nil {
 			return s.nothing(c, s.ui.serve(c, s.host(c)))
 		}
-		return s.nothing(c, fiber.ErrNotFound)
+		return s.nothing(c, s.studio.serve(c))
 	}
 	if query := c.Request().URI().QueryString(); len(query) > 0 {
 		twin += "?" + string(query)

@@ -34,6 +34,7 @@ import (
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/telemetry"
+	studioui "github.com/coagent-studio/coagent/web/ui"
 )
 
 const (
@@ -70,6 +71,7 @@ type Server struct {
 	large      largeFrames // of sockets
 	v2, mine   *v2Frames
 	ui         *ui // nil without web.ui_dir
+	studio     *studio
 	answers    *answers
 	ln         *drainListener
 	// draining makes every answer close its connection.
@@ -83,6 +85,9 @@ func NewServer(a *app.App, cfg *config.Config, log *slog.Logger, version string)
 		origins: allowedOrigins(cfg), answers: newAnswers(int64(cfg.Limits.AnswersAtOnce), int64(cfg.Limits.AnswersPerPerson))}
 	var err error
 	if s.proxies, err = trustedProxies(cfg.HTTP.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if s.studio, err = openStudio(studioui.Files()); err != nil {
 		return nil, err
 	}
 	if cfg.Web.UIDir != "" {

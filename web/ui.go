@@ -60,12 +60,16 @@ func (u *ui) serve(c *fiber.Ctx, host string) error {
 	if err := u.file(c, name, host); !errors.Is(err, fiber.ErrNotFound) {
 		return err
 	}
-	// Do not answer with a page for a missing script, nor for what cannot be a page's
-	// address: hidden files, and segments without a name.
-	if path.Ext(name) != "" || strings.HasPrefix(at, pathStatic) || strings.Contains(at, "/.") || strings.Contains(at, "//") || !takesHTML(c) {
+	if !isPage(at) || !takesHTML(c) {
 		return fiber.ErrNotFound
 	}
 	return u.index(c, host)
+}
+
+// isPage tells whether a path, unescaped, may be the address of a client's page. A missing
+// script is none, nor are hidden files and segments without a name.
+func isPage(at string) bool {
+	return path.Ext(strings.Trim(at, "/")) == "" && !strings.HasPrefix(at, pathStatic) && !strings.Contains(at, "/.") && !strings.Contains(at, "//")
 }
 
 func (u *ui) index(c *fiber.Ctx, host string) error { return u.file(c, indexFile, host) }

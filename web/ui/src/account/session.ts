@@ -1,0 +1,61 @@
+import { defineStore } from "pinia";
+import { computed, ref } from "vue";
+import { form, GET, ok, onSignedOut, POST, renewed, type Schemas } from "@/api/client";
+import { Problem } from "@/api/problem";
+import { preferred, setLanguage } from "@/i18n";
+import { setTheme } from "@/theme";
+
+/** Who uses the studio, and what the server says of itself. */
+export const useSession = defineStore("session", () => {
+  const me = ref<Schemas["UserOut"] | null>(null);
+  const meta = ref<Schemas["MetaOut"] | null>(null);
+  /** True when the session ended under way, so that the sign-in says so. */
+  const ended = ref(false);
+  const signedIn = computed(() => me.value !== null);
+  const staff = computed(() => me.value !== null && me.value.role !== "student" && me.value.role !== "guest");
+  const admin = computed(() => me.value?.role === "admin" || me.value?.role === "super_admin");
+  const name = computed(() => me.value?.full_name || me.value?.username || me.value?.email || "");
+
+  onSignedOut(() => {
+    ended.value = me.value !== null;
+    me.value = null;
+  });
+
+  /** Reads who is signed in. It throws only when the server cannot be reached or fails. */
+  async function load(): Promise<void> {
+    const [found, said] = await Promise.all([whoami(), meta.value ?? ok(GET("/api/v1/meta"))]);
+    meta.value = said;
+    await take(found);
+  }
+
+  async function whoami(): Promise<Schemas["UserOut"] | null> {
+    try {
+      const known = await ok(POST("/api/v1/login/test-token"));
+      // The short answer lacks the preferences.
+      return known === null ? null : await ok(GET("/api/v1/users/me"));
+    } catch (cause) {
+      if (!(cause instanceof Problem) || cause.status !== 401) throw cause;
+      return (await renewed()) ? await ok(GET("/api/v1/users/me")) : null;
+    }
+  }
+
+  async function take(found: Schemas["UserOut"] | null): Promise<void> {
+    me.value = found;
+    if (found === null) return;
+    ended.value = false;
+    setTheme(found.preferences?.theme ?? "system");
+    await setLanguage(found.preferences?.locale ?? preferred());
+  }
+
+  async function signIn(username: string, password: string): Promise<void> {
+    await form("/login/access-token", { username, password });
+    await take(await ok(GET("/api/v1/users/me")));
+  }
+
+  async function signOut(): Promise<void> {
+    await ok(POST("/api/v1/login/logout"));
+    me.value = null;
+  }
+
+  return { me, meta, ended, signedIn, staff, admin, name, load, take, signIn, signOut };
+});

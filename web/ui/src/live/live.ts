@@ -1,0 +1,218 @@
+import { defineStore } from "pinia";
+import { computed, ref, watch } from "vue";
+import { useSession } from "@/account/session";
+import { DELETE, GET, ok, POST, PUT, renewed } from "@/api/client";
+import { Problem } from "@/api/problem";
+import { i18n } from "@/i18n";
+import { toast } from "@/parts/toasts";
+import { forgetOthers } from "@/room/kept";
+import { Connection, type Followed, type Frame, type Request, type State } from "./connection";
+import { useRooms } from "./rooms";
+
+// Shorter breaks are nobody's business.
+const silentFor = 2_000;
+
+/** The connection of who is signed in, and who hears what comes over it. */
+export const useLive = defineStore("live", () => {
+  const session = useSession();
+  const rooms = useRooms();
+  const state = ref<State>("ended");
+  const down = ref(false);
+  const renewable = ref(false); // the server has another version than this page
+  const online = computed(() => state.value === "open");
+  const hearers = new Map<string, Set<(frame: Frame) => void>>();
+  const opened = new Set<() => void>();
+  const tooLarge = new Set<() => void>();
+  let connection: Connection | undefined;
+  let slow: ReturnType<typeof setTimeout> | undefined;
+  let loading: Promise<void> | undefined;
+  let times = 0;
+
+  function start(): void {
+    if (connection || !session.me) return;
+    forgetOthers(session.me.id);
+    void load();
+    connection = new Connection({
+      socketAddress: () => `${location.origin.replace(/^http/, "ws")}/api/v1/users/me/ws`,
+      eventsAddress: (list) => {
+        const query = new URLSearchParams();
+        if (list.length > 0) {
+          query.set("rooms", list.map((r) => r.room_id).join(","));
+          query.set("after", list.map((r) => r.after ?? "").join(","));
+        }
+        return `/api/v1/users/me/events?${query}`;
+      },
+      onFrame: take,
+      onState: turn,
+      onEnd: () => {
+        session.ended = true;
+        session.me = null;
+      },
+      onTooLarge: () => tooLarge.forEach((f) => f()),
+      renew: renewed,
+      check,
+      byHTTP,
+    });
+    connection.start();
+  }
+
+  function stop(): void {
+    connection?.stop();
+    connection = undefined;
+    clearTimeout(slow);
+    slow = undefined;
+    down.value = false;
+    state.value = "ended";
+    rooms.clear();
+  }
+
+  watch(
+    () => session.me?.id,
+    () => {
+      stop();
+      start();
+    },
+    { immediate: true },
+  );
+
+  function turn(to: State): void {
+    state.value = to;
+    if (to !== "open") {
+      slow ??= setTimeout(() => {
+        down.value = true;
+      }, silentFor);
+      return;
+    }
+    clearTimeout(slow);
+    slow = undefined;
+    down.value = false;
+    if (!rooms.loaded) void load();
+    if (times++ > 0) void compare();
+    opened.forEach((f) => f());
+  }
+
+  /** Reads all rooms by their courses; several that ask at once get one answer. */
+  function load(): Promise<void> {
+    loading ??= rooms
+      .load()
+      .catch(() => {
+        // It is read again when the connection is back.
+      })
+      .finally(() => {
+        loading = undefined;
+      });
+    return loading;
+  }
+
+  async function compare(): Promise<void> {
+    try {
+      const meta = await ok(GET("/api/v1/meta"));
+      renewable.value = session.meta !== null && meta.version !== session.meta.version;
+    } catch {
+      // It is compared again another time.
+    }
+  }
+
+  function take(frame: Frame): void {
+    switch (frame.type) {
+      case "rooms":
+        if (rooms.loaded && rooms.take(frame)) void load();
+        return;
+      case "room_gone":
+        rooms.forget(frame.room_id);
+        break;
+      case "account":
+        void session.load().catch(() => {});
+        void load();
+        return;
+      case "mention": {
+        const name = rooms.byId.get(frame.room_id)?.name;
+        if (!hearers.has(frame.room_id) && name) toast(i18n.global.t("live.mention", { sender: frame.sender, room: name, excerpt: frame.excerpt }));
+        return;
+      }
+    }
+    const room = "room_id" in frame ? frame.room_id : undefined;
+    if (room) hearers.get(room)?.forEach((hear) => hear(frame));
+  }
+
+  /** Hears all of a room behind a seq until the returned function is called. */
+  function follow(room: Followed, hear: (frame: Frame) => void): () => void {
+    const set = hearers.get(room.room_id) ?? new Set();
+    hearers.set(room.room_id, set.add(hear));
+    connection?.follow(room);
+    return () => {
+      set.delete(hear);
+      if (set.size > 0) return;
+      hearers.delete(room.room_id);
+      connection?.unfollow(room.room_id);
+    };
+  }
+
+  function whenOpen(then: () => void): () => void {
+    opened.add(then);
+    return () => opened.delete(then);
+  }
+  function whenTooLarge(then: () => void): () => void {
+    tooLarge.add(then);
+    return () => tooLarge.delete(then);
+  }
+
+  return {
+    state,
+    down,
+    online,
+    renewable,
+    start,
+    follow,
+    whenOpen,
+    whenTooLarge,
+    send: (request: Request) => connection?.send(request) ?? false,
+    retryNow: () => connection?.retryNow(),
+    renew: () => connection?.renew(),
+  };
+});
+
+async function check(): Promise<"fine" | "signed-out" | "away"> {
+  try {
+    await ok(GET("/api/v1/users/me"));
+    return "fine";
+  } catch (cause) {
+    return cause instanceof Problem && cause.status === 401 ? "signed-out" : "away";
+  }
+}
+
+/** Does a request of the socket by HTTP, and answers as the socket would. */
+async function byHTTP(request: Request): Promise<Frame[]> {
+  if (!("room_id" in request)) return [];
+  const room_id = request.room_id;
+  try {
+    if (request.type === "post") {
+      const { type: _, room_id: __, ...body } = request;
+      const said = await ok(POST("/api/v1/rooms/{room_id}/messages", { params: { path: { room_id } }, body }));
+      return [{ type: "ack", room_id, client_id: request.client_id, id: said.id, seq: said.seq, dup: false, ...(said.not_called ? { not_called: said.not_called } : {}) }];
+    }
+    if (request.type === "stop") await ok(POST("/api/v1/rooms/{room_id}/turns/{turn_id}/stop", { params: { path: { room_id, turn_id: request.turn_id } } }));
+    if (request.type === "react") {
+      const path = { room_id, message_id: request.message_id };
+      const said = request.remove
+        ? await ok(DELETE("/api/v1/rooms/{room_id}/messages/{message_id}/reactions", { params: { path, query: { emoji: request.emoji } } }))
+        : await ok(PUT("/api/v1/rooms/{room_id}/messages/{message_id}/reactions", { params: { path }, body: { emoji: request.emoji } }));
+      return [{ type: "react", room_id, message_id: said.message_id, reactions: said.reactions }];
+    }
+    return [];
+  } catch (cause) {
+    const problem = cause instanceof Problem ? cause : undefined;
+    const away = !problem || problem.status === 0;
+    return [
+      {
+        type: "error",
+        room_id,
+        code: away ? "unavailable" : (problem.code as Exclude<typeof problem.code, "unreachable">),
+        detail: problem?.message ?? "",
+        message: away ? i18n.global.t("failed.unreachable") : problem.message,
+        ...(request.type === "post" ? { client_id: request.client_id } : {}),
+        ...(away ? { retry_after: 5 } : problem.retryAfter !== undefined ? { retry_after: problem.retryAfter } : {}),
+      },
+    ];
+  }
+}

@@ -1,0 +1,49 @@
+import { GET, ok, POST, type Schemas } from "@/api/client";
+import { Problem } from "@/api/problem";
+
+/** A link with which a person sets a password, for a sheet to hand out. */
+export interface PersonLink {
+  id: string;
+  name: string;
+  login: string;
+  url: string; // blank where there is none
+  expires: string;
+  why: string; // there is none
+}
+
+export const linkOf = (l: Schemas["LinkOut"]): { url: string; expires: string } => ({ url: location.origin + l.url_path, expires: l.expires_at });
+
+// The list of people has no user names; without one the sheet is of no use later.
+async function loginOf(user_id: string): Promise<string> {
+  try {
+    const user = await ok(GET("/api/v1/users/{user_id}", { params: { path: { user_id } } }));
+    return user.username ?? (user.no_email ? "" : user.email);
+  } catch {
+    return ""; // the link works without it
+  }
+}
+
+/**
+ * Makes links for people, one after the other. What is refused for one person does not stop
+ * the others; the server's wait is kept.
+ */
+export async function makeLinks(people: { id: string; name: string; login: string }[], words: (cause: unknown) => string, done: (n: number) => void, stopped: () => boolean): Promise<PersonLink[]> {
+  const found: PersonLink[] = [];
+  for (const person of people) {
+    for (let tries = 0; !stopped(); tries++) {
+      try {
+        const link = await ok(POST("/api/v1/users/{user_id}/password-link", { params: { path: { user_id: person.id } } }));
+        found.push({ ...person, login: person.login || (await loginOf(person.id)), ...linkOf(link), why: "" });
+      } catch (cause) {
+        if (cause instanceof Problem && cause.status === 429 && cause.retryAfter && tries < 5) {
+          await new Promise((then) => setTimeout(then, cause.retryAfter! * 1000));
+          continue;
+        }
+        found.push({ ...person, url: "", expires: "", why: words(cause) });
+      }
+      break;
+    }
+    done(found.length);
+  }
+  return found;
+}

@@ -1,0 +1,38 @@
+/* What the browser keeps for a person: unsent messages and drafts. Storage may be refused
+ * (private windows, a full quota); then it lives as long as the page. */
+
+const root = "coagent.";
+const memory = new Map<string, string>();
+
+export function keep(key: string, text: string): void {
+  if (text === "") memory.delete(key);
+  else memory.set(key, text);
+  try {
+    if (text === "") localStorage.removeItem(key);
+    else localStorage.setItem(key, text);
+  } catch {
+    // The memory has it.
+  }
+}
+
+export function kept(key: string): string {
+  try {
+    return localStorage.getItem(key) ?? "";
+  } catch {
+    return memory.get(key) ?? "";
+  }
+}
+
+export const outboxKey = (user: string, room: string): string => `${root}outbox.${user}.${room}`;
+export const draftKey = (user: string, room: string): string => `${root}draft.${user}.${room}`;
+
+/** Drops what other people than this one left in this browser. */
+export function forgetOthers(user: string): void {
+  let keys: string[] = [...memory.keys()];
+  try {
+    keys = keys.concat(Object.keys(localStorage));
+  } catch {
+    // Nothing is kept then.
+  }
+  for (const key of keys) if (/^coagent\.(outbox|draft)\./.test(key) && key.split(".")[2] !== user) keep(key, "");
+}

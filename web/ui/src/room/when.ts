@@ -1,0 +1,28 @@
+import { computed } from "vue";
+import { useI18n } from "vue-i18n";
+
+/** Times of messages in the reader's language. */
+export function useWhen() {
+  const { locale, t } = useI18n();
+  const clocks = computed(() => new Intl.DateTimeFormat(locale.value, { hour: "numeric", minute: "2-digit" }));
+  const fulls = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: "full", timeStyle: "medium" }));
+  const days = computed(() => new Intl.DateTimeFormat(locale.value, { weekday: "long", month: "long", day: "numeric" }));
+  const olds = computed(() => new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "long", day: "numeric" }));
+
+  function day(at: number): string {
+    const date = new Date(at);
+    const now = new Date();
+    if (date.toDateString() === now.toDateString()) return t("room.today");
+    if (date.toDateString() === new Date(now.getTime() - 86_400_000).toDateString()) return t("room.yesterday");
+    return (date.getFullYear() === now.getFullYear() ? days : olds).value.format(date);
+  }
+  return { clock: (at: number) => clocks.value.format(at), full: (at: number) => fulls.value.format(at), day };
+}
+
+/** A size in the units that people read. */
+export function sizeOf(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const unit = bytes < 1024 * 1024 ? "KB" : "MB";
+  const n = bytes / (unit === "KB" ? 1024 : 1024 * 1024);
+  return `${n < 10 ? n.toFixed(1) : Math.round(n)} ${unit}`;
+}
