@@ -17,6 +17,8 @@ GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.
 # Starts a command anew when a file changes.
 REFLEX   := go run github.com/cespare/reflex@v0.3.1
 OASDIFF  := go run github.com/oasdiff/oasdiff@v1.38.0
+# A registry may lack a package that only Windows would load, which `npm ci` takes for a fault.
+NPMFLAGS := --ignore-scripts --no-audit --no-fund
 # Starts a throw-away Postgres for one command.
 WITHPG   := go run ./store/storetest/withpg --
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
@@ -25,14 +27,14 @@ TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wind
 .PHONY: help run dev build size test try prove fuzz bench chaos lint client ui e2e fmt migration release clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Build, seed the demo course and serve it; ARGS="--addr 0.0.0.0:8000" goes to serve
 	./bin/coagent seed-demo
 	./bin/coagent serve $(ARGS)
 
 dev: ## Serve from source with debug logs, and the studio from its sources at the address that Vite names; both reload; needs Node
-	@[ -d web/ui/node_modules ] || npm --prefix web/ui ci --ignore-scripts --no-audit --no-fund
+	@[ -d web/ui/node_modules ] || npm --prefix web/ui install --no-save $(NPMFLAGS)
 	@npm --prefix web/ui run -s dev & trap "kill $$!" EXIT; COAGENT_LOG_LEVEL=debug $(REFLEX) -s -r '\.go$$' -R node_modules -- go run . serve $(ARGS)
 
 build: ## Build ./bin/coagent, static
@@ -90,7 +92,7 @@ lint: ## Check format, vet and the linters of .golangci.yml
 	$(GOLANGCI) run ./...
 
 ui: ## Check the studio's sources, web/ui, and build them into what the program embeds; needs Node; ARGS=--check compares with what is there
-	npm --prefix web/ui ci --ignore-scripts --no-audit --no-fund
+	npm --prefix web/ui install --no-save $(NPMFLAGS)
 	cd web/ui && npm run -s api && npm run -s check && npm run -s lint && npm run -s test && npm run -s build
 	node web/ui/scripts/pack.mjs $(ARGS)
 
