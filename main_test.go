@@ -93,7 +93,7 @@ var (
 	// inText are commands in the middle of a line, such as `coagent migrate up`.
 	inText = regexp.MustCompile("`((?:coagent|make) [^`]+)`")
 	words  = regexp.MustCompile(`"[^"]*"|[^\s"]+(?:"[^"]*")?`)
-	target = regexp.MustCompile(`(?m)^([a-z]+):.*## `)
+	target = regexp.MustCompile(`(?m)^([a-z0-9]+):.*## `)
 )
 
 // Each command that the papers show can be given: coagent's by its command
