@@ -61,12 +61,7 @@ func (k *rechecks) only(rooms map[string]map[string][]*realtime.Conn) {
 
 // soon checks this node's sockets now instead of at the next tick. Call it
 // after the commit, when somebody has lost a right or its resource is gone.
-func (k *rechecks) soon() {
-	select {
-	case k.asked <- struct{}{}:
-	default:
-	}
-}
+func (k *rechecks) soon() { notify(k.asked) }
 
 // run closes the sockets of sessions, tokens and memberships that have ended.
 func (k *rechecks) run(ctx context.Context) {
