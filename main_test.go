@@ -170,7 +170,7 @@ func checkCommand(line, targets []string) error {
 // below one of these, or is agreed first.
 func TestTopLevel(t *testing.T) {
 	t.Parallel()
-	agreed := []string{".ci", ".containerignore", ".gitignore", ".golangci.yml", "CHANGELOG.md", "Containerfile", "LICENSE", "Makefile", "README.md",
+	agreed := []string{".ci", ".containerignore", ".gitattributes", ".gitignore", ".golangci.yml", "CHANGELOG.md", "Containerfile", "LICENSE", "Makefile", "README.md",
 		"app", "config.example.yaml", "deploy", "docs", "go.mod", "go.sum", "jobs", "main.go", "main_test.go", "migrations", "store", "web"}
 	// What Git does not know, and what is made by running things here.
 	made := []string{".git", ".env", "bin", "dist", "coagent-data", "coagent.yaml"}
