@@ -262,6 +262,17 @@ func TestCopyAgents(t *testing.T) {
 		if cp.State != store.CopyFailed || cp.Reason == "" || cp.NewCourseID != "" {
 			t.Errorf("got %+v", cp)
 		}
+		// Who was deactivated meanwhile gets no course.
+		cp, err = begin("", false)
+		must(t, err)
+		r.Exec(t, "UPDATE users SET is_active = ? WHERE id = ?", false, c.Teacher.User.ID)
+		must(t, r.RunCopy(ctx, jobs.CopyCourse{CopyID: cp.ID, Attempt: 1}))
+		r.Exec(t, "UPDATE users SET is_active = ? WHERE id = ?", true, c.Teacher.User.ID)
+		cp, err = r.CourseCopy(ctx, c.Teacher, c.Course.ID, cp.ID)
+		must(t, err)
+		if cp.State != store.CopyFailed || cp.NewCourseID != "" {
+			t.Errorf("got %+v", cp)
+		}
 	})
 }
 

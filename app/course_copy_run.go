@@ -126,6 +126,9 @@ func (r *copyRun) read(ctx context.Context) error {
 	if err != nil {
 		return fromStore(err, "User")
 	}
+	if !u.IsActive {
+		return errInactive
+	}
 	if r.copyPlan, err = a.planCopy(ctx, &Actor{User: *u}, c.CourseID, &NewCopy{Title: c.Title, ProjectID: c.ProjectID, CopyParts: r.parts}); err != nil {
 		return err
 	}

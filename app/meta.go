@@ -36,7 +36,8 @@ type MetaLimits struct {
 // features are what this version has beside the contract of older clients. A client that
 // also talks to other versions shows what its server names. Names are added, never changed.
 func features() []string {
-	return []string{"bookmarks", "files", "mentions", "person_socket", "pins", "react_frame", "reactions", "read_marks", "replies", "room_include", "search"}
+	return []string{"archive", "artifact_merge", "bookmarks", "card_moves", "course_copies", "figures", "files", "mentions", "person_socket", "pins",
+		"react_frame", "reactions", "read_marks", "replies", "room_include", "search"}
 }
 
 // Meta tells what a client has to know before anybody has signed in. Once the server is
