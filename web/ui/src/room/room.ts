@@ -1,7 +1,7 @@
 import { computed, inject, onScopeDispose, provide, ref, shallowReactive, shallowRef, type InjectionKey } from "vue";
 import { useI18n } from "vue-i18n";
 import { useSession } from "@/account/session";
-import { GET, ok, PUT, type Schemas } from "@/api/client";
+import { GET, ok, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 import type { Frame } from "@/live/connection";
 import { useLive } from "@/live/live";
@@ -9,17 +9,14 @@ import { useFailure } from "@/parts/failure";
 import { toast } from "@/parts/toasts";
 import { makeActions } from "./actions";
 import { makeHere } from "./here";
+import { makeHistory } from "./history";
 import type { Line, RoomFrame } from "./line";
 import { Outbox, type Waiting } from "./outbox";
+import { makeReading } from "./reading";
 import { Timeline } from "./timeline";
 
 export type Can = Schemas["RoomCan"];
-/** Where to scroll; a new one each time, also to the same place. */
-export type Goal = { to: "end" | "unread" } | { to: "line"; seq: number; flash: boolean };
-
-const pageSize = 80;
 const silentAfter = 10_000; // the server names the answers under way at once
-const readAfter = 400;
 
 /** One open room: what is said in it, who is there, and what one may do. */
 export function openRoom(id: string, at: number | undefined) {
@@ -35,13 +32,8 @@ export function openRoom(id: string, at: number | undefined) {
   const loaded = ref(false);
   const failure = shallowRef<unknown>();
   const version = ref(0);
-  const unreadAfter = ref<number>();
-  const unreadCount = ref(0);
-  const fresh = ref(0); // said since one has left the end
   const said = ref(""); // for who listens to the page
-  const goal = shallowRef<Goal>(); // where the page is to scroll to
   const returned = shallowRef<Waiting>(); // an unsent message that its author takes back
-  const more = ref(false); // another part of the history is on its way
   const here = makeHere(id, me.id);
   // Many frames may come at once, as after a lost connection: the page shows them together.
   let hearing = false;
@@ -53,6 +45,10 @@ export function openRoom(id: string, at: number | undefined) {
     }, 16);
   }
   const timeline = new Timeline(me.id, { wrap: (line) => shallowReactive(line), changed: () => (hearing ? soon() : version.value++) });
+  const reading = makeReading(id, timeline, loaded);
+  const { unreadAfter } = reading;
+  const history = makeHistory({ id, timeline, unreadAfter, words, isOver: () => over });
+  const { goal } = history;
   const rows = computed(() => (version.value, timeline.rows(unreadAfter.value)));
   const answering = computed(() => (version.value, timeline.live.filter((l) => !["parked", "paused", "approval"].includes(l.turn!.doing))));
   const outbox = new Outbox(me.id, id, {
@@ -61,33 +57,27 @@ export function openRoom(id: string, at: number | undefined) {
     shown: (line) => timeline.waiting(line.refused === "" ? { ...line, refused: t("room.tooLong") } : line, { name: session.name }),
     gone: (clientId) => timeline.drop(clientId),
   });
-  const path = { room_id: id };
   let leave = (): void => {};
   let over = false;
-  let atEnd = true;
-  let readSeq = 0;
-  let reading: ReturnType<typeof setTimeout> | undefined;
 
   // ----- loading
 
   async function load(): Promise<void> {
     failure.value = undefined;
     try {
-      const room = await ok(GET("/api/v1/rooms/{room_id}", { params: { path, query: { include: ["agents", "me", "running", "pins"] } } }));
-      const page = await pageOf(at === undefined ? {} : { around: String(at) });
+      const room = await ok(GET("/api/v1/rooms/{room_id}", { params: { path: { room_id: id }, query: { include: ["agents", "me", "running", "pins"] } } }));
+      const page = await history.page(at === undefined ? {} : { around: String(at) });
       if (over) return;
       info.value = room;
       can.value = room.can;
       archived.value = room.archived_at !== undefined;
       here.agents.value = room.agents ?? [];
       here.pins.value = room.pins ?? [];
-      readSeq = room.me?.read_seq ?? 0;
-      unreadCount.value = room.me?.unread ?? 0;
-      if (unreadCount.value > 0) unreadAfter.value = readSeq;
+      reading.begin(room.me?.read_seq ?? 0, room.me?.unread ?? 0);
       timeline.replace(page);
       for (const turn of room.running ?? []) timeline.take(turn);
       for (const line of outbox.lines) timeline.waiting(line, { name: session.name });
-      goal.value = at !== undefined ? { to: "line", seq: page.at ?? at, flash: true } : { to: unreadCount.value > 0 ? "unread" : "end" };
+      goal.value = at !== undefined ? { to: "line", seq: page.at ?? at, flash: true } : { to: reading.unreadCount.value > 0 ? "unread" : "end" };
       loaded.value = true;
       void here.load(can.value);
       leave();
@@ -101,75 +91,12 @@ export function openRoom(id: string, at: number | undefined) {
     }
   }
 
-  async function pageOf(query: { before?: number; after?: number; around?: string }) {
-    return ok(GET("/api/v1/rooms/{room_id}/messages", { params: { path, query: { limit: pageSize, ...query } } }));
-  }
-
-  async function part<T>(what: () => Promise<T>): Promise<T | undefined> {
-    if (more.value) return undefined;
-    more.value = true;
-    try {
-      return await what();
-    } catch (cause) {
-      if (!over) toast(words(cause), { kind: "failed" });
-      return undefined;
-    } finally {
-      more.value = false;
-    }
-  }
-
-  async function earlier(): Promise<void> {
-    const first = timeline.stored()[0];
-    if (!timeline.moreBefore || !first) return;
-    const page = await part(() => pageOf({ before: first.seq }));
-    if (page && !over) timeline.prepend(page);
-  }
-
-  async function later(): Promise<void> {
-    const last = timeline.stored().at(-1);
-    if (!timeline.moreAfter || !last) return;
-    const page = await part(() => pageOf({ after: last.seq }));
-    if (page && !over) timeline.append(page);
-  }
-
-  /** Shows a message, wherever it is. */
-  async function jump(seq: number, flash = true): Promise<void> {
-    const stored = timeline.stored();
-    const near = stored.some((l) => l.seq === seq) || (stored.length > 0 && seq >= stored[0]!.seq && seq <= stored.at(-1)!.seq);
-    if (!near) {
-      const page = await part(() => pageOf({ around: String(Math.max(1, seq)) }));
-      if (!page || over) return;
-      timeline.replace(page);
-    }
-    goal.value = { to: "line", seq, flash };
-  }
-
-  async function toUnread(): Promise<void> {
-    if (unreadAfter.value === undefined) return;
-    if (timeline.stored()[0]!.seq > unreadAfter.value + 1 && timeline.moreBefore) {
-      const page = await part(() => pageOf({ around: String(Math.max(1, unreadAfter.value!)) }));
-      if (!page || over) return;
-      timeline.replace(page);
-    }
-    goal.value = { to: "unread" };
-  }
-
   async function toEnd(): Promise<void> {
-    if (timeline.moreAfter) {
-      const page = await part(() => pageOf({}));
-      if (!page || over) return;
-      timeline.replace(page);
-    }
-    fresh.value = 0;
-    goal.value = { to: "end" };
+    if (await history.toEnd()) reading.fresh.value = 0;
   }
 
   async function resync(): Promise<void> {
-    const page = await part(() => pageOf({}));
-    if (!page || over) return;
-    timeline.replace(page);
-    goal.value = { to: "end" };
-    void here.load(can.value);
+    if (await history.resync()) void here.load(can.value);
   }
 
   // ----- what comes
@@ -236,32 +163,8 @@ export function openRoom(id: string, at: number | undefined) {
   function news(line: Line): void {
     if (line.own || line.kind === "notice") return;
     if (!line.turn) said.value = t(line.kind === "agent" ? "room.agentSaid" : "room.personSaid", { name: line.name, text: line.text.slice(0, 500) });
-    if (!atEnd) fresh.value++;
-    read();
+    reading.said();
   }
-
-  // ----- reading: what is seen at the end, with the window in front
-
-  function seen(end: boolean): void {
-    atEnd = end;
-    if (end) fresh.value = 0;
-    read();
-  }
-
-  function read(): void {
-    clearTimeout(reading);
-    if (!atEnd || !loaded.value || timeline.moreAfter || document.hidden || !document.hasFocus() || timeline.head <= readSeq) return;
-    reading = setTimeout(() => {
-      const seq = timeline.head;
-      readSeq = seq;
-      unreadCount.value = 0;
-      ok(PUT("/api/v1/rooms/{room_id}/read", { params: { path }, body: { seq } })).catch(() => {
-        readSeq = 0; // it is said again
-      });
-    }, readAfter);
-  }
-  addEventListener("focus", read);
-  document.addEventListener("visibilitychange", read);
 
   function send(text: string, more: Pick<Waiting, "files" | "mentions" | "reply">): void {
     outbox.add(text, more);
@@ -302,16 +205,14 @@ export function openRoom(id: string, at: number | undefined) {
     stops.forEach((stop) => stop());
     outbox.close();
     here.close();
-    clearTimeout(reading);
+    reading.close();
     clearTimeout(due);
-    removeEventListener("focus", read);
-    document.removeEventListener("visibilitychange", read);
   });
 
   const actions = makeActions({ id, timeline, can, unreadAfter, here, words, t });
   return {
-    id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount, fresh, said, goal, more, here, timeline, answering, version, outbox,
-    load, earlier, later, jump, toUnread, toEnd, seen, send, takeBack, mayStop, editLast, returned, ...actions,
+    id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount: reading.unreadCount, fresh: reading.fresh, said, here, timeline, answering, version, outbox,
+    load, seen: reading.seen, send, takeBack, mayStop, editLast, returned, ...history, toEnd, ...actions,
   };
 }
 

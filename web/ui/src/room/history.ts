@@ -1,0 +1,91 @@
+import { ref, shallowRef } from "vue";
+import { GET, ok } from "@/api/client";
+import { toast } from "@/parts/toasts";
+import type { Timeline } from "./timeline";
+
+/** Where to scroll; a new one each time, also to the same place. */
+export type Goal = { to: "end" | "unread" } | { to: "line"; seq: number; flash: boolean };
+
+interface With {
+  id: string;
+  timeline: Timeline;
+  unreadAfter: { readonly value: number | undefined };
+  isOver: () => boolean; // the page has gone meanwhile
+  words: (cause: unknown) => string;
+}
+
+const pageSize = 80;
+
+/** The parts of what was said that are not shown yet, and the way to each. */
+export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) {
+  const more = ref(false); // another part is on its way
+  const goal = shallowRef<Goal>(); // where the page is to scroll to
+
+  async function page(query: { before?: number; after?: number; around?: string }) {
+    return ok(GET("/api/v1/rooms/{room_id}/messages", { params: { path: { room_id: id }, query: { limit: pageSize, ...query } } }));
+  }
+  type Page = Awaited<ReturnType<typeof page>>;
+
+  // One part at a time; one that fails says so, and is asked for again by the next scroll.
+  async function part(query: Parameters<typeof page>[0]): Promise<Page | undefined> {
+    if (more.value) return undefined;
+    more.value = true;
+    try {
+      const found = await page(query);
+      return isOver() ? undefined : found;
+    } catch (cause) {
+      if (!isOver()) toast(words(cause), { kind: "failed" });
+      return undefined;
+    } finally {
+      more.value = false;
+    }
+  }
+
+  async function earlier(): Promise<void> {
+    const first = timeline.stored()[0];
+    if (!timeline.moreBefore || !first) return;
+    const found = await part({ before: first.seq });
+    if (found) timeline.prepend(found);
+  }
+
+  async function later(): Promise<void> {
+    const last = timeline.stored().at(-1);
+    if (!timeline.moreAfter || !last) return;
+    const found = await part({ after: last.seq });
+    if (found) timeline.append(found);
+  }
+
+  async function show(query: Parameters<typeof page>[0]): Promise<boolean> {
+    const found = await part(query);
+    if (found) timeline.replace(found);
+    return found !== undefined;
+  }
+
+  /** Shows a message, wherever it is. */
+  async function jump(seq: number, flash = true): Promise<void> {
+    const stored = timeline.stored();
+    const near = stored.some((l) => l.seq === seq) || (stored.length > 0 && seq >= stored[0]!.seq && seq <= stored.at(-1)!.seq);
+    if (near || (await show({ around: String(Math.max(1, seq)) }))) goal.value = { to: "line", seq, flash };
+  }
+
+  async function toUnread(): Promise<void> {
+    if (unreadAfter.value === undefined) return;
+    const far = timeline.moreBefore && timeline.stored()[0]!.seq > unreadAfter.value + 1;
+    if (!far || (await show({ around: String(Math.max(1, unreadAfter.value)) }))) goal.value = { to: "unread" };
+  }
+
+  async function toEnd(): Promise<boolean> {
+    if (timeline.moreAfter && !(await show({}))) return false;
+    goal.value = { to: "end" };
+    return true;
+  }
+
+  /** Shows the newest, where what is shown may lack something. */
+  async function resync(): Promise<boolean> {
+    if (!(await show({}))) return false;
+    goal.value = { to: "end" };
+    return true;
+  }
+
+  return { more, goal, page, earlier, later, jump, toUnread, toEnd, resync };
+}
