@@ -11,31 +11,47 @@ import { chromium } from "playwright-core";
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 const program = process.env.COAGENT_E2E_BINARY ?? join(root, "bin", "coagent");
 const browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+// A class is seeded by few people within seconds.
+const quick = { COAGENT_LIMITS_POSTS_PER_MINUTE: "100000", COAGENT_LIMITS_POSTS_BURST: "100000", COAGENT_LIMITS_REQUESTS_PER_MINUTE: "1000000", COAGENT_LIMITS_REQUESTS_BURST: "100000" };
+const killed = new Set(); // the origins of servers that were down once
 
 /** Starts the program on an empty folder; it ends with the test. */
 export async function serve(t, { addr = "127.0.0.1:0", dir = mkdtempSync(join(tmpdir(), "coagent-e2e-")), env = {} } = {}) {
   assert.ok(existsSync(program), `${program} is not there: run make build`);
-  const child = spawn(program, ["serve", "--addr", addr], { cwd: dir, env: { ...process.env, COAGENT_DATA_DIR: join(dir, "data"), ...env } });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  let child;
+  let ended;
+  let said;
   const server = {
     dir,
+    log: () => said,
+    /** Ends it as a power cut does. */
     kill: async () => {
+      killed.add(new URL(server.url).host);
       child.kill("SIGKILL");
       await ended;
     },
-    log: () => said,
+    /** Starts it again, on the same port. */
+    start,
   };
   t.after(async () => {
+    killed.add(new URL(server.url ?? "http://none").host);
     child.kill("SIGTERM");
     await ended;
     rmSync(dir, { recursive: true, force: true });
   });
-  await until(() => /is ready at (\S+)/.test(said) && (/token=\S+\n/.test(said) || !/no admin yet/.test(said)), "the server to be ready", () => said);
-  server.url = /is ready at (\S+)/.exec(said)[1];
+  await start();
   server.setupLink = /(\S+\/setup\?token=\S+)/.exec(said)?.[1];
   return server;
+
+  async function start() {
+    said = "";
+    const at = server.url ? new URL(server.url).host : addr;
+    child = spawn(program, ["serve", "--addr", at], { cwd: dir, env: { ...process.env, COAGENT_DATA_DIR: join(dir, "data"), ...quick, ...env } });
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
+    ended = new Promise((resolve) => child.once("exit", resolve));
+    await until(() => /is ready at (\S+)/.test(said) && (/token=\S+\n/.test(said) || !/no admin yet/.test(said)), "the server to be ready", () => said);
+    server.url = /is ready at (\S+)/.exec(said)[1];
+  }
 }
 
 /** Waits for a state, never for a time. */
@@ -48,28 +64,47 @@ export async function until(is, what, also = () => "") {
 }
 
 let launched;
-/** A person's own browser. What the console says of errors fails the test. */
-export async function person(t, { phone = false, locale = "en-US", ...more } = {}) {
+/**
+ * A person's own browser. What the console says of errors fails the test, and so does what the
+ * policy of the page forbids. Chromium itself says there that a request was refused: 401 is how
+ * a page learns that nobody is signed in; other statuses are named in refused.
+ */
+export async function person(t, { phone = false, wide = false, locale = "en-US", refused = [], ...more } = {}) {
   launched ??= chromium.launch({ executablePath: browsers.find(existsSync), args: ["--no-sandbox"] });
   const browser = await launched;
-  const viewport = phone ? { width: 390, height: 844 } : { width: 1280, height: 900 };
+  const viewport = phone ? { width: 390, height: 844 } : wide ? { width: 1600, height: 1000 } : { width: 1280, height: 900 };
   const context = await browser.newContext({ viewport, hasTouch: phone, isMobile: phone, locale, reducedMotion: "reduce", ...more });
-  const page = await context.newPage();
+  context.setDefaultTimeout(60_000); // a shared machine is slow; what is waited for comes
   const wrong = [];
-  page.on("pageerror", (e) => wrong.push(e.stack ?? e.message));
-  // A request that is refused is told by the page itself; Chromium says it too.
-  page.on("console", (m) => m.type() === "error" && !/Failed to load resource|WebSocket connection to/.test(m.text()) && wrong.push(m.text()));
+  const statuses = [401, ...refused];
+  const expected = (text, url) => {
+    if (/^Failed to load resource: the server responded with a status of (\d+)/.test(text)) return statuses.includes(Number(RegExp.$1));
+    if (/^(Failed to load resource: net::ERR_|WebSocket connection to '|Connecting to '|The FetchEvent)/.test(text)) return killed.has(new URL(/'((?:ws|http)\S+)'/.exec(text)?.[1] ?? url).host);
+    return false;
+  };
+  context.on("page", (page) => {
+    page.on("pageerror", (e) => wrong.push(e.stack ?? e.message));
+    page.on("console", (m) => m.type() === "error" && !expected(m.text(), m.location().url) && wrong.push(`${m.text()} (${m.location().url})`));
+  });
+  const page = await context.newPage();
   t.after(async () => {
-    if (!t.passed) await page.screenshot({ path: join(tmpdir(), `e2e-${t.name.replace(/\W+/g, "-")}.png`) }).catch(() => {});
+    if (!t.passed) for (const [i, p] of context.pages().entries()) await p.screenshot({ path: join(tmpdir(), `e2e-${t.name.replace(/\W+/g, "-").slice(0, 60)}-${++shots}-${i}.png`) }).catch(() => {});
     await context.close();
     assert.deepEqual(wrong, [], "what the console said");
   });
   return page;
 }
+let shots = 0;
 
 /** Ends the browser when all tests of a file have run. */
 export async function end() {
   await (await launched)?.close();
+}
+
+/** Signs a page in without its form, for what a test does not look at. */
+export async function enter(page, server, { username, password }) {
+  const answer = await page.context().request.post(`${server.url}/api/v1/login/access-token`, { form: { username, password } });
+  assert.equal(answer.status(), 200, await answer.text());
 }
 
 /** The API as a person who is signed in, for what a test does not look at. */
@@ -89,10 +124,12 @@ export async function signedIn(server, username, password) {
   };
 }
 
+export const admin = { username: "teacher@school.example", password: "correct horse battery", name: "Tea Cher" };
+
 /** Makes the first account over the API. */
 export async function setUp(server) {
   const token = new URL(server.setupLink).searchParams.get("token");
-  const account = { token, email: "teacher@school.example", full_name: "Tea Cher", password: "correct horse battery" };
+  const account = { token, email: admin.username, full_name: admin.name, password: admin.password };
   const answer = await fetch(`${server.url}/api/v1/setup`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(account) });
   assert.equal(answer.status, 200, await answer.text());
   return signedIn(server, account.email, account.password);

@@ -11,7 +11,7 @@ test("a student without an account joins by a code, on a phone, and is known the
   await teacher("POST", "/rooms/", { course_id: course.id, name: "Group A" });
   const { code } = await teacher("PUT", `/courses/${course.id}/join-code`);
 
-  const page = await person(t, { phone: true });
+  const page = await person(t, { phone: true, refused: [403, 404, 422] });
   await page.goto(`${server.url}/rooms/0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90`);
   await page.getByRole("link", { name: "Join a course with a code" }).click();
   await page.getByLabel("Code").fill("wrong1");
