@@ -24,7 +24,7 @@ WITHPG   := go run ./store/storetest/withpg --
 TARGETS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev build size test try prove fuzz bench chaos lint client ui e2e fmt migration release clean
+.PHONY: help run dev build size test try prove fuzz bench chaos lint client ui e2e shots fmt migration release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ ui: ## Check the studio's sources, web/ui, and build them into what the program 
 
 e2e: build ## Use the studio as people do, in Chromium and against the real program; needs Node, after make ui
 	node --test --test-concurrency=1 web/ui/e2e/*.e2e.mjs
+
+shots: build ## Take a picture of every page and state of the studio, at three sizes and in both themes, into bin/shots; ARGS="--only room --sizes 390 --stay"; needs Node
+	node web/ui/e2e/shots.mjs $(ARGS)
 
 client: ## Check that /openapi.json is a source of clients: types, a program against them, a lint, and nothing that the last release had is gone; needs Node
 	npm --prefix web/client ci --ignore-scripts --no-audit --no-fund
