@@ -8,7 +8,7 @@ import type { Timeline } from "./timeline";
 
 interface With {
   id: string;
-  timeline: Timeline;
+  timelines: () => Timeline[]; // all that show messages of the room
   can: Ref<Can | undefined>;
   unreadAfter: Ref<number | undefined>;
   here: Here;
@@ -17,10 +17,15 @@ interface With {
 }
 
 /** What a person does to what was said. It is shown at once, and taken back where the server refuses it. */
-export function makeActions({ id, timeline, unreadAfter, here, words, t }: With) {
+export function makeActions({ id, timelines, unreadAfter, here, words, t }: With) {
   const editing = ref<string>(); // the message that is edited in its place
   const replyTo = ref<Schemas["ReplyTo"]>();
   const room = { room_id: id };
+
+  function guess(message: string, change: Partial<Line>): () => void {
+    const back = timelines().map((tl) => tl.guess(message, change));
+    return () => back.forEach((b) => b());
+  }
 
   async function tell(what: Promise<unknown>, back?: () => void): Promise<boolean> {
     try {
@@ -36,11 +41,11 @@ export function makeActions({ id, timeline, unreadAfter, here, words, t }: With)
   const at = (line: Line) => ({ params: { path: { ...room, message_id: line.id! } } });
 
   function edit(line: Line, text: string): Promise<boolean> {
-    return tell(ok(PUT("/api/v1/rooms/{room_id}/messages/{message_id}", { ...at(line), body: { text } })), timeline.guess(line.id!, { text, edited: Date.now() }));
+    return tell(ok(PUT("/api/v1/rooms/{room_id}/messages/{message_id}", { ...at(line), body: { text } })), guess(line.id!, { text, edited: Date.now() }));
   }
 
   async function remove(line: Line): Promise<void> {
-    const back = timeline.guess(line.id!, { state: "deleted" });
+    const back = guess(line.id!, { state: "deleted" });
     if (!(await tell(ok(DELETE("/api/v1/rooms/{room_id}/messages/{message_id}", at(line))), back))) return;
     toast(t("room.deletedIt"), { undo: () => restore(line) });
   }
@@ -50,13 +55,13 @@ export function makeActions({ id, timeline, unreadAfter, here, words, t }: With)
   }
 
   async function hide(line: Line): Promise<void> {
-    const back = timeline.guess(line.id!, { state: "hidden" });
+    const back = guess(line.id!, { state: "hidden" });
     if (!(await tell(ok(POST("/api/v1/rooms/{room_id}/messages/{message_id}/hide", at(line))), back))) return;
     toast(t("room.hidIt"), { undo: () => unhide(line) });
   }
 
   async function unhide(line: Line): Promise<void> {
-    await tell(ok(POST("/api/v1/rooms/{room_id}/messages/{message_id}/unhide", at(line))), timeline.guess(line.id!, { state: "shown" }));
+    await tell(ok(POST("/api/v1/rooms/{room_id}/messages/{message_id}/unhide", at(line))), guess(line.id!, { state: "shown" }));
   }
 
   async function react(line: Line, emoji: string): Promise<void> {
@@ -65,7 +70,7 @@ export function makeActions({ id, timeline, unreadAfter, here, words, t }: With)
     const changed = (known ? line.reactions : [...line.reactions, { emoji, count: 0, mine: false }])
       .map((r) => (r.emoji === emoji ? { emoji, count: r.count + (mine ? -1 : 1), mine: !mine } : r))
       .filter((r) => r.count > 0);
-    const back = timeline.guess(line.id!, { reactions: changed });
+    const back = guess(line.id!, { reactions: changed });
     const path = at(line).params.path;
     const call = mine
       ? DELETE("/api/v1/rooms/{room_id}/messages/{message_id}/reactions", { params: { path, query: { emoji } } })

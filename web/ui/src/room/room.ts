@@ -18,6 +18,14 @@ import { Timeline } from "./timeline";
 export type Can = Schemas["RoomCan"];
 const silentAfter = 10_000; // the server names the answers under way at once
 
+/** What else shows messages of the room, such as a thread. */
+export interface View {
+  timeline: Timeline;
+  take(frame: RoomFrame): unknown;
+  waits(line: Waiting): void;
+  reload(): void;
+}
+
 /** One open room: what is said in it, who is there, and what one may do. */
 export function openRoom(id: string, at: number | undefined) {
   const session = useSession();
@@ -51,11 +59,17 @@ export function openRoom(id: string, at: number | undefined) {
   const { goal } = history;
   const rows = computed(() => (version.value, timeline.rows(unreadAfter.value)));
   const answering = computed(() => (version.value, timeline.live.filter((l) => !["parked", "paused", "approval"].includes(l.turn!.doing))));
+  const views = new Set<View>();
+  const timelines = (): Timeline[] => [timeline, ...[...views].map((v) => v.timeline)];
   const outbox = new Outbox(me.id, id, {
     send: (post) => live.send(post),
     silent: () => live.renew(),
-    shown: (line) => timeline.waiting(line.refused === "" ? { ...line, refused: t("room.tooLong") } : line, { name: session.name }),
-    gone: (clientId) => timeline.drop(clientId),
+    shown(line) {
+      const told = line.refused === "" ? { ...line, refused: t("room.tooLong") } : line;
+      timeline.waiting(told, { name: session.name });
+      for (const view of views) view.waits(told);
+    },
+    gone: (clientId) => timelines().forEach((tl) => tl.drop(clientId)),
   });
   let leave = (): void => {};
   let over = false;
@@ -96,6 +110,7 @@ export function openRoom(id: string, at: number | undefined) {
   }
 
   async function resync(): Promise<void> {
+    for (const view of views) view.reload();
     if (await history.resync()) void here.load(can.value);
   }
 
@@ -112,6 +127,7 @@ export function openRoom(id: string, at: number | undefined) {
     hearing = true;
     const line = timeline.take(frame);
     hearing = false;
+    for (const view of views) view.take(frame);
     return line;
   }
 
@@ -126,14 +142,14 @@ export function openRoom(id: string, at: number | undefined) {
       case "joined":
         can.value = frame.can;
         archived.value = frame.archived;
-        setTimeout(() => timeline.prune(), silentAfter);
+        setTimeout(() => timelines().forEach((tl) => tl.prune()), silentAfter);
         break;
       case "archived":
         archived.value = frame.archived;
         break;
       case "ack":
         outbox.acked(frame.client_id);
-        timeline.acked(frame.client_id, frame.id, frame.seq);
+        for (const tl of timelines()) tl.acked(frame.client_id, frame.id, frame.seq);
         if (frame.not_called?.length) toast(t("room.notCalled", { names: frame.not_called.map((m) => m.name ?? t("room.everyone")).join(", ") }), { kind: "failed" });
         return;
       case "error":
@@ -150,7 +166,7 @@ export function openRoom(id: string, at: number | undefined) {
         if (!frame.archived) gone.value = true;
         return;
       case "turn":
-        if (frame.state === "finished" && frame.seq === undefined) setTimeout(() => timeline.prune(), silentAfter);
+        if (frame.state === "finished" && frame.seq === undefined) setTimeout(() => timelines().forEach((tl) => tl.prune()), silentAfter);
         break;
     }
     here.take(frame, can.value);
@@ -173,10 +189,10 @@ export function openRoom(id: string, at: number | undefined) {
   }
 
   /** Takes an unsent message back, to be edited or dropped. */
-  function takeBack(clientId: string, toEdit: boolean): void {
+  function takeBack(clientId: string, toEdit: boolean, to = returned): void {
     const line = outbox.remove(clientId);
-    timeline.drop(clientId);
-    if (toEdit) returned.value = line;
+    for (const tl of timelines()) tl.drop(clientId);
+    if (toEdit) to.value = line;
   }
 
   /** Staff stop any answer; who said what is answered stops that one. */
@@ -190,6 +206,12 @@ export function openRoom(id: string, at: number | undefined) {
     const last = timeline.stored().findLast((l) => l.own && l.state === "shown");
     if (!last || !can.value?.edit) return;
     actions.editing.value = last.id;
+  }
+
+  /** Tells a view of all that comes, until the returned function is called. */
+  function beside(view: View): () => void {
+    views.add(view);
+    return () => void views.delete(view);
   }
 
   const stops = [
@@ -209,10 +231,11 @@ export function openRoom(id: string, at: number | undefined) {
     clearTimeout(due);
   });
 
-  const actions = makeActions({ id, timeline, can, unreadAfter, here, words, t });
+  const actions = makeActions({ id, timelines, can, unreadAfter, here, words, t });
   return {
     id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount: reading.unreadCount, fresh: reading.fresh, said, here, timeline, answering, version, outbox,
-    load, seen: reading.seen, send, takeBack, mayStop, editLast, returned, ...history, toEnd, ...actions,
+    isThread: false, draft: id, asked: shallowRef(at), load, seen: reading.seen, send, takeBack, mayStop, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
+    ...history, toEnd, ...actions,
   };
 }
 

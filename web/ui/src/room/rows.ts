@@ -4,7 +4,7 @@ import { ofTurns } from "./list";
 const togetherFor = 5 * 60_000;
 
 /** What is shown, from the top to the end. */
-export type Row = { key: string; type: "day"; at: number } | { key: string; type: "unread" } | { key: string; type: "line"; line: Line; joined: boolean };
+export type Row = { key: string; type: "day"; at: number } | { key: string; type: "unread" } | { key: string; type: "replies"; n: number } | { key: string; type: "line"; line: Line; joined: boolean };
 
 /** The rows of the page; unreadAfter puts the unread line before the first message of others behind it. */
 export function rowsOf(lines: readonly Line[], unreadAfter?: number): Row[] {
