@@ -6,6 +6,7 @@ export function useWhen() {
   const { locale, t } = useI18n();
   const clocks = computed(() => new Intl.DateTimeFormat(locale.value, { hour: "numeric", minute: "2-digit" }));
   const fulls = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: "full", timeStyle: "medium" }));
+  const soons = computed(() => new Intl.DateTimeFormat(locale.value, { weekday: "short", hour: "numeric", minute: "2-digit" }));
   const days = computed(() => new Intl.DateTimeFormat(locale.value, { weekday: "long", month: "long", day: "numeric" }));
   const olds = computed(() => new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "long", day: "numeric" }));
 
@@ -16,7 +17,9 @@ export function useWhen() {
     if (date.toDateString() === new Date(now.getTime() - 86_400_000).toDateString()) return t("room.yesterday");
     return (date.getFullYear() === now.getFullYear() ? days : olds).value.format(date);
   }
-  return { clock: (at: number) => clocks.value.format(at), full: (at: number) => fulls.value.format(at), day };
+  /** A day and a time, as short as they can be said. */
+  const soon = (at: number): string => (new Date(at).toDateString() === new Date().toDateString() ? clocks : soons).value.format(at);
+  return { soon, clock: (at: number) => clocks.value.format(at), full: (at: number) => fulls.value.format(at), day };
 }
 
 /** A size in the units that people read. */
