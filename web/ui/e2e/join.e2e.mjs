@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { end, person, serve, setUp } from "./harness.mjs";
+import { admin, end, person, serve, setUp } from "./harness.mjs";
 
 after(end);
 
@@ -41,7 +41,7 @@ test("a student without an account joins by a code, on a phone, and is known the
 test("an address that is opened signed out is reached after the sign-in, in Chinese too", async (t) => {
   const server = await serve(t);
   await setUp(server);
-  const page = await person(t, { locale: "zh-TW" });
+  const page = await person(t, { locale: "zh-TW", refused: [400] });
   await page.goto(`${server.url}/courses/new`);
   await page.getByText("登入後就會前往您開啟的頁面").waitFor();
   await page.getByLabel("使用者名稱或電子郵件").fill("teacher@school.example");
@@ -51,4 +51,33 @@ test("an address that is opened signed out is reached after the sign-in, in Chin
   await page.getByLabel("密碼", { exact: true }).fill("correct horse battery");
   await page.getByRole("button", { name: "登入" }).click();
   await page.waitForURL("**/courses/new");
+});
+
+test("the tabs of a browser have one person: who signs in or out in one has done so in all", async (t) => {
+  const server = await serve(t);
+  const teacher = await setUp(server);
+  await teacher("POST", "/users/", { full_name: "Sam Pupil", username: "sam", password: "a long enough one", role: "student" });
+  const one = await person(t);
+  const signIn = async (tab, username, password) => {
+    await tab.getByLabel("User name or e-mail").fill(username);
+    await tab.getByLabel("Password", { exact: true }).fill(password);
+    await tab.getByRole("button", { name: "Sign in" }).click();
+  };
+  await one.goto(`${server.url}/courses`);
+  const other = await one.context().newPage();
+  await other.goto(`${server.url}/sign-in`);
+  await other.getByLabel("User name or e-mail").waitFor();
+
+  await signIn(one, admin.username, admin.password);
+  await one.waitForURL("**/courses");
+  await other.getByRole("heading", { name: `Hello, ${admin.name}` }).waitFor();
+
+  await other.getByRole("button", { name: "Sign out" }).click();
+  await one.getByText("Your session has ended").waitFor();
+  // What the tab knew of the teacher is gone with the teacher.
+  await signIn(other, "sam", "a long enough one");
+  await other.getByRole("heading", { name: "Hello, Sam Pupil" }).waitFor();
+  await one.waitForURL("**/courses");
+  await one.getByRole("link", { name: "Sam Pupil" }).waitFor();
+  assert.equal(await one.getByText(admin.name).count(), 0);
 });

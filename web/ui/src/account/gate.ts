@@ -7,3 +7,8 @@ export function gate(to: RouteLocationNormalized, signedIn: boolean): true | { n
   if (who === "out" && signedIn) return { name: "home" };
   return true;
 }
+
+/** A path of our own that a query leads to; anything else is nowhere. */
+export function ownPath(to: unknown): string | undefined {
+  return typeof to === "string" && /^\/(?![/\\])/.test(to) ? to : undefined;
+}

@@ -4,6 +4,7 @@ import { form, GET, ok, onSignedOut, POST, renewed, type Schemas } from "@/api/c
 import { Problem } from "@/api/problem";
 import { preferred, setLanguage } from "@/i18n";
 import { setTheme } from "@/theme";
+import { anew, heard, hearTabs, tellTabs } from "./tabs";
 
 /** Who uses the studio, and what the server says of itself. */
 export const useSession = defineStore("session", () => {
@@ -16,9 +17,25 @@ export const useSession = defineStore("session", () => {
   const admin = computed(() => me.value?.role === "admin" || me.value?.role === "super_admin");
   const name = computed(() => me.value?.full_name || me.value?.username || me.value?.email || "");
 
+  // Whom this page had last, signed in or not any more.
+  let last = "";
+
   onSignedOut(() => {
     ended.value = me.value !== null;
     me.value = null;
+  });
+  hearTabs((person) => {
+    switch (heard(me.value?.id ?? "", person)) {
+      case "sign-out":
+        ended.value = true;
+        me.value = null;
+        break;
+      case "look":
+        void load().catch(() => {}); // the person can still sign in here
+        break;
+      case "begin-anew":
+        location.reload();
+    }
   });
 
   /** Reads who is signed in. It throws only when the server cannot be reached or fails. */
@@ -40,8 +57,15 @@ export const useSession = defineStore("session", () => {
   }
 
   async function take(found: Schemas["UserOut"] | null): Promise<void> {
+    if (found !== null) tellTabs(found.id);
+    if (found !== null && last !== "" && last !== found.id) {
+      // What the page knows is another person's.
+      location.assign(anew(new URL(location.href)));
+      return new Promise(() => {});
+    }
     me.value = found;
     if (found === null) return;
+    last = found.id;
     ended.value = false;
     setTheme(found.preferences?.theme ?? "system");
     await setLanguage(found.preferences?.locale ?? preferred());
@@ -55,6 +79,7 @@ export const useSession = defineStore("session", () => {
   async function signOut(): Promise<void> {
     await ok(POST("/api/v1/login/logout"));
     me.value = null;
+    tellTabs("");
   }
 
   return { me, meta, ended, signedIn, staff, admin, name, load, take, signIn, signOut };
