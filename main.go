@@ -134,7 +134,7 @@ func (c *cli) opened(ctx context.Context, fn func(*app.Opened) error) (err error
 
 type serveCmd struct {
 	Addr  string `placeholder:"HOST:PORT" help:"Address to listen on; 0.0.0.0:8000 lets a class reach it."`
-	UIDir string `name:"ui-dir" placeholder:"FOLDER" help:"Built single-page client to serve at / instead of the built-in page."`
+	UIDir string `name:"ui-dir" placeholder:"FOLDER" help:"Built single-page client to serve at / instead of the studio."`
 }
 
 // Run serves until a signal, then drains within the deadline.

@@ -19,7 +19,7 @@ const (
 	// with a class list must last until the first lesson.
 	passwordLinkLife = 3 * 24 * time.Hour
 	rosterLinkLife   = 14 * 24 * time.Hour
-	// pathReset is the form on our own page. The token is in the URL's fragment, which
+	// pathReset is the studio's form. The token is in the URL's fragment, which
 	// is never sent to a server and so is in no log.
 	pathReset = "/reset#token="
 )

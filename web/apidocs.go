@@ -3,10 +3,8 @@ package web
 import (
 	"io/fs"
 	"strings"
-	"sync"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
 
 	"github.com/coagent-studio/coagent/web/apidocs"
 )
@@ -24,15 +22,11 @@ func (s *Server) apiDocs() error {
 		if err != nil {
 			return err
 		}
-		name, packed := strings.CutSuffix(f.Name(), ".br")
-		page, isPage := strings.CutSuffix(name, ".html")
-		switch {
-		case isPage:
-			s.plain("/"+page, underDocsPolicy, fileOf(name, body))
-		case packed:
-			s.plain(pathDocs+"/"+name, packedFileOf(name, body))
-		default:
-			s.plain(pathDocs+"/"+name, fileOf(name, body))
+		name, file := embeddedOf(f.Name(), body)
+		if page, isPage := strings.CutSuffix(name, ".html"); isPage {
+			s.plain("/"+page, underDocsPolicy, file.send)
+		} else {
+			s.plain(pathDocs+"/"+name, file.send)
 		}
 	}
 	return nil
@@ -41,26 +35,4 @@ func (s *Server) apiDocs() error {
 func underDocsPolicy(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentSecurityPolicy, apidocs.Policy)
 	return c.Next()
-}
-
-// packedFileOf is fileOf for bytes that are compressed with brotli. Browsers accept
-// brotli only over https; other clients get the bytes unpacked, all from one copy.
-func packedFileOf(name string, packed []byte) fiber.Handler {
-	asIs := fileOf(name, packed)
-	unpacked := sync.OnceValues(func() (fiber.Handler, error) {
-		body, err := fasthttp.AppendUnbrotliBytes(nil, packed)
-		return fileOf(name, body), err
-	})
-	return func(c *fiber.Ctx) error {
-		c.Vary(fiber.HeaderAcceptEncoding)
-		if acceptsEncoding(c, "br") {
-			c.Set(fiber.HeaderContentEncoding, "br")
-			return asIs(c)
-		}
-		send, err := unpacked()
-		if err != nil {
-			return err
-		}
-		return send(c)
-	}
 }

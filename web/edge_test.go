@@ -26,7 +26,7 @@ import (
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 	"github.com/coagent-studio/coagent/web/apidocs"
-	"github.com/coagent-studio/coagent/web/page"
+	studioui "github.com/coagent-studio/coagent/web/ui"
 )
 
 func TestEdge(t *testing.T) {
@@ -123,9 +123,9 @@ func TestEdge(t *testing.T) {
 			}
 		},
 		"security headers": func(t *testing.T, w *world) {
-			for _, path := range []string{"/", "/nope.txt", v1 + "/users/me", "/studio/app.js"} {
+			for path, policy := range map[string]string{"/": studioui.Policy, "/nope.txt": defaultPolicy, v1 + "/users/me": defaultPolicy, "/favicon.svg": studioui.Policy} {
 				a := w.anon().with("Accept", "text/html").do(t, get, path)
-				for name, want := range map[string]string{"Content-Security-Policy": page.Policy, "X-Content-Type-Options": "nosniff",
+				for name, want := range map[string]string{"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff",
 					"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
 					"Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()", "Strict-Transport-Security": ""} {
 					if got := a.header.Get(name); got != want {
@@ -164,8 +164,8 @@ func TestPage(t *testing.T) {
 		if got := a.text(t, "message"); got != "Welcome to CoAgent Studio API" {
 			t.Errorf("got %q", got)
 		}
-		for _, path := range []string{"/", "/studio", "/setup", "/setup?token=x"} {
-			a := r.anon().with("Accept", "text/html,application/xhtml+xml,*/*;q=0.8").must(t, 200, get, path)
+		for _, path := range []string{"/", "/setup", "/setup?token=x", "/reset"} {
+			a := r.anon().with("Accept", opensPage).must(t, 200, get, path)
 			if !strings.Contains(a.body, "<title>CoAgent Studio</title>") || a.header.Get("Content-Type") != "text/html; charset=utf-8" {
 				t.Errorf("%s: got %q %.80q, want the page", path, a.header.Get("Content-Type"), a.body)
 			}
@@ -174,8 +174,14 @@ func TestPage(t *testing.T) {
 			t.Errorf("got Vary %q, want Accept", got)
 		}
 	})
+	t.Run("where the page was before, one gets to it", func(t *testing.T) {
+		if a := r.anon().with("Accept", opensPage).do(t, get, "/studio"); a.status != http.StatusTemporaryRedirect || a.header.Get("Location") != "/" {
+			t.Errorf("got %d to %q", a.status, a.header.Get("Location"))
+		}
+	})
 	t.Run("files", func(t *testing.T) {
-		for path, kind := range map[string]string{"/studio/app.js": "text/javascript; charset=utf-8", "/studio/style.css": "text/css; charset=utf-8", "/studio/favicon.svg": "image/svg+xml"} {
+		for path, kind := range map[string]string{"/favicon.svg": "image/svg+xml", "/docs/docs.js": "text/javascript; charset=utf-8", "/docs/swagger-ui.css": "text/css; charset=utf-8",
+			"/openapi.json": "application/json"} {
 			a := r.anon().must(t, 200, get, path)
 			if got := a.header.Get("Content-Type"); got != kind {
 				t.Errorf("%s: got type %q, want %q", path, got, kind)
@@ -193,11 +199,21 @@ func TestPage(t *testing.T) {
 				t.Errorf("%s: got policy %q", path, got)
 			}
 		}
-		const path = "/docs/redoc.standalone.js"
-		plain, packed := r.anon().must(t, 200, get, path), r.anon().with("Accept-Encoding", "gzip, br").must(t, 200, get, path)
-		body, err := fasthttp.AppendUnbrotliBytes(nil, []byte(packed.body))
-		if err != nil || string(body) != plain.body || packed.header.Get("Content-Encoding") != "br" || plain.header.Get("Content-Encoding") != "" {
-			t.Errorf("got %d bytes plain and %d packed as %q (%v), want the same script", len(plain.body), len(packed.body), packed.header.Get("Content-Encoding"), err)
+	})
+	t.Run("each text comes in the form that the client takes", func(t *testing.T) {
+		unpack := map[string]func([]byte, []byte) ([]byte, error){"br": fasthttp.AppendUnbrotliBytes, "gzip": fasthttp.AppendGunzipBytes}
+		for _, at := range []struct{ path, accept, encoding string }{
+			{"/docs/redoc.standalone.js", "gzip, br", "br"},
+			{"/docs/redoc.standalone.js", "gzip, deflate", "gzip"}, // browsers say so on plain http
+			{"/openapi.json", "gzip, br", "gzip"},
+			{"/asyncapi.json", "gzip", "gzip"},
+		} {
+			plain, packed := r.anon().must(t, 200, get, at.path), r.anon().with("Accept-Encoding", at.accept).must(t, 200, get, at.path)
+			body, err := unpack[at.encoding](nil, []byte(packed.body))
+			if err != nil || string(body) != plain.body || packed.header.Get("Content-Encoding") != at.encoding || plain.header.Get("Content-Encoding") != "" ||
+				!strings.Contains(plain.header.Get("Vary"), "Accept-Encoding") || packed.header.Get("ETag") != plain.header.Get("ETag") {
+				t.Errorf("%s for %q: got %d bytes plain and %v (%v), want the same text", at.path, at.accept, len(plain.body), packed.header, err)
+			}
 		}
 	})
 	t.Run("head", func(t *testing.T) {

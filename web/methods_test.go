@@ -71,7 +71,7 @@ func TestMethods(t *testing.T) {
 	if a := c.do(t, del, pathQueue+"/api/jobs/1"); a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "GET, POST, PUT, PATCH" {
 		t.Errorf("below the page of the queue: got %d with Allow %q", a.status, a.header.Get("Allow"))
 	}
-	for _, path := range []string{"/", "/studio", "/setup", "/openapi.json", v1 + "/openapi.json", "/asyncapi.json", pathDocs} {
+	for _, path := range []string{"/", "/setup", "/reset", "/openapi.json", v1 + "/openapi.json", "/asyncapi.json", pathDocs} {
 		if status, _ := refused(t, c, http.MethodHead, path); status != http.StatusOK {
 			t.Errorf("HEAD %s: got %d", path, status)
 		}

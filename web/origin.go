@@ -14,17 +14,20 @@ import (
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/wording"
-	"github.com/coagent-studio/coagent/web/page"
 )
 
 var errForeignOrigin = &app.Error{Kind: app.KindForbidden, Code: wording.ForeignOrigin,
 	Message: "This request comes from a page of another site. If people open CoAgent Studio at that address, set http.public_url to it; " +
 		"to let the pages of another site in, list it in http.cors_origins."}
 
+// defaultPolicy is the Content-Security-Policy of answers that are no page: whatever a
+// browser takes them for, they run nothing of others.
+const defaultPolicy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+
 // secureHeaders sets the security headers of every answer. A page may replace the policy
 // by its own.
 func (s *Server) secureHeaders(c *fiber.Ctx) error {
-	c.Set(fiber.HeaderContentSecurityPolicy, page.Policy)
+	c.Set(fiber.HeaderContentSecurityPolicy, defaultPolicy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")

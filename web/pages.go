@@ -2,45 +2,25 @@ package web
 
 import (
 	"errors"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/gofiber/fiber/v2"
-
-	"github.com/coagent-studio/coagent/web/page"
 )
 
 const (
 	indexFile  = "index.html"
-	pathStudio = "/studio" // the embedded page; it has / too unless web.ui_dir is set
+	pathSetUp  = "/setup"
+	pathReset  = "/reset"
+	pathStudio = "/studio" // where the studio is beside a client in web.ui_dir
 	pathStatic = "/static/"
 )
 
-// pages registers everything that is not API: the page and its files, and the
-// descriptions of the API.
+// pages registers everything that is not API: the pages of the studio that have fixed
+// addresses, and the descriptions of the API.
 func (s *Server) pages(version string) error {
-	files, err := fs.ReadDir(page.Files, ".")
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		body, err := page.Files.ReadFile(f.Name())
-		if err != nil {
-			return err
-		}
-		if f.Name() != indexFile {
-			s.plain(pathStudio+"/"+f.Name(), fileOf(f.Name(), body))
-			continue
-		}
-		index := fileOf(f.Name(), body)
-		s.plain("/setup", index)
-		s.plain("/reset", index)
-		s.plain(pathStudio, index)
-		s.plain("/", s.home(index))
-	}
+	s.studioPages()
 	s.sayLimits()
 	s.sayNames()
 	addFrames(s.api.OpenAPI().Components.Schemas)
@@ -49,53 +29,6 @@ func (s *Server) pages(version string) error {
 	s.plain(v1+"/openapi.json", spec)
 	s.plain("/asyncapi.json", madeFile("asyncapi.json", func() ([]byte, error) { return asyncAPI(version) }))
 	return s.apiDocs()
-}
-
-// home answers browsers with the client, or with our page when there is no client. It
-// answers programs with a greeting.
-func (s *Server) home(page fiber.Handler) fiber.Handler {
-	return func(c *fiber.Ctx) error {
-		c.Vary(fiber.HeaderAccept)
-		switch {
-		case !wantsHTML(c):
-			return c.JSON(fiber.Map{"message": "Welcome to CoAgent Studio API"})
-		case s.ui != nil:
-			return s.ui.index(c, s.host(c))
-		}
-		return page(c)
-	}
-}
-
-// fileOf serves bytes that change only with the program. Their names are the same in
-// every version, so browsers ask each time and mostly get a 304.
-func fileOf(name string, body []byte) fiber.Handler {
-	etag, kind := etagOf(body), contentType(name)
-	return func(c *fiber.Ctx) error {
-		c.Set(fiber.HeaderCacheControl, "no-cache")
-		if unchanged(c, etag) {
-			return nil
-		}
-		c.Set(fiber.HeaderContentType, kind)
-		c.Response().SetBodyRaw(body) // no copy for each reader
-		requestOf(c.UserContext()).shared = true
-		return nil
-	}
-}
-
-// madeFile is fileOf for bytes that are made when somebody first asks for them. Most
-// processes are never asked for the descriptions of the API.
-func madeFile(name string, make func() ([]byte, error)) fiber.Handler {
-	file := sync.OnceValues(func() (fiber.Handler, error) {
-		body, err := make()
-		return fileOf(name, body), err
-	})
-	return func(c *fiber.Ctx) error {
-		serve, err := file()
-		if err != nil {
-			return err
-		}
-		return serve(c)
-	}
 }
 
 // unmatched answers a request that no route took. It tries these in order: 405 when
@@ -112,15 +45,9 @@ func (s *Server) unmatched(c *fiber.Ctx) error {
 		twin = at + "/"
 	}
 	if twin == "" || len(s.methodsAt(twin)) == 0 {
-		if s.ui != nil {
-			return s.nothing(c, s.ui.serve(c, s.host(c)))
-		}
-		return s.nothing(c, s.studio.serve(c))
+		return s.nothing(c, s.clientFile(c))
 	}
-	if query := c.Request().URI().QueryString(); len(query) > 0 {
-		twin += "?" + string(query)
-	}
-	return c.Redirect(twin, http.StatusTemporaryRedirect)
+	return redirect(c, twin)
 }
 
 // nothing answers with a page when a person opened an address that does not exist.

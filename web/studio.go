@@ -1,37 +1,24 @@
 package web
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
 
 	studioui "github.com/coagent-studio/coagent/web/ui"
 )
 
 // studio is the embedded client. Each address of a page gets index.html; the studio's own
 // router finds the page.
-type studio struct{ files map[string]*studioFile }
-
-// studioFile is a file in the forms in which clients take it. On plain http browsers ask for
-// gzip alone, so that form is made when somebody first wants it, and kept.
-type studioFile struct {
-	name   string
-	packed bool // with brotli
-	body   []byte
-	etag   string
-	gzip   func() ([]byte, error)
-}
+type studio struct{ files map[string]*embedded }
 
 func openStudio(files fs.FS) (*studio, error) {
-	s := &studio{files: map[string]*studioFile{}}
+	s := &studio{files: map[string]*embedded{}}
 	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -40,9 +27,7 @@ func openStudio(files fs.FS) (*studio, error) {
 		if err != nil {
 			return err
 		}
-		name, packed := strings.CutSuffix(path, ".br")
-		f := &studioFile{name: name, packed: packed, body: body, etag: etagOf(body)}
-		f.gzip = sync.OnceValues(f.gzipped)
+		name, f := embeddedOf(path, body)
 		s.files[name] = f
 		return nil
 	})
@@ -55,70 +40,96 @@ func openStudio(files fs.FS) (*studio, error) {
 // serve answers a path that no route took; fiber.ErrNotFound when the studio has nothing
 // there. Only browsers get a page for an address that may be misspelt.
 func (s *studio) serve(c *fiber.Ctx) error {
-	at, err := url.PathUnescape(c.Path())
-	if err != nil || isAPI(c.Path()) {
-		return fiber.ErrNotFound
+	if err := s.file(c); !errors.Is(err, fiber.ErrNotFound) {
+		return err
 	}
-	f := s.files[strings.TrimPrefix(at, "/")]
-	switch {
-	case f != nil && !slices.Contains(pageMethods, c.Method()):
-		return notBy(c, pageMethods)
-	case f != nil:
-		return f.send(c)
-	case slices.Contains(pageMethods, c.Method()) && isPage(at) && wantsHTML(c):
+	at, err := url.PathUnescape(c.Path())
+	if err == nil && !isAPI(c.Path()) && slices.Contains(pageMethods, c.Method()) && isPage(at) && wantsHTML(c) {
 		return s.index(c)
 	}
 	return fiber.ErrNotFound
 }
 
-func (s *studio) index(c *fiber.Ctx) error { return s.files[indexFile].send(c) }
-
-func (f *studioFile) send(c *fiber.Ctx) error {
+// file answers with a file of the studio; fiber.ErrNotFound when the path is no name of one.
+func (s *studio) file(c *fiber.Ctx) error {
+	at, err := url.PathUnescape(c.Path())
+	if err != nil {
+		return fiber.ErrNotFound
+	}
+	name := strings.TrimPrefix(at, "/")
+	f := s.files[name]
+	if f == nil {
+		return fiber.ErrNotFound
+	}
+	if !slices.Contains(pageMethods, c.Method()) {
+		return notBy(c, pageMethods)
+	}
 	c.Set(fiber.HeaderContentSecurityPolicy, studioui.Policy)
-	c.Set(fiber.HeaderCacheControl, "no-cache")
-	if strings.HasPrefix(f.name, "assets/") {
+	err = f.send(c)
+	if strings.HasPrefix(name, "assets/") { // named by their content
 		c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
 	}
-	c.Vary(fiber.HeaderAcceptEncoding)
-	if unchanged(c, f.etag) {
-		return nil
-	}
-	c.Set(fiber.HeaderContentType, contentType(f.name))
-	body := f.body
-	switch {
-	case !f.packed:
-	case acceptsEncoding(c, "br"):
-		c.Set(fiber.HeaderContentEncoding, "br")
-	default:
-		var err error
-		if body, err = f.gzip(); err != nil {
-			return err
-		}
-		if !acceptsEncoding(c, "gzip") {
-			if body, err = fasthttp.AppendGunzipBytes(nil, body); err != nil {
-				return err
-			}
-			return c.Send(body)
-		}
-		c.Set(fiber.HeaderContentEncoding, "gzip")
-	}
-	c.Response().SetBodyRaw(body) // no copy for each reader
-	requestOf(c.UserContext()).shared = true
-	return nil
+	return err
 }
 
-func (f *studioFile) gzipped() ([]byte, error) {
-	plain, err := fasthttp.AppendUnbrotliBytes(nil, f.body)
-	if err != nil {
-		return nil, err
+func (s *studio) index(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentSecurityPolicy, studioui.Policy)
+	return s.files[indexFile].send(c)
+}
+
+// studioPages registers the pages of the studio that have an address of their own also
+// where another client has the root: the links that the program prints and makes lead to
+// them. There the studio is below /studio, and knows by its address that it is. Browsers
+// keep the fragment of an address over a redirect.
+func (s *Server) studioPages() {
+	for _, at := range []string{pathSetUp, pathReset} {
+		s.plain(at, func(c *fiber.Ctx) error {
+			if s.ui == nil {
+				return s.studio.index(c)
+			}
+			return redirect(c, pathStudio+at)
+		})
 	}
-	var out bytes.Buffer
-	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err == nil {
-		_, err = w.Write(plain)
+	s.plain(pathStudio, func(c *fiber.Ctx) error {
+		if s.ui == nil {
+			return redirect(c, "/")
+		}
+		return s.studio.index(c)
+	})
+	s.plain("/", s.home)
+}
+
+// redirect leads to another path with the same query, for now: a client in web.ui_dir may
+// come or go.
+func redirect(c *fiber.Ctx, to string) error {
+	if query := c.Request().URI().QueryString(); len(query) > 0 {
+		to += "?" + string(query)
 	}
-	if err == nil {
-		err = w.Close()
+	return c.Redirect(to, http.StatusTemporaryRedirect)
+}
+
+// home answers browsers with the client in web.ui_dir, or else with the studio. It answers
+// programs with a greeting.
+func (s *Server) home(c *fiber.Ctx) error {
+	c.Vary(fiber.HeaderAccept)
+	switch {
+	case !wantsHTML(c):
+		return c.JSON(fiber.Map{"message": "Welcome to CoAgent Studio API"})
+	case s.ui != nil:
+		return s.ui.index(c, s.host(c))
 	}
-	return out.Bytes(), err
+	return s.studio.index(c)
+}
+
+// clientFile answers a path that no route took with what a client has there. Beside a client in
+// web.ui_dir the studio has the addresses below /studio, and its files have theirs, which
+// are named by their content or missing in the folder.
+func (s *Server) clientFile(c *fiber.Ctx) error {
+	if s.ui == nil || strings.HasPrefix(c.Path(), pathStudio+"/") {
+		return s.studio.serve(c)
+	}
+	if err := s.ui.serve(c, s.host(c)); !errors.Is(err, fiber.ErrNotFound) {
+		return err
+	}
+	return s.studio.file(c)
 }

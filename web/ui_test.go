@@ -10,6 +10,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store/storetest"
+	studioui "github.com/coagent-studio/coagent/web/ui"
 )
 
 // builtClient is a small client as Vite leaves one, with files beside it that
@@ -158,13 +159,20 @@ func TestUI(t *testing.T) {
 			}
 		}
 	})
-	t.Run("our own page and the set-up form stay", func(t *testing.T) {
-		for _, path := range []string{"/studio", "/setup?token=x"} {
-			if a := browser.must(t, 200, get, path); !strings.Contains(a.body, "/studio/app.js") {
-				t.Errorf("%s: got %.60q, want the embedded page", path, a.body)
+	t.Run("the studio stays beside it, and the links that lead to it", func(t *testing.T) {
+		for _, path := range []string{"/studio", "/studio/setup?token=x", "/studio/rooms/0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"} {
+			if a := browser.must(t, 200, get, path); !strings.Contains(a.body, "<title>CoAgent Studio</title>") || a.header.Get("Content-Security-Policy") != studioui.Policy {
+				t.Errorf("%s: got %.60q, want the studio", path, a.body)
 			}
 		}
-		script.must(t, 200, get, "/studio/app.js")
+		for path, want := range map[string]string{"/setup?token=x": "/studio/setup?token=x", "/reset": "/studio/reset"} {
+			if a := browser.do(t, get, path); a.status != 307 || a.header.Get("Location") != want {
+				t.Errorf("%s: got %d to %q, want %s", path, a.status, a.header.Get("Location"), want)
+			}
+		}
+		if a := script.must(t, 200, get, "/"+asset(t, ".js.br")); a.header.Get("Content-Security-Policy") != studioui.Policy {
+			t.Errorf("got %v for a script of the studio", a.header)
+		}
 	})
 }
 

@@ -56,7 +56,7 @@ type HTTP struct {
 
 // Web configures the single-page client that is served beside the API.
 type Web struct {
-	UIDir string `yaml:"ui_dir" doc:"Folder of any built single-page client, served at /; empty serves the built-in page there, which is at /studio otherwise."`
+	UIDir string `yaml:"ui_dir" doc:"Folder of any built single-page client, served at / instead of the studio, which is then below /studio."`
 	UICSP string `yaml:"ui_csp" default:"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self' ws://{host} wss://{host} https://*.spline.design; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'" doc:"Content-Security-Policy of that client; {host} becomes the host that the browser asked for. Its pictures of spline.design are let through."`
 }
 

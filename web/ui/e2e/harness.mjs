@@ -67,21 +67,23 @@ let launched;
 /**
  * A person's own browser. What the console says of errors fails the test, and so does what the
  * policy of the page forbids. Chromium itself says there that a request was refused: 401 is how
- * a page learns that nobody is signed in; other statuses are named in refused.
+ * a page learns that nobody is signed in; other statuses are named in refused, and other words
+ * of the console in allow. A request to another host fails the test too.
  */
-export async function person(t, { phone = false, wide = false, locale = "en-US", refused = [], ...more } = {}) {
+export async function person(t, { phone = false, wide = false, locale = "en-US", refused = [], allow, ...more } = {}) {
   launched ??= chromium.launch({ executablePath: browsers.find(existsSync), args: ["--no-sandbox"] });
   const browser = await launched;
   const viewport = phone ? { width: 390, height: 844 } : wide ? { width: 1600, height: 1000 } : { width: 1280, height: 900 };
   const context = await browser.newContext({ viewport, hasTouch: phone, isMobile: phone, locale, reducedMotion: "reduce", ...more });
-  context.setDefaultTimeout(60_000); // a shared machine is slow; what is waited for comes
+  context.setDefaultTimeout(120_000); // a shared machine is slow; what is waited for comes
   const wrong = [];
   const statuses = [401, ...refused];
   const expected = (text, url) => {
     if (/^Failed to load resource: the server responded with a status of (\d+)/.test(text)) return statuses.includes(Number(RegExp.$1));
     if (/^(Failed to load resource: net::ERR_|WebSocket connection to '|Connecting to '|The FetchEvent)/.test(text)) return killed.has(new URL(/'((?:ws|http)\S+)'/.exec(text)?.[1] ?? url).host);
-    return false;
+    return allow?.test(text) ?? false;
   };
+  context.on("request", (r) => !/^(data|blob|about):|^https?:\/\/(127\.0\.0\.1|localhost)[:/]/.test(r.url()) && wrong.push(`a request to ${r.url()}`));
   context.on("page", (page) => {
     page.on("pageerror", (e) => wrong.push(e.stack ?? e.message));
     page.on("console", (m) => m.type() === "error" && !expected(m.text(), m.location().url) && wrong.push(`${m.text()} (${m.location().url})`));

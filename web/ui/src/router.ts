@@ -1,6 +1,7 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
 import { gate } from "@/account/gate";
 import { useSession } from "@/account/session";
+import { base } from "@/place";
 
 declare module "vue-router" {
   interface RouteMeta {
@@ -12,7 +13,8 @@ declare module "vue-router" {
 }
 
 const routes: RouteRecordRaw[] = [
-  { path: "/", redirect: { name: "home" } },
+  // Before it was the studio, the page named a room after the #.
+  { path: "/", redirect: ({ hash }) => ({ path: /^#(\/rooms\/[\w-]+)$/.exec(hash)?.[1] ?? "/home", hash: "" }) },
   { path: "/home", name: "home", component: () => import("@/home/Home.vue"), meta: { title: "home.title" } },
   { path: "/rooms/:room/:seq(\\d+)?", name: "room", component: () => import("@/room/RoomPage.vue"), meta: { title: "room.title" } },
   { path: "/sign-in", name: "sign-in", component: () => import("@/account/SignIn.vue"), meta: { who: "out", title: "signIn.title" } },
@@ -51,7 +53,7 @@ const routes: RouteRecordRaw[] = [
 ];
 
 export const router = createRouter({
-  history: createWebHistory(),
+  history: createWebHistory(base),
   routes,
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
 });
