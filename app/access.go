@@ -141,6 +141,7 @@ var rules = map[Action]rule{
 	ActListModels: {roles: everybody, text: notEnough, scope: ScopeRead},
 
 	ActListMyApprovals: {roles: everybody, text: notEnough, scope: ScopeRead},
+	ActListMyAgents:    {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActReadPreferences: {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActSetPreferences:  {roles: everybody, text: notEnough},
 

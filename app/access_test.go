@@ -50,6 +50,7 @@ var declared = map[Action]struct {
 	ActManageTokens:     {"admin super_admin", "Not enough permissions"},
 
 	ActListMyApprovals: {"everybody", "Not enough permissions"},
+	ActListMyAgents:    {"everybody", "Not enough permissions"},
 	ActReadPreferences: {"everybody", "Not enough permissions"},
 	ActSetPreferences:  {"everybody", "Not enough permissions"},
 

@@ -8,6 +8,7 @@ const (
 	ActReadSelf Action = "self.read"
 
 	ActListMyApprovals Action = "self.approvals"
+	ActListMyAgents    Action = "self.agents"
 	ActReadPreferences Action = "self.preferences"
 	ActSetPreferences  Action = "self.set_preferences"
 

@@ -307,6 +307,15 @@ func (a *App) ActivateAgent(ctx context.Context, actor *Actor, id string) (*stor
 	return ag, fromStore(err, "Agent config")
 }
 
+// AgentContents counts what goes when an agent is deleted: its places in rooms and its open
+// turns.
+func (a *App) AgentContents(ctx context.Context, actor *Actor, id string) (store.Counts, error) {
+	if _, err := a.agentFor(ctx, actor, id, ActDeleteAgent, "Agent config"); err != nil {
+		return nil, err
+	}
+	return a.db.AgentContents(ctx, id)
+}
+
 // DeleteAgent removes an agent from its project and from every room. Its messages stay.
 func (a *App) DeleteAgent(ctx context.Context, actor *Actor, id string) error {
 	ag, err := a.agentFor(ctx, actor, id, ActDeleteAgent, "Agent config")

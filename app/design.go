@@ -53,7 +53,7 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	if err != nil {
 		return "", false, err
 	}
-	keys, err := a.agents.designKeys(ctx, ag, d)
+	keys, err := a.agents.designKeys(ctx, actor, ag, d)
 	if err != nil {
 		return "", false, err
 	}
@@ -69,7 +69,7 @@ func (a *App) GenerateInstructions(ctx context.Context, actor *Actor, d Design) 
 	if llm.KindOf(err) == llm.BadKey {
 		return "", false, errBadDesignKey
 	}
-	return said.Text, said.Cut, notAnswered(err, mayKnow || d.Key.Reveal() != "", a.now())
+	return said.Text, said.Cut, notAnswered(err, mayKnow || !keys[0].OfAgent(), a.now())
 }
 
 func checkDesign(d *Design) error {
@@ -118,7 +118,7 @@ func (a *App) designer(ctx context.Context, actor *Actor, projectID string) (ag 
 
 // designKeys sets the agent's provider and model as the request asks, and returns the
 // keys for the calls to its model.
-func (r *agentRules) designKeys(ctx context.Context, ag *store.Agent, d Design) ([]model.Key, error) {
+func (r *agentRules) designKeys(ctx context.Context, by *Actor, ag *store.Agent, d Design) ([]model.Key, error) {
 	ag.SystemPrompt = cmp.Or(d.SystemPrompt, ag.SystemPrompt)
 	if d.Model != "" {
 		ag.Model = &d.Model
@@ -142,12 +142,22 @@ func (r *agentRules) designKeys(ctx context.Context, ag *store.Agent, d Design) 
 	case own:
 		return []model.Key{{Plain: d.Key, Kind: model.KeyTyped}}, nil
 	case other && r.models.NeedsKey(provider):
-		return nil, errNoDesignKey
+		return r.storedKeys(ctx, by, provider)
 	}
 	keys, err := r.model.Keys(ctx, ag)
 	var fault *model.Fault
 	if errors.As(err, &fault) {
-		return nil, errNoDesignKey
+		return r.storedKeys(ctx, by, ag.ModelProvider)
+	}
+	return keys, err
+}
+
+// storedKeys are the actor's own keys for a provider. They serve where the design agent has
+// none that it may use: who asks for the help pays for it.
+func (r *agentRules) storedKeys(ctx context.Context, by *Actor, provider string) ([]model.Key, error) {
+	keys, err := r.model.KeysOf(ctx, by.User.ID, provider)
+	if err == nil && len(keys) == 0 {
+		err = errNoDesignKey
 	}
 	return keys, err
 }

@@ -44,6 +44,16 @@ func TestGenerateInstructions(t *testing.T) {
 				t.Errorf("the model was asked %+v, want the instructions of the type", req)
 			}
 		})
+		t.Run("a stored key of who asks", func(t *testing.T) {
+			if _, err := r.CreateUserKey(t.Context(), c.Teacher, app.NewUserKey{Provider: "openai", Alias: "mine", Key: "sk-mine-0123456789"}); err != nil {
+				t.Fatal(err)
+			}
+			if req := generate(t, c.Teacher, wish(func(d *app.Design) { d.Provider = "openai" })); req.Key != "sk-mine-0123456789" {
+				t.Errorf("the model was asked with %q, want the teacher's key", req.Key)
+			}
+			_, _, err := r.GenerateInstructions(t.Context(), c.Admin, wish(func(d *app.Design) { d.Provider = "openai" }))
+			wantKind(t, err, app.KindRejected, noKey)
+		})
 		if _, err := r.SetSystemAgent(t.Context(), c.Admin, store.AgentDesign, app.AgentSettings{SystemPrompt: app.Some("Write well."),
 			ModelProvider: app.Some("openai"), Model: app.Some("gpt-design"), APIKey: app.Some(secret.Text(apptest.CanaryKey))}); err != nil {
 			t.Fatal(err)

@@ -12,8 +12,9 @@ import (
 
 // Member is one person of a course, with the role that others see.
 type Member struct {
-	User store.User
-	Role string
+	User     store.User
+	Role     string
+	Username *string // what they sign in with, for staff alone
 }
 
 // MemberList is the people of a course. It is read in portions.
@@ -21,6 +22,7 @@ type MemberList struct {
 	links   *store.Listing[store.CourseMember]
 	ownerID string
 	owner   *store.User // the owner has no link to the course
+	staff   bool        // it is for staff
 }
 
 // Most is about how many bytes of database rows are in memory at once.
@@ -29,7 +31,7 @@ func (l *MemberList) Most() int64 { return l.links.Most() }
 // Rows yields the people in the order in which they joined.
 func (l *MemberList) Rows(ctx context.Context) iter.Seq2[*Member, error] {
 	return func(yield func(*Member, error) bool) {
-		if l.owner != nil && !yield(&Member{User: *l.owner, Role: "teacher"}, nil) {
+		if l.owner != nil && !yield(l.member(l.owner, "teacher"), nil) {
 			return
 		}
 		for link, err := range l.links.Rows(ctx) {
@@ -37,7 +39,7 @@ func (l *MemberList) Rows(ctx context.Context) iter.Seq2[*Member, error] {
 				yield(nil, err)
 				return
 			}
-			m := &Member{User: *link.User, Role: link.Role}
+			m := l.member(link.User, link.Role)
 			if link.UserID == l.ownerID {
 				m.Role = "teacher"
 			}
@@ -46,6 +48,14 @@ func (l *MemberList) Rows(ctx context.Context) iter.Seq2[*Member, error] {
 			}
 		}
 	}
+}
+
+func (l *MemberList) member(u *store.User, role string) *Member {
+	m := &Member{User: *u, Role: role}
+	if l.staff {
+		m.Username = u.Username
+	}
+	return m
 }
 
 // CourseMembers lists the people of a course. The owner is always one of them, as a
@@ -59,7 +69,7 @@ func (a *App) CourseMembers(ctx context.Context, actor *Actor, courseID string, 
 	if err != nil {
 		return nil, err
 	}
-	list := &MemberList{links: links, ownerID: access.owner}
+	list := &MemberList{links: links, ownerID: access.owner, staff: actor.isAdmin() || access.Relations&courseStaff != 0}
 	if p.Skip == 0 && !slices.Contains(links.IDs(), access.owner) {
 		list.owner, err = a.db.User(ctx, access.owner)
 	}

@@ -112,6 +112,9 @@ var accessTable = []row{
 	{"GET /api/v1/search", everyone200, func(testing.TB, *world) ([]string, any) { return []string{"?q=hello"}, nil }},
 	{"PUT /api/v1/users/me/mentions/read", everyone200, sending(body{"ids": []string{store.NewID()}})},
 	{"GET /api/v1/users/me/rooms", everyone200, nothing},
+	{"GET /api/v1/users/me/agents", "403 403 403 403 403 403 200 403 200 200 200 200 200", func(_ testing.TB, w *world) ([]string, any) {
+		return []string{"?agent_id=" + w.agent}, nil
+	}},
 	{"PUT /api/v1/users/me/rooms/{room_id}", roomPeopleOnly, onRoom(body{"notify": "mentions", "pinned": true})},
 	{"PUT /api/v1/rooms/{room_id}/read", roomPeopleOnly, onRoom(body{"seq": 1})},
 	{"POST /api/v1/rooms/{room_id}/unread", roomPeopleOnly, func(t testing.TB, w *world) ([]string, any) {

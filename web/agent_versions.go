@@ -26,10 +26,13 @@ func versionForm(v *store.AgentVersion) versionOut {
 		Model: v.Model, CreatedAt: instant(v.CreatedAt), CreatedBy: nullable(v.CreatedBy)}
 }
 
+// VersionOut is exported for the document, see AgentOut.
+type VersionOut = versionOut
+
 // versionWholeOut is a version with all that it keeps.
 type versionWholeOut struct {
-	versionOut
-	Whole          bool       `json:"whole" doc:"false for a version from before type, category, capabilities, external_config and user_key_ids were kept: these are null or empty, and a restore leaves them"`
+	VersionOut
+	Whole          bool       `json:"whole" doc:"false: type, category, capabilities, external_config and user_key_ids were not kept; they are null or empty, and a restore leaves them"`
 	Name           string     `json:"name"`
 	Type           *string    `json:"type"`
 	Category       *string    `json:"category"`
@@ -43,7 +46,7 @@ type versionWholeOut struct {
 }
 
 func versionWholeForm(v *store.AgentVersion) versionWholeOut {
-	return versionWholeOut{versionOut: versionForm(v), Whole: v.Whole(), Name: v.Name, Type: nullable(v.Type), Category: nullable(v.Category),
+	return versionWholeOut{VersionOut: versionForm(v), Whole: v.Whole(), Name: v.Name, Type: nullable(v.Type), Category: nullable(v.Category),
 		Settings: jsonObject(v.Settings), TriggerConfig: jsonObject(v.TriggerConfig), ScheduleConfig: jsonObject(v.ScheduleConfig),
 		ContextWindow: v.ContextWindow, Capabilities: jsonTexts(v.Capabilities), ExternalConfig: jsonObject(v.ExternalConfig),
 		UserKeyIDs: jsonTexts(v.UserKeyIDs)}

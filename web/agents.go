@@ -149,6 +149,9 @@ func (s *Server) activateAgent(ctx context.Context, actor *app.Actor, in *oneID)
 	return s.oneAgent(s.app.ActivateAgent(ctx, actor, in.ID.String()))
 }
 
-func (s *Server) deleteAgent(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
-	return &empty{}, s.app.DeleteAgent(ctx, actor, in.ID.String())
+func (s *Server) deleteAgent(ctx context.Context, actor *app.Actor, in *deletionOf) (*deletedOut, error) {
+	if in.DryRun {
+		return deleted(s.app.AgentContents(ctx, actor, in.ID.String()))
+	}
+	return deleted(nil, s.app.DeleteAgent(ctx, actor, in.ID.String()))
 }

@@ -17,7 +17,7 @@ func (s *Server) botRoutes() {
 			description: "For the course's staff.", errors: known})
 	add(s, post, bots, "createBot", s.createBot,
 		route{tag: tag, summary: "Make a bot: an account for a program in rooms of the course",
-			description: "For the course's teachers. With token its first one too, shown this once. It uses the routes of rooms with it.",
+			description: "For the course's teachers. With token its first one, shown this once, for the routes of rooms.",
 			example:     `{"name":"Quiz","room_ids":[],"token":{"name":"Quiz server","expires_in_days":90}}`,
 			status:      created, errors: edited})
 	add(s, patch, bots+"/{bot_id}", "updateBot", s.updateBot,

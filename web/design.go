@@ -16,7 +16,7 @@ type generateIn struct {
 		ProjectID          opt[id]          `json:"project_id,omitempty" doc:"Whose active design agent serves, not the program's"`
 		CourseID           opt[string]      `json:"course_id,omitempty" doc:"Not used"`
 		CustomSystemPrompt opt[string]      `json:"custom_system_prompt,omitempty" doc:"In place of the design agent's"`
-		CustomProvider     opt[string]      `json:"custom_provider,omitempty" doc:"In place of the design agent's; with a key, unless it needs none"`
+		CustomProvider     opt[string]      `json:"custom_provider,omitempty" doc:"In place of the design agent's; with a key sent, or one of the caller's"`
 		CustomModel        opt[string]      `json:"custom_model,omitempty"`
 		CustomAPIKey       opt[secret.Text] `json:"custom_api_key,omitempty"`
 		APIKey             opt[secret.Text] `json:"api_key,omitempty" doc:"Without custom_api_key"`

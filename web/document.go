@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -47,7 +48,9 @@ func (s *Server) openAPI() ([]byte, error) {
 	shareTwins(components["schemas"].(object))
 	shareNamed(doc)
 	compose(components["schemas"].(object), s.api.OpenAPI().Components.Schemas)
+	shareTwins(components["schemas"].(object)) // those of embedded structs are new
 	withoutRepeats(doc["paths"].(object))
+	inlineRare(doc)
 	return json.Marshal(doc)
 }
 
@@ -239,7 +242,7 @@ func eachSmall(op object, do func(kind, name string, part object) object) {
 }
 
 // eachAnswer is for answers with one named schema, or a list of them, which gives them their
-// name.
+// name; others are named after what they contain, such as a stream of events.
 func eachAnswer(op object, do func(kind, name string, part object) object) {
 	responses := op["responses"].(object)
 	for status, response := range responses {
@@ -252,6 +255,8 @@ func eachAnswer(op object, do func(kind, name string, part object) object) {
 		}
 		if ref, ok := schema["$ref"].(string); ok {
 			responses[status] = do("responses", ref[strings.LastIndexByte(ref, '/')+1:]+suffix, response.(object))
+		} else if media == nil && len(content) > 0 {
+			responses[status] = do("responses", wordsOf(slices.Min(slices.Collect(maps.Keys(content)))), response.(object))
 		}
 	}
 }
@@ -286,6 +291,51 @@ func (p *publisher) share(kind, name string, part object) object {
 	}
 	p.shared[kind].(object)[name] = part
 	return refTo(kind, name)
+}
+
+// wordsOf writes the words of a media type as a name, such as TextEventStream.
+func wordsOf(media string) string {
+	name := ""
+	for _, word := range strings.FieldsFunc(media, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		name += strings.ToUpper(word[:1]) + word[1:]
+	}
+	return name
+}
+
+// inlineRare writes out the shared parts whose name costs more than it saves, because few
+// use them.
+func inlineRare(doc object) {
+	components := doc["components"].(object)
+	for _, kind := range []string{"responses", "parameters", "headers"} { // an answer has headers
+		parts, text := components[kind].(object), jsonOf(doc)
+		rare := map[string]object{}
+		for name, part := range parts {
+			ref, whole := jsonOf(refTo(kind, name)), jsonOf(part)
+			if n := strings.Count(text, ref); n > 0 && n*len(whole) <= n*len(ref)+len(name)+len(whole)+len(`"":,`) {
+				rare[refTo(kind, name)["$ref"].(string)] = part.(object)
+				delete(parts, name)
+			}
+		}
+		writeOut(doc, rare)
+	}
+}
+
+// writeOut replaces references by what they refer to.
+func writeOut(v any, parts map[string]object) any {
+	switch v := v.(type) {
+	case object:
+		if ref, ok := v["$ref"].(string); ok && parts[ref] != nil {
+			return maps.Clone(parts[ref])
+		}
+		for name, below := range v {
+			v[name] = writeOut(below, parts)
+		}
+	case []any:
+		for i, below := range v {
+			v[i] = writeOut(below, parts)
+		}
+	}
+	return v
 }
 
 // responses describes the errors.

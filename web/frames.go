@@ -56,7 +56,7 @@ type (
 	plainSystem struct {
 		Type      string `json:"type" enum:"system"`
 		Sender    string `json:"sender" enum:"System"`
-		Content   string `json:"content" doc:"What a person is told: who left, why no answer comes, why a message was refused"`
+		Content   string `json:"content" doc:"Who left, why no answer comes, why a message was refused"`
 		Timestamp string `json:"timestamp" maxLength:"0" doc:"Always empty"`
 		RoomID    string `json:"room_id" format:"uuid"`
 		Metadata  any    `json:"metadata" doc:"Always null"`

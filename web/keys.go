@@ -128,7 +128,7 @@ func (s *Server) testUserKey(ctx context.Context, actor *app.Actor, in *oneID) (
 }
 
 type agentKeyTestsOut struct {
-	Body map[string]keyTestOut `doc:"The test of each key: of api_key, room_key, global_key and backup_key those that the agent has"`
+	Body map[string]keyTestOut `doc:"By key: api_key, room_key, global_key, backup_key, as the agent has them"`
 }
 
 func (s *Server) testAgentKeys(ctx context.Context, actor *app.Actor, in *oneID) (*agentKeyTestsOut, error) {

@@ -43,6 +43,7 @@ type memberOut struct {
 	FullName  *string `json:"full_name"`
 	AvatarURL *string `json:"avatar_url"`
 	Role      string  `json:"role" enum:"student,ta,teacher"`
+	Username  *string `json:"username,omitempty" doc:"For staff"`
 }
 
 func (s *Server) members(ctx context.Context, actor *app.Actor, in *oneID) (*listOut[memberOut], error) {
@@ -51,7 +52,7 @@ func (s *Server) members(ctx context.Context, actor *app.Actor, in *oneID) (*lis
 		return nil, err
 	}
 	return whole(ctx, s, rows, func(m *app.Member) memberOut {
-		return memberOut{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role}
+		return memberOut{UserID: m.User.ID, Email: m.User.Email, FullName: m.User.FullName, AvatarURL: m.User.AvatarURL, Role: m.Role, Username: m.Username}
 	})
 }
 

@@ -23,7 +23,7 @@ type lineOut struct {
 	AgentName *string    `json:"agent_name"`
 	TurnID    *string    `json:"turn_id" format:"uuid"`
 	CreatedAt time.Time  `json:"created_at"`
-	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by who said it, or hidden by staff; content is then neutral, for staff the hidden one"`
+	State     string     `json:"state" enum:"shown,deleted,hidden" doc:"deleted by its author or hidden by staff: then content is neutral, but for staff"`
 	EditedAt  *time.Time `json:"edited_at"`
 	Stopped   bool       `json:"stopped" doc:"Stopped in the middle"`
 	Truncated bool       `json:"truncated" doc:"Cut before its end"`
@@ -147,7 +147,7 @@ type postedOut struct {
 		Files     []event.File    `json:"files,omitempty" nullable:"false"`
 		ReplyTo   *event.ReplyTo  `json:"reply_to,omitempty" nullable:"false" doc:"Of a reply: what it hangs under"`
 		Mentions  []event.Mention `json:"mentions,omitempty" nullable:"false" doc:"Whom it calls"`
-		NotCalled []event.Mention `json:"not_called,omitempty" nullable:"false" doc:"Named but not called: everyone, which is for staff; who is not in the text or the room; any above 50"`
+		NotCalled []event.Mention `json:"not_called,omitempty" nullable:"false" doc:"Named but not called: everyone, if you are not staff; who is not in the text or room; all above 50"`
 	}
 }
 

@@ -14,7 +14,7 @@ type providerModelsOut struct {
 	Provider     string                `json:"provider" example:"openai"`
 	DefaultModel *string               `json:"default_model" doc:"Of agents that name none"`
 	Key          string                `json:"key" enum:"none,own,shared,agent" doc:"Whose key it was asked with; shared: in the project"`
-	Fault        maybe[modelListFault] `json:"fault" doc:"Why the provider did not list its models; then these are the known ones"`
+	Fault        maybe[modelListFault] `json:"fault" doc:"Why it did not list its models; these are the known ones"`
 	Models       []modelOut            `json:"models"`
 }
 

@@ -11,7 +11,7 @@ import (
 func (s *Server) myCourseRoutes() {
 	known := []int{missing}
 	add(s, get, v1+"/courses/{course_id}/overview", "getCourseOverview", s.courseOverview,
-		route{tag: "Courses", summary: "Show the home of a course: its rooms as the caller has them, the newest announcement, what waits for staff",
+		route{tag: "Courses", summary: "Show the home of a course: its rooms, the newest announcement, what waits for staff",
 			description: "For the people of the course.",
 			large:       manyBytes, errors: known})
 	add(s, post, v1+"/courses/{course_id}/archive", "archiveCourse", s.archiveCourse,

@@ -146,7 +146,7 @@ func (s *Server) userRoutes() {
 	s.avatars()
 	add(s, get, v1+"/users/me/mentions", "listMentions", s.mentions,
 		route{tag: tag, summary: "List the messages that mention the caller, newest first",
-			description: "For everybody. Deleted and hidden ones are left out, and those of rooms that the caller left."})
+			description: "For everybody. Without deleted and hidden ones, and rooms that the caller left."})
 	add(s, put, v1+"/users/me/mentions/read", "readMentions", s.readMentions,
 		route{tag: tag, summary: "Mark mentions of the caller as read",
 			description: "For everybody. Send ids, up_to or both.",
@@ -168,7 +168,7 @@ func (s *Server) userRoutes() {
 			description: "For everybody. Admins get rooms of courses in which they are, and pinned ones."})
 	add(s, put, v1+"/users/me/rooms/{room_id}", "setMyRoom", s.setMyRoom,
 		route{tag: tag, summary: "Change how the caller hears of a room, and whether it is pinned",
-			description: "For who may enter the room, on all of their devices.",
+			description: "For people of the room, on all of their devices.",
 			example:     `{"notify":"mentions","pinned":true}`,
 			errors:      known})
 	add(s, get, v1+"/users/me/preferences", "getPreferences", s.preferences,

@@ -9,6 +9,10 @@ import (
 func (s *Server) agentRoutes() {
 	const tag = "Agents"
 	known, edited := []int{missing}, []int{missing, conflict}
+	add(s, get, v1+"/users/me/agents", "listMyAgents", s.myAgents,
+		route{tag: tag, summary: "List the caller's agents, and those of their projects",
+			description: "For everybody. Keys are masked.",
+			errors:      known})
 	// Fixed names come before {id}, which would match them too.
 	add(s, get, v1+"/agents/system", "listSystemAgents", s.systemAgents,
 		route{tag: tag, summary: "List the program's own agents, their keys masked",
@@ -29,12 +33,12 @@ func (s *Server) agentRoutes() {
 			description: "Their keys are masked."})
 	add(s, post, v1+"/agents/global", "createTemplate", s.createTemplate,
 		route{tag: tag, summary: "Make a template of one's own",
-			description: "For teachers and admins. A template is an agent outside of projects, to be copied into them.",
+			description: "For teachers and admins. To be copied into projects.",
 			example:     `{"type":"teacher","name":"Socrates","system_prompt":"Teach by asking questions.","model_provider":"offline"}`,
 			errors:      []int{conflict}})
 	add(s, post, v1+"/agents/global/{id}/clone-to-project/{project_id}", "cloneTemplate", s.cloneTemplate,
 		route{tag: tag, summary: "Put a copy of the caller's template {id} into a project, switched off",
-			description: "For its owner who may change agents of the project. The copy has no key and remembers its template.",
+			description: "For its owner who is an editor of the project. The copy has no key and remembers its template.",
 			errors:      edited})
 	add(s, get, v1+"/agents/external/list", "listExternalAgents", s.externalAgents,
 		route{tag: tag, summary: "List external agents: all for admins, else the caller's own",
@@ -55,7 +59,7 @@ func (s *Server) agentRoutes() {
 			errors:      known})
 	add(s, post, v1+"/agents/{id}", "createAgent", s.createAgent,
 		route{tag: tag, summary: "Make an agent in the project {id}",
-			description: "For who may change agents of the project. It takes part in a room once it is put there.",
+			description: "For editors of the project. It takes part in a room once it is put there.",
 			example: `{"type":"teacher","name":"Socrates","category":"instructor","system_prompt":"Teach by asking questions.","model_provider":"openai",
 				"model":"gpt-4o","api_key":"sk-proj-4f1c9d",
 				"settings":{"temperature":0.4},"trigger_config":{"logic":"or","trigger":{"enabled_conditions":["message_count"],"message_count":5}},
@@ -63,7 +67,7 @@ func (s *Server) agentRoutes() {
 			errors: edited})
 	add(s, put, v1+"/agents/{id}", "updateAgent", s.updateAgent,
 		route{tag: tag, summary: "Change the agent {id}",
-			description: "For who may change agents of its project. A key stays when its mask comes back.",
+			description: "For editors of its project. A key stays when its mask comes back.",
 			example: `{"name":"Plato","settings":{"temperature":0.4,"review":{"revisions":2}},
 				"trigger_config":{"type":"message_count","value":5}}`,
 			errors: edited})
@@ -73,20 +77,20 @@ func (s *Server) agentRoutes() {
 			errors:      known})
 	add(s, put, v1+"/agents/{id}/keys", "setAgentKeys", s.setAgentKeys,
 		route{tag: tag, summary: "Set or delete further keys of the agent {id}",
-			description: "For who may change agents of its project. null deletes a key, its mask keeps it.",
+			description: "For editors of its project. null deletes a key, its mask keeps it.",
 			example:     `{"room_key":"sk-proj-4f1c9d","backup_key":null}`,
 			errors:      edited})
 	add(s, post, v1+"/agents/{id}/keys/test", "testAgentKeys", s.testAgentKeys,
 		route{tag: tag, summary: "Ask the model of the agent {id} for a word with each of its keys",
-			description: "For who may change agents of its project. It costs a few tokens.",
+			description: "For editors of its project. It costs a few tokens.",
 			errors:      known, patient: true})
 	add(s, del, v1+"/agents/{id}/api_key", "clearAgentKey", s.clearAgentKey,
 		route{tag: tag, summary: "Remove the own key of the agent {id}",
-			description: "For who may change agents of its project. It goes on with other keys that it may use.",
+			description: "For editors of its project. It goes on with other keys that it may use.",
 			status:      gone, errors: edited})
 	add(s, put, v1+"/agents/{id}/activate", "activateAgent", s.activateAgent,
 		route{tag: tag, summary: "Switch the agent {id} on and its project's others of the type off",
-			description: "For who may change agents of its project.",
+			description: "For editors of its project.",
 			errors:      edited})
 	add(s, get, v1+"/agents/{id}/test-connection", "testStoredAgent", s.testStoredAgent,
 		route{tag: tag, summary: "Ask the external agent {id} for a sign of life",
@@ -98,12 +102,12 @@ func (s *Server) agentRoutes() {
 			errors:      edited})
 	add(s, post, v1+"/agents/{id}/sync-from-parent", "syncAgent", s.syncAgent,
 		route{tag: tag, summary: "Make the clone {id} what its template is now",
-			description: "For who may change agents of its project and sees the template. Keys stay.",
+			description: "For editors of its project and sees the template. Keys stay.",
 			errors:      edited})
 	add(s, del, v1+"/agents/{id}", "deleteAgent", s.deleteAgent,
 		route{tag: tag, summary: "Remove the agent {id}; what it said stays",
-			description: "For who may change agents of its project. Its open turns go with it.",
-			status:      gone, errors: known})
+			description: "For editors of its project. Its open turns go with it.",
+			status:      gone, also: http.StatusOK, errors: known})
 }
 
 func (s *Server) agentVersionRoutes() {
@@ -115,12 +119,12 @@ func (s *Server) agentVersionRoutes() {
 			errors:      known})
 	add(s, put, v1+"/agent-config/{project_id}/{agent_type}", "setAgentConfig", s.setProjectAgent,
 		route{tag: tag, summary: "Change a project's first agent of a type, or make it",
-			description: "For who may change agents of the project.",
+			description: "For editors of the project.",
 			example:     `{"system_prompt":"Teach by asking questions.","model_provider":"offline"}`,
 			errors:      edited})
 	add(s, post, v1+"/agent-config/{config_id}/versions", "keepAgentVersion", s.keepVersion,
 		route{tag: tag, summary: "Keep what an agent is now",
-			description: "For who may change the agent. All that makes it but its keys.",
+			description: "For its editors. All that makes it but its keys.",
 			example:     `{"version_label":"Before the exam"}`,
 			errors:      edited})
 	add(s, get, v1+"/agent-config/{config_id}/versions", "listAgentVersions", s.versions,
@@ -129,7 +133,7 @@ func (s *Server) agentVersionRoutes() {
 			errors:      known})
 	add(s, post, v1+"/agent-config/{config_id}/versions/{version_id}/restore", "restoreAgentVersion", s.restoreVersion,
 		route{tag: tag, summary: "Make an agent again what it was, after keeping what it is",
-			description: "For who may change the agent. Its own keys and secrets stay, and whether it is on. Refused as a change is.",
+			description: "For its editors. Its own keys and secrets stay, and whether it is on. Refused as a change is.",
 			errors:      edited})
 	add(s, get, v1+"/agent-config/{config_id}/versions/{version_id}", "readAgentVersion", s.version,
 		route{tag: tag, summary: "Read a version of an agent", description: "For people of the agent's project.", errors: known})

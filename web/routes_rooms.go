@@ -22,7 +22,7 @@ func (s *Server) roomRoutes() {
 			errors:      known})
 	add(s, get, v1+"/rooms/{room_id}", "getRoom", s.room,
 		route{tag: tag, summary: "Show a room; with include all that a client opens it with",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			errors:      known})
 	add(s, put, v1+"/rooms/{room_id}", "updateRoom", s.updateRoom,
 		route{tag: tag, summary: "Change a room's settings",
@@ -35,7 +35,7 @@ func (s *Server) roomRoutes() {
 			status:      gone, also: http.StatusOK, errors: edited})
 	add(s, get, v1+"/rooms/{room_id}/people", "listRoomPeople", s.roomPeople,
 		route{tag: tag, summary: "List who may be in a room, teachers first, and who is online",
-			description: "For who may enter the room. Admins are not in it.",
+			description: "For people of the room. Admins are not in it.",
 			errors:      known})
 	add(s, post, v1+"/rooms/{room_id}/assign", "assignToRoom", s.assignToRoom,
 		route{tag: tag, summary: "Admit somebody to one room",
@@ -49,7 +49,7 @@ func (s *Server) roomAgentRoutes() {
 	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, get, v1+"/rooms/{room_id}/agents", "listRoomAgents", s.roomAgents,
 		route{tag: tag, summary: "List a room's agents",
-			description: "For who may enter the room; only staff see their settings.",
+			description: "For people of the room; only staff see their settings.",
 			errors:      known})
 	add(s, post, v1+"/rooms/{room_id}/agents", "createRoomAgent", s.createRoomAgent,
 		route{tag: tag, summary: "Make an agent and put it into a room",
@@ -132,7 +132,7 @@ func (s *Server) messageRoutes() {
 			status:      created, also: http.StatusOK, errors: []int{missing, conflict, limited}})
 	add(s, get, v1+"/rooms/{room_id}/messages", "getMessages", s.messagePage,
 		route{tag: tag, summary: "List messages of a room: the newest, or before, after or around a point",
-			description: "For who may enter the room. Hidden and deleted messages are without their text.",
+			description: "For people of the room. Hidden and deleted ones have no text.",
 			errors:      known})
 	add(s, put, v1+"/rooms/{room_id}/messages/{message_id}", "editMessage", s.editMessage,
 		route{tag: tag, summary: "Change the text of one's own message",
@@ -157,12 +157,12 @@ func (s *Server) messageRoutes() {
 			errors:      edited})
 	add(s, put, v1+"/rooms/{room_id}/read", "markRead", s.markRead,
 		route{tag: tag, summary: "Mark a room as read up to a seq",
-			description: "For who may enter the room. A mark never goes down by it. Mentions up to there are read too.",
+			description: "For people of the room. A mark never goes down by it. Mentions up to there are read too.",
 			example:     `{"seq":42}`,
 			errors:      known})
 	add(s, post, v1+"/rooms/{room_id}/unread", "markUnread", s.markUnread,
 		route{tag: tag, summary: "Mark a room as unread from a message on",
-			description: "For who may enter the room. Mentions from there on are unread again.",
+			description: "For people of the room. Mentions from there on are unread again.",
 			example:     `{"seq":42}`,
 			errors:      known})
 	add(s, put, v1+"/rooms/{room_id}/messages/{message_id}/reactions", "addReaction", s.addReaction,
@@ -176,7 +176,7 @@ func (s *Server) messageRoutes() {
 			errors:      []int{missing, conflict, limited}})
 	add(s, get, v1+"/rooms/{room_id}/messages/{message_id}/reactions", "listReactions", s.reactors,
 		route{tag: tag, summary: "List who has reacted to a message, in order",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			errors:      known})
 	add(s, put, v1+"/rooms/{room_id}/messages/{message_id}/pin", "pinMessage", s.pin,
 		route{tag: tag, summary: "Pin a message for all of its room; 50 at most",
@@ -188,25 +188,25 @@ func (s *Server) messageRoutes() {
 			status:      gone, errors: []int{missing, limited, conflict}})
 	add(s, get, v1+"/rooms/{room_id}/pins", "listPins", s.pins,
 		route{tag: tag, summary: "List the pinned messages of a room, newest pin first",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			errors:      known})
 	add(s, get, v1+"/rooms/{room_id}/messages/{message_id}/replies", "listReplies", s.replies,
 		route{tag: tag, summary: "List the replies under a message, oldest first",
-			description: "For who may enter the room. Hidden and deleted replies are without their text.",
+			description: "For people of the room. Hidden and deleted ones have no text.",
 			errors:      known})
 	add(s, get, v1+"/rooms/{room_id}/export", "exportRoom", s.exportRoom,
 		route{tag: tag, summary: "Download all that was said in a room",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			large:       manyBytes, errors: known})
 	s.fiber.Add(get, v1+"/rooms/:room_id/events", s.streamEvents)
 	add(s, get, pathEvents, "listEvents", s.events,
 		route{tag: tag, summary: "List a room's durable events after a seq, or stream them with Accept: text/event-stream",
-			description: "For who may enter the room; some are for staff alone. Go on with after=next while more is true.",
+			description: "For people of the room; some are for staff alone. Go on with after=next while more is true.",
 			large:       manyBytes, errors: known})
 	s.streamed(pathEvents)
 	add(s, get, v1+"/chat/messages/{room_id}", "listMessages", s.history,
 		route{tag: tag, summary: "List what was said in a room, oldest first",
-			description: "For who may enter the room. Hidden and deleted messages are without their text.",
+			description: "For people of the room. Hidden and deleted ones have no text.",
 			errors:      known})
 }
 
@@ -220,7 +220,7 @@ func (s *Server) fileRoutes() {
 			form: uploadForm(), streams: true, status: created, also: http.StatusOK, errors: []int{rejected, missing, conflict, limited}})
 	add(s, get, v1+"/rooms/{room_id}/files", "listFiles", s.roomFiles,
 		route{tag: tag, summary: "List the files of a room's messages, newest first",
-			description: "For who may enter the room; those of hidden messages for staff alone.",
+			description: "For people of the room; those of hidden messages for staff alone.",
 			errors:      known})
 	add(s, get, v1+"/files/{file_id}", "downloadFile", s.originalFile,
 		route{tag: tag, summary: "Download a file as it was uploaded",
@@ -342,30 +342,30 @@ func (s *Server) artifactRoutes() {
 	known, edited := []int{missing}, []int{missing, conflict}
 	add(s, get, v1+"/workspaces/{room_id}/artifacts", "listArtifacts", s.artifacts,
 		route{tag: tag, summary: "List a room's tasks, documents and processes, newest first",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			errors:      known})
 	add(s, post, v1+"/workspaces/{room_id}/artifacts", "createArtifact", s.createArtifact,
 		route{tag: tag, summary: "Put a task, a document or a process into a room",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			example:     `{"type":"task","title":"Write the report","content":{"status":"todo","priority":"high","order":1}}`,
 			large:       manyBytes, status: created, errors: []int{rejected, missing, conflict, limited}})
 	add(s, get, v1+"/workspaces/artifacts/{artifact_id}", "getArtifact", s.artifact,
 		route{tag: tag, summary: "Show an artifact",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			large:       manyBytes, errors: known})
 	add(s, put, v1+"/workspaces/artifacts/{artifact_id}", "updateArtifact", s.updateArtifact,
 		route{tag: tag, summary: "Change an artifact's title or content",
-			description: "For who may enter the room. With base_version the change is merged into a newer one.",
+			description: "For people of the room. With base_version the change is merged into a newer one.",
 			example:     `{"content":{"status":"done"},"expected_version":1}`,
 			large:       manyBytes, errors: []int{missing, conflict, limited}})
 	add(s, put, v1+"/workspaces/artifacts/{artifact_id}/position", "moveCard", s.moveCard,
 		route{tag: tag, summary: "Move a task on the board, to a column and between two tasks",
-			description: "For who may enter the room. Sets its status and order; 409 stale if a neighbour was moved meanwhile.",
+			description: "For people of the room. Sets its status and order; 409 stale if a neighbour was moved meanwhile.",
 			example:     `{"column":"done"}`,
 			large:       manyBytes, errors: []int{missing, conflict, limited}})
 	add(s, del, v1+"/workspaces/artifacts/{artifact_id}", "deleteArtifact", s.deleteArtifact,
 		route{tag: tag, summary: "Delete an artifact, so that it can be restored",
-			description: "For who may enter the room. Its versions stay with it.",
+			description: "For people of the room. Its versions stay with it.",
 			status:      gone, errors: edited})
 	add(s, post, v1+"/workspaces/artifacts/{artifact_id}/restore", "restoreArtifact", s.restoreArtifact,
 		route{tag: tag, summary: "Bring a deleted artifact back",
@@ -373,14 +373,14 @@ func (s *Server) artifactRoutes() {
 			large:       manyBytes, errors: edited})
 	add(s, get, v1+"/workspaces/artifacts/{artifact_id}/versions", "listArtifactVersions", s.artifactVersions,
 		route{tag: tag, summary: "List what an artifact was before it was changed, newest first",
-			description: "For who may enter the room. Without their contents.",
+			description: "For people of the room. Without their contents.",
 			errors:      known})
 	add(s, get, v1+"/workspaces/artifacts/{artifact_id}/versions/{version}", "getArtifactVersion", s.artifactVersion,
 		route{tag: tag, summary: "Show an earlier version of an artifact",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			large:       manyBytes, errors: known})
 	add(s, post, v1+"/workspaces/artifacts/{artifact_id}/versions/{version}/restore", "restoreArtifactVersion", s.restoreArtifactVersion,
 		route{tag: tag, summary: "Make an artifact again what it was, after keeping what it is",
-			description: "For who may enter the room.",
+			description: "For people of the room.",
 			large:       manyBytes, errors: []int{missing, conflict, limited}})
 }

@@ -85,9 +85,9 @@ func (exact) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma
 func (e exact) MarshalJSON() ([]byte, error) { return []byte(e), nil }
 
 type usageIn struct {
-	From     string `query:"from" doc:"From this date in the server's time zone, or this instant, on; 31 days before to when left out" example:"2026-11-01"`
+	From     string `query:"from" doc:"From this date in the server's time zone, or this instant; else 31 days before to" example:"2026-11-01"`
 	To       string `query:"to" doc:"To this date, inclusive, or before this instant" example:"2026-11-30"`
-	GroupBy  string `query:"group_by" doc:"Any of day, room, course, agent, person, model, key, with commas; without it one sum for each currency" example:"day,agent"`
+	GroupBy  string `query:"group_by" doc:"day, room, course, agent, person, model, key, with commas; else one sum for each currency" example:"day,agent"`
 	CourseID id     `query:"course_id"`
 	RoomID   id     `query:"room_id"`
 	AgentID  id     `query:"agent_id"`

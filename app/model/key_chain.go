@@ -20,6 +20,7 @@ const (
 	keyShared = "shared" // a key that a member of the agent's project lets its agents use
 	keyNone   = "none"   // the model needs no key
 	KeyTyped  = "typed"  // one that came with the request and is stored nowhere
+	KeyAsked  = "asked"  // a key of the person who asks, where the agent has none
 )
 
 // AgentKeyTypes are the types of an agent's further keys, in the order in which they are
@@ -84,6 +85,26 @@ func (c *Caller) Keyless(ctx context.Context, ag *store.Agent) (why string, err 
 	}
 	return "", err
 }
+
+// KeysOf are a person's own keys for a provider, for a call that the person asks for.
+func (c *Caller) KeysOf(ctx context.Context, userID, provider string) ([]Key, error) {
+	mine, err := c.db.UserKeysFor(ctx, userID, provider)
+	if err != nil {
+		return nil, err
+	}
+	var keys []Key
+	for _, k := range mine {
+		// One that cannot be decrypted, or is bound to another address, is passed over.
+		if plain, err := c.keyFor(provider, k.EncryptedKey); err == nil {
+			keys = append(keys, Key{Kind: KeyAsked, Plain: plain, token: k.EncryptedKey, userKeyID: k.ID, owner: k.UserID})
+		}
+	}
+	return c.cooling.order(provider, keys, c.now()), nil
+}
+
+// OfAgent tells whether a key is in the chain for the agent's sake, and not because the
+// person who asks has brought it.
+func (k Key) OfAgent() bool { return k.Kind != KeyTyped && k.Kind != KeyAsked }
 
 // furtherKeys are the keys after the agent's own key, in the order of the chain.
 func (c *Caller) furtherKeys(ctx context.Context, ag *store.Agent) ([]Key, error) {

@@ -46,6 +46,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/setup", name: "setup", component: () => import("@/account/SetUp.vue"), meta: { who: "all", title: "setUp.title" } },
   { path: "/reset", name: "reset", component: () => import("@/account/Reset.vue"), meta: { who: "all", title: "reset.title" } },
   { path: "/agents", name: "agents", component: () => import("@/agents/List.vue"), meta: { title: "agents.all.title" } },
+  { path: "/agents/connect", name: "agent-connect", component: () => import("@/agents/Connect.vue"), meta: { title: "agents.connect.title" } },
   { path: "/agents/:project/:agent", name: "agent", component: () => import("@/agents/Agent.vue"), meta: { title: "agents.page.title" } },
   { path: "/rooms/:room/agents", name: "room-agents", component: () => import("@/agents/RoomAgents.vue"), meta: { title: "agents.here.title" } },
   { path: "/rooms/:room/agents/new", name: "room-agents-new", component: () => import("@/agents/New.vue"), meta: { title: "agents.new.title" } },

@@ -16,6 +16,8 @@ export interface Draft {
   context_window: number;
   temperature: number | null;
   max_tokens: number | null;
+  pictures: "known" | "yes" | "no"; // whether its model is shown pictures
+  user_key_ids: string[];
   review: boolean;
   revisions: number;
   trigger: TriggerForm;
@@ -33,6 +35,8 @@ export function draftOf(agent: Agent): Draft {
     context_window: agent.context_window,
     temperature: agent.settings?.temperature ?? null,
     max_tokens: agent.settings?.max_tokens ?? null,
+    pictures: typeof agent.settings?.pictures === "boolean" ? (agent.settings.pictures ? "yes" : "no") : "known",
+    user_key_ids: [...agent.user_key_ids],
     review: agent.settings?.review?.enabled ?? true,
     revisions: agent.settings?.review?.revisions ?? 1,
     trigger: triggerForm(agent.trigger_config),
@@ -55,6 +59,7 @@ export function changes(agent: Agent, draft: Draft): Changes {
   if (draft.context_window !== was.context_window) to.context_window = draft.context_window;
   if (!same(triggerConfig(draft.trigger), triggerConfig(was.trigger))) to.trigger_config = triggerConfig(draft.trigger);
   if (!same(scheduleConfig(draft.schedule), scheduleConfig(was.schedule))) to.schedule_config = scheduleConfig(draft.schedule);
+  if (!same(draft.user_key_ids, was.user_key_ids)) to.user_key_ids = [...draft.user_key_ids];
   const settings = settingsOf(agent, draft, was);
   if (settings) to.settings = settings;
   return to;
@@ -62,12 +67,14 @@ export function changes(agent: Agent, draft: Draft): Changes {
 
 // The settings are sent as a whole, with what this page does not show.
 function settingsOf(agent: Agent, draft: Draft, was: Draft): Schemas["AgentSettings"] | undefined {
-  if (same([draft.temperature, draft.max_tokens, draft.review, draft.revisions], [was.temperature, was.max_tokens, was.review, was.revisions])) return undefined;
+  if (same([draft.temperature, draft.max_tokens, draft.pictures, draft.review, draft.revisions], [was.temperature, was.max_tokens, was.pictures, was.review, was.revisions])) return undefined;
   const settings: Schemas["AgentSettings"] = { ...agent.settings };
   if (draft.temperature === null) delete settings.temperature;
   else settings.temperature = draft.temperature;
   if (draft.max_tokens === null) delete settings.max_tokens;
   else settings.max_tokens = draft.max_tokens;
+  if (draft.pictures === "known") delete settings.pictures;
+  else settings.pictures = draft.pictures === "yes";
   if (draft.review !== was.review || draft.revisions !== was.revisions) settings.review = { ...settings.review, enabled: draft.review, revisions: draft.revisions };
   return settings;
 }

@@ -21,6 +21,7 @@ export const useLive = defineStore("live", () => {
   const renewable = ref(false); // the server has another version than this page
   const online = computed(() => state.value === "open");
   const hearers = new Map<string, Set<(frame: Frame) => void>>();
+  const hearersOfAll = new Set<(frame: Frame) => void>();
   const opened = new Set<() => void>();
   const tooLarge = new Set<() => void>();
   let connection: Connection | undefined;
@@ -114,6 +115,7 @@ export const useLive = defineStore("live", () => {
   }
 
   function take(frame: Frame): void {
+    hearersOfAll.forEach((hear) => hear(frame));
     switch (frame.type) {
       case "rooms":
         if (rooms.loaded && rooms.take(frame)) void load();
@@ -148,6 +150,12 @@ export const useLive = defineStore("live", () => {
     };
   }
 
+  /** Hears every frame of the person's own, whatever room it is of. */
+  function hearAll(hear: (frame: Frame) => void): () => void {
+    hearersOfAll.add(hear);
+    return () => hearersOfAll.delete(hear);
+  }
+
   function whenOpen(then: () => void): () => void {
     opened.add(then);
     return () => opened.delete(then);
@@ -164,6 +172,7 @@ export const useLive = defineStore("live", () => {
     renewable,
     start,
     follow,
+    hearAll,
     whenOpen,
     whenTooLarge,
     send: (request: Request) => connection?.send(request) ?? false,

@@ -1,7 +1,7 @@
 /** Something that the palette finds. */
 export interface Item {
   id: string;
-  kind: "room" | "course" | "person" | "command";
+  kind: "room" | "course" | "person" | "agent" | "command";
   text: string;
   more?: string; // such as the course of a room
 }

@@ -6,6 +6,7 @@ export interface Toast {
   text: string;
   kind: "done" | "failed";
   undo?: () => unknown;
+  link?: { to: string; text: string };
 }
 
 export const toasts = ref<Toast[]>([]);
@@ -14,9 +15,9 @@ let last = 0;
 // Long enough to read and to reach the button.
 const shownFor = 8000;
 
-export function toast(text: string, more: { kind?: Toast["kind"]; undo?: () => unknown } = {}): void {
+export function toast(text: string, more: { kind?: Toast["kind"]; undo?: () => unknown; link?: Toast["link"] } = {}): void {
   const id = ++last;
-  toasts.value = [...toasts.value.slice(-2), { id, text, kind: more.kind ?? "done", ...(more.undo ? { undo: more.undo } : {}) }];
+  toasts.value = [...toasts.value.slice(-2), { id, text, kind: more.kind ?? "done", ...(more.undo ? { undo: more.undo } : {}), ...(more.link ? { link: more.link } : {}) }];
   setTimeout(() => dismiss(id), shownFor);
 }
 

@@ -1,4 +1,4 @@
-import { GET, ok, POST, type Schemas } from "@/api/client";
+import { ok, POST, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 
 /** A link with which a person sets a password, for a sheet to hand out. */
@@ -13,16 +13,6 @@ export interface PersonLink {
 
 export const linkOf = (l: Schemas["LinkOut"]): { url: string; expires: string } => ({ url: location.origin + l.url_path, expires: l.expires_at });
 
-// The list of people has no user names; without one the sheet is of no use later.
-async function loginOf(user_id: string): Promise<string> {
-  try {
-    const user = await ok(GET("/api/v1/users/{user_id}", { params: { path: { user_id } } }));
-    return user.username ?? (user.no_email ? "" : user.email);
-  } catch {
-    return ""; // the link works without it
-  }
-}
-
 /**
  * Makes links for people, one after the other. What is refused for one person does not stop
  * the others; the server's wait is kept.
@@ -33,7 +23,7 @@ export async function makeLinks(people: { id: string; name: string; login: strin
     for (let tries = 0; !stopped(); tries++) {
       try {
         const link = await ok(POST("/api/v1/users/{user_id}/password-link", { params: { path: { user_id: person.id } } }));
-        found.push({ ...person, login: person.login || (await loginOf(person.id)), ...linkOf(link), why: "" });
+        found.push({ ...person, ...linkOf(link), why: "" });
       } catch (cause) {
         if (cause instanceof Problem && cause.status === 429 && cause.retryAfter && tries < 5) {
           await new Promise((then) => setTimeout(then, cause.retryAfter! * 1000));

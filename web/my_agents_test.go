@@ -1,0 +1,104 @@
+package web
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestMyAgents(t *testing.T) {
+	eachWorld(t, map[string]func(*testing.T, *world){
+		"with their home, their rooms, and what one may": func(t *testing.T, w *world) {
+			path := v1 + "/users/me/agents"
+			of := func(who, query string) map[string]any {
+				t.Helper()
+				list := w.as(who).must(t, 200, get, path+query).list(t)
+				i := slices.IndexFunc(list, func(a map[string]any) bool { return a["id"] == w.agent })
+				if i < 0 {
+					t.Fatalf("%s: got %d agents, want the one of the project", who, len(list))
+				}
+				return list[i]
+			}
+			got := of(owner, "")
+			wantMembers(t, got, append(slices.Clone(agentMembers), "project_name", "ready_made", "rooms", "can")...)
+			if got["project_name"] != "Project" || got["ready_made"] != false {
+				t.Errorf("got %v", got)
+			}
+			if want := `[{"course_id":"` + w.course + `","room_id":"` + w.room + `","room_name":"`; text(got["rooms"])[:len(want)] != want {
+				t.Errorf("got %s, want %s", text(got["rooms"]), want)
+			}
+			if want := `{"delete":true,"edit":true,"keys":true,"use":true}`; text(got["can"]) != want {
+				t.Errorf("the maker: got %s, want %s", text(got["can"]), want)
+			}
+			got = of(editor, "")
+			if text(got["can"]) != `{"delete":true,"edit":true,"keys":false,"use":true}` || text(got["rooms"]) != "[]" {
+				t.Errorf("an editor who is not in the course: got %v in %v", got["can"], got["rooms"])
+			}
+			if got = of(viewer, "?agent_id="+w.agent); text(got["can"]) != `{"delete":false,"edit":false,"keys":false,"use":false}` {
+				t.Errorf("a viewer: got %v", got["can"])
+			}
+			if list := w.as(admin).must(t, 200, get, path).list(t); len(list) != 0 {
+				t.Errorf("an admin without a project: got %d agents, want none", len(list))
+			}
+			of(admin, "?agent_id="+w.agent)
+			if list := w.as(student).must(t, 200, get, path).list(t); len(list) != 0 {
+				t.Errorf("a student: got %d agents, want none", len(list))
+			}
+		},
+		"how each is set in its rooms": func(t *testing.T, w *world) {
+			state := func() any {
+				t.Helper()
+				a := w.as(owner).must(t, 200, get, v1+"/users/me/agents?agent_id="+w.agent).list(t)[0]
+				return a["rooms"].([]any)[0].(map[string]any)["state"]
+			}
+			at := v1 + "/rooms/" + w.room + "/agents/" + w.agent
+			if got := state(); got != "ready" {
+				t.Errorf("got %v, want ready", got)
+			}
+			w.as(owner).must(t, 200, post, at+"/mute", body{"minutes": 5})
+			if got := state(); got != "muted" {
+				t.Errorf("got %v, want muted", got)
+			}
+			w.as(owner).must(t, 200, put, at+"/settings", body{"is_active": false})
+			if got := state(); got != "off" {
+				t.Errorf("got %v, want off", got)
+			}
+			w.newTurn(t, owner)
+			if got := state(); got != "parked" {
+				t.Errorf("got %v, want parked", got)
+			}
+		},
+		"a ready-made agent is told": func(t *testing.T, w *world) {
+			var made []any
+			for _, a := range w.as(owner).must(t, 200, get, v1+"/users/me/agents").list(t) {
+				if a["ready_made"] == true {
+					made = append(made, a["name"])
+				}
+			}
+			if !slices.Contains(made, any("Teacher")) || !slices.Contains(made, any("Student")) {
+				t.Errorf("got %v, want those of the new project", made)
+			}
+		},
+		"what goes with an agent is counted before": func(t *testing.T, w *world) {
+			agent := w.newAgent(t)
+			path := v1 + "/agents/" + agent
+			w.as(owner).must(t, 200, post, v1+"/rooms/"+w.room+"/agents/"+agent)
+			counts := w.as(owner).must(t, 200, del, path+"?dry_run=true").object(t)["counts"]
+			if got := text(counts); got != `{"rooms":1,"turns":0}` {
+				t.Errorf("got %s", got)
+			}
+			wantProblem(t, w.as(viewer).do(t, del, path+"?dry_run=true"), 403, "Not enough permissions")
+			wantProblem(t, w.as(owner).do(t, del, path+"?dry_run"), 422, "dry_run: must be true or false")
+			w.as(owner).must(t, 204, del, path)
+		},
+		"staff alone see the user names of members": func(t *testing.T, w *world) {
+			w.exec(t, "UPDATE users SET username = 'byron', username_key = 'byron' WHERE id = '"+w.users[student].ID+"'")
+			for who, want := range map[string]any{owner: "byron", ta: "byron", admin: "byron", student: nil} {
+				for _, m := range w.as(who).must(t, 200, get, v1+"/courses/"+w.course+"/members").list(t) {
+					if m["user_id"] == w.users[student].ID && m["username"] != want {
+						t.Errorf("%s: got %v, want %v", who, m["username"], want)
+					}
+				}
+			}
+		},
+	})
+}
