@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,6 +53,30 @@ export async function serve(t, { addr = "127.0.0.1:0", dir = mkdtempSync(join(tm
     await until(() => /is ready at (\S+)/.test(said) && (/token=\S+\n/.test(said) || !/no admin yet/.test(said)), "the server to be ready", () => said);
     server.url = /is ready at (\S+)/.exec(said)[1];
   }
+}
+
+/** A network between a browser and the server that cuts all WebSockets, as some schools' do. */
+export async function cutting(t, server) {
+  const open = new Set();
+  const proxy = createServer((from) => {
+    open.add(from.on("error", () => {}).on("close", () => open.delete(from)));
+    from.once("data", (first) => {
+      if (/\r\nupgrade: websocket/i.test(first)) return from.destroy();
+      const to = connect(Number(new URL(server.url).port), "127.0.0.1");
+      to.write(first);
+      to.on("error", () => from.destroy()).on("close", () => from.destroy());
+      from.on("close", () => to.destroy());
+      from.pipe(to).pipe(from);
+    });
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    proxy.close();
+    for (const socket of open) socket.destroy();
+  });
+  const url = `http://127.0.0.1:${proxy.address().port}`;
+  killed.add(new URL(url).host);
+  return { ...server, url };
 }
 
 /** Waits for a state, never for a time. */

@@ -10,14 +10,14 @@ interface With {
   id: string;
   timelines: () => Timeline[]; // all that show messages of the room
   can: Ref<Can | undefined>;
-  unreadAfter: Ref<number | undefined>;
+  unreadFrom: (seq: number) => Promise<void>;
   here: Here;
   words: (cause: unknown) => string;
   t: (key: string, values?: Record<string, unknown>) => string;
 }
 
 /** What a person does to what was said. It is shown at once, and taken back where the server refuses it. */
-export function makeActions({ id, timelines, unreadAfter, here, words, t }: With) {
+export function makeActions({ id, timelines, unreadFrom: countFrom, here, words, t }: With) {
   const editing = ref<string>(); // the message that is edited in its place
   const replyTo = ref<Schemas["ReplyTo"]>();
   const room = { room_id: id };
@@ -92,10 +92,7 @@ export function makeActions({ id, timelines, unreadAfter, here, words, t }: With
   }
 
   async function unreadFrom(line: Line): Promise<void> {
-    if (await tell(ok(POST("/api/v1/rooms/{room_id}/unread", { params: { path: room }, body: { seq: line.seq } })))) {
-      unreadAfter.value = line.seq - 1;
-      toast(t("room.unreadSet"));
-    }
+    if (await tell(countFrom(line.seq))) toast(t("room.unreadSet"));
   }
 
   const stop = (turn: string): Promise<boolean> => tell(ok(POST("/api/v1/rooms/{room_id}/turns/{turn_id}/stop", { params: { path: { ...room, turn_id: turn } } })));

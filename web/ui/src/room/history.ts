@@ -26,31 +26,33 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
   }
   type Page = Awaited<ReturnType<typeof page>>;
 
-  // One part at a time; one that fails says so, and is asked for again by the next scroll.
+  // Where one goes to replaces what was asked for on the way; that one is then not put in.
+  let asked = 0;
   async function part(query: Parameters<typeof page>[0]): Promise<Page | undefined> {
-    if (more.value) return undefined;
+    const own = ++asked;
     more.value = true;
     try {
       const found = await page(query);
-      return isOver() ? undefined : found;
+      return isOver() || own !== asked ? undefined : found;
     } catch (cause) {
-      if (!isOver()) toast(words(cause), { kind: "failed" });
+      // One that fails says so, and is asked for again by the next scroll.
+      if (!isOver() && own === asked) toast(words(cause), { kind: "failed" });
       return undefined;
     } finally {
-      more.value = false;
+      if (own === asked) more.value = false;
     }
   }
 
   async function earlier(): Promise<void> {
     const first = timeline.stored()[0];
-    if (!timeline.moreBefore || !first) return;
+    if (more.value || !timeline.moreBefore || !first) return;
     const found = await part({ before: first.seq });
     if (found) timeline.prepend(found);
   }
 
   async function later(): Promise<void> {
     const last = timeline.stored().at(-1);
-    if (!timeline.moreAfter || !last) return;
+    if (more.value || !timeline.moreAfter || !last) return;
     const found = await part({ after: last.seq });
     if (found) timeline.append(found);
   }
@@ -70,7 +72,8 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
 
   async function toUnread(): Promise<void> {
     if (unreadAfter.value === undefined) return;
-    const far = timeline.moreBefore && timeline.stored()[0]!.seq > unreadAfter.value + 1;
+    const first = timeline.stored()[0];
+    const far = timeline.moreBefore && first !== undefined && first.seq > unreadAfter.value + 1;
     if (!far || (await show({ around: String(Math.max(1, unreadAfter.value)) }))) goal.value = { to: "unread" };
   }
 

@@ -1,5 +1,6 @@
-import { ref, type Ref } from "vue";
-import { ok, PUT } from "@/api/client";
+import { onScopeDispose, ref, watch, type Ref } from "vue";
+import { ok, POST, PUT } from "@/api/client";
+import { useRooms } from "@/live/rooms";
 import type { Timeline } from "./timeline";
 
 const readAfter = 400;
@@ -7,9 +8,11 @@ const readAfter = 400;
 /** How far a person has read: what is seen at the end, with the window in front. */
 export function makeReading(id: string, timeline: Timeline, loaded: Ref<boolean>) {
   const unreadAfter = ref<number>(); // where the unread line stands
-  const unreadCount = ref(0);
+  const unreadCount = ref(0); // as one came in
   const fresh = ref(0); // said since one has left the end
   let atEnd = true;
+  let follows = true; // the page shows what comes, or the first line of an answer that grows
+  let held = false; // one wants it to be unread, until one leaves
   let readSeq = 0;
   let due: ReturnType<typeof setTimeout> | undefined;
 
@@ -19,37 +22,62 @@ export function makeReading(id: string, timeline: Timeline, loaded: Ref<boolean>
     if (unread > 0) unreadAfter.value = seq;
   }
 
-  function seen(end: boolean): void {
+  function seen(end: boolean, sticks: boolean): void {
     atEnd = end;
+    follows = sticks;
     if (end) fresh.value = 0;
     read();
   }
 
-  function said(): void {
-    if (!atEnd) fresh.value++;
+  /** Something new; grown says that it is an answer which was there while it was written. */
+  function said(grown: boolean): void {
+    if (!atEnd && !(grown && follows)) fresh.value++;
     read();
   }
 
   function read(): void {
     clearTimeout(due);
-    if (!atEnd || !loaded.value || timeline.moreAfter || document.hidden || !document.hasFocus() || timeline.head <= readSeq) return;
+    if (held || !atEnd || !loaded.value || timeline.moreAfter || document.hidden || !document.hasFocus() || timeline.head <= readSeq) return;
     due = setTimeout(() => {
       const seq = timeline.head;
       readSeq = seq;
-      unreadCount.value = 0;
       ok(PUT("/api/v1/rooms/{room_id}/read", { params: { path: { room_id: id } }, body: { seq } })).catch(() => {
         readSeq = 0; // it is said again
       });
     }, readAfter);
   }
+  /** All from a message on counts as unread, and nothing is read before one comes in again. */
+  async function unreadFrom(seq: number): Promise<void> {
+    clearTimeout(due);
+    await ok(POST("/api/v1/rooms/{room_id}/unread", { params: { path: { room_id: id } }, body: { seq } }));
+    hold(seq - 1);
+  }
+
+  function hold(seq: number): void {
+    clearTimeout(due);
+    held = true;
+    readSeq = seq;
+    unreadAfter.value = seq;
+  }
+
+  // Another tab or device of the same person has read, or has taken that back.
+  const rooms = useRooms();
+  watch(
+    () => rooms.byId.get(id)?.readSeq,
+    (now, before) => {
+      if (now === undefined || before === undefined) return;
+      if (now < before) hold(now);
+      else readSeq = Math.max(readSeq, now);
+    },
+  );
   addEventListener("focus", read);
   document.addEventListener("visibilitychange", read);
 
-  function close(): void {
+  onScopeDispose(() => {
     clearTimeout(due);
     removeEventListener("focus", read);
     document.removeEventListener("visibilitychange", read);
-  }
+  });
 
-  return { unreadAfter, unreadCount, fresh, begin, seen, said, close };
+  return { unreadAfter, unreadCount, fresh, begin, seen, said, unreadFrom };
 }

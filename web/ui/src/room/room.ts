@@ -172,14 +172,15 @@ export function openRoom(id: string, at: number | undefined) {
     here.take(frame, can.value);
     if (frame.type === "rooms" || frame.type === "mention" || frame.type === "course_copy" || frame.type === "account") return;
     if (frame.type === "message" && frame.client_id) outbox.acked(frame.client_id);
+    const grown = frame.type === "message" && frame.turn_id !== undefined && !!timeline.turn(frame.turn_id)?.text;
     const line = take(frame);
-    if (line) news(line);
+    if (line) news(line, grown);
   }
 
-  function news(line: Line): void {
+  function news(line: Line, grown: boolean): void {
     if (line.own || line.kind === "notice") return;
     if (!line.turn) said.value = t(line.kind === "agent" ? "room.agentSaid" : "room.personSaid", { name: line.name, text: line.text.slice(0, 500) });
-    reading.said();
+    reading.said(grown);
   }
 
   function send(text: string, more: Pick<Waiting, "files" | "mentions" | "reply">): void {
@@ -227,11 +228,10 @@ export function openRoom(id: string, at: number | undefined) {
     stops.forEach((stop) => stop());
     outbox.close();
     here.close();
-    reading.close();
     clearTimeout(due);
   });
 
-  const actions = makeActions({ id, timelines, can, unreadAfter, here, words, t });
+  const actions = makeActions({ id, timelines, can, unreadFrom: reading.unreadFrom, here, words, t });
   return {
     id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount: reading.unreadCount, fresh: reading.fresh, said, here, timeline, answering, version, outbox,
     isThread: false, draft: id, asked: shallowRef(at), load, seen: reading.seen, send, takeBack, mayStop, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,

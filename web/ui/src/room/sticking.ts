@@ -8,7 +8,7 @@ const near = 48;
 
 export class Sticking {
   #el: () => HTMLElement | undefined;
-  #told: (atEnd: boolean) => void;
+  #told: (atEnd: boolean, sticks: boolean) => void;
   #sticks = true;
   #anchor: string | undefined; // the row whose first line stays in view
   #top = 0;
@@ -17,7 +17,7 @@ export class Sticking {
   #held: { row: HTMLElement; top: number } | undefined;
   #observer: ResizeObserver | undefined;
 
-  constructor(el: () => HTMLElement | undefined, told: (atEnd: boolean) => void) {
+  constructor(el: () => HTMLElement | undefined, told: (atEnd: boolean, sticks: boolean) => void) {
     this.#el = el;
     this.#told = told;
   }
@@ -119,7 +119,7 @@ export class Sticking {
 
   #seen(): void {
     this.#remember();
-    this.#told(this.#gap() < near);
+    this.#told(this.#gap() < near, this.#sticks);
   }
 
   #remember(): void {

@@ -245,6 +245,16 @@ describe("rows", () => {
     expect(t.rows(4).some((r) => r.type === "unread")).toBe(false);
   });
 
+  it("have no unread line yet while the first new message is above all that is shown", () => {
+    const t = new Timeline(me);
+    t.replace(page([row(50), row(51)], { more_before: true }));
+    const line = (after: number): number => t.rows(after).findIndex((r) => r.type === "unread");
+    expect(line(20)).toBe(-1);
+    expect(line(49)).toBe(1);
+    t.prepend({ messages: [row(21), row(22)], more_before: true });
+    expect(line(20)).toBe(1);
+  });
+
   it("keep 2,000 messages quick to make", () => {
     const t = new Timeline(me);
     t.replace(page(Array.from({ length: 2000 }, (_, i) => row(i + 1))));

@@ -159,7 +159,7 @@ export class Timeline {
 
   /** The rows of the page; unreadAfter puts the unread line before the first message of others behind it. */
   rows(unreadAfter?: number): Row[] {
-    return rowsOf(this.#list.all, unreadAfter);
+    return rowsOf(this.#list.all, unreadAfter, this.moreBefore);
   }
 
   // ----- messages
