@@ -9,6 +9,8 @@ declare module "vue-router" {
     who?: "in" | "out" | "all";
     /** The key of the page's title. */
     title?: string;
+    /** The name of what the page is about says enough: "Group 1", and not "Room · Group 1". */
+    named?: boolean;
   }
 }
 
@@ -16,7 +18,7 @@ const routes: RouteRecordRaw[] = [
   // Before it was the studio, the page named a room after the #.
   { path: "/", redirect: ({ hash }) => ({ path: /^#(\/rooms\/[\w-]+)$/.exec(hash)?.[1] ?? "/home", hash: "" }) },
   { path: "/home", name: "home", component: () => import("@/home/Home.vue"), meta: { title: "home.title" } },
-  { path: "/rooms/:room/:seq(\\d+)?", name: "room", component: () => import("@/room/RoomPage.vue"), meta: { title: "room.title" } },
+  { path: "/rooms/:room/:seq(\\d+)?", name: "room", component: () => import("@/room/RoomPage.vue"), meta: { title: "room.title", named: true } },
   { path: "/sign-in", name: "sign-in", component: () => import("@/account/SignIn.vue"), meta: { who: "out", title: "signIn.title" } },
   { path: "/join/:code?", name: "join", component: () => import("@/account/Join.vue"), meta: { who: "all", title: "join.title" } },
   { path: "/courses", name: "courses", component: () => import("@/courses/Courses.vue"), meta: { title: "courses.mine" } },

@@ -35,7 +35,6 @@ export async function agents({ teacher, rooms, model }) {
   };
   const at = (a, act) => `/rooms/${group.id}/agents/${a.id}/${act}`;
   await teacher.api("POST", at(made.muted, "mute"), { minutes: 45 });
-  await teacher.api("POST", at(made.asleep, "sleep"));
   await teacher.api("POST", "/budgets", { scope_kind: "agent", scope_id: made.poor.id, period: "day", unit: "tokens", cap: 1 });
   const outside = await teacher.api("POST", "/agents/external/create?project_id=" + made.socrates.project, { name: "Weather station (outside)", webhook_url: `${new URL(model.url).origin}/hook`, type: "external" }).catch(() => null);
   if (outside) await teacher.api("POST", `/rooms/${group.id}/agents/${outside.id}`).catch(() => null);

@@ -12,7 +12,7 @@ const names = [
   "Priya Ramanathan", "許雅婷", "Αλέξανδρος Παπαδόπουλος", "鄭凱文 Kevin", "Mia", "劉冠廷", "שירה כהן", "郭美玲", "Emil Å", "Tomás Ñíguez de la Vega y Martínez",
 ];
 
-export async function school(server, admin, model, browser) {
+export async function school(server, admin, model, browser, messages = 2000) {
   const teacher = await person(server, admin, "Dr. Charlotte Nakamura-Weiß", "c.nakamura", "teacher");
   const novice = await person(server, admin, "Noah Novice", "noah", "teacher");
   const ta = await person(server, admin, "趙文傑 (Jay)", "jay", "student");
@@ -26,7 +26,7 @@ export async function school(server, admin, model, browser) {
   ]) rooms[key] = await teacher.api("POST", "/rooms/", { course_id: course.id, name, description, ai_mode: "both", ai_frequency: 0 });
   for (const one of [teacher, ta, ...students.filter((_, i) => i % 3 === 0)]) await one.form("POST", "/users/me/avatar", await portrait(browser, one.name), "me.png");
   const pictures = { wide: await picture(browser, 1200, 640), tall: await picture(browser, 480, 900) };
-  await fill(rooms.big, [teacher, ta, ...students], 2000);
+  await fill(rooms.big, [teacher, ta, ...students], messages);
   const made = await agents({ teacher, rooms, model });
   await talk({ teacher, ta, students, rooms, pictures, model, agents: made });
   await around(teacher, course);

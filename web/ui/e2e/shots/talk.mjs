@@ -77,6 +77,8 @@ async function turns({ teacher, ada, chen, group, third, model, agents }) {
   now.write("Good. Now look at the table of Bo: the angle behind the boundary becomes *smaller* the slower light is.\n\n| Medium | *n* |\n|---|---:|\n| Water | 1.33 |\n| Glass | 1.52 |\n\nWhich rule could stand behind");
   await say(ada, group, `@${agents.socrates.name} and what about diamond?`);
   await now.asked;
+  // A person's message wakes it, so it is put to sleep when all is said.
+  await teacher.api("POST", `/rooms/${group.id}/agents/${agents.asleep.id}/sleep`);
   const thinking = model.hold(of("thinker"));
   await say(chen, third, "光在水中的速度比在空氣中慢嗎？");
   await say(chen, third, `@${agents.thinker.name} 您怎麼看？`);

@@ -33,6 +33,12 @@ it("closes what is still open", () => {
   expect(html("```js\nlet a", true)).toMatch(/<pre[^>]*><code data-lang="js">let a/);
 });
 
+it("opens links elsewhere, and lets the keyboard reach code that scrolls", () => {
+  expect(html("see https://example.org")).toMatch(/<a [^>]*target="_blank"/);
+  expect(html("see https://example.org")).toMatch(/rel="[^"]*noopener/);
+  expect(html("```\na\n```")).toContain('<pre tabindex="0">');
+});
+
 it("keeps formulas for later, and prices as they are", () => {
   expect(html("so $a^2$ is")).toContain('<span class="math">a^2</span>');
   expect(html("$$\na<b\n$$")).toContain('<span class="math math-block">a&lt;b</span>');

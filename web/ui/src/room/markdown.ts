@@ -85,6 +85,8 @@ const allowed = {
   ALLOWED_TAGS: "p br hr strong em del code pre a ul ol li blockquote h1 h2 h3 h4 h5 h6 table thead tbody tr th td div span button".split(" "),
   ALLOWED_ATTR: ["href", "target", "rel", "class", "data-lang", "tabindex", "type", "start"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  // Without this the pattern is asked about these values too, and takes them all away.
+  ADD_URI_SAFE_ATTR: ["target", "rel", "tabindex", "type", "start"],
 };
 
 const known = new Map<string, string>();
