@@ -19,6 +19,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/", redirect: ({ hash }) => ({ path: /^#(\/rooms\/[\w-]+)$/.exec(hash)?.[1] ?? "/home", hash: "" }) },
   { path: "/home", name: "home", component: () => import("@/home/Home.vue"), meta: { title: "home.title" } },
   { path: "/rooms/:room/:seq(\\d+)?", name: "room", component: () => import("@/room/RoomPage.vue"), meta: { title: "room.title", named: true } },
+  { path: "/search", name: "search", component: () => import("@/search/SearchPage.vue"), meta: { title: "search.title" } },
   { path: "/sign-in", name: "sign-in", component: () => import("@/account/SignIn.vue"), meta: { who: "out", title: "signIn.title" } },
   { path: "/join/:code?", name: "join", component: () => import("@/account/Join.vue"), meta: { who: "all", title: "join.title" } },
   { path: "/courses", name: "courses", component: () => import("@/courses/Courses.vue"), meta: { title: "courses.mine" } },

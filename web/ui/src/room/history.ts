@@ -4,7 +4,14 @@ import { toast } from "@/parts/toasts";
 import type { Timeline } from "./timeline";
 
 /** Where to scroll; a new one each time, also to the same place. */
-export type Goal = { to: "end" | "unread" } | { to: "line"; seq: number; flash: boolean };
+export type Goal = { to: "end" | "unread" } | { to: "line"; seq: number; flash: boolean; stay?: boolean; found?: boolean } | ({ to: "place" } & Place);
+
+/** Where somebody reads: how far below the upper edge a message stands. */
+export interface Place {
+  seq: number;
+  offset: number;
+  atEnd: boolean;
+}
 
 interface With {
   id: string;
@@ -58,16 +65,41 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
   }
 
   async function show(query: Parameters<typeof page>[0]): Promise<boolean> {
+    // Who asks for a place gets it, also while another part is on its way.
+    while (more.value) await new Promise((next) => setTimeout(next, 20));
     const found = await part(query);
     if (found) timeline.replace(found);
     return found !== undefined;
   }
 
+  async function reach(seq: number): Promise<boolean> {
+    const stored = timeline.stored();
+    const near = stored.length > 0 && seq >= stored[0]!.seq && seq <= stored.at(-1)!.seq;
+    return near || (await show({ around: String(Math.max(1, seq)) }));
+  }
+
   /** Shows a message, wherever it is. */
   async function jump(seq: number, flash = true): Promise<void> {
+    if (await reach(seq)) goal.value = { to: "line", seq, flash };
+  }
+
+  /** Shows what a search has found; the focus stays in its list. */
+  async function toFound(seq: number, stay: boolean): Promise<void> {
+    if (await reach(seq)) goal.value = { to: "line", seq, flash: true, stay, found: true };
+  }
+
+  async function backTo(place: Place): Promise<void> {
+    if (place.atEnd) await toEnd();
+    else if (await reach(place.seq)) goal.value = { to: "place", ...place };
+  }
+
+  /** Shows the first message from a time on, or else the last before it. */
+  async function toTime(at: number): Promise<boolean> {
+    if (!(await show({ around: new Date(at).toISOString() }))) return false;
     const stored = timeline.stored();
-    const near = stored.some((l) => l.seq === seq) || (stored.length > 0 && seq >= stored[0]!.seq && seq <= stored.at(-1)!.seq);
-    if (near || (await show({ around: String(Math.max(1, seq)) }))) goal.value = { to: "line", seq, flash };
+    const first = stored.find((l) => l.at >= at) ?? stored.at(-1);
+    if (first) goal.value = { to: "line", seq: first.seq, flash: true };
+    return true;
   }
 
   async function toUnread(): Promise<void> {
@@ -90,5 +122,5 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
     return true;
   }
 
-  return { more, goal, page, earlier, later, jump, toUnread, toEnd, resync };
+  return { more, goal, page, earlier, later, jump, toFound, backTo, toTime, toUnread, toEnd, resync };
 }

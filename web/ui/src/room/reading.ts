@@ -12,8 +12,9 @@ export function makeReading(id: string, timeline: Timeline, loaded: Ref<boolean>
   const fresh = ref(0); // said since one has left the end
   let atEnd = true;
   let follows = true; // the page shows what comes, or the first line of an answer that grows
-  let held = false; // one wants it to be unread, until one leaves
+  let isMarked = false; // one wants it to be unread, until one leaves
   let readSeq = 0;
+  const held = new Set<string>();
   let due: ReturnType<typeof setTimeout> | undefined;
 
   function begin(seq: number, unread: number): void {
@@ -35,9 +36,18 @@ export function makeReading(id: string, timeline: Timeline, loaded: Ref<boolean>
     read();
   }
 
+  /** Nothing counts as read meanwhile: what a search or a link shows is looked at, and not read up to. */
+  function hold(why: string): void {
+    held.add(why);
+    clearTimeout(due);
+  }
+  function release(why: string): void {
+    if (held.delete(why)) read();
+  }
+
   function read(): void {
     clearTimeout(due);
-    if (held || !atEnd || !loaded.value || timeline.moreAfter || document.hidden || !document.hasFocus() || timeline.head <= readSeq) return;
+    if (isMarked || held.size > 0 || !atEnd || !loaded.value || timeline.moreAfter || document.hidden || !document.hasFocus() || timeline.head <= readSeq) return;
     due = setTimeout(() => {
       const seq = timeline.head;
       readSeq = seq;
@@ -46,16 +56,17 @@ export function makeReading(id: string, timeline: Timeline, loaded: Ref<boolean>
       });
     }, readAfter);
   }
+
   /** All from a message on counts as unread, and nothing is read before one comes in again. */
   async function unreadFrom(seq: number): Promise<void> {
     clearTimeout(due);
     await ok(POST("/api/v1/rooms/{room_id}/unread", { params: { path: { room_id: id } }, body: { seq } }));
-    hold(seq - 1);
+    setUnread(seq - 1);
   }
 
-  function hold(seq: number): void {
+  function setUnread(seq: number): void {
     clearTimeout(due);
-    held = true;
+    isMarked = true;
     readSeq = seq;
     unreadAfter.value = seq;
   }
@@ -66,7 +77,7 @@ export function makeReading(id: string, timeline: Timeline, loaded: Ref<boolean>
     () => rooms.byId.get(id)?.readSeq,
     (now, before) => {
       if (now === undefined || before === undefined) return;
-      if (now < before) hold(now);
+      if (now < before) setUnread(now);
       else readSeq = Math.max(readSeq, now);
     },
   );
@@ -79,5 +90,5 @@ export function makeReading(id: string, timeline: Timeline, loaded: Ref<boolean>
     document.removeEventListener("visibilitychange", read);
   });
 
-  return { unreadAfter, unreadCount, fresh, begin, seen, said, unreadFrom };
+  return { unreadAfter, unreadCount, fresh, begin, seen, said, unreadFrom, hold, release };
 }

@@ -9,7 +9,7 @@ import { useFailure } from "@/parts/failure";
 import { toast } from "@/parts/toasts";
 import { makeActions } from "./actions";
 import { makeHere } from "./here";
-import { makeHistory } from "./history";
+import { makeHistory, type Place } from "./history";
 import type { Line, RoomFrame } from "./line";
 import { Outbox, type Waiting } from "./outbox";
 import { makeReading } from "./reading";
@@ -91,6 +91,8 @@ export function openRoom(id: string, at: number | undefined) {
       timeline.replace(page);
       for (const turn of room.running ?? []) timeline.take(turn);
       for (const line of outbox.lines) timeline.waiting(line, { name: session.name });
+      // Who comes by a link looks at one message; what is behind it counts as read once they move on.
+      if (at !== undefined) reading.hold("link");
       goal.value = at !== undefined ? { to: "line", seq: page.at ?? at, flash: true } : { to: reading.unreadCount.value > 0 ? "unread" : "end" };
       loaded.value = true;
       void here.load(can.value);
@@ -106,6 +108,7 @@ export function openRoom(id: string, at: number | undefined) {
   }
 
   async function toEnd(): Promise<void> {
+    reading.release("link");
     if (await history.toEnd()) reading.fresh.value = 0;
   }
 
@@ -185,6 +188,7 @@ export function openRoom(id: string, at: number | undefined) {
 
   function send(text: string, more: Pick<Waiting, "files" | "mentions" | "reply">): void {
     outbox.add(text, more);
+    reading.release("link");
     if (timeline.moreAfter) void toEnd();
     else goal.value = { to: "end" };
   }
@@ -234,7 +238,7 @@ export function openRoom(id: string, at: number | undefined) {
   const actions = makeActions({ id, timelines, can, unreadFrom: reading.unreadFrom, here, words, t });
   return {
     id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount: reading.unreadCount, fresh: reading.fresh, said, here, timeline, answering, version, outbox,
-    isThread: false, draft: id, asked: shallowRef(at), load, seen: reading.seen, send, takeBack, mayStop, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
+    isThread: false, draft: id, asked: shallowRef(at), sight: shallowRef<() => Place>(), load, seen: reading.seen, hold: reading.hold, release: reading.release, send, takeBack, mayStop, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
     ...history, toEnd, ...actions,
   };
 }

@@ -1,3 +1,4 @@
+import { dayOf } from "@/parts/zone";
 import type { Line } from "./line";
 import { ofTurns } from "./list";
 
@@ -17,8 +18,8 @@ export function rowsOf(lines: readonly Line[], unreadAfter: number | undefined, 
   const first = lines.find((l) => l.id !== undefined);
   let marked = unreadAfter === undefined || (moreBefore && first !== undefined && first.seq > unreadAfter + 1);
   for (const line of lines) {
-    const day = new Date(line.at).toDateString();
-    const sameDay = previous !== undefined && new Date(previous.at).toDateString() === day;
+    const day = dayOf(line.at);
+    const sameDay = previous !== undefined && dayOf(previous.at) === day;
     if (!sameDay) rows.push({ key: days.has(day) ? `day:${line.key}` : `day:${day}`, type: "day", at: line.at });
     days.add(day);
     let isFirst = false;

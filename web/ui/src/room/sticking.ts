@@ -54,6 +54,17 @@ export class Sticking {
     this.#seen();
   }
 
+  /** Puts a row where it once was, to the pixel. */
+  put(row: HTMLElement, offset: number): void {
+    const el = this.#el();
+    if (!el) return;
+    this.#anchor = undefined;
+    this.#sticks = false;
+    // The rows above it may be measured only now.
+    for (let i = 0; i < 3; i++) el.scrollTop += row.getBoundingClientRect().top - el.getBoundingClientRect().top - offset;
+    this.#seen();
+  }
+
   /** The person turns the wheel or moves a finger; up is undefined when it is not known where to. */
   wants(up: boolean | undefined): void {
     this.#anchor = undefined;

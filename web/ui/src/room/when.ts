@@ -1,21 +1,22 @@
 import { computed } from "vue";
 import { useI18n } from "vue-i18n";
+import { dayOf, formatOf } from "@/parts/zone";
 
-/** Times of messages in the reader's language. */
+/** Times of messages in the reader's language and zone. */
 export function useWhen() {
   const { locale, t } = useI18n();
-  const clocks = computed(() => new Intl.DateTimeFormat(locale.value, { hour: "numeric", minute: "2-digit" }));
-  const fulls = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: "full", timeStyle: "medium" }));
+  const clocks = computed(() => formatOf(locale.value, { hour: "numeric", minute: "2-digit" }));
+  const fulls = computed(() => formatOf(locale.value, { dateStyle: "full", timeStyle: "medium" }));
   const soons = computed(() => new Intl.DateTimeFormat(locale.value, { weekday: "short", hour: "numeric", minute: "2-digit" }));
-  const days = computed(() => new Intl.DateTimeFormat(locale.value, { weekday: "long", month: "long", day: "numeric" }));
-  const olds = computed(() => new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "long", day: "numeric" }));
+  const days = computed(() => formatOf(locale.value, { weekday: "long", month: "long", day: "numeric" }));
+  const olds = computed(() => formatOf(locale.value, { year: "numeric", month: "long", day: "numeric" }));
 
   function day(at: number): string {
-    const date = new Date(at);
-    const now = new Date();
-    if (date.toDateString() === now.toDateString()) return t("room.today");
-    if (date.toDateString() === new Date(now.getTime() - 86_400_000).toDateString()) return t("room.yesterday");
-    return (date.getFullYear() === now.getFullYear() ? days : olds).value.format(date);
+    const now = Date.now();
+    const date = dayOf(at);
+    if (date === dayOf(now)) return t("room.today");
+    if (date === dayOf(now - 86_400_000)) return t("room.yesterday");
+    return (date.slice(0, 4) === dayOf(now).slice(0, 4) ? days : olds).value.format(at);
   }
   /** A day and a time, as short as they can be said. */
   const soon = (at: number): string => (new Date(at).toDateString() === new Date().toDateString() ? clocks : soons).value.format(at);
