@@ -2,8 +2,7 @@ import { defineStore } from "pinia";
 import { computed, ref } from "vue";
 import { form, GET, ok, onSignedOut, POST, renewed, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
-import { preferred, setLanguage } from "@/i18n";
-import { setTheme } from "@/theme";
+import { hear, show, tell, type Preferences } from "./prefer";
 import { anew, heard, hearTabs, tellTabs } from "./tabs";
 
 /** Who uses the studio, and what the server says of itself. */
@@ -67,9 +66,21 @@ export const useSession = defineStore("session", () => {
     if (found === null) return;
     last = found.id;
     ended.value = false;
-    setTheme(found.preferences?.theme ?? "system");
-    await setLanguage(found.preferences?.locale ?? preferred());
+    await show(found.preferences);
   }
+
+  /** Takes what the person likes from now on; the other tabs take it too. */
+  async function prefer(likes: Preferences): Promise<void> {
+    if (!me.value) return;
+    me.value.preferences = likes;
+    tell(me.value.id, likes);
+    await show(likes);
+  }
+  hear((person, likes) => {
+    if (me.value?.id !== person) return;
+    me.value.preferences = likes;
+    void show(likes);
+  });
 
   async function signIn(username: string, password: string): Promise<void> {
     await form("/login/access-token", { username, password });
@@ -82,5 +93,5 @@ export const useSession = defineStore("session", () => {
     tellTabs("");
   }
 
-  return { me, meta, ended, signedIn, staff, admin, name, load, take, signIn, signOut };
+  return { me, meta, ended, signedIn, staff, admin, name, load, take, prefer, signIn, signOut };
 });

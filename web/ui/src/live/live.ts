@@ -1,11 +1,12 @@
 import { defineStore } from "pinia";
 import { computed, ref, watch } from "vue";
 import { useSession } from "@/account/session";
-import { DELETE, GET, ok, POST, PUT, renewed } from "@/api/client";
+import { DELETE, GET, ok, POST, PUT, renewed, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 import { i18n } from "@/i18n";
 import { toast } from "@/parts/toasts";
 import { forgetOthers } from "@/room/kept";
+import { isWorth, notify, play } from "./alerts";
 import { Connection, type Followed, type Frame, type Request, type State } from "./connection";
 import { useRooms } from "./rooms";
 
@@ -118,6 +119,7 @@ export const useLive = defineStore("live", () => {
     hearersOfAll.forEach((hear) => hear(frame));
     switch (frame.type) {
       case "rooms":
+        tell(frame);
         if (rooms.loaded && rooms.take(frame)) void load();
         return;
       case "room_gone":
@@ -128,7 +130,8 @@ export const useLive = defineStore("live", () => {
         void load();
         return;
       case "mention": {
-        const name = rooms.byId.get(frame.room_id)?.name;
+        const known = rooms.byId.get(frame.room_id);
+        const name = known?.notify === "none" ? undefined : known?.name;
         if (!hearers.has(frame.room_id) && name) toast(i18n.global.t("live.mention", { sender: frame.sender, room: name, excerpt: frame.excerpt }));
         return;
       }
@@ -136,6 +139,22 @@ export const useLive = defineStore("live", () => {
     const room = "room_id" in frame ? frame.room_id : undefined;
     if (room) hearers.get(room)?.forEach((hear) => hear(frame));
   }
+
+  /** Tells of what is new in rooms that are not looked at, as loudly as the person likes it. */
+  function tell(news: Schemas["MeRooms"]): void {
+    if (!rooms.loaded || news.all) return;
+    const front = !document.hidden && document.hasFocus();
+    let sounds = false;
+    for (const r of news.rooms) {
+      const known = rooms.byId.get(r.room_id);
+      if (!known || (front && hearers.has(r.room_id))) continue;
+      if (!isWorth(known, { lastSeq: r.last_seq, unread: r.unread, mentions: r.mentions }, known.notify, session.me?.preferences?.notify ?? "all")) continue;
+      sounds = true;
+      if (!front && r.last_message) notify(`${r.last_message.sender} · ${r.name}`, r.last_message.excerpt, r.room_id, () => opensRoom(r.room_id));
+    }
+    if (sounds && session.me?.preferences?.sound) play();
+  }
+  let opensRoom = (_id: string): void => {};
 
   /** Hears all of a room behind a seq until the returned function is called. */
   function follow(room: Followed, hear: (frame: Frame) => void): () => void {
@@ -171,6 +190,7 @@ export const useLive = defineStore("live", () => {
     online,
     renewable,
     start,
+    whenClicked: (open: (room: string) => void) => void (opensRoom = open),
     follow,
     hearAll,
     whenOpen,

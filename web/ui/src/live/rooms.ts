@@ -1,5 +1,6 @@
 import { defineStore } from "pinia";
 import { computed, ref } from "vue";
+import { useSession } from "@/account/session";
 import { GET, ok, type Schemas } from "@/api/client";
 
 export type MyRoom = Schemas["MyRoomOut"];
@@ -40,8 +41,11 @@ export const useRooms = defineStore("rooms", () => {
     }
     return [...found.values()].sort((a, b) => a.title.localeCompare(b.title, undefined, { numeric: true }));
   });
-  const unread = computed(() => list.value.reduce((sum, r) => sum + (r.notify === "none" ? 0 : r.unread), 0));
-  const mentions = computed(() => list.value.reduce((sum, r) => sum + r.mentions, 0));
+  const session = useSession();
+  // A room that is to be silent does not count in the title; with mentions alone they count.
+  const level = (r: RoomLine): string => r.notify ?? session.me?.preferences?.notify ?? "all";
+  const unread = computed(() => list.value.reduce((sum, r) => sum + (level(r) === "all" ? r.unread : 0), 0));
+  const mentions = computed(() => list.value.reduce((sum, r) => sum + (level(r) === "none" ? 0 : r.mentions), 0));
 
   async function load(): Promise<void> {
     const rooms: MyRoom[] = [];
@@ -80,6 +84,12 @@ export const useRooms = defineStore("rooms", () => {
     return strange;
   }
 
+  /** Takes a level that the person has set for a room; null is that of the preferences. */
+  function setNotify(id: string, notify: RoomLine["notify"]): void {
+    const known = byId.value.get(id);
+    if (known) byId.value.set(id, { ...known, notify });
+  }
+
   function forget(id: string): void {
     byId.value.delete(id);
   }
@@ -89,7 +99,7 @@ export const useRooms = defineStore("rooms", () => {
     loaded.value = false;
   }
 
-  return { byId, list, courses, loaded, unread, mentions, load, take, forget, clear };
+  return { byId, list, courses, loaded, unread, mentions, load, take, setNotify, forget, clear };
 });
 
 function lineOf(r: MyRoom): RoomLine {

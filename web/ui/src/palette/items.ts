@@ -10,7 +10,7 @@ import { useCourses } from "@/courses/mine";
 import { useRooms } from "@/live/rooms";
 import { nameOf } from "@/people/names";
 import { keep, kept } from "@/room/kept";
-import { setTheme, type Theme } from "@/theme";
+import type { Theme } from "@/theme";
 import { commandsHere } from "./here";
 import type { Item } from "./match";
 import { openShortcuts } from "./open";
@@ -47,9 +47,7 @@ export function useItems(): { items: ComputedRef<Doable[]>; recent: ComputedRef<
   const me = computed(() => session.me?.id ?? "");
 
   async function theme(to: Theme): Promise<void> {
-    const preferences = await ok(PUT("/api/v1/users/me/preferences", { body: { theme: to } }));
-    if (session.me) session.me.preferences = preferences;
-    setTheme(preferences.theme);
+    await session.prefer(await ok(PUT("/api/v1/users/me/preferences", { body: { theme: to } })));
   }
   const commands = computed<Doable[]>(() => {
     const all: [string, string | (() => unknown)][] = [

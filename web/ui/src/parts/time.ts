@@ -1,5 +1,6 @@
 import { ref } from "vue";
 import { useI18n } from "vue-i18n";
+import { dayOf, formatOf } from "./zone";
 
 const now = ref(Date.now());
 setInterval(() => {
@@ -15,7 +16,7 @@ export function useAgo(): (at: string) => string {
 export function ago(at: Date, to: Date, locale: string): string {
   const minutes = Math.floor((to.getTime() - at.getTime()) / 60_000);
   if (minutes < 60) return new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" }).format(-Math.max(minutes, 0), "minute");
-  if (at.toDateString() === to.toDateString()) return new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(at);
-  const sameYear = at.getFullYear() === to.getFullYear();
-  return new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", ...(sameYear ? {} : { year: "numeric" }) }).format(at);
+  if (dayOf(at.getTime()) === dayOf(to.getTime())) return formatOf(locale, { hour: "numeric", minute: "2-digit" }).format(at);
+  const sameYear = dayOf(at.getTime()).slice(0, 4) === dayOf(to.getTime()).slice(0, 4);
+  return formatOf(locale, { month: "short", day: "numeric", ...(sameYear ? {} : { year: "numeric" }) }).format(at);
 }

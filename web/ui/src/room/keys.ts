@@ -7,7 +7,7 @@ function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
-/** The keys of a room, wherever on its page the focus is: / searches, Escape twice stops what is being answered. */
+/** The keys of a room, wherever on its page the focus is: / searches, M makes it silent, Escape twice stops what is being answered. */
 export function useRoomKeys({ room, isFree, find }: { room: Room; isFree: () => boolean; find: () => void }): void {
   const isTwice = twice();
   function key(event: KeyboardEvent): void {
@@ -20,6 +20,7 @@ export function useRoomKeys({ room, isFree, find }: { room: Room; isFree: () => 
     }
     if (event.defaultPrevented || isTyping(event.target) || !isFree()) return;
     if (event.key === "/") find();
+    else if (event.key === "m") void room.toggleMute();
     else if (event.key === "j" || event.key === "k") document.querySelector<HTMLElement>("[role=log] [data-key][tabindex='0']")?.focus();
     else return;
     event.preventDefault();

@@ -10,6 +10,7 @@ import { toast } from "@/parts/toasts";
 import { makeActions } from "./actions";
 import { makeHere } from "./here";
 import { makeHistory, type Place } from "./history";
+import { makeLevel } from "./level";
 import type { Line, RoomFrame } from "./line";
 import { Outbox, type Waiting } from "./outbox";
 import { makeReading } from "./reading";
@@ -238,7 +239,7 @@ export function openRoom(id: string, at: number | undefined) {
   const actions = makeActions({ id, timelines, can, unreadFrom: reading.unreadFrom, here, words, t });
   return {
     id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount: reading.unreadCount, fresh: reading.fresh, said, here, timeline, answering, version, outbox,
-    isThread: false, draft: id, asked: shallowRef(at), sight: shallowRef<() => Place>(), load, seen: reading.seen, hold: reading.hold, release: reading.release, send, takeBack, mayStop, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
+    isThread: false, ...makeLevel(id, words, t), draft: id, asked: shallowRef(at), sight: shallowRef<() => Place>(), load, seen: reading.seen, hold: reading.hold, release: reading.release, send, takeBack, mayStop, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
     ...history, toEnd, ...actions,
   };
 }
