@@ -28,8 +28,7 @@ export async function scripted(t) {
     const body = JSON.parse(raw);
     const asked = { body, text: body.messages.map((m) => (typeof m.content === "string" ? m.content : JSON.stringify(m.content ?? ""))).join("\n") };
     model.requests.push(asked);
-    // A server that was slow may ask anew: it gets the same answer again.
-    const one = held.find((h) => !h.answer.begun && h.is(asked)) ?? held.findLast((h) => h.answer.isCut && h.is(asked));
+    const one = held.find((h) => !h.answer.begun && h.is(asked)) ?? held.find((h) => h.answer.isCut && h.answer.comesAgain && h.is(asked));
     (one?.answer ?? freely(asked)).begin(asked, response);
   });
   server.listen(0, "127.0.0.1");
@@ -62,6 +61,7 @@ export async function scripted(t) {
 class Answer {
   begun = false;
   isCut = false;
+  comesAgain = false;
   #response;
   #acts = [];
   #calls = 0;
@@ -82,6 +82,12 @@ class Answer {
     });
     for (const act of this.#acts) act();
     this.#begun(asked);
+  }
+
+  /** Begins again when it is asked for anew, as after a message that an agent hears before it has said something. */
+  again() {
+    this.comesAgain = true;
+    return this;
   }
 
   /** Streams a piece. */

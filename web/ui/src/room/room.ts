@@ -113,6 +113,12 @@ export function openRoom(id: string, at: number | undefined) {
     if (await history.toEnd()) reading.fresh.value = 0;
   }
 
+  /** What one may do has changed with the course. */
+  async function rights(): Promise<void> {
+    const now = await ok(GET("/api/v1/rooms/{room_id}", { params: { path: { room_id: id }, query: { include: ["me"] } } })).catch(() => undefined);
+    if (now?.can && !over) can.value = now.can;
+  }
+
   async function resync(): Promise<void> {
     for (const view of views) view.reload();
     if (await history.resync()) void here.load(can.value);
@@ -150,6 +156,7 @@ export function openRoom(id: string, at: number | undefined) {
         break;
       case "archived":
         archived.value = frame.archived;
+        void rights();
         break;
       case "ack":
         outbox.acked(frame.client_id);
