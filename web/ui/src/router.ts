@@ -7,6 +7,8 @@ declare module "vue-router" {
   interface RouteMeta {
     /** Who may open the page; "in" for who is signed in, when it is absent. */
     who?: "in" | "out" | "all";
+    /** Only for who teaches or administers; the server refuses it to students. */
+    staff?: true;
     /** The key of the page's title. */
     title?: string;
     /** The name of what the page is about says enough: "Group 1", and not "Room · Group 1". */
@@ -23,7 +25,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/sign-in", name: "sign-in", component: () => import("@/account/SignIn.vue"), meta: { who: "out", title: "signIn.title" } },
   { path: "/join/:code?", name: "join", component: () => import("@/account/Join.vue"), meta: { who: "all", title: "join.title" } },
   { path: "/courses", name: "courses", component: () => import("@/courses/Courses.vue"), meta: { title: "courses.mine" } },
-  { path: "/courses/new", name: "new-course", component: () => import("@/courses/NewCourse.vue"), meta: { title: "courses.new" } },
+  { path: "/courses/new", name: "new-course", component: () => import("@/courses/NewCourse.vue"), meta: { staff: true, title: "courses.new" } },
   {
     path: "/courses/:course",
     component: () => import("@/courses/CourseFrame.vue"),
@@ -48,11 +50,11 @@ const routes: RouteRecordRaw[] = [
   },
   { path: "/setup", name: "setup", component: () => import("@/account/SetUp.vue"), meta: { who: "all", title: "setUp.title" } },
   { path: "/reset", name: "reset", component: () => import("@/account/Reset.vue"), meta: { who: "all", title: "reset.title" } },
-  { path: "/agents", name: "agents", component: () => import("@/agents/List.vue"), meta: { title: "agents.all.title" } },
-  { path: "/agents/connect", name: "agent-connect", component: () => import("@/agents/Connect.vue"), meta: { title: "agents.connect.title" } },
+  { path: "/agents", name: "agents", component: () => import("@/agents/List.vue"), meta: { staff: true, title: "agents.all.title" } },
+  { path: "/agents/connect", name: "agent-connect", component: () => import("@/agents/Connect.vue"), meta: { staff: true, title: "agents.connect.title" } },
   { path: "/agents/:project/:agent", name: "agent", component: () => import("@/agents/Agent.vue"), meta: { title: "agents.page.title" } },
   { path: "/rooms/:room/agents", name: "room-agents", component: () => import("@/agents/RoomAgents.vue"), meta: { title: "agents.here.title" } },
-  { path: "/rooms/:room/agents/new", name: "room-agents-new", component: () => import("@/agents/New.vue"), meta: { title: "agents.new.title" } },
+  { path: "/rooms/:room/agents/new", name: "room-agents-new", component: () => import("@/agents/New.vue"), meta: { staff: true, title: "agents.new.title" } },
   { path: "/:nowhere(.*)*", name: "nowhere", component: () => import("@/parts/Nowhere.vue"), meta: { who: "all", title: "nowhere.title" } },
 ];
 

@@ -217,7 +217,7 @@ export function openRoom(id: string, at: number | undefined) {
   /** Edits what one has said last, if it is there. */
   function editLast(): void {
     const last = timeline.stored().findLast((l) => l.own && l.state === "shown");
-    if (!last || !can.value?.edit) return;
+    if (!last || !can.value?.post) return;
     actions.editing.value = last.id;
   }
 

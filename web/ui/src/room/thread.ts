@@ -125,7 +125,7 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
 
   function editLast(): void {
     const last = timeline.stored().findLast((l) => l.own && l.state === "shown");
-    if (last && room.can.value?.edit) editing.value = last.id;
+    if (last && room.can.value?.post) editing.value = last.id;
   }
 
   const leave = room.beside({ timeline, take, waits, reload: () => void load() });
