@@ -115,6 +115,32 @@ test("what switches off a ready-made agent says so before, and gives it back", a
   assert.deepEqual(after.filter((a) => a.is_active && a.type === "teacher").map((a) => a.name).sort(), ["Hypatia", "Teacher"]);
 });
 
+test("a template of one's own begins another agent, with what no form shows", async (t) => {
+  const server = await serve(t);
+  const { person: account, course } = await school(server);
+  const teacher = await account("Rosa Klein", { role: "teacher" });
+  const { rooms } = await course("Physics", { teacher, rooms: ["Group A", "Group B"] });
+  const { agent: socrates } = await agent(teacher, rooms[0], "Socrates", { capabilities: ["artifact:read"], settings: { temperature: 0.3 } });
+
+  const page = await person(t);
+  await enter(page, server, teacher);
+  await page.goto(`${server.url}/agents/${socrates.project_id}/${socrates.id}?tab=more`);
+  await page.getByRole("button", { name: "Keep as a template" }).click();
+  await page.getByRole("dialog").getByLabel("Name").fill("Asks back");
+  await page.getByRole("dialog").getByRole("button", { name: "Keep it" }).click();
+  await page.getByRole("link", { name: "Show it" }).click();
+  await page.getByRole("heading", { name: "Asks back", level: 1 }).waitFor();
+  await page.goto(`${server.url}/rooms/${rooms[1].id}/agents/new`);
+  await page.getByLabel("Begin with a template of yours").selectOption("Asks back");
+  await page.getByLabel("Name", { exact: true }).fill("Plato");
+  await page.getByLabel("Provider").selectOption("offline");
+  await page.getByRole("button", { name: "Make it and put it into the room" }).click();
+  await page.getByRole("heading", { name: "Plato is in Group B" }).waitFor();
+  const plato = (await teacher.api("GET", "/users/me/agents")).find((a) => a.name === "Plato");
+  assert.deepEqual([plato.system_prompt, plato.capabilities, plato.settings], ["You are Socrates.", ["artifact:read"], { temperature: 0.3 }]);
+  assert.equal(plato.project_id, socrates.project_id);
+});
+
 test("an administrator connects a program, and its token is shown once", async (t) => {
   const server = await serve(t);
   const { api } = await school(server);

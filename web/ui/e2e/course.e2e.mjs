@@ -82,6 +82,8 @@ test("the home of a course is live, and who is removed sees it at once", async (
   await desk.getByRole("main").getByRole("link", { name: /Group A/ }).waitFor();
   await phone.goto(`${server.url}/rooms/${rooms[0].id}`);
   await desk.getByRole("main").getByText("1 here").waitFor();
+  // Who it is and where, beside the rooms.
+  await desk.getByRole("heading", { name: "Here now" }).locator("..").getByText("Ada Byron").waitFor();
   await student.api("POST", `/rooms/${rooms[0].id}/messages`, { text: "Is anybody there?" });
   await desk.getByRole("main").getByText("Is anybody there?").waitFor();
   await phone.goto(`${server.url}/courses/${id}`);

@@ -70,9 +70,9 @@ describe("a draft", () => {
 describe("the agents of a person", () => {
   const of = (id: string, more: Partial<MyAgent>): MyAgent =>
     ({ id, name: id, type: "teacher", project_id: "p", project_name: "Physics", is_active: true, is_template: false, ready_made: false, rooms: [], can: { use: true, edit: true, delete: true, keys: true }, ...more }) as MyAgent;
-  it("are put together by projects; those outside come last and templates not at all", () => {
-    const groups = grouped([of("x", { project_id: null, project_name: null }), of("a", { project_id: "q", project_name: "Zoo" }), of("b", {}), of("t", { is_template: true })]);
-    expect(groups.map((g) => [g.name, g.agents.map((a) => a.id)])).toEqual([["Physics", ["b"]], ["Zoo", ["a"]], ["", ["x"]]]);
+  it("are put together by projects; those outside come last, and then templates", () => {
+    const groups = grouped([of("x", { project_id: null, project_name: null }), of("a", { project_id: "q", project_name: "Zoo" }), of("b", {}), of("t", { is_template: true, project_id: null, project_name: null })]);
+    expect(groups.map((g) => [g.name, g.agents.map((a) => a.id)])).toEqual([["Physics", ["b"]], ["Zoo", ["a"]], ["", ["x"]], ["", ["t"]]]);
   });
   it("give way to another of their type in their project while they are ready-made and on", () => {
     const all = [of("ready", { ready_made: true }), of("off", { ready_made: true, is_active: false }), of("own", {}), of("student", { ready_made: true, type: "student" }), of("far", { ready_made: true, project_id: "q" })];

@@ -6,22 +6,25 @@ export type MyAgent = Schemas["MyAgentOut"];
 /** Agents that live together: in a project, or outside this program. */
 export interface Group {
   id: string;
-  name: string; // "" for those outside of projects
+  name: string; // "" for those outside of projects, and for templates
   agents: MyAgent[];
 }
 
-/** Puts agents together by their projects, by name; those outside of projects come last. */
+/** The id of the group of templates. */
+export const templates = "templates";
+
+/** Puts agents together by their projects, by name; those outside of projects come last, and then templates. */
 export function grouped(agents: MyAgent[]): Group[] {
   const found = new Map<string, Group>();
   for (const agent of agents) {
-    if (agent.is_template) continue;
-    const id = agent.project_id ?? "";
+    const id = agent.is_template ? templates : (agent.project_id ?? "");
     const group = found.get(id) ?? { id, name: agent.project_name ?? "", agents: [] };
     group.agents.push(agent);
     found.set(id, group);
   }
   const order = new Intl.Collator(undefined, { numeric: true });
-  return [...found.values()].sort((a, b) => Number(a.id === "") - Number(b.id === "") || order.compare(a.name, b.name));
+  const last = (g: Group): number => (g.id === templates ? 2 : g.id === "" ? 1 : 0);
+  return [...found.values()].sort((a, b) => last(a) - last(b) || order.compare(a.name, b.name));
 }
 
 /**

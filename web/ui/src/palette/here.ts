@@ -13,7 +13,7 @@ export interface Around {
 }
 
 /** What one may want on the page that is open, besides what is offered on all pages. */
-export function commandsHere(route: Pick<RouteLocationNormalizedLoaded, "params" | "path">, around: Around): Command[] {
+export function commandsHere(route: Pick<RouteLocationNormalizedLoaded, "params" | "path" | "query">, around: Around): Command[] {
   const found: Command[] = [];
   const param = (name: string): string | undefined => (typeof route.params[name] === "string" && route.params[name] !== "" ? route.params[name] : undefined);
   const room = param("room");
@@ -25,7 +25,8 @@ export function commandsHere(route: Pick<RouteLocationNormalizedLoaded, "params"
     if (around.staff) found.push({ id: "invite", to: `${at}/invite` }, { id: "import", to: `${at}/import` }, { id: "courseSettings", to: `${at}/settings` });
   }
   const agent = param("agent");
-  if (agent) for (const tab of ["words", "model", "speaks", "tools", "versions", "more"]) found.push({ id: `agentTab.${tab}`, to: `/agents/${param("project")}/${agent}?tab=${tab}` });
+  const open = typeof route.query["tab"] === "string" ? route.query["tab"] : "words";
+  if (agent) for (const tab of ["words", "model", "speaks", "tools", "versions", "more"].filter((one) => one !== open)) found.push({ id: `agentTab.${tab}`, to: `/agents/${param("project")}/${agent}?tab=${tab}` });
   // Where one is already is no way.
   return found.filter((c) => c.to !== route.path);
 }

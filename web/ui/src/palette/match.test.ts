@@ -27,6 +27,11 @@ test("a beginning is better than a part, and a part better than scattered letter
   expect(fit("home", "Go to home")).toBeGreaterThan(fit("home", "How to me"));
 });
 
+test("scattered letters are left out beside a whole part", () => {
+  expect(ids("home")).toEqual(["4"]);
+  expect(best("so", [{ id: "a", kind: "agent", text: "Socrates" }, { id: "b", kind: "command", text: "Devices and access tokens" }], []).map((i) => i.id)).toEqual(["a"]);
+});
+
 test("what was opened lately comes first", () => {
   expect(ids("", ["3"])[0]).toBe("3");
 });

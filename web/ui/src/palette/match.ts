@@ -47,6 +47,8 @@ export function best<T extends Item>(query: string, items: readonly T[], recent:
     })
     .filter((f) => f.score > 0)
     .sort((a, b) => b.score - a.score)
+    // Beside what has the letters together, scattered ones are noise.
+    .filter((f, _, all) => q === "" || f.score > (all[0]?.score ?? 0) / 6)
     .slice(0, many)
     .map((f) => f.item);
 }
