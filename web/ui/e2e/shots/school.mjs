@@ -29,8 +29,8 @@ export async function school(server, admin, model, browser, messages = 2000) {
   await fill(rooms.big, [teacher, ta, ...students], messages);
   const made = await agents({ teacher, rooms, model });
   await talk({ teacher, ta, students, rooms, pictures, model, agents: made });
-  await around(teacher, course);
-  return { teacher, novice, ta, student: students[0], students, course, rooms, agents: made };
+  const more = await around(teacher, course);
+  return { ...more, teacher, novice, ta, student: students[0], students, course, rooms, agents: made };
 }
 
 async function physics(server, teacher, ta) {
@@ -71,10 +71,11 @@ async function around(teacher, course) {
   await announce("下週停課一次", "因為校外教學，下週一的課暫停，作業照常在週五以前繳交。");
   await teacher.api("PUT", `/courses/${course.id}/join-code`);
   for (const more of [{ role: "ta", expires_in_hours: 72 }, { role: "student", max_uses: 5 }]) await teacher.api("POST", `/courses/${course.id}/invitations`, more);
-  await teacher.api("POST", "/courses/", { title: "A new course without anything in it" });
+  const fresh = await teacher.api("POST", "/courses/", { title: "A new course without anything in it" });
   const old = await teacher.api("POST", "/courses/", { title: "Physics 9b (last year)" });
   await teacher.api("POST", "/rooms/", { course_id: old.id, name: "Plenum" });
   await teacher.api("POST", `/courses/${old.id}/archive`);
   await teacher.api("POST", "/users/keys", { provider: "openai", alias: "School, optics", api_key: "sk-of-the-school-0123456789" });
   await teacher.api("POST", "/users/me/tokens", { name: "Gradebook on my laptop", scopes: ["read", "write"], expires_in_days: 90 });
+  return { fresh, old };
 }
