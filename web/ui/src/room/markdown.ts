@@ -15,7 +15,9 @@ export interface Names {
 }
 
 const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
-const isSafe = (href: string): boolean => /^(https?:|mailto:)/i.test(href.trim());
+// A room of the studio, by its path, is the one address of our own.
+const ours = /^\/rooms\/[\w-]+(?:\/\d+)?(?:\?thread=\d+)?$/;
+const isSafe = (href: string): boolean => /^(https?:|mailto:)/i.test(href.trim()) || ours.test(href);
 let names: Names = { called: [], me: "", copy: "" };
 
 const math = (level: "block" | "inline", pattern: RegExp, start: RegExp) => ({
@@ -72,6 +74,7 @@ const marked = new Marked({
 });
 
 function link(href: string, inside: string): string {
+  if (ours.test(href)) return `<a href="${escape(href)}" class="called">${inside}</a>`;
   return `<a href="${escape(href)}" target="_blank" rel="noopener noreferrer nofollow">${inside}</a>`;
 }
 
@@ -84,7 +87,7 @@ function called(html: string): string {
 const allowed = {
   ALLOWED_TAGS: "p br hr strong em del code pre a ul ol li blockquote h1 h2 h3 h4 h5 h6 table thead tbody tr th td div span button".split(" "),
   ALLOWED_ATTR: ["href", "target", "rel", "class", "data-lang", "tabindex", "type", "start"],
-  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|\/rooms\/[\w-]+(?:[/?]|$))/i,
   // Without this the pattern is asked about these values too, and takes them all away.
   ADD_URI_SAFE_ATTR: ["target", "rel", "tabindex", "type", "start"],
 };
