@@ -12,6 +12,9 @@ const elsewhere: Partial<Record<ShortcutId, [string, RegExp][]>> = {
   reply: [["room/LineRow.vue", /event\.key === "r"/]],
   edit: [["room/LineRow.vue", /event\.key === "e"/]],
   editLast: [["room/Composer.vue", /"ArrowUp" && text\.value === ""/]],
+  search: [["room/keys.ts", /event\.key === "\/"/]],
+  mute: [["room/keys.ts", /event\.key === "m"/]],
+  stop: [["room/keys.ts", /event\.key === "Escape"/]],
   save: [["agents/Agent.vue", /key\.toLowerCase\(\) === "s"/]],
 };
 

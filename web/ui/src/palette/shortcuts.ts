@@ -1,7 +1,7 @@
 /* All shortcuts there are. The list that "?" shows is this one, and so are the ways of "g": what
  * is not here has no key. */
 
-export type ShortcutId = "palette" | "list" | "home" | "courses" | "agents" | "account" | "close" | "lines" | "reply" | "edit" | "editLast" | "save";
+export type ShortcutId = "palette" | "list" | "home" | "courses" | "agents" | "account" | "close" | "lines" | "reply" | "edit" | "editLast" | "search" | "mute" | "stop" | "save";
 
 export interface Shortcut {
   id: ShortcutId;
@@ -33,6 +33,9 @@ export function shortcuts(staff: boolean): Shortcut[] {
     { id: "reply", keys: ["R"], joined: "", where: "room" },
     { id: "edit", keys: ["E"], joined: "", where: "room" },
     { id: "editLast", keys: ["↑"], joined: "", where: "room" },
+    { id: "search", keys: ["/"], joined: "", where: "room" },
+    { id: "mute", keys: ["M"], joined: "", where: "room" },
+    { id: "stop", keys: ["Esc"], joined: "", where: "room" },
     ...(staff ? [{ id: "save", keys: [mod, "S"], joined: "", where: "agent" } satisfies Shortcut] : []),
   ];
 }

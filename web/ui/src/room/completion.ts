@@ -34,6 +34,10 @@ export function useCompletion(room: Room, text: Ref<string>) {
   const emoji = shallowRef<Emoji[]>();
 
   const asked = computed(() => askedFor(text.value, caret.value));
+  // Another sign at the same place is another question.
+  watch(asked, (now) => {
+    if (!now) closedAt.value = -1;
+  });
   watch(
     () => asked.value?.sign === ":" && !emoji.value,
     async (is) => {
