@@ -147,7 +147,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	withdraw, err := app.NoteServing(cfg, reachable(r.Addr)[0])
+	withdraw, err := app.NoteServing(cfg, web.ListensAt(r.Addr)[0])
 	if err != nil {
 		// A folder that cannot be written to is no reason not to serve on Postgres.
 		log.Debug("other commands will not find this server by its folder", "err", err)
@@ -166,10 +166,7 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 
 // greet tells the person at the terminal where to go.
 func greet(ctx context.Context, cfg *config.Config, r *web.Running) error {
-	urls := reachable(r.Addr)
-	if cfg.HTTP.PublicURL != "" {
-		urls = []string{strings.TrimSuffix(cfg.HTTP.PublicURL, "/")}
-	}
+	urls := web.Addresses(cfg, r.Addr)
 	fmt.Printf("\ncoagent %s is ready at %s\n", version, urls[0])
 	for _, u := range urls[1:] {
 		fmt.Println("  a class in the same network reaches it at " + u)
@@ -183,29 +180,6 @@ func greet(ctx context.Context, cfg *config.Config, r *web.Running) error {
 	}
 	fmt.Println()
 	return err
-}
-
-// reachable lists the URLs of an address, the one of this machine first.
-func reachable(addr net.Addr) []string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return []string{"http://" + addr.String()}
-	}
-	if !tcp.IP.IsUnspecified() {
-		return []string{"http://" + tcp.String()}
-	}
-	port := fmt.Sprint(tcp.Port)
-	urls := []string{"http://" + net.JoinHostPort("127.0.0.1", port)}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return urls
-	}
-	for _, a := range addrs {
-		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil && !ip.IP.IsLoopback() {
-			urls = append(urls, "http://"+net.JoinHostPort(ip.IP.String(), port))
-		}
-	}
-	return urls
 }
 
 type workerCmd struct{}

@@ -15,18 +15,21 @@ import (
 
 type joinCodeOut struct {
 	Body struct {
-		Code          string    `json:"code" doc:"Case, blanks and hyphens do not matter"`
+		Code          string    `json:"code" doc:"Case and hyphens do not matter"`
 		CreatedAt     time.Time `json:"created_at"`
 		Open          bool      `json:"open"`
-		MakesAccounts bool      `json:"makes_accounts" doc:"It lets in people without an account"`
+		MakesAccounts bool      `json:"makes_accounts" doc:"Lets in people without an account"`
+		Addresses     []string  `json:"addresses"`
 	}
 }
 
-func joinCodeForm(jc *store.JoinCode) *joinCodeOut {
+func (s *Server) joinCodeForm(jc *store.JoinCode) *joinCodeOut {
 	out := &joinCodeOut{}
 	half := len(jc.Code) / 2
 	out.Body.Code, out.Body.CreatedAt = jc.Code[:half]+"-"+jc.Code[half:], instant(jc.CreatedAt)
 	out.Body.Open, out.Body.MakesAccounts = jc.ClosedAt.IsZero(), jc.MakesAccounts
+	// Whoever shows the code says where it is typed in.
+	out.Body.Addresses = s.forOthers()
 	return out
 }
 
@@ -35,7 +38,7 @@ func (s *Server) joinCode(ctx context.Context, actor *app.Actor, in *oneID) (*jo
 	if err != nil {
 		return nil, err
 	}
-	return joinCodeForm(jc), nil
+	return s.joinCodeForm(jc), nil
 }
 
 func (s *Server) setJoinCode(ctx context.Context, actor *app.Actor, in *oneID) (*joinCodeOut, error) {
@@ -43,7 +46,7 @@ func (s *Server) setJoinCode(ctx context.Context, actor *app.Actor, in *oneID) (
 	if err != nil {
 		return nil, err
 	}
-	return joinCodeForm(jc), nil
+	return s.joinCodeForm(jc), nil
 }
 
 func (s *Server) deleteJoinCode(ctx context.Context, actor *app.Actor, in *oneID) (*empty, error) {
@@ -63,7 +66,7 @@ func (s *Server) updateJoinCode(ctx context.Context, actor *app.Actor, in *updat
 	if err != nil {
 		return nil, err
 	}
-	return joinCodeForm(jc), nil
+	return s.joinCodeForm(jc), nil
 }
 
 // NewcomerIn is the account that somebody makes on the way into a course.

@@ -15,7 +15,7 @@ func TestJoining(t *testing.T) {
 			at := v1 + "/courses/" + course + "/join-code"
 			wantProblem(t, w.as(owner).do(t, get, at), 404, "Join code not found")
 			made := w.as(owner).must(t, 200, put, at).object(t)
-			wantMembers(t, made, "code", "created_at", "open", "makes_accounts")
+			wantMembers(t, made, "code", "created_at", "open", "makes_accounts", "addresses")
 			code, _ := made["code"].(string)
 			if !regexp.MustCompile(`^[A-Z2-9]{4}-[A-Z2-9]{4}$`).MatchString(code) {
 				t.Errorf("got code %q", code)

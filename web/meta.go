@@ -22,8 +22,8 @@ type MetaOut struct {
 	Providers []string      `json:"providers"`
 	Protocols []string      `json:"protocols" doc:"Of a room's socket, the newest last"`
 	Mine      []string      `json:"my_protocols" doc:"Of a person's socket"`
-	Email     bool          `json:"email" doc:"The server sends e-mail; false: links for passwords are handed over by people"`
-	Features  []string      `json:"features" doc:"What a client may show; a server without one does not name it"`
+	Email     bool          `json:"email" doc:"false: people hand over links for passwords"`
+	Features  []string      `json:"features" doc:"What a client may show"`
 	Limits    metaLimitsOut `json:"limits"`
 }
 

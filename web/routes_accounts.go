@@ -22,7 +22,7 @@ func (s *Server) signInRoutes() {
 			nullable:    true, errors: []int{denied}})
 	open(s, post, v1+"/setup", "setUp", s.setUp,
 		route{tag: tag, summary: "Make the first super admin with the one-time token, and sign in",
-			description: "For who has the token, which the server's start prints. Later 409.",
+			description: "For who has the token that the start prints. Later 409.",
 			example:     `{"token":"4Zt0mR2bq8","email":"ada@example.org","password":"correct horse battery","full_name":"Ada Lovelace"}`,
 			errors:      []int{conflict, limited}})
 	add(s, post, v1+"/login/impersonate/{user_id}", "impersonate", s.impersonate,

@@ -5,6 +5,8 @@ import { base } from "@/place";
 
 declare module "vue-router" {
   interface RouteMeta {
+    /** A page of its own, without the lists beside it. */
+    bare?: boolean;
     /** Who may open the page; "in" for who is signed in, when it is absent. */
     who?: "in" | "out" | "all";
     /** Only for who teaches or administers; the server refuses it to students. */
@@ -49,6 +51,7 @@ const routes: RouteRecordRaw[] = [
     ],
   },
   { path: "/setup", name: "setup", component: () => import("@/account/SetUp.vue"), meta: { who: "all", title: "setUp.title" } },
+  { path: "/welcome/:step(key|course|class)?", name: "welcome", component: () => import("@/welcome/Welcome.vue"), meta: { bare: true, title: "welcome.title" } },
   { path: "/reset", name: "reset", component: () => import("@/account/Reset.vue"), meta: { who: "all", title: "reset.title" } },
   { path: "/agents", name: "agents", component: () => import("@/agents/List.vue"), meta: { title: "agents.all.title" } },
   { path: "/agents/connect", name: "agent-connect", component: () => import("@/agents/Connect.vue"), meta: { title: "agents.connect.title" } },

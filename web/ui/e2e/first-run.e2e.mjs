@@ -1,0 +1,53 @@
+// From the link that the program prints to an agent's first answer, by somebody who has never
+// seen the studio: at most twelve clicks and fields.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { end, person, serve } from "./harness.mjs";
+import { scripted } from "./model.mjs";
+
+after(end);
+
+/** Clicks and fills as a person does, and counts both. */
+function counting(page) {
+  let n = 0;
+  return {
+    click: (name, role = "button") => (n++, page.getByRole(role, { name }).click()),
+    fill: (label, text) => (n++, page.getByLabel(label, { exact: true }).fill(text)),
+    get count() {
+      return n;
+    },
+  };
+}
+
+test("a new teacher has an agent's answer within twelve clicks and fields", async (t) => {
+  const model = await scripted(t);
+  model.otherwise = "Welcome! What would you like to learn?";
+  const server = await serve(t, { env: model.env });
+  const page = await person(t, { refused: [404] }); // a course has no code at first
+  await page.goto(server.setupLink);
+  const by = counting(page);
+  await by.fill("Your name", "Ada Lovelace");
+  await by.fill("E-mail address", "ada@school.example");
+  await by.fill("Password", "a long enough one");
+  assert.doesNotMatch(page.url(), /token/, "the address keeps no token");
+  await by.click("Create the account");
+
+  await page.getByRole("heading", { name: "Connect a model" }).waitFor();
+  await by.fill("Key", "sk-of-a-test-0123456789");
+  await by.click("Test and keep the key");
+
+  await page.getByRole("heading", { name: "Your first course" }).waitFor();
+  await page.reload(); // loses nothing
+  await by.click("Make the demo course");
+
+  await page.getByRole("heading", { name: "How your class gets in" }).waitFor();
+  await page.getByText("start it with --addr 0.0.0.0:8000").waitFor();
+  await by.click("Go to the room");
+
+  await page.getByRole("heading", { name: "First steps" }).waitFor();
+  await by.fill("Write to First steps", "Good morning!");
+  await by.click("Send");
+  await page.getByText("Welcome! What would you like to learn?").first().waitFor();
+  assert.ok(by.count <= 12, `it took ${by.count} clicks and fields`);
+  t.diagnostic(`${by.count} clicks and fields`);
+});
