@@ -7,7 +7,7 @@ import { agent, school } from "./seed.mjs";
 after(end);
 
 // A class hour: a teacher at a desk, one student beside, one on a phone, and two agents.
-let server, model, teacher, ada, bo, cy, course, room, socrates;
+let server, model, teacher, ada, bo, cy, course, room;
 const hooks = [];
 before(async () => {
   const life = { after: (f) => hooks.push(f) };
@@ -19,7 +19,7 @@ before(async () => {
   [ada, bo, cy] = [await all.person("Ada Byron"), await all.person("Bo Li 李博", { username: "bo" }), await all.person("Cy Young")];
   course = await all.course("Physics 8B", { teacher, students: [ada, bo, cy] });
   [room] = course.rooms;
-  socrates = await agent(teacher, room, "Socrates", { capabilities: ["artifact:read", "artifact:write", "artifact:delete"] });
+  await agent(teacher, room, "Socrates", { capabilities: ["artifact:read", "artifact:write", "artifact:delete"] });
   await agent(teacher, room, "Einstein", { type: "student", settings: { review: { enabled: false } } });
 });
 after(async () => {
@@ -242,6 +242,8 @@ test("a budget that is used up and a course that is archived say so, and the roo
     assert.equal(await box(page).count(), 0);
   });
   await beside.reload();
+  await rows(beside, "are you there?").waitFor();
+  await log(beside).evaluate((el) => el.scrollTo(0, el.scrollHeight));
   await rows(beside, "are you there?").hover();
   assert.equal(await beside.getByRole("button", { name: "React" }).count(), 0);
   await rows(beside, "are you there?").getByRole("button", { name: "More" }).click();
