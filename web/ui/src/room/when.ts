@@ -7,7 +7,7 @@ export function useWhen() {
   const { locale, t } = useI18n();
   const clocks = computed(() => formatOf(locale.value, { hour: "numeric", minute: "2-digit" }));
   const fulls = computed(() => formatOf(locale.value, { dateStyle: "full", timeStyle: "medium" }));
-  const soons = computed(() => new Intl.DateTimeFormat(locale.value, { weekday: "short", hour: "numeric", minute: "2-digit" }));
+  const soons = computed(() => formatOf(locale.value, { weekday: "short", hour: "numeric", minute: "2-digit" }));
   const days = computed(() => formatOf(locale.value, { weekday: "long", month: "long", day: "numeric" }));
   const olds = computed(() => formatOf(locale.value, { year: "numeric", month: "long", day: "numeric" }));
 
@@ -19,7 +19,7 @@ export function useWhen() {
     return (date.slice(0, 4) === dayOf(now).slice(0, 4) ? days : olds).value.format(at);
   }
   /** A day and a time, as short as they can be said. */
-  const soon = (at: number): string => (new Date(at).toDateString() === new Date().toDateString() ? clocks : soons).value.format(at);
+  const soon = (at: number): string => (dayOf(at) === dayOf(Date.now()) ? clocks : soons).value.format(at);
   return { soon, clock: (at: number) => clocks.value.format(at), full: (at: number) => fulls.value.format(at), day };
 }
 
