@@ -93,7 +93,7 @@ function targets() {
 test("Tab goes through a page in its order, and the focus is seen", async (t) => {
   const wrong = [];
   for await (const [page, name, shot] of visited(t, { viewport: { width: 1280, height: 900 } }, 1600)) {
-    if (shot.state === "two thousand" || shot.open) continue;
+    if (shot.state || shot.open) continue; // a state has the order of its page
     await page.evaluate(() => document.activeElement?.blur());
     let last;
     for (let i = 0; i < 12; i++) {

@@ -205,7 +205,7 @@ test("a reply leads to what it answers and back, wherever that is", async (t) =>
   await enter(page, server, ada);
   await readTo(ada, last);
   await page.goto(room(big));
-  await row(page, reply.seq).getByRole("button", { name: /To the message of/ }).click();
+  await row(page, reply.seq).getByTitle(/To the message of/).click();
   await row(page, root).waitFor();
   await until(() => row(page, root).evaluate((el) => el === document.activeElement), "the root to be focused");
   await row(page, root).getByRole("button", { name: "1 reply" }).click();

@@ -54,7 +54,7 @@ const inside = (w) => [
 
 // Names of things, which are the same in both: of products, models, formats, keys, zones; and of the
 // people in examples.
-const names = /Mozilla.*|Mia Chen|Liam Wu|林美玲|王小明|CoAgent Studio|OpenAI|Claude|Gemini|Anthropic|Google|Azure|gpt-[\w.-]+|gemini-[\w.-]+|claude-[\w.-]+|CSV|Markdown|Big5|API|AI|UTC|QR|ID|Ctrl|Shift|Enter|Esc|Tab|Alt|Chrome|Linux|node|English|Token|token|sk[\w*-]+|[A-Z0-9]{4}-[A-Z0-9]{4}|繁體中文|[\w.]+@[\w.]+|https?:\S+|\/[\w/-]+|127\.0\.0\.1\S*|localhost\S*|(?:zh|en)\.[12]|[0-9a-f-]{16,}|@\w+/g;
+const names = /Mozilla.*|coagent|--addr [\d.:]+|http\.addr|Mia Chen|Liam Wu|林美玲|王小明|CoAgent Studio|OpenAI|Claude|Gemini|Anthropic|Google|Azure|gpt-[\w.-]+|gemini-[\w.-]+|claude-[\w.-]+|CSV|Markdown|Big5|API|AI|UTC|QR|ID|Ctrl|Shift|Enter|Esc|Tab|Alt|Chrome|Linux|node|English|Token|token|sk[\w*-]+|[A-Z0-9]{4}-[A-Z0-9]{4}|繁體中文|[\w.]+@[\w.]+|https?:\S+|\/[\w/-]+|127\.0\.0\.1\S*|localhost\S*|(?:zh|en)\.[12]|[0-9a-f-]{16,}|@\w+/g;
 
 /** The texts that a reader sees or hears, without those of the other language that a page shows on purpose. */
 function texts() {

@@ -52,7 +52,8 @@ test("a client of the operator has the root, and the studio stays beside it", as
   await page.getByLabel("E-mail address").fill("ada@school.example");
   await page.getByLabel("Password", { exact: true }).fill("a long enough one");
   await page.getByRole("button", { name: "Create the account" }).click();
-  await page.waitForURL("**/studio/home");
+  await page.waitForURL("**/studio/welcome/key");
+  await page.goto(`${server.url}/studio/home`);
   await page.getByRole("heading", { name: "Hello, Ada Lovelace" }).waitFor();
   await page.reload();
   await page.getByRole("heading", { name: "Hello, Ada Lovelace" }).waitFor();

@@ -17,4 +17,7 @@ it("begins anew where another person can be, and on this site alone", () => {
   for (const evil of ["//evil.example", "/\\evil.example", "https://evil.example"]) expect(at(`/sign-in?to=${encodeURIComponent(evil)}`)).toBe("/home");
   expect(at("/join/ABC")).toBe("/home");
   expect(at("/joiners")).toBe("/joiners");
+  // Beside a client of the operator.
+  expect(anew(new URL("/studio/sign-in?to=%2Frooms%2F1", "http://here"), "/studio")).toBe("/studio/rooms/1");
+  expect(anew(new URL("/studio/courses", "http://here"), "/studio")).toBe("/studio/courses");
 });

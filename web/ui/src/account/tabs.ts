@@ -1,3 +1,4 @@
+import { base } from "@/place";
 import { ownPath } from "./gate";
 
 /* All tabs of a browser share one session. What a tab shows is one person's (rooms, drafts,
@@ -24,7 +25,8 @@ export function hearTabs(hear: (person: string) => void): void {
 }
 
 /** Where a page begins anew for another person: where the sign-in was to lead, else where it is. */
-export function anew(at: URL): string {
-  if (at.pathname === "/sign-in") return ownPath(at.searchParams.get("to")) ?? "/home";
-  return /^\/(join|reset|setup)(\/|$)/.test(at.pathname) ? "/home" : at.pathname + at.search;
+export function anew(at: URL, root = base): string {
+  const path = at.pathname.slice(root.length);
+  if (path === "/sign-in") return root + (ownPath(at.searchParams.get("to")) ?? "/home");
+  return root + (/^\/(join|reset|setup)(\/|$)/.test(path) ? "/home" : path + at.search);
 }
