@@ -88,6 +88,9 @@ export async function until(is, what, also = () => "") {
   }
 }
 
+/** The system's Chromium. */
+export const launch = () => chromium.launch({ executablePath: browsers.find(existsSync), args: ["--no-sandbox"] });
+
 let launched;
 /**
  * A person's own browser. What the console says of errors fails the test, and so does what the
@@ -96,7 +99,7 @@ let launched;
  * of the console in allow. A request to another host fails the test too.
  */
 export async function person(t, { phone = false, wide = false, locale = "en-US", refused = [], allow, ...more } = {}) {
-  launched ??= chromium.launch({ executablePath: browsers.find(existsSync), args: ["--no-sandbox"] });
+  launched ??= launch();
   const browser = await launched;
   const viewport = phone ? { width: 390, height: 844 } : wide ? { width: 1600, height: 1000 } : { width: 1280, height: 900 };
   const context = await browser.newContext({ viewport, hasTouch: phone, isMobile: phone, locale, reducedMotion: "reduce", ...more });

@@ -1,12 +1,11 @@
 // How soon something is seen on a processor that is four times slower, and how much script comes
 // for it: the median of five first visits. It reports and asserts nothing; times are a machine's.
-import { existsSync, readFileSync } from "node:fs";
-import { chromium } from "playwright-core";
-import { serve, setUp, signedIn } from "./harness.mjs";
+import { readFileSync } from "node:fs";
+import { launch, serve, setUp, signedIn } from "./harness.mjs";
 
 const ends = [];
 const t = { after: (end) => ends.unshift(end) };
-const browser = await chromium.launch({ executablePath: ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync), args: ["--no-sandbox"] });
+const browser = await launch();
 t.after(() => browser.close());
 try {
   const { url, who, room } = process.argv[2] ? kept(process.argv[2]) : await fresh();

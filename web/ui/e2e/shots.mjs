@@ -3,12 +3,11 @@
 // and what was taken to e2e/shots.txt. --only TEXT takes what has it in its name, --sizes 390
 // that size alone. --stay keeps the school running for a look by hand; its address and people are
 // in bin/shots.json, from which --at takes pictures again without a new one.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
-import { serve, setUp } from "./harness.mjs";
+import { launch, serve, setUp } from "./harness.mjs";
 import { scripted } from "./model.mjs";
 import { early, pages } from "./shots/pages.mjs";
 import { school } from "./shots/school.mjs";
@@ -31,7 +30,7 @@ const t = { after: (end) => ends.unshift(end) };
 const sessions = new Map();
 const taken = [];
 const failed = [];
-const browser = await chromium.launch({ executablePath: ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync), args: ["--no-sandbox"] });
+const browser = await launch();
 t.after(() => browser.close());
 try {
   if (all) rmSync(args.out, { recursive: true, force: true });

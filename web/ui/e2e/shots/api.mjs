@@ -28,5 +28,3 @@ export async function person(server, admin, name, username, role) {
   const { id } = await admin("POST", "/users/", { full_name: name, username, password, role });
   return { id, name, username, password, ...(await signedIn(server, username, password)) };
 }
-
-export const say = (by, room, text, more = {}) => by.api("POST", `/rooms/${room.id}/messages`, { text, ...more });

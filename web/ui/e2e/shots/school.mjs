@@ -1,7 +1,8 @@
 // A school as a real one looks after some weeks: a class of thirty with names of all kinds, a
 // room in which every kind of row stands, one of two thousand messages, agents in every state.
 import assert from "node:assert/strict";
-import { person, say, signedIn } from "./api.mjs";
+import { say } from "../seed.mjs";
+import { person, signedIn } from "./api.mjs";
 import { picture, portrait } from "./pictures.mjs";
 import { agents } from "./agents.mjs";
 import { talk } from "./talk.mjs";

@@ -1,6 +1,6 @@
 // The talk of the room in which every kind of row stands.
 import { setTimeout as pause } from "node:timers/promises";
-import { say } from "./api.mjs";
+import { say } from "../seed.mjs";
 
 const formula = "Snell says $n_1 \\sin\\theta_1 = n_2 \\sin\\theta_2$, so for water:\n\n$$\\theta_2 = \\arcsin\\left(\\frac{1.00 \\cdot \\sin 50^\\circ}{1.33}\\right) \\approx 35.2^\\circ$$";
 const table = "| Medium | Angle in | Angle out | *n* | Who | Remark |\n|---|---:|---:|---:|---|---|\n| Water 水 | 50.0° | 35.2° | 1.33 | Ada, 怡君 | measured three times |\n| Glass 玻璃 | 50.0° | 30.3° | 1.52 | Bo | the laser moved |\n| Diamond 鑽石 | 50.0° | 18.5° | 2.42 | – | from the book |";
