@@ -123,3 +123,22 @@ test("who may no longer sign in is led out, and told so at the door", async (t) 
   await page.getByRole("button", { name: "Sign in" }).click();
   await until(async () => (await page.getByRole("textbox", { name: /Write to/ }).inputValue()) === "What I was about to say", "the draft to be there");
 });
+
+test("what a role may do shows at once when another teacher gives or takes it", async (t) => {
+  const page = await person(t, { refused: [403] });
+  await enter(page, server, ada);
+  await page.goto(server.url + pages().course);
+  await page.getByRole("heading", { level: 1, name: "Physics 8B" }).waitFor();
+  const inRoom = await page.context().newPage();
+  await inRoom.goto(server.url + pages().room);
+  await inRoom.getByRole("textbox", { name: /Write to/ }).waitFor();
+  await inRoom.getByRole("textbox", { name: /Write to/ }).fill("half a thought");
+  const give = (role) => teacher.api("PUT", `/courses/${course.id}/members/${ada.id}`, { role });
+  await give("ta");
+  await page.getByRole("link", { name: "Invite" }).first().waitFor();
+  await inRoom.getByRole("button", { name: "Why who spoke" }).waitFor();
+  await give("student");
+  await page.getByRole("link", { name: "Invite" }).first().waitFor({ state: "detached" });
+  await inRoom.getByRole("button", { name: "Why who spoke" }).waitFor({ state: "detached" });
+  assert.equal(await inRoom.getByRole("textbox", { name: /Write to/ }).inputValue(), "half a thought", "what was being written stays");
+});
