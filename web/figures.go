@@ -73,7 +73,7 @@ type speakerOut struct {
 
 type agentCostOut struct {
 	AgentID string `json:"agent_id" format:"uuid"`
-	usageSumOut
+	UsageSumOut
 
 	nano int64
 }

@@ -105,8 +105,8 @@ func (in *usageIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// usageSumOut is what some calls used.
-type usageSumOut struct {
+// UsageSumOut is what some calls used.
+type UsageSumOut struct {
 	Calls            int64   `json:"calls" doc:"Attempts"`
 	InputTokens      int64   `json:"input_tokens"`
 	OutputTokens     int64   `json:"output_tokens" doc:"With thinking_tokens"`
@@ -133,7 +133,7 @@ type usageRowOut struct {
 	Key      *string `json:"key_alias,omitempty"`
 	Provider string  `json:"provider,omitempty"`
 	Model    string  `json:"model,omitempty"`
-	usageSumOut
+	UsageSumOut
 }
 
 type usageBody struct {
@@ -141,7 +141,7 @@ type usageBody struct {
 	Until   *time.Time    `json:"until" doc:"null: now"`
 	GroupBy []string      `json:"group_by"`
 	Rows    []usageRowOut `json:"rows"`
-	Totals  []usageSumOut `json:"totals" doc:"Of all pages, by currency"`
+	Totals  []UsageSumOut `json:"totals" doc:"Of all pages, by currency"`
 
 	csv bool
 }
@@ -151,8 +151,8 @@ type usageOut struct {
 	Body usageBody
 }
 
-func usageSumForm(s *store.UsageSum) usageSumOut {
-	return usageSumOut{Calls: s.Calls, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
+func usageSumForm(s *store.UsageSum) UsageSumOut {
+	return UsageSumOut{Calls: s.Calls, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
 		CachedTokens: s.CachedTokens, CacheWriteTokens: s.CacheWriteTokens,
 		ThinkingTokens: s.ThinkingTokens, Cost: exact(money.Nano(s.Cost)), Currency: textOrNil(s.Currency),
 		Failed: s.Failed, Unreported: s.Unreported}
@@ -162,7 +162,7 @@ func usageRowForm(r *app.UsageRow) usageRowOut {
 	return usageRowOut{Day: r.Day, CourseID: textOrNil(r.CourseID), Course: textOrNil(r.Course),
 		RoomID: textOrNil(r.RoomID), Room: textOrNil(r.Room), AgentID: textOrNil(r.AgentID), Agent: textOrNil(r.Agent),
 		PersonID: textOrNil(r.PersonID), Person: textOrNil(r.Person),
-		KeyID: textOrNil(r.KeyID), Key: textOrNil(r.Key), Provider: r.Provider, Model: r.Model, usageSumOut: usageSumForm(&r.UsageSum)}
+		KeyID: textOrNil(r.KeyID), Key: textOrNil(r.Key), Provider: r.Provider, Model: r.Model, UsageSumOut: usageSumForm(&r.UsageSum)}
 }
 
 func (s *Server) usage(ctx context.Context, actor *app.Actor, in *usageIn) (*usageOut, error) {

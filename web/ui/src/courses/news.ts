@@ -9,7 +9,7 @@ const together = 800;
 /**
  * Reads a course again when the person's socket tells that something is different there: rooms
  * that came or went, agents at work, people who come and go, and what the person may do. What
- * no frame tells of, such as another teacher's change of a role, is seen within half a minute.
+ * no frame tells of, such as an announcement, is seen within half a minute.
  */
 export function useNews(course: () => string, again: () => unknown): void {
   const rooms = useRooms();
