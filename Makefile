@@ -96,8 +96,9 @@ ui: ## Check the studio's sources, web/ui, and build them into what the program 
 	cd web/ui && npm run -s api && npm run -s check && npm run -s lint && npm run -s test && npm run -s build
 	node web/ui/scripts/pack.mjs $(ARGS)
 
-e2e: build ## Use the studio as people do, in Chromium and against the real program; needs Node, after make ui
+e2e: build ## Use the studio as people do, in Chromium and against the real program; a lesson and an outage on Postgres too; needs Node, after make ui
 	node --test --test-concurrency=1 web/ui/e2e/*.e2e.mjs
+	$(WITHPG) env COAGENT_E2E_DATABASE=postgres node --test --test-concurrency=1 $(addprefix web/ui/e2e/,class-hour.e2e.mjs outage.e2e.mjs)
 
 shots: build ## Take a picture of every page and state of the studio, at three sizes and in both themes, into bin/shots; ARGS="--only room --sizes 390 --stay"; needs Node
 	node web/ui/e2e/shots.mjs $(ARGS)

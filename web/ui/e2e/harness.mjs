@@ -1,7 +1,8 @@
 // What the tests in the browser share: the real program on a folder of its own, and the
 // system's Chromium. One server for each file, one browser, one context for each person.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -14,6 +15,20 @@ const program = process.env.COAGENT_E2E_BINARY ?? join(root, "bin", "coagent");
 const browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 // A class is seeded by few people within seconds.
 const quick = { COAGENT_LIMITS_POSTS_PER_MINUTE: "100000", COAGENT_LIMITS_POSTS_BURST: "100000", COAGENT_LIMITS_REQUESTS_PER_MINUTE: "1000000", COAGENT_LIMITS_REQUESTS_BURST: "100000" };
+// With COAGENT_E2E_DATABASE=postgres each program gets a database of its own on the server of
+// COAGENT_TEST_POSTGRES; without it SQLite in its folder.
+function database() {
+  if (process.env.COAGENT_E2E_DATABASE !== "postgres") return {};
+  const url = execFileSync("go", ["run", "./store/storetest/newdatabase"], { cwd: root, encoding: "utf8" }).trim();
+  return {
+    COAGENT_DATABASE_URL: url,
+    COAGENT_DATABASE_AUTO_MIGRATE: "true",
+    COAGENT_AUTH_SECRET_KEY: randomBytes(48).toString("base64"),
+    COAGENT_AUTH_ENCRYPTION_KEYS: randomBytes(32).toString("base64url") + "=",
+  };
+}
+// What is for the tests is no setting of the program.
+const inherited = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^COAGENT_(E2E|TEST)_/.test(name)));
 const killed = new Set(); // the origins of servers that were down once
 
 /** Starts the program on an empty folder; it ends with the test. */
@@ -22,6 +37,7 @@ export async function serve(t, { addr = "127.0.0.1:0", dir = mkdtempSync(join(tm
   let child;
   let ended;
   let said;
+  const rows = database();
   const server = {
     dir,
     log: () => said,
@@ -47,10 +63,14 @@ export async function serve(t, { addr = "127.0.0.1:0", dir = mkdtempSync(join(tm
   async function start() {
     said = "";
     const at = server.url ? new URL(server.url).host : addr;
-    child = spawn(program, ["serve", "--addr", at], { cwd: dir, env: { ...process.env, COAGENT_DATA_DIR: join(dir, "data"), ...quick, ...env } });
+    child = spawn(program, ["serve", "--addr", at], { cwd: dir, env: { ...inherited(), COAGENT_DATA_DIR: join(dir, "data"), ...quick, ...rows, ...env } });
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
     ended = new Promise((resolve) => child.once("exit", resolve));
-    await until(() => /is ready at (\S+)/.test(said) && (/token=\S+\n/.test(said) || !/no admin yet/.test(said)), "the server to be ready", () => said);
+    const ready = () => {
+      assert.equal(child.exitCode, null, said);
+      return /is ready at (\S+)/.test(said) && (/token=\S+\n/.test(said) || !/no admin yet/.test(said));
+    };
+    await until(ready, "the server to be ready", () => said);
     server.url = /is ready at (\S+)/.exec(said)[1];
   }
 }
