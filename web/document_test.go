@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -341,51 +337,4 @@ func fits(t testing.TB, schema *jsonschema.Schema, text string) error {
 		t.Fatal(err)
 	}
 	return schema.Validate(v)
-}
-
-// huma leaves out what an unexported struct brings into another one, although it is sent.
-func TestDocumentHasEmbeddedMembers(t *testing.T) {
-	t.Parallel()
-	// The schemas of these are made of other types.
-	apart := map[string]bool{"openedRoom": true, "heardError": true}
-	structs := map[string]*ast.StructType{}
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for n := range ast.Preorder(file) {
-			if spec, ok := n.(*ast.TypeSpec); ok {
-				if s, ok := spec.Type.(*ast.StructType); ok {
-					structs[spec.Name.Name] = s
-				}
-			}
-		}
-	}
-	sends := func(s *ast.StructType) bool {
-		return slices.ContainsFunc(s.Fields.List, func(f *ast.Field) bool { return f.Tag != nil && strings.Contains(f.Tag.Value, "json:") })
-	}
-	found := 0
-	for name, s := range structs {
-		for _, f := range s.Fields.List {
-			embedded, ok := f.Type.(*ast.Ident)
-			if len(f.Names) > 0 || !ok || structs[embedded.Name] == nil || !sends(structs[embedded.Name]) {
-				continue
-			}
-			found++
-			if !embedded.IsExported() && !apart[name] {
-				t.Errorf("%s embeds %s, whose members /openapi.json then lacks: export it", name, embedded.Name)
-			}
-		}
-	}
-	if found < 5 {
-		t.Errorf("only %d structs embed another one: the test looks at the wrong files", found)
-	}
 }

@@ -351,6 +351,43 @@ func (r *rig) checkDocumented(t testing.TB, method, path string, a answer) {
 	for _, err := range found.Errors {
 		t.Errorf("%s %s (%d) does not fit its schema: %v", method, path, a.status, err)
 	}
+	for _, at := range undocumented(api.Components.Schemas, content.Schema, v, "") {
+		t.Errorf("%s %s (%d) has %s, which its schema does not name", method, path, a.status, at)
+	}
+}
+
+// undocumented lists the members of a value that its schema does not name, where it names any.
+func undocumented(r huma.Registry, s *huma.Schema, v any, at string) (found []string) {
+	if s != nil && s.Ref != "" {
+		s = r.SchemaFromRef(s.Ref)
+	}
+	switch v := v.(type) {
+	case []any:
+		if s == nil || s.Items == nil {
+			return nil
+		}
+		for _, member := range v {
+			found = append(found, undocumented(r, s.Items, member, at+"[]")...)
+		}
+	case map[string]any:
+		if s == nil || len(s.Properties) == 0 {
+			return nil
+		}
+		of, _ := s.AdditionalProperties.(*huma.Schema)
+		for name, member := range v {
+			known := s.Properties[name]
+			if known == nil {
+				known = of
+			}
+			if known == nil {
+				found = append(found, at+"."+name)
+				continue
+			}
+			found = append(found, undocumented(r, known, member, at+"."+name)...)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 // addUser stores an account whose password is testPassword.
