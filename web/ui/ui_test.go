@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -87,31 +88,55 @@ func text(t *testing.T, name string) string {
 	return string(body)
 }
 
-// What a browser loads for the sign-in and then for a room stays small: a class may share
-// one slow connection.
+// What a browser loads for the sign-in, home and then a room stays small, in few files: a
+// class may share one slow connection. Nothing imports the entry, which names every page: an
+// edit of one page would rename them all.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	const most = 250_000 // bytes, compressed
+	const (
+		most     = 250_000 // bytes, compressed
+		mostEach = 10      // files for a page
+	)
 	page := text(t, "index.html.br")
-	loaded := map[string]int{}
-	for _, m := range regexp.MustCompile(`(?:src|href)="/(assets/[^"]*\.js)"`).FindAllStringSubmatch(page, -1) {
-		load(t, m[1], loaded)
-	}
+	entry := regexp.MustCompile(`src="/(assets/[^"]*\.js)"`).FindStringSubmatch(page)[1]
+	all := map[string]int{}
 	for _, name := range []string{"SignIn", "Home", "RoomPage"} {
-		found, err := fs.Glob(ui.Files(), "assets/"+name+"-????????.js.br")
-		if err != nil || len(found) != 1 {
-			t.Fatalf("%s has the scripts %q, %v", name, found, err)
+		loaded := map[string]int{}
+		load(t, entry, loaded)
+		load(t, script(t, "en"), loaded)
+		load(t, script(t, name), loaded)
+		if len(loaded) > mostEach {
+			t.Errorf("%s needs %d scripts, at most %d are possible: %v", name, len(loaded), mostEach, loaded)
 		}
-		load(t, strings.TrimSuffix(found[0], ".br"), loaded)
+		maps.Copy(all, loaded)
 	}
 	sum := 0
-	for _, size := range loaded {
+	for _, size := range all {
 		sum += size
 	}
-	t.Logf("%d scripts, %d bytes", len(loaded), sum)
+	t.Logf("%d scripts, %d bytes", len(all), sum)
 	if sum > most {
-		t.Errorf("sign-in, home and a room load %d bytes of script, at most %d are possible: %v", sum, most, loaded)
+		t.Errorf("sign-in, home and a room load %d bytes of script, at most %d are possible: %v", sum, most, all)
 	}
+	scripts, err := fs.Glob(ui.Files(), "assets/*.js.br")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range scripts {
+		if strings.Contains(text(t, name), strings.TrimPrefix(entry, "assets/")) {
+			t.Errorf("%s imports the entry", name)
+		}
+	}
+}
+
+// script is the one script of a page or a language.
+func script(t *testing.T, name string) string {
+	t.Helper()
+	found, err := fs.Glob(ui.Files(), "assets/"+name+"-????????.js.br")
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s has the scripts %q, %v", name, found, err)
+	}
+	return strings.TrimSuffix(found[0], ".br")
 }
 
 // imported are the scripts that one loads before it runs.

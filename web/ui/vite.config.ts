@@ -26,11 +26,20 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rollupOptions: {
       output: {
-        // What changes seldom has files of its own: a landing renames few of them.
-        manualChunks(id: string) {
-          if (/node_modules\/(vue|@vue|vue-router|pinia|vue-i18n|@intlify)\//.test(id)) return "vendor";
-          if (/node_modules\/(marked|dompurify)\//.test(id)) return "markdown";
-          return undefined;
+        // Few files for a page, and few that an edit renames: a file is named by its content, in
+        // which the names of those it imports stand. So what changes seldom is by itself; the
+        // entry alone names the pages and the languages, and nothing imports the entry.
+        codeSplitting: {
+          groups: [
+            { name: "vendor", priority: 5, test: /rolldown\/runtime|vite\/preload-helper|plugin-vue:|node_modules\/(vue|@vue|vue-router|pinia|vue-i18n|@intlify|openapi-fetch)\// },
+            { name: "app", priority: 4, tags: ["$initial"], test: (id) => !/index\.html|src\/(main\.ts|router\.ts|App\.vue|palette\/Keyboard\.vue)/.test(id) },
+            // What several pages share, by what it is of; announcements show Markdown too.
+            { name: "markdown", priority: 3, minShareCount: 2, test: /node_modules\/(marked|dompurify)\/|src\/room\/markdown/i },
+            { name: "parts", priority: 2, minShareCount: 2, test: /src\/(parts\/|room\/when)|node_modules\/lucide-vue-next/ },
+            { name: "room", priority: 1, minShareCount: 2, test: /src\/(room|search)\/|node_modules\/@tanstack/ },
+            { name: "courses", minShareCount: 2, test: /src\/(courses|people|welcome)\/|qrcode-generator/ },
+            { name: "agents", minShareCount: 2, test: /src\/(agents|account)\// },
+          ],
         },
       },
     },
