@@ -62,7 +62,11 @@ func TestApproval(t *testing.T) {
 					t.Fatalf("got %d artifacts before the decision", got)
 				}
 				staff.Await(t, "the approval", func(f apptest.Frame) bool { return f.Is("approval") && f.Fields["state"] == "pending" })
-				pupil.Await(t, "the parked turn", func(f apptest.Frame) bool { return f.Is("turn") && f.Fields["state"] == "parked" })
+				pupil.Await(t, "the parked turn", func(f apptest.Frame) bool {
+					return f.Is("turn") && f.Fields["state"] == "parked" && f.Fields["reason"] == "approval"
+				})
+				late := r.Join(t, c.Student, c.Room.ID, true, -1)
+				late.Await(t, "what the turn waits for", func(f apptest.Frame) bool { return f.Is("turn") && f.Fields["reason"] == "approval" })
 				plain.Await(t, "the notice", func(f apptest.Frame) bool { return f.Is("system") && strings.Contains(f.Text, "Homework") })
 
 				// The room goes on meanwhile.

@@ -38,9 +38,10 @@ func noReply(err error) error {
 	return nil
 }
 
-// Replies lists the replies of a thread, oldest first: those with a seq above after, limit
-// at most. id is the message under which they hang, or one of them.
-func (a *App) Replies(ctx context.Context, actor *Actor, roomID, id string, after int64, limit int) (*store.Listing[store.Message], error) {
+// Replies lists the replies of a thread, oldest first, limit at most: the first with a seq
+// above after, or, where before is not 0, the last below it. id is the message under which
+// they hang, or one of them.
+func (a *App) Replies(ctx context.Context, actor *Actor, roomID, id string, after, before int64, limit int) (*store.Listing[store.Message], error) {
 	_, res, err := a.roomAccess(ctx, actor, roomID, ActReadHistory)
 	if err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func (a *App) Replies(ctx context.Context, actor *Actor, roomID, id string, afte
 	if m.RootID != "" {
 		id = m.RootID
 	}
-	replies, err := a.db.ListReplies(ctx, roomID, id, after, min(limit, store.MaxLimit))
+	replies, err := a.db.ListReplies(ctx, roomID, id, after, before, min(limit, store.MaxLimit))
 	if err != nil {
 		return nil, err
 	}

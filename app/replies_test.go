@@ -99,15 +99,24 @@ func TestReplies(t *testing.T) {
 			if got := threadState(t, r, root, all...); got != "5 Ada,Tess,Sue" {
 				t.Errorf("got %q", got)
 			}
-			page, err := r.Replies(ctx, c.Student, c.Room.ID, second.ID, first.Seq, 2)
+			page, err := r.Replies(ctx, c.Student, c.Room.ID, second.ID, first.Seq, 0, 2)
 			must(t, err)
 			rows, err := storetest.All(page, nil)
 			must(t, err)
 			if len(rows) != 2 || rows[0].ID != second.ID || rows[1].Content != "Thanks" {
 				t.Errorf("got %+v", rows)
 			}
-			if _, err := r.Replies(ctx, c.Outsider, c.Room.ID, root.ID, 0, 2); err == nil {
+			if _, err := r.Replies(ctx, c.Outsider, c.Room.ID, root.ID, 0, 0, 2); err == nil {
 				t.Error("somebody outside the course reads the replies")
+			}
+			for before, want := range map[int64][]string{rows[1].Seq: {"A wave", "And a particle"}, 1 << 53: {"Welcome", "Good"}} {
+				page, err := r.Replies(ctx, c.Student, c.Room.ID, root.ID, 0, before, 2)
+				must(t, err)
+				rows, err := storetest.All(page, nil)
+				must(t, err)
+				if len(rows) != 2 || rows[0].Content != want[0] || rows[1].Content != want[1] {
+					t.Errorf("before %d: got %+v, want %q", before, rows, want)
+				}
 			}
 		})
 		t.Run("Inbox", func(t *testing.T) {

@@ -81,7 +81,7 @@ func turnFrames(db *store.DB, u *underWay, heard []realtime.Turn) (frames [][]by
 	for i := range u.parked {
 		if t := &u.parked[i]; !shown[t.ID] { // it has gone on meanwhile
 			about := event.Started(t)
-			about.State = store.TurnParked
+			about.State, about.Reason = store.TurnParked, t.Reason
 			frames = append(frames, event.RunningTurn(about, 0, ""))
 		}
 	}

@@ -32,12 +32,12 @@ func (q Queries) RoomAccessesOf(ctx context.Context, userID string, roomIDs []st
 }
 
 // TurnsUnderWay lists the turns of rooms that run or are parked. It reads only the id, the
-// room, the agent, the state, the attempt and the node.
+// room, the agent, the state with its reason, the attempt, the node and the root of its thread.
 func (q Queries) TurnsUnderWay(ctx context.Context, roomIDs ...string) ([]NamedTurn, error) {
 	var rows []NamedTurn
 	// Each part repeats the condition of an index, so that the database uses it.
 	part := func() *bun.SelectQuery {
-		return q.db.NewSelect().Model((*NamedTurn)(nil)).Column("t.id", "t.room_id", "t.agent_id", "t.state", "t.attempt", "t.node").
+		return q.db.NewSelect().Model((*NamedTurn)(nil)).Column("t.id", "t.room_id", "t.agent_id", "t.state", "t.attempt", "t.node", "t.reason", "t.root_id").
 			ColumnExpr("a.name AS agent_name").Join("JOIN agents AS a ON a.id = t.agent_id").Where("t.room_id IN (?)", bun.List(roomIDs))
 	}
 	err := part().Where("t.state IN (?, ?)", TurnQueued, TurnRunning).Where("t.state = ?", TurnRunning).

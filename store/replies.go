@@ -147,11 +147,17 @@ func (t *Tx) disownRoots(ctx context.Context, userID, name string) error {
 	return translate(err)
 }
 
-// ListReplies lists the replies to a message with their senders, oldest first: those with a
-// seq above after, limit at most. What readers may not read is among them.
-func (q Queries) ListReplies(ctx context.Context, roomID, rootID string, after int64, limit int) (*Listing[Message], error) {
-	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.root_id = ?", rootID).Where("m.room_id = ?", roomID).Where("m.seq > ?", after).
-		OrderExpr("m.seq").Limit(int64(limit))
+// ListReplies lists the replies to a message with their senders, oldest first, limit at most:
+// the first with a seq above after, or, where before is not 0, the last below it. What readers
+// may not read is among them.
+func (q Queries) ListReplies(ctx context.Context, roomID, rootID string, after, before int64, limit int) (*Listing[Message], error) {
+	sel := q.db.NewSelect().Model((*Message)(nil)).Where("m.root_id = ?", rootID).Where("m.room_id = ?", roomID).Where("m.seq > ?", after)
+	if before > 0 {
+		last := q.db.NewSelect().Model((*Message)(nil)).Column("m.id").Where("m.root_id = ?", rootID).Where("m.seq < ?", before).
+			OrderExpr("m.seq DESC").Limit(int64(limit))
+		sel = sel.Where("m.id IN (SELECT id FROM (?) AS last)", last)
+	}
+	sel = sel.OrderExpr("m.seq").Limit(int64(limit))
 	return listing(ctx, listed[Message]{places: sel, key: "m.id", size: "1024 + " + q.octets("m.content", "m.metadata_json"),
 		rows: func(model any) *bun.SelectQuery { return q.everything(model).Relation("Sender", nameOnly) },
 		id:   func(m *Message) string { return m.ID }})

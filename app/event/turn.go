@@ -12,9 +12,9 @@ type Turn struct {
 	TurnID    string `json:"turn_id" format:"uuid"`
 	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
-	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits for staff or a budget; its text comes again later"`
+	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits, reason tells for what; its text comes again later"`
 	Attempt   int    `json:"attempt" minimum:"0"`
-	Reason    string `json:"reason,omitempty" doc:"For staff, and the person of a thread"`
+	Reason    string `json:"reason,omitempty" doc:"For staff, and the person of a thread; of a parked turn for all"`
 	Detail    string `json:"detail,omitempty" doc:"For staff"`
 	RootID    string `json:"root_id,omitempty" format:"uuid" doc:"What the answer hangs under"`
 }
@@ -50,12 +50,12 @@ func encodeTurn(e realtime.Event, v realtime.Variant) []byte {
 	}{e.Type, t, durableOf(e)}))
 }
 
-// readBy takes out what a reader may not know.
+// readBy takes out what a reader may not know. Everybody may know what a parked turn waits for.
 func (t *Turn) readBy(v realtime.Variant) {
 	if v&Staff != 0 {
 		return
 	}
-	if t.Detail = ""; v&Own == 0 {
+	if t.Detail = ""; v&Own == 0 && t.State != store.TurnParked {
 		t.Reason = ""
 	}
 }

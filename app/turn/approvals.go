@@ -94,7 +94,7 @@ func (r *attempt) parkFor(ctx context.Context, reason, detail string) error {
 		r.giveBack(steps)
 		return err
 	}
-	r.signal(store.TurnParked)
+	r.signal(store.TurnParked, reason)
 	if r.turn.AskedBy != "" && !r.alone() {
 		a.tell(r.room.ID, Silence{UserID: r.turn.AskedBy, AgentID: r.agent.ID, Name: r.agent.Name, Reason: detail})
 	}

@@ -289,7 +289,7 @@ func (r *attempt) speakNow(ctx context.Context) error {
 // begin tells the room that the attempt begins. From then on it may show text, until end.
 func (r *attempt) begin() (end func()) {
 	// The pacer's timer runs beside the attempt, which may read its room anew.
-	roomID, hub, started := r.room.ID, r.engine.hub, r.signalOf(event.StartOf(r.turn.Attempt))
+	roomID, hub, started := r.room.ID, r.engine.hub, r.signalOf(event.StartOf(r.turn.Attempt), "")
 	r.shown = &pacer{
 		show:  func(d realtime.Delta) { hub.Delta(roomID, d) },
 		begin: func() { hub.Signal(roomID, started) },
@@ -338,18 +338,18 @@ func (r *attempt) add(text string) {
 	r.units += realtime.Units(text)
 }
 
-// signal tells the room how the attempt ended.
-func (r *attempt) signal(state string) {
+// signal tells the room how the attempt ended. The reason is why the turn is parked.
+func (r *attempt) signal(state, reason string) {
 	if r.shown != nil {
 		r.shown.begun()
 	}
-	r.engine.hub.Signal(r.room.ID, r.signalOf(state))
+	r.engine.hub.Signal(r.room.ID, r.signalOf(state, reason))
 }
 
 // signalOf says that the attempt begins, or how it ended.
-func (r *attempt) signalOf(state string) realtime.Signal {
+func (r *attempt) signalOf(state, reason string) realtime.Signal {
 	mark := &realtime.TurnMark{ID: r.turn.ID, Attempt: r.turn.Attempt, Over: state != event.StartOf(r.turn.Attempt)}
 	return realtime.Signal{Type: event.SignalTurn, Turn: mark, Body: json.RawMessage(store.ToJSON(event.Turn{
 		TurnID: r.turn.ID, AgentID: r.agent.ID, AgentName: r.agent.Name, State: state, Attempt: r.turn.Attempt,
-		RootID: r.turn.RootID}))}
+		Reason: reason, RootID: r.turn.RootID}))}
 }

@@ -77,7 +77,7 @@ func (r *attempt) waitForBudget(ctx context.Context, no *ledger.Refused) error {
 	if err != nil {
 		return err
 	}
-	r.signal(store.TurnParked)
+	r.signal(store.TurnParked, reasonBudget)
 	if r.turn.AskedBy != "" {
 		e.tell(r.room.ID, Silence{UserID: r.turn.AskedBy, AgentID: r.agent.ID, Name: r.agent.Name, Reason: f.Detail})
 	}

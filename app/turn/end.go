@@ -222,7 +222,7 @@ func (r *attempt) commitEnd(ctx context.Context, e *turnEnd, how string, now tim
 		return r.engine.commitTurnEnd(ctx, tx, e, now)
 	})
 	if err == nil {
-		r.signal("finished")
+		r.signal("finished", "")
 		r.engine.telemetry.TurnEnded(ctx, store.TurnFinished, how, now.Sub(r.turn.CreatedAt))
 	}
 	return err

@@ -18,7 +18,6 @@ interface With {
 
 /** What a person does to what was said. It is shown at once, and taken back where the server refuses it. */
 export function makeActions({ id, timelines, unreadFrom: countFrom, here, words, t }: With) {
-  const editing = ref<string>(); // the message that is edited in its place
   const replyTo = ref<Schemas["ReplyTo"]>();
   const room = { room_id: id };
 
@@ -101,5 +100,5 @@ export function makeActions({ id, timelines, unreadFrom: countFrom, here, words,
   const decide = (step: string, decision: "approve" | "reject", note?: string): Promise<boolean> =>
     tell(ok(POST("/api/v1/rooms/{room_id}/approvals/{step_id}", { params: { path: { ...room, step_id: step } }, body: { decision, ...(note ? { note } : {}) } })));
 
-  return { editing, replyTo, edit, remove, restore, hide, unhide, react, isPinned, pin, reply, unreadFrom, stop, goOn, wake, decide };
+  return { replyTo, edit, remove, restore, hide, unhide, react, isPinned, pin, reply, unreadFrom, stop, goOn, wake, decide };
 }

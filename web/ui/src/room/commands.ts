@@ -21,7 +21,7 @@ export function commandsOf(room: Room, open: (what: Beside, value: string) => vo
     { id: "mute", name: "mute", text: t(silent ? "room.command.unmute" : "room.command.mute"), run: () => void room.toggleMute() },
     room.unreadAfter.value !== undefined && { id: "unread", name: "unread", text: t("room.command.unread"), run: () => void room.toUnread() },
     can?.pin && newest && { id: "pin", name: "pin", text: t(room.isPinned(newest) ? "room.command.unpin" : "room.command.pin", { name: newest.name }), run: () => void room.pin(newest) },
-    can?.stop && { id: "goon", name: "goon", text: t("room.command.goon"), run: () => void room.goOn() },
+    can?.stop && room.isHeld() && { id: "goon", name: "goon", text: t("room.command.goon"), run: () => void room.goOn() },
     ...(can?.manage_agents ? room.here.agents.value.filter((a) => a.is_active).map((a) => ({ id: `speak:${a.id}`, name: `speak ${a.name}`, text: t("room.speakIt", { name: a.name }), run: () => void room.wake(a.id) })) : []),
   ];
   return all.filter((c): c is Command => !!c);

@@ -115,10 +115,11 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
     return true;
   }
 
-  /** Shows the newest, where what is shown may lack something. */
-  async function resync(): Promise<boolean> {
-    if (!(await show({}))) return false;
-    goal.value = { to: "end" };
+  /** Reads again what may lack something: the part where somebody reads above, else the newest. */
+  async function resync(place: Place | undefined): Promise<boolean> {
+    const above = place !== undefined && !place.atEnd && place.seq > 0;
+    if (!(await show(above ? { around: String(place.seq) } : {}))) return false;
+    goal.value = above ? { to: "place", ...place } : { to: "end" };
     return true;
   }
 

@@ -8,8 +8,13 @@ export type Reaction = Schemas["ReactionOut"];
 export type TurnFrame = Schemas["V2TurnEnded"];
 export type MessageFrame = Schemas["V2Message"];
 
+/** What an answer waits for: the staff, to be resumed, a decision, a budget, somebody outside. */
+export type Waits = "parked" | "paused" | "approval" | "budget" | "outside";
+const waits: Record<string, Waits> = { paused: "paused", approval: "approval", budget: "budget", outside_answer: "outside" };
+export const waitsFor = (reason: string | undefined): Waits => waits[reason ?? ""] ?? "parked";
+
 /** What an agent does at the moment, or how its turn ended without a message. */
-export type Doing = "thinking" | "writing" | "tool" | "drafting" | "review" | "revising" | "retrying" | "parked" | "paused" | "approval" | "stopped" | "failed" | "nothing";
+export type Doing = "thinking" | "writing" | "tool" | "drafting" | "review" | "revising" | "retrying" | Waits | "stopped" | "failed" | "nothing";
 
 export interface Turn {
   id: string;
@@ -28,6 +33,9 @@ export interface Turn {
   /** How far the text is known; it differs from its length once a piece was lost. */
   end: number;
 }
+
+/** Whether an answer waits for somebody, and nobody works on it. */
+export const isParked = (doing: Doing): doing is Waits => doing === "parked" || Object.values<Doing>(waits).includes(doing);
 
 /** One row of what is said. It keeps its key from "is thinking", or from "is being sent", to the stored message. */
 export interface Line {

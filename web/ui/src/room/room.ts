@@ -8,10 +8,12 @@ import { useLive } from "@/live/live";
 import { useFailure } from "@/parts/failure";
 import { toast } from "@/parts/toasts";
 import { makeActions } from "./actions";
+import { makeAsk } from "./ask";
+import { makeEditing } from "./editing";
 import { makeHere } from "./here";
 import { makeHistory, type Place } from "./history";
 import { makeLevel } from "./level";
-import type { Line, RoomFrame } from "./line";
+import { isParked, type Line, type RoomFrame } from "./line";
 import { Outbox, type Waiting } from "./outbox";
 import { makeReading } from "./reading";
 import { Timeline } from "./timeline";
@@ -43,6 +45,7 @@ export function openRoom(id: string, at: number | undefined) {
   const version = ref(0);
   const said = ref(""); // for who listens to the page
   const returned = shallowRef<Waiting>(); // an unsent message that its author takes back
+  const sight = shallowRef<() => Place>(); // where somebody reads
   const here = makeHere(id, me.id);
   // Many frames may come at once, as after a lost connection: the page shows them together.
   let hearing = false;
@@ -59,7 +62,7 @@ export function openRoom(id: string, at: number | undefined) {
   const history = makeHistory({ id, timeline, unreadAfter, words, isOver: () => over });
   const { goal } = history;
   const rows = computed(() => (version.value, timeline.rows(unreadAfter.value)));
-  const answering = computed(() => (version.value, timeline.live.filter((l) => !["parked", "paused", "approval"].includes(l.turn!.doing))));
+  const answering = computed(() => (version.value, timeline.live.filter((l) => !isParked(l.turn!.doing))));
   const views = new Set<View>();
   const timelines = (): Timeline[] => [timeline, ...[...views].map((v) => v.timeline)];
   const outbox = new Outbox(me.id, id, {
@@ -113,15 +116,21 @@ export function openRoom(id: string, at: number | undefined) {
     if (await history.toEnd()) reading.fresh.value = 0;
   }
 
-  /** What one may do has changed with the course. */
-  async function rights(): Promise<void> {
-    const now = await ok(GET("/api/v1/rooms/{room_id}", { params: { path: { room_id: id }, query: { include: ["me"] } } })).catch(() => undefined);
-    if (now?.can && !over) can.value = now.can;
+  /** Reads again what no frame tells: the agents, what one may do, who belongs to the room. */
+  async function refresh(): Promise<void> {
+    const now = await ok(GET("/api/v1/rooms/{room_id}", { params: { path: { room_id: id }, query: { include: ["agents", "me", "pins"] } } })).catch(() => undefined);
+    if (over || !now) return;
+    info.value = now;
+    can.value = now.can;
+    archived.value = now.archived_at !== undefined;
+    here.agents.value = now.agents ?? [];
+    here.pins.value = now.pins ?? [];
+    void here.load(can.value);
   }
 
   async function resync(): Promise<void> {
     for (const view of views) view.reload();
-    if (await history.resync()) void here.load(can.value);
+    await history.resync(sight.value?.());
   }
 
   // ----- what comes
@@ -156,7 +165,7 @@ export function openRoom(id: string, at: number | undefined) {
         break;
       case "archived":
         archived.value = frame.archived;
-        void rights();
+        void refresh();
         break;
       case "ack":
         outbox.acked(frame.client_id);
@@ -177,6 +186,8 @@ export function openRoom(id: string, at: number | undefined) {
         if (!frame.archived) gone.value = true;
         return;
       case "turn":
+        // Somebody has put an agent into the room.
+        if (!here.agents.value.some((a) => a.id === frame.agent_id)) void refresh();
         if (frame.state === "finished" && frame.seq === undefined) setTimeout(() => timelines().forEach((tl) => tl.prune()), silentAfter);
         break;
     }
@@ -214,11 +225,14 @@ export function openRoom(id: string, at: number | undefined) {
     return can.value?.stop === true || timeline.lines.findLast((l) => l.kind === "person" && l.id !== undefined)?.own === true;
   }
 
+  /** Whether a guard keeps the agents from going on. */
+  const isHeld = (): boolean => (void version.value, timeline.lines.some((l) => l.notice?.kind === "guard" && l.notice.open));
+
   /** Edits what one has said last, if it is there. */
   function editLast(): void {
     const last = timeline.stored().findLast((l) => l.own && l.state === "shown");
     if (!last || !can.value?.post) return;
-    actions.editing.value = last.id;
+    editor.edits(last);
   }
 
   /** Tells a view of all that comes, until the returned function is called. */
@@ -229,8 +243,10 @@ export function openRoom(id: string, at: number | undefined) {
 
   const stops = [
     live.whenOpen(() => {
-      if (loaded.value) outbox.flush();
-      else if (failure.value) void load();
+      if (loaded.value) {
+        outbox.flush();
+        void refresh();
+      } else if (failure.value) void load();
     }),
     live.whenTooLarge(() => outbox.refuseLongest(t("room.tooLong"))),
   ];
@@ -244,10 +260,12 @@ export function openRoom(id: string, at: number | undefined) {
   });
 
   const actions = makeActions({ id, timelines, can, unreadFrom: reading.unreadFrom, here, words, t });
+  const editor = makeEditing();
+  const ask = makeAsk({ timeline, here, can, archived, info, send, t });
   return {
     id, me, info, can, archived, gone, loaded, failure, rows, unreadAfter, unreadCount: reading.unreadCount, fresh: reading.fresh, said, here, timeline, answering, version, outbox,
-    isThread: false, ...makeLevel(id, words, t), draft: id, asked: shallowRef(at), sight: shallowRef<() => Place>(), load, seen: reading.seen, hold: reading.hold, release: reading.release, send, takeBack, mayStop, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
-    ...history, toEnd, ...actions,
+    isThread: false, ...makeLevel(id, words, t), draft: id, asked: shallowRef(at), sight, load, refresh, seen: reading.seen, hold: reading.hold, release: reading.release, send, takeBack, mayStop, isHeld, editLast, returned, beside, linkTo: (seq: number) => `/rooms/${id}/${seq}`,
+    ...history, toEnd, ...actions, ...editor, ...ask,
   };
 }
 

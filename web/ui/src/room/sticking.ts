@@ -90,7 +90,8 @@ export class Sticking {
     const el = this.#el();
     if (!el || this.#sticks) return;
     const edge = el.getBoundingClientRect().top;
-    const rows = el.querySelectorAll<HTMLElement>("[data-key]");
+    // What is put in behind the head of a thread stands above what is read, too.
+    const rows = el.querySelectorAll<HTMLElement>("[data-key]:not([data-root])");
     let low = 0;
     let high = rows.length - 1;
     while (low < high) {

@@ -1,21 +1,27 @@
 import { computed, onScopeDispose, ref, shallowReactive, shallowRef } from "vue";
+import { useI18n } from "vue-i18n";
 import { GET, ok } from "@/api/client";
 import { Problem } from "@/api/problem";
+import { useRooms } from "@/live/rooms";
 import { useFailure } from "@/parts/failure";
 import { toast } from "@/parts/toasts";
-import type { Line, RoomFrame } from "./line";
-import type { Goal } from "./history";
+import { isParked, type Line, type RoomFrame } from "./line";
+import type { Goal, Place } from "./history";
 import type { Waiting } from "./outbox";
 import type { Room } from "./room";
 import type { Row } from "./rows";
+import { makeAsk } from "./ask";
+import { makeEditing } from "./editing";
 import { begun, isOfThread } from "./replies";
 import { Timeline } from "./timeline";
 
 const pageSize = 100;
+const around = 30; // replies before the place at which it opens
 
 /** A message and its replies, beside the room. To what shows messages it is a room of its own. */
 export function openThread(room: Room, seq: number): Room & { head: { readonly value: Line | undefined } } {
   const words = useFailure();
+  const { t } = useI18n();
   const version = ref(0);
   const head = shallowRef<Line>(); // what all the others reply to
   const loaded = ref(false);
@@ -26,8 +32,10 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
   const goal = shallowRef<Goal>();
   const returned = shallowRef<Waiting>();
   const replyTo = ref<Line["replyTo"]>();
-  const editing = ref<string>();
-  const none = ref<number>();
+  const editor = makeEditing();
+  const unreadAfter = ref<number>();
+  const sight = shallowRef<() => Place>();
+  const rooms = useRooms();
   const timeline = new Timeline(room.me.id, { wrap: (line) => shallowReactive(line), changed: () => version.value++ });
   let early: RoomFrame[] | undefined = []; // what came before the replies were there
   let atEnd = true;
@@ -35,32 +43,51 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
 
   const rows = computed<Row[]>(() => {
     void version.value;
-    const all = timeline.rows();
+    const all = timeline.rows(unreadAfter.value);
     const at = all.findIndex((r) => r.type === "line" && r.line === head.value);
     return at < 0 ? all : [...all.slice(0, at + 1), { key: "replies", type: "replies", n: head.value!.replies.count }, ...all.slice(at + 1)];
   });
-  const answering = computed(() => (version.value, timeline.live.filter((l) => !["parked", "paused", "approval"].includes(l.turn!.doing))));
+  const answering = computed(() => (version.value, timeline.live.filter((l) => !isParked(l.turn!.doing))));
 
-  const page = (id: string, after: number) => ok(GET("/api/v1/rooms/{room_id}/messages/{message_id}/replies", { params: { path: { room_id: room.id, message_id: id }, query: { after, limit: pageSize } } }));
+  const page = (id: string, query: { after?: number; before?: number }, limit = pageSize) =>
+    ok(GET("/api/v1/rooms/{room_id}/messages/{message_id}/replies", { params: { path: { room_id: room.id, message_id: id }, query: { ...query, limit } } }));
 
-  async function load(): Promise<void> {
+  /** The replies about a place: the end, where there is none. */
+  async function part(id: string, seq: number | undefined) {
+    if (seq === undefined) {
+      const last = await page(id, { before: Number.MAX_SAFE_INTEGER });
+      return { replies: last, more_before: last.length === pageSize, more_after: false };
+    }
+    const [before, after] = await Promise.all([page(id, { before: seq + 1 }, around), page(id, { after: seq })]);
+    return { replies: [...before, ...after], more_before: before.length === around, more_after: after.length === pageSize };
+  }
+
+  async function load(place?: Place): Promise<void> {
     failure.value = undefined;
     early ??= [];
     try {
       const around = await ok(GET("/api/v1/rooms/{room_id}/messages", { params: { path: { room_id: room.id }, query: { around: String(seq), limit: 1 } } }));
       let root = around.messages.find((m) => m.seq === seq);
       if (root?.reply_to) root = (await ok(GET("/api/v1/rooms/{room_id}/messages", { params: { path: { room_id: room.id }, query: { around: root.reply_to.id, limit: 1 } } }))).messages[0];
-      const replies = root ? await page(root.id, 0) : [];
+      const asked = room.asked.value !== undefined && room.asked.value !== root?.seq && room.asked.value !== seq ? room.asked.value : undefined;
+      const read = rooms.byId.get(room.id)?.readSeq;
+      const unread = read !== undefined && root !== undefined && (root.replies?.last_seq ?? 0) > read && read >= root.seq ? read : undefined;
+      let found = root && (await part(root.id, place?.seq ?? asked ?? unread));
+      // The address may name a message outside of the thread.
+      if (root && found && !place && asked !== undefined && !found.replies.some((m) => m.seq === asked)) found = await part(root.id, unread);
       if (over) return;
       gone.value = root === undefined;
-      if (!root) return;
-      timeline.replace({ messages: [root, ...replies], more_before: false, more_after: replies.length === pageSize });
+      if (!root || !found) return;
+      if (!place) unreadAfter.value = unread;
+      timeline.replace({ messages: [root, ...found.replies], more_before: found.more_before, more_after: found.more_after });
       head.value = timeline.byId(root.id);
       for (const frame of early ?? []) take(frame);
       early = undefined;
       for (const line of room.timeline.live) if (line.turn!.rootId === root.id) take(begun(line));
       for (const w of room.outbox.lines) waits(w);
-      goal.value = room.asked.value !== undefined && room.asked.value !== seq && timeline.stored().some((l) => l.seq === room.asked.value) ? { to: "line", seq: room.asked.value, flash: true } : { to: "end" };
+      if (place) goal.value = { to: "place", ...place };
+      else if (asked !== undefined && timeline.stored().some((l) => l.seq === asked)) goal.value = { to: "line", seq: asked, flash: true };
+      else goal.value = { to: unread === undefined ? "end" : "unread" };
       loaded.value = true;
     } catch (cause) {
       if (over) return;
@@ -69,13 +96,17 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
     }
   }
 
-  async function later(): Promise<boolean> {
-    const last = timeline.stored().at(-1);
-    if (more.value || !timeline.moreAfter || !last || !head.value) return false;
+  async function fetch(way: "earlier" | "later"): Promise<boolean> {
+    const replies = timeline.stored().filter((l) => l !== head.value);
+    const edge = way === "earlier" ? replies[0] : replies.at(-1);
+    if (more.value || !edge || !head.value || !(way === "earlier" ? timeline.moreBefore : timeline.moreAfter)) return false;
     more.value = true;
     try {
-      const messages = await page(head.value.id!, last.seq);
-      if (!over) timeline.append({ messages, more_after: messages.length === pageSize });
+      const messages = await page(head.value.id!, way === "earlier" ? { before: edge.seq } : { after: edge.seq });
+      if (over) return false;
+      const full = messages.length === pageSize;
+      if (way === "earlier") timeline.prepend({ messages, more_before: full });
+      else timeline.append({ messages, more_after: full });
       return true;
     } catch (cause) {
       if (!over) toast(words(cause), { kind: "failed" });
@@ -86,7 +117,7 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
   }
 
   async function toEnd(): Promise<void> {
-    while (timeline.moreAfter && (await later()));
+    while (timeline.moreAfter && (await fetch("later")));
     fresh.value = 0;
     goal.value = { to: "end" };
   }
@@ -113,6 +144,12 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
     void toEnd();
   }
 
+  /** Where somebody reads, if that is not the end. */
+  function above(): Place | undefined {
+    const place = sight.value?.();
+    return place && !place.atEnd && place.seq > 0 ? place : undefined;
+  }
+
   function seen(end: boolean): void {
     atEnd = end;
     if (end) fresh.value = 0;
@@ -125,18 +162,19 @@ export function openThread(room: Room, seq: number): Room & { head: { readonly v
 
   function editLast(): void {
     const last = timeline.stored().findLast((l) => l.own && l.state === "shown");
-    if (last && room.can.value?.post) editing.value = last.id;
+    if (last && room.can.value?.post) editor.edits(last);
   }
 
-  const leave = room.beside({ timeline, take, waits, reload: () => void load() });
+  const ask = makeAsk({ timeline, here: room.here, can: room.can, archived: room.archived, info: room.info, send, t });
+  const leave = room.beside({ timeline, take, waits, reload: () => void load(above()) });
   onScopeDispose(() => {
     over = true;
     leave();
   });
 
   return {
-    ...room, head, loaded, gone, failure, version, rows, answering, timeline, more, fresh, goal, returned, replyTo, editing, unreadAfter: none, unreadCount: ref(0),
-    isThread: true, draft: `${room.id}.${seq}`, load, later: async () => void (await later()), earlier: async () => {}, toUnread: async () => {}, toEnd, send, seen, jump, editLast,
+    ...room, ...editor, ...ask, head, loaded, gone, failure, version, rows, answering, timeline, more, fresh, goal, returned, replyTo, unreadAfter, unreadCount: ref(0), sight,
+    isThread: true, draft: `${room.id}.${seq}`, load: () => load(), later: async () => void (await fetch("later")), earlier: async () => void (await fetch("earlier")), toUnread: async () => {}, toEnd, send, seen, jump, editLast,
     takeBack: (id, toEdit) => room.takeBack(id, toEdit, returned),
     linkTo: (to) => `${room.linkTo(to)}?thread=${seq}`,
   };

@@ -1,4 +1,4 @@
-import { timeOf, type Doing, type Line, type TurnFrame } from "./line";
+import { timeOf, waitsFor, type Doing, type Line, type TurnFrame } from "./line";
 import { ofTurns, type LineList } from "./list";
 
 /** Answers in the making: each is one line, from "is thinking" to its stored message or its end. */
@@ -82,7 +82,7 @@ export class Turns {
       if (f.text !== undefined) this.#add(line, f.attempt, f.offset ?? 0, f.text);
       return undefined;
     }
-    turn.doing = f.state === "parked" ? (f.reason === "paused" || f.reason === "approval" ? f.reason : "parked") : f.state;
+    turn.doing = f.state === "parked" ? waitsFor(f.reason) : f.state;
     turn.live = f.state === "parked";
     line.turn = turn;
     if (f.state === "parked") return undefined; // its text comes again later

@@ -1,0 +1,14 @@
+import { ref } from "vue";
+import type { Line } from "./line";
+
+/** The message that its author changes in its place. */
+export function makeEditing() {
+  const editing = ref<string>();
+  const asksAgain = ref(false); // then the agents that have answered it are asked once more
+
+  function edits(line: Line, again = false): void {
+    asksAgain.value = again;
+    editing.value = line.id;
+  }
+  return { editing, asksAgain, edits };
+}
