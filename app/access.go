@@ -33,6 +33,10 @@ type Actor struct {
 	// do everything that its person may do.
 	Scopes []Scope
 
+	// Lang is the language in which things are named that a request makes for the actor; ""
+	// is English.
+	Lang wording.Lang
+
 	known *knownActor // what is kept of the actor, if anything
 }
 

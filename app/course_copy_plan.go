@@ -190,7 +190,7 @@ func (a *App) copyWithinQuotas(ctx context.Context, p *copyPlan, clones int) err
 	if clones == 0 {
 		return nil
 	}
-	there := len(a.agents.firstAgents("", ""))
+	there := len(a.agents.firstAgents("", "", wording.English))
 	if p.home.organization == nil {
 		var err error
 		if there, err = a.db.CountIn(ctx, store.PlacedAgents, p.home.project.ID); err != nil {

@@ -119,6 +119,13 @@ func notFound(noun string) *Error {
 	return errorf(KindNotFound, wording.NotFound, "%s not found", wording.Of(noun))
 }
 
+// notFoundAs makes e, which is of notFound, about the member of a request that names the thing.
+func notFoundAs(field string, e *Error) *Error {
+	e.Fields = []FieldError{{Field: "body." + field, Message: e.Message, Text: e.Text}}
+	e.Message = field + ": " + e.Message
+	return e
+}
+
 // fromStore turns a store error into an Error with the right kind and with noun in its
 // text. It returns nil and any *Error unchanged.
 func fromStore(err error, noun string) error {

@@ -27,7 +27,7 @@ func TestFirstStepsInAnyOrder(t *testing.T) {
 						return err
 					}
 					linked = true
-					_, err = r.SetUp(ctx, token, first, "", password, app.Client{})
+					_, err = r.SetUp(ctx, app.FirstAdmin{Token: token, Email: first, Password: password}, app.Client{})
 					return err
 				},
 			}

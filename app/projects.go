@@ -265,7 +265,7 @@ func (a *App) addProject(ctx context.Context, tx *store.Tx, actor *Actor, p *sto
 	if err := tx.AddProjectMember(ctx, &store.ProjectMember{ProjectID: p.ID, UserID: actor.User.ID, Role: "admin", CreatedAt: p.CreatedAt}); err != nil {
 		return err
 	}
-	if err := tx.CreateAgents(ctx, a.agents.firstAgents(p.ID, actor.User.ID)); err != nil {
+	if err := tx.CreateAgents(ctx, a.agents.firstAgents(p.ID, actor.User.ID, actor.Lang)); err != nil {
 		return err
 	}
 	if err := a.quotas.within(ctx, tx, actor.User.ID, store.OwnedProjects); err != nil {

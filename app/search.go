@@ -83,6 +83,14 @@ func (a *App) SearchMessages(ctx context.Context, actor *Actor, mq MessageQuery)
 			return nil, err
 		}
 	}
+	if mq.CourseID != "" {
+		// Not whether the actor is in it: who is a guest of one room alone finds what was said there.
+		if _, err := a.courseAccess(ctx, actor, mq.CourseID); KindOf(err) == KindNotFound {
+			return nil, notFoundAs("course_id", notFound("Course"))
+		} else if err != nil {
+			return nil, err
+		}
+	}
 	out, within := &FoundMessages{}, ctx
 	ctx, cancel := context.WithTimeout(ctx, searchFor)
 	defer cancel()

@@ -123,6 +123,8 @@ func TestSearchMessages(t *testing.T) {
 			if err == nil {
 				t.Error("a room that is not the person's is searched")
 			}
+			_, err = r.SearchMessages(ctx, c.Admin, app.MessageQuery{Text: "pepper", CourseID: store.NewID(), Zone: time.UTC, Limit: 5})
+			refused(t, err, app.KindNotFound, "not_found", "course_id: Course not found")
 			_, err = r.CreateThread(ctx, c.Teacher, c.Project.ID, c.TeacherAgent.ID, app.ThreadSettings{})
 			must(t, err)
 			if got := found(t, r, c.Admin, "pepper", func(q *app.MessageQuery) { q.CourseID = other.Course.ID }); !slices.Equal(got, []string{"pepper there"}) {

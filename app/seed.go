@@ -197,7 +197,7 @@ func (o *Operator) seed(ctx context.Context, tx *store.Tx, users map[string]*sto
 		CreatedAt: now, Version: 1}
 	org := &store.Organization{ID: store.NewID(), Name: "Demo school", OwnerID: teacher, CreatedAt: now, Version: 1}
 	project := &store.Project{ID: store.NewID(), OrganizationID: org.ID, Name: "Demo agents", CreatedAt: now, Version: 1}
-	agents := o.agents.firstAgents(project.ID, teacher)
+	agents := o.agents.firstAgents(project.ID, teacher, wording.English)
 	steps := []func() error{
 		func() error { return tx.CreateCourse(ctx, course) },
 		func() error { return tx.CreateRoom(ctx, room) },

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/coagent-studio/coagent/app/limit"
+	"github.com/coagent-studio/coagent/app/secret"
 	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -147,9 +149,34 @@ func (o *Operator) SetupToken(ctx context.Context) (string, error) {
 	return token, err
 }
 
+// FirstAdmin is what the person at the set-up link says of themselves. Email or Username is
+// enough: a teacher on a laptop may have no e-mail address to give.
+type FirstAdmin struct {
+	Token, Email, FullName string
+	Username               *string
+	Password               secret.Text
+}
+
+// account checks what the person said, and returns the account without its hash.
+func (in *FirstAdmin) account(now time.Time) (*store.User, error) {
+	uname, err := username("username", in.Username)
+	if err == nil {
+		err = personName("full_name", &in.FullName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u := personWithoutEmail(in.FullName, uname, now)
+	u.Role = RoleSuperAdmin
+	if uname == nil || strings.TrimSpace(in.Email) != "" {
+		err, u.Email = email("email", &in.Email), in.Email
+	}
+	return u, err
+}
+
 // SetUp makes the first super admin with the set-up token, which is then used up, and
 // signs that admin in.
-func (a *App) SetUp(ctx context.Context, token, login, fullName, password string, client Client) (*Tokens, error) {
+func (a *App) SetUp(ctx context.Context, in FirstAdmin, client Client) (*Tokens, error) {
 	spent := errorf(KindForbidden, wording.SetupDone, "This set-up link is not valid any more. Restart coagent for a new one, or sign in.")
 	want, err := a.db.Setting(ctx, settingSetup)
 	if errors.Is(err, store.ErrNotFound) {
@@ -158,21 +185,17 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 	if err != nil {
 		return nil, err
 	}
-	if subtle.ConstantTimeCompare([]byte(want), []byte(hashToken(token))) != 1 {
+	if subtle.ConstantTimeCompare([]byte(want), []byte(hashToken(in.Token))) != 1 {
 		return nil, spent
 	}
-	if err := email("email", &login); err != nil {
-		return nil, err
-	}
-	if err := personName("full_name", &fullName); err != nil {
-		return nil, err
-	}
-	hash, err := a.passwords.hash(ctx, limit.Asker{Address: limit.NetworkOf(client.Address), Account: "setup"}, "password", password)
+	u, err := in.account(a.instant())
 	if err != nil {
 		return nil, err
 	}
-	u := &store.User{ID: store.NewID(), Email: login, FullName: blankToNil(&fullName), Role: RoleSuperAdmin,
-		PasswordHash: hash, IsActive: true, CreatedAt: a.instant(), Version: 1}
+	who := limit.Asker{Address: limit.NetworkOf(client.Address), Account: "setup"}
+	if u.PasswordHash, err = a.passwords.hash(ctx, who, "password", in.Password.Reveal()); err != nil {
+		return nil, err
+	}
 	var tokens *Tokens
 	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		// The deletion works as a lock: of two people with the link, the second one
@@ -187,7 +210,12 @@ func (a *App) SetUp(ctx context.Context, token, login, fullName, password string
 		} else if has {
 			return spent
 		}
-		if err := tx.CreateUser(ctx, u); err != nil {
+		if u.Username == nil {
+			err = fromStore(tx.CreateUser(ctx, u), "User")
+		} else {
+			err = createNamed(ctx, tx, u, []string{*u.Username})
+		}
+		if err != nil {
 			return fromStore(err, "User")
 		}
 		// Record it for the operator: the link was printed on the machine.

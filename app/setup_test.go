@@ -30,7 +30,7 @@ func TestSetUp(t *testing.T) {
 			t.Error("the token itself is stored")
 		}
 		try := func(token, login, pw string) error {
-			_, err := r.SetUp(t.Context(), token, login, "Root", pw, app.Client{})
+			_, err := r.SetUp(t.Context(), app.FirstAdmin{Token: token, Email: login, FullName: "Root", Password: secret.Text(pw)}, app.Client{})
 			return err
 		}
 		t.Run("OldToken", func(t *testing.T) {
@@ -48,12 +48,27 @@ func TestSetUp(t *testing.T) {
 			r.Exec(t, "DELETE FROM users WHERE role = ?", app.RoleSuperAdmin)
 			refused(t, try(token, strings.ToUpper(taken.Email), password), app.KindConflict, "exists", "User already exists")
 		})
+		t.Run("TakesAUserNameAsJoiningDoes", func(t *testing.T) {
+			named := func(name string) error {
+				_, err := r.SetUp(t.Context(), app.FirstAdmin{Token: token, Username: &name, Password: password}, app.Client{})
+				return err
+			}
+			for name, field := range map[string]string{" ": "email", "ada@home": "username", "аda": "username", strings.Repeat("x", 65): "username"} {
+				if err := named(name); app.KindOf(err) != app.KindInvalid || !strings.HasPrefix(err.Error(), "invalid: "+field+": ") {
+					t.Errorf("%q: got %v, want %s refused", name, err, field)
+				}
+			}
+			taken := account(t, r, app.RoleGuest)
+			r.Exec(t, "DELETE FROM users WHERE role = ?", app.RoleSuperAdmin)
+			refused(t, named(strings.ToUpper(*taken.Username)), app.KindRejected, "username_taken", "")
+		})
 		t.Run("TenAtOnce", func(t *testing.T) {
 			var done, spent atomic.Int32
 			var all sync.WaitGroup
 			for i := range 10 {
 				all.Go(func() {
-					tokens, err := r.SetUp(t.Context(), token, string(rune('a'+i))+"@example.org", "Root", password, app.Client{})
+					in := app.FirstAdmin{Token: token, Email: string(rune('a'+i)) + "@example.org", FullName: "Root", Password: password}
+					tokens, err := r.SetUp(t.Context(), in, app.Client{})
 					if err != nil {
 						refused(t, err, app.KindForbidden, "setup_done", "")
 						spent.Add(1)
@@ -80,6 +95,28 @@ func TestSetUp(t *testing.T) {
 			}
 			refused(t, try(token, "second@example.org", password), app.KindForbidden, "setup_done", "")
 		})
+	})
+}
+
+func TestSetUpWithoutEmail(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		r := apptest.NewStopped(t, url)
+		token, err := r.Operator().SetupToken(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "Frau  Lehrer"
+		if _, err := r.SetUp(t.Context(), app.FirstAdmin{Token: token, Username: &name, Password: password}, app.Client{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.SignIn(t.Context(), "frau lehrer", password, app.Client{}); err != nil {
+			t.Errorf("sign in by the name: %v", err)
+		}
+		u, err := r.DB.UserByLogin(t.Context(), name)
+		if err != nil || u.Role != app.RoleSuperAdmin || !app.WithoutEmail(u) || u.Name() != "Frau Lehrer" {
+			t.Errorf("got %+v, %v, want a super admin without an e-mail address", u, err)
+		}
 	})
 }
 

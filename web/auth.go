@@ -194,19 +194,20 @@ func (s *Server) whoami(ctx context.Context, c *fiber.Ctx, _ *empty) (*whoamiOut
 type setUpIn struct {
 	Body struct {
 		Token    string  `json:"token" doc:"From the link that the server printed"`
-		Email    string  `json:"email"`
+		Email    string  `json:"email,omitempty" doc:"This or username"`
+		Username *string `json:"username,omitempty"`
 		FullName *string `json:"full_name,omitempty"`
 		Password string  `json:"password"`
 	}
 }
 
 func (s *Server) setUp(ctx context.Context, c *fiber.Ctx, in *setUpIn) (*cookiesOut, error) {
-	name := ""
+	first := app.FirstAdmin{Token: in.Body.Token, Email: in.Body.Email, Username: in.Body.Username, Password: secret.Text(in.Body.Password)}
 	if in.Body.FullName != nil {
-		name = *in.Body.FullName
+		first.FullName = *in.Body.FullName
 	}
 	client := s.client(c)
-	tokens, err := s.app.SetUp(ctx, in.Body.Token, in.Body.Email, name, in.Body.Password, client)
+	tokens, err := s.app.SetUp(ctx, first, client)
 	if err != nil {
 		return nil, err
 	}

@@ -242,6 +242,19 @@ func TestSecureCookies(t *testing.T) {
 	}
 }
 
+func TestSetUpWithoutEmail(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, dbURL string) {
+		r := start(t, dbURL)
+		a := r.anon().do(t, post, v1+"/setup", body{"token": r.SetupToken, "username": "陳老師", "password": testPassword})
+		wantSession(t, a)
+		me := (&caller{r: r, token: cookieValue(t, a, "access_token")}).must(t, http.StatusOK, get, v1+"/users/me").object(t)
+		if me["role"] != "super_admin" || me["username"] != "陳老師" || me["no_email"] != true {
+			t.Errorf("got %v", me)
+		}
+	})
+}
+
 func TestSetUp(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, dbURL string) {
@@ -256,7 +269,10 @@ func TestSetUp(t *testing.T) {
 			"email: is not an e-mail address, send one like ada@example.org")
 		wantProblem(t, r.anon().do(t, post, path, body{"token": r.SetupToken, "email": "root@example.org", "password": "short"}), 422,
 			"password: use at least 8 characters")
-		wantProblem(t, r.anon().do(t, post, path, body{}), 422, "email: is missing; password: is missing; token: is missing")
+		wantProblem(t, r.anon().do(t, post, path, body{}), 422, "password: is missing; token: is missing")
+		wantProblem(t, r.anon().do(t, post, path, body{"token": r.SetupToken, "password": testPassword}), 422, "email: must not be empty")
+		wantProblem(t, r.anon().do(t, post, path, body{"token": r.SetupToken, "username": "ada@school", "password": testPassword}), 422,
+			"username: must not contain @ or line breaks")
 
 		a := r.anon().do(t, post, path, body{"token": r.SetupToken, "email": "root@example.org", "full_name": "Root", "password": testPassword})
 		wantSession(t, a)

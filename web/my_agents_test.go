@@ -67,15 +67,19 @@ func TestMyAgents(t *testing.T) {
 				t.Errorf("got %v, want parked", got)
 			}
 		},
-		"a ready-made agent is told": func(t *testing.T, w *world) {
-			var made []any
-			for _, a := range w.as(owner).must(t, 200, get, v1+"/users/me/agents").list(t) {
-				if a["ready_made"] == true {
-					made = append(made, a["name"])
+		"ready-made agents are told, and named in the language of who makes the project": func(t *testing.T, w *world) {
+			for lang, want := range map[string][]any{"zh-TW": {"老師", "學生"}, "en": {"Teacher", "Student"}} {
+				speaks := w.as(owner).with("Accept-Language", lang)
+				project := speaks.must(t, 200, post, v1+"/projects", body{"name": "Agents " + lang, "organization_id": w.organization(t)}).text(t, "id")
+				var made []any
+				for _, a := range w.as(owner).must(t, 200, get, v1+"/users/me/agents").list(t) {
+					if a["project_id"] == project && a["ready_made"] == true {
+						made = append(made, a["name"])
+					}
 				}
-			}
-			if !slices.Contains(made, any("Teacher")) || !slices.Contains(made, any("Student")) {
-				t.Errorf("got %v, want those of the new project", made)
+				if text(made) != text(want) {
+					t.Errorf("%s: got %v, want %v", lang, made, want)
+				}
 			}
 		},
 		"what goes with an agent is counted before": func(t *testing.T, w *world) {

@@ -46,6 +46,7 @@ type createProjectIn struct {
 }
 
 func (s *Server) createProject(ctx context.Context, actor *app.Actor, in *createProjectIn) (*oneOut[projectOut], error) {
+	actor.Lang = requestOf(ctx).language()
 	return oneProject(s.app.CreateProject(ctx, actor, in.Body.OrganizationID.String(), in.Body.Name, in.Body.Description))
 }
 

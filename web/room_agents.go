@@ -141,6 +141,7 @@ type createdRoomAgentOut struct {
 
 func (s *Server) createRoomAgent(ctx context.Context, actor *app.Actor, in *createRoomAgentIn) (*oneOut[createdRoomAgentOut], error) {
 	b := in.Body
+	actor.Lang = requestOf(ctx).language()
 	ag, set, err := s.app.CreateAgentInRoom(ctx, actor, in.ID.String(), app.NewRoomAgent{ProjectID: b.ProjectID.Value.String(),
 		Agent: b.settings(b.Type, b.SystemPrompt), Room: app.RoomAgentSettings{IsActive: b.Room.IsActive.Opt,
 			TriggerConfig: b.Room.TriggerConfig.Opt, ScheduleConfig: b.Room.ScheduleConfig.Opt, ContextWindow: b.Room.ContextWindow.Opt}})

@@ -81,3 +81,36 @@ test("the tabs of a browser have one person: who signs in or out in one has done
   await one.getByRole("link", { name: "Sam Pupil" }).waitFor();
   assert.equal(await one.getByText(admin.name).count(), 0);
 });
+
+test("who has messages that were not sent is told how many before signing out", async (t) => {
+  const server = await serve(t);
+  const teacher = await setUp(server);
+  const course = await teacher("POST", "/courses/", { title: "Physics" });
+  const room = await teacher("POST", "/rooms/", { course_id: course.id, name: "Group A" });
+  const page = await person(t, { refused: [409], allow: /ERR_INTERNET_DISCONNECTED|WebSocket/ });
+  await page.goto(`${server.url}/rooms/${room.id}`);
+  await page.getByLabel("User name or e-mail").fill(admin.username);
+  await page.getByLabel("Password", { exact: true }).fill(admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  const box = page.getByLabel("Write to Group A");
+  await box.fill("said in time");
+  await box.press("Enter");
+  await page.getByRole("log").getByText("said in time").waitFor();
+  await page.context().setOffline(true);
+  for (const text of ["one is late", "two are late"]) {
+    await box.fill(text);
+    await box.press("Enter");
+    await page.getByRole("log").getByText(text).waitFor();
+  }
+  await page.getByRole("button", { name: "Sign out" }).click();
+  const asks = page.getByRole("dialog");
+  await asks.getByRole("heading", { name: "Sign out with 2 messages not sent?" }).waitFor();
+  await asks.getByRole("button", { name: "Cancel" }).click();
+  await asks.waitFor({ state: "detached" });
+  // Nothing takes messages any more, so these are never sent.
+  await teacher("POST", `/courses/${course.id}/archive`);
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await asks.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+});

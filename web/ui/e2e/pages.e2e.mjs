@@ -49,7 +49,7 @@ test("a client of the operator has the root, and the studio stays beside it", as
   // The link that the program prints leads to the studio's form.
   await page.goto(server.setupLink);
   await page.getByLabel("Your name").fill("Ada Lovelace");
-  await page.getByLabel("E-mail address").fill("ada@school.example");
+  await page.getByLabel("E-mail or user name").fill("ada@school.example");
   await page.getByLabel("Password", { exact: true }).fill("a long enough one");
   await page.getByRole("button", { name: "Create the account" }).click();
   await page.waitForURL("**/studio/welcome/key");

@@ -21,6 +21,7 @@ export interface RoomLine {
   last: { sender: string; excerpt: string; at: string } | null;
   pinned: boolean;
   notify: MyRoom["notify"];
+  leads: boolean; // the person may set its agents
 }
 
 const pageSize = 200;
@@ -30,8 +31,6 @@ const mostRooms = 1_000;
 export const useRooms = defineStore("rooms", () => {
   const byId = ref(new Map<string, RoomLine>());
   const loaded = ref(false);
-  /** Why the rooms could not be read, until they are. */
-  const failure = ref<unknown>();
 
   const list = computed(() => [...byId.value.values()].sort((a, b) => Number(b.pinned) - Number(a.pinned) || a.name.localeCompare(b.name, undefined, { numeric: true })));
   const courses = computed(() => {
@@ -59,7 +58,6 @@ export const useRooms = defineStore("rooms", () => {
     }
     byId.value = new Map(rooms.map((r) => [r.room_id, lineOf(r)]));
     loaded.value = true;
-    failure.value = undefined;
   }
 
   /** Takes a frame of the socket. It returns whether rooms came that are not known by name of course yet. */
@@ -102,7 +100,7 @@ export const useRooms = defineStore("rooms", () => {
     loaded.value = false;
   }
 
-  return { byId, list, courses, loaded, failure, unread, mentions, load, take, setNotify, forget, clear };
+  return { byId, list, courses, loaded, unread, mentions, load, take, setNotify, forget, clear };
 });
 
 function lineOf(r: MyRoom): RoomLine {
@@ -120,5 +118,6 @@ function lineOf(r: MyRoom): RoomLine {
     last: r.last_message ? { sender: r.last_message.sender, excerpt: r.last_message.excerpt, at: r.last_message.created_at } : null,
     pinned: r.pinned_at !== null,
     notify: r.notify,
+    leads: r.can.manage_agents,
   };
 }

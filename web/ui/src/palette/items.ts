@@ -1,6 +1,7 @@
 import { computed, shallowRef, type ComputedRef } from "vue";
 import { useI18n } from "vue-i18n";
 import { useRoute } from "vue-router";
+import { useLeave } from "@/account/leave";
 import { useSession } from "@/account/session";
 import { pageOf } from "@/agents/agent";
 import { readMine } from "@/agents/all";
@@ -44,6 +45,7 @@ export function useItems(): { items: ComputedRef<Doable[]>; recent: ComputedRef<
   const rooms = useRooms();
   const courses = useCourses();
   const route = useRoute();
+  const leave = useLeave();
   const me = computed(() => session.me?.id ?? "");
 
   async function theme(to: Theme): Promise<void> {
@@ -64,12 +66,12 @@ export function useItems(): { items: ComputedRef<Doable[]>; recent: ComputedRef<
       ["light", () => theme("light")],
       ["dark", () => theme("dark")],
       ["shortcuts", openShortcuts],
-      ["signOut", () => session.signOut()],
+      ["signOut", leave],
     ];
     return all.map(([id, does]) => ({ id: `do:${id}`, kind: "command", text: t(`palette.commands.${id}`), ...(typeof does === "string" ? { to: does } : { do: does }) }));
   });
   const here = computed<Doable[]>(() =>
-    commandsHere(route, { staff: session.staff, courseOf: (room) => rooms.byId.get(room)?.courseId }).map((c) => ({ id: `here:${c.id}`, kind: "command", text: t(`palette.here.${c.id}`), more: t("palette.ofPage"), to: c.to })),
+    commandsHere(route, { staff: session.staff, room: (id) => rooms.byId.get(id), course: (id) => courses.list.find((c) => c.id === id) }).map((c) => ({ id: `here:${c.id}`, kind: "command", text: t(`palette.here.${c.id}`), more: t("palette.ofPage"), to: c.to })),
   );
   const items = computed<Doable[]>(() => [
     ...here.value,

@@ -7,6 +7,7 @@ export function useFailure(): (cause: unknown) => string {
   return (cause) => {
     if (!(cause instanceof Problem)) return t("failed.inside");
     if (cause.code === unreachable) return t("failed.unreachable");
-    return cause.status >= 500 && cause.requestId ? `${cause.message} (${t("failed.request", { id: cause.requestId })})` : cause.message;
+    if (cause.status >= 500 && cause.requestId) return `${cause.message} ${t("failed.request", { id: cause.requestId })}`;
+    return cause.message;
   };
 }

@@ -26,13 +26,29 @@ export function kept(key: string): string {
 export const outboxKey = (user: string, room: string): string => `${root}outbox.${user}.${room}`;
 export const draftKey = (user: string, room: string): string => `${root}draft.${user}.${room}`;
 
+function keys(): string[] {
+  try {
+    return [...new Set([...memory.keys(), ...Object.keys(localStorage)])];
+  } catch {
+    return [...memory.keys()]; // storage is refused
+  }
+}
+
+/** How many messages of a person wait in this browser for the server, in all rooms. */
+export function unsentOf(user: string): number {
+  return keys()
+    .filter((key) => key.startsWith(outboxKey(user, "")))
+    .reduce((sum, key) => {
+      try {
+        const found: unknown = JSON.parse(kept(key));
+        return sum + (Array.isArray(found) ? found.length : 0);
+      } catch {
+        return sum;
+      }
+    }, 0);
+}
+
 /** Drops what other people than this one left in this browser. */
 export function forgetOthers(user: string): void {
-  let keys: string[] = [...memory.keys()];
-  try {
-    keys = keys.concat(Object.keys(localStorage));
-  } catch {
-    // Nothing is kept then.
-  }
-  for (const key of keys) if (/^coagent\.(outbox|draft)\./.test(key) && key.split(".")[2] !== user) keep(key, "");
+  for (const key of keys()) if (/^coagent\.(outbox|draft)\./.test(key) && key.split(".")[2] !== user) keep(key, "");
 }

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { forgetOthers, kept, outboxKey } from "./kept";
+import { forgetOthers, keep, kept, outboxKey, unsentOf } from "./kept";
 import { Outbox, type Post, type Waiting } from "./outbox";
 
 let sent: Post[];
@@ -145,4 +145,15 @@ it("leaves nothing to the next person at this browser", () => {
   expect(kept(outboxKey("me", "room"))).not.toBe("");
   forgetOthers("you");
   expect(kept(outboxKey("me", "room"))).toBe("");
+});
+
+it("counts what waits in all rooms of one person, and nothing of others", () => {
+  open = false;
+  box().add("one");
+  box().add("two");
+  keep(outboxKey("me", "other"), JSON.stringify([{ client_id: "x", text: "three" }]));
+  keep(outboxKey("me", "broken"), "{");
+  keep(outboxKey("mea", "room"), JSON.stringify([{ client_id: "y", text: "not mine" }]));
+  expect(unsentOf("me")).toBe(3);
+  expect(unsentOf("nobody")).toBe(0);
 });
