@@ -157,21 +157,25 @@ export async function enter(page, server, { username, password }) {
   assert.equal(answer.status(), 200, await answer.text());
 }
 
-/** The API as a person who is signed in, for what a test does not look at. */
+/** The API as a person who is signed in, for what a test does not look at; api.csv sends a list and api.file a file. */
 export async function signedIn(server, username, password) {
   const answer = await fetch(`${server.url}/api/v1/login/access-token`, { method: "POST", body: new URLSearchParams({ username, password }) });
   assert.equal(answer.status, 200, await answer.text());
   const cookie = answer.headers.getSetCookie().map((c) => c.split(";")[0]).join("; ");
-  return async (method, path, body) => {
-    const a = await fetch(`${server.url}/api/v1${path}`, {
-      method,
-      headers: { cookie, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+  async function send(method, path, body, headers = {}) {
+    const a = await fetch(`${server.url}/api/v1${path}`, { method, headers: { cookie, ...headers }, body });
     const text = await a.text();
     assert.ok(a.ok, `${method} ${path}: ${a.status} ${text}`);
     return text === "" ? null : JSON.parse(text);
+  }
+  const api = (method, path, body) => (body === undefined ? send(method, path) : send(method, path, JSON.stringify(body), { "content-type": "application/json" }));
+  api.csv = (method, path, text) => send(method, path, text, { "content-type": "text/csv" });
+  api.file = (method, path, bytes, name, type = "image/png") => {
+    const form = new FormData();
+    form.append("file", new Blob([bytes], { type }), name);
+    return send(method, path, form);
   };
+  return api;
 }
 
 export const admin = { username: "teacher@school.example", password: "correct horse battery", name: "Tea Cher" };

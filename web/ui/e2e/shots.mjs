@@ -7,8 +7,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { launch, serve, setUp } from "./harness.mjs";
+import { launch, serve } from "./harness.mjs";
 import { scripted } from "./model.mjs";
+import { school as begun } from "./seed.mjs";
 import { early, pages } from "./shots/pages.mjs";
 import { school } from "./shots/school.mjs";
 
@@ -55,9 +56,9 @@ async function begin() {
   const server = await serve(t, { env: { ...model.env, ...limits } });
   const { url } = server;
   await take({ server: { url, setupLink: server.setupLink } }, early({ setupLink: server.setupLink }));
-  const admin = await setUp(server);
+  const { person } = await begun(server);
   console.log(`a school is made at ${url}`);
-  return { server: { url }, ...(await school(server, admin, model, browser)) };
+  return { server: { url }, ...(await school(server, person, model, browser)) };
 }
 
 async function take(world, shots) {

@@ -1,10 +1,16 @@
 // Every page and state that is looked at. A shot: who opens which address, what it waits for
 // and what it then does; and the state that this is.
-export const early = ({ setupLink }) => [
-  { page: "setup", path: new URL(setupLink).pathname + new URL(setupLink).search, wait: "form" },
-  { page: "setup", state: "without link", path: "/setup", wait: "h1" },
-  { page: "sign-in", state: "nobody yet", path: "/sign-in", wait: "h1" },
-];
+import { admin } from "../harness.mjs";
+
+export const early = ({ setupLink }) =>
+  inBoth([
+    { page: "setup", path: new URL(setupLink).pathname + new URL(setupLink).search, wait: "form" },
+    { page: "setup", state: "without link", path: "/setup", wait: "h1" },
+    { page: "sign-in", state: "nobody yet", path: "/sign-in", wait: "h1" },
+  ]);
+
+/** Chinese for each page that says something without being asked to, in one theme. */
+const inBoth = (shots) => [...shots, ...shots.filter((s) => !s.open && !s.before).map((s) => ({ ...s, locale: "zh-TW", sizes: s.zh ? [390, 1024, 1600] : [1024], themes: ["light"] }))];
 
 const phone = [390];
 const click = (role, name) => (page) => page.getByRole(role, { name }).first().click();
@@ -34,7 +40,9 @@ export function pages(w) {
   const shots = [
     { page: "sign-in", path: "/sign-in", wait: "form" },
     { page: "sign-in", state: "wrong password", path: "/sign-in?to=/courses", wait: "form", open: signInWrongly },
+    { page: "sign-in", state: "forgotten", path: "/sign-in", wait: "form", open: click("button", /Forgotten/) },
     { page: "join", path: "/join", wait: "form" },
+    ...["key", "course", "class"].map((step) => ({ page: "welcome", state: step, as: admin, path: `/welcome/${step}${step === "class" ? `?course=${course.id}&room=${rooms.group.id}` : ""}`, wait: "h1", zh: true })),
     { page: "reset", state: "wrong link", path: "/reset?token=x", wait: "h1" },
     t("home", "", "/home", { zh: true }),
     { page: "home", state: "student", as: student, path: "/home" },
@@ -78,19 +86,24 @@ export function pages(w) {
     t("room", "everything, its end", r(rooms.group), { wait: "article", open: (page) => page.getByRole("button", { name: "To the newest" }).click({ timeout: 5000 }).catch(() => undefined) }),
     { page: "room", state: "everything student", as: student, path: r(rooms.group), wait: "article" },
     t("room", "panel", r(rooms.group), { wait: "article", sizes: [390, 1024], open: (page) => page.locator("[aria-controls=room-panel]").click() }),
+    t("room", "thread", `${r(rooms.group)}?thread=1`, { wait: "article" }),
+    t("room", "search", `${r(rooms.group)}?find=angle`, { wait: "article" }),
+    t("search", "", "/search", { wait: "h1" }),
+    t("search", "found", "/search?q=angle", { wait: "main li" }),
+    t("agent connect", "", "/agents/connect", { wait: "h1" }),
     t("room", "calling", r(rooms.group), { wait: "article", open: write("@") }),
     t("room", "long draft", r(rooms.group), { wait: "article", open: write("A draft that is longer than one line, with **Markdown** and 中文, so that the box grows as it is written, and goes on growing until it has reached two fifths of the page.") }),
     { page: "room", state: "two thousand", as: student, path: r(rooms.big), wait: "article" },
     t("room", "thinking", r(rooms.third), { wait: "article" }),
     t("room", "empty", r(rooms.quiet)),
-    t("room", "on its way", r(rooms.group), { before: waiting("**/messages*"), busy: true, wait: "main header" }),
+    t("room", "on its way", r(rooms.group), { before: waiting("**/messages*"), busy: true, wait: "[aria-busy=true]" }),
     t("room", "not there", "/rooms/0199c0de-7a4b-7c1e-9c55-3d2f6a1b8e90"),
     t("side list", "", "/home", { sizes: phone, open: click("button", /list of rooms/) }),
     t("palette", "", "/home", { open: press("Control+k") }),
     t("shortcuts", "", "/home", { open: press("?") }),
     t("nowhere", "", "/not/here"),
   ];
-  return [...shots, ...shots.filter((s) => s.zh).map((s) => ({ ...s, locale: "zh-TW", sizes: [390, 1600], themes: ["light"] }))];
+  return inBoth(shots);
 }
 
 async function signInWrongly(page) {

@@ -1,8 +1,8 @@
 // A school as a real one looks after some weeks: a class of thirty with names of all kinds, a
 // room in which every kind of row stands, one of two thousand messages, agents in every state.
 import assert from "node:assert/strict";
+import { signedIn } from "../harness.mjs";
 import { say } from "../seed.mjs";
-import { person, signedIn } from "./api.mjs";
 import { picture, portrait } from "./pictures.mjs";
 import { agents } from "./agents.mjs";
 import { talk } from "./talk.mjs";
@@ -13,10 +13,10 @@ const names = [
   "Priya Ramanathan", "許雅婷", "Αλέξανδρος Παπαδόπουλος", "鄭凱文 Kevin", "Mia", "劉冠廷", "שירה כהן", "郭美玲", "Emil Å", "Tomás Ñíguez de la Vega y Martínez",
 ];
 
-export async function school(server, admin, model, browser, messages = 2000) {
-  const teacher = await person(server, admin, "Dr. Charlotte Nakamura-Weiß", "c.nakamura", "teacher");
-  const novice = await person(server, admin, "Noah Novice", "noah", "teacher");
-  const ta = await person(server, admin, "趙文傑 (Jay)", "jay", "student");
+export async function school(server, person, model, browser, messages = 2000) {
+  const teacher = await person("Dr. Charlotte Nakamura-Weiß", { username: "c.nakamura", role: "teacher" });
+  const novice = await person("Noah Novice", { username: "noah", role: "teacher" });
+  const ta = await person("趙文傑 (Jay)", { username: "jay" });
   const { course, students } = await physics(server, teacher, ta);
   const rooms = {};
   for (const [key, name, description] of [
@@ -25,7 +25,7 @@ export async function school(server, admin, model, browser, messages = 2000) {
     ["third", "第三組 · 光的折射實驗討論室", "以實驗數據討論司乃耳定律。"],
     ["quiet", "Quiet corner", ""],
   ]) rooms[key] = await teacher.api("POST", "/rooms/", { course_id: course.id, name, description, ai_mode: "both", ai_frequency: 0 });
-  for (const one of [teacher, ta, ...students.filter((_, i) => i % 3 === 0)]) await one.form("POST", "/users/me/avatar", await portrait(browser, one.name), "me.png");
+  for (const one of [teacher, ta, ...students.filter((_, i) => i % 3 === 0)]) await one.api.file("POST", "/users/me/avatar", await portrait(browser, one.name), "me.png");
   const pictures = { wide: await picture(browser, 1200, 640), tall: await picture(browser, 480, 900) };
   await fill(rooms.big, [teacher, ta, ...students], messages);
   const made = await agents({ teacher, rooms, model });
@@ -37,7 +37,7 @@ export async function school(server, admin, model, browser, messages = 2000) {
 async function physics(server, teacher, ta) {
   const course = await teacher.api("POST", "/courses/", { title: "Physics 10a · 十年級物理", description: "Light, sound and waves. Mondays and Thursdays, room 204. Bring a calculator and what you measured last time." });
   const list = names.map((name, i) => `${name},student${String(i + 1).padStart(2, "0")},student`).join("\n");
-  const { lines } = await teacher.text("POST", `/courses/${course.id}/members/import`, `full_name,username,role\n${list}\n`);
+  const { lines } = await teacher.api.csv("POST", `/courses/${course.id}/members/import`, `full_name,username,role\n${list}\n`);
   const students = [];
   // A third of the class has not opened its link yet.
   for (const [i, line] of lines.entries()) {
@@ -45,7 +45,7 @@ async function physics(server, teacher, ta) {
     const password = "a long enough one";
     const answer = await fetch(`${server.url}/api/v1/login/password-link`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ token: line.link.token, password }) });
     assert.ok(answer.ok, await answer.text());
-    students.push({ name: names[i], username: line.username, password, ...(await signedIn(server, line.username, password)) });
+    students.push({ name: names[i], username: line.username, password, api: await signedIn(server, line.username, password) });
   }
   await teacher.api("POST", `/courses/${course.id}/enroll`, { user_id: ta.id, role: "ta" });
   return { course, students };

@@ -17,7 +17,7 @@ export async function talk({ teacher, ta, students, rooms, pictures, model, agen
   const data = await say(bo, group, table);
   await say(max, group, formula);
   await say(bo, group, code);
-  const upload = (by, bytes, name, type) => by.form("POST", `/rooms/${group.id}/files?name=${encodeURIComponent(name)}`, bytes, name, type);
+  const upload = (by, bytes, name, type) => by.api.file("POST", `/rooms/${group.id}/files?name=${encodeURIComponent(name)}`, bytes, name, type);
   const shown = await say(lin, group, "這是我們的照片", { files: [(await upload(lin, pictures.wide, "refraction.png")).id, (await upload(lin, pictures.tall, "水槽.png")).id] });
   await say(lin, group, "", { files: [(await upload(lin, Buffer.from("medium,angle\nwater,35.2\n"), "measurements of group one, all three series.csv", "text/csv")).id] }).catch(() => say(lin, group, "The file comes later"));
   for (const [who, emoji] of [[ada, "👍"], [bo, "👍"], [teacher, "🎉"], [chen, "❤️"], [max, "👍"]]) await who.api("PUT", `/rooms/${group.id}/messages/${shown.id}/reactions`, { emoji });

@@ -4,6 +4,7 @@ import { useSession } from "@/account/session";
 import { DELETE, GET, ok, POST, PUT, renewed, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
 import { i18n } from "@/i18n";
+import { plain } from "@/parts/plain";
 import { toast } from "@/parts/toasts";
 import { forgetOthers } from "@/room/kept";
 import { isWorth, notify, play } from "./alerts";
@@ -97,8 +98,9 @@ export const useLive = defineStore("live", () => {
   function load(): Promise<void> {
     loading ??= rooms
       .load()
-      .catch(() => {
-        // It is read again when the connection is back.
+      .catch((cause: unknown) => {
+        // It is read again when the connection is back; until then the page says why it is empty.
+        rooms.failure = cause;
       })
       .finally(() => {
         loading = undefined;
@@ -132,7 +134,7 @@ export const useLive = defineStore("live", () => {
       case "mention": {
         const known = rooms.byId.get(frame.room_id);
         const name = known?.notify === "none" ? undefined : known?.name;
-        if (!hearers.has(frame.room_id) && name) toast(i18n.global.t("live.mention", { sender: frame.sender, room: name, excerpt: frame.excerpt }));
+        if (!hearers.has(frame.room_id) && name) toast(i18n.global.t("live.mention", { sender: frame.sender, room: name, excerpt: plain(frame.excerpt) }));
         return;
       }
     }
@@ -150,7 +152,7 @@ export const useLive = defineStore("live", () => {
       if (!known || (front && hearers.has(r.room_id))) continue;
       if (!isWorth(known, { lastSeq: r.last_seq, unread: r.unread, mentions: r.mentions }, known.notify, session.me?.preferences?.notify ?? "all")) continue;
       sounds = true;
-      if (!front && r.last_message) notify(`${r.last_message.sender} · ${r.name}`, r.last_message.excerpt, r.room_id, () => opensRoom(r.room_id));
+      if (!front && r.last_message) notify(`${r.last_message.sender} · ${r.name}`, plain(r.last_message.excerpt), r.room_id, () => opensRoom(r.room_id));
     }
     if (sounds && session.me?.preferences?.sound) play();
   }
@@ -185,6 +187,7 @@ export const useLive = defineStore("live", () => {
   }
 
   return {
+    load,
     state,
     down,
     online,

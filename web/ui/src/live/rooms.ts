@@ -31,6 +31,8 @@ const mostRooms = 1_000;
 export const useRooms = defineStore("rooms", () => {
   const byId = ref(new Map<string, RoomLine>());
   const loaded = ref(false);
+  /** Why the rooms could not be read, until they are. */
+  const failure = ref<unknown>();
 
   const list = computed(() => [...byId.value.values()].sort((a, b) => Number(b.pinned) - Number(a.pinned) || a.name.localeCompare(b.name, undefined, { numeric: true })));
   const courses = computed(() => {
@@ -58,6 +60,7 @@ export const useRooms = defineStore("rooms", () => {
     }
     byId.value = new Map(rooms.map((r) => [r.room_id, lineOf(r)]));
     loaded.value = true;
+    failure.value = undefined;
   }
 
   /** Takes a frame of the socket. It returns whether rooms came that are not known by name of course yet. */
@@ -100,7 +103,7 @@ export const useRooms = defineStore("rooms", () => {
     loaded.value = false;
   }
 
-  return { byId, list, courses, loaded, unread, mentions, load, take, setNotify, forget, clear };
+  return { byId, list, courses, loaded, failure, unread, mentions, load, take, setNotify, forget, clear };
 });
 
 function lineOf(r: MyRoom): RoomLine {

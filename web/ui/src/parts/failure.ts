@@ -7,7 +7,6 @@ export function useFailure(): (cause: unknown) => string {
   return (cause) => {
     if (!(cause instanceof Problem)) return t("failed.inside");
     if (cause.code === unreachable) return t("failed.unreachable");
-    if (cause.status >= 500 && cause.requestId) return `${cause.message} ${t("failed.request", { id: cause.requestId })}`;
-    return cause.message;
+    return cause.status >= 500 && cause.requestId ? `${cause.message} (${t("failed.request", { id: cause.requestId })})` : cause.message;
   };
 }

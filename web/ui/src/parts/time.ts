@@ -15,7 +15,9 @@ export function useAgo(): (at: string) => string {
 
 export function ago(at: Date, to: Date, locale: string): string {
   const minutes = Math.floor((to.getTime() - at.getTime()) / 60_000);
-  if (minutes < 60) return new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" }).format(-Math.max(minutes, 0), "minute");
+  const words = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
+  if (minutes < 1) return words.format(0, "second"); // "now" and not "this minute"
+  if (minutes < 60) return words.format(-minutes, "minute");
   if (dayOf(at.getTime()) === dayOf(to.getTime())) return formatOf(locale, { hour: "numeric", minute: "2-digit" }).format(at);
   const sameYear = dayOf(at.getTime()).slice(0, 4) === dayOf(to.getTime()).slice(0, 4);
   return formatOf(locale, { month: "short", day: "numeric", ...(sameYear ? {} : { year: "numeric" }) }).format(at);
