@@ -1,4 +1,5 @@
-import type { Schemas } from "@/api/client";
+import { Cursors, type Followed } from "./cursors";
+import { eventsWire, socketWire, type Frame, type Hearer, type Request, type Wire } from "./wire";
 
 /*
  * One connection for all that concerns a person: a socket that reconnects with growing,
@@ -6,14 +7,8 @@ import type { Schemas } from "@/api/client";
  * way, the same frames come as server-sent events, and requests go by HTTP.
  */
 
-export type Frame = Schemas["MyFrame"];
-export type Request = Schemas["MyRequest"];
 export type State = "connecting" | "open" | "waiting" | "ended";
-export interface Followed {
-  room_id: string;
-  after?: number;
-  absent?: boolean;
-}
+export type { Followed, Frame, Request };
 
 export interface Options {
   socketAddress(): string;
@@ -32,29 +27,21 @@ export interface Options {
   byHTTP(request: Request): Promise<Frame[]>;
 }
 
-export const protocol = "coagent.me.v1";
 const closeSessionEnded = 4001;
 const closeNotMember = 4003;
 const closeTooLarge = 1009;
 const firstPause = 500;
 const longestPause = 15_000;
-const openTimeout = 15_000;
 const settledAfter = 5_000;
 const staleAfterHidden = 60_000;
 // So many handshakes have to fail while HTTP works before the socket is taken for cut.
 const triesBeforeEvents = 3;
 const mostStreamed = 20;
-
-const kinds = [
-  "message", "system", "message_edited", "message_deleted", "reaction", "pin", "archived", "message_hidden", "message_shown", "turn", "budget", "guard",
-  "a2a_trace", "workflow", "artifact_update", "artifact_delete", "approval", "joined", "delta", "ack", "presence", "typing", "editing", "resync", "stop",
-  "react", "error", "rooms", "mention", "unsubscribed", "room_gone", "course_copy", "account",
-];
+const mostAtOnce = 100;
 
 export class Connection {
   #options: Options;
-  #socket: WebSocket | undefined;
-  #events: EventSource | undefined;
+  #wire: Wire | undefined;
   #byEvents = false;
   #opened = false; // a socket was open once
   #failed = 0; // handshakes that failed while HTTP worked
@@ -62,8 +49,8 @@ export class Connection {
   #renewed = false;
   #hiddenAt = 0;
   #stopped = true;
-  #timers: { next?: ReturnType<typeof setTimeout>; open?: ReturnType<typeof setTimeout>; settle?: ReturnType<typeof setTimeout> } = {};
-  #followed = new Map<string, Followed>();
+  #timers: { next?: ReturnType<typeof setTimeout>; settle?: ReturnType<typeof setTimeout> } = {};
+  #rooms = new Cursors();
   #life = new AbortController();
 
   constructor(options: Options) {
@@ -88,7 +75,7 @@ export class Connection {
   }
 
   get isOpen(): boolean {
-    return this.#socket?.readyState === WebSocket.OPEN || this.#events?.readyState === EventSource.OPEN;
+    return this.#wire?.isOpen === true;
   }
 
   /** True while the frames come as server-sent events. */
@@ -98,27 +85,21 @@ export class Connection {
 
   /** How far a room has come. */
   cursor(room: string): number | undefined {
-    return this.#followed.get(room)?.after;
+    return this.#rooms.get(room)?.after;
   }
 
   follow(room: Followed): void {
-    this.#followed.set(room.room_id, { ...room });
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#write({ type: "subscribe", rooms: [room] });
-    else if (this.#byEvents && this.#events) this.#reopen();
+    this.#rooms.add(room);
+    if (!this.#wire?.send({ type: "subscribe", rooms: [room] })) this.#reopen();
   }
 
   unfollow(room: string): void {
-    if (!this.#followed.delete(room)) return;
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#write({ type: "unsubscribe", room_ids: [room] });
-    else if (this.#byEvents && this.#events) this.#reopen();
+    if (this.#rooms.remove(room) && !this.#wire?.send({ type: "unsubscribe", room_ids: [room] })) this.#reopen();
   }
 
   /** Sends a request; false when nothing is open, and then nothing was sent. */
   send(request: Request): boolean {
-    if (this.#socket?.readyState === WebSocket.OPEN) {
-      this.#write(request);
-      return true;
-    }
+    if (this.#wire?.send(request)) return true;
     if (!this.#byEvents || !this.isOpen) return false;
     void this.#options.byHTTP(request).then((frames) => {
       if (!this.#stopped) for (const frame of frames) this.#take(frame);
@@ -127,7 +108,7 @@ export class Connection {
   }
 
   retryNow(): void {
-    if (this.#stopped || this.#socket || this.#events) return;
+    if (this.#stopped || this.#wire) return;
     this.#tries = 0;
     // The network may be another one, with other rules.
     this.#byEvents = false;
@@ -142,11 +123,9 @@ export class Connection {
     this.#open();
   }
 
-  #write(request: Request): void {
-    this.#socket?.send(JSON.stringify(request));
-  }
-
+  // The address of the events names the rooms.
   #reopen(): void {
+    if (!this.#byEvents || !this.#wire) return;
     clearTimeout(this.#timers.next);
     this.#timers.next = setTimeout(() => this.renew(), 0);
   }
@@ -154,58 +133,21 @@ export class Connection {
   #open(): void {
     clearTimeout(this.#timers.next);
     this.#options.onState("connecting");
-    if (this.#byEvents) this.#openEvents();
-    else this.#openSocket();
-  }
-
-  #openSocket(): void {
-    const socket = new WebSocket(this.#options.socketAddress(), [protocol]);
-    this.#socket = socket;
-    let opened = false;
-    this.#timers.open = setTimeout(() => socket.close(), openTimeout);
-    socket.addEventListener("open", () => {
-      if (socket !== this.#socket) return;
-      opened = true;
-      this.#opened = true;
-      const rooms = [...this.#followed.values()];
-      for (let i = 0; i < rooms.length; i += 100) this.#write({ type: "subscribe", rooms: rooms.slice(i, i + 100) });
-      this.#isOpen();
-    });
-    socket.addEventListener("message", (event) => {
-      if (socket === this.#socket) this.#data(event.data);
-    });
-    socket.addEventListener("close", (event) => {
-      if (socket === this.#socket) void this.#closed(event.code, opened);
-    });
-  }
-
-  #openEvents(): void {
-    const rooms = [...this.#followed.values()].slice(-mostStreamed);
-    const events = new EventSource(this.#options.eventsAddress(rooms));
-    this.#events = events;
-    let opened = false;
-    let code = 0;
-    events.addEventListener("open", () => {
-      if (events !== this.#events) return;
-      opened = true;
-      this.#isOpen();
-    });
-    for (const kind of kinds) {
-      events.addEventListener(kind, (event) => {
-        // A frame of the type "error" has data; the browser's own error has none.
-        if (events === this.#events && event instanceof MessageEvent) this.#data(event.data);
-      });
-    }
-    events.addEventListener("end", (event) => {
-      code = Number((JSON.parse(String((event as MessageEvent).data)) as { code?: number }).code ?? 0);
-    });
-    events.addEventListener("error", (event) => {
-      if (events === this.#events && !(event instanceof MessageEvent)) void this.#closed(code, opened);
-    });
+    const hearer: Hearer = {
+      opened: () => this.#isOpen(),
+      data: (text) => this.#data(text),
+      closed: (code, opened) => void this.#closed(code, opened),
+    };
+    if (this.#byEvents) this.#wire = eventsWire(this.#options.eventsAddress(this.#rooms.all.slice(-mostStreamed)), hearer);
+    else this.#wire = socketWire(this.#options.socketAddress(), hearer);
   }
 
   #isOpen(): void {
-    clearTimeout(this.#timers.open);
+    if (!this.#byEvents) {
+      this.#opened = true;
+      const rooms = this.#rooms.all;
+      for (let i = 0; i < rooms.length; i += mostAtOnce) this.#wire?.send({ type: "subscribe", rooms: rooms.slice(i, i + mostAtOnce) });
+    }
     this.#failed = 0;
     this.#timers.settle = setTimeout(() => {
       this.#tries = 0;
@@ -226,17 +168,10 @@ export class Connection {
   }
 
   #take(frame: Frame): void {
-    const room = "room_id" in frame && frame.room_id ? this.#followed.get(frame.room_id) : undefined;
-    if (room) {
-      // An ack may overtake what came before it.
-      if (frame.type === "joined") room.after ??= frame.head;
-      else if (frame.type === "resync") room.after = frame.after;
-      else if (frame.type !== "ack" && frame.type !== "mention" && "seq" in frame && typeof frame.seq === "number") room.after = Math.max(room.after ?? 0, frame.seq);
-      if (frame.type === "unsubscribed" && frame.reason === "role_changed") {
-        this.follow(room);
-        return;
-      }
-      if (frame.type === "unsubscribed" && frame.reason === "not_member") this.#followed.delete(frame.room_id);
+    const anew = this.#rooms.take(frame);
+    if (anew) {
+      this.follow(anew);
+      return;
     }
     this.#options.onFrame(frame);
   }
@@ -290,11 +225,8 @@ export class Connection {
 
   #drop(): void {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (socket && socket.readyState <= WebSocket.OPEN) socket.close(1000);
-    this.#events?.close();
-    this.#events = undefined;
+    this.#wire?.close();
+    this.#wire = undefined;
   }
 
   #end(): void {
@@ -309,7 +241,7 @@ export class Connection {
       this.#hiddenAt = Date.now();
       return;
     }
-    if (!this.#socket && !this.#events) this.retryNow();
+    if (!this.#wire) this.retryNow();
     else if (this.isOpen && this.#hiddenAt > 0 && Date.now() - this.#hiddenAt > staleAfterHidden) this.renew();
   }
 }

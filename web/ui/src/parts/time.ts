@@ -2,7 +2,8 @@ import { ref } from "vue";
 import { useI18n } from "vue-i18n";
 import { dayOf, formatOf } from "./zone";
 
-const now = ref(Date.now());
+/** The present, as far as a page that says how long ago something was has to know it. */
+export const now = ref(Date.now());
 setInterval(() => {
   now.value = Date.now();
 }, 30_000);
@@ -12,6 +13,9 @@ export function useAgo(): (at: string) => string {
   const { locale } = useI18n();
   return (at) => ago(new Date(at), new Date(now.value), locale.value);
 }
+
+/** Whether so little time has passed that it is said in minutes. */
+export const isRecent = (at: number, to: number): boolean => to - at < 3_600_000;
 
 export function ago(at: Date, to: Date, locale: string): string {
   const minutes = Math.floor((to.getTime() - at.getTime()) / 60_000);

@@ -1,6 +1,7 @@
 import { ref, shallowRef } from "vue";
 import { GET, ok } from "@/api/client";
 import { toast } from "@/parts/toasts";
+import { timeOf } from "./line";
 import type { Timeline } from "./timeline";
 
 /** Where to scroll; a new one each time, also to the same place. */
@@ -28,7 +29,7 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
   const more = ref(false); // another part is on its way
   const goal = shallowRef<Goal>(); // where the page is to scroll to
 
-  async function page(query: { before?: number; after?: number; around?: string }) {
+  async function page(query: { before?: number; after?: number; around?: string; limit?: number }) {
     return ok(GET("/api/v1/rooms/{room_id}/messages", { params: { path: { room_id: id }, query: { limit: pageSize, ...query } } }));
   }
   type Page = Awaited<ReturnType<typeof page>>;
@@ -102,11 +103,25 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
     return true;
   }
 
+  const unreadSince = ref<number>(); // when the first unread message was said, where it is far above
+
+  /** Learns since when there are unread messages above what is shown. */
+  async function learnSince(): Promise<void> {
+    if (unreadAfter.value === undefined || !isFar(unreadAfter.value)) return;
+    // Without it the bar says how many there are.
+    const found = await page({ after: unreadAfter.value, limit: 1 }).catch(() => undefined);
+    const first = found?.messages[0];
+    if (first && !isOver()) unreadSince.value = timeOf(first.created_at);
+  }
+
+  function isFar(seq: number): boolean {
+    const first = timeline.stored()[0];
+    return timeline.moreBefore && first !== undefined && first.seq > seq + 1;
+  }
+
   async function toUnread(): Promise<void> {
     if (unreadAfter.value === undefined) return;
-    const first = timeline.stored()[0];
-    const far = timeline.moreBefore && first !== undefined && first.seq > unreadAfter.value + 1;
-    if (!far || (await show({ around: String(Math.max(1, unreadAfter.value)) }))) goal.value = { to: "unread" };
+    if (!isFar(unreadAfter.value) || (await show({ around: String(Math.max(1, unreadAfter.value)) }))) goal.value = { to: "unread" };
   }
 
   async function toEnd(): Promise<boolean> {
@@ -123,5 +138,5 @@ export function makeHistory({ id, timeline, unreadAfter, isOver, words }: With) 
     return true;
   }
 
-  return { more, goal, page, earlier, later, jump, toFound, backTo, toTime, toUnread, toEnd, resync };
+  return { more, goal, page, earlier, later, jump, toFound, backTo, toTime, toUnread, unreadSince, learnSince, isFar, toEnd, resync };
 }

@@ -99,6 +99,7 @@ export function openRoom(id: string, at: number | undefined) {
       if (at !== undefined) reading.hold("link");
       goal.value = at !== undefined ? { to: "line", seq: page.at ?? at, flash: true } : { to: reading.unreadCount.value > 0 ? "unread" : "end" };
       loaded.value = true;
+      void history.learnSince();
       void here.load(can.value);
       leave();
       // From the last message on, what came behind it comes again: notices are not in the history.
