@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { plain } from "./plain";
+import { plain, unsigned } from "./plain";
 
 test.each([
   ["**No**, the angle is measured from the *normal*", "No, the angle is measured from the normal"],
@@ -12,5 +12,11 @@ test.each([
   // What only looks like it stays.
   ["2 * 3 * 4 and snake_case_name, n_1 and 5 - 3", "2 * 3 * 4 and snake_case_name, n_1 and 5 - 3"],
   ["同意，**我也**量到一樣的角度", "同意，我也量到一樣的角度"],
+  // A list has its messages in one line already.
+  ["| Medium | *n* | |---|---:| | Water |", "Medium · n · · Water"],
   ["", ""],
 ])("%s", (text, out) => expect(plain(text)).toBe(out));
+test("a part of a piece keeps the space around it", () => {
+  expect(unsigned("**No**, the ")).toBe("No, the ");
+  expect(unsigned(" > The ")).toBe(" The ");
+});
