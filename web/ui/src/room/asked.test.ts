@@ -7,6 +7,8 @@ test("a sign asks at the beginning of a word alone", () => {
   expect(at("@")).toEqual({ sign: "@", from: 0, word: "" });
   expect(at("你好，@小")).toEqual({ sign: "@", from: 3, word: "小" });
   expect(at("mail a@b")).toBeUndefined();
+  expect(at("@王小明 #實")).toEqual({ sign: "#", from: 5, word: "實" });
+  expect(at("@Ada :th")).toEqual({ sign: ":", from: 5, word: "th" });
   expect(at("see #gr")).toEqual({ sign: "#", from: 4, word: "gr" });
 });
 

@@ -8,7 +8,7 @@ export interface Asked {
 const before = "(?:^|[\\s(（「『，。、：])";
 const patterns: [Asked["sign"], RegExp][] = [
   ["/", /^\/([\p{L}\p{N}]*(?: [^\n]{0,40})?)$/u],
-  ["@", new RegExp(`${before.replace("]", ":]")}@([^\\s@]{0,40}(?: [^\\s@]{0,20})?)$`, "u")],
+  ["@", new RegExp(`${before.replace("]", ":]")}@([^\\s@]{0,40}(?: [^\\s@#:]{0,20})?)$`, "u")],
   ["#", new RegExp(`${before}#([^\\s#]{0,40})$`, "u")],
   // Two letters, or one of Chinese: a colon is in many sentences.
   [":", new RegExp(`${before}:([a-z_+-]{2,20}|\\p{Script=Han}{1,6})$`, "iu")],
