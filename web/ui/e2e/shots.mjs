@@ -28,7 +28,9 @@ const limits = {
 const ends = [];
 const t = { after: (end) => ends.unshift(end) };
 // One session for each person: a list of sessions with hundreds in it is not what people see.
+// It is renewed long before a page would do so for itself, which ends the cookies that others hold.
 const sessions = new Map();
+const fresh = 5 * 60_000;
 const taken = [];
 const failed = [];
 const browser = await launch();
@@ -82,7 +84,7 @@ async function take(world, shots) {
 
 async function one(context, world, shot, size, title) {
   const { page: name, state = "", as, path, open, themes = ["light", "dark"], locale = "en" } = shot;
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(60_000); // a shared machine is slow; what is waited for comes
   if (as) await enter(context, world, as);
   const page = await context.newPage();
   if (shot.before) await shot.before(page, world);
@@ -102,10 +104,10 @@ async function one(context, world, shot, size, title) {
 }
 
 async function enter(context, world, { username, password }) {
-  if (!sessions.has(username)) {
+  if (!(sessions.get(username)?.until > Date.now())) {
     const answer = await context.request.post(`${world.server.url}/api/v1/login/access-token`, { form: { username, password } });
     if (!answer.ok()) throw new Error(`${username}: ${await answer.text()}`);
-    sessions.set(username, await context.cookies());
+    sessions.set(username, { cookies: await context.cookies(), until: Date.now() + fresh });
   }
-  await context.addCookies(sessions.get(username));
+  await context.addCookies(sessions.get(username).cookies);
 }
