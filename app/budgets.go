@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/config"
@@ -54,6 +56,38 @@ func (a *App) Budgets(ctx context.Context, actor *Actor, scope store.Scope, p st
 
 func (a *App) seenBudget(b *store.BudgetNow) *SeenBudget {
 	return &SeenBudget{*b, a.ledger.RenewsAt(b.Period)}
+}
+
+// outOfBudget says of agents in rooms, by room and agent, which may not speak because a budget
+// of the agent, the room or its course has nothing left in its present period.
+func (a *App) outOfBudget(ctx context.Context, places []store.AgentPlace) (map[[2]string]bool, error) {
+	asked := map[store.Scope]bool{}
+	of := func(p *store.AgentPlace) []store.Scope {
+		return []store.Scope{{Kind: store.ScopeAgent, ID: p.AgentID}, {Kind: store.ScopeRoom, ID: p.RoomID}, {Kind: store.ScopeCourse, ID: p.CourseID}}
+	}
+	for i := range places {
+		for _, s := range of(&places[i]) {
+			asked[s] = true
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil //nolint:nilnil // no places, no agents
+	}
+	rows, err := a.db.SpentScopes(ctx, slices.Collect(maps.Keys(asked)), a.ledger.Starts())
+	if err != nil {
+		return nil, err
+	}
+	empty := map[store.Scope]bool{}
+	for _, s := range rows {
+		empty[s] = true
+	}
+	out := map[[2]string]bool{}
+	for i := range places {
+		if p := &places[i]; slices.ContainsFunc(of(p), func(s store.Scope) bool { return empty[s] }) {
+			out[[2]string{p.RoomID, p.AgentID}] = true
+		}
+	}
+	return out, nil
 }
 
 // mayBudget checks that the actor may read or change the budgets of a scope. Those of a key

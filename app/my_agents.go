@@ -99,12 +99,17 @@ func (a *App) placesOf(ctx context.Context, actor *Actor, agentIDs []string) (ma
 			ids = append(ids, p.RoomID)
 		}
 	}
+	spent, err := a.outOfBudget(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
 	rooms, err := a.RoomStandings(ctx, actor, ids)
 	places, now := map[string][]store.AgentPlace{}, a.now()
 	for _, p := range rows {
 		if !now.Before(p.MutedUntil) {
 			p.MutedUntil = time.Time{}
 		}
+		p.OutOfBudget = p.OutOfBudget || spent[[2]string{p.RoomID, p.AgentID}]
 		if _, may := rooms[p.RoomID]; may {
 			places[p.AgentID] = append(places[p.AgentID], p)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -167,6 +168,14 @@ func (a *App) CourseAgents(ctx context.Context, actor *Actor, courseID string) (
 	for i := range turns {
 		live[[2]string{turns[i].RoomID, turns[i].AgentID}] = &turns[i]
 	}
+	places := make([]store.AgentPlace, len(rows))
+	for i := range rows {
+		places[i] = store.AgentPlace{AgentID: rows[i].AgentID, RoomID: rows[i].RoomID, CourseID: courseID}
+	}
+	spent, err := a.outOfBudget(ctx, places)
+	if err != nil {
+		return nil, err
+	}
 	now, zone := a.instant(), a.cfg.Location()
 	all := make([]CourseAgent, 0, len(rows))
 	for i := range rows {
@@ -181,6 +190,10 @@ func (a *App) CourseAgents(ctx context.Context, actor *Actor, courseID string) (
 		}
 		out := CourseAgent{RoomAgent: ra, RoomName: room.Name, Turn: live[[2]string{ra.RoomID, ra.AgentID}]}
 		out.Rule, out.Detail = p.CanSpeak(r, p.OwnMessages(r, turn.MessagesOf(said[ra.RoomID]), now), now)
+		if waits := out.Turn != nil && out.Turn.State == store.TurnParked && out.Turn.Reason == ledger.Empty; out.Rule == "" &&
+			(waits || spent[[2]string{ra.RoomID, ra.AgentID}]) {
+			out.Rule = ledger.Empty
+		}
 		all = append(all, out)
 	}
 	return all, nil

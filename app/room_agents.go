@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/event"
+	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/schedule"
 	"github.com/coagent-studio/coagent/app/turn"
 	"github.com/coagent-studio/coagent/app/turntaking"
@@ -90,6 +91,14 @@ func (a *App) describe(ctx context.Context, p *turn.RoomAgent, room *store.Room)
 	}
 	if out.Detail, err = a.model.Keyless(ctx, p.Agent); out.Detail != "" {
 		out.Rule = turntaking.RuleNoKey
+	}
+	if err != nil || out.Rule != "" {
+		return out, err
+	}
+	place := store.AgentPlace{AgentID: p.AgentID, RoomID: room.ID, CourseID: room.CourseID}
+	spent, err := a.outOfBudget(ctx, []store.AgentPlace{place})
+	if spent[[2]string{room.ID, p.AgentID}] {
+		out.Rule = ledger.Empty
 	}
 	return out, err
 }

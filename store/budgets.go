@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +112,31 @@ func (q Queries) Budgets(ctx context.Context, scopes []Scope, now PeriodStarts) 
 	return q.budgets(ctx, now, func(sel *bun.SelectQuery, bound []any) *bun.SelectQuery {
 		return sel.Where("("+strings.Join(pairs, " OR ")+")", bound...).Limit(MaxLimit)
 	}, args...)
+}
+
+// SpentScopes lists those of some scopes that have a budget of which nothing is left in its
+// present period. There may be thousands of scopes: they are asked for by kinds, because
+// SQLite takes no condition with so many ORs.
+func (q Queries) SpentScopes(ctx context.Context, scopes []Scope, now PeriodStarts) ([]Scope, error) {
+	if len(scopes) == 0 {
+		return nil, nil
+	}
+	ids := map[string][]string{}
+	for _, s := range scopes {
+		ids[s.Kind] = append(ids[s.Kind], s.ID)
+	}
+	var rows []Scope
+	err := q.db.NewSelect().TableExpr("budgets AS bu").ColumnExpr("DISTINCT bu.scope_kind AS kind, bu.scope_id AS id").
+		Join("LEFT JOIN budget_rows AS br ON br.budget_id = bu.id AND br.stripe = 0 AND br.period_start = "+
+			"CASE bu.period WHEN 'day' THEN ? WHEN 'week' THEN ? WHEN 'month' THEN ? ELSE ? END", now[PeriodDay], now[PeriodWeek], now[PeriodMonth], now[PeriodTotal]).
+		WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
+			for _, kind := range slices.Sorted(maps.Keys(ids)) {
+				sel = sel.WhereOr("bu.scope_kind = ? AND bu.scope_id IN (?)", kind, bun.List(ids[kind]))
+			}
+			return sel
+		}).
+		Where("bu.cap <= COALESCE(br.spent, 0) + COALESCE(br.held, 0)").Limit(int64(len(scopes))).Scan(ctx, &rows)
+	return rows, translate(err)
 }
 
 // AllBudgets lists budgets of all scopes, by id.

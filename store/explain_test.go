@@ -75,6 +75,10 @@ func TestHotQueriesUseAnIndex(t *testing.T) {
 				_, err := db.Budgets(ctx, []store.Scope{{Kind: store.ScopeRoom, ID: id}, {Kind: store.ScopeCourse, ID: id}, {Kind: store.ScopeKey, ID: id}}, ledgerStarts)
 				return err
 			},
+			"SpentScopes": func() error {
+				_, err := db.SpentScopes(ctx, []store.Scope{{Kind: store.ScopeRoom, ID: id}, {Kind: store.ScopeCourse, ID: id}, {Kind: store.ScopeAgent, ID: id}}, ledgerStarts)
+				return err
+			},
 			"UsageSums": func() error {
 				_, err := db.UsageSums(ctx, store.UsageFilter{CourseID: id, From: at, Until: at.AddDate(0, 1, 0)}, []string{"day", "agent_id"}, store.Page{})
 				return err

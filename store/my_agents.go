@@ -16,6 +16,7 @@ type AgentPlace struct {
 	IsActive                            bool
 	MutedUntil                          time.Time
 	State                               string // of its turn that is not over, "" without one
+	OutOfBudget                         bool   // that turn waits for a budget
 }
 
 // AgentProject is a project of agents, and the role of one person in it.
@@ -58,6 +59,8 @@ func (q Queries) PlacesOfAgents(ctx context.Context, ids []string) ([]AgentPlace
 		ColumnExpr("ra.agent_id, ra.room_id, r.name AS room_name, r.course_id, ra.is_active, ra.muted_until").
 		ColumnExpr("COALESCE((SELECT t.state FROM agent_turns AS t WHERE t.room_id = ra.room_id AND t.agent_id = ra.agent_id"+
 			" AND t.state IN (?, ?, ?, ?) ORDER BY t.id LIMIT 1), '') AS state", TurnQueued, TurnRunning, TurnWaiting, TurnParked).
+		ColumnExpr("EXISTS (SELECT 1 FROM agent_turns AS p JOIN budget_waits AS bw ON bw.turn_id = p.id WHERE p.room_id = ra.room_id"+
+			" AND p.agent_id = ra.agent_id AND p.state = ?) AS out_of_budget", TurnParked).
 		Where("ra.agent_id IN (?)", bun.List(ids)).OrderExpr("ra.agent_id, r.name, r.id").Limit(MaxPlaces).Scan(ctx, &rows)
 	return rows, translate(err)
 }

@@ -28,7 +28,7 @@ type agentPlaceOut struct {
 	RoomID   string `json:"room_id" format:"uuid"`
 	RoomName string `json:"room_name"`
 	CourseID string `json:"course_id" format:"uuid"`
-	State    string `json:"state" enum:"running,queued,waiting,parked,ready,muted,off" doc:"Of its turn, else how it is set there"`
+	State    string `json:"state" enum:"running,queued,waiting,parked,ready,muted,off,out_of_budget" doc:"Of its turn, else how it is set there"`
 }
 
 type agentCanOut struct {
@@ -54,12 +54,14 @@ func (s *Server) myAgents(ctx context.Context, actor *app.Actor, in *myAgentsIn)
 func agentPlaceForm(p *store.AgentPlace) agentPlaceOut {
 	out := agentPlaceOut{RoomID: p.RoomID, RoomName: p.RoomName, CourseID: p.CourseID, State: "ready"}
 	switch {
-	case p.State != "":
+	case p.State != "" && !(p.State == store.TurnParked && p.OutOfBudget):
 		out.State = p.State
 	case !p.IsActive:
 		out.State = "off"
 	case !p.MutedUntil.IsZero():
 		out.State = "muted"
+	case p.OutOfBudget:
+		out.State = "out_of_budget"
 	}
 	return out
 }

@@ -54,6 +54,14 @@ func TestMyAgents(t *testing.T) {
 			if got := state(); got != "ready" {
 				t.Errorf("got %v, want ready", got)
 			}
+			budget := w.as(admin).must(t, 201, post, v1+"/budgets", body{"scope_kind": "course", "scope_id": w.course, "period": "day", "unit": "tokens", "cap": "0"}).text(t, "id")
+			if got := state(); got != "out_of_budget" {
+				t.Errorf("got %v, want out_of_budget", got)
+			}
+			w.as(admin).must(t, 204, del, v1+"/budgets/"+budget)
+			if got := state(); got != "ready" {
+				t.Errorf("got %v, want ready again", got)
+			}
 			w.as(owner).must(t, 200, post, at+"/mute", body{"minutes": 5})
 			if got := state(); got != "muted" {
 				t.Errorf("got %v, want muted", got)
@@ -65,6 +73,33 @@ func TestMyAgents(t *testing.T) {
 			w.newTurn(t, owner)
 			if got := state(); got != "parked" {
 				t.Errorf("got %v, want parked", got)
+			}
+		},
+		"every list says that a budget is used up": func(t *testing.T, w *world) {
+			w.as(owner).must(t, 200, put, v1+"/rooms/"+w.room, body{"ai_mode": "both"})
+			agent := w.newAgent(t)
+			w.as(owner).must(t, 200, post, v1+"/rooms/"+w.room+"/agents/"+agent)
+			reasons := func() (inRoom, inCourse any) {
+				t.Helper()
+				inRoom = w.as(owner).must(t, 200, get, v1+"/rooms/"+w.room+"/agents/"+agent+"/settings").object(t)["reason"]
+				for _, a := range w.as(ta).must(t, 200, get, v1+"/courses/"+w.course+"/agents").list(t) {
+					if a["agent_id"] == agent {
+						if inCourse = a["reason"]; (inCourse == nil) != (a["state"] == "ready") {
+							t.Errorf("got the state %v with the reason %v", a["state"], inCourse)
+						}
+					}
+				}
+				return inRoom, inCourse
+			}
+			for kind, of := range map[string]string{"course": w.course, "room": w.room, "agent": agent} {
+				budget := w.as(admin).must(t, 201, post, v1+"/budgets", body{"scope_kind": kind, "scope_id": of, "period": "day", "unit": "tokens", "cap": "0"}).text(t, "id")
+				if inRoom, inCourse := reasons(); inRoom != "budget" || inCourse != "budget" {
+					t.Errorf("a budget of the %s: got %v, %v, want budget", kind, inRoom, inCourse)
+				}
+				w.as(admin).must(t, 204, del, v1+"/budgets/"+budget)
+				if inRoom, inCourse := reasons(); inRoom != nil || inCourse != nil {
+					t.Errorf("without it: got %v, %v, want none", inRoom, inCourse)
+				}
 			}
 		},
 		"ready-made agents are told, and named in the language of who makes the project": func(t *testing.T, w *world) {

@@ -31,6 +31,8 @@ var moreReads = map[string]int{
 	// What takes a request for each room otherwise.
 	v1 + "/courses/{course_id}/overview": 7,
 	v1 + "/courses/{course_id}/agents":   6,
+	// Budgets are asked for with the rooms.
+	v1 + "/users/me/agents": 6,
 }
 
 // A list takes as many queries for thirty rows as for one: what it shows of
