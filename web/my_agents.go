@@ -54,7 +54,7 @@ func (s *Server) myAgents(ctx context.Context, actor *app.Actor, in *myAgentsIn)
 func agentPlaceForm(p *store.AgentPlace) agentPlaceOut {
 	out := agentPlaceOut{RoomID: p.RoomID, RoomName: p.RoomName, CourseID: p.CourseID, State: "ready"}
 	switch {
-	case p.State != "" && !(p.State == store.TurnParked && p.OutOfBudget):
+	case p.State != "" && (p.State != store.TurnParked || !p.OutOfBudget):
 		out.State = p.State
 	case !p.IsActive:
 		out.State = "off"
