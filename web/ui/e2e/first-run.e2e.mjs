@@ -51,3 +51,32 @@ test("a new teacher has an agent's answer within twelve clicks and fields", asyn
   assert.ok(by.count <= 12, `it took ${by.count} clicks and fields`);
   t.diagnostic(`${by.count} clicks and fields`);
 });
+
+test("the first steps fit a phone, and each goes on by touch", async (t) => {
+  const model = await scripted(t);
+  const server = await serve(t, { env: model.env });
+  const page = await person(t, { phone: true, refused: [404] });
+  const fits = async (step) => {
+    await page.getByRole("heading", { name: step, level: 1 }).waitFor();
+    const [wide, inner] = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
+    assert.ok(wide <= inner && inner === 390, `${step}: ${wide} of ${inner} pixels`);
+    const small = await page.locator("main, body").first().locator("button:visible, input:visible, select:visible, a.btn:visible").evaluateAll((all) => all.filter((e) => e.getBoundingClientRect().height < 43.5 && e.type !== "checkbox").map((e) => e.outerHTML.slice(0, 120)));
+    assert.deepEqual(small, [], `${step}: too small for a finger`);
+  };
+  await page.goto(server.setupLink);
+  await page.getByLabel("Your name", { exact: true }).fill("Ada Lovelace-Wolfeschlegelsteinhausen 拜倫");
+  await page.getByLabel("E-mail or user name", { exact: true }).fill("ada@school.example");
+  await page.getByLabel("Password", { exact: true }).fill("a long enough one");
+  await fits(/./);
+  await page.getByRole("button", { name: "Create the account" }).tap();
+  await fits("Connect a model");
+  await page.getByLabel("Key", { exact: true }).fill("sk-of-a-test-0123456789");
+  await page.getByRole("button", { name: "Test and keep the key" }).tap();
+  await fits("Your first course");
+  await page.getByRole("button", { name: "Make the demo course" }).tap();
+  await fits("How your class gets in");
+  await page.getByRole("button", { name: "Go to the room" }).tap();
+  await page.getByLabel("Write to First steps").waitFor();
+  const [wide, inner] = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
+  assert.ok(wide <= inner, `the room: ${wide} of ${inner} pixels`);
+});

@@ -1,5 +1,7 @@
+import { useSession } from "@/account/session";
 import { ok, POST, type Schemas } from "@/api/client";
 import { Problem } from "@/api/problem";
+import { i18n } from "@/i18n";
 
 /** A link with which a person sets a password, for a sheet to hand out. */
 export interface PersonLink {
@@ -12,6 +14,10 @@ export interface PersonLink {
 }
 
 export const linkOf = (l: Schemas["LinkOut"]): { url: string; expires: string } => ({ url: location.origin + l.url_path, expires: l.expires_at });
+
+/** Why a teacher makes no link for somebody: whoever has the link has the account, and with it all that the account may do elsewhere. */
+export const onlyAdmin = (): string => i18n.global.t("people.links.onlyAdmin");
+const refused = (cause: unknown): boolean => cause instanceof Problem && cause.status === 403 && !useSession().admin;
 
 /**
  * Makes links for people, one after the other. What is refused for one person does not stop
@@ -29,7 +35,7 @@ export async function makeLinks(people: { id: string; name: string; login: strin
           await new Promise((then) => setTimeout(then, cause.retryAfter! * 1000));
           continue;
         }
-        found.push({ ...person, url: "", expires: "", why: words(cause) });
+        found.push({ ...person, url: "", expires: "", why: refused(cause) ? onlyAdmin() : words(cause) });
       }
       break;
     }
