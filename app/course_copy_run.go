@@ -80,7 +80,7 @@ func (a *App) retryCopy(ctx context.Context, c *store.CourseCopy, cause error) e
 			return a.queue.Add(ctx, tx, jobs.CopyCourse{CopyID: c.ID, Attempt: c.Attempt + 1})
 		}
 		end := *c
-		end.State, end.Reason, end.NewCourseID = store.CopyFailed, "The server could not make the copy. Try again later.", ""
+		end.State, end.Reason, end.NewCourseID = store.CopyFailed, wording.Of("The server could not make the copy. Try again later.").String(), ""
 		if final {
 			end.Reason = refusal.Message
 		}

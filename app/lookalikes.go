@@ -150,7 +150,7 @@ func namesakes(ctx context.Context, q store.Queries, roomID, agentName string) (
 	var found []string
 	for _, p := range people {
 		if looksLike(p, []string{agentName}) != "" {
-			found = append(found, fmt.Sprintf("the person %q has a name that is or looks like this agent's; rename one of them", event.ShownName(p)))
+			found = append(found, wording.Of("the person %q has a name that is or looks like this agent's; rename one of them", event.ShownName(p)).String())
 		}
 	}
 	return found, nil

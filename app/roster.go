@@ -34,7 +34,7 @@ type rosterLine struct {
 type rosterRow struct {
 	rosterLine
 	last  int
-	fault string
+	fault wording.Text
 
 	withEmails bool // the list has a column of addresses
 }
@@ -231,13 +231,13 @@ func rosterRecord(lines []string, at *int, comma rune, columns map[string]int) (
 			row.last = *at + 1
 		}
 	}
-	row.fault = fault.String()
+	row.fault = fault
 	for name, to := range map[string]*string{"email": &row.email, "full_name": &row.fullName, "username": &row.username, "role": &row.role} {
 		if at, ok := columns[name]; ok && at < len(cells) {
 			*to = strings.TrimSpace(cells[at])
 		}
 	}
-	return row, row.fault == "" && !slices.ContainsFunc(cells, func(f string) bool { return strings.TrimSpace(f) != "" })
+	return row, row.fault.Pattern == "" && !slices.ContainsFunc(cells, func(f string) bool { return strings.TrimSpace(f) != "" })
 }
 
 // maxCellLines is how many lines one cell may have.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/mention"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -27,7 +28,8 @@ type Imported struct {
 	Name, Username string
 
 	Status  string
-	Message string
+	Message string        // in English
+	Refusal *Error        // of a line with ImportError
 	Link    *PasswordLink // only for a new account
 }
 
@@ -92,15 +94,14 @@ func (in *importer) chunk(ctx context.Context, tx *store.Tx, lines []rosterRow) 
 	done := make([]Imported, len(lines))
 	for i, l := range lines {
 		done[i] = Imported{Line: l.number, Email: store.Cut(l.email, 254)}
-		if l.fault != "" {
-			done[i].Status, done[i].Message = ImportError, "This line "+l.fault
-			continue
+		var err error = errorf(KindInvalid, wording.Invalid, "This line %s", l.fault)
+		if l.fault.Pattern == "" {
+			err = in.line(ctx, tx, l.rosterLine, &done[i])
 		}
-		err := in.line(ctx, tx, l.rosterLine, &done[i])
 		var known *Error
 		switch {
 		case errors.As(err, &known) && (known.Kind == KindInvalid || known.Kind == KindForbidden):
-			done[i].Status, done[i].Message = ImportError, known.Message
+			done[i].Status, done[i].Message, done[i].Refusal = ImportError, known.Message, known
 		case err != nil:
 			return nil, err
 		}

@@ -133,7 +133,7 @@ func TestDamagedRoster(t *testing.T) {
 			if !ok {
 				t.Fatalf("line %d %q is in no row: %+v", i+2, lines[i+1], rows)
 			}
-			if want := fmt.Sprintf("p%d@x.org", i); !hit[i] && (r.fault != "" || r.email != want) {
+			if want := fmt.Sprintf("p%d@x.org", i); !hit[i] && (r.fault.Pattern != "" || r.email != want) {
 				t.Fatalf("line %d %q was left alone, and is %+v", i+2, lines[i+1], r)
 			}
 		}
@@ -150,7 +150,7 @@ func TestRosterFaults(t *testing.T) {
 		"Long":    {"ann@x.org," + strings.Repeat("x", 10_000), "at most 8192"},
 	} {
 		rows, err := readRoster([]byte("email,full_name\n" + c.line + "\nben@x.org,Ben\n"))
-		if err != nil || len(rows) != 2 || !strings.Contains(rows[0].fault, c.want) || rows[1].email != "ben@x.org" {
+		if err != nil || len(rows) != 2 || !strings.Contains(rows[0].fault.String(), c.want) || rows[1].email != "ben@x.org" {
 			t.Errorf("%s: got %+v, %v", name, rows, err)
 		}
 	}
@@ -162,7 +162,7 @@ func parseRoster(data []byte) ([]rosterLine, error) {
 	rows, err := readRoster(data)
 	var people []rosterLine
 	for _, r := range rows {
-		if r.fault == "" {
+		if r.fault.Pattern == "" {
 			people = append(people, r.rosterLine)
 		}
 	}

@@ -45,8 +45,8 @@ type courseCopyOut struct {
 	NewCourseID string `json:"new_course_id,omitempty" format:"uuid"`
 }
 
-func courseCopyForm(c *store.CourseCopy) courseCopyOut {
-	return courseCopyOut{ID: c.ID, State: c.State, Reason: c.Reason, Done: c.Done, Total: c.Total, AgentsLeft: c.AgentsLeft,
+func courseCopyForm(ctx context.Context, c *store.CourseCopy) courseCopyOut {
+	return courseCopyOut{ID: c.ID, State: c.State, Reason: worded(ctx, c.Reason), Done: c.Done, Total: c.Total, AgentsLeft: c.AgentsLeft,
 		NewCourseID: c.NewCourseID}
 }
 
@@ -58,15 +58,15 @@ func (s *Server) copyCourse(ctx context.Context, actor *app.Actor, in *copyCours
 	}
 	c, err := s.app.CopyCourse(ctx, actor, in.ID.String(), app.NewCopy{Title: b.Title, ProjectID: project, CopyParts: app.CopyParts{Rooms: b.Rooms,
 		Agents: b.Agents, Artifacts: b.Artifacts, Workflows: b.Workflows, Announcements: b.Announcements, Members: b.Members}})
-	return formed(c, err, courseCopyForm)
+	return formed(c, err, func(c *store.CourseCopy) courseCopyOut { return courseCopyForm(ctx, c) })
 }
 
 func (s *Server) courseCopy(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[courseCopyOut], error) {
 	c, err := s.app.CourseCopy(ctx, actor, in.First.String(), in.Second.String())
-	return formed(c, err, courseCopyForm)
+	return formed(c, err, func(c *store.CourseCopy) courseCopyOut { return courseCopyForm(ctx, c) })
 }
 
 func (s *Server) cancelCourseCopy(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[courseCopyOut], error) {
 	c, err := s.app.CancelCopy(ctx, actor, in.First.String(), in.Second.String())
-	return formed(c, err, courseCopyForm)
+	return formed(c, err, func(c *store.CourseCopy) courseCopyOut { return courseCopyForm(ctx, c) })
 }

@@ -89,7 +89,16 @@ func (s *Server) decisions(ctx context.Context, actor *app.Actor, in *decisionsI
 	if in.Seq > 0 || in.MessageID != "" {
 		in.Limit = store.MaxLimit // all decisions about one message come in one answer
 	}
-	return paged(ctx, s, rows, decisionForm, before(app.WithinPage(in.Limit, store.MaxLimit), func(d *app.SeenDecision) string { return d.ID }))
+	return paged(ctx, s, rows, func(d *app.SeenDecision) decisionOut {
+		out := decisionForm(d)
+		for i := range out.Candidates {
+			c := &out.Candidates[i]
+			if c.Detail = wordedOrNil(ctx, c.Detail); c.Turn != nil {
+				c.Turn.Detail = wordedOrNil(ctx, c.Turn.Detail)
+			}
+		}
+		return out
+	}, before(app.WithinPage(in.Limit, store.MaxLimit), func(d *app.SeenDecision) string { return d.ID }))
 }
 
 type wentOnOut struct {

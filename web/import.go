@@ -79,6 +79,9 @@ func (s *Server) importMembers(ctx context.Context, actor *app.Actor, in *import
 	counts := map[string]*int{app.ImportCreated: &b.Created, app.ImportEnrolled: &b.Changed, app.ImportAlready: &b.Already, app.ImportError: &b.Errors}
 	b.Lines = listOf(rows, func(r *app.Imported) importedOut {
 		*counts[r.Status]++
+		if r.Refusal != nil {
+			r.Message = r.Refusal.In(requestOf(ctx).language())
+		}
 		return importedOut{Line: r.Line, Email: r.Email, Name: r.Name, Login: r.Username, Status: r.Status, Message: r.Message, Link: linkForm(r.Link)}
 	})
 	return out, nil

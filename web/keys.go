@@ -102,13 +102,15 @@ type keyTestOut struct {
 	Detail    string  `json:"detail"`
 }
 
-func keyTestForm(t model.KeyTest) keyTestOut {
+func keyTestForm(ctx context.Context, t model.KeyTest) keyTestOut {
 	return keyTestOut{OK: t.OK, Provider: t.Provider, Model: nullable(t.Model), LatencyMS: float64(t.Latency.Microseconds()) / 1000,
-		Reason: nullable(t.Reason), Detail: t.Detail}
+		Reason: nullable(t.Reason), Detail: worded(ctx, t.Detail)}
 }
 
-func oneKeyTest(t model.KeyTest, err error) (*oneOut[keyTestOut], error) {
-	return formed(&t, err, func(t *model.KeyTest) keyTestOut { return keyTestForm(*t) })
+func oneKeyTest(ctx context.Context) func(t model.KeyTest, err error) (*oneOut[keyTestOut], error) {
+	return func(t model.KeyTest, err error) (*oneOut[keyTestOut], error) {
+		return formed(&t, err, func(t *model.KeyTest) keyTestOut { return keyTestForm(ctx, *t) })
+	}
 }
 
 type testKeyIn struct {
@@ -120,11 +122,11 @@ type testKeyIn struct {
 }
 
 func (s *Server) testKey(ctx context.Context, actor *app.Actor, in *testKeyIn) (*oneOut[keyTestOut], error) {
-	return oneKeyTest(s.app.TestNewKey(ctx, actor, app.KeyToTest{Provider: in.Body.Provider, Key: in.Body.APIKey, Model: in.Body.Model.Value}))
+	return oneKeyTest(ctx)(s.app.TestNewKey(ctx, actor, app.KeyToTest{Provider: in.Body.Provider, Key: in.Body.APIKey, Model: in.Body.Model.Value}))
 }
 
 func (s *Server) testUserKey(ctx context.Context, actor *app.Actor, in *oneID) (*oneOut[keyTestOut], error) {
-	return oneKeyTest(s.app.TestUserKey(ctx, actor, in.ID.String()))
+	return oneKeyTest(ctx)(s.app.TestUserKey(ctx, actor, in.ID.String()))
 }
 
 type agentKeyTestsOut struct {
@@ -138,7 +140,7 @@ func (s *Server) testAgentKeys(ctx context.Context, actor *app.Actor, in *oneID)
 	}
 	out := &agentKeyTestsOut{map[string]keyTestOut{}}
 	for kind, t := range tests {
-		out.Body[kind] = keyTestForm(t)
+		out.Body[kind] = keyTestForm(ctx, t)
 	}
 	return out, nil
 }

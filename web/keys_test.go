@@ -17,7 +17,7 @@ func TestKeyTests(t *testing.T) {
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		model := llmtest.New(t)
 		w := newWorldOf(t, url, func(cfg *config.Config) { cfg.LLM.OpenAI.BaseURL = model.URL })
-		c := w.as(owner)
+		c := w.as(owner).with("Accept-Language", "en")
 		const at = v1 + "/users/keys/test"
 		typed := body{"provider": "openai", "api_key": apptest.CanaryKey, "model": "gpt-4o-mini"}
 		got := c.must(t, http.StatusOK, post, at, typed).object(t)

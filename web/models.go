@@ -53,7 +53,7 @@ func (s *Server) models(ctx context.Context, actor *app.Actor, in *modelsIn) (*o
 		of := providerModelsOut{Provider: p.Provider, DefaultModel: nullable(p.DefaultModel), Key: p.Key, Models: make([]modelOut, len(p.Models))}
 		if p.Fault != nil {
 			reason, detail := p.Fault.Plain()
-			of.Fault.object = &modelListFault{reason, detail}
+			of.Fault.object = &modelListFault{reason, worded(ctx, detail)}
 		}
 		for j, m := range p.Models {
 			of.Models[j] = modelOut{ID: m.ID, Label: m.Label, Context: known(m.Context), Output: known(m.Output), SeesImages: m.SeesImages}

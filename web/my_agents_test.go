@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -99,6 +100,28 @@ func TestMyAgents(t *testing.T) {
 				w.as(admin).must(t, 204, del, v1+"/budgets/"+budget)
 				if inRoom, inCourse := reasons(); inRoom != nil || inCourse != nil {
 					t.Errorf("without it: got %v, %v, want none", inRoom, inCourse)
+				}
+			}
+		},
+		"reasons are in the reader's language": func(t *testing.T, w *world) {
+			agent := w.newAgent(t)
+			at := v1 + "/rooms/" + w.room + "/agents/" + agent
+			w.as(owner).must(t, 200, post, at)
+			w.as(owner).must(t, 200, put, v1+"/rooms/"+w.room, body{"ai_mode": "both"})
+			w.as(owner).must(t, 200, post, at+"/mute", body{"minutes": 5})
+			for lang, want := range map[string][2]string{"en": {"until ", "This line has a quotation mark"}, "zh-TW": {"直到 ", "這一行"}} {
+				speaks := w.as(owner).with("Accept-Language", lang)
+				if got := text(speaks.must(t, 200, get, at+"/settings").object(t)["detail"]); !strings.HasPrefix(strings.Trim(got, `"`), want[0]) {
+					t.Errorf("%s: the room says %s", lang, got)
+				}
+				for _, a := range speaks.must(t, 200, get, v1+"/courses/"+w.course+"/agents").list(t) {
+					if got := text(a["detail"]); a["agent_id"] == agent && !strings.HasPrefix(strings.Trim(got, `"`), want[0]) {
+						t.Errorf("%s: the course says %s", lang, got)
+					}
+				}
+				list := speaks.with("Content-Type", "text/csv").must(t, 200, post, v1+"/courses/"+w.course+"/members/import?dry_run=true", "email,full_name\nann@x.org,\"Ann\nben@x.org,Ben\n").object(t)
+				if got := text(list["lines"]); !strings.Contains(got, want[1]) {
+					t.Errorf("%s: the class list says %s", lang, got)
 				}
 			}
 		},

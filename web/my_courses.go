@@ -145,5 +145,9 @@ func (s *Server) courseAgents(ctx context.Context, actor *app.Actor, in *oneID) 
 	if err != nil {
 		return nil, err
 	}
-	return whole(ctx, s, rows, courseAgentForm)
+	return whole(ctx, s, rows, func(c *app.CourseAgent) courseAgentOut {
+		out := courseAgentForm(c)
+		out.Detail = wordedOrNil(ctx, out.Detail)
+		return out
+	})
 }

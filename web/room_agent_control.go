@@ -62,12 +62,12 @@ func (s *Server) agentState(ctx context.Context, actor *app.Actor, in *twoIDs) (
 	b.RoomID, b.AgentID, b.MutedUntil, b.Override = place.RoomID, place.AgentID, place.MutedUntil, place.Override
 	b.AgentLine, b.PersonLine = stateMessageForm(st.AgentMessage), stateMessageForm(st.PersonMessage)
 	if b.Asleep = st.Asleep != ""; b.Asleep {
-		b.AsleepWhy = &st.Asleep
+		b.AsleepWhy = new(worded(ctx, st.Asleep))
 	}
 	b.InARow, b.Unread, b.SinceReset = st.Streak, st.Unread, st.SinceReset
 	b.ResetAt, b.NextDueAt = optionalInstant(st.ResetAt), optionalInstant(st.NextDueAt)
 	if d := st.Decided; d != nil {
-		b.LastDecided.of = &lastDecisionOut{d.ID, d.Cause, d.Seq, instant(d.At), d.Speaks, d.Rule, d.Detail}
+		b.LastDecided.of = &lastDecisionOut{d.ID, d.Cause, d.Seq, instant(d.At), d.Speaks, d.Rule, worded(ctx, d.Detail)}
 	}
 	b.Unreachable = unreachableForm(st.Unreachable)
 	return out, nil
@@ -100,17 +100,17 @@ type muteAgentIn struct {
 }
 
 func (s *Server) muteAgent(ctx context.Context, actor *app.Actor, in *muteAgentIn) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.MuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), in.Body.Until.Opt, in.Body.Minutes.Opt))
+	return roomAgentAnswer(ctx)(s.app.MuteAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), in.Body.Until.Opt, in.Body.Minutes.Opt))
 }
 
 func (s *Server) unmuteAgent(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.UnmuteAgent(ctx, actor, in.First.String(), in.Second.String()))
+	return roomAgentAnswer(ctx)(s.app.UnmuteAgent(ctx, actor, in.First.String(), in.Second.String()))
 }
 
 func (s *Server) putAgentToSleep(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.PutToSleep(ctx, actor, in.First.String(), in.Second.String()))
+	return roomAgentAnswer(ctx)(s.app.PutToSleep(ctx, actor, in.First.String(), in.Second.String()))
 }
 
 func (s *Server) clearAgentSleep(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.ClearSleep(ctx, actor, in.First.String(), in.Second.String()))
+	return roomAgentAnswer(ctx)(s.app.ClearSleep(ctx, actor, in.First.String(), in.Second.String()))
 }

@@ -60,12 +60,24 @@ func roomAgentForm(p *app.AgentInRoom) roomAgentOut {
 	return out
 }
 
-func roomAgentAnswer(p *app.AgentInRoom, err error) (*oneOut[roomAgentOut], error) {
-	return formed(p, err, roomAgentForm)
+// wordedRoomAgent is roomAgentForm in the language of the request.
+func wordedRoomAgent(ctx context.Context, p *app.AgentInRoom) roomAgentOut {
+	out := roomAgentForm(p)
+	out.Detail = wordedOrNil(ctx, out.Detail)
+	for i, problem := range out.Problems {
+		out.Problems[i] = worded(ctx, problem)
+	}
+	return out
+}
+
+func roomAgentAnswer(ctx context.Context) func(p *app.AgentInRoom, err error) (*oneOut[roomAgentOut], error) {
+	return func(p *app.AgentInRoom, err error) (*oneOut[roomAgentOut], error) {
+		return formed(p, err, func(p *app.AgentInRoom) roomAgentOut { return wordedRoomAgent(ctx, p) })
+	}
 }
 
 func (s *Server) roomAgent(ctx context.Context, actor *app.Actor, in *twoIDs) (*oneOut[roomAgentOut], error) {
-	return roomAgentAnswer(s.app.RoomAgentSettings(ctx, actor, in.First.String(), in.Second.String()))
+	return roomAgentAnswer(ctx)(s.app.RoomAgentSettings(ctx, actor, in.First.String(), in.Second.String()))
 }
 
 type setRoomAgentIn struct {
@@ -82,7 +94,7 @@ type setRoomAgentIn struct {
 
 func (s *Server) setRoomAgent(ctx context.Context, actor *app.Actor, in *setRoomAgentIn) (*oneOut[roomAgentOut], error) {
 	b := in.Body
-	return roomAgentAnswer(s.app.SetRoomAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), app.RoomAgentSettings{IsActive: b.IsActive.Opt,
+	return roomAgentAnswer(ctx)(s.app.SetRoomAgent(ctx, actor, in.RoomID.String(), in.AgentID.String(), app.RoomAgentSettings{IsActive: b.IsActive.Opt,
 		TriggerConfig: b.TriggerConfig.Opt, ScheduleConfig: b.ScheduleConfig.Opt, ContextWindow: b.ContextWindow.Opt, Version: b.Version.Opt}))
 }
 
@@ -148,5 +160,5 @@ func (s *Server) createRoomAgent(ctx context.Context, actor *app.Actor, in *crea
 	if err != nil {
 		return nil, err
 	}
-	return &oneOut[createdRoomAgentOut]{createdRoomAgentOut{s.agentForm(ag), roomAgentForm(set)}}, nil
+	return &oneOut[createdRoomAgentOut]{createdRoomAgentOut{s.agentForm(ag), wordedRoomAgent(ctx, set)}}, nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -207,6 +209,19 @@ func listOf[R, O any](rows []R, form func(*R) O) []O {
 		out[i] = form(&rows[i])
 	}
 	return out
+}
+
+// worded is a reason in the language of the request. Those that are stored are in English.
+func worded(ctx context.Context, text string) string {
+	return wording.Reword(text, requestOf(ctx).language())
+}
+
+// wordedOrNil is worded for what may be missing.
+func wordedOrNil(ctx context.Context, text *string) *string {
+	if text == nil {
+		return nil
+	}
+	return new(worded(ctx, *text))
 }
 
 // instant returns a time as clients see it: UTC, in microseconds, RFC 3339 with Z.

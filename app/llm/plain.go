@@ -1,11 +1,12 @@
 package llm
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // This file has what people read about a failure who may use a key and need not know
@@ -25,35 +26,34 @@ var (
 // and a sentence for people in this program's own words.
 func (e *Error) Plain() (reason, detail string) {
 	reason = string(e.Kind)
-	status := ""
-	if e.Status != 0 {
-		status = fmt.Sprintf(" (status %d)", e.Status)
-	}
 	switch {
 	case e.noModel():
-		reason, detail = reasonNoModel, "The provider has no such model, or not for this key"
+		reason, detail = reasonNoModel, wording.Of("The provider has no such model, or not for this key").String()
 	case e.Kind == BadKey && e.Status == http.StatusForbidden:
-		detail = "The provider does not let this key make the call"
+		detail = wording.Of("The provider does not let this key make the call").String()
 	case e.Kind == BadKey:
-		detail = "The provider refuses the key: it is wrong, revoked, or one of another provider"
+		detail = wording.Of("The provider refuses the key: it is wrong, revoked, or one of another provider").String()
 	case e.Kind == Quota:
-		detail = "The account of the key has no credit left"
+		detail = wording.Of("The account of the key has no credit left").String()
 	case e.Kind == Limited:
-		detail = "The provider takes no more calls with this key for now"
+		detail = wording.Of("The provider takes no more calls with this key for now").String()
 	case e.Kind == Open:
-		detail = fmt.Sprintf("The last calls with this key failed, so none was made; try again in %v", e.RetryAfter.Round(time.Second))
+		detail = wording.Of("The last calls with this key failed, so none was made; try again in %v", e.RetryAfter.Round(time.Second)).String()
 	case e.Kind == UnknownProvider:
-		detail = "The configuration of this server has no such provider"
+		detail = wording.Of("The configuration of this server has no such provider").String()
 	case e.Kind == Broken, e.Kind == BadRequest && e.Status == http.StatusNotFound:
-		detail = "What answers at the provider's address does not speak its language; the operator has to look at its base_url"
+		detail = wording.Of("What answers at the provider's address does not speak its language; the operator has to look at its base_url").String()
 	case e.fault == nil && (e.Kind == Unavailable || e.Kind == Timeout):
-		detail = "No answer came: " + e.Message
+		detail = wording.Of("No answer came: %s", e.Message).String()
 	case e.Kind == Unavailable, e.Kind == Timeout:
-		detail = "The provider has a fault of its own; try again later"
+		detail = wording.Of("The provider has a fault of its own; try again later").String()
 	default:
-		detail = "The provider refuses the call"
+		detail = wording.Of("The provider refuses the call").String()
 	}
-	return reason, detail + status
+	if e.Status != 0 {
+		detail = wording.Of("%s (status %d)", detail, e.Status).String()
+	}
+	return reason, detail
 }
 
 // noModel reports whether the provider says that it has no model of this name, or not

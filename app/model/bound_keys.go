@@ -3,10 +3,10 @@ package model
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -31,9 +31,9 @@ type errBoundElsewhere struct{ provider, host string }
 
 func (e *errBoundElsewhere) Error() string {
 	if e.host == "" {
-		return fmt.Sprintf("the stored key was given for %s", e.provider)
+		return wording.Of("the stored key was given for %s", e.provider).String()
 	}
-	return fmt.Sprintf("the stored key was given for %s at %s", e.provider, e.host)
+	return wording.Of("the stored key was given for %s at %s", e.provider, e.host).String()
 }
 
 // SealKey encrypts a key and binds it to the present address of a provider.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 	"github.com/coagent-studio/coagent/store"
 )
 
@@ -53,13 +54,13 @@ func (c *Caller) Keys(ctx context.Context, ag *store.Agent) ([]Key, error) {
 		return nil, err
 	}
 	var keys []Key
-	fault := &Fault{Reason: ReasonNoKey, Detail: "the agent has no usable API key for " + ag.ModelProvider}
+	fault := &Fault{Reason: ReasonNoKey, Detail: wording.Of("the agent has no usable API key for %s", ag.ModelProvider).String()}
 	for _, s := range append(sealed, more...) {
 		key, err := c.keyFor(ag.ModelProvider, s.token)
 		var elsewhere *errBoundElsewhere
 		switch {
 		case errors.As(err, &elsewhere):
-			fault.Detail = "the agent has no usable API key for " + ag.ModelProvider + ": " + elsewhere.Error() + "; enter it again"
+			fault.Detail = wording.Of("the agent has no usable API key for %s: %s; enter it again", ag.ModelProvider, elsewhere).String()
 		case err != nil: // skip a key that cannot be decrypted; the others still work
 		case !slices.ContainsFunc(keys, func(k Key) bool { return k.Plain == key }):
 			s.Plain = key

@@ -9,6 +9,7 @@ import (
 	"github.com/coagent-studio/coagent/app/ledger"
 	"github.com/coagent-studio/coagent/app/llm"
 	"github.com/coagent-studio/coagent/app/secret"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 const (
@@ -47,10 +48,10 @@ func (c *Caller) testKey(ctx context.Context, from ledger.Origin, provider, mode
 	switch {
 	case !c.models.Known(provider):
 		t.Model, t.Reason = "", string(llm.UnknownProvider)
-		t.Detail = "The configuration of this server has no provider " + provider + " any more"
+		t.Detail = wording.Of("The configuration of this server has no provider %s any more", provider).String()
 		return t, nil
 	case t.Model == "":
-		t.Reason, t.Detail = testNoModel, "Provider "+provider+" has no default model: name one"
+		t.Reason, t.Detail = testNoModel, wording.Of("Provider %s has no default model: name one", provider).String()
 		return t, nil
 	}
 	limited, done := context.WithTimeout(ctx, testWithin)
@@ -65,9 +66,9 @@ func (c *Caller) testKey(ctx context.Context, from ledger.Origin, provider, mode
 	case errors.As(err, &refused):
 		t.Reason, t.Detail = refused.Reason, refused.Error()
 	case err == nil, errors.As(err, &failed) && failed.Began():
-		t.OK, t.Detail = true, "The key works"
+		t.OK, t.Detail = true, wording.Of("The key works").String()
 	case errors.Is(limited.Err(), context.DeadlineExceeded):
-		t.Reason, t.Detail = string(llm.Timeout), "No answer came in time"
+		t.Reason, t.Detail = string(llm.Timeout), wording.Of("No answer came in time").String()
 	case ctx.Err() != nil:
 		return KeyTest{}, context.Cause(ctx)
 	case failed != nil:
@@ -86,9 +87,9 @@ func (c *Caller) TestStoredKey(ctx context.Context, from ledger.Origin, of ledge
 	case !c.models.Known(provider):
 		return c.TestKey(ctx, from, provider, model, "")
 	case errors.As(err, &elsewhere):
-		return KeyTest{Provider: provider, Reason: testElsewhere, Detail: "Enter the key again: " + elsewhere.Error()}, nil
+		return KeyTest{Provider: provider, Reason: testElsewhere, Detail: wording.Of("Enter the key again: %s", elsewhere).String()}, nil
 	case errors.Is(err, secret.ErrDecrypt):
-		return KeyTest{Provider: provider, Reason: testUnreadable, Detail: "Enter the key again: this server cannot read what is stored"}, nil
+		return KeyTest{Provider: provider, Reason: testUnreadable, Detail: wording.Of("Enter the key again: this server cannot read what is stored").String()}, nil
 	case err != nil:
 		return KeyTest{}, err
 	}

@@ -1,8 +1,9 @@
 package schedule
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // This file says when a trigger is due, by what happened in a room. What then becomes of
@@ -39,21 +40,21 @@ func (t *Trigger) conditions(f Facts) []condition {
 	person, spoke, since := notAfter(f.Person, f.Now), notAfter(f.Spoke, f.Now), notAfter(f.Since, f.Now)
 	if t.Messages > 0 {
 		all = append(all, condition{MessageCount, person, f.Messages >= t.Messages,
-			fmt.Sprintf("%d of %d messages of people since its last turn", f.Messages, t.Messages)})
+			wording.Of("%d of %d messages of people since its last turn", f.Messages, t.Messages).String()})
 	}
 	if t.Interval > 0 {
 		c := condition{name: TimeInterval, at: later(later(spoke, since).Add(t.Interval), person), ok: f.Unread && !person.IsZero() && person.Add(t.Interval).After(since),
-			why: fmt.Sprintf("%v since its last message", t.Interval)}
+			why: wording.Of("%v since its last message", t.Interval).String()}
 		if !c.ok {
-			c.why = "no person has spoken since its last turn"
+			c.why = wording.Of("no person has spoken since its last turn").String()
 		}
 		all = append(all, c)
 	}
 	if t.Silence > 0 {
 		at := later(person, spoke).Add(t.Silence)
-		c := condition{name: Silence, at: at, ok: f.Broken && !person.IsZero() && at.After(since), why: fmt.Sprintf("%v of silence", t.Silence)}
+		c := condition{name: Silence, at: at, ok: f.Broken && !person.IsZero() && at.After(since), why: wording.Of("%v of silence", t.Silence).String()}
 		if !c.ok {
-			c.why = "no person has spoken since it last broke the silence"
+			c.why = wording.Of("no person has spoken since it last broke the silence").String()
 		}
 		all = append(all, c)
 	}
@@ -101,11 +102,11 @@ func (t *Trigger) Met(f Facts) (met bool, by, why string) {
 	c, ok := pick(t.Every, t.conditions(f))
 	switch {
 	case c.name == "":
-		return false, Manual, "it speaks only when it is called"
+		return false, Manual, wording.Of("it speaks only when it is called").String()
 	case !ok:
 		return false, c.name, c.why
 	case c.at.After(f.Now):
-		return false, c.name, fmt.Sprintf("%s, in %v", c.why, c.at.Sub(f.Now).Round(time.Second))
+		return false, c.name, wording.Of("%s, in %v", c.why, c.at.Sub(f.Now).Round(time.Second)).String()
 	}
 	return true, c.name, c.why
 }

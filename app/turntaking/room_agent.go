@@ -1,10 +1,10 @@
 package turntaking
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/coagent-studio/coagent/app/schedule"
+	"github.com/coagent-studio/coagent/app/wording"
 )
 
 // Settings are how an agent is set: by itself, by the staff of one room, and by what it
@@ -129,12 +129,12 @@ func (p *RoomAgent) CanSpeak(r *Room, own int, now time.Time) (rule, detail stri
 	}
 	switch {
 	case now.Before(p.MutedUntil):
-		return RuleMuted, "until " + p.clock(p.MutedUntil)
+		return RuleMuted, wording.Of("until %s", p.clock(p.MutedUntil)).String()
 	case !p.Hours.Open(now):
 		if next, ok := p.Hours.NextOpen(now); ok {
-			return RuleSchedule, "until " + p.clock(next)
+			return RuleSchedule, wording.Of("until %s", p.clock(next)).String()
 		}
-		return RuleSchedule, "for good"
+		return RuleSchedule, wording.Of("for good").String()
 	}
 	return "", ""
 }
@@ -148,11 +148,11 @@ func (p *RoomAgent) Asleep(r *Room, own int, now time.Time) string {
 	quiet := Latest(r.PersonAt, p.WokenAt, p.Cleared(now))
 	switch t := p.Trigger; {
 	case !p.AsleepAt.IsZero() && r.PersonSeq <= p.AsleepSeq && !p.AsleepAt.Before(p.Cleared(now)):
-		return "until a person speaks"
+		return wording.Of("until a person speaks").String()
 	case t.Monologue > 0 && own >= t.Monologue:
-		return fmt.Sprintf("%d messages of its own in a row; until a person speaks", own)
+		return wording.Of("%d messages of its own in a row; until a person speaks", own).String()
 	case t.UserTimeout > 0 && !now.Before(Latest(quiet, p.Since).Add(t.UserTimeout)):
-		return fmt.Sprintf("no person has spoken for %v", t.UserTimeout)
+		return wording.Of("no person has spoken for %v", t.UserTimeout).String()
 	}
 	return ""
 }

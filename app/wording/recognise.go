@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Recognise finds the pattern and the values of an English text about a member of a
@@ -23,6 +24,81 @@ func Recognise(text string) Text {
 	return Of("%s", text)
 }
 
+// leastFixed is how many bytes of a pattern must be fixed for its texts to be told from any
+// others: "%s: %s" may be everything.
+const leastFixed = 6
+
+// aboutMember is a text about a member of a request or a configuration, with its name.
+var aboutMember = regexp.MustCompile(`(?s)^([a-z_]+(?:[.\[][a-z0-9_.\[\]]+)?): (.+)$`)
+
+// Reword is an English text of this program in a language. Reasons are stored with what they
+// are about, in English and for all readers; here they are translated for one. A text that is
+// not known stays as it is, and so does the part of a text that others have said.
+func Reword(text string, l Lang) string {
+	if l == English || text == "" {
+		return text
+	}
+	if said := translations()[text]; said != "" {
+		return said
+	}
+	if said, ok := within(text); ok {
+		return said.In(l)
+	}
+	for _, f := range allForms() {
+		if f.fixed < leastFixed {
+			break
+		}
+		if found := f.text.FindStringSubmatch(text); found != nil {
+			return Of(f.pattern, reworded(f.values(found[1:]), l)...).In(l)
+		}
+	}
+	if found := aboutMember.FindStringSubmatch(text); found != nil {
+		return Of("%s: %s", found[1], Reword(found[2], l)).In(l)
+	}
+	return text
+}
+
+// within recognises a condition of a trigger that holds after some time.
+func within(text string) (Text, bool) {
+	why, after, ok := cutLast(text, ", in ")
+	d, err := time.ParseDuration(after)
+	if !ok || err != nil {
+		return Text{}, false
+	}
+	return Of("%s, in %v", Recognised(why), Span(d)), true
+}
+
+func cutLast(text, at string) (before, after string, ok bool) {
+	i := strings.LastIndex(text, at)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(at):], true
+}
+
+// Recognised is an English text that Reword translates when it is read.
+type Recognised string
+
+// In is Reword.
+func (r Recognised) In(l Lang) string { return Reword(string(r), l) }
+
+// reworded are the values of a text for a reader. What is shorter than the text is a text of
+// its own, or a time.
+func reworded(values []any, l Lang) []any {
+	for i, v := range values {
+		said, ok := v.(string)
+		if !ok {
+			continue
+		}
+		if d, err := time.ParseDuration(said); err == nil {
+			values[i] = Span(d)
+		} else {
+			values[i] = Reword(said, l)
+		}
+	}
+	return values
+}
+
 // form recognises the texts of one pattern.
 type form struct {
 	pattern string
@@ -34,10 +110,17 @@ type form struct {
 // verb matches a verb of a pattern.
 var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
 
-// forms are the patterns with values, those with the longest fixed parts first.
-var forms = sync.OnceValue(func() (all []form) {
+// forms are the patterns with values about members of a request.
+var forms = sync.OnceValue(func() []form { return formsOf(func(e Entry) bool { return e.Code != "" }) })
+
+// allForms are all patterns with values.
+var allForms = sync.OnceValue(func() []form { return formsOf(func(Entry) bool { return true }) })
+
+// formsOf are the patterns with values that are wanted, those with the longest fixed parts
+// first.
+func formsOf(wanted func(Entry) bool) (all []form) {
 	for pattern, entry := range entries() {
-		if entry.Code == "" || !verb.MatchString(pattern) {
+		if !wanted(entry) || !verb.MatchString(pattern) {
 			continue
 		}
 		f := form{pattern: pattern, verbs: Verbs(pattern)}
@@ -57,7 +140,7 @@ var forms = sync.OnceValue(func() (all []form) {
 	}
 	slices.SortFunc(all, func(a, b form) int { return cmp.Or(cmp.Compare(b.fixed, a.fixed), cmp.Compare(a.pattern, b.pattern)) })
 	return slices.DeleteFunc(all, func(f form) bool { return f.fixed == 0 })
-})
+}
 
 // values are the values in a text as fmt would take them.
 func (f *form) values(found []string) []any {

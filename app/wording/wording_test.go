@@ -231,6 +231,27 @@ func TestTextInBothLanguages(t *testing.T) {
 	}
 }
 
+func TestReword(t *testing.T) {
+	for said, want := range map[string]string{
+		"":                               "",
+		"until a person speaks":          "直到有人發言",
+		"until 2026-03-02 08:00 CST":     "直到 2026-03-02 08:00 CST",
+		"no person has spoken for 30m0s": "已有 30 分鐘沒有人發言",
+		"20m0s of silence, in 2m0s":      "安靜了 20 分鐘，再過 2 分鐘",
+		"The provider refuses the call (status 418)": "供應商拒絕了這次呼叫（狀態碼 418）",
+		"the agent has no usable API key for openai: the stored key was given for openai at a.example; enter it again": "代理人沒有可用於 openai 的 API 金鑰：已儲存的金鑰屬於位於 a.example 的 openai；請重新輸入",
+		"said by somebody else, in the end": "said by somebody else, in the end",
+		"chance: must be 5 or more":         "chance：必須大於或等於 5",
+	} {
+		if got := wording.Reword(said, wording.TraditionalChinese); got != want {
+			t.Errorf("%s: got %q, want %q", said, got, want)
+		}
+		if got := wording.Reword(said, wording.English); got != said {
+			t.Errorf("%s: got %q in English", said, got)
+		}
+	}
+}
+
 // program reads the program and returns its texts, and the places of those that are not
 // constant.
 func program(t *testing.T) (texts []said, odd []string) {
@@ -416,7 +437,7 @@ func (r *reader) note(e ast.Expr, s said, maker, within string) {
 // passes tells whether a function hands on texts that its callers made.
 func (r *reader) passes(function string) bool {
 	_, maker := makers[r.pkg+"."+function]
-	return maker || slices.Contains([]string{"denial", "denialOfBot", "spend", "In", "wordingOf", "Recognise", "Bare", "Why", "tooManyOwned", "tooManyPlaced",
+	return maker || slices.Contains([]string{"denial", "denialOfBot", "spend", "In", "wordingOf", "Recognise", "Reword", "Bare", "Why", "tooManyOwned", "tooManyPlaced",
 		"validationProblem", "fiberFault", "fault", "Resolve", "filePart", "flagged", "frameV2", "frameMe", "checkHead", "queueProblem"}, function)
 }
 
