@@ -5,8 +5,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { end, enter, person, serve, setUp } from "./harness.mjs";
+import { end, enter, person, serve } from "./harness.mjs";
 import { scripted } from "./model.mjs";
+import { school as begun } from "./seed.mjs";
 import { pages } from "./shots/pages.mjs";
 import { school } from "./shots/school.mjs";
 
@@ -18,7 +19,7 @@ before(async () => {
   const model = await scripted(t);
   world.server = await serve(t, { env: { ...model.env, COAGENT_EXTERNAL_ALLOW_PRIVATE: "true" } });
   const artist = await person({ after: () => undefined, name: "pictures" });
-  Object.assign(world, await school(world.server, await setUp(world.server), model, artist.context().browser(), 40));
+  Object.assign(world, await school(world.server, (await begun(world.server)).person, model, artist.context().browser(), 40));
   await artist.context().close();
 });
 after(async () => {
