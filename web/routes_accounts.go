@@ -7,7 +7,7 @@ func (s *Server) signInRoutes() {
 	known := []int{missing}
 	open(s, post, v1+"/login/access-token", "signIn", s.signIn,
 		route{tag: tag, summary: "Sign in with a form, for cookies",
-			description: "Without a session. username is the e-mail address or user name. After a few wrong passwords one has to wait.",
+			description: "Without a session. username is the e-mail address or user name.",
 			form:        signInForm(), errors: []int{rejected, limited}})
 	open(s, post, v1+"/login/refresh", "refresh", s.refresh,
 		route{tag: tag, summary: "Renew the session's cookies",
@@ -64,7 +64,7 @@ func (s *Server) userKeyRoutes() {
 			errors:      known})
 	add(s, get, v1+"/models", "listModels", s.models,
 		route{tag: "Agents", summary: "List the models that one can choose for an agent",
-			description: "For everybody: the providers that need no key or for which the caller has one, and those of the keys of project_id or agent_id. " +
+			description: "For everybody: providers without a key or for which the caller has one, and those of the keys of project_id or agent_id. " +
 				"One that does not answer has a fault, and its known models.",
 			errors: []int{missing}})
 	add(s, post, v1+"/users/keys/test", "testKey", s.testKey,
@@ -138,7 +138,7 @@ func (s *Server) userRoutes() {
 			errors:      []int{conflict, limited}})
 	add(s, post, v1+"/users/me/avatar", "setAvatar", s.setAvatar,
 		route{tag: tag, summary: "Give the caller a picture: PNG, JPEG, GIF or WebP, 2 MiB at most",
-			description: "For everybody. A form with the part file. A small picture is made of it; nothing else is kept.",
+			description: "For everybody. A form with the part file. A small picture is made of it.",
 			form:        fileForm("The picture"), upload: true})
 	add(s, del, v1+"/users/me/avatar", "removeAvatar", s.removeAvatar,
 		route{tag: tag, summary: "Leave the caller without a picture",

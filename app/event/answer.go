@@ -16,7 +16,7 @@ type Ack struct {
 	Seq      int64  `json:"seq"`
 	Dup      bool   `json:"dup" doc:"It had been stored before"`
 
-	NotCalled []Mention `json:"not_called,omitempty" doc:"Named but not called: everyone, which is for staff; who is not in the text or the room; any above 50"`
+	NotCalled []Mention `json:"not_called,omitempty" doc:"Named but not called: everyone, if you are not staff; who is not in the text or room; all above 50"`
 }
 
 // Frame is the answer as it is sent.

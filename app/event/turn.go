@@ -12,9 +12,9 @@ type Turn struct {
 	TurnID    string `json:"turn_id" format:"uuid"`
 	AgentID   string `json:"agent_id" format:"uuid"`
 	AgentName string `json:"agent_name"`
-	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits, reason tells for what; its text comes again later"`
+	State     string `json:"state" enum:"started,retrying,parked,finished,failed,stopped" doc:"parked: it waits, see reason; its text comes again later"`
 	Attempt   int    `json:"attempt" minimum:"0"`
-	Reason    string `json:"reason,omitempty" doc:"For staff, and the person of a thread; of a parked turn for all"`
+	Reason    string `json:"reason,omitempty" doc:"For staff and a thread's person; for all when parked"`
 	Detail    string `json:"detail,omitempty" doc:"For staff"`
 	RootID    string `json:"root_id,omitempty" format:"uuid" doc:"What the answer hangs under"`
 }
