@@ -114,6 +114,15 @@ func (q Queries) Budgets(ctx context.Context, scopes []Scope, now PeriodStarts) 
 	}, args...)
 }
 
+// presentRow joins a budget's row of its present period. Its values are those of inOrder.
+const presentRow = "LEFT JOIN budget_rows AS br ON br.budget_id = bu.id AND br.stripe = 0 AND br.period_start = " +
+	"CASE bu.period WHEN 'day' THEN ? WHEN 'week' THEN ? WHEN 'month' THEN ? ELSE ? END"
+
+// inOrder are the starts as presentRow takes them.
+func (p PeriodStarts) inOrder() []any {
+	return []any{p[PeriodDay], p[PeriodWeek], p[PeriodMonth], p[PeriodTotal]}
+}
+
 // SpentScopes lists those of some scopes that have a budget of which nothing is left in its
 // present period. There may be thousands of scopes: they are asked for by kinds, because
 // SQLite takes no condition with so many ORs.
@@ -127,8 +136,7 @@ func (q Queries) SpentScopes(ctx context.Context, scopes []Scope, now PeriodStar
 	}
 	var rows []Scope
 	err := q.db.NewSelect().TableExpr("budgets AS bu").ColumnExpr("DISTINCT bu.scope_kind AS kind, bu.scope_id AS id").
-		Join("LEFT JOIN budget_rows AS br ON br.budget_id = bu.id AND br.stripe = 0 AND br.period_start = "+
-			"CASE bu.period WHEN 'day' THEN ? WHEN 'week' THEN ? WHEN 'month' THEN ? ELSE ? END", now[PeriodDay], now[PeriodWeek], now[PeriodMonth], now[PeriodTotal]).
+		Join(presentRow, now.inOrder()...).
 		WhereGroup(" AND ", func(sel *bun.SelectQuery) *bun.SelectQuery {
 			for _, kind := range slices.Sorted(maps.Keys(ids)) {
 				sel = sel.WhereOr("bu.scope_kind = ? AND bu.scope_id IN (?)", kind, bun.List(ids[kind]))
@@ -160,12 +168,11 @@ func (q Queries) Budget(ctx context.Context, id string, now PeriodStarts) (*Budg
 func (q Queries) budgets(ctx context.Context, now PeriodStarts, which func(sel *bun.SelectQuery, bound []any) *bun.SelectQuery,
 	args ...any) ([]BudgetNow, error) {
 	var rows []BudgetNow
-	ctx, bound := q.bound(ctx, append([]any{now[PeriodDay], now[PeriodWeek], now[PeriodMonth], now[PeriodTotal]}, args...)...)
+	ctx, bound := q.bound(ctx, append(now.inOrder(), args...)...)
 	err := which(q.db.NewSelect().Model(&rows).ColumnExpr("bu.*").
 		ColumnExpr("br.id IS NOT NULL AS begun, COALESCE(br.spent, 0) AS spent, COALESCE(br.held, 0) AS held").
 		ColumnExpr("COALESCE(br.warned, FALSE) AS warned").
-		Join("LEFT JOIN budget_rows AS br ON br.budget_id = bu.id AND br.stripe = 0 AND br.period_start = "+
-			"CASE bu.period WHEN 'day' THEN ? WHEN 'week' THEN ? WHEN 'month' THEN ? ELSE ? END", bound[:4]...).
+		Join(presentRow, bound[:4]...).
 		OrderExpr("bu.id"), bound[4:]).Scan(ctx)
 	for i := range rows {
 		rows[i].PeriodStart = now[rows[i].Period]

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { end, enter, person, serve, until } from "./harness.mjs";
 import { scripted } from "./model.mjs";
+import { box, log, rows, write } from "./room.mjs";
 import { agent, school } from "./seed.mjs";
 
 after(end);
@@ -26,15 +27,8 @@ after(async () => {
   for (const hook of hooks) await hook();
 });
 
-const log = (page) => page.getByRole("log");
-const box = (page) => page.getByRole("textbox", { name: /^Write to/ });
-const rows = (page, text) => log(page).locator("article", { hasText: text });
 const working = (page) => log(page).locator("article", { hasText: /writing|thinking/ });
 const everywhere = (pages, fn) => Promise.all(pages.map(fn));
-async function write(page, text) {
-  await box(page).fill(text);
-  await page.getByRole("button", { name: "Send", exact: true }).click();
-}
 async function open(page, who) {
   await enter(page, server, who);
   await page.goto(`${server.url}/rooms/${room.id}`);

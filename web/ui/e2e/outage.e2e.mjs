@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { cutting, end, enter, person, serve } from "./harness.mjs";
 import { scripted } from "./model.mjs";
+import { box, rows, write } from "./room.mjs";
 import { agent, say, school } from "./seed.mjs";
 
 after(end);
@@ -17,13 +18,6 @@ async function lesson(t) {
   return { model, server, teacher, ada, bo, room: rooms[0] };
 }
 
-const log = (page) => page.getByRole("log");
-const box = (page) => page.getByRole("textbox", { name: /^Write to/ });
-const rows = (page, text) => log(page).locator("article", { hasText: text });
-async function write(page, text) {
-  await box(page).fill(text);
-  await page.getByRole("button", { name: "Send", exact: true }).click();
-}
 const stored = async (who, room) => (await who.api("GET", `/rooms/${room.id}/messages?limit=100`)).messages.map((m) => m.content);
 async function open(page, server, who, room) {
   await enter(page, server, who);

@@ -6,15 +6,13 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { end, enter, person, serve, until } from "./harness.mjs";
 import { scripted } from "./model.mjs";
+import { box, log, rows } from "./room.mjs";
 import { agent, fill, say, school } from "./seed.mjs";
 
 after(end);
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 
-const log = (page) => page.getByRole("log", { name: "Messages" });
-const box = (page) => page.getByRole("textbox", { name: /^Write to/ });
-const rows = (page, text) => log(page).locator("article", { hasText: text });
 
 async function open(page, server, who, path) {
   await enter(page, server, who);
