@@ -65,7 +65,9 @@ func (p *pacer) add(d realtime.Delta) {
 		d.Offset, d.Text = p.held.Offset, p.held.Text+d.Text
 	}
 	p.held = d
-	if p.begin != nil && p.timer != nil && p.timer.Stop() {
+	if p.begin != nil && p.timer != nil {
+		// The timer may have run out a moment ago. Its call then finds nothing left to do.
+		p.timer.Stop()
 		p.timer = nil
 		defer p.hold()()
 	}

@@ -45,6 +45,13 @@ func TestPacer(t *testing.T) {
 			p.add(piece("b"))
 			time.Sleep(2 * deltaPace)
 		}, []string{"(", "begin", "0 a", ")", "1 b"}},
+		"the beginning with words that come as its wait ends": {func(p *pacer, piece func(string) realtime.Delta) {
+			p.start()
+			p.timer.Stop() // as if it had run out, and its call were about to begin
+			p.add(piece("a"))
+			p.due()
+			p.stop()
+		}, []string{"(", "begin", "0 a", ")"}},
 		"the beginning without words": {func(p *pacer, piece func(string) realtime.Delta) {
 			p.start()
 			time.Sleep(2 * startPause)

@@ -17,8 +17,8 @@ func Recognise(text string) Text {
 		return Of(text)
 	}
 	for _, f := range forms() {
-		if found := f.text.FindStringSubmatch(text); found != nil {
-			return Of(f.pattern, f.values(found[1:])...)
+		if found := f.find(text); found != nil {
+			return Of(f.pattern, f.values(found)...)
 		}
 	}
 	return Of("%s", text)
@@ -34,8 +34,14 @@ var aboutMember = regexp.MustCompile(`(?s)^([a-z_]+(?:[.\[][a-z0-9_.\[\]]+)?): (
 // Reword is an English text of this program in a language. Reasons are stored with what they
 // are about, in English and for all readers; here they are translated for one. A text that is
 // not known stays as it is, and so does the part of a text that others have said.
-func Reword(text string, l Lang) string {
-	if l == English || text == "" {
+func Reword(text string, l Lang) string { return reword(text, l, 0) }
+
+// mostNested is how deep texts are looked for in texts: a reason in the name of a member in a
+// list of them is two.
+const mostNested = 4
+
+func reword(text string, l Lang, depth int) string {
+	if l == English || text == "" || depth > mostNested {
 		return text
 	}
 	if said := translations()[text]; said != "" {
@@ -48,12 +54,12 @@ func Reword(text string, l Lang) string {
 		if f.fixed < leastFixed {
 			break
 		}
-		if found := f.text.FindStringSubmatch(text); found != nil {
-			return Of(f.pattern, reworded(f.values(found[1:]), l)...).In(l)
+		if found := f.find(text); found != nil {
+			return Of(f.pattern, reworded(f.values(found), l, depth)...).In(l)
 		}
 	}
 	if found := aboutMember.FindStringSubmatch(text); found != nil {
-		return Of("%s: %s", found[1], Reword(found[2], l)).In(l)
+		return Of("%s: %s", found[1], reword(found[2], l, depth+1)).In(l)
 	}
 	return text
 }
@@ -84,7 +90,7 @@ func (r Recognised) In(l Lang) string { return Reword(string(r), l) }
 
 // reworded are the values of a text for a reader. What is shorter than the text is a text of
 // its own, or a time.
-func reworded(values []any, l Lang) []any {
+func reworded(values []any, l Lang, depth int) []any {
 	for i, v := range values {
 		said, ok := v.(string)
 		if !ok {
@@ -93,7 +99,7 @@ func reworded(values []any, l Lang) []any {
 		if d, err := time.ParseDuration(said); err == nil {
 			values[i] = Span(d)
 		} else {
-			values[i] = Reword(said, l)
+			values[i] = reword(said, l, depth+1)
 		}
 	}
 	return values
@@ -104,7 +110,27 @@ type form struct {
 	pattern string
 	verbs   []byte
 	text    *regexp.Regexp
-	fixed   int // bytes of the pattern that are in each of its texts
+	parts   []string // what is fixed, before, between and behind the values
+	fixed   int      // bytes of the parts
+}
+
+// find gives the values in a text of the form, or nil. Most texts are of another form, and some
+// are long: they are told by their fixed parts, a hundred times faster than by the expression.
+func (f *form) find(text string) []string {
+	last := len(f.parts) - 1
+	rest, ok := strings.CutPrefix(text, f.parts[0])
+	if !ok || !strings.HasSuffix(rest, f.parts[last]) {
+		return nil
+	}
+	for _, part := range f.parts[1:] {
+		if _, rest, ok = strings.Cut(rest, part); !ok {
+			return nil
+		}
+	}
+	if found := f.text.FindStringSubmatch(text); found != nil {
+		return found[1:]
+	}
+	return nil
 }
 
 // verb matches a verb of a pattern.
@@ -123,9 +149,9 @@ func formsOf(wanted func(Entry) bool) (all []form) {
 		if !wanted(entry) || !verb.MatchString(pattern) {
 			continue
 		}
-		f := form{pattern: pattern, verbs: Verbs(pattern)}
+		f := form{pattern: pattern, verbs: Verbs(pattern), parts: verb.Split(pattern, -1)}
 		var text strings.Builder
-		for i, fixed := range verb.Split(pattern, -1) {
+		for i, fixed := range f.parts {
 			if i > 0 {
 				text.WriteString(map[byte]string{'d': `(-?\d+)`, 'q': `("(?:[^"\\]|\\.)*")`}[f.verbs[i-1]])
 				if !strings.ContainsRune("dq", rune(f.verbs[i-1])) {

@@ -242,6 +242,9 @@ func TestReword(t *testing.T) {
 		"the agent has no usable API key for openai: the stored key was given for openai at a.example; enter it again": "代理人沒有可用於 openai 的 API 金鑰：已儲存的金鑰屬於位於 a.example 的 openai；請重新輸入",
 		"said by somebody else, in the end": "said by somebody else, in the end",
 		"chance: must be 5 or more":         "chance：必須大於或等於 5",
+		// What others have said may be long, and look like texts in texts without end.
+		strings.Repeat("x", 100_000):                        strings.Repeat("x", 100_000),
+		strings.Repeat("a: ", 30_000) + "must be 5 or more": strings.Repeat("a：", 5) + strings.Repeat("a: ", 29_995) + "must be 5 or more",
 	} {
 		if got := wording.Reword(said, wording.TraditionalChinese); got != want {
 			t.Errorf("%s: got %q, want %q", said, got, want)
@@ -437,7 +440,7 @@ func (r *reader) note(e ast.Expr, s said, maker, within string) {
 // passes tells whether a function hands on texts that its callers made.
 func (r *reader) passes(function string) bool {
 	_, maker := makers[r.pkg+"."+function]
-	return maker || slices.Contains([]string{"denial", "denialOfBot", "spend", "In", "wordingOf", "Recognise", "Reword", "Bare", "Why", "tooManyOwned", "tooManyPlaced",
+	return maker || slices.Contains([]string{"denial", "denialOfBot", "spend", "In", "wordingOf", "Recognise", "reword", "Bare", "Why", "tooManyOwned", "tooManyPlaced",
 		"validationProblem", "fiberFault", "fault", "Resolve", "filePart", "flagged", "frameV2", "frameMe", "checkHead", "queueProblem"}, function)
 }
 
