@@ -78,6 +78,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 	if o.DB, err = OpenDB(ctx, cfg); err != nil {
 		return o, err
 	}
+	if err := refuseUnfinished(ctx, o.DB); err != nil {
+		return o, err
+	}
 	if err := PrepareSchema(ctx, o.DB, cfg, log); err != nil {
 		return o, err
 	}
@@ -109,6 +112,16 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 		log.InfoContext(ctx, "made the configured super admin", "account", made)
 	}
 	return o, nil
+}
+
+// refuseUnfinished refuses a database that a command has filled in part. Nobody must work with
+// half of a school.
+func refuseUnfinished(ctx context.Context, db *store.DB) error {
+	command, err := db.Unfinished(ctx)
+	if err != nil || command == "" {
+		return err
+	}
+	return fmt.Errorf("`coagent %s` has not finished filling this database: run it again with the same file, or begin with an empty database", command)
 }
 
 // lockFolder makes this process the only one on a data folder. The lock ends with the

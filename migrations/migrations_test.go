@@ -168,6 +168,7 @@ func TestCheckSchema(t *testing.T) {
 		"a migration of tomorrow":          {true, []string{"INSERT INTO schema_migrations (name, group_id, migrated_at) VALUES ('9999', 9, '2026-03-01 09:00:00')"}, store.ErrSchemaNew},
 		"without the last":                 {true, []string{"DELETE FROM schema_migrations WHERE name = (SELECT max(name) FROM schema_migrations)"}, store.ErrSchemaOld},
 		"empty":                            {false, nil, store.ErrSchemaOld},
+		"a load that has begun":            {false, []string{"CREATE TABLE coagent_unfinished AS SELECT 'restore' AS command"}, store.ErrSchemaOld},
 		"another program's":                {false, []string{"CREATE TABLE users (id INTEGER)"}, store.ErrSchemaForeign},
 		"another program's migrations":     {false, []string{rails}, store.ErrSchemaForeign},
 	} {

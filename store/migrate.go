@@ -161,19 +161,20 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// tables returns the names of the tables in the current schema, a few at most.
+// tables returns the names of the tables in the current schema, a few at most, without the
+// mark of a database that is being filled.
 func (d *DB) tables(ctx context.Context) ([]string, error) {
-	q := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIMIT 5"
+	q := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ? ORDER BY name LIMIT 5"
 	if d.Postgres() {
 		// Leave out the tables of extensions (pg_stat_statements, PostGIS): they are no
 		// sign of another program.
 		q = `SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-			WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
+			WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname <> ? AND NOT EXISTS (SELECT 1 FROM pg_depend AS d
 				WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 			ORDER BY c.relname LIMIT 5`
 	}
 	var names []string
-	err := d.db.NewRaw(q).Scan(ctx, &names)
+	err := d.db.NewRaw(q, unfinishedTable).Scan(ctx, &names)
 	return names, translate(err)
 }
 

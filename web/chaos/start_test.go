@@ -176,6 +176,14 @@ func TestStartRefuses(t *testing.T) {
 			refused(t, s, []string{"COAGENT_DATABASE_AUTO_MIGRATE=true"}, "serve", "another program", "pupils")
 		})
 	})
+	t.Run("UnfinishedLoad", func(t *testing.T) {
+		t.Parallel()
+		proctest.Each(t, func(t *testing.T, s *proctest.Site) {
+			emptied(t, s)
+			execute(t, s, "CREATE TABLE coagent_unfinished AS SELECT 'restore' AS command")
+			refused(t, s, []string{"COAGENT_DATABASE_AUTO_MIGRATE=true"}, "serve", "coagent restore", "has not finished", "empty database")
+		})
+	})
 	t.Run("OldSchema", func(t *testing.T) {
 		t.Parallel()
 		s := proctest.New(t, storetest.Postgres(t))
