@@ -17,8 +17,6 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-const settingDemo = "demo_seeded"
-
 // Demo is the demo course of a new installation, with which one can try everything.
 type Demo struct {
 	File  string // the file with the accounts, "" if their passwords are not known any more
@@ -45,7 +43,7 @@ type demoAccount struct {
 // it differs from the database.
 func (o *Operator) SeedDemo(ctx context.Context) (*Demo, error) {
 	d := &Demo{File: filepath.Join(o.cfg.DataDir, "demo.txt")}
-	_, err := o.db.Setting(ctx, settingDemo)
+	_, err := o.db.Setting(ctx, store.SettingDemo)
 	if errors.Is(err, store.ErrNotFound) {
 		d.Fresh, err = true, o.makeDemo(ctx)
 	}
@@ -96,7 +94,7 @@ func (o *Operator) makeDemo(ctx context.Context) error {
 		return err
 	}
 	return o.db.InTx(ctx, func(tx *store.Tx) error {
-		if err := tx.SetSetting(ctx, settingDemo, remembered); err != nil {
+		if err := tx.SetSetting(ctx, store.SettingDemo, remembered); err != nil {
 			return err
 		}
 		if err := o.seed(ctx, tx, users); err != nil {
@@ -133,7 +131,7 @@ func (o *Operator) demoName(ctx context.Context, role string) (string, error) {
 // demoText lists the demo's accounts that have not changed since they were made. It is
 // "" if the database does not know them, or if none is left.
 func (o *Operator) demoText(ctx context.Context) (string, error) {
-	remembered, err := o.db.Setting(ctx, settingDemo)
+	remembered, err := o.db.Setting(ctx, store.SettingDemo)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}

@@ -18,24 +18,21 @@ import (
 	"github.com/coagent-studio/coagent/store"
 )
 
-// The program's own keys in the settings table.
-const (
-	settingCanary = "encryption_canary"
-	settingSetup  = "setup_token_sha256"
-)
+// settingSetup is the setting with the hash of the set-up token.
+const settingSetup = "setup_token_sha256"
 
 // CheckEncryption checks that the configured keys are those with which the database was
 // made. The first start encrypts a known word; every later start must be able to decrypt
 // it.
 func (o *Operator) CheckEncryption(ctx context.Context) error {
-	canary, err := o.db.Setting(ctx, settingCanary)
+	canary, err := o.db.Setting(ctx, store.SettingCanary)
 	if errors.Is(err, store.ErrNotFound) {
 		fresh, err := o.agents.keys.NewCanary()
 		if err != nil {
 			return err
 		}
 		if err := o.db.InTx(ctx, func(tx *store.Tx) (err error) {
-			canary, err = tx.InitSetting(ctx, settingCanary, fresh)
+			canary, err = tx.InitSetting(ctx, store.SettingCanary, fresh)
 			return err
 		}); err != nil {
 			return err

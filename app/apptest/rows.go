@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 
@@ -26,6 +27,22 @@ func (r *Rig) Dump(t testing.TB) string {
 		}
 	}
 	return b.String()
+}
+
+// Cells yields "table.column" and the text of every value of every table.
+func (r *Rig) Cells(t testing.TB) iter.Seq2[string, string] {
+	columns := r.column(t, r.dialect("SELECT m.name || '.' || c.name FROM sqlite_master AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'",
+		"SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'"))
+	return func(yield func(place, text string) bool) {
+		for _, place := range columns {
+			table, column, _ := strings.Cut(place, ".")
+			for _, text := range r.rows(t, `SELECT CAST("`+column+`" AS TEXT) FROM "`+table+`" WHERE "`+column+`" IS NOT NULL`) {
+				if !yield(place, text) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (r *Rig) dialect(lite, postgres string) string {

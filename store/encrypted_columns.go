@@ -1,0 +1,41 @@
+package store
+
+// SettingCanary and SettingDemo are the settings whose values are encrypted: a known word
+// that proves the keys, and the accounts of the demo.
+const (
+	SettingCanary = "encryption_canary"
+	SettingDemo   = "demo_seeded"
+)
+
+// EncryptedColumn is a column whose values are Fernet tokens of secret.Keyring. A value may
+// also be NULL or empty. In the setting demo_seeded of an old version it is another text.
+type EncryptedColumn struct {
+	Table, Column string
+	Key           []string // the primary key's columns
+	Only          []string // values of the first key column whose rows count; nil for all rows
+	Holds         string   // what a token is, in English, in the plural
+}
+
+// Name is the table and the column, such as agents.encrypted_api_key. For the settings it has
+// the setting too.
+func (c EncryptedColumn) Name() string {
+	name := c.Table + "." + c.Column
+	if len(c.Only) == 1 {
+		name += " (" + c.Only[0] + ")"
+	}
+	return name
+}
+
+// EncryptedColumns returns the one list of all columns with encrypted values. A backup leaves
+// them out or takes them along, and a change of keys encrypts them anew. So a new column with
+// tokens belongs here. The canary comes last: once it is encrypted anew, all others are.
+func EncryptedColumns() []EncryptedColumn {
+	return []EncryptedColumn{
+		{Table: "user_keys", Column: "encrypted_key", Key: []string{"id"}, Holds: "people's model keys"},
+		{Table: "agents", Column: "encrypted_api_key", Key: []string{"id"}, Holds: "agents' own model keys"},
+		{Table: "agents", Column: "encrypted_secrets", Key: []string{"id"}, Holds: "external agents' tokens and client secrets"},
+		{Table: "agent_keys", Column: "encrypted_key", Key: []string{"agent_id", "key_type"}, Holds: "agents' further model keys"},
+		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingDemo}, Holds: "the demo's accounts"},
+		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingCanary}, Holds: "the word that proves the keys"},
+	}
+}
