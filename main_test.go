@@ -97,7 +97,8 @@ var (
 )
 
 // Each command that the papers show can be given: coagent's by its command
-// line, make's by its targets, and of others the files of ours that they name.
+// line, make's by its targets, and of others the files of ours that they name. The recipes
+// of docs/operate.md are run, see web/chaos.TestRecipes.
 func TestCommandsOfThePapers(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile("Makefile")

@@ -122,6 +122,9 @@ func TestBlocksOfThePapersAreKnown(t *testing.T) {
 		"http",   // what a server of others gets
 		"python", // such a server
 	}
+	for _, words := range []string{"", " serving", " sqlite", " postgres", " sqlite serving", " postgres serving"} {
+		known = append(known, "sh recipe"+words) // an operator's commands, see TestRecipes
+	}
 	for what := range jsonRules {
 		known = append(known, "json "+what)
 	}

@@ -114,7 +114,8 @@ func (s *Site) Database() string {
 	return "sqlite"
 }
 
-func (s *Site) environ(extra ...string) []string {
+// Environ is the environment of its processes, with more settings.
+func (s *Site) Environ(extra ...string) []string {
 	var env []string
 	for name, value := range s.env {
 		env = append(env, name+"="+value)
@@ -162,7 +163,7 @@ func (s *Site) process(command string, env []string) *Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := &Process{Name: fmt.Sprintf("%s-%d", command, len(s.procs)+1), bin: Binary(s.T), args: []string{command},
-		env: s.environ(env...), dir: s.Dir}
+		env: s.Environ(env...), dir: s.Dir}
 	s.procs = append(s.procs, p)
 	return p
 }
@@ -191,7 +192,7 @@ func (s *Site) RunEnv(env []string, args ...string) (out string, code int) {
 	ctx, cancel := context.WithTimeout(s.T.Context(), commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Dir, cmd.Env = s.Dir, s.environ(env...)
+	cmd.Dir, cmd.Env = s.Dir, s.Environ(env...)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both
 	err := start(cmd)
