@@ -45,6 +45,8 @@ type cli struct {
 	SeedDemo    seedDemoCmd    `cmd:"" help:"Make a demo course with a room, two agents and one user of each role."`
 	SetPassword setPasswordCmd `cmd:"" help:"Set somebody's password and sign them out everywhere; it comes from COAGENT_PASSWORD or standard input."`
 	ShowConfig  configCmd      `cmd:"" name:"config" help:"Print the settings in effect, with *** for secrets."`
+	Backup      backupCmd      `cmd:"" help:"Write the whole school into one file, also while it is served."`
+	Verify      verifyCmd      `cmd:"" help:"Check that nothing of a backup is missing or changed."`
 	Prices      pricesCmd      `cmd:"" help:"Prices of models, for the usage and for budgets in money."`
 	Health      healthCmd      `cmd:"" help:"Ask a running server whether it is ready; exits 1 when it is not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -334,6 +336,27 @@ func (configCmd) Run(c *cli) error {
 	_, err = os.Stdout.Write(cfg.Effective())
 	return err
 }
+
+type backupCmd struct {
+	File     string `arg:"" help:"The file to write; - is standard output."`
+	WithKeys bool   `help:"Take encrypted values along, such as model keys. They need the encryption keys of this installation."`
+}
+
+// Run writes an archive.
+func (b *backupCmd) Run(ctx context.Context, c *cli) error {
+	cfg, log, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	return app.RunBackup(ctx, cfg, log, version, b.File, b.WithKeys)
+}
+
+type verifyCmd struct {
+	File string `arg:"" help:"The backup; - is standard input."`
+}
+
+// Run reads a whole archive.
+func (v *verifyCmd) Run(ctx context.Context) error { return app.RunVerify(ctx, v.File) }
 
 type pricesCmd struct {
 	Import pricesImportCmd `cmd:"" help:"Read litellm's model_prices_and_context_window.json and print how it differs from prices, and what to paste."`

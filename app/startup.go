@@ -114,6 +114,33 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, mode Mode) 
 	return o, nil
 }
 
+// OpenArchives opens the configured database for backups, beside a server or without one. It
+// changes nothing there.
+func OpenArchives(ctx context.Context, cfg *config.Config, log *slog.Logger, version string) (a *Archives, err error) {
+	if !cfg.Postgres() {
+		if _, err := os.Stat(cfg.SQLitePath()); err != nil {
+			return nil, fmt.Errorf("there is nothing to back up: %w", err)
+		}
+	}
+	db, err := OpenDB(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if err := mayBeRead(ctx, cfg, db); err != nil {
+		return nil, err
+	}
+	//nolint:forbidigo // a command's real clock comes in here
+	return newArchives(cfg, db, log, time.Now, version)
+}
+
+// Close closes the database.
+func (a *Archives) Close() error { return a.db.Close() }
+
 // refuseUnfinished refuses a database that a command has filled in part. Nobody must work with
 // half of a school.
 func refuseUnfinished(ctx context.Context, db *store.DB) error {

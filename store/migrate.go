@@ -221,3 +221,9 @@ func (d *DB) WithMigrationLock(ctx context.Context, fn func(*DB) error) error {
 	}
 	return fn(one)
 }
+
+// Unmigrated tells whether the database has no tables of ours.
+func (d *DB) Unmigrated(ctx context.Context) (bool, error) {
+	ours, err := d.migrated(ctx)
+	return !ours, err
+}
