@@ -48,6 +48,7 @@ type cli struct {
 	Backup      backupCmd      `cmd:"" help:"Write the whole school into one file, also while it is served."`
 	Verify      verifyCmd      `cmd:"" help:"Check that nothing of a backup is missing or changed."`
 	Prices      pricesCmd      `cmd:"" help:"Prices of models, for the usage and for budgets in money."`
+	Doctor      doctorCmd      `cmd:"" help:"Examine this installation: configuration, disks, database, queue, accounts, proxy. Exits 0 when all is well, 1 on a fault, 2 on warnings alone."`
 	Health      healthCmd      `cmd:"" help:"Ask a running server whether it is ready; exits 1 when it is not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
@@ -60,14 +61,24 @@ func main() {
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	err := parsed.Run(&c)
 	stop()
+	var code exitCode
+	if errors.As(err, &code) {
+		os.Exit(int(code))
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "coagent:", app.Explain(err))
 		os.Exit(1)
 	}
 }
 
-// load reads the configuration and makes the logger; notices are logged.
-func (c *cli) load(overrides map[string]string) (*config.Config, *slog.Logger, error) {
+// exitCode ends the program with a code of its own; what there is to say has been said.
+type exitCode int
+
+// Error is for whoever prints it all the same.
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// read reads the configuration, and what is to be noted about it.
+func (c *cli) read(overrides map[string]string) (*config.Config, []string, error) {
 	flags := map[string]string{}
 	for _, one := range c.Set {
 		path, value, found := strings.Cut(one, "=")
@@ -85,7 +96,12 @@ func (c *cli) load(overrides map[string]string) (*config.Config, *slog.Logger, e
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, notices, err := config.Load(config.Sources{File: c.Config, Env: os.Environ(), Dir: dir, Flags: flags})
+	return config.Load(config.Sources{File: c.Config, Env: os.Environ(), Dir: dir, Flags: flags})
+}
+
+// load reads the configuration and makes the logger; notices are logged.
+func (c *cli) load(overrides map[string]string) (*config.Config, *slog.Logger, error) {
+	cfg, notices, err := c.read(overrides)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -383,6 +399,32 @@ func (p *pricesImportCmd) Run(c *cli) error {
 	}
 	_, err = os.Stdout.Write(prices)
 	return err
+}
+
+type doctorCmd struct {
+	JSON      bool `name:"json" help:"Print the findings as JSON."`
+	Providers bool `help:"Ask the model providers whether the stored keys still work: one cheap call for each key."`
+}
+
+// Run examines the installation and ends with the code of its worst finding.
+func (d *doctorCmd) Run(ctx context.Context, c *cli) error {
+	cfg, notices, err := c.read(nil)
+	report := app.Diagnose(ctx, app.Examined{Config: cfg, Err: err, Notices: notices, Version: version, Keys: d.Providers})
+	if d.JSON {
+		err = report.PrintJSON(os.Stdout)
+	} else {
+		err = report.Print(os.Stdout, isTerminal(os.Stdout))
+	}
+	if code := report.ExitCode(); err == nil && code != 0 {
+		return exitCode(code)
+	}
+	return err
+}
+
+// isTerminal tells whether a person reads a file as it is written, and likes colours.
+func isTerminal(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 type healthCmd struct {

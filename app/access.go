@@ -339,6 +339,7 @@ var rules = map[Action]rule{
 
 	ActReadSystem: {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActOperate:    {roles: admins, text: notEnough, scope: ScopeAdmin},
+	ActDiagnose:   {roles: superAdmins, text: notEnough, scope: ScopeAdmin},
 	ActReadAudit:  {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActBrowse:     {roles: admins, text: "The user doesn't have enough privileges", rejected: true, scope: ScopeAdmin},
 }

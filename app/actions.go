@@ -200,6 +200,7 @@ const (
 
 	ActReadSystem Action = "program.read"
 	ActOperate    Action = "program.operate"
+	ActDiagnose   Action = "program.diagnose"
 	ActReadAudit  Action = "audit.read"
 	ActBrowse     Action = "program.browse"
 )

@@ -87,6 +87,7 @@ type App struct {
 	backfills []*backfill
 	threads   *threads
 	reports   *reports
+	diagnosis *diagnosis
 	copying   chan struct{} // holds a token for each copy of a course that this process makes
 	audience  *audience
 	isSetUp   atomic.Bool // see Meta
@@ -150,6 +151,7 @@ func New(d Deps) (*App, error) {
 		return nil, err
 	}
 	a.copying = make(chan struct{}, 1)
+	a.diagnosis = newDiagnosis()
 	a.reports = &reports{cfg: cfg, db: db, log: log, now: now, quotas: a.quotas, model: a.model, background: background,
 		audience: a.audience, reload: reportReload, closing: a.process.closing, queue: a.queue, pictures: a.files.pictures}
 	a.engine, err = turn.New(turn.Deps{Config: cfg, DB: db, Log: log, Now: now, Rand: d.Rand, Hub: hub, Queue: a.queue,

@@ -128,38 +128,47 @@ func (o *Operator) demoName(ctx context.Context, role string) (string, error) {
 	}
 }
 
-// demoText lists the demo's accounts that have not changed since they were made. It is
-// "" if the database does not know them, or if none is left.
-func (o *Operator) demoText(ctx context.Context) (string, error) {
+// openDemo are the demo's accounts that have not changed since they were made.
+func (o *Operator) openDemo(ctx context.Context) (open []demoAccount, err error) {
 	remembered, err := o.db.Setting(ctx, store.SettingDemo)
 	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
+		return nil, nil
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var accounts []demoAccount
 	// Older versions did not store the accounts, and a key may be lost. Then there is
 	// nothing to list.
 	plain, _ := o.agents.keys.Decrypt(remembered)
 	if !json.Valid([]byte(plain.Reveal())) {
-		return "", nil
+		return nil, nil
 	}
 	if err := json.Unmarshal([]byte(plain.Reveal()), &accounts); err != nil {
-		return "", fmt.Errorf("read the demo's accounts: %w", err)
+		return nil, fmt.Errorf("read the demo's accounts: %w", err)
 	}
-	var lines strings.Builder
 	for _, account := range accounts {
 		u, err := o.db.User(ctx, account.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return "", err
+			return nil, err
 		}
 		if err == nil && u.PasswordHash == account.Hash && u.IsActive {
-			fmt.Fprintf(&lines, "%-12s  %s\n", account.Name, account.Password)
+			open = append(open, account)
 		}
 	}
-	if lines.Len() == 0 {
-		return "", nil
+	return open, nil
+}
+
+// demoText lists these accounts. It is "" if the database does not know them, or if none is
+// left.
+func (o *Operator) demoText(ctx context.Context) (string, error) {
+	open, err := o.openDemo(ctx)
+	if err != nil || len(open) == 0 {
+		return "", err
+	}
+	var lines strings.Builder
+	for _, account := range open {
+		fmt.Fprintf(&lines, "%-12s  %s\n", account.Name, account.Password)
 	}
 	return "The accounts of the demo course (user name, password):\n\n" + lines.String(), nil
 }

@@ -504,6 +504,7 @@ var accessTable = []row{
 	{"GET /api/v1/admin/users", adminsOnly, nothing},
 	{"GET /api/v1/admin/audit/search", adminsOnly, nothing},
 	{"GET /api/v1/admin/system", adminsOnly, nothing},
+	{"GET /api/v1/admin/doctor", "403 403 403 403 403 403 403 403 403 403 403 403 200", nothing},
 	{"GET /api/v1/admin/users/{user_id}/sessions", adminsOnly, func(_ testing.TB, w *world) ([]string, any) {
 		return []string{w.users[otherStudent].ID}, nil
 	}},

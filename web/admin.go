@@ -35,6 +35,10 @@ func (s *Server) adminListRoutes() {
 		route{tag: tag, summary: "Show the processes, the job queue and the database's size",
 			description: "For admins. A process that was silent for a minute is not alive.",
 			role:        app.ActReadSystem})
+	add(s, get, v1+"/admin/doctor", "getDiagnosis", s.diagnosis,
+		route{tag: tag, summary: "Examine the installation, as `coagent doctor` does",
+			description: "For super admins. The result is told again for some seconds.",
+			role:        app.ActDiagnose})
 }
 
 type accountsIn struct {

@@ -36,7 +36,12 @@ func ServeInternal(ctx context.Context, addr string, log *slog.Logger, a *app.Ap
 	mux.HandleFunc("GET "+pathReady, func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
-		probed(w, a.Ready(ctx))
+		err := a.Ready(ctx)
+		if r.URL.Query().Has("verbose") {
+			verbose(w, r, a, err)
+			return
+		}
+		probed(w, err)
 	})
 	i := &Internal{Addr: ln.Addr(), server: &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: headBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}}
@@ -54,6 +59,22 @@ func probed(w http.ResponseWriter, err error) {
 		return
 	}
 	_, _ = w.Write([]byte("ok\n"))
+}
+
+// verbose answers with the whole examination of the installation. The status is that of the
+// probe alone: a warning takes no server out of a load balancer.
+func verbose(w http.ResponseWriter, r *http.Request, a *app.App, unready error) {
+	report, err := a.DiagnoseInside(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if unready != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = report.PrintJSON(w) // who asks may have gone
 }
 
 // Stop ends the listener. It waits for running answers until ctx ends.

@@ -37,7 +37,12 @@ type Config struct {
 	External  External  `yaml:"external" doc:"Agents outside this program, at addresses that admins type in."`
 	Log       Log       `yaml:"log" doc:"What the process says about itself on standard error."`
 	Telemetry Telemetry `yaml:"telemetry" doc:"OpenTelemetry traces."`
+
+	file string // no setting, see File
 }
+
+// File is the YAML file that was read, or "".
+func (c *Config) File() string { return c.file }
 
 // HTTP has the server's addresses and the bounds of one request.
 type HTTP struct {

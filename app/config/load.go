@@ -216,6 +216,7 @@ func (l *loader) addFile(path string, env map[string]rawValue, dir string) {
 		l.problems = append(l.problems, path+": "+quotedByYAML.ReplaceAllString(err.Error(), "a value"))
 		return
 	}
+	l.config.file = path
 	l.addSection("", sections, path)
 }
 

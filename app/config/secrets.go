@@ -56,6 +56,22 @@ func (c *Config) EnsureSecrets() error {
 	return nil
 }
 
+// SecretsPath is the file in which SQLite's generated secrets are.
+func (c *Config) SecretsPath() string { return filepath.Join(c.DataDir, secretsFile) }
+
+// ReadSecrets fills in the secrets that the configuration lacks, as EnsureSecrets does, but
+// makes nothing. On SQLite it fails with fs.ErrNotExist before the first start.
+func (c *Config) ReadSecrets() error {
+	lacking := c.lackingSecrets()
+	if c.Postgres() || len(lacking) == 0 {
+		return lackingError(lacking)
+	}
+	if err := c.readSecrets(c.SecretsPath()); err != nil {
+		return fmt.Errorf("%s: %w", c.SecretsPath(), err)
+	}
+	return nil
+}
+
 func (c *Config) lackingSecrets() []string {
 	var lacking []string
 	if c.Auth.SecretKey == "" {
