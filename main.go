@@ -26,6 +26,7 @@ import (
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/config"
+	"github.com/coagent-studio/coagent/app/legacy"
 	"github.com/coagent-studio/coagent/app/price"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/web"
@@ -44,6 +45,7 @@ type cli struct {
 	SeedAdmin   seedAdminCmd   `cmd:"" help:"Make a super admin; the password comes from COAGENT_PASSWORD or standard input."`
 	SeedDemo    seedDemoCmd    `cmd:"" help:"Make a demo course with a room, two agents and one user of each role."`
 	SetPassword setPasswordCmd `cmd:"" help:"Set somebody's password and sign them out everywhere; it comes from COAGENT_PASSWORD or standard input."`
+	Import      importCmd      `cmd:"" name:"import-legacy" help:"Move a school over from the Python system: its database and its uploaded pictures, into an empty database."`
 	ShowConfig  configCmd      `cmd:"" name:"config" help:"Print the settings in effect, with *** for secrets."`
 	Backup      backupCmd      `cmd:"" help:"Write the whole school into one file, also while it is served."`
 	Verify      verifyCmd      `cmd:"" help:"Check that nothing of a backup is missing or changed."`
@@ -339,6 +341,31 @@ func readPassword() (string, error) {
 		return "", errors.New("no password: set COAGENT_PASSWORD, or give it on standard input")
 	}
 	return strings.TrimRight(line, "\r\n"), nil
+}
+
+type importCmd struct {
+	From        string `required:"" placeholder:"SOURCE" help:"The old database: postgres://..., a file of pg_dump --format=plain, or - for standard input."`
+	Static      string `placeholder:"FOLDER" help:"The old system's folder static with the uploaded pictures."`
+	KeyFile     string `name:"legacy-key-file" placeholder:"FILE" help:"A file with the old ENCRYPTION_KEY (or set COAGENT_LEGACY_ENCRYPTION_KEY)."`
+	WithoutKeys bool   `help:"Leave out the keys that only the old ENCRYPTION_KEY opens."`
+	Zone        string `default:"Asia/Taipei" help:"The old TIMEZONE, in which the clock times of schedules are meant."`
+	DryRun      bool   `help:"Say row by row what would come and what could not; write nothing."`
+	Report      string `placeholder:"FILE" help:"Write every finding and the counts into this file, as JSON lines."`
+	Leftovers   string `placeholder:"FILE" default:"legacy-leftovers.jsonl" help:"Write the rows that have no place here into this file, as JSON lines."`
+}
+
+// Run imports a school; a second run goes on where a killed one ended.
+func (i *importCmd) Run(ctx context.Context, c *cli) error {
+	cfg, log, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	key, err := legacy.ReadKey(i.KeyFile)
+	if err != nil {
+		return err
+	}
+	return legacy.Run(ctx, cfg, log, legacy.Options{From: i.From, Static: i.Static, Key: key, WithoutKeys: i.WithoutKeys, Zone: i.Zone,
+		DryRun: i.DryRun, Report: i.Report, Leftovers: i.Leftovers, In: os.Stdin, Out: os.Stdout, Progress: os.Stderr, Now: time.Now()})
 }
 
 type configCmd struct{}

@@ -25,11 +25,12 @@ const placeFree = `COALESCE((SELECT p.search_pos + 1 FROM messages AS p
 // courseMark is the lexeme of a room's course, on Postgres.
 const courseMark = "array_to_tsvector(ARRAY['/c' || replace(course_id, '-', '')])"
 
-// vector is the text form of what Postgres stores in words, without the course.
-func (m *Message) vector() string {
+// vector is the text form of what Postgres stores in words, without the course, and with
+// further lexemes.
+func (m *Message) vector(marks ...string) string {
 	about := words.About{RoomID: m.RoomID, SenderID: m.SenderID, AgentID: m.AgentID, AgentName: m.AgentName, BotName: m.BotName,
 		Agent: m.ByAgent(), Mentions: m.Mentions != "", Reply: m.RootID != "", File: m.Files != "", Text: m.Content}
-	marks := words.Spans(words.PosOf(m.CreatedAt))
+	marks = append(marks, words.Spans(words.PosOf(m.CreatedAt))...)
 	for _, fact := range words.Facts(about) {
 		marks = append(marks, words.Mark(fact))
 	}

@@ -21,7 +21,10 @@ const (
 	envConfigFile = "COAGENT_CONFIG"
 	// EnvPassword is not a setting: commands that set a password read the password from
 	// it.
-	EnvPassword     = "COAGENT_PASSWORD"
+	EnvPassword = "COAGENT_PASSWORD"
+	// EnvLegacyKey is not a setting: import-legacy reads the old system's ENCRYPTION_KEY from
+	// it.
+	EnvLegacyKey    = "COAGENT_LEGACY_ENCRYPTION_KEY"
 	configFile      = "coagent.yaml"
 	providersPrefix = "llm.providers."
 )
@@ -266,7 +269,7 @@ func (l *loader) addEnv(env map[string]rawValue) {
 	}
 	var unknown []string
 	for name, raw := range env {
-		if !strings.HasPrefix(name, envPrefix) || name == envConfigFile || name == EnvPassword {
+		if !strings.HasPrefix(name, envPrefix) || name == envConfigFile || name == EnvPassword || name == EnvLegacyKey {
 			continue
 		}
 		path := cmp.Or(paths[name], providerPath(name))
