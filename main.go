@@ -48,6 +48,7 @@ type cli struct {
 	Import      importCmd      `cmd:"" name:"import-legacy" help:"Move a school over from the Python system: its database and its uploaded pictures, into an empty database."`
 	ShowConfig  configCmd      `cmd:"" name:"config" help:"Print the settings in effect, with *** for secrets."`
 	Backup      backupCmd      `cmd:"" help:"Write the whole school into one file, also while it is served."`
+	Restore     restoreCmd     `cmd:"" help:"Fill an empty database, SQLite or Postgres, from a backup."`
 	Verify      verifyCmd      `cmd:"" help:"Check that nothing of a backup is missing or changed."`
 	Prices      pricesCmd      `cmd:"" help:"Prices of models, for the usage and for budgets in money."`
 	Doctor      doctorCmd      `cmd:"" help:"Examine this installation: configuration, disks, database, queue, accounts, proxy. Exits 0 when all is well, 1 on a fault, 2 on warnings alone."`
@@ -392,6 +393,19 @@ func (b *backupCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	return app.RunBackup(ctx, cfg, log, version, b.File, b.WithKeys)
+}
+
+type restoreCmd struct {
+	File string `arg:"" help:"The backup; - is standard input."`
+}
+
+// Run fills the configured database.
+func (r *restoreCmd) Run(ctx context.Context, c *cli) error {
+	cfg, log, err := c.load(nil)
+	if err != nil {
+		return err
+	}
+	return app.RunRestore(ctx, cfg, log, version, r.File)
 }
 
 type verifyCmd struct {

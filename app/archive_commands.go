@@ -47,6 +47,25 @@ func RunBackup(ctx context.Context, cfg *config.Config, log *slog.Logger, versio
 	return nil
 }
 
+// RunRestore is `coagent restore`.
+func RunRestore(ctx context.Context, cfg *config.Config, log *slog.Logger, version, name string) error {
+	//nolint:forbidigo // for the progress alone
+	m, end, err := metered(time.Now, func(tell func(Progress)) (*archive.Manifest, *archive.End, error) {
+		return Restore(ctx, cfg, log, version, name, tell)
+	})
+	if err != nil {
+		return fmt.Errorf("nothing was restored, or not all of it: %w", err)
+	}
+	tellArchive(os.Stdout, m, end)
+	for _, l := range m.LeftOut {
+		if l.Missed {
+			fmt.Printf("  not in the archive: %s (%s)\n", l.What, l.Why)
+		}
+	}
+	fmt.Println("restored into", placeOf(cfg)+"; `coagent serve` puts the messages into the index of the search")
+	return nil
+}
+
 // RunVerify is `coagent verify`.
 func RunVerify(ctx context.Context, name string) error {
 	//nolint:forbidigo // for the progress alone

@@ -25,6 +25,7 @@ type Archives struct {
 	files   *fileStorage
 	version string
 	tell    func(Progress)
+	locked  func() error // ends the lock of the data folder, nil without one
 }
 
 // Progress says how far a backup, a restore or a check is.

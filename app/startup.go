@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/coagent-studio/coagent/app/archive"
 	"github.com/coagent-studio/coagent/app/config"
 	"github.com/coagent-studio/coagent/store"
 )
@@ -139,7 +140,36 @@ func OpenArchives(ctx context.Context, cfg *config.Config, log *slog.Logger, ver
 }
 
 // Close closes the database.
-func (a *Archives) Close() error { return a.db.Close() }
+func (a *Archives) Close() error {
+	err := a.db.Close()
+	if a.locked != nil {
+		err = errors.Join(err, a.locked())
+	}
+	return err
+}
+
+// Restore fills the configured database from an archive. A file is read and checked whole
+// before anything is changed; standard input is checked while it is read.
+func Restore(ctx context.Context, cfg *config.Config, log *slog.Logger, version, name string, tell func(Progress)) (m *archive.Manifest, end *archive.End, err error) {
+	if name != stdio {
+		if _, _, err := Verify(ctx, name, func(p Progress) { p.Stage = "checking " + p.Stage; tell(p) }); err != nil {
+			return nil, nil, err
+		}
+	}
+	in, err := openArchive(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	return restoreFrom(ctx, in, func(ctx context.Context, m *archive.Manifest) (*Archives, error) {
+		//nolint:forbidigo // a command's real clock comes in here
+		a, err := openToFill(ctx, cfg, log, time.Now, version, m)
+		if err == nil {
+			a.Told(tell)
+		}
+		return a, err
+	})
+}
 
 // refuseUnfinished refuses a database that a command has filled in part. Nobody must work with
 // half of a school.

@@ -55,10 +55,14 @@ func (d *DB) migrator() (*migrate.Migrator, *migrate.Migrations, error) {
 	if err := found.Discover(migrations.Files); err != nil {
 		return nil, nil, fmt.Errorf("read migrations: %w", err)
 	}
-	return migrate.NewMigrator(d.write, found,
+	return d.migratorOf(found), found, nil
+}
+
+func (d *DB) migratorOf(these *migrate.Migrations) *migrate.Migrator {
+	return migrate.NewMigrator(d.write, these,
 		migrate.WithTableName(migrationsTable), migrate.WithLocksTableName(migrationLocksTable),
 		migrate.WithTemplateData(d.migrationData()), migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true),
-		migrate.AfterMigration(markApplied)), found, nil
+		migrate.AfterMigration(markApplied))
 }
 
 // markApplied writes the mark in the migration's own transaction. A process killed

@@ -72,6 +72,12 @@ func (c *Config) ReadSecrets() error {
 	return nil
 }
 
+// LacksEncryptionKeys tells whether EnsureSecrets would make new encryption keys.
+func (c *Config) LacksEncryptionKeys() bool {
+	_, err := os.Lstat(c.SecretsPath())
+	return !c.Postgres() && len(c.Auth.EncryptionKeys) == 0 && errors.Is(err, fs.ErrNotExist)
+}
+
 func (c *Config) lackingSecrets() []string {
 	var lacking []string
 	if c.Auth.SecretKey == "" {
