@@ -11,6 +11,8 @@ declare module "vue-router" {
     who?: "in" | "out" | "all";
     /** Only for who teaches or administers; the server refuses it to students. */
     staff?: true;
+    /** Only for super admins, who alone may see how the installation is. */
+    operator?: true;
     /** The key of the page's title. */
     title?: string;
     /** The name of what the page is about says enough: "Group 1", and not "Room · Group 1". */
@@ -49,6 +51,12 @@ const routes: RouteRecordRaw[] = [
       { path: "keys", name: "keys", component: () => import("@/account/Keys.vue"), meta: { title: "account.keys.title" } },
       { path: "security", name: "security", component: () => import("@/account/Security.vue"), meta: { title: "account.security.title" } },
     ],
+  },
+  {
+    path: "/installation",
+    component: () => import("@/installation/InstallationFrame.vue"),
+    meta: { operator: true },
+    children: [{ path: "", name: "installation", component: () => import("@/installation/Doctor.vue"), meta: { title: "installation.title" } }],
   },
   { path: "/setup", name: "setup", component: () => import("@/account/SetUp.vue"), meta: { who: "all", title: "setUp.title" } },
   { path: "/welcome/:step(key|course|class)?", name: "welcome", component: () => import("@/welcome/Welcome.vue"), meta: { bare: true, title: "welcome.title" } },

@@ -31,12 +31,22 @@ const write = (text) => async (page) => {
 const failing = (path) => (page) => page.route(path, (r) => r.fulfill({ status: 503, contentType: "application/json", body: JSON.stringify({ code: "unavailable", detail: "Try again in a moment", request_id: "01a22c42-07ab-74ea-b241" }) }));
 const waiting = (path) => (page) => page.route(path, () => undefined);
 
+// Findings that a sound machine does not have, or only those that it has.
+const broken = (f) => (f.check === "clock" ? { ...f, state: "fault", text: "This machine's clock is 4m12s away from the database's: sign-ins and turns of agents end too early or too late", remedy: "Let both machines take their time from the network (NTP): `timedatectl set-ntp true`" } : f.check === "queue" ? { ...f, state: "warning", text: "14 jobs wait, the oldest for 3m0s", remedy: "Look whether a worker runs and keeps up (jobs.workers, jobs.turn_workers), and at /admin/queue" } : f);
+const finding = (what) => (page) =>
+  page.route("**/api/v1/admin/doctor*", async (route) => {
+    const answer = await route.fetch();
+    const report = await answer.json();
+    await route.fulfill({ response: answer, json: { ...report, findings: report.findings.flatMap(what) } });
+  });
+
 export function pages(w) {
   const { teacher, novice, student, course, fresh, old, rooms, agents } = w;
   const c = `/courses/${course.id}`;
   const r = (room) => `/rooms/${room.id}`;
   const agent = `/agents/${agents.socrates.project}/${agents.socrates.id}`;
   const t = (page, state, path, more = {}) => ({ page, state, as: teacher, path, ...more });
+  const o = (page, state, path, more = {}) => ({ page, state, as: admin, path, ...more });
   const shots = [
     { page: "sign-in", path: "/sign-in", wait: "form" },
     { page: "sign-in", state: "wrong password", path: "/sign-in?to=/courses", wait: "form", open: signInWrongly },
@@ -77,6 +87,10 @@ export function pages(w) {
     t("keys", "add", "/account/keys", { open: dialog("button", "Add a key") }),
     t("security", "", "/account/security"),
     t("security", "new token", "/account/security", { open: dialog("button", "New token") }),
+    o("installation", "", "/installation", { wait: "main [role=status]", zh: true }),
+    o("installation", "all in order", "/installation", { before: finding((f) => (f.state === "ok" ? f : [])), wait: "main [role=status]" }),
+    o("installation", "faults", "/installation", { before: finding(broken), wait: "main [role=status]", open: (page) => page.getByText(/checks? in order$/).click() }),
+    t("installation", "refused", "/installation"),
     t("agents", "", "/agents", { zh: true }),
     ...["words", "model", "speaks", "tools", "versions", "more"].map((tab) => t("agent", tab, `${agent}?tab=${tab}`, { zh: tab === "speaks" })),
     t("agent", "unsaved", `${agent}?tab=words`, { open: (page) => page.getByLabel("Name", { exact: true }).fill("Socrates the elder") }),

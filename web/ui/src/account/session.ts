@@ -14,6 +14,7 @@ export const useSession = defineStore("session", () => {
   const signedIn = computed(() => me.value !== null);
   const staff = computed(() => me.value !== null && me.value.role !== "student" && me.value.role !== "guest");
   const admin = computed(() => me.value?.role === "admin" || me.value?.role === "super_admin");
+  const operator = computed(() => me.value?.role === "super_admin");
   const name = computed(() => me.value?.full_name || me.value?.username || me.value?.email || "");
 
   // Whom this page had last, signed in or not any more.
@@ -93,5 +94,5 @@ export const useSession = defineStore("session", () => {
     tellTabs("");
   }
 
-  return { me, meta, ended, signedIn, staff, admin, name, load, take, prefer, signIn, signOut };
+  return { me, meta, ended, signedIn, staff, admin, operator, name, load, take, prefer, signIn, signOut };
 });
