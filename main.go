@@ -46,6 +46,7 @@ type cli struct {
 	SeedDemo    seedDemoCmd    `cmd:"" help:"Make a demo course with a room, two agents and one user of each role."`
 	SetPassword setPasswordCmd `cmd:"" help:"Set somebody's password and sign them out everywhere; it comes from COAGENT_PASSWORD or standard input."`
 	Import      importCmd      `cmd:"" name:"import-legacy" help:"Move a school over from the Python system: its database and its uploaded pictures, into an empty database."`
+	Users       usersCmd       `cmd:"" help:"Look after accounts."`
 	ShowConfig  configCmd      `cmd:"" name:"config" help:"Print the settings in effect, with *** for secrets."`
 	Backup      backupCmd      `cmd:"" help:"Write the whole school into one file, also while it is served."`
 	Restore     restoreCmd     `cmd:"" help:"Fill an empty database, SQLite or Postgres, from a backup."`
@@ -324,6 +325,25 @@ func (s *setPasswordCmd) Run(ctx context.Context, c *cli) error {
 			return err
 		}
 		fmt.Printf("set the password of %s, who is signed out everywhere\n", s.Login)
+		return nil
+	})
+}
+
+type usersCmd struct {
+	ResetTwoFactor resetTwoFactorCmd `cmd:"" help:"End the two-factor sign-in of somebody who has lost the phone, and sign them out everywhere."`
+}
+
+type resetTwoFactorCmd struct {
+	Login string `arg:"" help:"E-mail or user name of the account."`
+}
+
+// Run resets somebody's two-factor sign-in.
+func (r *resetTwoFactorCmd) Run(ctx context.Context, c *cli) error {
+	return c.opened(ctx, func(o *app.Opened) error {
+		if err := o.Operator().ResetTwoFactor(ctx, r.Login); err != nil {
+			return err
+		}
+		fmt.Printf("%s signs in with the password alone, and is signed out everywhere\n", r.Login)
 		return nil
 	})
 }

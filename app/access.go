@@ -27,6 +27,8 @@ type Actor struct {
 	SessionID string
 	// ImpersonatorID is the super admin behind an impersonated session.
 	ImpersonatorID string
+	// MustSetUp says that the person has to set up two-factor sign-in before anything else.
+	MustSetUp bool
 	// TokenID is the personal access token that the actor came with, if any.
 	TokenID string
 	// Scopes limit what the token may be used for. They are nil for a session, which may
@@ -135,19 +137,21 @@ type rule struct {
 	archived  bool  // it changes something and may be done in an archived course too
 	bots      bool  // a bot may do it too, if its relations allow it; without this a bot may not
 	scope     Scope // ScopeWrite when empty
+	// before says that a person may do it who has still to set up two-factor sign-in.
+	before bool
 }
 
 var rules = map[Action]rule{
 	ActPreview: {roles: everybody, text: notEnough, scope: ScopeRead},
 
-	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead, bots: true},
+	ActReadSelf: {roles: everybody, text: notEnough, scope: ScopeRead, bots: true, before: true},
 
 	ActListModels: {roles: everybody, text: notEnough, scope: ScopeRead},
 
 	ActListMyApprovals: {roles: everybody, text: notEnough, scope: ScopeRead},
 	ActListMyAgents:    {roles: everybody, text: notEnough, scope: ScopeRead},
-	ActReadPreferences: {roles: everybody, text: notEnough, scope: ScopeRead},
-	ActSetPreferences:  {roles: everybody, text: notEnough},
+	ActReadPreferences: {roles: everybody, text: notEnough, scope: ScopeRead, before: true},
+	ActSetPreferences:  {roles: everybody, text: notEnough, before: true},
 
 	ActCreateUser:      {roles: admins, text: notEnough, scope: ScopeAdmin},
 	ActCreateAdminUser: {roles: superAdmins, text: "Only Super Admins can create Admin accounts", scope: scopeSession},
@@ -173,6 +177,10 @@ var rules = map[Action]rule{
 	ActOwnKeys:     {roles: everybody, text: notEnough, scope: scopeSession},
 	ActOwnTokens:   {roles: everybody, text: notEnough, scope: scopeSession},
 	ActOwnSessions: {roles: everybody, text: notEnough, scope: scopeSession},
+
+	ActReadTwoFactor:  {roles: everybody, text: notEnough, scope: ScopeRead, before: true},
+	ActOwnTwoFactor:   {roles: everybody, text: notEnough, scope: scopeSession, before: true},
+	ActResetTwoFactor: {roles: admins, text: notEnough, scope: scopeSession},
 
 	ActManageTokens:      {roles: admins, text: notEnough, scope: scopeSession},
 	ActManageAdminTokens: {roles: superAdmins, text: "Only Super Admins can modify other Admins", scope: scopeSession},
@@ -352,6 +360,9 @@ func Check(actor *Actor, action Action, on Resource) error {
 		return errorf(KindUnauthenticated, wording.Unauthenticated, "Not authenticated")
 	}
 	r, known := rules[action]
+	if actor.MustSetUp && !r.before {
+		return errSetUpFirst
+	}
 	if actor.User.IsBot() && !r.bots {
 		return denialOfBot(r, on)
 	}

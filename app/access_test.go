@@ -47,6 +47,9 @@ var declared = map[Action]struct {
 	ActDeleteAdminUser:  {"super_admin", "Only Super Admins can delete Admin accounts"},
 	ActOwnTokens:        {"everybody", "Not enough permissions"},
 	ActOwnSessions:      {"everybody", "Not enough permissions"},
+	ActReadTwoFactor:    {"everybody", "Not enough permissions"},
+	ActOwnTwoFactor:     {"everybody", "Not enough permissions"},
+	ActResetTwoFactor:   {"admin super_admin", "Not enough permissions"},
 	ActManageTokens:     {"admin super_admin", "Not enough permissions"},
 
 	ActListMyApprovals: {"everybody", "Not enough permissions"},

@@ -36,6 +36,10 @@ const (
 	ActOwnTokens   Action = "self.tokens"
 	ActOwnSessions Action = "self.sessions"
 
+	ActReadTwoFactor  Action = "self.read_two_factor"
+	ActOwnTwoFactor   Action = "self.two_factor"
+	ActResetTwoFactor Action = "user.reset_two_factor"
+
 	ActManageTokens      Action = "user.tokens"
 	ActManageAdminTokens Action = "user.tokens_of_admin"
 

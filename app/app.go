@@ -79,6 +79,7 @@ type App struct {
 	limits    *limits
 	sessions  *sessions
 	passwords *passwords
+	twoFactor *twoFactor
 	operator  *Operator
 	agents    *agentRules
 	artifacts *artifacts
@@ -142,6 +143,7 @@ func New(d Deps) (*App, error) {
 	follow.mine = a.myRooms
 	a.audience = &audience{hub: hub, now: now, followers: follow,
 		rechecks: rechecks{db: db, hub: hub, log: log, sessions: a.sessions, followers: follow, asked: make(chan struct{}, 1)}}
+	a.twoFactor = &twoFactor{cfg: cfg, db: db, now: now, keys: keys, log: log, audit: a.audit}
 	a.passwords = &passwords{cfg: cfg, db: db, now: now, hasher: NewHasher(cfg.Auth)}
 	a.agents = &agentRules{db: db, now: now, keys: keys, models: models, model: a.model, quotas: a.quotas, audit: a.audit,
 		external: a2a.NewClient(outsideGuard(cfg.External)), messageBytes: int(cfg.Limits.MessageBytes)}

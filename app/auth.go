@@ -28,6 +28,10 @@ type Tokens struct {
 	Refresh        string
 	SessionExpires time.Time
 
+	// Pending is set, and nothing else, when the person has still to show a code of the
+	// second factor. SignInWithCode wants it back.
+	Pending secret.Text
+
 	user *store.User // set if the person signed in as themselves, for DeviceNote
 }
 
@@ -56,7 +60,7 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 		return nil, err
 	}
 	defer done()
-	newHash, err := a.passwords.verify(ctx, u, password, limit.Asker{Address: limit.NetworkOf(client.Address), Account: attempt.account,
+	found, err := a.passwords.read(ctx, u, password, limit.Asker{Address: limit.NetworkOf(client.Address), Account: attempt.account,
 		Known: attempt.device != "", Late: late})
 	if errors.Is(err, errWrongPassword) {
 		return nil, a.passwords.failed(ctx, attempt)
@@ -64,26 +68,49 @@ func (a *App) SignIn(ctx context.Context, login, password string, client Client)
 	if err != nil {
 		return nil, err
 	}
-	var tokens *Tokens
-	err = a.db.InTx(ctx, func(tx *store.Tx) error {
+	tokens, err := a.sessionOf(ctx, u, found, attempt, client)
+	if errors.Is(err, errWrongCode) {
+		return nil, a.passwords.failed(ctx, attempt)
+	}
+	return tokens, err
+}
+
+// sessionOf opens a session for somebody with the right password, or asks for the code.
+func (a *App) sessionOf(ctx context.Context, u *store.User, found typed, attempt signin, client Client) (tokens *Tokens, err error) {
+	open := func(tx *store.Tx, now *store.User) error {
 		// Verifying takes long enough for an operator to replace the password meanwhile.
+		if now.PasswordHash != u.PasswordHash || !now.IsActive || hasTwoFactor(now) != hasTwoFactor(u) {
+			return errWrongPassword
+		}
+		switch {
+		case !hasTwoFactor(now):
+			tokens, err = a.sessions.open(ctx, tx, now, client)
+		case found.code == "":
+			tokens, err = a.sessions.needsCode(now)
+		default:
+			if err = a.twoFactor.spend(ctx, tx, now, found.code); err == nil {
+				tokens, err = a.sessions.openProven(ctx, tx, now, client)
+			}
+		}
+		if err == nil && found.newHash != "" {
+			err = tx.SetPasswordHash(ctx, u.ID, found.newHash)
+		}
+		if err != nil || tokens.Pending != "" {
+			return err
+		}
+		return forgiveSignin(ctx, tx, attempt)
+	}
+	if found.code != "" {
+		key, most := a.twoFactor.codesOf(u, a.sessions.device(client.Note))
+		err := a.twoFactor.guarded(ctx, u.ID, key, most, open)
+		return tokens, err
+	}
+	err = a.db.InTx(ctx, func(tx *store.Tx) error {
 		now, err := tx.User(ctx, u.ID)
 		if err != nil {
 			return err
 		}
-		if now.PasswordHash != u.PasswordHash || !now.IsActive {
-			return errWrongPassword
-		}
-		if newHash != "" {
-			if err := tx.SetPasswordHash(ctx, u.ID, newHash); err != nil {
-				return err
-			}
-		}
-		if err := forgiveSignin(ctx, tx, attempt); err != nil {
-			return err
-		}
-		tokens, err = a.sessions.open(ctx, tx, now, client)
-		return err
+		return open(tx, now)
 	})
 	return tokens, err
 }
@@ -114,9 +141,19 @@ func (p *passwords) verify(ctx context.Context, u *store.User, password string, 
 
 // open adds a session for a user and makes its first tokens.
 func (ss *sessions) open(ctx context.Context, tx *store.Tx, u *store.User, client Client) (*Tokens, error) {
+	return ss.begin(ctx, tx, u, client, &store.Session{})
+}
+
+// openProven is open for somebody who has shown a second factor.
+func (ss *sessions) openProven(ctx context.Context, tx *store.Tx, u *store.User, client Client) (*Tokens, error) {
+	return ss.begin(ctx, tx, u, client, &store.Session{SecondFactor: true})
+}
+
+// begin stores a session of which only the way in is known.
+func (ss *sessions) begin(ctx context.Context, tx *store.Tx, u *store.User, client Client, s *store.Session) (*Tokens, error) {
 	now := ss.now.instant()
-	s := &store.Session{ID: store.NewID(), UserID: u.ID, Generation: 1, RotatedAt: now, CreatedAt: now,
-		ExpiresAt: now.Add(ss.life()), UserAgent: store.Cut(client.UserAgent, 300), Address: store.Cut(client.Address, 64)}
+	s.ID, s.UserID, s.Generation, s.RotatedAt, s.CreatedAt = store.NewID(), u.ID, 1, now, now
+	s.ExpiresAt, s.UserAgent, s.Address = now.Add(ss.life()), store.Cut(client.UserAgent, 300), store.Cut(client.Address, 64)
 	if err := tx.CreateSession(ctx, s); err != nil {
 		return nil, err
 	}
@@ -224,7 +261,7 @@ func (ss *sessions) readActor(ctx context.Context, sessionID, userID string) (*k
 			return nil, errBadCredentials
 		}
 	}
-	return &knownActor{actor: Actor{User: *s.User, SessionID: s.ID, ImpersonatorID: s.ImpersonatorID}, until: s.ExpiresAt, read: now,
+	return &knownActor{actor: Actor{User: *s.User, SessionID: s.ID, ImpersonatorID: s.ImpersonatorID, MustSetUp: mustSetUpTwoFactor(ss.cfg, s)}, until: s.ExpiresAt, read: now,
 		of: []string{s.UserID, s.ID, s.ImpersonatorID, s.ParentID}}, nil
 }
 

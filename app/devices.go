@@ -39,9 +39,11 @@ type deviceAccount struct {
 // deviceKey is the key that signs notes. It is derived from the secret of the sessions,
 // but differs from it: a note is never valid as a session's token, nor a token as a
 // note.
-func (ss *sessions) deviceKey() []byte {
+func (ss *sessions) deviceKey() []byte { return ss.derivedKey("coagent device note") }
+
+func (ss *sessions) derivedKey(purpose string) []byte {
 	mac := hmac.New(sha256.New, []byte(ss.cfg.Auth.SecretKey.Reveal()))
-	_, _ = mac.Write([]byte("coagent device note"))
+	_, _ = mac.Write([]byte(purpose))
 	return mac.Sum(nil)
 }
 

@@ -36,6 +36,7 @@ func fillSecrets(t *testing.T, r *apptest.Rig) *apptest.Class {
 		_, _, err = r.CreateExternalAgent(ctx, c.Admin, in)
 		must(t, err)
 	}
+	apptest.SetTwoFactor(t, r.DB, r.Config, c.Teacher.User.ID)
 	return c
 }
 
@@ -80,7 +81,7 @@ func TestEncryptedColumns(t *testing.T) {
 	// new is led here.
 	t.Run("EveryCallThatEncrypts", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"agent_secrets.go", "model/bound_keys.go", "secret/secret.go", "seed.go"}
+		want := []string{"agent_secrets.go", "apptest/two_factor.go", "model/bound_keys.go", "secret/secret.go", "seed.go", "two_factor.go"}
 		var got []string
 		call := regexp.MustCompile(`\.Encrypt\(`)
 		must(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {

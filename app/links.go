@@ -98,7 +98,8 @@ func storeLink(ctx context.Context, now clock, tx *store.Tx, actor *Actor, userI
 }
 
 // UsePasswordLink sets a new password with a link, which is then used up. It ends all
-// sessions of the person and signs in with the new password.
+// sessions of the person and signs in with the new password. With two-factor sign-in the
+// person has still to show a code.
 func (a *App) UsePasswordLink(ctx context.Context, token, password string, client Client) (*Tokens, error) {
 	link, err := a.db.OneTimeLink(ctx, store.LinkPassword, hashToken(token), a.instant())
 	if errors.Is(err, store.ErrNotFound) {
@@ -172,6 +173,9 @@ func (ss *sessions) spendLink(ctx context.Context, tx *store.Tx, link *store.One
 	// Ending the sessions has increased the account's epoch, so load it again.
 	if u, err = tx.User(ctx, u.ID); err != nil {
 		return nil, err
+	}
+	if hasTwoFactor(u) {
+		return ss.needsCode(u) // a link takes the place of the password alone
 	}
 	return ss.open(ctx, tx, u, client)
 }

@@ -51,12 +51,20 @@ func (a *App) UpdateSelf(ctx context.Context, actor *Actor, in UserChanges) (*st
 	return a.changeUser(ctx, actor, change)
 }
 
-// checkCurrent limits guesses as sign-in does. Otherwise somebody who finds an
-// open browser could guess the password.
+// checkCurrent wants the present password for a new one.
 func (p *passwords) checkCurrent(ctx context.Context, actor *Actor, in UserChanges) error {
-	current := in.CurrentPassword.Reveal()
-	if current == "" {
+	if in.CurrentPassword == "" {
 		return invalid("current_password", "send the current password along with a new one")
+	}
+	return p.recheck(ctx, actor, "current_password", in.CurrentPassword.Reveal())
+}
+
+// recheck checks the password of a signed-in person, which the client sent as field. It
+// limits guesses as sign-in does. Otherwise somebody who finds an open browser could guess
+// the password.
+func (p *passwords) recheck(ctx context.Context, actor *Actor, field, current string) error {
+	if current == "" {
+		return invalid(field, "send your password")
 	}
 	attempt := newRecheck(actor)
 	done, _, err := p.admit(ctx, &attempt)

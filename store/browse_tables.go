@@ -169,7 +169,7 @@ func BrowsedTables() []Browsed {
 			"trigger_config schedule_config override", roomName),
 		browsed("session", "sessions",
 			"id user_id impersonator_id parent_id generation rotated_at created_at expires_at ended_at "+
-				"end_reason user_agent address", "", userEmail),
+				"end_reason user_agent address second_factor", "", userEmail),
 		browsedFrom("threadmessage", inThreads, "id thread_id seq role answers created_at"),
 		// Without inputs and outputs: those are shown where the rights to their contents
 		// are checked again.

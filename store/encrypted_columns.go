@@ -35,6 +35,7 @@ func EncryptedColumns() []EncryptedColumn {
 		{Table: "agents", Column: "encrypted_api_key", Key: []string{"id"}, Holds: "agents' own model keys"},
 		{Table: "agents", Column: "encrypted_secrets", Key: []string{"id"}, Holds: "external agents' tokens and client secrets"},
 		{Table: "agent_keys", Column: "encrypted_key", Key: []string{"agent_id", "key_type"}, Holds: "agents' further model keys"},
+		{Table: "two_factors", Column: "encrypted_secret", Key: []string{"user_id"}, Holds: "the keys of people's authenticator apps"},
 		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingDemo}, Holds: "the demo's accounts"},
 		{Table: "settings", Column: "value", Key: []string{"key"}, Only: []string{SettingCanary}, Holds: "the word that proves the keys"},
 	}

@@ -23,6 +23,7 @@ type Session struct {
 	EndReason      string    `bun:",nullzero"`
 	UserAgent      string
 	Address        string
+	SecondFactor   bool // the sign-in had one
 
 	User *User `bun:"rel:belongs-to,join:user_id=id"`
 }
@@ -60,6 +61,13 @@ func (q Queries) SessionsOf(ctx context.Context, userID string, now time.Time, p
 	err := p.on(q.db.NewSelect().Model(&rows).Where("s.user_id = ?", userID).Where("s.ended_at IS NULL").Where("s.expires_at > ?", now).
 		OrderExpr("s.id DESC")).Scan(ctx)
 	return rows, translate(err)
+}
+
+// SetSecondFactor notes that the person of a session has shown a second factor in it.
+func (t *Tx) SetSecondFactor(ctx context.Context, id string) error {
+	t.changesAccount(id)
+	_, err := t.db.NewUpdate().Model((*Session)(nil)).Set("second_factor = ?", true).Where("id = ?", id).Exec(ctx)
+	return translate(err)
 }
 
 // CreateSession adds a session.

@@ -31,6 +31,8 @@ type User struct {
 	Kind          string // KindPerson or KindBot; it never changes
 	BotCourseID   string `bun:",nullzero"` // the course that a bot belongs to
 	Preferences   JSON   `bun:",nullzero"` // how the person likes the program, as app encodes it
+	// TwoFactorAt is since when the person signs in with a second factor; zero for without.
+	TwoFactorAt time.Time `bun:",nullzero"`
 
 	SearchText string `bun:",scanonly"` // computed by the database
 }

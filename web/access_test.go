@@ -29,6 +29,7 @@ type row struct {
 
 const (
 	everyone200   = "200 200 200 200 200 200 200 200 200 200 200 200 200"
+	everyone409   = "409 409 409 409 409 409 409 409 409 409 409 409 409"
 	teachersOnly  = "403 403 403 403 403 200 200 200 403 403 403 200 200"
 	ownersOrg     = "403 403 403 403 403 403 200 403 403 403 403 200 200"
 	projectAdmins = "403 403 403 403 403 403 200 403 403 403 200 200 200"
@@ -130,6 +131,20 @@ var accessTable = []row{
 	{"DELETE /api/v1/users/me/sessions", "204 204 204 204 204 204 204 204 204 204 204 204 204", nothing},
 	{"DELETE /api/v1/users/me/sessions/{session_id}", "404 404 404 404 404 404 204 404 404 404 404 404 404", func(t testing.TB, w *world) ([]string, any) {
 		return []string{claim(t, w.session(t, w.users[owner].ID).token, "sid")}, nil
+	}},
+	{"GET /api/v1/users/me/two-factor", everyone200, nothing},
+	{"POST /api/v1/users/me/two-factor", everyone200, sending(body{"password": testPassword})},
+	// See TestTwoFactor for those who have begun.
+	{"POST /api/v1/users/me/two-factor/confirm", everyone409, func(t testing.TB, w *world) ([]string, any) {
+		storetest.Exec(t, w.opened.DB, "DELETE FROM two_factors")
+		return nil, body{"code": "000000"}
+	}},
+	{"POST /api/v1/users/me/two-factor/recovery-codes", everyone409, sending(body{"password": testPassword})},
+	{"POST /api/v1/users/me/two-factor/remove", everyone409, sending(body{"password": testPassword})},
+	{"DELETE /api/v1/users/{user_id}/two-factor", "403 403 403 403 403 403 403 403 403 403 403 204 204", func(t testing.TB, w *world) ([]string, any) {
+		u := w.addUser(t, app.RoleTeacher, "enrolled", true)
+		apptest.SetTwoFactor(t, w.opened.DB, w.cfg, u.ID)
+		return []string{u.ID}, nil
 	}},
 	{"GET /api/v1/users/{user_id}/tokens", adminsOnly, func(_ testing.TB, w *world) ([]string, any) { return []string{w.users[ta].ID}, nil }},
 	{"DELETE /api/v1/users/{user_id}/tokens", "403 403 403 403 403 403 403 403 403 403 403 204 204", func(_ testing.TB, w *world) ([]string, any) {
@@ -538,7 +553,7 @@ const (
 
 // publicRoutes answer everybody alike, or have tests of their own.
 var publicRoutes = []string{
-	"POST /api/v1/login/access-token", "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
+	"POST /api/v1/login/access-token", "POST " + pathCode, "POST /api/v1/login/refresh", "POST /api/v1/login/logout", "POST /api/v1/login/test-token",
 	"POST /api/v1/login/stop-impersonate", "POST /api/v1/setup", socketRoute, mySocketRoute, myStreamRoute, "GET /healthz", "GET /readyz", "GET /", "GET /setup",
 	"GET /reset", "POST /api/v1/login/password-link", "GET /studio", "GET /docs", "GET /redoc", "GET /asyncapi.json", "GET /openapi.json",
 	"GET /api/v1/openapi.json", "GET /api/v1/a2a/health", "POST /api/v1/a2a/webhook", "GET /api/v1/meta",

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
+	"github.com/coagent-studio/coagent/app/apptest"
 	"github.com/coagent-studio/coagent/store"
 	"github.com/coagent-studio/coagent/store/storetest"
 )
@@ -45,6 +47,30 @@ var auditTable = []auditRow{
 		return c.with("Content-Type", mimeCSV).do(t, post, v1+"/courses/"+w.course+"/members/import", "email\n"+store.NewID()+"@example.org\n")
 	}},
 	{"DELETE /api/v1/users/{user_id}", admin, app.ActDeleteUser, "user", nil},
+	{"POST " + pathCode, otherTeacher, "session.sign_in", "session", func(t testing.TB, w *world, _ *caller, _ row) answer {
+		return w.enrol(t, otherTeacher, func(*caller) answer {
+			b := w.browser(t)
+			b.do(t, post, signInPath, form(w.users[otherTeacher].Email, testPassword))
+			return b.do(t, post, pathCode, body{"code": apptest.RecoveryCode})
+		})
+	}},
+	{"POST /api/v1/users/me/two-factor/confirm", otherTeacher, "two_factor.set_up", "user", func(t testing.TB, w *world, c *caller, _ row) answer {
+		key := c.must(t, http.StatusOK, post, twoFactorPath, body{"password": testPassword}).text(t, "secret")
+		a := c.do(t, post, twoFactorPath+"/confirm", body{"code": apptest.Code(t, key, time.Now())})
+		c.must(t, http.StatusNoContent, post, twoFactorPath+"/remove", body{"password": testPassword})
+		return a
+	}},
+	{"POST /api/v1/users/me/two-factor/recovery-codes", otherTeacher, "two_factor.recovery_codes", "user", func(t testing.TB, w *world, _ *caller, _ row) answer {
+		return w.enrol(t, otherTeacher, func(c *caller) answer {
+			return c.do(t, post, twoFactorPath+"/recovery-codes", body{"password": testPassword})
+		})
+	}},
+	{"POST /api/v1/users/me/two-factor/remove", otherTeacher, "two_factor.remove", "user", func(t testing.TB, w *world, _ *caller, _ row) answer {
+		return w.enrol(t, otherTeacher, func(c *caller) answer {
+			return c.do(t, post, twoFactorPath+"/remove", body{"code": apptest.Code(t, apptest.AppKey, time.Now())})
+		})
+	}},
+	{"DELETE /api/v1/users/{user_id}/two-factor", admin, app.ActResetTwoFactor, "user", nil},
 	{"DELETE /api/v1/admin/users/{user_id}/sessions", admin, app.ActManageSessions, "user", nil},
 	{"DELETE /api/v1/admin/users/{user_id}/sessions/{session_id}", admin, app.ActManageSessions, "session", nil},
 	{"POST /api/v1/login/access-token", otherStudent, "session.sign_in", "session", func(t testing.TB, w *world, _ *caller, _ row) answer {
@@ -236,6 +262,8 @@ var unaudited = map[string]string{
 	"POST /api/v1/login/refresh":    "the same session goes on; its last use is in its row",
 	"POST /api/v1/login/test-token": asksOnly,
 	"POST /api/v1/setup":            "it works once for a database: see app.TestSetUp",
+
+	"POST /api/v1/users/me/two-factor": "it counts when it is confirmed",
 
 	"POST /api/v1/runs/{run_id}/cancel":           "the turn keeps who has stopped it",
 	"POST /api/v1/analytics/{course_id}/generate": "it takes nothing away, and the report says who asked for it",

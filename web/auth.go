@@ -28,6 +28,11 @@ const (
 	// have caused a lock on the account. It gives no access by itself.
 	cookieDevice = "known_device"
 	pathSignIn   = v1 + "/login/access-token"
+	// cookiePending says that the device has shown the password of an account with
+	// two-factor sign-in. pathCode is below pathSignIn, so that cookieDevice is sent there
+	// too.
+	cookiePending = "second_factor"
+	pathCode      = pathSignIn + "/code"
 )
 
 // cookiesOut is an answer without a body that sets cookies.
@@ -48,7 +53,10 @@ func (s *Server) sessionCookies(t *app.Tokens) []http.Cookie {
 // signedIn returns the cookies for a device that signed in: the session's cookies, and
 // the note that identifies the device at its next sign-in. The note is sent to no other
 // address.
-func (s *Server) signedIn(t *app.Tokens, note secret.Text) (*cookiesOut, error) {
+func (s *Server) signedIn(ctx context.Context, t *app.Tokens, note secret.Text) (*cookiesOut, error) {
+	if t.Pending != "" {
+		return nil, s.codeNeeded(ctx, t)
+	}
 	cookies := s.sessionCookies(t)
 	fresh, life, err := s.app.DeviceNote(t, note)
 	if err != nil {
@@ -141,7 +149,7 @@ func (s *Server) signIn(ctx context.Context, c *fiber.Ctx, in *signInIn) (*cooki
 	if err != nil {
 		return nil, err
 	}
-	return s.signedIn(tokens, client.Note)
+	return s.signedIn(ctx, tokens, client.Note)
 }
 
 func (s *Server) refresh(ctx context.Context, c *fiber.Ctx, _ *empty) (*cookiesOut, error) {
@@ -187,7 +195,7 @@ func (s *Server) whoami(ctx context.Context, c *fiber.Ctx, _ *empty) (*whoamiOut
 		return &whoamiOut{SetCookie: s.clearedCookies()}, nil
 	}
 	requestOf(ctx).userID = actor.User.ID
-	u := userForm(&actor.User)
+	u := ownForm(actor)
 	return &whoamiOut{Body: &u}, nil
 }
 
@@ -211,5 +219,5 @@ func (s *Server) setUp(ctx context.Context, c *fiber.Ctx, in *setUpIn) (*cookies
 	if err != nil {
 		return nil, err
 	}
-	return s.signedIn(tokens, client.Note)
+	return s.signedIn(ctx, tokens, client.Note)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coagent-studio/coagent/app"
 	"github.com/coagent-studio/coagent/app/apptest"
@@ -81,6 +82,26 @@ func (w *world) sendExample(t *testing.T, method, path string, example object) a
 	case v1 + "/login/password-link":
 		example["token"] = w.as(admin).must(t, 200, post, v1+"/users/"+w.newPupil(t)+"/password-link").text(t, "token")
 		return w.anon().do(t, method, path, example)
+	case pathCode:
+		u := w.addUser(t, app.RoleTeacher, "coded", true)
+		apptest.SetTwoFactor(t, w.opened.DB, w.cfg, u.ID)
+		example["code"] = apptest.Code(t, apptest.AppKey, time.Now())
+		b := w.browser(t)
+		b.do(t, post, signInPath, form(u.Email, testPassword))
+		return b.do(t, method, path, example)
+	case twoFactorPath:
+		example["password"] = testPassword
+	case twoFactorPath + "/confirm":
+		them := w.session(t, w.addUser(t, app.RoleTeacher, "beginner", true).ID)
+		key := them.must(t, http.StatusOK, post, twoFactorPath, body{"password": testPassword}).text(t, "secret")
+		example["code"] = apptest.Code(t, key, time.Now())
+		return them.do(t, method, path, example)
+	case twoFactorPath + "/recovery-codes":
+		example["password"] = testPassword
+		return w.enrolled(t).do(t, method, path, example)
+	case twoFactorPath + "/remove":
+		example["code"] = apptest.Code(t, apptest.AppKey, time.Now())
+		return w.enrolled(t).do(t, method, path, example)
 	case v1 + "/courses/{course_id}/members/import":
 		return w.as(owner).with("Content-Type", mimeCSV).do(t, method, strings.Replace(path, "{course_id}", w.course, 1), example["csv"])
 	case v1 + "/a2a/webhook":

@@ -144,7 +144,7 @@ func (s *Server) joinAsNewcomer(ctx context.Context, in *joinIn) (*joinedOut, er
 	if err != nil {
 		return nil, err
 	}
-	signed, err := s.signedIn(arrived.Tokens, client.Note)
+	signed, err := s.signedIn(ctx, arrived.Tokens, client.Note)
 	if err != nil {
 		return nil, err
 	}

@@ -45,5 +45,5 @@ func (s *Server) usePasswordLink(ctx context.Context, c *fiber.Ctx, in *usePassw
 	if err != nil {
 		return nil, err
 	}
-	return s.signedIn(tokens, client.Note)
+	return s.signedIn(ctx, tokens, client.Note)
 }

@@ -9,6 +9,11 @@ func (s *Server) signInRoutes() {
 		route{tag: tag, summary: "Sign in with a form, for cookies",
 			description: "Without a session. username is the e-mail address or user name.",
 			form:        signInForm(), errors: []int{rejected, limited}})
+	open(s, post, pathCode, "signInWithCode", s.signInWithCode,
+		route{tag: tag, summary: "End a sign-in that was answered with two_factor_needed",
+			description: "For who has the cookie of that answer. code is of the authenticator app, or a recovery code.",
+			example:     `{"code":"492039"}`,
+			errors:      []int{rejected, limited}})
 	open(s, post, v1+"/login/refresh", "refresh", s.refresh,
 		route{tag: tag, summary: "Renew the session's cookies",
 			description: "For who has a refresh cookie, which is used up. 401 means to sign in again.",
@@ -110,6 +115,33 @@ func (s *Server) tokenRoutes() {
 		route{tag: tag, summary: "Sign the caller out on one device",
 			description: "For everybody. Its sockets end too.",
 			status:      gone, errors: known})
+	add(s, get, v1+"/users/me/two-factor", "getTwoFactor", s.twoFactor,
+		route{tag: tag, summary: "Show how the caller stands with two-factor sign-in",
+			description: "For everybody."})
+	add(s, post, v1+"/users/me/two-factor", "beginTwoFactor", s.beginTwoFactor,
+		route{tag: tag, summary: "Make a key for the caller's authenticator app",
+			description: "For everybody. Shown this once; it counts when it is confirmed.",
+			example:     `{"password":"correct horse battery"}`,
+			errors:      []int{rejected, conflict, limited}})
+	add(s, post, v1+"/users/me/two-factor/confirm", "confirmTwoFactor", s.confirmTwoFactor,
+		route{tag: tag, summary: "Begin to sign in with two factors, with a code of the new key",
+			description: "For everybody. Ends the other sessions, and shows the recovery codes this once.",
+			example:     `{"code":"492039"}`,
+			errors:      []int{rejected, conflict, limited}})
+	add(s, post, v1+"/users/me/two-factor/recovery-codes", "makeRecoveryCodes", s.makeRecoveryCodes,
+		route{tag: tag, summary: "Replace the caller's recovery codes",
+			description: "For everybody, with the password or a code. Shown this once.",
+			example:     `{"password":"correct horse battery"}`,
+			errors:      []int{rejected, conflict, limited}})
+	add(s, post, v1+"/users/me/two-factor/remove", "removeTwoFactor", s.removeTwoFactor,
+		route{tag: tag, summary: "End the caller's two-factor sign-in",
+			description: "For everybody, with the password or a code.",
+			example:     `{"code":"492039"}`,
+			status:      gone, errors: []int{rejected, conflict, limited}})
+	add(s, del, v1+"/users/{user_id}/two-factor", "resetTwoFactor", s.resetTwoFactor,
+		route{tag: tag, summary: "End the two-factor sign-in of somebody who has lost the phone",
+			description: "For admins, within their own rights. Ends all sessions of the person.",
+			role:        app.ActResetTwoFactor, status: gone, errors: []int{rejected, missing, conflict}})
 	add(s, get, v1+"/users/{user_id}/tokens", "listTokensOf", s.tokensOf,
 		route{tag: tag, summary: "List another person's tokens",
 			description: "For admins. Without their secrets.",

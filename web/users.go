@@ -26,11 +26,33 @@ type userOut struct {
 	NoEmail   bool      `json:"no_email,omitempty" doc:"email is only a placeholder"`
 
 	Preferences *PreferencesOut `json:"preferences,omitempty" doc:"Only in /users/me"`
+	TwoFactor   string          `json:"two_factor,omitempty" enum:"off,on,required" doc:"Only of the caller, and for admins. required: nothing else is possible before it is set up"`
 }
 
 func userForm(u *store.User) userOut {
 	return userOut{ID: u.ID, Email: u.Email, Username: u.Username, FullName: u.FullName, Role: u.Role,
 		AvatarURL: u.AvatarURL, IsActive: u.IsActive, CreatedAt: instant(u.CreatedAt), Kind: kindOf(u), CourseID: u.BotCourseID, NoEmail: app.WithoutEmail(u)}
+}
+
+// ownForm is the caller's account.
+func ownForm(actor *app.Actor) userOut {
+	out := accountForm(&actor.User)
+	if actor.MustSetUp {
+		out.TwoFactor = "required"
+	}
+	return out
+}
+
+// accountForm is an account as its person and admins see it.
+func accountForm(u *store.User) userOut {
+	out := userForm(u)
+	if out.TwoFactor = "off"; !u.TwoFactorAt.IsZero() {
+		out.TwoFactor = "on"
+	}
+	if u.IsBot() {
+		out.TwoFactor = ""
+	}
+	return out
 }
 
 func oneUser(u *store.User, err error) (*oneOut[userOut], error) {
@@ -41,7 +63,7 @@ func (s *Server) me(_ context.Context, actor *app.Actor, _ *empty) (*oneOut[user
 	if err := app.Check(actor, app.ActReadSelf, app.Resource{}); err != nil {
 		return nil, err
 	}
-	out := userForm(&actor.User)
+	out := ownForm(actor)
 	if !actor.User.IsBot() {
 		p := app.PreferencesOf(&actor.User)
 		mine := preferencesForm(&p)
@@ -72,7 +94,7 @@ func (s *Server) users(ctx context.Context, actor *app.Actor, in *PageIn) (*page
 	if err != nil {
 		return nil, err
 	}
-	return linked(ctx, s, rows, userForm, *in)
+	return linked(ctx, s, rows, accountForm, *in)
 }
 
 type searchUsersIn struct {

@@ -48,7 +48,7 @@ func TestUsers(t *testing.T) {
 			if len(list) != 2 {
 				t.Errorf("got %d, want 2", len(list))
 			}
-			wantMembers(t, list[0], "id", "email", "username", "full_name", "role", "avatar_url", "is_active", "created_at")
+			wantMembers(t, list[0], "id", "email", "username", "full_name", "role", "avatar_url", "is_active", "created_at", "two_factor")
 			wantProblem(t, w.as(student).do(t, get, v1+"/users/"), 403, "Not enough permissions")
 			for _, q := range []string{"limit=-1", "limit=0", "skip=-1", "limit=1001", "limit=x"} {
 				if a := w.as(admin).do(t, get, v1+"/users/?"+q); a.status != 422 {

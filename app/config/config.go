@@ -87,6 +87,8 @@ type Auth struct {
 	SigninFailuresPerAddress int           `yaml:"signin_failures_per_address" default:"300" min:"1" max:"1000000" doc:"Failed sign-ins of one address before strange devices there wait behind everybody else; nobody is shut out, because a whole school is one address."`
 	SigninWindow             time.Duration `yaml:"signin_window" default:"15m" min:"1s" max:"24h" doc:"The time in which failed sign-ins are counted."`
 
+	TwoFactor string `yaml:"two_factor" default:"optional" oneof:"off,optional,admins,staff" doc:"Who signs in with a code of an authenticator app: whoever wants to (optional), and of admins or of all staff (assistants and teachers too) it is asked: they can do nothing else before they have set it up. With off nobody sets it up; who has it keeps it."`
+
 	SelfMadeAccounts      bool `yaml:"self_made_accounts" default:"true" doc:"Let people who have a course's open join code or an invitation make their own account; staff can forbid it for their code."`
 	NewAccountsPerCode    int  `yaml:"new_accounts_per_code" default:"600" min:"1" max:"1000000" doc:"Accounts that people make with one code or invitation in an hour, half of them at once."`
 	NewAccountsPerAddress int  `yaml:"new_accounts_per_address" default:"600" min:"1" max:"1000000" doc:"Accounts that people make from one address in an hour, half of them at once; a whole school may be one."`
@@ -94,6 +96,13 @@ type Auth struct {
 
 	cheapHashes bool // no setting, see HashCheaply
 }
+
+// The values of Auth.TwoFactor that the rules ask for.
+const (
+	TwoFactorOff    = "off"
+	TwoFactorAdmins = "admins"
+	TwoFactorStaff  = "staff"
+)
 
 // HashCheaply makes new password hashes cost next to nothing. It is for tests that are not
 // about this cost. Neither a file nor the environment can do it.

@@ -13,6 +13,13 @@ const (
 	NoRefreshToken              Code = "no_refresh_token"
 	WrongPassword               Code = "wrong_password"
 	Inactive                    Code = "inactive"
+	TwoFactorNeeded             Code = "two_factor_needed"
+	TwoFactorRequired           Code = "two_factor_required"
+	TwoFactorUnavailable        Code = "two_factor_unavailable"
+	TwoFactorOn                 Code = "two_factor_on"
+	TwoFactorOff                Code = "two_factor_off"
+	TwoFactorOver               Code = "two_factor_over"
+	WrongCode                   Code = "wrong_code"
 	AgentTokenInvalid           Code = "agent_token_invalid"
 	AgentIDMissing              Code = "agent_id_missing"
 	AgentIDInvalid              Code = "agent_id_invalid"
@@ -195,6 +202,13 @@ func Meanings() []Meaning {
 		{NoRefreshToken, "There is no refresh token.", "Sign in again.", true, false},
 		{WrongPassword, "The password, or the name with it, is not right.", "Try again, or ask for a link.", true, false},
 		{Inactive, "The account is switched off. Where an agent is to speak: the agent is.", "Ask an admin, or switch the agent on.", true, false},
+		{TwoFactorNeeded, "The password is right, and the person signs in with a second factor.", "Send the code of the authenticator app, or a recovery code.", true, false},
+		{TwoFactorRequired, "The operator asks two-factor sign-in of people with this role, and the person has not set it up.", "Set it up; everything else then works.", true, false},
+		{TwoFactorUnavailable, "The operator has turned two-factor sign-in off.", "Ask the operator.", true, false},
+		{TwoFactorOn, "Two-factor sign-in is set up already.", "Remove it first.", true, false},
+		{TwoFactorOff, "Two-factor sign-in is not set up.", "Set it up first.", true, false},
+		{TwoFactorOver, "The time for the code of a sign-in is over.", "Sign in again.", true, false},
+		{WrongCode, "The code of the second factor is wrong, or was used before.", "Wait for the next one, or use a recovery code.", true, false},
 		{AgentTokenInvalid, "The token of an agent outside this program is not valid.", "Use the callback token that was shown when it was made, or rotate it.", true, false},
 		{AgentIDMissing, "The header X-Agent-ID is missing.", "Send it.", true, false},
 		{AgentIDInvalid, "The header X-Agent-ID is no id.", "Send the id of the agent.", true, false},
