@@ -100,6 +100,7 @@ func NewStopped(t testing.TB, url string, tune ...func(*config.Config)) *Rig {
 	t.Helper()
 	model := llmtest.New(t)
 	cfg := Config(url, model.URL)
+	cfg.DataDir = t.TempDir() // what a test writes there is not written among the sources
 	for _, f := range tune {
 		f(cfg)
 	}
